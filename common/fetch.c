@@ -1,0 +1,616 @@
+#include "common/fetch.h"
+
+#include <curl/curl.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/check.h"
+#include "common/list.h"
+
+/* curl forbids calls into its multi handle from its own callbacks, and we promise callers that they
+ * may start and cancel anywhere. So: starting is put off to the end of the pass, cancelling inside
+ * curl only marks, and on_done comes from the message queue after curl returned. */
+
+enum {
+    BODY_BYTES_MAX = 16 * 1024 * 1024, /* when the request sets none */
+    CONNECT_MS = 5000,
+    HEADERS_MAX = 64,
+    HEADER_BYTES_MAX = 16384, /* of the answer's headers, kept */
+    IDLE_TICK_MS = 250,
+    STREAM_BUFFER_BYTES = 4096,
+    CONNECTIONS_KEPT = 2048, /* idle ones: as many as there may be streams to one provider */
+    CONNECTION_AGE_S = 55,   /* below the usual 60 s at which servers close an idle connection */
+};
+
+struct fetch_pool {
+    struct loop *loop;
+    CURLM *multi;
+    CURLSH *share;       /* TLS sessions, for resumption by later requests */
+    const char *ca_file; /* SSL_CERT_FILE: libcurl itself does not look at it */
+    struct loop_timer *timer, *idle;
+    struct list running;  /* added to curl */
+    struct list starting; /* not yet */
+    struct list dying;    /* cancelled inside curl */
+    unsigned active;
+    uint64_t requests, connections;
+    bool inside; /* a curl call is on the stack */
+    bool later, closing;
+};
+
+struct fetch {
+    struct fetch_pool *pool;
+    struct list node;
+    CURL *easy; /* NULL: the request was refused as it is */
+    struct curl_slist *headers;
+    char *body;
+    size_t body_len;
+    struct fetch_handler handler;
+    void *arg;
+    bool cancelled, head_done, collect;
+    enum fetch_status failure; /* FETCH_OK: none of our own making */
+    int http_status;
+    int64_t started_ms, byte_ms, idle_ms;
+    uint64_t body_bytes, body_bytes_max, body_bytes_keep;
+    struct buf got;   /* of collect */
+    struct buf heads; /* name NUL value NUL … */
+    unsigned head_count;
+};
+
+/* curl tells us what to watch */
+
+static void on_idle_tick(void *arg);
+static void on_later(void *arg);
+static void take_messages(struct fetch_pool *p);
+
+static void act(struct fetch_pool *p, curl_socket_t fd, int events)
+{
+    int running;
+    CHECK(!p->inside);
+    p->inside = true;
+    curl_multi_socket_action(p->multi, fd, events, &running);
+    p->inside = false;
+    take_messages(p);
+}
+
+struct watch {
+    struct fetch_pool *pool;
+    struct loop_fd *io;
+    curl_socket_t fd;
+};
+
+static void on_socket(void *arg, unsigned events)
+{
+    struct watch *w = arg;
+    act(w->pool, w->fd,
+        ((events & LOOP_READ) ? CURL_CSELECT_IN : 0) |
+            ((events & LOOP_WRITE) ? CURL_CSELECT_OUT : 0));
+}
+
+static int on_watch(CURL *easy, curl_socket_t fd, int what, void *arg, void *assigned)
+{
+    struct fetch_pool *p = arg;
+    struct watch *w = assigned;
+    (void)easy;
+    if (what == CURL_POLL_REMOVE) {
+        if (w != NULL)
+            loop_fd_free(w->io);
+        free(w);
+        curl_multi_assign(p->multi, fd, NULL);
+        return 0;
+    }
+    unsigned events =
+        ((what & CURL_POLL_IN) ? LOOP_READ : 0u) | ((what & CURL_POLL_OUT) ? LOOP_WRITE : 0u);
+    if (w != NULL) {
+        loop_fd_set(w->io, events);
+        return 0;
+    }
+    w = xcalloc(1, sizeof *w);
+    w->pool = p;
+    w->fd = fd;
+    w->io = loop_fd_new(p->loop, fd, events, on_socket, w);
+    curl_multi_assign(p->multi, fd, w);
+    return 0;
+}
+
+static int on_timeout_wanted(CURLM *multi, long after_ms, void *arg)
+{
+    struct fetch_pool *p = arg;
+    (void)multi;
+    if (after_ms < 0)
+        loop_timer_stop(p->timer);
+    else
+        loop_timer_set(p->timer, after_ms, 0);
+    return 0;
+}
+
+static void on_timer(void *arg) { act(arg, CURL_SOCKET_TIMEOUT, 0); }
+
+static int on_new_connection(void *arg, curl_socket_t fd, curlsocktype purpose)
+{
+    struct fetch_pool *p = arg;
+    (void)fd, (void)purpose;
+    p->connections++;
+    return CURL_SOCKOPT_OK;
+}
+
+/* curl keeps copies of what it sends, the Authorization header among it: they are wiped when they
+ * are given back (invariant 7). */
+static void wiping_free(void *take_bytes)
+{
+    if (take_bytes != NULL)
+        secret_wipe(take_bytes, malloc_usable_size(take_bytes));
+    free(take_bytes);
+}
+
+static void *wiping_realloc(void *take_bytes, size_t size)
+{
+    size_t had = take_bytes != NULL ? malloc_usable_size(take_bytes) : 0;
+    if (had >= size && had - size < 4096) /* it fits where it is */
+        return take_bytes != NULL ? take_bytes : malloc(size ? size : 1);
+    void *bytes = malloc(size ? size : 1);
+    if (bytes == NULL)
+        return NULL;
+    if (had > 0)
+        memcpy(bytes, take_bytes, had < size ? had : size);
+    wiping_free(take_bytes);
+    return bytes;
+}
+
+struct fetch_pool *fetch_pool_new(struct loop *l)
+{
+    struct fetch_pool *p = xcalloc(1, sizeof *p);
+    CHECK(curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiping_free, wiping_realloc, strdup,
+                               calloc) == CURLE_OK);
+    p->loop = l;
+    p->ca_file = getenv("SSL_CERT_FILE");
+    list_init(&p->running);
+    list_init(&p->starting);
+    list_init(&p->dying);
+    p->timer = loop_timer_new(l, on_timer, p);
+    p->idle = loop_timer_new(l, on_idle_tick, p);
+    p->multi = curl_multi_init();
+    p->share = curl_share_init();
+    CHECK(p->multi != NULL && p->share != NULL);
+    curl_share_setopt(p->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+    curl_multi_setopt(p->multi, CURLMOPT_SOCKETFUNCTION, on_watch);
+    curl_multi_setopt(p->multi, CURLMOPT_SOCKETDATA, p);
+    curl_multi_setopt(p->multi, CURLMOPT_TIMERFUNCTION, on_timeout_wanted);
+    curl_multi_setopt(p->multi, CURLMOPT_TIMERDATA, p);
+    curl_multi_setopt(p->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT);
+    return p;
+}
+
+void fetch_pool_free(struct fetch_pool *p)
+{
+    if (p == NULL)
+        return;
+    CHECK(p->active == 0 && !p->inside && list_empty(&p->dying));
+    p->closing = true;
+    curl_multi_cleanup(p->multi);
+    curl_share_cleanup(p->share);
+    loop_timer_free(p->timer);
+    loop_timer_free(p->idle);
+    if (!p->later) /* else on_later is still to come */
+        free(p);
+}
+
+/* The end of a fetch */
+
+static void wipe_free(char *take_bytes, size_t len)
+{
+    if (take_bytes != NULL)
+        secret_wipe(take_bytes, len);
+    free(take_bytes);
+}
+
+static void fetch_free(struct fetch *f)
+{
+    if (f->easy != NULL) {
+        curl_multi_remove_handle(f->pool->multi, f->easy); /* no harm when it was never added */
+        curl_easy_cleanup(f->easy);
+    }
+    for (struct curl_slist *h = f->headers; h != NULL; h = h->next)
+        secret_wipe(h->data, strlen(h->data));
+    curl_slist_free_all(f->headers);
+    wipe_free(f->body, f->body_len); /* may hold a refresh token */
+    list_remove(&f->node);
+    buf_free(&f->got);
+    buf_free(&f->heads);
+    free(f);
+}
+
+static void finish(struct fetch *f, enum fetch_status status, const char *error)
+{
+    struct fetch_result r = {
+        .status = status,
+        .http_status = f->http_status,
+        .body = buf_str(&f->got),
+        .error = error,
+        .total_ms = loop_now_ms(f->pool->loop) - f->started_ms,
+        .body_bytes = f->body_bytes,
+    };
+    list_remove(&f->node);
+    f->pool->active--;
+    if (f->easy != NULL)
+        curl_multi_remove_handle(f->pool->multi, f->easy);
+    f->cancelled = true; /* a cancel from inside on_done changes nothing */
+    f->handler.on_done(f->arg, &r);
+    fetch_free(f);
+}
+
+void fetch_cancel(struct fetch *f)
+{
+    if (f == NULL || f->cancelled)
+        return;
+    f->cancelled = true;
+    f->pool->active--;
+    list_remove(&f->node);
+    if (f->pool->inside)
+        list_push(&f->pool->dying, &f->node); /* take_messages frees it */
+    else
+        fetch_free(f);
+}
+
+/* Words for people: never curl's error buffer, which names hosts. */
+static enum fetch_status explain(CURL *easy, CURLcode code, const char **error)
+{
+    curl_off_t connected_us = 0;
+    *error = curl_easy_strerror(code);
+    curl_easy_getinfo(easy, CURLINFO_CONNECT_TIME_T, &connected_us);
+    if (code == CURLE_OK) {
+        *error = "";
+        return FETCH_OK;
+    }
+    if (code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_RESOLVE_PROXY) {
+        *error = "no such host";
+        return FETCH_REFUSED;
+    }
+    if (code == CURLE_COULDNT_CONNECT) {
+        *error = "the connection was refused";
+        return FETCH_REFUSED;
+    }
+    if (code == CURLE_UNSUPPORTED_PROTOCOL && connected_us > 0) { /* HTTP/0.9 */
+        *error = "the answer is not HTTP";
+        return FETCH_BROKEN;
+    }
+    if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL) {
+        *error = "the address is no http or https address";
+        return FETCH_REFUSED;
+    }
+    if (code == CURLE_PEER_FAILED_VERIFICATION) {
+        *error = "its TLS certificate is not trusted, or is another host's";
+        return FETCH_REFUSED;
+    }
+    if (code == CURLE_SSL_CONNECT_ERROR || code == CURLE_SSL_CACERT_BADFILE ||
+        code == CURLE_SSL_CERTPROBLEM || code == CURLE_SSL_ISSUER_ERROR ||
+        code == CURLE_SSL_INVALIDCERTSTATUS)
+        return FETCH_REFUSED;
+    if (code == CURLE_OPERATION_TIMEDOUT) {
+        *error = connected_us == 0 ? "no connection in time" : "no whole answer in time";
+        return FETCH_TIMEOUT;
+    }
+    return FETCH_BROKEN;
+}
+
+static void finish_by_curl(struct fetch *f, CURLcode code)
+{
+    const char *error;
+    enum fetch_status status = explain(f->easy, code, &error);
+    if (f->failure == FETCH_CUT)
+        finish(f, FETCH_CUT, "the answer was cut off at its limit");
+    else if (f->failure == FETCH_TOO_BIG)
+        finish(f, FETCH_TOO_BIG, "the answer is larger than its limit");
+    else
+        finish(f, status, error);
+}
+
+static void take_messages(struct fetch_pool *p)
+{
+    CURLMsg *m;
+    int left;
+    while (!list_empty(&p->dying))
+        fetch_free(list_first(&p->dying, struct fetch, node));
+    while ((m = curl_multi_info_read(p->multi, &left)) != NULL) {
+        struct fetch *f = NULL;
+        if (m->msg != CURLMSG_DONE)
+            continue;
+        CURLcode code = m->data.result;
+        curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &f);
+        finish_by_curl(f, code);
+    }
+    if (list_empty(&p->running))
+        loop_timer_stop(p->idle);
+}
+
+static void on_idle_tick(void *arg)
+{
+    struct fetch_pool *p = arg;
+    int64_t now = loop_now_ms(p->loop);
+    struct fetch *late;
+    do { /* from the start after each: on_done may cancel any of the others */
+        late = NULL;
+        list_each (&p->running, node, tmp) {
+            struct fetch *f = list_of(node, struct fetch, node);
+            if (f->idle_ms > 0 && now - f->byte_ms >= f->idle_ms) {
+                late = f;
+                break;
+            }
+        }
+        if (late != NULL)
+            finish(late, FETCH_TIMEOUT, "nothing came for too long");
+    } while (late != NULL);
+}
+
+/* Bytes come in */
+
+static void keep_header(struct fetch *f, struct str line)
+{
+    struct str name, value = line;
+    if (f->head_count >= HEADERS_MAX || !str_split(&value, ':', &name) || value.at == NULL)
+        return;
+    value = str_trim(value);
+    size_t before = f->heads.len;
+    if (buf_add_str(&f->heads, name) && buf_putc(&f->heads, '\0') &&
+        buf_add_str(&f->heads, value) && buf_putc(&f->heads, '\0'))
+        f->head_count++;
+    else
+        f->heads.len = before;
+}
+
+/* A stream may last, and its request is not needed any more: it was sent whole and is answered. */
+static void drop_body(struct fetch *f)
+{
+    curl_off_t sent = 0;
+    curl_easy_getinfo(f->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
+    if (f->collect || f->body == NULL || (uint64_t)sent != f->body_len)
+        return;
+    wipe_free(f->body, f->body_len);
+    f->body = NULL;
+}
+
+static size_t on_header(char *bytes, size_t size, size_t count, void *arg)
+{
+    struct fetch *f = arg;
+    size_t len = size * count;
+    struct str line = str_trim((struct str){bytes, len});
+    f->byte_ms = loop_now_ms(f->pool->loop);
+    if (f->cancelled)
+        return 0;
+    if (f->head_done) /* a trailer */
+        return len;
+    if (str_starts(line, STR("HTTP/"))) { /* a new head: after 100 Continue */
+        buf_clear(&f->heads);
+        f->head_count = 0;
+        return len;
+    }
+    if (line.len > 0) {
+        keep_header(f, line);
+        return len;
+    }
+    long status = 0;
+    curl_easy_getinfo(f->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (status < 200)
+        return len;
+    f->head_done = true;
+    f->http_status = (int)status;
+    drop_body(f);
+    if (f->handler.on_head != NULL)
+        f->handler.on_head(f->arg, f->http_status);
+    return f->cancelled ? 0 : len;
+}
+
+/* The bytes go by in pieces of any size; the piece that goes over the limit is the last. */
+static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
+{
+    struct fetch *f = arg;
+    size_t len = size * count;
+    f->byte_ms = loop_now_ms(f->pool->loop);
+    if (f->cancelled)
+        return 0;
+    uint64_t room = f->body_bytes_max - f->body_bytes;
+    if (len > room) {
+        f->failure = f->body_bytes_keep > 0 ? FETCH_CUT : FETCH_TOO_BIG;
+        if (f->failure == FETCH_CUT) {
+            buf_add(&f->got, bytes, (size_t)room);
+            f->body_bytes = f->body_bytes_max;
+        }
+        return 0;
+    }
+    f->body_bytes += len;
+    if (f->collect)
+        CHECK(buf_add(&f->got, bytes, len));
+    else
+        f->handler.on_data(f->arg, (struct str){bytes, len});
+    return f->cancelled ? 0 : len;
+}
+
+struct str fetch_response_header(const struct fetch *f, const char *name)
+{
+    const char *at = f->heads.at;
+    for (unsigned i = 0; i < f->head_count; i++) {
+        const char *value = at + strlen(at) + 1;
+        if (strcasecmp(at, name) == 0)
+            return str_of(value);
+        at = value + strlen(value) + 1;
+    }
+    return (struct str){NULL, 0};
+}
+
+/* The start of a fetch */
+
+/* False: a control character, which could smuggle in another header. */
+static bool add_header(struct fetch *f, const char *name, const char *prefix, struct str value)
+{
+    if (value.len == 0 && prefix[0] != '\0')
+        return true;
+    for (size_t i = 0; i < value.len; i++)
+        if ((unsigned char)value.at[i] < 0x20 || value.at[i] == 0x7f)
+            return false;
+    size_t size = strlen(name) + strlen(prefix) + value.len + 3;
+    char *line = xmalloc(size);
+    /* "name;" is curl's way to write a header without a value */
+    int len = snprintf(line, size, "%s%s%s%.*s", name, value.len ? ": " : ";", prefix,
+                       (int)value.len, value.len ? value.at : "");
+    CHECK(len >= 0 && (size_t)len < size);
+    struct curl_slist *longer = curl_slist_append(f->headers, line);
+    CHECK(longer != NULL);
+    f->headers = longer;
+    wipe_free(line, size);
+    return true;
+}
+
+static bool add_headers(struct fetch *f, const struct fetch_request *r)
+{
+    bool ok = true, typed = false;
+    for (unsigned i = 0; i < r->header_count; i++) {
+        ok = ok && add_header(f, r->headers[i].name, "", r->headers[i].value);
+        typed = typed || strcasecmp(r->headers[i].name, "content-type") == 0;
+    }
+    if (r->bearer != NULL)
+        ok = ok && add_header(f, "Authorization", "Bearer ", secret_reveal(r->bearer));
+    if (r->secret_header != NULL)
+        ok = ok && add_header(f, r->secret_header, "", secret_reveal(r->secret_value));
+    f->headers = curl_slist_append(f->headers, "Expect:"); /* no waiting for 100 Continue */
+    if (!typed)
+        f->headers = curl_slist_append(f->headers, "Content-Type:"); /* curl would say: a form */
+    CHECK(f->headers != NULL);
+    return ok;
+}
+
+static void set_method(struct fetch *f, const struct fetch_request *r)
+{
+    bool get = strcmp(r->method, "GET") == 0, post = strcmp(r->method, "POST") == 0;
+    if (get && r->body.len == 0) {
+        curl_easy_setopt(f->easy, CURLOPT_HTTPGET, 1L);
+        return;
+    }
+    if (post || r->body.len > 0) {
+        f->body_len = r->body.len;
+        f->body = xstrndup(r->body.len ? r->body.at : "", r->body.len);
+        curl_easy_setopt(f->easy, CURLOPT_POST, 1L);
+        curl_easy_setopt(f->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.len);
+        curl_easy_setopt(f->easy, CURLOPT_POSTFIELDS, f->body);
+    }
+    if (!post)
+        curl_easy_setopt(f->easy, CURLOPT_CUSTOMREQUEST, r->method);
+}
+
+static void set_options(struct fetch *f, const struct fetch_request *r)
+{
+    CURL *e = f->easy;
+    curl_easy_setopt(e, CURLOPT_PRIVATE, f);
+    curl_easy_setopt(e, CURLOPT_URL, r->url);
+    curl_easy_setopt(e, CURLOPT_SHARE, f->pool->share);
+    curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+    curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);
+    curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    curl_easy_setopt(e, CURLOPT_PIPEWAIT, 0L);
+    curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, (long)CONNECTION_AGE_S);
+    curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE,
+                     16384L); /* one for each TLS request: the least */
+    curl_easy_setopt(e, CURLOPT_USERAGENT, "persai/" PERSAI_VERSION);
+    curl_easy_setopt(e, CURLOPT_HTTPHEADER, f->headers);
+    curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(e, CURLOPT_HEADERDATA, f);
+    curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(e, CURLOPT_WRITEDATA, f);
+    curl_easy_setopt(e, CURLOPT_SOCKOPTFUNCTION, on_new_connection);
+    curl_easy_setopt(e, CURLOPT_SOCKOPTDATA, f->pool);
+    curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS,
+                     (long)(r->connect_ms > 0 ? r->connect_ms : CONNECT_MS));
+    if (r->total_ms > 0)
+        curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)r->total_ms);
+    if (!r->collect) /* thousands are open at once, and each keeps its buffer; default 16 KiB */
+        curl_easy_setopt(e, CURLOPT_BUFFERSIZE, (long)STREAM_BUFFER_BYTES);
+    if (r->collect) /* a stream would be held back by the decoder */
+        curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "gzip");
+    if (f->pool->ca_file != NULL && f->pool->ca_file[0] != '\0')
+        curl_easy_setopt(e, CURLOPT_CAINFO, f->pool->ca_file);
+    if (!r->use_proxy)
+        curl_easy_setopt(e, CURLOPT_PROXY, "");
+}
+
+struct fetch *fetch_start(struct fetch_pool *p, const struct fetch_request *r,
+                          const struct fetch_handler *h, void *arg)
+{
+    CHECK(h->on_done != NULL && (r->collect || h->on_data != NULL) && !p->closing);
+    struct fetch *f = xcalloc(1, sizeof *f);
+    f->pool = p;
+    f->handler = *h;
+    f->arg = arg;
+    f->collect = r->collect;
+    f->idle_ms = r->idle_ms;
+    f->body_bytes_keep = r->collect ? r->body_bytes_keep : 0;
+    f->body_bytes_max = r->body_bytes_max > 0 ? r->body_bytes_max : BODY_BYTES_MAX;
+    if (f->body_bytes_keep > 0)
+        f->body_bytes_max = f->body_bytes_keep;
+    buf_init(&f->got, (size_t)f->body_bytes_max);
+    buf_init(&f->heads, HEADER_BYTES_MAX);
+    f->started_ms = f->byte_ms = loop_now_ms(p->loop);
+    if (add_headers(f, r)) {
+        f->easy = curl_easy_init();
+        CHECK(f->easy != NULL);
+        set_options(f, r);
+        set_method(f, r);
+    }
+    list_init(&f->node);
+    list_push(&p->starting, &f->node);
+    p->active++;
+    p->requests++;
+    if (!p->later) {
+        p->later = true;
+        loop_later(p->loop, on_later, p);
+    }
+    return f;
+}
+
+static void on_later(void *arg)
+{
+    struct fetch_pool *p = arg;
+    p->later = false;
+    if (p->closing) {
+        free(p);
+        return;
+    }
+    while (!list_empty(&p->starting)) {
+        struct fetch *f = list_first(&p->starting, struct fetch, node);
+        list_remove(&f->node);
+        list_push(&p->running, &f->node);
+        if (f->easy == NULL || curl_multi_add_handle(p->multi, f->easy) != CURLM_OK)
+            finish(f, FETCH_REFUSED, "the request has a header that cannot be sent");
+        else if (f->idle_ms > 0 && !loop_timer_active(p->idle))
+            loop_timer_set(p->idle, IDLE_TICK_MS, IDLE_TICK_MS);
+    }
+}
+
+/* Small things */
+
+bool fetch_escape(struct buf *b, struct str s)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.at[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                     c == '-' || c == '.' || c == '_' || c == '~';
+        char escaped[3] = {'%', hex[c >> 4], hex[c & 15]};
+        if (!(plain ? buf_putc(b, (char)c) : buf_add(b, escaped, 3)))
+            return false;
+    }
+    return true;
+}
+
+unsigned fetch_pool_active(const struct fetch_pool *p) { return p->active; }
+
+void fetch_pool_stats(const struct fetch_pool *p, uint64_t *requests, uint64_t *connections)
+{
+    *requests = p->requests;
+    *connections = p->connections;
+}

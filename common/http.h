@@ -1,0 +1,89 @@
+/* common/http.h: an HTTP/1.1 server on libmicrohttpd and the loop: whole bounded requests in,
+ * replies and streams out. The only module that knows microhttpd. (Here and not in the gateway,
+ * since the worker's /metrics is served by it too.)
+ *
+ * One thread, MHD's external epoll. A stream is pulled: when it is woken and its socket takes
+ * bytes, on_fill is asked for more, and the chunk is written straight to the suspended connection's
+ * socket (libmicrohttpd walks all suspended connections on each resume: O(streams) a pass; seen in
+ * 0.9.75). What the socket did not take stays in a small bounded buffer of the stream. */
+#ifndef COMMON_HTTP_H
+#define COMMON_HTTP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "common/buf.h"
+#include "common/loop.h"
+
+struct http;
+struct http_request; /* the server's; valid until it was answered or on_gone told that the client
+                        left */
+struct http_stream;
+
+struct http_config {
+    const char *listen;      /* address:port, [v6]:port; port 0 picks one */
+    bool reuse_port;         /* SO_REUSEPORT: several processes share the port */
+    uint64_t body_bytes_max; /* more: 413 by on_refuse's text */
+    unsigned connections_max;
+    int64_t idle_ms; /* a connection without a request, or that sends its request slower than this,
+                        is closed */
+    int64_t ping_ms; /* 0: none; else a stream without output for so long gets `: ping\n\n`, and one
+                        whose client took nothing for four times as long is cut */
+    unsigned stream_fill_bytes_max; /* the most that on_fill is asked for at once; default 16384 */
+};
+struct http_callbacks {
+    void (*on_request)(void *arg, struct http_request *r); /* body is in; answer now or later */
+    /* A request is refused before on_request: 413 (its body is too long), 400 (two lengths, or a
+     * coding other than chunked). Returns the JSON of the error; may be NULL. What microhttpd can't
+     * read at all, or whose head is over about 20 KiB, it answers 400, 414 or 431 in its own words.
+     */
+    struct str (*on_refuse)(void *arg, unsigned status);
+};
+/* NULL and a sentence in error when it can't listen ("address already in use: …"). */
+struct http *http_new(struct loop *l, const struct http_config *c, const struct http_callbacks *cb,
+                      void *arg, char error[256]);
+void http_stop_accepting(
+    struct http *h);            /* drain: closes the listening socket, keeps connections */
+void http_free(struct http *h); /* ends all streams and connections */
+uint16_t http_port(const struct http *h);
+unsigned http_connections(const struct http *h);
+
+/* The request. Slices are borrowed until it is answered. */
+struct str http_method(const struct http_request *r);
+struct str
+http_path(const struct http_request *r); /* raw, percent escapes undecoded, without the query */
+bool http_query(const struct http_request *r, const char *key,
+                struct str *value); /* decoded; first of its name */
+struct str http_header(const struct http_request *r,
+                       const char *name); /* case-insensitive; empty when absent */
+struct str http_cookie(const struct http_request *r, const char *name);
+struct str http_body(const struct http_request *r);
+void http_set_user(struct http_request *r, void *user,
+                   void (*on_gone)(void *user)); /* on_gone: the client left before the answer; the
+                                                    request is then dead */
+void *http_user(const struct http_request *r);
+void http_add_header(struct http_request *r, const char *name,
+                     const char *value); /* of the reply to come; copied; at most 16 */
+
+/* The answer: exactly one of these, once; the request is gone for the caller afterwards. */
+void http_reply(struct http_request *r, unsigned status, const char *content_type,
+                struct str body); /* body copied */
+
+struct http_stream_handler {
+    /* Write up to cap bytes to dst and return how many; 0: nothing now (wake me later). */
+    size_t (*on_fill)(void *arg, char *dst, size_t cap);
+    /* The stream is over, because the client left or after http_stream_end; the last call. */
+    void (*on_closed)(void *arg);
+};
+/* 200 with content_type and no caching. The head is written at once, before the first fill. A
+ * client that closes its sending side counts as gone. */
+struct http_stream *http_stream_open(struct http_request *r, const char *content_type,
+                                     const struct http_stream_handler *h, void *arg);
+void http_stream_wake(
+    struct http_stream *s); /* there is something to fill: asked in this pass's write phase */
+void http_stream_end(struct http_stream *s); /* after what on_fill still gives: finish the response
+                                                properly, then on_closed */
+void http_stream_abort(struct http_stream *s); /* cut the connection; on_closed comes */
+size_t
+http_stream_pending(const struct http_stream *s); /* bytes that the socket has not taken yet */
+
+#endif

@@ -1,0 +1,120 @@
+#include "common/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+#include <unistd.h>
+#include "common/check.h"
+
+enum { LINE_BYTES_MAX = 4096, TEXT_BYTES_MAX = 200, TEXTS = 4 };
+
+static const char *const level_names[] = {"debug", "info", "warn", "error"};
+static enum log_level least_level = LOG_INFO;
+static char program_name[32];
+
+void log_setup(enum log_level least, const char *program)
+{
+    least_level = least;
+    snprintf(program_name, sizeof(program_name), "%s", program ? program : "");
+}
+
+bool log_level_parse(const char *word, enum log_level *out)
+{
+    for (unsigned i = LOG_DEBUG; i <= LOG_ERROR; i++)
+        if (strcasecmp(word, level_names[i]) == 0) {
+            *out = (enum log_level)i;
+            return true;
+        }
+    if (strcasecmp(word, "warning") != 0)
+        return false;
+    *out = LOG_WARN;
+    return true;
+}
+
+bool log_enabled(enum log_level level) { return level >= least_level; }
+
+static size_t write_head(char *line, size_t size, enum log_level level, const char *event)
+{
+    struct timespec now;
+    struct tm utc;
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &utc);
+    int len = snprintf(line, size, "ts=%04d-%02d-%02dT%02d:%02d:%02d.%03dZ level=%s%s%s event=%s ",
+                       utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min,
+                       utc.tm_sec, (int)(now.tv_nsec / 1000000), level_names[level],
+                       program_name[0] ? " program=" : "", program_name, event);
+    CHECK(len > 0 && (size_t)len < size);
+    return (size_t)len;
+}
+
+/* A line is one line, whatever its values hold. */
+static void flatten(char *at, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)at[i] < 0x20 || at[i] == 0x7f)
+            at[i] = ' ';
+}
+
+static size_t cut_off(char *line, size_t room)
+{
+    static const char mark[] = "…";
+    size_t len = room - sizeof(mark);
+    while (len > 0 && ((unsigned char)line[len] & 0xc0) == 0x80)
+        len--; /* not inside of a character */
+    memcpy(line + len, mark, sizeof(mark) - 1);
+    return len + sizeof(mark) - 1;
+}
+
+void log_write(enum log_level level, const char *event, const char *format, ...)
+{
+    if (!log_enabled(level))
+        return;
+    int error = errno; /* a log line must not disturb who is about to look at it */
+    char line[LINE_BYTES_MAX];
+    size_t len = write_head(line, sizeof(line) / 2, level, event);
+    va_list args;
+    va_start(args, format);
+    int more = vsnprintf(line + len, sizeof(line) - len, format, args);
+    va_end(args);
+    CHECK(more >= 0);
+    if ((size_t)more < sizeof(line) - len)
+        len += (size_t)more;
+    else
+        len = cut_off(line, sizeof(line));
+    flatten(line, len);
+    while (len > 0 && line[len - 1] == ' ')
+        len--;
+    line[len++] = '\n';
+    /* One write a line, so that lines of several processes don't mix. What stderr doesn't take is
+     * lost: logging never stops the program. */
+    ssize_t wrote;
+    do {
+        wrote = write(STDERR_FILENO, line, len);
+    } while (wrote < 0 && errno == EINTR);
+    errno = error;
+}
+
+const char *log_text(struct str s)
+{
+    static struct buf texts[TEXTS];
+    static unsigned next;
+    struct buf *b = &texts[next++ % TEXTS];
+    if (b->at == NULL)
+        buf_init(b, (size_t)TEXT_BYTES_MAX * 6 + 16); /* \u0000 is the longest escape */
+    buf_clear(b);
+    size_t whole = s.len;
+    if (s.len > TEXT_BYTES_MAX) {
+        s.len = TEXT_BYTES_MAX;
+        while (s.len > TEXT_BYTES_MAX - 4 && ((unsigned char)s.at[s.len] & 0xc0) == 0x80)
+            s.len--; /* not inside of a character */
+    }
+    json_str(b, s);
+    if (s.len < whole) {
+        b->len--; /* the quote */
+        buf_puts(b, "…\"");
+    }
+    return buf_cstr(b);
+}

@@ -1,0 +1,410 @@
+#include "common/loop.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <uv.h>
+#include "common/check.h"
+#include "common/list.h"
+
+enum { RESOLVE_ADDRESSES_MAX = 256 };
+
+struct call {
+    loop_fn *fn; /* NULL: was taken away */
+    void *arg;
+};
+struct calls {
+    struct call *at;
+    size_t count, cap;
+};
+
+struct loop {
+    uv_loop_t uv;
+    uv_prepare_t prepare;
+    uv_idle_t idle; /* active: the poll of this pass does not block */
+    struct calls decide, write;
+    struct calls later, later_now; /* later_now: those being run */
+    bool again, stopping, hooks_taken;
+    struct list timers, fds, signals, resolves;
+    uint64_t resolve_id;
+};
+
+/* Lists of calls. */
+
+static void calls_add(struct calls *c, loop_fn *fn, void *arg)
+{
+    if (c->count == c->cap) {
+        c->cap = c->cap ? c->cap * 2 : 8;
+        c->at = xrealloc(c->at, c->cap * sizeof(*c->at));
+    }
+    c->at[c->count++] = (struct call){fn, arg};
+}
+
+static void calls_run(struct calls *c)
+{
+    for (size_t i = 0; i < c->count; i++) { /* by index: a hook may add hooks, which moves them */
+        struct call call = c->at[i];
+        if (call.fn != NULL)
+            call.fn(call.arg);
+    }
+}
+
+static bool calls_take(struct calls *c, const void *arg)
+{
+    bool taken = false;
+    for (size_t i = 0; i < c->count; i++)
+        if (c->at[i].arg == arg) {
+            c->at[i].fn = NULL;
+            taken = true;
+        }
+    return taken;
+}
+
+static void calls_compact(struct calls *c)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < c->count; i++)
+        if (c->at[i].fn != NULL)
+            c->at[kept++] = c->at[i];
+    c->count = kept;
+}
+
+static void run_later(struct loop *l)
+{
+    struct calls now = l->later;
+    l->later = l->later_now;
+    l->later_now = now;
+    calls_run(&l->later_now);
+    l->later_now.count = 0;
+    if (l->later.count > 0)
+        loop_again(l); /* what they put off runs at the end of the next pass */
+}
+
+/* The pass. */
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+    struct loop *l = prepare->data;
+    calls_run(&l->decide);
+    calls_run(&l->write);
+    run_later(l);
+    if (l->hooks_taken) {
+        calls_compact(&l->decide);
+        calls_compact(&l->write);
+        l->hooks_taken = false;
+    }
+    if (!l->again)
+        uv_idle_stop(&l->idle);
+    l->again = false;
+    if (l->stopping)
+        uv_stop(&l->uv);
+}
+
+static void on_idle(uv_idle_t *idle) { (void)idle; }
+
+struct loop *loop_new(void)
+{
+    struct loop *l = xcalloc(1, sizeof(*l));
+    signal(SIGPIPE, SIG_IGN);
+    CHECK(uv_loop_init(&l->uv) == 0);
+    CHECK(uv_prepare_init(&l->uv, &l->prepare) == 0);
+    CHECK(uv_idle_init(&l->uv, &l->idle) == 0);
+    l->prepare.data = l;
+    uv_prepare_start(&l->prepare, on_prepare);
+    list_init(&l->timers);
+    list_init(&l->fds);
+    list_init(&l->signals);
+    list_init(&l->resolves);
+    return l;
+}
+
+void loop_run(struct loop *l)
+{
+    uv_run(&l->uv, UV_RUN_DEFAULT);
+    CHECK(l->stopping); /* the prepare handle keeps it alive */
+    l->stopping = false;
+}
+
+void loop_stop(struct loop *l) { l->stopping = true; }
+
+int64_t loop_now_ms(const struct loop *l) { return (int64_t)uv_now(&l->uv); }
+
+int64_t loop_wall_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+uint64_t loop_hr_ns(void) { return uv_hrtime(); }
+
+struct uv_loop_s *loop_uv(struct loop *l) { return &l->uv; }
+
+void loop_on_decide(struct loop *l, loop_fn *fn, void *arg) { calls_add(&l->decide, fn, arg); }
+
+void loop_on_write(struct loop *l, loop_fn *fn, void *arg) { calls_add(&l->write, fn, arg); }
+
+void loop_off(struct loop *l, const void *arg)
+{
+    bool decide = calls_take(&l->decide, arg), write = calls_take(&l->write, arg);
+    l->hooks_taken |= decide || write; /* compacted when none of them is running */
+}
+
+void loop_later(struct loop *l, loop_fn *fn, void *arg) { calls_add(&l->later, fn, arg); }
+
+void loop_again(struct loop *l)
+{
+    l->again = true;
+    uv_idle_start(&l->idle, on_idle);
+}
+
+/* Timers. libuv closes handles asynchronously: *_free takes the callback away at once, the memory
+ * goes in the close callback. */
+
+struct loop_timer {
+    uv_timer_t uv;
+    struct list in_loop;
+    loop_fn *fn;
+    void *arg;
+};
+
+struct loop_timer *loop_timer_new(struct loop *l, loop_fn *fn, void *arg)
+{
+    struct loop_timer *t = xcalloc(1, sizeof(*t));
+    CHECK(uv_timer_init(&l->uv, &t->uv) == 0);
+    t->uv.data = t;
+    t->fn = fn;
+    t->arg = arg;
+    list_push(&l->timers, &t->in_loop);
+    return t;
+}
+
+static void on_timer(uv_timer_t *uv)
+{
+    struct loop_timer *t = uv->data;
+    t->fn(t->arg);
+}
+
+void loop_timer_set(struct loop_timer *t, int64_t after_ms, int64_t repeat_ms)
+{
+    uint64_t after = after_ms > 0 ? (uint64_t)after_ms : 0;
+    uint64_t repeat = repeat_ms > 0 ? (uint64_t)repeat_ms : 0;
+    CHECK(uv_timer_start(&t->uv, on_timer, after, repeat) == 0);
+}
+
+void loop_timer_stop(struct loop_timer *t) { uv_timer_stop(&t->uv); }
+
+bool loop_timer_active(const struct loop_timer *t)
+{
+    return uv_is_active((const uv_handle_t *)&t->uv) != 0;
+}
+
+static void on_closed(uv_handle_t *handle) { free(handle->data); }
+
+void loop_timer_free(struct loop_timer *t)
+{
+    if (t == NULL)
+        return;
+    list_remove(&t->in_loop);
+    uv_close((uv_handle_t *)&t->uv, on_closed);
+}
+
+/* File descriptors. */
+
+struct loop_fd {
+    uv_poll_t uv;
+    struct list in_loop;
+    loop_fd_fn *fn; /* NULL: freed */
+    void *arg;
+    unsigned events;
+};
+_Static_assert((int)LOOP_READ == (int)UV_READABLE && (int)LOOP_WRITE == (int)UV_WRITABLE &&
+                   (int)LOOP_HANGUP == (int)UV_DISCONNECT,
+               "our events are libuv's");
+
+static void on_poll(uv_poll_t *uv, int status, int events);
+
+static void poll_start(struct loop_fd *f)
+{
+    CHECK(uv_poll_start(&f->uv, (int)f->events, on_poll) == 0);
+}
+
+static void on_poll(uv_poll_t *uv, int status, int events)
+{
+    struct loop_fd *f = uv->data;
+    f->fn(f->arg, status == 0 ? (unsigned)events : f->events);
+    /* After an error libuv has stopped watching; we stay level-triggered. */
+    if (status != 0 && f->fn != NULL && f->events != 0 && !uv_is_active((uv_handle_t *)uv))
+        poll_start(f);
+}
+
+struct loop_fd *loop_fd_new(struct loop *l, int fd, unsigned events, loop_fd_fn *fn, void *arg)
+{
+    struct loop_fd *f = xcalloc(1, sizeof(*f));
+    CHECK(uv_poll_init(&l->uv, &f->uv, fd) == 0);
+    f->uv.data = f;
+    f->fn = fn;
+    f->arg = arg;
+    list_push(&l->fds, &f->in_loop);
+    loop_fd_set(f, events);
+    return f;
+}
+
+void loop_fd_set(struct loop_fd *f, unsigned events)
+{
+    CHECK((events & ~(unsigned)(LOOP_READ | LOOP_WRITE | LOOP_HANGUP)) == 0);
+    if (events == f->events)
+        return; /* libuv would ask the kernel twice all the same */
+    f->events = events;
+    if (events != 0)
+        poll_start(f);
+    else
+        uv_poll_stop(&f->uv);
+}
+
+void loop_fd_free(struct loop_fd *f)
+{
+    if (f == NULL)
+        return;
+    f->fn = NULL;
+    list_remove(&f->in_loop);
+    uv_close((uv_handle_t *)&f->uv, on_closed); /* stops watching at once: fd may be closed now */
+}
+
+/* Signals. */
+
+struct loop_signal {
+    uv_signal_t uv;
+    struct list in_loop;
+    loop_fn *fn;
+    void *arg;
+};
+
+static void on_signal(uv_signal_t *uv, int signum)
+{
+    (void)signum;
+    struct loop_signal *s = uv->data;
+    s->fn(s->arg);
+}
+
+void loop_on_signal(struct loop *l, int signum, loop_fn *fn, void *arg)
+{
+    struct loop_signal *s = xcalloc(1, sizeof(*s));
+    CHECK(uv_signal_init(&l->uv, &s->uv) == 0);
+    s->uv.data = s;
+    s->fn = fn;
+    s->arg = arg;
+    list_push(&l->signals, &s->in_loop);
+    CHECK(uv_signal_start(&s->uv, on_signal, signum) == 0);
+}
+
+/* Names. */
+
+struct resolve {
+    uv_getaddrinfo_t uv;
+    struct list in_loop;
+    uint64_t id;
+    loop_resolve_fn *fn; /* NULL: forgotten */
+    void *arg;
+};
+
+static void resolve_finish(struct resolve *r, const char *const *addresses, unsigned count)
+{
+    list_remove(&r->in_loop);
+    if (r->fn != NULL)
+        r->fn(r->arg, addresses, count);
+    free(r);
+}
+
+static void on_resolve_refused(void *arg) { resolve_finish(arg, NULL, 0); }
+
+static bool address_text(const struct sockaddr *sa, char text[INET6_ADDRSTRLEN])
+{
+    const void *at = NULL;
+    if (sa->sa_family == AF_INET)
+        at = &((const struct sockaddr_in *)(const void *)sa)->sin_addr;
+    else if (sa->sa_family == AF_INET6)
+        at = &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr;
+    return at != NULL && inet_ntop(sa->sa_family, at, text, INET6_ADDRSTRLEN) != NULL;
+}
+
+static void on_resolved(uv_getaddrinfo_t *uv, int status, struct addrinfo *found)
+{
+    char texts[RESOLVE_ADDRESSES_MAX][INET6_ADDRSTRLEN];
+    const char *addresses[RESOLVE_ADDRESSES_MAX];
+    unsigned count = 0;
+    for (struct addrinfo *a = status == 0 ? found : NULL; a != NULL; a = a->ai_next) {
+        if (count == RESOLVE_ADDRESSES_MAX)
+            break;
+        addresses[count] = texts[count];
+        count += address_text(a->ai_addr, texts[count]);
+    }
+    uv_freeaddrinfo(found);
+    resolve_finish(uv->data, addresses, count);
+}
+
+uint64_t loop_resolve(struct loop *l, const char *host, loop_resolve_fn *fn, void *arg)
+{
+    struct resolve *r = xcalloc(1, sizeof(*r));
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}; /* each address once */
+    r->uv.data = r;
+    r->id = ++l->resolve_id;
+    r->fn = fn;
+    r->arg = arg;
+    list_push(&l->resolves, &r->in_loop);
+    if (uv_getaddrinfo(&l->uv, &r->uv, on_resolved, host, NULL, &hints) != 0) {
+        loop_later(l, on_resolve_refused, r); /* never from inside; no name that could be asked */
+        loop_again(l);
+    }
+    return r->id;
+}
+
+void loop_resolve_forget(struct loop *l, uint64_t id)
+{
+    list_each (&l->resolves, node, tmp) {
+        struct resolve *r = list_of(node, struct resolve, in_loop);
+        if (r->id == id) {
+            r->fn = NULL;
+            uv_cancel((uv_req_t *)&r->uv); /* when no thread has it yet; on_resolved comes anyway */
+            return;
+        }
+    }
+}
+
+/* The end. */
+
+static void close_other(uv_handle_t *handle, void *arg)
+{
+    (void)arg;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+void loop_free(struct loop *l)
+{
+    if (l == NULL)
+        return;
+    list_each (&l->resolves, node, tmp) {
+        struct resolve *r = list_of(node, struct resolve, in_loop);
+        loop_resolve_forget(l, r->id);
+    }
+    while (l->later.count > 0)
+        run_later(l); /* mostly memory that was to be freed */
+    list_each (&l->timers, timer, timer_next)
+        loop_timer_free(list_of(timer, struct loop_timer, in_loop));
+    list_each (&l->fds, fd, fd_next)
+        loop_fd_free(list_of(fd, struct loop_fd, in_loop));
+    list_each (&l->signals, sig, sig_next)
+        uv_close((uv_handle_t *)&list_of(sig, struct loop_signal, in_loop)->uv, on_closed);
+    uv_walk(&l->uv, close_other, NULL);
+    uv_run(&l->uv, UV_RUN_DEFAULT);
+    CHECK(uv_loop_close(&l->uv) == 0);
+    free(l->decide.at);
+    free(l->write.at);
+    free(l->later.at);
+    free(l->later_now.at);
+    free(l);
+}

@@ -1,0 +1,143 @@
+#include "common/secret.h"
+
+#include <sodium.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include "common/check.h"
+
+/* The arena: pages that no core file holds and (as far as the limit on locked memory goes) no swap
+ * either, cut into blocks of a few sizes. It keeps its pages for the next secrets. */
+struct secret {
+    unsigned refs; /* 0: in the free list */
+    unsigned size_class;
+    size_t len;
+    union {
+        struct secret *next_free;
+        char bytes[1];
+    } u;
+};
+enum { HEAD = offsetof(struct secret, u) };
+
+static const struct {
+    size_t block, blocks; /* bytes of a block, blocks of a mapping */
+} classes[] = {{512, 128}, {2048, 32}, {SECRET_MAX + 64, 8}};
+enum { CLASSES = sizeof(classes) / sizeof(*classes) };
+_Static_assert(HEAD <= 64, "the largest class holds SECRET_MAX bytes");
+
+static struct secret *free_blocks[CLASSES];
+
+static bool under_address_sanitizer(void)
+{
+#if defined(__SANITIZE_ADDRESS__)
+    return true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+    return true;
+#else
+    return false;
+#endif
+#else
+    return false;
+#endif
+}
+
+void secret_setup(void)
+{
+    const struct rlimit none = {0, 0};
+    CHECK(sodium_init() >= 0);
+    CHECK(setrlimit(RLIMIT_CORE, &none) == 0);
+    if (!under_address_sanitizer()) /* its leak check attaches to us */
+        CHECK(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0);
+}
+
+static void arena_grow(unsigned class)
+{
+    size_t block = classes[class].block, bytes = block * classes[class].blocks;
+    char *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(at != MAP_FAILED);
+    (void)madvise(at, bytes, MADV_DONTDUMP);
+    (void)mlock(at, bytes); /* the limit is often 64 KiB: best effort */
+    for (size_t i = classes[class].blocks; i-- > 0;) {
+        struct secret *s = (struct secret *)(void *)(at + i * block);
+        s->size_class = class;
+        s->u.next_free = free_blocks[class];
+        free_blocks[class] = s;
+    }
+}
+
+struct secret *secret_new(struct str bytes)
+{
+    if (bytes.len > SECRET_MAX)
+        return NULL;
+    unsigned class = 0;
+    while (classes[class].block - HEAD < bytes.len)
+        class ++;
+    if (free_blocks[class] == NULL)
+        arena_grow(class);
+    struct secret *s = free_blocks[class];
+    CHECK(s != NULL); /* arena_grow never comes back without */
+    free_blocks[class] = s->u.next_free;
+    s->u.next_free = NULL;
+    s->refs = 1;
+    s->len = bytes.len;
+    if (bytes.len > 0)
+        memcpy((char *)s + HEAD, bytes.at, bytes.len);
+    return s;
+}
+
+struct secret *secret_ref(struct secret *s)
+{
+    if (s != NULL) {
+        CHECK(s->refs > 0);
+        s->refs++;
+    }
+    return s;
+}
+
+void secret_free(struct secret *s)
+{
+    if (s == NULL)
+        return;
+    CHECK(s->refs > 0);
+    if (--s->refs > 0)
+        return;
+    secret_wipe((char *)s + HEAD, s->len);
+    s->len = 0;
+    s->u.next_free = free_blocks[s->size_class];
+    free_blocks[s->size_class] = s;
+}
+
+struct str secret_reveal(const struct secret *s)
+{
+    if (s == NULL)
+        return (struct str){NULL, 0};
+    CHECK(s->refs > 0);
+    return (struct str){(const char *)s + HEAD, s->len};
+}
+
+bool secret_eq(const struct secret *a, const struct secret *b)
+{
+    struct str x = secret_reveal(a), y = secret_reveal(b);
+    return x.len == y.len && (x.len == 0 || sodium_memcmp(x.at, y.at, x.len) == 0);
+}
+
+void secret_wipe(void *at, size_t len)
+{
+    if (len > 0)
+        sodium_memzero(at, len);
+}
+
+void secret_hash(struct str bytes, unsigned char out[32])
+{
+    static unsigned char key[crypto_generichash_KEYBYTES];
+    static bool have_key;
+    if (!have_key) {
+        CHECK(sodium_init() >= 0);
+        randombytes_buf(key, sizeof(key));
+        have_key = true;
+    }
+    CHECK(crypto_generichash(out, 32, (const unsigned char *)(bytes.len ? bytes.at : ""), bytes.len,
+                             key, sizeof(key)) == 0);
+}

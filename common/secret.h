@@ -1,0 +1,30 @@
+/* common/secret.h: a token in memory: locked, kept out of core files, wiped when freed,
+ * unprintable.
+ *
+ * Invariant 7. A struct secret fits no %s; who must use the bytes calls secret_reveal() and wipes
+ * the copies it made. */
+#ifndef COMMON_SECRET_H
+#define COMMON_SECRET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "common/buf.h"
+
+struct secret; /* heap, on pages of its own kind (sodium_malloc is too dear per token: one arena,
+                  MADV_DONTDUMP) */
+
+void secret_setup(void); /* once at start: sodium_init, PR_SET_DUMPABLE 0, core limit 0 */
+struct secret *secret_new(struct str bytes);      /* copies; NULL for more than SECRET_MAX bytes */
+void secret_free(struct secret *s);               /* wipes; NULL is fine */
+struct secret *secret_ref(struct secret *s);      /* shares: counted, the last secret_free wipes */
+struct str secret_reveal(const struct secret *s); /* borrowed; NULL gives the empty slice */
+bool secret_eq(const struct secret *a,
+               const struct secret *b); /* constant time for equal lengths */
+void secret_wipe(void *at, size_t len);
+void secret_hash(
+    struct str bytes,
+    unsigned char out[32]); /* keyed by a random key of this process: a cache key, not a digest */
+
+enum { SECRET_MAX = 16384 };
+
+#endif

@@ -1,0 +1,424 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include "common/check.h"
+#include "common/loop.h"
+
+struct world {
+    struct loop *loop;
+    char trace[256]; /* a letter for each call */
+    struct loop_timer *timer, *end;
+    struct loop_fd *fd, *other_fd;
+    int ends[2];
+    unsigned events, passes, count;
+    char address[64];
+};
+
+static void trace(struct world *w, char c)
+{
+    size_t len = strlen(w->trace);
+    if (len + 1 < sizeof(w->trace)) {
+        w->trace[len] = c;
+        w->trace[len + 1] = '\0';
+    }
+}
+static void on_timer(void *arg) { trace(arg, 't'); }
+static void on_decide(void *arg) { trace(arg, 'd'); }
+static void on_write(void *arg) { trace(arg, 'w'); }
+static void on_later(void *arg) { trace(arg, 'l'); }
+static void on_stop(void *arg) { loop_stop(((struct world *)arg)->loop); }
+static void on_late(void *arg) /* a test that hangs fails here and not by the clock outside */
+{
+    trace(arg, '!');
+    on_stop(arg);
+}
+
+static int setup(void **state)
+{
+    struct world *w = xcalloc(1, sizeof(*w));
+    w->loop = loop_new();
+    w->end = loop_timer_new(w->loop, on_late, w);
+    loop_timer_set(w->end, 5000, 0);
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, w->ends) == 0);
+    *state = w;
+    return 0;
+}
+static int teardown(void **state)
+{
+    struct world *w = *state;
+    loop_fd_free(w->fd);
+    loop_timer_free(w->timer);
+    loop_timer_free(w->end);
+    loop_free(w->loop);
+    close(w->ends[0]);
+    close(w->ends[1]);
+    free(w);
+    return 0;
+}
+
+static void put_off_and_stop(void *arg)
+{
+    struct world *w = arg;
+    trace(w, 'r');
+    loop_later(w->loop, on_later, w);
+    loop_stop(w->loop);
+}
+static void a_pass_reads_decides_writes_then_does_what_was_put_off(void **state)
+{
+    struct world *w = *state;
+    loop_on_write(w->loop, on_write, w);
+    loop_on_decide(w->loop, on_decide, w);
+    w->timer = loop_timer_new(w->loop, put_off_and_stop, w);
+    loop_timer_set(w->timer, 0, 0);
+    loop_run(w->loop);
+    assert_string_equal(w->trace, "rdwl");
+}
+
+static void put_off_from_put_off(void *arg)
+{
+    struct world *w = arg;
+    trace(w, 'p');
+    if (++w->count < 3)
+        loop_later(w->loop, put_off_from_put_off, w);
+    else
+        loop_stop(w->loop);
+}
+static void what_is_put_off_while_running_goes_to_the_next_pass_at_once(void **state)
+{
+    struct world *w = *state;
+    loop_on_decide(w->loop, on_decide, w);
+    loop_later(w->loop, put_off_from_put_off, w);
+    loop_run(w->loop);
+    assert_string_equal(w->trace, "dpdpdp");
+}
+
+static void decide_again_four_times(void *arg)
+{
+    struct world *w = arg;
+    if (++w->passes < 5)
+        loop_again(w->loop);
+    else if (w->passes == 5)
+        loop_timer_set(w->timer, 50, 0);
+}
+static void again_goes_on_without_blocking_and_then_blocks(void **state)
+{
+    struct world *w = *state;
+    w->timer = loop_timer_new(w->loop, on_stop, w);
+    loop_on_decide(w->loop, decide_again_four_times, w);
+    uint64_t start = loop_hr_ns();
+    loop_run(w->loop);
+    assert_in_range(w->passes, 6, 8); /* the 50 ms were slept, not spun */
+    assert_true(loop_hr_ns() - start >= 45000000);
+}
+
+static void stop_from_decide(void *arg)
+{
+    trace(arg, 's');
+    on_stop(arg);
+}
+static void a_stop_lets_the_pass_end_and_the_loop_can_run_again(void **state)
+{
+    struct world *w = *state;
+    loop_on_decide(w->loop, stop_from_decide, w);
+    loop_on_write(w->loop, on_write, w);
+    loop_run(w->loop);
+    loop_run(w->loop);
+    assert_string_equal(w->trace, "swsw");
+}
+
+static void take_hooks_away(void *arg)
+{
+    struct world *w = arg;
+    loop_off(w->loop, &w->count);
+    if (++w->passes == 3)
+        loop_stop(w->loop);
+    loop_again(w->loop);
+}
+static void trace_by_count(void *arg)
+{
+    trace((struct world *)(void *)((char *)arg - offsetof(struct world, count)), 'x');
+}
+static void a_hook_that_was_taken_away_is_not_called(void **state)
+{
+    struct world *w = *state;
+    loop_on_decide(w->loop, trace_by_count, &w->count);
+    loop_on_decide(w->loop, take_hooks_away, w);
+    loop_on_decide(w->loop, trace_by_count, &w->count);
+    loop_on_write(w->loop, trace_by_count, &w->count);
+    loop_on_write(w->loop, on_write, w);
+    loop_run(w->loop);
+    assert_string_equal(w->trace, "xwww");
+}
+
+static void on_tick(void *arg)
+{
+    struct world *w = arg;
+    trace(w, 't');
+    if (++w->count == 3) {
+        assert_true(loop_timer_active(w->timer));
+        loop_timer_free(w->timer); /* from inside */
+        w->timer = NULL;
+        loop_timer_set(w->end, 30, 0);
+    }
+}
+static void a_timer_repeats_until_it_is_freed(void **state)
+{
+    struct world *w = *state;
+    loop_timer_free(w->end);
+    w->end = loop_timer_new(w->loop, on_stop, w);
+    w->timer = loop_timer_new(w->loop, on_tick, w);
+    assert_false(loop_timer_active(w->timer));
+    loop_timer_set(w->timer, 1, 2);
+    int64_t start = loop_now_ms(w->loop);
+    loop_run(w->loop);
+    assert_string_equal(w->trace, "ttt");
+    assert_true(loop_now_ms(w->loop) - start >= 30);
+}
+
+static void a_timer_set_anew_or_stopped_does_not_fire_as_before(void **state)
+{
+    struct world *w = *state;
+    struct loop_timer *stop = loop_timer_new(w->loop, on_stop, w);
+    struct loop_timer *stopped = loop_timer_new(w->loop, on_timer, w);
+    w->timer = loop_timer_new(w->loop, on_timer, w);
+    loop_timer_set(w->timer, 5, 0);
+    loop_timer_set(w->timer, 10000, 0);
+    loop_timer_set(stopped, 5, 0);
+    loop_timer_stop(stopped);
+    assert_false(loop_timer_active(stopped));
+    loop_timer_set(stop, 30, 0);
+    loop_run(w->loop);
+    assert_string_equal(w->trace, "");
+    loop_timer_free(stop);
+    loop_timer_free(stopped);
+}
+
+static void on_readable(void *arg, unsigned events)
+{
+    struct world *w = arg;
+    w->events = events;
+    trace(w, 'r');
+    if (++w->count == 2) { /* the same byte is reported again: level-triggered */
+        char c;
+        assert_int_equal(read(w->ends[0], &c, 1), 1);
+        trace(w, c);
+        loop_timer_set(w->timer, 20, 0);
+    }
+}
+static void a_descriptor_is_reported_as_long_as_there_is_something_to_read(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(write(w->ends[1], "A", 1), 1);
+    w->timer = loop_timer_new(w->loop, on_stop, w);
+    w->fd = loop_fd_new(w->loop, w->ends[0], LOOP_READ, on_readable, w);
+    loop_run(w->loop);
+    assert_string_equal(w->trace, "rrA");
+    assert_int_equal(w->events, LOOP_READ);
+}
+
+static void on_event_stop(void *arg, unsigned events)
+{
+    struct world *w = arg;
+    w->events |= events;
+    loop_stop(w->loop);
+}
+static void events_are_those_asked_for(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(write(w->ends[1], "A", 1), 1);
+    w->fd = loop_fd_new(w->loop, w->ends[0], 0, on_event_stop, w);
+    w->timer = loop_timer_new(w->loop, on_stop, w);
+    loop_timer_set(w->timer, 20, 0);
+    loop_run(w->loop);
+    assert_int_equal(w->events, 0);
+    loop_fd_set(w->fd, LOOP_WRITE);
+    loop_run(w->loop);
+    assert_int_equal(w->events, LOOP_WRITE);
+    w->events = 0;
+    loop_fd_set(w->fd, LOOP_HANGUP);
+    loop_timer_set(w->timer, 20, 0);
+    loop_run(w->loop);
+    assert_int_equal(w->events, 0);
+    shutdown(w->ends[1], SHUT_WR);
+    loop_run(w->loop);
+    assert_int_equal(w->events, LOOP_HANGUP);
+}
+
+static void on_broken(void *arg, unsigned events)
+{
+    struct world *w = arg;
+    w->events = events;
+    if (++w->count == 3)
+        loop_stop(w->loop);
+}
+static void an_error_is_reported_as_all_events_asked_for_and_again(void **state)
+{
+    struct world *w = *state;
+    int pipe_ends[2];
+    assert_int_equal(pipe(pipe_ends), 0);
+    close(pipe_ends[0]); /* the writing end now has POLLERR for good */
+    w->fd = loop_fd_new(w->loop, pipe_ends[1], LOOP_WRITE | LOOP_HANGUP, on_broken, w);
+    loop_run(w->loop);
+    assert_int_equal(w->events, LOOP_WRITE | LOOP_HANGUP);
+    assert_true(w->count >= 3);
+    assert_string_equal(w->trace, "");
+    loop_fd_free(w->fd);
+    w->fd = NULL;
+    close(pipe_ends[1]);
+}
+
+static void on_broken_free(void *arg, unsigned events)
+{
+    struct world *w = arg;
+    (void)events;
+    trace(w, 'f');
+    loop_fd_free(w->fd);
+    w->fd = NULL;
+    loop_timer_set(w->timer, 20, 0);
+}
+static void a_descriptor_freed_where_its_error_is_told_is_not_watched_again(void **state)
+{
+    struct world *w = *state;
+    int pipe_ends[2];
+    assert_int_equal(pipe(pipe_ends), 0);
+    close(pipe_ends[0]);
+    w->timer = loop_timer_new(w->loop, on_stop, w);
+    w->fd = loop_fd_new(w->loop, pipe_ends[1], LOOP_WRITE, on_broken_free, w);
+    loop_run(w->loop);
+    assert_string_equal(w->trace, "f");
+    close(pipe_ends[1]);
+}
+
+static void free_both(void *arg, unsigned events)
+{
+    struct world *w = arg;
+    (void)events;
+    trace(w, 'f');
+    loop_fd_free(w->fd);
+    loop_fd_free(w->other_fd);
+    w->fd = w->other_fd = NULL;
+    close(w->ends[0]);
+    close(w->ends[1]);
+    loop_stop(w->loop);
+}
+static void a_descriptor_freed_by_anothers_callback_is_silent_at_once(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(write(w->ends[1], "A", 1), 1);
+    assert_int_equal(write(w->ends[0], "A", 1), 1);
+    w->fd = loop_fd_new(w->loop, w->ends[0], LOOP_READ, free_both, w);
+    w->other_fd = loop_fd_new(w->loop, w->ends[1], LOOP_READ, free_both, w);
+    loop_run(w->loop);
+    assert_string_equal(w->trace, "f");
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, w->ends) == 0);
+}
+
+static void on_signal(void *arg)
+{
+    trace(arg, 's');
+    on_stop(arg);
+}
+static void a_signal_arrives_in_the_loop(void **state)
+{
+    struct world *w = *state;
+    loop_on_signal(w->loop, SIGUSR1, on_signal, w);
+    raise(SIGUSR1);
+    loop_run(w->loop);
+    assert_string_equal(w->trace, "s");
+}
+
+static void on_resolved(void *arg, const char *const *addresses, unsigned count)
+{
+    struct world *w = arg;
+    trace(w, (char)('0' + count));
+    if (count > 0)
+        snprintf(w->address, sizeof(w->address), "%s", addresses[0]);
+    loop_stop(w->loop);
+}
+static void names_resolve_to_numeric_addresses(void **state)
+{
+    struct world *w = *state;
+    assert_true(loop_resolve(w->loop, "127.0.0.1", on_resolved, w) > 0);
+    loop_run(w->loop);
+    assert_string_equal(w->trace, "1");
+    assert_string_equal(w->address, "127.0.0.1");
+    loop_resolve(w->loop, "::1", on_resolved, w);
+    loop_run(w->loop);
+    assert_string_equal(w->address, "::1");
+}
+
+static void a_name_that_cannot_be_asked_fails_later_not_from_inside(void **state)
+{
+    struct world *w = *state;
+    char long_name[400];
+    memset(long_name, 'x', sizeof(long_name) - 1);
+    long_name[sizeof(long_name) - 1] = '\0';
+    loop_resolve(w->loop, long_name, on_resolved, w);
+    assert_string_equal(w->trace, "");
+    loop_run(w->loop);
+    assert_string_equal(w->trace, "0");
+}
+
+static void a_forgotten_name_calls_nobody(void **state)
+{
+    struct world *w = *state;
+    char long_name[400];
+    memset(long_name, 'x', sizeof(long_name) - 1);
+    long_name[sizeof(long_name) - 1] = '\0';
+    loop_resolve_forget(w->loop, loop_resolve(w->loop, "127.0.0.1", on_resolved, w));
+    loop_resolve_forget(w->loop, loop_resolve(w->loop, long_name, on_resolved, w));
+    loop_resolve_forget(w->loop, 12345);
+    w->timer = loop_timer_new(w->loop, on_stop, w);
+    loop_timer_set(w->timer, 50, 0);
+    loop_run(w->loop);
+    assert_string_equal(w->trace, "");
+}
+
+static void a_loop_is_freed_with_all_that_is_left_on_it(void **state)
+{
+    struct world *w = *state;
+    struct loop *l = loop_new();
+    loop_timer_set(loop_timer_new(l, on_timer, w), 0, 1);
+    loop_fd_new(l, w->ends[0], LOOP_WRITE, on_event_stop, w);
+    loop_on_signal(l, SIGUSR2, on_signal, w);
+    loop_on_decide(l, on_decide, w);
+    loop_resolve(l, "127.0.0.1", on_resolved, w);
+    loop_later(l, on_later, w);
+    loop_free(l);
+    loop_free(NULL);
+    assert_string_equal(w->trace, "l"); /* what was put off is done, nothing else is called */
+    assert_int_equal(w->events, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_pass_reads_decides_writes_then_does_what_was_put_off),
+        TEST(what_is_put_off_while_running_goes_to_the_next_pass_at_once),
+        TEST(again_goes_on_without_blocking_and_then_blocks),
+        TEST(a_stop_lets_the_pass_end_and_the_loop_can_run_again),
+        TEST(a_hook_that_was_taken_away_is_not_called),
+        TEST(a_timer_repeats_until_it_is_freed),
+        TEST(a_timer_set_anew_or_stopped_does_not_fire_as_before),
+        TEST(a_descriptor_is_reported_as_long_as_there_is_something_to_read),
+        TEST(events_are_those_asked_for),
+        TEST(an_error_is_reported_as_all_events_asked_for_and_again),
+        TEST(a_descriptor_freed_where_its_error_is_told_is_not_watched_again),
+        TEST(a_descriptor_freed_by_anothers_callback_is_silent_at_once),
+        TEST(a_signal_arrives_in_the_loop),
+        TEST(names_resolve_to_numeric_addresses),
+        TEST(a_name_that_cannot_be_asked_fails_later_not_from_inside),
+        TEST(a_forgotten_name_calls_nobody),
+        TEST(a_loop_is_freed_with_all_that_is_left_on_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
