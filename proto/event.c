@@ -1,0 +1,265 @@
+#include "proto/event.h"
+
+#include <string.h>
+
+static const struct {
+    const char *name;
+    bool final;
+} rows[EVENT_COUNT] = {
+#define EVENT(name, final, text, fields) [EVENT_##name] = {#name, final},
+#include "proto/events.def"
+#undef EVENT
+};
+
+bool event_is_final(enum event_name e)
+{
+    CHECK((unsigned)e < EVENT_COUNT);
+    return rows[e].final;
+}
+
+const char *event_text_name(enum event_name e)
+{
+    CHECK((unsigned)e < EVENT_COUNT);
+    return rows[e].name;
+}
+
+int event_at_cmp(struct event_at a, struct event_at b)
+{
+    if (a.epoch != b.epoch)
+        return a.epoch < b.epoch ? -1 : 1;
+    return a.seq == b.seq ? 0 : a.seq < b.seq ? -1 : 1;
+}
+
+bool event_at_parse(struct str text, struct event_at *out)
+{
+    struct str epoch, seq;
+    uint64_t e, s;
+    if (!str_split(&text, '-', &epoch) || !str_split(&text, '-', &seq) || text.at != NULL)
+        return false;
+    if (!str_u64(epoch, UINT32_MAX, &e) || !str_u64(seq, UINT32_MAX, &s))
+        return false;
+    *out = (struct event_at){(uint32_t)e, (uint32_t)s};
+    return true;
+}
+
+static const char *step_word(enum step_type type)
+{
+    return type == STEP_INFERENCE ? "inference" : "tool_execution";
+}
+
+/* The one shape of all payloads. */
+static void open_payload(struct buf *b, enum event_name e)
+{
+    buf_puts(b, "{\"event\":{\"payload\":{\"event_type\":\"");
+    buf_puts(b, event_text_name(e));
+    buf_putc(b, '"');
+}
+
+static bool close_payload(struct buf *b)
+{
+    buf_puts(b, "}}}");
+    return !b->overflowed;
+}
+
+static void field(struct buf *b, const char *key, struct str value)
+{
+    json_key(b, key);
+    json_str(b, value);
+}
+
+static void field_id(struct buf *b, const char *key, struct id id)
+{
+    char text[ID_TEXT + 1];
+    id_text(id, text);
+    field(b, key, str_of(text));
+}
+
+static void field_u64(struct buf *b, const char *key, uint64_t value)
+{
+    json_key(b, key);
+    buf_printf(b, "%llu", (unsigned long long)value);
+}
+
+static void field_step(struct buf *b, enum step_type type, struct str step_id)
+{
+    field(b, "step_type", str_of(step_word(type)));
+    field(b, "step_id", step_id);
+}
+
+bool event_turn_start(struct buf *b, struct id turn, struct id session)
+{
+    open_payload(b, EVENT_turn_start);
+    field_id(b, "turn_id", turn);
+    field_id(b, "session_id", session);
+    return close_payload(b);
+}
+
+bool event_step_start(struct buf *b, enum step_type type, struct str step_id, uint32_t attempt)
+{
+    open_payload(b, EVENT_step_start);
+    field_step(b, type, step_id);
+    field_u64(b, "attempt", attempt);
+    return close_payload(b);
+}
+
+static bool progress(struct buf *b, struct str step_id, const char *type, struct str text)
+{
+    open_payload(b, EVENT_step_progress);
+    field_step(b, STEP_INFERENCE, step_id);
+    buf_puts(b, ",\"delta\":{\"type\":\"");
+    buf_puts(b, type);
+    buf_puts(b, "\",\"text\":");
+    json_str(b, text);
+    buf_putc(b, '}');
+    return close_payload(b);
+}
+
+bool event_progress_text(struct buf *b, struct str step_id, struct str text)
+{
+    return progress(b, step_id, "text", text);
+}
+
+bool event_progress_reasoning(struct buf *b, struct str step_id, struct str text)
+{
+    return progress(b, step_id, "reasoning", text);
+}
+
+static void call_fields(struct buf *b, struct str call_id, struct str tool_name)
+{
+    field(b, "call_id", call_id);
+    field(b, "tool_name", tool_name);
+}
+
+bool event_progress_tool_call(struct buf *b, enum step_type type, struct str step_id,
+                              struct str call_id, struct str tool_name, struct str arguments_so_far,
+                              const char *state)
+{
+    open_payload(b, EVENT_step_progress);
+    field_step(b, type, step_id);
+    buf_puts(b, ",\"delta\":{\"type\":\"tool_call\"");
+    call_fields(b, call_id, tool_name);
+    field(b, "arguments", arguments_so_far);
+    field(b, "state", str_of(state));
+    buf_putc(b, '}');
+    return close_payload(b);
+}
+
+bool event_inference_complete(struct buf *b, struct str step_id,
+                              const struct record_message *assistant)
+{
+    open_payload(b, EVENT_step_complete);
+    buf_puts(b, ",\"step_details\":{");
+    field_step(b, STEP_INFERENCE, step_id);
+    buf_puts(b, ",\"model_response\":{");
+    field(b, "content", assistant->content);
+    field(b, "stop_reason", assistant->stop_reason);
+    buf_puts(b, "}}");
+    return close_payload(b);
+}
+
+static void tool_calls(struct buf *b, const struct record_message *assistant)
+{
+    json_key(b, "tool_calls");
+    buf_putc(b, '[');
+    for (unsigned i = 0; i < assistant->call_count; i++) {
+        const struct record_call *call = &assistant->calls[i];
+        buf_puts(b, i ? ",{" : "{");
+        call_fields(b, call->call_id, call->tool_name);
+        json_key(b, "arguments");
+        record_arguments_json(b, call->arguments);
+        buf_putc(b, '}');
+    }
+    buf_putc(b, ']');
+}
+
+bool event_tools_complete(struct buf *b, struct str step_id, const struct record_message *assistant,
+                          const struct record_message *tool)
+{
+    open_payload(b, EVENT_step_complete);
+    buf_puts(b, ",\"step_details\":{");
+    field_step(b, STEP_TOOL_EXECUTION, step_id);
+    tool_calls(b, assistant);
+    buf_puts(b, ",\"tool_responses\":[");
+    for (unsigned i = 0; i < tool->response_count; i++) {
+        const struct record_response *r = &tool->responses[i];
+        buf_puts(b, i ? ",{" : "{");
+        call_fields(b, r->call_id, r->tool_name);
+        field(b, "content", r->content);
+        buf_puts(b, r->failed ? ",\"failed\":true" : ",\"failed\":false");
+        field_u64(b, "duration_ms", r->duration_ms);
+        field(b, "datasource", r->datasource);
+        buf_putc(b, '}');
+    }
+    buf_puts(b, "]}");
+    return close_payload(b);
+}
+
+static void turn_body(struct buf *b, struct id turn, const struct record_message *assistant,
+                      uint64_t input_tokens, uint64_t output_tokens)
+{
+    buf_puts(b, ",\"turn\":{");
+    field_id(b, "turn_id", turn);
+    buf_puts(b, ",\"output_message\":{\"role\":\"assistant\"");
+    field(b, "content", assistant->content);
+    field(b, "stop_reason", assistant->stop_reason);
+    buf_puts(b, "},\"usage\":{");
+    field_u64(b, "input_tokens", input_tokens);
+    field_u64(b, "output_tokens", output_tokens);
+    buf_putc(b, '}');
+}
+
+bool event_turn_complete(struct buf *b, struct id turn, const struct record_message *assistant,
+                         uint64_t input_tokens, uint64_t output_tokens)
+{
+    open_payload(b, EVENT_turn_complete);
+    turn_body(b, turn, assistant, input_tokens, output_tokens);
+    buf_putc(b, '}');
+    return close_payload(b);
+}
+
+bool event_turn_awaiting(struct buf *b, struct id turn, const struct record_message *assistant,
+                         uint64_t input_tokens, uint64_t output_tokens)
+{
+    open_payload(b, EVENT_turn_awaiting_input);
+    turn_body(b, turn, assistant, input_tokens, output_tokens);
+    tool_calls(b, assistant);
+    buf_putc(b, '}');
+    return close_payload(b);
+}
+
+bool event_turn_cancelled(struct buf *b, struct id turn)
+{
+    open_payload(b, EVENT_turn_cancelled);
+    field_id(b, "turn_id", turn);
+    return close_payload(b);
+}
+
+bool event_error(struct buf *b, enum err e, const char *message)
+{
+    open_payload(b, EVENT_error);
+    field(b, "code", str_of(err_word(e)));
+    field(b, "message", str_of(message ? message : err_sentence(e)));
+    return close_payload(b);
+}
+
+/* Decimal digits of value to the end of b; printf is too dear on the token path. */
+static void add_u32(struct buf *b, uint32_t value)
+{
+    char digits[10];
+    size_t at = sizeof digits;
+    do
+        digits[--at] = (char)('0' + value % 10);
+    while ((value /= 10) != 0);
+    buf_add(b, digits + at, sizeof digits - at);
+}
+
+bool event_sse(struct buf *b, struct event_at at, struct str payload)
+{
+    buf_add(b, "id: ", 4);
+    add_u32(b, at.epoch);
+    buf_putc(b, '-');
+    add_u32(b, at.seq);
+    buf_add(b, "\ndata: ", 7);
+    buf_add_str(b, payload);
+    return buf_add(b, "\n\n", 2) && !b->overflowed;
+}

@@ -1,0 +1,58 @@
+/* proto/event.h: payloads of the events of events.def: one line of JSON,
+ * {"event":{"payload":{"event_type":…}}}.
+ *
+ * Written once, in the worker (turn_start and errors of lost turns in the gateway); everybody else
+ * only forwards the bytes. All slices may hold any bytes: they are escaped, and what is no UTF-8
+ * becomes U+FFFD. False: the buf is over its bound. */
+#ifndef PROTO_EVENT_H
+#define PROTO_EVENT_H
+
+#include <stdint.h>
+#include "common/buf.h"
+#include "proto/err.h"
+#include "proto/id.h"
+#include "proto/record.h"
+
+enum event_name {
+#define EVENT(name, final, text, fields) EVENT_##name,
+#include "proto/events.def"
+#undef EVENT
+    EVENT_COUNT
+};
+bool event_is_final(enum event_name e);
+const char *event_text_name(enum event_name e);
+
+/* Where an event stands in a turn's stream: `id: EPOCH-SEQ`. */
+struct event_at {
+    uint32_t epoch, seq;
+};
+int event_at_cmp(struct event_at a, struct event_at b);
+bool event_at_parse(struct str text, struct event_at *out); /* "3-120"; false on anything else */
+
+enum step_type { STEP_INFERENCE, STEP_TOOL_EXECUTION };
+
+bool event_turn_start(struct buf *b, struct id turn, struct id session);
+bool event_step_start(struct buf *b, enum step_type type, struct str step_id, uint32_t attempt);
+bool event_progress_text(struct buf *b, struct str step_id, struct str text);
+bool event_progress_reasoning(struct buf *b, struct str step_id, struct str text);
+/* A tool call while it is written (inference) or while it runs (tool_execution; state:
+ * running|done|failed). */
+bool event_progress_tool_call(struct buf *b, enum step_type type, struct str step_id,
+                              struct str call_id, struct str tool_name, struct str arguments_so_far,
+                              const char *state);
+bool event_inference_complete(struct buf *b, struct str step_id,
+                              const struct record_message *assistant);
+bool event_tools_complete(struct buf *b, struct str step_id, const struct record_message *assistant,
+                          const struct record_message *tool);
+bool event_turn_complete(struct buf *b, struct id turn, const struct record_message *assistant,
+                         uint64_t input_tokens, uint64_t output_tokens);
+bool event_turn_awaiting(struct buf *b, struct id turn, const struct record_message *assistant,
+                         uint64_t input_tokens, uint64_t output_tokens);
+bool event_turn_cancelled(struct buf *b, struct id turn);
+bool event_error(struct buf *b, enum err e,
+                 const char *message); /* message NULL: the table's sentence */
+
+/* One server-sent event: "id: E-S\ndata: PAYLOAD\n\n". */
+bool event_sse(struct buf *b, struct event_at at, struct str payload);
+
+#endif

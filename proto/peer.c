@@ -1,0 +1,45 @@
+#include "proto/peer.h"
+
+#include "common/check.h"
+
+void peer_init(struct peer *p, int64_t now_ms)
+{
+    *p = (struct peer){.state = PEER_FRESH, .heard_ms = now_ms, .beat_ms = INT64_MIN};
+}
+
+void peer_heard(struct peer *p, int64_t now_ms)
+{
+    CHECK(now_ms >= p->heard_ms);
+    if (p->state == PEER_DEAD)
+        return; /* its turns have gone to others: a late frame must not revive it */
+    p->state = PEER_ALIVE;
+    p->heard_ms = now_ms;
+}
+
+void peer_gone(struct peer *p) { p->state = PEER_DEAD; }
+
+enum peer_state peer_at(struct peer *p, int64_t now_ms, int64_t dead_ms)
+{
+    if (p->state == PEER_ALIVE && now_ms - p->heard_ms > dead_ms)
+        p->state = PEER_DEAD;
+    return p->state;
+}
+
+int peer_beat_due(struct peer *p, int64_t now_ms, int64_t every_ms)
+{
+    if (p->beat_ms != INT64_MIN && now_ms - p->beat_ms < every_ms)
+        return 0;
+    p->beat_ms = now_ms;
+    return 1;
+}
+
+const char *peer_state_name(enum peer_state s)
+{
+    static const char *const names[] = {
+#define X(name) #name,
+        PEER_STATES(X)
+#undef X
+    };
+    CHECK((unsigned)s < sizeof names / sizeof *names);
+    return names[s];
+}

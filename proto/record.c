@@ -1,0 +1,281 @@
+#include "proto/record.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include "proto/pack.h"
+
+/* ---- writing ---- */
+
+static void key_text(struct buf *b, const char *key, struct str value)
+{
+    pack_text(b, str_of(key));
+    pack_text(b, value);
+}
+
+static void key_number(struct buf *b, const char *key, uint64_t value)
+{
+    pack_text(b, str_of(key));
+    pack_u64(b, value);
+}
+
+static void write_calls(struct buf *b, const struct record_message *m)
+{
+    pack_text(b, STR("calls"));
+    pack_array(b, m->call_count);
+    for (unsigned i = 0; i < m->call_count; i++) {
+        pack_map(b, 3);
+        key_text(b, "id", m->calls[i].call_id);
+        key_text(b, "tool", m->calls[i].tool_name);
+        key_text(b, "args", m->calls[i].arguments);
+    }
+}
+
+static void write_responses(struct buf *b, const struct record_message *m)
+{
+    pack_text(b, STR("answers"));
+    pack_array(b, m->response_count);
+    for (unsigned i = 0; i < m->response_count; i++) {
+        const struct record_response *r = &m->responses[i];
+        pack_map(b, 6);
+        key_text(b, "id", r->call_id);
+        key_text(b, "tool", r->tool_name);
+        key_text(b, "text", r->content);
+        key_number(b, "failed", r->failed);
+        key_number(b, "ms", r->duration_ms);
+        key_text(b, "ds", r->datasource);
+    }
+}
+
+bool record_message_encode(const struct record_message *m, struct buf *b)
+{
+    CHECK(m->call_count <= RECORD_CALLS_MAX && m->response_count <= RECORD_CALLS_MAX);
+    pack_map(b, 13);
+    key_number(b, "role", (uint64_t)m->role);
+    key_text(b, "turn", id_key(&m->turn));
+    key_number(b, "step", m->step);
+    key_number(b, "at", (uint64_t)m->at_ms);
+    key_text(b, "text", m->content);
+    key_text(b, "think", m->reasoning);
+    key_text(b, "ctx", m->context);
+    key_text(b, "stop", m->stop_reason);
+    key_text(b, "model", m->model);
+    key_number(b, "in", m->input_tokens);
+    key_number(b, "out", m->output_tokens);
+    write_calls(b, m);
+    write_responses(b, m);
+    return !b->overflowed;
+}
+
+bool record_request_encode(const struct record_request *r, struct buf *b)
+{
+    pack_map(b, 4);
+    key_text(b, "owner", r->owner);
+    key_text(b, "ds", r->datasource_path);
+    key_text(b, "ctx", r->context);
+    key_text(b, "model", r->model);
+    return !b->overflowed;
+}
+
+bool record_event_add(struct buf *b, uint32_t seq, uint32_t final, struct str payload)
+{
+    size_t before = b->len;
+    pack_array(b, 3);
+    pack_u64(b, seq);
+    pack_u64(b, final);
+    pack_bytes(b, payload);
+    if (!b->overflowed)
+        return true;
+    b->len = before;
+    return false;
+}
+
+void record_arguments_json(struct buf *b, struct str arguments)
+{
+    json_t *parsed =
+        json_loadb(arguments.at ? arguments.at : "", arguments.len, JSON_REJECT_DUPLICATES, NULL);
+    char *text = json_is_object(parsed) ? json_dumps(parsed, JSON_COMPACT) : NULL;
+    if (text)
+        buf_puts(b, text);
+    else
+        json_str(b, arguments);
+    free(text);
+    json_decref(parsed);
+}
+
+/* ---- reading ----
+ * A record is a map; the known keys and where their values go are rows, so that what is unknown or
+ * of another type is skipped in one place. */
+
+struct field {
+    const char *key;
+    uint64_t *number;
+    struct str *text;
+};
+
+/* One value for the field of that key, or skips it. A value of the wrong type leaves the field
+ * empty. */
+static bool read_field(struct str *rest, struct str key, const struct field *fields, unsigned count)
+{
+    struct pack_value value;
+    for (unsigned i = 0; i < count; i++) {
+        if (!str_is(key, fields[i].key))
+            continue;
+        struct str before = *rest;
+        if (!pack_read(rest, &value)) {
+            *rest = before;
+            return pack_skip(rest);
+        }
+        if (fields[i].number && value.type == PACK_NUMBER)
+            *fields[i].number = value.number;
+        else if (fields[i].text && value.type != PACK_NUMBER)
+            *fields[i].text = value.bytes;
+        return true;
+    }
+    return pack_skip(rest);
+}
+
+static bool read_map(struct str *rest, const struct field *fields, unsigned count)
+{
+    uint32_t pairs;
+    struct pack_value key;
+    if (!pack_read_map(rest, &pairs))
+        return false;
+    for (uint32_t i = 0; i < pairs; i++)
+        if (!pack_read(rest, &key) || !read_field(rest, key.bytes, fields, count))
+            return false;
+    return true;
+}
+
+static uint32_t small(uint64_t n) { return n > UINT32_MAX ? UINT32_MAX : (uint32_t)n; }
+
+static bool read_calls(struct str *rest, struct record_message *out)
+{
+    uint32_t count;
+    if (!pack_read_array(rest, &count) || count > RECORD_CALLS_MAX || out->calls)
+        return false;
+    out->calls = count ? xcalloc(count, sizeof *out->calls) : NULL;
+    out->call_count = count;
+    for (unsigned i = 0; i < count; i++) {
+        struct record_call *call = &out->calls[i];
+        const struct field fields[] = {{"id", NULL, &call->call_id},
+                                       {"tool", NULL, &call->tool_name},
+                                       {"args", NULL, &call->arguments}};
+        if (!read_map(rest, fields, sizeof fields / sizeof *fields))
+            return false;
+    }
+    return true;
+}
+
+static bool read_responses(struct str *rest, struct record_message *out)
+{
+    uint32_t count;
+    if (!pack_read_array(rest, &count) || count > RECORD_CALLS_MAX || out->responses)
+        return false;
+    out->responses = count ? xcalloc(count, sizeof *out->responses) : NULL;
+    out->response_count = count;
+    for (unsigned i = 0; i < count; i++) {
+        struct record_response *r = &out->responses[i];
+        uint64_t failed = 0, ms = 0;
+        const struct field fields[] = {{"id", NULL, &r->call_id},   {"tool", NULL, &r->tool_name},
+                                       {"text", NULL, &r->content}, {"failed", &failed, NULL},
+                                       {"ms", &ms, NULL},           {"ds", NULL, &r->datasource}};
+        if (!read_map(rest, fields, sizeof fields / sizeof *fields))
+            return false;
+        r->failed = small(failed);
+        r->duration_ms = small(ms);
+    }
+    return true;
+}
+
+static bool read_message(struct str rest, struct record_message *out)
+{
+    uint64_t role = 0, step = 0, at = 0;
+    struct str turn = {0};
+    const struct field fields[] = {{"role", &role, NULL},
+                                   {"turn", NULL, &turn},
+                                   {"step", &step, NULL},
+                                   {"at", &at, NULL},
+                                   {"text", NULL, &out->content},
+                                   {"think", NULL, &out->reasoning},
+                                   {"ctx", NULL, &out->context},
+                                   {"stop", NULL, &out->stop_reason},
+                                   {"model", NULL, &out->model},
+                                   {"in", &out->input_tokens, NULL},
+                                   {"out", &out->output_tokens, NULL}};
+    uint32_t pairs;
+    if (rest.len > RECORD_BYTES_MAX || !pack_read_map(&rest, &pairs))
+        return false;
+    for (uint32_t i = 0; i < pairs; i++) {
+        struct pack_value key;
+        bool ok = pack_read(&rest, &key);
+        if (ok && str_is(key.bytes, "calls"))
+            ok = read_calls(&rest, out);
+        else if (ok && str_is(key.bytes, "answers"))
+            ok = read_responses(&rest, out);
+        else if (ok)
+            ok = read_field(&rest, key.bytes, fields, sizeof fields / sizeof *fields);
+        if (!ok)
+            return false;
+    }
+    if (rest.len > 0 || role > ROLE_TOOL || (turn.len != 0 && turn.len != sizeof out->turn.bytes))
+        return false;
+    out->role = (enum message_role)role;
+    out->step = small(step);
+    out->at_ms = (int64_t)(at & INT64_MAX);
+    if (turn.len)
+        memcpy(out->turn.bytes, turn.at, turn.len);
+    return true;
+}
+
+enum err record_message_decode(struct str bytes, struct record_message *out)
+{
+    *out = (struct record_message){0};
+    if (read_message(bytes, out))
+        return ERR_NONE;
+    record_message_free(out);
+    return ERR_BAD_FRAME;
+}
+
+void record_message_free(struct record_message *m)
+{
+    free(m->calls);
+    free(m->responses);
+    *m = (struct record_message){0};
+}
+
+enum err record_request_decode(struct str bytes, struct record_request *out)
+{
+    *out = (struct record_request){0};
+    const struct field fields[] = {{"owner", NULL, &out->owner},
+                                   {"ds", NULL, &out->datasource_path},
+                                   {"ctx", NULL, &out->context},
+                                   {"model", NULL, &out->model}};
+    if (bytes.len <= RECORD_BYTES_MAX && read_map(&bytes, fields, sizeof fields / sizeof *fields) &&
+        bytes.len == 0)
+        return ERR_NONE;
+    *out = (struct record_request){0};
+    return ERR_BAD_FRAME;
+}
+
+enum err record_event_next(struct str *rest, struct record_event *out)
+{
+    uint32_t count;
+    struct pack_value seq, final, payload;
+    *out = (struct record_event){0};
+    bool ok = pack_read_array(rest, &count) && count == 3 && pack_read(rest, &seq) &&
+              pack_read(rest, &final) && pack_read(rest, &payload) && seq.type == PACK_NUMBER &&
+              seq.number > 0 && seq.number <= UINT32_MAX && final.type == PACK_NUMBER &&
+              final.number <= 1 && payload.type == PACK_BYTES && payload.bytes.len > 0;
+    if (!ok)
+        return ERR_BAD_FRAME;
+    *out = (struct record_event){(uint32_t)seq.number, (uint32_t) final.number, payload.bytes};
+    return ERR_NONE;
+}
+
+const char *role_word(enum message_role r)
+{
+    static const char *const words[] = {"user", "assistant", "tool"};
+    CHECK((unsigned)r < sizeof words / sizeof *words);
+    return words[r];
+}

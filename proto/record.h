@@ -1,0 +1,77 @@
+/* proto/record.h: what outlives a process: msgpack records in Redis. Decoders are bounded and
+ * accept what an older or newer version wrote: records are maps with short string keys, unknown
+ * keys are skipped, missing ones read as empty.
+ *
+ * Decoded records borrow from the bytes they were read from; their arrays are owned: record_*_free.
+ */
+#ifndef PROTO_RECORD_H
+#define PROTO_RECORD_H
+
+#include <stdint.h>
+#include "common/buf.h"
+#include "proto/err.h"
+#include "proto/id.h"
+
+enum message_role { ROLE_USER, ROLE_ASSISTANT, ROLE_TOOL };
+const char *role_word(enum message_role r);
+
+struct record_call { /* a tool call that the model asked for */
+    struct str call_id, tool_name;
+    struct str arguments; /* JSON text, as the model wrote it */
+};
+struct record_response { /* what a tool answered */
+    struct str call_id, tool_name;
+    struct str content; /* JSON text or plain text, as the model sees it */
+    uint32_t failed;    /* 1: content is an error for the model */
+    uint32_t duration_ms;
+    struct str datasource; /* the path it used, or empty */
+};
+
+/* One message of a conversation. Which fields mean something depends on role:
+ *   user: content, context; assistant: content, reasoning, calls, stop_reason, model, tokens; tool:
+ * responses. */
+struct record_message {
+    enum message_role role;
+    struct id turn;
+    uint32_t step; /* index of the step in its turn, 0 for the user's message */
+    int64_t at_ms; /* Unix time */
+    struct str content, reasoning, context, stop_reason, model;
+    uint64_t input_tokens, output_tokens;
+    struct record_call *calls;
+    unsigned call_count;
+    struct record_response *responses;
+    unsigned response_count;
+};
+enum { RECORD_CALLS_MAX = 64, RECORD_BYTES_MAX = 4 << 20 };
+
+bool record_message_encode(const struct record_message *m, struct buf *b);
+enum err record_message_decode(struct str bytes,
+                               struct record_message *out) warn_unused; /* ERR_BAD_FRAME */
+void record_message_free(struct record_message *m);
+
+/* Writes a call's arguments for clients: the object, compact, where they are one; else the text as
+ * a JSON string. */
+void record_arguments_json(struct buf *b, struct str arguments);
+
+/* What a worker needs to run a turn, beside the conversation. */
+struct record_request {
+    struct str owner;           /* user name, for logs */
+    struct str datasource_path; /* the default one, checked by path_parse */
+    struct str context;         /* JSON object of the turn's body, or empty */
+    struct str model;           /* asked for by the turn or session, or empty */
+};
+bool record_request_encode(const struct record_request *r, struct buf *b);
+enum err record_request_decode(struct str bytes, struct record_request *out) warn_unused;
+
+/* A batch of events, as one entry of a turn's Redis Stream (and as what travels with a seal). */
+struct record_event {
+    uint32_t seq;
+    uint32_t final;
+    struct str payload;
+};
+bool record_event_add(struct buf *b, uint32_t seq, uint32_t final,
+                      struct str payload); /* appends [seq, final, payload] */
+enum err record_event_next(struct str *rest, struct record_event *out)
+    warn_unused; /* *rest empty: stop before calling */
+
+#endif

@@ -1,0 +1,34 @@
+# scripts/*.lua → a C table: OUT.h (enum of names), OUT.c (sources). The prelude goes behind a script's first line,
+# which is its flags.
+#   cmake -DSCRIPTS=DIR -DOUT=PATH -P embed.cmake
+file(GLOB scripts ${SCRIPTS}/*.lua)
+list(SORT scripts)
+file(READ ${SCRIPTS}/prelude.lua shared HEX)
+set(names "")
+set(arrays "")
+set(rows "")
+foreach(script ${scripts})
+  get_filename_component(name ${script} NAME_WE)
+  if(NOT "${name}" STREQUAL "prelude")
+    file(READ ${script} text HEX)
+    string(FIND "${text}" "0a2d2d" cut)            # "\n--": the comment that must follow the flags
+    math(EXPR odd "${cut} % 2")
+    if(cut LESS 0 OR odd)
+      message(FATAL_ERROR "${script}: a line of flags, then a comment")
+    endif()
+    math(EXPR cut "${cut} + 2")
+    string(SUBSTRING "${text}" 0 ${cut} first)
+    string(SUBSTRING "${text}" ${cut} -1 rest)
+    string(REGEX REPLACE "(..)" "0x\\1," bytes "${first}${shared}${rest}")
+    string(REPLACE "0x0a," "0x0a,\n" bytes "${bytes}")
+    string(APPEND names "    SCRIPT_${name},\n")
+    string(APPEND arrays "static const char ${name}[] = {${bytes}0};\n")
+    string(APPEND rows "    {.name = \"${name}\", .source = ${name}},\n")
+  endif()
+endforeach()
+set(made "/* Made of proto/scripts by embed.cmake. */\n")
+file(WRITE ${OUT}.h "${made}#ifndef STORE_SCRIPTS_H\n#define STORE_SCRIPTS_H\n#include \"common/redis.h\"\n"
+     "enum store_script {\n${names}    SCRIPT_COUNT\n};\n"
+     "extern struct redis_script store_scripts[SCRIPT_COUNT];\n#endif\n")
+file(WRITE ${OUT}.c "${made}#include \"proto/store_scripts.h\"\n${arrays}"
+     "struct redis_script store_scripts[SCRIPT_COUNT] = {\n${rows}};\n")

@@ -1,0 +1,120 @@
+-- Put before every script at build time.
+--
+-- A script answers {'ok', ...} or {word}, a stable word of errors.def. All of a script's keys
+-- share the hash tag {SID}; which are which is said on its first line. Only the keys of other
+-- turns of the same session are made up inside. Checks come before the first write: Redis rolls
+-- nothing back.
+-- Numbers of a hash that are missing or spoilt read as 0.
+
+local function now_ms()
+    local t = redis.call('TIME')
+    return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+local function expire(ms, ...)
+    if tonumber(ms) > 0 then
+        for _, key in ipairs({...}) do
+            redis.call('PEXPIRE', key, ms)
+        end
+    end
+end
+
+-- The turn at key, nil when there is none ('void': a janitor has given the id up before it began).
+-- le, ls: epoch and seq of the last event stored. lease: when it ends, Unix ms.
+local function turn_read(key)
+    local v = redis.call('HMGET', key, 'state', 'epoch', 'le', 'ls', 'lease', 'holder', 'cancel',
+                         'sealed')
+    if not v[1] or v[1] == 'void' then
+        return nil
+    end
+    return {
+        state = v[1], epoch = tonumber(v[2]) or 0,
+        le = tonumber(v[3]) or 0, ls = tonumber(v[4]) or 0,
+        lease = tonumber(v[5]) or 0, holder = v[6] or '',
+        cancel = v[7] == '1', sealed = v[8] or '',
+    }
+end
+
+local function turn_open(t)
+    return t.state == 'running' or t.state == 'awaiting'
+end
+
+-- The last seq stored of the present epoch: each epoch counts from 1.
+local function turn_seq(t)
+    return t.le == t.epoch and t.ls or 0
+end
+
+-- {state, epoch, last epoch, last seq, lease left, unheld since, cancel}; lease and waiting only
+-- of an open turn.
+local function turn_answer(t, now)
+    local left = turn_open(t) and t.lease - now or 0
+    return {t.state, t.epoch, t.le, t.ls, math.max(left, 0), math.max(-left, 0), t.cancel and 1 or 0}
+end
+
+-- Is the session there and the owner's? (invariant 8)
+local function owned(S, owner)
+    return redis.call('HGET', S, 'owner') == owner
+end
+
+-- When the session was changed last: what its owner's list is ordered by.
+local function updated(S)
+    return tonumber(redis.call('HGET', S, 'updated')) or 0
+end
+
+-- {owner, title, model, settings, created, updated, turns, running, its state, epoch, lease left,
+-- tokens in, tokens out}
+local function session_answer(S, turn_prefix, now)
+    local v = redis.call('HMGET', S, 'owner', 'title', 'model', 'settings', 'created', 'updated',
+                         'turns', 'itok', 'otok', 'running')
+    local answer = {}
+    for i = 1, 4 do
+        answer[i] = v[i] or ''
+    end
+    for i = 5, 7 do
+        answer[i] = tonumber(v[i]) or 0
+    end
+    local running, state, epoch, left = v[10] or '', 'none', 0, 0
+    if running ~= '' then
+        local t = turn_read(turn_prefix .. running)
+        if t and turn_open(t) then
+            state, epoch, left = t.state, t.epoch, t.lease - now
+        else
+            running = ''
+        end
+    end
+    answer[8], answer[9], answer[10], answer[11] = running, state, epoch, left
+    answer[12], answer[13] = tonumber(v[8]) or 0, tonumber(v[9]) or 0
+    return answer
+end
+
+-- Appends a message to the conversation; its id.
+local function message_append(S, M, message)
+    redis.call('HINCRBY', S, 'bytes', #message)
+    local id = redis.call('HINCRBY', S, 'mseq', 1)
+    redis.call('HSET', M, id, message)
+    return id
+end
+
+-- The end of a turn, after its last event was added: the session is free, the stream lives on for
+-- a while. The turn itself stays as long as its session: it tells "expired" from "never was".
+local function turn_end(now, S, T, E, tid, events_keep)
+    redis.call('HDEL', T, 'req')
+    redis.call('HSET', T, 'lease', 0)
+    if redis.call('HGET', S, 'running') == tid then
+        redis.call('HSET', S, 'running', '')
+    end
+    redis.call('HSET', S, 'updated', now)
+    redis.call('PEXPIRE', E, events_keep)
+end
+
+-- Ends a turn from outside its worker, by one event under the next epoch: its worker, if there is
+-- one, is fenced by that.
+-- seen: the highest epoch that the caller knows of. A store that lost its last moments may be
+-- behind: ids never repeat.
+local function turn_stop(t, now, S, T, E, tid, seen, state, why, batch, events_keep)
+    t.epoch = math.max(t.epoch, seen) + 1
+    redis.call('XADD', E, string.format('%d-1', t.epoch), 'e', batch)
+    t.state, t.le, t.ls, t.lease = state, t.epoch, 1, 0
+    redis.call('HSET', T, 'state', state, 'epoch', t.epoch, 'le', t.le, 'ls', t.ls, 'why', why, 'holder', '')
+    turn_end(now, S, T, E, tid, events_keep)
+end

@@ -1,0 +1,12 @@
+#!lua flags=no-writes
+-- S M F L. -> session, messages {id, record, ...}, flags {id, flags, ...}.
+-- owner, with messages (1), prefix of the turns' keys.
+local S, M, F = unpack(KEYS)
+if not owned(S, ARGV[1]) then
+    return {'session_not_found'}
+end
+local messages, flags = {}, {}
+if ARGV[2] == '1' then
+    messages, flags = redis.call('HGETALL', M), redis.call('HGETALL', F)
+end
+return {'ok', session_answer(S, ARGV[3], now_ms()), messages, flags}

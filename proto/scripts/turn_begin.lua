@@ -1,0 +1,54 @@
+#!lua
+-- S M F L T E K. Accepts a turn. -> turn, its id, duplicate, when; or turn_running and the open
+-- turn's id.
+-- owner, turn, idempotency key's hash (or ''), its life, title, message, request, batch of event
+-- 1-1, holder, lease, keep, most messages, most bytes, prefix of the turns' keys.
+local S, M, F, L, T, E, K = unpack(KEYS)
+local owner, tid, key, key_ms, title, message, request, batch, holder = unpack(ARGV)
+local lease, keep, prefix = tonumber(ARGV[10]), ARGV[11], ARGV[14]
+local messages_max, bytes_max = tonumber(ARGV[12]), tonumber(ARGV[13])
+if not owned(S, owner) then
+    return {'session_not_found'}
+end
+local now = now_ms()
+local state = redis.call('HGET', T, 'state')
+if state == 'void' then
+    return {'store_unavailable'} -- it came a minute late: no janitor would look after it
+end
+if state then -- sent again
+    return {'ok', turn_answer(turn_read(T), now), tid, 0, updated(S)}
+end
+if key ~= '' then
+    local before = redis.call('GET', K)
+    local t = before and turn_read(prefix .. before)
+    if t then
+        return {'ok', turn_answer(t, now), before, 1, updated(S)}
+    end
+end
+local running = redis.call('HGET', S, 'running') or ''
+if running ~= '' then
+    local t = turn_read(prefix .. running)
+    if t and turn_open(t) then
+        return {'turn_running', running}
+    end
+end
+local bytes = tonumber(redis.call('HGET', S, 'bytes')) or 0
+if redis.call('HLEN', M) >= messages_max or bytes + #message > bytes_max then
+    return {'session_full'}
+end
+
+redis.call('XADD', E, '1-1', 'e', batch)
+local first = message_append(S, M, message)
+redis.call('HSET', T, 'state', 'running', 'epoch', 1, 'le', 1, 'ls', 1, 'lease', now + lease,
+           'holder', holder, 'step', 1, 'attempt', 0, 'begun', now, 'first', first, 'req', request, 'key', key)
+redis.call('ZADD', L, now, tid)
+redis.call('HINCRBY', S, 'turns', 1)
+redis.call('HSET', S, 'running', tid, 'updated', now)
+if title ~= '' and (redis.call('HGET', S, 'title') or '') == '' then
+    redis.call('HSET', S, 'title', title)
+end
+if key ~= '' then
+    redis.call('SET', K, tid, 'PX', key_ms)
+end
+expire(keep, S, M, F, L, T, E)
+return {'ok', turn_answer(turn_read(T), now), tid, 0, updated(S)}

@@ -1,0 +1,21 @@
+#!lua flags=allow-oom
+-- S M F L T E. -> turn, when. Running and held: its worker is to end it. Else it ends here.
+-- owner, turn, batch of the event, events' keep.
+local S, M, F, L, T, E = unpack(KEYS)
+if not owned(S, ARGV[1]) then
+    return {'session_not_found'}
+end
+local t = turn_read(T)
+if not t then
+    return {redis.call('ZSCORE', L, ARGV[2]) and 'turn_over' or 'turn_not_found'}
+end
+local now = now_ms()
+if not turn_open(t) then
+    return {t.state == 'cancelled' and 'ok' or 'turn_over', turn_answer(t, now), updated(S)}
+end
+t.cancel = true
+redis.call('HSET', T, 'cancel', 1)
+if t.state == 'awaiting' or t.lease <= now then
+    turn_stop(t, now, S, T, E, ARGV[2], 0, 'cancelled', 'cancelled', ARGV[3], ARGV[4])
+end
+return {'ok', turn_answer(t, now), updated(S)}

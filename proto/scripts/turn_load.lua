@@ -1,0 +1,29 @@
+#!lua flags=allow-oom
+-- S M F L T E. Takes the lease for a worker. -> session, load, messages {id, record, ...}, flags
+-- {id, flags, ...}.
+-- epoch, holder, lease, prefix of the turns' keys.
+local S, M, F, L, T = unpack(KEYS)
+local epoch, holder = tonumber(ARGV[1]), ARGV[2]
+local t = turn_read(T)
+if not t or redis.call('EXISTS', S) == 0 then
+    return {'fenced'}
+end
+if epoch > t.epoch then
+    return {'history_lost'}
+end
+if t.state ~= 'running' or epoch < t.epoch then
+    return {'fenced'}
+end
+local v = redis.call('HMGET', T, 'req', 'step', 'attempt', 'begun', 'itok', 'otok', 'loaded', 'loader')
+local attempt = tonumber(v[3]) or 0
+if tonumber(v[7]) ~= epoch then -- once an epoch: the step is tried again
+    attempt = attempt + 1
+    redis.call('HSET', T, 'loaded', epoch, 'loader', holder, 'attempt', attempt)
+elseif v[8] ~= holder then
+    return {'fenced'} -- one epoch, one worker
+end
+local now = now_ms()
+redis.call('HSET', T, 'lease', now + tonumber(ARGV[3]), 'holder', holder)
+local load = {v[1] or '', turn_seq(t), tonumber(v[2]) or 0, attempt, tonumber(v[4]) or 0,
+              tonumber(v[5]) or 0, tonumber(v[6]) or 0, t.cancel and 1 or 0, now}
+return {'ok', session_answer(S, ARGV[4], now), load, redis.call('HGETALL', M), redis.call('HGETALL', F)}

@@ -1,0 +1,50 @@
+#!lua flags=allow-oom
+-- S M F L T E. A checkpoint: events, messages and state in one. -> turn, owner, when.
+-- turn, epoch, first seq, last seq, batch, state, step, attempt, tokens in, tokens out, lease,
+-- keep, events' keep, most entries, messages...
+local S, M, F, L, T, E = unpack(KEYS)
+local tid, epoch, last, state = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[4]), ARGV[6]
+local t = turn_read(T)
+local owner = redis.call('HGET', S, 'owner')
+if t and epoch > t.epoch then
+    return {'history_lost'}
+end
+if not t or not owner or t.epoch ~= epoch then
+    return {'fenced'}
+end
+local now, seq = now_ms(), turn_seq(t)
+local id = string.format('%d-%d', epoch, last)
+if t.sealed == id then -- sent again
+    return {'ok', turn_answer(t, now), owner, updated(S)}
+end
+if t.state ~= 'running' then
+    return {'fenced'}
+end
+if last <= seq then
+    return {'internal'} -- a seal is past all that was said: a fault of the worker
+end
+if tonumber(ARGV[3]) > seq + 1 then
+    return {'history_lost'}
+end
+local added = redis.pcall('XADD', E, 'MAXLEN', '~', ARGV[14], id, 'e', ARGV[5])
+if added.err then
+    return added
+end
+for i = 15, #ARGV do
+    message_append(S, M, ARGV[i])
+end
+local old = redis.call('HMGET', T, 'itok', 'otok')
+redis.call('HINCRBY', S, 'itok', tonumber(ARGV[9]) - (tonumber(old[1]) or 0))
+redis.call('HINCRBY', S, 'otok', tonumber(ARGV[10]) - (tonumber(old[2]) or 0))
+t.state, t.le, t.ls = state, epoch, last
+t.lease = now + (state == 'running' and tonumber(ARGV[11]) or 0)
+redis.call('HSET', T, 'state', state, 'le', epoch, 'ls', last, 'sealed', id, 'lease', t.lease,
+           'step', ARGV[7], 'attempt', ARGV[8], 'itok', ARGV[9], 'otok', ARGV[10])
+expire(ARGV[12], S, M, F, L, T)
+if not turn_open(t) then
+    turn_end(now, S, T, E, tid, ARGV[13])
+elseif state == 'awaiting' then
+    redis.call('HSET', T, 'holder', '')
+    redis.call('HSET', S, 'updated', now)
+end
+return {'ok', turn_answer(t, now), owner, updated(S)}

@@ -1,0 +1,478 @@
+#include "proto/store.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "common/log.h"
+#include "proto/store_call.h"
+
+enum {
+    ASK_MAGIC = 0x51a5c0de,
+    ASK_BYTES_MAX = 96 << 20, /* a fork's: a whole session */
+    RETRY_MS = 5000,          /* an ask is given up after this */
+    RETRY_EVERY_MS = 100,
+    LOST_TRIES_MAX = 3,
+};
+
+const char *turn_state_word(enum turn_state s)
+{
+    switch (s) {
+#define X(name, word)                                                                              \
+    case TURN_##name:                                                                              \
+        return word;
+        TURN_STATES(X)
+#undef X
+    }
+    return "none";
+}
+
+bool turn_state_over(enum turn_state s)
+{
+    return s == TURN_DONE || s == TURN_FAILED || s == TURN_CANCELLED;
+}
+
+static void on_timer(void *arg);
+
+struct store *store_new(struct loop *l, struct redis *borrowed, const struct store_config *c)
+{
+    struct store *s = xcalloc(1, sizeof *s);
+    s->loop = l;
+    s->redis = borrowed;
+    s->config = *c;
+    CHECK(c->lease_ms > 0 && c->events_keep_ms > 0 && c->messages_max > 0);
+    if (s->config.session_bytes_max == 0)
+        s->config.session_bytes_max = 32 << 20;
+    s->by_id = map_new();
+    list_init(&s->calls);
+    list_init(&s->late);
+    s->timer = loop_timer_new(l, on_timer, s);
+    for (unsigned i = 0; i < SCRIPT_COUNT; i++)
+        if (store_scripts[i].sha[0] == '\0')
+            redis_script_init(&store_scripts[i]);
+    return s;
+}
+
+bool store_ready(const struct store *s) { return redis_ready(s->redis); }
+
+/* ---- calls ---- */
+static void ask_free(struct store_ask *a)
+{
+    if (a->sent != 0)
+        redis_forget(a->call->store->redis, a->sent);
+    list_remove(&a->node);
+    list_remove(&a->late);
+    buf_free(&a->bytes);
+    free(a->ends);
+    free(a);
+}
+
+/* Takes the call out of the store; its memory stays until call_free. */
+static void call_leave(struct store_call *c)
+{
+    map_remove(c->store->by_id, (struct str){(const char *)&c->id, sizeof c->id});
+    list_each (&c->asks, n, tmp)
+        ask_free(list_of(n, struct store_ask, node));
+    list_remove(&c->node);
+}
+
+static void call_free(struct store_call *c)
+{
+    if (c->own_free)
+        c->own_free(c->own);
+    buf_free(&c->owner);
+    free(c);
+}
+
+void store_free(struct store *s)
+{
+    if (s == NULL)
+        return;
+    list_each (&s->calls, n, tmp) {
+        struct store_call *c = list_of(n, struct store_call, node);
+        call_leave(c);
+        call_free(c);
+    }
+    loop_timer_free(s->timer);
+    map_free(s->by_id);
+    free(s);
+}
+
+void store_forget(struct store *s, uint64_t call)
+{
+    struct store_call *c = map_get(s->by_id, (struct str){(const char *)&call, sizeof call});
+    if (c == NULL)
+        return;
+    call_leave(c);
+    call_free(c);
+}
+
+struct store_call *store_call_new(struct store *s, store_fn *fn, void *arg)
+{
+    struct store_call *c = xcalloc(1, sizeof *c);
+    c->store = s;
+    c->id = ++s->last_id;
+    c->fn = fn;
+    c->arg = arg;
+    list_init(&c->asks);
+    buf_init(&c->owner, 1024);
+    list_push(&s->calls, &c->node);
+    map_put(s->by_id, (struct str){(const char *)&c->id, sizeof c->id}, c);
+    return c;
+}
+
+uint64_t store_call_fail(struct store_call *c, enum err err)
+{
+    list_each (&c->asks, n, tmp)
+        ask_free(list_of(n, struct store_ask, node));
+    c->failed = err;
+    loop_timer_set(c->store->timer, 0, 0);
+    return c->id;
+}
+
+void store_call_end(struct store_call *c, enum err err, struct store_answer *answer)
+{
+    CHECK(err != ERR_NONE || answer != NULL);
+    call_leave(c);
+    if (c->fn)
+        c->fn(c->arg, err, err == ERR_NONE ? answer : NULL);
+    call_free(c);
+}
+
+/* ---- asks ---- */
+struct store_ask *ask_new(struct store_call *c, ask_fn *fn)
+{
+    struct store_ask *a = xcalloc(1, sizeof *a);
+    a->magic = ASK_MAGIC;
+    a->call = c;
+    a->fn = fn;
+    buf_init(&a->bytes, ASK_BYTES_MAX);
+    list_init(&a->late);
+    list_push(&c->asks, &a->node);
+    return a;
+}
+
+struct store_ask *ask_script(struct store_call *c, enum store_script script, ask_fn *fn)
+{
+    struct store_ask *a = ask_new(c, fn);
+    a->script = &store_scripts[script];
+    return a;
+}
+
+/* Ends the argument that was written into bytes. */
+static void ask_cut(struct store_ask *a)
+{
+    if (a->argc == a->cap) {
+        a->cap = a->cap == 0 ? 24 : a->cap * 2;
+        a->ends = xrealloc(a->ends, a->cap * sizeof *a->ends);
+    }
+    a->ends[a->argc++] = a->bytes.len;
+}
+
+void ask_str(struct store_ask *a, struct str s)
+{
+    buf_add_str(&a->bytes, s);
+    ask_cut(a);
+}
+
+void ask_num(struct store_ask *a, int64_t n)
+{
+    buf_printf(&a->bytes, "%lld", (long long)n);
+    ask_cut(a);
+}
+
+static void put_id(struct store_ask *a, struct id id)
+{
+    char text[ID_TEXT + 1];
+    id_text(id, text);
+    buf_puts(&a->bytes, text);
+}
+
+void ask_id(struct store_ask *a, struct id id)
+{
+    if (!id_is_zero(id))
+        put_id(a, id);
+    ask_cut(a);
+}
+
+/* ---- keys ---- */
+static void put_key(struct store_ask *a, char kind, struct id session, const char *more)
+{
+    buf_printf(&a->bytes, "p:%c:{", kind);
+    put_id(a, session);
+    buf_puts(&a->bytes, "}");
+    buf_puts(&a->bytes, more);
+}
+
+void ask_session_keys(struct store_ask *a, struct id session)
+{
+    for (const char *kind = "smfl"; *kind; kind++) {
+        put_key(a, *kind, session, "");
+        ask_cut(a);
+    }
+    a->keys = a->argc;
+}
+
+void ask_turn_key(struct store_ask *a, struct id session, struct id turn)
+{
+    put_key(a, 't', session, ":");
+    put_id(a, turn);
+    ask_cut(a);
+    a->keys = a->argc;
+}
+
+void ask_stream_key(struct store_ask *a, struct id session, struct id turn)
+{
+    put_key(a, 'e', session, ":");
+    put_id(a, turn);
+    ask_cut(a);
+    a->keys = a->argc;
+}
+
+void ask_turn_keys(struct store_ask *a, struct id session, struct id turn)
+{
+    ask_session_keys(a, session);
+    ask_turn_key(a, session, turn);
+    ask_stream_key(a, session, turn);
+}
+
+void ask_once_key(struct store_ask *a, struct id session, const char *hash)
+{
+    put_key(a, 'k', session, ":");
+    buf_puts(&a->bytes, hash);
+    ask_cut(a);
+    a->keys = a->argc;
+}
+
+void ask_turn_prefix(struct store_ask *a, struct id session)
+{
+    put_key(a, 't', session, ":");
+    ask_cut(a);
+}
+
+void ask_stream_prefix(struct store_ask *a, struct id session)
+{
+    put_key(a, 'e', session, ":");
+    ask_cut(a);
+}
+
+void ask_once_prefix(struct store_ask *a, struct id session)
+{
+    put_key(a, 'k', session, ":");
+    ask_cut(a);
+}
+
+void ask_owner_key(struct store_ask *a, struct str owner)
+{
+    buf_puts(&a->bytes, "p:u:{");
+    buf_add_str(&a->bytes, owner);
+    buf_puts(&a->bytes, "}");
+    ask_cut(a);
+}
+
+void ask_owner_once_key(struct store_ask *a, struct str owner, const char *hash)
+{
+    buf_puts(&a->bytes, "p:i:{");
+    buf_add_str(&a->bytes, owner);
+    buf_puts(&a->bytes, "}:");
+    buf_puts(&a->bytes, hash);
+    ask_cut(a);
+}
+
+void ask_active_key(struct store_ask *a) { ask_str(a, STR("p:active")); }
+
+void ask_active_entry(struct store_ask *a, struct id session, struct id turn)
+{
+    put_id(a, session);
+    buf_puts(&a->bytes, " ");
+    put_id(a, turn);
+    ask_cut(a);
+}
+
+void store_hash(struct str key, char out[STORE_HASH_TEXT + 1])
+{
+    unsigned char hash[STORE_HASH_TEXT / 2];
+    CHECK(crypto_generichash(hash, sizeof hash, (const unsigned char *)key.at, key.len, NULL, 0) ==
+          0);
+    sodium_bin2hex(out, STORE_HASH_TEXT + 1, hash, sizeof hash);
+}
+
+/* ---- sending, and sending again ---- */
+static void on_reply(void *arg, enum redis_status status, const struct redisReply *reply);
+
+static void send_ask(struct store_ask *a)
+{
+    struct redis *r = a->call->store->redis;
+    struct str few[32], *argv = a->argc <= 32 ? few : xmalloc(a->argc * sizeof *argv);
+    for (unsigned i = 0; i < a->argc; i++) {
+        size_t from = i == 0 ? 0 : a->ends[i - 1];
+        argv[i] = (struct str){a->bytes.at + from, a->ends[i] - from};
+    }
+    a->tries++;
+    a->sent = a->script ? redis_eval(r, a->script, on_reply, a, a->keys, a->argc, argv)
+                        : redis_command(r, on_reply, a, a->argc, argv);
+    if (argv != few)
+        free(argv);
+}
+
+uint64_t ask_send(struct store_ask *a)
+{
+    struct store_call *c = a->call;
+    if (a->bytes.overflowed)
+        return store_call_fail(c, ERR_TOO_LARGE);
+    if (c->failed != ERR_NONE)
+        return c->id;
+    c->waiting++;
+    a->first_ms = loop_now_ms(c->store->loop);
+    send_ask(a);
+    return c->id;
+}
+
+static struct store_call *next_failed(struct store *s)
+{
+    list_each (&s->calls, n, tmp) {
+        struct store_call *c = list_of(n, struct store_call, node);
+        if (c->failed != ERR_NONE)
+            return c;
+    }
+    return NULL;
+}
+
+static void on_timer(void *arg)
+{
+    struct store *s = arg;
+    list_each (&s->late, n, tmp) {
+        struct store_ask *a = list_of(n, struct store_ask, late);
+        list_remove(&a->late);
+        send_ask(a); /* never calls back from inside */
+    }
+    /* A callback may end or begin others: look anew after each. */
+    for (struct store_call *c; (c = next_failed(s)) != NULL;)
+        store_call_end(c, c->failed, NULL);
+}
+
+/* Sends it again a little later. False: it was tried for long enough. */
+static bool again(struct store_ask *a)
+{
+    struct store *s = a->call->store;
+    if (loop_now_ms(s->loop) + RETRY_EVERY_MS - a->first_ms >= RETRY_MS)
+        return false;
+    list_push(&s->late, &a->late);
+    if (!loop_timer_active(s->timer))
+        loop_timer_set(s->timer, RETRY_EVERY_MS, 0);
+    return true;
+}
+
+static bool text_has(struct str text, const char *word)
+{
+    return memmem(text.at ? text.at : "", text.len, word, strlen(word)) != NULL;
+}
+
+/* What Redis's own error means. ERR_LOST: worth another try. */
+static enum err redis_err(const struct store_ask *a, struct str text)
+{
+    if (str_starts(text, STR("OOM")) || str_starts(text, STR("MISCONF")) ||
+        text_has(text, "OOM command not allowed") || text_has(text, "MISCONF "))
+        return ERR_STORE_FULL;
+    /* An entry at or past this id is there: a later epoch has written (invariant 3). */
+    if (text_has(text, "equal or smaller than the target stream top item"))
+        return ERR_FENCED;
+    static const char *const passing[] = {"LOADING",   "READONLY", "MASTERDOWN", "TRYAGAIN",
+                                          "NOSCRIPT",  "BUSY",     "NOREPLICAS", "CLUSTERDOWN",
+                                          "UNBLOCKED", NULL};
+    for (unsigned i = 0; passing[i]; i++)
+        if (str_starts(text, str_of(passing[i])) ||
+            (text_has(text, passing[i]) && text_has(text, "script")))
+            return ERR_LOST;
+    log_error("store.redis_error", "script=%s error=%s", a->script ? a->script->name : "-",
+              log_text(text));
+    return ERR_INTERNAL;
+}
+
+static enum err script_err(const struct store_ask *a, struct str word)
+{
+    if (str_is(word, "ok"))
+        return ERR_NONE;
+    for (enum err e = ERR_NONE + 1; e < ERR_COUNT; e++)
+        if (str_is(word, err_word(e)))
+            return e;
+    log_error("store.script_answer", "script=%s word=%s", a->script->name, log_text(word));
+    return ERR_INTERNAL;
+}
+
+static void on_reply(void *arg, enum redis_status status, const struct redisReply *reply)
+{
+    struct store_ask *a = arg;
+    MAGIC_CHECK(a, ASK_MAGIC);
+    struct store_call *c = a->call;
+    a->sent = 0;
+    enum err err = ERR_LOST;
+    if (status == REDIS_OK)
+        err = a->script ? script_err(a, redis_text(redis_at(reply, 0))) : ERR_NONE;
+    else if (status == REDIS_ERROR)
+        err = redis_err(a, redis_text(reply));
+    else if (status == REDIS_FULL)
+        err = ERR_STORE_UNAVAILABLE;
+    if (err == ERR_LOST) {
+        if ((status != REDIS_LOST || a->tries < LOST_TRIES_MAX) && again(a))
+            return;
+        err = ERR_STORE_UNAVAILABLE;
+    }
+    if (err == ERR_STORE_UNAVAILABLE || err == ERR_STORE_FULL || err == ERR_INTERNAL) {
+        store_call_end(c, err, NULL);
+        return;
+    }
+    CHECK(c->waiting > 0);
+    c->waiting--;
+    a->fn(c, a, err, reply);
+}
+
+/* ---- indexes ---- */
+static void on_told(struct store_call *c, struct store_ask *a, enum err err,
+                    const struct redisReply *reply)
+{
+    (void)a, (void)err, (void)reply;
+    store_call_end(c, ERR_NONE, &(struct store_answer){0});
+}
+
+static struct store_ask *index_ask(struct store *s, const char *command)
+{
+    struct store_ask *a = ask_new(store_call_new(s, NULL, NULL), on_told);
+    ask_str(a, str_of(command));
+    return a;
+}
+
+void index_active_add(struct store *s, struct id session, struct id turn)
+{
+    struct store_ask *a = index_ask(s, "ZADD");
+    ask_active_key(a);
+    ask_str(a, STR("NX"));
+    ask_num(a, loop_wall_ms());
+    ask_active_entry(a, session, turn);
+    ask_send(a);
+}
+
+void index_active_remove(struct store *s, struct id session, struct id turn)
+{
+    struct store_ask *a = index_ask(s, "ZREM");
+    ask_active_key(a);
+    ask_active_entry(a, session, turn);
+    ask_send(a);
+}
+
+void index_owner_set(struct store *s, struct str owner, struct id session, int64_t updated_ms)
+{
+    struct store_ask *a = index_ask(s, "ZADD");
+    ask_owner_key(a, owner);
+    ask_num(a, updated_ms);
+    ask_id(a, session);
+    ask_send(a);
+}
+
+void index_owner_remove(struct store *s, struct str owner, struct id session)
+{
+    struct store_ask *a = index_ask(s, "ZREM");
+    ask_owner_key(a, owner);
+    ask_id(a, session);
+    ask_send(a);
+}

@@ -1,0 +1,69 @@
+#include "tests/unit/unit.h"
+#include "proto/peer.h"
+
+enum { DEAD_MS = 1500 };
+
+static void a_peer_is_fresh_until_it_was_heard(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_init(&p, 0);
+    assert_int_equal(peer_at(&p, 100000, DEAD_MS), PEER_FRESH);
+    peer_heard(&p, 100000);
+    assert_int_equal(peer_at(&p, 100000 + DEAD_MS, DEAD_MS), PEER_ALIVE);
+}
+
+static void silence_longer_than_dead_ms_is_death(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_init(&p, 0);
+    peer_heard(&p, 10);
+    assert_int_equal(peer_at(&p, 10 + DEAD_MS, DEAD_MS), PEER_ALIVE);
+    assert_int_equal(peer_at(&p, 11 + DEAD_MS, DEAD_MS), PEER_DEAD);
+}
+
+static void late_frame_does_not_revive(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_init(&p, 0);
+    peer_heard(&p, 0);
+    assert_int_equal(peer_at(&p, 5000, DEAD_MS), PEER_DEAD);
+    peer_heard(&p, 5001);
+    assert_int_equal(peer_at(&p, 5001, DEAD_MS), PEER_DEAD);
+}
+
+static void a_peer_that_the_transport_lost_is_dead_at_once(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_init(&p, 0);
+    peer_heard(&p, 0);
+    peer_gone(&p);
+    assert_int_equal(peer_at(&p, 0, DEAD_MS), PEER_DEAD);
+}
+
+static void beats_are_due_at_once_and_then_every_interval(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_init(&p, 1000);
+    assert_true(peer_beat_due(&p, 1000, 200));
+    assert_false(peer_beat_due(&p, 1199, 200));
+    assert_true(peer_beat_due(&p, 1200, 200));
+    assert_true(peer_beat_due(&p, 5000, 200));
+    assert_false(peer_beat_due(&p, 5001, 200));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_peer_is_fresh_until_it_was_heard),
+        cmocka_unit_test(silence_longer_than_dead_ms_is_death),
+        cmocka_unit_test(late_frame_does_not_revive),
+        cmocka_unit_test(a_peer_that_the_transport_lost_is_dead_at_once),
+        cmocka_unit_test(beats_are_due_at_once_and_then_every_interval),
+    };
+    return cmocka_run_group_tests_name("proto/peer", tests, NULL, NULL);
+}

@@ -1,0 +1,407 @@
+/* The real scripts in a real Redis: the store's cases, once in a plain server and once in a cluster
+ * of one node (which refuses a script whose keys have different hash tags), then what only Redis
+ * can show: crashes, memory that is full, indexes that disagree. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "common/log.h"
+#include "tests/unit/proto/store_cases.h"
+
+enum { PATIENCE_MS = 20000 };
+
+struct server {
+    struct store_fixture f; /* first: the cases get it */
+    char dir[64], socket[96], port[8], bus[8];
+    bool cluster;
+    pid_t pid;
+    struct loop *loop;
+    struct loop_timer *timer;
+    struct redis *redis;
+    const bool *done;
+    bool late;
+};
+
+/* ---- the process ---- */
+static void nap(long ms) { nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL); }
+
+static void free_port(char out[8])
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof at;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+    close(fd);
+    snprintf(out, 8, "%u", ntohs(at.sin_port));
+}
+
+/* appendfsync always: with everysec Redis puts writes off while a background fsync runs, and a kill
+ * -9 then loses what it had acknowledged (seen here, on a busy disk). */
+static void server_start(struct server *s)
+{
+    s->pid = fork();
+    if (s->pid == 0) {
+        const char *argv[40] = {
+            "redis-server", "--dir",     s->dir,      "--unixsocket",  s->socket, "--port",
+            s->port,        "--bind",    "127.0.0.1", "--save",        "",        "--appendonly",
+            "yes",          "--logfile", "redis.log", "--appendfsync", "always"};
+        unsigned n = 17;
+        const char *const cluster[] = {"--cluster-enabled", "yes", "--cluster-port", s->bus};
+        for (unsigned i = 0; s->cluster && i < 4; i++)
+            argv[n++] = cluster[i];
+        execvp(argv[0], (char *const *)argv);
+        _exit(127);
+    }
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    snprintf(at.sun_path, sizeof at.sun_path, "%s", s->socket);
+    for (int tries = 0; tries < 500; tries++, nap(10)) {
+        int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+        bool up = connect(fd, (struct sockaddr *)&at, sizeof at) == 0;
+        close(fd);
+        if (up)
+            return;
+        if (waitpid(s->pid, NULL, WNOHANG) == s->pid)
+            fail_msg("redis-server does not start: is it installed? See %s/redis.log", s->dir);
+    }
+    fail_msg("redis-server does not listen");
+}
+
+static void server_kill(struct server *s)
+{
+    if (s->pid > 0) {
+        kill(s->pid, SIGKILL);
+        waitpid(s->pid, NULL, 0);
+        s->pid = 0;
+    }
+}
+
+/* ---- the fixture ---- */
+static void on_late(void *arg)
+{
+    struct server *s = arg;
+    s->late = true;
+    loop_stop(s->loop);
+}
+
+static void on_pass(void *arg)
+{
+    struct server *s = arg;
+    if (s->done && *s->done)
+        loop_stop(s->loop);
+}
+
+static void run_until(struct server *s, const bool *done, int64_t ms)
+{
+    s->done = done;
+    s->late = false;
+    loop_timer_set(s->timer, ms, 0);
+    if (done == NULL || !*done)
+        loop_run(s->loop);
+    loop_timer_stop(s->timer);
+    s->done = NULL;
+}
+
+static void on_wait(struct store_fixture *f, const bool *done)
+{
+    run_until((struct server *)f, done, PATIENCE_MS);
+    assert_true(*done);
+}
+
+static void on_time(struct store_fixture *f, int64_t ms)
+{
+    run_until((struct server *)f, NULL, ms);
+}
+
+/* A plain command, its words separated by blanks; its answer as a number or a count. */
+struct raw {
+    bool done;
+    int64_t number;
+    char text[256];
+};
+static void on_raw(void *arg, enum redis_status status, const struct redisReply *reply)
+{
+    struct raw *r = arg;
+    r->done = true;
+    r->number = status != REDIS_OK   ? -1
+                : redis_count(reply) ? redis_count(reply)
+                                     : redis_int(reply);
+    keep_text(redis_text(reply), r->text, sizeof r->text);
+}
+static struct raw raw(struct server *s, const char *format, ...)
+{
+    char line[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    struct str argv[16], rest = str_of(line);
+    unsigned argc = 0;
+    while (argc < 16 && str_split(&rest, ' ', &argv[argc]))
+        argc++;
+    struct raw r = {0};
+    redis_command(s->redis, on_raw, &r, argc, argv);
+    on_wait(&s->f, &r.done);
+    return r;
+}
+
+static unsigned on_keys(struct store_fixture *f, struct id session)
+{
+    char text[ID_TEXT + 1];
+    id_text(session, text);
+    return (unsigned)raw((struct server *)f, "KEYS *{%s}*", text).number;
+}
+
+static void server_open(struct server *s, bool cluster)
+{
+    *s = (struct server){.cluster = cluster};
+    snprintf(s->dir, sizeof s->dir, "/tmp/persai-store-XXXXXX");
+    assert_non_null(mkdtemp(s->dir));
+    snprintf(s->socket, sizeof s->socket, "%s/redis.sock", s->dir);
+    snprintf(s->port, sizeof s->port, "0");
+    if (cluster) {
+        free_port(s->port);
+        free_port(s->bus);
+    }
+    server_start(s);
+    char url[128], error[256];
+    snprintf(url, sizeof url, "unix://%s", s->socket);
+    s->loop = loop_new();
+    loop_on_decide(s->loop, on_pass, s);
+    s->timer = loop_timer_new(s->loop, on_late, s);
+    struct redis_config rc = {.url = url, .timeout_ms = 5000, .queue_bytes_max = 64 << 20};
+    s->redis = redis_new(s->loop, &rc, error);
+    assert_non_null(s->redis);
+    struct store_config c = {.lease_ms = CASE_LEASE_MS,
+                             .events_keep_ms = CASE_EVENTS_KEEP_MS,
+                             .messages_max = CASE_MESSAGES_MAX,
+                             .text_bytes_max = 4096};
+    s->f = (struct store_fixture){.store = store_new(s->loop, s->redis, &c),
+                                  .wait = on_wait,
+                                  .pass = on_time,
+                                  .keys = on_keys};
+}
+
+static void server_close(struct server *s)
+{
+    store_free(s->f.store);
+    redis_free(s->redis);
+    loop_timer_free(s->timer);
+    loop_free(s->loop);
+    server_kill(s);
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf '%s'", s->dir);
+    assert_int_equal(system(command), 0);
+}
+
+static int setup(void **state)
+{
+    static struct server s;
+    server_open(&s, false);
+    *state = &s;
+    return 0;
+}
+
+static int setup_cluster(void **state)
+{
+    static struct server s;
+    server_open(&s, true);
+    assert_string_equal(raw(&s, "CLUSTER ADDSLOTSRANGE 0 16383").text, "OK");
+    for (int tries = 0; tries < 100 && !strstr(raw(&s, "CLUSTER INFO").text, "state:ok"); tries++)
+        nap(100);
+    *state = &s;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    server_close(*state);
+    return 0;
+}
+
+/* ---- what only Redis can show ---- */
+static void accepted_turn_survives_the_store_s_crash(void **state)
+{
+    struct server *s = *state;
+    struct play p = play_new(&s->f);
+    play_session(&p);
+    play_begin(&p, "one");
+    assert_int_equal(seal(&p, 1, 2, 3, TURN_RUNNING, "step")->err, ERR_NONE);
+    server_kill(s);
+    server_start(s);
+    struct got *g = conversation(&p);
+    assert_int_equal(g->message_count, 2);
+    assert_string_equal(places(events(&p, 0, 0, 1000)), "1-1 1-2 1-3");
+    assert_int_equal(seal(&p, 1, 4, 4, TURN_DONE, "end")->err, ERR_NONE);
+}
+
+/* Asked while Redis is away, back within the store's patience: done, and done once. */
+static void calls_outlast_a_short_absence(void **state)
+{
+    struct server *s = *state;
+    struct play p = play_new(&s->f);
+    play_session(&p);
+    play_begin(&p, "one");
+    server_kill(s);
+    scoped(buf_free) struct buf b;
+    struct record_message m = {.role = ROLE_ASSISTANT, .turn = p.turn, .content = STR("end")};
+    struct store_seal end = {.session = p.session,
+                             .turn = p.turn,
+                             .epoch = 1,
+                             .last_seq = 2,
+                             .batch = batch_of(2, 2, true, &b),
+                             .messages = &m,
+                             .message_count = 1,
+                             .state = TURN_DONE};
+    struct got g = {0};
+    store_turn_seal(s->f.store, &end, on_got, &g);
+    on_time(&s->f, 300);
+    assert_false(g.done);
+    server_start(s);
+    on_wait(&s->f, &g.done);
+    assert_int_equal(g.err, ERR_NONE);
+    assert_int_equal(conversation(&p)->message_count, 2);
+}
+
+static void a_long_absence_is_an_error(void **state)
+{
+    struct server *s = *state;
+    struct play p = play_new(&s->f);
+    play_session(&p);
+    server_kill(s);
+    REFUSED(&s->f, ERR_STORE_UNAVAILABLE, store_session_get, p.owner, p.session, true);
+    server_start(s);
+    for (int tries = 0; tries < 100 && !store_ready(s->f.store); tries++)
+        on_time(&s->f, 50);
+    conversation(&p);
+}
+
+/* A full Redis takes no new turns, and those that run can end. */
+static void full_store_refuses_what_is_new_and_lets_end_what_runs(void **state)
+{
+    struct server *s = *state;
+    struct play p = play_new(&s->f), q = play_new(&s->f);
+    play_session(&p);
+    play_session(&q);
+    play_begin(&p, "one");
+    assert_string_equal(raw(s, "CONFIG SET maxmemory 1").text, "OK");
+    assert_int_equal(begin_as(&q, q.owner, id_new(), STR(""), "two")->err, ERR_STORE_FULL);
+    REFUSED(&s->f, ERR_STORE_FULL, store_session_create, p.owner, STR(""), STR(""), STR(""));
+    assert_int_equal(say(&p, 1, 2, 2)->err, ERR_STORE_FULL);
+    assert_int_equal(seal(&p, 1, 2, 3, TURN_DONE, "end")->err, ERR_NONE);
+    assert_int_equal(conversation(&p)->message_count, 2);
+    assert_string_equal(raw(s, "CONFIG SET maxmemory 0").text, "OK");
+    play_begin(&q, "two");
+}
+
+/* The janitors' list: a name without a turn is voided and forgotten, and what is voided can't begin
+ * any more; a turn without a name gets it back. */
+static void list_of_open_turns_is_mended(void **state)
+{
+    struct server *s = *state;
+    struct play p = play_new(&s->f);
+    char session[ID_TEXT + 1], turn[ID_TEXT + 1];
+    play_session(&p);
+    p.turn = id_new();
+    id_text(p.session, session);
+    id_text(p.turn, turn);
+    struct str entry[] = {STR("ZADD"), STR("p:active"), STR("1000"), STR(""), {0}};
+    char name[80];
+    snprintf(name, sizeof name, "%s %s", session, turn);
+    entry[3] = str_of(name);
+    struct raw r = {0};
+    redis_command(s->redis, on_raw, &r, 4, entry);
+    on_wait(&s->f, &r.done);
+    assert_false(active_has(&s->f, p.turn));
+    assert_int_equal(raw(s, "ZCOUNT p:active 1000 1000").number, 0);
+    assert_int_equal(begin_as(&p, p.owner, p.turn, STR(""), "late")->err, ERR_STORE_UNAVAILABLE);
+    assert_int_equal(conversation(&p)->message_count, 0);
+
+    play_begin(&p, "one");
+    assert_int_equal(raw(s, "DEL p:active").number, 1);
+    assert_false(active_has(&s->f, p.turn));
+    assert_int_equal(begin_as(&p, p.owner, id_new(), STR(""), "x")->err, ERR_TURN_RUNNING);
+    assert_true(active_has(&s->f, p.turn));
+}
+
+static void owner_s_list_is_mended(void **state)
+{
+    struct server *s = *state;
+    struct play p = play_new(&s->f);
+    char session[ID_TEXT + 1];
+    play_session(&p);
+    id_text(p.session, session);
+    raw(s, "ZADD p:u:{%s} 1000 %s", p.owner_text, session);
+    raw(s, "ZADD p:u:{%s} 1000 00000000000000000000000000000001", p.owner_text);
+    raw(s, "ZADD p:u:{%s} 1000 nonsense", p.owner_text);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(OK(&s->f, store_session_list, p.owner, STR(""), 9, STR(""))->session_count,
+                         1);
+    assert_true(raw(s, "ZSCORE p:u:{%s} %s", p.owner_text, session).number > 1000);
+    assert_int_equal(raw(s, "ZCARD p:u:{%s}", p.owner_text).number, 2); /* the session, nonsense */
+}
+
+/* What somebody else wrote into our keys is no reason to crash, nor to lose the rest. */
+static void spoilt_records_are_skipped(void **state)
+{
+    struct server *s = *state;
+    struct play p = play_new(&s->f);
+    char session[ID_TEXT + 1], turn[ID_TEXT + 1];
+    play_session(&p);
+    play_begin(&p, "one");
+    id_text(p.session, session);
+    id_text(p.turn, turn);
+    raw(s, "HSET p:m:{%s} 7 garbage", session);
+    raw(s, "HSET p:m:{%s} seven garbage", session);
+    raw(s, "HSET p:s:{%s} mseq 9 turns x created -5", session);
+    assert_int_equal(conversation(&p)->message_count, 1);
+    OK(&s->f, store_session_list, p.owner, STR("zzz"), 9, STR(""));
+    raw(s, "XADD p:e:{%s}:%s 1-5 e garbage", session, turn);
+    struct got *g = events(&p, 0, 0, 1000);
+    assert_int_equal(g->err, ERR_HISTORY_LOST);
+    raw(s, "HSET p:t:{%s}:%s epoch x lease y", session, turn);
+    OK(&s->f, store_turn_get, p.owner, p.session, p.turn);
+    raw(s, "SET p:t:{%s}:%s x", session, turn);
+    REFUSED(&s->f, ERR_INTERNAL, store_turn_get, p.owner, p.session, p.turn);
+}
+
+/* A script of an older process that comes after a claim is refused by the stream's own order. */
+static void stream_s_order_is_a_second_fence(void **state)
+{
+    struct server *s = *state;
+    struct play p = play_new(&s->f);
+    char session[ID_TEXT + 1], turn[ID_TEXT + 1];
+    play_session(&p);
+    play_begin(&p, "one");
+    id_text(p.session, session);
+    id_text(p.turn, turn);
+    raw(s, "XADD p:e:{%s}:%s 2-1 e x", session, turn); /* as if the hash had been lost */
+    assert_int_equal(say(&p, 1, 2, 2)->err, ERR_FENCED);
+    assert_int_equal(seal(&p, 1, 2, 2, TURN_DONE, "late")->err, ERR_FENCED);
+    assert_int_equal(conversation(&p)->message_count, 1);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest redis_cases[] = {
+        cmocka_unit_test(accepted_turn_survives_the_store_s_crash),
+        cmocka_unit_test(calls_outlast_a_short_absence),
+        cmocka_unit_test(a_long_absence_is_an_error),
+        cmocka_unit_test(full_store_refuses_what_is_new_and_lets_end_what_runs),
+        cmocka_unit_test(list_of_open_turns_is_mended),
+        cmocka_unit_test(owner_s_list_is_mended),
+        cmocka_unit_test(spoilt_records_are_skipped),
+        cmocka_unit_test(stream_s_order_is_a_second_fence),
+    };
+    log_setup(LOG_ERROR, "test_store");
+    int failed = cmocka_run_group_tests_name("store", store_cases, setup, teardown);
+    failed +=
+        cmocka_run_group_tests_name("store in a cluster", store_cases, setup_cluster, teardown);
+    failed += cmocka_run_group_tests_name("store in Redis", redis_cases, setup, teardown);
+    return failed;
+}
