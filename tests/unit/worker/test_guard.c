@@ -1,0 +1,327 @@
+/* What is read of PromQL, and what may run. */
+#include "tests/unit/unit.h"
+
+#include <stdio.h>
+#include "worker/tools/guard.h"
+#include "worker/tools/moment.h"
+
+/* "selector|shape[|offset][|@…][|w=window][|s=range:step]" of each selector, one a line. */
+static void describe(const struct guard_query *q, struct buf *b)
+{
+    static const char *const shapes[] = {"whole", "one", "grouped"};
+    for (unsigned i = 0; i < q->selector_count; i++) {
+        const struct guard_selector *s = &q->selectors[i];
+        buf_printf(b, "%s%.*s|%s", i > 0 ? "\n" : "", (int)s->text.len, s->text.at,
+                   shapes[s->shape]);
+        if (s->shape == GUARD_GROUPED)
+            buf_printf(b, " %.*s", (int)s->grouping.len, s->grouping.at);
+        if (s->offset.len > 0)
+            buf_printf(b, "|%.*s", (int)s->offset.len, s->offset.at);
+        if (s->at.len > 0)
+            buf_printf(b, "|%.*s", (int)s->at.len, s->at.at);
+        if (s->window_ms > 0)
+            buf_printf(b, "|w=%s", moment_write(s->window_ms));
+        if (s->sub_ms > 0)
+            buf_printf(b, "|s=%s:%s", moment_write(s->sub_ms), moment_write(s->step_ms));
+    }
+}
+
+static void selectors_are_found_in_many_forms(void **state)
+{
+    static const struct {
+        const char *query, *want;
+    } cases[] = {
+        {"up", "up|whole"},
+        {" up # a comment {\n", "up|whole"},
+        {"job:up:sum", "job:up:sum|whole"},
+        {":odd", ":odd|whole"},
+        {"{__name__=\"up\"}", "{__name__=\"up\"}|whole"},
+        {"{\"my.metric\"}", "{\"my.metric\"}|whole"},
+        {"{\"my.metric\", job=\"a\"}", "{\"my.metric\", job=\"a\"}|whole"},
+        {"{\"my.label\"='x'}", "{\"my.label\"='x'}|whole"},
+        {"{job=\"a\",}", "{job=\"a\",}|whole"},
+        {"up{}", "up{}|whole"},
+        {"up {job=\"}\",x!~`a\"b|{`}", "up {job=\"}\",x!~`a\"b|{`}|whole"},
+        {"up{a='it\\'s',b=\"# no comment\"}", "up{a='it\\'s',b=\"# no comment\"}|whole"},
+        {"up{ # why\n job=\"a\" }", "up{ # why\n job=\"a\" }|whole"},
+        {"rate(x[5m])", "x|whole|w=5m"},
+        {"x[1h30m] offset 1w", "x|whole|offset 1w|w=1h30m"},
+        {"x offset -5m", "x|whole|offset -5m"},
+        {"x @ 1700000000.5", "x|whole|@ 1700000000.5"},
+        {"x[5m] @ start() offset 1d", "x|whole|offset 1d|@ start()|w=5m"},
+        {"x offset 1d @end ( )", "x|whole|offset 1d|@end ( )"},
+        {"max_over_time(rate(x[5m])[1h:1m])", "x|whole|w=1h5m|s=1h:60s"},
+        {"max_over_time(x[1h:])", "x|whole|w=1h|s=1h:60s"},
+        {"max_over_time((x + y)[1h:30s] offset 1d)",
+         "x|whole|offset 1d|w=1h|s=1h:30s\ny|whole|offset 1d|w=1h|s=1h:30s"},
+        {"max_over_time(max_over_time(x[1h:1m])[1d:10m])", "x|whole|w=1d1h|s=1d1h:60s"},
+        {"y + max_over_time(x[1h:1m])", "y|whole\nx|whole|w=1h|s=1h:60s"},
+        {"sum(x)", "x|one"},
+        {"SUM(x)", "x|one"},
+        {"sum by (job) (x)", "x|grouped by (job)"},
+        {"sum(x) by (job, instance)", "x|grouped by (job, instance)"},
+        {"Sum Without(\"my.label\")(x)", "x|grouped Without(\"my.label\")"},
+        {"sum by () (x)", "x|one"},
+        {"count(count by (pod) (x))", "x|one"},
+        {"sum by (a) (sum(x))", "x|one"},
+        {"sum by (a) (count by (a, b) (x))", "x|grouped by (a)"},
+        {"sum(x) / on(job) group_left(b) y", "x|one\ny|whole"},
+        {"x * on(job) group_left y", "x|whole\ny|whole"},
+        {"x * ignoring (a) group_right (b) y", "x|whole\ny|whole"},
+        {"topk(10, x)", "x|one"},
+        {"topk(5, sum by (a) (x))", "x|one"},
+        {"topk(100000, x)", "x|whole"},
+        {"topk(scalar(k), x)", "k|one\nx|whole"},
+        {"bottomk by (a) (3, x)", "x|grouped by (a)"},
+        {"quantile(0.9, x)", "x|one"},
+        {"count_values(\"v\", x)", "x|whole"},
+        {"histogram_quantile(0.95, sum by (le) (rate(x_bucket[5m])))",
+         "x_bucket|grouped by (le)|w=5m"},
+        {"absent(x{job=\"a\"})", "x{job=\"a\"}|one"},
+        {"label_replace(x, \"a\", \"$1\", \"b\", \"(.*)\")", "x|whole"},
+        {"x > bool 5 and y or z unless w", "x|whole\ny|whole\nz|whole\nw|whole"},
+        {"-x ^ 2 % 3e-5 + 0x1F + .5 + 1_000", "x|whole"},
+        {"x == inf or y != NaN", "x|whole\ny|whole"},
+        {"time() - x", "x|whole"},
+        {"vector(1)", ""},
+        {"1 + 1", ""},
+        {"\"text\"", ""},
+        {"sum + by", "sum|whole\nby|whole"},
+        {"topk(2, group_left * 2)", "group_left|one"},
+        {"rate{a=\"b\"}", "rate{a=\"b\"}|whole"},
+        {"clamp_max(x, 1) atan2 y", "x|whole\ny|whole"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct guard_query q;
+        struct buf b;
+        buf_init(&b, 4096);
+        if (!guard_read(&q, str_of(cases[i].query)))
+            fail_msg("%s: %s", cases[i].query, q.error);
+        describe(&q, &b);
+        if (strcmp(buf_cstr(&b), cases[i].want) != 0)
+            fail_msg("%s:\n%s\nwanted\n%s", cases[i].query, buf_cstr(&b), cases[i].want);
+        buf_free(&b);
+    }
+}
+
+static void what_cannot_be_read_or_has_no_name_is_refused(void **state)
+{
+    static const struct {
+        const char *query, *part;
+    } cases[] = {
+        {"", "empty"},
+        {"{}", "neither a metric name"},
+        {"{job=~\".+\"}", "neither a metric name"},
+        {"{__name__=~\".+\"}", "neither a metric name"},
+        {"{__name__!=\"\"}", "neither a metric name"},
+        {"{job=\"\"}", "neither a metric name"},
+        {"{job!=\"a\",x!~\"b\"}", "neither a metric name"},
+        {"{\"\"}", "neither a metric name"},
+        {"sum(up) + count({a=~\"b\"})", "neither a metric name"},
+        {"up # {\n + {a=~\"b\"}", "neither a metric name"},
+        {"label_replace(up, \"{\", \"\", \"\", \"\") + {a!=\"b\"}", "neither a metric name"},
+        {"up{a='\\\\'} + {b=~'c'}", "neither a metric name"},
+        {"up{", "no closing }"},
+        {"up{job}", "= != =~ !~"},
+        {"up{job=a}", "quoted string"},
+        {"up{job==\"a\"}", "= != =~ !~"},
+        {"up{job=\"a\" b=\"c\"}", "separated by commas"},
+        {"up{job=\"a}", "no closing \""},
+        {"up{job=\"a\n\"}", "end of its line"},
+        {"sum(up", "no closing )"},
+        {"sum(up))", "no opening ("},
+        {"up +", "ends where a value"},
+        {"* up", "value was expected"},
+        {"up down", "operator was expected"},
+        {"up{a=\"b\"}{c=\"d\"}", "operator was expected"},
+        {"up(5)", NULL}, /* a call of a function; the server knows whether there is one */
+        {"rate(x[$__rate_interval])", "plain durations"},
+        {"rate(x[5m)", "no closing ]"},
+        {"rate(x[])", "plain durations"},
+        {"rate(x[:])", "plain durations"},
+        {"rate(sum(x)[5m])", "subquery"},
+        {"[5m]", "no range can be"},
+        {"x offset y", "needs a duration"},
+        {"x @ now", "start() or end()"},
+        {"x{job=\"$job\"} + $y", "variables"},
+        {"x ? y", "not expected"},
+        {"x \xc3\xa4", "not expected"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct guard_query q;
+        bool ok = guard_read(&q, str_of(cases[i].query));
+        if (cases[i].part == NULL ? !ok : ok || strstr(q.error, cases[i].part) == NULL)
+            fail_msg("%s: %s", cases[i].query, ok ? "taken" : q.error);
+    }
+}
+
+static void many_selectors_and_parentheses_are_refused(void **state)
+{
+    struct guard_query q;
+    struct buf b;
+    (void)state;
+    buf_init(&b, 65536);
+    for (unsigned i = 0; i <= GUARD_SELECTORS_MAX; i++)
+        buf_puts(&b, i > 0 ? "+a" : "a");
+    assert_false(guard_read(&q, buf_str(&b)));
+    assert_non_null(strstr(q.error, "more than 20 selectors"));
+    buf_clear(&b);
+    for (unsigned i = 0; i < 5000; i++)
+        buf_putc(&b, '(');
+    assert_false(guard_read(&q, buf_str(&b)));
+    assert_non_null(strstr(q.error, "parentheses"));
+    buf_free(&b);
+}
+
+/* Every cut of a good query is either read or refused in words; nothing crashes (under ASAN). */
+static void a_query_cut_anywhere_is_read_or_refused(void **state)
+{
+    static const char text[] =
+        "sum by (a, \"b\") (rate(x{j=\"a\\\"\",k=~'b'}[5m] offset 1d)) / on(a) group_left(c) "
+        "max_over_time((y{} @ end())[1h:5m]) > bool 0x1f # end";
+    (void)state;
+    for (size_t len = 0; len < sizeof text; len++) {
+        struct guard_query q;
+        char *copy = malloc(len + 1); /* exact: a read past the end is seen */
+        memcpy(copy, text, len);
+        struct str cut = {copy, len};
+        if (!guard_read(&q, cut))
+            assert_true(q.error[0] != '\0');
+        free(copy);
+    }
+}
+
+static const struct guard_limits limits = {.series_max = 20000, .points_max = 11000};
+
+static void the_step_is_raised_to_the_most_points(void **state)
+{
+    (void)state;
+    struct guard_range r = {.start_ms = 0, .end_ms = 86400000, .step_ms = 1000};
+    assert_true(guard_step(&r, 11000));
+    assert_int_equal(r.step_ms, 8000);
+    assert_true(guard_points(&r) <= 11000);
+    assert_false(guard_step(&r, 11000));
+    r = (struct guard_range){.start_ms = 0, .end_ms = 10999000, .step_ms = 1000};
+    assert_int_equal(guard_points(&r), 11000);
+    assert_false(guard_step(&r, 11000));
+    r.end_ms += 1000;
+    assert_true(guard_step(&r, 11000));
+    for (int64_t span = 1; span < 4000000000000; span = span * 3 + 1) {
+        r = (struct guard_range){.start_ms = 0, .end_ms = span, .step_ms = 1};
+        guard_step(&r, 11000);
+        assert_true(guard_points(&r) <= 11000);
+    }
+}
+
+static void counts_are_asked_over_the_time_that_is_read(void **state)
+{
+    struct guard_query q;
+    struct buf b;
+    (void)state;
+    buf_init(&b, 4096);
+    assert_true(guard_read(&q, STR("sum by (a) (rate(x[1h] offset 1d)) / y @ 5")));
+    assert_true(guard_count_query(&q, false, &b));
+    assert_string_equal(buf_cstr(&b),
+                        "label_replace(count(x offset 1d), \"i\", \"0\", \"\", \"\") or "
+                        "label_replace(count(y @ 5), \"i\", \"1\", \"\", \"\")");
+    buf_clear(&b);
+    assert_true(guard_count_query(&q, true, &b));
+    assert_string_equal(
+        buf_cstr(&b), "label_replace(count(count by (a)(x offset 1d)), \"i\", \"0\", \"\", \"\")");
+    struct guard_range r = {.start_ms = 7200000, .end_ms = 10800000, .step_ms = 15000}, count;
+    guard_count_range(&q, &r, &count);
+    assert_int_equal(count.start_ms, 3600000);
+    assert_int_equal(count.end_ms, 10800000);
+    assert_int_equal(guard_points(&count), 4);
+    buf_free(&b);
+}
+
+static enum guard_verdict decide(struct guard_query *q, const char *query, double series,
+                                 double groups, struct guard_range *r, struct buf *suggestion)
+{
+    assert_true(guard_read(q, str_of(query)));
+    for (unsigned i = 0; i < q->selector_count; i++) {
+        q->selectors[i].series = series;
+        q->selectors[i].groups = groups;
+    }
+    buf_clear(suggestion);
+    return guard_decide(q, r, &limits, suggestion);
+}
+
+static void the_verdict_goes_by_what_comes_out_and_what_is_read(void **state)
+{
+    static const struct {
+        const char *query;
+        double series, groups;
+        enum guard_verdict want;
+    } cases[] = {
+        {"x", 20000, -1, GUARD_RUN},
+        {"x", 20001, -1, GUARD_REFUSED},
+        {"x / y", 20000, -1, GUARD_RUN},
+        {"x or y", 15000, -1, GUARD_REFUSED},
+        {"sum(x)", 100000, -1, GUARD_RUN},
+        {"topk(10, x)", 100000, -1, GUARD_RUN},
+        {"sum(x)", 200001, -1, GUARD_REFUSED},
+        {"sum by (a) (x)", 100000, -1, GUARD_COUNT_GROUPS},
+        {"sum by (a) (x)", 100000, 100, GUARD_RUN},
+        {"sum by (a) (x)", 100000, 50000, GUARD_REFUSED},
+        {"x", 0, -1, GUARD_RUN},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct guard_query q;
+        struct guard_range r = {.start_ms = 0, .end_ms = 3600000, .step_ms = 15000};
+        struct buf b;
+        buf_init(&b, 4096);
+        enum guard_verdict got =
+            decide(&q, cases[i].query, cases[i].series, cases[i].groups, &r, &b);
+        if (got == GUARD_RAISED) /* for what it costs: the next test */
+            got = GUARD_RUN;
+        if (got != cases[i].want)
+            fail_msg("%s of %g: %d", cases[i].query, cases[i].series, (int)got);
+        assert_int_equal(got == GUARD_REFUSED, q.error[0] != '\0');
+        buf_free(&b);
+    }
+}
+
+static void a_dear_query_gets_a_longer_step_or_is_refused(void **state)
+{
+    struct guard_query q;
+    struct buf b;
+    (void)state;
+    buf_init(&b, 4096);
+    struct guard_range r = {.start_ms = 0, .end_ms = 3600000, .step_ms = 1000};
+    assert_int_equal(decide(&q, "sum(x)", 50000, -1, &r, &b), GUARD_RAISED);
+    assert_true(guard_points(&r) * 50000 <= GUARD_EVALUATIONS_MAX);
+    assert_int_equal(decide(&q, "sum(x)", 50000, -1, &r, &b), GUARD_RUN);
+    r = (struct guard_range){.end_ms = 3600000};
+    assert_int_equal(decide(&q, "max_over_time(sum(x)[30d:5m])", 150000, -1, &r, &b),
+                     GUARD_REFUSED);
+    assert_non_null(strstr(q.error, "coarser subquery"));
+    assert_true(guard_read(&q, STR("max_over_time(x[30d:15s])")));
+    assert_false(guard_subqueries(&q, &r, &limits));
+    assert_non_null(strstr(q.error, "as in [30d:5m]"));
+    assert_true(guard_read(&q, STR("max_over_time(x[30d:5m])")));
+    assert_true(guard_subqueries(&q, &r, &limits));
+    decide(&q, "x # all of it", 30000, -1, &r, &b);
+    assert_true(guard_read(&q, buf_str(&b))); /* the suggestion is a good query itself */
+    assert_int_equal(q.selectors[0].shape, GUARD_ONE);
+    buf_free(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(selectors_are_found_in_many_forms),
+        cmocka_unit_test(what_cannot_be_read_or_has_no_name_is_refused),
+        cmocka_unit_test(many_selectors_and_parentheses_are_refused),
+        cmocka_unit_test(a_query_cut_anywhere_is_read_or_refused),
+        cmocka_unit_test(the_step_is_raised_to_the_most_points),
+        cmocka_unit_test(counts_are_asked_over_the_time_that_is_read),
+        cmocka_unit_test(the_verdict_goes_by_what_comes_out_and_what_is_read),
+        cmocka_unit_test(a_dear_query_gets_a_longer_step_or_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

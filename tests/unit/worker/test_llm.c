@@ -1,0 +1,318 @@
+/* A call of a model: retries, ends and errors, with fetch and the clock replaced at link time. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "worker/llm.h"
+
+struct loop_timer {
+    loop_fn *fn;
+    void *arg;
+    int64_t after_ms; /* -1: not set */
+};
+static struct world {
+    struct loop_timer timer;
+    struct fetch_handler handler; /* of the request that runs */
+    void *arg;
+    bool running;
+    unsigned requests, cancels;
+    const char *type, *retry_after;
+    struct llm *llm;
+    struct llm_call *call;
+    unsigned done;
+    enum err err;
+    bool again;
+    char text[256];
+} w;
+
+struct loop_timer *loop_timer_new(struct loop *l, loop_fn *fn, void *arg)
+{
+    (void)l;
+    w.timer = (struct loop_timer){fn, arg, -1};
+    return &w.timer;
+}
+void loop_timer_set(struct loop_timer *t, int64_t after_ms, int64_t repeat_ms)
+{
+    (void)repeat_ms;
+    t->after_ms = after_ms;
+}
+void loop_timer_stop(struct loop_timer *t) { t->after_ms = -1; }
+bool loop_timer_active(const struct loop_timer *t) { return t->after_ms >= 0; }
+void loop_timer_free(struct loop_timer *t) { t->after_ms = -1; }
+int64_t loop_wall_ms(void) { return 1795428764000; } /* Mon, 23 Nov 2026 10:12:44 GMT */
+
+struct fetch *fetch_start(struct fetch_pool *p, const struct fetch_request *r,
+                          const struct fetch_handler *h, void *arg)
+{
+    (void)p;
+    assert_false(w.running);
+    assert_true(r->body.len > 0 && r->use_proxy);
+    w.handler = *h;
+    w.arg = arg;
+    w.running = true;
+    w.requests++;
+    return (struct fetch *)&w;
+}
+void fetch_cancel(struct fetch *f)
+{
+    if (f == NULL)
+        return;
+    assert_true(w.running);
+    w.running = false;
+    w.cancels++;
+}
+struct str fetch_response_header(const struct fetch *f, const char *name)
+{
+    (void)f;
+    if (strcmp(name, "content-type") == 0)
+        return str_of(w.type);
+    return strcmp(name, "retry-after") == 0 ? str_of(w.retry_after) : (struct str){NULL, 0};
+}
+
+static void on_text(void *arg, struct str text)
+{
+    (void)arg;
+    size_t len = strlen(w.text);
+    snprintf(w.text + len, sizeof(w.text) - len, "%.*s", (int)text.len, text.at);
+}
+static void on_done(void *arg, enum err err)
+{
+    (void)arg;
+    w.done++;
+    w.err = err;
+    w.again = llm_reply(w.call)->again;
+}
+
+static int begin(void **state)
+{
+    static const struct llm_handler handler = {.reply = {.on_text = on_text}, .on_done = on_done};
+    static struct model model = {
+        .name = (char *)"m", .id = (char *)"m", .base_url = (char *)"http://h/v1"};
+    (void)state;
+    memset(&w, 0, sizeof(w));
+    w.type = "text/event-stream; charset=utf-8";
+    struct llm_config c = {.connect_ms = 1000,
+                           .tries_max = 3,
+                           .backoff_ms = 100,
+                           .wait_ms_max = 30000,
+                           .reply_bytes_max = 1000};
+    struct prompt_item item = {.kind = PROMPT_USER, .text = STR("q")};
+    struct prompt prompt = {.items = &item, .count = 1};
+    struct llm_request r = {.model = &model, .prompt = &prompt, .step = 1};
+    w.llm = llm_new(&c);
+    assert_int_equal(llm_call_start(w.llm, &r, &handler, NULL, &w.call), ERR_NONE);
+    return 0;
+}
+static int end(void **state)
+{
+    (void)state;
+    llm_call_free(w.call);
+    llm_free(w.llm);
+    assert_false(w.running);
+    return 0;
+}
+
+static void head(int status) { w.handler.on_head(w.arg, status); }
+static void data(const char *bytes) { w.handler.on_data(w.arg, str_of(bytes)); }
+static void over(enum fetch_status status, int http_status)
+{
+    struct fetch_result r = {.status = status, .http_status = http_status, .error = "why"};
+    w.running = false;
+    w.handler.on_done(w.arg, &r);
+}
+static void ring(void)
+{
+    assert_true(w.timer.after_ms >= 0);
+    w.timer.after_ms = -1;
+    w.timer.fn(w.timer.arg);
+}
+#define TEXT(t)                                                                                    \
+    "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" t                                 \
+    "\"},\"finish_reason\":null}]}\n\n"
+#define STOP "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
+#define DONE "data: [DONE]\n\n"
+
+static void reply_is_told_and_ends_with_its_response(void **state)
+{
+    (void)state;
+    head(200);
+    data(TEXT("Hel") TEXT("lo") STOP DONE);
+    assert_int_equal(w.done, 0); /* the connection may become free for the next call first */
+    over(FETCH_OK, 200);
+    assert_int_equal(w.done, 1);
+    assert_int_equal(w.err, ERR_NONE);
+    assert_string_equal(w.text, "Hello");
+    assert_int_equal(w.cancels, 0);
+}
+
+static void server_that_keeps_the_response_open_holds_nothing_up(void **state)
+{
+    (void)state;
+    head(200);
+    data(TEXT("Hi") STOP DONE);
+    assert_true(w.timer.after_ms <= 200);
+    ring();
+    assert_int_equal(w.err, ERR_NONE);
+    assert_int_equal(w.done, 1);
+    assert_int_equal(w.cancels, 1);
+}
+
+static void stop_reason_without_an_end_is_waited_for_a_little(void **state)
+{
+    (void)state;
+    head(200);
+    data(TEXT("Hi") STOP);
+    assert_true(w.timer.after_ms > 200 && w.timer.after_ms <= 5000);
+    ring();
+    assert_int_equal(w.done, 1);
+    assert_int_equal(w.err, ERR_NONE);
+}
+
+static void what_passes_is_tried_again_and_then_given_up(void **state)
+{
+    (void)state;
+    for (unsigned n = 1; n <= 2; n++) {
+        assert_int_equal(w.requests, n);
+        head(503);
+        data("{\"error\":{\"message\":\"busy\"}}");
+        over(FETCH_OK, 503);
+        assert_int_equal(w.done, 0);
+        assert_true(w.timer.after_ms >= 50 * n &&
+                    w.timer.after_ms <= 100 * n); /* doubled, jittered */
+        ring();
+    }
+    over(FETCH_REFUSED, 0);
+    assert_int_equal(w.requests, 3);
+    assert_int_equal(w.done, 1);
+    assert_int_equal(w.err, ERR_MODEL_UNAVAILABLE);
+    assert_false(w.again); /* what could help was tried */
+}
+
+static void retry_after_is_obeyed_unless_it_asks_for_too_much(void **state)
+{
+    (void)state;
+    w.retry_after = "7";
+    head(429);
+    over(FETCH_OK, 429);
+    assert_true(w.timer.after_ms >= 7000 && w.timer.after_ms <= 7100);
+    ring();
+    w.retry_after = "Mon, 23 Nov 2026 10:12:49 GMT";
+    head(429);
+    over(FETCH_OK, 429);
+    assert_true(w.timer.after_ms >= 5000 && w.timer.after_ms <= 5100);
+    ring();
+    assert_int_equal(w.done, 0);
+}
+
+static void retry_after_of_an_hour_ends_the_call(void **state)
+{
+    (void)state;
+    w.retry_after = "3600";
+    head(429);
+    over(FETCH_OK, 429);
+    assert_int_equal(w.done, 1);
+    assert_int_equal(w.requests, 1);
+}
+
+static void refusal_is_not_tried_again(void **state)
+{
+    (void)state;
+    head(401);
+    over(FETCH_OK, 401);
+    assert_int_equal(w.done, 1);
+    assert_int_equal(w.err, ERR_MODEL_REFUSED);
+}
+
+static void cut_before_the_first_token_is_tried_again_afterwards_the_step_is(void **state)
+{
+    (void)state;
+    head(200);
+    data("data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n");
+    over(FETCH_BROKEN, 200);
+    assert_int_equal(w.done, 0);
+    ring();
+    assert_int_equal(w.requests, 2);
+    head(200);
+    data(TEXT("Hal"));
+    over(FETCH_BROKEN, 200);
+    assert_int_equal(w.done, 1);
+    assert_int_equal(w.err, ERR_MODEL_BROKEN);
+    assert_true(w.again);
+}
+
+static void silence_is_a_timeout_and_nonsense_in_the_stream_ends_it_at_once(void **state)
+{
+    (void)state;
+    head(200);
+    data(TEXT("Hal") "data: {nonsense\n\n" TEXT("never read"));
+    assert_int_equal(w.timer.after_ms, 0); /* not from inside of fetch's callback */
+    ring();
+    assert_int_equal(w.err, ERR_MODEL_BROKEN);
+    assert_true(w.again);
+    assert_int_equal(w.cancels, 1);
+    assert_string_equal(w.text, "Hal");
+    end(NULL);
+    begin(NULL);
+    struct fetch_result r = {.status = FETCH_TIMEOUT, .total_ms = 120000, .error = "idle"};
+    w.running = false;
+    w.handler.on_done(w.arg, &r);
+    assert_int_equal(w.err, ERR_MODEL_TIMEOUT);
+    assert_int_equal(w.requests, 1);
+}
+
+static void page_instead_of_a_stream_is_an_error_and_one_piece_of_json_a_reply(void **state)
+{
+    (void)state;
+    w.type = "application/json";
+    head(200);
+    data("{\"choices\":[{\"message\":{\"content\":\"Whole\"},\"finish_reason\":\"stop\"}]}");
+    over(FETCH_OK, 200);
+    assert_int_equal(w.err, ERR_NONE);
+    assert_string_equal(w.text, "Whole");
+    end(NULL);
+    begin(NULL);
+    w.type = "text/html";
+    for (int i = 0; i < 3; i++) {
+        head(200);
+        data("<html>Welcome to the hotel</html>");
+        over(FETCH_OK, 200);
+        if (i < 2)
+            ring();
+    }
+    assert_int_equal(w.err, ERR_MODEL_BROKEN);
+}
+
+static void freeing_a_call_stops_its_request(void **state)
+{
+    (void)state;
+    head(200);
+    data(TEXT("Hal"));
+    llm_call_free(w.call);
+    w.call = NULL;
+    assert_int_equal(w.cancels, 1);
+    assert_int_equal(w.done, 0);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
+    const struct CMUnitTest tests[] = {
+        TEST(reply_is_told_and_ends_with_its_response),
+        TEST(server_that_keeps_the_response_open_holds_nothing_up),
+        TEST(stop_reason_without_an_end_is_waited_for_a_little),
+        TEST(what_passes_is_tried_again_and_then_given_up),
+        TEST(retry_after_is_obeyed_unless_it_asks_for_too_much),
+        TEST(retry_after_of_an_hour_ends_the_call),
+        TEST(refusal_is_not_tried_again),
+        TEST(cut_before_the_first_token_is_tried_again_afterwards_the_step_is),
+        TEST(silence_is_a_timeout_and_nonsense_in_the_stream_ends_it_at_once),
+        TEST(page_instead_of_a_stream_is_an_error_and_one_piece_of_json_a_reply),
+        TEST(freeing_a_call_stops_its_request),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,217 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "worker/prompt.h"
+#include "worker/zone.h"
+
+#define NOW INT64_C(1795428764000) /* 2026-11-23 10:12:44 UTC */
+#define DS "/proxy/globaldatasources/prom"
+
+static struct store_message user(const char *text)
+{
+    return (struct store_message){.record = {.role = ROLE_USER, .content = str_of(text)}};
+}
+static struct store_message assistant(const char *text, struct record_call *calls, unsigned count)
+{
+    return (struct store_message){
+        .record = {
+            .role = ROLE_ASSISTANT, .content = str_of(text), .calls = calls, .call_count = count}};
+}
+static struct store_message tool(struct record_response *responses, unsigned count)
+{
+    return (struct store_message){
+        .record = {.role = ROLE_TOOL, .responses = responses, .response_count = count}};
+}
+
+/* u: user, a: assistant with its calls, r: result; gone ones are left out. */
+static const char *shape(const struct prompt *p)
+{
+    static char text[4096];
+    text[0] = '\0';
+    for (unsigned i = 0; i < p->count; i++)
+        if (!p->items[i].gone)
+            snprintf(text + strlen(text), sizeof(text) - strlen(text), "%c%u(%.*s)",
+                     "uar"[p->items[i].kind], p -> items[i].call_count, (int)p->items[i].text.len,
+                     p->items[i].text.at);
+    return text;
+}
+
+static enum err build(struct prompt *p, const struct store_message *m, unsigned count,
+                      uint32_t window, const char *context)
+{
+    static struct scene s;
+    scene_free(&s);
+    scene_read(&s, str_of(context), STR(DS), NOW);
+    struct prompt_input in = {.messages = m,
+                              .message_count = count,
+                              .scene = &s,
+                              .extra = "Be kind.",
+                              .now_ms = NOW,
+                              .window_tokens = window,
+                              .output_tokens_max = 100};
+    enum err err = prompt_build(&in, p);
+    scene_free(&s);
+    return err;
+}
+
+static void system_prompt_says_when_where_and_what_is_selected(void **state)
+{
+    (void)state;
+    struct store_message m[] = {user("q")};
+    struct prompt p;
+    assert_int_equal(
+        build(&p, m, 1, 100000,
+              "{\"timezone\":\"Europe/Berlin\",\"time_range\":{\"duration\":\"1h30m\"},"
+              "\"datasources\":[\"" DS
+              "\",\"/proxy/projects/p/datasources/loki\",\"/etc/passwd\",7],"
+              "\"dashboard\":{\"project\":\"p\",\"name\":\"d\"},\"junk\":1}"),
+        ERR_NONE);
+    const char *text = buf_cstr(&p.system);
+    assert_non_null(strstr(text, "Now it is Monday 2026-11-23 11:12:44 +01:00 in the person's time "
+                                 "zone, Europe/Berlin."));
+    assert_non_null(strstr(text, "from Monday 2026-11-23 09:42:44 +01:00 to Monday 2026-11-23 "
+                                 "11:12:44 +01:00"));
+    assert_non_null(strstr(text, "Datasource in use: " DS "\n"));
+    assert_non_null(strstr(text, "Another datasource: /proxy/projects/p/datasources/loki\n"));
+    assert_null(strstr(text, "passwd"));
+    assert_non_null(strstr(text, "{\"dashboard\":{\"project\":\"p\",\"name\":\"d\"}}"));
+    assert_non_null(strstr(text, "\nBe kind.\n"));
+    prompt_free(&p);
+    static const char *const broken[] = {"",
+                                         "{",
+                                         "[]",
+                                         "7",
+                                         "{\"timezone\":\"../../etc/passwd\"}",
+                                         "{\"time_range\":{\"start\":5,\"end\":1},\"timezone\":3}",
+                                         "{\"time_range\":{\"duration\":\"99999999999y\"}}"};
+    for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
+        assert_int_equal(build(&p, m, 1, 100000, broken[i]), ERR_NONE);
+        assert_non_null(
+            strstr(buf_cstr(&p.system), "Now it is Monday 2026-11-23 10:12:44 +00:00 (UTC)."));
+        assert_null(strstr(buf_cstr(&p.system), "selected"));
+        prompt_free(&p);
+    }
+}
+
+static void range_with_both_ends_is_read_in_the_persons_zone(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_read(
+        &s,
+        STR("{\"timezone\":\"Europe/Berlin\",\"time_range\":{\"start\":\"2026-11-23T11:00:00\","
+            "\"end\":\"2026-11-23T10:12:44.500Z\"}}"),
+        STR(DS), NOW);
+    assert_true(s.range_start_ms == NOW - 764000);
+    assert_true(s.range_end_ms == NOW + 500);
+    scene_free(&s);
+    scene_read(&s, STR("{\"time_range\":{\"start\":1795428000000,\"end\":1795428764000}}"), STR(DS),
+               NOW);
+    assert_true(s.range_start_ms == 1795428000000);
+    scene_free(&s);
+    int64_t ms;
+    assert_true(zone_parse(STR("2026-06-01"), STR("Europe/Berlin"), &ms)); /* summer time */
+    assert_true(ms == 1780264800000);
+    assert_true(zone_parse(STR("2026-06-01T00:00:00+02:00"), STR(""), &ms));
+    assert_true(ms == 1780264800000);
+    assert_false(zone_parse(STR("yesterday"), STR(""), &ms));
+    assert_false(zone_parse(STR("2026-06-01T00:00:00+2"), STR(""), &ms));
+    assert_false(zone_parse(STR("2026-06-01Tx"), STR(""), &ms));
+}
+
+static void each_call_has_its_result_right_after_it(void **state)
+{
+    (void)state;
+    struct record_call calls[] = {{STR("1"), STR("x"), STR("{}")}, {STR("2"), STR("y"), STR("{}")}};
+    struct record_response answers[] = {{.call_id = STR("2"), .content = STR("two")},
+                                        {.call_id = STR("9"), .content = STR("orphan")}};
+    struct store_message m[] = {user("q"), assistant("", calls, 2), tool(answers, 2),
+                                assistant("done", NULL, 0), user("more")};
+    struct prompt p;
+    assert_int_equal(build(&p, m, 5, 100000, ""), ERR_NONE);
+    assert_string_equal(shape(&p), "u0(q)a2()r0([This call has no result: it was not run to its "
+                                   "end.])r0(two)a0(done)u0(more)");
+    assert_true(p.items[2].failed);
+    prompt_free(&p);
+}
+
+static void excluded_messages_are_left_out_and_roles_alternate(void **state)
+{
+    (void)state;
+    struct store_message m[] = {user("old"), user("failed"), assistant("secret", NULL, 0),
+                                user("now")};
+    m[2].excluded = true;
+    struct prompt p;
+    assert_int_equal(build(&p, m, 4, 100000, ""), ERR_NONE);
+    assert_string_equal(shape(&p), "u0(old)a0([This question was not answered.])u0(failed)"
+                                   "a0([This question was not answered.])u0(now)");
+    prompt_free(&p);
+}
+
+static char *long_text(char c, size_t len)
+{
+    char *t = malloc(len + 1);
+    memset(t, c, len);
+    t[len] = '\0';
+    return t;
+}
+
+static void old_results_go_first_then_old_turns_pinned_ones_stay(void **state)
+{
+    (void)state;
+    char *big = long_text('x', 20000);
+    struct record_call call[] = {{STR("1"), STR("x"), STR("{}")}};
+    struct record_response answer[] = {{.call_id = STR("1"), .content = {big, 20000}}};
+    struct store_message m[] = {
+        user("q1"), assistant("", call, 1), tool(answer, 1), assistant("a1", NULL, 0),
+        user("q2"), assistant("", call, 1), tool(answer, 1)};
+    struct prompt p;
+    assert_int_equal(build(&p, m, 7, 100000, ""), ERR_NONE); /* 10,000 tokens of results fit */
+    assert_int_equal(p.elided, 0);
+    prompt_free(&p);
+    assert_int_equal(build(&p, m, 7, 8000, ""), ERR_NONE); /* one of them fits: the present one */
+    assert_int_equal(p.elided, 1);
+    assert_int_equal(p.left_out, 0);
+    assert_true(p.items[2].text.len < 100);
+    assert_int_equal(p.items[6].text.len, 20000);
+    assert_true(p.tokens <= 7900);
+    prompt_free(&p);
+    assert_int_equal(build(&p, m, 7, 1200, ""), ERR_NONE); /* not even that one */
+    assert_int_equal(p.elided, 2);
+    prompt_free(&p);
+
+    char *talk = long_text('y', 4000);
+    struct store_message t[] = {user(talk), assistant(talk, NULL, 0), user(talk),
+                                assistant(talk, NULL, 0), user("now")};
+    assert_int_equal(build(&p, t, 5, 3500, ""), ERR_NONE);
+    assert_int_equal(p.left_out, 2);
+    assert_true(p.items[0].gone && p.items[1].gone && !p.items[2].gone);
+    assert_non_null(strstr(buf_cstr(&p.system), "oldest 2 messages are not shown"));
+    prompt_free(&p);
+    t[0].pinned = true;
+    assert_int_equal(build(&p, t, 5, 3500, ""), ERR_NONE);
+    assert_true(!p.items[0].gone && p.items[2].gone);
+    prompt_free(&p);
+    t[4] = user(talk);
+    assert_int_equal(build(&p, t, 5, 600, ""), ERR_CONTEXT_TOO_LONG);
+    free(talk);
+    free(big);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(system_prompt_says_when_where_and_what_is_selected),
+        cmocka_unit_test(range_with_both_ends_is_read_in_the_persons_zone),
+        cmocka_unit_test(each_call_has_its_result_right_after_it),
+        cmocka_unit_test(excluded_messages_are_left_out_and_roles_alternate),
+        cmocka_unit_test(old_results_go_first_then_old_turns_pinned_ones_stay),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,17 @@
+/* worker/delta.h: the one chunk of a Chat Completions stream that comes by the thousand, a piece of
+ * text and nothing else, read in place: no tree, no allocation.
+ *
+ * It knows only what it is sure of. Any other chunk (a tool call, reasoning, a stop reason, usage,
+ * an error, an escape that needs care, a key twice, nonsense) is not for it: false, and the JSON
+ * library reads it. */
+#ifndef WORKER_DELTA_H
+#define WORKER_DELTA_H
+
+#include <stdbool.h>
+#include "common/buf.h"
+
+/* True: data is a whole chunk whose meaning is this text (which may be empty). text lies in data
+ * or, when it had escapes, in scratch. */
+bool delta_text(struct str data, struct buf *scratch, struct str *text);
+
+#endif

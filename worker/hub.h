@@ -1,0 +1,73 @@
+/* worker/hub.h: links to all gateways.
+ *
+ * PERSAI_GATEWAYS is a list of endpoints; names are resolved again and again, each address gets a
+ * link (a ZeroMQ dealer), and one that vanished is dropped once it is silent and no turn uses it. A
+ * link says HELLO, is WELCOMEd, and beats both ways tell whether the other end is alive. Two
+ * addresses of one gateway (IPv4 and IPv6) are found by its name: one link is used.
+ *
+ *   GREETING  HELLO was sent; WELCOME → OPEN; BYE version → REFUSED
+ *   OPEN      beats missing → LOST; BYE hello → GREETING; BYE → LEAVING
+ *   LEAVING   the gateway shuts down: it takes events still, sends no turns
+ *   LOST      silent: events of its turns go to Redis only; anything heard → GREETING
+ *   REFUSED   speaks another version; greeted again now and then
+ *   TWIN      another link leads to the same gateway: silent as long as that one lives */
+#ifndef WORKER_HUB_H
+#define WORKER_HUB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "common/loop.h"
+#include "common/secret.h"
+#include "proto/event.h"
+#include "proto/store.h"
+
+struct hub;
+struct hub_link;
+
+#define HUB_LINK_STATES(X) X(GREETING) X(OPEN) X(LEAVING) X(LOST) X(REFUSED) X(TWIN)
+enum hub_link_state {
+#define X(name) LINK_##name,
+    HUB_LINK_STATES(X)
+#undef X
+};
+
+struct hub_config {
+    struct loop *loop;
+    const char *gateways; /* PERSAI_GATEWAYS */
+    const char *keys;     /* folder of CURVE keys, or NULL */
+    const char *name;     /* this worker's */
+    uint32_t capacity;
+    struct str models, tools; /* JSON, for HELLO; borrowed as long as the hub lives */
+    int64_t beat_ms, dead_ms, resolve_ms;
+};
+struct hub_callbacks {
+    /* A turn to run. token: taken over; NULL: there is none. */
+    void (*on_turn)(void *arg, struct hub_link *from, struct id session, struct id turn,
+                    uint32_t epoch, struct secret *take_token);
+    void (*on_cancel)(void *arg, struct id turn);
+    /* take_token NULL: there is none to be had. */
+    void (*on_token)(void *arg, struct id turn, uint32_t epoch, struct secret *take_token);
+    uint32_t (*running)(void *arg); /* how many turns run: for beats */
+};
+/* Can these endpoints be used? False and a sentence. */
+bool hub_check(const char *gateways, const char *keys, char error[256]);
+/* NULL and a sentence. */
+struct hub *hub_new(const struct hub_config *c, const struct hub_callbacks *cb, void *arg,
+                    char error[256]);
+void hub_free(struct hub *h); /* no link is held */
+unsigned hub_open_links(const struct hub *h);
+/* No new turns: tells every gateway. */
+void hub_bye(struct hub *h);
+
+/* A turn holds the link that it came by, so that the link outlives it. */
+void hub_hold(struct hub_link *l);
+void hub_release(struct hub_link *l);
+bool hub_alive(const struct hub_link *l); /* there is a gateway that hears us */
+/* Frames of a turn. What goes to a link that is not alive is dropped: Redis has it. */
+void hub_send_event(struct hub_link *l, struct id turn, struct event_at at, bool final,
+                    struct str payload);
+void hub_send_done(struct hub_link *l, struct id turn, uint32_t epoch, enum turn_state state);
+void hub_send_release(struct hub_link *l, struct id turn, uint32_t epoch, const char *reason);
+void hub_send_need_token(struct hub_link *l, struct id turn, uint32_t epoch);
+
+#endif

@@ -1,0 +1,346 @@
+#include "worker/llm.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+#include <sodium.h>
+#include "common/check.h"
+#include "common/log.h"
+#include "worker/sse.h"
+
+enum {
+    CALL_MAGIC = 0x11c4a110,
+    EVENT_BYTES_MAX = 1 << 20,
+    END_GRACE_MS = 100,   /* after the reply's end, for the connection to become free for another */
+    STOP_GRACE_MS = 3000, /* after a stop reason, for usage and the end */
+};
+
+struct llm {
+    struct llm_config config;
+    struct llm_stats stats;
+};
+
+/* FETCHING: a request runs. WAITING: for the next try. ENDING: the reply is whole, the response not
+ * quite. OVER: on_done was called. */
+enum call_state { CALL_FETCHING, CALL_WAITING, CALL_ENDING, CALL_OVER };
+
+struct llm_call {
+    unsigned magic;
+    enum call_state state;
+    struct llm *llm;
+    const struct llm_format *format;
+    const struct model *model;
+    struct llm_handler handler;
+    void *arg;
+    struct id turn;
+    uint32_t step, tries;
+    struct llm_wire wire; /* kept for another try until the reply begins */
+    struct reply reply;
+    struct sse sse;
+    struct buf body; /* of an answer that is no stream */
+    struct fetch *fetch;
+    struct loop_timer *timer;
+    int http_status;
+    bool is_stream;
+    enum err err; /* of the stream, noted while inside fetch's callback */
+};
+
+static void begin_try(struct llm_call *c);
+static void on_head(void *arg, int http_status);
+static void on_data(void *arg, struct str bytes);
+static void on_fetched(void *arg, const struct fetch_result *r);
+static bool on_event(void *arg, struct str name, struct str data);
+static enum err judge(struct llm_call *c, const struct fetch_result *r);
+static bool wait_for_retry(struct llm_call *c, const struct fetch_result *r, enum err err);
+static int64_t retry_after_ms(const struct fetch *f);
+static void on_timer(void *arg);
+static void finish(struct llm_call *c, enum err err);
+static void free_wire(struct llm_wire *w);
+
+static const struct llm_format *const formats[] = {
+    [PROVIDER_OPENAI] = &llm_openai,
+};
+
+struct llm *llm_new(const struct llm_config *c)
+{
+    struct llm *l = xcalloc(1, sizeof(*l));
+    l->config = *c;
+    return l;
+}
+
+void llm_free(struct llm *l) { free(l); }
+
+void llm_stats_get(const struct llm *l, struct llm_stats *out) { *out = l->stats; }
+
+enum err llm_call_start(struct llm *l, const struct llm_request *r, const struct llm_handler *h,
+                        void *arg, struct llm_call **out)
+{
+    struct llm_call *c = xcalloc(1, sizeof(*c));
+    c->magic = CALL_MAGIC;
+    c->llm = l;
+    c->format = formats[r->model->provider];
+    c->model = r->model;
+    c->handler = *h;
+    c->arg = arg;
+    c->turn = r->turn;
+    c->step = r->step;
+    reply_init(&c->reply, l->config.reply_bytes_max, &c->handler.reply, arg);
+    sse_init(&c->sse, EVENT_BYTES_MAX, on_event, c);
+    buf_init(&c->body, EVENT_BYTES_MAX);
+    buf_init(&c->wire.url, 2048);
+    buf_init(&c->wire.body, LLM_BODY_MAX);
+    c->timer = loop_timer_new(l->config.loop, on_timer, c);
+    enum err err = c->format->request(r, &c->wire);
+    if (err != ERR_NONE) {
+        llm_call_free(c);
+        return err;
+    }
+    l->stats.calls++;
+    begin_try(c);
+    *out = c;
+    return ERR_NONE;
+}
+
+void llm_call_free(struct llm_call *c)
+{
+    if (c == NULL)
+        return;
+    MAGIC_CHECK(c, CALL_MAGIC);
+    c->magic = 0;
+    fetch_cancel(c->fetch);
+    loop_timer_free(c->timer);
+    sse_free(&c->sse);
+    reply_free(&c->reply);
+    buf_free(&c->body);
+    free_wire(&c->wire);
+    free(c);
+}
+
+static void free_wire(struct llm_wire *w)
+{
+    buf_free(&w->url);
+    buf_free(&w->body);
+}
+
+struct reply *llm_reply(struct llm_call *c) { return &c->reply; }
+
+static void begin_try(struct llm_call *c)
+{
+    static const struct fetch_handler handler = {on_head, on_data, on_fetched};
+    const struct llm_config *config = &c->llm->config;
+    struct fetch_header headers[LLM_HEADERS_MAX + 2] = {
+        {"Content-Type", STR("application/json")},
+        {"Accept", STR("text/event-stream")},
+    };
+    for (unsigned i = 0; i < c->wire.header_count; i++)
+        headers[2 + i] = c->wire.headers[i];
+    loop_timer_stop(c->timer);
+    c->tries++;
+    c->state = CALL_FETCHING;
+    c->http_status = 0;
+    c->is_stream = false;
+    c->err = ERR_NONE;
+    buf_clear(&c->body);
+    sse_free(&c->sse);
+    sse_init(&c->sse, EVENT_BYTES_MAX, on_event, c);
+    struct fetch_request r = {
+        .method = "POST",
+        .url = buf_cstr(&c->wire.url),
+        .headers = headers,
+        .header_count = 2 + c->wire.header_count,
+        .bearer = c->wire.bearer,
+        .secret_header = c->model->key ? c->wire.secret_header : NULL,
+        .secret_value = c->model->key,
+        .body = buf_str(&c->wire.body),
+        .connect_ms = config->connect_ms,
+        .idle_ms = config->idle_ms,
+        .total_ms = config->total_ms,
+        .body_bytes_max = UINT64_C(256)
+                          << 20, /* the reply has its own bound; this is for comments */
+        .use_proxy = true,
+    };
+    c->fetch = fetch_start(config->fetches, &r, &handler, c);
+}
+
+/* Servers that stream under another content type are taken at their bytes. */
+static void on_head(void *arg, int http_status)
+{
+    struct llm_call *c = arg;
+    MAGIC_CHECK(c, CALL_MAGIC);
+    struct str type = fetch_response_header(c->fetch, "content-type");
+    c->http_status = http_status;
+    c->is_stream = http_status == 200 &&
+                   !(type.len >= 16 && !strncasecmp(type.at, "application/json", 16)) &&
+                   !(type.len >= 9 && !strncasecmp(type.at, "text/html", 9));
+}
+
+static void on_data(void *arg, struct str bytes)
+{
+    struct llm_call *c = arg;
+    MAGIC_CHECK(c, CALL_MAGIC);
+    if (c->state != CALL_FETCHING)
+        return; /* what follows the end */
+    if (!c->is_stream) {
+        size_t room = c->http_status == 200 ? EVENT_BYTES_MAX : LLM_ERROR_BODY_MAX;
+        if (c->body.len < room)
+            buf_add(&c->body, bytes.at,
+                    bytes.len < room - c->body.len ? bytes.len : room - c->body.len);
+        return;
+    }
+    if (sse_feed(&c->sse, bytes) == SSE_TOO_BIG)
+        c->err = reply_fail(&c->reply, ERR_MODEL_BROKEN, false,
+                            "The model sent an event of more than %d bytes", EVENT_BYTES_MAX);
+    if (c->err != ERR_NONE || c->reply.ended) { /* judged outside of fetch's callback */
+        c->state = CALL_ENDING;
+        loop_timer_set(c->timer, c->err != ERR_NONE ? 0 : END_GRACE_MS, 0);
+    } else if (c->reply.stopped && !loop_timer_active(c->timer)) {
+        loop_timer_set(c->timer, STOP_GRACE_MS, 0); /* some never send an end */
+    }
+    if (c->reply.began && c->wire.body.len > 0) {
+        buf_free(&c->wire.body); /* nothing is sent again from here on */
+        buf_init(&c->wire.body, LLM_BODY_MAX);
+    }
+}
+
+static bool on_event(void *arg, struct str name, struct str data)
+{
+    struct llm_call *c = arg;
+    c->err = c->format->event(&c->reply, name, data);
+    return c->err == ERR_NONE && !c->reply.ended;
+}
+
+static void on_fetched(void *arg, const struct fetch_result *r)
+{
+    struct llm_call *c = arg;
+    MAGIC_CHECK(c, CALL_MAGIC);
+    enum err err = judge(c, r);
+    bool waits = err != ERR_NONE && wait_for_retry(c, r, err);
+    c->fetch = NULL; /* it is gone when this returns */
+    if (!waits)
+        finish(c, err);
+}
+
+/* What has become of the request as a whole? */
+static enum err judge(struct llm_call *c, const struct fetch_result *r)
+{
+    struct reply *reply = &c->reply;
+    if (c->err != ERR_NONE)
+        return c->err;
+    if (reply->ended || (reply->stopped && c->is_stream))
+        return reply_end(reply, c->step); /* whole, however its connection ended */
+    switch (r->status) {
+    case FETCH_REFUSED:
+        return reply_fail(reply, ERR_MODEL_UNAVAILABLE, true, "The model can't be reached: %s",
+                          r->error);
+    case FETCH_TIMEOUT:
+        if (r->http_status == 0 && r->total_ms <= c->llm->config.connect_ms + 500)
+            return reply_fail(reply, ERR_MODEL_UNAVAILABLE, true, "The model can't be reached: %s",
+                              r->error);
+        return reply_fail(reply, ERR_MODEL_TIMEOUT, true, "The model took too long: %s", r->error);
+    case FETCH_BROKEN:
+        return reply_fail(reply, ERR_MODEL_BROKEN, true, "The model's answer was cut off: %s",
+                          r->error);
+    case FETCH_TOO_BIG:
+    case FETCH_CUT:
+        return reply_fail(reply, ERR_MODEL_BROKEN, false, "The model's answer was too long");
+    case FETCH_OK:
+        break;
+    }
+    if (!c->is_stream) {
+        enum err err = c->format->body(reply, c->http_status, buf_str(&c->body));
+        return err != ERR_NONE ? err : reply_end(reply, c->step);
+    }
+    return reply_end(reply, c->step);
+}
+
+/* Only before anything was told on: afterwards the step is run again as a new attempt, so that
+ * clients know. */
+static bool wait_for_retry(struct llm_call *c, const struct fetch_result *r, enum err err)
+{
+    const struct llm_config *config = &c->llm->config;
+    bool may_help = err == ERR_MODEL_UNAVAILABLE || err == ERR_MODEL_BROKEN;
+    if (!may_help || !c->reply.again || c->reply.began || c->tries >= config->tries_max)
+        return false;
+    int64_t asked_ms = r ? retry_after_ms(c->fetch) : 0;
+    if (asked_ms > config->wait_ms_max) {
+        c->reply.again = false; /* not within this turn's patience */
+        return false;
+    }
+    int64_t backoff_ms = config->backoff_ms << (c->tries - 1);
+    int64_t wait_ms = backoff_ms / 2 + (int64_t)randombytes_uniform((uint32_t)backoff_ms / 2 + 1);
+    if (wait_ms < asked_ms)
+        wait_ms = asked_ms + (int64_t)randombytes_uniform((uint32_t)config->backoff_ms + 1);
+    log_warn("llm.retry", "turn=%s model=%s try=%u status=%d why=%s wait_ms=%lld", id_log(c->turn),
+             c->model->name, c->tries, c->http_status, log_text(str_of(c->reply.detail)),
+             (long long)wait_ms);
+    c->llm->stats.retries++;
+    c->reply.detail[0] = '\0';
+    c->reply.stopped = false;
+    c->state = CALL_WAITING;
+    loop_timer_set(c->timer, wait_ms, 0);
+    return true;
+}
+
+/* Seconds or an HTTP date; retry-after-ms is OpenAI's finer one. */
+static int64_t retry_after_ms(const struct fetch *f)
+{
+    uint64_t n;
+    if (str_u64(str_trim(fetch_response_header(f, "retry-after-ms")), 1000000000, &n))
+        return (int64_t)n;
+    struct str text = str_trim(fetch_response_header(f, "retry-after"));
+    if (str_u64(text, 1000000, &n))
+        return (int64_t)n * 1000;
+    char date[64];
+    if (text.len == 0 || text.len >= sizeof(date))
+        return 0;
+    memcpy(date, text.at, text.len);
+    date[text.len] = '\0';
+    struct tm tm = {0};
+    if (!strptime(date, "%a, %d %b %Y %H:%M:%S GMT", &tm))
+        return 0;
+    int64_t wait_ms = (int64_t)timegm(&tm) * 1000 - loop_wall_ms();
+    return wait_ms > 0 ? wait_ms : 0;
+}
+
+static void on_timer(void *arg)
+{
+    struct llm_call *c = arg;
+    MAGIC_CHECK(c, CALL_MAGIC);
+    switch (c->state) {
+    case CALL_WAITING:
+        begin_try(c);
+        return;
+    case CALL_FETCHING:
+    case CALL_ENDING: {
+        enum err err = c->err != ERR_NONE ? c->err : reply_end(&c->reply, c->step);
+        bool waits = err != ERR_NONE && wait_for_retry(c, NULL, err);
+        fetch_cancel(c->fetch);
+        c->fetch = NULL;
+        if (!waits)
+            finish(c, err);
+        return;
+    }
+    case CALL_OVER:
+        CHECK(false && "a timer of a call that has none");
+    }
+}
+
+static void finish(struct llm_call *c, enum err err)
+{
+    c->state = CALL_OVER;
+    loop_timer_stop(c->timer);
+    free_wire(&c->wire);
+    buf_init(&c->wire.url, 1);
+    buf_init(&c->wire.body, 1);
+    if (err != ERR_NONE) {
+        if (!c->reply.began && err != ERR_CONTEXT_TOO_LONG)
+            c->reply.again = false; /* what could help was tried here */
+        c->llm->stats.failures++;
+        log_warn("llm.failed", "turn=%s model=%s tries=%u status=%d err=%s why=%s", id_log(c->turn),
+                 c->model->name, c->tries, c->http_status, err_word(err),
+                 log_text(str_of(c->reply.detail)));
+    }
+    c->handler.on_done(c->arg, err); /* may free c */
+}

@@ -1,0 +1,299 @@
+/* persai-worker: runs turns. Read this first: settings, modules in order, drain. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "common/check.h"
+#include "common/config.h"
+#include "common/log.h"
+#include "worker/worker.h"
+
+enum {
+    TICK_MS = 10, /* flushes, leases, deadlines: of some turns each time */
+    REDIS_TIMEOUT_MS = 5000,
+    REDIS_QUEUE_BYTES_MAX = 256 << 20,
+    RELEASE_MS = 3000,       /* for turns to be handed back, after the grace period */
+    HELLO_BYTES_MAX = 65536, /* of models and tools: frames.def */
+};
+
+static const struct setting table[] = {
+#define SETTING(field, name, type, by_default, min, max, help)                                     \
+    {name, SETTING_##type, offsetof(struct worker_settings, field), by_default, min, max, help},
+#include "worker/settings.def"
+#undef SETTING
+};
+enum { SETTINGS = sizeof table / sizeof *table };
+
+/* setting: the one that is at fault. */
+static int complain(const char *setting, const char *why)
+{
+    bool named = strstr(why, setting) != NULL;
+    log_error("worker.start", "setting=%s why=%s", setting, log_text(str_of(why)));
+    fprintf(stderr, "persai-worker: %s%s%s\n", named ? "" : setting, named ? "" : ": ", why);
+    return 1;
+}
+
+static const char *set_or_null(const char *text) { return text[0] ? text : NULL; }
+
+/* ---- what the hub hears ---- */
+
+static void on_turn(void *arg, struct hub_link *from, struct id session, struct id turn,
+                    uint32_t epoch, struct secret *take_token)
+{
+    struct worker *w = arg;
+    turns_start(w->turns, from, session, turn, epoch, take_token);
+}
+
+static void on_cancel(void *arg, struct id turn)
+{
+    turns_cancel(((struct worker *)arg)->turns, turn);
+}
+
+static void on_token(void *arg, struct id turn, uint32_t epoch, struct secret *take_token)
+{
+    turns_token(((struct worker *)arg)->turns, turn, epoch, take_token);
+}
+
+static uint32_t running(void *arg) { return turns_running(((struct worker *)arg)->turns); }
+
+static void decide(void *arg) { turns_decide(((struct worker *)arg)->turns); }
+
+/* ---- drain: no new turns; what runs ends, or is handed to another worker ---- */
+
+struct drain {
+    struct worker *worker;
+    struct loop_timer *timer;
+    int64_t leave_ms, stop_ms;
+    bool left;
+};
+
+static void on_drain(void *arg)
+{
+    struct drain *d = arg;
+    struct worker *w = d->worker;
+    int64_t now_ms = loop_now_ms(w->loop);
+    if (turns_running(w->turns) == 0 || now_ms >= d->stop_ms) {
+        loop_stop(w->loop);
+    } else if (now_ms >= d->leave_ms && !d->left) {
+        d->left = true;
+        log_info("worker.leave", "turns=%u", turns_running(w->turns));
+        turns_leave(w->turns);
+    }
+}
+
+static void on_terminate(void *arg)
+{
+    struct drain *d = arg;
+    struct worker *w = d->worker;
+    int64_t now_ms = loop_now_ms(w->loop), grace_ms = w->draining ? 0 : w->settings.drain_ms;
+    log_info("worker.drain", "turns=%u ms=%lld", turns_running(w->turns), (long long)grace_ms);
+    if (!w->draining) {
+        turns_close(w->turns);
+        hub_bye(w->hub);
+    }
+    w->draining = true;
+    d->leave_ms = now_ms + grace_ms; /* asked twice: now */
+    d->stop_ms = d->leave_ms + RELEASE_MS;
+    loop_timer_set(d->timer, 20, 20);
+}
+
+/* ---- start ---- */
+
+static bool open_store(struct worker *w, char error[256])
+{
+    struct redis_config config = {.url = w->settings.redis,
+                                  .timeout_ms = REDIS_TIMEOUT_MS,
+                                  .queue_bytes_max = REDIS_QUEUE_BYTES_MAX};
+    struct store_config store = {.lease_ms = w->settings.lease_ms,
+                                 .events_keep_ms = w->settings.events_keep_ms,
+                                 .session_keep_ms = w->settings.session_keep_ms,
+                                 .messages_max = w->settings.messages_max};
+    w->redis = redis_new(w->loop, &config, error);
+    if (w->redis)
+        w->store = store_new(w->loop, w->redis, &store);
+    return w->redis != NULL;
+}
+
+static bool open_models(struct worker *w, char error[256])
+{
+    const struct worker_settings *s = &w->settings;
+    struct models_config models = {.default_model = set_or_null(s->default_model),
+                                   .openai_base_url = set_or_null(s->openai_base_url),
+                                   .openai_key = s->openai_key,
+                                   .file = set_or_null(s->models)};
+    struct llm_config llm = {.loop = w->loop,
+                             .fetches = w->fetches,
+                             .connect_ms = s->model_connect_ms,
+                             .idle_ms = s->model_idle_ms,
+                             .total_ms = s->model_total_ms,
+                             .tries_max = s->model_tries,
+                             .backoff_ms = s->model_backoff_ms,
+                             .wait_ms_max = 30000,
+                             .reply_bytes_max = s->said_bytes_max};
+    w->models = models_new(&models, error);
+    w->llm = llm_new(&llm);
+    if (w->models && !models_json(w->models, &w->models_json)) {
+        snprintf(error, 256, "PERSAI_MODELS has more models than can be told to gateways");
+        return false;
+    }
+    return w->models != NULL;
+}
+
+static void open_tools(struct worker *w)
+{
+    const struct worker_settings *s = &w->settings;
+    struct tools_config tools = {.loop = w->loop,
+                                 .fetches = w->fetches,
+                                 .perses_url = s->perses,
+                                 .timeout_ms = s->tool_timeout_ms,
+                                 .answer_bytes_max = s->tool_answer_bytes_max,
+                                 .content_bytes_max = (uint32_t)s->tool_content_bytes_max,
+                                 .series_max = s->tool_series_max,
+                                 .points_max = s->tool_points_max,
+                                 .running_max = s->tools_running_max};
+    w->tools = tools_new(&tools);
+    CHECK(tools_list_json(&w->tools_json));
+}
+
+static void open_turns(struct worker *w)
+{
+    const struct worker_settings *s = &w->settings;
+    struct turns_config config = {
+        .turn = {.journal = {.loop = w->loop,
+                             .store = w->store,
+                             .holder = w->name,
+                             .flush_ms = s->flush_ms,
+                             .flush_bytes = (uint32_t)s->flush_bytes,
+                             .backlog_bytes_max = (uint32_t)s->backlog_bytes_max,
+                             .hold_ms = s->lease_ms / 3},
+                 .limits = {.calls_max = s->calls_max,
+                            .attempts_max = s->attempts_max,
+                            .invalid_max = s->invalid_max,
+                            .run_ms_max = s->run_ms_max,
+                            .tokens_max = s->tokens_max,
+                            .said_bytes_max = s->said_bytes_max},
+                 .models = w->models,
+                 .llm = w->llm,
+                 .tools = w->tools,
+                 .meters = &w->meters,
+                 .extra_prompt = s->system_prompt,
+                 .token_wait_ms = s->token_wait_ms},
+        .capacity = s->capacity,
+        .tick_ms = TICK_MS};
+    w->turns = turns_new(&config);
+    loop_on_decide(w->loop, decide, w);
+}
+
+static bool open_hub(struct worker *w, char error[256])
+{
+    static const struct hub_callbacks callbacks = {on_turn, on_cancel, on_token, running};
+    const struct worker_settings *s = &w->settings;
+    struct hub_config config = {.loop = w->loop,
+                                .gateways = s->gateways,
+                                .keys = set_or_null(s->keys),
+                                .name = w->name,
+                                .capacity = s->capacity,
+                                .models = buf_str(&w->models_json),
+                                .tools = buf_str(&w->tools_json),
+                                .beat_ms = s->beat_ms,
+                                .dead_ms = s->dead_ms,
+                                .resolve_ms = s->resolve_ms};
+    w->hub = hub_new(&config, &callbacks, w, error);
+    return w->hub != NULL;
+}
+
+static int serve(struct worker *w)
+{
+    char error[256] = "";
+    struct drain drain = {.worker = w};
+    if (!hub_check(w->settings.gateways, set_or_null(w->settings.keys), error))
+        return complain("PERSAI_GATEWAYS", error);
+    w->loop = loop_new();
+    w->fetches = fetch_pool_new(w->loop);
+    if (!open_store(w, error))
+        return complain("PERSAI_REDIS", error);
+    if (!open_models(w, error))
+        return complain("PERSAI_DEFAULT_MODEL", error);
+    open_tools(w);
+    open_turns(w);
+    if (!open_hub(w, error))
+        return complain("PERSAI_GATEWAYS", error);
+    if (!status_open(w, error))
+        return complain("PERSAI_METRICS_LISTEN", error);
+    drain.timer = loop_timer_new(w->loop, on_drain, &drain);
+    loop_on_signal(w->loop, SIGTERM, on_terminate, &drain);
+    loop_on_signal(w->loop, SIGINT, on_terminate, &drain);
+    const struct model *first = models_at(w->models, 0);
+    log_info("worker.ready",
+             "name=%s capacity=%u gateways=%s redis=%s perses=%s model=%s at=%s metrics_port=%u "
+             "version=%s",
+             w->name, w->settings.capacity, log_text(str_of(w->settings.gateways)),
+             redis_where(w->redis), w->settings.perses, log_text(str_of(first->name)),
+             first->base_url, http_port(w->http), PERSAI_VERSION);
+    loop_run(w->loop);
+    log_info("worker.stop", "name=%s turns=%u", w->name, turns_running(w->turns));
+    loop_timer_free(drain.timer);
+    return 0;
+}
+
+static void close_all(struct worker *w)
+{
+    if (w->http)
+        http_free(w->http);
+    turns_free(w->turns);
+    hub_free(w->hub);
+    tools_free(w->tools);
+    llm_free(w->llm);
+    models_free(w->models);
+    if (w->store)
+        store_free(w->store);
+    if (w->redis)
+        redis_free(w->redis);
+    if (w->fetches)
+        fetch_pool_free(w->fetches);
+    if (w->loop)
+        loop_free(w->loop);
+    buf_free(&w->models_json);
+    buf_free(&w->tools_json);
+}
+
+static void name_self(struct worker *w)
+{
+    char host[64] = "worker", id[ID_TEXT + 1];
+    gethostname(host, sizeof host - 1);
+    id_text(id_new(), id);
+    snprintf(w->name, sizeof w->name, "%s:%ld:%.8s", host, (long)getpid(), id);
+}
+
+int main(int argc, char **argv)
+{
+    static struct worker w;
+    struct config_result result = {0};
+    struct config_args args = {.program = "persai-worker",
+                               .summary = "Runs the turns of PersAI, an assistant for Perses.",
+                               .table = table,
+                               .count = SETTINGS};
+    enum log_level level = LOG_INFO;
+    int code;
+    secret_setup();
+    signal(SIGPIPE, SIG_IGN);
+    log_setup(level, "worker");
+    buf_init(&w.models_json, HELLO_BYTES_MAX);
+    buf_init(&w.tools_json, HELLO_BYTES_MAX);
+    if (!config_load(&args, argc, argv, &w.settings, &result)) {
+        if (*result.error)
+            fprintf(stderr, "persai-worker: %s\n", result.error);
+        code = result.exit_code;
+    } else if (!log_level_parse(w.settings.log_level, &level)) {
+        code = complain("LOG_LEVEL", "LOG_LEVEL must be debug, info, warn or error");
+    } else {
+        log_setup(level, "worker");
+        name_self(&w);
+        meters_init(&w.meters);
+        code = serve(&w);
+        close_all(&w);
+    }
+    config_free(table, SETTINGS, &w.settings);
+    return code;
+}

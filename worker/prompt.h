@@ -1,0 +1,54 @@
+/* worker/prompt.h: history + context → what a model is sent, fitted to its window. Knows no
+ * provider's format.
+ *
+ * The conversation is kept whole in Redis; what does not fit is left out here only: first the
+ * contents of old tool results, then the oldest turns, then this turn's own older results. Messages
+ * that the person excluded are left out, pinned ones stay. Every tool call has its result right
+ * after it, as providers demand: one that is missing (cancelled, excluded) is replaced by a note.
+ * Memory: texts are borrowed from the messages; prompt_free. */
+#ifndef WORKER_PROMPT_H
+#define WORKER_PROMPT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "common/buf.h"
+#include "proto/err.h"
+#include "proto/store.h"
+#include "worker/scene.h"
+
+enum prompt_kind { PROMPT_USER, PROMPT_ASSISTANT, PROMPT_RESULT };
+struct prompt_item {
+    enum prompt_kind kind;
+    struct str text;
+    const struct record_call *calls; /* ASSISTANT */
+    unsigned call_count;
+    struct str call_id, tool_name; /* RESULT */
+    bool failed;
+    /* for fitting */
+    bool pinned, gone;
+    unsigned turn; /* counts the questions: 0 is the first */
+};
+struct prompt {
+    struct buf system;
+    struct prompt_item *items; /* those that are not gone are sent, in order */
+    unsigned count;
+    uint64_t tokens;           /* estimated */
+    unsigned elided, left_out; /* results without content; items that are gone */
+};
+struct prompt_input {
+    const struct store_message *messages;
+    unsigned message_count;
+    const struct scene *scene;
+    const char *extra; /* PERSAI_SYSTEM_PROMPT, or NULL */
+    int64_t now_ms;    /* Unix time */
+    uint32_t window_tokens, output_tokens_max, tools_tokens;
+    bool last_call; /* no tools are offered: it has to answer */
+    bool shrink;    /* the model found the last one too long: half the room */
+};
+/* ERR_CONTEXT_TOO_LONG: the question alone does not fit. */
+enum err prompt_build(const struct prompt_input *in, struct prompt *out) warn_unused;
+void prompt_free(struct prompt *p);
+/* About so many tokens: four bytes each. */
+uint64_t prompt_tokens(uint64_t bytes);
+
+#endif

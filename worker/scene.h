@@ -1,0 +1,24 @@
+/* worker/scene.h: what the person has in front of them: the turn's context, read from its JSON.
+ *
+ * It comes from a client: whatever does not fit is left out, nothing in it is refused. Memory:
+ * owned, scene_free. */
+#ifndef WORKER_SCENE_H
+#define WORKER_SCENE_H
+
+#include <stdint.h>
+#include "common/buf.h"
+
+enum { SCENE_DATASOURCES_MAX = 16, SCENE_TEXT_MAX = 4096 };
+
+struct scene {
+    char *timezone;                       /* a zone that is known here, or NULL */
+    int64_t range_start_ms, range_end_ms; /* 0, 0: none selected */
+    char
+        *datasources[SCENE_DATASOURCES_MAX]; /* paths that path_parse accepts; [0] is the default */
+    unsigned datasource_count;
+    char *about; /* dashboard, panels and variables as compact JSON, or NULL */
+};
+void scene_read(struct scene *s, struct str context, struct str datasource_path, int64_t now_ms);
+void scene_free(struct scene *s);
+
+#endif

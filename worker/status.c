@@ -1,0 +1,76 @@
+/* worker/status.c: /metrics and /healthz of a worker. */
+#include "worker/worker.h"
+
+#include <string.h>
+#include "proto/err.h"
+
+enum { METRICS_BYTES_MAX = 1 << 20 };
+
+/* A counter that is kept elsewhere. */
+static void catch_up(struct metric *m, uint64_t count)
+{
+    metric_add(m, (double)count - metric_get(m));
+}
+
+/* What is counted elsewhere, as it stands now. */
+static void gather(struct worker *w)
+{
+    struct meters *m = &w->meters;
+    struct redis_stats redis;
+    redis_stats_get(w->redis, &redis);
+    metric_set(m->running, turns_running(w->turns));
+    metric_set(m->capacity, w->settings.capacity);
+    metric_set(m->links, hub_open_links(w->hub));
+    metric_set(m->redis_up, redis_ready(w->redis));
+    catch_up(m->redis_lost, redis.lost);
+    struct llm_stats llm;
+    llm_stats_get(w->llm, &llm);
+    catch_up(m->model_retries, llm.retries);
+    uint64_t requests, connections;
+    fetch_pool_stats(w->fetches, &requests, &connections);
+    catch_up(m->requests, requests);
+    catch_up(m->model_connections, connections);
+}
+
+static void answer_metrics(struct worker *w, struct http_request *r)
+{
+    scoped(buf_free) struct buf b;
+    buf_init(&b, METRICS_BYTES_MAX);
+    gather(w);
+    metrics_write(&b);
+    http_reply(r, b.overflowed ? 500 : 200, "text/plain; version=0.0.4", buf_str(&b));
+}
+
+static void answer_error(struct http_request *r, enum err e)
+{
+    scoped(buf_free) struct buf b;
+    buf_init(&b, 1024);
+    err_json(&b, e, NULL);
+    http_reply(r, err_http_status(e), "application/json", buf_str(&b));
+}
+
+static void on_request(void *arg, struct http_request *r)
+{
+    struct worker *w = arg;
+    struct str path = http_path(r);
+    bool metrics = str_is(path, "/metrics"), health = str_is(path, "/healthz");
+    if (!metrics && !health)
+        answer_error(r, ERR_NOT_FOUND);
+    else if (!str_is(http_method(r), "GET"))
+        answer_error(r, ERR_METHOD_NOT_ALLOWED);
+    else if (metrics)
+        answer_metrics(w, r);
+    else
+        http_reply(r, 200, "text/plain", STR("ok\n"));
+}
+
+bool status_open(struct worker *w, char error[256])
+{
+    static const struct http_callbacks callbacks = {.on_request = on_request};
+    struct http_config config = {.listen = w->settings.metrics_listen,
+                                 .body_bytes_max = 1024,
+                                 .connections_max = 64,
+                                 .idle_ms = 10000};
+    w->http = http_new(w->loop, &config, &callbacks, w, error);
+    return w->http != NULL;
+}

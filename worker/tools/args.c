@@ -1,0 +1,191 @@
+#include "worker/tools/args.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "worker/tools/sax.h"
+#include "worker/tools/text.h"
+
+static json_t *fit(const json_t *schema, const char *name, const json_t *value, struct buf *error);
+
+static void list_names(const json_t *properties, struct buf *b)
+{
+    const char *name;
+    json_t *ignored;
+    bool first = true;
+    json_object_foreach((json_t *)properties, name, ignored)
+    {
+        buf_printf(b, "%s%s", first ? "" : ", ", name);
+        first = false;
+    }
+}
+
+static bool check_required(const json_t *schema, const json_t *args, struct buf *error)
+{
+    const json_t *required = json_object_get(schema, "required");
+    for (size_t i = 0; i < json_array_size(required); i++) {
+        const char *name = json_string_value(json_array_get(required, i));
+        if (json_object_get(args, name) == NULL) {
+            buf_printf(error, "The argument \"%s\" is missing.", name);
+            return false;
+        }
+    }
+    return true;
+}
+
+json_t *args_read(const json_t *schema, struct str text, struct buf *error)
+{
+    json_error_t where;
+    const json_t *properties = json_object_get(schema, "properties");
+    text = str_trim(text);
+    if (text.len > ARGS_BYTES_MAX) {
+        buf_printf(error, "The arguments are too long: at most %d bytes.", ARGS_BYTES_MAX);
+        return NULL;
+    }
+    json_auto_t *given = text.len == 0 || str_is(text, "null")
+                             ? json_object()
+                             : json_loadb(text.at, text.len, JSON_REJECT_DUPLICATES, &where);
+    if (given == NULL) {
+        buf_puts(error, "The arguments are not valid JSON: ");
+        text_clean(error, str_of(where.text), 120);
+        buf_putc(error, '.');
+        return NULL;
+    }
+    if (!json_is_object(given)) {
+        buf_puts(error, "The arguments must be a JSON object.");
+        return NULL;
+    }
+    json_auto_t *args = json_object();
+    const char *name;
+    json_t *value;
+    json_object_foreach(given, name, value)
+    {
+        const json_t *wanted = json_object_get(properties, name);
+        if (wanted == NULL) {
+            buf_puts(error, "There is no argument ");
+            text_json(error, str_of(name), 60);
+            buf_puts(error, "; there are: ");
+            list_names(properties, error);
+            buf_putc(error, '.');
+            return NULL;
+        }
+        if (json_is_null(value))
+            continue;
+        json_t *fitted = fit(wanted, name, value, error);
+        if (fitted == NULL)
+            return NULL;
+        json_object_set_new(args, name, fitted);
+    }
+    return check_required(schema, args, error) ? json_incref(args) : NULL;
+}
+
+static json_t *as_string(const json_t *value)
+{
+    if (json_is_string(value))
+        return json_incref((json_t *)value);
+    if (!json_is_number(value))
+        return NULL;
+    char *text = json_dumps(value, JSON_ENCODE_ANY);
+    json_t *string = text ? json_string(text) : NULL;
+    free(text);
+    return string;
+}
+
+static json_t *as_integer(const json_t *value)
+{
+    double number;
+    struct str text = {json_string_value(value), json_string_length(value)};
+    if (json_is_integer(value))
+        return json_incref((json_t *)value);
+    if (json_is_real(value))
+        number = json_real_value(value);
+    else if (!json_is_string(value) || !sax_double(str_trim(text), &number))
+        return NULL;
+    return number == floor(number) && fabs(number) < 1e15 ? json_integer((json_int_t)number) : NULL;
+}
+
+static json_t *as_boolean(const json_t *value)
+{
+    const char *text = json_string_value(value);
+    if (json_is_boolean(value))
+        return json_incref((json_t *)value);
+    if (text == NULL || (strcmp(text, "true") != 0 && strcmp(text, "false") != 0))
+        return NULL;
+    return json_boolean(text[0] == 't');
+}
+
+static bool check_string(const json_t *schema, const char *name, const json_t *value,
+                         struct buf *error)
+{
+    json_int_t longest = json_integer_value(json_object_get(schema, "maxLength"));
+    json_int_t shortest = json_integer_value(json_object_get(schema, "minLength"));
+    size_t len = json_string_length(value);
+    const json_t *words = json_object_get(schema, "enum");
+    if (longest > 0 && len > (size_t)longest) {
+        buf_printf(error, "The argument \"%s\" is too long: at most %lld bytes.", name,
+                   (long long)longest);
+        return false;
+    }
+    if (len < (size_t)shortest) {
+        buf_printf(error, "The argument \"%s\" must not be empty.", name);
+        return false;
+    }
+    for (size_t i = 0; i < json_array_size(words); i++)
+        if (json_equal(json_array_get(words, i), value))
+            return true;
+    if (words == NULL)
+        return true;
+    char *all = json_dumps(words, 0);
+    buf_printf(error, "The argument \"%s\" must be one of %s.", name, all);
+    free(all);
+    return false;
+}
+
+static bool check_number(const json_t *schema, const char *name, const json_t *value,
+                         struct buf *error)
+{
+    const json_t *least = json_object_get(schema, "minimum");
+    const json_t *most = json_object_get(schema, "maximum");
+    double number = json_number_value(value);
+    if ((least && number < json_number_value(least)) ||
+        (most && number > json_number_value(most))) {
+        buf_printf(error, "The argument \"%s\" must be from %g to %.10g.", name,
+                   json_number_value(least), json_number_value(most));
+        return false;
+    }
+    return true;
+}
+
+static json_t *fit(const json_t *schema, const char *name, const json_t *value, struct buf *error)
+{
+    const char *type = json_string_value(json_object_get(schema, "type"));
+    bool string = strcmp(type, "string") == 0, boolean = strcmp(type, "boolean") == 0;
+    json_t *fitted = string                         ? as_string(value)
+                     : boolean                      ? as_boolean(value)
+                     : strcmp(type, "integer") == 0 ? as_integer(value)
+                     : json_is_number(value)        ? json_incref((json_t *)value)
+                                                    : NULL;
+    if (fitted == NULL) {
+        buf_printf(error, "The argument \"%s\" must be %s %s.", name, type[0] == 'i' ? "an" : "a",
+                   type);
+        return NULL;
+    }
+    bool ok = string ? check_string(schema, name, fitted, error)
+                     : boolean || check_number(schema, name, fitted, error);
+    if (ok)
+        return fitted;
+    json_decref(fitted);
+    return NULL;
+}
+
+struct str args_str(const json_t *args, const char *name)
+{
+    const json_t *value = json_object_get(args, name);
+    return (struct str){json_string_value(value), json_string_length(value)};
+}
+
+int64_t args_int(const json_t *args, const char *name, int64_t otherwise)
+{
+    const json_t *value = json_object_get(args, name);
+    return value ? (int64_t)json_integer_value(value) : otherwise;
+}

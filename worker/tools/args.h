@@ -1,0 +1,25 @@
+/* worker/tools/args.h: a call's arguments, checked against the tool's JSON Schema. Pure.
+ *
+ * Of JSON Schema it knows what tools.def uses: an object of strings, integers, numbers and booleans
+ * with minLength, maxLength, minimum, maximum, enum, required, additionalProperties false. Models
+ * are sloppy in ways that have one meaning: a number where a string is wanted, "10" where an
+ * integer is, null for "not given" are taken. All else is refused in words that tell the model what
+ * to change. */
+#ifndef WORKER_TOOLS_ARGS_H
+#define WORKER_TOOLS_ARGS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "common/buf.h"
+
+enum { ARGS_BYTES_MAX = 64 * 1024 };
+
+/* NULL: refused, error says why. The result belongs to the caller (json_decref); absent and null
+ * arguments are not in it. */
+json_t *args_read(const json_t *schema, struct str text, struct buf *error);
+
+struct str args_str(const json_t *args, const char *name); /* empty: not given */
+int64_t args_int(const json_t *args, const char *name, int64_t otherwise);
+
+#endif

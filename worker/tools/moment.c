@@ -1,0 +1,143 @@
+#include "worker/tools/moment.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include "worker/tools/sax.h"
+#include "worker/zone.h"
+
+static const int64_t day_ms = 86400000;
+static const int64_t duration_ms_max = 100 * 365 * (int64_t)86400000;
+static const int64_t unix_ms_max = 253402300799000; /* the year 9999 */
+
+static bool unit_of(struct str *text, int64_t *ms)
+{
+    static const struct {
+        const char *name;
+        int64_t ms;
+    } units[] = {{"ms", 1},       {"s", 1000},         {"m", 60000},      {"h", 3600000},
+                 {"d", 86400000}, {"w", 7 * 86400000}, {"y", 31536000000}};
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        struct str name = str_of(units[i].name);
+        bool minutes = units[i].ms == 60000 && text->len > 1 && text->at[1] == 's';
+        if (str_starts(*text, name) && !minutes) {
+            *text = str_skip(*text, name.len);
+            *ms = units[i].ms;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool moment_duration(struct str text, int64_t *ms)
+{
+    double seconds;
+    text = str_trim(text);
+    if (text.len == 0 || text.at[0] == '-' || text.at[0] == '+' || text.at[0] == '.')
+        return false;
+    if (sax_double(text, &seconds)) {
+        if (!(seconds > 0 && seconds * 1000 <= (double)duration_ms_max))
+            return false;
+        *ms = (int64_t)llround(seconds * 1000);
+        return *ms > 0;
+    }
+    int64_t sum = 0;
+    while (text.len > 0) {
+        size_t len = 0;
+        int64_t unit;
+        while (len < text.len && ((text.at[len] >= '0' && text.at[len] <= '9') ||
+                                  text.at[len] == '.')) /* "1.5h" is no PromQL, but clear */
+            len++;
+        double number;
+        if (len == 0 || !sax_double((struct str){text.at, len}, &number))
+            return false;
+        text = str_skip(text, len);
+        if (!unit_of(&text, &unit) || number * (double)unit > (double)duration_ms_max)
+            return false;
+        sum += (int64_t)llround(number * (double)unit);
+        if (sum > duration_ms_max)
+            return false;
+    }
+    *ms = sum;
+    return sum > 0;
+}
+
+bool moment_parse(struct str text, int64_t now_ms, struct str zone, int64_t *unix_ms)
+{
+    double seconds;
+    int64_t away;
+    text = str_trim(text);
+    if (sax_double(text, &seconds)) {
+        /* More than the year 5138 in seconds: milliseconds were meant. */
+        double ms = fabs(seconds) > 1e11 ? seconds : seconds * 1000;
+        if (!(ms >= 0 && ms <= (double)unix_ms_max))
+            return false;
+        *unix_ms = (int64_t)llround(ms);
+        return true;
+    }
+    if (str_starts(text, STR("now"))) {
+        text = str_trim(str_skip(text, 3));
+        if (text.len == 0) {
+            *unix_ms = now_ms;
+            return true;
+        }
+        if ((text.at[0] != '-' && text.at[0] != '+') || !moment_duration(str_skip(text, 1), &away))
+            return false;
+        *unix_ms = text.at[0] == '-' ? now_ms - away : now_ms + away;
+        return *unix_ms >= 0 && *unix_ms <= unix_ms_max;
+    }
+    struct str past = text.len > 0 && text.at[0] == '-' ? str_skip(text, 1) : text;
+    if (moment_duration(past, &away)) {
+        *unix_ms = now_ms - away;
+        return *unix_ms >= 0;
+    }
+    return zone_parse(text, zone, unix_ms) && *unix_ms >= 0 && *unix_ms <= unix_ms_max;
+}
+
+const char *moment_write(int64_t ms)
+{
+    static char texts[4][64];
+    static unsigned next;
+    static const struct {
+        const char *name;
+        int64_t ms;
+    } units[] = {{"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
+    char *text = texts[next++ % 4];
+    size_t len = 0;
+    if (ms < 60000 * 2 && ms % 1000 == 0) { /* 90s rather than 1m30s */
+        snprintf(text, sizeof texts[0], "%llds", (long long)(ms / 1000));
+        return text;
+    }
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        int64_t count = ms / units[i].ms;
+        ms -= count * units[i].ms;
+        if (count > 0 && len < sizeof texts[0] - 24)
+            len += (size_t)snprintf(text + len, sizeof texts[0] - len, "%lld%s", (long long)count,
+                                    units[i].name);
+    }
+    return text;
+}
+
+void moment_rfc3339(struct buf *b, int64_t unix_ms)
+{
+    time_t seconds = (time_t)(unix_ms / 1000);
+    struct tm tm;
+    char text[64];
+    gmtime_r(&seconds, &tm);
+    size_t len = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
+    buf_add(b, text, len);
+    if (unix_ms % 1000 != 0)
+        buf_printf(b, ".%03d", (int)(unix_ms % 1000));
+    buf_putc(b, 'Z');
+}
+
+int64_t moment_step(int64_t ms)
+{
+    static const int64_t usual_s[] = {1,   2,   5,    10,   15,   30,    60,    120,   300,
+                                      600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400};
+    for (size_t i = 0; i < sizeof usual_s / sizeof usual_s[0]; i++)
+        if (usual_s[i] * 1000 >= ms)
+            return usual_s[i] * 1000;
+    return (ms + day_ms - 1) / day_ms * day_ms;
+}

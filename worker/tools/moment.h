@@ -1,0 +1,21 @@
+/* worker/tools/moment.h: times and durations as a model writes them. Pure.
+ *
+ * A time is RFC 3339 (without an offset: local to the person's zone), Unix seconds, or relative to
+ * the turn's now: "now", "now-1h30m", "1h" and "-1h" (that long ago). A duration is "15s", "1h30m"
+ * or a number of seconds. */
+#ifndef WORKER_TOOLS_MOMENT_H
+#define WORKER_TOOLS_MOMENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "common/buf.h"
+
+bool moment_parse(struct str text, int64_t now_ms, struct str zone, int64_t *unix_ms);
+bool moment_duration(struct str text, int64_t *ms); /* positive, at most 100 years */
+/* "90s", "5m", "1h30m", "500ms". For a %s; up to 4 live at once. */
+const char *moment_write(int64_t ms);
+void moment_rfc3339(struct buf *b, int64_t unix_ms); /* UTC; milliseconds where they are not 0 */
+/* The least of the usual steps (1 s, 2 s, 5 s, … 1 d, then whole days) that is ≥ ms. */
+int64_t moment_step(int64_t ms);
+
+#endif

@@ -1,0 +1,214 @@
+#include "worker/tools/prom.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "proto/path.h"
+#include "worker/tools/args.h"
+#include "worker/tools/text.h"
+
+enum { REFUSAL_BYTES_MAX = 8192, ERROR_BYTES_MAX = 1200, FORM_BYTES_MAX = 64 * 1024 };
+
+/* Forms */
+
+void prom_param(struct buf *form, const char *name, struct str value)
+{
+    buf_printf(form, "%s%s=", form->len > 0 ? "&" : "", name);
+    fetch_escape(form, value);
+}
+
+void prom_param_time(struct buf *form, const char *name, int64_t unix_ms)
+{
+    buf_printf(form, "%s%s=%lld.%03d", form->len > 0 ? "&" : "", name, (long long)(unix_ms / 1000),
+               (int)(unix_ms % 1000));
+}
+
+void prom_param_count(struct buf *form, const char *name, uint64_t count)
+{
+    buf_printf(form, "%s%s=%llu", form->len > 0 ? "&" : "", name, (unsigned long long)count);
+}
+
+void prom_range(const struct tool_run *r, int64_t otherwise_ms, int64_t *start_ms, int64_t *end_ms)
+{
+    bool selected = r->range_end_ms > r->range_start_ms;
+    *end_ms = selected ? r->range_end_ms : r->now_ms;
+    *start_ms = selected ? r->range_start_ms : r->now_ms - otherwise_ms;
+}
+
+/* Asking */
+
+static void refuse(struct prom_ask *ask, const char *code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static void refuse(struct prom_ask *ask, const char *code, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    ask->code = code;
+    buf_puts(&ask->error, text);
+}
+
+static void add_said(struct prom_ask *ask, struct str said)
+{
+    if (str_trim(said).len == 0)
+        return;
+    buf_puts(&ask->error, " It said: ");
+    text_clean(&ask->error, str_trim(said), 600);
+}
+
+/* Words of errorType that go to the model as they are: it may know them. */
+static const char *known_type(const char *type)
+{
+    static const char *const known[] = {"bad_data",  "execution",        "timeout",
+                                        "canceled",  "internal",         "unavailable",
+                                        "not_found", "too_many_requests"};
+    for (size_t i = 0; type != NULL && i < sizeof known / sizeof known[0]; i++)
+        if (strcmp(type, known[i]) == 0)
+            return known[i];
+    return NULL;
+}
+
+/* What a status that is no 2xx means; the body is in ask->body. */
+static void explain_status(struct prom_ask *ask)
+{
+    struct str body = buf_str(&ask->body);
+    json_auto_t *json = json_loadb(body.len ? body.at : "", body.len, 0, NULL);
+    const char *type = known_type(json_string_value(json_object_get(json, "errorType")));
+    const char *said = json_string_value(json_object_get(json, "error"));
+    if (said == NULL)
+        said = json_string_value(json_object_get(json, "message"));
+    int status = ask->http_status;
+    if (status == 401) {
+        ask->unauthorized = true;
+        refuse(ask, "unauthorized", "The sign-in was refused (401).");
+    } else if (status == 403) {
+        refuse(ask, "forbidden",
+               "This person may not use this datasource, or it does not allow "
+               "this request (403).");
+    } else if (type != NULL && strcmp(type, "timeout") == 0) {
+        refuse(ask, type,
+               "The query took too long. Use a shorter time range, a longer step, or "
+               "matchers that select fewer series.");
+    } else if (type != NULL) {
+        refuse(ask, type, "The datasource refused the request (%s).", type);
+    } else if (status == 404) {
+        refuse(ask, "not_found", "There is no such datasource, or it is no Prometheus (404).");
+    } else if (status == 429) {
+        refuse(ask, "too_many_requests",
+               "The datasource is asked too often (429). Try again "
+               "later.");
+    } else {
+        refuse(ask, status >= 500 ? "unavailable" : "refused", "The datasource %s (HTTP %d).",
+               status >= 500 ? "is not available" : "refused the request", status);
+    }
+    add_said(ask, said ? str_of(said) : json ? STR("") : (struct str){body.at, body.len});
+}
+
+static void explain_fetch(struct prom_ask *ask, const struct fetch_result *f)
+{
+    if (f->status == FETCH_TIMEOUT)
+        refuse(ask, "timeout",
+               "The datasource gave no whole answer in time. Use a shorter time "
+               "range, a longer step, or matchers that select fewer series.");
+    else if (f->status == FETCH_REFUSED)
+        refuse(ask, "unreachable", "Perses cannot be reached: %s.", f->error);
+    else
+        refuse(ask, "broken", "The connection to the datasource broke: %s.", f->error);
+}
+
+static void on_head(void *arg, int http_status)
+{
+    struct prom_ask *ask = arg;
+    ask->http_status = http_status;
+    ask->refused = http_status < 200 || http_status > 299;
+}
+
+static void on_data(void *arg, struct str bytes)
+{
+    struct prom_ask *ask = arg;
+    if (ask->refused) {
+        size_t room = REFUSAL_BYTES_MAX - ask->body.len;
+        buf_add_str(&ask->body, (struct str){bytes.at, bytes.len < room ? bytes.len : room});
+        return;
+    }
+    if (ask->on_piece(ask->arg, bytes))
+        return;
+    fetch_cancel(ask->fetch);
+    ask->fetch = NULL;
+    refuse(ask, "broken",
+           "The datasource's answer is not what Prometheus's API answers. Is the "
+           "datasource a Prometheus?");
+    ask->on_end(ask->arg, PROM_REFUSED);
+}
+
+static void on_done(void *arg, const struct fetch_result *f)
+{
+    struct prom_ask *ask = arg;
+    enum prom_outcome outcome = PROM_REFUSED;
+    ask->fetch = NULL;
+    if (ask->refused)
+        explain_status(ask);
+    else if (f->status == FETCH_TOO_BIG)
+        outcome = PROM_CUT;
+    else if (f->status == FETCH_OK && f->http_status != 0)
+        outcome = PROM_WHOLE;
+    else
+        explain_fetch(ask, f);
+    ask->on_end(ask->arg, outcome);
+}
+
+void prom_ask(struct prom_ask *ask, struct tools *t, const char *datasource,
+              const struct secret *token, const struct prom_request *request)
+{
+    static const struct fetch_handler handler = {on_head, on_data, on_done};
+    struct path path;
+    bool get = strcmp(request->method, "GET") == 0;
+    prom_ask_free(ask);
+    ask->tools = t;
+    ask->code = "";
+    ask->unauthorized = ask->refused = false;
+    ask->http_status = 0;
+    buf_init(&ask->error, ERROR_BYTES_MAX);
+    buf_init(&ask->body, REFUSAL_BYTES_MAX);
+    CHECK(path_parse(str_of(datasource), &path) == ERR_NONE && !request->form->overflowed);
+    scoped(buf_free) struct buf url;
+    buf_init(&url, FORM_BYTES_MAX + 4096);
+    buf_printf(&url, "%s%s%s", t->perses_url, datasource, request->api);
+    if (get && request->form->len > 0) {
+        buf_putc(&url, '?');
+        buf_add_str(&url, buf_str(request->form));
+    }
+    CHECK(!url.overflowed);
+    struct fetch_header headers[] = {
+        {"Accept", STR("application/json")},
+        {"Content-Type", STR("application/x-www-form-urlencoded")},
+    };
+    struct fetch_request f = {
+        .method = request->method,
+        .url = buf_cstr(&url),
+        .headers = headers,
+        .header_count = get ? 1 : 2,
+        .bearer = token,
+        .body = get ? (struct str){NULL, 0} : buf_str(request->form),
+        .total_ms = request->timeout_ms,
+        .body_bytes_max = t->config.answer_bytes_max,
+    };
+    ask->fetch = fetch_start(t->config.fetches, &f, &handler, ask);
+}
+
+void prom_ask_free(struct prom_ask *ask)
+{
+    fetch_cancel(ask->fetch);
+    ask->fetch = NULL;
+    buf_free(&ask->error);
+    buf_free(&ask->body);
+}
+
+void prom_fail(struct tool_run *r, const struct prom_ask *ask)
+{
+    struct buf error = ask->error; /* a copy only to end it with a NUL */
+    r->unauthorized = ask->unauthorized;
+    run_fail(r, ask->code, "%s", buf_cstr(&error));
+}

@@ -1,0 +1,312 @@
+/* execute_range_query and execute_instant_query: guarded, asked, summarised. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "common/check.h"
+#include "worker/tools/args.h"
+#include "worker/tools/guard.h"
+#include "worker/tools/moment.h"
+#include "worker/tools/prom.h"
+#include "worker/tools/series.h"
+#include "worker/tools/text.h"
+
+enum {
+    FORM_BYTES_MAX = 64 * 1024,
+    NOTES_BYTES_MAX = 2048,
+    COUNT_TIMEOUT_MS = 8000, /* a count that takes longer says enough */
+    GRACE_MS = 3000,         /* so that the datasource's own word on a timeout comes first */
+    RANGE_MS = 3600000,
+    POINTS = 240, /* when the model names no step: about a pixel column each */
+    RANGE_SERIES = 40,
+    INSTANT_SERIES = SERIES_KEPT_MAX,
+};
+
+struct query {
+    struct tool_run *run;
+    struct prom_ask ask;
+    struct guard_query guard;
+    struct guard_range range;
+    struct series series;
+    bool range_query, by_groups;
+    int64_t step_asked_ms;
+    struct buf notes; /* JSON strings, comma-separated */
+};
+
+static void count(struct query *q, bool groups);
+static void execute(struct query *q);
+
+static void query_free(void *state)
+{
+    struct query *q = state;
+    prom_ask_free(&q->ask);
+    series_free(&q->series);
+    buf_free(&q->notes);
+    free(q);
+}
+
+static void add_note(struct query *q, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static void add_note(struct query *q, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (q->notes.len > 0)
+        buf_putc(&q->notes, ',');
+    json_str(&q->notes, str_of(text));
+}
+
+/* False: the run has failed. */
+static bool read_moment(struct query *q, const char *name, int64_t *unix_ms)
+{
+    struct tool_run *r = q->run;
+    struct str text = str_trim(args_str(r->args, name));
+    if (text.len == 0 || moment_parse(text, r->now_ms, str_of(r->timezone), unix_ms))
+        return true;
+    run_fail(r, "bad_arguments",
+             "The argument \"%s\" is no time. Write RFC 3339 (2026-01-31T12:00:00Z), Unix seconds, "
+             "or relative to now (now-1h).",
+             name);
+    return false;
+}
+
+static bool read_range(struct query *q)
+{
+    struct tool_run *r = q->run;
+    struct str start = str_trim(args_str(r->args, "start"));
+    struct str end = str_trim(args_str(r->args, "end"));
+    struct str step = str_trim(args_str(r->args, "step"));
+    prom_range(r, RANGE_MS, &q->range.start_ms, &q->range.end_ms);
+    int64_t span = q->range.end_ms - q->range.start_ms;
+    if (!read_moment(q, "start", &q->range.start_ms))
+        return false;
+    if (start.len > 0 && end.len == 0 && q->range.start_ms >= q->range.end_ms)
+        q->range.end_ms = r->now_ms;
+    if (!read_moment(q, "end", &q->range.end_ms))
+        return false;
+    if (end.len > 0 && start.len == 0)
+        q->range.start_ms = q->range.end_ms > span ? q->range.end_ms - span : 0;
+    if (q->range.start_ms >= q->range.end_ms) {
+        run_fail(r, "bad_arguments", "The start must be before the end.");
+        return false;
+    }
+    q->range.step_ms = moment_step((q->range.end_ms - q->range.start_ms) / POINTS + 1);
+    if (step.len > 0 && !moment_duration(step, &q->range.step_ms)) {
+        run_fail(r, "bad_arguments", "The argument \"step\" is no duration. Write 15s, 1m or 1h.");
+        return false;
+    }
+    q->step_asked_ms = q->range.step_ms;
+    return true;
+}
+
+static bool read_instant(struct query *q)
+{
+    int64_t start;
+    prom_range(q->run, RANGE_MS, &start, &q->range.end_ms);
+    return read_moment(q, "time", &q->range.end_ms);
+}
+
+static struct guard_limits limits_of(const struct query *q)
+{
+    const struct tools_config *c = &q->run->tools->config;
+    return (struct guard_limits){.series_max = c->series_max, .points_max = c->points_max};
+}
+
+static void refuse(struct query *q, struct str suggestion)
+{
+    run_refuse(q->run, "query_refused", q->guard.error, suggestion);
+}
+
+static void start(struct tool_run *r, bool range_query)
+{
+    struct query *q = xcalloc(1, sizeof *q);
+    q->run = r;
+    q->range_query = range_query;
+    buf_init(&q->notes, NOTES_BYTES_MAX);
+    r->state = q;
+    r->state_free = query_free;
+    struct guard_limits limits = limits_of(q);
+    if (range_query ? !read_range(q) : !read_instant(q))
+        return;
+    if (range_query)
+        guard_step(&q->range, limits.points_max);
+    if (!guard_read(&q->guard, args_str(r->args, "query")) ||
+        !guard_subqueries(&q->guard, &q->range, &limits)) {
+        refuse(q, (struct str){NULL, 0});
+        return;
+    }
+    if (q->guard.selector_count > 0)
+        count(q, false);
+    else
+        execute(q);
+}
+
+void prom_range_query(struct tool_run *r) { start(r, true); }
+
+void prom_instant_query(struct tool_run *r) { start(r, false); }
+
+/* Counting what it would touch */
+
+static void on_counted(void *arg, enum prom_outcome outcome);
+static void on_result(void *arg, enum prom_outcome outcome);
+
+static bool on_piece(void *arg, struct str piece)
+{
+    struct query *q = arg;
+    return series_feed(&q->series, piece);
+}
+
+static void ask(struct query *q, const char *api, struct buf *form, int64_t timeout_ms,
+                void (*on_end)(void *arg, enum prom_outcome outcome))
+{
+    struct tool_run *r = q->run;
+    buf_printf(form, "&timeout=%llds", (long long)(timeout_ms + 999) / 1000);
+    struct prom_request request = {
+        .method = "POST", .api = api, .form = form, .timeout_ms = timeout_ms + GRACE_MS};
+    q->ask.on_piece = on_piece;
+    q->ask.on_end = on_end;
+    q->ask.arg = q;
+    prom_ask(&q->ask, r->tools, r->datasource, r->token, &request);
+}
+
+static void add_range(struct buf *form, const struct guard_range *range)
+{
+    prom_param_time(form, "start", range->start_ms);
+    prom_param_time(form, "end", range->end_ms);
+    prom_param_time(form, "step", range->step_ms);
+}
+
+static void count(struct query *q, bool groups)
+{
+    scoped(buf_free) struct buf text, form;
+    struct guard_range range;
+    buf_init(&text, FORM_BYTES_MAX / 4);
+    buf_init(&form, FORM_BYTES_MAX);
+    if (!guard_count_query(&q->guard, groups, &text) || text.overflowed) {
+        snprintf(q->guard.error, sizeof q->guard.error,
+                 "The query has too many long selectors. Ask for less at once.");
+        refuse(q, (struct str){NULL, 0});
+        return;
+    }
+    guard_count_range(&q->guard, &q->range, &range);
+    prom_param(&form, "query", buf_str(&text));
+    add_range(&form, &range);
+    q->by_groups = groups;
+    series_free(&q->series);
+    series_init(&q->series, GUARD_SELECTORS_MAX, 16);
+    ask(q, "/api/v1/query_range", &form, COUNT_TIMEOUT_MS, on_counted);
+}
+
+/* The rows of the count carry the selector's number as {"i":"3"}. */
+static bool take_counts(struct query *q)
+{
+    for (unsigned i = 0; i < q->guard.selector_count; i++)
+        *(q->by_groups ? &q->guard.selectors[i].groups : &q->guard.selectors[i].series) = 0;
+    for (unsigned i = 0; i < q->series.kept_count; i++) {
+        const struct series_row *row = &q->series.kept[i];
+        unsigned n = GUARD_SELECTORS_MAX;
+        if (sscanf(row->labels, "{\"i\":\"%u\"", &n) != 1 || n >= q->guard.selector_count)
+            return false;
+        struct guard_selector *s = &q->guard.selectors[n];
+        *(q->by_groups ? &s->groups : &s->series) = row->max > 0 ? row->max : 0;
+    }
+    return true;
+}
+
+static void decide(struct query *q)
+{
+    struct guard_limits limits = limits_of(q);
+    scoped(buf_free) struct buf suggestion;
+    buf_init(&suggestion, FORM_BYTES_MAX / 4);
+    switch (guard_decide(&q->guard, &q->range, &limits, &suggestion)) {
+    case GUARD_RUN:
+    case GUARD_RAISED:
+        execute(q);
+        break;
+    case GUARD_COUNT_GROUPS:
+        count(q, true);
+        break;
+    case GUARD_REFUSED:
+        refuse(q, buf_str(&suggestion));
+        break;
+    }
+}
+
+static void on_counted(void *arg, enum prom_outcome outcome)
+{
+    struct query *q = arg;
+    if (outcome == PROM_REFUSED && strcmp(q->ask.code, "timeout") == 0)
+        run_fail(q->run, "query_refused",
+                 "The query was not run: already counting its series took too long. Add label "
+                 "matchers that select fewer, or a shorter time range.");
+    else if (outcome == PROM_REFUSED)
+        prom_fail(q->run, &q->ask);
+    else if (outcome == PROM_CUT || !sax_whole(&q->series.sax) || !take_counts(q))
+        run_fail(q->run, "broken",
+                 "The datasource's answer is not what Prometheus's API answers. "
+                 "Is the datasource a Prometheus?");
+    else
+        decide(q);
+}
+
+/* The query itself */
+
+static void execute(struct query *q)
+{
+    const struct tools_config *c = &q->run->tools->config;
+    scoped(buf_free) struct buf form;
+    buf_init(&form, FORM_BYTES_MAX);
+    if (q->range.step_ms > q->step_asked_ms && q->range_query)
+        add_note(q,
+                 "The step was raised from %s to %s: so that a series has at most %s points and "
+                 "the query stays affordable.",
+                 moment_write(q->step_asked_ms), moment_write(q->range.step_ms),
+                 text_count(c->points_max));
+    prom_param(&form, "query", q->guard.text);
+    if (q->range_query)
+        add_range(&form, &q->range);
+    else
+        prom_param_time(&form, "time", q->range.end_ms);
+    /* Understood from Prometheus 3 on: holds where more series came since they were counted. */
+    prom_param_count(&form, "limit", c->series_max);
+    series_free(&q->series);
+    series_init(&q->series, q->range_query ? RANGE_SERIES : INSTANT_SERIES, c->points_max + 1);
+    ask(q, q->range_query ? "/api/v1/query_range" : "/api/v1/query", &form, c->timeout_ms,
+        on_result);
+}
+
+static void on_result(void *arg, enum prom_outcome outcome)
+{
+    struct query *q = arg;
+    struct tool_run *r = q->run;
+    if (outcome == PROM_REFUSED) {
+        prom_fail(r, &q->ask);
+        return;
+    }
+    if (outcome == PROM_CUT)
+        series_cut(&q->series);
+    bool whole = outcome == PROM_WHOLE && sax_whole(&q->series.sax);
+    if (outcome == PROM_WHOLE && (!whole || !str_is(buf_str(&q->series.status), "success"))) {
+        run_fail(r, "broken",
+                 whole ? "The datasource's answer is no success: %s"
+                       : "The datasource's answer ended in the middle.%s",
+                 whole ? buf_cstr(&q->series.error) : "");
+        return;
+    }
+    struct series_head head = {
+        .kind = q->range_query ? "range" : "instant",
+        .query = q->guard.text,
+        .datasource = str_of(r->datasource),
+        .start_ms = q->range.start_ms,
+        .end_ms = q->range.end_ms,
+        .step_ms = q->range_query ? q->range.step_ms : 0,
+        .cut = outcome == PROM_CUT,
+        .notes = buf_str(&q->notes),
+        .bytes_max = r->tools->config.content_bytes_max,
+    };
+    series_write(&q->series, &head, &r->content);
+    run_done(r);
+}

@@ -1,0 +1,61 @@
+/* worker/tools/run.h: one call that runs, as the tools' functions see it. Inside worker/tools only.
+ *
+ * A tool's function is called once, when the run's turn has come; it ends the run by run_done or
+ * run_fail, at once or later from its fetch's callbacks, and does nothing with it afterwards. */
+#ifndef WORKER_TOOLS_RUN_H
+#define WORKER_TOOLS_RUN_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "common/list.h"
+#include "worker/tools/tools.h"
+
+struct shelf;
+
+typedef void tool_fn(struct tool_run *r);
+
+struct tools {
+    struct tools_config config;
+    char *perses_url; /* without a trailing slash */
+    struct list waiting, running, ended;
+    unsigned running_count;
+    bool later, closing;
+    struct shelf *shelf; /* catalogs of metrics */
+};
+struct tool_run {
+    struct tools *tools;
+    struct list node;
+    const struct tool_spec *spec;
+    tool_fn *fn;
+    /* the call */
+    struct id turn;
+    json_t *args;
+    char *datasource; /* path, path_parse'd; NULL: refused before */
+    struct secret *token;
+    int64_t now_ms, range_start_ms, range_end_ms;
+    char *timezone;
+    /* its work */
+    void *state;
+    void (*state_free)(void *state);
+    bool (*step)(struct tool_run *r); /* sliced work: called once a pass until it returns false */
+    /* its end */
+    struct buf content;
+    bool failed, invalid, unauthorized, ended, telling;
+    uint64_t started_ns;
+    tool_done_fn *done;
+    void *arg;
+};
+
+/* content is written. */
+void run_done(struct tool_run *r);
+/* {"kind":"error","code":…,"error":…}: what went wrong, for the model. What comes from outside is
+ * cleaned before it comes here. */
+void run_fail(struct tool_run *r, const char *code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The same with a query that would do. */
+void run_refuse(struct tool_run *r, const char *code, const char *error, struct str suggestion);
+/* Work in slices of a few milliseconds, one a pass, so that the loop goes on in between. */
+void run_steps(struct tool_run *r, bool (*step)(struct tool_run *r));
+
+#endif

@@ -1,0 +1,367 @@
+#include "worker/tools/tools.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "common/check.h"
+#include "common/log.h"
+#include "proto/path.h"
+#include "worker/tools/args.h"
+#include "worker/tools/prom.h"
+#include "worker/tools/run.h"
+#include "worker/tools/shelf.h"
+#include "worker/tools/text.h"
+
+/* The table */
+
+static const struct tool_spec specs[] = {
+#define TOOL(name, needs_approval, function, description, ...)                                     \
+    {#name, description, #__VA_ARGS__, needs_approval},
+#include "worker/tools/tools.def"
+#undef TOOL
+};
+static tool_fn *const functions[] = {
+#define TOOL(name, needs_approval, function, description, ...) function,
+#include "worker/tools/tools.def"
+#undef TOOL
+};
+enum { TOOL_COUNT = sizeof specs / sizeof specs[0] };
+
+const struct tool_spec *tools_specs(unsigned *count)
+{
+    *count = TOOL_COUNT;
+    return specs;
+}
+
+const struct tool_spec *tools_spec(struct str name)
+{
+    for (unsigned i = 0; i < TOOL_COUNT; i++)
+        if (str_is(name, specs[i].name))
+            return &specs[i];
+    return NULL;
+}
+
+bool tools_list_json(struct buf *b)
+{
+    buf_putc(b, '[');
+    for (unsigned i = 0; i < TOOL_COUNT; i++) {
+        buf_puts(b, i > 0 ? ",{\"name\":" : "{\"name\":");
+        json_str(b, str_of(specs[i].name));
+        json_key(b, "description");
+        json_str(b, str_of(specs[i].description));
+        json_key(b, "input_schema");
+        buf_puts(b, specs[i].schema_json);
+        json_key(b, "read_only");
+        buf_puts(b, specs[i].needs_approval ? "false}" : "true}");
+    }
+    buf_putc(b, ']');
+    return !b->overflowed;
+}
+
+/* Parsed once; lives as long as the process. */
+static const json_t *schema_of(const struct tool_spec *spec)
+{
+    static json_t *schemas[TOOL_COUNT];
+    size_t i = (size_t)(spec - specs);
+    if (schemas[i] == NULL)
+        schemas[i] = json_loads(spec->schema_json, 0, NULL);
+    CHECK(schemas[i] != NULL);
+    return schemas[i];
+}
+
+/* Runs: waiting, running, ended. Callbacks come from on_later only, so never from inside tool_start
+ * or from a fetch's callback. */
+
+static void on_later(void *arg);
+
+struct tools *tools_new(const struct tools_config *c)
+{
+    struct tools *t = xcalloc(1, sizeof *t);
+    t->config = *c;
+    struct str url = str_of(c->perses_url);
+    while (url.len > 0 && url.at[url.len - 1] == '/')
+        url.len--;
+    t->perses_url = str_dup(url);
+    t->config.perses_url = t->perses_url;
+    list_init(&t->waiting);
+    list_init(&t->running);
+    list_init(&t->ended);
+    t->shelf = shelf_new(t);
+    return t;
+}
+
+void tools_free(struct tools *t)
+{
+    if (t == NULL)
+        return;
+    CHECK(list_empty(&t->waiting) && list_empty(&t->running) && list_empty(&t->ended));
+    shelf_free(t->shelf);
+    free(t->perses_url);
+    t->closing = true;
+    if (!t->later) /* else on_later is still to come */
+        free(t);
+}
+
+static void later(struct tools *t)
+{
+    if (t->later)
+        return;
+    t->later = true;
+    loop_later(t->config.loop, on_later, t);
+    loop_again(t->config.loop);
+}
+
+static void run_free(struct tool_run *r)
+{
+    if (r->state_free != NULL)
+        r->state_free(r->state);
+    list_remove(&r->node);
+    json_decref(r->args);
+    secret_free(r->token);
+    buf_free(&r->content);
+    free(r->datasource);
+    free(r->timezone);
+    free(r);
+}
+
+static void end(struct tool_run *r)
+{
+    CHECK(!r->ended);
+    r->ended = true;
+    list_remove(&r->node);
+    list_push(&r->tools->ended, &r->node);
+    later(r->tools);
+}
+
+void run_done(struct tool_run *r)
+{
+    if (r->content.overflowed) {
+        run_fail(r, "too_large", "The result is too large to be shown. Ask for less.");
+        return;
+    }
+    end(r);
+}
+
+void run_refuse(struct tool_run *r, const char *code, const char *error, struct str suggestion)
+{
+    buf_clear(&r->content);
+    buf_puts(&r->content, "{\"kind\":\"error\",\"code\":");
+    json_str(&r->content, str_of(code));
+    json_key(&r->content, "error");
+    json_str(&r->content, str_of(error));
+    if (suggestion.len > 0) {
+        json_key(&r->content, "suggestion");
+        json_str(&r->content, suggestion);
+    }
+    buf_putc(&r->content, '}');
+    r->failed = true;
+    r->invalid = strcmp(code, "unknown_tool") == 0 || strcmp(code, "bad_arguments") == 0;
+    end(r);
+}
+
+void run_fail(struct tool_run *r, const char *code, const char *format, ...)
+{
+    char error[2048];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(error, sizeof error, format, args);
+    va_end(args);
+    run_refuse(r, code, error, (struct str){NULL, 0});
+}
+
+void run_steps(struct tool_run *r, bool (*step)(struct tool_run *r))
+{
+    r->step = step;
+    later(r->tools);
+}
+
+static void tell(struct tool_run *r)
+{
+    uint64_t ms = (loop_hr_ns() - r->started_ns) / 1000000;
+    struct tool_result result = {
+        .content = buf_str(&r->content),
+        .failed = r->failed,
+        .invalid = r->invalid,
+        .unauthorized = r->unauthorized,
+        .duration_ms = ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX,
+        .datasource = str_of(r->datasource),
+    };
+    log_info("tool.done", "turn=%s tool=%s failed=%d unauthorized=%d bytes=%zu ms=%u datasource=%s",
+             id_log(r->turn), r->spec ? r->spec->name : "unknown", r->failed, r->unauthorized,
+             r->content.len, result.duration_ms, log_text(result.datasource));
+    r->telling = true; /* a cancel from inside changes nothing */
+    r->done(r->arg, &result);
+    run_free(r);
+}
+
+static void start_waiting(struct tools *t)
+{
+    while (!list_empty(&t->waiting) && t->running_count < t->config.running_max) {
+        struct tool_run *r = list_first(&t->waiting, struct tool_run, node);
+        list_remove(&r->node);
+        list_push(&t->running, &r->node);
+        t->running_count++;
+        r->fn(r);
+    }
+}
+
+/* Each run that has work to do gets one slice of it. */
+static void step_running(struct tools *t)
+{
+    list_each (&t->running, node, tmp) {
+        struct tool_run *r = list_of(node, struct tool_run, node);
+        if (r->step == NULL)
+            continue;
+        if (!r->step(r))
+            r->step = NULL;
+        else
+            later(t);
+    }
+}
+
+static void on_later(void *arg)
+{
+    struct tools *t = arg;
+    t->later = false;
+    if (t->closing) {
+        free(t);
+        return;
+    }
+    step_running(t);
+    start_waiting(t);
+    struct list ended; /* those that end from now on are told in the next pass */
+    list_init(&ended);
+    while (!list_empty(&t->ended)) {
+        struct tool_run *r = list_first(&t->ended, struct tool_run, node);
+        list_remove(&r->node);
+        list_push(&ended, &r->node);
+    }
+    while (!list_empty(&ended)) {
+        struct tool_run *r = list_first(&ended, struct tool_run, node);
+        list_remove(&r->node);
+        if (r->args != NULL)
+            t->running_count--;
+        tell(r);
+    }
+    if (!list_empty(&t->waiting) && t->running_count < t->config.running_max)
+        later(t);
+}
+
+void tool_cancel(struct tool_run *r)
+{
+    if (r == NULL || r->telling)
+        return;
+    struct tools *t = r->tools;
+    bool waited = false;
+    list_each (&t->waiting, node, tmp)
+        waited = waited || node == &r->node;
+    if (!waited && r->args != NULL) {
+        t->running_count--;
+        later(t); /* its room is another's */
+    }
+    run_free(r);
+}
+
+/* Checks before a run */
+
+static void refuse_name(struct tool_run *r, struct str name)
+{
+    scoped(buf_free) struct buf error;
+    buf_init(&error, 1024);
+    buf_puts(&error, "There is no tool ");
+    text_json(&error, name, 60);
+    const struct tool_spec *nearest = NULL;
+    unsigned least = 5;
+    for (unsigned i = 0; i < TOOL_COUNT; i++) {
+        unsigned distance = text_distance(name, str_of(specs[i].name));
+        if (distance < least)
+            least = distance, nearest = &specs[i];
+    }
+    if (nearest != NULL)
+        buf_printf(&error, "; did you mean %s?", nearest->name);
+    buf_puts(&error, " The tools are: ");
+    for (unsigned i = 0; i < TOOL_COUNT; i++)
+        buf_printf(&error, "%s%s", i > 0 ? ", " : "", specs[i].name);
+    buf_putc(&error, '.');
+    run_fail(r, "unknown_tool", "%s", buf_cstr(&error));
+}
+
+static bool pick_datasource(struct tool_run *r, const struct tool_call *c, struct str wanted)
+{
+    struct path path;
+    struct str found = {NULL, 0};
+    unsigned count = 0;
+    for (unsigned i = 0; i < c->datasource_count; i++) {
+        bool match = wanted.len == 0 ? i == 0 : str_eq(c->datasources[i], wanted);
+        if (path_parse(c->datasources[i], &path) != ERR_NONE)
+            continue; /* checked before; checked again where it is used */
+        if (match) {
+            r->datasource = str_dup(c->datasources[i]);
+            return true;
+        }
+        if (str_eq(path.name, wanted)) {
+            found = c->datasources[i];
+            count++;
+        }
+    }
+    if (count == 1) {
+        r->datasource = str_dup(found);
+        return true;
+    }
+    scoped(buf_free) struct buf error;
+    buf_init(&error, 8192);
+    buf_puts(&error, count > 1 ? "Several datasources have the name "
+                               : "This conversation has no datasource ");
+    text_json(&error, wanted, 100);
+    buf_puts(&error, "; it has: ");
+    for (unsigned i = 0; i < c->datasource_count && i < 16; i++) {
+        buf_puts(&error, i > 0 ? ", " : "");
+        text_clean(&error, c->datasources[i], PATH_MAX_BYTES);
+    }
+    run_fail(r, "unknown_datasource", "%s", buf_cstr(&error));
+    return false;
+}
+
+static void check_call(struct tool_run *r, const struct tool_call *c)
+{
+    scoped(buf_free) struct buf error;
+    buf_init(&error, 1024);
+    r->spec = tools_spec(c->tool_name);
+    if (r->spec == NULL) {
+        refuse_name(r, c->tool_name);
+        return;
+    }
+    r->fn = functions[r->spec - specs];
+    json_t *args = args_read(schema_of(r->spec), c->arguments, &error);
+    if (args == NULL) {
+        run_fail(r, "bad_arguments", "%s", buf_cstr(&error));
+        return;
+    }
+    if (!pick_datasource(r, c, args_str(args, "datasource"))) {
+        json_decref(args);
+        return;
+    }
+    r->args = args;
+    list_push(&r->tools->waiting, &r->node);
+    later(r->tools);
+}
+
+struct tool_run *tool_start(struct tools *t, const struct tool_call *c, tool_done_fn *fn, void *arg)
+{
+    struct tool_run *r = xcalloc(1, sizeof *r);
+    r->tools = t;
+    list_init(&r->node);
+    buf_init(&r->content, t->config.content_bytes_max);
+    r->turn = c->turn;
+    r->token = c->token ? secret_ref(c->token) : NULL;
+    r->now_ms = c->now_ms;
+    r->range_start_ms = c->range_start_ms;
+    r->range_end_ms = c->range_end_ms;
+    r->timezone = str_dup(c->timezone);
+    r->started_ns = loop_hr_ns();
+    r->done = fn;
+    r->arg = arg;
+    check_call(r, c);
+    return r;
+}

@@ -1,0 +1,76 @@
+/* worker/tools/tools.h: the tools that a model may call: offered from one table (tools.def),
+ * checked and run.
+ *
+ * What a model writes is input from outside: an unknown name, arguments that are no JSON or do not
+ * fit the tool's schema end in a failed result whose content tells the model what was wrong; they
+ * never end a turn. Tools reach Perses and nothing else: perses_url + a datasource path, with the
+ * person's own token. Bounds: the configuration below. Runs are parallel; what is over running_max
+ * waits its turn here, in order. */
+#ifndef WORKER_TOOLS_TOOLS_H
+#define WORKER_TOOLS_TOOLS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "common/buf.h"
+#include "common/fetch.h"
+#include "common/loop.h"
+#include "common/secret.h"
+#include "proto/id.h"
+
+struct tools;
+struct tool_run;
+
+struct tools_config {
+    struct loop *loop;
+    struct fetch_pool *fetches;
+    const char *perses_url;    /* as PERSES_API_URL, without a trailing slash or with one */
+    int64_t timeout_ms;        /* of one request to a datasource; 30 s */
+    uint64_t answer_bytes_max; /* of one answer of a datasource, cut off while it arrives; 16 MiB */
+    uint32_t content_bytes_max; /* of one result, as the model sees it; 16 KiB */
+    uint32_t series_max;        /* estimated series of a query; 20,000 */
+    uint32_t points_max;        /* points of a series: the step is raised; 11,000 */
+    uint32_t running_max;       /* runs at once in this process; 64 */
+};
+struct tools *tools_new(const struct tools_config *c);
+void tools_free(struct tools *t); /* all runs have ended or are cancelled; NULL is fine */
+
+/* The rows of tools.def, in its order. Live as long as the process. */
+struct tool_spec {
+    const char *name, *description;
+    const char *schema_json; /* JSON Schema of the arguments: {"type":"object",…} */
+    bool needs_approval;     /* it changes something: the person is asked first */
+};
+const struct tool_spec *tools_specs(unsigned *count);
+const struct tool_spec *tools_spec(struct str name); /* NULL: there is no such tool */
+/* GET /tools: [{"name","description","input_schema","read_only"}]. False: over b's bound. */
+bool tools_list_json(struct buf *b);
+
+/* One call and where it runs. Everything is borrowed until tool_start returns (the token is shared
+ * by secret_ref). */
+struct tool_call {
+    struct id turn;                /* for log lines */
+    struct str call_id, tool_name; /* as the model wrote them */
+    struct str arguments;          /* JSON text as the model wrote it; empty counts as {} */
+    const struct str *datasources; /* paths (path_parse'd) that this turn may use; [0] is the
+                                      default one */
+    unsigned datasource_count;
+    struct secret *token;                 /* NULL: the deployment has authentication off */
+    int64_t now_ms;                       /* Unix time: what "now" means to this turn */
+    struct str timezone;                  /* IANA name of the person's zone, or empty: UTC */
+    int64_t range_start_ms, range_end_ms; /* what the person has selected; 0, 0: nothing */
+};
+struct tool_result {
+    struct str content; /* what the model (and the person) sees: JSON or plain text, bounded */
+    bool failed;        /* content says what went wrong, for the model */
+    bool invalid; /* failed, and the call itself is why: no such tool, arguments that don't fit */
+    bool unauthorized; /* Perses refused the token (401): with a fresh one it may be run again */
+    uint32_t duration_ms;
+    struct str datasource; /* the path it used, or empty */
+};
+/* Once, last, never from inside tool_start; the run is gone when it returns. r is borrowed. */
+typedef void tool_done_fn(void *arg, const struct tool_result *r);
+struct tool_run *tool_start(struct tools *t, const struct tool_call *c, tool_done_fn *fn,
+                            void *arg);
+void tool_cancel(struct tool_run *r); /* no callback comes any more; NULL is fine */
+
+#endif

@@ -1,0 +1,238 @@
+/* list_label_values: the values of a label, filtered and paged while they arrive. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "common/check.h"
+#include "worker/tools/args.h"
+#include "worker/tools/guard.h"
+#include "worker/tools/prom.h"
+#include "worker/tools/sax.h"
+#include "worker/tools/text.h"
+
+enum {
+    PAGE = 200,
+    FORM_BYTES_MAX = 16 * 1024,
+    VALUES_MAX = 100000, /* asked for: Prometheus understands limit= from 2.52 on */
+    VALUE_SHOWN_MAX = 256,
+    REST_BYTES = 1500,
+    RANGE_MS = 24 * 3600000,
+};
+
+struct values {
+    struct tool_run *run;
+    struct prom_ask ask;
+    struct sax sax;
+    unsigned depth;
+    bool data_key, in_data, status_key, status_ok;
+    char search[256]; /* lower case */
+    size_t search_len;
+    unsigned limit, offset;
+    uint64_t total, all, shown;
+    bool full;
+    struct buf page; /* JSON strings, comma-separated */
+};
+
+static void values_free(void *state)
+{
+    struct values *v = state;
+    prom_ask_free(&v->ask);
+    sax_free(&v->sax);
+    buf_free(&v->page);
+    free(v);
+}
+
+static void take(struct values *v, struct str value)
+{
+    v->all++;
+    if (!text_has(value, (struct str){v->search, v->search_len}))
+        return;
+    if (v->total++ < v->offset || v->shown == v->limit || v->full)
+        return;
+    size_t before = v->page.len;
+    if (before > 0)
+        buf_putc(&v->page, ',');
+    size_t comma = v->page.len;
+    text_json(&v->page, value, VALUE_SHOWN_MAX);
+    v->full = v->page.len == comma || v->page.overflowed;
+    if (v->full)
+        v->page.len = before;
+    else
+        v->shown++;
+}
+
+/* {"status": …, "data": [value, …]} */
+static bool on_token(void *arg, enum sax_token token, struct str text)
+{
+    struct values *v = arg;
+    switch (token) {
+    case SAX_OBJECT:
+    case SAX_ARRAY:
+        v->depth++;
+        if (v->depth == 1)
+            return token == SAX_OBJECT;
+        if (v->depth == 2 && v->data_key) {
+            v->in_data = true;
+            return token == SAX_ARRAY;
+        }
+        return !v->in_data;
+    case SAX_OBJECT_END:
+    case SAX_ARRAY_END:
+        if (v->depth-- == 2)
+            v->in_data = false;
+        return true;
+    case SAX_KEY:
+        v->data_key = v->depth == 1 && str_is(text, "data");
+        v->status_key = v->depth == 1 && str_is(text, "status");
+        return true;
+    case SAX_STRING:
+        if (v->in_data)
+            take(v, text);
+        else if (v->depth == 1 && v->status_key)
+            v->status_ok = str_is(text, "success");
+        return true;
+    case SAX_NUMBER:
+    case SAX_WORD:
+        return !v->in_data;
+    }
+    return false;
+}
+
+static bool on_piece(void *arg, struct str piece)
+{
+    return sax_feed(&((struct values *)arg)->sax, piece);
+}
+
+static void write_notes(const struct values *v, bool cut, struct buf *b)
+{
+    char text[200];
+    json_key(b, "notes");
+    buf_putc(b, '[');
+    size_t start = b->len;
+    if (v->total > v->offset + v->shown) {
+        snprintf(text, sizeof text,
+                 "%s more: use search, or ask for the next page with offset %llu.",
+                 text_count((double)(v->total - v->offset - v->shown)),
+                 (unsigned long long)(v->offset + v->shown));
+        json_str(b, str_of(text));
+    }
+    if (v->all >= VALUES_MAX || cut) {
+        buf_puts(b, b->len > start ? "," : "");
+        json_str(b, STR("The label has more values than could be read: name a metric or give a "
+                        "selector by match."));
+    }
+    if (v->all == 0) {
+        buf_puts(b, b->len > start ? "," : "");
+        json_str(b, STR("No series has this label in this time range. Query a metric to see which "
+                        "labels it has."));
+    }
+    buf_puts(b, "]}");
+}
+
+static void on_end(void *arg, enum prom_outcome outcome)
+{
+    struct values *v = arg;
+    struct tool_run *r = v->run;
+    if (outcome == PROM_REFUSED) {
+        prom_fail(r, &v->ask);
+        return;
+    }
+    if (outcome == PROM_WHOLE && (!sax_whole(&v->sax) || !v->status_ok)) {
+        run_fail(r, "broken", "The datasource's answer ended in the middle.");
+        return;
+    }
+    struct buf *b = &r->content;
+    buf_puts(b, "{\"kind\":\"label_values\",\"label\":");
+    json_str(b, args_str(r->args, "label"));
+    json_key(b, "datasource");
+    json_str(b, str_of(r->datasource));
+    buf_printf(b, ",\"total\":%llu,\"shown\":%llu,\"values\":[", (unsigned long long)v->total,
+               (unsigned long long)v->shown);
+    buf_add_str(b, buf_str(&v->page));
+    buf_putc(b, ']');
+    write_notes(v, outcome == PROM_CUT, b);
+    run_done(r);
+}
+
+static bool label_ok(struct str label)
+{
+    for (size_t i = 0; i < label.len; i++) {
+        char c = label.at[i];
+        bool digit = c >= '0' && c <= '9' && i > 0;
+        if (!digit && !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && c != '_')
+            return false;
+    }
+    return label.len > 0;
+}
+
+/* One selector, as the guard wants them: by metric, by match, or none. */
+static bool add_match(struct tool_run *r, struct buf *form)
+{
+    struct str metric = str_trim(args_str(r->args, "metric"));
+    struct str match = str_trim(args_str(r->args, "match"));
+    struct guard_query guard;
+    if (match.len == 0 && metric.len == 0)
+        return true;
+    if (match.len > 0 && metric.len > 0) {
+        run_fail(r, "bad_arguments", "Give metric or match, not both.");
+        return false;
+    }
+    struct str selector = match.len > 0 ? match : metric;
+    if (!guard_read(&guard, selector)) {
+        run_fail(r, "bad_arguments", "%s", guard.error);
+        return false;
+    }
+    if (guard.selector_count != 1 || !str_eq(guard.selectors[0].text, guard.text)) {
+        run_fail(r, "bad_arguments", "The argument \"%s\" must be %s and nothing else.",
+                 match.len > 0 ? "match" : "metric",
+                 match.len > 0 ? "one selector, as up{job=\"node\"}," : "the name of a metric");
+        return false;
+    }
+    prom_param(form, "match[]", selector);
+    return true;
+}
+
+void prom_label_values(struct tool_run *r)
+{
+    struct str label = args_str(r->args, "label"), search = args_str(r->args, "search");
+    scoped(buf_free) struct buf api, form;
+    int64_t start, end;
+    buf_init(&api, 256);
+    buf_init(&form, FORM_BYTES_MAX);
+    if (!label_ok(label)) {
+        run_fail(r, "bad_arguments",
+                 "The argument \"label\" is no label name: letters, digits and "
+                 "underscores, as job or instance.");
+        return;
+    }
+    if (!add_match(r, &form))
+        return;
+    prom_range(r, RANGE_MS, &start, &end);
+    prom_param_time(&form, "start", start);
+    prom_param_time(&form, "end", end);
+    prom_param_count(&form, "limit", VALUES_MAX);
+    buf_puts(&api, "/api/v1/label/");
+    buf_add_str(&api, label);
+    buf_puts(&api, "/values");
+
+    struct values *v = xcalloc(1, sizeof *v);
+    size_t room = r->tools->config.content_bytes_max;
+    v->run = r;
+    r->state = v;
+    r->state_free = values_free;
+    v->limit = (unsigned)args_int(r->args, "limit", PAGE);
+    v->offset = (unsigned)args_int(r->args, "offset", 0);
+    buf_init(&v->page, room > 2 * REST_BYTES ? room - REST_BYTES : room / 2);
+    sax_init(&v->sax, on_token, v);
+    for (; v->search_len < search.len && v->search_len < sizeof v->search; v->search_len++) {
+        char c = search.at[v->search_len];
+        v->search[v->search_len] = c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+    }
+    struct prom_request request = {.method = "GET",
+                                   .api = buf_cstr(&api),
+                                   .form = &form,
+                                   .timeout_ms = r->tools->config.timeout_ms};
+    v->ask.on_piece = on_piece;
+    v->ask.on_end = on_end;
+    v->ask.arg = v;
+    prom_ask(&v->ask, r->tools, r->datasource, r->token, &request);
+}

@@ -1,0 +1,736 @@
+#include "worker/turn.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "common/check.h"
+#include "common/log.h"
+#include "proto/event.h"
+#include "worker/prompt.h"
+
+enum {
+    TURN_MAGIC = 0x70a17000,
+    SAID_BYTES_MAX = 128 << 10,   /* text of one event: escaped it still fits a frame */
+    CONTENTS_BYTES_MAX = 1 << 20, /* of all results, before they are cut to fit an event */
+    CONTENTS_BYTES_MIN = 256,
+    LOAD_RETRY_MS = 250,
+    RELEASE_WAIT_MS = 2000, /* for Redis to take note; the lease ends anyway */
+};
+
+static void tell(struct turn *t, struct agent_fact f);
+static void mark(struct turn *t);
+static void flush_said(struct turn *t);
+static void stop(struct turn *t);
+
+static int64_t now_ms(const struct turn *t) { return loop_now_ms(t->config->journal.loop); }
+
+struct turn *turn_new(const struct turn_config *c, struct hub_link *from, struct id session,
+                      struct id id, uint32_t epoch, struct secret *take_token)
+{
+    struct turn *t = xcalloc(1, sizeof(*t));
+    t->magic = TURN_MAGIC;
+    t->config = c;
+    t->link = from;
+    hub_hold(from);
+    t->session = session;
+    t->id = id;
+    t->epoch = epoch;
+    if (secret_reveal(take_token).len > 0)
+        t->token = take_token;
+    else
+        secret_free(take_token);
+    agent_init(&t->agent, &c->limits);
+    buf_init(&t->said, SAID_BYTES_MAX);
+    buf_init(&t->assistant_bytes, RECORD_BYTES_MAX);
+    t->begun_ms = now_ms(t);
+    list_init(&t->node);
+    list_init(&t->dirty);
+    tell(t, (struct agent_fact){.kind = FACT_START});
+    return t;
+}
+
+void turn_free(struct turn *t)
+{
+    MAGIC_CHECK(t, TURN_MAGIC);
+    CHECK(list_empty(&t->node) && list_empty(&t->dirty));
+    stop(t);
+    hub_release(t->link);
+    secret_free(t->token);
+    scene_free(&t->scene);
+    buf_free(&t->said);
+    record_message_free(&t->assistant);
+    free(t->tool.responses);
+    buf_free(&t->assistant_bytes);
+    t->magic = 0;
+    free(t);
+}
+
+/* ---- facts ---- */
+
+static void tell(struct turn *t, struct agent_fact f)
+{
+    f.now_ms = now_ms(t);
+    enum agent_state before = t->agent.state;
+    enum agent_act act = agent_step(&t->agent, &f);
+    if (act != ACT_WAIT) { /* one that was not performed yet is overtaken by it */
+        t->todo = act;
+        mark(t);
+    }
+    if (before != t->agent.state)
+        log_debug("turn.step", "turn=%s epoch=%u step=%u fact=%s act=%s from=%s to=%s",
+                  id_log(t->id), t->epoch, t->agent.step, agent_fact_name(f.kind),
+                  agent_act_name(act), agent_state_name(before), agent_state_name(t->agent.state));
+}
+
+static void mark(struct turn *t)
+{
+    list_remove(&t->dirty);
+    list_push(t->config->dirty, &t->dirty);
+}
+
+static void fail(struct turn *t, enum err err, bool again, const char *detail)
+{
+    snprintf(t->detail, sizeof(t->detail), "%s", detail && detail[0] ? detail : err_sentence(err));
+    t->detail_of = err;
+    tell(t, (struct agent_fact){.kind = FACT_FAILED, .err = err, .again = again});
+}
+
+void turn_cancel(struct turn *t) { tell(t, (struct agent_fact){.kind = FACT_CANCEL}); }
+void turn_leave(struct turn *t) { tell(t, (struct agent_fact){.kind = FACT_LEAVE}); }
+void turn_fenced(struct turn *t) { tell(t, (struct agent_fact){.kind = FACT_FENCED}); }
+
+void turn_token(struct turn *t, struct secret *take_token)
+{
+    bool any = secret_reveal(take_token).len > 0;
+    bool awaited = t->token_ms != 0;
+    t->token_ms = 0;
+    if (!any) {
+        secret_free(take_token);
+        if (awaited)
+            fail(t, ERR_TOKEN_EXPIRED, false, NULL);
+        return;
+    }
+    secret_free(t->token);
+    t->token = take_token;
+    round_token(&t->round, t->token);
+}
+
+void turn_tick(struct turn *t)
+{
+    int64_t now = now_ms(t);
+    if (t->retry_ms != 0 && now >= t->retry_ms) {
+        t->retry_ms = 0;
+        t->todo = t->agent.state == AGENT_OVER ? ACT_DROP : ACT_LOAD;
+        mark(t);
+    }
+    if (t->agent.state == AGENT_OVER)
+        return;
+    if (t->token_ms != 0 && now >= t->token_ms) {
+        t->token_ms = 0;
+        if (hub_alive(t->link))
+            fail(t, ERR_TOKEN_EXPIRED, false, NULL);
+        else /* its owner's next request brings one */
+            turn_leave(t);
+        return;
+    }
+    if (t->journal_open)
+        journal_tick(&t->journal, now);
+    tell(t, (struct agent_fact){.kind = FACT_TICK});
+}
+
+static void on_journal_sealed(void *arg) { tell(arg, (struct agent_fact){.kind = FACT_SEALED}); }
+
+static void on_journal_refused(void *arg, enum err why)
+{
+    struct turn *t = arg;
+    t->refused = why;
+    turn_fenced(t);
+}
+
+static void on_journal_cancel(void *arg) { turn_cancel(arg); }
+
+/* ---- LOAD ---- */
+
+static void keep_assistant(struct turn *t, const struct record_message *m)
+{
+    record_message_free(&t->assistant);
+    t->assistant = (struct record_message){0};
+    buf_clear(&t->assistant_bytes);
+    CHECK(record_message_encode(m, &t->assistant_bytes));
+    enum err err = record_message_decode(buf_str(&t->assistant_bytes), &t->assistant);
+    CHECK(err == ERR_NONE);
+}
+
+static void begin_call(struct turn *t, const struct store_answer *answer,
+                       const struct record_request *request);
+
+static void on_loaded(void *arg, enum err err, const struct store_answer *answer)
+{
+    static const struct journal_handler handler = {on_journal_sealed, on_journal_refused,
+                                                   on_journal_cancel};
+    struct turn *t = arg;
+    MAGIC_CHECK(t, TURN_MAGIC);
+    t->call = 0;
+    if (err == ERR_STORE_UNAVAILABLE || err == ERR_STORE_FULL || err == ERR_LOST) {
+        t->retry_ms = now_ms(t) + LOAD_RETRY_MS;
+        return;
+    }
+    struct record_request request;
+    if (err != ERR_NONE || record_request_decode(answer->load->request, &request) != ERR_NONE) {
+        if (err != ERR_FENCED)
+            log_error("turn.unloadable", "turn=%s epoch=%u err=%s", id_log(t->id), t->epoch,
+                      err_word(err));
+        t->refused = err != ERR_NONE ? err : ERR_INTERNAL;
+        turn_fenced(t);
+        return;
+    }
+    const struct store_load *load = answer->load;
+    if (!t->journal_open) {
+        t->journal_open = true;
+        journal_init(&t->journal, &t->config->journal, &handler, t, t->link, t->session, t->id,
+                     t->epoch, load->seq);
+    }
+    scene_free(&t->scene);
+    scene_read(&t->scene, request.context, request.datasource_path, load->now_ms);
+    if (load->cancel)
+        turn_cancel(t);
+    const struct record_message *last =
+        answer->message_count > 0 ? &answer->messages[answer->message_count - 1].record : NULL;
+    bool ours = last && last->role == ROLE_ASSISTANT && id_eq(last->turn, t->id);
+    if (ours)
+        keep_assistant(t, last);
+    tell(t, (struct agent_fact){.kind = FACT_LOADED,
+                                .step = load->step,
+                                .attempt = load->attempt,
+                                .open_calls = ours ? last->call_count : 0,
+                                .input_tokens = load->input_tokens,
+                                .output_tokens = load->output_tokens});
+    if (t->todo == ACT_CALL) { /* at once: what the answer holds is borrowed */
+        t->todo = ACT_WAIT;
+        begin_call(t, answer, &request);
+    }
+}
+
+static void begin_load(struct turn *t)
+{
+    const struct journal_config *c = &t->config->journal;
+    t->call =
+        store_turn_load(c->store, t->session, t->id, t->epoch, str_of(c->holder), on_loaded, t);
+}
+
+/* ---- what is said ---- */
+
+/* The event that is in the payload buffer. One that is too large to be said is provisional anyway.
+ */
+static void say_payload(struct turn *t)
+{
+    struct buf *b = t->config->payload;
+    if (!b->overflowed && journal_can_say(&t->journal) && !journal_say(&t->journal, buf_str(b)))
+        fail(t, ERR_STORE_UNAVAILABLE, false, NULL);
+    buf_clear(b);
+}
+
+static void announce_step(struct turn *t, enum step_type type)
+{
+    char id[ID_TEXT + 1];
+    id_text(t->id, id);
+    snprintf(t->step_id, sizeof(t->step_id), "%s-%u", id, t->agent.step);
+    t->step_ms = now_ms(t);
+    if (t->announced_step == t->agent.step && t->announced_attempt == t->agent.attempt)
+        return; /* sealed as the next attempt */
+    t->announced_step = t->agent.step;
+    t->announced_attempt = t->agent.attempt;
+    event_step_start(t->config->payload, type, str_of(t->step_id), t->agent.attempt);
+    say_payload(t);
+}
+
+static void flush_said(struct turn *t)
+{
+    struct buf *b = t->config->payload;
+    if (t->said.len == 0)
+        return;
+    if (t->said_kind == SAID_TEXT)
+        event_progress_text(b, str_of(t->step_id), buf_str(&t->said));
+    else
+        event_progress_reasoning(b, str_of(t->step_id), buf_str(&t->said));
+    buf_clear(&t->said);
+    t->said_kind = SAID_NOTHING;
+    metric_add(t->config->meters->text_events, 1);
+    say_payload(t);
+}
+
+static void on_said(struct turn *t, enum turn_said kind, struct str text)
+{
+    if (t->agent.state != AGENT_THINKING)
+        return;
+    if (!t->first_token) {
+        t->first_token = true;
+        metric_observe(t->config->meters->first_token_seconds,
+                       (double)(now_ms(t) - t->begun_ms) / 1000);
+    }
+    if (t->said_kind != kind || t->said.len + text.len > t->said.max_bytes)
+        flush_said(t);
+    while (text.len > t->said.max_bytes) { /* no provider does, but one may: in pieces */
+        size_t len = t->said.max_bytes;
+        while (len > 0 && ((unsigned char)text.at[len] & 0xC0) == 0x80)
+            len--;
+        t->said_kind = kind;
+        buf_add(&t->said, text.at, len);
+        flush_said(t);
+        text = str_skip(text, len);
+    }
+    t->said_kind = kind;
+    buf_add_str(&t->said, text);
+    mark(t);
+    if (agent_said(&t->agent, text.len) != ERR_NONE)
+        fail(t, ERR_OUTPUT_LIMIT, false, NULL);
+}
+
+static void on_text(void *arg, struct str text) { on_said(arg, SAID_TEXT, text); }
+static void on_reasoning(void *arg, struct str text) { on_said(arg, SAID_REASONING, text); }
+
+/* A call is told on when it begins and whenever it has doubled: so long arguments stay linear. */
+static void on_call(void *arg, const struct reply_call *c)
+{
+    struct turn *t = arg;
+    if (t->agent.state != AGENT_THINKING || c->tool_name == NULL)
+        return;
+    size_t index = (size_t)(c - llm_reply(t->llm)->calls);
+    CHECK(index < REPLY_CALLS_MAX);
+    if (t->told[index] > 0 && c->arguments.len + 1 < 2 * t->told[index])
+        return;
+    t->told[index] = c->arguments.len + 1;
+    flush_said(t);
+    event_progress_tool_call(t->config->payload, STEP_INFERENCE, str_of(t->step_id),
+                             str_of(c->call_id), str_of(c->tool_name), buf_str(&c->arguments),
+                             "writing");
+    say_payload(t);
+}
+
+/* ---- CALL ---- */
+
+static void on_llm_done(void *arg, enum err err);
+
+static void begin_call(struct turn *t, const struct store_answer *answer,
+                       const struct record_request *request)
+{
+    static const struct llm_handler handler = {{on_text, on_reasoning, on_call}, on_llm_done};
+    const struct turn_config *c = t->config;
+    struct str wanted = request->model.len > 0 ? request->model : answer->load->session.model;
+    t->model = models_find(c->models, wanted);
+    if (t->model == NULL) {
+        fail(t, ERR_MODEL_UNKNOWN, false, NULL);
+        return;
+    }
+    unsigned tool_count;
+    const struct tool_spec *tools = tools_specs(&tool_count);
+    uint64_t tools_bytes = 0;
+    bool last_call = agent_last_call(&t->agent);
+    if (last_call)
+        tool_count = 0;
+    for (unsigned i = 0; i < tool_count; i++)
+        tools_bytes += strlen(tools[i].description) + strlen(tools[i].schema_json) + 80;
+    struct prompt_input in = {.messages = answer->messages,
+                              .message_count = answer->message_count,
+                              .scene = &t->scene,
+                              .extra = c->extra_prompt,
+                              .now_ms = answer->load->now_ms,
+                              .window_tokens = t->model->window_tokens,
+                              .output_tokens_max = t->model->output_tokens_max,
+                              .tools_tokens = (uint32_t)prompt_tokens(tools_bytes),
+                              .last_call = last_call,
+                              .shrink = t->agent.shrink};
+    struct prompt prompt;
+    enum err err = prompt_build(&in, &prompt);
+    if (err != ERR_NONE) {
+        fail(t, err, false, NULL);
+        return;
+    }
+    t->prompt_tokens = prompt.tokens;
+    memset(t->told, 0, sizeof(t->told));
+    llm_call_free(t->llm);
+    t->llm = NULL;
+    announce_step(t, STEP_INFERENCE);
+    struct llm_request r = {.model = t->model,
+                            .prompt = &prompt,
+                            .tools = tools,
+                            .tool_count = tool_count,
+                            .step = t->agent.step,
+                            .turn = t->id};
+    if (t->agent.state == AGENT_THINKING)
+        err = llm_call_start(c->llm, &r, &handler, t, &t->llm);
+    prompt_free(&prompt);
+    if (err != ERR_NONE)
+        fail(t, err, false, NULL);
+}
+
+/* The reply as a message of the conversation; borrowed from the reply. */
+static struct record_message as_message(struct turn *t, struct reply *r, struct record_call *calls,
+                                        unsigned call_count)
+{
+    for (unsigned i = 0; i < call_count; i++)
+        calls[i] = (struct record_call){
+            str_of(r->calls[i].call_id), str_of(r->calls[i].tool_name),
+            r->calls[i].arguments.len > 0 ? buf_str(&r->calls[i].arguments) : STR("{}")};
+    return (struct record_message){.role = ROLE_ASSISTANT,
+                                   .turn = t->id,
+                                   .step = t->agent.step,
+                                   .at_ms = loop_wall_ms(),
+                                   .content = buf_str(&r->content),
+                                   .reasoning = buf_str(&r->reasoning),
+                                   .stop_reason = str_of(r->stop_reason),
+                                   .model = str_of(t->model->name),
+                                   .input_tokens = r->input_tokens,
+                                   .output_tokens = r->output_tokens,
+                                   .calls = calls,
+                                   .call_count = call_count};
+}
+
+static void on_llm_done(void *arg, enum err err)
+{
+    struct turn *t = arg;
+    MAGIC_CHECK(t, TURN_MAGIC);
+    struct meters *meters = t->config->meters;
+    struct reply *r = llm_reply(t->llm);
+    metric_observe(meters->model_seconds, (double)(now_ms(t) - t->step_ms) / 1000);
+    if (t->agent.state != AGENT_THINKING)
+        return;
+    flush_said(t);
+    if (!r->usage_known)
+        r->input_tokens = t->prompt_tokens;
+    metric_add(meters->input_tokens, (double)r->input_tokens);
+    metric_add(meters->output_tokens, (double)r->output_tokens);
+    if (err != ERR_NONE) {
+        metric_add(meters->model_errors, 1);
+        fail(t, err, r->again, r->detail);
+        return;
+    }
+    struct record_call calls[REPLY_CALLS_MAX];
+    struct record_message m = as_message(t, r, calls, r->call_count);
+    bool needs_approval = false;
+    for (unsigned i = 0; i < m.call_count; i++) {
+        const struct tool_spec *spec = tools_spec(calls[i].tool_name);
+        needs_approval = needs_approval || (spec && spec->needs_approval);
+    }
+    keep_assistant(t, &m);
+    tell(t, (struct agent_fact){.kind = FACT_REPLIED,
+                                .open_calls = m.call_count,
+                                .needs_approval = needs_approval,
+                                .input_tokens = m.input_tokens,
+                                .output_tokens = m.output_tokens});
+}
+
+/* ---- TOOLS ---- */
+
+static void say_call(struct turn *t, unsigned index, const char *state)
+{
+    const struct record_call *call = &t->assistant.calls[index];
+    event_progress_tool_call(t->config->payload, STEP_TOOL_EXECUTION, str_of(t->step_id),
+                             call->call_id, call->tool_name, call->arguments, state);
+    say_payload(t);
+}
+
+static void on_tool_result(void *arg, unsigned index)
+{
+    struct turn *t = arg;
+    MAGIC_CHECK(t, TURN_MAGIC);
+    if (t->agent.state != AGENT_ACTING)
+        return;
+    say_call(t, index, t->round.calls[index].response.failed ? "failed" : "done");
+    bool invalid = t->round.calls[index].invalid;
+    if (invalid) { /* in case that it is the last straw */
+        snprintf(t->detail, sizeof(t->detail),
+                 "The model kept asking for tools or with arguments that don't exist");
+        t->detail_of = ERR_MODEL_BROKEN;
+    }
+    tell(t, (struct agent_fact){.kind = FACT_TOOLED, .invalid = invalid});
+}
+
+static void on_tool_refused(void *arg, bool again)
+{
+    struct turn *t = arg;
+    MAGIC_CHECK(t, TURN_MAGIC);
+    if (again) {
+        fail(t, ERR_TOKEN_EXPIRED, false, NULL);
+    } else if (!hub_alive(t->link)) { /* nobody to ask: its owner's next request brings one */
+        turn_leave(t);
+    } else if (t->token_ms == 0) {
+        t->token_ms = now_ms(t) + t->config->token_wait_ms;
+        hub_send_need_token(t->link, t->id, t->epoch);
+    }
+}
+
+static void begin_tools(struct turn *t)
+{
+    static const struct round_handler handler = {on_tool_result, on_tool_refused};
+    llm_call_free(t->llm); /* the reply is in t->assistant */
+    t->llm = NULL;
+    announce_step(t, STEP_TOOL_EXECUTION);
+    for (unsigned i = 0; i < t->assistant.call_count; i++)
+        say_call(t, i, "running");
+    if (t->agent.state == AGENT_ACTING)
+        round_start(&t->round, t->config->tools, &handler, t, t->id, &t->scene, &t->assistant,
+                    t->token, loop_wall_ms());
+}
+
+/* ---- SEAL ---- */
+
+static bool add_payload(struct turn *t, bool final)
+{
+    struct buf *b = t->config->payload;
+    bool added = !b->overflowed && journal_add(&t->journal, final, buf_str(b));
+    buf_clear(b);
+    return added;
+}
+
+/* What was streamed stays in the conversation, though it is not whole. */
+static unsigned keep_partial(struct turn *t, const char *why)
+{
+    struct reply *r = t->llm ? llm_reply(t->llm) : NULL;
+    if (r == NULL || r->content.len == 0 || t->announced_step != t->agent.step)
+        return 0;
+    struct record_message m = as_message(t, r, NULL, 0);
+    m.stop_reason = str_of(why);
+    keep_assistant(t, &m);
+    return 1;
+}
+
+/* Results that are too large for one event (many calls, much to escape) are cut evenly. */
+static bool add_results(struct turn *t)
+{
+    struct buf *b = t->config->payload;
+    size_t bytes_max = CONTENTS_BYTES_MAX;
+    for (;;) {
+        event_tools_complete(b, str_of(t->step_id), &t->assistant, &t->tool);
+        if (!b->overflowed)
+            return add_payload(t, false);
+        buf_clear(b);
+        if (bytes_max < CONTENTS_BYTES_MIN)
+            return false;
+        bytes_max /= 2;
+        for (unsigned i = 0; i < t->tool.response_count; i++) {
+            struct str *content = &t->tool.responses[i].content;
+            if (content->len > bytes_max)
+                content->len = bytes_max;
+            while (content->len > 0 && !str_utf8(*content))
+                content->len--;
+        }
+    }
+}
+
+static bool add_answer(struct turn *t, struct store_seal *s)
+{
+    struct buf *b = t->config->payload;
+    const struct agent *a = &t->agent;
+    event_inference_complete(b, str_of(t->step_id), &t->assistant);
+    if (!add_payload(t, false))
+        return false;
+    s->messages = &t->assistant;
+    s->message_count = 1;
+    s->step = a->step + 1;
+    if (a->seal == SEAL_REPLY) {
+        s->attempt = 1; /* it begins at once */
+        return true;
+    }
+    s->state = a->seal == SEAL_ANSWER ? TURN_DONE : TURN_AWAITING;
+    if (a->seal == SEAL_ANSWER)
+        event_turn_complete(b, t->id, &t->assistant, a->input_tokens, a->output_tokens);
+    else
+        event_turn_awaiting(b, t->id, &t->assistant, a->input_tokens, a->output_tokens);
+    return add_payload(t, true);
+}
+
+static bool add_end(struct turn *t, struct store_seal *s, enum turn_state state)
+{
+    struct buf *b = t->config->payload;
+    s->message_count = keep_partial(t, state == TURN_CANCELLED ? "cancelled" : "error");
+    s->messages = &t->assistant;
+    s->state = state;
+    if (state == TURN_CANCELLED)
+        event_turn_cancelled(b, t->id);
+    else
+        event_error(b, t->agent.why, t->detail_of == t->agent.why ? t->detail : NULL);
+    return add_payload(t, true);
+}
+
+static bool add_final(struct turn *t, struct store_seal *s)
+{
+    struct agent *a = &t->agent;
+    switch (a->seal) {
+    case SEAL_REPLY:
+    case SEAL_ANSWER:
+    case SEAL_AWAIT:
+        return add_answer(t, s);
+    case SEAL_RESULTS:
+        free(t->tool.responses);
+        t->tool = (struct record_message){
+            .role = ROLE_TOOL, .turn = t->id, .step = a->step, .at_ms = loop_wall_ms()};
+        round_responses(&t->round, &t->tool.responses, &t->tool.response_count);
+        s->messages = &t->tool;
+        s->message_count = 1;
+        s->step = a->step + 1;
+        s->attempt = 1;
+        metric_observe(t->config->meters->tools_seconds, (double)(now_ms(t) - t->step_ms) / 1000);
+        return add_results(t);
+    case SEAL_AGAIN:
+        t->announced_step = a->step;
+        t->announced_attempt = a->attempt;
+        s->attempt = a->attempt;
+        event_step_start(t->config->payload, STEP_INFERENCE, str_of(t->step_id), a->attempt);
+        return add_payload(t, false);
+    case SEAL_CANCELLED:
+        return add_end(t, s, TURN_CANCELLED);
+    case SEAL_FAILURE:
+        return add_end(t, s, TURN_FAILED);
+    case SEAL_NOTHING:
+        break;
+    }
+    CHECK(false && "nothing to seal");
+    return false;
+}
+
+static struct store_seal new_seal(const struct turn *t)
+{
+    const struct agent *a = &t->agent;
+    return (struct store_seal){.state = TURN_RUNNING,
+                               .step = a->step,
+                               .input_tokens = a->input_tokens,
+                               .output_tokens = a->output_tokens};
+}
+
+static void begin_seal(struct turn *t)
+{
+    t->token_ms = 0;
+    struct store_seal s = new_seal(t);
+    if (!add_final(t, &s)) { /* an answer too large to be told: that is what is told */
+        t->agent.seal = SEAL_FAILURE;
+        t->agent.why = ERR_OUTPUT_LIMIT;
+        t->detail_of = ERR_NONE;
+        llm_call_free(t->llm);
+        t->llm = NULL;
+        s = new_seal(t);
+        bool added = add_end(t, &s, TURN_FAILED);
+        CHECK(added);
+    }
+    llm_call_free(t->llm); /* stops the provider's stream */
+    t->llm = NULL;
+    journal_seal(&t->journal, &s);
+    if (t->agent.seal != SEAL_RESULTS)
+        round_free(&t->round);
+}
+
+/* ---- the end ---- */
+
+static void stop(struct turn *t)
+{
+    llm_call_free(t->llm);
+    t->llm = NULL;
+    round_free(&t->round);
+    if (t->journal_open) {
+        metric_add(t->config->meters->store_retries, (double)t->journal.lost);
+        journal_free(&t->journal);
+    }
+    t->journal_open = false;
+    store_forget(t->config->journal.store, t->call);
+    t->call = 0;
+}
+
+static void on_released(void *arg, enum err err, const struct store_answer *answer)
+{
+    struct turn *t = arg;
+    MAGIC_CHECK(t, TURN_MAGIC);
+    (void)answer;
+    t->call = 0;
+    if (err == ERR_NONE) /* else its lease ends by itself, or it is another's already */
+        hub_send_release(t->link, t->id, t->epoch, "leaving");
+    t->retry_ms = 0;
+    t->todo = ACT_DROP;
+    mark(t);
+}
+
+static void begin_release(struct turn *t)
+{
+    stop(t);
+    metric_add(t->config->meters->turns_released, 1);
+    log_info("turn.released", "turn=%s epoch=%u step=%u", id_log(t->id), t->epoch, t->agent.step);
+    t->retry_ms = now_ms(t) + RELEASE_WAIT_MS;
+    t->call =
+        store_turn_release(t->config->journal.store, t->session, t->id, t->epoch, on_released, t);
+}
+
+static void finish(struct turn *t)
+{
+    struct meters *m = t->config->meters;
+    const struct agent *a = &t->agent;
+    enum turn_state state = TURN_DONE;
+    struct metric *outcome = m->turns_done;
+    if (a->seal == SEAL_AWAIT) {
+        state = TURN_AWAITING;
+        outcome = m->turns_awaiting;
+    } else if (a->seal == SEAL_CANCELLED) {
+        state = TURN_CANCELLED;
+        outcome = m->turns_cancelled;
+    } else if (a->seal == SEAL_FAILURE) {
+        state = TURN_FAILED;
+        outcome = m->turns_failed;
+    }
+    int64_t ms = now_ms(t) - t->begun_ms;
+    metric_add(outcome, 1);
+    metric_observe(m->turn_seconds, (double)ms / 1000);
+    log_info(
+        "turn.done",
+        "turn=%s epoch=%u state=%s err=%s steps=%u input_tokens=%llu output_tokens=%llu ms=%lld",
+        id_log(t->id), t->epoch, turn_state_word(state),
+        err_word(a->seal == SEAL_FAILURE ? a->why : ERR_NONE), a->step,
+        (unsigned long long)a->input_tokens, (unsigned long long)a->output_tokens, (long long)ms);
+    hub_send_done(t->link, t->id, t->epoch, state);
+}
+
+static void drop(struct turn *t)
+{
+    if (t->refused != ERR_NONE && t->refused != ERR_FENCED) /* nobody else knows it yet */
+        hub_send_release(t->link, t->id, t->epoch, err_word(t->refused));
+    if (t->agent.wish == WISH_LEAVE)
+        return; /* counted and logged when it was released */
+    if (t->refused == ERR_NONE || t->refused == ERR_FENCED)
+        /* Its gateway may have heard of no other epoch: the session was deleted. */
+        hub_send_done(t->link, t->id, t->epoch, TURN_NONE);
+    log_info("turn.fenced", "turn=%s epoch=%u step=%u why=%s", id_log(t->id), t->epoch,
+             t->agent.step, err_word(t->refused));
+    metric_add(t->config->meters->turns_fenced, 1);
+}
+
+bool turn_perform(struct turn *t)
+{
+    if (t->agent.state != AGENT_OVER)
+        flush_said(t);
+    enum agent_act act = t->todo;
+    t->todo = ACT_WAIT;
+    switch (act) {
+    case ACT_WAIT:
+        return true;
+    case ACT_LOAD:
+        round_free(&t->round);
+        begin_load(t);
+        return true;
+    case ACT_TOOLS:
+        begin_tools(t);
+        return true;
+    case ACT_SEAL:
+        begin_seal(t);
+        return true;
+    case ACT_RELEASE:
+        begin_release(t);
+        return true;
+    case ACT_FINISH:
+        finish(t);
+        return false;
+    case ACT_DROP:
+        drop(t);
+        return false;
+    case ACT_CALL: /* begun where the conversation is at hand */
+        break;
+    }
+    CHECK(false && "a call without a conversation");
+    return true;
+}

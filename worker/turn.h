@@ -1,0 +1,86 @@
+/* worker/turn.h: a turn that runs here. It owns its agent, journal, token and whatever it waits
+ * for; it performs what agent_step says and has no opinion of its own.
+ *
+ * Facts are told in the read phase and only noted; turn_perform, in the decision phase, does what
+ * the agent made of them. What a pass read of a model's text becomes one event. */
+#ifndef WORKER_TURN_H
+#define WORKER_TURN_H
+
+#include <stdint.h>
+#include "common/list.h"
+#include "common/loop.h"
+#include "common/secret.h"
+#include "proto/store.h"
+#include "worker/agent.h"
+#include "worker/hub.h"
+#include "worker/journal.h"
+#include "worker/llm.h"
+#include "worker/meters.h"
+#include "worker/models.h"
+#include "worker/round.h"
+#include "worker/scene.h"
+#include "worker/tools/tools.h"
+
+struct turn_config {               /* of all turns of this process */
+    struct journal_config journal; /* with loop, store and the worker's name */
+    struct agent_limits limits;
+    struct models *models;
+    struct llm *llm;
+    struct tools *tools;
+    struct meters *meters;
+    const char *extra_prompt; /* or NULL */
+    int64_t token_wait_ms;    /* for a fresh token */
+    struct list *dirty;       /* turns that have something to perform */
+    struct buf *payload;      /* the event that is being written */
+};
+
+enum turn_said { SAID_NOTHING, SAID_TEXT, SAID_REASONING };
+
+struct turn {
+    unsigned magic;
+    struct list node, dirty;
+    const struct turn_config *config;
+    struct hub_link *link;
+    struct id session, id;
+    uint32_t epoch;
+    struct secret *token; /* NULL: there is none, or none is needed */
+    struct agent agent;
+    enum agent_act todo;
+    struct journal journal;
+    bool journal_open;
+    uint64_t call;              /* of the store: load or release */
+    int64_t retry_ms, token_ms; /* when to try that again; when the wait for a token ends; 0: no */
+    struct scene scene;
+    char step_id[ID_TEXT + 16];
+    uint32_t announced_step, announced_attempt; /* of which step_start was said */
+    struct buf said;                            /* of the model's text, in this pass */
+    enum turn_said said_kind;
+    struct llm_call *llm;
+    const struct model *model;
+    uint64_t prompt_tokens;
+    size_t told[REPLY_CALLS_MAX]; /* bytes of arguments that were told on, by call */
+    struct buf assistant_bytes;   /* the last assistant's message, and its decoded form */
+    struct record_message assistant;
+    struct record_message tool;
+    struct round round;
+    char detail[REPLY_DETAIL_MAX]; /* of a failure, for people */
+    enum err detail_of;
+    enum err refused; /* why the store would not have it any more */
+    int64_t begun_ms, step_ms;
+    bool first_token;
+};
+
+/* take_token may be empty or NULL. It is marked dirty: its first act is to load. */
+struct turn *turn_new(const struct turn_config *c, struct hub_link *from, struct id session,
+                      struct id id, uint32_t epoch, struct secret *take_token);
+void turn_free(struct turn *t);
+/* Facts. */
+void turn_cancel(struct turn *t);
+void turn_leave(struct turn *t); /* hand it back as soon as what is being written is written */
+void turn_fenced(struct turn *t);
+void turn_token(struct turn *t, struct secret *take_token); /* empty: there is none to be had */
+void turn_tick(struct turn *t);
+/* Does what is to be done. False: it is over, and the caller frees it. */
+bool turn_perform(struct turn *t) __attribute__((warn_unused_result));
+
+#endif
