@@ -1,0 +1,51 @@
+/* gateway/gateway.h: the one struct of a gateway process: what main.c made, for the modules to use.
+ */
+#ifndef GATEWAY_GATEWAY_H
+#define GATEWAY_GATEWAY_H
+
+#include "common/fetch.h"
+#include "common/http.h"
+#include "common/loop.h"
+#include "common/metrics.h"
+#include "common/redis.h"
+#include "proto/store.h"
+
+struct gateway_settings {
+#define SETTING(field, name, type, by_default, min, max, help) SETTING_FIELD_##type(field)
+#define SETTING_FIELD_TEXT(field) char *field;
+#define SETTING_FIELD_SECRET(field) struct secret *field;
+#define SETTING_FIELD_U32(field) uint32_t field;
+#define SETTING_FIELD_BYTES(field) uint64_t field;
+#define SETTING_FIELD_DURATION(field) int64_t field;
+#define SETTING_FIELD_BOOL(field) bool field;
+#include "gateway/settings.def"
+#undef SETTING
+};
+
+struct gateway {
+    struct gateway_settings settings;
+    char name[96]; /* host:pid:random, the holder of what it queues */
+    struct loop *loop;
+    struct redis *redis;
+    struct store *store;
+    struct fetch_pool *fetch;
+    struct identity *identity;
+    struct turns *turns;
+    struct streams *streams;
+    struct broker *broker;
+    struct http *http;
+    struct janitor *janitor;
+    bool draining;
+};
+
+/* Counters of the whole process: rows of metrics.def. */
+enum gateway_metric {
+#define METRIC(id, kind, name, labels, help) METRIC_##id,
+#include "gateway/metrics.def"
+#undef METRIC
+    METRIC_COUNT
+};
+void gateway_metrics_init(void);
+struct metric *gateway_metric(enum gateway_metric m);
+
+#endif

@@ -1,0 +1,426 @@
+#include "gateway/identity.h"
+
+#include <jansson.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include "common/check.h"
+#include "common/list.h"
+#include "common/log.h"
+#include "common/map.h"
+#include "gateway/gateway.h"
+
+enum {
+    CACHE_MAX = 20000,      /* tokens known at once; more: all are asked for anew */
+    CONFIG_KEEP_MS = 30000, /* how long Perses's answer whether its authentication is on is kept */
+    ANSWER_BYTES_MAX = 1 << 20,
+};
+
+/* Somebody who waits for an answer about a token. */
+struct waiter {
+    struct list node;
+    uint64_t id;
+    identity_fn *fn;
+    void *arg;
+};
+
+/* One token, known by its hash: the answer about it, or the question under way. */
+struct known {
+    struct identity *identity;
+    char key[32];
+    struct secret *access; /* while it is asked for */
+    struct fetch *fetch;
+    struct list waiters;
+    char user[USER_MAX_BYTES];
+    enum err err;
+    int64_t until_ms; /* of the answer; 0: none yet */
+};
+
+struct refresh {
+    struct list node;
+    struct identity *identity;
+    uint64_t id;
+    struct fetch *fetch;
+    identity_refresh_fn *fn;
+    void *arg;
+};
+
+struct identity {
+    struct gateway *gateway;
+    struct map *tokens; /* hash → known */
+    struct list refreshes;
+    uint64_t next_id;
+    int64_t config_until_ms;
+    bool auth_off;
+};
+
+/* ---- what a request came with ---- */
+
+/* The exp claim of a JWT's payload, unverified: only to refresh in time. */
+static int64_t expiry_of(struct str token)
+{
+    struct str payload;
+    unsigned char text[6144];
+    size_t len;
+    if (!str_split(&token, '.', &payload) || !str_split(&token, '.', &payload))
+        return 0;
+    if (sodium_base642bin(text, sizeof text, payload.at, payload.len, NULL, &len, NULL,
+                          sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0)
+        return 0;
+    json_t *claims = json_loadb((char *)text, len, 0, NULL);
+    json_int_t exp = json_integer_value(json_object_get(claims, "exp"));
+    json_decref(claims);
+    sodium_memzero(text, sizeof text);
+    return exp > 0 && exp < INT64_MAX / 1000 ? exp * 1000 : 0;
+}
+
+static bool token_ok(struct str t)
+{
+    for (size_t i = 0; i < t.len;
+         i++) /* what a header may carry: a newline would be another header */
+        if ((unsigned char)t.at[i] <= ' ' || (unsigned char)t.at[i] >= 0x7f)
+            return false;
+    return t.len > 0 && t.len <= 8192;
+}
+
+static struct secret *cookie_token(const struct http_request *r)
+{
+    struct str payload = http_cookie(r, "jwtPayload"), signature = http_cookie(r, "jwtSignature");
+    if (payload.len == 0 || signature.len == 0 || payload.len + signature.len + 1 > 8192)
+        return NULL;
+    char joined[8193];
+    memcpy(joined, payload.at, payload.len);
+    joined[payload.len] = '.';
+    memcpy(joined + payload.len + 1, signature.at, signature.len);
+    struct str whole = {joined, payload.len + 1 + signature.len};
+    struct secret *token = token_ok(whole) ? secret_new(whole) : NULL;
+    secret_wipe(joined, sizeof joined);
+    return token;
+}
+
+void credentials_of(const struct http_request *r, struct credentials *out)
+{
+    struct str header = http_header(r, "Authorization"),
+               refresh = http_cookie(r, "jwtRefreshToken");
+    *out = (struct credentials){.access = cookie_token(r)};
+    if (out->access && token_ok(refresh))
+        out->refresh = secret_new(refresh);
+    if (!out->access && header.len > 7 && strncasecmp(header.at, "Bearer ", 7) == 0) {
+        struct str token = str_trim(str_skip(header, 7));
+        out->access = token_ok(token) ? secret_new(token) : NULL;
+    }
+    out->expires_ms = expiry_of(secret_reveal(out->access));
+}
+
+void credentials_free(struct credentials *c)
+{
+    secret_free(c->access);
+    secret_free(c->refresh);
+    *c = (struct credentials){0};
+}
+
+/* ---- answers ---- */
+
+static void answer(struct known *k)
+{
+    while (!list_empty(&k->waiters)) {
+        struct waiter *w = list_first(&k->waiters, struct waiter, node);
+        list_remove(&w->node);
+        w->fn(w->arg, k->err, k->err ? (struct str){0} : str_of(k->user));
+        free(w);
+    }
+}
+
+static void known_free(struct known *k)
+{
+    fetch_cancel(k->fetch);
+    secret_free(k->access);
+    list_each (&k->waiters, node, next)
+        free(list_of(node, struct waiter, node));
+    free(k);
+}
+
+/* Not beyond the token's own end. */
+static int64_t keep_ms(const struct identity *i, const struct known *k)
+{
+    int64_t keep = i->gateway->settings.whoami_keep_ms;
+    int64_t expires_ms = k->access ? expiry_of(secret_reveal(k->access)) : 0;
+    int64_t left = expires_ms - loop_wall_ms();
+    return expires_ms == 0 || left > keep ? keep : left > 0 ? left : 0;
+}
+
+/* Only what Perses said of the token itself is kept; that it was silent is not. */
+static void settle(struct known *k, enum err err)
+{
+    struct identity *i = k->identity;
+    int64_t now_ms = loop_now_ms(i->gateway->loop);
+    int64_t kept_ms = err == ERR_NONE ? keep_ms(i, k) : 0;
+    secret_free(k->access);
+    k->access = NULL;
+    k->err = err;
+    k->until_ms = now_ms + kept_ms;
+    if (err && err != ERR_UNAUTHENTICATED)
+        metric_add(gateway_metric(METRIC_whoami_failed), 1);
+    answer(k);
+}
+
+static struct fetch *get(struct identity *i, const char *path, const struct secret *bearer,
+                         const struct fetch_handler *h, void *arg)
+{
+    struct buf url;
+    buf_init(&url, 2048);
+    buf_puts(&url, i->gateway->settings.perses);
+    buf_puts(&url, path);
+    struct fetch_request r = {.method = "GET",
+                              .url = buf_cstr(&url),
+                              .bearer = bearer,
+                              .connect_ms = 3000,
+                              .total_ms = 10000,
+                              .body_bytes_max = ANSWER_BYTES_MAX,
+                              .collect = true};
+    struct fetch *f = fetch_start(i->gateway->fetch, &r, h, arg);
+    buf_free(&url);
+    return f;
+}
+
+/* Perses says 401 to everybody when its authentication is off. Its configuration, which needs no
+ * token, tells the two apart. */
+static void on_config(void *arg, const struct fetch_result *r)
+{
+    struct known *k = arg;
+    struct identity *i = k->identity;
+    k->fetch = NULL;
+    if (r->status != FETCH_OK || r->http_status != 200) {
+        settle(k, ERR_PERSES_UNAVAILABLE);
+        return;
+    }
+    json_t *all = json_loadb(r->body.at, r->body.len, 0, NULL);
+    json_t *security = json_object_get(all, "security");
+    if (!security)
+        security = json_object_get(json_object_get(all, "config"), "security");
+    i->auth_off = json_is_object(all) && !json_is_true(json_object_get(security, "enable_auth"));
+    i->config_until_ms = loop_now_ms(i->gateway->loop) + CONFIG_KEEP_MS;
+    json_decref(all);
+    settle(k, i->auth_off ? ERR_PERSES_AUTH_OFF : ERR_UNAUTHENTICATED);
+}
+
+static void refused(struct known *k)
+{
+    static const struct fetch_handler handler = {.on_done = on_config};
+    struct identity *i = k->identity;
+    if (loop_now_ms(i->gateway->loop) < i->config_until_ms)
+        settle(k, i->auth_off ? ERR_PERSES_AUTH_OFF : ERR_UNAUTHENTICATED);
+    else
+        k->fetch = get(i, "/api/config", NULL, &handler, k);
+}
+
+static bool read_user(struct str body, char user[USER_MAX_BYTES])
+{
+    json_t *all = json_loadb(body.at, body.len, 0, NULL);
+    json_t *name = json_object_get(json_object_get(all, "metadata"), "name");
+    size_t len = json_string_length(name);
+    bool ok = json_is_string(name) && len > 0 && len < USER_MAX_BYTES;
+    if (ok)
+        memcpy(user, json_string_value(name), len + 1);
+    json_decref(all);
+    return ok;
+}
+
+static void on_whoami(void *arg, const struct fetch_result *r)
+{
+    struct known *k = arg;
+    k->fetch = NULL;
+    if (r->status == FETCH_OK && r->http_status == 200 && read_user(r->body, k->user)) {
+        settle(k, ERR_NONE);
+    } else if (r->status == FETCH_OK &&
+               (r->http_status == 401 || r->http_status == 403 || r->http_status == 400)) {
+        refused(k);
+    } else {
+        log_warn("identity.perses", "status=%d error=%s", r->http_status,
+                 log_text(str_of(r->error)));
+        settle(k, ERR_PERSES_UNAVAILABLE);
+    }
+}
+
+static void ask(struct known *k)
+{
+    static const struct fetch_handler handler = {.on_done = on_whoami};
+    metric_add(gateway_metric(METRIC_whoami), 1);
+    if (k->access)
+        k->fetch = get(k->identity, "/api/v1/user/whoami", k->access, &handler, k);
+    else
+        refused(k); /* no token at all: is it even asked for? */
+}
+
+/* ---- questions ---- */
+
+static void drop_old(void *arg, struct str key, void *value)
+{
+    struct identity *i = arg;
+    struct known *k = value;
+    if (k->fetch || loop_now_ms(i->gateway->loop) < k->until_ms)
+        return;
+    map_remove(i->tokens, key);
+    known_free(k);
+}
+
+static void drop_all(void *arg, struct str key, void *value)
+{
+    struct identity *i = arg;
+    struct known *k = value;
+    if (k->fetch)
+        return;
+    map_remove(i->tokens, key);
+    known_free(k);
+}
+
+static struct known *known_of(struct identity *i, const struct secret *access)
+{
+    unsigned char hash[32];
+    secret_hash(secret_reveal(access), hash);
+    struct str key = {(char *)hash, sizeof hash};
+    struct known *k = map_get(i->tokens, key);
+    if (k)
+        return k;
+    if (map_size(i->tokens) >= CACHE_MAX)
+        map_each(i->tokens, drop_old, i);
+    if (map_size(i->tokens) >= CACHE_MAX)
+        map_each(i->tokens, drop_all, i);
+    k = xcalloc(1, sizeof *k);
+    k->identity = i;
+    list_init(&k->waiters);
+    memcpy(k->key, hash, sizeof hash);
+    map_put(i->tokens, key, k);
+    return k;
+}
+
+uint64_t identity_check(struct identity *i, const struct secret *access, identity_fn *fn, void *arg)
+{
+    struct known *k = known_of(i, access);
+    if (!k->fetch && k->err == ERR_NONE && loop_now_ms(i->gateway->loop) < k->until_ms) {
+        fn(arg, ERR_NONE, str_of(k->user));
+        return 0;
+    }
+    struct waiter *w = xcalloc(1, sizeof *w);
+    *w = (struct waiter){.id = ++i->next_id, .fn = fn, .arg = arg};
+    uint64_t id = w->id;
+    list_push(&k->waiters, &w->node);
+    if (!k->fetch) {
+        k->access = secret_ref((struct secret *)access);
+        ask(k);
+    }
+    return list_empty(&k->waiters) ? 0 : id;
+}
+
+static void on_refreshed(void *arg, const struct fetch_result *r)
+{
+    struct refresh *f = arg;
+    f->fetch = NULL;
+    list_remove(&f->node);
+    json_t *all = r->status == FETCH_OK && r->http_status == 200
+                      ? json_loadb(r->body.at, r->body.len, 0, NULL)
+                      : NULL;
+    json_t *token = json_object_get(all, "access_token");
+    struct str text = {json_string_value(token), json_string_length(token)};
+    enum err err = token_ok(text)                                   ? ERR_NONE
+                   : r->status != FETCH_OK || r->http_status >= 500 ? ERR_PERSES_UNAVAILABLE
+                                                                    : ERR_TOKEN_EXPIRED;
+    if (err)
+        log_info("identity.refresh", "status=%d code=%s", r->http_status, err_word(err));
+    f->fn(f->arg, err, err ? NULL : secret_new(text), err ? 0 : expiry_of(text));
+    json_decref(all);
+    free(f);
+}
+
+uint64_t identity_refresh(struct identity *i, const struct secret *refresh, identity_refresh_fn *fn,
+                          void *arg)
+{
+    static const struct fetch_handler handler = {.on_done = on_refreshed};
+    static const struct fetch_header json = {"Content-Type", {"application/json", 16}};
+    struct refresh *f = xcalloc(1, sizeof *f);
+    struct buf url, body;
+    buf_init(&url, 2048);
+    buf_init(&body, SECRET_MAX * 2);
+    buf_printf(&url, "%s/api/auth/refresh", i->gateway->settings.perses);
+    buf_puts(&body, "{\"refresh_token\":");
+    json_str(&body, secret_reveal(refresh));
+    buf_putc(&body, '}');
+    *f = (struct refresh){.identity = i, .id = ++i->next_id, .fn = fn, .arg = arg};
+    list_push(&i->refreshes, &f->node);
+    struct fetch_request r = {.method = "POST",
+                              .url = buf_cstr(&url),
+                              .headers = &json,
+                              .header_count = 1,
+                              .body = buf_str(&body),
+                              .connect_ms = 3000,
+                              .total_ms = 10000,
+                              .body_bytes_max = ANSWER_BYTES_MAX,
+                              .collect = true};
+    f->fetch = fetch_start(i->gateway->fetch, &r, &handler, f);
+    secret_wipe(body.at, body.len);
+    buf_free(&body);
+    buf_free(&url);
+    return f->id;
+}
+
+struct forget {
+    uint64_t id;
+};
+
+static void forget_waiter(void *arg, struct str key, void *value)
+{
+    (void)key;
+    const struct forget *forget = arg;
+    struct known *k = value;
+    list_each (&k->waiters, node, next) {
+        struct waiter *w = list_of(node, struct waiter, node);
+        if (w->id == forget->id) {
+            list_remove(&w->node);
+            free(w); /* the question goes on: its answer is kept for the next one */
+        }
+    }
+}
+
+void identity_forget(struct identity *i, uint64_t id)
+{
+    if (id == 0)
+        return;
+    list_each (&i->refreshes, node, next) {
+        struct refresh *f = list_of(node, struct refresh, node);
+        if (f->id != id)
+            continue;
+        fetch_cancel(f->fetch);
+        list_remove(&f->node);
+        free(f);
+        return;
+    }
+    map_each(i->tokens, forget_waiter, &(struct forget){id});
+}
+
+struct identity *identity_new(struct gateway *g)
+{
+    struct identity *i = xcalloc(1, sizeof *i);
+    i->gateway = g;
+    i->tokens = map_new();
+    list_init(&i->refreshes);
+    return i;
+}
+
+static void free_known(void *arg, struct str key, void *value)
+{
+    struct identity *i = arg;
+    map_remove(i->tokens, key);
+    known_free(value);
+}
+
+void identity_free(struct identity *i)
+{
+    list_each (&i->refreshes, node, next) {
+        struct refresh *f = list_of(node, struct refresh, node);
+        fetch_cancel(f->fetch);
+        free(f);
+    }
+    map_each(i->tokens, free_known, i);
+    map_free(i->tokens);
+    free(i);
+}

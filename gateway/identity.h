@@ -1,0 +1,44 @@
+/* gateway/identity.h: who the user is: Perses says (whoami), its answer is kept for a minute at
+ * most, by the token's hash.
+ *
+ * The access token is jwtPayload.jwtSignature of the cookies, or a Bearer. Cookies win, as they do
+ * in Perses. Identical questions under way are asked once. 401 is only for a token that Perses
+ * itself refuses (ERR_UNAUTHENTICATED); Perses silent: ERR_PERSES_UNAVAILABLE; its authentication
+ * off: ERR_PERSES_AUTH_OFF. */
+#ifndef GATEWAY_IDENTITY_H
+#define GATEWAY_IDENTITY_H
+
+#include "common/http.h"
+#include "common/secret.h"
+#include "proto/err.h"
+
+struct gateway;
+struct identity;
+
+enum { USER_MAX_BYTES = 256 };
+
+/* What a request came with. Owned: identity_credentials_free. */
+struct credentials {
+    struct secret *access, *refresh; /* refresh: of the cookie, or NULL */
+    int64_t expires_ms; /* Unix time, from the token's exp claim (unverified: a hint); 0 unknown */
+};
+void credentials_of(const struct http_request *r, struct credentials *out);
+void credentials_free(struct credentials *c);
+
+struct identity *identity_new(struct gateway *g);
+void identity_free(struct identity *i);
+
+/* fn is called once, later or at once: user is borrowed until it returns. identity_forget: it no
+ * longer comes. */
+typedef void identity_fn(void *arg, enum err err, struct str user);
+uint64_t identity_check(struct identity *i, const struct secret *access, identity_fn *fn,
+                        void *arg);
+
+/* A fresh access token (owned by the callee; NULL on error). POST PERSES/api/auth/refresh. */
+typedef void identity_refresh_fn(void *arg, enum err err, struct secret *take_access,
+                                 int64_t expires_ms);
+uint64_t identity_refresh(struct identity *i, const struct secret *refresh, identity_refresh_fn *fn,
+                          void *arg);
+void identity_forget(struct identity *i, uint64_t id); /* 0 is fine */
+
+#endif

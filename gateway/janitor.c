@@ -1,0 +1,84 @@
+#include "gateway/janitor.h"
+
+#include <stdlib.h>
+#include "common/check.h"
+#include "common/log.h"
+#include "gateway/broker.h"
+#include "gateway/stream.h"
+
+enum {
+    SWEEP_MS = 5000, /* how often turns that nobody holds are looked for */
+    SWEEP_MAX = 500,
+};
+
+struct janitor {
+    struct gateway *gateway;
+    struct loop_timer *timer;
+    int64_t swept_ms;
+    uint64_t sweep; /* the store is being asked */
+};
+
+static void ignore(void *arg, enum err err, const struct store_answer *a)
+{
+    (void)arg, (void)err, (void)a;
+}
+
+/* A turn that nobody holds waits for its owner's token, and not for ever. Where nobody signs in, it
+ * needs none. */
+static void on_active(void *arg, enum err err, const struct store_answer *a)
+{
+    struct janitor *j = arg;
+    struct gateway *g = j->gateway;
+    j->sweep = 0;
+    for (unsigned i = 0; err == ERR_NONE && i < a->turn_count; i++) {
+        const struct store_turn *t = &a->turns[i];
+        if (t->state != TURN_RUNNING || t->lease_ms > 0)
+            continue;
+        if (!g->settings.auth) {
+            turns_adopt(g, t->session, t->turn, t->epoch, STR("local"), &(struct credentials){0});
+        } else if (t->waiting_ms > g->settings.token_wait_ms) {
+            log_info("turn.token_expired", "turn=%s waited_ms=%lld", id_log(t->turn),
+                     (long long)t->waiting_ms);
+            store_turn_fail(g->store, t->session, t->turn, t->epoch, ERR_TOKEN_EXPIRED, ignore,
+                            NULL);
+        }
+    }
+}
+
+static void sweep(struct janitor *j, int64_t now_ms)
+{
+    struct gateway *g = j->gateway;
+    int64_t every_ms = g->settings.lease_ms / 2 < SWEEP_MS ? g->settings.lease_ms / 2 : SWEEP_MS;
+    if (!store_ready(g->store))
+        j->swept_ms = now_ms; /* when it is back, holders renew their leases first */
+    if (j->sweep || now_ms - j->swept_ms < every_ms)
+        return;
+    j->swept_ms = now_ms;
+    j->sweep = store_turn_active(g->store, SWEEP_MAX, on_active, j);
+}
+
+static void on_timer(void *arg)
+{
+    struct janitor *j = arg;
+    broker_tick(j->gateway->broker);
+    turns_tick(j->gateway);
+    sweep(j, loop_now_ms(j->gateway->loop));
+}
+
+struct janitor *janitor_new(struct gateway *g)
+{
+    struct janitor *j = xcalloc(1, sizeof *j);
+    j->gateway = g;
+    j->swept_ms = loop_now_ms(g->loop);
+    j->timer = loop_timer_new(g->loop, on_timer, j);
+    int64_t tick_ms = g->settings.beat_ms / 2 > 10 ? g->settings.beat_ms / 2 : 10;
+    loop_timer_set(j->timer, tick_ms, tick_ms);
+    return j;
+}
+
+void janitor_free(struct janitor *j)
+{
+    store_forget(j->gateway->store, j->sweep);
+    loop_timer_free(j->timer);
+    free(j);
+}

@@ -1,0 +1,215 @@
+/* persai-gateway: the HTTP front and the broker in one event loop. Read this first: settings,
+ * modules in order, drain. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "common/check.h"
+#include "common/config.h"
+#include "common/log.h"
+#include "gateway/broker.h"
+#include "gateway/doctor.h"
+#include "gateway/gateway.h"
+#include "gateway/identity.h"
+#include "gateway/janitor.h"
+#include "gateway/routes.h"
+#include "gateway/stream.h"
+#include "proto/wire.h"
+
+static const struct setting table[] = {
+#define SETTING(field, name, type, by_default, min, max, help)                                     \
+    {name, SETTING_##type, offsetof(struct gateway_settings, field), by_default, min, max, help},
+#include "gateway/settings.def"
+#undef SETTING
+};
+enum { SETTINGS = sizeof table / sizeof *table };
+
+static int complain(const char *what, const char *why)
+{
+    log_error("gateway.start", "failed=%s why=%s", what, log_text(str_of(why)));
+    fprintf(stderr, "persai-gateway: %s: %s\n", what, why);
+    return 1;
+}
+
+/* ---- drain: no new turns; what runs ends, or its streams are told to come again elsewhere ---- */
+
+struct drain {
+    struct gateway *gateway;
+    struct loop_timer *timer;
+    int64_t until_ms;
+    bool told;
+};
+
+static void on_drain(void *arg)
+{
+    struct drain *d = arg;
+    struct gateway *g = d->gateway;
+    bool late = loop_now_ms(g->loop) >= d->until_ms;
+    if (!d->told && (late || turns_drained(g))) {
+        d->told = true;
+        streams_end(g, true);
+        broker_bye(g->broker);
+        loop_timer_set(d->timer, 200, 0); /* what was said has so long to leave */
+    } else if (d->told) {
+        loop_stop(g->loop);
+    }
+}
+
+static void on_terminate(void *arg)
+{
+    struct drain *d = arg;
+    struct gateway *g = d->gateway;
+    if (g->draining) {
+        log_warn("gateway.stop", "again=1");
+        loop_stop(g->loop); /* asked twice: at once */
+        return;
+    }
+    log_info("gateway.drain", "ms=%lld", (long long)g->settings.drain_ms);
+    g->draining = true;
+    http_stop_accepting(g->http);
+    streams_end(g, false);
+    d->until_ms = loop_now_ms(g->loop) + g->settings.drain_ms;
+    loop_timer_set(d->timer, 20, 50);
+}
+
+/* ---- start ---- */
+
+static bool open_store(struct gateway *g, char error[256])
+{
+    struct redis_config config = {
+        .url = g->settings.redis, .timeout_ms = 5000, .queue_bytes_max = 64 << 20};
+    struct store_config store = {.lease_ms = g->settings.lease_ms,
+                                 .events_keep_ms = g->settings.events_keep_ms,
+                                 .session_keep_ms = g->settings.session_keep_ms,
+                                 .messages_max = g->settings.messages_max,
+                                 .text_bytes_max = 256 << 10};
+    g->redis = redis_new(g->loop, &config, error);
+    if (g->redis)
+        g->store = store_new(g->loop, g->redis, &store);
+    return g->redis != NULL;
+}
+
+static bool open_http(struct gateway *g, char error[256])
+{
+    static const struct http_callbacks callbacks = {.on_request = routes_on_request,
+                                                    .on_refuse = routes_on_refuse};
+    struct http_config config = {.listen = g->settings.listen,
+                                 .reuse_port = true,
+                                 .body_bytes_max = g->settings.body_bytes_max,
+                                 .connections_max = g->settings.connections_max,
+                                 .idle_ms = 75000,
+                                 .ping_ms = g->settings.ping_ms};
+    g->http = http_new(g->loop, &config, &callbacks, g, error);
+    return g->http != NULL;
+}
+
+static bool auth_off_is_safe(const struct gateway_settings *s)
+{
+    char endpoint[320];
+    snprintf(endpoint, sizeof endpoint, "tcp://%s", s->listen);
+    return s->auth || s->auth_off_anywhere || wire_is_local(endpoint);
+}
+
+static int serve(struct gateway *g)
+{
+    char error[256] = "";
+    struct drain drain = {.gateway = g};
+    if (!auth_off_is_safe(&g->settings))
+        return complain("listen", "PERSAI_AUTH=false listens on loopback only; "
+                                  "PERSAI_AUTH_OFF_ANYWHERE=true overrides that");
+    if (!g->settings.auth)
+        log_warn("gateway.auth_off", "everybody=local listen=%s", g->settings.listen);
+    g->loop = loop_new();
+    g->fetch = fetch_pool_new(g->loop);
+    if (!open_store(g, error))
+        return complain("PERSAI_REDIS", error);
+    g->identity = identity_new(g);
+    g->turns = turns_new(g);
+    g->streams = streams_new(g);
+    g->broker = broker_new(g, error);
+    if (!g->broker)
+        return complain("PERSAI_BROKER", error);
+    if (!open_http(g, error))
+        return complain("PERSAI_LISTEN", error);
+    g->janitor = janitor_new(g);
+    drain.timer = loop_timer_new(g->loop, on_drain, &drain);
+    loop_on_signal(g->loop, SIGTERM, on_terminate, &drain);
+    loop_on_signal(g->loop, SIGINT, on_terminate, &drain);
+    log_info("gateway.ready", "name=%s listen=%s port=%u redis=%s perses=%s version=%s", g->name,
+             g->settings.listen, http_port(g->http), redis_where(g->redis), g->settings.perses,
+             PERSAI_VERSION);
+    loop_run(g->loop);
+    log_info("gateway.stop", "name=%s", g->name);
+    loop_timer_free(drain.timer);
+    return 0;
+}
+
+static void close_all(struct gateway *g)
+{
+    if (g->janitor)
+        janitor_free(g->janitor);
+    if (g->http)
+        http_free(g->http);
+    if (g->streams)
+        streams_free(g->streams);
+    if (g->turns)
+        turns_free(g->turns);
+    g->turns = NULL; /* the loop still runs what it put off */
+    if (g->broker)
+        broker_free(g->broker);
+    if (g->identity)
+        identity_free(g->identity);
+    if (g->store)
+        store_free(g->store);
+    if (g->redis)
+        redis_free(g->redis);
+    if (g->fetch)
+        fetch_pool_free(g->fetch);
+    if (g->loop)
+        loop_free(g->loop);
+}
+
+static void name_self(struct gateway *g)
+{
+    char host[64] = "gateway", id[ID_TEXT + 1];
+    gethostname(host, sizeof host - 1);
+    id_text(id_new(), id);
+    snprintf(g->name, sizeof g->name, "%s:%ld:%.8s", host, (long)getpid(), id);
+}
+
+int main(int argc, char **argv)
+{
+    static const char *const commands[] = {"--check", "--make-keys=", NULL};
+    struct gateway g = {0};
+    struct config_result result = {0};
+    struct config_args args = {
+        .program = "persai-gateway",
+        .summary = "The HTTP gateway and broker of PersAI, an assistant for Perses.",
+        .table = table,
+        .count = SETTINGS,
+        .commands = commands};
+    enum log_level level = LOG_INFO;
+    char error[256];
+    int code;
+    secret_setup();
+    signal(SIGPIPE, SIG_IGN);
+    log_setup(level, "gateway");
+    if (!config_load(&args, argc, argv, &g.settings, &result)) {
+        if (*result.error)
+            fprintf(stderr, "persai-gateway: %s\n", result.error);
+        code = result.exit_code;
+    } else if (!log_level_parse(g.settings.log_level, &level)) {
+        code = complain("settings", "LOG_LEVEL must be debug, info, warn or error");
+    } else if (result.command && strcmp(result.command, "--make-keys=") == 0) {
+        code = wire_make_keys(result.command_arg, error) ? 0 : complain("keys", error);
+    } else {
+        log_setup(level, "gateway");
+        name_self(&g);
+        gateway_metrics_init();
+        code = result.command ? doctor_run(&g) : serve(&g);
+        close_all(&g);
+    }
+    config_free(table, SETTINGS, &g.settings);
+    return code;
+}

@@ -1,0 +1,368 @@
+#include "gateway/routes.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include "common/check.h"
+#include "common/log.h"
+#include "gateway/turns.h"
+
+enum { CALL_MAGIC = 0x43414c4c, SEGMENTS_MAX = 6 };
+enum who { ANYBODY, USER };
+enum body { NONE, OPTIONAL, REQUIRED };
+
+struct route {
+    const char *method, *path;
+    enum who who;
+    void (*handler)(struct call *c);
+    enum body body;
+};
+
+struct offer { /* of a token, see offer_token */
+    struct gateway *gateway;
+    char user[USER_MAX_BYTES];
+    struct credentials credentials;
+};
+
+static const struct route routes[] = {
+#define ROUTE(method, path, who, handler, body, summary) {#method, path, who, handler, body},
+#include "gateway/routes.def"
+#undef ROUTE
+};
+enum { ROUTES = sizeof routes / sizeof *routes };
+
+/* ---- finding the route ---- */
+
+/* One segment of the pattern against one of the path. A malformed id names nothing, as one that
+ * doesn't exist: it is taken as zero, which no session, turn or message has, so that the answer is
+ * the same 404. */
+static bool segment_fits(struct str pattern, struct str segment, struct call *c)
+{
+    uint64_t number;
+    if (str_is(pattern, "{session}")) {
+        if (!id_parse(segment, &c->session))
+            c->session = (struct id){0};
+    } else if (str_is(pattern, "{turn}")) {
+        if (!id_parse(segment, &c->turn))
+            c->turn = (struct id){0};
+    } else if (str_is(pattern, "{message}")) {
+        c->message = str_u64(segment, UINT32_MAX, &number) ? (uint32_t)number : 0;
+    } else {
+        return str_eq(pattern, segment);
+    }
+    return true;
+}
+
+static bool path_fits(const char *pattern, struct str path, struct call *c)
+{
+    struct str rest = str_of(pattern), want, have;
+    while (str_split(&rest, '/', &want))
+        if (!str_split(&path, '/', &have) || !segment_fits(want, have, c))
+            return false;
+    return path.at == NULL;
+}
+
+/* The route, or NULL and in allowed the methods that the path has. */
+static const struct route *find(struct call *c, struct buf *allowed)
+{
+    struct str method = http_method(c->request), path = http_path(c->request);
+    bool head = str_is(method, "HEAD");
+    for (unsigned i = 0; i < ROUTES; i++) {
+        if (!path_fits(routes[i].path, path, c))
+            continue;
+        if (str_is(method, routes[i].method) || (head && strcmp(routes[i].method, "GET") == 0))
+            return &routes[i];
+        if (allowed->len)
+            buf_puts(allowed, ", ");
+        buf_puts(allowed, routes[i].method);
+    }
+    return NULL;
+}
+
+/* ---- the end of a call ---- */
+
+static void call_free(struct call *c)
+{
+    identity_forget(c->gateway->identity, c->identity_id);
+    store_forget(c->gateway->store, c->store_call);
+    credentials_free(&c->credentials);
+    json_decref(c->body);
+    c->magic = 0;
+    free(c);
+}
+
+static void on_gone(void *arg)
+{
+    struct call *c = arg;
+    MAGIC_CHECK(c, CALL_MAGIC);
+    if (c->on_gone)
+        c->on_gone(c);
+    call_free(c);
+}
+
+static void count(unsigned status)
+{
+    metric_add(gateway_metric(status >= 500   ? METRIC_requests_5xx
+                              : status >= 400 ? METRIC_requests_4xx
+                                              : METRIC_requests_2xx),
+               1);
+}
+
+void call_reply_text(struct call *c, unsigned status, const char *content_type, struct str body)
+{
+    MAGIC_CHECK(c, CALL_MAGIC);
+    count(status);
+    log_debug("http.reply", "method=%s status=%u path=%s us=%llu",
+              c->route ? c->route->method : "-", status, log_text(http_path(c->request)),
+              (unsigned long long)((loop_hr_ns() - c->begun_ns) / 1000));
+    http_set_user(c->request, NULL, NULL);
+    http_reply(c->request, status, content_type, body);
+    call_free(c);
+}
+
+void call_reply(struct call *c, unsigned status, struct str json)
+{
+    call_reply_text(c, status, "application/json", json);
+}
+
+void call_fail(struct call *c, enum err err, const char *sentence)
+{
+    struct buf b;
+    unsigned status = err_http_status(err);
+    buf_init(&b, 4096);
+    err_json(&b, err, sentence);
+    if (status == 429 || status == 503)
+        http_add_header(c->request, "Retry-After", "2");
+    call_reply(c, status, buf_str(&b));
+    buf_free(&b);
+}
+
+struct http_stream *call_stream(struct call *c, const struct http_stream_handler *h, void *arg)
+{
+    MAGIC_CHECK(c, CALL_MAGIC);
+    count(200);
+    http_set_user(c->request, NULL, NULL);
+    http_add_header(c->request, "X-Accel-Buffering", "no");
+    struct http_stream *s = http_stream_open(c->request, "text/event-stream", h, arg);
+    call_free(c);
+    return s;
+}
+
+/* ---- what handlers ask of a call ---- */
+
+bool call_text(struct call *c, const char *key, size_t max, struct str *out)
+{
+    json_t *value = json_object_get(c->body, key);
+    *out = (struct str){0};
+    if (!value || json_is_null(value))
+        return true;
+    if (!json_is_string(value)) {
+        char sentence[128];
+        snprintf(sentence, sizeof sentence, "%s must be a text", key);
+        call_fail(c, ERR_INVALID, sentence);
+        return false;
+    }
+    *out = (struct str){json_string_value(value), json_string_length(value)};
+    if (out->len <= max)
+        return true;
+    char sentence[128];
+    snprintf(sentence, sizeof sentence, "%s is longer than %zu bytes", key, max);
+    call_fail(c, ERR_TOO_LARGE, sentence);
+    return false;
+}
+
+struct str call_key(struct call *c, char out[65])
+{
+    unsigned char hash[32];
+    struct str key = http_header(c->request, "Idempotency-Key");
+    if (key.len == 0)
+        return (struct str){0};
+    crypto_generichash_state state;
+    crypto_generichash_init(&state, NULL, 0, sizeof hash);
+    crypto_generichash_update(&state, (const unsigned char *)c->user, strlen(c->user) + 1);
+    crypto_generichash_update(&state, (const unsigned char *)key.at, key.len);
+    crypto_generichash_final(&state, hash, sizeof hash);
+    sodium_bin2hex(out, 65, hash, sizeof hash);
+    return (struct str){out, 64};
+}
+
+struct str title_of(struct str message, size_t max)
+{
+    struct str line;
+    message = str_trim(message);
+    if (!str_split(&message, '\n', &line))
+        return (struct str){0};
+    if (line.len > max) {
+        line.len = max;
+        while (line.len > 0 && ((unsigned char)line.at[line.len] & 0xc0) == 0x80)
+            line.len--; /* not in the middle of a character */
+    }
+    return str_trim(line);
+}
+
+/* ---- a call's way to its handler ---- */
+
+static bool is_json(struct str content_type)
+{
+    struct str type;
+    return str_split(&content_type, ';', &type) && str_trim(type).len == 16 &&
+           strncasecmp(str_trim(type).at, "application/json", 16) == 0;
+}
+
+/* False: the call was answered. */
+static bool read_body(struct call *c)
+{
+    struct str body = http_body(c->request);
+    if (body.len == 0) {
+        if (c->route->body != REQUIRED)
+            return true;
+        call_fail(c, ERR_BAD_JSON, "The body must be a JSON object");
+        return false;
+    }
+    if (c->route->body == NONE)
+        return true;
+    if (!is_json(http_header(c->request, "Content-Type"))) {
+        call_fail(c, ERR_UNSUPPORTED_MEDIA_TYPE, NULL);
+        return false;
+    }
+    json_error_t where;
+    c->body = json_loadb(body.at, body.len, JSON_REJECT_DUPLICATES, &where);
+    if (json_is_object(c->body))
+        return true;
+    char sentence[256];
+    snprintf(sentence, sizeof sentence, "The body must be a JSON object (line %d, column %d: %s)",
+             where.line, where.column, c->body ? "another type" : where.text);
+    call_fail(c, ERR_BAD_JSON, sentence);
+    return false;
+}
+
+/* Any signed-in request of its owner brings a session's waiting turn the token that it lacks. The
+ * answer does not wait for this. */
+static void on_waiting(void *arg, enum err err, const struct store_answer *a)
+{
+    struct offer *o = arg;
+    if (err == ERR_NONE && a->session_count == 1 && a->sessions[0].running_state == TURN_RUNNING &&
+        a->sessions[0].running_lease_ms <= 0)
+        turns_adopt(o->gateway, a->sessions[0].session, a->sessions[0].running,
+                    a->sessions[0].running_epoch, str_of(o->user), &o->credentials);
+    credentials_free(&o->credentials);
+    free(o);
+}
+
+static void offer_token(const struct call *c)
+{
+    if (id_is_zero(c->session) || c->gateway->draining)
+        return;
+    struct offer *o = xcalloc(1, sizeof *o);
+    o->gateway = c->gateway;
+    memcpy(o->user, c->user, sizeof o->user);
+    o->credentials =
+        (struct credentials){secret_ref(c->credentials.access), secret_ref(c->credentials.refresh),
+                             c->credentials.expires_ms};
+    store_session_get(c->gateway->store, str_of(c->user), c->session, false, on_waiting, o);
+}
+
+static void on_user(void *arg, enum err err, struct str user)
+{
+    struct call *c = arg;
+    MAGIC_CHECK(c, CALL_MAGIC);
+    c->identity_id = 0;
+    if (err) {
+        call_fail(c, err, NULL);
+        return;
+    }
+    CHECK(user.len < sizeof c->user);
+    memcpy(c->user, user.at, user.len);
+    if (!read_body(c))
+        return;
+    offer_token(c);
+    c->route->handler(c);
+}
+
+static void identify(struct call *c)
+{
+    struct gateway *g = c->gateway;
+    credentials_of(c->request, &c->credentials);
+    if (!g->settings.auth) {
+        on_user(c, ERR_NONE, STR("local"));
+        return;
+    }
+    uint64_t id = identity_check(g->identity, c->credentials.access, on_user, c);
+    if (id) /* else c is answered and gone */
+        c->identity_id = id;
+}
+
+/* ---- browsers of other origins ---- */
+
+static bool origin_allowed(const struct gateway *g, struct str origin)
+{
+    struct str list = str_of(g->settings.cors_origins), one;
+    while (str_split(&list, ',', &one))
+        if (origin.len > 0 && str_eq(str_trim(one), origin))
+            return true;
+    return false;
+}
+
+static bool cors(struct call *c)
+{
+    struct str origin = http_header(c->request, "Origin");
+    bool allowed = origin_allowed(c->gateway, origin);
+    if (allowed) {
+        char *text = str_dup(origin);
+        http_add_header(c->request, "Access-Control-Allow-Origin", text);
+        http_add_header(c->request, "Access-Control-Allow-Credentials", "true");
+        http_add_header(c->request, "Access-Control-Expose-Headers",
+                        "PersAI-API, Link, Retry-After");
+        http_add_header(c->request, "Vary", "Origin");
+        free(text);
+    }
+    if (!allowed || !str_is(http_method(c->request), "OPTIONS"))
+        return false;
+    http_add_header(c->request, "Access-Control-Allow-Methods", "GET, POST, PATCH, DELETE");
+    http_add_header(c->request, "Access-Control-Allow-Headers",
+                    "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer");
+    http_add_header(c->request, "Access-Control-Max-Age", "600");
+    call_reply(c, 204, (struct str){0});
+    return true;
+}
+
+void routes_on_request(void *gateway, struct http_request *r)
+{
+    struct call *c = xcalloc(1, sizeof *c);
+    c->magic = CALL_MAGIC;
+    c->gateway = gateway;
+    c->request = r;
+    c->begun_ns = loop_hr_ns();
+    http_set_user(r, c, on_gone);
+    http_add_header(r, "PersAI-API", "1");
+    if (cors(c))
+        return;
+    struct buf allowed;
+    buf_init(&allowed, 256);
+    c->route = find(c, &allowed);
+    if (c->route) {
+        if (c->route->who == USER)
+            identify(c);
+        else
+            c->route->handler(c);
+    } else if (allowed.len) {
+        http_add_header(r, "Allow", buf_cstr(&allowed));
+        call_fail(c, ERR_METHOD_NOT_ALLOWED, NULL);
+    } else {
+        call_fail(c, ERR_NOT_FOUND, NULL);
+    }
+    buf_free(&allowed);
+}
+
+struct str routes_on_refuse(void *gateway, unsigned status)
+{
+    (void)gateway;
+    static struct buf b;
+    if (b.max_bytes == 0)
+        buf_init(&b, 4096);
+    buf_clear(&b);
+    count(status);
+    err_json(&b, status == 413 || status == 414 || status == 431 ? ERR_TOO_LARGE : ERR_BAD_REQUEST,
+             NULL);
+    return buf_str(&b);
+}

@@ -1,0 +1,342 @@
+/* gateway/turn_routes.c: what clients ask of turns: begin, follow, cancel. turns.c drives them. */
+#include <stdlib.h>
+#include <string.h>
+#include "common/check.h"
+#include "common/log.h"
+#include "gateway/broker.h"
+#include "gateway/stream.h"
+#include "proto/path.h"
+
+enum { CONTEXT_BYTES_MAX = 65536, MODEL_BYTES_MAX = 200, DATASOURCES_MAX = 16 };
+
+/* ---- POST /session/ID/turn ---- */
+
+/* A question as it came, until the turn is begun: a refresh of the token may lie between. */
+struct question {
+    struct call *call;
+    struct path datasource;
+    char *path, *message, *model, *context;
+    bool async;
+};
+
+static void question_free(struct question *q)
+{
+    free(q->path);
+    free(q->message);
+    free(q->model);
+    free(q->context);
+    free(q);
+}
+
+/* "context.datasources" are paths as the main one is: each tool call may use another. */
+static bool datasources_ok(json_t *context)
+{
+    json_t *list = json_object_get(context, "datasources");
+    size_t count = json_array_size(list);
+    if (list && (!json_is_array(list) || count > DATASOURCES_MAX))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        struct path parsed;
+        json_t *one = json_array_get(list, i);
+        struct str text = {json_string_value(one), json_string_length(one)};
+        if (!json_is_string(one) || path_parse(text, &parsed) != ERR_NONE)
+            return false;
+    }
+    return true;
+}
+
+/* What the worker will look for in a context has the type that it expects. */
+static bool context_ok(json_t *context)
+{
+    static const struct {
+        const char *key;
+        json_type type;
+    } fields[] = {{"time_range", JSON_OBJECT},
+                  {"timezone", JSON_STRING},
+                  {"dashboard", JSON_OBJECT},
+                  {"panels", JSON_ARRAY},
+                  {"variables", JSON_OBJECT}};
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        json_t *value = json_object_get(context, fields[i].key);
+        if (value && !json_is_null(value) && json_typeof(value) != fields[i].type)
+            return false;
+    }
+    return true;
+}
+
+static bool take_context(struct call *c, struct question *q)
+{
+    json_t *context = json_object_get(c->body, "context");
+    if (!context || json_is_null(context))
+        return true;
+    if (!json_is_object(context)) {
+        call_fail(c, ERR_INVALID, "context must be an object");
+        return false;
+    }
+    if (!datasources_ok(context)) {
+        call_fail(c, ERR_BAD_DATASOURCE_PATH,
+                  "context.datasources must be at most 16 paths of Perses's datasource proxy");
+        return false;
+    }
+    if (!context_ok(context)) {
+        call_fail(c, ERR_INVALID,
+                  "context: time_range, dashboard and variables are objects, timezone is a text, "
+                  "panels is an array");
+        return false;
+    }
+    q->context = json_dumps(context, JSON_COMPACT);
+    if (!q->context || strlen(q->context) > CONTEXT_BYTES_MAX) {
+        call_fail(c, ERR_TOO_LARGE, "context is larger than 64 KiB");
+        return false;
+    }
+    return true;
+}
+
+/* Everything that the request says, checked; false: the call was answered. */
+static bool take_question(struct call *c, struct question *q)
+{
+    struct str path, message, model, prefer = http_header(c->request, "Prefer");
+    if (!http_query(c->request, "datasource_path", &path))
+        path = (struct str){0};
+    enum err bad_path = path_parse(path, &q->datasource);
+    if (bad_path) {
+        call_fail(c, bad_path, NULL);
+        return false;
+    }
+    if (!call_text(c, "message", c->gateway->settings.message_bytes_max, &message) ||
+        !call_text(c, "model", MODEL_BYTES_MAX, &model) || !take_context(c, q))
+        return false;
+    if (str_trim(message).len == 0) {
+        call_fail(c, ERR_INVALID, "message must be a text that is not empty");
+        return false;
+    }
+    q->path = str_dup(path);
+    q->message = str_dup(message);
+    q->model = str_dup(model);
+    for (struct str piece; str_split(&prefer, ',', &piece);)
+        q->async = q->async || str_is(str_trim(piece), "respond-async");
+    return true;
+}
+
+static void begin(struct question *q)
+{
+    enum { TITLE_BYTES_MAX = 120 };
+    struct call *c = q->call;
+    struct id turn = id_new();
+    struct buf turn_start;
+    char key[65];
+    buf_init(&turn_start, 1024);
+    CHECK(event_turn_start(&turn_start, turn, c->session));
+    struct record_request request = {.owner = str_of(c->user),
+                                     .datasource_path = str_of(q->path),
+                                     .context = str_of(q->context),
+                                     .model = str_of(q->model)};
+    struct record_message message = {.role = ROLE_USER,
+                                     .turn = turn,
+                                     .at_ms = loop_wall_ms(),
+                                     .content = str_of(q->message),
+                                     .context = str_of(q->context)};
+    struct store_begin b = {.owner = str_of(c->user),
+                            .session = c->session,
+                            .turn = turn,
+                            .key = call_key(c, key),
+                            .title = title_of(str_of(q->message), TITLE_BYTES_MAX),
+                            .message = &message,
+                            .request = &request,
+                            .turn_start = buf_str(&turn_start),
+                            .holder = str_of(c->gateway->name)};
+    turns_begin(c, &b, q->async);
+    buf_free(&turn_start);
+    question_free(q);
+}
+
+static void on_refreshed(void *arg, enum err err, struct secret *take_access, int64_t expires_ms)
+{
+    struct question *q = arg;
+    struct call *c = q->call;
+    c->identity_id = 0;
+    c->on_gone = NULL;
+    if (err == ERR_NONE) {
+        secret_free(c->credentials.access);
+        c->credentials.access = take_access;
+        c->credentials.expires_ms = expires_ms;
+    } /* else the token that it has is still good for now; the worker will ask again when it no
+         longer is */
+    begin(q);
+}
+
+static void question_gone(struct call *c) { question_free(c->data); }
+
+static bool expires_soon(const struct credentials *k)
+{
+    enum { AHEAD_MS = 300000 }; /* about what a long turn takes */
+    return k->refresh && k->expires_ms && k->expires_ms - loop_wall_ms() < AHEAD_MS;
+}
+
+void turns_post(struct call *c)
+{
+    struct gateway *g = c->gateway;
+    struct question *q = xcalloc(1, sizeof *q);
+    q->call = c;
+    if (!take_question(c, q)) {
+        question_free(q);
+        return;
+    }
+    enum err refused = g->draining                                  ? ERR_DRAINING
+                       : !dispatch_room(broker_dispatch(g->broker)) ? ERR_QUEUE_FULL
+                       : !broker_expects_worker(g->broker)          ? ERR_NO_WORKER
+                       : !store_ready(g->store)                     ? ERR_STORE_UNAVAILABLE
+                                                                    : ERR_NONE;
+    if (refused) {
+        metric_add(gateway_metric(METRIC_turns_refused), 1);
+        question_free(q);
+        call_fail(c, refused, NULL);
+    } else if (expires_soon(&c->credentials)) {
+        c->data = q;
+        c->on_gone = question_gone;
+        c->identity_id = identity_refresh(g->identity, c->credentials.refresh, on_refreshed, q);
+    } else {
+        begin(q);
+    }
+}
+
+/* ---- GET /session/ID/turn/TID/events ---- */
+
+struct follow_call { /* what a GET waits for */
+    struct event_at after;
+};
+
+static bool take_after(struct call *c, struct event_at *after)
+{
+    struct str text = http_header(c->request, "Last-Event-ID");
+    *after = (struct event_at){0, 0};
+    if (text.len == 0 && !http_query(c->request, "last_event_id", &text))
+        return true;
+    if (text.len == 0 || event_at_parse(text, after))
+        return true;
+    call_fail(c, ERR_BAD_REQUEST, "Last-Event-ID must be the id of an event, as 1-12");
+    return false;
+}
+
+static struct event_at after_of(const struct call *c)
+{
+    const struct follow_call *f = c->data;
+    return f->after;
+}
+
+static void free_data(struct call *c)
+{
+    free(c->data);
+    c->data = NULL;
+}
+
+static void on_over_read(void *arg, enum err err, const struct store_answer *a)
+{
+    struct call *c = arg;
+    struct event_at after = after_of(c);
+    c->store_call = 0;
+    c->on_gone = NULL;
+    free_data(c);
+    if (err) {
+        call_fail(c, err == ERR_HISTORY_LOST ? ERR_EVENTS_EXPIRED : err, NULL);
+        return;
+    }
+    struct turn *t = turns_followed(c->gateway, c->session, c->turn, str_of(c->user));
+    stream_open(c, t, after, a, true);
+}
+
+static void on_turn(void *arg, enum err err, const struct store_answer *a)
+{
+    struct call *c = arg;
+    struct gateway *g = c->gateway;
+    c->store_call = 0;
+    if (err) {
+        c->on_gone = NULL;
+        free_data(c);
+        call_fail(c, err, NULL);
+        return;
+    }
+    if (turn_state_over(a->turn.state)) { /* its events may have expired: that must be known before
+                                             the stream begins */
+        c->store_call =
+            store_events_read(g->store, c->session, c->turn, after_of(c), 65536, on_over_read, c);
+        return;
+    }
+    struct event_at after = after_of(c);
+    c->on_gone = NULL;
+    free_data(c);
+    if (a->turn.state == TURN_RUNNING && a->turn.lease_ms <= 0)
+        turns_adopt(g, c->session, c->turn, a->turn.epoch, str_of(c->user), &c->credentials);
+    stream_open(c, turns_followed(g, c->session, c->turn, str_of(c->user)), after, NULL, true);
+}
+
+void turns_events(struct call *c)
+{
+    struct gateway *g = c->gateway;
+    struct event_at after;
+    if (!take_after(c, &after))
+        return;
+    if (g->draining) {
+        call_fail(c, ERR_DRAINING, NULL);
+        return;
+    }
+    struct turn *t = turns_get(g, c->turn);
+    bool driven_here =
+        t && (t->place == PLACE_QUEUED || t->place == PLACE_RUNNING || t->place == PLACE_CLAIMING);
+    if (driven_here && id_eq(t->session, c->session) && strcmp(t->owner, c->user) == 0) {
+        stream_open(c, t, after, NULL, true);
+        return;
+    }
+    struct follow_call *f = xcalloc(1, sizeof *f);
+    f->after = after;
+    c->data = f;
+    c->on_gone = free_data;
+    c->store_call = store_turn_get(g->store, str_of(c->user), c->session, c->turn, on_turn, c);
+}
+
+/* ---- POST …/cancel and …/resume ---- */
+
+static void on_cancelled(void *arg, enum err err, const struct store_answer *a)
+{
+    struct call *c = arg;
+    struct gateway *g = c->gateway;
+    c->store_call = 0;
+    if (err && err != ERR_TURN_OVER) {
+        call_fail(c, err, NULL);
+        return;
+    }
+    struct turn *t = turns_get(g, c->turn);
+    if (t && t->place == PLACE_QUEUED)
+        turns_withdraw(t);
+    else if (err == ERR_NONE && a->turn.state == TURN_RUNNING)
+        broker_cancel(g->broker, c->turn); /* whichever worker has it, for whichever gateway */
+    log_info("turn.cancel", "turn=%s over=%d", id_log(c->turn), err == ERR_TURN_OVER);
+    call_reply(c, 202,
+               err == ERR_TURN_OVER ? STR("{\"state\":\"over\"}")
+                                    : STR("{\"state\":\"cancelling\"}"));
+}
+
+void turns_cancel(struct call *c)
+{
+    c->store_call =
+        store_turn_cancel(c->gateway->store, str_of(c->user), c->session, c->turn, on_cancelled, c);
+}
+
+static void on_resume_turn(void *arg, enum err err, const struct store_answer *a)
+{
+    struct call *c = arg;
+    c->store_call = 0;
+    if (err)
+        call_fail(c, err, NULL);
+    else
+        call_fail(c, ERR_TURN_OVER,
+                  turn_state_over(a->turn.state) ? NULL
+                                                 : "No tool call of this turn waits for approval");
+}
+
+/* No tool of this version needs approval, so no turn awaits a decision. */
+void turns_resume(struct call *c)
+{
+    c->store_call =
+        store_turn_get(c->gateway->store, str_of(c->user), c->session, c->turn, on_resume_turn, c);
+}

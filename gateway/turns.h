@@ -1,0 +1,88 @@
+/* gateway/turns.h: the turns that this gateway drives or has followers of: their states, tokens,
+ * tails.
+ *
+ * Owns every struct turn. A turn is here while it is driven (QUEUED, RUNNING, CLAIMING) or has a
+ * follower; all else of it is in Redis. Its token lives here and in its worker, nowhere else
+ * (invariant 7). */
+#ifndef GATEWAY_TURNS_H
+#define GATEWAY_TURNS_H
+
+#include "common/list.h"
+#include "gateway/dispatch.h"
+#include "gateway/follow.h"
+#include "gateway/identity.h"
+#include "gateway/routes.h"
+#include "proto/frame.h"
+
+#define TURN_PLACES(X)                                                                             \
+    X(BEGINNING) /* the store is asked to accept it */                                             \
+    X(QUEUED)    /* accepted, held by us, waits for a worker */                                    \
+    X(RUNNING)   /* a worker has it */                                                             \
+    X(CLAIMING)  /* its worker is gone: the store is asked for the next epoch */                   \
+    X(FOLLOWED)  /* another's, or nobody's: followers here read it from the store */               \
+    X(ENDED)     /* its final event is in the tail */
+enum turn_place {
+#define X(name) PLACE_##name,
+    TURN_PLACES(X)
+#undef X
+};
+
+struct turn {
+    uint32_t magic;
+    struct gateway *gateway;
+    enum turn_place place;
+    struct id session, turn;
+    uint32_t epoch;
+    char owner[USER_MAX_BYTES];
+    struct credentials credentials;
+    struct dispatch_turn slot;
+    struct tail tail;
+    struct list followers; /* of struct follower (stream.h) */
+    struct list node;      /* all turns */
+    uint64_t store_call, identity_id;
+    int64_t held_ms; /* QUEUED: when its lease was renewed; CLAIMING: when to ask again */
+    bool died;       /* CLAIMING: its worker died on it */
+    bool heard;      /* an event of a worker has come */
+    uint64_t begun_ns;
+    struct call *asker; /* BEGINNING: who waits for the answer; NULL when it left */
+    bool asker_async;
+    struct loop_timer *first_byte; /* holds a stream's first byte back behind a proxy */
+};
+
+struct turns;
+struct turns *turns_new(struct gateway *g);
+void turns_free(struct turns *t);
+void turns_counts(const struct turns *t, unsigned *driven, unsigned *streams);
+
+/* From broker.c. */
+struct turn *turns_of_slot(struct dispatch_turn *slot);
+void turns_sent(struct turn *t); /* TURN is on its way to slot.worker */
+void turns_on_event(struct gateway *g, const struct dispatch_worker *from,
+                    const struct frame_EVENT *e);
+void turns_on_done(struct gateway *g, const struct dispatch_worker *from,
+                   const struct frame_DONE *d);
+void turns_on_release(struct gateway *g, const struct dispatch_worker *from,
+                      const struct frame_RELEASE *r);
+void turns_on_need_token(struct gateway *g, struct dispatch_worker *from,
+                         const struct frame_NEED_TOKEN *n);
+void turns_on_lost(struct turn *t); /* its worker is dead */
+
+/* The accepted POST: c is answered when the store has accepted the turn (202 with async, else its
+ * stream). */
+void turns_begin(struct call *c, const struct store_begin *begin, bool async);
+/* Cancellation of one that is still QUEUED here: it ends without a worker. */
+void turns_withdraw(struct turn *t);
+/* A turn that nobody holds, and its owner (or nobody's sign-in is needed) brought a token: take it
+ * over. */
+void turns_adopt(struct gateway *g, struct id session, struct id turn, uint32_t epoch,
+                 struct str owner, const struct credentials *c);
+/* From stream.c. */
+struct turn *turns_get(struct gateway *g, struct id turn); /* NULL: not here */
+struct turn *turns_followed(struct gateway *g, struct id session, struct id turn,
+                            struct str owner); /* got or made */
+void turns_release(struct turn *t); /* a follower left: freed when it is no longer needed */
+
+void turns_tick(struct gateway *g);          /* janitor */
+bool turns_drained(const struct gateway *g); /* nothing is driven here any more */
+
+#endif
