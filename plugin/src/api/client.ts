@@ -1,0 +1,437 @@
+// The gateway's HTTP API, reached only through a Perses datasource's proxy on the page's own origin. This is
+// the one file that calls fetch and the one that knows the proxy's path: no other URL can be reached from here.
+import { EventId, asList, asObject, asText, formatEventId, parseJson } from './events';
+import { SessionDetail, SessionSummary, parseSessionDetail, parseSessionSummary } from './sessions';
+
+/** The HTTP API that this plugin speaks; a gateway names its own in the header of each answer. */
+export const API_VERSION = '1';
+const API_HEADER = 'PersAI-API';
+
+const REQUEST_TIMEOUT_MS = 30_000;
+const RETRY_AFTER_MAX_MS = 60_000;
+
+export type ApiErrorCode = string;
+
+/** What went wrong, in words for a person. `code` is the gateway's stable word or one of ours:
+ *  network, timeout, unreachable (the proxy has no gateway behind it), not_gateway, api_mismatch. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError';
+
+  constructor(
+    readonly status: number,
+    readonly code: ApiErrorCode,
+    message: string,
+    readonly retryAfterMs?: number,
+  ) {
+    super(message);
+  }
+
+  /** May the same request succeed when it is sent again? All that we send is idempotent. */
+  get transient(): boolean {
+    return (
+      this.code === 'network' ||
+      this.code === 'timeout' ||
+      this.code === 'unreachable' ||
+      this.status === 429 ||
+      (this.status >= 500 && this.code !== 'api_mismatch' && this.code !== 'not_gateway')
+    );
+  }
+}
+
+export interface ModelInfo {
+  readonly id: string;
+  readonly name: string;
+  readonly isDefault: boolean;
+}
+
+export interface TimeRangeContext {
+  readonly start?: string;
+  readonly end?: string;
+  readonly duration?: string;
+}
+
+export interface PanelContext {
+  readonly title: string;
+  readonly description?: string;
+  readonly queries: readonly string[];
+}
+
+export interface TurnContext {
+  readonly time_range?: TimeRangeContext;
+  readonly timezone?: string;
+  readonly datasources?: readonly string[];
+  readonly dashboard?: { readonly project: string; readonly name: string };
+  readonly panels?: readonly PanelContext[];
+  readonly variables?: Readonly<Record<string, string | readonly string[]>>;
+}
+
+export interface TurnRequest {
+  readonly sessionId: string;
+  readonly message: string;
+  readonly datasourcePath: string;
+  readonly context?: TurnContext;
+  readonly model?: string;
+  readonly idempotencyKey: string;
+}
+
+export interface Decision {
+  readonly callId: string;
+  readonly approve: boolean;
+}
+
+export interface SessionPage {
+  readonly sessions: readonly SessionSummary[];
+  readonly cursor?: string;
+}
+
+export interface GatewayClient {
+  createSession(options: { title?: string; model?: string; idempotencyKey: string }): Promise<string>;
+  listSessions(options?: { query?: string; cursor?: string; signal?: AbortSignal }): Promise<SessionPage>;
+  getSession(sessionId: string, signal?: AbortSignal): Promise<SessionDetail>;
+  patchSession(sessionId: string, patch: Record<string, unknown>): Promise<void>;
+  deleteSession(sessionId: string): Promise<void>;
+  forkSession(sessionId: string, messageId: string): Promise<string>;
+  patchMessage(
+    sessionId: string,
+    messageId: string,
+    patch: { pinned?: boolean; excluded?: boolean },
+  ): Promise<void>;
+  deleteMessage(sessionId: string, messageId: string): Promise<void>;
+  startTurn(request: TurnRequest): Promise<string>;
+  openEvents(
+    sessionId: string,
+    turnId: string,
+    after: EventId | undefined,
+    signal: AbortSignal,
+  ): Promise<ReadableStream<Uint8Array>>;
+  cancelTurn(sessionId: string, turnId: string): Promise<void>;
+  resumeTurn(sessionId: string, turnId: string, decisions: readonly Decision[]): Promise<void>;
+  listModels(signal?: AbortSignal): Promise<readonly ModelInfo[]>;
+}
+
+/** Names as Perses allows them. */
+const NAME = /^[A-Za-z0-9_.-]{1,75}$/;
+const PROXY_PATH = /^((?:\/[A-Za-z0-9_.-]+)*)\/proxy\/globaldatasources\/([A-Za-z0-9_.-]{1,75})$/;
+
+/** `/proxy/globaldatasources/NAME`, maybe below the prefix that Perses is served under; else undefined. */
+export function checkProxyUrl(proxyUrl: string | undefined): string | undefined {
+  const match = PROXY_PATH.exec(proxyUrl ?? '');
+  if (match === null || (proxyUrl ?? '').split('/').some((part) => part === '.' || part === '..'))
+    return undefined;
+  return proxyUrl;
+}
+
+/** What the gateway is given to query a global datasource of Perses; undefined for an impossible name. */
+export function datasourcePath(name: string): string | undefined {
+  return NAME.test(name) && name !== '.' && name !== '..' ? `/proxy/globaldatasources/${name}` : undefined;
+}
+
+export function newIdempotencyKey(): string {
+  // randomUUID exists only on secure origins; Perses is often served over plain http inside a company.
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+function retryAfterOf(response: Response): number | undefined {
+  const seconds = Number(response.headers.get('Retry-After') ?? 'x');
+  return Number.isFinite(seconds) && seconds >= 0 ? Math.min(seconds * 1000, RETRY_AFTER_MAX_MS) : undefined;
+}
+
+async function errorOf(response: Response): Promise<ApiError> {
+  const text = await response.text().catch(() => '');
+  const body = asObject(parseJson(text));
+  const detail = asObject(body?.['detail']);
+  const sentence = asText(detail?.['response']);
+  const retryAfter = retryAfterOf(response);
+  if (sentence !== '') {
+    const code = asText(detail?.['code']) || `http_${response.status}`;
+    return new ApiError(response.status, code, sentence, retryAfter);
+  }
+  // Not the gateway's words: what answered is Perses itself, or a proxy before it.
+  const said = asText(body?.['message']) || asText(body?.['error']);
+  switch (response.status) {
+    case 401:
+      return new ApiError(401, 'signed_out', 'You are signed out of Perses.');
+    case 403:
+      return new ApiError(403, 'datasource_forbidden', 'Perses does not let you use the PersAI datasource.');
+    case 404:
+      return new ApiError(404, 'datasource_missing', said || 'Perses knows no such PersAI datasource.');
+    case 500:
+    case 502:
+    case 503:
+    case 504:
+      return new ApiError(
+        response.status,
+        'unreachable',
+        'The PersAI gateway does not answer: Perses could not reach it through the datasource.',
+        retryAfter,
+      );
+    default:
+      return new ApiError(
+        response.status,
+        `http_${response.status}`,
+        said || `The request was refused with status ${response.status}.`,
+        retryAfter,
+      );
+  }
+}
+
+function isAbort(error: unknown): boolean {
+  return error instanceof DOMException && error.name === 'AbortError';
+}
+
+interface Request {
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | undefined>>;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+}
+
+function urlOf(base: string, request: Request): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(request.query ?? {})) {
+    if (value !== undefined && value !== '') query.set(name, value);
+  }
+  const suffix = query.toString();
+  return base + request.path + (suffix === '' ? '' : `?${suffix}`);
+}
+
+/** Sends it; resolves when the headers are there. From then on the signal is no longer ours to watch: who reads
+ *  a stream stops by cancelling it, and a body may take as long as it likes. */
+async function send(base: string, request: Request): Promise<Response> {
+  const headers: Record<string, string> = {
+    Accept: 'application/json',
+    [API_HEADER]: API_VERSION,
+    ...request.headers,
+  };
+  if (request.body !== undefined) headers['Content-Type'] = 'application/json';
+  const control = new AbortController();
+  const giveUp = (): void => control.abort();
+  request.signal?.addEventListener('abort', giveUp, { once: true });
+  if (request.signal?.aborted === true) giveUp();
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    giveUp();
+  }, REQUEST_TIMEOUT_MS);
+  let response: Response;
+  try {
+    response = await fetch(urlOf(base, request), {
+      method: request.method,
+      headers,
+      body: request.body === undefined ? undefined : JSON.stringify(request.body),
+      credentials: 'same-origin',
+      redirect: 'error', // a redirect would carry the request to where we did not send it
+      cache: 'no-store',
+      signal: control.signal,
+    });
+  } catch (error) {
+    if (late) throw new ApiError(0, 'timeout', 'PersAI took too long to answer.');
+    if (isAbort(error) || request.signal?.aborted === true) throw error;
+    // Perses's own page wraps fetch: a refused refresh of the sign-in surfaces as an error with a status.
+    const status = asObject(error)?.['status'];
+    if (status === 400 || status === 401)
+      throw new ApiError(401, 'signed_out', 'You are signed out of Perses.');
+    throw new ApiError(0, 'network', 'The network did not carry the request.');
+  } finally {
+    clearTimeout(timer);
+    request.signal?.removeEventListener('abort', giveUp);
+  }
+  const version = response.headers.get(API_HEADER);
+  if (version !== null && version !== API_VERSION) {
+    throw new ApiError(
+      response.status,
+      'api_mismatch',
+      `This PersAI plugin speaks version ${API_VERSION} of the API, the gateway version ${version}. ` +
+        'Ask an administrator to update the older of the two.',
+    );
+  }
+  if (!response.ok) throw await errorOf(response);
+  return response;
+}
+
+async function sendForJson(base: string, request: Request): Promise<{ body: unknown; response: Response }> {
+  const response = await send(base, request);
+  const type = response.headers.get('Content-Type') ?? '';
+  const text = await response.text();
+  const body = text === '' ? {} : parseJson(text);
+  if (body === undefined || (text !== '' && !type.includes('json'))) {
+    throw new ApiError(
+      response.status,
+      'not_gateway',
+      'What answered is not a PersAI gateway: the PersAI datasource points somewhere else.',
+    );
+  }
+  return { body, response };
+}
+
+function part(text: string): string {
+  return encodeURIComponent(text);
+}
+
+function sessionPath(sessionId: string, ...rest: readonly string[]): string {
+  return ['/session', part(sessionId), ...rest].join('/');
+}
+
+function requireText(value: unknown, what: string): string {
+  const text = asText(value);
+  if (text === '') throw new ApiError(200, 'not_gateway', `The gateway's answer has no ${what}.`);
+  return text;
+}
+
+/** The cursor of `Link: <…?cursor=X>; rel="next"`. The link's own address is not followed. */
+function nextCursor(link: string | null): string | undefined {
+  const target = /<([^>]*)>\s*;[^,]*rel="?next"?/.exec(link ?? '')?.[1];
+  return target === undefined ? undefined : (/[?&]cursor=([^&]*)/.exec(target)?.[1] ?? undefined);
+}
+
+function parseModels(body: unknown): readonly ModelInfo[] {
+  const list = Array.isArray(body) ? body : asList(asObject(body)?.['models'] ?? asObject(body)?.['data']);
+  const models: ModelInfo[] = [];
+  for (const entry of list) {
+    const model = typeof entry === 'string' ? { id: entry } : asObject(entry);
+    const id = asText(model?.['id']) || asText(asObject(entry)?.['model']);
+    if (id !== '') {
+      models.push({
+        id,
+        name: asText(asObject(entry)?.['name']) || id,
+        isDefault: asObject(entry)?.['default'] === true,
+      });
+    }
+  }
+  return models;
+}
+
+/** `proxyUrl` as Perses's datasource store gives it. Throws for anything that is not such a path. */
+export function createGatewayClient(proxyUrl: string | undefined): GatewayClient {
+  const base = checkProxyUrl(proxyUrl);
+  if (base === undefined) throw new Error('PersAI is reached through a global Perses datasource only.');
+
+  const command = async (request: Request): Promise<unknown> => (await sendForJson(base, request)).body;
+
+  return {
+    async createSession({ title, model, idempotencyKey }): Promise<string> {
+      const body = await command({
+        method: 'POST',
+        path: '/session',
+        headers: { 'Idempotency-Key': idempotencyKey },
+        body: { ...(title === undefined ? {} : { title }), ...(model === undefined ? {} : { model }) },
+      });
+      return requireText(asObject(body)?.['session_id'], 'session_id');
+    },
+
+    async listSessions({ query, cursor, signal } = {}): Promise<SessionPage> {
+      const { body, response } = await sendForJson(base, {
+        method: 'GET',
+        path: '/sessions',
+        query: {
+          q: query,
+          limit: '50',
+          cursor: cursor === undefined ? undefined : decodeURIComponent(cursor),
+        },
+        signal,
+      });
+      const sessions = asList(body)
+        .map(parseSessionSummary)
+        .filter((session) => session !== undefined);
+      return { sessions, cursor: nextCursor(response.headers.get('Link')) };
+    },
+
+    async getSession(sessionId, signal): Promise<SessionDetail> {
+      const body = await command({ method: 'GET', path: sessionPath(sessionId), signal });
+      return parseSessionDetail(sessionId, body);
+    },
+
+    async patchSession(sessionId, patch): Promise<void> {
+      await command({ method: 'PATCH', path: sessionPath(sessionId), body: patch });
+    },
+
+    async deleteSession(sessionId): Promise<void> {
+      try {
+        await command({ method: 'DELETE', path: sessionPath(sessionId) });
+      } catch (error) {
+        // Gone already: a repeated request, or another tab was faster.
+        if (!(error instanceof ApiError && error.status === 404)) throw error;
+      }
+    },
+
+    async forkSession(sessionId, messageId): Promise<string> {
+      const body = await command({
+        method: 'POST',
+        path: sessionPath(sessionId, 'fork'),
+        headers: { 'Idempotency-Key': newIdempotencyKey() },
+        body: { message_id: messageId },
+      });
+      return requireText(asObject(body)?.['session_id'], 'session_id');
+    },
+
+    async patchMessage(sessionId, messageId, patch): Promise<void> {
+      await command({
+        method: 'PATCH',
+        path: sessionPath(sessionId, 'message', part(messageId)),
+        body: patch,
+      });
+    },
+
+    async deleteMessage(sessionId, messageId): Promise<void> {
+      await command({ method: 'DELETE', path: sessionPath(sessionId, 'message', part(messageId)) });
+    },
+
+    async startTurn({
+      sessionId,
+      message,
+      datasourcePath: path,
+      context,
+      model,
+      idempotencyKey,
+    }): Promise<string> {
+      const body = await command({
+        method: 'POST',
+        path: sessionPath(sessionId, 'turn'),
+        query: { datasource_path: path },
+        headers: { 'Idempotency-Key': idempotencyKey, Prefer: 'respond-async' },
+        body: {
+          message,
+          ...(context === undefined ? {} : { context }),
+          ...(model === undefined ? {} : { model }),
+        },
+      });
+      return requireText(asObject(body)?.['turn_id'], 'turn_id');
+    },
+
+    async openEvents(sessionId, turnId, after, signal): Promise<ReadableStream<Uint8Array>> {
+      const response = await send(base, {
+        method: 'GET',
+        path: sessionPath(sessionId, 'turn', part(turnId), 'events'),
+        headers: {
+          Accept: 'text/event-stream',
+          ...(after === undefined ? {} : { 'Last-Event-ID': formatEventId(after) }),
+        },
+        signal,
+      });
+      const type = response.headers.get('Content-Type') ?? '';
+      if (response.body === null || !type.startsWith('text/event-stream')) {
+        throw new ApiError(response.status, 'not_gateway', 'What answered is not a PersAI event stream.');
+      }
+      return response.body;
+    },
+
+    async cancelTurn(sessionId, turnId): Promise<void> {
+      await command({ method: 'POST', path: sessionPath(sessionId, 'turn', part(turnId), 'cancel') });
+    },
+
+    async resumeTurn(sessionId, turnId, decisions): Promise<void> {
+      await command({
+        method: 'POST',
+        path: sessionPath(sessionId, 'turn', part(turnId), 'resume'),
+        body: { decisions: decisions.map(({ callId, approve }) => ({ call_id: callId, approve })) },
+      });
+    },
+
+    async listModels(signal): Promise<readonly ModelInfo[]> {
+      return parseModels(await command({ method: 'GET', path: '/models', signal }));
+    },
+  };
+}

@@ -1,0 +1,326 @@
+// The whole chat: the list of conversations, the messages, the composer. It is given a gateway, and where to
+// remember which conversation is open.
+import {
+  Alert,
+  Box,
+  Button,
+  Chip,
+  CircularProgress,
+  Drawer,
+  IconButton,
+  MenuItem,
+  Snackbar,
+  Stack,
+  TextField,
+  Tooltip,
+  Typography,
+  useMediaQuery,
+  useTheme,
+} from '@mui/material';
+import { isRelativeTimeRange } from '@perses-dev/core';
+import { useTimeRange } from '@perses-dev/plugin-system';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import HistoryIcon from 'mdi-material-ui/History';
+import PlusIcon from 'mdi-material-ui/Plus';
+import { ReactElement, ReactNode, useCallback, useEffect, useMemo, useRef, useState } from 'react';
+
+import { GatewayClient, TurnContext, datasourcePath } from '../api/client';
+import { Composer } from './Composer';
+import { ChatContext, ChatContextValue, useConversation } from './context';
+import { Conversation, ConversationState, SendOptions } from './conversation';
+import { HISTORY_KEY, History } from './History';
+import { Messages } from './Messages';
+import { plain } from './text';
+
+export interface ChatProps {
+  readonly client: GatewayClient;
+  /** The gateway's datasource, by name. */
+  readonly gateway: string;
+  /** Names of the global datasources that can be asked, the default one first. */
+  readonly datasources: readonly string[];
+  readonly sessionId: string | undefined;
+  readonly onSession: (sessionId: string | undefined) => void;
+  /** Dashboards and panels that go along with the next question, and how they are picked. */
+  readonly extraContext?: TurnContext;
+  readonly contextPicker?: ReactNode;
+  readonly addToDashboard?: ChatContextValue['addToDashboard'];
+}
+
+export const SUGGESTIONS: readonly string[] = [
+  'Which targets are up, and which are down?',
+  'How busy is the CPU of each machine, over the last hour?',
+  'What uses the most memory right now?',
+  'Has anything changed in the last hour that I should look at?',
+];
+
+export const MODELS_KEY = 'persai-models';
+
+const HISTORY_WIDTH = 260;
+
+function useStore(
+  client: GatewayClient,
+  onSession: ChatProps['onSession'],
+  onChange: () => void,
+): Conversation {
+  const callbacks = useRef({ onSession, onChange });
+  callbacks.current = { onSession, onChange };
+  const [conversation, setConversation] = useState<Conversation>();
+  useEffect(() => {
+    const made = new Conversation({
+      client,
+      onSession: (id) => callbacks.current.onSession(id),
+      onChange: () => callbacks.current.onChange(),
+    });
+    setConversation(made);
+    return () => made.dispose();
+  }, [client]);
+  // The first drawing has a store too: one without a stream, replaced before anything is asked of it.
+  const [blank] = useState(() => new Conversation({ client }));
+  useEffect(() => () => blank.dispose(), [blank]);
+  return conversation ?? blank;
+}
+
+function lineStatus(state: ConversationState): string | undefined {
+  if (state.stopping) return 'Stopping';
+  return state.line === 'reconnecting' ? 'The line dropped; reconnecting' : undefined;
+}
+
+function Empty({ onAsk, disabled }: { onAsk: (text: string) => void; disabled: boolean }): ReactElement {
+  return (
+    <Stack alignItems="center" justifyContent="center" gap={2} sx={{ flexGrow: 1, py: 6 }}>
+      <Typography variant="h2" component="h2">
+        What would you like to know?
+      </Typography>
+      <Typography color="text.secondary" align="center" sx={{ maxWidth: 520 }}>
+        PersAI looks at your metrics through Perses, with your rights, and shows every query that it ran.
+      </Typography>
+      <Stack direction="row" flexWrap="wrap" justifyContent="center" gap={1} sx={{ maxWidth: 720 }}>
+        {SUGGESTIONS.map((text) => (
+          <Chip key={text} label={text} variant="outlined" disabled={disabled} onClick={() => onAsk(text)} />
+        ))}
+      </Stack>
+    </Stack>
+  );
+}
+
+function Select(props: {
+  label: string;
+  value: string;
+  options: readonly string[];
+  onChange: (value: string) => void;
+}): ReactElement {
+  return (
+    <TextField
+      select
+      size="small"
+      variant="standard"
+      value={props.value}
+      onChange={(event) => props.onChange(event.target.value)}
+      slotProps={{
+        input: { disableUnderline: true },
+        select: { inputProps: { 'aria-label': props.label } },
+      }}
+      sx={{ maxWidth: 240, '& .MuiSelect-select': { fontSize: '0.75rem', py: 0.25 } }}
+    >
+      {props.options.map((option) => (
+        <MenuItem key={option} value={option}>
+          {plain(option)}
+        </MenuItem>
+      ))}
+    </TextField>
+  );
+}
+
+/** What of the page the question is about: the time that is selected, and where the person is. */
+function useTurnContext(extra: TurnContext | undefined): () => TurnContext {
+  const { timeRange } = useTimeRange();
+  return useCallback(
+    () => ({
+      time_range: isRelativeTimeRange(timeRange)
+        ? { duration: timeRange.pastDuration }
+        : { start: timeRange.start.toISOString(), end: timeRange.end.toISOString() },
+      timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+      ...extra,
+    }),
+    [timeRange, extra],
+  );
+}
+
+export function Chat(props: ChatProps): ReactElement {
+  const { client, gateway, datasources, sessionId, onSession, extraContext, contextPicker, addToDashboard } =
+    props;
+  const queryClient = useQueryClient();
+  const refreshHistory = useCallback(() => {
+    void queryClient.invalidateQueries([HISTORY_KEY, gateway]);
+  }, [queryClient, gateway]);
+  const conversation = useStore(client, onSession, refreshHistory);
+  const state = useConversation(conversation);
+  const inputRef = useRef<HTMLTextAreaElement>(null);
+  const narrow = useMediaQuery(useTheme().breakpoints.down('md'));
+  const [historyOpen, setHistoryOpen] = useState(false);
+
+  // What the address says is shown; what we did ourselves (a new id, a fork) is shown already.
+  useEffect(() => {
+    if (conversation.getSnapshot().sessionId !== sessionId) void conversation.open(sessionId);
+  }, [conversation, sessionId]);
+
+  const models = useQuery({
+    queryKey: [MODELS_KEY, gateway],
+    queryFn: ({ signal }) => client.listModels(signal),
+    staleTime: 60_000,
+  });
+  const modelIds = useMemo(() => models.data?.map(({ id }) => id) ?? [], [models.data]);
+  const model = state.model || (models.data?.find(({ isDefault }) => isDefault)?.id ?? modelIds[0] ?? '');
+
+  const [picked, setPicked] = useState<string>();
+  const datasource = picked !== undefined && datasources.includes(picked) ? picked : datasources[0];
+  const turnContext = useTurnContext(extraContext);
+  const sendOptions = useCallback((): SendOptions | undefined => {
+    const path = datasource === undefined ? undefined : datasourcePath(datasource);
+    if (path === undefined) return undefined;
+    return {
+      datasourcePath: path,
+      context: turnContext(),
+      model: state.model === '' ? undefined : state.model,
+    };
+  }, [datasource, turnContext, state.model]);
+
+  const busy = conversation.busy;
+  const awaiting = state.exchanges.at(-1)?.turn?.status === 'awaiting';
+  const send = (text: string): void => {
+    const options = sendOptions();
+    if (options !== undefined) void conversation.send(text, options);
+  };
+  let blocked: string | undefined;
+  if (datasource === undefined) blocked = 'There is no datasource to ask';
+  else if (awaiting) blocked = 'Approve or refuse first';
+  else if (state.line === 'signed_out') blocked = 'Sign in to Perses first';
+  else if (state.loading) blocked = 'Loading';
+
+  const open = (id: string | undefined): void => {
+    setHistoryOpen(false);
+    void conversation.open(id);
+    onSession(id);
+    inputRef.current?.focus();
+  };
+  const context = useMemo(
+    (): ChatContextValue => ({ conversation, sendOptions, addToDashboard }),
+    [conversation, sendOptions, addToDashboard],
+  );
+  const history = (
+    <History
+      client={client}
+      gateway={gateway}
+      current={state.sessionId}
+      onOpen={open}
+      onRenamed={(id) => {
+        if (id === state.sessionId) void conversation.refresh();
+      }}
+    />
+  );
+  return (
+    <ChatContext.Provider value={context}>
+      <Stack direction="row" sx={{ height: '100%', minHeight: 0, minWidth: 0 }} data-testid="persai">
+        {narrow ? (
+          <Drawer open={historyOpen} onClose={() => setHistoryOpen(false)}>
+            <Box sx={{ width: HISTORY_WIDTH, height: '100%', p: 1.5 }}>{history}</Box>
+          </Drawer>
+        ) : (
+          <Box sx={{ width: HISTORY_WIDTH, flexShrink: 0, pr: 1.5, borderRight: 1, borderColor: 'divider' }}>
+            {history}
+          </Box>
+        )}
+        <Stack sx={{ flexGrow: 1, minWidth: 0, minHeight: 0, pl: { xs: 0, md: 1.5 } }}>
+          <Stack direction="row" alignItems="center" gap={1} sx={{ minHeight: 36 }}>
+            {narrow && (
+              <>
+                <Tooltip title="Conversations">
+                  <IconButton aria-label="Conversations" onClick={() => setHistoryOpen(true)}>
+                    <HistoryIcon />
+                  </IconButton>
+                </Tooltip>
+                <Tooltip title="New conversation">
+                  <IconButton aria-label="New conversation" onClick={() => open(undefined)}>
+                    <PlusIcon />
+                  </IconButton>
+                </Tooltip>
+              </>
+            )}
+            <Typography variant="h3" component="h2" noWrap sx={{ flexGrow: 1 }}>
+              {plain(state.title) || (state.sessionId === undefined ? 'New conversation' : '')}
+            </Typography>
+          </Stack>
+          {state.line === 'signed_out' && (
+            <Alert
+              severity="warning"
+              action={
+                <Button color="inherit" size="small" onClick={() => void conversation.signedIn()}>
+                  Try again
+                </Button>
+              }
+            >
+              You are signed out of Perses. Sign in (another tab will do) to go on where you were.
+            </Alert>
+          )}
+          {state.problem !== undefined && (
+            <Alert
+              severity="error"
+              action={
+                <Button color="inherit" size="small" onClick={() => open(undefined)}>
+                  New conversation
+                </Button>
+              }
+            >
+              {state.problem.message}
+            </Alert>
+          )}
+          {state.loading ? (
+            <Stack alignItems="center" justifyContent="center" sx={{ flexGrow: 1 }}>
+              <CircularProgress aria-label="Loading the conversation" />
+            </Stack>
+          ) : (
+            <Messages
+              exchanges={state.exchanges}
+              panels={state.panels}
+              busy={busy}
+              status={lineStatus(state)}
+              empty={state.problem === undefined && <Empty onAsk={send} disabled={blocked !== undefined} />}
+            />
+          )}
+          <Box sx={{ maxWidth: 980, width: '100%', mx: 'auto', pt: 1 }}>
+            <Composer
+              busy={busy}
+              stopping={state.stopping}
+              blocked={blocked}
+              inputRef={inputRef}
+              onSend={send}
+              onStop={() => void conversation.stop()}
+            >
+              {datasource !== undefined && (
+                <Select label="Datasource" value={datasource} options={datasources} onChange={setPicked} />
+              )}
+              {modelIds.length > 1 && (
+                <Select
+                  label="Model"
+                  value={modelIds.includes(model) ? model : (modelIds[0] ?? '')}
+                  options={modelIds}
+                  onChange={(next) => void conversation.setModel(next)}
+                />
+              )}
+              {contextPicker}
+            </Composer>
+          </Box>
+        </Stack>
+      </Stack>
+      <Snackbar
+        open={state.notice !== undefined}
+        onClose={() => conversation.clearNotice()}
+        autoHideDuration={8_000}
+      >
+        <Alert severity="error" onClose={() => conversation.clearNotice()}>
+          {state.notice?.message ?? ''}
+        </Alert>
+      </Snackbar>
+    </ChatContext.Provider>
+  );
+}

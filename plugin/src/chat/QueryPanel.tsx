@@ -1,0 +1,116 @@
+// A query, drawn by the Perses panel plugins. Charts cost memory and queries, so a panel is made when it comes
+// near the part that is seen, and stays.
+import { Box, Stack } from '@mui/material';
+import { TimeRangeSelector } from '@perses-dev/components';
+import { TimeRangeValue } from '@perses-dev/core';
+import { Panel } from '@perses-dev/dashboards';
+import {
+  DataQueriesProvider,
+  TimeRangeProvider,
+  useSuggestedStepMs,
+  useTimeRange,
+  useTimeRangeOptionsSetting,
+} from '@perses-dev/plugin-system';
+import { ReactElement, RefObject, memo, useEffect, useMemo, useRef, useState } from 'react';
+
+import { CallPanel, PanelSettings, definitionOf, queriesOf } from './panels';
+
+/** How far outside of the view a panel is made. */
+const NEAR = '600px';
+
+function useNear(ref: RefObject<HTMLElement>): boolean {
+  const [near, setNear] = useState(typeof IntersectionObserver === 'undefined');
+  useEffect(() => {
+    if (near || ref.current === null) return undefined;
+    const observer = new IntersectionObserver(
+      (entries) => {
+        if (entries.some(({ isIntersecting }) => isIntersecting)) setNear(true);
+      },
+      { rootMargin: NEAR },
+    );
+    observer.observe(ref.current);
+    return () => observer.disconnect();
+  }, [near, ref]);
+  return near;
+}
+
+function useWidth(ref: RefObject<HTMLElement>): number | undefined {
+  const [width, setWidth] = useState<number>();
+  useEffect(() => {
+    if (ref.current === null || typeof ResizeObserver === 'undefined') return undefined;
+    const observer = new ResizeObserver(([entry]) => {
+      // Only the first width: a query's step must not change with every resize.
+      setWidth((old) => old ?? entry?.contentRect.width);
+    });
+    observer.observe(ref.current);
+    return () => observer.disconnect();
+  }, [ref]);
+  return width;
+}
+
+function heightOf(panel: CallPanel): number {
+  switch (panel.kind) {
+    case 'TimeSeriesChart':
+      return 280;
+    case 'StatChart':
+      return 140;
+    case 'Table':
+      return 240;
+  }
+}
+
+function Drawn({
+  panel,
+  settings,
+  width,
+}: {
+  panel: CallPanel;
+  settings: PanelSettings;
+  width?: number;
+}): ReactElement {
+  const suggestedStepMs = useSuggestedStepMs(width);
+  const definitions = useMemo(() => queriesOf(panel).map(({ spec }) => spec.plugin), [panel]);
+  const definition = useMemo(() => definitionOf(panel, settings), [panel, settings]);
+  const options = useMemo(() => ({ suggestedStepMs, mode: panel.mode }), [suggestedStepMs, panel.mode]);
+  return (
+    <DataQueriesProvider definitions={definitions} options={options}>
+      <Panel
+        definition={definition}
+        panelOptions={{ hideHeader: true }}
+        sx={{ border: 0, backgroundColor: 'transparent' }}
+      />
+    </DataQueriesProvider>
+  );
+}
+
+export const QueryPanel = memo(function QueryPanel(props: {
+  panel: CallPanel;
+  settings: PanelSettings;
+  showTimeRange: boolean;
+}): ReactElement {
+  const { panel, settings, showTimeRange } = props;
+  const page = useTimeRange();
+  const [chosen, setChosen] = useState<TimeRangeValue>();
+  const timeOptions = useTimeRangeOptionsSetting();
+  const ref = useRef<HTMLDivElement>(null);
+  const near = useNear(ref);
+  const width = useWidth(ref);
+  const timeRange = chosen ?? panel.timeRange ?? page.timeRange;
+  const height = heightOf(panel);
+  return (
+    <Stack gap={1}>
+      {showTimeRange && (
+        <Box>
+          <TimeRangeSelector value={timeRange} timeOptions={timeOptions} onChange={setChosen} />
+        </Box>
+      )}
+      <Box ref={ref} sx={{ height }} data-testid="query-panel">
+        {near && width !== undefined && (
+          <TimeRangeProvider timeRange={timeRange} setTimeRange={setChosen} refreshInterval="0s">
+            <Drawn panel={panel} settings={settings} width={width} />
+          </TimeRangeProvider>
+        )}
+      </Box>
+    </Stack>
+  );
+});

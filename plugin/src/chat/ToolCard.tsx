@@ -1,0 +1,358 @@
+// One tool call: what was asked, what it is at, and its result, drawn by Perses where it is a query.
+import {
+  Alert,
+  Box,
+  Button,
+  Card,
+  Chip,
+  CircularProgress,
+  Collapse,
+  FormControlLabel,
+  IconButton,
+  MenuItem,
+  Popover,
+  Stack,
+  Switch,
+  TextField,
+  ToggleButton,
+  ToggleButtonGroup,
+  Tooltip,
+  Typography,
+} from '@mui/material';
+import { FormatControls } from '@perses-dev/components';
+import { FormatOptions } from '@perses-dev/core';
+import { useRouterContext } from '@perses-dev/plugin-system';
+import AlertIcon from 'mdi-material-ui/AlertCircleOutline';
+import CheckIcon from 'mdi-material-ui/CheckCircleOutline';
+import ChevronDown from 'mdi-material-ui/ChevronDown';
+import ClockIcon from 'mdi-material-ui/ClockOutline';
+import CogIcon from 'mdi-material-ui/CogOutline';
+import CompassIcon from 'mdi-material-ui/CompassOutline';
+import HandIcon from 'mdi-material-ui/HandBackRightOutline';
+import DashboardIcon from 'mdi-material-ui/ViewDashboardOutline';
+import { ReactElement, memo, useId, useMemo, useState } from 'react';
+
+import { asObject, parseJson } from '../api/events';
+import { useChat } from './context';
+import { CopyButton } from './CopyButton';
+import { CallPanel, PANEL_KINDS, PanelKind, PanelSettings, exploreLink, panelOf } from './panels';
+import { PromQL } from './promql';
+import { QueryPanel } from './QueryPanel';
+import { Call } from './reduce';
+import { plain, shorten } from './text';
+
+const RAW_CHARS_MAX = 20_000;
+
+function durationText(ms: number): string {
+  return ms < 1_000 ? `${ms} ms` : `${(ms / 1_000).toFixed(1)} s`;
+}
+
+const STATE_LABEL: Readonly<Record<Call['state'], string>> = {
+  writing: 'being written',
+  running: 'running',
+  done: 'done',
+  failed: 'failed',
+  awaiting: 'waits for your approval',
+};
+
+function StateIcon({ state }: { state: Call['state'] }): ReactElement {
+  const label = STATE_LABEL[state];
+  switch (state) {
+    case 'writing':
+    case 'running':
+      return <CircularProgress size={16} aria-label={label} />;
+    case 'done':
+      return <CheckIcon fontSize="small" color="success" titleAccess={label} />;
+    case 'failed':
+      return <AlertIcon fontSize="small" color="error" titleAccess={label} />;
+    case 'awaiting':
+      return <HandIcon fontSize="small" color="warning" titleAccess={label} />;
+  }
+}
+
+function pretty(value: unknown): string {
+  if (typeof value === 'string') return value;
+  return JSON.stringify(value, null, 2) ?? '';
+}
+
+function Raw({ title, text }: { title: string; text: string }): ReactElement {
+  return (
+    <Box sx={{ mt: 1 }}>
+      <Stack direction="row" alignItems="center" justifyContent="space-between">
+        <Typography variant="body2" color="text.secondary">
+          {title}
+        </Typography>
+        <CopyButton text={text} label={`Copy the ${title.toLowerCase()}`} />
+      </Stack>
+      <Box
+        component="pre"
+        tabIndex={0}
+        aria-label={title}
+        sx={{
+          m: 0,
+          p: 1,
+          maxHeight: 240,
+          overflow: 'auto',
+          fontSize: '0.75rem',
+          whiteSpace: 'pre-wrap',
+          overflowWrap: 'anywhere',
+          backgroundColor: 'background.code',
+          borderRadius: 1,
+        }}
+      >
+        {plain(shorten(text, RAW_CHARS_MAX))}
+      </Box>
+    </Box>
+  );
+}
+
+/** The arguments on one line, for calls that are no query. */
+function summaryOf(args: unknown): string {
+  const object = asObject(args);
+  if (object === undefined) return typeof args === 'string' ? args : '';
+  return Object.entries(object)
+    .map(([name, value]) => `${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`)
+    .join(', ');
+}
+
+function PanelOptions(props: {
+  panel: CallPanel;
+  settings: PanelSettings;
+  onChange: (next: PanelSettings) => void;
+}): ReactElement {
+  const { panel, settings, onChange } = props;
+  const format = { unit: settings.unit ?? 'decimal' } as FormatOptions;
+  return (
+    <Stack gap={2} sx={{ p: 2, width: 280 }}>
+      <ToggleButtonGroup
+        exclusive
+        fullWidth
+        size="small"
+        color="primary"
+        aria-label="Drawn as"
+        value={panel.kind}
+        onChange={(_event, kind: PanelKind | null) => {
+          if (kind !== null) onChange({ ...settings, kind });
+        }}
+      >
+        {PANEL_KINDS.map(({ kind, label }) => (
+          <ToggleButton key={kind} value={kind}>
+            {label}
+          </ToggleButton>
+        ))}
+      </ToggleButtonGroup>
+      {panel.kind !== 'Table' && (
+        <FormatControls value={format} onChange={(next) => onChange({ ...settings, unit: next.unit })} />
+      )}
+      {panel.kind === 'TimeSeriesChart' && (
+        <>
+          <TextField
+            select
+            size="small"
+            label="Legend"
+            value={settings.legend ?? 'bottom'}
+            onChange={(event) =>
+              onChange({ ...settings, legend: event.target.value as PanelSettings['legend'] })
+            }
+          >
+            <MenuItem value="bottom">Below</MenuItem>
+            <MenuItem value="right">Right</MenuItem>
+            <MenuItem value="none">None</MenuItem>
+          </TextField>
+          <FormControlLabel
+            control={
+              <Switch
+                checked={settings.stacked ?? false}
+                onChange={(_event, stacked) => onChange({ ...settings, stacked })}
+              />
+            }
+            label="Stacked"
+          />
+        </>
+      )}
+      {panel.kind !== 'Table' && (
+        <TextField
+          size="small"
+          type="number"
+          label="Threshold"
+          defaultValue={settings.threshold ?? ''}
+          onBlur={(event) => {
+            const value = Number.parseFloat(event.target.value);
+            onChange({ ...settings, threshold: Number.isFinite(value) ? value : undefined });
+          }}
+        />
+      )}
+    </Stack>
+  );
+}
+
+function QueryResult(props: { call: Call; panel: CallPanel; settings: PanelSettings }): ReactElement {
+  const { call, panel, settings } = props;
+  const { conversation, addToDashboard } = useChat();
+  const { navigate } = useRouterContext();
+  const [showTime, setShowTime] = useState(false);
+  const [anchor, setAnchor] = useState<HTMLElement>();
+  return (
+    <Box sx={{ mt: 1 }}>
+      <QueryPanel panel={panel} settings={settings} showTimeRange={showTime} />
+      <Stack direction="row" alignItems="center" gap={0.5} flexWrap="wrap" sx={{ mt: 0.5 }}>
+        {addToDashboard !== undefined && (
+          <Button
+            size="small"
+            startIcon={<DashboardIcon fontSize="inherit" />}
+            onClick={() => addToDashboard([{ panel, settings }])}
+          >
+            Add to dashboard
+          </Button>
+        )}
+        <Button
+          size="small"
+          startIcon={<CompassIcon fontSize="inherit" />}
+          href={exploreLink(panel)}
+          onClick={(event) => {
+            if (navigate === undefined || event.metaKey || event.ctrlKey || event.shiftKey) return;
+            event.preventDefault();
+            navigate(exploreLink(panel));
+          }}
+        >
+          Open in Explore
+        </Button>
+        <Box sx={{ flexGrow: 1 }} />
+        <CopyButton text={panel.query} label="Copy the query" />
+        <Tooltip title="Show over another time range">
+          <IconButton
+            size="small"
+            aria-label="Show over another time range"
+            aria-pressed={showTime}
+            onClick={() => setShowTime(!showTime)}
+          >
+            <ClockIcon fontSize="inherit" />
+          </IconButton>
+        </Tooltip>
+        <Tooltip title="How it is drawn">
+          <IconButton
+            size="small"
+            aria-label="How it is drawn"
+            aria-haspopup="dialog"
+            onClick={(event) => setAnchor(event.currentTarget)}
+          >
+            <CogIcon fontSize="inherit" />
+          </IconButton>
+        </Tooltip>
+      </Stack>
+      <Popover
+        open={anchor !== undefined}
+        anchorEl={anchor}
+        onClose={() => setAnchor(undefined)}
+        anchorOrigin={{ vertical: 'bottom', horizontal: 'right' }}
+        transformOrigin={{ vertical: 'top', horizontal: 'right' }}
+      >
+        <PanelOptions
+          panel={panel}
+          settings={settings}
+          onChange={(next) => void conversation.setPanel(call.id, next)}
+        />
+      </Popover>
+    </Box>
+  );
+}
+
+function Approval({ call }: { call: Call }): ReactElement {
+  const { conversation } = useChat();
+  const [decided, setDecided] = useState(false);
+  const decide = (approve: boolean): void => {
+    setDecided(true);
+    void conversation.decide([{ callId: call.id, approve }]).finally(() => setDecided(false));
+  };
+  return (
+    <Box sx={{ mt: 1 }}>
+      <Alert severity="warning" variant="outlined">
+        This changes something in Perses, in your name. It is done only if you approve exactly these
+        arguments.
+      </Alert>
+      <Raw title="Arguments" text={pretty(call.args)} />
+      <Stack direction="row" gap={1} sx={{ mt: 1 }}>
+        <Button variant="contained" disabled={decided} onClick={() => decide(true)}>
+          Approve
+        </Button>
+        <Button variant="outlined" disabled={decided} onClick={() => decide(false)}>
+          Refuse
+        </Button>
+      </Stack>
+    </Box>
+  );
+}
+
+export const ToolCard = memo(function ToolCard(props: {
+  call: Call;
+  /** When the question was asked: what "now" meant. */
+  at: string;
+  settings: PanelSettings | undefined;
+}): ReactElement {
+  const { call, at, settings } = props;
+  const [open, setOpen] = useState(false);
+  const detailsId = useId();
+  const panel = useMemo(() => panelOf(call, at, settings), [call, at, settings]);
+  const content = call.result?.content ?? '';
+  const error = call.state === 'failed' ? (asObject(parseJson(content))?.['error'] ?? content) : undefined;
+  const chosen = useMemo(() => settings ?? {}, [settings]);
+  return (
+    <Card
+      component="section"
+      variant="outlined"
+      aria-label={`${call.name}, ${STATE_LABEL[call.state]}`}
+      data-testid="tool-card"
+      sx={{ my: 1, px: 1.5, py: 1, borderRadius: 1 }}
+    >
+      <Stack direction="row" alignItems="center" gap={1}>
+        <StateIcon state={call.state} />
+        <Typography variant="body1" component="span" sx={{ fontWeight: 700, whiteSpace: 'nowrap' }}>
+          {plain(call.name)}
+        </Typography>
+        {call.result !== undefined && call.result.durationMs > 0 && (
+          <Chip size="small" variant="outlined" label={durationText(call.result.durationMs)} />
+        )}
+        <Typography
+          variant="body2"
+          component="span"
+          color="text.secondary"
+          noWrap
+          sx={{ flexGrow: 1, minWidth: 0 }}
+          title={panel?.datasource}
+        >
+          {panel === undefined ? plain(shorten(summaryOf(call.args), 200)) : (panel.datasource ?? '')}
+        </Typography>
+        <IconButton
+          size="small"
+          aria-label={open ? 'Hide the details' : 'Show the details'}
+          aria-expanded={open}
+          aria-controls={detailsId}
+          onClick={() => setOpen(!open)}
+        >
+          <ChevronDown
+            fontSize="inherit"
+            sx={{ transform: open ? 'rotate(180deg)' : 'none', transition: 'transform 150ms' }}
+          />
+        </IconButton>
+      </Stack>
+      {panel !== undefined && (
+        <Box sx={{ mt: 0.5 }}>
+          <PromQL query={panel.query} />
+        </Box>
+      )}
+      {error !== undefined && (
+        <Alert severity="error" variant="outlined" sx={{ mt: 1 }}>
+          {plain(shorten(pretty(error) || 'The tool failed.', 1_000))}
+        </Alert>
+      )}
+      {call.state === 'awaiting' && <Approval call={call} />}
+      {panel !== undefined && call.state === 'done' && (
+        <QueryResult call={call} panel={panel} settings={chosen} />
+      )}
+      <Collapse in={open} id={detailsId} unmountOnExit>
+        <Raw title="Arguments" text={pretty(call.args)} />
+        {content !== '' && <Raw title="Result" text={pretty(parseJson(content) ?? content)} />}
+      </Collapse>
+    </Card>
+  );
+});

@@ -1,0 +1,181 @@
+import { describe, expect, it } from 'vitest';
+
+import { definitionOf, exploreLink, panelOf, parseSettings, timeOf } from './panels';
+import { Call } from './reduce';
+
+const AT = '2026-03-01T12:00:00.000Z';
+const NOW = Date.parse(AT);
+
+function callOf(
+  name: string,
+  args: unknown,
+  content = '{}',
+  datasource = '/proxy/globaldatasources/prom',
+): Call {
+  const result = { callId: 'c', name, content, failed: false, durationMs: 5, datasource };
+  return { id: 'c', name, args, state: 'done', result };
+}
+
+describe('timeOf', () => {
+  it.each([
+    ['now', NOW],
+    ['NOW - 1h', NOW - 3_600_000],
+    ['now-1h30m', NOW - 5_400_000],
+    ['2026-03-01T11:00:00Z', NOW - 3_600_000],
+    [1_772_366_400, 1_772_366_400_000],
+    ['1772366400', 1_772_366_400_000],
+    [1_772_366_400_000, 1_772_366_400_000],
+  ])('reads %s', (value, ms) => {
+    expect(timeOf(value, NOW)?.getTime()).toBe(ms);
+  });
+
+  it.each(['', 'yesterday', 'now-', 'now-xyz', undefined, null, {}, Number.NaN, 1e300])(
+    'makes nothing of %s',
+    (value) => {
+      expect(timeOf(value, NOW)).toBeUndefined();
+    },
+  );
+});
+
+describe('panelOf', () => {
+  it('draws a range query over the time that it asked for', () => {
+    const panel = panelOf(
+      callOf('execute_range_query', { query: 'up', start: 'now-1h', end: 'now', step: '15s' }),
+      AT,
+      undefined,
+    );
+    expect(panel).toMatchObject({
+      kind: 'TimeSeriesChart',
+      mode: 'range',
+      query: 'up',
+      datasource: 'prom',
+      minStep: '15s',
+    });
+    expect(panel?.timeRange).toEqual({ start: new Date(NOW - 3_600_000), end: new Date(NOW) });
+  });
+
+  it('takes the times that the tool says it used before those that were asked for', () => {
+    const content = '{"start":"2026-03-01T10:00:00Z","end":"2026-03-01T10:30:00Z"}';
+    const panel = panelOf(
+      callOf('execute_range_query', { query: 'up', duration: '1h' }, content),
+      AT,
+      undefined,
+    );
+    expect(panel?.timeRange).toEqual({
+      start: new Date('2026-03-01T10:00:00Z'),
+      end: new Date('2026-03-01T10:30:00Z'),
+    });
+  });
+
+  it('reads a duration back from the question', () => {
+    const panel = panelOf(callOf('execute_range_query', { query: 'up', duration: '1h' }), AT, undefined);
+    expect(panel?.timeRange).toEqual({ start: new Date(NOW - 3_600_000), end: new Date(NOW) });
+  });
+
+  it('leaves the time to the page when the call says nothing sensible', () => {
+    expect(panelOf(callOf('execute_range_query', { query: 'up' }), AT, undefined)?.timeRange).toBeUndefined();
+    const backwards = { query: 'up', start: 'now', end: 'now-1h' };
+    expect(panelOf(callOf('execute_range_query', backwards), AT, undefined)?.timeRange).toBeUndefined();
+  });
+
+  it('shows an instant query as a table, or as a stat when it is one value', () => {
+    const query = { query: 'up' };
+    expect(panelOf(callOf('execute_instant_query', query, '{"series":[{},{}]}'), AT, undefined)?.kind).toBe(
+      'Table',
+    );
+    expect(panelOf(callOf('execute_instant_query', query, '{"series":[{}]}'), AT, undefined)?.kind).toBe(
+      'StatChart',
+    );
+    expect(panelOf(callOf('execute_instant_query', query), AT, { kind: 'TimeSeriesChart' })?.kind).toBe(
+      'TimeSeriesChart',
+    );
+  });
+
+  it.each([
+    callOf('list_metrics', { query: 'up' }),
+    callOf('execute_range_query', {}),
+    callOf('execute_range_query', 'not json'),
+    callOf('execute_range_query', { query: 7 }),
+    callOf('execute_range_query', null),
+  ])('draws nothing for a call without a query', (call) => {
+    expect(panelOf(call, AT, undefined)).toBeUndefined();
+  });
+
+  it.each(['https://evil.example/', '/proxy/globaldatasources/../x', '/proxy/projects/p/datasources/x', ''])(
+    'takes no address from a call: %s',
+    (path) => {
+      expect(
+        panelOf(callOf('execute_range_query', { query: 'up' }, '{}', path), AT, undefined)?.datasource,
+      ).toBeUndefined();
+    },
+  );
+});
+
+describe('a definition', () => {
+  it('is what Perses draws and a dashboard stores', () => {
+    const panel = panelOf(callOf('execute_range_query', { query: 'up', step: '15s' }), AT, undefined);
+    if (panel === undefined) throw new Error('no panel');
+    const settings = { unit: 'bytes', legend: 'right', stacked: true, threshold: 5 } as const;
+    expect(definitionOf(panel, settings)).toEqual({
+      kind: 'Panel',
+      spec: {
+        display: { name: 'up' },
+        plugin: {
+          kind: 'TimeSeriesChart',
+          spec: {
+            legend: { position: 'right', mode: 'list', size: 'small' },
+            yAxis: { format: { unit: 'bytes' } },
+            thresholds: { steps: [{ value: 5 }] },
+            visual: { stack: 'all', areaOpacity: 0.3 },
+          },
+        },
+        queries: [
+          {
+            kind: 'TimeSeriesQuery',
+            spec: {
+              plugin: {
+                kind: 'PrometheusTimeSeriesQuery',
+                spec: {
+                  query: 'up',
+                  minStep: '15s',
+                  datasource: { kind: 'PrometheusDatasource', name: 'prom' },
+                },
+              },
+            },
+          },
+        ],
+      },
+    });
+  });
+
+  it('has a link into Explore that leads nowhere else', () => {
+    const panel = panelOf(
+      callOf('execute_range_query', { query: 'a"b&c=d', start: 'now-1h', end: 'now' }),
+      AT,
+      undefined,
+    );
+    if (panel === undefined) throw new Error('no panel');
+    const url = new URL(exploreLink(panel), 'https://perses.example');
+    expect(url.origin + url.pathname).toBe('https://perses.example/explore');
+    expect(JSON.parse(url.searchParams.get('data') ?? '')).toMatchObject({ tab: 'graph' });
+    expect(url.searchParams.get('start')).toBe(String(NOW - 3_600_000));
+  });
+});
+
+describe('stored settings', () => {
+  it('are checked', () => {
+    expect(parseSettings({ kind: 'Evil', unit: '<x>', legend: 'top', stacked: 1, threshold: 'x' })).toEqual(
+      {},
+    );
+    expect(parseSettings('x')).toBeUndefined();
+    expect(
+      parseSettings({ kind: 'Table', unit: 'bytes', legend: 'none', stacked: false, threshold: 0 }),
+    ).toEqual({
+      kind: 'Table',
+      unit: 'bytes',
+      legend: 'none',
+      stacked: false,
+      threshold: 0,
+    });
+  });
+});

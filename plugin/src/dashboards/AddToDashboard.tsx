@@ -1,0 +1,138 @@
+// The dialog that writes panels of an answer into a dashboard.
+import { Alert, MenuItem, Stack, TextField, Typography } from '@mui/material';
+import { Dialog, useSnackbar } from '@perses-dev/components';
+import { useMutation, useQuery } from '@tanstack/react-query';
+import { ReactElement, useState } from 'react';
+
+import { PersesApi } from '../api/perses';
+import { CallPanel, PanelSettings, definitionOf } from '../chat/panels';
+import { plain, shorten } from '../chat/text';
+import { groupsOf, nameFrom, refusalOf, save } from './add';
+
+const NEW = '';
+const DEFAULT_GROUP = 'PersAI';
+
+export interface AddToDashboardProps {
+  readonly api: PersesApi;
+  readonly panels: ReadonlyArray<{ panel: CallPanel; settings: PanelSettings }>;
+  readonly onClose: () => void;
+}
+
+export function AddToDashboard({ api, panels, onClose }: AddToDashboardProps): ReactElement {
+  const { successSnackbar } = useSnackbar();
+  const [chosenProject, setProject] = useState<string>();
+  const [name, setName] = useState(NEW);
+  const [title, setTitle] = useState('');
+  const [group, setGroup] = useState<string>();
+  const [panelTitle, setPanelTitle] = useState(shorten(panels[0]?.panel.title ?? '', 60));
+
+  const projects = useQuery({ queryKey: ['persai-projects'], queryFn: () => api.listProjects() });
+  const project = chosenProject ?? projects.data?.[0]?.metadata.name ?? '';
+  const dashboards = useQuery({
+    queryKey: ['persai-dashboards', project],
+    queryFn: () => api.listDashboards(project),
+    enabled: project !== '',
+  });
+  const dashboard = dashboards.data?.find(({ metadata }) => metadata.name === name);
+  const groups = dashboard === undefined ? [] : groupsOf(dashboard);
+  const into = group ?? groups[0] ?? DEFAULT_GROUP;
+
+  const saving = useMutation({
+    mutationFn: () => {
+      const single = panels.length === 1 && panelTitle.trim() !== '';
+      const definitions = panels.map(({ panel, settings }) =>
+        definitionOf(single ? { ...panel, title: panelTitle.trim() } : panel, settings),
+      );
+      const target = { project, group: into, dashboard: name === NEW ? { title } : { name } };
+      return save(api, target, definitions);
+    },
+    onSuccess: (saved) => {
+      const what = panels.length === 1 ? 'The panel is' : `${panels.length} panels are`;
+      successSnackbar(`${what} in the dashboard ${saved.spec.display?.name ?? saved.metadata.name}`);
+      onClose();
+    },
+  });
+  const error = saving.error ?? dashboards.error ?? projects.error;
+  const ready =
+    project !== '' && (name === NEW ? nameFrom(title) !== '' : dashboard !== undefined) && !saving.isLoading;
+  return (
+    <Dialog open onClose={onClose} fullWidth maxWidth="sm" aria-label="Add to dashboard">
+      <Dialog.Header onClose={onClose}>
+        {panels.length === 1 ? 'Add the panel to a dashboard' : `Add ${panels.length} panels to a dashboard`}
+      </Dialog.Header>
+      <Dialog.Form
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (ready) saving.mutate();
+        }}
+      >
+        <Dialog.Content>
+          <Stack gap={2} sx={{ pt: 1 }}>
+            {error !== null && <Alert severity="error">{refusalOf(error, project)}</Alert>}
+            {projects.data?.length === 0 && <Typography>There is no project that you may see.</Typography>}
+            <TextField
+              select
+              label="Project"
+              value={project}
+              onChange={(event) => {
+                setProject(event.target.value);
+                setName(NEW);
+                setGroup(undefined);
+              }}
+            >
+              {(projects.data ?? []).map(({ metadata, spec }) => (
+                <MenuItem key={metadata.name} value={metadata.name}>
+                  {plain(spec?.display?.name ?? metadata.name)}
+                </MenuItem>
+              ))}
+            </TextField>
+            <TextField
+              select
+              label="Dashboard"
+              value={dashboard === undefined ? NEW : name}
+              slotProps={{ select: { displayEmpty: true }, inputLabel: { shrink: true } }}
+              onChange={(event) => {
+                setName(event.target.value);
+                setGroup(undefined);
+              }}
+            >
+              <MenuItem value={NEW}>A new dashboard</MenuItem>
+              {(dashboards.data ?? []).map(({ metadata, spec }) => (
+                <MenuItem key={metadata.name} value={metadata.name}>
+                  {plain(spec.display?.name ?? metadata.name)}
+                </MenuItem>
+              ))}
+            </TextField>
+            {dashboard === undefined && (
+              <TextField
+                label="Title of the dashboard"
+                value={title}
+                onChange={(event) => setTitle(event.target.value)}
+              />
+            )}
+            {groups.length > 0 && (
+              <TextField select label="Group" value={into} onChange={(event) => setGroup(event.target.value)}>
+                {[...new Set([...groups, DEFAULT_GROUP])].map((one) => (
+                  <MenuItem key={one} value={one}>
+                    {plain(one) || 'Untitled group'}
+                  </MenuItem>
+                ))}
+              </TextField>
+            )}
+            {panels.length === 1 && (
+              <TextField
+                label="Title of the panel"
+                value={panelTitle}
+                onChange={(event) => setPanelTitle(event.target.value)}
+              />
+            )}
+          </Stack>
+        </Dialog.Content>
+        <Dialog.Actions>
+          <Dialog.PrimaryButton disabled={!ready}>Add</Dialog.PrimaryButton>
+          <Dialog.SecondaryButton onClick={onClose}>Cancel</Dialog.SecondaryButton>
+        </Dialog.Actions>
+      </Dialog.Form>
+    </Dialog>
+  );
+}

@@ -1,0 +1,101 @@
+import { DashboardResource, PanelDefinition } from '@perses-dev/core';
+import { describe, expect, it, vi } from 'vitest';
+
+import { PersesApi } from '../api/perses';
+import { addPanels, nameFrom, refusalOf, save } from './add';
+
+const panel = (name: string): PanelDefinition => ({
+  kind: 'Panel',
+  spec: { display: { name }, plugin: { kind: 'TimeSeriesChart', spec: {} }, queries: [] },
+});
+
+function dashboardOf(version: number): DashboardResource {
+  return {
+    kind: 'Dashboard',
+    metadata: { name: 'd', project: 'p', version, createdAt: '', updatedAt: '' },
+    spec: {
+      duration: '1h',
+      variables: [],
+      panels: { persai_2: panel('old') },
+      layouts: [
+        {
+          kind: 'Grid',
+          spec: {
+            display: { title: 'Top' },
+            items: [{ x: 0, y: 3, width: 24, height: 5, content: { $ref: '#/spec/panels/persai_2' } }],
+          },
+        },
+      ],
+    },
+  };
+}
+
+function apiOf(refuseTimes: number, status: number): PersesApi & { version: number } {
+  const api = {
+    version: 1,
+    listProjects: vi.fn(),
+    listDashboards: vi.fn(),
+    getDashboard: vi.fn(async () => dashboardOf(api.version)),
+    createDashboard: vi.fn(async (dashboard: DashboardResource) => dashboard),
+    updateDashboard: vi.fn(async (dashboard: DashboardResource) => {
+      if (refuseTimes-- > 0) {
+        api.version += 1;
+        throw Object.assign(new Error('refused'), { status });
+      }
+      return dashboard;
+    }),
+  };
+  return api;
+}
+
+describe('addPanels', () => {
+  it('puts them below what the group has, under keys that are free', () => {
+    const before = dashboardOf(1);
+    const after = addPanels(before, [panel('a'), panel('b'), panel('c')], 'Top');
+    expect(Object.keys(after.spec.panels)).toEqual(['persai_2', 'persai_3', 'persai_4', 'persai_5']);
+    expect(after.spec.panels['persai_2']).toBe(before.spec.panels['persai_2']);
+    expect(after.spec.layouts[0]?.spec.items.slice(1).map(({ x, y }) => [x, y])).toEqual([
+      [0, 8],
+      [12, 8],
+      [0, 16],
+    ]);
+    expect(before.spec.layouts[0]?.spec.items).toHaveLength(1);
+  });
+
+  it('makes a group that is not there', () => {
+    const after = addPanels(dashboardOf(1), [panel('a')], 'PersAI');
+    expect(after.spec.layouts.map(({ spec }) => spec.display?.title)).toEqual(['Top', 'PersAI']);
+  });
+});
+
+describe('save', () => {
+  it('reads again and applies again what somebody else has changed', async () => {
+    const api = apiOf(2, 409);
+    const saved = await save(api, { project: 'p', dashboard: { name: 'd' }, group: 'Top' }, [panel('a')]);
+    expect(saved.metadata.version).toBe(3);
+    expect(Object.keys(saved.spec.panels)).toHaveLength(2);
+  });
+
+  it.each([
+    [99, 409, 4],
+    [99, 403, 1],
+  ])('gives up (%s refusals with %s) after %s tries', async (times, status, tries) => {
+    const api = apiOf(times, status);
+    await expect(save(api, { project: 'p', dashboard: { name: 'd' }, group: '' }, [])).rejects.toThrow(
+      'refused',
+    );
+    expect(api.updateDashboard).toHaveBeenCalledTimes(tries);
+    expect(refusalOf(Object.assign(new Error('x'), { status: 403 }), 'p')).toContain('does not let you');
+  });
+
+  it('makes a new dashboard', async () => {
+    const saved = await save(
+      apiOf(0, 0),
+      { project: 'p', dashboard: { title: ' CPU & more! ' }, group: 'G' },
+      [panel('a')],
+    );
+    expect(saved.metadata).toMatchObject({ name: 'CPU_more', project: 'p' });
+    expect(saved.spec.display?.name).toBe('CPU & more!');
+    expect(nameFrom('../../..')).toBe('');
+  });
+});

@@ -1,0 +1,122 @@
+// Panels into a dashboard. Pure, but for save(), which reads the dashboard, changes it and writes it back; when
+// somebody else was faster it does so again on what they left, and never writes over it.
+import { DashboardResource, GridDefinition, GridItemDefinition, PanelDefinition } from '@perses-dev/core';
+
+import { PersesApi, statusOf } from '../api/perses';
+
+const COLUMNS = 24;
+const PANEL_WIDTH = 12;
+const PANEL_HEIGHT = 8;
+const TRIES = 4;
+
+export interface Target {
+  readonly project: string;
+  /** An existing dashboard's name, or the title of a new one. */
+  readonly dashboard: { readonly name: string } | { readonly title: string };
+  /** The title of a group; one that is not there is made. */
+  readonly group: string;
+}
+
+function freeKey(panels: Readonly<Record<string, unknown>>): string {
+  for (let n = Object.keys(panels).length + 1; ; n++) {
+    if (!(`persai_${n}` in panels)) return `persai_${n}`;
+  }
+}
+
+function bottomOf(items: readonly GridItemDefinition[]): number {
+  return items.reduce((bottom, { y, height }) => Math.max(bottom, y + height), 0);
+}
+
+export function groupsOf(dashboard: DashboardResource): readonly string[] {
+  return dashboard.spec.layouts.map(({ spec }) => spec.display?.title ?? '');
+}
+
+/** The dashboard with the panels below what its group has; nothing else of it changes. */
+export function addPanels(
+  dashboard: DashboardResource,
+  panels: readonly PanelDefinition[],
+  group: string,
+): DashboardResource {
+  const all = { ...dashboard.spec.panels };
+  const layouts: GridDefinition[] = [...dashboard.spec.layouts];
+  let at = layouts.findIndex(({ spec }) => (spec.display?.title ?? '') === group);
+  if (at < 0) {
+    layouts.push({ kind: 'Grid', spec: { display: { title: group, collapse: { open: true } }, items: [] } });
+    at = layouts.length - 1;
+  }
+  const layout = layouts[at];
+  if (layout === undefined) return dashboard;
+  const items = [...layout.spec.items];
+  const top = bottomOf(items);
+  panels.forEach((panel, i) => {
+    const key = freeKey(all);
+    all[key] = panel;
+    const perRow = COLUMNS / PANEL_WIDTH;
+    items.push({
+      x: (i % perRow) * PANEL_WIDTH,
+      y: top + Math.floor(i / perRow) * PANEL_HEIGHT,
+      width: PANEL_WIDTH,
+      height: PANEL_HEIGHT,
+      content: { $ref: `#/spec/panels/${key}` },
+    });
+  });
+  layouts[at] = { ...layout, spec: { ...layout.spec, items } };
+  return { ...dashboard, spec: { ...dashboard.spec, panels: all, layouts } };
+}
+
+/** A name that Perses takes, from a title. */
+export function nameFrom(title: string): string {
+  const name = title
+    .trim()
+    .replace(/[^A-Za-z0-9_.-]+/g, '_')
+    .replace(/^[_.-]+|[_.-]+$/g, '');
+  return name.slice(0, 75);
+}
+
+function emptyDashboard(project: string, title: string): DashboardResource {
+  const now = new Date().toISOString();
+  return {
+    kind: 'Dashboard',
+    metadata: { name: nameFrom(title), project, version: 0, createdAt: now, updatedAt: now },
+    spec: {
+      display: { name: title.trim() },
+      duration: '1h',
+      refreshInterval: '0s',
+      variables: [],
+      panels: {},
+      layouts: [],
+    },
+  };
+}
+
+export async function save(
+  api: PersesApi,
+  { project, dashboard, group }: Target,
+  panels: readonly PanelDefinition[],
+): Promise<DashboardResource> {
+  if ('title' in dashboard) {
+    return api.createDashboard(addPanels(emptyDashboard(project, dashboard.title), panels, group));
+  }
+  for (let left = TRIES; ; left--) {
+    const read = await api.getDashboard(project, dashboard.name);
+    try {
+      return await api.updateDashboard(addPanels(read, panels, group));
+    } catch (error) {
+      if (statusOf(error) !== 409 || left <= 1) throw error;
+    }
+  }
+}
+
+/** What a person reads when Perses refuses. */
+export function refusalOf(error: unknown, project: string): string {
+  switch (statusOf(error)) {
+    case 401:
+      return 'You are signed out of Perses.';
+    case 403:
+      return `Your role in Perses does not let you change dashboards in the project ${project}.`;
+    case 409:
+      return 'There is a dashboard of this name already, or somebody is changing this one just now. Try again.';
+    default:
+      return error instanceof Error ? error.message : 'Perses refused.';
+  }
+}

@@ -1,0 +1,49 @@
+// How an administrator connects Perses to a PersAI gateway. Its client knows the proxy's path and nothing else:
+// the gateway's own address stays with the Perses server.
+import { HTTPProxy } from '@perses-dev/core';
+import { DatasourcePlugin } from '@perses-dev/plugin-system';
+
+import { GatewayClient, createGatewayClient } from '../api/client';
+import { PersAIDatasourceEditor } from './PersAIDatasourceEditor';
+
+export interface PersAIDatasourceSpec {
+  readonly proxy: HTTPProxy;
+}
+
+export interface PersAIDatasourceClient {
+  readonly proxyUrl: string | undefined;
+  /** Throws when Perses gives no proxy path, as for a datasource of a project. */
+  readonly gateway: () => GatewayClient;
+}
+
+export const PERSAI_DATASOURCE_KIND = 'PersAIDatasource';
+
+/** What the plugin asks of the gateway; anything else Perses does not let through. */
+export const ALLOWED_ENDPOINTS: ReadonlyArray<{ endpointPattern: string; method: string }> = [
+  { endpointPattern: '^/session$', method: 'POST' },
+  { endpointPattern: '^/sessions$', method: 'GET' },
+  { endpointPattern: '^/session/[^/]+$', method: 'GET' },
+  { endpointPattern: '^/session/[^/]+$', method: 'PATCH' },
+  { endpointPattern: '^/session/[^/]+$', method: 'DELETE' },
+  { endpointPattern: '^/session/[^/]+/fork$', method: 'POST' },
+  { endpointPattern: '^/session/[^/]+/message/[^/]+$', method: 'PATCH' },
+  { endpointPattern: '^/session/[^/]+/message/[^/]+$', method: 'DELETE' },
+  { endpointPattern: '^/session/[^/]+/turn$', method: 'POST' },
+  { endpointPattern: '^/session/[^/]+/turn/[^/]+/events$', method: 'GET' },
+  { endpointPattern: '^/session/[^/]+/turn/[^/]+/(cancel|resume)$', method: 'POST' },
+  { endpointPattern: '^/(models|tools)$', method: 'GET' },
+];
+
+export const PersAIDatasource: DatasourcePlugin<PersAIDatasourceSpec, PersAIDatasourceClient> = {
+  createClient: (_spec, { proxyUrl }) => ({
+    proxyUrl,
+    gateway: () => createGatewayClient(proxyUrl),
+  }),
+  OptionsEditorComponent: PersAIDatasourceEditor,
+  createInitialOptions: () => ({
+    proxy: {
+      kind: 'HTTPProxy',
+      spec: { url: '', allowedEndpoints: ALLOWED_ENDPOINTS.map((endpoint) => ({ ...endpoint })) },
+    },
+  }),
+};
