@@ -1,0 +1,240 @@
+"""What is measured. Each scenario runs the same streams against the model directly, through nginx as a plain proxy,
+and through PersAI, one after the other, several times over; the report takes medians."""
+
+import json
+import re
+import statistics
+import subprocess
+import sys
+
+TARGETS = ("direct", "nginx", "persai")
+
+
+class Bench:
+    def __init__(self, stack, out, full):
+        self.stack, self.out, self.full = stack, out, full
+        self.reps = 5 if full else 3
+        self.targets = [t for t in TARGETS if t != "persai" or stack.has_persai()]
+        self.failed = 0
+        self.too_many = 0  # sizes that were tried and not carried: the table has them
+        self.seed = 1
+
+    def load(self, scenario, target, rep, must_pass=True, **options):
+        """One run of bench-load; its line of JSON is kept and returned."""
+        stack = self.stack
+        port = stack.ports[{"direct": "model", "nginx": "nginx", "persai": "gateway"}[target]]
+        watched = {"direct": ["model"], "nginx": ["nginx"], "persai": ["gateway", "worker", "redis"]}[target]
+        options = {"mode": "turn" if target == "persai" else "direct", "seed": self.seed, **options}
+        self.seed += 100_000
+        argv = [str(stack.build / "tests/bench/bench-load"), "--port", str(port), *stack.watch(*watched)]
+        argv += [f"--{name}={value}" for name, value in options.items()]
+        done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=False)
+        if not done.stdout:
+            raise SystemExit(f"bench: {' '.join(argv)} ended with {done.returncode}")
+        line = {"scenario": scenario, "target": target, "rep": rep, **json.loads(done.stdout)}
+        self.out(line)
+        whole = not line["failed"] and not line["ids_missing"] and not line["ids_repeated"]
+        if not whole and must_pass:
+            self.failed += 1
+            print(f"bench: {scenario}, {target}: {line['failed']} of {line['streams'] * line['rounds']} streams not "
+                  f"whole, {line['ids_missing']} ids missing, {line['ids_repeated']} repeated: {line['error']}",
+                  file=sys.stderr)
+        return line
+
+    def each(self, scenario, targets=None, **options):
+        targets = [t for t in targets or self.targets if t in self.targets]
+        runs = {target: [] for target in targets}
+        for rep in range(self.reps):
+            for target in targets:
+                if target == "persai":
+                    self.stack.persai()
+                runs[target].append(self.load(scenario, target, rep, **options))
+        return runs
+
+
+def middle(runs, *path):
+    """The median over runs of a number in their results."""
+    values = []
+    for run in runs:
+        for key in path:
+            run = run.get(key, {}) if isinstance(run, dict) else {}
+        if isinstance(run, (int, float)):
+            values.append(run)
+    return statistics.median(values) if values else None
+
+
+def cost(runs, *names):
+    parts = [middle(runs, "window", name, "cpu_us_per_token") for name in names]
+    return None if None in parts else sum(parts)
+
+
+def cpu(bench, scenario, what, goal, **options):
+    runs = bench.each(scenario, **options)
+    nginx = cost(runs["nginx"], "nginx")
+    rows = [(what, "model (of the direct stream)", cost(runs["direct"], "model"), "µs CPU/token", ""),
+            (what, "nginx", nginx, "µs CPU/token", "")]
+    if "persai" in runs:
+        both = cost(runs["persai"], "gateway", "worker")
+        for name in ("gateway", "worker", "redis"):
+            rows.append((what, name, cost(runs["persai"], name), "µs CPU/token", ""))
+        rows.append((what, "(gateway + worker) / nginx", both and nginx and both / nginx, "×", f"≤ {goal}"))
+        rows.append((what, "tokens per event", middle(runs["persai"], "window", "tokens_per_event"), "", ""))
+    return rows
+
+
+def paced(bench):
+    """CPU of slow streams: mostly the price of waking up."""
+    tokens = 500 if bench.full else 250
+    return cpu(bench, "paced", "200 streams × 50 tokens/s", 2, streams=200, rate=50, tokens=tokens, ramp=1000)
+
+
+def speed(bench):
+    """CPU when tokens come as fast as the sockets take them, one a write."""
+    return cpu(bench, "full-speed", "200 streams, full speed", 4, streams=200, rate=0, window="all",
+               tokens=3000 if bench.full else 1000, timeout=120)
+
+
+def latency(bench):
+    """Streams come and go all the time, 500 at once: what PersAI adds to the first token and to each."""
+    tokens = 250
+    runs = bench.each("latency", streams=500, rate=50, tokens=tokens, ramp=tokens * 20, rounds=3 if bench.full else 2)
+    rows = []
+    what = "500 streams × 50 tokens/s"
+    for field, label, goal in (("first_us", "first token", "≤ 2000"), ("delay_us", "delay of a token", "≤ 1000")):
+        for at in ("p50", "p99"):
+            direct = middle(runs["direct"], field, at)
+            rows.append((what, f"{label}, {at}, direct", direct, "µs", ""))
+            for target in runs:
+                if target != "direct":
+                    added = middle(runs[target], field, at) - direct
+                    rows.append((what, f"{label}, {at}, added by {target}", added, "µs",
+                                 goal if (target, at) == ("persai", "p99") else ""))
+    return rows
+
+
+def carry(bench):
+    """Many long streams at once on fresh processes: nothing lost, and the memory of a stream."""
+    rows, tokens, rate = [], 500, 50
+    for target in bench.targets:
+        for streams in (1000, 750, 500, 300):
+            if target == "persai":
+                bench.stack.persai()
+            line = bench.load("carry", target, 0, must_pass=False, streams=streams, rate=rate, tokens=tokens,
+                              ramp=2000, timeout=90)
+            pace = tokens / rate + 2
+            held = not line["failed"] and not line["ids_missing"] and line["secs"] < pace * 1.1
+            what = f"{streams} streams × {tokens} tokens × {rate}/s"
+            rows.append((what, f"{target}: streams whole, byte for byte", line["ok"], f"of {streams}",
+                         "all" if target == "persai" else ""))
+            rows.append((what, f"{target}: time taken", line["secs"], f"s of {pace:.0f}", ""))
+            if target == "persai" and (line["failed"] or line["ids_missing"] or line["ids_repeated"]):
+                bench.failed += 1
+                print(f"bench: carry: {line['failed']} streams not whole: {line['error']}", file=sys.stderr)
+            if held:
+                break
+        if target == "persai":
+            for name, goal in (("gateway", "≤ 24"), ("worker", "≤ 48")):
+                rows.append((what, f"memory of a stream, {name}", line["window"][name]["kib_per_stream"], "KiB", goal))
+    return rows
+
+
+def back(bench):
+    """Clients that leave every 50 events and come back with Last-Event-ID."""
+    if "persai" not in bench.targets:
+        return []
+    bench.stack.persai()
+    line = bench.load("reconnect", "persai", 0, streams=200, rate=50, tokens=250, ramp=1000, drop=50)
+    what = "200 streams, reconnecting"
+    return [(what, "reconnects", line["drops"], "", ""),
+            (what, "ids missing or repeated", line["ids_missing"] + line["ids_repeated"], "", "0"),
+            (what, "connect to first replayed event, p99", line["back_us"]["p99"], "µs", "≤ 50000")]
+
+
+def many_run(bench, target, streams, rate, tokens, ramp):
+    """One size: its rows, its cost a token, and whether all of it was whole."""
+    names = ("gateway", "worker") if target == "persai" else ("nginx",)
+    if target == "persai":
+        bench.stack.persai()
+    line = bench.load("many", target, 0, must_pass=False, streams=streams, rate=rate, tokens=tokens, ramp=ramp,
+                      timeout=120)
+    what = f"{streams} streams × {rate} tokens/s"
+    whole = not line["failed"] and not line["ids_missing"] and not line["ids_repeated"]
+    rows = [(what, f"{target}: streams whole", line["ok"], f"of {streams}", "all")]
+    if not whole:
+        bench.too_many += 1
+        print(f"bench: many, {streams}: {line['error']}", file=sys.stderr)
+        return rows, None, False
+    price = cost([line], *names)
+    rows.append((what, " + ".join(names), price, "µs CPU/token", ""))
+    if target == "persai":
+        for name, goal in (("gateway", "≤ 24"), ("worker", "≤ 48")):
+            rows.append((what, f"memory of a stream, {name}", line["window"][name]["kib_per_stream"], "KiB", goal))
+    return rows, price, True
+
+
+def many(bench):
+    """Thousands of quiet streams in one gateway and one worker: the most that are carried whole, and whether a token
+    costs more among them."""
+    rows = []
+    for target in [t for t in bench.targets if t != "direct"]:
+        few_rows, few, _ = many_run(bench, target, 200, 45, 250, 1000)
+        rows += few_rows
+        for streams in (9000, 6000, 4000, 2000):
+            size_rows, price, whole = many_run(bench, target, streams, 1, 25, streams * 2)
+            rows += size_rows
+            if not whole:
+                continue
+            if few:
+                rows.append((f"{streams} against 200 streams", target, price / few, "×",
+                             "≤ 1.5" if target == "persai" else ""))
+            break
+        else:
+            bench.failed += 1
+    return rows
+
+
+def instructions(bench):
+    """Instructions a token, by callgrind: the same on every machine. Two runs that differ in tokens only; the
+    difference is the tokens' own."""
+    if "persai" not in bench.targets:
+        return []
+    stack, counts = bench.stack, {}
+    tokens = (200, 600)
+    for count in tokens:
+        stack.persai(wrap=["valgrind", "--tool=callgrind", f"--callgrind-out-file={stack.dir}/callgrind.%p"])
+        pids = {name: stack.pid(name) for name in ("gateway", "worker")}
+        bench.load("instructions", "persai", 0, streams=20, rate=20, tokens=count, timeout=120)
+        for name, pid in pids.items():
+            stack.stop(name)
+            text = (stack.dir / f"callgrind.{pid}").read_text()
+            counts[name, count] = int(re.search(r"^(?:summary|totals): (\d+)", text, re.M).group(1))
+    apart = 20 * (tokens[1] - tokens[0])
+    rows = []
+    for name in ("gateway", "worker"):
+        value = (counts[name, tokens[1]] - counts[name, tokens[0]]) / apart
+        bench.out({"scenario": "instructions", "target": name, "per_token": round(value)})
+        rows.append(("20 streams × 20 tokens/s, callgrind", name, value, "instructions/token", ""))
+    return rows
+
+
+def counted(*argv):
+    """All instructions of a program's run."""
+    done = subprocess.run(["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *map(str, argv)],
+                          check=True, capture_output=True, text=True)
+    return int(re.search(r"Collected : (\d+)", done.stderr).group(1))
+
+
+def pieces(bench):
+    """The token path piece by piece, by callgrind."""
+    program = bench.stack.build / "tests/bench/bench-micro"
+    rows = []
+    for name in subprocess.run([program], check=True, capture_output=True, text=True).stdout.split():
+        value = (counted(program, name, 3000) - counted(program, name, 1000)) / 2000
+        time = subprocess.run([program, name, "2000000"], check=True, capture_output=True, text=True)
+        bench.out({"scenario": "pieces", "target": name, "per_token": value, "ns": float(time.stdout.split()[0])})
+        rows.append(("pieces of the token path, callgrind", name, value, "instructions", ""))
+    return rows
+
+
+QUICK = (paced, speed, latency, carry, back)
+FULL = (*QUICK, many, pieces, instructions)

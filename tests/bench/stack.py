@@ -1,0 +1,148 @@
+"""The processes of a benchmark: the scripted model, nginx, Redis, gateway and worker, each on a free loopback port
+or a unix socket, with its data in one temporary folder, all gone when the benchmark ends however it ends."""
+
+import ctypes
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.request
+
+NGINX_CONF = """
+daemon off; master_process off; worker_processes 1; pid {dir}/nginx.pid; error_log {dir}/nginx.log error;
+worker_rlimit_nofile 20000;
+events {{ worker_connections 19900; }}
+http {{
+  access_log off; keepalive_requests 1000000;
+  client_body_temp_path {dir}/b; proxy_temp_path {dir}/p; fastcgi_temp_path {dir}/f; uwsgi_temp_path {dir}/u;
+  scgi_temp_path {dir}/s;
+  server {{
+    listen 127.0.0.1:{port} backlog=4096;
+    location / {{
+      proxy_pass http://127.0.0.1:{model}; proxy_http_version 1.1; proxy_set_header Connection "";
+      proxy_buffering off; proxy_read_timeout 300s;
+    }}
+  }}
+}}
+"""
+
+
+def die_with_parent():
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_for(what, check, seconds=20):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            if check():
+                return
+        except OSError:
+            pass
+        time.sleep(0.02)
+    raise SystemExit(f"bench: {what} is not ready after {seconds} s")
+
+
+def connects(port):
+    with socket.create_connection(("127.0.0.1", port), 1):
+        return True
+
+
+def answers(url):
+    with urllib.request.urlopen(url, timeout=2) as r:
+        return r.status == 200
+
+
+class Stack:
+    def __init__(self, build):
+        self.build = pathlib.Path(build)
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="persai-bench-"))
+        self.running = {}
+        self.ports = {}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for name in list(self.running):
+            self.stop(name)
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def start(self, name, argv, env=None, **more):
+        log = open(self.dir / f"{name}.log", "ab")
+        full = {**os.environ, **(env or {})}
+        self.running[name] = subprocess.Popen([str(a) for a in argv], env=full, stderr=log,
+                                              stdout=more.pop("stdout", log), preexec_fn=die_with_parent, **more)
+        return self.running[name]
+
+    def stop(self, name):
+        process = self.running.pop(name, None)
+        if not process:
+            return
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def pid(self, name):
+        if self.running[name].poll() is not None:
+            raise SystemExit(f"bench: {name} has ended: {self.log_end(name)}")
+        return self.running[name].pid
+
+    def log_end(self, name):
+        lines = (self.dir / f"{name}.log").read_text(errors="replace").splitlines()
+        return "\n".join(lines[-15:])
+
+    def model(self):
+        process = self.start("model", [self.build / "tests/bench/bench-model"], stdout=subprocess.PIPE)
+        self.ports["model"] = int(process.stdout.readline())
+
+    def nginx(self):
+        port = self.ports["nginx"] = free_port()
+        conf = self.dir / "nginx.conf"
+        conf.write_text(NGINX_CONF.format(dir=self.dir, port=port, model=self.ports["model"]))
+        self.start("nginx", ["nginx", "-c", conf, "-e", self.dir / "nginx.log"])
+        wait_for("nginx", lambda: connects(port))
+
+    def redis(self):
+        path = self.dir / "redis.sock"
+        self.start("redis", ["redis-server", "--port", 0, "--unixsocket", path, "--dir", self.dir, "--save", "",
+                             "--appendonly", "yes", "--appendfsync", "everysec", "--maxclients", 200])
+        wait_for("redis-server", path.exists)
+
+    def has_persai(self):
+        return (self.build / "gateway/persai-gateway").exists() and (self.build / "worker/persai-worker").exists()
+
+    def persai(self, wrap=(), capacity=12000):
+        """Redis, one gateway, one worker, all fresh."""
+        for name in ("worker", "gateway", "redis"):
+            self.stop(name)
+        shutil.rmtree(self.dir / "appendonlydir", ignore_errors=True)
+        self.redis()
+        port, broker, metrics = free_port(), free_port(), free_port()
+        self.ports.update(gateway=port, metrics=metrics)
+        common = {"PERSAI_REDIS": f"unix://{self.dir}/redis.sock", "LOG_LEVEL": "warn",
+                  "PERSES_API_URL": f"http://127.0.0.1:{self.ports['model']}"}
+        self.start("gateway", [*wrap, self.build / "gateway/persai-gateway"],
+                   {**common, "PERSAI_AUTH": "false", "PERSAI_LISTEN": f"127.0.0.1:{port}",
+                    "PERSAI_BROKER": f"tcp://127.0.0.1:{broker}"})
+        self.start("worker", [*wrap, self.build / "worker/persai-worker"],
+                   {**common, "PERSAI_GATEWAYS": f"tcp://127.0.0.1:{broker}", "PERSAI_CAPACITY": str(capacity),
+                    "PERSAI_METRICS_LISTEN": f"127.0.0.1:{metrics}", "PERSAI_DEFAULT_MODEL": "openai/bench",
+                    "OPENAI_API_KEY": "bench", "OPENAI_BASE_URL": f"http://127.0.0.1:{self.ports['model']}/v1"})
+        wait_for("PersAI", lambda: answers(f"http://127.0.0.1:{port}/readyz"), 60)
+
+    def watch(self, *names):
+        return [f"--watch={name}={self.pid(name)}" for name in names if name in self.running]

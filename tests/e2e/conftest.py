@@ -1,0 +1,135 @@
+"""Fixtures: a real Prometheus and Perses for the whole run, a stack of PersAI's own processes for each test."""
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.services import Perses, Prometheus
+from harness.stack import Stack
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--curve", action="store_true",
+                     help="every stack with CURVE keys over 10.77.1.1 (in a network namespace that has it)")
+    parser.addoption("--known-failing", action="store_true", help="run the tests of known_failing.txt too")
+
+
+KNOWN_FAILING = Path(__file__).with_name("known_failing.txt")
+
+
+def known_failing() -> list[str]:
+    """Tests that fail today, each a defect to mend: not run unless asked for by --known-failing, named at the end of each run."""
+    lines = (line.split("#")[0].strip() for line in KNOWN_FAILING.read_text(encoding="utf-8").splitlines())
+    return [line for line in lines if line]
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    for name in known_failing():
+        terminalreporter.write_line(f"known to fail, not run: {name}")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--known-failing"):
+        known = set(known_failing())
+        out = [item for item in items if item.nodeid in known or item.nodeid.split("[")[0] in known]
+        items[:] = [item for item in items if item not in out]
+        config.hook.pytest_deselected(items=out)
+    # What is quick and basic first: a broken build shows itself early.
+    items.sort(key=lambda item: 0 if item.get_closest_marker("core") else 1)
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("run")
+
+
+@pytest.fixture(scope="session")
+def service_logs(run_folder: Path) -> Path:
+    logs = run_folder / "logs"
+    logs.mkdir()
+    return logs
+
+
+@pytest.fixture(scope="session")
+def prometheus(run_folder: Path, service_logs: Path) -> Iterator[Prometheus]:
+    service = Prometheus(run_folder / "prometheus", service_logs).start()
+    yield service
+    service.stop()
+
+
+@pytest.fixture(scope="session")
+def perses(run_folder: Path, service_logs: Path, prometheus: Prometheus) -> Iterator[Perses]:
+    # closed-port: a datasource whose upstream is down.
+    service = Perses(run_folder / "perses", service_logs,
+                     {"prometheus": prometheus.url, "closed-port": "http://127.0.0.1:1"})
+    service.start()
+    yield service
+    service.process.terminate()
+
+
+@pytest.fixture(scope="session")
+def sign_in(perses: Perses) -> Callable[[str], dict[str, str]]:
+    """Cookies of a user; kept for a while, since a login costs a password hash."""
+    kept: dict[str, tuple[float, dict[str, str]]] = {}
+
+    def cookies(user: str) -> dict[str, str]:
+        if user not in kept or time.monotonic() - kept[user][0] > 300:
+            kept[user] = (time.monotonic(), perses.sign_in(user))
+        return dict(kept[user][1])
+
+    return cookies
+
+
+MakeStack = Callable[..., Stack]
+
+
+@pytest.fixture
+def make_stack(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[MakeStack]:
+    """make_stack(perses_url, sign_in): stacks that are not the usual one; they end with the test."""
+    made: list[Stack] = []
+
+    def make(perses_url: str, sign_in: object = None) -> Stack:
+        made.append(Stack(tmp_path / f"stack-{len(made)}", perses_url, sign_in, request.config.getoption("--curve")))
+        request.node.stacks = made
+        return made[-1]
+
+    yield make
+    try:
+        for stack in made:
+            stack.stop()
+    finally:
+        for stack in made:
+            stack.kill_all()
+
+
+@pytest.fixture
+def bare(make_stack: MakeStack, perses: Perses, sign_in: object) -> Stack:
+    """The real Perses; nothing is started yet."""
+    return make_stack(perses.url, sign_in)
+
+
+@pytest.fixture
+def stack(bare: Stack) -> Stack:
+    """One gateway, one worker."""
+    return bare.start()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Iterator[None]:
+    """A failed test's report ends with its processes' logs; the whole logs are kept beside the report."""
+    outcome = yield
+    report = outcome.get_result()
+    if not report.failed:
+        return
+    keep = os.environ.get("PERSAI_TEST_LOGS")
+    for stack in getattr(item, "stacks", []):
+        for process in stack.processes():
+            report.sections.append((f"{process.name} (end of its log)", process.tail(25)))
+        if keep:
+            target = Path(keep) / item.name.replace("/", "_")[:100]
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(stack.logs, target)

@@ -1,0 +1,93 @@
+"""A child process with its log; it dies with the test run, also when that is killed."""
+
+import ctypes
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+from harness.wait import SLOWNESS, until
+
+_libc = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
+BAD_SIGNS = (b"ERROR: AddressSanitizer", b"ERROR: LeakSanitizer", b"runtime error:", b"check.failed", b"CHECK failed")
+
+
+def _die_with_parent() -> None:
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class Process:
+    def __init__(self, name: str, args: list[str | Path], logs: Path, env: dict[str, str] | None = None,
+                 cwd: Path | None = None) -> None:
+        self.name, self.args = name, [str(a) for a in args]
+        self.log = logs / f"{name}.log"
+        self.env = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "LANG": "C.UTF-8",
+                    "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=86",
+                    "UBSAN_OPTIONS": "print_stacktrace=1", **(env or {})}
+        self.cwd = cwd
+        self.child: subprocess.Popen[bytes] | None = None
+        self.killed = False
+
+    def start(self) -> "Process":
+        assert not self.running(), f"{self.name} runs already"
+        self.killed = False
+        with open(self.log, "ab") as log:
+            self.child = subprocess.Popen(self.args, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env,
+                                          cwd=self.cwd, preexec_fn=_die_with_parent)
+        return self
+
+    @property
+    def pid(self) -> int:
+        assert self.child is not None
+        return self.child.pid
+
+    def running(self) -> bool:
+        return self.child is not None and self.child.poll() is None
+
+    def kill(self) -> None:
+        """kill -9: what a crash looks like."""
+        if self.running():
+            assert self.child is not None
+            self.killed = True
+            self.child.kill()
+            self.child.wait()
+
+    def signal(self, number: int) -> None:
+        assert self.child is not None
+        self.child.send_signal(number)
+
+    def terminate(self, seconds: float = 30) -> int:
+        """SIGTERM, and its exit code."""
+        assert self.child is not None
+        if self.running():
+            self.child.send_signal(signal.SIGCONT)
+            self.child.terminate()
+        try:
+            return self.child.wait(seconds * SLOWNESS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"{self.name} did not end within {seconds:g} s of SIGTERM") from None
+
+    def wait_exit(self, seconds: float = 15) -> int:
+        until(lambda: not self.running(), f"{self.name} to exit", seconds)
+        assert self.child is not None
+        return self.child.returncode
+
+    def check(self) -> None:
+        """It neither crashed nor said anything that only a bug says."""
+        text = self.log_bytes()
+        for sign in BAD_SIGNS:
+            assert sign not in text, f"{self.name}: {text[text.index(sign):][:3000].decode(errors='replace')}"
+        if self.child is not None and self.child.poll() is not None and not self.killed:
+            assert self.child.returncode == 0, f"{self.name} exited with {self.child.returncode}:\n{self.tail()}"
+
+    def log_bytes(self) -> bytes:
+        return self.log.read_bytes() if self.log.exists() else b""
+
+    def tail(self, count: int = 40) -> str:
+        return "\n".join(self.log_bytes().decode("utf-8", "replace").splitlines()[-count:])
+
+    def memory_bytes(self) -> int:
+        with open(f"/proc/{self.pid}/statm") as f:
+            return int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

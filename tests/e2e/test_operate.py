@@ -1,0 +1,238 @@
+"""What an operator looks at and does: health, metrics, the API's description, limits, flags, several gateways."""
+
+import json
+import os
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from fakes.model import Gate
+from harness.client import Client
+from harness.services import Perses
+from harness.stack import MODEL_KEY, Gateway, Stack, metric, metrics, program
+from harness.wait import free_port, until
+
+
+@pytest.mark.core
+def test_health_and_readiness(bare: Stack) -> None:
+    stack = bare
+    stack.redis.start()
+    gateway = stack.add_gateway()
+    web = Client(gateway.url)
+    assert web.get("/healthz").status == 200
+    no_worker = web.get("/readyz")
+    assert no_worker.status == 503 and "worker" in no_worker.body.decode().lower()
+    worker = stack.add_worker()
+    gateway.wait_ready()
+    stack.redis.process.kill()
+    until(lambda: web.get("/readyz").status == 503, "the gateway to notice that Redis is gone")
+    assert "redis" in web.get("/readyz").body.decode().lower() or "store" in web.get("/readyz").body.decode().lower()
+    assert web.get("/healthz").status == 200
+    stack.redis.start()
+    gateway.wait_ready()
+    worker.process.kill()
+    until(lambda: web.get("/readyz").status == 503, "the gateway to notice that its worker is gone", 30)
+
+
+@pytest.mark.core
+def test_metrics_are_prometheus_text(stack: Stack, tmp_path: Path) -> None:
+    alice = stack.client()
+    alice.ask(alice.session(), "hello")
+    for url in (stack.gateway.url, stack.worker.url):
+        answer = Client(url).get("/metrics")
+        assert answer.headers["Content-Type"].startswith("text/plain")
+        checked = subprocess.run(["promtool", "check", "metrics"], input=answer.body, capture_output=True, timeout=30)
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+        assert all(name.startswith("persai_") or name.startswith("process_") for name in metrics(url)), list(metrics(url))
+    assert metric(stack.gateway.url, "turns") >= 1 and metric(stack.worker.url, "turns") >= 1
+
+
+@pytest.mark.core
+def test_openapi_is_valid_and_names_every_row(stack: Stack) -> None:
+    document = Client(stack.gateway.url).get("/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    OpenAPIV31SpecValidator(document).validate()
+    rows = {(method.upper(), path) for path, item in document["paths"].items() for method in item
+            if method in ("get", "post", "patch", "delete")}
+    shapes = {(m, "/".join("{}" if part.startswith("{") else part for part in p.split("/"))) for m, p in rows}
+    assert shapes >= {
+        ("POST", "/session"), ("GET", "/sessions"), ("DELETE", "/session/{}"), ("POST", "/session/{}/turn"),
+        ("GET", "/session/{}"), ("PATCH", "/session/{}"), ("POST", "/session/{}/fork"),
+        ("PATCH", "/session/{}/message/{}"), ("DELETE", "/session/{}/message/{}"),
+        ("GET", "/session/{}/turn/{}/events"), ("POST", "/session/{}/turn/{}/cancel"),
+        ("POST", "/session/{}/turn/{}/resume"), ("GET", "/models"), ("GET", "/tools"), ("GET", "/healthz"),
+        ("GET", "/readyz"), ("GET", "/metrics"), ("GET", "/openapi.json")}
+
+
+def test_a_quiet_stream_is_pinged(stack: Stack) -> None:
+    """A comment line every 15 s."""
+    gate = Gate()
+    stack.model.when("quiet", ["a", gate, "b"])
+    alice = stack.client()
+    stream = alice.turn(alice.session(), "quiet")
+    gate.wait()
+    began = time.monotonic()
+    until(lambda: stream.parser.comments, "a ping", 25)
+    assert 5 < time.monotonic() - began < 25 and stream.parser.comments[0].startswith(":")
+    gate.open()
+    assert stream.finish().answer() == "ab"
+
+
+def test_several_gateways_share_a_port(bare: Stack) -> None:
+    """SO_REUSEPORT: the kernel spreads connections; each gateway serves any of them."""
+    stack = bare
+    stack.redis.start()
+    port = str(free_port())
+    for n in range(3):
+        gateway = Gateway(stack, f"gateway-{n}", port=port)
+        stack.gateways.append(gateway)
+        gateway.process.start()
+        until(lambda: gateway.alive(), "the gateway to answer")
+    stack.add_worker()
+    until(lambda: all(Client(stack.gateway.url).get("/readyz").status == 200 for _ in range(20)), "all to be ready", 30)
+    alice = stack.client()
+    for n in range(12):
+        session = alice.session()
+        turn = alice.start(session, f"question {n}")
+        assert alice.follow(session, turn).answer()
+    assert len(alice.sessions()) == 12
+    served = [g.process.log_bytes().count(b"http.") for g in stack.gateways]
+    print(f"requests by gateway, by their logs: {served}")
+    stack.gateways[0].process.terminate()
+    for _ in range(10):
+        assert alice.get("/sessions").status == 200
+
+
+def test_when_all_workers_are_full_a_turn_waits_and_then_503(bare: Stack) -> None:
+    stack = bare.start(gateway_env={"PERSAI_QUEUE": "2"}, worker_env={"PERSAI_CAPACITY": "1"})
+    gate = Gate()
+    stack.model.when("long", ["a", gate, "b"])
+    alice = stack.client()
+    first = alice.turn(alice.session(), "long one")
+    gate.wait()
+    waiting = [(s := alice.session(), alice.start(s, f"waits {n}")) for n in range(2)]
+    refused = alice.post(alice.turn_path(alice.session()), {"message": "too many"})
+    assert refused.status == 503 and refused.code == "queue_full"
+    assert int(refused.headers["Retry-After"]) > 0
+    gate.open()
+    assert first.finish().answer() == "ab"
+    for session, turn in waiting:
+        assert alice.follow(session, turn).answer()
+    assert alice.ask(alice.session(), "room again").answer()
+
+
+def test_turns_are_spread_over_the_workers(bare: Stack) -> None:
+    stack = bare.start(workers=3)
+    gates = [Gate() for _ in range(6)]
+    for n, gate in enumerate(gates):
+        stack.model.when(f"[{n}]", ["a", gate])
+    alice = stack.client()
+    streams = [alice.turn(alice.session(), f"[{n}]") for n in range(6)]
+    for gate in gates:
+        gate.wait()
+    until(lambda: [metric(w.url, "turns_running") for w in stack.workers] == [2, 2, 2], "two turns on each worker")
+    for gate, stream in zip(gates, streams, strict=True):
+        gate.open()
+        stream.finish()
+
+
+def test_no_worker_is_a_clear_503(bare: Stack) -> None:
+    stack = bare.start(workers=0)
+    alice = stack.client()
+    session = alice.session()
+    answer = alice.post(alice.turn_path(session), {"message": "anyone"})
+    assert answer.status == 503 and answer.code == "no_worker" and int(answer.headers["Retry-After"]) > 0
+    assert alice.messages(session) == []
+
+
+# ---- flags and settings ----
+def run(name: str, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([program(name), *args], capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL,
+                          env={"PATH": os.environ["PATH"], **env})
+
+
+@pytest.mark.parametrize("name", ["gateway", "worker"])
+def test_help_and_version(name: str) -> None:
+    answer = run(name, "--help")
+    assert answer.returncode == 0 and "PERSAI_REDIS" in answer.stdout and "--redis" in answer.stdout
+    assert run(name, "--version").stdout.strip()
+
+
+@pytest.mark.parametrize("name,args,env", [
+    ("gateway", ["--nonsense"], {}), ("gateway", ["extra"], {}), ("gateway", [], {"PERSAI_LISTEN": "nonsense"}),
+    ("gateway", [], {"PERSAI_LISTEN": "127.0.0.1:99999"}), ("gateway", [], {"PERSAI_REDIS": "http://x"}),
+    ("gateway", [], {"PERSES_API_URL": "ftp://x"}), ("gateway", [], {"LOG_LEVEL": "loud"}),
+    ("gateway", [], {"PERSAI_BROKER": "udp://x"}), ("gateway", [], {"PERSAI_AUTH": "perhaps"}),
+    ("gateway", [], {"PERSAI_TOKEN_WAIT": "soon"}),
+    ("worker", [], {"PERSAI_CAPACITY": "0"}), ("worker", [], {"PERSAI_CAPACITY": "many"}),
+    ("worker", [], {"PERSAI_GATEWAYS": "nonsense"}),
+    ("worker", [], {"PERSAI_MODELS": "/does/not/exist.json"}), ("worker", [], {"OPENAI_API_KEY_FILE": "/does/not/exist"})])
+def test_bad_settings_are_a_sentence_and_an_exit(name: str, args: list[str], env: dict[str, str]) -> None:
+    answer = run(name, *args, **env)
+    assert answer.returncode not in (0, -6, -11), answer
+    text = (answer.stderr + answer.stdout).strip()
+    assert text and "Sanitizer" not in text
+    for setting in env:
+        assert setting in text, text
+
+
+def test_a_taken_port_is_a_clear_sentence(stack: Stack) -> None:
+    # Another user's program there: SO_REUSEPORT is only for those that ask for it.
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        s.listen()
+        answer = run("gateway", PERSAI_LISTEN=f"127.0.0.1:{s.getsockname()[1]}", PERSAI_REDIS=stack.redis.url,
+                     PERSAI_BROKER=f"tcp://127.0.0.1:{free_port()}")
+    assert answer.returncode not in (0, -6, -11) and "in use" in answer.stderr + answer.stdout
+
+
+def test_secrets_from_files(bare: Stack, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("sk-from-a-file-4242\n")
+    stack = bare.start(worker_env={"OPENAI_API_KEY": "", "OPENAI_API_KEY_FILE": str(key)})
+    alice = stack.client()
+    alice.ask(alice.session(), "hello")
+    sent = {r.header("Authorization") for r in stack.model.requests}
+    assert sent == {"Bearer sk-from-a-file-4242"} and MODEL_KEY not in str(sent)
+
+
+def test_check_tells_a_line_each(stack: Stack, perses: Perses) -> None:
+    perses.put_gateway(stack.gateway.url)
+    env = dict(stack.gateway.process.env)
+    for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "PATH"):
+        env.pop(name, None)
+    answer = run("gateway", "--check", **env)
+    text = answer.stdout + answer.stderr
+    assert "0.54" in text, text
+    for word in ("Perses", "Redis", "uthentication"):
+        assert word in text, text
+    down = run("gateway", "--check", **{**env, "PERSES_API_URL": "http://127.0.0.1:1", "PERSAI_REDIS": "redis://127.0.0.1:1/0"})
+    assert down.returncode != 0 and down.returncode > 0
+    assert "Perses" in down.stdout + down.stderr
+
+
+def test_redis_by_unix_socket_and_password(bare: Stack, tmp_path: Path) -> None:
+    stack = bare
+    sock = tmp_path / "redis.sock"
+    stack.redis.process.args += ["--unixsocket", str(sock)]
+    stack.redis.start()
+    stack.redis.client.config_set("requirepass", "")
+    stack.add_gateway(PERSAI_REDIS=f"unix://{sock}")
+    stack.add_worker(PERSAI_REDIS=f"unix://{sock}")
+    stack.gateway.wait_ready()
+    alice = stack.client()
+    assert alice.ask(alice.session(), "hello").answer()
+
+
+def test_logs_are_logfmt_with_ids(stack: Stack) -> None:
+    alice = stack.client()
+    log = alice.ask(alice.session(), "hello")
+    turn = log.of("turn_start")[0]["turn_id"]
+    for process in (stack.gateway.process, stack.worker.process):
+        lines = process.log_bytes().decode().splitlines()
+        assert any(turn in line for line in lines), f"{process.name} says nothing of turn {turn}"
+        assert not [line for line in lines if json.dumps("hello") in line], "a person's words are in the log"

@@ -1,0 +1,179 @@
+"""Canary tokens: the user's tokens and the provider's key are nowhere but where they must be."""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fakes.model import Attempts, Call, Gate, Status
+from fakes.upstream import Upstream
+from harness.client import Client
+from harness.process import Process
+from harness.services import PASSWORD, Perses
+from harness.stack import MODEL_KEY, Stack
+from harness.wait import free_port, until
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "compose" / "lib"))
+
+
+@pytest.fixture
+def recorded(perses: Perses) -> Iterator[Upstream]:
+    """An upstream behind a datasource that is provisioned as ours are: it sees what reaches a data source."""
+    with Upstream() as upstream:
+        perses.put_datasource("recorded", Perses.closed_datasource(upstream.url))
+        yield upstream
+
+
+def canaries(cookies: dict[str, str]) -> dict[str, bytes]:
+    """Parts that identify a token wherever a piece of it turns up."""
+    refresh = cookies["jwtRefreshToken"].split(".")
+    return {"access payload": cookies["jwtPayload"].split(".")[-1].encode(),
+            "access signature": cookies["jwtSignature"].encode(), "refresh payload": refresh[1].encode(),
+            "refresh signature": refresh[2].encode(), "model key": MODEL_KEY.encode()}
+
+
+@pytest.mark.core
+def test_no_token_is_anywhere_it_must_not_be(stack: Stack, perses: Perses, recorded: Upstream) -> None:
+    cookies = perses.sign_in("alice")
+    alice = Client(stack.gateway.url, cookies)
+    # As in the proxy of Perses, which rebuilds the Bearer beside the cookies.
+    both = Client(stack.gateway.url, cookies, bearer=f"{cookies['jwtPayload']}.{cookies['jwtSignature']}")
+    path = "/proxy/globaldatasources/recorded"
+    stack.model.when("look", [Call("list_metrics", {}), Call("execute_instant_query", {"query": "canary_temperature_celsius"}),
+                              Call("execute_range_query", {"query": "canary_temperature_celsius"}),
+                              Call("list_label_values", {"label": "instance"})], ["Seen."])
+    stack.model.when("refused", [Status(401, b'{"error":{"message":"bad key"}}')])
+    # A model that says back all that it was sent.
+    stack.model.when("echo me", lambda body: [json.dumps(body)])
+    bodies: list[bytes] = []
+    for client in (alice, both):
+        session = client.session()
+        for question in ("look at it", "refused", "echo me"):
+            stream = client.turn(session, question, datasource=path)
+            stream.finish()
+            bodies.append(stream.parser.raw)
+        bodies.append(client.get(f"/session/{session}").body)
+        bodies.append(client.get("/sessions").body)
+        # Errors on the way in, too.
+        bodies.append(client.post(f"/session/{session}/turn?datasource_path=nonsense", {"message": "x"}).body)
+        bodies.append(client.post(f"/session/{session}/turn", raw=b"{").body)
+    for url in (stack.gateway.url, stack.worker.url):
+        bodies.append(Client(url).get("/metrics").body)
+        bodies.append(Client(url).get("/healthz").body)
+    bodies += [alice.get("/models").body, alice.get("/tools").body, alice.get("/openapi.json").body]
+    assert recorded.requests, "the tools did not reach the upstream"
+
+    places = {"the events and answers": b"\n".join(bodies), "Redis": stack.redis.dump(),
+              "the upstream": b"\n".join(r.raw() for r in recorded.requests)}
+    places |= {f"the log of {p.name}": p.log_bytes() for p in stack.processes()}
+    model = b"\n".join(r.raw() for r in stack.model.requests)
+    places["the requests to the model"] = model.replace(b"Bearer " + MODEL_KEY.encode(), b"")
+    assert MODEL_KEY.encode() in model, "the provider got no key"
+    hits = [f"{name} is in {place}" for place, data in places.items() for name, word in canaries(cookies).items()
+            if word in data]
+    assert not hits, hits
+    for request in recorded.requests:
+        assert request.header("Cookie") == "" and request.header("Authorization") == "Bearer none"
+
+
+def test_tokens_are_not_in_the_environment_or_arguments(stack: Stack, perses: Perses) -> None:
+    """Nor does a key that came by the environment stay on a command line."""
+    alice = stack.client()
+    alice.ask(alice.session(), "hello")
+    for process in (stack.gateway.process, stack.worker.process):
+        with open(f"/proc/{process.pid}/cmdline", "rb") as f:
+            line = f.read()
+        assert MODEL_KEY.encode() not in line and alice.cookies["jwtSignature"].encode() not in line
+
+
+def test_a_crash_leaves_no_token_behind(bare: Stack, perses: Perses) -> None:
+    """A worker that is killed while it holds a token: not in its log, not in Redis; and it may not dump core."""
+    stack = bare.start(workers=2)
+    gate = Gate()
+    stack.model.when("hold", Attempts(["a", gate], ["b"]))
+    cookies = perses.sign_in("bob")
+    bob = Client(stack.gateway.url, cookies)
+    stream = bob.turn(bob.session(), "hold my token")
+    gate.wait()
+    process = stack.working().process
+    with open(f"/proc/{process.pid}/limits") as f:
+        core = next(line for line in f if line.startswith("Max core file size"))
+    dumpable = not core.split()[4:6] == ["0", "0"]
+    if dumpable:
+        # Then the kernel must have been told to leave the process alone.
+        assert os.stat(f"/proc/{process.pid}/environ").st_uid == 0, core
+    process.kill()
+    assert stream.finish(60).answer() == "b"
+    data = stack.redis.dump() + b"".join(p.log_bytes() for p in stack.processes())
+    for name, word in canaries(cookies).items():
+        assert word not in data, name
+
+
+def test_the_workers_memory_forgets_a_token(stack: Stack, perses: Perses) -> None:
+    """After the turn its token is wiped: it is not in the worker's memory any more."""
+    cookies = perses.sign_in("alice")
+    alice = Client(stack.gateway.url, cookies)
+    stack.model.when("look", [Call("list_label_values", {"label": "room"})], ["three"])
+    assert alice.ask(alice.session(), "look").answer() == "three"
+    word = cookies["jwtSignature"].encode()
+    until(lambda: word not in memory_of(stack.worker.process.pid), "the token to be gone from the worker's memory", 5)
+
+
+def memory_of(pid: int) -> bytes:
+    """All of a process's private writable memory."""
+    parts = []
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", buffering=0) as mem:
+        for line in maps:
+            span, rights = line.split()[:2]
+            if rights.startswith("rw") and "[v" not in line:
+                low, high = (int(x, 16) for x in span.split("-"))
+                if high - low > 1 << 30:
+                    continue
+                try:
+                    mem.seek(low)
+                    parts.append(mem.read(high - low))
+                except OSError:
+                    pass
+    return b"".join(parts)
+
+
+def test_composes_own_provisioning_keeps_tokens(tmp_path: Path) -> None:
+    """The datasources that compose/run provisions, with recording upstreams behind each."""
+    import files as compose_files  # of compose/lib
+
+    folder = tmp_path / "perses"
+    folder.mkdir()
+    port = free_port()
+    with Upstream() as upstream, Upstream() as gateway:
+        shutil.copytree(os.environ["PERSAI_TEST_PERSES_PLUGINS"], folder / "plugins")
+        args = compose_files.perses(folder, os.environ["PERSAI_TEST_PERSES"], port, upstream.url, gateway.url,
+                                    {"admin": PASSWORD.format("admin"), "demo": PASSWORD.format("demo")})
+        process = Process("perses", args, tmp_path).start()
+        try:
+            base = f"http://127.0.0.1:{port}"
+            until(lambda: Client(base).get("/api/v1/health").status == 200, "Perses", 60)
+            login = {"login": "demo", "password": PASSWORD.format("demo")}
+            answer = until(lambda: (a := Client(base).post("/api/auth/providers/native/login", login)).status == 200 and a,
+                           "the demo user to sign in", 60)
+            cookies = dict(line.split(";", 1)[0].split("=", 1) for line in answer.headers.get_all("Set-Cookie"))
+            demo = Client(base, cookies)
+            until(lambda: demo.get("/api/v1/globaldatasources").status == 200, "the roles to be active", 60)
+            names = {d["metadata"]["name"]: d["spec"]["plugin"]["kind"]
+                     for d in demo.get("/api/v1/globaldatasources").json()}
+            assert names, "nothing is provisioned"
+            for name, kind in names.items():
+                assert demo.get(f"/proxy/globaldatasources/{name}/api/v1/query?query=up").status in (200, 404)
+                if kind == "PersAIDatasource":
+                    assert cookies["jwtSignature"].encode() in gateway.requests[-1].raw()
+            assert upstream.requests, f"no upstream was reached through {names}"
+            sent = b"\n".join(r.raw() for r in upstream.requests)
+            assert not [n for n, w in canaries(cookies).items() if w in sent]
+            body = {"kind": "User", "metadata": {"name": "eve"}, "spec": {"nativeProvider": {"password": "x" * 12}}}
+            assert Client(base).post("/api/v1/users", body).status in (401, 403, 404, 405)
+            assert Client(base).get("/api/v1/globaldatasources").status == 401
+        finally:
+            process.terminate()

@@ -1,0 +1,55 @@
+/* A model's stream: the first byte says how it is cut into pieces. However it is cut, the reply is
+ * the same. */
+#include <stdlib.h>
+#include <string.h>
+#include "worker/llm.h"
+#include "worker/sse.h"
+
+struct reading {
+    struct reply reply;
+    enum err err;
+};
+
+static bool on_event(void *arg, struct str name, struct str data)
+{
+    struct reading *r = arg;
+    r->err = llm_openai.event(&r->reply, name, data);
+    return r->err == ERR_NONE && !r->reply.ended;
+}
+
+static enum err read_cut(struct reading *r, struct str bytes, size_t piece)
+{
+    struct sse s;
+    static const struct reply_handler none;
+    reply_init(&r->reply, 1 << 20, &none, NULL);
+    r->err = ERR_NONE;
+    sse_init(&s, 64 << 10, on_event, r);
+    enum sse_status status = SSE_MORE;
+    while (bytes.len > 0 && status == SSE_MORE) {
+        size_t len = bytes.len < piece ? bytes.len : piece;
+        char *copy = malloc(len); /* exact, so that a read past the end is seen */
+        memcpy(copy, bytes.at, len);
+        status = sse_feed(&s, (struct str){copy, len});
+        free(copy);
+        bytes = str_skip(bytes, len);
+    }
+    sse_free(&s);
+    if (status == SSE_TOO_BIG)
+        return ERR_MODEL_BROKEN;
+    return r->err ? r->err : reply_end(&r->reply, 1);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size < 2)
+        return 0;
+    struct str bytes = {(const char *)data + 1, size - 1};
+    struct reading whole, cut;
+    enum err a = read_cut(&whole, bytes, bytes.len), b = read_cut(&cut, bytes, 1 + data[0] % 64);
+    CHECK(a == b);
+    CHECK(str_eq(buf_str(&whole.reply.content), buf_str(&cut.reply.content)));
+    CHECK(whole.reply.call_count == cut.reply.call_count);
+    reply_free(&whole.reply);
+    reply_free(&cut.reply);
+    return 0;
+}

@@ -1,0 +1,119 @@
+"""Tidy's own test: a clean little project has no finding; each planted violation is found by its rule."""
+
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import protocol_tables
+from tidy_tree import Finding, Tree
+
+GUARDED = "/* {0}: a thing. */\n#ifndef {1}\n#define {1}\n{2}\n#endif\n"
+
+
+def header(name: str, body: str = "") -> str:
+    guard = "".join(c if c.isalnum() else "_" for c in name.upper())
+    return GUARDED.format(name, guard, body)
+
+
+SETTINGS = "| `PERSAI_LISTEN` | gateway | address, `127.0.0.1:8000` |"
+DEFS = {
+    "proto/frames.def": "/* FRAME(not, a, row) */\nFRAME(HELLO, 1, BOTH, \"Hello\", ID(turn) TEXT(name, 9))\n",
+    "proto/events.def": 'EVENT(turn_start, 0, "It began (once).", "turn_id")\n',
+    "proto/errors.def": 'ERROR(NOT_FOUND, "not_found", 404, "No")\n',
+}
+PROTOCOL = "\n".join(protocol_tables.marked(name, DEFS[f"proto/{name}"]) for name in protocol_tables.TABLES) + "\n"
+CLEAN = {
+    "CMakeLists.txt": "project(x)\n",
+    "README.md": f"# x\n{SETTINGS}\n",
+    ".clang-tidy": "Checks: >\n  bugprone-*,\n  -bugprone-x,\n# -bugprone-x: names of ours.\n",
+    ".clang-format": "BasedOnStyle: LLVM\nIndentWidth: 4\nColumnLimit: 100\nBreakBeforeBraces: Linux\nSortIncludes: Never\n",
+    "common/CMakeLists.txt": "add_library(c buf.c)\n",
+    "common/buf.h": header("common/buf.h", "int buf_len(void);"),
+    "common/buf.c": '#include "common/buf.h"\n\nint buf_len(void)\n{\n    int x = 1;\n    return x;\n}\n',
+    "proto/CMakeLists.txt": "add_library(p x.c)\n",
+    "proto/x.c": '#include "common/buf.h"\n#include "proto/frames.def"\n#include "proto/events.def"\n'
+                 '#include "proto/errors.def"\n\nint x_len(void)\n{\n    int x = buf_len();\n    return x;\n}\n',
+    **DEFS,
+    "proto/PROTOCOL.md": PROTOCOL,
+    "tests/x.sh": "#!/usr/bin/env bash\necho 1\n",
+}
+# rule, file, its text (None: the file is taken away)
+PLANTED: list[tuple[str, str, str | None]] = [
+    ("includes", "common/buf.c", '#include "proto/frames.def"\n'),
+    ("includes", "common/buf.c", '#include "buf.h"\n'),
+    ("includes", "proto/x.c", '#include "gateway/y.h"\n'),
+    ("includes", "proto/x.c", "#include <common/buf.h>\n"),
+    ("cycles", "common/buf.h", header("common/buf.h", '#include "common/buf.h"')),
+    ("wrappers", "proto/x.c", "#include <curl/curl.h>\n"),
+    ("wrappers", "common/buf.c", "#include <zmq.h>\n"),
+    ("banned", "common/buf.c", "void f(char *a)\n{\n    strcpy(a, a);\n}\n"),
+    ("banned", "common/buf.c", "int f(void)\n{\n    return atoi (\"1\");\n}\n"),
+    ("shape", "common/buf.h", "int x;\n"),
+    ("shape", "common/buf.c", "typedef struct a a;\n"),
+    ("shape", "common/buf.c", "int x;\n" * 900),
+    ("functions", "common/buf.c", "void f(void)\n{\n" + "    f();\n" * 100 + "}\n"),
+    ("listed", "common/other.c", "int x;\n"),
+    ("listed", "common/other.h", header("common/other.h")),
+    ("leftovers", "common/buf.c", "/* TODO: finish */\n"),
+    ("leftovers", "README.md", "<<<<<<< HEAD\n"),
+    ("origin", "README.md", "see /work/main/x\n"),
+    ("origin", "common/buf.c", "/* as issue 3 says */\n"),
+    ("origin", "tests/x.sh", "curl https://registry.npmjs.org/x\n"),
+    ("lines", "common/buf.c", "int " + "x" * 120 + ";\n"),
+    ("lines", "common/buf.c", "int x; \n"),
+    ("lines", "common/buf.c", "int x;"),
+    ("top", "docs/x.md", "x\n"),
+    ("protocol", "proto/PROTOCOL.md", PROTOCOL.replace("≤ 9", "≤ 10")),
+    ("protocol", "proto/PROTOCOL.md", PROTOCOL.replace("not_found", "not_there")),
+    ("protocol", "proto/PROTOCOL.md", None),
+    ("settings", "README.md", "# x\n"),
+    ("settings", "README.md", f"# x\n{SETTINGS}\n| `PERSAI_GONE` | x |\n"),
+    ("settings", "README.md", SETTINGS.replace("8000", "8001") + "\n"),
+    ("format", "common/buf.c", "int  x;\n"),
+    ("reasons", ".clang-tidy", "Checks: >\n  -bugprone-y,\n"),
+    ("shell", "tests/x.sh", "#!/usr/bin/env bash\ncd $1; rm *\necho $(ls $undefined\n"),
+    ("python", "tests/x.py", "def f(:\n"),
+    ("clang-tidy", "common/buf.c", "int f(void);\nint f(void)\n{\n    int *q = 0;\n    return *q;\n}\n"),
+]
+
+
+def plant(root: Path, name: str | None, text: str | None) -> Tree:
+    """A tree on disk with its fake build folder."""
+    files = dict(CLEAN)
+    if name is not None:
+        if text is None:
+            del files[name]
+        else:
+            files[name] = text
+    if root.exists():
+        shutil.rmtree(root)
+    for path, content in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(content)
+    # clang-tidy looks for its configuration upwards from the source: a small one of this test's own.
+    (root / "common" / ".clang-tidy").write_text("Checks: '-*,clang-analyzer-core.*'\n")
+    build = root / "build"
+    for program in ("gateway/persai-gateway", "worker/persai-worker"):
+        path = build / program
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"#!/bin/sh\ncat <<'E'\n{SETTINGS}\nE\n")
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    (build / "compile_commands.json").write_text(
+        f'[{{"directory": "{root}", "file": "common/buf.c", "command": "cc -I{root} -c common/buf.c"}}]')
+    return Tree(root, files, build)
+
+
+def run(rules: dict[str, Callable[[Tree], list[Finding]]]) -> Iterator[tuple[str, list[str]]]:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "project"
+        clean = plant(root, None, None)
+        for name, rule in rules.items():
+            yield f"{name} (clean)", [f"found in a clean tree: {f}" for f in rule(clean)]
+        for name, path, text in PLANTED:
+            tree = plant(root, path, text)
+            hit = any(path == f.path or path.startswith(f.path + "/") for f in rules[name](tree))
+            yield f"{name} ({path})", [] if hit else [f"a planted violation in {path} was not found: {text!r:.80}"]
+        missing = set(rules) - {name for name, _, _ in PLANTED}
+        yield "all rules", [f"{name} has no planted violation" for name in sorted(missing)]
