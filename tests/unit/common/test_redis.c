@@ -522,7 +522,7 @@ static void sentinel_leads_to_the_master_and_to_the_next_one(void **state)
             "sentinel down-after-milliseconds main 300\nsentinel failover-timeout main 3000\n",
             ports[2], ports[0]);
     fclose(file);
-    const char *argv[] = {"redis-sentinel", "sentinel.conf", NULL};
+    const char *argv[] = {"redis-server", "sentinel.conf", "--sentinel", NULL};
     pid_t sentinel = spawn(f->dir, argv);
     redis_free(f->redis);
     snprintf(url, sizeof url, "redis://127.0.0.1:%s", ports[2]);
