@@ -23,8 +23,8 @@ static void ignore(void *arg, enum err err, const struct store_answer *a)
     (void)arg, (void)err, (void)a;
 }
 
-/* A turn that nobody holds waits for its owner's token, and not for ever. Where nobody signs in, it
- * needs none. */
+/* A turn that nobody holds waits for its owner's token, and not for ever: one who follows it here
+ * has brought it. Where nobody signs in, it needs none. */
 static void on_active(void *arg, enum err err, const struct store_answer *a)
 {
     struct janitor *j = arg;
@@ -36,6 +36,8 @@ static void on_active(void *arg, enum err err, const struct store_answer *a)
             continue;
         if (!g->settings.auth) {
             turns_adopt(g, t->session, t->turn, t->epoch, STR("local"), &(struct credentials){0});
+        } else if (turns_adopt_lent(g, t->turn, t->epoch)) {
+            continue;
         } else if (t->waiting_ms > g->settings.token_wait_ms) {
             log_info("turn.token_expired", "turn=%s waited_ms=%lld", id_log(t->turn),
                      (long long)t->waiting_ms);

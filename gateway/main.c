@@ -15,6 +15,7 @@
 #include "gateway/janitor.h"
 #include "gateway/routes.h"
 #include "gateway/stream.h"
+#include "gateway/turns.h"
 #include "proto/wire.h"
 
 static const struct setting table[] = {
@@ -48,6 +49,7 @@ static void on_drain(void *arg)
     bool late = loop_now_ms(g->loop) >= d->until_ms;
     if (!d->told && (late || turns_drained(g))) {
         d->told = true;
+        turns_hand_over(g);
         streams_end(g, true);
         broker_bye(g->broker);
         loop_timer_set(d->timer, 200, 0); /* what was said has so long to leave */

@@ -267,7 +267,9 @@ static void on_turn(void *arg, enum err err, const struct store_answer *a)
     free_data(c);
     if (a->turn.state == TURN_RUNNING && a->turn.lease_ms <= 0)
         turns_adopt(g, c->session, c->turn, a->turn.epoch, str_of(c->user), &c->credentials);
-    stream_open(c, turns_followed(g, c->session, c->turn, str_of(c->user)), after, NULL, true);
+    struct turn *t = turns_followed(g, c->session, c->turn, str_of(c->user));
+    turns_lend(t, &c->credentials);
+    stream_open(c, t, after, NULL, true);
 }
 
 void turns_events(struct call *c)

@@ -48,13 +48,14 @@ static void move(struct turn *t, enum turn_place to)
               place_name(t->place), place_name(to));
     if (driven(t->place) && !driven(to)) {
         all->driven--;
-        credentials_free(&t->credentials); /* nobody here needs the token any more */
         dispatch_done(broker_dispatch(t->gateway->broker), &t->slot);
         release_later(t);
     } else if (!driven(t->place) && driven(to)) {
         all->driven++;
     }
     t->place = to;
+    if (to == PLACE_ENDED)
+        credentials_free(&t->credentials); /* nobody needs the token any more */
     metric_set(gateway_metric(METRIC_turns_live), all->driven);
 }
 
@@ -221,7 +222,7 @@ void turns_on_done(struct gateway *g, const struct dispatch_worker *from,
         leave_to_store(t); /* its final event would have ended it: that event did not reach us */
 }
 
-static void claim(struct turn *t, bool died, bool only_if_unheld);
+static void claim(struct turn *t, bool died, bool adopted);
 
 void turns_on_release(struct gateway *g, const struct dispatch_worker *from,
                       const struct frame_RELEASE *r)
@@ -297,34 +298,62 @@ static void on_claimed(void *arg, enum err err, const struct store_answer *a)
     log_info("turn.claimed", "turn=%s epoch=%u", id_log(t->turn), t->epoch);
 }
 
-static void ask_claim(struct turn *t, bool only_if_unheld)
+static void ask_claim(struct turn *t)
 {
     struct gateway *g = t->gateway;
-    t->store_call = store_turn_claim(g->store, t->session, t->turn, t->epoch, t->died,
-                                     only_if_unheld, str_of(g->name), on_claimed, t);
+    t->store_call = store_turn_claim(g->store, t->session, t->turn, t->epoch, t->died, t->adopted,
+                                     str_of(g->name), on_claimed, t);
 }
 
-static void claim(struct turn *t, bool died, bool only_if_unheld)
+static void claim(struct turn *t, bool died, bool adopted)
 {
     dispatch_done(broker_dispatch(t->gateway->broker), &t->slot);
     t->died = died;
+    t->adopted = adopted;
     move(t, PLACE_CLAIMING);
-    ask_claim(t, only_if_unheld);
+    ask_claim(t);
+}
+
+static bool adoptable(const struct turn *t)
+{
+    return t->place == PLACE_FOLLOWED && !t->store_call && !t->gateway->draining;
+}
+
+static void adopt(struct turn *t, uint32_t epoch)
+{
+    t->epoch = epoch;
+    t->begun_ns = loop_hr_ns();
+    metric_add(gateway_metric(METRIC_adopted), 1);
+    log_info("turn.adopted", "turn=%s epoch=%u", id_log(t->turn), epoch);
+    claim(t, false, true);
+}
+
+void turns_lend(struct turn *t, const struct credentials *c)
+{
+    if (t->place != PLACE_FOLLOWED)
+        return;
+    credentials_free(&t->credentials);
+    t->credentials =
+        (struct credentials){secret_ref(c->access), secret_ref(c->refresh), c->expires_ms};
 }
 
 void turns_adopt(struct gateway *g, struct id session, struct id turn, uint32_t epoch,
                  struct str owner, const struct credentials *c)
 {
     struct turn *t = turns_followed(g, session, turn, owner);
-    if (t->place != PLACE_FOLLOWED || t->store_call || g->draining)
+    if (!adoptable(t))
         return;
-    t->epoch = epoch;
-    t->begun_ns = loop_hr_ns();
-    t->credentials =
-        (struct credentials){secret_ref(c->access), secret_ref(c->refresh), c->expires_ms};
-    metric_add(gateway_metric(METRIC_adopted), 1);
-    log_info("turn.adopted", "turn=%s epoch=%u", id_log(turn), epoch);
-    claim(t, false, true);
+    turns_lend(t, c);
+    adopt(t, epoch);
+}
+
+bool turns_adopt_lent(struct gateway *g, struct id turn, uint32_t epoch)
+{
+    struct turn *t = turns_get(g, turn);
+    if (!t || !adoptable(t) || !t->credentials.access)
+        return false;
+    adopt(t, epoch);
+    return true;
 }
 
 /* ---- begin ---- */
@@ -493,9 +522,21 @@ void turns_tick(struct gateway *g)
         if (t->place == PLACE_QUEUED)
             tick_queued(t, now_ms);
         else if (t->place == PLACE_CLAIMING && !t->store_call && now_ms >= t->held_ms)
-            ask_claim(t, false);
+            ask_claim(t);
     }
     metric_set(gateway_metric(METRIC_turns_queued), broker_dispatch(g->broker)->queued);
+}
+
+/* Who follows one of them comes again elsewhere, and brings the token there. */
+void turns_hand_over(struct gateway *g)
+{
+    list_each (&g->turns->all, node, next) {
+        struct turn *t = list_of(node, struct turn, node);
+        if (t->place != PLACE_QUEUED)
+            continue;
+        store_turn_release(g->store, t->session, t->turn, t->epoch, ignore, NULL);
+        leave_to_store(t);
+    }
 }
 
 bool turns_drained(const struct gateway *g) { return g->turns->driven == 0; }

@@ -3,7 +3,8 @@
  *
  * Owns every struct turn. A turn is here while it is driven (QUEUED, RUNNING, CLAIMING) or has a
  * follower; all else of it is in Redis. Its token lives here and in its worker, nowhere else
- * (invariant 7). */
+ * (invariant 7): while it is driven, and while somebody who brought it follows a turn that has not
+ * ended, so that the turn goes on when those that drive it die. */
 #ifndef GATEWAY_TURNS_H
 #define GATEWAY_TURNS_H
 
@@ -42,6 +43,7 @@ struct turn {
     uint64_t store_call, identity_id;
     int64_t held_ms; /* QUEUED: when its lease was renewed; CLAIMING: when to ask again */
     bool died;       /* CLAIMING: its worker died on it */
+    bool adopted;    /* CLAIMING: another's, and only if nobody holds it */
     bool heard;      /* an event of a worker has come */
     uint64_t begun_ns;
     struct call *asker; /* BEGINNING: who waits for the answer; NULL when it left */
@@ -76,13 +78,18 @@ void turns_withdraw(struct turn *t);
  * over. */
 void turns_adopt(struct gateway *g, struct id session, struct id turn, uint32_t epoch,
                  struct str owner, const struct credentials *c);
+/* A turn that another drives is followed here, by its owner with this token. */
+void turns_lend(struct turn *t, const struct credentials *c);
+/* A turn that nobody holds: taken over if somebody who follows it here lent a token. False: no. */
+bool turns_adopt_lent(struct gateway *g, struct id turn, uint32_t epoch);
 /* From stream.c. */
 struct turn *turns_get(struct gateway *g, struct id turn); /* NULL: not here */
 struct turn *turns_followed(struct gateway *g, struct id session, struct id turn,
                             struct str owner); /* got or made */
 void turns_release(struct turn *t); /* a follower left: freed when it is no longer needed */
 
-void turns_tick(struct gateway *g);          /* janitor */
+void turns_tick(struct gateway *g);      /* janitor */
+void turns_hand_over(struct gateway *g); /* end of the drain: what is queued here is let go of */
 bool turns_drained(const struct gateway *g); /* nothing is driven here any more */
 
 #endif

@@ -157,6 +157,67 @@ def test_a_gateway_killed_mid_stream_and_back(stack: Stack) -> None:
     assert log.text() == log.answer()
 
 
+SHORT_LEASE = {"PERSAI_LEASE": "1500ms"}
+
+
+def test_a_gateway_and_its_worker_killed_leave_a_turn_that_waits_for_its_owner(bare: Stack) -> None:
+    """Nobody has the token any more. Whatever its owner asks of that session, wherever, brings it."""
+    stack = bare.start(gateways=2, workers=2, gateway_env=SHORT_LEASE, worker_env=SHORT_LEASE)
+    gate = Gate()
+    stack.model.when("orphan", Attempts(["a", gate], ["the answer"]))
+    one, two = stack.client(gateway=0), stack.client(gateway=1)
+    session = one.session()
+    turn = one.start(session, "orphan")
+    gate.wait()
+    stack.working().process.kill()
+    stack.gateway.process.kill()
+
+    def shown() -> str:
+        return two.get(f"/session/{session}").json()["turn"]["state"]
+
+    # Its owner asks as soon as it is known to wait, and not before: that would be what brings the token.
+    key = f"p:t:{{{session}}}:{turn}"
+    client = stack.redis.client
+    until(lambda: int(client.hget(key, "lease")) < client.time()[0] * 1000, "the lease to end")
+    assert shown() == "waiting_for_sign_in"
+    until(lambda: final_of(session, two) == ["the answer"], "the turn to go on", 30)
+    assert two.events(session, turn).finish().answer() == "the answer"
+
+
+def test_who_follows_at_another_gateway_keeps_the_turn_going(bare: Stack) -> None:
+    """Its stream is open there all the while: when those that drive the turn die, it need not come again."""
+    stack = bare.start(gateways=2, workers=2, gateway_env=SHORT_LEASE, worker_env=SHORT_LEASE)
+    gate = Gate()
+    stack.model.when("kept", Attempts(["a", gate], ["the answer"]))
+    one, two = stack.client(gateway=0), stack.client(gateway=1)
+    session = one.session()
+    turn = one.start(session, "kept")
+    gate.wait()
+    stream = two.events(session, turn)
+    stream.wait_text("a")
+    stack.working().process.kill()
+    stack.gateway.process.kill()
+    assert stream.finish(60).answer() == "the answer"
+
+
+def test_what_a_leaving_gateway_has_queued_goes_on_elsewhere(bare: Stack) -> None:
+    """No worker had room for it in the gateway's grace; nobody waits for its lease to end."""
+    stack = bare.start(gateways=2, workers=1, gateway_env={"PERSAI_DRAIN": "200ms", "PERSAI_LEASE": "60s"},
+                       worker_env={"PERSAI_CAPACITY": "1"})
+    gate = Gate()
+    stack.model.when("holds", ["a", gate, "b"])
+    one, two = stack.client(gateway=0), stack.client(gateway=1)
+    held, waits = one.session(), one.session()
+    first = one.start(held, "holds the only place")
+    gate.wait()
+    second = one.start(waits, "waits")
+    stack.gateway.process.terminate()
+    stream = two.events(waits, second)
+    gate.open()
+    assert stream.finish(40).answer() == "This is the default answer."
+    assert two.events(held, first).finish().answer() == "ab"
+
+
 def test_another_gateway_serves_the_stream(bare: Stack) -> None:
     stack = bare.start(gateways=2, workers=2)
     gate = Gate()
