@@ -51,7 +51,7 @@ void journal_free(struct journal *j)
 
 bool journal_can_say(const struct journal *j)
 {
-    return !j->seal_waits && j->state != JOURNAL_SEALING;
+    return !j->seal_waits && !j->confirms && j->state != JOURNAL_SEALING;
 }
 
 bool journal_say(struct journal *j, struct str payload)
@@ -137,6 +137,7 @@ static void seal_now(struct journal *j)
     j->seal.epoch = j->epoch;
     j->seal.last_seq = j->seq;
     j->seal.batch = buf_str(&j->pending);
+    j->asked_ms = loop_now_ms(j->config->loop);
     j->call = store_turn_seal(j->config->store, &j->seal, on_sealed, j);
 }
 
@@ -194,10 +195,17 @@ static void on_said(void *arg, enum err err, const struct store_answer *answer)
 static void on_held(void *arg, enum err err, const struct store_answer *answer)
 {
     struct journal *j = arg;
-    if (settled(j, err, answer))
-        j->state = JOURNAL_IDLE;
+    if (!settled(j, err, answer))
+        return;
+    j->state = JOURNAL_IDLE;
+    if (j->confirms) {
+        j->confirms = false;
+        j->handler->on_sealed(j->arg);
+    }
 }
 
+/* A worker that was frozen or cut off reads the answer when the turn has long been another's:
+ * before it goes on to the next step, which may be a tool, it asks. */
 static void on_sealed(void *arg, enum err err, const struct store_answer *answer)
 {
     struct journal *j = arg;
@@ -206,7 +214,12 @@ static void on_sealed(void *arg, enum err err, const struct store_answer *answer
     go_live(j);
     empty(&j->pending);
     j->state = JOURNAL_IDLE;
-    j->handler->on_sealed(j->arg);
+    j->confirms =
+        j->seal.state == TURN_RUNNING && j->touched_ms - j->asked_ms > j->config->fresh_ms;
+    if (j->confirms)
+        hold_now(j);
+    else
+        j->handler->on_sealed(j->arg);
 }
 
 /* The final events of the seal: stored, so they may be seen now. */

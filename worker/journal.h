@@ -24,6 +24,7 @@ struct journal_config {
     uint32_t flush_bytes;
     uint32_t backlog_bytes_max; /* of one turn, while Redis is away */
     int64_t hold_ms;            /* the lease is renewed after so long without a write */
+    int64_t fresh_ms;           /* an answer that took longer may find the turn with another */
 };
 struct journal_handler {
     void (*on_sealed)(void *arg);
@@ -49,6 +50,8 @@ struct journal {
     enum journal_state state;
     uint64_t call; /* of the store, or 0: it failed and waits for retry_ms */
     int64_t retry_ms, backoff_ms, touched_ms, pending_ms;
+    int64_t asked_ms;   /* when the seal under way was sent */
+    bool confirms;      /* a seal's answer was late: is the turn still ours? */
     struct buf pending; /* record_events not stored; the last one is seq */
     struct buf sent;    /* of the say under way */
     uint32_t sent_seq;

@@ -161,6 +161,7 @@ static void keep_assistant(struct turn *t, const struct record_message *m)
     CHECK(err == ERR_NONE);
 }
 
+static void begin_load(struct turn *t);
 static void begin_call(struct turn *t, const struct store_answer *answer,
                        const struct record_request *request);
 
@@ -185,6 +186,12 @@ static void on_loaded(void *arg, enum err err, const struct store_answer *answer
         return;
     }
     const struct store_load *load = answer->load;
+    if (!t->load_late && now_ms(t) - t->load_ms > t->config->journal.fresh_ms) {
+        t->load_late = true; /* frozen or cut off meanwhile: the turn may be another's */
+        begin_load(t);
+        return;
+    }
+    t->load_late = false;
     if (!t->journal_open) {
         t->journal_open = true;
         journal_init(&t->journal, &t->config->journal, &handler, t, t->link, t->session, t->id,
@@ -214,6 +221,7 @@ static void on_loaded(void *arg, enum err err, const struct store_answer *answer
 static void begin_load(struct turn *t)
 {
     const struct journal_config *c = &t->config->journal;
+    t->load_ms = now_ms(t);
     t->call =
         store_turn_load(c->store, t->session, t->id, t->epoch, str_of(c->holder), on_loaded, t);
 }

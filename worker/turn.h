@@ -50,6 +50,8 @@ struct turn {
     bool journal_open;
     uint64_t call;              /* of the store: load or release */
     int64_t retry_ms, token_ms; /* when to try that again; when the wait for a token ends; 0: no */
+    int64_t load_ms;            /* when the load was asked for */
+    bool load_late;             /* its answer was late, and it is asked for once more */
     struct scene scene;
     char step_id[ID_TEXT + 16];
     uint32_t announced_step, announced_attempt; /* of which step_start was said */

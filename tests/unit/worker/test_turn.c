@@ -134,6 +134,49 @@ static void seal_is_sent_again_until_redis_answers(void **state)
     expect("live 1-4 step_complete\nlive 1-5! turn_complete\nDONE 1 done\n");
 }
 
+/* A worker that was frozen or cut off: the turn may have been given to another meanwhile. */
+static void late_answer_is_confirmed_before_tools_run(void **state)
+{
+    (void)state;
+    begin_answer();
+    asks("a", "look");
+    replied(ERR_NONE);
+    w.trace[0] = '\0';
+    w.now_ms += 2000;
+    answer(&w.write, ERR_NONE);
+    expect("live 1-4 step_complete\nhold\n");
+    answer(&w.write, ERR_FENCED);
+    expect("DONE 1 none\n");
+    assert_int_equal(w.run_count, 0);
+}
+
+static void late_answer_that_is_confirmed_goes_on(void **state)
+{
+    (void)state;
+    begin_answer();
+    asks("a", "look");
+    replied(ERR_NONE);
+    w.now_ms += 2000;
+    answer(&w.write, ERR_NONE);
+    w.now_ms += 2000; /* asked once: a store that is always slow stops nobody */
+    w.trace[0] = '\0';
+    answer(&w.write, ERR_NONE);
+    expect("live 1-5 step_start#1\nlive 1-6 step_progress.tool_call=running\n"
+           "tool look {} token=T1\n");
+}
+
+static void late_load_is_asked_once_more(void **state)
+{
+    (void)state;
+    start(1);
+    w.now_ms += 2000;
+    answer(&w.load, ERR_NONE);
+    expect("load 1\nload 1\n");
+    w.now_ms += 2000;
+    answer(&w.load, ERR_NONE);
+    expect("live 1-2 step_start#1\ncall m\n");
+}
+
 static void say_that_may_have_been_stored_is_repeated_as_it_was(void **state)
 {
     (void)state;
@@ -384,6 +427,9 @@ int main(void)
         TEST(fenced_writer_falls_silent),
         TEST(load_that_is_fenced_is_dropped_and_one_that_is_lost_is_tried_again),
         TEST(seal_is_sent_again_until_redis_answers),
+        TEST(late_answer_is_confirmed_before_tools_run),
+        TEST(late_answer_that_is_confirmed_goes_on),
+        TEST(late_load_is_asked_once_more),
         TEST(say_that_may_have_been_stored_is_repeated_as_it_was),
         TEST(backlog_that_grows_too_long_ends_the_turn_when_redis_is_back),
         TEST(cancel_stops_the_model_and_keeps_what_was_said),
