@@ -249,6 +249,13 @@ static struct chunk *next_chunk(struct follow *f, const struct tail *t)
     return (unsigned)index < t->count ? chunk_ref(*slot(t, (unsigned)index)) : NULL;
 }
 
+/* turn_awaiting_input ends a stream only as long as nothing has come after it. */
+static bool is_last(const struct follow *f, const struct tail *t)
+{
+    int index = tail_index(t, f->cursor);
+    return list_empty(&f->read) && (index < 0 || (unsigned)index == t->count);
+}
+
 size_t follow_fill(struct follow *f, const struct tail *t, char *dst, size_t cap)
 {
     size_t filled = 0;
@@ -267,7 +274,7 @@ size_t follow_fill(struct follow *f, const struct tail *t, char *dst, size_t cap
         filled += len;
         f->offset += len;
         if (f->offset == f->current->len) {
-            if (f->current->final)
+            if (f->current->final && is_last(f, t))
                 f->state = FOLLOW_OVER;
             chunk_free(f->current);
             f->current = NULL;

@@ -48,7 +48,7 @@ enum follow_state {
     FOLLOW_LIVE,    /* its next event is in the tail, or will be */
     FOLLOW_BEHIND,  /* its next event is not in the tail: the store must be asked */
     FOLLOW_READING, /* the store was asked */
-    FOLLOW_OVER,    /* the final event was given out */
+    FOLLOW_OVER,    /* the final event was given out, and nothing is known to be behind it */
 };
 struct follow {
     enum follow_state state;

@@ -5,6 +5,7 @@
 
 #include "common/fetch.h"
 #include "common/http.h"
+#include "common/list.h"
 #include "common/loop.h"
 #include "common/metrics.h"
 #include "common/redis.h"
@@ -35,6 +36,7 @@ struct gateway {
     struct broker *broker;
     struct http *http;
     struct janitor *janitor;
+    struct list decisions; /* of decisions.c: being asked of the store */
     bool draining;
 };
 

@@ -23,8 +23,9 @@ static void ignore(void *arg, enum err err, const struct store_answer *a)
     (void)arg, (void)err, (void)a;
 }
 
-/* A turn that nobody holds waits for its owner's token, and not for ever: one who follows it here
- * has brought it. Where nobody signs in, it needs none. */
+/* A turn that awaits its person's decision does not do so for ever. One that nobody holds waits for
+ * its owner's token, and not for ever: one who follows it here has brought it. Where nobody signs
+ * in, it needs none. */
 static void on_active(void *arg, enum err err, const struct store_answer *a)
 {
     struct janitor *j = arg;
@@ -32,6 +33,11 @@ static void on_active(void *arg, enum err err, const struct store_answer *a)
     j->sweep = 0;
     for (unsigned i = 0; err == ERR_NONE && i < a->turn_count; i++) {
         const struct store_turn *t = &a->turns[i];
+        if (t->state == TURN_AWAITING && t->decide_ms <= 0) {
+            log_info("turn.decision_expired", "turn=%s", id_log(t->turn));
+            store_turn_fail(g->store, t->session, t->turn, t->epoch, ERR_DECISION_EXPIRED, ignore,
+                            NULL);
+        }
         if (t->state != TURN_RUNNING || t->lease_ms > 0)
             continue;
         if (!g->settings.auth) {

@@ -128,6 +128,7 @@ static int serve(struct gateway *g)
         return complain("PERSAI_REDIS", error);
     g->identity = identity_new(g);
     g->turns = turns_new(g);
+    decisions_init(g);
     g->streams = streams_new(g);
     g->broker = broker_new(g, error);
     if (!g->broker)
@@ -155,8 +156,10 @@ static void close_all(struct gateway *g)
         http_free(g->http);
     if (g->streams)
         streams_free(g->streams);
-    if (g->turns)
+    if (g->turns) {
+        decisions_free(g);
         turns_free(g->turns);
+    }
     g->turns = NULL; /* the loop still runs what it put off */
     if (g->broker)
         broker_free(g->broker);

@@ -46,7 +46,9 @@ static const struct {
     {"turns_resume", "{\"type\":\"object\",\"required\":[\"decisions\"],\"properties\":{"
                      "\"decisions\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
                      "\"required\":[\"call_id\",\"approve\"],\"properties\":{\"call_id\":{\"type\":"
-                     "\"string\"},\"approve\":{\"type\":\"boolean\"}}}}}}"},
+                     "\"string\"},\"approve\":{\"type\":\"boolean\"},\"arguments_hash\":{"
+                     "\"type\":\"string\",\"description\":\"as it was shown; checked when "
+                     "given\"}}}}}}"},
 };
 
 /* The answer when all is well: status and media type, by handler. */
@@ -57,6 +59,12 @@ static const char *good_answer(const char *handler)
                "session\",\"content\":{\"application/json\":{\"schema\":{\"type\":\"object\","
                "\"required\":[\"session_id\"],\"properties\":{\"session_id\":{\"type\":\"string\"}}"
                "}}}}";
+    if (strcmp(handler, "turns_resume") == 0)
+        return "\"202\":{\"description\":\"Decided, or decided so before; the stream goes on "
+               "behind "
+               "turn_awaiting_input\",\"content\":{\"application/"
+               "json\":{\"schema\":{\"type\":\"object\",\"properties\":{\"turn_id\":{\"type\":"
+               "\"string\"},\"session_id\":{\"type\":\"string\"}}}}}}";
     if (strcmp(handler, "turns_post") == 0)
         return "\"200\":{\"description\":\"The turn's "
                "events\",\"content\":{\"text/event-stream\":{\"schema\":{\"type\":\"string\"}}}},"
@@ -67,7 +75,7 @@ static const char *good_answer(const char *handler)
     if (strcmp(handler, "turns_events") == 0)
         return "\"200\":{\"description\":\"The turn's "
                "events\",\"content\":{\"text/event-stream\":{\"schema\":{\"type\":\"string\"}}}}";
-    if (strcmp(handler, "turns_cancel") == 0 || strcmp(handler, "turns_resume") == 0)
+    if (strcmp(handler, "turns_cancel") == 0)
         return "\"202\":{\"description\":\"Accepted; the stream tells how it ends\"}";
     if (strcmp(handler, "meta_metrics") == 0)
         return "\"200\":{\"description\":\"Prometheus text "

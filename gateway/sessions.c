@@ -56,6 +56,16 @@ static void field_bool(struct buf *b, const char *key, bool value)
     buf_puts(b, value ? "true" : "false");
 }
 
+/* JSON text that we stored ourselves, or null. */
+static void field_json(struct buf *b, const char *key, struct str json)
+{
+    json_key(b, key);
+    if (json.len)
+        buf_add_str(b, json);
+    else
+        buf_puts(b, "null");
+}
+
 static void write_summary(struct buf *b, const struct store_session *s)
 {
     field_id(b, "session_id", s->session);
@@ -77,8 +87,13 @@ static void write_turn(struct buf *b, const struct store_session *s)
     bool waits = s->running_state == TURN_RUNNING && s->running_lease_ms <= 0;
     buf_putc(b, '{');
     field_id(b, "turn_id", s->running);
+    bool awaits = s->running_state == TURN_AWAITING;
     field(b, "state",
-          waits ? STR("waiting_for_sign_in") : str_of(turn_state_word(s->running_state)));
+          waits    ? STR("waiting_for_sign_in")
+          : awaits ? STR("awaiting_input")
+                   : str_of(turn_state_word(s->running_state)));
+    if (awaits)
+        field_json(b, "tool_calls", s->running_asks);
     buf_putc(b, '}');
 }
 
@@ -122,16 +137,6 @@ static void write_responses(struct buf *b, const struct record_message *m)
         buf_putc(b, '}');
     }
     buf_putc(b, ']');
-}
-
-/* JSON text that we stored ourselves, or null. */
-static void field_json(struct buf *b, const char *key, struct str json)
-{
-    json_key(b, key);
-    if (json.len)
-        buf_add_str(b, json);
-    else
-        buf_puts(b, "null");
 }
 
 static void write_message(struct buf *b, const struct store_message *m)

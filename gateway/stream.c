@@ -9,7 +9,7 @@ enum {
     READ_BYTES_MAX = 64 << 10, /* of one answer of the store: what a slow client holds in memory at
                                   most, one event aside */
     ASK_AGAIN_MS = 50,         /* provisional text is stored within about that time */
-    ASK_LATER_MS = 500,        /* the store did not answer */
+    ASK_LATER_MS = 500,        /* the store did not answer, or the turn awaits a person */
 };
 
 struct follower {
@@ -78,11 +78,18 @@ static void on_closed(void *arg)
     turns_release(t);
 }
 
+/* One behind which more is stored does not end the stream: turn_awaiting_input, once it was
+ * decided. */
+static bool ends(const struct store_answer *a, unsigned i)
+{
+    return a->events[i].final && event_at_cmp(a->events[i].at, a->turn.last) >= 0 &&
+           a->turn.epoch == a->events[i].at.epoch;
+}
+
 static void take_events(struct follower *f, const struct store_answer *a)
 {
     for (unsigned i = 0; i < a->event_count; i++)
-        follow_got(&f->follow,
-                   chunk_new(a->events[i].at, a->events[i].final, a->events[i].payload));
+        follow_got(&f->follow, chunk_new(a->events[i].at, ends(a, i), a->events[i].payload));
 }
 
 /* The client has the turn's final event already: it came back for what there is not. */
@@ -116,7 +123,8 @@ static void on_read(void *arg, enum err err, const struct store_answer *a)
              err == ERR_FENCED)
         give_up(f, err == ERR_FENCED ? ERR_TURN_NOT_FOUND : err);
     follow_answered(&f->follow, &f->turn->tail, err == ERR_NONE && a->more, now_ms,
-                    err == ERR_NONE ? ASK_AGAIN_MS : ASK_LATER_MS);
+                    err != ERR_NONE || a->turn.state == TURN_AWAITING ? ASK_LATER_MS
+                                                                      : ASK_AGAIN_MS);
     attend(f);
     http_stream_wake(f->stream);
 }

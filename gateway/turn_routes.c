@@ -1,4 +1,5 @@
-/* gateway/turn_routes.c: what clients ask of turns: begin, follow, cancel. turns.c drives them. */
+/* gateway/turn_routes.c: what clients ask of turns: begin, follow, cancel. turns.c drives them,
+ * decisions.c has …/resume. */
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
@@ -182,11 +183,7 @@ void turns_post(struct call *c)
         question_free(q);
         return;
     }
-    enum err refused = g->draining                                  ? ERR_DRAINING
-                       : !dispatch_room(broker_dispatch(g->broker)) ? ERR_QUEUE_FULL
-                       : !broker_expects_worker(g->broker)          ? ERR_NO_WORKER
-                       : !store_ready(g->store)                     ? ERR_STORE_UNAVAILABLE
-                                                                    : ERR_NONE;
+    enum err refused = turns_refused(g);
     if (refused) {
         metric_add(gateway_metric(METRIC_turns_refused), 1);
         question_free(q);
@@ -296,7 +293,7 @@ void turns_events(struct call *c)
     c->store_call = store_turn_get(g->store, str_of(c->user), c->session, c->turn, on_turn, c);
 }
 
-/* ---- POST …/cancel and …/resume ---- */
+/* ---- POST …/cancel ---- */
 
 static void on_cancelled(void *arg, enum err err, const struct store_answer *a)
 {
@@ -322,23 +319,4 @@ void turns_cancel(struct call *c)
 {
     c->store_call =
         store_turn_cancel(c->gateway->store, str_of(c->user), c->session, c->turn, on_cancelled, c);
-}
-
-static void on_resume_turn(void *arg, enum err err, const struct store_answer *a)
-{
-    struct call *c = arg;
-    c->store_call = 0;
-    if (err)
-        call_fail(c, err, NULL);
-    else
-        call_fail(c, ERR_TURN_OVER,
-                  turn_state_over(a->turn.state) ? NULL
-                                                 : "No tool call of this turn waits for approval");
-}
-
-/* No tool of this version needs approval, so no turn awaits a decision. */
-void turns_resume(struct call *c)
-{
-    c->store_call =
-        store_turn_get(c->gateway->store, str_of(c->user), c->session, c->turn, on_resume_turn, c);
 }

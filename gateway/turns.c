@@ -270,6 +270,20 @@ void turns_on_need_token(struct gateway *g, struct dispatch_worker *from,
 
 /* ---- the next epoch ---- */
 
+/* It is ours under its next epoch. */
+static void queue_first(struct turn *t, const struct store_turn *taken)
+{
+    struct gateway *g = t->gateway;
+    const struct chunk *last = tail_last(&t->tail);
+    if (!last || event_at_cmp(taken->last, last->at) > 0)
+        tail_reset(&t->tail); /* events were stored that never reached us: followers read them there
+                                 first */
+    t->epoch = taken->epoch;
+    t->held_ms = loop_now_ms(g->loop);
+    move(t, PLACE_QUEUED);
+    dispatch_submit_first(broker_dispatch(g->broker), &t->slot);
+}
+
 static void on_claimed(void *arg, enum err err, const struct store_answer *a)
 {
     struct turn *t = arg;
@@ -286,14 +300,7 @@ static void on_claimed(void *arg, enum err err, const struct store_answer *a)
         leave_to_store(t);
         return;
     }
-    const struct chunk *last = tail_last(&t->tail);
-    if (!last || event_at_cmp(a->turn.last, last->at) > 0)
-        tail_reset(&t->tail); /* events were stored that never reached us: followers read them there
-                                 first */
-    t->epoch = a->turn.epoch;
-    t->held_ms = loop_now_ms(g->loop);
-    move(t, PLACE_QUEUED);
-    dispatch_submit_first(broker_dispatch(g->broker), &t->slot);
+    queue_first(t, &a->turn);
     metric_add(gateway_metric(METRIC_redispatches), 1);
     log_info("turn.claimed", "turn=%s epoch=%u", id_log(t->turn), t->epoch);
 }
@@ -330,6 +337,8 @@ static void adopt(struct turn *t, uint32_t epoch)
 
 void turns_lend(struct turn *t, const struct credentials *c)
 {
+    if (t->place == PLACE_ENDED)
+        move(t, PLACE_FOLLOWED); /* it ended here by awaiting its person */
     if (t->place != PLACE_FOLLOWED)
         return;
     credentials_free(&t->credentials);
@@ -354,6 +363,33 @@ bool turns_adopt_lent(struct gateway *g, struct id turn, uint32_t epoch)
         return false;
     adopt(t, epoch);
     return true;
+}
+
+enum err turns_refused(const struct gateway *g)
+{
+    return g->draining                                  ? ERR_DRAINING
+           : !dispatch_room(broker_dispatch(g->broker)) ? ERR_QUEUE_FULL
+           : !broker_expects_worker(g->broker)          ? ERR_NO_WORKER
+           : !store_ready(g->store)                     ? ERR_STORE_UNAVAILABLE
+                                                        : ERR_NONE;
+}
+
+void turns_run(struct gateway *g, const struct store_turn *taken, struct str owner,
+               struct credentials *take_credentials)
+{
+    struct turn *t = turns_followed(g, taken->session, taken->turn, owner);
+    if (driven(t->place) && t->epoch >= taken->epoch)
+        return;                                          /* it is known here already */
+    dispatch_done(broker_dispatch(g->broker), &t->slot); /* where it was when it began to wait */
+    store_forget(g->store, t->store_call);
+    t->store_call = 0;
+    credentials_free(&t->credentials);
+    t->credentials = *take_credentials;
+    *take_credentials = (struct credentials){0};
+    t->begun_ns = loop_hr_ns();
+    queue_first(t, taken);
+    stream_wake(t);
+    log_info("turn.resumed", "turn=%s epoch=%u", id_log(t->turn), t->epoch);
 }
 
 /* ---- begin ---- */
@@ -539,4 +575,7 @@ void turns_hand_over(struct gateway *g)
     }
 }
 
-bool turns_drained(const struct gateway *g) { return g->turns->driven == 0; }
+bool turns_drained(const struct gateway *g)
+{
+    return g->turns->driven == 0 && decisions_drained(g);
+}

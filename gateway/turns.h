@@ -72,6 +72,12 @@ void turns_on_lost(struct turn *t); /* its worker is dead */
 /* The accepted POST: c is answered when the store has accepted the turn (202 with async, else its
  * stream). */
 void turns_begin(struct call *c, const struct store_begin *begin, bool async);
+/* Why this gateway would take no turn now; ERR_NONE: it would. */
+enum err turns_refused(const struct gateway *g);
+/* One that was taken for its next epoch, held by this gateway, by its person's decision: a worker
+ * is to go on with it, with the token of who decided. */
+void turns_run(struct gateway *g, const struct store_turn *taken, struct str owner,
+               struct credentials *take_credentials);
 /* Cancellation of one that is still QUEUED here: it ends without a worker. */
 void turns_withdraw(struct turn *t);
 /* A turn that nobody holds, and its owner (or nobody's sign-in is needed) brought a token: take it
@@ -87,6 +93,11 @@ struct turn *turns_get(struct gateway *g, struct id turn); /* NULL: not here */
 struct turn *turns_followed(struct gateway *g, struct id session, struct id turn,
                             struct str owner); /* got or made */
 void turns_release(struct turn *t); /* a follower left: freed when it is no longer needed */
+
+/* decisions.c: those that the store is being asked to apply. */
+void decisions_init(struct gateway *g);
+void decisions_free(struct gateway *g);
+bool decisions_drained(const struct gateway *g);
 
 void turns_tick(struct gateway *g);      /* janitor */
 void turns_hand_over(struct gateway *g); /* end of the drain: what is queued here is let go of */

@@ -1,6 +1,7 @@
 #include "proto/event.h"
 
 #include <string.h>
+#include <time.h>
 
 static const struct {
     const char *name;
@@ -157,16 +158,20 @@ bool event_inference_complete(struct buf *b, struct str step_id,
     return close_payload(b);
 }
 
+static void call_open(struct buf *b, bool first, const struct record_call *call)
+{
+    buf_puts(b, first ? "{" : ",{");
+    call_fields(b, call->call_id, call->tool_name);
+    json_key(b, "arguments");
+    record_arguments_json(b, call->arguments);
+}
+
 static void tool_calls(struct buf *b, const struct record_message *assistant)
 {
     json_key(b, "tool_calls");
     buf_putc(b, '[');
     for (unsigned i = 0; i < assistant->call_count; i++) {
-        const struct record_call *call = &assistant->calls[i];
-        buf_puts(b, i ? ",{" : "{");
-        call_fields(b, call->call_id, call->tool_name);
-        json_key(b, "arguments");
-        record_arguments_json(b, call->arguments);
+        call_open(b, i == 0, &assistant->calls[i]);
         buf_putc(b, '}');
     }
     buf_putc(b, ']');
@@ -217,12 +222,38 @@ bool event_turn_complete(struct buf *b, struct id turn, const struct record_mess
     return close_payload(b);
 }
 
+static void field_time(struct buf *b, const char *key, int64_t ms)
+{
+    char text[40];
+    time_t seconds = (time_t)(ms / 1000);
+    struct tm tm;
+    gmtime_r(&seconds, &tm);
+    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    field(b, key, str_of(text));
+}
+
+bool event_asks(struct buf *b, const struct record_call *asks, unsigned count, int64_t expires_ms)
+{
+    char hash[RECORD_HASH_TEXT + 1];
+    buf_putc(b, '[');
+    for (unsigned i = 0; i < count; i++) {
+        call_open(b, i == 0, &asks[i]);
+        record_call_hash(&asks[i], hash);
+        field(b, "arguments_hash", str_of(hash));
+        field_time(b, "expires_at", expires_ms);
+        buf_putc(b, '}');
+    }
+    buf_putc(b, ']');
+    return !b->overflowed;
+}
+
 bool event_turn_awaiting(struct buf *b, struct id turn, const struct record_message *assistant,
-                         uint64_t input_tokens, uint64_t output_tokens)
+                         struct str asks, uint64_t input_tokens, uint64_t output_tokens)
 {
     open_payload(b, EVENT_turn_awaiting_input);
     turn_body(b, turn, assistant, input_tokens, output_tokens);
-    tool_calls(b, assistant);
+    json_key(b, "tool_calls");
+    buf_add_str(b, asks);
     buf_putc(b, '}');
     return close_payload(b);
 }

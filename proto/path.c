@@ -2,7 +2,7 @@
 
 enum { NAME_MAX_BYTES = 75 }; /* Perses: metadata names are 1 to 75 characters */
 
-static bool name_ok(struct str name)
+bool path_name_ok(struct str name)
 {
     if (name.len == 0 || name.len > NAME_MAX_BYTES || str_is(name, ".") || str_is(name, ".."))
         return false;
@@ -35,7 +35,7 @@ static bool take_name(struct str *rest, struct str *name)
         return false;
     *name = (struct str){rest->at, len};
     *rest = str_skip(*rest, len + 1);
-    return name_ok(*name);
+    return path_name_ok(*name);
 }
 
 enum err path_parse(struct str text, struct path *out)
@@ -57,5 +57,5 @@ enum err path_parse(struct str text, struct path *out)
         return ERR_BAD_DATASOURCE_PATH;
     }
     out->name = rest;
-    return name_ok(rest) ? ERR_NONE : ERR_BAD_DATASOURCE_PATH;
+    return path_name_ok(rest) ? ERR_NONE : ERR_BAD_DATASOURCE_PATH;
 }

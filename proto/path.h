@@ -18,6 +18,8 @@ struct path {
 };
 enum { PATH_MAX_BYTES = 300 };
 
+/* A name as Perses allows it in a path, as above. */
+bool path_name_ok(struct str name);
 enum err path_parse(struct str text, struct path *out)
     warn_unused; /* ERR_NO_DATASOURCE_PATH when empty, ERR_BAD_DATASOURCE_PATH */
 

@@ -1,6 +1,7 @@
 #include "proto/record.h"
 
 #include <jansson.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include "proto/pack.h"
@@ -101,6 +102,24 @@ void record_arguments_json(struct buf *b, struct str arguments)
         json_str(b, arguments);
     free(text);
     json_decref(parsed);
+}
+
+void record_hash(struct str a, struct str b, char out[RECORD_HASH_TEXT + 1])
+{
+    static const unsigned char between = 0;
+    unsigned char hash[RECORD_HASH_TEXT / 2];
+    crypto_generichash_state state;
+    crypto_generichash_init(&state, NULL, 0, sizeof hash);
+    crypto_generichash_update(&state, (const unsigned char *)a.at, a.len);
+    crypto_generichash_update(&state, &between, 1);
+    crypto_generichash_update(&state, (const unsigned char *)b.at, b.len);
+    crypto_generichash_final(&state, hash, sizeof hash);
+    sodium_bin2hex(out, RECORD_HASH_TEXT + 1, hash, sizeof hash);
+}
+
+void record_call_hash(const struct record_call *c, char out[RECORD_HASH_TEXT + 1])
+{
+    record_hash(c->tool_name, c->arguments, out);
 }
 
 /* ---- reading ----

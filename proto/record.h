@@ -53,6 +53,11 @@ void record_message_free(struct record_message *m);
  * a JSON string. */
 void record_arguments_json(struct buf *b, struct str arguments);
 
+/* What a person's decision is bound to: the tool and its arguments, byte by byte. */
+enum { RECORD_HASH_TEXT = 32 };
+void record_hash(struct str a, struct str b, char out[RECORD_HASH_TEXT + 1]); /* a has no NUL */
+void record_call_hash(const struct record_call *c, char out[RECORD_HASH_TEXT + 1]);
+
 /* What a worker needs to run a turn, beside the conversation. */
 struct record_request {
     struct str owner;           /* user name, for logs */

@@ -22,7 +22,9 @@
  *   p:l:{SID}        zset    its turns by begin
  *   p:t:{SID}:TID    hash    state, epoch, le and ls (where its last event stands), lease, holder,
  *                            claimer, deaths, loaded and loader (epoch and worker), step, attempt,
- *                            cancel, sealed, req, itok, otok, begun, first (its first message)
+ *                            cancel, sealed, req, itok, otok, begun, first (its first message);
+ *                            asked (calls that need a decision, and the decisions), asks (those
+ *                            that wait, as clients see them), wait (until when), decider, decided
  *   p:e:{SID}:TID    stream  entry EPOCH-LASTSEQ: e = record_event batch
  *   p:u:{OWNER}      zset    SID by last update (mended by who reads it)
  *   p:i:{OWNER}:HASH string  idempotency key of a session -> SID (24 h)
@@ -83,6 +85,7 @@ struct store_session {
     uint32_t running_epoch;
     int64_t running_lease_ms; /* left of its lease; <= 0: nobody holds it: it waits for its owner's
                                  token */
+    struct str running_asks;  /* of an AWAITING one: event_asks; else empty */
     uint64_t input_tokens, output_tokens; /* of all its turns */
 };
 struct store_message {
@@ -97,6 +100,8 @@ struct store_turn {
     struct event_at last; /* the last event stored */
     int64_t lease_ms;     /* left; <= 0: nobody holds it */
     int64_t waiting_ms;   /* how long nobody has held it; 0 when held */
+    int64_t decide_ms;    /* AWAITING: left for the person's decision; <= 0: the time is over */
+    bool fresh;           /* decide: this request decided it; its caller is to run it */
     bool duplicate;       /* begin: the idempotency key had begun it before */
     bool cancel;          /* somebody asked for its cancellation */
 };
@@ -186,6 +191,19 @@ uint64_t store_turn_hold(struct store *s, struct id session, struct id turn, uin
  * told). ERR_TURN_OVER when it had ended in another way. */
 uint64_t store_turn_cancel(struct store *s, struct str owner, struct id session, struct id turn,
                            store_fn *fn, void *arg);
+struct store_decision {
+    struct str call_id;
+    struct str hash; /* record_call_hash; to decide with: or empty, when it is not to be checked */
+    enum { DECISION_NONE = -1, DECISION_REFUSED, DECISION_APPROVED } what;
+};
+/* Decides on all calls that an AWAITING turn waits for: the first request takes it for its next
+ * epoch, as a claim does (→ turn, fresh: run it). The same decision again: fine, not fresh, also
+ * when the turn has ended meanwhile. ERR_ALREADY_DECIDED: otherwise. ERR_INVALID: not of all calls,
+ * or of another one, or with another hash. ERR_DECISION_EXPIRED: the time was over; the turn has
+ * ended by that. ERR_NOT_AWAITING, ERR_TURN_OVER, ERR_TURN_NOT_FOUND. */
+uint64_t store_turn_decide(struct store *s, struct str owner, struct id session, struct id turn,
+                           const struct store_decision *decisions, unsigned count,
+                           struct str holder, store_fn *fn, void *arg);
 /* Ends a turn with an error event under the next epoch, if its epoch is still expected_epoch; why
  * ERR_CANCELLED: with turn_cancelled, as cancelled (a gateway does that to what it queues).
  * ERR_TURN_OVER. → turn */
@@ -212,7 +230,9 @@ struct store_load {
     int64_t begun_ms;       /* Unix time of acceptance */
     uint64_t input_tokens, output_tokens; /* spent by this turn so far */
     bool cancel;
-    int64_t now_ms; /* Redis's clock */
+    int64_t now_ms;                         /* Redis's clock */
+    const struct store_decision *decisions; /* calls that the person was asked about in this turn */
+    unsigned decision_count;
 };
 /* Takes the lease for this worker; in one epoch for one worker only (ERR_FENCED). → load, messages
  * (all of the session, in order). */
@@ -233,6 +253,9 @@ struct store_seal {
     uint32_t step, attempt; /* where the turn stands afterwards: the next step; attempt 0, or the
                                one that begins now */
     uint64_t input_tokens, output_tokens; /* spent by the turn, in all */
+    const struct record_call *asks; /* AWAITING: the calls that wait for the person's decision */
+    unsigned ask_count;
+    int64_t expires_ms; /* until when, by Redis's clock */
 };
 /* Idempotent: the same epoch and last_seq again answers as before and writes nothing. → turn */
 uint64_t store_turn_seal(struct store *s, const struct store_seal *seal, store_fn *fn, void *arg);

@@ -69,6 +69,7 @@ static void session_keep(const struct store_session *from, struct store_session 
     struct str *slices[] = {&to->owner, &to->title, &to->model, &to->settings};
     size_t len = 0;
     *to = *from;
+    to->running_asks = (struct str){0}; /* lists don't show them */
     for (unsigned i = 0; i < 4; i++)
         len += slices[i]->len;
     char *at = *texts = xmalloc(len + 1);

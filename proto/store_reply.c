@@ -41,6 +41,7 @@ void reply_turn(const struct redisReply *p, struct id session, struct id turn,
         .lease_ms = num_at(p, 4),
         .waiting_ms = num_at(p, 5),
         .cancel = num_at(p, 6) == 1,
+        .decide_ms = num_at(p, 7),
     };
 }
 
@@ -60,6 +61,7 @@ void reply_session(const struct redisReply *p, struct id session, struct store_s
         .running_lease_ms = num_at(p, 10),
         .input_tokens = u64_at(p, 11),
         .output_tokens = u64_at(p, 12),
+        .running_asks = text_at(p, 13),
     };
     if (!id_parse(text_at(p, 7), &out->running))
         out->running = (struct id){{0}};

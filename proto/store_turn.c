@@ -219,6 +219,47 @@ uint64_t store_turn_cancel(struct store *s, struct str owner, struct id session,
     return ask_send(a);
 }
 
+static void on_decided(struct store_call *c, struct store_ask *a, enum err err,
+                       const struct redisReply *reply)
+{
+    (void)a;
+    struct store_answer answer = {.session = c->session};
+    reply_turn(redis_at(reply, 1), c->session, c->turn, &answer.turn);
+    answer.turn.fresh = redis_int(redis_at(reply, 2)) == 1;
+    struct str owner = redis_text(redis_at(reply, 3));
+    if (err == ERR_DECISION_EXPIRED)
+        note_end(c, owner, redis_int(redis_at(reply, 4)));
+    else if (err == ERR_NONE && answer.turn.fresh)
+        index_owner_set(c->store, owner, c->session, redis_int(redis_at(reply, 4)));
+    store_call_end(c, err, &answer);
+}
+
+uint64_t store_turn_decide(struct store *s, struct str owner, struct id session, struct id turn,
+                           const struct store_decision *decisions, unsigned count,
+                           struct str holder, store_fn *fn, void *arg)
+{
+    struct store_call *c = turn_call(s, session, turn, fn, arg);
+    scoped(buf_free) struct buf batch;
+    buf_init(&batch, EVENT_BATCH_MAX);
+    CHECK(last_words(&batch, turn, ERR_DECISION_EXPIRED));
+    struct store_ask *a = ask_script(c, SCRIPT_turn_decide, on_decided);
+    ask_turn_keys(a, session, turn);
+    ask_str(a, owner);
+    ask_id(a, turn);
+    ask_id(a, id_new()); /* of this request, however often it is sent */
+    ask_str(a, holder);
+    ask_num(a, s->config.lease_ms);
+    ask_str(a, buf_str(&batch));
+    ask_num(a, s->config.events_keep_ms);
+    for (unsigned i = 0; i < count; i++) {
+        CHECK(decisions[i].what != DECISION_NONE);
+        ask_str(a, decisions[i].call_id);
+        ask_num(a, decisions[i].what);
+        ask_str(a, decisions[i].hash);
+    }
+    return ask_send(a);
+}
+
 static void on_ended(struct store_call *c, struct store_ask *a, enum err err,
                      const struct redisReply *reply)
 {
@@ -456,6 +497,22 @@ uint64_t store_events_read(struct store *s, struct id session, struct id turn,
 }
 
 /* ---- by the worker ---- */
+/* Triples (call id, hash, decision). */
+static struct store_decision *read_decisions(const struct redisReply *p, unsigned *count)
+{
+    *count = redis_count(p) / 3;
+    struct store_decision *d = xcalloc(*count + 1, sizeof *d);
+    for (unsigned i = 0; i < *count; i++) {
+        int64_t what = redis_int(redis_at(p, 3 * i + 2));
+        d[i] = (struct store_decision){redis_text(redis_at(p, 3 * i)),
+                                       redis_text(redis_at(p, 3 * i + 1)),
+                                       what == 1   ? DECISION_APPROVED
+                                       : what == 0 ? DECISION_REFUSED
+                                                   : DECISION_NONE};
+    }
+    return d;
+}
+
 static void on_loaded(struct store_call *c, struct store_ask *a, enum err err,
                       const struct redisReply *reply)
 {
@@ -478,12 +535,15 @@ static void on_loaded(struct store_call *c, struct store_ask *a, enum err err,
     };
     reply_session(redis_at(reply, 1), c->session, &load.session);
     struct store_answer answer = {.session = c->session, .load = &load};
+    struct store_decision *decisions = read_decisions(redis_at(reply, 5), &load.decision_count);
+    load.decisions = decisions;
     struct store_message *m =
         reply_messages(redis_at(reply, 3), redis_at(reply, 4), &answer.message_count);
     answer.messages = m;
     unsigned count = answer.message_count;
     store_call_end(c, ERR_NONE, &answer);
     messages_free(m, count);
+    free(decisions);
 }
 
 uint64_t store_turn_load(struct store *s, struct id session, struct id turn, uint32_t epoch,
@@ -524,6 +584,25 @@ uint64_t store_turn_say(struct store *s, struct id session, struct id turn, uint
     return ask_send(a);
 }
 
+/* What is waited for: until when, as clients see it, and what a decision is bound to. */
+static bool ask_asks(struct store_ask *a, const struct store_seal *seal)
+{
+    scoped(buf_free) struct buf shown;
+    buf_init(&shown, RECORD_BYTES_MAX);
+    if (!event_asks(&shown, seal->asks, seal->ask_count, seal->expires_ms))
+        return false;
+    ask_num(a, seal->expires_ms);
+    ask_str(a, buf_str(&shown));
+    ask_num(a, seal->ask_count);
+    for (unsigned i = 0; i < seal->ask_count; i++) {
+        char hash[RECORD_HASH_TEXT + 1];
+        record_call_hash(&seal->asks[i], hash);
+        ask_str(a, seal->asks[i].call_id);
+        ask_str(a, str_of(hash));
+    }
+    return true;
+}
+
 uint64_t store_turn_seal(struct store *s, const struct store_seal *seal, store_fn *fn, void *arg)
 {
     uint32_t first = first_seq(seal->batch);
@@ -545,6 +624,8 @@ uint64_t store_turn_seal(struct store *s, const struct store_seal *seal, store_f
     ask_num(a, s->config.session_keep_ms);
     ask_num(a, s->config.events_keep_ms);
     ask_num(a, STREAM_ENTRIES_MAX);
+    if (!ask_asks(a, seal))
+        return store_call_fail(c, ERR_TOO_LARGE);
     for (unsigned i = 0; i < seal->message_count; i++) {
         scoped(buf_free) struct buf message;
         buf_init(&message, RECORD_BYTES_MAX);

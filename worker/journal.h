@@ -71,7 +71,7 @@ bool journal_say(struct journal *j, struct str payload) __attribute__((warn_unus
 /* An event of the coming seal. False: too big. */
 bool journal_add(struct journal *j, bool final, struct str payload)
     __attribute__((warn_unused_result));
-/* Of *seal only messages, message_count, state, step, attempt and tokens are read; messages are
+/* Of *seal all is read but session, turn, epoch, last_seq and batch; messages and asks are
  * borrowed until on_sealed. At least one event was added or said since the last one. */
 void journal_seal(struct journal *j, const struct store_seal *seal);
 /* What is due: flush, retry, lease. now_ms: the loop's. */

@@ -179,7 +179,8 @@ static void open_turns(struct worker *w)
                  .tools = w->tools,
                  .meters = &w->meters,
                  .extra_prompt = s->system_prompt,
-                 .token_wait_ms = s->token_wait_ms},
+                 .token_wait_ms = s->token_wait_ms,
+                 .approval_wait_ms = s->approval_wait_ms},
         .capacity = s->capacity,
         .tick_ms = TICK_MS};
     w->turns = turns_new(&config);

@@ -9,7 +9,7 @@ static void on_done(void *arg, const struct tool_result *result);
 
 void round_start(struct round *r, struct tools *tools, const struct round_handler *h, void *arg,
                  struct id turn, const struct scene *scene, const struct record_message *assistant,
-                 struct secret *token, int64_t now_ms)
+                 const struct consent *consent, struct secret *token, int64_t now_ms)
 {
     CHECK(r->calls == NULL && assistant->call_count > 0);
     *r = (struct round){.tools = tools,
@@ -19,6 +19,7 @@ void round_start(struct round *r, struct tools *tools, const struct round_handle
                         .scene = scene,
                         .token = token ? secret_ref(token) : NULL,
                         .assistant = assistant,
+                        .consent = consent,
                         .calls = xcalloc(assistant->call_count, sizeof(*r->calls)),
                         .count = assistant->call_count,
                         .now_ms = now_ms};
@@ -39,6 +40,7 @@ static void run(struct round_call *c)
                              .call_id = asked->call_id,
                              .tool_name = asked->tool_name,
                              .arguments = asked->arguments,
+                             .consent = consent_for(r->consent, asked),
                              .datasources = datasources,
                              .datasource_count = r->scene->datasource_count,
                              .token = r->token,

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include "common/secret.h"
 #include "proto/record.h"
+#include "worker/consent.h"
 #include "worker/scene.h"
 #include "worker/tools/tools.h"
 
@@ -39,6 +40,7 @@ struct round {
     const struct scene *scene;
     struct secret *token; /* shared */
     const struct record_message *assistant;
+    const struct consent *consent; /* borrowed */
     struct round_call *calls;
     unsigned count;
     int64_t now_ms; /* Unix time: what "now" means to the whole round */
@@ -46,7 +48,7 @@ struct round {
 /* Never calls back from inside. token may be NULL: authentication is off. */
 void round_start(struct round *r, struct tools *tools, const struct round_handler *h, void *arg,
                  struct id turn, const struct scene *scene, const struct record_message *assistant,
-                 struct secret *token, int64_t now_ms);
+                 const struct consent *consent, struct secret *token, int64_t now_ms);
 void round_token(struct round *r, struct secret *token);
 /* All calls are answered: fills *responses (owned by the caller: free), borrowing from the round.
  */

@@ -61,6 +61,7 @@ void turn_free(struct turn *t)
     record_message_free(&t->assistant);
     free(t->tool.responses);
     buf_free(&t->assistant_bytes);
+    consent_free(&t->consent);
     t->magic = 0;
     free(t);
 }
@@ -197,6 +198,8 @@ static void on_loaded(void *arg, enum err err, const struct store_answer *answer
         journal_init(&t->journal, &t->config->journal, &handler, t, t->link, t->session, t->id,
                      t->epoch, load->seq);
     }
+    t->clock_ms = load->now_ms - now_ms(t);
+    consent_read(&t->consent, load->decisions, load->decision_count);
     scene_free(&t->scene);
     scene_read(&t->scene, request.context, request.datasource_path, load->now_ms);
     if (load->cancel)
@@ -394,6 +397,32 @@ static struct record_message as_message(struct turn *t, struct reply *r, struct 
                                    .call_count = call_count};
 }
 
+/* Decisions are told apart by the call's id: one that the person was asked about before in this
+ * turn gets another. */
+static void distinguish(struct turn *t, struct reply *r)
+{
+    for (unsigned i = 0; i < r->call_count; i++) {
+        struct reply_call *c = &r->calls[i];
+        char other[32];
+        if (!consent_asked(&t->consent, str_of(c->call_id)))
+            continue;
+        snprintf(other, sizeof other, "call_again_%u_%u", t->agent.step, i);
+        free(c->call_id);
+        c->call_id = xstrdup(other);
+    }
+}
+
+/* The calls of the assistant's message that the person must be asked about. */
+static void find_asks(struct turn *t)
+{
+    t->ask_count = 0;
+    for (unsigned i = 0; i < t->assistant.call_count; i++) {
+        const struct record_call *call = &t->assistant.calls[i];
+        if (tools_asks(call->tool_name, call->arguments))
+            t->asks[t->ask_count++] = *call;
+    }
+}
+
 static void on_llm_done(void *arg, enum err err)
 {
     struct turn *t = arg;
@@ -414,16 +443,13 @@ static void on_llm_done(void *arg, enum err err)
         return;
     }
     struct record_call calls[REPLY_CALLS_MAX];
+    distinguish(t, r);
     struct record_message m = as_message(t, r, calls, r->call_count);
-    bool needs_approval = false;
-    for (unsigned i = 0; i < m.call_count; i++) {
-        const struct tool_spec *spec = tools_spec(calls[i].tool_name);
-        needs_approval = needs_approval || (spec && spec->needs_approval);
-    }
     keep_assistant(t, &m);
+    find_asks(t);
     tell(t, (struct agent_fact){.kind = FACT_REPLIED,
                                 .open_calls = m.call_count,
-                                .needs_approval = needs_approval,
+                                .needs_approval = t->ask_count > 0,
                                 .input_tokens = m.input_tokens,
                                 .output_tokens = m.output_tokens});
 }
@@ -478,7 +504,7 @@ static void begin_tools(struct turn *t)
         say_call(t, i, "running");
     if (t->agent.state == AGENT_ACTING)
         round_start(&t->round, t->config->tools, &handler, t, t->id, &t->scene, &t->assistant,
-                    t->token, loop_wall_ms());
+                    &t->consent, t->token, loop_wall_ms());
 }
 
 /* ---- SEAL ---- */
@@ -526,6 +552,22 @@ static bool add_results(struct turn *t)
     }
 }
 
+static bool add_awaiting(struct turn *t, struct store_seal *s)
+{
+    const struct agent *a = &t->agent;
+    scoped(buf_free) struct buf asks;
+    buf_init(&asks, RECORD_BYTES_MAX);
+    s->state = TURN_AWAITING;
+    s->asks = t->asks;
+    s->ask_count = t->ask_count;
+    s->expires_ms = t->clock_ms + now_ms(t) + t->config->approval_wait_ms;
+    if (!event_asks(&asks, s->asks, s->ask_count, s->expires_ms))
+        return false;
+    event_turn_awaiting(t->config->payload, t->id, &t->assistant, buf_str(&asks), a->input_tokens,
+                        a->output_tokens);
+    return add_payload(t, true);
+}
+
 static bool add_answer(struct turn *t, struct store_seal *s)
 {
     struct buf *b = t->config->payload;
@@ -540,11 +582,10 @@ static bool add_answer(struct turn *t, struct store_seal *s)
         s->attempt = 1; /* it begins at once */
         return true;
     }
-    s->state = a->seal == SEAL_ANSWER ? TURN_DONE : TURN_AWAITING;
-    if (a->seal == SEAL_ANSWER)
-        event_turn_complete(b, t->id, &t->assistant, a->input_tokens, a->output_tokens);
-    else
-        event_turn_awaiting(b, t->id, &t->assistant, a->input_tokens, a->output_tokens);
+    if (a->seal == SEAL_AWAIT)
+        return add_awaiting(t, s);
+    s->state = TURN_DONE;
+    event_turn_complete(b, t->id, &t->assistant, a->input_tokens, a->output_tokens);
     return add_payload(t, true);
 }
 

@@ -12,6 +12,7 @@
 #include "common/secret.h"
 #include "proto/store.h"
 #include "worker/agent.h"
+#include "worker/consent.h"
 #include "worker/hub.h"
 #include "worker/journal.h"
 #include "worker/llm.h"
@@ -30,6 +31,7 @@ struct turn_config {               /* of all turns of this process */
     struct meters *meters;
     const char *extra_prompt; /* or NULL */
     int64_t token_wait_ms;    /* for a fresh token */
+    int64_t approval_wait_ms; /* for a person's decision */
     struct list *dirty;       /* turns that have something to perform */
     struct buf *payload;      /* the event that is being written */
 };
@@ -64,6 +66,10 @@ struct turn {
     struct buf assistant_bytes;   /* the last assistant's message, and its decoded form */
     struct record_message assistant;
     struct record_message tool;
+    struct consent consent;                   /* what the person was asked in this turn, and said */
+    struct record_call asks[REPLY_CALLS_MAX]; /* of a seal that awaits; into assistant */
+    unsigned ask_count;
+    int64_t clock_ms; /* Redis's clock, less our loop's */
     struct round round;
     char detail[REPLY_DETAIL_MAX]; /* of a failure, for people */
     enum err detail_of;

@@ -23,7 +23,7 @@ end
 -- le, ls: epoch and seq of the last event stored. lease: when it ends, Unix ms.
 local function turn_read(key)
     local v = redis.call('HMGET', key, 'state', 'epoch', 'le', 'ls', 'lease', 'holder', 'cancel',
-                         'sealed')
+                         'sealed', 'wait')
     if not v[1] or v[1] == 'void' then
         return nil
     end
@@ -31,7 +31,7 @@ local function turn_read(key)
         state = v[1], epoch = tonumber(v[2]) or 0,
         le = tonumber(v[3]) or 0, ls = tonumber(v[4]) or 0,
         lease = tonumber(v[5]) or 0, holder = v[6] or '',
-        cancel = v[7] == '1', sealed = v[8] or '',
+        cancel = v[7] == '1', sealed = v[8] or '', wait = tonumber(v[9]) or 0,
     }
 end
 
@@ -44,11 +44,23 @@ local function turn_seq(t)
     return t.le == t.epoch and t.ls or 0
 end
 
--- {state, epoch, last epoch, last seq, lease left, unheld since, cancel}; lease and waiting only
--- of an open turn.
+-- {state, epoch, last epoch, last seq, lease left, unheld since, cancel, left to decide}; lease and
+-- waiting only of an open turn, the last only of one that awaits.
 local function turn_answer(t, now)
     local left = turn_open(t) and t.lease - now or 0
-    return {t.state, t.epoch, t.le, t.ls, math.max(left, 0), math.max(-left, 0), t.cancel and 1 or 0}
+    return {t.state, t.epoch, t.le, t.ls, math.max(left, 0), math.max(-left, 0), t.cancel and 1 or 0,
+            t.state == 'awaiting' and t.wait - now or 0}
+end
+
+-- The calls that a person was asked about in this turn: call id -> {hash of the call, -1: not
+-- decided, 0: refused, 1: approved}. Kept to the turn's end: a decision may come twice.
+local function asked_read(T)
+    local packed = redis.call('HGET', T, 'asked')
+    return packed and cmsgpack.unpack(packed) or {}
+end
+
+local function asked_write(T, asked)
+    redis.call('HSET', T, 'asked', cmsgpack.pack(asked))
 end
 
 -- Is the session there and the owner's? (invariant 8)
@@ -62,7 +74,7 @@ local function updated(S)
 end
 
 -- {owner, title, model, settings, created, updated, turns, running, its state, epoch, lease left,
--- tokens in, tokens out}
+-- tokens in, tokens out, calls that wait for a decision (JSON)}
 local function session_answer(S, turn_prefix, now)
     local v = redis.call('HMGET', S, 'owner', 'title', 'model', 'settings', 'created', 'updated',
                          'turns', 'itok', 'otok', 'running')
@@ -73,17 +85,20 @@ local function session_answer(S, turn_prefix, now)
     for i = 5, 7 do
         answer[i] = tonumber(v[i]) or 0
     end
-    local running, state, epoch, left = v[10] or '', 'none', 0, 0
+    local running, state, epoch, left, asks = v[10] or '', 'none', 0, 0, ''
     if running ~= '' then
         local t = turn_read(turn_prefix .. running)
         if t and turn_open(t) then
             state, epoch, left = t.state, t.epoch, t.lease - now
+            if state == 'awaiting' then
+                asks = redis.call('HGET', turn_prefix .. running, 'asks') or ''
+            end
         else
             running = ''
         end
     end
     answer[8], answer[9], answer[10], answer[11] = running, state, epoch, left
-    answer[12], answer[13] = tonumber(v[8]) or 0, tonumber(v[9]) or 0
+    answer[12], answer[13], answer[14] = tonumber(v[8]) or 0, tonumber(v[9]) or 0, asks
     return answer
 end
 
@@ -98,7 +113,7 @@ end
 -- The end of a turn, after its last event was added: the session is free, the stream lives on for
 -- a while. The turn itself stays as long as its session: it tells "expired" from "never was".
 local function turn_end(now, S, T, E, tid, events_keep)
-    redis.call('HDEL', T, 'req')
+    redis.call('HDEL', T, 'req', 'asks')
     redis.call('HSET', T, 'lease', 0)
     if redis.call('HGET', S, 'running') == tid then
         redis.call('HSET', S, 'running', '')

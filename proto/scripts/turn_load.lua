@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- S M F L T E. Takes the lease for a worker. -> session, load, messages {id, record, ...}, flags
--- {id, flags, ...}.
+-- {id, flags, ...}, {call id, hash, decision, ...} of the calls that the person was asked about.
 -- epoch, holder, lease, prefix of the turns' keys.
 local S, M, F, L, T = unpack(KEYS)
 local epoch, holder = tonumber(ARGV[1]), ARGV[2]
@@ -26,4 +26,9 @@ local now = now_ms()
 redis.call('HSET', T, 'lease', now + tonumber(ARGV[3]), 'holder', holder)
 local load = {v[1] or '', turn_seq(t), tonumber(v[2]) or 0, attempt, tonumber(v[4]) or 0,
               tonumber(v[5]) or 0, tonumber(v[6]) or 0, t.cancel and 1 or 0, now}
-return {'ok', session_answer(S, ARGV[4], now), load, redis.call('HGETALL', M), redis.call('HGETALL', F)}
+local decisions = {}
+for id, a in pairs(asked_read(T)) do
+    local n = #decisions
+    decisions[n + 1], decisions[n + 2], decisions[n + 3] = id, a[1], a[2]
+end
+return {'ok', session_answer(S, ARGV[4], now), load, redis.call('HGETALL', M), redis.call('HGETALL', F), decisions}

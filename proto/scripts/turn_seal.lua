@@ -1,7 +1,8 @@
 #!lua flags=allow-oom
 -- S M F L T E. A checkpoint: events, messages and state in one. -> turn, owner, when.
 -- turn, epoch, first seq, last seq, batch, state, step, attempt, tokens in, tokens out, lease,
--- keep, events' keep, most entries, messages...
+-- keep, events' keep, most entries, until when a decision is waited for (Unix ms), the calls that
+-- wait for it (JSON), how many, (call id, hash) of each, messages...
 local S, M, F, L, T, E = unpack(KEYS)
 local tid, epoch, last, state = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[4]), ARGV[6]
 local t = turn_read(T)
@@ -30,7 +31,8 @@ local added = redis.pcall('XADD', E, 'MAXLEN', '~', ARGV[14], id, 'e', ARGV[5])
 if added.err then
     return added
 end
-for i = 15, #ARGV do
+local asks = tonumber(ARGV[17])
+for i = 18 + 2 * asks, #ARGV do
     message_append(S, M, ARGV[i])
 end
 local old = redis.call('HMGET', T, 'itok', 'otok')
@@ -40,11 +42,17 @@ t.state, t.le, t.ls = state, epoch, last
 t.lease = now + (state == 'running' and tonumber(ARGV[11]) or 0)
 redis.call('HSET', T, 'state', state, 'le', epoch, 'ls', last, 'sealed', id, 'lease', t.lease,
            'step', ARGV[7], 'attempt', ARGV[8], 'itok', ARGV[9], 'otok', ARGV[10])
-expire(ARGV[12], S, M, F, L, T)
+expire(ARGV[12], S, M, F, L, T, E)
 if not turn_open(t) then
     turn_end(now, S, T, E, tid, ARGV[13])
 elseif state == 'awaiting' then
-    redis.call('HSET', T, 'holder', '')
+    local asked = asked_read(T)
+    for i = 18, 17 + 2 * asks, 2 do
+        asked[ARGV[i]] = {ARGV[i + 1], -1}
+    end
+    asked_write(T, asked)
+    t.wait = tonumber(ARGV[15])
+    redis.call('HSET', T, 'holder', '', 'wait', t.wait, 'asks', ARGV[16])
     redis.call('HSET', S, 'updated', now)
 end
 return {'ok', turn_answer(t, now), owner, updated(S)}

@@ -19,6 +19,7 @@ struct tools {
     struct tools_config config;
     char *perses_url; /* without a trailing slash */
     struct list waiting, running, ended;
+    struct list saves; /* of perses.c */
     unsigned running_count;
     bool later, closing;
     struct shelf *shelf; /* catalogs of metrics */
@@ -30,6 +31,7 @@ struct tool_run {
     tool_fn *fn;
     /* the call */
     struct id turn;
+    char *call_id;
     json_t *args;
     char *datasource; /* path, path_parse'd; NULL: refused before */
     struct secret *token;

@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "proto/path.h"
 #include "worker/tools/args.h"
+#include "worker/tools/perses.h"
 #include "worker/tools/prom.h"
 #include "worker/tools/run.h"
 #include "worker/tools/shelf.h"
@@ -70,6 +71,17 @@ static const json_t *schema_of(const struct tool_spec *spec)
     return schemas[i];
 }
 
+bool tools_asks(struct str name, struct str arguments)
+{
+    const struct tool_spec *spec = tools_spec(name);
+    if (spec == NULL || !spec->needs_approval)
+        return false;
+    scoped(buf_free) struct buf error;
+    buf_init(&error, 1024);
+    json_auto_t *args = args_read(schema_of(spec), arguments, &error);
+    return args != NULL;
+}
+
 /* Runs: waiting, running, ended. Callbacks come from on_later only, so never from inside tool_start
  * or from a fetch's callback. */
 
@@ -87,6 +99,7 @@ struct tools *tools_new(const struct tools_config *c)
     list_init(&t->waiting);
     list_init(&t->running);
     list_init(&t->ended);
+    list_init(&t->saves);
     t->shelf = shelf_new(t);
     return t;
 }
@@ -120,6 +133,7 @@ static void run_free(struct tool_run *r)
     json_decref(r->args);
     secret_free(r->token);
     buf_free(&r->content);
+    free(r->call_id);
     free(r->datasource);
     free(r->timezone);
     free(r);
@@ -338,6 +352,16 @@ static void check_call(struct tool_run *r, const struct tool_call *c)
         run_fail(r, "bad_arguments", "%s", buf_cstr(&error));
         return;
     }
+    if (r->spec->needs_approval && c->consent != CONSENT_GIVEN) {
+        json_decref(args);
+        if (c->consent == CONSENT_REFUSED)
+            run_fail(r, "refused_by_person",
+                     "The person was asked and said no: this was not done. Don't ask again for the "
+                     "same; go on without it.");
+        else
+            run_fail(r, "not_approved", "The person has not approved this: it was not done.");
+        return;
+    }
     if (!pick_datasource(r, c, args_str(args, "datasource"))) {
         json_decref(args);
         return;
@@ -354,6 +378,7 @@ struct tool_run *tool_start(struct tools *t, const struct tool_call *c, tool_don
     list_init(&r->node);
     buf_init(&r->content, t->config.content_bytes_max);
     r->turn = c->turn;
+    r->call_id = str_dup(c->call_id);
     r->token = c->token ? secret_ref(c->token) : NULL;
     r->now_ms = c->now_ms;
     r->range_start_ms = c->range_start_ms;

@@ -42,15 +42,24 @@ struct tool_spec {
 };
 const struct tool_spec *tools_specs(unsigned *count);
 const struct tool_spec *tools_spec(struct str name); /* NULL: there is no such tool */
+/* Must the person be asked before this call runs? Not for one that can't run anyway: an unknown
+ * tool, arguments that don't fit. */
+bool tools_asks(struct str name, struct str arguments);
 /* GET /tools: [{"name","description","input_schema","read_only"}]. False: over b's bound. */
 bool tools_list_json(struct buf *b);
 
+enum tool_consent {
+    CONSENT_NONE, /* the person was not asked, or has not decided */
+    CONSENT_REFUSED,
+    CONSENT_GIVEN,
+};
 /* One call and where it runs. Everything is borrowed until tool_start returns (the token is shared
  * by secret_ref). */
 struct tool_call {
     struct id turn;                /* for log lines */
     struct str call_id, tool_name; /* as the model wrote them */
     struct str arguments;          /* JSON text as the model wrote it; empty counts as {} */
+    enum tool_consent consent;     /* a tool that needs approval runs with CONSENT_GIVEN only */
     const struct str *datasources; /* paths (path_parse'd) that this turn may use; [0] is the
                                       default one */
     unsigned datasource_count;

@@ -178,7 +178,7 @@ READ = ["Dashboard", "Datasource", "Folder", "GlobalDatasource", "GlobalVariable
 
 class Perses:
     """The real one. Authentication is on and RBAC closed; alice and bob are made through its API and may
-    read by a role binding; mallory has an account and no rights."""
+    read by a role binding, carol may change dashboards too; mallory has an account and no rights."""
 
     def __init__(self, folder: Path, logs: Path, upstreams: dict[str, str], auth: bool = True,
                  access_token_ttl: str = "15m") -> None:
@@ -210,6 +210,9 @@ class Perses:
 
         entity("GlobalRole", "admin", {"permissions": [{"actions": ["*"], "scopes": ["*"]}]})
         entity("GlobalRole", "reader", {"permissions": [{"actions": ["read"], "scopes": READ}]})
+        entity("GlobalRole", "editor", {"permissions": [
+            {"actions": ["read"], "scopes": READ}, {"actions": ["update"], "scopes": ["Dashboard"]}]})
+        entity("GlobalRoleBinding", "editors", {"role": "editor", "subjects": [{"kind": "User", "name": "carol"}]})
         entity("GlobalRoleBinding", "admins", {"role": "admin", "subjects": [{"kind": "User", "name": ADMIN}]})
         entity("GlobalRoleBinding", "readers", {
             "role": "reader", "subjects": [{"kind": "User", "name": "alice"}, {"kind": "User", "name": "bob"}]})
@@ -251,7 +254,7 @@ class Perses:
         self.process.start()
         until(lambda: self.api("GET", "/api/v1/health").status == 200, "Perses", 60)
         if self.auth:
-            for user in (ADMIN, "alice", "bob", "mallory"):
+            for user in (ADMIN, "alice", "bob", "carol", "mallory"):
                 body = {"kind": "User", "metadata": {"name": user},
                         "spec": {"nativeProvider": {"password": PASSWORD.format(user)}}}
                 answer = self.api("POST", "/api/v1/users", body)

@@ -4,6 +4,7 @@
 #ifndef STORE_CASES_H
 #define STORE_CASES_H
 
+#include "tests/unit/proto/decision_cases.h"
 #include "tests/unit/proto/store_play.h"
 
 /* ---- sessions ---- */
@@ -655,6 +656,14 @@ static const struct CMUnitTest store_cases[] = {
     C(cancel_ends_what_nobody_holds),
     C(cancel_ends_what_awaits_a_decision),
     C(cancel_of_an_ended_turn_is_refused),
+    C(asked_calls_are_shown_until_they_are_decided),
+    C(decision_reaches_the_worker),
+    C(two_who_decide_are_one_decision),
+    C(decision_is_for_what_was_asked),
+    C(decision_that_comes_late_ends_the_turn),
+    C(nobody_decides_and_a_janitor_ends_it),
+    C(turn_asks_twice_and_an_old_decision_counts_once),
+    C(decided_turn_whose_gateway_died_waits_for_its_owner),
     C(expired_events_are_told_from_unknown_turns),
     C(running_stream_does_not_expire),
     C(open_turns_are_listed_until_they_end),

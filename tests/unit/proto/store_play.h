@@ -48,7 +48,7 @@ struct got {
         enum turn_state running_state;
         uint32_t turns;
         uint64_t input_tokens, output_tokens;
-        char owner[64], title[64], model[64], settings[64];
+        char owner[64], title[64], model[64], settings[64], asks[512];
     } sessions[GOT_MAX];
     struct got_message messages[GOT_MAX];
     struct got_event events[GOT_MAX];
@@ -56,6 +56,10 @@ struct got {
     bool more;
     char cursor[80], request_path[80];
     struct store_load load;
+    struct {
+        char call_id[32], hash[64];
+        int what;
+    } decisions[4];
 };
 
 static void keep_text(struct str s, char *out, size_t size)
@@ -89,6 +93,7 @@ static void on_got(void *arg, enum err err, const struct store_answer *a)
         keep_text(s->title, g->sessions[i].title, 64);
         keep_text(s->model, g->sessions[i].model, 64);
         keep_text(s->settings, g->sessions[i].settings, 64);
+        keep_text(s->running_asks, g->sessions[i].asks, 512);
     }
     g->message_count = a->message_count;
     for (unsigned i = 0; i < a->message_count && i < GOT_MAX; i++) {
@@ -111,6 +116,11 @@ static void on_got(void *arg, enum err err, const struct store_answer *a)
         g->load = *a->load;
         assert_int_equal(record_request_decode(a->load->request, &r), ERR_NONE);
         keep_text(r.datasource_path, g->request_path, sizeof g->request_path);
+        for (unsigned i = 0; i < a->load->decision_count && i < 4; i++) {
+            keep_text(a->load->decisions[i].call_id, g->decisions[i].call_id, 32);
+            keep_text(a->load->decisions[i].hash, g->decisions[i].hash, 64);
+            g->decisions[i].what = a->load->decisions[i].what;
+        }
     }
 }
 

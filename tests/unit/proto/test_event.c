@@ -258,7 +258,10 @@ static void golden_awaiting(void **state)
     add(&s, event_step_start(&s.payload, STEP_INFERENCE, STR("t-0"), 1));
     say(&s, STR("t-0"), "Shall I save it?");
     add(&s, event_inference_complete(&s.payload, STR("t-0"), &assistant));
-    add(&s, event_turn_awaiting(&s.payload, fixed_id(0x11), &assistant, 100, 20));
+    scoped(buf_free) struct buf asks;
+    buf_init(&asks, 4096);
+    assert_true(event_asks(&asks, save, 1, 1767225600000));
+    add(&s, event_turn_awaiting(&s.payload, fixed_id(0x11), &assistant, buf_str(&asks), 100, 20));
     close_stream(&s, "awaiting");
 }
 

@@ -361,8 +361,48 @@ static void call_that_needs_a_yes_leaves_the_turn_awaiting(void **state)
     replied(ERR_NONE);
     answer(&w.write, ERR_NONE);
     expect("live 1-3 step_progress.tool_call=writing\n"
-           "seal awaiting step=2.0 assistant( tool_calls calls=1): 2 3 4 5!\n"
+           "seal awaiting step=2.0 assistant( tool_calls calls=1) asks=a until=86400000: 2 3 4 5!\n"
            "live 1-4 step_complete\nlive 1-5! turn_awaiting_input\nDONE 1 awaiting\n");
+}
+
+/* Decided, it takes the same path as a turn that was taken over; and a decision is for the call as
+ * the person saw it. */
+static void decided_calls_run_as_they_were_decided(void **state)
+{
+    (void)state;
+    begin_answer();
+    asks("a", "save");
+    asks("b", "save");
+    asks("c", "save");
+    replied(ERR_NONE);
+    answer(&w.write, ERR_NONE);
+    w.trace[0] = '\0';
+    char hash[RECORD_HASH_TEXT + 1];
+    record_call_hash(&(struct record_call){STR("a"), STR("save"), STR("{}")}, hash);
+    struct store_decision said[] = {{STR("a"), str_of(hash), DECISION_APPROVED},
+                                    {STR("b"), STR("of other arguments"), DECISION_APPROVED},
+                                    {STR("c"), str_of(hash), DECISION_REFUSED}};
+    w.loaded = (struct store_load){.step = 2, .attempt = 1, .decisions = said, .decision_count = 3};
+    begin_answer_in(2);
+    expect(
+        "load 2\nlive 2-1 step_start#1\nlive 2-2 step_progress.tool_call=running\n"
+        "live 2-3 step_progress.tool_call=running\nlive 2-4 step_progress.tool_call=running\n"
+        "tool save {} token=T1 approved\ntool save {} token=T1\ntool save {} token=T1 refused\n");
+    w.loaded.decision_count = 0;
+}
+
+static void call_id_that_was_asked_before_becomes_another(void **state)
+{
+    (void)state;
+    struct store_decision said[] = {{STR("a"), STR("x"), DECISION_APPROVED}};
+    w.loaded.decisions = said;
+    w.loaded.decision_count = 1;
+    begin_answer();
+    w.trace[0] = '\0';
+    asks("a", "save");
+    replied(ERR_NONE);
+    assert_non_null(strstr(w.trace, "asks=call_again_1_0 "));
+    w.loaded.decision_count = 0;
 }
 
 static void lease_is_held_while_the_model_thinks(void **state)
@@ -441,6 +481,8 @@ int main(void)
         TEST(leaving_hands_the_turn_back),
         TEST(full_worker_hands_back_at_once_and_a_turn_said_twice_is_one),
         TEST(call_that_needs_a_yes_leaves_the_turn_awaiting),
+        TEST(decided_calls_run_as_they_were_decided),
+        TEST(call_id_that_was_asked_before_becomes_another),
         TEST(lease_is_held_while_the_model_thinks),
         TEST(limits_end_the_turn),
         TEST(last_call_gets_no_tools),

@@ -221,7 +221,7 @@ uint64_t store_turn_release(struct store *s, struct id session, struct id turn, 
 uint64_t store_turn_seal(struct store *s, const struct store_seal *seal, store_fn *fn, void *arg)
 {
     (void)s;
-    char head[160] = "";
+    char head[320] = "";
     snprintf(head, sizeof(head), "seal %s step=%u.%u", turn_state_word(seal->state), seal->step,
              seal->attempt);
     for (unsigned i = 0; i < seal->message_count; i++) {
@@ -235,6 +235,10 @@ uint64_t store_turn_seal(struct store *s, const struct store_seal *seal, store_f
                  (int)m->stop_reason.len, m->stop_reason.at ? m->stop_reason.at : "",
                  m->call_count);
     }
+    for (unsigned i = 0; i < seal->ask_count; i++)
+        snprintf(head + strlen(head), sizeof(head) - strlen(head), " asks=%.*s until=%lld",
+                 (int)seal->asks[i].call_id.len, seal->asks[i].call_id.at,
+                 (long long)seal->expires_ms);
     snprintf(head + strlen(head), sizeof(head) - strlen(head), ":");
     note_batch(head, seal->batch);
     keep(&w.write, "seal", fn, arg);
@@ -285,6 +289,11 @@ const struct tool_spec *tools_spec(struct str name)
 {
     return str_is(name, "save") ? &specs[1] : str_is(name, "look") ? &specs[0] : NULL;
 }
+bool tools_asks(struct str name, struct str arguments)
+{
+    (void)arguments;
+    return str_is(name, "save");
+}
 struct tool_run *tool_start(struct tools *t, const struct tool_call *c, tool_done_fn *fn, void *arg)
 {
     (void)t;
@@ -292,8 +301,11 @@ struct tool_run *tool_start(struct tools *t, const struct tool_call *c, tool_don
     *r = (struct tool_run){.fn = fn, .arg = arg, .used = true};
     snprintf(r->token, sizeof(r->token), "%.*s", (int)secret_reveal(c->token).len,
              secret_reveal(c->token).at);
-    note("tool %.*s %.*s token=%s", (int)c->tool_name.len, c->tool_name.at, (int)c->arguments.len,
-         c->arguments.at, r->token);
+    note("tool %.*s %.*s token=%s%s", (int)c->tool_name.len, c->tool_name.at, (int)c->arguments.len,
+         c->arguments.at, r->token,
+         c->consent == CONSENT_GIVEN     ? " approved"
+         : c->consent == CONSENT_REFUSED ? " refused"
+                                         : "");
     return r;
 }
 void tool_cancel(struct tool_run *r)
@@ -336,7 +348,8 @@ static int begin(void **state)
                                       .limits = limits,
                                       .models = w.models,
                                       .meters = &w.meters,
-                                      .token_wait_ms = 5000},
+                                      .token_wait_ms = 5000,
+                                      .approval_wait_ms = 86400000},
                              .capacity = 1,
                              .tick_ms = 50};
     w.turns = turns_new(&c);
@@ -432,10 +445,11 @@ static void expect(const char *trace)
     assert_string_equal(w.trace, trace);
     w.trace[0] = '\0';
 }
-static void begin_answer(void)
+static void begin_answer_in(uint32_t epoch)
 {
-    start(1);
+    start(epoch);
     answer(&w.load, ERR_NONE);
 }
+static void begin_answer(void) { begin_answer_in(1); }
 
 #endif

@@ -1,0 +1,28 @@
+/* worker/consent.h: what a person was asked in a turn, and said: kept from the load of the turn to
+ * the run of its calls.
+ *
+ * A decision is bound to the call's id and the hash of its tool and arguments: a call runs only as
+ * the person saw it. Memory: owned, consent_free. */
+#ifndef WORKER_CONSENT_H
+#define WORKER_CONSENT_H
+
+#include <stdbool.h>
+#include "proto/record.h"
+#include "proto/store.h"
+#include "worker/tools/tools.h"
+
+struct consent {
+    struct consent_entry {
+        char *call_id;
+        char hash[RECORD_HASH_TEXT + 1];
+        enum tool_consent said;
+    } * entries;
+    unsigned count;
+};
+/* Replaces what it had. */
+void consent_read(struct consent *c, const struct store_decision *decisions, unsigned count);
+void consent_free(struct consent *c);
+bool consent_asked(const struct consent *c, struct str call_id); /* a call of this id, once */
+enum tool_consent consent_for(const struct consent *c, const struct record_call *call);
+
+#endif

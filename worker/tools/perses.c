@@ -1,0 +1,366 @@
+#include "worker/tools/perses.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "common/check.h"
+#include "common/log.h"
+#include "proto/path.h"
+#include "proto/record.h"
+#include "worker/tools/args.h"
+#include "worker/tools/text.h"
+
+/* save_panel: read the dashboard, add the panel, write it back.
+ *
+ * Exactly once by construction: the panel's key comes from the turn and the call, so that a run
+ * which finds it there (after a crash, a lost answer, a repeated request) has nothing to do.
+ * Perses 0.54 takes any version of a dashboard and counts it up (internal/api/impl/v1/dashboard/
+ * service.go: update): a write between our read and our write is overwritten. So the two follow
+ * each other at once, one save of a dashboard at a time in this process, and the version that comes
+ * back tells whether somebody else was in between; a Perses that refuses (409) is read again. */
+
+enum {
+    SAVE_TRIES = 4,
+    DASHBOARD_BYTES_MAX = 4 << 20,
+    URL_BYTES_MAX = 4096,
+    SAID_BYTES_MAX = 600,
+    KEY_BYTES = 16, /* of the hash */
+    PANEL_WIDTH = 24,
+    PANEL_HEIGHT = 8,
+};
+
+struct save {
+    struct list node; /* of tools->saves */
+    struct tool_run *run;
+    struct fetch *fetch;
+    struct buf url;
+    char key[sizeof "persai-" + KEY_BYTES];
+    bool active; /* else it waits for another save of the same dashboard */
+    bool writing;
+    unsigned tries;
+    json_int_t version; /* of the dashboard as it was read */
+};
+
+static void send_read(struct save *s);
+
+/* One of those that wait for the dashboard that this one was at. */
+static void wake_next(const struct save *before)
+{
+    list_each (&before->run->tools->saves, node, tmp) {
+        struct save *s = list_of(node, struct save, node);
+        if (s == before || s->active || strcmp(buf_cstr(&s->url), before->url.at) != 0)
+            continue;
+        s->active = true;
+        send_read(s);
+        return;
+    }
+}
+
+static void save_free(void *state)
+{
+    struct save *s = state;
+    fetch_cancel(s->fetch);
+    list_remove(&s->node);
+    if (s->active)
+        wake_next(s);
+    buf_free(&s->url);
+    free(s);
+}
+
+static bool is_taken(const struct save *s)
+{
+    list_each (&s->run->tools->saves, node, tmp) {
+        struct save *other = list_of(node, struct save, node);
+        if (other->active && strcmp(other->url.at, s->url.at) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* ---- the panel ---- */
+
+static json_t *text_of(struct str s) { return json_stringn(s.at ? s.at : "", s.len); }
+
+static json_t *query_of(const struct tool_run *r)
+{
+    struct path path;
+    CHECK(path_parse(str_of(r->datasource), &path) == ERR_NONE);
+    return json_pack("{s:s, s:{s:{s:s, s:{s:o, s:{s:s, s:o}}}}}", "kind", "TimeSeriesQuery", "spec",
+                     "plugin", "kind", "PrometheusTimeSeriesQuery", "spec", "query",
+                     text_of(args_str(r->args, "query")), "datasource", "kind",
+                     "PrometheusDatasource", "name", text_of(path.name));
+}
+
+static json_t *plugin_of(const struct tool_run *r)
+{
+    struct str kind = args_str(r->args, "kind"), unit = args_str(r->args, "unit");
+    json_t *spec = json_object();
+    if (kind.len == 0)
+        kind = STR("TimeSeriesChart");
+    bool chart = str_is(kind, "TimeSeriesChart");
+    if (str_is(kind, "StatChart") || str_is(kind, "GaugeChart"))
+        json_object_set_new(spec, "calculation", json_string("last-number"));
+    if (unit.len > 0 && !str_is(kind, "TimeSeriesTable")) {
+        json_t *format = json_pack("{s:o}", "unit", text_of(unit));
+        if (chart)
+            format = json_pack("{s:o}", "format", format);
+        json_object_set_new(spec, chart ? "yAxis" : "format", format);
+    }
+    return json_pack("{s:o, s:o}", "kind", text_of(kind), "spec", spec);
+}
+
+static json_t *panel_of(const struct tool_run *r)
+{
+    struct str description = args_str(r->args, "description");
+    json_t *display = json_pack("{s:o}", "name", text_of(args_str(r->args, "title")));
+    if (description.len > 0)
+        json_object_set_new(display, "description", text_of(description));
+    return json_pack("{s:s, s:{s:o, s:o, s:[o]}}", "kind", "Panel", "spec", "display", display,
+                     "plugin", plugin_of(r), "queries", query_of(r));
+}
+
+/* ---- its place ---- */
+
+/* The grid of that title, without one the last grid; NULL: there is none. */
+static json_t *find_grid(json_t *layouts, struct str group)
+{
+    json_t *found = NULL, *layout;
+    size_t i;
+    json_array_foreach(layouts, i, layout)
+    {
+        const char *kind = json_string_value(json_object_get(layout, "kind"));
+        json_t *spec = json_object_get(layout, "spec");
+        json_t *title = json_object_get(json_object_get(spec, "display"), "title");
+        struct str text = {json_string_value(title), json_string_length(title)};
+        if (kind && strcmp(kind, "Grid") == 0 && json_is_object(spec) &&
+            (group.len == 0 || str_eq(text, group)))
+            found = spec;
+    }
+    return found;
+}
+
+static json_t *make_grid(json_t *layouts, struct str group)
+{
+    json_t *spec = json_pack("{s:[]}", "items");
+    if (group.len > 0)
+        json_object_set_new(
+            spec, "display",
+            json_pack("{s:o, s:{s:b}}", "title", text_of(group), "collapse", "open", 1));
+    json_array_append_new(layouts, json_pack("{s:s, s:o}", "kind", "Grid", "spec", spec));
+    return spec;
+}
+
+static json_int_t bottom_of(const json_t *items)
+{
+    json_int_t bottom = 0;
+    size_t i;
+    json_t *item;
+    json_array_foreach(items, i, item)
+    {
+        json_int_t end = json_integer_value(json_object_get(item, "y")) +
+                         json_integer_value(json_object_get(item, "height"));
+        bottom = end > bottom ? end : bottom;
+    }
+    return bottom;
+}
+
+/* What may be null where there is nothing yet. */
+static json_t *member(json_t *object, const char *key, json_t *take_empty)
+{
+    json_t *now = json_object_get(object, key);
+    if (now && json_typeof(now) == json_typeof(take_empty)) {
+        json_decref(take_empty);
+        return now;
+    }
+    json_object_set_new(object, key, take_empty);
+    return take_empty;
+}
+
+static void add_panel(const struct save *s, json_t *spec)
+{
+    struct str group = args_str(s->run->args, "group");
+    json_t *layouts = member(spec, "layouts", json_array());
+    json_t *grid = find_grid(layouts, group);
+    if (!grid)
+        grid = make_grid(layouts, group);
+    json_t *items = member(grid, "items", json_array());
+    char ref[64];
+    snprintf(ref, sizeof ref, "#/spec/panels/%s", s->key);
+    json_array_append_new(items, json_pack("{s:i, s:I, s:i, s:i, s:{s:s}}", "x", 0, "y",
+                                           bottom_of(items), "width", PANEL_WIDTH, "height",
+                                           PANEL_HEIGHT, "content", "$ref", ref));
+    json_object_set_new(member(spec, "panels", json_object()), s->key, panel_of(s->run));
+}
+
+/* ---- reading and writing ---- */
+
+static void done(struct save *s, bool already, bool overtook)
+{
+    struct tool_run *r = s->run;
+    struct buf *b = &r->content;
+    buf_puts(b, "{\"kind\":\"panel_saved\",\"project\":");
+    json_str(b, args_str(r->args, "project"));
+    json_key(b, "dashboard");
+    json_str(b, args_str(r->args, "dashboard"));
+    json_key(b, "panel");
+    json_str(b, str_of(s->key));
+    json_key(b, "title");
+    json_str(b, args_str(r->args, "title"));
+    if (already)
+        buf_puts(b, ",\"already\":true");
+    if (overtook) {
+        json_key(b, "note");
+        json_str(b, STR("Somebody else saved this dashboard at the same moment, and Perses keeps "
+                        "the last one: tell the person to check that nothing of theirs is "
+                        "missing."));
+    }
+    buf_putc(b, '}');
+    run_done(r);
+}
+
+static void explain(struct save *s, const struct fetch_result *f)
+{
+    struct tool_run *r = s->run;
+    const char *what = s->writing ? "change" : "read";
+    scoped(buf_free) struct buf said;
+    buf_init(&said, SAID_BYTES_MAX + 64);
+    json_auto_t *json = json_loadb(f->body.at ? f->body.at : "", f->body.len, 0, NULL);
+    const char *message = json_string_value(json_object_get(json, "message"));
+    if (!message)
+        message = json_string_value(json_object_get(json, "error"));
+    if (message) {
+        buf_puts(&said, " It said: ");
+        text_clean(&said, str_of(message), SAID_BYTES_MAX - 16);
+    }
+    if (f->status != FETCH_OK && f->http_status == 0)
+        run_fail(r, f->status == FETCH_TIMEOUT ? "timeout" : "unreachable",
+                 "Perses cannot be reached: %s. %s", f->error,
+                 s->writing ? "The panel may have been saved or not." : "Nothing was changed.");
+    else if (f->status == FETCH_TOO_BIG)
+        run_fail(r, "too_large", "The dashboard is too large to be changed from here.");
+    else if (f->http_status == 401) {
+        r->unauthorized = true;
+        run_fail(r, "unauthorized", "The sign-in was refused (401).");
+    } else if (f->http_status == 403)
+        run_fail(r, "forbidden", "This person may not %s dashboards of this project (403).", what);
+    else if (f->http_status == 404 || (f->http_status == 400 && !s->writing))
+        run_fail(r, "not_found", "There is no such project or dashboard (%d).%s", f->http_status,
+                 buf_cstr(&said));
+    else if (f->http_status == 409)
+        run_fail(r, "conflict", "Somebody else keeps changing this dashboard. Try again later.");
+    else
+        run_fail(r, f->http_status >= 500 ? "unavailable" : "refused",
+                 "Perses did not %s the dashboard (HTTP %d).%s", what, f->http_status,
+                 buf_cstr(&said));
+}
+
+static json_int_t version_of(const json_t *dashboard)
+{
+    return json_integer_value(json_object_get(json_object_get(dashboard, "metadata"), "version"));
+}
+
+static void on_written(void *arg, const struct fetch_result *f)
+{
+    struct save *s = arg;
+    bool fine = f->status == FETCH_OK && f->http_status >= 200 && f->http_status <= 299;
+    s->fetch = NULL;
+    /* Refused for a newer version, or nobody knows whether it was done: what is there tells. */
+    bool unknown = f->http_status == 409 || f->http_status >= 500 || f->http_status == 0;
+    if (!fine && unknown && s->tries < SAVE_TRIES) {
+        send_read(s);
+    } else if (!fine) {
+        explain(s, f);
+    } else {
+        json_auto_t *now = json_loadb(f->body.at ? f->body.at : "", f->body.len, 0, NULL);
+        done(s, false, json_is_object(now) && version_of(now) > s->version + 1);
+    }
+}
+
+static void send(struct save *s, const char *method, struct str body,
+                 const struct fetch_handler *handler)
+{
+    static const struct fetch_header headers[] = {{"Accept", {"application/json", 16}},
+                                                  {"Content-Type", {"application/json", 16}}};
+    struct tools *t = s->run->tools;
+    struct fetch_request f = {.method = method,
+                              .url = buf_cstr(&s->url),
+                              .headers = headers,
+                              .header_count = body.len > 0 ? 2 : 1,
+                              .bearer = s->run->token,
+                              .body = body,
+                              .total_ms = t->config.timeout_ms,
+                              .body_bytes_max = DASHBOARD_BYTES_MAX,
+                              .collect = true};
+    s->fetch = fetch_start(t->config.fetches, &f, handler, s);
+}
+
+static void on_read(void *arg, const struct fetch_result *f)
+{
+    static const struct fetch_handler handler = {NULL, NULL, on_written};
+    struct save *s = arg;
+    s->fetch = NULL;
+    if (f->status != FETCH_OK || f->http_status != 200) {
+        explain(s, f);
+        return;
+    }
+    json_auto_t *dashboard = json_loadb(f->body.at ? f->body.at : "", f->body.len, 0, NULL);
+    json_t *spec = json_object_get(dashboard, "spec");
+    if (!json_is_object(spec)) {
+        run_fail(s->run, "broken", "What Perses answered is no dashboard.");
+        return;
+    }
+    if (json_object_get(json_object_get(spec, "panels"), s->key)) {
+        done(s, s->tries == 1, false); /* later it is our own write, whose answer was lost */
+        return;
+    }
+    s->version = version_of(dashboard);
+    add_panel(s, spec);
+    char *text = json_dumps(dashboard, JSON_COMPACT);
+    if (!text) {
+        run_fail(s->run, "broken", "The dashboard can't be written.");
+        return;
+    }
+    s->writing = true;
+    send(s, "PUT", str_of(text), &handler);
+    free(text);
+}
+
+static void send_read(struct save *s)
+{
+    static const struct fetch_handler handler = {NULL, NULL, on_read};
+    s->writing = false;
+    s->tries++;
+    send(s, "GET", (struct str){NULL, 0}, &handler);
+}
+
+static void derive_key(struct save *s)
+{
+    char turn[ID_TEXT + 1], hash[RECORD_HASH_TEXT + 1];
+    id_text(s->run->turn, turn);
+    record_hash(str_of(turn), str_of(s->run->call_id), hash);
+    snprintf(s->key, sizeof s->key, "persai-%.*s", KEY_BYTES, hash);
+}
+
+void perses_save_panel(struct tool_run *r)
+{
+    struct str project = args_str(r->args, "project"), dashboard = args_str(r->args, "dashboard");
+    if (!path_name_ok(project) || !path_name_ok(dashboard)) {
+        run_fail(r, "bad_arguments",
+                 "project and dashboard are names: 1 to 75 letters, digits, dots, dashes and "
+                 "underscores, not titles.");
+        return;
+    }
+    struct save *s = xcalloc(1, sizeof *s);
+    s->run = r;
+    r->state = s;
+    r->state_free = save_free;
+    buf_init(&s->url, URL_BYTES_MAX);
+    buf_printf(&s->url, "%s/api/v1/projects/%.*s/dashboards/%.*s", r->tools->perses_url,
+               (int)project.len, project.at, (int)dashboard.len, dashboard.at);
+    CHECK(!s->url.overflowed);
+    buf_cstr(&s->url);
+    derive_key(s);
+    s->active = !is_taken(s);
+    list_push(&r->tools->saves, &s->node);
+    if (s->active)
+        send_read(s);
+}
