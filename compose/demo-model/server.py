@@ -1,6 +1,6 @@
 """The demo model: a server with OpenAI's Chat Completions API (streaming, tool calls, usage) on loopback.
 
-    server.py PORT
+    server.py PORT [ADDRESS]      ADDRESS: another to listen on, in a network of its own
 
 It answers by fixed rules (brain.py) and says so. It is for a first look without a key, and for tests."""
 
@@ -173,10 +173,10 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 def main() -> int:
-    if len(sys.argv) != 2 or not sys.argv[1].isdigit():
+    if not 2 <= len(sys.argv) <= 3 or not sys.argv[1].isdigit():
         sys.stderr.write("usage: server.py PORT\n")
         return 2
-    Server(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+    Server((sys.argv[2] if len(sys.argv) == 3 else "127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
     return 0
 
 

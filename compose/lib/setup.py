@@ -1,0 +1,142 @@
+"""The set-up of the compose stack, a service that ends: keys, passwords, and the configuration of Redis, Prometheus and
+Perses, each into a volume that only those who need it mount. What is there already is kept, so it can run again.
+
+    setup.py [ROOT]    ROOT: where the volumes are mounted, /persai"""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import files
+import perses
+
+HERE = pathlib.Path(__file__).resolve().parent
+SCRAPE = "5s"
+USERS = ("admin", "demo", "viewer")
+
+
+def write(path: pathlib.Path, text: str) -> None:
+    """Read by another program, which may run as another user: the volume is what keeps it from everybody else."""
+    files.write(path, text, 0o644)
+
+
+def write_once(path: pathlib.Path, length: int) -> str:
+    word = files.secret(path, length)
+    path.chmod(0o644)
+    return word
+
+
+def keys(folder: pathlib.Path) -> None:
+    if (folder / "gateway.key_secret").exists():
+        return
+    made = folder / "new"
+    shutil.rmtree(made, ignore_errors=True)
+    subprocess.run(["persai-gateway", "--make-keys", str(made)], check=True)
+    # The one that says that they are there comes last.
+    for path in sorted(made.iterdir(), key=lambda p: p.name == "gateway.key_secret"):
+        path.rename(folder / path.name)
+    made.rmdir()
+
+
+def redis(folder: pathlib.Path) -> None:
+    password = write_once(folder / "password", 32)
+    conf = [
+        "bind * -::*",
+        "protected-mode yes",
+        "dir /data",
+        "appendonly yes",
+        "appendfsync everysec",
+        'save ""',
+        "maxmemory-policy noeviction",
+        f"requirepass {password}",
+        f"masterauth {password}",
+    ]
+    if limit := os.environ.get("PERSAI_REDIS_MEMORY"):
+        conf.append(f"maxmemory {limit}")
+    write(folder / "redis.conf", "\n".join(conf) + "\n")
+    write(folder / "url", f"redis://:{password}@redis:6379/0\n")
+    # For the profile `sentinel`: three sentinels, and the URL of what they watch.
+    write(
+        folder / "sentinel.conf",
+        "\n".join(
+            [
+                "port 26379",
+                "dir /tmp",
+                "sentinel resolve-hostnames yes",
+                "sentinel announce-hostnames no",
+                "sentinel monitor persai redis 6379 2",
+                f"sentinel auth-pass persai {password}",
+                "sentinel down-after-milliseconds persai 2000",
+                "sentinel failover-timeout persai 10000",
+                "",
+            ]
+        ),
+    )
+    write(
+        folder / "url-sentinel",
+        f"sentinel://:{password}@sentinel-1:26379,sentinel-2:26379,sentinel-3:26379/persai/0\n",
+    )
+
+
+def prometheus(folder: pathlib.Path) -> None:
+    def named(job: str, name: str, port: int) -> dict:
+        return {"job_name": job, "dns_sd_configs": [{"names": [name], "type": "A", "port": port, "refresh_interval": SCRAPE}]}
+
+    conf = {
+        "global": {"scrape_interval": SCRAPE, "scrape_timeout": SCRAPE, "evaluation_interval": SCRAPE},
+        "rule_files": ["/persai/prometheus/persai-alerts.yml"],
+        "scrape_configs": [
+            {"job_name": "prometheus", "static_configs": [{"targets": ["127.0.0.1:9090"]}]},
+            {"job_name": "perses", "static_configs": [{"targets": ["perses:8080"]}]},
+            named("node", "node-exporter", 9100),
+            named("persai-gateway", "gateway", 8000),
+            named("persai-worker", "worker", 8200),
+        ],
+    }
+    write(folder / "prometheus.yml", json.dumps(conf, indent=1) + "\n")
+    write(folder / "persai-alerts.yml", (HERE.parent / "provisioning" / "persai-alerts.yml").read_text())
+
+
+def perses_files(folder: pathlib.Path, passwords: dict[str, str], archive: pathlib.Path) -> None:
+    made = perses.entities("http://prometheus:9090", "http://lb:8000", passwords)
+    perses.write_entities(folder / "provisioning", made, write)
+    conf = perses.config(
+        write_once(folder / "encryption-key", 32),
+        data="/perses",
+        provisioning=str(folder / "provisioning"),
+        plugins="/tmp/plugins",
+        archives=["/etc/perses/plugins-archive", str(folder / "archives")],
+    )
+    write(folder / "config.yaml", json.dumps(conf, indent=1) + "\n")
+    target = folder / "archives" / archive.name
+    target.parent.mkdir(exist_ok=True)
+    shutil.copyfile(archive, target.with_suffix(".new"))
+    target.with_suffix(".new").replace(target)
+
+
+def main() -> int:
+    root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "/persai")
+    archive = pathlib.Path(os.environ.get("PERSAI_PLUGIN_ARCHIVE", "/opt/persai/PersAI.tar.gz"))
+    try:
+        passwords = {user: write_once(root / "passwords" / user, 20) for user in USERS}
+        keys(root / "keys")
+        redis(root / "redis")
+        prometheus(root / "prometheus")
+        perses_files(root / "perses", passwords, archive)
+    except (OSError, subprocess.CalledProcessError) as e:
+        print(f"persai: the set-up failed: {e}", file=sys.stderr)
+        return 1
+    print(f"Perses    {os.environ.get('PERSAI_PUBLIC_URL') or 'http://localhost:8080'}   (explorer PersAI)")
+    for user, note in (("admin", "may do everything"), ("viewer", "reads one project"), ("demo", "reads everything")):
+        print(f"sign in   {user} / {passwords[user]}   ({note})")
+    return 0
+
+
+if __name__ == "__main__":
+    os.umask(0o022)
+    sys.exit(main())

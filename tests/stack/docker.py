@@ -1,0 +1,168 @@
+"""A Docker engine for the tests: the machine's own where it answers, else one that is started here, with all that it
+makes below one folder; and the images that the compose file names, pulled or made."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+STATE = Path(os.environ["PERSAI_STATE"])
+COMPOSE_FILE = TOP / "compose" / "docker-compose.yml"
+PULL_S = 60  # an image that can't be pulled says so at once, or never
+OFFICIAL = {"redis:7.0": "redis", "haproxy:2.6": "haproxy", "prom/prometheus:v2.42.0": "prometheus",
+            "prom/node-exporter:v1.5.0": "node-exporter", "persesdev/perses:v0.54.0": "perses"}
+BASE = "debian:bookworm-slim"
+
+
+class Engine:
+    def __init__(self, logs: Path) -> None:
+        self.logs = logs
+        self.folder = STATE / "tests" / "docker"
+        self.daemon: subprocess.Popen[bytes] | None = None
+        # A client without BuildKit's plugin can't build: Debian's has it built in.
+        self.client = "/usr/bin/docker" if os.access("/usr/bin/docker", os.X_OK) else shutil.which("docker") or "docker"
+        self.env = {**os.environ, "DOCKER_BUILDKIT": "1", "COMPOSE_DOCKER_CLI_BUILD": "1",
+                    "PATH": f"{Path(self.client).parent}:{os.environ['PATH']}"}
+        if self.answers():
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.env["DOCKER_HOST"] = f"unix://{self.folder}/docker.sock"
+        (self.folder / "pid").unlink(missing_ok=True)
+        with open(logs / "dockerd.log", "wb") as log:
+            self.daemon = subprocess.Popen(
+                ["dockerd", "--data-root", str(self.folder / "data"), "--exec-root", str(self.folder / "exec"),
+                 "--pidfile", str(self.folder / "pid"), "-H", self.env["DOCKER_HOST"]],
+                stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
+        end = time.monotonic() + 60
+        while not self.answers():
+            assert self.daemon.poll() is None and time.monotonic() < end, (logs / "dockerd.log").read_text()[-2000:]
+            time.sleep(0.2)
+
+    def answers(self) -> bool:
+        return subprocess.run([self.client, "info"], env=self.env, capture_output=True, check=False).returncode == 0
+
+    def stop(self) -> None:
+        if self.daemon:
+            self.daemon.terminate()
+            try:
+                self.daemon.wait(60)
+            except subprocess.TimeoutExpired:
+                self.daemon.kill()
+                self.daemon.wait()
+
+    def run(self, *args: str, check: bool = True, seconds: float = 600, **kw: object) -> str:
+        """docker ARGS: its output, both ways together."""
+        done = subprocess.run([self.client, *args], env=self.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              stdin=kw.pop("stdin", subprocess.DEVNULL), timeout=seconds, check=False, **kw)  # type: ignore[call-overload]
+        text = done.stdout.decode(errors="replace")
+        assert not check or done.returncode == 0, f"docker {' '.join(args)}: {done.returncode}\n{text[-3000:]}"
+        return text.strip()
+
+    def has(self, image: str) -> bool:
+        return subprocess.run([self.client, "image", "inspect", image], env=self.env, capture_output=True,
+                              check=False).returncode == 0
+
+    def pulled(self, image: str) -> bool:
+        if self.has(image):
+            return True
+        try:
+            self.run("pull", "-q", image, seconds=PULL_S)
+        except (AssertionError, subprocess.TimeoutExpired):
+            return False
+        return True
+
+    def base(self) -> None:
+        if self.pulled(BASE):
+            return
+        root = self.folder / "base"
+        shutil.rmtree(root, ignore_errors=True)
+        with open(self.logs / "debootstrap.log", "wb") as log:
+            subprocess.run(["debootstrap", "--variant=minbase", "bookworm", str(root)], stdout=log, stderr=log,
+                           check=True, timeout=600)
+        shutil.rmtree(root / "var" / "cache" / "apt", ignore_errors=True)
+        shutil.rmtree(root / "var" / "lib" / "apt" / "lists", ignore_errors=True)
+        tar = subprocess.Popen(["tar", "-C", str(root), "-c", "."], stdout=subprocess.PIPE)
+        self.run("import", "-", BASE, stdin=tar.stdout)
+        assert tar.wait() == 0
+        shutil.rmtree(root)
+
+    def offline(self) -> bool:
+        """No image can be pulled here: the base was made, not pulled. Builds reach no registry either."""
+        return self.run("image", "inspect", "-f", "{{len .RepoDigests}}", BASE) == "0"
+
+    def official(self) -> list[str]:
+        """Makes sure of all images that the compose file does not build; which of them are stand-ins."""
+        self.base()
+        if not self.offline():
+            for image in OFFICIAL:
+                assert self.pulled(image), f"{image} can't be pulled"
+            return []
+        context = self.folder / "standins"
+        perses_tree(context)
+        for image, target in OFFICIAL.items():
+            self.run("build", "-q", "-t", image, "--target", target, "-f",
+                     str(Path(__file__).with_name("standins.Dockerfile")), str(context))
+        shutil.rmtree(context)
+        return list(OFFICIAL)
+
+
+def perses_tree(into: Path) -> None:
+    """The files of the official Perses image: the server, its plugins as archives, empty data."""
+    shutil.rmtree(into, ignore_errors=True)
+    for folder in ("bin", "etc/perses/plugins-archive", "perses", "tmp"):
+        (into / folder).mkdir(parents=True)
+    (into / "tmp").chmod(0o1777)
+    shutil.copy2(os.environ["PERSAI_TEST_PERSES"], into / "bin" / "perses")
+    for plugin in sorted(Path(os.environ["PERSAI_TEST_PERSES_PLUGINS"]).iterdir()):
+        if plugin.is_dir() and plugin.name != "persai-plugin":  # ours comes with the set-up
+            with tarfile.open(into / "etc/perses/plugins-archive" / f"{plugin.name}.tar.gz", "w:gz", compresslevel=1) as tar:
+                for item in plugin.iterdir():
+                    tar.add(item, item.name)
+    certificates = Path("/etc/ssl/certs/ca-certificates.crt")
+    if certificates.exists():
+        (into / "etc/ssl/certs").mkdir(parents=True)
+        shutil.copy2(certificates, into / "etc/ssl/certs")
+
+
+class Compose:
+    """One project of the compose file."""
+
+    def __init__(self, engine: Engine, project: str, settings: dict[str, str]) -> None:
+        self.engine = engine
+        self.project = project
+        self.env = {**engine.env, **settings, "COMPOSE_IGNORE_ORPHANS": "1"}
+        v2 = subprocess.run([engine.client, "compose", "version"], env=engine.env, capture_output=True, check=False)
+        self.command = [engine.client, "compose"] if v2.returncode == 0 else ["docker-compose", "--ansi", "never"]
+
+    def run(self, *args: str, check: bool = True, seconds: float = 600, **settings: str) -> str:
+        done = subprocess.run([*self.command, "-p", self.project, "-f", str(COMPOSE_FILE), *args],
+                              env={**self.env, **settings}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              stdin=subprocess.DEVNULL, timeout=seconds, check=False)
+        text = done.stdout.decode(errors="replace")
+        assert not check or done.returncode == 0, f"compose {' '.join(args)}: {done.returncode}\n{text[-3000:]}"
+        return text
+
+    def containers(self, service: str, everything: bool = False) -> list[str]:
+        found = self.run("ps", "-q", *(["-a"] if everything and self.command[-1] == "compose" else []), service)
+        return [line for line in found.split() if len(line) == 64]
+
+    def inspect(self, container: str, what: str) -> str:
+        return self.engine.run("inspect", "-f", what, container)
+
+    def running(self, service: str) -> list[str]:
+        return [c for c in self.containers(service) if self.inspect(c, "{{.State.Running}}") == "true"]
+
+    def crash(self, container: str) -> None:
+        """kill -9 of its first process from outside: what a crash looks like to the engine."""
+        os.kill(int(self.inspect(container, "{{.State.Pid}}")), 9)
+
+    def logs(self, service: str) -> str:
+        return self.run("logs", "--no-color", service)
+
+
+def note(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,274 @@
+"""The whole stack in containers, as a user with Docker has it: the real compose file, asked through Perses and the
+load balancer, while its parts come, go and die."""
+
+import json
+import re
+import time
+from urllib.parse import urlencode
+
+import pytest
+from conftest import PROXY, Stack
+from docker import Compose, Engine
+from harness.client import Client
+from load import Load
+
+SERVICES = ("perses", "redis", "gateway", "worker", "lb", "demo-model", "prometheus", "node-exporter")
+
+
+def until(what: str, done: object, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not done():  # type: ignore[operator]
+        assert time.monotonic() < end, f"still not {what} after {seconds} s"
+        time.sleep(0.2)
+
+
+def query(stack: Stack, client: Client, expression: str) -> list[dict]:
+    plain = Client(stack.url, cookies=client.cookies, prefix="/proxy/globaldatasources/prometheus")
+    answer = plain.get("/api/v1/query?" + urlencode({"query": expression}))
+    assert answer.status == 200, (expression, answer.body)
+    return answer.json()["data"]["result"]
+
+
+def test_setup_tells_address_user_and_password(stack: Stack) -> None:
+    lines = [line.split("|", 1)[-1].strip() for line in stack.started.splitlines() if "|" in line]
+    assert lines[-4].startswith(f"Perses    http://localhost:{stack.port}"), lines
+    assert lines[-1].split("(")[0].split() == ["sign", "in", "demo", "/", stack.password("demo")]
+
+
+def test_setup_can_run_again(stack: Stack) -> None:
+    before = {user: stack.password(user) for user in ("admin", "demo", "viewer")}
+    again = stack.compose.run("run", "--rm", "--no-deps", "setup")
+    assert all(word in again for word in before.values())
+
+
+def test_a_question_through_perses_and_the_load_balancer(stack: Stack) -> None:
+    demo = stack.sign_in("demo")
+    session = demo.session()
+    turn = demo.start(session, "Which targets are up, and how busy is this machine's CPU?")
+    log = demo.follow(session, turn)
+    assert log.answer().startswith("Demo model") and "node_cpu_seconds_total" in log.answer()
+    assert {call["tool_name"] for call, _ in log.tools()} >= {"list_metrics", "execute_instant_query"}
+
+
+def test_perses_is_closed_and_its_plugin_there(stack: Stack) -> None:
+    nobody, demo = Client(stack.url), stack.sign_in("demo")
+    assert nobody.get("/api/v1/globaldatasources").status == 401
+    assert nobody.get(PROXY + "/sessions").status in (401, 403)
+    assert nobody.post("/api/v1/users", {"kind": "User", "metadata": {"name": "eve"},
+                                         "spec": {"nativeProvider": {"password": "eve-eve-eve"}}}).status in (401, 403, 405)
+    assert '"PersAIExplorer"' in nobody.get("/api/v1/plugins").body.decode()
+    plain = Client(stack.url, cookies=demo.cookies)
+    assert plain.get("/api/v1/projects/persai/dashboards/persai").status == 200
+
+
+def test_every_panel_of_the_dashboard_shows_data(stack: Stack) -> None:
+    demo = stack.sign_in("demo")
+    dashboard = Client(stack.url, cookies=demo.cookies).get("/api/v1/projects/persai/dashboards/persai").json()
+    queries = {(panel["spec"]["display"]["name"], q["spec"]["plugin"]["spec"]["query"])
+               for panel in dashboard["spec"]["panels"].values() for q in panel["spec"]["queries"]}
+    assert len(queries) >= 12
+    left = set(queries)
+
+    def all_there() -> bool:
+        for title, expression in sorted(left):
+            found = query(stack, demo, expression.replace("$__rate_interval", "1m"))
+            if any(sample["value"][1] != "NaN" for sample in found):
+                left.discard((title, expression))
+        return not left
+
+    try:
+        until("all panels have data", all_there, 60)
+    finally:
+        assert not left, left
+
+
+def test_alert_rules_are_loaded(stack: Stack) -> None:
+    demo = stack.sign_in("demo")
+    rules = Client(stack.url, cookies=demo.cookies, prefix="/proxy/globaldatasources/prometheus").get("/api/v1/rules").json()
+    loaded = {rule["name"]: rule["health"] for group in rules["data"]["groups"] for rule in group["rules"]}
+    assert len(loaded) >= 8 and "err" not in loaded.values(), loaded
+
+
+def test_a_datasource_without_the_right_is_a_clear_tool_error(stack: Stack) -> None:
+    viewer = stack.sign_in("viewer")
+    session = viewer.session()
+    log = viewer.follow(session, viewer.start(session, "Which targets are up?"))
+    assert log[-1].type == "turn_complete" and log.tools()
+    forbidden = "/proxy/projects/ops/datasources/prometheus"
+    log = viewer.follow(session, viewer.start(session, "Which targets are up?", datasource=forbidden))
+    assert log[-1].type == "turn_complete"
+    contents = [response["content"] for _, response in log.tools()]
+    assert contents and all("403" in c or "not allowed" in c or "forbidden" in c.lower() for c in contents), contents
+    admin = stack.sign_in("admin")
+    session = admin.session()
+    log = admin.follow(session, admin.start(session, "Which targets are up?", datasource=forbidden))
+    assert re.search(r"1 \(yes\), (\d+) of \1: .*job=persai-worker", log.answer()), log.answer()
+
+
+def scale(stack: Stack, **services: int) -> None:
+    wanted = [x for name, n in services.items() for x in ("--scale", f"{name}={n}")]
+    stack.compose.run("up", "-d", "--no-deps", "--no-recreate", *wanted, *services, seconds=180)
+    for name, n in services.items():
+        until(f"{n} of {name}", lambda name=name, n=n: len(stack.compose.running(name)) == n)
+
+
+def connected(stack: Stack) -> tuple[int, int]:
+    """How many workers the gateway sees that sees the fewest; how many gateways there are."""
+    workers = []
+    for container in stack.compose.running("gateway"):
+        text = stack.compose.engine.run("exec", container, "curl", "-fsS", "http://127.0.0.1:8000/metrics")
+        workers += [int(float(line.split()[-1])) for line in text.splitlines() if line.startswith("persai_workers ")]
+    return min(workers), len(workers)
+
+
+def test_scaling_up_and_down_loses_no_turn(stack: Stack) -> None:
+    demo = stack.sign_in("demo")
+    with Load(demo) as load:
+        load.wait_more(6)
+        scale(stack, worker=4, gateway=1)
+        scale(stack, worker=4, gateway=3)
+        until("every gateway sees 4 workers", lambda: connected(stack) == (4, 3), 30)
+        load.wait_more(12)
+        scale(stack, worker=2, gateway=3)
+        load.wait_more(6)
+        scale(stack, worker=2, gateway=1)
+        until("the gateway sees 2 workers", lambda: connected(stack) == (2, 1), 30)
+        load.wait_more(6)
+    load.check(30)
+
+
+@pytest.mark.parametrize("victim", ["worker", "gateway"])
+def test_a_killed_container_loses_no_turn(stack: Stack, victim: str) -> None:
+    demo = stack.sign_in("demo")
+    scale(stack, worker=2, gateway=2)
+    with Load(demo) as load:
+        load.wait_more(6)
+        killed = stack.compose.running(victim)[0]
+        restarts = int(stack.compose.inspect(killed, "{{.RestartCount}}"))
+        stack.compose.crash(killed)
+        load.wait_more(12)
+        until("it is started again", lambda: int(stack.compose.inspect(killed, "{{.RestartCount}}")) > restarts)
+        load.wait_more(6)
+    load.check(24)
+
+
+def test_a_restart_of_redis_loses_no_turn(stack: Stack) -> None:
+    demo = stack.sign_in("demo")
+    with Load(demo) as load:
+        load.wait_more(6)
+        stack.compose.run("restart", "-t", "10", "redis")
+        load.wait_more(12)
+    load.check(18)
+
+
+def test_a_conversation_survives_the_restart_of_everything(stack: Stack) -> None:
+    demo = stack.sign_in("demo")
+    session = demo.session()
+    answer = demo.follow(session, demo.start(session, "Which targets are up?")).answer()
+    stack.compose.run("down", "-t", "20")
+    stack.compose.run("up", "-d")
+    until("Perses answers", lambda: answers(stack))
+    demo = stack.sign_in("demo")
+    stack.wait_ready(demo)
+    assert demo.messages(session)[-1]["content"] == answer
+
+
+def answers(stack: Stack) -> bool:
+    try:
+        return Client(stack.url).get("/api/v1/health").status == 200
+    except OSError:
+        return False
+
+
+def test_tokens_are_only_where_they_belong(stack: Stack) -> None:
+    users = [stack.sign_in(user) for user in ("demo", "viewer")]
+    for client in users:
+        session = client.session()
+        client.follow(session, client.start(session, "Which targets are up?"))
+    words = [value for client in users for name, value in client.cookies.items() if name in ("jwtSignature", "jwtRefreshToken")]
+    assert len(words) == 4 and all(len(word) > 20 for word in words)
+    redis = stack.compose.running("redis")[0]
+    # Everything that Redis holds is in its append-only file and its answers.
+    stored = stack.compose.engine.run("exec", redis, "sh", "-c", "cat /data/appendonlydir/*")
+    assert "owner" in stored
+    logs = stack.compose.run("logs", "--no-color")
+    for word in words:
+        assert word not in stored and word not in logs
+    for password in ("admin", "demo", "viewer"):
+        assert stack.password(password) not in stored
+
+
+def test_containers_are_hardened(stack: Stack, engine: Engine) -> None:
+    for service in SERVICES:
+        for container in stack.compose.running(service):
+            seen = json.loads(engine.run("inspect", container))[0]
+            host = seen["HostConfig"]
+            assert seen["Config"]["User"].split(":")[0] not in ("", "0", "root"), service
+            assert host["ReadonlyRootfs"] and host["CapDrop"] == ["ALL"] and not host["CapAdd"], service
+            assert any("no-new-privileges" in option for option in host["SecurityOpt"]), service
+            assert 0 < host["Memory"] <= 1 << 30 and 0 < host["PidsLimit"] <= 256 and host["Init"], service
+            assert host["RestartPolicy"]["Name"] == "unless-stopped", service
+            published = [p["HostIp"] for ports in (host["PortBindings"] or {}).values() for p in ports]
+            assert published == (["127.0.0.1"] if service == "perses" else []), service
+
+
+def test_the_image_is_small(engine: Engine, images: None) -> None:
+    sizes = {name: int(engine.run("image", "inspect", "-f", "{{.Size}}", name)) for name in ("persai:0.1.0", "debian:bookworm-slim")}
+    added = sizes["persai:0.1.0"] - sizes["debian:bookworm-slim"]
+    print(f"the image adds {added / 1e6:.1f} MB to its base")
+    assert added <= 40e6
+    labels = json.loads(engine.run("image", "inspect", "-f", "{{json .Config.Labels}}", "persai:0.1.0"))
+    assert labels["org.opencontainers.image.title"] == "PersAI"
+
+
+# ---- what goes wrong is said in one line, fails the health check, and mends itself when it is mended ----
+
+
+def healthy(compose: Compose, service: str) -> bool:
+    return any(compose.inspect(c, "{{.State.Health.Status}}") == "healthy" for c in compose.running(service))
+
+
+def shell(stack: Stack, script: str) -> None:
+    """In a container of the set-up, with its volumes."""
+    stack.compose.run("run", "--rm", "--no-deps", "setup", "sh", "-c", script)
+
+
+def test_a_wrong_redis_password_is_said_and_mended(stack: Stack) -> None:
+    shell(stack, "cp /persai/redis/url /persai/redis/url.kept && echo redis://:wrong@redis:6379/0 >/persai/redis/url")
+    try:
+        stack.compose.run("restart", "-t", "5", "gateway", "worker")
+        until("said", lambda: "WRONGPASS" in stack.compose.logs("gateway") and "WRONGPASS" in stack.compose.logs("worker"))
+        until("unhealthy", lambda: not healthy(stack.compose, "gateway") and not healthy(stack.compose, "worker"), 90)
+        assert "wrong@" not in stack.compose.logs("gateway")
+    finally:
+        shell(stack, "mv /persai/redis/url.kept /persai/redis/url")
+    stack.compose.run("restart", "-t", "5", "gateway", "worker")
+    stack.wait_ready(stack.sign_in("demo"))
+    until("healthy", lambda: healthy(stack.compose, "gateway") and healthy(stack.compose, "worker"), 90)
+
+
+def test_a_missing_key_file_is_said_and_mended(stack: Stack) -> None:
+    shell(stack, "mv /persai/keys/gateway.key /persai/keys/away")
+    try:
+        stack.compose.run("restart", "-t", "5", "gateway")
+        until("said", lambda: "/persai/keys/gateway.key is missing" in stack.compose.logs("gateway"))
+        assert not healthy(stack.compose, "gateway")
+    finally:
+        shell(stack, "mv /persai/keys/away /persai/keys/gateway.key")
+    stack.wait_ready(stack.sign_in("demo"))  # nobody restarts it: the engine tries again and again
+
+
+def test_a_full_disk_is_said_by_the_set_up(stack: Stack, engine: Engine) -> None:
+    text = engine.run("run", "--rm", "--tmpfs", "/full:size=4k,mode=1777", "persai-tools:0.1.0",
+                      "python3", "/opt/persai/lib/setup.py", "/full", check=False)
+    assert "persai: the set-up failed" in text and "No space left" in text, text
+    assert len([line for line in text.splitlines() if "persai:" in line]) == 1
+
+
+def test_a_taken_port_is_said(stack: Stack, engine: Engine) -> None:
+    other = Compose(engine, stack.compose.project + "-b", {"PERSAI_PORT": str(stack.port), "PERSAI_PLUGIN": "ready"})
+    try:
+        text = other.run("up", "-d", "perses", check=False)
+        assert "port is already allocated" in text or "address already in use" in text, text
+    finally:
+        other.run("down", "-v", check=False)
