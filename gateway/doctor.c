@@ -6,6 +6,7 @@
 #include <string.h>
 #include "common/check.h"
 #include "gateway/gateway.h"
+#include "proto/store_health.h"
 
 enum { REDIS_WAIT_MS = 2000, ANSWER_BYTES_MAX = 8 << 20 };
 
@@ -16,6 +17,8 @@ struct doctor {
     struct secret *token; /* PERSES_TOKEN: to see datasources that guests may not */
     unsigned step, failed;
     bool perses_answers;
+    bool redis_told; /* what it says of itself */
+    unsigned redis_ills;
 };
 
 /* One question over HTTP and what its answer means. base: "" is Perses, else this gateway. */
@@ -176,6 +179,23 @@ static void next(struct doctor *d)
     buf_free(&url);
 }
 
+static void on_redis_server(void *arg, const char *where, struct str info)
+{
+    struct doctor *d = arg;
+    (void)where;
+    d->redis_ills |= store_health(info, d->gateway->copies);
+    d->redis_told = true;
+}
+
+static void say_ills(struct doctor *d)
+{
+    for (unsigned i = 0; i < STORE_ILL_COUNT; i++)
+        if ((d->redis_ills & 1u << i) != 0)
+            say(d, false, "Redis is fit to be the store", store_ill_advice(i));
+    if (d->redis_told && d->redis_ills == 0)
+        say(d, true, "Redis is fit to be the store", "");
+}
+
 static void on_redis(void *arg)
 {
     struct doctor *d = arg;
@@ -183,7 +203,7 @@ static void on_redis(void *arg)
     static int64_t waited_ms;
     waited_ms += 50;
     bool ready = redis_ready(d->gateway->redis);
-    if (!ready && waited_ms < REDIS_WAIT_MS) {
+    if (!(ready && d->redis_told) && waited_ms < REDIS_WAIT_MS) {
         loop_timer_set(d->timer, 50, 0);
         return;
     }
@@ -191,6 +211,7 @@ static void on_redis(void *arg)
              "nothing answers at %.300s, or it refuses us; start redis-server or set PERSAI_REDIS",
              redis_where(d->gateway->redis));
     say(d, ready, "Redis answers", advice);
+    say_ills(d);
     next(d);
 }
 
@@ -199,8 +220,15 @@ int doctor_run(struct gateway *g)
     char error[256];
     struct doctor d = {.gateway = g};
     const char *token = getenv("PERSES_TOKEN");
-    struct redis_config config = {
-        .url = g->settings.redis, .timeout_ms = REDIS_WAIT_MS, .queue_bytes_max = 1 << 20};
+    struct redis_config config = {.url = g->settings.redis,
+                                  .timeout_ms = REDIS_WAIT_MS,
+                                  .queue_bytes_max = 1 << 20,
+                                  .on_server = on_redis_server,
+                                  .arg = &d};
+    if (!store_durability_parse(g->settings.durability, &g->copies)) {
+        printf("FAIL  PERSAI_DURABILITY %s\n", STORE_DURABILITY_HELP);
+        return 1;
+    }
     g->loop = loop_new();
     g->fetch = fetch_pool_new(g->loop);
     g->redis = redis_new(g->loop, &config, error);

@@ -16,6 +16,7 @@
 #include "gateway/routes.h"
 #include "gateway/stream.h"
 #include "gateway/turns.h"
+#include "proto/store_health.h"
 #include "proto/wire.h"
 
 static const struct setting table[] = {
@@ -77,15 +78,26 @@ static void on_terminate(void *arg)
 
 /* ---- start ---- */
 
+static void on_redis_server(void *arg, const char *where, struct str info)
+{
+    struct gateway *g = arg;
+    store_health_log(&g->redis_ills, where, info, g->copies);
+}
+
 static bool open_store(struct gateway *g, char error[256])
 {
-    struct redis_config config = {
-        .url = g->settings.redis, .timeout_ms = 5000, .queue_bytes_max = 64 << 20};
+    struct redis_config config = {.url = g->settings.redis,
+                                  .timeout_ms = 5000,
+                                  .queue_bytes_max = 64 << 20,
+                                  .copies = g->copies,
+                                  .on_server = on_redis_server,
+                                  .arg = g};
     struct store_config store = {.lease_ms = g->settings.lease_ms,
                                  .events_keep_ms = g->settings.events_keep_ms,
                                  .session_keep_ms = g->settings.session_keep_ms,
                                  .messages_max = g->settings.messages_max,
-                                 .text_bytes_max = 256 << 10};
+                                 .text_bytes_max = 256 << 10,
+                                 .copies = g->copies};
     g->redis = redis_new(g->loop, &config, error);
     if (g->redis)
         g->store = store_new(g->loop, g->redis, &store);
@@ -122,6 +134,8 @@ static int serve(struct gateway *g)
                                   "PERSAI_AUTH_OFF_ANYWHERE=true overrides that");
     if (!g->settings.auth)
         log_warn("gateway.auth_off", "everybody=local listen=%s", g->settings.listen);
+    if (!store_durability_parse(g->settings.durability, &g->copies))
+        return complain("PERSAI_DURABILITY", STORE_DURABILITY_HELP);
     g->loop = loop_new();
     g->fetch = fetch_pool_new(g->loop);
     if (!open_store(g, error))

@@ -10,9 +10,12 @@
 enum {
     ASK_MAGIC = 0x51a5c0de,
     ASK_BYTES_MAX = 96 << 20, /* a fork's: a whole session */
-    RETRY_MS = 5000,          /* an ask is given up after this */
+    WAITS_BYTES_MAX = 64 << 10,
+    RETRY_MS = 5000, /* an ask is given up after this */
     RETRY_EVERY_MS = 100,
     LOST_TRIES_MAX = 3,
+    FEW_MS = 2000, /* what can be undone waits for its copies no longer than this */
+    COPIES_MAX = 16,
 };
 
 const char *turn_state_word(enum turn_state s)
@@ -32,6 +35,17 @@ bool turn_state_over(enum turn_state s)
     return s == TURN_DONE || s == TURN_FAILED || s == TURN_CANCELLED;
 }
 
+bool store_durability_parse(const char *text, unsigned *copies)
+{
+    struct str rest = str_of(text);
+    uint64_t n = 0;
+    bool local = str_is(rest, "local");
+    bool replicated = str_starts(rest, STR("replicated:")) &&
+                      str_u64(str_skip(rest, 11), COPIES_MAX, &n) && n > 0;
+    *copies = (unsigned)n;
+    return local || replicated;
+}
+
 static void on_timer(void *arg);
 
 struct store *store_new(struct loop *l, struct redis *borrowed, const struct store_config *c)
@@ -47,6 +61,9 @@ struct store *store_new(struct loop *l, struct redis *borrowed, const struct sto
     list_init(&s->calls);
     list_init(&s->late);
     s->timer = loop_timer_new(l, on_timer, s);
+    unsigned char name[STORE_NAME_TEXT / 2];
+    randombytes_buf(name, sizeof name);
+    sodium_bin2hex(s->name, sizeof s->name, name, sizeof name);
     for (unsigned i = 0; i < SCRIPT_COUNT; i++)
         if (store_scripts[i].sha[0] == '\0')
             redis_script_init(&store_scripts[i]);
@@ -63,6 +80,7 @@ static void ask_free(struct store_ask *a)
     list_remove(&a->node);
     list_remove(&a->late);
     buf_free(&a->bytes);
+    buf_free(&a->waits);
     free(a->ends);
     free(a);
 }
@@ -147,6 +165,7 @@ struct store_ask *ask_new(struct store_call *c, ask_fn *fn)
     a->call = c;
     a->fn = fn;
     buf_init(&a->bytes, ASK_BYTES_MAX);
+    buf_init(&a->waits, WAITS_BYTES_MAX);
     list_init(&a->late);
     list_push(&c->asks, &a->node);
     return a;
@@ -300,17 +319,56 @@ void store_hash(struct str key, char out[STORE_HASH_TEXT + 1])
 /* ---- sending, and sending again ---- */
 static void on_reply(void *arg, enum redis_status status, const struct redisReply *reply);
 
+static struct str ask_arg(const struct store_ask *a, unsigned i)
+{
+    size_t from = i == 0 ? 0 : a->ends[i - 1];
+    return (struct str){a->bytes.at + from, a->ends[i] - from};
+}
+
+/* Of a session: where writes are noted until they are copied. The session is that of the ask's
+ * first key. */
+static void put_note_key(const struct store_ask *a, struct buf *out)
+{
+    struct str rest = ask_arg(a, 0), tag;
+    CHECK(str_split(&rest, '{', &tag) && str_split(&rest, '}', &tag));
+    buf_puts(out, "p:w:{");
+    buf_add_str(out, tag);
+    buf_puts(out, "}");
+}
+
+static void put_token(const struct store_ask *a, struct buf *out)
+{
+    const struct store *s = a->call->store;
+    buf_printf(out, "%u.%s-%llx", s->config.copies, s->name, (unsigned long long)a->token);
+}
+
+/* Its answer waits for copies. */
+static bool waits_for_copies(const struct store_ask *a)
+{
+    return a->script && a->script->durable && a->call->store->config.copies > 0;
+}
+
 static void send_ask(struct store_ask *a)
 {
-    struct redis *r = a->call->store->redis;
-    struct str few[32], *argv = a->argc <= 32 ? few : xmalloc(a->argc * sizeof *argv);
+    struct store *s = a->call->store;
+    struct str few[32], *argv = a->argc < 32 ? few : xmalloc((a->argc + 1) * sizeof *argv);
+    scoped(buf_free) struct buf note;
+    unsigned n = 0, keys = a->keys;
+    buf_init(&note, 128);
     for (unsigned i = 0; i < a->argc; i++) {
-        size_t from = i == 0 ? 0 : a->ends[i - 1];
-        argv[i] = (struct str){a->bytes.at + from, a->ends[i] - from};
+        if (i == a->keys && waits_for_copies(a)) {
+            a->token = a->token == 0 ? ++s->last_id : a->token;
+            put_note_key(a, &note);
+            buf_puts(&note, ":");
+            put_token(a, &note);
+            argv[n++] = buf_str(&note);
+            keys++;
+        }
+        argv[n++] = ask_arg(a, i);
     }
     a->tries++;
-    a->sent = a->script ? redis_eval(r, a->script, on_reply, a, a->keys, a->argc, argv)
-                        : redis_command(r, on_reply, a, a->argc, argv);
+    a->sent = a->script ? redis_eval(s->redis, a->script, on_reply, a, keys, n, argv)
+                        : redis_command(s->redis, on_reply, a, n, argv);
     if (argv != few)
         free(argv);
 }
@@ -352,15 +410,82 @@ static void on_timer(void *arg)
 }
 
 /* Sends it again a little later. False: it was tried for long enough. */
-static bool again(struct store_ask *a)
+static bool again(struct store_ask *a, int64_t patience_ms)
 {
     struct store *s = a->call->store;
-    if (loop_now_ms(s->loop) + RETRY_EVERY_MS - a->first_ms >= RETRY_MS)
+    if (loop_now_ms(s->loop) + RETRY_EVERY_MS - a->first_ms >= patience_ms)
         return false;
     list_push(&s->late, &a->late);
     if (!loop_timer_active(s->timer))
         loop_timer_set(s->timer, RETRY_EVERY_MS, 0);
     return true;
+}
+
+/* ---- copies (redis_config.copies; prelude.lua: note_copies, unsure) ---- */
+
+static struct redis_script *script_of(enum store_script name) { return &store_scripts[name]; }
+
+/* Its write is copied: who reads it need not wait. Should this be lost, a reader waits for nothing,
+ * once. tokens: each followed by a blank. */
+static void copies_are_sure(const struct store_ask *a, struct str tokens)
+{
+    enum { TOKENS_MAX = 64 };
+    struct str argv[TOKENS_MAX + 1], token;
+    unsigned n = 1;
+    scoped(buf_free) struct buf key;
+    buf_init(&key, 128);
+    put_note_key(a, &key);
+    argv[0] = buf_str(&key);
+    while (n <= TOKENS_MAX && str_split(&tokens, ' ', &token))
+        if (token.len > 0)
+            argv[n++] = token;
+    if (n > 1)
+        redis_eval(a->call->store->redis, script_of(SCRIPT_copies_sure), NULL, NULL, 1, n, argv);
+}
+
+void ask_forget_note(const struct store_ask *a)
+{
+    scoped(buf_free) struct buf token;
+    buf_init(&token, 128);
+    put_token(a, &token);
+    copies_are_sure(a, buf_str(&token));
+}
+
+static void give_up(struct store_ask *a);
+
+static void on_touched(void *arg, enum redis_status status, const struct redisReply *reply)
+{
+    struct store_ask *a = arg;
+    MAGIC_CHECK(a, ASK_MAGIC);
+    (void)reply;
+    a->sent = 0;
+    if (status == REDIS_OK) {
+        copies_are_sure(a, buf_str(&a->waits));
+        send_ask(a);
+    } else if (!again(a, RETRY_MS)) {
+        give_up(a);
+    }
+}
+
+/* A reader found writes that too few replicas may have: it writes behind them, and reads again once
+ * that is copied. */
+static void wait_for_copies(struct store_ask *a, const struct redisReply *tokens)
+{
+    struct store *s = a->call->store;
+    scoped(buf_free) struct buf key, token;
+    buf_init(&key, 128);
+    buf_init(&token, 128);
+    a->token = a->token == 0 ? ++s->last_id : a->token;
+    put_note_key(a, &key);
+    put_token(a, &token);
+    buf_clear(&a->waits);
+    buf_add_str(&a->waits, buf_str(&token));
+    for (unsigned i = 0; i < redis_count(tokens); i++) {
+        buf_puts(&a->waits, " ");
+        buf_add_str(&a->waits, redis_text(redis_at(tokens, i)));
+    }
+    a->sent = redis_eval(s->redis, script_of(SCRIPT_copies_touch), on_touched, a, 1, 2,
+                         (struct str[]){buf_str(&key), buf_str(&token)});
 }
 
 static bool text_has(struct str text, const char *word)
@@ -400,24 +525,63 @@ static enum err script_err(const struct store_ask *a, struct str word)
     return ERR_INTERNAL;
 }
 
+/* Done or not, nobody knows; or it is done and not copied. */
+static void give_up(struct store_ask *a) { store_call_end(a->call, ERR_STORE_UNAVAILABLE, NULL); }
+
+/* It is done, as far as the master goes. True: it is not over yet. */
+static bool on_few(struct store_ask *a)
+{
+    if (again(a, a->few ? FEW_MS : RETRY_MS))
+        return true;
+    log_warn("store.too_few_copies", "script=%s wanted=%u", a->script->name,
+             a->call->store->config.copies);
+    if (a->few == NULL)
+        return false;
+    a->call->waiting--;
+    a->few(a->call);
+    return true;
+}
+
+static enum err reply_err(const struct store_ask *a, enum redis_status status,
+                          const struct redisReply *reply)
+{
+    switch (status) {
+    case REDIS_OK:
+    case REDIS_FEW:
+        return a->script ? script_err(a, redis_text(redis_at(reply, 0))) : ERR_NONE;
+    case REDIS_ERROR:
+        return redis_err(a, redis_text(reply));
+    case REDIS_FULL:
+        return ERR_STORE_UNAVAILABLE;
+    case REDIS_LOST:
+        break;
+    }
+    return ERR_LOST;
+}
+
 static void on_reply(void *arg, enum redis_status status, const struct redisReply *reply)
 {
     struct store_ask *a = arg;
     MAGIC_CHECK(a, ASK_MAGIC);
     struct store_call *c = a->call;
     a->sent = 0;
-    enum err err = ERR_LOST;
-    if (status == REDIS_OK)
-        err = a->script ? script_err(a, redis_text(redis_at(reply, 0))) : ERR_NONE;
-    else if (status == REDIS_ERROR)
-        err = redis_err(a, redis_text(reply));
-    else if (status == REDIS_FULL)
-        err = ERR_STORE_UNAVAILABLE;
+    if (status == REDIS_OK && a->script && str_is(redis_text(redis_at(reply, 0)), "unsure")) {
+        wait_for_copies(a, redis_at(reply, 1));
+        return;
+    }
+    enum err err = reply_err(a, status, reply);
+    if (status == REDIS_FEW && err == ERR_NONE) {
+        if (!on_few(a))
+            give_up(a);
+        return;
+    }
     if (err == ERR_LOST) {
-        if ((status != REDIS_LOST || a->tries < LOST_TRIES_MAX) && again(a))
+        if ((status != REDIS_LOST || a->tries < LOST_TRIES_MAX) && again(a, RETRY_MS))
             return;
         err = ERR_STORE_UNAVAILABLE;
     }
+    if (status == REDIS_OK && a->token != 0 && waits_for_copies(a))
+        ask_forget_note(a);
     if (err == ERR_STORE_UNAVAILABLE || err == ERR_STORE_FULL || err == ERR_INTERNAL) {
         store_call_end(c, err, NULL);
         return;

@@ -18,6 +18,7 @@
  *                            running (TID or ''), itok, otok
  *   p:m:{SID}        hash    message id (decimal, growing) -> record_message
  *   p:f:{SID}        hash    message id -> flags (p: pinned, x: excluded)
+ *   p:w:{SID}        hash    replicated: writes whose copies are waited for (7 d)
  *   p:k:{SID}:HASH   string  idempotency key of a turn -> TID (24 h)
  *   p:l:{SID}        zset    its turns by begin
  *   p:t:{SID}:TID    hash    state, epoch, le and ls (where its last event stands), lease, holder,
@@ -29,6 +30,11 @@
  *   p:u:{OWNER}      zset    SID by last update (mended by who reads it)
  *   p:i:{OWNER}:HASH string  idempotency key of a session -> SID (24 h)
  *   p:active         zset    "SID TID" by begin: what janitors look at (mended likewise)
+ *
+ * Durability: scripts that are marked "-- Durable." answer only once store_config.copies replicas
+ * have what they wrote; what can't be copied in time is ERR_STORE_UNAVAILABLE, and sent again by
+ * who can wait (a seal). Who reads a session's messages or events waits for the copies of all that
+ * it would see. copies 0: the level `local`.
  *
  * Redis 7 or later: scripts that only end what runs may pass maxmemory (allow-oom).
  */
@@ -66,7 +72,12 @@ struct store_config {
     uint32_t messages_max;   /* of a session; 4000 */
     uint64_t session_bytes_max; /* of a session's messages: ERR_SESSION_FULL; 0: 32 MiB */
     uint32_t text_bytes_max; /* titles and settings: bounded by the caller; this is a last guard */
+    unsigned copies;         /* as redis_config.copies */
 };
+/* PERSAI_DURABILITY: "local": 0; "replicated:N": N from 1 to 16. False: neither;
+ * STORE_DURABILITY_HELP says what it must be. */
+#define STORE_DURABILITY_HELP "must be local, or replicated:N with N from 1 to 16"
+bool store_durability_parse(const char *text, unsigned *copies);
 struct store;
 struct store *store_new(struct loop *l, struct redis *borrowed, const struct store_config *c);
 void store_free(struct store *s); /* forgets all calls */

@@ -13,6 +13,8 @@
 #include "proto/store.h"
 #include "proto/store_scripts.h"
 
+enum { STORE_NAME_TEXT = 12, STORE_HASH_TEXT = 32 };
+
 struct store {
     struct loop *loop;
     struct redis *redis;
@@ -21,7 +23,8 @@ struct store {
     struct list calls, late; /* late: asks and calls that wait for the timer */
     struct loop_timer *timer;
     uint64_t last_id;
-    unsigned active_offset; /* store_turn_active walks the list in turns */
+    unsigned active_offset;         /* store_turn_active walks the list in turns */
+    char name[STORE_NAME_TEXT + 1]; /* of tokens, unique among all stores */
 };
 
 struct store_call {
@@ -34,9 +37,10 @@ struct store_call {
     unsigned waiting; /* asks not answered yet */
     enum err failed;  /* before anything was sent: told by the timer */
     struct id session, turn;
-    struct buf owner;        /* a copy, where the answer needs it */
-    struct store_turn found; /* kept while other asks are waited for */
-    void *own;               /* an operation's own state */
+    struct buf owner;               /* a copy, where the answer needs it */
+    char once[STORE_HASH_TEXT + 1]; /* begin: of its idempotency key, or empty */
+    struct store_turn found;        /* kept while other asks are waited for */
+    void *own;                      /* an operation's own state */
     void (*own_free)(void *own);
 };
 
@@ -52,11 +56,15 @@ struct store_ask {
     struct store_call *call;
     const struct redis_script *script; /* NULL: a plain command */
     ask_fn *fn;
-    unsigned tag; /* the operation's own */
+    void (*few)(struct store_call *c); /* it is done, and stays on too few copies: undo it, and end
+                                          the call; NULL: ERR_STORE_UNAVAILABLE */
+    unsigned tag;                      /* the operation's own */
     unsigned keys, argc, cap;
     struct buf bytes;
     size_t *ends;     /* where each argument ends in bytes */
     uint64_t sent;    /* Redis's call, 0: none */
+    uint64_t token;   /* what its write is noted under until it is copied */
+    struct buf waits; /* a reader's: the notes that it found, each followed by a blank */
     int64_t first_ms; /* when it was sent first, 0: not yet */
     unsigned tries;
 };
@@ -85,9 +93,10 @@ void ask_owner_key(struct store_ask *a, struct str owner);
 void ask_owner_once_key(struct store_ask *a, struct str owner, const char *hash);
 void ask_active_key(struct store_ask *a);
 void ask_active_entry(struct store_ask *a, struct id session, struct id turn);
+/* A durable ask's write is copied, or undone: readers need not wait for it. */
+void ask_forget_note(const struct store_ask *a);
 uint64_t ask_send(struct store_ask *a); /* the call's id */
 
-enum { STORE_HASH_TEXT = 32 };
 void store_hash(struct str key, char out[STORE_HASH_TEXT + 1]); /* of an idempotency key */
 
 /* The indexes outside a session's keys. They are brought up to date after the script that changed

@@ -79,6 +79,30 @@ static void on_begun(struct store_call *c, struct store_ask *a, enum err err,
     begin_end(c);
 }
 
+static void on_undone(struct store_call *c, struct store_ask *a, enum err err,
+                      const struct redisReply *reply)
+{
+    (void)a, (void)reply;
+    if (err == ERR_NONE) { /* nothing of it is left to be waited for */
+        ask_forget_note(c->own);
+        index_active_remove(c->store, c->session, c->turn);
+    }
+    store_call_end(c, ERR_STORE_UNAVAILABLE, NULL);
+}
+
+/* It was begun, and is on too few replicas: its client hears 503, so it must not run. Should the
+ * master be lost now, a replica may have the begin without this: it is as one that nobody was told
+ * of (PROTOCOL.md). */
+static void undo_begin(struct store_call *c)
+{
+    struct store_ask *a = ask_script(c, SCRIPT_turn_undo, on_undone);
+    ask_turn_keys(a, c->session, c->turn);
+    ask_once_key(a, c->session, c->once);
+    ask_id(a, c->turn);
+    ask_num(a, VOID_KEEP_MS);
+    ask_send(a);
+}
+
 uint64_t store_turn_begin(struct store *s, const struct store_begin *b, store_fn *fn, void *arg)
 {
     struct store_call *c = turn_call(s, b->session, b->turn, fn, arg);
@@ -101,15 +125,16 @@ uint64_t store_turn_begin(struct store *s, const struct store_begin *b, store_fn
     ask_active_entry(list, b->session, b->turn);
     ask_send(list);
 
-    char hash[STORE_HASH_TEXT + 1] = "";
     if (b->key.len > 0)
-        store_hash(b->key, hash);
+        store_hash(b->key, c->once);
     struct store_ask *a = ask_script(c, SCRIPT_turn_begin, on_begun);
+    a->few = undo_begin;
+    c->own = a;
     ask_turn_keys(a, b->session, b->turn);
-    ask_once_key(a, b->session, hash);
+    ask_once_key(a, b->session, c->once);
     ask_str(a, b->owner);
     ask_id(a, b->turn);
-    ask_str(a, str_of(hash));
+    ask_str(a, str_of(c->once));
     ask_num(a, ONCE_KEEP_MS);
     ask_str(a, b->title);
     ask_str(a, buf_str(&message));

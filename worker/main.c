@@ -102,13 +102,20 @@ static void on_terminate(void *arg)
 
 static bool open_store(struct worker *w, char error[256])
 {
+    unsigned copies;
+    if (!store_durability_parse(w->settings.durability, &copies)) {
+        snprintf(error, 256, "PERSAI_DURABILITY %s", STORE_DURABILITY_HELP);
+        return false;
+    }
     struct redis_config config = {.url = w->settings.redis,
                                   .timeout_ms = REDIS_TIMEOUT_MS,
-                                  .queue_bytes_max = REDIS_QUEUE_BYTES_MAX};
+                                  .queue_bytes_max = REDIS_QUEUE_BYTES_MAX,
+                                  .copies = copies};
     struct store_config store = {.lease_ms = w->settings.lease_ms,
                                  .events_keep_ms = w->settings.events_keep_ms,
                                  .session_keep_ms = w->settings.session_keep_ms,
-                                 .messages_max = w->settings.messages_max};
+                                 .messages_max = w->settings.messages_max,
+                                 .copies = copies};
     w->redis = redis_new(w->loop, &config, error);
     if (w->redis)
         w->store = store_new(w->loop, w->redis, &store);

@@ -1,5 +1,5 @@
 # scripts/*.lua → a C table: OUT.h (enum of names), OUT.c (sources). The prelude goes behind a script's first line,
-# which is its flags.
+# which is its flags. A comment line "-- Durable." makes it so (redis.h).
 #   cmake -DSCRIPTS=DIR -DOUT=PATH -P embed.cmake
 file(GLOB scripts ${SCRIPTS}/*.lua)
 list(SORT scripts)
@@ -21,9 +21,14 @@ foreach(script ${scripts})
     string(SUBSTRING "${text}" ${cut} -1 rest)
     string(REGEX REPLACE "(..)" "0x\\1," bytes "${first}${shared}${rest}")
     string(REPLACE "0x0a," "0x0a,\n" bytes "${bytes}")
+    string(FIND "${text}" "0a2d2d2044757261626c652e" marked) # "\n-- Durable."
+    set(durable "true")
+    if(marked LESS 0)
+      set(durable "false")
+    endif()
     string(APPEND names "    SCRIPT_${name},\n")
     string(APPEND arrays "static const char ${name}[] = {${bytes}0};\n")
-    string(APPEND rows "    {.name = \"${name}\", .source = ${name}},\n")
+    string(APPEND rows "    {.name = \"${name}\", .source = ${name}, .durable = ${durable}},\n")
   endif()
 endforeach()
 set(made "/* Made of proto/scripts by embed.cmake. */\n")

@@ -4,6 +4,10 @@
 -- turn, after's epoch, after's seq, bytes.
 local S, M, F, L, T, E = unpack(KEYS)
 local epoch, seq, bytes = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local wait = unsure(S)
+if wait then
+    return wait
+end
 local t = turn_read(T)
 if not t then
     return {redis.call('ZSCORE', L, ARGV[1]) and 'events_expired' or 'turn_not_found'}

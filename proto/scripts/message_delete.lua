@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
 -- S M F L. owner, message, prefix of the turns' keys.
+-- Durable.
 local S, M, F = unpack(KEYS)
 if not owned(S, ARGV[1]) then
     return {'session_not_found'}

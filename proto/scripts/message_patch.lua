@@ -1,5 +1,6 @@
 #!lua
 -- S M F L. owner, message, pinned, excluded (-1: as it is).
+-- Durable.
 local S, M, F = unpack(KEYS)
 if not owned(S, ARGV[1]) then
     return {'session_not_found'}

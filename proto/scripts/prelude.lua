@@ -11,6 +11,38 @@ local function now_ms()
     return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 
+-- This server, in this life.
+local function run_id()
+    return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+end
+
+-- A durable write whose copies are waited for (store.c) has one key more, p:w:{SID}:N.TOKEN. It is
+-- noted in p:w:{SID} until N copies are there: who reads the session meanwhile waits for them
+-- too. To be written again by one that is sent again is half the purpose: Redis waits for what a
+-- connection wrote.
+local function note_copies()
+    local W, token = string.match(KEYS[#KEYS], '^(p:w:{.-}):(.+)$')
+    if W then
+        redis.call('HSET', W, token, run_id())
+        redis.call('PEXPIRE', W, 7 * 24 * 3600 * 1000)
+    end
+end
+note_copies()
+
+-- The answer of a reader when the session at S has something that too few replicas may have; else
+-- nil. What one copy was asked of and is found at another server than wrote it is that copy: a
+-- replica that was promoted and is alone can be read.
+local function unsure(S)
+    local notes, tokens = redis.call('HGETALL', 'p:w:' .. string.sub(S, 5)), {}
+    local here = #notes > 0 and run_id()
+    for i = 1, #notes, 2 do
+        if notes[i + 1] == here or string.sub(notes[i], 1, 2) ~= '1.' then
+            tokens[#tokens + 1] = notes[i]
+        end
+    end
+    return #tokens > 0 and {'unsure', tokens} or nil
+end
+
 local function expire(ms, ...)
     if tonumber(ms) > 0 then
         for _, key in ipairs({...}) do

@@ -1,6 +1,7 @@
 #!lua
 -- S M F L. A new session, empty or a copy's; the same id of the same owner again answers as before.
 -- owner title model settings turns keep mseq, then (message id, message, flags) of each.
+-- Durable.
 local S, M, F, L = unpack(KEYS)
 local now = now_ms()
 if redis.call('EXISTS', S) == 1 then

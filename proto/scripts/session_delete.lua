@@ -2,6 +2,7 @@
 -- S M F L. Removes every key of the session; what runs in it is fenced by that. -> the turn that
 -- was open, or ''.
 -- owner, prefixes of the turns', streams' and idempotency keys.
+-- Durable.
 local S, M, F, L = unpack(KEYS)
 if not owned(S, ARGV[1]) then
     return {'session_not_found'}

@@ -7,6 +7,10 @@ if not owned(S, ARGV[1]) then
 end
 local messages, flags = {}, {}
 if ARGV[2] == '1' then
+    local wait = unsure(S)
+    if wait then
+        return wait
+    end
     messages, flags = redis.call('HGETALL', M), redis.call('HGETALL', F)
 end
 return {'ok', session_answer(S, ARGV[3], now_ms()), messages, flags}

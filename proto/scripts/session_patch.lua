@@ -1,5 +1,6 @@
 #!lua
 -- S M F L. owner, keep, then (field, value) of each that changes. -> when.
+-- Durable.
 local S, M, F, L = unpack(KEYS)
 if not owned(S, ARGV[1]) then
     return {'session_not_found'}

@@ -3,6 +3,7 @@
 -- turn's id.
 -- owner, turn, idempotency key's hash (or ''), its life, title, message, request, batch of event
 -- 1-1, holder, lease, keep, most messages, most bytes, prefix of the turns' keys.
+-- Durable.
 local S, M, F, L, T, E, K = unpack(KEYS)
 local owner, tid, key, key_ms, title, message, request, batch, holder = unpack(ARGV)
 local lease, keep, prefix = tonumber(ARGV[10]), ARGV[11], ARGV[14]
@@ -22,6 +23,7 @@ if key ~= '' then
     local before = redis.call('GET', K)
     local t = before and turn_read(prefix .. before)
     if t then
+        redis.call('HSET', prefix .. before, 'told', 1) -- turn_undo lets it be
         return {'ok', turn_answer(t, now), before, 1, updated(S)}
     end
 end

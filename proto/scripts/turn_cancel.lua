@@ -1,6 +1,7 @@
 #!lua flags=allow-oom
 -- S M F L T E. -> turn, when. Running and held: its worker is to end it. Else it ends here.
 -- owner, turn, batch of the event, events' keep.
+-- Durable.
 local S, M, F, L, T, E = unpack(KEYS)
 if not owned(S, ARGV[1]) then
     return {'session_not_found'}

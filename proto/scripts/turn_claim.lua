@@ -2,6 +2,7 @@
 -- S M F L T E. Takes a turn for its next epoch. -> turn.
 -- turn, expected epoch, died, only if unheld, holder, lease, deaths that end it, batch of its
 -- error event, events' keep.
+-- Durable.
 local S, M, F, L, T, E = unpack(KEYS)
 local tid, expected, died, unheld = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1', ARGV[4] == '1'
 local holder, lease = ARGV[5], tonumber(ARGV[6])

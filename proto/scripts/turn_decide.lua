@@ -3,6 +3,7 @@
 -- epoch, by the first who decides. -> turn, whether this request was the one, owner, when.
 -- owner, turn, this request, holder, lease, batch of the event that ends it when the time is over,
 -- events' keep, (call id, 1 or 0, hash or '') of each.
+-- Durable.
 local S, M, F, L, T, E = unpack(KEYS)
 if not owned(S, ARGV[1]) then
     return {'session_not_found'}

@@ -1,6 +1,7 @@
 #!lua flags=allow-oom
 -- S M F L T E. -> turn, owner, when. turn, expected epoch, state to end in, word, batch of the
 -- event, events' keep.
+-- Durable.
 local S, M, F, L, T, E = unpack(KEYS)
 local expected = tonumber(ARGV[2])
 local t = turn_read(T)

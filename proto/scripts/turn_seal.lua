@@ -3,6 +3,7 @@
 -- turn, epoch, first seq, last seq, batch, state, step, attempt, tokens in, tokens out, lease,
 -- keep, events' keep, most entries, until when a decision is waited for (Unix ms), the calls that
 -- wait for it (JSON), how many, (call id, hash) of each, messages...
+-- Durable.
 local S, M, F, L, T, E = unpack(KEYS)
 local tid, epoch, last, state = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[4]), ARGV[6]
 local t = turn_read(T)

@@ -15,11 +15,12 @@
 
 enum { PATIENCE_MS = 20000 };
 
+enum kind { PLAIN, CLUSTER, REPLICATED };
 struct server {
     struct store_fixture f; /* first: the cases get it */
     char dir[64], socket[96], port[8], bus[8];
-    bool cluster;
-    pid_t pid;
+    enum kind kind;
+    pid_t pid, replica;
     struct loop *loop;
     struct loop_timer *timer;
     struct redis *redis;
@@ -53,7 +54,7 @@ static void server_start(struct server *s)
             "yes",          "--logfile", "redis.log", "--appendfsync", "always"};
         unsigned n = 17;
         const char *const cluster[] = {"--cluster-enabled", "yes", "--cluster-port", s->bus};
-        for (unsigned i = 0; s->cluster && i < 4; i++)
+        for (unsigned i = 0; s->kind == CLUSTER && i < 4; i++)
             argv[n++] = cluster[i];
         execvp(argv[0], (char *const *)argv);
         _exit(127);
@@ -70,6 +71,18 @@ static void server_start(struct server *s)
             fail_msg("redis-server does not start: is it installed? See %s/redis.log", s->dir);
     }
     fail_msg("redis-server does not listen");
+}
+
+/* Of the server, which listens on its port as well. */
+static void replica_start(struct server *s)
+{
+    s->replica = fork();
+    if (s->replica == 0) {
+        execlp("redis-server", "redis-server", "--dir", s->dir, "--port", "0", "--unixsocket",
+               "replica.sock", "--save", "", "--logfile", "replica.log", "--dbfilename",
+               "replica.rdb", "--replicaof", "127.0.0.1", s->port, (char *)NULL);
+        _exit(127);
+    }
 }
 
 static void server_kill(struct server *s)
@@ -157,30 +170,33 @@ static unsigned on_keys(struct store_fixture *f, struct id session)
     return (unsigned)raw((struct server *)f, "KEYS *{%s}*", text).number;
 }
 
-static void server_open(struct server *s, bool cluster)
+static void server_open(struct server *s, enum kind kind)
 {
-    *s = (struct server){.cluster = cluster};
+    *s = (struct server){.kind = kind};
     snprintf(s->dir, sizeof s->dir, "/tmp/persai-store-XXXXXX");
     assert_non_null(mkdtemp(s->dir));
     snprintf(s->socket, sizeof s->socket, "%s/redis.sock", s->dir);
     snprintf(s->port, sizeof s->port, "0");
-    if (cluster) {
+    if (kind != PLAIN)
         free_port(s->port);
+    if (kind == CLUSTER)
         free_port(s->bus);
-    }
     server_start(s);
     char url[128], error[256];
     snprintf(url, sizeof url, "unix://%s", s->socket);
     s->loop = loop_new();
     loop_on_decide(s->loop, on_pass, s);
     s->timer = loop_timer_new(s->loop, on_late, s);
-    struct redis_config rc = {.url = url, .timeout_ms = 5000, .queue_bytes_max = 64 << 20};
+    unsigned copies = kind == REPLICATED;
+    struct redis_config rc = {
+        .url = url, .timeout_ms = 5000, .queue_bytes_max = 64 << 20, .copies = copies};
     s->redis = redis_new(s->loop, &rc, error);
     assert_non_null(s->redis);
     struct store_config c = {.lease_ms = CASE_LEASE_MS,
                              .events_keep_ms = CASE_EVENTS_KEEP_MS,
                              .messages_max = CASE_MESSAGES_MAX,
-                             .text_bytes_max = 4096};
+                             .text_bytes_max = 4096,
+                             .copies = copies};
     s->f = (struct store_fixture){.store = store_new(s->loop, s->redis, &c),
                                   .wait = on_wait,
                                   .pass = on_time,
@@ -194,6 +210,10 @@ static void server_close(struct server *s)
     loop_timer_free(s->timer);
     loop_free(s->loop);
     server_kill(s);
+    if (s->replica > 0) {
+        kill(s->replica, SIGKILL);
+        waitpid(s->replica, NULL, 0);
+    }
     char command[128];
     snprintf(command, sizeof command, "rm -rf '%s'", s->dir);
     assert_int_equal(system(command), 0);
@@ -202,7 +222,19 @@ static void server_close(struct server *s)
 static int setup(void **state)
 {
     static struct server s;
-    server_open(&s, false);
+    server_open(&s, PLAIN);
+    *state = &s;
+    return 0;
+}
+
+static int setup_replicated(void **state)
+{
+    static struct server s;
+    server_open(&s, REPLICATED);
+    raw(&s, "CONFIG SET repl-diskless-sync-delay 0");
+    replica_start(&s);
+    for (int tries = 0; tries < 1000 && raw(&s, "WAIT 1 10").number < 1; tries++)
+        nap(10);
     *state = &s;
     return 0;
 }
@@ -210,7 +242,7 @@ static int setup(void **state)
 static int setup_cluster(void **state)
 {
     static struct server s;
-    server_open(&s, true);
+    server_open(&s, CLUSTER);
     assert_string_equal(raw(&s, "CLUSTER ADDSLOTSRANGE 0 16383").text, "OK");
     for (int tries = 0; tries < 100 && !strstr(raw(&s, "CLUSTER INFO").text, "state:ok"); tries++)
         nap(100);
@@ -402,6 +434,8 @@ int main(void)
     int failed = cmocka_run_group_tests_name("store", store_cases, setup, teardown);
     failed +=
         cmocka_run_group_tests_name("store in a cluster", store_cases, setup_cluster, teardown);
+    failed +=
+        cmocka_run_group_tests_name("store with copies", store_cases, setup_replicated, teardown);
     failed += cmocka_run_group_tests_name("store in Redis", redis_cases, setup, teardown);
     return failed;
 }

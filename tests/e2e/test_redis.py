@@ -1,0 +1,220 @@
+"""What Redis can do to us: too few copies, a lagging replica promoted, full, unfit; Sentinel and Cluster."""
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fakes.model import Call, Gate
+from harness.client import Client
+from harness.redis_sets import Node, Pair
+from harness.stack import Stack, program
+from harness.wait import until
+
+REPLICATED = {"PERSAI_DURABILITY": "replicated:1"}
+
+
+def with_redis(stack: Stack, redis: Node | Pair) -> Stack:
+    stack.redis = redis
+    if isinstance(redis, Pair):
+        stack.others.append(redis.replica.process)
+    return stack
+
+
+@pytest.fixture
+def pair(bare: Stack) -> Iterator[Pair]:
+    redis = Pair(bare.folder / "pair", bare.logs)
+    with_redis(bare, redis)
+    yield redis
+    redis.replica.process.signal(signal.SIGCONT)
+
+
+def answers(client: Client, session: str) -> list[str]:
+    return [m["content"] for m in client.messages(session) if m["role"] == "assistant"]
+
+
+# ---- replicated:N ----
+
+def test_what_was_answered_is_on_the_replica_when_the_master_dies(bare: Stack, pair: Pair) -> None:
+    stack = bare.start(gateway_env=REPLICATED, worker_env=REPLICATED)
+    stack.model.when("rooms", ["Here: ", Call("list_label_values", {"label": "room"})], ["Three ", "rooms."])
+    alice = stack.client()
+    for n in range(3):
+        session = alice.session(title="copied")
+        log = alice.ask(session, "which rooms are there")
+        assert log.answer() == "Three rooms."
+    before = alice.messages(session)
+    pair.process.kill()
+    pair.promote()
+    stack.gateway.wait_ready()
+    assert alice.messages(session) == before
+    assert alice.events(session, log.of("turn_start")[0]["turn_id"]).finish() == log
+    # No replica is left: reading goes on, new turns are refused and leave nothing behind.
+    answer = alice.post(alice.turn_path(session), {"message": "more"})
+    assert answer.status == 503 and answer.code == "store_unavailable" and int(answer.headers["Retry-After"]) > 0
+    assert alice.messages(session) == before
+
+
+def test_a_begin_that_is_not_copied_is_503_and_does_not_run(bare: Stack, pair: Pair) -> None:
+    stack = bare.start(gateway_env=REPLICATED, worker_env=REPLICATED)
+    alice = stack.client()
+    session = alice.session()
+    pair.replica.process.signal(signal.SIGSTOP)
+    key = {"Idempotency-Key": "the same", "Prefer": "respond-async"}
+    answer = alice.post(alice.turn_path(session), {"message": "lonely question"}, headers=key)
+    assert answer.status == 503 and answer.code == "store_unavailable", answer
+    pair.replica.process.signal(signal.SIGCONT)
+    # It is as if it had never been: nothing runs, nothing was asked.
+    shown = until(lambda: alice.get(f"/session/{session}"), "the session")
+    assert shown.status == 200 and not shown.json()["messages"] and stack.model.chats("lonely question") == []
+    answer = until(lambda: (a := alice.post(alice.turn_path(session), {"message": "lonely question"}, headers=key))
+                   .status == 202 and a, "the turn to be accepted")
+    log = alice.follow(session, answer.json()["turn_id"])
+    assert log.answer() == "This is the default answer."
+    assert [m["role"] for m in alice.messages(session)] == ["user", "assistant"]
+
+
+def test_a_seal_that_is_not_copied_is_held(bare: Stack, pair: Pair) -> None:
+    """Neither the live stream nor one who reads it from Redis gets to see it; then it goes on."""
+    stack = bare.start(gateways=2, gateway_env=REPLICATED, worker_env=REPLICATED)
+    gate = Gate()
+    stack.model.when("hold", ["said ", gate, "and done"])
+    alice, other = stack.client(), stack.client(gateway=1)
+    session = alice.session()
+    stream = alice.turn(session, "hold it")
+    stream.wait_text("said ")
+    gate.wait()
+    turn = stream.log.of("turn_start")[0]["turn_id"]
+    late = other.events(session, turn)
+    late.wait_text("said ")
+    pair.replica.process.signal(signal.SIGSTOP)
+    gate.open()
+    until(lambda: "store.too_few_copies" in stack.worker.process.tail(200), "the seal to be held", 30)
+    for read in (stream, late):
+        assert "step_complete" not in read.log.types() and "turn_complete" not in read.log.types()
+    shown = other.get(f"/session/{session}")
+    assert shown.status == 503, shown  # what it would show may still be lost
+    pair.replica.process.signal(signal.SIGCONT)
+    assert stream.finish(60).answer() == late.finish(60).answer() == "said and done"
+    assert answers(other, session) == ["said and done"]
+
+
+def test_a_held_seal_survives_its_master(bare: Stack, pair: Pair) -> None:
+    """The master dies with a seal that no replica has: its step is sealed, or run, again."""
+    stack = bare.start(gateway_env=REPLICATED, worker_env=REPLICATED)
+    gate = Gate()
+    stack.model.when("lost seal", ["one ", gate, "two"])
+    alice = stack.client()
+    session = alice.session()
+    stream = alice.turn(session, "lost seal")
+    stream.wait_text("one ")
+    gate.wait()
+    pair.replica.process.signal(signal.SIGSTOP)
+    gate.open()
+    until(lambda: "store.too_few_copies" in stack.worker.process.tail(200), "the seal to be held", 30)
+    pair.process.kill()
+    third = Node("third", bare.folder / "pair", bare.logs, replicaof=f"127.0.0.1 {pair.replica.port}",
+                 repl_diskless_sync_delay="0")
+    stack.others.append(third.process)
+    pair.replica.process.signal(signal.SIGCONT)
+    pair.promote()
+    third.start()
+    log = alice.follow(session, stream.log.of("turn_start")[0]["turn_id"], first=stream, seconds=90)
+    assert log.answer() == "one two"
+    assert answers(alice, session) == ["one two"]
+
+
+# ---- full ----
+
+def test_a_full_redis_refuses_what_is_new_and_lets_end_what_runs(stack: Stack) -> None:
+    gate = Gate()
+    stack.model.when("full", ["before ", gate, "after"])
+    alice = stack.client()
+    session, free = alice.session(), alice.session()
+    stream = alice.turn(session, "full store")
+    stream.wait_text("before ")
+    gate.wait()
+    redis = stack.redis.client
+    redis.config_set("maxmemory", redis.info("memory")["used_memory"] // 2)
+    for method, path, body in (("POST", "/session", {}), ("POST", alice.turn_path(free), {"message": "x"})):
+        answer = alice.request(method, path, body)
+        assert answer.status == 503 and answer.code == "store_full", answer
+        assert int(answer.headers["Retry-After"]) > 0
+    gate.open()
+    assert stream.finish(60).answer() == "before after"
+    assert answers(alice, session) == ["before after"]
+    redis.config_set("maxmemory", 0)
+    assert alice.ask(free, "hello").answer()
+
+
+def test_a_full_disk_refuses_what_is_new_and_what_runs_ends_when_there_is_room(bare: Stack) -> None:
+    """The append-only file may not grow past a limit, as on a full disk: Redis then refuses every write (MISCONF)."""
+    limit = 400_000
+    # Redis knows a failed write by its result; the signal that comes with this kind of limit is ignored.
+    redis = Node("redis", bare.folder / "small", bare.logs, ["env", "--ignore-signal=XFSZ"], appendfsync="everysec",
+                 auto_aof_rewrite_percentage="0")
+    stack = with_redis(bare, redis).start()
+    gate = Gate()
+    stack.model.when("disk", ["before ", gate, "after"])
+    alice = stack.client()
+    session, free = alice.session(), alice.session()
+    stream = alice.turn(session, "disk full")
+    stream.wait_text("before ")
+    gate.wait()
+    prlimit(redis.process.pid, limit)
+    redis.client.set("ballast", "x" * (2 * limit))
+
+    def refused() -> bool:
+        answer = alice.post(alice.turn_path(free), {"message": "x"})
+        return answer.status == 503 and answer.code == "store_full"
+
+    until(refused, "a new turn to be refused")
+    assert "disk" in check(stack).stdout
+    gate.open()
+    prlimit(redis.process.pid, -1)
+    assert stream.finish(60).answer() == "before after"
+    until(lambda: alice.get(f"/session/{free}").status == 200, "the session")
+    assert alice.ask(free, "hello").answer()
+
+
+def prlimit(pid: int, size: int) -> None:
+    subprocess.run(["prlimit", "--pid", str(pid), f"--fsize={size if size >= 0 else 'unlimited'}:unlimited"],
+                   check=True, timeout=30)
+
+
+# ---- unfit ----
+
+def check(stack: Stack, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([program("gateway"), "--check"], capture_output=True, text=True, timeout=60,
+                          stdin=subprocess.DEVNULL, env={**stack.gateway.process.env, **env})
+
+
+def test_a_redis_that_is_unfit_is_told_of(bare: Stack) -> None:
+    redis = Node("redis", bare.folder / "unfit", bare.logs, appendonly="no", maxmemory_policy="allkeys-lru")
+    stack = with_redis(bare, redis).start(gateway_env=REPLICATED | {"PERSAI_DURABILITY": "local"})
+    assert stack.client().ask(stack.client().session(), "hello").answer()
+    redis.process.kill()  # a new connection is no new warning
+    redis.start()
+    stack.gateway.wait_ready()
+    log = Path(stack.gateway.process.log).read_text(encoding="utf-8")
+    for what in ("eviction", "persistence"):
+        assert log.count(f"event=redis.unfit where={redis.address} what={what}") == 1, log[:3000]
+    assert "what=replicas" not in log
+    told = check(stack)
+    assert told.returncode == 1 and "noeviction" in told.stdout and "appendonly yes" in told.stdout, told
+    assert "replicas" in check(stack, **REPLICATED).stdout
+    redis.client.config_set("maxmemory-policy", "noeviction")
+    redis.client.config_set("appendonly", "yes")
+    assert "Redis is fit to be the store" in check(stack).stdout
+    assert "FAIL  Redis" not in check(stack).stdout
+
+
+def test_a_durability_that_is_none_is_refused_at_start(stack: Stack) -> None:
+    for level in ("replicated", "replicated:0", "replicated:99", "local:1", "always"):
+        for name in ("gateway", "worker"):
+            process = (stack.gateway if name == "gateway" else stack.worker).process
+            answer = subprocess.run([program(name)], capture_output=True, text=True, timeout=30,
+                                    stdin=subprocess.DEVNULL, env={**process.env, "PERSAI_DURABILITY": level})
+            assert answer.returncode != 0 and "PERSAI_DURABILITY" in answer.stderr, (level, answer)
