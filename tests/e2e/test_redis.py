@@ -2,16 +2,19 @@
 
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from fakes.model import Call, Gate
+from fakes.model import Call, Delay, Gate
 from harness.client import Client
-from harness.redis_sets import Node, Pair
-from harness.stack import Stack, program
+from harness.redis_sets import Cluster, Node, Pair, Sentinels
+from harness.sse import Log
+from harness.stack import Stack, metric, program
 from harness.wait import until
+from test_failures import begin
 
 REPLICATED = {"PERSAI_DURABILITY": "replicated:1"}
 
@@ -218,3 +221,150 @@ def test_a_durability_that_is_none_is_refused_at_start(stack: Stack) -> None:
             answer = subprocess.run([program(name)], capture_output=True, text=True, timeout=30,
                                     stdin=subprocess.DEVNULL, env={**process.env, "PERSAI_DURABILITY": level})
             assert answer.returncode != 0 and "PERSAI_DURABILITY" in answer.stderr, (level, answer)
+
+
+# ---- Sentinel, Cluster ----
+
+def keep_asking(clients: list[Client], names: list[str], stop: threading.Event, done: list[tuple[str, Log]],
+                problems: list[str]) -> list[threading.Thread]:
+    """Each name asks one question after the other, as a good client does, until it is told to stop."""
+
+    def run(name: str, order: list[Client]) -> None:
+        asked = 0
+        while not stop.is_set():
+            asked += 1
+            try:
+                session, turn = begin(order, f"steady {name}-{asked}", stop)
+                if turn:
+                    done.append((session, order[0].follow(session, turn, others=order[1:], seconds=90)))
+            except BaseException as error:
+                problems.append(f"{name}-{asked}: {error!r}")
+                return
+
+    threads = [threading.Thread(target=run, args=(name, clients[n % len(clients):] + clients[:n % len(clients)]))
+               for n, name in enumerate(names)]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+STEADY = [f"w{n} " for n in range(8)]
+
+
+def all_whole(client: Client, done: list[tuple[str, Log]]) -> None:
+    """What was seen as final is what Redis has."""
+    for session, log in done:
+        assert log.answer() == "".join(STEADY)
+        assert answers(client, session) == ["".join(STEADY)]
+
+
+def test_a_sentinel_failover_under_running_turns(bare: Stack) -> None:
+    """The master is killed twice (the second time it is the first one's old replica): nothing that was accepted is lost."""
+    redis = Sentinels(bare.folder / "sentinels", bare.logs)
+    stack = with_redis(bare, redis)
+    stack.others += redis.sentinels
+    stack.start(gateways=2, workers=2, gateway_env=REPLICATED, worker_env=REPLICATED)
+    stack.model.when("steady", [piece for word in STEADY for piece in (word, Delay(0.05))])
+    clients = [stack.client(gateway=0), stack.client(gateway=1)]
+    stop, done, problems = threading.Event(), [], []
+    threads = keep_asking(clients, ["a", "b", "c"], stop, done, problems)
+    until(lambda: len(done) >= 3 or problems, "the first answers", 30)
+    nodes = {redis.port: redis, redis.replica.port: redis.replica}
+    for _ in range(2):
+        old = redis.master_port()
+        nodes[old].process.kill()
+        until(lambda: redis.master_port() != old, "the sentinels to fail over", 30)
+        nodes[old].process.start()  # it comes back as a master, and is made a replica
+        until(lambda: nodes[old].says("replication", "master_link_status", "up"), "it to be a replica", 60)
+        before = len(done)
+        until(lambda: len(done) >= before + 3 or problems, "answers afterwards", 60)
+    stop.set()
+    for thread in threads:
+        thread.join(90)
+    assert not problems, problems
+    all_whole(clients[0], done)
+
+
+@pytest.fixture
+def cluster(bare: Stack) -> Cluster:
+    redis = Cluster(bare.folder / "cluster", bare.logs)
+    bare.redis = redis
+    bare.others += redis.others
+    return redis
+
+
+def test_a_cluster_serves_sessions_on_all_its_nodes(bare: Stack, cluster: Cluster) -> None:
+    stack = bare.start(gateways=2, workers=2)
+    stack.model.when("rooms", ["Here: ", Call("list_label_values", {"label": "room"})], ["Three rooms."])
+    alice, other = stack.client(), stack.client(gateway=1)
+    sessions = [alice.session(title=f"number {n}") for n in range(12)]
+    for session in sessions:
+        log = alice.ask(session, "which rooms are there")
+        assert log.answer() == "Three rooms."
+        assert other.events(session, log.of("turn_start")[0]["turn_id"]).finish() == log
+    assert {s["session_id"] for s in other.sessions("?q=number")} == set(sessions)
+    assert all(node.client.dbsize() > 0 for node in cluster.masters)
+    owners = {cluster.owner(f"{{{s}}}").port for s in sessions}
+    assert len(owners) > 1, "all sessions on one node: the test shows nothing"
+    for session in sessions:
+        assert alice.request("DELETE", f"/session/{session}").status == 200
+    assert alice.sessions() == []
+
+
+def test_a_slot_that_moves_is_followed(bare: Stack, cluster: Cluster) -> None:
+    """MOVED and ASK: the slot of a session goes to another master while its turn runs."""
+    stack = bare.start()
+    gate = Gate()
+    stack.model.when("move", ["one ", gate, "two"])
+    alice = stack.client()
+    session = alice.session()
+    stream = alice.turn(session, "move me")
+    stream.wait_text("one ")
+    gate.wait()
+    key = f"p:s:{{{session}}}"
+    source = cluster.owner(key)
+    target = next(n for n in cluster.masters if n is not source)
+    slot = int(source.client.execute_command("CLUSTER", "KEYSLOT", key))
+    source_id, target_id = (n.client.execute_command("CLUSTER", "MYID") for n in (source, target))
+    target.client.execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", source_id)
+    source.client.execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", target_id)
+    for name in source.client.execute_command("CLUSTER", "GETKEYSINSLOT", slot, 1000):
+        source.client.execute_command("MIGRATE", "127.0.0.1", target.port, name, 0, 5000)
+    # The slot is still the source's, its keys are gone: ASK. Redis answers TRYAGAIN then to what names several keys, so
+    # that the session has to wait; what names one key goes on.
+    assert alice.get(f"/session/{session}").status in (200, 503)
+    assert metric(stack.gateway.url, "redis_redirects") > 0
+    for node in (target, source, *(n for n in cluster.masters if n not in (source, target))):
+        node.client.execute_command("CLUSTER", "SETSLOT", slot, "NODE", target_id)
+    gate.open()
+    assert stream.finish(60).answer() == "one two"
+    assert answers(alice, session) == ["one two"]
+    assert target.client.exists(key) and alice.ask(session, "hello").answer()
+
+
+def test_a_cluster_master_is_killed_under_running_turns(bare: Stack, cluster: Cluster) -> None:
+    """Its replica is promoted; the first node that the processes know of is the one that dies. Then all are restarted."""
+    stack = bare.start(gateways=2, workers=2, gateway_env=REPLICATED, worker_env=REPLICATED)
+    stack.model.when("steady", [piece for word in STEADY for piece in (word, Delay(0.05))])
+    clients = [stack.client(gateway=0), stack.client(gateway=1)]
+    stop, done, problems = threading.Event(), [], []
+    threads = keep_asking(clients, ["a", "b", "c"], stop, done, problems)
+    until(lambda: len(done) >= 3 or problems, "the first answers", 30)
+    first, heir = cluster.nodes[0], cluster.nodes[3]
+    first.process.kill()
+    until(lambda: heir.says("replication", "role", "master"), "its replica to be promoted", 30)
+    first.process.start()
+    until(lambda: first.says("replication", "master_link_status", "up"), "it to be a replica", 60)
+    before = len(done)
+    until(lambda: len(done) >= before + 6 or problems, "answers afterwards", 60)
+    stop.set()
+    for thread in threads:
+        thread.join(90)
+    assert not problems, problems
+    all_whole(clients[0], done)
+    # A process that starts now finds the cluster by the same two addresses, the first of which is a replica.
+    stack.gateway.process.terminate()
+    stack.gateway.start().wait_ready()
+    all_whole(clients[0], done)
+    sessions = {s["session_id"] for s in clients[0].sessions("?limit=200")}
+    assert {session for session, _ in done} <= sessions
