@@ -9,6 +9,7 @@ enum {
     READ_BYTES_MAX = 64 << 10, /* of one answer of the store: what a slow client holds in memory at
                                   most, one event aside */
     ASK_AGAIN_MS = 50,         /* provisional text is stored within about that time */
+    SUSPECT_MS = 2000,         /* a worker that lives has stored what it said long before */
     ASK_LATER_MS = 500,        /* the store did not answer, or the turn awaits a person */
 };
 
@@ -21,6 +22,7 @@ struct follower {
     struct list attention; /* of streams.attention: to be looked at in the decision phase */
     struct list all;
     uint64_t store_call;
+    int64_t suspect_ms; /* since when its client seems to be ahead of what Redis has; 0: not so */
     bool resumable, ended;
 };
 
@@ -115,6 +117,12 @@ static void on_read(void *arg, enum err err, const struct store_answer *a)
     struct gateway *g = f->turn->gateway;
     int64_t now_ms = loop_now_ms(g->loop);
     f->store_call = 0;
+    if (err == ERR_NONE && !a->suspect)
+        f->suspect_ms = 0;
+    else if (err == ERR_NONE && f->suspect_ms == 0)
+        f->suspect_ms = now_ms;
+    else if (err == ERR_NONE && now_ms - f->suspect_ms >= SUSPECT_MS)
+        err = ERR_HISTORY_LOST;
     if (err == ERR_NONE && nothing_comes(a))
         end(f);
     else if (err == ERR_NONE)
@@ -183,8 +191,18 @@ struct event_at stream_given(const struct turn *t)
     return given;
 }
 
-void stream_open(struct call *c, struct turn *t, struct event_at after,
-                 const struct store_answer *read, bool resumable)
+void stream_lost(struct turn *t, struct event_at last)
+{
+    list_each (&t->followers, node, next) {
+        struct follower *f = list_of(node, struct follower, node);
+        if (event_at_cmp(f->follow.cursor, last) > 0)
+            give_up(f, ERR_HISTORY_LOST);
+    }
+    stream_wake(t);
+}
+
+static struct follower *follower_new(struct call *c, struct turn *t, struct event_at after,
+                                     bool resumable)
 {
     static const struct http_stream_handler handler = {.on_fill = on_fill, .on_closed = on_closed};
     struct streams *s = of(t->gateway);
@@ -197,14 +215,29 @@ void stream_open(struct call *c, struct turn *t, struct event_at after,
     list_push(&s->all, &f->all);
     s->count++;
     follow_init(&f->follow, after, &t->tail);
+    f->stream = call_stream(c, &handler, f);
+    return f;
+}
+
+void stream_open(struct call *c, struct turn *t, struct event_at after,
+                 const struct store_answer *read, bool resumable)
+{
+    struct follower *f = follower_new(c, t, after, resumable);
     if (read)
         take_events(f, read);
-    f->stream = call_stream(c, &handler, f);
     attend(f);
     if (read && nothing_comes(read))
         end(f);
     else
         http_stream_wake(f->stream);
+}
+
+void stream_refuse(struct call *c, enum err why)
+{
+    struct turn *t = turns_followed(c->gateway, c->session, c->turn, str_of(c->user));
+    struct follower *f = follower_new(c, t, (struct event_at){0, 0}, true);
+    give_up(f, why);
+    http_stream_wake(f->stream);
 }
 
 void streams_end(struct gateway *g, bool all)

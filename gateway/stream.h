@@ -14,6 +14,11 @@ unsigned streams_count(const struct gateway *g);
  * or NULL. resumable: a GET. */
 void stream_open(struct call *c, struct turn *t, struct event_at after,
                  const struct store_answer *read, bool resumable);
+/* The call becomes a stream whose one event is this error: what is asked for can't be told truly.
+ */
+void stream_refuse(struct call *c, enum err why);
+/* The store has lost what came after `last`: followers that have seen more are told so. */
+void stream_lost(struct turn *t, struct event_at last);
 void stream_wake(struct turn *t); /* its tail has grown, or its place changed */
 /* What all of its followers were given already; the end of time when it has none. */
 struct event_at stream_given(const struct turn *t);

@@ -234,8 +234,12 @@ static void on_over_read(void *arg, enum err err, const struct store_answer *a)
     c->store_call = 0;
     c->on_gone = NULL;
     free_data(c);
+    if (err == ERR_HISTORY_LOST) {
+        stream_refuse(c, err);
+        return;
+    }
     if (err) {
-        call_fail(c, err == ERR_HISTORY_LOST ? ERR_EVENTS_EXPIRED : err, NULL);
+        call_fail(c, err, NULL);
         return;
     }
     struct turn *t = turns_followed(c->gateway, c->session, c->turn, str_of(c->user));
@@ -248,9 +252,13 @@ static void on_turn(void *arg, enum err err, const struct store_answer *a)
     struct gateway *g = c->gateway;
     c->store_call = 0;
     if (err) {
+        bool knew = after_of(c).epoch > 0;
         c->on_gone = NULL;
         free_data(c);
-        call_fail(c, err, NULL);
+        if (err == ERR_TURN_NOT_FOUND && knew) /* the session is there, and has lost its turn */
+            stream_refuse(c, ERR_HISTORY_LOST);
+        else
+            call_fail(c, err, NULL);
         return;
     }
     if (turn_state_over(a->turn.state)) { /* its events may have expired: that must be known before

@@ -232,6 +232,7 @@ void turns_on_release(struct gateway *g, const struct dispatch_worker *from,
         return;
     log_info("turn.released", "turn=%s epoch=%u reason=%s", id_log(t->turn), t->epoch,
              log_text(r->reason));
+    t->lost = str_is(r->reason, err_word(ERR_HISTORY_LOST));
     claim(t, false, false);
 }
 
@@ -275,9 +276,13 @@ static void queue_first(struct turn *t, const struct store_turn *taken)
 {
     struct gateway *g = t->gateway;
     const struct chunk *last = tail_last(&t->tail);
-    if (!last || event_at_cmp(taken->last, last->at) > 0)
+    if (!last || event_at_cmp(taken->last, last->at) > 0 || t->lost ||
+        taken->mended == taken->epoch)
         tail_reset(&t->tail); /* events were stored that never reached us: followers read them there
-                                 first */
+                                 first; or some were lost, which they learn there */
+    if (t->lost)
+        stream_lost(t, taken->last); /* its worker had stored more than there is */
+    t->lost = false;
     t->epoch = taken->epoch;
     t->held_ms = loop_now_ms(g->loop);
     move(t, PLACE_QUEUED);
@@ -338,7 +343,7 @@ static void adopt(struct turn *t, uint32_t epoch)
 void turns_lend(struct turn *t, const struct credentials *c)
 {
     if (t->place == PLACE_ENDED)
-        move(t, PLACE_FOLLOWED); /* it ended here by awaiting its person */
+        leave_to_store(t); /* it ended here by awaiting its person, or the store has lost its end */
     if (t->place != PLACE_FOLLOWED)
         return;
     credentials_free(&t->credentials);

@@ -43,6 +43,7 @@ struct turn {
     uint64_t store_call, identity_id;
     int64_t held_ms; /* QUEUED: when its lease was renewed; CLAIMING: when to ask again */
     bool died;       /* CLAIMING: its worker died on it */
+    bool lost;       /* CLAIMING: the store has less than its worker had stored */
     bool adopted;    /* CLAIMING: another's, and only if nobody holds it */
     bool heard;      /* an event of a worker has come */
     uint64_t begun_ns;

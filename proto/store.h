@@ -115,6 +115,7 @@ struct store_turn {
     bool fresh;           /* decide: this request decided it; its caller is to run it */
     bool duplicate;       /* begin: the idempotency key had begun it before */
     bool cancel;          /* somebody asked for its cancellation */
+    uint32_t mended;      /* what was stored before this epoch was lost in part; 0: nothing was */
 };
 struct store_event {
     struct event_at at;
@@ -130,6 +131,8 @@ struct store_answer { /* which fields are set is said at each operation */
     struct store_turn turn;
     const struct store_event *events;
     unsigned event_count;
+    bool suspect;      /* events: `after` is ahead of a store that may have lost its last moments:
+                          ERR_HISTORY_LOST, should that stay so for a few seconds */
     bool more;         /* events: there are more now; list: there is a next page */
     struct str cursor; /* list: give it back for the next page */
     const struct store_load *load;
@@ -226,8 +229,8 @@ uint64_t store_turn_fail(struct store *s, struct id session, struct id turn,
 uint64_t store_turn_active(struct store *s, unsigned max, store_fn *fn, void *arg);
 /* → events after `after` in order, at most max_bytes (at least one), more, turn (state, last).
  * ERR_EVENTS_EXPIRED when the turn is over and its stream gone, ERR_HISTORY_LOST when `after` is
- * ahead of what is stored and the turn is over or in a later epoch that starts below it. The owner
- * was checked by store_turn_get. */
+ * ahead of what is stored and the turn is over, or a later epoch has begun since that was lost. The
+ * owner was checked by store_turn_get. */
 uint64_t store_events_read(struct store *s, struct id session, struct id turn,
                            struct event_at after, uint32_t max_bytes, store_fn *fn, void *arg);
 

@@ -499,6 +499,7 @@ static void on_events(struct store_call *c, struct store_ask *a, enum err err,
     struct store_answer answer = {.session = c->session,
                                   .events = f.at,
                                   .event_count = f.count,
+                                  .suspect = redis_int(redis_at(reply, 4)) == 1,
                                   .more = f.full || f.gap || redis_int(redis_at(reply, 2)) == 1};
     reply_turn(redis_at(reply, 1), c->session, c->turn, &answer.turn);
     store_call_end(c, err, &answer);

@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 -- S M F L T E. The entries past an event, about as many bytes as asked for. -> turn, more, {id,
--- batch, ...}.
+-- batch, ...}, whether what the reader has seen may be lost.
 -- turn, after's epoch, after's seq, bytes.
 local S, M, F, L, T, E = unpack(KEYS)
 local epoch, seq, bytes = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -10,15 +10,28 @@ if wait then
 end
 local t = turn_read(T)
 if not t then
-    return {redis.call('ZSCORE', L, ARGV[1]) and 'events_expired' or 'turn_not_found'}
+    if redis.call('ZSCORE', L, ARGV[1]) then
+        return {'events_expired'}
+    end
+    -- A session knows all its turns: one that it does not know and that was read from is lost.
+    return {redis.call('EXISTS', S) == 1 and seq > 0 and 'history_lost' or 'turn_not_found'}
 end
 if redis.call('EXISTS', E) == 0 then
     return {turn_open(t) and 'history_lost' or 'events_expired'}
 end
-local ahead = epoch > t.le or (epoch == t.le and seq > t.ls)
-if epoch > t.epoch or (ahead and t.state ~= 'running') then
+local function past(e, s)
+    return epoch > e or (epoch == e and seq > s)
+end
+local more_of = redis.call('HMGET', T, 'torn', 'sound')
+local torn = {string.match(more_of[1] or '', '^(%d+)-(%d+)$')}
+local ahead = past(t.le, t.ls)
+if epoch > t.epoch or (ahead and t.state ~= 'running') or
+   (torn[1] and epoch < t.mended and past(tonumber(torn[1]), tonumber(torn[2]))) then
     return {'history_lost'}
 end
+-- Ahead of a replica that was promoted: either the worker will store in a moment what it has said,
+-- or it is lost.
+local suspect = ahead and epoch == t.epoch and promoted_since(more_of[2]) and 1 or 0
 local from, entries, more = string.format('(%d-%d', epoch, seq), {}, 0
 while bytes > 0 do
     local page = redis.call('XRANGE', E, from, '+', 'COUNT', 16)
@@ -38,4 +51,4 @@ while bytes > 0 do
         more = 1
     end
 end
-return {'ok', turn_answer(t, now_ms()), more, entries}
+return {'ok', turn_answer(t, now_ms()), more, entries, suspect}

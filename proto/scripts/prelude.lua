@@ -16,6 +16,21 @@ local function run_id()
     return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
 end
 
+-- The line of data that this server has: its replicas have the same, until one is promoted. Second:
+-- whether this one was a replica once.
+local function line_id()
+    local info = redis.call('INFO', 'replication')
+    local second = string.match(info, 'master_replid2:(%x+)')
+    return string.match(info, 'master_replid:(%x+)'), second and string.find(second, '[^0]') ~= nil
+end
+
+-- Was a replica promoted since the line was `sound`? It may have lagged behind. (A server that was
+-- only restarted has a new line as well, but was no replica.)
+local function promoted_since(sound)
+    local line, heir = line_id()
+    return sound and sound ~= line and heir
+end
+
 -- A durable write whose copies are waited for (store.c) has one key more, p:w:{SID}:N.TOKEN. It is
 -- noted in p:w:{SID} until N copies are there: who reads the session meanwhile waits for them
 -- too. To be written again by one that is sent again is half the purpose: Redis waits for what a
@@ -55,7 +70,7 @@ end
 -- le, ls: epoch and seq of the last event stored. lease: when it ends, Unix ms.
 local function turn_read(key)
     local v = redis.call('HMGET', key, 'state', 'epoch', 'le', 'ls', 'lease', 'holder', 'cancel',
-                         'sealed', 'wait')
+                         'sealed', 'wait', 'mended')
     if not v[1] or v[1] == 'void' then
         return nil
     end
@@ -64,6 +79,7 @@ local function turn_read(key)
         le = tonumber(v[3]) or 0, ls = tonumber(v[4]) or 0,
         lease = tonumber(v[5]) or 0, holder = v[6] or '',
         cancel = v[7] == '1', sealed = v[8] or '', wait = tonumber(v[9]) or 0,
+        mended = tonumber(v[10]) or 0,
     }
 end
 
@@ -76,12 +92,32 @@ local function turn_seq(t)
     return t.le == t.epoch and t.ls or 0
 end
 
--- {state, epoch, last epoch, last seq, lease left, unheld since, cancel, left to decide}; lease and
--- waiting only of an open turn, the last only of one that awaits.
+-- {state, epoch, last epoch, last seq, lease left, unheld since, cancel, left to decide, the epoch
+-- before which something was lost}; lease and waiting only of an open turn, left to decide only of
+-- one that awaits.
 local function turn_answer(t, now)
     local left = turn_open(t) and t.lease - now or 0
     return {t.state, t.epoch, t.le, t.ls, math.max(left, 0), math.max(-left, 0), t.cancel and 1 or 0,
-            t.state == 'awaiting' and t.wait - now or 0}
+            t.state == 'awaiting' and t.wait - now or 0, t.mended}
+end
+
+-- The turn's next epoch. seen: the highest one that the caller knows of.
+-- A server that is not the one (or not in the life) in which the present epoch began may have lost
+-- its last moments: the power went, a replica that lagged behind was promoted. The epochs that were
+-- begun there may have given out ids, which never repeat: the next one goes well past them. And
+-- behind a promotion, what was stored after the last event may have been seen: who has seen it (past
+-- torn, before mended) is told so by events_read.
+-- run: the server on which the present epoch began. sound: the data's line at that time, or when a
+-- worker loaded it.
+local function turn_next(t, T, seen)
+    local v, here = redis.call('HMGET', T, 'run', 'sound', 'torn'), run_id()
+    local epoch = math.max(t.epoch, seen) + (v[1] and v[1] ~= here and 16 or 1)
+    if seen > t.epoch or promoted_since(v[2]) then
+        t.mended = epoch
+        redis.call('HSET', T, 'torn', v[3] or string.format('%d-%d', t.le, t.ls), 'mended', epoch)
+    end
+    redis.call('HSET', T, 'run', here, 'sound', (line_id()))
+    return epoch
 end
 
 -- The calls that a person was asked about in this turn: call id -> {hash of the call, -1: not
@@ -156,12 +192,11 @@ end
 
 -- Ends a turn from outside its worker, by one event under the next epoch: its worker, if there is
 -- one, is fenced by that.
--- seen: the highest epoch that the caller knows of. A store that lost its last moments may be
--- behind: ids never repeat.
 local function turn_stop(t, now, S, T, E, tid, seen, state, why, batch, events_keep)
-    t.epoch = math.max(t.epoch, seen) + 1
+    t.epoch = turn_next(t, T, seen)
     redis.call('XADD', E, string.format('%d-1', t.epoch), 'e', batch)
     t.state, t.le, t.ls, t.lease = state, t.epoch, 1, 0
-    redis.call('HSET', T, 'state', state, 'epoch', t.epoch, 'le', t.le, 'ls', t.ls, 'why', why, 'holder', '')
+    redis.call('HSET', T, 'state', state, 'epoch', t.epoch, 'le', t.le, 'ls', t.ls, 'why', why,
+               'holder', '', 'from', seen)
     turn_end(now, S, T, E, tid, events_keep)
 end

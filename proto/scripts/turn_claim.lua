@@ -11,8 +11,8 @@ if not t or redis.call('EXISTS', S) == 0 then
     return {'fenced'}
 end
 local now = now_ms()
-local more = redis.call('HMGET', T, 'claimer', 'why')
-if t.epoch == expected + 1 and more[1] == holder then -- sent again
+local more = redis.call('HMGET', T, 'claimer', 'why', 'from')
+if tonumber(more[3]) == expected and more[1] == holder then -- sent again
     if t.state == 'failed' and more[2] == 'worker_lost' then
         return {'worker_lost'}
     end
@@ -34,7 +34,6 @@ if died then
         return {'worker_lost', redis.call('HGET', S, 'owner'), now}
     end
 end
--- expected may be ahead of a store that lost its last moments: ids never repeat, so go past it.
-t.epoch, t.lease = math.max(t.epoch, expected) + 1, now + lease
-redis.call('HSET', T, 'epoch', t.epoch, 'lease', t.lease, 'holder', holder, 'claimer', holder)
+t.epoch, t.lease = turn_next(t, T, expected), now + lease
+redis.call('HSET', T, 'epoch', t.epoch, 'lease', t.lease, 'holder', holder, 'claimer', holder, 'from', expected)
 return {'ok', turn_answer(t, now)}

@@ -10,7 +10,8 @@ if not t or redis.call('EXISTS', S) == 0 then
 end
 local now, owner = now_ms(), redis.call('HGET', S, 'owner')
 if not turn_open(t) then
-    local same = t.epoch == expected + 1 and t.state == ARGV[3] and redis.call('HGET', T, 'why') == ARGV[4]
+    local from = tonumber(redis.call('HGET', T, 'from'))
+    local same = from == expected and t.state == ARGV[3] and redis.call('HGET', T, 'why') == ARGV[4]
     return {same and 'ok' or 'turn_over', turn_answer(t, now), owner, updated(S)}
 end
 if expected < t.epoch then

@@ -331,6 +331,36 @@ static void full_store_refuses_what_is_new_and_lets_end_what_runs(void **state)
     play_begin(&q, "two");
 }
 
+/* Another life of the server may have lost epochs that gave out ids: the next one goes well past.
+ */
+static void epochs_leave_room_behind_a_restart(void **state)
+{
+    struct server *s = *state;
+    struct play p = play_new(&s->f);
+    play_session(&p);
+    play_begin(&p, "one");
+    OK(&s->f, store_turn_load, p.session, p.turn, 1, WORKER);
+    assert_int_equal(say(&p, 1, 2, 3)->err, ERR_NONE);
+    server_kill(s);
+    server_start(s);
+    struct got *g = OK(&s->f, store_turn_claim, p.session, p.turn, 1, true, false, GATEWAY);
+    assert_int_equal(g->turn.epoch, 17);
+    assert_int_equal(g->turn.mended, 0); /* it was no replica: nothing speaks for a loss */
+    assert_int_equal(
+        OK(&s->f, store_turn_claim, p.session, p.turn, 1, true, false, GATEWAY)->turn.epoch, 17);
+    assert_string_equal(places(events(&p, 1, 9, 9999)), ""); /* what was said and not stored */
+    assert_int_equal(seal(&p, 17, 1, 2, TURN_DONE, "x")->err, ERR_NONE);
+    assert_string_equal(places(events(&p, 1, 3, 9999)), "17-1 17-2!");
+    /* A claim that went ahead of what there is: something is lost. */
+    play_begin(&p, "two");
+    g = OK(&s->f, store_turn_claim, p.session, p.turn, 4, true, false, GATEWAY);
+    assert_int_equal(g->turn.epoch, 5);
+    assert_int_equal(g->turn.mended, 5);
+    assert_int_equal(events(&p, 1, 2, 9999)->err, ERR_HISTORY_LOST);
+    assert_int_equal(events(&p, 4, 1, 9999)->err, ERR_HISTORY_LOST);
+    assert_int_equal(events(&p, 1, 1, 9999)->err, ERR_NONE);
+}
+
 /* The janitors' list: a name without a turn is voided and forgotten, and what is voided can't begin
  * any more; a turn without a name gets it back. */
 static void list_of_open_turns_is_mended(void **state)
@@ -425,6 +455,7 @@ int main(void)
         cmocka_unit_test(calls_outlast_a_short_absence),
         cmocka_unit_test(a_long_absence_is_an_error),
         cmocka_unit_test(full_store_refuses_what_is_new_and_lets_end_what_runs),
+        cmocka_unit_test(epochs_leave_room_behind_a_restart),
         cmocka_unit_test(list_of_open_turns_is_mended),
         cmocka_unit_test(owner_s_list_is_mended),
         cmocka_unit_test(spoilt_records_are_skipped),
