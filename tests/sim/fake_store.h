@@ -1,0 +1,151 @@
+/* tests/sim/fake_store.h: the store without Redis: proto/store.h over a model of its scripts.
+ *
+ * A struct redis is the database, shared by all processes of a simulated world; a struct store is
+ * one process's way to it. An operation leaves its process as a struct fake_op; who carries it (the
+ * simulator's network) may execute it never, once or more often, and may lose its answer. Without a
+ * carrier, operations wait until fake_store_run. The model passes the cases that the real scripts
+ * pass (tests/unit/proto/store_cases.h): what is changed in proto/scripts/ is changed in
+ * fake_scripts.c too. What only Redis has (memory, cluster slots, indexes that disagree) is not
+ * modelled: the janitors' and owners' lists are always right. */
+#ifndef TESTS_SIM_FAKE_STORE_H
+#define TESTS_SIM_FAKE_STORE_H
+
+#include "common/list.h"
+#include "proto/store.h"
+
+/* Bugs that can be planted, to see that the simulator finds them. */
+#define FAKE_PLANTS(X)                                                                             \
+    X(NONE, "none")                                                                                \
+    X(NO_EPOCH, "no-epoch-check") /* a worker's writes are taken whatever their epoch */           \
+    X(EARLY_SEAL, "early-seal")   /* a seal is answered, so announced, before it is stored */      \
+    X(CURSOR_OFF_BY_ONE, "cursor-off-by-one") /* events are read from one past the cursor */
+enum fake_plant {
+#define X(name, word) PLANT_##name,
+    FAKE_PLANTS(X)
+#undef X
+};
+
+struct blob { /* bytes that are shared and never change */
+    unsigned refs;
+    size_t len;
+    char at[];
+};
+struct blob *blob_new(struct str s);
+struct blob *blob_ref(struct blob *b);
+void blob_free(struct blob *b); /* one reference less; NULL is fine */
+struct str blob_str(const struct blob *b);
+
+/* ---- the database ---- */
+struct redis *fake_redis_new(void);
+void fake_redis_free(struct redis *r);
+void fake_redis_time(struct redis *r, int64_t now_ms); /* its clock, Unix ms */
+void fake_redis_plant(struct redis *r, enum fake_plant plant);
+struct redis *fake_redis_copy(const struct redis *r);
+/* Becomes what `from` was: what was written since is lost. The clock stays. */
+void fake_redis_restore(struct redis *r, const struct redis *from);
+unsigned fake_redis_keys(const struct redis *r, struct id session); /* of the session; 0: none */
+
+/* ---- operations on their way ---- */
+enum { FAKE_NAME_MAX = 128, FAKE_MESSAGES_MAX = 4, FAKE_ASKED_MAX = 16 };
+#define FAKE_OPS(X)                                                                                \
+    X(BROKEN) /* its arguments can't be sent: answers err */                                       \
+    X(SESSION_CREATE)                                                                              \
+    X(SESSION_GET)                                                                                 \
+    X(SESSION_LIST)                                                                                \
+    X(SESSION_PATCH)                                                                               \
+    X(SESSION_DELETE)                                                                              \
+    X(SESSION_FORK)                                                                                \
+    X(MESSAGE_PATCH)                                                                               \
+    X(MESSAGE_DELETE)                                                                              \
+    X(TURN_BEGIN)                                                                                  \
+    X(TURN_GET)                                                                                    \
+    X(TURN_CLAIM)                                                                                  \
+    X(TURN_HOLD)                                                                                   \
+    X(TURN_CANCEL)                                                                                 \
+    X(TURN_DECIDE) X(TURN_FAIL) X(TURN_ACTIVE) X(EVENTS_READ) X(TURN_LOAD) X(TURN_SAY)             \
+        X(TURN_SEAL) X(TURN_RELEASE)
+enum fake_op_kind {
+#define X(name) OP_##name,
+    FAKE_OPS(X)
+#undef X
+};
+enum {
+    TEXT_TITLE,
+    TEXT_MODEL,
+    TEXT_SETTINGS,
+    TEXT_KEY,
+    TEXT_REQUEST,
+    TEXT_QUERY,
+    TEXT_ASKS,
+    TEXTS
+};
+
+struct fake_asked { /* a call that needs the person's decision */
+    char call_id[FAKE_NAME_MAX], hash[RECORD_HASH_TEXT + 1];
+    int what; /* -1: not decided, 0, 1 */
+};
+
+struct fake_op {
+    unsigned refs;
+    enum fake_op_kind kind;
+    struct redis *redis;
+    struct store *store; /* NULL: nobody waits for the answer any more */
+    struct list node;    /* of the store's, while it waits */
+    uint64_t id;
+    store_fn *fn;
+    void *arg;
+    struct store_config config;
+    unsigned sent;    /* how often it left */
+    int64_t first_ms; /* when it did so first, by the database's clock */
+    struct id session, turn;
+    uint32_t epoch, first_seq, last_seq, max, message, offset;
+    bool died, only_if_unheld, with_messages;
+    enum turn_state state;
+    uint32_t step, attempt;
+    uint64_t input_tokens, output_tokens;
+    enum err why;
+    int pinned, excluded;
+    char owner[FAKE_NAME_MAX], holder[FAKE_NAME_MAX];
+    struct blob *texts[TEXTS], *batch, *messages[FAKE_MESSAGES_MAX];
+    unsigned message_count;
+    struct fake_asked *asked; /* by a seal; decided; or NULL */
+    unsigned asked_count;
+    int64_t expires_ms;
+    struct id request; /* decide: this one, however often it is sent */
+};
+const char *fake_op_name(const struct fake_op *op);
+struct fake_op *fake_op_ref(struct fake_op *op);
+void fake_op_free(struct fake_op *op); /* one reference less */
+bool fake_op_waits(const struct fake_op *op);
+
+struct fake_reply {
+    enum err err;
+    struct store_answer answer;
+    struct store_load load;
+    struct store_session *sessions;
+    struct store_message *messages;
+    struct store_event *events;
+    struct store_turn *turns;
+    struct store_decision *decisions;
+    struct blob **held; /* what the answer borrows from */
+    unsigned held_count, held_max;
+    char cursor[80];
+};
+struct fake_reply *fake_op_execute(struct fake_op *op); /* in the database, now */
+void fake_reply_free(struct fake_reply *r);
+/* The answer arrives: told on if somebody still waits for it. */
+void fake_op_answer(struct fake_op *op, struct fake_reply *take_reply);
+void fake_op_fail(struct fake_op *op, enum err err);
+
+/* ---- a process's way to it ---- */
+/* Owns a reference to each op that it is given. */
+typedef void fake_carry_fn(void *arg, struct fake_op *take_op);
+void fake_store_carry(struct store *s, fake_carry_fn *fn, void *arg);
+void fake_store_away(struct store *s, bool away); /* what store_ready says */
+/* After a lost connection: sends what waits again, in order; gives up what has waited since before
+ * then. */
+void fake_store_again(struct store *s);
+void fake_store_give_up(struct store *s, int64_t before_ms);
+void fake_store_run(struct store *s); /* without a carrier: executes what waits */
+
+#endif
