@@ -195,7 +195,11 @@ void loop_timer_set(struct loop_timer *t, int64_t after_ms, int64_t repeat_ms)
     CHECK(uv_timer_start(&t->uv, on_timer, after, repeat) == 0);
 }
 
-void loop_timer_stop(struct loop_timer *t) { uv_timer_stop(&t->uv); }
+void loop_timer_stop(struct loop_timer *t)
+{
+    if (t != NULL)
+        uv_timer_stop(&t->uv);
+}
 
 bool loop_timer_active(const struct loop_timer *t)
 {

@@ -193,6 +193,7 @@ static void a_timer_set_anew_or_stopped_does_not_fire_as_before(void **state)
     loop_timer_set(w->timer, 10000, 0);
     loop_timer_set(stopped, 5, 0);
     loop_timer_stop(stopped);
+    loop_timer_stop(NULL);
     assert_false(loop_timer_active(stopped));
     loop_timer_set(stop, 30, 0);
     loop_run(w->loop);
