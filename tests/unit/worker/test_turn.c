@@ -349,6 +349,8 @@ static void full_worker_hands_back_at_once_and_a_turn_said_twice_is_one(void **s
     expect("RELEASE 1 full\n");
     start(2); /* given up for dead and dispatched to us again */
     expect("DONE 1 none\nload 2\n");
+    start(1); /* of a gateway that has lost it since */
+    expect("DONE 1 none\n");
     assert_int_equal(turns_running(w.turns), 1);
 }
 
