@@ -326,13 +326,18 @@ static void claim(struct turn *t, bool died, bool adopted)
     ask_claim(t);
 }
 
+/* One that ended here may still run in the store: awaiting its person was its end here, or a store
+ * that lost its last moments lost the end as well. */
 static bool adoptable(const struct turn *t)
 {
-    return t->place == PLACE_FOLLOWED && !t->store_call && !t->gateway->draining;
+    return (t->place == PLACE_FOLLOWED || t->place == PLACE_ENDED) && !t->store_call &&
+           !t->gateway->draining;
 }
 
 static void adopt(struct turn *t, uint32_t epoch)
 {
+    tail_reset(&t->tail); /* of such an end: what there is, followers read in the store */
+    stream_wake(t);
     t->epoch = epoch;
     t->begun_ns = loop_hr_ns();
     metric_add(gateway_metric(METRIC_adopted), 1);
