@@ -54,11 +54,11 @@ static bool send(struct wire_peer *p, const struct frame *f)
 
 static void on_turn_lost(void *arg, struct dispatch_turn *slot)
 {
-    (void)arg;
-    turns_on_lost(turns_of_slot(slot));
+    const bool *died = arg;
+    turns_on_lost(turns_of_slot(slot), *died);
 }
 
-static void worker_lost(struct worker *w, const char *why)
+static void worker_gone(struct worker *w, const char *why, bool died)
 {
     struct broker *b = w->broker;
     log_warn("worker.lost", "worker=%s why=%s turns=%u", w->name, why, w->slot.assigned);
@@ -66,12 +66,14 @@ static void worker_lost(struct worker *w, const char *why)
     wire_peer_set(w->wire, NULL);
     b->last_ms = loop_now_ms(b->gateway->loop);
     list_remove(&w->node);
-    dispatch_worker_remove(&b->dispatch, &w->slot, on_turn_lost, NULL);
+    dispatch_worker_remove(&b->dispatch, &w->slot, on_turn_lost, &died);
     show(b);
     free(w->name);
     w->magic = 0;
     free(w);
 }
+
+static void worker_lost(struct worker *w, const char *why) { worker_gone(w, why, true); }
 
 static void say_bye(struct wire_peer *p, const char *reason)
 {
@@ -89,8 +91,10 @@ static void on_hello(struct broker *b, struct wire_peer *p, const struct frame_H
         say_bye(p, "version");
         return;
     }
-    if (w)
-        worker_lost(w, "hello_again"); /* it has forgotten what it ran: it is a new one */
+    if (w) /* on the same connection: it lives, and thought that we did not. What it ran for us is
+              taken from it, which counts as nobody's death: a gateway that was frozen would meet
+              one such worker after the other */
+        worker_gone(w, "hello_again", false);
     w = xcalloc(1, sizeof *w);
     w->magic = WORKER_MAGIC;
     w->broker = b;

@@ -236,10 +236,10 @@ void turns_on_release(struct gateway *g, const struct dispatch_worker *from,
     claim(t, false, false);
 }
 
-void turns_on_lost(struct turn *t)
+void turns_on_lost(struct turn *t, bool died)
 {
     log_warn("turn.worker_lost", "turn=%s epoch=%u", id_log(t->turn), t->epoch);
-    claim(t, true, false);
+    claim(t, died, false);
 }
 
 static void on_refreshed(void *arg, enum err err, struct secret *take_access, int64_t expires_ms)

@@ -68,7 +68,7 @@ void turns_on_release(struct gateway *g, const struct dispatch_worker *from,
                       const struct frame_RELEASE *r);
 void turns_on_need_token(struct gateway *g, struct dispatch_worker *from,
                          const struct frame_NEED_TOKEN *n);
-void turns_on_lost(struct turn *t); /* its worker is dead */
+void turns_on_lost(struct turn *t, bool died); /* its worker is gone; died: maybe by this turn */
 
 /* The accepted POST: c is answered when the store has accepted the turn (202 with async, else its
  * stream). */

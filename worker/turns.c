@@ -66,7 +66,7 @@ void turns_start(struct turns *all, struct hub_link *from, struct id session, st
     struct turn *old = map_get(all->by_id, id_key(&id));
     if (old && old->epoch >= epoch) {
         secret_free(take_token);
-        if (old->epoch > epoch) /* else said twice */
+        if (old->epoch > epoch)                        /* else said twice */
             hub_send_done(from, id, epoch, TURN_NONE); /* it is not that gateway's any more */
         return;
     }
