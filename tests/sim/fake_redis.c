@@ -158,6 +158,17 @@ void redis_once_add(struct redis *r, const char *owner, struct blob *key, struct
     snprintf(o->owner, sizeof o->owner, "%s", owner);
 }
 
+void redis_once_remove(struct redis *r, struct id session)
+{
+    for (unsigned i = r->once_count; i > 0; i--) {
+        struct fake_once *o = &r->once[i - 1];
+        if (!id_eq(o->session, session))
+            continue;
+        blob_free(o->key);
+        *o = r->once[--r->once_count];
+    }
+}
+
 /* ---- the whole ---- */
 struct redis *fake_redis_new(void) { return xcalloc(1, sizeof(struct redis)); }
 

@@ -77,6 +77,7 @@ void session_message_add(struct fake_session *s, uint32_t id, struct blob *recor
 void turn_entry_add(struct fake_turn *t, struct event_at last, struct blob *batch);
 void redis_open_add(struct redis *r, struct id session, struct id turn); /* unless it is there */
 void redis_open_remove(struct redis *r, struct id session, struct id turn);
+void redis_once_remove(struct redis *r, struct id session);
 void redis_once_add(struct redis *r, const char *owner, struct blob *key, struct id session);
 
 /* The scripts, by op->kind. */

@@ -121,6 +121,7 @@ static enum err delete (struct redis *r, struct fake_op *op, struct fake_reply *
     out->answer.turn.turn = s->running;
     for (unsigned i = 0; i < s->begun_count; i++)
         redis_open_remove(r, op->session, s->begun[i]->turn);
+    redis_once_remove(r, op->session);
     redis_session_remove(r, s);
     return ERR_NONE;
 }

@@ -155,21 +155,22 @@ int main(int argc, char **argv)
     sim.tracing = o.trace;
     sim.plant = o.plant;
     setvbuf(stdout, NULL, o.trace ? _IOFBF : _IOLBF, 0);
-    uint64_t done = 0, events = 0;
+    uint64_t done = 0, events = 0, digest = 0; /* of all that happened */
     bool bad = false;
     while (done < o.schedules && !bad) {
         uint64_t seed = o.seed + done++;
         run_one(seed);
         events += sim.happened;
+        digest = digest * 31 + sim.hash;
         bad = sim.failed || (o.twice && differs(seed));
         if (sim.failed)
             printf("seed %llu: %s (again: --seed %llu --trace)\n", (unsigned long long)seed,
                    sim.failure, (unsigned long long)seed);
     }
     double seconds = cpu_seconds();
-    printf("%llu schedules, %.0f events each, %.1f s of CPU, %.0f schedules/s\n",
-           (unsigned long long)done, (double)events / (double)done, seconds,
-           (double)done / seconds);
+    printf("%llu schedules, %.0f events each, %.1f s of CPU, %.0f schedules/s, digest %016llx\n",
+           (unsigned long long)done, (double)events / (double)done, seconds, (double)done / seconds,
+           (unsigned long long)digest);
     if (o.plant != PLANT_NONE)
         return bad ? 0 : 1;
     return bad ? 1 : 0;

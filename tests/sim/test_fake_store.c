@@ -68,11 +68,32 @@ static void restored_database_is_what_it_was(void **state)
     assert_int_equal(seal(&p, 1, 6, 7, TURN_DONE, "more")->err, ERR_HISTORY_LOST);
 }
 
+#define C(name) cmocka_unit_test(name)
+/* Those of what is not modelled are left out. */
+static unsigned modelled(struct CMUnitTest *out)
+{
+    const struct CMUnitTest left_out[] = {
+#ifdef LIMIT_CASES
+        LIMIT_CASES,
+#endif
+        {0}};
+    unsigned count = 0;
+    for (size_t i = 0; i < sizeof store_cases / sizeof *store_cases; i++) {
+        bool out_of_it = false;
+        for (size_t k = 0; k < sizeof left_out / sizeof *left_out; k++)
+            out_of_it |= left_out[k].test_func == store_cases[i].test_func;
+        if (!out_of_it)
+            out[count++] = store_cases[i];
+    }
+    return count;
+}
+
 int main(void)
 {
+    static struct CMUnitTest cases[sizeof store_cases / sizeof *store_cases];
     static const struct CMUnitTest own_cases[] = {
         cmocka_unit_test(restored_database_is_what_it_was),
     };
-    int failed = cmocka_run_group_tests_name("fake store", store_cases, setup, teardown);
+    int failed = _cmocka_run_group_tests("fake store", cases, modelled(cases), setup, teardown);
     return failed + cmocka_run_group_tests_name("fake database", own_cases, setup, teardown);
 }

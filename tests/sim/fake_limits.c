@@ -1,0 +1,51 @@
+/* proto/limits.h is not modelled: worlds have no limits, so nothing is reserved; ends are no news.
+ */
+#if __has_include("proto/limits.h")
+#include "proto/limits.h"
+#include "common/check.h"
+
+uint64_t limits_reserve(struct store *s, const struct limit_budget *b, struct id reservation,
+                        uint64_t tokens, uint64_t cost, store_fn *fn, void *arg)
+{
+    (void)s, (void)b, (void)reservation, (void)tokens, (void)cost, (void)fn, (void)arg;
+    CHECK(false && "not modelled");
+    return 0;
+}
+
+void limits_settle(struct store *s, const struct limit_budget *b, struct id reservation,
+                   uint64_t tokens, uint64_t cost)
+{
+    (void)s, (void)b, (void)reservation, (void)tokens, (void)cost;
+}
+
+uint64_t limits_key_take(struct store *s, const struct limit_key *k, struct id slot, bool in_line,
+                         uint64_t tokens, int64_t patience_ms, int64_t lease_ms, store_fn *fn,
+                         void *arg)
+{
+    (void)s, (void)k, (void)slot, (void)in_line, (void)tokens, (void)patience_ms, (void)lease_ms;
+    (void)fn, (void)arg;
+    CHECK(false && "not modelled");
+    return 0;
+}
+
+void limits_key_give(struct store *s, const struct limit_key *k, struct id slot, int64_t tokens,
+                     int64_t block_ms)
+{
+    (void)s, (void)k, (void)slot, (void)tokens, (void)block_ms;
+}
+
+uint64_t limits_turn_begin(struct store *s, struct str owner, struct id turn, uint32_t at_once,
+                           uint32_t per_minute, int64_t lease_ms, const struct limit_budget *b,
+                           store_fn *fn, void *arg)
+{
+    (void)s, (void)owner, (void)turn, (void)at_once, (void)per_minute, (void)lease_ms, (void)b;
+    (void)fn, (void)arg;
+    CHECK(false && "not modelled");
+    return 0;
+}
+
+void limits_turn_end(struct store *s, struct str owner, struct id turn)
+{
+    (void)s, (void)owner, (void)turn;
+}
+#endif
