@@ -51,7 +51,7 @@ static void write_responses(struct buf *b, const struct record_message *m)
 bool record_message_encode(const struct record_message *m, struct buf *b)
 {
     CHECK(m->call_count <= RECORD_CALLS_MAX && m->response_count <= RECORD_CALLS_MAX);
-    pack_map(b, 13);
+    pack_map(b, 14);
     key_number(b, "role", (uint64_t)m->role);
     key_text(b, "turn", id_key(&m->turn));
     key_number(b, "step", m->step);
@@ -61,6 +61,7 @@ bool record_message_encode(const struct record_message *m, struct buf *b)
     key_text(b, "ctx", m->context);
     key_text(b, "stop", m->stop_reason);
     key_text(b, "model", m->model);
+    key_text(b, "state", m->state);
     key_number(b, "in", m->input_tokens);
     key_number(b, "out", m->output_tokens);
     write_calls(b, m);
@@ -220,6 +221,7 @@ static bool read_message(struct str rest, struct record_message *out)
                                    {"ctx", NULL, &out->context},
                                    {"stop", NULL, &out->stop_reason},
                                    {"model", NULL, &out->model},
+                                   {"state", NULL, &out->state},
                                    {"in", &out->input_tokens, NULL},
                                    {"out", &out->output_tokens, NULL}};
     uint32_t pairs;

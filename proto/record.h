@@ -28,14 +28,16 @@ struct record_response { /* what a tool answered */
 };
 
 /* One message of a conversation. Which fields mean something depends on role:
- *   user: content, context; assistant: content, reasoning, calls, stop_reason, model, tokens; tool:
- * responses. */
+ *   user: content, context; assistant: content, reasoning, state, calls, stop_reason, model,
+ * tokens; tool: responses. */
 struct record_message {
     enum message_role role;
     struct id turn;
     uint32_t step; /* index of the step in its turn, 0 for the user's message */
     int64_t at_ms; /* Unix time */
     struct str content, reasoning, context, stop_reason, model;
+    struct str state; /* JSON that only this model's provider reads: it wants it back (signed
+                         thoughts); or empty */
     uint64_t input_tokens, output_tokens;
     struct record_call *calls;
     unsigned call_count;

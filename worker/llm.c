@@ -35,6 +35,7 @@ struct llm_call {
     struct llm_handler handler;
     void *arg;
     struct id turn;
+    struct secret *token;
     uint32_t step, tries;
     struct llm_wire wire; /* kept for another try until the reply begins */
     struct reply reply;
@@ -57,10 +58,13 @@ static bool wait_for_retry(struct llm_call *c, const struct fetch_result *r, enu
 static int64_t retry_after_ms(const struct fetch *f);
 static void on_timer(void *arg);
 static void finish(struct llm_call *c, enum err err);
+static enum err write_wire(struct llm_call *c, const struct llm_request *r);
 static void free_wire(struct llm_wire *w);
 
 static const struct llm_format *const formats[] = {
-    [PROVIDER_OPENAI] = &llm_openai,
+#define X(name, word) [API_##name] = &llm_##word,
+    MODEL_APIS(X)
+#undef X
 };
 
 struct llm *llm_new(const struct llm_config *c)
@@ -80,19 +84,20 @@ enum err llm_call_start(struct llm *l, const struct llm_request *r, const struct
     struct llm_call *c = xcalloc(1, sizeof(*c));
     c->magic = CALL_MAGIC;
     c->llm = l;
-    c->format = formats[r->model->provider];
+    c->format = formats[r->model->api];
     c->model = r->model;
     c->handler = *h;
     c->arg = arg;
     c->turn = r->turn;
     c->step = r->step;
+    c->token = r->token && r->model->by_perses ? secret_ref(r->token) : NULL;
     reply_init(&c->reply, l->config.reply_bytes_max, &c->handler.reply, arg);
     sse_init(&c->sse, EVENT_BYTES_MAX, on_event, c);
     buf_init(&c->body, EVENT_BYTES_MAX);
     buf_init(&c->wire.url, 2048);
     buf_init(&c->wire.body, LLM_BODY_MAX);
     c->timer = loop_timer_new(l->config.loop, on_timer, c);
-    enum err err = c->format->request(r, &c->wire);
+    enum err err = write_wire(c, r);
     if (err != ERR_NONE) {
         llm_call_free(c);
         return err;
@@ -115,7 +120,57 @@ void llm_call_free(struct llm_call *c)
     reply_free(&c->reply);
     buf_free(&c->body);
     free_wire(&c->wire);
+    secret_free(c->token);
     free(c);
+}
+
+/* The format's request, and what the model's settings add to it. */
+static enum err write_wire(struct llm_call *c, const struct llm_request *r)
+{
+    const struct model *m = r->model;
+    struct llm_wire *w = &c->wire;
+    if (m->by_perses) {
+        struct str at = str_of(c->llm->config.perses_url);
+        while (at.len > 0 && at.at[at.len - 1] == '/')
+            at.len--;
+        buf_add_str(&w->url, at);
+    }
+    enum err err = c->format->request(r, w);
+    if (m->query)
+        buf_printf(&w->url, "%s%s", memchr(w->url.at, '?', w->url.len) ? "&" : "?", m->query);
+    for (unsigned i = 0; i < m->header_count; i++)
+        llm_header(w, m->headers[i].name, m->headers[i].value);
+    if (m->key_header) {
+        w->secret_header = m->key_header;
+        w->bearer = NULL;
+    }
+    if (m->by_perses)
+        w->bearer = c->token;
+    return err != ERR_NONE ? err : w->url.overflowed ? ERR_INTERNAL : ERR_NONE;
+}
+
+static bool ends_in_version(const char *url)
+{
+    const char *last = strrchr(url, '/');
+    return last && last[1] == 'v' && isdigit((unsigned char)last[2]);
+}
+
+void llm_url(struct llm_wire *w, const struct model *m, const char *version, const char *path)
+{
+    buf_puts(&w->url, m->base_url);
+    if (version && !ends_in_version(m->base_url))
+        buf_printf(&w->url, "/%s", version);
+    buf_puts(&w->url, path);
+}
+
+void llm_header(struct llm_wire *w, const char *name, const char *value)
+{
+    unsigned i = 0;
+    while (i < w->header_count && strcasecmp(w->headers[i].name, name) != 0)
+        i++; /* one that is there is replaced */
+    CHECK(i < LLM_HEADERS_MAX);
+    w->headers[i] = (struct fetch_header){name, str_of(value)};
+    w->header_count += i == w->header_count;
 }
 
 static void free_wire(struct llm_wire *w)
@@ -158,8 +213,8 @@ static void begin_try(struct llm_call *c)
         .idle_ms = config->idle_ms,
         .total_ms = config->total_ms,
         .body_bytes_max = UINT64_C(256)
-                          << 20, /* the reply has its own bound; this is for comments */
-        .use_proxy = true,
+                          << 20,           /* the reply has its own bound; this is for comments */
+        .use_proxy = !c->model->by_perses, /* the others leave the deployment */
     };
     c->fetch = fetch_start(config->fetches, &r, &handler, c);
 }

@@ -21,21 +21,23 @@ struct llm_call;
 struct llm_config {
     struct loop *loop;
     struct fetch_pool *fetches;
-    int64_t connect_ms;  /* 5 s */
-    int64_t idle_ms;     /* no byte for so long; 120 s: models think before the first one */
-    int64_t total_ms;    /* of one request; 10 min */
-    uint32_t tries_max;  /* of one call, before its first token; 4 */
-    int64_t backoff_ms;  /* before the second try; doubled each time, jittered; 500 */
-    int64_t wait_ms_max; /* the most that Retry-After is obeyed; 30 s */
+    const char *perses_url; /* of models that are datasources of Perses */
+    int64_t connect_ms;     /* 5 s */
+    int64_t idle_ms;        /* no byte for so long; 120 s: models think before the first one */
+    int64_t total_ms;       /* of one request; 10 min */
+    uint32_t tries_max;     /* of one call, before its first token; 4 */
+    int64_t backoff_ms;     /* before the second try; doubled each time, jittered; 500 */
+    int64_t wait_ms_max;    /* the most that Retry-After is obeyed; 30 s */
     uint64_t reply_bytes_max;
 };
 struct llm_request {
     const struct model *model;
     const struct prompt *prompt;
     const struct tool_spec *tools;
-    unsigned tool_count; /* 0: none are offered */
-    uint32_t step;       /* for ids of calls that came without */
-    struct id turn;      /* for log lines */
+    unsigned tool_count;  /* 0: none are offered */
+    uint32_t step;        /* for ids of calls that came without */
+    struct id turn;       /* for log lines */
+    struct secret *token; /* the person's, for models behind Perses; or NULL. Shared */
 };
 struct llm_handler {
     struct reply_handler reply;
@@ -59,9 +61,13 @@ struct llm_stats {
 void llm_stats_get(const struct llm *l, struct llm_stats *out);
 
 /* ---- the formats ---- */
-enum { LLM_HEADERS_MAX = 4, LLM_BODY_MAX = 16 << 20, LLM_ERROR_BODY_MAX = 64 << 10 };
-struct llm_wire { /* what a format says of a request */
-    struct buf url, body;
+enum {
+    LLM_HEADERS_MAX = 2 + MODEL_HEADERS_MAX,
+    LLM_BODY_MAX = 16 << 20,
+    LLM_ERROR_BODY_MAX = 64 << 10
+};
+struct llm_wire {         /* what a format says of a request */
+    struct buf url, body; /* of a model behind Perses the url begins there */
     const struct secret *bearer;
     const char *secret_header; /* whose value is the key, or NULL */
     struct fetch_header headers[LLM_HEADERS_MAX];
@@ -74,6 +80,12 @@ struct llm_format {
     /* A body that is no stream: an error, or (status 200) a whole reply in one piece. */
     enum err (*body)(struct reply *r, int http_status, struct str body);
 };
-extern const struct llm_format llm_openai;
+/* For request(): base URL, the API's version unless the base URL ends in one (NULL: none), path. */
+void llm_url(struct llm_wire *w, const struct model *m, const char *version, const char *path);
+void llm_header(struct llm_wire *w, const char *name, const char *value); /* borrowed */
+
+#define X(name, word) extern const struct llm_format llm_##word;
+MODEL_APIS(X)
+#undef X
 
 #endif

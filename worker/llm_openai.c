@@ -2,24 +2,18 @@
  * OpenRouter and others speak it. */
 #include "worker/llm.h"
 
+#include <stdlib.h>
 #include <string.h>
-#include <jansson.h>
-#include "common/check.h"
 #include "worker/delta.h"
+#include "worker/jsonio.h"
 
 static enum err write_request(const struct llm_request *r, struct llm_wire *out);
 static enum err read_event(struct reply *r, struct str name, struct str data);
 static enum err read_body(struct reply *r, int http_status, struct str body);
 
-const struct llm_format llm_openai = {write_request, read_event, read_body};
+const struct llm_format llm_chat = {write_request, read_event, read_body};
 
 /* ---- the request ---- */
-
-static void write_field(struct buf *b, const char *key, struct str value)
-{
-    json_key(b, key);
-    json_str(b, value);
-}
 
 static void write_assistant(struct buf *b, const struct prompt_item *item)
 {
@@ -31,12 +25,12 @@ static void write_assistant(struct buf *b, const struct prompt_item *item)
     for (unsigned i = 0; i < item->call_count; i++) {
         const struct record_call *c = &item->calls[i];
         buf_puts(b, i == 0 ? ",\"tool_calls\":[{" : ",{");
-        write_field(b, "id", c->call_id);
+        jsonio_field(b, "id", c->call_id);
         buf_puts(b, ",\"type\":\"function\",\"function\":{");
-        write_field(b, "name", c->tool_name);
+        jsonio_field(b, "name", c->tool_name);
         /* What is no JSON would be refused by some servers for the rest of the conversation. */
-        json_auto_t *valid = json_loadb(c->arguments.at, c->arguments.len, JSON_ALLOW_NUL, NULL);
-        write_field(b, "arguments", json_is_object(valid) ? c->arguments : STR("{}"));
+        json_auto_t *valid = jsonio_parse(c->arguments);
+        jsonio_field(b, "arguments", json_is_object(valid) ? c->arguments : STR("{}"));
         buf_puts(b, i + 1 == item->call_count ? "}}]" : "}}");
     }
 }
@@ -44,7 +38,7 @@ static void write_assistant(struct buf *b, const struct prompt_item *item)
 static void write_messages(struct buf *b, const struct prompt *p)
 {
     buf_puts(b, ",\"messages\":[{\"role\":\"system\"");
-    write_field(b, "content", buf_str(&p->system));
+    jsonio_field(b, "content", buf_str(&p->system));
     buf_putc(b, '}');
     for (unsigned i = 0; i < p->count; i++) {
         const struct prompt_item *item = &p->items[i];
@@ -53,7 +47,7 @@ static void write_messages(struct buf *b, const struct prompt *p)
         switch (item->kind) {
         case PROMPT_USER:
             buf_puts(b, ",{\"role\":\"user\"");
-            write_field(b, "content", item->text);
+            jsonio_field(b, "content", item->text);
             break;
         case PROMPT_ASSISTANT:
             buf_puts(b, ",{\"role\":\"assistant\"");
@@ -61,8 +55,8 @@ static void write_messages(struct buf *b, const struct prompt *p)
             break;
         case PROMPT_RESULT:
             buf_puts(b, ",{\"role\":\"tool\"");
-            write_field(b, "tool_call_id", item->call_id);
-            write_field(b, "content", item->text);
+            jsonio_field(b, "tool_call_id", item->call_id);
+            jsonio_field(b, "content", item->text);
             break;
         }
         buf_putc(b, '}');
@@ -76,8 +70,8 @@ static void write_tools(struct buf *b, const struct llm_request *r)
         const struct tool_spec *t = &r->tools[i];
         buf_puts(b, i == 0 ? ",\"tools\":[" : ",");
         buf_puts(b, "{\"type\":\"function\",\"function\":{");
-        write_field(b, "name", str_of(t->name));
-        write_field(b, "description", str_of(t->description));
+        jsonio_field(b, "name", str_of(t->name));
+        jsonio_field(b, "description", str_of(t->description));
         buf_printf(b, ",\"parameters\":%s}}", t->schema_json);
     }
     if (r->tool_count > 0)
@@ -92,41 +86,25 @@ static const char *tokens_field(const struct model *m)
                : "max_tokens";
 }
 
-/* The model's options win over what is written here; null takes a field out. */
 static void write_options(struct buf *b, const struct model *m)
 {
-    json_auto_t *fields = json_object();
+    static const char *const reserved[] = {"messages", "stream", "model", NULL};
+    json_t *fields = json_object();
     json_object_set_new(fields, "stream_options", json_pack("{s:b}", "include_usage", 1));
     json_object_set_new(fields, tokens_field(m), json_integer(m->output_tokens_max));
-    json_auto_t *options = m->options ? json_loads(m->options, 0, NULL) : NULL;
-    const char *key;
-    json_t *v;
-    json_object_foreach(options, key, v)
-    {
-        if (strcmp(key, "messages") != 0 && strcmp(key, "stream") != 0 && strcmp(key, "model") != 0)
-            json_object_set(fields, key, v);
-    }
-    json_object_foreach(fields, key, v)
-    {
-        if (json_is_null(v))
-            continue;
-        char *text = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
-        json_key(b, key);
-        buf_puts(b, text);
-        free(text);
-    }
+    jsonio_options(b, fields, m, reserved);
 }
 
 static enum err write_request(const struct llm_request *r, struct llm_wire *out)
 {
     const struct model *m = r->model;
-    buf_printf(&out->url, "%s/chat/completions", m->base_url);
+    llm_url(out, m, NULL, "/chat/completions");
     out->bearer = m->key;
     if (strstr(m->base_url, ".openai.azure.com")) /* Azure wants it under another name, too */
         out->secret_header = "api-key";
     struct buf *b = &out->body;
     buf_putc(b, '{');
-    write_field(b, "model", str_of(m->id));
+    jsonio_field(b, "model", str_of(m->id));
     write_messages(b, r->prompt);
     write_tools(b, r);
     buf_puts(b, ",\"stream\":true");
@@ -136,29 +114,6 @@ static enum err write_request(const struct llm_request *r, struct llm_wire *out)
 }
 
 /* ---- the stream ---- */
-
-static struct str text_of(const json_t *v)
-{
-    return json_is_string(v) ? (struct str){json_string_value(v), json_string_length(v)}
-                             : (struct str){NULL, 0};
-}
-
-static uint64_t count_of(const json_t *v)
-{
-    return json_is_integer(v) && json_integer_value(v) > 0 ? (uint64_t)json_integer_value(v) : 0;
-}
-
-static enum err read_error(struct reply *r, int http_status, const json_t *e)
-{
-    const json_t *code = json_object_get(e, "code");
-    struct str word = text_of(code);
-    if (word.len == 0)
-        word = text_of(json_object_get(e, "type"));
-    if (http_status == 200 && json_is_integer(code)) /* OpenRouter: an HTTP status in a 200 */
-        http_status = (int)json_integer_value(code);
-    struct str message = text_of(json_object_get(e, "message"));
-    return reply_refused(r, http_status, word, message.len > 0 ? message : text_of(e));
-}
 
 static enum err read_calls(struct reply *r, const json_t *calls)
 {
@@ -171,9 +126,9 @@ static enum err read_calls(struct reply *r, const json_t *calls)
         const json_t *arguments = json_object_get(function, "arguments");
         char *dumped = json_is_object(arguments) ? json_dumps(arguments, JSON_COMPACT) : NULL;
         enum err err = reply_call(r, json_is_integer(index) ? json_integer_value(index) : -1,
-                                  text_of(json_object_get(v, "id")),
-                                  text_of(json_object_get(function, "name")),
-                                  dumped ? str_of(dumped) : text_of(arguments));
+                                  jsonio_text(json_object_get(v, "id")),
+                                  jsonio_text(json_object_get(function, "name")),
+                                  dumped ? str_of(dumped) : jsonio_text(arguments));
         free(dumped);
         if (err != ERR_NONE)
             return err;
@@ -184,12 +139,12 @@ static enum err read_calls(struct reply *r, const json_t *calls)
 static enum err read_content(struct reply *r, const json_t *content)
 {
     if (json_is_string(content))
-        return reply_text(r, text_of(content));
+        return reply_text(r, jsonio_text(content));
     size_t i;
     const json_t *part; /* Mistral: a list of parts */
     json_array_foreach(content, i, part)
     {
-        enum err err = reply_text(r, text_of(json_object_get(part, "text")));
+        enum err err = reply_text(r, jsonio_text(json_object_get(part, "text")));
         if (err != ERR_NONE)
             return err;
     }
@@ -201,11 +156,11 @@ static enum err read_delta(struct reply *r, const json_t *delta)
     const json_t *reasoning = json_object_get(delta, "reasoning_content");
     if (!json_is_string(reasoning))
         reasoning = json_object_get(delta, "reasoning");
-    enum err err = reply_reasoning(r, text_of(reasoning));
+    enum err err = reply_reasoning(r, jsonio_text(reasoning));
     if (err == ERR_NONE)
         err = read_content(r, json_object_get(delta, "content"));
     if (err == ERR_NONE)
-        err = reply_text(r, text_of(json_object_get(delta, "refusal")));
+        err = reply_text(r, jsonio_text(json_object_get(delta, "refusal")));
     if (err == ERR_NONE)
         err = read_calls(r, json_object_get(delta, "tool_calls"));
     return err;
@@ -216,18 +171,20 @@ static enum err read_chunk(struct reply *r, const json_t *root, const char *part
 {
     const json_t *error = json_object_get(root, "error");
     if (error && !json_is_null(error))
-        return read_error(r, 200, error);
+        return jsonio_error(r, 200, error);
     const json_t *choice = json_array_get(json_object_get(root, "choices"), 0);
     enum err err = read_delta(r, json_object_get(choice, part));
     if (err != ERR_NONE)
         return err;
-    struct str finish = text_of(json_object_get(choice, "finish_reason"));
+    struct str finish = jsonio_text(json_object_get(choice, "finish_reason"));
     if (finish.len > 0)
         reply_stop(r, str_is(finish, "function_call") ? STR("tool_calls") : finish);
     const json_t *usage = json_object_get(root, "usage");
+    const json_t *details = json_object_get(usage, "prompt_tokens_details");
     if (json_is_object(usage))
-        reply_usage(r, count_of(json_object_get(usage, "prompt_tokens")),
-                    count_of(json_object_get(usage, "completion_tokens")));
+        reply_usage(r, jsonio_count(json_object_get(usage, "prompt_tokens")),
+                    jsonio_count(json_object_get(usage, "completion_tokens")),
+                    jsonio_count(json_object_get(details, "cached_tokens")));
     return ERR_NONE;
 }
 
@@ -244,7 +201,7 @@ static enum err read_event(struct reply *r, struct str name, struct str data)
     struct str text;
     if (delta_text(data, &r->scratch, &text))
         return reply_text(r, text);
-    json_auto_t *root = json_loadb(data.at, data.len, JSON_ALLOW_NUL, NULL);
+    json_auto_t *root = jsonio_parse(data);
     if (!json_is_object(root))
         return reply_fail(r, ERR_MODEL_BROKEN, true, "The model sent an event that is no JSON");
     return read_chunk(r, root, "delta");
@@ -252,20 +209,9 @@ static enum err read_event(struct reply *r, struct str name, struct str data)
 
 static enum err read_body(struct reply *r, int http_status, struct str body)
 {
-    json_auto_t *root = json_loadb(body.at, body.len, JSON_ALLOW_NUL, NULL);
-    const json_t *first = json_is_array(root) ? json_array_get(root, 0) : root;
-    const json_t *error = json_object_get(first, "error");
-    if (http_status == 200 && json_is_object(root) && json_object_get(root, "choices")) {
-        r->ended = true;
-        return read_chunk(r, root, "message");
-    }
-    if (error && !json_is_null(error))
-        return read_error(r, http_status, error);
-    if (http_status == 200)
-        return reply_fail(r, ERR_MODEL_BROKEN, true,
-                          "The model's server answered with something that is no stream");
-    /* {"message"}, {"detail"}, or a page for a browser, of which nothing is worth repeating */
-    struct str message = text_of(json_object_get(first, "message"));
-    return reply_refused(r, http_status, (struct str){NULL, 0},
-                         message.len > 0 ? message : text_of(json_object_get(first, "detail")));
+    json_auto_t *root = jsonio_parse(body);
+    if (http_status != 200 || !json_object_get(root, "choices"))
+        return jsonio_refusal(r, http_status, root);
+    r->ended = true;
+    return read_chunk(r, root, "message");
 }

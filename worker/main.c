@@ -125,12 +125,15 @@ static bool open_store(struct worker *w, char error[256])
 static bool open_models(struct worker *w, char error[256])
 {
     const struct worker_settings *s = &w->settings;
-    struct models_config models = {.default_model = set_or_null(s->default_model),
-                                   .openai_base_url = set_or_null(s->openai_base_url),
-                                   .openai_key = s->openai_key,
-                                   .file = set_or_null(s->models)};
+    struct models_config models = {
+        .default_model = set_or_null(s->default_model),
+        .providers = {[PROVIDER_OPENAI] = {set_or_null(s->openai_base_url), s->openai_key},
+                      [PROVIDER_ANTHROPIC] = {set_or_null(s->anthropic_base_url), s->anthropic_key},
+                      [PROVIDER_GOOGLE] = {set_or_null(s->google_base_url), s->google_key}},
+        .file = set_or_null(s->models)};
     struct llm_config llm = {.loop = w->loop,
                              .fetches = w->fetches,
+                             .perses_url = s->perses,
                              .connect_ms = s->model_connect_ms,
                              .idle_ms = s->model_idle_ms,
                              .total_ms = s->model_total_ms,

@@ -3,14 +3,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <jansson.h>
 #include "common/check.h"
-
-enum { MODELS_MAX = 128, KEY_FILE_MAX = 8192 };
+#include "proto/path.h"
+#include "worker/models_file.h"
 
 struct models {
     struct model *all; /* [0] is the default one */
-    unsigned count;
+    unsigned count, accounts;
 };
 
 /* What is known of windows, by the beginning of the model's id; the first that fits. */
@@ -18,49 +17,63 @@ static const struct known {
     const char *prefix;
     uint32_t window_tokens, output_tokens_max;
 } known[] = {
-    {"gpt-5", 400000, 32768}, {"gpt-4.1", 1000000, 32768}, {"gpt-4o", 128000, 16384},
-    {"gpt-4", 128000, 4096},  {"o1", 200000, 32768},       {"o3", 200000, 32768},
-    {"o4", 200000, 32768},    {"", 32768, 4096},
+    {"gpt-5", 400000, 32768},    {"gpt-4.1", 1000000, 32768}, {"gpt-4o", 128000, 16384},
+    {"gpt-4", 128000, 4096},     {"o1", 200000, 32768},       {"o3", 200000, 32768},
+    {"o4", 200000, 32768},       {"claude-3-", 200000, 4096}, {"claude-", 200000, 32000},
+    {"gemini-", 1000000, 32768}, {"", 32768, 4096},
 };
 
-static bool read_file(struct models *m, const char *path, char error[256]);
-static bool read_model(struct models *m, const json_t *v, unsigned number, char error[256]);
-static bool read_key(struct model *model, const json_t *v, char error[256]);
-static bool add_default(struct models *m, const struct models_config *c, char error[256]);
-static struct model *add(struct models *m, const char *name, enum provider p, const char *id,
-                         const char *base_url);
-static bool provider_parse(struct str word, enum provider *out);
-static bool good_url(const char *url);
-
-const char *provider_word(enum provider p)
-{
-    static const char *const words[] = {
-#define X(name, word, url) word,
-        PROVIDERS(X)
+struct provider_facts {
+    const char *word, *prefix, *url, *model;
+    enum model_api api;
+};
+static const struct provider_facts facts[PROVIDER_COUNT] = {
+#define X(name, word, prefix, url, api, model)                                                     \
+    [PROVIDER_##name] = {word, prefix, url, model, API_##api},
+    PROVIDERS(X)
 #undef X
-    };
-    return words[p];
+};
+
+static bool add_default(struct models *m, const struct models_config *c, char error[256]);
+static bool add_named(struct models *m, const struct models_config *c, const char *name,
+                      char error[256]);
+static bool link_fallbacks(struct models *m, char error[256]);
+static void number_accounts(struct models *m);
+
+const char *provider_word(enum provider p) { return facts[p].word; }
+const char *provider_url(enum provider p) { return facts[p].url; }
+
+const char *provider_words(void)
+{
+    static char words[64];
+    size_t len = 0;
+    for (unsigned p = 0; p < PROVIDER_COUNT; p++)
+        len += (size_t)snprintf(words + len, sizeof(words) - len, "%s%s", p > 0 ? ", " : "",
+                                facts[p].word);
+    return words;
 }
 
-static const char *default_url(enum provider p)
+bool provider_parse(struct str word, enum provider *out)
 {
-    static const char *const urls[] = {
-#define X(name, word, url) url,
-        PROVIDERS(X)
-#undef X
-    };
-    return urls[p];
+    for (unsigned p = 0; p < PROVIDER_COUNT; p++)
+        if (str_is(word, facts[p].word)) {
+            *out = (enum provider)p;
+            return true;
+        }
+    return false;
 }
 
 struct models *models_new(const struct models_config *c, char error[256])
 {
     struct models *m = xcalloc(1, sizeof(*m));
-    m->all = xcalloc(MODELS_MAX, sizeof(*m->all));
+    m->all = xcalloc(MODELS_MAX + PROVIDER_COUNT, sizeof(*m->all));
     error[0] = '\0';
-    if ((c->file && !read_file(m, c->file, error)) || !add_default(m, c, error)) {
+    if ((c->file && !models_file_read(c->file, m->all, MODELS_MAX, &m->count, error)) ||
+        !add_default(m, c, error) || !link_fallbacks(m, error)) {
         models_free(m);
         return NULL;
     }
+    number_accounts(m);
     return m;
 }
 
@@ -74,6 +87,14 @@ void models_free(struct models *m)
         free(model->id);
         free(model->base_url);
         free(model->options);
+        free(model->query);
+        free(model->key_header);
+        for (unsigned j = 0; j < model->header_count; j++) {
+            free(model->headers[j].name);
+            free(model->headers[j].value);
+        }
+        for (unsigned j = 0; j < model->fallback_count; j++)
+            free(model->fallback_names[j]);
         secret_free(model->key);
     }
     free(m->all);
@@ -81,6 +102,7 @@ void models_free(struct models *m)
 }
 
 unsigned models_count(const struct models *m) { return m->count; }
+unsigned models_accounts(const struct models *m) { return m->accounts; }
 
 const struct model *models_at(const struct models *m, unsigned i)
 {
@@ -96,6 +118,16 @@ const struct model *models_find(const struct models *m, struct str name)
         if (str_is(name, m->all[i].name))
             return &m->all[i];
     return NULL;
+}
+
+uint64_t model_cost(const struct model *m, uint64_t input_tokens, uint64_t output_tokens,
+                    uint64_t cached_tokens)
+{
+    if (cached_tokens > input_tokens)
+        cached_tokens = input_tokens;
+    return ((input_tokens - cached_tokens) * m->price_input + cached_tokens * m->price_cached +
+            output_tokens * m->price_output + 999) /
+           1000;
 }
 
 bool models_json(const struct models *m, struct buf *b)
@@ -117,202 +149,159 @@ bool models_json(const struct models *m, struct buf *b)
     return !b->overflowed;
 }
 
-static struct model *add(struct models *m, const char *name, enum provider p, const char *id,
-                         const char *base_url)
+static const char perses_scheme[] = "perses:";
+
+void model_init(struct model *m, const char *name, enum provider p, const char *id,
+                const char *base_url)
 {
-    CHECK(m->all != NULL);
-    struct model *model = &m->all[m->count++];
-    *model = (struct model){.name = xstrdup(name), .provider = p, .id = xstrdup(id)};
+    *m = (struct model){
+        .name = xstrdup(name), .provider = p, .api = facts[p].api, .id = xstrdup(id)};
+    m->by_perses = strncmp(base_url, perses_scheme, strlen(perses_scheme)) == 0;
+    if (m->by_perses)
+        base_url += strlen(perses_scheme);
     size_t len = strlen(base_url);
     while (len > 0 && base_url[len - 1] == '/')
         len--;
-    model->base_url = xstrndup(base_url, len);
+    m->base_url = xstrndup(base_url, len);
     const struct known *k = known;
     while (strncmp(id, k->prefix, strlen(k->prefix)) != 0)
         k++;
-    model->window_tokens = k->window_tokens;
-    model->output_tokens_max = k->output_tokens_max;
-    return model;
+    m->window_tokens = k->window_tokens;
+    m->output_tokens_max = k->output_tokens_max;
 }
 
-static bool good_url(const char *url)
+/* A datasource's path, exactly, and perhaps a plain path below it. */
+static bool perses_path_ok(const char *at)
 {
+    const char *name = strstr(at, "/datasources/"), *end;
+    struct path path;
+    if (strncmp(at, "/proxy/globaldatasources/", 25) == 0)
+        name = at + 25;
+    else if (name)
+        name += 13;
+    else
+        return false;
+    end = name + strcspn(name, "/");
+    return path_parse((struct str){at, (size_t)(end - at)}, &path) == ERR_NONE &&
+           !strstr(end, "..") && strlen(end) < 200 && !strpbrk(end, "%?#\\ \t\r\n");
+}
+
+bool model_url_ok(const char *url)
+{
+    if (strncmp(url, perses_scheme, strlen(perses_scheme)) == 0)
+        return perses_path_ok(url + strlen(perses_scheme));
     const char *host = strncmp(url, "https://", 8) == 0  ? url + 8
                        : strncmp(url, "http://", 7) == 0 ? url + 7
                                                          : "";
     return host[0] != '\0' && host[0] != '/' && strlen(url) < 1024 && !strpbrk(url, " \t\r\n?#");
 }
 
-static bool provider_parse(struct str word, enum provider *out)
+static void first_to_front(struct models *m, unsigned at)
 {
-#define X(name, provider, url)                                                                     \
-    if (str_is(word, provider)) {                                                                  \
-        *out = PROVIDER_##name;                                                                    \
-        return true;                                                                               \
-    }
-    PROVIDERS(X)
-#undef X
-    return false;
-}
-
-/* The model of PERSAI_DEFAULT_MODEL becomes the first; the environment's provider adds it unless
- * the file has it. */
-static bool add_default(struct models *m, const struct models_config *c, char error[256])
-{
-    const char *name = c->default_model;
-    bool own_url = c->openai_base_url != NULL;
-    if (name == NULL && m->count > 0)
-        return true; /* the file's first */
-    if (name == NULL && own_url) {
-        snprintf(error, 256,
-                 "OPENAI_BASE_URL is set, but no model: set PERSAI_DEFAULT_MODEL to "
-                 "openai/NAME, with a name that it knows");
-        return false;
-    }
-    if (name == NULL)
-        name = "openai/gpt-5-mini";
-    const struct model *known_one = models_find(m, str_of(name));
-    if (known_one == NULL) {
-        const char *slash = strchr(name, '/');
-        enum provider p;
-        if (slash == NULL || slash[1] == '\0' ||
-            !provider_parse((struct str){name, (size_t)(slash - name)}, &p)) {
-            snprintf(error, 256,
-                     "PERSAI_DEFAULT_MODEL=%.100s is neither in PERSAI_MODELS nor provider/model "
-                     "with a provider that is known (openai)",
-                     name);
-            return false;
-        }
-        if (c->openai_key == NULL && !own_url) {
-            snprintf(error, 256,
-                     "no model can be used: set OPENAI_API_KEY, or OPENAI_BASE_URL for a server "
-                     "that needs no key, or PERSAI_MODELS");
-            return false;
-        }
-        if (own_url && !good_url(c->openai_base_url)) {
-            snprintf(error, 256, "OPENAI_BASE_URL is no http:// or https:// address");
-            return false;
-        }
-        if (m->count == MODELS_MAX) {
-            snprintf(error, 256, "PERSAI_MODELS has more than %d models", MODELS_MAX - 1);
-            return false;
-        }
-        struct model *model =
-            add(m, name, p, slash + 1, own_url ? c->openai_base_url : default_url(p));
-        model->key = c->openai_key ? secret_ref(c->openai_key) : NULL;
-        known_one = model;
-    }
-    unsigned at = (unsigned)(known_one - m->all);
     struct model first = m->all[at];
     memmove(&m->all[1], &m->all[0], at * sizeof(first));
     m->all[0] = first;
-    return true;
 }
 
-static bool read_file(struct models *m, const char *path, char error[256])
+/* The model of PERSAI_DEFAULT_MODEL becomes the first; the environment's provider adds it unless
+ * the file has it. Without one it is the file's first, else the usual one of the first provider
+ * that has a key; of the others that have one, the usual ones are offered too. */
+static bool add_default(struct models *m, const struct models_config *c, char error[256])
 {
-    json_error_t why;
-    json_auto_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &why);
-    if (!json_is_array(root)) {
-        snprintf(error, 256, "PERSAI_MODELS: %.100s: %.100s (line %d)", path,
-                 root ? "is no JSON list" : why.text, root ? 1 : why.line);
+    char name[128];
+    const char *set = c->default_model;
+    bool from_file = m->count > 0;
+    if (set && !models_find(m, str_of(set)) && !add_named(m, c, set, error))
         return false;
-    }
-    size_t i;
-    const json_t *v;
-    json_array_foreach(root, i, v)
-    {
-        if (i == MODELS_MAX - 1) {
-            snprintf(error, 256, "PERSAI_MODELS has more than %d models", MODELS_MAX - 1);
+    if (set)
+        first_to_front(m, (unsigned)(models_find(m, str_of(set)) - m->all));
+    for (unsigned p = 0; p < PROVIDER_COUNT && !from_file; p++) {
+        if (c->providers[p].base_url && set == NULL) {
+            snprintf(error, 256,
+                     "%s_BASE_URL is set, but no model: set PERSAI_DEFAULT_MODEL to %s/NAME, with "
+                     "a name that it knows",
+                     facts[p].prefix, facts[p].word);
             return false;
         }
-        if (!read_model(m, v, (unsigned)i + 1, error))
+        bool offered = false;
+        for (unsigned i = 0; i < m->count; i++)
+            offered = offered || m->all[i].provider == (enum provider)p;
+        if (c->providers[p].key == NULL || c->providers[p].base_url || offered)
+            continue;
+        snprintf(name, sizeof(name), "%s/%s", facts[p].word, facts[p].model);
+        if (!add_named(m, c, name, error))
             return false;
     }
-    return true;
-}
-
-static const char *text(const json_t *v, const char *key)
-{
-    const char *t = json_string_value(json_object_get(v, key));
-    return t && t[0] ? t : NULL;
-}
-
-static bool number(const json_t *v, const char *key, uint32_t *out)
-{
-    const json_t *n = json_object_get(v, key);
-    if (n == NULL)
-        return true;
-    if (!json_is_integer(n) || json_integer_value(n) < 1 || json_integer_value(n) > 100000000)
-        return false;
-    *out = (uint32_t)json_integer_value(n);
-    return true;
-}
-
-static bool read_model(struct models *m, const json_t *v, unsigned number_of, char error[256])
-{
-    const char *word = text(v, "provider"), *id = text(v, "model"), *name = text(v, "name");
-    enum provider p;
-    if (word == NULL || id == NULL || !provider_parse(str_of(word), &p)) {
-        snprintf(
-            error, 256,
-            "PERSAI_MODELS: model %u needs \"model\" and a \"provider\" that is known (openai)",
-            number_of);
-        return false;
-    }
-    char full[300];
-    snprintf(full, sizeof(full), "%s/%.250s", word, id);
-    if (name == NULL)
-        name = full;
-    const char *url = text(v, "base_url") ? text(v, "base_url") : default_url(p);
-    if (!good_url(url) || strlen(name) > 200 || strlen(id) > 250 ||
-        (m->count > 0 && models_find(m, str_of(name)))) {
-        snprintf(error, 256, "PERSAI_MODELS: model %u (%.100s): %s", number_of, name,
-                 good_url(url) ? "its name is there twice, or too long"
-                               : "its base_url is no http:// or https:// address");
-        return false;
-    }
-    struct model *model = add(m, name, p, id, url);
-    const json_t *options = json_object_get(v, "options");
-    if (!number(v, "window", &model->window_tokens) ||
-        !number(v, "max_output_tokens", &model->output_tokens_max) ||
-        (options && !json_is_object(options))) {
+    if (m->count == 0)
         snprintf(error, 256,
-                 "PERSAI_MODELS: model %u (%.100s): window and max_output_tokens are positive "
-                 "numbers, options is an object",
-                 number_of, name);
-        return false;
-    }
-    if (options)
-        model->options = json_dumps(options, JSON_COMPACT);
-    return read_key(model, v, error);
+                 "no model can be used: set OPENAI_API_KEY, ANTHROPIC_API_KEY or GOOGLE_API_KEY, "
+                 "or OPENAI_BASE_URL for a server that needs no key, or PERSAI_MODELS");
+    return m->count > 0;
 }
 
-static bool read_key(struct model *model, const json_t *v, char error[256])
+static bool add_named(struct models *m, const struct models_config *c, const char *name,
+                      char error[256])
 {
-    const char *env = text(v, "key_env"), *path = text(v, "key_file");
-    if (env) {
-        const char *key = getenv(env);
-        if (key == NULL || key[0] == '\0') {
-            snprintf(error, 256, "PERSAI_MODELS: %.100s: the variable %.60s is not set",
-                     model->name, env);
-            return false;
+    const char *slash = strchr(name, '/');
+    enum provider p;
+    if (slash == NULL || slash[1] == '\0' ||
+        !provider_parse((struct str){name, (size_t)(slash - name)}, &p)) {
+        snprintf(error, 256,
+                 "PERSAI_DEFAULT_MODEL=%.100s is neither in PERSAI_MODELS nor provider/model with "
+                 "a provider that is known (%s)",
+                 name, provider_words());
+        return false;
+    }
+    const char *url = c->providers[p].base_url;
+    if (c->providers[p].key == NULL && url == NULL) {
+        snprintf(error, 256,
+                 "no model can be used: set %s_API_KEY, or %s_BASE_URL for a server that needs no "
+                 "key, or PERSAI_MODELS",
+                 facts[p].prefix, facts[p].prefix);
+        return false;
+    }
+    if (url && !model_url_ok(url)) {
+        snprintf(error, 256, "%s_BASE_URL is no http:// or https:// address", facts[p].prefix);
+        return false;
+    }
+    CHECK(m->all != NULL);
+    struct model *model = &m->all[m->count++];
+    model_init(model, name, p, slash + 1, url ? url : facts[p].url);
+    model->key = c->providers[p].key ? secret_ref(c->providers[p].key) : NULL;
+    return true;
+}
+
+static bool link_fallbacks(struct models *m, char error[256])
+{
+    for (unsigned i = 0; i < m->count; i++) {
+        struct model *model = &m->all[i];
+        for (unsigned j = 0; j < model->fallback_count; j++) {
+            model->fallbacks[j] = models_find(m, str_of(model->fallback_names[j]));
+            if (model->fallbacks[j] == NULL || model->fallbacks[j] == model) {
+                snprintf(error, 256, "PERSAI_MODELS: %.60s: its fallback %.60s is no other model",
+                         model->name, model->fallback_names[j]);
+                return false;
+            }
         }
-        model->key = secret_new(str_of(key));
-    } else if (path) {
-        char key[KEY_FILE_MAX];
-        FILE *f = fopen(path, "re");
-        size_t len = f ? fread(key, 1, sizeof(key), f) : 0;
-        if (f)
-            fclose(f);
-        struct str trimmed = str_trim((struct str){key, len});
-        if (trimmed.len == 0 || len == sizeof(key)) {
-            snprintf(error, 256, "PERSAI_MODELS: %.100s: no key could be read from %.100s",
-                     model->name, path);
-            return false;
-        }
-        model->key = secret_new(trimmed);
-        secret_wipe(key, sizeof(key));
     }
     return true;
+}
+
+/* What one key may do at one place is shared by all the models that use it. */
+static void number_accounts(struct models *m)
+{
+    for (unsigned i = 0; i < m->count; i++) {
+        struct model *a = &m->all[i];
+        a->account = m->accounts;
+        for (unsigned j = 0; j < i; j++) {
+            const struct model *b = &m->all[j];
+            if (strcmp(a->base_url, b->base_url) == 0 && a->by_perses == b->by_perses &&
+                str_eq(secret_reveal(a->key), secret_reveal(b->key))) {
+                a->account = b->account;
+                break;
+            }
+        }
+        if (a->account == m->accounts)
+            m->accounts++;
+    }
 }

@@ -1,38 +1,90 @@
 /* worker/models.h: the models that this deployment offers: from the environment and PERSAI_MODELS.
  *
- * PERSAI_MODELS is a JSON file: a list of {"name", "provider", "model", "base_url", "key_env" or
- * "key_file", "window", "max_output_tokens", "options"}; name and base_url may be left out. options
- * is merged into each request (null removes a field). */
+ * PERSAI_MODELS is a JSON file: a list of objects. "provider" and "model" must be there; the rest
+ * may be left out:
+ *   name               as it is offered; provider/model
+ *   base_url           the provider's own; perses:/proxy/…/datasources/NAME[/PATH] is a datasource
+ *                      of Perses, called with the person's token: its secret holds the key
+ *   key_env, key_file  the variable or file that holds the key
+ *   key_header         the key goes into this header, not into the provider's own
+ *   headers, query     objects of texts: more headers, and what follows ? in the URL
+ *   api                another wire format than the provider's own: see MODEL_APIS
+ *   window, max_output_tokens   in tokens
+ *   options            merged into each request (null removes a field)
+ *   price              {"input", "output", "cached"}: dollars for a million tokens
+ *   limits             {"requests_per_minute", "tokens_per_minute", "concurrent"} of the key
+ *   fallbacks          names of models that are asked when this one fails before its first token
+ *   tools              "native", or "json": it has no tool calling, a JSON format stands for it */
 #ifndef WORKER_MODELS_H
 #define WORKER_MODELS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "common/buf.h"
 #include "common/secret.h"
 
-/* PROVIDER(name, word, base URL by default) */
-#define PROVIDERS(X) X(OPENAI, "openai", "https://api.openai.com/v1")
-enum provider {
-#define X(name, word, url) PROVIDER_##name,
-    PROVIDERS(X)
+/* X(name, word): wire formats; llm_*.c has each. */
+#define MODEL_APIS(X)                                                                              \
+    X(CHAT, chat)           /* OpenAI Chat Completions, which most others speak too */             \
+    X(RESPONSES, responses) /* OpenAI Responses */                                                 \
+    X(MESSAGES, messages)   /* Anthropic Messages */                                               \
+    X(GENERATE, generate)   /* Google Gemini, streamGenerateContent */
+enum model_api {
+#define X(name, word) API_##name,
+    MODEL_APIS(X)
 #undef X
+        API_COUNT
 };
 
+/* X(name, word, variables' prefix, base URL by default, its API, the model when none is named) */
+#define PROVIDERS(X)                                                                               \
+    X(OPENAI, "openai", "OPENAI", "https://api.openai.com/v1", CHAT, "gpt-5-mini")                 \
+    X(ANTHROPIC, "anthropic", "ANTHROPIC", "https://api.anthropic.com", MESSAGES,                  \
+      "claude-sonnet-5-5")                                                                         \
+    X(GOOGLE, "google", "GOOGLE", "https://generativelanguage.googleapis.com", GENERATE,           \
+      "gemini-3.5-flash")
+enum provider {
+#define X(name, ...) PROVIDER_##name,
+    PROVIDERS(X)
+#undef X
+        PROVIDER_COUNT
+};
+
+enum { MODEL_HEADERS_MAX = 8, MODEL_FALLBACKS_MAX = 4 };
+struct model_header {
+    char *name, *value;
+};
 struct model {
     char *name; /* as it is offered and asked for: "openai/gpt-5-mini" */
     enum provider provider;
+    enum model_api api;
     char *id;           /* as the provider knows it */
     char *base_url;     /* as the provider's SDK takes it, without a slash at the end */
+    bool by_perses;     /* base_url is a path on Perses */
     struct secret *key; /* NULL: none needed */
+    char *key_header;   /* NULL: as the format says */
+    struct model_header headers[MODEL_HEADERS_MAX];
+    unsigned header_count;
+    char *query; /* "api-version=2024-10-21", escaped; or NULL */
     uint32_t window_tokens, output_tokens_max;
     char *options; /* a JSON object, or NULL */
+    bool json_tools;
+    /* Dollars for a million tokens are micro-dollars for a token; times 1,000 for whole numbers. */
+    uint64_t price_input, price_output, price_cached;
+    uint32_t requests_per_minute, tokens_per_minute, concurrent; /* 0: not limited */
+    char *fallback_names[MODEL_FALLBACKS_MAX];
+    const struct model *fallbacks[MODEL_FALLBACKS_MAX];
+    unsigned fallback_count;
+    unsigned account; /* models with the same base URL and key have the same number: 0, 1 … */
 };
 
 struct models_config {
-    const char *default_model;   /* PERSAI_DEFAULT_MODEL: provider/model, or NULL */
-    const char *openai_base_url; /* OPENAI_BASE_URL, or NULL */
-    struct secret *openai_key;   /* OPENAI_API_KEY, or NULL; shared */
-    const char *file;            /* PERSAI_MODELS, or NULL */
+    const char *default_model; /* PERSAI_DEFAULT_MODEL: provider/model, or NULL */
+    struct {
+        const char *base_url; /* OPENAI_BASE_URL …, or NULL */
+        struct secret *key;   /* OPENAI_API_KEY …, or NULL; shared */
+    } providers[PROVIDER_COUNT];
+    const char *file; /* PERSAI_MODELS, or NULL */
 };
 struct models;
 /* NULL and a sentence: what is wrong, and what to set. */
@@ -41,7 +93,11 @@ void models_free(struct models *m);
 unsigned models_count(const struct models *m);
 const struct model *models_at(const struct models *m, unsigned i);        /* 0: the default one */
 const struct model *models_find(const struct models *m, struct str name); /* empty: default; NULL */
+unsigned models_accounts(const struct models *m);
 const char *provider_word(enum provider p);
+/* What tokens cost with this model, in millionths of a dollar; cached of the input are cheaper. */
+uint64_t model_cost(const struct model *m, uint64_t input_tokens, uint64_t output_tokens,
+                    uint64_t cached_tokens);
 /* GET /models: [{"name","provider","model","window","default"}]. False: over b's bound. */
 bool models_json(const struct models *m, struct buf *b);
 

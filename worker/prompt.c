@@ -123,6 +123,8 @@ static void add_assistant(struct prompt *p, const struct store_message *m,
     struct prompt_item *item = add(p, PROMPT_ASSISTANT, m->record.content, m, turn);
     item->calls = m->record.calls;
     item->call_count = m->record.call_count;
+    item->model = m->record.model;
+    item->state = m->record.state;
     for (unsigned i = 0; i < m->record.call_count; i++) {
         const struct record_call *call = &m->record.calls[i];
         const struct record_response *r = response_to(after, call->call_id);
@@ -166,7 +168,7 @@ static void gather(const struct prompt_input *in, struct prompt *out)
 
 static uint64_t cost(const struct prompt_item *item)
 {
-    uint64_t bytes = item->text.len + item->call_id.len;
+    uint64_t bytes = item->text.len + item->call_id.len + item->state.len;
     for (unsigned i = 0; i < item->call_count; i++)
         bytes += item->calls[i].arguments.len + item->calls[i].tool_name.len + 40;
     return prompt_tokens(bytes) + ITEM_TOKENS;

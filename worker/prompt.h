@@ -22,6 +22,7 @@ struct prompt_item {
     struct str text;
     const struct record_call *calls; /* ASSISTANT */
     unsigned call_count;
+    struct str model, state;       /* ASSISTANT: who wrote it, and what that model wants back */
     struct str call_id, tool_name; /* RESULT */
     bool failed;
     /* for fitting */

@@ -18,6 +18,7 @@ void reply_init(struct reply *r, uint64_t bytes_max, const struct reply_handler 
     buf_init(&r->content, bytes_max);
     buf_init(&r->reasoning, bytes_max);
     buf_init(&r->scratch, bytes_max);
+    buf_init(&r->state, REPLY_STATE_MAX);
 }
 
 void reply_free(struct reply *r)
@@ -25,6 +26,7 @@ void reply_free(struct reply *r)
     buf_free(&r->content);
     buf_free(&r->reasoning);
     buf_free(&r->scratch);
+    buf_free(&r->state);
     for (unsigned i = 0; i < r->call_count; i++)
         free_call(&r->calls[i]);
     free(r->calls);
@@ -127,9 +129,11 @@ void reply_stop(struct reply *r, struct str reason)
     snprintf(r->stop_reason, sizeof(r->stop_reason), "%.*s", (int)reason.len, reason.at);
 }
 
-void reply_usage(struct reply *r, uint64_t input_tokens, uint64_t output_tokens)
+void reply_usage(struct reply *r, uint64_t input_tokens, uint64_t output_tokens,
+                 uint64_t cached_tokens)
 {
     r->usage_known = true;
+    r->cached_tokens = cached_tokens;
     r->input_tokens = input_tokens;
     r->output_tokens = output_tokens;
 }

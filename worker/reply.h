@@ -11,7 +11,7 @@
 #include "proto/err.h"
 #include "proto/record.h"
 
-enum { REPLY_CALLS_MAX = 16, REPLY_DETAIL_MAX = 320 };
+enum { REPLY_CALLS_MAX = 16, REPLY_DETAIL_MAX = 320, REPLY_STATE_MAX = 256 << 10 };
 
 struct reply_call {
     char *call_id, *tool_name; /* NULL: not known yet */
@@ -25,7 +25,11 @@ struct reply_handler { /* as it grows; any may be NULL */
 };
 struct reply {
     struct buf content, reasoning;
-    struct buf scratch; /* of the format: a text without its escapes */
+    /* JSON, only the same model's to read: what it wants back with this reply (signed thoughts).
+     * Overflowed: none. */
+    struct buf state;
+    struct buf scratch; /* of the format: a text without its escapes, a signature */
+    size_t block_from;  /* of the format: where the block being read begins in reasoning */
     struct reply_call *calls;
     unsigned call_count;
     char stop_reason[32]; /* stop, length, tool_calls, content_filter; or the provider's own */
@@ -33,9 +37,10 @@ struct reply {
     bool ended;           /* the provider said that nothing follows */
     bool began;           /* something of it was told on */
     bool usage_known;
-    uint64_t input_tokens, output_tokens;
-    char detail[REPLY_DETAIL_MAX]; /* of an error: a sentence */
-    bool again;                    /* of an error: another try may help */
+    uint64_t input_tokens, output_tokens; /* all of the prompt; thoughts count as output */
+    uint64_t cached_tokens;               /* of the input tokens: read from the provider's cache */
+    char detail[REPLY_DETAIL_MAX];        /* of an error: a sentence */
+    bool again;                           /* of an error: another try may help */
     uint64_t bytes, bytes_max;
     const struct reply_handler *handler;
     void *arg;
@@ -53,7 +58,8 @@ enum err reply_reasoning(struct reply *r, struct str text) warn_unused;
 enum err reply_call(struct reply *r, int64_t index, struct str call_id, struct str tool_name,
                     struct str arguments) warn_unused;
 void reply_stop(struct reply *r, struct str reason);
-void reply_usage(struct reply *r, uint64_t input_tokens, uint64_t output_tokens);
+void reply_usage(struct reply *r, uint64_t input_tokens, uint64_t output_tokens,
+                 uint64_t cached_tokens);
 /* err with a sentence for people; printf's way. Returns err. */
 enum err reply_fail(struct reply *r, enum err err, bool again, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

@@ -193,6 +193,8 @@ static void on_loaded(void *arg, enum err err, const struct store_answer *answer
         return;
     }
     t->load_late = false;
+    if (t->asked_ms == 0)
+        t->asked_ms = load->now_ms;
     if (!t->journal_open) {
         t->journal_open = true;
         journal_init(&t->journal, &t->config->journal, &handler, t, t->link, t->session, t->id,
@@ -345,7 +347,7 @@ static void begin_call(struct turn *t, const struct store_answer *answer,
                               .message_count = answer->message_count,
                               .scene = &t->scene,
                               .extra = c->extra_prompt,
-                              .now_ms = answer->load->now_ms,
+                              .now_ms = t->asked_ms,
                               .window_tokens = t->model->window_tokens,
                               .output_tokens_max = t->model->output_tokens_max,
                               .tools_tokens = (uint32_t)prompt_tokens(tools_bytes),
@@ -367,7 +369,8 @@ static void begin_call(struct turn *t, const struct store_answer *answer,
                             .tools = tools,
                             .tool_count = tool_count,
                             .step = t->agent.step,
-                            .turn = t->id};
+                            .turn = t->id,
+                            .token = t->token};
     if (t->agent.state == AGENT_THINKING)
         err = llm_call_start(c->llm, &r, &handler, t, &t->llm);
     prompt_free(&prompt);
@@ -391,6 +394,8 @@ static struct record_message as_message(struct turn *t, struct reply *r, struct 
                                    .reasoning = buf_str(&r->reasoning),
                                    .stop_reason = str_of(r->stop_reason),
                                    .model = str_of(t->model->name),
+                                   .state = r->state.overflowed ? (struct str){NULL, 0}
+                                                                : buf_str(&r->state),
                                    .input_tokens = r->input_tokens,
                                    .output_tokens = r->output_tokens,
                                    .calls = calls,

@@ -54,6 +54,8 @@ struct turn {
     int64_t retry_ms, token_ms; /* when to try that again; when the wait for a token ends; 0: no */
     int64_t load_ms;            /* when the load was asked for */
     bool load_late;             /* its answer was late, and it is asked for once more */
+    int64_t asked_ms; /* Unix time that the model is told: the same in each of its calls here, so
+                         that providers find the prompt in their caches */
     struct scene scene;
     char step_id[ID_TEXT + 16];
     uint32_t announced_step, announced_attempt; /* of which step_start was said */

@@ -1,11 +1,18 @@
-/* A model's stream: the first byte says how it is cut into pieces. However it is cut, the reply is
- * the same. */
+/* A model's stream: the first byte says which format reads it and how it is cut into pieces.
+ * However it is cut, the reply is the same. */
 #include <stdlib.h>
 #include <string.h>
 #include "worker/llm.h"
 #include "worker/sse.h"
 
+static const struct llm_format *const formats[] = {
+#define X(name, word) &llm_##word,
+    MODEL_APIS(X)
+#undef X
+};
+
 struct reading {
+    const struct llm_format *format;
     struct reply reply;
     enum err err;
 };
@@ -13,15 +20,17 @@ struct reading {
 static bool on_event(void *arg, struct str name, struct str data)
 {
     struct reading *r = arg;
-    r->err = llm_openai.event(&r->reply, name, data);
+    r->err = r->format->event(&r->reply, name, data);
     return r->err == ERR_NONE && !r->reply.ended;
 }
 
-static enum err read_cut(struct reading *r, struct str bytes, size_t piece)
+static enum err read_cut(struct reading *r, const struct llm_format *format, struct str bytes,
+                         size_t piece)
 {
     struct sse s;
     static const struct reply_handler none;
     reply_init(&r->reply, 1 << 20, &none, NULL);
+    r->format = format;
     r->err = ERR_NONE;
     sse_init(&s, 64 << 10, on_event, r);
     enum sse_status status = SSE_MORE;
@@ -45,7 +54,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     struct str bytes = {(const char *)data + 1, size - 1};
     struct reading whole, cut;
-    enum err a = read_cut(&whole, bytes, bytes.len), b = read_cut(&cut, bytes, 1 + data[0] % 64);
+    const struct llm_format *format = formats[data[0] >> 6];
+    enum err a = read_cut(&whole, format, bytes, bytes.len),
+             b = read_cut(&cut, format, bytes, 1 + data[0] % 64);
     CHECK(a == b);
     CHECK(str_eq(buf_str(&whole.reply.content), buf_str(&cut.reply.content)));
     CHECK(whole.reply.call_count == cut.reply.call_count);

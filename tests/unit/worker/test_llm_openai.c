@@ -30,7 +30,7 @@ static const struct reply_handler handler = {on_text, on_reasoning, NULL};
 static bool on_event(void *arg, struct str name, struct str data)
 {
     struct heard *h = arg;
-    h->err = llm_openai.event(&h->reply, name, data);
+    h->err = llm_chat.event(&h->reply, name, data);
     return h->err == ERR_NONE && !h->reply.ended;
 }
 
@@ -246,7 +246,7 @@ static enum err judge(int status, const char *body, struct reply *r)
 {
     static struct heard h;
     reply_init(r, 1 << 20, &handler, &h);
-    return llm_openai.body(r, status, str_of(body));
+    return llm_chat.body(r, status, str_of(body));
 }
 
 static void bodies_that_are_no_stream_are_errors_or_whole_replies(void **state)
@@ -318,7 +318,7 @@ static void request_has_the_conversation_the_tools_and_the_options(void **state)
     struct llm_wire w = {0};
     buf_init(&w.url, 1000);
     buf_init(&w.body, 10000);
-    assert_int_equal(llm_openai.request(&r, &w), ERR_NONE);
+    assert_int_equal(llm_chat.request(&r, &w), ERR_NONE);
     assert_string_equal(buf_cstr(&w.url), "http://127.0.0.1:1/v1/chat/completions");
     assert_string_equal(
         buf_cstr(&w.body),
@@ -340,7 +340,7 @@ static void request_has_the_conversation_the_tools_and_the_options(void **state)
     m.base_url = (char *)"https://api.openai.com/v1";
     m.options = NULL;
     buf_clear(&w.body);
-    assert_int_equal(llm_openai.request(&r, &w), ERR_NONE);
+    assert_int_equal(llm_chat.request(&r, &w), ERR_NONE);
     assert_non_null(strstr(buf_cstr(&w.body), "\"max_completion_tokens\":77"));
     assert_non_null(strstr(buf_cstr(&w.body), "\"stream_options\":{\"include_usage\":true}"));
     buf_free(&w.url);

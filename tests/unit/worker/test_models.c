@@ -30,7 +30,7 @@ static void key_alone_gives_openais_model(void **state)
     (void)state;
     char error[256];
     struct secret *key = secret_new(STR("sk-1"));
-    struct models_config c = {.openai_key = key};
+    struct models_config c = {.providers[PROVIDER_OPENAI].key = key};
     struct models *m = models_new(&c, error);
     assert_non_null(m);
     const struct model *first = models_at(m, 0);
@@ -55,7 +55,7 @@ static void base_url_needs_no_key_but_a_model(void **state)
 {
     (void)state;
     char error[256];
-    struct models_config c = {.openai_base_url = "http://127.0.0.1:11434/v1/",
+    struct models_config c = {.providers[PROVIDER_OPENAI].base_url = "http://127.0.0.1:11434/v1/",
                               .default_model = "openai/hf.co/x/llama:8b"};
     struct models *m = models_new(&c, error);
     assert_non_null(m);
@@ -79,7 +79,8 @@ static void nothing_set_or_nonsense_is_a_sentence(void **state)
     assert_null(models_new(&c, error));
     c.default_model = "nobody/gpt-5";
     assert_null(models_new(&c, error));
-    c = (struct models_config){.default_model = "openai/x", .openai_base_url = "ftp://x"};
+    c = (struct models_config){.default_model = "openai/x",
+                               .providers[PROVIDER_OPENAI].base_url = "ftp://x"};
     assert_null(models_new(&c, error));
     c = (struct models_config){.file = "/nonexistent/models.json"};
     assert_null(models_new(&c, error));

@@ -330,7 +330,8 @@ static int begin(void **state)
 {
     (void)state;
     char error[256];
-    struct models_config models = {.openai_base_url = "http://h/v1", .default_model = "openai/m"};
+    struct models_config models = {.providers[PROVIDER_OPENAI].base_url = "http://h/v1",
+                                   .default_model = "openai/m"};
     struct meters meters = w.meters;
     memset(&w, 0, sizeof(w));
     w.meters = meters;
@@ -425,7 +426,7 @@ static void replied(enum err err)
 {
     if (err == ERR_NONE) {
         reply_stop(&w.llm->reply, w.llm->reply.call_count ? STR("tool_calls") : STR("stop"));
-        reply_usage(&w.llm->reply, 10, 2);
+        reply_usage(&w.llm->reply, 10, 2, 0);
         assert_int_equal(reply_end(&w.llm->reply, 1), ERR_NONE);
     } else {
         reply_fail(&w.llm->reply, err, true, "It broke");

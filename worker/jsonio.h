@@ -1,0 +1,30 @@
+/* worker/jsonio.h: the pieces of JSON that the providers' formats (llm_*.c) share: values read from
+ * a provider, which may be anything, and fields written into a request. */
+#ifndef WORKER_JSONIO_H
+#define WORKER_JSONIO_H
+
+#include <jansson.h>
+#include "common/buf.h"
+#include "worker/models.h"
+#include "worker/reply.h"
+
+struct str jsonio_text(const json_t *v); /* empty when it is no string; borrowed */
+uint64_t jsonio_count(const json_t *v);  /* 0 when it is no positive integer */
+json_t *jsonio_parse(struct str text);   /* NULL: no JSON. The caller's */
+
+void jsonio_field(struct buf *b, const char *key, struct str value); /* ,"key":"value" */
+/* A tool call's arguments as an object: what is none would be refused for the rest of the
+ * conversation, so {} stands for it. */
+void jsonio_arguments(struct buf *b, struct str arguments);
+/* The members of take_fields with the model's options merged over them (null takes a field out,
+ * objects merge), each as ,"key":value. reserved (NULL-terminated): what options must not touch. */
+void jsonio_options(struct buf *b, json_t *take_fields, const struct model *m,
+                    const char *const *reserved);
+
+/* A provider's error object: {"type" | "code" | "status", "message"}, or a text. */
+enum err jsonio_error(struct reply *r, int http_status, const json_t *error);
+/* A body that is neither a stream nor a whole reply: an error object, something else that tells a
+ * message, or a page for a browser. */
+enum err jsonio_refusal(struct reply *r, int http_status, const json_t *root);
+
+#endif
