@@ -138,6 +138,10 @@ struct store_answer { /* which fields are set is said at each operation */
     const struct store_load *load;
     const struct store_turn *turns; /* active */
     unsigned turn_count;
+    struct {
+        int verdict; /* enum limit_verdict */
+        int64_t wait_ms;
+    } limit; /* of limits.h */
 };
 typedef void store_fn(void *arg, enum err err, const struct store_answer *answer);
 

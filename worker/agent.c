@@ -161,6 +161,10 @@ static enum agent_act on_failed(struct agent *a, const struct agent_fact *f)
     bool too_long = f->err == ERR_CONTEXT_TOO_LONG;
     bool again = a->state == AGENT_THINKING && f->again && a->tries < a->limits->attempts_max &&
                  !(too_long && a->shrink);
+    if (a->state == AGENT_THINKING && f->other_model) {
+        again = true;
+        a->tries = 0;
+    }
     if (!again)
         return seal(a, SEAL_FAILURE, f->err);
     a->shrink = a->shrink || too_long;
@@ -204,6 +208,12 @@ enum err agent_said(struct agent *a, uint64_t bytes)
 {
     a->said_bytes += bytes;
     return a->said_bytes > a->limits->said_bytes_max ? ERR_OUTPUT_LIMIT : ERR_NONE;
+}
+
+void agent_waited(struct agent *a, int64_t ms)
+{
+    CHECK(ms >= 0);
+    a->start_ms += ms;
 }
 
 /* Steps 1, 3, 5 … are the model's, the even ones the tools'. */

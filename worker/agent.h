@@ -101,6 +101,7 @@ struct agent_fact {
     uint64_t input_tokens, output_tokens; /* LOADED: of the turn so far; REPLIED: of this call */
     enum err err;                         /* FAILED */
     bool again;                           /* FAILED */
+    bool other_model;                     /* FAILED: a fallback is to be asked, afresh */
 };
 
 /* What was asked for while it could not be done at once. A stronger wish replaces a weaker one. */
@@ -128,6 +129,9 @@ void agent_init(struct agent *a, const struct agent_limits *limits);
 enum agent_act agent_step(struct agent *a, const struct agent_fact *f);
 /* Fact without a step: so many bytes were said. ERR_OUTPUT_LIMIT: more than a step may. */
 enum err agent_said(struct agent *a, uint64_t bytes) warn_unused;
+/* Fact without a step: it waited so long for others (a provider's key): that is not its own time.
+ */
+void agent_waited(struct agent *a, int64_t ms);
 /* The present call of the model is the last that the limits allow: no tools are offered to it. */
 bool agent_last_call(const struct agent *a);
 

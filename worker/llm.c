@@ -8,6 +8,7 @@
 #include <sodium.h>
 #include "common/check.h"
 #include "common/log.h"
+#include "worker/breaker.h"
 #include "worker/sse.h"
 
 enum {
@@ -15,16 +16,20 @@ enum {
     EVENT_BYTES_MAX = 1 << 20,
     END_GRACE_MS = 100,   /* after the reply's end, for the connection to become free for another */
     STOP_GRACE_MS = 3000, /* after a stop reason, for usage and the end */
+    FALLBACK_WAIT_MS = 2000, /* Retry-After is obeyed so far when there is another model */
+    REFUSED_MAX = 100,       /* 429 that are no tries: others use the same key */
 };
 
 struct llm {
     struct llm_config config;
+    struct breaker *breakers; /* one for each account */
     struct llm_stats stats;
 };
 
-/* FETCHING: a request runs. WAITING: for the next try. ENDING: the reply is whole, the response not
- * quite. OVER: on_done was called. */
-enum call_state { CALL_FETCHING, CALL_WAITING, CALL_ENDING, CALL_OVER };
+/* ASKING, IN_LINE: for its permit, and until it may ask again. FETCHING: a request runs. WAITING:
+ * for the next try. ENDING: the reply is whole, the response not quite. OVER: on_done was called.
+ */
+enum call_state { CALL_ASKING, CALL_IN_LINE, CALL_FETCHING, CALL_WAITING, CALL_ENDING, CALL_OVER };
 
 struct llm_call {
     unsigned magic;
@@ -36,7 +41,11 @@ struct llm_call {
     void *arg;
     struct id turn;
     struct secret *token;
-    uint32_t step, tries;
+    struct permit permit;
+    uint64_t prompt_tokens;
+    bool has_fallback;
+    uint32_t step, tries,
+        refused;          /* refused: tries that met the key's limit, which are no faults */
     struct llm_wire wire; /* kept for another try until the reply begins */
     struct reply reply;
     struct sse sse;
@@ -49,6 +58,9 @@ struct llm_call {
 };
 
 static void begin_try(struct llm_call *c);
+static void begin_fetch(struct llm_call *c);
+static void on_permit(void *arg, const struct permit_answer *a);
+static void note_end(struct llm_call *c, enum err err, int64_t block_ms);
 static void on_head(void *arg, int http_status);
 static void on_data(void *arg, struct str bytes);
 static void on_fetched(void *arg, const struct fetch_result *r);
@@ -71,10 +83,17 @@ struct llm *llm_new(const struct llm_config *c)
 {
     struct llm *l = xcalloc(1, sizeof(*l));
     l->config = *c;
+    l->breakers = xcalloc(c->accounts + 1, sizeof(*l->breakers));
     return l;
 }
 
-void llm_free(struct llm *l) { free(l); }
+void llm_free(struct llm *l)
+{
+    if (l == NULL)
+        return;
+    free(l->breakers);
+    free(l);
+}
 
 void llm_stats_get(const struct llm *l, struct llm_stats *out) { *out = l->stats; }
 
@@ -91,6 +110,9 @@ enum err llm_call_start(struct llm *l, const struct llm_request *r, const struct
     c->turn = r->turn;
     c->step = r->step;
     c->token = r->token && r->model->by_perses ? secret_ref(r->token) : NULL;
+    c->has_fallback = r->has_fallback;
+    c->prompt_tokens = r->prompt->tokens;
+    permit_init(&c->permit, l->config.permits, r->model, r->owner, r->turn, on_permit, c);
     reply_init(&c->reply, l->config.reply_bytes_max, &c->handler.reply, arg);
     sse_init(&c->sse, EVENT_BYTES_MAX, on_event, c);
     buf_init(&c->body, EVENT_BYTES_MAX);
@@ -114,6 +136,9 @@ void llm_call_free(struct llm_call *c)
         return;
     MAGIC_CHECK(c, CALL_MAGIC);
     c->magic = 0;
+    if (c->state == CALL_FETCHING || c->state == CALL_ENDING)
+        note_end(c, ERR_CANCELLED, 0);
+    permit_drop(&c->permit);
     fetch_cancel(c->fetch);
     loop_timer_free(c->timer);
     sse_free(&c->sse);
@@ -181,7 +206,82 @@ static void free_wire(struct llm_wire *w)
 
 struct reply *llm_reply(struct llm_call *c) { return &c->reply; }
 
+bool llm_call_in_line(const struct llm_call *c)
+{
+    return c->state == CALL_ASKING || c->state == CALL_IN_LINE;
+}
+
+static struct breaker *breaker_of(struct llm_call *c)
+{
+    CHECK(c->model->account <= c->llm->config.accounts);
+    return &c->llm->breakers[c->model->account];
+}
+
+/* Ends the call with what reply_fail said, but not from inside of who asked for it. */
+static void fail_soon(struct llm_call *c, enum err err)
+{
+    c->err = err;
+    c->state = CALL_ENDING;
+    loop_timer_set(c->timer, 0, 0);
+}
+
 static void begin_try(struct llm_call *c)
+{
+    const struct llm_config *config = &c->llm->config;
+    loop_timer_stop(c->timer);
+    c->tries++;
+    int64_t wait_ms = breaker_wait_ms(breaker_of(c), loop_now_ms(config->loop));
+    if (wait_ms > 0 && (c->has_fallback || c->tries >= config->tries_max)) {
+        fail_soon(c, reply_fail(&c->reply, ERR_MODEL_UNAVAILABLE, false,
+                                "The model's provider has not answered for a while; it is asked "
+                                "again in %lld s",
+                                (long long)(wait_ms + 999) / 1000));
+    } else if (wait_ms > 0) {
+        c->state = CALL_WAITING;
+        loop_timer_set(c->timer, wait_ms, 0);
+    } else if (config->permits) {
+        c->state = CALL_ASKING;
+        permit_ask(&c->permit, c->prompt_tokens, c->model->output_tokens_max);
+    } else {
+        begin_fetch(c);
+    }
+}
+
+static void on_permit(void *arg, const struct permit_answer *a)
+{
+    struct llm_call *c = arg;
+    MAGIC_CHECK(c, CALL_MAGIC);
+    switch (a->verdict) {
+    case PERMIT_GO:
+        begin_fetch(c);
+        return;
+    case PERMIT_WAIT:
+        c->state = CALL_IN_LINE;
+        loop_timer_set(c->timer, a->wait_ms, 0);
+        return;
+    case PERMIT_OVER:
+        fail_soon(c, reply_fail(&c->reply, a->why, false, "%s", a->detail));
+        return;
+    }
+}
+
+/* A try is over. What became of it is told to who keeps count: the budgets, the key, the breaker.
+ */
+static void note_end(struct llm_call *c, enum err err, int64_t block_ms)
+{
+    const struct reply *r = &c->reply;
+    bool answered = c->http_status > 0 && c->http_status < 500;
+    if (err == ERR_NONE || r->began || (answered && c->http_status != 200))
+        breaker_succeeded(breaker_of(c)); /* it is there, even if it refuses */
+    else if (err != ERR_CANCELLED)
+        breaker_failed(breaker_of(c), loop_now_ms(c->llm->config.loop));
+    bool spent = c->http_status == 200 || err == ERR_CANCELLED;
+    uint64_t input = r->usage_known ? r->input_tokens : spent ? c->prompt_tokens : 0;
+    uint64_t output = r->usage_known ? r->output_tokens : prompt_tokens(r->bytes);
+    permit_settle(&c->permit, input, output, r->cached_tokens, block_ms);
+}
+
+static void begin_fetch(struct llm_call *c)
 {
     static const struct fetch_handler handler = {on_head, on_data, on_fetched};
     const struct llm_config *config = &c->llm->config;
@@ -191,8 +291,6 @@ static void begin_try(struct llm_call *c)
     };
     for (unsigned i = 0; i < c->wire.header_count; i++)
         headers[2 + i] = c->wire.headers[i];
-    loop_timer_stop(c->timer);
-    c->tries++;
     c->state = CALL_FETCHING;
     c->http_status = 0;
     c->is_stream = false;
@@ -272,6 +370,8 @@ static void on_fetched(void *arg, const struct fetch_result *r)
     MAGIC_CHECK(c, CALL_MAGIC);
     enum err err = judge(c, r);
     bool waits = err != ERR_NONE && wait_for_retry(c, r, err);
+    if (!waits)
+        note_end(c, err, 0);
     c->fetch = NULL; /* it is gone when this returns */
     if (!waits)
         finish(c, err);
@@ -319,8 +419,11 @@ static bool wait_for_retry(struct llm_call *c, const struct fetch_result *r, enu
     if (!may_help || !c->reply.again || c->reply.began || c->tries >= config->tries_max)
         return false;
     int64_t asked_ms = r ? retry_after_ms(c->fetch) : 0;
-    if (asked_ms > config->wait_ms_max) {
-        c->reply.again = false; /* not within this turn's patience */
+    bool limited = c->http_status == 429;
+    if (asked_ms > (c->has_fallback ? FALLBACK_WAIT_MS : config->wait_ms_max)) {
+        if (limited)
+            note_end(c, err, asked_ms); /* the others need not ask in vain */
+        c->reply.again = false;         /* not within this turn's patience */
         return false;
     }
     int64_t backoff_ms = config->backoff_ms << (c->tries - 1);
@@ -331,6 +434,9 @@ static bool wait_for_retry(struct llm_call *c, const struct fetch_result *r, enu
              c->model->name, c->tries, c->http_status, log_text(str_of(c->reply.detail)),
              (long long)wait_ms);
     c->llm->stats.retries++;
+    note_end(c, err, limited ? wait_ms : 0);
+    if (limited && config->permits && c->refused++ < REFUSED_MAX)
+        c->tries--;
     c->reply.detail[0] = '\0';
     c->reply.stopped = false;
     c->state = CALL_WAITING;
@@ -367,16 +473,23 @@ static void on_timer(void *arg)
     case CALL_WAITING:
         begin_try(c);
         return;
+    case CALL_IN_LINE:
+        c->state = CALL_ASKING;
+        permit_ask(&c->permit, c->prompt_tokens, c->model->output_tokens_max);
+        return;
     case CALL_FETCHING:
     case CALL_ENDING: {
         enum err err = c->err != ERR_NONE ? c->err : reply_end(&c->reply, c->step);
-        bool waits = err != ERR_NONE && wait_for_retry(c, NULL, err);
+        bool ran = c->fetch != NULL, waits = err != ERR_NONE && wait_for_retry(c, NULL, err);
+        if (ran && !waits)
+            note_end(c, err, 0);
         fetch_cancel(c->fetch);
         c->fetch = NULL;
         if (!waits)
             finish(c, err);
         return;
     }
+    case CALL_ASKING:
     case CALL_OVER:
         CHECK(false && "a timer of a call that has none");
     }

@@ -11,6 +11,7 @@
 #include "common/loop.h"
 #include "proto/id.h"
 #include "worker/models.h"
+#include "worker/permit.h"
 #include "worker/prompt.h"
 #include "worker/reply.h"
 #include "worker/tools/tools.h"
@@ -29,6 +30,8 @@ struct llm_config {
     int64_t backoff_ms;     /* before the second try; doubled each time, jittered; 500 */
     int64_t wait_ms_max;    /* the most that Retry-After is obeyed; 30 s */
     uint64_t reply_bytes_max;
+    unsigned accounts;       /* models_accounts: there is a breaker for each */
+    struct permits *permits; /* what is shared with other workers; NULL: all may go */
 };
 struct llm_request {
     const struct model *model;
@@ -37,6 +40,8 @@ struct llm_request {
     unsigned tool_count;  /* 0: none are offered */
     uint32_t step;        /* for ids of calls that came without */
     struct id turn;       /* for log lines */
+    struct str owner;     /* whose budget it is */
+    bool has_fallback;    /* another model may be asked: fail early rather than wait for long */
     struct secret *token; /* the person's, for models behind Perses; or NULL. Shared */
 };
 struct llm_handler {
@@ -55,6 +60,8 @@ enum err llm_call_start(struct llm *l, const struct llm_request *r, const struct
 void llm_call_free(struct llm_call *c);
 /* As far as it came. */
 struct reply *llm_reply(struct llm_call *c);
+/* It waits for its turn at the provider's key: no fault of the turn's. */
+bool llm_call_in_line(const struct llm_call *c);
 struct llm_stats {
     uint64_t calls, retries, failures;
 };

@@ -141,7 +141,18 @@ static bool open_models(struct worker *w, char error[256])
                              .backoff_ms = s->model_backoff_ms,
                              .wait_ms_max = 30000,
                              .reply_bytes_max = s->said_bytes_max};
+    struct permits_config permits = {.store = w->store,
+                                     .user_tokens = s->user_tokens,
+                                     .user_cost = s->user_cost,
+                                     .deployment_tokens = s->deployment_tokens,
+                                     .deployment_cost = s->deployment_cost,
+                                     .turn_cost = s->turn_cost,
+                                     .patience_ms = s->model_patience_ms,
+                                     .lease_ms = s->model_total_ms + 60000};
+    w->permits = permits_new(&permits);
+    llm.permits = w->permits;
     w->models = models_new(&models, error);
+    llm.accounts = w->models ? models_accounts(w->models) : 0;
     w->llm = llm_new(&llm);
     if (w->models && !models_json(w->models, &w->models_json)) {
         snprintf(error, 256, "PERSAI_MODELS has more models than can be told to gateways");
@@ -257,6 +268,7 @@ static void close_all(struct worker *w)
     hub_free(w->hub);
     tools_free(w->tools);
     llm_free(w->llm);
+    permits_free(w->permits);
     models_free(w->models);
     if (w->store)
         store_free(w->store);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sodium.h>
 #include "common/check.h"
 #include "proto/path.h"
 #include "worker/models_file.h"
@@ -287,12 +288,30 @@ static bool link_fallbacks(struct models *m, char error[256])
     return true;
 }
 
+/* Of base URL and key, one way only: it goes to Redis. */
+static void name_key(struct model *m)
+{
+    crypto_generichash_state state;
+    unsigned char hash[crypto_generichash_BYTES_MIN];
+    struct str url = str_of(m->base_url), key = secret_reveal(m->key);
+    CHECK(sizeof(hash) >= MODEL_KEY_NAME / 2);
+    crypto_generichash_init(&state, NULL, 0, sizeof(hash));
+    crypto_generichash_update(&state, (const unsigned char *)url.at, url.len + 1); /* its NUL too */
+    if (key.len > 0)
+        crypto_generichash_update(&state, (const unsigned char *)key.at, key.len);
+    crypto_generichash_final(&state, hash, sizeof(hash));
+    sodium_memzero(&state, sizeof(state));
+    for (unsigned i = 0; i < MODEL_KEY_NAME / 2; i++)
+        snprintf(m->key_name + 2 * (size_t)i, 3, "%02x", hash[i]);
+}
+
 /* What one key may do at one place is shared by all the models that use it. */
 static void number_accounts(struct models *m)
 {
     for (unsigned i = 0; i < m->count; i++) {
         struct model *a = &m->all[i];
         a->account = m->accounts;
+        name_key(a);
         for (unsigned j = 0; j < i; j++) {
             const struct model *b = &m->all[j];
             if (strcmp(a->base_url, b->base_url) == 0 && a->by_perses == b->by_perses &&

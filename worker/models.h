@@ -50,7 +50,7 @@ enum provider {
         PROVIDER_COUNT
 };
 
-enum { MODEL_HEADERS_MAX = 8, MODEL_FALLBACKS_MAX = 4 };
+enum { MODEL_HEADERS_MAX = 8, MODEL_FALLBACKS_MAX = 4, MODEL_KEY_NAME = 24 };
 struct model_header {
     char *name, *value;
 };
@@ -76,6 +76,7 @@ struct model {
     const struct model *fallbacks[MODEL_FALLBACKS_MAX];
     unsigned fallback_count;
     unsigned account; /* models with the same base URL and key have the same number: 0, 1 … */
+    char key_name[MODEL_KEY_NAME + 1]; /* names that account in Redis */
 };
 
 struct models_config {

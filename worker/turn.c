@@ -57,6 +57,7 @@ void turn_free(struct turn *t)
     hub_release(t->link);
     secret_free(t->token);
     scene_free(&t->scene);
+    free(t->owner);
     buf_free(&t->said);
     record_message_free(&t->assistant);
     free(t->tool.responses);
@@ -136,6 +137,9 @@ void turn_tick(struct turn *t)
     }
     if (t->journal_open)
         journal_tick(&t->journal, now);
+    if (t->ticked_ms != 0 && t->llm && llm_call_in_line(t->llm))
+        agent_waited(&t->agent, now - t->ticked_ms);
+    t->ticked_ms = now;
     tell(t, (struct agent_fact){.kind = FACT_TICK});
 }
 
@@ -193,8 +197,10 @@ static void on_loaded(void *arg, enum err err, const struct store_answer *answer
         return;
     }
     t->load_late = false;
-    if (t->asked_ms == 0)
+    if (t->asked_ms == 0) {
         t->asked_ms = load->now_ms;
+        t->owner = str_dup(request.owner);
+    }
     if (!t->journal_open) {
         t->journal_open = true;
         journal_init(&t->journal, &t->config->journal, &handler, t, t->link, t->session, t->id,
@@ -335,6 +341,9 @@ static void begin_call(struct turn *t, const struct store_answer *answer,
         fail(t, ERR_MODEL_UNKNOWN, false, NULL);
         return;
     }
+    unsigned fallbacks = t->model->fallback_count;
+    if (t->fallback > 0 && t->fallback <= fallbacks)
+        t->model = t->model->fallbacks[t->fallback - 1];
     unsigned tool_count;
     const struct tool_spec *tools = tools_specs(&tool_count);
     uint64_t tools_bytes = 0;
@@ -370,7 +379,10 @@ static void begin_call(struct turn *t, const struct store_answer *answer,
                             .tool_count = tool_count,
                             .step = t->agent.step,
                             .turn = t->id,
+                            .owner = str_of(t->owner),
+                            .has_fallback = t->fallback < fallbacks,
                             .token = t->token};
+    t->fallback_left = r.has_fallback;
     if (t->agent.state == AGENT_THINKING)
         err = llm_call_start(c->llm, &r, &handler, t, &t->llm);
     prompt_free(&prompt);
@@ -428,6 +440,23 @@ static void find_asks(struct turn *t)
     }
 }
 
+/* The next model of the list, when this one could not even begin. */
+static void fail_call(struct turn *t, enum err err, const struct reply *r)
+{
+    bool of_model = err == ERR_MODEL_UNAVAILABLE || err == ERR_MODEL_REFUSED ||
+                    err == ERR_MODEL_TIMEOUT || err == ERR_MODEL_BROKEN;
+    if (!of_model || r->began || !t->fallback_left) {
+        fail(t, err, r->again, r->detail);
+        return;
+    }
+    t->fallback++;
+    log_warn("turn.fallback", "turn=%s from=%s why=%s", id_log(t->id), t->model->name,
+             err_word(err));
+    snprintf(t->detail, sizeof(t->detail), "%s", r->detail);
+    t->detail_of = err;
+    tell(t, (struct agent_fact){.kind = FACT_FAILED, .err = err, .other_model = true});
+}
+
 static void on_llm_done(void *arg, enum err err)
 {
     struct turn *t = arg;
@@ -444,7 +473,7 @@ static void on_llm_done(void *arg, enum err err)
     metric_add(meters->output_tokens, (double)r->output_tokens);
     if (err != ERR_NONE) {
         metric_add(meters->model_errors, 1);
-        fail(t, err, r->again, r->detail);
+        fail_call(t, err, r);
         return;
     }
     struct record_call calls[REPLY_CALLS_MAX];

@@ -63,6 +63,10 @@ struct turn {
     enum turn_said said_kind;
     struct llm_call *llm;
     const struct model *model;
+    bool fallback_left;
+    unsigned fallback; /* 0: the model that was asked for; n: its nth fallback */
+    char *owner;       /* known once it was loaded */
+    int64_t ticked_ms;
     uint64_t prompt_tokens;
     size_t told[REPLY_CALLS_MAX]; /* bytes of arguments that were told on, by call */
     struct buf assistant_bytes;   /* the last assistant's message, and its decoded form */

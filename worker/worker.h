@@ -34,6 +34,7 @@ struct worker {
     struct store *store;
     struct fetch_pool *fetches;
     struct models *models;
+    struct permits *permits;
     struct llm *llm;
     struct tools *tools;
     struct meters meters;

@@ -618,6 +618,8 @@ CASE(forgotten_call_is_not_answered)
     conversation(p); /* by now it would have come */
 }
 
+#include "tests/unit/proto/limit_cases.h"
+
 #define C(name) cmocka_unit_test(name)
 static const struct CMUnitTest store_cases[] = {
     C(created_session_is_read_and_listed),
@@ -668,6 +670,7 @@ static const struct CMUnitTest store_cases[] = {
     C(running_stream_does_not_expire),
     C(open_turns_are_listed_until_they_end),
     C(forgotten_call_is_not_answered),
+    LIMIT_CASES,
 };
 #undef C
 

@@ -60,6 +60,8 @@ struct got {
         char call_id[32], hash[64];
         int what;
     } decisions[4];
+    int verdict; /* of limits.h */
+    int64_t wait_ms;
 };
 
 static void keep_text(struct str s, char *out, size_t size)
@@ -79,6 +81,8 @@ static void on_got(void *arg, enum err err, const struct store_answer *a)
     g->session = a->session;
     g->turn = a->turn;
     g->more = a->more;
+    g->verdict = a->limit.verdict;
+    g->wait_ms = a->limit.wait_ms;
     keep_text(a->cursor, g->cursor, sizeof g->cursor);
     g->session_count = a->session_count;
     for (unsigned i = 0; i < a->session_count && i < GOT_MAX; i++) {

@@ -361,9 +361,30 @@ static void limits_end_the_turn_with_their_own_error(void **state)
     assert_int_equal(agent_said(&p->agent, 1), ERR_OUTPUT_LIMIT);
 }
 
+static void fallback_counts_as_no_attempt_and_waiting_in_line_as_no_time(void **state)
+{
+    (void)state;
+    struct play *p = begin();
+    PLAY(p, FACT_START);
+    LOADED_FRESH(p);
+    for (int model = 0; model < 5; model++) { /* more than attempts_max */
+        PLAY(p, FACT_FAILED, .err = ERR_MODEL_REFUSED, .other_model = true);
+        assert_int_equal(p->agent.seal, SEAL_AGAIN);
+        PLAY(p, FACT_SEALED);
+        LOADED_FRESH(p);
+    }
+    agent_waited(&p->agent, 5000);
+    p->now_ms += 5999;
+    PLAY(p, FACT_TICK);
+    assert_int_equal(p->agent.state, AGENT_THINKING);
+    PLAY(p, FACT_FAILED, .err = ERR_MODEL_REFUSED);
+    assert_int_equal(p->agent.why, ERR_MODEL_REFUSED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fallback_counts_as_no_attempt_and_waiting_in_line_as_no_time),
         cmocka_unit_test(answer_without_tools_is_sealed_once_and_finished),
         cmocka_unit_test(tools_run_in_parallel_and_the_last_result_seals),
         cmocka_unit_test(turn_taken_over_with_open_calls_runs_them_first),

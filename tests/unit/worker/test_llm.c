@@ -28,6 +28,9 @@ static struct world {
     enum err err;
     bool again;
     char text[256];
+    struct permit *permit; /* that waits for its answer */
+    unsigned asked;
+    char settled[256];
 } w;
 
 struct loop_timer *loop_timer_new(struct loop *l, loop_fn *fn, void *arg)
@@ -44,7 +47,35 @@ void loop_timer_set(struct loop_timer *t, int64_t after_ms, int64_t repeat_ms)
 void loop_timer_stop(struct loop_timer *t) { t->after_ms = -1; }
 bool loop_timer_active(const struct loop_timer *t) { return t->after_ms >= 0; }
 void loop_timer_free(struct loop_timer *t) { t->after_ms = -1; }
+int64_t loop_now_ms(const struct loop *l)
+{
+    (void)l;
+    return 1000;
+}
 int64_t loop_wall_ms(void) { return 1795428764000; } /* Mon, 23 Nov 2026 10:12:44 GMT */
+
+void permit_init(struct permit *p, struct permits *permits, const struct model *m, struct str owner,
+                 struct id turn, permit_fn *fn, void *arg)
+{
+    (void)m, (void)owner, (void)turn;
+    *p = (struct permit){.permits = permits, .fn = fn, .arg = arg};
+}
+void permit_ask(struct permit *p, uint64_t input_tokens, uint64_t output_tokens)
+{
+    (void)input_tokens, (void)output_tokens;
+    w.permit = p;
+    w.asked++;
+}
+void permit_settle(struct permit *p, uint64_t input_tokens, uint64_t output_tokens,
+                   uint64_t cached_tokens, int64_t block_ms)
+{
+    (void)p, (void)cached_tokens;
+    size_t len = strlen(w.settled);
+    if (w.permit != NULL) /* of the tests that have permits */
+        snprintf(w.settled + len, sizeof(w.settled) - len, "%d+%d%s ", (int)input_tokens,
+                 (int)output_tokens, block_ms > 0 ? " blocked" : "");
+}
+void permit_drop(struct permit *p) { (void)p; }
 
 struct fetch *fetch_start(struct fetch_pool *p, const struct fetch_request *r,
                           const struct fetch_handler *h, void *arg)
@@ -88,25 +119,31 @@ static void on_done(void *arg, enum err err)
     w.again = llm_reply(w.call)->again;
 }
 
-static int begin(void **state)
+static int begin_with(struct permits *permits, bool has_fallback)
 {
     static const struct llm_handler handler = {.reply = {.on_text = on_text}, .on_done = on_done};
     static struct model model = {
         .name = (char *)"m", .id = (char *)"m", .base_url = (char *)"http://h/v1"};
-    (void)state;
     memset(&w, 0, sizeof(w));
     w.type = "text/event-stream; charset=utf-8";
     struct llm_config c = {.connect_ms = 1000,
                            .tries_max = 3,
                            .backoff_ms = 100,
                            .wait_ms_max = 30000,
+                           .permits = permits,
                            .reply_bytes_max = 1000};
     struct prompt_item item = {.kind = PROMPT_USER, .text = STR("q")};
     struct prompt prompt = {.items = &item, .count = 1};
-    struct llm_request r = {.model = &model, .prompt = &prompt, .step = 1};
+    struct llm_request r = {
+        .model = &model, .prompt = &prompt, .step = 1, .has_fallback = has_fallback};
     w.llm = llm_new(&c);
     assert_int_equal(llm_call_start(w.llm, &r, &handler, NULL, &w.call), ERR_NONE);
     return 0;
+}
+static int begin(void **state)
+{
+    (void)state;
+    return begin_with(NULL, false);
 }
 static int end(void **state)
 {
@@ -287,6 +324,105 @@ static void page_instead_of_a_stream_is_an_error_and_one_piece_of_json_a_reply(v
     assert_int_equal(w.err, ERR_MODEL_BROKEN);
 }
 
+static void permit(enum permit_verdict verdict, int64_t wait_ms)
+{
+    struct permit_answer a = {
+        .verdict = verdict, .wait_ms = wait_ms, .why = ERR_BUDGET, .detail = "used up"};
+    w.permit->fn(w.permit->arg, &a);
+}
+static struct permits *some(void) { return (struct permits *)&w; }
+
+static void no_request_goes_without_its_permit_and_each_try_is_settled(void **state)
+{
+    (void)state;
+    end(NULL);
+    begin_with(some(), false);
+    assert_int_equal(w.requests, 0);
+    assert_true(llm_call_in_line(w.call));
+    permit(PERMIT_WAIT, 7000);
+    assert_int_equal(w.timer.after_ms, 7000);
+    ring();
+    assert_int_equal(w.asked, 2);
+    permit(PERMIT_GO, 0);
+    assert_int_equal(w.requests, 1);
+    assert_false(llm_call_in_line(w.call));
+    head(503);
+    over(FETCH_OK, 503);
+    assert_string_equal(w.settled, "0+0 "); /* nothing was used */
+    ring();
+    permit(PERMIT_GO, 0);
+    head(200);
+    data(TEXT("Hello") STOP
+         "data: "
+         "{\"choices\":[],\"usage\":{\"prompt_tokens\":12,\"completion_tokens\":34}}\n\n" DONE);
+    over(FETCH_OK, 200);
+    assert_int_equal(w.err, ERR_NONE);
+    assert_string_equal(w.settled, "0+0 12+34 ");
+}
+
+static void over_budget_ends_the_call_with_its_sentence(void **state)
+{
+    (void)state;
+    end(NULL);
+    begin_with(some(), false);
+    permit(PERMIT_OVER, 0);
+    assert_int_equal(w.done, 0); /* not from inside of the permit's callback */
+    ring();
+    assert_int_equal(w.err, ERR_BUDGET);
+    assert_string_equal(llm_reply(w.call)->detail, "used up");
+    assert_int_equal(w.requests, 0);
+}
+
+static void met_limit_of_a_key_blocks_it_for_all_and_is_no_failed_try(void **state)
+{
+    (void)state;
+    end(NULL);
+    begin_with(some(), false);
+    for (int i = 0; i < 10; i++) { /* tries_max is 3 */
+        permit(PERMIT_GO, 0);
+        head(429);
+        over(FETCH_OK, 429);
+        assert_int_equal(w.done, 0);
+        ring();
+    }
+    assert_non_null(strstr(w.settled, "0+0 blocked "));
+}
+
+static void provider_that_is_down_is_left_alone_and_a_fallback_is_asked_at_once(void **state)
+{
+    (void)state;
+    struct llm_call *first = w.call;
+    over(FETCH_REFUSED, 0);
+    ring();
+    over(FETCH_REFUSED, 0);
+    ring();
+    over(FETCH_REFUSED, 0);
+    assert_int_equal(w.done, 1);
+    static const struct llm_handler handler = {.reply = {.on_text = on_text}, .on_done = on_done};
+    static struct model model = {
+        .name = (char *)"m", .id = (char *)"m", .base_url = (char *)"http://h/v1"};
+    struct prompt prompt = {0};
+    struct llm_request r = {.model = &model, .prompt = &prompt};
+    llm_call_free(first);
+    for (int i = 0; i < 2; i++) { /* the fourth and fifth failure open the breaker */
+        assert_int_equal(llm_call_start(w.llm, &r, &handler, NULL, &w.call), ERR_NONE);
+        over(FETCH_REFUSED, 0);
+        if (i == 0)
+            llm_call_free(w.call);
+    }
+    unsigned requests = w.requests;
+    llm_call_free(w.call);
+    r.has_fallback = true;
+    assert_int_equal(llm_call_start(w.llm, &r, &handler, NULL, &w.call), ERR_NONE);
+    ring();
+    assert_int_equal(w.err, ERR_MODEL_UNAVAILABLE);
+    assert_int_equal(w.requests, requests); /* it was not even asked */
+    llm_call_free(w.call);
+    r.has_fallback = false;
+    assert_int_equal(llm_call_start(w.llm, &r, &handler, NULL, &w.call), ERR_NONE);
+    assert_int_equal(w.timer.after_ms, 2000); /* without one it is worth a wait */
+}
+
 static void freeing_a_call_stops_its_request(void **state)
 {
     (void)state;
@@ -312,6 +448,10 @@ int main(void)
         TEST(cut_before_the_first_token_is_tried_again_afterwards_the_step_is),
         TEST(silence_is_a_timeout_and_nonsense_in_the_stream_ends_it_at_once),
         TEST(page_instead_of_a_stream_is_an_error_and_one_piece_of_json_a_reply),
+        TEST(no_request_goes_without_its_permit_and_each_try_is_settled),
+        TEST(over_budget_ends_the_call_with_its_sentence),
+        TEST(met_limit_of_a_key_blocks_it_for_all_and_is_no_failed_try),
+        TEST(provider_that_is_down_is_left_alone_and_a_fallback_is_asked_at_once),
         TEST(freeing_a_call_stops_its_request),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

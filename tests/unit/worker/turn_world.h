@@ -276,6 +276,11 @@ void llm_call_free(struct llm_call *c)
     free(c);
     w.llm = NULL;
 }
+bool llm_call_in_line(const struct llm_call *c)
+{
+    (void)c;
+    return false;
+}
 struct reply *llm_reply(struct llm_call *c) { return &c->reply; }
 
 static const struct tool_spec specs[] = {{"look", "Looks", "{}", false},

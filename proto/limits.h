@@ -1,0 +1,56 @@
+/* proto/limits.h: what all processes share beside conversations, in Redis: how much of a model's
+ * budget was used, what a provider's key allows, how many turns a person has running.
+ *
+ * Operations of the store (store.h): one call number, one answer, answer->limit. Each may be sent
+ * again with the same arguments. What is reserved stays counted until it is settled: a crash
+ * forgets nothing.
+ *
+ *   p:b:{SCOPE}:DAY   hash  tokens, cost (micro-dollars), c:TID (a turn's cost), r:ID (reserved)
+ *   p:k:{KEY}         hash  rat, tat (when the next request, the next token may go), blocked
+ *   p:k:{KEY}:c       zset  calls under way by the end of their lease
+ *   p:a:{OWNER}       zset  turns under way by the end of their lease
+ *   p:a:{OWNER}:m     zset  turns begun in the last minute
+ */
+#ifndef PROTO_LIMITS_H
+#define PROTO_LIMITS_H
+
+#include "proto/store.h"
+
+/* The budget of one scope ("o:" and an owner, or "all") on one day (of Unix time, UTC). */
+struct limit_budget {
+    struct str scope;
+    unsigned day;
+    uint64_t tokens_max, cost_max; /* 0: not limited */
+    struct id turn;
+    uint64_t turn_cost_max;
+};
+enum limit_verdict { LIMIT_OK, LIMIT_TOKENS, LIMIT_COST, LIMIT_TURN_COST, LIMIT_WAIT, LIMIT_NEVER };
+/* Reserves unless it is used up already: so it may be overspent by one step. → limit: verdict */
+uint64_t limits_reserve(struct store *s, const struct limit_budget *b, struct id reservation,
+                        uint64_t tokens, uint64_t cost, store_fn *fn, void *arg);
+/* What was reserved becomes what was used. Settled before: nothing. */
+void limits_settle(struct store *s, const struct limit_budget *b, struct id reservation,
+                   uint64_t tokens, uint64_t cost);
+
+struct limit_key {
+    struct str key;                                              /* names it, is not it */
+    uint32_t requests_per_minute, tokens_per_minute, concurrent; /* 0: not limited */
+};
+/* May a call of so many tokens go? OK: yes, the slot is taken for lease_ms. WAIT: in wait_ms, its
+ * place in line is kept: ask again then, with in_line. NEVER: not within patience_ms. */
+uint64_t limits_key_take(struct store *s, const struct limit_key *k, struct id slot, bool in_line,
+                         uint64_t tokens, int64_t patience_ms, int64_t lease_ms, store_fn *fn,
+                         void *arg);
+/* Gives the slot back. tokens: more (or fewer) than were asked for; block_ms: nobody shall use the
+ * key for so long. */
+void limits_key_give(struct store *s, const struct limit_key *k, struct id slot, int64_t tokens,
+                     int64_t block_ms);
+
+/* May this turn of theirs begin? b: their budget today. OK; WAIT: too many at once or a minute,
+ * wait_ms until it may be asked again; TOKENS, COST: until tomorrow. */
+uint64_t limits_turn_begin(struct store *s, struct str owner, struct id turn, uint32_t at_once,
+                           uint32_t per_minute, int64_t lease_ms, const struct limit_budget *b,
+                           store_fn *fn, void *arg);
+void limits_turn_end(struct store *s, struct str owner, struct id turn);
+
+#endif

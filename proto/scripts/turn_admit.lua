@@ -1,0 +1,29 @@
+#!lua
+-- A M B. May a person begin this turn? -> verdict, wait (limits.h).
+-- turn, at once, a minute, lease, most tokens, most cost.
+local A, M, B = unpack(KEYS)
+local turn, at_once, per_minute, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local now = now_ms()
+redis.call('ZREMRANGEBYSCORE', A, '-inf', now)
+redis.call('ZREMRANGEBYSCORE', M, '-inf', now - 60000)
+if redis.call('ZSCORE', A, turn) then -- sent again
+    return {'ok', 0, 0}
+end
+local used = redis.call('HMGET', B, 'tokens', 'cost')
+for i, most in ipairs({ARGV[5], ARGV[6]}) do
+    if tonumber(most) > 0 and (tonumber(used[i]) or 0) >= tonumber(most) then
+        return {'ok', i, 0}
+    end
+end
+if at_once > 0 and redis.call('ZCARD', A) >= at_once then
+    return {'ok', 4, 2000}
+end
+if per_minute > 0 and redis.call('ZCARD', M) >= per_minute then
+    local first = redis.call('ZRANGE', M, 0, 0, 'WITHSCORES')
+    return {'ok', 4, math.max(1, first[2] + 60000 - now)}
+end
+redis.call('ZADD', A, now + lease, turn)
+redis.call('PEXPIRE', A, lease)
+redis.call('ZADD', M, now, turn)
+redis.call('PEXPIRE', M, 60000)
+return {'ok', 0, 0}

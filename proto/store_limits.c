@@ -1,0 +1,133 @@
+/* Budgets, keys' limits and turns at once: see limits.h. */
+#include <stdio.h>
+#include "proto/limits.h"
+#include "proto/store_call.h"
+
+enum { BUDGET_KEEP_MS = 3 * 24 * 3600 * 1000, OWNER_MAX = 600 };
+
+/* {verdict, wait} of a script. */
+static void on_limit(struct store_call *c, struct store_ask *a, enum err err,
+                     const struct redisReply *reply)
+{
+    (void)a;
+    store_call_end(c, err,
+                   &(struct store_answer){.limit = {(int)redis_int(redis_at(reply, 1)),
+                                                    redis_int(redis_at(reply, 2))}});
+}
+
+static void ask_key(struct store_ask *a, const char *prefix, struct str name, const char *suffix)
+{
+    char key[OWNER_MAX + 64];
+    int len = snprintf(key, sizeof(key), "%s{%.*s}%s", prefix,
+                       (int)(name.len < OWNER_MAX ? name.len : OWNER_MAX), name.at, suffix);
+    ask_str(a, (struct str){key, (size_t)len});
+}
+
+static void ask_budget_key(struct store_ask *a, const struct limit_budget *b)
+{
+    char day[16];
+    snprintf(day, sizeof(day), ":%u", b->day);
+    ask_key(a, "p:b:", b->scope, day);
+}
+
+uint64_t limits_reserve(struct store *s, const struct limit_budget *b, struct id reservation,
+                        uint64_t tokens, uint64_t cost, store_fn *fn, void *arg)
+{
+    struct store_ask *a = ask_script(store_call_new(s, fn, arg), SCRIPT_budget_reserve, on_limit);
+    ask_budget_key(a, b);
+    a->keys = 1;
+    ask_id(a, reservation);
+    ask_num(a, (int64_t)tokens);
+    ask_num(a, (int64_t)cost);
+    ask_num(a, (int64_t)b->tokens_max);
+    ask_num(a, (int64_t)b->cost_max);
+    ask_id(a, b->turn);
+    ask_num(a, (int64_t)b->turn_cost_max);
+    ask_num(a, BUDGET_KEEP_MS);
+    return ask_send(a);
+}
+
+void limits_settle(struct store *s, const struct limit_budget *b, struct id reservation,
+                   uint64_t tokens, uint64_t cost)
+{
+    struct store_ask *a = ask_script(store_call_new(s, NULL, NULL), SCRIPT_budget_settle, on_limit);
+    ask_budget_key(a, b);
+    a->keys = 1;
+    ask_id(a, reservation);
+    ask_num(a, (int64_t)tokens);
+    ask_num(a, (int64_t)cost);
+    ask_id(a, b->turn);
+    ask_send(a);
+}
+
+static struct store_ask *key_ask(struct store *s, enum store_script script,
+                                 const struct limit_key *k, store_fn *fn, void *arg)
+{
+    struct store_ask *a = ask_script(store_call_new(s, fn, arg), script, on_limit);
+    ask_key(a, "p:k:", k->key, "");
+    ask_key(a, "p:k:", k->key, ":c");
+    a->keys = 2;
+    return a;
+}
+
+uint64_t limits_key_take(struct store *s, const struct limit_key *k, struct id slot, bool in_line,
+                         uint64_t tokens, int64_t patience_ms, int64_t lease_ms, store_fn *fn,
+                         void *arg)
+{
+    struct store_ask *a = key_ask(s, SCRIPT_key_take, k, fn, arg);
+    ask_id(a, slot);
+    ask_num(a, in_line);
+    ask_num(a, k->requests_per_minute);
+    ask_num(a, k->tokens_per_minute);
+    ask_num(a, k->concurrent);
+    ask_num(a, (int64_t)tokens);
+    ask_num(a, patience_ms);
+    ask_num(a, lease_ms);
+    return ask_send(a);
+}
+
+void limits_key_give(struct store *s, const struct limit_key *k, struct id slot, int64_t tokens,
+                     int64_t block_ms)
+{
+    struct store_ask *a = key_ask(s, SCRIPT_key_give, k, NULL, NULL);
+    ask_id(a, slot);
+    ask_num(a, k->tokens_per_minute);
+    ask_num(a, tokens);
+    ask_num(a, block_ms);
+    ask_send(a);
+}
+
+uint64_t limits_turn_begin(struct store *s, struct str owner, struct id turn, uint32_t at_once,
+                           uint32_t per_minute, int64_t lease_ms, const struct limit_budget *b,
+                           store_fn *fn, void *arg)
+{
+    struct store_ask *a = ask_script(store_call_new(s, fn, arg), SCRIPT_turn_admit, on_limit);
+    char name[OWNER_MAX + 8];
+    int len = snprintf(name, sizeof(name), "o:%.*s",
+                       (int)(owner.len < OWNER_MAX - 2 ? owner.len : OWNER_MAX - 2), owner.at);
+    struct limit_budget theirs = *b;
+    theirs.scope = (struct str){name, (size_t)len};
+    ask_key(a, "p:a:", theirs.scope, "");
+    ask_key(a, "p:a:", theirs.scope, ":m");
+    ask_budget_key(a, &theirs);
+    a->keys = 3;
+    ask_id(a, turn);
+    ask_num(a, at_once);
+    ask_num(a, per_minute);
+    ask_num(a, lease_ms);
+    ask_num(a, (int64_t)b->tokens_max);
+    ask_num(a, (int64_t)b->cost_max);
+    return ask_send(a);
+}
+
+void limits_turn_end(struct store *s, struct str owner, struct id turn)
+{
+    struct store_ask *a = ask_script(store_call_new(s, NULL, NULL), SCRIPT_turn_leave, on_limit);
+    char name[OWNER_MAX + 8];
+    int len = snprintf(name, sizeof(name), "o:%.*s",
+                       (int)(owner.len < OWNER_MAX - 2 ? owner.len : OWNER_MAX - 2), owner.at);
+    ask_key(a, "p:a:", (struct str){name, (size_t)len}, "");
+    a->keys = 1;
+    ask_id(a, turn);
+    ask_send(a);
+}

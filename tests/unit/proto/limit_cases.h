@@ -1,0 +1,155 @@
+/* tests/unit/proto/limit_cases.h: what proto/limits.h promises, as cases of the store. Each uses
+ * names of its own: the ids of its play. */
+#ifndef LIMIT_CASES_H
+#define LIMIT_CASES_H
+
+#include "proto/limits.h"
+
+static struct limit_budget small_budget(struct play *p)
+{
+    return (struct limit_budget){.scope = p->owner,
+                                 .day = 20000,
+                                 .tokens_max = 100,
+                                 .cost_max = 1000,
+                                 .turn = p->turn,
+                                 .turn_cost_max = 500};
+}
+
+static int reserve(struct play *p, const struct limit_budget *b, struct id id, uint64_t tokens,
+                   uint64_t cost)
+{
+    return OK(p->f, limits_reserve, b, id, tokens, cost)->verdict;
+}
+
+CASE(budget_is_overspent_by_one_step_at_most)
+{
+    struct limit_budget b = small_budget(p);
+    struct id one = id_new(), two = id_new(), three = id_new();
+    assert_int_equal(reserve(p, &b, one, 90, 10), LIMIT_OK);
+    assert_int_equal(reserve(p, &b, one, 90, 10), LIMIT_OK); /* sent again: once */
+    assert_int_equal(reserve(p, &b, two, 90, 10), LIMIT_OK); /* 90 of 100: one more */
+    assert_int_equal(reserve(p, &b, three, 1, 1), LIMIT_TOKENS);
+    limits_settle(f->store, &b, two, 5, 10);  /* it was less */
+    limits_settle(f->store, &b, two, 50, 10); /* settled already */
+    assert_int_equal(reserve(p, &b, three, 1, 1), LIMIT_OK);
+    limits_settle(f->store, &b, three, 5, 1);
+    assert_int_equal(reserve(p, &b, id_new(), 1, 1), LIMIT_TOKENS); /* one was lost: it counts */
+    b.day++;
+    assert_int_equal(reserve(p, &b, id_new(), 1, 1), LIMIT_OK);
+}
+
+CASE(budget_of_cost_and_of_a_turn_are_their_own)
+{
+    struct limit_budget b = small_budget(p);
+    assert_int_equal(reserve(p, &b, id_new(), 1, 600), LIMIT_OK);
+    assert_int_equal(reserve(p, &b, id_new(), 1, 1), LIMIT_TURN_COST);
+    b.turn = id_new();
+    assert_int_equal(reserve(p, &b, id_new(), 1, 450), LIMIT_OK);
+    b.turn = id_new();
+    assert_int_equal(reserve(p, &b, id_new(), 1, 1), LIMIT_COST);
+    b.cost_max = 0;
+    assert_int_equal(reserve(p, &b, id_new(), 1, 1), LIMIT_OK);
+}
+
+static struct got *take(struct play *p, const struct limit_key *k, struct id slot, bool in_line)
+{
+    return OK(p->f, limits_key_take, k, slot, in_line, 10, 300000, 60000);
+}
+
+CASE(requests_of_a_key_go_out_in_line_and_never_more_than_a_minute_allows)
+{
+    struct limit_key k = {.key = p->owner, .requests_per_minute = 60};
+    int64_t waits[80];
+    for (int i = 0; i < 80; i++) {
+        struct got *g = take(p, &k, id_new(), false);
+        assert_true(g->verdict == (g->wait_ms > 0 ? LIMIT_WAIT : LIMIT_OK));
+        waits[i] = g->wait_ms;
+    }
+    assert_int_equal(waits[0], 0);
+    for (int i = 1; i < 80; i++)
+        assert_true(waits[i] >= waits[i - 1] - 100); /* each behind the one before */
+    assert_true(waits[60] >= 59000);                 /* the 61st is a minute after the first */
+    assert_true(waits[79] < 90000);
+    struct got *g = take(p, &k, id_new(), true);
+    assert_int_equal(g->verdict, LIMIT_OK); /* its turn has come */
+    g = OK(f, limits_key_take, &k, id_new(), false, 10, 5000, 60000);
+    assert_int_equal(g->verdict, LIMIT_NEVER);
+    assert_true(g->wait_ms > 5000);
+}
+
+CASE(tokens_of_a_key_are_spread_and_settled)
+{
+    struct limit_key k = {.key = p->owner, .tokens_per_minute = 1000};
+    struct id slot = id_new();
+    assert_int_equal(OK(f, limits_key_take, &k, slot, false, 500, 300000, 60000)->verdict,
+                     LIMIT_OK);
+    struct got *g = OK(f, limits_key_take, &k, id_new(), false, 500, 1000, 60000);
+    assert_int_equal(g->verdict, LIMIT_NEVER);
+    assert_true(g->wait_ms > 20000 && g->wait_ms < 33000);
+    limits_key_give(f->store, &k, slot, -490, 0); /* it needed ten */
+    assert_int_equal(OK(f, limits_key_take, &k, id_new(), false, 500, 1000, 60000)->verdict,
+                     LIMIT_OK);
+}
+
+CASE(calls_at_once_are_counted_and_a_lost_one_frees_its_slot)
+{
+    struct limit_key k = {.key = p->owner, .concurrent = 2};
+    struct id one = id_new(), two = id_new();
+    assert_int_equal(take(p, &k, one, false)->verdict, LIMIT_OK);
+    assert_int_equal(take(p, &k, one, false)->verdict, LIMIT_OK); /* sent again */
+    assert_int_equal(OK(f, limits_key_take, &k, two, false, 10, 1000, 500)->verdict, LIMIT_OK);
+    assert_int_equal(take(p, &k, id_new(), true)->verdict, LIMIT_WAIT);
+    limits_key_give(f->store, &k, one, 0, 0);
+    assert_int_equal(take(p, &k, id_new(), true)->verdict, LIMIT_OK);
+    assert_int_equal(take(p, &k, id_new(), true)->verdict, LIMIT_WAIT);
+    f->pass(f, 600); /* two was never heard of again */
+    assert_int_equal(take(p, &k, id_new(), true)->verdict, LIMIT_OK);
+}
+
+CASE(refusal_that_one_saw_slows_all)
+{
+    struct limit_key k = {.key = p->owner};
+    assert_int_equal(take(p, &k, id_new(), false)->verdict, LIMIT_OK);
+    limits_key_give(f->store, &k, id_new(), 0, 10000);
+    struct got *g = take(p, &k, id_new(), false);
+    assert_int_equal(g->verdict, LIMIT_WAIT);
+    assert_true(g->wait_ms > 8000 && g->wait_ms <= 10000);
+    assert_int_equal(take(p, &k, id_new(), true)->verdict, LIMIT_WAIT);
+}
+
+CASE(turns_at_once_and_a_minute_are_limited_by_person)
+{
+    struct limit_budget b = {.day = 20000};
+    struct id one = id_new(), two = id_new();
+#define ADMIT(turn, at_once, per_minute)                                                           \
+    OK(f, limits_turn_begin, p->owner, turn, at_once, per_minute, 600, &b)
+    assert_int_equal(ADMIT(one, 2, 0)->verdict, LIMIT_OK);
+    assert_int_equal(ADMIT(two, 2, 0)->verdict, LIMIT_OK);
+    assert_int_equal(ADMIT(two, 2, 0)->verdict, LIMIT_OK); /* sent again */
+    assert_int_equal(ADMIT(id_new(), 2, 0)->verdict, LIMIT_WAIT);
+    limits_turn_end(f->store, p->owner, one);
+    assert_int_equal(ADMIT(id_new(), 2, 0)->verdict, LIMIT_OK);
+    f->pass(f, 700); /* both were lost */
+    assert_int_equal(ADMIT(id_new(), 2, 0)->verdict, LIMIT_OK);
+    struct got *g = ADMIT(id_new(), 0, 4);
+    assert_int_equal(g->verdict, LIMIT_WAIT);
+    assert_true(g->wait_ms > 50000 && g->wait_ms <= 60000);
+    char scope[128];
+    snprintf(scope, sizeof(scope), "o:%.*s", (int)p->owner.len, p->owner.at);
+    struct limit_budget spent = {.scope = str_of(scope), .day = 20000, .tokens_max = 10};
+    assert_int_equal(reserve(p, &spent, id_new(), 10, 0), LIMIT_OK);
+    b.tokens_max = 10;
+    assert_int_equal(ADMIT(id_new(), 0, 0)->verdict, LIMIT_TOKENS);
+#undef ADMIT
+}
+
+#define LIMIT_CASES                                                                                \
+    cmocka_unit_test(budget_is_overspent_by_one_step_at_most),                                     \
+        cmocka_unit_test(budget_of_cost_and_of_a_turn_are_their_own),                              \
+        cmocka_unit_test(requests_of_a_key_go_out_in_line_and_never_more_than_a_minute_allows),    \
+        cmocka_unit_test(tokens_of_a_key_are_spread_and_settled),                                  \
+        cmocka_unit_test(calls_at_once_are_counted_and_a_lost_one_frees_its_slot),                 \
+        cmocka_unit_test(refusal_that_one_saw_slows_all),                                          \
+        cmocka_unit_test(turns_at_once_and_a_minute_are_limited_by_person)
+
+#endif
