@@ -10,9 +10,18 @@ void dispatch_init(struct dispatch *d, unsigned queue_max)
     list_init(&d->queue);
 }
 
-void dispatch_turn_init(struct dispatch_turn *t)
+/* Two owners with one hash (FNV-1a) would share their turn in the round: no harm. */
+static uint64_t hash_of(const char *owner)
 {
-    *t = (struct dispatch_turn){0};
+    uint64_t hash = UINT64_C(14695981039346656037);
+    for (; *owner; owner++)
+        hash = (hash ^ (unsigned char)*owner) * UINT64_C(1099511628211);
+    return hash;
+}
+
+void dispatch_turn_init(struct dispatch_turn *t, const char *owner)
+{
+    *t = (struct dispatch_turn){.owner = hash_of(owner)};
     list_init(&t->node);
 }
 
@@ -77,13 +86,24 @@ static void put(struct dispatch *d, struct dispatch_turn *t)
 
 void dispatch_submit(struct dispatch *d, struct dispatch_turn *t)
 {
+    struct list *before = &d->queue; /* what it is put before: the first of a later round */
     put(d, t);
-    list_push(&d->queue, &t->node);
+    t->round = d->round + 1; /* not the present one: who always comes back would always be first */
+    list_each (&d->queue, node, next) {
+        const struct dispatch_turn *other = list_of(node, struct dispatch_turn, node);
+        if (other->owner == t->owner && other->round >= t->round)
+            t->round = other->round + 1;
+    }
+    while (before->prev != &d->queue &&
+           list_of(before->prev, struct dispatch_turn, node)->round > t->round)
+        before = before->prev;
+    list_push(before, &t->node);
 }
 
 void dispatch_submit_first(struct dispatch *d, struct dispatch_turn *t)
 {
     put(d, t);
+    t->round = 0;
     list_unshift(&d->queue, &t->node);
 }
 
@@ -109,6 +129,8 @@ struct dispatch_turn *dispatch_next(struct dispatch *d, struct dispatch_worker *
         return NULL;
     struct dispatch_turn *t = list_first(&d->queue, struct dispatch_turn, node);
     list_remove(&t->node);
+    if (t->round > d->round)
+        d->round = t->round;
     t->queued = false;
     d->queued--;
     t->worker = best;

@@ -2,7 +2,8 @@
  *
  * Facts: workers come, report, leave; turns are submitted, end, are taken back. Decision:
  * dispatch_next(). Least-loaded first, within capacity; what finds no room waits in one bounded
- * queue, in order. Turns and workers are embedded in their owners' structs, which outlive their
+ * queue, fair by owner: each gets one turn out in every round, so that one who asks for 200 delays
+ * another by one. Turns and workers are embedded in their owners' structs, which outlive their
  * stay here. */
 #ifndef GATEWAY_DISPATCH_H
 #define GATEWAY_DISPATCH_H
@@ -15,6 +16,7 @@ struct dispatch {
     struct list workers; /* of dispatch_worker */
     struct list queue;   /* of dispatch_turn */
     unsigned queued, queue_max, capacity, worker_count;
+    uint64_t round; /* of the turn that left the queue last */
 };
 struct dispatch_worker {
     struct list node;
@@ -28,10 +30,11 @@ struct dispatch_turn {
     struct list node;
     struct dispatch_worker *worker; /* NULL: queued, or not here at all */
     bool queued;
+    uint64_t owner, round; /* a hash; when it is to leave the queue */
 };
 
 void dispatch_init(struct dispatch *d, unsigned queue_max);
-void dispatch_turn_init(struct dispatch_turn *t);
+void dispatch_turn_init(struct dispatch_turn *t, const char *owner);
 
 void dispatch_worker_add(struct dispatch *d, struct dispatch_worker *w, unsigned capacity);
 void dispatch_worker_report(struct dispatch_worker *w,
@@ -45,7 +48,8 @@ void dispatch_worker_remove(struct dispatch *d, struct dispatch_worker *w,
 
 bool dispatch_room(const struct dispatch *d);        /* one more turn would be run or queued */
 bool dispatch_idle_worker(const struct dispatch *d); /* a worker has room now */
-void dispatch_submit(struct dispatch *d, struct dispatch_turn *t); /* to the end of the queue */
+/* Behind all that its owner has in the queue, one a round. */
+void dispatch_submit(struct dispatch *d, struct dispatch_turn *t);
 void dispatch_submit_first(
     struct dispatch *d,
     struct dispatch_turn *t); /* one that had been running: before all new ones */

@@ -131,8 +131,10 @@ void call_fail(struct call *c, enum err err, const char *sentence)
     unsigned status = err_http_status(err);
     buf_init(&b, 4096);
     err_json(&b, err, sentence);
+    char after[16];
+    snprintf(after, sizeof after, "%u", c->retry_after_s ? c->retry_after_s : 2);
     if (status == 429 || status == 503)
-        http_add_header(c->request, "Retry-After", "2");
+        http_add_header(c->request, "Retry-After", after);
     call_reply(c, status, buf_str(&b));
     buf_free(&b);
 }

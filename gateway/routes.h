@@ -28,6 +28,7 @@ struct call {
     void (*on_gone)(struct call *c); /* the client left: what the handler must undo beside
                                         forgetting store_call; or NULL */
     uint64_t begun_ns;
+    uint32_t retry_after_s; /* of a 429 or 503; 0: soon */
 };
 
 void routes_on_request(void *gateway, struct http_request *r); /* http_callbacks.on_request */

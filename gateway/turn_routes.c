@@ -2,6 +2,7 @@
  * decisions.c has …/resume. */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include "common/check.h"
 #include "common/log.h"
 #include "gateway/broker.h"
@@ -9,6 +10,8 @@
 #include "proto/path.h"
 
 enum { CONTEXT_BYTES_MAX = 65536, MODEL_BYTES_MAX = 200, DATASOURCES_MAX = 16 };
+
+enum { DAY_S = 24 * 3600 };
 
 /* ---- POST /session/ID/turn ---- */
 
@@ -18,6 +21,7 @@ struct question {
     struct path datasource;
     char *path, *message, *model, *context;
     bool async;
+    struct id slot; /* its place among its person's turns: the same when it is sent again */
 };
 
 static void question_free(struct question *q)
@@ -131,7 +135,8 @@ static void begin(struct question *q)
     struct record_request request = {.owner = str_of(c->user),
                                      .datasource_path = str_of(q->path),
                                      .context = str_of(q->context),
-                                     .model = str_of(q->model)};
+                                     .model = str_of(q->model),
+                                     .slot = id_key(&q->slot)};
     struct record_message message = {.role = ROLE_USER,
                                      .turn = turn,
                                      .at_ms = loop_wall_ms(),
@@ -151,6 +156,73 @@ static void begin(struct question *q)
     question_free(q);
 }
 
+static void question_gone(struct call *c)
+{
+    struct question *q = c->data;
+    if (!id_is_zero(q->slot))
+        limits_turn_end(c->gateway->store, str_of(c->user), q->slot);
+    question_free(q);
+}
+
+static void refuse(struct question *q, const struct store_answer *a, unsigned day)
+{
+    struct call *c = q->call;
+    char sentence[160], till[40];
+    time_t reset_s = (time_t)(day + 1) * DAY_S;
+    struct tm tm;
+    bool wait = a->limit.verdict == LIMIT_WAIT;
+    strftime(till, sizeof till, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&reset_s, &tm));
+    c->retry_after_s = wait ? (uint32_t)(a->limit.wait_ms + 999) / 1000
+                            : (uint32_t)(reset_s - loop_wall_ms() / 1000);
+    snprintf(sentence, sizeof sentence, "Your %s budget of today is used up; it resets at %s",
+             a->limit.verdict == LIMIT_COST ? "cost" : "token", till);
+    question_free(q);
+    call_fail(c, wait ? ERR_RATE_LIMITED : ERR_BUDGET,
+              wait ? "You have as many turns as are allowed at once or in a minute" : sentence);
+}
+
+static void on_admitted(void *arg, enum err err, const struct store_answer *a)
+{
+    struct question *q = arg;
+    struct call *c = q->call;
+    c->store_call = 0;
+    c->on_gone = NULL;
+    if (err != ERR_NONE) {
+        question_free(q);
+        call_fail(c, err, NULL);
+    } else if (a->limit.verdict != LIMIT_OK) {
+        metric_add(gateway_metric(METRIC_turns_refused), 1);
+        refuse(q, a, (unsigned)(loop_wall_ms() / 1000 / DAY_S));
+    } else {
+        begin(q);
+    }
+}
+
+/* What a person may have at once, in a minute and on a day, is asked first: it lies in another slot
+ * of a cluster than the session. */
+static void admit(struct question *q)
+{
+    enum { LEASE_MS = 30 * 60 * 1000 }; /* longer than a turn runs; after a crash it ends by this */
+    struct call *c = q->call;
+    const struct gateway_settings *s = &c->gateway->settings;
+    struct limit_budget b = {.day = (unsigned)(loop_wall_ms() / 1000 / DAY_S),
+                             .tokens_max = s->user_tokens,
+                             .cost_max = s->user_cost};
+    char key[65];
+    struct str once = call_key(c, key);
+    q->slot = id_new();
+    if (once.len >= sizeof q->slot.bytes)
+        memcpy(q->slot.bytes, once.at, sizeof q->slot.bytes);
+    if (!s->user_turns && !s->user_turns_minute && !b.tokens_max && !b.cost_max) {
+        begin(q);
+        return;
+    }
+    c->data = q;
+    c->on_gone = question_gone;
+    c->store_call = limits_turn_begin(c->gateway->store, str_of(c->user), q->slot, s->user_turns,
+                                      s->user_turns_minute, LEASE_MS, &b, on_admitted, q);
+}
+
 static void on_refreshed(void *arg, enum err err, struct secret *take_access, int64_t expires_ms)
 {
     struct question *q = arg;
@@ -163,10 +235,8 @@ static void on_refreshed(void *arg, enum err err, struct secret *take_access, in
         c->credentials.expires_ms = expires_ms;
     } /* else the token that it has is still good for now; the worker will ask again when it no
          longer is */
-    begin(q);
+    admit(q);
 }
-
-static void question_gone(struct call *c) { question_free(c->data); }
 
 static bool expires_soon(const struct credentials *k)
 {
@@ -193,7 +263,7 @@ void turns_post(struct call *c)
         c->on_gone = question_gone;
         c->identity_id = identity_refresh(g->identity, c->credentials.refresh, on_refreshed, q);
     } else {
-        begin(q);
+        admit(q);
     }
 }
 

@@ -71,7 +71,7 @@ static struct turn *turn_new(struct gateway *g, struct id session, struct id tur
     t->turn = turn;
     CHECK(owner.len < sizeof t->owner);
     memcpy(t->owner, owner.at, owner.len);
-    dispatch_turn_init(&t->slot);
+    dispatch_turn_init(&t->slot, t->owner);
     tail_init(&t->tail, g->settings.tail_bytes_max);
     list_init(&t->followers);
     list_push(&g->turns->all, &t->node);
@@ -477,10 +477,13 @@ static void on_begun(void *arg, enum err err, const struct store_answer *a)
             t->asker = NULL;
         }
         metric_add(gateway_metric(METRIC_turns_refused), 1);
+        limits_turn_end(g->store, str_of(t->owner), t->limit_slot);
         move(t, PLACE_FOLLOWED);
         return;
     }
     if (a->turn.duplicate && !id_eq(a->turn.turn, t->turn)) {
+        if (turn_state_over(a->turn.state))
+            limits_turn_end(g->store, str_of(t->owner), t->limit_slot);
         answer_duplicate(t, &a->turn);
         return;
     }
@@ -515,6 +518,8 @@ void turns_begin(struct call *c, const struct store_begin *begin, bool async)
     c->credentials = (struct credentials){0};
     t->asker = c;
     t->asker_async = async;
+    CHECK(begin->request->slot.len == sizeof t->limit_slot.bytes);
+    memcpy(t->limit_slot.bytes, begin->request->slot.at, sizeof t->limit_slot.bytes);
     c->data = t;
     c->on_gone = asker_gone;
     t->store_call = store_turn_begin(g->store, begin, on_begun, t);
@@ -536,6 +541,7 @@ void turns_withdraw(struct turn *t)
      * wish when it loads the turn. */
     store_turn_release(g->store, t->session, t->turn, t->epoch, ignore, NULL);
     store_turn_cancel(g->store, str_of(t->owner), t->session, t->turn, ignore, NULL);
+    limits_turn_end(g->store, str_of(t->owner), t->limit_slot);
     leave_to_store(t);
 }
 

@@ -14,6 +14,7 @@
 #include "gateway/identity.h"
 #include "gateway/routes.h"
 #include "proto/frame.h"
+#include "proto/limits.h"
 
 #define TURN_PLACES(X)                                                                             \
     X(BEGINNING) /* the store is asked to accept it */                                             \
@@ -33,6 +34,7 @@ struct turn {
     struct gateway *gateway;
     enum turn_place place;
     struct id session, turn;
+    struct id limit_slot; /* of one that was begun here: its place among its person's (limits.h) */
     uint32_t epoch;
     char owner[USER_MAX_BYTES];
     struct credentials credentials;

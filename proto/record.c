@@ -71,11 +71,12 @@ bool record_message_encode(const struct record_message *m, struct buf *b)
 
 bool record_request_encode(const struct record_request *r, struct buf *b)
 {
-    pack_map(b, 4);
+    pack_map(b, 5);
     key_text(b, "owner", r->owner);
     key_text(b, "ds", r->datasource_path);
     key_text(b, "ctx", r->context);
     key_text(b, "model", r->model);
+    key_text(b, "slot", r->slot);
     return !b->overflowed;
 }
 
@@ -271,7 +272,8 @@ enum err record_request_decode(struct str bytes, struct record_request *out)
     const struct field fields[] = {{"owner", NULL, &out->owner},
                                    {"ds", NULL, &out->datasource_path},
                                    {"ctx", NULL, &out->context},
-                                   {"model", NULL, &out->model}};
+                                   {"model", NULL, &out->model},
+                                   {"slot", NULL, &out->slot}};
     if (bytes.len <= RECORD_BYTES_MAX && read_map(&bytes, fields, sizeof fields / sizeof *fields) &&
         bytes.len == 0)
         return ERR_NONE;

@@ -121,6 +121,15 @@ const struct model *models_find(const struct models *m, struct str name)
     return NULL;
 }
 
+const struct model *models_choose(const struct models *m, struct str name, unsigned fallback,
+                                  bool *left)
+{
+    const struct model *model = models_find(m, name);
+    *left = model && fallback < model->fallback_count;
+    bool has = model && fallback > 0 && fallback <= model->fallback_count;
+    return has ? model->fallbacks[fallback - 1] : model;
+}
+
 uint64_t model_cost(const struct model *m, uint64_t input_tokens, uint64_t output_tokens,
                     uint64_t cached_tokens)
 {

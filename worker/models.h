@@ -94,6 +94,9 @@ void models_free(struct models *m);
 unsigned models_count(const struct models *m);
 const struct model *models_at(const struct models *m, unsigned i);        /* 0: the default one */
 const struct model *models_find(const struct models *m, struct str name); /* empty: default; NULL */
+/* The same, or its nth fallback (1, 2 …). *left: there are more after it. */
+const struct model *models_choose(const struct models *m, struct str name, unsigned fallback,
+                                  bool *left);
 unsigned models_accounts(const struct models *m);
 const char *provider_word(enum provider p);
 /* What tokens cost with this model, in millionths of a dollar; cached of the input are cheaper. */

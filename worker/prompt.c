@@ -1,6 +1,7 @@
 #include "worker/prompt.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include "common/check.h"
 #include "worker/zone.h"
 
@@ -19,6 +20,15 @@ static void gather(const struct prompt_input *in, struct prompt *out);
 static enum err fit(const struct prompt_input *in, struct prompt *out);
 
 uint64_t prompt_tokens(uint64_t bytes) { return (bytes + 3) / 4; }
+
+uint32_t prompt_tools_tokens(const struct tool_spec *tools, unsigned count)
+{
+    enum { FRAME_BYTES = 80 }; /* what a format writes around each */
+    uint64_t bytes = 0;
+    for (unsigned i = 0; i < count; i++)
+        bytes += strlen(tools[i].description) + strlen(tools[i].schema_json) + FRAME_BYTES;
+    return (uint32_t)prompt_tokens(bytes);
+}
 
 enum err prompt_build(const struct prompt_input *in, struct prompt *out)
 {

@@ -15,6 +15,7 @@
 #include "proto/err.h"
 #include "proto/store.h"
 #include "worker/scene.h"
+#include "worker/tools/tools.h"
 
 enum prompt_kind { PROMPT_USER, PROMPT_ASSISTANT, PROMPT_RESULT };
 struct prompt_item {
@@ -49,6 +50,7 @@ struct prompt_input {
 /* ERR_CONTEXT_TOO_LONG: the question alone does not fit. */
 enum err prompt_build(const struct prompt_input *in, struct prompt *out) warn_unused;
 void prompt_free(struct prompt *p);
+uint32_t prompt_tools_tokens(const struct tool_spec *tools, unsigned count);
 /* About so many tokens: four bytes each. */
 uint64_t prompt_tokens(uint64_t bytes);
 

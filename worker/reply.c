@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 #include "common/check.h"
+#include "common/loop.h"
 
 static enum err take(struct reply *r, size_t bytes);
 static struct reply_call *find(struct reply *r, int64_t index, struct str call_id);
@@ -177,6 +178,32 @@ enum err reply_end(struct reply *r, uint32_t step)
         r->output_tokens = (bytes + 3) / 4;
     }
     return ERR_NONE;
+}
+
+struct record_message reply_message(const struct reply *r, struct record_call *calls,
+                                    unsigned call_count)
+{
+    for (unsigned i = 0; i < call_count; i++)
+        calls[i] = (struct record_call){
+            str_of(r->calls[i].call_id), str_of(r->calls[i].tool_name),
+            r->calls[i].arguments.len > 0 ? buf_str(&r->calls[i].arguments) : STR("{}")};
+    return (struct record_message){.role = ROLE_ASSISTANT,
+                                   .at_ms = loop_wall_ms(),
+                                   .content = buf_str(&r->content),
+                                   .reasoning = buf_str(&r->reasoning),
+                                   .stop_reason = str_of(r->stop_reason),
+                                   .state = r->state.overflowed ? (struct str){NULL, 0}
+                                                                : buf_str(&r->state),
+                                   .input_tokens = r->input_tokens,
+                                   .output_tokens = r->output_tokens,
+                                   .calls = calls,
+                                   .call_count = call_count};
+}
+
+bool reply_other_may(const struct reply *r, enum err err)
+{
+    return !r->began && (err == ERR_MODEL_UNAVAILABLE || err == ERR_MODEL_REFUSED ||
+                         err == ERR_MODEL_TIMEOUT || err == ERR_MODEL_BROKEN);
 }
 
 static void name_calls(struct reply *r, uint32_t step)

@@ -90,11 +90,18 @@ static void mark(struct turn *t)
     list_push(t->config->dirty, &t->dirty);
 }
 
+static void fail_as(struct turn *t, struct agent_fact f, const char *detail)
+{
+    snprintf(t->detail, sizeof(t->detail), "%s",
+             detail && detail[0] ? detail : err_sentence(f.err));
+    t->detail_of = f.err;
+    f.kind = FACT_FAILED;
+    tell(t, f);
+}
+
 static void fail(struct turn *t, enum err err, bool again, const char *detail)
 {
-    snprintf(t->detail, sizeof(t->detail), "%s", detail && detail[0] ? detail : err_sentence(err));
-    t->detail_of = err;
-    tell(t, (struct agent_fact){.kind = FACT_FAILED, .err = err, .again = again});
+    fail_as(t, (struct agent_fact){.err = err, .again = again}, detail);
 }
 
 void turn_cancel(struct turn *t) { tell(t, (struct agent_fact){.kind = FACT_CANCEL}); }
@@ -200,6 +207,8 @@ static void on_loaded(void *arg, enum err err, const struct store_answer *answer
     if (t->asked_ms == 0) {
         t->asked_ms = load->now_ms;
         t->owner = str_dup(request.owner);
+        if (request.slot.len == sizeof(t->limit_slot.bytes))
+            memcpy(t->limit_slot.bytes, request.slot.at, sizeof(t->limit_slot.bytes));
     }
     if (!t->journal_open) {
         t->journal_open = true;
@@ -336,22 +345,16 @@ static void begin_call(struct turn *t, const struct store_answer *answer,
     static const struct llm_handler handler = {{on_text, on_reasoning, on_call}, on_llm_done};
     const struct turn_config *c = t->config;
     struct str wanted = request->model.len > 0 ? request->model : answer->load->session.model;
-    t->model = models_find(c->models, wanted);
+    t->model = models_choose(c->models, wanted, t->fallback, &t->fallback_left);
     if (t->model == NULL) {
         fail(t, ERR_MODEL_UNKNOWN, false, NULL);
         return;
     }
-    unsigned fallbacks = t->model->fallback_count;
-    if (t->fallback > 0 && t->fallback <= fallbacks)
-        t->model = t->model->fallbacks[t->fallback - 1];
     unsigned tool_count;
     const struct tool_spec *tools = tools_specs(&tool_count);
-    uint64_t tools_bytes = 0;
     bool last_call = agent_last_call(&t->agent);
     if (last_call)
         tool_count = 0;
-    for (unsigned i = 0; i < tool_count; i++)
-        tools_bytes += strlen(tools[i].description) + strlen(tools[i].schema_json) + 80;
     struct prompt_input in = {.messages = answer->messages,
                               .message_count = answer->message_count,
                               .scene = &t->scene,
@@ -359,7 +362,7 @@ static void begin_call(struct turn *t, const struct store_answer *answer,
                               .now_ms = t->asked_ms,
                               .window_tokens = t->model->window_tokens,
                               .output_tokens_max = t->model->output_tokens_max,
-                              .tools_tokens = (uint32_t)prompt_tokens(tools_bytes),
+                              .tools_tokens = prompt_tools_tokens(tools, tool_count),
                               .last_call = last_call,
                               .shrink = t->agent.shrink};
     struct prompt prompt;
@@ -380,9 +383,8 @@ static void begin_call(struct turn *t, const struct store_answer *answer,
                             .step = t->agent.step,
                             .turn = t->id,
                             .owner = str_of(t->owner),
-                            .has_fallback = t->fallback < fallbacks,
+                            .has_fallback = t->fallback_left,
                             .token = t->token};
-    t->fallback_left = r.has_fallback;
     if (t->agent.state == AGENT_THINKING)
         err = llm_call_start(c->llm, &r, &handler, t, &t->llm);
     prompt_free(&prompt);
@@ -390,28 +392,14 @@ static void begin_call(struct turn *t, const struct store_answer *answer,
         fail(t, err, false, NULL);
 }
 
-/* The reply as a message of the conversation; borrowed from the reply. */
 static struct record_message as_message(struct turn *t, struct reply *r, struct record_call *calls,
                                         unsigned call_count)
 {
-    for (unsigned i = 0; i < call_count; i++)
-        calls[i] = (struct record_call){
-            str_of(r->calls[i].call_id), str_of(r->calls[i].tool_name),
-            r->calls[i].arguments.len > 0 ? buf_str(&r->calls[i].arguments) : STR("{}")};
-    return (struct record_message){.role = ROLE_ASSISTANT,
-                                   .turn = t->id,
-                                   .step = t->agent.step,
-                                   .at_ms = loop_wall_ms(),
-                                   .content = buf_str(&r->content),
-                                   .reasoning = buf_str(&r->reasoning),
-                                   .stop_reason = str_of(r->stop_reason),
-                                   .model = str_of(t->model->name),
-                                   .state = r->state.overflowed ? (struct str){NULL, 0}
-                                                                : buf_str(&r->state),
-                                   .input_tokens = r->input_tokens,
-                                   .output_tokens = r->output_tokens,
-                                   .calls = calls,
-                                   .call_count = call_count};
+    struct record_message m = reply_message(r, calls, call_count);
+    m.turn = t->id;
+    m.step = t->agent.step;
+    m.model = str_of(t->model->name);
+    return m;
 }
 
 /* Decisions are told apart by the call's id: one that the person was asked about before in this
@@ -440,21 +428,13 @@ static void find_asks(struct turn *t)
     }
 }
 
-/* The next model of the list, when this one could not even begin. */
+/* The next model of the list is asked when this one could not even begin. */
 static void fail_call(struct turn *t, enum err err, const struct reply *r)
 {
-    bool of_model = err == ERR_MODEL_UNAVAILABLE || err == ERR_MODEL_REFUSED ||
-                    err == ERR_MODEL_TIMEOUT || err == ERR_MODEL_BROKEN;
-    if (!of_model || r->began || !t->fallback_left) {
-        fail(t, err, r->again, r->detail);
-        return;
-    }
-    t->fallback++;
-    log_warn("turn.fallback", "turn=%s from=%s why=%s", id_log(t->id), t->model->name,
-             err_word(err));
-    snprintf(t->detail, sizeof(t->detail), "%s", r->detail);
-    t->detail_of = err;
-    tell(t, (struct agent_fact){.kind = FACT_FAILED, .err = err, .other_model = true});
+    bool other = t->fallback_left && reply_other_may(r, err);
+    metric_add(t->config->meters->model_errors, 1);
+    t->fallback += other;
+    fail_as(t, (struct agent_fact){.err = err, .again = r->again, .other_model = other}, r->detail);
 }
 
 static void on_llm_done(void *arg, enum err err)
@@ -472,7 +452,6 @@ static void on_llm_done(void *arg, enum err err)
     metric_add(meters->input_tokens, (double)r->input_tokens);
     metric_add(meters->output_tokens, (double)r->output_tokens);
     if (err != ERR_NONE) {
-        metric_add(meters->model_errors, 1);
         fail_call(t, err, r);
         return;
     }
@@ -741,48 +720,6 @@ static void begin_release(struct turn *t)
         store_turn_release(t->config->journal.store, t->session, t->id, t->epoch, on_released, t);
 }
 
-static void finish(struct turn *t)
-{
-    struct meters *m = t->config->meters;
-    const struct agent *a = &t->agent;
-    enum turn_state state = TURN_DONE;
-    struct metric *outcome = m->turns_done;
-    if (a->seal == SEAL_AWAIT) {
-        state = TURN_AWAITING;
-        outcome = m->turns_awaiting;
-    } else if (a->seal == SEAL_CANCELLED) {
-        state = TURN_CANCELLED;
-        outcome = m->turns_cancelled;
-    } else if (a->seal == SEAL_FAILURE) {
-        state = TURN_FAILED;
-        outcome = m->turns_failed;
-    }
-    int64_t ms = now_ms(t) - t->begun_ms;
-    metric_add(outcome, 1);
-    metric_observe(m->turn_seconds, (double)ms / 1000);
-    log_info(
-        "turn.done",
-        "turn=%s epoch=%u state=%s err=%s steps=%u input_tokens=%llu output_tokens=%llu ms=%lld",
-        id_log(t->id), t->epoch, turn_state_word(state),
-        err_word(a->seal == SEAL_FAILURE ? a->why : ERR_NONE), a->step,
-        (unsigned long long)a->input_tokens, (unsigned long long)a->output_tokens, (long long)ms);
-    hub_send_done(t->link, t->id, t->epoch, state);
-}
-
-static void drop(struct turn *t)
-{
-    if (t->refused != ERR_NONE && t->refused != ERR_FENCED) /* nobody else knows it yet */
-        hub_send_release(t->link, t->id, t->epoch, err_word(t->refused));
-    if (t->agent.wish == WISH_LEAVE)
-        return; /* counted and logged when it was released */
-    if (t->refused == ERR_NONE || t->refused == ERR_FENCED)
-        /* Its gateway may have heard of no other epoch: the session was deleted. */
-        hub_send_done(t->link, t->id, t->epoch, TURN_NONE);
-    log_info("turn.fenced", "turn=%s epoch=%u step=%u why=%s", id_log(t->id), t->epoch,
-             t->agent.step, err_word(t->refused));
-    metric_add(t->config->meters->turns_fenced, 1);
-}
-
 bool turn_perform(struct turn *t)
 {
     if (t->agent.state != AGENT_OVER)
@@ -806,10 +743,10 @@ bool turn_perform(struct turn *t)
         begin_release(t);
         return true;
     case ACT_FINISH:
-        finish(t);
+        turn_finish(t);
         return false;
     case ACT_DROP:
-        drop(t);
+        turn_drop(t);
         return false;
     case ACT_CALL: /* begun where the conversation is at hand */
         break;

@@ -66,6 +66,7 @@ struct turn {
     bool fallback_left;
     unsigned fallback; /* 0: the model that was asked for; n: its nth fallback */
     char *owner;       /* known once it was loaded */
+    struct id limit_slot;
     int64_t ticked_ms;
     uint64_t prompt_tokens;
     size_t told[REPLY_CALLS_MAX]; /* bytes of arguments that were told on, by call */
@@ -96,5 +97,9 @@ void turn_token(struct turn *t, struct secret *take_token); /* empty: there is n
 void turn_tick(struct turn *t);
 /* Does what is to be done. False: it is over, and the caller frees it. */
 bool turn_perform(struct turn *t) __attribute__((warn_unused_result));
+
+/* ---- turn_end.c, for turn.c ---- */
+void turn_finish(struct turn *t); /* it is over and sealed */
+void turn_drop(struct turn *t);   /* it is another's, or gone */
 
 #endif

@@ -13,7 +13,7 @@ static int set_up(void **state)
     struct scene *s = calloc(1, sizeof *s);
     dispatch_init(&s->d, 4);
     for (unsigned i = 0; i < 8; i++)
-        dispatch_turn_init(&s->turns[i]);
+        dispatch_turn_init(&s->turns[i], "alice");
     *state = s;
     return 0;
 }
@@ -176,10 +176,73 @@ static void ending_a_turn_twice_changes_nothing(void **state)
     assert_int_equal(s->d.queued, 0);
 }
 
+/* Letters are owners; '!' comes back from a worker that died; '.' lets one leave the queue. What
+ * left it, in order. */
+static const char *order(const char *facts)
+{
+    static char left[600];
+    static struct dispatch_turn turns[600];
+    static char names[600][2];
+    struct dispatch d;
+    struct dispatch_worker worker, *w;
+    unsigned count = 0, out = 0;
+    dispatch_init(&d, 1000);
+    dispatch_worker_add(&d, &worker, 1000);
+    for (; *facts; facts++) {
+        struct dispatch_turn *t = *facts == '.' ? dispatch_next(&d, &w) : &turns[count];
+        if (*facts == '.') {
+            left[out++] = t ? names[t - turns][0] : '-';
+            continue;
+        }
+        names[count][0] = *facts;
+        dispatch_turn_init(&turns[count++], names[t - turns]);
+        if (*facts == '!')
+            dispatch_submit_first(&d, t);
+        else
+            dispatch_submit(&d, t);
+    }
+    left[out] = '\0';
+    return left;
+}
+
+static void one_owners_many_turns_delay_another_by_one(void **state)
+{
+    (void)state;
+    assert_string_equal(order("aaaab....."), "abaaa");
+    assert_string_equal(order("aaaa..b..."), "aaaba"); /* b comes in the third round */
+    assert_string_equal(order("aaabbbc......."), "abcabab");
+    assert_string_equal(order("aab!...."), "!aba");
+    assert_string_equal(order("a.a.a.b.a."), "aaaba"); /* nobody waits: in order */
+    char facts[300] = "";
+    memset(facts, 'a', 200); /* 200 of one, then one of another */
+    memcpy(facts + 200, "b...", 5);
+    assert_string_equal(order(facts), "aba");
+}
+
+static void round_goes_on_when_its_turns_are_withdrawn(void **state)
+{
+    struct scene *s = *state;
+    struct dispatch_turn *t;
+    struct dispatch_turn b;
+    dispatch_turn_init(&b, "bob");
+    for (unsigned i = 0; i < 3; i++)
+        dispatch_submit(&s->d, &s->turns[i]);
+    dispatch_submit(&s->d, &b);
+    dispatch_done(&s->d, &s->turns[0]);
+    dispatch_worker_add(&s->d, &s->workers[0], 8);
+    assert_int_equal(next(s, &t), 0);
+    assert_ptr_equal(t, &b);
+    assert_int_equal(next(s, &t), 0);
+    assert_ptr_equal(t, &s->turns[1]);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_owners_many_turns_delay_another_by_one),
+        cmocka_unit_test_setup_teardown(round_goes_on_when_its_turns_are_withdrawn, set_up,
+                                        tear_down),
         TEST(without_a_worker_turns_wait_in_order),
         TEST(the_least_loaded_share_of_capacity_gets_it),
         TEST(a_full_worker_gets_nothing),

@@ -102,7 +102,7 @@ static void a_request_comes_back_as_it_was(void **state)
     scoped(buf_free) struct buf b;
     buf_init(&b, 4096);
     struct record_request in = {STR("alice"), STR("/proxy/globaldatasources/p"),
-                                STR("{\"timezone\":\"UTC\"}"), STR("")},
+                                STR("{\"timezone\":\"UTC\"}"), STR(""), STR("0123456789abcdef")},
                           out;
     assert_true(record_request_encode(&in, &b));
     assert_int_equal(record_request_decode(buf_str(&b), &out), ERR_NONE);

@@ -1,0 +1,157 @@
+"""Fallbacks, budgets, limits of keys and of people, on real processes and Redis."""
+
+import json
+import threading
+import time
+from pathlib import Path
+
+from fakes.model import Call, Finish, Gate, Model, Status
+from harness.stack import MODEL_KEY, Stack, metric
+from harness.wait import until
+
+
+def models(folder: Path, *rows: dict) -> dict[str, str]:
+    """The worker's settings for a models file of these rows."""
+    path = folder / "models.json"
+    path.write_text(json.dumps([{"provider": "openai", "key_env": "TEST_KEY", **row} for row in rows]), encoding="utf-8")
+    return {"PERSAI_MODELS": str(path), "TEST_KEY": MODEL_KEY, "PERSAI_DEFAULT_MODEL": "", "OPENAI_API_KEY": "",
+            "OPENAI_BASE_URL": "", "PERSAI_MODEL_BACKOFF": "1ms", "PERSAI_MODEL_TRIES": "2"}
+
+
+def usual(stack: Stack, **more: object) -> dict:
+    return {"name": "usual", "model": "scripted", "base_url": stack.model.base_url, **more}
+
+
+def test_what_fails_before_its_first_token_goes_to_the_next_model(bare: Stack, tmp_path: Path) -> None:
+    with Model() as other:
+        dead = {"name": "dead", "model": "x", "base_url": "http://127.0.0.1:1/v1", "fallbacks": ["refuses", "other"]}
+        refuses = {"name": "refuses", "model": "x", "base_url": bare.model.base_url}
+        bare.start(worker_env=models(tmp_path, dead, refuses, {"name": "other", "model": "y", "base_url": other.base_url}))
+        bare.model.when("which", [Status(401)])
+        other.when("which", [Call("list_metrics", {})], ["The other ", "one."])
+        alice = bare.client()
+        session = alice.session()
+        log = alice.ask(session, "which of you?")
+        assert log.answer() == "The other one."
+        assert len(other.chats("which")) == 2  # it stays with the one that answered
+        assert len(bare.model.chats("which")) == 1
+
+
+def test_without_a_fallback_the_error_is_the_models_own(bare: Stack, tmp_path: Path) -> None:
+    bare.start(worker_env=models(tmp_path, usual(bare, fallbacks=["also"]), usual(bare, name="also")))
+    bare.model.when("nobody", [Status(500)])
+    alice = bare.client()
+    final = alice.ask(alice.session(), "is nobody there?").final()
+    assert final["event_type"] == "error" and final["code"] == "model_unavailable", final
+
+
+def test_two_workers_stay_below_a_keys_requests_a_minute(bare: Stack, tmp_path: Path) -> None:
+    # 600 a minute: 60 at once, the rest at nine a second, from both workers together.
+    row = usual(bare, limits={"requests_per_minute": 600})
+    bare.start(workers=2, worker_env=models(tmp_path, row))
+    people = [bare.client("alice" if n % 2 else "bob") for n in range(90)]
+    logs: list = [None] * len(people)
+
+    def ask(n: int) -> None:
+        logs[n] = people[n].ask(people[n].session(), f"question {n}")
+
+    threads = [threading.Thread(target=ask, args=(n,)) for n in range(len(people))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(log.final()["event_type"] == "turn_complete" for log in logs)
+    times = sorted(r.at for r in bare.model.seen(lambda r: r.path.endswith("/chat/completions")))
+    assert len(times) == len(people)
+    for first, last in zip(times, times[75:]):
+        assert last - first > 1, "76 requests within a second are more than 60 at once and nine a second"
+    assert all(metric(w.url, "turns_total") > 0 for w in bare.workers), "both workers had a share"
+
+
+def test_a_refusal_that_one_worker_saw_holds_all_back(bare: Stack, tmp_path: Path) -> None:
+    bare.start(workers=2, worker_env=models(tmp_path, usual(bare)))
+    seen: list[float] = []
+    limit = Status(429, headers={"Retry-After": "2"})
+
+    def once(body: dict) -> list:
+        seen.append(time.monotonic())
+        return [limit] if len(seen) == 1 else ["ok"]
+
+    bare.model.when("limited", once)
+    alice = bare.client()
+    first = alice.turn(alice.session(), "limited 1")
+    until(lambda: seen, "the model to be asked")
+    others = [alice.turn(alice.session(), f"limited {n}") for n in range(2, 8)]
+    for turn in [first, *others]:
+        assert turn.finish().final()["event_type"] == "turn_complete"
+    early = [at for at in seen[1:] if at - seen[0] < 1.5]
+    assert len(early) <= 1, "who asked before the refusal came back may have gone; no other"
+
+
+def test_budgets_of_a_day_and_of_a_turn_end_in_a_clear_error(bare: Stack, tmp_path: Path) -> None:
+    env = models(tmp_path, usual(bare, price={"input": 1000, "output": 1000}))
+    bare.start(worker_env={**env, "PERSAI_USER_TOKENS": "30", "PERSAI_TURN_COST": "30000"},
+               gateway_env={"PERSAI_USER_TOKENS": "30"})
+    alice, bob = bare.client(), bare.client("bob")
+    assert alice.ask(alice.session(), "one").final()["event_type"] == "turn_complete"  # 11 and 4 tokens
+    assert alice.ask(alice.session(), "two").final()["event_type"] == "turn_complete"
+    refused = alice.post(f"/session/{alice.session()}/turn?datasource_path=/proxy/globaldatasources/prometheus",
+                         {"message": "three"})
+    detail = refused.json()["detail"]
+    assert refused.status == 429 and detail["code"] == "budget_exceeded" and "resets at" in detail["response"]
+    assert 0 < int(refused.headers["Retry-After"]) <= 86400
+    bob_log = bob.ask(bob.session(), "one")
+    assert bob_log.final()["event_type"] == "turn_complete"
+    # A turn's own budget: 18 tokens at 1,000 micro-dollars each a call.
+    bare.model.when("expensive", *[[Call("list_metrics", {})]] * 9)
+    final = bob.ask(bob.session(), "expensive").final()
+    assert final["event_type"] == "error" and final["code"] == "budget_exceeded", final
+
+
+def test_turns_at_once_of_one_person_are_limited(bare: Stack) -> None:
+    bare.start(gateway_env={"PERSAI_USER_TURNS": "2"})
+    gate = Gate()
+    bare.model.when("slow", ["a ", gate, "b"])
+    alice, bob = bare.client(), bare.client("bob")
+    running = [alice.turn(alice.session(), f"slow {n}") for n in range(2)]
+    gate.wait()
+    session = alice.session()
+    path = f"/session/{session}/turn?datasource_path=/proxy/globaldatasources/prometheus"
+    refused = alice.post(path, {"message": "third"})
+    assert refused.status == 429 and refused.json()["detail"]["code"] == "rate_limited"
+    assert bob.ask(bob.session(), "hello").answer()
+    gate.open()
+    for turn in running:
+        turn.finish()
+    until(lambda: alice.post(path, {"message": "third"}, headers={"Prefer": "respond-async"}).status == 202,
+          "a place to be free again")
+
+
+def test_one_persons_many_turns_delay_another_by_one(bare: Stack) -> None:
+    bare.start(worker_env={"PERSAI_CAPACITY": "1"})
+    gate = Gate()
+    bare.model.when("first", [gate, "done"])
+    order: list[str] = []
+
+    def note(body: dict) -> list:
+        order.append(body["messages"][-1]["content"].split()[0])
+        return ["ok"]
+
+    bare.model.when("queued", note)
+    alice, bob = bare.client(), bare.client("bob")
+    turns = [alice.turn(alice.session(), "first")]
+    gate.wait()
+    for n in range(8):
+        turns.append(alice.turn(alice.session(), f"alice queued {n}"))
+    turns.append(bob.turn(bob.session(), "bob queued"))
+    gate.open()
+    for turn in turns:
+        turn.finish()
+    assert order.index("bob") <= 1, order
+
+
+def test_finish_reason_of_a_filter_without_text_is_an_error(stack: Stack) -> None:
+    stack.model.when("filtered", [Finish("content_filter")])
+    alice = stack.client()
+    final = alice.ask(alice.session(), "filtered").final()
+    assert final["event_type"] == "error" and final["code"] == "model_refused", final
