@@ -10,6 +10,7 @@ struct scan {
     struct buf *scratch;
     struct str text;
     bool seen_text;
+    bool seen_type, seen_delta_type; /* the event says that it is what it looks like */
 };
 
 typedef bool field_fn(struct scan *s, struct str key);
@@ -171,14 +172,11 @@ static bool members(struct scan *s, field_fn *field)
     return take(s, '}');
 }
 
-static bool delta_field(struct scan *s, struct str key)
+/* The text itself: once. */
+static bool take_text(struct scan *s)
 {
     struct str raw;
     bool escaped;
-    if (str_is(key, "role"))
-        return plain_string(s, &raw);
-    if (!str_is(key, "content"))
-        return word(s, "null"); /* whatever else it has, it has none of it now */
     if (s->seen_text || !raw_string(s, &raw, &escaped))
         return false;
     s->seen_text = true;
@@ -186,28 +184,117 @@ static bool delta_field(struct scan *s, struct str key)
     return !escaped || unescape(s, raw, &s->text);
 }
 
-static bool choice_field(struct scan *s, struct str key)
+static bool take_type(struct scan *s, const char *type, bool *seen)
+{
+    struct str raw;
+    bool first = !*seen;
+    *seen = true;
+    return first && plain_string(s, &raw) && str_is(raw, type);
+}
+
+/* ---- Chat Completions ---- */
+
+static bool chat_delta(struct scan *s, struct str key)
+{
+    struct str raw;
+    if (str_is(key, "role"))
+        return plain_string(s, &raw);
+    if (str_is(key, "content"))
+        return take_text(s);
+    return word(s, "null"); /* whatever else it has, it has none of it now */
+}
+
+static bool chat_choice(struct scan *s, struct str key)
 {
     if (str_is(key, "delta"))
-        return !s->seen_text && members(s, delta_field) && s->seen_text;
+        return !s->seen_text && members(s, chat_delta) && s->seen_text;
     if (str_is(key, "finish_reason"))
         return word(s, "null");
     return !str_is(key, "message") && skip_value(s, 0);
 }
 
-static bool chunk_field(struct scan *s, struct str key)
+static bool chat_chunk(struct scan *s, struct str key)
 {
     if (str_is(key, "choices"))
-        return !s->seen_text && take(s, '[') && members(s, choice_field) && take(s, ']');
+        return !s->seen_text && take(s, '[') && members(s, chat_choice) && take(s, ']');
     if (str_is(key, "usage") || str_is(key, "error"))
         return word(s, "null");
     return skip_value(s, 0);
 }
 
-bool delta_text(struct str data, struct buf *scratch, struct str *text)
+/* ---- Responses ---- */
+
+static bool responses_event(struct scan *s, struct str key)
+{
+    if (str_is(key, "type"))
+        return take_type(s, "response.output_text.delta", &s->seen_type);
+    if (str_is(key, "delta"))
+        return take_text(s);
+    return !str_is(key, "error") && skip_value(s, 0);
+}
+
+/* ---- Messages ---- */
+
+static bool messages_delta(struct scan *s, struct str key)
+{
+    if (str_is(key, "type"))
+        return take_type(s, "text_delta", &s->seen_delta_type);
+    return str_is(key, "text") && take_text(s);
+}
+
+static bool messages_event(struct scan *s, struct str key)
+{
+    if (str_is(key, "type"))
+        return take_type(s, "content_block_delta", &s->seen_type);
+    if (str_is(key, "delta"))
+        return members(s, messages_delta) && s->seen_delta_type;
+    return !str_is(key, "error") && skip_value(s, 0);
+}
+
+/* ---- Gemini: usage is cumulative, the event that ends it (not for us) has it too ---- */
+
+static bool generate_part(struct scan *s, struct str key)
+{
+    return str_is(key, "text") && take_text(s);
+}
+
+static bool generate_content(struct scan *s, struct str key)
+{
+    struct str raw;
+    if (str_is(key, "parts"))
+        return take(s, '[') && members(s, generate_part) && take(s, ']');
+    return str_is(key, "role") && plain_string(s, &raw);
+}
+
+static bool generate_candidate(struct scan *s, struct str key)
+{
+    if (str_is(key, "content"))
+        return members(s, generate_content);
+    return !str_is(key, "finishReason") && skip_value(s, 0);
+}
+
+static bool generate_response(struct scan *s, struct str key)
+{
+    if (str_is(key, "candidates"))
+        return !s->seen_text && take(s, '[') && members(s, generate_candidate) && take(s, ']');
+    return !str_is(key, "error") && !str_is(key, "promptFeedback") && skip_value(s, 0);
+}
+
+static const struct {
+    field_fn *field;
+    bool typed; /* the event has a type, which must have been seen */
+} shapes[] = {
+    [DELTA_CHAT] = {chat_chunk, false},
+    [DELTA_RESPONSES] = {responses_event, true},
+    [DELTA_MESSAGES] = {messages_event, true},
+    [DELTA_GENERATE] = {generate_response, false},
+};
+
+bool delta_text(enum delta_shape shape, struct str data, struct buf *scratch, struct str *text)
 {
     struct scan s = {.at = data.at, .end = data.at + data.len, .scratch = scratch};
-    if (data.len == 0 || !members(&s, chunk_field) || !s.seen_text)
+    if (data.len == 0 || !members(&s, shapes[shape].field) || !s.seen_text ||
+        (shapes[shape].typed && !s.seen_type))
         return false;
     blanks(&s);
     if (s.at != s.end || !str_utf8(data))

@@ -9,6 +9,7 @@
 
 #include <string.h>
 #include "common/check.h"
+#include "worker/delta.h"
 #include "worker/jsonio.h"
 
 static enum err write_request(const struct llm_request *r, struct llm_wire *out);
@@ -217,7 +218,7 @@ static enum err begin_block(struct reply *r, int64_t index, const json_t *block)
 {
     struct str type = jsonio_text(json_object_get(block, "type"));
     r->block_from = r->reasoning.len;
-    buf_clear(&r->scratch);
+    buf_clear(&r->signature);
     if (str_is(type, "tool_use")) {
         const json_t *input = json_object_get(block, "input");
         char *whole = json_object_size(input) > 0 ? json_dumps(input, JSON_COMPACT) : NULL;
@@ -238,7 +239,7 @@ static enum err begin_block(struct reply *r, int64_t index, const json_t *block)
                 return err;
             r->block_from = r->reasoning.len;
         }
-        buf_add_str(&r->scratch, jsonio_text(json_object_get(block, "signature")));
+        buf_add_str(&r->signature, jsonio_text(json_object_get(block, "signature")));
         return reply_reasoning(r, jsonio_text(json_object_get(block, "thinking")));
     }
     return str_is(type, "text") ? reply_text(r, jsonio_text(json_object_get(block, "text")))
@@ -248,13 +249,13 @@ static enum err begin_block(struct reply *r, int64_t index, const json_t *block)
 /* Only a thinking block has a signature. */
 static void end_block(struct reply *r)
 {
-    if (r->scratch.len == 0)
+    if (r->signature.len == 0)
         return;
     begin_state(r, "thinking");
     jsonio_field(&r->state, "thinking", str_skip(buf_str(&r->reasoning), r->block_from));
-    jsonio_field(&r->state, "signature", buf_str(&r->scratch));
+    jsonio_field(&r->state, "signature", buf_str(&r->signature));
     buf_puts(&r->state, "}]");
-    buf_clear(&r->scratch);
+    buf_clear(&r->signature);
 }
 
 static enum err read_delta(struct reply *r, int64_t index, const json_t *delta)
@@ -268,13 +269,16 @@ static enum err read_delta(struct reply *r, int64_t index, const json_t *delta)
     if (str_is(type, "thinking_delta"))
         return reply_reasoning(r, jsonio_text(json_object_get(delta, "thinking")));
     if (str_is(type, "signature_delta") &&
-        !buf_add_str(&r->scratch, jsonio_text(json_object_get(delta, "signature"))))
+        !buf_add_str(&r->signature, jsonio_text(json_object_get(delta, "signature"))))
         return reply_fail(r, ERR_OUTPUT_LIMIT, false, "%s", err_sentence(ERR_OUTPUT_LIMIT));
     return ERR_NONE; /* citations_delta, and what is to come */
 }
 
 static enum err read_event(struct reply *r, struct str name, struct str data)
 {
+    struct str text;
+    if (delta_text(DELTA_MESSAGES, data, &r->scratch, &text))
+        return reply_text(r, text);
     json_auto_t *root = jsonio_parse(data);
     if (!json_is_object(root))
         return reply_fail(r, ERR_MODEL_BROKEN, true, "The model sent an event that is no JSON");

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "worker/delta.h"
 #include "worker/jsonio.h"
 
 static enum err write_request(const struct llm_request *r, struct llm_wire *out);
@@ -271,6 +272,9 @@ static enum err read_event(struct reply *r, struct str name, struct str data)
         r->ended = true;
         return ERR_NONE;
     }
+    struct str text;
+    if (delta_text(DELTA_GENERATE, data, &r->scratch, &text))
+        return reply_text(r, text);
     json_auto_t *root = jsonio_parse(data);
     if (!json_is_object(root))
         return reply_fail(r, ERR_MODEL_BROKEN, true, "The model sent an event that is no JSON");

@@ -199,7 +199,7 @@ static enum err read_event(struct reply *r, struct str name, struct str data)
         return ERR_NONE;
     }
     struct str text;
-    if (delta_text(data, &r->scratch, &text))
+    if (delta_text(DELTA_CHAT, data, &r->scratch, &text))
         return reply_text(r, text);
     json_auto_t *root = jsonio_parse(data);
     if (!json_is_object(root))

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "worker/delta.h"
 #include "worker/jsonio.h"
 
 static enum err write_request(const struct llm_request *r, struct llm_wire *out);
@@ -195,6 +196,9 @@ static enum err read_event(struct reply *r, struct str name, struct str data)
 {
     if (str_trim(data).len == 0 || str_is(str_trim(data), "[DONE]"))
         return ERR_NONE;
+    struct str text;
+    if (delta_text(DELTA_RESPONSES, data, &r->scratch, &text))
+        return reply_text(r, text);
     json_auto_t *root = jsonio_parse(data);
     if (!json_is_object(root))
         return reply_fail(r, ERR_MODEL_BROKEN, true, "The model sent an event that is no JSON");

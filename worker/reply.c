@@ -19,6 +19,7 @@ void reply_init(struct reply *r, uint64_t bytes_max, const struct reply_handler 
     buf_init(&r->content, bytes_max);
     buf_init(&r->reasoning, bytes_max);
     buf_init(&r->scratch, bytes_max);
+    buf_init(&r->signature, REPLY_STATE_MAX);
     buf_init(&r->state, REPLY_STATE_MAX);
 }
 
@@ -27,6 +28,7 @@ void reply_free(struct reply *r)
     buf_free(&r->content);
     buf_free(&r->reasoning);
     buf_free(&r->scratch);
+    buf_free(&r->signature);
     buf_free(&r->state);
     for (unsigned i = 0; i < r->call_count; i++)
         free_call(&r->calls[i]);

@@ -28,8 +28,9 @@ struct reply {
     /* JSON, only the same model's to read: what it wants back with this reply (signed thoughts).
      * Overflowed: none. */
     struct buf state;
-    struct buf scratch; /* of the format: a text without its escapes, a signature */
-    size_t block_from;  /* of the format: where the block being read begins in reasoning */
+    struct buf scratch;   /* of the format: a text without its escapes */
+    struct buf signature; /* of the format: of the thoughts being read, so far */
+    size_t block_from;    /* of the format: where the block being read begins in reasoning */
     struct reply_call *calls;
     unsigned call_count;
     char stop_reason[32]; /* stop, length, tool_calls, content_filter; or the provider's own */

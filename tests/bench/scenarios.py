@@ -233,6 +233,8 @@ def pieces(bench):
         time = subprocess.run([program, name, "2000000"], check=True, capture_output=True, text=True)
         bench.out({"scenario": "pieces", "target": name, "per_token": value, "ns": float(time.stdout.split()[0])})
         rows.append(("pieces of the token path, callgrind", name, value, "instructions", ""))
+        if name.startswith("token_"):  # of the worker, whole: parse to frame
+            rows.append(("parse to frame, one token", name, float(time.stdout.split()[0]) / 1000, "µs CPU/token", "≤ 10"))
     return rows
 
 

@@ -16,7 +16,7 @@ static bool quick(const char *json, size_t len, char *out)
     buf_init(&scratch, 4096);
     char *exact = malloc(len ? len : 1); /* a read past the end is seen by the sanitizer */
     memcpy(exact, json, len);
-    bool known = delta_text((struct str){exact, len}, &scratch, &text);
+    bool known = delta_text(DELTA_CHAT, (struct str){exact, len}, &scratch, &text);
     if (known) {
         memcpy(out, text.at, text.len);
         out[text.len] = '\0';
@@ -128,9 +128,59 @@ static void any_byte_cut_or_changed_is_read_as_the_library_does(void **state)
     assert_true(taken > 100); /* letters of the model's name, for example, may be anything */
 }
 
+/* The other formats: what the quick reader takes, and what it must leave. */
+static void each_format_has_its_shape(void **state)
+{
+    static const struct {
+        enum delta_shape shape;
+        const char *json, *text; /* NULL: not for it */
+    } rows[] = {
+#define M(type, delta) "{\"type\":\"" type "\",\"index\":0,\"delta\":{" delta "}}"
+        {DELTA_MESSAGES, M("content_block_delta", "\"type\":\"text_delta\",\"text\":\"a\\n\""),
+         "a\n"},
+        {DELTA_MESSAGES, M("content_block_delta", "\"text\":\"a\",\"type\":\"text_delta\""), "a"},
+        {DELTA_MESSAGES, M("content_block_delta", "\"text\":\"a\""), NULL},
+        {DELTA_MESSAGES, M("content_block_delta", "\"type\":\"thinking_delta\",\"text\":\"a\""),
+         NULL},
+        {DELTA_MESSAGES, M("message_delta", "\"type\":\"text_delta\",\"text\":\"a\""), NULL},
+        {DELTA_MESSAGES, "{\"delta\":{\"type\":\"text_delta\",\"text\":\"a\"}}", NULL},
+        {DELTA_MESSAGES, "{\"type\":\"ping\"}", NULL},
+#define R(type, more)                                                                              \
+    "{\"type\":\"" type "\",\"output_index\":0,\"delta\":\"a\",\"logprobs\":[]" more "}"
+        {DELTA_RESPONSES, R("response.output_text.delta", ""), "a"},
+        {DELTA_RESPONSES, R("response.output_text.delta", ",\"obfuscation\":\"x\""), "a"},
+        {DELTA_RESPONSES, R("response.output_text.delta", ",\"error\":{}"), NULL},
+        {DELTA_RESPONSES, R("response.output_text.delta", ",\"delta\":\"b\""), NULL},
+        {DELTA_RESPONSES, R("response.function_call_arguments.delta", ""), NULL},
+        {DELTA_RESPONSES, "{\"delta\":\"a\"}", NULL},
+#define G(part, more)                                                                              \
+    "{\"candidates\":[{\"content\":{\"parts\":[{" part "}],\"role\":\"model\"},\"index\":0" more   \
+    "}],\"usageMetadata\":{\"promptTokenCount\":5}}"
+        {DELTA_GENERATE, G("\"text\":\"a\"", ""), "a"},
+        {DELTA_GENERATE, G("\"text\":\"a\"", ",\"finishReason\":\"STOP\""), NULL},
+        {DELTA_GENERATE, G("\"text\":\"a\",\"thought\":true", ""), NULL},
+        {DELTA_GENERATE, G("\"text\":\"a\"},{\"text\":\"b\"", ""), NULL},
+        {DELTA_GENERATE, G("\"functionCall\":{}", ""), NULL},
+        {DELTA_GENERATE, "{\"error\":{\"code\":503}}", NULL},
+        {DELTA_GENERATE, "{\"usageMetadata\":{}}", NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct buf scratch;
+        struct str text;
+        buf_init(&scratch, 4096);
+        bool known = delta_text(rows[i].shape, str_of(rows[i].json), &scratch, &text);
+        assert_int_equal(known, rows[i].text != NULL);
+        if (known)
+            assert_true(str_is(text, rows[i].text));
+        buf_free(&scratch);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_format_has_its_shape),
         cmocka_unit_test(plain_text_is_read),
         cmocka_unit_test(what_means_more_is_left_to_the_library),
         cmocka_unit_test(any_byte_cut_or_changed_is_read_as_the_library_does),

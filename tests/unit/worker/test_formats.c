@@ -15,6 +15,12 @@
 #include "worker/llm.h"
 #include "worker/sse.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+enum { CUTS_APART = 7 }; /* it is five times slower there, and looks for something else */
+#else
+enum { CUTS_APART = 1 };
+#endif
+
 struct reading {
     const struct llm_format *format;
     struct reply reply;
@@ -136,7 +142,7 @@ static void check_stream(const struct llm_format *format, const char *path)
     json_t *want = json_load_file(expected, 0, NULL);
     struct str bytes = read_file(path), crlf = with_crlf(bytes);
     assert_non_null(want);
-    for (size_t at = 1; at <= bytes.len; at++)
+    for (size_t at = 1; at <= bytes.len; at += CUTS_APART)
         check(format, bytes, want, at, bytes.len);
     for (size_t piece = 1; piece <= 3; piece++) {
         check(format, bytes, want, piece, piece);
