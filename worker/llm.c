@@ -9,6 +9,7 @@
 #include "common/check.h"
 #include "common/log.h"
 #include "worker/breaker.h"
+#include "worker/jsontools.h"
 #include "worker/sse.h"
 
 enum {
@@ -43,7 +44,7 @@ struct llm_call {
     struct secret *token;
     struct permit permit;
     uint64_t prompt_tokens;
-    bool has_fallback;
+    bool has_fallback, json_tools;
     uint32_t step, tries,
         refused;          /* refused: tries that met the key's limit, which are no faults */
     struct llm_wire wire; /* kept for another try until the reply begins */
@@ -113,7 +114,10 @@ enum err llm_call_start(struct llm *l, const struct llm_request *r, const struct
     c->has_fallback = r->has_fallback;
     c->prompt_tokens = r->prompt->tokens;
     permit_init(&c->permit, l->config.permits, r->model, r->owner, r->turn, on_permit, c);
-    reply_init(&c->reply, l->config.reply_bytes_max, &c->handler.reply, arg);
+    static const struct reply_handler nobody; /* is told of JSON: see jsontools.h */
+    c->json_tools = r->model->json_tools;
+    reply_init(&c->reply, l->config.reply_bytes_max, c->json_tools ? &nobody : &c->handler.reply,
+               arg);
     sse_init(&c->sse, EVENT_BYTES_MAX, on_event, c);
     buf_init(&c->body, EVENT_BYTES_MAX);
     buf_init(&c->wire.url, 2048);
@@ -149,6 +153,30 @@ void llm_call_free(struct llm_call *c)
     free(c);
 }
 
+static enum err write_json_tools(struct llm_call *c, const struct llm_request *r)
+{
+    struct jsontools j;
+    struct llm_request plain = *r;
+    jsontools_write(r->prompt, r->tools, r->tool_count, &j);
+    plain.prompt = &j.prompt;
+    plain.tool_count = 0;
+    plain.schema = buf_str(&j.schema);
+    bool fits = !j.texts.overflowed && !j.schema.overflowed && !j.prompt.system.overflowed;
+    enum err err = fits ? c->format->request(&plain, &c->wire) : ERR_CONTEXT_TOO_LONG;
+    jsontools_free(&j);
+    return err;
+}
+
+/* The reply is whole, unless it is not. */
+static enum err end_reply(struct llm_call *c)
+{
+    enum err err = reply_end(&c->reply, c->step);
+    if (err != ERR_NONE || !c->json_tools)
+        return err;
+    err = jsontools_read(&c->reply, &c->handler.reply);
+    return err != ERR_NONE ? err : reply_end(&c->reply, c->step);
+}
+
 /* The format's request, and what the model's settings add to it. */
 static enum err write_wire(struct llm_call *c, const struct llm_request *r)
 {
@@ -160,7 +188,7 @@ static enum err write_wire(struct llm_call *c, const struct llm_request *r)
             at.len--;
         buf_add_str(&w->url, at);
     }
-    enum err err = c->format->request(r, w);
+    enum err err = c->json_tools ? write_json_tools(c, r) : c->format->request(r, w);
     if (m->query)
         buf_printf(&w->url, "%s%s", memchr(w->url.at, '?', w->url.len) ? "&" : "?", m->query);
     for (unsigned i = 0; i < m->header_count; i++)
@@ -384,7 +412,7 @@ static enum err judge(struct llm_call *c, const struct fetch_result *r)
     if (c->err != ERR_NONE)
         return c->err;
     if (reply->ended || (reply->stopped && c->is_stream))
-        return reply_end(reply, c->step); /* whole, however its connection ended */
+        return end_reply(c); /* whole, however its connection ended */
     switch (r->status) {
     case FETCH_REFUSED:
         return reply_fail(reply, ERR_MODEL_UNAVAILABLE, true, "The model can't be reached: %s",
@@ -405,9 +433,9 @@ static enum err judge(struct llm_call *c, const struct fetch_result *r)
     }
     if (!c->is_stream) {
         enum err err = c->format->body(reply, c->http_status, buf_str(&c->body));
-        return err != ERR_NONE ? err : reply_end(reply, c->step);
+        return err != ERR_NONE ? err : end_reply(c);
     }
-    return reply_end(reply, c->step);
+    return end_reply(c);
 }
 
 /* Only before anything was told on: afterwards the step is run again as a new attempt, so that
@@ -479,7 +507,7 @@ static void on_timer(void *arg)
         return;
     case CALL_FETCHING:
     case CALL_ENDING: {
-        enum err err = c->err != ERR_NONE ? c->err : reply_end(&c->reply, c->step);
+        enum err err = c->err != ERR_NONE ? c->err : end_reply(c);
         bool ran = c->fetch != NULL, waits = err != ERR_NONE && wait_for_retry(c, NULL, err);
         if (ran && !waits)
             note_end(c, err, 0);

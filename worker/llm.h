@@ -38,6 +38,7 @@ struct llm_request {
     const struct prompt *prompt;
     const struct tool_spec *tools;
     unsigned tool_count;  /* 0: none are offered */
+    struct str schema;    /* JSON Schema that the reply must follow, or empty; set by llm.c */
     uint32_t step;        /* for ids of calls that came without */
     struct id turn;       /* for log lines */
     struct str owner;     /* whose budget it is */

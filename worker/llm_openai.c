@@ -86,12 +86,17 @@ static const char *tokens_field(const struct model *m)
                : "max_tokens";
 }
 
-static void write_options(struct buf *b, const struct model *m)
+static void write_options(struct buf *b, const struct llm_request *r)
 {
+    const struct model *m = r->model;
     static const char *const reserved[] = {"messages", "stream", "model", NULL};
     json_t *fields = json_object();
     json_object_set_new(fields, "stream_options", json_pack("{s:b}", "include_usage", 1));
     json_object_set_new(fields, tokens_field(m), json_integer(m->output_tokens_max));
+    if (r->schema.len > 0)
+        json_object_set_new(fields, "response_format",
+                            json_pack("{s:s, s:{s:s, s:o?}}", "type", "json_schema", "json_schema",
+                                      "name", "reply", "schema", jsonio_parse(r->schema)));
     jsonio_options(b, fields, m, reserved);
 }
 
@@ -108,7 +113,7 @@ static enum err write_request(const struct llm_request *r, struct llm_wire *out)
     write_messages(b, r->prompt);
     write_tools(b, r);
     buf_puts(b, ",\"stream\":true");
-    write_options(b, m);
+    write_options(b, r);
     buf_putc(b, '}');
     return b->overflowed || out->url.overflowed ? ERR_CONTEXT_TOO_LONG : ERR_NONE;
 }

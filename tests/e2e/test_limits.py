@@ -155,3 +155,20 @@ def test_finish_reason_of_a_filter_without_text_is_an_error(stack: Stack) -> Non
     alice = stack.client()
     final = alice.ask(alice.session(), "filtered").final()
     assert final["event_type"] == "error" and final["code"] == "model_refused", final
+
+
+def test_a_model_without_tool_calling_is_driven_by_json(bare: Stack, tmp_path: Path) -> None:
+    bare.start(worker_env=models(tmp_path, usual(bare, tools="json")))
+    bare.model.when("how many", ["{\"tool\": \"list_", "metrics\", \"arguments\": {\"search\": \"prometheus\"}}"],
+                    ["{\"answer\": \"Hundreds", ".\"}"])
+    alice = bare.client()
+    session = alice.session()
+    log = alice.ask(session, "how many metrics?")
+    final = log.final()
+    assert final["event_type"] == "turn_complete" and final["turn"]["output_message"]["content"] == "Hundreds."
+    assert "{" not in log.text(), "people are shown no JSON"
+    calls = [c for m in alice.messages(session) for c in m.get("tool_calls") or []]
+    assert [c["tool_name"] for c in calls] == ["list_metrics"]
+    first, second = bare.model.chats("how many")[:1] + bare.model.chats("Result of list_metrics")[:1]
+    assert "tools" not in first and first["response_format"]["type"] == "json_schema"
+    assert all(m["role"] in ("system", "user", "assistant") for m in second["messages"])

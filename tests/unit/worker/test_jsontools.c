@@ -1,0 +1,121 @@
+/* Tools for a model without tool calling: what it is sent, and what is made of what it writes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "worker/jsontools.h"
+
+static const struct tool_spec tools[] = {
+    {.name = "list_metrics", .description = "Lists.", .schema_json = "{\"type\":\"object\"}"},
+    {.name = "query", .description = "Queries.", .schema_json = "{\"type\":\"object\"}"}};
+
+static void conversation_is_written_without_tool_calls(void **state)
+{
+    (void)state;
+    struct record_call calls[] = {{STR("1"), STR("list_metrics"), STR("{\"search\":\"cpu\"}")},
+                                  {STR("2"), STR("query"), STR("{nonsense")}};
+    struct prompt_item items[] = {
+        {.kind = PROMPT_USER, .text = STR("gone"), .gone = true},
+        {.kind = PROMPT_USER, .text = STR("How busy?")},
+        {.kind = PROMPT_ASSISTANT, .calls = calls, .call_count = 2},
+        {.kind = PROMPT_RESULT, .text = STR("[\"cpu\"]"), .tool_name = STR("list_metrics")},
+        {.kind = PROMPT_RESULT, .text = STR("no"), .tool_name = STR("query"), .failed = true},
+        {.kind = PROMPT_ASSISTANT, .text = STR("Very \"busy\"")},
+        {.kind = PROMPT_USER, .text = STR("And now?")}};
+    struct prompt in = {.items = items, .count = 7};
+    buf_init(&in.system, 100);
+    buf_puts(&in.system, "Be good.");
+    struct jsontools j;
+    jsontools_write(&in, tools, 2, &j);
+    assert_int_equal(j.prompt.count, 5);
+    assert_true(str_is(j.prompt.items[0].text, "How busy?"));
+    assert_true(str_is(j.prompt.items[1].text,
+                       "{\"tool\":\"list_metrics\",\"arguments\":{\"search\":\"cpu\"}}\n"
+                       "{\"tool\":\"query\",\"arguments\":{}}"));
+    assert_int_equal(j.prompt.items[1].kind, PROMPT_ASSISTANT);
+    assert_int_equal(j.prompt.items[1].call_count, 0);
+    assert_true(str_is(j.prompt.items[3].text, "{\"answer\":\"Very \\\"busy\\\"\"}"));
+    assert_true(str_is(j.prompt.items[4].text, "And now?"));
+    assert_int_equal(j.prompt.items[2].kind, PROMPT_USER);
+    assert_non_null(strstr(buf_cstr(&j.prompt.system), "- query: Queries."));
+    json_t *schema = json_loads(buf_cstr(&j.schema), 0, NULL);
+    assert_int_equal(json_array_size(json_object_get(schema, "anyOf")), 3);
+    json_decref(schema);
+    jsontools_free(&j);
+    buf_free(&in.system);
+}
+
+static void results_of_one_step_are_one_message(void **state)
+{
+    (void)state;
+    struct record_call call = {STR("1"), STR("query"), STR("{}")};
+    struct prompt_item items[] = {
+        {.kind = PROMPT_USER, .text = STR("q")},
+        {.kind = PROMPT_ASSISTANT, .calls = &call, .call_count = 1},
+        {.kind = PROMPT_RESULT, .text = STR("a"), .tool_name = STR("query")},
+        {.kind = PROMPT_RESULT, .text = STR("b"), .tool_name = STR("query"), .failed = true}};
+    struct prompt in = {.items = items, .count = 4};
+    struct jsontools j;
+    jsontools_write(&in, tools, 2, &j);
+    assert_int_equal(j.prompt.count, 3);
+    assert_true(
+        str_is(j.prompt.items[2].text, "Result of query: a\n\n(failed) Result of query: b"));
+    jsontools_free(&j);
+}
+
+static unsigned told;
+static void on_text(void *arg, struct str text)
+{
+    (void)arg, (void)text;
+    told++;
+}
+
+/* "text" or "tool arguments". */
+static void reads_as(const char *written, const char *expected)
+{
+    static const struct reply_handler nobody, person = {.on_text = on_text};
+    struct reply r;
+    char got[256];
+    reply_init(&r, 1 << 16, &nobody, NULL);
+    assert_int_equal(reply_text(&r, str_of(written)), ERR_NONE);
+    reply_stop(&r, STR("stop"));
+    told = 0;
+    assert_int_equal(jsontools_read(&r, &person), ERR_NONE);
+    assert_int_equal(reply_end(&r, 1), ERR_NONE);
+    if (r.call_count > 0)
+        snprintf(got, sizeof(got), "%s %s", r.calls[0].tool_name, buf_cstr(&r.calls[0].arguments));
+    else
+        snprintf(got, sizeof(got), "%s", buf_cstr(&r.content));
+    assert_string_equal(got, expected);
+    assert_int_equal(told, r.call_count == 0);
+    assert_string_equal(r.stop_reason, r.call_count > 0 ? "tool_calls" : "stop");
+    reply_free(&r);
+}
+
+static void what_it_writes_is_a_call_an_answer_or_stands_as_it_is(void **state)
+{
+    (void)state;
+    reads_as("{\"tool\":\"query\",\"arguments\":{\"q\":\"up\"}}", "query {\"q\":\"up\"}");
+    reads_as("Sure!\n```json\n{\"tool\": \"query\", \"arguments\": {}}\n```", "query {}");
+    reads_as("{\"tool\":\"query\",\"arguments\":\"up\"}", "query {}");
+    reads_as("{\"answer\":\"All \\\"fine\\\"\"}", "All \"fine\"");
+    reads_as("{\"answer\":\"All fine", "{\"answer\":\"All fine");
+    reads_as("It is fine.", "It is fine.");
+    reads_as("{}", "{}");
+    reads_as("{\"tool\":7}", "{\"tool\":7}");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(conversation_is_written_without_tool_calls),
+        cmocka_unit_test(results_of_one_step_are_one_message),
+        cmocka_unit_test(what_it_writes_is_a_call_an_answer_or_stands_as_it_is),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,27 @@
+/* worker/jsontools.h: tools for a model that has no tool calling: it answers with one JSON object,
+ * {"tool": …, "arguments": {…}} or {"answer": …}, and is told so in its instructions. Servers that
+ * can constrain what a model writes (llama.cpp, vLLM, Ollama) are given the schema.
+ *
+ * Its replies are told on when they are whole: JSON is nothing for people. */
+#ifndef WORKER_JSONTOOLS_H
+#define WORKER_JSONTOOLS_H
+
+#include "worker/prompt.h"
+#include "worker/reply.h"
+#include "worker/tools/tools.h"
+
+/* The same conversation without tool calls: what the model called and what came of it as texts.
+ * Memory: texts are borrowed from in, or owned by out; jsontools_free. */
+struct jsontools {
+    struct prompt prompt;
+    struct buf texts;  /* that items of prompt point into */
+    struct buf schema; /* JSON Schema of a reply; empty without tools */
+};
+void jsontools_write(const struct prompt *in, const struct tool_spec *tools, unsigned count,
+                     struct jsontools *out);
+void jsontools_free(struct jsontools *j);
+/* The whole reply, which told nothing on so far: becomes a tool call or a text, and is told on to
+ * h. What is no such object is an answer as it stands. */
+enum err jsontools_read(struct reply *r, const struct reply_handler *h) warn_unused;
+
+#endif
