@@ -119,21 +119,38 @@ static bool read_duration(struct str text, int64_t *ms)
     return sum > 0;
 }
 
+/* As many of the first panels as there is room for; how many were not taken. */
+static size_t cut_panels(json_t *panels, size_t room)
+{
+    size_t used = 2, keep = 0, count = json_array_size(panels); /* the brackets */
+    for (; keep < count; keep++) {
+        used +=
+            json_dumpb(json_array_get(panels, keep), NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY) + 1;
+        if (used > room)
+            break;
+    }
+    for (size_t i = count; i > keep; i--)
+        json_array_remove(panels, i - 1);
+    return count - keep;
+}
+
 static char *read_about(const json_t *context)
 {
-    static const char *const keys[] = {"dashboard", "panels", "variables"};
+    static const char *const keys[] = {"dashboard", "variables", "panels"};
+    enum { LEFT_OUT_BYTES = 64 };
     json_auto_t *about = json_object();
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         json_t *v = json_object_get(context, keys[i]);
-        if (v && !json_is_null(v))
+        if (!v || json_is_null(v))
+            continue;
+        size_t used = json_dumpb(about, NULL, 0, JSON_COMPACT) + LEFT_OUT_BYTES;
+        size_t room = used < SCENE_TEXT_MAX ? SCENE_TEXT_MAX - used : 0;
+        size_t left_out = json_is_array(v) ? cut_panels(v, room) : 0;
+        if (json_dumpb(v, NULL, 0, JSON_COMPACT) <= room) /* better none than half of one */
             json_object_set(about, keys[i], v);
+        if (left_out > 0)
+            json_object_set_new(about, "panels_left_out", json_integer((json_int_t)left_out));
     }
-    if (json_object_size(about) == 0)
-        return NULL;
-    char *text = json_dumps(about, JSON_COMPACT);
-    if (text && strlen(text) > SCENE_TEXT_MAX) { /* better none than half of one */
-        free(text);
-        text = NULL;
-    }
-    return text;
+    /* One line in which quotes and line ends are escaped: nothing in it can end it. */
+    return json_object_size(about) > 0 ? json_dumps(about, JSON_COMPACT) : NULL;
 }

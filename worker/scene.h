@@ -8,7 +8,8 @@
 #include <stdint.h>
 #include "common/buf.h"
 
-enum { SCENE_DATASOURCES_MAX = 16, SCENE_TEXT_MAX = 4096 };
+/* A dashboard of fifty panels with their queries takes about 16 KiB. */
+enum { SCENE_DATASOURCES_MAX = 16, SCENE_TEXT_MAX = 32 << 10 };
 
 struct scene {
     char *timezone;                       /* a zone that is known here, or NULL */
@@ -16,7 +17,9 @@ struct scene {
     char
         *datasources[SCENE_DATASOURCES_MAX]; /* paths that path_parse accepts; [0] is the default */
     unsigned datasource_count;
-    char *about; /* dashboard, panels and variables as compact JSON, or NULL */
+    /* Dashboard, variables and panels as compact JSON on one line, or NULL. When it was too large:
+     * without its last panels, and with their number in panels_left_out. */
+    char *about;
 };
 void scene_read(struct scene *s, struct str context, struct str datasource_path, int64_t now_ms);
 void scene_free(struct scene *s);

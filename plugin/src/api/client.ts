@@ -53,14 +53,24 @@ export interface TimeRangeContext {
 export interface PanelContext {
   readonly title: string;
   readonly description?: string;
+  /** The panel plugin that draws it, and its unit. */
+  readonly kind?: string;
+  readonly unit?: string;
   readonly queries: readonly string[];
+  /** `project/name`, where the context has panels of several dashboards. */
+  readonly dashboard?: string;
 }
 
 export interface TurnContext {
   readonly time_range?: TimeRangeContext;
   readonly timezone?: string;
   readonly datasources?: readonly string[];
-  readonly dashboard?: { readonly project: string; readonly name: string };
+  readonly dashboard?: {
+    readonly project: string;
+    readonly name: string;
+    readonly title?: string;
+    readonly description?: string;
+  };
   readonly panels?: readonly PanelContext[];
   readonly variables?: Readonly<Record<string, string | readonly string[]>>;
 }

@@ -53,6 +53,10 @@ export interface SessionDetail {
   readonly title: string;
   readonly model: string;
   readonly panels: Readonly<Record<string, unknown>>;
+  /** What we keep with the conversation for its questions; as it was stored. */
+  readonly context: Readonly<Record<string, unknown>>;
+  /** Of all its turns. */
+  readonly usage?: Usage;
   readonly messages: readonly MessageData[];
   readonly turn?: TurnData;
 }
@@ -126,6 +130,8 @@ export function parseSessionDetail(sessionId: string, value: unknown): SessionDe
     title: asText(session['title']) || asText(session['session_name']),
     model: asText(session['model']),
     panels: asObject(session['panels']) ?? {},
+    context: asObject(session['context']) ?? {},
+    usage: parseUsage(session['usage']),
     messages: asList(session['messages'])
       .map(parseMessage)
       .filter((message) => message !== undefined),

@@ -22,11 +22,14 @@ import { useTimeRange } from '@perses-dev/plugin-system';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import HistoryIcon from 'mdi-material-ui/History';
 import PlusIcon from 'mdi-material-ui/Plus';
-import { ReactElement, ReactNode, useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import { ReactElement, useCallback, useEffect, useMemo, useRef, useState } from 'react';
 
 import { GatewayClient, TurnContext, datasourcePath } from '../api/client';
+import { PersesApi } from '../api/perses';
+import { Attachment, contextOf } from '../dashboards/context';
 import { Composer } from './Composer';
 import { ChatContext, ChatContextValue, useConversation } from './context';
+import { ContextBar } from './ContextBar';
 import { Conversation, ConversationState, SendOptions } from './conversation';
 import { HISTORY_KEY, History } from './History';
 import { Messages } from './Messages';
@@ -40,9 +43,8 @@ export interface ChatProps {
   readonly datasources: readonly string[];
   readonly sessionId: string | undefined;
   readonly onSession: (sessionId: string | undefined) => void;
-  /** Dashboards and panels that go along with the next question, and how they are picked. */
-  readonly extraContext?: TurnContext;
-  readonly contextPicker?: ReactNode;
+  /** Perses's own API, for what is picked from it. */
+  readonly perses?: PersesApi;
   readonly addToDashboard?: ChatContextValue['addToDashboard'];
 }
 
@@ -131,8 +133,8 @@ function Select(props: {
   );
 }
 
-/** What of the page the question is about: the time that is selected, and where the person is. */
-function useTurnContext(extra: TurnContext | undefined): () => TurnContext {
+/** What the question is about: the time that is selected, where the person is, the dashboards that were added. */
+function useTurnContext(attachments: readonly Attachment[]): () => TurnContext {
   const { timeRange } = useTimeRange();
   return useCallback(
     () => ({
@@ -140,15 +142,14 @@ function useTurnContext(extra: TurnContext | undefined): () => TurnContext {
         ? { duration: timeRange.pastDuration }
         : { start: timeRange.start.toISOString(), end: timeRange.end.toISOString() },
       timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
-      ...extra,
+      ...contextOf(attachments),
     }),
-    [timeRange, extra],
+    [timeRange, attachments],
   );
 }
 
 export function Chat(props: ChatProps): ReactElement {
-  const { client, gateway, datasources, sessionId, onSession, extraContext, contextPicker, addToDashboard } =
-    props;
+  const { client, gateway, datasources, sessionId, onSession, perses, addToDashboard } = props;
   const queryClient = useQueryClient();
   const refreshHistory = useCallback(() => {
     void queryClient.invalidateQueries([HISTORY_KEY, gateway]);
@@ -172,9 +173,9 @@ export function Chat(props: ChatProps): ReactElement {
   const modelIds = useMemo(() => models.data?.map(({ id }) => id) ?? [], [models.data]);
   const model = state.model || (models.data?.find(({ isDefault }) => isDefault)?.id ?? modelIds[0] ?? '');
 
-  const [picked, setPicked] = useState<string>();
+  const picked = state.context.datasource;
   const datasource = picked !== undefined && datasources.includes(picked) ? picked : datasources[0];
-  const turnContext = useTurnContext(extraContext);
+  const turnContext = useTurnContext(state.context.attachments);
   const sendOptions = useCallback((): SendOptions | undefined => {
     const path = datasource === undefined ? undefined : datasourcePath(datasource);
     if (path === undefined) return undefined;
@@ -297,7 +298,12 @@ export function Chat(props: ChatProps): ReactElement {
               onStop={() => void conversation.stop()}
             >
               {datasource !== undefined && (
-                <Select label="Datasource" value={datasource} options={datasources} onChange={setPicked} />
+                <Select
+                  label="Datasource"
+                  value={datasource}
+                  options={datasources}
+                  onChange={(next) => void conversation.setContext({ ...state.context, datasource: next })}
+                />
               )}
               {modelIds.length > 1 && (
                 <Select
@@ -307,7 +313,7 @@ export function Chat(props: ChatProps): ReactElement {
                   onChange={(next) => void conversation.setModel(next)}
                 />
               )}
-              {contextPicker}
+              <ContextBar perses={perses} datasource={datasource ?? ''} model={model} busy={busy} />
             </Composer>
           </Box>
         </Stack>

@@ -144,6 +144,8 @@ function Question({ exchange, busy }: { exchange: Exchange; busy: boolean }): Re
   const { conversation, sendOptions } = useChat();
   const [editing, setEditing] = useState(false);
   const { question } = exchange;
+  const { exchanges } = conversation.getSnapshot();
+  const next = exchanges[exchanges.findIndex(({ key }) => key === exchange.key) + 1];
   const stored = question.messageId !== '';
   const askInstead = (text: string): void => {
     const options = sendOptions();
@@ -168,6 +170,15 @@ function Question({ exchange, busy }: { exchange: Exchange; busy: boolean }): Re
       icon: <ForkIcon fontSize="small" />,
       run: () => void conversation.fork(exchange),
     },
+    ...(next === undefined
+      ? []
+      : [
+          {
+            label: 'Branch off after this answer',
+            icon: <ForkIcon fontSize="small" />,
+            run: () => void conversation.fork(next),
+          },
+        ]),
     {
       label: 'Remove question and answer',
       icon: <TrashIcon fontSize="small" />,

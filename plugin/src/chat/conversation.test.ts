@@ -497,3 +497,30 @@ describe('pin, exclude, remove', () => {
     expect(conversation.getSnapshot().notice?.message).toBe('Try later');
   });
 });
+
+describe('context', () => {
+  const attachment = { project: 'p', dashboard: 'd', title: 'D', panels: [], panelCount: 1, variables: {} };
+
+  it('that was chosen before there was a conversation is kept with it', async () => {
+    const conversation = start();
+    await conversation.setContext({ datasource: 'other', attachments: [attachment] });
+    expect(gateway.requests).toEqual([]);
+    await asked(conversation);
+    const patch = gateway.requests.find(({ method }) => method === 'PATCH');
+    expect(patch?.body).toEqual({ context: { datasource: 'other', attachments: [attachment] } });
+    const again = start();
+    await Promise.all([again.open(gateway.lastTurn.sessionId), settle()]);
+    expect(again.getSnapshot().context).toEqual({ datasource: 'other', attachments: [attachment] });
+  });
+
+  it('that was removed is removed where it is stored', async () => {
+    const conversation = start();
+    const turn = await asked(conversation);
+    turn.answer('Yes.');
+    await settle();
+    await Promise.all([conversation.setContext({ attachments: [attachment] }), settle()]);
+    await Promise.all([conversation.setContext({ attachments: [] }), settle()]);
+    expect(gateway.sessions.get(turn.sessionId)?.context).toEqual({ attachments: [] });
+    expect(conversation.getSnapshot().context.attachments).toEqual([]);
+  });
+});

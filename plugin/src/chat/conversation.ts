@@ -4,8 +4,9 @@
 // There is one way to receive an answer: read the turn's events past the last id seen, until a final one. A
 // dropped line, a reload, a second tab and a stream that Perses's proxy cut are all that same loop.
 import { ApiError, Decision, GatewayClient, TurnContext, newIdempotencyKey } from '../api/client';
-import { EventId, isAfter } from '../api/events';
+import { EventId, Usage, asList, asText, isAfter } from '../api/events';
 import { SILENCE_MS, StreamMessage, readStream } from '../api/stream';
+import { Attachment, parseAttachment } from '../dashboards/context';
 import { Exchange, exchangesOf, mergeExchanges } from './exchanges';
 import { perFrame } from './frames';
 import { Turn, newTurn, reduce } from './reduce';
@@ -24,11 +25,30 @@ export interface Problem {
   readonly message: string;
 }
 
+/** What each question of the conversation goes with; kept with it, so a reload and another tab have it too. */
+export interface ConversationContext {
+  /** The name of the datasource that is asked; undefined: the default one. */
+  readonly datasource?: string;
+  readonly attachments: readonly Attachment[];
+}
+
+const NO_CONTEXT: ConversationContext = { attachments: [] };
+
+function parseContext(stored: Readonly<Record<string, unknown>>): ConversationContext {
+  const datasource = asText(stored['datasource']);
+  const attachments = asList(stored['attachments'])
+    .map(parseAttachment)
+    .filter((one) => one !== undefined);
+  return { ...(datasource === '' ? {} : { datasource }), attachments };
+}
+
 export interface ConversationState {
   readonly sessionId: string | undefined;
   readonly title: string;
   readonly model: string;
   readonly panels: Readonly<Record<string, unknown>>;
+  readonly context: ConversationContext;
+  readonly usage: Usage | undefined;
   readonly loading: boolean;
   /** Why the conversation could not be loaded. */
   readonly problem: Problem | undefined;
@@ -66,6 +86,8 @@ const EMPTY: ConversationState = {
   title: '',
   model: '',
   panels: {},
+  context: NO_CONTEXT,
+  usage: undefined,
   loading: false,
   problem: undefined,
   exchanges: [],
@@ -295,6 +317,14 @@ export class Conversation {
       await this.act(() => this.options.client.patchSession(sessionId, { panels }));
   }
 
+  /** The datasource and the dashboards that the next questions go with. */
+  async setContext(context: ConversationContext): Promise<void> {
+    this.set({ context });
+    const { sessionId } = this.state;
+    if (sessionId !== undefined)
+      await this.act(() => this.options.client.patchSession(sessionId, { context }));
+  }
+
   async setModel(model: string): Promise<void> {
     this.set({ model });
     const { sessionId } = this.state;
@@ -343,8 +373,10 @@ export class Conversation {
       const detail = await this.patiently(() => this.options.client.getSession(sessionId, signal), signal);
       if (signal.aborted) return;
       const exchanges = mergeExchanges(this.state.exchanges, exchangesOf(detail));
-      const { title, model, panels } = detail;
-      this.set({ sessionId, title, model, panels, exchanges, loading: false, problem: undefined });
+      const { title, model, panels, usage } = detail;
+      const context = parseContext(detail.context);
+      const shown = { title, model, panels, context, usage, exchanges };
+      this.set({ ...shown, sessionId, loading: false, problem: undefined });
       const { turn } = detail;
       if (turn === undefined || turn.state === 'over') return;
       // Replayed from its start: what the stored messages do not hold yet is in the events.
@@ -363,7 +395,8 @@ export class Conversation {
       const detail = await this.options.client.getSession(sessionId, signal);
       if (signal.aborted) return;
       const exchanges = mergeExchanges(this.state.exchanges, exchangesOf(detail));
-      this.set({ title: detail.title, model: detail.model, panels: detail.panels, exchanges });
+      const { title, model, panels, usage } = detail;
+      this.set({ title, model, panels, context: parseContext(detail.context), usage, exchanges });
       const { turn } = detail;
       if (turn !== undefined && (turn.state === 'running' || turn.state === 'waiting_for_sign_in')) {
         void this.follow(turn.turnId, true);
@@ -391,6 +424,8 @@ export class Conversation {
         if (signal.aborted) return;
         this.set({ sessionId });
         onSession?.(sessionId);
+        await this.keepContext(sessionId);
+        if (signal.aborted) return;
       }
       const request = { sessionId, message: outgoing.text, datasourcePath, context, model };
       const turnId = await this.patiently(
@@ -414,6 +449,13 @@ export class Conversation {
       this.change(outgoing.key, (exchange) => ({ ...exchange, unsent: problem }));
       if (error instanceof ApiError && error.code === 'turn_running') await this.sync();
     }
+  }
+
+  /** What was chosen before the conversation had an id. */
+  private async keepContext(sessionId: string): Promise<void> {
+    const { context } = this.state;
+    if (context === NO_CONTEXT) return;
+    await this.act(() => this.options.client.patchSession(sessionId, { context }));
   }
 
   /** Does it, and again after a while for as long as that can help. */

@@ -104,6 +104,7 @@ function WithGateway({ name, datasources }: { name: string; datasources: readonl
         datasources={datasources}
         sessionId={sessionId}
         onSession={onSession}
+        perses={api}
         addToDashboard={setAdding}
       />
       {adding !== undefined && (

@@ -119,6 +119,7 @@ interface FakeSession {
   messages: Json[];
   turn?: FakeTurn;
   panels: Json;
+  context: Json;
 }
 
 export function problem(
@@ -158,7 +159,7 @@ export class FakeGateway {
   }
 
   addSession(id: string, messages: Json[], title = 'A talk'): FakeSession {
-    const session: FakeSession = { id, title, messages, panels: {} };
+    const session: FakeSession = { id, title, messages, panels: {}, context: {} };
     this.sessions.set(id, session);
     return session;
   }
@@ -273,6 +274,7 @@ export class FakeGateway {
     if (request.method === 'PATCH') {
       session.title = String(request.body['title'] ?? session.title);
       session.panels = asObject(request.body['panels']) ?? session.panels;
+      session.context = asObject(request.body['context']) ?? session.context;
       return Response.json({});
     }
     const { turn } = session;
@@ -281,6 +283,7 @@ export class FakeGateway {
       title: session.title,
       model: '',
       panels: session.panels,
+      context: session.context,
       messages: session.messages,
       turn: turn === undefined ? null : { turn_id: turn.id, state: turn.state },
     });

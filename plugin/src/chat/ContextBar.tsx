@@ -1,0 +1,98 @@
+// Under the composer: the dashboards that go along with the questions, how more are added, and what the model sees.
+import { Button, Chip, Tooltip } from '@mui/material';
+import EyeIcon from 'mdi-material-ui/EyeOutline';
+import PlusIcon from 'mdi-material-ui/Plus';
+import DashboardIcon from 'mdi-material-ui/ViewDashboardOutline';
+import { ReactElement, useState } from 'react';
+
+import { PersesApi } from '../api/perses';
+import { AddContext, sizeText } from '../dashboards/AddContext';
+import { Attachment, bytesOf, isSame } from '../dashboards/context';
+import { useChat, useConversation } from './context';
+import { Seen, usageText } from './Seen';
+import { plain, shorten } from './text';
+
+export interface ContextBarProps {
+  readonly perses: PersesApi | undefined;
+  readonly datasource: string;
+  readonly model: string;
+  readonly busy: boolean;
+}
+
+function AttachmentChip({ one, onRemove }: { one: Attachment; onRemove: () => void }): ReactElement {
+  const title = plain(shorten(one.title, 40));
+  const some = one.panels.length < one.panelCount ? ` (${one.panels.length} of ${one.panelCount})` : '';
+  return (
+    <Tooltip title={sizeText(bytesOf([one]))}>
+      <Chip
+        size="small"
+        icon={<DashboardIcon />}
+        label={title + some}
+        data-testid="attachment"
+        onDelete={onRemove}
+        // A chip's cross is not in the order of the keyboard; its Delete key is.
+        tabIndex={0}
+        role="button"
+        aria-label={`${title}${some}: press Delete to remove it`}
+      />
+    </Tooltip>
+  );
+}
+
+export function ContextBar({ perses, datasource, model, busy }: ContextBarProps): ReactElement {
+  const { conversation, sendOptions } = useChat();
+  const { context, exchanges, usage } = useConversation(conversation);
+  const [open, setOpen] = useState<'add' | 'seen'>();
+  const { attachments } = context;
+  const hidden = exchanges.filter(({ question }) => question.excluded).length;
+  const facts = [hidden === 0 ? '' : `${hidden} hidden`, usageText(usage)].filter((fact) => fact !== '');
+  const set = (next: readonly Attachment[]): void =>
+    void conversation.setContext({ ...context, attachments: next });
+  return (
+    <>
+      {attachments.map((one) => (
+        <AttachmentChip
+          key={`${one.project}/${one.dashboard}`}
+          one={one}
+          onRemove={() => set(attachments.filter((other) => !isSame(one, other)))}
+        />
+      ))}
+      {perses !== undefined && (
+        <Button
+          size="small"
+          color="inherit"
+          startIcon={<PlusIcon fontSize="inherit" />}
+          sx={{ color: 'text.secondary', textTransform: 'none' }}
+          onClick={() => setOpen('add')}
+        >
+          Add context
+        </Button>
+      )}
+      <Tooltip title="What the model sees">
+        <Button
+          size="small"
+          color="inherit"
+          aria-label={['What the model sees', ...facts].join(', ')}
+          startIcon={<EyeIcon fontSize="inherit" />}
+          sx={{ color: 'text.secondary', textTransform: 'none', minWidth: 0 }}
+          onClick={() => setOpen('seen')}
+        >
+          {facts.join(' · ') || 'What the model sees'}
+        </Button>
+      </Tooltip>
+      {open === 'add' && perses !== undefined && (
+        <AddContext api={perses} attachments={attachments} onAdd={set} onClose={() => setOpen(undefined)} />
+      )}
+      {open === 'seen' && (
+        <Seen
+          context={sendOptions()?.context}
+          datasource={datasource}
+          model={model}
+          attachments={attachments}
+          busy={busy}
+          onClose={() => setOpen(undefined)}
+        />
+      )}
+    </>
+  );
+}

@@ -1,0 +1,248 @@
+// The dialog that picks a dashboard, or some of its panels, for the questions of a conversation to be about.
+import {
+  Alert,
+  Box,
+  Checkbox,
+  FormControlLabel,
+  FormGroup,
+  MenuItem,
+  Stack,
+  Switch,
+  TextField,
+  Typography,
+} from '@mui/material';
+import { Dialog } from '@perses-dev/components';
+import { DashboardResource } from '@perses-dev/core';
+import { useQuery } from '@tanstack/react-query';
+import { ReactElement, useMemo, useState } from 'react';
+
+import { PersesApi, statusOf } from '../api/perses';
+import { plain } from '../chat/text';
+import {
+  Attachment,
+  CONTEXT_BYTES_MAX,
+  VariableValues,
+  attachmentOf,
+  bytesOf,
+  panelsOf,
+  tokensOf,
+  usedVariables,
+  valueOf,
+  withAttachment,
+} from './context';
+
+export interface AddContextProps {
+  readonly api: PersesApi;
+  /** What is there already; the same dashboard once more takes its place. */
+  readonly attachments: readonly Attachment[];
+  readonly onAdd: (attachments: readonly Attachment[]) => void;
+  readonly onClose: () => void;
+}
+
+export function sizeText(bytes: number): string {
+  const kilobytes = bytes < 1_000 ? `${bytes} bytes` : `${(bytes / 1_000).toFixed(1)} kB`;
+  return `${kilobytes}, about ${tokensOf(bytes).toLocaleString('en')} tokens`;
+}
+
+function problemText(error: unknown): string {
+  switch (statusOf(error)) {
+    case 401:
+      return 'You are signed out of Perses.';
+    case 403:
+      return 'Your role in Perses does not let you read these dashboards.';
+    default:
+      return error instanceof Error ? error.message : 'Perses refused.';
+  }
+}
+
+function Panels(props: {
+  dashboard: DashboardResource;
+  chosen: ReadonlySet<string>;
+  onChange: (chosen: ReadonlySet<string>) => void;
+}): ReactElement {
+  const { dashboard, chosen, onChange } = props;
+  const panels = useMemo(() => panelsOf(dashboard), [dashboard]);
+  const all = panels.length > 0 && panels.every(({ key }) => chosen.has(key));
+  const toggle = (key: string): void => {
+    const next = new Set(chosen);
+    if (!next.delete(key)) next.add(key);
+    onChange(next);
+  };
+  if (panels.length === 0)
+    return <Typography color="text.secondary">This dashboard has no panels.</Typography>;
+  return (
+    <Box component="fieldset" sx={{ border: 1, borderColor: 'divider', borderRadius: 1, m: 0, px: 2, py: 1 }}>
+      <Typography component="legend" variant="body2" color="text.secondary" sx={{ px: 0.5 }}>
+        Panels
+      </Typography>
+      <FormControlLabel
+        control={
+          <Checkbox
+            size="small"
+            checked={all}
+            indeterminate={!all && chosen.size > 0}
+            onChange={() => onChange(new Set(all ? [] : panels.map(({ key }) => key)))}
+          />
+        }
+        label={`All ${panels.length}`}
+      />
+      <FormGroup sx={{ maxHeight: 220, overflowY: 'auto', flexWrap: 'nowrap', pl: 2 }}>
+        {panels.map(({ key, title, group }) => (
+          <FormControlLabel
+            key={key}
+            control={<Checkbox size="small" checked={chosen.has(key)} onChange={() => toggle(key)} />}
+            label={
+              <>
+                {plain(title)}
+                {group !== '' && (
+                  <Typography component="span" variant="body2" color="text.secondary">
+                    {` · ${plain(group)}`}
+                  </Typography>
+                )}
+              </>
+            }
+          />
+        ))}
+      </FormGroup>
+    </Box>
+  );
+}
+
+function Variables(props: {
+  dashboard: DashboardResource;
+  used: ReadonlySet<string>;
+  values: VariableValues;
+  onChange: (values: VariableValues) => void;
+}): ReactElement | null {
+  const { dashboard, used, values, onChange } = props;
+  const variables = dashboard.spec.variables.filter(({ spec }) => used.has(spec.name));
+  if (variables.length === 0) return null;
+  return (
+    <Stack direction="row" flexWrap="wrap" gap={1}>
+      {variables.map((variable) => {
+        const { name, display } = variable.spec;
+        const value = values[name] ?? valueOf(variable);
+        const list = variable.kind === 'ListVariable' && variable.spec.allowMultiple;
+        return (
+          <TextField
+            key={name}
+            size="small"
+            label={plain(display?.name ?? name)}
+            value={typeof value === 'string' ? value : value.join(', ')}
+            helperText={list ? 'several: with commas' : undefined}
+            onChange={({ target }) => {
+              const parts = target.value.split(',').map((part) => part.trim());
+              onChange({ ...values, [name]: list && parts.length > 1 ? parts : target.value });
+            }}
+          />
+        );
+      })}
+    </Stack>
+  );
+}
+
+export function AddContext({ api, attachments, onAdd, onClose }: AddContextProps): ReactElement {
+  const [chosenProject, setProject] = useState<string>();
+  const [name, setName] = useState('');
+  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+  const [values, setValues] = useState<VariableValues>({});
+  const [ownTime, setOwnTime] = useState(false);
+
+  const projects = useQuery({ queryKey: ['persai-projects'], queryFn: () => api.listProjects() });
+  const project = chosenProject ?? projects.data?.[0]?.metadata.name ?? '';
+  const dashboards = useQuery({
+    queryKey: ['persai-dashboards', project],
+    queryFn: () => api.listDashboards(project),
+    enabled: project !== '',
+  });
+  const dashboard = dashboards.data?.find(({ metadata }) => metadata.name === name);
+  const pick = (next: string): void => {
+    const found = dashboards.data?.find(({ metadata }) => metadata.name === next);
+    setName(next);
+    setValues({});
+    setChosen(new Set(Object.keys(found?.spec.panels ?? {})));
+  };
+
+  const used = useMemo(
+    () => (dashboard === undefined ? new Set<string>() : usedVariables(dashboard, chosen)),
+    [dashboard, chosen],
+  );
+  const attachment = useMemo(
+    () => (dashboard === undefined ? undefined : attachmentOf(dashboard, chosen, values, ownTime)),
+    [dashboard, chosen, values, ownTime],
+  );
+  const after = attachment === undefined ? attachments : withAttachment(attachments, attachment);
+  const own = attachment === undefined ? 0 : bytesOf([attachment]);
+  const total = bytesOf(after);
+  const tooLarge = total > CONTEXT_BYTES_MAX;
+  const error = dashboards.error ?? projects.error;
+  return (
+    <Dialog open onClose={onClose} fullWidth maxWidth="sm" aria-label="Add context">
+      <Dialog.Header onClose={onClose}>Add a dashboard as context</Dialog.Header>
+      <Dialog.Form
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (attachment === undefined || tooLarge) return;
+          onAdd(after);
+          onClose();
+        }}
+      >
+        <Dialog.Content>
+          <Stack gap={2} sx={{ pt: 1 }}>
+            {error !== null && <Alert severity="error">{problemText(error)}</Alert>}
+            {projects.data?.length === 0 && <Typography>There is no project that you may see.</Typography>}
+            <TextField
+              select
+              label="Project"
+              value={project}
+              onChange={(event) => {
+                setProject(event.target.value);
+                pick('');
+              }}
+            >
+              {(projects.data ?? []).map(({ metadata, spec }) => (
+                <MenuItem key={metadata.name} value={metadata.name}>
+                  {plain(spec?.display?.name ?? metadata.name)}
+                </MenuItem>
+              ))}
+            </TextField>
+            <TextField
+              select
+              label="Dashboard"
+              value={dashboard === undefined ? '' : name}
+              helperText={
+                dashboards.data?.length === 0 ? 'There is no dashboard in this project.' : undefined
+              }
+              onChange={(event) => pick(event.target.value)}
+            >
+              {(dashboards.data ?? []).map(({ metadata, spec }) => (
+                <MenuItem key={metadata.name} value={metadata.name}>
+                  {plain(spec.display?.name ?? metadata.name)}
+                </MenuItem>
+              ))}
+            </TextField>
+            {dashboard !== undefined && (
+              <>
+                <Panels dashboard={dashboard} chosen={chosen} onChange={setChosen} />
+                <Variables dashboard={dashboard} used={used} values={values} onChange={setValues} />
+                <FormControlLabel
+                  control={<Switch checked={ownTime} onChange={(_event, on) => setOwnTime(on)} />}
+                  label={`Use the dashboard's time range, the last ${dashboard.spec.duration ?? '1h'}`}
+                />
+                <Alert severity={tooLarge ? 'warning' : 'info'} variant="outlined" data-testid="context-size">
+                  {`Titles, descriptions and queries of ${attachment?.panels.length ?? 0} of ${attachment?.panelCount ?? 0} panels go along with each question: ${sizeText(own)}.`}
+                  {tooLarge &&
+                    ` With what is there already that is ${sizeText(total)}, more than the ${CONTEXT_BYTES_MAX / 1024} kB that fit: choose fewer panels.`}
+                </Alert>
+              </>
+            )}
+          </Stack>
+        </Dialog.Content>
+        <Dialog.Actions>
+          <Dialog.PrimaryButton disabled={attachment === undefined || tooLarge}>Add</Dialog.PrimaryButton>
+          <Dialog.SecondaryButton onClick={onClose}>Cancel</Dialog.SecondaryButton>
+        </Dialog.Actions>
+      </Dialog.Form>
+    </Dialog>
+  );
+}
