@@ -67,13 +67,14 @@ with_lock() {
     fi
 }
 
-# hash_of PATH…: one short hash of the files (a folder: all its files with their names, what is built or
-# installed in it left out).
+# hash_of PATH…: one short hash of the files (a folder: all its files with their names; what is built or
+# installed in it, tests and documentation are left out).
 hash_of() {
     local p
     for p in "$@"; do
         if [ -d "$p" ]; then
-            (cd "$p" && find . \( -name node_modules -o -name dist \) -prune -o -type f -print0 | LC_ALL=C sort -z | xargs -0r sha256sum)
+            (cd "$p" && find . \( -name node_modules -o -name dist -o -name e2e -o -name docs -o -name test \) -prune -o \
+                -type f ! -name '*.md' ! -name '*.test.ts*' ! -name 'vitest*' -print0 | LC_ALL=C sort -z | xargs -0r sha256sum)
         else
             sha256sum <"$p"
         fi
