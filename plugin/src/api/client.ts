@@ -87,6 +87,8 @@ export interface TurnRequest {
 export interface Decision {
   readonly callId: string;
   readonly approve: boolean;
+  /** Of the arguments that the person has seen: others are not run. */
+  readonly hash: string;
 }
 
 export interface SessionPage {
@@ -147,6 +149,14 @@ function retryAfterOf(response: Response): number | undefined {
   return Number.isFinite(seconds) && seconds >= 0 ? Math.min(seconds * 1000, RETRY_AFTER_MAX_MS) : undefined;
 }
 
+function notGateway(status: number): ApiError {
+  return new ApiError(
+    status,
+    'not_gateway',
+    'What answered is not a PersAI gateway: the PersAI datasource points somewhere else.',
+  );
+}
+
 async function errorOf(response: Response): Promise<ApiError> {
   const text = await response.text().catch(() => '');
   const body = asObject(parseJson(text));
@@ -165,6 +175,8 @@ async function errorOf(response: Response): Promise<ApiError> {
     case 403:
       return new ApiError(403, 'datasource_forbidden', 'Perses does not let you use the PersAI datasource.');
     case 404:
+      // Perses says so in JSON; a page of text is from what the datasource leads to.
+      if (body === undefined) return notGateway(404);
       return new ApiError(404, 'datasource_missing', said || 'Perses knows no such PersAI datasource.');
     case 500:
     case 502:
@@ -268,11 +280,7 @@ async function sendForJson(base: string, request: Request): Promise<{ body: unkn
   const text = await response.text();
   const body = text === '' ? {} : parseJson(text);
   if (body === undefined || (text !== '' && !type.includes('json'))) {
-    throw new ApiError(
-      response.status,
-      'not_gateway',
-      'What answered is not a PersAI gateway: the PersAI datasource points somewhere else.',
-    );
+    throw notGateway(response.status);
   }
   return { body, response };
 }
@@ -302,7 +310,8 @@ function parseModels(body: unknown): readonly ModelInfo[] {
   const models: ModelInfo[] = [];
   for (const entry of list) {
     const model = typeof entry === 'string' ? { id: entry } : asObject(entry);
-    const id = asText(model?.['id']) || asText(asObject(entry)?.['model']);
+    // The gateway knows a model by the name that its operator gave it; several may be the same one of a provider's.
+    const id = asText(model?.['id']) || asText(model?.['name']) || asText(model?.['model']);
     if (id !== '') {
       models.push({
         id,
@@ -436,7 +445,13 @@ export function createGatewayClient(proxyUrl: string | undefined): GatewayClient
       await command({
         method: 'POST',
         path: sessionPath(sessionId, 'turn', part(turnId), 'resume'),
-        body: { decisions: decisions.map(({ callId, approve }) => ({ call_id: callId, approve })) },
+        body: {
+          decisions: decisions.map(({ callId, approve, hash }) => ({
+            call_id: callId,
+            approve,
+            ...(hash === '' ? {} : { arguments_hash: hash }),
+          })),
+        },
       });
     },
 

@@ -14,6 +14,14 @@ export interface ToolCallData {
   readonly name: string;
   /** Parsed when they are JSON, else the text as it came. */
   readonly args: unknown;
+  /** Only of a call that waits for the person. */
+  readonly awaited?: Awaited;
+}
+
+/** A call that waits for the person: what a decision is bound to, and until when there is time. */
+export interface Awaited {
+  readonly hash: string;
+  readonly expiresAt: string;
 }
 
 export interface ToolResponseData {
@@ -151,7 +159,9 @@ export function parseToolCall(value: unknown): ToolCallData | undefined {
   if (callId === '' || name === '') return undefined;
   const raw = call['arguments'];
   const args = typeof raw === 'string' ? (parseJson(raw) ?? raw) : (raw ?? {});
-  return { callId, name, args };
+  const hash = asText(call['arguments_hash']);
+  if (hash === '') return { callId, name, args };
+  return { callId, name, args, awaited: { hash, expiresAt: asText(call['expires_at']) } };
 }
 
 export function parseToolResponse(value: unknown): ToolResponseData | undefined {

@@ -54,6 +54,9 @@ function heightOf(panel: CallPanel): number {
       return 280;
     case 'StatChart':
       return 140;
+    case 'GaugeChart':
+      return 180;
+    case 'TimeSeriesTable':
     case 'Table':
       return 240;
   }

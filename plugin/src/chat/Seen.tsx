@@ -82,7 +82,7 @@ function MessageRow({ exchange, busy }: { exchange: Exchange; busy: boolean }): 
       <ListItemText
         primary={title}
         slotProps={{
-          primary: { noWrap: true, color: excluded ? 'text.disabled' : 'text.primary', sx: { pr: 5 } },
+          primary: { noWrap: true, color: excluded ? 'text.secondary' : 'text.primary', sx: { pr: 5 } },
         }}
       />
     </ListItem>

@@ -32,10 +32,10 @@ import HandIcon from 'mdi-material-ui/HandBackRightOutline';
 import DashboardIcon from 'mdi-material-ui/ViewDashboardOutline';
 import { ReactElement, memo, useId, useMemo, useState } from 'react';
 
-import { asObject, parseJson } from '../api/events';
-import { useChat } from './context';
+import { asObject, asText, parseJson } from '../api/events';
+import { useChat, useConversation } from './context';
 import { CopyButton } from './CopyButton';
-import { CallPanel, PANEL_KINDS, PanelKind, PanelSettings, exploreLink, panelOf } from './panels';
+import { CallPanel, PANEL_KINDS, PanelKind, PanelSettings, exploreLink, panelOf, previewOf } from './panels';
 import { PromQL } from './promql';
 import { QueryPanel } from './QueryPanel';
 import { Call } from './reduce';
@@ -121,7 +121,13 @@ function PanelOptions(props: {
   onChange: (next: PanelSettings) => void;
 }): ReactElement {
   const { panel, settings, onChange } = props;
-  const format = { unit: settings.unit ?? 'decimal' } as FormatOptions;
+  const { decimalPlaces, shortValues } = settings;
+  const format = { unit: settings.unit ?? 'decimal', decimalPlaces, shortValues } as FormatOptions;
+  const onFormat = (next: FormatOptions): void => {
+    const rest = next as { decimalPlaces?: number; shortValues?: boolean };
+    const { decimalPlaces: decimals, shortValues: short } = rest;
+    onChange({ ...settings, unit: next.unit, decimalPlaces: decimals, shortValues: short });
+  };
   return (
     <Stack gap={2} sx={{ p: 2, width: 280 }}>
       <ToggleButtonGroup
@@ -141,9 +147,7 @@ function PanelOptions(props: {
           </ToggleButton>
         ))}
       </ToggleButtonGroup>
-      {panel.kind !== 'Table' && (
-        <FormatControls value={format} onChange={(next) => onChange({ ...settings, unit: next.unit })} />
-      )}
+      {panel.kind !== 'Table' && <FormatControls value={format} onChange={onFormat} />}
       {panel.kind === 'TimeSeriesChart' && (
         <>
           <TextField
@@ -173,12 +177,14 @@ function PanelOptions(props: {
       {panel.kind !== 'Table' && (
         <TextField
           size="small"
-          type="number"
-          label="Threshold"
-          defaultValue={settings.threshold ?? ''}
+          label="Thresholds"
+          placeholder="80, 95"
+          defaultValue={(settings.thresholds ?? []).join(', ')}
           onBlur={(event) => {
-            const value = Number.parseFloat(event.target.value);
-            onChange({ ...settings, threshold: Number.isFinite(value) ? value : undefined });
+            const numbers = event.target.value.split(/[\s,;]+/).filter((text) => text !== '');
+            const thresholds = numbers.map(Number).filter(Number.isFinite);
+            thresholds.sort((a, b) => a - b);
+            onChange({ ...settings, thresholds: thresholds.length === 0 ? undefined : thresholds });
           }}
         />
       )}
@@ -257,27 +263,70 @@ function QueryResult(props: { call: Call; panel: CallPanel; settings: PanelSetti
   );
 }
 
-function Approval({ call }: { call: Call }): ReactElement {
-  const { conversation } = useChat();
-  const [decided, setDecided] = useState(false);
-  const decide = (approve: boolean): void => {
-    setDecided(true);
-    void conversation.decide([{ callId: call.id, approve }]).finally(() => setDecided(false));
-  };
+/** What the call would do, in words. */
+function intentOf(call: Call): ReactElement {
+  const args = asObject(call.args);
+  const name = (key: string): string => plain(shorten(asText(args?.[key]), 120));
+  if (call.name !== 'save_panel' || args === undefined)
+    return <>PersAI wants to change something in Perses, in your name.</>;
   return (
-    <Box sx={{ mt: 1 }}>
+    <>
+      PersAI wants to add the panel <strong>{name('title')}</strong> to the dashboard{' '}
+      <strong>{name('dashboard')}</strong> of the project <strong>{name('project')}</strong>
+      {name('group') !== '' && <>, group {name('group')}</>}, in your name.
+    </>
+  );
+}
+
+function Approval({ call }: { call: Call }): ReactElement {
+  const { conversation, sendOptions } = useChat();
+  const { choices } = useConversation(conversation);
+  const [sending, setSending] = useState(false);
+  const choice = choices[call.id];
+  const datasource = sendOptions()?.datasourcePath ?? '';
+  const preview = useMemo(() => previewOf(call, datasource), [call, datasource]);
+  const decide = (approve: boolean): void => {
+    setSending(true);
+    void conversation.decide(call.id, approve).finally(() => setSending(false));
+  };
+  const until = new Date(call.awaited?.expiresAt ?? '');
+  return (
+    <Box sx={{ mt: 1 }} data-testid="approval">
       <Alert severity="warning" variant="outlined">
-        This changes something in Perses, in your name. It is done only if you approve exactly these
-        arguments.
+        {intentOf(call)} It is done only if you approve exactly these arguments
+        {Number.isNaN(until.getTime()) ? '' : `, until ${until.toLocaleString()}`}.
       </Alert>
+      {preview !== undefined && (
+        <Box sx={{ mt: 1 }}>
+          <Typography variant="body2" color="text.secondary">
+            Preview: {plain(preview.panel.title)}
+          </Typography>
+          <QueryPanel panel={preview.panel} settings={preview.settings} showTimeRange={false} />
+        </Box>
+      )}
       <Raw title="Arguments" text={pretty(call.args)} />
-      <Stack direction="row" gap={1} sx={{ mt: 1 }}>
-        <Button variant="contained" disabled={decided} onClick={() => decide(true)}>
+      <Stack direction="row" alignItems="center" gap={1} sx={{ mt: 1 }}>
+        <Button
+          variant="contained"
+          disabled={sending}
+          aria-pressed={choice === true}
+          onClick={() => decide(true)}
+        >
           Approve
         </Button>
-        <Button variant="outlined" disabled={decided} onClick={() => decide(false)}>
+        <Button
+          variant="outlined"
+          disabled={sending}
+          aria-pressed={choice === false}
+          onClick={() => decide(false)}
+        >
           Refuse
         </Button>
+        {choice !== undefined && !sending && (
+          <Typography variant="body2" color="text.secondary">
+            {choice ? 'Approved' : 'Refused'}; sent when the others are decided, too.
+          </Typography>
+        )}
       </Stack>
     </Box>
   );

@@ -393,7 +393,9 @@ describe('asking again', () => {
 });
 
 describe('an approval', () => {
-  const tool_calls = [{ call_id: 'c1', tool_name: 'save_panel', arguments: { project: 'p' } }];
+  const expires_at = '2026-01-01T00:00:00Z';
+  const call = { tool_name: 'save_panel', arguments: { project: 'p' }, expires_at };
+  const tool_calls = [{ ...call, call_id: 'c1', arguments_hash: 'h1' }];
 
   it('is decided once and the turn goes on', async () => {
     const conversation = start();
@@ -402,15 +404,52 @@ describe('an approval', () => {
     await settle();
     expect(conversation.getSnapshot().exchanges[0]?.turn?.status).toBe('awaiting');
     expect(conversation.getSnapshot().line).toBe('idle');
-    void conversation.decide([{ callId: 'c1', approve: true }]);
+    void conversation.decide('c1', true);
     await settle();
     expect(gateway.requests.find(({ path }) => path.endsWith('/resume'))?.body).toEqual({
-      decisions: [{ call_id: 'c1', approve: true }],
+      decisions: [{ call_id: 'c1', approve: true, arguments_hash: 'h1' }],
     });
     turn.answer('Saved.', 's2', 2);
     await settle(1_000);
     expect(shown(conversation)).toBe('Saved.');
     expect(conversation.getSnapshot().exchanges[0]?.turn?.status).toBe('done');
+  });
+
+  it('of several calls is sent when the last one is decided', async () => {
+    const conversation = start();
+    const turn = await asked(conversation);
+    const both = [...tool_calls, { ...call, call_id: 'c2', arguments_hash: 'h2' }];
+    turn.emit({ event_type: 'turn_awaiting_input', turn: { turn_id: turn.id, tool_calls: both } });
+    await settle();
+    void conversation.decide('c2', true);
+    void conversation.decide('c2', false);
+    await settle();
+    expect(gateway.count_of('POST', /resume$/)).toBe(0);
+    expect(conversation.getSnapshot().choices).toEqual({ c2: false });
+    void conversation.decide('c1', true);
+    await settle();
+    expect(gateway.requests.find(({ path }) => path.endsWith('/resume'))?.body).toEqual({
+      decisions: [
+        { call_id: 'c1', approve: true, arguments_hash: 'h1' },
+        { call_id: 'c2', approve: false, arguments_hash: 'h2' },
+      ],
+    });
+    expect(conversation.getSnapshot().choices).toEqual({});
+  });
+
+  it('that comes too late is said', async () => {
+    const conversation = start();
+    const turn = await asked(conversation);
+    turn.emit({ event_type: 'turn_awaiting_input', turn: { turn_id: turn.id, tool_calls } });
+    await settle();
+    gateway.before = ({ path }) =>
+      path.endsWith('/resume')
+        ? problem(409, 'decision_expired', 'Nobody decided in time; ask again')
+        : undefined;
+    void conversation.decide('c1', true);
+    await settle();
+    expect(conversation.getSnapshot().notice?.message).toBe('Nobody decided in time; ask again');
+    expect(conversation.getSnapshot().choices).toEqual({});
   });
 
   it('is waited for quietly by a tab that joined while the turn ran', async () => {
@@ -436,8 +475,8 @@ describe('an approval', () => {
     await settle();
     expect(second.getSnapshot().exchanges[0]?.turn?.status).toBe('awaiting');
     expect(shown(second)).toBe('save_panel');
-    void first.decide([{ callId: 'c1', approve: true }]);
-    void second.decide([{ callId: 'c1', approve: false }]);
+    void first.decide('c1', true);
+    void second.decide('c1', false);
     await settle();
     turn.answer('Saved.', 's2', 2);
     await settle(2_000);

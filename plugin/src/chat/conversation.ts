@@ -49,6 +49,8 @@ export interface ConversationState {
   readonly panels: Readonly<Record<string, unknown>>;
   readonly context: ConversationContext;
   readonly usage: Usage | undefined;
+  /** What the person has said to calls that wait, while others of the same answer are not decided yet. */
+  readonly choices: Readonly<Record<string, boolean>>;
   readonly loading: boolean;
   /** Why the conversation could not be loaded. */
   readonly problem: Problem | undefined;
@@ -88,6 +90,7 @@ const EMPTY: ConversationState = {
   panels: {},
   context: NO_CONTEXT,
   usage: undefined,
+  choices: {},
   loading: false,
   problem: undefined,
   exchanges: [],
@@ -263,19 +266,34 @@ export class Conversation {
     await this.cancelIfWanted();
   }
 
-  async decide(decisions: readonly Decision[]): Promise<void> {
+  /** What the person says to one call. The gateway takes the decisions on all that wait at once, so they are sent
+   *  with the last one. */
+  async decide(callId: string, approve: boolean): Promise<void> {
     const { sessionId } = this.state;
     const turn = this.state.exchanges.at(-1)?.turn;
     if (sessionId === undefined || turn?.status !== 'awaiting') return;
+    const waiting = turn.steps.flatMap(({ calls }) => calls).filter(({ state }) => state === 'awaiting');
+    const choices = { ...this.state.choices, [callId]: approve };
+    this.set({ choices });
+    const decisions = waiting.flatMap(({ id, awaited }): Decision[] => {
+      const choice = choices[id];
+      return choice === undefined ? [] : [{ callId: id, approve: choice, hash: awaited?.hash ?? '' }];
+    });
+    if (decisions.length < waiting.length) return;
     await this.act(async () => {
       try {
         await this.options.client.resumeTurn(sessionId, turn.id, decisions);
       } catch (error) {
-        // Decided already, in another tab: what matters is what happened there.
+        this.set({ choices: {} });
+        // Decided before, in another tab, or too late: what happened is read, and said.
         if (!(error instanceof ApiError && error.status === 409)) throw error;
+        await this.load(sessionId);
+        if (error.code === 'already_decided' || error.code === 'decision_expired') throw error;
+        return;
       }
       this.tellOthers();
       await this.load(sessionId);
+      this.set({ choices: {} });
     });
   }
 

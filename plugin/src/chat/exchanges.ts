@@ -1,7 +1,7 @@
 // A conversation as it is drawn: a question and what was answered. Made from the session's stored messages;
 // pure. An exchange that did not change keeps its identity.
 import { MessageData, SessionDetail } from '../api/sessions';
-import { Step, Turn, TurnStatus, completeCalls } from './reduce';
+import { Step, Turn, TurnStatus, awaitingStep, completeCalls } from './reduce';
 
 export interface Question {
   /** Empty until the server has told it. */
@@ -53,7 +53,9 @@ function statusOf(detail: SessionDetail, turnId: string, answered: boolean): Tur
 }
 
 function turnOf(detail: SessionDetail, turnId: string, answer: readonly MessageData[]): Turn {
-  const steps = stepsOf(answer);
+  const stored = stepsOf(answer);
+  const waiting = detail.turn?.turnId === turnId ? detail.turn.awaiting : [];
+  const steps = waiting.length === 0 ? stored : [...stored, awaitingStep(waiting)];
   const last = answer.at(-1);
   const answered = last?.role === 'assistant' && last.calls.length === 0;
   const status = statusOf(detail, turnId, answered);

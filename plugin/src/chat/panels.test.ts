@@ -115,7 +115,13 @@ describe('a definition', () => {
   it('is what Perses draws and a dashboard stores', () => {
     const panel = panelOf(callOf('execute_range_query', { query: 'up', step: '15s' }), AT, undefined);
     if (panel === undefined) throw new Error('no panel');
-    const settings = { unit: 'bytes', legend: 'right', stacked: true, threshold: 5 } as const;
+    const settings = {
+      unit: 'bytes',
+      legend: 'right',
+      stacked: true,
+      decimalPlaces: 1,
+      thresholds: [5, 9],
+    } as const;
     expect(definitionOf(panel, settings)).toEqual({
       kind: 'Panel',
       spec: {
@@ -124,8 +130,8 @@ describe('a definition', () => {
           kind: 'TimeSeriesChart',
           spec: {
             legend: { position: 'right', mode: 'list', size: 'small' },
-            yAxis: { format: { unit: 'bytes' } },
-            thresholds: { steps: [{ value: 5 }] },
+            yAxis: { format: { unit: 'bytes', decimalPlaces: 1 } },
+            thresholds: { steps: [{ value: 5 }, { value: 9 }] },
             visual: { stack: 'all', areaOpacity: 0.3 },
           },
         },
@@ -164,18 +170,25 @@ describe('a definition', () => {
 
 describe('stored settings', () => {
   it('are checked', () => {
-    expect(parseSettings({ kind: 'Evil', unit: '<x>', legend: 'top', stacked: 1, threshold: 'x' })).toEqual(
-      {},
-    );
+    expect(
+      parseSettings({
+        kind: 'Evil',
+        unit: '<x>',
+        legend: 'top',
+        stacked: 1,
+        thresholds: 'x',
+        decimalPlaces: -1,
+      }),
+    ).toEqual({});
     expect(parseSettings('x')).toBeUndefined();
     expect(
-      parseSettings({ kind: 'Table', unit: 'bytes', legend: 'none', stacked: false, threshold: 0 }),
+      parseSettings({ kind: 'Table', unit: 'bytes', legend: 'none', stacked: false, thresholds: [0, 'x'] }),
     ).toEqual({
       kind: 'Table',
       unit: 'bytes',
       legend: 'none',
       stacked: false,
-      threshold: 0,
+      thresholds: [0],
     });
   });
 });

@@ -13,17 +13,22 @@ import { Call } from './reduce';
 
 export type PanelKind = 'TimeSeriesChart' | 'StatChart' | 'Table';
 
+/** What a tool may save besides. */
+export type SavedKind = PanelKind | 'GaugeChart' | 'TimeSeriesTable';
+
 /** What the person chose for a panel; kept with the conversation. */
 export interface PanelSettings {
   readonly kind?: PanelKind;
   readonly unit?: string;
+  readonly decimalPlaces?: number;
+  readonly shortValues?: boolean;
   readonly legend?: 'bottom' | 'right' | 'none';
   readonly stacked?: boolean;
-  readonly threshold?: number;
+  readonly thresholds?: readonly number[];
 }
 
 export interface CallPanel {
-  readonly kind: PanelKind;
+  readonly kind: SavedKind;
   readonly query: string;
   readonly mode: 'range' | 'instant';
   readonly datasource: string | undefined;
@@ -79,6 +84,35 @@ export function timeOf(value: unknown, nowMs: number): Date | undefined {
 function dateOf(ms: number): Date | undefined {
   const date = new Date(ms);
   return Number.isNaN(date.getTime()) ? undefined : date;
+}
+
+const SAVED_KINDS = new Set<string>(['TimeSeriesChart', 'StatChart', 'GaugeChart', 'TimeSeriesTable']);
+
+/** The panel that a save_panel call would write, to be looked at before it is approved. `datasource`: the one of the
+ *  conversation, by its path. */
+export function previewOf(
+  call: Call,
+  datasource: string,
+): { readonly panel: CallPanel; readonly settings: PanelSettings } | undefined {
+  const asked = asObject(call.args);
+  const query = asText(asked?.['query']);
+  if (call.name !== 'save_panel' || asked === undefined || query === '') return undefined;
+  const kind = asText(asked['kind']) || 'TimeSeriesChart';
+  const named = asText(asked['datasource']) || datasource;
+  const name = nameOfPath(named) ?? nameOfPath(`/proxy/globaldatasources/${named}`);
+  if (!SAVED_KINDS.has(kind) || name === undefined) return undefined;
+  return {
+    panel: {
+      kind: kind as SavedKind,
+      query,
+      mode: 'range',
+      datasource: name,
+      timeRange: undefined,
+      minStep: undefined,
+      title: asText(asked['title']) || query,
+    },
+    settings: parseSettings({ unit: asked['unit'] }) ?? {},
+  };
 }
 
 function nameOfPath(path: string): string | undefined {
@@ -141,9 +175,19 @@ export function queriesOf(panel: CallPanel): QueryDefinition[] {
 }
 
 function pluginSpec(panel: CallPanel, settings: PanelSettings): UnknownSpec {
-  const format = settings.unit === undefined ? undefined : { unit: settings.unit };
+  const { unit, decimalPlaces, shortValues } = settings;
+  const chosen = unit !== undefined || decimalPlaces !== undefined || shortValues !== undefined;
+  const format = chosen
+    ? {
+        unit: unit ?? 'decimal',
+        ...(decimalPlaces === undefined ? {} : { decimalPlaces }),
+        ...(shortValues === undefined ? {} : { shortValues }),
+      }
+    : undefined;
   const thresholds =
-    settings.threshold === undefined ? undefined : { steps: [{ value: settings.threshold }] };
+    settings.thresholds === undefined || settings.thresholds.length === 0
+      ? undefined
+      : { steps: settings.thresholds.map((value) => ({ value })) };
   switch (panel.kind) {
     case 'TimeSeriesChart':
       return {
@@ -161,8 +205,19 @@ function pluginSpec(panel: CallPanel, settings: PanelSettings): UnknownSpec {
         ...(thresholds === undefined ? {} : { thresholds }),
         ...(panel.mode === 'range' ? { sparkline: {} } : {}),
       };
+    case 'GaugeChart':
+      return { calculation: 'last-number', ...(format === undefined ? {} : { format }) };
+    case 'TimeSeriesTable':
+      return {};
     case 'Table':
-      return { density: 'compact', columnSettings: [{ name: 'timestamp', hide: true }] };
+      // The settings' order is that of the columns: the value comes before the labels.
+      return {
+        density: 'compact',
+        columnSettings: [
+          { name: 'timestamp', hide: true },
+          { name: 'value', header: 'Value', align: 'right', sort: 'desc' },
+        ],
+      };
   }
 }
 
@@ -179,17 +234,23 @@ export function definitionOf(panel: CallPanel, settings: PanelSettings = {}): Pa
 
 const KINDS = new Set<string>(PANEL_KINDS.map(({ kind }) => kind));
 
+function isNumber(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value);
+}
+
 /** Settings as they were stored: checked, as all that comes from outside. */
 export function parseSettings(value: unknown): PanelSettings | undefined {
   const stored = asObject(value);
   if (stored === undefined) return undefined;
-  const { kind, unit, legend, stacked, threshold } = stored;
+  const { kind, unit, legend, stacked, thresholds, decimalPlaces, shortValues } = stored;
   return {
     ...(typeof kind === 'string' && KINDS.has(kind) ? { kind: kind as PanelKind } : {}),
     ...(typeof unit === 'string' && /^[\w/%-]{1,40}$/.test(unit) ? { unit } : {}),
     ...(legend === 'bottom' || legend === 'right' || legend === 'none' ? { legend } : {}),
     ...(typeof stacked === 'boolean' ? { stacked } : {}),
-    ...(typeof threshold === 'number' && Number.isFinite(threshold) ? { threshold } : {}),
+    ...(Array.isArray(thresholds) ? { thresholds: thresholds.filter(isNumber).slice(0, 8) } : {}),
+    ...(isNumber(decimalPlaces) && decimalPlaces >= 0 && decimalPlaces <= 12 ? { decimalPlaces } : {}),
+    ...(typeof shortValues === 'boolean' ? { shortValues } : {}),
   };
 }
 

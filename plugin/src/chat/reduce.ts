@@ -1,6 +1,6 @@
 // A turn, and how an event changes it. Pure: no clock, no network; never throws. What did not change keeps
 // its identity, so React draws only what did.
-import { Delta, ToolCallData, ToolResponseData, TurnEvent, Usage, parseJson } from '../api/events';
+import { Awaited, Delta, ToolCallData, ToolResponseData, TurnEvent, Usage, parseJson } from '../api/events';
 
 export type CallState = 'writing' | 'running' | 'done' | 'failed' | 'awaiting';
 
@@ -10,6 +10,8 @@ export interface Call {
   readonly args: unknown;
   readonly state: CallState;
   readonly result?: ToolResponseData;
+  /** Of a call that waits for the person. */
+  readonly awaited?: Awaited;
 }
 
 /** One call of the model (its text, and the calls that it wrote) or one run of tools. */
@@ -106,6 +108,18 @@ export function completeCalls(
   );
 }
 
+/** The calls that wait for the person, as a step that is drawn until they are decided. */
+export function awaitingStep(waiting: readonly ToolCallData[]): Step {
+  const calls = waiting.map(({ callId: id, name, args, awaited }): Call => ({
+    id,
+    name,
+    args,
+    state: 'awaiting',
+    awaited,
+  }));
+  return { ...emptyStep(AWAITING, 'tool_execution', 0), calls };
+}
+
 function finish(turn: Turn, status: TurnStatus): Turn {
   return { ...turn, status };
 }
@@ -155,14 +169,7 @@ export function reduce(before: Turn, event: TurnEvent): Turn {
       return event.usage === undefined ? done : { ...done, usage: event.usage };
     }
     case 'turn_awaiting_input': {
-      const calls = event.calls.map((call): Call => ({
-        id: call.callId,
-        name: call.name,
-        args: call.args,
-        state: 'awaiting',
-      }));
-      const step = { ...emptyStep(AWAITING, 'tool_execution', 0), calls };
-      return finish(putStep(turn, step), 'awaiting');
+      return finish(putStep(turn, awaitingStep(event.calls)), 'awaiting');
     }
     case 'turn_cancelled':
       return finish(turn, 'cancelled');

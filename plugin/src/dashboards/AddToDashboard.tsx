@@ -19,7 +19,7 @@ export interface AddToDashboardProps {
 }
 
 export function AddToDashboard({ api, panels, onClose }: AddToDashboardProps): ReactElement {
-  const { successSnackbar } = useSnackbar();
+  const { successSnackbar, warningSnackbar } = useSnackbar();
   const [chosenProject, setProject] = useState<string>();
   const [name, setName] = useState(NEW);
   const [title, setTitle] = useState('');
@@ -46,9 +46,14 @@ export function AddToDashboard({ api, panels, onClose }: AddToDashboardProps): R
       const target = { project, group: into, dashboard: name === NEW ? { title } : { name } };
       return save(api, target, definitions);
     },
-    onSuccess: (saved) => {
+    onSuccess: ({ dashboard: saved, raced }) => {
       const what = panels.length === 1 ? 'The panel is' : `${panels.length} panels are`;
-      successSnackbar(`${what} in the dashboard ${saved.spec.display?.name ?? saved.metadata.name}`);
+      const told = `${what} in the dashboard ${saved.spec.display?.name ?? saved.metadata.name}`;
+      if (raced)
+        warningSnackbar(
+          `${told}, but somebody else saved it in the same moment: look whether their change is there`,
+        );
+      else successSnackbar(told);
       onClose();
     },
   });

@@ -72,8 +72,19 @@ describe('save', () => {
   it('reads again and applies again what somebody else has changed', async () => {
     const api = apiOf(2, 409);
     const saved = await save(api, { project: 'p', dashboard: { name: 'd' }, group: 'Top' }, [panel('a')]);
-    expect(saved.metadata.version).toBe(3);
-    expect(Object.keys(saved.spec.panels)).toHaveLength(2);
+    expect(saved.dashboard.metadata.version).toBe(3);
+    expect(Object.keys(saved.dashboard.spec.panels)).toHaveLength(2);
+    expect(saved.raced).toBe(false);
+  });
+
+  it('tells that somebody else wrote in the same moment, where Perses does not', async () => {
+    const api = apiOf(0, 0);
+    vi.mocked(api.updateDashboard).mockImplementation(async (dashboard) => ({
+      ...dashboard,
+      metadata: { ...dashboard.metadata, version: (dashboard.metadata.version ?? 0) + 2 },
+    }));
+    const saved = await save(api, { project: 'p', dashboard: { name: 'd' }, group: 'Top' }, [panel('a')]);
+    expect(saved.raced).toBe(true);
   });
 
   it.each([
@@ -89,7 +100,7 @@ describe('save', () => {
   });
 
   it('makes a new dashboard', async () => {
-    const saved = await save(
+    const { dashboard: saved } = await save(
       apiOf(0, 0),
       { project: 'p', dashboard: { title: ' CPU & more! ' }, group: 'G' },
       [panel('a')],

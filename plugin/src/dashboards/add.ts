@@ -1,5 +1,7 @@
-// Panels into a dashboard. Pure, but for save(), which reads the dashboard, changes it and writes it back; when
-// somebody else was faster it does so again on what they left, and never writes over it.
+// Panels into a dashboard. Pure, but for save(), which reads the dashboard, changes it and writes it back at once;
+// when somebody else was faster and Perses says so (409), it does so again on what they left. Perses 0.54 does not
+// compare versions: what somebody writes between our reading and writing, in the same moment, is seen afterwards by a
+// version that is not the next one, and told.
 import { DashboardResource, GridDefinition, GridItemDefinition, PanelDefinition } from '@perses-dev/core';
 
 import { PersesApi, statusOf } from '../api/perses';
@@ -89,18 +91,28 @@ function emptyDashboard(project: string, title: string): DashboardResource {
   };
 }
 
+export interface Saved {
+  readonly dashboard: DashboardResource;
+  /** Somebody else wrote it in the same moment: their change may be lost. */
+  readonly raced: boolean;
+}
+
 export async function save(
   api: PersesApi,
   { project, dashboard, group }: Target,
   panels: readonly PanelDefinition[],
-): Promise<DashboardResource> {
+): Promise<Saved> {
   if ('title' in dashboard) {
-    return api.createDashboard(addPanels(emptyDashboard(project, dashboard.title), panels, group));
+    const made = await api.createDashboard(
+      addPanels(emptyDashboard(project, dashboard.title), panels, group),
+    );
+    return { dashboard: made, raced: false };
   }
   for (let left = TRIES; ; left--) {
     const read = await api.getDashboard(project, dashboard.name);
     try {
-      return await api.updateDashboard(addPanels(read, panels, group));
+      const saved = await api.updateDashboard(addPanels(read, panels, group));
+      return { dashboard: saved, raced: (saved.metadata.version ?? 0) > (read.metadata.version ?? 0) + 1 };
     } catch (error) {
       if (statusOf(error) !== 409 || left <= 1) throw error;
     }
