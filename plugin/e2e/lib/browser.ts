@@ -1,4 +1,4 @@
-// Debian's Chromium, headless, and the few steps that every test takes.
+// Debian's Chromium, headless, on a page of its own.
 import { Browser, BrowserContext, Page, chromium } from 'playwright-core';
 
 const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
@@ -25,11 +25,11 @@ export interface VisitOptions {
 export async function visit(browser: Browser, origin: string, options: VisitOptions = {}): Promise<Visit> {
   const context = await browser.newContext({
     colorScheme: options.dark === true ? 'dark' : 'light',
-    viewport: { width: options.width ?? 1400, height: options.height ?? 900 },
+    viewport: { width: options.width ?? 1280, height: options.height ?? 860 },
     timezoneId: 'UTC',
   });
   const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(20_000);
   const errors: string[] = [];
   const foreign: string[] = [];
   page.on('pageerror', (error) => errors.push(String(error)));
@@ -39,29 +39,4 @@ export async function visit(browser: Browser, origin: string, options: VisitOpti
       foreign.push(request.url());
   });
   return { context, page, errors, foreign };
-}
-
-export async function signIn(
-  page: Page,
-  origin: string,
-  user: string,
-  password: string,
-  path = '/',
-): Promise<void> {
-  await page.goto(origin + path);
-  await page.getByLabel('User name').fill(user);
-  await page.getByLabel('Password').fill(password);
-  await page.getByRole('button', { name: 'Sign in' }).click();
-  await page.getByRole('textbox', { name: 'Question' }).waitFor();
-}
-
-export async function ask(page: Page, question: string): Promise<void> {
-  const box = page.getByRole('textbox', { name: 'Question' });
-  await box.fill(question);
-  await box.press('Enter');
-}
-
-/** The last answer's exchange on the page. */
-export function lastExchange(page: Page): ReturnType<Page['locator']> {
-  return page.getByTestId('exchange').last();
 }

@@ -1,0 +1,28 @@
+// The chat in a real Chromium, in Perses's own Explore, on the real stack of compose/run. One stack for all.
+import { afterAll, afterEach, beforeAll, describe } from 'vitest';
+
+import { approvalTests } from './approvals';
+import { chatTests } from './chat';
+import { dashboardTests } from './dashboards';
+import { helpTests } from './help';
+import { World } from './lib/world';
+
+let world: World;
+
+beforeAll(async () => {
+  world = await World.start();
+});
+
+afterAll(async () => {
+  await world?.stop();
+});
+
+afterEach(async ({ task }) => {
+  if (task.result?.state === 'fail') await world.shot(`failed-${task.id.replaceAll(/\W/g, '')}`);
+  await world.leave();
+});
+
+describe('the chat', () => chatTests(() => world));
+describe('dashboards', () => dashboardTests(() => world));
+describe('an approval', () => approvalTests(() => world));
+describe('what goes wrong', () => helpTests(() => world));

@@ -1,0 +1,303 @@
+// Asking, watching, stopping, coming back.
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+
+import { Locator, Page } from 'playwright-core';
+import { expect, it } from 'vitest';
+
+import { until } from './lib/processes';
+import { Piece } from './lib/model';
+import { World, ask, idle, last } from './lib/world';
+
+interface AxeFinding {
+  readonly id: string;
+  readonly impact: string;
+  readonly nodes: ReadonlyArray<{ readonly html: string }>;
+}
+
+const require = createRequire(import.meta.url);
+
+/** Grows with every scrape, so its value tells the moment. */
+const GROWING = 'sum(prometheus_tsdb_head_samples_appended_total)';
+const STEP = '2s';
+
+const ANSWER =
+  'Prometheus takes samples **steadily**.\n\n| job | up |\n|---|--:|\n| prometheus | 1 |\n\n```promql\nsum by (job) (up == 1)\n```\n';
+
+export function scriptPanels(world: World): void {
+  world.stack.model.when(
+    'samples',
+    () => [
+      'Let me look. ',
+      { tool: 'execute_range_query', args: { query: GROWING, start: 'now-1m', step: STEP } },
+      { tool: 'execute_instant_query', args: { query: 'topk(3, prometheus_http_requests_total)' } },
+    ],
+    () => ANSWER.split(/(?<= )/).flatMap((word): Piece[] => [word, 5]),
+  );
+}
+
+const WORDS = Array.from({ length: 40 }, (_, i) => `w${i + 1}`);
+
+function* countUp(): Iterable<Piece> {
+  for (const word of WORDS) {
+    yield `${word} `;
+    yield 100;
+  }
+}
+
+function countedWords(page: Page): Locator {
+  return last(page).locator('p', { hasText: 'w40' });
+}
+
+/** Moves over the chart until Perses's tooltip shows, and reads its time and its first value. */
+async function readTooltip(page: Page, panel: Locator): Promise<{ at: number; text: string }> {
+  await panel.scrollIntoViewIfNeeded();
+  const box = await panel.locator('canvas').first().boundingBox();
+  if (box === null) throw new Error('no chart');
+  const tooltip = page
+    .locator('body > div')
+    .filter({ hasText: /\d\d:\d\d:\d\d/ })
+    .last();
+  for (let i = 0; i < 60; i++) {
+    const x = box.x + box.width * (0.9 - (i % 12) * 0.05);
+    for (let y = 0.1; y < 0.8; y += 0.05) {
+      await page.mouse.move(x, box.y + box.height * y);
+      if ((await tooltip.count()) === 0) continue;
+      const text = await tooltip.innerText();
+      const when = /([A-Z][a-z]{2} \d{1,2}, \d{4})\D+(\d{2}:\d{2}:\d{2})/.exec(text);
+      if (when !== null) return { at: Date.parse(`${when[1]} ${when[2]} UTC`) / 1000, text };
+    }
+    await page.waitForTimeout(100);
+  }
+  throw new Error('no tooltip');
+}
+
+async function seriousFindings(page: Page): Promise<readonly string[]> {
+  await page.evaluate(readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8'));
+  const found = await page.evaluate(async () => {
+    const { axe } = globalThis as unknown as {
+      axe: { run(root: Element): Promise<{ violations: AxeFinding[] }> };
+    };
+    const dialog = document.querySelector('[role=dialog]');
+    const root = dialog ?? document.querySelector('[data-testid=persai]');
+    return root === null ? [] : (await axe.run(root)).violations;
+  });
+  return found
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => `${id}: ${nodes[0]?.html.slice(0, 300)}`);
+}
+
+/** Perses's own placeholder of a panel that loads has a finding of axe's; it is gone in a moment. */
+async function drawn(page: Page): Promise<void> {
+  await expect.poll(async () => page.locator('.MuiSkeleton-root').count(), { timeout: 20_000 }).toBe(0);
+}
+
+export function chatTests(the: () => World): void {
+  it.each([false, true])('streams an answer with panels that tell the truth (dark: %s)', async (dark) => {
+    const world = the();
+    const { stack } = world;
+    scriptPanels(world);
+    const { page, errors, foreign } = await world.come('demo', { dark });
+    await page.getByRole('textbox', { name: 'Question' }).waitFor();
+    await world.shot(dark ? 'empty-dark' : 'empty');
+    await ask(page, 'How many samples does Prometheus take?');
+    await last(page).getByText('steadily').waitFor();
+    await idle(page);
+    const panel = last(page).getByTestId('query-panel').first();
+    await panel.locator('canvas').first().waitFor();
+    const { at, text } = await readTooltip(page, panel);
+    const [[, value] = [0, Number.NaN]] = await stack.query('query', { query: GROWING, time: String(at) });
+    // As Perses writes it, 1.32K: three digits, rounded.
+    const [, number, suffix = ''] = /([\d.]+)([KMB]?)\s*$/.exec(text) ?? [];
+    const shown = Number(number) * ({ K: 1e3, M: 1e6, B: 1e9 }[suffix] ?? 1);
+    expect(Math.abs(shown - value) / value, `${text} for ${value}`).toBeLessThan(0.005);
+    await world.shot(dark ? 'answer-dark' : 'answer');
+    await last(page).getByTestId('query-panel').last().scrollIntoViewIfNeeded();
+    await last(page).getByRole('cell', { name: 'prometheus' }).first().waitFor();
+    expect(await last(page).getByRole('region', { name: 'Table' }).locator('td').allTextContents()).toEqual([
+      'prometheus',
+      '1',
+    ]);
+    await drawn(page);
+    expect(await seriousFindings(page)).toEqual([]);
+    expect(errors).toEqual([]);
+    expect(foreign).toEqual([]);
+  });
+
+  it('is stopped on the server', async () => {
+    const world = the();
+    world.stack.model.when('Count', countUp);
+    const { page } = await world.come();
+    await ask(page, 'Count up to be stopped');
+    await last(page).getByText('w5').waitFor();
+    await world.shot('streaming');
+    await page.getByRole('button', { name: 'Stop', exact: true }).click();
+    await last(page).getByText('Stopped.').waitFor();
+    await idle(page);
+    await page.reload();
+    await last(page).getByText('Count up to be stopped').waitFor();
+    expect(await page.getByText('w40').count()).toBe(0);
+  });
+
+  it.each(['reload', 'gateway', 'worker-1 and worker-2'])(
+    'goes on, whole and once, after: %s',
+    async (what) => {
+      const world = the();
+      world.stack.model.when('Count', countUp);
+      const { page } = await world.come();
+      await ask(page, 'Count up');
+      await last(page).getByText('w5').waitFor();
+      if (what === 'reload') await page.reload();
+      else for (const name of what.split(' and ')) await world.stack.kill(name);
+      await countedWords(page).waitFor({ timeout: 50_000 });
+      await idle(page);
+      expect((await countedWords(page).textContent())?.trim()).toBe(WORDS.join(' '));
+      expect(await page.getByTestId('exchange').count()).toBe(1);
+    },
+  );
+
+  it('is followed by a second tab', async () => {
+    const world = the();
+    world.stack.model.when('Count', countUp);
+    const { page, context } = await world.come();
+    await ask(page, 'Count up');
+    await last(page).getByText('w3').waitFor();
+    const other = await context.newPage();
+    await other.goto(page.url());
+    for (const tab of [page, other]) {
+      await countedWords(tab).waitFor();
+      expect((await countedWords(tab).textContent())?.trim()).toBe(WORDS.join(' '));
+    }
+  });
+
+  it('has its questions edited and asked again in a branch, hidden and shown again', async () => {
+    const world = the();
+    const { model } = world.stack;
+    model.when('second', () => ['The second answer.']);
+    model.when('third', () => ['The third answer.']);
+    model.when('first', () => ['The first answer.']);
+    const { page } = await world.come();
+    await ask(page, 'first');
+    await last(page).getByText('The first answer.').waitFor();
+    await idle(page);
+    await last(page).getByRole('button', { name: 'Edit and ask again' }).click();
+    const editor = page.getByRole('textbox', { name: 'Edit the question' });
+    await editor.fill('second');
+    await editor.press('Enter');
+    await last(page).getByText('The second answer.').waitFor();
+    await idle(page);
+    expect(await page.getByTestId('exchange').count()).toBe(1);
+    await last(page).getByRole('button', { name: 'More' }).click();
+    await page.getByRole('menuitem', { name: 'Hide it from the model' }).click();
+    await last(page).getByText('Hidden from the model').waitFor();
+    await ask(page, 'third');
+    await last(page).getByText('The third answer.').waitFor();
+    await idle(page);
+    const seen = JSON.stringify(model.prompts.at(-1)?.messages);
+    expect(seen).toContain('third');
+    expect(seen).not.toContain('second');
+    await page.getByRole('button', { name: /^What the model sees, 1 hidden/ }).click();
+    await page.getByText('1 of 2 questions').waitFor();
+    await world.shot('seen');
+    expect(await seriousFindings(page)).toEqual([]);
+    await page.getByRole('button', { name: 'Hide second' }).click();
+    await page.getByText('2 of 2 questions').waitFor();
+  });
+
+  it('asks the model and the datasource that were picked, also after a reload', async () => {
+    const world = the();
+    const { model } = world.stack;
+    model.when('which model', () => ['A large one.']);
+    const { page } = await world.come();
+    await page.getByRole('combobox', { name: 'Model' }).click();
+    await page.getByRole('option', { name: 'large' }).click();
+    await ask(page, 'which model');
+    await last(page).getByText('A large one.').waitFor();
+    expect(model.prompts.at(-1)?.model).toBe('large');
+    await page.reload();
+    await last(page).getByText('A large one.').waitFor();
+    expect(await page.getByRole('combobox', { name: 'Model' }).textContent()).toBe('large');
+  });
+
+  it('keeps how a panel is drawn', async () => {
+    const world = the();
+    scriptPanels(world);
+    const { page } = await world.come();
+    await ask(page, 'How many samples?');
+    await idle(page);
+    const card = last(page).getByTestId('tool-card').first();
+    await card.getByRole('button', { name: 'How it is drawn' }).click();
+    await page.getByRole('button', { name: 'Stat' }).click();
+    await world.shot('panel-settings');
+    await page.keyboard.press('Escape');
+    await card.locator('canvas').first().waitFor();
+    await page.reload();
+    await card.getByRole('button', { name: 'How it is drawn' }).click();
+    await page.getByRole('button', { name: 'Stat', pressed: true }).waitFor();
+  });
+
+  it('shows what the model writes as text: no images, no markup, only honest links', async () => {
+    const world = the();
+    world.stack.model.when('evil', () => [
+      '![x](https://evil.example/p.png) [one](//evil.example/a) [two](javascript:alert(1)) [three](data:text/html,x) ',
+      '[four](https://example.org/ok) <img src=https://evil.example/q.png> <b>bold</b> <script>alert(1)</script>',
+    ]);
+    const { page, foreign, errors } = await world.come();
+    await ask(page, 'Be evil');
+    await last(page).getByText('(example.org)').waitFor();
+    await idle(page);
+    // The address of the image that was not one is a text that leads there, with its host, if one clicks.
+    const links = await last(page).locator('a').all();
+    expect(await Promise.all(links.map((link) => link.getAttribute('href')))).toEqual([
+      'https://example.org/ok',
+      'https://evil.example/q.png%3E',
+    ]);
+    for (const link of links) expect(await link.getAttribute('rel')).toContain('noopener');
+    expect(await last(page).locator('img, script, b').count()).toBe(0);
+    expect(foreign).toEqual([]);
+    expect(errors).toEqual([]);
+  });
+
+  it('is found again, renamed and deleted', async () => {
+    const world = the();
+    world.stack.model.when('needle', () => ['Yes.']);
+    const { page } = await world.come();
+    await ask(page, 'Is this the needle?');
+    await last(page).getByText('Yes.').waitFor();
+    await idle(page);
+    await page.getByRole('button', { name: 'New conversation' }).click();
+    await page.getByText('What would you like to know?').waitFor();
+    const nav = page.getByRole('navigation', { name: 'Conversations' });
+    await nav.getByLabel('Search conversations').fill('needle');
+    await nav
+      .getByRole('button', { name: /^Is this the needle\?/ })
+      .first()
+      .click();
+    await last(page).getByText('Yes.').waitFor();
+    await nav.getByLabel('More about Is this the needle?').first().click();
+    await page.getByRole('menuitem', { name: 'Rename' }).click();
+    await page.getByLabel('Title').fill('The needle, found');
+    await page.getByRole('button', { name: 'Rename' }).click();
+    await nav.getByRole('button', { name: /^The needle, found/ }).waitFor();
+    await nav.getByLabel('More about The needle, found').click();
+    await page.getByRole('menuitem', { name: 'Delete' }).click();
+    await page.getByRole('button', { name: 'Delete' }).click();
+    await nav.getByText('Nothing found.').waitFor();
+  });
+
+  it('follows the theme of Perses, and fits a narrow window', async () => {
+    const world = the();
+    const { page } = await world.come('demo', { width: 420, height: 800 });
+    await page.getByText('What would you like to know?').waitFor();
+    const colour = (): Promise<string> =>
+      page.getByTestId('persai').evaluate((element) => getComputedStyle(element).color);
+    const before = await colour();
+    await page.getByRole('button', { name: 'Dark theme' }).click();
+    await expect.poll(colour).not.toBe(before);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth)).toBe(true);
+    await world.shot('narrow-dark');
+    await page.getByRole('button', { name: 'Conversations' }).click();
+    await page.getByRole('navigation', { name: 'Conversations' }).waitFor();
+    await until('the drawer is open', async () => page.getByLabel('Search conversations').isVisible());
+  });
+}

@@ -1,0 +1,79 @@
+// What all browser tests share: one stack, one browser, and the page that a test is on.
+import { mkdirSync } from 'node:fs';
+import { resolve } from 'node:path';
+
+import { Browser, Locator, Page } from 'playwright-core';
+
+import { Visit, VisitOptions, startBrowser, visit } from './browser';
+import { Stack } from './stack';
+
+export const PERSAI = '/explore?explorer=PersAI-PersAIExplorer';
+
+/** Screenshots are kept only when asked for: PERSAI_SCREENSHOTS=docs makes those of the documentation anew. */
+const SHOTS = process.env['PERSAI_SCREENSHOTS'];
+
+export class World {
+  open: Visit | undefined;
+
+  private constructor(
+    readonly stack: Stack,
+    readonly browser: Browser,
+  ) {}
+
+  static async start(): Promise<World> {
+    const stack = await Stack.start();
+    try {
+      return new World(stack, await startBrowser());
+    } catch (error) {
+      await stack.stop();
+      throw error;
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.browser.close();
+    await this.stack.stop();
+  }
+
+  async leave(): Promise<void> {
+    await this.open?.context.close();
+    this.open = undefined;
+  }
+
+  /** A new browser, signed in, on PersAI. */
+  async come(user = 'demo', options: VisitOptions = {}): Promise<Visit> {
+    await this.leave();
+    const { stack } = this;
+    this.open = await visit(this.browser, stack.url, options);
+    const data = { login: user, password: stack.password(user) };
+    const login = await this.open.context.request.post(`${stack.url}/api/auth/providers/native/login`, {
+      data,
+    });
+    if (!login.ok()) throw new Error(`no sign-in as ${user}: ${login.status()}`);
+    await this.open.page.goto(stack.url + PERSAI);
+    return this.open;
+  }
+
+  async shot(name: string): Promise<void> {
+    if (SHOTS === undefined || this.open === undefined) return;
+    const folder = resolve(SHOTS);
+    mkdirSync(folder, { recursive: true });
+    await this.open.page.screenshot({ path: `${folder}/${name}.png` });
+  }
+}
+
+export async function ask(page: Page, question: string): Promise<void> {
+  const box = page.getByRole('textbox', { name: 'Question' });
+  await box.fill(question);
+  await box.press('Enter');
+}
+
+/** The last question with its answer. */
+export function last(page: Page): Locator {
+  return page.getByTestId('exchange').last();
+}
+
+/** Until nothing is on its way: the composer sends again. */
+export async function idle(page: Page): Promise<void> {
+  await page.getByRole('button', { name: 'Send' }).waitFor({ timeout: 30_000 });
+}
