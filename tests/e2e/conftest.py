@@ -15,29 +15,9 @@ from harness.stack import Stack
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--curve", action="store_true",
                      help="every stack with CURVE keys over 10.77.1.1 (in a network namespace that has it)")
-    parser.addoption("--known-failing", action="store_true", help="run the tests of known_failing.txt too")
-
-
-KNOWN_FAILING = Path(__file__).with_name("known_failing.txt")
-
-
-def known_failing() -> list[str]:
-    """Tests that fail today, each a defect to mend: not run unless asked for by --known-failing, named at the end of each run."""
-    lines = (line.split("#")[0].strip() for line in KNOWN_FAILING.read_text(encoding="utf-8").splitlines())
-    return [line for line in lines if line]
-
-
-def pytest_terminal_summary(terminalreporter) -> None:
-    for name in known_failing():
-        terminalreporter.write_line(f"known to fail, not run: {name}")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.getoption("--known-failing"):
-        known = set(known_failing())
-        out = [item for item in items if item.nodeid in known or item.nodeid.split("[")[0] in known]
-        items[:] = [item for item in items if item not in out]
-        config.hook.pytest_deselected(items=out)
     # What is quick and basic first: a broken build shows itself early.
     items.sort(key=lambda item: 0 if item.get_closest_marker("core") else 1)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fakes import upstream as up
-from fakes.model import Call, Delay
+from fakes.model import Call, Ticking
 from harness.client import Client
 from harness.services import Perses, Prometheus
 from harness.stack import Stack
@@ -40,10 +40,8 @@ def call(stack: Stack, name: str, arguments: dict, datasource: str) -> str:
 
 @pytest.mark.parametrize("query", ["big_series", "sum by (id) (big_series)", "rate(big_series[5m])", "big_series * 2"])
 def test_a_query_of_too_many_series_is_refused_with_a_ready_topk(stack: Stack, big: Prometheus, query: str) -> None:
-    before = big.get("/api/v1/status/tsdb")["headStats"]
     content = call(stack, "execute_range_query", {"query": query}, BIG)
     assert "topk" in content and re.search(r"100[,.]?000|series", content), content
-    assert before
 
 
 def test_a_bounded_query_of_the_same_metric_runs(stack: Stack, big: Prometheus) -> None:
@@ -127,40 +125,43 @@ def test_ten_expensive_queries_at_once(stack: Stack, big: Prometheus) -> None:
                          'big_series{shard=~"2.*"}', "sum by (id) (big_series)", 'rate(big_series{shard="3"}[5m])',
                          'big_series{shard=~"[5-9]."}'))]
     stack.model.when("heavy", expensive, ["Heavy is done."])
-    count = 400
-    stack.model.when("light", [x for n in range(count) for x in (f"{n} ", Delay(0.01))])
+    ticking = Ticking(0.01)
+    stack.model.when("light", [ticking])
     alice, bob = stack.client("alice"), stack.client("bob")
     well = alice.ask(alice.session(), "warm up")
     assert well.answer()
     light = bob.turn(bob.session(), "light")
     light.wait_text("3 ")
-    peak, gaps, done = [0], [0.0], threading.Event()
+    peak, lag, gap, done = [0], [0], [0.0], threading.Event()
 
     def watch() -> None:
         last_count, last_change = 0, time.monotonic()
         while not done.is_set():
             peak[0] = max(peak[0], stack.worker.process.memory_bytes())
-            now = time.monotonic()
-            seen = len(light.parser.events)
-            if seen != last_count or light.ended.is_set():
+            sent, seen, now = ticking.sent, len(light.parser.events), time.monotonic()
+            if seen != last_count:
                 last_count, last_change = seen, now
-            gaps[0] = max(gaps[0], now - last_change)
+            lag[0], gap[0] = max(lag[0], sent - seen), max(gap[0], now - last_change)
             time.sleep(0.005)
 
     watcher = threading.Thread(target=watch)
     watcher.start()
+    before = ticking.sent
     try:
         heavy = alice.turn(alice.session(), "heavy", datasource=BIG).finish(120)
-        tokens = light.finish(60)
     finally:
         done.set()
+        meanwhile = ticking.sent - before
+        ticking.enough.set()
         watcher.join()
+    assert light.finish(60).answer() == ticking.text()
     assert heavy.answer() == "Heavy is done."
     assert len(heavy.tools()) == 10 and all(r["content"] for _, r in heavy.tools())
-    assert tokens.answer() == "".join(f"{n} " for n in range(count))
-    print(f"worker's peak {peak[0] >> 20} MiB, longest silence of the other turn {gaps[0] * 1000:.0f} ms")
+    print(f"worker's peak {peak[0] >> 20} MiB; of {meanwhile} tokens that the other turn's model sent meanwhile at most "
+          f"{lag[0]} were not there yet; its longest silence was {gap[0] * 1000:.0f} ms")
     assert peak[0] < 512 << 20, f"{peak[0] >> 20} MiB"
-    assert gaps[0] < 1.0, f"the other turn's tokens stood still for {gaps[0]:.2f} s"
+    # Relative to the heavy work, whatever the machine: the other turn never stood still for half of it.
+    assert lag[0] < max(100, meanwhile / 2), f"{lag[0]} of {meanwhile} tokens were late"
 
 
 def stamp(ago: int) -> str:

@@ -42,6 +42,18 @@ class Gate:
 
 
 @dataclass
+class Ticking:
+    """Numbered pieces of text, one every `seconds`, until the test sets `enough`; `sent` counts them."""
+
+    seconds: float
+    sent: int = 0
+    enough: threading.Event = field(default_factory=threading.Event)
+
+    def text(self) -> str:
+        return "".join(f"{n} " for n in range(self.sent))
+
+
+@dataclass
 class Call:
     """A tool call. Its arguments are cut into pieces of `split` characters, anywhere."""
 
@@ -204,6 +216,10 @@ class Writer:
         elif isinstance(piece, Gate):
             piece.reached.set()
             self.exchange.hang(piece.opened)
+        elif isinstance(piece, Ticking):
+            while not piece.enough.wait(piece.seconds):
+                self.piece(f"{piece.sent} ")
+                piece.sent += 1
         elif isinstance(piece, Raw):
             self.exchange.send(piece.data)
         elif isinstance(piece, Call):

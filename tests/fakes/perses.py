@@ -95,9 +95,11 @@ class Perses(Fake):
             exchange.reply(500, json.dumps({"message": str(error)}).encode())
 
 
-def slow(seconds: float) -> Callable[[Exchange, Request], bool]:
+def held(release: threading.Event) -> Callable[[Exchange, Request], bool]:
+    """Answers as always, once it is released."""
+
     def behave(exchange: Exchange, request: Request) -> bool:
-        time.sleep(seconds)
+        assert release.wait(60)
         return False
 
     return behave

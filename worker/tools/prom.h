@@ -25,6 +25,9 @@ struct prom_ask {
     bool (*on_piece)(void *arg, struct str piece);
     /* Once, last. */
     void (*on_end)(void *arg, enum prom_outcome outcome);
+    /* The answer broke off and is asked for again: what on_piece was given is void. NULL: a broken
+     * answer is the end. */
+    void (*on_again)(void *arg);
     void *arg;
     /* of PROM_REFUSED */
     const char *code; /* "bad_data", "timeout", "unreachable", … */
@@ -34,6 +37,11 @@ struct prom_ask {
     bool refused; /* the answer's status is no 2xx */
     int http_status;
     struct buf body; /* of a refusal */
+    const char *method;
+    const struct secret *token;
+    struct buf url, form; /* kept to be sent again */
+    int64_t deadline_ms;
+    unsigned tries;
 };
 struct prom_request {
     const char *method; /* "GET", "POST": parameters in the address or as a form */
@@ -41,7 +49,8 @@ struct prom_request {
     struct buf *form;   /* a=b&c=d, escaped; not overflowed */
     int64_t timeout_ms;
 };
-/* ask's callbacks and arg are set. datasource is path_parse'd again. */
+/* ask's callbacks and arg are set. With on_again the token outlives the ask. datasource is
+ * path_parse'd again. */
 void prom_ask(struct prom_ask *ask, struct tools *t, const char *datasource,
               const struct secret *token, const struct prom_request *request);
 void prom_ask_free(struct prom_ask *ask); /* no callback comes any more */

@@ -159,6 +159,14 @@ static bool on_piece(void *arg, struct str piece)
     return series_feed(&q->series, piece);
 }
 
+static void on_again(void *arg)
+{
+    struct query *q = arg;
+    unsigned kept_max = q->series.kept_max, samples_max = q->series.samples_max;
+    series_free(&q->series);
+    series_init(&q->series, kept_max, samples_max);
+}
+
 static void ask(struct query *q, const char *api, struct buf *form, int64_t timeout_ms,
                 void (*on_end)(void *arg, enum prom_outcome outcome))
 {
@@ -168,6 +176,7 @@ static void ask(struct query *q, const char *api, struct buf *form, int64_t time
         .method = "POST", .api = api, .form = form, .timeout_ms = timeout_ms + GRACE_MS};
     q->ask.on_piece = on_piece;
     q->ask.on_end = on_end;
+    q->ask.on_again = on_again;
     q->ask.arg = q;
     prom_ask(&q->ask, r->tools, r->datasource, r->token, &request);
 }
@@ -197,7 +206,9 @@ static void count(struct query *q, bool groups)
     q->by_groups = groups;
     series_free(&q->series);
     series_init(&q->series, GUARD_SELECTORS_MAX, 16);
-    ask(q, "/api/v1/query_range", &form, COUNT_TIMEOUT_MS, on_counted);
+    int64_t timeout_ms = q->run->tools->config.timeout_ms;
+    ask(q, "/api/v1/query_range", &form,
+        timeout_ms < COUNT_TIMEOUT_MS ? timeout_ms : COUNT_TIMEOUT_MS, on_counted);
 }
 
 /* The rows of the count carry the selector's number as {"i":"3"}. */

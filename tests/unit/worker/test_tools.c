@@ -84,6 +84,37 @@ static void a_range_query_is_summarised(void **state)
         "[1699996400,1],[1699998200,\"NaN\"],[1700000000,4.5]]}],\"notes\":[]}");
 }
 
+/* Perses's proxy breaks an answer off now and then, though all is well: see prom.c. */
+static void an_answer_that_breaks_off_is_asked_for_again(void **state)
+{
+    struct fixture *f = *state;
+    static const struct answer script[] = {
+        COUNT,
+        {.path = QUERY_RANGE,
+         .status = 200,
+         .body = STR(OK_MATRIX("{\"metric\":{\"job\":\"node\"},\"values\":[[1699996400,\"1\"],"
+                               "[1699998200,\"2\"],[1700000000,\"4.5\"]]}")),
+         .breaks = true},
+        {0}};
+    static const char call[] = "{\"query\":\"up\",\"step\":\"15m\"}";
+    fixture_run(f, script, "execute_range_query", call);
+    char *want = strdup(f->content);
+    for (unsigned breaks = 1; breaks <= 2; breaks++) {
+        f->breaks = breaks;
+        fixture_run(f, script, "execute_range_query", call);
+        assert_string_equal(f->content, want);
+        assert_int_equal(f->asked_count, 2 + breaks);
+        assert_string_equal(f->asked[1 + breaks].body, f->asked[1].body);
+        assert_string_equal(f->asked[1 + breaks].authorization, "Bearer canary-token");
+    }
+    free(want);
+    f->breaks = 100;
+    fixture_run(f, script, "execute_range_query", call);
+    fixture_expect_error(f, "broken", "The connection to the datasource broke");
+    assert_int_equal(f->asked_count, 4);
+    f->breaks = 0;
+}
+
 static void times_are_relative_or_absolute(void **state)
 {
     struct fixture *f = *state;
@@ -578,6 +609,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(an_instant_query_is_counted_and_run),
         T(a_range_query_is_summarised),
+        T(an_answer_that_breaks_off_is_asked_for_again),
         T(times_are_relative_or_absolute),
         T(what_a_model_gets_wrong_it_is_told),
         T(sloppy_arguments_with_one_meaning_are_taken),

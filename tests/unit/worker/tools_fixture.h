@@ -22,6 +22,7 @@ struct answer {
     struct str body;
     const char *type;     /* NULL: application/json */
     const char *in_query; /* only for queries with this text, or NULL */
+    bool breaks;          /* breaks off in the middle, the first `breaks` times */
 };
 struct fixture {
     struct loop *loop;
@@ -35,6 +36,9 @@ struct fixture {
     const struct answer *script;
     struct asked asked[ASKED_MAX];
     unsigned asked_count;
+    unsigned breaks;
+    struct http_stream *breaking;
+    struct str half;
     /* the last result */
     unsigned done;
     char *content;
@@ -87,6 +91,37 @@ static inline bool fixture_ends(const char *text, const char *end)
     return a >= b && strcmp(text + a - b, end) == 0;
 }
 
+/* An answer that breaks off */
+static inline void fixture_break(void *arg)
+{
+    http_stream_abort(((struct fixture *)arg)->breaking);
+}
+
+static inline size_t fixture_on_fill(void *arg, char *dst, size_t cap)
+{
+    struct fixture *f = arg;
+    size_t len = f->half.len;
+    assert_true(len <= cap);
+    if (len == 0)
+        return 0;
+    memcpy(dst, f->half.at, len);
+    f->half.len = 0;
+    loop_later(f->loop, fixture_break, f);
+    return len;
+}
+
+static inline void fixture_on_broken(void *arg) { ((struct fixture *)arg)->breaking = NULL; }
+
+static inline void fixture_begin_broken(struct fixture *f, struct http_request *r, struct str body)
+{
+    static const struct http_stream_handler handler = {fixture_on_fill, fixture_on_broken};
+    assert_null(f->breaking);
+    f->breaks--;
+    f->half = (struct str){body.at, body.len / 2};
+    f->breaking = http_stream_open(r, "application/json", &handler, f);
+    http_stream_wake(f->breaking);
+}
+
 static inline void fixture_on_request(void *arg, struct http_request *r)
 {
     struct fixture *f = arg;
@@ -110,6 +145,10 @@ static inline void fixture_on_request(void *arg, struct http_request *r)
             continue;
         if (answer->status == 0)
             return; /* never answered */
+        if (answer->breaks && f->breaks > 0) {
+            fixture_begin_broken(f, r, answer->body);
+            return;
+        }
         http_reply(r, answer->status, answer->type ? answer->type : "application/json",
                    answer->body);
         return;
