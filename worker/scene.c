@@ -15,6 +15,9 @@ static void add_datasource(struct scene *s, struct str path);
 static char *read_about(const json_t *context);
 static struct str text_of(const json_t *v);
 
+static const int64_t time_ms_max = 253402300799000; /* the year 9999 */
+static const int64_t duration_ms_max = 100 * 365 * (int64_t)86400000;
+
 void scene_read(struct scene *s, struct str context, struct str datasource_path, int64_t now_ms)
 {
     *s = (struct scene){0};
@@ -68,7 +71,7 @@ static void read_range(struct scene *s, const json_t *range, int64_t now_ms)
     if (duration.len == 0)
         duration = text_of(json_object_get(range, "pastDuration")); /* Perses's own word for it */
     if (read_duration(duration, &length)) {
-        s->range_start_ms = now_ms - length;
+        s->range_start_ms = length < now_ms ? now_ms - length : 0;
         s->range_end_ms = now_ms;
     } else if (read_time(s, json_object_get(range, "start"), &start) &&
                read_time(s, json_object_get(range, "end"), &end) && start < end) {
@@ -81,9 +84,9 @@ static bool read_time(const struct scene *s, const json_t *v, int64_t *ms)
 {
     if (json_is_integer(v)) {
         *ms = json_integer_value(v);
-        return *ms > 0;
+        return *ms > 0 && *ms <= time_ms_max;
     }
-    return zone_parse(text_of(v), str_of(s->timezone), ms) && *ms > 0;
+    return zone_parse(text_of(v), str_of(s->timezone), ms) && *ms > 0 && *ms <= time_ms_max;
 }
 
 /* Prometheus's way: 1h30m, 2d, 1w. */
@@ -113,7 +116,9 @@ static bool read_duration(struct str text, int64_t *ms)
         if (unit == 0)
             return false;
         text = str_skip(text, letters);
-        sum += (int64_t)number * unit;
+        sum += (int64_t)number * unit; /* both are small */
+        if (sum > duration_ms_max)
+            return false;
     }
     *ms = sum;
     return sum > 0;

@@ -49,6 +49,7 @@ packages_missing() {
         if [ -n "$what" ] && ! has_library "$what"; then printf '%s\n' "$package"; fi
     done <<<"$PACKAGE_LIBRARIES"
     [ -e /etc/ssl/certs/ca-certificates.crt ] || printf 'ca-certificates\n'
+    [ -e /usr/share/zoneinfo/UTC ] || printf 'tzdata\n' # people's time zones
     # Go and Node.js come from PyPI where the system's are missing or too old.
     if ! { go_is_there && npm_is_there; } && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
         printf 'python3-venv\n'

@@ -116,6 +116,15 @@ static void range_with_both_ends_is_read_in_the_persons_zone(void **state)
     assert_true(s.range_start_ms == 1795428000000);
     scene_free(&s);
     int64_t ms;
+    scene_read(&s, STR("{\"time_range\":{\"duration\":\"99y\"}}"), STR(DS), NOW);
+    assert_true(s.range_start_ms == 0 && s.range_end_ms == NOW); /* not before the clock began */
+    scene_free(&s);
+    scene_read(&s, STR("{\"time_range\":{\"duration\":\"100000y\"}}"), STR(DS), NOW);
+    assert_true(s.range_start_ms == 0 && s.range_end_ms == 0);
+    scene_free(&s);
+    scene_read(&s, STR("{\"time_range\":{\"start\":1,\"end\":9223372036854775807}}"), STR(DS), NOW);
+    assert_true(s.range_start_ms == 0 && s.range_end_ms == 0);
+    scene_free(&s);
     assert_true(zone_parse(STR("2026-06-01"), STR("Europe/Berlin"), &ms)); /* summer time */
     assert_true(ms == 1780264800000);
     assert_true(zone_parse(STR("2026-06-01T00:00:00+02:00"), STR(""), &ms));
