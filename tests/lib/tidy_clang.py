@@ -78,7 +78,10 @@ def rule_clang_tidy(tree: Tree) -> list[Finding]:
         text = answer.stdout.replace(f"{tree.root}/", "")  # the cache is shared by all checkouts
         if answer.returncode != 0 and "error:" not in text:
             text += f"{name}:0:0: error: clang-tidy failed: {answer.stderr.strip()[-300:]}\n"
-        cached.write_text(text)
+        # At once and whole: another checkout's run may look there now.
+        part = cached.with_name(f"{cached.name}.{os.getpid()}")
+        part.write_text(text)
+        part.replace(cached)
         return text
 
     found: dict[str, Finding] = {}
