@@ -10,7 +10,10 @@
 #include "common/check.h"
 #include "common/list.h"
 
-enum { RESOLVE_ADDRESSES_MAX = 256 };
+enum {
+    RESOLVE_ADDRESSES_MAX = 256,
+    PASS_MS = 50, /* reading for so long, a pass decides and writes in between */
+};
 
 struct call {
     loop_fn *fn; /* NULL: was taken away */
@@ -85,9 +88,8 @@ static void run_later(struct loop *l)
 
 /* The pass. */
 
-static void on_prepare(uv_prepare_t *prepare)
+static void decide_and_write(struct loop *l)
 {
-    struct loop *l = prepare->data;
     calls_run(&l->decide);
     calls_run(&l->write);
     run_later(l);
@@ -96,6 +98,23 @@ static void on_prepare(uv_prepare_t *prepare)
         calls_compact(&l->write);
         l->hooks_taken = false;
     }
+}
+
+/* libuv reads up to 48 times 1,024 descriptors in one go. With thousands that are ready, or on a
+ * machine that gives us little time, others would hear nothing from us for seconds and take us for
+ * dead. */
+static void cut_long_pass(struct loop *l)
+{
+    if ((int64_t)(uv_hrtime() / 1000000) - loop_now_ms(l) < PASS_MS)
+        return;
+    uv_update_time(&l->uv);
+    decide_and_write(l);
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+    struct loop *l = prepare->data;
+    decide_and_write(l);
     if (!l->again)
         uv_idle_stop(&l->idle);
     l->again = false;
@@ -112,6 +131,7 @@ struct loop *loop_new(void)
     CHECK(uv_loop_init(&l->uv) == 0);
     CHECK(uv_prepare_init(&l->uv, &l->prepare) == 0);
     CHECK(uv_idle_init(&l->uv, &l->idle) == 0);
+    l->uv.data = l;
     l->prepare.data = l;
     uv_prepare_start(&l->prepare, on_prepare);
     list_init(&l->timers);
@@ -243,6 +263,7 @@ static void on_poll(uv_poll_t *uv, int status, int events)
     /* After an error libuv has stopped watching; we stay level-triggered. */
     if (status != 0 && f->fn != NULL && f->events != 0 && !uv_is_active((uv_handle_t *)uv))
         poll_start(f);
+    cut_long_pass(uv->loop->data);
 }
 
 struct loop_fd *loop_fd_new(struct loop *l, int fd, unsigned events, loop_fd_fn *fn, void *arg)

@@ -4,7 +4,8 @@
  *   2. decide: the hooks of loop_on_decide, in the order they were added
  *   3. write:  the hooks of loop_on_write, in the order they were added; then loop_later's
  *
- * Phases 2 and 3 run in one prepare handle, which is the last thing before the loop blocks.
+ * Phases 2 and 3 run in one prepare handle, which is the last thing before the loop blocks; where
+ * reading takes long, in between too.
  *
  * Lifetimes: (1) a loop_fd or loop_timer is the caller's until its *_free; (2) after *_free no
  * callback comes, at once; (3) free nothing you may be inside of: loop_later() runs when no

@@ -12,9 +12,10 @@
 enum {
     TURN_MAGIC = 0x5455524e,
     CLAIM_AGAIN_MS = 300, /* the store did not answer a claim */
-    /* What a tail keeps for clients that come back though all present ones have it: about a second
-     * of text. Older events are in Redis; kept here they were two thirds of a stream's memory. */
-    KEEP_BYTES = 4 << 10,
+    /* What a tail keeps for clients that come back though all present ones have it: so much text
+     * as may not be in Redis yet (PERSAI_FLUSH at 50 tokens/s). Older events are there; kept here
+     * they were two thirds of a stream's memory. */
+    KEEP_BYTES = 1 << 10,
 };
 
 struct turns {

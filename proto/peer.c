@@ -4,7 +4,8 @@
 
 void peer_init(struct peer *p, int64_t now_ms)
 {
-    *p = (struct peer){.state = PEER_FRESH, .heard_ms = now_ms, .beat_ms = INT64_MIN};
+    *p = (struct peer){
+        .state = PEER_FRESH, .heard_ms = now_ms, .beat_ms = INT64_MIN, .asked_ms = now_ms};
 }
 
 void peer_heard(struct peer *p, int64_t now_ms)
@@ -14,13 +15,18 @@ void peer_heard(struct peer *p, int64_t now_ms)
         return; /* its turns have gone to others: a late frame must not revive it */
     p->state = PEER_ALIVE;
     p->heard_ms = now_ms;
+    p->silent_ms = 0;
 }
 
 void peer_gone(struct peer *p) { p->state = PEER_DEAD; }
 
 enum peer_state peer_at(struct peer *p, int64_t now_ms, int64_t dead_ms)
 {
-    if (p->state == PEER_ALIVE && now_ms - p->heard_ms > dead_ms)
+    int64_t since_ms = p->heard_ms > p->asked_ms ? p->heard_ms : p->asked_ms;
+    int64_t passed_ms = now_ms - since_ms, most_ms = dead_ms / 4;
+    p->silent_ms += passed_ms < most_ms ? passed_ms : most_ms;
+    p->asked_ms = now_ms;
+    if (p->state == PEER_ALIVE && p->silent_ms > dead_ms)
         p->state = PEER_DEAD;
     return p->state;
 }

@@ -231,6 +231,51 @@ static void on_event_stop(void *arg, unsigned events)
     w->events |= events;
     loop_stop(w->loop);
 }
+enum { SLOW_FDS = 8 };
+struct slow {
+    struct loop *loop;
+    struct loop_fd *fd[SLOW_FDS];
+    int raw[SLOW_FDS];
+    unsigned read, written, at_first_write;
+};
+
+static void on_slow(void *arg, unsigned events)
+{
+    struct slow *s = arg;
+    uint64_t start = loop_hr_ns();
+    (void)events;
+    while (loop_hr_ns() - start < 30000000) {
+    }
+    loop_fd_free(s->fd[s->read]);
+    close(s->raw[s->read++]);
+}
+
+static void on_slow_write(void *arg)
+{
+    struct slow *s = arg;
+    s->written++;
+    if (s->read > 0 && s->at_first_write == 0)
+        s->at_first_write = s->read;
+    if (s->read == SLOW_FDS)
+        loop_stop(s->loop);
+}
+
+/* Eight descriptors that are ready at once take 240 ms: what is written does not wait for all. */
+static void a_long_pass_decides_and_writes_in_between(void **state)
+{
+    struct world *w = *state;
+    struct slow s = {.loop = w->loop};
+    for (unsigned i = 0; i < SLOW_FDS; i++) { /* a socket that can be written: always ready */
+        s.raw[i] = dup(w->ends[1]);
+        s.fd[i] = loop_fd_new(w->loop, s.raw[i], LOOP_WRITE, on_slow, &s);
+    }
+    loop_on_write(w->loop, on_slow_write, &s);
+    loop_run(w->loop);
+    assert_in_range(s.at_first_write, 1, 2); /* the 50 ms are over in the second at the latest */
+    assert_true(s.written > 3);
+    loop_off(w->loop, &s);
+}
+
 static void events_are_those_asked_for(void **state)
 {
     struct world *w = *state;
@@ -411,6 +456,7 @@ int main(void)
         TEST(a_timer_repeats_until_it_is_freed),
         TEST(a_timer_set_anew_or_stopped_does_not_fire_as_before),
         TEST(a_descriptor_is_reported_as_long_as_there_is_something_to_read),
+        TEST(a_long_pass_decides_and_writes_in_between),
         TEST(events_are_those_asked_for),
         TEST(an_error_is_reported_as_all_events_asked_for_and_again),
         TEST(a_descriptor_freed_where_its_error_is_told_is_not_watched_again),
