@@ -399,6 +399,38 @@ void loop_resolve_forget(struct loop *l, uint64_t id)
     }
 }
 
+/* Work in a thread. */
+
+struct work {
+    uv_work_t uv;
+    loop_fn *work, *done;
+    void *arg;
+};
+
+static void on_work(uv_work_t *uv)
+{
+    struct work *w = uv->data;
+    w->work(w->arg);
+}
+
+static void on_worked(uv_work_t *uv, int status)
+{
+    (void)status;
+    struct work *w = uv->data;
+    w->done(w->arg);
+    free(w);
+}
+
+void loop_work(struct loop *l, loop_fn *work, loop_fn *done, void *arg)
+{
+    struct work *w = xcalloc(1, sizeof(*w));
+    w->uv.data = w;
+    w->work = work;
+    w->done = done;
+    w->arg = arg;
+    CHECK(uv_queue_work(&l->uv, &w->uv, on_work, on_worked) == 0);
+}
+
 /* The end. */
 
 static void close_other(uv_handle_t *handle, void *arg)

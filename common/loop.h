@@ -42,7 +42,7 @@ void loop_again(struct loop *l); /* do not block before the next pass */
 struct loop_timer;
 struct loop_timer *loop_timer_new(struct loop *l, loop_fn *fn, void *arg);
 void loop_timer_set(struct loop_timer *t, int64_t after_ms,
-                    int64_t repeat_ms);     /* repeat 0: once; sets it anew */
+                    int64_t repeat_ms); /* repeat 0: once; sets it anew */
 void loop_timer_stop(struct loop_timer *t); /* NULL is fine */
 bool loop_timer_active(const struct loop_timer *t);
 void loop_timer_free(struct loop_timer *t); /* NULL is fine */
@@ -66,5 +66,9 @@ void loop_on_signal(struct loop *l, int signum, loop_fn *fn, void *arg);
 typedef void loop_resolve_fn(void *arg, const char *const *addresses, unsigned count);
 uint64_t loop_resolve(struct loop *l, const char *host, loop_resolve_fn *fn, void *arg);
 void loop_resolve_forget(struct loop *l, uint64_t id);
+
+/* work runs in a thread of libuv's pool, then done on the loop: it always comes, loop_free waits
+ * for it. What is in arg belongs to the thread until then. */
+void loop_work(struct loop *l, loop_fn *work, loop_fn *done, void *arg);
 
 #endif

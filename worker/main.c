@@ -172,7 +172,8 @@ static void open_tools(struct worker *w)
                                  .content_bytes_max = (uint32_t)s->tool_content_bytes_max,
                                  .series_max = s->tool_series_max,
                                  .points_max = s->tool_points_max,
-                                 .running_max = s->tools_running_max};
+                                 .running_max = s->tools_running_max,
+                                 .docs = s->docs};
     w->tools = tools_new(&tools);
     CHECK(tools_list_json(&w->tools_json));
 }

@@ -26,7 +26,8 @@ libzmq libzmq3-dev
 libczmq libczmq-dev
 msgpack|msgpack-c libmsgpack-c-dev|libmsgpack-dev
 jansson libjansson-dev
-libsodium libsodium-dev"
+libsodium libsodium-dev
+sqlite3 libsqlite3-dev"
 
 has_library() { # NAME|NAME…
     local name

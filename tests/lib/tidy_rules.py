@@ -20,6 +20,7 @@ WRAPPERS = {
     "microhttpd.h": ("common/http",),
     "czmq.h": ("proto/wire",),
     "zmq.h": ("proto/wire",),
+    "sqlite3.h": ("worker/tools/docs",),
 }
 BANNED = {
     "strcpy": "snprintf or a buf", "strcat": "a buf", "strncpy": "memcpy with a checked length",

@@ -109,6 +109,24 @@ static uint32_t first_from(const struct catalog *c, struct str name)
     return low;
 }
 
+const struct catalog_metric *catalog_find(const struct catalog *c, struct str name)
+{
+    uint32_t at = first_from(c, name);
+    return at < c->count && str_eq(name_of(c, &c->metrics[at]), name) ? &c->metrics[at] : NULL;
+}
+
+struct str catalog_help(const struct catalog *c, const struct catalog_metric *m)
+{
+    return help_of(c, m);
+}
+
+const char *catalog_type(const struct catalog_metric *m) { return types[m->type]; }
+
+struct str catalog_unit(const struct catalog *c, const struct catalog_metric *m)
+{
+    return m->unit > 0 ? c->units[m->unit - 1] : STR("");
+}
+
 /* What a histogram, a summary or an OpenMetrics counter adds to its name, and the type by which
  * such a series is to be queried. */
 static bool variant_type(struct str rest, uint8_t family, uint8_t *type)
@@ -400,6 +418,17 @@ static int by_rank(const void *a, const void *b)
     return worse(*y, *x) ? -1 : worse(*x, *y);
 }
 
+unsigned catalog_best(struct catalog_search *s, const struct catalog *c, struct str *names,
+                      unsigned max)
+{
+    unsigned count = s->hit_count < max ? s->hit_count : max;
+    if (s->hit_count > 0)
+        qsort(s->hits, s->hit_count, sizeof *s->hits, by_rank);
+    for (unsigned i = 0; i < count; i++)
+        names[i] = name_of(c, &c->metrics[s->hits[i].metric]);
+    return count;
+}
+
 static void write_metric(const struct catalog *c, const struct catalog_metric *m, size_t help_max,
                          struct buf *b)
 {
@@ -410,7 +439,7 @@ static void write_metric(const struct catalog *c, const struct catalog_metric *m
     json_key(b, "help");
     text_json(b, help_of(c, m), help_max);
     json_key(b, "unit");
-    text_json(b, m->unit > 0 ? c->units[m->unit - 1] : STR(""), UNIT_MAX);
+    text_json(b, catalog_unit(c, m), UNIT_MAX);
     buf_putc(b, '}');
 }
 

@@ -50,6 +50,11 @@ bool catalog_feed_names(struct catalog *c, struct str piece);
 bool catalog_end_names(struct catalog *c, bool cut); /* false: the answer was not whole */
 bool catalog_feed_metadata(struct catalog *c, struct str piece);
 void catalog_end_metadata(struct catalog *c);
+/* A metric by its exact name; NULL: there is none. What is said of it is borrowed from c. */
+const struct catalog_metric *catalog_find(const struct catalog *c, struct str name);
+struct str catalog_help(const struct catalog *c, const struct catalog_metric *m);
+const char *catalog_type(const struct catalog_metric *m); /* "" when not known */
+struct str catalog_unit(const struct catalog *c, const struct catalog_metric *m);
 size_t catalog_bytes(const struct catalog *c); /* memory, about */
 
 struct catalog_search {
@@ -67,6 +72,9 @@ bool catalog_search_init(struct catalog_search *s, struct str search, unsigned o
                          unsigned limit);
 void catalog_search_free(struct catalog_search *s);
 bool catalog_search_step(struct catalog_search *s, const struct catalog *c); /* true: more to do */
+/* The names that were found, best first, when all steps are done; at most max of them. */
+unsigned catalog_best(struct catalog_search *s, const struct catalog *c, struct str *names,
+                      unsigned max);
 /* {"kind":"metrics",…}, up to bytes_max. */
 void catalog_write(struct catalog_search *s, const struct catalog *c, struct str datasource,
                    size_t bytes_max, struct buf *b);

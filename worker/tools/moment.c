@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 #include "worker/tools/sax.h"
+#include "worker/tools/when.h"
 #include "worker/zone.h"
 
 static const int64_t day_ms = 86400000;
@@ -92,7 +93,9 @@ bool moment_parse(struct str text, int64_t now_ms, struct str zone, int64_t *uni
         *unix_ms = now_ms - away;
         return *unix_ms >= 0;
     }
-    return zone_parse(text, zone, unix_ms) && *unix_ms >= 0 && *unix_ms <= unix_ms_max;
+    if (!zone_parse(text, zone, unix_ms) && !when_parse(text, now_ms, zone, unix_ms))
+        return false;
+    return *unix_ms >= 0 && *unix_ms <= unix_ms_max;
 }
 
 const char *moment_write(int64_t ms)

@@ -1,7 +1,8 @@
 /* worker/tools/moment.h: times and durations as a model writes them. Pure.
  *
  * A time is RFC 3339 (without an offset: local to the person's zone), Unix seconds, or relative to
- * the turn's now: "now", "now-1h30m", "1h" and "-1h" (that long ago). A duration is "15s", "1h30m"
+ * the turn's now: "now", "now-1h30m", "1h" and "-1h" (that long ago), or what tools/when.h
+ * understands. A duration is "15s", "1h30m"
  * or a number of seconds. */
 #ifndef WORKER_TOOLS_MOMENT_H
 #define WORKER_TOOLS_MOMENT_H

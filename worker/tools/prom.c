@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "proto/path.h"
 #include "worker/tools/args.h"
+#include "worker/tools/guard.h"
 #include "worker/tools/text.h"
 
 enum {
@@ -33,6 +34,34 @@ void prom_param_time(struct buf *form, const char *name, int64_t unix_ms)
 void prom_param_count(struct buf *form, const char *name, uint64_t count)
 {
     buf_printf(form, "%s%s=%llu", form->len > 0 ? "&" : "", name, (unsigned long long)count);
+}
+
+bool prom_label_ok(struct str label)
+{
+    for (size_t i = 0; i < label.len; i++) {
+        char c = label.at[i];
+        bool digit = c >= '0' && c <= '9' && i > 0;
+        if (!digit && !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && c != '_')
+            return false;
+    }
+    return label.len > 0;
+}
+
+bool prom_param_match(struct tool_run *r, struct buf *form, struct str selector, const char *name)
+{
+    struct guard_query guard;
+    if (!guard_read(&guard, selector)) {
+        run_fail(r, "bad_arguments", "%s", guard.error);
+        return false;
+    }
+    if (guard.selector_count != 1 || !str_eq(guard.selectors[0].text, guard.text)) {
+        run_fail(r, "bad_arguments", "The argument \"%s\" must be %s and nothing else.", name,
+                 strcmp(name, "metric") == 0 ? "the name of a metric"
+                                             : "one selector, as up{job=\"node\"},");
+        return false;
+    }
+    prom_param(form, "match[]", guard.text);
+    return true;
 }
 
 void prom_range(const struct tool_run *r, int64_t otherwise_ms, int64_t *start_ms, int64_t *end_ms)
@@ -103,7 +132,8 @@ static void explain_status(struct prom_ask *ask)
     } else if (type != NULL) {
         refuse(ask, type, "The datasource refused the request (%s).", type);
     } else if (status == 404) {
-        refuse(ask, "not_found", "There is no such datasource, or it is no Prometheus (404).");
+        refuse(ask, "not_found", "There is no such thing here, or the datasource is no %s (404).",
+               ask->product);
     } else if (status == 429) {
         refuse(ask, "too_many_requests",
                "The datasource is asked too often (429). Try again "
@@ -147,8 +177,8 @@ static void on_data(void *arg, struct str bytes)
     fetch_cancel(ask->fetch);
     ask->fetch = NULL;
     refuse(ask, "broken",
-           "The datasource's answer is not what Prometheus's API answers. Is the "
-           "datasource a Prometheus?");
+           "The datasource's answer is not what %s's API answers. Is the datasource a %s?",
+           ask->product, ask->product);
     ask->on_end(ask->arg, PROM_REFUSED);
 }
 
@@ -190,9 +220,10 @@ static void on_done(void *arg, const struct fetch_result *f)
 static void send(struct prom_ask *ask)
 {
     static const struct fetch_handler handler = {on_head, on_data, on_done};
-    static const struct fetch_header headers[] = {
+    const struct fetch_header headers[] = {
         {"Accept", STR("application/json")},
-        {"Content-Type", STR("application/x-www-form-urlencoded")},
+        {"Content-Type",
+         ask->json ? STR("application/json") : STR("application/x-www-form-urlencoded")},
     };
     const struct tools_config *c = &ask->tools->config;
     struct fetch_request f = {
@@ -217,8 +248,10 @@ void prom_ask(struct prom_ask *ask, struct tools *t, const char *datasource,
     prom_ask_free(ask);
     ask->tools = t;
     ask->method = request->method;
+    ask->json = request->json;
     ask->token = token;
     ask->code = "";
+    ask->product = request->product ? request->product : "Prometheus";
     ask->unauthorized = ask->refused = false;
     ask->http_status = 0;
     ask->tries = 0;
@@ -227,8 +260,9 @@ void prom_ask(struct prom_ask *ask, struct tools *t, const char *datasource,
     buf_init(&ask->body, REFUSAL_BYTES_MAX);
     buf_init(&ask->url, URL_BYTES_MAX);
     buf_init(&ask->form, FORM_BYTES_MAX);
-    CHECK(path_parse(str_of(datasource), &path) == ERR_NONE && !request->form->overflowed);
-    buf_printf(&ask->url, "%s%s%s", t->perses_url, datasource, request->api);
+    CHECK(datasource == NULL || path_parse(str_of(datasource), &path) == ERR_NONE);
+    CHECK(!request->form->overflowed);
+    buf_printf(&ask->url, "%s%s%s", t->perses_url, datasource ? datasource : "", request->api);
     if (get && request->form->len > 0)
         buf_putc(&ask->url, '?');
     buf_add_str(get ? &ask->url : &ask->form, buf_str(request->form));

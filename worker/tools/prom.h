@@ -12,6 +12,14 @@ void prom_list_metrics(struct tool_run *r);
 void prom_range_query(struct tool_run *r);
 void prom_instant_query(struct tool_run *r);
 void prom_label_values(struct tool_run *r);
+void prom_label_names(struct tool_run *r);
+void prom_series(struct tool_run *r);
+void prom_alerts(struct tool_run *r);
+void prom_rules(struct tool_run *r);
+void prom_targets(struct tool_run *r);
+void prom_build_info(struct tool_run *r);
+void prom_describe_metric(struct tool_run *r);
+void prom_quantile(struct tool_run *r);
 
 enum prom_outcome {
     PROM_WHOLE,
@@ -34,12 +42,14 @@ struct prom_ask {
     struct buf error;
     bool unauthorized;
     /* inside */
-    bool refused; /* the answer's status is no 2xx */
+    const char *product; /* what it should be, for the model */
+    bool refused;        /* the answer's status is no 2xx */
     int http_status;
     struct buf body; /* of a refusal */
     const char *method;
     const struct secret *token;
     struct buf url, form; /* kept to be sent again */
+    bool json;
     int64_t deadline_ms;
     unsigned tries;
 };
@@ -48,9 +58,11 @@ struct prom_request {
     const char *api;    /* "/api/v1/query_range" */
     struct buf *form;   /* a=b&c=d, escaped; not overflowed */
     int64_t timeout_ms;
+    const char *product; /* what should answer, as "Loki"; NULL: Prometheus */
+    bool json;           /* form is a JSON body */
 };
 /* ask's callbacks and arg are set. With on_again the token outlives the ask. datasource is
- * path_parse'd again. */
+ * path_parse'd again; NULL: Perses's own API. */
 void prom_ask(struct prom_ask *ask, struct tools *t, const char *datasource,
               const struct secret *token, const struct prom_request *request);
 void prom_ask_free(struct prom_ask *ask); /* no callback comes any more */
@@ -61,6 +73,10 @@ void prom_fail(struct tool_run *r, const struct prom_ask *ask);
 void prom_param(struct buf *form, const char *name, struct str value);
 void prom_param_time(struct buf *form, const char *name, int64_t unix_ms);
 void prom_param_count(struct buf *form, const char *name, uint64_t count);
+
+/* One selector and nothing else, as match[]. False: the run has failed; `name` is the argument. */
+bool prom_param_match(struct tool_run *r, struct buf *form, struct str selector, const char *name);
+bool prom_label_ok(struct str label); /* letters, digits, underscores */
 
 /* Start and end of what the person has selected, else the last `otherwise_ms`. */
 void prom_range(const struct tool_run *r, int64_t otherwise_ms, int64_t *start_ms, int64_t *end_ms);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "common/check.h"
 #include "worker/tools/args.h"
+#include "worker/tools/explain.h"
 #include "worker/tools/guard.h"
 #include "worker/tools/moment.h"
 #include "worker/tools/prom.h"
@@ -13,9 +14,10 @@
 
 enum {
     FORM_BYTES_MAX = 64 * 1024,
-    NOTES_BYTES_MAX = 2048,
+    NOTES_BYTES_MAX = 8192,
     COUNT_TIMEOUT_MS = 8000, /* a count that takes longer says enough */
-    GRACE_MS = 3000,         /* so that the datasource's own word on a timeout comes first */
+    CHECK_TIMEOUT_MS = 4000,
+    GRACE_MS = 3000, /* so that the datasource's own word on a timeout comes first */
     RANGE_MS = 3600000,
     POINTS = 240, /* when the model names no step: about a pixel column each */
     RANGE_SERIES = 40,
@@ -24,22 +26,29 @@ enum {
 
 struct query {
     struct tool_run *run;
-    struct prom_ask ask;
+    struct prom_ask ask, check; /* check: its syntax, while its series are counted */
+    bool checked, counted;
+    enum prom_outcome count_outcome;
     struct guard_query guard;
     struct guard_range range;
     struct series series;
     bool range_query, by_groups;
     int64_t step_asked_ms;
     struct buf notes; /* JSON strings, comma-separated */
+    struct explain *explain;
+    bool cut;
 };
 
 static void count(struct query *q, bool groups);
+static void check_syntax(struct query *q);
 static void execute(struct query *q);
 
 static void query_free(void *state)
 {
     struct query *q = state;
     prom_ask_free(&q->ask);
+    prom_ask_free(&q->check);
+    explain_free(q->explain);
     series_free(&q->series);
     buf_free(&q->notes);
     free(q);
@@ -68,7 +77,7 @@ static bool read_moment(struct query *q, const char *name, int64_t *unix_ms)
         return true;
     run_fail(r, "bad_arguments",
              "The argument \"%s\" is no time. Write RFC 3339 (2026-01-31T12:00:00Z), Unix seconds, "
-             "or relative to now (now-1h).",
+             "relative to now (now-1h), or as \"yesterday 14:00\" in the person's time zone.",
              name);
     return false;
 }
@@ -138,10 +147,12 @@ static void start(struct tool_run *r, bool range_query)
         refuse(q, (struct str){NULL, 0});
         return;
     }
-    if (q->guard.selector_count > 0)
-        count(q, false);
-    else
+    if (q->guard.selector_count == 0) {
         execute(q);
+        return;
+    }
+    check_syntax(q);
+    count(q, false);
 }
 
 void prom_range_query(struct tool_run *r) { start(r, true); }
@@ -246,9 +257,9 @@ static void decide(struct query *q)
     }
 }
 
-static void on_counted(void *arg, enum prom_outcome outcome)
+static void judge(struct query *q)
 {
-    struct query *q = arg;
+    enum prom_outcome outcome = q->count_outcome;
     if (outcome == PROM_REFUSED && strcmp(q->ask.code, "timeout") == 0)
         run_fail(q->run, "query_refused",
                  "The query was not run: already counting its series took too long. Add label "
@@ -261,6 +272,53 @@ static void on_counted(void *arg, enum prom_outcome outcome)
                  "Is the datasource a Prometheus?");
     else
         decide(q);
+}
+
+static void on_counted(void *arg, enum prom_outcome outcome)
+{
+    struct query *q = arg;
+    q->count_outcome = outcome;
+    q->counted = true;
+    if (q->checked)
+        judge(q);
+}
+
+/* Its syntax, by the server's own parser (format_query, from Prometheus 2.40 on), at the same time
+ * as the count. Only a plain "this is wrong" counts: what has no such API is asked without. */
+
+static bool on_check_piece(void *arg, struct str piece)
+{
+    (void)arg, (void)piece;
+    return true;
+}
+
+static void on_checked(void *arg, enum prom_outcome outcome)
+{
+    struct query *q = arg;
+    q->checked = true;
+    if (outcome == PROM_REFUSED && q->check.http_status == 400 &&
+        strcmp(q->check.code, "bad_data") == 0) {
+        prom_ask_free(&q->ask);
+        prom_fail(q->run, &q->check);
+    } else if (q->counted) {
+        judge(q);
+    }
+}
+
+static void check_syntax(struct query *q)
+{
+    struct tool_run *r = q->run;
+    scoped(buf_free) struct buf form;
+    buf_init(&form, FORM_BYTES_MAX);
+    prom_param(&form, "query", q->guard.text);
+    struct prom_request request = {.method = "POST",
+                                   .api = "/api/v1/format_query",
+                                   .form = &form,
+                                   .timeout_ms = CHECK_TIMEOUT_MS};
+    q->check.on_piece = on_check_piece;
+    q->check.on_end = on_checked;
+    q->check.arg = q;
+    prom_ask(&q->check, r->tools, r->datasource, r->token, &request);
 }
 
 /* The query itself */
@@ -289,6 +347,42 @@ static void execute(struct query *q)
         on_result);
 }
 
+static void finish(struct query *q)
+{
+    struct tool_run *r = q->run;
+    struct series_head head = {
+        .kind = q->range_query ? "range" : "instant",
+        .query = q->guard.text,
+        .datasource = str_of(r->datasource),
+        .start_ms = q->range.start_ms,
+        .end_ms = q->range.end_ms,
+        .step_ms = q->range_query ? q->range.step_ms : 0,
+        .cut = q->cut,
+        .notes = buf_str(&q->notes),
+        .bytes_max = r->tools->config.content_bytes_max,
+    };
+    series_write(&q->series, &head, &r->content);
+    run_done(r);
+}
+
+static void on_explained(void *arg, struct str notes)
+{
+    struct query *q = arg;
+    if (notes.len > 0) {
+        buf_puts(&q->notes, q->notes.len > 0 ? "," : "");
+        buf_add_str(&q->notes, notes);
+    }
+    finish(q);
+}
+
+static bool selects_nothing(const struct query *q)
+{
+    for (unsigned i = 0; i < q->guard.selector_count; i++)
+        if (q->guard.selectors[i].series == 0)
+            return true;
+    return false;
+}
+
 static void on_result(void *arg, enum prom_outcome outcome)
 {
     struct query *q = arg;
@@ -307,17 +401,9 @@ static void on_result(void *arg, enum prom_outcome outcome)
                  whole ? buf_cstr(&q->series.error) : "");
         return;
     }
-    struct series_head head = {
-        .kind = q->range_query ? "range" : "instant",
-        .query = q->guard.text,
-        .datasource = str_of(r->datasource),
-        .start_ms = q->range.start_ms,
-        .end_ms = q->range.end_ms,
-        .step_ms = q->range_query ? q->range.step_ms : 0,
-        .cut = outcome == PROM_CUT,
-        .notes = buf_str(&q->notes),
-        .bytes_max = r->tools->config.content_bytes_max,
-    };
-    series_write(&q->series, &head, &r->content);
-    run_done(r);
+    q->cut = outcome == PROM_CUT;
+    if (q->series.total == 0 && !q->cut && selects_nothing(q))
+        q->explain = explain_new(r, &q->guard, &q->range, on_explained, q);
+    else
+        finish(q);
 }

@@ -11,6 +11,9 @@
 #include "common/list.h"
 #include "worker/tools/tools.h"
 
+struct directory;
+struct directory_visit;
+struct docs;
 struct shelf;
 
 typedef void tool_fn(struct tool_run *r);
@@ -22,7 +25,9 @@ struct tools {
     struct list saves; /* of perses.c */
     unsigned running_count;
     bool later, closing;
-    struct shelf *shelf; /* catalogs of metrics */
+    struct shelf *shelf;         /* catalogs of metrics */
+    struct directory *directory; /* datasources that people may see */
+    struct docs *docs;           /* NULL: none */
 };
 struct tool_run {
     struct tools *tools;
@@ -33,7 +38,13 @@ struct tool_run {
     struct id turn;
     char *call_id;
     json_t *args;
-    char *datasource; /* path, path_parse'd; NULL: refused before */
+    char *datasource; /* path, path_parse'd; NULL: refused before, or none is needed */
+    const char *kind; /* of datasource that the tool needs; NULL: none */
+    char *wanted;     /* as the call names it, when it is to be looked up; or NULL */
+    char **paths;     /* the conversation's datasources */
+    unsigned path_count;
+    bool look_up; /* the datasource is found when the run's turn has come */
+    struct directory_visit *directory;
     struct secret *token;
     int64_t now_ms, range_start_ms, range_end_ms;
     char *timezone;
@@ -41,6 +52,7 @@ struct tool_run {
     void *state;
     void (*state_free)(void *state);
     bool (*step)(struct tool_run *r); /* sliced work: called once a pass until it returns false */
+    void *step_state;                 /* of a step that is not the tool's own */
     /* its end */
     struct buf content;
     bool failed, invalid, unauthorized, ended, telling;

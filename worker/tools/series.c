@@ -7,6 +7,8 @@
 #include "worker/tools/moment.h"
 #include "worker/tools/text.h"
 
+enum { FULL_SHAPES = 12 }; /* of more series only change and shape are written */
+
 /* Where in the answer we are: what the container at each depth is. */
 enum where { OUTSIDE, ROOT, DATA, RESULT, ROW, METRIC, VALUES, SAMPLE, PAIR, NOTES, OTHER };
 enum key {
@@ -152,6 +154,7 @@ static void keep_row(struct series *s)
 {
     struct series_row *row = &s->row;
     row->labels = s->labels.len ? str_dup(buf_str(&s->labels)) : xstrdup("{");
+    shape_of(s->samples, s->sample_count, &row->shape);
     row->point_count = series_thin(s->samples, s->sample_count, SERIES_POINTS_KEPT);
     row->points = xmalloc((row->point_count ? row->point_count : 1) * sizeof *row->points);
     if (row->point_count > 0)
@@ -497,6 +500,7 @@ static void write_row(const struct series *s, const struct series_head *h,
         buf_puts(b, "null");
     write_number(b, "first", row->first, true);
     write_number(b, "last", row->last, true);
+    shape_write(&row->shape, s->kept_count > FULL_SHAPES, b);
     uint64_t expected =
         h->step_ms > 0 ? (uint64_t)((h->end_ms - h->start_ms) / h->step_ms) + 1 : row->count;
     if (row->nans > 0)
@@ -569,8 +573,8 @@ void series_cut(struct series *s)
 /* Points of each series that still fit when that many are shown. */
 static unsigned points_that_fit(const struct series *s, size_t room)
 {
-    enum { POINT_BYTES = 24, STATS_BYTES = 220 };
-    size_t labels = 0;
+    enum { POINT_BYTES = 24, STATS_BYTES = 270, SHAPE_BYTES = 200 };
+    size_t labels = s->kept_count > FULL_SHAPES ? 0 : SHAPE_BYTES * s->kept_count;
     for (unsigned i = 0; i < s->kept_count; i++)
         labels += strlen(s->kept[i].labels) + STATS_BYTES;
     if (!s->matrix || labels >= room || s->kept_count == 0)

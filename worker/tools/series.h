@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include "common/buf.h"
 #include "worker/tools/sax.h"
+#include "worker/tools/shape.h"
 
 enum {
     SERIES_KEPT_MAX = 120,
@@ -22,9 +23,6 @@ enum {
     SERIES_NOTE_MAX = 300,
 };
 
-struct series_point {
-    double at_s, value;
-};
 struct series_row {
     char *labels; /* JSON object, clean */
     double min, max, sum, first, last, key;
@@ -32,6 +30,7 @@ struct series_row {
     uint64_t order;                /* as it arrived */
     struct series_point *points;
     unsigned point_count;
+    struct shape shape;
     bool shortened;
 };
 struct series {

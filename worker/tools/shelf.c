@@ -21,16 +21,16 @@ enum {
 /* A catalog on the shelf: loading (names, then metadata), ready, or failed and about to go. */
 struct book {
     struct shelf *shelf;
-    struct list node;    /* the most lately loaded last */
-    struct list readers; /* runs that wait for it or search in it */
-    unsigned reader_count;
+    struct list node;   /* the most lately loaded last */
+    struct list visits; /* runs that wait for it or read it */
     char *datasource;
     unsigned char token_hash[32];
     int64_t start_ms, end_ms; /* the time range it was asked for */
     struct secret *token;     /* only while it loads */
     struct prom_ask ask;
     struct catalog catalog;
-    bool ready, gone; /* gone: no new readers */
+    bool ready, gone; /* gone: no new visits */
+    bool telling;     /* it is being used right now: not to be freed */
     int64_t ready_ms;
 };
 struct shelf {
@@ -38,12 +38,11 @@ struct shelf {
     struct list books;
     unsigned count;
 };
-struct reader {
-    struct tool_run *run;
+struct shelf_visit {
     struct book *book;
     struct list node;
-    struct catalog_search search;
-    bool searching;
+    shelf_fn *fn;
+    void *arg;
 };
 
 static void load_names(struct book *b);
@@ -58,7 +57,7 @@ struct shelf *shelf_new(struct tools *t)
 
 static void book_free(struct book *b)
 {
-    CHECK(list_empty(&b->readers));
+    CHECK(list_empty(&b->visits));
     list_remove(&b->node);
     b->shelf->count--;
     prom_ask_free(&b->ask);
@@ -92,7 +91,7 @@ static void tidy(struct shelf *s)
     list_each (&s->books, node, tmp) {
         struct book *b = list_of(node, struct book, node);
         bool old = b->ready && now - b->ready_ms > KEPT_MS;
-        if (!list_empty(&b->readers) ||
+        if (!list_empty(&b->visits) || b->telling ||
             !(old || b->gone || s->count > BOOKS_MAX || bytes > BYTES_MAX))
             continue;
         bytes -= catalog_bytes(&b->catalog);
@@ -127,7 +126,7 @@ static struct book *open_book(struct shelf *s, const struct tool_run *r)
     b = xcalloc(1, sizeof *b);
     b->shelf = s;
     list_init(&b->node);
-    list_init(&b->readers);
+    list_init(&b->visits);
     b->datasource = xstrdup(r->datasource);
     hash_token(r->token, b->token_hash);
     b->start_ms = start;
@@ -142,24 +141,21 @@ static struct book *open_book(struct shelf *s, const struct tool_run *r)
 
 /* Loading */
 
-static bool search_step(struct tool_run *r);
-
-/* The readers go on; a failure ends all of them. */
+/* Those who wait go on, or are told why not. */
 static void finish(struct book *b, bool ok)
 {
     b->ready = ok;
-    b->gone = !ok;
+    b->gone = !ok || b->catalog.count == 0; /* one that has just started fills up */
     b->ready_ms = loop_now_ms(b->shelf->tools->config.loop);
     secret_free(b->token);
     b->token = NULL;
     catalog_end_metadata(&b->catalog);
-    list_each (&b->readers, node, tmp) {
-        struct reader *reader = list_of(node, struct reader, node);
-        if (ok)
-            run_steps(reader->run, search_step);
-        else
-            prom_fail(reader->run, &b->ask);
+    b->telling = true;
+    list_each (&b->visits, node, tmp) {
+        struct shelf_visit *v = list_of(node, struct shelf_visit, node);
+        v->fn(v->arg, ok ? &b->catalog : NULL, &b->ask);
     }
+    b->telling = false;
 }
 
 static bool on_name_piece(void *arg, struct str piece)
@@ -219,30 +215,68 @@ static void load_names(struct book *b)
     prom_ask(&b->ask, b->shelf->tools, b->datasource, b->token, &request);
 }
 
-/* Reading: list_metrics */
+/* Visits */
+
+struct shelf_visit *shelf_visit(struct tool_run *r, shelf_fn *fn, void *arg)
+{
+    struct shelf_visit *v = xcalloc(1, sizeof *v);
+    struct book *b = open_book(r->tools->shelf, r);
+    v->book = b;
+    v->fn = fn;
+    v->arg = arg;
+    list_init(&v->node);
+    list_push(&b->visits, &v->node);
+    if (b->ready)
+        fn(arg, &b->catalog, &b->ask);
+    return v;
+}
+
+void shelf_leave(struct shelf_visit *v)
+{
+    if (v == NULL)
+        return;
+    struct shelf *s = v->book->shelf;
+    list_remove(&v->node);
+    free(v);
+    tidy(s);
+}
+
+/* list_metrics */
+
+struct reader {
+    struct shelf_visit *visit;
+    const struct catalog *catalog;
+    struct catalog_search search;
+};
 
 static void reader_free(void *state)
 {
     struct reader *reader = state;
-    struct book *b = reader->book;
-    struct shelf *s = b ? b->shelf : NULL;
-    list_remove(&reader->node);
     catalog_search_free(&reader->search);
+    shelf_leave(reader->visit);
     free(reader);
-    if (s != NULL)
-        tidy(s);
 }
 
 static bool search_step(struct tool_run *r)
 {
     struct reader *reader = r->state;
-    const struct catalog *c = &reader->book->catalog;
-    if (catalog_search_step(&reader->search, c))
+    if (catalog_search_step(&reader->search, reader->catalog))
         return true;
-    catalog_write(&reader->search, c, str_of(r->datasource), r->tools->config.content_bytes_max,
-                  &r->content);
+    catalog_write(&reader->search, reader->catalog, str_of(r->datasource),
+                  r->tools->config.content_bytes_max, &r->content);
     run_done(r);
     return false;
+}
+
+static void on_catalog(void *arg, const struct catalog *c, const struct prom_ask *why)
+{
+    struct tool_run *r = arg;
+    struct reader *reader = r->state;
+    reader->catalog = c;
+    if (c != NULL)
+        run_steps(r, search_step);
+    else
+        prom_fail(r, why);
 }
 
 void prom_list_metrics(struct tool_run *r)
@@ -250,8 +284,6 @@ void prom_list_metrics(struct tool_run *r)
     struct reader *reader = xcalloc(1, sizeof *reader);
     unsigned limit = (unsigned)args_int(r->args, "limit", PAGE);
     unsigned offset = (unsigned)args_int(r->args, "offset", 0);
-    reader->run = r;
-    list_init(&reader->node);
     r->state = reader;
     r->state_free = reader_free;
     if (!catalog_search_init(&reader->search, args_str(r->args, "search"), offset, limit)) {
@@ -261,8 +293,5 @@ void prom_list_metrics(struct tool_run *r)
                  CATALOG_RANKED_MAX);
         return;
     }
-    reader->book = open_book(r->tools->shelf, r);
-    list_push(&reader->book->readers, &reader->node);
-    if (reader->book->ready)
-        run_steps(r, search_step);
+    reader->visit = shelf_visit(r, on_catalog, r);
 }

@@ -9,8 +9,18 @@
 
 struct shelf;
 struct tools;
+struct tool_run;
+struct catalog;
+struct prom_ask;
 
 struct shelf *shelf_new(struct tools *t);
 void shelf_free(struct shelf *s); /* no run uses it any more */
+
+/* A run that wants the catalog of its datasource. The callback comes once, maybe at once; c is
+ * valid until shelf_leave. c NULL: it could not be read, and why. */
+struct shelf_visit;
+typedef void shelf_fn(void *arg, const struct catalog *c, const struct prom_ask *why);
+struct shelf_visit *shelf_visit(struct tool_run *r, shelf_fn *fn, void *arg);
+void shelf_leave(struct shelf_visit *v); /* NULL is fine */
 
 #endif

@@ -8,6 +8,10 @@
 #include "common/log.h"
 #include "proto/path.h"
 #include "worker/tools/args.h"
+#include "worker/tools/boards.h"
+#include "worker/tools/directory.h"
+#include "worker/tools/docs.h"
+#include "worker/tools/loki.h"
 #include "worker/tools/perses.h"
 #include "worker/tools/prom.h"
 #include "worker/tools/run.h"
@@ -101,6 +105,8 @@ struct tools *tools_new(const struct tools_config *c)
     list_init(&t->ended);
     list_init(&t->saves);
     t->shelf = shelf_new(t);
+    t->directory = directory_new(t);
+    t->docs = docs_new(c->loop, c->docs);
     return t;
 }
 
@@ -110,6 +116,8 @@ void tools_free(struct tools *t)
         return;
     CHECK(list_empty(&t->waiting) && list_empty(&t->running) && list_empty(&t->ended));
     shelf_free(t->shelf);
+    directory_free(t->directory);
+    docs_free(t->docs);
     free(t->perses_url);
     t->closing = true;
     if (!t->later) /* else on_later is still to come */
@@ -130,6 +138,11 @@ static void run_free(struct tool_run *r)
     if (r->state_free != NULL)
         r->state_free(r->state);
     list_remove(&r->node);
+    directory_leave(r->directory);
+    for (unsigned i = 0; i < r->path_count; i++)
+        free(r->paths[i]);
+    free(r->paths);
+    free(r->wanted);
     json_decref(r->args);
     secret_free(r->token);
     buf_free(&r->content);
@@ -216,7 +229,10 @@ static void start_waiting(struct tools *t)
         list_remove(&r->node);
         list_push(&t->running, &r->node);
         t->running_count++;
-        r->fn(r);
+        if (r->look_up)
+            directory_find(r);
+        else
+            r->fn(r);
     }
 }
 
@@ -301,11 +317,28 @@ static void refuse_name(struct tool_run *r, struct str name)
     run_fail(r, "unknown_tool", "%s", buf_cstr(&error));
 }
 
+static void keep_paths(struct tool_run *r, const struct tool_call *c)
+{
+    r->paths = xcalloc(c->datasource_count + 1, sizeof *r->paths);
+    for (unsigned i = 0; i < c->datasource_count; i++)
+        r->paths[r->path_count++] = str_dup(c->datasources[i]);
+}
+
+/* One of the conversation's by path or name; what is not among them, or is of another kind than a
+ * Prometheus, is looked up in what the person may see. False: the run has failed. */
 static bool pick_datasource(struct tool_run *r, const struct tool_call *c, struct str wanted)
 {
     struct path path;
     struct str found = {NULL, 0};
     unsigned count = 0;
+    r->kind = directory_kind(r->spec);
+    if (r->kind == NULL)
+        return true;
+    if (strcmp(r->kind, "PrometheusDatasource") != 0) {
+        r->wanted = str_dup(wanted);
+        r->look_up = true;
+        return true;
+    }
     for (unsigned i = 0; i < c->datasource_count; i++) {
         bool match = wanted.len == 0 ? i == 0 : str_eq(c->datasources[i], wanted);
         if (path_parse(c->datasources[i], &path) != ERR_NONE)
@@ -321,6 +354,11 @@ static bool pick_datasource(struct tool_run *r, const struct tool_call *c, struc
     }
     if (count == 1) {
         r->datasource = str_dup(found);
+        return true;
+    }
+    if (count == 0 && wanted.len > 0) {
+        r->wanted = str_dup(wanted);
+        r->look_up = true;
         return true;
     }
     scoped(buf_free) struct buf error;
@@ -362,6 +400,7 @@ static void check_call(struct tool_run *r, const struct tool_call *c)
             run_fail(r, "not_approved", "The person has not approved this: it was not done.");
         return;
     }
+    keep_paths(r, c);
     if (!pick_datasource(r, c, args_str(args, "datasource"))) {
         json_decref(args);
         return;

@@ -30,6 +30,7 @@ struct tools_config {
     uint32_t series_max;        /* estimated series of a query; 20,000 */
     uint32_t points_max;        /* points of a series: the step is raised; 11,000 */
     uint32_t running_max;       /* runs at once in this process; 64 */
+    const char *docs;           /* folder of documents; NULL or "": none */
 };
 struct tools *tools_new(const struct tools_config *c);
 void tools_free(struct tools *t); /* all runs have ended or are cancelled; NULL is fine */

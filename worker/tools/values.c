@@ -4,7 +4,6 @@
 #include <string.h>
 #include "common/check.h"
 #include "worker/tools/args.h"
-#include "worker/tools/guard.h"
 #include "worker/tools/prom.h"
 #include "worker/tools/sax.h"
 #include "worker/tools/text.h"
@@ -153,42 +152,19 @@ static void on_end(void *arg, enum prom_outcome outcome)
     run_done(r);
 }
 
-static bool label_ok(struct str label)
-{
-    for (size_t i = 0; i < label.len; i++) {
-        char c = label.at[i];
-        bool digit = c >= '0' && c <= '9' && i > 0;
-        if (!digit && !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && c != '_')
-            return false;
-    }
-    return label.len > 0;
-}
-
 /* One selector, as the guard wants them: by metric, by match, or none. */
 static bool add_match(struct tool_run *r, struct buf *form)
 {
     struct str metric = str_trim(args_str(r->args, "metric"));
     struct str match = str_trim(args_str(r->args, "match"));
-    struct guard_query guard;
     if (match.len == 0 && metric.len == 0)
         return true;
     if (match.len > 0 && metric.len > 0) {
         run_fail(r, "bad_arguments", "Give metric or match, not both.");
         return false;
     }
-    struct str selector = match.len > 0 ? match : metric;
-    if (!guard_read(&guard, selector)) {
-        run_fail(r, "bad_arguments", "%s", guard.error);
-        return false;
-    }
-    if (guard.selector_count != 1 || !str_eq(guard.selectors[0].text, guard.text)) {
-        run_fail(r, "bad_arguments", "The argument \"%s\" must be %s and nothing else.",
-                 match.len > 0 ? "match" : "metric",
-                 match.len > 0 ? "one selector, as up{job=\"node\"}," : "the name of a metric");
-        return false;
-    }
-    prom_param(form, "match[]", selector);
-    return true;
+    return prom_param_match(r, form, match.len > 0 ? match : metric,
+                            match.len > 0 ? "match" : "metric");
 }
 
 void prom_label_values(struct tool_run *r)
@@ -198,7 +174,7 @@ void prom_label_values(struct tool_run *r)
     int64_t start, end;
     buf_init(&api, 256);
     buf_init(&form, FORM_BYTES_MAX);
-    if (!label_ok(label)) {
+    if (!prom_label_ok(label)) {
         run_fail(r, "bad_arguments",
                  "The argument \"label\" is no label name: letters, digits and "
                  "underscores, as job or instance.");

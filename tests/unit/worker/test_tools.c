@@ -80,7 +80,8 @@ static void a_range_query_is_summarised(void **state)
         "\"start\":\"2023-11-14T21:13:20Z\",\"end\":\"2023-11-14T22:13:20Z\",\"step\":\"15m\","
         "\"series_total\":1,\"series_shown\":1,\"series\":[{\"labels\":{\"job\":\"node\"},\"min\":"
         "1,"
-        "\"max\":4.5,\"avg\":2.75,\"first\":1,\"last\":4.5,\"nan\":1,\"missing\":2,\"points\":["
+        "\"max\":4.5,\"avg\":2.75,\"first\":1,\"last\":4.5,\"change\":3.5,\"nan\":1,\"missing\":2,"
+        "\"points\":["
         "[1699996400,1],[1699998200,\"NaN\"],[1700000000,4.5]]}],\"notes\":[]}");
 }
 
@@ -183,7 +184,10 @@ static void what_a_model_gets_wrong_it_is_told(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         fixture_run(f, NULL, cases[i].tool, cases[i].arguments);
         fixture_expect_error(f, cases[i].code, cases[i].part);
-        assert_int_equal(f->asked_count, 0); /* nothing of it reached the datasource */
+        for (unsigned k = 0; k < f->asked_count; k++) /* nothing of it reached a datasource */
+            assert_non_null(strstr(f->asked[k].path, "/api/v1/") == f->asked[k].path
+                                ? strstr(f->asked[k].path, "datasources")
+                                : NULL);
     }
 }
 
@@ -221,7 +225,7 @@ static void what_a_datasource_refuses_is_passed_on(void **state)
         {401, NULL, "{\"message\":\"missing or malformed jwt\"}", "unauthorized", "refused (401)"},
         {403, NULL, "{\"message\":\"missing 'read' global permission\"}", "forbidden",
          "may not use"},
-        {404, "text/html", "<html>nothing</html>", "not_found", "no Prometheus"},
+        {404, "text/html", "<html>nothing</html>", "not_found", "is no Prometheus"},
         {500, "text/plain", "dial tcp: connection refused", "unavailable", "dial tcp"},
         {502, "text/html", "<html>Bad Gateway</html>", "unavailable", "HTTP 502"},
         {429, NULL, "", "too_many_requests", "Try again"},
@@ -254,6 +258,22 @@ static void what_a_datasource_refuses_is_passed_on(void **state)
         assert_int_equal(f->unauthorized, cases[i].status == 401);
         assert_null(strstr(f->content, "\xe2\x80\xae"));
     }
+}
+
+static void wrong_syntax_is_said_before_it_runs(void **state)
+{
+    struct fixture *f = *state;
+    const struct answer script[] = {
+        COUNT,
+        {.path = "/format_query",
+         .status = 400,
+         .body = STR("{\"status\":\"error\",\"errorType\":\"bad_data\",\"error\":\"1:1: parse "
+                     "error: unknown function\"}")},
+        {0}};
+    fixture_run(f, script, "execute_instant_query", "{\"query\":\"grate(up[5m])\"}");
+    fixture_expect_error(f, "bad_data", "unknown function");
+    for (unsigned i = 0; i < f->asked_count; i++)
+        assert_false(fixture_ends(f->asked[i].path, QUERY));
 }
 
 static void too_many_series_are_refused_with_a_topk(void **state)
@@ -614,6 +634,7 @@ int main(void)
         T(what_a_model_gets_wrong_it_is_told),
         T(sloppy_arguments_with_one_meaning_are_taken),
         T(what_a_datasource_refuses_is_passed_on),
+        T(wrong_syntax_is_said_before_it_runs),
         T(too_many_series_are_refused_with_a_topk),
         T(a_grouped_aggregation_is_judged_by_its_groups),
         T(the_step_is_raised_and_it_is_said),

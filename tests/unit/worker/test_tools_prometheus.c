@@ -15,6 +15,7 @@ struct real {
     pid_t pid;
     char folder[64];
     uint16_t port;
+    unsigned scrapes;
 };
 
 static const char *program(void)
@@ -57,10 +58,16 @@ static void launch(struct real *r)
     assert_non_null(mkdtemp(r->folder));
     r->port = free_port();
     snprintf(config, sizeof config,
-             "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n"
+             "global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}\n"
+             "rule_files: [rules.yml]\nscrape_configs:\n"
              "- {job_name: many, static_configs: [{targets: ['127.0.0.1:%u']}]}\n",
              http_port(r->f->http));
     write_file(r, "prometheus.yml", config);
+    write_file(r, "rules.yml",
+               "groups:\n- name: g\n  rules:\n"
+               "  - {record: 'kind:many:sum', expr: 'sum by (kind) (many_things)'}\n"
+               "  - {alert: FewAreFew, expr: 'few_total < 1', labels: {severity: page},\n"
+               "     annotations: {summary: 'few is few', runbook_url: 'https://x/few.md'}}\n");
     snprintf(listen, sizeof listen, "--web.listen-address=127.0.0.1:%u", r->port);
     snprintf(storage, sizeof storage, "--storage.tsdb.path=%s/data", r->folder);
     snprintf(file, sizeof file, "--config.file=%s/prometheus.yml", r->folder);
@@ -80,7 +87,6 @@ static void launch(struct real *r)
 static void on_scrape(void *arg, struct http_request *request)
 {
     struct real *r = arg;
-    (void)r;
     struct buf b;
     buf_init(&b, 4 << 20);
     buf_puts(&b, "# HELP many_things Things that are many.\n# TYPE many_things gauge\n");
@@ -88,6 +94,12 @@ static void on_scrape(void *arg, struct http_request *request)
         buf_printf(&b, "many_things{thing=\"%u\",kind=\"%s\"} %u.5\n", i, i % 2 ? "odd" : "even",
                    i);
     buf_puts(&b, "# TYPE few_total counter\nfew_total{kind=\"odd\"} 0.30000000000000004\n");
+    r->scrapes++; /* half of the requests take up to 0.1 s, the others up to 1 s */
+    buf_printf(&b,
+               "# TYPE wait_seconds histogram\nwait_seconds_bucket{way=\"in\",le=\"0.1\"} %u\n"
+               "wait_seconds_bucket{way=\"in\",le=\"1\"} %u\n"
+               "wait_seconds_bucket{way=\"in\",le=\"+Inf\"} %u\n",
+               r->scrapes * 10, r->scrapes * 20, r->scrapes * 20);
     http_reply(request, 200, "text/plain; version=0.0.4", buf_str(&b));
     buf_free(&b);
 }
@@ -202,10 +214,69 @@ static void a_real_prometheus_is_read(void **state)
         ask_until(r, "list_label_values", "{\"label\":\"thing\",\"search\":\"777\"}", "\"7770\""));
 }
 
+/* The tools that look, and what is said of what is not there. */
+static void a_real_prometheus_is_explored(void **state)
+{
+    struct real *r = *state;
+    if (r->f == NULL)
+        skip();
+    /* first what keeps no catalog: until the first scrape is in */
+    assert_true(ask_until(r, "list_series", "{\"match\":\"few_total\"}", "\"kind\":\"odd\""));
+    assert_true(
+        ask_until(r, "describe_metric", "{\"metric\":\"many_things\"}", "\"series\":25000"));
+    assert_string_equal(fixture_text(r->f, "type"), "gauge");
+    assert_string_equal(fixture_text(r->f, "help"), "Things that are many.");
+    assert_non_null(strstr(r->f->content, "{\"name\":\"kind\",\"values\":2,\"most_series\":{\""
+                                          "even\":12500,\"odd\":12500}}"));
+    assert_non_null(strstr(r->f->content, "\"name\":\"thing\",\"values\":25000"));
+    assert_non_null(strstr(r->f->content, "\"exposed_by\":[{\"job\":\"many\""));
+    assert_true(ask_until(r, "describe_metric", "{\"metric\":\"things_of_many\"}",
+                          "\"code\":\"unknown_metric\""));
+    assert_non_null(strstr(fixture_text(r->f, "error"), "The nearest are: many_things"));
+    assert_true(ask_until(r, "list_label_names", "{\"metric\":\"many_things\"}",
+                          "\"total\":5,\"shown\":5,\"labels\":[\"__name__\",\"instance\""));
+    assert_true(ask_until(r, "list_alerts", "{\"search\":\"FEW\"}", "\"name\":\"FewAreFew\""));
+    assert_non_null(strstr(r->f->content, "\"runbook_url\":\"https://x/few.md\""));
+    assert_true(ask_until(r, "list_rules", "{\"type\":\"record\"}",
+                          "\"query\":\"sum by (kind) (many_things)\""));
+    assert_int_equal(json_integer_value(json_object_get(r->f->json, "total")), 1);
+    assert_true(ask_until(r, "list_targets", "{\"health\":\"up\"}", "\"up\":1,\"down\":0"));
+    assert_true(ask_until(r, "get_build_info", "{}", "\"version\":\"2."));
+    /* half are below 0.1: the 0.75 quantile lies halfway in the bucket from 0.1 to 1 */
+    assert_true(ask_until(r, "histogram_quantile",
+                          "{\"metric\":\"wait_seconds_bucket\",\"quantile\":0.75,\"by\":\"way\","
+                          "\"window\":\"20s\",\"matchers\":\"way=\\\"in\\\"\"}",
+                          "\"last\":0.55"));
+    assert_string_equal(fixture_text(r->f, "query"),
+                        "histogram_quantile(0.75, sum by (le, way) "
+                        "(rate(wait_seconds_bucket{way=\"in\"}[20s])))");
+    assert_true(ask_until(r, "histogram_quantile", "{\"metric\":\"few_total\"}",
+                          "There is no histogram few_total"));
+    /* what is not there is said, with what there is */
+    static const struct {
+        const char *query, *says;
+    } empties[] = {
+        {"things_of_many", "There is no metric things_of_many in this datasource. The nearest are: "
+                           "many_things"},
+        {"sum(many_things{colour=\\\"red\\\"})",
+         "The metric many_things has no label colour; its labels are: instance, job, kind, thing."},
+        {"many_things{kind=\\\"evne\\\"}",
+         "fits kind=\\\"evne\\\"; the label's values are: even, odd."},
+        {"many_things{kind=\\\"odd\\\",thing=\\\"2\\\"}",
+         "Each matcher of many_things alone fits some series, but none fits all of them"},
+    };
+    for (size_t i = 0; i < sizeof empties / sizeof empties[0]; i++) {
+        char arguments[256];
+        snprintf(arguments, sizeof arguments, "{\"query\":\"%s\"}", empties[i].query);
+        assert_true(ask_until(r, "execute_instant_query", arguments, empties[i].says));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_real_prometheus_is_read, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_real_prometheus_is_explored, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -139,6 +139,10 @@ static inline void fixture_on_request(void *arg, struct http_request *r)
     } else if (http_query(r, "match[]", &value)) {
         fixture_copy(a->query, sizeof a->query, value);
     }
+    /* The check of a query's syntax goes beside the count: in no order, and only counted when a
+     * test answers it. */
+    bool check = fixture_ends(a->path, "/format_query");
+    f->asked_count -= check;
     for (const struct answer *answer = f->script; answer->path != NULL; answer++) {
         if (!fixture_ends(a->path, answer->path) ||
             (answer->in_query != NULL && strstr(a->query, answer->in_query) == NULL))

@@ -1,0 +1,204 @@
+/* search_docs and read_doc over a folder of the test's own. */
+#include "tests/unit/worker/tools_fixture.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+#include "worker/tools/docs.h"
+#include "worker/tools/run.h"
+
+struct world {
+    struct fixture *f;
+    char folder[64];
+};
+
+static void put(const struct world *w, const char *name, const char *text)
+{
+    char path[200];
+    snprintf(path, sizeof path, "%s/%s", w->folder, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static bool is_ready(void *arg)
+{
+    struct fixture *f = arg;
+    return docs_ready(f->tools->docs);
+}
+
+static int setup(void **state)
+{
+    struct world *w = xcalloc(1, sizeof *w);
+    char below[200];
+    snprintf(w->folder, sizeof w->folder, "/tmp/persai-docs-XXXXXX");
+    assert_non_null(mkdtemp(w->folder));
+    snprintf(below, sizeof below, "%s/runbooks", w->folder);
+    assert_int_equal(mkdir(below, 0700), 0);
+    put(w, "runbooks/HighLoad.md",
+        "# High load\nWhat to do when a node is busy.\n## First steps\n1. Look at node_load1.\n"
+        "2. Ask the \xe2\x80\xaeteam\xe2\x80\x8b.\n## Later\nWrite it down.\n");
+    put(w, "notes.txt", "The database lives in the cellar. Deploys are on Tuesdays.\n");
+    put(w, ".hidden.md", "secretword\n");
+    put(w, "data.json", "{\"secretword\":1}\n");
+    snprintf(below, sizeof below, "%s/passwd.md", w->folder);
+    assert_int_equal(symlink("/etc/passwd", below), 0);
+    w->f = fixture_new();
+    w->f->config.docs = w->folder;
+    fixture_tools(w->f);
+    *state = w;
+    assert_true(pump_within(w->f->pump, 20000, is_ready, w->f));
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *w = *state;
+    static const char *const names[] = {"runbooks/HighLoad.md",
+                                        "notes.txt",
+                                        ".hidden.md",
+                                        "data.json",
+                                        "passwd.md",
+                                        "new.md",
+                                        "runbooks"};
+    char path[200];
+    fixture_free(w->f);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        snprintf(path, sizeof path, "%s/%s", w->folder, names[i]);
+        remove(path);
+    }
+    assert_int_equal(rmdir(w->folder), 0);
+    free(w);
+    return 0;
+}
+
+static const char *first(struct fixture *f, const char *key)
+{
+    json_t *found = json_array_get(json_object_get(f->json, "found"), 0);
+    const char *text = json_string_value(json_object_get(found, key));
+    return text ? text : "";
+}
+
+static void documents_are_found_by_words(void **state)
+{
+    struct fixture *f = ((struct world *)*state)->f;
+    fixture_run(f, NULL, "search_docs", "{\"query\":\"what are the first steps for node load?\"}");
+    assert_string_equal(first(f, "file"), "runbooks/HighLoad.md");
+    assert_string_equal(first(f, "heading"), "High load > First steps");
+    assert_non_null(strstr(first(f, "text"), "node_load1"));
+    assert_null(strstr(f->content, "\xe2\x80\xae")); /* bidi and zero-width are gone */
+    assert_null(strstr(f->content, "\xe2\x80\x8b"));
+    fixture_run(f, NULL, "search_docs", "{\"query\":\"deploying\"}"); /* stems */
+    assert_string_equal(first(f, "file"), "notes.txt");
+    /* neither hidden files, nor others, nor what a link leads to */
+    fixture_run(f, NULL, "search_docs", "{\"query\":\"secretword root bash daemon\"}");
+    assert_int_equal(json_array_size(json_object_get(f->json, "found")), 0);
+    /* nothing in the words is the engine's language */
+    fixture_run(f, NULL, "search_docs",
+                "{\"query\":\"\\\"NEAR( AND OR NOT * ^ file:notes -{ } ; DROP TABLE sections\"}");
+    assert_false(f->failed);
+    fixture_run(f, NULL, "search_docs", "{}");
+    fixture_expect_error(f, "bad_arguments", "Give words");
+}
+
+static void a_runbook_url_finds_its_document(void **state)
+{
+    struct fixture *f = ((struct world *)*state)->f;
+    fixture_run(f, NULL, "search_docs",
+                "{\"runbook_url\":\"https://wiki.example/rb/highload.html?x=1#first\"}");
+    assert_string_equal(first(f, "file"), "runbooks/HighLoad.md");
+    assert_non_null(strstr(f->content, "\"is_the_runbook\":true"));
+    fixture_run(f, NULL, "search_docs", "{\"runbook_url\":\"https://x/%\"}");
+    assert_int_equal(json_array_size(json_object_get(f->json, "found")), 0);
+}
+
+static void a_document_is_read_whole_or_by_heading(void **state)
+{
+    struct fixture *f = ((struct world *)*state)->f;
+    fixture_run(f, NULL, "read_doc", "{\"file\":\"runbooks/HighLoad.md\"}");
+    assert_string_equal(fixture_text(f, "text"),
+                        "# High load\nWhat to do when a node is busy.\n## First steps\n"
+                        "1. Look at node_load1.\n2. Ask the team.\n## Later\nWrite it down.\n");
+    fixture_run(f, NULL, "read_doc",
+                "{\"file\":\"runbooks/HighLoad.md\",\"heading\":\"first STEPS\",\"from_line\":5}");
+    assert_string_equal(fixture_text(f, "text"), "2. Ask the team.\n");
+    fixture_run(f, NULL, "read_doc", "{\"file\":\"../../etc/passwd\"}");
+    fixture_expect_error(f, "no_document", "no such document");
+    fixture_run(f, NULL, "read_doc", "{\"file\":\"notes.txt\",\"heading\":\"x\"}");
+    fixture_expect_error(f, "no_heading", "no such heading");
+}
+
+static bool finds_new(void *arg)
+{
+    struct fixture *f = arg;
+    if (f->done == 0)
+        return false;
+    if (strcmp(first(f, "file"), "new.md") == 0)
+        return true;
+    docs_look(f->tools->docs);
+    f->done = 0;
+    fixture_start(f, "search_docs", "{\"query\":\"zebra\"}");
+    return false;
+}
+
+static void what_changed_is_read_again(void **state)
+{
+    struct world *w = *state;
+    fixture_run(w->f, NULL, "search_docs", "{\"query\":\"zebra\"}");
+    assert_int_equal(json_array_size(json_object_get(w->f->json, "found")), 0);
+    put(w, "new.md", "# Zebras\nA zebra is no horse.\n");
+    assert_true(pump_within(w->f->pump, 20000, finds_new, w->f));
+}
+
+static void a_long_document_is_paged(void **state)
+{
+    struct world *w = *state;
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    for (int i = 1; i <= 3000; i++)
+        buf_printf(&b, "line %d of zebra text\n", i);
+    put(w, "new.md", buf_cstr(&b));
+    buf_free(&b);
+    fixture_run(w->f, NULL, "search_docs", "{\"query\":\"zebra\"}");
+    assert_true(pump_within(w->f->pump, 20000, finds_new, w->f));
+    json_int_t from = 1;
+    int pages = 0, lines = 0;
+    while (from > 0) {
+        char arguments[100];
+        snprintf(arguments, sizeof arguments, "{\"file\":\"new.md\",\"from_line\":%lld}",
+                 (long long)from);
+        fixture_run(w->f, NULL, "read_doc", arguments);
+        assert_false(w->f->failed);
+        for (const char *c = fixture_text(w->f, "text"); (c = strchr(c, '\n')) != NULL; c++)
+            lines++;
+        from = json_integer_value(json_object_get(w->f->json, "next_line"));
+        assert_true(++pages < 20);
+    }
+    assert_int_equal(lines, 3000);
+    /* one that is given up while a thread is at it */
+    tool_cancel(fixture_start(w->f, "search_docs", "{\"query\":\"zebra\"}"));
+}
+
+static void without_a_folder_it_is_said(void **state)
+{
+    struct fixture *f = ((struct world *)*state)->f;
+    f->config.docs = NULL;
+    fixture_tools(f);
+    fixture_run(f, NULL, "search_docs", "{\"query\":\"x\"}");
+    fixture_expect_error(f, "no_documents", "no documents");
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(documents_are_found_by_words),
+        T(a_runbook_url_finds_its_document),
+        T(a_document_is_read_whole_or_by_heading),
+        T(what_changed_is_read_again),
+        T(a_long_document_is_paged),
+        T(without_a_folder_it_is_said),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,366 @@
+#include "worker/tools/explain.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "common/check.h"
+#include "worker/tools/catalog.h"
+#include "worker/tools/items.h"
+#include "worker/tools/near.h"
+#include "worker/tools/prom.h"
+#include "worker/tools/shelf.h"
+#include "worker/tools/text.h"
+
+enum {
+    SELECTORS_MAX = 3, /* of so many it is said */
+    FORM_BYTES_MAX = 64 * 1024,
+    NOTES_BYTES_MAX = 4096,
+    NAMES = 12, /* labels or values that are named */
+    NAMES_BYTES_MAX = 900,
+    NAMES_LOOKED_AT = 2000,
+    SHOWN = 120,
+    TIMEOUT_MS = 5000,
+};
+
+struct explain {
+    struct tool_run *run;
+    const struct guard_query *query;
+    const struct guard_range *range;
+    explain_fn *fn;
+    void *arg;
+    struct shelf_visit *visit;
+    const struct catalog *catalog; /* NULL: could not be read */
+    struct near *near;
+    struct prom_ask ask;
+    struct items items;
+    struct buf notes;
+    /* the selector it is about */
+    unsigned at, said;
+    struct str metric;
+    struct matcher matchers[MATCHERS_MAX];
+    unsigned matcher_count, missing; /* missing: the matcher it is about */
+    double all, alone[MATCHERS_MAX], labelled[MATCHERS_MAX];
+    /* names of labels or values */
+    struct str wanted; /* near to this */
+    struct buf names;
+    unsigned names_seen, names_kept;
+};
+
+static void next(struct explain *e);
+
+void explain_free(struct explain *e)
+{
+    if (e == NULL)
+        return;
+    prom_ask_free(&e->ask);
+    items_free(&e->items);
+    near_free(e->near);
+    shelf_leave(e->visit);
+    buf_free(&e->notes);
+    buf_free(&e->names);
+    free(e);
+}
+
+/* Reading a selector */
+
+static struct str word(const char **at, const char *end)
+{
+    const char *from = *at;
+    while (*at < end && (isalnum((unsigned char)**at) || **at == '_' || **at == ':'))
+        (*at)++;
+    return (struct str){from, (size_t)(*at - from)};
+}
+
+static void blanks(const char **at, const char *end)
+{
+    while (*at < end && (isspace((unsigned char)**at) || **at == ','))
+        (*at)++;
+}
+
+static struct str quoted(const char **at, const char *end)
+{
+    const char *from = *at;
+    char quote = from < end ? *from : '\0';
+    for ((*at)++; *at < end && **at != quote; (*at)++)
+        if (**at == '\\' && quote != '`')
+            (*at)++;
+    *at = *at < end ? *at + 1 : end;
+    return (struct str){from, (size_t)(*at - from)};
+}
+
+unsigned explain_matchers(struct str selector, struct str *metric, struct matcher *out)
+{
+    const char *at = selector.at, *end = at + selector.len;
+    unsigned count = 0;
+    *metric = word(&at, end);
+    blanks(&at, end);
+    if (at < end && *at == '{')
+        at++;
+    while (count < MATCHERS_MAX) {
+        blanks(&at, end);
+        struct matcher m = {.label = word(&at, end)};
+        blanks(&at, end);
+        const char *op = at;
+        while (at < end && (*at == '=' || *at == '!' || *at == '~'))
+            at++;
+        m.op = (struct str){op, (size_t)(at - op)};
+        blanks(&at, end);
+        if (m.label.len == 0 || m.op.len == 0 || at >= end ||
+            (*at != '"' && *at != '\'' && *at != '`'))
+            return count;
+        m.value = quoted(&at, end);
+        if (str_is(m.label, "__name__") && str_is(m.op, "=") && m.value.len > 2)
+            *metric = (struct str){m.value.at + 1, m.value.len - 2};
+        else
+            out[count++] = m;
+    }
+    return count;
+}
+
+/* Notes */
+
+static void note(struct explain *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void note(struct explain *e, const char *format, ...)
+{
+    char text[1800];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (e->notes.len > 0)
+        buf_putc(&e->notes, ',');
+    text_json(&e->notes, str_of(text), sizeof text);
+}
+
+/* For a %.*s */
+#define SHORT(s) (int)((s).len < SHOWN ? (s).len : SHOWN), ((s).len ? (s).at : "")
+
+static void done(struct explain *e) { e->fn(e->arg, buf_str(&e->notes)); }
+
+/* Asking */
+
+static bool on_piece(void *arg, struct str piece)
+{
+    return items_feed(&((struct explain *)arg)->items, piece);
+}
+
+static void ask(struct explain *e, const char *api, struct buf *form, const char *const *path,
+                items_fn *fn, void (*on_end)(void *arg, enum prom_outcome outcome))
+{
+    bool query = strcmp(api, "/api/v1/query_range") == 0;
+    struct prom_request request = {
+        .method = query ? "POST" : "GET", .api = api, .form = form, .timeout_ms = TIMEOUT_MS};
+    items_free(&e->items);
+    items_init(&e->items, path, 1, fn, e);
+    e->ask.on_piece = on_piece;
+    e->ask.on_end = on_end;
+    e->ask.arg = e;
+    prom_ask(&e->ask, e->run->tools, e->run->datasource, e->run->token, &request);
+}
+
+static void add_range(const struct explain *e, struct buf *form, bool step)
+{
+    struct guard_range range;
+    guard_count_range(e->query, e->range, &range);
+    prom_param_time(form, "start", range.start_ms);
+    prom_param_time(form, "end", range.end_ms);
+    if (step)
+        prom_param_time(form, "step", range.step_ms);
+}
+
+/* Labels of the metric, or values of one of its labels: a few, those near to what was asked for
+ * before the others. */
+
+static bool on_name(void *arg, unsigned path, struct str key, json_t *item)
+{
+    (void)path, (void)key;
+    struct explain *e = arg;
+    struct str name = {json_string_value(item), json_string_length(item)};
+    if (str_is(name, "__name__") || ++e->names_seen > NAMES_LOOKED_AT)
+        return true;
+    bool close = text_distance(name, e->wanted) <= 3;
+    if (e->names_kept >= NAMES && !close)
+        return true;
+    e->names_kept++;
+    size_t before = e->names.len;
+    if (before > 0)
+        buf_puts(&e->names, ", ");
+    text_clean(&e->names, name, SHOWN);
+    if (e->names.overflowed) {
+        e->names.len = before;
+        e->names.overflowed = false;
+    }
+    return true;
+}
+
+static void on_names(void *arg, enum prom_outcome outcome)
+{
+    struct explain *e = arg;
+    const struct matcher *m = &e->matchers[e->missing];
+    bool no_label = !(e->labelled[e->missing] > 0);
+    struct str names = buf_str(&e->names);
+    if (outcome == PROM_REFUSED || names.len == 0)
+        note(e, "No series of %.*s fits %.*s%.*s%.*s.", SHORT(e->metric), SHORT(m->label),
+             SHORT(m->op), SHORT(m->value));
+    else if (no_label)
+        note(e, "The metric %.*s has no label %.*s; its labels are: %.*s.", SHORT(e->metric),
+             SHORT(m->label), (int)names.len, names.at);
+    else
+        note(e, "No series of %.*s fits %.*s%.*s%.*s; the label's %s: %.*s%s.", SHORT(e->metric),
+             SHORT(m->label), SHORT(m->op), SHORT(m->value),
+             e->names_seen > NAMES ? "values are, among others" : "values are", (int)names.len,
+             names.at, e->names_seen > NAMES ? " (all by list_label_values)" : "");
+    next(e);
+}
+
+static void ask_names(struct explain *e)
+{
+    static const char *const path[] = {"data/*"};
+    const struct matcher *m = &e->matchers[e->missing];
+    bool no_label = !(e->labelled[e->missing] > 0);
+    scoped(buf_free) struct buf form, api;
+    buf_init(&form, FORM_BYTES_MAX);
+    buf_init(&api, 512);
+    buf_puts(&api, no_label ? "/api/v1/labels" : "/api/v1/label/");
+    if (!no_label) {
+        buf_add_str(&api, m->label);
+        buf_puts(&api, "/values");
+    }
+    prom_param(&form, "match[]", e->metric);
+    add_range(e, &form, false);
+    buf_clear(&e->names);
+    e->names_seen = e->names_kept = 0;
+    e->wanted = no_label           ? m->label
+                : m->value.len > 2 ? (struct str){m->value.at + 1, m->value.len - 2}
+                                   : m->value;
+    ask(e, buf_cstr(&api), &form, path, on_name, on_names);
+}
+
+/* The metric alone, with each matcher alone, and with each label at all: one query of counts. */
+
+static bool on_count(void *arg, unsigned path, struct str key, json_t *item)
+{
+    (void)path, (void)key;
+    struct explain *e = arg;
+    struct str i = item_str(json_object_get(item, "metric"), "i");
+    uint64_t index;
+    if (str_is(i, "all"))
+        e->all = 1;
+    else if (i.len > 1 && str_u64(str_skip(i, 1), MATCHERS_MAX - 1, &index))
+        (i.at[0] == 'm' ? e->alone : e->labelled)[index] = 1;
+    return true;
+}
+
+static void on_counts(void *arg, enum prom_outcome outcome)
+{
+    struct explain *e = arg;
+    unsigned missing = e->matcher_count;
+    for (unsigned i = e->matcher_count; i-- > 0;)
+        if (!(e->alone[i] > 0))
+            missing = i;
+    e->missing = missing;
+    if (outcome == PROM_REFUSED) {
+        next(e);
+    } else if (!(e->all > 0)) {
+        note(e,
+             "The metric %.*s exists, but has no samples in the time range of the query: try "
+             "another range.",
+             SHORT(e->metric));
+        next(e);
+    } else if (missing < e->matcher_count) {
+        ask_names(e);
+    } else {
+        note(e,
+             e->matcher_count > 1
+                 ? "Each matcher of %.*s alone fits some series, but none fits all of them: leave "
+                   "some out, or look with list_series."
+                 : "The metric %.*s exists, but no series fits the selector: look with "
+                   "describe_metric.",
+             SHORT(e->metric));
+        next(e);
+    }
+}
+
+static void ask_counts(struct explain *e)
+{
+    static const char *const path[] = {"data/result/*"};
+    scoped(buf_free) struct buf query, form;
+    buf_init(&query, FORM_BYTES_MAX / 4);
+    buf_init(&form, FORM_BYTES_MAX);
+    e->all = 0;
+    memset(e->alone, 0, sizeof e->alone);
+    memset(e->labelled, 0, sizeof e->labelled);
+    int len = (int)e->metric.len;
+    const char *name = e->metric.at;
+    buf_printf(&query, "label_replace(count(%.*s), \"i\", \"all\", \"\", \"\")", len, name);
+    for (unsigned i = 0; i < e->matcher_count; i++) {
+        const struct matcher *m = &e->matchers[i];
+        buf_printf(&query,
+                   " or label_replace(count(%.*s{%.*s%.*s%.*s}), \"i\", \"m%u\", \"\", \"\")"
+                   " or label_replace(count(%.*s{%.*s!=\"\"}), \"i\", \"l%u\", \"\", \"\")",
+                   len, name, (int)m->label.len, m->label.at, (int)m->op.len, m->op.at,
+                   (int)m->value.len, m->value.at, i, len, name, (int)m->label.len, m->label.at, i);
+    }
+    prom_param(&form, "query", buf_str(&query));
+    add_range(e, &form, true);
+    if (query.overflowed || form.overflowed)
+        next(e);
+    else
+        ask(e, "/api/v1/query_range", &form, path, on_count, on_counts);
+}
+
+/* One selector after the other */
+
+static void on_near(void *arg, struct str names)
+{
+    struct explain *e = arg;
+    note(e, "There is no metric %.*s in this datasource.%s%.*s%s", SHORT(e->metric),
+         names.len > 0 ? " The nearest are: " : " Find one with list_metrics", (int)names.len,
+         names.len ? names.at : "", ".");
+    next(e);
+}
+
+static void next(struct explain *e)
+{
+    near_free(e->near);
+    e->near = NULL;
+    while (e->at < e->query->selector_count && e->query->selectors[e->at].series != 0)
+        e->at++;
+    if (e->at == e->query->selector_count || e->said++ == SELECTORS_MAX) {
+        done(e);
+        return;
+    }
+    struct str text = e->query->selectors[e->at++].text;
+    e->matcher_count = explain_matchers(text, &e->metric, e->matchers);
+    if (e->metric.len == 0)
+        next(e);
+    else if (e->catalog != NULL && catalog_find(e->catalog, e->metric) == NULL)
+        e->near = near_find(e->run, e->metric, on_near, e);
+    else
+        ask_counts(e);
+}
+
+static void on_catalog(void *arg, const struct catalog *c, const struct prom_ask *why)
+{
+    (void)why;
+    struct explain *e = arg;
+    e->catalog = c;
+    next(e);
+}
+
+struct explain *explain_new(struct tool_run *r, const struct guard_query *q,
+                            const struct guard_range *range, explain_fn *fn, void *arg)
+{
+    struct explain *e = xcalloc(1, sizeof *e);
+    e->run = r;
+    e->query = q;
+    e->range = range;
+    e->fn = fn;
+    e->arg = arg;
+    buf_init(&e->notes, NOTES_BYTES_MAX);
+    buf_init(&e->names, NAMES_BYTES_MAX);
+    e->visit = shelf_visit(r, on_catalog, e);
+    return e;
+}

@@ -1,0 +1,470 @@
+/* Loki's tools. A query is looked at before it runs: its selector must select something, and what
+ * it would read (index/stats) must not be too much. */
+#include "worker/tools/loki.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "common/check.h"
+#include "worker/tools/args.h"
+#include "worker/tools/moment.h"
+#include "worker/tools/prom.h"
+#include "worker/tools/rows.h"
+#include "worker/tools/series.h"
+#include "worker/tools/span.h"
+#include "worker/tools/text.h"
+
+enum {
+    FORM_BYTES_MAX = 64 * 1024,
+    LINES = 50, /* without a limit */
+    LINE_SHOWN = 400,
+    STREAM_BYTES_MAX = 8000, /* of one stream's lines */
+    LABELS_SHOWN = 800,
+    POINTS = 120,
+    SERIES_SHOWN = 40,
+    STATS_TIMEOUT_MS = 5000,
+};
+/* A query that would read more is refused: about what one querier reads in half a minute. */
+static const double bytes_max = 20.0 * 1024 * 1024 * 1024;
+
+static void add_span(struct buf *form, const struct span *s)
+{
+    buf_printf(form, "%sstart=%lld000000&end=%lld000000", form->len > 0 ? "&" : "",
+               (long long)s->start_ms, (long long)s->end_ms);
+}
+
+/* The first {…} of a query. False: there is none that ends. */
+static bool selector_of(struct str query, struct str *out)
+{
+    const char *at = query.len ? memchr(query.at, '{', query.len) : NULL,
+               *end = query.at + query.len;
+    if (at == NULL)
+        return false;
+    char quote = '\0';
+    for (const char *c = at; c < end; c++) {
+        if (quote != '\0') {
+            if (*c == '\\' && quote == '"')
+                c++;
+            else if (*c == quote)
+                quote = '\0';
+        } else if (*c == '"' || *c == '`') {
+            quote = *c;
+        } else if (*c == '}') {
+            *out = (struct str){at, (size_t)(c + 1 - at)};
+            return true;
+        }
+    }
+    return false;
+}
+
+/* At least one matcher that asks for a value: {} and {a=~".*"} would read everything. */
+static bool selects(struct str selector)
+{
+    static const char *const blanket[] = {"=~\".*\"", "=~\".+\"", "=~`.*`",
+                                          "=~`.+`",   "=\"\"",    "=``"};
+    scoped(buf_free) struct buf b;
+    unsigned asks = 0, all = 0;
+    buf_init(&b, selector.len + 1);
+    for (size_t i = 0; i < selector.len; i++)
+        if (selector.at[i] != ' ')
+            buf_putc(&b, selector.at[i]);
+    const char *text = buf_cstr(&b);
+    for (const char *c = text; (c = strchr(c, '=')) != NULL; c++)
+        asks += c > text && c[-1] != '!';
+    for (size_t i = 0; i < sizeof blanket / sizeof blanket[0]; i++)
+        for (const char *c = text; (c = strstr(c, blanket[i])) != NULL; c++)
+            all += c > text && c[-1] != '!';
+    return asks > all;
+}
+
+/* The run's query or selector, checked. False: the run has failed. */
+static bool check(struct tool_run *run, struct str query, struct str *selector)
+{
+    if (!selector_of(query, selector)) {
+        run_fail(run, "bad_arguments",
+                 "A LogQL query needs a stream selector, as {job=\"api\"}. Look with loki_labels "
+                 "which labels there are.");
+        return false;
+    }
+    if (selects(*selector))
+        return true;
+    run_fail(run, "query_refused",
+             "The selector selects every stream. Name at least one label's value, as "
+             "{job=\"api\"}; look with loki_labels which there are.");
+    return false;
+}
+
+/* loki_query: index/stats, then query_range */
+
+struct loki {
+    struct tool_run *run;
+    struct prom_ask ask;
+    struct items items;
+    struct series series;
+    struct span span;
+    double bytes;
+};
+
+static void loki_free(void *state)
+{
+    struct loki *l = state;
+    prom_ask_free(&l->ask);
+    items_free(&l->items);
+    series_free(&l->series);
+    free(l);
+}
+
+static bool is_log_query(struct str query) { return query.len > 0 && query.at[0] == '{'; }
+
+/* The time in nanoseconds, as text → RFC 3339 with milliseconds. */
+static void write_time(struct buf *b, struct str ns)
+{
+    uint64_t at;
+    if (!str_u64(ns, INT64_MAX, &at)) {
+        text_json(b, ns, 40);
+        return;
+    }
+    buf_putc(b, '"');
+    moment_rfc3339(b, (int64_t)(at / 1000000));
+    buf_putc(b, '"');
+}
+
+static bool stream_row(struct rows *r, unsigned path, struct str key, json_t *item, struct buf *b)
+{
+    (void)path, (void)key;
+    const json_t *values = json_object_get(item, "values");
+    size_t i, shown = 0, count = json_array_size(values);
+    json_t *entry;
+    buf_putc(b, '{');
+    row_labels(b, "stream", json_object_get(item, "stream"), LABELS_SHOWN);
+    json_key(b, "lines");
+    buf_putc(b, '[');
+    json_array_foreach(values, i, entry)
+    {
+        const json_t *ns = json_array_get(entry, 0), *line = json_array_get(entry, 1);
+        if (b->len > STREAM_BYTES_MAX)
+            break;
+        buf_puts(b, shown++ > 0 ? ",[" : "[");
+        write_time(b, (struct str){json_string_value(ns), json_string_length(ns)});
+        buf_putc(b, ',');
+        text_json(b, (struct str){json_string_value(line), json_string_length(line)}, LINE_SHOWN);
+        buf_putc(b, ']');
+    }
+    buf_putc(b, ']');
+    if (shown < count)
+        buf_printf(b, ",\"lines_left_out\":%zu", count - shown);
+    buf_putc(b, '}');
+    unsigned *lines = r->extra;
+    *lines += (unsigned)count;
+    return true;
+}
+
+static void streams_head(struct rows *r, struct buf *b)
+{
+    row_long(b, "query", args_str(r->run->args, "query"), 8000);
+    buf_printf(b, ",\"lines_total\":%u", *(unsigned *)r->extra);
+    if (*(unsigned *)r->extra >= (unsigned)args_int(r->run->args, "limit", LINES))
+        rows_note(r, "As many lines as were asked for came: there may be more. Count them with a "
+                     "metric query, as sum(count_over_time({…}[1h])).");
+}
+
+static const struct rows_spec streams_spec = {
+    .kind = "logs",
+    .list = "streams",
+    .product = "Loki",
+    .page = 100,
+    .path_count = 1,
+    .paths = {"data/result/*"},
+    .row = stream_row,
+    .head = streams_head,
+    .empty = "No line fits in this time range. Look with loki_series whether the selector selects "
+             "streams, then at the line filters.",
+};
+
+static bool on_series_piece(void *arg, struct str piece)
+{
+    return series_feed(&((struct loki *)arg)->series, piece);
+}
+
+static void on_series(void *arg, enum prom_outcome outcome)
+{
+    struct loki *l = arg;
+    struct tool_run *r = l->run;
+    if (outcome == PROM_REFUSED) {
+        prom_fail(r, &l->ask);
+        return;
+    }
+    if (outcome == PROM_CUT)
+        series_cut(&l->series);
+    else if (!sax_whole(&l->series.sax)) {
+        run_fail(r, "broken", "The answer ended in the middle.");
+        return;
+    }
+    struct series_head head = {.kind = "log_metric",
+                               .query = args_str(r->args, "query"),
+                               .datasource = str_of(r->datasource),
+                               .start_ms = l->span.start_ms,
+                               .end_ms = l->span.end_ms,
+                               .step_ms = moment_step((l->span.end_ms - l->span.start_ms) / POINTS),
+                               .cut = outcome == PROM_CUT,
+                               .bytes_max = r->tools->config.content_bytes_max};
+    series_write(&l->series, &head, &r->content);
+    run_done(r);
+}
+
+static void run_metric(struct loki *l, struct buf *form)
+{
+    struct tool_run *r = l->run;
+    buf_printf(form, "&step=%lld",
+               (long long)moment_step((l->span.end_ms - l->span.start_ms) / POINTS) / 1000);
+    series_init(&l->series, SERIES_SHOWN, r->tools->config.points_max + 1);
+    struct prom_request request = {.method = "GET",
+                                   .api = "/loki/api/v1/query_range",
+                                   .form = form,
+                                   .timeout_ms = r->tools->config.timeout_ms,
+                                   .product = "Loki"};
+    l->ask.on_piece = on_series_piece;
+    l->ask.on_end = on_series;
+    prom_ask(&l->ask, r->tools, r->datasource, r->token, &request);
+}
+
+static void run_logs(struct loki *l, struct buf *form)
+{
+    struct tool_run *r = l->run;
+    struct str direction = args_str(r->args, "direction");
+    int64_t limit = args_int(r->args, "limit", LINES);
+    prom_param_count(form, "limit", (uint64_t)limit);
+    prom_param(form, "direction", direction.len > 0 ? direction : STR("backward"));
+    r->state = NULL;
+    loki_free(l);
+    struct rows *rows = rows_new(r, &streams_spec);
+    rows->limit = streams_spec.page; /* the argument limits lines, not streams */
+    rows->extra = xcalloc(1, sizeof(unsigned));
+    rows_ask(rows, "/loki/api/v1/query_range", form);
+}
+
+static void execute(struct loki *l)
+{
+    struct str query = str_trim(args_str(l->run->args, "query"));
+    scoped(buf_free) struct buf form;
+    buf_init(&form, FORM_BYTES_MAX);
+    prom_param(&form, "query", query);
+    add_span(&form, &l->span);
+    if (is_log_query(query))
+        run_logs(l, &form);
+    else
+        run_metric(l, &form);
+}
+
+static bool on_stats_item(void *arg, unsigned path, struct str key, json_t *item)
+{
+    (void)path, (void)key;
+    ((struct loki *)arg)->bytes = json_number_value(item);
+    return true;
+}
+
+static bool on_stats_piece(void *arg, struct str piece)
+{
+    return items_feed(&((struct loki *)arg)->items, piece);
+}
+
+/* A Loki that has no stats (or does not allow them) is asked without. */
+static void on_stats(void *arg, enum prom_outcome outcome)
+{
+    struct loki *l = arg;
+    if (outcome == PROM_REFUSED && l->ask.unauthorized)
+        prom_fail(l->run, &l->ask);
+    else if (l->bytes > bytes_max)
+        run_fail(l->run, "query_refused",
+                 "The selector's streams hold about %s MB in this time range, more than the %s MB "
+                 "that a query may read. Use a shorter time range or more label matchers; "
+                 "loki_volume says which labels hold most.",
+                 text_count(l->bytes / 1e6), text_count(bytes_max / 1e6));
+    else
+        execute(l);
+}
+
+void loki_query(struct tool_run *r)
+{
+    static const char *const path[] = {"bytes"};
+    struct loki *l = xcalloc(1, sizeof *l);
+    struct str selector;
+    scoped(buf_free) struct buf form;
+    l->run = r;
+    r->state = l;
+    r->state_free = loki_free;
+    buf_init(&form, FORM_BYTES_MAX);
+    series_init(&l->series, 1, 3);
+    series_free(&l->series);
+    items_init(&l->items, path, 1, on_stats_item, l);
+    if (!check(r, str_trim(args_str(r->args, "query")), &selector) || !span_read(r, &l->span))
+        return;
+    prom_param(&form, "query", selector);
+    add_span(&form, &l->span);
+    struct prom_request request = {.method = "GET",
+                                   .api = "/loki/api/v1/index/stats",
+                                   .form = &form,
+                                   .timeout_ms = STATS_TIMEOUT_MS,
+                                   .product = "Loki"};
+    l->ask.on_piece = on_stats_piece;
+    l->ask.on_end = on_stats;
+    l->ask.arg = l;
+    prom_ask(&l->ask, r->tools, r->datasource, r->token, &request);
+}
+
+/* Lists */
+
+static bool text_row(struct rows *r, unsigned path, struct str key, json_t *item, struct buf *b)
+{
+    (void)path, (void)key;
+    struct str text = {json_string_value(item), json_string_length(item)};
+    return json_is_string(item) && rows_has(r, text) && text_json(b, text, ROWS_TEXT_MAX);
+}
+
+static const struct rows_spec labels_spec = {
+    .kind = "log_labels",
+    .list = "labels",
+    .product = "Loki",
+    .page = 200,
+    .path_count = 1,
+    .paths = {"data/*"},
+    .row = text_row,
+    .empty = "There are no labels in this time range.",
+};
+static const struct rows_spec label_values_spec = {
+    .kind = "log_label_values",
+    .list = "values",
+    .product = "Loki",
+    .page = 200,
+    .path_count = 1,
+    .paths = {"data/*"},
+    .row = text_row,
+    .empty = "The label has no values in this time range.",
+};
+
+void loki_labels(struct tool_run *r)
+{
+    struct str label = args_str(r->args, "label"), query = str_trim(args_str(r->args, "match"));
+    struct str selector;
+    struct span span;
+    scoped(buf_free) struct buf form, api;
+    buf_init(&form, FORM_BYTES_MAX);
+    buf_init(&api, 512);
+    if (!span_read(r, &span) || (query.len > 0 && !check(r, query, &selector)))
+        return;
+    if (label.len > 0 && !prom_label_ok(label)) {
+        run_fail(r, "bad_arguments", "The argument \"label\" is no label name.");
+        return;
+    }
+    add_span(&form, &span);
+    if (query.len > 0)
+        prom_param(&form, "query", selector);
+    buf_puts(&api, label.len > 0 ? "/loki/api/v1/label/" : "/loki/api/v1/labels");
+    buf_add_str(&api, label);
+    buf_puts(&api, label.len > 0 ? "/values" : "");
+    rows_ask(rows_new(r, label.len > 0 ? &label_values_spec : &labels_spec), buf_cstr(&api), &form);
+}
+
+static bool series_row(struct rows *r, unsigned path, struct str key, json_t *item, struct buf *b)
+{
+    (void)r, (void)path, (void)key;
+    buf_putc(b, '{');
+    row_labels(b, "stream", item, LABELS_SHOWN);
+    buf_putc(b, '}');
+    return true;
+}
+
+static const struct rows_spec series_spec = {
+    .kind = "log_streams",
+    .list = "streams",
+    .product = "Loki",
+    .page = 50,
+    .path_count = 1,
+    .paths = {"data/*"},
+    .row = series_row,
+    .empty = "No stream fits in this time range.",
+};
+
+/* What takes a selector and a time range. */
+static void ask_selector(struct tool_run *r, const struct rows_spec *spec, const char *parameter,
+                         const char *api)
+{
+    struct str selector;
+    struct span span;
+    scoped(buf_free) struct buf form;
+    buf_init(&form, FORM_BYTES_MAX);
+    if (!check(r, str_trim(args_str(r->args, "match")), &selector) || !span_read(r, &span))
+        return;
+    prom_param(&form, parameter, selector);
+    add_span(&form, &span);
+    if (spec->page == LINES)
+        prom_param_count(&form, "limit", LINES);
+    rows_ask(rows_new(r, spec), api, &form);
+}
+
+void loki_series(struct tool_run *r)
+{
+    ask_selector(r, &series_spec, "match[]", "/loki/api/v1/series");
+}
+
+static bool pattern_row(struct rows *r, unsigned path, struct str key, json_t *item, struct buf *b)
+{
+    (void)path, (void)key;
+    const json_t *samples = json_object_get(item, "samples");
+    double lines = 0;
+    size_t i;
+    json_t *sample;
+    if (!rows_has(r, item_str(item, "pattern")))
+        return false;
+    json_array_foreach(samples, i, sample) lines += json_number_value(json_array_get(sample, 1));
+    buf_putc(b, '{');
+    row_long(b, "pattern", item_str(item, "pattern"), LINE_SHOWN);
+    row_number(b, "lines", lines);
+    buf_putc(b, '}');
+    return true;
+}
+
+static const struct rows_spec patterns_spec = {
+    .kind = "log_patterns",
+    .list = "patterns",
+    .product = "Loki",
+    .page = 40,
+    .path_count = 1,
+    .paths = {"data/*"},
+    .row = pattern_row,
+    .empty = "Loki found no patterns: pattern ingestion may be off, or the range too old.",
+};
+
+void loki_patterns(struct tool_run *r)
+{
+    ask_selector(r, &patterns_spec, "query", "/loki/api/v1/patterns");
+}
+
+static bool volume_row(struct rows *r, unsigned path, struct str key, json_t *item, struct buf *b)
+{
+    (void)r, (void)path, (void)key;
+    const json_t *value = json_array_get(json_object_get(item, "value"), 1);
+    double bytes = 0;
+    sax_double((struct str){json_string_value(value), json_string_length(value)}, &bytes);
+    buf_putc(b, '{');
+    row_labels(b, "labels", json_object_get(item, "metric"), LABELS_SHOWN);
+    row_number(b, "bytes", bytes);
+    buf_putc(b, '}');
+    return true;
+}
+
+static const struct rows_spec volume_spec = {
+    .kind = "log_volume",
+    .list = "volumes",
+    .product = "Loki",
+    .page = LINES,
+    .path_count = 1,
+    .paths = {"data/result/*"},
+    .row = volume_row,
+    .empty = "No volume: nothing fits, or Loki does not keep volumes.",
+};
+
+void loki_volume(struct tool_run *r)
+{
+    ask_selector(r, &volume_spec, "query", "/loki/api/v1/index/volume");
+}

@@ -1,0 +1,179 @@
+/* histogram_quantile: finds out what kind of histogram it is, writes the query, and runs it as
+ * execute_range_query does, with all of its guards. */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "common/check.h"
+#include "worker/tools/args.h"
+#include "worker/tools/guard.h"
+#include "worker/tools/moment.h"
+#include "worker/tools/prom.h"
+#include "worker/tools/series.h"
+
+enum { QUERY_BYTES_MAX = 8000, LOOK_TIMEOUT_MS = 10000, ROWS = 4, CLASSIC = 0, NATIVE = 1 };
+
+struct quantile {
+    struct tool_run *run;
+    struct prom_ask ask;
+    struct series series;
+    struct str name; /* without _bucket */
+};
+
+static void quantile_free(void *state)
+{
+    struct quantile *q = state;
+    prom_ask_free(&q->ask);
+    series_free(&q->series);
+    free(q);
+}
+
+static bool on_piece(void *arg, struct str piece)
+{
+    return series_feed(&((struct quantile *)arg)->series, piece);
+}
+
+static void add_selector(const struct quantile *q, bool native, struct buf *b)
+{
+    buf_add_str(b, q->name);
+    buf_puts(b, native ? "{" : "_bucket{");
+    buf_add_str(b, args_str(q->run->args, "matchers"));
+    buf_putc(b, '}');
+}
+
+/* "a, b" of the argument "by", each a label's name. False: one is none. */
+static bool add_labels(const struct quantile *q, struct buf *b, unsigned *count)
+{
+    struct str rest = args_str(q->run->args, "by"), label;
+    *count = 0;
+    while (str_split(&rest, ',', &label)) {
+        label = str_trim(label);
+        if (label.len == 0 || str_is(label, "le"))
+            continue;
+        if (!prom_label_ok(label))
+            return false;
+        buf_puts(b, (*count)++ > 0 ? ", " : "");
+        buf_add_str(b, label);
+    }
+    return true;
+}
+
+static bool write_query(const struct quantile *q, bool native, struct buf *b)
+{
+    scoped(buf_free) struct buf labels;
+    struct str window = str_trim(args_str(q->run->args, "window"));
+    const json_t *quantile = json_object_get(q->run->args, "quantile");
+    unsigned count;
+    buf_init(&labels, QUERY_BYTES_MAX);
+    if (!add_labels(q, &labels, &count))
+        return false;
+    buf_printf(b, "histogram_quantile(%.10g, sum", quantile ? json_number_value(quantile) : 0.95);
+    if (!native || count > 0) {
+        buf_puts(b, native ? " by (" : count > 0 ? " by (le, " : " by (le");
+        buf_add_str(b, buf_str(&labels));
+        buf_puts(b, ") ");
+    }
+    buf_puts(b, "(rate(");
+    add_selector(q, native, b);
+    buf_putc(b, '[');
+    buf_add_str(b, window.len > 0 ? window : STR("5m"));
+    buf_puts(b, "])))");
+    return !b->overflowed;
+}
+
+static void on_looked(void *arg, enum prom_outcome outcome)
+{
+    struct quantile *q = arg;
+    struct tool_run *r = q->run;
+    double found[2] = {0, 0};
+    if (outcome == PROM_REFUSED) {
+        prom_fail(r, &q->ask);
+        return;
+    }
+    for (unsigned i = 0; i < q->series.kept_count; i++) {
+        unsigned n;
+        if (sscanf(q->series.kept[i].labels, "{\"i\":\"%u\"", &n) == 1 && n <= NATIVE)
+            found[n] = q->series.kept[i].max;
+    }
+    if (!(found[CLASSIC] > 0) && !(found[NATIVE] > 0)) {
+        run_fail(r, "not_found",
+                 "There is no histogram %.*s with these matchers in this time range: neither "
+                 "%.*s_bucket nor a native one has series. Look with list_metrics for a metric of "
+                 "type histogram.",
+                 (int)q->name.len, q->name.at, (int)q->name.len, q->name.at);
+        return;
+    }
+    scoped(buf_free) struct buf query;
+    buf_init(&query, QUERY_BYTES_MAX);
+    if (!write_query(q, !(found[CLASSIC] > 0), &query)) {
+        run_fail(r, "bad_arguments", "The argument \"by\" must be label names, comma-separated.");
+        return;
+    }
+    json_object_set_new(r->args, "query", json_stringn(query.at, query.len));
+    r->state = NULL;
+    quantile_free(q);
+    prom_range_query(r);
+}
+
+/* name{matchers} is one selector: what is written into the query is what was checked. */
+static bool check(struct quantile *q)
+{
+    struct guard_query guard;
+    int64_t window;
+    scoped(buf_free) struct buf selector;
+    struct str length = str_trim(args_str(q->run->args, "window"));
+    buf_init(&selector, QUERY_BYTES_MAX);
+    add_selector(q, true, &selector);
+    if (!guard_read(&guard, buf_str(&selector))) {
+        run_fail(q->run, "bad_arguments", "%s", guard.error);
+        return false;
+    }
+    if (guard.selector_count != 1 || !str_eq(guard.selectors[0].text, guard.text)) {
+        run_fail(q->run, "bad_arguments",
+                 "Give the histogram's name as metric, and as matchers only label matchers, as "
+                 "job=\"api\".");
+        return false;
+    }
+    if (length.len > 0 && !moment_duration(length, &window)) {
+        run_fail(q->run, "bad_arguments", "The argument \"window\" is no duration. Write 5m.");
+        return false;
+    }
+    return true;
+}
+
+void prom_quantile(struct tool_run *r)
+{
+    struct quantile *q = xcalloc(1, sizeof *q);
+    struct str bucket = STR("_bucket");
+    scoped(buf_free) struct buf query, form;
+    int64_t start, end;
+    q->run = r;
+    r->state = q;
+    r->state_free = quantile_free;
+    series_init(&q->series, ROWS, 16);
+    q->name = str_trim(args_str(r->args, "metric"));
+    if (q->name.len > bucket.len && str_eq(str_skip(q->name, q->name.len - bucket.len), bucket))
+        q->name.len -= bucket.len;
+    if (!check(q))
+        return;
+    prom_range(r, 3600000, &start, &end);
+    buf_init(&query, QUERY_BYTES_MAX);
+    buf_init(&form, QUERY_BYTES_MAX * 4);
+    buf_puts(&query, "label_replace(count(");
+    add_selector(q, false, &query);
+    buf_puts(&query, "), \"i\", \"0\", \"\", \"\") or label_replace(count(histogram_count(");
+    add_selector(q, true, &query);
+    buf_puts(&query, ")), \"i\", \"1\", \"\", \"\")");
+    prom_param(&form, "query", buf_str(&query));
+    prom_param_time(&form, "start", start);
+    prom_param_time(&form, "end", end);
+    prom_param_time(&form, "step", (end - start) / 3);
+    struct prom_request request = {.method = "POST",
+                                   .api = "/api/v1/query_range",
+                                   .form = &form,
+                                   .timeout_ms = LOOK_TIMEOUT_MS};
+    q->ask.on_piece = on_piece;
+    q->ask.on_end = on_looked;
+    q->ask.arg = q;
+    prom_ask(&q->ask, r->tools, r->datasource, r->token, &request);
+}

@@ -1,0 +1,39 @@
+#include "worker/tools/span.h"
+
+#include "worker/tools/args.h"
+#include "worker/tools/moment.h"
+#include "worker/tools/prom.h"
+
+enum { OTHERWISE_MS = 3600000 };
+
+bool span_moment(struct tool_run *r, const char *argument, int64_t *unix_ms)
+{
+    struct str text = str_trim(args_str(r->args, argument));
+    if (text.len == 0 || moment_parse(text, r->now_ms, str_of(r->timezone), unix_ms))
+        return true;
+    run_fail(r, "bad_arguments",
+             "The argument \"%s\" is no time. Write RFC 3339 (2026-01-31T12:00:00Z), Unix seconds, "
+             "relative to now (now-1h), or as \"yesterday 14:00\" in the person's time zone.",
+             argument);
+    return false;
+}
+
+bool span_read(struct tool_run *r, struct span *s)
+{
+    bool start = str_trim(args_str(r->args, "start")).len > 0;
+    bool end = str_trim(args_str(r->args, "end")).len > 0;
+    prom_range(r, OTHERWISE_MS, &s->start_ms, &s->end_ms);
+    int64_t length = s->end_ms - s->start_ms;
+    if (!span_moment(r, "start", &s->start_ms))
+        return false;
+    if (start && !end && s->start_ms >= s->end_ms)
+        s->end_ms = r->now_ms;
+    if (!span_moment(r, "end", &s->end_ms))
+        return false;
+    if (end && !start)
+        s->start_ms = s->end_ms > length ? s->end_ms - length : 0;
+    if (s->start_ms < s->end_ms)
+        return true;
+    run_fail(r, "bad_arguments", "The start must be before the end.");
+    return false;
+}

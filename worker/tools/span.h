@@ -1,0 +1,16 @@
+/* worker/tools/span.h: the time range of a call: its start and end arguments, else what the person
+ * has selected, else the last hour. Inside worker/tools only. */
+#ifndef WORKER_TOOLS_SPAN_H
+#define WORKER_TOOLS_SPAN_H
+
+#include "worker/tools/run.h"
+
+struct span {
+    int64_t start_ms, end_ms;
+};
+/* False: the run has failed (no time, or the start is not before the end). */
+bool span_read(struct tool_run *r, struct span *s);
+/* One moment by an argument, otherwise as it is. False: the run has failed. */
+bool span_moment(struct tool_run *r, const char *argument, int64_t *unix_ms);
+
+#endif
