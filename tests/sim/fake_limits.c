@@ -1,8 +1,7 @@
 /* proto/limits.h is not modelled: worlds have no limits, so nothing is reserved; ends are no news.
  */
-#define LIMITS "proto/limits.h"
-#if __has_include(LIMITS)
-#include LIMITS
+#if __has_include("proto/limits.h")
+#include "proto/limits.h"
 #include "common/check.h"
 
 uint64_t limits_reserve(struct store *s, const struct limit_budget *b, struct id reservation,

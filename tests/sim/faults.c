@@ -164,7 +164,7 @@ static void freeze(struct proc *p)
 
 static void lose(void)
 {
-    net_redis_crash(sim_between(1000, 1500000), sim_chance(500));
+    net_redis_crash(sim_between(1000, 1500000));
     if (!snapshot)
         return;
     fake_redis_restore(sim.redis, snapshot);
@@ -214,8 +214,8 @@ static void strike(enum fault_kind kind)
         net_lane_break(sim_chance(500) ? some_worker() : some_gateway());
         break;
     case FAULT_REDIS_CRASH:
-        net_redis_crash(
-            sim_chance(100) ? sim_between(2000000, 7000000) : sim_between(1000, 1500000), false);
+        net_redis_crash(sim_chance(100) ? sim_between(2000000, 7000000)
+                                        : sim_between(1000, 1500000));
         break;
     case FAULT_REDIS_SLOW:
         sim.redis_slow_us = sim.now_us + sim_between(10000, 2500000);

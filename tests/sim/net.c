@@ -504,10 +504,9 @@ void net_lane_break(struct proc *p)
     sim_in(&p->lane.retry, sim_between(20, 3 * REDIS_AGAIN_MS) * 1000);
 }
 
-void net_redis_crash(int64_t us, bool promoted)
+void net_redis_crash(int64_t us)
 {
     sim.redis_down_us = sim.now_us + us;
-    fake_redis_restarted(sim.redis, promoted);
     for (unsigned i = 0; i < sim.gateway_count; i++)
         net_lane_break(&sim.gateways[i]);
     for (unsigned i = 0; i < sim.worker_count; i++)
