@@ -30,6 +30,7 @@ class Engine:
         if self.answers():
             return
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.forward = forward_policy()
         self.env["DOCKER_HOST"] = f"unix://{self.folder}/docker.sock"
         (self.folder / "pid").unlink(missing_ok=True)
         with open(logs / "dockerd.log", "wb") as log:
@@ -53,6 +54,9 @@ class Engine:
             except subprocess.TimeoutExpired:
                 self.daemon.kill()
                 self.daemon.wait()
+            # The engine forbids forwarding for the whole machine, and leaves it so.
+            if self.forward and forward_policy() != self.forward:
+                subprocess.run(["iptables", "-P", "FORWARD", self.forward], check=False)
 
     def run(self, *args: str, check: bool = True, seconds: float = 600, **kw: object) -> str:
         """docker ARGS: its output, both ways together."""
@@ -108,6 +112,12 @@ class Engine:
                      str(Path(__file__).with_name("standins.Dockerfile")), str(context))
         shutil.rmtree(context)
         return list(OFFICIAL)
+
+
+def forward_policy() -> str:
+    """ACCEPT or DROP; empty where it can't be told."""
+    done = subprocess.run(["iptables", "-S", "FORWARD"], capture_output=True, text=True, check=False)
+    return done.stdout.split("\n")[0].removeprefix("-P FORWARD ") if done.returncode == 0 else ""
 
 
 def perses_tree(into: Path) -> None:
