@@ -104,6 +104,9 @@ static void on_decided(void *arg, enum err err, const struct store_answer *a)
     d->store_call = 0;
     if (err == ERR_NONE && a->turn.fresh)
         turns_run(d->gateway, &a->turn, str_of(d->user), &d->credentials);
+    else if (err == ERR_NONE && a->turn.state == TURN_RUNNING && a->turn.lease_ms <= 0)
+        turns_adopt(d->gateway, d->session, d->turn, a->turn.epoch, str_of(d->user),
+                    &d->credentials); /* who decided it first has died */
     log_info("turn.decided", "turn=%s code=%s fresh=%d", id_log(d->turn), err_word(err),
              err == ERR_NONE && a->turn.fresh);
     if (d->call) {

@@ -213,6 +213,12 @@ static void on_done(void *arg, enum err err, const struct store_answer *a)
 
 /* ---- handlers ---- */
 
+/* Any request for a session brings the token that its turn may wait for. */
+static void offer(const struct call *c)
+{
+    turns_offer(c->gateway, c->session, str_of(c->user), &c->credentials);
+}
+
 void sessions_post(struct call *c)
 {
     struct str title, model;
@@ -297,6 +303,7 @@ static void on_session(void *arg, enum err err, const struct store_answer *a)
         return;
     }
     const struct store_session *s = &a->sessions[0];
+    turns_adopt_of(c->gateway, s, str_of(c->user), &c->credentials);
     struct buf b;
     buf_init(&b, ANSWER_BYTES_MAX);
     buf_putc(&b, '{');
@@ -336,6 +343,7 @@ static void on_settings_read(void *arg, enum err err, const struct store_answer 
         call_fail(c, err, NULL);
         return;
     }
+    turns_adopt_of(c->gateway, &a->sessions[0], str_of(c->user), &c->credentials);
     struct str now = a->sessions[0].settings, title, model;
     json_t *all = now.len ? json_loadb(now.at, now.len, 0, NULL) : NULL;
     if (!all)
@@ -433,6 +441,7 @@ static bool message_of(struct call *c, uint32_t *out)
 void sessions_fork(struct call *c)
 {
     uint32_t before;
+    offer(c);
     if (message_of(c, &before))
         c->store_call = store_session_fork(c->gateway->store, str_of(c->user), c->session, before,
                                            on_session_id, c);
@@ -448,6 +457,7 @@ static int flag_of(const struct call *c, const char *key)
 void sessions_message_patch(struct call *c)
 {
     int pinned = flag_of(c, "pinned"), excluded = flag_of(c, "excluded");
+    offer(c);
     if (pinned == -2 || excluded == -2 || (pinned == -1 && excluded == -1))
         call_fail(c, ERR_INVALID, "pinned and excluded are true or false");
     else
@@ -457,6 +467,7 @@ void sessions_message_patch(struct call *c)
 
 void sessions_message_delete(struct call *c)
 {
+    offer(c);
     c->store_call = store_message_delete(c->gateway->store, str_of(c->user), c->session, c->message,
                                          on_done, c);
 }

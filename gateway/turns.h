@@ -91,6 +91,13 @@ void turns_adopt(struct gateway *g, struct id session, struct id turn, uint32_t 
 void turns_lend(struct turn *t, const struct credentials *c);
 /* A turn that nobody holds: taken over if somebody who follows it here lent a token. False: no. */
 bool turns_adopt_lent(struct gateway *g, struct id turn, uint32_t epoch);
+/* The same for what a session says of its running turn, if that waits for a token. */
+void turns_adopt_of(struct gateway *g, const struct store_session *s, struct str owner,
+                    const struct credentials *c);
+/* The same, should such a turn be in this session: for requests that don't show it by themselves.
+ * Its owner is checked. */
+void turns_offer(struct gateway *g, struct id session, struct str owner,
+                 const struct credentials *c);
 /* From stream.c. */
 struct turn *turns_get(struct gateway *g, struct id turn); /* NULL: not here */
 struct turn *turns_followed(struct gateway *g, struct id session, struct id turn,
