@@ -96,6 +96,7 @@ static bool open_store(struct gateway *g, char error[256])
                                  .events_keep_ms = g->settings.events_keep_ms,
                                  .session_keep_ms = g->settings.session_keep_ms,
                                  .messages_max = g->settings.messages_max,
+                                 .session_bytes_max = g->settings.session_bytes_max,
                                  .text_bytes_max = 256 << 10,
                                  .copies = g->copies};
     g->redis = redis_new(g->loop, &config, error);

@@ -624,6 +624,24 @@ void index_active_remove(struct store *s, struct id session, struct id turn)
     ask_send(a);
 }
 
+/* Where sessions expire, their owner's list does as well: an entry as old as that is one of a
+ * session that is gone, and with the last of them goes the list. */
+static void expire_owner(struct store *s, struct str owner, int64_t updated_ms)
+{
+    int64_t keep_ms = s->config.session_keep_ms;
+    if (keep_ms <= 0)
+        return;
+    struct store_ask *a = index_ask(s, "ZREMRANGEBYSCORE");
+    ask_owner_key(a, owner);
+    ask_str(a, STR("-inf"));
+    ask_num(a, updated_ms - keep_ms);
+    ask_send(a);
+    a = index_ask(s, "PEXPIRE");
+    ask_owner_key(a, owner);
+    ask_num(a, keep_ms);
+    ask_send(a);
+}
+
 void index_owner_set(struct store *s, struct str owner, struct id session, int64_t updated_ms)
 {
     struct store_ask *a = index_ask(s, "ZADD");
@@ -631,6 +649,32 @@ void index_owner_set(struct store *s, struct str owner, struct id session, int64
     ask_num(a, updated_ms);
     ask_id(a, session);
     ask_send(a);
+    expire_owner(s, owner, updated_ms);
+}
+
+void index_owner_move(struct store *s, struct str owner, struct id session, int64_t updated_ms)
+{
+    struct store_ask *a = index_ask(s, "ZADD");
+    ask_owner_key(a, owner);
+    ask_str(a, STR("XX"));
+    ask_num(a, updated_ms);
+    ask_id(a, session);
+    ask_send(a);
+    expire_owner(s, owner, updated_ms);
+}
+
+void index_owner_forget_once(struct store *s, struct str owner, const char *hash)
+{
+    struct store_ask *a = index_ask(s, "DEL");
+    ask_owner_once_key(a, owner, hash);
+    ask_send(a);
+}
+
+int64_t store_once_ms(const struct store *s)
+{
+    enum { ONCE_KEEP_MS = 24 * 3600 * 1000 };
+    int64_t keep_ms = s->config.session_keep_ms;
+    return keep_ms > 0 && keep_ms < ONCE_KEEP_MS ? keep_ms : ONCE_KEEP_MS;
 }
 
 void index_owner_remove(struct store *s, struct str owner, struct id session)

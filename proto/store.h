@@ -15,7 +15,7 @@
  * Keys of one session share the hash tag {SID}:
  *
  *   p:s:{SID}        hash    owner, title, model, settings, created, updated, turns, mseq, bytes,
- *                            running (TID or ''), itok, otok
+ *                            running (TID or ''), itok, otok, once (its p:i's HASH)
  *   p:m:{SID}        hash    message id (decimal, growing) -> record_message
  *   p:f:{SID}        hash    message id -> flags (p: pinned, x: excluded)
  *   p:w:{SID}        hash    replicated: writes whose copies are waited for (7 d)
@@ -27,7 +27,7 @@
  *                            asked (calls that need a decision, and the decisions), asks (those
  *                            that wait, as clients see them), wait (until when), decider, decided
  *   p:e:{SID}:TID    stream  entry EPOCH-LASTSEQ: e = record_event batch
- *   p:u:{OWNER}      zset    SID by last update (mended by who reads it)
+ *   p:u:{OWNER}      zset    SID by last update (mended by who reads it; expires as sessions do)
  *   p:i:{OWNER}:HASH string  idempotency key of a session -> SID (24 h)
  *   p:active         zset    "SID TID" by begin: what janitors look at (mended likewise)
  *

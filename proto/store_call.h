@@ -104,7 +104,11 @@ void store_hash(struct str key, char out[STORE_HASH_TEXT + 1]); /* of an idempot
 void index_active_add(struct store *s, struct id session, struct id turn);
 void index_active_remove(struct store *s, struct id session, struct id turn);
 void index_owner_set(struct store *s, struct str owner, struct id session, int64_t updated_ms);
+/* Of one that is listed: what was deleted meanwhile stays so. */
+void index_owner_move(struct store *s, struct str owner, struct id session, int64_t updated_ms);
 void index_owner_remove(struct store *s, struct str owner, struct id session);
+void index_owner_forget_once(struct store *s, struct str owner, const char *hash);
+int64_t store_once_ms(const struct store *s); /* how long an idempotency key is kept */
 
 /* ---- answers ---- */
 void reply_turn(const struct redisReply *p, struct id session, struct id turn,

@@ -1,9 +1,8 @@
 /* Sessions and their messages: create, get, patch, delete, fork. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "proto/store_call.h"
-
-enum { ONCE_KEEP_MS = 24 * 3600 * 1000 /* an idempotency key */ };
 
 static struct store_call *session_call(struct store *s, struct str owner, struct id session,
                                        store_fn *fn, void *arg)
@@ -17,6 +16,7 @@ static struct store_call *session_call(struct store *s, struct str owner, struct
 /* ---- create ---- */
 struct draft {
     struct buf title, model;
+    char once[STORE_HASH_TEXT + 1]; /* its idempotency key's hash, or empty */
 };
 
 static void draft_free(void *own)
@@ -63,7 +63,8 @@ static void list_session(struct store_call *c)
 
 /* The arguments of session_create up to the messages. */
 static struct store_ask *create_ask(struct store_call *c, struct str title, struct str model,
-                                    struct str settings, uint32_t turns, uint32_t last_message)
+                                    struct str settings, uint32_t turns, uint32_t last_message,
+                                    const char *once)
 {
     struct store_ask *a = ask_script(c, SCRIPT_session_create, on_created);
     ask_session_keys(a, c->session);
@@ -74,6 +75,7 @@ static struct store_ask *create_ask(struct store_call *c, struct str title, stru
     ask_num(a, turns);
     ask_num(a, c->store->config.session_keep_ms);
     ask_num(a, last_message);
+    ask_str(a, str_of(once));
     return a;
 }
 
@@ -81,7 +83,7 @@ static void create(struct store_call *c)
 {
     const struct draft *d = c->own;
     list_session(c);
-    ask_send(create_ask(c, buf_str(&d->title), buf_str(&d->model), STR(""), 0, 0));
+    ask_send(create_ask(c, buf_str(&d->title), buf_str(&d->model), STR(""), 0, 0, d->once));
 }
 
 /* The answer of SET … NX GET: nil, or the session that this key made before. */
@@ -109,16 +111,15 @@ uint64_t store_session_create(struct store *s, struct str owner, struct str key,
         create(c);
         return c->id;
     }
-    char hash[STORE_HASH_TEXT + 1];
-    store_hash(key, hash);
+    store_hash(key, d->once);
     struct store_ask *a = ask_new(c, on_once);
     ask_str(a, STR("SET"));
-    ask_owner_once_key(a, owner, hash);
+    ask_owner_once_key(a, owner, d->once);
     ask_id(a, c->session);
     ask_str(a, STR("NX"));
     ask_str(a, STR("GET"));
     ask_str(a, STR("PX"));
-    ask_num(a, ONCE_KEEP_MS);
+    ask_num(a, store_once_ms(s));
     return ask_send(a);
 }
 
@@ -166,7 +167,7 @@ static void on_patched(struct store_call *c, struct store_ask *a, enum err err,
 {
     (void)a;
     if (err == ERR_NONE)
-        index_owner_set(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 1)));
+        index_owner_move(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 1)));
     store_call_end(c, err, &(struct store_answer){.session = c->session});
 }
 
@@ -203,6 +204,12 @@ static void on_deleted(struct store_call *c, struct store_ask *a, enum err err,
         if (id_parse(redis_text(redis_at(reply, 1)), &answer.turn.turn))
             index_active_remove(c->store, c->session, answer.turn.turn);
         index_owner_remove(c->store, buf_str(&c->owner), c->session);
+        char once[STORE_HASH_TEXT + 1];
+        struct str hash = redis_text(redis_at(reply, 2));
+        if (hash.len == STORE_HASH_TEXT) {
+            snprintf(once, sizeof once, "%.*s", STORE_HASH_TEXT, hash.at);
+            index_owner_forget_once(c->store, buf_str(&c->owner), once);
+        }
     }
     store_call_end(c, err, &answer);
 }
@@ -246,7 +253,7 @@ static void on_forked_from(struct store_call *c, struct store_ask *a, enum err e
         store_call_end(c, ERR_MESSAGE_NOT_FOUND, NULL);
     } else {
         struct store_ask *create =
-            create_ask(c, old.title, old.model, old.settings, turns, f->before - 1);
+            create_ask(c, old.title, old.model, old.settings, turns, f->before - 1, "");
         for (unsigned i = 0; i + 1 < redis_count(records); i += 2) {
             int64_t id = redis_int(redis_at(records, i));
             if (id < 0 || id >= f->before)

@@ -6,7 +6,6 @@
 #include "proto/store_call.h"
 
 enum {
-    ONCE_KEEP_MS = 24 * 3600 * 1000, /* an idempotency key */
     VOID_KEEP_MS = 24 * 3600 * 1000,
     ACTIVE_GRACE_MS = 60 * 1000, /* a listed turn that is not there yet may still begin */
     DEATHS_MAX = 3,
@@ -35,7 +34,7 @@ static void note_end(struct store_call *c, struct str owner, int64_t now_ms)
 {
     index_active_remove(c->store, c->session, c->turn);
     if (owner.len > 0)
-        index_owner_set(c->store, owner, c->session, now_ms);
+        index_owner_move(c->store, owner, c->session, now_ms);
 }
 
 /* ---- begin ---- */
@@ -135,7 +134,7 @@ uint64_t store_turn_begin(struct store *s, const struct store_begin *b, store_fn
     ask_str(a, b->owner);
     ask_id(a, b->turn);
     ask_str(a, str_of(c->once));
-    ask_num(a, ONCE_KEEP_MS);
+    ask_num(a, store_once_ms(s));
     ask_str(a, b->title);
     ask_str(a, buf_str(&message));
     ask_str(a, buf_str(&request));
@@ -255,7 +254,7 @@ static void on_decided(struct store_call *c, struct store_ask *a, enum err err,
     if (err == ERR_DECISION_EXPIRED)
         note_end(c, owner, redis_int(redis_at(reply, 4)));
     else if (err == ERR_NONE && answer.turn.fresh)
-        index_owner_set(c->store, owner, c->session, redis_int(redis_at(reply, 4)));
+        index_owner_move(c->store, owner, c->session, redis_int(redis_at(reply, 4)));
     store_call_end(c, err, &answer);
 }
 

@@ -1,6 +1,7 @@
 #!lua
 -- S M F L. A new session, empty or a copy's; the same id of the same owner again answers as before.
--- owner title model settings turns keep mseq, then (message id, message, flags) of each.
+-- owner title model settings turns keep mseq, its idempotency key's hash (or ''), then (message id,
+-- message, flags) of each.
 -- Durable.
 local S, M, F, L = unpack(KEYS)
 local now = now_ms()
@@ -8,9 +9,9 @@ if redis.call('EXISTS', S) == 1 then
     return {owned(S, ARGV[1]) and 'ok' or 'session_not_found', updated(S)}
 end
 redis.call('HSET', S, 'owner', ARGV[1], 'title', ARGV[2], 'model', ARGV[3], 'settings', ARGV[4],
-           'turns', ARGV[5], 'mseq', ARGV[7], 'created', now, 'updated', now, 'running', '')
+           'turns', ARGV[5], 'mseq', ARGV[7], 'created', now, 'updated', now, 'running', '', 'once', ARGV[8])
 local bytes = 0
-for i = 8, #ARGV, 3 do
+for i = 9, #ARGV, 3 do
     redis.call('HSET', M, ARGV[i], ARGV[i + 1])
     bytes = bytes + #ARGV[i + 1]
     if ARGV[i + 2] ~= '' then

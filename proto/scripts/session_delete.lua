@@ -1,13 +1,13 @@
 #!lua flags=allow-oom
 -- S M F L. Removes every key of the session; what runs in it is fenced by that. -> the turn that
--- was open, or ''.
+-- was open, or ''; the hash of the idempotency key that made the session, or ''.
 -- owner, prefixes of the turns', streams' and idempotency keys.
 -- Durable.
 local S, M, F, L = unpack(KEYS)
 if not owned(S, ARGV[1]) then
     return {'session_not_found'}
 end
-local running = redis.call('HGET', S, 'running') or ''
+local v = redis.call('HMGET', S, 'running', 'once')
 for _, tid in ipairs(redis.call('ZRANGE', L, 0, -1)) do
     local key = redis.call('HGET', ARGV[2] .. tid, 'key')
     if key and key ~= '' then
@@ -16,4 +16,4 @@ for _, tid in ipairs(redis.call('ZRANGE', L, 0, -1)) do
     redis.call('UNLINK', ARGV[2] .. tid, ARGV[3] .. tid)
 end
 redis.call('UNLINK', S, M, F, L)
-return {'ok', running}
+return {'ok', v[1] or '', v[2] or ''}

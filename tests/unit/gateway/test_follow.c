@@ -264,6 +264,30 @@ static void a_final_event_from_the_store_ends_it_too(void **state)
     assert_true(follow_over(&s->follow));
 }
 
+/* turn_awaiting_input ends a stream until its person has decided. */
+static void a_final_event_with_more_behind_it_is_not_the_end(void **state)
+{
+    struct scene *s = *state;
+    add(s, 1, 1, 1);
+    tail_add(&s->tail, event(1, 2, true));
+    start(s, 0, 0);
+    drain(s, 1000);
+    assert_true(follow_over(&s->follow));
+    follow_free(&s->follow);
+    start(s, 1, 2); /* one who waits behind it */
+    drain(s, 1000);
+    assert_false(follow_over(&s->follow));
+    add(s, 2, 1, 1);
+    tail_add(&s->tail, event(2, 2, true));
+    drain(s, 1000);
+    assert_true(follow_over(&s->follow));
+    follow_free(&s->follow);
+    start(s, 0, 0); /* one who reads it from the start */
+    drain(s, 10);
+    assert_true(follow_over(&s->follow));
+    assert_string_equal(ids(s), "1-1 1-2 2-1 2-2 1-1 1-2 2-1 2-2");
+}
+
 static void a_last_word_without_an_id_ends_it(void **state)
 {
     struct scene *s = *state;
@@ -305,6 +329,7 @@ int main(void)
         TEST(a_late_event_of_an_old_epoch_is_dropped),
         TEST(after_the_final_event_it_is_over),
         TEST(a_final_event_from_the_store_ends_it_too),
+        TEST(a_final_event_with_more_behind_it_is_not_the_end),
         TEST(a_last_word_without_an_id_ends_it),
         TEST(the_tail_is_bounded),
     };

@@ -13,7 +13,8 @@
 enum { ASKED_MAX = 64, NOW_S = 1700000000 };
 
 struct asked {
-    char path[256], body[4096], query[256], start[64], end[64], step[64], authorization[128];
+    char method[8], path[256], body[4096], query[256], start[64], end[64], step[64],
+        authorization[128];
 };
 struct fixture;
 struct answer {
@@ -22,6 +23,8 @@ struct answer {
     struct str body;
     const char *type;     /* NULL: application/json */
     const char *in_query; /* only for queries with this text, or NULL */
+    const char *method;   /* only for this one, or NULL */
+    unsigned nth;         /* only for the nth request, from 1; 0: any */
     bool breaks;          /* breaks off in the middle, the first `breaks` times */
 };
 struct fixture {
@@ -36,6 +39,8 @@ struct fixture {
     const struct answer *script;
     struct asked asked[ASKED_MAX];
     unsigned asked_count;
+    enum tool_consent consent;
+    const char *call_id; /* NULL: c1 */
     unsigned breaks;
     struct http_stream *breaking;
     struct str half;
@@ -128,6 +133,7 @@ static inline void fixture_on_request(void *arg, struct http_request *r)
     assert_true(f->asked_count < ASKED_MAX);
     struct asked *a = &f->asked[f->asked_count++];
     struct str value;
+    fixture_copy(a->method, sizeof a->method, http_method(r));
     fixture_copy(a->path, sizeof a->path, http_path(r));
     fixture_copy(a->body, sizeof a->body, http_body(r));
     fixture_copy(a->authorization, sizeof a->authorization, http_header(r, "authorization"));
@@ -145,7 +151,9 @@ static inline void fixture_on_request(void *arg, struct http_request *r)
     f->asked_count -= check;
     for (const struct answer *answer = f->script; answer->path != NULL; answer++) {
         if (!fixture_ends(a->path, answer->path) ||
-            (answer->in_query != NULL && strstr(a->query, answer->in_query) == NULL))
+            (answer->in_query != NULL && strstr(a->query, answer->in_query) == NULL) ||
+            (answer->method != NULL && strcmp(a->method, answer->method) != 0) ||
+            (answer->nth != 0 && answer->nth != f->asked_count))
             continue;
         if (answer->status == 0)
             return; /* never answered */
@@ -236,7 +244,8 @@ static inline struct tool_run *fixture_start(struct fixture *f, const char *name
                                              const char *arguments)
 {
     struct tool_call call = {
-        .call_id = STR("c1"),
+        .call_id = str_of(f->call_id ? f->call_id : "c1"),
+        .consent = f->consent,
         .tool_name = str_of(name),
         .arguments = str_of(arguments),
         .datasources = fixture_paths,

@@ -1,0 +1,319 @@
+/* save_panel against a scripted Perses: what it reads and writes, and that doing it twice is doing
+ * it once. */
+#include "tests/unit/worker/tools_fixture.h"
+
+#include "proto/record.h"
+
+#define PATH "/api/v1/projects/shop/dashboards/board"
+#define ARGS "{\"project\":\"shop\",\"dashboard\":\"board\",\"title\":\"T\",\"query\":\"up\"}"
+#define META "\"kind\":\"Dashboard\",\"metadata\":{\"name\":\"board\",\"version\":7}"
+#define EMPTY "{" META ",\"spec\":{\"duration\":\"1h\",\"panels\":{},\"layouts\":[]}}"
+#define WRITTEN "{\"metadata\":{\"version\":8}}"
+
+static int setup(void **state)
+{
+    struct fixture *f = fixture_new();
+    f->consent = CONSENT_GIVEN;
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    fixture_free(*state);
+    return 0;
+}
+
+static const char *key_of(const char *call_id)
+{
+    static char key[32];
+    char turn[ID_TEXT + 1], hash[RECORD_HASH_TEXT + 1];
+    id_text((struct id){{0}}, turn);
+    record_hash(str_of(turn), str_of(call_id), hash);
+    snprintf(key, sizeof key, "persai-%.16s", hash);
+    return key;
+}
+
+/* The dashboard that the nth request wrote. */
+static json_t *written(const struct fixture *f, unsigned nth)
+{
+    assert_true(nth < f->asked_count);
+    assert_string_equal(f->asked[nth].method, "PUT");
+    json_t *dashboard = json_loads(f->asked[nth].body, 0, NULL);
+    assert_non_null(dashboard);
+    return dashboard;
+}
+
+static json_t *at(json_t *v, const char *path)
+{
+    struct str rest = str_of(path), name;
+    while (v && str_split(&rest, '.', &name)) {
+        char key[64];
+        uint64_t index = 0;
+        snprintf(key, sizeof key, "%.*s", (int)name.len, name.at);
+        str_u64(name, 100, &index);
+        v = json_is_array(v) ? json_array_get(v, (size_t)index) : json_object_get(v, key);
+    }
+    if (!v)
+        fail_msg("there is no %s", path);
+    return v;
+}
+
+static const char *text_at(json_t *v, const char *path) { return json_string_value(at(v, path)); }
+
+static void panel_goes_below_what_is_there(void **state)
+{
+    struct fixture *f = *state;
+    const struct answer script[] = {
+        {.path = PATH,
+         .status = 200,
+         .method = "GET",
+         .body = STR("{" META ",\"spec\":{\"duration\":\"6h\",\"extra\":[1,0.5,null],"
+                     "\"panels\":{\"a\":{\"kind\":\"Panel\"}},\"layouts\":["
+                     "{\"kind\":\"Grid\",\"spec\":{\"display\":{\"title\":\"CPU\"},\"items\":["
+                     "{\"x\":0,\"y\":4,\"width\":12,\"height\":6}]}},"
+                     "{\"kind\":\"Grid\",\"spec\":{\"items\":null}},"
+                     "{\"kind\":\"Tabs\",\"spec\":{}}]}}")},
+        {.path = PATH, .status = 200, .method = "PUT", .body = STR(WRITTEN)},
+        {0}};
+    fixture_run(f, script, "save_panel",
+                "{\"project\":\"shop\",\"dashboard\":\"board\",\"title\":\"T\",\"query\":\"up\","
+                "\"kind\":\"StatChart\",\"unit\":\"bytes\",\"group\":\"CPU\",\"description\":\"d\","
+                "\"datasource\":\"other\"}");
+    assert_false(f->failed);
+    assert_string_equal(fixture_text(f, "panel"), key_of("c1"));
+    assert_string_equal(fixture_text(f, "kind"), "panel_saved");
+    assert_int_equal(f->asked_count, 2);
+    assert_string_equal(f->asked[0].authorization, "Bearer canary-token");
+    assert_string_equal(f->asked[1].authorization, "Bearer canary-token");
+    json_t *d = written(f, 1);
+    char path[96];
+    assert_int_equal(json_integer_value(at(d, "metadata.version")), 7);
+    assert_string_equal(text_at(d, "spec.duration"), "6h");
+    assert_int_equal(json_array_size(at(d, "spec.extra")), 3);
+    at(d, "spec.panels.a");
+    assert_int_equal(json_integer_value(at(d, "spec.layouts.0.spec.items.1.y")), 10);
+    snprintf(path, sizeof path, "#/spec/panels/%s", key_of("c1"));
+    assert_string_equal(text_at(d, "spec.layouts.0.spec.items.1.content.$ref"), path);
+    assert_int_equal(json_array_size(at(d, "spec.layouts")), 3);
+    json_t *panel = json_object_get(at(d, "spec.panels"), key_of("c1"));
+    assert_string_equal(text_at(panel, "spec.display.description"), "d");
+    assert_string_equal(text_at(panel, "spec.plugin.kind"), "StatChart");
+    assert_string_equal(text_at(panel, "spec.plugin.spec.format.unit"), "bytes");
+    assert_string_equal(text_at(panel, "spec.queries.0.spec.plugin.spec.query"), "up");
+    assert_string_equal(text_at(panel, "spec.queries.0.spec.plugin.spec.datasource.name"), "other");
+    json_decref(d);
+}
+
+static void place_is_made_where_there_is_none(void **state)
+{
+    struct fixture *f = *state;
+    const struct answer script[] = {
+        {.path = PATH,
+         .status = 200,
+         .method = "GET",
+         .body = STR("{" META ",\"spec\":{\"panels\":null,\"layouts\":null}}")},
+        {.path = PATH, .status = 200, .method = "PUT", .body = STR(WRITTEN)},
+        {0}};
+    fixture_run(f, script, "save_panel", ARGS);
+    json_t *d = written(f, 1);
+    assert_string_equal(text_at(d, "spec.layouts.0.kind"), "Grid");
+    assert_int_equal(json_array_size(at(d, "spec.layouts.0.spec.items")), 1);
+    assert_int_equal(json_object_size(at(d, "spec.panels")), 1);
+    json_decref(d);
+}
+
+static void without_a_yes_nothing_is_asked_of_perses(void **state)
+{
+    struct fixture *f = *state;
+    f->consent = CONSENT_NONE;
+    fixture_run(f, NULL, "save_panel", ARGS);
+    fixture_expect_error(f, "not_approved", "not approved");
+    f->consent = CONSENT_REFUSED;
+    fixture_run(f, NULL, "save_panel", ARGS);
+    fixture_expect_error(f, "refused_by_person", "said no");
+    assert_int_equal(f->asked_count, 0);
+    assert_true(tools_asks(STR("save_panel"), STR(ARGS)));
+    assert_false(tools_asks(STR("save_panel"), STR("{}")));
+    assert_false(tools_asks(STR("list_metrics"), STR("{}")));
+    assert_false(tools_asks(STR("nothing"), STR("{}")));
+}
+
+/* What a dashboard with our panel looks like. */
+static struct str saved(const char *call_id)
+{
+    static char text[256];
+    int len = snprintf(text, sizeof text, "{" META ",\"spec\":{\"panels\":{\"%s\":{}}}}",
+                       key_of(call_id));
+    return (struct str){text, (size_t)len};
+}
+
+static void panel_that_is_there_is_not_written_again(void **state)
+{
+    struct fixture *f = *state;
+    const struct answer script[] = {{.path = PATH, .status = 200, .body = saved("c1")}, {0}};
+    fixture_run(f, script, "save_panel", ARGS);
+    assert_false(f->failed);
+    assert_true(json_is_true(json_object_get(f->json, "already")));
+    assert_int_equal(f->asked_count, 1);
+}
+
+static void write_whose_answer_was_lost_is_looked_up(void **state)
+{
+    struct fixture *f = *state;
+    const struct answer script[] = {
+        {.path = PATH, .status = 200, .nth = 1, .body = STR(EMPTY)},
+        {.path = PATH, .status = 502, .nth = 2, .body = STR("bad gateway")},
+        {.path = PATH, .status = 200, .nth = 3, .body = saved("c1")},
+        {0}};
+    fixture_run(f, script, "save_panel", ARGS);
+    assert_false(f->failed);
+    assert_null(json_object_get(f->json, "already"));
+    assert_int_equal(f->asked_count, 3);
+}
+
+static void conflict_is_read_and_applied_again(void **state)
+{
+    struct fixture *f = *state;
+    const struct answer again[] = {
+        {.path = PATH, .status = 200, .method = "GET", .body = STR(EMPTY)},
+        {.path = PATH, .status = 409, .nth = 2, .body = STR("{}")},
+        {.path = PATH, .status = 200, .nth = 4, .body = STR(WRITTEN)},
+        {0}};
+    fixture_run(f, again, "save_panel", ARGS);
+    assert_false(f->failed);
+    assert_int_equal(f->asked_count, 4);
+    const struct answer never[] = {
+        {.path = PATH, .status = 200, .method = "GET", .body = STR(EMPTY)},
+        {.path = PATH, .status = 409, .method = "PUT", .body = STR("{}")},
+        {0}};
+    fixture_run(f, never, "save_panel", ARGS);
+    fixture_expect_error(f, "conflict", "keeps changing");
+    assert_int_equal(f->asked_count, 8);
+}
+
+static void overtaken_write_is_told(void **state)
+{
+    struct fixture *f = *state;
+    const struct answer script[] = {
+        {.path = PATH, .status = 200, .method = "GET", .body = STR(EMPTY)},
+        {.path = PATH,
+         .status = 200,
+         .method = "PUT",
+         .body = STR("{\"metadata\":{\"version\":9}}")},
+        {0}};
+    fixture_run(f, script, "save_panel", ARGS);
+    assert_non_null(strstr(fixture_text(f, "note"), "Somebody else"));
+}
+
+static void refusals_are_told(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        unsigned get, put;
+        const char *code, *part;
+    } rows[] = {{401, 0, "unauthorized", "401"},
+                {403, 0, "forbidden", "may not read"},
+                {404, 0, "not_found", "no such"},
+                {400, 0, "not_found", "no such"},
+                {500, 0, "unavailable", "500"},
+                {200, 401, "unauthorized", "401"},
+                {200, 403, "forbidden", "may not change"},
+                {200, 400, "refused", "It said: why"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct str body = rows[i].get == 200 ? STR(EMPTY) : STR("{\"message\":\"why\"}");
+        const struct answer script[] = {
+            {.path = PATH, .status = rows[i].get, .method = "GET", .body = body},
+            {.path = PATH,
+             .status = rows[i].put,
+             .method = "PUT",
+             .body = STR("{\"message\":\"why\"}")},
+            {0}};
+        fixture_run(f, script, "save_panel", ARGS);
+        fixture_expect_error(f, rows[i].code, rows[i].part);
+        assert_int_equal(f->unauthorized, strcmp(rows[i].code, "unauthorized") == 0);
+    }
+}
+
+static void nonsense_is_no_dashboard(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const bodies[] = {
+        "", "null", "[]", "{\"spec\":[]}", "<html>", "{\"spec\":{}", "{\"kind\":\"Dashboard\"}"};
+    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+        const struct answer script[] = {{.path = PATH, .status = 200, .body = str_of(bodies[i])},
+                                        {0}};
+        fixture_run(f, script, "save_panel", ARGS);
+        fixture_expect_error(f, "broken", "no dashboard");
+        assert_int_equal(f->asked_count, 1);
+    }
+}
+
+static void names_can_not_leave_the_path(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const names[] = {"..", ".", "a/b", "a%2fb", "a?b", "a#b", "a b", "a\\\\b"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char args[256];
+        snprintf(args, sizeof args,
+                 "{\"project\":\"shop\",\"dashboard\":\"%s\",\"title\":\"T\",\"query\":\"up\"}",
+                 names[i]);
+        fixture_run(f, NULL, "save_panel", args);
+        fixture_expect_error(f, "bad_arguments", "names");
+        snprintf(args, sizeof args,
+                 "{\"project\":\"%s\",\"dashboard\":\"board\",\"title\":\"T\",\"query\":\"up\"}",
+                 names[i]);
+        fixture_run(f, NULL, "save_panel", args);
+        fixture_expect_error(f, "bad_arguments", "names");
+        assert_int_equal(f->asked_count, 0);
+    }
+}
+
+static bool asked_twice(void *arg) { return ((struct fixture *)arg)->asked_count >= 2; }
+static bool done_twice(void *arg) { return ((struct fixture *)arg)->done >= 2; }
+
+/* The second waits for the first; one of another dashboard does not; a cancel lets it go. */
+static void saves_of_one_dashboard_do_not_overlap(void **state)
+{
+    struct fixture *f = *state;
+    const struct answer script[] = {
+        {.path = "/board", .status = 0, .nth = 1, .body = STR("")}, /* the first hangs */
+        {.path = "/other", .status = 404, .body = STR("{}")},
+        {.path = "/board", .status = 404, .body = STR("{}")},
+        {0}};
+    f->script = script;
+    f->done = f->asked_count = 0;
+    struct tool_run *first = fixture_start(f, "save_panel", ARGS);
+    f->call_id = "c2";
+    fixture_start(f, "save_panel", ARGS);
+    fixture_start(
+        f, "save_panel",
+        "{\"project\":\"shop\",\"dashboard\":\"other\",\"title\":\"T\",\"query\":\"up\"}");
+    assert_true(pump_within(f->pump, 20000, fixture_is_done, f));
+    assert_true(asked_twice(f));
+    assert_int_equal(f->asked_count, 2);
+    tool_cancel(first);
+    assert_true(pump_within(f->pump, 20000, done_twice, f));
+    assert_int_equal(f->asked_count, 3);
+    assert_string_equal(f->asked[2].path, PATH);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(panel_goes_below_what_is_there),
+        TEST(place_is_made_where_there_is_none),
+        TEST(without_a_yes_nothing_is_asked_of_perses),
+        TEST(panel_that_is_there_is_not_written_again),
+        TEST(write_whose_answer_was_lost_is_looked_up),
+        TEST(conflict_is_read_and_applied_again),
+        TEST(overtaken_write_is_told),
+        TEST(refusals_are_told),
+        TEST(nonsense_is_no_dashboard),
+        TEST(names_can_not_leave_the_path),
+        TEST(saves_of_one_dashboard_do_not_overlap),
+    };
+    return cmocka_run_group_tests_name("worker/tools/perses", tests, NULL, NULL);
+}
