@@ -2,6 +2,7 @@
 
 import itertools
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -272,6 +273,34 @@ def test_a_second_tab_sees_what_was_decided(bare: Stack, board: Dashboard) -> No
     assert waiting.decide().status == 202
     for tab in tabs:
         assert tab.finish().answer() == "Saved."
+
+
+def test_a_stalled_client_hides_no_decision(bare: Stack, board: Dashboard) -> None:
+    """At the first gateway one client does not read on, another waits behind the event; it is decided at the second."""
+    stack = bare.start(gateways=2, worker_env={"PERSAI_STEP_BYTES": "128KiB"})
+    text = ["\u0001" * 4000 for _ in range(30)]  # six bytes each on the wire, three times
+    stack.model.when("save it", [*text, board.call()], ["Saved."])
+    carol = stack.client("carol")
+    session = carol.session()
+    with socket.create_connection(("127.0.0.1", stack.gateway.port)) as stalled:
+        stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        body = b'{"message":"save it"}'
+        cookie = "; ".join(f"{k}={v}" for k, v in carol.cookies.items())
+        stalled.sendall(f"POST {carol.turn_path(session)} HTTP/1.1\r\nHost: x\r\nCookie: {cookie}\r\n"
+                        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+        until(lambda: (carol.get(f"/session/{session}").json()["turn"] or {}).get("state") == "awaiting_input",
+              "the turn to wait", 60)
+        assert metric(stack.gateway.url, "streams") == 1
+        turn = carol.get(f"/session/{session}").json()["turn"]
+        read = carol.events(session, turn["turn_id"]).finish()
+        behind = carol.events(session, turn["turn_id"], read[-1].id)
+        decision = {"call_id": turn["tool_calls"][0]["call_id"], "approve": True}
+        other = stack.client("carol", gateway=1)
+        path = f"/session/{session}/turn/{turn['turn_id']}/resume"
+        assert other.post(path, {"decisions": [decision]}).status == 202
+        after = behind.finish()  # how it ends is of no interest here: so much text may be too much for the model
+        assert not after.tools()[0][1]["failed"]
+    assert len(board.panels()) == 1
 
 
 # ---- what Perses says ----
