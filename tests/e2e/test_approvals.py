@@ -6,13 +6,14 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from fakes.model import Call
 from fakes.relay import Hold, Relay
 from harness.client import Client, Response
-from harness.services import ADMIN, Perses
+from harness.services import ADMIN, Perses, Prometheus
 from harness.sse import Log
 from harness.stack import Stack, metric
 from harness.wait import until
@@ -26,7 +27,7 @@ class Dashboard:
 
     def __init__(self, perses: Perses, spec: dict | None = None) -> None:
         self.perses = perses
-        self.cookies = perses.sign_in(ADMIN)
+        self.cookies = perses.sign_in(ADMIN) if perses.auth else {}
         self.name = f"board-{next(_numbers)}"
         made = perses.api("POST", "/api/v1/projects", {"kind": "Project", "metadata": {"name": PROJECT}}, self.cookies)
         assert made.status in (200, 409), made
@@ -334,6 +335,21 @@ def test_names_lead_nowhere_else(make_stack: object, perses: Perses, sign_in: ob
         (_, response), = waiting.rest().tools()
         assert response["failed"] and "bad_arguments" in response["content"]
         assert not relay.seen(lambda r: r.path.startswith("/api/v1/projects"))
+
+
+def test_where_nobody_signs_in(make_stack: object, tmp_path: Path, service_logs: Path, prometheus: Prometheus) -> None:
+    """PERSAI_AUTH=false: there is no token, and the one person is asked all the same."""
+    perses = Perses(tmp_path / "perses-open", service_logs, {"prometheus": prometheus.url}, auth=False).start()
+    try:
+        stack = make_stack(perses.url).start(gateway_env={"PERSAI_AUTH": "false"})  # type: ignore[operator]
+        board = Dashboard(perses)
+        saves(stack, board.call())
+        waiting = Waiting(Client(stack.gateway.url))
+        assert board.panels() == {}
+        assert waiting.decide().status == 202
+        assert waiting.rest().answer() == "Saved." and len(board.panels()) == 1
+    finally:
+        perses.process.terminate()
 
 
 @pytest.fixture

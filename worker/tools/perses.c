@@ -20,7 +20,7 @@
 
 enum {
     SAVE_TRIES = 4,
-    DASHBOARD_BYTES_MAX = 4 << 20,
+    DASHBOARD_BYTES_MAX = 2 << 20, /* parsed and written in one go of the loop */
     URL_BYTES_MAX = 4096,
     SAID_BYTES_MAX = 600,
     KEY_BYTES = 16, /* of the hash */
