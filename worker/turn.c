@@ -451,6 +451,7 @@ static void on_llm_done(void *arg, enum err err)
         r->input_tokens = t->prompt_tokens;
     metric_add(meters->input_tokens, (double)r->input_tokens);
     metric_add(meters->output_tokens, (double)r->output_tokens);
+    metric_add(meters->cached_tokens, (double)r->cached_tokens); /* of the input tokens */
     if (err != ERR_NONE) {
         fail_call(t, err, r);
         return;

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from fakes.model import Call, Finish, Gate, Model, Status
+from harness.services import Perses
 from harness.stack import MODEL_KEY, Stack, metric
 from harness.wait import until
 
@@ -159,8 +160,8 @@ def test_finish_reason_of_a_filter_without_text_is_an_error(stack: Stack) -> Non
 
 def test_a_model_without_tool_calling_is_driven_by_json(bare: Stack, tmp_path: Path) -> None:
     bare.start(worker_env=models(tmp_path, usual(bare, tools="json")))
-    bare.model.when("how many", ["{\"tool\": \"list_", "metrics\", \"arguments\": {\"search\": \"prometheus\"}}"],
-                    ["{\"answer\": \"Hundreds", ".\"}"])
+    bare.model.when("how many", ["{\"tool\": \"list_", "metrics\", \"arguments\": {\"search\": \"prometheus\"}}"])
+    bare.model.when("Result of list_metrics", ["{\"answer\": \"Hundreds", ".\"}"])  # its last user message
     alice = bare.client()
     session = alice.session()
     log = alice.ask(session, "how many metrics?")
@@ -172,3 +173,20 @@ def test_a_model_without_tool_calling_is_driven_by_json(bare: Stack, tmp_path: P
     first, second = bare.model.chats("how many")[:1] + bare.model.chats("Result of list_metrics")[:1]
     assert "tools" not in first and first["response_format"]["type"] == "json_schema"
     assert all(m["role"] in ("system", "user", "assistant") for m in second["messages"])
+
+
+def test_a_model_behind_a_perses_datasource_gets_the_secrets_key_and_no_token(
+        bare: Stack, perses: Perses, tmp_path: Path) -> None:
+    perses.put_datasource("model", Perses.closed_datasource(bare.model.url))
+    env = models(tmp_path, {"name": "usual", "model": "scripted", "base_url": "perses:/proxy/globaldatasources/model/v1"})
+    path = Path(env["PERSAI_MODELS"])
+    path.write_text(json.dumps([{k: v for k, v in row.items() if k != "key_env"} for row in json.loads(path.read_text())]))
+    bare.start(worker_env=env)
+    alice = bare.client()
+    assert alice.ask(alice.session(), "hello").answer() == "This is the default answer."
+    asked = bare.model.seen(lambda r: r.path.endswith("/chat/completions"))[-1]
+    assert asked.header("Authorization") == "Bearer none"  # what the datasource's secret holds
+    token = alice.cookies["jwtSignature"].encode()
+    assert token not in asked.raw()
+    final = bare.client("mallory").ask(bare.client("mallory").session(), "hello").final()  # has no right to it
+    assert final["event_type"] == "error" and final["code"] == "model_refused", final

@@ -98,6 +98,22 @@ static void nothing_set_or_nonsense_is_a_sentence(void **state)
         "[{\"provider\":\"openai\",\"model\":\"x\"},{\"provider\":\"openai\",\"model\":\"x\"}]",
         "[{\"provider\":\"openai\",\"model\":\"x\",\"key_env\":\"TEST_MODELS_NOT_SET\"}]",
         "[{\"provider\":\"openai\",\"model\":\"x\",\"key_file\":\"/nonexistent\"}]",
+#define X_WITH(more) "[{\"provider\":\"openai\",\"model\":\"x\"," more "}]"
+        X_WITH("\"fallbacks\":[\"nobody\"]"),
+        X_WITH("\"fallbacks\":[\"openai/x\"]"),
+        X_WITH("\"fallbacks\":\"y\""),
+        X_WITH("\"api\":\"soap\""),
+        X_WITH("\"tools\":\"hammer\""),
+        X_WITH("\"headers\":{\"X-A\":\"b\\r\\nX-C: d\"}"),
+        X_WITH("\"headers\":{\"Host\":\"b\"}"),
+        X_WITH("\"query\":{\"a\":\"b&c=d\"}"),
+        X_WITH("\"key_header\":\"a b\""),
+        X_WITH("\"price\":{\"input\":-1}"),
+        X_WITH("\"limits\":{\"requests_per_minute\":0}"),
+        X_WITH("\"base_url\":\"perses:/proxy/unsaved/x\""),
+        X_WITH("\"base_url\":\"perses:/proxy/globaldatasources/a/../b\""),
+        X_WITH("\"base_url\":\"perses:/proxy/globaldatasources/a/v1?x\""),
+        X_WITH("\"base_url\":\"perses:/api/v1/users\""),
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         error[0] = '\0';
@@ -128,10 +144,74 @@ static void file_offers_several_and_the_default_comes_first(void **state)
     models_free(m);
 }
 
+static void each_provider_with_a_key_offers_its_usual_model(void **state)
+{
+    (void)state;
+    char error[256];
+    struct secret *key = secret_new(STR("sk-1"));
+    struct models_config c = {
+        .providers = {[PROVIDER_ANTHROPIC].key = key, [PROVIDER_GOOGLE].key = key}};
+    struct models *m = models_new(&c, error);
+    assert_non_null(m);
+    assert_int_equal(models_count(m), 2);
+    assert_int_equal(models_at(m, 0)->api, API_MESSAGES);
+    assert_int_equal(models_at(m, 1)->api, API_GENERATE);
+    assert_string_equal(models_at(m, 0)->base_url, "https://api.anthropic.com");
+    assert_int_equal(models_accounts(m), 2);
+    models_free(m);
+    c.default_model = "google/gemini-9";
+    m = models_new(&c, error);
+    assert_string_equal(models_at(m, 0)->id, "gemini-9");
+    assert_int_equal(models_count(m), 2);
+    models_free(m);
+    secret_free(key);
+}
+
+static void all_that_is_special_about_a_model_is_read(void **state)
+{
+    (void)state;
+    char error[256];
+    struct models *m =
+        from_file("[{\"name\":\"azure\",\"provider\":\"openai\",\"model\":\"a\",\"base_url\":"
+                  "\"https://n.openai.azure.com/openai/deployments/a\",\"query\":{\"api-version\":"
+                  "\"2024-10-21\"},\"key_header\":\"api-key\",\"headers\":{\"X-Team\":\"sre\"},"
+                  "\"price\":{\"input\":2.5,\"output\":10,\"cached\":1.25},\"limits\":"
+                  "{\"requests_per_minute\":60,\"concurrent\":3},\"fallbacks\":[\"own\"]},"
+                  "{\"name\":\"own\",\"provider\":\"openai\",\"model\":\"b\",\"api\":\"responses\","
+                  "\"tools\":\"json\",\"base_url\":\"perses:/proxy/globaldatasources/llm/v1\"},"
+                  "{\"name\":\"same\",\"provider\":\"openai\",\"model\":\"c\",\"base_url\":"
+                  "\"perses:/proxy/globaldatasources/llm/v1/\"}]",
+                  NULL, error);
+    assert_non_null(m);
+    const struct model *azure = models_at(m, 0), *own = models_at(m, 1), *same = models_at(m, 2);
+    assert_string_equal(azure->query, "api-version=2024-10-21");
+    assert_string_equal(azure->key_header, "api-key");
+    assert_string_equal(azure->headers[0].value, "sre");
+    assert_int_equal(azure->requests_per_minute, 60);
+    assert_int_equal(azure->concurrent, 3);
+    assert_ptr_equal(azure->fallbacks[0], own);
+    /* a million tokens of each: dollars, in millionths */
+    assert_int_equal(model_cost(azure, 1000000, 1000000, 0), 12500000);
+    assert_int_equal(model_cost(azure, 1000000, 0, 400000), 2000000);
+    assert_true(own->by_perses && own->json_tools && own->api == API_RESPONSES);
+    assert_string_equal(own->base_url, "/proxy/globaldatasources/llm/v1");
+    assert_int_equal(own->account, same->account); /* one key, one account */
+    assert_int_not_equal(own->account, azure->account);
+    assert_string_equal(own->key_name, same->key_name);
+    bool left;
+    assert_ptr_equal(models_choose(m, STR("azure"), 0, &left), azure);
+    assert_true(left);
+    assert_ptr_equal(models_choose(m, STR("azure"), 1, &left), own);
+    assert_false(left);
+    models_free(m);
+}
+
 int main(void)
 {
     secret_setup();
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_provider_with_a_key_offers_its_usual_model),
+        cmocka_unit_test(all_that_is_special_about_a_model_is_read),
         cmocka_unit_test(key_alone_gives_openais_model),
         cmocka_unit_test(base_url_needs_no_key_but_a_model),
         cmocka_unit_test(nothing_set_or_nonsense_is_a_sentence),
