@@ -6,28 +6,37 @@ import time
 from collections.abc import Callable
 
 from chaos.turns import Turn
-from chaos.world import LEASE_MS, Round
+from chaos.world import LEASE_MS, Guarded, Round
 from harness.stack import metric, metrics
 from harness.wait import until
 
 Ends = Callable[[Turn], set[str]] | None
 
 
+def moved(hit: list[Turn]) -> None:
+    """It did happen: what the worker was in the middle of was done by the other one."""
+    for turn in hit:
+        if turn.state in ("thinking", "mid-text", "tool"):
+            assert turn.person.log()[-1].epoch > 1, f"{turn.name} ended in its first epoch"
+
+
 def worker_killed(r: Round) -> Ends:
     victim, _ = r.victim()
-    r.hit(r.of_worker(victim))
+    hit = r.hit(r.of_worker(victim))
     victim.worker.process.kill()
     r.go_on()
     if r.rng.random() < 0.5:
         victim.worker.start()
     r.wait_ends()
+    moved(hit)
     return None
 
 
-def hand_back(r: Round, victim, late) -> None:
+def hand_back(r: Round, victim: Guarded, hit: list[Turn], late: Callable[[], None]) -> None:
     """A worker that was out of reach comes back when its turns have ended elsewhere, and its lease too."""
     gone = time.monotonic()
     r.wait_ends()
+    moved(hit)
     until(lambda: time.monotonic() > gone + LEASE_MS / 1000, "its leases to end")
     late()
     until(lambda: all(metrics(g.url)["persai_workers"] == 2 for g in r.world.stack.gateways), "it to be back", 30)
@@ -49,14 +58,14 @@ def worker_frozen(r: Round) -> Ends:
         victim.store.release()
         victim.worker.process.signal(signal.SIGCONT)
 
-    hand_back(r, victim, late)
+    hand_back(r, victim, hit, late)
     return None
 
 
 def worker_cut_off(r: Round) -> Ends:
     """It runs on, its model too; nothing that it sends arrives, until all of it does, late."""
     victim, _ = r.victim()
-    r.hit(r.of_worker(victim))
+    hit = r.hit(r.of_worker(victim))
     victim.cut()
     r.thaw()
     r.release(but=victim)
@@ -66,8 +75,13 @@ def worker_cut_off(r: Round) -> Ends:
         victim.heal()
         victim.store.release()
 
-    hand_back(r, victim, late)
+    hand_back(r, victim, hit, late)
     return None
+
+
+def packets_dropped(r: Round) -> Ends:
+    """The same between network namespaces: the kernel drops what either side sends."""
+    return worker_cut_off(r)
 
 
 def gateway_killed(r: Round) -> Ends:
@@ -89,11 +103,28 @@ def redis_killed(r: Round) -> Ends:
     r.hit()
     r.world.stack.redis.process.kill()
     for line in r.world.store_lines():
-        line.sever()
+        line.sever_held()
     if r.rng.random() < 0.5:
         r.go_on()  # the models go on while Redis is away
         until(lambda: metrics(r.world.stack.gateway.url)["persai_redis_up"] == 0, "the gateway to notice")
     r.world.stack.redis.start()
+    r.go_on()
+    r.wait_ends()
+    return None
+
+
+def redis_promoted(r: Round) -> Ends:
+    """Its machine is gone for good; Sentinel makes the replica the master."""
+    r.hit()
+    pair = r.world.stack.redis
+    lost = pair.process
+    pair.wait_copied()
+    lost.kill()
+    for line in r.world.store_lines():
+        line.sever_held()
+    if r.rng.random() < 0.5:
+        r.go_on()
+    pair.wait_promoted(lost)
     r.go_on()
     r.wait_ends()
     return None
@@ -135,7 +166,7 @@ def everything_restarted(r: Round) -> Ends:
     for process in r.rng.sample(processes, len(processes)):
         process.kill()
     for line in r.world.store_lines():
-        line.sever()
+        line.sever_held()
     r.go_on()
     r.world.restart()
     r.wait_ends()
@@ -207,5 +238,6 @@ def cancelled_elsewhere(r: Round) -> Ends:
 
 FAULTS: dict[str, Callable[[Round], Ends]] = {
     f.__name__.replace("_", " "): f
-    for f in (worker_killed, worker_frozen, worker_cut_off, gateway_killed, redis_killed, workers_gone,
-              gateway_and_worker_killed, everything_restarted, line_dropped, rolling_restart, cancelled_elsewhere)}
+    for f in (worker_killed, worker_frozen, worker_cut_off, packets_dropped, gateway_killed, redis_killed, workers_gone,
+              gateway_and_worker_killed, everything_restarted, line_dropped, rolling_restart, cancelled_elsewhere,
+              redis_promoted)}

@@ -6,6 +6,8 @@ from collections import Counter
 import pytest
 
 from chaos.faults import FAULTS
+from chaos.packets import PacketWorld
+from chaos.pair import PairWorld
 from chaos.turns import STATES
 from chaos.world import Round, World
 
@@ -14,10 +16,12 @@ RUNNING = len(STATES) - 1
 ROUNDS_MAX = 4  # for each hit that is wanted
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_every_state_of_a_turn_survives(fault: str, make_world, rng: random.Random, hits: dict[str, Counter],
                                         hits_min: int) -> None:
-    world = make_world("world", lambda folder: World(folder, EACH * RUNNING // 2))
+    kind = {"redis promoted": PairWorld, "packets dropped": PacketWorld}.get(fault, World)
+    world = make_world(kind.__name__, lambda folder: kind(folder, EACH * RUNNING // 2))
     cells = hits.setdefault(fault, Counter())
     for _ in range(ROUNDS_MAX * hits_min):
         r = Round(world, rng, EACH)

@@ -47,13 +47,13 @@ class World:
     """Two gateways, two workers of little capacity, Redis, a scripted model, a Perses whose datasource waits
     when it is told to."""
 
-    def __init__(self, folder: Path, capacity: int, **env: str) -> None:
+    def __init__(self, folder: Path, capacity: int, curve: bool = False) -> None:
         self.turns: dict[str, Turn] = {}  # by the label that its tool asks for
         self.upstream = Upstream()
         self.upstream.behave = self.fetch  # type: ignore[method-assign]
         self.perses = fake_perses.Perses(self.upstream.url)
-        self.stack = Stack(folder, self.perses.url, self.perses.sign_in)
-        self.env = {"PERSAI_LEASE": f"{LEASE_MS}ms", "PERSAI_DRAIN": "1500ms", **env}
+        self.stack = Stack(folder, self.perses.url, self.perses.sign_in, curve)
+        self.env = {"PERSAI_LEASE": f"{LEASE_MS}ms", "PERSAI_DRAIN": "1500ms"}
         self.capacity = capacity
         self.serial = 0
         self.guarded: list[Guarded] = []
@@ -293,9 +293,9 @@ class Round:
         self.frozen = False
 
     def release(self, but: Guarded | None = None) -> None:
-        for guarded in self.world.guarded:
-            if guarded is not but:
-                guarded.store.release()
+        for line in self.world.store_lines():
+            if but is None or line is not but.store:
+                line.release()
 
     def open_gates(self, but: list[Turn] | None = None) -> None:
         for turn in self.turns:
