@@ -47,7 +47,7 @@ def worker_frozen(r: Round) -> Ends:
     victim, _ = r.victim()
     hit = r.hit(r.of_worker(victim))
     victim.worker.process.signal(signal.SIGSTOP)
-    held = [t for t in hit if t.state not in ("queued", "final")]
+    held = [t for t in hit if t.state not in ("queued", "awaiting", "final")]
     r.thaw()
     r.release(but=victim)
     r.open_gates(but=held)
@@ -92,8 +92,7 @@ def gateway_killed(r: Round) -> Ends:
     if back == "at once":
         gateway.start()
     if r.rng.random() < 0.5:
-        until(lambda: all(p.connections > 1 for t in r.turns for p in t.views() if p is t.person and not p.done()),
-              "the clients to come back", 20)
+        until(lambda: r.back(lambda t: [t.person]), "the clients to come back", 20)
     r.go_on()
     r.wait_ends()
     return None
@@ -138,7 +137,7 @@ def workers_gone(r: Round) -> Ends:
     r.go_on()
     gateway = r.world.stack.gateway
     until(lambda: metrics(gateway.url)["persai_workers"] == 0, "the gateway to notice", 20)
-    running = [t for t in r.turns if t.state != "final"]
+    running = [t for t in r.turns if t.state not in ("final", "awaiting")]
     until(lambda: metric(gateway.url, "turns_queued") >= len(running) // 2, "the turns to wait", 20)
     r.world.restart()
     r.wait_ends()
@@ -181,7 +180,7 @@ def line_dropped(r: Round) -> Ends:
             person.cut()
     r.thaw()
     if r.rng.random() < 0.5:
-        until(lambda: all(p.connections > 1 or p.done() for t in r.turns for p in t.views()), "them to come back")
+        until(lambda: r.back(Turn.views), "them to come back")
     for turn in r.turns:
         if r.rng.random() < 0.3:
             turn.person.cut()
@@ -197,7 +196,7 @@ def rolling_restart(r: Round) -> Ends:
     first = order[0].process
     own = first.pid
     gateways_first = order[0] in stack.gateways
-    r.hit(lambda s: gateways_first or s.pid == own or (s.state == "running" and s.loaded != s.epoch))
+    r.hit(lambda s: gateways_first or s.pid == own or s.nobodys)
     first.signal(signal.SIGTERM)
     r.thaw()
     r.release()
@@ -225,7 +224,10 @@ def cancelled_elsewhere(r: Round) -> Ends:
         assert answer.status == 202, (turn.name, answer.status, answer.body)
     r.thaw()
     r.release()
-    r.wait_ends([t for t in r.turns])
+    for turn in r.of("awaiting"):
+        turn.withdrawn = True
+        turn.gate.open()  # it looks again
+    r.wait_ends()
     r.open_gates()
 
     def ends(turn: Turn) -> set[str]:

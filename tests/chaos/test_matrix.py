@@ -12,7 +12,7 @@ from chaos.turns import STATES
 from chaos.world import Round, World
 
 EACH = 4  # turns in each state at once
-RUNNING = len(STATES) - 1
+RUNNING = len(STATES) - 2  # of them take a place in a worker
 ROUNDS_MAX = 4  # for each hit that is wanted
 
 

@@ -18,16 +18,20 @@ STATES = {
     "mid-text": "some of a step's text was streamed",
     "tool": "a tool call runs",
     "sealing": "a seal was sent and is not answered",
+    "awaiting": "a tool call waits for the person's yes",
     "final": "its end is stored and not delivered",
 }
 DATASOURCE = "/proxy/globaldatasources/prometheus"
 
 
 class Turn:
-    """Two steps of the model with a tool call between. Only the first attempt stops; where, says the state."""
+    """Two steps of the model with a tool call between. Only the first attempt stops; where, says the state.
+    saves: the tool is save_panel, which its person must approve: "before" and "after" say where its write
+    stops in the states that stop in the tool, seen from what Perses stores."""
 
-    def __init__(self, name: str, state: str, gated_step: int, seal: str = "") -> None:
-        self.name, self.state, self.seal = name, state, seal
+    def __init__(self, name: str, state: str, gated_step: int, seal: str = "", saves: str = "") -> None:
+        self.name, self.state, self.seal, self.saves = name, state, seal, saves
+        self.withdrawn = False  # nobody decides any more
         self.step = gated_step
         self.gate = Gate()
         self.lock = threading.Lock()
@@ -60,11 +64,18 @@ class Turn:
                 pieces.insert(0, self.gate)
             elif self.state == "mid-text":
                 pieces.insert(4, self.gate)
-            elif self.state == "final" or self.seal == "reply":
-                pieces.append(self.gate)
-        if step == 0:
+        if step == 0 and self.saves:
+            pieces.append(Call("save_panel", {"project": "chaos", "dashboard": self.label, "title": self.name,
+                                              "query": "up"}, call_id=f"call_{self.name}_{attempt}"))
+        elif step == 0:
             pieces.append(Call("list_label_values", {"label": self.label}, call_id=f"call_{self.name}_{attempt}"))
+        if attempt == 0 and step == self.step and (self.state == "final" or self.seal == "reply"):
+            pieces.append(self.gate)
         return pieces
+
+    def decides(self) -> bool:
+        """Its person may say yes now."""
+        return self.state != "awaiting" or self.gate.opened.is_set()
 
     def fetch(self, wait: "object") -> None:
         """The datasource is asked by this turn's tool."""
@@ -80,6 +91,8 @@ class Turn:
         assert self.person is not None
         if self.state == "queued":
             return self.person.accepted.is_set()
+        if self.state == "awaiting":
+            return self.person.waiting.is_set()
         if not self.gate.reached.is_set():
             return False
         if self.state == "mid-text":
@@ -100,7 +113,8 @@ class Person(threading.Thread):
         self.clients, self.turn, self.session, self.turn_id = clients, turn, session, turn_id
         self.post_stream, self.seconds = post_stream, seconds
         self.accepted = threading.Event()
-        self.away = threading.Event()  # it does not come back while this is set
+        self.waiting = threading.Event()  # for its yes
+        self.decided = False
         self.at = 0  # the gateway it talks to
         self.connections = 0
         self.sock = None
@@ -131,13 +145,17 @@ class Person(threading.Thread):
             while True:
                 if time.monotonic() > end:
                     raise AssertionError(f"no end within {self.seconds:g} s")
-                if self.away.is_set():
+                log = self.log()
+                awaits = log and log[-1].type == "turn_awaiting_input"
+                if log and log[-1].final and not awaits:
+                    return
+                if awaits and not self.turn.decides():
+                    self.waiting.set()
                     time.sleep(0.02)
                     continue
-                log = self.log()
-                if log and log[-1].final:
-                    return
                 try:
+                    if awaits and not self.decided and not self.turn.withdrawn:
+                        self.decide(log[-1].payload["turn"]["tool_calls"])
                     self.once(log[-1].id if log else None)
                 except (OSError, http.client.HTTPException):
                     pass
@@ -147,8 +165,20 @@ class Person(threading.Thread):
         except BaseException as error:
             self.problem = f"{type(error).__name__}: {error}; log {[str(e) for e in self.log()[-4:]]}"
 
+    def decide(self, calls: list[dict]) -> None:
+        """Yes to all of them. Everybody who watches says so: two tabs are as good as one."""
+        decisions = [{"call_id": c["call_id"], "approve": True, "arguments_hash": c["arguments_hash"]} for c in calls]
+        answer = self.client().post(f"/session/{self.session}/turn/{self.turn_id}/resume", {"decisions": decisions})
+        if answer.status == 503:
+            raise OSError("no room, or nobody there: again")
+        assert answer.status == 202, f"decided: {answer.status} {answer.body!r:.300}"
+        self.decided = True
+
+    def client(self) -> Client:
+        return self.clients[self.at % len(self.clients)]
+
     def once(self, after: str | None) -> None:
-        client = self.clients[self.at % len(self.clients)]
+        client = self.client()
         if not self.turn_id:
             headers = {"Idempotency-Key": "t " + self.turn.name, "Accept": "text/event-stream"}
             if not self.post_stream:

@@ -1,6 +1,7 @@
 """The processes of a chaos run, each worker behind lines that the test can hold or cut; and one round: turns
 are brought into every state, something happens, and then everything must come out right."""
 
+import json
 import random
 import signal
 import time
@@ -20,6 +21,16 @@ from harness.stack import Gateway, Stack, Worker, metrics
 from harness.wait import until
 
 LEASE_MS = 2000
+
+
+def within(condition: Callable[[], bool], seconds: float) -> bool:
+    """For an aim that may be missed: what was hit is looked at when it happens."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 @dataclass
@@ -52,6 +63,8 @@ class World:
         self.upstream = Upstream()
         self.upstream.behave = self.fetch  # type: ignore[method-assign]
         self.perses = fake_perses.Perses(self.upstream.url)
+        self.perses.behave = self.dashboards
+        self.boards: dict[str, dict] = {}
         self.stack = Stack(folder, self.perses.url, self.perses.sign_in, curve)
         self.env = {"PERSAI_LEASE": f"{LEASE_MS}ms", "PERSAI_DRAIN": "1500ms"}
         self.capacity = capacity
@@ -88,6 +101,26 @@ class World:
         if turn:
             turn.fetch(exchange.hang)
         prometheus(exchange, request)
+
+    def dashboards(self, exchange: Exchange, request: Request) -> bool:
+        """As Perses keeps them: the last write counts, whoever made it."""
+        name = request.path.removeprefix("/api/v1/projects/chaos/dashboards/")
+        if name == request.path or self.perses.who(request) is None:
+            return False
+        board = self.boards.setdefault(name, {
+            "kind": "Dashboard", "metadata": {"name": name, "project": "chaos", "version": 0},
+            "spec": {"display": {"name": name}, "duration": "1h", "panels": {}, "layouts": []}})
+        turn = self.turns.get(name)
+        if request.method == "PUT":
+            if turn and turn.saves == "before":
+                turn.fetch(exchange.hang)
+            new = json.loads(request.body)
+            new["metadata"]["version"] = self.boards[name]["metadata"]["version"] + 1
+            board = self.boards[name] = new
+            if turn and turn.saves == "after":
+                turn.fetch(exchange.hang)
+        exchange.reply(200, json.dumps(board).encode())
+        return True
 
     @property
     def redis(self):
@@ -148,6 +181,10 @@ class Sight:
     loaded: int = 0
     last: str = ""
 
+    @property
+    def nobodys(self) -> bool:
+        return self.state == "awaiting" or (self.state == "running" and self.loaded != self.epoch)
+
 
 @dataclass
 class Round:
@@ -163,13 +200,16 @@ class Round:
     def set_up(self) -> None:
         world = self.world
         world.wait_whole()
-        running = [s for s in STATES if s != "queued"]
+        running = [s for s in STATES if s not in ("queued", "awaiting")]
         assert self.each * len(running) == world.capacity * len(world.guarded)
         clients = world.clients()
         for _ in range(self.each):
+            self.begin("awaiting", clients)
+        self.wait_for(self.turns)
+        for _ in range(self.each):
             for state in self.rng.sample(running, len(running)):
                 self.begin(state, clients)
-        self.wait_for([t for t in self.turns])
+        self.wait_for(self.turns)
         for _ in range(self.each):
             self.begin("queued", clients)
         self.wait_for([t for t in self.turns if t.state == "queued"])
@@ -182,7 +222,10 @@ class Round:
         world.serial += 1
         seal = rng.choice(["reply", "results"]) if state == "sealing" else ""
         step = 1 if state == "final" else 0 if state in ("tool", "queued") or seal == "results" else rng.randrange(2)
-        turn = Turn(f"t{world.serial}-{state}", state, step, seal)
+        saves = rng.choice(["before", "after"])
+        if not (state == "awaiting" or ((state == "tool" or seal == "results") and rng.random() < 0.5)):
+            saves = ""
+        turn = Turn(f"t{world.serial}-{state}", state, step, seal, saves)
         turn.script(world.stack.model)
         world.turns[turn.label] = turn
         turn.person = Person(clients, turn, clients[0].session(), post_stream=rng.random() < 0.5)
@@ -230,7 +273,7 @@ class Round:
             sights = self.look()
             return all(t.person and t.person.log() and sights[t].last == self.said(t) for t in turns)
 
-        until(quiet, "what was said to be stored", 20)
+        within(quiet, 3)
         sessions = [t.person.session for t in turns if t.person]
         for line in self.world.store_lines():
             line.hold(sessions, self.rng.choice(["command", "answer"]))
@@ -240,7 +283,7 @@ class Round:
         def sent() -> bool:
             return set().union(*(line.seen for line in self.world.store_lines())) >= set(sessions)
 
-        until(sent, "the seals to be sent", 20)
+        within(sent, 1)  # one that waits behind a say whose answer is held is no hit
 
     def said(self, turn: Turn) -> str:
         """The id of the last event before its gate."""
@@ -271,9 +314,11 @@ class Round:
 
     def stands(self, turn: Turn, sight: Sight) -> bool:
         assert turn.person is not None
-        ended = any(e.final for e in turn.person.log())
+        ended = any(e.final and e.type != "turn_awaiting_input" for e in turn.person.log())
         if turn.state == "final":
             return sight.state == "done" and not ended
+        if turn.state == "awaiting":
+            return sight.state == "awaiting"
         if ended or not (sight.state == "running" or turn.state == "sealing"):
             return False
         if turn.state == "queued":
@@ -283,8 +328,8 @@ class Round:
         return turn.gate.reached.is_set() and not turn.gate.opened.is_set()
 
     def of_worker(self, victim: Guarded) -> Callable[[Sight], bool]:
-        """A queued turn waits for whichever worker, so that it is concerned too."""
-        return lambda s: s.pid == victim.pid or (s.state == "running" and s.loaded != s.epoch)
+        """What no worker has waits for whichever, so that it is concerned too."""
+        return lambda s: s.pid == victim.pid or s.nobodys
 
     def thaw(self) -> None:
         gateway = self.world.stack.gateway.process
@@ -306,6 +351,10 @@ class Round:
         self.thaw()
         self.release()
         self.open_gates()
+
+    def back(self, views: Callable[[Turn], list[Person]]) -> bool:
+        """All have come again, but who has the end already, or waits to be asked for a yes."""
+        return all(p.connections > 1 or p.done() or p.waiting.is_set() for t in self.turns for p in views(t))
 
     def victim(self) -> tuple[Guarded, Guarded]:
         """One of the two workers, and the other one."""
@@ -355,6 +404,16 @@ class Round:
             for step, seen in view.seen.items():
                 self.check_once(turn, int(step.rsplit("-", 1)[1]), seen)
         check_conversation(person.log(), turn.question, client.messages(person.session))
+        if turn.saves:
+            self.check_panel(turn, ends)
+
+    def check_panel(self, turn: Turn, ends: set[str]) -> None:
+        """Approved is applied, exactly once."""
+        panels = self.world.boards.get(turn.label, {"spec": {"panels": {}}})["spec"]["panels"]
+        if ends == {"turn_complete"} and len(panels) != 1 or len(panels) > 1:
+            raise Wrong(f"{len(panels)} panels")
+        if turn.withdrawn and panels:
+            raise Wrong("a panel that nobody approved")
 
     @staticmethod
     def check_once(turn: Turn, step: int, seen: float) -> None:
