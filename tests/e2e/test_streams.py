@@ -1,0 +1,161 @@
+"""Streams that end late, twice, elsewhere or not at all: slow clients, many clients, expiry, cancellation."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from fakes.model import Call, Gate
+from harness.client import DATASOURCE
+from harness.sse import Log, Parser, check_log
+from harness.stack import Stack, metric
+from harness.wait import SLOWNESS, until
+
+
+def test_a_finished_turn_is_replayed_until_it_expires(bare: Stack) -> None:
+    stack = bare.start(gateways=2, gateway_env={"PERSAI_EVENTS_KEEP": "3s"}, worker_env={"PERSAI_EVENTS_KEEP": "3s"})
+    alice, other = stack.client(gateway=0), stack.client(gateway=1)
+    session = alice.session()
+    log = alice.ask(session, "short")
+    turn = log.of("turn_start")[0]["turn_id"]
+    for client in (alice, other):
+        assert client.events(session, turn).finish() == log
+        assert client.events(session, turn, after=log[2].id).finish() == log[3:]
+    path = f"/session/{session}/turn/{turn}/events"
+    until(lambda: alice.get(path).status == 410, "the events to expire")
+    for client in (alice, other):
+        for headers in ({}, {"Last-Event-ID": log[2].id}):
+            answer = client.get(path, headers=headers)
+            assert answer.status == 410 and answer.code == "events_expired"
+    assert [m["role"] for m in alice.messages(session)] == ["user", "assistant"]  # the conversation stays
+
+
+def test_several_clients_follow_one_turn(bare: Stack) -> None:
+    """From its start and from its middle, at both gateways, by POST and by GET: each gets all of it, once."""
+    stack = bare.start(gateways=2)
+    gates = [Gate(), Gate()]
+    stack.model.when("watched", [*(f"a{n} " for n in range(50)), gates[0], *(f"b{n} " for n in range(50)), gates[1], "end"])
+    here, there = stack.client(gateway=0), stack.client(gateway=1)
+    session = here.session()
+    first = here.turn(session, "watched")
+    gates[0].wait()
+    first.wait_text("a49 ")
+    turn = first.wait_for("turn_start")["turn_id"]
+    middle = first.last_id
+    streams = [here.events(session, turn), there.events(session, turn), there.events(session, turn, after=middle)]
+    gates[0].open()
+    gates[1].wait()
+    streams += [here.events(session, turn), there.events(session, turn, after="1-1")]
+    gates[1].open()
+    whole = first.finish()
+    assert whole.text() == whole.answer()
+    for stream in streams:
+        after = tuple(int(n) for n in (stream.after or "0-0").split("-"))
+        assert stream.finish() == Log(e for e in whole if (e.epoch, e.seq) > after)
+
+
+STEPS, PIECES = 10, 300
+
+
+def test_clients_that_stop_reading_cost_bounded_memory_and_read_on_whole(bare: Stack, tmp_path: Path) -> None:
+    """Thousands of events flow while they read nothing: the gateway drops its copies, and reads on from Redis at
+    their pace."""
+    models = tmp_path / "models.json"
+    models.write_text(json.dumps([{"name": "wide", "provider": "openai", "model": "scripted", "window": 4000000,
+                                   "base_url": bare.model.base_url}]))
+    stack = bare.start(gateway_env={"PERSAI_TAIL": "64KiB"},
+                       worker_env={"PERSAI_MODELS": str(models), "PERSAI_DEFAULT_MODEL": "wide"})
+    steps = [[f"{step}.{n} ".ljust(240, "z") for n in range(PIECES)] for step in range(STEPS)]
+    calls = [[*pieces, Call("list_label_values", {"label": "room"})] for pieces in steps[:-1]]
+    stack.model.when("flood", *calls, steps[-1])
+    alice = stack.client()
+    alice.ask(alice.session(), "warm up")
+    before = stack.gateway.process.memory_bytes()
+    stalled = []
+    for _ in range(6):
+        session = alice.session()
+        s = socket.socket()
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        s.settimeout(60 * SLOWNESS)
+        s.connect(("127.0.0.1", stack.gateway.port))
+        cookie = "; ".join(f"{k}={v}" for k, v in alice.cookies.items())
+        body = b'{"message":"flood"}'
+        s.sendall(f"POST {alice.turn_path(session, DATASOURCE)} HTTP/1.1\r\nHost: x\r\nCookie: {cookie}\r\n"
+                  f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+        stalled.append((session, s))
+    most = 0
+
+    def over() -> bool:
+        nonlocal most
+        most = max(most, stack.gateway.process.memory_bytes() - before)
+        return metric(stack.worker.url, "turns_running") == 0 and alice.get("/healthz").status == 200
+
+    until(lambda: metric(stack.worker.url, "turns_running") == 6, "all turns to run", 30)
+    until(over, "all turns to end while nobody reads", 120)
+    assert most < 24 * int(SLOWNESS) << 20, f"{most >> 20} MiB more"
+    for _, s in stalled:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)  # fast again
+        log = read_whole(s)
+        check_log(log)
+        assert len(log) > STEPS * 4 and log.answer() == "".join(steps[-1])
+        assert log.text() == "".join("".join(pieces) for pieces in steps)
+        s.close()
+    assert metric(stack.gateway.url, "followers_behind_total") > 6
+
+
+def read_whole(s: socket.socket) -> Log:
+    """A chunked answer to its end."""
+    file = s.makefile("rb")
+    assert b" 200 " in file.readline()
+    while file.readline().strip():
+        pass
+    parser = Parser()
+    while length := int(file.readline(), 16):
+        parser.feed(file.read(length))
+        file.readline()
+    return Log(parser.events)
+
+
+class Endless:
+    """A reply that a model goes on with until nobody reads it any more."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self.ended = threading.Event()
+
+    def __getitem__(self, index: int) -> str:
+        return "more "
+
+    def __iter__(self) -> Iterator[str]:
+        try:
+            while True:
+                self.sent += 1
+                yield f"w{self.sent} "
+                time.sleep(0.002)
+        finally:
+            self.ended.set()
+
+
+def test_cancel_at_any_gateway_stops_the_providers_stream_and_is_final(bare: Stack) -> None:
+    stack = bare.start(gateways=2, workers=2)
+    clients = [stack.client(gateway=n) for n in range(2)]
+    for at in (0, 1, 1, 0):
+        reply = Endless()
+        stack.model.when(f"endless {at}", reply)
+        session = clients[0].session()
+        stream = clients[0].turn(session, f"endless {at}")
+        stream.wait_text("w20 ")
+        turn = stream.wait_for("turn_start")["turn_id"]
+        assert clients[at].post(f"/session/{session}/turn/{turn}/cancel").status == 202
+        assert reply.ended.wait(10 * SLOWNESS), "the provider still writes"
+        log = stream.finish()
+        assert log.types()[-1] == "turn_cancelled" and log.text()
+        kept = clients[1 - at].messages(session)
+        assert [m["content"] for m in kept[1:]] == [log.text()] and kept[1]["stop_reason"] == "cancelled"
+        for client in clients:
+            assert client.post(f"/session/{session}/turn/{turn}/cancel").status == 202
+            assert client.events(session, turn).finish() == log
+            assert client.messages(session) == kept
+        assert clients[at].ask(session, "and now").answer()
