@@ -18,10 +18,19 @@ HITS = pytest.StashKey[dict[str, Counter]]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", default="1", help="what is chosen at random is chosen by this")
     parser.addoption("--long", action="store_true", help="20 hits in every cell instead of 3")
+    parser.addoption("--times", action="store_true", help="only measures how long failovers take, and prints it")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[HITS] = {}
+    config.addinivalue_line("markers", "times: measures, asserts no time; only with --times")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    wanted = config.getoption("--times")
+    out = [item for item in items if bool(item.get_closest_marker("times")) != wanted]
+    items[:] = [item for item in items if item not in out]
+    config.hook.pytest_deselected(items=out)
 
 
 def least(config: pytest.Config) -> int:
@@ -34,9 +43,11 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
     hits = config.stash[HITS]
+    write = terminalreporter.write_line
+    for line in getattr(config, "times", []):
+        write(line)
     if not hits:
         return
-    write = terminalreporter.write_line
     write("")
     write(f"seed {config.getoption('--seed')}: turns hit, by fault and state")
     write(" " * 28 + "".join(f"{s:>10}" for s in STATES))
