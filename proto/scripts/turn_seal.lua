@@ -16,7 +16,11 @@ if not t or not owner or t.epoch ~= epoch then
 end
 local now, seq = now_ms(), turn_seq(t)
 local id = string.format('%d-%d', epoch, last)
-if t.sealed == id then -- sent again
+if t.sealed == id then -- sent again: also while copies of it are waited for
+    if t.state == 'running' then
+        t.lease = now + tonumber(ARGV[11])
+        redis.call('HSET', T, 'lease', t.lease)
+    end
     return {'ok', turn_answer(t, now), owner, updated(S)}
 end
 if t.state ~= 'running' then

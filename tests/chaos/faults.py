@@ -113,18 +113,23 @@ def redis_killed(r: Round) -> Ends:
 
 
 def redis_promoted(r: Round) -> Ends:
-    """Its machine is gone for good; Sentinel makes the replica the master."""
+    """Its machine is gone; Sentinel makes the replica the master. Each seal waits for a copy, so that nothing
+    that was final is lost, and goes on when there is a second Redis again. Who saw provisional text that the replica
+    never got may be told history_lost, and reads everything anew."""
     r.hit()
+    for turn in r.turns:
+        turn.may_reload = True
     pair = r.world.stack.redis
     lost = pair.process
-    pair.wait_copied()
     lost.kill()
+    r.thaw()
     for line in r.world.store_lines():
         line.sever_held()
     if r.rng.random() < 0.5:
         r.go_on()
     pair.wait_promoted(lost)
     r.go_on()
+    pair.start()
     r.wait_ends()
     return None
 

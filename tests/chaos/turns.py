@@ -6,6 +6,7 @@ import json
 import threading
 import time
 
+from chaos.checker import completed
 from fakes.model import Call, Gate, Model
 from harness.client import Client
 from harness.sse import Log, Parser, check_log
@@ -32,6 +33,7 @@ class Turn:
     def __init__(self, name: str, state: str, gated_step: int, seal: str = "", saves: str = "") -> None:
         self.name, self.state, self.seal, self.saves = name, state, seal, saves
         self.withdrawn = False  # nobody decides any more
+        self.may_reload = False  # a client may be told that it has seen more than there is
         self.step = gated_step
         self.gate = Gate()
         self.lock = threading.Lock()
@@ -121,6 +123,7 @@ class Person(threading.Thread):
         self.events: list = []
         self.parser = Parser()
         self.seen: dict[str, float] = {}  # step_complete by step number
+        self.lost: list[dict] = []  # the steps that it had seen complete before it was told to read all anew
         self.problem: str | None = None
         self.start()
 
@@ -214,7 +217,14 @@ class Person(threading.Thread):
                     self.accepted.set()
                 elif event.type == "step_complete":
                     self.seen.setdefault(event.payload["step_details"]["step_id"], time.monotonic())
-            assert self.parser.given_up is None, f"given up: {self.parser.given_up}"
+            if self.parser.given_up:
+                self.give_up(self.parser.given_up)
+                return
+
+    def give_up(self, why: dict) -> None:
+        assert why["code"] == "history_lost" and self.turn.may_reload, f"given up: {why}"
+        self.lost = completed(self.log())
+        self.events, self.parser, self.seen = [], Parser(), {}
 
 
 def replay(client: Client, turn: Turn) -> Log:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from chaos.checker import Wrong, check_conversation, check_replay, check_view
+from chaos.checker import Wrong, check_conversation, check_replay, check_view, completed
 from chaos.lines import Line, StoreLine
 from chaos.turns import STATES, Person, Turn, replay
 from fakes import perses as fake_perses
@@ -401,6 +401,8 @@ class Round:
         for view in turn.views():
             check_view(view.log(), turn.spoken, ends)
             check_replay(view.log(), stored)
+            if view.lost != completed(view.log())[:len(view.lost)]:
+                raise Wrong(f"steps that were final are lost: {view.lost}")
             for step, seen in view.seen.items():
                 self.check_once(turn, int(step.rsplit("-", 1)[1]), seen)
         check_conversation(person.log(), turn.question, client.messages(person.session))
