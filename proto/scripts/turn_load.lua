@@ -17,7 +17,8 @@ end
 local v = redis.call('HMGET', T, 'req', 'step', 'attempt', 'begun', 'itok', 'otok', 'loaded', 'loader')
 local attempt = tonumber(v[3]) or 0
 if tonumber(v[7]) ~= epoch then -- once an epoch: the step is tried again
-    attempt = attempt + 1
+    -- Behind a loss (the epoch is that much higher) attempts may have been seen that are not known.
+    attempt = attempt + (epoch - (tonumber(v[7]) or 0) >= 16 and 16 or 1)
     redis.call('HSET', T, 'loaded', epoch, 'loader', holder, 'attempt', attempt)
 elseif v[8] ~= holder then
     return {'fenced'} -- one epoch, one worker
