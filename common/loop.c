@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <uv.h>
 #include "common/check.h"
@@ -124,10 +125,22 @@ static void on_prepare(uv_prepare_t *prepare)
 
 static void on_idle(uv_idle_t *idle) { (void)idle; }
 
+/* A connection is a descriptor: as many as we may have. The limit that a shell or a service starts
+ * with is usually 1,024. */
+static void raise_descriptors(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
 struct loop *loop_new(void)
 {
     struct loop *l = xcalloc(1, sizeof(*l));
     signal(SIGPIPE, SIG_IGN);
+    raise_descriptors();
     CHECK(uv_loop_init(&l->uv) == 0);
     CHECK(uv_prepare_init(&l->uv, &l->prepare) == 0);
     CHECK(uv_idle_init(&l->uv, &l->idle) == 0);

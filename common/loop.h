@@ -19,7 +19,8 @@
 struct loop;
 struct uv_loop_s;
 
-struct loop *loop_new(void); /* SIGPIPE is ignored from now on */
+/* SIGPIPE is ignored from now on, and the limit of open files is as high as it may be. */
+struct loop *loop_new(void);
 /* Runs what loop_later still holds, then closes and frees timers and descriptors that are left.
  * Waits for names that are being resolved. */
 void loop_free(struct loop *l);

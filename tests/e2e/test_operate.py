@@ -10,8 +10,10 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from fakes.model import Gate
+from fakes.server import Exchange, Request
+from fakes.upstream import Upstream
 from harness.client import Client
-from harness.services import Perses
+from harness.services import ADMIN, Perses
 from harness.stack import MODEL_KEY, Gateway, Stack, metric, metrics, program
 from harness.wait import free_port, until
 
@@ -94,13 +96,15 @@ def test_several_gateways_share_a_port(bare: Stack) -> None:
     stack.add_worker()
     until(lambda: all(Client(stack.gateway.url).get("/readyz").status == 200 for _ in range(20)), "all to be ready", 30)
     alice = stack.client()
+    before = [g.process.log_bytes().count(b"http.reply") for g in stack.gateways]
     for n in range(12):
         session = alice.session()
         turn = alice.start(session, f"question {n}")
         assert alice.follow(session, turn).answer()
     assert len(alice.sessions()) == 12
-    served = [g.process.log_bytes().count(b"http.") for g in stack.gateways]
+    served = [g.process.log_bytes().count(b"http.reply") - n for g, n in zip(stack.gateways, before, strict=True)]
     print(f"requests by gateway, by their logs: {served}")
+    assert sum(n > 0 for n in served) > 1, served
     stack.gateways[0].process.terminate()
     for _ in range(10):
         assert alice.get("/sessions").status == 200
@@ -204,14 +208,51 @@ def test_check_tells_a_line_each(stack: Stack, perses: Perses) -> None:
     env = dict(stack.gateway.process.env)
     for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "PATH"):
         env.pop(name, None)
+    cookies = perses.sign_in(ADMIN)
+    env["PERSES_TOKEN"] = f"{cookies['jwtPayload']}.{cookies['jwtSignature']}"
+    good = check(env)
+    assert {ok for ok, _ in good} == {"ok"}, good
+    for words in ("Redis answers", "Perses answers, version 0.54", "authentication is on", "has the PersAI plugin",
+                  "datasource of kind PersAIDatasource", "A gateway runs", "It has workers"):
+        assert [line for _, line in good if words in line], (words, good)
+    assert failing({**env, "PERSES_TOKEN": ""}, "?")[0].startswith("A datasource of kind PersAIDatasource: not visible")
+    stack.worker.process.terminate()
+    until(lambda: Client(stack.gateway.url).get("/readyz").status == 503, "no worker to be noticed")
+    alone = failing(env)
+    assert len(alone) == 1 and "workers" in alone[0] and "PERSAI_GATEWAYS" in alone[0], alone
+    down = failing({**env, "PERSES_API_URL": "http://127.0.0.1:1", "PERSAI_REDIS": "redis://127.0.0.1:1/0",
+                    "PERSAI_LISTEN": "127.0.0.1:1"})
+    for words in ("set PERSAI_REDIS", "set PERSES_API_URL", "start persai-gateway"):
+        assert [line for line in down if words in line], (words, down)
+
+
+def check(env: dict[str, str]) -> list[tuple[str, str]]:
+    """What --check says: ok, FAIL or ?, and the rest of each line."""
     answer = run("gateway", "--check", **env)
-    text = answer.stdout + answer.stderr
-    assert "0.54" in text, text
-    for word in ("Perses", "Redis", "uthentication"):
-        assert word in text, text
-    down = run("gateway", "--check", **{**env, "PERSES_API_URL": "http://127.0.0.1:1", "PERSAI_REDIS": "redis://127.0.0.1:1/0"})
-    assert down.returncode != 0 and down.returncode > 0
-    assert "Perses" in down.stdout + down.stderr
+    lines = [tuple(line.split(None, 1)) for line in answer.stdout.splitlines()]
+    assert answer.returncode == any(ok == "FAIL" for ok, _ in lines), answer
+    return lines
+
+
+def failing(env: dict[str, str], how: str = "FAIL") -> list[str]:
+    return [line for ok, line in check(env) if ok == how]
+
+
+def test_check_tells_what_a_perses_lacks(bare: Stack) -> None:
+    """Its authentication is off, and it has neither the plugin nor a datasource of its kind."""
+    def answer(exchange: Exchange, request: Request) -> None:
+        exchange.reply(200, {"/api/v1/health": b'{"version":"0.54.0"}', "/api/config": b'{"security":{"enable_auth":false}}'}
+                       .get(request.path, b"[]"))
+
+    bare.redis.start()
+    with Upstream() as perses:
+        perses.behave = answer
+        bare.perses_url = perses.url
+        env = {"PERSES_API_URL": perses.url, "PERSAI_REDIS": bare.redis.url, "PERSAI_LISTEN": f"127.0.0.1:{free_port()}"}
+        lines = failing(env)
+    for words in ("security.enable_auth: true", "403 perses_auth_off", "plugin.archive_paths", "as an administrator",
+                  "start persai-gateway"):
+        assert [line for line in lines if words in line], (words, lines)
 
 
 def test_redis_by_unix_socket_and_password(bare: Stack, tmp_path: Path) -> None:

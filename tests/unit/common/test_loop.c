@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -428,6 +429,20 @@ static void a_forgotten_name_calls_nobody(void **state)
     assert_string_equal(w->trace, "");
 }
 
+static void a_loop_may_open_as_many_files_as_the_system_lets_it(void **state)
+{
+    struct rlimit before, files;
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    files = before;
+    files.rlim_cur = 64;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+    loop_free(loop_new());
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+    assert_true(files.rlim_cur == files.rlim_max);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 static void a_loop_is_freed_with_all_that_is_left_on_it(void **state)
 {
     struct world *w = *state;
@@ -465,6 +480,7 @@ int main(void)
         TEST(names_resolve_to_numeric_addresses),
         TEST(a_name_that_cannot_be_asked_fails_later_not_from_inside),
         TEST(a_forgotten_name_calls_nobody),
+        TEST(a_loop_may_open_as_many_files_as_the_system_lets_it),
         TEST(a_loop_is_freed_with_all_that_is_left_on_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
