@@ -33,6 +33,14 @@ static bool on_piece(void *arg, struct str piece)
     return series_feed(&((struct quantile *)arg)->series, piece);
 }
 
+/* The answer broke off and comes again. */
+static void on_again(void *arg)
+{
+    struct quantile *q = arg;
+    series_free(&q->series);
+    series_init(&q->series, ROWS, 16);
+}
+
 static void add_selector(const struct quantile *q, bool native, struct buf *b)
 {
     buf_add_str(b, q->name);
@@ -174,6 +182,7 @@ void prom_quantile(struct tool_run *r)
                                    .timeout_ms = LOOK_TIMEOUT_MS};
     q->ask.on_piece = on_piece;
     q->ask.on_end = on_looked;
+    q->ask.on_again = on_again;
     q->ask.arg = q;
     prom_ask(&q->ask, r->tools, r->datasource, r->token, &request);
 }
