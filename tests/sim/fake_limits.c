@@ -1,7 +1,7 @@
 /* proto/limits.h is not modelled: worlds have no limits, so nothing is reserved; ends are no news.
  */
-#if __has_include("proto/limits.h")
 #include "proto/limits.h"
+
 #include "common/check.h"
 
 uint64_t limits_reserve(struct store *s, const struct limit_budget *b, struct id reservation,
@@ -48,4 +48,3 @@ void limits_turn_end(struct store *s, struct str owner, struct id turn)
 {
     (void)s, (void)owner, (void)turn;
 }
-#endif

@@ -170,7 +170,19 @@ void redis_once_remove(struct redis *r, struct id session)
 }
 
 /* ---- the whole ---- */
-struct redis *fake_redis_new(void) { return xcalloc(1, sizeof(struct redis)); }
+struct redis *fake_redis_new(void)
+{
+    struct redis *r = xcalloc(1, sizeof *r);
+    r->run = r->line = 1;
+    return r;
+}
+
+void fake_redis_restarted(struct redis *r, bool promoted)
+{
+    r->run++;
+    r->line++;
+    r->heir = r->heir || promoted;
+}
 
 void fake_redis_time(struct redis *r, int64_t now_ms) { r->now_ms = now_ms; }
 
@@ -185,7 +197,8 @@ static void clear(struct redis *r)
     free(r->sessions);
     free(r->open);
     free(r->once);
-    *r = (struct redis){.now_ms = r->now_ms, .plant = r->plant};
+    *r = (struct redis){
+        .now_ms = r->now_ms, .plant = r->plant, .run = r->run, .line = r->line, .heir = r->heir};
 }
 
 void fake_redis_free(struct redis *r)

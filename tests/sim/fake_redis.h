@@ -14,6 +14,11 @@ struct fake_turn {
     enum turn_state state;
     enum err why;
     uint32_t epoch, le, ls;
+    unsigned run,
+        sound; /* the server on which the epoch began, the line of data known to be whole */
+    struct event_at torn; /* what was stored behind it before the epoch `mended` may be lost */
+    uint32_t mended;
+    int64_t from; /* the epoch that the last claim or end was expected on; -1: none */
     int64_t lease_ms, begun_ms, stream_until_ms; /* until: 0: no end */
     char holder[FAKE_NAME_MAX], claimer[FAKE_NAME_MAX], loader[FAKE_NAME_MAX];
     unsigned deaths;
@@ -60,6 +65,8 @@ struct fake_once { /* an idempotency key of a session */
 struct redis {
     int64_t now_ms;
     enum fake_plant plant;
+    unsigned run, line; /* this server in this life; the line of data that it has */
+    bool heir;          /* it was a replica once */
     struct fake_session **sessions;
     unsigned session_count, session_cap;
     struct fake_open *open;

@@ -41,6 +41,7 @@ static enum err answer_turn(struct redis *r, const struct fake_op *op, const str
                             .lease_ms = left > 0 ? left : 0,
                             .waiting_ms = left < 0 ? -left : 0,
                             .decide_ms = t->state == TURN_AWAITING ? t->wait_ms - r->now_ms : 0,
+                            .mended = t->mended,
                             .cancel = t->cancel};
     return ERR_NONE;
 }
@@ -60,6 +61,27 @@ static void turn_end(struct redis *r, const struct fake_op *op, struct fake_sess
     redis_open_remove(r, s->session, t->turn);
 }
 
+static bool promoted_since(const struct redis *r, unsigned sound)
+{
+    return sound && sound != r->line && r->heir;
+}
+
+/* The turn's next epoch. A server that is not the one on which the present epoch began may have
+ * lost its last moments: ids never repeat. */
+static uint32_t turn_next(const struct redis *r, struct fake_turn *t, uint32_t seen)
+{
+    enum { FAR = 16 };
+    uint32_t epoch = (seen > t->epoch ? seen : t->epoch) + (t->run != r->run ? FAR : 1);
+    if (seen > t->epoch || promoted_since(r, t->sound)) {
+        t->mended = epoch;
+        if (t->torn.epoch == 0)
+            t->torn = (struct event_at){t->le, t->ls};
+    }
+    t->run = r->run;
+    t->sound = r->line;
+    return epoch;
+}
+
 /* Ends a turn from outside its worker, by one event under the next epoch. */
 static void turn_stop(struct redis *r, const struct fake_op *op, struct fake_session *s,
                       struct fake_turn *t, uint32_t seen, enum turn_state state, enum err why)
@@ -70,7 +92,8 @@ static void turn_stop(struct redis *r, const struct fake_op *op, struct fake_ses
     CHECK(why == ERR_CANCELLED ? event_turn_cancelled(&payload, t->turn)
                                : event_error(&payload, why, NULL));
     CHECK(record_event_add(&batch, 1, 1, buf_str(&payload)));
-    t->epoch = (seen > t->epoch ? seen : t->epoch) + 1;
+    t->epoch = turn_next(r, t, seen);
+    t->from = seen;
     struct blob *b = blob_new(buf_str(&batch));
     turn_entry_add(t, (struct event_at){t->epoch, 1}, b);
     blob_free(b);
@@ -113,6 +136,9 @@ static enum err begin_new(struct redis *r, struct fake_op *op, struct fake_sessi
     t->lease_ms = r->now_ms + op->config.lease_ms;
     t->begun_ms = r->now_ms;
     t->step = 1;
+    t->run = r->run;
+    t->sound = r->line;
+    t->from = -1;
     t->request = blob_ref(op->texts[TEXT_REQUEST]);
     t->key = blob_ref(op->texts[TEXT_KEY]);
     snprintf(t->holder, sizeof t->holder, "%s", op->holder);
@@ -173,7 +199,7 @@ static enum err claim(struct redis *r, struct fake_op *op, struct fake_reply *ou
     uint32_t expected = op->epoch;
     if (!t)
         return ERR_FENCED;
-    if (t->epoch == expected + 1 && strcmp(t->claimer, op->holder) == 0) { /* sent again */
+    if (t->from == expected && strcmp(t->claimer, op->holder) == 0) { /* sent again */
         if (t->state == TURN_FAILED && t->why == ERR_WORKER_LOST)
             return ERR_WORKER_LOST;
         if (t->state == TURN_RUNNING)
@@ -189,7 +215,8 @@ static enum err claim(struct redis *r, struct fake_op *op, struct fake_reply *ou
         turn_stop(r, op, s, t, expected, TURN_FAILED, ERR_WORKER_LOST);
         return ERR_WORKER_LOST;
     }
-    t->epoch = (expected > t->epoch ? expected : t->epoch) + 1;
+    t->epoch = turn_next(r, t, expected);
+    t->from = expected;
     t->lease_ms = r->now_ms + op->config.lease_ms;
     snprintf(t->holder, sizeof t->holder, "%s", op->holder);
     snprintf(t->claimer, sizeof t->claimer, "%s", op->holder);
@@ -255,7 +282,7 @@ static enum err decide_now(struct redis *r, struct fake_op *op, struct fake_sess
     for (unsigned i = 0; i < op->asked_count; i++)
         asked_of(t, op->asked[i].call_id)->what = op->asked[i].what;
     t->state = TURN_RUNNING;
-    t->epoch++;
+    t->epoch = turn_next(r, t, 0);
     t->lease_ms = r->now_ms + op->config.lease_ms;
     snprintf(t->holder, sizeof t->holder, "%s", op->holder);
     snprintf(t->claimer, sizeof t->claimer, "%s", op->holder);
@@ -323,7 +350,7 @@ static enum err fail(struct redis *r, struct fake_op *op, struct fake_reply *out
     if (!t)
         return ERR_FENCED;
     if (!turn_open(t)) {
-        bool same = t->epoch == op->epoch + 1 && t->state == state && t->why == op->why;
+        bool same = t->from == op->epoch && t->state == state && t->why == op->why;
         answer_turn(r, op, t, out);
         return same ? ERR_NONE : ERR_TURN_OVER;
     }
@@ -414,12 +441,15 @@ static enum err events_read(struct redis *r, struct fake_op *op, struct fake_rep
     if (r->plant == PLANT_CURSOR_OFF_BY_ONE && after.epoch > 0)
         after.seq++;
     if (!t)
-        return ERR_TURN_NOT_FOUND;
+        return redis_session(r, op->session) && op->last_seq > 0 ? ERR_HISTORY_LOST
+                                                                 : ERR_TURN_NOT_FOUND;
     if (t->stream_until_ms && t->stream_until_ms <= r->now_ms)
         return ERR_EVENTS_EXPIRED;
     bool ahead = after.epoch > t->le || (after.epoch == t->le && after.seq > t->ls);
-    if (after.epoch > t->epoch || (ahead && t->state != TURN_RUNNING))
+    bool torn = t->torn.epoch > 0 && after.epoch < t->mended && event_at_cmp(after, t->torn) > 0;
+    if (after.epoch > t->epoch || (ahead && t->state != TURN_RUNNING) || torn)
         return ERR_HISTORY_LOST;
+    out->answer.suspect = ahead && after.epoch == t->epoch && promoted_since(r, t->sound);
     struct reading f = {.cursor = after};
     int64_t budget = op->max;
     unsigned i = 0;
@@ -456,6 +486,7 @@ static enum err load(struct redis *r, struct fake_op *op, struct fake_reply *out
         return ERR_FENCED;
     }
     t->lease_ms = r->now_ms + op->config.lease_ms;
+    t->sound = r->line;
     snprintf(t->holder, sizeof t->holder, "%s", op->holder);
     out->load = (struct store_load){.request = reply_hold(out, t->request),
                                     .seq = turn_seq(t),

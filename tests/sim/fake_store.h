@@ -41,6 +41,8 @@ void fake_redis_free(struct redis *r);
 void fake_redis_time(struct redis *r, int64_t now_ms); /* its clock, Unix ms */
 void fake_redis_plant(struct redis *r, enum fake_plant plant);
 struct redis *fake_redis_copy(const struct redis *r);
+/* Another life begins; promoted: as a replica that took over, which may have lagged behind. */
+void fake_redis_restarted(struct redis *r, bool promoted);
 /* Becomes what `from` was: what was written since is lost. The clock stays. */
 void fake_redis_restore(struct redis *r, const struct redis *from);
 unsigned fake_redis_keys(const struct redis *r, struct id session); /* of the session; 0: none */

@@ -164,7 +164,7 @@ static void freeze(struct proc *p)
 
 static void lose(void)
 {
-    net_redis_crash(sim_between(1000, 1500000));
+    net_redis_crash(sim_between(1000, 1500000), sim_chance(500));
     if (!snapshot)
         return;
     fake_redis_restore(sim.redis, snapshot);
@@ -214,8 +214,8 @@ static void strike(enum fault_kind kind)
         net_lane_break(sim_chance(500) ? some_worker() : some_gateway());
         break;
     case FAULT_REDIS_CRASH:
-        net_redis_crash(sim_chance(100) ? sim_between(2000000, 7000000)
-                                        : sim_between(1000, 1500000));
+        net_redis_crash(
+            sim_chance(100) ? sim_between(2000000, 7000000) : sim_between(1000, 1500000), false);
         break;
     case FAULT_REDIS_SLOW:
         sim.redis_slow_us = sim.now_us + sim_between(10000, 2500000);
@@ -252,6 +252,7 @@ static void plan_loss(struct fault *f)
 void faults_begin(void)
 {
     int64_t until_us = 0;
+    bool restarted = false;
     deadly = 0;
     fault_count = sim_below(FAULTS_MAX / 2 + 1);
     if (sim_chance(100))
@@ -260,8 +261,11 @@ void faults_begin(void)
         struct fault *f = &faults[i];
         *f = (struct fault){.event.fn = on_fault};
         f->kind = (enum fault_kind)sim_below(FAULT_KINDS);
-        if (f->kind == FAULT_REDIS_LOSS && (sim.lossy || !sim_chance(300)))
+        if (f->kind == FAULT_REDIS_LOSS && (restarted || sim.lossy || !sim_chance(300)))
             f->kind = FAULT_WORKER_KILL;
+        if (f->kind == FAULT_REDIS_CRASH && sim.lossy) /* two lives of Redis within a second, the */
+            f->kind = FAULT_LANE;                      /* second of which loses the first: no */
+        restarted |= f->kind == FAULT_REDIS_CRASH;
         sim_in(&f->event, sim_between(1000, sim_chance(300) ? 4000000 : 900000));
         if (f->kind == FAULT_REDIS_LOSS)
             plan_loss(f);

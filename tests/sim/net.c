@@ -211,7 +211,7 @@ static void write_all(void *arg)
         }
     }
     while (!list_empty(&w->dropped))
-        peer_free(list_first(&w->dropped, struct wire_peer, node));
+        peer_free(list_head(&w->dropped, struct wire_peer, node));
 }
 
 static struct wire *wire_new(struct loop *l, const struct wire_callbacks *cb, void *arg)
@@ -275,9 +275,9 @@ void wire_free(struct wire *w)
     end_is_gone(w);
     sim_unset(&w->connect);
     while (!list_empty(&w->dropped))
-        peer_free(list_first(&w->dropped, struct wire_peer, node));
+        peer_free(list_head(&w->dropped, struct wire_peer, node));
     while (!list_empty(&w->peers))
-        peer_free(list_first(&w->peers, struct wire_peer, node));
+        peer_free(list_head(&w->peers, struct wire_peer, node));
     list_remove(&w->node);
     free(w);
 }
@@ -504,9 +504,10 @@ void net_lane_break(struct proc *p)
     sim_in(&p->lane.retry, sim_between(20, 3 * REDIS_AGAIN_MS) * 1000);
 }
 
-void net_redis_crash(int64_t us)
+void net_redis_crash(int64_t us, bool promoted)
 {
     sim.redis_down_us = sim.now_us + us;
+    fake_redis_restarted(sim.redis, promoted);
     for (unsigned i = 0; i < sim.gateway_count; i++)
         net_lane_break(&sim.gateways[i]);
     for (unsigned i = 0; i < sim.worker_count; i++)

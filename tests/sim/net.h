@@ -14,7 +14,8 @@
 void net_break(struct proc *worker, unsigned gateway); /* the connection between them */
 void net_cut(struct proc *worker, unsigned gateway, int64_t us, bool breaks); /* for a while */
 void net_lane_break(struct proc *p); /* the process's connection to Redis */
-void net_redis_crash(int64_t us);    /* gone for so long; what is under way is cut off */
+/* Gone for so long; what is under way is cut off. promoted: its replica takes over. */
+void net_redis_crash(int64_t us, bool promoted);
 
 /* The process's store, over its connection. */
 void net_store_open(struct proc *p, const struct store_config *c);

@@ -67,11 +67,7 @@ static void on_piece(struct sim_event *e)
         reply_fail(&c->reply, err, s->again, "It broke");
     } else {
         reply_stop(&c->reply, s->call_count ? STR("tool_calls") : STR("stop"));
-#if __has_include("proto/limits.h")
         reply_usage(&c->reply, 10, 2, 0);
-#else
-        reply_usage(&c->reply, 10, 2);
-#endif
         CHECK(reply_end(&c->reply, 1) == ERR_NONE);
         script_replied(s);
     }
@@ -105,7 +101,6 @@ void llm_call_free(struct llm_call *c)
 
 struct reply *llm_reply(struct llm_call *c) { return &c->reply; }
 
-bool llm_call_in_line(const struct llm_call *c);
 bool llm_call_in_line(const struct llm_call *c)
 {
     (void)c;
@@ -186,12 +181,8 @@ static struct models *the_models(void)
 {
     static struct models *models;
     char error[256];
-#if __has_include("proto/limits.h")
     struct models_config c = {.providers[PROVIDER_OPENAI].base_url = "http://h/v1",
                               .default_model = "openai/m"};
-#else
-    struct models_config c = {.openai_base_url = "http://h/v1", .default_model = "openai/m"};
-#endif
     if (!models)
         models = models_new(&c, error);
     return models;
