@@ -43,7 +43,7 @@ void loop_again(struct loop *l); /* do not block before the next pass */
 struct loop_timer;
 struct loop_timer *loop_timer_new(struct loop *l, loop_fn *fn, void *arg);
 void loop_timer_set(struct loop_timer *t, int64_t after_ms,
-                    int64_t repeat_ms); /* repeat 0: once; sets it anew */
+                    int64_t repeat_ms);     /* repeat 0: once; sets it anew */
 void loop_timer_stop(struct loop_timer *t); /* NULL is fine */
 bool loop_timer_active(const struct loop_timer *t);
 void loop_timer_free(struct loop_timer *t); /* NULL is fine */
