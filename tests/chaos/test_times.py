@@ -161,5 +161,6 @@ def test_times(stack: Stack, request: pytest.FixtureRequest) -> None:
     widths = [max(len(row[i]) for row in rows) for i in range(4)]
     lines = ["| " + " | ".join(cell.ljust(w) for cell, w in zip(row, widths)) + " |" for row in rows]
     lines.insert(1, "|" + "|".join("-" * (w + 2) for w in widths) + "|")
-    machine = f"{os.cpu_count()} cores, Linux {platform.release()}; load average {before:.1f} before, {os.getloadavg()[0]:.1f} after"
+    load = f"load average {before:.1f} before, {os.getloadavg()[0]:.1f} after"
+    machine = f"{os.cpu_count()} cores, Linux {platform.release()}; {load}"
     request.config.times = ["", machine, "", *lines, ""]  # type: ignore[attr-defined]

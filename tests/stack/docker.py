@@ -61,7 +61,8 @@ class Engine:
     def run(self, *args: str, check: bool = True, seconds: float = 600, **kw: object) -> str:
         """docker ARGS: its output, both ways together."""
         done = subprocess.run([self.client, *args], env=self.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              stdin=kw.pop("stdin", subprocess.DEVNULL), timeout=seconds, check=False, **kw)  # type: ignore[call-overload]
+                              stdin=kw.pop("stdin", subprocess.DEVNULL), timeout=seconds, check=False,
+                              **kw)  # type: ignore[call-overload]
         text = done.stdout.decode(errors="replace")
         assert not check or done.returncode == 0, f"docker {' '.join(args)}: {done.returncode}\n{text[-3000:]}"
         return text.strip()

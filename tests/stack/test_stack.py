@@ -213,7 +213,8 @@ def test_containers_are_hardened(stack: Stack, engine: Engine) -> None:
 
 
 def test_the_image_is_small(engine: Engine, images: None) -> None:
-    sizes = {name: int(engine.run("image", "inspect", "-f", "{{.Size}}", name)) for name in ("persai:0.1.0", "debian:bookworm-slim")}
+    sizes = {name: int(engine.run("image", "inspect", "-f", "{{.Size}}", name))
+             for name in ("persai:0.1.0", "debian:bookworm-slim")}
     added = sizes["persai:0.1.0"] - sizes["debian:bookworm-slim"]
     print(f"the image adds {added / 1e6:.1f} MB to its base")
     assert added <= 40e6
