@@ -292,8 +292,10 @@ static const struct {
 
 bool delta_text(enum delta_shape shape, struct str data, struct buf *scratch, struct str *text)
 {
+    if (data.len == 0) /* it may be NULL, to which nothing can be added */
+        return false;
     struct scan s = {.at = data.at, .end = data.at + data.len, .scratch = scratch};
-    if (data.len == 0 || !members(&s, shapes[shape].field) || !s.seen_text ||
+    if (!members(&s, shapes[shape].field) || !s.seen_text ||
         (shapes[shape].typed && !s.seen_type))
         return false;
     blanks(&s);
