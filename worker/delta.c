@@ -295,8 +295,7 @@ bool delta_text(enum delta_shape shape, struct str data, struct buf *scratch, st
     if (data.len == 0) /* it may be NULL, to which nothing can be added */
         return false;
     struct scan s = {.at = data.at, .end = data.at + data.len, .scratch = scratch};
-    if (!members(&s, shapes[shape].field) || !s.seen_text ||
-        (shapes[shape].typed && !s.seen_type))
+    if (!members(&s, shapes[shape].field) || !s.seen_text || (shapes[shape].typed && !s.seen_type))
         return false;
     blanks(&s);
     if (s.at != s.end || !str_utf8(data))
