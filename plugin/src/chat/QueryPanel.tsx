@@ -14,6 +14,7 @@ import {
 import { ReactElement, RefObject, memo, useEffect, useMemo, useRef, useState } from 'react';
 
 import { CallPanel, PanelSettings, definitionOf, queriesOf } from './panels';
+import { plain } from './text';
 
 /** How far outside of the view a panel is made. */
 const NEAR = '600px';
@@ -80,6 +81,10 @@ function Drawn({
       <Panel
         definition={definition}
         panelOptions={{ hideHeader: true }}
+        // Its own label is the header, which is not there.
+        aria-labelledby={undefined}
+        aria-describedby={undefined}
+        aria-label={plain(panel.title)}
         sx={{ border: 0, backgroundColor: 'transparent' }}
       />
     </DataQueriesProvider>
