@@ -102,7 +102,9 @@ def config(encryption_key: str, *, data: str, provisioning: str, plugins: str, a
             },
             "authorization": {"provider": {"native": {"enable": True}}},
         },
-        "database": {"file": {"folder": data, "extension": "yaml"}},
+        # Case-sensitive: else Perses looks for its lists below the folder's path in lower case, and a folder
+        # with a capital in it seems empty: everybody is refused.
+        "database": {"file": {"folder": data, "extension": "yaml", "case_sensitive": True}},
         # Applied at start; a short interval would undo what people edit while it runs.
         "provisioning": {"interval": "8760h", "folders": [provisioning]},
         "plugin": {"path": plugins, "archive_paths": archives},

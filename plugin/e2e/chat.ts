@@ -59,7 +59,7 @@ async function readTooltip(page: Page, panel: Locator): Promise<{ at: number; te
     .filter({ hasText: /\d\d:\d\d:\d\d/ })
     .last();
   for (let i = 0; i < 60; i++) {
-    const x = box.x + box.width * (0.9 - (i % 12) * 0.05);
+    const x = box.x + box.width * (0.985 - (i % 20) * 0.03);
     for (let y = 0.1; y < 0.8; y += 0.05) {
       await page.mouse.move(x, box.y + box.height * y);
       if ((await tooltip.count()) === 0) continue;
@@ -97,6 +97,10 @@ export function chatTests(the: () => World): void {
     const world = the();
     const { stack } = world;
     scriptPanels(world);
+    await until('Prometheus has some points', async () => {
+      const samples = { query: 'count_over_time(up{job="prometheus"}[1m])' };
+      return ((await stack.query('query', samples))[0]?.[1] ?? 0) >= 8;
+    });
     const { page, errors, foreign } = await world.come('demo', { dark });
     await page.getByRole('textbox', { name: 'Question' }).waitFor();
     await world.shot(dark ? 'empty-dark' : 'empty');

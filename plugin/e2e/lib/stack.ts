@@ -1,7 +1,8 @@
 // The stack of compose/run, all of it real (Redis, Prometheus, Perses with our plugin and page, gateway, workers), on
 // ports and in a folder of its own. Only the model is the test's.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
@@ -58,7 +59,8 @@ export class Stack {
     const env = await prepared();
     const model = new ScriptedModel();
     await model.start();
-    const folder = mkdtempSync(join(tmpdir(), 'persai-e2e-'));
+    const folder = join(tmpdir(), `persai-e2e-${randomBytes(4).toString('hex')}`);
+    mkdirSync(folder, { mode: 0o700 });
     const models = join(folder, 'models.json');
     writeFileSync(
       models,
