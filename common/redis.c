@@ -314,7 +314,12 @@ static void pick(void *arg, struct redis_link *l, struct redis_node *out)
         }
     unsigned known = r->slots ? r->slots->node_count : 0;
     unsigned i = r->turn++ % (r->url.node_count + known);
-    *out = i < r->url.node_count ? r->url.nodes[i] : r->slots->nodes[i - r->url.node_count];
+    if (i < r->url.node_count) {
+        *out = r->url.nodes[i];
+        return;
+    }
+    CHECK(r->slots);
+    *out = r->slots->nodes[i - r->url.node_count];
 }
 
 static void on_slots(void *arg, struct redis_link *l, const struct redisReply *reply)

@@ -141,7 +141,14 @@ it('opens a long conversation, and streams below 200 messages', { timeout: 600_0
     return false;
   });
   await ask(page, 'stream');
-  await last(page).locator('canvas').nth(2).waitFor();
+  // A panel is made when it comes near the view: each is looked at once, then back to where the text grows.
+  for (const n of [0, 1, 2]) {
+    const panel = last(page).getByTestId('query-panel').nth(n);
+    await panel.scrollIntoViewIfNeeded();
+    await panel.locator('canvas').first().waitFor();
+  }
+  const latest = page.getByRole('button', { name: 'To the latest message' });
+  if ((await latest.count()) > 0) await latest.click();
   await last(page).getByText('And now').waitFor({ timeout: 60_000 });
   await page.evaluate(() => {
     const frames: number[] = [];

@@ -15,6 +15,7 @@ from harness.services import Redis, flat
 from harness.sse import Log, Stream
 from harness.stack import Stack, metric, program
 from harness.wait import until
+from test_approvals import Dashboard, Waiting, board, saves  # noqa: F401 (a fixture)
 from test_failures import begin
 
 REPLICATED = {"PERSAI_DURABILITY": "replicated:1"}
@@ -33,6 +34,16 @@ def pair(bare: Stack) -> Iterator[Pair]:
     with_redis(bare, redis)
     yield redis
     redis.replica.process.signal(signal.SIGCONT)
+
+
+def heir_with_replica(stack: Stack, pair: Pair) -> None:
+    """The replica becomes the master, and gets one of its own."""
+    third = Node("third", stack.folder / "pair", stack.logs, replicaof=f"127.0.0.1 {pair.replica.port}",
+                 repl_diskless_sync_delay="0")
+    stack.others.append(third.process)
+    pair.replica.process.signal(signal.SIGCONT)
+    pair.promote()
+    third.start()
 
 
 def answers(client: Client, session: str) -> list[str]:
@@ -119,15 +130,26 @@ def test_a_held_seal_survives_its_master(bare: Stack, pair: Pair) -> None:
     gate.open()
     until(lambda: "store.too_few_copies" in stack.worker.process.tail(200), "the seal to be held", 30)
     pair.process.kill()
-    third = Node("third", bare.folder / "pair", bare.logs, replicaof=f"127.0.0.1 {pair.replica.port}",
-                 repl_diskless_sync_delay="0")
-    stack.others.append(third.process)
-    pair.replica.process.signal(signal.SIGCONT)
-    pair.promote()
-    third.start()
+    heir_with_replica(bare, pair)
     log = alice.follow(session, stream.log.of("turn_start")[0]["turn_id"], first=stream, seconds=90)
     assert log.answer() == "one two"
     assert answers(alice, session) == ["one two"]
+
+
+def test_a_decision_that_is_not_copied_is_503_and_done_once(bare: Stack, pair: Pair, board: Dashboard) -> None:
+    """An approval is as durable as a question: what waits for it does not run before it is copied."""
+    stack = bare.start(gateway_env=REPLICATED, worker_env=REPLICATED)
+    saves(stack, board.call())
+    waiting = Waiting(stack.client("carol"))
+    pair.replica.process.signal(signal.SIGSTOP)
+    answer = waiting.decide()
+    assert answer.status == 503 and answer.code == "store_unavailable", answer
+    assert board.titles() == []
+    pair.process.kill()
+    heir_with_replica(bare, pair)
+    answer = until(lambda: (a := waiting.decide()).status in (200, 202) and a, "the decision to be taken", 40)
+    assert waiting.rest().answer() == "Saved."
+    assert board.titles() == ["Kitchen"]
 
 
 # ---- local: a replica that lagged behind is promoted ----

@@ -108,9 +108,9 @@ static void add_notes(struct rows *r, bool cut)
                   "The answer was too large and was cut off while it arrived: there is more than "
                   "is counted here. Ask for less.");
     if (r->total > r->offset + r->shown)
-        rows_note(r, "%s more: narrow it down, or ask for the next page with offset %llu.",
+        rows_note(r, "%s more: narrow it down, or ask for the next page with offset %zu.",
                   text_count((double)(r->total - r->offset - r->shown)),
-                  (unsigned long long)(r->offset + r->shown));
+                  r->offset + r->shown);
     if (r->all > 0 && r->total == 0)
         rows_note(r, "Nothing fits, of %s that there are.", text_count((double)r->all));
     if (r->all == 0 && r->spec->empty != NULL)
