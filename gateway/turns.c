@@ -508,7 +508,8 @@ static void add_turn_start(struct turn *t)
     buf_free(&payload);
 }
 
-/* The key had begun another turn before: that one is the answer. */
+/* The key had begun another turn before, or others took ours over while the answer was away: it is
+ * only followed here. */
 static void answer_duplicate(struct turn *t, const struct store_turn *older)
 {
     struct turn *target = turns_followed(t->gateway, older->session, older->turn, str_of(t->owner));
@@ -536,7 +537,8 @@ static void on_begun(void *arg, enum err err, const struct store_answer *a)
         move(t, PLACE_FOLLOWED);
         return;
     }
-    if (a->turn.duplicate && !id_eq(a->turn.turn, t->turn)) {
+    bool moved_on = a->turn.epoch > 1 || turn_state_over(a->turn.state); /* a begin sent again */
+    if (moved_on || (a->turn.duplicate && !id_eq(a->turn.turn, t->turn))) {
         if (turn_state_over(a->turn.state))
             limits_turn_end(g->store, str_of(t->owner), t->limit_slot);
         answer_duplicate(t, &a->turn);

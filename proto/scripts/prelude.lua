@@ -104,14 +104,16 @@ end
 -- The turn's next epoch. seen: the highest one that the caller knows of.
 -- A server that is not the one (or not in the life) in which the present epoch began may have lost
 -- its last moments: the power went, a replica that lagged behind was promoted. The epochs that were
--- begun there may have given out ids, which never repeat: the next one goes well past them. And
--- behind a promotion, what was stored after the last event may have been seen: who has seen it (past
+-- begun there may have given out ids, which never repeat: the next one goes well past them, and the
+-- further the later it is, for two such losses in a row may begin at the same epoch. And behind a
+-- promotion, what was stored after the last event may have been seen: who has seen it (past
 -- torn, before mended) is told so by events_read.
 -- run: the server on which the present epoch began. sound: the data's line at that time, or when a
 -- worker loaded it.
 local function turn_next(t, T, seen)
-    local v, here = redis.call('HMGET', T, 'run', 'sound', 'torn'), run_id()
-    local epoch = math.max(t.epoch, seen) + (v[1] and v[1] ~= here and 16 or 1)
+    local v, here = redis.call('HMGET', T, 'run', 'sound', 'torn', 'begun'), run_id()
+    local far = 16 + math.max(0, math.floor((now_ms() - (tonumber(v[4]) or now_ms())) / 10))
+    local epoch = math.max(t.epoch, seen) + (v[1] and v[1] ~= here and far or 1)
     if seen > t.epoch or promoted_since(v[2]) then
         t.mended = epoch
         redis.call('HSET', T, 'torn', v[3] or string.format('%d-%d', t.le, t.ls), 'mended', epoch)

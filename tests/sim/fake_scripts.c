@@ -70,8 +70,8 @@ static bool promoted_since(const struct redis *r, unsigned sound)
  * lost its last moments: ids never repeat. */
 static uint32_t turn_next(const struct redis *r, struct fake_turn *t, uint32_t seen)
 {
-    enum { FAR = 16 };
-    uint32_t epoch = (seen > t->epoch ? seen : t->epoch) + (t->run != r->run ? FAR : 1);
+    uint32_t far = 16 + (uint32_t)(r->now_ms > t->begun_ms ? (r->now_ms - t->begun_ms) / 10 : 0);
+    uint32_t epoch = (seen > t->epoch ? seen : t->epoch) + (t->run != r->run ? far : 1);
     if (seen > t->epoch || promoted_since(r, t->sound)) {
         t->mended = epoch;
         if (t->torn.epoch == 0)

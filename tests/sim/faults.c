@@ -158,7 +158,7 @@ static void freeze(struct proc *p)
     int64_t us = sim_chance(400) ? sim_between(SIDE_LEASE_MS, 2 * SIDE_LEASE_MS) * 1000
                                  : sim_between(10000, 2000000);
     sim_note("%s freezes for %lld ms", p->name, (long long)us / 1000);
-    if (p->up)
+    if (p->up && sim.now_us + us > p->frozen_us) /* one that is frozen thaws no earlier for it */
         p->frozen_us = sim.now_us + us;
 }
 
@@ -252,7 +252,6 @@ static void plan_loss(struct fault *f)
 void faults_begin(void)
 {
     int64_t until_us = 0;
-    bool restarted = false;
     deadly = 0;
     fault_count = sim_below(FAULTS_MAX / 2 + 1);
     if (sim_chance(100))
@@ -261,11 +260,8 @@ void faults_begin(void)
         struct fault *f = &faults[i];
         *f = (struct fault){.event.fn = on_fault};
         f->kind = (enum fault_kind)sim_below(FAULT_KINDS);
-        if (f->kind == FAULT_REDIS_LOSS && (restarted || sim.lossy || !sim_chance(300)))
+        if (f->kind == FAULT_REDIS_LOSS && (sim.lossy || !sim_chance(300)))
             f->kind = FAULT_WORKER_KILL;
-        if (f->kind == FAULT_REDIS_CRASH && sim.lossy) /* two lives of Redis within a second, the */
-            f->kind = FAULT_LANE;                      /* second of which loses the first: no */
-        restarted |= f->kind == FAULT_REDIS_CRASH;
         sim_in(&f->event, sim_between(1000, sim_chance(300) ? 4000000 : 900000));
         if (f->kind == FAULT_REDIS_LOSS)
             plan_loss(f);

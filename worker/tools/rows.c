@@ -109,8 +109,7 @@ static void add_notes(struct rows *r, bool cut)
                   "is counted here. Ask for less.");
     if (r->total > r->offset + r->shown)
         rows_note(r, "%s more: narrow it down, or ask for the next page with offset %zu.",
-                  text_count((double)(r->total - r->offset - r->shown)),
-                  r->offset + r->shown);
+                  text_count((double)(r->total - r->offset - r->shown)), r->offset + r->shown);
     if (r->all > 0 && r->total == 0)
         rows_note(r, "Nothing fits, of %s that there are.", text_count((double)r->all));
     if (r->all == 0 && r->spec->empty != NULL)
