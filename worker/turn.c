@@ -204,7 +204,7 @@ static void on_loaded(void *arg, enum err err, const struct store_answer *answer
         return;
     }
     t->load_late = false;
-    if (t->asked_ms == 0) {
+    if (t->owner == NULL) { /* the first load */
         t->asked_ms = load->now_ms;
         t->owner = str_dup(request.owner);
         if (request.slot.len == sizeof(t->limit_slot.bytes))

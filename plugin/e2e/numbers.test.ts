@@ -112,8 +112,8 @@ it('opens a long conversation, and streams below 200 messages', { timeout: 600_0
     streamed,
   );
   const api = await apiOf(stack.url, 'demo', stack.password('demo'));
-  const long = await talk(api, 250);
-  const fork = (await (await api('POST', `/session/${long}/fork`, { message_id: '201' })).json()) as {
+  const older = await talk(api, 250);
+  const fork = (await (await api('POST', `/session/${older}/fork`, { message_id: '201' })).json()) as {
     session_id: string;
   };
   const { page } = await world.come();
@@ -164,6 +164,10 @@ it('opens a long conversation, and streams below 200 messages', { timeout: 600_0
   await last(page).getByText('The end.').waitFor({ timeout: 120_000 });
   const frames = await page.evaluate(() => (globalThis as unknown as { frames: number[] }).frames.slice(1));
   await idle(page);
+  let at = 0;
+  const long = frames.flatMap(
+    (ms) => ((at += ms), ms > 100 ? [`${Math.round(ms)} ms at ${(at / 1000).toFixed(1)} s`] : []),
+  );
   frames.sort((a, b) => a - b);
   tell({
     number: 'frames_while_streaming',
@@ -174,7 +178,8 @@ it('opens a long conversation, and streams below 200 messages', { timeout: 600_0
     p50_ms: Math.round(frames[Math.floor(frames.length / 2)] ?? 0),
     p99_ms: Math.round(frames[Math.floor(frames.length * 0.99)] ?? 0),
     longest_ms: Math.round(frames.at(-1) ?? 0),
-    over_100_ms: frames.filter((ms) => ms > 100).length,
+    over_100_ms: long.length,
+    long,
     wanted: '0 over 100 ms',
   });
 });

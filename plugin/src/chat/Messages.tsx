@@ -2,7 +2,16 @@
 // the person has scrolled up to read. Of a long conversation the last part is made first; more when one scrolls.
 import { Box, Button, Fab, Stack, Typography } from '@mui/material';
 import ArrowDown from 'mdi-material-ui/ArrowDown';
-import { ReactElement, ReactNode, UIEvent, useEffect, useLayoutEffect, useRef, useState } from 'react';
+import {
+  ReactElement,
+  ReactNode,
+  UIEvent,
+  useEffect,
+  useLayoutEffect,
+  useRef,
+  useState,
+  useDeferredValue,
+} from 'react';
 
 import { Exchange } from './exchanges';
 import { Message } from './Message';
@@ -87,6 +96,8 @@ function Earlier(props: { hidden: number; onMore: () => void }): ReactElement | 
 export function Messages(props: MessagesProps): ReactElement {
   const { exchanges, panels, busy, empty, status } = props;
   const { ref, away, onScroll, toEnd } = useStick(exchanges);
+  // Each earlier message has actions that go with it: all of them in one frame would be a long one.
+  const busyEarlier = useDeferredValue(busy);
   const [shown, setShown] = useState(FIRST);
   const hidden = Math.max(0, exchanges.length - shown);
   const before = useRef<number>();
@@ -128,7 +139,7 @@ export function Messages(props: MessagesProps): ReactElement {
               exchange={exchange}
               panels={panels}
               last={i === list.length - 1}
-              busy={busy}
+              busy={i === list.length - 1 ? busy : busyEarlier}
             />
           ))}
         </Stack>

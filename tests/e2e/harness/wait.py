@@ -1,6 +1,7 @@
 """Waiting for conditions, never for a time."""
 
 import os
+import random
 import socket
 import time
 from collections.abc import Callable
@@ -32,11 +33,15 @@ _given: set[int] = set()
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A port that nobody listens on, and that this run has not given out before."""
+    """A port that nobody listens on, and that this run has not given out before. Below those that the system gives to
+    outgoing connections: one of them could take it before its server does."""
     while True:
+        port = random.randrange(10240, 32000)
         with socket.socket() as s:
-            s.bind((host, 0))
-            port = s.getsockname()[1]
+            try:
+                s.bind((host, port))
+            except OSError:
+                continue
         if port not in _given:
             _given.add(port)
             return port
