@@ -4,11 +4,10 @@ load balancer, while its parts come, go and die."""
 import json
 import re
 import time
-from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from conftest import PROXY, Stack, up
+from conftest import PROXY, Stack
 from docker import Compose, Engine
 from harness.client import Client
 from load import Load
@@ -270,26 +269,6 @@ def test_a_full_disk_is_said_by_the_set_up(stack: Stack, engine: Engine) -> None
                       "python3", "/opt/persai/lib/setup.py", "/full", check=False)
     assert "persai: the set-up failed" in text and "No space left" in text, text
     assert len([line for line in text.splitlines() if "persai:" in line]) == 1
-
-
-def test_redis_fails_over_in_the_sentinel_profile(engine: Engine, images: None, logs: Path) -> None:
-    """Two replicas and three Sentinels beside redis; its master is killed and does not come back."""
-    with up(engine, logs, "sentinel", PERSAI_REDIS_FILE="/persai/redis/url-sentinel", COMPOSE_PROFILES="sentinel") as stack:
-        demo = stack.sign_in("demo")
-        until("both replicas are known", lambda: "connected_slaves:2" in redis_info(stack), 60)
-        with Load(demo, at_once=3) as load:
-            load.wait_more(3)
-            stack.compose.run("kill", "-s", "SIGKILL", "redis")
-            load.wait_more(9)
-        load.check(12)
-        masters = [name for name in ("redis-replica-1", "redis-replica-2") if "role:master" in redis_info(stack, name)]
-        assert len(masters) == 1 and not stack.compose.running("redis")
-
-
-def redis_info(stack: Stack, service: str = "redis") -> str:
-    container = stack.compose.running(service)[0]
-    ask = 'REDISCLI_AUTH=$(cat /persai/redis/password) redis-cli info replication'
-    return stack.compose.engine.run("exec", container, "sh", "-c", ask)
 
 
 def test_a_taken_port_is_said(stack: Stack, engine: Engine) -> None:
