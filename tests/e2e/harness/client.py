@@ -126,11 +126,13 @@ class Client:
         return self.stream("GET", path, headers=headers, after=after)
 
     def follow(self, session: str, turn: str, first: Stream | None = None, seconds: float = 60,
-               others: "list[Client] | None" = None) -> Log:
+               others: "list[Client] | None" = None, reload: bool = False) -> Log:
         """As a good client does: reads past its last id, again and again, until a final event; also on
-        another gateway. The whole log is checked."""
+        another gateway. reload: where a promoted replica may lack text that was seen, history_lost is
+        answered by reading everything anew, and no id that was seen may come with something else. The
+        whole log is checked."""
         clients = [self, *(others or [])]
-        log = Log()
+        log, seen = Log(), {}
         end = time.monotonic() + seconds * SLOWNESS
         stream, tries = first, 0
         while True:
@@ -138,8 +140,13 @@ class Client:
                 stream.ended.wait(max(0.1, end - time.monotonic()))
                 log += stream.log
                 stream.close()
+                if reload and (stream.parser.given_up or {}).get("code") == "history_lost":
+                    seen |= {e.id: e.payload for e in log}
+                    log = Log()
                 if log and log[-1].final:
                     check_log(log)
+                    twice = [e.id for e in log if seen.get(e.id, e.payload) != e.payload]
+                    assert not twice, f"given out twice: {twice}"
                     return log
             assert time.monotonic() < end, f"no final event in {seconds:g} s: {[str(e) for e in log[-5:]]}"
             client = clients[tries % len(clients)]

@@ -56,7 +56,7 @@ class Pair(Node):
 
 
 class Sentinels(Pair):
-    """A master, a replica and three Sentinels that fail over within about a second."""
+    """A master, a replica and three Sentinels that fail over within a few seconds."""
 
     def __init__(self, folder: Path, logs: Path, **settings: str) -> None:
         super().__init__(folder, logs, **settings)
@@ -66,7 +66,7 @@ class Sentinels(Pair):
             config = folder / f"sentinel-{n}.conf"
             config.write_text(
                 f"port {port}\nbind 127.0.0.1\ndir {folder}\nsentinel monitor main 127.0.0.1 {self.port} 2\n"
-                "sentinel down-after-milliseconds main 700\nsentinel failover-timeout main 3000\n")
+                "sentinel down-after-milliseconds main 1500\nsentinel failover-timeout main 3000\n")
             self.sentinels.append(Process(f"sentinel-{n}", ["redis-server", config, "--sentinel"], logs))
 
     @property
