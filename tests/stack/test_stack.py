@@ -43,6 +43,8 @@ def test_setup_can_run_again(stack: Stack) -> None:
 
 def test_a_question_through_perses_and_the_load_balancer(stack: Stack) -> None:
     demo = stack.sign_in("demo")
+    # Before the first scrape there is no figure that an answer could give.
+    until("the machine was scraped twice", lambda: query(stack, demo, "rate(node_cpu_seconds_total[1m])"), 120)
     session = demo.session()
     turn = demo.start(session, "Which targets are up, and how busy is this machine's CPU?")
     log = demo.follow(session, turn)
