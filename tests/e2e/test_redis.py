@@ -12,7 +12,7 @@ from fakes.model import Attempts, Call, Delay, Gate
 from harness.client import Client
 from harness.redis_sets import Cluster, Node, Pair, Sentinels
 from harness.services import Redis, flat
-from harness.sse import Log, Stream
+from harness.sse import Log, Stream, check_once
 from harness.stack import Stack, metric, program
 from harness.wait import until
 from test_approvals import Dashboard, Waiting, board, saves  # noqa: F401 (a fixture)
@@ -154,15 +154,6 @@ def test_a_decision_that_is_not_copied_is_503_and_done_once(bare: Stack, pair: P
 
 # ---- local: a replica that lagged behind is promoted ----
 
-def fresh_view(client: Client, session: str, turn: str, seen: list[Log]) -> Log:
-    """As the plugin does after history_lost: everything anew. No id that was seen may come with something else."""
-    log = client.follow(session, turn, seconds=90)
-    known = {e.id: e.payload for old in seen for e in old if e.id}
-    for event in log:
-        assert known.get(event.id, event.payload) == event.payload, f"{event.id} was given out twice"
-    return log
-
-
 def lost(stream: Stream) -> None:
     assert stream.ended.wait(60), f"it did not end: {stream.log.types()}"
     assert stream.parser.given_up and stream.parser.given_up["code"] == "history_lost", stream.log.types()
@@ -187,7 +178,9 @@ def test_a_lost_end_is_told_and_the_turn_is_run_again(bare: Stack, pair: Pair) -
     pair.process.kill()
     until(lambda: other.get(f"/session/{session}").status == 200, "the replica to be found")
     lost(other.events(session, turn, after=first[-1].id))
-    assert fresh_view(other, session, turn, [first]).answer() == "second answer"
+    anew = other.follow(session, turn, seconds=90)
+    check_once(first, anew)
+    assert anew.answer() == "second answer"
     assert answers(alice, session) == ["second answer"]
     lost(alice.events(session, turn, after=first[-1].id))
 
@@ -214,7 +207,7 @@ def test_a_lost_step_is_told_to_who_saw_it(bare: Stack, pair: Pair) -> None:
     pair.process.kill()
     second.open()
     lost(stream)
-    assert other.follow(session, turn, first=stream, reload=True).answer() == "answer"
+    assert other.follow(session, turn, first=stream, seconds=90, reload=True).answer() == "answer"
     assert alice.events(session, turn, after=behind).finish().answer() == "answer"
     assert answers(alice, session)[-1] == "answer"
 

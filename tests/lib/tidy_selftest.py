@@ -58,7 +58,7 @@ PLANTED: list[tuple[str, str, str | None]] = [
     ("listed", "common/other.h", header("common/other.h")),
     ("leftovers", "common/buf.c", "/* TODO: finish */\n"),
     ("leftovers", "README.md", "<<<<<<< HEAD\n"),
-    ("origin", "README.md", "see /work/main/x\n"),
+    ("origin", "README.md", "see /" + "work/main/x\n"),
     ("origin", "common/buf.c", "/* as issue 3 says */\n"),
     ("origin", "tests/x.sh", "curl https://registry.npmjs.org/x\n"),
     ("lines", "common/buf.c", "int " + "x" * 120 + ";\n"),

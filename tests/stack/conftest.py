@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,14 +82,13 @@ def images(engine: Engine) -> Iterator[None]:
     yield
 
 
-@contextmanager
-def up(engine: Engine, logs: Path, name: str, **more: str) -> Iterator[Stack]:
-    """A stack of its own, ready; away with all that it made afterwards."""
+@pytest.fixture(scope="session")
+def stack(engine: Engine, images: None, logs: Path) -> Iterator[Stack]:
     port = free_port()
-    settings = {"PERSAI_PORT": str(port), "PERSAI_PLUGIN": "ready", **more}
-    for setting in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY", "GOOGLE_API_KEY", "PERSAI_DEFAULT_MODEL"):
-        settings[setting] = ""
-    compose = Compose(engine, f"persai-{name}-{secrets.token_hex(3)}", settings)
+    settings = {"PERSAI_PORT": str(port), "PERSAI_PLUGIN": "ready"}
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY", "GOOGLE_API_KEY", "PERSAI_DEFAULT_MODEL"):
+        settings[name] = ""
+    compose = Compose(engine, f"persai-test-{secrets.token_hex(3)}", settings)
     began = time.monotonic()
     try:
         compose.run("up", "-d")
@@ -106,17 +104,11 @@ def up(engine: Engine, logs: Path, name: str, **more: str) -> Iterator[Stack]:
             assert time.monotonic() < end, compose.run("ps") + compose.logs("perses")[-2000:]
             time.sleep(0.5)
         stack.wait_ready(stack.sign_in("demo"))
-        note(f"the stack {name}: ready {time.monotonic() - began:.0f} s after up")
+        note(f"the stack: ready {time.monotonic() - began:.0f} s after up")
         yield stack
     finally:
-        (logs / f"{name}.log").write_text(compose.run("logs", "--no-color", check=False))
+        (logs / "compose.log").write_text(compose.run("logs", "--no-color", check=False))
         compose.run("down", "-v", "-t", "5", check=False)
-
-
-@pytest.fixture(scope="session")
-def stack(engine: Engine, images: None, logs: Path) -> Iterator[Stack]:
-    with up(engine, logs, "test") as stack:
-        yield stack
 
 
 def pytest_sessionfinish() -> None:

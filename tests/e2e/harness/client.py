@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode, urlsplit
 
-from harness.sse import Log, Stream, check_log
+from harness.sse import Log, Stream, check_log, check_once
 from harness.wait import SLOWNESS
 
 DATASOURCE = "/proxy/globaldatasources/prometheus"
@@ -132,7 +132,7 @@ class Client:
         answered by reading everything anew, and no id that was seen may come with something else. The
         whole log is checked."""
         clients = [self, *(others or [])]
-        log, seen = Log(), {}
+        log, seen = Log(), Log()
         end = time.monotonic() + seconds * SLOWNESS
         stream, tries = first, 0
         while True:
@@ -141,12 +141,11 @@ class Client:
                 log += stream.log
                 stream.close()
                 if reload and (stream.parser.given_up or {}).get("code") == "history_lost":
-                    seen |= {e.id: e.payload for e in log}
+                    seen += log
                     log = Log()
                 if log and log[-1].final:
                     check_log(log)
-                    twice = [e.id for e in log if seen.get(e.id, e.payload) != e.payload]
-                    assert not twice, f"given out twice: {twice}"
+                    check_once(seen, log)
                     return log
             assert time.monotonic() < end, f"no final event in {seconds:g} s: {[str(e) for e in log[-5:]]}"
             client = clients[tries % len(clients)]

@@ -108,6 +108,14 @@ def check_log(events: list[Event], *, whole: bool = True, after: str | None = No
     check_steps(events, whole and after is None)
 
 
+def check_once(seen: list[Event], events: list[Event]) -> None:
+    """What holds for one who had to read anew: no id that was seen comes with something else."""
+    known = {event.id: event.payload for event in seen}
+    for event in events:
+        if known.get(event.id, event.payload) != event.payload:
+            raise BadStream(f"{event.id} was given out twice")
+
+
 def check_steps(events: list[Event], whole: bool) -> None:
     """Steps begin before they go on, complete at most once, and their text is what was streamed."""
     attempts: dict[str, int] = {}
