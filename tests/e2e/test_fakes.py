@@ -9,7 +9,7 @@ from fakes.model import DEFAULT, Attempts, Call, Cut, Delay, Finish, Gate, Hang,
 from fakes.perses import Perses as FakePerses
 from fakes.upstream import Upstream
 from harness.client import Client
-from harness.sse import BadStream, Event, Log, Parser, check_log
+from harness.sse import BadStream, Event, Log, Parser, check_log, check_once
 
 pytestmark = pytest.mark.core
 
@@ -78,6 +78,13 @@ def test_checker_refuses_a_wrong_resume() -> None:
         check_log(GOOD[3:], after="1-2")
     with pytest.raises(BadStream):
         check_log(GOOD[3:], after="1-4")
+
+
+def test_checker_refuses_an_id_with_something_else() -> None:
+    check_once(GOOD, GOOD)
+    check_once(GOOD[:3], [Event(2, 1, GOOD[0].payload)])
+    with pytest.raises(BadStream):
+        check_once(GOOD, [Event(GOOD[0].epoch, GOOD[0].seq, GOOD[1].payload)])
 
 
 def test_parser_reads_bytes_split_anywhere() -> None:
