@@ -31,10 +31,12 @@ static void write_schema(const struct tool_spec *tools, unsigned count, struct b
 {
     for (unsigned i = 0; i < count; i++) {
         buf_puts(b, i == 0 ? "{\"anyOf\":[" : ",");
-        buf_puts(b, "{\"type\":\"object\",\"properties\":{\"tool\":{\"const\":");
+        /* An enum of one: "const" is not among what Gemini reads. */
+        buf_puts(b,
+                 "{\"type\":\"object\",\"properties\":{\"tool\":{\"type\":\"string\",\"enum\":[");
         json_str(b, str_of(tools[i].name));
         buf_printf(b,
-                   "},\"arguments\":%s},\"required\":[\"tool\",\"arguments\"],"
+                   "]},\"arguments\":%s},\"required\":[\"tool\",\"arguments\"],"
                    "\"additionalProperties\":false}",
                    tools[i].schema_json);
     }

@@ -1,6 +1,9 @@
 /* worker/jsontools.h: tools for a model that has no tool calling: it answers with one JSON object,
- * {"tool": …, "arguments": {…}} or {"answer": …}, and is told so in its instructions. Servers that
- * can constrain what a model writes (llama.cpp, vLLM, Ollama) are given the schema.
+ * {"tool": …, "arguments": {…}} or {"answer": …}, and is told so in its instructions. Where an API
+ * can constrain what a model writes it is given the schema: Chat Completions (llama.cpp, vLLM,
+ * Ollama too), Responses, Gemini. Anthropic's Messages (output_config.format) refuse schemas with
+ * bounds or with more than a few optional fields, which ours have: there it is the instructions
+ * alone.
  *
  * Its replies are told on when they are whole: JSON is nothing for people. */
 #ifndef WORKER_JSONTOOLS_H

@@ -152,6 +152,10 @@ static enum err write_request(const struct llm_request *r, struct llm_wire *out)
     json_t *config = json_pack("{s:I}", "maxOutputTokens", (json_int_t)m->output_tokens_max);
     if (thinks(m->id))
         json_object_set_new(config, "thinkingConfig", json_pack("{s:b}", "includeThoughts", 1));
+    if (r->schema.len > 0) {
+        json_object_set_new(config, "responseMimeType", json_string("application/json"));
+        json_object_set_new(config, "responseJsonSchema", jsonio_parse(r->schema));
+    }
     json_t *fields = json_object();
     json_object_set_new(fields, "generationConfig", config);
     jsonio_options(b, fields, m, reserved);

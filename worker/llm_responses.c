@@ -115,6 +115,10 @@ static enum err write_request(const struct llm_request *r, struct llm_wire *out)
     buf_puts(b, ",\"stream\":true,\"store\":false");
     json_t *fields = json_pack("{s:[s], s:I}", "include", "reasoning.encrypted_content",
                                "max_output_tokens", (json_int_t)m->output_tokens_max);
+    if (r->schema.len > 0)
+        json_object_set_new(fields, "text",
+                            json_pack("{s:{s:s, s:s, s:o?}}", "format", "type", "json_schema",
+                                      "name", "reply", "schema", jsonio_parse(r->schema)));
     jsonio_options(b, fields, m, reserved);
     buf_putc(b, '}');
     return b->overflowed || out->url.overflowed ? ERR_CONTEXT_TOO_LONG : ERR_NONE;

@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "worker/jsontools.h"
+#include "worker/llm.h"
 
 static const struct tool_spec tools[] = {
     {.name = "list_metrics", .description = "Lists.", .schema_json = "{\"type\":\"object\"}"},
@@ -68,6 +69,49 @@ static void results_of_one_step_are_one_message(void **state)
     jsontools_free(&j);
 }
 
+/* Each API's own field for what a reply must look like; NULL: it has none that takes ours. */
+static void schema_goes_into_each_apis_own_field(void **state)
+{
+    (void)state;
+    static const struct {
+        const struct llm_format *format;
+        const char *field, *below, *kind, *schema;
+    } rows[] = {{&llm_chat, "response_format", NULL, "json_schema", "schema"},
+                {&llm_responses, "text", "format", "json_schema", "schema"},
+                {&llm_generate, "generationConfig", NULL, "application/json", "responseJsonSchema"},
+                {&llm_messages, NULL, NULL, NULL, NULL}};
+    struct model m = {.name = "m", .id = "m", .base_url = "http://x", .output_tokens_max = 10};
+    struct prompt_item item = {.kind = PROMPT_USER, .text = STR("q")};
+    struct prompt p = {.items = &item, .count = 1};
+    buf_init(&p.system, 100);
+    buf_puts(&p.system, "Be good.");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct llm_wire wire = {0};
+        struct llm_request r = {.model = &m, .prompt = &p, .schema = STR("{\"anyOf\":[]}")};
+        buf_init(&wire.url, 1000);
+        buf_init(&wire.body, 1 << 16);
+        assert_int_equal(rows[i].format->request(&r, &wire), ERR_NONE);
+        json_t *body = json_loads(buf_cstr(&wire.body), 0, NULL);
+        const json_t *at = json_object_get(body, rows[i].field ? rows[i].field : "output_config");
+        if (rows[i].below)
+            at = json_object_get(at, rows[i].below);
+        if (rows[i].field == NULL) {
+            assert_null(at);
+        } else {
+            const char *kind = json_string_value(json_object_get(at, "type"));
+            const char *mime = json_string_value(json_object_get(at, "responseMimeType"));
+            const json_t *inner = json_object_get(at, "json_schema"); /* of Chat Completions */
+            assert_string_equal(kind ? kind : mime, rows[i].kind);
+            assert_true(json_is_array(
+                json_object_get(json_object_get(inner ? inner : at, rows[i].schema), "anyOf")));
+        }
+        json_decref(body);
+        buf_free(&wire.url);
+        buf_free(&wire.body);
+    }
+    buf_free(&p.system);
+}
+
 static unsigned told;
 static void on_text(void *arg, struct str text)
 {
@@ -115,6 +159,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(conversation_is_written_without_tool_calls),
         cmocka_unit_test(results_of_one_step_are_one_message),
+        cmocka_unit_test(schema_goes_into_each_apis_own_field),
         cmocka_unit_test(what_it_writes_is_a_call_an_answer_or_stands_as_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
