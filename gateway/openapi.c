@@ -42,7 +42,9 @@ static const struct {
      "\"items\":{\"type\":\"string\"}},"
      "\"dashboard\":{\"type\":\"object\",\"properties\":{\"project\":{\"type\":\"string\"},"
      "\"name\":{\"type\":\"string\"}}},"
-     "\"panels\":{\"type\":\"array\"},\"variables\":{\"type\":\"object\"}}}}}"},
+     "\"panels\":{\"type\":\"array\"},\"variables\":{\"type\":\"object\"},"
+     "\"alert\":{\"type\":\"object\",\"description\":\"to investigate: labels, annotations, "
+     "startsAt, generatorURL, as Alertmanager has them\"}}}}}"},
     {"turns_resume", "{\"type\":\"object\",\"required\":[\"decisions\"],\"properties\":{"
                      "\"decisions\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
                      "\"required\":[\"call_id\",\"approve\"],\"properties\":{\"call_id\":{\"type\":"

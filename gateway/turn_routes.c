@@ -56,11 +56,9 @@ static bool context_ok(json_t *context)
     static const struct {
         const char *key;
         json_type type;
-    } fields[] = {{"time_range", JSON_OBJECT},
-                  {"timezone", JSON_STRING},
-                  {"dashboard", JSON_OBJECT},
-                  {"panels", JSON_ARRAY},
-                  {"variables", JSON_OBJECT}};
+    } fields[] = {{"time_range", JSON_OBJECT}, {"timezone", JSON_STRING},
+                  {"dashboard", JSON_OBJECT},  {"panels", JSON_ARRAY},
+                  {"variables", JSON_OBJECT},  {"alert", JSON_OBJECT}};
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         json_t *value = json_object_get(context, fields[i].key);
         if (value && !json_is_null(value) && json_typeof(value) != fields[i].type)
@@ -85,8 +83,8 @@ static bool take_context(struct call *c, struct question *q)
     }
     if (!context_ok(context)) {
         call_fail(c, ERR_INVALID,
-                  "context: time_range, dashboard and variables are objects, timezone is a text, "
-                  "panels is an array");
+                  "context: time_range, dashboard, variables and alert are objects, timezone is a "
+                  "text, panels is an array");
         return false;
     }
     q->context = json_dumps(context, JSON_COMPACT);

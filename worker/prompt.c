@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "worker/alert.h"
 #include "worker/zone.h"
 
 enum {
@@ -127,6 +128,8 @@ static void write_system(const struct prompt_input *in, struct buf *b)
     if (in->last_call)
         buf_puts(b, "You have used all tool calls of this turn: answer now with what you know, and "
                     "say what is missing.\n");
+    if (s->alert != NULL)
+        alert_prompt(b, s->alert);
     if (in->extra && in->extra[0])
         buf_printf(b, "\n%s\n", in->extra);
 }

@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include "common/check.h"
 #include "proto/path.h"
+#include "worker/alert.h"
 #include "worker/zone.h"
 
 static void read_range(struct scene *s, const json_t *range, int64_t now_ms);
@@ -13,6 +14,7 @@ static bool read_time(const struct scene *s, const json_t *v, int64_t *ms);
 static bool read_duration(struct str text, int64_t *ms);
 static void add_datasource(struct scene *s, struct str path);
 static char *read_about(const json_t *context);
+static void read_alert(struct scene *s, const json_t *alert, int64_t now_ms);
 static struct str text_of(const json_t *v);
 
 static const int64_t time_ms_max = 253402300799000; /* the year 9999 */
@@ -35,13 +37,19 @@ void scene_read(struct scene *s, struct str context, struct str datasource_path,
     const json_t *path;
     json_array_foreach(json_object_get(root, "datasources"), i, path)
         add_datasource(s, text_of(path));
+    struct str project = text_of(json_object_get(json_object_get(root, "dashboard"), "project"));
+    if (path_name_ok(project))
+        s->project = xstrndup(project.at, project.len);
     s->about = read_about(root);
+    read_alert(s, json_object_get(root, "alert"), now_ms);
 }
 
 void scene_free(struct scene *s)
 {
     free(s->timezone);
     free(s->about);
+    free(s->project);
+    free(s->alert);
     for (unsigned i = 0; i < s->datasource_count; i++)
         free(s->datasources[i]);
     *s = (struct scene){0};
@@ -158,4 +166,16 @@ static char *read_about(const json_t *context)
     }
     /* One line in which quotes and line ends are escaped: nothing in it can end it. */
     return json_object_size(about) > 0 ? json_dumps(about, JSON_COMPACT) : NULL;
+}
+
+/* Where no time is selected, an alert's is: since an hour before it fired. */
+static void read_alert(struct scene *s, const json_t *alert, int64_t now_ms)
+{
+    enum { BEFORE_MS = 3600 * 1000 };
+    int64_t starts_ms;
+    s->alert = alert_read(alert, &starts_ms);
+    if (s->alert != NULL && s->range_end_ms == 0 && starts_ms > BEFORE_MS && starts_ms < now_ms) {
+        s->range_start_ms = starts_ms - BEFORE_MS;
+        s->range_end_ms = now_ms;
+    }
 }

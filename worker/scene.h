@@ -17,6 +17,8 @@ struct scene {
     char
         *datasources[SCENE_DATASOURCES_MAX]; /* paths that path_parse accepts; [0] is the default */
     unsigned datasource_count;
+    char *project; /* of the dashboard, or NULL */
+    char *alert;   /* to investigate: alert_read; or NULL */
     /* Dashboard, variables and panels as compact JSON on one line, or NULL. When it was too large:
      * without its last panels, and with their number in panels_left_out. */
     char *about;

@@ -418,12 +418,13 @@ static void distinguish(struct turn *t, struct reply *r)
 }
 
 /* The calls of the assistant's message that the person must be asked about. */
+/* Nobody is there to say yes in an investigation: such a call fails, and its report goes on. */
 static void find_asks(struct turn *t)
 {
     t->ask_count = 0;
     for (unsigned i = 0; i < t->assistant.call_count; i++) {
         const struct record_call *call = &t->assistant.calls[i];
-        if (tools_asks(call->tool_name, call->arguments))
+        if (t->scene.alert == NULL && tools_asks(call->tool_name, call->arguments))
             t->asks[t->ask_count++] = *call;
     }
 }

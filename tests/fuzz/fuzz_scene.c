@@ -1,5 +1,6 @@
 /* What a client says that the person has in front of them; what is taken of it is sound. */
 #include <jansson.h>
+#include <string.h>
 #include "common/check.h"
 #include "proto/path.h"
 #include "worker/scene.h"
@@ -19,6 +20,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (s.about != NULL) {
         json_auto_t *about = json_loads(s.about, JSON_ALLOW_NUL, NULL);
         CHECK(json_is_object(about));
+    }
+    if (s.alert != NULL) {
+        json_auto_t *alert = json_loads(s.alert, JSON_ALLOW_NUL, NULL);
+        CHECK(json_is_object(alert) && strchr(s.alert, '\n') == NULL);
     }
     scene_free(&s);
     return 0;
