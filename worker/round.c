@@ -43,6 +43,7 @@ static void run(struct round_call *c)
                              .consent = consent_for(r->consent, asked),
                              .datasources = datasources,
                              .datasource_count = r->scene->datasource_count,
+                             .project = str_of(r->scene->project),
                              .token = r->token,
                              .now_ms = r->now_ms,
                              .timezone = str_of(r->scene->timezone),

@@ -11,9 +11,13 @@
 #include <unistd.h>
 #include "common/check.h"
 #include "common/log.h"
+#include "proto/path.h"
 #include "worker/tools/args.h"
 #include "worker/tools/markdown.h"
 #include "worker/tools/text.h"
+
+/* What this conversation is offered: everybody's documents, and its own projects'. */
+#define OFFERED " (project = '' OR instr(?9, '|' || project || '|') > 0) "
 
 enum {
     LOOK_MS = 30000,
@@ -23,6 +27,7 @@ enum {
     SNIPPET_SHOWN = 700,
     HEADING_SHOWN = 300,
     REST_BYTES = 1200,
+    PROJECTS_BYTES_MAX = 4096,
 };
 
 /* One state of the folder, read-only once it is made. Used by threads and the loop: SQLite is
@@ -74,9 +79,20 @@ static bool is_document(const char *name)
     return false;
 }
 
+/* projects/NAME/… belongs to a project; else it is everybody's: empty. */
+static struct str project_of(const char *file)
+{
+    struct str rest = str_of(file), name;
+    if (!str_starts(rest, STR("projects/")))
+        return STR("");
+    rest = str_skip(rest, strlen("projects/"));
+    return str_split(&rest, '/', &name) && rest.at != NULL ? name : STR("");
+}
+
 static void on_section(void *arg, const struct section *section)
 {
     struct scan *s = arg;
+    struct str project = project_of(s->file);
     sqlite3_stmt *insert = s->insert;
     sqlite3_reset(insert);
     sqlite3_bind_text(insert, 1, s->file, -1, SQLITE_TRANSIENT);
@@ -85,6 +101,7 @@ static void on_section(void *arg, const struct section *section)
     sqlite3_bind_int64(insert, 3, section->line);
     sqlite3_bind_text(insert, 4, section->body.at ? section->body.at : "", (int)section->body.len,
                       SQLITE_TRANSIENT);
+    sqlite3_bind_text(insert, 5, project.at, (int)project.len, SQLITE_TRANSIENT);
     if (sqlite3_step(insert) == SQLITE_DONE)
         s->index->sections++;
 }
@@ -170,7 +187,7 @@ static bool make_tables(sqlite3 *db)
 {
     return sqlite3_exec(db,
                         "CREATE TABLE sections(id INTEGER PRIMARY KEY, file TEXT, heading TEXT,"
-                        " line INTEGER, body TEXT);"
+                        " line INTEGER, body TEXT, project TEXT);"
                         "CREATE INDEX files ON sections(file, id);"
                         "CREATE VIRTUAL TABLE found USING fts5(heading, body, content='sections',"
                         " content_rowid='id', tokenize='porter unicode61 remove_diacritics 2');"
@@ -192,8 +209,8 @@ static void scan_work(void *arg)
                               NULL) == SQLITE_OK &&
               make_tables(i->db) &&
               sqlite3_prepare_v2(i->db,
-                                 "INSERT INTO sections(file, heading, line, body)"
-                                 " VALUES(?, ?, ?, ?)",
+                                 "INSERT INTO sections(file, heading, line, body, project)"
+                                 " VALUES(?, ?, ?, ?, ?)",
                                  -1, &s->insert, NULL) == SQLITE_OK;
     if (ok)
         look(s);
@@ -283,6 +300,7 @@ void docs_look(struct docs *d) { on_time(d); }
 struct ask {
     struct tool_run *run; /* NULL: cancelled */
     struct index *index;
+    char *projects; /* the conversation's, as |a|b| */
     /* search */
     char *match, *runbook; /* runbook: file name without its end, lower case, or NULL */
     unsigned limit;
@@ -297,6 +315,7 @@ struct ask {
 static void ask_free(struct ask *a)
 {
     index_free(a->index);
+    free(a->projects);
     free(a->match);
     free(a->runbook);
     free(a->file);
@@ -328,6 +347,19 @@ static void forget(void *state)
         ((struct ask *)state)->run = NULL; /* the thread may still be at it */
 }
 
+/* Of its datasources and of the dashboard in front of the person. Their names hold no |. */
+static char *write_projects(const struct tool_run *r)
+{
+    struct path path;
+    scoped(buf_free) struct buf b;
+    buf_init(&b, PROJECTS_BYTES_MAX);
+    buf_printf(&b, "|%s|", r->project);
+    for (unsigned i = 0; i < r->path_count; i++)
+        if (path_parse(str_of(r->paths[i]), &path) == ERR_NONE && path.project.len > 0)
+            buf_printf(&b, "%.*s|", (int)path.project.len, path.project.at);
+    return str_dup(buf_str(&b));
+}
+
 static struct ask *ask_new(struct tool_run *r, void (*work)(void *arg))
 {
     struct docs *d = r->tools->docs;
@@ -342,6 +374,7 @@ static struct ask *ask_new(struct tool_run *r, void (*work)(void *arg))
     a->index = d->index;
     a->index->refs++;
     a->work = work;
+    a->projects = write_projects(r);
     buf_init(&a->content, r->tools->config.content_bytes_max);
     buf_init(&a->code, 32);
     r->state = a;
@@ -406,10 +439,11 @@ static unsigned find_runbook(struct ask *a)
     if (a->runbook == NULL ||
         sqlite3_prepare_v2(a->index->db,
                            "SELECT file, heading, line, substr(body, 1, 4000) FROM sections"
-                           " WHERE lower(file) IN (?1 || '.md', ?1 || '.markdown', ?1 || '.txt')"
+                           " WHERE" OFFERED "AND"
+                           " (lower(file) IN (?1 || '.md', ?1 || '.markdown', ?1 || '.txt')"
                            " OR lower(file) LIKE '%/' || ?2 || '.md' ESCAPE '\\'"
-                           " OR lower(file) LIKE '%/' || ?2 || '.txt' ESCAPE '\\'"
-                           " ORDER BY id LIMIT 2",
+                           " OR lower(file) LIKE '%/' || ?2 || '.txt' ESCAPE '\\')"
+                           " ORDER BY project = '', id LIMIT 2",
                            -1, &s, NULL) != SQLITE_OK)
         return 0;
     scoped(buf_free) struct buf pattern;
@@ -421,6 +455,7 @@ static unsigned find_runbook(struct ask *a)
     }
     sqlite3_bind_text(s, 1, a->runbook, -1, SQLITE_STATIC);
     sqlite3_bind_text(s, 2, buf_cstr(&pattern), -1, SQLITE_STATIC);
+    sqlite3_bind_text(s, 9, a->projects, -1, SQLITE_STATIC);
     while (sqlite3_step(s) == SQLITE_ROW)
         write_found(a, s, shown++, true);
     sqlite3_finalize(s);
@@ -438,10 +473,13 @@ static void search_work(void *arg)
                            "SELECT sections.file, sections.heading, sections.line, snippet(found, "
                            "1, '', '', '…', 60)"
                            " FROM found JOIN sections ON sections.id = found.rowid"
-                           " WHERE found MATCH ? ORDER BY bm25(found, 5.0, 1.0) LIMIT ?",
+                           " WHERE found MATCH ?1 AND" OFFERED
+                           /* the project's own count double (better is more negative) */
+                           " ORDER BY bm25(found, 5.0, 1.0) * (1 + (project <> '')) LIMIT ?2",
                            -1, &s, NULL) == SQLITE_OK) {
         sqlite3_bind_text(s, 1, a->match, -1, SQLITE_STATIC);
         sqlite3_bind_int(s, 2, (int)a->limit);
+        sqlite3_bind_text(s, 9, a->projects, -1, SQLITE_STATIC);
         while (sqlite3_step(s) == SQLITE_ROW) {
             if (a->content.len + SNIPPET_SHOWN * 2 + REST_BYTES > a->content.max_bytes)
                 break;
@@ -549,9 +587,12 @@ static void read_work(void *arg)
     bool any = false, file = false;
     buf_init(&text, a->content.max_bytes);
     if (sqlite3_prepare_v2(a->index->db,
-                           "SELECT heading, line, body FROM sections WHERE file = ? ORDER BY id",
-                           -1, &s, NULL) == SQLITE_OK)
+                           "SELECT heading, line, body FROM sections WHERE file = ?1 AND" OFFERED
+                           "ORDER BY id",
+                           -1, &s, NULL) == SQLITE_OK) {
         sqlite3_bind_text(s, 1, a->file, -1, SQLITE_STATIC);
+        sqlite3_bind_text(s, 9, a->projects, -1, SQLITE_STATIC);
+    }
     while (next == 0 && sqlite3_step(s) == SQLITE_ROW) {
         struct str body = column(s, 2);
         int64_t line = sqlite3_column_int64(s, 1);

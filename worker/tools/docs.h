@@ -6,7 +6,11 @@
  * folder changed (looked at every half a minute, also in that thread): the loop never reads a file.
  * Bounded: DOCS_FILES_MAX files of DOCS_FILE_BYTES_MAX, what is over is left out and said. Links
  * that lead out of the folder are not followed. What a document says is data, as everything that a
- * tool brings in. */
+ * tool brings in.
+ *
+ * A document under projects/NAME/ is pinned to that project of Perses: it is offered only in
+ * conversations that have one of its datasources or dashboards before them, and counts double
+ * there. */
 #ifndef WORKER_TOOLS_DOCS_H
 #define WORKER_TOOLS_DOCS_H
 

@@ -43,7 +43,8 @@ struct tool_run {
     char *wanted;     /* as the call names it, when it is to be looked up; or NULL */
     char **paths;     /* the conversation's datasources */
     unsigned path_count;
-    bool look_up; /* the datasource is found when the run's turn has come */
+    char *project; /* of the dashboard in front of the person, or "" */
+    bool look_up;  /* the datasource is found when the run's turn has come */
     struct directory_visit *directory;
     struct secret *token;
     int64_t now_ms, range_start_ms, range_end_ms;

@@ -142,6 +142,7 @@ static void run_free(struct tool_run *r)
     for (unsigned i = 0; i < r->path_count; i++)
         free(r->paths[i]);
     free(r->paths);
+    free(r->project);
     free(r->wanted);
     json_decref(r->args);
     secret_free(r->token);
@@ -418,6 +419,7 @@ struct tool_run *tool_start(struct tools *t, const struct tool_call *c, tool_don
     buf_init(&r->content, t->config.content_bytes_max);
     r->turn = c->turn;
     r->call_id = str_dup(c->call_id);
+    r->project = str_dup(path_name_ok(c->project) ? c->project : STR(""));
     r->token = c->token ? secret_ref(c->token) : NULL;
     r->now_ms = c->now_ms;
     r->range_start_ms = c->range_start_ms;

@@ -30,11 +30,17 @@ static bool is_ready(void *arg)
 static int setup(void **state)
 {
     struct world *w = xcalloc(1, sizeof *w);
+    static const char *const folders[] = {"runbooks", "projects", "projects/shop", "projects/bank"};
     char below[200];
     snprintf(w->folder, sizeof w->folder, "/tmp/persai-docs-XXXXXX");
     assert_non_null(mkdtemp(w->folder));
-    snprintf(below, sizeof below, "%s/runbooks", w->folder);
-    assert_int_equal(mkdir(below, 0700), 0);
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+        snprintf(below, sizeof below, "%s/%s", w->folder, folders[i]);
+        assert_int_equal(mkdir(below, 0700), 0);
+    }
+    put(w, "projects/Queues.md", "# All\nThe queues of others are drained by machines.\n");
+    put(w, "projects/shop/Full.md", "# Shop\nThe queues of the shop are drained by hand.\n");
+    put(w, "projects/bank/Full.md", "# Bank\nThe queues of the bank are drained by nobody.\n");
     put(w, "runbooks/HighLoad.md",
         "# High load\nWhat to do when a node is busy.\n## First steps\n1. Look at node_load1.\n"
         "2. Ask the \xe2\x80\xaeteam\xe2\x80\x8b.\n## Later\nWrite it down.\n");
@@ -60,7 +66,13 @@ static int teardown(void **state)
                                         "data.json",
                                         "passwd.md",
                                         "new.md",
-                                        "runbooks"};
+                                        "runbooks",
+                                        "projects/Queues.md",
+                                        "projects/shop/Full.md",
+                                        "projects/bank/Full.md",
+                                        "projects/shop",
+                                        "projects/bank",
+                                        "projects"};
     char path[200];
     fixture_free(w->f);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
@@ -110,6 +122,40 @@ static void a_runbook_url_finds_its_document(void **state)
     assert_non_null(strstr(f->content, "\"is_the_runbook\":true"));
     fixture_run(f, NULL, "search_docs", "{\"runbook_url\":\"https://x/%\"}");
     assert_int_equal(json_array_size(json_object_get(f->json, "found")), 0);
+}
+
+static unsigned found(const struct fixture *f, const char *file)
+{
+    size_t i;
+    json_t *one;
+    unsigned count = 0;
+    json_array_foreach(json_object_get(f->json, "found"), i, one) count +=
+        strcmp(json_string_value(json_object_get(one, "file")), file) == 0;
+    return count;
+}
+
+/* The fixture's conversation has a datasource of the project shop. */
+static void a_project_s_documents_are_for_its_conversations(void **state)
+{
+    struct fixture *f = ((struct world *)*state)->f;
+    fixture_run(f, NULL, "search_docs", "{\"query\":\"how are queues drained\"}");
+    assert_string_equal(first(f, "file"), "projects/shop/Full.md"); /* before everybody's */
+    assert_int_equal(found(f, "projects/Queues.md"), 1);
+    assert_int_equal(found(f, "projects/bank/Full.md"), 0);
+    fixture_run(f, NULL, "read_doc", "{\"file\":\"projects/bank/Full.md\"}");
+    fixture_expect_error(f, "no_document", "no such document");
+    fixture_run(f, NULL, "search_docs", "{\"runbook_url\":\"https://x/Full\"}");
+    assert_int_equal(json_array_size(json_object_get(f->json, "found")), 1);
+    assert_string_equal(first(f, "file"), "projects/shop/Full.md");
+    /* A dashboard counts as well. */
+    f->project = "bank";
+    fixture_run(f, NULL, "search_docs", "{\"query\":\"how are queues drained\"}");
+    assert_int_equal(found(f, "projects/bank/Full.md"), 1);
+    fixture_run(f, NULL, "read_doc", "{\"file\":\"projects/bank/Full.md\"}");
+    assert_non_null(strstr(fixture_text(f, "text"), "by nobody"));
+    f->project = "|bank|";
+    fixture_run(f, NULL, "read_doc", "{\"file\":\"projects/bank/Full.md\"}");
+    fixture_expect_error(f, "no_document", "no such document");
 }
 
 static void a_document_is_read_whole_or_by_heading(void **state)
@@ -195,6 +241,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(documents_are_found_by_words),
         T(a_runbook_url_finds_its_document),
+        T(a_project_s_documents_are_for_its_conversations),
         T(a_document_is_read_whole_or_by_heading),
         T(what_changed_is_read_again),
         T(a_long_document_is_paged),

@@ -41,6 +41,7 @@ struct fixture {
     unsigned asked_count;
     enum tool_consent consent;
     const char *call_id; /* NULL: c1 */
+    const char *project; /* of the dashboard in front of the person, or NULL */
     unsigned breaks;
     struct http_stream *breaking;
     struct str half;
@@ -250,6 +251,7 @@ static inline struct tool_run *fixture_start(struct fixture *f, const char *name
         .arguments = str_of(arguments),
         .datasources = fixture_paths,
         .datasource_count = 2,
+        .project = str_of(f->project),
         .token = f->token,
         .now_ms = NOW_S * (int64_t)1000,
         .range_start_ms = (NOW_S - 3600) * (int64_t)1000,
