@@ -14,7 +14,7 @@ enum {
     REDIS_TIMEOUT_MS = 5000,
     REDIS_QUEUE_BYTES_MAX = 256 << 20,
     RELEASE_MS = 3000,       /* for turns to be handed back, after the grace period */
-    HELLO_BYTES_MAX = 65536, /* of models and tools: frames.def */
+    HELLO_BYTES_MAX = 65536, /* of models: frames.def */
 };
 
 static const struct setting table[] = {
@@ -175,7 +175,6 @@ static void open_tools(struct worker *w)
                                  .running_max = s->tools_running_max,
                                  .docs = s->docs};
     w->tools = tools_new(&tools);
-    CHECK(tools_list_json(&w->tools_json));
 }
 
 static void open_turns(struct worker *w)
@@ -219,7 +218,7 @@ static bool open_hub(struct worker *w, char error[256])
                                 .name = w->name,
                                 .capacity = s->capacity,
                                 .models = buf_str(&w->models_json),
-                                .tools = buf_str(&w->tools_json),
+                                .tools = tools_json(w->tools),
                                 .beat_ms = s->beat_ms,
                                 .dead_ms = s->dead_ms,
                                 .resolve_ms = s->resolve_ms};
@@ -280,7 +279,6 @@ static void close_all(struct worker *w)
     if (w->loop)
         loop_free(w->loop);
     buf_free(&w->models_json);
-    buf_free(&w->tools_json);
 }
 
 static void name_self(struct worker *w)
@@ -305,7 +303,6 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     log_setup(level, "worker");
     buf_init(&w.models_json, HELLO_BYTES_MAX);
-    buf_init(&w.tools_json, HELLO_BYTES_MAX);
     if (!config_load(&args, argc, argv, &w.settings, &result)) {
         if (*result.error)
             fprintf(stderr, "persai-worker: %s\n", result.error);

@@ -351,7 +351,7 @@ static void begin_call(struct turn *t, const struct store_answer *answer,
         return;
     }
     unsigned tool_count;
-    const struct tool_spec *tools = tools_specs(&tool_count);
+    const struct tool_spec *tools = tools_specs(c->tools, &tool_count);
     bool last_call = agent_last_call(&t->agent);
     if (last_call)
         tool_count = 0;
@@ -424,7 +424,8 @@ static void find_asks(struct turn *t)
     t->ask_count = 0;
     for (unsigned i = 0; i < t->assistant.call_count; i++) {
         const struct record_call *call = &t->assistant.calls[i];
-        if (t->scene.alert == NULL && tools_asks(call->tool_name, call->arguments))
+        if (t->scene.alert == NULL &&
+            tools_asks(t->config->tools, call->tool_name, call->arguments))
             t->asks[t->ask_count++] = *call;
     }
 }

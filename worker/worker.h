@@ -41,7 +41,7 @@ struct worker {
     struct turns *turns;
     struct hub *hub;
     struct http *http;
-    struct buf models_json, tools_json;
+    struct buf models_json;
     bool draining;
 };
 

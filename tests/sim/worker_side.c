@@ -118,12 +118,12 @@ struct tool_run {
 };
 
 static const struct tool_spec specs[] = {{"look", "Looks", "{}", false}};
-const struct tool_spec *tools_specs(unsigned *count)
+const struct tool_spec *tools_specs(const struct tools *t, unsigned *count)
 {
+    (void)t;
     *count = 1;
     return specs;
 }
-const struct tool_spec *tools_spec(struct str name) { return str_is(name, "look") ? specs : NULL; }
 
 static void on_tooled(struct sim_event *e)
 {

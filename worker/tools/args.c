@@ -20,6 +20,32 @@ static void list_names(const json_t *properties, struct buf *b)
     }
 }
 
+/* X(name, word): the types that are known; all else is OTHER. */
+#define TYPES(X)                                                                                   \
+    X(STRING, "string")                                                                            \
+    X(INTEGER, "integer")                                                                          \
+    X(NUMBER, "number")                                                                            \
+    X(BOOLEAN, "boolean")                                                                          \
+    X(ARRAY, "array")                                                                              \
+    X(OBJECT, "object")
+enum type {
+    TYPE_OTHER,
+#define X(name, word) TYPE_##name,
+    TYPES(X)
+#undef X
+};
+
+static enum type type_of(const json_t *schema)
+{
+    const char *word = json_string_value(json_object_get(schema, "type"));
+#define X(name, its_word)                                                                          \
+    if (word != NULL && strcmp(word, its_word) == 0)                                               \
+        return TYPE_##name;
+    TYPES(X)
+#undef X
+    return TYPE_OTHER;
+}
+
 static bool check_required(const json_t *schema, const json_t *args, struct buf *error)
 {
     const json_t *required = json_object_get(schema, "required");
@@ -56,12 +82,13 @@ json_t *args_read(const json_t *schema, struct str text, struct buf *error)
         return NULL;
     }
     json_auto_t *args = json_object();
+    bool closed = json_is_false(json_object_get(schema, "additionalProperties"));
     const char *name;
     json_t *value;
     json_object_foreach(given, name, value)
     {
         const json_t *wanted = json_object_get(properties, name);
-        if (wanted == NULL) {
+        if (wanted == NULL && closed) {
             buf_puts(error, "There is no argument ");
             text_json(error, str_of(name), 60);
             buf_puts(error, "; there are: ");
@@ -69,7 +96,7 @@ json_t *args_read(const json_t *schema, struct str text, struct buf *error)
             buf_putc(error, '.');
             return NULL;
         }
-        if (json_is_null(value))
+        if (json_is_null(value) && type_of(wanted) != TYPE_OTHER)
             continue;
         json_t *fitted = fit(wanted, name, value, error);
         if (fitted == NULL)
@@ -114,20 +141,30 @@ static json_t *as_boolean(const json_t *value)
     return json_boolean(text[0] == 't');
 }
 
+static size_t characters(const json_t *value)
+{
+    const char *text = json_string_value(value);
+    size_t count = 0;
+    for (size_t i = 0; i < json_string_length(value); i++)
+        count += ((unsigned char)text[i] & 0xc0) != 0x80;
+    return count;
+}
+
 static bool check_string(const json_t *schema, const char *name, const json_t *value,
                          struct buf *error)
 {
     json_int_t longest = json_integer_value(json_object_get(schema, "maxLength"));
     json_int_t shortest = json_integer_value(json_object_get(schema, "minLength"));
-    size_t len = json_string_length(value);
+    size_t len = characters(value);
     const json_t *words = json_object_get(schema, "enum");
     if (longest > 0 && len > (size_t)longest) {
-        buf_printf(error, "The argument \"%s\" is too long: at most %lld bytes.", name,
+        buf_printf(error, "The argument \"%s\" is too long: at most %lld characters.", name,
                    (long long)longest);
         return false;
     }
-    if (len < (size_t)shortest) {
-        buf_printf(error, "The argument \"%s\" must not be empty.", name);
+    if (shortest > 0 && len < (size_t)shortest) {
+        buf_printf(error, "The argument \"%s\" must %s.", name,
+                   len == 0 ? "not be empty" : "be longer");
         return false;
     }
     for (size_t i = 0; i < json_array_size(words); i++)
@@ -147,31 +184,53 @@ static bool check_number(const json_t *schema, const char *name, const json_t *v
     const json_t *least = json_object_get(schema, "minimum");
     const json_t *most = json_object_get(schema, "maximum");
     double number = json_number_value(value);
-    if ((least && number < json_number_value(least)) ||
-        (most && number > json_number_value(most))) {
-        buf_printf(error, "The argument \"%s\" must be from %g to %.10g.", name,
+    bool low = least && number < json_number_value(least);
+    if (!low && !(most && number > json_number_value(most)))
+        return true;
+    if (least && most)
+        buf_printf(error, "The argument \"%s\" must be from %.10g to %.10g.", name,
                    json_number_value(least), json_number_value(most));
-        return false;
+    else
+        buf_printf(error, "The argument \"%s\" must be at %s %.10g.", name, low ? "least" : "most",
+                   json_number_value(low ? least : most));
+    return false;
+}
+
+static json_t *as_type(enum type type, const json_t *value)
+{
+    switch (type) {
+    case TYPE_STRING:
+        return as_string(value);
+    case TYPE_INTEGER:
+        return as_integer(value);
+    case TYPE_BOOLEAN:
+        return as_boolean(value);
+    case TYPE_NUMBER:
+        return json_is_number(value) ? json_incref((json_t *)value) : NULL;
+    case TYPE_ARRAY:
+        return json_is_array(value) ? json_incref((json_t *)value) : NULL;
+    case TYPE_OBJECT:
+        return json_is_object(value) ? json_incref((json_t *)value) : NULL;
+    case TYPE_OTHER:
+        break;
     }
-    return true;
+    return json_incref((json_t *)value);
 }
 
 static json_t *fit(const json_t *schema, const char *name, const json_t *value, struct buf *error)
 {
-    const char *type = json_string_value(json_object_get(schema, "type"));
-    bool string = strcmp(type, "string") == 0, boolean = strcmp(type, "boolean") == 0;
-    json_t *fitted = string                         ? as_string(value)
-                     : boolean                      ? as_boolean(value)
-                     : strcmp(type, "integer") == 0 ? as_integer(value)
-                     : json_is_number(value)        ? json_incref((json_t *)value)
-                                                    : NULL;
+    enum type type = type_of(schema);
+    json_t *fitted = as_type(type, value);
     if (fitted == NULL) {
-        buf_printf(error, "The argument \"%s\" must be %s %s.", name, type[0] == 'i' ? "an" : "a",
-                   type);
+        const char *word = json_string_value(json_object_get(schema, "type"));
+        bool vowel = type == TYPE_INTEGER || type == TYPE_ARRAY || type == TYPE_OBJECT;
+        buf_printf(error, "The argument \"%s\" must be %s %s.", name, vowel ? "an" : "a", word);
         return NULL;
     }
-    bool ok = string ? check_string(schema, name, fitted, error)
-                     : boolean || check_number(schema, name, fitted, error);
+    bool number = type == TYPE_INTEGER || type == TYPE_NUMBER;
+    bool ok = type == TYPE_STRING ? check_string(schema, name, fitted, error)
+              : number            ? check_number(schema, name, fitted, error)
+                                  : true;
     if (ok)
         return fitted;
     json_decref(fitted);

@@ -1,8 +1,9 @@
 /* worker/tools/args.h: a call's arguments, checked against the tool's JSON Schema. Pure.
  *
  * Of JSON Schema it knows what tools.def uses: an object of strings, integers, numbers and booleans
- * with minLength, maxLength, minimum, maximum, enum, required, additionalProperties false. Models
- * are sloppy in ways that have one meaning: a number where a string is wanted, "10" where an
+ * with minLength, maxLength, minimum, maximum, enum, required, additionalProperties false. What it
+ * does not know (schemas of MCP servers have it) is let through: their server checks it. Models are
+ * sloppy in ways that have one meaning: a number where a string is wanted, "10" where an
  * integer is, null for "not given" are taken. All else is refused in words that tell the model what
  * to change. */
 #ifndef WORKER_TOOLS_ARGS_H

@@ -28,6 +28,9 @@ struct tools {
     struct shelf *shelf;         /* catalogs of metrics */
     struct directory *directory; /* datasources that people may see */
     struct docs *docs;           /* NULL: none */
+    struct tool_spec *offered;
+    unsigned offered_count;
+    struct buf list; /* the same as JSON */
 };
 struct tool_run {
     struct tools *tools;

@@ -33,13 +33,15 @@ static tool_fn *const functions[] = {
 };
 enum { TOOL_COUNT = sizeof specs / sizeof specs[0] };
 
-const struct tool_spec *tools_specs(unsigned *count)
+const struct tool_spec *tools_specs(const struct tools *t, unsigned *count)
 {
-    *count = TOOL_COUNT;
-    return specs;
+    *count = t->offered_count;
+    return t->offered;
 }
 
-const struct tool_spec *tools_spec(struct str name)
+struct str tools_json(const struct tools *t) { return buf_str(&t->list); }
+
+static const struct tool_spec *find(struct str name)
 {
     for (unsigned i = 0; i < TOOL_COUNT; i++)
         if (str_is(name, specs[i].name))
@@ -47,21 +49,37 @@ const struct tool_spec *tools_spec(struct str name)
     return NULL;
 }
 
-bool tools_list_json(struct buf *b)
+/* False: it would be too much for the list; it is left out. */
+static bool offer(struct tools *t, const struct tool_spec *spec)
 {
-    buf_putc(b, '[');
-    for (unsigned i = 0; i < TOOL_COUNT; i++) {
-        buf_puts(b, i > 0 ? ",{\"name\":" : "{\"name\":");
-        json_str(b, str_of(specs[i].name));
-        json_key(b, "description");
-        json_str(b, str_of(specs[i].description));
-        json_key(b, "input_schema");
-        buf_puts(b, specs[i].schema_json);
-        json_key(b, "read_only");
-        buf_puts(b, specs[i].needs_approval ? "false}" : "true}");
+    struct buf *b = &t->list;
+    size_t before = b->len;
+    buf_puts(b, t->offered_count > 0 ? ",{\"name\":" : "[{\"name\":");
+    json_str(b, str_of(spec->name));
+    json_key(b, "description");
+    json_str(b, str_of(spec->description));
+    json_key(b, "input_schema");
+    buf_puts(b, spec->schema_json);
+    json_key(b, "read_only");
+    buf_puts(b, spec->needs_approval ? "false}" : "true}");
+    if (b->overflowed || b->len == b->max_bytes) { /* the last byte is for the ] */
+        b->len = before;
+        b->overflowed = false;
+        return false;
     }
-    buf_putc(b, ']');
-    return !b->overflowed;
+    t->offered[t->offered_count++] = *spec;
+    return true;
+}
+
+static void offer_all(struct tools *t)
+{
+    free(t->offered);
+    buf_clear(&t->list);
+    t->offered = xcalloc(TOOL_COUNT, sizeof *t->offered);
+    t->offered_count = 0;
+    for (unsigned i = 0; i < TOOL_COUNT; i++)
+        CHECK(offer(t, &specs[i]));
+    buf_putc(&t->list, ']');
 }
 
 /* Parsed once; lives as long as the process. */
@@ -75,9 +93,10 @@ static const json_t *schema_of(const struct tool_spec *spec)
     return schemas[i];
 }
 
-bool tools_asks(struct str name, struct str arguments)
+bool tools_asks(const struct tools *t, struct str name, struct str arguments)
 {
-    const struct tool_spec *spec = tools_spec(name);
+    const struct tool_spec *spec = find(name);
+    (void)t;
     if (spec == NULL || !spec->needs_approval)
         return false;
     scoped(buf_free) struct buf error;
@@ -107,6 +126,8 @@ struct tools *tools_new(const struct tools_config *c)
     t->shelf = shelf_new(t);
     t->directory = directory_new(t);
     t->docs = docs_new(c->loop, c->docs);
+    buf_init(&t->list, TOOLS_JSON_MAX);
+    offer_all(t);
     return t;
 }
 
@@ -118,6 +139,8 @@ void tools_free(struct tools *t)
     shelf_free(t->shelf);
     directory_free(t->directory);
     docs_free(t->docs);
+    buf_free(&t->list);
+    free(t->offered);
     free(t->perses_url);
     t->closing = true;
     if (!t->later) /* else on_later is still to come */
@@ -298,22 +321,23 @@ void tool_cancel(struct tool_run *r)
 
 static void refuse_name(struct tool_run *r, struct str name)
 {
+    const struct tools *t = r->tools;
     scoped(buf_free) struct buf error;
-    buf_init(&error, 1024);
+    buf_init(&error, 2000);
     buf_puts(&error, "There is no tool ");
     text_json(&error, name, 60);
     const struct tool_spec *nearest = NULL;
     unsigned least = 5;
-    for (unsigned i = 0; i < TOOL_COUNT; i++) {
-        unsigned distance = text_distance(name, str_of(specs[i].name));
+    for (unsigned i = 0; i < t->offered_count; i++) {
+        unsigned distance = text_distance(name, str_of(t->offered[i].name));
         if (distance < least)
-            least = distance, nearest = &specs[i];
+            least = distance, nearest = &t->offered[i];
     }
     if (nearest != NULL)
         buf_printf(&error, "; did you mean %s?", nearest->name);
     buf_puts(&error, " The tools are: ");
-    for (unsigned i = 0; i < TOOL_COUNT; i++)
-        buf_printf(&error, "%s%s", i > 0 ? ", " : "", specs[i].name);
+    for (unsigned i = 0; i < t->offered_count; i++)
+        buf_printf(&error, "%s%s", i > 0 ? ", " : "", t->offered[i].name);
     buf_putc(&error, '.');
     run_fail(r, "unknown_tool", "%s", buf_cstr(&error));
 }
@@ -380,7 +404,7 @@ static void check_call(struct tool_run *r, const struct tool_call *c)
 {
     scoped(buf_free) struct buf error;
     buf_init(&error, 1024);
-    r->spec = tools_spec(c->tool_name);
+    r->spec = find(c->tool_name);
     if (r->spec == NULL) {
         refuse_name(r, c->tool_name);
         return;

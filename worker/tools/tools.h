@@ -35,19 +35,20 @@ struct tools_config {
 struct tools *tools_new(const struct tools_config *c);
 void tools_free(struct tools *t); /* all runs have ended or are cancelled; NULL is fine */
 
-/* The rows of tools.def, in its order. Live as long as the process. */
+/* What is offered: the rows of tools.def in its order, then the tools of MCP servers that are there
+ * now. Valid until the next pass of the loop. */
 struct tool_spec {
     const char *name, *description;
     const char *schema_json; /* JSON Schema of the arguments: {"type":"object",…} */
     bool needs_approval;     /* it changes something: the person is asked first */
 };
-const struct tool_spec *tools_specs(unsigned *count);
-const struct tool_spec *tools_spec(struct str name); /* NULL: there is no such tool */
+const struct tool_spec *tools_specs(const struct tools *t, unsigned *count);
 /* Must the person be asked before this call runs? Not for one that can't run anyway: an unknown
  * tool, arguments that don't fit. */
-bool tools_asks(struct str name, struct str arguments);
-/* GET /tools: [{"name","description","input_schema","read_only"}]. False: over b's bound. */
-bool tools_list_json(struct buf *b);
+bool tools_asks(const struct tools *t, struct str name, struct str arguments);
+enum { TOOLS_JSON_MAX = 65536 }; /* of HELLO: frames.def */
+/* GET /tools: [{"name","description","input_schema","read_only"}]. */
+struct str tools_json(const struct tools *t);
 
 enum tool_consent {
     CONSENT_NONE, /* the person was not asked, or has not decided */

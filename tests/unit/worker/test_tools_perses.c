@@ -133,10 +133,10 @@ static void without_a_yes_nothing_is_asked_of_perses(void **state)
     fixture_run(f, NULL, "save_panel", ARGS);
     fixture_expect_error(f, "refused_by_person", "said no");
     assert_int_equal(f->asked_count, 0);
-    assert_true(tools_asks(STR("save_panel"), STR(ARGS)));
-    assert_false(tools_asks(STR("save_panel"), STR("{}")));
-    assert_false(tools_asks(STR("list_metrics"), STR("{}")));
-    assert_false(tools_asks(STR("nothing"), STR("{}")));
+    assert_true(tools_asks(f->tools, STR("save_panel"), STR(ARGS)));
+    assert_false(tools_asks(f->tools, STR("save_panel"), STR("{}")));
+    assert_false(tools_asks(f->tools, STR("list_metrics"), STR("{}")));
+    assert_false(tools_asks(f->tools, STR("nothing"), STR("{}")));
 }
 
 /* What a dashboard with our panel looks like. */

@@ -1,0 +1,74 @@
+/* tests/unit/worker/test_args.c: arguments against a JSON Schema that we did not write. */
+#include "tests/unit/unit.h"
+
+#include <stdlib.h>
+#include "common/check.h"
+#include "worker/tools/args.h"
+
+static const char schema_text[] =
+    "{\"type\":\"object\",\"properties\":{"
+    "\"name\":{\"type\":\"string\",\"maxLength\":4,\"minLength\":2},"
+    "\"count\":{\"type\":\"integer\",\"minimum\":1},"
+    "\"least\":{\"type\":\"number\",\"maximum\":2.5},"
+    "\"list\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
+    "\"box\":{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"integer\"}}},"
+    "\"either\":{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"null\"}]},"
+    "\"many\":{\"type\":[\"string\",\"null\"]},"
+    "\"odd\":{\"type\":\"tuple\"},\"any\":true},\"required\":[\"name\"]}";
+
+static char *read_by(const char *schema, const char *text)
+{
+    json_auto_t *tree = json_loads(schema, 0, NULL);
+    scoped(buf_free) struct buf error;
+    buf_init(&error, 1024);
+    assert_non_null(tree);
+    json_auto_t *args = args_read(tree, str_of(text), &error);
+    return args ? json_dumps(args, JSON_COMPACT | JSON_SORT_KEYS) : str_dup(buf_str(&error));
+}
+
+static void what_is_known_is_checked_and_the_rest_is_let_through(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"{\"name\":\"ab\",\"count\":\"3\",\"list\":[1,\"x\"],\"box\":{\"a\":\"no\"}}",
+         "{\"box\":{\"a\":\"no\"},\"count\":3,\"list\":[1,\"x\"],\"name\":\"ab\"}"},
+        {"{\"name\":\"ab\",\"either\":null,\"many\":null,\"count\":null,\"odd\":[1],\"any\":{}}",
+         "{\"any\":{},\"either\":null,\"many\":null,\"name\":\"ab\",\"odd\":[1]}"},
+        {"{\"name\":\"ab\",\"unheard\":{\"of\":1}}", "{\"name\":\"ab\",\"unheard\":{\"of\":1}}"},
+        {"{\"name\":\"\xc3\xa4\xc3\xb6\xc3\xbc\xc3\x9f\"}",
+         "{\"name\":\"\xc3\xa4\xc3\xb6\xc3\xbc\xc3\x9f\"}"},
+        {"{\"name\":\"abcde\"}", "The argument \"name\" is too long: at most 4 characters."},
+        {"{\"name\":\"a\"}", "The argument \"name\" must be longer."},
+        {"{\"name\":\"\"}", "The argument \"name\" must not be empty."},
+        {"{}", "The argument \"name\" is missing."},
+        {"{\"name\":\"ab\",\"count\":0}", "The argument \"count\" must be at least 1."},
+        {"{\"name\":\"ab\",\"least\":3}", "The argument \"least\" must be at most 2.5."},
+        {"{\"name\":\"ab\",\"list\":\"x\"}", "The argument \"list\" must be an array."},
+        {"{\"name\":\"ab\",\"box\":[]}", "The argument \"box\" must be an object."},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *got = read_by(schema_text, cases[i][0]);
+        assert_string_equal(got, cases[i][1]);
+        free(got);
+    }
+}
+
+static void a_closed_schema_takes_nothing_else(void **state)
+{
+    (void)state;
+    char *got = read_by("{\"properties\":{\"a\":{}},\"additionalProperties\":false}", "{\"b\":1}");
+    assert_string_equal(got, "There is no argument \"b\"; there are: a.");
+    free(got);
+    got = read_by("{}", "{\"b\":1}");
+    assert_string_equal(got, "{\"b\":1}");
+    free(got);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_known_is_checked_and_the_rest_is_let_through),
+        cmocka_unit_test(a_closed_schema_takes_nothing_else),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
