@@ -1,5 +1,6 @@
 #include "worker/tools/directory.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
@@ -294,15 +295,16 @@ static void refuse(struct tool_run *r, const struct sheet *s, const char *kind,
     run_fail(r, s->unauthorized ? "unauthorized" : "unknown_datasource", "%s", buf_cstr(&error));
 }
 
-static bool in_conversation(const struct tool_run *r, const struct entry *e)
+/* The more, the earlier the conversation names it; 0: it does not. */
+static int in_conversation(const struct tool_run *r, const struct entry *e)
 {
     for (unsigned i = 0; i < r->path_count; i++)
         if (strcmp(r->paths[i], e->path) == 0)
-            return true;
-    return false;
+            return (int)(r->path_count - i);
+    return 0;
 }
 
-/* Of those that fit: the conversation's, then a default one, then the first. */
+/* Of those that fit: the conversation's first one, then a default one, then the first. */
 static const struct entry *choose(const struct tool_run *r, const struct sheet *s, const char *kind,
                                   const struct entry **wrong)
 {
@@ -317,7 +319,8 @@ static const struct entry *choose(const struct tool_run *r, const struct sheet *
             *wrong = wanted.len > 0 ? e : NULL;
             continue;
         }
-        int rank = str_is(wanted, e->path) ? 4 : in_conversation(r, e) ? 2 : e->by_default ? 1 : 0;
+        int place = in_conversation(r, e);
+        int rank = str_is(wanted, e->path) ? INT_MAX : place > 0 ? 1 + place : e->by_default;
         if (rank > best_rank)
             best = e, best_rank = rank;
     }
@@ -366,7 +369,7 @@ static void on_listed(struct tool_run *r, const struct sheet *s)
         row_text(b, "display", str_of(e->display));
         if (e->by_default)
             buf_puts(b, ",\"default\":true");
-        if (in_conversation(r, e))
+        if (in_conversation(r, e) > 0)
             buf_puts(b, ",\"in_conversation\":true");
         buf_putc(b, '}');
     }

@@ -232,6 +232,7 @@ static void run_logs(struct loki *l, struct buf *form)
 {
     struct tool_run *r = l->run;
     struct str direction = args_str(r->args, "direction");
+    struct span span = l->span;
     int64_t limit = args_int(r->args, "limit", LINES);
     prom_param_count(form, "limit", (uint64_t)limit);
     prom_param(form, "direction", direction.len > 0 ? direction : STR("backward"));
@@ -240,6 +241,7 @@ static void run_logs(struct loki *l, struct buf *form)
     struct rows *rows = rows_new(r, &streams_spec);
     rows->limit = streams_spec.page; /* the argument limits lines, not streams */
     rows->extra = xcalloc(1, sizeof(unsigned));
+    rows->span = span;
     rows_ask(rows, "/loki/api/v1/query_range", form);
 }
 

@@ -164,6 +164,7 @@ void pyroscope_top(struct tool_run *r)
     struct top *t = xcalloc(1, sizeof *t);
     t->functions = xcalloc(NAMES_MAX, sizeof *t->functions);
     rows->extra = t;
+    rows->span = span;
     rows->extra_free = top_free;
     rows_ask(rows, "/pyroscope/render", &form);
 }

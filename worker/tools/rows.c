@@ -6,6 +6,7 @@
 #include <string.h>
 #include "common/check.h"
 #include "worker/tools/args.h"
+#include "worker/tools/moment.h"
 #include "worker/tools/text.h"
 
 enum { ROW_BYTES_MAX = 16 * 1024, REST_BYTES = 1500, SEARCH_BYTES_MAX = 256, LABEL_MAX = 200 };
@@ -138,6 +139,10 @@ static void on_end(void *arg, enum prom_outcome outcome)
     json_str(b, str_of(r->spec->kind));
     if (!r->perses)
         row_text(b, "datasource", str_of(run->datasource));
+    if (r->span.end_ms > 0) {
+        row_moment(b, "start", r->span.start_ms);
+        row_moment(b, "end", r->span.end_ms);
+    }
     if (r->spec->head != NULL)
         r->spec->head(r, b);
     buf_printf(b, ",\"total\":%llu,\"shown\":%llu", (unsigned long long)r->total,
@@ -195,6 +200,14 @@ void row_long(struct buf *b, const char *key, struct str text, size_t max_bytes)
 void row_text(struct buf *b, const char *key, struct str text)
 {
     row_long(b, key, text, ROWS_TEXT_MAX);
+}
+
+void row_moment(struct buf *b, const char *key, int64_t unix_ms)
+{
+    json_key(b, key);
+    buf_putc(b, '"');
+    moment_rfc3339(b, unix_ms);
+    buf_putc(b, '"');
 }
 
 void row_number(struct buf *b, const char *key, double value)

@@ -9,6 +9,7 @@
 
 #include "worker/tools/items.h"
 #include "worker/tools/prom.h"
+#include "worker/tools/span.h"
 
 enum { ROWS_NOTES_MAX = 4096, ROWS_TEXT_MAX = 300 };
 
@@ -38,6 +39,7 @@ struct rows {
     struct buf search; /* lower case */
     uint64_t all, total, shown;
     bool full, cut, perses;
+    struct span span; /* what was asked for: told with the result when it is set */
     struct buf page, row, notes;
     void *extra;                     /* the tool's own */
     void (*extra_free)(void *extra); /* NULL: free() */
@@ -59,6 +61,7 @@ void rows_note(struct rows *r, const char *format, ...) __attribute__((format(pr
 /* Members of an object: "key": value, cleaned and capped. Empty strings are left out. */
 void row_text(struct buf *b, const char *key, struct str text);
 void row_long(struct buf *b, const char *key, struct str text, size_t max_bytes);
+void row_moment(struct buf *b, const char *key, int64_t unix_ms); /* RFC 3339 */
 void row_number(struct buf *b, const char *key, double value);
 /* An object of strings (labels), at most max_bytes of it; without the names in `skip` (one, or
  * NULL). */

@@ -7,7 +7,6 @@
 #include "common/check.h"
 #include "worker/tools/args.h"
 #include "worker/tools/loki.h"
-#include "worker/tools/moment.h"
 #include "worker/tools/rows.h"
 #include "worker/tools/span.h"
 #include "worker/tools/text.h"
@@ -31,12 +30,8 @@ static double big(const json_t *value)
 
 static void write_moment(struct buf *b, const char *key, double ns)
 {
-    if (!(ns > 0 && ns < 9e18))
-        return;
-    json_key(b, key);
-    buf_putc(b, '"');
-    moment_rfc3339(b, (int64_t)(ns / 1e6));
-    buf_putc(b, '"');
+    if (ns > 0 && ns < 9e18)
+        row_moment(b, key, (int64_t)(ns / 1e6));
 }
 
 /* tempo_search */
@@ -80,7 +75,9 @@ void tempo_search(struct tool_run *r)
     prom_param_count(&form, "start", (uint64_t)(span.start_ms / 1000));
     prom_param_count(&form, "end", (uint64_t)((span.end_ms + 999) / 1000));
     prom_param_count(&form, "limit", (uint64_t)args_int(r->args, "limit", TRACES));
-    rows_ask(rows_new(r, &traces_spec), "/api/search", &form);
+    struct rows *rows = rows_new(r, &traces_spec);
+    rows->span = span;
+    rows_ask(rows, "/api/search", &form);
 }
 
 /* tempo_tags */

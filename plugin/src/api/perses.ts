@@ -5,6 +5,8 @@ import { DashboardResource, ProjectResource, fetchJson } from '@perses-dev/core'
 const HEADERS = { 'Content-Type': 'application/json' };
 
 export interface PersesApi {
+  /** The path that Perses is served under, mostly empty. */
+  readonly prefix: string;
   listProjects(): Promise<readonly ProjectResource[]>;
   listDashboards(project: string): Promise<readonly DashboardResource[]>;
   getDashboard(project: string, name: string): Promise<DashboardResource>;
@@ -19,13 +21,13 @@ export function statusOf(error: unknown): number | undefined {
   return typeof status === 'number' ? status : undefined;
 }
 
-/** `prefix`: the path that Perses is served under, mostly empty. */
 export function createPersesApi(prefix: string): PersesApi {
   const projects = `${prefix}/api/v1/projects`;
   const dashboards = (project: string): string => `${projects}/${encodeURIComponent(project)}/dashboards`;
   const write = (method: 'POST' | 'PUT', url: string, body: unknown): Promise<DashboardResource> =>
     fetchJson<DashboardResource>(url, { method, headers: HEADERS, body: JSON.stringify(body) });
   return {
+    prefix,
     listProjects: () => fetchJson(projects, { headers: HEADERS }),
     listDashboards: (project) => fetchJson(dashboards(project), { headers: HEADERS }),
     getDashboard: (project, name) =>

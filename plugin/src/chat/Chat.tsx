@@ -205,8 +205,8 @@ export function Chat(props: ChatProps): ReactElement {
     inputRef.current?.focus();
   };
   const context = useMemo(
-    (): ChatContextValue => ({ conversation, sendOptions, addToDashboard }),
-    [conversation, sendOptions, addToDashboard],
+    (): ChatContextValue => ({ conversation, perses, sendOptions, addToDashboard }),
+    [conversation, perses, sendOptions, addToDashboard],
   );
   const history = (
     <History

@@ -9,7 +9,7 @@ import remarkGfm from 'remark-gfm';
 import remend from 'remend';
 
 import { CopyButton } from './CopyButton';
-import { PromQL } from './promql';
+import { Query } from './promql';
 import { plain, safeLink } from './text';
 
 const SCHEMA: Options = {
@@ -63,7 +63,7 @@ function CodeBlock({ code, language }: { code: string; language: string }): Reac
         aria-label={language === '' ? 'Code' : `Code, ${language}`}
         sx={{ m: 0, p: 1.5, pr: 6, overflowX: 'auto', fontSize: '0.8125rem' }}
       >
-        {isPromQL ? <PromQL query={code} /> : <code>{plain(code)}</code>}
+        {isPromQL ? <Query query={code} promql /> : <code>{plain(code)}</code>}
       </Box>
       <CopyButton className="copy" text={code} label="Copy the code" />
     </Box>

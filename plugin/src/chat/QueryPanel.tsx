@@ -6,13 +6,19 @@ import { TimeRangeValue } from '@perses-dev/core';
 import { Panel } from '@perses-dev/dashboards';
 import {
   DataQueriesProvider,
+  DatasourceStore,
+  DatasourceStoreContext,
   TimeRangeProvider,
+  useDatasourceStore,
+  usePluginRegistry,
   useSuggestedStepMs,
   useTimeRange,
   useTimeRangeOptionsSetting,
 } from '@perses-dev/plugin-system';
-import { ReactElement, RefObject, memo, useEffect, useMemo, useRef, useState } from 'react';
+import { ReactElement, ReactNode, RefObject, memo, useEffect, useMemo, useRef, useState } from 'react';
 
+import { DatasourceRef } from '../api/datasource';
+import { useChat } from './context';
 import { CallPanel, PanelSettings, definitionOf, queriesOf } from './panels';
 import { plain } from './text';
 
@@ -60,7 +66,42 @@ function heightOf(panel: CallPanel): number {
     case 'TimeSeriesTable':
     case 'Table':
       return 240;
+    case 'LogsTable':
+    case 'TraceTable':
+      return 280;
+    case 'TracingGanttChart':
+    case 'FlameChart':
+      return 420;
   }
+}
+
+/** Perses finds a datasource by its name in the project that the page shows. One of another project is reached by
+ *  its own path of the proxy, with the person's rights, as ever. */
+function OfProject({
+  datasource,
+  children,
+}: {
+  datasource: DatasourceRef;
+  children: ReactNode;
+}): ReactElement {
+  const { perses } = useChat();
+  const store = useDatasourceStore();
+  const { getPlugin } = usePluginRegistry();
+  const own = useMemo((): DatasourceStore => {
+    const proxyUrl = (perses?.prefix ?? '') + datasource.path;
+    return {
+      ...store,
+      getDatasource: async ({ kind }) => ({
+        default: false,
+        plugin: { kind, spec: { proxy: { kind: 'HTTPProxy', spec: { url: proxyUrl } } } },
+      }),
+      getDatasourceClient: async <Client,>({ kind }: { kind: string }): Promise<Client> => {
+        const plugin = await getPlugin('Datasource', kind);
+        return plugin.createClient({}, { proxyUrl }) as Client;
+      },
+    };
+  }, [store, getPlugin, perses, datasource.path]);
+  return <DatasourceStoreContext.Provider value={own}>{children}</DatasourceStoreContext.Provider>;
 }
 
 function Drawn({
@@ -94,9 +135,11 @@ function Drawn({
 export const QueryPanel = memo(function QueryPanel(props: {
   panel: CallPanel;
   settings: PanelSettings;
+  /** Its plugins are there: it can be drawn. */
+  ready: boolean;
   showTimeRange: boolean;
 }): ReactElement {
-  const { panel, settings, showTimeRange } = props;
+  const { panel, settings, ready, showTimeRange } = props;
   const page = useTimeRange();
   const [chosen, setChosen] = useState<TimeRangeValue>();
   const timeOptions = useTimeRangeOptionsSetting();
@@ -113,9 +156,15 @@ export const QueryPanel = memo(function QueryPanel(props: {
         </Box>
       )}
       <Box ref={ref} sx={{ height }} data-testid="query-panel">
-        {near && width !== undefined && (
+        {ready && near && width !== undefined && (
           <TimeRangeProvider timeRange={timeRange} setTimeRange={setChosen} refreshInterval="0s">
-            <Drawn panel={panel} settings={settings} width={width} />
+            {panel.datasource?.project === undefined ? (
+              <Drawn panel={panel} settings={settings} width={width} />
+            ) : (
+              <OfProject datasource={panel.datasource}>
+                <Drawn panel={panel} settings={settings} width={width} />
+              </OfProject>
+            )}
           </TimeRangeProvider>
         )}
       </Box>

@@ -28,17 +28,31 @@ import ChevronDown from 'mdi-material-ui/ChevronDown';
 import ClockIcon from 'mdi-material-ui/ClockOutline';
 import CogIcon from 'mdi-material-ui/CogOutline';
 import CompassIcon from 'mdi-material-ui/CompassOutline';
+import DatabaseIcon from 'mdi-material-ui/DatabaseOutline';
 import HandIcon from 'mdi-material-ui/HandBackRightOutline';
 import DashboardIcon from 'mdi-material-ui/ViewDashboardOutline';
 import { ReactElement, memo, useId, useMemo, useState } from 'react';
 
+import { datasourceLabel, datasourceOf } from '../api/datasource';
 import { asObject, asText, parseJson } from '../api/events';
 import { useChat, useConversation } from './context';
 import { CopyButton } from './CopyButton';
-import { CallPanel, PANEL_KINDS, PanelKind, PanelSettings, exploreLink, panelOf, previewOf } from './panels';
-import { PromQL } from './promql';
+import { useInstalled } from './installed';
+import {
+  CallPanel,
+  PANEL_KINDS,
+  PanelKind,
+  PanelSettings,
+  exploreLink,
+  isSeries,
+  panelOf,
+  previewOf,
+} from './panels';
+import { Query } from './promql';
 import { QueryPanel } from './QueryPanel';
 import { Call } from './reduce';
+import { ResultTable } from './ResultTable';
+import { rowsOf } from './rows';
 import { plain, shorten } from './text';
 
 const RAW_CHARS_MAX = 20_000;
@@ -192,15 +206,57 @@ function PanelOptions(props: {
   );
 }
 
+/** What can't be drawn here: why, and what the tool said as a table. */
+function Undrawn({ content, missing }: { content: string; missing: readonly string[] }): ReactElement {
+  const rows = useMemo(() => rowsOf(content), [content]);
+  return (
+    <Stack gap={1} sx={{ mt: 1 }} data-testid="undrawn">
+      {missing.length > 0 && (
+        <Alert severity="info" variant="outlined">
+          {`This Perses does not have the ${missing.length === 1 ? 'plugin' : 'plugins'} ${missing.join(', ')}, which would draw this: `}
+          {rows === undefined
+            ? 'the result is under the details.'
+            : 'this is what the model was told, as a table.'}
+        </Alert>
+      )}
+      {rows !== undefined && <ResultTable rows={rows} label="Result" />}
+    </Stack>
+  );
+}
+
 function QueryResult(props: { call: Call; panel: CallPanel; settings: PanelSettings }): ReactElement {
   const { call, panel, settings } = props;
+  const { missing, explorer } = useInstalled(panel);
+  if (missing !== undefined && missing.length > 0)
+    return <Undrawn content={call.result?.content ?? ''} missing={missing} />;
+  return (
+    <DrawnResult
+      call={call}
+      panel={panel}
+      settings={settings}
+      ready={missing !== undefined}
+      explorer={explorer}
+    />
+  );
+}
+
+function DrawnResult(props: {
+  call: Call;
+  panel: CallPanel;
+  settings: PanelSettings;
+  /** Its plugins are known to be there. */
+  ready: boolean;
+  explorer: boolean;
+}): ReactElement {
+  const { call, panel, settings, ready, explorer } = props;
   const { conversation, addToDashboard } = useChat();
+  const series = isSeries(panel);
   const { navigate } = useRouterContext();
   const [showTime, setShowTime] = useState(false);
   const [anchor, setAnchor] = useState<HTMLElement>();
   return (
     <Box sx={{ mt: 1 }}>
-      <QueryPanel panel={panel} settings={settings} showTimeRange={showTime} />
+      <QueryPanel panel={panel} settings={settings} ready={ready} showTimeRange={showTime} />
       <Stack direction="row" alignItems="center" gap={0.5} flexWrap="wrap" sx={{ mt: 0.5 }}>
         {addToDashboard !== undefined && (
           <Button
@@ -211,40 +267,46 @@ function QueryResult(props: { call: Call; panel: CallPanel; settings: PanelSetti
             Add to dashboard
           </Button>
         )}
-        <Button
-          size="small"
-          startIcon={<CompassIcon fontSize="inherit" />}
-          href={exploreLink(panel)}
-          onClick={(event) => {
-            if (navigate === undefined || event.metaKey || event.ctrlKey || event.shiftKey) return;
-            event.preventDefault();
-            navigate(exploreLink(panel));
-          }}
-        >
-          Open in Explore
-        </Button>
+        {explorer && (
+          <Button
+            size="small"
+            startIcon={<CompassIcon fontSize="inherit" />}
+            href={exploreLink(panel)}
+            onClick={(event) => {
+              if (navigate === undefined || event.metaKey || event.ctrlKey || event.shiftKey) return;
+              event.preventDefault();
+              navigate(exploreLink(panel));
+            }}
+          >
+            Open in Explore
+          </Button>
+        )}
         <Box sx={{ flexGrow: 1 }} />
         <CopyButton text={panel.query} label="Copy the query" />
-        <Tooltip title="Show over another time range">
-          <IconButton
-            size="small"
-            aria-label="Show over another time range"
-            aria-pressed={showTime}
-            onClick={() => setShowTime(!showTime)}
-          >
-            <ClockIcon fontSize="inherit" />
-          </IconButton>
-        </Tooltip>
-        <Tooltip title="How it is drawn">
-          <IconButton
-            size="small"
-            aria-label="How it is drawn"
-            aria-haspopup="dialog"
-            onClick={(event) => setAnchor(event.currentTarget)}
-          >
-            <CogIcon fontSize="inherit" />
-          </IconButton>
-        </Tooltip>
+        {panel.kind !== 'TracingGanttChart' && (
+          <Tooltip title="Show over another time range">
+            <IconButton
+              size="small"
+              aria-label="Show over another time range"
+              aria-pressed={showTime}
+              onClick={() => setShowTime(!showTime)}
+            >
+              <ClockIcon fontSize="inherit" />
+            </IconButton>
+          </Tooltip>
+        )}
+        {series && (
+          <Tooltip title="How it is drawn">
+            <IconButton
+              size="small"
+              aria-label="How it is drawn"
+              aria-haspopup="dialog"
+              onClick={(event) => setAnchor(event.currentTarget)}
+            >
+              <CogIcon fontSize="inherit" />
+            </IconButton>
+          </Tooltip>
+        )}
       </Stack>
       <Popover
         open={anchor !== undefined}
@@ -301,7 +363,7 @@ function Approval({ call }: { call: Call }): ReactElement {
           <Typography variant="body2" color="text.secondary">
             Preview: {plain(preview.panel.title)}
           </Typography>
-          <QueryPanel panel={preview.panel} settings={preview.settings} showTimeRange={false} />
+          <QueryPanel panel={preview.panel} settings={preview.settings} ready showTimeRange={false} />
         </Box>
       )}
       <Raw title="Arguments" text={pretty(call.args)} />
@@ -345,6 +407,7 @@ export const ToolCard = memo(function ToolCard(props: {
   const content = call.result?.content ?? '';
   const error = call.state === 'failed' ? (asObject(parseJson(content))?.['error'] ?? content) : undefined;
   const chosen = useMemo(() => settings ?? {}, [settings]);
+  const datasource = datasourceOf(call.result?.datasource ?? '');
   return (
     <Card
       component="section"
@@ -361,15 +424,24 @@ export const ToolCard = memo(function ToolCard(props: {
         {call.result !== undefined && call.result.durationMs > 0 && (
           <Chip size="small" variant="outlined" label={durationText(call.result.durationMs)} />
         )}
+        {datasource !== undefined && (
+          <Chip
+            size="small"
+            variant="outlined"
+            icon={<DatabaseIcon />}
+            label={plain(datasourceLabel(datasource))}
+            title={datasource.path}
+            data-testid="used-datasource"
+          />
+        )}
         <Typography
           variant="body2"
           component="span"
           color="text.secondary"
           noWrap
           sx={{ flexGrow: 1, minWidth: 0 }}
-          title={panel?.datasource}
         >
-          {panel === undefined ? plain(shorten(summaryOf(call.args), 200)) : (panel.datasource ?? '')}
+          {panel === undefined && plain(shorten(summaryOf(call.args), 200))}
         </Typography>
         <IconButton
           size="small"
@@ -386,7 +458,7 @@ export const ToolCard = memo(function ToolCard(props: {
       </Stack>
       {panel !== undefined && (
         <Box sx={{ mt: 0.5 }}>
-          <PromQL query={panel.query} />
+          <Query query={panel.query} promql={panel.plugin === 'PrometheusTimeSeriesQuery'} />
         </Box>
       )}
       {error !== undefined && (

@@ -1,11 +1,14 @@
 // What the parts of a chat share: the store, and what the surroundings can do.
 import { createContext, useContext, useSyncExternalStore } from 'react';
 
+import { PersesApi } from '../api/perses';
 import { Conversation, ConversationState, SendOptions } from './conversation';
 import { CallPanel, PanelSettings } from './panels';
 
 export interface ChatContextValue {
   readonly conversation: Conversation;
+  /** Perses's own API, for what is picked from it. */
+  readonly perses?: PersesApi;
   /** The datasource, time and context of the next question; undefined: no datasource is chosen. */
   readonly sendOptions: () => SendOptions | undefined;
   /** Opens the dialog that writes panels into a dashboard. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { definitionOf, exploreLink, panelOf, parseSettings, timeOf } from './panels';
+import { definitionOf, exploreLink, explorerOf, panelOf, parseSettings, pluginsOf, timeOf } from './panels';
 import { Call } from './reduce';
 
 const AT = '2026-03-01T12:00:00.000Z';
@@ -48,7 +48,7 @@ describe('panelOf', () => {
       kind: 'TimeSeriesChart',
       mode: 'range',
       query: 'up',
-      datasource: 'prom',
+      datasource: { path: '/proxy/globaldatasources/prom', name: 'prom' },
       minStep: '15s',
     });
     expect(panel?.timeRange).toEqual({ start: new Date(NOW - 3_600_000), end: new Date(NOW) });
@@ -101,7 +101,7 @@ describe('panelOf', () => {
     expect(panelOf(call, AT, undefined)).toBeUndefined();
   });
 
-  it.each(['https://evil.example/', '/proxy/globaldatasources/../x', '/proxy/projects/p/datasources/x', ''])(
+  it.each(['https://evil.example/', '/proxy/globaldatasources/..', '/proxy/projects/../datasources/x', ''])(
     'takes no address from a call: %s',
     (path) => {
       expect(
@@ -109,6 +109,112 @@ describe('panelOf', () => {
       ).toBeUndefined();
     },
   );
+});
+
+describe('logs, traces and profiles', () => {
+  const CPU = 'process_cpu:cpu:nanoseconds:cpu:nanoseconds';
+  const through = (call: Call): unknown => {
+    const panel = panelOf(call, AT, { kind: 'Table' });
+    return panel && definitionOf(panel).spec;
+  };
+  const query = (kind: string, plugin: string, spec: unknown): unknown => ({
+    queries: [{ kind, spec: { plugin: { kind: plugin, spec } } }],
+  });
+  const source = (kind: string): unknown => ({ kind, name: 'prom' });
+
+  it('are drawn by the panels of their kinds, by their own queries', () => {
+    const lines = callOf('loki_query', { query: ' {job="api"} |= "x"', direction: 'forward' });
+    expect(through(lines)).toMatchObject({
+      plugin: { kind: 'LogsTable' },
+      ...(query('LogQuery', 'LokiLogQuery', {
+        query: '{job="api"} |= "x"',
+        direction: 'forward',
+        datasource: source('LokiDatasource'),
+      }) as object),
+    });
+    expect(through(callOf('tempo_search', { query: '{ status = error }', limit: 5 }))).toMatchObject({
+      plugin: { kind: 'TraceTable' },
+      ...(query('TraceQuery', 'TempoTraceQuery', {
+        query: '{ status = error }',
+        limit: 5,
+        datasource: source('TempoDatasource'),
+      }) as object),
+    });
+    expect(through(callOf('tempo_trace', { trace_id: 'ab12' }))).toMatchObject({
+      plugin: { kind: 'TracingGanttChart' },
+      ...(query('TraceQuery', 'TempoTraceQuery', { query: 'ab12' }) as object),
+    });
+    const top = callOf('pyroscope_top_functions', { query: `${CPU}{service_name="shop", pod=~"a\\"b.*"}` });
+    expect(through(top)).toMatchObject({
+      plugin: { kind: 'FlameChart' },
+      ...(query('ProfileQuery', 'PyroscopeProfileQuery', {
+        profileType: CPU,
+        filters: [
+          { labelName: 'service_name', operator: '=', labelValue: 'shop' },
+          { labelName: 'pod', operator: '=~', labelValue: 'a\\"b.*' },
+        ],
+        datasource: source('PyroscopeDatasource'),
+      }) as object),
+    });
+  });
+
+  it('draws a log query of numbers as series, in the way that was chosen', () => {
+    const rate = callOf('loki_query', { query: 'sum(rate({job="api"}[5m]))' });
+    expect(panelOf(rate, AT, undefined)?.kind).toBe('TimeSeriesChart');
+    expect(through(rate)).toMatchObject({
+      plugin: { kind: 'Table' },
+      ...(query('TimeSeriesQuery', 'LokiTimeSeriesQuery', {
+        query: 'sum(rate({job="api"}[5m]))',
+      }) as object),
+    });
+  });
+
+  it('takes the time that the tool says it asked for', () => {
+    const content = '{"kind":"logs","start":"2026-03-01T10:00:00Z","end":"2026-03-01T10:30:00Z"}';
+    const lines = callOf('loki_query', { query: '{a="b"}', start: 'yesterday 14:00' }, content);
+    expect(panelOf(lines, AT, undefined)?.timeRange).toEqual({
+      start: new Date('2026-03-01T10:00:00Z'),
+      end: new Date('2026-03-01T10:30:00Z'),
+    });
+  });
+
+  it.each([
+    callOf('tempo_trace', { trace_id: '../x' }),
+    callOf('pyroscope_top_functions', { query: 'cpu' }),
+    callOf('pyroscope_top_functions', { query: `${CPU}{a=b}` }),
+    callOf('loki_labels', { query: '{a="b"}' }),
+    callOf('constructor', { query: 'up' }),
+  ])('draws nothing that the query plugins could not run', (call) => {
+    expect(panelOf(call, AT, undefined)).toBeUndefined();
+  });
+
+  it('names the plugins that it needs and its explorer; Explore finds global datasources only', () => {
+    const call = callOf('tempo_search', { query: '{}' });
+    const panel = panelOf(call, AT, undefined);
+    if (panel === undefined) throw new Error('no panel');
+    expect(pluginsOf(panel).map(({ kind, name }) => `${kind} ${name}`)).toEqual([
+      'Panel TraceTable',
+      'TraceQuery TempoTraceQuery',
+      'Datasource TempoDatasource',
+    ]);
+    expect(explorerOf(panel)).toBe('TempoExplorer');
+    const url = new URL(exploreLink(panel), 'https://perses.example');
+    expect(url.searchParams.get('explorer')).toBe('Tempo-TempoExplorer');
+    expect(JSON.parse(url.searchParams.get('data') ?? '')).toMatchObject({
+      queries: [{ kind: 'TraceQuery' }],
+    });
+    const { links } = definitionOf(panel).spec.plugin.spec as { links: { trace: string } };
+    expect(links.trace).toMatch(
+      /^\/explore\?explorer=Tempo-TempoExplorer&data=.*\$\{traceId\}.*\$\{datasourceName\}/,
+    );
+    const own = panelOf(
+      callOf('tempo_search', { query: '{}' }, '{}', '/proxy/projects/p/datasources/t'),
+      AT,
+      undefined,
+    );
+    expect(own?.datasource).toEqual({ path: '/proxy/projects/p/datasources/t', name: 't', project: 'p' });
+    expect(own && explorerOf(own)).toBeUndefined();
+  });
 });
 
 describe('a definition', () => {

@@ -6,15 +6,60 @@ import {
   QueryDefinition,
   TimeRangeValue,
   UnknownSpec,
+  isValidTraceId,
 } from '@perses-dev/core';
 
+import { DatasourceRef, datasourceOf, globalPath } from '../api/datasource';
 import { asObject, asText, parseJson } from '../api/events';
 import { Call } from './reduce';
 
 export type PanelKind = 'TimeSeriesChart' | 'StatChart' | 'Table';
 
-/** What a tool may save besides. */
-export type SavedKind = PanelKind | 'GaugeChart' | 'TimeSeriesTable';
+/** What a tool may save besides, and what logs, traces and profiles are drawn with. */
+export type SavedKind =
+  | PanelKind
+  | 'GaugeChart'
+  | 'TimeSeriesTable'
+  | 'LogsTable'
+  | 'TraceTable'
+  | 'TracingGanttChart'
+  | 'FlameChart';
+
+/** Perses's query plugins: what they bring, and what they ask. */
+const SOURCES = {
+  PrometheusTimeSeriesQuery: {
+    type: 'TimeSeriesQuery',
+    datasource: 'PrometheusDatasource',
+    explorer: 'PrometheusExplorer',
+    module: 'Prometheus',
+  },
+  LokiTimeSeriesQuery: {
+    type: 'TimeSeriesQuery',
+    datasource: 'LokiDatasource',
+    explorer: 'LokiExplorer',
+    module: 'Loki',
+  },
+  LokiLogQuery: {
+    type: 'LogQuery',
+    datasource: 'LokiDatasource',
+    explorer: 'LokiExplorer',
+    module: 'Loki',
+  },
+  TempoTraceQuery: {
+    type: 'TraceQuery',
+    datasource: 'TempoDatasource',
+    explorer: 'TempoExplorer',
+    module: 'Tempo',
+  },
+  PyroscopeProfileQuery: {
+    type: 'ProfileQuery',
+    datasource: 'PyroscopeDatasource',
+    explorer: 'PyroscopeExplorer',
+    module: 'Pyroscope',
+  },
+} as const;
+
+export type QueryPlugin = keyof typeof SOURCES;
 
 /** What the person chose for a panel; kept with the conversation. */
 export interface PanelSettings {
@@ -29,19 +74,18 @@ export interface PanelSettings {
 
 export interface CallPanel {
   readonly kind: SavedKind;
+  readonly plugin: QueryPlugin;
+  /** As the person reads it. */
   readonly query: string;
+  /** As the query plugin takes it; else just the query. */
+  readonly spec?: UnknownSpec;
   readonly mode: 'range' | 'instant';
-  readonly datasource: string | undefined;
+  readonly datasource: DatasourceRef | undefined;
   /** What the call asked for; undefined: the time that the page shows. */
   readonly timeRange: TimeRangeValue | undefined;
   readonly minStep: string | undefined;
   readonly title: string;
 }
-
-const QUERY_TOOLS: Readonly<Record<string, 'range' | 'instant'>> = {
-  execute_range_query: 'range',
-  execute_instant_query: 'instant',
-};
 
 export const PANEL_KINDS: ReadonlyArray<{ kind: PanelKind; label: string }> = [
   { kind: 'TimeSeriesChart', label: 'Time series' },
@@ -99,24 +143,21 @@ export function previewOf(
   if (call.name !== 'save_panel' || asked === undefined || query === '') return undefined;
   const kind = asText(asked['kind']) || 'TimeSeriesChart';
   const named = asText(asked['datasource']) || datasource;
-  const name = nameOfPath(named) ?? nameOfPath(`/proxy/globaldatasources/${named}`);
-  if (!SAVED_KINDS.has(kind) || name === undefined) return undefined;
+  const found = datasourceOf(named) ?? datasourceOf(globalPath(named));
+  if (!SAVED_KINDS.has(kind) || found === undefined) return undefined;
   return {
     panel: {
       kind: kind as SavedKind,
+      plugin: 'PrometheusTimeSeriesQuery',
       query,
       mode: 'range',
-      datasource: name,
+      datasource: found,
       timeRange: undefined,
       minStep: undefined,
       title: asText(asked['title']) || query,
     },
     settings: parseSettings({ unit: asked['unit'] }) ?? {},
   };
-}
-
-function nameOfPath(path: string): string | undefined {
-  return /^\/proxy\/globaldatasources\/([A-Za-z0-9_.-]{1,75})$/.exec(path)?.[1];
 }
 
 /** The tools answer with what they really asked: times made absolute, the step that was raised. */
@@ -135,43 +176,119 @@ function rangeOf(
   return { start: first, end: last };
 }
 
-export function panelOf(call: Call, at: string, settings: PanelSettings | undefined): CallPanel | undefined {
-  const mode = QUERY_TOOLS[call.name];
-  const asked = asObject(call.args);
-  const query = asText(asked?.['query']);
-  if (mode === undefined || asked === undefined || query === '') return undefined;
-  const result = asObject(parseJson(call.result?.content ?? '')) ?? {};
-  const asOf = Date.parse(at);
-  const nowMs = Number.isNaN(asOf) ? Date.now() : asOf;
+/** What a tool's call and its answer say; the time is what the tool says that it asked for. */
+interface Asked {
+  readonly args: Readonly<Record<string, unknown>>;
+  readonly result: Readonly<Record<string, unknown>>;
+  readonly query: string;
+  readonly nowMs: number;
+}
+
+type Drawing = Pick<CallPanel, 'kind' | 'plugin'> & Partial<CallPanel>;
+
+function instant({ args, result, nowMs }: Asked): Drawing {
   const series = Array.isArray(result['series']) ? result['series'].length : undefined;
-  const instantKind: PanelKind = series === 1 ? 'StatChart' : 'Table';
-  const drawn = mode === 'range' ? 'TimeSeriesChart' : instantKind;
-  const instant = timeOf(result['time'] ?? asked['time'], nowMs);
-  const timeRange =
-    mode === 'range'
-      ? rangeOf(asked, result, nowMs)
-      : instant && { start: new Date(instant.getTime() - 3_600_000), end: instant };
-  const step = asText(asked['step']);
+  const at = timeOf(result['time'] ?? args['time'], nowMs);
   return {
-    kind: settings?.kind ?? drawn,
-    query,
-    mode,
-    datasource: nameOfPath(call.result?.datasource ?? ''),
-    timeRange: timeRange ?? undefined,
-    minStep: durationMs(step) === undefined ? undefined : step,
-    title: query,
+    kind: series === 1 ? 'StatChart' : 'Table',
+    plugin: 'PrometheusTimeSeriesQuery',
+    mode: 'instant',
+    timeRange: at && { start: new Date(at.getTime() - 3_600_000), end: at },
   };
 }
 
+function logs({ args, query }: Asked): Drawing {
+  // A query of log lines begins with its selector, one of numbers with a function.
+  if (!query.startsWith('{')) return { kind: 'TimeSeriesChart', plugin: 'LokiTimeSeriesQuery' };
+  const direction = args['direction'] === 'forward' ? 'forward' : 'backward';
+  return { kind: 'LogsTable', plugin: 'LokiLogQuery', spec: { query, direction } };
+}
+
+function traces({ args, query }: Asked): Drawing {
+  const limit = Number(args['limit']);
+  const some = Number.isInteger(limit) && limit > 0 ? { limit } : {};
+  return { kind: 'TraceTable', plugin: 'TempoTraceQuery', spec: { query, ...some } };
+}
+
+const MATCHER = /^\s*([A-Za-z_][\w.]*)\s*(=~|!~|!=|=)\s*"((?:[^"\\]|\\.)*)"\s*(?:,|$)/;
+
+/** `TYPE{label="value",…}` as the query plugin takes it, in parts; undefined: it can't. */
+function profile({ query }: Asked): Drawing | undefined {
+  const [, profileType, inside = ''] = /^([\w.-]+(?::[\w.-]+){4})\s*(?:\{(.*)\})?$/s.exec(query) ?? [];
+  if (profileType === undefined) return undefined;
+  const filters: UnknownSpec[] = [];
+  for (let rest = inside; rest.trim() !== '';) {
+    const match = MATCHER.exec(rest);
+    if (match === null) return undefined;
+    filters.push({ labelName: match[1], operator: match[2], labelValue: match[3] });
+    rest = rest.slice(match[0].length);
+  }
+  return { kind: 'FlameChart', plugin: 'PyroscopeProfileQuery', spec: { profileType, filters } };
+}
+
+/** The tools whose calls are drawn, and the argument that is the query. */
+const DRAWN: Readonly<Record<string, { argument: string; draw: (asked: Asked) => Drawing | undefined }>> = {
+  execute_range_query: {
+    argument: 'query',
+    draw: () => ({ kind: 'TimeSeriesChart', plugin: 'PrometheusTimeSeriesQuery' }),
+  },
+  execute_instant_query: { argument: 'query', draw: instant },
+  loki_query: { argument: 'query', draw: logs },
+  tempo_search: { argument: 'query', draw: traces },
+  tempo_trace: {
+    argument: 'trace_id',
+    draw: ({ query }) =>
+      isValidTraceId(query) ? { kind: 'TracingGanttChart', plugin: 'TempoTraceQuery' } : undefined,
+  },
+  pyroscope_top_functions: { argument: 'query', draw: profile },
+};
+
+export function panelOf(call: Call, at: string, settings: PanelSettings | undefined): CallPanel | undefined {
+  const tool = Object.hasOwn(DRAWN, call.name) ? DRAWN[call.name] : undefined;
+  const args = asObject(call.args);
+  const query = asText(args?.[tool?.argument ?? '']).trim();
+  if (tool === undefined || args === undefined || query === '') return undefined;
+  const result = asObject(parseJson(call.result?.content ?? '')) ?? {};
+  const asOf = Date.parse(at);
+  const nowMs = Number.isNaN(asOf) ? Date.now() : asOf;
+  const drawing = tool.draw({ args, result, query, nowMs });
+  if (drawing === undefined) return undefined;
+  const step = asText(args['step']);
+  const panel: CallPanel = {
+    query,
+    mode: 'range',
+    datasource: datasourceOf(call.result?.datasource ?? ''),
+    timeRange: drawing.mode === 'instant' ? undefined : rangeOf(args, result, nowMs),
+    minStep: durationMs(step) === undefined ? undefined : step,
+    title: query,
+    ...drawing,
+  };
+  return isSeries(panel) && settings?.kind !== undefined ? { ...panel, kind: settings.kind } : panel;
+}
+
+/** Series of numbers can be drawn in several ways, other things in one. */
+export function isSeries(panel: CallPanel): boolean {
+  return SOURCES[panel.plugin].type === 'TimeSeriesQuery';
+}
+
+/** The plugins that must be there for it to be drawn. */
+export function pluginsOf(panel: CallPanel): ReadonlyArray<{ readonly kind: string; readonly name: string }> {
+  const { type, datasource } = SOURCES[panel.plugin];
+  return [
+    { kind: 'Panel', name: panel.kind },
+    { kind: type, name: panel.plugin },
+    { kind: 'Datasource', name: datasource },
+  ];
+}
+
 export function queriesOf(panel: CallPanel): QueryDefinition[] {
+  const { type, datasource: kind } = SOURCES[panel.plugin];
   const spec: UnknownSpec = {
-    query: panel.query,
-    ...(panel.datasource === undefined
-      ? {}
-      : { datasource: { kind: 'PrometheusDatasource', name: panel.datasource } }),
+    ...(panel.spec ?? { query: panel.query }),
+    ...(panel.datasource === undefined ? {} : { datasource: { kind, name: panel.datasource.name } }),
     ...(panel.minStep === undefined ? {} : { minStep: panel.minStep }),
   };
-  return [{ kind: 'TimeSeriesQuery', spec: { plugin: { kind: 'PrometheusTimeSeriesQuery', spec } } }];
+  return [{ kind: type, spec: { plugin: { kind: panel.plugin, spec } } }];
 }
 
 function pluginSpec(panel: CallPanel, settings: PanelSettings): UnknownSpec {
@@ -218,6 +335,21 @@ function pluginSpec(panel: CallPanel, settings: PanelSettings): UnknownSpec {
           { name: 'value', header: 'Value', align: 'right', sort: 'desc' },
         ],
       };
+    case 'LogsTable':
+      return { time: true, wrap: true, enableDetails: true };
+    case 'TraceTable':
+      return panel.datasource?.project === undefined ? { links: { trace: TRACE_LINK } } : {};
+    case 'TracingGanttChart':
+      return {};
+    case 'FlameChart':
+      return {
+        palette: 'package-name',
+        showSettings: false,
+        showSeries: false,
+        showTable: true,
+        showFlameGraph: true,
+        traceHeight: 25,
+      };
   }
 }
 
@@ -254,13 +386,22 @@ export function parseSettings(value: unknown): PanelSettings | undefined {
   };
 }
 
+function explorerAddress(panel: CallPanel, data: unknown): URLSearchParams {
+  const { module, explorer } = SOURCES[panel.plugin];
+  return new URLSearchParams({ explorer: `${module}-${explorer}`, data: JSON.stringify(data) });
+}
+
+/** The name of the explorer that can show it, should it be there; Explore knows global datasources only. */
+export function explorerOf(panel: CallPanel): string | undefined {
+  return panel.datasource?.project === undefined ? SOURCES[panel.plugin].explorer : undefined;
+}
+
 /** The address of Perses's own explorer with this query; only names and the query go into it. */
 export function exploreLink(panel: CallPanel): string {
-  const data = { tab: panel.mode === 'range' ? 'graph' : 'table', queries: queriesOf(panel) };
-  const query = new URLSearchParams({
-    explorer: 'Prometheus-PrometheusExplorer',
-    data: JSON.stringify(data),
-  });
+  const { type } = SOURCES[panel.plugin];
+  const queries = queriesOf(panel);
+  const tab = panel.mode === 'range' ? 'graph' : 'table';
+  const query = explorerAddress(panel, type === 'TimeSeriesQuery' ? { tab, queries } : { queries });
   const range = panel.timeRange;
   if (range !== undefined && 'start' in range) {
     query.set('start', String(range.start.getTime()));
@@ -268,3 +409,17 @@ export function exploreLink(panel: CallPanel): string {
   }
   return `/explore?${query.toString()}`;
 }
+
+/** Where a trace in a table leads; Perses puts the names in. */
+const TRACE_LINK = exploreLink({
+  kind: 'TracingGanttChart',
+  plugin: 'TempoTraceQuery',
+  query: 'TRACEID',
+  mode: 'range',
+  datasource: { path: '', name: 'DATASOURCENAME' },
+  timeRange: undefined,
+  minStep: undefined,
+  title: '',
+})
+  .replace('TRACEID', '${traceId}')
+  .replace('DATASOURCENAME', '${datasourceName}');

@@ -1,4 +1,4 @@
-// PromQL, highlighted by Prometheus's own grammar; no editor behind it.
+// A query. PromQL is highlighted by Prometheus's own grammar; no editor behind it.
 import { highlightCode, tagHighlighter, tags } from '@lezer/highlight';
 import { Box, useTheme } from '@mui/material';
 import { parser } from '@prometheus-io/lezer-promql';
@@ -18,11 +18,11 @@ const highlighter = tagHighlighter([
 /** Parsing takes time in proportion to the text; what is longer is shown as it is. */
 const HIGHLIGHT_CHARS_MAX = 8_000;
 
-export function PromQL({ query }: { query: string }): ReactElement {
+export function Query({ query, promql }: { query: string; promql: boolean }): ReactElement {
   const theme = useTheme();
   const parts = useMemo((): ReactNode => {
     const text = plain(query);
-    if (text.length > HIGHLIGHT_CHARS_MAX) return text;
+    if (!promql || text.length > HIGHLIGHT_CHARS_MAX) return text;
     const nodes: ReactNode[] = [];
     highlightCode(
       text,
@@ -42,7 +42,7 @@ export function PromQL({ query }: { query: string }): ReactElement {
       () => nodes.push('\n'),
     );
     return nodes;
-  }, [query]);
+  }, [query, promql]);
   const dark = theme.palette.mode === 'dark';
   return (
     <Box

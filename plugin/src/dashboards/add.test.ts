@@ -33,6 +33,7 @@ function dashboardOf(version: number): DashboardResource {
 function apiOf(refuseTimes: number, status: number): PersesApi & { version: number } {
   const api = {
     version: 1,
+    prefix: '',
     listProjects: vi.fn(),
     listDashboards: vi.fn(),
     getDashboard: vi.fn(async () => dashboardOf(api.version)),

@@ -93,6 +93,30 @@ static void a_call_goes_to_a_datasource_of_its_kind(void **state)
     fixture_expect_error(f, "unknown_datasource", "is a TempoDatasource");
 }
 
+/* Of two of a kind in the conversation: the one that it names first. */
+static void the_conversations_order_decides(void **state)
+{
+    struct fixture *f = *state;
+    static const struct str paths[] = {
+        {"/proxy/globaldatasources/prom", 29},
+        {"/proxy/globaldatasources/logs", 29},
+        {"/proxy/projects/shop/datasources/logs", 37},
+    };
+    const struct answer script[] = {
+        GLOBALS,
+        LOCALS,
+        {.path = "/loki/api/v1/labels", .status = 200, .body = STR("{\"data\":[\"job\"]}")},
+        {0}};
+    f->paths = paths;
+    f->path_count = 3;
+    fixture_run(f, script, "loki_labels", "{}"); /* not the default one, which comes later */
+    assert_string_equal(f->datasource, "/proxy/globaldatasources/logs");
+    f->paths = paths + 2;
+    f->path_count = 1;
+    fixture_run(f, script, "loki_labels", "{}");
+    assert_string_equal(f->datasource, "/proxy/projects/shop/datasources/logs");
+}
+
 static void without_a_list_there_is_a_clear_error(void **state)
 {
     struct fixture *f = *state;
@@ -132,6 +156,7 @@ static void logs_are_read(void **state)
                      "500\\u202e\\u0000x\"],[\"1699999980000000000\",\"b\",{\"a\":\"1\"}]]}]}}")},
         {0}};
     fixture_run(f, script, "loki_query", "{\"query\":\"{job=\\\"api\\\"} |= `}`\",\"limit\":2}");
+    expect(f, "\"start\":\"2023-11-14T21:13:20Z\",\"end\":\"2023-11-14T22:13:20Z\"");
     expect(f, "\"lines_total\":2");
     expect(f, "{\"stream\":{\"job\":\"api\"},\"lines\":[[\"2023-11-14T22:13:10Z\",\"GET / 500 x\"],"
               "[\"2023-11-14T22:13:00Z\",\"b\"]]}");
@@ -234,6 +259,7 @@ static void traces_are_found_and_summarised(void **state)
          .body = STR("{\"tagValues\":[{\"type\":\"string\",\"value\":\"shop\"}]}")},
         {0}};
     fixture_run(f, script, "tempo_search", "{\"query\":\"{ duration > 100ms }\"}");
+    expect(f, "\"start\":\"2023-11-14T21:13:20Z\",\"end\":\"2023-11-14T22:13:20Z\"");
     expect(f, "{\"trace_id\":\"ab12\",\"service\":\"shop\",\"name\":\"GET /\",\"start\":\"2023-11-"
               "14T22:13:10Z\",\"duration_ms\":120,\"spans_matched\":3}");
     fixture_run(f, script, "tempo_trace", "{\"trace_id\":\"ab12\"}");
@@ -274,6 +300,7 @@ static void profiles_are_summed_by_function(void **state)
     assert_string_equal(asked(f, "ProfileTypes")->body,
                         "{\"start\":1699996400000,\"end\":1700000000000}");
     fixture_run(f, script, "pyroscope_top_functions", "{\"query\":\"process_cpu:cpu{}\"}");
+    expect(f, "\"start\":\"2023-11-14T21:13:20Z\",\"end\":\"2023-11-14T22:13:20Z\"");
     expect(f,
            "\"unit\":\"samples\",\"sum\":100,\"total\":2,\"shown\":2,\"functions\":[{\"function\":"
            "\"work\",\"self\":90,\"self_percent\":90,\"total\":90},{\"function\":\"main\",\"self\":"
@@ -424,6 +451,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(datasources_are_found_and_named),
         T(a_call_goes_to_a_datasource_of_its_kind),
+        T(the_conversations_order_decides),
         T(without_a_list_there_is_a_clear_error),
         T(logs_are_read),
         T(dear_and_blanket_log_queries_are_refused),

@@ -52,6 +52,8 @@ struct fixture {
     json_t *json;
     char datasource[300];
     struct secret *token;
+    const struct str *paths; /* the conversation's datasources */
+    unsigned path_count;
 };
 
 static const struct str fixture_paths[] = {
@@ -195,6 +197,8 @@ static inline struct fixture *fixture_new(void)
                                       .running_max = 64};
     f->tools = tools_new(&f->config);
     f->token = secret_new(STR("canary-token"));
+    f->paths = fixture_paths;
+    f->path_count = 2;
     return f;
 }
 
@@ -249,8 +253,8 @@ static inline struct tool_run *fixture_start(struct fixture *f, const char *name
         .consent = f->consent,
         .tool_name = str_of(name),
         .arguments = str_of(arguments),
-        .datasources = fixture_paths,
-        .datasource_count = 2,
+        .datasources = f->paths,
+        .datasource_count = f->path_count,
         .project = str_of(f->project),
         .token = f->token,
         .now_ms = NOW_S * (int64_t)1000,
