@@ -61,6 +61,17 @@ static const char *good_answer(const char *handler)
                "session\",\"content\":{\"application/json\":{\"schema\":{\"type\":\"object\","
                "\"required\":[\"session_id\"],\"properties\":{\"session_id\":{\"type\":\"string\"}}"
                "}}}}";
+    if (strcmp(handler, "sessions_get") == 0)
+        return "\"200\":{\"description\":\"The conversation, with every "
+               "message\",\"content\":{\"application/json\":{\"schema\":{\"type\":\"object\","
+               "\"properties\":{\"session_id\":{\"type\":\"string\"},\"title\":{\"type\":"
+               "\"string\"},\"usage\":{\"type\":\"object\",\"description\":\"of all its turns; "
+               "each "
+               "answer of a model has its own\",\"properties\":{\"input_tokens\":{\"type\":"
+               "\"integer\"},\"output_tokens\":{\"type\":\"integer\"},\"cached_input_tokens\":{"
+               "\"type\":\"integer\",\"description\":\"of the input tokens\"},\"cost\":{\"type\":"
+               "\"number\",\"description\":\"in dollars; only of models with "
+               "prices\"}}},\"messages\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}}}}}}}";
     if (strcmp(handler, "turns_resume") == 0)
         return "\"202\":{\"description\":\"Decided, or decided so before; the stream goes on "
                "behind "

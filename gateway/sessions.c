@@ -97,13 +97,10 @@ static void write_turn(struct buf *b, const struct store_session *s)
     buf_putc(b, '}');
 }
 
-static void write_usage(struct buf *b, uint64_t input, uint64_t output)
+static void write_usage(struct buf *b, const struct usage *u)
 {
     json_key(b, "usage");
-    buf_putc(b, '{');
-    field_number(b, "input_tokens", input);
-    field_number(b, "output_tokens", output);
-    buf_putc(b, '}');
+    usage_json(b, u);
 }
 
 static void write_calls(struct buf *b, const struct record_message *m)
@@ -156,7 +153,7 @@ static void write_message(struct buf *b, const struct store_message *m)
         field(b, "reasoning", r->reasoning);
         field(b, "stop_reason", r->stop_reason);
         field(b, "model", r->model);
-        write_usage(b, r->input_tokens, r->output_tokens);
+        write_usage(b, &r->usage);
         write_calls(b, r);
     }
     if (r->role == ROLE_TOOL)
@@ -309,7 +306,7 @@ static void on_session(void *arg, enum err err, const struct store_answer *a)
     buf_putc(&b, '{');
     write_summary(&b, s);
     write_settings(&b, s->settings);
-    write_usage(&b, s->input_tokens, s->output_tokens);
+    write_usage(&b, &s->usage);
     write_turn(&b, s);
     json_key(&b, "messages");
     buf_putc(&b, '[');

@@ -200,24 +200,22 @@ bool event_tools_complete(struct buf *b, struct str step_id, const struct record
 }
 
 static void turn_body(struct buf *b, struct id turn, const struct record_message *assistant,
-                      uint64_t input_tokens, uint64_t output_tokens)
+                      const struct usage *usage)
 {
     buf_puts(b, ",\"turn\":{");
     field_id(b, "turn_id", turn);
     buf_puts(b, ",\"output_message\":{\"role\":\"assistant\"");
     field(b, "content", assistant->content);
     field(b, "stop_reason", assistant->stop_reason);
-    buf_puts(b, "},\"usage\":{");
-    field_u64(b, "input_tokens", input_tokens);
-    field_u64(b, "output_tokens", output_tokens);
-    buf_putc(b, '}');
+    buf_puts(b, "},\"usage\":");
+    usage_json(b, usage);
 }
 
 bool event_turn_complete(struct buf *b, struct id turn, const struct record_message *assistant,
-                         uint64_t input_tokens, uint64_t output_tokens)
+                         const struct usage *usage)
 {
     open_payload(b, EVENT_turn_complete);
-    turn_body(b, turn, assistant, input_tokens, output_tokens);
+    turn_body(b, turn, assistant, usage);
     buf_putc(b, '}');
     return close_payload(b);
 }
@@ -248,10 +246,10 @@ bool event_asks(struct buf *b, const struct record_call *asks, unsigned count, i
 }
 
 bool event_turn_awaiting(struct buf *b, struct id turn, const struct record_message *assistant,
-                         struct str asks, uint64_t input_tokens, uint64_t output_tokens)
+                         struct str asks, const struct usage *usage)
 {
     open_payload(b, EVENT_turn_awaiting_input);
-    turn_body(b, turn, assistant, input_tokens, output_tokens);
+    turn_body(b, turn, assistant, usage);
     json_key(b, "tool_calls");
     buf_add_str(b, asks);
     buf_putc(b, '}');

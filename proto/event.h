@@ -45,13 +45,13 @@ bool event_inference_complete(struct buf *b, struct str step_id,
 bool event_tools_complete(struct buf *b, struct str step_id, const struct record_message *assistant,
                           const struct record_message *tool);
 bool event_turn_complete(struct buf *b, struct id turn, const struct record_message *assistant,
-                         uint64_t input_tokens, uint64_t output_tokens);
+                         const struct usage *usage);
 /* The calls that wait for the person's decision, as an array: {call_id, tool_name, arguments,
  * arguments_hash, expires_at}. expires_ms: Unix time. */
 bool event_asks(struct buf *b, const struct record_call *asks, unsigned count, int64_t expires_ms);
 /* asks: what event_asks wrote. */
 bool event_turn_awaiting(struct buf *b, struct id turn, const struct record_message *assistant,
-                         struct str asks, uint64_t input_tokens, uint64_t output_tokens);
+                         struct str asks, const struct usage *usage);
 bool event_turn_cancelled(struct buf *b, struct id turn);
 bool event_error(struct buf *b, enum err e,
                  const char *message); /* message NULL: the table's sentence */

@@ -51,7 +51,7 @@ static void write_responses(struct buf *b, const struct record_message *m)
 bool record_message_encode(const struct record_message *m, struct buf *b)
 {
     CHECK(m->call_count <= RECORD_CALLS_MAX && m->response_count <= RECORD_CALLS_MAX);
-    pack_map(b, 14);
+    pack_map(b, 16);
     key_number(b, "role", (uint64_t)m->role);
     key_text(b, "turn", id_key(&m->turn));
     key_number(b, "step", m->step);
@@ -62,8 +62,10 @@ bool record_message_encode(const struct record_message *m, struct buf *b)
     key_text(b, "stop", m->stop_reason);
     key_text(b, "model", m->model);
     key_text(b, "state", m->state);
-    key_number(b, "in", m->input_tokens);
-    key_number(b, "out", m->output_tokens);
+    key_number(b, "in", m->usage.input_tokens);
+    key_number(b, "out", m->usage.output_tokens);
+    key_number(b, "hit", m->usage.cached_tokens);
+    key_number(b, "cost", m->usage.cost);
     write_calls(b, m);
     write_responses(b, m);
     return !b->overflowed;
@@ -223,8 +225,10 @@ static bool read_message(struct str rest, struct record_message *out)
                                    {"stop", NULL, &out->stop_reason},
                                    {"model", NULL, &out->model},
                                    {"state", NULL, &out->state},
-                                   {"in", &out->input_tokens, NULL},
-                                   {"out", &out->output_tokens, NULL}};
+                                   {"in", &out->usage.input_tokens, NULL},
+                                   {"out", &out->usage.output_tokens, NULL},
+                                   {"hit", &out->usage.cached_tokens, NULL},
+                                   {"cost", &out->usage.cost, NULL}};
     uint32_t pairs;
     if (rest.len > RECORD_BYTES_MAX || !pack_read_map(&rest, &pairs))
         return false;

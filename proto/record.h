@@ -11,6 +11,7 @@
 #include "common/buf.h"
 #include "proto/err.h"
 #include "proto/id.h"
+#include "proto/usage.h"
 
 enum message_role { ROLE_USER, ROLE_ASSISTANT, ROLE_TOOL };
 const char *role_word(enum message_role r);
@@ -29,7 +30,7 @@ struct record_response { /* what a tool answered */
 
 /* One message of a conversation. Which fields mean something depends on role:
  *   user: content, context; assistant: content, reasoning, state, calls, stop_reason, model,
- * tokens; tool: responses. */
+ * usage; tool: responses. */
 struct record_message {
     enum message_role role;
     struct id turn;
@@ -38,7 +39,7 @@ struct record_message {
     struct str content, reasoning, context, stop_reason, model;
     struct str state; /* JSON that only this model's provider reads: it wants it back (signed
                          thoughts); or empty */
-    uint64_t input_tokens, output_tokens;
+    struct usage usage;
     struct record_call *calls;
     unsigned call_count;
     struct record_response *responses;

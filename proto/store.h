@@ -15,7 +15,8 @@
  * Keys of one session share the hash tag {SID}:
  *
  *   p:s:{SID}        hash    owner, title, model, settings, created, updated, turns, mseq, bytes,
- *                            running (TID or ''), itok, otok, once (its p:i's HASH)
+ *                            running (TID or ''), itok, otok, ctok, cost (usage.h), once (its
+ *                            p:i's HASH)
  *   p:m:{SID}        hash    message id (decimal, growing) -> record_message
  *   p:f:{SID}        hash    message id -> flags (p: pinned, x: excluded)
  *   p:w:{SID}        hash    replicated: writes whose copies are waited for (7 d)
@@ -23,13 +24,12 @@
  *   p:l:{SID}        zset    its turns by begin
  *   p:t:{SID}:TID    hash    state, epoch, le and ls (where its last event stands), lease, holder,
  *                            claimer, deaths, loaded and loader (epoch and worker), step, attempt,
- *                            cancel, sealed, req, itok, otok, begun, first (its first message);
- *                            asked (calls that need a decision, and the decisions), asks (those
- *                            that wait, as clients see them), wait (until when), decider, decided
- *   p:e:{SID}:TID    stream  entry EPOCH-LASTSEQ: e = record_event batch
- *   p:u:{OWNER}      zset    SID by last update (mended by who reads it; expires as sessions do)
- *   p:i:{OWNER}:HASH string  idempotency key of a session -> SID (24 h)
- *   p:active         zset    "SID TID" by begin: what janitors look at (mended likewise)
+ *                            cancel, sealed, req, itok, otok, ctok, cost, begun, first (its first
+ * message); asked (calls that need a decision, and the decisions), asks (those that wait, as
+ * clients see them), wait (until when), decider, decided p:e:{SID}:TID    stream  entry
+ * EPOCH-LASTSEQ: e = record_event batch p:u:{OWNER}      zset    SID by last update (mended by who
+ * reads it; expires as sessions do) p:i:{OWNER}:HASH string  idempotency key of a session -> SID
+ * (24 h) p:active         zset    "SID TID" by begin: what janitors look at (mended likewise)
  *
  * Durability: scripts that are marked "-- Durable." answer only once store_config.copies replicas
  * have what they wrote; what can't be copied in time is ERR_STORE_UNAVAILABLE, and sent again by
@@ -97,7 +97,7 @@ struct store_session {
     int64_t running_lease_ms; /* left of its lease; <= 0: nobody holds it: it waits for its owner's
                                  token */
     struct str running_asks;  /* of an AWAITING one: event_asks; else empty */
-    uint64_t input_tokens, output_tokens; /* of all its turns */
+    struct usage usage;       /* of all its turns */
 };
 struct store_message {
     uint32_t message; /* its id in the session */
@@ -246,7 +246,7 @@ struct store_load {
     uint32_t step, attempt; /* the step to run now; its attempt: 1, or higher when an earlier epoch
                                had been at it */
     int64_t begun_ms;       /* Unix time of acceptance */
-    uint64_t input_tokens, output_tokens; /* spent by this turn so far */
+    struct usage usage;     /* of this turn so far */
     bool cancel;
     int64_t now_ms;                         /* Redis's clock */
     const struct store_decision *decisions; /* calls that the person was asked about in this turn */
@@ -270,7 +270,7 @@ struct store_seal {
     enum turn_state state;  /* RUNNING: go on; else the turn's end */
     uint32_t step, attempt; /* where the turn stands afterwards: the next step; attempt 0, or the
                                one that begins now */
-    uint64_t input_tokens, output_tokens; /* spent by the turn, in all */
+    struct usage usage;     /* of the turn, in all */
     const struct record_call *asks; /* AWAITING: the calls that wait for the person's decision */
     unsigned ask_count;
     int64_t expires_ms; /* until when, by Redis's clock */

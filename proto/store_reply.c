@@ -60,9 +60,8 @@ void reply_session(const struct redisReply *p, struct id session, struct store_s
         .running_state = state_of(text_at(p, 8)),
         .running_epoch = u32_at(p, 9),
         .running_lease_ms = num_at(p, 10),
-        .input_tokens = u64_at(p, 11),
-        .output_tokens = u64_at(p, 12),
-        .running_asks = text_at(p, 13),
+        .usage = {u64_at(p, 11), u64_at(p, 12), u64_at(p, 13), u64_at(p, 14)},
+        .running_asks = text_at(p, 15),
     };
     if (!id_parse(text_at(p, 7), &out->running))
         out->running = (struct id){{0}};

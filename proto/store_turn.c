@@ -553,10 +553,10 @@ static void on_loaded(struct store_call *c, struct store_ask *a, enum err err,
         .step = (uint32_t)redis_int(redis_at(p, 2)),
         .attempt = (uint32_t)redis_int(redis_at(p, 3)),
         .begun_ms = redis_int(redis_at(p, 4)),
-        .input_tokens = (uint64_t)redis_int(redis_at(p, 5)),
-        .output_tokens = (uint64_t)redis_int(redis_at(p, 6)),
-        .cancel = redis_int(redis_at(p, 7)) == 1,
-        .now_ms = redis_int(redis_at(p, 8)),
+        .usage = {(uint64_t)redis_int(redis_at(p, 5)), (uint64_t)redis_int(redis_at(p, 6)),
+                  (uint64_t)redis_int(redis_at(p, 7)), (uint64_t)redis_int(redis_at(p, 8))},
+        .cancel = redis_int(redis_at(p, 9)) == 1,
+        .now_ms = redis_int(redis_at(p, 10)),
     };
     reply_session(redis_at(reply, 1), c->session, &load.session);
     struct store_answer answer = {.session = c->session, .load = &load};
@@ -643,8 +643,10 @@ uint64_t store_turn_seal(struct store *s, const struct store_seal *seal, store_f
     ask_str(a, str_of(turn_state_word(seal->state)));
     ask_num(a, seal->step);
     ask_num(a, seal->attempt);
-    ask_num(a, (int64_t)seal->input_tokens);
-    ask_num(a, (int64_t)seal->output_tokens);
+    ask_num(a, (int64_t)seal->usage.input_tokens);
+    ask_num(a, (int64_t)seal->usage.output_tokens);
+    ask_num(a, (int64_t)seal->usage.cached_tokens);
+    ask_num(a, (int64_t)seal->usage.cost);
     ask_num(a, s->config.lease_ms);
     ask_num(a, s->config.session_keep_ms);
     ask_num(a, s->config.events_keep_ms);

@@ -73,8 +73,7 @@ static enum agent_act on_loaded(struct agent *a, const struct agent_fact *f)
         a->loaded = true;
         a->step = f->step;
         a->attempt = f->attempt;
-        a->input_tokens = f->input_tokens;
-        a->output_tokens = f->output_tokens;
+        a->usage = f->usage;
     }
     a->open_calls = f->open_calls;
     return next(a, f->now_ms);
@@ -82,14 +81,13 @@ static enum agent_act on_loaded(struct agent *a, const struct agent_fact *f)
 
 static enum agent_act on_replied(struct agent *a, const struct agent_fact *f)
 {
-    a->input_tokens += f->input_tokens;
-    a->output_tokens += f->output_tokens;
+    usage_add(&a->usage, &f->usage);
     a->open_calls = f->open_calls;
     if (f->open_calls == 0)
         return seal(a, SEAL_ANSWER, ERR_NONE);
     if (agent_last_call(a))
         return seal(a, SEAL_FAILURE, ERR_STEP_LIMIT);
-    if (a->input_tokens + a->output_tokens > a->limits->tokens_max)
+    if (a->usage.input_tokens + a->usage.output_tokens > a->limits->tokens_max)
         return seal(a, SEAL_FAILURE, ERR_TOKEN_LIMIT);
     return seal(a, f->needs_approval ? SEAL_AWAIT : SEAL_REPLY, ERR_NONE);
 }
@@ -158,6 +156,7 @@ static enum agent_act on_failed(struct agent *a, const struct agent_fact *f)
     CHECK(f->err != ERR_NONE);
     if (a->state != AGENT_THINKING && a->state != AGENT_ACTING)
         return ACT_WAIT; /* what is being written stands, what is being loaded is tried again */
+    usage_add(&a->usage, &f->usage); /* a lost attempt costs as much as another */
     bool too_long = f->err == ERR_CONTEXT_TOO_LONG;
     bool again = a->state == AGENT_THINKING && f->again && a->tries < a->limits->attempts_max &&
                  !(too_long && a->shrink);
@@ -209,6 +208,8 @@ enum err agent_said(struct agent *a, uint64_t bytes)
     a->said_bytes += bytes;
     return a->said_bytes > a->limits->said_bytes_max ? ERR_OUTPUT_LIMIT : ERR_NONE;
 }
+
+void agent_used(struct agent *a, const struct usage *u) { usage_add(&a->usage, u); }
 
 void agent_waited(struct agent *a, int64_t ms)
 {

@@ -19,6 +19,7 @@
 #include <stdint.h>
 #include "common/buf.h"
 #include "proto/err.h"
+#include "proto/usage.h"
 
 #define AGENT_STATES(X)                                                                            \
     X(NEW)                                                                                         \
@@ -33,7 +34,7 @@
     X(REPLIED) /* the model's reply is whole: open_calls, needs_approval, tokens */                \
     X(TOOLED)  /* one more call has its result: invalid */                                         \
     X(SEALED)  /* what was to be sealed is in Redis */                                             \
-    X(FAILED)  /* err; again: running the step once more may help */                               \
+    X(FAILED)  /* err; again: running the step once more may help; usage */                        \
     X(FENCED)  /* another epoch of this turn has begun, or it is gone */                           \
     X(CANCEL)  /* somebody wants it to end */                                                      \
     X(LEAVE)   /* this process can't go on with it: another one shall */                           \
@@ -94,14 +95,14 @@ struct agent_limits {
 struct agent_fact {
     enum agent_fact_kind kind;
     int64_t now_ms;
-    uint32_t step, attempt;               /* LOADED */
-    unsigned open_calls;                  /* LOADED, REPLIED */
-    bool needs_approval;                  /* REPLIED: one of the calls does */
-    bool invalid;                         /* TOOLED: no such tool, or arguments that don't fit */
-    uint64_t input_tokens, output_tokens; /* LOADED: of the turn so far; REPLIED: of this call */
-    enum err err;                         /* FAILED */
-    bool again;                           /* FAILED */
-    bool other_model;                     /* FAILED: a fallback is to be asked, afresh */
+    uint32_t step, attempt; /* LOADED */
+    unsigned open_calls;    /* LOADED, REPLIED */
+    bool needs_approval;    /* REPLIED: one of the calls does */
+    bool invalid;           /* TOOLED: no such tool, or arguments that don't fit */
+    struct usage usage;     /* LOADED: of the turn so far; REPLIED, FAILED: of this call */
+    enum err err;           /* FAILED */
+    bool again;             /* FAILED */
+    bool other_model;       /* FAILED: a fallback is to be asked, afresh */
 };
 
 /* What was asked for while it could not be done at once. A stronger wish replaces a weaker one. */
@@ -119,16 +120,18 @@ struct agent {
     unsigned open_calls;
     bool sensible;           /* of this round of calls: one was valid */
     uint32_t invalid_rounds; /* in a row */
-    uint64_t input_tokens, output_tokens;
-    uint64_t said_bytes; /* in this step */
-    bool loaded;         /* step and attempt are known: something can be sealed */
-    bool shrink;         /* the model found the prompt too long once: send less */
+    struct usage usage;      /* of the turn */
+    uint64_t said_bytes;     /* in this step */
+    bool loaded;             /* step and attempt are known: something can be sealed */
+    bool shrink;             /* the model found the prompt too long once: send less */
 };
 
 void agent_init(struct agent *a, const struct agent_limits *limits);
 enum agent_act agent_step(struct agent *a, const struct agent_fact *f);
 /* Fact without a step: so many bytes were said. ERR_OUTPUT_LIMIT: more than a step may. */
 enum err agent_said(struct agent *a, uint64_t bytes) warn_unused;
+/* Fact without a step: so much was used by a call that is not told of otherwise. */
+void agent_used(struct agent *a, const struct usage *u);
 /* Fact without a step: it waited so long for others (a provider's key): that is not its own time.
  */
 void agent_waited(struct agent *a, int64_t ms);

@@ -44,6 +44,7 @@ struct llm_call {
     struct secret *token;
     struct permit permit;
     uint64_t prompt_tokens;
+    struct usage used; /* by tries that are over */
     bool has_fallback, json_tools;
     uint32_t step, tries,
         refused;          /* refused: tries that met the key's limit, which are no faults */
@@ -293,6 +294,25 @@ static void on_permit(void *arg, const struct permit_answer *a)
     }
 }
 
+/* What the provider said; else about so much. spent: it had begun to work. */
+static struct usage try_used(const struct llm_call *c, bool spent)
+{
+    const struct reply *r = &c->reply;
+    uint64_t input = r->usage_known ? r->input_tokens : spent ? c->prompt_tokens : 0;
+    uint64_t output = r->usage_known ? r->output_tokens : prompt_tokens(r->bytes);
+    return model_usage(c->model, input, output, r->cached_tokens);
+}
+
+struct usage llm_call_used(struct llm_call *c)
+{
+    struct usage u = c->used, now = {0};
+    c->used = now;
+    if (c->fetch != NULL)
+        now = try_used(c, true);
+    usage_add(&u, &now);
+    return u;
+}
+
 /* A try is over. What became of it is told to who keeps count: the budgets, the key, the breaker.
  */
 static void note_end(struct llm_call *c, enum err err, int64_t block_ms)
@@ -304,9 +324,9 @@ static void note_end(struct llm_call *c, enum err err, int64_t block_ms)
     else if (err != ERR_CANCELLED)
         breaker_failed(breaker_of(c), loop_now_ms(c->llm->config.loop));
     bool spent = c->http_status == 200 || err == ERR_CANCELLED;
-    uint64_t input = r->usage_known ? r->input_tokens : spent ? c->prompt_tokens : 0;
-    uint64_t output = r->usage_known ? r->output_tokens : prompt_tokens(r->bytes);
-    permit_settle(&c->permit, input, output, r->cached_tokens, block_ms);
+    struct usage used = try_used(c, spent);
+    usage_add(&c->used, &used);
+    permit_settle(&c->permit, used.input_tokens, used.output_tokens, used.cached_tokens, block_ms);
 }
 
 static void begin_fetch(struct llm_call *c)
@@ -466,7 +486,8 @@ static bool wait_for_retry(struct llm_call *c, const struct fetch_result *r, enu
     if (limited && config->permits && c->refused++ < REFUSED_MAX)
         c->tries--;
     c->reply.detail[0] = '\0';
-    c->reply.stopped = false;
+    c->reply.stopped = c->reply.usage_known = false;
+    c->reply.cached_tokens = 0;
     c->state = CALL_WAITING;
     loop_timer_set(c->timer, wait_ms, 0);
     return true;

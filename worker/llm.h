@@ -61,6 +61,8 @@ enum err llm_call_start(struct llm *l, const struct llm_request *r, const struct
 void llm_call_free(struct llm_call *c);
 /* As far as it came. */
 struct reply *llm_reply(struct llm_call *c);
+/* What its tries used since this was asked last; the one that runs is estimated. */
+struct usage llm_call_used(struct llm_call *c);
 /* It waits for its turn at the provider's key: no fault of the turn's. */
 bool llm_call_in_line(const struct llm_call *c);
 struct llm_stats {

@@ -140,6 +140,13 @@ uint64_t model_cost(const struct model *m, uint64_t input_tokens, uint64_t outpu
            1000;
 }
 
+struct usage model_usage(const struct model *m, uint64_t input_tokens, uint64_t output_tokens,
+                         uint64_t cached_tokens)
+{
+    return (struct usage){input_tokens, output_tokens, cached_tokens,
+                          model_cost(m, input_tokens, output_tokens, cached_tokens)};
+}
+
 bool models_json(const struct models *m, struct buf *b)
 {
     buf_putc(b, '[');

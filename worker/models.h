@@ -22,6 +22,7 @@
 #include <stdint.h>
 #include "common/buf.h"
 #include "common/secret.h"
+#include "proto/usage.h"
 
 /* X(name, word): wire formats; llm_*.c has each. */
 #define MODEL_APIS(X)                                                                              \
@@ -102,6 +103,9 @@ const char *provider_word(enum provider p);
 /* What tokens cost with this model, in millionths of a dollar; cached of the input are cheaper. */
 uint64_t model_cost(const struct model *m, uint64_t input_tokens, uint64_t output_tokens,
                     uint64_t cached_tokens);
+/* The same as what was used. */
+struct usage model_usage(const struct model *m, uint64_t input_tokens, uint64_t output_tokens,
+                         uint64_t cached_tokens);
 /* GET /models: [{"name","provider","model","window","default"}]. False: over b's bound. */
 bool models_json(const struct models *m, struct buf *b);
 

@@ -196,8 +196,6 @@ struct record_message reply_message(const struct reply *r, struct record_call *c
                                    .stop_reason = str_of(r->stop_reason),
                                    .state = r->state.overflowed ? (struct str){NULL, 0}
                                                                 : buf_str(&r->state),
-                                   .input_tokens = r->input_tokens,
-                                   .output_tokens = r->output_tokens,
                                    .calls = calls,
                                    .call_count = call_count};
 }

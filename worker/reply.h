@@ -70,8 +70,8 @@ enum err reply_refused(struct reply *r, int http_status, struct str code, struct
 /* The stream is over: is it a whole reply? Gives calls without an id one (call_STEP_N), drops those
  * without a name. ERR_MODEL_BROKEN when it was cut off or holds nothing. */
 enum err reply_end(struct reply *r, uint32_t step) warn_unused;
-/* As a message of the conversation, without turn, step and model; borrowed from the reply. calls:
- * room for call_count of its calls. */
+/* As a message of the conversation, without turn, step, model and usage; borrowed from the reply.
+ * calls: room for call_count of its calls. */
 struct record_message reply_message(const struct reply *r, struct record_call *calls,
                                     unsigned call_count);
 /* Another model may be asked instead: nothing was told on, and it is this one that failed. */

@@ -230,8 +230,7 @@ static void on_loaded(void *arg, enum err err, const struct store_answer *answer
                                 .step = load->step,
                                 .attempt = load->attempt,
                                 .open_calls = ours ? last->call_count : 0,
-                                .input_tokens = load->input_tokens,
-                                .output_tokens = load->output_tokens});
+                                .usage = load->usage});
     if (t->todo == ACT_CALL) { /* at once: what the answer holds is borrowed */
         t->todo = ACT_WAIT;
         begin_call(t, answer, &request);
@@ -371,8 +370,8 @@ static void begin_call(struct turn *t, const struct store_answer *answer,
         fail(t, err, false, NULL);
         return;
     }
-    t->prompt_tokens = prompt.tokens;
     memset(t->told, 0, sizeof(t->told));
+    t->used = (struct usage){0};
     llm_call_free(t->llm);
     t->llm = NULL;
     announce_step(t, STEP_INFERENCE);
@@ -399,6 +398,7 @@ static struct record_message as_message(struct turn *t, struct reply *r, struct 
     m.turn = t->id;
     m.step = t->agent.step;
     m.model = str_of(t->model->name);
+    m.usage = t->used;
     return m;
 }
 
@@ -430,13 +430,28 @@ static void find_asks(struct turn *t)
     }
 }
 
+/* Of the call: all its tries, the lost ones too. What was counted before is not counted again. */
+static struct usage count_used(struct turn *t)
+{
+    struct meters *meters = t->config->meters;
+    struct usage u = llm_call_used(t->llm);
+    metric_add(meters->input_tokens, (double)u.input_tokens);
+    metric_add(meters->output_tokens, (double)u.output_tokens);
+    metric_add(meters->cached_tokens, (double)u.cached_tokens);
+    usage_add(&t->used, &u);
+    return u;
+}
+
 /* The next model of the list is asked when this one could not even begin. */
 static void fail_call(struct turn *t, enum err err, const struct reply *r)
 {
     bool other = t->fallback_left && reply_other_may(r, err);
     metric_add(t->config->meters->model_errors, 1);
     t->fallback += other;
-    fail_as(t, (struct agent_fact){.err = err, .again = r->again, .other_model = other}, r->detail);
+    fail_as(t,
+            (struct agent_fact){
+                .err = err, .again = r->again, .other_model = other, .usage = count_used(t)},
+            r->detail);
 }
 
 static void on_llm_done(void *arg, enum err err)
@@ -449,16 +464,12 @@ static void on_llm_done(void *arg, enum err err)
     if (t->agent.state != AGENT_THINKING)
         return;
     flush_said(t);
-    if (!r->usage_known)
-        r->input_tokens = t->prompt_tokens;
-    metric_add(meters->input_tokens, (double)r->input_tokens);
-    metric_add(meters->output_tokens, (double)r->output_tokens);
-    metric_add(meters->cached_tokens, (double)r->cached_tokens); /* of the input tokens */
     if (err != ERR_NONE) {
         fail_call(t, err, r);
         return;
     }
     struct record_call calls[REPLY_CALLS_MAX];
+    struct usage used = count_used(t);
     distinguish(t, r);
     struct record_message m = as_message(t, r, calls, r->call_count);
     keep_assistant(t, &m);
@@ -466,8 +477,7 @@ static void on_llm_done(void *arg, enum err err)
     tell(t, (struct agent_fact){.kind = FACT_REPLIED,
                                 .open_calls = m.call_count,
                                 .needs_approval = t->ask_count > 0,
-                                .input_tokens = m.input_tokens,
-                                .output_tokens = m.output_tokens});
+                                .usage = used});
 }
 
 /* ---- TOOLS ---- */
@@ -579,8 +589,7 @@ static bool add_awaiting(struct turn *t, struct store_seal *s)
     s->expires_ms = t->clock_ms + now_ms(t) + t->config->approval_wait_ms;
     if (!event_asks(&asks, s->asks, s->ask_count, s->expires_ms))
         return false;
-    event_turn_awaiting(t->config->payload, t->id, &t->assistant, buf_str(&asks), a->input_tokens,
-                        a->output_tokens);
+    event_turn_awaiting(t->config->payload, t->id, &t->assistant, buf_str(&asks), &a->usage);
     return add_payload(t, true);
 }
 
@@ -601,7 +610,7 @@ static bool add_answer(struct turn *t, struct store_seal *s)
     if (a->seal == SEAL_AWAIT)
         return add_awaiting(t, s);
     s->state = TURN_DONE;
-    event_turn_complete(b, t->id, &t->assistant, a->input_tokens, a->output_tokens);
+    event_turn_complete(b, t->id, &t->assistant, &a->usage);
     return add_payload(t, true);
 }
 
@@ -657,15 +666,16 @@ static bool add_final(struct turn *t, struct store_seal *s)
 static struct store_seal new_seal(const struct turn *t)
 {
     const struct agent *a = &t->agent;
-    return (struct store_seal){.state = TURN_RUNNING,
-                               .step = a->step,
-                               .input_tokens = a->input_tokens,
-                               .output_tokens = a->output_tokens};
+    return (struct store_seal){.state = TURN_RUNNING, .step = a->step, .usage = a->usage};
 }
 
 static void begin_seal(struct turn *t)
 {
     t->token_ms = 0;
+    if (t->llm) { /* it was stopped while it wrote: nobody counted that */
+        struct usage used = count_used(t);
+        agent_used(&t->agent, &used);
+    }
     struct store_seal s = new_seal(t);
     if (!add_final(t, &s)) { /* an answer too large to be told: that is what is told */
         t->agent.seal = SEAL_FAILURE;

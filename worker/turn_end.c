@@ -23,12 +23,14 @@ void turn_finish(struct turn *t)
     int64_t ms = loop_now_ms(t->config->journal.loop) - t->begun_ms;
     metric_add(outcome, 1);
     metric_observe(m->turn_seconds, (double)ms / 1000);
-    log_info(
-        "turn.done",
-        "turn=%s epoch=%u state=%s err=%s steps=%u input_tokens=%llu output_tokens=%llu ms=%lld",
-        id_log(t->id), t->epoch, turn_state_word(state),
-        err_word(a->seal == SEAL_FAILURE ? a->why : ERR_NONE), a->step,
-        (unsigned long long)a->input_tokens, (unsigned long long)a->output_tokens, (long long)ms);
+    log_info("turn.done",
+             "turn=%s epoch=%u state=%s err=%s steps=%u input_tokens=%llu output_tokens=%llu "
+             "cached_tokens=%llu cost=%llu ms=%lld",
+             id_log(t->id), t->epoch, turn_state_word(state),
+             err_word(a->seal == SEAL_FAILURE ? a->why : ERR_NONE), a->step,
+             (unsigned long long)a->usage.input_tokens, (unsigned long long)a->usage.output_tokens,
+             (unsigned long long)a->usage.cached_tokens, (unsigned long long)a->usage.cost,
+             (long long)ms);
     if (!id_is_zero(t->limit_slot))
         limits_turn_end(t->config->journal.store, str_of(t->owner), t->limit_slot);
     hub_send_done(t->link, t->id, t->epoch, state);

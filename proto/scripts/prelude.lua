@@ -144,10 +144,10 @@ local function updated(S)
 end
 
 -- {owner, title, model, settings, created, updated, turns, running, its state, epoch, lease left,
--- tokens in, tokens out, calls that wait for a decision (JSON)}
+-- tokens in, out, of them cached, cost, calls that wait for a decision (JSON)}
 local function session_answer(S, turn_prefix, now)
     local v = redis.call('HMGET', S, 'owner', 'title', 'model', 'settings', 'created', 'updated',
-                         'turns', 'itok', 'otok', 'running')
+                         'turns', 'itok', 'otok', 'ctok', 'cost', 'running')
     local answer = {}
     for i = 1, 4 do
         answer[i] = v[i] or ''
@@ -155,7 +155,7 @@ local function session_answer(S, turn_prefix, now)
     for i = 5, 7 do
         answer[i] = tonumber(v[i]) or 0
     end
-    local running, state, epoch, left, asks = v[10] or '', 'none', 0, 0, ''
+    local running, state, epoch, left, asks = v[12] or '', 'none', 0, 0, ''
     if running ~= '' then
         local t = turn_read(turn_prefix .. running)
         if t and turn_open(t) then
@@ -168,7 +168,10 @@ local function session_answer(S, turn_prefix, now)
         end
     end
     answer[8], answer[9], answer[10], answer[11] = running, state, epoch, left
-    answer[12], answer[13], answer[14] = tonumber(v[8]) or 0, tonumber(v[9]) or 0, asks
+    for i = 8, 11 do
+        answer[4 + i] = tonumber(v[i]) or 0
+    end
+    answer[16] = asks
     return answer
 end
 

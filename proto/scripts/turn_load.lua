@@ -14,20 +14,21 @@ end
 if t.state ~= 'running' or epoch < t.epoch then
     return {'fenced'}
 end
-local v = redis.call('HMGET', T, 'req', 'step', 'attempt', 'begun', 'itok', 'otok', 'loaded', 'loader')
+local v = redis.call('HMGET', T, 'req', 'step', 'attempt', 'begun', 'itok', 'otok', 'ctok', 'cost', 'loaded', 'loader')
 local attempt = tonumber(v[3]) or 0
-if tonumber(v[7]) ~= epoch then -- once an epoch: the step is tried again
+if tonumber(v[9]) ~= epoch then -- once an epoch: the step is tried again
     -- Behind a loss (the epoch is that much higher) attempts may have been seen that are not known.
-    attempt = attempt + (epoch - (tonumber(v[7]) or 0) >= 16 and 16 or 1)
+    attempt = attempt + (epoch - (tonumber(v[9]) or 0) >= 16 and 16 or 1)
     redis.call('HSET', T, 'loaded', epoch, 'loader', holder, 'attempt', attempt)
-elseif v[8] ~= holder then
+elseif v[10] ~= holder then
     return {'fenced'} -- one epoch, one worker
 end
 local now = now_ms()
 -- It stores from here on where it left off, or is told of a loss: what is there is sound.
 redis.call('HSET', T, 'lease', now + tonumber(ARGV[3]), 'holder', holder, 'sound', (line_id()))
 local load = {v[1] or '', turn_seq(t), tonumber(v[2]) or 0, attempt, tonumber(v[4]) or 0,
-              tonumber(v[5]) or 0, tonumber(v[6]) or 0, t.cancel and 1 or 0, now}
+              tonumber(v[5]) or 0, tonumber(v[6]) or 0, tonumber(v[7]) or 0, tonumber(v[8]) or 0,
+              t.cancel and 1 or 0, now}
 local decisions = {}
 for id, a in pairs(asked_read(T)) do
     local n = #decisions

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- S M F L T E. A checkpoint: events, messages and state in one. -> turn, owner, when.
--- turn, epoch, first seq, last seq, batch, state, step, attempt, tokens in, tokens out, lease,
+-- turn, epoch, first seq, last seq, batch, state, step, attempt, tokens in, out, cached, cost, lease,
 -- keep, events' keep, most entries, until when a decision is waited for (Unix ms), the calls that
 -- wait for it (JSON), how many, (call id, hash) of each, messages...
 -- Durable.
@@ -18,7 +18,7 @@ local now, seq = now_ms(), turn_seq(t)
 local id = string.format('%d-%d', epoch, last)
 if t.sealed == id then -- sent again: also while copies of it are waited for
     if t.state == 'running' then
-        t.lease = now + tonumber(ARGV[11])
+        t.lease = now + tonumber(ARGV[13])
         redis.call('HSET', T, 'lease', t.lease)
     end
     return {'ok', turn_answer(t, now), owner, updated(S)}
@@ -32,32 +32,34 @@ end
 if tonumber(ARGV[3]) > seq + 1 then
     return {'history_lost'}
 end
-local added = redis.pcall('XADD', E, 'MAXLEN', '~', ARGV[14], id, 'e', ARGV[5])
+local added = redis.pcall('XADD', E, 'MAXLEN', '~', ARGV[16], id, 'e', ARGV[5])
 if added.err then
     return added
 end
-local asks = tonumber(ARGV[17])
-for i = 18 + 2 * asks, #ARGV do
+local asks = tonumber(ARGV[19])
+for i = 20 + 2 * asks, #ARGV do
     message_append(S, M, ARGV[i])
 end
-local old = redis.call('HMGET', T, 'itok', 'otok')
-redis.call('HINCRBY', S, 'itok', tonumber(ARGV[9]) - (tonumber(old[1]) or 0))
-redis.call('HINCRBY', S, 'otok', tonumber(ARGV[10]) - (tonumber(old[2]) or 0))
+for i, field in ipairs({'itok', 'otok', 'ctok', 'cost'}) do
+    local more = tonumber(ARGV[8 + i]) - (tonumber(redis.call('HGET', T, field)) or 0)
+    redis.call('HINCRBY', S, field, more)
+end
 t.state, t.le, t.ls = state, epoch, last
-t.lease = now + (state == 'running' and tonumber(ARGV[11]) or 0)
+t.lease = now + (state == 'running' and tonumber(ARGV[13]) or 0)
 redis.call('HSET', T, 'state', state, 'le', epoch, 'ls', last, 'sealed', id, 'lease', t.lease,
-           'step', ARGV[7], 'attempt', ARGV[8], 'itok', ARGV[9], 'otok', ARGV[10])
-expire(ARGV[12], S, M, F, L, T, E)
+           'step', ARGV[7], 'attempt', ARGV[8], 'itok', ARGV[9], 'otok', ARGV[10], 'ctok', ARGV[11],
+           'cost', ARGV[12])
+expire(ARGV[14], S, M, F, L, T, E)
 if not turn_open(t) then
-    turn_end(now, S, T, E, tid, ARGV[13])
+    turn_end(now, S, T, E, tid, ARGV[15])
 elseif state == 'awaiting' then
     local asked = asked_read(T)
-    for i = 18, 17 + 2 * asks, 2 do
+    for i = 20, 19 + 2 * asks, 2 do
         asked[ARGV[i]] = {ARGV[i + 1], -1}
     end
     asked_write(T, asked)
-    t.wait = tonumber(ARGV[15])
-    redis.call('HSET', T, 'holder', '', 'wait', t.wait, 'asks', ARGV[16])
+    t.wait = tonumber(ARGV[17])
+    redis.call('HSET', T, 'holder', '', 'wait', t.wait, 'asks', ARGV[18])
     redis.call('HSET', S, 'updated', now)
 end
 return {'ok', turn_answer(t, now), owner, updated(S)}

@@ -155,7 +155,7 @@ def test_turn_streams_the_answer(stack: Stack) -> None:
     final = log.final()["turn"]
     assert final["turn_id"] == start["turn_id"]
     assert final["output_message"]["role"] == "assistant" and final["output_message"]["stop_reason"]
-    assert final["usage"] == {"input_tokens": 11, "output_tokens": 4}
+    assert final["usage"] == {"input_tokens": 11, "output_tokens": 4, "cached_input_tokens": 0}
 
 
 def test_turn_without_a_datasource_path(stack: Stack) -> None:

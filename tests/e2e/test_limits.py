@@ -94,7 +94,11 @@ def test_budgets_of_a_day_and_of_a_turn_end_in_a_clear_error(bare: Stack, tmp_pa
     bare.start(worker_env={**env, "PERSAI_USER_TOKENS": "30", "PERSAI_TURN_COST": "30000"},
                gateway_env={"PERSAI_USER_TOKENS": "30"})
     alice, bob = bare.client(), bare.client("bob")
-    assert alice.ask(alice.session(), "one").final()["event_type"] == "turn_complete"  # 11 and 4 tokens
+    session = alice.session()
+    used = alice.ask(session, "one").final()["turn"]["usage"]  # at 1,000 micro-dollars a token
+    assert used == {"input_tokens": 11, "output_tokens": 4, "cached_input_tokens": 0, "cost": 0.015}
+    told = alice.get(f"/session/{session}").json()
+    assert told["usage"] == used and told["messages"][-1]["usage"] == used
     assert alice.ask(alice.session(), "two").final()["event_type"] == "turn_complete"
     refused = alice.post(f"/session/{alice.session()}/turn?datasource_path=/proxy/globaldatasources/prometheus",
                          {"message": "three"})

@@ -147,7 +147,7 @@ def test_a_length_stop_is_told(stack: Stack) -> None:
 def test_missing_usage_is_no_error(stack: Stack) -> None:
     final = ask(stack, ["text", Finish("stop", usage=False)])
     assert final["turn"]["output_message"]["content"] == "text"
-    assert set(final["turn"]["usage"]) == {"input_tokens", "output_tokens"}
+    assert set(final["turn"]["usage"]) == {"input_tokens", "output_tokens", "cached_input_tokens"}
 
 
 def test_a_slow_model_holds_up_nobody(stack: Stack) -> None:

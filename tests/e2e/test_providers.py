@@ -164,6 +164,7 @@ def test_our_worker_reads_the_same_and_goes_on_with_tools(bare: Stack, tmp_path:
             assert (message["content"], message["stop_reason"]) == (last["text"], last["stop"]), where
             used = [want, last] if want["calls"] else [want]
             assert final["turn"]["usage"]["input_tokens"] == sum(u["input"] for u in used), where
+            assert final["turn"]["usage"]["cached_input_tokens"] == sum(u["cached"] for u in used), where
             assert final["turn"]["usage"]["output_tokens"] == sum(u["output"] for u in used), where
             messages = alice.get(f"/session/{session}").json()["messages"]
             calls = [c for m in messages for c in m.get("tool_calls") or []]

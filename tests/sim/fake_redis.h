@@ -32,7 +32,7 @@ struct fake_turn {
     int64_t wait_ms;   /* until when */
     struct id decider; /* the request that decided */
     uint32_t decided;  /* the epoch that it began */
-    uint64_t input_tokens, output_tokens;
+    struct usage usage;
     struct fake_entry *entries;
     unsigned entry_count, entry_cap;
 };
@@ -47,7 +47,8 @@ struct fake_session {
     struct blob *title, *model, *settings;
     int64_t created_ms, updated_ms;
     uint32_t turns, mseq;
-    uint64_t bytes, input_tokens, output_tokens;
+    uint64_t bytes;
+    struct usage usage;
     struct id running;
     struct fake_message *messages;
     unsigned message_count, message_cap;

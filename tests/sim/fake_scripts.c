@@ -493,8 +493,7 @@ static enum err load(struct redis *r, struct fake_op *op, struct fake_reply *out
                                     .step = t->step,
                                     .attempt = t->attempt,
                                     .begun_ms = t->begun_ms,
-                                    .input_tokens = t->input_tokens,
-                                    .output_tokens = t->output_tokens,
+                                    .usage = t->usage,
                                     .cancel = t->cancel,
                                     .now_ms = r->now_ms};
     out->decisions = xcalloc(t->asked_count + 1, sizeof *out->decisions);
@@ -557,8 +556,10 @@ static void seal_write(struct redis *r, struct fake_op *op, struct fake_session 
 {
     for (unsigned i = 0; i < op->message_count; i++)
         session_message_add(s, ++s->mseq, op->messages[i]);
-    s->input_tokens += op->input_tokens - t->input_tokens;
-    s->output_tokens += op->output_tokens - t->output_tokens;
+    s->usage.input_tokens += op->usage.input_tokens - t->usage.input_tokens;
+    s->usage.output_tokens += op->usage.output_tokens - t->usage.output_tokens;
+    s->usage.cached_tokens += op->usage.cached_tokens - t->usage.cached_tokens;
+    s->usage.cost += op->usage.cost - t->usage.cost;
     t->state = op->state;
     t->le = op->epoch;
     t->ls = op->last_seq;
@@ -566,8 +567,7 @@ static void seal_write(struct redis *r, struct fake_op *op, struct fake_session 
     t->lease_ms = r->now_ms + (op->state == TURN_RUNNING ? op->config.lease_ms : 0);
     t->step = op->step;
     t->attempt = op->attempt;
-    t->input_tokens = op->input_tokens;
-    t->output_tokens = op->output_tokens;
+    t->usage = op->usage;
     if (!turn_open(t)) {
         turn_end(r, op, s, t);
     } else if (op->state == TURN_AWAITING) {

@@ -26,8 +26,7 @@ void answer_session(struct redis *r, const struct fake_session *s, struct fake_r
                                   .created_ms = s->created_ms,
                                   .updated_ms = s->updated_ms,
                                   .turns = s->turns,
-                                  .input_tokens = s->input_tokens,
-                                  .output_tokens = s->output_tokens};
+                                  .usage = s->usage};
     blob_free(owner);
     if (t && !t->void_ && turn_open(t)) {
         out->running = t->turn;

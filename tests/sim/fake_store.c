@@ -500,8 +500,7 @@ uint64_t store_turn_seal(struct store *s, const struct store_seal *seal, store_f
     op->state = seal->state;
     op->step = seal->step;
     op->attempt = seal->attempt;
-    op->input_tokens = seal->input_tokens;
-    op->output_tokens = seal->output_tokens;
+    op->usage = seal->usage;
     if (!add_asks(op, seal))
         return op_break(op, ERR_TOO_LARGE);
     for (unsigned i = 0; i < seal->message_count; i++)

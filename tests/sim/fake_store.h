@@ -104,7 +104,7 @@ struct fake_op {
     bool died, only_if_unheld, with_messages;
     enum turn_state state;
     uint32_t step, attempt;
-    uint64_t input_tokens, output_tokens;
+    struct usage usage;
     enum err why;
     int pinned, excluded;
     char owner[FAKE_NAME_MAX], holder[FAKE_NAME_MAX];

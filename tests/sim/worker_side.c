@@ -101,6 +101,13 @@ void llm_call_free(struct llm_call *c)
 
 struct reply *llm_reply(struct llm_call *c) { return &c->reply; }
 
+struct usage llm_call_used(struct llm_call *c)
+{
+    struct usage u = {c->reply.input_tokens, c->reply.output_tokens, 0, 0};
+    c->reply.input_tokens = c->reply.output_tokens = 0;
+    return u;
+}
+
 bool llm_call_in_line(const struct llm_call *c)
 {
     (void)c;

@@ -286,7 +286,9 @@ CASE(attempts_count_only_the_step_that_was_cut_off)
     assert_int_equal(g->load.step, 2);
     assert_int_equal(g->load.attempt, 1);
     assert_int_equal(g->message_count, 2);
-    assert_int_equal(g->load.input_tokens, 40);
+    assert_int_equal(g->load.usage.input_tokens, 40);
+    assert_int_equal(g->load.usage.cached_tokens, 8);
+    assert_int_equal(g->load.usage.cost, 12);
 }
 
 CASE(one_epoch_has_one_worker)
@@ -351,8 +353,10 @@ CASE(sealed_twice_is_written_once)
     assert_int_equal(g->turn.state, TURN_DONE);
     g = conversation(p);
     assert_int_equal(g->message_count, 3);
-    assert_int_equal(g->sessions[0].input_tokens, 50);
-    assert_int_equal(g->sessions[0].output_tokens, 5);
+    assert_int_equal(g->sessions[0].usage.input_tokens, 50);
+    assert_int_equal(g->sessions[0].usage.output_tokens, 5);
+    assert_int_equal(g->sessions[0].usage.cached_tokens, 10);
+    assert_int_equal(g->sessions[0].usage.cost, 15);
     assert_string_equal(places(events(p, 0, 0, 1000)), "1-1 1-2 1-3 1-4 1-5!");
     assert_int_equal(seal(p, 1, 6, 7, TURN_DONE, "more")->err, ERR_FENCED);
     assert_int_equal(say(p, 1, 6, 7)->err, ERR_FENCED);

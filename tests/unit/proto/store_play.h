@@ -47,7 +47,7 @@ struct got {
         struct id session, running;
         enum turn_state running_state;
         uint32_t turns;
-        uint64_t input_tokens, output_tokens;
+        struct usage usage;
         char owner[64], title[64], model[64], settings[64], asks[512];
     } sessions[GOT_MAX];
     struct got_message messages[GOT_MAX];
@@ -91,8 +91,7 @@ static void on_got(void *arg, enum err err, const struct store_answer *a)
         g->sessions[i].running = s->running;
         g->sessions[i].running_state = s->running_state;
         g->sessions[i].turns = s->turns;
-        g->sessions[i].input_tokens = s->input_tokens;
-        g->sessions[i].output_tokens = s->output_tokens;
+        g->sessions[i].usage = s->usage;
         keep_text(s->owner, g->sessions[i].owner, 64);
         keep_text(s->title, g->sessions[i].title, 64);
         keep_text(s->model, g->sessions[i].model, 64);
@@ -239,8 +238,7 @@ static struct got *seal(struct play *p, uint32_t epoch, uint32_t first, uint32_t
                            .message_count = text ? 1 : 0,
                            .state = state,
                            .step = 2,
-                           .input_tokens = 10 * last,
-                           .output_tokens = last};
+                           .usage = {10 * last, last, 2 * last, 3 * last}};
     return ASK(p->f, store_turn_seal, &s);
 }
 

@@ -172,7 +172,8 @@ static void finish(struct stream *s, struct str step_id, const char *text)
     struct record_message answer = {
         .role = ROLE_ASSISTANT, .content = str_of(text), .stop_reason = STR("stop")};
     add(s, event_inference_complete(&s->payload, step_id, &answer));
-    add(s, event_turn_complete(&s->payload, fixed_id(0x11), &answer, 321, 45));
+    add(s, event_turn_complete(&s->payload, fixed_id(0x11), &answer,
+                               &(struct usage){321, 45, 300, 0}));
 }
 
 static void golden_answer(void **state)
@@ -261,7 +262,8 @@ static void golden_awaiting(void **state)
     scoped(buf_free) struct buf asks;
     buf_init(&asks, 4096);
     assert_true(event_asks(&asks, save, 1, 1767225600000));
-    add(&s, event_turn_awaiting(&s.payload, fixed_id(0x11), &assistant, buf_str(&asks), 100, 20));
+    add(&s, event_turn_awaiting(&s.payload, fixed_id(0x11), &assistant, buf_str(&asks),
+                                &(struct usage){100, 20, 0, 1234}));
     close_stream(&s, "awaiting");
 }
 

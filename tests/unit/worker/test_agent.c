@@ -55,7 +55,7 @@ static void answer_without_tools_is_sealed_once_and_finished(void **state)
     struct play *p = begin();
     PLAY(p, FACT_START);
     LOADED_FRESH(p);
-    PLAY(p, FACT_REPLIED, .input_tokens = 10, .output_tokens = 5);
+    PLAY(p, FACT_REPLIED, .usage.input_tokens = 10, .usage.output_tokens = 5);
     PLAY(p, FACT_SEALED);
     PLAY(p, FACT_SEALED);
     assert_string_equal(p->trace, "START > LOAD LOADING\n"
@@ -63,8 +63,8 @@ static void answer_without_tools_is_sealed_once_and_finished(void **state)
                                   "REPLIED > SEAL(ANSWER) SEALING\n"
                                   "SEALED > FINISH OVER\n"
                                   "SEALED > WAIT OVER\n");
-    assert_int_equal(p->agent.input_tokens, 10);
-    assert_int_equal(p->agent.output_tokens, 5);
+    assert_int_equal(p->agent.usage.input_tokens, 10);
+    assert_int_equal(p->agent.usage.output_tokens, 5);
 }
 
 static void tools_run_in_parallel_and_the_last_result_seals(void **state)
@@ -102,14 +102,14 @@ static void turn_taken_over_with_open_calls_runs_them_first(void **state)
     (void)state;
     struct play *p = begin();
     PLAY(p, FACT_START);
-    PLAY(p, FACT_LOADED, .step = 2, .attempt = 3, .open_calls = 1, .input_tokens = 7);
+    PLAY(p, FACT_LOADED, .step = 2, .attempt = 3, .open_calls = 1, .usage.input_tokens = 7);
     PLAY(p, FACT_TOOLED);
     PLAY(p, FACT_SEALED);
     assert_string_equal(p->trace, "START > LOAD LOADING\n"
                                   "LOADED > TOOLS ACTING\n"
                                   "TOOLED > SEAL(RESULTS) SEALING\n"
                                   "SEALED > LOAD LOADING\n");
-    assert_int_equal(p->agent.input_tokens, 7);
+    assert_int_equal(p->agent.usage.input_tokens, 7);
 }
 
 static void calls_that_need_a_yes_leave_this_process(void **state)
@@ -348,7 +348,7 @@ static void limits_end_the_turn_with_their_own_error(void **state)
     p = begin(); /* tokens */
     PLAY(p, FACT_START);
     LOADED_FRESH(p);
-    PLAY(p, FACT_REPLIED, .open_calls = 1, .input_tokens = 9999, .output_tokens = 2);
+    PLAY(p, FACT_REPLIED, .open_calls = 1, .usage.input_tokens = 9999, .usage.output_tokens = 2);
     assert_int_equal(p->agent.why, ERR_TOKEN_LIMIT);
     p = begin(); /* bytes said, counted anew in each step */
     PLAY(p, FACT_START);

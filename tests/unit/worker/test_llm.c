@@ -122,8 +122,12 @@ static void on_done(void *arg, enum err err)
 static int begin_with(struct permits *permits, bool has_fallback)
 {
     static const struct llm_handler handler = {.reply = {.on_text = on_text}, .on_done = on_done};
-    static struct model model = {
-        .name = (char *)"m", .id = (char *)"m", .base_url = (char *)"http://h/v1"};
+    static struct model model = {.name = (char *)"m",
+                                 .id = (char *)"m",
+                                 .base_url = (char *)"http://h/v1",
+                                 .price_input = 1000,
+                                 .price_output = 5000,
+                                 .price_cached = 100};
     memset(&w, 0, sizeof(w));
     w.type = "text/event-stream; charset=utf-8";
     struct llm_config c = {.connect_ms = 1000,
@@ -133,7 +137,7 @@ static int begin_with(struct permits *permits, bool has_fallback)
                            .permits = permits,
                            .reply_bytes_max = 1000};
     struct prompt_item item = {.kind = PROMPT_USER, .text = STR("q")};
-    struct prompt prompt = {.items = &item, .count = 1};
+    struct prompt prompt = {.items = &item, .count = 1, .tokens = 77};
     struct llm_request r = {
         .model = &model, .prompt = &prompt, .step = 1, .has_fallback = has_fallback};
     w.llm = llm_new(&c);
@@ -423,6 +427,31 @@ static void provider_that_is_down_is_left_alone_and_a_fallback_is_asked_at_once(
     assert_int_equal(w.timer.after_ms, 2000); /* without one it is worth a wait */
 }
 
+static void what_was_used_is_the_sum_of_all_tries_and_told_once(void **state)
+{
+    (void)state;
+    head(200);
+    data("data: {\"choices\":[],\"usage\":{\"prompt_tokens\":12,\"completion_tokens\":3,"
+         "\"prompt_tokens_details\":{\"cached_tokens\":8}}}\n\n");
+    over(FETCH_BROKEN, 200); /* nothing was told on: tried again */
+    assert_int_equal(w.done, 0);
+    ring();
+    over(FETCH_REFUSED, 0); /* cost nothing, and is not the first one again */
+    ring();
+    head(200);
+    data(TEXT("Hello")); /* estimated as long as nothing is said */
+    struct usage u = llm_call_used(w.call);
+    assert_int_equal(u.input_tokens, 12 + 77);
+    assert_int_equal(u.output_tokens, 3 + 2);
+    assert_int_equal(u.cached_tokens, 8);
+    assert_int_equal(u.cost, (4 * 1000 + 8 * 100 + 3 * 5000) / 1000 + 1 + 77 + 2 * 5);
+    over(FETCH_BROKEN, 200);
+    u = llm_call_used(w.call);
+    assert_int_equal(u.input_tokens, 77); /* of that try, now that it is over */
+    u = llm_call_used(w.call);
+    assert_int_equal(u.input_tokens + u.output_tokens + u.cost, 0);
+}
+
 static void freeing_a_call_stops_its_request(void **state)
 {
     (void)state;
@@ -452,6 +481,7 @@ int main(void)
         TEST(over_budget_ends_the_call_with_its_sentence),
         TEST(met_limit_of_a_key_blocks_it_for_all_and_is_no_failed_try),
         TEST(provider_that_is_down_is_left_alone_and_a_fallback_is_asked_at_once),
+        TEST(what_was_used_is_the_sum_of_all_tries_and_told_once),
         TEST(freeing_a_call_stops_its_request),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -456,6 +456,35 @@ static void last_call_gets_no_tools(void **state)
     assert_true(w.last_call);
 }
 
+/* Of a call: 10 + 2 tokens, or what was known of it when it ended. */
+static void tokens_of_lost_attempts_and_of_stopped_calls_are_counted(void **state)
+{
+    (void)state;
+    w.loaded.usage = (struct usage){100, 50, 7, 1000};
+    begin_answer();
+    text("Hal");
+    reply_usage(&w.llm->reply, 10, 2, 4);
+    replied(ERR_MODEL_BROKEN);
+    assert_int_equal(w.sealed.input_tokens, 110);
+    assert_int_equal(w.sealed.output_tokens, 52);
+    assert_int_equal(w.sealed.cached_tokens, 11);
+    assert_int_equal(w.sealed.cost, 1003);
+    answer(&w.write, ERR_NONE);
+    answer(&w.load, ERR_NONE);
+    text("Half");
+    reply_usage(&w.llm->reply, 20, 3, 0);
+    turns_cancel(w.turns, turn);
+    settle();
+    assert_int_equal(w.sealed.input_tokens, 130);
+    assert_int_equal(w.sealed.output_tokens, 55);
+    assert_int_equal(w.sealed.cost, 1006);
+    struct record_message m;
+    assert_int_equal(record_message_decode(buf_str(&w.sealing[0]), &m), ERR_NONE);
+    assert_int_equal(m.usage.input_tokens, 20);
+    record_message_free(&m);
+    answer(&w.write, ERR_NONE);
+}
+
 int main(void)
 {
     secret_setup();
@@ -476,6 +505,7 @@ int main(void)
         TEST(backlog_that_grows_too_long_ends_the_turn_when_redis_is_back),
         TEST(cancel_stops_the_model_and_keeps_what_was_said),
         TEST(cancel_that_redis_tells_of_counts_too),
+        TEST(tokens_of_lost_attempts_and_of_stopped_calls_are_counted),
         TEST(cancel_stops_running_tools),
         TEST(broken_stream_begins_a_new_attempt_and_then_gives_up),
         TEST(refused_token_is_asked_for_and_the_call_run_again),

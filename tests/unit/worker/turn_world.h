@@ -31,6 +31,7 @@ struct llm_call {
     struct reply reply;
     const struct llm_handler *handler;
     void *arg;
+    bool counted; /* what it used was asked for */
 };
 struct tool_run {
     tool_done_fn *fn;
@@ -61,6 +62,7 @@ static struct world {
     unsigned record_count;
     struct buf sealing[2]; /* becomes part of it when the seal is answered */
     unsigned sealing_count;
+    struct usage sealed; /* of the turn, as the last seal says */
     struct store_load loaded;
     bool last_call; /* the model was offered no tools */
     unsigned messages_shown;
@@ -247,6 +249,7 @@ uint64_t store_turn_seal(struct store *s, const struct store_seal *seal, store_f
     snprintf(head + strlen(head), sizeof(head) - strlen(head), ":");
     note_batch(head, seal->batch);
     keep(&w.write, "seal", fn, arg);
+    w.sealed = seal->usage;
     for (unsigned i = 0; i < w.sealing_count; i++)
         buf_free(&w.sealing[i]);
     w.sealing_count = seal->message_count;
@@ -287,6 +290,14 @@ bool llm_call_in_line(const struct llm_call *c)
     return false;
 }
 struct reply *llm_reply(struct llm_call *c) { return &c->reply; }
+struct usage llm_call_used(struct llm_call *c)
+{
+    struct usage u = {c->reply.input_tokens, c->reply.output_tokens, c->reply.cached_tokens, 3};
+    if (c->counted)
+        u = (struct usage){0};
+    c->counted = true;
+    return u;
+}
 
 static const struct tool_spec specs[] = {{"look", "Looks", "{}", false},
                                          {"save", "Saves", "{}", true}};
