@@ -6,10 +6,12 @@
  * forgets nothing.
  *
  *   p:b:{SCOPE}:DAY   hash  tokens, cost (micro-dollars), c:TID (a turn's cost), r:ID (reserved)
- *   p:k:{KEY}         hash  rat, tat (when the next request, the next token may go), blocked
- *   p:k:{KEY}:c       zset  calls under way by the end of their lease
- *   p:a:{OWNER}       zset  turns under way by the end of their lease
- *   p:a:{OWNER}:m     zset  turns begun in the last minute
+ *   p:k:{KEY}         hash  rat, tat (when the next request, the next token may go), blocked, pace
+ *                           (ms from one to the next after a refusal) and paced (since), round,
+ * asked p:k:{KEY}:c       zset  calls under way by the end of their lease p:k:{KEY}:q, :x   zset
+ * the line: calls by their place, and by when they have left it p:k:{KEY}:o       hash  persons in
+ * line: the round of their last call p:a:{OWNER}       zset  turns under way by the end of their
+ * lease p:a:{OWNER}:m     zset  turns begun in the last minute
  */
 #ifndef PROTO_LIMITS_H
 #define PROTO_LIMITS_H
@@ -36,15 +38,18 @@ struct limit_key {
     struct str key;                                              /* names it, is not it */
     uint32_t requests_per_minute, tokens_per_minute, concurrent; /* 0: not limited */
 };
-/* May a call of so many tokens go? OK: yes, the slot is taken for lease_ms. WAIT: in wait_ms, its
- * place in line is kept: ask again then, with in_line. NEVER: not within patience_ms. */
-uint64_t limits_key_take(struct store *s, const struct limit_key *k, struct id slot, bool in_line,
-                         uint64_t tokens, int64_t patience_ms, int64_t lease_ms, store_fn *fn,
-                         void *arg);
-/* Gives the slot back. tokens: more (or fewer) than were asked for; block_ms: nobody shall use the
- * key for so long. */
+enum { LIMIT_ASK_AGAIN_MS = 15000 };
+/* May a call of so many tokens go? OK: yes, the slot is taken for lease_ms. WAIT: in about wait_ms;
+ * its place in line is kept: ask again then, with in_line, and within LIMIT_ASK_AGAIN_MS, since the
+ * line may move faster. One person's calls, however many, are before another's by one at most.
+ * NEVER: not within patience_ms. */
+uint64_t limits_key_take(struct store *s, const struct limit_key *k, struct str owner,
+                         struct id slot, bool in_line, uint64_t tokens, int64_t patience_ms,
+                         int64_t lease_ms, store_fn *fn, void *arg);
+/* Gives the slot or the place in line back. tokens: more (or fewer) than were asked for; block_ms:
+ * nobody shall use the key for so long, and then not as fast. lease_ms: as it was taken for. */
 void limits_key_give(struct store *s, const struct limit_key *k, struct id slot, int64_t tokens,
-                     int64_t block_ms);
+                     int64_t block_ms, int64_t lease_ms);
 
 /* May this turn of theirs begin? b: their budget today. OK; WAIT: too many at once or a minute,
  * wait_ms until it may be asked again; TOKENS, COST: until tomorrow. */

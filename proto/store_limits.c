@@ -66,13 +66,16 @@ static struct store_ask *key_ask(struct store *s, enum store_script script,
     struct store_ask *a = ask_script(store_call_new(s, fn, arg), script, on_limit);
     ask_key(a, "p:k:", k->key, "");
     ask_key(a, "p:k:", k->key, ":c");
-    a->keys = 2;
+    ask_key(a, "p:k:", k->key, ":q");
+    ask_key(a, "p:k:", k->key, ":x");
+    ask_key(a, "p:k:", k->key, ":o");
+    a->keys = 5;
     return a;
 }
 
-uint64_t limits_key_take(struct store *s, const struct limit_key *k, struct id slot, bool in_line,
-                         uint64_t tokens, int64_t patience_ms, int64_t lease_ms, store_fn *fn,
-                         void *arg)
+uint64_t limits_key_take(struct store *s, const struct limit_key *k, struct str owner,
+                         struct id slot, bool in_line, uint64_t tokens, int64_t patience_ms,
+                         int64_t lease_ms, store_fn *fn, void *arg)
 {
     struct store_ask *a = key_ask(s, SCRIPT_key_take, k, fn, arg);
     ask_id(a, slot);
@@ -83,17 +86,20 @@ uint64_t limits_key_take(struct store *s, const struct limit_key *k, struct id s
     ask_num(a, (int64_t)tokens);
     ask_num(a, patience_ms);
     ask_num(a, lease_ms);
+    ask_num(a, LIMIT_ASK_AGAIN_MS);
+    ask_str(a, owner);
     return ask_send(a);
 }
 
 void limits_key_give(struct store *s, const struct limit_key *k, struct id slot, int64_t tokens,
-                     int64_t block_ms)
+                     int64_t block_ms, int64_t lease_ms)
 {
     struct store_ask *a = key_ask(s, SCRIPT_key_give, k, NULL, NULL);
     ask_id(a, slot);
     ask_num(a, k->tokens_per_minute);
     ask_num(a, tokens);
     ask_num(a, block_ms);
+    ask_num(a, lease_ms);
     ask_send(a);
 }
 

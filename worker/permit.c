@@ -122,8 +122,11 @@ static void on_reserved(struct permit *p, int verdict)
 static void on_key(struct permit *p, int verdict, int64_t wait_ms)
 {
     struct permit_answer a = {.verdict = PERMIT_GO, .wait_ms = wait_ms};
-    if (verdict == LIMIT_WAIT)
+    if (verdict == LIMIT_WAIT) {
         a.verdict = PERMIT_WAIT;
+        if (wait_ms > LIMIT_ASK_AGAIN_MS)
+            a.wait_ms = LIMIT_ASK_AGAIN_MS;
+    }
     if (verdict == LIMIT_NEVER) {
         a.verdict = PERMIT_OVER;
         a.why = ERR_MODEL_UNAVAILABLE;
@@ -160,8 +163,8 @@ static void advance(struct permit *p)
         }
     }
     struct limit_key k = key_of(p->model);
-    p->call = limits_key_take(c->store, &k, p->id, p->in_line, p->tokens, c->patience_ms,
-                              c->lease_ms, on_answer, p);
+    p->call = limits_key_take(c->store, &k, str_of(p->scopes[STAGE_USER]), p->id, p->in_line,
+                              p->tokens, c->patience_ms, c->lease_ms, on_answer, p);
 }
 
 static void settle_budgets(struct permit *p, uint64_t tokens, uint64_t cost)
@@ -184,16 +187,22 @@ void permit_settle(struct permit *p, uint64_t input_tokens, uint64_t output_toke
     settle_budgets(p, input_tokens + output_tokens,
                    model_cost(p->model, input_tokens, output_tokens, cached_tokens));
     limits_key_give(p->permits->config.store, &k, p->id,
-                    (int64_t)(input_tokens + output_tokens) - (int64_t)p->tokens, block_ms);
+                    (int64_t)(input_tokens + output_tokens) - (int64_t)p->tokens, block_ms,
+                    p->permits->config.lease_ms);
 }
 
 void permit_drop(struct permit *p)
 {
     if (p->permits == NULL)
         return;
+    struct limit_key k = key_of(p->model);
+    bool asked = p->stage == STAGE_KEY && (p->call != 0 || p->in_line);
     store_forget(p->permits->config.store, p->call);
     p->call = 0;
     p->in_line = false;
+    if (!p->going && asked) /* those behind it need not wait for it */
+        limits_key_give(p->permits->config.store, &k, p->id, -(int64_t)p->tokens, 0,
+                        p->permits->config.lease_ms);
     if (!p->going)
         settle_budgets(p, 0, 0);
 }

@@ -1,16 +1,31 @@
 #!lua flags=allow-oom
--- K C. Gives a slot back; after a 429 nobody uses the key for a while.
--- slot, tokens a minute, tokens beyond what was asked for, block.
-local K, C = unpack(KEYS)
-local per_minute, more, block = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-redis.call('ZREM', C, ARGV[1])
-local v = redis.call('HMGET', K, 'blocked', 'tat')
+-- K C Q X. Gives a slot back, or a place in line; after a 429 nobody uses the key for a while, and then one
+-- after the other: at a pace that each refusal halves, and that calls which are taken make quicker again.
+-- slot, tokens a minute, tokens beyond what was asked for, block, lease.
+local K, C, Q, X = unpack(KEYS)
+local slot, per_minute, more, block = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local now, leased = now_ms(), tonumber(redis.call('ZSCORE', C, ARGV[1]))
+redis.call('ZREM', C, slot)
+redis.call('ZREM', Q, slot)
+redis.call('ZREM', X, slot)
+local v = redis.call('HMGET', K, 'blocked', 'tat', 'pace', 'paced')
 if per_minute > 0 and more ~= 0 and v[2] then
     redis.call('HSET', K, 'tat', string.format('%.0f', v[2] + math.ceil(more * 66000 / per_minute)))
 end
+-- One that began before the pace was changed says nothing of it.
+local pace, news = tonumber(v[3]) or 0, not leased or leased - ARGV[5] >= (tonumber(v[4]) or 0)
 if block > 0 then
-    local till = math.max(tonumber(v[1]) or 0, now_ms() + block)
+    local till = math.max(tonumber(v[1]) or 0, now + block)
     redis.call('HSET', K, 'blocked', string.format('%.0f', till))
+    if news then
+        redis.call('HSET', K, 'pace', math.min(60000, math.max(100, pace * 2)), 'paced', now)
+    end
     redis.call('PEXPIRE', K, block + 600000)
+elseif pace > 0 and leased and news then
+    if pace < 25 then
+        redis.call('HDEL', K, 'pace', 'paced')
+    else
+        redis.call('HSET', K, 'pace', math.floor(pace * 0.9))
+    end
 end
 return {'ok', 0}

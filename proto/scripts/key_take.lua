@@ -1,45 +1,82 @@
 #!lua
--- K C. A slot of a provider's key, given out in order of asking. -> verdict, wait (limits.h).
--- slot, in line, requests a minute, tokens a minute, concurrent, tokens, patience, lease.
-local K, C = unpack(KEYS)
-local slot, in_line, now = ARGV[1], ARGV[2] == '1', now_ms()
+-- K C Q X O. A slot of a provider's key, in line by person: each one's calls in order of asking, one of
+-- each person in turn. Who is not asked after in time has left the line. -> verdict, wait (limits.h).
+-- slot, in line, requests a minute, tokens a minute, concurrent, tokens, patience, lease, ask again, owner.
+local K, C, Q, X, O = unpack(KEYS)
+local slot, in_line, owner, now = ARGV[1], ARGV[2] == '1', ARGV[10], now_ms()
 local per_minute, tokens_per_minute = tonumber(ARGV[3]), tonumber(ARGV[4])
-local concurrent, tokens = tonumber(ARGV[5]), tonumber(ARGV[6])
-local v = redis.call('HMGET', K, 'blocked', 'rat', 'tat')
+local concurrent, tokens, ask_again = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[9])
+if redis.call('ZSCORE', C, slot) then -- sent again
+    return {'ok', 0, 0}
+end
+for _, lost in ipairs(redis.call('ZRANGEBYSCORE', X, '-inf', now)) do
+    redis.call('ZREM', Q, lost)
+    redis.call('ZREM', X, lost)
+end
+redis.call('ZREMRANGEBYSCORE', C, '-inf', now)
+local v = redis.call('HMGET', K, 'blocked', 'rat', 'tat', 'round', 'pace')
 local blocked, rat, tat = tonumber(v[1]) or 0, tonumber(v[2]) or 0, tonumber(v[3]) or 0
-if not in_line or blocked > now then
-    -- A tenth of the minute's requests may go at once; the rest is spread, so that no sixty seconds
-    -- see more than allowed. Tokens likewise, by the second.
-    local start = math.max(now, blocked)
-    local burst = math.floor(per_minute / 10)
-    local every = per_minute > 0 and math.ceil(60000 / (per_minute - burst)) or 0
-    if per_minute > 0 then
-        start = math.max(start, rat - burst * every)
-    end
-    if tokens_per_minute > 0 then
-        start = math.max(start, tat - 6000)
-    end
-    if start - now > tonumber(ARGV[7]) then
-        return {'ok', 5, start - now}
-    end
-    if per_minute > 0 then
-        redis.call('HSET', K, 'rat', string.format('%.0f', math.max(rat, start) + every))
-    end
-    if tokens_per_minute > 0 then
-        local cost = math.ceil(tokens * 66000 / tokens_per_minute)
-        redis.call('HSET', K, 'tat', string.format('%.0f', math.max(tat, start) + cost))
-    end
-    redis.call('PEXPIRE', K, math.max(start - now, 0) + 600000)
-    if start > now then
-        return {'ok', 4, start - now}
-    end
+local round, pace = tonumber(v[4]) or 0, tonumber(v[5]) or 0
+
+-- The line's order: the round in which a call goes, in it the order of asking.
+local ORDER = 1048576
+local place = tonumber(redis.call('ZSCORE', Q, slot))
+local last = tonumber(redis.call('HGET', O, owner)) or 0
+local known = place ~= nil
+if not known then
+    local mine = in_line and round or math.max(round, last) + 1
+    place = mine * ORDER + redis.call('HINCRBY', K, 'asked', 1) % ORDER
 end
-if concurrent > 0 then
-    redis.call('ZREMRANGEBYSCORE', C, '-inf', now)
-    if not redis.call('ZSCORE', C, slot) and redis.call('ZCARD', C) >= concurrent then
-        return {'ok', 4, 100}
-    end
-    redis.call('ZADD', C, now + ARGV[8], slot)
-    redis.call('PEXPIRE', C, ARGV[8])
+local before = redis.call('ZCOUNT', Q, '-inf', '(' .. string.format('%.0f', place))
+
+-- A tenth of the minute's requests may go at once; the rest is spread, so that no sixty seconds see
+-- more than allowed. Tokens likewise, by the second. After a refusal nothing goes at once.
+local burst = math.floor(per_minute / 10)
+local every = per_minute > 0 and math.ceil(60000 / (per_minute - burst)) or 0
+if pace > 0 then
+    every, burst = math.max(every, pace), 0
 end
+local cost = tokens_per_minute > 0 and math.ceil(tokens * 66000 / tokens_per_minute) or 0
+local start = math.max(now, blocked)
+if every > 0 then
+    start = math.max(start, math.max(rat, start) + (before - burst) * every)
+end
+if cost > 0 then
+    start = math.max(start, math.max(tat, now) + before * cost - 6000)
+end
+if start - now > tonumber(ARGV[7]) and not known and not in_line then
+    return {'ok', 5, start - now}
+end
+if start <= now and concurrent > 0 and redis.call('ZCARD', C) + before >= concurrent then
+    start = now + math.min(1000, 100 * (before + 1))
+end
+local keep = start - now + 600000
+if start > now then
+    if not known then
+        redis.call('ZADD', Q, string.format('%.0f', place), slot)
+        redis.call('HSET', O, owner, math.max(last, math.floor(place / ORDER)))
+    end
+    redis.call('ZADD', X, now + math.min(start - now, ask_again) + 5000, slot)
+    for _, key in ipairs({K, Q, X, O}) do
+        redis.call('PEXPIRE', key, keep)
+    end
+    return {'ok', 4, start - now}
+end
+redis.call('ZREM', Q, slot)
+redis.call('ZREM', X, slot)
+if redis.call('EXISTS', Q) == 0 then
+    redis.call('DEL', O)
+    redis.call('HDEL', K, 'round', 'asked')
+elseif math.floor(place / ORDER) > round then
+    redis.call('HSET', K, 'round', string.format('%.0f', math.floor(place / ORDER)))
+end
+if every > 0 then
+    redis.call('HSET', K, 'rat', string.format('%.0f', math.max(rat, now) + every))
+end
+if cost > 0 then
+    redis.call('HSET', K, 'tat', string.format('%.0f', math.max(tat, now) + cost))
+end
+redis.call('PEXPIRE', K, keep)
+redis.call('ZADD', C, now + ARGV[8], slot)
+redis.call('PEXPIRE', C, ARGV[8])
 return {'ok', 0, 0}

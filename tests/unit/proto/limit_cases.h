@@ -53,7 +53,7 @@ CASE(budget_of_cost_and_of_a_turn_are_their_own)
 
 static struct got *take(struct play *p, const struct limit_key *k, struct id slot, bool in_line)
 {
-    return OK(p->f, limits_key_take, k, slot, in_line, 10, 300000, 60000);
+    return OK(p->f, limits_key_take, k, p->owner, slot, in_line, 10, 300000, 60000);
 }
 
 CASE(requests_of_a_key_go_out_in_line_and_never_more_than_a_minute_allows)
@@ -70,51 +70,119 @@ CASE(requests_of_a_key_go_out_in_line_and_never_more_than_a_minute_allows)
         assert_true(waits[i] >= waits[i - 1] - 100); /* each behind the one before */
     assert_true(waits[60] >= 59000);                 /* the 61st is a minute after the first */
     assert_true(waits[79] < 90000);
-    struct got *g = take(p, &k, id_new(), true);
-    assert_int_equal(g->verdict, LIMIT_OK); /* its turn has come */
-    g = OK(f, limits_key_take, &k, id_new(), false, 10, 5000, 60000);
+    struct got *g = OK(f, limits_key_take, &k, p->owner, id_new(), false, 10, 5000, 60000);
     assert_int_equal(g->verdict, LIMIT_NEVER);
     assert_true(g->wait_ms > 5000);
+}
+
+CASE(line_moves_on_when_its_first_go_or_leave)
+{
+    struct limit_key k = {.key = p->owner,
+                          .requests_per_minute = 60}; /* six, then one in 1112 ms */
+    struct id line[5];
+    for (line[0] = id_new(); take(p, &k, line[0], false)->verdict == LIMIT_OK;)
+        line[0] = id_new();
+    for (int i = 1; i < 5; i++) {
+        line[i] = id_new();
+        assert_int_equal(take(p, &k, line[i], false)->verdict, LIMIT_WAIT);
+    }
+    int64_t wait_ms = take(p, &k, line[4], true)->wait_ms;
+    assert_true(take(p, &k, line[4], true)->wait_ms <= wait_ms); /* its place is kept */
+    for (int i = 0; i < 3; i++)
+        limits_key_give(f->store, &k, line[i], 0, 0, 60000);
+    assert_true(take(p, &k, line[4], true)->wait_ms <= wait_ms - 3 * 1112);
+    f->pass(f, 1200);
+    assert_int_equal(take(p, &k, line[3], true)->verdict, LIMIT_OK);
+    assert_int_equal(take(p, &k, line[3], true)->verdict, LIMIT_OK); /* sent again: once */
+}
+
+CASE(one_persons_many_calls_delay_anothers_by_one)
+{
+    struct limit_key k = {.key = p->owner, .requests_per_minute = 60};
+    int64_t first_ms = 0, last_ms = 0;
+    while ((first_ms = take(p, &k, id_new(), false)->wait_ms) == 0)
+        continue;
+    struct id second = id_new();
+    for (int i = 0; i < 40; i++)
+        last_ms = take(p, &k, i == 0 ? second : id_new(), false)->wait_ms;
+    assert_true(last_ms > first_ms + 30 * 1112);
+    int64_t second_ms = take(p, &k, second, true)->wait_ms;
+    struct got *g = OK(f, limits_key_take, &k, STR("another"), id_new(), false, 10, 300000, 60000);
+    assert_int_equal(g->verdict, LIMIT_WAIT);
+    int64_t other_ms = g->wait_ms;
+    assert_true(other_ms <= second_ms); /* behind the first, where the second was */
+    assert_true(take(p, &k, second, true)->wait_ms > other_ms);
+    g = OK(f, limits_key_take, &k, STR("another"), id_new(), false, 10, 300000, 60000);
+    assert_true(g->wait_ms > other_ms && g->wait_ms < last_ms); /* one of each in turn */
 }
 
 CASE(tokens_of_a_key_are_spread_and_settled)
 {
     struct limit_key k = {.key = p->owner, .tokens_per_minute = 1000};
     struct id slot = id_new();
-    assert_int_equal(OK(f, limits_key_take, &k, slot, false, 500, 300000, 60000)->verdict,
+    assert_int_equal(OK(f, limits_key_take, &k, p->owner, slot, false, 500, 300000, 60000)->verdict,
                      LIMIT_OK);
-    struct got *g = OK(f, limits_key_take, &k, id_new(), false, 500, 1000, 60000);
+    struct got *g = OK(f, limits_key_take, &k, p->owner, id_new(), false, 500, 1000, 60000);
     assert_int_equal(g->verdict, LIMIT_NEVER);
     assert_true(g->wait_ms > 20000 && g->wait_ms < 33000);
-    limits_key_give(f->store, &k, slot, -490, 0); /* it needed ten */
-    assert_int_equal(OK(f, limits_key_take, &k, id_new(), false, 500, 1000, 60000)->verdict,
-                     LIMIT_OK);
+    limits_key_give(f->store, &k, slot, -490, 0, 60000); /* it needed ten */
+    assert_int_equal(
+        OK(f, limits_key_take, &k, p->owner, id_new(), false, 500, 1000, 60000)->verdict, LIMIT_OK);
 }
 
 CASE(calls_at_once_are_counted_and_a_lost_one_frees_its_slot)
 {
     struct limit_key k = {.key = p->owner, .concurrent = 2};
-    struct id one = id_new(), two = id_new();
+    struct id one = id_new(), two = id_new(), three = id_new(), four = id_new();
     assert_int_equal(take(p, &k, one, false)->verdict, LIMIT_OK);
     assert_int_equal(take(p, &k, one, false)->verdict, LIMIT_OK); /* sent again */
-    assert_int_equal(OK(f, limits_key_take, &k, two, false, 10, 1000, 500)->verdict, LIMIT_OK);
-    assert_int_equal(take(p, &k, id_new(), true)->verdict, LIMIT_WAIT);
-    limits_key_give(f->store, &k, one, 0, 0);
-    assert_int_equal(take(p, &k, id_new(), true)->verdict, LIMIT_OK);
-    assert_int_equal(take(p, &k, id_new(), true)->verdict, LIMIT_WAIT);
+    assert_int_equal(OK(f, limits_key_take, &k, p->owner, two, false, 10, 1000, 500)->verdict,
+                     LIMIT_OK);
+    assert_int_equal(take(p, &k, three, true)->verdict, LIMIT_WAIT);
+    limits_key_give(f->store, &k, one, 0, 0, 60000);
+    assert_int_equal(take(p, &k, three, true)->verdict, LIMIT_OK);
+    assert_int_equal(take(p, &k, four, true)->verdict, LIMIT_WAIT);
     f->pass(f, 600); /* two was never heard of again */
-    assert_int_equal(take(p, &k, id_new(), true)->verdict, LIMIT_OK);
+    assert_int_equal(take(p, &k, four, true)->verdict, LIMIT_OK);
 }
 
 CASE(refusal_that_one_saw_slows_all)
 {
     struct limit_key k = {.key = p->owner};
     assert_int_equal(take(p, &k, id_new(), false)->verdict, LIMIT_OK);
-    limits_key_give(f->store, &k, id_new(), 0, 10000);
+    limits_key_give(f->store, &k, id_new(), 0, 10000, 60000);
     struct got *g = take(p, &k, id_new(), false);
     assert_int_equal(g->verdict, LIMIT_WAIT);
     assert_true(g->wait_ms > 8000 && g->wait_ms <= 10000);
     assert_int_equal(take(p, &k, id_new(), true)->verdict, LIMIT_WAIT);
+}
+
+CASE(after_a_refusal_calls_go_one_after_the_other_until_they_are_taken)
+{
+    struct limit_key k = {.key = p->owner}; /* nobody said what it allows */
+    struct id one = id_new(), two = id_new();
+    assert_int_equal(take(p, &k, one, false)->verdict, LIMIT_OK);
+    assert_int_equal(take(p, &k, two, false)->verdict, LIMIT_OK);
+    f->pass(f, 5);
+    limits_key_give(f->store, &k, one, 0, 200, 60000);
+    limits_key_give(f->store, &k, two, 0, 200, 60000); /* of before: the pace is halved once */
+    int64_t last_ms = 0;
+    for (int i = 0; i < 10; i++) {
+        struct got *g = take(p, &k, id_new(), false);
+        assert_int_equal(g->verdict, LIMIT_WAIT);
+        if (i > 0)
+            assert_true(g->wait_ms > last_ms + 50 && g->wait_ms <= last_ms + 100);
+        last_ms = g->wait_ms;
+    }
+    for (int i = 0; i < 14; i++) { /* 100 ms times 0.9 to the 14th is less than 25 */
+        struct id slot = id_new();
+        f->pass(f, 320);
+        struct got *g = take(p, &k, slot, true);
+        assert_int_equal(g->verdict, LIMIT_OK);
+        limits_key_give(f->store, &k, slot, 0, 0, 60000);
+    }
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(take(p, &k, id_new(), true)->verdict, LIMIT_OK);
 }
 
 CASE(turns_at_once_and_a_minute_are_limited_by_person)
@@ -147,9 +215,12 @@ CASE(turns_at_once_and_a_minute_are_limited_by_person)
     cmocka_unit_test(budget_is_overspent_by_one_step_at_most),                                     \
         cmocka_unit_test(budget_of_cost_and_of_a_turn_are_their_own),                              \
         cmocka_unit_test(requests_of_a_key_go_out_in_line_and_never_more_than_a_minute_allows),    \
+        cmocka_unit_test(line_moves_on_when_its_first_go_or_leave),                                \
+        cmocka_unit_test(one_persons_many_calls_delay_anothers_by_one),                            \
         cmocka_unit_test(tokens_of_a_key_are_spread_and_settled),                                  \
         cmocka_unit_test(calls_at_once_are_counted_and_a_lost_one_frees_its_slot),                 \
         cmocka_unit_test(refusal_that_one_saw_slows_all),                                          \
+        cmocka_unit_test(after_a_refusal_calls_go_one_after_the_other_until_they_are_taken),       \
         cmocka_unit_test(turns_at_once_and_a_minute_are_limited_by_person)
 
 #endif
