@@ -73,7 +73,7 @@ static void write_result(const struct prompt_item *item, struct buf *b)
 void jsontools_write(const struct prompt *in, const struct tool_spec *tools, unsigned count,
                      struct jsontools *out)
 {
-    *out = (struct jsontools){.prompt = {.tokens = in->tokens}};
+    *out = (struct jsontools){.prompt = {.bytes = in->bytes, .tokens = in->tokens}};
     struct span *spans = xcalloc(in->count + 1, sizeof(*spans));
     struct prompt *p = &out->prompt;
     buf_init(&p->system, SYSTEM_MAX);

@@ -299,7 +299,7 @@ static struct usage try_used(const struct llm_call *c, bool spent)
 {
     const struct reply *r = &c->reply;
     uint64_t input = r->usage_known ? r->input_tokens : spent ? c->prompt_tokens : 0;
-    uint64_t output = r->usage_known ? r->output_tokens : prompt_tokens(r->bytes);
+    uint64_t output = r->usage_known ? r->output_tokens : gauge_tokens(c->model->gauge, r->bytes);
     return model_usage(c->model, input, output, r->cached_tokens);
 }
 

@@ -89,6 +89,7 @@ void models_free(struct models *m)
         free(model->base_url);
         free(model->options);
         free(model->query);
+        free(model->gauge);
         free(model->key_header);
         for (unsigned j = 0; j < model->header_count; j++) {
             free(model->headers[j].name);
@@ -185,6 +186,7 @@ void model_init(struct model *m, const char *name, enum provider p, const char *
         k++;
     m->window_tokens = k->window_tokens;
     m->output_tokens_max = k->output_tokens_max;
+    m->gauge = xcalloc(1, sizeof(*m->gauge));
 }
 
 /* A datasource's path, exactly, and perhaps a plain path below it. */

@@ -14,6 +14,7 @@
  *   price              {"input", "output", "cached"}: dollars for a million tokens
  *   limits             {"requests_per_minute", "tokens_per_minute", "concurrent"} of the key
  *   fallbacks          names of models that are asked when this one fails before its first token
+ *   bytes_per_token    about; learned from what the provider counts where it is left out
  *   tools              "native", or "json": it has no tool calling, a JSON format stands for it */
 #ifndef WORKER_MODELS_H
 #define WORKER_MODELS_H
@@ -23,6 +24,7 @@
 #include "common/buf.h"
 #include "common/secret.h"
 #include "proto/usage.h"
+#include "worker/gauge.h"
 
 /* X(name, word): wire formats; llm_*.c has each. */
 #define MODEL_APIS(X)                                                                              \
@@ -68,7 +70,8 @@ struct model {
     unsigned header_count;
     char *query; /* "api-version=2024-10-21", escaped; or NULL */
     uint32_t window_tokens, output_tokens_max;
-    char *options; /* a JSON object, or NULL */
+    struct gauge *gauge; /* what its tokens weigh: learned while this runs; NULL: as usual */
+    char *options;       /* a JSON object, or NULL */
     bool json_tools;
     /* Dollars for a million tokens are micro-dollars for a token; times 1,000 for whole numbers. */
     uint64_t price_input, price_output, price_cached;

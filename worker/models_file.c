@@ -46,6 +46,17 @@ static bool price(const json_t *v, const char *key, uint64_t *out)
     return true;
 }
 
+/* Bytes → hundredths of one. */
+static bool weight(const json_t *v, uint32_t *out)
+{
+    const json_t *n = json_object_get(v, "bytes_per_token");
+    double bytes = json_number_value(n);
+    if (n && !(json_is_number(n) && bytes >= 1 && bytes <= 10))
+        return false;
+    *out = n ? (uint32_t)lround(bytes * 100) : 0;
+    return true;
+}
+
 bool models_file_read(const char *path, struct model *all, unsigned max, unsigned *count,
                       char error[256])
 {
@@ -124,8 +135,8 @@ static bool read_model(struct model *m, const json_t *v, char reason[160])
     const json_t *options = json_object_get(v, "options");
     if (!read_numbers(m, v) || (options && !json_is_object(options))) {
         snprintf(reason, 160,
-                 "window, max_output_tokens, limits and price are positive numbers, options is an "
-                 "object");
+                 "window, max_output_tokens, bytes_per_token (1 to 10), limits and price are "
+                 "positive numbers, options is an object");
         return false;
     }
     if (options)
@@ -142,7 +153,7 @@ static bool read_model(struct model *m, const json_t *v, char reason[160])
 static bool read_numbers(struct model *m, const json_t *v)
 {
     const json_t *prices = json_object_get(v, "price"), *limits = json_object_get(v, "limits");
-    bool ok = number(v, "window", &m->window_tokens) &&
+    bool ok = weight(v, &m->gauge->fixed) && number(v, "window", &m->window_tokens) &&
               number(v, "max_output_tokens", &m->output_tokens_max) &&
               number(limits, "requests_per_minute", &m->requests_per_minute) &&
               number(limits, "tokens_per_minute", &m->tokens_per_minute) &&

@@ -14,6 +14,7 @@
 #include "common/buf.h"
 #include "proto/err.h"
 #include "proto/store.h"
+#include "worker/gauge.h"
 #include "worker/scene.h"
 #include "worker/tools/tools.h"
 
@@ -34,7 +35,7 @@ struct prompt {
     struct buf system;
     struct prompt_item *items; /* those that are not gone are sent, in order */
     unsigned count;
-    uint64_t tokens;           /* estimated */
+    uint64_t bytes, tokens;    /* of all that is sent; tokens are estimated */
     unsigned elided, left_out; /* results without content; items that are gone */
 };
 struct prompt_input {
@@ -43,15 +44,14 @@ struct prompt_input {
     const struct scene *scene;
     const char *extra; /* PERSAI_SYSTEM_PROMPT, or NULL */
     int64_t now_ms;    /* Unix time */
-    uint32_t window_tokens, output_tokens_max, tools_tokens;
-    bool last_call; /* no tools are offered: it has to answer */
-    bool shrink;    /* the model found the last one too long: half the room */
+    uint32_t window_tokens, output_tokens_max, tools_bytes;
+    const struct gauge *gauge; /* of the model; NULL: as usual */
+    bool last_call;            /* no tools are offered: it has to answer */
+    bool shrink;               /* the model found the last one too long: half the room */
 };
 /* ERR_CONTEXT_TOO_LONG: the question alone does not fit. */
 enum err prompt_build(const struct prompt_input *in, struct prompt *out) warn_unused;
 void prompt_free(struct prompt *p);
-uint32_t prompt_tools_tokens(const struct tool_spec *tools, unsigned count);
-/* About so many tokens: four bytes each. */
-uint64_t prompt_tokens(uint64_t bytes);
+uint32_t prompt_tools_bytes(const struct tool_spec *tools, unsigned count);
 
 #endif

@@ -361,7 +361,8 @@ static void begin_call(struct turn *t, const struct store_answer *answer,
                               .now_ms = t->asked_ms,
                               .window_tokens = t->model->window_tokens,
                               .output_tokens_max = t->model->output_tokens_max,
-                              .tools_tokens = prompt_tools_tokens(tools, tool_count),
+                              .tools_bytes = prompt_tools_bytes(tools, tool_count),
+                              .gauge = t->model->gauge,
                               .last_call = last_call,
                               .shrink = t->agent.shrink};
     struct prompt prompt;
@@ -370,6 +371,7 @@ static void begin_call(struct turn *t, const struct store_answer *answer,
         fail(t, err, false, NULL);
         return;
     }
+    t->prompt_bytes = prompt.bytes;
     memset(t->told, 0, sizeof(t->told));
     t->used = (struct usage){0};
     llm_call_free(t->llm);
@@ -470,6 +472,8 @@ static void on_llm_done(void *arg, enum err err)
     }
     struct record_call calls[REPLY_CALLS_MAX];
     struct usage used = count_used(t);
+    if (r->usage_known)
+        gauge_learn(t->model->gauge, t->prompt_bytes, r->input_tokens);
     distinguish(t, r);
     struct record_message m = as_message(t, r, calls, r->call_count);
     keep_assistant(t, &m);

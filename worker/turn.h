@@ -68,6 +68,7 @@ struct turn {
     char *owner;       /* known once it was loaded */
     struct id limit_slot;
     int64_t ticked_ms;
+    uint64_t prompt_bytes;
     struct usage used;            /* by the present call of the model */
     size_t told[REPLY_CALLS_MAX]; /* bytes of arguments that were told on, by call */
     struct buf assistant_bytes;   /* the last assistant's message, and its decoded form */

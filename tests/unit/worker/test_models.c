@@ -175,7 +175,8 @@ static void all_that_is_special_about_a_model_is_read(void **state)
         from_file("[{\"name\":\"azure\",\"provider\":\"openai\",\"model\":\"a\",\"base_url\":"
                   "\"https://n.openai.azure.com/openai/deployments/a\",\"query\":{\"api-version\":"
                   "\"2024-10-21\"},\"key_header\":\"api-key\",\"headers\":{\"X-Team\":\"sre\"},"
-                  "\"price\":{\"input\":2.5,\"output\":10,\"cached\":1.25},\"limits\":"
+                  "\"price\":{\"input\":2.5,\"output\":10,\"cached\":1.25},\"bytes_per_token\":2."
+                  "75,\"limits\":"
                   "{\"requests_per_minute\":60,\"concurrent\":3},\"fallbacks\":[\"own\"]},"
                   "{\"name\":\"own\",\"provider\":\"openai\",\"model\":\"b\",\"api\":\"responses\","
                   "\"tools\":\"json\",\"base_url\":\"perses:/proxy/globaldatasources/llm/v1\"},"
@@ -189,10 +190,12 @@ static void all_that_is_special_about_a_model_is_read(void **state)
     assert_string_equal(azure->headers[0].value, "sre");
     assert_int_equal(azure->requests_per_minute, 60);
     assert_int_equal(azure->concurrent, 3);
+    assert_int_equal(gauge_ratio(azure->gauge), 275);
     assert_ptr_equal(azure->fallbacks[0], own);
     /* a million tokens of each: dollars, in millionths */
     assert_int_equal(model_cost(azure, 1000000, 1000000, 0), 12500000);
     assert_int_equal(model_cost(azure, 1000000, 0, 400000), 2000000);
+    assert_int_equal(gauge_ratio(own->gauge), GAUGE_USUAL);
     assert_true(own->by_perses && own->json_tools && own->api == API_RESPONSES);
     assert_string_equal(own->base_url, "/proxy/globaldatasources/llm/v1");
     assert_int_equal(own->account, same->account); /* one key, one account */

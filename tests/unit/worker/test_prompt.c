@@ -213,6 +213,34 @@ static void old_results_go_first_then_old_turns_pinned_ones_stay(void **state)
     free(big);
 }
 
+/* The same conversation fits or does not, as the model's tokens are heavy or light. */
+static void room_is_what_the_models_own_tokens_weigh(void **state)
+{
+    (void)state;
+    char *talk = long_text('y', 4000);
+    struct store_message t[] = {user(talk), assistant(talk, NULL, 0), user("now")};
+    struct gauge light = {.fixed = 200}, heavy = {.fixed = 500};
+    const struct gauge *gauges[] = {&light, NULL, &heavy};
+    struct scene s;
+    scene_read(&s, STR(""), STR(DS), NOW);
+    for (int i = 0; i < 3; i++) {
+        struct prompt p;
+        struct prompt_input in = {.messages = t,
+                                  .message_count = 3,
+                                  .scene = &s,
+                                  .now_ms = NOW,
+                                  .window_tokens = 2600,
+                                  .output_tokens_max = 100,
+                                  .gauge = gauges[i]};
+        assert_int_equal(prompt_build(&in, &p), ERR_NONE);
+        assert_int_equal(p.left_out, i < 2 ? 2 : 0);
+        assert_int_equal(p.tokens, gauge_tokens(gauges[i], p.bytes));
+        prompt_free(&p);
+    }
+    scene_free(&s);
+    free(talk);
+}
+
 /* {"panels":[COUNT of these]} */
 static char *context_of_panels(unsigned count)
 {
@@ -269,6 +297,7 @@ int main(void)
         cmocka_unit_test(dashboards_are_one_line_of_data_and_are_cut_whole_panel_by_panel),
         cmocka_unit_test(each_call_has_its_result_right_after_it),
         cmocka_unit_test(excluded_messages_are_left_out_and_roles_alternate),
+        cmocka_unit_test(room_is_what_the_models_own_tokens_weigh),
         cmocka_unit_test(old_results_go_first_then_old_turns_pinned_ones_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
