@@ -498,7 +498,7 @@ def test_models_and_tools(stack: Stack) -> None:
     assert names >= {"list_metrics", "execute_range_query", "execute_instant_query", "list_label_values"}
     for tool in listed:
         assert tool["description"] and tool["input_schema"]["type"] == "object"
-        assert tool["read_only"] is (tool["name"] != "save_panel")
+        assert tool["read_only"] is (tool["name"] not in ("save_panel", "save_dashboard"))
     alice.ask(alice.session(), "what do you have")
     offered = {t["function"]["name"]: t["function"] for t in stack.model.chats("what do you have")[0]["tools"]}
     for tool in listed:

@@ -1,6 +1,7 @@
 """A tool call that needs the person's approval: it waits in Redis, with no process, and is done once."""
 
 import itertools
+import json
 import signal
 import socket
 import threading
@@ -534,3 +535,27 @@ def test_a_session_is_deleted_while_it_waits(stack: Stack, board: Dashboard) -> 
     assert waiting.decide().status == 404
     assert board.panels() == {}
     until(lambda: not [k for k in stack.redis.client.keys("*") if waiting.session.encode() in k], "its keys to be gone")
+
+
+def test_a_new_dashboard_is_drafted_checked_by_perses_and_made_once(stack: Stack, board: Dashboard) -> None:
+    panels = [{"title": "Kitchen", "query": 'room_temperature_celsius{room="kitchen"}', "group": "Rooms"},
+              {"title": "All", "query": "room_temperature_celsius", "kind": "StatChart", "unit": "decimal", "group": "Rooms"}]
+    draft = {"project": PROJECT, "title": f"Drafted after {board.name}", "panels": panels}
+    stack.model.when("save it", [Call("propose_dashboard", draft)], [Call("save_dashboard", draft)], ["Made."])
+    waiting = Waiting(stack.client("carol"))
+    (_, proposed), = waiting.log.tools()
+    proposal = json.loads(proposed["content"])
+    assert proposal["checked"] is True, proposal
+    board.name = proposal["dashboard"]["metadata"]["name"]
+    assert board.perses.api("GET", board.path, None, board.cookies).status == 404
+    assert waiting.decide().status == 202
+    (_, made), = waiting.rest().tools()
+    assert not made["failed"], made
+    assert board.titles() == ["All", "Kitchen"]
+    assert [item["x"] for item in board.read()["spec"]["layouts"][0]["spec"]["items"]] == [0, 12]
+
+    saves(stack, Call("save_dashboard", draft))  # another turn: it is not its own
+    waiting = Waiting(stack.client("carol"))
+    waiting.decide()
+    (_, refused), = waiting.rest().tools()
+    assert json.loads(refused["content"])["code"] == "exists", refused

@@ -1,12 +1,20 @@
 #include "worker/tools/args.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "worker/tools/sax.h"
 #include "worker/tools/text.h"
 
+enum {
+    NAME_BYTES = 120, /* "panels[3].title" */
+    ITEMS_MAX = ARGS_BYTES_MAX / 2,
+};
+
 static json_t *fit(const json_t *schema, const char *name, const json_t *value, struct buf *error);
+static json_t *fit_object(const json_t *schema, const char *within, const json_t *given,
+                          struct buf *error);
 
 static void list_names(const json_t *properties, struct buf *b)
 {
@@ -46,13 +54,16 @@ static enum type type_of(const json_t *schema)
     return TYPE_OTHER;
 }
 
-static bool check_required(const json_t *schema, const json_t *args, struct buf *error)
+/* within: what the object is called in the arguments, "" for the arguments themselves. */
+static bool check_required(const json_t *schema, const char *within, const json_t *args,
+                           struct buf *error)
 {
     const json_t *required = json_object_get(schema, "required");
     for (size_t i = 0; i < json_array_size(required); i++) {
         const char *name = json_string_value(json_array_get(required, i));
         if (json_object_get(args, name) == NULL) {
-            buf_printf(error, "The argument \"%s\" is missing.", name);
+            buf_printf(error, "The argument \"%s%s%s\" is missing.", within, within[0] ? "." : "",
+                       name);
             return false;
         }
     }
@@ -62,7 +73,6 @@ static bool check_required(const json_t *schema, const json_t *args, struct buf 
 json_t *args_read(const json_t *schema, struct str text, struct buf *error)
 {
     json_error_t where;
-    const json_t *properties = json_object_get(schema, "properties");
     text = str_trim(text);
     if (text.len > ARGS_BYTES_MAX) {
         buf_printf(error, "The arguments are too long: at most %d bytes.", ARGS_BYTES_MAX);
@@ -81,16 +91,25 @@ json_t *args_read(const json_t *schema, struct str text, struct buf *error)
         buf_puts(error, "The arguments must be a JSON object.");
         return NULL;
     }
+    return fit_object(schema, "", given, error);
+}
+
+static json_t *fit_object(const json_t *schema, const char *within, const json_t *given,
+                          struct buf *error)
+{
+    const json_t *properties = json_object_get(schema, "properties");
     json_auto_t *args = json_object();
     bool closed = json_is_false(json_object_get(schema, "additionalProperties"));
-    const char *name;
+    const char *key;
     json_t *value;
-    json_object_foreach(given, name, value)
+    json_object_foreach((json_t *)given, key, value)
     {
-        const json_t *wanted = json_object_get(properties, name);
+        const json_t *wanted = json_object_get(properties, key);
         if (wanted == NULL && closed) {
             buf_puts(error, "There is no argument ");
-            text_json(error, str_of(name), 60);
+            text_json(error, str_of(key), 60);
+            if (within[0])
+                buf_printf(error, " in \"%s\"", within);
             buf_puts(error, "; there are: ");
             list_names(properties, error);
             buf_putc(error, '.');
@@ -98,12 +117,50 @@ json_t *args_read(const json_t *schema, struct str text, struct buf *error)
         }
         if (json_is_null(value) && type_of(wanted) != TYPE_OTHER)
             continue;
+        char name[NAME_BYTES];
+        snprintf(name, sizeof name, "%s%s%s", within, within[0] ? "." : "", key);
         json_t *fitted = fit(wanted, name, value, error);
         if (fitted == NULL)
             return NULL;
-        json_object_set_new(args, name, fitted);
+        json_object_set_new(args, key, fitted);
     }
-    return check_required(schema, args, error) ? json_incref(args) : NULL;
+    return check_required(schema, within, args, error) ? json_incref(args) : NULL;
+}
+
+/* Models like to write a list as a string. */
+static json_t *as_array(const json_t *value)
+{
+    if (json_is_array(value))
+        return json_incref((json_t *)value);
+    json_t *read = json_is_string(value) ? json_loads(json_string_value(value), 0, NULL) : NULL;
+    if (json_is_array(read))
+        return read;
+    json_decref(read);
+    return NULL;
+}
+
+static json_t *fit_array(const json_t *schema, const char *name, const json_t *given,
+                         struct buf *error)
+{
+    json_auto_t *fitted = json_array();
+    const json_t *items = json_object_get(schema, "items");
+    size_t count = json_array_size(given);
+    json_int_t least = json_integer_value(json_object_get(schema, "minItems"));
+    json_int_t most = json_integer_value(json_object_get(schema, "maxItems"));
+    if ((json_int_t)count < least || (most > 0 && (json_int_t)count > most)) {
+        buf_printf(error, "The argument \"%s\" must have %lld to %lld items.", name,
+                   (long long)least, (long long)(most > 0 ? most : ITEMS_MAX));
+        return NULL;
+    }
+    for (size_t i = 0; i < count; i++) {
+        char one[NAME_BYTES];
+        snprintf(one, sizeof one, "%s[%zu]", name, i);
+        json_t *item = fit(items, one, json_array_get(given, i), error);
+        if (item == NULL)
+            return NULL;
+        json_array_append_new(fitted, item);
+    }
+    return json_incref(fitted);
 }
 
 static json_t *as_string(const json_t *value)
@@ -208,7 +265,7 @@ static json_t *as_type(enum type type, const json_t *value)
     case TYPE_NUMBER:
         return json_is_number(value) ? json_incref((json_t *)value) : NULL;
     case TYPE_ARRAY:
-        return json_is_array(value) ? json_incref((json_t *)value) : NULL;
+        return as_array(value);
     case TYPE_OBJECT:
         return json_is_object(value) ? json_incref((json_t *)value) : NULL;
     case TYPE_OTHER:
@@ -227,14 +284,28 @@ static json_t *fit(const json_t *schema, const char *name, const json_t *value, 
         buf_printf(error, "The argument \"%s\" must be %s %s.", name, vowel ? "an" : "a", word);
         return NULL;
     }
-    bool number = type == TYPE_INTEGER || type == TYPE_NUMBER;
-    bool ok = type == TYPE_STRING ? check_string(schema, name, fitted, error)
-              : number            ? check_number(schema, name, fitted, error)
-                                  : true;
-    if (ok)
-        return fitted;
+    json_t *whole = NULL;
+    switch (type) {
+    case TYPE_STRING:
+        whole = check_string(schema, name, fitted, error) ? json_incref(fitted) : NULL;
+        break;
+    case TYPE_INTEGER:
+    case TYPE_NUMBER:
+        whole = check_number(schema, name, fitted, error) ? json_incref(fitted) : NULL;
+        break;
+    case TYPE_ARRAY:
+        whole = fit_array(schema, name, fitted, error);
+        break;
+    case TYPE_OBJECT:
+        whole = fit_object(schema, name, fitted, error);
+        break;
+    case TYPE_BOOLEAN:
+    case TYPE_OTHER:
+        whole = json_incref(fitted);
+        break;
+    }
     json_decref(fitted);
-    return NULL;
+    return whole;
 }
 
 struct str args_str(const json_t *args, const char *name)

@@ -1,10 +1,11 @@
 /* worker/tools/args.h: a call's arguments, checked against the tool's JSON Schema. Pure.
  *
- * Of JSON Schema it knows what tools.def uses: an object of strings, integers, numbers and booleans
- * with minLength, maxLength, minimum, maximum, enum, required, additionalProperties false. What it
- * does not know (schemas of MCP servers have it) is let through: their server checks it. Models are
- * sloppy in ways that have one meaning: a number where a string is wanted, "10" where an
- * integer is, null for "not given" are taken. All else is refused in words that tell the model what
+ * Of JSON Schema it knows what tools.def uses: objects of strings, integers, numbers, booleans and
+ * arrays of these, with minLength, maxLength, minimum, maximum, minItems, maxItems, enum, required,
+ * additionalProperties false. What it does not know (schemas of MCP servers have it) is let
+ * through: their server checks it. Models are sloppy in ways that have one meaning: a number where
+ * a string is wanted, "10" where an integer is, a list written as a string, null for "not given"
+ * are taken. All else is refused in words that tell the model what
  * to change. */
 #ifndef WORKER_TOOLS_ARGS_H
 #define WORKER_TOOLS_ARGS_H

@@ -8,7 +8,6 @@
 #include "common/check.h"
 #include "worker/tools/args.h"
 #include "worker/tools/directory.h"
-#include "worker/tools/guard.h"
 #include "worker/tools/moment.h"
 #include "worker/tools/rows.h"
 #include "worker/tools/text.h"
@@ -454,38 +453,3 @@ static const struct rows_spec run_spec = {
 };
 
 void boards_run(struct tool_run *r) { ask_board(r, &run_spec, QUERY_SHOWN); }
-
-/* propose_panel: a definition that the person can look at and save; nothing is written. */
-void boards_propose(struct tool_run *r)
-{
-    struct guard_query guard;
-    struct str query = str_trim(args_str(r->args, "query")), title = args_str(r->args, "title");
-    struct str chart = args_str(r->args, "chart"), source = str_trim(args_str(r->args, "on"));
-    struct str description = args_str(r->args, "description");
-    struct buf *b = &r->content;
-    if (!guard_read(&guard, query)) {
-        run_fail(r, "query_refused", "%s", guard.error);
-        return;
-    }
-    if (source.len > 0 && !name_ok(source)) {
-        run_fail(r, "bad_arguments", "The argument \"on\" is no datasource's name.");
-        return;
-    }
-    buf_puts(b,
-             "{\"kind\":\"panel_proposal\",\"panel\":{\"kind\":\"Panel\",\"spec\":{\"display\":{");
-    row_text(b, "name", title);
-    row_text(b, "description", description);
-    buf_puts(b, "},\"plugin\":{\"kind\":");
-    json_str(b, chart.len > 0 ? chart : STR("TimeSeriesChart"));
-    buf_puts(b, ",\"spec\":{}},\"queries\":[{\"kind\":\"TimeSeriesQuery\",\"spec\":{\"plugin\":{"
-                "\"kind\":\"PrometheusTimeSeriesQuery\",\"spec\":{\"query\":");
-    json_str(b, query);
-    if (source.len > 0) {
-        buf_puts(b, ",\"datasource\":{\"kind\":\"PrometheusDatasource\",\"name\":");
-        json_str(b, source);
-        buf_putc(b, '}');
-    }
-    buf_puts(b,
-             "}}}}]}},\"notes\":[\"Nothing is saved: the person sees this panel and decides.\"]}");
-    run_done(r);
-}

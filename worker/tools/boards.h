@@ -11,6 +11,5 @@ void boards_search(struct tool_run *r);
 void boards_get(struct tool_run *r);
 void boards_panel(struct tool_run *r);
 void boards_run(struct tool_run *r);
-void boards_propose(struct tool_run *r);
 
 #endif

@@ -7,6 +7,7 @@
 #include "proto/path.h"
 #include "proto/record.h"
 #include "worker/tools/args.h"
+#include "worker/tools/panel.h"
 #include "worker/tools/text.h"
 
 /* save_panel: read the dashboard, add the panel, write it back.
@@ -23,9 +24,6 @@ enum {
     DASHBOARD_BYTES_MAX = 2 << 20, /* parsed and written in one go of the loop */
     URL_BYTES_MAX = 4096,
     SAID_BYTES_MAX = 600,
-    KEY_BYTES = 16, /* of the hash */
-    PANEL_WIDTH = 24,
-    PANEL_HEIGHT = 8,
 };
 
 struct save {
@@ -33,12 +31,62 @@ struct save {
     struct tool_run *run;
     struct fetch *fetch;
     struct buf url;
-    char key[sizeof "persai-" + KEY_BYTES];
+    char key[PERSES_KEY_BYTES];
     bool active; /* else it waits for another save of the same dashboard */
     bool writing;
     unsigned tries;
     json_int_t version; /* of the dashboard as it was read */
 };
+
+void perses_key(const struct tool_run *r, char key[static PERSES_KEY_BYTES])
+{
+    char turn[ID_TEXT + 1], hash[RECORD_HASH_TEXT + 1];
+    id_text(r->turn, turn);
+    record_hash(str_of(turn), str_of(r->call_id), hash);
+    snprintf(key, PERSES_KEY_BYTES, "persai-%.16s", hash);
+}
+
+void perses_said(const struct fetch_result *f, struct buf *b)
+{
+    json_auto_t *json = json_loadb(f->body.at ? f->body.at : "", f->body.len, 0, NULL);
+    const char *message = json_string_value(json_object_get(json, "message"));
+    if (!message)
+        message = json_string_value(json_object_get(json, "error"));
+    if (!message)
+        return;
+    buf_puts(b, " It said: ");
+    text_clean(b, str_of(message), SAID_BYTES_MAX - 16);
+}
+
+void perses_refused(struct tool_run *r, const struct fetch_result *f, bool writing)
+{
+    const char *what = writing ? "change" : "read";
+    scoped(buf_free) struct buf said;
+    buf_init(&said, SAID_BYTES_MAX + 64);
+    perses_said(f, &said);
+    if (f->status != FETCH_OK && f->http_status == 0)
+        run_fail(r, f->status == FETCH_TIMEOUT ? "timeout" : "unreachable",
+                 "Perses cannot be reached: %s. %s", f->error,
+                 writing ? "It may have been saved or not." : "Nothing was changed.");
+    else if (f->status == FETCH_TOO_BIG)
+        run_fail(r, "too_large", "The dashboard is too large to be changed from here.");
+    else if (f->http_status == 401) {
+        r->unauthorized = true;
+        run_fail(r, "unauthorized", "The sign-in was refused (401).");
+    } else if (f->http_status == 403)
+        run_fail(r, "forbidden", "This person may not %s dashboards of this project (403).", what);
+    else if (f->http_status == 404 || (f->http_status == 400 && !writing))
+        run_fail(r, "not_found", "There is no such project or dashboard (%d).%s", f->http_status,
+                 buf_cstr(&said));
+    else if (f->http_status == 409)
+        run_fail(r, "conflict", "Somebody else keeps changing this dashboard. Try again later.");
+    else
+        run_fail(r, f->http_status >= 500 ? "unavailable" : "refused",
+                 "Perses did not %s the dashboard (HTTP %d).%s", what, f->http_status,
+                 buf_cstr(&said));
+}
+
+/* ---- save_panel ---- */
 
 static void send_read(struct save *s);
 
@@ -76,121 +124,6 @@ static bool is_taken(const struct save *s)
     return false;
 }
 
-/* ---- the panel ---- */
-
-static json_t *text_of(struct str s) { return json_stringn(s.at ? s.at : "", s.len); }
-
-static json_t *query_of(const struct tool_run *r)
-{
-    struct path path;
-    CHECK(path_parse(str_of(r->datasource), &path) == ERR_NONE);
-    return json_pack("{s:s, s:{s:{s:s, s:{s:o, s:{s:s, s:o}}}}}", "kind", "TimeSeriesQuery", "spec",
-                     "plugin", "kind", "PrometheusTimeSeriesQuery", "spec", "query",
-                     text_of(args_str(r->args, "query")), "datasource", "kind",
-                     "PrometheusDatasource", "name", text_of(path.name));
-}
-
-static json_t *plugin_of(const struct tool_run *r)
-{
-    struct str kind = args_str(r->args, "kind"), unit = args_str(r->args, "unit");
-    json_t *spec = json_object();
-    if (kind.len == 0)
-        kind = STR("TimeSeriesChart");
-    bool chart = str_is(kind, "TimeSeriesChart");
-    if (str_is(kind, "StatChart") || str_is(kind, "GaugeChart"))
-        json_object_set_new(spec, "calculation", json_string("last-number"));
-    if (unit.len > 0 && !str_is(kind, "TimeSeriesTable")) {
-        json_t *format = json_pack("{s:o}", "unit", text_of(unit));
-        if (chart)
-            format = json_pack("{s:o}", "format", format);
-        json_object_set_new(spec, chart ? "yAxis" : "format", format);
-    }
-    return json_pack("{s:o, s:o}", "kind", text_of(kind), "spec", spec);
-}
-
-static json_t *panel_of(const struct tool_run *r)
-{
-    struct str description = args_str(r->args, "description");
-    json_t *display = json_pack("{s:o}", "name", text_of(args_str(r->args, "title")));
-    if (description.len > 0)
-        json_object_set_new(display, "description", text_of(description));
-    return json_pack("{s:s, s:{s:o, s:o, s:[o]}}", "kind", "Panel", "spec", "display", display,
-                     "plugin", plugin_of(r), "queries", query_of(r));
-}
-
-/* ---- its place ---- */
-
-/* The grid of that title, without one the last grid; NULL: there is none. */
-static json_t *find_grid(json_t *layouts, struct str group)
-{
-    json_t *found = NULL, *layout;
-    size_t i;
-    json_array_foreach(layouts, i, layout)
-    {
-        const char *kind = json_string_value(json_object_get(layout, "kind"));
-        json_t *spec = json_object_get(layout, "spec");
-        json_t *title = json_object_get(json_object_get(spec, "display"), "title");
-        struct str text = {json_string_value(title), json_string_length(title)};
-        if (kind && strcmp(kind, "Grid") == 0 && json_is_object(spec) &&
-            (group.len == 0 || str_eq(text, group)))
-            found = spec;
-    }
-    return found;
-}
-
-static json_t *make_grid(json_t *layouts, struct str group)
-{
-    json_t *spec = json_pack("{s:[]}", "items");
-    if (group.len > 0)
-        json_object_set_new(
-            spec, "display",
-            json_pack("{s:o, s:{s:b}}", "title", text_of(group), "collapse", "open", 1));
-    json_array_append_new(layouts, json_pack("{s:s, s:o}", "kind", "Grid", "spec", spec));
-    return spec;
-}
-
-static json_int_t bottom_of(const json_t *items)
-{
-    json_int_t bottom = 0;
-    size_t i;
-    json_t *item;
-    json_array_foreach(items, i, item)
-    {
-        json_int_t end = json_integer_value(json_object_get(item, "y")) +
-                         json_integer_value(json_object_get(item, "height"));
-        bottom = end > bottom ? end : bottom;
-    }
-    return bottom;
-}
-
-/* What may be null where there is nothing yet. */
-static json_t *member(json_t *object, const char *key, json_t *take_empty)
-{
-    json_t *now = json_object_get(object, key);
-    if (now && json_typeof(now) == json_typeof(take_empty)) {
-        json_decref(take_empty);
-        return now;
-    }
-    json_object_set_new(object, key, take_empty);
-    return take_empty;
-}
-
-static void add_panel(const struct save *s, json_t *spec)
-{
-    struct str group = args_str(s->run->args, "group");
-    json_t *layouts = member(spec, "layouts", json_array());
-    json_t *grid = find_grid(layouts, group);
-    if (!grid)
-        grid = make_grid(layouts, group);
-    json_t *items = member(grid, "items", json_array());
-    char ref[64];
-    snprintf(ref, sizeof ref, "#/spec/panels/%s", s->key);
-    json_array_append_new(items, json_pack("{s:i, s:I, s:i, s:i, s:{s:s}}", "x", 0, "y",
-                                           bottom_of(items), "width", PANEL_WIDTH, "height",
-                                           PANEL_HEIGHT, "content", "$ref", ref));
-    json_object_set_new(member(spec, "panels", json_object()), s->key, panel_of(s->run));
-}
-
 /* ---- reading and writing ---- */
 
 static void done(struct save *s, bool already, bool overtook)
@@ -217,42 +150,6 @@ static void done(struct save *s, bool already, bool overtook)
     run_done(r);
 }
 
-static void explain(struct save *s, const struct fetch_result *f)
-{
-    struct tool_run *r = s->run;
-    const char *what = s->writing ? "change" : "read";
-    scoped(buf_free) struct buf said;
-    buf_init(&said, SAID_BYTES_MAX + 64);
-    json_auto_t *json = json_loadb(f->body.at ? f->body.at : "", f->body.len, 0, NULL);
-    const char *message = json_string_value(json_object_get(json, "message"));
-    if (!message)
-        message = json_string_value(json_object_get(json, "error"));
-    if (message) {
-        buf_puts(&said, " It said: ");
-        text_clean(&said, str_of(message), SAID_BYTES_MAX - 16);
-    }
-    if (f->status != FETCH_OK && f->http_status == 0)
-        run_fail(r, f->status == FETCH_TIMEOUT ? "timeout" : "unreachable",
-                 "Perses cannot be reached: %s. %s", f->error,
-                 s->writing ? "The panel may have been saved or not." : "Nothing was changed.");
-    else if (f->status == FETCH_TOO_BIG)
-        run_fail(r, "too_large", "The dashboard is too large to be changed from here.");
-    else if (f->http_status == 401) {
-        r->unauthorized = true;
-        run_fail(r, "unauthorized", "The sign-in was refused (401).");
-    } else if (f->http_status == 403)
-        run_fail(r, "forbidden", "This person may not %s dashboards of this project (403).", what);
-    else if (f->http_status == 404 || (f->http_status == 400 && !s->writing))
-        run_fail(r, "not_found", "There is no such project or dashboard (%d).%s", f->http_status,
-                 buf_cstr(&said));
-    else if (f->http_status == 409)
-        run_fail(r, "conflict", "Somebody else keeps changing this dashboard. Try again later.");
-    else
-        run_fail(r, f->http_status >= 500 ? "unavailable" : "refused",
-                 "Perses did not %s the dashboard (HTTP %d).%s", what, f->http_status,
-                 buf_cstr(&said));
-}
-
 static json_int_t version_of(const json_t *dashboard)
 {
     return json_integer_value(json_object_get(json_object_get(dashboard, "metadata"), "version"));
@@ -268,7 +165,7 @@ static void on_written(void *arg, const struct fetch_result *f)
     if (!fine && unknown && s->tries < SAVE_TRIES) {
         send_read(s);
     } else if (!fine) {
-        explain(s, f);
+        perses_refused(s->run, f, s->writing);
     } else {
         json_auto_t *now = json_loadb(f->body.at ? f->body.at : "", f->body.len, 0, NULL);
         done(s, false, json_is_object(now) && version_of(now) > s->version + 1);
@@ -299,7 +196,7 @@ static void on_read(void *arg, const struct fetch_result *f)
     struct save *s = arg;
     s->fetch = NULL;
     if (f->status != FETCH_OK || f->http_status != 200) {
-        explain(s, f);
+        perses_refused(s->run, f, s->writing);
         return;
     }
     json_auto_t *dashboard = json_loadb(f->body.at ? f->body.at : "", f->body.len, 0, NULL);
@@ -313,7 +210,10 @@ static void on_read(void *arg, const struct fetch_result *f)
         return;
     }
     s->version = version_of(dashboard);
-    add_panel(s, spec);
+    struct path path;
+    CHECK(path_parse(str_of(s->run->datasource), &path) == ERR_NONE);
+    panel_place(spec, s->key, panel_define(s->run->args, path.name),
+                args_str(s->run->args, "group"), PANEL_COLUMNS);
     char *text = json_dumps(dashboard, JSON_COMPACT);
     if (!text) {
         run_fail(s->run, "broken", "The dashboard can't be written.");
@@ -330,14 +230,6 @@ static void send_read(struct save *s)
     s->writing = false;
     s->tries++;
     send(s, "GET", (struct str){NULL, 0}, &handler);
-}
-
-static void derive_key(struct save *s)
-{
-    char turn[ID_TEXT + 1], hash[RECORD_HASH_TEXT + 1];
-    id_text(s->run->turn, turn);
-    record_hash(str_of(turn), str_of(s->run->call_id), hash);
-    snprintf(s->key, sizeof s->key, "persai-%.*s", KEY_BYTES, hash);
 }
 
 void perses_save_panel(struct tool_run *r)
@@ -358,7 +250,7 @@ void perses_save_panel(struct tool_run *r)
                (int)project.len, project.at, (int)dashboard.len, dashboard.at);
     CHECK(!s->url.overflowed);
     buf_cstr(&s->url);
-    derive_key(s);
+    perses_key(r, s->key);
     s->active = !is_taken(s);
     list_push(&r->tools->saves, &s->node);
     if (s->active)

@@ -11,6 +11,7 @@
 #include "worker/tools/boards.h"
 #include "worker/tools/directory.h"
 #include "worker/tools/docs.h"
+#include "worker/tools/draft.h"
 #include "worker/tools/loki.h"
 #include "worker/tools/perses.h"
 #include "worker/tools/prom.h"

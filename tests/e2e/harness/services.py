@@ -211,7 +211,7 @@ class Perses:
         entity("GlobalRole", "admin", {"permissions": [{"actions": ["*"], "scopes": ["*"]}]})
         entity("GlobalRole", "reader", {"permissions": [{"actions": ["read"], "scopes": READ}]})
         entity("GlobalRole", "editor", {"permissions": [
-            {"actions": ["read"], "scopes": READ}, {"actions": ["update"], "scopes": ["Dashboard"]}]})
+            {"actions": ["read"], "scopes": READ}, {"actions": ["create", "update"], "scopes": ["Dashboard"]}]})
         entity("GlobalRoleBinding", "editors", {"role": "editor", "subjects": [{"kind": "User", "name": "carol"}]})
         entity("GlobalRoleBinding", "admins", {"role": "admin", "subjects": [{"kind": "User", "name": ADMIN}]})
         entity("GlobalRoleBinding", "readers", {

@@ -10,7 +10,7 @@ static const char schema_text[] =
     "\"name\":{\"type\":\"string\",\"maxLength\":4,\"minLength\":2},"
     "\"count\":{\"type\":\"integer\",\"minimum\":1},"
     "\"least\":{\"type\":\"number\",\"maximum\":2.5},"
-    "\"list\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
+    "\"list\":{\"type\":\"array\",\"maxItems\":2,\"items\":{\"type\":\"string\"}},"
     "\"box\":{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"integer\"}}},"
     "\"either\":{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"null\"}]},"
     "\"many\":{\"type\":[\"string\",\"null\"]},"
@@ -30,8 +30,13 @@ static void what_is_known_is_checked_and_the_rest_is_let_through(void **state)
 {
     (void)state;
     static const char *const cases[][2] = {
-        {"{\"name\":\"ab\",\"count\":\"3\",\"list\":[1,\"x\"],\"box\":{\"a\":\"no\"}}",
-         "{\"box\":{\"a\":\"no\"},\"count\":3,\"list\":[1,\"x\"],\"name\":\"ab\"}"},
+        {"{\"name\":\"ab\",\"count\":\"3\",\"list\":[1,\"x\"],\"box\":{\"a\":\"7\",\"b\":[]}}",
+         "{\"box\":{\"a\":7,\"b\":[]},\"count\":3,\"list\":[\"1\",\"x\"],\"name\":\"ab\"}"},
+        {"{\"name\":\"ab\",\"list\":\"[\\\"x\\\"]\"}", "{\"list\":[\"x\"],\"name\":\"ab\"}"},
+        {"{\"name\":\"ab\",\"list\":[\"x\",{}]}", "The argument \"list[1]\" must be a string."},
+        {"{\"name\":\"ab\",\"list\":[\"x\",\"y\",\"z\"]}",
+         "The argument \"list\" must have 0 to 2 items."},
+        {"{\"name\":\"ab\",\"box\":{\"a\":\"no\"}}", "The argument \"box.a\" must be an integer."},
         {"{\"name\":\"ab\",\"either\":null,\"many\":null,\"count\":null,\"odd\":[1],\"any\":{}}",
          "{\"any\":{},\"either\":null,\"many\":null,\"name\":\"ab\",\"odd\":[1]}"},
         {"{\"name\":\"ab\",\"unheard\":{\"of\":1}}", "{\"name\":\"ab\",\"unheard\":{\"of\":1}}"},

@@ -155,6 +155,20 @@ static void what_a_model_gets_wrong_it_is_told(void **state)
         {"execute_range_query", "{}", "bad_arguments", "\"query\" is missing"},
         {"execute_range_query", "{\"query\":\"\"}", "bad_arguments", "must not be empty"},
         {"execute_range_query", "{\"query\":[\"up\"]}", "bad_arguments", "must be a string"},
+        {"propose_dashboard", "{\"project\":\"p\",\"title\":\"t\",\"panels\":[]}", "bad_arguments",
+         "\"panels\" must have 1 to 24 items"},
+        {"propose_dashboard", "{\"project\":\"p\",\"title\":\"t\",\"panels\":[{\"title\":\"x\"}]}",
+         "bad_arguments", "\"panels[0].query\" is missing"},
+        {"propose_dashboard",
+         "{\"project\":\"p\",\"title\":\"t\",\"panels\":[{\"title\":\"x\",\"query\":\"up\",\"y\":1}"
+         "]}",
+         "bad_arguments", "no argument \"y\" in \"panels[0]\""},
+        {"propose_dashboard", "{\"project\":\"p\",\"title\":\"t\",\"panels\":\"[7]\"}",
+         "bad_arguments", "\"panels[0]\" must be an object"},
+        {"propose_dashboard",
+         "{\"project\":\"../p\",\"title\":\"t\",\"panels\":[{\"title\":\"x\","
+         "\"query\":\"up\"}]}",
+         "bad_arguments", "\"project\" is no name"},
         {"execute_range_query", "{\"query\":\"up\"", "bad_arguments", "not valid JSON"},
         {"execute_range_query", "[1]", "bad_arguments", "must be a JSON object"},
         {"execute_range_query", "{\"query\":\"up\",\"from\":\"1h\"}", "bad_arguments",
@@ -608,10 +622,11 @@ static void the_table_is_good_json(void **state)
         json_t *property;
         json_object_foreach(json_object_get(schema, "properties"), name, property)
         {
-            bool string =
-                strcmp(json_string_value(json_object_get(property, "type")), "string") == 0;
-            assert_true(json_object_get(property, string ? "maxLength" : "maximum") ||
-                        json_object_get(property, "enum"));
+            const char *type = json_string_value(json_object_get(property, "type"));
+            const char *bound = strcmp(type, "string") == 0  ? "maxLength"
+                                : strcmp(type, "array") == 0 ? "maxItems"
+                                                             : "maximum";
+            assert_true(json_object_get(property, bound) || json_object_get(property, "enum"));
             assert_non_null(json_object_get(property, "description"));
         }
     }

@@ -1,5 +1,5 @@
-/* save_panel against a scripted Perses: what it reads and writes, and that doing it twice is doing
- * it once. */
+/* save_panel and what is drafted against a scripted Perses: what it is asked, what is written, and
+ * that doing it twice is doing it once. */
 #include "tests/unit/worker/tools_fixture.h"
 
 #include "proto/record.h"
@@ -300,6 +300,136 @@ static void saves_of_one_dashboard_do_not_overlap(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* ---- what is drafted ---- */
+
+#define CHECK_PATH "/api/validate/dashboards"
+#define BOARDS "/api/v1/projects/shop/dashboards"
+#define NEW                                                                                        \
+    "{\"project\":\"shop\",\"title\":\"Shop: its CPU!\",\"duration\":\"6h\",\"panels\":["          \
+    "{\"title\":\"A\",\"query\":\"sum(rate(cpu[5m]))\",\"group\":\"CPU\"},"                        \
+    "{\"title\":\"B\",\"query\":\"up\",\"kind\":\"StatChart\",\"unit\":\"bytes\",\"group\":"       \
+    "\"CPU\"},"                                                                                    \
+    "{\"title\":\"C\",\"query\":\"up\",\"group\":\"Other\"}]}"
+
+static void a_panel_is_proposed_not_saved(void **state)
+{
+    struct fixture *f = *state;
+    const struct answer script[] = {{.path = CHECK_PATH, .status = 200, .method = "POST"}, {0}};
+    fixture_run(f, script, "propose_panel",
+                "{\"title\":\"CPU\",\"query\":\"sum(rate(cpu[5m]))\",\"kind\":\"StatChart\"}");
+    assert_int_equal(f->asked_count, 1);
+    json_t *panel = at(f->json, "panel");
+    assert_string_equal(text_at(panel, "spec.plugin.kind"), "StatChart");
+    assert_string_equal(text_at(panel, "spec.plugin.spec.calculation"), "last-number");
+    assert_string_equal(text_at(panel, "spec.queries.0.spec.plugin.spec.datasource.name"), "prom");
+    assert_true(json_is_true(at(f->json, "checked")));
+    fixture_run(f, NULL, "propose_panel", "{\"title\":\"x\",\"query\":\"sum(up\"}");
+    fixture_expect_error(f, "query_refused", "no closing )");
+}
+
+static void what_perses_refuses_is_not_proposed(void **state)
+{
+    struct fixture *f = *state;
+    const char *args = "{\"title\":\"CPU\",\"query\":\"up\",\"kind\":\"StatChart\"}";
+    const struct answer refuses[] = {
+        {.path = CHECK_PATH, .status = 400, .body = STR("{\"message\":\"no StatChart here\"}")},
+        {0}};
+    fixture_run(f, refuses, "propose_panel", args);
+    fixture_expect_error(f, "refused", "no StatChart here");
+    const struct answer old[] = {{.path = CHECK_PATH, .status = 404}, {0}};
+    fixture_run(f, old, "propose_panel", args);
+    assert_false(f->failed);
+    assert_true(json_is_false(at(f->json, "checked")));
+    const struct answer signed_out[] = {{.path = CHECK_PATH, .status = 401}, {0}};
+    fixture_run(f, signed_out, "propose_panel", args);
+    fixture_expect_error(f, "unauthorized", "401");
+    assert_true(f->unauthorized);
+}
+
+static void a_dashboard_is_proposed_whole(void **state)
+{
+    struct fixture *f = *state;
+    const struct answer script[] = {{.path = CHECK_PATH, .status = 200, .method = "POST"}, {0}};
+    fixture_run(f, script, "propose_dashboard", NEW);
+    assert_false(f->failed);
+    json_t *d = at(f->json, "dashboard");
+    assert_string_equal(text_at(d, "metadata.name"), "Shop_its_CPU");
+    assert_string_equal(text_at(d, "spec.display.name"), "Shop: its CPU!");
+    assert_string_equal(text_at(d, "spec.duration"), "6h");
+    assert_int_equal(json_object_size(at(d, "spec.panels")), 3);
+    assert_int_equal(json_array_size(at(d, "spec.layouts")), 2);
+    assert_int_equal(json_integer_value(at(d, "spec.layouts.0.spec.items.1.x")), 12);
+    assert_int_equal(json_integer_value(at(d, "spec.layouts.0.spec.items.1.y")), 0);
+    assert_string_equal(text_at(d, "spec.layouts.1.spec.display.title"), "Other");
+    json_t *asked = json_loads(f->asked[0].body, 0, NULL);
+    assert_true(json_equal(asked, d));
+    json_decref(asked);
+}
+
+static void a_dashboard_is_made_once(void **state)
+{
+    struct fixture *f = *state;
+    char there[256];
+    const struct answer fine[] = {{.path = BOARDS, .status = 200, .method = "POST"}, {0}};
+    fixture_run(f, fine, "save_dashboard", NEW);
+    assert_false(f->failed);
+    assert_string_equal(fixture_text(f, "dashboard"), "Shop_its_CPU");
+    assert_int_equal(json_integer_value(at(f->json, "panels")), 3);
+    snprintf(there, sizeof there, "{\"spec\":{\"panels\":{\"%s-1\":{}}}}", key_of("c1"));
+    const struct answer again[] = {
+        {.path = BOARDS, .status = 409, .method = "POST"},
+        {.path = BOARDS "/Shop_its_CPU", .status = 200, .method = "GET", .body = str_of(there)},
+        {0}};
+    fixture_run(f, again, "save_dashboard", NEW);
+    assert_false(f->failed);
+    assert_true(json_is_true(at(f->json, "already")));
+}
+
+static void somebodys_dashboard_stays_as_it_is(void **state)
+{
+    struct fixture *f = *state;
+    const struct answer script[] = {{.path = BOARDS, .status = 409, .method = "POST"},
+                                    {.path = BOARDS "/Shop_its_CPU",
+                                     .status = 200,
+                                     .method = "GET",
+                                     .body = STR("{\"spec\":{\"panels\":{\"mine\":{}}}}")},
+                                    {0}};
+    fixture_run(f, script, "save_dashboard", NEW);
+    fixture_expect_error(f, "exists", "was not changed");
+    assert_int_equal(f->asked_count, 2);
+}
+
+static void a_lost_answer_is_looked_after(void **state)
+{
+    struct fixture *f = *state;
+    const struct answer script[] = {
+        {.path = BOARDS, .status = 502, .method = "POST", .nth = 1},
+        {.path = BOARDS "/Shop_its_CPU", .status = 404, .method = "GET"},
+        {.path = BOARDS, .status = 200, .method = "POST"},
+        {0}};
+    fixture_run(f, script, "save_dashboard", NEW);
+    assert_false(f->failed);
+    assert_int_equal(f->asked_count, 3);
+    const struct answer never[] = {{.path = BOARDS, .status = 502, .method = "POST"},
+                                   {.path = BOARDS "/Shop_its_CPU", .status = 404, .method = "GET"},
+                                   {0}};
+    fixture_run(f, never, "save_dashboard", NEW);
+    assert_true(f->failed);
+    assert_int_equal(f->asked_count, 8);
+}
+
+static void a_new_dashboard_needs_a_yes_and_the_right(void **state)
+{
+    struct fixture *f = *state;
+    const struct answer script[] = {{.path = BOARDS, .status = 403, .method = "POST"}, {0}};
+    fixture_run(f, script, "save_dashboard", NEW);
+    fixture_expect_error(f, "forbidden", "may not change");
+    f->consent = CONSENT_NONE;
+    fixture_run(f, NULL, "save_dashboard", NEW);
+    fixture_expect_error(f, "not_approved", "not done");
+    assert_int_equal(f->asked_count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -314,6 +444,13 @@ int main(void)
         TEST(nonsense_is_no_dashboard),
         TEST(names_can_not_leave_the_path),
         TEST(saves_of_one_dashboard_do_not_overlap),
+        TEST(a_panel_is_proposed_not_saved),
+        TEST(what_perses_refuses_is_not_proposed),
+        TEST(a_dashboard_is_proposed_whole),
+        TEST(a_dashboard_is_made_once),
+        TEST(somebodys_dashboard_stays_as_it_is),
+        TEST(a_lost_answer_is_looked_after),
+        TEST(a_new_dashboard_needs_a_yes_and_the_right),
     };
     return cmocka_run_group_tests_name("worker/tools/perses", tests, NULL, NULL);
 }

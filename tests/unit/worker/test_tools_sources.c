@@ -430,20 +430,6 @@ static void a_dashboard_of_300_panels_is_paged(void **state)
     buf_free(&b);
 }
 
-static void a_panel_is_proposed_not_saved(void **state)
-{
-    struct fixture *f = *state;
-    fixture_run(f, NULL, "propose_panel",
-                "{\"title\":\"CPU\",\"query\":\"sum(rate(cpu[5m]))\",\"chart\":\"StatChart\","
-                "\"on\":\"prom\"}");
-    assert_int_equal(f->asked_count, 0);
-    json_t *spec = json_object_get(json_object_get(f->json, "panel"), "spec");
-    assert_string_equal(json_string_value(json_object_get(json_object_get(spec, "plugin"), "kind")),
-                        "StatChart");
-    fixture_run(f, NULL, "propose_panel", "{\"title\":\"x\",\"query\":\"sum(up\"}");
-    fixture_expect_error(f, "query_refused", "no closing )");
-}
-
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -462,7 +448,6 @@ int main(void)
         T(dashboards_are_read_with_their_variables),
         T(a_panels_query_is_run),
         T(a_dashboard_of_300_panels_is_paged),
-        T(a_panel_is_proposed_not_saved),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
