@@ -229,7 +229,7 @@ static void room_is_what_the_models_own_tokens_weigh(void **state)
                                   .message_count = 3,
                                   .scene = &s,
                                   .now_ms = NOW,
-                                  .window_tokens = 2600,
+                                  .window_tokens = 2300,
                                   .output_tokens_max = 100,
                                   .gauge = gauges[i]};
         assert_int_equal(prompt_build(&in, &p), ERR_NONE);
