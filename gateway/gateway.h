@@ -33,6 +33,8 @@ struct gateway {
     unsigned redis_ills; /* of store_health: logged already */
     struct fetch_pool *fetch;
     struct identity *identity;
+    struct service *service;
+    struct webhook *webhook;
     struct turns *turns;
     struct streams *streams;
     struct broker *broker;

@@ -112,6 +112,23 @@ void credentials_of(const struct http_request *r, struct credentials *out)
     out->expires_ms = expiry_of(secret_reveal(out->access));
 }
 
+bool credentials_read(struct str json, struct credentials *out)
+{
+    json_t *all = json_loadb(json.at ? json.at : "", json.len, 0, NULL);
+    json_t *access = json_object_get(all, "access_token");
+    json_t *refresh = json_object_get(all, "refresh_token");
+    struct str token = {json_string_value(access), json_string_length(access)};
+    struct str again = {json_string_value(refresh), json_string_length(refresh)};
+    *out = (struct credentials){0};
+    if (token_ok(token)) {
+        out->access = secret_new(token);
+        out->refresh = token_ok(again) ? secret_new(again) : NULL;
+        out->expires_ms = expiry_of(token);
+    }
+    json_decref(all);
+    return out->access != NULL;
+}
+
 void credentials_free(struct credentials *c)
 {
     secret_free(c->access);
@@ -317,18 +334,15 @@ static void on_refreshed(void *arg, const struct fetch_result *r)
     struct refresh *f = arg;
     f->fetch = NULL;
     list_remove(&f->node);
-    json_t *all = r->status == FETCH_OK && r->http_status == 200
-                      ? json_loadb(r->body.at, r->body.len, 0, NULL)
-                      : NULL;
-    json_t *token = json_object_get(all, "access_token");
-    struct str text = {json_string_value(token), json_string_length(token)};
-    enum err err = token_ok(text)                                   ? ERR_NONE
+    struct credentials got = {0};
+    bool answered = r->status == FETCH_OK && r->http_status == 200;
+    enum err err = answered && credentials_read(r->body, &got)      ? ERR_NONE
                    : r->status != FETCH_OK || r->http_status >= 500 ? ERR_PERSES_UNAVAILABLE
                                                                     : ERR_TOKEN_EXPIRED;
     if (err)
         log_info("identity.refresh", "status=%d code=%s", r->http_status, err_word(err));
-    f->fn(f->arg, err, err ? NULL : secret_new(text), err ? 0 : expiry_of(text));
-    json_decref(all);
+    f->fn(f->arg, err, secret_ref(got.access), got.expires_ms);
+    credentials_free(&got);
     free(f);
 }
 

@@ -23,6 +23,9 @@ struct credentials {
     int64_t expires_ms; /* Unix time, from the token's exp claim (unverified: a hint); 0 unknown */
 };
 void credentials_of(const struct http_request *r, struct credentials *out);
+/* What Perses answers to a sign-in or a refresh: {"access_token", "refresh_token"}. False: there is
+ * no token in it. */
+bool credentials_read(struct str json, struct credentials *out);
 void credentials_free(struct credentials *c);
 
 struct identity *identity_new(struct gateway *g);

@@ -4,6 +4,7 @@
 #include "common/check.h"
 #include "common/log.h"
 #include "gateway/broker.h"
+#include "gateway/service.h"
 #include "gateway/stream.h"
 
 enum {
@@ -24,8 +25,8 @@ static void ignore(void *arg, enum err err, const struct store_answer *a)
 }
 
 /* A turn that awaits its person's decision does not do so for ever. One that nobody holds waits for
- * its owner's token, and not for ever: one who follows it here has brought it. Where nobody signs
- * in, it needs none. */
+ * its owner's token, and not for ever: one who follows it here has brought it, and the service
+ * user's can be had. Where nobody signs in, it needs none. */
 static void on_active(void *arg, enum err err, const struct store_answer *a)
 {
     struct janitor *j = arg;
@@ -49,6 +50,8 @@ static void on_active(void *arg, enum err err, const struct store_answer *a)
                      (long long)t->waiting_ms);
             store_turn_fail(g->store, t->session, t->turn, t->epoch, ERR_TOKEN_EXPIRED, ignore,
                             NULL);
+        } else {
+            service_offer(g->service, t->session);
         }
     }
 }

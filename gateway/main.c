@@ -14,8 +14,10 @@
 #include "gateway/identity.h"
 #include "gateway/janitor.h"
 #include "gateway/routes.h"
+#include "gateway/service.h"
 #include "gateway/stream.h"
 #include "gateway/turns.h"
+#include "gateway/webhook.h"
 #include "proto/store_health.h"
 #include "proto/wire.h"
 
@@ -126,6 +128,21 @@ static bool auth_off_is_safe(const struct gateway_settings *s)
     return s->auth || s->auth_off_anywhere || wire_is_local(endpoint);
 }
 
+/* NULL: fine */
+static const char *webhook_lacks(const struct gateway_settings *s)
+{
+    enum { TOKEN_BYTES_MIN = 16 };
+    bool named = *s->service_user, known = s->service_password != NULL;
+    if (named != known)
+        return "PERSAI_SERVICE_USER and PERSAI_SERVICE_PASSWORD go together";
+    if (s->webhook_token && secret_reveal(s->webhook_token).len < TOKEN_BYTES_MIN)
+        return "PERSAI_WEBHOOK_TOKEN needs at least 16 characters";
+    if (s->webhook_token && s->auth && !named)
+        return "PERSAI_WEBHOOK_TOKEN needs PERSAI_SERVICE_USER and PERSAI_SERVICE_PASSWORD: a user "
+               "of Perses as whom alerts are investigated";
+    return NULL;
+}
+
 static int serve(struct gateway *g)
 {
     char error[256] = "";
@@ -137,11 +154,15 @@ static int serve(struct gateway *g)
         log_warn("gateway.auth_off", "everybody=local listen=%s", g->settings.listen);
     if (!store_durability_parse(g->settings.durability, &g->copies))
         return complain("PERSAI_DURABILITY", STORE_DURABILITY_HELP);
+    if (webhook_lacks(&g->settings))
+        return complain("settings", webhook_lacks(&g->settings));
     g->loop = loop_new();
     g->fetch = fetch_pool_new(g->loop);
     if (!open_store(g, error))
         return complain("PERSAI_REDIS", error);
     g->identity = identity_new(g);
+    g->service = service_new(g);
+    g->webhook = webhook_new(g);
     g->turns = turns_new(g);
     decisions_init(g);
     g->streams = streams_new(g);
@@ -176,6 +197,10 @@ static void close_all(struct gateway *g)
         turns_free(g->turns);
     }
     g->turns = NULL; /* the loop still runs what it put off */
+    if (g->webhook)
+        webhook_free(g->webhook);
+    if (g->service)
+        service_free(g->service);
     if (g->broker)
         broker_free(g->broker);
     if (g->identity)

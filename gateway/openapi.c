@@ -45,6 +45,12 @@ static const struct {
      "\"panels\":{\"type\":\"array\"},\"variables\":{\"type\":\"object\"},"
      "\"alert\":{\"type\":\"object\",\"description\":\"to investigate: labels, annotations, "
      "startsAt, generatorURL, as Alertmanager has them\"}}}}}"},
+    {"webhook_alertmanager",
+     "{\"type\":\"object\",\"required\":[\"version\",\"alerts\"],\"properties\":{\"version\":{"
+     "\"const\":\"4\"},\"alerts\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
+     "\"properties\":{"
+     "\"status\":{\"type\":\"string\"},\"labels\":{\"type\":\"object\"},\"annotations\":{\"type\":"
+     "\"object\"},\"startsAt\":{\"type\":\"string\"},\"generatorURL\":{\"type\":\"string\"}}}}}}"},
     {"turns_resume", "{\"type\":\"object\",\"required\":[\"decisions\"],\"properties\":{"
                      "\"decisions\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
                      "\"required\":[\"call_id\",\"approve\"],\"properties\":{\"call_id\":{\"type\":"
@@ -78,6 +84,14 @@ static const char *good_answer(const char *handler)
                "turn_awaiting_input\",\"content\":{\"application/"
                "json\":{\"schema\":{\"type\":\"object\",\"properties\":{\"turn_id\":{\"type\":"
                "\"string\"},\"session_id\":{\"type\":\"string\"}}}}}}";
+    if (strcmp(handler, "webhook_alertmanager") == 0)
+        return "\"202\":{\"description\":\"What is investigated; new: begun by this request\","
+               "\"content\":{\"application/json\":{\"schema\":{\"type\":\"object\",\"properties\":{"
+               "\"investigations\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
+               "\"properties\":{"
+               "\"session_id\":{\"type\":\"string\"},\"turn_id\":{\"type\":\"string\"},\"new\":{"
+               "\"type\":\"boolean\"},\"alert\":{\"type\":\"string\"}}}},\"ignored\":{\"type\":"
+               "\"integer\"},\"left_out\":{\"type\":\"integer\"}}}}}}";
     if (strcmp(handler, "turns_post") == 0)
         return "\"200\":{\"description\":\"The turn's "
                "events\",\"content\":{\"text/event-stream\":{\"schema\":{\"type\":\"string\"}}}},"
@@ -119,6 +133,8 @@ static void write_parameters(struct buf *b, const struct row *r)
         {"turns_post", "Idempotency-Key", "header", "false"},
         {"sessions_post", "Idempotency-Key", "header", "false"},
         {"turns_events", "Last-Event-ID", "header", "false"},
+        {"webhook_alertmanager", "datasource_path", "query", "true"},
+        {"webhook_alertmanager", "model", "query", "false"},
         {"turns_events", "last_event_id", "query", "false"},
     };
     for (size_t i = 0; i < sizeof more / sizeof *more; i++) {
@@ -153,6 +169,8 @@ static void write_operation(struct buf *b, const struct row *r)
                good_answer(r->handler));
     if (strcmp(r->who, "USER") == 0)
         buf_puts(b, ",\"security\":[{\"bearer\":[]},{\"cookie\":[]}]");
+    else if (strcmp(r->who, "WEBHOOK") == 0)
+        buf_puts(b, ",\"security\":[{\"webhook\":[]}]");
     buf_putc(b, '}');
 }
 
@@ -193,6 +211,8 @@ static void write_document(struct buf *b)
     }
     buf_puts(b, "},\"components\":{\"securitySchemes\":{\"bearer\":{\"type\":\"http\",\"scheme\":"
                 "\"bearer\"},"
+                "\"webhook\":{\"type\":\"http\",\"scheme\":\"bearer\",\"description\":"
+                "\"PERSAI_WEBHOOK_TOKEN\"},"
                 "\"cookie\":{\"type\":\"apiKey\",\"in\":\"cookie\",\"name\":\"jwtPayload\"}},"
                 "\"responses\":{\"Error\":{\"description\":"
                 "\"What went "

@@ -6,9 +6,10 @@
 #include "common/check.h"
 #include "common/log.h"
 #include "gateway/turns.h"
+#include "gateway/webhook.h"
 
 enum { CALL_MAGIC = 0x43414c4c, SEGMENTS_MAX = 6 };
-enum who { ANYBODY, USER };
+enum who { ANYBODY, USER, WEBHOOK };
 enum body { NONE, OPTIONAL, REQUIRED };
 
 struct route {
@@ -345,7 +346,7 @@ void routes_on_request(void *gateway, struct http_request *r)
     if (c->route) {
         if (c->route->who == USER)
             identify(c);
-        else
+        else if (c->route->who == ANYBODY || (webhook_allowed(c) && read_body(c)))
             c->route->handler(c);
     } else if (allowed.len) {
         http_add_header(r, "Allow", buf_cstr(&allowed));

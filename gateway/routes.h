@@ -63,6 +63,7 @@ void turns_post(struct call *c);
 void turns_events(struct call *c);
 void turns_cancel(struct call *c);
 void turns_resume(struct call *c);
+void webhook_alertmanager(struct call *c);
 void meta_models(struct call *c);
 void meta_tools(struct call *c);
 void meta_healthz(struct call *c);

@@ -196,29 +196,34 @@ static void on_admitted(void *arg, enum err err, const struct store_answer *a)
     }
 }
 
-/* What a person may have at once, in a minute and on a day, is asked first: it lies in another slot
- * of a cluster than the session. */
-static void admit(struct question *q)
+uint64_t turns_admit(struct gateway *g, struct str owner, struct id slot, store_fn *fn, void *arg)
 {
     enum { LEASE_MS = 30 * 60 * 1000 }; /* longer than a turn runs; after a crash it ends by this */
-    struct call *c = q->call;
-    const struct gateway_settings *s = &c->gateway->settings;
+    const struct gateway_settings *s = &g->settings;
     struct limit_budget b = {.day = (unsigned)(loop_wall_ms() / 1000 / DAY_S),
                              .tokens_max = s->user_tokens,
                              .cost_max = s->user_cost};
+    if (!s->user_turns && !s->user_turns_minute && !b.tokens_max && !b.cost_max)
+        return 0;
+    return limits_turn_begin(g->store, owner, slot, s->user_turns, s->user_turns_minute, LEASE_MS,
+                             &b, fn, arg);
+}
+
+static void admit(struct question *q)
+{
+    struct call *c = q->call;
     char key[65];
     struct str once = call_key(c, key);
     q->slot = id_new();
     if (once.len >= sizeof q->slot.bytes)
         memcpy(q->slot.bytes, once.at, sizeof q->slot.bytes);
-    if (!s->user_turns && !s->user_turns_minute && !b.tokens_max && !b.cost_max) {
-        begin(q);
-        return;
-    }
     c->data = q;
     c->on_gone = question_gone;
-    c->store_call = limits_turn_begin(c->gateway->store, str_of(c->user), q->slot, s->user_turns,
-                                      s->user_turns_minute, LEASE_MS, &b, on_admitted, q);
+    c->store_call = turns_admit(c->gateway, str_of(c->user), q->slot, on_admitted, q);
+    if (c->store_call == 0) {
+        c->on_gone = NULL;
+        begin(q);
+    }
 }
 
 static void on_refreshed(void *arg, enum err err, struct secret *take_access, int64_t expires_ms)

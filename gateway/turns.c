@@ -457,9 +457,18 @@ void turns_run(struct gateway *g, const struct store_turn *taken, struct str own
 
 /* ---- begin ---- */
 
+static void tell_begun(struct turn *t, enum err err, struct id turn, bool fresh)
+{
+    turns_begun_fn *fn = t->begun;
+    t->begun = NULL;
+    if (fn)
+        fn(t->begun_arg, err, turn, fresh);
+}
+
 static void answer_asker(struct turn *t, struct turn *target)
 {
     struct call *c = t->asker;
+    tell_begun(t, ERR_NONE, target->turn, t == target);
     t->asker = NULL;
     if (!c)
         return;
@@ -530,6 +539,7 @@ static void on_begun(void *arg, enum err err, const struct store_answer *a)
             call_fail(t->asker, err, NULL);
             t->asker = NULL;
         }
+        tell_begun(t, err, t->turn, false);
         metric_add(gateway_metric(METRIC_turns_refused), 1);
         limits_turn_end(g->store, str_of(t->owner), t->limit_slot);
         if (err == ERR_TURN_RUNNING)
@@ -565,21 +575,36 @@ static void asker_gone(struct call *c)
     loop_timer_stop(t->first_byte);
 }
 
-void turns_begin(struct call *c, const struct store_begin *begin, bool async)
+static struct turn *begin_turn(struct gateway *g, const struct store_begin *begin,
+                               struct credentials *take_credentials)
 {
-    struct gateway *g = c->gateway;
     struct turn *t = turn_new(g, begin->session, begin->turn, begin->owner);
     move(t, PLACE_BEGINNING);
-    t->begun_ns = c->begun_ns;
-    t->credentials = c->credentials;
-    c->credentials = (struct credentials){0};
-    t->asker = c;
-    t->asker_async = async;
+    t->begun_ns = loop_hr_ns();
+    t->credentials = *take_credentials;
+    *take_credentials = (struct credentials){0};
     CHECK(begin->request->slot.len == sizeof t->limit_slot.bytes);
     memcpy(t->limit_slot.bytes, begin->request->slot.at, sizeof t->limit_slot.bytes);
+    t->store_call = store_turn_begin(g->store, begin, on_begun, t);
+    return t;
+}
+
+void turns_begin(struct call *c, const struct store_begin *begin, bool async)
+{
+    struct turn *t = begin_turn(c->gateway, begin, &c->credentials);
+    t->begun_ns = c->begun_ns;
+    t->asker = c;
+    t->asker_async = async;
     c->data = t;
     c->on_gone = asker_gone;
-    t->store_call = store_turn_begin(g->store, begin, on_begun, t);
+}
+
+void turns_begin_for(struct gateway *g, const struct store_begin *begin,
+                     struct credentials *take_credentials, turns_begun_fn *fn, void *arg)
+{
+    struct turn *t = begin_turn(g, begin, take_credentials);
+    t->begun = fn;
+    t->begun_arg = arg;
 }
 
 /* ---- periodic ---- */

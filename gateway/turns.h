@@ -29,6 +29,9 @@ enum turn_place {
 #undef X
 };
 
+/* turn: the one that was begun; an older one when its key had begun it before (not fresh). */
+typedef void turns_begun_fn(void *arg, enum err err, struct id turn, bool fresh);
+
 struct turn {
     uint32_t magic;
     struct gateway *gateway;
@@ -51,6 +54,8 @@ struct turn {
     uint64_t begun_ns;
     struct call *asker; /* BEGINNING: who waits for the answer; NULL when it left */
     bool asker_async;
+    turns_begun_fn *begun; /* BEGINNING: the same, of one that no request asks for; or NULL */
+    void *begun_arg;
     struct loop_timer *first_byte; /* holds a stream's first byte back behind a proxy */
 };
 
@@ -75,6 +80,12 @@ void turns_on_lost(struct turn *t, bool died); /* its worker is gone; died: mayb
 /* The accepted POST: c is answered when the store has accepted the turn (202 with async, else its
  * stream). */
 void turns_begin(struct call *c, const struct store_begin *begin, bool async);
+/* The same where no request waits for it: fn is told once, later, unless the turns are freed. */
+void turns_begin_for(struct gateway *g, const struct store_begin *begin,
+                     struct credentials *take_credentials, turns_begun_fn *fn, void *arg);
+/* May this person begin a turn now? Asked before it is begun (it lies in another slot of a cluster
+ * than the session): fn gets limit.verdict. 0: nothing is limited, and fn never comes. */
+uint64_t turns_admit(struct gateway *g, struct str owner, struct id slot, store_fn *fn, void *arg);
 /* Why this gateway would take no turn now; ERR_NONE: it would. */
 enum err turns_refused(const struct gateway *g);
 /* One that was taken for its next epoch, held by this gateway, by its person's decision: a worker

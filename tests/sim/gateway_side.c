@@ -6,6 +6,7 @@
 #include "gateway/broker.h"
 #include "gateway/janitor.h"
 #include "gateway/routes.h"
+#include "gateway/service.h"
 #include "gateway/stream.h"
 #include "tests/sim/net.h"
 #include "tests/sim/sides.h"
@@ -63,6 +64,8 @@ uint64_t identity_refresh(struct identity *i, const struct secret *refresh, iden
 }
 
 void identity_forget(struct identity *i, uint64_t id) { (void)i, (void)id; }
+
+void service_offer(struct service *s, struct id session) { (void)s, (void)session; }
 
 /* ---- requests ---- */
 

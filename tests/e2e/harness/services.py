@@ -178,7 +178,8 @@ READ = ["Dashboard", "Datasource", "Folder", "GlobalDatasource", "GlobalVariable
 
 class Perses:
     """The real one. Authentication is on and RBAC closed; alice and bob are made through its API and may
-    read by a role binding, carol may change dashboards too; mallory has an account and no rights."""
+    read by a role binding, so may robot, a service user; carol may change dashboards too; mallory has an account and
+    no rights."""
 
     def __init__(self, folder: Path, logs: Path, upstreams: dict[str, str], auth: bool = True,
                  access_token_ttl: str = "15m") -> None:
@@ -215,7 +216,7 @@ class Perses:
         entity("GlobalRoleBinding", "editors", {"role": "editor", "subjects": [{"kind": "User", "name": "carol"}]})
         entity("GlobalRoleBinding", "admins", {"role": "admin", "subjects": [{"kind": "User", "name": ADMIN}]})
         entity("GlobalRoleBinding", "readers", {
-            "role": "reader", "subjects": [{"kind": "User", "name": "alice"}, {"kind": "User", "name": "bob"}]})
+            "role": "reader", "subjects": [{"kind": "User", "name": name} for name in ("alice", "bob", "robot")]})
         entity("GlobalSecret", "no-user-token", {"authorization": {"type": "Bearer", "credentials": "none"}})
         for name, url in self.upstreams.items():
             entity("GlobalDatasource", name, self.closed_datasource(url))
@@ -254,7 +255,7 @@ class Perses:
         self.process.start()
         until(lambda: self.api("GET", "/api/v1/health").status == 200, "Perses", 60)
         if self.auth:
-            for user in (ADMIN, "alice", "bob", "carol", "mallory"):
+            for user in (ADMIN, "alice", "bob", "carol", "mallory", "robot"):
                 body = {"kind": "User", "metadata": {"name": user},
                         "spec": {"nativeProvider": {"password": PASSWORD.format(user)}}}
                 answer = self.api("POST", "/api/v1/users", body)
