@@ -13,6 +13,7 @@ from pathlib import Path
 import redis as redis_client
 
 from fakes.server import Exchange, Fake, Request
+from harness import native
 from harness.client import Client, Response
 from harness.process import Process
 from harness.wait import free_port, until
@@ -85,6 +86,10 @@ class Exporter(Fake):
         super().__init__()
 
     def answer(self, exchange: Exchange, request: Request) -> None:
+        if request.path == "/native":
+            waits = native.histogram("wait_seconds", "How long a letter waited.", {"queue": "mail"}, int(time.time()) % 10**6)
+            exchange.reply(200, waits, native.CONTENT_TYPE)
+            return
         lines = [
             "# HELP room_temperature_celsius The temperature of a room.",
             "# TYPE room_temperature_celsius gauge",
@@ -127,10 +132,12 @@ class Prometheus:
             "global": {"scrape_interval": interval, "scrape_timeout": interval},
             "scrape_configs": [
                 {"job_name": "prometheus", "static_configs": [{"targets": [f"127.0.0.1:{self.port}"]}]},
-                {"job_name": "rooms", "static_configs": [{"targets": [f"127.0.0.1:{self.exporter.port}"]}]}]}))
+                {"job_name": "rooms", "static_configs": [{"targets": [f"127.0.0.1:{self.exporter.port}"]}]},
+                {"job_name": "waits", "metrics_path": "/native",
+                 "static_configs": [{"targets": [f"127.0.0.1:{self.exporter.port}"]}]}]}))
         self.process = Process(f"prometheus-{self.port}", [
             "prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}",
-            f"--web.listen-address=127.0.0.1:{self.port}", "--log.level=warn"], logs)
+            f"--web.listen-address=127.0.0.1:{self.port}", "--enable-feature=native-histograms", "--log.level=warn"], logs)
 
     @property
     def url(self) -> str:
@@ -149,7 +156,7 @@ class Prometheus:
 
     def start(self) -> "Prometheus":
         self.process.start()
-        until(lambda: self.query("count(up == 1)")["result"][0]["value"][1] == "2", "both scrape targets to be up", 60)
+        until(lambda: self.query("count(up == 1)")["result"][0]["value"][1] == "3", "all scrape targets to be up", 60)
         return self
 
     def get(self, path: str, **params: object) -> dict:
