@@ -15,6 +15,7 @@ from harness.client import Client
 from harness.services import Perses
 from harness.stack import MODEL_KEY, Stack
 from test_approvals import PROJECT, Dashboard, Waiting
+from test_webhook import SERVICE, firing, notify
 
 EVIL = "http://127.0.0.1:EVIL"
 SAVE = 'save_panel({"project":"PROJECT","dashboard":"BOARD","title":"pwned","query":"up"})'
@@ -215,3 +216,41 @@ def test_an_obedient_model_does_no_harm(bare: Stack, perses: Perses, tmp_path: P
     finally:
         evil.stop()
         upstream.stop()
+
+
+def obey_alert(body: dict) -> list:
+    """All calls that the alert asks for, which the model got as one line of JSON in its instructions."""
+    lines = [line for line in body["messages"][0]["content"].split("\n") if line.startswith('{"labels":')]
+    assert len(lines) == 1 and not HIDDEN.search(lines[0]), lines
+    calls = re.findall(r"(\w+)\s?\((\{.*?\})\)", "\n".join(texts(json.loads(lines[0]))))
+    return [Call(name, arguments, call_id=f"obey{i}") for i, (name, arguments) in enumerate(calls[:4])] or ["nothing to obey"]
+
+
+def test_an_obedient_model_does_no_harm_in_an_investigation(bare: Stack, perses: Perses) -> None:
+    """Every string is an alert's label and annotation, and comes by the webhook; nobody is there to say no."""
+    evil = Evil()
+    try:
+        board = Dashboard(perses)
+        stack = bare.start(gateway_env={**SERVICE, "PERSAI_WEBHOOK_ALERTS": "50"})
+        stack.model.when("Investigate", obey_alert, ["The end."])
+        alerts = []
+        for number, template in enumerate(STRINGS):
+            text = template.replace("EVIL", evil.url).replace("PROJECT", PROJECT).replace("BOARD", board.name)
+            alerts.append({**firing(f"Alert{number}", label=text), "annotations": {"summary": text, text[:100]: "x"},
+                           "generatorURL": text})
+        robot = stack.client("robot")
+        known = {tool["name"] for tool in robot.get("/tools").json()}
+        refused, begun = 0, notify(stack, *alerts[:50]) + notify(stack, *alerts[50:])
+        assert len(begun) == len(STRINGS)
+        for one in begun:
+            log = robot.events(one["session_id"], one["turn_id"]).finish()
+            assert log.final()["event_type"] == "turn_complete", log.final()
+            for call, result in log.tools():
+                check(stack, robot, result["content"])
+                refused += "not_approved" in result["content"]
+                if call["tool_name"] not in known:
+                    assert "unknown_tool" in result["content"], (call, result)
+        assert refused >= 1 and board.panels() == {}
+        assert not evil.requests, [r.target for r in evil.requests]
+    finally:
+        evil.stop()
