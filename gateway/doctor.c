@@ -6,6 +6,8 @@
 #include <string.h>
 #include "common/check.h"
 #include "gateway/gateway.h"
+#include "gateway/service.h"
+#include "gateway/webhook.h"
 #include "proto/store_health.h"
 
 enum { REDIS_WAIT_MS = 2000, ANSWER_BYTES_MAX = 8 << 20 };
@@ -24,7 +26,7 @@ struct doctor {
 /* One question over HTTP and what its answer means. base: "" is Perses, else this gateway. */
 struct question {
     const char *path;
-    bool to_gateway, needs_perses;
+    bool to_gateway, needs_perses, signs_in;
     void (*judge)(struct doctor *d, const struct fetch_result *r, json_t *body);
 };
 
@@ -113,6 +115,17 @@ static void judge_datasources(struct doctor *d, const struct fetch_result *r, js
         "create one as an administrator, its proxy URL is the address of this gateway");
 }
 
+static void judge_service(struct doctor *d, const struct fetch_result *r, json_t *body)
+{
+    char advice[256];
+    snprintf(advice, sizeof advice,
+             "Perses answered HTTP %d; make the user of PERSAI_SERVICE_USER in Perses, with the "
+             "password of PERSAI_SERVICE_PASSWORD (native sign-in must be on)",
+             r->http_status);
+    say(d, answered(r) && json_object_get(body, "access_token"),
+        "The service user can sign in to Perses", advice);
+}
+
 static void judge_gateway(struct doctor *d, const struct fetch_result *r, json_t *body)
 {
     char advice[600];
@@ -131,11 +144,12 @@ static void judge_gateway(struct doctor *d, const struct fetch_result *r, json_t
 }
 
 static const struct question questions[] = {
-    {"/api/v1/health", false, false, judge_health},
-    {"/api/config", false, true, judge_config},
-    {"/api/v1/plugins", false, true, judge_plugins},
-    {"/api/v1/globaldatasources", false, true, judge_datasources},
-    {"/readyz", true, false, judge_gateway},
+    {"/api/v1/health", .judge = judge_health},
+    {"/api/config", .needs_perses = true, .judge = judge_config},
+    {"/api/v1/plugins", .needs_perses = true, .judge = judge_plugins},
+    {"/api/v1/globaldatasources", .needs_perses = true, .judge = judge_datasources},
+    {SERVICE_SIGN_IN, .needs_perses = true, .signs_in = true, .judge = judge_service},
+    {"/readyz", .to_gateway = true, .judge = judge_gateway},
 };
 enum { QUESTIONS = sizeof questions / sizeof *questions };
 
@@ -153,17 +167,27 @@ static void on_done(void *arg, const struct fetch_result *r)
     next(d);
 }
 
+static bool idle(const struct doctor *d, const struct question *q)
+{
+    return (q->needs_perses && !d->perses_answers) ||
+           (q->signs_in && !*d->gateway->settings.service_user);
+}
+
 static void next(struct doctor *d)
 {
     static const struct fetch_handler handler = {.on_done = on_done};
     struct gateway *g = d->gateway;
-    while (d->step < QUESTIONS && questions[d->step].needs_perses && !d->perses_answers)
+    while (d->step < QUESTIONS && idle(d, &questions[d->step]))
         d->step++;
     if (d->step == QUESTIONS) {
         loop_stop(g->loop);
         return;
     }
     const struct question *q = &questions[d->step];
+    if (q->signs_in) {
+        d->fetch = service_sign_in(g, &handler, d);
+        return;
+    }
     struct buf url;
     buf_init(&url, 4096);
     buf_printf(&url, "%s%s%s", q->to_gateway ? "http://" : "",
@@ -219,6 +243,9 @@ int doctor_run(struct gateway *g)
 {
     char error[256];
     struct doctor d = {.gateway = g};
+    const char *lacks = webhook_lacks(&g->settings);
+    if (lacks)
+        say(&d, false, "The webhook's settings", lacks);
     const char *token = getenv("PERSES_TOKEN");
     struct redis_config config = {.url = g->settings.redis,
                                   .timeout_ms = REDIS_WAIT_MS,

@@ -128,21 +128,6 @@ static bool auth_off_is_safe(const struct gateway_settings *s)
     return s->auth || s->auth_off_anywhere || wire_is_local(endpoint);
 }
 
-/* NULL: fine */
-static const char *webhook_lacks(const struct gateway_settings *s)
-{
-    enum { TOKEN_BYTES_MIN = 16 };
-    bool named = *s->service_user, known = s->service_password != NULL;
-    if (named != known)
-        return "PERSAI_SERVICE_USER and PERSAI_SERVICE_PASSWORD go together";
-    if (s->webhook_token && secret_reveal(s->webhook_token).len < TOKEN_BYTES_MIN)
-        return "PERSAI_WEBHOOK_TOKEN needs at least 16 characters";
-    if (s->webhook_token && s->auth && !named)
-        return "PERSAI_WEBHOOK_TOKEN needs PERSAI_SERVICE_USER and PERSAI_SERVICE_PASSWORD: a user "
-               "of Perses as whom alerts are investigated";
-    return NULL;
-}
-
 static int serve(struct gateway *g)
 {
     char error[256] = "";

@@ -111,15 +111,14 @@ static void on_signed_in(void *arg, const struct fetch_result *r)
         s->identity_id = id;
 }
 
-static void sign_in(struct service *s)
+struct fetch *service_sign_in(struct gateway *g, const struct fetch_handler *h, void *arg)
 {
-    static const struct fetch_handler handler = {.on_done = on_signed_in};
     static const struct fetch_header json = {"Content-Type", {"application/json", 16}};
-    const struct gateway_settings *settings = &s->gateway->settings;
+    const struct gateway_settings *settings = &g->settings;
     scoped(buf_free) struct buf url, body;
     buf_init(&url, 2048);
     buf_init(&body, BODY_BYTES_MAX);
-    buf_printf(&url, "%s/api/auth/providers/native/login", settings->perses);
+    buf_printf(&url, "%s" SERVICE_SIGN_IN, settings->perses);
     buf_puts(&body, "{\"login\":");
     json_str(&body, str_of(settings->service_user));
     json_key(&body, "password");
@@ -134,8 +133,15 @@ static void sign_in(struct service *s)
                               .total_ms = 10000,
                               .body_bytes_max = ANSWER_BYTES_MAX,
                               .collect = true};
-    s->fetch = fetch_start(s->gateway->fetch, &r, &handler, s);
+    struct fetch *f = fetch_start(g->fetch, &r, h, arg);
     secret_wipe(body.at, body.len);
+    return f;
+}
+
+static void sign_in(struct service *s)
+{
+    static const struct fetch_handler handler = {.on_done = on_signed_in};
+    s->fetch = service_sign_in(s->gateway, &handler, s);
 }
 
 /* ---- questions ---- */

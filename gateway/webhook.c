@@ -61,6 +61,20 @@ void webhook_free(struct webhook *w)
     free(w);
 }
 
+const char *webhook_lacks(const struct gateway_settings *s)
+{
+    enum { TOKEN_BYTES_MIN = 16 };
+    bool named = *s->service_user, known = s->service_password != NULL;
+    if (named != known)
+        return "PERSAI_SERVICE_USER and PERSAI_SERVICE_PASSWORD go together";
+    if (s->webhook_token && secret_reveal(s->webhook_token).len < TOKEN_BYTES_MIN)
+        return "PERSAI_WEBHOOK_TOKEN needs at least 16 characters";
+    if (s->webhook_token && s->auth && !named)
+        return "PERSAI_WEBHOOK_TOKEN needs PERSAI_SERVICE_USER and PERSAI_SERVICE_PASSWORD: a user "
+               "of Perses as whom alerts are investigated";
+    return NULL;
+}
+
 bool webhook_allowed(struct call *c)
 {
     const struct secret *wanted = c->gateway->settings.webhook_token;

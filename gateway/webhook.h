@@ -12,6 +12,8 @@
 struct webhook;
 struct webhook *webhook_new(struct gateway *g);
 void webhook_free(struct webhook *w);
+/* What the settings of it and of the service user lack, a sentence; NULL: nothing. */
+const char *webhook_lacks(const struct gateway_settings *s);
 /* Is it the operator's Alertmanager? Asked before a body is read. False: the call was answered. */
 bool webhook_allowed(struct call *c);
 

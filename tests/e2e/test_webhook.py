@@ -14,6 +14,7 @@ from harness.process import Process
 from harness.services import PASSWORD, Perses, Prometheus
 from harness.stack import Stack, program
 from harness.wait import free_port, until
+from test_operate import failing
 from test_sign_in import LEASE, state_in_redis
 
 TOKEN = "webhook-canary-5b1f0c93d7"
@@ -221,6 +222,15 @@ def test_half_a_configuration_is_refused_at_start(env: dict[str, str], words: st
     answer = subprocess.run([program("gateway")], capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL,
                             env={"PATH": os.environ["PATH"], "PERSAI_LISTEN": f"127.0.0.1:{free_port()}", **env})
     assert answer.returncode == 1 and words in answer.stderr, answer
+
+
+def test_check_tells_of_the_service_user(stack: Stack) -> None:
+    env = {"PERSAI_REDIS": stack.redis.url, "PERSES_API_URL": stack.perses_url,
+           "PERSAI_LISTEN": f"127.0.0.1:{stack.gateway.port}", **SERVICE}
+    assert "The service user can sign in to Perses" in failing(env, "ok")
+    bad = failing({**env, "PERSAI_SERVICE_PASSWORD": "another one"}, "FAIL")
+    assert any("PERSAI_SERVICE_PASSWORD" in line and "another one" not in line for line in bad), bad
+    assert any("go together" in line for line in failing({**env, "PERSAI_SERVICE_USER": ""}, "FAIL"))
 
 
 def test_without_a_token_there_is_no_webhook(stack: Stack) -> None:
