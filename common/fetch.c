@@ -510,7 +510,8 @@ static void set_options(struct fetch *f, const struct fetch_request *r)
     curl_easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-    curl_easy_setopt(e, CURLOPT_PIPEWAIT, 0L);
+    /* One handshake is waited for to learn whether the server has HTTP/2, where it can: by ALPN. */
+    curl_easy_setopt(e, CURLOPT_PIPEWAIT, (long)(strncasecmp(r->url, "https:", 6) == 0));
     curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, (long)CONNECTION_AGE_S);
     curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);

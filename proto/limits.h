@@ -6,12 +6,13 @@
  * forgets nothing.
  *
  *   p:b:{SCOPE}:DAY   hash  tokens, cost (micro-dollars), c:TID (a turn's cost), r:ID (reserved)
- *   p:k:{KEY}         hash  rat, tat (when the next request, the next token may go), blocked, pace
- *                           (ms from one to the next after a refusal) and paced (since), round,
- * asked p:k:{KEY}:c       zset  calls under way by the end of their lease p:k:{KEY}:q, :x   zset
- * the line: calls by their place, and by when they have left it p:k:{KEY}:o       hash  persons in
- * line: the round of their last call p:a:{OWNER}       zset  turns under way by the end of their
- * lease p:a:{OWNER}:m     zset  turns begun in the last minute
+ *   p:k:{KEY}         hash  rat, tat (when the next request, the next token may go), blocked,
+ *                           pace (ms between two, after a refusal), paced (since), round, asked
+ *   p:k:{KEY}:c       zset  calls under way by the end of their lease
+ *   p:k:{KEY}:q       zset  calls in line by their place;  :x  by when they have left it
+ *   p:k:{KEY}:o       hash  persons in line: the round of their last call
+ *   p:a:{OWNER}       zset  turns under way by the end of their lease
+ *   p:a:{OWNER}:m     zset  turns begun in the last minute
  */
 #ifndef PROTO_LIMITS_H
 #define PROTO_LIMITS_H

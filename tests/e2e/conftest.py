@@ -15,9 +15,12 @@ from harness.stack import Stack
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--curve", action="store_true",
                      help="every stack with CURVE keys over 10.77.1.1 (in a network namespace that has it)")
+    parser.addoption("--long", action="store_true", help="also what takes minutes")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--long"):
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
     # What is quick and basic first: a broken build shows itself early.
     items.sort(key=lambda item: 0 if item.get_closest_marker("core") else 1)
 
