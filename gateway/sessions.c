@@ -103,6 +103,20 @@ static void write_usage(struct buf *b, const struct usage *u)
     usage_json(b, u);
 }
 
+/* What stands for its oldest messages when they don't fit a model. */
+static void write_summary_of(struct buf *b, const struct store_session *s)
+{
+    char message[16];
+    if (s->summary.len == 0)
+        return;
+    snprintf(message, sizeof message, "%u", s->summary_to);
+    json_key(b, "summary");
+    buf_putc(b, '{');
+    field(b, "message_id", str_of(message));
+    field(b, "text", s->summary);
+    buf_putc(b, '}');
+}
+
 static void write_calls(struct buf *b, const struct record_message *m)
 {
     json_key(b, "tool_calls");
@@ -307,6 +321,7 @@ static void on_session(void *arg, enum err err, const struct store_answer *a)
     write_summary(&b, s);
     write_settings(&b, s->settings);
     write_usage(&b, &s->usage);
+    write_summary_of(&b, s);
     write_turn(&b, s);
     json_key(&b, "messages");
     buf_putc(&b, '[');

@@ -16,7 +16,8 @@
  *
  *   p:s:{SID}        hash    owner, title, model, settings, created, updated, turns, mseq, bytes,
  *                            running (TID or ''), itok, otok, ctok, cost (usage.h), once (its
- *                            p:i's HASH)
+ *                            p:i's HASH); sum, sumto (what a model made of the messages up to
+ *                            that one), mrev (how often messages were changed)
  *   p:m:{SID}        hash    message id (decimal, growing) -> record_message
  *   p:f:{SID}        hash    message id -> flags (p: pinned, x: excluded)
  *   p:w:{SID}        hash    replicated: writes whose copies are waited for (7 d)
@@ -98,6 +99,10 @@ struct store_session {
                                  token */
     struct str running_asks;  /* of an AWAITING one: event_asks; else empty */
     struct usage usage;       /* of all its turns */
+    /* Of get and load: what a model made of the messages up to one, or empty; and how often
+     * messages were changed. */
+    struct str summary;
+    uint32_t summary_to, revision;
 };
 struct store_message {
     uint32_t message; /* its id in the session */
@@ -277,6 +282,11 @@ struct store_seal {
 };
 /* Idempotent: the same epoch and last_seq again answers as before and writes nothing. → turn */
 uint64_t store_turn_seal(struct store *s, const struct store_seal *seal, store_fn *fn, void *arg);
+/* Keeps what a model made of the messages up to `to`, as they were at that revision. A change of
+ * one of them voids it, a fork has none. ERR_INVALID: they are not as they were. → turn */
+uint64_t store_turn_summary(struct store *s, struct id session, struct id turn, uint32_t epoch,
+                            uint32_t revision, uint32_t to, struct str text, store_fn *fn,
+                            void *arg);
 /* The worker hands the turn back before it ended: its lease ends, for the gateway to claim it. →
  * turn */
 uint64_t store_turn_release(struct store *s, struct id session, struct id turn, uint32_t epoch,

@@ -663,6 +663,20 @@ uint64_t store_turn_seal(struct store *s, const struct store_seal *seal, store_f
     return ask_send(a);
 }
 
+uint64_t store_turn_summary(struct store *s, struct id session, struct id turn, uint32_t epoch,
+                            uint32_t revision, uint32_t to, struct str text, store_fn *fn,
+                            void *arg)
+{
+    struct store_ask *a =
+        ask_script(turn_call(s, session, turn, fn, arg), SCRIPT_turn_summary, on_turn);
+    ask_turn_keys(a, session, turn);
+    ask_num(a, epoch);
+    ask_num(a, revision);
+    ask_num(a, to);
+    ask_str(a, text);
+    return ask_send(a);
+}
+
 uint64_t store_turn_release(struct store *s, struct id session, struct id turn, uint32_t epoch,
                             store_fn *fn, void *arg)
 {

@@ -20,4 +20,5 @@ end
 redis.call('HDEL', M, ARGV[2])
 redis.call('HDEL', F, ARGV[2])
 redis.call('HINCRBY', S, 'bytes', -bytes)
+message_changed(S, ARGV[2])
 return {'ok'}

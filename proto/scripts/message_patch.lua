@@ -20,6 +20,7 @@ if new == '' then
 else
     redis.call('HSET', F, ARGV[2], new)
 end
+message_changed(S, ARGV[2])
 local left = redis.call('PTTL', S)
 expire(left, F)
 return {'ok'}

@@ -144,8 +144,9 @@ local function updated(S)
 end
 
 -- {owner, title, model, settings, created, updated, turns, running, its state, epoch, lease left,
--- tokens in, out, of them cached, cost, calls that wait for a decision (JSON)}
-local function session_answer(S, turn_prefix, now)
+-- tokens in, out, of them cached, cost, calls that wait for a decision (JSON)}; whole: and summary,
+-- the last message that it covers, revision of the messages
+local function session_answer(S, turn_prefix, now, whole)
     local v = redis.call('HMGET', S, 'owner', 'title', 'model', 'settings', 'created', 'updated',
                          'turns', 'itok', 'otok', 'ctok', 'cost', 'running')
     local answer = {}
@@ -172,7 +173,19 @@ local function session_answer(S, turn_prefix, now)
         answer[4 + i] = tonumber(v[i]) or 0
     end
     answer[16] = asks
+    if whole then
+        local more = redis.call('HMGET', S, 'sum', 'sumto', 'mrev')
+        answer[17], answer[18], answer[19] = more[1] or '', tonumber(more[2]) or 0, tonumber(more[3]) or 0
+    end
     return answer
+end
+
+-- A message is not as it was: what was made of it is void.
+local function message_changed(S, message)
+    redis.call('HINCRBY', S, 'mrev', 1)
+    if tonumber(message) <= (tonumber(redis.call('HGET', S, 'sumto')) or 0) then
+        redis.call('HDEL', S, 'sum', 'sumto')
+    end
 end
 
 -- Appends a message to the conversation; its id.

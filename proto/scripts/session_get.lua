@@ -13,4 +13,4 @@ if ARGV[2] == '1' then
     end
     messages, flags = redis.call('HGETALL', M), redis.call('HGETALL', F)
 end
-return {'ok', session_answer(S, ARGV[3], now_ms()), messages, flags}
+return {'ok', session_answer(S, ARGV[3], now_ms(), true), messages, flags}

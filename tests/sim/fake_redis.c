@@ -83,6 +83,7 @@ static void session_free(struct fake_session *s)
     free(s->begun);
     free(s->messages);
     blob_free(s->title);
+    blob_free(s->summary);
     blob_free(s->model);
     blob_free(s->settings);
     free(s);
@@ -232,6 +233,7 @@ static void copy_session(struct redis *to, const struct fake_session *from)
     struct fake_session *s = redis_session_add(to, from->session, str_of(from->owner));
     *s = *from;
     blob_ref(s->title);
+    blob_ref(s->summary);
     blob_ref(s->model);
     blob_ref(s->settings);
     s->messages = NULL;

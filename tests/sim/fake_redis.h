@@ -46,7 +46,8 @@ struct fake_session {
     char owner[FAKE_NAME_MAX];
     struct blob *title, *model, *settings;
     int64_t created_ms, updated_ms;
-    uint32_t turns, mseq;
+    uint32_t turns, mseq, revision, summary_to;
+    struct blob *summary; /* or NULL */
     uint64_t bytes;
     struct usage usage;
     struct id running;
@@ -94,6 +95,8 @@ void scripts_session(struct redis *r, struct fake_op *op, struct fake_reply *out
 /* Shared by both. */
 bool turn_open(const struct fake_turn *t);
 void answer_session(struct redis *r, const struct fake_session *s, struct fake_reply *reply,
+                    struct store_session *out);
+void answer_summary(const struct fake_session *s, struct fake_reply *reply,
                     struct store_session *out);
 void answer_messages(const struct fake_session *s, struct fake_reply *reply);
 struct str reply_hold(struct fake_reply *r, struct blob *b); /* its bytes, for the answer */

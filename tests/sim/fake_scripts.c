@@ -468,6 +468,20 @@ static enum err events_read(struct redis *r, struct fake_op *op, struct fake_rep
 }
 
 /* ---- by the worker ---- */
+static enum err summary(struct redis *r, struct fake_op *op, struct fake_reply *out)
+{
+    struct fake_session *s = redis_session(r, op->session);
+    struct fake_turn *t = turn_read(s, op->turn);
+    if (!t || t->state != TURN_RUNNING || t->epoch != op->epoch)
+        return ERR_FENCED;
+    if (s->revision != op->revision || s->summary_to > op->message)
+        return ERR_INVALID;
+    blob_free(s->summary);
+    s->summary = blob_ref(op->texts[TEXT_KEY]);
+    s->summary_to = op->message;
+    return answer_turn(r, op, t, out);
+}
+
 static enum err load(struct redis *r, struct fake_op *op, struct fake_reply *out)
 {
     struct fake_session *s = redis_session(r, op->session);
@@ -510,6 +524,7 @@ static enum err load(struct redis *r, struct fake_op *op, struct fake_reply *out
     out->load.decisions = out->decisions;
     out->load.decision_count = t->asked_count;
     answer_session(r, s, out, &out->load.session);
+    answer_summary(s, out, &out->load.session);
     answer_messages(s, out);
     out->answer.session = op->session;
     out->answer.load = &out->load;
@@ -605,11 +620,11 @@ static enum err seal(struct redis *r, struct fake_op *op, struct fake_reply *out
 void scripts_turn(struct redis *r, struct fake_op *op, struct fake_reply *out)
 {
     static enum err (*const scripts[])(struct redis *, struct fake_op *, struct fake_reply *) = {
-        [OP_TURN_BEGIN] = begin,     [OP_TURN_GET] = get,       [OP_TURN_CLAIM] = claim,
-        [OP_TURN_HOLD] = hold,       [OP_TURN_CANCEL] = cancel, [OP_TURN_FAIL] = fail,
-        [OP_TURN_DECIDE] = decide,   [OP_TURN_ACTIVE] = active, [OP_EVENTS_READ] = events_read,
-        [OP_TURN_LOAD] = load,       [OP_TURN_SAY] = say,       [OP_TURN_SEAL] = seal,
-        [OP_TURN_RELEASE] = release,
+        [OP_TURN_BEGIN] = begin,     [OP_TURN_GET] = get,         [OP_TURN_CLAIM] = claim,
+        [OP_TURN_HOLD] = hold,       [OP_TURN_CANCEL] = cancel,   [OP_TURN_FAIL] = fail,
+        [OP_TURN_DECIDE] = decide,   [OP_TURN_ACTIVE] = active,   [OP_EVENTS_READ] = events_read,
+        [OP_TURN_LOAD] = load,       [OP_TURN_SAY] = say,         [OP_TURN_SEAL] = seal,
+        [OP_TURN_RELEASE] = release, [OP_TURN_SUMMARY] = summary,
     };
     CHECK(op->kind < sizeof scripts / sizeof *scripts && scripts[op->kind]);
     out->err = scripts[op->kind](r, op, out);

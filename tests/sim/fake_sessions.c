@@ -38,6 +38,26 @@ void answer_session(struct redis *r, const struct fake_session *s, struct fake_r
     }
 }
 
+void answer_summary(const struct fake_session *s, struct fake_reply *reply,
+                    struct store_session *out)
+{
+    out->revision = s->revision;
+    out->summary_to = s->summary_to;
+    if (s->summary)
+        out->summary = reply_hold(reply, s->summary);
+}
+
+/* What was made of a message is void. */
+static void message_changed(struct fake_session *s, uint32_t message)
+{
+    s->revision++;
+    if (message > s->summary_to)
+        return;
+    blob_free(s->summary);
+    s->summary = NULL;
+    s->summary_to = 0;
+}
+
 void answer_messages(const struct fake_session *s, struct fake_reply *reply)
 {
     reply->messages = xcalloc(s->message_count + 1, sizeof *reply->messages);
@@ -91,6 +111,7 @@ static enum err get(struct redis *r, struct fake_op *op, struct fake_reply *out)
     if (!s)
         return ERR_SESSION_NOT_FOUND;
     answer_one(r, s, out);
+    answer_summary(s, out, out->sessions);
     out->answer.session = op->session;
     if (op->with_messages)
         answer_messages(s, out);
@@ -172,6 +193,7 @@ static enum err message_patch(struct redis *r, struct fake_op *op, struct fake_r
         m->pinned = op->pinned == 1;
     if (op->excluded != -1)
         m->excluded = op->excluded == 1;
+    message_changed(s, op->message);
     out->answer.session = op->session;
     return ERR_NONE;
 }
@@ -193,6 +215,7 @@ static enum err message_delete(struct redis *r, struct fake_op *op, struct fake_
     size_t behind = (size_t)(s->messages + s->message_count - (m + 1));
     memmove(m, m + 1, behind * sizeof *m);
     s->message_count--;
+    message_changed(s, op->message);
     return ERR_NONE;
 }
 

@@ -509,6 +509,18 @@ uint64_t store_turn_seal(struct store *s, const struct store_seal *seal, store_f
     return op_send(op);
 }
 
+uint64_t store_turn_summary(struct store *s, struct id session, struct id turn, uint32_t epoch,
+                            uint32_t revision, uint32_t to, struct str text, store_fn *fn,
+                            void *arg)
+{
+    struct fake_op *op = turn_op(s, OP_TURN_SUMMARY, session, turn, fn, arg);
+    op->epoch = epoch;
+    op->revision = revision;
+    op->message = to;
+    op->texts[TEXT_KEY] = blob_new(text);
+    return op_send(op);
+}
+
 uint64_t store_turn_release(struct store *s, struct id session, struct id turn, uint32_t epoch,
                             store_fn *fn, void *arg)
 {

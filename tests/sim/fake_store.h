@@ -65,7 +65,9 @@ enum { FAKE_NAME_MAX = 128, FAKE_MESSAGES_MAX = 4, FAKE_ASKED_MAX = 16 };
     X(TURN_HOLD)                                                                                   \
     X(TURN_CANCEL)                                                                                 \
     X(TURN_DECIDE)                                                                                 \
-    X(TURN_FAIL) X(TURN_ACTIVE) X(EVENTS_READ) X(TURN_LOAD) X(TURN_SAY) X(TURN_SEAL) X(TURN_RELEASE)
+    X(TURN_FAIL)                                                                                   \
+    X(TURN_ACTIVE) X(EVENTS_READ) X(TURN_LOAD) X(TURN_SAY) X(TURN_SEAL) X(TURN_RELEASE)            \
+        X(TURN_SUMMARY)
 enum fake_op_kind {
 #define X(name) OP_##name,
     FAKE_OPS(X)
@@ -100,7 +102,7 @@ struct fake_op {
     unsigned sent;    /* how often it left */
     int64_t first_ms; /* when it did so first, by the database's clock */
     struct id session, turn;
-    uint32_t epoch, first_seq, last_seq, max, message, offset;
+    uint32_t epoch, first_seq, last_seq, max, message, offset, revision;
     bool died, only_if_unheld, with_messages;
     enum turn_state state;
     uint32_t step, attempt;

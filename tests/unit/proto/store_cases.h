@@ -109,6 +109,41 @@ CASE(fork_copies_what_came_before)
     assert_int_equal(OK(f, store_session_list, p->owner, STR(""), 10, STR(""))->session_count, 2);
 }
 
+/* Of messages 1 to 2, written while the turn of message 3 runs. */
+CASE(summary_is_kept_as_long_as_what_it_is_of)
+{
+    play_begin(p, "first");
+    assert_int_equal(seal(p, 1, 2, 3, TURN_DONE, "one")->err, ERR_NONE);
+    play_begin(p, "second");
+    struct got *g = OK(f, store_turn_load, p->session, p->turn, 1, WORKER);
+    assert_int_equal(g->load.session.summary.len, 0);
+    uint32_t revision = g->load.session.revision;
+    OK(f, store_turn_summary, p->session, p->turn, 1, revision, 2, STR("of two"));
+    OK(f, store_turn_summary, p->session, p->turn, 1, revision, 2, STR("of two"));
+    REFUSED(f, ERR_FENCED, store_turn_summary, p->session, p->turn, 2, revision, 2, STR("stale"));
+    REFUSED(f, ERR_INVALID, store_turn_summary, p->session, p->turn, 1, revision, 1, STR("less"));
+    g = OK(f, store_turn_load, p->session, p->turn, 1, WORKER);
+    assert_int_equal(g->load.session.summary.len, 6);
+    assert_int_equal(g->load.session.summary_to, 2);
+    g = conversation(p);
+    assert_string_equal(g->sessions[0].summary, "of two");
+    struct play copy = *p;
+    copy.session = OK(f, store_session_fork, p->owner, p->session, 3)->session;
+    assert_string_equal(conversation(&copy)->sessions[0].summary, "");
+    OK(f, store_message_patch, p->owner, p->session, 3, 1, -1); /* not one of those */
+    assert_string_equal(conversation(p)->sessions[0].summary, "of two");
+    OK(f, store_message_patch, p->owner, p->session, 1, -1, 1);
+    g = conversation(p);
+    assert_string_equal(g->sessions[0].summary, "");
+    assert_int_equal(g->sessions[0].summary_to, 0);
+    assert_int_equal(g->sessions[0].revision, revision + 2);
+    /* Written of what was excluded meanwhile. */
+    REFUSED(f, ERR_INVALID, store_turn_summary, p->session, p->turn, 1, revision, 2, STR("late"));
+    OK(f, store_turn_summary, p->session, p->turn, 1, revision + 2, 2, STR("again"));
+    OK(f, store_message_delete, p->owner, p->session, 2);
+    assert_string_equal(conversation(p)->sessions[0].summary, "");
+}
+
 CASE(messages_are_flagged_and_deleted)
 {
     play_begin(p, "first");
@@ -632,6 +667,7 @@ static const struct CMUnitTest store_cases[] = {
     C(patch_changes_what_it_names),
     C(delete_removes_every_key_and_fences),
     C(fork_copies_what_came_before),
+    C(summary_is_kept_as_long_as_what_it_is_of),
     C(messages_are_flagged_and_deleted),
     C(list_pages_without_gap_or_repeat),
     C(newest_update_comes_first),

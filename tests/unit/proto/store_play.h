@@ -48,6 +48,8 @@ struct got {
         enum turn_state running_state;
         uint32_t turns;
         struct usage usage;
+        uint32_t summary_to, revision;
+        char summary[64];
         char owner[64], title[64], model[64], settings[64], asks[512];
     } sessions[GOT_MAX];
     struct got_message messages[GOT_MAX];
@@ -92,6 +94,9 @@ static void on_got(void *arg, enum err err, const struct store_answer *a)
         g->sessions[i].running_state = s->running_state;
         g->sessions[i].turns = s->turns;
         g->sessions[i].usage = s->usage;
+        g->sessions[i].summary_to = s->summary_to;
+        g->sessions[i].revision = s->revision;
+        keep_text(s->summary, g->sessions[i].summary, 64);
         keep_text(s->owner, g->sessions[i].owner, 64);
         keep_text(s->title, g->sessions[i].title, 64);
         keep_text(s->model, g->sessions[i].model, 64);
