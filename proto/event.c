@@ -125,6 +125,11 @@ bool event_progress_reasoning(struct buf *b, struct str step_id, struct str text
     return progress(b, step_id, "reasoning", text);
 }
 
+bool event_progress_notice(struct buf *b, struct str step_id, struct str text)
+{
+    return progress(b, step_id, "notice", text);
+}
+
 static void call_fields(struct buf *b, struct str call_id, struct str tool_name)
 {
     field(b, "call_id", call_id);

@@ -35,6 +35,8 @@ bool event_turn_start(struct buf *b, struct id turn, struct id session);
 bool event_step_start(struct buf *b, enum step_type type, struct str step_id, uint32_t attempt);
 bool event_progress_text(struct buf *b, struct str step_id, struct str text);
 bool event_progress_reasoning(struct buf *b, struct str step_id, struct str text);
+/* What happens beside the answer: a sentence for the person. */
+bool event_progress_notice(struct buf *b, struct str step_id, struct str text);
 /* A tool call while it is written (inference) or while it runs (tool_execution; state:
  * running|done|failed). */
 bool event_progress_tool_call(struct buf *b, enum step_type type, struct str step_id,

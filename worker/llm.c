@@ -43,7 +43,7 @@ struct llm_call {
     struct id turn;
     struct secret *token;
     struct permit permit;
-    uint64_t prompt_tokens;
+    uint64_t prompt_tokens, output_tokens_max;
     struct usage used; /* by tries that are over */
     bool has_fallback, json_tools;
     uint32_t step, tries,
@@ -114,6 +114,7 @@ enum err llm_call_start(struct llm *l, const struct llm_request *r, const struct
     c->token = r->token && r->model->by_perses ? secret_ref(r->token) : NULL;
     c->has_fallback = r->has_fallback;
     c->prompt_tokens = r->prompt->tokens;
+    c->output_tokens_max = llm_output_max(r);
     permit_init(&c->permit, l->config.permits, r->model, r->owner, r->turn, on_permit, c);
     static const struct reply_handler nobody; /* is told of JSON: see jsontools.h */
     c->json_tools = r->model->json_tools;
@@ -203,6 +204,13 @@ static enum err write_wire(struct llm_call *c, const struct llm_request *r)
     return err != ERR_NONE ? err : w->url.overflowed ? ERR_INTERNAL : ERR_NONE;
 }
 
+uint32_t llm_output_max(const struct llm_request *r)
+{
+    uint32_t most = r->model->output_tokens_max;
+    bool less = r->output_tokens_max > 0 && r->output_tokens_max < most && !r->model->options;
+    return less ? r->output_tokens_max : most;
+}
+
 static bool ends_in_version(const char *url)
 {
     const char *last = strrchr(url, '/');
@@ -270,7 +278,7 @@ static void begin_try(struct llm_call *c)
         loop_timer_set(c->timer, wait_ms, 0);
     } else if (config->permits) {
         c->state = CALL_ASKING;
-        permit_ask(&c->permit, c->prompt_tokens, c->model->output_tokens_max);
+        permit_ask(&c->permit, c->prompt_tokens, c->output_tokens_max);
     } else {
         begin_fetch(c);
     }
@@ -524,7 +532,7 @@ static void on_timer(void *arg)
         return;
     case CALL_IN_LINE:
         c->state = CALL_ASKING;
-        permit_ask(&c->permit, c->prompt_tokens, c->model->output_tokens_max);
+        permit_ask(&c->permit, c->prompt_tokens, c->output_tokens_max);
         return;
     case CALL_FETCHING:
     case CALL_ENDING: {

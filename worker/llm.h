@@ -37,11 +37,12 @@ struct llm_request {
     const struct model *model;
     const struct prompt *prompt;
     const struct tool_spec *tools;
-    unsigned tool_count;  /* 0: none are offered */
-    struct str schema;    /* JSON Schema that the reply must follow, or empty; set by llm.c */
-    uint32_t step;        /* for ids of calls that came without */
-    struct id turn;       /* for log lines */
-    struct str owner;     /* whose budget it is */
+    unsigned tool_count;        /* 0: none are offered */
+    struct str schema;          /* JSON Schema that the reply must follow, or empty; set by llm.c */
+    uint32_t step;              /* for ids of calls that came without */
+    struct id turn;             /* for log lines */
+    struct str owner;           /* whose budget it is */
+    uint32_t output_tokens_max; /* 0: the model's own */
     bool has_fallback;    /* another model may be asked: fail early rather than wait for long */
     struct secret *token; /* the person's, for models behind Perses; or NULL. Shared */
 };
@@ -92,6 +93,9 @@ struct llm_format {
 };
 /* For request(): base URL, the API's version unless the base URL ends in one (NULL: none), path. */
 void llm_url(struct llm_wire *w, const struct model *m, const char *version, const char *path);
+/* The most that it may write: never more than the model's own. Options may say what that must be
+ * at least (a budget for thinking), so with options it is the model's own. */
+uint32_t llm_output_max(const struct llm_request *r);
 void llm_header(struct llm_wire *w, const char *name, const char *value); /* borrowed */
 
 #define X(name, word) extern const struct llm_format llm_##word;

@@ -166,7 +166,7 @@ static enum err write_request(const struct llm_request *r, struct llm_wire *out)
     buf_printf(b, "%s}]", breakpoint);
     write_messages(b, r);
     buf_puts(b, ",\"stream\":true");
-    json_object_set_new(fields, "max_tokens", json_integer(m->output_tokens_max));
+    json_object_set_new(fields, "max_tokens", json_integer(llm_output_max(r)));
     jsonio_options(b, fields, m, lacks_thoughts(r) ? unthinking : reserved);
     buf_putc(b, '}');
     return b->overflowed || out->url.overflowed ? ERR_CONTEXT_TOO_LONG : ERR_NONE;

@@ -149,7 +149,7 @@ static enum err write_request(const struct llm_request *r, struct llm_wire *out)
             write_item(&w, &r->prompt->items[i]);
     buf_puts(b, w.role ? "]}]" : "]");
     write_tools(b, r);
-    json_t *config = json_pack("{s:I}", "maxOutputTokens", (json_int_t)m->output_tokens_max);
+    json_t *config = json_pack("{s:I}", "maxOutputTokens", (json_int_t)llm_output_max(r));
     if (thinks(m->id))
         json_object_set_new(config, "thinkingConfig", json_pack("{s:b}", "includeThoughts", 1));
     if (r->schema.len > 0) {

@@ -92,7 +92,7 @@ static void write_options(struct buf *b, const struct llm_request *r)
     static const char *const reserved[] = {"messages", "stream", "model", NULL};
     json_t *fields = json_object();
     json_object_set_new(fields, "stream_options", json_pack("{s:b}", "include_usage", 1));
-    json_object_set_new(fields, tokens_field(m), json_integer(m->output_tokens_max));
+    json_object_set_new(fields, tokens_field(m), json_integer(llm_output_max(r)));
     if (r->schema.len > 0)
         json_object_set_new(fields, "response_format",
                             json_pack("{s:s, s:{s:s, s:o?}}", "type", "json_schema", "json_schema",

@@ -114,7 +114,7 @@ static enum err write_request(const struct llm_request *r, struct llm_wire *out)
     write_tools(b, r);
     buf_puts(b, ",\"stream\":true,\"store\":false");
     json_t *fields = json_pack("{s:[s], s:I}", "include", "reasoning.encrypted_content",
-                               "max_output_tokens", (json_int_t)m->output_tokens_max);
+                               "max_output_tokens", (json_int_t)llm_output_max(r));
     if (r->schema.len > 0)
         json_object_set_new(fields, "text",
                             json_pack("{s:{s:s, s:s, s:o?}}", "format", "type", "json_schema",

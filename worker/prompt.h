@@ -1,8 +1,9 @@
 /* worker/prompt.h: history + context → what a model is sent, fitted to its window. Knows no
  * provider's format.
  *
- * The conversation is kept whole in Redis; what does not fit is left out here only: first the
- * contents of old tool results, then the oldest turns, then this turn's own older results. Messages
+ * The conversation is kept whole in Redis; what does not fit is left out here only: first the turns
+ * that a summary stands for, then the contents of old tool results, then the oldest turns (recap.h
+ * has them summarised), then this turn's own older results. Messages
  * that the person excluded are left out, pinned ones stay. Every tool call has its result right
  * after it, as providers demand: one that is missing (cancelled, excluded) is replaced by a note.
  * Memory: texts are borrowed from the messages; prompt_free. */
@@ -28,20 +29,26 @@ struct prompt_item {
     struct str call_id, tool_name; /* RESULT */
     bool failed;
     /* for fitting */
-    bool pinned, gone;
+    struct str whole; /* RESULT: its text before it was left out */
+    uint32_t message; /* of the session; 0: a note of ours */
+    bool pinned, gone, covered;
     unsigned turn; /* counts the questions: 0 is the first */
 };
 struct prompt {
     struct buf system;
     struct prompt_item *items; /* those that are not gone are sent, in order */
     unsigned count;
-    uint64_t bytes, tokens;    /* of all that is sent; tokens are estimated */
-    unsigned elided, left_out; /* results without content; items that are gone */
+    uint64_t bytes, tokens;   /* of all that is sent; tokens are estimated */
+    unsigned elided, covered; /* results without content; items that the summary stands for */
+    unsigned left_out;        /* items that are gone and not covered */
+    uint32_t left_out_to;     /* the last message of them */
 };
 struct prompt_input {
     const struct store_message *messages;
     unsigned message_count;
     const struct scene *scene;
+    struct str summary; /* of the messages up to summary_to, or empty */
+    uint32_t summary_to;
     const char *extra; /* PERSAI_SYSTEM_PROMPT, or NULL */
     int64_t now_ms;    /* Unix time */
     uint32_t window_tokens, output_tokens_max, tools_bytes;

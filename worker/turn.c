@@ -9,7 +9,6 @@
 #include "worker/prompt.h"
 
 enum {
-    TURN_MAGIC = 0x70a17000,
     SAID_BYTES_MAX = 128 << 10,   /* text of one event: escaped it still fits a frame */
     CONTENTS_BYTES_MAX = 1 << 20, /* of all results, before they are cut to fit an event */
     CONTENTS_BYTES_MIN = 256,
@@ -17,7 +16,6 @@ enum {
     RELEASE_WAIT_MS = 2000, /* for Redis to take note; the lease ends anyway */
 };
 
-static void tell(struct turn *t, struct agent_fact f);
 static void mark(struct turn *t);
 static void flush_said(struct turn *t);
 static void stop(struct turn *t);
@@ -45,7 +43,7 @@ struct turn *turn_new(const struct turn_config *c, struct hub_link *from, struct
     t->begun_ms = now_ms(t);
     list_init(&t->node);
     list_init(&t->dirty);
-    tell(t, (struct agent_fact){.kind = FACT_START});
+    turn_tell(t, (struct agent_fact){.kind = FACT_START});
     return t;
 }
 
@@ -69,7 +67,7 @@ void turn_free(struct turn *t)
 
 /* ---- facts ---- */
 
-static void tell(struct turn *t, struct agent_fact f)
+void turn_tell(struct turn *t, struct agent_fact f)
 {
     f.now_ms = now_ms(t);
     enum agent_state before = t->agent.state;
@@ -96,7 +94,7 @@ static void fail_as(struct turn *t, struct agent_fact f, const char *detail)
              detail && detail[0] ? detail : err_sentence(f.err));
     t->detail_of = f.err;
     f.kind = FACT_FAILED;
-    tell(t, f);
+    turn_tell(t, f);
 }
 
 static void fail(struct turn *t, enum err err, bool again, const char *detail)
@@ -104,9 +102,9 @@ static void fail(struct turn *t, enum err err, bool again, const char *detail)
     fail_as(t, (struct agent_fact){.err = err, .again = again}, detail);
 }
 
-void turn_cancel(struct turn *t) { tell(t, (struct agent_fact){.kind = FACT_CANCEL}); }
-void turn_leave(struct turn *t) { tell(t, (struct agent_fact){.kind = FACT_LEAVE}); }
-void turn_fenced(struct turn *t) { tell(t, (struct agent_fact){.kind = FACT_FENCED}); }
+void turn_cancel(struct turn *t) { turn_tell(t, (struct agent_fact){.kind = FACT_CANCEL}); }
+void turn_leave(struct turn *t) { turn_tell(t, (struct agent_fact){.kind = FACT_LEAVE}); }
+void turn_fenced(struct turn *t) { turn_tell(t, (struct agent_fact){.kind = FACT_FENCED}); }
 
 void turn_token(struct turn *t, struct secret *take_token)
 {
@@ -147,10 +145,13 @@ void turn_tick(struct turn *t)
     if (t->ticked_ms != 0 && t->llm && llm_call_in_line(t->llm))
         agent_waited(&t->agent, now - t->ticked_ms);
     t->ticked_ms = now;
-    tell(t, (struct agent_fact){.kind = FACT_TICK});
+    turn_tell(t, (struct agent_fact){.kind = FACT_TICK});
 }
 
-static void on_journal_sealed(void *arg) { tell(arg, (struct agent_fact){.kind = FACT_SEALED}); }
+static void on_journal_sealed(void *arg)
+{
+    turn_tell(arg, (struct agent_fact){.kind = FACT_SEALED});
+}
 
 static void on_journal_refused(void *arg, enum err why)
 {
@@ -226,11 +227,11 @@ static void on_loaded(void *arg, enum err err, const struct store_answer *answer
     bool ours = last && last->role == ROLE_ASSISTANT && id_eq(last->turn, t->id);
     if (ours)
         keep_assistant(t, last);
-    tell(t, (struct agent_fact){.kind = FACT_LOADED,
-                                .step = load->step,
-                                .attempt = load->attempt,
-                                .open_calls = ours ? last->call_count : 0,
-                                .usage = load->usage});
+    turn_tell(t, (struct agent_fact){.kind = FACT_LOADED,
+                                     .step = load->step,
+                                     .attempt = load->attempt,
+                                     .open_calls = ours ? last->call_count : 0,
+                                     .usage = load->usage});
     if (t->todo == ACT_CALL) { /* at once: what the answer holds is borrowed */
         t->todo = ACT_WAIT;
         begin_call(t, answer, &request);
@@ -249,7 +250,7 @@ static void begin_load(struct turn *t)
 
 /* The event that is in the payload buffer. One that is too large to be said is provisional anyway.
  */
-static void say_payload(struct turn *t)
+void turn_say_payload(struct turn *t)
 {
     struct buf *b = t->config->payload;
     if (!b->overflowed && journal_can_say(&t->journal) && !journal_say(&t->journal, buf_str(b)))
@@ -257,7 +258,7 @@ static void say_payload(struct turn *t)
     buf_clear(b);
 }
 
-static void announce_step(struct turn *t, enum step_type type)
+void turn_announce_step(struct turn *t, enum step_type type)
 {
     char id[ID_TEXT + 1];
     id_text(t->id, id);
@@ -268,7 +269,7 @@ static void announce_step(struct turn *t, enum step_type type)
     t->announced_step = t->agent.step;
     t->announced_attempt = t->agent.attempt;
     event_step_start(t->config->payload, type, str_of(t->step_id), t->agent.attempt);
-    say_payload(t);
+    turn_say_payload(t);
 }
 
 static void flush_said(struct turn *t)
@@ -283,7 +284,7 @@ static void flush_said(struct turn *t)
     buf_clear(&t->said);
     t->said_kind = SAID_NOTHING;
     metric_add(t->config->meters->text_events, 1);
-    say_payload(t);
+    turn_say_payload(t);
 }
 
 static void on_said(struct turn *t, enum turn_said kind, struct str text)
@@ -331,7 +332,7 @@ static void on_call(void *arg, const struct reply_call *c)
     event_progress_tool_call(t->config->payload, STEP_INFERENCE, str_of(t->step_id),
                              str_of(c->call_id), str_of(c->tool_name), buf_str(&c->arguments),
                              "writing");
-    say_payload(t);
+    turn_say_payload(t);
 }
 
 /* ---- CALL ---- */
@@ -357,6 +358,8 @@ static void begin_call(struct turn *t, const struct store_answer *answer,
     struct prompt_input in = {.messages = answer->messages,
                               .message_count = answer->message_count,
                               .scene = &t->scene,
+                              .summary = answer->load->session.summary,
+                              .summary_to = answer->load->session.summary_to,
                               .extra = c->extra_prompt,
                               .now_ms = t->asked_ms,
                               .window_tokens = t->model->window_tokens,
@@ -371,12 +374,18 @@ static void begin_call(struct turn *t, const struct store_answer *answer,
         fail(t, err, false, NULL);
         return;
     }
+    llm_call_free(t->llm);
+    t->llm = NULL;
+    if (prompt.left_out > 0 && turn_recap_begin(t, &prompt, &in, &answer->load->session)) {
+        prompt_free(&prompt);
+        return;
+    }
     t->prompt_bytes = prompt.bytes;
     memset(t->told, 0, sizeof(t->told));
     t->used = (struct usage){0};
-    llm_call_free(t->llm);
-    t->llm = NULL;
-    announce_step(t, STEP_INFERENCE);
+    turn_announce_step(t, STEP_INFERENCE);
+    if (prompt.left_out > 0)
+        turn_tell_left_out(t, prompt.left_out);
     struct llm_request r = {.model = t->model,
                             .prompt = &prompt,
                             .tools = tools,
@@ -433,7 +442,7 @@ static void find_asks(struct turn *t)
 }
 
 /* Of the call: all its tries, the lost ones too. What was counted before is not counted again. */
-static struct usage count_used(struct turn *t)
+struct usage turn_count_used(struct turn *t)
 {
     struct meters *meters = t->config->meters;
     struct usage u = llm_call_used(t->llm);
@@ -452,7 +461,7 @@ static void fail_call(struct turn *t, enum err err, const struct reply *r)
     t->fallback += other;
     fail_as(t,
             (struct agent_fact){
-                .err = err, .again = r->again, .other_model = other, .usage = count_used(t)},
+                .err = err, .again = r->again, .other_model = other, .usage = turn_count_used(t)},
             r->detail);
 }
 
@@ -471,17 +480,17 @@ static void on_llm_done(void *arg, enum err err)
         return;
     }
     struct record_call calls[REPLY_CALLS_MAX];
-    struct usage used = count_used(t);
+    struct usage used = turn_count_used(t);
     if (r->usage_known)
         gauge_learn(t->model->gauge, t->prompt_bytes, r->input_tokens);
     distinguish(t, r);
     struct record_message m = as_message(t, r, calls, r->call_count);
     keep_assistant(t, &m);
     find_asks(t);
-    tell(t, (struct agent_fact){.kind = FACT_REPLIED,
-                                .open_calls = m.call_count,
-                                .needs_approval = t->ask_count > 0,
-                                .usage = used});
+    turn_tell(t, (struct agent_fact){.kind = FACT_REPLIED,
+                                     .open_calls = m.call_count,
+                                     .needs_approval = t->ask_count > 0,
+                                     .usage = used});
 }
 
 /* ---- TOOLS ---- */
@@ -491,7 +500,7 @@ static void say_call(struct turn *t, unsigned index, const char *state)
     const struct record_call *call = &t->assistant.calls[index];
     event_progress_tool_call(t->config->payload, STEP_TOOL_EXECUTION, str_of(t->step_id),
                              call->call_id, call->tool_name, call->arguments, state);
-    say_payload(t);
+    turn_say_payload(t);
 }
 
 static void on_tool_result(void *arg, unsigned index)
@@ -507,7 +516,7 @@ static void on_tool_result(void *arg, unsigned index)
                  "The model kept asking for tools or with arguments that don't exist");
         t->detail_of = ERR_MODEL_BROKEN;
     }
-    tell(t, (struct agent_fact){.kind = FACT_TOOLED, .invalid = invalid});
+    turn_tell(t, (struct agent_fact){.kind = FACT_TOOLED, .invalid = invalid});
 }
 
 static void on_tool_refused(void *arg, bool again)
@@ -529,7 +538,7 @@ static void begin_tools(struct turn *t)
     static const struct round_handler handler = {on_tool_result, on_tool_refused};
     llm_call_free(t->llm); /* the reply is in t->assistant */
     t->llm = NULL;
-    announce_step(t, STEP_TOOL_EXECUTION);
+    turn_announce_step(t, STEP_TOOL_EXECUTION);
     for (unsigned i = 0; i < t->assistant.call_count; i++)
         say_call(t, i, "running");
     if (t->agent.state == AGENT_ACTING)
@@ -551,7 +560,7 @@ static bool add_payload(struct turn *t, bool final)
 static unsigned keep_partial(struct turn *t, const char *why)
 {
     struct reply *r = t->llm ? llm_reply(t->llm) : NULL;
-    if (r == NULL || r->content.len == 0 || t->announced_step != t->agent.step)
+    if (r == NULL || r->content.len == 0 || t->recapping || t->announced_step != t->agent.step)
         return 0;
     struct record_message m = as_message(t, r, NULL, 0);
     m.stop_reason = str_of(why);
@@ -677,9 +686,10 @@ static void begin_seal(struct turn *t)
 {
     t->token_ms = 0;
     if (t->llm) { /* it was stopped while it wrote: nobody counted that */
-        struct usage used = count_used(t);
+        struct usage used = turn_count_used(t);
         agent_used(&t->agent, &used);
     }
+    turn_recap_stop(t);
     struct store_seal s = new_seal(t);
     if (!add_final(t, &s)) { /* an answer too large to be told: that is what is told */
         t->agent.seal = SEAL_FAILURE;
@@ -704,6 +714,7 @@ static void stop(struct turn *t)
 {
     llm_call_free(t->llm);
     t->llm = NULL;
+    turn_recap_stop(t);
     round_free(&t->round);
     if (t->journal_open) {
         metric_add(t->config->meters->store_retries, (double)t->journal.lost);

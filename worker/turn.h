@@ -36,6 +36,7 @@ struct turn_config {               /* of all turns of this process */
     struct buf *payload;      /* the event that is being written */
 };
 
+enum { TURN_MAGIC = 0x70a17000 };
 enum turn_said { SAID_NOTHING, SAID_TEXT, SAID_REASONING };
 
 struct turn {
@@ -64,8 +65,13 @@ struct turn {
     struct llm_call *llm;
     const struct model *model;
     bool fallback_left;
-    unsigned fallback; /* 0: the model that was asked for; n: its nth fallback */
-    char *owner;       /* known once it was loaded */
+    unsigned fallback;   /* 0: the model that was asked for; n: its nth fallback */
+    bool recapping;      /* llm is asked for a summary of old turns */
+    uint32_t recap_step; /* of which that was asked for */
+    uint32_t recap_to, recap_revision;
+    uint64_t recap_call; /* of the store */
+    bool told_left_out;
+    char *owner; /* known once it was loaded */
     struct id limit_slot;
     int64_t ticked_ms;
     uint64_t prompt_bytes;
@@ -98,6 +104,19 @@ void turn_token(struct turn *t, struct secret *take_token); /* empty: there is n
 void turn_tick(struct turn *t);
 /* Does what is to be done. False: it is over, and the caller frees it. */
 bool turn_perform(struct turn *t) __attribute__((warn_unused_result));
+
+/* ---- turn_recap.c, for turn.c ---- */
+/* True: what the prompt leaves out is being summarised (or the turn is over); begin again then. */
+bool turn_recap_begin(struct turn *t, const struct prompt *prompt, const struct prompt_input *in,
+                      const struct store_session *session);
+void turn_recap_stop(struct turn *t);
+void turn_tell_left_out(struct turn *t, unsigned count); /* once */
+
+/* ---- turn.c, for turn_recap.c ---- */
+void turn_tell(struct turn *t, struct agent_fact f);
+void turn_announce_step(struct turn *t, enum step_type type);
+void turn_say_payload(struct turn *t); /* the event that is in the payload buffer */
+struct usage turn_count_used(struct turn *t);
 
 /* ---- turn_end.c, for turn.c ---- */
 void turn_finish(struct turn *t); /* it is over and sealed */

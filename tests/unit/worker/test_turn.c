@@ -485,6 +485,115 @@ static void tokens_of_lost_attempts_and_of_stopped_calls_are_counted(void **stat
     answer(&w.write, ERR_NONE);
 }
 
+/* Messages 1 to 4 of older turns before the question, too long together for a window of 114 KB. */
+static void grow_old(void)
+{
+    static const size_t lens[] = {1, 100000, 1, 30000};
+    char *talk = malloc(100000);
+    memset(talk, 'y', 100000);
+    w.records[4] = w.records[0];
+    for (unsigned i = 0; i < 4; i++) {
+        struct record_message m = {
+            .role = i % 2 ? ROLE_ASSISTANT : ROLE_USER, .turn = {{9}}, .content = {talk, lens[i]}};
+        buf_init(&w.records[i], 1 << 20);
+        record_message_encode(&m, &w.records[i]);
+    }
+    w.record_count = 5;
+    free(talk);
+}
+
+static void old_turns_are_summarised_before_the_call(void **state)
+{
+    (void)state;
+    grow_old();
+    w.loaded.session.revision = 7;
+    begin_answer();
+    expect("load 1\nlive 1-2 step_start#1\nlive 1-3 step_progress.notice=This conversation is too "
+           "long for the model: the oldest 2 messages are being summarised for it.\nrecap m\n");
+    assert_int_equal(w.messages_shown, 1);
+    assert_true(w.last_call); /* no tools */
+    assert_non_null(strstr(w.first, "{\"person\":\"y\"}\n{\"assistant\":\"yyy"));
+    text("They ");
+    text("talked.");
+    replied(ERR_NONE);
+    expect("summary 1 rev=7 to=2 They talked.\n");
+    answer(&w.summary, ERR_NONE);
+    expect("load 1\n");
+    w.loaded.session.summary = STR("They talked.");
+    w.loaded.session.summary_to = 2;
+    answer(&w.load, ERR_NONE);
+    expect("call m\n"); /* the step had begun */
+    assert_non_null(strstr(w.system, "{\"summary\":\"They talked.\"}"));
+    assert_null(strstr(w.system, "are not shown to you"));
+    text("Done");
+    replied(ERR_NONE);
+    assert_int_equal(w.sealed.input_tokens, 20); /* of both calls */
+    assert_int_equal(w.sealed.cost, 6);
+    struct record_message m;
+    assert_int_equal(record_message_decode(buf_str(&w.sealing[0]), &m), ERR_NONE);
+    assert_true(str_is(m.content, "Done"));
+    assert_int_equal(m.usage.input_tokens, 10);
+    record_message_free(&m);
+    answer(&w.write, ERR_NONE);
+    assert_non_null(strstr(w.trace, "DONE 1 done"));
+}
+
+static void without_a_summary_the_turn_goes_on_and_says_what_is_left_out(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 2; how++) {
+        grow_old();
+        begin_answer();
+        w.trace[0] = '\0';
+        if (how == 0) {
+            replied(ERR_MODEL_UNAVAILABLE);
+        } else {
+            text("They talked.");
+            replied(ERR_NONE);
+            w.trace[0] = '\0';
+            answer(&w.summary, ERR_STORE_UNAVAILABLE);
+        }
+        expect("load 1\n");
+        answer(&w.load, ERR_NONE);
+        expect("live 1-4 step_progress.notice=This conversation is too long for the model: it does "
+               "not see the oldest 2 messages.\ncall m\n");
+        assert_non_null(strstr(w.system, "oldest 2 messages are not shown to you"));
+        text("Done");
+        replied(ERR_NONE);
+        answer(&w.write, ERR_NONE);
+        assert_non_null(strstr(w.trace, "DONE 1 done"));
+        end(NULL);
+        begin(NULL);
+    }
+}
+
+static void turn_that_ends_while_old_ones_are_summarised_keeps_nothing_of_that(void **state)
+{
+    (void)state;
+    grow_old();
+    begin_answer();
+    text("They talked");
+    reply_usage(&w.llm->reply, 10, 2, 0);
+    w.trace[0] = '\0';
+    turns_cancel(w.turns, turn);
+    settle();
+    expect("seal cancelled step=1.0: 2 3 4!\n");
+    assert_int_equal(w.sealed.input_tokens, 10);
+    answer(&w.write, ERR_NONE);
+    end(NULL);
+    begin(NULL);
+    grow_old();
+    begin_answer();
+    text("They talked");
+    replied(ERR_NONE);
+    w.trace[0] = '\0';
+    turns_leave(w.turns); /* while it is stored */
+    settle();
+    expect("release 1\n");
+    assert_null(w.summary.fn);
+    answer(&w.write, ERR_NONE);
+}
+
 int main(void)
 {
     secret_setup();
@@ -506,6 +615,9 @@ int main(void)
         TEST(cancel_stops_the_model_and_keeps_what_was_said),
         TEST(cancel_that_redis_tells_of_counts_too),
         TEST(tokens_of_lost_attempts_and_of_stopped_calls_are_counted),
+        TEST(old_turns_are_summarised_before_the_call),
+        TEST(without_a_summary_the_turn_goes_on_and_says_what_is_left_out),
+        TEST(turn_that_ends_while_old_ones_are_summarised_keeps_nothing_of_that),
         TEST(cancel_stops_running_tools),
         TEST(broken_stream_begins_a_new_attempt_and_then_gives_up),
         TEST(refused_token_is_asked_for_and_the_call_run_again),

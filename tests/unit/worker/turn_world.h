@@ -50,7 +50,7 @@ static struct world {
     char trace[8192];
     struct hub_link link;
     struct loop_timer timer;
-    struct stored load, write;
+    struct stored load, write, summary;
     bool say_by_itself; /* says are answered at once (by the next settle) */
     struct llm_call *llm;
     struct tool_run runs[8];
@@ -66,6 +66,7 @@ static struct world {
     struct store_load loaded;
     bool last_call; /* the model was offered no tools */
     unsigned messages_shown;
+    char system[8192], first[256]; /* of the prompt: instructions; its first message */
 } w;
 
 static void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -176,7 +177,7 @@ static uint64_t keep(struct stored *s, const char *what, store_fn *fn, void *arg
     assert_null(s->fn); /* one at a time */
     *s = (struct stored){.fn = fn, .arg = arg};
     snprintf(s->what, sizeof(s->what), "%s", what);
-    return s == &w.load ? 1 : 2;
+    return s == &w.load ? 1 : s == &w.write ? 2 : 3;
 }
 void store_forget(struct store *s, uint64_t call)
 {
@@ -185,6 +186,8 @@ void store_forget(struct store *s, uint64_t call)
         w.load.fn = NULL;
     if (call == 2)
         w.write.fn = NULL;
+    if (call == 3)
+        w.summary.fn = NULL;
 }
 uint64_t store_turn_load(struct store *s, struct id session, struct id turn, uint32_t epoch,
                          struct str holder, store_fn *fn, void *arg)
@@ -224,6 +227,14 @@ uint64_t store_turn_release(struct store *s, struct id session, struct id turn, 
     (void)s, (void)session, (void)turn;
     note("release %u", epoch);
     return keep(&w.write, "release", fn, arg);
+}
+uint64_t store_turn_summary(struct store *s, struct id session, struct id turn, uint32_t epoch,
+                            uint32_t revision, uint32_t to, struct str text, store_fn *fn,
+                            void *arg)
+{
+    (void)s, (void)session, (void)turn;
+    note("summary %u rev=%u to=%u %.*s", epoch, revision, to, (int)text.len, text.at);
+    return keep(&w.summary, "summary", fn, arg);
 }
 uint64_t store_turn_seal(struct store *s, const struct store_seal *seal, store_fn *fn, void *arg)
 {
@@ -271,7 +282,10 @@ enum err llm_call_start(struct llm *l, const struct llm_request *r, const struct
     w.last_call = r->tool_count == 0;
     w.messages_shown = r->prompt->count;
     reply_init(&w.llm->reply, 1000, &h->reply, arg);
-    note("call %s", r->model->id);
+    snprintf(w.system, sizeof(w.system), "%s", buf_cstr((struct buf *)&r->prompt->system));
+    snprintf(w.first, sizeof(w.first), "%.*s", (int)r->prompt->items[0].text.len,
+             r->prompt->items[0].text.at);
+    note(h->reply.on_text ? "call %s" : "recap %s", r->model->id);
     *out = w.llm;
     return ERR_NONE;
 }
