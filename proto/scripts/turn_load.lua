@@ -34,4 +34,5 @@ for id, a in pairs(asked_read(T)) do
     local n = #decisions
     decisions[n + 1], decisions[n + 2], decisions[n + 3] = id, a[1], a[2]
 end
-return {'ok', session_answer(S, ARGV[4], now, true), load, redis.call('HGETALL', M), redis.call('HGETALL', F), decisions}
+local session = session_answer(S, ARGV[4], now, true)
+return {'ok', session, load, redis.call('HGETALL', M), redis.call('HGETALL', F), decisions}

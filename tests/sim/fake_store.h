@@ -66,8 +66,8 @@ enum { FAKE_NAME_MAX = 128, FAKE_MESSAGES_MAX = 4, FAKE_ASKED_MAX = 16 };
     X(TURN_CANCEL)                                                                                 \
     X(TURN_DECIDE)                                                                                 \
     X(TURN_FAIL)                                                                                   \
-    X(TURN_ACTIVE) X(EVENTS_READ) X(TURN_LOAD) X(TURN_SAY) X(TURN_SEAL) X(TURN_RELEASE)            \
-        X(TURN_SUMMARY)
+    X(TURN_ACTIVE)                                                                                 \
+    X(EVENTS_READ) X(TURN_LOAD) X(TURN_SAY) X(TURN_SEAL) X(TURN_RELEASE) X(TURN_SUMMARY)
 enum fake_op_kind {
 #define X(name) OP_##name,
     FAKE_OPS(X)
