@@ -6,11 +6,11 @@
  * forgets nothing.
  *
  *   p:b:{SCOPE}:DAY   hash  tokens, cost (micro-dollars), c:TID (a turn's cost), r:ID (reserved)
- *   p:k:{KEY}         hash  rat, tat (when the next request, the next token may go), blocked,
+ *   p:p:{KEY}         hash  rat, tat (when the next request, the next token may go), blocked,
  *                           pace (ms between two, after a refusal), paced (since), round, asked
- *   p:k:{KEY}:c       zset  calls under way by the end of their lease
- *   p:k:{KEY}:q       zset  calls in line by their place;  :x  by when they have left it
- *   p:k:{KEY}:o       hash  persons in line: the round of their last call
+ *   p:p:{KEY}:c       zset  calls under way by the end of their lease
+ *   p:p:{KEY}:q       zset  calls in line by their place;  :x  by when they have left it
+ *   p:p:{KEY}:o       hash  persons in line: the round of their last call
  *   p:a:{OWNER}       zset  turns under way by the end of their lease
  *   p:a:{OWNER}:m     zset  turns begun in the last minute
  */

@@ -25,12 +25,13 @@
  *   p:l:{SID}        zset    its turns by begin
  *   p:t:{SID}:TID    hash    state, epoch, le and ls (where its last event stands), lease, holder,
  *                            claimer, deaths, loaded and loader (epoch and worker), step, attempt,
- *                            cancel, sealed, req, itok, otok, ctok, cost, begun, first (its first
- * message); asked (calls that need a decision, and the decisions), asks (those that wait, as
- * clients see them), wait (until when), decider, decided p:e:{SID}:TID    stream  entry
- * EPOCH-LASTSEQ: e = record_event batch p:u:{OWNER}      zset    SID by last update (mended by who
- * reads it; expires as sessions do) p:i:{OWNER}:HASH string  idempotency key of a session -> SID
- * (24 h) p:active         zset    "SID TID" by begin: what janitors look at (mended likewise)
+ *                            cancel, sealed, req, itok, otok, ctok, cost, begun, first (message);
+ *                            asked (calls that need a decision, and the decisions), asks (those
+ *                            that wait, as clients see them), wait (until when), decider, decided
+ *   p:e:{SID}:TID    stream  entry EPOCH-LASTSEQ: e = record_event batch
+ *   p:u:{OWNER}      zset    SID by last update (mended by who reads it; expires as sessions do)
+ *   p:i:{OWNER}:HASH string  idempotency key of a session -> SID (24 h)
+ *   p:active         zset    "SID TID" by begin: what janitors look at (mended likewise)
  *
  * Durability: scripts that are marked "-- Durable." answer only once store_config.copies replicas
  * have what they wrote; what can't be copied in time is ERR_STORE_UNAVAILABLE, and sent again by

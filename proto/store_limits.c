@@ -64,11 +64,11 @@ static struct store_ask *key_ask(struct store *s, enum store_script script,
                                  const struct limit_key *k, store_fn *fn, void *arg)
 {
     struct store_ask *a = ask_script(store_call_new(s, fn, arg), script, on_limit);
-    ask_key(a, "p:k:", k->key, "");
-    ask_key(a, "p:k:", k->key, ":c");
-    ask_key(a, "p:k:", k->key, ":q");
-    ask_key(a, "p:k:", k->key, ":x");
-    ask_key(a, "p:k:", k->key, ":o");
+    ask_key(a, "p:p:", k->key, "");
+    ask_key(a, "p:p:", k->key, ":c");
+    ask_key(a, "p:p:", k->key, ":q");
+    ask_key(a, "p:p:", k->key, ":x");
+    ask_key(a, "p:p:", k->key, ":o");
     a->keys = 5;
     return a;
 }

@@ -14,7 +14,7 @@ from harness.wait import until
 
 def keys(stack: Stack) -> list[str]:
     """All but the places at a provider's key: they are the key's, and one that a killed worker held ends with its lease."""
-    return sorted(k for k in map(bytes.decode, stack.redis.client.scan_iter(count=1000)) if not k.startswith("p:k:"))
+    return sorted(k for k in map(bytes.decode, stack.redis.client.scan_iter(count=1000)) if not k.startswith("p:p:"))
 
 
 def no_keys(stack: Stack, seconds: float = 20) -> None:
