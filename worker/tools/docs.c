@@ -14,6 +14,7 @@
 #include "proto/path.h"
 #include "worker/tools/args.h"
 #include "worker/tools/markdown.h"
+#include "worker/tools/prom.h"
 #include "worker/tools/text.h"
 
 /* What this conversation is offered: everybody's documents, and its own projects'. */
@@ -28,12 +29,14 @@ enum {
     HEADING_SHOWN = 300,
     REST_BYTES = 1200,
     PROJECTS_BYTES_MAX = 4096,
+    PERSES_TIMEOUT_MS = 10000,
 };
 
 /* One state of the folder, read-only once it is made. Used by threads and the loop: SQLite is
  * serialized, and the last who holds it frees it, on the loop. */
 struct index {
     sqlite3 *db;
+    struct buf projects; /* that have documents of their own, as |a|b| */
     unsigned refs, files, sections, left_out;
 };
 struct docs {
@@ -50,6 +53,7 @@ static void index_free(struct index *i)
     if (i == NULL || --i->refs > 0)
         return;
     sqlite3_close(i->db);
+    buf_free(&i->projects);
     free(i);
 }
 
@@ -87,6 +91,24 @@ static struct str project_of(const char *file)
         return STR("");
     rest = str_skip(rest, strlen("projects/"));
     return str_split(&rest, '/', &name) && rest.at != NULL ? name : STR("");
+}
+
+static bool listed(struct str list, struct str name)
+{
+    struct str one;
+    while (str_split(&list, '|', &one))
+        if (one.len > 0 && str_eq(one, name))
+            return true;
+    return false;
+}
+
+/* Those whose names Perses does not allow are nobody's. */
+static void note_project(struct index *i, struct str project)
+{
+    if (!path_name_ok(project) || listed(buf_str(&i->projects), project))
+        return;
+    buf_putc(&i->projects, '|');
+    buf_add_str(&i->projects, project);
 }
 
 static void on_section(void *arg, const struct section *section)
@@ -145,8 +167,10 @@ static void take_file(struct scan *s, int folder, const char *name, const char *
     mix(&s->signature, &st->st_mtim, sizeof st->st_mtim);
     mix(&s->signature, &st->st_size, sizeof st->st_size);
     s->file = path;
-    if (s->index != NULL)
+    if (s->index != NULL) {
+        note_project(s->index, project_of(path));
         read_document(s, folder, name, size);
+    }
 }
 
 /* In the order of the names: the same folder gives the same signature. */
@@ -203,6 +227,7 @@ static void scan_work(void *arg)
         return;
     struct index *i = xcalloc(1, sizeof *i);
     i->refs = 1;
+    buf_init(&i->projects, DOCS_FILES_MAX * PATH_BYTES_MAX);
     s->index = i;
     bool ok = sqlite3_open_v2(":memory:", &i->db,
                               SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX,
@@ -300,7 +325,12 @@ void docs_look(struct docs *d) { on_time(d); }
 struct ask {
     struct tool_run *run; /* NULL: cancelled */
     struct index *index;
-    char *projects; /* the conversation's, as |a|b| */
+    /* projects before the conversation that have documents: |a|b|, and those of them that the
+     * person may read: the others' are not for them */
+    struct buf named, projects;
+    struct str rest, asked; /* of named: still to be asked of Perses; being asked */
+    struct prom_ask perses;
+    bool working; /* in the thread */
     /* search */
     char *match, *runbook; /* runbook: file name without its end, lower case, or NULL */
     unsigned limit;
@@ -315,7 +345,9 @@ struct ask {
 static void ask_free(struct ask *a)
 {
     index_free(a->index);
-    free(a->projects);
+    prom_ask_free(&a->perses);
+    buf_free(&a->named);
+    buf_free(&a->projects);
     free(a->match);
     free(a->runbook);
     free(a->file);
@@ -343,21 +375,31 @@ static void on_answered(void *arg)
 
 static void forget(void *state)
 {
-    if (state != NULL)
-        ((struct ask *)state)->run = NULL; /* the thread may still be at it */
+    struct ask *a = state;
+    if (a == NULL)
+        return;
+    a->run = NULL;
+    if (!a->working) /* else the thread may still be at it */
+        ask_free(a);
 }
 
-/* Of its datasources and of the dashboard in front of the person. Their names hold no |. */
-static char *write_projects(const struct tool_run *r)
+static void name_project(struct ask *a, struct str project)
 {
+    if (!listed(buf_str(&a->index->projects), project) || listed(buf_str(&a->named), project))
+        return;
+    buf_putc(&a->named, '|');
+    buf_add_str(&a->named, project);
+}
+
+/* Of its datasources and of the dashboard in front of the person. */
+static void name_projects(struct ask *a)
+{
+    const struct tool_run *r = a->run;
     struct path path;
-    scoped(buf_free) struct buf b;
-    buf_init(&b, PROJECTS_BYTES_MAX);
-    buf_printf(&b, "|%s|", r->project);
+    name_project(a, str_of(r->project));
     for (unsigned i = 0; i < r->path_count; i++)
-        if (path_parse(str_of(r->paths[i]), &path) == ERR_NONE && path.project.len > 0)
-            buf_printf(&b, "%.*s|", (int)path.project.len, path.project.at);
-    return str_dup(buf_str(&b));
+        if (path_parse(str_of(r->paths[i]), &path) == ERR_NONE)
+            name_project(a, path.project);
 }
 
 static struct ask *ask_new(struct tool_run *r, void (*work)(void *arg))
@@ -374,7 +416,9 @@ static struct ask *ask_new(struct tool_run *r, void (*work)(void *arg))
     a->index = d->index;
     a->index->refs++;
     a->work = work;
-    a->projects = write_projects(r);
+    buf_init(&a->named, PROJECTS_BYTES_MAX);
+    buf_init(&a->projects, PROJECTS_BYTES_MAX);
+    buf_putc(&a->projects, '|');
     buf_init(&a->content, r->tools->config.content_bytes_max);
     buf_init(&a->code, 32);
     r->state = a;
@@ -382,9 +426,66 @@ static struct ask *ask_new(struct tool_run *r, void (*work)(void *arg))
     return a;
 }
 
+static void ask_next_project(struct ask *a);
+
+static bool on_project_piece(void *arg, struct str piece)
+{
+    (void)arg, (void)piece; /* that it is answered is the answer */
+    return true;
+}
+
+static void on_project(void *arg, enum prom_outcome outcome)
+{
+    struct ask *a = arg;
+    struct tool_run *r = a->run;
+    bool refused = a->perses.http_status >= 400 && a->perses.http_status < 500;
+    if (outcome == PROM_REFUSED && (!refused || a->perses.unauthorized)) {
+        r->state = NULL;
+        r->unauthorized = a->perses.unauthorized;
+        run_fail(r, a->perses.unauthorized ? "unauthorized" : "unavailable", "%s",
+                 "Perses could not be asked whether this person may see the documents of the "
+                 "project.");
+        ask_free(a);
+        return;
+    }
+    if (outcome != PROM_REFUSED) {
+        buf_add_str(&a->projects, a->asked);
+        buf_putc(&a->projects, '|');
+    }
+    ask_next_project(a);
+}
+
+/* A project's documents are for those who may read the project in Perses. */
+static void ask_next_project(struct ask *a)
+{
+    scoped(buf_free) struct buf form, api;
+    buf_init(&form, 1);
+    buf_init(&api, PATH_BYTES_MAX);
+    do {
+        if (!str_split(&a->rest, '|', &a->asked)) {
+            a->working = true;
+            loop_work(a->run->tools->config.loop, a->work, on_answered, a);
+            return;
+        }
+    } while (a->asked.len == 0);
+    buf_puts(&api, "/api/v1/projects/");
+    buf_add_str(&api, a->asked);
+    struct prom_request request = {.method = "GET",
+                                   .api = buf_cstr(&api),
+                                   .form = &form,
+                                   .timeout_ms = PERSES_TIMEOUT_MS,
+                                   .product = "Perses"};
+    a->perses.on_piece = on_project_piece;
+    a->perses.on_end = on_project;
+    a->perses.arg = a;
+    prom_ask(&a->perses, a->run->tools, NULL, a->run->token, &request);
+}
+
 static void ask_go(struct ask *a)
 {
-    loop_work(a->run->tools->config.loop, a->work, on_answered, a);
+    name_projects(a);
+    a->rest = buf_str(&a->named);
+    ask_next_project(a);
 }
 
 static struct str column(sqlite3_stmt *s, int i)
@@ -455,7 +556,7 @@ static unsigned find_runbook(struct ask *a)
     }
     sqlite3_bind_text(s, 1, a->runbook, -1, SQLITE_STATIC);
     sqlite3_bind_text(s, 2, buf_cstr(&pattern), -1, SQLITE_STATIC);
-    sqlite3_bind_text(s, 9, a->projects, -1, SQLITE_STATIC);
+    sqlite3_bind_text(s, 9, a->projects.at, (int)a->projects.len, SQLITE_STATIC);
     while (sqlite3_step(s) == SQLITE_ROW)
         write_found(a, s, shown++, true);
     sqlite3_finalize(s);
@@ -479,7 +580,7 @@ static void search_work(void *arg)
                            -1, &s, NULL) == SQLITE_OK) {
         sqlite3_bind_text(s, 1, a->match, -1, SQLITE_STATIC);
         sqlite3_bind_int(s, 2, (int)a->limit);
-        sqlite3_bind_text(s, 9, a->projects, -1, SQLITE_STATIC);
+        sqlite3_bind_text(s, 9, a->projects.at, (int)a->projects.len, SQLITE_STATIC);
         while (sqlite3_step(s) == SQLITE_ROW) {
             if (a->content.len + SNIPPET_SHOWN * 2 + REST_BYTES > a->content.max_bytes)
                 break;
@@ -591,7 +692,7 @@ static void read_work(void *arg)
                            "ORDER BY id",
                            -1, &s, NULL) == SQLITE_OK) {
         sqlite3_bind_text(s, 1, a->file, -1, SQLITE_STATIC);
-        sqlite3_bind_text(s, 9, a->projects, -1, SQLITE_STATIC);
+        sqlite3_bind_text(s, 9, a->projects.at, (int)a->projects.len, SQLITE_STATIC);
     }
     while (next == 0 && sqlite3_step(s) == SQLITE_ROW) {
         struct str body = column(s, 2);

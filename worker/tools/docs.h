@@ -9,8 +9,8 @@
  * tool brings in.
  *
  * A document under projects/NAME/ is pinned to that project of Perses: it is offered only in
- * conversations that have one of its datasources or dashboards before them, and counts double
- * there. */
+ * conversations that have one of its datasources or dashboards before them, to persons who may read
+ * the project (Perses is asked), and counts double there. */
 #ifndef WORKER_TOOLS_DOCS_H
 #define WORKER_TOOLS_DOCS_H
 

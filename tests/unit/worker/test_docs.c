@@ -134,28 +134,69 @@ static unsigned found(const struct fixture *f, const char *file)
     return count;
 }
 
+/* Who may see them: the person reads shop and bank, nothing else. */
+static const struct answer may_read[] = {{"/api/v1/projects/shop", 200, STR("{}"), .method = "GET"},
+                                         {"/api/v1/projects/bank", 200, STR("{}"), .method = "GET"},
+                                         {0}};
+
+static bool is_asked(void *arg) { return ((struct fixture *)arg)->asked_count > 0; }
+
 /* The fixture's conversation has a datasource of the project shop. */
 static void a_project_s_documents_are_for_its_conversations(void **state)
 {
     struct fixture *f = ((struct world *)*state)->f;
-    fixture_run(f, NULL, "search_docs", "{\"query\":\"how are queues drained\"}");
+    fixture_run(f, may_read, "search_docs", "{\"query\":\"how are queues drained\"}");
     assert_string_equal(first(f, "file"), "projects/shop/Full.md"); /* before everybody's */
     assert_int_equal(found(f, "projects/Queues.md"), 1);
     assert_int_equal(found(f, "projects/bank/Full.md"), 0);
-    fixture_run(f, NULL, "read_doc", "{\"file\":\"projects/bank/Full.md\"}");
+    fixture_run(f, may_read, "read_doc", "{\"file\":\"projects/bank/Full.md\"}");
     fixture_expect_error(f, "no_document", "no such document");
-    fixture_run(f, NULL, "search_docs", "{\"runbook_url\":\"https://x/Full\"}");
+    fixture_run(f, may_read, "search_docs", "{\"runbook_url\":\"https://x/Full\"}");
     assert_int_equal(json_array_size(json_object_get(f->json, "found")), 1);
     assert_string_equal(first(f, "file"), "projects/shop/Full.md");
     /* A dashboard counts as well. */
     f->project = "bank";
-    fixture_run(f, NULL, "search_docs", "{\"query\":\"how are queues drained\"}");
+    fixture_run(f, may_read, "search_docs", "{\"query\":\"how are queues drained\"}");
     assert_int_equal(found(f, "projects/bank/Full.md"), 1);
-    fixture_run(f, NULL, "read_doc", "{\"file\":\"projects/bank/Full.md\"}");
+    fixture_run(f, may_read, "read_doc", "{\"file\":\"projects/bank/Full.md\"}");
     assert_non_null(strstr(fixture_text(f, "text"), "by nobody"));
     f->project = "|bank|";
-    fixture_run(f, NULL, "read_doc", "{\"file\":\"projects/bank/Full.md\"}");
+    fixture_run(f, may_read, "read_doc", "{\"file\":\"projects/bank/Full.md\"}");
     fixture_expect_error(f, "no_document", "no such document");
+}
+
+static void a_project_s_documents_are_for_those_who_may_read_it(void **state)
+{
+    struct fixture *f = ((struct world *)*state)->f;
+    static const struct answer forbidden[] = {
+        {.path = "/shop", .status = 403, .body = STR("{\"error\":\"no\"}")},
+        {.path = "/bank", .status = 404, .body = STR("{}")},
+        {0}};
+    static const struct answer expired[] = {{.path = "/shop", .status = 401, .body = STR("{}")},
+                                            {0}};
+    static const struct answer broken[] = {{.path = "/shop", .status = 500, .body = STR("{}")},
+                                           {0}};
+    static const struct answer silent[] = {{.path = "/shop", .status = 0, .body = STR("")}, {0}};
+    f->project = "bank";
+    fixture_run(f, forbidden, "search_docs", "{\"query\":\"how are queues drained\"}");
+    assert_int_equal(f->asked_count, 2);
+    assert_string_equal(f->asked[0].authorization, "Bearer canary-token");
+    assert_int_equal(found(f, "projects/Queues.md"), 1);
+    assert_int_equal(found(f, "projects/shop/Full.md") + found(f, "projects/bank/Full.md"), 0);
+    fixture_run(f, forbidden, "read_doc", "{\"file\":\"projects/shop/Full.md\"}");
+    fixture_expect_error(f, "no_document", "no such document");
+    f->project = NULL;
+    fixture_run(f, expired, "search_docs", "{\"query\":\"queues\"}");
+    fixture_expect_error(f, "unauthorized", "Perses");
+    assert_true(f->unauthorized); /* it may be run again with a fresh token */
+    fixture_run(f, broken, "search_docs", "{\"query\":\"queues\"}");
+    fixture_expect_error(f, "unavailable", "Perses");
+    f->script = silent;
+    tool_cancel(fixture_start(f, "search_docs", "{\"query\":\"queues\"}"));
+    struct tool_run *run = fixture_start(f, "search_docs", "{\"query\":\"queues\"}");
+    f->asked_count = 0;
+    assert_true(pump_within(f->pump, 20000, is_asked, f));
+    tool_cancel(run); /* while Perses is asked */
 }
 
 static void a_document_is_read_whole_or_by_heading(void **state)
@@ -242,6 +283,7 @@ int main(void)
         T(documents_are_found_by_words),
         T(a_runbook_url_finds_its_document),
         T(a_project_s_documents_are_for_its_conversations),
+        T(a_project_s_documents_are_for_those_who_may_read_it),
         T(a_document_is_read_whole_or_by_heading),
         T(what_changed_is_read_again),
         T(a_long_document_is_paged),
