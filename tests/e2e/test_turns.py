@@ -36,6 +36,26 @@ def one_tool(stack: Stack, name: str, arguments: dict | str, **kw: object) -> tu
     return call, response, log
 
 
+def test_a_plan_and_its_progress_are_events(stack: Stack) -> None:
+    def plan(*states: str) -> Call:
+        return Call("show_plan", {"steps": [{"step": f"part {i}", "state": s} for i, s in enumerate(states)]})
+
+    stack.model.when("in steps", ["Let me see. ", plan("doing", "todo"), Call("list_label_values", {"label": "room"})],
+                     [plan("done", "doing"), Call("execute_instant_query", {"query": "up"})], ["So it is."])
+    alice = stack.client()
+    session = alice.session()
+    log = alice.ask(session, "in steps")
+    deltas = [p["delta"] for p in log.of("step_progress") if p["step_type"] == "tool_execution"]
+    shown = [(d["state"], [s["state"] for s in json.loads(d["arguments"])["steps"]])
+             for d in deltas if d["tool_name"] == "show_plan"]
+    assert shown == [(state, steps) for steps in (["doing", "todo"], ["done", "doing"]) for state in ("running", "done")]
+    others = [(d["tool_name"], d["state"]) for d in deltas if d["tool_name"] != "show_plan"]
+    assert others == [(name, state) for name in ("list_label_values", "execute_instant_query") for state in ("running", "done")]
+    kept = [c["arguments"]["steps"] for m in alice.messages(session) for c in m.get("tool_calls") or []
+            if c["tool_name"] == "show_plan"]
+    assert [[s["state"] for s in steps] for steps in kept] == [["doing", "todo"], ["done", "doing"]]
+
+
 # ---- tools, compared with what Prometheus says directly ----
 def test_instant_query_is_what_prometheus_says(stack: Stack, prometheus: Prometheus) -> None:
     _, response, _ = one_tool(stack, "execute_instant_query", {"query": "room_temperature_celsius"})

@@ -61,9 +61,9 @@ const char *directory_kind(const struct tool_spec *spec)
                  {"tempo_", "TempoDatasource"},
                  {"pyroscope_", "PyroscopeDatasource"},
                  {"alertmanager_", "AlertManagerDatasource"}};
-    static const char *const none[] = {"list_datasources", "list_projects", "list_dashboards",
-                                       "search_panels",    "get_dashboard", "get_panel",
-                                       "search_docs",      "read_doc",      "run_panel"};
+    static const char *const none[] = {
+        "list_datasources", "list_projects", "list_dashboards", "search_panels", "get_dashboard",
+        "get_panel",        "search_docs",   "read_doc",        "run_panel",     "show_plan"};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         if (strncmp(spec->name, kinds[i].prefix, strlen(kinds[i].prefix)) == 0)
             return kinds[i].kind;

@@ -14,6 +14,7 @@
 #include "worker/tools/draft.h"
 #include "worker/tools/loki.h"
 #include "worker/tools/perses.h"
+#include "worker/tools/plan.h"
 #include "worker/tools/prom.h"
 #include "worker/tools/run.h"
 #include "worker/tools/shelf.h"

@@ -633,6 +633,21 @@ static void the_table_is_good_json(void **state)
     json_decref(list);
 }
 
+static void a_plan_is_checked_and_counted(void **state)
+{
+    struct fixture *f = *state;
+    fixture_run(f, NULL, "show_plan",
+                "{\"steps\":[{\"step\":\"rule\",\"state\":\"done\"},{\"step\":\"since when\","
+                "\"state\":\"doing\"},{\"step\":\"logs\",\"state\":\"todo\"},"
+                "{\"step\":\"traces\",\"state\":\"dropped\"}]}");
+    assert_string_equal(f->content, "{\"kind\":\"plan\",\"steps\":4,\"open\":2,\"doing\":1}");
+    assert_int_equal(f->asked_count, 0); /* nobody is asked for it */
+    fixture_run(f, NULL, "show_plan", "{\"steps\":[]}");
+    fixture_expect_error(f, "bad_arguments", "steps");
+    fixture_run(f, NULL, "show_plan", "{\"steps\":[{\"step\":\"x\",\"state\":\"lost\"}]}");
+    fixture_expect_error(f, "bad_arguments", "todo");
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -662,6 +677,7 @@ int main(void)
         T(runs_wait_for_room_and_can_be_cancelled),
         T(a_datasource_that_is_silent_or_gone_is_a_clear_error),
         T(the_table_is_good_json),
+        T(a_plan_is_checked_and_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
