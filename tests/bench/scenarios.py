@@ -238,5 +238,19 @@ def pieces(bench):
     return rows
 
 
-QUICK = (paced, speed, latency, carry, back)
+def tools(bench):
+    """What the agent's tools do with large answers, and for how long the worker's loop waits for one slice of it."""
+    program = bench.stack.build / "tests/bench/bench-tools"
+    rows = []
+    for name, what, goal in (("summary", "a result of 1,000 series × 1,000 points, summarised", "≤ 100"),
+                             ("list_warm", "list_metrics over 100,000 names, warm", "≤ 300"),
+                             ("list_cold", "its catalog read anew", "")):
+        done = subprocess.run([program, name], check=True, capture_output=True, text=True)
+        whole, longest = map(float, done.stdout.split()[:2])
+        bench.out({"scenario": "tools", "target": name, "ms": whole, "longest_ms": longest})
+        rows += [(what, "worker", whole, "ms CPU", goal), (what, "longest slice", longest, "ms", "≤ 20")]
+    return rows
+
+
+QUICK = (paced, speed, latency, carry, back, tools)
 FULL = (*QUICK, many, pieces, instructions)
