@@ -36,7 +36,7 @@ def keys(folder: pathlib.Path) -> None:
         return
     made = folder / "new"
     shutil.rmtree(made, ignore_errors=True)
-    subprocess.run(["persai-gateway", "--make-keys", str(made)], check=True)
+    subprocess.run(["persai-gateway", "--make-keys", str(made)], check=True, env={"PATH": os.environ["PATH"]})
     # The one that says that they are there comes last.
     for path in sorted(made.iterdir(), key=lambda p: p.name == "gateway.key_secret"):
         path.rename(folder / path.name)
@@ -60,18 +60,19 @@ def redis(folder: pathlib.Path) -> None:
         conf.append(f"maxmemory {limit}")
     write(folder / "redis.conf", "\n".join(conf) + "\n")
     write(folder / "url", f"redis://:{password}@redis:6379/0\n")
-    # For the profile `sentinel`: three sentinels, and the URL of what they watch.
+    write(folder / "node", (HERE.parent / "docker" / "redis-node").read_text())
+    # For the profile `sentinel`: three sentinels, and the URL of what they watch. Names, since addresses change.
     write(
         folder / "sentinel.conf",
         "\n".join(
             [
                 "port 26379",
-                "dir /tmp",
+                "dir /data",
                 "sentinel resolve-hostnames yes",
-                "sentinel announce-hostnames no",
+                "sentinel announce-hostnames yes",
                 "sentinel monitor persai redis 6379 2",
                 f"sentinel auth-pass persai {password}",
-                "sentinel down-after-milliseconds persai 2000",
+                "sentinel down-after-milliseconds persai 5000",
                 "sentinel failover-timeout persai 10000",
                 "",
             ]
@@ -81,6 +82,11 @@ def redis(folder: pathlib.Path) -> None:
         folder / "url-sentinel",
         f"sentinel://:{password}@sentinel-1:26379,sentinel-2:26379,sentinel-3:26379/persai/0\n",
     )
+    # What the nodes keep is theirs as long as the profile is used (docker/redis-node).
+    if os.environ.get("PERSAI_REDIS_FILE", "").endswith("/url-sentinel"):
+        write_once(folder / "sentinel-id", 16)
+    else:
+        (folder / "sentinel-id").unlink(missing_ok=True)
 
 
 def prometheus(folder: pathlib.Path) -> None:

@@ -32,8 +32,12 @@ class Stack:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def setup_file(self, path: str) -> str:
+        """The last line of a file that the set-up made."""
+        return self.compose.run("run", "--rm", "--no-deps", "setup", "cat", f"/persai/{path}").strip().splitlines()[-1]
+
     def password(self, user: str) -> str:
-        return self.compose.run("run", "--rm", "--no-deps", "setup", "cat", f"/persai/passwords/{user}").strip().splitlines()[-1]
+        return self.setup_file(f"passwords/{user}")
 
     def sign_in(self, user: str) -> Client:
         plain = Client(self.url)
@@ -108,7 +112,7 @@ def stack(engine: Engine, images: None, logs: Path) -> Iterator[Stack]:
         yield stack
     finally:
         (logs / "compose.log").write_text(compose.run("logs", "--no-color", check=False))
-        compose.run("down", "-v", "-t", "5", check=False)
+        compose.remove()
 
 
 def pytest_sessionfinish() -> None:

@@ -140,17 +140,18 @@ def perses_tree(into: Path) -> None:
 
 
 class Compose:
-    """One project of the compose file."""
+    """One project of the compose file; and of another one that changes it."""
 
-    def __init__(self, engine: Engine, project: str, settings: dict[str, str]) -> None:
+    def __init__(self, engine: Engine, project: str, settings: dict[str, str], change: Path | None = None) -> None:
         self.engine = engine
         self.project = project
+        self.files = [x for f in (COMPOSE_FILE, change) if f for x in ("-f", str(f))]
         self.env = {**engine.env, **settings, "COMPOSE_IGNORE_ORPHANS": "1"}
         v2 = subprocess.run([engine.client, "compose", "version"], env=engine.env, capture_output=True, check=False)
         self.command = [engine.client, "compose"] if v2.returncode == 0 else ["docker-compose", "--ansi", "never"]
 
     def run(self, *args: str, check: bool = True, seconds: float = 600, **settings: str) -> str:
-        done = subprocess.run([*self.command, "-p", self.project, "-f", str(COMPOSE_FILE), *args],
+        done = subprocess.run([*self.command, "-p", self.project, *self.files, *args],
                               env={**self.env, **settings}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               stdin=subprocess.DEVNULL, timeout=seconds, check=False)
         text = done.stdout.decode(errors="replace")
@@ -173,6 +174,13 @@ class Compose:
 
     def logs(self, service: str) -> str:
         return self.run("logs", "--no-color", service)
+
+    def remove(self) -> None:
+        """All that it made; nothing may be left."""
+        self.run("down", "-v", "-t", "5", check=False)
+        label = f"label=com.docker.compose.project={self.project}"
+        left = [self.engine.run(*what, "-q", "--filter", label) for what in (("ps", "-a"), ("volume", "ls"), ("network", "ls"))]
+        assert left == ["", "", ""], left
 
 
 def note(text: str) -> None:

@@ -9,18 +9,19 @@ from harness.sse import Log
 
 
 class Load:
-    """with Load(client) as load: …; then load.check()."""
+    """with Load(client) as load: …; then load.check(). patience: how long, in seconds, a turn may take or not be
+    accepted. reload: what was seen and is not final may be lost with a master, and is read anew."""
 
-    def __init__(self, client: Client, at_once: int = 6) -> None:
-        self.client = client
+    def __init__(self, client: Client, at_once: int = 6, patience: float = 90, reload: bool = False) -> None:
+        self.client, self.patience, self.reload = client, patience, reload
         self.stopping = threading.Event()
         self.logs: list[Log] = []
         self.faults: list[str] = []
         self.threads = [threading.Thread(target=self.asker, args=(n,)) for n in range(at_once)]
 
-    def patient(self, call: object, seconds: float = 60) -> object:
+    def patient(self, call: object) -> object:
         """A client's retries: what is not accepted (5xx, a broken line) is asked again; it was idempotent."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + self.patience
         while True:
             try:
                 return call()  # type: ignore[operator]
@@ -29,7 +30,7 @@ class Load:
             except AssertionError as e:
                 if not any(f"{code}" in str(e) for code in (429, 500, 502, 503, 504)):
                     raise
-            assert time.monotonic() < end, "not accepted for a minute"
+            assert time.monotonic() < end, f"not accepted for {self.patience:g} s"
             time.sleep(0.2)
 
     def ask(self, n: int, count: int) -> None:
@@ -38,7 +39,8 @@ class Load:
         path = self.client.turn_path(session, DATASOURCE)  # type: ignore[arg-type]
         body = {"message": "Which targets are up, and how busy is this machine's CPU?"}
         turn = self.patient(lambda: self.post(path, body, key, 202)["turn_id"])
-        log = self.patient(lambda: self.client.follow(session, turn, seconds=90))  # type: ignore[arg-type]
+        log = self.patient(lambda: self.client.follow(
+            session, turn, seconds=self.patience, reload=self.reload))  # type: ignore[arg-type]
         assert log[-1].type == "turn_complete", log[-1]  # type: ignore[index]
         answer = log.answer()  # type: ignore[attr-defined]
         kept = self.patient(lambda: self.client.messages(session))[-1]["content"]  # type: ignore[arg-type, index]
@@ -68,7 +70,7 @@ class Load:
     def __exit__(self, *_: object) -> None:
         self.stopping.set()
         for thread in self.threads:
-            thread.join(180)
+            thread.join(2 * self.patience)
 
     def wait_more(self, turns: int, seconds: float = 120) -> None:
         """Until so many further turns have ended."""

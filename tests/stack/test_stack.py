@@ -3,15 +3,21 @@ load balancer, while its parts come, go and die."""
 
 import json
 import re
+import socket
 import time
+from collections.abc import Iterator
+from http.client import HTTPException
+from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
 from conftest import PROXY, Stack
 from docker import Compose, Engine
 from harness.client import Client
+from harness.wait import free_port
 from load import Load
 
+JOBS = {"prometheus", "perses", "node", "persai-gateway", "persai-worker"}
 SERVICES = ("perses", "redis", "gateway", "worker", "lb", "demo-model", "prometheus", "node-exporter")
 
 
@@ -52,6 +58,11 @@ def test_a_question_through_perses_and_the_load_balancer(stack: Stack) -> None:
     assert {call["tool_name"] for call, _ in log.tools()} >= {"list_metrics", "execute_instant_query"}
 
 
+def test_prometheus_scrapes_every_part(stack: Stack) -> None:
+    demo = stack.sign_in("demo")
+    until("every job is up", lambda: {s["metric"]["job"] for s in query(stack, demo, "up == 1")} == JOBS)
+
+
 def test_perses_is_closed_and_its_plugin_there(stack: Stack) -> None:
     nobody, demo = Client(stack.url), stack.sign_in("demo")
     assert nobody.get("/api/v1/globaldatasources").status == 401
@@ -61,6 +72,9 @@ def test_perses_is_closed_and_its_plugin_there(stack: Stack) -> None:
     assert '"PersAIExplorer"' in nobody.get("/api/v1/plugins").body.decode()
     plain = Client(stack.url, cookies=demo.cookies)
     assert plain.get("/api/v1/projects/persai/dashboards/persai").status == 200
+    viewer = Client(stack.url, cookies=stack.sign_in("viewer").cookies)
+    assert viewer.get("/api/v1/projects/persai/dashboards/persai").status == 200
+    assert viewer.get("/api/v1/projects/ops/datasources").status == 403
 
 
 def test_every_panel_of_the_dashboard_shows_data(stack: Stack) -> None:
@@ -174,16 +188,16 @@ def test_a_conversation_survives_the_restart_of_everything(stack: Stack) -> None
     answer = demo.follow(session, demo.start(session, "Which targets are up?")).answer()
     stack.compose.run("down", "-t", "20")
     stack.compose.run("up", "-d")
-    until("Perses answers", lambda: answers(stack))
+    until("Perses answers", lambda: answers(stack.url))
     demo = stack.sign_in("demo")
     stack.wait_ready(demo)
     assert demo.messages(session)[-1]["content"] == answer
 
 
-def answers(stack: Stack) -> bool:
+def answers(url: str) -> bool:
     try:
-        return Client(stack.url).get("/api/v1/health").status == 200
-    except OSError:
+        return Client(url).get("/api/v1/health").status == 200
+    except (OSError, HTTPException):
         return False
 
 
@@ -227,6 +241,23 @@ def test_the_image_is_small(engine: Engine, images: None) -> None:
     assert added <= 40e6
     labels = json.loads(engine.run("image", "inspect", "-f", "{{json .Config.Labels}}", "persai:0.1.0"))
     assert labels["org.opencontainers.image.title"] == "PersAI"
+
+
+def test_a_provider_key_comes_from_a_file(stack: Stack, tmp_path: Path) -> None:
+    """As a secret of the worker's, and then no demo model is asked. What the worker may not read is said."""
+    key = tmp_path / "key"
+    key.write_text("sk-of-the-test\n")
+
+    def worker() -> str:
+        return stack.compose.run("run", "--rm", "--no-deps", "-e", "PERSAI_GATEWAYS=tcp://127.0.0.1:8100", "worker",
+                                 "timeout", "3", "persai-entrypoint", "worker", check=False, OPENAI_API_KEY_FILE=str(key))
+
+    key.chmod(0o644)
+    said = worker()
+    assert "worker.ready" in said and "demo model" not in said and "sk-of-the-test" not in said, said
+    key.chmod(0o600)
+    said = worker()
+    assert said.count('OPENAI_API_KEY_FILE: cannot read "/run/secrets/openai_api_key"') == 1 and "worker.ready" not in said, said
 
 
 # ---- what goes wrong is said in one line, fails the health check, and mends itself when it is mended ----
@@ -273,10 +304,36 @@ def test_a_full_disk_is_said_by_the_set_up(stack: Stack, engine: Engine) -> None
     assert len([line for line in text.splitlines() if "persai:" in line]) == 1
 
 
-def test_a_taken_port_is_said(stack: Stack, engine: Engine) -> None:
-    other = Compose(engine, stack.compose.project + "-b", {"PERSAI_PORT": str(stack.port), "PERSAI_PLUGIN": "ready"})
-    try:
-        text = other.run("up", "-d", "perses", check=False)
+@pytest.fixture(scope="module")
+def second(stack: Stack, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compose]:
+    """Another project on the same machine, with a small disk for Redis."""
+    change = tmp_path_factory.mktemp("second") / "small.yml"
+    change.write_text(json.dumps({
+        "services": {"redis": {"healthcheck": {"interval": "1s"}}},
+        "volumes": {"redis-data": {"driver_opts": {"type": "tmpfs", "device": "tmpfs", "o": "size=8m,uid=999,gid=999"}}}}))
+    second = Compose(engine, stack.compose.project + "-b", {"PERSAI_PLUGIN": "ready"}, change)
+    yield second
+    second.remove()
+
+
+def test_a_full_disk_is_said_by_redis_and_mended(second: Compose) -> None:
+    def redis(script: str) -> str:
+        return second.engine.run("exec", second.running("redis")[0], "sh", "-ec", script, check=False)
+
+    second.run("up", "-d", "redis")
+    until("healthy", lambda: healthy(second, "redis"), 90)
+    redis("cat /dev/zero >/data/ballast || REDISCLI_AUTH=$(cat /persai/redis/password) redis-cli set one more")
+    until("said", lambda: "No space left on device" in second.logs("redis"))
+    until("unhealthy", lambda: not healthy(second, "redis"))
+    redis("rm /data/ballast")
+    until("healthy again", lambda: healthy(second, "redis"))
+
+
+def test_a_taken_port_is_said_and_mended(second: Compose) -> None:
+    port = free_port()
+    second.env["PERSAI_PORT"] = str(port)
+    with socket.create_server(("127.0.0.1", port)):
+        text = second.run("up", "-d", "perses", check=False)
         assert "port is already allocated" in text or "address already in use" in text, text
-    finally:
-        other.run("down", "-v", check=False)
+    second.run("up", "-d", "perses")
+    until("Perses answers", lambda: answers(f"http://127.0.0.1:{port}"))
