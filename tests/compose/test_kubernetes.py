@@ -13,7 +13,8 @@ FOLDER = TOP / "compose" / "kubernetes"
 OBJECTS = [o for f in sorted(FOLDER.glob("*.yaml")) for o in yaml.safe_load_all(f.read_text()) if o]
 SETTINGS = {name for part in ("gateway", "worker")
             for name in re.findall(r'^SETTING\(\w+, "(\w+)"', (TOP / part / "settings.def").read_text(), re.M)}
-SECRETS_FROM_OUTSIDE = {"persai-keys", "persai-redis", "persai-models"}
+SECRETS_FROM_OUTSIDE = {"persai-keys", "persai-redis", "persai-models", "persai-webhook"}
+CONFIG_MAPS_FROM_OUTSIDE = {"persai-files", "persai-docs"}
 
 
 def of(kind: str) -> dict[str, dict]:
@@ -54,18 +55,22 @@ def test_ports_and_names_fit() -> None:
 
 def test_settings_exist() -> None:
     named = set(of("ConfigMap")["persai"]["data"]) | {e["name"] for _, _, c in containers() for e in c["env"]}
-    assert named <= SETTINGS, named - SETTINGS
+    offered = set(re.findall(r"^  # ([A-Z_]+): ", FOLDER.joinpath("persai.yaml").read_text(), re.M))
+    assert offered and named | offered <= SETTINGS, (named | offered) - SETTINGS
 
 
 def test_secrets_and_config_maps_are_there_or_said_to_be_brought() -> None:
     for _, spec, c in containers():
         refs = [e["valueFrom"]["secretKeyRef"]["name"] for e in c["env"] if "valueFrom" in e]
         refs += [e["secretRef"]["name"] for e in c["envFrom"] if "secretRef" in e]
-        refs += [v["secret"]["secretName"] for v in spec["volumes"]]
+        refs += [v["secret"]["secretName"] for v in spec["volumes"] if "secret" in v]
         assert set(refs) <= SECRETS_FROM_OUTSIDE
         assert all(e["configMapRef"]["name"] in of("ConfigMap") for e in c["envFrom"] if "configMapRef" in e)
-    said = FOLDER.joinpath("persai.yaml").read_text().split("apiVersion")[0]
-    assert all(name in said for name in SECRETS_FROM_OUTSIDE)
+        assert all(v["configMap"]["name"] in CONFIG_MAPS_FROM_OUTSIDE and v["configMap"]["optional"]
+                   for v in spec["volumes"] if "configMap" in v)
+        assert {m["name"] for m in c["volumeMounts"]} == {v["name"] for v in spec["volumes"]}
+    said = FOLDER.joinpath("persai.yaml").read_text().split("kind: Service")[0]
+    assert all(name in said for name in SECRETS_FROM_OUTSIDE | CONFIG_MAPS_FROM_OUTSIDE)
 
 
 def test_pods_are_hardened_and_may_drain() -> None:
