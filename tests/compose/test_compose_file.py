@@ -28,7 +28,8 @@ def test_every_setting_can_be_set(part: str) -> None:
     for name, value in env.items():
         # It comes from the setting's own name, or is the stack's own.
         source = FILE["secrets"][value.split("/")[-1]]["file"] if value and value in secrets else value
-        assert name.removesuffix("_FILE") in OWN or name == "PERSAI_DOCS" or value is None or f"${{{name}:-" in source, (name, source)
+        own = name.removesuffix("_FILE") in OWN or name == "PERSAI_DOCS"
+        assert own or value is None or f"${{{name}:-" in source, (name, source)
     assert part == "gateway" or "${PERSAI_DOCS:-docs}:/persai/docs:ro" in SERVICES["worker"]["volumes"]
 
 

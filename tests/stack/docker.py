@@ -158,15 +158,13 @@ class Compose:
         assert not check or done.returncode == 0, f"compose {' '.join(args)}: {done.returncode}\n{text[-3000:]}"
         return text
 
-    def containers(self, service: str, everything: bool = False) -> list[str]:
-        found = self.run("ps", "-q", *(["-a"] if everything and self.command[-1] == "compose" else []), service)
-        return [line for line in found.split() if len(line) == 64]
-
     def inspect(self, container: str, what: str) -> str:
         return self.engine.run("inspect", "-f", what, container)
 
     def running(self, service: str) -> list[str]:
-        return [c for c in self.containers(service) if self.inspect(c, "{{.State.Running}}") == "true"]
+        label = "label=com.docker.compose."
+        those = ("status=running", f"{label}project={self.project}", f"{label}service={service}", f"{label}oneoff=False")
+        return self.engine.run("ps", "-q", "--no-trunc", *(x for f in those for x in ("--filter", f))).split()
 
     def crash(self, container: str) -> None:
         """kill -9 of its first process from outside: what a crash looks like to the engine."""

@@ -35,8 +35,8 @@ def pod(stack: Stack, name: str, alias: str) -> Iterator[str]:
     perses = stack.compose.inspect(stack.compose.running("perses")[0],
                                    f'{{{{(index .NetworkSettings.Networks "{stack.compose.project}_back").IPAddress}}}}')
     lay_out(stack, volume, spec["volumes"][0]["secret"]["items"])
-    assert container["securityContext"]["readOnlyRootFilesystem"] and container["securityContext"]["capabilities"]["drop"] == ["ALL"]
-    user = spec["securityContext"]
+    user, rights = spec["securityContext"], container["securityContext"]
+    assert rights["readOnlyRootFilesystem"] and rights["capabilities"]["drop"] == ["ALL"]
     try:
         yield engine.run(
             "run", "-d", "--name", volume, "--network", f"{stack.compose.project}_back", "--network-alias", alias,
@@ -59,7 +59,7 @@ def answers(engine: Engine, name: str, container: str, probe: str) -> bool:
 
 
 def test_the_pods_find_each_other_are_ready_and_stop(stack: Stack, engine: Engine) -> None:
-    with pod(stack, "persai-gateway", HEADLESS["metadata"]["name"]) as gateway, pod(stack, "persai-worker", "worker-pod") as worker:
+    with pod(stack, "persai-gateway", HEADLESS["metadata"]["name"]) as gateway, pod(stack, "persai-worker", "pod") as worker:
         running = {"persai-gateway": gateway, "persai-worker": worker}
         try:
             for name, container in running.items():

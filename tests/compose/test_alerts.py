@@ -1,0 +1,55 @@
+"""What the stacks bring for Prometheus and Perses: promtool takes the rules, and every metric they ask for is one of ours."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+RULES = TOP / "compose" / "provisioning" / "persai-alerts.yml"
+DASHBOARD = TOP / "compose" / "provisioning" / "persai-dashboard.json"
+METRICS = {name for part in ("gateway", "worker")
+           for name in re.findall(r'^METRIC\(\w+, \w+, "(\w+)"', (TOP / part / "metrics.def").read_text(), re.M)}
+
+
+def test_promtool_takes_the_rules() -> None:
+    done = subprocess.run(["promtool", "check", "rules", RULES], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0 and re.search(r"SUCCESS: \d+ rules found", done.stdout), done.stdout + done.stderr
+
+
+def test_the_alerts_fire(tmp_path: Path) -> None:
+    """promtool plays series to the rules: each alert is not there at first, and is in the end."""
+    def case(series: str, values: str, alert: str, quiet: str = "1m", **labels: str) -> dict:
+        severity = RULES.read_text().split(f"- alert: {alert}\n")[1].split("severity: ")[1].split(" ")[0]
+        labels |= {"alertname": alert, "alertstate": "firing", "severity": severity}
+        sample = "ALERTS{" + ", ".join(f'{k}="{v}"' for k, v in labels.items()) + "}"
+        firing = {"expr": f'ALERTS{{alertname="{alert}", alertstate="firing"}}'}
+        return {"interval": "30s", "input_series": [{"series": series, "values": values}],
+                "promql_expr_test": [{**firing, "eval_time": quiet, "exp_samples": []},
+                                     {**firing, "eval_time": "20m", "exp_samples": [{"labels": sample, "value": 1}]}]}
+
+    tests = [
+        case('persai_workers{instance="g"}', "1x4 0x40", "PersAINoWorker"),
+        case('nothing', "1x4 1x40", "PersAINoWorker", "30s"),
+        case('persai_redis_up{instance="g"}', "1x4 0x40", "PersAIRedisDown", instance="g"),
+        case('persai_worker_redis_up{instance="w"}', "1x4 0x40", "PersAIRedisDown", instance="w"),
+        case('persai_turns_queued{instance="g"}', "0x4 3x40", "PersAITurnsWait", "2m"),
+        case('persai_turns_refused_total{instance="g"}', "0+1x40", "PersAITurnsRefused"),
+        case('persai_worker_turns_total{outcome="failed"}', "0+1x40", "PersAITurnsFail"),
+        case('persai_worker_model_errors_total{instance="w"}', "0+1x40", "PersAIModelFails"),
+        case('persai_workers_lost_total{instance="g"}', "0+1x40", "PersAIWorkersLost"),
+        case('process_resident_memory_bytes{job="persai-worker", instance="w"}', "950000000x40", "PersAIMemory",
+             job="persai-worker", instance="w"),
+    ]
+    assert {t["promql_expr_test"][0]["expr"].split('"')[1] for t in tests} == set(re.findall(r"alert: (\w+)", RULES.read_text()))
+    file = tmp_path / "tests.yml"
+    file.write_text(json.dumps({"rule_files": [str(RULES)], "tests": tests}))
+    done = subprocess.run(["promtool", "test", "rules", file], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_metric_is_one_of_ours() -> None:
+    for path in (RULES, DASHBOARD):
+        asked = set(re.findall(r"\bpersai_\w+", path.read_text()))
+        unknown = {name for name in asked if name not in METRICS and re.sub(r"_(bucket|sum|count)$", "", name) not in METRICS}
+        assert len(asked) >= 7 and not unknown, unknown
