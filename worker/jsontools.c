@@ -17,8 +17,11 @@ static void write_system(const struct prompt *in, const struct tool_spec *tools,
                          struct buf *b)
 {
     buf_add_str(b, buf_str(&in->system));
-    if (count == 0)
+    if (count == 0) {
+        /* What it wrote before looks as if it should call once more: it is told not to. */
+        buf_puts(b, "\nWrite one JSON object and nothing else: {\"answer\": TEXT}.\n");
         return;
+    }
     buf_puts(b, "\nYour tools, each with the JSON Schema of its arguments:\n");
     for (unsigned i = 0; i < count; i++)
         buf_printf(b, "- %s: %s %s\n", tools[i].name, tools[i].description, tools[i].schema_json);
@@ -40,11 +43,10 @@ static void write_schema(const struct tool_spec *tools, unsigned count, struct b
                    "\"additionalProperties\":false}",
                    tools[i].schema_json);
     }
-    if (count > 0)
-        buf_printf(b,
-                   ",{\"type\":\"object\",\"properties\":{\"answer\":{\"type\":\"string\","
-                   "\"maxLength\":%d}},\"required\":[\"answer\"],\"additionalProperties\":false}]}",
-                   ANSWER_MAX);
+    buf_printf(b,
+               "%s{\"type\":\"object\",\"properties\":{\"answer\":{\"type\":\"string\","
+               "\"maxLength\":%d}},\"required\":[\"answer\"],\"additionalProperties\":false}%s",
+               count > 0 ? "," : "", ANSWER_MAX, count > 0 ? "]}" : "");
 }
 
 static void write_calls(const struct prompt_item *item, struct buf *b)
@@ -124,6 +126,28 @@ static json_t *find_object(struct str text)
     return json_loadb(rest.at, rest.len, JSON_DISABLE_EOF_CHECK | JSON_ALLOW_NUL, NULL);
 }
 
+/* An answer that a limit cut off is no JSON; a person wants what there is of it. Its last character
+ * may be half an escape: at most two of \\uXXXX. */
+static json_t *mend_answer(struct str text)
+{
+    const char *brace = text.len > 0 ? memchr(text.at, '{', text.len) : NULL;
+    json_t *root = NULL;
+    if (brace == NULL)
+        return NULL;
+    struct str rest = str_skip(text, (size_t)(brace - text.at));
+    for (size_t cut = 0; root == NULL && cut < 12 && cut < rest.len; cut++) {
+        scoped(buf_free) struct buf b;
+        buf_init(&b, rest.len + 3);
+        buf_add_str(&b, (struct str){rest.at, rest.len - cut});
+        buf_puts(&b, "\"}");
+        root = json_loadb(b.at, b.len, JSON_ALLOW_NUL, NULL);
+    }
+    if (json_is_string(json_object_get(root, "answer")))
+        return root;
+    json_decref(root);
+    return NULL;
+}
+
 enum err jsontools_read(struct reply *r, const struct reply_handler *h)
 {
     struct str none = {NULL, 0};
@@ -132,6 +156,8 @@ enum err jsontools_read(struct reply *r, const struct reply_handler *h)
     r->bytes = r->reasoning.len;
     r->handler = h;
     json_auto_t *root = find_object(buf_str(&whole));
+    if (root == NULL)
+        root = mend_answer(buf_str(&whole));
     const json_t *arguments = json_object_get(root, "arguments");
     struct str tool = jsonio_text(json_object_get(root, "tool"));
     struct str answer = jsonio_text(json_object_get(root, "answer"));

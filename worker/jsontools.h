@@ -18,7 +18,7 @@
 struct jsontools {
     struct prompt prompt;
     struct buf texts;  /* that items of prompt point into */
-    struct buf schema; /* JSON Schema of a reply; empty without tools */
+    struct buf schema; /* JSON Schema of a reply; without tools of an answer only */
 };
 void jsontools_write(const struct prompt *in, const struct tool_spec *tools, unsigned count,
                      struct jsontools *out);

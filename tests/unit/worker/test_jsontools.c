@@ -69,6 +69,23 @@ static void results_of_one_step_are_one_message(void **state)
     jsontools_free(&j);
 }
 
+/* A conversation full of calls must not make the last one look like another. */
+static void without_tools_only_an_answer_may_be_written(void **state)
+{
+    (void)state;
+    struct prompt_item item = {.kind = PROMPT_USER, .text = STR("q")};
+    struct prompt in = {.items = &item, .count = 1};
+    struct jsontools j;
+    jsontools_write(&in, tools, 0, &j);
+    assert_non_null(strstr(buf_cstr(&j.prompt.system), "{\"answer\": TEXT}"));
+    assert_null(strstr(buf_cstr(&j.prompt.system), "tool"));
+    json_t *schema = json_loads(buf_cstr(&j.schema), 0, NULL);
+    assert_int_equal(json_object_size(json_object_get(schema, "properties")), 1);
+    assert_non_null(json_object_get(json_object_get(schema, "properties"), "answer"));
+    json_decref(schema);
+    jsontools_free(&j);
+}
+
 /* Each API's own field for what a reply must look like; NULL: it has none that takes ours. */
 static void schema_goes_into_each_apis_own_field(void **state)
 {
@@ -148,7 +165,10 @@ static void what_it_writes_is_a_call_an_answer_or_stands_as_it_is(void **state)
     reads_as("Sure!\n```json\n{\"tool\": \"query\", \"arguments\": {}}\n```", "query {}");
     reads_as("{\"tool\":\"query\",\"arguments\":\"up\"}", "query {}");
     reads_as("{\"answer\":\"All \\\"fine\\\"\"}", "All \"fine\"");
-    reads_as("{\"answer\":\"All fine", "{\"answer\":\"All fine");
+    reads_as("{\"answer\":\"All fine", "All fine"); /* a limit cut it off */
+    reads_as("{\"answer\":\"All fine\\n\\ud83d\\ude0", "All fine\n");
+    reads_as("{\"answer\":", "{\"answer\":");
+    reads_as("{\"tool\":\"query", "{\"tool\":\"query");
     reads_as("It is fine.", "It is fine.");
     reads_as("{}", "{}");
     reads_as("{\"tool\":7}", "{\"tool\":7}");
@@ -159,6 +179,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(conversation_is_written_without_tool_calls),
         cmocka_unit_test(results_of_one_step_are_one_message),
+        cmocka_unit_test(without_tools_only_an_answer_may_be_written),
         cmocka_unit_test(schema_goes_into_each_apis_own_field),
         cmocka_unit_test(what_it_writes_is_a_call_an_answer_or_stands_as_it_is),
     };
