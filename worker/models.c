@@ -97,6 +97,8 @@ void models_free(struct models *m)
         }
         for (unsigned j = 0; j < model->fallback_count; j++)
             free(model->fallback_names[j]);
+        for (unsigned j = 0; j < model->offer_count; j++)
+            free(model->offers[j]);
         secret_free(model->key);
     }
     free(m->all);
@@ -129,6 +131,14 @@ const struct model *models_choose(const struct models *m, struct str name, unsig
     *left = model && fallback < model->fallback_count;
     bool has = model && fallback > 0 && fallback <= model->fallback_count;
     return has ? model->fallbacks[fallback - 1] : model;
+}
+
+bool model_offers(const struct model *m, const char *tool_name)
+{
+    bool offers = m->offer_count == 0;
+    for (unsigned i = 0; i < m->offer_count; i++)
+        offers = offers || strcmp(m->offers[i], tool_name) == 0;
+    return offers;
 }
 
 uint64_t model_cost(const struct model *m, uint64_t input_tokens, uint64_t output_tokens,

@@ -15,7 +15,9 @@
  *   limits             {"requests_per_minute", "tokens_per_minute", "concurrent"} of the key
  *   fallbacks          names of models that are asked when this one fails before its first token
  *   bytes_per_token    about; learned from what the provider counts where it is left out
- *   tools              "native", or "json": it has no tool calling, a JSON format stands for it */
+ *   tools              "native", or "json": it has no tool calling, a JSON format stands for it
+ *   offers             names of the tools that it is told of; all. All take some 9,000 tokens, and
+ *                      a small model gets lost among them */
 #ifndef WORKER_MODELS_H
 #define WORKER_MODELS_H
 
@@ -53,7 +55,7 @@ enum provider {
         PROVIDER_COUNT
 };
 
-enum { MODEL_HEADERS_MAX = 8, MODEL_FALLBACKS_MAX = 4, MODEL_KEY_NAME = 24 };
+enum { MODEL_HEADERS_MAX = 8, MODEL_FALLBACKS_MAX = 4, MODEL_OFFERS_MAX = 16, MODEL_KEY_NAME = 24 };
 struct model_header {
     char *name, *value;
 };
@@ -73,6 +75,8 @@ struct model {
     struct gauge *gauge; /* what its tokens weigh: learned while this runs; NULL: as usual */
     char *options;       /* a JSON object, or NULL */
     bool json_tools;
+    char *offers[MODEL_OFFERS_MAX];
+    unsigned offer_count; /* 0: all tools */
     /* Dollars for a million tokens are micro-dollars for a token; times 1,000 for whole numbers. */
     uint64_t price_input, price_output, price_cached;
     uint32_t requests_per_minute, tokens_per_minute, concurrent; /* 0: not limited */
@@ -103,6 +107,8 @@ const struct model *models_choose(const struct models *m, struct str name, unsig
                                   bool *left);
 unsigned models_accounts(const struct models *m);
 const char *provider_word(enum provider p);
+/* Is it told of this tool? */
+bool model_offers(const struct model *m, const char *tool_name);
 /* What tokens cost with this model, in millionths of a dollar; cached of the input are cheaper. */
 uint64_t model_cost(const struct model *m, uint64_t input_tokens, uint64_t output_tokens,
                     uint64_t cached_tokens);

@@ -13,7 +13,8 @@ enum { KEY_FILE_MAX = 8192, QUERY_MAX = 1024, PRICE_MAX = 1000000 };
 static bool read_model(struct model *m, const json_t *v, char reason[160]);
 static bool read_numbers(struct model *m, const json_t *v);
 static bool read_wire(struct model *m, const json_t *v, char reason[160]);
-static bool read_fallbacks(struct model *m, const json_t *v);
+static bool read_names(const json_t *v, const char *field, char **names, unsigned max,
+                       unsigned *count);
 static bool read_key(struct model *m, const json_t *v, char reason[160]);
 
 static const char *text(const json_t *v, const char *key)
@@ -214,8 +215,11 @@ static bool read_wire(struct model *m, const json_t *v, char reason[160])
         snprintf(reason, 160, "key_header is no name of a header");
     else if (b.overflowed)
         snprintf(reason, 160, "query is too long");
-    else if (!read_fallbacks(m, v))
+    else if (!read_names(v, "fallbacks", m->fallback_names, MODEL_FALLBACKS_MAX,
+                         &m->fallback_count))
         snprintf(reason, 160, "fallbacks are at most %d names of models", MODEL_FALLBACKS_MAX);
+    else if (!read_names(v, "offers", m->offers, MODEL_OFFERS_MAX, &m->offer_count))
+        snprintf(reason, 160, "offers are at most %d names of tools", MODEL_OFFERS_MAX);
     if (reason[0])
         return false;
     m->key_header = header ? xstrdup(header) : NULL;
@@ -223,17 +227,18 @@ static bool read_wire(struct model *m, const json_t *v, char reason[160])
     return true;
 }
 
-static bool read_fallbacks(struct model *m, const json_t *v)
+static bool read_names(const json_t *v, const char *field, char **names, unsigned max,
+                       unsigned *count)
 {
-    const json_t *names = json_object_get(v, "fallbacks"), *name;
+    const json_t *list = json_object_get(v, field), *name;
     size_t i;
-    if (names && !json_is_array(names))
+    if (list && !json_is_array(list))
         return false;
-    json_array_foreach(names, i, name)
+    json_array_foreach(list, i, name)
     {
-        if (!json_is_string(name) || m->fallback_count == MODEL_FALLBACKS_MAX)
+        if (!json_is_string(name) || *count == max)
             return false;
-        m->fallback_names[m->fallback_count++] = xstrdup(json_string_value(name));
+        names[(*count)++] = xstrdup(json_string_value(name));
     }
     return true;
 }

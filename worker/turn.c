@@ -339,6 +339,20 @@ static void on_call(void *arg, const struct reply_call *c)
 
 static void on_llm_done(void *arg, enum err err);
 
+/* Of these tools those that the model is told of: all, or a few, which are copied. */
+static const struct tool_spec *offered(const struct model *m, const struct tool_spec *tools,
+                                       unsigned *count, struct tool_spec few[MODEL_OFFERS_MAX])
+{
+    unsigned n = 0;
+    if (m->offer_count == 0)
+        return tools;
+    for (unsigned i = 0; i < *count && n < MODEL_OFFERS_MAX; i++)
+        if (model_offers(m, tools[i].name))
+            few[n++] = tools[i];
+    *count = n;
+    return few;
+}
+
 static void begin_call(struct turn *t, const struct store_answer *answer,
                        const struct record_request *request)
 {
@@ -351,7 +365,9 @@ static void begin_call(struct turn *t, const struct store_answer *answer,
         return;
     }
     unsigned tool_count;
+    struct tool_spec few[MODEL_OFFERS_MAX];
     const struct tool_spec *tools = tools_specs(c->tools, &tool_count);
+    tools = offered(t->model, tools, &tool_count, few);
     bool last_call = agent_last_call(&t->agent);
     if (last_call)
         tool_count = 0;

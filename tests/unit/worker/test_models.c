@@ -102,6 +102,7 @@ static void nothing_set_or_nonsense_is_a_sentence(void **state)
         X_WITH("\"fallbacks\":[\"nobody\"]"),
         X_WITH("\"fallbacks\":[\"openai/x\"]"),
         X_WITH("\"fallbacks\":\"y\""),
+        X_WITH("\"offers\":[1]"),
         X_WITH("\"api\":\"soap\""),
         X_WITH("\"tools\":\"hammer\""),
         X_WITH("\"headers\":{\"X-A\":\"b\\r\\nX-C: d\"}"),
@@ -179,7 +180,8 @@ static void all_that_is_special_about_a_model_is_read(void **state)
                   "75,\"limits\":"
                   "{\"requests_per_minute\":60,\"concurrent\":3},\"fallbacks\":[\"own\"]},"
                   "{\"name\":\"own\",\"provider\":\"openai\",\"model\":\"b\",\"api\":\"responses\","
-                  "\"tools\":\"json\",\"base_url\":\"perses:/proxy/globaldatasources/llm/v1\"},"
+                  "\"tools\":\"json\",\"offers\":[\"list_metrics\"],\"base_url\":\"perses:/proxy/"
+                  "globaldatasources/llm/v1\"},"
                   "{\"name\":\"same\",\"provider\":\"openai\",\"model\":\"c\",\"base_url\":"
                   "\"perses:/proxy/globaldatasources/llm/v1/\"}]",
                   NULL, error);
@@ -197,6 +199,8 @@ static void all_that_is_special_about_a_model_is_read(void **state)
     assert_int_equal(model_cost(azure, 1000000, 0, 400000), 2000000);
     assert_int_equal(gauge_ratio(own->gauge), GAUGE_USUAL);
     assert_true(own->by_perses && own->json_tools && own->api == API_RESPONSES);
+    assert_true(model_offers(own, "list_metrics") && !model_offers(own, "list_rules"));
+    assert_true(model_offers(azure, "list_rules"));
     assert_string_equal(own->base_url, "/proxy/globaldatasources/llm/v1");
     assert_int_equal(own->account, same->account); /* one key, one account */
     assert_int_not_equal(own->account, azure->account);
