@@ -183,6 +183,18 @@ PASSWORD = "correct horse battery {}"
 READ = ["Dashboard", "Datasource", "Folder", "GlobalDatasource", "GlobalVariable", "Project", "Variable"]
 
 
+def alertmanager_plugin(folder: Path) -> None:
+    """A plugin module with Alertmanager's kind of datasource and nothing else: npm has none."""
+    name = "AlertManagerDatasource"
+    (folder / "schemas").mkdir(parents=True, exist_ok=True)
+    (folder / "schemas" / "datasource.cue").write_text(f'package model\n\nkind: "{name}"\nspec: {{...}}\n')
+    (folder / "mf-manifest.json").write_text(json.dumps({
+        "id": "AlertManager", "name": "AlertManager", "metaData": {"buildInfo": {"buildVersion": "0.1.0"}}}))
+    (folder / "package.json").write_text(json.dumps({"name": "alertmanager-plugin", "version": "0.1.0", "perses": {
+        "schemasPath": "schemas", "plugins": [
+            {"kind": "Datasource", "spec": {"name": name, "display": {"name": "Alertmanager"}}}]}}))
+
+
 class Perses:
     """The real one. Authentication is on and RBAC closed; alice and bob are made through its API and may
     read by a role binding, so may robot, a service user; carol may change dashboards too; mallory has an account and
@@ -229,11 +241,11 @@ class Perses:
             entity("GlobalDatasource", name, self.closed_datasource(url))
 
     @staticmethod
-    def closed_datasource(url: str) -> dict:
+    def closed_datasource(url: str, kind: str = "PrometheusDatasource") -> dict:
         """The upstream gets neither the person's cookies nor their Bearer."""
         spec = {"url": url, "headers": {"Cookie": ""}, "secret": "no-user-token"}
         return {"default": False,
-                "plugin": {"kind": "PrometheusDatasource", "spec": {"proxy": {"kind": "HTTPProxy", "spec": spec}}}}
+                "plugin": {"kind": kind, "spec": {"proxy": {"kind": "HTTPProxy", "spec": spec}}}}
 
     def configure(self) -> None:
         # Perses writes into its plugin folder: it gets one of its own, of hard links where that works.
@@ -244,6 +256,7 @@ class Perses:
             except shutil.Error:
                 shutil.rmtree(own, ignore_errors=True)
                 shutil.copytree(self.plugins, own)
+        alertmanager_plugin(own / "alertmanager-plugin")
         security: dict = {"encryption_key": "0123456789abcdef0123456789abcdef", "enable_auth": self.auth,
                           "cookie": {"same_site": "lax", "secure": False}}
         if self.auth:
