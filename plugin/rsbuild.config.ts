@@ -16,6 +16,7 @@ export default defineConfig({
       getPublicPath: `function() { const prefix = window.PERSES_PLUGIN_ASSETS_PATH || window.PERSES_APP_CONFIG?.api_prefix || ""; return prefix + "${ASSETS}"; }`,
       exposes: {
         './PersAIExplorer': './src/explore/PersAIExplorer.tsx',
+        './PersAIChatPanel': './src/panel/PersAIChatPanel.tsx',
         './PersAIDatasource': './src/datasource/PersAIDatasource.ts',
       },
       // What the Perses page brings; `import: false` would save bytes but leave no fallback, which Perses's own

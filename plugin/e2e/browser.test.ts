@@ -5,6 +5,8 @@ import { approvalTests } from './approvals';
 import { chatTests } from './chat';
 import { dashboardTests } from './dashboards';
 import { helpTests } from './help';
+import { panelTests } from './panel';
+import { sourceTests, stopSources } from './sources';
 import { World } from './lib/world';
 
 let world: World;
@@ -14,6 +16,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  await stopSources();
   await world?.stop();
 });
 
@@ -24,5 +27,7 @@ afterEach(async ({ task }) => {
 
 describe('the chat', () => chatTests(() => world));
 describe('dashboards', () => dashboardTests(() => world));
+describe('logs, traces and profiles', () => sourceTests(() => world));
+describe('the chat in a dashboard', () => panelTests(() => world));
 describe('an approval', () => approvalTests(() => world));
 describe('what goes wrong', () => helpTests(() => world));

@@ -51,7 +51,7 @@ interface Status {
 export class Stack {
   private constructor(
     private readonly program: Program,
-    private readonly folder: string,
+    readonly folder: string,
     readonly model: ScriptedModel,
   ) {}
 

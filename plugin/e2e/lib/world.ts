@@ -30,6 +30,11 @@ export class World {
     }
   }
 
+  /** Where what the tests start may write. */
+  get folder(): string {
+    return this.stack.folder;
+  }
+
   async stop(): Promise<void> {
     await this.browser.close();
     await this.stack.stop();

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 
 import { FakeGateway, PROXY } from '../test/gateway';
-import { ApiError, checkProxyUrl, createGatewayClient, datasourcePath, newIdempotencyKey } from './client';
+import { ApiError, checkProxyUrl, createGatewayClient, newIdempotencyKey } from './client';
 
 async function errorFrom(response: Response): Promise<ApiError> {
   const gateway = new FakeGateway().install();
@@ -42,12 +42,6 @@ describe('the proxy path', () => {
   ])('refuses %s', (url) => {
     expect(checkProxyUrl(url)).toBeUndefined();
     expect(() => createGatewayClient(url)).toThrow('global Perses datasource');
-  });
-
-  it('makes the path of a datasource from its name only', () => {
-    expect(datasourcePath('prom')).toBe('/proxy/globaldatasources/prom');
-    for (const name of ['', '..', '.', 'a/b', 'a%2fb', 'x y', 'a?b', 'a#b'])
-      expect(datasourcePath(name)).toBeUndefined();
   });
 });
 

@@ -121,8 +121,6 @@ export interface GatewayClient {
   listModels(signal?: AbortSignal): Promise<readonly ModelInfo[]>;
 }
 
-/** Names as Perses allows them. */
-const NAME = /^[A-Za-z0-9_.-]{1,75}$/;
 const PROXY_PATH = /^((?:\/[A-Za-z0-9_.-]+)*)\/proxy\/globaldatasources\/([A-Za-z0-9_.-]{1,75})$/;
 
 /** `/proxy/globaldatasources/NAME`, maybe below the prefix that Perses is served under; else undefined. */
@@ -131,11 +129,6 @@ export function checkProxyUrl(proxyUrl: string | undefined): string | undefined 
   if (match === null || (proxyUrl ?? '').split('/').some((part) => part === '.' || part === '..'))
     return undefined;
   return proxyUrl;
-}
-
-/** What the gateway is given to query a global datasource of Perses; undefined for an impossible name. */
-export function datasourcePath(name: string): string | undefined {
-  return NAME.test(name) && name !== '.' && name !== '..' ? `/proxy/globaldatasources/${name}` : undefined;
 }
 
 export function newIdempotencyKey(): string {

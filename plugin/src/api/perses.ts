@@ -1,12 +1,21 @@
-// Perses's own API, asked as the signed-in person: projects and dashboards. Requests go through the fetch of
+// Perses's own API, asked as the signed-in person: projects, dashboards, datasources. Requests go through the fetch of
 // @perses-dev/core, as those of Perses itself.
-import { DashboardResource, ProjectResource, fetchJson } from '@perses-dev/core';
+import {
+  DashboardResource,
+  DatasourceResource,
+  GlobalDatasourceResource,
+  ProjectResource,
+  fetchJson,
+} from '@perses-dev/core';
 
 const HEADERS = { 'Content-Type': 'application/json' };
 
 export interface PersesApi {
   /** The path that Perses is served under, mostly empty. */
   readonly prefix: string;
+  listGlobalDatasources(): Promise<readonly GlobalDatasourceResource[]>;
+  /** Of all projects that the person may see. */
+  listDatasources(): Promise<readonly DatasourceResource[]>;
   listProjects(): Promise<readonly ProjectResource[]>;
   listDashboards(project: string): Promise<readonly DashboardResource[]>;
   getDashboard(project: string, name: string): Promise<DashboardResource>;
@@ -28,6 +37,8 @@ export function createPersesApi(prefix: string): PersesApi {
     fetchJson<DashboardResource>(url, { method, headers: HEADERS, body: JSON.stringify(body) });
   return {
     prefix,
+    listGlobalDatasources: () => fetchJson(`${prefix}/api/v1/globaldatasources`, { headers: HEADERS }),
+    listDatasources: () => fetchJson(`${prefix}/api/v1/datasources`, { headers: HEADERS }),
     listProjects: () => fetchJson(projects, { headers: HEADERS }),
     listDashboards: (project) => fetchJson(dashboards(project), { headers: HEADERS }),
     getDashboard: (project, name) =>

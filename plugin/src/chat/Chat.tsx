@@ -24,8 +24,10 @@ import HistoryIcon from 'mdi-material-ui/History';
 import PlusIcon from 'mdi-material-ui/Plus';
 import { ReactElement, useCallback, useEffect, useMemo, useRef, useState } from 'react';
 
-import { GatewayClient, TurnContext, datasourcePath } from '../api/client';
+import { GatewayClient, TurnContext } from '../api/client';
+import { datasourceLabel } from '../api/datasource';
 import { PersesApi } from '../api/perses';
+import { Source, pathsOf, pickedOf } from '../datasource/sources';
 import { Attachment, contextOf } from '../dashboards/context';
 import { Composer } from './Composer';
 import { ChatContext, ChatContextValue, useConversation } from './context';
@@ -33,19 +35,26 @@ import { ContextBar } from './ContextBar';
 import { Conversation, ConversationState, SendOptions } from './conversation';
 import { HISTORY_KEY, History } from './History';
 import { Messages } from './Messages';
+import { SourcePicker } from './SourcePicker';
 import { plain } from './text';
 
 export interface ChatProps {
   readonly client: GatewayClient;
   /** The gateway's datasource, by name. */
   readonly gateway: string;
-  /** Names of the global datasources that can be asked, the default one first. */
-  readonly datasources: readonly string[];
+  /** The datasources that can be asked, the default one first. */
+  readonly sources: readonly Source[];
   readonly sessionId: string | undefined;
   readonly onSession: (sessionId: string | undefined) => void;
   /** Perses's own API, for what is picked from it. */
   readonly perses?: PersesApi;
   readonly addToDashboard?: ChatContextValue['addToDashboard'];
+  /** Paths of the datasources that are asked when none is picked. */
+  readonly preferred?: readonly string[];
+  /** What the page around it shows, as a dashboard: goes with every question. */
+  readonly about?: TurnContext;
+  /** For a small place: no list of conversations beside it, few words. */
+  readonly compact?: boolean;
 }
 
 export const SUGGESTIONS: readonly string[] = [
@@ -87,14 +96,24 @@ function lineStatus(state: ConversationState): string | undefined {
   return state.line === 'reconnecting' ? 'The line dropped; reconnecting' : undefined;
 }
 
-function Empty({ onAsk, disabled }: { onAsk: (text: string) => void; disabled: boolean }): ReactElement {
+function Empty(props: { onAsk: (text: string) => void; disabled: boolean; compact: boolean }): ReactElement {
+  const { onAsk, disabled, compact } = props;
+  if (compact)
+    return (
+      <Stack alignItems="center" justifyContent="center" sx={{ flexGrow: 1, py: 1 }}>
+        <Typography color="text.secondary" align="center">
+          Ask about this dashboard: its variables and its time range go with each question.
+        </Typography>
+      </Stack>
+    );
   return (
     <Stack alignItems="center" justifyContent="center" gap={2} sx={{ flexGrow: 1, py: 6 }}>
       <Typography variant="h2" component="h2">
         What would you like to know?
       </Typography>
       <Typography color="text.secondary" align="center" sx={{ maxWidth: 520 }}>
-        PersAI looks at your metrics through Perses, with your rights, and shows every query that it ran.
+        PersAI looks at your metrics, logs, traces and profiles through Perses, with your rights, and shows
+        every query that it ran.
       </Typography>
       <Stack direction="row" flexWrap="wrap" justifyContent="center" gap={1} sx={{ maxWidth: 720 }}>
         {SUGGESTIONS.map((text) => (
@@ -133,23 +152,31 @@ function Select(props: {
   );
 }
 
-/** What the question is about: the time that is selected, where the person is, the dashboards that were added. */
-function useTurnContext(attachments: readonly Attachment[]): () => TurnContext {
+/** What the question is about: the time that is selected, where the person is, the dashboards that were added, and
+ *  the one that the chat is in, should there be one. */
+function useTurnContext(
+  attachments: readonly Attachment[],
+  about: TurnContext | undefined,
+): () => TurnContext {
   const { timeRange } = useTimeRange();
-  return useCallback(
-    () => ({
+  return useCallback(() => {
+    const added = contextOf(attachments, about?.dashboard !== undefined);
+    const variables = { ...added?.variables, ...about?.variables };
+    return {
       time_range: isRelativeTimeRange(timeRange)
         ? { duration: timeRange.pastDuration }
         : { start: timeRange.start.toISOString(), end: timeRange.end.toISOString() },
       timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
-      ...contextOf(attachments),
-    }),
-    [timeRange, attachments],
-  );
+      ...added,
+      ...about,
+      ...(Object.keys(variables).length === 0 ? {} : { variables }),
+    };
+  }, [timeRange, attachments, about]);
 }
 
 export function Chat(props: ChatProps): ReactElement {
-  const { client, gateway, datasources, sessionId, onSession, perses, addToDashboard } = props;
+  const { client, gateway, sources, sessionId, onSession, perses, addToDashboard } = props;
+  const { preferred, about, compact = false } = props;
   const queryClient = useQueryClient();
   const refreshHistory = useCallback(() => {
     void queryClient.invalidateQueries([HISTORY_KEY, gateway]);
@@ -157,7 +184,7 @@ export function Chat(props: ChatProps): ReactElement {
   const conversation = useStore(client, onSession, refreshHistory);
   const state = useConversation(conversation);
   const inputRef = useRef<HTMLTextAreaElement>(null);
-  const narrow = useMediaQuery(useTheme().breakpoints.down('md'));
+  const narrow = useMediaQuery(useTheme().breakpoints.down('md')) || compact;
   const [historyOpen, setHistoryOpen] = useState(false);
 
   // What the address says is shown; what we did ourselves (a new id, a fork) is shown already.
@@ -173,18 +200,18 @@ export function Chat(props: ChatProps): ReactElement {
   const modelIds = useMemo(() => models.data?.map(({ id }) => id) ?? [], [models.data]);
   const model = state.model || (models.data?.find(({ isDefault }) => isDefault)?.id ?? modelIds[0] ?? '');
 
-  const picked = state.context.datasource;
-  const datasource = picked !== undefined && datasources.includes(picked) ? picked : datasources[0];
-  const turnContext = useTurnContext(state.context.attachments);
+  const wanted = state.context.datasources ?? preferred;
+  const picked = useMemo(() => pickedOf(sources, wanted ?? []), [sources, wanted]);
+  const turnContext = useTurnContext(state.context.attachments, about);
   const sendOptions = useCallback((): SendOptions | undefined => {
-    const path = datasource === undefined ? undefined : datasourcePath(datasource);
+    const [path, ...others] = pathsOf(picked);
     if (path === undefined) return undefined;
     return {
       datasourcePath: path,
-      context: turnContext(),
+      context: { ...turnContext(), ...(others.length === 0 ? {} : { datasources: others }) },
       model: state.model === '' ? undefined : state.model,
     };
-  }, [datasource, turnContext, state.model]);
+  }, [picked, turnContext, state.model]);
 
   const busy = conversation.busy;
   const awaiting = state.exchanges.at(-1)?.turn?.status === 'awaiting';
@@ -193,7 +220,7 @@ export function Chat(props: ChatProps): ReactElement {
     if (options !== undefined) void conversation.send(text, options);
   };
   let blocked: string | undefined;
-  if (datasource === undefined) blocked = 'There is no datasource to ask';
+  if (picked.length === 0) blocked = 'There is no datasource to ask';
   else if (awaiting) blocked = 'Approve or refuse first';
   else if (state.line === 'signed_out') blocked = 'Sign in to Perses first';
   else if (state.loading) blocked = 'Loading';
@@ -231,8 +258,8 @@ export function Chat(props: ChatProps): ReactElement {
             {history}
           </Box>
         )}
-        <Stack sx={{ flexGrow: 1, minWidth: 0, minHeight: 0, pl: { xs: 0, md: 1.5 } }}>
-          <Stack direction="row" alignItems="center" gap={1} sx={{ minHeight: 36 }}>
+        <Stack sx={{ flexGrow: 1, minWidth: 0, minHeight: 0, pl: narrow ? 0 : 1.5 }}>
+          <Stack direction="row" alignItems="center" gap={1} sx={{ minHeight: compact ? 28 : 36 }}>
             {narrow && (
               <>
                 <Tooltip title="Conversations">
@@ -285,7 +312,11 @@ export function Chat(props: ChatProps): ReactElement {
               panels={state.panels}
               busy={busy}
               status={lineStatus(state)}
-              empty={state.problem === undefined && <Empty onAsk={send} disabled={blocked !== undefined} />}
+              empty={
+                state.problem === undefined && (
+                  <Empty onAsk={send} disabled={blocked !== undefined} compact={compact} />
+                )
+              }
             />
           )}
           <Box sx={{ maxWidth: 980, width: '100%', mx: 'auto', pt: 1 }}>
@@ -293,16 +324,19 @@ export function Chat(props: ChatProps): ReactElement {
               busy={busy}
               stopping={state.stopping}
               blocked={blocked}
+              draftKey={
+                about?.dashboard === undefined ? '' : `${about.dashboard.project}/${about.dashboard.name}`
+              }
+              compact={compact}
               inputRef={inputRef}
               onSend={send}
               onStop={() => void conversation.stop()}
             >
-              {datasource !== undefined && (
-                <Select
-                  label="Datasource"
-                  value={datasource}
-                  options={datasources}
-                  onChange={(next) => void conversation.setContext({ ...state.context, datasource: next })}
+              {picked.length > 0 && (
+                <SourcePicker
+                  sources={sources}
+                  picked={picked}
+                  onChange={(paths) => void conversation.setContext({ ...state.context, datasources: paths })}
                 />
               )}
               {modelIds.length > 1 && (
@@ -313,7 +347,12 @@ export function Chat(props: ChatProps): ReactElement {
                   onChange={(next) => void conversation.setModel(next)}
                 />
               )}
-              <ContextBar perses={perses} datasource={datasource ?? ''} model={model} busy={busy} />
+              <ContextBar
+                perses={perses}
+                datasource={picked.map(datasourceLabel).join(', ')}
+                model={model}
+                busy={busy}
+              />
             </Composer>
           </Box>
         </Stack>

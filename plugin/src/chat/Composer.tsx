@@ -3,24 +3,24 @@
 import { Box, IconButton, Stack, TextField, Tooltip, Typography } from '@mui/material';
 import SendIcon from 'mdi-material-ui/Send';
 import StopIcon from 'mdi-material-ui/Stop';
-import { KeyboardEvent, ReactElement, ReactNode, RefObject, useEffect, useState } from 'react';
+import { KeyboardEvent, ReactElement, ReactNode, RefObject, useEffect, useId, useState } from 'react';
 
 /** As the gateway takes it. */
 export const QUESTION_CHARS_MAX = 16_000;
 const DRAFT_KEY = 'persai.draft';
 
-function readDraft(): string {
+function readDraft(key: string): string {
   try {
-    return sessionStorage.getItem(DRAFT_KEY) ?? '';
+    return sessionStorage.getItem(DRAFT_KEY + key) ?? '';
   } catch {
     return ''; // storage is off
   }
 }
 
-function writeDraft(text: string): void {
+function writeDraft(key: string, text: string): void {
   try {
-    if (text === '') sessionStorage.removeItem(DRAFT_KEY);
-    else sessionStorage.setItem(DRAFT_KEY, text);
+    if (text === '') sessionStorage.removeItem(DRAFT_KEY + key);
+    else sessionStorage.setItem(DRAFT_KEY + key, text);
   } catch {
     // storage is off
   }
@@ -31,6 +31,9 @@ export interface ComposerProps {
   readonly stopping: boolean;
   /** Why nothing can be asked now; undefined: it can. */
   readonly blocked: string | undefined;
+  /** Where the chat is: what is written in another place is another draft. */
+  readonly draftKey: string;
+  readonly compact: boolean;
   readonly inputRef: RefObject<HTMLTextAreaElement>;
   readonly onSend: (text: string) => void;
   readonly onStop: () => void;
@@ -39,11 +42,12 @@ export interface ComposerProps {
 }
 
 export function Composer(props: ComposerProps): ReactElement {
-  const { busy, stopping, blocked, inputRef, onSend, onStop, children } = props;
-  const [text, setText] = useState(readDraft);
+  const { busy, stopping, blocked, draftKey, compact, inputRef, onSend, onStop, children } = props;
+  const [text, setText] = useState(() => readDraft(draftKey));
 
-  useEffect(() => writeDraft(text), [text]);
+  useEffect(() => writeDraft(draftKey, text), [draftKey, text]);
 
+  const helpId = useId();
   const canSend = !busy && blocked === undefined && text.trim() !== '' && text.length <= QUESTION_CHARS_MAX;
   const send = (): void => {
     if (!canSend) return;
@@ -63,8 +67,8 @@ export function Composer(props: ComposerProps): ReactElement {
         borderColor: 'divider',
         borderRadius: 2,
         px: 1.5,
-        pt: 1,
-        pb: 0.75,
+        pt: compact ? 0.5 : 1,
+        pb: compact ? 0.25 : 0.75,
         backgroundColor: 'background.default',
         '&:focus-within': { borderColor: 'primary.main' },
       }}
@@ -73,7 +77,7 @@ export function Composer(props: ComposerProps): ReactElement {
         <TextField
           multiline
           fullWidth
-          maxRows={8}
+          maxRows={compact ? 3 : 8}
           variant="standard"
           placeholder="Ask about your metrics"
           value={text}
@@ -81,7 +85,7 @@ export function Composer(props: ComposerProps): ReactElement {
           error={text.length > QUESTION_CHARS_MAX}
           slotProps={{
             input: { disableUnderline: true },
-            htmlInput: { 'aria-label': 'Question', 'aria-describedby': 'persai-composer-help' },
+            htmlInput: { 'aria-label': 'Question', 'aria-describedby': helpId },
           }}
           onChange={(event) => setText(event.target.value)}
           onKeyDown={onKeyDown}
@@ -107,10 +111,10 @@ export function Composer(props: ComposerProps): ReactElement {
       <Stack direction="row" alignItems="center" gap={1} flexWrap="wrap" sx={{ mt: 0.5 }}>
         {children}
         <Box sx={{ flexGrow: 1 }} />
-        <Typography id="persai-composer-help" variant="caption" color="text.secondary">
+        <Typography id={helpId} variant="caption" color="text.secondary">
           {text.length > QUESTION_CHARS_MAX
             ? `${text.length - QUESTION_CHARS_MAX} characters too long`
-            : 'Enter to send, Shift+Enter for a new line'}
+            : !compact && 'Enter to send, Shift+Enter for a new line'}
         </Typography>
       </Stack>
     </Box>

@@ -117,7 +117,7 @@ export function Seen(props: SeenProps): ReactElement {
         <Stack gap={2.5} data-testid="seen">
           <Part title="With the next question">
             <Typography variant="body2">
-              {`Datasource ${plain(datasource)}; time: ${timeText(context)}; time zone ${context?.timezone ?? 'UTC'}`}
+              {`Asked: ${plain(datasource)}; time: ${timeText(context)}; time zone ${context?.timezone ?? 'UTC'}`}
               {model !== '' && `; model ${plain(model)}`}.
             </Typography>
           </Part>

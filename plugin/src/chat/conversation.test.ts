@@ -542,14 +542,35 @@ describe('context', () => {
 
   it('that was chosen before there was a conversation is kept with it', async () => {
     const conversation = start();
-    await conversation.setContext({ datasource: 'other', attachments: [attachment] });
+    await conversation.setContext({
+      datasources: ['/proxy/globaldatasources/other'],
+      attachments: [attachment],
+    });
     expect(gateway.requests).toEqual([]);
     await asked(conversation);
     const patch = gateway.requests.find(({ method }) => method === 'PATCH');
-    expect(patch?.body).toEqual({ context: { datasource: 'other', attachments: [attachment] } });
+    expect(patch?.body).toEqual({
+      context: { datasources: ['/proxy/globaldatasources/other'], attachments: [attachment] },
+    });
     const again = start();
     await Promise.all([again.open(gateway.lastTurn.sessionId), settle()]);
-    expect(again.getSnapshot().context).toEqual({ datasource: 'other', attachments: [attachment] });
+    expect(again.getSnapshot().context).toEqual({
+      datasources: ['/proxy/globaldatasources/other'],
+      attachments: [attachment],
+    });
+  });
+
+  it('reads what was kept before several datasources could be picked, and no other paths', async () => {
+    const conversation = start();
+    const turn = await asked(conversation);
+    turn.answer('Yes.');
+    await settle();
+    const session = gateway.sessions.get(turn.sessionId);
+    if (session === undefined) throw new Error('no session');
+    session.context = { datasource: 'old', datasources: ['/proxy/unsaved/x', 7] };
+    const again = start();
+    await Promise.all([again.open(turn.sessionId), settle()]);
+    expect(again.getSnapshot().context.datasources).toEqual(['/proxy/globaldatasources/old']);
   });
 
   it('that was removed is removed where it is stored', async () => {

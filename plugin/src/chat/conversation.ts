@@ -4,6 +4,7 @@
 // There is one way to receive an answer: read the turn's events past the last id seen, until a final one. A
 // dropped line, a reload, a second tab and a stream that Perses's proxy cut are all that same loop.
 import { ApiError, Decision, GatewayClient, TurnContext, newIdempotencyKey } from '../api/client';
+import { datasourceOf, globalPath } from '../api/datasource';
 import { EventId, Usage, asList, asText, isAfter } from '../api/events';
 import { SILENCE_MS, StreamMessage, readStream } from '../api/stream';
 import { Attachment, parseAttachment } from '../dashboards/context';
@@ -27,19 +28,25 @@ export interface Problem {
 
 /** What each question of the conversation goes with; kept with it, so a reload and another tab have it too. */
 export interface ConversationContext {
-  /** The name of the datasource that is asked; undefined: the default one. */
-  readonly datasource?: string;
+  /** Paths of the datasources that are asked, in the order in which they were picked; none: the default one. */
+  readonly datasources?: readonly string[];
   readonly attachments: readonly Attachment[];
 }
 
+/** As many as the gateway takes. */
+export const DATASOURCES_MAX = 16;
 const NO_CONTEXT: ConversationContext = { attachments: [] };
 
 function parseContext(stored: Readonly<Record<string, unknown>>): ConversationContext {
-  const datasource = asText(stored['datasource']);
+  const paths = asList(stored['datasources']).map(asText);
+  const name = asText(stored['datasource']); // as it was kept before there could be several
+  const datasources = [...paths, ...(name === '' ? [] : [globalPath(name)])]
+    .filter((path) => datasourceOf(path) !== undefined)
+    .slice(0, DATASOURCES_MAX);
   const attachments = asList(stored['attachments'])
     .map(parseAttachment)
     .filter((one) => one !== undefined);
-  return { ...(datasource === '' ? {} : { datasource }), attachments };
+  return { ...(datasources.length === 0 ? {} : { datasources }), attachments };
 }
 
 export interface ConversationState {

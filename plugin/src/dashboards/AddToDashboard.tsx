@@ -1,6 +1,8 @@
 // The dialog that writes panels of an answer into a dashboard.
-import { Alert, MenuItem, Stack, TextField, Typography } from '@mui/material';
+import { Alert, Button, MenuItem, Stack, TextField, Typography } from '@mui/material';
 import { Dialog, useSnackbar } from '@perses-dev/components';
+import { DashboardResource } from '@perses-dev/core';
+import { useRouterContext } from '@perses-dev/plugin-system';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { ReactElement, useState } from 'react';
 
@@ -18,8 +20,14 @@ export interface AddToDashboardProps {
   readonly onClose: () => void;
 }
 
+/** Perses's own page of it. */
+export function dashboardLink({ metadata }: DashboardResource): string {
+  return `/projects/${encodeURIComponent(metadata.project)}/dashboards/${encodeURIComponent(metadata.name)}`;
+}
+
 export function AddToDashboard({ api, panels, onClose }: AddToDashboardProps): ReactElement {
-  const { successSnackbar, warningSnackbar } = useSnackbar();
+  const { successSnackbar, warningSnackbar, closeSnackbar } = useSnackbar();
+  const { navigate } = useRouterContext();
   const [chosenProject, setProject] = useState<string>();
   const [name, setName] = useState(NEW);
   const [title, setTitle] = useState('');
@@ -49,17 +57,41 @@ export function AddToDashboard({ api, panels, onClose }: AddToDashboardProps): R
     onSuccess: ({ dashboard: saved, raced }) => {
       const what = panels.length === 1 ? 'The panel is' : `${panels.length} panels are`;
       const told = `${what} in the dashboard ${saved.spec.display?.name ?? saved.metadata.name}`;
+      const link = dashboardLink(saved);
+      const options = {
+        autoHideDuration: 10_000,
+        action: (id: string | number) =>
+          navigate !== undefined && (
+            <Button
+              color="inherit"
+              size="small"
+              onClick={() => {
+                closeSnackbar(id);
+                navigate(link);
+              }}
+            >
+              Show it
+            </Button>
+          ),
+      };
       if (raced)
         warningSnackbar(
           `${told}, but somebody else saved it in the same moment: look whether their change is there`,
+          options,
         );
-      else successSnackbar(told);
+      else successSnackbar(told, options);
       onClose();
     },
   });
+  // A dashboard finds the datasources of its own project and the global ones.
+  const foreign = panels.find(({ panel }) => (panel.datasource?.project ?? project) !== project)?.panel
+    .datasource;
   const error = saving.error ?? dashboards.error ?? projects.error;
   const ready =
-    project !== '' && (name === NEW ? nameFrom(title) !== '' : dashboard !== undefined) && !saving.isLoading;
+    project !== '' &&
+    foreign === undefined &&
+    (name === NEW ? nameFrom(title) !== '' : dashboard !== undefined) &&
+    !saving.isLoading;
   return (
     <Dialog open onClose={onClose} fullWidth maxWidth="sm" aria-label="Add to dashboard">
       <Dialog.Header onClose={onClose}>
@@ -74,6 +106,11 @@ export function AddToDashboard({ api, panels, onClose }: AddToDashboardProps): R
         <Dialog.Content>
           <Stack gap={2} sx={{ pt: 1 }}>
             {error !== null && <Alert severity="error">{refusalOf(error, project)}</Alert>}
+            {foreign !== undefined && project !== '' && (
+              <Alert severity="warning">
+                {`The datasource ${plain(foreign.name)} belongs to the project ${plain(foreign.project ?? '')}: only a dashboard of that project can show this.`}
+              </Alert>
+            )}
             {projects.data?.length === 0 && <Typography>There is no project that you may see.</Typography>}
             <TextField
               select

@@ -34,6 +34,8 @@ function apiOf(refuseTimes: number, status: number): PersesApi & { version: numb
   const api = {
     version: 1,
     prefix: '',
+    listGlobalDatasources: vi.fn(),
+    listDatasources: vi.fn(),
     listProjects: vi.fn(),
     listDashboards: vi.fn(),
     getDashboard: vi.fn(async () => dashboardOf(api.version)),

@@ -99,6 +99,7 @@ describe('a dashboard as context', () => {
       time_range: { duration: '6h' },
     });
     expect(bytesOf([one])).toBe(JSON.stringify(contextOf([one])).length);
+    expect(contextOf([one], true)?.panels?.[0]?.dashboard).toBe(`${one.project}/${one.dashboard}`);
     expect(contextOf([])).toBeUndefined();
   });
 

@@ -137,11 +137,12 @@ export function withAttachment(all: readonly Attachment[], one: Attachment): rea
   return [...all.filter((old) => !isSame(old, one)), one].slice(-ATTACHMENTS_MAX);
 }
 
-/** What of a turn's context comes from the attachments; undefined: nothing. */
-export function contextOf(attachments: readonly Attachment[]): TurnContext | undefined {
+/** What of a turn's context comes from the attachments; undefined: nothing. `elsewhere`: the question is about another
+ *  dashboard first, so each panel says of which one it is. */
+export function contextOf(attachments: readonly Attachment[], elsewhere = false): TurnContext | undefined {
   const first = attachments[0];
   if (first === undefined) return undefined;
-  const several = attachments.length > 1;
+  const several = attachments.length > 1 || elsewhere;
   const variables: Record<string, string | readonly string[]> = {};
   for (const { project, dashboard, variables: own } of attachments) {
     for (const [name, value] of Object.entries(own)) {

@@ -40,8 +40,9 @@ function adviceFor(problem: Problem): Advice {
         title: 'There is nothing to ask yet',
         text: (
           <>
-            PersAI answers from your metrics, but Perses lists no global Prometheus datasource for you. An
-            administrator adds one under Admin, Global datasources.
+            PersAI answers from your metrics, logs, traces and profiles, but Perses lists no datasource of
+            Prometheus, Loki, Tempo, Pyroscope or Alertmanager for you. An administrator adds one under Admin,
+            Global datasources.
           </>
         ),
       };

@@ -26,10 +26,11 @@ import { QueryClient, QueryClientProvider, useQuery, useQueryClient } from '@tan
 import SunIcon from 'mdi-material-ui/WhiteBalanceSunny';
 import MoonIcon from 'mdi-material-ui/WeatherNight';
 import { ReactElement, useEffect, useMemo, useState } from 'react';
-import { BrowserRouter, Navigate, Route, Routes } from 'react-router-dom';
+import { BrowserRouter, Link as RouterLink, Navigate, Route, Routes } from 'react-router-dom';
 import { QueryParamProvider } from 'use-query-params';
 import { ReactRouter6Adapter } from 'use-query-params/adapters/react-router-6';
 
+import { Dashboard, Dashboards } from './Dashboards';
 import { datasourceApi, isAuthEnabled, onSignedOut, signOut, whoami } from './perses';
 import { SignIn } from './SignIn';
 
@@ -99,6 +100,12 @@ function Page({ dark, toggleDark }: { dark: boolean; toggleDark: () => void }): 
           <Typography variant="h2" component="span" sx={{ flexGrow: 1 }}>
             Perses
           </Typography>
+          <Button color="inherit" component={RouterLink} to={START}>
+            Explore
+          </Button>
+          <Button color="inherit" component={RouterLink} to="/projects">
+            Dashboards
+          </Button>
           <Tooltip title={dark ? 'Light theme' : 'Dark theme'}>
             <IconButton color="inherit" aria-label={dark ? 'Light theme' : 'Dark theme'} onClick={toggleDark}>
               {dark ? <SunIcon /> : <MoonIcon />}
@@ -119,6 +126,8 @@ function Page({ dark, toggleDark }: { dark: boolean; toggleDark: () => void }): 
           <PluginRegistry pluginLoader={pluginLoader}>
             <Routes>
               <Route path="/explore" element={<Explore />} />
+              <Route path="/projects" element={<Dashboards />} />
+              <Route path="/projects/:project/dashboards/:name" element={<Dashboard />} />
               <Route path="*" element={<Navigate to={START} replace />} />
             </Routes>
           </PluginRegistry>

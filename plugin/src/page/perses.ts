@@ -1,6 +1,11 @@
 // What the page itself asks of Perses: who is signed in, datasources, sign-in and sign-out. Like Perses's own
 // UI it refreshes an access token that has expired, once, and repeats the request.
-import { DatasourceResource, DatasourceSelector, GlobalDatasourceResource } from '@perses-dev/core';
+import {
+  DashboardResource,
+  DatasourceResource,
+  DatasourceSelector,
+  GlobalDatasourceResource,
+} from '@perses-dev/core';
 import { DatasourceApi } from '@perses-dev/dashboards';
 
 const plainFetch: typeof fetch = globalThis.fetch.bind(globalThis);
@@ -76,6 +81,11 @@ async function list<T>(path: string): Promise<T[]> {
   if (!response.ok)
     throw Object.assign(new Error(`Perses answered ${response.status}`), { status: response.status });
   return (await response.json()) as T[];
+}
+
+/** All that the person may see. */
+export async function listDashboards(): Promise<DashboardResource[]> {
+  return list('/api/v1/dashboards');
 }
 
 function matches(

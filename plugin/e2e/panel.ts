@@ -1,0 +1,130 @@
+// The chat as a panel of a dashboard.
+import { expect, it } from 'vitest';
+
+import { PROJECT, prepare } from './dashboards';
+import { World, ask, idle, last } from './lib/world';
+
+const PATIENT = { timeout: 20_000 };
+
+/** A dashboard with the chat beside what it has. */
+async function withChat(
+  world: World,
+  name: string,
+  title: string,
+  place: { readonly y: number; readonly height: number },
+): Promise<string> {
+  await prepare(world, name, title);
+  const path = `/api/v1/projects/${PROJECT}/dashboards/${name}`;
+  const dashboard = (await (await world.stack.perses('admin', 'GET', path)).json()) as {
+    spec: {
+      panels: Record<string, unknown>;
+      layouts: Array<{ spec: { items: Array<{ y: number; readonly [more: string]: unknown }> } }>;
+    };
+  };
+  dashboard.spec.panels['chat'] = {
+    kind: 'Panel',
+    spec: {
+      display: { name: 'Ask' },
+      plugin: { kind: 'PersAIChatPanel', spec: { datasource: 'prometheus' } },
+    },
+  };
+  const content = { $ref: '#/spec/panels/chat' };
+  const items = dashboard.spec.layouts[0]?.spec.items ?? [];
+  for (const item of items) if (item.y >= place.y) item.y += place.height;
+  items.push({ x: 0, width: 24, ...place, content });
+  const saved = await world.stack.perses('admin', 'PUT', path, dashboard);
+  expect(saved.status, await saved.text()).toBe(200);
+  return `/projects/${PROJECT}/dashboards/${name}`;
+}
+
+export function panelTests(the: () => World): void {
+  it('knows its dashboard, the variables as they are now and the time, and goes on after a reload', async () => {
+    const world = the();
+    const { stack } = world;
+    const { model } = stack;
+    const path = await withChat(world, 'with-chat', 'With a chat', { y: 8, height: 10 });
+    model.when(
+      'this board',
+      () => [{ tool: 'execute_range_query', args: { query: 'up' } }],
+      () => ['All is well here.'],
+    );
+    const { page, errors, foreign } = await world.come();
+    await page.goto(`${stack.url}${path}?start=15m&var-job=node`);
+    const chat = page.getByTestId('persai-panel');
+    await chat.getByText('Ask about this dashboard').waitFor();
+    await world.shot('panel-empty');
+    await ask(page, 'How is this board?');
+    await last(page).getByText('All is well here.').waitFor();
+    await idle(page);
+    const { system } = model.prompts.at(-1) ?? { system: '' };
+    expect(system).toContain(`"dashboard":{"project":"${PROJECT}","name":"with-chat"}`);
+    expect(system).toContain('"variables":{"job":"node"}');
+    const selected = /from \S+ (\S+ \S+) \S+ to \S+ (\S+ \S+) /.exec(system);
+    const [from = 0, to = 0] = [selected?.[1], selected?.[2]].map((at) => Date.parse(`${at} UTC`));
+    expect(to - from, system).toBe(15 * 60_000);
+    await last(page).getByTestId('query-panel').locator('canvas').first().waitFor();
+    await world.shot('panel');
+    // The dashboard changes, and so does what the next question goes with.
+    const field = page.getByLabel('job', { exact: true });
+    await field.fill('prometheus');
+    await field.press('Enter');
+    await ask(page, 'And how is this board now?');
+    await expect.poll(() => page.getByText('All is well here.').count(), PATIENT).toBe(2);
+    await idle(page);
+    expect(model.prompts.at(-1)?.system).toContain('"variables":{"job":"prometheus"}');
+    await page.reload();
+    await expect.poll(() => chat.getByText('All is well here.').count(), PATIENT).toBe(2);
+    expect(errors).toEqual([]);
+    expect(foreign).toEqual([]);
+  });
+
+  it('fits into a small place: what one asks with is there', async () => {
+    const world = the();
+    const path = await withChat(world, 'small-chat', 'With a small chat', { y: 0, height: 8 });
+    const { page } = await world.come('demo', { width: 640, height: 620 });
+    await page.goto(world.stack.url + path);
+    const chat = page.getByTestId('persai-panel');
+    const box = page.getByRole('textbox', { name: 'Question' });
+    await box.waitFor();
+    const [outer, inner] = [await chat.boundingBox(), await box.boundingBox()];
+    if (outer === null || inner === null) throw new Error('not shown');
+    expect(inner.y + inner.height).toBeLessThanOrEqual(outer.y + outer.height);
+    expect(inner.y).toBeGreaterThan(outer.y);
+    await ask(page, 'How is this board, in short?');
+    await last(page).getByText('All is well here.').waitFor();
+    await idle(page);
+    await world.shot('panel-small');
+    await chat.getByRole('button', { name: 'Conversations' }).click();
+    await page
+      .getByRole('button', { name: /this board/ })
+      .first()
+      .waitFor();
+  });
+
+  it('is added from a dashboard by whom may edit it', async () => {
+    const world = the();
+    await prepare(world, 'plain', 'Without a chat');
+    const { page } = await world.come('admin');
+    await page.getByRole('link', { name: 'Dashboards' }).click();
+    await page.getByRole('link', { name: 'Without a chat' }).click();
+    await page.getByRole('button', { name: /^edit/i }).click();
+    await page
+      .getByRole('button', { name: /add panel/i })
+      .first()
+      .click();
+    await page.getByRole('textbox', { name: 'Name' }).fill('Ask here');
+    await page.getByRole('combobox', { name: 'Type' }).click();
+    await page.getByRole('option', { name: 'PersAI chat' }).click();
+    await page.getByRole('tab', { name: 'Settings' }).click();
+    await page.getByLabel('Asked by default').click();
+    await page.getByRole('option', { name: 'Prometheus: prometheus' }).click();
+    await world.shot('panel-editor');
+    await page.getByRole('button', { name: 'Add', exact: true }).click();
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByTestId('persai-panel').getByText('Ask about this dashboard').waitFor();
+    const path = `/api/v1/projects/${PROJECT}/dashboards/plain`;
+    await expect
+      .poll(async () => (await world.stack.perses('admin', 'GET', path)).text())
+      .toContain('"datasource":"/proxy/globaldatasources/prometheus"');
+  });
+}

@@ -1,0 +1,84 @@
+// Perses's own view of a dashboard, at Perses's own address, and the list of them.
+import { Alert, Box, CircularProgress, Link, List, ListItem, ListItemText, Typography } from '@mui/material';
+import { ViewDashboard } from '@perses-dev/dashboards';
+import { ValidationProvider } from '@perses-dev/plugin-system';
+import { useQuery } from '@tanstack/react-query';
+import { ReactElement, useMemo } from 'react';
+import { Link as RouterLink, useParams } from 'react-router-dom';
+
+import { createPersesApi } from '../api/perses';
+import { dashboardLink } from '../dashboards/AddToDashboard';
+import { datasourceApi, listDashboards } from './perses';
+
+const api = createPersesApi('');
+
+export function Dashboards(): ReactElement {
+  const { data, error } = useQuery({ queryKey: ['dashboards'], queryFn: listDashboards });
+  return (
+    <Box component="main" sx={{ p: 2 }}>
+      <Typography variant="h1">Dashboards</Typography>
+      {error !== null && <Alert severity="error">The dashboards could not be read from Perses.</Alert>}
+      {data?.length === 0 && <Typography sx={{ mt: 2 }}>There is none that you may see.</Typography>}
+      <List dense>
+        {(data ?? []).map((dashboard) => (
+          <ListItem key={`${dashboard.metadata.project}/${dashboard.metadata.name}`} disableGutters>
+            <ListItemText
+              primary={
+                <Link component={RouterLink} to={dashboardLink(dashboard)}>
+                  {dashboard.spec.display?.name ?? dashboard.metadata.name}
+                </Link>
+              }
+              secondary={dashboard.metadata.project}
+            />
+          </ListItem>
+        ))}
+      </List>
+    </Box>
+  );
+}
+
+export function Dashboard(): ReactElement {
+  const { project = '', name = '' } = useParams();
+  const { data, error, isLoading } = useQuery({
+    queryKey: ['dashboard', project, name],
+    queryFn: () => api.getDashboard(project, name),
+    // What is being edited must not be replaced.
+    staleTime: Infinity,
+    cacheTime: 0,
+  });
+  const title = useMemo(
+    () => (
+      <Typography variant="h1" sx={{ alignSelf: 'center' }}>
+        {data?.spec.display?.name ?? name}
+      </Typography>
+    ),
+    [data, name],
+  );
+  if (isLoading) return <CircularProgress sx={{ m: 4 }} aria-label="Loading the dashboard" />;
+  if (data === undefined)
+    return (
+      <Alert severity="error" sx={{ m: 2 }}>
+        {error instanceof Error ? error.message : 'The dashboard could not be read from Perses.'}
+      </Alert>
+    );
+  return (
+    <Box component="main" sx={{ flexGrow: 1, minWidth: 0 }}>
+      <ValidationProvider>
+        <ViewDashboard
+          key={`${project}/${name}`}
+          dashboardResource={data}
+          datasourceApi={datasourceApi}
+          dashboardTitleComponent={title}
+          isReadonly={false}
+          isVariableEnabled
+          isDatasourceEnabled
+          onSave={(entity) =>
+            entity.kind === 'Dashboard'
+              ? api.updateDashboard(entity)
+              : Promise.reject(new Error('Only dashboards can be saved.'))
+          }
+        />
+      </ValidationProvider>
+    </Box>
+  );
+}
