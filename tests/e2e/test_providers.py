@@ -3,14 +3,19 @@
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import get_args
 
 import anthropic
 import openai
 import pytest
 from google import genai
 from google.genai import types
+from openai.types import chat, responses
+from openai.types.chat import chat_completion_chunk as chunks
+from pydantic import TypeAdapter
 
 from fakes.providers import KEY, Providers, meaning, names
+from fakes.providers import STREAMS as FOLDER
 from harness.stack import Stack
 
 APIS = ("chat", "responses", "messages", "generate")
@@ -61,6 +66,8 @@ def read_responses(url: str, name: str) -> dict:
             thoughts.append("")
         elif event.type == "response.reasoning_summary_text.delta":
             thoughts[-1] += event.delta
+        elif event.type == "response.reasoning_text.delta":
+            thoughts = [*thoughts, event.delta]
         elif event.type == "error":
             return {"error": event.code}
         last = event
@@ -96,7 +103,7 @@ def read_generate(url: str, name: str) -> dict:
     client = genai.Client(api_key=KEY, http_options=types.HttpOptions(base_url=url))
     parts, finish, usage = [], None, None
     for chunk in client.models.generate_content_stream(model=name, contents="hi"):
-        if chunk.prompt_feedback:
+        if chunk.prompt_feedback and chunk.prompt_feedback.block_reason:
             return {"error": chunk.prompt_feedback.block_reason.value}
         candidate = chunk.candidates[0]
         parts += (candidate.content.parts or []) if candidate.content else []
@@ -107,7 +114,8 @@ def read_generate(url: str, name: str) -> dict:
              for p in parts if p.function_call]
     return {"text": "".join(p.text or "" for p in parts if not p.thought),
             "reasoning": "".join(p.text or "" for p in parts if p.thought), "calls": calls,
-            "stop": "tool_calls" if calls else STOPS[finish.value], "input": usage.prompt_token_count,
+            "stop": "tool_calls" if calls else STOPS[finish.value],
+            "input": usage.prompt_token_count + (usage.tool_use_prompt_token_count or 0),
             "output": (usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0),
             "cached": usage.cached_content_token_count or 0}
 
@@ -125,6 +133,66 @@ def test_the_providers_own_sdk_reads_the_same(providers: Providers, api: str, na
         got = {"error": repr(error)}
     assert ("error" in got) == ("error" in want), got
     assert "error" in want or got == want
+
+
+# ---- the streams hold all that the SDKs know of, in the shapes that they know ----
+
+EVENTS: dict[str, TypeAdapter] = {
+    "chat": TypeAdapter(chat.ChatCompletionChunk), "responses": TypeAdapter(responses.ResponseStreamEvent),
+    "messages": TypeAdapter(anthropic.types.RawMessageStreamEvent), "generate": TypeAdapter(types.GenerateContentResponse)}
+OF_UPLOADS = {"audioTranscription", "mediaProcessing", "speechMetadata", "documentMetadata", "spreadsheetMetadata",
+              "audioMetadata"}  # what was made of a file that was sent: we send none
+UNTYPED = ("error", "ping")  # documented, but no types of the SDKs
+
+
+def events(api: str) -> list[dict]:
+    lines = [line for name in names(api) for line in (FOLDER / api / f"{name}.sse").read_text(encoding="utf-8").split("\n")]
+    return [json.loads(line[6:]) for line in lines if line.startswith("data: ") and line != "data: [DONE]"]
+
+
+def members(union: object) -> list[type]:
+    """The models of a union of unions."""
+    args = [a for a in get_args(union) if isinstance(a, type) or get_args(a)]
+    return [m for a in args for m in members(a)] if args else [union]  # type: ignore[list-item]
+
+
+def literals(annotation: object) -> set[str]:
+    """The words of an optional Literal."""
+    return {word for a in get_args(annotation) for word in get_args(a)}
+
+
+def kinds(union: object) -> set[str]:
+    """The words in "type" by which a union's models are told apart."""
+    return {get_args(m.model_fields["type"].annotation)[0] for m in members(union)}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_each_event_has_the_shape_that_the_sdk_knows(api: str) -> None:
+    for event in events(api):
+        if event.get("type") not in UNTYPED and "error" not in event:
+            EVENTS[api].validate_python(event)
+
+
+def test_no_event_type_of_the_sdks_is_missing() -> None:
+    assert kinds(responses.ResponseStreamEvent) <= {e["type"] for e in events("responses")}
+    ours = events("messages")
+    assert kinds(anthropic.types.RawMessageStreamEvent) | set(UNTYPED) <= {e["type"] for e in ours}
+    assert kinds(anthropic.types.RawContentBlockDelta) <= {e["delta"]["type"] for e in ours if e["type"] == "content_block_delta"}
+    assert kinds(anthropic.types.ContentBlock) <= {e["content_block"]["type"] for e in ours if "content_block" in e}
+    fields = {f for e in events("chat") for c in e.get("choices", []) for f in c["delta"]}
+    assert set(chunks.ChoiceDelta.model_fields) - {"function_call"} <= fields, "function_call: what tool_calls replaced"
+    candidates = [c for e in events("generate") for c in e.get("candidates", [])]
+    assert {f.alias for f in types.Candidate.model_fields.values()} - {"continuationToken"} <= {f for c in candidates for f in c}
+    parts = {f for c in candidates for p in c.get("content", {}).get("parts", []) for f in p}
+    assert {f.alias for f in types.Part.model_fields.values()} - parts == OF_UPLOADS
+
+
+def test_no_reason_to_stop_of_the_sdks_is_missing() -> None:
+    known = {api: set(v["stops"]) for api, v in json.loads((FOLDER / "stops.json").read_text(encoding="utf-8")).items()}
+    assert known["messages"] == set(get_args(anthropic.types.StopReason))
+    assert known["generate"] == {r.value for r in types.FinishReason}
+    assert known["chat"] == literals(chunks.Choice.model_fields["finish_reason"].annotation)
+    assert known["responses"] == literals(responses.response.IncompleteDetails.model_fields["reason"].annotation)
 
 
 # ---- our worker reads them, and answers with what the next request must hold ----

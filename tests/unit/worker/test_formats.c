@@ -174,11 +174,42 @@ static void check_folder(const struct llm_format *format, const char *folder)
 MODEL_APIS(X)
 #undef X
 
+/* How each reason that an API gives for a reply's end is told on: as a word of ours, as it stands,
+ * or as an error's word (stops.json; that none is missing is checked in test_providers.py). */
+static void check_stops(const struct llm_format *format, const json_t *api)
+{
+    const char *their, *stream = text(api, "stream"), *mark = strstr(stream, "STOP_REASON");
+    const json_t *ours;
+    json_object_foreach(json_object_get(api, "stops"), their, ours)
+    {
+        struct reading r;
+        char bytes[1024];
+        assert_non_null(mark);
+        snprintf(bytes, sizeof(bytes), "%.*s%s%s", (int)(mark - stream), stream, their,
+                 mark + strlen("STOP_REASON"));
+        read_cut(&r, format, str_of(bytes), 0, sizeof(bytes));
+        assert_string_equal(r.err == ERR_NONE ? r.reply.stop_reason : err_word(r.err),
+                            json_string_value(ours));
+        assert_string_equal(buf_cstr(&r.reply.content), "So");
+        reply_free(&r.reply);
+    }
+}
+
+static void each_reason_to_stop_is_understood(void **state)
+{
+    (void)state;
+    json_t *all = json_load_file(PERSAI_SOURCE_DIR "/tests/fakes/streams/stops.json", 0, NULL);
+#define X(name, word) check_stops(&llm_##word, json_object_get(all, #word));
+    MODEL_APIS(X)
+#undef X
+    json_decref(all);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(each_reason_to_stop_is_understood),
 #define X(name, word) cmocka_unit_test(streams_of_##word##_read_the_same_however_they_are_cut),
-        MODEL_APIS(X)
+                                       MODEL_APIS(X)
 #undef X
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
