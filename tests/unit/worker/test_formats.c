@@ -207,10 +207,11 @@ static void each_reason_to_stop_is_understood(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(each_reason_to_stop_is_understood),
+    const struct CMUnitTest tests[] = {
 #define X(name, word) cmocka_unit_test(streams_of_##word##_read_the_same_however_they_are_cut),
-                                       MODEL_APIS(X)
+        MODEL_APIS(X)
 #undef X
+            cmocka_unit_test(each_reason_to_stop_is_understood),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
