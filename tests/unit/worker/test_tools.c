@@ -479,6 +479,44 @@ static void metrics_are_listed_with_their_metadata(void **state)
     assert_string_equal(metric_field(f, 7, "type"), "");
 }
 
+/* In the catalog, in a query, and in a result. */
+static void a_metric_with_a_name_of_10000_characters(void **state)
+{
+    struct fixture *f = *state;
+    char name[10001];
+    scoped(buf_free) struct buf names, result, query;
+    memset(name, 'n', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    buf_init(&names, 1 << 16);
+    buf_init(&result, 1 << 16);
+    buf_init(&query, 1 << 16);
+    buf_printf(&names, "{\"status\":\"success\",\"data\":[\"%s\",\"up\"]}", name);
+    buf_printf(&result,
+               "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[{"
+               "\"metric\":{\"__name__\":\"%s\"},\"value\":[1700000000,\"7\"]}]}}",
+               name);
+    buf_printf(&query, "{\"query\":\"%s\"}", name);
+    const struct answer script[] = {
+        COUNT,
+        {.path = NAMES, .status = 200, .body = buf_str(&names)},
+        {.path = METADATA, .status = 200, .body = STR("{\"status\":\"success\",\"data\":{}}")},
+        {.path = QUERY, .status = 200, .body = buf_str(&result)},
+        {0}};
+    fixture_run(f, script, "list_metrics", "");
+    assert_false(f->failed);
+    assert_int_equal(json_integer_value(json_object_get(f->json, "total")) +
+                         json_integer_value(json_object_get(f->json, "left_out")),
+                     2);
+    assert_non_null(strstr(f->content, "\"up\""));
+    assert_true(strlen(f->content) < 6000);
+    fixture_run(f, script, "execute_instant_query", buf_cstr(&query));
+    fixture_expect_error(f, "bad_arguments", "too long");
+    fixture_run(f, script, "execute_instant_query", "{\"query\":\"up\"}");
+    assert_false(f->failed);
+    assert_non_null(strstr(f->content, "\"value\":7"));
+    assert_true(strlen(f->content) < 1200);
+}
+
 static void metrics_are_searched_and_ranked(void **state)
 {
     struct fixture *f = *state;
@@ -668,6 +706,7 @@ int main(void)
         T(an_answer_over_its_limit_is_cut_and_it_is_said),
         T(hostile_labels_are_cleaned_and_capped),
         T(metrics_are_listed_with_their_metadata),
+        T(a_metric_with_a_name_of_10000_characters),
         T(metrics_are_searched_and_ranked),
         T(another_persons_catalog_is_not_used),
         T(metrics_without_metadata_are_listed),
