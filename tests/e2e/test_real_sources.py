@@ -1,0 +1,119 @@
+"""Logs of a real Loki and alerts of a real Alertmanager, through a real Perses. (Tempo and Pyroscope are not to be had as
+packages: test_sources.py.)"""
+
+import datetime
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fakes.model import Call
+from harness.loki import Alertmanager, Loki, post
+from harness.services import Perses
+from harness.stack import Stack
+from harness.wait import until
+
+SECOND = 10**9
+LINES = 300
+
+
+def say(stack: Stack, *made: Call) -> list[dict]:
+    """What each call of one turn was answered."""
+    stack.model.scripts.clear()
+    stack.model.when("look there", list(made), ["Seen."])
+    alice = stack.client()
+    log = alice.ask(alice.session(), "look there")
+    assert log.answer() == "Seen."
+    return [json.loads(response["content"]) for _, response in log.tools()]
+
+
+def local(name: str) -> str:
+    return f"/proxy/globaldatasources/{name}"
+
+
+@pytest.fixture(scope="module")
+def loki(run_folder: Path, service_logs: Path, perses: Perses) -> Iterator[Loki]:
+    service = Loki(os.environ["PERSAI_TEST_LOKI"], run_folder / "loki", service_logs).start()
+    now = time.time_ns() - 60 * SECOND
+    service.push({"app": "shop", "level": "info"}, [
+        (now - (LINES - n) * SECOND, f"order {n} of customer {n * 7} took {n % 50} ms") for n in range(LINES)])
+    service.push({"app": "shop", "level": "error"}, [
+        (now - n * 10 * SECOND, f"order {n} failed: deadlock detected") for n in range(12, 0, -1)])
+    service.push({"app": "mail", "level": "info"}, [(now, "sent \u202ereversed\u202c mail")])
+    perses.put_datasource("real-loki", Perses.closed_datasource(service.url, "LokiDatasource"))
+    yield service
+    service.process.terminate()
+
+
+def test_logs_of_a_real_loki(stack: Stack, loki: Loki) -> None:
+    there = {"datasource": local("real-loki"), "start": "now-1h", "end": "now"}
+    lines, counts, labels, levels, series = say(
+        stack, Call("loki_query", {"query": '{app="shop"} |= "deadlock"', **there}),
+        Call("loki_query", {"query": 'sum by (level) (count_over_time({app="shop"}[1h]))', **there}),
+        Call("loki_labels", there), Call("loki_labels", {"label": "level", "match": '{app="shop"}', **there}),
+        Call("loki_series", {"match": '{app="shop"}', **there}))
+    found = [text for stream in lines["streams"] for _, text in stream["lines"]]
+    assert len(found) == 12 and all("deadlock" in text for text in found), lines
+    assert {s["labels"]["level"]: s["last"] for s in counts["series"]} == {"info": LINES, "error": 12}, counts
+    assert {"app", "level"} <= set(labels["labels"]), labels
+    assert levels["values"] == ["error", "info"], levels
+    assert sorted(s["stream"]["level"] for s in series["streams"]) == ["error", "info"], series
+
+
+def test_patterns_and_volume_of_a_real_loki(stack: Stack, loki: Loki) -> None:
+    there = {"match": '{app="shop"}', "datasource": local("real-loki"), "start": "now-1h", "end": "now"}
+
+    def asked() -> tuple[dict, dict]:
+        patterns, volume = say(stack, Call("loki_patterns", there), Call("loki_volume", there))
+        return (patterns, volume) if patterns["patterns"] and volume["volumes"] else ()  # type: ignore[return-value]
+
+    patterns, volume = until(asked, "patterns to be found", 60)
+    assert any("customer" in p["pattern"] and "<_>" in p["pattern"] for p in patterns["patterns"]), patterns
+    assert volume["volumes"][0]["bytes"] > LINES * 20, volume
+
+
+def test_what_a_real_loki_refuses_is_told(stack: Stack, loki: Loki) -> None:
+    there = {"datasource": local("real-loki"), "start": "now-1h", "end": "now"}
+    broken, blanket, nothing, hostile = say(
+        stack, Call("loki_query", {"query": '{app="shop"} |= ', **there}),
+        Call("loki_query", {"query": '{app=~".+"}', **there}),
+        Call("loki_query", {"query": '{app="nobody"}', **there}),
+        Call("loki_query", {"query": '{app="mail"}', **there}))
+    assert broken["kind"] == "error" and "parse error" in broken["error"], broken
+    assert blanket["kind"] == "error" and blanket["code"] == "query_refused", blanket
+    assert nothing["streams"] == [] and nothing["kind"] != "error", nothing
+    assert hostile["streams"][0]["lines"][0][1] == "sent reversed mail", hostile
+
+
+@pytest.fixture(scope="module")
+def alertmanager(run_folder: Path, service_logs: Path, perses: Perses) -> Iterator[Alertmanager]:
+    service = Alertmanager(run_folder / "alertmanager-api", service_logs).start()
+    perses.put_datasource("real-alertmanager", Perses.closed_datasource(service.url, "AlertManagerDatasource"))
+    yield service
+    service.process.terminate()
+
+
+def test_alerts_and_silences_of_a_real_alertmanager(stack: Stack, alertmanager: Alertmanager) -> None:
+    now = datetime.datetime.now(datetime.timezone.utc)
+    for name, room in (("RoomHot", "attic"), ("RoomCold", "cellar")):
+        post(f"{alertmanager.url}/api/v2/alerts", [
+            {"labels": {"alertname": name, "room": room}, "annotations": {"summary": f"{room} is {name[4:].lower()}"},
+             "startsAt": (now - datetime.timedelta(minutes=5)).isoformat()}])
+    post(f"{alertmanager.url}/api/v2/silences", {
+        "matchers": [{"name": "room", "value": "cellar", "isRegex": False, "isEqual": True}], "createdBy": "ann",
+        "comment": "the heating is repaired", "startsAt": now.isoformat(),
+        "endsAt": (now + datetime.timedelta(hours=1)).isoformat()})
+    there = {"datasource": local("real-alertmanager")}
+
+    def asked() -> tuple[dict, dict]:
+        alerts, silences = say(stack, Call("alertmanager_alerts", there), Call("alertmanager_silences", there))
+        states = {a["name"]: a["state"] for a in alerts["alerts"]}
+        both = states == {"RoomHot": "active", "RoomCold": "suppressed"}
+        return (alerts, silences) if both else ()  # type: ignore[return-value]
+
+    alerts, silences = until(asked, "one alert to be silenced", 30)
+    assert {a["labels"]["room"] for a in alerts["alerts"]} == {"attic", "cellar"}, alerts
+    assert [(s["by"], s["comment"]) for s in silences["silences"]] == [("ann", "the heating is repaired")], silences
