@@ -1,6 +1,7 @@
 /* The streams of tests/fakes/streams, one folder for each wire format, each read by its format: cut
- * in two at every byte, byte by byte, and with CRLF. What must come out of NAME.sse is in
- * NAME.json; the providers' own SDKs are held to the same (tests/e2e/test_providers.py). */
+ * in two at every byte, byte by byte, with CRLF and with what gateways add. What must come out of
+ * NAME.sse is in NAME.json; the providers' own SDKs are held to the same
+ * (tests/e2e/test_providers.py). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -124,6 +125,23 @@ static struct str with_crlf(struct str bytes)
     return (struct str){copy, len};
 }
 
+/* As some gateways dress it: comments that keep it alive, an id, data in two lines. */
+static struct str with_noise(struct str bytes)
+{
+    static const char noise[] = ": still here\n\nid: 7\nretry: 10\ndata: {\ndata:",
+                      mark[] = "data: {";
+    char *copy = malloc(sizeof(noise) * bytes.len + 1);
+    size_t len = 0;
+    for (size_t i = 0; i < bytes.len;) {
+        bool event = (i == 0 || bytes.at[i - 1] == '\n') && bytes.len - i > strlen(mark) &&
+                     memcmp(bytes.at + i, mark, strlen(mark)) == 0;
+        memcpy(copy + len, event ? noise : bytes.at + i, event ? strlen(noise) : 1);
+        len += event ? strlen(noise) : 1;
+        i += event ? strlen(mark) : 1;
+    }
+    return (struct str){copy, len};
+}
+
 static struct str read_file(const char *path)
 {
     FILE *f = fopen(path, "re");
@@ -140,16 +158,18 @@ static void check_stream(const struct llm_format *format, const char *path)
     char expected[512];
     snprintf(expected, sizeof(expected), "%.*s.json", (int)(strlen(path) - 4), path);
     json_t *want = json_load_file(expected, 0, NULL);
-    struct str bytes = read_file(path), crlf = with_crlf(bytes);
+    struct str bytes = read_file(path), crlf = with_crlf(bytes), noisy = with_noise(bytes);
     assert_non_null(want);
     for (size_t at = 1; at <= bytes.len; at += CUTS_APART)
         check(format, bytes, want, at, bytes.len);
     for (size_t piece = 1; piece <= 3; piece++) {
         check(format, bytes, want, piece, piece);
         check(format, crlf, want, piece, piece);
+        check(format, noisy, want, piece, piece);
     }
     free((char *)bytes.at);
     free((char *)crlf.at);
+    free((char *)noisy.at);
     json_decref(want);
 }
 
