@@ -18,7 +18,7 @@ NAMES(agent_seal_name, enum agent_seal, AGENT_SEALS, X)
 
 static enum agent_act on_loaded(struct agent *a, const struct agent_fact *f);
 static enum agent_act on_replied(struct agent *a, const struct agent_fact *f);
-static enum agent_act on_recapped(struct agent *a);
+static enum agent_act on_redo(struct agent *a);
 static enum agent_act on_tooled(struct agent *a, const struct agent_fact *f);
 static enum agent_act on_sealed(struct agent *a, const struct agent_fact *f);
 static enum agent_act on_failed(struct agent *a, const struct agent_fact *f);
@@ -47,8 +47,8 @@ enum agent_act agent_step(struct agent *a, const struct agent_fact *f)
         return a->state == AGENT_LOADING ? on_loaded(a, f) : ACT_WAIT;
     case FACT_REPLIED:
         return a->state == AGENT_THINKING ? on_replied(a, f) : ACT_WAIT;
-    case FACT_RECAPPED:
-        return a->state == AGENT_THINKING ? on_recapped(a) : ACT_WAIT;
+    case FACT_REDO:
+        return a->state == AGENT_THINKING ? on_redo(a) : ACT_WAIT;
     case FACT_TOOLED:
         return a->state == AGENT_ACTING ? on_tooled(a, f) : ACT_WAIT;
     case FACT_SEALED:
@@ -96,7 +96,7 @@ static enum agent_act on_replied(struct agent *a, const struct agent_fact *f)
 }
 
 /* The step has not begun yet: that was no try. */
-static enum agent_act on_recapped(struct agent *a)
+static enum agent_act on_redo(struct agent *a)
 {
     CHECK(a->tries > 0);
     a->tries--;

@@ -8,7 +8,7 @@
  *   NEW       START → LOAD, LOADING
  *   LOADING   LOADED → open tool calls: TOOLS, ACTING; else CALL, THINKING
  *   THINKING  REPLIED → SEAL, SEALING; FAILED → SEAL (the step again, or the turn's end);
- *             RECAPPED → LOAD, LOADING (the model has made room: the same call once more)
+ *             REDO → LOAD, LOADING (the model has made room, or a token came: the call once more)
  *   ACTING    TOOLED → WAIT; the last one → SEAL, SEALING; FAILED → SEAL
  *   SEALING   SEALED → open calls: TOOLS; else LOAD; or FINISH, OVER. A wish that comes meanwhile
  *             is remembered: a write in flight is never undone
@@ -31,16 +31,16 @@
     X(OVER)
 #define AGENT_FACTS(X)                                                                             \
     X(START)                                                                                       \
-    X(LOADED)   /* step, attempt, tokens, open_calls */                                            \
-    X(REPLIED)  /* the model's reply is whole: open_calls, needs_approval, tokens */               \
-    X(RECAPPED) /* old turns were summarised, or could not be: what there is is to be read */      \
-    X(TOOLED)   /* one more call has its result: invalid */                                        \
-    X(SEALED)   /* what was to be sealed is in Redis */                                            \
-    X(FAILED)   /* err; again: running the step once more may help; usage */                       \
-    X(FENCED)   /* another epoch of this turn has begun, or it is gone */                          \
-    X(CANCEL)   /* somebody wants it to end */                                                     \
-    X(LEAVE)    /* this process can't go on with it: another one shall */                          \
-    X(TICK)     /* time passed */
+    X(LOADED)  /* step, attempt, tokens, open_calls */                                             \
+    X(REPLIED) /* the model's reply is whole: open_calls, needs_approval, tokens */                \
+    X(REDO)    /* the call could not begin; now it can, with what is there to be read */           \
+    X(TOOLED)  /* one more call has its result: invalid */                                         \
+    X(SEALED)  /* what was to be sealed is in Redis */                                             \
+    X(FAILED)  /* err; again: running the step once more may help; usage */                        \
+    X(FENCED)  /* another epoch of this turn has begun, or it is gone */                           \
+    X(CANCEL)  /* somebody wants it to end */                                                      \
+    X(LEAVE)   /* this process can't go on with it: another one shall */                           \
+    X(TICK)    /* time passed */
 #define AGENT_ACTS(X)                                                                              \
     X(WAIT)                                                                                        \
     X(LOAD)    /* read the turn and its conversation */                                            \

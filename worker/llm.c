@@ -243,6 +243,11 @@ static void free_wire(struct llm_wire *w)
 
 struct reply *llm_reply(struct llm_call *c) { return &c->reply; }
 
+bool llm_call_unauthorized(const struct llm_call *c)
+{
+    return c->token != NULL && c->http_status == 401;
+}
+
 bool llm_call_in_line(const struct llm_call *c)
 {
     return c->state == CALL_ASKING || c->state == CALL_IN_LINE;
@@ -461,6 +466,12 @@ static enum err judge(struct llm_call *c, const struct fetch_result *r)
     }
     if (!c->is_stream) {
         enum err err = c->format->body(reply, c->http_status, buf_str(&c->body));
+        if (err == ERR_MODEL_REFUSED && c->model->by_perses &&
+            (c->http_status == 401 || c->http_status == 403))
+            return reply_fail(reply, err, false,
+                              "The model is a datasource of Perses which you may not use, or whose "
+                              "key its provider refused (status %d)",
+                              c->http_status);
         return err != ERR_NONE ? err : end_reply(c);
     }
     return end_reply(c);

@@ -9,9 +9,7 @@
 #include "worker/prompt.h"
 
 enum {
-    SAID_BYTES_MAX = 128 << 10,   /* text of one event: escaped it still fits a frame */
-    CONTENTS_BYTES_MAX = 1 << 20, /* of all results, before they are cut to fit an event */
-    CONTENTS_BYTES_MIN = 256,
+    SAID_BYTES_MAX = 128 << 10, /* text of one event: escaped it still fits a frame */
     LOAD_RETRY_MS = 250,
     RELEASE_WAIT_MS = 2000, /* for Redis to take note; the lease ends anyway */
 };
@@ -120,6 +118,28 @@ void turn_token(struct turn *t, struct secret *take_token)
     secret_free(t->token);
     t->token = take_token;
     round_token(&t->round, t->token);
+    if (awaited && t->agent.state == AGENT_THINKING)
+        turn_tell(t, (struct agent_fact){.kind = FACT_REDO});
+}
+
+static void ask_token(struct turn *t)
+{
+    if (!hub_alive(t->link)) { /* nobody to ask: its owner's next request brings one */
+        turn_leave(t);
+    } else if (t->token_ms == 0) {
+        t->token_ms = now_ms(t) + t->config->token_wait_ms;
+        hub_send_need_token(t->link, t->id, t->epoch);
+    }
+}
+
+/* Once a step: what is refused again is refused by the provider itself. */
+bool turn_token_refused(struct turn *t)
+{
+    if (!llm_call_unauthorized(t->llm) || t->token_step == t->agent.step)
+        return false;
+    t->token_step = t->agent.step;
+    ask_token(t);
+    return true;
 }
 
 void turn_tick(struct turn *t)
@@ -164,7 +184,7 @@ static void on_journal_cancel(void *arg) { turn_cancel(arg); }
 
 /* ---- LOAD ---- */
 
-static void keep_assistant(struct turn *t, const struct record_message *m)
+void turn_keep_assistant(struct turn *t, const struct record_message *m)
 {
     record_message_free(&t->assistant);
     t->assistant = (struct record_message){0};
@@ -226,7 +246,7 @@ static void on_loaded(void *arg, enum err err, const struct store_answer *answer
         answer->message_count > 0 ? &answer->messages[answer->message_count - 1].record : NULL;
     bool ours = last && last->role == ROLE_ASSISTANT && id_eq(last->turn, t->id);
     if (ours)
-        keep_assistant(t, last);
+        turn_keep_assistant(t, last);
     turn_tell(t, (struct agent_fact){.kind = FACT_LOADED,
                                      .step = load->step,
                                      .attempt = load->attempt,
@@ -418,8 +438,8 @@ static void begin_call(struct turn *t, const struct store_answer *answer,
         fail(t, err, false, NULL);
 }
 
-static struct record_message as_message(struct turn *t, struct reply *r, struct record_call *calls,
-                                        unsigned call_count)
+struct record_message turn_as_message(struct turn *t, struct reply *r, struct record_call *calls,
+                                      unsigned call_count)
 {
     struct record_message m = reply_message(r, calls, call_count);
     m.turn = t->id;
@@ -492,7 +512,8 @@ static void on_llm_done(void *arg, enum err err)
         return;
     flush_said(t);
     if (err != ERR_NONE) {
-        fail_call(t, err, r);
+        if (!turn_token_refused(t))
+            fail_call(t, err, r);
         return;
     }
     struct record_call calls[REPLY_CALLS_MAX];
@@ -500,8 +521,8 @@ static void on_llm_done(void *arg, enum err err)
     if (r->usage_known)
         gauge_learn(t->model->gauge, t->prompt_bytes, r->input_tokens);
     distinguish(t, r);
-    struct record_message m = as_message(t, r, calls, r->call_count);
-    keep_assistant(t, &m);
+    struct record_message m = turn_as_message(t, r, calls, r->call_count);
+    turn_keep_assistant(t, &m);
     find_asks(t);
     turn_tell(t, (struct agent_fact){.kind = FACT_REPLIED,
                                      .open_calls = m.call_count,
@@ -539,14 +560,10 @@ static void on_tool_refused(void *arg, bool again)
 {
     struct turn *t = arg;
     MAGIC_CHECK(t, TURN_MAGIC);
-    if (again) {
+    if (again)
         fail(t, ERR_TOKEN_EXPIRED, false, NULL);
-    } else if (!hub_alive(t->link)) { /* nobody to ask: its owner's next request brings one */
-        turn_leave(t);
-    } else if (t->token_ms == 0) {
-        t->token_ms = now_ms(t) + t->config->token_wait_ms;
-        hub_send_need_token(t->link, t->id, t->epoch);
-    }
+    else
+        ask_token(t);
 }
 
 static void begin_tools(struct turn *t)
@@ -560,168 +577,6 @@ static void begin_tools(struct turn *t)
     if (t->agent.state == AGENT_ACTING)
         round_start(&t->round, t->config->tools, &handler, t, t->id, &t->scene, &t->assistant,
                     &t->consent, t->token, loop_wall_ms());
-}
-
-/* ---- SEAL ---- */
-
-static bool add_payload(struct turn *t, bool final)
-{
-    struct buf *b = t->config->payload;
-    bool added = !b->overflowed && journal_add(&t->journal, final, buf_str(b));
-    buf_clear(b);
-    return added;
-}
-
-/* What was streamed stays in the conversation, though it is not whole. */
-static unsigned keep_partial(struct turn *t, const char *why)
-{
-    struct reply *r = t->llm ? llm_reply(t->llm) : NULL;
-    if (r == NULL || r->content.len == 0 || t->recapping || t->announced_step != t->agent.step)
-        return 0;
-    struct record_message m = as_message(t, r, NULL, 0);
-    m.stop_reason = str_of(why);
-    keep_assistant(t, &m);
-    return 1;
-}
-
-/* Results that are too large for one event (many calls, much to escape) are cut evenly. */
-static bool add_results(struct turn *t)
-{
-    struct buf *b = t->config->payload;
-    size_t bytes_max = CONTENTS_BYTES_MAX;
-    for (;;) {
-        event_tools_complete(b, str_of(t->step_id), &t->assistant, &t->tool);
-        if (!b->overflowed)
-            return add_payload(t, false);
-        buf_clear(b);
-        if (bytes_max < CONTENTS_BYTES_MIN)
-            return false;
-        bytes_max /= 2;
-        for (unsigned i = 0; i < t->tool.response_count; i++) {
-            struct str *content = &t->tool.responses[i].content;
-            if (content->len > bytes_max)
-                content->len = bytes_max;
-            while (content->len > 0 && !str_utf8(*content))
-                content->len--;
-        }
-    }
-}
-
-static bool add_awaiting(struct turn *t, struct store_seal *s)
-{
-    const struct agent *a = &t->agent;
-    scoped(buf_free) struct buf asks;
-    buf_init(&asks, RECORD_BYTES_MAX);
-    s->state = TURN_AWAITING;
-    s->asks = t->asks;
-    s->ask_count = t->ask_count;
-    s->expires_ms = t->clock_ms + now_ms(t) + t->config->approval_wait_ms;
-    if (!event_asks(&asks, s->asks, s->ask_count, s->expires_ms))
-        return false;
-    event_turn_awaiting(t->config->payload, t->id, &t->assistant, buf_str(&asks), &a->usage);
-    return add_payload(t, true);
-}
-
-static bool add_answer(struct turn *t, struct store_seal *s)
-{
-    struct buf *b = t->config->payload;
-    const struct agent *a = &t->agent;
-    event_inference_complete(b, str_of(t->step_id), &t->assistant);
-    if (!add_payload(t, false))
-        return false;
-    s->messages = &t->assistant;
-    s->message_count = 1;
-    s->step = a->step + 1;
-    if (a->seal == SEAL_REPLY) {
-        s->attempt = 1; /* it begins at once */
-        return true;
-    }
-    if (a->seal == SEAL_AWAIT)
-        return add_awaiting(t, s);
-    s->state = TURN_DONE;
-    event_turn_complete(b, t->id, &t->assistant, &a->usage);
-    return add_payload(t, true);
-}
-
-static bool add_end(struct turn *t, struct store_seal *s, enum turn_state state)
-{
-    struct buf *b = t->config->payload;
-    s->message_count = keep_partial(t, state == TURN_CANCELLED ? "cancelled" : "error");
-    s->messages = &t->assistant;
-    s->state = state;
-    if (state == TURN_CANCELLED)
-        event_turn_cancelled(b, t->id);
-    else
-        event_error(b, t->agent.why, t->detail_of == t->agent.why ? t->detail : NULL);
-    return add_payload(t, true);
-}
-
-static bool add_final(struct turn *t, struct store_seal *s)
-{
-    struct agent *a = &t->agent;
-    switch (a->seal) {
-    case SEAL_REPLY:
-    case SEAL_ANSWER:
-    case SEAL_AWAIT:
-        return add_answer(t, s);
-    case SEAL_RESULTS:
-        free(t->tool.responses);
-        t->tool = (struct record_message){
-            .role = ROLE_TOOL, .turn = t->id, .step = a->step, .at_ms = loop_wall_ms()};
-        round_responses(&t->round, &t->tool.responses, &t->tool.response_count);
-        s->messages = &t->tool;
-        s->message_count = 1;
-        s->step = a->step + 1;
-        s->attempt = 1;
-        metric_observe(t->config->meters->tools_seconds, (double)(now_ms(t) - t->step_ms) / 1000);
-        return add_results(t);
-    case SEAL_AGAIN:
-        t->announced_step = a->step;
-        t->announced_attempt = a->attempt;
-        s->attempt = a->attempt;
-        event_step_start(t->config->payload, STEP_INFERENCE, str_of(t->step_id), a->attempt);
-        return add_payload(t, false);
-    case SEAL_CANCELLED:
-        return add_end(t, s, TURN_CANCELLED);
-    case SEAL_FAILURE:
-        return add_end(t, s, TURN_FAILED);
-    case SEAL_NOTHING:
-        break;
-    }
-    CHECK(false && "nothing to seal");
-    return false;
-}
-
-static struct store_seal new_seal(const struct turn *t)
-{
-    const struct agent *a = &t->agent;
-    return (struct store_seal){.state = TURN_RUNNING, .step = a->step, .usage = a->usage};
-}
-
-static void begin_seal(struct turn *t)
-{
-    t->token_ms = 0;
-    if (t->llm) { /* it was stopped while it wrote: nobody counted that */
-        struct usage used = turn_count_used(t);
-        agent_used(&t->agent, &used);
-    }
-    turn_recap_stop(t);
-    struct store_seal s = new_seal(t);
-    if (!add_final(t, &s)) { /* an answer too large to be told: that is what is told */
-        t->agent.seal = SEAL_FAILURE;
-        t->agent.why = ERR_OUTPUT_LIMIT;
-        t->detail_of = ERR_NONE;
-        llm_call_free(t->llm);
-        t->llm = NULL;
-        s = new_seal(t);
-        bool added = add_end(t, &s, TURN_FAILED);
-        CHECK(added);
-    }
-    llm_call_free(t->llm); /* stops the provider's stream */
-    t->llm = NULL;
-    journal_seal(&t->journal, &s);
-    if (t->agent.seal != SEAL_RESULTS)
-        round_free(&t->round);
 }
 
 /* ---- the end ---- */
@@ -781,7 +636,7 @@ bool turn_perform(struct turn *t)
         begin_tools(t);
         return true;
     case ACT_SEAL:
-        begin_seal(t);
+        turn_seal(t);
         return true;
     case ACT_RELEASE:
         begin_release(t);

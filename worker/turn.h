@@ -70,6 +70,7 @@ struct turn {
     uint32_t recap_step; /* of which that was asked for */
     uint32_t recap_to, recap_revision;
     uint64_t recap_call; /* of the store */
+    uint32_t token_step; /* for which a fresh token was asked, as the model refused it */
     bool told_left_out;
     char *owner; /* known once it was loaded */
     struct id limit_slot;
@@ -112,11 +113,19 @@ bool turn_recap_begin(struct turn *t, const struct prompt *prompt, const struct 
 void turn_recap_stop(struct turn *t);
 void turn_tell_left_out(struct turn *t, unsigned count); /* once */
 
-/* ---- turn.c, for turn_recap.c ---- */
+/* ---- turn_seal.c, for turn.c ---- */
+void turn_seal(struct turn *t); /* writes what the agent says */
+
+/* ---- turn.c, for turn_recap.c and turn_seal.c ---- */
+void turn_keep_assistant(struct turn *t, const struct record_message *m);
+struct record_message turn_as_message(struct turn *t, struct reply *r, struct record_call *calls,
+                                      unsigned call_count);
 void turn_tell(struct turn *t, struct agent_fact f);
 void turn_announce_step(struct turn *t, enum step_type type);
 void turn_say_payload(struct turn *t); /* the event that is in the payload buffer */
 struct usage turn_count_used(struct turn *t);
+/* True: the call failed for the person's token, and is begun anew with a fresh one. */
+bool turn_token_refused(struct turn *t);
 
 /* ---- turn_end.c, for turn.c ---- */
 void turn_finish(struct turn *t); /* it is over and sealed */

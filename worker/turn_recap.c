@@ -11,8 +11,10 @@
 
 static void recapped(struct turn *t)
 {
+    llm_call_free(t->llm); /* what it wrote is no answer */
+    t->llm = NULL;
     t->recapping = false;
-    turn_tell(t, (struct agent_fact){.kind = FACT_RECAPPED});
+    turn_tell(t, (struct agent_fact){.kind = FACT_REDO});
 }
 
 static void on_stored(void *arg, enum err err, const struct store_answer *answer)
@@ -32,6 +34,11 @@ static void on_done(void *arg, enum err err)
     MAGIC_CHECK(t, TURN_MAGIC);
     if (t->agent.state != AGENT_THINKING)
         return;
+    if (err != ERR_NONE && turn_token_refused(t)) {
+        t->recapping = false;
+        t->recap_step = 0;
+        return;
+    }
     struct usage used = turn_count_used(t);
     agent_used(&t->agent, &used);
     struct str text =
@@ -87,6 +94,7 @@ bool turn_recap_begin(struct turn *t, const struct prompt *prompt, const struct 
                             .turn = t->id,
                             .owner = str_of(t->owner),
                             .output_tokens_max = RECAP_OUTPUT_TOKENS,
+                            .has_fallback = t->fallback_left,
                             .token = t->token};
     bool begun = t->agent.state == AGENT_THINKING &&
                  llm_call_start(t->config->llm, &r, &handler, t, &t->llm) == ERR_NONE;

@@ -108,6 +108,11 @@ struct usage llm_call_used(struct llm_call *c)
     return u;
 }
 
+bool llm_call_unauthorized(const struct llm_call *c)
+{
+    (void)c;
+    return false;
+}
 bool llm_call_in_line(const struct llm_call *c)
 {
     (void)c;

@@ -98,21 +98,21 @@ static void tools_run_in_parallel_and_the_last_result_seals(void **state)
 }
 
 /* As often as need be: the step has not begun. */
-static void summary_of_old_turns_is_followed_by_the_same_call_and_is_no_try(void **state)
+static void call_that_could_not_begin_is_done_once_more_and_was_no_try(void **state)
 {
     (void)state;
     struct play *p = begin();
     PLAY(p, FACT_START);
     LOADED_FRESH(p);
     for (int i = 0; i < 9; i++) {
-        PLAY(p, FACT_RECAPPED);
+        PLAY(p, FACT_REDO);
         LOADED_FRESH(p);
     }
     PLAY(p, FACT_FAILED, .err = ERR_MODEL_BROKEN, .again = true);
     assert_int_equal(p->agent.seal, SEAL_AGAIN);
     assert_int_equal(p->agent.attempt, 2);
     PLAY(p, FACT_SEALED);
-    PLAY(p, FACT_RECAPPED); /* late */
+    PLAY(p, FACT_REDO); /* late */
     assert_int_equal(p->agent.state, AGENT_LOADING);
 }
 
@@ -406,7 +406,7 @@ int main(void)
         cmocka_unit_test(fallback_counts_as_no_attempt_and_waiting_in_line_as_no_time),
         cmocka_unit_test(answer_without_tools_is_sealed_once_and_finished),
         cmocka_unit_test(tools_run_in_parallel_and_the_last_result_seals),
-        cmocka_unit_test(summary_of_old_turns_is_followed_by_the_same_call_and_is_no_try),
+        cmocka_unit_test(call_that_could_not_begin_is_done_once_more_and_was_no_try),
         cmocka_unit_test(turn_taken_over_with_open_calls_runs_them_first),
         cmocka_unit_test(calls_that_need_a_yes_leave_this_process),
         cmocka_unit_test(cancel_while_loading_waits_for_the_load),

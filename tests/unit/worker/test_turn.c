@@ -291,6 +291,57 @@ static void refused_token_is_asked_for_and_the_call_run_again(void **state)
     assert_non_null(strstr(w.trace, "! error=The sign-in to Perses expired"));
 }
 
+/* Of a model that is a datasource of Perses. */
+static void token_that_the_model_refused_is_asked_for_and_the_call_begun_anew(void **state)
+{
+    (void)state;
+    begin_answer();
+    w.trace[0] = '\0';
+    w.unauthorized = true;
+    replied(ERR_MODEL_REFUSED);
+    expect("NEED_TOKEN 1\n");
+    turns_token(w.turns, turn, 1, secret_new(STR("T2")));
+    settle();
+    expect("load 1\n");
+    answer(&w.load, ERR_NONE);
+    expect("call m\n"); /* the step had begun, and this is the same attempt */
+    reply_fail(&w.llm->reply, ERR_MODEL_REFUSED, false, "It broke");
+    w.llm->handler->on_done(w.llm->arg, ERR_MODEL_REFUSED); /* the fresh one, too: it is the key */
+    settle();
+    assert_non_null(strstr(w.trace, "seal failed"));
+    answer(&w.write, ERR_NONE);
+    assert_non_null(strstr(w.trace, "! error=It broke"));
+    end(NULL);
+    begin(NULL);
+    begin_answer(); /* cancelled meanwhile */
+    w.unauthorized = true;
+    replied(ERR_MODEL_REFUSED);
+    turns_cancel(w.turns, turn);
+    settle();
+    assert_non_null(strstr(w.trace, "seal cancelled"));
+    turns_token(w.turns, turn, 1, secret_new(STR("T2")));
+    settle();
+    answer(&w.write, ERR_NONE);
+    assert_non_null(strstr(w.trace, "DONE 1 cancelled"));
+    end(NULL);
+    begin(NULL);
+    begin_answer(); /* there is none */
+    w.unauthorized = true;
+    replied(ERR_MODEL_REFUSED);
+    turns_token(w.turns, turn, 1, NULL);
+    settle();
+    answer(&w.write, ERR_NONE);
+    assert_non_null(strstr(w.trace, "! error=The sign-in to Perses expired"));
+    end(NULL);
+    begin(NULL);
+    begin_answer(); /* nobody to ask: it waits for its owner */
+    w.unauthorized = w.link.dead = true;
+    w.trace[0] = '\0';
+    replied(ERR_MODEL_REFUSED);
+    expect("release 1\n");
+    answer(&w.write, ERR_NONE);
+}
+
 static void
 no_token_to_be_had_ends_the_turn_and_without_a_gateway_it_waits_for_its_owner(void **state)
 {
@@ -594,6 +645,46 @@ static void turn_that_ends_while_old_ones_are_summarised_keeps_nothing_of_that(v
     answer(&w.write, ERR_NONE);
 }
 
+static void what_ends_a_turn_after_a_summary_keeps_nothing_of_that_either(void **state)
+{
+    (void)state;
+    grow_old();
+    begin_answer();
+    text("They talked");
+    replied(ERR_NONE);
+    answer(&w.summary, ERR_NONE);
+    turns_cancel(w.turns, turn); /* while it is loaded */
+    settle();
+    w.trace[0] = '\0';
+    answer(&w.load, ERR_NONE);
+    expect("seal cancelled step=1.0: 2 3 4!\n");
+    assert_int_equal(w.sealed.input_tokens, 10);
+    answer(&w.write, ERR_NONE);
+}
+
+static void summary_that_a_token_was_refused_for_is_asked_for_again(void **state)
+{
+    (void)state;
+    grow_old();
+    begin_answer();
+    w.unauthorized = true;
+    w.trace[0] = '\0';
+    replied(ERR_MODEL_REFUSED);
+    expect("NEED_TOKEN 1\n");
+    turns_token(w.turns, turn, 1, secret_new(STR("T2")));
+    settle();
+    answer(&w.load, ERR_NONE);
+    assert_non_null(strstr(w.trace, "recap m\n"));
+    w.trace[0] = '\0';
+    replied(ERR_MODEL_REFUSED); /* again: it goes on without */
+    answer(&w.load, ERR_NONE);
+    assert_non_null(strstr(w.trace, "call m\n"));
+    text("Done");
+    replied(ERR_NONE);
+    answer(&w.write, ERR_NONE);
+    assert_non_null(strstr(w.trace, "DONE 1 done"));
+}
+
 int main(void)
 {
     secret_setup();
@@ -618,10 +709,13 @@ int main(void)
         TEST(old_turns_are_summarised_before_the_call),
         TEST(without_a_summary_the_turn_goes_on_and_says_what_is_left_out),
         TEST(turn_that_ends_while_old_ones_are_summarised_keeps_nothing_of_that),
+        TEST(what_ends_a_turn_after_a_summary_keeps_nothing_of_that_either),
+        TEST(summary_that_a_token_was_refused_for_is_asked_for_again),
         TEST(cancel_stops_running_tools),
         TEST(broken_stream_begins_a_new_attempt_and_then_gives_up),
         TEST(refused_token_is_asked_for_and_the_call_run_again),
         TEST(no_token_to_be_had_ends_the_turn_and_without_a_gateway_it_waits_for_its_owner),
+        TEST(token_that_the_model_refused_is_asked_for_and_the_call_begun_anew),
         TEST(leaving_hands_the_turn_back),
         TEST(full_worker_hands_back_at_once_and_a_turn_said_twice_is_one),
         TEST(call_that_needs_a_yes_leaves_the_turn_awaiting),

@@ -64,7 +64,8 @@ static struct world {
     unsigned sealing_count;
     struct usage sealed; /* of the turn, as the last seal says */
     struct store_load loaded;
-    bool last_call; /* the model was offered no tools */
+    bool last_call;    /* the model was offered no tools */
+    bool unauthorized; /* the model's answer is a 401 of Perses */
     unsigned messages_shown;
     char system[8192], first[256]; /* of the prompt: instructions; its first message */
 } w;
@@ -297,6 +298,11 @@ void llm_call_free(struct llm_call *c)
     reply_free(&c->reply);
     free(c);
     w.llm = NULL;
+}
+bool llm_call_unauthorized(const struct llm_call *c)
+{
+    (void)c;
+    return w.unauthorized;
 }
 bool llm_call_in_line(const struct llm_call *c)
 {
