@@ -247,10 +247,12 @@ def test_a_provider_key_comes_from_a_file(stack: Stack, tmp_path: Path) -> None:
     """As a secret of the worker's, and then no demo model is asked. What the worker may not read is said."""
     key = tmp_path / "key"
     key.write_text("sk-of-the-test\n")
+    script = ("persai-entrypoint worker >/tmp/said 2>&1 &"
+              " while kill -0 $! && ! grep -q worker.ready /tmp/said; do sleep 0.1; done; kill $!; wait; cat /tmp/said")
 
     def worker() -> str:
         return stack.compose.run("run", "--rm", "--no-deps", "-e", "PERSAI_GATEWAYS=tcp://127.0.0.1:8100", "worker",
-                                 "timeout", "3", "persai-entrypoint", "worker", check=False, OPENAI_API_KEY_FILE=str(key))
+                                 "timeout", "60", "sh", "-c", script, check=False, OPENAI_API_KEY_FILE=str(key))
 
     key.chmod(0o644)
     said = worker()
@@ -258,6 +260,44 @@ def test_a_provider_key_comes_from_a_file(stack: Stack, tmp_path: Path) -> None:
     key.chmod(0o600)
     said = worker()
     assert said.count('OPENAI_API_KEY_FILE: cannot read "/run/secrets/openai_api_key"') == 1 and "worker.ready" not in said, said
+
+
+def test_models_documents_and_the_webhook_are_set_by_files(stack: Stack, tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    model = {"name": "brought", "provider": "openai", "model": "demo", "base_url": "http://demo-model:8300/v1"}
+    files = {
+        "models.json": json.dumps([model]),
+        "docs/cpu.md": "# Busy\nAsk who began it.\n",
+        "token": "a-token-of-the-webhook",
+        "password": stack.password("viewer"),
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o644)
+    docs.chmod(0o755)
+    up = ("up", "-d", "--no-deps", "gateway", "worker")
+    try:
+        stack.compose.run(*up, PERSAI_MODELS=str(tmp_path / "models.json"), PERSAI_DOCS=str(docs), PERSAI_STEPS="7",
+                          PERSAI_WEBHOOK_TOKEN_FILE=str(tmp_path / "token"), PERSAI_SERVICE_USER="viewer",
+                          PERSAI_SERVICE_PASSWORD_FILE=str(tmp_path / "password"))
+        viewer = stack.sign_in("viewer")
+        stack.wait_ready(viewer)
+        models = viewer.get("/models").body.decode()
+        assert '"brought"' in models and "openai/demo" not in models, models
+        until("the documents are found", lambda: "files=1" in stack.compose.logs("worker"))
+        alert = {"status": "firing", "labels": {"alertname": "Busy"}, "annotations": {}, "startsAt": "2026-11-25T10:00:00Z",
+                 "endsAt": "0001-01-01T00:00:00Z", "generatorURL": "", "fingerprint": "1a30ba71cca2921f"}
+        told = stack.compose.engine.run(
+            "exec", stack.compose.running("gateway")[0], "curl", "-fsS", "-H", f"Authorization: Bearer {files['token']}",
+            "--json", json.dumps({"version": "4", "status": "firing", "alerts": [alert]}),
+            "http://lb:8000/webhook/alertmanager?datasource_path=/proxy/globaldatasources/prometheus")
+        begun = json.loads(told)["investigations"][0]
+        assert viewer.follow(begun["session_id"], begun["turn_id"]).answer().startswith("Demo model")
+        assert files["token"] not in stack.compose.logs("gateway") and files["password"] not in stack.compose.logs("gateway")
+    finally:
+        stack.compose.run(*up)
+    stack.wait_ready(stack.sign_in("demo"))
 
 
 # ---- what goes wrong is said in one line, fails the health check, and mends itself when it is mended ----
