@@ -126,9 +126,9 @@ def test_a_datasource_without_the_right_is_a_clear_tool_error(stack: Stack) -> N
     assert re.search(r"1 \(yes\), (\d+) of \1: .*job=persai-worker", log.answer()), log.answer()
 
 
-def scale(stack: Stack, **services: int) -> None:
+def scale(stack: Stack, how: str = "--no-recreate", **services: int) -> None:
     wanted = [x for name, n in services.items() for x in ("--scale", f"{name}={n}")]
-    stack.compose.run("up", "-d", "--no-deps", "--no-recreate", *wanted, *services, seconds=180)
+    stack.compose.run("up", "-d", "--no-deps", how, *wanted, *services, seconds=180)
     for name, n in services.items():
         until(f"{n} of {name}", lambda name=name, n=n: len(stack.compose.running(name)) == n)
 
@@ -156,6 +156,19 @@ def test_scaling_up_and_down_loses_no_turn(stack: Stack) -> None:
         until("the gateway sees 2 workers", lambda: connected(stack) == (2, 1), 30)
         load.wait_more(6)
     load.check(30)
+
+
+def test_an_upgrade_loses_no_turn(stack: Stack) -> None:
+    """Every gateway and worker is replaced, as by new images."""
+    demo = stack.sign_in("demo")
+    scale(stack, worker=2, gateway=2)
+    before = {c for name in ("worker", "gateway") for c in stack.compose.running(name)}
+    with Load(demo) as load:
+        load.wait_more(6)
+        scale(stack, "--force-recreate", worker=2, gateway=2)
+        load.wait_more(12)
+    load.check(18)
+    assert before.isdisjoint(c for name in ("worker", "gateway") for c in stack.compose.running(name))
 
 
 @pytest.mark.parametrize("victim", ["worker", "gateway"])
