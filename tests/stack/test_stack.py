@@ -276,24 +276,27 @@ def test_a_provider_key_comes_from_a_file(stack: Stack, tmp_path: Path) -> None:
 
 
 def test_models_documents_and_the_webhook_are_set_by_files(stack: Stack, tmp_path: Path) -> None:
-    docs = tmp_path / "docs"
-    docs.mkdir()
-    model = {"name": "brought", "provider": "openai", "model": "demo", "base_url": "http://demo-model:8300/v1"}
+    folders = {name: tmp_path / name for name in ("docs", "secrets")}
+    for folder in folders.values():
+        folder.mkdir()
+        folder.chmod(0o755)
+    model = {"name": "brought", "provider": "openai", "model": "demo", "base_url": "http://demo-model:8300/v1",
+             "key_file": "/persai/secrets/key"}
     files = {
         "models.json": json.dumps([model]),
         "docs/cpu.md": "# Busy\nAsk who began it.\n",
+        "secrets/key": "sk-of-the-test",
         "token": "a-token-of-the-webhook",
         "password": stack.password("viewer"),
     }
     for name, text in files.items():
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o644)
-    docs.chmod(0o755)
     up = ("up", "-d", "--no-deps", "gateway", "worker")
     try:
-        stack.compose.run(*up, PERSAI_MODELS=str(tmp_path / "models.json"), PERSAI_DOCS=str(docs), PERSAI_STEPS="7",
-                          PERSAI_WEBHOOK_TOKEN_FILE=str(tmp_path / "token"), PERSAI_SERVICE_USER="viewer",
-                          PERSAI_SERVICE_PASSWORD_FILE=str(tmp_path / "password"))
+        stack.compose.run(*up, PERSAI_MODELS=str(tmp_path / "models.json"), PERSAI_DOCS=str(folders["docs"]),
+                          PERSAI_SECRETS=str(folders["secrets"]), PERSAI_WEBHOOK_TOKEN_FILE=str(tmp_path / "token"),
+                          PERSAI_SERVICE_USER="viewer", PERSAI_SERVICE_PASSWORD_FILE=str(tmp_path / "password"))
         viewer = stack.sign_in("viewer")
         stack.wait_ready(viewer)
         models = viewer.get("/models").body.decode()

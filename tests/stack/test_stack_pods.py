@@ -1,6 +1,7 @@
 """The containers of the Kubernetes manifests in the Docker engine, beside the stack: with the manifests' settings, limits
 and names, secrets as a kubelet lays them out, their probes, and their end."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,42 +13,53 @@ from test_stack import until
 OBJECTS = [o for f in sorted((TOP / "compose" / "kubernetes").glob("*.yaml")) for o in yaml.safe_load_all(f.read_text())]
 PODS = {o["metadata"]["name"]: o["spec"]["template"]["spec"] for o in OBJECTS if o["kind"] == "Deployment"}
 CONFIG = next(o["data"] for o in OBJECTS if o["kind"] == "ConfigMap")
+# What the ConfigMap's comments say to set for documents.
+OFFERED = dict(re.findall(r"^  # (PERSAI_DOCS): (\S+)", (TOP / "compose" / "kubernetes" / "persai.yaml").read_text(), re.M))
 HEADLESS = next(o for o in OBJECTS if o["kind"] == "Service" and o["spec"].get("clusterIP") == "None")
 
 
-def lay_out(stack: Stack, volume: str, items: list[dict]) -> None:
-    """The secret persai-keys as a kubelet mounts it: links to a folder of the data, for the group alone."""
+def lay_out(stack: Stack, volume: str, files: dict[str, str]) -> None:
+    """A secret or ConfigMap as a kubelet mounts it: links to a folder of the data, for the group alone. files: where each
+    comes from; /from has the keys."""
     lines = ["cd /to", "mkdir ..1", "ln -s ..1 ..data"]
-    for item in items:
-        source = {"worker-allowed.key": "worker.key"}.get(item["key"], item["key"])
-        lines.append(f"install -D -m 440 -g 65532 /from/{source} ..1/{item['path']}")
-        lines.append("ln -sfn ..data/{0} {0}".format(item["path"].split("/")[0]))
+    for path, source in files.items():
+        lines.append(f"install -D -m 440 -g 65532 {source} ..1/{path}")
+        lines.append("ln -sfn ..data/{0} {0}".format(path.split("/")[0]))
     stack.compose.engine.run("run", "--rm", "-u", "0", "-v", f"{stack.compose.project}_keys:/from:ro", "-v", f"{volume}:/to",
                              "persai-tools:0.1.0", "sh", "-ec", "\n".join(lines))
+
+
+def source(key: str) -> str:
+    return "/from/" + {"worker-allowed.key": "worker.key"}.get(key, key)
 
 
 @contextmanager
 def pod(stack: Stack, name: str, alias: str) -> Iterator[str]:
     engine, spec = stack.compose.engine, PODS[name]
-    container, volume = spec["containers"][0], f"{stack.compose.project}-{name}"
+    container, full = spec["containers"][0], f"{stack.compose.project}-{name}"
     secrets = {"persai-redis": stack.setup_file("redis/url")}
     env = {**CONFIG, **{e["name"]: e.get("value") or secrets[e["valueFrom"]["secretKeyRef"]["name"]] for e in container["env"]}}
     perses = stack.compose.inspect(stack.compose.running("perses")[0],
                                    f'{{{{(index .NetworkSettings.Networks "{stack.compose.project}_back").IPAddress}}}}')
-    lay_out(stack, volume, spec["volumes"][0]["secret"]["items"])
     user, rights = spec["securityContext"], container["securityContext"]
     assert rights["readOnlyRootFilesystem"] and rights["capabilities"]["drop"] == ["ALL"]
+    files = {v["name"]: {i["path"]: source(i["key"]) for i in v["secret"]["items"]} for v in spec["volumes"] if "secret" in v}
+    files |= {v["name"]: {"runbook.txt": "/etc/debian_version"} for v in spec["volumes"] if v["name"] == "docs"}
+    mounts = {f"{full}-{m['name']}": m["mountPath"] for m in container["volumeMounts"] if m["name"] in files}
     try:
+        for what, laid in files.items():
+            lay_out(stack, f"{full}-{what}", laid)
         yield engine.run(
-            "run", "-d", "--name", volume, "--network", f"{stack.compose.project}_back", "--network-alias", alias,
+            "run", "-d", "--name", full, "--network", f"{stack.compose.project}_back", "--network-alias", alias,
             "--add-host", f"perses.perses.svc:{perses}", "--read-only", "--cap-drop", "ALL",
             "--security-opt", "no-new-privileges", "--user", f"{user['runAsUser']}:{user['runAsGroup']}",
             "--memory", container["resources"]["limits"]["memory"].removesuffix("i"),
-            *(x for key, value in env.items() for x in ("-e", f"{key}={value}")),
-            "-v", f"{volume}:{container['volumeMounts'][0]['mountPath']}:ro", container["image"], *container["args"])
+            *(x for key, value in {**env, **OFFERED}.items() for x in ("-e", f"{key}={value}")),
+            *(x for volume, path in mounts.items() for x in ("-v", f"{volume}:{path}:ro")),
+            container["image"], *container["args"])
     finally:
-        engine.run("rm", "-f", volume, check=False)
-        engine.run("volume", "rm", volume, check=False)
+        engine.run("rm", "-f", full, check=False)
+        engine.run("volume", "rm", *mounts, check=False)
 
 
 def answers(engine: Engine, name: str, container: str, probe: str) -> bool:
@@ -65,6 +77,7 @@ def test_the_pods_find_each_other_are_ready_and_stop(stack: Stack, engine: Engin
             for name, container in running.items():
                 for probe in ("livenessProbe", "readinessProbe"):  # a gateway is ready when a worker is connected
                     until(f"{name}: {probe}", lambda n=name, c=container, p=probe: answers(engine, n, c, p))
+            until("the documents are found", lambda: "docs.indexed files=1" in engine.run("logs", worker))
         except AssertionError:
             print(*(engine.run("logs", c)[-2000:] for c in running.values()), sep="\n")
             raise
