@@ -157,8 +157,7 @@ static void begin(struct question *q)
 static void question_gone(struct call *c)
 {
     struct question *q = c->data;
-    if (!id_is_zero(q->slot))
-        limits_turn_end(c->gateway->store, str_of(c->user), q->slot);
+    limits_turn_end(c->gateway->store, str_of(c->user), q->slot);
     question_free(q);
 }
 
@@ -198,15 +197,14 @@ static void on_admitted(void *arg, enum err err, const struct store_answer *a)
 
 uint64_t turns_admit(struct gateway *g, struct str owner, struct id slot, store_fn *fn, void *arg)
 {
-    enum { LEASE_MS = 30 * 60 * 1000 }; /* longer than a turn runs; after a crash it ends by this */
     const struct gateway_settings *s = &g->settings;
     struct limit_budget b = {.day = (unsigned)(loop_wall_ms() / 1000 / DAY_S),
                              .tokens_max = s->user_tokens,
                              .cost_max = s->user_cost};
     if (!s->user_turns && !s->user_turns_minute && !b.tokens_max && !b.cost_max)
         return 0;
-    return limits_turn_begin(g->store, owner, slot, s->user_turns, s->user_turns_minute, LEASE_MS,
-                             &b, fn, arg);
+    return limits_turn_begin(g->store, owner, slot, s->user_turns, s->user_turns_minute,
+                             s->lease_ms, &b, fn, arg);
 }
 
 static void admit(struct question *q)
@@ -222,6 +220,7 @@ static void admit(struct question *q)
     c->store_call = turns_admit(c->gateway, str_of(c->user), q->slot, on_admitted, q);
     if (c->store_call == 0) {
         c->on_gone = NULL;
+        q->slot = (struct id){{0}};
         begin(q);
     }
 }

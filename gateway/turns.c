@@ -644,6 +644,7 @@ static void tick_queued(struct turn *t, int64_t now_ms)
     if (t->store_call || now_ms - t->held_ms < g->settings.lease_ms / 3)
         return;
     t->held_ms = now_ms;
+    limits_turn_hold(g->store, str_of(t->owner), t->limit_slot, g->settings.lease_ms);
     t->store_call =
         store_turn_hold(g->store, t->session, t->turn, t->epoch, str_of(g->name), on_held, t);
 }

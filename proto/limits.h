@@ -3,7 +3,7 @@
  *
  * Operations of the store (store.h): one call number, one answer, answer->limit. Each may be sent
  * again with the same arguments. What is reserved stays counted until it is settled: a crash
- * forgets nothing.
+ * forgets nothing. A turn of no id has no place: nothing is limited.
  *
  *   p:b:{SCOPE}:DAY   hash  tokens, cost (micro-dollars), c:TID (a turn's cost), r:ID (reserved)
  *   p:p:{KEY}         hash  rat, tat (when the next request, the next token may go), blocked,
@@ -52,11 +52,14 @@ uint64_t limits_key_take(struct store *s, const struct limit_key *k, struct str 
 void limits_key_give(struct store *s, const struct limit_key *k, struct id slot, int64_t tokens,
                      int64_t block_ms, int64_t lease_ms);
 
-/* May this turn of theirs begin? b: their budget today. OK; WAIT: too many at once or a minute,
- * wait_ms until it may be asked again; TOKENS, COST: until tomorrow. */
+/* May this turn of theirs begin? b: their budget today. OK: it has a place for lease_ms, as it is
+ * held; WAIT: too many at once or a minute, wait_ms until it may be asked again; TOKENS, COST:
+ * until tomorrow. */
 uint64_t limits_turn_begin(struct store *s, struct str owner, struct id turn, uint32_t at_once,
                            uint32_t per_minute, int64_t lease_ms, const struct limit_budget *b,
                            store_fn *fn, void *arg);
+/* Who holds the turn keeps its place; when all that hold it are gone, it is free by itself. */
+void limits_turn_hold(struct store *s, struct str owner, struct id turn, int64_t lease_ms);
 void limits_turn_end(struct store *s, struct str owner, struct id turn);
 
 #endif

@@ -126,14 +126,30 @@ uint64_t limits_turn_begin(struct store *s, struct str owner, struct id turn, ui
     return ask_send(a);
 }
 
-void limits_turn_end(struct store *s, struct str owner, struct id turn)
+static struct store_ask *place_ask(struct store *s, enum store_script script, struct str owner,
+                                   struct id turn)
 {
-    struct store_ask *a = ask_script(store_call_new(s, NULL, NULL), SCRIPT_turn_leave, on_limit);
+    struct store_ask *a = ask_script(store_call_new(s, NULL, NULL), script, on_limit);
     char name[OWNER_MAX + 8];
     int len = snprintf(name, sizeof(name), "o:%.*s",
                        (int)(owner.len < OWNER_MAX - 2 ? owner.len : OWNER_MAX - 2), owner.at);
     ask_key(a, "p:a:", (struct str){name, (size_t)len}, "");
     a->keys = 1;
     ask_id(a, turn);
+    return a;
+}
+
+void limits_turn_hold(struct store *s, struct str owner, struct id turn, int64_t lease_ms)
+{
+    if (id_is_zero(turn))
+        return;
+    struct store_ask *a = place_ask(s, SCRIPT_turn_stay, owner, turn);
+    ask_num(a, lease_ms);
     ask_send(a);
+}
+
+void limits_turn_end(struct store *s, struct str owner, struct id turn)
+{
+    if (!id_is_zero(turn))
+        ask_send(place_ask(s, SCRIPT_turn_leave, owner, turn));
 }

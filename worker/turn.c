@@ -6,6 +6,7 @@
 #include "common/check.h"
 #include "common/log.h"
 #include "proto/event.h"
+#include "proto/limits.h"
 #include "worker/prompt.h"
 
 enum {
@@ -142,6 +143,14 @@ bool turn_token_refused(struct turn *t)
     return true;
 }
 
+/* Its place among its person's turns is kept as long as it is held. */
+static void keep_place(struct turn *t)
+{
+    const struct journal_config *c = &t->config->journal;
+    t->placed_ms = now_ms(t);
+    limits_turn_hold(c->store, str_of(t->owner), t->limit_slot, 3 * c->hold_ms);
+}
+
 void turn_tick(struct turn *t)
 {
     int64_t now = now_ms(t);
@@ -160,8 +169,11 @@ void turn_tick(struct turn *t)
             turn_leave(t);
         return;
     }
-    if (t->journal_open)
+    if (t->journal_open) {
         journal_tick(&t->journal, now);
+        if (now - t->placed_ms >= t->config->journal.hold_ms)
+            keep_place(t);
+    }
     if (t->ticked_ms != 0 && t->llm && llm_call_in_line(t->llm))
         agent_waited(&t->agent, now - t->ticked_ms);
     t->ticked_ms = now;
@@ -230,6 +242,7 @@ static void on_loaded(void *arg, enum err err, const struct store_answer *answer
         t->owner = str_dup(request.owner);
         if (request.slot.len == sizeof(t->limit_slot.bytes))
             memcpy(t->limit_slot.bytes, request.slot.at, sizeof(t->limit_slot.bytes));
+        keep_place(t);
     }
     if (!t->journal_open) {
         t->journal_open = true;

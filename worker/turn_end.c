@@ -31,8 +31,7 @@ void turn_finish(struct turn *t)
              (unsigned long long)a->usage.input_tokens, (unsigned long long)a->usage.output_tokens,
              (unsigned long long)a->usage.cached_tokens, (unsigned long long)a->usage.cost,
              (long long)ms);
-    if (!id_is_zero(t->limit_slot))
-        limits_turn_end(t->config->journal.store, str_of(t->owner), t->limit_slot);
+    limits_turn_end(t->config->journal.store, str_of(t->owner), t->limit_slot);
     hub_send_done(t->link, t->id, t->epoch, state);
 }
 

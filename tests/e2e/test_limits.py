@@ -5,7 +5,7 @@ import threading
 import time
 from pathlib import Path
 
-from fakes.model import Call, Finish, Gate, Model, Status
+from fakes.model import Attempts, Call, Finish, Gate, Model, Status
 from harness.services import Perses
 from harness.stack import MODEL_KEY, Stack, metric
 from harness.wait import until
@@ -130,6 +130,31 @@ def test_turns_at_once_of_one_person_are_limited(bare: Stack) -> None:
         turn.finish()
     until(lambda: alice.post(path, {"message": "third"}, headers={"Prefer": "respond-async"}).status == 202,
           "a place to be free again")
+
+
+def test_a_place_is_kept_as_long_as_its_turn_is_held(bare: Stack) -> None:
+    lease = {"PERSAI_LEASE": "1s"}
+    bare.start(gateway_env={**lease, "PERSAI_USER_TURNS": "1"}, worker_env=lease)
+    gate = Gate()
+    bare.model.when("slow", Attempts(["a ", gate], ["done"]))
+    alice = bare.client()
+    session, other = alice.session(), alice.session()
+    turn = alice.start(session, "slow")
+    gate.wait()
+
+    def begins() -> bool:
+        return alice.post(alice.turn_path(other), {"message": "hello"}, headers={"Prefer": "respond-async"}).status == 202
+
+    time.sleep(3)
+    assert not begins(), "the turn runs for longer than a lease"
+    for process in (bare.gateway.process, bare.worker.process, bare.redis.process):
+        process.kill()
+    bare.redis.start()
+    bare.gateway.start()
+    bare.worker.start()
+    bare.gateway.wait_ready()
+    until(begins, "the place of what nobody holds to be free")
+    assert alice.events(session, turn).finish().answer() == "done"
 
 
 def test_one_persons_many_turns_delay_another_by_one(bare: Stack) -> None:

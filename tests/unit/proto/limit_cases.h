@@ -189,6 +189,7 @@ CASE(turns_at_once_and_a_minute_are_limited_by_person)
 {
     struct limit_budget b = {.day = 20000};
     struct id one = id_new(), two = id_new();
+    limits_turn_hold(f->store, p->owner, (struct id){{0}}, 600); /* none is none */
 #define ADMIT(turn, at_once, per_minute)                                                           \
     OK(f, limits_turn_begin, p->owner, turn, at_once, per_minute, 600, &b)
     assert_int_equal(ADMIT(one, 2, 0)->verdict, LIMIT_OK);
@@ -197,6 +198,11 @@ CASE(turns_at_once_and_a_minute_are_limited_by_person)
     assert_int_equal(ADMIT(id_new(), 2, 0)->verdict, LIMIT_WAIT);
     limits_turn_end(f->store, p->owner, one);
     assert_int_equal(ADMIT(id_new(), 2, 0)->verdict, LIMIT_OK);
+    f->pass(f, 400);
+    limits_turn_hold(f->store, p->owner, two, 600);
+    f->pass(f, 400); /* the other was lost */
+    assert_int_equal(ADMIT(id_new(), 2, 0)->verdict, LIMIT_OK);
+    assert_int_equal(ADMIT(id_new(), 2, 0)->verdict, LIMIT_WAIT);
     f->pass(f, 700); /* both were lost */
     assert_int_equal(ADMIT(id_new(), 2, 0)->verdict, LIMIT_OK);
     struct got *g = ADMIT(id_new(), 0, 4);
