@@ -45,12 +45,13 @@ Result of execute_instant_query: {"series": [{"value": 4}]} {"answer": "There ar
 
 @pytest.fixture
 def local(bare: Stack, server: str, tmp_path: Path, request: pytest.FixtureRequest) -> Stack:
-    """local: by its native tool calls; local-json: as a model that has none; local-wide: with a window it has not. The
-    parameter: more instructions for it."""
+    """local: by its native tool calls; local-json: as a model that has none; local-query: told of queries alone;
+    local-wide: with a window it has not. The parameter: more instructions for it."""
     row = {"provider": "openai", "model": "smollm2", "base_url": server + "/v1", "window": 8192, "max_output_tokens": 300,
            "offers": TOOLS, "options": {"temperature": 0}}
     path = tmp_path / "models.json"
     path.write_text(json.dumps([{**row, "name": "local"}, {**row, "name": "local-json", "tools": "json"},
+                                {**row, "name": "local-query", "offers": TOOLS[1:]},
                                 {**row, "name": "local-wide", "window": 200000}]), encoding="utf-8")
     return bare.start(worker_env={"PERSAI_MODELS": str(path), "PERSAI_DEFAULT_MODEL": "local", "OPENAI_BASE_URL": "",
                                   "OPENAI_API_KEY": "", "PERSAI_STEPS": "4",
