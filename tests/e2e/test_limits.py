@@ -204,6 +204,14 @@ def test_a_model_without_tool_calling_is_driven_by_json(bare: Stack, tmp_path: P
     assert all(m["role"] in ("system", "user", "assistant") for m in second["messages"])
 
 
+def test_a_model_is_told_of_the_tools_that_it_is_offered(bare: Stack, tmp_path: Path) -> None:
+    bare.start(worker_env=models(tmp_path, usual(bare, offers=["execute_instant_query", "list_metrics"])))
+    bare.model.when("how many", [Call("list_metrics", {"search": "prometheus"})], ["Many."])
+    alice = bare.client()
+    assert alice.ask(alice.session(), "how many metrics?").answer() == "Many."
+    assert {t["function"]["name"] for t in bare.model.chats("how many")[0]["tools"]} == {"execute_instant_query", "list_metrics"}
+
+
 def test_a_model_behind_a_perses_datasource_gets_the_secrets_key_and_no_token(
         bare: Stack, perses: Perses, tmp_path: Path) -> None:
     perses.put_datasource("model", Perses.closed_datasource(bare.model.url))
