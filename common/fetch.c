@@ -257,9 +257,12 @@ void fetch_cancel(struct fetch *f)
 /* Words for people: never curl's error buffer, which names hosts. */
 static enum fetch_status explain(CURL *easy, CURLcode code, const char **error)
 {
-    curl_off_t connected_us = 0;
+    curl_off_t connected_us = 0; /* stays 0 where a connection is used again */
+    long sent_bytes = 0;
     *error = curl_easy_strerror(code);
     curl_easy_getinfo(easy, CURLINFO_CONNECT_TIME_T, &connected_us);
+    curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &sent_bytes);
+    bool connected = connected_us > 0 || sent_bytes > 0;
     if (code == CURLE_OK) {
         *error = "";
         return FETCH_OK;
@@ -272,7 +275,7 @@ static enum fetch_status explain(CURL *easy, CURLcode code, const char **error)
         *error = "the connection was refused";
         return FETCH_REFUSED;
     }
-    if (code == CURLE_UNSUPPORTED_PROTOCOL && connected_us > 0) { /* HTTP/0.9 */
+    if (code == CURLE_UNSUPPORTED_PROTOCOL && connected) { /* HTTP/0.9 */
         *error = "the answer is not HTTP";
         return FETCH_BROKEN;
     }
@@ -289,7 +292,7 @@ static enum fetch_status explain(CURL *easy, CURLcode code, const char **error)
         code == CURLE_SSL_INVALIDCERTSTATUS)
         return FETCH_REFUSED;
     if (code == CURLE_OPERATION_TIMEDOUT) {
-        *error = connected_us == 0 ? "no connection in time" : "no whole answer in time";
+        *error = connected ? "no whole answer in time" : "no connection in time";
         return FETCH_TIMEOUT;
     }
     return FETCH_BROKEN;
