@@ -6,6 +6,7 @@
 #include <sodium.h>
 #include "common/check.h"
 #include "proto/path.h"
+#include "worker/access.h"
 #include "worker/models_file.h"
 
 struct models {
@@ -219,10 +220,7 @@ bool model_url_ok(const char *url)
 {
     if (strncmp(url, perses_scheme, strlen(perses_scheme)) == 0)
         return perses_path_ok(url + strlen(perses_scheme));
-    const char *host = strncmp(url, "https://", 8) == 0  ? url + 8
-                       : strncmp(url, "http://", 7) == 0 ? url + 7
-                                                         : "";
-    return host[0] != '\0' && host[0] != '/' && strlen(url) < 1024 && !strpbrk(url, " \t\r\n?#");
+    return access_url_ok(url) && !strchr(url, '?');
 }
 
 static void first_to_front(struct models *m, unsigned at)

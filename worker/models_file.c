@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <jansson.h>
 #include "common/check.h"
+#include "worker/access.h"
 
-enum { KEY_FILE_MAX = 8192, QUERY_MAX = 1024, PRICE_MAX = 1000000 };
+enum { QUERY_MAX = 1024, PRICE_MAX = 1000000 };
 
 static bool read_model(struct model *m, const json_t *v, char reason[160]);
 static bool read_numbers(struct model *m, const json_t *v);
@@ -164,20 +164,6 @@ static bool read_numbers(struct model *m, const json_t *v)
     return ok && price(prices, "cached", &m->price_cached);
 }
 
-/* A header's name and value as RFC 9110 has them; the ones that are ours are not given away. */
-static bool header_ok(const char *name, const char *value)
-{
-    static const char *const ours[] = {"content-length", "content-type", "host",
-                                       "transfer-encoding", "accept"};
-    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
-        if (strcasecmp(name, ours[i]) == 0)
-            return false;
-    return name[0] &&
-           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                        "0123456789-_") == strlen(name) &&
-           strlen(value) < 1024 && !strpbrk(value, "\r\n");
-}
-
 static bool unreserved(const char *t) /* in a URL: RFC 3986 */
 {
     return strspn(t, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~") ==
@@ -195,7 +181,7 @@ static bool read_wire(struct model *m, const json_t *v, char reason[160])
     json_object_foreach(headers, name, value)
     {
         if (m->header_count == MODEL_HEADERS_MAX || !json_is_string(value) ||
-            !header_ok(name, json_string_value(value))) {
+            !access_header_ok(name, json_string_value(value))) {
             snprintf(reason, 160, "headers are at most %d texts without line breaks",
                      MODEL_HEADERS_MAX);
             return false;
@@ -211,7 +197,7 @@ static bool read_wire(struct model *m, const json_t *v, char reason[160])
         else
             buf_printf(&b, "%s%s=%s", b.len > 0 ? "&" : "", name, t);
     }
-    if (header && !header_ok(header, ""))
+    if (header && !access_header_ok(header, ""))
         snprintf(reason, 160, "key_header is no name of a header");
     else if (b.overflowed)
         snprintf(reason, 160, "query is too long");
@@ -245,31 +231,9 @@ static bool read_names(const json_t *v, const char *field, char **names, unsigne
 
 static bool read_key(struct model *m, const json_t *v, char reason[160])
 {
-    const char *env = text(v, "key_env"), *path = text(v, "key_file");
-    if (m->by_perses && (env || path)) {
+    if (m->by_perses && (text(v, "key_env") || text(v, "key_file"))) {
         snprintf(reason, 160, "behind perses: the datasource's secret holds the key");
         return false;
     }
-    if (env) {
-        const char *key = getenv(env);
-        if (key == NULL || key[0] == '\0') {
-            snprintf(reason, 160, "the variable %.60s is not set", env);
-            return false;
-        }
-        m->key = secret_new(str_of(key));
-    } else if (path) {
-        char key[KEY_FILE_MAX];
-        FILE *f = fopen(path, "re");
-        size_t len = f ? fread(key, 1, sizeof(key), f) : 0;
-        if (f)
-            fclose(f);
-        struct str trimmed = str_trim((struct str){key, len});
-        if (trimmed.len == 0 || len == sizeof(key)) {
-            snprintf(reason, 160, "no key could be read from %.100s", path);
-            return false;
-        }
-        m->key = secret_new(trimmed);
-        secret_wipe(key, sizeof(key));
-    }
-    return true;
+    return access_key(v, &m->key, reason);
 }

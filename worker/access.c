@@ -1,0 +1,63 @@
+#include "worker/access.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { KEY_FILE_MAX = 8192, URL_MAX = 1024, VALUE_MAX = 1024 };
+
+bool access_url_ok(const char *url)
+{
+    const char *host = strncmp(url, "https://", 8) == 0  ? url + 8
+                       : strncmp(url, "http://", 7) == 0 ? url + 7
+                                                         : "";
+    return host[0] != '\0' && host[0] != '/' && strlen(url) < URL_MAX && !strpbrk(url, " \t\r\n#");
+}
+
+bool access_header_ok(const char *name, const char *value)
+{
+    static const char *const ours[] = {"content-length", "content-type", "host",
+                                       "transfer-encoding", "accept"};
+    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+        if (strcasecmp(name, ours[i]) == 0)
+            return false;
+    return name[0] &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                        "0123456789-_") == strlen(name) &&
+           strlen(value) < VALUE_MAX && !strpbrk(value, "\r\n");
+}
+
+static const char *text(const json_t *v, const char *key)
+{
+    const char *t = json_string_value(json_object_get(v, key));
+    return t && t[0] ? t : NULL;
+}
+
+bool access_key(const json_t *object, struct secret **key, char reason[160])
+{
+    const char *env = text(object, "key_env"), *path = text(object, "key_file");
+    *key = NULL;
+    if (env) {
+        const char *value = getenv(env);
+        if (value == NULL || value[0] == '\0') {
+            snprintf(reason, 160, "the variable %.60s is not set", env);
+            return false;
+        }
+        *key = secret_new(str_of(value));
+    } else if (path) {
+        char bytes[KEY_FILE_MAX];
+        FILE *f = fopen(path, "re");
+        size_t len = f ? fread(bytes, 1, sizeof(bytes), f) : 0;
+        if (f)
+            fclose(f);
+        struct str trimmed = str_trim((struct str){bytes, len});
+        if (trimmed.len == 0 || len == sizeof(bytes)) {
+            snprintf(reason, 160, "no key could be read from %.100s", path);
+            return false;
+        }
+        *key = secret_new(trimmed);
+        secret_wipe(bytes, sizeof(bytes));
+    }
+    return true;
+}

@@ -1,0 +1,16 @@
+/* worker/access.h: how a server is reached that an operator names in a JSON file (PERSAI_MODELS,
+ * PERSAI_MCP): its address, its key, more headers. Pure, but for the key's file. */
+#ifndef WORKER_ACCESS_H
+#define WORKER_ACCESS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include "common/secret.h"
+
+bool access_url_ok(const char *url); /* http:// or https://, a host, no blanks, no fragment */
+/* A header's name and value as RFC 9110 has them; the ones that are ours are not given away. */
+bool access_header_ok(const char *name, const char *value);
+/* "key_env" or "key_file" of an object. Without either: true, NULL. False and a sentence. */
+bool access_key(const json_t *object, struct secret **key, char reason[160]);
+
+#endif
