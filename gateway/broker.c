@@ -138,6 +138,10 @@ static void on_worker_frame(struct broker *b, struct worker *w, const struct fra
     case FRAME_NEED_TOKEN:
         turns_on_need_token(g, &w->slot, &f->NEED_TOKEN);
         break;
+    case FRAME_OFFER:
+        buf_clear(&g->broker->tools);
+        buf_add_str(&g->broker->tools, f->OFFER.tools);
+        break;
     case FRAME_BYE:
         log_info("worker.leaves", "worker=%s turns=%u", w->name, w->slot.assigned);
         dispatch_worker_leaves(&b->dispatch, &w->slot);

@@ -10,7 +10,7 @@
 #include "proto/err.h"
 #include "proto/id.h"
 
-enum { PROTO_VERSION = 1, FRAME_BATCH_MAX = 4 << 20 }; /* bytes of one ZeroMQ message */
+enum { PROTO_VERSION = 2, FRAME_BATCH_MAX = 4 << 20 }; /* bytes of one ZeroMQ message */
 
 enum frame_way { FRAME_TO_GATEWAY = 1, FRAME_TO_WORKER = 2, FRAME_BOTH = 3 };
 

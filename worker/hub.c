@@ -43,6 +43,7 @@ struct hub_link {
     int64_t hello_ms;   /* when HELLO was */
     unsigned entry;     /* that it came from */
     unsigned held;      /* by turns */
+    unsigned told;      /* which of the hub's offers */
     bool wanted;        /* its entry still resolves to it */
 };
 
@@ -51,7 +52,7 @@ struct hub {
     struct hub_callbacks cb;
     void *arg;
     struct entry entries[ENTRIES_MAX];
-    unsigned entry_count, link_count;
+    unsigned entry_count, link_count, offers; /* offers: that there were */
     struct list links;
     struct loop_timer *beat_timer, *resolve_timer;
     bool leaving;
@@ -72,6 +73,7 @@ static void on_welcome(struct hub_link *l, const struct frame_WELCOME *w);
 static void on_bye(struct hub_link *l, struct str reason);
 static void greet(struct hub_link *l);
 static void change(struct hub_link *l, enum hub_link_state to);
+static void send_offer(struct hub_link *l);
 static bool send_frame(struct hub_link *l, const struct frame *f);
 
 static const char *state_name(enum hub_link_state s)
@@ -302,6 +304,7 @@ static void greet(struct hub_link *l)
     int64_t now_ms = loop_now_ms(c->loop);
     peer_init(&l->peer, now_ms);
     l->greeted_ms = l->hello_ms = now_ms;
+    l->told = l->hub->offers;
     change(l, LINK_GREETING);
     struct frame f = {.code = FRAME_HELLO,
                       .HELLO = {.version = PROTO_VERSION,
@@ -438,6 +441,7 @@ static void on_frame(struct hub_link *l, struct frame *f)
     case FRAME_DONE:
     case FRAME_RELEASE:
     case FRAME_NEED_TOKEN:
+    case FRAME_OFFER:
         break; /* not this way: frame_decode refuses them */
     }
 }
@@ -458,6 +462,8 @@ static void on_welcome(struct hub_link *l, const struct frame_WELCOME *w)
         return;
     }
     change(l, LINK_OPEN);
+    if (l->told != l->hub->offers)
+        send_offer(l);
     if (l->hub->leaving) {
         struct frame f = {.code = FRAME_BYE, .BYE = {.reason = STR("leaving")}};
         send_frame(l, &f);
@@ -492,6 +498,24 @@ void hub_bye(struct hub *h)
         struct frame f = {.code = FRAME_BYE, .BYE = {.reason = STR("leaving")}};
         if (hub_alive(l))
             send_frame(l, &f);
+    }
+}
+
+static void send_offer(struct hub_link *l)
+{
+    struct frame f = {.code = FRAME_OFFER, .OFFER = {.tools = l->hub->config.tools}};
+    send_frame(l, &f);
+    l->told = l->hub->offers;
+}
+
+void hub_offer(struct hub *h, struct str tools)
+{
+    h->config.tools = tools;
+    h->offers++;
+    list_each (&h->links, node, tmp) {
+        struct hub_link *l = list_of(node, struct hub_link, node);
+        if (hub_alive(l))
+            send_offer(l);
     }
 }
 

@@ -37,7 +37,7 @@ struct hub_config {
     const char *keys;     /* folder of CURVE keys, or NULL */
     const char *name;     /* this worker's */
     uint32_t capacity;
-    struct str models, tools; /* JSON, for HELLO; borrowed as long as the hub lives */
+    struct str models, tools; /* JSON, for HELLO; borrowed, until others are offered */
     int64_t beat_ms, dead_ms, resolve_ms;
 };
 struct hub_callbacks {
@@ -58,6 +58,9 @@ void hub_free(struct hub *h); /* no link is held */
 unsigned hub_open_links(const struct hub *h);
 /* No new turns: tells every gateway. */
 void hub_bye(struct hub *h);
+
+/* Other tools are offered from now on: tells every gateway. Borrowed as those of the config. */
+void hub_offer(struct hub *h, struct str tools);
 
 /* A turn holds the link that it came by, so that the link outlives it. */
 void hub_hold(struct hub_link *l);

@@ -73,7 +73,7 @@ static void on_drain(void *arg)
     struct drain *d = arg;
     struct worker *w = d->worker;
     int64_t now_ms = loop_now_ms(w->loop);
-    if (turns_running(w->turns) == 0 || now_ms >= d->stop_ms) {
+    if ((turns_running(w->turns) == 0 && tools_leave(w->tools)) || now_ms >= d->stop_ms) {
         loop_stop(w->loop);
     } else if (now_ms >= d->leave_ms && !d->left) {
         d->left = true;
@@ -161,9 +161,18 @@ static bool open_models(struct worker *w, char error[256])
     return w->models != NULL;
 }
 
-static void open_tools(struct worker *w)
+static void on_offer(void *arg)
+{
+    struct worker *w = arg;
+    if (w->hub)
+        hub_offer(w->hub, tools_json(w->tools));
+}
+
+static bool open_tools(struct worker *w, char error[256])
 {
     const struct worker_settings *s = &w->settings;
+    if (s->mcp[0] && (w->mcp = mcp_file_read(s->mcp, error)) == NULL)
+        return false;
     struct tools_config tools = {.loop = w->loop,
                                  .fetches = w->fetches,
                                  .perses_url = s->perses,
@@ -173,8 +182,12 @@ static void open_tools(struct worker *w)
                                  .series_max = s->tool_series_max,
                                  .points_max = s->tool_points_max,
                                  .running_max = s->tools_running_max,
-                                 .docs = s->docs};
+                                 .docs = s->docs,
+                                 .mcp = w->mcp,
+                                 .on_change = on_offer,
+                                 .on_change_arg = w};
     w->tools = tools_new(&tools);
+    return true;
 }
 
 static void open_turns(struct worker *w)
@@ -238,7 +251,8 @@ static int serve(struct worker *w)
         return complain("PERSAI_REDIS", error);
     if (!open_models(w, error))
         return complain("PERSAI_DEFAULT_MODEL", error);
-    open_tools(w);
+    if (!open_tools(w, error))
+        return complain("PERSAI_MCP", error);
     open_turns(w);
     if (!open_hub(w, error))
         return complain("PERSAI_GATEWAYS", error);
@@ -267,6 +281,7 @@ static void close_all(struct worker *w)
     turns_free(w->turns);
     hub_free(w->hub);
     tools_free(w->tools);
+    mcp_file_free(w->mcp);
     llm_free(w->llm);
     permits_free(w->permits);
     models_free(w->models);

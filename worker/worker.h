@@ -11,6 +11,7 @@
 #include "worker/llm.h"
 #include "worker/meters.h"
 #include "worker/models.h"
+#include "worker/tools/mcp_file.h"
 #include "worker/tools/tools.h"
 #include "worker/turns.h"
 
@@ -36,6 +37,7 @@ struct worker {
     struct models *models;
     struct permits *permits;
     struct llm *llm;
+    struct mcp_file *mcp; /* NULL: no servers */
     struct tools *tools;
     struct meters meters;
     struct turns *turns;

@@ -14,6 +14,8 @@
 struct directory;
 struct directory_visit;
 struct docs;
+struct mcp;
+struct mcp_tool;
 struct shelf;
 
 typedef void tool_fn(struct tool_run *r);
@@ -28,6 +30,7 @@ struct tools {
     struct shelf *shelf;         /* catalogs of metrics */
     struct directory *directory; /* datasources that people may see */
     struct docs *docs;           /* NULL: none */
+    struct mcp *mcp;             /* NULL: none */
     struct tool_spec *offered;
     unsigned offered_count;
     struct buf list; /* the same as JSON */
@@ -36,6 +39,7 @@ struct tool_run {
     struct tools *tools;
     struct list node;
     const struct tool_spec *spec;
+    struct mcp_tool *mcp; /* the tool, when an MCP server has it; or NULL */
     tool_fn *fn;
     /* the call */
     struct id turn;

@@ -13,6 +13,7 @@
 #include "worker/tools/docs.h"
 #include "worker/tools/draft.h"
 #include "worker/tools/loki.h"
+#include "worker/tools/mcp.h"
 #include "worker/tools/perses.h"
 #include "worker/tools/plan.h"
 #include "worker/tools/prom.h"
@@ -43,11 +44,21 @@ const struct tool_spec *tools_specs(const struct tools *t, unsigned *count)
 
 struct str tools_json(const struct tools *t) { return buf_str(&t->list); }
 
-static const struct tool_spec *find(struct str name)
+static const struct tool_spec *find_own(struct str name)
 {
     for (unsigned i = 0; i < TOOL_COUNT; i++)
         if (str_is(name, specs[i].name))
             return &specs[i];
+    return NULL;
+}
+
+/* Of MCP servers; NULL: there is none of that name. */
+static struct mcp_tool *find_other(const struct tools *t, struct str name)
+{
+    struct mcp_tool *tool;
+    for (unsigned i = 0; (tool = mcp_tool_at(t->mcp, i)) != NULL; i++)
+        if (str_is(name, mcp_tool_spec(tool)->name))
+            return tool;
     return NULL;
 }
 
@@ -75,13 +86,29 @@ static bool offer(struct tools *t, const struct tool_spec *spec)
 
 static void offer_all(struct tools *t)
 {
+    const struct mcp_tool *tool;
+    unsigned others = 0;
+    while (mcp_tool_at(t->mcp, others) != NULL)
+        others++;
     free(t->offered);
     buf_clear(&t->list);
-    t->offered = xcalloc(TOOL_COUNT, sizeof *t->offered);
+    t->offered = xcalloc(TOOL_COUNT + others, sizeof *t->offered);
     t->offered_count = 0;
     for (unsigned i = 0; i < TOOL_COUNT; i++)
         CHECK(offer(t, &specs[i]));
+    for (unsigned i = 0; (tool = mcp_tool_at(t->mcp, i)) != NULL; i++)
+        if (!offer(t, mcp_tool_spec(tool)))
+            log_warn("tools.too_many", "tool=%s bytes_max=%d", mcp_tool_spec(tool)->name,
+                     TOOLS_JSON_MAX);
     buf_putc(&t->list, ']');
+}
+
+static void on_mcp_change(void *arg)
+{
+    struct tools *t = arg;
+    offer_all(t);
+    if (t->config.on_change)
+        t->config.on_change(t->config.on_change_arg);
 }
 
 /* Parsed once; lives as long as the process. */
@@ -97,13 +124,15 @@ static const json_t *schema_of(const struct tool_spec *spec)
 
 bool tools_asks(const struct tools *t, struct str name, struct str arguments)
 {
-    const struct tool_spec *spec = find(name);
-    (void)t;
+    const struct tool_spec *own = find_own(name);
+    const struct mcp_tool *other = own ? NULL : find_other(t, name);
+    const struct tool_spec *spec = other ? mcp_tool_spec(other) : own;
     if (spec == NULL || !spec->needs_approval)
         return false;
     scoped(buf_free) struct buf error;
     buf_init(&error, 1024);
-    json_auto_t *args = args_read(schema_of(spec), arguments, &error);
+    json_auto_t *args =
+        args_read(other ? mcp_tool_schema(other) : schema_of(own), arguments, &error);
     return args != NULL;
 }
 
@@ -128,6 +157,7 @@ struct tools *tools_new(const struct tools_config *c)
     t->shelf = shelf_new(t);
     t->directory = directory_new(t);
     t->docs = docs_new(c->loop, c->docs);
+    t->mcp = mcp_new(t, c->mcp, on_mcp_change);
     buf_init(&t->list, TOOLS_JSON_MAX);
     offer_all(t);
     return t;
@@ -141,6 +171,7 @@ void tools_free(struct tools *t)
     shelf_free(t->shelf);
     directory_free(t->directory);
     docs_free(t->docs);
+    mcp_free(t->mcp);
     buf_free(&t->list);
     free(t->offered);
     free(t->perses_url);
@@ -148,6 +179,8 @@ void tools_free(struct tools *t)
     if (!t->later) /* else on_later is still to come */
         free(t);
 }
+
+bool tools_leave(struct tools *t) { return mcp_leave(t->mcp); }
 
 static void later(struct tools *t)
 {
@@ -175,6 +208,7 @@ static void run_free(struct tool_run *r)
     free(r->call_id);
     free(r->datasource);
     free(r->timezone);
+    mcp_tool_free(r->mcp);
     free(r);
 }
 
@@ -406,13 +440,16 @@ static void check_call(struct tool_run *r, const struct tool_call *c)
 {
     scoped(buf_free) struct buf error;
     buf_init(&error, 1024);
-    r->spec = find(c->tool_name);
-    if (r->spec == NULL) {
+    const struct tool_spec *own = find_own(c->tool_name);
+    struct mcp_tool *other = own ? NULL : find_other(r->tools, c->tool_name);
+    if (own == NULL && other == NULL) {
         refuse_name(r, c->tool_name);
         return;
     }
-    r->fn = functions[r->spec - specs];
-    json_t *args = args_read(schema_of(r->spec), c->arguments, &error);
+    r->mcp = other ? mcp_tool_ref(other) : NULL;
+    r->spec = other ? mcp_tool_spec(other) : own;
+    r->fn = other ? mcp_call : functions[own - specs];
+    json_t *args = args_read(other ? mcp_tool_schema(other) : schema_of(own), c->arguments, &error);
     if (args == NULL) {
         run_fail(r, "bad_arguments", "%s", buf_cstr(&error));
         return;
@@ -428,7 +465,7 @@ static void check_call(struct tool_run *r, const struct tool_call *c)
         return;
     }
     keep_paths(r, c);
-    if (!pick_datasource(r, c, args_str(args, "datasource"))) {
+    if (!other && !pick_datasource(r, c, args_str(args, "datasource"))) {
         json_decref(args);
         return;
     }

@@ -17,6 +17,7 @@
 #include "common/secret.h"
 #include "proto/id.h"
 
+struct mcp_file;
 struct tools;
 struct tool_run;
 
@@ -31,8 +32,14 @@ struct tools_config {
     uint32_t points_max;        /* points of a series: the step is raised; 11,000 */
     uint32_t running_max;       /* runs at once in this process; 64 */
     const char *docs;           /* folder of documents; NULL or "": none */
+    const struct mcp_file *mcp; /* MCP servers (mcp_file_read), as long as the tools; NULL: none */
+    loop_fn *on_change;         /* other tools are offered; may be NULL */
+    void *on_change_arg;
 };
 struct tools *tools_new(const struct tools_config *c);
+/* Takes leave of MCP servers, whose tools fail from now on. Again until true: nothing is left to
+ * wait for. */
+bool tools_leave(struct tools *t);
 void tools_free(struct tools *t); /* all runs have ended or are cancelled; NULL is fine */
 
 /* What is offered: the rows of tools.def in its order, then the tools of MCP servers that are there

@@ -294,6 +294,23 @@ static void what_is_no_frame_or_not_for_a_worker_is_dropped(void **state)
     hub_free(w.hub);
 }
 
+static void other_tools_are_told_to_each_gateway_once(void **state)
+{
+    (void)state;
+    open_hub("tcp://127.0.0.1:1,tcp://127.0.0.1:2");
+    welcome(0, "g0");
+    sent(0), sent(1);
+    hub_offer(w.hub, STR("[{}]"));
+    assert_string_equal(sent(0), "OFFER ");
+    assert_string_equal(sent(1), ""); /* its HELLO told of others */
+    welcome(1, "g1");
+    assert_string_equal(sent(1), "OFFER ");
+    bye(1, "hello");
+    welcome(1, "g1");
+    assert_string_equal(sent(1), "HELLO ");
+    hub_free(w.hub);
+}
+
 static void leaving_worker_says_so_to_each_gateway_that_comes(void **state)
 {
     (void)state;
@@ -332,6 +349,7 @@ int main(void)
         cmocka_unit_test(two_addresses_of_one_gateway_are_one_link),
         cmocka_unit_test(names_are_resolved_again_and_vanished_addresses_dropped_when_idle),
         cmocka_unit_test(what_is_no_frame_or_not_for_a_worker_is_dropped),
+        cmocka_unit_test(other_tools_are_told_to_each_gateway_once),
         cmocka_unit_test(leaving_worker_says_so_to_each_gateway_that_comes),
         cmocka_unit_test(endpoints_are_checked),
     };
