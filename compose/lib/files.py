@@ -82,6 +82,9 @@ def prometheus(folder: pathlib.Path, port: int, targets: dict[str, dict[str, str
         f"--config.file={conf}",
         f"--storage.tsdb.path={folder / 'data'}",
         "--storage.tsdb.retention.time=7d",
+        # Perses leaves a connection of each query open for 90 s.
+        "--web.max-connections=8192",
+        "--web.read-timeout=15s",
         "--storage.tsdb.retention.size=1GB",
         f"--web.listen-address=127.0.0.1:{port}",
         "--log.level=warn",

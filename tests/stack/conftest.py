@@ -15,7 +15,7 @@ import pytest
 TOP = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(TOP / "tests" / "e2e"), str(Path(__file__).parent)]
 
-from docker import Compose, Engine, note  # noqa: E402
+from docker import OURS, Compose, Engine, note  # noqa: E402
 from harness.client import Client  # noqa: E402
 from harness.wait import free_port  # noqa: E402
 
@@ -77,6 +77,7 @@ def images(engine: Engine) -> Iterator[None]:
     if ready:
         subprocess.run([TOP / "plugin" / "build", archive], check=True, capture_output=True)
         settings["PERSAI_PLUGIN"] = "ready"
+    engine.made += [image for image in OURS if not engine.has(image)]
     try:
         Compose(engine, "persai-images", settings).run("build", seconds=1200)
     finally:

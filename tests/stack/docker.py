@@ -16,6 +16,8 @@ PULL_S = 60  # an image that can't be pulled says so at once, or never
 OFFICIAL = {"redis:7.0": "redis", "haproxy:2.6": "haproxy", "prom/prometheus:v2.42.0": "prometheus",
             "prom/node-exporter:v1.5.0": "node-exporter", "persesdev/perses:v0.54.0": "perses"}
 BASE = "debian:bookworm-slim"
+OURS = ("persai:0.1.0", "persai-tools:0.1.0")
+STANDIN = "persai.standin"  # a label: made here, under a name that is somebody else's
 
 
 class Engine:
@@ -23,6 +25,7 @@ class Engine:
         self.logs = logs
         self.folder = STATE / "tests" / "docker"
         self.daemon: subprocess.Popen[bytes] | None = None
+        self.made: list[str] = []  # images that were not there before
         # A client without BuildKit's plugin can't build: Debian's has it built in.
         self.client = "/usr/bin/docker" if os.access("/usr/bin/docker", os.X_OK) else shutil.which("docker") or "docker"
         self.env = {**os.environ, "DOCKER_BUILDKIT": "1", "COMPOSE_DOCKER_CLI_BUILD": "1",
@@ -47,6 +50,9 @@ class Engine:
         return subprocess.run([self.client, "info"], env=self.env, capture_output=True, check=False).returncode == 0
 
     def stop(self) -> None:
+        """An engine of our own keeps its images for the next time; another one's are left as they were."""
+        if not self.daemon and self.made:
+            self.run("rmi", *self.made, check=False)
         if self.daemon:
             self.daemon.terminate()
             try:
@@ -91,7 +97,8 @@ class Engine:
         shutil.rmtree(root / "var" / "cache" / "apt", ignore_errors=True)
         shutil.rmtree(root / "var" / "lib" / "apt" / "lists", ignore_errors=True)
         tar = subprocess.Popen(["tar", "-C", str(root), "-c", "."], stdout=subprocess.PIPE)
-        self.run("import", "-", BASE, stdin=tar.stdout)
+        self.run("import", "-c", f"LABEL {STANDIN}=true", "-", BASE, stdin=tar.stdout)
+        self.made.append(BASE)
         assert tar.wait() == 0
         shutil.rmtree(root)
 
@@ -106,13 +113,17 @@ class Engine:
             for image in OFFICIAL:
                 assert self.pulled(image), f"{image} can't be pulled"
             return []
+        missing = [image for image in OFFICIAL if not self.has(image)]
+        made_before = '{{index .Config.Labels "' + STANDIN + '"}}'
+        old = [image for image in OFFICIAL if image not in missing and self.run("image", "inspect", "-f", made_before, image)]
         context = self.folder / "standins"
         perses_tree(context)
-        for image, target in OFFICIAL.items():
-            self.run("build", "-q", "-t", image, "--target", target, "-f",
+        for image in missing + old:
+            self.run("build", "-q", "-t", image, "--target", OFFICIAL[image], "--label", f"{STANDIN}=true", "-f",
                      str(Path(__file__).with_name("standins.Dockerfile")), str(context))
         shutil.rmtree(context)
-        return list(OFFICIAL)
+        self.made += missing
+        return missing + old
 
 
 def forward_policy() -> str:

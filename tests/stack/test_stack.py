@@ -63,6 +63,14 @@ def test_prometheus_scrapes_every_part(stack: Stack) -> None:
     until("every job is up", lambda: {s["metric"]["job"] for s in query(stack, demo, "up == 1")} == JOBS)
 
 
+def test_many_queries_leave_prometheus_reachable(stack: Stack) -> None:
+    """Perses leaves the connection of each open for a while."""
+    demo = stack.sign_in("demo")
+    for _ in range(520):  # a Prometheus of its own settings has 512
+        query(stack, demo, "1")
+    assert query(stack, demo, "up == 1")
+
+
 def test_perses_is_closed_and_its_plugin_there(stack: Stack) -> None:
     nobody, demo = Client(stack.url), stack.sign_in("demo")
     assert nobody.get("/api/v1/globaldatasources").status == 401
