@@ -38,7 +38,7 @@ def test_what_may_be_empty_is_dropped_by_the_entry_point() -> None:
     text = (TOP / "compose" / "docker" / "entrypoint").read_text()
     dropped = {name for line in re.findall(r"drop_empty ([A-Z_ ]+)\n", text) for name in line.split()}
     files = {name for s in SERVICES.values() for name, value in (s.get("environment") or {}).items()
-             if str(value).startswith("/run/secrets/") or name == "PERSAI_DOCS"}
+             if str(value).startswith("/run/secrets/")}
     assert dropped == files
 
 
