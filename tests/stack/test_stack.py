@@ -295,6 +295,8 @@ def test_models_documents_and_the_webhook_are_set_by_files(stack: Stack, tmp_pat
              "key_file": "/persai/secrets/key"}
     files = {
         "models.json": json.dumps([model]),
+        "mcp.json": json.dumps([{"name": "tickets", "url": "http://demo-model:1/mcp", "key_file": "/persai/secrets/key",
+                                 "tools": {"search": "read"}}]),
         "docs/cpu.md": "# Busy\nAsk who began it.\n",
         "secrets/key": "sk-of-the-test",
         "token": "a-token-of-the-webhook",
@@ -305,14 +307,16 @@ def test_models_documents_and_the_webhook_are_set_by_files(stack: Stack, tmp_pat
         (tmp_path / name).chmod(0o644)
     up = ("up", "-d", "--no-deps", "gateway", "worker")
     try:
-        stack.compose.run(*up, PERSAI_MODELS=str(tmp_path / "models.json"), PERSAI_DOCS=str(folders["docs"]),
+        stack.compose.run(*up, PERSAI_MODELS=str(tmp_path / "models.json"), PERSAI_MCP=str(tmp_path / "mcp.json"),
+                          PERSAI_DOCS=str(folders["docs"]),
                           PERSAI_SECRETS=str(folders["secrets"]), PERSAI_WEBHOOK_TOKEN_FILE=str(tmp_path / "token"),
                           PERSAI_SERVICE_USER="viewer", PERSAI_SERVICE_PASSWORD_FILE=str(tmp_path / "password"))
         viewer = stack.sign_in("viewer")
         stack.wait_ready(viewer)
         models = viewer.get("/models").body.decode()
         assert '"brought"' in models and "openai/demo" not in models, models
-        until("the documents are found", lambda: "files=1" in stack.compose.logs("worker"))
+        until("the documents are found", lambda: "docs.indexed files=1" in stack.compose.logs("worker"))
+        until("the MCP server is asked", lambda: "mcp.away server=tickets" in stack.compose.logs("worker"))
         alert = {"status": "firing", "labels": {"alertname": "Busy"}, "annotations": {}, "startsAt": "2026-11-25T10:00:00Z",
                  "endsAt": "0001-01-01T00:00:00Z", "generatorURL": "", "fingerprint": "1a30ba71cca2921f"}
         told = stack.compose.engine.run(
