@@ -1,7 +1,7 @@
 // Panels into dashboards, and dashboards before the model.
 import { expect, it } from 'vitest';
 
-import { scriptPanels } from './chat';
+import { scriptPanels, seriousFindings } from './chat';
 import { World, ask, idle, last } from './lib/world';
 
 export const PROJECT = 'demo';
@@ -33,7 +33,7 @@ function dashboard(name: string, title: string): unknown {
       duration: '30m',
       variables: [{ kind: 'TextVariable', spec: { name: 'job', value: 'prometheus' } }],
       panels: {
-        up: panelOf('Targets that are up', 'sum(up{job="$job"})'),
+        up: panelOf('Targets that are up', 'sum(up{job="$job"}) * $factor'),
         heap: panelOf('Heap in use', 'go_memstats_heap_inuse_bytes'),
       },
       layouts: [
@@ -157,6 +157,13 @@ export function dashboardTests(the: () => World): void {
     const world = the();
     const { model } = world.stack;
     await prepare(world, 'context', 'Nodes in use');
+    const factor = { kind: 'TextVariable', spec: { value: '7' } };
+    const metadata = { name: 'factor', project: PROJECT };
+    await world.stack.create(`/api/v1/projects/${PROJECT}/variables`, {
+      kind: 'Variable',
+      metadata,
+      spec: factor,
+    });
     model.when('about', () => ['It is about targets.']);
     const { page } = await world.come('demo');
     await page.getByRole('button', { name: 'Add context' }).click();
@@ -166,6 +173,7 @@ export function dashboardTests(the: () => World): void {
     await page.getByText(/queries of 1 of 2 panels go along.*about \d+ tokens/).waitFor();
     await page.getByLabel('job', { exact: true }).fill('node');
     await world.shot('add-context');
+    expect(await seriousFindings(page)).toEqual([]);
     await page.getByRole('button', { name: 'Add', exact: true }).click();
     const chip = page.getByTestId('attachment');
     await chip.waitFor();
@@ -174,8 +182,8 @@ export function dashboardTests(the: () => World): void {
     await idle(page);
     const { system } = model.prompts.at(-1) ?? { system: '' };
     expect(system).toContain('"title":"Targets that are up"');
-    expect(system).toContain('sum(up{job=\\"$job\\"})');
-    expect(system).toContain('"variables":{"job":"node"}');
+    expect(system).toContain('sum(up{job=\\"$job\\"}) * $factor');
+    expect(system).toContain('"variables":{"job":"node","factor":"7"}');
     expect(system).not.toContain('Heap in use');
     await page.reload();
     await chip.waitFor();

@@ -4,7 +4,10 @@ import {
   DashboardResource,
   DatasourceResource,
   GlobalDatasourceResource,
+  GlobalVariableResource,
   ProjectResource,
+  Variable,
+  VariableResource,
   fetchJson,
 } from '@perses-dev/core';
 
@@ -18,6 +21,9 @@ export interface PersesApi {
   listDatasources(): Promise<readonly DatasourceResource[]>;
   listProjects(): Promise<readonly ProjectResource[]>;
   listDashboards(project: string): Promise<readonly DashboardResource[]>;
+  /** Those that dashboards of the project can use without defining them: the project's own, then the global ones. Those
+   *  that the person may not read are not among them. */
+  listVariables(project: string): Promise<readonly Variable[]>;
   getDashboard(project: string, name: string): Promise<DashboardResource>;
   createDashboard(dashboard: DashboardResource): Promise<DashboardResource>;
   /** Refused with 409 when the dashboard has changed since it was read. */
@@ -35,12 +41,27 @@ export function createPersesApi(prefix: string): PersesApi {
   const dashboards = (project: string): string => `${projects}/${encodeURIComponent(project)}/dashboards`;
   const write = (method: 'POST' | 'PUT', url: string, body: unknown): Promise<DashboardResource> =>
     fetchJson<DashboardResource>(url, { method, headers: HEADERS, body: JSON.stringify(body) });
+  const listed = async <T>(url: string): Promise<readonly T[]> => {
+    try {
+      return await fetchJson<readonly T[]>(url, { headers: HEADERS });
+    } catch (error) {
+      if (statusOf(error) === 403) return [];
+      throw error;
+    }
+  };
   return {
     prefix,
     listGlobalDatasources: () => fetchJson(`${prefix}/api/v1/globaldatasources`, { headers: HEADERS }),
     listDatasources: () => fetchJson(`${prefix}/api/v1/datasources`, { headers: HEADERS }),
     listProjects: () => fetchJson(projects, { headers: HEADERS }),
     listDashboards: (project) => fetchJson(dashboards(project), { headers: HEADERS }),
+    listVariables: async (project) => {
+      const [own, global] = await Promise.all([
+        listed<VariableResource>(`${projects}/${encodeURIComponent(project)}/variables`),
+        listed<GlobalVariableResource>(`${prefix}/api/v1/globalvariables`),
+      ]);
+      return [...own, ...global];
+    },
     getDashboard: (project, name) =>
       fetchJson(`${dashboards(project)}/${encodeURIComponent(name)}`, { headers: HEADERS }),
     createDashboard: (dashboard) => write('POST', dashboards(dashboard.metadata.project), dashboard),

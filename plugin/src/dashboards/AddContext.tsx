@@ -29,6 +29,7 @@ import {
   usedVariables,
   valueOf,
   withAttachment,
+  withOutside,
 } from './context';
 
 export interface AddContextProps {
@@ -155,7 +156,15 @@ export function AddContext({ api, attachments, onAdd, onClose }: AddContextProps
     queryFn: () => api.listDashboards(project),
     enabled: project !== '',
   });
-  const dashboard = dashboards.data?.find(({ metadata }) => metadata.name === name);
+  const outside = useQuery({
+    queryKey: ['persai-variables', project],
+    queryFn: () => api.listVariables(project),
+    enabled: project !== '',
+  });
+  const dashboard = useMemo(() => {
+    const found = dashboards.data?.find(({ metadata }) => metadata.name === name);
+    return found && withOutside(found, outside.data ?? []);
+  }, [dashboards.data, name, outside.data]);
   const pick = (next: string): void => {
     const found = dashboards.data?.find(({ metadata }) => metadata.name === next);
     setName(next);
@@ -175,7 +184,7 @@ export function AddContext({ api, attachments, onAdd, onClose }: AddContextProps
   const own = attachment === undefined ? 0 : bytesOf([attachment]);
   const total = bytesOf(after);
   const tooLarge = total > CONTEXT_BYTES_MAX;
-  const error = dashboards.error ?? projects.error;
+  const error = dashboards.error ?? projects.error ?? outside.error;
   return (
     <Dialog open onClose={onClose} fullWidth maxWidth="sm" aria-label="Add context">
       <Dialog.Header onClose={onClose}>Add a dashboard as context</Dialog.Header>

@@ -38,6 +38,7 @@ function apiOf(refuseTimes: number, status: number): PersesApi & { version: numb
     listDatasources: vi.fn(),
     listProjects: vi.fn(),
     listDashboards: vi.fn(),
+    listVariables: vi.fn(),
     getDashboard: vi.fn(async () => dashboardOf(api.version)),
     createDashboard: vi.fn(async (dashboard: DashboardResource) => dashboard),
     updateDashboard: vi.fn(async (dashboard: DashboardResource) => {

@@ -1,4 +1,4 @@
-import { DashboardResource } from '@perses-dev/core';
+import { DashboardResource, Variable } from '@perses-dev/core';
 import { describe, expect, it } from 'vitest';
 
 import {
@@ -10,6 +10,7 @@ import {
   parseAttachment,
   usedVariables,
   withAttachment,
+  withOutside,
 } from './context';
 
 const query = (text: string): unknown => ({
@@ -101,6 +102,21 @@ describe('a dashboard as context', () => {
     expect(bytesOf([one])).toBe(JSON.stringify(contextOf([one])).length);
     expect(contextOf([one], true)?.panels?.[0]?.dashboard).toBe(`${one.project}/${one.dashboard}`);
     expect(contextOf([])).toBeUndefined();
+  });
+
+  it('has the variables of its project and the global ones; of one name the nearest counts', () => {
+    const outside = [
+      { kind: 'Variable', metadata: { name: 'region', project: 'demo' }, value: 'eu in $zone' },
+      { kind: 'Variable', metadata: { name: 'job', project: 'demo' }, value: 'hidden by the dashboard' },
+      { kind: 'GlobalVariable', metadata: { name: 'region' }, value: 'hidden by the project' },
+      { kind: 'GlobalVariable', metadata: { name: 'zone' }, value: 'z1' },
+      { kind: 'GlobalVariable', metadata: { name: 'unused' }, value: 'u' },
+    ].map(({ value, ...resource }) => ({ ...resource, spec: { kind: 'TextVariable', spec: { value } } }));
+    const panels = { one: panel('One', 'up{job="$job", region="$region"}') };
+    const inner = { ...dashboard, spec: { ...dashboard.spec, panels } } as DashboardResource;
+    const whole = withOutside(inner, outside as unknown as readonly Variable[]);
+    const one = attachmentOf(whole, new Set(['one']), {}, false);
+    expect(one.variables).toEqual({ job: ['a', 'b'], region: 'eu in $zone', zone: 'z1' });
   });
 
   it('keeps two dashboards and their variables apart', () => {

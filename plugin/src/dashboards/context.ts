@@ -1,6 +1,6 @@
 // A dashboard, or some of its panels, as what a question is about: compact, so that its size can be told before
 // it is added. Pure. What is kept is a copy: the conversation knows what was asked of, also when it has changed.
-import { DashboardResource, PanelDefinition, VariableDefinition } from '@perses-dev/core';
+import { DashboardResource, PanelDefinition, Variable, VariableDefinition } from '@perses-dev/core';
 
 import { PanelContext, TimeRangeContext, TurnContext } from '../api/client';
 import { asList, asObject, asText } from '../api/events';
@@ -81,6 +81,17 @@ export function panelsOf(dashboard: DashboardResource): readonly PanelChoice[] {
   }
   for (const key of Object.keys(panels)) add(key, '');
   return choices;
+}
+
+/** The dashboard as Perses shows it: with the variables of its project and the global ones. Of one name the nearer one
+ *  counts; the list has the project's before the global ones. */
+export function withOutside(dashboard: DashboardResource, outside: readonly Variable[]): DashboardResource {
+  const variables = [...dashboard.spec.variables];
+  for (const { metadata, spec } of outside) {
+    if (variables.some(({ spec: { name } }) => name === metadata.name)) continue;
+    variables.push({ ...spec, spec: { ...spec.spec, name: metadata.name } } as VariableDefinition);
+  }
+  return { ...dashboard, spec: { ...dashboard.spec, variables } };
 }
 
 /** The names of the variables that the chosen panels use, and those that these use. */
