@@ -30,9 +30,9 @@ import { PersesApi } from '../api/perses';
 import { Source, pathsOf, pickedOf } from '../datasource/sources';
 import { Attachment, contextOf } from '../dashboards/context';
 import { Composer } from './Composer';
-import { ChatContext, ChatContextValue, useConversation } from './context';
+import { ChatContext, ChatContextValue, useBusy, useRead, useSurroundings } from './context';
 import { ContextBar } from './ContextBar';
-import { Conversation, ConversationState, SendOptions } from './conversation';
+import { Conversation, SendOptions, Surroundings } from './conversation';
 import { HISTORY_KEY, History } from './History';
 import { Messages } from './Messages';
 import { SourcePicker } from './SourcePicker';
@@ -91,7 +91,7 @@ function useStore(
   return conversation ?? blank;
 }
 
-function lineStatus(state: ConversationState): string | undefined {
+function lineStatus(state: Surroundings): string | undefined {
   if (state.stopping) return 'Stopping';
   return state.line === 'reconnecting' ? 'The line dropped; reconnecting' : undefined;
 }
@@ -182,7 +182,7 @@ export function Chat(props: ChatProps): ReactElement {
     void queryClient.invalidateQueries([HISTORY_KEY, gateway]);
   }, [queryClient, gateway]);
   const conversation = useStore(client, onSession, refreshHistory);
-  const state = useConversation(conversation);
+  const state = useSurroundings(conversation);
   const inputRef = useRef<HTMLTextAreaElement>(null);
   const narrow = useMediaQuery(useTheme().breakpoints.down('md')) || compact;
   const [historyOpen, setHistoryOpen] = useState(false);
@@ -213,8 +213,8 @@ export function Chat(props: ChatProps): ReactElement {
     };
   }, [picked, turnContext, state.model]);
 
-  const busy = conversation.busy;
-  const awaiting = state.exchanges.at(-1)?.turn?.status === 'awaiting';
+  const busy = useBusy(conversation);
+  const awaiting = useRead(conversation, ({ awaiting: waits }) => waits);
   const send = (text: string): void => {
     const options = sendOptions();
     if (options !== undefined) void conversation.send(text, options);
@@ -308,9 +308,6 @@ export function Chat(props: ChatProps): ReactElement {
             </Stack>
           ) : (
             <Messages
-              exchanges={state.exchanges}
-              panels={state.panels}
-              busy={busy}
               status={lineStatus(state)}
               empty={
                 state.problem === undefined && (

@@ -8,7 +8,8 @@ import { ReactElement, useState } from 'react';
 import { PersesApi } from '../api/perses';
 import { AddContext, sizeText } from '../dashboards/AddContext';
 import { Attachment, bytesOf, isSame } from '../dashboards/context';
-import { useChat, useConversation } from './context';
+import { useChat, useRead, useSurroundings } from './context';
+import { Conversation } from './conversation';
 import { Seen, usageText } from './Seen';
 import { plain, shorten } from './text';
 
@@ -17,6 +18,10 @@ export interface ContextBarProps {
   readonly datasource: string;
   readonly model: string;
   readonly busy: boolean;
+}
+
+function hiddenOf(conversation: Conversation): number {
+  return conversation.getSnapshot().exchanges.filter(({ question }) => question.excluded).length;
 }
 
 function AttachmentChip({ one, onRemove }: { one: Attachment; onRemove: () => void }): ReactElement {
@@ -41,10 +46,10 @@ function AttachmentChip({ one, onRemove }: { one: Attachment; onRemove: () => vo
 
 export function ContextBar({ perses, datasource, model, busy }: ContextBarProps): ReactElement {
   const { conversation, sendOptions } = useChat();
-  const { context, exchanges, usage } = useConversation(conversation);
+  const { context, usage } = useSurroundings(conversation);
+  const hidden = useRead(conversation, hiddenOf);
   const [open, setOpen] = useState<'add' | 'seen'>();
   const { attachments } = context;
-  const hidden = exchanges.filter(({ question }) => question.excluded).length;
   const facts = [hidden === 0 ? '' : `${hidden} hidden`, usageText(usage)].filter((fact) => fact !== '');
   const set = (next: readonly Attachment[]): void =>
     void conversation.setContext({ ...context, attachments: next });

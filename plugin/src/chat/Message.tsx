@@ -26,12 +26,12 @@ import TrashIcon from 'mdi-material-ui/TrashCanOutline';
 import DashboardIcon from 'mdi-material-ui/ViewDashboardOutline';
 import { KeyboardEvent, ReactElement, ReactNode, memo, useMemo, useState } from 'react';
 
-import { useChat } from './context';
+import { useBusy, useChat } from './context';
 import { CopyButton } from './CopyButton';
 import { Exchange } from './exchanges';
 import { Markdown } from './Markdown';
 import { panelOf, parseSettings } from './panels';
-import { Block, blocksOf } from './reduce';
+import { Block, answerText, blocksOf } from './reduce';
 import { plain } from './text';
 import { ToolCard } from './ToolCard';
 
@@ -140,49 +140,61 @@ function ActionMenu({ actions }: { actions: readonly Action[] }): ReactElement {
   );
 }
 
-function Question({ exchange, busy }: { exchange: Exchange; busy: boolean }): ReactElement {
+/** Its answer is not its business: it is not drawn again while that streams. */
+const Question = memo(function Question(props: {
+  id: string;
+  question: Exchange['question'];
+  last: boolean;
+}): ReactElement {
+  const { id, question, last } = props;
   const { conversation, sendOptions } = useChat();
+  const busy = useBusy(conversation);
   const [editing, setEditing] = useState(false);
-  const { question } = exchange;
-  const { exchanges } = conversation.getSnapshot();
-  const next = exchanges[exchanges.findIndex(({ key }) => key === exchange.key) + 1];
   const stored = question.messageId !== '';
+  /** Does it with the exchange that has this question, and the one after it. */
+  const act = (what: (exchange: Exchange, next: Exchange | undefined) => void): void => {
+    const { exchanges } = conversation.getSnapshot();
+    const at = exchanges.findIndex(({ key }) => key === id);
+    const exchange = exchanges[at];
+    if (exchange !== undefined) what(exchange, exchanges[at + 1]);
+  };
   const askInstead = (text: string): void => {
     const options = sendOptions();
     setEditing(false);
-    if (options !== undefined) void conversation.askInstead(exchange, text, options);
+    if (options !== undefined) act((exchange) => void conversation.askInstead(exchange, text, options));
   };
-  const all = [question.messageId, ...exchange.answerIds];
-  const excluded = question.excluded;
+  const setFlags = (flags: { pinned?: boolean; excluded?: boolean }): void =>
+    act(({ answerIds }) => void conversation.setFlags([question.messageId, ...answerIds], flags));
+  const { excluded } = question;
   const actions: Action[] = [
     {
       label: excluded ? 'Show it to the model again' : 'Hide it from the model',
       icon: excluded ? <EyeIcon fontSize="small" /> : <EyeOffIcon fontSize="small" />,
-      run: () => void conversation.setFlags(all, { excluded: !excluded }),
+      run: () => setFlags({ excluded: !excluded }),
     },
     {
       label: question.pinned ? 'Unpin' : 'Pin: the model always sees it',
       icon: <PinIcon fontSize="small" />,
-      run: () => void conversation.setFlags(all, { pinned: !question.pinned }),
+      run: () => setFlags({ pinned: !question.pinned }),
     },
     {
       label: 'Branch off before this question',
       icon: <ForkIcon fontSize="small" />,
-      run: () => void conversation.fork(exchange),
+      run: () => act((exchange) => void conversation.fork(exchange)),
     },
-    ...(next === undefined
+    ...(last
       ? []
       : [
           {
             label: 'Branch off after this answer',
             icon: <ForkIcon fontSize="small" />,
-            run: () => void conversation.fork(next),
+            run: () => act((_exchange, next) => void (next && conversation.fork(next))),
           },
         ]),
     {
       label: 'Remove question and answer',
       icon: <TrashIcon fontSize="small" />,
-      run: () => void conversation.remove(exchange),
+      run: () => act((exchange) => void conversation.remove(exchange)),
     },
   ];
   return (
@@ -227,7 +239,7 @@ function Question({ exchange, busy }: { exchange: Exchange; busy: boolean }): Re
       )}
     </Stack>
   );
-}
+});
 
 function Unsent({ exchange }: { exchange: Exchange }): ReactElement | null {
   const { conversation } = useChat();
@@ -253,16 +265,9 @@ function Unsent({ exchange }: { exchange: Exchange }): ReactElement | null {
   );
 }
 
-function Ending({
-  exchange,
-  last,
-  busy,
-}: {
-  exchange: Exchange;
-  last: boolean;
-  busy: boolean;
-}): ReactElement | null {
+function Ending({ exchange, last }: { exchange: Exchange; last: boolean }): ReactElement | null {
   const { conversation, sendOptions, addToDashboard } = useChat();
+  const busy = useBusy(conversation);
   const { turn } = exchange;
   if (turn === undefined || turn.status === 'running' || turn.status === 'awaiting') return null;
   const again = (): void => {
@@ -271,11 +276,7 @@ function Ending({
     if (last && turn.status !== 'done') void conversation.retry(exchange, options);
     else void conversation.askInstead(exchange, exchange.question.text, options);
   };
-  const text = turn.steps
-    .filter(({ type }) => type === 'inference')
-    .map((step) => step.text)
-    .join('\n\n')
-    .trim();
+  const text = answerText(turn);
   const panels = (): Parameters<NonNullable<typeof addToDashboard>>[0] => {
     const { panels: stored } = conversation.getSnapshot();
     return turn.steps.flatMap(({ type, calls }) =>
@@ -361,37 +362,30 @@ function BlockView(props: {
   }
 }
 
-/** `content-visibility` lets the browser skip what is not seen; find-in-page and screen readers still find it. */
+/** What a turn shows: its question, then its answer. */
 export const Message = memo(function Message(props: {
   exchange: Exchange;
   panels: Readonly<Record<string, unknown>>;
   last: boolean;
-  busy: boolean;
 }): ReactElement {
-  const { exchange, panels, last, busy } = props;
+  const { exchange, panels, last } = props;
   const { turn, question } = exchange;
   const blocks = useMemo(() => (turn === undefined ? [] : blocksOf(turn)), [turn]);
   return (
     <Stack
-      component="article"
       gap={1}
-      data-testid="exchange"
-      aria-label={plain(question.text)}
       sx={{
-        py: 1,
-        contentVisibility: last ? 'visible' : 'auto',
-        containIntrinsicSize: 'auto 300px',
         '& .actions': { opacity: { xs: 1, md: 0.75 }, transition: 'opacity 120ms' },
         '&:hover .actions, &:focus-within .actions': { opacity: 1 },
       }}
     >
-      {question.text !== '' && <Question exchange={exchange} busy={busy} />}
+      {question.text !== '' && <Question id={exchange.key} question={question} last={last} />}
       <Unsent exchange={exchange} />
       <Box sx={{ mr: { xs: 0, sm: 4 }, opacity: exchange.answerExcluded ? 0.6 : 1 }}>
         {blocks.map((block) => (
           <BlockView key={block.key} block={block} at={question.at} panels={panels} />
         ))}
-        <Ending exchange={exchange} last={last} busy={busy} />
+        <Ending exchange={exchange} last={last} />
       </Box>
     </Stack>
   );

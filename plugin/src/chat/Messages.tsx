@@ -1,32 +1,37 @@
 // The messages of a conversation, newest at the bottom. It stays at the bottom while an answer streams, unless
-// the person has scrolled up to read. Of a long conversation the last part is made first; more when one scrolls.
-import { Box, Button, Fab, Stack, Typography } from '@mui/material';
+// the person has scrolled up to read. Of a long conversation only what is near the part that is seen is made.
+import { Box, Fab, Stack, Typography } from '@mui/material';
 import ArrowDown from 'mdi-material-ui/ArrowDown';
-import {
-  ReactElement,
-  ReactNode,
-  UIEvent,
-  useEffect,
-  useLayoutEffect,
-  useRef,
-  useState,
-  useDeferredValue,
-} from 'react';
+import { ReactElement, ReactNode, UIEvent, memo, useEffect, useLayoutEffect, useRef, useState } from 'react';
 
+import { useChat, useConversation } from './context';
 import { Exchange } from './exchanges';
-import { Message } from './Message';
+import { Nearby } from './nearby';
 import { statusOf } from './reduce';
+import { Slot } from './Slot';
 import { plain, shorten } from './text';
 
-const FIRST = 20;
-const MORE = 20;
+/** Enough for a high window, before it is known what is seen. */
+const FIRST = 8;
+const LIST = {
+  maxWidth: 980,
+  mx: 'auto',
+  px: 1,
+  pb: 2,
+  minHeight: '100%',
+  '& > article': { flexShrink: 0, boxSizing: 'border-box', py: 1 },
+  '& > .away': {
+    overflow: 'hidden',
+    contentVisibility: 'auto',
+    whiteSpace: 'pre-wrap',
+    overflowWrap: 'anywhere',
+    color: 'text.secondary',
+  },
+};
 /** This near to the end counts as at the end. */
 const SLACK_PX = 48;
 
 export interface MessagesProps {
-  readonly exchanges: readonly Exchange[];
-  readonly panels: Readonly<Record<string, unknown>>;
-  readonly busy: boolean;
   /** What stands in for messages while there are none. */
   readonly empty: ReactNode;
   /** What is said instead of the turn's own status: that the line is down. */
@@ -53,10 +58,14 @@ function useStick(exchanges: readonly Exchange[]): {
     setAway(!stick.current);
   };
   const count = exchanges.length;
+  const counted = useRef(0);
   // A new question is always shown; the scrolling itself then says that we are at the end.
   useLayoutEffect(() => {
+    const more = count > counted.current;
+    counted.current = count;
+    if (!more || ref.current === null) return;
     stick.current = true;
-    if (ref.current !== null) ref.current.scrollTop = ref.current.scrollHeight;
+    ref.current.scrollTop = ref.current.scrollHeight;
   }, [count]);
   // What grows (text, panels that are drawn late) pushes the end down; we follow it.
   useEffect(() => {
@@ -71,48 +80,58 @@ function useStick(exchanges: readonly Exchange[]): {
   return { ref, away, onScroll, toEnd };
 }
 
-/** Shows more of the earlier messages when the top comes into view; keeps what is read in its place. */
-function Earlier(props: { hidden: number; onMore: () => void }): ReactElement | null {
-  const ref = useRef<HTMLDivElement>(null);
-  const { hidden, onMore } = props;
-  useEffect(() => {
-    if (ref.current === null || typeof IntersectionObserver === 'undefined') return undefined;
-    const observer = new IntersectionObserver((entries) => {
-      if (entries.some(({ isIntersecting }) => isIntersecting)) onMore();
-    });
-    observer.observe(ref.current);
-    return () => observer.disconnect();
-  }, [hidden, onMore]);
-  if (hidden === 0) return null;
+const Status = memo(function Status({ saying }: { saying: string }): ReactElement {
   return (
-    <Box ref={ref} sx={{ textAlign: 'center' }}>
-      <Button size="small" onClick={onMore}>
-        Show {Math.min(hidden, MORE)} earlier of {hidden}
-      </Button>
+    <Box
+      role="status"
+      aria-label="What the assistant does"
+      sx={{
+        position: 'absolute',
+        left: 0,
+        right: 0,
+        bottom: 0,
+        pointerEvents: 'none',
+        textAlign: 'center',
+      }}
+    >
+      {saying !== '' && (
+        <Typography
+          variant="body2"
+          component="span"
+          data-testid="status"
+          sx={{
+            display: 'inline-block',
+            maxWidth: '80%',
+            overflow: 'hidden',
+            textOverflow: 'ellipsis',
+            whiteSpace: 'nowrap',
+            px: 1.5,
+            py: 0.25,
+            borderRadius: 4,
+            border: 1,
+            borderColor: 'divider',
+            backgroundColor: 'background.paper',
+            color: 'text.secondary',
+            '@keyframes persai-pulse': { '50%': { opacity: 0.75 } },
+            animation: 'persai-pulse 1.6s ease-in-out infinite',
+            '@media (prefers-reduced-motion: reduce)': { animation: 'none' },
+          }}
+        >
+          {plain(shorten(saying, 160))}…
+        </Typography>
+      )}
     </Box>
   );
-}
+});
 
 export function Messages(props: MessagesProps): ReactElement {
-  const { exchanges, panels, busy, empty, status } = props;
+  const { empty, status } = props;
+  const { conversation } = useChat();
+  const { exchanges, panels } = useConversation(conversation);
+  const { busy } = conversation;
   const { ref, away, onScroll, toEnd } = useStick(exchanges);
-  // Each earlier message has actions that go with it: all of them in one frame would be a long one.
-  const busyEarlier = useDeferredValue(busy);
-  const [shown, setShown] = useState(FIRST);
-  const hidden = Math.max(0, exchanges.length - shown);
-  const before = useRef<number>();
-  const more = useRef((): void => undefined);
-  more.current = (): void => {
-    before.current = ref.current === null ? undefined : ref.current.scrollHeight - ref.current.scrollTop;
-    setShown(shown + MORE);
-  };
-  const onMore = useRef((): void => more.current()).current;
-  useLayoutEffect(() => {
-    if (ref.current !== null && before.current !== undefined) {
-      ref.current.scrollTop = ref.current.scrollHeight - before.current;
-    }
-    before.current = undefined;
-  }, [shown, ref]);
+  const [nearby] = useState(() => new Nearby());
+  useEffect(() => (ref.current === null ? undefined : nearby.attach(ref.current)), [nearby, ref]);
 
   const turn = exchanges.at(-1)?.turn;
   const own = turn === undefined ? '' : statusOf(turn);
@@ -130,59 +149,21 @@ export function Messages(props: MessagesProps): ReactElement {
         data-testid="messages"
         sx={{ position: 'absolute', inset: 0, overflowY: 'auto', overscrollBehavior: 'contain' }}
       >
-        <Stack sx={{ maxWidth: 980, mx: 'auto', px: 1, pb: 2, minHeight: '100%' }}>
-          <Earlier hidden={hidden} onMore={onMore} />
+        <Stack sx={LIST}>
           {exchanges.length === 0 && empty}
-          {exchanges.slice(hidden).map((exchange, i, list) => (
-            <Message
+          {exchanges.map((exchange, i) => (
+            <Slot
               key={exchange.key}
               exchange={exchange}
               panels={panels}
-              last={i === list.length - 1}
-              busy={i === list.length - 1 ? busy : busyEarlier}
+              last={i === exchanges.length - 1}
+              early={i >= exchanges.length - FIRST}
+              nearby={nearby}
             />
           ))}
         </Stack>
       </Box>
-      <Box
-        role="status"
-        aria-label="What the assistant does"
-        sx={{
-          position: 'absolute',
-          left: 0,
-          right: 0,
-          bottom: 0,
-          pointerEvents: 'none',
-          textAlign: 'center',
-        }}
-      >
-        {saying !== '' && (
-          <Typography
-            variant="body2"
-            component="span"
-            data-testid="status"
-            sx={{
-              display: 'inline-block',
-              maxWidth: '80%',
-              overflow: 'hidden',
-              textOverflow: 'ellipsis',
-              whiteSpace: 'nowrap',
-              px: 1.5,
-              py: 0.25,
-              borderRadius: 4,
-              border: 1,
-              borderColor: 'divider',
-              backgroundColor: 'background.paper',
-              color: 'text.secondary',
-              '@keyframes persai-pulse': { '50%': { opacity: 0.75 } },
-              animation: 'persai-pulse 1.6s ease-in-out infinite',
-              '@media (prefers-reduced-motion: reduce)': { animation: 'none' },
-            }}
-          >
-            {plain(shorten(saying, 160))}…
-          </Typography>
-        )}
-      </Box>
+      <Status saying={saying} />
       {away && (
         <Fab
           size="small"

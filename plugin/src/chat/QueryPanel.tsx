@@ -149,7 +149,7 @@ export const QueryPanel = memo(function QueryPanel(props: {
   const timeRange = chosen ?? panel.timeRange ?? page.timeRange;
   const height = heightOf(panel);
   return (
-    <Stack gap={1}>
+    <Stack gap={1} data-keep={showTimeRange || chosen !== undefined || undefined}>
       {showTimeRange && (
         <Box>
           <TimeRangeSelector value={timeRange} timeOptions={timeOptions} onChange={setChosen} />

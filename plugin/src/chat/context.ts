@@ -2,7 +2,7 @@
 import { createContext, useContext, useSyncExternalStore } from 'react';
 
 import { PersesApi } from '../api/perses';
-import { Conversation, ConversationState, SendOptions } from './conversation';
+import { Conversation, ConversationState, SendOptions, Surroundings } from './conversation';
 import { CallPanel, PanelSettings } from './panels';
 
 export interface ChatContextValue {
@@ -27,4 +27,18 @@ export function useChat(): ChatContextValue {
 
 export function useConversation(conversation: Conversation): ConversationState {
   return useSyncExternalStore(conversation.subscribe, conversation.getSnapshot);
+}
+
+/** All but the messages: for what is not drawn again with every token. */
+export function useSurroundings(conversation: Conversation): Surroundings {
+  return useSyncExternalStore(conversation.subscribe, conversation.getSurroundings);
+}
+
+/** What is read from the conversation; drawn again only when that changes. */
+export function useRead<T>(conversation: Conversation, read: (conversation: Conversation) => T): T {
+  return useSyncExternalStore(conversation.subscribe, () => read(conversation));
+}
+
+export function useBusy(conversation: Conversation): boolean {
+  return useRead(conversation, ({ busy }) => busy);
 }

@@ -459,10 +459,51 @@ describe('an approval', () => {
     void second.open(turn.sessionId);
     await settle();
     turn.emit({ event_type: 'turn_awaiting_input', turn: { turn_id: turn.id, tool_calls } });
-    await settle(2_000);
+    await settle(10_000);
     expect(second.getSnapshot().line).toBe('idle');
     expect(second.getSnapshot().exchanges[0]?.turn?.status).toBe('awaiting');
-    expect(gateway.count_of('GET', /events$/)).toBeLessThan(4);
+    // Each asked once for what comes behind the wait; that line stays open.
+    expect(gateway.count_of('GET', /events$/)).toBe(4);
+    expect(turn.lines).toBe(2);
+  });
+
+  it('that is decided in another browser is seen to be decided, and waits again', async () => {
+    const conversation = start();
+    const turn = await asked(conversation);
+    turn.emit({ event_type: 'turn_awaiting_input', turn: { turn_id: turn.id, tool_calls } });
+    await settle(1_000);
+    turn.over = false;
+    turn.state = 'running';
+    turn.text('Saving. ', 's2', 2);
+    await settle();
+    expect(conversation.busy).toBe(true);
+    expect(conversation.getSnapshot().line).toBe('live');
+    expect(shown(conversation)).toBe('Saving. ');
+    const again = [{ ...call, call_id: 'c2', arguments_hash: 'h2' }];
+    turn.emit({ event_type: 'turn_awaiting_input', turn: { turn_id: turn.id, tool_calls: again } }, 2);
+    await settle(1_000);
+    expect(conversation.busy).toBe(false);
+    expect(shown(conversation)).toBe('Saving. |save_panel');
+    turn.over = false;
+    turn.state = 'running';
+    turn.answer('Saved.', 's3', 3);
+    await settle(1_000);
+    expect(shown(conversation)).toBe('Saving. |Saved.');
+    expect(conversation.getSnapshot().exchanges[0]?.turn?.status).toBe('done');
+  });
+
+  it('is waited for quietly while the line is down', async () => {
+    const conversation = start();
+    const turn = await asked(conversation);
+    turn.emit({ event_type: 'turn_awaiting_input', turn: { turn_id: turn.id, tool_calls } });
+    await settle(1_000);
+    gateway.before = ({ path }) => (path.endsWith('/events') ? 'drop' : undefined);
+    turn.break();
+    await settle(5_000);
+    expect(conversation.getSnapshot().line).toBe('idle');
+    gateway.before = () => undefined;
+    await settle(10_000);
+    expect(turn.lines).toBe(1);
   });
 
   it('is still there after a reload, and a decision of another tab is taken over', async () => {
@@ -522,6 +563,53 @@ describe('pin, exclude, remove', () => {
     if (exchange !== undefined) void conversation.remove(exchange);
     await settle();
     expect(conversation.getSnapshot().exchanges).toEqual([]);
+  });
+
+  it('leaves all that did not change the same, so that it is not drawn again', async () => {
+    const session = gateway.addSession('long', [
+      { message_id: 'm1', role: 'user', turn_id: 't1', content: 'one' },
+      { message_id: 'm2', role: 'assistant', turn_id: 't1', content: 'yes' },
+      { message_id: 'm3', role: 'user', turn_id: 't2', content: 'two' },
+      { message_id: 'm4', role: 'assistant', turn_id: 't2', content: 'no' },
+    ]);
+    session.panels = { c1: { kind: 'Table' } };
+    session.context = { attachments: [{ project: 'p', dashboard: 'd' }] };
+    const conversation = start();
+    await conversation.open('long');
+    const before = conversation.getSnapshot();
+    await conversation.setFlags(['m3', 'm4'], { pinned: true });
+    const after = conversation.getSnapshot();
+    expect(after.exchanges[0]).toBe(before.exchanges[0]);
+    expect(after.exchanges[1]?.question.pinned).toBe(true);
+    expect(after.panels).toBe(before.panels);
+    expect(after.context).toBe(before.context);
+  });
+
+  it('stores choices one after the other, the last one last', async () => {
+    gateway.addSession('s', []);
+    const client = createGatewayClient(PROXY);
+    const sent: unknown[] = [];
+    const answers: Array<() => void> = [];
+    const conversation = new Conversation({
+      client: {
+        ...client,
+        patchSession: async (_id, change) => {
+          sent.push(change);
+          await new Promise<void>((resolve, reject) =>
+            answers.push(() => (answers.length === 1 ? reject(new Error('lost')) : resolve())),
+          );
+        },
+      },
+    });
+    await conversation.open('s');
+    void conversation.setPanel('c1', { kind: 'Table' });
+    void conversation.setPanel('c1', { kind: 'StatChart' });
+    await settle();
+    expect(sent).toEqual([{ panels: { c1: { kind: 'Table' } } }]);
+    answers[0]?.();
+    await settle();
+    expect(sent.slice(1)).toEqual([{ panels: { c1: { kind: 'StatChart' } } }]);
+    conversation.dispose();
   });
 
   it('turns a refusal into a notice', async () => {

@@ -6,11 +6,12 @@
 import { ApiError, Decision, GatewayClient, TurnContext, newIdempotencyKey } from '../api/client';
 import { datasourceOf, globalPath } from '../api/datasource';
 import { EventId, Usage, asList, asText, isAfter } from '../api/events';
+import { SessionDetail } from '../api/sessions';
 import { SILENCE_MS, StreamMessage, readStream } from '../api/stream';
 import { Attachment, parseAttachment } from '../dashboards/context';
-import { Exchange, exchangesOf, mergeExchanges } from './exchanges';
+import { Exchange, exchangesOf, kept, mergeExchanges } from './exchanges';
 import { perFrame } from './frames';
-import { Turn, newTurn, reduce } from './reduce';
+import { Turn, goOn, newTurn, reduce } from './reduce';
 
 export type Line =
   | 'idle'
@@ -68,6 +69,9 @@ export interface ConversationState {
   readonly notice: Problem | undefined;
 }
 
+/** All but the messages, which change with every token. */
+export type Surroundings = Omit<ConversationState, 'exchanges'>;
+
 export interface SendOptions {
   readonly datasourcePath: string;
   readonly context?: TurnContext;
@@ -124,6 +128,8 @@ interface Cursor {
   queue: StreamMessage[];
   /** What is on the page is not from this stream; the first events replace it. */
   fresh: boolean;
+  /** The event at which the turn began to wait for its person, once that was told. */
+  rests: EventId | undefined;
 }
 
 export function problemOf(error: unknown): Problem {
@@ -142,9 +148,11 @@ function backoff(attempt: number): number {
 
 export class Conversation {
   private state: ConversationState = EMPTY;
+  private surroundings: Surroundings = EMPTY;
   private readonly listeners = new Set<() => void>();
   private readonly frame = perFrame(() => this.flush());
   private cursor: Cursor | undefined;
+  private patches: Promise<unknown> = Promise.resolve();
   /** Ends everything that belongs to the conversation on the page when another one takes its place. */
   private life = new AbortController();
   /** Wakes a wait for the next attempt: the network is back, the person looks again. */
@@ -176,9 +184,16 @@ export class Conversation {
 
   readonly getSnapshot = (): ConversationState => this.state;
 
+  readonly getSurroundings = (): Surroundings => this.surroundings;
+
   /** True while a question is on its way or being answered. */
   get busy(): boolean {
     return this.state.line === 'sending' || !isOver(this.state.exchanges.at(-1)?.turn);
+  }
+
+  /** True while calls wait for the person. */
+  get awaiting(): boolean {
+    return this.state.exchanges.at(-1)?.turn?.status === 'awaiting';
   }
 
   /** Shows a stored conversation, and goes on with its answer when one is running. undefined: a new one. */
@@ -298,9 +313,14 @@ export class Conversation {
         if (error.code === 'already_decided' || error.code === 'decision_expired') throw error;
         return;
       }
-      this.tellOthers();
-      await this.load(sessionId);
+      this.change(turn.id, (exchange) => ({
+        ...exchange,
+        turn: exchange.turn?.status === 'awaiting' ? goOn(exchange.turn) : exchange.turn,
+      }));
       this.set({ choices: {} });
+      this.tellOthers();
+      this.wake(); // a line that is about to be tried again is tried now
+      void this.follow(turn.id);
     });
   }
 
@@ -327,7 +347,7 @@ export class Conversation {
     const { sessionId } = this.state;
     if (sessionId === undefined) return;
     await this.act(async () => {
-      await this.options.client.patchSession(sessionId, { title });
+      await this.patch(sessionId, { title });
       this.set({ title });
       this.options.onChange?.();
     });
@@ -338,22 +358,20 @@ export class Conversation {
     const panels = { ...this.state.panels, [callId]: settings };
     this.set({ panels });
     const { sessionId } = this.state;
-    if (sessionId !== undefined)
-      await this.act(() => this.options.client.patchSession(sessionId, { panels }));
+    if (sessionId !== undefined) await this.act(() => this.patch(sessionId, { panels }));
   }
 
   /** The datasource and the dashboards that the next questions go with. */
   async setContext(context: ConversationContext): Promise<void> {
     this.set({ context });
     const { sessionId } = this.state;
-    if (sessionId !== undefined)
-      await this.act(() => this.options.client.patchSession(sessionId, { context }));
+    if (sessionId !== undefined) await this.act(() => this.patch(sessionId, { context }));
   }
 
   async setModel(model: string): Promise<void> {
     this.set({ model });
     const { sessionId } = this.state;
-    if (sessionId !== undefined) await this.act(() => this.options.client.patchSession(sessionId, { model }));
+    if (sessionId !== undefined) await this.act(() => this.patch(sessionId, { model }));
   }
 
   /** Reads again what is stored: another part of the page has changed it. */
@@ -368,7 +386,11 @@ export class Conversation {
   // ---- what happens underneath ----
 
   private set(change: Partial<ConversationState>): void {
-    this.state = { ...this.state, ...change };
+    const before = this.state;
+    this.state = { ...before, ...change };
+    const names = Object.keys(change) as Array<keyof ConversationState>;
+    if (names.some((name) => name !== 'exchanges' && before[name] !== this.state[name]))
+      this.surroundings = this.state;
     for (const listener of this.listeners) listener();
   }
 
@@ -380,6 +402,13 @@ export class Conversation {
     } catch (error) {
       if (!this.life.signal.aborted) this.set({ notice: problemOf(error) });
     }
+  }
+
+  /** One after the other: what was chosen last is what stays stored. */
+  private patch(sessionId: string, change: Record<string, unknown>): Promise<void> {
+    const done = this.patches.then(() => this.options.client.patchSession(sessionId, change));
+    this.patches = done.catch(() => undefined);
+    return done;
   }
 
   private leave(): void {
@@ -397,15 +426,8 @@ export class Conversation {
     try {
       const detail = await this.patiently(() => this.options.client.getSession(sessionId, signal), signal);
       if (signal.aborted) return;
-      const exchanges = mergeExchanges(this.state.exchanges, exchangesOf(detail));
-      const { title, model, panels, usage } = detail;
-      const context = parseContext(detail.context);
-      const shown = { title, model, panels, context, usage, exchanges };
-      this.set({ ...shown, sessionId, loading: false, problem: undefined });
-      const { turn } = detail;
-      if (turn === undefined || turn.state === 'over') return;
-      // Replayed from its start: what the stored messages do not hold yet is in the events.
-      void this.follow(turn.turnId, turn.state !== 'awaiting_input');
+      this.set({ sessionId, loading: false, problem: undefined });
+      this.take(detail);
     } catch (error) {
       if (!signal.aborted) this.set({ loading: false, problem: problemOf(error) });
     }
@@ -418,17 +440,27 @@ export class Conversation {
     if (sessionId === undefined) return;
     try {
       const detail = await this.options.client.getSession(sessionId, signal);
-      if (signal.aborted) return;
-      const exchanges = mergeExchanges(this.state.exchanges, exchangesOf(detail));
-      const { title, model, panels, usage } = detail;
-      this.set({ title, model, panels, context: parseContext(detail.context), usage, exchanges });
-      const { turn } = detail;
-      if (turn !== undefined && (turn.state === 'running' || turn.state === 'waiting_for_sign_in')) {
-        void this.follow(turn.turnId, true);
-      }
+      if (!signal.aborted) this.take(detail);
     } catch {
       // What is on the page stays right; the next sync tells the rest.
     }
+  }
+
+  /** What is stored, laid over what is on the page; a turn that is not over is followed. */
+  private take(detail: SessionDetail): void {
+    const { state, cursor } = this;
+    const { title, model, panels, usage, turn } = detail;
+    this.set({
+      title,
+      model,
+      usage,
+      // All messages are drawn with these: the same again must be the same object.
+      panels: kept(state.panels, panels),
+      context: kept(state.context, parseContext(detail.context)),
+      exchanges: mergeExchanges(state.exchanges, exchangesOf(detail), cursor?.turnId),
+    });
+    // Replayed from its start: what the stored messages do not hold yet is in the events.
+    if (turn !== undefined && turn.state !== 'over') void this.follow(turn.turnId);
   }
 
   private async submit(outgoing: Outgoing): Promise<void> {
@@ -462,7 +494,7 @@ export class Conversation {
       this.change(outgoing.key, (exchange) => ({ ...exchange, turn: newTurn(turnId) }));
       this.tellOthers();
       this.options.onChange?.();
-      void this.follow(turnId, false);
+      void this.follow(turnId);
       await this.cancelIfWanted();
     } catch (error) {
       if (signal.aborted) return;
@@ -480,7 +512,7 @@ export class Conversation {
   private async keepContext(sessionId: string): Promise<void> {
     const { context } = this.state;
     if (context === NO_CONTEXT) return;
-    await this.act(() => this.options.client.patchSession(sessionId, { context }));
+    await this.act(() => this.patch(sessionId, { context }));
   }
 
   /** Does it, and again after a while for as long as that can help. */
@@ -514,8 +546,9 @@ export class Conversation {
     }
   }
 
-  /** The one loop that receives. `through`: the person has decided already, so read past "awaiting". */
-  private async follow(turnId: string, through: boolean): Promise<void> {
+  /** The one loop that receives. A turn that waits for its person is followed, too: the decision may be made here,
+   *  in another tab or in another browser. */
+  private async follow(turnId: string): Promise<void> {
     if (this.cursor?.turnId === turnId) return; // this turn is being followed
     const shown = this.state.exchanges.find(({ turn }) => turn?.id === turnId)?.turn;
     if (shown?.status === 'done' || shown?.status === 'cancelled') return; // final stays final
@@ -526,6 +559,7 @@ export class Conversation {
       last: undefined,
       queue: [],
       fresh: true,
+      rests: undefined,
     };
     this.cursor = cursor;
     const { signal } = cursor.control;
@@ -533,13 +567,10 @@ export class Conversation {
       const before = cursor.last;
       let waitMs: number | undefined;
       try {
-        if (await this.read(cursor, through)) return;
-        // The stream ended without an end: a gateway that is going away, or a proxy that cut it. Or, when we
-        // read past an earlier decision, with a wait for the next one.
-        if (await this.waitsForPerson(cursor)) {
-          this.end(cursor);
-          return;
-        }
+        if (await this.read(cursor)) return;
+        // The stream ended without an end: a gateway that is going away, or a proxy that cut it. Or with a wait
+        // for the person: asked for what comes behind that, the gateway keeps the line open until there is some.
+        this.flush();
       } catch (error) {
         if (signal.aborted) return;
         if (error instanceof ApiError && !error.transient) {
@@ -549,19 +580,33 @@ export class Conversation {
         waitMs = error instanceof ApiError ? error.retryAfterMs : undefined;
       }
       if (cursor.last !== before) attempt = 0;
-      this.set({ line: 'reconnecting' });
+      if (this.awaits(cursor)) this.rest(cursor);
+      else this.set({ line: 'reconnecting' });
       await this.wait(waitMs ?? backoff(attempt), signal);
     }
   }
 
+  private awaits({ turnId }: Cursor): boolean {
+    return this.state.exchanges.find(({ turn }) => turn?.id === turnId)?.turn?.status === 'awaiting';
+  }
+
+  /** Told once each time: the turn now waits for its person. */
+  private rest(cursor: Cursor): void {
+    if (cursor.rests === cursor.last) return;
+    cursor.rests = cursor.last;
+    this.set({ line: 'idle', stopping: false });
+    this.tellOthers();
+    void this.sync().then(() => this.options.onChange?.());
+  }
+
   /** Reads until the line ends. True: the turn is over and nothing more is to come. */
-  private async read(cursor: Cursor, through: boolean): Promise<boolean> {
+  private async read(cursor: Cursor): Promise<boolean> {
     const { sessionId } = this.state;
     const { signal } = cursor.control;
     if (sessionId === undefined) return true;
     const { client, silenceMs = SILENCE_MS } = this.options;
     const body = await client.openEvents(sessionId, cursor.turnId, cursor.last, signal);
-    if (this.state.line !== 'live') this.set({ line: 'live' });
+    if (this.state.line !== 'live' && !this.awaits(cursor)) this.set({ line: 'live' });
     for await (const messages of readStream(body, silenceMs, signal)) {
       if (signal.aborted) return true;
       for (const message of messages) {
@@ -578,21 +623,13 @@ export class Conversation {
       this.frame.request();
       const ended = messages.findLast(({ event }) => event !== undefined)?.event?.type;
       const over = ended === 'turn_complete' || ended === 'turn_cancelled' || ended === 'error';
-      if (over || (ended === 'turn_awaiting_input' && !through)) {
+      if (over) {
         this.end(cursor);
         return true;
       }
+      if (this.state.line === 'idle') this.set({ line: 'live' });
     }
     return false;
-  }
-
-  private async waitsForPerson(cursor: Cursor): Promise<boolean> {
-    this.flush();
-    const { sessionId, exchanges } = this.state;
-    const turn = exchanges.find((exchange) => exchange.turn?.id === cursor.turnId)?.turn;
-    if (turn?.status !== 'awaiting' || sessionId === undefined) return false;
-    const detail = await this.options.client.getSession(sessionId, cursor.control.signal);
-    return detail.turn?.turnId !== cursor.turnId || detail.turn.state === 'awaiting_input';
   }
 
   /** The store lost what we saw: our view is dropped and read anew. */
@@ -697,6 +734,6 @@ export class Conversation {
   private readonly onOtherTab = (message: MessageEvent<unknown>): void => {
     const data = message.data as { sessionId?: unknown } | undefined;
     if (data?.sessionId === undefined || data.sessionId !== this.state.sessionId) return;
-    if (this.cursor === undefined && this.state.line !== 'sending') void this.sync();
+    if (!this.busy) void this.sync();
   };
 }

@@ -107,13 +107,19 @@ export function exchangesOf(detail: SessionDetail): readonly Exchange[] {
   });
 }
 
-function same(a: unknown, b: unknown): boolean {
-  return a === b || JSON.stringify(a) === JSON.stringify(b);
+/** The old one where the new one says the same: what did not change is not drawn again. */
+export function kept<T>(old: T, next: T): T {
+  return old === next || JSON.stringify(old) === JSON.stringify(next) ? old : next;
 }
 
 /** The stored conversation laid over what is on the page. A turn that was followed to its end is kept as it
- *  was seen (what was final never changes); questions that were not accepted stay at the end. */
-export function mergeExchanges(shown: readonly Exchange[], stored: readonly Exchange[]): readonly Exchange[] {
+ *  was seen (what was final never changes), as is the one that is being followed; questions that were not accepted
+ *  stay at the end. */
+export function mergeExchanges(
+  shown: readonly Exchange[],
+  stored: readonly Exchange[],
+  followed?: string,
+): readonly Exchange[] {
   const byTurn = new Map<string, Exchange>();
   for (const exchange of shown) if (exchange.turn !== undefined) byTurn.set(exchange.turn.id, exchange);
   const merged = stored.map((exchange): Exchange => {
@@ -121,11 +127,18 @@ export function mergeExchanges(shown: readonly Exchange[], stored: readonly Exch
     if (old === undefined) return exchange;
     const seen =
       old.turn !== undefined &&
-      (old.turn.status === 'done' ||
+      (old.turn.id === followed ||
+        old.turn.status === 'done' ||
         old.turn.status === 'cancelled' ||
         (old.turn.status === exchange.turn?.status && old.turn.steps.length >= exchange.turn.steps.length));
-    const next = { ...exchange, key: old.key, turn: seen ? old.turn : exchange.turn };
-    return same(old, next) ? old : next;
+    return kept(old, {
+      ...exchange,
+      key: old.key,
+      // What "now" meant stays what it was: panels that are drawn are not asked for again.
+      question: kept(old.question, { ...exchange.question, at: old.question.at || exchange.question.at }),
+      answerIds: kept(old.answerIds, exchange.answerIds),
+      turn: seen ? old.turn : exchange.turn,
+    });
   });
   const unsent = shown.filter(({ turn }) => turn === undefined);
   const result = [...merged, ...unsent];

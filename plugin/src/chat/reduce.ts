@@ -136,7 +136,7 @@ function withAnswer(turn: Turn, content: string): Turn {
 }
 
 /** The person has decided: what waited is run now (its step says so itself), and the turn goes on. */
-function goOn(turn: Turn): Turn {
+export function goOn(turn: Turn): Turn {
   return { ...turn, status: 'running', steps: turn.steps.filter(({ id }) => id !== AWAITING) };
 }
 
@@ -209,6 +209,12 @@ export function blocksOf(turn: Turn): readonly Block[] {
     }
     return blocks;
   });
+}
+
+/** What the model said, without its thoughts and calls. */
+export function answerText(turn: Turn): string {
+  const said = turn.steps.filter(({ type }) => type === 'inference').map(({ text }) => text);
+  return said.join('\n\n').trim();
 }
 
 /** What the turn is at, for a person: "Thinking", "Running execute_range_query: up". */

@@ -100,11 +100,10 @@ export class FakeTurn {
       start: (controller): void => {
         mine = controller;
         for (const { text } of this.events.slice(from)) controller.enqueue(new TextEncoder().encode(text));
-        if (this.over) {
-          controller.close();
-          return;
-        }
-        this.readers.add(controller);
+        // Behind a wait for the person the line stays open: the decision is told on it.
+        const waits = this.state === 'awaiting_input' && from === this.events.length && after !== null;
+        if (this.over && !waits) controller.close();
+        else this.readers.add(controller);
       },
       cancel: (): void => {
         for (const reader of this.readers) if (reader === mine) this.readers.delete(reader);
