@@ -1,6 +1,7 @@
 // A call that waits for the person's yes.
 import { expect, it } from 'vitest';
 
+import { seriousFindings } from './chat';
 import { PROJECT, keysOf, prepare } from './dashboards';
 import { World, ask, idle, last } from './lib/world';
 
@@ -28,6 +29,7 @@ export function approvalTests(the: () => World): void {
     await approval.locator('canvas').first().waitFor();
     expect(JSON.parse(await approval.getByLabel('Arguments', { exact: true }).innerText())).toEqual(args);
     await world.shot('approval');
+    expect(await seriousFindings(page)).toEqual([]);
     expect(await keysOf(world, 'approvals')).toHaveLength(2);
     await page.reload();
     await approval.getByRole('button', { name: 'Approve' }).waitFor();
@@ -42,6 +44,28 @@ export function approvalTests(the: () => World): void {
       expect(await tab.getByTestId('approval').count()).toBe(0);
     }
     expect(await keysOf(world, 'approvals')).toHaveLength(3);
+  });
+
+  it('is seen to be decided in another browser, which nobody touches', async () => {
+    const world = the();
+    const args = { project: PROJECT, dashboard: 'approvals', title: 'Far', query: 'up' };
+    world.stack.model.when(
+      'Save it far away',
+      () => [{ tool: 'save_panel', args }],
+      () => ['It is saved far away.'],
+    );
+    const { page } = await world.come('admin');
+    await ask(page, 'Save it far away');
+    await page.getByTestId('approval').getByRole('button', { name: 'Refuse' }).waitFor();
+    const { page: other } = await world.comeToo('admin', page.url());
+    await other.getByTestId('approval').getByRole('button', { name: 'Refuse' }).waitFor();
+    await page.getByTestId('approval').getByRole('button', { name: 'Refuse' }).click();
+    for (const browser of [page, other]) {
+      await last(browser).getByText('It is saved far away.').waitFor();
+      await idle(browser);
+      expect(await browser.getByTestId('approval').count()).toBe(0);
+      await last(browser).getByText('said no').first().waitFor();
+    }
   });
 
   it('changes nothing when it is refused', async () => {

@@ -5,6 +5,7 @@ import { approvalTests } from './approvals';
 import { chatTests } from './chat';
 import { dashboardTests } from './dashboards';
 import { helpTests } from './help';
+import { longTests } from './long';
 import { panelTests } from './panel';
 import { sourceTests, stopSources } from './sources';
 import { World } from './lib/world';
@@ -21,11 +22,15 @@ afterAll(async () => {
 });
 
 afterEach(async ({ task }) => {
-  if (task.result?.state === 'fail') await world.shot(`failed-${task.id.replaceAll(/\W/g, '')}`);
+  if (task.result?.state === 'fail') {
+    console.error([task.name, ...(world.open?.trouble ?? [])].join('\n  '));
+    await world.shot(`failed-${task.id.replaceAll(/\W/g, '')}`);
+  }
   await world.leave();
 });
 
 describe('the chat', () => chatTests(() => world));
+describe('a long conversation', () => longTests(() => world));
 describe('dashboards', () => dashboardTests(() => world));
 describe('logs, traces and profiles', () => sourceTests(() => world));
 describe('the chat in a dashboard', () => panelTests(() => world));

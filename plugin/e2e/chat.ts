@@ -72,7 +72,7 @@ async function readTooltip(page: Page, panel: Locator): Promise<{ at: number; te
   throw new Error('no tooltip');
 }
 
-async function seriousFindings(page: Page): Promise<readonly string[]> {
+export async function seriousFindings(page: Page): Promise<readonly string[]> {
   await page.evaluate(readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8'));
   const found = await page.evaluate(async () => {
     const { axe } = globalThis as unknown as {
@@ -104,11 +104,17 @@ export function chatTests(the: () => World): void {
     const { page, errors, foreign } = await world.come('demo', { dark });
     await page.getByRole('textbox', { name: 'Question' }).waitFor();
     await world.shot(dark ? 'empty-dark' : 'empty');
+    expect(await seriousFindings(page)).toEqual([]);
     await ask(page, 'How many samples does Prometheus take?');
     await last(page).getByText('steadily').waitFor();
     await idle(page);
     const panel = last(page).getByTestId('query-panel').first();
     await panel.locator('canvas').first().waitFor();
+    for (const tool of ['execute_range_query', 'execute_instant_query']) {
+      const card = last(page).getByRole('region', { name: `${tool}, done` });
+      await card.getByText(/^(\d+ ms|\d+\.\d s)$/).waitFor();
+      await card.getByTestId('used-datasource').getByText('prometheus').waitFor();
+    }
     const { at, text } = await readTooltip(page, panel);
     const [[, value] = [0, Number.NaN]] = await stack.query('query', { query: GROWING, time: String(at) });
     // As Perses writes it, 1.32K: three digits, rounded.
@@ -126,6 +132,64 @@ export function chatTests(the: () => World): void {
     expect(await seriousFindings(page)).toEqual([]);
     expect(errors).toEqual([]);
     expect(foreign).toEqual([]);
+  });
+
+  it('is used by the keyboard, and says what it is at', async () => {
+    const world = the();
+    const { model } = world.stack;
+    let open = (): void => undefined;
+    const held = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    model.when('Which targets are up', () => [held, 'All of them.']);
+    model.when('line one', () => ['Two lines.']);
+    const { page } = await world.come();
+    const suggestion = page.getByRole('button', { name: /^Which targets are up/ });
+    const box = page.getByRole('textbox', { name: 'Question' });
+    await suggestion.focus();
+    await page.keyboard.press('Enter');
+    const status = page.getByRole('status', { name: 'What the assistant does' });
+    const log = page.getByRole('log', { name: 'Conversation' });
+    await status.getByText('Thinking').waitFor();
+    expect(await log.getAttribute('aria-live')).toBe('polite');
+    expect(await log.getAttribute('aria-busy')).toBe('true');
+    open();
+    await last(page).getByText('All of them.').waitFor();
+    await idle(page);
+    await expect.poll(() => status.textContent()).toBe('');
+    expect(await log.getAttribute('aria-busy')).toBe('false');
+    await page.getByRole('button', { name: 'New conversation' }).focus();
+    await page.keyboard.press('Enter');
+    await page.getByText('What would you like to know?').waitFor();
+    await expect.poll(() => box.evaluate((element) => element === document.activeElement)).toBe(true);
+    await page.keyboard.type('line one');
+    await page.keyboard.press('Shift+Enter');
+    await page.keyboard.type('line two');
+    await page.keyboard.press('Control+Enter');
+    await last(page).getByText('Two lines.').waitFor();
+    await idle(page);
+    expect(model.prompts.at(-1)?.messages.at(-1)?.text).toBe('line one\nline two');
+  });
+
+  it('says what went wrong, and asks again', async () => {
+    const world = the();
+    const { model } = world.stack;
+    model.when('fragile', () => {
+      throw new Error('this model hangs up');
+    });
+    const { page } = await world.come();
+    await ask(page, 'Is it fragile?');
+    const alert = last(page).getByRole('alert');
+    await alert.waitFor({ timeout: 50_000 });
+    expect((await alert.innerText()).length).toBeGreaterThan(20);
+    await world.shot('failed');
+    expect(await seriousFindings(page)).toEqual([]);
+    model.when('fragile', () => ['Not any more.']);
+    await alert.getByRole('button', { name: 'Retry' }).click();
+    await last(page).getByText('Not any more.').waitFor({ timeout: 50_000 });
+    await idle(page);
+    expect(await page.getByTestId('exchange').count()).toBe(1);
+    expect(await page.getByRole('alert').count()).toBe(0);
   });
 
   it('is stopped on the server', async () => {
@@ -208,6 +272,56 @@ export function chatTests(the: () => World): void {
     await page.getByText('2 of 2 questions').waitFor();
   });
 
+  it('has its messages pinned, also after a reload', async () => {
+    const world = the();
+    world.stack.model.when('pinned', () => ['To be remembered.']);
+    const { page } = await world.come();
+    await ask(page, 'To be pinned');
+    await idle(page);
+    const choose = async (name: string): Promise<void> => {
+      await last(page).getByRole('button', { name: 'More' }).click();
+      await page.getByRole('menuitem', { name }).click();
+    };
+    await choose('Pin: the model always sees it');
+    const chip = last(page).getByText('Pinned', { exact: true });
+    await chip.waitFor();
+    await page.reload();
+    await chip.waitFor();
+    await page.getByRole('button', { name: /^What the model sees/ }).click();
+    await page.getByRole('button', { name: 'Pin To be pinned', pressed: true }).click();
+    await page.getByRole('button', { name: 'Pin To be pinned', pressed: false }).waitFor();
+    await page.keyboard.press('Escape');
+    await expect.poll(() => chip.count()).toBe(0);
+    await page.reload();
+    await last(page).getByText('To be remembered.').waitFor();
+    expect(await chip.count()).toBe(0);
+  });
+
+  it('is branched off after an answer, and goes on in both', async () => {
+    const world = the();
+    const { model } = world.stack;
+    for (const word of ['trunk', 'left', 'right']) model.when(word, () => [`The ${word} answer.`]);
+    const { page } = await world.come();
+    for (const word of ['trunk', 'left']) {
+      await ask(page, word);
+      await last(page).getByText(`The ${word} answer.`).waitFor();
+      await idle(page);
+    }
+    const trunk = page.url();
+    await page.getByTestId('exchange').first().getByRole('button', { name: 'More' }).click();
+    await page.getByRole('menuitem', { name: 'Branch off after this answer' }).click();
+    await expect.poll(() => page.url()).not.toBe(trunk);
+    await expect.poll(() => page.getByTestId('exchange').count()).toBe(1);
+    await ask(page, 'right');
+    await last(page).getByText('The right answer.').waitFor();
+    await idle(page);
+    const seen = model.prompts.at(-1)?.messages.map(({ text }) => text);
+    expect(seen).toEqual(['trunk', 'The trunk answer.', 'right']);
+    await page.goto(trunk);
+    await last(page).getByText('The left answer.').waitFor();
+    expect(await page.getByTestId('exchange').count()).toBe(2);
+  });
+
   it('asks the model and the datasource that were picked, also after a reload', async () => {
     const world = the();
     const { model } = world.stack;
@@ -231,6 +345,10 @@ export function chatTests(the: () => World): void {
     await idle(page);
     const card = last(page).getByTestId('tool-card').first();
     await card.getByRole('button', { name: 'How it is drawn' }).click();
+    await page.getByLabel('Legend').click();
+    await page.getByRole('option', { name: 'Right' }).click();
+    await page.getByLabel('Stacked').check();
+    await page.getByLabel('Thresholds').fill('95, 80');
     await page.getByRole('button', { name: 'Stat' }).click();
     await world.shot('panel-settings');
     await page.keyboard.press('Escape');
@@ -238,6 +356,60 @@ export function chatTests(the: () => World): void {
     await page.reload();
     await card.getByRole('button', { name: 'How it is drawn' }).click();
     await page.getByRole('button', { name: 'Stat', pressed: true }).waitFor();
+    expect(await page.getByLabel('Thresholds').inputValue()).toBe('80, 95');
+    await page.getByRole('button', { name: 'Time series' }).click();
+    await page.getByRole('combobox', { name: 'Legend' }).getByText('Right').waitFor();
+    expect(await page.getByLabel('Stacked').isChecked()).toBe(true);
+  });
+
+  it('opens a query in Explore, and comes back', async () => {
+    const world = the();
+    scriptPanels(world);
+    const { page } = await world.come();
+    await ask(page, 'How many samples?');
+    await last(page).getByText('steadily').waitFor();
+    await idle(page);
+    const here = page.url();
+    await last(page).getByRole('link', { name: 'Open in Explore' }).first().click();
+    await page.waitForURL(/explorer=Prometheus-PrometheusExplorer/);
+    const address = new URL(page.url()).searchParams;
+    expect(address.get('data')).toContain(GROWING);
+    const [start, end] = ['start', 'end'].map((name) => Number(address.get(name)));
+    expect(Math.abs((end ?? 0) - (start ?? 0) - 60_000)).toBeLessThan(1_000);
+    await page.locator('.cm-content', { hasText: GROWING }).waitFor();
+    await page.locator('main canvas').first().waitFor();
+    await page.goBack();
+    await page.waitForURL(here);
+    await last(page).getByText('steadily').waitFor();
+  });
+
+  it('shows one panel over a time of its own, and copies its query', async () => {
+    const world = the();
+    scriptPanels(world);
+    const { page, context } = await world.come();
+    await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+    await ask(page, 'How many samples?');
+    await idle(page);
+    const card = last(page).getByTestId('tool-card').first();
+    await card.getByTestId('query-panel').scrollIntoViewIfNeeded();
+    await card.locator('canvas').first().waitFor();
+    await card.getByRole('button', { name: 'Show over another time range' }).click();
+    const spans: number[] = [];
+    page.on('request', (request) => {
+      if (!request.url().includes('/query_range')) return;
+      const asked = new URLSearchParams(request.postData() ?? new URL(request.url()).search);
+      if (asked.get('query') === GROWING) spans.push(Number(asked.get('end')) - Number(asked.get('start')));
+    });
+    const times = page.getByRole('combobox', { name: /time/i });
+    await card.getByRole('combobox').first().click();
+    await page.getByRole('option', { name: 'Last 6 hours' }).click();
+    await expect.poll(() => spans.at(-1)).toBe(6 * 3_600);
+    await card.locator('canvas').first().waitFor();
+    // The time of the page, and with it of the next question, is what it was.
+    expect(await times.first().textContent()).not.toContain('6 hours');
+    await card.getByRole('button', { name: 'Copy the query' }).click();
+    await card.getByRole('button', { name: 'Copied' }).waitFor();
+    expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(GROWING);
   });
 
   it('shows what the model writes as text: no images, no markup, only honest links', async () => {

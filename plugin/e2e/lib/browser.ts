@@ -10,8 +10,10 @@ export async function startBrowser(): Promise<Browser> {
 export interface Visit {
   readonly context: BrowserContext;
   readonly page: Page;
-  /** Errors of the page itself: exceptions and what it logs as errors. */
+  /** Exceptions of the page itself. */
   readonly errors: string[];
+  /** What it logs as errors, and requests that failed: told when a test fails. */
+  readonly trouble: string[];
   /** Every request that went to another origin. */
   readonly foreign: string[];
 }
@@ -32,11 +34,18 @@ export async function visit(browser: Browser, origin: string, options: VisitOpti
   page.setDefaultTimeout(20_000);
   const errors: string[] = [];
   const foreign: string[] = [];
+  const trouble: string[] = [];
+  page.on('console', (message) => {
+    if (message.type() === 'error') trouble.push(message.text().slice(0, 1_000));
+  });
+  page.on('requestfailed', (request) =>
+    trouble.push(`${request.url()}: ${request.failure()?.errorText ?? ''}`),
+  );
   page.on('pageerror', (error) => errors.push(String(error)));
   page.on('request', (request) => {
     const url = new URL(request.url());
     if (url.origin !== origin && url.protocol !== 'data:' && url.protocol !== 'blob:')
       foreign.push(request.url());
   });
-  return { context, page, errors, foreign };
+  return { context, page, errors, trouble, foreign };
 }

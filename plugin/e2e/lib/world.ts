@@ -14,6 +14,7 @@ const SHOTS = process.env['PERSAI_SCREENSHOTS'];
 
 export class World {
   open: Visit | undefined;
+  private readonly others: Visit[] = [];
 
   private constructor(
     readonly stack: Stack,
@@ -41,22 +42,33 @@ export class World {
   }
 
   async leave(): Promise<void> {
-    await this.open?.context.close();
+    for (const { context } of [...this.others.splice(0), ...(this.open === undefined ? [] : [this.open])])
+      await context.close();
     this.open = undefined;
   }
 
   /** A new browser, signed in, on PersAI. */
   async come(user = 'demo', options: VisitOptions = {}): Promise<Visit> {
     await this.leave();
-    const { stack } = this;
-    this.open = await visit(this.browser, stack.url, options);
-    const data = { login: user, password: stack.password(user) };
-    const login = await this.open.context.request.post(`${stack.url}/api/auth/providers/native/login`, {
-      data,
-    });
-    if (!login.ok()) throw new Error(`no sign-in as ${user}: ${login.status()}`);
-    await this.open.page.goto(stack.url + PERSAI);
+    this.open = await visit(this.browser, this.stack.url, options);
+    await this.signIn(this.open, user);
+    await this.open.page.goto(this.stack.url + PERSAI);
     return this.open;
+  }
+
+  /** One more browser of that person's, on this address. */
+  async comeToo(user: string, url: string): Promise<Visit> {
+    const other = await visit(this.browser, this.stack.url);
+    this.others.push(other);
+    await this.signIn(other, user);
+    await other.page.goto(url);
+    return other;
+  }
+
+  private async signIn({ context }: Visit, user: string): Promise<void> {
+    const data = { login: user, password: this.stack.password(user) };
+    const login = await context.request.post(`${this.stack.url}/api/auth/providers/native/login`, { data });
+    if (!login.ok()) throw new Error(`no sign-in as ${user}: ${login.status()}`);
   }
 
   async shot(name: string): Promise<void> {

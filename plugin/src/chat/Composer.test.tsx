@@ -1,0 +1,77 @@
+// @vitest-environment jsdom
+import { cleanup, fireEvent, render, screen } from '@testing-library/react';
+import { createRef } from 'react';
+import { beforeEach, expect, it, vi } from 'vitest';
+
+import { Composer, ComposerProps, QUESTION_CHARS_MAX } from './Composer';
+
+const onSend = vi.fn<(text: string) => void>();
+const onStop = vi.fn<() => void>();
+
+beforeEach(() => {
+  onSend.mockReset();
+  onStop.mockReset();
+  sessionStorage.clear();
+});
+
+function show(change: Partial<ComposerProps> = {}): HTMLTextAreaElement {
+  const props = {
+    busy: false,
+    stopping: false,
+    blocked: undefined,
+    draftKey: '',
+    compact: false,
+    inputRef: createRef<HTMLTextAreaElement>(),
+    onSend,
+    onStop,
+  };
+  render(<Composer {...props} {...change} />);
+  return screen.getByRole('textbox', { name: 'Question' });
+}
+
+function write(box: HTMLTextAreaElement, text: string): void {
+  fireEvent.change(box, { target: { value: text } });
+}
+
+it.each([{}, { ctrlKey: true }, { metaKey: true }])('sends by Enter with %j', (keys) => {
+  const box = show();
+  write(box, 'why?');
+  expect(fireEvent.keyDown(box, { key: 'Enter', ...keys })).toBe(false);
+  expect(onSend.mock.calls).toEqual([['why?']]);
+  expect(box.value).toBe('');
+});
+
+it.each([{ shiftKey: true }, { isComposing: true }])('writes on by Enter with %j', (keys) => {
+  const box = show();
+  write(box, 'why?');
+  expect(fireEvent.keyDown(box, { key: 'Enter', ...keys })).toBe(true);
+  expect(onSend).not.toHaveBeenCalled();
+});
+
+it('sends nothing that is empty, too long, or while an answer is written', () => {
+  const box = show();
+  for (const text of ['', ' \n', 'x'.repeat(QUESTION_CHARS_MAX + 1)]) {
+    write(box, text);
+    fireEvent.keyDown(box, { key: 'Enter' });
+    expect(screen.getByRole('button', { name: 'Send' })).toBeDisabled();
+  }
+  expect(screen.getByText('1 characters too long')).toBeInTheDocument();
+  expect(onSend).not.toHaveBeenCalled();
+});
+
+it('stops what runs, and sends nothing meanwhile', () => {
+  const box = show({ busy: true });
+  write(box, 'and?');
+  fireEvent.keyDown(box, { key: 'Enter' });
+  expect(onSend).not.toHaveBeenCalled();
+  fireEvent.click(screen.getByRole('button', { name: 'Stop' }));
+  expect(onStop).toHaveBeenCalledOnce();
+});
+
+it('keeps what was not sent, for each place by itself', () => {
+  write(show({ draftKey: ' here' }), 'half a');
+  cleanup();
+  expect(show({ draftKey: ' there' }).value).toBe('');
+  cleanup();
+  expect(show({ draftKey: ' here' }).value).toBe('half a');
+});
