@@ -178,10 +178,19 @@ static void keep_signature(struct reply *r, const char *key, struct str signatur
     buf_putc(&r->state, '}');
 }
 
+/* None is {}; what is no object is kept as it is, to be refused and told what was wrong. */
+static char *arguments_of(const json_t *args)
+{
+    if (args == NULL || json_is_null(args))
+        return xstrdup("{}");
+    if (json_is_string(args))
+        return xstrdup(json_string_value(args));
+    return json_dumps(args, JSON_COMPACT | JSON_ENCODE_ANY);
+}
+
 static enum err read_call(struct reply *r, const json_t *call, struct str signature)
 {
-    const json_t *args = json_object_get(call, "args");
-    char *text = json_is_object(args) ? json_dumps(args, JSON_COMPACT) : NULL;
+    char *text = arguments_of(json_object_get(call, "args"));
     char key[16];
     snprintf(key, sizeof(key), "%u", r->call_count);
     enum err err =
