@@ -47,6 +47,8 @@ enum { LIMIT_ASK_AGAIN_MS = 15000 };
 uint64_t limits_key_take(struct store *s, const struct limit_key *k, struct str owner,
                          struct id slot, bool in_line, uint64_t tokens, int64_t patience_ms,
                          int64_t lease_ms, store_fn *fn, void *arg);
+/* The call of a slot goes on: it is kept for lease_ms from now. */
+void limits_key_hold(struct store *s, const struct limit_key *k, struct id slot, int64_t lease_ms);
 /* Gives the slot or the place in line back. tokens: more (or fewer) than were asked for; block_ms:
  * nobody shall use the key for so long, and then not as fast. lease_ms: as it was taken for. */
 void limits_key_give(struct store *s, const struct limit_key *k, struct id slot, int64_t tokens,

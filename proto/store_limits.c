@@ -91,6 +91,14 @@ uint64_t limits_key_take(struct store *s, const struct limit_key *k, struct str 
     return ask_send(a);
 }
 
+void limits_key_hold(struct store *s, const struct limit_key *k, struct id slot, int64_t lease_ms)
+{
+    struct store_ask *a = key_ask(s, SCRIPT_key_stay, k, NULL, NULL);
+    ask_id(a, slot);
+    ask_num(a, lease_ms);
+    ask_send(a);
+}
+
 void limits_key_give(struct store *s, const struct limit_key *k, struct id slot, int64_t tokens,
                      int64_t block_ms, int64_t lease_ms)
 {

@@ -248,6 +248,11 @@ bool llm_call_unauthorized(const struct llm_call *c)
     return c->token != NULL && c->http_status == 401;
 }
 
+void llm_call_hold(struct llm_call *c)
+{
+    permit_hold(&c->permit, loop_now_ms(c->llm->config.loop));
+}
+
 bool llm_call_in_line(const struct llm_call *c)
 {
     return c->state == CALL_ASKING || c->state == CALL_IN_LINE;

@@ -148,7 +148,8 @@ static bool open_models(struct worker *w, char error[256])
                                      .deployment_cost = s->deployment_cost,
                                      .turn_cost = s->turn_cost,
                                      .patience_ms = s->model_patience_ms,
-                                     .lease_ms = s->model_total_ms + 60000};
+                                     .lease_ms = s->model_total_ms + 60000,
+                                     .hold_ms = s->lease_ms / 3};
     w->permits = permits_new(&permits);
     llm.permits = w->permits;
     w->models = models_new(&models, error);

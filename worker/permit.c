@@ -65,6 +65,12 @@ static struct limit_key key_of(const struct model *m)
                               .concurrent = m->concurrent};
 }
 
+static int64_t lease_of(const struct permit *p)
+{
+    const struct permits_config *c = &p->permits->config;
+    return p->model->concurrent > 0 ? 3 * c->hold_ms : c->lease_ms;
+}
+
 void permit_ask(struct permit *p, uint64_t input_tokens, uint64_t output_tokens)
 {
     if (!p->in_line) { /* a new try */
@@ -164,7 +170,7 @@ static void advance(struct permit *p)
     }
     struct limit_key k = key_of(p->model);
     p->call = limits_key_take(c->store, &k, str_of(p->scopes[STAGE_USER]), p->id, p->in_line,
-                              p->tokens, c->patience_ms, c->lease_ms, on_answer, p);
+                              p->tokens, c->patience_ms, lease_of(p), on_answer, p);
 }
 
 static void settle_budgets(struct permit *p, uint64_t tokens, uint64_t cost)
@@ -188,7 +194,17 @@ void permit_settle(struct permit *p, uint64_t input_tokens, uint64_t output_toke
                    model_cost(p->model, input_tokens, output_tokens, cached_tokens));
     limits_key_give(p->permits->config.store, &k, p->id,
                     (int64_t)(input_tokens + output_tokens) - (int64_t)p->tokens, block_ms,
-                    p->permits->config.lease_ms);
+                    lease_of(p));
+}
+
+void permit_hold(struct permit *p, int64_t now_ms)
+{
+    if (p->permits == NULL || !p->going || p->model->concurrent == 0 ||
+        now_ms - p->held_ms < p->permits->config.hold_ms)
+        return;
+    struct limit_key k = key_of(p->model);
+    p->held_ms = now_ms;
+    limits_key_hold(p->permits->config.store, &k, p->id, lease_of(p));
 }
 
 void permit_drop(struct permit *p)
@@ -201,8 +217,7 @@ void permit_drop(struct permit *p)
     p->call = 0;
     p->in_line = false;
     if (!p->going && asked) /* those behind it need not wait for it */
-        limits_key_give(p->permits->config.store, &k, p->id, -(int64_t)p->tokens, 0,
-                        p->permits->config.lease_ms);
+        limits_key_give(p->permits->config.store, &k, p->id, -(int64_t)p->tokens, 0, lease_of(p));
     if (!p->going)
         settle_budgets(p, 0, 0);
 }

@@ -20,7 +20,9 @@ struct permits_config {
     uint64_t deployment_tokens, deployment_cost; /* a day */
     uint64_t turn_cost;
     int64_t patience_ms; /* a call waits so long for a slot; then it fails */
-    int64_t lease_ms;    /* a slot of a call that was never heard of again is free after so long */
+    int64_t lease_ms;    /* a call takes no longer: then its slot is free, whatever became of it */
+    int64_t hold_ms;     /* where calls at once are limited, slots are kept by being held so often;
+                            one that was not for three times as long is free: its worker is dead */
 };
 struct permits *permits_new(const struct permits_config *c);
 void permits_free(struct permits *p);
@@ -44,6 +46,7 @@ struct permit {
     char scopes[PERMIT_SCOPES][PERMIT_SCOPE_MAX];
     struct id turn, id; /* id: of what is reserved and of the slot; a new one for each try */
     uint64_t tokens, cost, input_tokens;
+    int64_t held_ms;
     unsigned day, stage;
     bool reserved[PERMIT_SCOPES];
     bool in_line, going;
@@ -59,6 +62,8 @@ void permit_ask(struct permit *p, uint64_t input_tokens, uint64_t output_tokens)
  * long. */
 void permit_settle(struct permit *p, uint64_t input_tokens, uint64_t output_tokens,
                    uint64_t cached_tokens, int64_t block_ms);
+/* To be called now and then: it keeps the slot of a try that goes on. */
+void permit_hold(struct permit *p, int64_t now_ms);
 /* Stops asking. What was reserved for a try that had not begun is given back. */
 void permit_drop(struct permit *p);
 

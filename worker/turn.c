@@ -174,6 +174,8 @@ void turn_tick(struct turn *t)
         if (now - t->placed_ms >= t->config->journal.hold_ms)
             keep_place(t);
     }
+    if (t->llm)
+        llm_call_hold(t->llm);
     if (t->ticked_ms != 0 && t->llm && llm_call_in_line(t->llm))
         agent_waited(&t->agent, now - t->ticked_ms);
     t->ticked_ms = now;

@@ -78,5 +78,7 @@ if cost > 0 then
 end
 redis.call('PEXPIRE', K, keep)
 redis.call('ZADD', C, now + ARGV[8], slot)
-redis.call('PEXPIRE', C, ARGV[8])
+if redis.call('PTTL', C) < tonumber(ARGV[8]) then
+    redis.call('PEXPIRE', C, ARGV[8])
+end
 return {'ok', 0, 0}

@@ -2,6 +2,7 @@
 many turns. The model enforces the limit. What takes minutes runs with --long only."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -149,3 +150,32 @@ def test_a_killed_workers_call_leaves_nothing_to_overspend(bare: Stack, tmp_path
     assert reserved(bare, "alice") == (tokens, [tokens])
     refused = alice.post(alice.turn_path(session), {"message": "again"})
     assert refused.status == 429 and refused.code == "budget_exceeded"
+
+
+def test_calls_at_once_are_limited_and_a_killed_workers_slots_are_free_soon(bare: Stack, tmp_path: Path) -> None:
+    env = {**models(tmp_path, usual(bare, limits={"concurrent": 2})), "PERSAI_LEASE": "2s"}
+    bare.start(worker_env=env, gateway_env={"PERSAI_LEASE": "2s"})
+    lost, gate = Gate(), Gate()
+    calls: list[str] = []
+
+    def reply(body: dict) -> list:
+        calls.append(body["messages"][-1]["content"])
+        return ["so ", lost if len(calls) <= 2 else gate, "far"]
+
+    bare.model.when("held", reply)
+    alice = bare.client()
+    streams = [alice.turn(alice.session(), f"held {n}") for n in range(5)]
+    until(lambda: len(calls) == 2, "two calls")
+    time.sleep(4)
+    assert len(calls) == 2, "slots are kept for longer than a lease"
+    killed = bare.working()
+    bare.add_worker(**env)
+    killed.process.kill()
+    until(lambda: len(calls) == 4, "the slots to be free again", 30)
+    time.sleep(1)
+    assert len(calls) == 4
+    lost.open()
+    gate.open()
+    for stream in streams:
+        assert stream.finish().answer() == "so far"
+    assert len(calls) == 7

@@ -5,7 +5,7 @@ import threading
 import time
 from pathlib import Path
 
-from fakes.model import Attempts, Call, Finish, Gate, Model, Status
+from fakes.model import Attempts, Call, Finish, Gate, Model, Raw, Status
 from harness.services import Perses
 from harness.stack import MODEL_KEY, Stack, metric
 from harness.wait import until
@@ -111,6 +111,32 @@ def test_budgets_of_a_day_and_of_a_turn_end_in_a_clear_error(bare: Stack, tmp_pa
     bare.model.when("expensive", *[[Call("list_metrics", {})]] * 9)
     final = bob.ask(bob.session(), "expensive").final()
     assert final["event_type"] == "error" and final["code"] == "budget_exceeded", final
+
+
+def test_the_deployments_budget_is_everybodys(bare: Stack, tmp_path: Path) -> None:
+    env = models(tmp_path, usual(bare, price={"input": 1000, "output": 1000}))
+    bare.start(worker_env={**env, "PERSAI_DEPLOYMENT_COST": "20000"})
+    alice, bob = bare.client(), bare.client("bob")
+    for person in (alice, bob):  # 15,000 each: one step may go over it
+        assert person.ask(person.session(), "one").final()["event_type"] == "turn_complete"
+    asked = len(bare.model.chats())
+    for person in (alice, bob):
+        final = person.ask(person.session(), "two").final()
+        assert final["event_type"] == "error" and final["code"] == "budget_exceeded", final
+        assert "This deployment's cost budget" in final["message"] and "resets at 20" in final["message"]
+    assert len(bare.model.chats()) == asked
+
+
+def test_a_turn_ends_at_its_tokens(bare: Stack) -> None:
+    bare.start(worker_env={"PERSAI_TURN_TOKENS": "1000"})
+    usage = Raw(b'data: {"choices":[],"usage":{"prompt_tokens":1000,"completion_tokens":7}}\n\n')
+    bare.model.when("much", [Call("list_metrics", {}), usage, Finish("tool_calls", usage=False)])
+    alice = bare.client()
+    session = alice.session()
+    final = alice.ask(session, "much").final()
+    assert final["event_type"] == "error" and final["code"] == "token_limit", final
+    assert len(bare.model.chats("much")) == 1
+    assert alice.get(f"/session/{session}").json()["usage"]["input_tokens"] == 1000, "what was used is told all the same"
 
 
 def test_turns_at_once_of_one_person_are_limited(bare: Stack) -> None:

@@ -76,6 +76,7 @@ void permit_settle(struct permit *p, uint64_t input_tokens, uint64_t output_toke
                  (int)output_tokens, block_ms > 0 ? " blocked" : "");
 }
 void permit_drop(struct permit *p) { (void)p; }
+void permit_hold(struct permit *p, int64_t now_ms) { (void)p, (void)now_ms; }
 
 struct fetch *fetch_start(struct fetch_pool *p, const struct fetch_request *r,
                           const struct fetch_handler *h, void *arg)
