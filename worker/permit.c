@@ -150,6 +150,8 @@ static void on_answer(void *arg, enum err err, const struct store_answer *a)
     if (err != ERR_NONE) {
         log_warn("permit.unknown", "turn=%s err=%s", id_log(p->turn), err_word(err));
         p->in_line = false;
+        if (p->stage < STAGE_KEY)
+            p->reserved[p->stage] = true; /* if it was, it is to be settled */
         answer(p, (struct permit_answer){.verdict = PERMIT_GO});
     } else if (p->stage < STAGE_KEY) {
         on_reserved(p, a->limit.verdict);
@@ -213,6 +215,8 @@ void permit_drop(struct permit *p)
         return;
     struct limit_key k = key_of(p->model);
     bool asked = p->stage == STAGE_KEY && (p->call != 0 || p->in_line);
+    if (p->call != 0 && p->stage < STAGE_KEY)
+        p->reserved[p->stage] = true; /* it is on its way, and given back behind that */
     store_forget(p->permits->config.store, p->call);
     p->call = 0;
     p->in_line = false;

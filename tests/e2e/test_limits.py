@@ -5,7 +5,7 @@ import threading
 import time
 from pathlib import Path
 
-from fakes.model import Attempts, Call, Finish, Gate, Model, Raw, Status
+from fakes.model import Attempts, Call, Finish, Gate, Hang, Model, Raw, Status
 from harness.services import Perses
 from harness.stack import MODEL_KEY, Stack, metric
 from harness.wait import until
@@ -36,6 +36,16 @@ def test_what_fails_before_its_first_token_goes_to_the_next_model(bare: Stack, t
         assert log.answer() == "The other one."
         assert len(other.chats("which")) == 2  # it stays with the one that answered
         assert len(bare.model.chats("which")) == 1
+
+
+def test_a_silent_model_is_left_for_the_next(bare: Stack, tmp_path: Path) -> None:
+    with Model() as other:
+        bare.start(worker_env={"PERSAI_MODEL_IDLE": "1s", **models(
+            tmp_path, usual(bare, fallbacks=["other"]), usual(bare, name="other", base_url=other.base_url))})
+        bare.model.when("silent", [Hang()])
+        alice = bare.client()
+        assert alice.ask(alice.session(), "silent?").answer() == "This is the default answer."
+        assert len(bare.model.chats("silent")) == 1 and len(other.chats("silent")) == 1
 
 
 def test_without_a_fallback_the_error_is_the_models_own(bare: Stack, tmp_path: Path) -> None:
@@ -156,6 +166,18 @@ def test_turns_at_once_of_one_person_are_limited(bare: Stack) -> None:
         turn.finish()
     until(lambda: alice.post(path, {"message": "third"}, headers={"Prefer": "respond-async"}).status == 202,
           "a place to be free again")
+
+
+def test_turns_of_a_minute_of_one_person_are_limited(bare: Stack) -> None:
+    bare.start(gateway_env={"PERSAI_USER_TURNS_PER_MINUTE": "2"})
+    alice, bob = bare.client(), bare.client("bob")
+    session = alice.session()
+    for _ in range(2):
+        assert alice.ask(session, "hello").answer()
+    refused = alice.post(alice.turn_path(session), {"message": "hello"})
+    assert refused.status == 429 and refused.code == "rate_limited"
+    assert 0 < int(refused.headers["Retry-After"]) <= 60
+    assert bob.ask(bob.session(), "hello").answer()
 
 
 def test_a_place_is_kept_as_long_as_its_turn_is_held(bare: Stack) -> None:

@@ -78,3 +78,20 @@ def test_a_worker_killed_while_it_summarises_is_replaced(bare: Stack, tmp_path: 
     assert log.answer() == log.text() == "Fine."
     assert alice.get(f"/session/{session}").json()["summary"]["text"] == "They said it."
     assert [m["role"] for m in alice.messages(session)] == ["user", "assistant"] * 3
+
+
+def test_a_provider_that_finds_it_too_long_is_asked_once_more_with_less(bare: Stack, tmp_path: Path) -> None:
+    bare.start(worker_env=models(tmp_path, usual(bare, window=50000, max_output_tokens=1000)))
+    too_long = Status(400, b'{"error":{"message":"maximum context length is 8 tokens","code":"context_length_exceeded"}}')
+    bare.model.when("long", LONG)
+    bare.model.when("and now", Attempts([too_long], ["Fine."]))
+    bare.model.when(RECAP, ["They said it."])
+    alice = bare.client()
+    session = alice.session()
+    assert alice.ask(session, "long 1").answer()
+    log = alice.ask(session, "and now?")
+    assert log.answer() == log.text() == "Fine."
+    first, second = bare.model.chats("and now")
+    assert len(str(second["messages"])) < len(str(first["messages"])) / 2
+    assert len(notices(log)) == 1 and "are being summarised" in notices(log)[0], "the person is told"
+    assert '{"summary":"They said it."}' in second["messages"][0]["content"]
