@@ -7,6 +7,7 @@ import { dashboardTests } from './dashboards';
 import { helpTests } from './help';
 import { longTests } from './long';
 import { panelTests } from './panel';
+import { proposalTests } from './proposals';
 import { sourceTests, stopSources } from './sources';
 import { World } from './lib/world';
 
@@ -34,5 +35,6 @@ describe('a long conversation', () => longTests(() => world));
 describe('dashboards', () => dashboardTests(() => world));
 describe('logs, traces and profiles', () => sourceTests(() => world));
 describe('the chat in a dashboard', () => panelTests(() => world));
+describe('proposals', () => proposalTests(() => world));
 describe('an approval', () => approvalTests(() => world));
 describe('what goes wrong', () => helpTests(() => world));

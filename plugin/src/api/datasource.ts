@@ -18,6 +18,11 @@ function isDots(part: string): boolean {
   return part === '.' || part === '..';
 }
 
+/** Is it one that Perses could have, and that an address can hold? */
+export function isName(text: string): boolean {
+  return /^[A-Za-z0-9_.-]{1,75}$/.test(text) && !isDots(text);
+}
+
 /** undefined: it is no such path. */
 export function datasourceOf(path: string): DatasourceRef | undefined {
   if (path.split('/').some(isDots)) return undefined;

@@ -28,9 +28,10 @@ import { KeyboardEvent, ReactElement, ReactNode, memo, useMemo, useState } from 
 
 import { useBusy, useChat } from './context';
 import { CopyButton } from './CopyButton';
+import { Draft, draftsOf } from './drafts';
 import { Exchange } from './exchanges';
 import { Markdown } from './Markdown';
-import { panelOf, parseSettings } from './panels';
+import { parseSettings } from './panels';
 import { Block, answerText, blocksOf } from './reduce';
 import { plain } from './text';
 import { ToolCard } from './ToolCard';
@@ -277,18 +278,8 @@ function Ending({ exchange, last }: { exchange: Exchange; last: boolean }): Reac
     else void conversation.askInstead(exchange, exchange.question.text, options);
   };
   const text = answerText(turn);
-  const panels = (): Parameters<NonNullable<typeof addToDashboard>>[0] => {
-    const { panels: stored } = conversation.getSnapshot();
-    return turn.steps.flatMap(({ type, calls }) =>
-      type !== 'tool_execution'
-        ? []
-        : calls.flatMap((call) => {
-            const settings = parseSettings(stored[call.id]);
-            const panel = call.state === 'done' ? panelOf(call, exchange.question.at, settings) : undefined;
-            return panel === undefined ? [] : [{ panel, settings: settings ?? {} }];
-          }),
-    );
-  };
+  const panels = (): readonly Draft[] =>
+    draftsOf(turn, exchange.question.at, conversation.getSnapshot().panels);
   const drawn = addToDashboard === undefined ? 0 : panels().length;
   const canRetry = exchange.question.messageId !== '' && !busy;
   return (

@@ -34,9 +34,11 @@ import DashboardIcon from 'mdi-material-ui/ViewDashboardOutline';
 import { ReactElement, memo, useId, useMemo, useState } from 'react';
 
 import { datasourceLabel, datasourceOf } from '../api/datasource';
-import { asObject, asText, parseJson } from '../api/events';
+import { asList, asObject, asText, parseJson } from '../api/events';
 import { useChat, useConversation } from './context';
 import { CopyButton } from './CopyButton';
+import { BoardPreview, SavedLink } from './DraftBoard';
+import { DraftBoard, boardOf, isUnchecked, previewOf, savedTo } from './drafts';
 import { useInstalled } from './installed';
 import {
   CallPanel,
@@ -46,7 +48,7 @@ import {
   exploreLink,
   isSeries,
   panelOf,
-  previewOf,
+  settingsOf,
 } from './panels';
 import { Query } from './promql';
 import { QueryPanel } from './QueryPanel';
@@ -329,15 +331,29 @@ function DrawnResult(props: {
 function intentOf(call: Call): ReactElement {
   const args = asObject(call.args);
   const name = (key: string): string => plain(shorten(asText(args?.[key]), 120));
-  if (call.name !== 'save_panel' || args === undefined)
-    return <>PersAI wants to change something in Perses, in your name.</>;
-  return (
-    <>
-      PersAI wants to add the panel <strong>{name('title')}</strong> to the dashboard{' '}
-      <strong>{name('dashboard')}</strong> of the project <strong>{name('project')}</strong>
-      {name('group') !== '' && <>, group {name('group')}</>}, in your name.
-    </>
-  );
+  switch (args === undefined ? '' : call.name) {
+    case 'save_panel':
+      return (
+        <>
+          PersAI wants to add the panel <strong>{name('title')}</strong> to the dashboard{' '}
+          <strong>{name('dashboard')}</strong> of the project <strong>{name('project')}</strong>
+          {name('group') !== '' && <>, group {name('group')}</>}, in your name. What the dashboard has stays
+          as it is.
+        </>
+      );
+    case 'save_dashboard': {
+      const count = asList(args?.['panels']).length;
+      return (
+        <>
+          PersAI wants to make the new dashboard <strong>{name('title')}</strong> in the project{' '}
+          <strong>{name('project')}</strong>, with {count === 1 ? '1 panel' : `${count} panels`}, in your
+          name. No dashboard that is there is changed.
+        </>
+      );
+    }
+    default:
+      return <>PersAI wants to change something in Perses, in your name.</>;
+  }
 }
 
 function Approval({ call }: { call: Call }): ReactElement {
@@ -347,6 +363,7 @@ function Approval({ call }: { call: Call }): ReactElement {
   const choice = choices[call.id];
   const datasource = sendOptions()?.datasourcePath ?? '';
   const preview = useMemo(() => previewOf(call, datasource), [call, datasource]);
+  const board = useMemo(() => boardOf(call, datasource), [call, datasource]);
   const decide = (approve: boolean): void => {
     setSending(true);
     void conversation.decide(call.id, approve).finally(() => setSending(false));
@@ -366,6 +383,7 @@ function Approval({ call }: { call: Call }): ReactElement {
           <QueryPanel panel={preview.panel} settings={preview.settings} ready showTimeRange={false} />
         </Box>
       )}
+      {board !== undefined && <BoardPreview board={board} isNew />}
       <Raw title="Arguments" text={pretty(call.args)} />
       <Stack direction="row" alignItems="center" gap={1} sx={{ mt: 1 }}>
         <Button
@@ -394,6 +412,32 @@ function Approval({ call }: { call: Call }): ReactElement {
   );
 }
 
+/** What it is about, where the query below does not say it. */
+function headlineOf(call: Call, panel: CallPanel | undefined): string {
+  const title = asText(asObject(call.args)?.['title']);
+  if (call.name.endsWith('_dashboard') && title !== '') return title;
+  if (panel === undefined) return summaryOf(call.args);
+  return panel.title === panel.query ? '' : panel.title;
+}
+
+function ProposedBoard({ board }: { board: DraftBoard }): ReactElement {
+  const { addToDashboard } = useChat();
+  return (
+    <Box data-testid="proposed-dashboard">
+      <BoardPreview board={board} isNew={false} />
+      {addToDashboard !== undefined && (
+        <Button
+          size="small"
+          startIcon={<DashboardIcon fontSize="inherit" />}
+          onClick={() => addToDashboard(board.panels, board)}
+        >
+          Make this dashboard
+        </Button>
+      )}
+    </Box>
+  );
+}
+
 export const ToolCard = memo(function ToolCard(props: {
   call: Call;
   /** When the question was asked: what "now" meant. */
@@ -406,7 +450,12 @@ export const ToolCard = memo(function ToolCard(props: {
   const panel = useMemo(() => panelOf(call, at, settings), [call, at, settings]);
   const content = call.result?.content ?? '';
   const error = call.state === 'failed' ? (asObject(parseJson(content))?.['error'] ?? content) : undefined;
-  const chosen = useMemo(() => settings ?? {}, [settings]);
+  const chosen = useMemo(() => settingsOf(call, settings), [call, settings]);
+  const board = useMemo(
+    () => (call.state === 'done' && call.name === 'propose_dashboard' ? boardOf(call, '') : undefined),
+    [call],
+  );
+  const saved = useMemo(() => savedTo(call), [call]);
   const datasource = datasourceOf(call.result?.datasource ?? '');
   return (
     <Card
@@ -441,7 +490,7 @@ export const ToolCard = memo(function ToolCard(props: {
           noWrap
           sx={{ flexGrow: 1, minWidth: 0 }}
         >
-          {panel === undefined && plain(shorten(summaryOf(call.args), 200))}
+          {plain(shorten(headlineOf(call, panel), 200))}
         </Typography>
         <IconButton
           size="small"
@@ -469,6 +518,13 @@ export const ToolCard = memo(function ToolCard(props: {
       {call.state === 'awaiting' && <Approval call={call} />}
       {panel !== undefined && call.state === 'done' && (
         <QueryResult call={call} panel={panel} settings={chosen} />
+      )}
+      {board !== undefined && <ProposedBoard board={board} />}
+      {saved !== undefined && <SavedLink {...saved} />}
+      {isUnchecked(call) && (
+        <Alert severity="info" variant="outlined" sx={{ mt: 1 }}>
+          Perses could not be asked whether its plugins accept this.
+        </Alert>
       )}
       <Collapse in={open} id={detailsId} unmountOnExit>
         <Raw title="Arguments" text={pretty(call.args)} />

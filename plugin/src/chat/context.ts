@@ -3,7 +3,7 @@ import { createContext, useContext, useSyncExternalStore } from 'react';
 
 import { PersesApi } from '../api/perses';
 import { Conversation, ConversationState, SendOptions, Surroundings } from './conversation';
-import { CallPanel, PanelSettings } from './panels';
+import { Draft, DraftBoard } from './drafts';
 
 export interface ChatContextValue {
   readonly conversation: Conversation;
@@ -11,8 +11,8 @@ export interface ChatContextValue {
   readonly perses?: PersesApi;
   /** The datasource, time and context of the next question; undefined: no datasource is chosen. */
   readonly sendOptions: () => SendOptions | undefined;
-  /** Opens the dialog that writes panels into a dashboard. */
-  readonly addToDashboard?: (panels: ReadonlyArray<{ panel: CallPanel; settings: PanelSettings }>) => void;
+  /** Opens the dialog that writes panels into a dashboard, or makes the proposed one. */
+  readonly addToDashboard?: (panels: readonly Draft[], board?: DraftBoard) => void;
   /** Puts a text into the composer, for the person to change and send. */
   readonly editText?: (text: string) => void;
 }

@@ -9,7 +9,7 @@ import {
   isValidTraceId,
 } from '@perses-dev/core';
 
-import { DatasourceRef, datasourceOf, globalPath } from '../api/datasource';
+import { DatasourceRef, datasourceOf } from '../api/datasource';
 import { asObject, asText, parseJson } from '../api/events';
 import { Call } from './reduce';
 
@@ -85,6 +85,7 @@ export interface CallPanel {
   readonly timeRange: TimeRangeValue | undefined;
   readonly minStep: string | undefined;
   readonly title: string;
+  readonly description?: string;
 }
 
 export const PANEL_KINDS: ReadonlyArray<{ kind: PanelKind; label: string }> = [
@@ -132,32 +133,10 @@ function dateOf(ms: number): Date | undefined {
 
 const SAVED_KINDS = new Set<string>(['TimeSeriesChart', 'StatChart', 'GaugeChart', 'TimeSeriesTable']);
 
-/** The panel that a save_panel call would write, to be looked at before it is approved. `datasource`: the one of the
- *  conversation, by its path. */
-export function previewOf(
-  call: Call,
-  datasource: string,
-): { readonly panel: CallPanel; readonly settings: PanelSettings } | undefined {
-  const asked = asObject(call.args);
-  const query = asText(asked?.['query']);
-  if (call.name !== 'save_panel' || asked === undefined || query === '') return undefined;
-  const kind = asText(asked['kind']) || 'TimeSeriesChart';
-  const named = asText(asked['datasource']) || datasource;
-  const found = datasourceOf(named) ?? datasourceOf(globalPath(named));
-  if (!SAVED_KINDS.has(kind) || found === undefined) return undefined;
-  return {
-    panel: {
-      kind: kind as SavedKind,
-      plugin: 'PrometheusTimeSeriesQuery',
-      query,
-      mode: 'range',
-      datasource: found,
-      timeRange: undefined,
-      minStep: undefined,
-      title: asText(asked['title']) || query,
-    },
-    settings: parseSettings({ unit: asked['unit'] }) ?? {},
-  };
+/** The chart that a tool's arguments name; undefined: none that the tools make. */
+export function savedKind(args: Readonly<Record<string, unknown>>): SavedKind | undefined {
+  const kind = asText(args['kind']) || 'TimeSeriesChart';
+  return SAVED_KINDS.has(kind) ? (kind as SavedKind) : undefined;
 }
 
 /** The tools answer with what they really asked: times made absolute, the step that was raised. */
@@ -226,6 +205,13 @@ function profile({ query }: Asked): Drawing | undefined {
   return { kind: 'FlameChart', plugin: 'PyroscopeProfileQuery', spec: { profileType, filters } };
 }
 
+function proposed({ args, query }: Asked): Drawing | undefined {
+  const kind = savedKind(args);
+  const title = asText(args['title']) || query;
+  const description = asText(args['description']);
+  return kind && { kind, plugin: 'PrometheusTimeSeriesQuery', title, description };
+}
+
 /** The tools whose calls are drawn, and the argument that is the query. */
 const DRAWN: Readonly<Record<string, { argument: string; draw: (asked: Asked) => Drawing | undefined }>> = {
   execute_range_query: {
@@ -233,6 +219,7 @@ const DRAWN: Readonly<Record<string, { argument: string; draw: (asked: Asked) =>
     draw: () => ({ kind: 'TimeSeriesChart', plugin: 'PrometheusTimeSeriesQuery' }),
   },
   execute_instant_query: { argument: 'query', draw: instant },
+  propose_panel: { argument: 'query', draw: proposed },
   loki_query: { argument: 'query', draw: logs },
   tempo_search: { argument: 'query', draw: traces },
   tempo_trace: {
@@ -264,6 +251,12 @@ export function panelOf(call: Call, at: string, settings: PanelSettings | undefi
     ...drawing,
   };
   return isSeries(panel) && settings?.kind !== undefined ? { ...panel, kind: settings.kind } : panel;
+}
+
+/** What the person chose for a call's panel, else what the call proposes. */
+export function settingsOf(call: Call, stored: PanelSettings | undefined): PanelSettings {
+  if (call.name !== 'propose_panel') return stored ?? {};
+  return { ...parseSettings({ unit: asObject(call.args)?.['unit'] }), ...stored };
 }
 
 /** Series of numbers can be drawn in several ways, other things in one. */
@@ -357,7 +350,10 @@ export function definitionOf(panel: CallPanel, settings: PanelSettings = {}): Pa
   return {
     kind: 'Panel',
     spec: {
-      display: { name: panel.title },
+      display: {
+        name: panel.title,
+        ...(panel.description ? { description: panel.description } : {}),
+      },
       plugin: { kind: panel.kind, spec: pluginSpec(panel, settings) },
       queries: queriesOf(panel),
     },

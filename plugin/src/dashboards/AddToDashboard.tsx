@@ -1,41 +1,44 @@
 // The dialog that writes panels of an answer into a dashboard.
 import { Alert, Button, MenuItem, Stack, TextField, Typography } from '@mui/material';
 import { Dialog, useSnackbar } from '@perses-dev/components';
-import { DashboardResource } from '@perses-dev/core';
 import { useRouterContext } from '@perses-dev/plugin-system';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { ReactElement, useState } from 'react';
 
 import { PersesApi } from '../api/perses';
-import { CallPanel, PanelSettings, definitionOf } from '../chat/panels';
+import { Draft, DraftBoard } from '../chat/drafts';
+import { definitionOf } from '../chat/panels';
 import { plain, shorten } from '../chat/text';
-import { groupsOf, nameFrom, refusalOf, save } from './add';
+import { dashboardLink, groupsOf, nameFrom, refusalOf, save } from './add';
 
 const NEW = '';
 const DEFAULT_GROUP = 'PersAI';
 
 export interface AddToDashboardProps {
   readonly api: PersesApi;
-  readonly panels: ReadonlyArray<{ panel: CallPanel; settings: PanelSettings }>;
+  readonly panels: readonly Draft[];
+  /** The new dashboard that was proposed with them. */
+  readonly board?: DraftBoard;
   readonly onClose: () => void;
 }
 
-/** Perses's own page of it. */
-export function dashboardLink({ metadata }: DashboardResource): string {
-  return `/projects/${encodeURIComponent(metadata.project)}/dashboards/${encodeURIComponent(metadata.name)}`;
+function headerOf(count: number, board: DraftBoard | undefined): string {
+  if (board !== undefined) return 'Make the dashboard';
+  return count === 1 ? 'Add the panel to a dashboard' : `Add ${count} panels to a dashboard`;
 }
 
-export function AddToDashboard({ api, panels, onClose }: AddToDashboardProps): ReactElement {
+export function AddToDashboard({ api, panels, board, onClose }: AddToDashboardProps): ReactElement {
   const { successSnackbar, warningSnackbar, closeSnackbar } = useSnackbar();
   const { navigate } = useRouterContext();
   const [chosenProject, setProject] = useState<string>();
   const [name, setName] = useState(NEW);
-  const [title, setTitle] = useState('');
+  const [title, setTitle] = useState(board?.title ?? '');
   const [group, setGroup] = useState<string>();
   const [panelTitle, setPanelTitle] = useState(shorten(panels[0]?.panel.title ?? '', 60));
 
   const projects = useQuery({ queryKey: ['persai-projects'], queryFn: () => api.listProjects() });
-  const project = chosenProject ?? projects.data?.[0]?.metadata.name ?? '';
+  const names = projects.data?.map(({ metadata }) => metadata.name) ?? [];
+  const project = chosenProject ?? names.find((one) => one === board?.project) ?? names[0] ?? '';
   const dashboards = useQuery({
     queryKey: ['persai-dashboards', project],
     queryFn: () => api.listDashboards(project),
@@ -48,16 +51,22 @@ export function AddToDashboard({ api, panels, onClose }: AddToDashboardProps): R
   const saving = useMutation({
     mutationFn: () => {
       const single = panels.length === 1 && panelTitle.trim() !== '';
-      const definitions = panels.map(({ panel, settings }) =>
-        definitionOf(single ? { ...panel, title: panelTitle.trim() } : panel, settings),
-      );
-      const target = { project, group: into, dashboard: name === NEW ? { title } : { name } };
-      return save(api, target, definitions);
+      const added = panels.map(({ panel, settings, group: own }) => ({
+        panel: definitionOf(single ? { ...panel, title: panelTitle.trim() } : panel, settings),
+        group: own,
+      }));
+      const { description, duration } = board ?? {};
+      const target = {
+        project,
+        group: into,
+        dashboard: name === NEW ? { title, description, duration } : { name },
+      };
+      return save(api, target, added);
     },
     onSuccess: ({ dashboard: saved, raced }) => {
       const what = panels.length === 1 ? 'The panel is' : `${panels.length} panels are`;
       const told = `${what} in the dashboard ${saved.spec.display?.name ?? saved.metadata.name}`;
-      const link = dashboardLink(saved);
+      const link = dashboardLink(saved.metadata);
       const options = {
         autoHideDuration: 10_000,
         action: (id: string | number) =>
@@ -94,9 +103,7 @@ export function AddToDashboard({ api, panels, onClose }: AddToDashboardProps): R
     !saving.isLoading;
   return (
     <Dialog open onClose={onClose} fullWidth maxWidth="sm" aria-label="Add to dashboard">
-      <Dialog.Header onClose={onClose}>
-        {panels.length === 1 ? 'Add the panel to a dashboard' : `Add ${panels.length} panels to a dashboard`}
-      </Dialog.Header>
+      <Dialog.Header onClose={onClose}>{headerOf(panels.length, board)}</Dialog.Header>
       <Dialog.Form
         onSubmit={(event) => {
           event.preventDefault();
@@ -152,7 +159,7 @@ export function AddToDashboard({ api, panels, onClose }: AddToDashboardProps): R
                 onChange={(event) => setTitle(event.target.value)}
               />
             )}
-            {groups.length > 0 && (
+            {groups.length > 0 && panels.some(({ group: own }) => own === undefined) && (
               <TextField select label="Group" value={into} onChange={(event) => setGroup(event.target.value)}>
                 {[...new Set([...groups, DEFAULT_GROUP])].map((one) => (
                   <MenuItem key={one} value={one}>

@@ -75,7 +75,9 @@ describe('addPanels', () => {
 describe('save', () => {
   it('reads again and applies again what somebody else has changed', async () => {
     const api = apiOf(2, 409);
-    const saved = await save(api, { project: 'p', dashboard: { name: 'd' }, group: 'Top' }, [panel('a')]);
+    const saved = await save(api, { project: 'p', dashboard: { name: 'd' }, group: 'Top' }, [
+      { panel: panel('a') },
+    ]);
     expect(saved.dashboard.metadata.version).toBe(3);
     expect(Object.keys(saved.dashboard.spec.panels)).toHaveLength(2);
     expect(saved.raced).toBe(false);
@@ -87,7 +89,9 @@ describe('save', () => {
       ...dashboard,
       metadata: { ...dashboard.metadata, version: (dashboard.metadata.version ?? 0) + 2 },
     }));
-    const saved = await save(api, { project: 'p', dashboard: { name: 'd' }, group: 'Top' }, [panel('a')]);
+    const saved = await save(api, { project: 'p', dashboard: { name: 'd' }, group: 'Top' }, [
+      { panel: panel('a') },
+    ]);
     expect(saved.raced).toBe(true);
   });
 
@@ -107,10 +111,39 @@ describe('save', () => {
     const { dashboard: saved } = await save(
       apiOf(0, 0),
       { project: 'p', dashboard: { title: ' CPU & more! ' }, group: 'G' },
-      [panel('a')],
+      [{ panel: panel('a') }],
     );
     expect(saved.metadata).toMatchObject({ name: 'CPU_more', project: 'p' });
     expect(saved.spec.display?.name).toBe('CPU & more!');
-    expect(nameFrom('../../..')).toBe('');
+    expect(saved.spec).toMatchObject({ display: { name: 'CPU & more!' }, duration: '1h' });
+  });
+
+  it('makes a proposed one: its groups in order, its description and time', async () => {
+    const { dashboard } = await save(
+      apiOf(0, 0),
+      { project: 'p', dashboard: { title: 'T', description: 'What for', duration: '6h' }, group: 'Rest' },
+      [{ panel: panel('a'), group: 'G' }, { panel: panel('b') }, { panel: panel('c'), group: 'G' }],
+    );
+    const { spec } = dashboard;
+    expect(spec).toMatchObject({ display: { name: 'T', description: 'What for' }, duration: '6h' });
+    const names = spec.layouts.map(({ spec: { display, items } }) => [
+      display?.title,
+      ...items.map(({ content }) => spec.panels[content.$ref.split('/').at(-1) ?? '']?.spec.display?.name),
+    ]);
+    expect(names).toEqual([
+      ['G', 'a', 'c'],
+      ['Rest', 'b'],
+    ]);
+  });
+
+  it.each([
+    ['../../..', ''],
+    ['__CPU  _ & more! ', 'CPU_more'],
+    ['a__b', 'a_b'],
+    ['-a.b-', 'a.b'],
+    ['Größe', 'Gr_e'],
+    ['x'.repeat(74) + ' y', 'x'.repeat(74)],
+  ])('makes the name of %j as the tools do', (title, name) => {
+    expect(nameFrom(title)).toBe(name);
   });
 });

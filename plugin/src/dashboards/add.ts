@@ -13,10 +13,27 @@ const TRIES = 4;
 
 export interface Target {
   readonly project: string;
-  /** An existing dashboard's name, or the title of a new one. */
-  readonly dashboard: { readonly name: string } | { readonly title: string };
+  /** An existing dashboard's name, or a new one. */
+  readonly dashboard: { readonly name: string } | NewDashboard;
   /** The title of a group; one that is not there is made. */
   readonly group: string;
+}
+
+export interface NewDashboard {
+  readonly title: string;
+  readonly description?: string;
+  readonly duration?: string;
+}
+
+export interface Added {
+  readonly panel: PanelDefinition;
+  /** Its own group; else that of the target. */
+  readonly group?: string;
+}
+
+/** Perses's own page of it. */
+export function dashboardLink({ project, name }: { project: string; name: string }): string {
+  return `/projects/${encodeURIComponent(project)}/dashboards/${encodeURIComponent(name)}`;
 }
 
 function freeKey(panels: Readonly<Record<string, unknown>>): string {
@@ -66,23 +83,40 @@ export function addPanels(
   return { ...dashboard, spec: { ...dashboard.spec, panels: all, layouts } };
 }
 
-/** A name that Perses takes, from a title. */
-export function nameFrom(title: string): string {
-  const name = title
-    .trim()
-    .replace(/[^A-Za-z0-9_.-]+/g, '_')
-    .replace(/^[_.-]+|[_.-]+$/g, '');
-  return name.slice(0, 75);
+/** Each panel in its group, the groups in the order of their first panels. */
+function addAll(dashboard: DashboardResource, added: readonly Added[], usual: string): DashboardResource {
+  const groupOf = ({ group = usual }: Added): string => group;
+  return [...new Set(added.map(groupOf))].reduce(
+    (board, group) =>
+      addPanels(
+        board,
+        added.filter((one) => groupOf(one) === group).map(({ panel }) => panel),
+        group,
+      ),
+    dashboard,
+  );
 }
 
-function emptyDashboard(project: string, title: string): DashboardResource {
+/** A name that Perses takes, from a title; the same one that save_dashboard makes of it (worker/tools/draft.c). */
+export function nameFrom(title: string): string {
+  return title
+    .replace(/[^A-Za-z0-9.-]+/g, '_')
+    .replace(/^_/, '')
+    .slice(0, 75)
+    .replace(/^[_.-]+|[_.-]+$/g, '');
+}
+
+function emptyDashboard(
+  project: string,
+  { title, description = '', duration = '1h' }: NewDashboard,
+): DashboardResource {
   const now = new Date().toISOString();
   return {
     kind: 'Dashboard',
     metadata: { name: nameFrom(title), project, version: 0, createdAt: now, updatedAt: now },
     spec: {
-      display: { name: title.trim() },
-      duration: '1h',
+      display: { name: title.trim(), ...(description === '' ? {} : { description }) },
+      duration: duration as DashboardResource['spec']['duration'],
       refreshInterval: '0s',
       variables: [],
       panels: {},
@@ -100,18 +134,16 @@ export interface Saved {
 export async function save(
   api: PersesApi,
   { project, dashboard, group }: Target,
-  panels: readonly PanelDefinition[],
+  added: readonly Added[],
 ): Promise<Saved> {
   if ('title' in dashboard) {
-    const made = await api.createDashboard(
-      addPanels(emptyDashboard(project, dashboard.title), panels, group),
-    );
+    const made = await api.createDashboard(addAll(emptyDashboard(project, dashboard), added, group));
     return { dashboard: made, raced: false };
   }
   for (let left = TRIES; ; left--) {
     const read = await api.getDashboard(project, dashboard.name);
     try {
-      const saved = await api.updateDashboard(addPanels(read, panels, group));
+      const saved = await api.updateDashboard(addAll(read, added, group));
       return { dashboard: saved, raced: (saved.metadata.version ?? 0) > (read.metadata.version ?? 0) + 1 };
     } catch (error) {
       if (statusOf(error) !== 409 || left <= 1) throw error;

@@ -7,7 +7,7 @@ import {
   useListDatasourceSelectItems,
 } from '@perses-dev/plugin-system';
 import { useQuery } from '@tanstack/react-query';
-import { ReactElement, ReactNode, useMemo, useState } from 'react';
+import { ReactElement, ReactNode, useCallback, useMemo, useState } from 'react';
 
 import { ApiError, GatewayClient } from '../api/client';
 import { createPersesApi } from '../api/perses';
@@ -90,7 +90,11 @@ function WithGateway({ name, project, ...rest }: ConnectedProps & { name: string
   const prefix = prefixOf(client.data);
   const api = useMemo(() => createPersesApi(prefix), [prefix]);
   const { sources, loading, error, retry } = useSources(api, project);
-  const [adding, setAdding] = useState<AddToDashboardProps['panels']>();
+  const [adding, setAdding] = useState<Pick<AddToDashboardProps, 'panels' | 'board'>>();
+  const addToDashboard = useCallback<NonNullable<ChatProps['addToDashboard']>>(
+    (panels, board) => setAdding({ panels, board }),
+    [],
+  );
 
   if (client.isLoading || loading) return <Loading />;
   if (gateway === undefined) {
@@ -108,11 +112,9 @@ function WithGateway({ name, project, ...rest }: ConnectedProps & { name: string
         gateway={name}
         sources={sources}
         perses={api}
-        addToDashboard={setAdding}
+        addToDashboard={addToDashboard}
       />
-      {adding !== undefined && (
-        <AddToDashboard api={api} panels={adding} onClose={() => setAdding(undefined)} />
-      )}
+      {adding !== undefined && <AddToDashboard api={api} {...adding} onClose={() => setAdding(undefined)} />}
     </Reachable>
   );
 }

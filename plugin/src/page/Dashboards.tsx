@@ -7,7 +7,7 @@ import { ReactElement, useMemo } from 'react';
 import { Link as RouterLink, useParams } from 'react-router-dom';
 
 import { createPersesApi } from '../api/perses';
-import { dashboardLink } from '../dashboards/AddToDashboard';
+import { dashboardLink } from '../dashboards/add';
 import { datasourceApi, listDashboards } from './perses';
 
 const api = createPersesApi('');
@@ -24,7 +24,7 @@ export function Dashboards(): ReactElement {
           <ListItem key={`${dashboard.metadata.project}/${dashboard.metadata.name}`} disableGutters>
             <ListItemText
               primary={
-                <Link component={RouterLink} to={dashboardLink(dashboard)}>
+                <Link component={RouterLink} to={dashboardLink(dashboard.metadata)}>
                   {dashboard.spec.display?.name ?? dashboard.metadata.name}
                 </Link>
               }
