@@ -23,6 +23,15 @@ export function proposalTests(the: () => World): void {
     world.stack.model.when(
       'Propose a panel',
       () => [
+        {
+          tool: 'show_plan',
+          args: {
+            steps: [
+              { step: 'Look at the heap', state: 'done' },
+              { step: 'Propose', state: 'doing' },
+            ],
+          },
+        },
         { tool: 'propose_panel', args: gauge },
         { tool: 'propose_dashboard', args: boardArgs('Memory, proposed') },
       ],
@@ -32,6 +41,8 @@ export function proposalTests(the: () => World): void {
     await ask(page, 'Propose a panel and a dashboard');
     await last(page).getByText('Here they are.').waitFor();
     await idle(page);
+    await page.getByTestId('plan').getByText('1 of 2 done').waitFor();
+    await page.getByTestId('plan').getByText('Propose', { exact: true }).waitFor();
     const one = page.getByTestId('tool-card').filter({ hasText: 'propose_panel' });
     await one.getByText('Heap, as a gauge').first().waitFor();
     await one.scrollIntoViewIfNeeded();

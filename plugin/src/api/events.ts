@@ -42,6 +42,8 @@ export interface Usage {
 export type Delta =
   | { readonly type: 'text'; readonly text: string }
   | { readonly type: 'reasoning'; readonly text: string }
+  /** What the person is to know of this step: that the model does not see all of the conversation. */
+  | { readonly type: 'notice'; readonly text: string }
   | {
       readonly type: 'tool_call';
       readonly callId: string;
@@ -209,6 +211,7 @@ function parseDelta(value: unknown): Delta | undefined {
   switch (delta['type']) {
     case 'text':
     case 'reasoning':
+    case 'notice':
       return { type: delta['type'], text: asText(delta['text']) };
     case 'tool_call': {
       const { call_id: callId, tool_name: name, arguments: args, state } = delta;

@@ -32,6 +32,7 @@ import { Draft, draftsOf } from './drafts';
 import { Exchange } from './exchanges';
 import { Markdown } from './Markdown';
 import { parseSettings } from './panels';
+import { Plan } from './Plan';
 import { Block, answerText, blocksOf } from './reduce';
 import { plain } from './text';
 import { ToolCard } from './ToolCard';
@@ -59,6 +60,14 @@ function Reasoning({ text, complete }: { text: string; complete: boolean }): Rea
         </Typography>
       </Collapse>
     </Box>
+  );
+}
+
+function Notice({ text }: { text: string }): ReactElement {
+  return (
+    <Typography variant="body2" color="text.secondary" role="note" sx={{ my: 0.5, whiteSpace: 'pre-line' }}>
+      {plain(text)}
+    </Typography>
   );
 }
 
@@ -348,6 +357,10 @@ function BlockView(props: {
       return <Markdown text={block.text} complete={block.complete} />;
     case 'reasoning':
       return <Reasoning text={block.text} complete={block.complete} />;
+    case 'notice':
+      return <Notice text={block.text} />;
+    case 'plan':
+      return <Plan steps={block.steps} />;
     case 'call':
       return <ToolCard call={block.call} at={at} settings={settings} />;
   }

@@ -35,7 +35,10 @@ function shown(conversation: Conversation): string {
   return turn === undefined
     ? ''
     : blocksOf(turn)
-        .map((block) => (block.kind === 'call' ? block.call.name : block.text))
+        .map((block) => {
+          if (block.kind === 'call') return block.call.name;
+          return 'text' in block ? block.text : '';
+        })
         .join('|');
 }
 

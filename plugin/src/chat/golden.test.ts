@@ -27,7 +27,10 @@ async function played(name: string): Promise<Turn> {
 
 function shown(turn: Turn): string {
   return blocksOf(turn)
-    .map((block) => (block.kind === 'call' ? `[${block.call.name} ${block.call.state}]` : block.text))
+    .map((block) => {
+      if (block.kind === 'call') return `[${block.call.name} ${block.call.state}]`;
+      return 'text' in block ? block.text : '';
+    })
     .join('|');
 }
 

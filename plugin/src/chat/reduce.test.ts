@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { TurnEvent } from '../api/events';
+import { progressOf } from './plan';
 import { Turn, blocksOf, newTurn, reduce, statusOf } from './reduce';
 
 function play(events: readonly TurnEvent[], from: Turn = newTurn('t')): Turn {
@@ -66,7 +67,10 @@ const answered = (content: string): TurnEvent => ({
 
 function textOf(turn: Turn): string {
   return blocksOf(turn)
-    .map((block) => (block.kind === 'call' ? `[${block.call.name} ${block.call.state}]` : block.text))
+    .map((block) => {
+      if (block.kind === 'call') return `[${block.call.name} ${block.call.state}]`;
+      return block.kind === 'plan' ? `[plan ${progressOf(block.steps)}]` : block.text;
+    })
     .join('|');
 }
 
@@ -202,6 +206,61 @@ describe('reduce', () => {
       { type: 'turn_cancelled' },
     ]);
     expect(textOf(turn)).toBe('Hm');
+  });
+});
+
+describe('a plan', () => {
+  const planned = (...states: readonly string[]): { steps: unknown } => ({
+    steps: states.map((state) => ({ step: 'Look', state })),
+  });
+  const shown = (
+    stepId: string,
+    callId: string,
+    args: unknown,
+    state: 'running' | 'failed' = 'running',
+  ): TurnEvent => ({
+    type: 'step_progress',
+    stepType: 'tool_execution',
+    stepId,
+    delta: { type: 'tool_call', callId, name: 'show_plan', args: JSON.stringify(args), state },
+  });
+
+  it('is drawn once, where it was shown first, as it was shown last', () => {
+    const first = [start('s2', 1, 'tool_execution'), shown('s2', 'p1', planned('doing', 'todo'))];
+    expect(textOf(play(first))).toBe('[plan 0 of 2 done]');
+    const later = [
+      ...first,
+      start('s4', 1, 'tool_execution'),
+      call('tool_execution', 's4', 'running'),
+      shown('s4', 'p2', planned('done', 'doing')),
+    ];
+    expect(textOf(play(later))).toBe('[plan 1 of 2 done]|[execute_range_query running]');
+  });
+
+  it('that is being written leaves the one before it; one that failed is a failed call', () => {
+    const events = [
+      start('s2', 1, 'tool_execution'),
+      shown('s2', 'p1', planned('done', 'todo')),
+      shown('s2', 'p2', 'half of it'),
+      shown('s2', 'p3', planned('done'), 'failed'),
+    ];
+    expect(textOf(play(events))).toBe('[plan 1 of 2 done]|[show_plan failed]');
+    expect(textOf(play([start('s2', 1, 'tool_execution'), shown('s2', 'p1', {})]))).toBe('');
+  });
+});
+
+describe('a notice', () => {
+  it('is told with its step, and dropped when that is run again', () => {
+    const notice = (words: string): TurnEvent => ({
+      type: 'step_progress',
+      stepType: 'inference',
+      stepId: 's1',
+      delta: { type: 'notice', text: words },
+    });
+    const told = [start('s1'), notice('Summarised.'), notice('Left out.'), text('s1', 'So')];
+    expect(textOf(play(told))).toBe('Summarised.\nLeft out.|So');
+    expect(textOf(play([...told, said('s1', 'So.')]))).toBe('Summarised.\nLeft out.|So.');
+    expect(textOf(play([...told, start('s1', 2)]))).toBe('');
   });
 });
 

@@ -1,6 +1,7 @@
 // A turn, and how an event changes it. Pure: no clock, no network; never throws. What did not change keeps
 // its identity, so React draws only what did.
 import { Awaited, Delta, ToolCallData, ToolResponseData, TurnEvent, Usage, parseJson } from '../api/events';
+import { PLAN_TOOL, PlanStep, planOf } from './plan';
 
 export type CallState = 'writing' | 'running' | 'done' | 'failed' | 'awaiting';
 
@@ -23,6 +24,8 @@ export interface Step {
   readonly complete: boolean;
   readonly text: string;
   readonly reasoning: string;
+  /** What PersAI itself says of it. */
+  readonly notice?: string;
   readonly calls: readonly Call[];
 }
 
@@ -77,6 +80,10 @@ function withDelta(step: Step, delta: Delta): Step {
       return delta.text === '' ? step : { ...step, text: step.text + delta.text };
     case 'reasoning':
       return delta.text === '' ? step : { ...step, reasoning: step.reasoning + delta.text };
+    case 'notice':
+      return delta.text === ''
+        ? step
+        : { ...step, notice: [step.notice, delta.text].filter(Boolean).join('\n') };
     case 'tool_call': {
       const id = delta.callId || `${step.id}/${step.calls.length}`;
       const old = step.calls.find((call) => call.id === id);
@@ -182,7 +189,19 @@ export function reduce(before: Turn, event: TurnEvent): Turn {
 export type Block =
   | { readonly kind: 'text'; readonly key: string; readonly text: string; readonly complete: boolean }
   | { readonly kind: 'reasoning'; readonly key: string; readonly text: string; readonly complete: boolean }
+  | { readonly kind: 'notice'; readonly key: string; readonly text: string }
+  | { readonly kind: 'plan'; readonly key: string; readonly steps: readonly PlanStep[] }
   | { readonly kind: 'call'; readonly key: string; readonly call: Call };
+
+function isPlan({ name, state }: Call): boolean {
+  return name === PLAN_TOOL && state !== 'failed';
+}
+
+/** The plan of a turn is drawn once, where it was first shown, as it was last shown. */
+function lastPlan(turn: Turn): readonly PlanStep[] | undefined {
+  const calls = turn.steps.flatMap((step) => step.calls.filter(isPlan));
+  return calls.map(({ args }) => planOf(args)).findLast((steps) => steps !== undefined);
+}
 
 export function blocksOf(turn: Turn): readonly Block[] {
   const run = new Set<string>();
@@ -190,9 +209,11 @@ export function blocksOf(turn: Turn): readonly Block[] {
     if (step.type === 'tool_execution') for (const call of step.calls) run.add(call.id);
   }
   const live = turn.status === 'running';
+  let plan = lastPlan(turn);
   return turn.steps.flatMap((step): Block[] => {
     const blocks: Block[] = [];
     const complete = step.complete || !live;
+    if (step.notice !== undefined) blocks.push({ kind: 'notice', key: `n/${step.id}`, text: step.notice });
     if (step.reasoning !== '') {
       blocks.push({ kind: 'reasoning', key: `r/${step.id}`, text: step.reasoning, complete });
     }
@@ -200,6 +221,11 @@ export function blocksOf(turn: Turn): readonly Block[] {
     for (const call of step.calls) {
       if (step.type === 'inference' && run.has(call.id)) continue; // drawn where it runs
       if (step.type === 'inference' && !live) continue; // never ran
+      if (isPlan(call)) {
+        if (plan !== undefined) blocks.push({ kind: 'plan', key: 'plan', steps: plan });
+        plan = undefined;
+        continue;
+      }
       const state = step.complete && call.state === 'writing' ? 'running' : call.state;
       blocks.push({
         kind: 'call',
