@@ -79,6 +79,22 @@ describe('a proposed dashboard', () => {
   });
 });
 
+describe('documents', () => {
+  it('are cited by file and heading, and opened', () => {
+    const found = [
+      { file: 'runbooks/Down.md', heading: 'Down > Do', line: 12, is_the_runbook: true, text: 'Restart it.' },
+      { file: 'notes.txt', heading: '', line: 1, text: '<b>x</b>\u202e' },
+    ];
+    show(done('search_docs', { query: 'down' }, JSON.stringify({ kind: 'documents', found })));
+    const [first, second] = within(screen.getByTestId('documents')).getAllByRole('listitem');
+    expect(first?.querySelector('summary')?.textContent).toBe(
+      'runbooks/Down.md Down > Do, line 12 Runbook of the alert',
+    );
+    expect(first?.textContent).toContain('Restart it.');
+    expect(second?.textContent).toBe('notes.txt line 1 <b>x</b>\ufffd');
+  });
+});
+
 describe('a dashboard that waits for the yes', () => {
   const call: Call = { id: 'c', name: 'save_dashboard', args: board, state: 'awaiting' };
 

@@ -38,6 +38,8 @@ import { asList, asObject, asText, parseJson } from '../api/events';
 import { useChat, useConversation } from './context';
 import { CopyButton } from './CopyButton';
 import { BoardPreview, SavedLink } from './DraftBoard';
+import { Documents } from './Documents';
+import { citationsOf } from './documents';
 import { DraftBoard, boardOf, isUnchecked, previewOf, savedTo } from './drafts';
 import { useInstalled } from './installed';
 import {
@@ -456,6 +458,7 @@ export const ToolCard = memo(function ToolCard(props: {
     [call],
   );
   const saved = useMemo(() => savedTo(call), [call]);
+  const citations = useMemo(() => citationsOf(call), [call]);
   const datasource = datasourceOf(call.result?.datasource ?? '');
   return (
     <Card
@@ -520,6 +523,7 @@ export const ToolCard = memo(function ToolCard(props: {
         <QueryResult call={call} panel={panel} settings={chosen} />
       )}
       {board !== undefined && <ProposedBoard board={board} />}
+      {citations.length > 0 && <Documents citations={citations} />}
       {saved !== undefined && <SavedLink {...saved} />}
       {isUnchecked(call) && (
         <Alert severity="info" variant="outlined" sx={{ mt: 1 }}>
