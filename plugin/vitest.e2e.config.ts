@@ -5,7 +5,7 @@ export default defineConfig({
     globals: true,
     include: ['e2e/**/*.test.ts'],
     fileParallelism: false,
-    testTimeout: 60_000,
+    testTimeout: 120_000,
     hookTimeout: 600_000, // the first time Perses itself is built
     pool: 'forks',
   },
