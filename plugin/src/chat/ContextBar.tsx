@@ -3,15 +3,17 @@ import { Button, Chip, Tooltip } from '@mui/material';
 import EyeIcon from 'mdi-material-ui/EyeOutline';
 import PlusIcon from 'mdi-material-ui/Plus';
 import DashboardIcon from 'mdi-material-ui/ViewDashboardOutline';
-import { ReactElement, useState } from 'react';
+import { ReactElement, Suspense, lazy, useState } from 'react';
 
 import { PersesApi } from '../api/perses';
-import { AddContext, sizeText } from '../dashboards/AddContext';
-import { Attachment, bytesOf, isSame } from '../dashboards/context';
+import { Attachment, bytesOf, isSame, sizeText } from '../dashboards/context';
 import { useChat, useRead, useSurroundings } from './context';
 import { Conversation } from './conversation';
-import { Seen, usageText } from './Seen';
-import { plain, shorten } from './text';
+import { plain, shorten, usageText } from './text';
+
+// Loaded when they are opened first.
+const AddContext = lazy(async () => ({ default: (await import('../dashboards/AddContext')).AddContext }));
+const Seen = lazy(async () => ({ default: (await import('./Seen')).Seen }));
 
 export interface ContextBarProps {
   readonly perses: PersesApi | undefined;
@@ -85,19 +87,21 @@ export function ContextBar({ perses, datasource, model, busy }: ContextBarProps)
           {facts.join(' · ') || 'What the model sees'}
         </Button>
       </Tooltip>
-      {open === 'add' && perses !== undefined && (
-        <AddContext api={perses} attachments={attachments} onAdd={set} onClose={() => setOpen(undefined)} />
-      )}
-      {open === 'seen' && (
-        <Seen
-          context={sendOptions()?.context}
-          datasource={datasource}
-          model={model}
-          attachments={attachments}
-          busy={busy}
-          onClose={() => setOpen(undefined)}
-        />
-      )}
+      <Suspense fallback={null}>
+        {open === 'add' && perses !== undefined && (
+          <AddContext api={perses} attachments={attachments} onAdd={set} onClose={() => setOpen(undefined)} />
+        )}
+        {open === 'seen' && (
+          <Seen
+            context={sendOptions()?.context}
+            datasource={datasource}
+            model={model}
+            attachments={attachments}
+            busy={busy}
+            onClose={() => setOpen(undefined)}
+          />
+        )}
+      </Suspense>
     </>
   );
 }

@@ -19,12 +19,10 @@ import PinFilledIcon from 'mdi-material-ui/Pin';
 import { ReactElement, ReactNode } from 'react';
 
 import { TurnContext } from '../api/client';
-import { Usage } from '../api/events';
-import { Attachment, bytesOf } from '../dashboards/context';
-import { sizeText } from '../dashboards/AddContext';
+import { Attachment, bytesOf, sizeText } from '../dashboards/context';
 import { useChat, useConversation } from './context';
 import { Exchange } from './exchanges';
-import { plain, shorten } from './text';
+import { plain, shorten, usageText } from './text';
 
 function Part({ title, children }: { title: string; children: ReactNode }): ReactElement {
   return (
@@ -87,12 +85,6 @@ function MessageRow({ exchange, busy }: { exchange: Exchange; busy: boolean }): 
       />
     </ListItem>
   );
-}
-
-export function usageText(usage: Usage | undefined): string {
-  if (usage === undefined) return '';
-  const sum = usage.inputTokens + usage.outputTokens;
-  return sum === 0 ? '' : `${sum.toLocaleString('en')} tokens used`;
 }
 
 export interface SeenProps {

@@ -1,5 +1,6 @@
 // Untrusted text on its way to the page. React escapes markup; what is left are characters that make text
 // read other than it is, and links.
+import { Usage } from '../api/events';
 
 /** Bidirectional controls, zero-width characters and other invisible controls. Tab and newline stay. */
 const DECEIVING =
@@ -30,4 +31,10 @@ export function safeLink(href: string | undefined): URL | undefined {
   } catch {
     return undefined;
   }
+}
+
+export function usageText(usage: Usage | undefined): string {
+  if (usage === undefined) return '';
+  const sum = usage.inputTokens + usage.outputTokens;
+  return sum === 0 ? '' : `${sum.toLocaleString('en')} tokens used`;
 }

@@ -25,7 +25,7 @@ import {
   attachmentOf,
   bytesOf,
   panelsOf,
-  tokensOf,
+  sizeText,
   usedVariables,
   valueOf,
   withAttachment,
@@ -38,11 +38,6 @@ export interface AddContextProps {
   readonly attachments: readonly Attachment[];
   readonly onAdd: (attachments: readonly Attachment[]) => void;
   readonly onClose: () => void;
-}
-
-export function sizeText(bytes: number): string {
-  const kilobytes = bytes < 1_000 ? `${bytes} bytes` : `${(bytes / 1_000).toFixed(1)} kB`;
-  return `${kilobytes}, about ${tokensOf(bytes).toLocaleString('en')} tokens`;
 }
 
 function problemText(error: unknown): string {

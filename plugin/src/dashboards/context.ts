@@ -189,6 +189,11 @@ export function tokensOf(bytes: number): number {
   return Math.ceil(bytes / 4);
 }
 
+export function sizeText(bytes: number): string {
+  const kilobytes = bytes < 1_000 ? `${bytes} bytes` : `${(bytes / 1_000).toFixed(1)} kB`;
+  return `${kilobytes}, about ${tokensOf(bytes).toLocaleString('en')} tokens`;
+}
+
 function parsePanel(value: unknown): PanelContext | undefined {
   const panel = asObject(value);
   if (panel === undefined) return undefined;
