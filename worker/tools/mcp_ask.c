@@ -10,7 +10,7 @@
 enum {
     REQUEST_BYTES_MAX = 1 << 20,
     REFUSAL_BYTES_MAX = 64 << 10, /* of a body with an HTTP error */
-    NOTES_MAX = 8,                /* a server can make us send no more at once */
+    NOTES_MAX = 8,                /* no more replies at once: a server could ask without end */
     NOTE_MS = 10000,
     BYE_MS = 1000,
     HEADERS_MAX = 6 + MCP_HEADERS_MAX + MCP_MARKS_MAX,
@@ -79,7 +79,7 @@ static void reply(struct mcp_peer *p, const struct mcp_message *m)
     scoped(buf_free) struct buf b;
     buf_init(&b, 4096);
     mcp_write_reply(&b, m->id, str_is(m->method, "ping"));
-    if (!b.overflowed)
+    if (!b.overflowed && p->notes < NOTES_MAX)
         send_note(p, "POST", buf_str(&b), NOTE_MS);
 }
 
@@ -313,8 +313,6 @@ struct mcp_ask *mcp_ask(struct mcp_peer *p, const struct mcp_asking *what, mcp_a
 
 static void send_note(struct mcp_peer *p, const char *method, struct str body, int64_t timeout_ms)
 {
-    if (p->notes >= NOTES_MAX)
-        return;
     struct mcp_asking what = {.timeout_ms = timeout_ms};
     struct mcp_ask *a = xcalloc(1, sizeof *a);
     a->is_note = true;
