@@ -320,6 +320,15 @@ export function chatTests(the: () => World): void {
     await page.goto(trunk);
     await last(page).getByText('The left answer.').waitFor();
     expect(await page.getByTestId('exchange').count()).toBe(2);
+    // An earlier question that is asked anew is a branch, too.
+    const first = page.getByTestId('exchange').first();
+    await first.getByRole('button', { name: 'Edit and ask again' }).click();
+    await first.getByRole('textbox', { name: 'Edit the question' }).fill('right');
+    await page.keyboard.press('Enter');
+    await last(page).getByText('The right answer.').waitFor();
+    await idle(page);
+    expect(await page.getByTestId('exchange').count()).toBe(1);
+    expect(model.prompts.at(-1)?.messages.map(({ text }) => text)).toEqual(['right']);
   });
 
   it('asks the model and the datasource that were picked, also after a reload', async () => {
