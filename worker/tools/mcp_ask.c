@@ -56,8 +56,8 @@ static void ask_free(struct mcp_ask *a)
 
 void mcp_peer_free(struct mcp_peer *p)
 {
-    while (!list_empty(&p->asks))
-        ask_free(list_first(&p->asks, struct mcp_ask, node));
+    list_each (&p->asks, node, tmp)
+        ask_free(list_of(node, struct mcp_ask, node));
 }
 
 static void finish(struct mcp_ask *a, struct mcp_answer answer)
