@@ -109,6 +109,7 @@ export function chatTests(the: () => World): void {
     await last(page).getByText('steadily').waitFor();
     await idle(page);
     const panel = last(page).getByTestId('query-panel').first();
+    await panel.scrollIntoViewIfNeeded(); // one that was never seen is not made
     await panel.locator('canvas').first().waitFor();
     for (const tool of ['execute_range_query', 'execute_instant_query']) {
       const card = last(page).getByRole('region', { name: `${tool}, done` });
