@@ -191,6 +191,25 @@ static bool open_tools(struct worker *w, char error[256])
     return true;
 }
 
+/* A tool's name that is misspelt would leave a model without it in silence. Those of MCP servers
+ * come later. */
+static void check_offers(const struct worker *w)
+{
+    unsigned count;
+    const struct tool_spec *specs = tools_specs(w->tools, &count);
+    for (unsigned i = 0; i < models_count(w->models); i++) {
+        const struct model *m = models_at(w->models, i);
+        for (unsigned k = 0; k < m->offer_count; k++) {
+            bool known = strncmp(m->offers[k], "mcp_", 4) == 0;
+            for (unsigned j = 0; j < count && !known; j++)
+                known = strcmp(specs[j].name, m->offers[k]) == 0;
+            if (!known)
+                log_warn("model.no_such_tool", "model=%s offers=%s", log_text(str_of(m->name)),
+                         log_text(str_of(m->offers[k])));
+        }
+    }
+}
+
 static void open_turns(struct worker *w)
 {
     const struct worker_settings *s = &w->settings;
@@ -254,6 +273,7 @@ static int serve(struct worker *w)
         return complain("PERSAI_DEFAULT_MODEL", error);
     if (!open_tools(w, error))
         return complain("PERSAI_MCP", error);
+    check_offers(w);
     open_turns(w);
     if (!open_hub(w, error))
         return complain("PERSAI_GATEWAYS", error);

@@ -41,3 +41,9 @@ def test_a_conversation_chooses_its_model_and_a_question_another(bare: Stack, tm
         assert alice.ask(second, "and now?").answer() == "The other.", "of that question only"
         assert alice.request("PATCH", f"/session/{session}", {"model": "other"}).status == 200
         assert alice.ask(session, "and now?").answer() == "The other."
+
+
+def test_a_tool_that_is_misspelt_in_offers_is_said(bare: Stack, tmp_path: Path) -> None:
+    bare.start(worker_env=models(tmp_path, usual(bare, offers=["execute_instant_query", "lst_metrics", "mcp_tickets_search"])))
+    said = [line for line in bare.worker.process.log_bytes().decode().splitlines() if "model.no_such_tool" in line]
+    assert len(said) == 1 and "offers=lst_metrics" in said[0].replace('"', ""), said
