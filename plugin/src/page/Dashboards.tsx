@@ -1,6 +1,7 @@
 // Perses's own view of a dashboard, at Perses's own address, and the list of them.
 import { Alert, Box, CircularProgress, Link, List, ListItem, ListItemText, Typography } from '@mui/material';
-import { ViewDashboard } from '@perses-dev/dashboards';
+import { Variable, VariableDefinition } from '@perses-dev/core';
+import { ExternalVariableDefinition, ViewDashboard } from '@perses-dev/dashboards';
 import { ValidationProvider } from '@perses-dev/plugin-system';
 import { useQuery } from '@tanstack/react-query';
 import { ReactElement, useMemo } from 'react';
@@ -37,8 +38,29 @@ export function Dashboards(): ReactElement {
   );
 }
 
+/** The variables that a dashboard uses without defining them: of its project, then the global ones. */
+function outsideOf(variables: readonly Variable[]): ExternalVariableDefinition[] {
+  const of = (kind: Variable['kind']): VariableDefinition[] =>
+    variables
+      .filter((one) => one.kind === kind)
+      .map(
+        ({ metadata, spec }) =>
+          ({ ...spec, spec: { ...spec.spec, name: metadata.name } }) as VariableDefinition,
+      );
+  return [
+    { source: 'project', definitions: of('Variable') },
+    { source: 'global', definitions: of('GlobalVariable') },
+  ];
+}
+
 export function Dashboard(): ReactElement {
   const { project = '', name = '' } = useParams();
+  const variables = useQuery({
+    queryKey: ['variables', project],
+    queryFn: async () => outsideOf(await api.listVariables(project)),
+    staleTime: Infinity,
+    cacheTime: 0,
+  });
   const { data, error, isLoading } = useQuery({
     queryKey: ['dashboard', project, name],
     queryFn: () => api.getDashboard(project, name),
@@ -54,7 +76,8 @@ export function Dashboard(): ReactElement {
     ),
     [data, name],
   );
-  if (isLoading) return <CircularProgress sx={{ m: 4 }} aria-label="Loading the dashboard" />;
+  if (isLoading || variables.isLoading)
+    return <CircularProgress sx={{ m: 4 }} aria-label="Loading the dashboard" />;
   if (data === undefined)
     return (
       <Alert severity="error" sx={{ m: 2 }}>
@@ -68,6 +91,7 @@ export function Dashboard(): ReactElement {
           key={`${project}/${name}`}
           dashboardResource={data}
           datasourceApi={datasourceApi}
+          externalVariableDefinitions={variables.data ?? []}
           dashboardTitleComponent={title}
           isReadonly={false}
           isVariableEnabled
