@@ -4,6 +4,7 @@
 #define TESTS_MCP_FIXTURE_H
 
 #include "tests/unit/common/pump.h"
+#include "tests/unit/worker/usual.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -226,15 +227,7 @@ static inline struct mcp_fixture *mcp_fixture_new(void)
     f->token = secret_new(STR("canary-token"));
     f->tools_json = TOOL("find", "") "," TOOL("make.it", "") "," TOOL("other", "");
     f->result = "{\"content\":[{\"type\":\"text\",\"text\":\"found\"}]}";
-    f->config = (struct tools_config){.loop = f->loop,
-                                      .fetches = f->pool,
-                                      .perses_url = "http://127.0.0.1:1",
-                                      .timeout_ms = 30000,
-                                      .answer_bytes_max = 16 << 20,
-                                      .content_bytes_max = 16 << 10,
-                                      .series_max = 20000,
-                                      .points_max = 11000,
-                                      .running_max = 64};
+    f->config = usual_tools(f->loop, f->pool, "http://127.0.0.1:1");
     buf_init(&f->said, 1 << 20);
     buf_init(&f->bodies, 4 << 20);
     snprintf(f->folder, sizeof f->folder, "/tmp/persai-mcp-XXXXXX");

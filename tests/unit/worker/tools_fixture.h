@@ -4,6 +4,7 @@
 #define TESTS_TOOLS_FIXTURE_H
 
 #include "tests/unit/common/pump.h"
+#include "tests/unit/worker/usual.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -186,15 +187,7 @@ static inline struct fixture *fixture_new(void)
     assert_non_null(f->http);
     f->pool = fetch_pool_new(f->loop);
     snprintf(f->base, sizeof f->base, "http://127.0.0.1:%u/", http_port(f->http));
-    f->config = (struct tools_config){.loop = f->loop,
-                                      .fetches = f->pool,
-                                      .perses_url = f->base,
-                                      .timeout_ms = 30000,
-                                      .answer_bytes_max = 16 << 20,
-                                      .content_bytes_max = 16 << 10,
-                                      .series_max = 20000,
-                                      .points_max = 11000,
-                                      .running_max = 64};
+    f->config = usual_tools(f->loop, f->pool, f->base);
     f->tools = tools_new(&f->config);
     f->token = secret_new(STR("canary-token"));
     f->paths = fixture_paths;
