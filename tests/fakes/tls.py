@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fakes.model import Model
 from fakes.server import Exchange, Fake, Request
+from fakes.sockets import carry
 
 
 def openssl(*args: str | Path) -> None:
@@ -95,22 +96,9 @@ class Tunnel(Fake):
         exchange.end_headers()
         exchange.close_connection = True
 
-        def copy(a: socket.socket, b: socket.socket) -> None:
-            try:
-                while data := a.recv(65536):
-                    b.sendall(data)
-            except OSError:
-                pass
-            finally:
-                for s in (a, b):
-                    try:
-                        s.shutdown(socket.SHUT_RDWR)
-                    except OSError:
-                        pass
-
-        back = threading.Thread(target=copy, args=(far, exchange.connection), daemon=True)
+        back = threading.Thread(target=carry, args=(far, exchange.connection), daemon=True)
         back.start()
-        copy(exchange.connection, far)
+        carry(exchange.connection, far)
         back.join()
         far.close()
 

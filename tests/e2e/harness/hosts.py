@@ -7,6 +7,8 @@ import subprocess
 import threading
 from pathlib import Path
 
+from fakes.sockets import carry
+
 
 def sh(*args: str) -> None:
     done = subprocess.run(args, capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
@@ -85,7 +87,7 @@ class Hosts:
                 except OSError:
                     return
                 for a, b in ((near, far), (far, near)):
-                    threading.Thread(target=copy, args=(a, b), daemon=True).start()
+                    threading.Thread(target=carry, args=(a, b), daemon=True).start()
 
         threading.Thread(target=accept, daemon=True).start()
         return listener.getsockname()[1]
@@ -96,17 +98,3 @@ class Hosts:
         for space in self.made:
             subprocess.run(["ip", "netns", "delete", space], check=False, capture_output=True)
         subprocess.run(["ip", "link", "delete", f"{self.device}1"], check=False, capture_output=True)
-
-
-def copy(a: socket.socket, b: socket.socket) -> None:
-    try:
-        while data := a.recv(65536):
-            b.sendall(data)
-    except OSError:
-        pass
-    finally:
-        for s in (a, b):
-            try:
-                s.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
