@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/jsontext.h"
 #include "gateway/routes.h"
 
 enum { TITLE_BYTES_MAX = 120, OTHERS_MAX = 10 };
@@ -12,7 +13,7 @@ enum { TITLE_BYTES_MAX = 120, OTHERS_MAX = 10 };
 static struct str text_of(const json_t *object, const char *key)
 {
     const json_t *v = json_object_get(object, key);
-    return (struct str){json_string_value(v), json_string_length(v)};
+    return json_text(v);
 }
 
 static struct str name_of(const json_t *alert)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/jsontext.h"
 #include "common/log.h"
 #include "gateway/broker.h"
 #include "gateway/turns.h"
@@ -45,7 +46,7 @@ bool decisions_drained(const struct gateway *g) { return list_empty(&g->decision
 static bool take_text(const json_t *object, const char *key, size_t max, struct str *out)
 {
     const json_t *value = json_object_get(object, key);
-    *out = (struct str){json_string_value(value), json_string_length(value)};
+    *out = json_text(value);
     return !value || (json_is_string(value) && out->len <= max);
 }
 

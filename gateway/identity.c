@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/jsontext.h"
 #include "common/list.h"
 #include "common/log.h"
 #include "common/map.h"
@@ -117,8 +118,8 @@ bool credentials_read(struct str json, struct credentials *out)
     json_t *all = json_loadb(json.at ? json.at : "", json.len, 0, NULL);
     json_t *access = json_object_get(all, "access_token");
     json_t *refresh = json_object_get(all, "refresh_token");
-    struct str token = {json_string_value(access), json_string_length(access)};
-    struct str again = {json_string_value(refresh), json_string_length(refresh)};
+    struct str token = json_text(access);
+    struct str again = json_text(refresh);
     *out = (struct credentials){0};
     if (token_ok(token)) {
         out->access = secret_new(token);
@@ -346,34 +347,41 @@ static void on_refreshed(void *arg, const struct fetch_result *r)
     free(f);
 }
 
+struct fetch *credentials_ask(struct gateway *g, const char *api, struct buf *body,
+                              uint32_t answer_bytes_max, const struct fetch_handler *h, void *arg)
+{
+    static const struct fetch_header json = {"Content-Type", {"application/json", 16}};
+    scoped(buf_free) struct buf url;
+    buf_init(&url, 2048);
+    buf_printf(&url, "%s%s", g->settings.perses, api);
+    struct fetch_request r = {.method = "POST",
+                              .url = buf_cstr(&url),
+                              .headers = &json,
+                              .header_count = 1,
+                              .body = buf_str(body),
+                              .connect_ms = 3000,
+                              .total_ms = 10000,
+                              .body_bytes_max = answer_bytes_max,
+                              .collect = true};
+    struct fetch *f = fetch_start(g->fetch, &r, h, arg);
+    secret_wipe(body->at, body->len);
+    return f;
+}
+
 uint64_t identity_refresh(struct identity *i, const struct secret *refresh, identity_refresh_fn *fn,
                           void *arg)
 {
     static const struct fetch_handler handler = {.on_done = on_refreshed};
-    static const struct fetch_header json = {"Content-Type", {"application/json", 16}};
     struct refresh *f = xcalloc(1, sizeof *f);
-    struct buf url, body;
-    buf_init(&url, 2048);
+    scoped(buf_free) struct buf body;
     buf_init(&body, SECRET_MAX * 2);
-    buf_printf(&url, "%s/api/auth/refresh", i->gateway->settings.perses);
     buf_puts(&body, "{\"refresh_token\":");
     json_str(&body, secret_reveal(refresh));
     buf_putc(&body, '}');
     *f = (struct refresh){.identity = i, .id = ++i->next_id, .fn = fn, .arg = arg};
     list_push(&i->refreshes, &f->node);
-    struct fetch_request r = {.method = "POST",
-                              .url = buf_cstr(&url),
-                              .headers = &json,
-                              .header_count = 1,
-                              .body = buf_str(&body),
-                              .connect_ms = 3000,
-                              .total_ms = 10000,
-                              .body_bytes_max = ANSWER_BYTES_MAX,
-                              .collect = true};
-    f->fetch = fetch_start(i->gateway->fetch, &r, &handler, f);
-    secret_wipe(body.at, body.len);
-    buf_free(&body);
-    buf_free(&url);
+    f->fetch =
+        credentials_ask(i->gateway, "/api/auth/refresh", &body, ANSWER_BYTES_MAX, &handler, f);
     return f->id;
 }
 

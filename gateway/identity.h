@@ -8,6 +8,7 @@
 #ifndef GATEWAY_IDENTITY_H
 #define GATEWAY_IDENTITY_H
 
+#include "common/fetch.h"
 #include "common/http.h"
 #include "common/secret.h"
 #include "proto/err.h"
@@ -27,6 +28,10 @@ void credentials_of(const struct http_request *r, struct credentials *out);
  * no token in it. */
 bool credentials_read(struct str json, struct credentials *out);
 void credentials_free(struct credentials *c);
+
+/* POST PERSES + api with a JSON body that holds secrets: it is wiped. */
+struct fetch *credentials_ask(struct gateway *g, const char *api, struct buf *body,
+                              uint32_t answer_bytes_max, const struct fetch_handler *h, void *arg);
 
 struct identity *identity_new(struct gateway *g);
 void identity_free(struct identity *i);

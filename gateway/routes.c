@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/jsontext.h"
 #include "common/log.h"
 #include "gateway/turns.h"
 #include "gateway/webhook.h"
@@ -165,7 +166,7 @@ bool call_text(struct call *c, const char *key, size_t max, struct str *out)
         call_fail(c, ERR_INVALID, sentence);
         return false;
     }
-    *out = (struct str){json_string_value(value), json_string_length(value)};
+    *out = json_text(value);
     if (out->len <= max)
         return true;
     char sentence[128];

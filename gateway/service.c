@@ -113,29 +113,15 @@ static void on_signed_in(void *arg, const struct fetch_result *r)
 
 struct fetch *service_sign_in(struct gateway *g, const struct fetch_handler *h, void *arg)
 {
-    static const struct fetch_header json = {"Content-Type", {"application/json", 16}};
     const struct gateway_settings *settings = &g->settings;
-    scoped(buf_free) struct buf url, body;
-    buf_init(&url, 2048);
+    scoped(buf_free) struct buf body;
     buf_init(&body, BODY_BYTES_MAX);
-    buf_printf(&url, "%s" SERVICE_SIGN_IN, settings->perses);
     buf_puts(&body, "{\"login\":");
     json_str(&body, str_of(settings->service_user));
     json_key(&body, "password");
     json_str(&body, secret_reveal(settings->service_password));
     buf_putc(&body, '}');
-    struct fetch_request r = {.method = "POST",
-                              .url = buf_cstr(&url),
-                              .headers = &json,
-                              .header_count = 1,
-                              .body = buf_str(&body),
-                              .connect_ms = 3000,
-                              .total_ms = 10000,
-                              .body_bytes_max = ANSWER_BYTES_MAX,
-                              .collect = true};
-    struct fetch *f = fetch_start(g->fetch, &r, h, arg);
-    secret_wipe(body.at, body.len);
-    return f;
+    return credentials_ask(g, SERVICE_SIGN_IN, &body, ANSWER_BYTES_MAX, h, arg);
 }
 
 static void sign_in(struct service *s)

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 #include "common/check.h"
+#include "common/jsontext.h"
 #include "gateway/broker.h"
 #include "gateway/turns.h"
 
@@ -443,7 +444,7 @@ static bool message_of(struct call *c, uint32_t *out)
         json_integer_value(value) <= UINT32_MAX)
         n = (uint64_t)json_integer_value(value);
     else if (json_is_string(value))
-        str_u64((struct str){json_string_value(value), json_string_length(value)}, UINT32_MAX, &n);
+        str_u64(json_text(value), UINT32_MAX, &n);
     *out = (uint32_t)n;
     if (n == 0)
         call_fail(c, ERR_INVALID, "message_id must be the id of a message");

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 #include "common/check.h"
+#include "common/jsontext.h"
 #include "common/log.h"
 #include "gateway/broker.h"
 #include "gateway/stream.h"
@@ -43,7 +44,7 @@ static bool datasources_ok(json_t *context)
     for (size_t i = 0; i < count; i++) {
         struct path parsed;
         json_t *one = json_array_get(list, i);
-        struct str text = {json_string_value(one), json_string_length(one)};
+        struct str text = json_text(one);
         if (!json_is_string(one) || path_parse(text, &parsed) != ERR_NONE)
             return false;
     }

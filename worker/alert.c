@@ -1,6 +1,7 @@
 #include "worker/alert.h"
 
 #include "common/check.h"
+#include "common/jsontext.h"
 #include "worker/tools/text.h"
 #include "worker/zone.h"
 
@@ -13,12 +14,6 @@ enum {
     REST_BYTES = 200, /* for what closes it */
     PAIR_BYTES_MAX = 4096,
 };
-
-static struct str text_of(const json_t *v)
-{
-    return json_is_string(v) ? (struct str){json_string_value(v), json_string_length(v)}
-                             : (struct str){NULL, 0};
-}
 
 /* Adds what was written as a whole, or not at all. */
 static bool add_whole(struct buf *b, const struct buf *piece)
@@ -48,7 +43,7 @@ static unsigned add_texts(struct buf *b, const json_t *texts, size_t max_bytes)
     buf_putc(b, '{');
     json_object_foreach((json_t *)texts, name, v)
     {
-        if (!json_is_string(v) || !add_text(b, name, text_of(v), max_bytes))
+        if (!json_is_string(v) || !add_text(b, name, json_text(v), max_bytes))
             left_out++;
     }
     buf_putc(b, '}');
@@ -81,7 +76,7 @@ static void add_others(struct buf *b, const json_t *alert)
 
 char *alert_read(const json_t *alert, int64_t *starts_ms)
 {
-    struct str starts = text_of(json_object_get(alert, "startsAt"));
+    struct str starts = json_text(json_object_get(alert, "startsAt"));
     *starts_ms = 0;
     if (json_object_size(json_object_get(alert, "labels")) == 0)
         return NULL;
@@ -95,7 +90,7 @@ char *alert_read(const json_t *alert, int64_t *starts_ms)
         add_text(&b, "startsAt", starts, TIME_SHOWN);
     json_key(&b, "annotations");
     left_out += add_texts(&b, json_object_get(alert, "annotations"), ANNOTATION_SHOWN);
-    struct str from = text_of(json_object_get(alert, "generatorURL"));
+    struct str from = json_text(json_object_get(alert, "generatorURL"));
     if (from.len > 0)
         left_out += !add_text(&b, "generatorURL", from, ANNOTATION_SHOWN);
     add_others(&b, alert);

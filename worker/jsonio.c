@@ -2,12 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
-
-struct str jsonio_text(const json_t *v)
-{
-    return json_is_string(v) ? (struct str){json_string_value(v), json_string_length(v)}
-                             : (struct str){NULL, 0};
-}
+#include "common/jsontext.h"
 
 uint64_t jsonio_count(const json_t *v)
 {
@@ -70,15 +65,15 @@ void jsonio_options(struct buf *b, json_t *take_fields, const struct model *m,
 enum err jsonio_error(struct reply *r, int http_status, const json_t *error)
 {
     const json_t *code = json_object_get(error, "code");
-    struct str word = jsonio_text(code);
+    struct str word = json_text(code);
     if (word.len == 0)
-        word = jsonio_text(json_object_get(error, "type")); /* OpenAI, Anthropic */
+        word = json_text(json_object_get(error, "type")); /* OpenAI, Anthropic */
     if (word.len == 0)
-        word = jsonio_text(json_object_get(error, "status")); /* Google */
-    if (http_status == 200 && json_is_integer(code))          /* an HTTP status in a 200 */
+        word = json_text(json_object_get(error, "status")); /* Google */
+    if (http_status == 200 && json_is_integer(code))        /* an HTTP status in a 200 */
         http_status = (int)json_integer_value(code);
-    struct str message = jsonio_text(json_object_get(error, "message"));
-    return reply_refused(r, http_status, word, message.len > 0 ? message : jsonio_text(error));
+    struct str message = json_text(json_object_get(error, "message"));
+    return reply_refused(r, http_status, word, message.len > 0 ? message : json_text(error));
 }
 
 enum err jsonio_refusal(struct reply *r, int http_status, const json_t *root)
@@ -89,9 +84,11 @@ enum err jsonio_refusal(struct reply *r, int http_status, const json_t *root)
         return jsonio_error(r, http_status, error);
     if (http_status == 200)
         return reply_fail(r, ERR_MODEL_BROKEN, true,
-                          "The model's server answered with something that is no stream");
-    /* {"message"}, {"detail"}, or a page for a browser, of which nothing is worth repeating */
-    struct str message = jsonio_text(json_object_get(first, "message"));
+                          "The model's server answered with something "
+                          "that is no stream");
+    /* {"message"}, {"detail"}, or a page for a browser, of which
+     * nothing is worth repeating */
+    struct str message = json_text(json_object_get(first, "message"));
     return reply_refused(r, http_status, (struct str){NULL, 0},
-                         message.len > 0 ? message : jsonio_text(json_object_get(first, "detail")));
+                         message.len > 0 ? message : json_text(json_object_get(first, "detail")));
 }

@@ -8,9 +8,8 @@
 #include "worker/models.h"
 #include "worker/reply.h"
 
-struct str jsonio_text(const json_t *v); /* empty when it is no string; borrowed */
-uint64_t jsonio_count(const json_t *v);  /* 0 when it is no positive integer */
-json_t *jsonio_parse(struct str text);   /* NULL: no JSON. The caller's */
+uint64_t jsonio_count(const json_t *v); /* 0 when it is no positive integer */
+json_t *jsonio_parse(struct str text);  /* NULL: no JSON. The caller's */
 
 void jsonio_field(struct buf *b, const char *key, struct str value); /* ,"key":"value" */
 /* A tool call's arguments as an object: what is none would be refused for the rest of the

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <jansson.h>
 #include "common/check.h"
+#include "common/jsontext.h"
 #include "worker/jsonio.h"
 
 enum { TEXTS_MAX = 16 << 20, SCHEMA_MAX = 256 << 10, SYSTEM_MAX = 512 << 10, ANSWER_MAX = 8000 };
@@ -159,8 +160,8 @@ enum err jsontools_read(struct reply *r, const struct reply_handler *h)
     if (root == NULL)
         root = mend_answer(buf_str(&whole));
     const json_t *arguments = json_object_get(root, "arguments");
-    struct str tool = jsonio_text(json_object_get(root, "tool"));
-    struct str answer = jsonio_text(json_object_get(root, "answer"));
+    struct str tool = json_text(json_object_get(root, "tool"));
+    struct str answer = json_text(json_object_get(root, "answer"));
     if (tool.len > 0) {
         char *text = json_is_object(arguments) ? json_dumps(arguments, JSON_COMPACT) : NULL;
         enum err err = reply_call(r, 0, none, tool, text ? str_of(text) : STR("{}"));

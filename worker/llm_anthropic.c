@@ -9,6 +9,7 @@
 
 #include <string.h>
 #include "common/check.h"
+#include "common/jsontext.h"
 #include "worker/delta.h"
 #include "worker/jsonio.h"
 
@@ -65,7 +66,7 @@ static void write_assistant(struct writer *w, const struct prompt_item *item)
         json_object_foreach((json_t *)block, key, v)
         {
             if (strcmp(key, "type") != 0)
-                jsonio_field(w->b, key, jsonio_text(v));
+                jsonio_field(w->b, key, json_text(v));
         }
         buf_putc(w->b, '}');
     }
@@ -216,20 +217,20 @@ static void begin_state(struct reply *r, const char *type)
 
 static enum err begin_block(struct reply *r, int64_t index, const json_t *block)
 {
-    struct str type = jsonio_text(json_object_get(block, "type"));
+    struct str type = json_text(json_object_get(block, "type"));
     r->block_from = r->reasoning.len;
     buf_clear(&r->signature);
     if (str_is(type, "tool_use")) {
         const json_t *input = json_object_get(block, "input");
         char *whole = json_object_size(input) > 0 ? json_dumps(input, JSON_COMPACT) : NULL;
-        enum err err = reply_call(r, index, jsonio_text(json_object_get(block, "id")),
-                                  jsonio_text(json_object_get(block, "name")), str_of(whole));
+        enum err err = reply_call(r, index, json_text(json_object_get(block, "id")),
+                                  json_text(json_object_get(block, "name")), str_of(whole));
         free(whole);
         return err;
     }
     if (str_is(type, "redacted_thinking")) {
         begin_state(r, "redacted_thinking");
-        jsonio_field(&r->state, "data", jsonio_text(json_object_get(block, "data")));
+        jsonio_field(&r->state, "data", json_text(json_object_get(block, "data")));
         buf_puts(&r->state, "}]");
     }
     if (str_is(type, "thinking")) {
@@ -239,10 +240,10 @@ static enum err begin_block(struct reply *r, int64_t index, const json_t *block)
                 return err;
             r->block_from = r->reasoning.len;
         }
-        buf_add_str(&r->signature, jsonio_text(json_object_get(block, "signature")));
-        return reply_reasoning(r, jsonio_text(json_object_get(block, "thinking")));
+        buf_add_str(&r->signature, json_text(json_object_get(block, "signature")));
+        return reply_reasoning(r, json_text(json_object_get(block, "thinking")));
     }
-    return str_is(type, "text") ? reply_text(r, jsonio_text(json_object_get(block, "text")))
+    return str_is(type, "text") ? reply_text(r, json_text(json_object_get(block, "text")))
                                 : ERR_NONE;
 }
 
@@ -260,16 +261,15 @@ static void end_block(struct reply *r)
 
 static enum err read_delta(struct reply *r, int64_t index, const json_t *delta)
 {
-    struct str type = jsonio_text(json_object_get(delta, "type")), none = {NULL, 0};
+    struct str type = json_text(json_object_get(delta, "type")), none = {NULL, 0};
     if (str_is(type, "text_delta"))
-        return reply_text(r, jsonio_text(json_object_get(delta, "text")));
+        return reply_text(r, json_text(json_object_get(delta, "text")));
     if (str_is(type, "input_json_delta"))
-        return reply_call(r, index, none, none,
-                          jsonio_text(json_object_get(delta, "partial_json")));
+        return reply_call(r, index, none, none, json_text(json_object_get(delta, "partial_json")));
     if (str_is(type, "thinking_delta"))
-        return reply_reasoning(r, jsonio_text(json_object_get(delta, "thinking")));
+        return reply_reasoning(r, json_text(json_object_get(delta, "thinking")));
     if (str_is(type, "signature_delta") &&
-        !buf_add_str(&r->signature, jsonio_text(json_object_get(delta, "signature"))))
+        !buf_add_str(&r->signature, json_text(json_object_get(delta, "signature"))))
         return reply_fail(r, ERR_OUTPUT_LIMIT, false, "%s", err_sentence(ERR_OUTPUT_LIMIT));
     return ERR_NONE; /* citations_delta, and what is to come */
 }
@@ -282,7 +282,7 @@ static enum err read_event(struct reply *r, struct str name, struct str data)
     json_auto_t *root = jsonio_parse(data);
     if (!json_is_object(root))
         return reply_fail(r, ERR_MODEL_BROKEN, true, "The model sent an event that is no JSON");
-    struct str type = jsonio_text(json_object_get(root, "type"));
+    struct str type = json_text(json_object_get(root, "type"));
     if (type.len == 0)
         type = name;
     const json_t *number = json_object_get(root, "index");
@@ -297,7 +297,7 @@ static enum err read_event(struct reply *r, struct str name, struct str data)
         read_usage(r, json_object_get(json_object_get(root, "message"), "usage"));
     if (str_is(type, "message_delta")) {
         read_usage(r, json_object_get(root, "usage"));
-        read_stop(r, jsonio_text(json_object_get(json_object_get(root, "delta"), "stop_reason")));
+        read_stop(r, json_text(json_object_get(json_object_get(root, "delta"), "stop_reason")));
     }
     if (str_is(type, "message_stop"))
         r->ended = true;
@@ -321,7 +321,7 @@ static enum err read_body(struct reply *r, int http_status, struct str body)
         end_block(r);
     }
     read_usage(r, json_object_get(root, "usage"));
-    read_stop(r, jsonio_text(json_object_get(root, "stop_reason")));
+    read_stop(r, json_text(json_object_get(root, "stop_reason")));
     r->ended = true;
     return ERR_NONE;
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "common/jsontext.h"
 #include "worker/delta.h"
 #include "worker/jsonio.h"
 
@@ -59,7 +60,7 @@ static void write_call(struct writer *w, const struct prompt_item *item, unsigne
     const struct record_call *c = &item->calls[n];
     char key[16];
     snprintf(key, sizeof(key), "%u", n);
-    struct str signature = jsonio_text(json_object_get(signatures, key));
+    struct str signature = json_text(json_object_get(signatures, key));
     if (signatures == NULL && n == 0 && wants_signatures(w->request->model->id))
         signature = str_of(no_signature);
     open_part(w, "model");
@@ -79,7 +80,7 @@ static void write_assistant(struct writer *w, const struct prompt_item *item)
     bool own = str_is(item->model, w->request->model->name);
     json_auto_t *signatures = own ? jsonio_parse(item->state) : NULL;
     if (item->text.len > 0 || item->call_count == 0) {
-        struct str signature = jsonio_text(json_object_get(signatures, "text"));
+        struct str signature = json_text(json_object_get(signatures, "text"));
         open_part(w, "model");
         jsonio_field(w->b, "text", item->text);
         if (signature.len > 0)
@@ -194,8 +195,8 @@ static enum err read_call(struct reply *r, const json_t *call, struct str signat
     char key[16];
     snprintf(key, sizeof(key), "%u", r->call_count);
     enum err err =
-        reply_call(r, (int64_t)r->call_count, jsonio_text(json_object_get(call, "id")),
-                   jsonio_text(json_object_get(call, "name")), text ? str_of(text) : STR("{}"));
+        reply_call(r, (int64_t)r->call_count, json_text(json_object_get(call, "id")),
+                   json_text(json_object_get(call, "name")), text ? str_of(text) : STR("{}"));
     free(text);
     if (err == ERR_NONE)
         keep_signature(r, key, signature);
@@ -204,8 +205,8 @@ static enum err read_call(struct reply *r, const json_t *call, struct str signat
 
 static enum err read_part(struct reply *r, const json_t *part)
 {
-    struct str text = jsonio_text(json_object_get(part, "text"));
-    struct str signature = jsonio_text(json_object_get(part, "thoughtSignature"));
+    struct str text = json_text(json_object_get(part, "text"));
+    struct str signature = json_text(json_object_get(part, "thoughtSignature"));
     const json_t *call = json_object_get(part, "functionCall");
     if (json_is_object(call))
         return read_call(r, call, signature);
@@ -262,7 +263,7 @@ static enum err read_response(struct reply *r, const json_t *root)
         return jsonio_error(r, 200, error);
     read_usage(r, json_object_get(root, "usageMetadata"));
     struct str blocked =
-        jsonio_text(json_object_get(json_object_get(root, "promptFeedback"), "blockReason"));
+        json_text(json_object_get(json_object_get(root, "promptFeedback"), "blockReason"));
     if (blocked.len > 0)
         return reply_fail(r, ERR_MODEL_REFUSED, false, "The model's provider blocked the question");
     const json_t *candidate = json_array_get(json_object_get(root, "candidates"), 0);
@@ -273,7 +274,7 @@ static enum err read_response(struct reply *r, const json_t *root)
         if (err != ERR_NONE)
             return err;
     }
-    return read_finish(r, jsonio_text(json_object_get(candidate, "finishReason")));
+    return read_finish(r, json_text(json_object_get(candidate, "finishReason")));
 }
 
 static enum err read_event(struct reply *r, struct str name, struct str data)

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "common/jsontext.h"
 #include "worker/delta.h"
 #include "worker/jsonio.h"
 
@@ -131,9 +132,9 @@ static enum err read_calls(struct reply *r, const json_t *calls)
         const json_t *arguments = json_object_get(function, "arguments");
         char *dumped = json_is_object(arguments) ? json_dumps(arguments, JSON_COMPACT) : NULL;
         enum err err = reply_call(r, json_is_integer(index) ? json_integer_value(index) : -1,
-                                  jsonio_text(json_object_get(v, "id")),
-                                  jsonio_text(json_object_get(function, "name")),
-                                  dumped ? str_of(dumped) : jsonio_text(arguments));
+                                  json_text(json_object_get(v, "id")),
+                                  json_text(json_object_get(function, "name")),
+                                  dumped ? str_of(dumped) : json_text(arguments));
         free(dumped);
         if (err != ERR_NONE)
             return err;
@@ -144,12 +145,12 @@ static enum err read_calls(struct reply *r, const json_t *calls)
 static enum err read_content(struct reply *r, const json_t *content)
 {
     if (json_is_string(content))
-        return reply_text(r, jsonio_text(content));
+        return reply_text(r, json_text(content));
     size_t i;
     const json_t *part; /* Mistral: a list of parts */
     json_array_foreach(content, i, part)
     {
-        enum err err = reply_text(r, jsonio_text(json_object_get(part, "text")));
+        enum err err = reply_text(r, json_text(json_object_get(part, "text")));
         if (err != ERR_NONE)
             return err;
     }
@@ -161,11 +162,11 @@ static enum err read_delta(struct reply *r, const json_t *delta)
     const json_t *reasoning = json_object_get(delta, "reasoning_content");
     if (!json_is_string(reasoning))
         reasoning = json_object_get(delta, "reasoning");
-    enum err err = reply_reasoning(r, jsonio_text(reasoning));
+    enum err err = reply_reasoning(r, json_text(reasoning));
     if (err == ERR_NONE)
         err = read_content(r, json_object_get(delta, "content"));
     if (err == ERR_NONE)
-        err = reply_text(r, jsonio_text(json_object_get(delta, "refusal")));
+        err = reply_text(r, json_text(json_object_get(delta, "refusal")));
     if (err == ERR_NONE)
         err = read_calls(r, json_object_get(delta, "tool_calls"));
     return err;
@@ -181,7 +182,7 @@ static enum err read_chunk(struct reply *r, const json_t *root, const char *part
     enum err err = read_delta(r, json_object_get(choice, part));
     if (err != ERR_NONE)
         return err;
-    struct str finish = jsonio_text(json_object_get(choice, "finish_reason"));
+    struct str finish = json_text(json_object_get(choice, "finish_reason"));
     if (finish.len > 0)
         reply_stop(r, str_is(finish, "function_call") ? STR("tool_calls") : finish);
     const json_t *usage = json_object_get(root, "usage");

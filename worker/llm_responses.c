@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "common/jsontext.h"
 #include "worker/delta.h"
 #include "worker/jsonio.h"
 
@@ -128,18 +129,18 @@ static enum err write_request(const struct llm_request *r, struct llm_wire *out)
 
 static enum err read_item(struct reply *r, int64_t index, const json_t *item)
 {
-    if (!str_is(jsonio_text(json_object_get(item, "type")), "function_call"))
+    if (!str_is(json_text(json_object_get(item, "type")), "function_call"))
         return ERR_NONE;
-    return reply_call(r, index, jsonio_text(json_object_get(item, "call_id")),
-                      jsonio_text(json_object_get(item, "name")),
-                      jsonio_text(json_object_get(item, "arguments")));
+    return reply_call(r, index, json_text(json_object_get(item, "call_id")),
+                      json_text(json_object_get(item, "name")),
+                      json_text(json_object_get(item, "arguments")));
 }
 
 /* A reasoning item that is whole is kept as it came: id, summary, encrypted_content. */
 static void keep_item(struct reply *r, const json_t *item)
 {
-    if (!str_is(jsonio_text(json_object_get(item, "type")), "reasoning") ||
-        jsonio_text(json_object_get(item, "encrypted_content")).len == 0)
+    if (!str_is(json_text(json_object_get(item, "type")), "reasoning") ||
+        json_text(json_object_get(item, "encrypted_content")).len == 0)
         return;
     char *text = json_dumps(item, JSON_COMPACT);
     if (r->state.len > 0)
@@ -172,7 +173,7 @@ static void read_usage(struct reply *r, const json_t *usage)
 /* response.completed, .incomplete, .failed, .cancelled; or a whole response. */
 static enum err read_end(struct reply *r, const json_t *response)
 {
-    struct str status = jsonio_text(json_object_get(response, "status"));
+    struct str status = json_text(json_object_get(response, "status"));
     read_usage(r, json_object_get(response, "usage"));
     if (str_is(status, "failed"))
         return jsonio_error(r, 200, json_object_get(response, "error"));
@@ -182,7 +183,7 @@ static enum err read_end(struct reply *r, const json_t *response)
     r->ended = true;
     if (str_is(status, "incomplete")) {
         struct str why =
-            jsonio_text(json_object_get(json_object_get(response, "incomplete_details"), "reason"));
+            json_text(json_object_get(json_object_get(response, "incomplete_details"), "reason"));
         reply_stop(r, str_is(why, "content_filter") ? why : STR("length"));
     } else {
         reply_stop(r, STR("stop"));
@@ -206,12 +207,12 @@ static enum err read_event(struct reply *r, struct str name, struct str data)
     json_auto_t *root = jsonio_parse(data);
     if (!json_is_object(root))
         return reply_fail(r, ERR_MODEL_BROKEN, true, "The model sent an event that is no JSON");
-    struct str type = jsonio_text(json_object_get(root, "type")), none = {NULL, 0};
+    struct str type = json_text(json_object_get(root, "type")), none = {NULL, 0};
     if (type.len == 0)
         type = name;
     const json_t *number = json_object_get(root, "output_index");
     int64_t index = json_is_integer(number) ? json_integer_value(number) : -1;
-    struct str delta = jsonio_text(json_object_get(root, "delta"));
+    struct str delta = json_text(json_object_get(root, "delta"));
     const json_t *item = json_object_get(root, "item");
     if (str_is(type, "response.output_text.delta") || str_is(type, "response.refusal.delta"))
         return reply_text(r, delta);
@@ -225,7 +226,7 @@ static enum err read_event(struct reply *r, struct str name, struct str data)
     if (str_is(type, "response.function_call_arguments.delta"))
         return reply_call(r, index, none, none, delta);
     if (str_is(type, "response.function_call_arguments.done"))
-        return read_arguments(r, index, jsonio_text(json_object_get(root, "arguments")));
+        return read_arguments(r, index, json_text(json_object_get(root, "arguments")));
     if (str_is(type, "response.output_item.done"))
         keep_item(r, item);
     if (is_end(type))
@@ -253,7 +254,7 @@ static enum err read_body(struct reply *r, int http_status, struct str body)
         json_array_foreach(json_object_get(item, "content"), j, part)
         {
             if (err == ERR_NONE)
-                err = reply_text(r, jsonio_text(json_object_get(part, "text")));
+                err = reply_text(r, json_text(json_object_get(part, "text")));
         }
     }
     return err != ERR_NONE ? err : read_end(r, root);

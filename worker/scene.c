@@ -5,6 +5,7 @@
 #include <string.h>
 #include <jansson.h>
 #include "common/check.h"
+#include "common/jsontext.h"
 #include "proto/path.h"
 #include "worker/alert.h"
 #include "worker/zone.h"
@@ -15,7 +16,6 @@ static bool read_duration(struct str text, int64_t *ms);
 static void add_datasource(struct scene *s, struct str path);
 static char *read_about(const json_t *context);
 static void read_alert(struct scene *s, const json_t *alert, int64_t now_ms);
-static struct str text_of(const json_t *v);
 
 static const int64_t time_ms_max = 253402300799000; /* the year 9999 */
 static const int64_t duration_ms_max = 100 * 365 * (int64_t)86400000;
@@ -29,15 +29,15 @@ void scene_read(struct scene *s, struct str context, struct str datasource_path,
     json_auto_t *root = json_loadb(context.at, context.len, JSON_ALLOW_NUL, NULL);
     if (!json_is_object(root))
         return;
-    struct str zone = text_of(json_object_get(root, "timezone"));
+    struct str zone = json_text(json_object_get(root, "timezone"));
     if (zone_known(zone))
         s->timezone = xstrndup(zone.at, zone.len);
     read_range(s, json_object_get(root, "time_range"), now_ms);
     size_t i;
     const json_t *path;
     json_array_foreach(json_object_get(root, "datasources"), i, path)
-        add_datasource(s, text_of(path));
-    struct str project = text_of(json_object_get(json_object_get(root, "dashboard"), "project"));
+        add_datasource(s, json_text(path));
+    struct str project = json_text(json_object_get(json_object_get(root, "dashboard"), "project"));
     if (path_name_ok(project))
         s->project = xstrndup(project.at, project.len);
     s->about = read_about(root);
@@ -55,12 +55,6 @@ void scene_free(struct scene *s)
     *s = (struct scene){0};
 }
 
-static struct str text_of(const json_t *v)
-{
-    return json_is_string(v) ? (struct str){json_string_value(v), json_string_length(v)}
-                             : (struct str){NULL, 0};
-}
-
 static void add_datasource(struct scene *s, struct str path)
 {
     struct path parsed;
@@ -75,9 +69,9 @@ static void add_datasource(struct scene *s, struct str path)
 static void read_range(struct scene *s, const json_t *range, int64_t now_ms)
 {
     int64_t start, end, length;
-    struct str duration = text_of(json_object_get(range, "duration"));
+    struct str duration = json_text(json_object_get(range, "duration"));
     if (duration.len == 0)
-        duration = text_of(json_object_get(range, "pastDuration")); /* Perses's own word for it */
+        duration = json_text(json_object_get(range, "pastDuration")); /* Perses's own word for it */
     if (read_duration(duration, &length)) {
         s->range_start_ms = length < now_ms ? now_ms - length : 0;
         s->range_end_ms = now_ms;
@@ -94,7 +88,7 @@ static bool read_time(const struct scene *s, const json_t *v, int64_t *ms)
         *ms = json_integer_value(v);
         return *ms > 0 && *ms <= time_ms_max;
     }
-    return zone_parse(text_of(v), str_of(s->timezone), ms) && *ms > 0 && *ms <= time_ms_max;
+    return zone_parse(json_text(v), str_of(s->timezone), ms) && *ms > 0 && *ms <= time_ms_max;
 }
 
 /* Prometheus's way: 1h30m, 2d, 1w. */

@@ -1,5 +1,6 @@
 /* Alertmanager's tools, read-only: what is notified now, and what is silenced by whom. */
 #include "common/check.h"
+#include "common/jsontext.h"
 #include "worker/tools/args.h"
 #include "worker/tools/loki.h"
 #include "worker/tools/rows.h"
@@ -13,8 +14,7 @@ static bool in_labels(const struct rows *r, const json_t *labels)
     json_t *value;
     json_object_foreach((json_t *)labels, name, value)
     {
-        if (json_is_string(value) &&
-            rows_has(r, (struct str){json_string_value(value), json_string_length(value)}))
+        if (json_is_string(value) && rows_has(r, json_text(value)))
             return true;
     }
     return !rows_searching(r);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "common/jsontext.h"
 #include "worker/tools/sax.h"
 #include "worker/tools/text.h"
 
@@ -178,7 +179,7 @@ static json_t *as_string(const json_t *value)
 static json_t *as_integer(const json_t *value)
 {
     double number;
-    struct str text = {json_string_value(value), json_string_length(value)};
+    struct str text = json_text(value);
     if (json_is_integer(value))
         return json_incref((json_t *)value);
     if (json_is_real(value))
@@ -311,7 +312,7 @@ static json_t *fit(const json_t *schema, const char *name, const json_t *value, 
 struct str args_str(const json_t *args, const char *name)
 {
     const json_t *value = json_object_get(args, name);
-    return (struct str){json_string_value(value), json_string_length(value)};
+    return json_text(value);
 }
 
 int64_t args_int(const json_t *args, const char *name, int64_t otherwise)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/jsontext.h"
 #include "worker/tools/args.h"
 #include "worker/tools/catalog.h"
 #include "worker/tools/near.h"
@@ -143,7 +144,7 @@ static bool on_detail(void *arg, unsigned path, struct str key, json_t *item)
     const json_t *text = json_array_get(json_object_get(item, "value"), 1);
     uint64_t index;
     double count;
-    if (!sax_double((struct str){json_string_value(text), json_string_length(text)}, &count))
+    if (!sax_double(json_text(text), &count))
         return true;
     if (str_is(i, "t")) {
         buf_puts(&d->targets, d->targets.len > 0 ? ",{" : "{");
@@ -208,7 +209,7 @@ static bool on_count_item(void *arg, unsigned path, struct str key, json_t *item
     (void)path, (void)key;
     struct describe *d = arg;
     const json_t *text = json_array_get(json_object_get(item, "value"), 1);
-    sax_double((struct str){json_string_value(text), json_string_length(text)}, &d->series);
+    sax_double(json_text(text), &d->series);
     return true;
 }
 
@@ -245,7 +246,7 @@ static bool on_label(void *arg, unsigned path, struct str key, json_t *item)
 {
     (void)path, (void)key;
     struct describe *d = arg;
-    struct str name = {json_string_value(item), json_string_length(item)};
+    struct str name = json_text(item);
     if (str_is(name, "__name__") || name.len == 0)
         return true;
     if (d->label_count == LABELS_MAX || name.len > 128 || !prom_label_ok(name)) {

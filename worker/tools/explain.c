@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/jsontext.h"
 #include "worker/tools/catalog.h"
 #include "worker/tools/items.h"
 #include "worker/tools/near.h"
@@ -177,7 +178,7 @@ static bool on_name(void *arg, unsigned path, struct str key, json_t *item)
 {
     (void)path, (void)key;
     struct explain *e = arg;
-    struct str name = {json_string_value(item), json_string_length(item)};
+    struct str name = json_text(item);
     if (str_is(name, "__name__") || ++e->names_seen > NAMES_LOOKED_AT)
         return true;
     bool close = text_distance(name, e->wanted) <= 3;

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/jsontext.h"
 #include "worker/tools/text.h"
 
 enum { KEY_BYTES_MAX = 512 };
@@ -194,7 +195,7 @@ static bool on_token(void *arg, enum sax_token token, struct str text)
 struct str item_str(const json_t *item, const char *key)
 {
     const json_t *value = json_object_get(item, key);
-    return (struct str){json_string_value(value), json_string_length(value)};
+    return json_text(value);
 }
 
 double item_number(const json_t *item, const char *key)

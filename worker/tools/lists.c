@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/jsontext.h"
 #include "worker/tools/args.h"
 #include "worker/tools/rows.h"
 #include "worker/tools/text.h"
@@ -37,8 +38,7 @@ static bool has_value(const struct rows *r, const json_t *labels)
     json_t *value;
     json_object_foreach((json_t *)labels, name, value)
     {
-        if (json_is_string(value) &&
-            rows_has(r, (struct str){json_string_value(value), json_string_length(value)}))
+        if (json_is_string(value) && rows_has(r, json_text(value)))
             return true;
     }
     return !rows_searching(r);
@@ -49,7 +49,7 @@ static bool has_value(const struct rows *r, const json_t *labels)
 static bool name_row(struct rows *r, unsigned path, struct str key, json_t *item, struct buf *b)
 {
     (void)path, (void)key;
-    struct str name = {json_string_value(item), json_string_length(item)};
+    struct str name = json_text(item);
     return json_is_string(item) && rows_has(r, name) && text_json(b, name, ROWS_TEXT_MAX);
 }
 

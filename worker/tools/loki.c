@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/jsontext.h"
 #include "worker/tools/args.h"
 #include "worker/tools/moment.h"
 #include "worker/tools/prom.h"
@@ -145,9 +146,9 @@ static bool stream_row(struct rows *r, unsigned path, struct str key, json_t *it
         if (b->len > STREAM_BYTES_MAX)
             break;
         buf_puts(b, shown++ > 0 ? ",[" : "[");
-        write_time(b, (struct str){json_string_value(ns), json_string_length(ns)});
+        write_time(b, json_text(ns));
         buf_putc(b, ',');
-        text_json(b, (struct str){json_string_value(line), json_string_length(line)}, LINE_SHOWN);
+        text_json(b, json_text(line), LINE_SHOWN);
         buf_putc(b, ']');
     }
     buf_putc(b, ']');
@@ -319,7 +320,7 @@ void loki_query(struct tool_run *r)
 static bool text_row(struct rows *r, unsigned path, struct str key, json_t *item, struct buf *b)
 {
     (void)path, (void)key;
-    struct str text = {json_string_value(item), json_string_length(item)};
+    struct str text = json_text(item);
     return json_is_string(item) && rows_has(r, text) && text_json(b, text, ROWS_TEXT_MAX);
 }
 
@@ -447,7 +448,7 @@ static bool volume_row(struct rows *r, unsigned path, struct str key, json_t *it
     (void)r, (void)path, (void)key;
     const json_t *value = json_array_get(json_object_get(item, "value"), 1);
     double bytes = 0;
-    sax_double((struct str){json_string_value(value), json_string_length(value)}, &bytes);
+    sax_double(json_text(value), &bytes);
     buf_putc(b, '{');
     row_labels(b, "labels", json_object_get(item, "metric"), LABELS_SHOWN);
     row_number(b, "bytes", bytes);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/jsontext.h"
 #include "common/log.h"
 #include "proto/record.h"
 #include "worker/tools/mcp_ask.h"
@@ -275,9 +276,7 @@ static bool lists(const json_t *versions, bool (*ok)(struct str version))
 {
     size_t i;
     const json_t *v;
-    json_array_foreach(
-        (json_t *)versions, i,
-        v) if (ok((struct str){json_string_value(v), json_string_length(v)})) return true;
+    json_array_foreach((json_t *)versions, i, v) if (ok(json_text(v))) return true;
     return false;
 }
 
@@ -355,7 +354,7 @@ static void on_greeted(void *arg, const struct mcp_answer *a)
     static const struct mcp_asking what = {
         .method = "notifications/initialized", .notification = true, .timeout_ms = HANDSHAKE_MS};
     const json_t *version = json_object_get(a->body, "protocolVersion");
-    struct str text = {json_string_value(version), json_string_length(version)};
+    struct str text = json_text(version);
     s->ask = NULL;
     if (a->end != MCP_END_ANSWERED) {
         fail(s, a);
@@ -401,9 +400,7 @@ static void take_tool(struct server *s, const json_t *v)
     char why[160];
     unsigned i = 0;
     s->listed++;
-    while (
-        i < c->tool_count &&
-        !str_is((struct str){json_string_value(name), json_string_length(name)}, c->tools[i].name))
+    while (i < c->tool_count && !str_is(json_text(name), c->tools[i].name))
         i++;
     if (i == c->tool_count)
         return;
@@ -455,7 +452,7 @@ static void on_listed(void *arg, const struct mcp_answer *a)
     struct server *s = arg;
     const json_t *tools = json_object_get(a->body, "tools"), *tool;
     const json_t *next = json_object_get(a->body, "nextCursor");
-    struct str cursor = {json_string_value(next), json_string_length(next)};
+    struct str cursor = json_text(next);
     size_t i;
     s->ask = NULL;
     s->changed = s->changed || a->list_changed;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/jsontext.h"
 #include "worker/tools/text.h"
 
 enum {
@@ -105,7 +106,7 @@ static bool sort_out(const json_t *v, struct mcp_message *m)
     *m = (struct mcp_message){.id = json_is_null(id) ? NULL : id};
     if (json_is_string(method)) {
         m->kind = m->id ? MCP_REQUEST : MCP_NOTIFICATION;
-        m->method = (struct str){json_string_value(method), json_string_length(method)};
+        m->method = json_text(method);
         m->body = json_object_get(v, "params");
         return !m->id || json_is_string(id) || json_is_integer(id);
     }
@@ -153,7 +154,7 @@ static bool is_plain(struct str text)
 char *mcp_header_value(const json_t *value)
 {
     enum { VALUE_MAX = 4096 };
-    struct str text = {json_string_value(value), json_string_length(value)};
+    struct str text = json_text(value);
     scoped(buf_free) struct buf b;
     buf_init(&b, 2 * VALUE_MAX);
     if (json_is_boolean(value)) {

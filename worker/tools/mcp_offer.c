@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 #include "common/check.h"
+#include "common/jsontext.h"
 #include "worker/tools/text.h"
 
 /* A tool as a model may be shown it. Its schema is copied with every text cleaned; what providers
@@ -36,7 +37,7 @@ static json_t *copy_text(struct copy *c, const json_t *v)
 {
     scoped(buf_free) struct buf b;
     buf_init(&b, TEXT_MAX + 8);
-    text_clean(&b, (struct str){json_string_value(v), json_string_length(v)}, TEXT_MAX);
+    text_clean(&b, json_text(v), TEXT_MAX);
     c->bytes += b.len;
     if (c->bytes > MCP_SCHEMA_MAX) {
         c->why = "its schema is too large";
@@ -219,8 +220,7 @@ static char *describe(const json_t *tool, const struct mcp_config *server,
     scoped(buf_free) struct buf b;
     buf_init(&b, MCP_DESCRIPTION_MAX + 256);
     buf_printf(&b, "From the MCP server %s: ", server->name);
-    text_clean(&b, (struct str){json_string_value(text), json_string_length(text)},
-               MCP_DESCRIPTION_MAX);
+    text_clean(&b, json_text(text), MCP_DESCRIPTION_MAX);
     if (!allowed->reads)
         buf_puts(&b, " (The person is asked to approve each call.)");
     return str_dup(buf_str(&b));

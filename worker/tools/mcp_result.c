@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/jsontext.h"
 #include "worker/tools/text.h"
 
 /* A result as a model is shown it: texts cleaned line by line, the structured content as compact
@@ -37,10 +38,7 @@ static bool add_lines(struct buf *b, struct str text, size_t max_bytes)
     return true;
 }
 
-static struct str text_of(const json_t *v)
-{
-    return (struct str){json_string_value(v), json_string_length(v)};
-}
+static struct str text_of(const json_t *v) { return json_text(v); }
 
 /* What a content item says: a text, or the text of a resource that is embedded. */
 static struct str said_by(const json_t *item)

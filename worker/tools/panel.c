@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "common/jsontext.h"
 #include "worker/tools/args.h"
 
 enum { HEIGHT = 8 };
@@ -57,7 +58,7 @@ static json_t *find_grid(json_t *layouts, struct str group)
         const char *kind = json_string_value(json_object_get(layout, "kind"));
         json_t *spec = json_object_get(layout, "spec");
         json_t *title = json_object_get(json_object_get(spec, "display"), "title");
-        struct str text = {json_string_value(title), json_string_length(title)};
+        struct str text = json_text(title);
         if (kind && strcmp(kind, "Grid") == 0 && json_is_object(spec) &&
             (group.len == 0 || str_eq(text, group)))
             found = spec;

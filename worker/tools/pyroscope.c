@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/jsontext.h"
 #include "worker/tools/args.h"
 #include "worker/tools/loki.h"
 #include "worker/tools/rows.h"
@@ -68,7 +69,7 @@ static bool flame_row(struct rows *r, unsigned path, struct str key, json_t *ite
 {
     (void)key, (void)b;
     struct top *t = r->extra;
-    struct str text = {json_string_value(item), json_string_length(item)};
+    struct str text = json_text(item);
     if (path == 0 && t->count < NAMES_MAX) {
         t->functions[t->count++].name = str_dup(text);
     } else if (path == 1) {

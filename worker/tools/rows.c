@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/jsontext.h"
 #include "worker/tools/args.h"
 #include "worker/tools/moment.h"
 #include "worker/tools/text.h"
@@ -236,7 +237,7 @@ void row_labels(struct buf *b, const char *key, const json_t *labels, size_t max
         buf_puts(b, b->len > start ? "," : "");
         text_json(b, str_of(name), LABEL_MAX);
         buf_putc(b, ':');
-        text_json(b, (struct str){json_string_value(value), json_string_length(value)}, LABEL_MAX);
+        text_json(b, json_text(value), LABEL_MAX);
     }
     buf_putc(b, '}');
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/jsontext.h"
 #include "worker/tools/args.h"
 #include "worker/tools/loki.h"
 #include "worker/tools/rows.h"
@@ -24,7 +25,7 @@ static double big(const json_t *value)
 {
     double number = json_number_value(value);
     if (json_is_string(value))
-        sax_double((struct str){json_string_value(value), json_string_length(value)}, &number);
+        sax_double(json_text(value), &number);
     return number;
 }
 
@@ -94,7 +95,7 @@ static bool scope_row(struct rows *r, unsigned path, struct str key, json_t *ite
     buf_putc(b, '[');
     json_array_foreach(tags, i, tag)
     {
-        struct str text = {json_string_value(tag), json_string_length(tag)};
+        struct str text = json_text(tag);
         if (!rows_has(r, text) || b->len > 8000)
             continue;
         buf_puts(b, shown++ > 0 ? "," : "");
