@@ -124,11 +124,13 @@ bool str_utf8(struct str a)
 
 /* Growable bytes. The memory has always one byte more than cap, for buf_cstr. */
 
-void buf_init(struct buf *b, size_t max_bytes)
+struct buf buf_empty(size_t max_bytes)
 {
     CHECK(max_bytes < SIZE_MAX / 4);
-    *b = (struct buf){.max_bytes = max_bytes};
+    return (struct buf){.max_bytes = max_bytes};
 }
+
+void buf_init(struct buf *b, size_t max_bytes) { *b = buf_empty(max_bytes); }
 
 void buf_free(struct buf *b)
 {

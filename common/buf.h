@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "common/check.h"
 
 /* Borrowed bytes: not NUL-terminated, never owned. {NULL, 0} is the empty slice. */
 struct str {
@@ -37,6 +38,11 @@ struct buf {
 };
 void buf_init(struct buf *b, size_t max_bytes);
 void buf_free(struct buf *b);
+struct buf buf_empty(size_t max_bytes); /* what buf_init makes, as a value */
+/* A local that is valid from its declaration on and freed at the end of its scope. */
+#define scoped_buf(name, max_bytes) scoped(buf_free) struct buf name = buf_empty(max_bytes)
+/* The same of a buf that changes hands: who had it must not free it. */
+#define scoped_buf_taken(name, take_buf) scoped(buf_free) struct buf name = (take_buf)
 void buf_clear(struct buf *b); /* keeps the memory, forgets overflow */
 struct str buf_str(const struct buf *b);
 bool buf_add(struct buf *b, const void *bytes,

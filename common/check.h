@@ -25,7 +25,9 @@ char *xstrndup(const char *text, size_t len);
 
 #define warn_unused __attribute__((warn_unused_result))
 
-/* scoped(buf_free) struct buf b: calls buf_free(&b) at the end of the scope. */
+/* Calls free_fn(&local) at the end of the scope. Only for macros that give the local its value too,
+ * as scoped_buf() does: a return between a declaration and its first value would free what was
+ * never set. */
 #define scoped(free_fn) __attribute__((cleanup(free_fn)))
 
 /* Callback contexts start with a magic that is checked at the door: a wrong void * dies there. */

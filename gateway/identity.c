@@ -351,8 +351,7 @@ struct fetch *credentials_ask(struct gateway *g, const char *api, struct buf *bo
                               uint32_t answer_bytes_max, const struct fetch_handler *h, void *arg)
 {
     static const struct fetch_header json = {"Content-Type", {"application/json", 16}};
-    scoped(buf_free) struct buf url;
-    buf_init(&url, 2048);
+    scoped_buf(url, 2048);
     buf_printf(&url, "%s%s", g->settings.perses, api);
     struct fetch_request r = {.method = "POST",
                               .url = buf_cstr(&url),
@@ -373,8 +372,7 @@ uint64_t identity_refresh(struct identity *i, const struct secret *refresh, iden
 {
     static const struct fetch_handler handler = {.on_done = on_refreshed};
     struct refresh *f = xcalloc(1, sizeof *f);
-    scoped(buf_free) struct buf body;
-    buf_init(&body, SECRET_MAX * 2);
+    scoped_buf(body, SECRET_MAX * 2);
     buf_puts(&body, "{\"refresh_token\":");
     json_str(&body, secret_reveal(refresh));
     buf_putc(&body, '}');

@@ -114,8 +114,7 @@ static void on_signed_in(void *arg, const struct fetch_result *r)
 struct fetch *service_sign_in(struct gateway *g, const struct fetch_handler *h, void *arg)
 {
     const struct gateway_settings *settings = &g->settings;
-    scoped(buf_free) struct buf body;
-    buf_init(&body, BODY_BYTES_MAX);
+    scoped_buf(body, BODY_BYTES_MAX);
     buf_puts(&body, "{\"login\":");
     json_str(&body, str_of(settings->service_user));
     json_key(&body, "password");

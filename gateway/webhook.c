@@ -119,10 +119,9 @@ static void write_begun(struct buf *b, const struct alert *a, const struct begun
 
 static void end_well(struct notification *n)
 {
-    scoped(buf_free) struct buf b;
     unsigned failed = 0;
     const char *comma = "";
-    buf_init(&b, 64 << 10);
+    scoped_buf(b, 64 << 10);
     buf_puts(&b, "{\"investigations\":[");
     for (unsigned i = 0; i < n->alerts.count; i++) {
         failed += n->begun[i].failed;
@@ -191,8 +190,7 @@ static void begin(struct notification *n)
     struct id session = n->begun[n->at].session, turn = id_new(), slot = slot_of(n);
     struct credentials lent = {secret_ref(n->credentials.access),
                                secret_ref(n->credentials.refresh), n->credentials.expires_ms};
-    scoped(buf_free) struct buf turn_start;
-    buf_init(&turn_start, 1024);
+    scoped_buf(turn_start, 1024);
     CHECK(event_turn_start(&turn_start, turn, session));
     struct record_request request = {.owner = str_of(n->user),
                                      .datasource_path = str_of(n->path),

@@ -352,9 +352,8 @@ static void send_ask(struct store_ask *a)
 {
     struct store *s = a->call->store;
     struct str few[32], *argv = a->argc < 32 ? few : xmalloc((a->argc + 1) * sizeof *argv);
-    scoped(buf_free) struct buf note;
+    scoped_buf(note, 128);
     unsigned n = 0, keys = a->keys;
-    buf_init(&note, 128);
     for (unsigned i = 0; i < a->argc; i++) {
         if (i == a->keys && waits_for_copies(a)) {
             a->token = a->token == 0 ? ++s->last_id : a->token;
@@ -432,8 +431,7 @@ static void copies_are_sure(const struct store_ask *a, struct str tokens)
     enum { TOKENS_MAX = 64 };
     struct str argv[TOKENS_MAX + 1], token;
     unsigned n = 1;
-    scoped(buf_free) struct buf key;
-    buf_init(&key, 128);
+    scoped_buf(key, 128);
     put_note_key(a, &key);
     argv[0] = buf_str(&key);
     while (n <= TOKENS_MAX && str_split(&tokens, ' ', &token))
@@ -445,8 +443,7 @@ static void copies_are_sure(const struct store_ask *a, struct str tokens)
 
 void ask_forget_note(const struct store_ask *a)
 {
-    scoped(buf_free) struct buf token;
-    buf_init(&token, 128);
+    scoped_buf(token, 128);
     put_token(a, &token);
     copies_are_sure(a, buf_str(&token));
 }
@@ -472,9 +469,8 @@ static void on_touched(void *arg, enum redis_status status, const struct redisRe
 static void wait_for_copies(struct store_ask *a, const struct redisReply *tokens)
 {
     struct store *s = a->call->store;
-    scoped(buf_free) struct buf key, token;
-    buf_init(&key, 128);
-    buf_init(&token, 128);
+    scoped_buf(key, 128);
+    scoped_buf(token, 128);
     a->token = a->token == 0 ? ++s->last_id : a->token;
     put_note_key(a, &key);
     put_token(a, &token);

@@ -105,10 +105,9 @@ static void undo_begin(struct store_call *c)
 uint64_t store_turn_begin(struct store *s, const struct store_begin *b, store_fn *fn, void *arg)
 {
     struct store_call *c = turn_call(s, b->session, b->turn, fn, arg);
-    scoped(buf_free) struct buf message, request, batch;
-    buf_init(&message, RECORD_BYTES_MAX);
-    buf_init(&request, RECORD_BYTES_MAX);
-    buf_init(&batch, RECORD_BYTES_MAX);
+    scoped_buf(message, RECORD_BYTES_MAX);
+    scoped_buf(request, RECORD_BYTES_MAX);
+    scoped_buf(batch, RECORD_BYTES_MAX);
     if (!record_message_encode(b->message, &message) ||
         !record_request_encode(b->request, &request) ||
         !record_event_add(&batch, 1, 0, b->turn_start) || !buf_add_str(&c->owner, b->owner))
@@ -173,8 +172,7 @@ static void on_claimed(struct store_call *c, struct store_ask *a, enum err err,
 /* The batch of the one event that ends a turn from outside its worker. */
 static bool last_words(struct buf *batch, struct id turn, enum err why)
 {
-    scoped(buf_free) struct buf payload;
-    buf_init(&payload, EVENT_BATCH_MAX);
+    scoped_buf(payload, EVENT_BATCH_MAX);
     bool fine = why == ERR_CANCELLED ? event_turn_cancelled(&payload, turn)
                                      : event_error(&payload, why, NULL);
     return fine && record_event_add(batch, 1, 1, buf_str(&payload));
@@ -185,8 +183,7 @@ uint64_t store_turn_claim(struct store *s, struct id session, struct id turn,
                           struct str holder, store_fn *fn, void *arg)
 {
     struct store_call *c = turn_call(s, session, turn, fn, arg);
-    scoped(buf_free) struct buf batch;
-    buf_init(&batch, EVENT_BATCH_MAX);
+    scoped_buf(batch, EVENT_BATCH_MAX);
     CHECK(last_words(&batch, turn, ERR_WORKER_LOST));
     struct store_ask *a = ask_script(c, SCRIPT_turn_claim, on_claimed);
     ask_turn_keys(a, session, turn);
@@ -229,8 +226,7 @@ uint64_t store_turn_cancel(struct store *s, struct str owner, struct id session,
                            store_fn *fn, void *arg)
 {
     struct store_call *c = turn_call(s, session, turn, fn, arg);
-    scoped(buf_free) struct buf batch;
-    buf_init(&batch, EVENT_BATCH_MAX);
+    scoped_buf(batch, EVENT_BATCH_MAX);
     CHECK(last_words(&batch, turn, ERR_CANCELLED));
     if (!buf_add_str(&c->owner, owner))
         return store_call_fail(c, ERR_TOO_LARGE);
@@ -263,8 +259,7 @@ uint64_t store_turn_decide(struct store *s, struct str owner, struct id session,
                            struct str holder, store_fn *fn, void *arg)
 {
     struct store_call *c = turn_call(s, session, turn, fn, arg);
-    scoped(buf_free) struct buf batch;
-    buf_init(&batch, EVENT_BATCH_MAX);
+    scoped_buf(batch, EVENT_BATCH_MAX);
     CHECK(last_words(&batch, turn, ERR_DECISION_EXPIRED));
     struct store_ask *a = ask_script(c, SCRIPT_turn_decide, on_decided);
     ask_turn_keys(a, session, turn);
@@ -299,8 +294,7 @@ uint64_t store_turn_fail(struct store *s, struct id session, struct id turn,
                          uint32_t expected_epoch, enum err why, store_fn *fn, void *arg)
 {
     struct store_call *c = turn_call(s, session, turn, fn, arg);
-    scoped(buf_free) struct buf batch;
-    buf_init(&batch, EVENT_BATCH_MAX);
+    scoped_buf(batch, EVENT_BATCH_MAX);
     CHECK(why != ERR_NONE && last_words(&batch, turn, why));
     struct store_ask *a = ask_script(c, SCRIPT_turn_fail, on_ended);
     ask_turn_keys(a, session, turn);
@@ -612,8 +606,7 @@ uint64_t store_turn_say(struct store *s, struct id session, struct id turn, uint
 /* What is waited for: until when, as clients see it, and what a decision is bound to. */
 static bool ask_asks(struct store_ask *a, const struct store_seal *seal)
 {
-    scoped(buf_free) struct buf shown;
-    buf_init(&shown, RECORD_BYTES_MAX);
+    scoped_buf(shown, RECORD_BYTES_MAX);
     if (!event_asks(&shown, seal->asks, seal->ask_count, seal->expires_ms))
         return false;
     ask_num(a, seal->expires_ms);
@@ -654,8 +647,7 @@ uint64_t store_turn_seal(struct store *s, const struct store_seal *seal, store_f
     if (!ask_asks(a, seal))
         return store_call_fail(c, ERR_TOO_LARGE);
     for (unsigned i = 0; i < seal->message_count; i++) {
-        scoped(buf_free) struct buf message;
-        buf_init(&message, RECORD_BYTES_MAX);
+        scoped_buf(message, RECORD_BYTES_MAX);
         if (!record_message_encode(&seal->messages[i], &message))
             return store_call_fail(c, ERR_TOO_LARGE);
         ask_str(a, buf_str(&message));

@@ -24,8 +24,7 @@ static bool add_whole(struct buf *b, const struct buf *piece)
 
 static bool add_text(struct buf *b, const char *name, struct str text, size_t max_bytes)
 {
-    scoped(buf_free) struct buf pair;
-    buf_init(&pair, PAIR_BYTES_MAX);
+    scoped_buf(pair, PAIR_BYTES_MAX);
     if (b->len > 0 && b->at[b->len - 1] != '{')
         buf_putc(&pair, ',');
     text_json(&pair, str_of(name), NAME_SHOWN);
@@ -61,8 +60,7 @@ static void add_others(struct buf *b, const json_t *alert)
     json_key(b, "others");
     buf_putc(b, '[');
     for (size_t i = 0; i < json_array_size(others) && shown < OTHERS_SHOWN; i++) {
-        scoped(buf_free) struct buf one;
-        buf_init(&one, ALERT_TEXT_MAX);
+        scoped_buf(one, ALERT_TEXT_MAX);
         if (shown > 0)
             buf_putc(&one, ',');
         add_texts(&one, json_array_get(others, i), LABEL_SHOWN);
@@ -82,8 +80,7 @@ char *alert_read(const json_t *alert, int64_t *starts_ms)
         return NULL;
     if (!zone_parse(starts, STR(""), starts_ms) || *starts_ms < 0)
         *starts_ms = 0;
-    scoped(buf_free) struct buf b;
-    buf_init(&b, ALERT_TEXT_MAX);
+    scoped_buf(b, ALERT_TEXT_MAX);
     buf_puts(&b, "{\"labels\":");
     unsigned left_out = add_texts(&b, json_object_get(alert, "labels"), LABEL_SHOWN);
     if (starts.len > 0)

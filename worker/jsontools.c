@@ -137,8 +137,7 @@ static json_t *mend_answer(struct str text)
         return NULL;
     struct str rest = str_skip(text, (size_t)(brace - text.at));
     for (size_t cut = 0; root == NULL && cut < 12 && cut < rest.len; cut++) {
-        scoped(buf_free) struct buf b;
-        buf_init(&b, rest.len + 3);
+        scoped_buf(b, rest.len + 3);
         buf_add_str(&b, (struct str){rest.at, rest.len - cut});
         buf_puts(&b, "\"}");
         root = json_loadb(b.at, b.len, JSON_ALLOW_NUL, NULL);
@@ -152,7 +151,7 @@ static json_t *mend_answer(struct str text)
 enum err jsontools_read(struct reply *r, const struct reply_handler *h)
 {
     struct str none = {NULL, 0};
-    scoped(buf_free) struct buf whole = r->content; /* taken out of the reply */
+    scoped_buf_taken(whole, r->content); /* taken out of the reply */
     buf_init(&r->content, r->bytes_max);
     r->bytes = r->reasoning.len;
     r->handler = h;

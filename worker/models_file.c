@@ -176,8 +176,7 @@ static bool read_wire(struct model *m, const json_t *v, char reason[160])
     json_t *headers = json_object_get(v, "headers"), *query = json_object_get(v, "query");
     const char *name, *header = text(v, "key_header");
     json_t *value;
-    scoped(buf_free) struct buf b;
-    buf_init(&b, QUERY_MAX);
+    scoped_buf(b, QUERY_MAX);
     json_object_foreach(headers, name, value)
     {
         if (m->header_count == MODEL_HEADERS_MAX || !json_is_string(value) ||

@@ -34,8 +34,7 @@ static void gather(struct worker *w)
 
 static void answer_metrics(struct worker *w, struct http_request *r)
 {
-    scoped(buf_free) struct buf b;
-    buf_init(&b, METRICS_BYTES_MAX);
+    scoped_buf(b, METRICS_BYTES_MAX);
     gather(w);
     metrics_write(&b);
     http_reply(r, b.overflowed ? 500 : 200, "text/plain; version=0.0.4", buf_str(&b));
@@ -43,8 +42,7 @@ static void answer_metrics(struct worker *w, struct http_request *r)
 
 static void answer_error(struct http_request *r, enum err e)
 {
-    scoped(buf_free) struct buf b;
-    buf_init(&b, 1024);
+    scoped_buf(b, 1024);
     err_json(&b, e, NULL);
     http_reply(r, err_http_status(e), "application/json", buf_str(&b));
 }

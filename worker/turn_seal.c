@@ -56,8 +56,7 @@ static bool add_results(struct turn *t)
 static bool add_awaiting(struct turn *t, struct store_seal *s)
 {
     const struct agent *a = &t->agent;
-    scoped(buf_free) struct buf asks;
-    buf_init(&asks, RECORD_BYTES_MAX);
+    scoped_buf(asks, RECORD_BYTES_MAX);
     s->state = TURN_AWAITING;
     s->asks = t->asks;
     s->ask_count = t->ask_count;

@@ -70,8 +70,7 @@ static void summary(void)
         CHECK(!text.overflowed);
     }
     struct series s;
-    scoped(buf_free) struct buf content;
-    buf_init(&content, CONTENT_BYTES);
+    scoped_buf(content, CONTENT_BYTES);
     series_init(&s, KEPT, 11000);
     feed(take_series, &s, buf_str(&text));
     struct series_head head = {.kind = "range",
@@ -137,8 +136,7 @@ static void list_warm(void)
         total_ns = total, longest_ns = most;
     }
     struct catalog_search s;
-    scoped(buf_free) struct buf content;
-    buf_init(&content, CONTENT_BYTES);
+    scoped_buf(content, CONTENT_BYTES);
     bool more = true;
     CHECK(catalog_search_init(&s, STR("requests answered part 4242"), 0, 100));
     while (more) {

@@ -9,10 +9,9 @@ static void check(struct guard_query *q, const struct str text)
 {
     static const struct guard_limits limits = {.series_max = 20000, .points_max = 11000};
     struct guard_range r = {.start_ms = 0, .end_ms = 3600000, .step_ms = 15000};
-    scoped(buf_free) struct buf count, suggestion;
     struct guard_query again;
-    buf_init(&count, 1 << 20);
-    buf_init(&suggestion, 1 << 20);
+    scoped_buf(count, 1 << 20);
+    scoped_buf(suggestion, 1 << 20);
     for (unsigned i = 0; i < q->selector_count; i++) {
         struct guard_selector *s = &q->selectors[i];
         CHECK(s->text.len > 0 && s->text.at >= text.at &&

@@ -125,6 +125,18 @@ def rule_banned(tree: Tree) -> list[Finding]:
     return found
 
 
+def rule_scoped(tree: Tree) -> list[Finding]:
+    """A local that is freed by its scope is given its value by the macro that declares it."""
+    found = []
+    for name in tree.c_files():
+        for number, line in enumerate(code_only(tree.files[name]).split("\n"), 1):
+            if re.search(r"\bscoped\(|\bcleanup\s*\(", line) and not line.startswith("#define"):
+                found.append(Finding(name, number, "scoped(): only in a macro that initialises, as scoped_buf()"))
+            if re.search(r"\bjson_auto_t\s*\*\s*\w+\s*[;,]", line):
+                found.append(Finding(name, number, "json_auto_t: give it a value where it is declared"))
+    return found
+
+
 def rule_shape(tree: Tree) -> list[Finding]:
     """A header says its job first and has its guard; no typedef of a struct; files are not too long."""
     found = []
@@ -239,6 +251,6 @@ def rule_top(tree: Tree) -> list[Finding]:
 
 RULES = {
     "includes": rule_includes, "cycles": rule_cycles, "wrappers": rule_wrappers, "banned": rule_banned,
-    "shape": rule_shape, "functions": rule_functions, "listed": rule_listed, "leftovers": rule_leftovers,
+    "scoped": rule_scoped, "shape": rule_shape, "functions": rule_functions, "listed": rule_listed, "leftovers": rule_leftovers,
     "origin": rule_origin, "lines": rule_lines, "top": rule_top,
 }

@@ -50,6 +50,8 @@ PLANTED: list[tuple[str, str, str | None]] = [
     ("wrappers", "common/buf.c", "#include <zmq.h>\n"),
     ("banned", "common/buf.c", "void f(char *a)\n{\n    strcpy(a, a);\n}\n"),
     ("banned", "common/buf.c", "int f(void)\n{\n    return atoi (\"1\");\n}\n"),
+    ("scoped", "common/buf.c", "void f(void)\n{\n    scoped(g) int x;\n}\n"),
+    ("scoped", "common/buf.c", "void f(void)\n{\n    json_auto_t *x;\n}\n"),
     ("shape", "common/buf.h", "int x;\n"),
     ("shape", "common/buf.c", "typedef struct a a;\n"),
     ("shape", "common/buf.c", "int x;\n" * 900),

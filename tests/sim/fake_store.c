@@ -341,8 +341,7 @@ uint64_t store_message_delete(struct store *s, struct str owner, struct id sessi
 /* ---- turns, by the gateway ---- */
 static bool add_message(struct fake_op *op, const struct record_message *m)
 {
-    scoped(buf_free) struct buf b;
-    buf_init(&b, RECORD_BYTES_MAX);
+    scoped_buf(b, RECORD_BYTES_MAX);
     if (op->message_count == FAKE_MESSAGES_MAX || !record_message_encode(m, &b))
         return false;
     op->messages[op->message_count++] = blob_new(buf_str(&b));
@@ -352,9 +351,8 @@ static bool add_message(struct fake_op *op, const struct record_message *m)
 uint64_t store_turn_begin(struct store *s, const struct store_begin *b, store_fn *fn, void *arg)
 {
     struct fake_op *op = turn_op(s, OP_TURN_BEGIN, b->session, b->turn, fn, arg);
-    scoped(buf_free) struct buf request, batch;
-    buf_init(&request, RECORD_BYTES_MAX);
-    buf_init(&batch, RECORD_BYTES_MAX);
+    scoped_buf(request, RECORD_BYTES_MAX);
+    scoped_buf(batch, RECORD_BYTES_MAX);
     if (!add_message(op, b->message) || !record_request_encode(b->request, &request) ||
         !record_event_add(&batch, 1, 0, b->turn_start))
         return op_break(op, ERR_TOO_LARGE);
@@ -478,8 +476,7 @@ uint64_t store_turn_say(struct store *s, struct id session, struct id turn, uint
 
 static bool add_asks(struct fake_op *op, const struct store_seal *seal)
 {
-    scoped(buf_free) struct buf shown;
-    buf_init(&shown, RECORD_BYTES_MAX);
+    scoped_buf(shown, RECORD_BYTES_MAX);
     if (!event_asks(&shown, seal->asks, seal->ask_count, seal->expires_ms))
         return false;
     op->texts[TEXT_ASKS] = blob_new(buf_str(&shown));

@@ -57,8 +57,7 @@ static const struct rows_spec alerts_spec = {
 
 void alertmanager_alerts(struct tool_run *r)
 {
-    scoped(buf_free) struct buf form;
-    buf_init(&form, FORM_BYTES_MAX);
+    scoped_buf(form, FORM_BYTES_MAX);
     rows_ask(rows_new(r, &alerts_spec), "/api/v2/alerts", &form);
 }
 
@@ -117,7 +116,6 @@ static const struct rows_spec silences_spec = {
 
 void alertmanager_silences(struct tool_run *r)
 {
-    scoped(buf_free) struct buf form;
-    buf_init(&form, FORM_BYTES_MAX);
+    scoped_buf(form, FORM_BYTES_MAX);
     rows_ask(rows_new(r, &silences_spec), "/api/v2/silences", &form);
 }

@@ -92,8 +92,7 @@ static const struct rows_spec projects_spec = {
 
 void boards_projects(struct tool_run *r)
 {
-    scoped(buf_free) struct buf form;
-    buf_init(&form, FORM_BYTES_MAX);
+    scoped_buf(form, FORM_BYTES_MAX);
     rows_ask_perses(rows_new(r, &projects_spec), "/api/v1/projects", &form);
 }
 
@@ -131,9 +130,8 @@ static const struct rows_spec boards_spec = {
 
 void boards_list(struct tool_run *r)
 {
-    scoped(buf_free) struct buf form, api;
-    buf_init(&form, FORM_BYTES_MAX);
-    buf_init(&api, API_BYTES_MAX);
+    scoped_buf(form, FORM_BYTES_MAX);
+    scoped_buf(api, API_BYTES_MAX);
     if (write_api(r, &api, false))
         rows_ask_perses(rows_new(r, &boards_spec), buf_cstr(&api), &form);
 }
@@ -193,8 +191,7 @@ static void write_queries(struct board *d, const json_t *queries, struct buf *b)
     json_array_foreach(queries, i, query)
     {
         struct str text = query_text(query), unknown = {NULL, 0};
-        scoped(buf_free) struct buf whole;
-        buf_init(&whole, QUERY_WHOLE * 2);
+        scoped_buf(whole, QUERY_WHOLE * 2);
         if (i == QUERIES)
             break;
         if (!vars_apply(&d->vars, text, &whole, &unknown) && d->unknown.len == 0)
@@ -284,9 +281,8 @@ static const struct rows_spec found_spec = {
 
 void boards_search(struct tool_run *r)
 {
-    scoped(buf_free) struct buf form, api;
-    buf_init(&form, FORM_BYTES_MAX);
-    buf_init(&api, API_BYTES_MAX);
+    scoped_buf(form, FORM_BYTES_MAX);
+    scoped_buf(api, API_BYTES_MAX);
     if (!write_api(r, &api, false))
         return;
     struct rows *rows = rows_new(r, &found_spec);
@@ -324,8 +320,7 @@ static void keep_query(struct board *d, const struct rows *r, const json_t *pane
 {
     size_t index = (size_t)args_int(r->run->args, "index", 1) - 1;
     const json_t *query = json_array_get(item_at(panel, "spec", "queries", NULL), index);
-    scoped(buf_free) struct buf whole;
-    buf_init(&whole, QUERY_WHOLE * 2);
+    scoped_buf(whole, QUERY_WHOLE * 2);
     if (query == NULL || d->query != NULL)
         return;
     vars_apply(&d->vars, query_text(query), &whole, NULL);
@@ -384,9 +379,8 @@ static const struct rows_spec board_spec = {
 
 static struct rows *ask_board(struct tool_run *r, const struct rows_spec *spec, size_t query_max)
 {
-    scoped(buf_free) struct buf form, api;
-    buf_init(&form, FORM_BYTES_MAX);
-    buf_init(&api, API_BYTES_MAX);
+    scoped_buf(form, FORM_BYTES_MAX);
+    scoped_buf(api, API_BYTES_MAX);
     if (!write_api(r, &api, true))
         return NULL;
     struct rows *rows = rows_new(r, spec);
@@ -419,8 +413,7 @@ static void run_query(struct rows *rows)
     }
     if (strstr(d->query_kind, "Prometheus") == NULL) {
         struct str kind = str_of(d->query_kind);
-        scoped(buf_free) struct buf clean;
-        buf_init(&clean, 200);
+        scoped_buf(clean, 200);
         text_clean(&clean, kind, 80);
         run_fail(r, "not_prometheus",
                  "The panel's query is a %s: read it with get_panel and run it with the tool for "

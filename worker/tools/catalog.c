@@ -457,8 +457,7 @@ static uint32_t write_page(const struct catalog_search *s, const struct catalog 
                            struct buf *rows)
 {
     static const size_t helps[] = {HELP_SHOWN_MAX, 80, 40};
-    scoped(buf_free) struct buf row;
-    buf_init(&row, 8192);
+    scoped_buf(row, 8192);
     uint32_t shown = 0;
     for (size_t h = 0; h < sizeof helps / sizeof helps[0]; h++) {
         bool full = false;
@@ -518,8 +517,7 @@ void catalog_write(struct catalog_search *s, const struct catalog *c, struct str
                    size_t bytes_max, struct buf *b)
 {
     enum { REST_BYTES = 1500 };
-    scoped(buf_free) struct buf rows;
-    buf_init(&rows, bytes_max > 2 * REST_BYTES ? bytes_max - REST_BYTES : bytes_max / 2);
+    scoped_buf(rows, bytes_max > 2 * REST_BYTES ? bytes_max - REST_BYTES : bytes_max / 2);
     if (s->hit_count > 0)
         qsort(s->hits, s->hit_count, sizeof *s->hits, by_rank);
     uint32_t shown = write_page(s, c, &rows);

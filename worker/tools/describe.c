@@ -177,9 +177,8 @@ static void on_details(void *arg, enum prom_outcome outcome)
 static void ask_details(struct describe *d)
 {
     int64_t start, end;
-    scoped(buf_free) struct buf query, form;
-    buf_init(&query, FORM_BYTES_MAX / 4);
-    buf_init(&form, FORM_BYTES_MAX);
+    scoped_buf(query, FORM_BYTES_MAX / 4);
+    scoped_buf(form, FORM_BYTES_MAX);
     prom_range(d->run, RANGE_MS, &start, &end);
     int len = (int)d->metric.len;
     const char *name = d->metric.at;
@@ -230,8 +229,7 @@ static void on_count(void *arg, enum prom_outcome outcome)
 static void ask_count(struct describe *d)
 {
     int64_t start, end;
-    scoped(buf_free) struct buf form;
-    buf_init(&form, FORM_BYTES_MAX);
+    scoped_buf(form, FORM_BYTES_MAX);
     prom_range(d->run, RANGE_MS, &start, &end);
     buf_printf(&form, "query=count(");
     fetch_escape(&form, d->metric);
@@ -294,8 +292,7 @@ static void on_catalog(void *arg, const struct catalog *c, const struct prom_ask
         buf_add_str(&d->help, catalog_help(c, m));
     }
     int64_t start, end;
-    scoped(buf_free) struct buf form;
-    buf_init(&form, FORM_BYTES_MAX);
+    scoped_buf(form, FORM_BYTES_MAX);
     if (!prom_param_match(d->run, &form, d->metric, "metric"))
         return;
     prom_range(d->run, RANGE_MS, &start, &end);
@@ -307,14 +304,13 @@ static void on_catalog(void *arg, const struct catalog *c, const struct prom_ask
 void prom_describe_metric(struct tool_run *r)
 {
     struct describe *d = xcalloc(1, sizeof *d);
-    scoped(buf_free) struct buf form;
+    scoped_buf(form, FORM_BYTES_MAX);
     d->run = r;
     r->state = d;
     r->state_free = describe_free;
     d->metric = str_trim(args_str(r->args, "metric"));
     buf_init(&d->help, CATALOG_HELP_MAX * 2);
     buf_init(&d->targets, TARGETS * 800);
-    buf_init(&form, FORM_BYTES_MAX);
     if (prom_param_match(r, &form, d->metric, "metric")) /* before anything is asked */
         d->visit = shelf_visit(r, on_catalog, d);
 }

@@ -151,8 +151,7 @@ static bool on_entity(void *arg, unsigned path, struct str key, json_t *item)
     struct str name = item_str(metadata, "name"), project = item_str(metadata, "project");
     struct entry e = {.by_default = json_is_true(json_object_get(spec, "default"))};
     struct path parsed;
-    scoped(buf_free) struct buf b;
-    buf_init(&b, PATH_MAX_BYTES);
+    scoped_buf(b, PATH_MAX_BYTES);
     buf_puts(&b, s->projects ? "/proxy/projects/" : "/proxy/globaldatasources/");
     if (s->projects) {
         buf_add_str(&b, project);
@@ -200,8 +199,7 @@ static void on_end(void *arg, enum prom_outcome outcome)
 static void load(struct sheet *s)
 {
     static const char *const path[] = {"*"};
-    scoped(buf_free) struct buf form;
-    buf_init(&form, 64);
+    scoped_buf(form, 64);
     struct prom_request request = {.method = "GET",
                                    .api = s->projects ? "/api/v1/datasources"
                                                       : "/api/v1/globaldatasources",
@@ -270,8 +268,7 @@ static void refuse(struct tool_run *r, const struct sheet *s, const char *kind,
 {
     struct str wanted = str_of(r->wanted);
     unsigned named = 0;
-    scoped(buf_free) struct buf error;
-    buf_init(&error, ERROR_BYTES_MAX);
+    scoped_buf(error, ERROR_BYTES_MAX);
     if (wrong != NULL)
         buf_printf(&error, "The datasource %s is a %s; this tool needs a %s.", wrong->path,
                    wrong->kind, kind);

@@ -458,9 +458,8 @@ static void on_project(void *arg, enum prom_outcome outcome)
 /* A project's documents are for those who may read the project in Perses. */
 static void ask_next_project(struct ask *a)
 {
-    scoped(buf_free) struct buf form, api;
-    buf_init(&form, 1);
-    buf_init(&api, PATH_BYTES_MAX);
+    scoped_buf(form, 1);
+    scoped_buf(api, PATH_BYTES_MAX);
     do {
         if (!str_split(&a->rest, '|', &a->asked)) {
             a->working = true;
@@ -515,10 +514,9 @@ static bool add_lines(struct buf *b, struct str text, size_t max_bytes, int64_t 
 
 static void write_found(struct ask *a, sqlite3_stmt *s, unsigned shown, bool runbook)
 {
-    scoped(buf_free) struct buf text;
+    scoped_buf(text, SNIPPET_SHOWN * 4);
     int64_t lines = 0;
     struct buf *b = &a->content;
-    buf_init(&text, SNIPPET_SHOWN * 4);
     add_lines(&text, column(s, 3), SNIPPET_SHOWN, &lines);
     buf_puts(b, shown > 0 ? ",{\"file\":" : "{\"file\":");
     text_json(b, column(s, 0), PATH_BYTES_MAX);
@@ -547,8 +545,7 @@ static unsigned find_runbook(struct ask *a)
                            " ORDER BY project = '', id LIMIT 2",
                            -1, &s, NULL) != SQLITE_OK)
         return 0;
-    scoped(buf_free) struct buf pattern;
-    buf_init(&pattern, PATH_BYTES_MAX * 2);
+    scoped_buf(pattern, PATH_BYTES_MAX * 2);
     for (const char *c = a->runbook; *c; c++) {
         if (*c == '%' || *c == '_' || *c == '\\')
             buf_putc(&pattern, '\\');
@@ -600,8 +597,7 @@ static void search_work(void *arg)
 /* Any of the words, each as a phrase of its own: nothing in it is FTS5's language. */
 static char *write_match(struct str query)
 {
-    scoped(buf_free) struct buf b;
-    buf_init(&b, MATCH_BYTES_MAX);
+    scoped_buf(b, MATCH_BYTES_MAX);
     for (size_t i = 0; i < query.len;) {
         size_t from = i;
         while (i < query.len && (query.at[i] & 0x80 || (query.at[i] >= '0' && query.at[i] <= '9') ||
@@ -682,11 +678,10 @@ static void read_work(void *arg)
 {
     struct ask *a = arg;
     sqlite3_stmt *s = NULL;
-    scoped(buf_free) struct buf text;
     size_t room = a->content.max_bytes * 3 / 4 - REST_BYTES / 2;
     int64_t next = 0;
     bool any = false, file = false;
-    buf_init(&text, a->content.max_bytes);
+    scoped_buf(text, a->content.max_bytes);
     if (sqlite3_prepare_v2(a->index->db,
                            "SELECT heading, line, body FROM sections WHERE file = ?1 AND" OFFERED
                            "ORDER BY id",

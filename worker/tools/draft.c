@@ -175,8 +175,7 @@ static void on_checked(void *arg, const struct fetch_result *f)
     if (f->status == FETCH_OK && f->http_status == 401) {
         perses_refused(d->run, f, false);
     } else if (f->status == FETCH_OK && f->http_status == 400) {
-        scoped(buf_free) struct buf said;
-        buf_init(&said, 2048);
+        scoped_buf(said, 2048);
         perses_said(f, &said);
         run_fail(d->run, "refused", "Perses's plugins don't accept this definition.%s",
                  buf_cstr(&said));

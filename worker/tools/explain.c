@@ -221,9 +221,8 @@ static void ask_names(struct explain *e)
     static const char *const path[] = {"data/*"};
     const struct matcher *m = &e->matchers[e->missing];
     bool no_label = !(e->labelled[e->missing] > 0);
-    scoped(buf_free) struct buf form, api;
-    buf_init(&form, FORM_BYTES_MAX);
-    buf_init(&api, 512);
+    scoped_buf(form, FORM_BYTES_MAX);
+    scoped_buf(api, 512);
     buf_puts(&api, no_label ? "/api/v1/labels" : "/api/v1/label/");
     if (!no_label) {
         buf_add_str(&api, m->label);
@@ -287,9 +286,8 @@ static void on_counts(void *arg, enum prom_outcome outcome)
 static void ask_counts(struct explain *e)
 {
     static const char *const path[] = {"data/result/*"};
-    scoped(buf_free) struct buf query, form;
-    buf_init(&query, FORM_BYTES_MAX / 4);
-    buf_init(&form, FORM_BYTES_MAX);
+    scoped_buf(query, FORM_BYTES_MAX / 4);
+    scoped_buf(form, FORM_BYTES_MAX);
     e->all = 0;
     memset(e->alone, 0, sizeof e->alone);
     memset(e->labelled, 0, sizeof e->labelled);

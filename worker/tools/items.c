@@ -74,8 +74,7 @@ static json_t *make_string(struct str text)
     json_t *string = json_stringn(text.at ? text.at : "", text.len);
     if (string != NULL)
         return string;
-    scoped(buf_free) struct buf clean; /* no UTF-8 */
-    buf_init(&clean, SAX_STRING_MAX * 3 + 8);
+    scoped_buf(clean, SAX_STRING_MAX * 3 + 8); /* no UTF-8 */
     text_clean(&clean, text, SAX_STRING_MAX * 3);
     return json_stringn(clean.at ? clean.at : "", clean.len);
 }

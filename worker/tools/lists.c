@@ -68,8 +68,7 @@ void prom_label_names(struct tool_run *run)
 {
     struct str metric = str_trim(args_str(run->args, "metric"));
     struct str match = str_trim(args_str(run->args, "match"));
-    scoped(buf_free) struct buf form;
-    buf_init(&form, FORM_BYTES_MAX);
+    scoped_buf(form, FORM_BYTES_MAX);
     if (metric.len > 0 && match.len > 0) {
         run_fail(run, "bad_arguments", "Give metric or match, not both.");
         return;
@@ -109,8 +108,7 @@ static const struct rows_spec series_spec = {
 
 void prom_series(struct tool_run *run)
 {
-    scoped(buf_free) struct buf form;
-    buf_init(&form, FORM_BYTES_MAX);
+    scoped_buf(form, FORM_BYTES_MAX);
     if (!prom_param_match(run, &form, str_trim(args_str(run->args, "match")), "match"))
         return;
     add_range(run, &form);
@@ -152,8 +150,7 @@ static const struct rows_spec alerts_spec = {
 
 void prom_alerts(struct tool_run *run)
 {
-    scoped(buf_free) struct buf form;
-    buf_init(&form, FORM_BYTES_MAX);
+    scoped_buf(form, FORM_BYTES_MAX);
     rows_ask(rows_new(run, &alerts_spec), "/api/v1/alerts", &form);
 }
 
@@ -198,9 +195,8 @@ static const struct rows_spec rules_spec = {
 
 void prom_rules(struct tool_run *run)
 {
-    scoped(buf_free) struct buf form;
+    scoped_buf(form, FORM_BYTES_MAX);
     struct str type = args_str(run->args, "type");
-    buf_init(&form, FORM_BYTES_MAX);
     if (type.len > 0)
         prom_param(&form, "type", type);
     rows_ask(rows_new(run, &rules_spec), "/api/v1/rules", &form);
@@ -258,8 +254,7 @@ static const struct rows_spec targets_spec = {
 
 void prom_targets(struct tool_run *run)
 {
-    scoped(buf_free) struct buf form;
-    buf_init(&form, FORM_BYTES_MAX);
+    scoped_buf(form, FORM_BYTES_MAX);
     prom_param(&form, "state", STR("active"));
     struct rows *r = rows_new(run, &targets_spec);
     r->extra = xcalloc(1, sizeof(struct healths));
@@ -294,7 +289,6 @@ static const struct rows_spec build_spec = {
 
 void prom_build_info(struct tool_run *run)
 {
-    scoped(buf_free) struct buf form;
-    buf_init(&form, FORM_BYTES_MAX);
+    scoped_buf(form, FORM_BYTES_MAX);
     rows_ask(rows_new(run, &build_spec), "/api/v1/status/buildinfo", &form);
 }

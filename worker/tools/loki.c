@@ -63,9 +63,8 @@ static bool selects(struct str selector)
 {
     static const char *const blanket[] = {"=~\".*\"", "=~\".+\"", "=~`.*`",
                                           "=~`.+`",   "=\"\"",    "=``"};
-    scoped(buf_free) struct buf b;
     unsigned asks = 0, all = 0;
-    buf_init(&b, selector.len + 1);
+    scoped_buf(b, selector.len + 1);
     for (size_t i = 0; i < selector.len; i++)
         if (selector.at[i] != ' ')
             buf_putc(&b, selector.at[i]);
@@ -249,8 +248,7 @@ static void run_logs(struct loki *l, struct buf *form)
 static void execute(struct loki *l)
 {
     struct str query = str_trim(args_str(l->run->args, "query"));
-    scoped(buf_free) struct buf form;
-    buf_init(&form, FORM_BYTES_MAX);
+    scoped_buf(form, FORM_BYTES_MAX);
     prom_param(&form, "query", query);
     add_span(&form, &l->span);
     if (is_log_query(query))
@@ -292,11 +290,10 @@ void loki_query(struct tool_run *r)
     static const char *const path[] = {"bytes"};
     struct loki *l = xcalloc(1, sizeof *l);
     struct str selector;
-    scoped(buf_free) struct buf form;
+    scoped_buf(form, FORM_BYTES_MAX);
     l->run = r;
     r->state = l;
     r->state_free = loki_free;
-    buf_init(&form, FORM_BYTES_MAX);
     series_init(&l->series, 1, 3);
     series_free(&l->series);
     items_init(&l->items, path, 1, on_stats_item, l);
@@ -350,9 +347,8 @@ void loki_labels(struct tool_run *r)
     struct str label = args_str(r->args, "label"), query = str_trim(args_str(r->args, "match"));
     struct str selector;
     struct span span;
-    scoped(buf_free) struct buf form, api;
-    buf_init(&form, FORM_BYTES_MAX);
-    buf_init(&api, 512);
+    scoped_buf(form, FORM_BYTES_MAX);
+    scoped_buf(api, 512);
     if (!span_read(r, &span) || (query.len > 0 && !check(r, query, &selector)))
         return;
     if (label.len > 0 && !prom_label_ok(label)) {
@@ -394,8 +390,7 @@ static void ask_selector(struct tool_run *r, const struct rows_spec *spec, const
 {
     struct str selector;
     struct span span;
-    scoped(buf_free) struct buf form;
-    buf_init(&form, FORM_BYTES_MAX);
+    scoped_buf(form, FORM_BYTES_MAX);
     if (!check(r, str_trim(args_str(r->args, "match")), &selector) || !span_read(r, &span))
         return;
     prom_param(&form, parameter, selector);

@@ -40,8 +40,7 @@ static unsigned heading_of(struct str line, struct str *title)
 
 static void end_section(struct reader *r, const char *to)
 {
-    scoped(buf_free) struct buf heading;
-    buf_init(&heading, MARKDOWN_LEVELS * (MARKDOWN_HEADING_MAX + 4));
+    scoped_buf(heading, MARKDOWN_LEVELS * (MARKDOWN_HEADING_MAX + 4));
     for (unsigned i = 0; i < MARKDOWN_LEVELS; i++)
         if (r->levels[i].len > 0) {
             buf_puts(&heading, heading.len > 0 ? " > " : "");

@@ -243,8 +243,7 @@ static bool has_tools(const struct server *s)
  */
 static void fail(struct server *s, const struct mcp_answer *a)
 {
-    scoped(buf_free) struct buf b;
-    buf_init(&b, SAID_MAX + 256);
+    scoped_buf(b, SAID_MAX + 256);
     explain(a, &b);
     s->failures++;
     int64_t after_ms = backoff(s);
@@ -473,8 +472,7 @@ static void on_listed(void *arg, const struct mcp_answer *a)
 
 static void list(struct server *s, struct str cursor)
 {
-    scoped(buf_free) struct buf params;
-    buf_init(&params, 6 * CURSOR_MAX + 64);
+    scoped_buf(params, 6 * CURSOR_MAX + 64);
     if (cursor.len > 0) {
         buf_puts(&params, "\"cursor\":");
         json_str(&params, cursor);
@@ -529,8 +527,7 @@ static const char *code_word(const struct mcp_answer *a)
 static void fail_call(struct call *c, const struct mcp_answer *a)
 {
     struct tool_run *r = c->run;
-    scoped(buf_free) struct buf b;
-    buf_init(&b, SAID_MAX + 256);
+    scoped_buf(b, SAID_MAX + 256);
     explain(a, &b);
     bool unknown = c->sent && a->end != MCP_END_REFUSED && !r->mcp->allowed->reads;
     run_fail(r, code_word(a), "The MCP server %s did not do it: %s.%s", c->server->config->name,
@@ -548,8 +545,7 @@ static void on_result(struct call *c, const json_t *result)
                  "here.",
                  server->name);
     } else if (json_is_true(json_object_get(result, "isError"))) {
-        scoped(buf_free) struct buf b;
-        buf_init(&b, 4 * SAID_MAX);
+        scoped_buf(b, 4 * SAID_MAX);
         mcp_text(result, &b, 3 * SAID_MAX);
         run_fail(r, "tool_failed", "The tool failed: %s", b.len ? buf_cstr(&b) : "it says no more");
     } else {
@@ -603,8 +599,7 @@ static void send_call(struct call *c)
     struct server *s = c->server;
     const struct mcp_tool *t = c->run->mcp;
     char key[RECORD_HASH_TEXT + 1];
-    scoped(buf_free) struct buf params;
-    buf_init(&params, 1 << 20);
+    scoped_buf(params, 1 << 20);
     buf_puts(&params, "\"name\":");
     json_str(&params, str_of(t->allowed->name));
     char *args = json_dumps(c->run->args, JSON_COMPACT);

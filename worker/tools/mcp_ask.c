@@ -76,8 +76,7 @@ static void finish(struct mcp_ask *a, struct mcp_answer answer)
 /* To a request, of the legacy era only: we declared to be able to do nothing for it. */
 static void reply(struct mcp_peer *p, const struct mcp_message *m)
 {
-    scoped(buf_free) struct buf b;
-    buf_init(&b, 4096);
+    scoped_buf(b, 4096);
     mcp_write_reply(&b, m->id, str_is(m->method, "ping"));
     if (!b.overflowed && p->notes < NOTES_MAX)
         send_note(p, "POST", buf_str(&b), NOTE_MS);
@@ -219,8 +218,7 @@ static void add_made(struct headers *h, const char *prefix, const char *name, co
         free(text);
         return;
     }
-    scoped(buf_free) struct buf b;
-    buf_init(&b, 128);
+    scoped_buf(b, 128);
     buf_puts(&b, prefix);
     buf_puts(&b, name);
     h->names[h->made_count] = str_dup(buf_str(&b));
@@ -299,8 +297,7 @@ struct mcp_ask *mcp_ask(struct mcp_peer *p, const struct mcp_asking *what, mcp_a
                         void *arg)
 {
     struct mcp_ask *a = xcalloc(1, sizeof *a);
-    scoped(buf_free) struct buf b;
-    buf_init(&b, REQUEST_BYTES_MAX);
+    scoped_buf(b, REQUEST_BYTES_MAX);
     a->id = what->notification ? 0 : ++p->last_id;
     a->is_call = what->name != NULL;
     a->fn = fn;
@@ -323,9 +320,8 @@ static void send_note(struct mcp_peer *p, const char *method, struct str body, i
 /* In the modern era the end of the connection says so. */
 static void give_up(const struct mcp_ask *a)
 {
-    scoped(buf_free) struct buf params, b;
-    buf_init(&params, 64);
-    buf_init(&b, 512);
+    scoped_buf(params, 64);
+    scoped_buf(b, 512);
     if (!a->is_call || a->peer->modern)
         return;
     buf_printf(&params, "\"requestId\":%llu", (unsigned long long)a->id);

@@ -151,8 +151,7 @@ static bool read_headers(struct mcp_config *c, const json_t *v)
 /* mcp_SERVER_TOOL: what no model's API takes in a name becomes _. */
 static void offer_name(const struct mcp_config *c, struct mcp_allowed *a)
 {
-    scoped(buf_free) struct buf b;
-    buf_init(&b, sizeof c->name + sizeof a->name + 8);
+    scoped_buf(b, sizeof c->name + sizeof a->name + 8);
     buf_printf(&b, "mcp_%s_%s", c->name, a->name);
     snprintf(a->offered, sizeof a->offered, "%.*s", MCP_OFFERED_NAME_MAX, buf_cstr(&b));
     for (char *at = a->offered; *at; at++)

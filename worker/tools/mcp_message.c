@@ -155,8 +155,7 @@ char *mcp_header_value(const json_t *value)
 {
     enum { VALUE_MAX = 4096 };
     struct str text = json_text(value);
-    scoped(buf_free) struct buf b;
-    buf_init(&b, 2 * VALUE_MAX);
+    scoped_buf(b, 2 * VALUE_MAX);
     if (json_is_boolean(value)) {
         buf_puts(&b, json_is_true(value) ? "true" : "false");
     } else if (json_is_integer(value) && llabs(json_integer_value(value)) < 1LL << 53) {

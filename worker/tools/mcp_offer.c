@@ -35,8 +35,7 @@ static json_t *copy(struct copy *c, const json_t *v, enum place place);
 
 static json_t *copy_text(struct copy *c, const json_t *v)
 {
-    scoped(buf_free) struct buf b;
-    buf_init(&b, TEXT_MAX + 8);
+    scoped_buf(b, TEXT_MAX + 8);
     text_clean(&b, json_text(v), TEXT_MAX);
     c->bytes += b.len;
     if (c->bytes > MCP_SCHEMA_MAX) {
@@ -48,8 +47,7 @@ static json_t *copy_text(struct copy *c, const json_t *v)
 
 static bool key_ok(const char *key)
 {
-    scoped(buf_free) struct buf b;
-    buf_init(&b, KEY_MAX + 8);
+    scoped_buf(b, KEY_MAX + 8);
     return strlen(key) <= KEY_MAX && text_clean(&b, str_of(key), KEY_MAX) &&
            str_is(buf_str(&b), key);
 }
@@ -217,8 +215,7 @@ static char *describe(const json_t *tool, const struct mcp_config *server,
                       const struct mcp_allowed *allowed)
 {
     const json_t *text = json_object_get(tool, "description");
-    scoped(buf_free) struct buf b;
-    buf_init(&b, MCP_DESCRIPTION_MAX + 256);
+    scoped_buf(b, MCP_DESCRIPTION_MAX + 256);
     buf_printf(&b, "From the MCP server %s: ", server->name);
     text_clean(&b, json_text(text), MCP_DESCRIPTION_MAX);
     if (!allowed->reads)

@@ -124,8 +124,7 @@ static void write_others(const json_t *content, struct buf *out)
         if (count == OTHERS_MAX || out->len > out->max_bytes / 4)
             break;
         count++;
-        scoped(buf_free) struct buf b;
-        buf_init(&b, 2 * OTHER_BYTES);
+        scoped_buf(b, 2 * OTHER_BYTES);
         name_other(&b, item);
         buf_puts(out, count == 1 ? ",\"not_shown\":[" : ",");
         text_json(out, buf_str(&b), OTHER_BYTES);
@@ -216,8 +215,7 @@ static struct str cut(struct str text, size_t max_bytes)
 /* ,"key":"text" in at most room bytes of JSON. False: it was cut. */
 static bool put_text(struct buf *out, const char *key, struct str text, size_t room)
 {
-    scoped(buf_free) struct buf b;
-    buf_init(&b, 2 * room + 64);
+    scoped_buf(b, 2 * room + 64);
     for (size_t max = text.len;; max -= max / 4) {
         struct str part = cut(text, max);
         buf_clear(&b);
@@ -237,17 +235,16 @@ void mcp_result_write(const json_t *result, const struct mcp_config *server,
 {
     const json_t *content = json_object_get(result, "content");
     const json_t *structured = json_object_get(result, "structuredContent");
-    scoped(buf_free) struct buf text, tree;
     buf_puts(b, "{\"kind\":\"mcp\",\"server\":");
     json_str(b, str_of(server->name));
     json_key(b, "tool");
     text_json(b, str_of(allowed->name), MCP_TOOL_NAME_MAX);
     write_others(content, b);
     size_t room = b->max_bytes > b->len + FRAME_BYTES ? b->max_bytes - b->len - FRAME_BYTES : 0;
-    buf_init(&tree, room);
+    scoped_buf(tree, room);
     bool whole =
         structured == NULL || json_is_null(structured) || write_clean(&tree, structured, 0);
-    buf_init(&text, room + 8);
+    scoped_buf(text, room + 8);
     if (!whole) { /* its beginning stands for it: no JSON any more, so a text */
         put_text(b, "structured_cut", buf_str(&tree), room / 2);
         room -= room / 2;

@@ -37,8 +37,7 @@ static bool step(struct tool_run *r)
     bool searched = n->catalog != NULL && n->search.word_count > 0;
     if (searched && catalog_search_step(&n->search, n->catalog))
         return true;
-    scoped(buf_free) struct buf text;
-    buf_init(&text, NAMES_BYTES);
+    scoped_buf(text, NAMES_BYTES);
     unsigned count = searched ? catalog_best(&n->search, n->catalog, names, NAMES) : 0;
     for (unsigned i = 0; i < count; i++) {
         buf_puts(&text, i > 0 ? ", " : "");

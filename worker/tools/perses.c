@@ -61,8 +61,7 @@ void perses_said(const struct fetch_result *f, struct buf *b)
 void perses_refused(struct tool_run *r, const struct fetch_result *f, bool writing)
 {
     const char *what = writing ? "change" : "read";
-    scoped(buf_free) struct buf said;
-    buf_init(&said, SAID_BYTES_MAX + 64);
+    scoped_buf(said, SAID_BYTES_MAX + 64);
     perses_said(f, &said);
     if (f->status != FETCH_OK && f->http_status == 0)
         run_fail(r, f->status == FETCH_TIMEOUT ? "timeout" : "unreachable",

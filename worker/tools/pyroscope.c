@@ -42,8 +42,7 @@ static const struct rows_spec types_spec = {
 void pyroscope_types(struct tool_run *r)
 {
     struct span span;
-    scoped(buf_free) struct buf body;
-    buf_init(&body, 256);
+    scoped_buf(body, 256);
     if (!span_read(r, &span))
         return;
     buf_printf(&body, "{\"start\":%lld,\"end\":%lld}", (long long)span.start_ms,
@@ -152,8 +151,7 @@ static const struct rows_spec top_spec = {
 void pyroscope_top(struct tool_run *r)
 {
     struct span span;
-    scoped(buf_free) struct buf form;
-    buf_init(&form, FORM_BYTES_MAX);
+    scoped_buf(form, FORM_BYTES_MAX);
     if (!span_read(r, &span))
         return;
     prom_param(&form, "query", str_trim(args_str(r->args, "query")));

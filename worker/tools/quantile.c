@@ -68,11 +68,10 @@ static bool add_labels(const struct quantile *q, struct buf *b, unsigned *count)
 
 static bool write_query(const struct quantile *q, bool native, struct buf *b)
 {
-    scoped(buf_free) struct buf labels;
+    scoped_buf(labels, QUERY_BYTES_MAX);
     struct str window = str_trim(args_str(q->run->args, "window"));
     const json_t *quantile = json_object_get(q->run->args, "quantile");
     unsigned count;
-    buf_init(&labels, QUERY_BYTES_MAX);
     if (!add_labels(q, &labels, &count))
         return false;
     buf_printf(b, "histogram_quantile(%.10g, sum", quantile ? json_number_value(quantile) : 0.95);
@@ -111,8 +110,7 @@ static void on_looked(void *arg, enum prom_outcome outcome)
                  (int)q->name.len, q->name.at, (int)q->name.len, q->name.at);
         return;
     }
-    scoped(buf_free) struct buf query;
-    buf_init(&query, QUERY_BYTES_MAX);
+    scoped_buf(query, QUERY_BYTES_MAX);
     if (!write_query(q, !(found[CLASSIC] > 0), &query)) {
         run_fail(r, "bad_arguments", "The argument \"by\" must be label names, comma-separated.");
         return;
@@ -128,9 +126,8 @@ static bool check(struct quantile *q)
 {
     struct guard_query guard;
     int64_t window;
-    scoped(buf_free) struct buf selector;
+    scoped_buf(selector, QUERY_BYTES_MAX);
     struct str length = str_trim(args_str(q->run->args, "window"));
-    buf_init(&selector, QUERY_BYTES_MAX);
     add_selector(q, true, &selector);
     if (!guard_read(&guard, buf_str(&selector))) {
         run_fail(q->run, "bad_arguments", "%s", guard.error);
@@ -153,7 +150,8 @@ void prom_quantile(struct tool_run *r)
 {
     struct quantile *q = xcalloc(1, sizeof *q);
     struct str bucket = STR("_bucket");
-    scoped(buf_free) struct buf query, form;
+    scoped_buf(query, QUERY_BYTES_MAX);
+    scoped_buf(form, QUERY_BYTES_MAX * 4);
     int64_t start, end;
     q->run = r;
     r->state = q;
@@ -165,8 +163,6 @@ void prom_quantile(struct tool_run *r)
     if (!check(q))
         return;
     prom_range(r, 3600000, &start, &end);
-    buf_init(&query, QUERY_BYTES_MAX);
-    buf_init(&form, QUERY_BYTES_MAX * 4);
     buf_puts(&query, "label_replace(count(");
     add_selector(q, false, &query);
     buf_puts(&query, "), \"i\", \"0\", \"\", \"\") or label_replace(count(histogram_count(");

@@ -201,10 +201,9 @@ static void add_range(struct buf *form, const struct guard_range *range)
 
 static void count(struct query *q, bool groups)
 {
-    scoped(buf_free) struct buf text, form;
+    scoped_buf(form, FORM_BYTES_MAX);
     struct guard_range range;
-    buf_init(&text, FORM_BYTES_MAX / 4);
-    buf_init(&form, FORM_BYTES_MAX);
+    scoped_buf(text, FORM_BYTES_MAX / 4);
     if (!guard_count_query(&q->guard, groups, &text) || text.overflowed) {
         snprintf(q->guard.error, sizeof q->guard.error,
                  "The query has too many long selectors. Ask for less at once.");
@@ -241,8 +240,7 @@ static bool take_counts(struct query *q)
 static void decide(struct query *q)
 {
     struct guard_limits limits = limits_of(q);
-    scoped(buf_free) struct buf suggestion;
-    buf_init(&suggestion, FORM_BYTES_MAX / 4);
+    scoped_buf(suggestion, FORM_BYTES_MAX / 4);
     switch (guard_decide(&q->guard, &q->range, &limits, &suggestion)) {
     case GUARD_RUN:
     case GUARD_RAISED:
@@ -308,8 +306,7 @@ static void on_checked(void *arg, enum prom_outcome outcome)
 static void check_syntax(struct query *q)
 {
     struct tool_run *r = q->run;
-    scoped(buf_free) struct buf form;
-    buf_init(&form, FORM_BYTES_MAX);
+    scoped_buf(form, FORM_BYTES_MAX);
     prom_param(&form, "query", q->guard.text);
     struct prom_request request = {.method = "POST",
                                    .api = "/api/v1/format_query",
@@ -326,8 +323,7 @@ static void check_syntax(struct query *q)
 static void execute(struct query *q)
 {
     const struct tools_config *c = &q->run->tools->config;
-    scoped(buf_free) struct buf form;
-    buf_init(&form, FORM_BYTES_MAX);
+    scoped_buf(form, FORM_BYTES_MAX);
     if (q->range.step_ms > q->step_asked_ms && q->range_query)
         add_note(q,
                  "The step was raised from %s to %s: so that a series has at most %s points and "

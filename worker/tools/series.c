@@ -210,8 +210,7 @@ static void add_note(struct series *s, struct str text)
         return;
     if (s->notes.len > 0)
         buf_putc(&s->notes, ',');
-    scoped(buf_free) struct buf note;
-    buf_init(&note, SERIES_NOTE_MAX + 32);
+    scoped_buf(note, SERIES_NOTE_MAX + 32);
     buf_puts(&note, "Datasource: ");
     text_clean(&note, text, SERIES_NOTE_MAX);
     json_str(&s->notes, buf_str(&note));
@@ -521,9 +520,8 @@ static void note(struct buf *b, const char *text)
 static void write_notes(const struct series *s, const struct series_head *h, unsigned shown,
                         bool shortened, struct buf *b)
 {
-    scoped(buf_free) struct buf notes, text;
-    buf_init(&notes, 8192);
-    buf_init(&text, 512);
+    scoped_buf(notes, 8192);
+    scoped_buf(text, 512);
     if (h->notes.len > 0)
         buf_add_str(&notes, h->notes);
     if (h->cut)
@@ -587,8 +585,7 @@ static unsigned points_that_fit(const struct series *s, size_t room)
 static unsigned write_rows(const struct series *s, const struct series_head *h, unsigned points,
                            struct buf *rows, bool *shortened)
 {
-    scoped(buf_free) struct buf row;
-    buf_init(&row, 65536);
+    scoped_buf(row, 65536);
     unsigned shown = 0;
     for (buf_clear(rows); shown < s->kept_count; shown++) {
         buf_clear(&row);
@@ -608,8 +605,7 @@ void series_write(struct series *s, const struct series_head *h, struct buf *b)
     size_t used = h->query.len * 2 + h->datasource.len + NOTES_ROOM + 300;
     size_t room = h->bytes_max > used * 2 ? h->bytes_max - used : h->bytes_max / 2;
     bool shortened = false, many = s->total > s->kept_count;
-    scoped(buf_free) struct buf rows;
-    buf_init(&rows, room);
+    scoped_buf(rows, room);
     qsort(s->kept, s->kept_count, sizeof s->kept[0], many ? by_key : by_order);
     unsigned points = points_that_fit(s, room);
     if (s->matrix && points < 4 && s->kept_count > 8) /* rather fewer series, with their shape */

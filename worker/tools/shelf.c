@@ -187,8 +187,7 @@ static void on_names(void *arg, enum prom_outcome outcome)
         finish(b, false);
         return;
     }
-    scoped(buf_free) struct buf form;
-    buf_init(&form, FORM_BYTES_MAX);
+    scoped_buf(form, FORM_BYTES_MAX);
     prom_param_count(&form, "limit", CATALOG_NAMES_MAX);
     prom_param_count(&form, "limit_per_metric", 1);
     struct prom_request request = {
@@ -200,8 +199,7 @@ static void on_names(void *arg, enum prom_outcome outcome)
 
 static void load_names(struct book *b)
 {
-    scoped(buf_free) struct buf form;
-    buf_init(&form, FORM_BYTES_MAX);
+    scoped_buf(form, FORM_BYTES_MAX);
     prom_param_time(&form, "start", b->start_ms);
     prom_param_time(&form, "end", b->end_ms);
     prom_param_count(&form, "limit", CATALOG_NAMES_MAX + 1);

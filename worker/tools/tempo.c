@@ -68,8 +68,7 @@ static const struct rows_spec traces_spec = {
 void tempo_search(struct tool_run *r)
 {
     struct span span;
-    scoped(buf_free) struct buf form;
-    buf_init(&form, FORM_BYTES_MAX);
+    scoped_buf(form, FORM_BYTES_MAX);
     if (!span_read(r, &span))
         return;
     prom_param(&form, "q", str_trim(args_str(r->args, "query")));
@@ -138,9 +137,8 @@ void tempo_tags(struct tool_run *r)
 {
     struct str tag = str_trim(args_str(r->args, "tag"));
     struct span span;
-    scoped(buf_free) struct buf form, api;
-    buf_init(&form, FORM_BYTES_MAX);
-    buf_init(&api, 1024);
+    scoped_buf(form, FORM_BYTES_MAX);
+    scoped_buf(api, 1024);
     if (!span_read(r, &span))
         return;
     prom_param_count(&form, "start", (uint64_t)(span.start_ms / 1000));
@@ -176,8 +174,7 @@ struct trace {
 
 static void copy(char *to, size_t size, struct str from)
 {
-    scoped(buf_free) struct buf b;
-    buf_init(&b, size + 8);
+    scoped_buf(b, size + 8);
     text_clean(&b, from, size - 4); /* "…" may follow */
     size_t len = b.len < size ? b.len : size - 1;
     memcpy(to, len ? b.at : "", len);
@@ -341,9 +338,8 @@ static const struct rows_spec trace_spec = {
 void tempo_trace(struct tool_run *r)
 {
     struct str id = str_trim(args_str(r->args, "trace_id"));
-    scoped(buf_free) struct buf form, api;
-    buf_init(&form, FORM_BYTES_MAX);
-    buf_init(&api, 128);
+    scoped_buf(form, FORM_BYTES_MAX);
+    scoped_buf(api, 128);
     bool hex = id.len > 0 && id.len <= 32;
     for (size_t i = 0; i < id.len; i++)
         hex = hex && isxdigit((unsigned char)id.at[i]);

@@ -77,8 +77,7 @@ bool text_json(struct buf *b, struct str text, size_t max_bytes)
         json_str(b, text);
         return true;
     }
-    scoped(buf_free) struct buf clean;
-    buf_init(&clean, max_bytes + 8);
+    scoped_buf(clean, max_bytes + 8);
     bool whole = text_clean(&clean, text, max_bytes);
     json_str(b, buf_str(&clean));
     return whole;

@@ -129,8 +129,7 @@ bool tools_asks(const struct tools *t, struct str name, struct str arguments)
     const struct tool_spec *spec = other ? mcp_tool_spec(other) : own;
     if (spec == NULL || !spec->needs_approval)
         return false;
-    scoped(buf_free) struct buf error;
-    buf_init(&error, 1024);
+    scoped_buf(error, 1024);
     json_auto_t *args =
         args_read(other ? mcp_tool_schema(other) : schema_of(own), arguments, &error);
     return args != NULL;
@@ -358,8 +357,7 @@ void tool_cancel(struct tool_run *r)
 static void refuse_name(struct tool_run *r, struct str name)
 {
     const struct tools *t = r->tools;
-    scoped(buf_free) struct buf error;
-    buf_init(&error, 2000);
+    scoped_buf(error, 2000);
     buf_puts(&error, "There is no tool ");
     text_json(&error, name, 60);
     const struct tool_spec *nearest = NULL;
@@ -422,8 +420,7 @@ static bool pick_datasource(struct tool_run *r, const struct tool_call *c, struc
         r->look_up = true;
         return true;
     }
-    scoped(buf_free) struct buf error;
-    buf_init(&error, 8192);
+    scoped_buf(error, 8192);
     buf_puts(&error, count > 1 ? "Several datasources have the name "
                                : "This conversation has no datasource ");
     text_json(&error, wanted, 100);
@@ -438,8 +435,7 @@ static bool pick_datasource(struct tool_run *r, const struct tool_call *c, struc
 
 static void check_call(struct tool_run *r, const struct tool_call *c)
 {
-    scoped(buf_free) struct buf error;
-    buf_init(&error, 1024);
+    scoped_buf(error, 1024);
     const struct tool_spec *own = find_own(c->tool_name);
     struct mcp_tool *other = own ? NULL : find_other(r->tools, c->tool_name);
     if (own == NULL && other == NULL) {

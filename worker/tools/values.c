@@ -170,10 +170,9 @@ static bool add_match(struct tool_run *r, struct buf *form)
 void prom_label_values(struct tool_run *r)
 {
     struct str label = args_str(r->args, "label"), search = args_str(r->args, "search");
-    scoped(buf_free) struct buf api, form;
+    scoped_buf(api, 256);
+    scoped_buf(form, FORM_BYTES_MAX);
     int64_t start, end;
-    buf_init(&api, 256);
-    buf_init(&form, FORM_BYTES_MAX);
     if (!prom_label_ok(label)) {
         run_fail(r, "bad_arguments",
                  "The argument \"label\" is no label name: letters, digits and "

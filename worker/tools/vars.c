@@ -60,8 +60,7 @@ void vars_read(struct vars *v, const json_t *variable)
     const json_t *spec = json_object_get(variable, "spec");
     const json_t *value = json_object_get(spec, "defaultValue");
     struct str name = item_str(spec, "name");
-    scoped(buf_free) struct buf b;
-    buf_init(&b, VARS_VALUE_MAX);
+    scoped_buf(b, VARS_VALUE_MAX);
     if (find(v, name) != NULL)
         return;
     if (value == NULL)

@@ -70,8 +70,7 @@ static bool day_of(int64_t now_ms, int days_back, struct str zone, char date[11]
 {
     char text[11];
     int64_t noon;
-    scoped(buf_free) struct buf b;
-    buf_init(&b, 128);
+    scoped_buf(b, 128);
     if (!zone_write(&b, now_ms, zone)) /* "Monday 2026-11-23 10:12:44 +01:00" */
         return false;
     struct str rest = buf_str(&b), name;

@@ -90,8 +90,7 @@ static void only_well_formed_utf8_passes(void **state)
 static void what_goes_over_the_maximum_is_dropped_whole_and_remembered(void **state)
 {
     (void)state;
-    scoped(buf_free) struct buf b;
-    buf_init(&b, 10);
+    scoped_buf(b, 10);
     assert_true(buf_puts(&b, "12345678"));
     assert_false(buf_puts(&b, "abc"));
     assert_true(b.overflowed);
@@ -133,8 +132,7 @@ static void a_buf_is_usable_after_free_and_with_no_room_at_all(void **state)
 static void long_output_of_a_format_grows_the_buf(void **state)
 {
     (void)state;
-    scoped(buf_free) struct buf b;
-    buf_init(&b, 1 << 20);
+    scoped_buf(b, 1 << 20);
     for (int i = 0; i < 1000; i++)
         assert_true(buf_printf(&b, "%0200d;", i));
     assert_int_equal(b.len, 201000);
@@ -150,8 +148,7 @@ static void long_output_of_a_format_grows_the_buf(void **state)
 static void json_strings_read_back_as_they_were(void **state)
 {
     (void)state;
-    scoped(buf_free) struct buf b;
-    buf_init(&b, 1 << 16);
+    scoped_buf(b, 1 << 16);
     for (unsigned c = 0; c < 256; c++)
         for (size_t at = 0; at < 19; at++) { /* every byte at every place of a word and after it */
             char text[19];
@@ -175,8 +172,7 @@ static void json_strings_read_back_as_they_were(void **state)
 static void json_escapes_are_the_short_ones_and_utf8_stays(void **state)
 {
     (void)state;
-    scoped(buf_free) struct buf b;
-    buf_init(&b, 1000);
+    scoped_buf(b, 1000);
     assert_true(json_str(&b, STR("\b\t\n\v\f\r\"\\\x01/ä€𝄞\x7f\xc3\xe2\x82.")));
     assert_string_equal(buf_cstr(&b), "\"\\b\\t\\n\\u000b\\f\\r\\\"\\\\\\u0001/ä€𝄞\x7f"
                                       "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd.\"");
@@ -185,8 +181,7 @@ static void json_escapes_are_the_short_ones_and_utf8_stays(void **state)
 static void json_keys_bring_their_commas(void **state)
 {
     (void)state;
-    scoped(buf_free) struct buf b;
-    buf_init(&b, 100);
+    scoped_buf(b, 100);
     buf_putc(&b, '{');
     json_key(&b, "a");
     buf_putc(&b, '{');
@@ -201,8 +196,7 @@ static void json_that_does_not_fit_leaves_nothing_behind(void **state)
 {
     (void)state;
     for (size_t max = 2; max < 20; max++) {
-        scoped(buf_free) struct buf b;
-        buf_init(&b, max);
+        scoped_buf(b, max);
         buf_puts(&b, "1");
         bool fits = json_str(&b, STR("ab\ncd\xff\x01"));
         assert_int_equal(fits, max >= 18);

@@ -17,7 +17,7 @@ static struct record_call asked_call(const char *id, const char *arguments)
 static struct got *ask_person(struct play *p, uint32_t epoch, uint32_t first, uint32_t last,
                               const struct record_call *calls, unsigned count, int64_t wait_ms)
 {
-    scoped(buf_free) struct buf b;
+    scoped_buf(b, 1 << 20);
     int64_t now_ms = OK(p->f, store_turn_load, p->session, p->turn, epoch, WORKER)->load.now_ms;
     struct record_message m = {.role = ROLE_ASSISTANT,
                                .turn = p->turn,

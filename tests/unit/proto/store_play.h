@@ -223,7 +223,7 @@ static struct str batch_of(uint32_t first, uint32_t last, bool final, struct buf
 
 static struct got *say(struct play *p, uint32_t epoch, uint32_t first, uint32_t last)
 {
-    scoped(buf_free) struct buf b;
+    scoped_buf(b, 1 << 20);
     struct str batch = batch_of(first, last, false, &b);
     return ASK(p->f, store_turn_say, p->session, p->turn, epoch, last, batch);
 }
@@ -231,7 +231,7 @@ static struct got *say(struct play *p, uint32_t epoch, uint32_t first, uint32_t 
 static struct got *seal(struct play *p, uint32_t epoch, uint32_t first, uint32_t last,
                         enum turn_state state, const char *text)
 {
-    scoped(buf_free) struct buf b;
+    scoped_buf(b, 1 << 20);
     struct record_message m = {
         .role = ROLE_ASSISTANT, .turn = p->turn, .step = 1, .content = str_of(text)};
     struct store_seal s = {.session = p->session,

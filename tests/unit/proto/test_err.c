@@ -16,8 +16,7 @@ static void every_error_has_a_word_of_its_own_and_a_sentence(void **state)
 static void the_original_clients_read_the_same_sentences(void **state)
 {
     (void)state;
-    scoped(buf_free) struct buf b;
-    buf_init(&b, 4096);
+    scoped_buf(b, 4096);
     err_json(&b, ERR_SESSION_NOT_FOUND, NULL);
     assert_string_equal(
         buf_cstr(&b),

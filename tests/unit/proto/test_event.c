@@ -36,8 +36,7 @@ static const char *text_at(json_t *object, const char *key)
 static void an_event_type_is_the_name_of_its_row(void **state)
 {
     (void)state;
-    scoped(buf_free) struct buf b;
-    buf_init(&b, 4096);
+    scoped_buf(b, 4096);
     assert_true(event_turn_start(&b, fixed_id(0xaa), fixed_id(0xbb)));
     json_t *p = payload_of(&b);
     assert_string_equal(text_at(p, "event_type"), "turn_start");
@@ -49,8 +48,7 @@ static void an_event_type_is_the_name_of_its_row(void **state)
 static void text_of_any_bytes_stays_one_line_of_json(void **state)
 {
     (void)state;
-    scoped(buf_free) struct buf b;
-    buf_init(&b, 4096);
+    scoped_buf(b, 4096);
     assert_true(
         event_progress_text(&b, STR("s-1"), (struct str){"a\"\\\n\r\t\0\x01\xff\xc3\xa9", 11}));
     json_t *p = payload_of(&b);
@@ -70,8 +68,7 @@ static struct record_response responses[] = {{STR("call_1"), STR("execute_range_
 static void tool_calls_have_their_arguments_as_an_object(void **state)
 {
     (void)state;
-    scoped(buf_free) struct buf b;
-    buf_init(&b, 4096);
+    scoped_buf(b, 4096);
     struct record_message assistant = {.role = ROLE_ASSISTANT, .calls = calls, .call_count = 1};
     struct record_message tool = {.role = ROLE_TOOL, .responses = responses, .response_count = 1};
     assert_true(event_tools_complete(&b, STR("s-2"), &assistant, &tool));
@@ -89,8 +86,7 @@ static void tool_calls_have_their_arguments_as_an_object(void **state)
 static void a_payload_over_the_bound_says_so(void **state)
 {
     (void)state;
-    scoped(buf_free) struct buf b;
-    buf_init(&b, 40);
+    scoped_buf(b, 40);
     assert_false(event_error(&b, ERR_MODEL_UNAVAILABLE, NULL));
 }
 
@@ -259,8 +255,7 @@ static void golden_awaiting(void **state)
     add(&s, event_step_start(&s.payload, STEP_INFERENCE, STR("t-0"), 1));
     say(&s, STR("t-0"), "Shall I save it?");
     add(&s, event_inference_complete(&s.payload, STR("t-0"), &assistant));
-    scoped(buf_free) struct buf asks;
-    buf_init(&asks, 4096);
+    scoped_buf(asks, 4096);
     assert_true(event_asks(&asks, save, 1, 1767225600000));
     add(&s, event_turn_awaiting(&s.payload, fixed_id(0x11), &assistant, buf_str(&asks),
                                 &(struct usage){100, 20, 0, 1234}));

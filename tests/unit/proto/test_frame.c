@@ -13,8 +13,7 @@ static struct frame a_turn(void)
 static void a_frame_comes_back_as_it_was(void **state)
 {
     (void)state;
-    scoped(buf_free) struct buf b;
-    buf_init(&b, 4096);
+    scoped_buf(b, 4096);
     struct frame in = a_turn(), out;
     assert_true(frame_encode(&in, &b));
     struct str rest = buf_str(&b);
@@ -30,8 +29,7 @@ static void a_frame_comes_back_as_it_was(void **state)
 static void several_frames_follow_each_other(void **state)
 {
     (void)state;
-    scoped(buf_free) struct buf b;
-    buf_init(&b, 4096);
+    scoped_buf(b, 4096);
     for (uint32_t i = 1; i <= 3; i++) {
         struct frame f = {.code = FRAME_EVENT,
                           .EVENT = {.epoch = 1, .seq = i, .payload = STR("{}")}};
@@ -49,8 +47,7 @@ static void several_frames_follow_each_other(void **state)
 static void a_frame_of_the_other_way_is_refused(void **state)
 {
     (void)state;
-    scoped(buf_free) struct buf b;
-    buf_init(&b, 4096);
+    scoped_buf(b, 4096);
     struct frame in = a_turn(), out;
     assert_true(frame_encode(&in, &b));
     struct str rest = buf_str(&b);
@@ -68,8 +65,7 @@ static void a_frame_of_the_other_way_is_refused(void **state)
 static void a_cut_frame_is_refused_at_every_byte(void **state)
 {
     (void)state;
-    scoped(buf_free) struct buf b;
-    buf_init(&b, 4096);
+    scoped_buf(b, 4096);
     struct frame in = a_turn(), out;
     assert_true(frame_encode(&in, &b));
     frame_free(&in);
@@ -85,8 +81,7 @@ static void a_cut_frame_is_refused_at_every_byte(void **state)
 static void changed_bytes_never_crash_the_decoder(void **state)
 {
     (void)state;
-    scoped(buf_free) struct buf b;
-    buf_init(&b, 4096);
+    scoped_buf(b, 4096);
     struct frame in = a_turn();
     assert_true(frame_encode(&in, &b));
     frame_free(&in);
@@ -106,8 +101,7 @@ static void changed_bytes_never_crash_the_decoder(void **state)
 static void bounds_hold_both_ways(void **state)
 {
     (void)state;
-    scoped(buf_free) struct buf b;
-    buf_init(&b, 1 << 20);
+    scoped_buf(b, 1 << 20);
     char long_text[300];
     memset(long_text, 'x', sizeof long_text);
     struct frame bye = {.code = FRAME_BYE, .BYE = {.reason = {long_text, 257}}}, out;
@@ -124,9 +118,8 @@ static void a_missing_or_extra_field_is_refused(void **state)
 {
     (void)state;
     for (uint32_t count = 1; count <= 3; count += 2) {
-        scoped(buf_free) struct buf b;
+        scoped_buf(b, 256);
         struct frame out;
-        buf_init(&b, 256);
         pack_array(&b, count);
         pack_u64(&b, FRAME_BEAT);
         for (uint32_t i = 1; i < count; i++)
@@ -152,8 +145,7 @@ static void a_claimed_gigabyte_allocates_nothing(void **state)
 static void a_log_line_has_no_secret(void **state)
 {
     (void)state;
-    scoped(buf_free) struct buf b;
-    buf_init(&b, 4096);
+    scoped_buf(b, 4096);
     struct frame f = a_turn();
     frame_log(&f, &b);
     assert_null(strstr(buf_cstr(&b), "t.o.k"));

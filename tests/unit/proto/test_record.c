@@ -11,8 +11,7 @@ static struct record_response responses[] = {
 static void a_message_comes_back_as_it_was(void **state)
 {
     (void)state;
-    scoped(buf_free) struct buf b;
-    buf_init(&b, 1 << 16);
+    scoped_buf(b, 1 << 16);
     struct record_message in = {.role = ROLE_ASSISTANT,
                                 .turn = id_new(),
                                 .step = 3,
@@ -47,8 +46,7 @@ static void a_message_comes_back_as_it_was(void **state)
 static void what_a_newer_version_added_is_skipped(void **state)
 {
     (void)state;
-    scoped(buf_free) struct buf b;
-    buf_init(&b, 4096);
+    scoped_buf(b, 4096);
     pack_map(&b, 3);
     pack_text(&b, STR("new"));
     pack_array(&b, 2);
@@ -70,8 +68,7 @@ static void what_a_newer_version_added_is_skipped(void **state)
 static void hostile_bytes_are_refused_and_free_what_was_read(void **state)
 {
     (void)state;
-    scoped(buf_free) struct buf b;
-    buf_init(&b, 1 << 16);
+    scoped_buf(b, 1 << 16);
     struct record_message in = {.role = ROLE_ASSISTANT,
                                 .content = STR("x"),
                                 .calls = calls,
@@ -98,8 +95,7 @@ static void hostile_bytes_are_refused_and_free_what_was_read(void **state)
 static void a_request_comes_back_as_it_was(void **state)
 {
     (void)state;
-    scoped(buf_free) struct buf b;
-    buf_init(&b, 4096);
+    scoped_buf(b, 4096);
     struct record_request in = {STR("alice"), STR("/proxy/globaldatasources/p"),
                                 STR("{\"timezone\":\"UTC\"}"), STR(""), STR("0123456789abcdef")},
                           out;
@@ -112,8 +108,7 @@ static void a_request_comes_back_as_it_was(void **state)
 static void a_batch_of_events_is_read_one_by_one(void **state)
 {
     (void)state;
-    scoped(buf_free) struct buf b;
-    buf_init(&b, 4096);
+    scoped_buf(b, 4096);
     assert_true(record_event_add(&b, 2, 0, STR("{\"a\":1}")));
     assert_true(record_event_add(&b, 3, 1, STR("{\"b\":2}")));
     struct str rest = buf_str(&b);
@@ -131,8 +126,7 @@ static void a_batch_of_events_is_read_one_by_one(void **state)
 static void arguments_are_an_object_only_where_they_are_one(void **state)
 {
     (void)state;
-    scoped(buf_free) struct buf b;
-    buf_init(&b, 4096);
+    scoped_buf(b, 4096);
     record_arguments_json(&b, STR("{\"q\":\n \"up\"}"));
     assert_string_equal(buf_cstr(&b), "{\"q\":\"up\"}");
     buf_clear(&b);

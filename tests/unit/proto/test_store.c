@@ -280,7 +280,7 @@ static void calls_outlast_a_short_absence(void **state)
     play_session(&p);
     play_begin(&p, "one");
     server_kill(s);
-    scoped(buf_free) struct buf b;
+    scoped_buf(b, 1 << 20);
     struct record_message m = {.role = ROLE_ASSISTANT, .turn = p.turn, .content = STR("end")};
     struct store_seal end = {.session = p.session,
                              .turn = p.turn,

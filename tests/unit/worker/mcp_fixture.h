@@ -109,9 +109,8 @@ static inline void mcp_on_pour(void *arg)
 static inline void mcp_reply(struct mcp_fixture *f, struct http_request *r, unsigned status,
                              const char *type, const char *body, const json_t *id)
 {
-    scoped(buf_free) struct buf b;
     char *text = id ? json_dumps(id, JSON_ENCODE_ANY) : NULL;
-    buf_init(&b, 8 << 20);
+    scoped_buf(b, 8 << 20);
     bool stream = f->streams && type == NULL && status == 200;
     if (stream)
         buf_puts(&b, "id: 1\ndata:\n\nevent: message\ndata: ");
@@ -157,8 +156,7 @@ static inline bool mcp_is_odd(struct mcp_fixture *f, struct http_request *r, con
 static inline void mcp_serve(struct mcp_fixture *f, struct http_request *r, const char *method,
                              const json_t *id)
 {
-    scoped(buf_free) struct buf b;
-    buf_init(&b, 8 << 20);
+    scoped_buf(b, 8 << 20);
     bool greeting = strcmp(method, "initialize") == 0;
     if (strcmp(method, "server/discover") == 0 && f->modern) {
         buf_puts(&b, RESULT("{\"resultType\":\"complete\",\"supportedVersions\":[\"2026-07-28\"],"

@@ -19,8 +19,7 @@ static const char schema_text[] =
 static char *read_by(const char *schema, const char *text)
 {
     json_auto_t *tree = json_loads(schema, 0, NULL);
-    scoped(buf_free) struct buf error;
-    buf_init(&error, 1024);
+    scoped_buf(error, 1024);
     assert_non_null(tree);
     json_auto_t *args = args_read(tree, str_of(text), &error);
     return args ? json_dumps(args, JSON_COMPACT | JSON_SORT_KEYS) : str_dup(buf_str(&error));

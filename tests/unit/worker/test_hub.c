@@ -153,8 +153,7 @@ static const char *sent(unsigned wire)
 
 static void hear(unsigned wire, struct frame f)
 {
-    scoped(buf_free) struct buf b;
-    buf_init(&b, 10000);
+    scoped_buf(b, 10000);
     assert_true(frame_encode(&f, &b));
     w.wires[wire].cb.on_message(w.wires[wire].arg, &w.wires[wire].peer, buf_str(&b));
 }

@@ -484,12 +484,11 @@ static void a_metric_with_a_name_of_10000_characters(void **state)
 {
     struct fixture *f = *state;
     char name[10001];
-    scoped(buf_free) struct buf names, result, query;
     memset(name, 'n', sizeof name - 1);
     name[sizeof name - 1] = '\0';
-    buf_init(&names, 1 << 16);
-    buf_init(&result, 1 << 16);
-    buf_init(&query, 1 << 16);
+    scoped_buf(names, 1 << 16);
+    scoped_buf(result, 1 << 16);
+    scoped_buf(query, 1 << 16);
     buf_printf(&names, "{\"status\":\"success\",\"data\":[\"%s\",\"up\"]}", name);
     buf_printf(&result,
                "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[{"
