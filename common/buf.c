@@ -132,19 +132,46 @@ struct buf buf_empty(size_t max_bytes)
 
 void buf_init(struct buf *b, size_t max_bytes) { *b = buf_empty(max_bytes); }
 
+void buf_keep_secret(struct buf *b) { b->secret = true; }
+
+static void wipe(struct buf *b, size_t from)
+{
+    if (b->secret && b->at)
+        explicit_bzero(b->at + from, b->cap + 1 - from);
+}
+
 void buf_free(struct buf *b)
 {
+    bool secret = b->secret;
+    wipe(b, 0);
     free(b->at);
     buf_init(b, b->max_bytes);
+    b->secret = secret;
 }
 
 void buf_clear(struct buf *b)
 {
+    wipe(b, 0);
     b->len = 0;
     b->overflowed = false;
 }
 
 struct str buf_str(const struct buf *b) { return (struct str){b->at, b->len}; }
+
+static void grow(struct buf *b, size_t cap)
+{
+    if (!b->secret || !b->at) {
+        b->at = xrealloc(b->at, cap + 1);
+        b->cap = cap;
+        return;
+    }
+    char *at = xmalloc(cap + 1); /* realloc may leave what was there behind */
+    memcpy(at, b->at, b->len);
+    wipe(b, 0);
+    free(b->at);
+    b->at = at;
+    b->cap = cap;
+}
 
 char *buf_reserve(struct buf *b, size_t len)
 {
@@ -159,8 +186,7 @@ char *buf_reserve(struct buf *b, size_t len)
             cap = b->len + len;
         if (cap > b->max_bytes)
             cap = b->max_bytes;
-        b->at = xrealloc(b->at, cap + 1);
-        b->cap = cap;
+        grow(b, cap);
     }
     return b->at + b->len;
 }
@@ -219,6 +245,7 @@ void buf_drop(struct buf *b, size_t len)
     if (len > 0 && len < b->len)
         memmove(b->at, b->at + len, b->len - len);
     b->len -= len;
+    wipe(b, b->len);
 }
 
 const char *buf_cstr(struct buf *b)

@@ -35,9 +35,12 @@ struct buf {
     char *at;
     size_t len, cap, max_bytes;
     bool overflowed;
+    bool secret; /* of buf_keep_secret */
 };
 void buf_init(struct buf *b, size_t max_bytes);
 void buf_free(struct buf *b);
+/* From now on memory that it lets go of, also when it grows, is wiped first (invariant 7). */
+void buf_keep_secret(struct buf *b);
 struct buf buf_empty(size_t max_bytes); /* what buf_init makes, as a value */
 /* A local that is valid from its declaration on and freed at the end of its scope. */
 #define scoped_buf(name, max_bytes) scoped(buf_free) struct buf name = buf_empty(max_bytes)

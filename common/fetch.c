@@ -138,13 +138,6 @@ static int on_new_connection(void *arg, curl_socket_t fd, curlsocktype purpose)
 
 /* curl keeps copies of what it sends, the Authorization header among it: they are wiped when they
  * are given back (invariant 7). */
-static void wiping_free(void *take_bytes)
-{
-    if (take_bytes != NULL)
-        secret_wipe(take_bytes, malloc_usable_size(take_bytes));
-    free(take_bytes);
-}
-
 static void *wiping_realloc(void *take_bytes, size_t size)
 {
     size_t had = take_bytes != NULL ? malloc_usable_size(take_bytes) : 0;
@@ -155,15 +148,15 @@ static void *wiping_realloc(void *take_bytes, size_t size)
         return NULL;
     if (had > 0)
         memcpy(bytes, take_bytes, had < size ? had : size);
-    wiping_free(take_bytes);
+    secret_wiping_free(take_bytes);
     return bytes;
 }
 
 struct fetch_pool *fetch_pool_new(struct loop *l)
 {
     struct fetch_pool *p = xcalloc(1, sizeof *p);
-    CHECK(curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiping_free, wiping_realloc, strdup,
-                               calloc) == CURLE_OK);
+    CHECK(curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, secret_wiping_free, wiping_realloc,
+                               strdup, calloc) == CURLE_OK);
     p->loop = l;
     p->ca_file = getenv("SSL_CERT_FILE");
     list_init(&p->running);
@@ -199,13 +192,6 @@ void fetch_pool_free(struct fetch_pool *p)
 
 /* The end of a fetch */
 
-static void wipe_free(char *take_bytes, size_t len)
-{
-    if (take_bytes != NULL)
-        secret_wipe(take_bytes, len);
-    free(take_bytes);
-}
-
 static void fetch_free(struct fetch *f)
 {
     if (f->easy != NULL) {
@@ -215,7 +201,7 @@ static void fetch_free(struct fetch *f)
     for (struct curl_slist *h = f->headers; h != NULL; h = h->next)
         secret_wipe(h->data, strlen(h->data));
     curl_slist_free_all(f->headers);
-    wipe_free(f->body, f->body_len); /* may hold a refresh token */
+    secret_wiping_free(f->body); /* may hold a refresh token */
     list_remove(&f->node);
     buf_free(&f->got);
     buf_free(&f->heads);
@@ -370,7 +356,7 @@ static void drop_body(struct fetch *f)
     curl_easy_getinfo(f->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
     if (f->collect || f->body == NULL || (uint64_t)sent != f->body_len)
         return;
-    wipe_free(f->body, f->body_len);
+    secret_wiping_free(f->body);
     f->body = NULL;
 }
 
@@ -461,7 +447,7 @@ static bool add_header(struct fetch *f, const char *name, const char *prefix, st
     struct curl_slist *longer = curl_slist_append(f->headers, line);
     CHECK(longer != NULL);
     f->headers = longer;
-    wipe_free(line, size);
+    secret_wiping_free(line);
     return true;
 }
 
@@ -557,6 +543,8 @@ struct fetch *fetch_start(struct fetch_pool *p, const struct fetch_request *r,
     if (f->body_bytes_keep > 0)
         f->body_bytes_max = f->body_bytes_keep;
     buf_init(&f->got, (size_t)f->body_bytes_max);
+    if (r->secret_answer)
+        buf_keep_secret(&f->got);
     buf_init(&f->heads, HEADER_BYTES_MAX);
     f->started_ms = f->byte_ms = loop_now_ms(p->loop);
     if (add_headers(f, r)) {

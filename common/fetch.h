@@ -38,8 +38,9 @@ struct fetch_request {
     int64_t connect_ms, idle_ms,
         total_ms;            /* 0: 5 s, none, none. idle: no byte arrived for so long */
     uint64_t body_bytes_max; /* more in the answer's body is FETCH_TOO_BIG; 0: 16 MiB */
-    bool collect;   /* gather the body, given to on_done; else on_data gets it as it comes */
-    bool use_proxy; /* honour http_proxy & co.: for calls that leave the deployment */
+    bool secret_answer; /* with collect: the body holds secrets, what it was gathered in is wiped */
+    bool collect;       /* gather the body, given to on_done; else on_data gets it as it comes */
+    bool use_proxy;     /* honour http_proxy & co.: for calls that leave the deployment */
     uint64_t body_bytes_keep; /* with collect, instead of body_bytes_max: what goes beyond is cut
                                  off, FETCH_CUT with what came before; 0: fails */
 };

@@ -12,6 +12,7 @@
 
 #include "common/check.h"
 #include "common/log.h"
+#include "common/secret.h"
 
 /* A connection's memory in microhttpd: request head, a second copy of the cookies, its bookkeeping
  * and the reply's head must fit; beyond that it answers 431. About 8 KiB of cookies fit.
@@ -348,6 +349,24 @@ static void *on_uri(void *arg, const char *uri, struct MHD_Connection *c)
     return r;
 }
 
+static enum MHD_Result wipe_value(void *arg, enum MHD_ValueKind kind, const char *name,
+                                  const char *value)
+{
+    (void)arg;
+    if (value && (kind == MHD_COOKIE_KIND || strcasecmp(name, "Cookie") == 0 ||
+                  strcasecmp(name, "Authorization") == 0))
+        secret_wipe((char *)(uintptr_t)value, strlen(value));
+    return MHD_YES;
+}
+
+/* microhttpd keeps a request's head in the connection's memory until the next one is written over
+ * it (invariant 7). The request has ended: nobody reads these values again. */
+static void wipe_credentials(struct MHD_Connection *c)
+{
+    MHD_get_connection_values(c, MHD_COOKIE_KIND, wipe_value, NULL);
+    MHD_get_connection_values(c, MHD_HEADER_KIND, wipe_value, NULL);
+}
+
 static void on_completed(void *arg, struct MHD_Connection *c, void **context,
                          enum MHD_RequestTerminationCode how)
 {
@@ -359,6 +378,7 @@ static void on_completed(void *arg, struct MHD_Connection *c, void **context,
     CHECK(r->state != REQUEST_HANDED); /* it is suspended then: microhttpd leaves it alone */
     if (r->response != NULL)
         MHD_destroy_response(r->response);
+    wipe_credentials(c);
     r->conn->request = NULL;
     r->conn->receiving_since_ms = loop_now_ms(r->http->loop);
     forget_request(r);

@@ -1,6 +1,8 @@
 #include "common/secret.h"
 
+#include <malloc.h>
 #include <sodium.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -127,6 +129,13 @@ void secret_wipe(void *at, size_t len)
 {
     if (len > 0)
         sodium_memzero(at, len);
+}
+
+void secret_wiping_free(void *take_bytes)
+{
+    if (take_bytes)
+        secret_wipe(take_bytes, malloc_usable_size(take_bytes));
+    free(take_bytes);
 }
 
 void secret_hash(struct str bytes, unsigned char out[32])

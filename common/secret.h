@@ -21,6 +21,8 @@ struct str secret_reveal(const struct secret *s); /* borrowed; NULL gives the em
 bool secret_eq(const struct secret *a,
                const struct secret *b); /* constant time for equal lengths */
 void secret_wipe(void *at, size_t len);
+/* free() that wipes all of the block first: for libraries that take an allocator. NULL is fine. */
+void secret_wiping_free(void *take_bytes);
 void secret_hash(
     struct str bytes,
     unsigned char out[32]); /* keyed by a random key of this process: a cache key, not a digest */

@@ -361,10 +361,9 @@ struct fetch *credentials_ask(struct gateway *g, const char *api, struct buf *bo
                               .connect_ms = 3000,
                               .total_ms = 10000,
                               .body_bytes_max = answer_bytes_max,
+                              .secret_answer = true,
                               .collect = true};
-    struct fetch *f = fetch_start(g->fetch, &r, h, arg);
-    secret_wipe(body->at, body->len);
-    return f;
+    return fetch_start(g->fetch, &r, h, arg);
 }
 
 uint64_t identity_refresh(struct identity *i, const struct secret *refresh, identity_refresh_fn *fn,
@@ -373,6 +372,7 @@ uint64_t identity_refresh(struct identity *i, const struct secret *refresh, iden
     static const struct fetch_handler handler = {.on_done = on_refreshed};
     struct refresh *f = xcalloc(1, sizeof *f);
     scoped_buf(body, SECRET_MAX * 2);
+    buf_keep_secret(&body);
     buf_puts(&body, "{\"refresh_token\":");
     json_str(&body, secret_reveal(refresh));
     buf_putc(&body, '}');

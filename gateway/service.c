@@ -115,6 +115,7 @@ struct fetch *service_sign_in(struct gateway *g, const struct fetch_handler *h, 
 {
     const struct gateway_settings *settings = &g->settings;
     scoped_buf(body, BODY_BYTES_MAX);
+    buf_keep_secret(&body);
     buf_puts(&body, "{\"login\":");
     json_str(&body, str_of(settings->service_user));
     json_key(&body, "password");
