@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "gateway/turns.h"
 #include "proto/frame.h"
+#include "proto/ipc.h"
 #include "proto/peer.h"
 #include "proto/wire.h"
 
@@ -91,6 +92,12 @@ static void on_hello(struct broker *b, struct wire_peer *p, const struct frame_H
         say_bye(p, "version");
         return;
     }
+    if (h->capacity > WORKER_CAPACITY_MAX) {
+        log_error("worker.refused", "worker=%s capacity=%u max=%d", log_text(h->name), h->capacity,
+                  WORKER_CAPACITY_MAX);
+        say_bye(p, "capacity");
+        return;
+    }
     if (w) /* on the same connection: it lives, and thought that we did not. What it ran for us is
               taken from it, which counts as nobody's death: a gateway that was frozen would meet
               one such worker after the other */
@@ -99,7 +106,7 @@ static void on_hello(struct broker *b, struct wire_peer *p, const struct frame_H
     w->magic = WORKER_MAGIC;
     w->broker = b;
     w->wire = p;
-    w->name = str_dup(h->name);
+    w->name = xstrdup(log_text(h->name)); /* a peer's words: as logs may have them */
     peer_init(&w->peer, loop_now_ms(g->loop));
     peer_heard(&w->peer, loop_now_ms(g->loop));
     list_push(&b->workers, &w->node);
@@ -207,6 +214,8 @@ static void decide(void *arg)
         turns_sent(t);
         if (!send(w->wire, &f))
             worker_lost(w, "queue_full");
+        else
+            wire_wipe_after(w->wire);
     }
 }
 
@@ -224,6 +233,7 @@ void broker_token(struct dispatch_worker *slot, struct id turn, uint32_t epoch,
     struct secret *copy = token ? secret_new(secret_reveal(token)) : NULL;
     f.TOKEN.token = copy;
     send(worker_of(slot)->wire, &f);
+    wire_wipe_after(worker_of(slot)->wire);
     secret_free(copy);
 }
 
@@ -276,11 +286,21 @@ bool broker_expects_worker(const struct broker *b)
 
 unsigned broker_workers(const struct broker *b) { return b->dispatch.worker_count; }
 
+const char *broker_endpoints(const struct gateway_settings *s)
+{
+    static char by_default[IPC_ENDPOINT_MAX];
+    if (*s->broker)
+        return s->broker;
+    ipc_default(by_default);
+    return by_default;
+}
+
 struct broker *broker_new(struct gateway *g, char error[256])
 {
     static const struct wire_callbacks callbacks = {.on_message = on_message, .on_gone = on_gone};
-    struct wire_config config = {.keys = g->settings.keys && *g->settings.keys ? g->settings.keys
-                                                                               : NULL};
+    const char *keys = g->settings.keys;
+    struct wire_config config = {.keys = keys && *keys ? keys : NULL,
+                                 .open = g->settings.broker_open};
     struct broker *b = xcalloc(1, sizeof *b);
     b->gateway = g;
     b->last_ms = INT64_MIN;
@@ -288,7 +308,8 @@ struct broker *broker_new(struct gateway *g, char error[256])
     dispatch_init(&b->dispatch, g->settings.queue_max);
     buf_init(&b->models, 65536);
     buf_init(&b->tools, 65536);
-    b->wire = wire_router_new(g->loop, &config, g->settings.broker, &callbacks, b, error);
+    b->wire =
+        wire_router_new(g->loop, &config, broker_endpoints(&g->settings), &callbacks, b, error);
     if (!b->wire) {
         broker_free(b);
         return NULL;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "gateway/broker.h"
 #include "gateway/gateway.h"
 #include "gateway/service.h"
 #include "gateway/webhook.h"
@@ -139,7 +140,7 @@ static void judge_gateway(struct doctor *d, const struct fetch_result *r, json_t
     say(d, true, "A gateway runs here", "");
     snprintf(advice, sizeof advice,
              "%.200s; a worker needs PERSAI_GATEWAYS=%.200s (and the keys, where there are some)",
-             reason ? reason : "it does not say why", d->gateway->settings.broker);
+             reason ? reason : "it does not say why", broker_endpoints(&d->gateway->settings));
     say(d, r->http_status == 200, "It has workers and can take a turn", advice);
 }
 

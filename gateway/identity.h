@@ -29,7 +29,8 @@ void credentials_of(const struct http_request *r, struct credentials *out);
 bool credentials_read(struct str json, struct credentials *out);
 void credentials_free(struct credentials *c);
 
-/* POST PERSES + api with a JSON body that holds secrets, in a buf that keeps them (buf_keep_secret). */
+/* POST PERSES + api with a JSON body that holds secrets, in a buf that keeps them
+ * (buf_keep_secret). */
 struct fetch *credentials_ask(struct gateway *g, const char *api, struct buf *body,
                               uint32_t answer_bytes_max, const struct fetch_handler *h, void *arg);
 

@@ -1,5 +1,6 @@
 /* persai-gateway: the HTTP front and the broker in one event loop. Read this first: settings,
  * modules in order, drain. */
+#include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 #include "gateway/webhook.h"
 #include "proto/store_health.h"
 #include "proto/wire.h"
+#include "proto/wire_keys.h"
 
 static const struct setting table[] = {
 #define SETTING(field, name, type, by_default, min, max, help)                                     \
@@ -223,6 +225,7 @@ int main(int argc, char **argv)
     char error[256];
     int code;
     secret_setup();
+    json_set_alloc_funcs(malloc, secret_wiping_free); /* what Perses answers to a sign-in */
     signal(SIGPIPE, SIG_IGN);
     log_setup(level, "gateway");
     if (!config_load(&args, argc, argv, &g.settings, &result)) {
@@ -232,7 +235,7 @@ int main(int argc, char **argv)
     } else if (!log_level_parse(g.settings.log_level, &level)) {
         code = complain("settings", "LOG_LEVEL must be debug, info, warn or error");
     } else if (result.command && strcmp(result.command, "--make-keys=") == 0) {
-        code = wire_make_keys(result.command_arg, error) ? 0 : complain("keys", error);
+        code = wire_keys_make(result.command_arg, error) ? 0 : complain("keys", error);
     } else {
         log_setup(level, "gateway");
         name_self(&g);

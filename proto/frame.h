@@ -10,7 +10,12 @@
 #include "proto/err.h"
 #include "proto/id.h"
 
-enum { PROTO_VERSION = 2, FRAME_BATCH_MAX = 4 << 20 }; /* bytes of one ZeroMQ message */
+enum {
+    PROTO_VERSION = 2,
+    FRAME_BATCH_MAX = 4 << 20,   /* bytes of one ZeroMQ message */
+    WORKER_CAPACITY_MAX = 65536, /* of a HELLO, and what PERSAI_CAPACITY allows: one that says more
+                                    would be given everybody's turns */
+};
 
 enum frame_way { FRAME_TO_GATEWAY = 1, FRAME_TO_WORKER = 2, FRAME_BOTH = 3 };
 

@@ -7,12 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include "common/secret.h"
 #include "common/check.h"
 #include "common/list.h"
 #include "common/log.h"
 #include "common/map.h"
+#include "common/secret.h"
 #include "proto/frame.h"
+#include "proto/ipc.h"
+#include "proto/wire_keys.h"
 
 enum {
     WIRE_MAGIC = 0x57495245,
@@ -27,6 +29,9 @@ enum {
     READ_HWM = 256,
     AGAIN_MS = 5, /* a peer whose queue was full is tried again */
     LINGER_MS = 200,
+    KEYS_MS = 400,        /* a key that is taken off the list is found within this time */
+    ENCODER_BYTES = 8192, /* libzmq's buffer of a connection (out_batch_size, fixed in 4.3) */
+    KEY_TEXT = 40,        /* of a public key, in Z85 */
     ENDPOINT_BYTES_MAX = 256,
 };
 
@@ -36,11 +41,14 @@ struct wire_peer {
     struct list dirty; /* of wire.dirty while there is something to send */
     char *identity;    /* of a router's peer */
     size_t identity_len;
+    char key[KEY_TEXT + 1]; /* of a router's peer, with CURVE: as ZeroMQ's handshake proved it */
     struct buf out;
     uint32_t *cuts; /* where a message may end: between frames, about PART_BYTES apart */
     unsigned cut_count;
     void *user;
     bool dropped;
+    bool wipe_after;   /* a secret was among what is sent next, */
+    size_t sent_bytes; /* in a message of this size */
 };
 
 struct wire {
@@ -48,7 +56,9 @@ struct wire {
     struct loop *loop;
     zsock_t *sock;
     void *zmq; /* sock's libzmq socket */
-    bool router, authenticated;
+    bool router;
+    struct wire_keys *keys; /* router with CURVE: who may stay */
+    struct loop_timer *keys_timer;
     struct loop_fd *fd;
     struct loop_timer *again;
     zsock_t *monitor; /* ZeroMQ's own events: handshakes that failed */
@@ -65,10 +75,11 @@ struct wire {
     char endpoint[ENDPOINT_BYTES_MAX];
 };
 
-/* ---- the process's ZeroMQ ---- */
+enum sent { SENT, SENT_LATER, SENT_GONE };
 
-static zactor_t *authenticator; /* ZAP has one handler a process */
-static unsigned authenticated;
+static bool listed(struct wire *w, const char *key);
+static enum sent write_over(struct wire *w, struct wire_peer *p);
+static void on_keys(void *arg);
 
 static void set_up(void)
 {
@@ -79,86 +90,6 @@ static void set_up(void)
     zsys_init();
     zsys_handler_set(NULL); /* signals are the loop's */
     zsys_set_logstream(NULL);
-}
-
-static bool authenticate(const char *keys, char error[256])
-{
-    char folder[1024];
-    snprintf(folder, sizeof folder, "%s/workers", keys);
-    if (!zsys_file_exists(folder)) {
-        snprintf(error, 256,
-                 "PERSAI_KEYS: there is no folder workers in %.150s (make keys with persai-gateway "
-                 "--make-keys)",
-                 keys);
-        return false;
-    }
-    if (authenticated++ > 0)
-        return true;
-    authenticator = zactor_new(zauth, NULL);
-    CHECK(authenticator != NULL);
-    zstr_sendx(authenticator, "CURVE", folder, NULL);
-    zsock_wait(authenticator);
-    return true;
-}
-
-static void stop_authenticating(void)
-{
-    if (--authenticated == 0)
-        zactor_destroy(&authenticator);
-}
-
-/* ---- keys ---- */
-
-static zcert_t *load_key(const char *folder, const char *name, bool secret, char error[256])
-{
-    char path[1024];
-    snprintf(path, sizeof path, "%s/%s%s", folder, name, secret ? "_secret" : "");
-    zcert_t *cert = zcert_load(path);
-    if (!cert)
-        snprintf(error, 256,
-                 "PERSAI_KEYS: %.150s can't be read (make keys with persai-gateway --make-keys)",
-                 path);
-    return cert;
-}
-
-static bool make_folder(const char *path, char error[256])
-{
-    if (mkdir(path, 0700) == 0 || (errno == EEXIST && zsys_file_exists(path)))
-        return true;
-    snprintf(error, 256, "%.180s can't be made: %s", path, strerror(errno));
-    return false;
-}
-
-/* One pair: NAME is public, NAME_secret holds both halves. */
-static bool make_pair(const char *folder, const char *name, const char *copy_public_to,
-                      char error[256])
-{
-    char path[1024];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    if (access(path, F_OK) == 0) {
-        snprintf(error, 256, "%.200s is there already: keys are not overwritten", path);
-        return false;
-    }
-    zcert_t *cert = zcert_new();
-    mode_t before = umask(077);
-    bool ok = zcert_save(cert, path) == 0 &&
-              (!copy_public_to || zcert_save_public(cert, copy_public_to) == 0);
-    umask(before);
-    if (!ok)
-        snprintf(error, 256, "%.180s can't be written: %s", path, strerror(errno));
-    zcert_destroy(&cert);
-    return ok;
-}
-
-bool wire_make_keys(const char *dir, char error[256])
-{
-    char workers[1024], accepted[1100];
-    set_up();
-    snprintf(workers, sizeof workers, "%s/workers", dir);
-    snprintf(accepted, sizeof accepted, "%s/worker.key", workers);
-    return make_folder(dir, error) && make_folder(workers, error) &&
-           make_pair(dir, "gateway.key", NULL, error) &&
-           make_pair(dir, "worker.key", accepted, error);
 }
 
 /* ---- endpoints ---- */
@@ -180,20 +111,21 @@ bool wire_is_local(const char *endpoint)
            address[0] == 127; /* a name that begins so is no address */
 }
 
-static bool endpoint_ok(const char *endpoint, const char *keys, char error[256])
+bool wire_endpoint_ok(const char *endpoint, const struct wire_config *c, char error[256])
 {
-    bool known = strncmp(endpoint, "tcp://", 6) == 0 || strncmp(endpoint, "ipc://", 6) == 0;
-    if (!known) {
+    bool ipc = strncmp(endpoint, "ipc://", 6) == 0;
+    if (!ipc && strncmp(endpoint, "tcp://", 6) != 0) {
         snprintf(error, 256, "%.150s is no ZeroMQ endpoint: it must begin with tcp:// or ipc://",
                  endpoint);
         return false;
     }
-    if (keys || wire_is_local(endpoint))
+    if (ipc || c->keys || (c->open && wire_is_local(endpoint)))
         return true;
     snprintf(error, 256,
-             "%.100s is not on loopback: set PERSAI_KEYS (make keys with persai-gateway "
-             "--make-keys), so that tokens travel encrypted",
-             endpoint);
+             "%.100s without keys gives people's tokens to whoever connects: set PERSAI_KEYS "
+             "(persai-gateway --make-keys)%s",
+             endpoint,
+             wire_is_local(endpoint) ? ", use ipc://, or set PERSAI_BROKER_OPEN=true" : "");
     return false;
 }
 
@@ -206,6 +138,8 @@ static struct wire_peer *peer_new(struct wire *w, const char *identity, size_t l
     p->identity = xstrndup(identity ? identity : "", len);
     p->identity_len = len;
     buf_init(&p->out, w->out_bytes_max);
+    if (w->router)
+        buf_keep_secret(&p->out);
     p->cuts = xcalloc((size_t)(w->out_bytes_max / PART_BYTES) + 1, sizeof *p->cuts);
     list_init(&p->dirty);
     list_push(&w->peers, &p->node);
@@ -253,6 +187,8 @@ void wire_touch(struct wire_peer *p)
         list_push(&p->wire->dirty, &p->dirty);
 }
 
+void wire_wipe_after(struct wire_peer *p) { p->wipe_after = true; }
+
 bool wire_send(struct wire_peer *p, struct str frame)
 {
     if (!p->dropped && !buf_add_str(&p->out, frame))
@@ -289,34 +225,63 @@ static void skip_parts(void *zmq, zmq_msg_t *m)
 
 static struct str bytes_of(zmq_msg_t *m) { return (struct str){zmq_msg_data(m), zmq_msg_size(m)}; }
 
+/* NULL: its key is not on the list (any more). The connection lives until its end closes it, but
+ * nothing of it is heard, and nothing is sent there. ZeroMQ tells the key with a message's second
+ * part only (4.3.4). */
+static struct wire_peer *sender_of(struct wire *w, zmq_msg_t *identity, zmq_msg_t *body)
+{
+    struct wire_peer *p = map_get(w->by_identity, bytes_of(identity));
+    const char *key = w->keys ? zmq_msg_gets(body, "User-Id") : NULL;
+    if (p && (!w->keys || (key && strcmp(key, p->key) == 0)))
+        return p;
+    if (p || (w->keys && !listed(w, key)))
+        return NULL;
+    p = peer_new(w, bytes_of(identity).at, bytes_of(identity).len);
+    if (key)
+        snprintf(p->key, sizeof(p->key), "%s", key);
+    return p;
+}
+
+/* A key that was added a moment ago is let in by ZeroMQ before we have looked. */
+static bool listed(struct wire *w, const char *key)
+{
+    if (!key || strlen(key) != KEY_TEXT)
+        return false;
+    if (!wire_keys_has(w->keys, str_of(key)))
+        on_keys(w);
+    return wire_keys_has(w->keys, str_of(key));
+}
+
+/* A router's message begins with who it is from; false: there was none. */
+static bool read_parts(struct wire *w, zmq_msg_t *body, struct wire_peer **from)
+{
+    zmq_msg_t identity;
+    zmq_msg_init(&identity);
+    bool got = zmq_msg_recv(&identity, w->zmq, ZMQ_DONTWAIT) >= 0;
+    *from = NULL;
+    if (got && zmq_msg_more(&identity) && zmq_msg_recv(body, w->zmq, ZMQ_DONTWAIT) >= 0)
+        *from = sender_of(w, &identity, body);
+    zmq_msg_close(&identity);
+    return got;
+}
+
 /* One message to its peer; false: there was none. */
 static bool read_one(struct wire *w)
 {
     zmq_msg_t m;
     struct wire_peer *p = w->gateway;
     zmq_msg_init(&m);
-    if (zmq_msg_recv(&m, w->zmq, ZMQ_DONTWAIT) < 0) {
-        zmq_msg_close(&m);
-        return false;
+    bool got = w->router ? read_parts(w, &m, &p) : zmq_msg_recv(&m, w->zmq, ZMQ_DONTWAIT) >= 0;
+    if (got) {
+        if (p && !zmq_msg_more(&m))
+            w->callbacks.on_message(w->arg, p, bytes_of(&m));
+        /* A token may have been in it, and ZeroMQ reads the next message into the same buffer,
+         * which lives as long as the connection (invariant 7). */
+        secret_wipe(zmq_msg_data(&m), zmq_msg_size(&m));
+        skip_parts(w->zmq, &m);
     }
-    if (w->router) {
-        struct str identity = bytes_of(&m);
-        p = map_get(w->by_identity, identity);
-        if (!p)
-            p = peer_new(w, identity.at, identity.len);
-        if (!zmq_msg_more(&m) || zmq_msg_recv(&m, w->zmq, ZMQ_DONTWAIT) < 0) {
-            zmq_msg_close(&m);
-            return true;
-        }
-    }
-    if (!zmq_msg_more(&m))
-        w->callbacks.on_message(w->arg, p, bytes_of(&m));
-    /* A token may have been in it, and ZeroMQ reads the next message into the same buffer, which
-     * lives as long as the connection (invariant 7). */
-    secret_wipe(zmq_msg_data(&m), zmq_msg_size(&m));
-    skip_parts(w->zmq, &m);
     zmq_msg_close(&m);
-    return true;
+    return got;
 }
 
 static void read_some(struct wire *w)
@@ -351,8 +316,6 @@ static void decide(void *arg)
 
 /* ---- writing ---- */
 
-enum sent { SENT, SENT_LATER, SENT_GONE };
-
 static void sent_part(struct wire_peer *p, size_t len)
 {
     buf_drop(&p->out, len);
@@ -363,6 +326,28 @@ static void sent_part(struct wire_peer *p, size_t len)
         buf_clear(&p->out);
 }
 
+static void wipe_part(void *data, void *hint)
+{
+    (void)hint;
+    secret_wiping_free(data);
+}
+
+/* A gateway's frames may hold tokens: libzmq's copy is wiped when it was sent, too (invariant 7).
+ */
+static int send_part(struct wire *w, const char *at, size_t len)
+{
+    zmq_msg_t m;
+    if (!w->router)
+        return zmq_send(w->zmq, at, len, ZMQ_DONTWAIT);
+    char *copy = xmalloc(len);
+    memcpy(copy, at, len);
+    CHECK(zmq_msg_init_data(&m, copy, len, wipe_part, NULL) == 0);
+    int sent = zmq_msg_send(&m, w->zmq, ZMQ_DONTWAIT);
+    if (sent < 0)
+        zmq_msg_close(&m);
+    return sent;
+}
+
 /* All that waits for the peer: one message, but for a backlog. */
 static enum sent send_all(struct wire *w, struct wire_peer *p)
 {
@@ -371,10 +356,29 @@ static enum sent send_all(struct wire *w, struct wire_peer *p)
         if (w->router &&
             zmq_send(w->zmq, p->identity, p->identity_len, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
             return errno == EHOSTUNREACH ? SENT_GONE : SENT_LATER;
-        if (zmq_send(w->zmq, p->out.at, len, ZMQ_DONTWAIT) < 0)
+        if (send_part(w, p->out.at, len) < 0)
             return errno == EHOSTUNREACH ? SENT_GONE : SENT_LATER;
+        p->sent_bytes = len;
         sent_part(p, len);
     }
+    return p->wipe_after ? write_over(w, p) : SENT;
+}
+
+/* libzmq leaves what it sent in memory: without CURVE in a buffer that lives as long as the
+ * connection, with it in a freed block of the message's size (4.3.4; both seen). A message of that
+ * size takes the place of what was there; being of two parts, it is passed over by who reads it. */
+static enum sent write_over(struct wire *w, struct wire_peer *p)
+{
+    size_t size = w->keys ? p->sent_bytes : ENCODER_BYTES;
+    char *filler = xcalloc(1, size + 1);
+    bool sent = zmq_send(w->zmq, p->identity, p->identity_len, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0 &&
+                zmq_send(w->zmq, filler, size, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0 &&
+                zmq_send(w->zmq, "", 0, ZMQ_DONTWAIT) >= 0;
+    int why = errno;
+    free(filler);
+    if (!sent)
+        return why == EHOSTUNREACH ? SENT_GONE : SENT_LATER;
+    p->wipe_after = false;
     return SENT;
 }
 
@@ -521,36 +525,32 @@ static void watch(struct wire *w)
     loop_again(w->loop);
 }
 
+static void on_keys(void *arg)
+{
+    struct wire *w = arg;
+    if (!wire_keys_changed(w->keys))
+        return;
+    list_each (&w->peers, node, next) {
+        struct wire_peer *p = list_of(node, struct wire_peer, node);
+        if (wire_keys_has(w->keys, str_of(p->key)))
+            continue;
+        log_warn("wire.cut_off", "endpoint=%s key=%.8s why=not_listed", w->endpoint, p->key);
+        gone(w, p);
+    }
+}
+
 static bool be_server(struct wire *w, const char *keys, char error[256])
 {
-    zcert_t *mine = load_key(keys, "gateway.key", true, error);
-    if (!mine || !authenticate(keys, error)) {
-        zcert_destroy(&mine);
+    if (!wire_keys_serve(w->sock, keys, error))
         return false;
-    }
-    w->authenticated = true;
-    zcert_apply(mine, w->sock);
-    zsock_set_curve_server(w->sock, 1);
-    zsock_set_zap_domain(w->sock, "global");
-    zcert_destroy(&mine);
+    w->keys = wire_keys_new(keys);
+    w->keys_timer = loop_timer_new(w->loop, on_keys, w);
+    loop_timer_set(w->keys_timer, KEYS_MS, KEYS_MS);
     return true;
 }
 
-static bool be_client(struct wire *w, const char *keys, char error[256])
-{
-    zcert_t *mine = load_key(keys, "worker.key", true, error);
-    zcert_t *theirs = mine ? load_key(keys, "gateway.key", false, error) : NULL;
-    if (theirs) {
-        zcert_apply(mine, w->sock);
-        zsock_set_curve_serverkey(w->sock, zcert_public_txt(theirs));
-    }
-    bool ok = theirs != NULL;
-    zcert_destroy(&mine);
-    zcert_destroy(&theirs);
-    return ok;
-}
-
-static bool bind_all(struct wire *w, const char *keys, const char *endpoints, char error[256])
+static bool bind_all(struct wire *w, const struct wire_config *c, const char *endpoints,
+                     char error[256])
 {
     struct str rest = str_of(endpoints), piece;
     while (str_split(&rest, ',', &piece)) {
@@ -562,11 +562,14 @@ static bool bind_all(struct wire *w, const char *keys, const char *endpoints, ch
         size_t len = strlen(endpoint);
         if (len > 2 && strcmp(endpoint + len - 2, ":0") == 0)
             endpoint[len - 1] = '*';
-        if (!endpoint_ok(endpoint, keys, error))
+        if (!wire_endpoint_ok(endpoint, c, error) || !ipc_claim(endpoint, error))
             return false;
         zsock_set_ipv6(w->sock,
                        strchr(endpoint, '[') != NULL); /* else IPv4 is bound as a mapped address */
-        if (zmq_bind(w->zmq, endpoint) != 0) {
+        mode_t before = umask(077);                    /* of ipc: nobody else connects */
+        int bound = zmq_bind(w->zmq, endpoint);
+        umask(before);
+        if (bound != 0) {
             snprintf(error, 256, "can't bind %.150s: %s", endpoint, zmq_strerror(errno));
             return false;
         }
@@ -589,7 +592,7 @@ struct wire *wire_router_new(struct loop *l, const struct wire_config *c, const 
     zsock_set_router_mandatory(w->sock,
                                1); /* a peer that is gone is told of, not silently dropped */
     monitor(w);
-    if ((c->keys && !be_server(w, c->keys, error)) || !bind_all(w, c->keys, endpoints, error)) {
+    if ((c->keys && !be_server(w, c->keys, error)) || !bind_all(w, c, endpoints, error)) {
         wire_free(w);
         return NULL;
     }
@@ -603,7 +606,8 @@ struct wire *wire_dealer_new(struct loop *l, const struct wire_config *c, const 
     struct wire *w = wire_new(l, c, cb, arg, ZMQ_DEALER);
     zsock_set_immediate(w->sock,
                         1); /* what is said waits here, counted, while there is no connection */
-    if (!endpoint_ok(endpoint, c->keys, error) || (c->keys && !be_client(w, c->keys, error))) {
+    if (!wire_endpoint_ok(endpoint, c, error) || !ipc_trusted(endpoint, error) ||
+        (c->keys && !wire_keys_connect(w->sock, c->keys, error))) {
         wire_free(w);
         return NULL;
     }
@@ -631,6 +635,7 @@ void wire_free(struct wire *w)
     loop_timer_free(w->again);
     loop_fd_free(w->monitor_fd);
     loop_timer_free(w->refused);
+    loop_timer_free(w->keys_timer);
     if (w->monitor)
         zmq_socket_monitor(w->zmq, NULL, 0);
     zsock_destroy(&w->monitor);
@@ -641,8 +646,9 @@ void wire_free(struct wire *w)
     if (w->by_identity)
         map_free(w->by_identity);
     zsock_destroy(&w->sock);
-    if (w->authenticated)
-        stop_authenticating();
+    if (w->keys)
+        wire_keys_stop();
+    wire_keys_free(w->keys);
     w->magic = 0;
     free(w);
 }

@@ -19,25 +19,23 @@ struct wire_peer; /* router: a connected worker, made when its first message com
                      gateway */
 
 struct wire_config {
-    const char
-        *keys; /* folder of CURVE keys, or NULL: then only loopback and ipc endpoints are allowed */
+    /* Folder of CURVE keys, or NULL: then only ipc endpoints are allowed. */
+    const char *keys;
+    /* Without keys: tcp on loopback too, where whoever has an account on this machine can connect.
+     */
+    bool open;
     uint64_t out_bytes_max; /* waiting for one peer; 0: 8 MiB */
 };
 struct wire_callbacks {
     void (*on_message)(void *arg, struct wire_peer *p,
                        struct str bytes); /* one or more frames; borrowed */
-    /* Router: the peer's connection is known to be gone (EHOSTUNREACH on send). It is freed after
-     * this returns unless already dropped. */
+    /* Router: the peer's connection is known to be gone (EHOSTUNREACH on send), or its key was
+     * taken off the list. It is freed after this returns unless already dropped. */
     void (*on_gone)(void *arg, struct wire_peer *p);
 };
 
-/* Keys in DIR (mode 700): gateway.key, gateway.key_secret, worker.key, worker.key_secret (ZeroMQ
- * certificate files, RFC 31-like, by zcert) and workers/: the public certificates that a gateway
- * accepts (worker.key is copied there). Refuses to overwrite. */
-bool wire_make_keys(const char *dir, char error[256]);
-
 /* endpoints: comma-separated, tcp://ADDRESS:PORT (port 0 or * picks one), ipc://PATH. NULL and a
- * sentence: can't bind, an endpoint that is not loopback without keys, keys that can't be read. */
+ * sentence: can't bind, a tcp endpoint without keys, keys that can't be read. */
 struct wire *wire_router_new(struct loop *l, const struct wire_config *c, const char *endpoints,
                              const struct wire_callbacks *cb, void *arg, char error[256]);
 /* One numeric endpoint. ZeroMQ reconnects by itself (100 ms to 1 s). */
@@ -48,6 +46,8 @@ struct wire_peer *wire_gateway(struct wire *w); /* of a dealer */
 const char *
 wire_bound(const struct wire *w);         /* of a router: the first endpoint with its real port */
 bool wire_is_local(const char *endpoint); /* loopback address or ipc; no name but "localhost" */
+/* May it be used with these keys? False and a sentence that says what to set. */
+bool wire_endpoint_ok(const char *endpoint, const struct wire_config *c, char error[256]);
 
 /* Appends one encoded frame (frame_encode'd bytes) for the peer. False: over out_bytes_max, nothing
  * was added. */
@@ -55,6 +55,9 @@ bool wire_send(struct wire_peer *p, struct str frame);
 struct buf *wire_out(struct wire_peer *p); /* or encode straight into its buffer: frame_encode(&f,
                                               wire_out(p)) then wire_touch(p) */
 void wire_touch(struct wire_peer *p);
+/* A secret is among what was sent to a router's peer: libzmq's own buffer is written over after it.
+ */
+void wire_wipe_after(struct wire_peer *p);
 void wire_peer_set(struct wire_peer *p, void *user);
 void *wire_peer_get(const struct wire_peer *p);
 void wire_peer_drop(

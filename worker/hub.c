@@ -174,11 +174,9 @@ static bool read_entries(struct hub *h, char error[256])
         }
         e->hub = h;
         snprintf(e->endpoint, sizeof(e->endpoint), "%.*s", (int)piece.len, piece.at);
-        if (h->config.keys == NULL && !wire_is_local(e->endpoint)) {
-            snprintf(error, 256,
-                     "PERSAI_GATEWAYS: %.100s is not on this machine: set PERSAI_KEYS, so that it "
-                     "is encrypted and authenticated",
-                     e->endpoint);
+        char why[256];
+        if (!wire_endpoint_ok(e->endpoint, &h->config.wire, why)) {
+            snprintf(error, 256, "PERSAI_GATEWAYS: %.230s", why);
             return false;
         }
         h->entry_count++;
@@ -190,11 +188,11 @@ static bool read_entries(struct hub *h, char error[256])
     return true;
 }
 
-bool hub_check(const char *gateways, const char *keys, char error[256])
+bool hub_check(const char *gateways, const struct wire_config *wire, char error[256])
 {
     struct hub *h = xcalloc(1, sizeof(*h));
     h->config.gateways = gateways;
-    h->config.keys = keys;
+    h->config.wire = *wire;
     bool good = read_entries(h, error);
     free(h);
     return good;
@@ -264,9 +262,8 @@ static struct hub_link *link_for(struct hub *h, unsigned entry, const char *endp
     l->entry = entry;
     l->wanted = true;
     snprintf(l->endpoint, sizeof(l->endpoint), "%s", endpoint);
-    struct wire_config wire = {.keys = h->config.keys};
     struct wire_callbacks cb = {.on_message = on_message};
-    l->wire = wire_dealer_new(h->config.loop, &wire, endpoint, &cb, l, error);
+    l->wire = wire_dealer_new(h->config.loop, &h->config.wire, endpoint, &cb, l, error);
     if (l->wire == NULL) {
         free(l);
         return NULL;

@@ -20,6 +20,7 @@
 #include "common/secret.h"
 #include "proto/event.h"
 #include "proto/store.h"
+#include "proto/wire.h"
 
 struct hub;
 struct hub_link;
@@ -33,9 +34,9 @@ enum hub_link_state {
 
 struct hub_config {
     struct loop *loop;
-    const char *gateways; /* PERSAI_GATEWAYS */
-    const char *keys;     /* folder of CURVE keys, or NULL */
-    const char *name;     /* this worker's */
+    const char *gateways;    /* PERSAI_GATEWAYS */
+    struct wire_config wire; /* keys, and whether tcp may do without */
+    const char *name;        /* this worker's */
     uint32_t capacity;
     struct str models, tools; /* JSON, for HELLO; borrowed, until others are offered */
     int64_t beat_ms, dead_ms, resolve_ms;
@@ -50,7 +51,7 @@ struct hub_callbacks {
     uint32_t (*running)(void *arg); /* how many turns run: for beats */
 };
 /* Can these endpoints be used? False and a sentence. */
-bool hub_check(const char *gateways, const char *keys, char error[256]);
+bool hub_check(const char *gateways, const struct wire_config *wire, char error[256]);
 /* NULL and a sentence. */
 struct hub *hub_new(const struct hub_config *c, const struct hub_callbacks *cb, void *arg,
                     char error[256]);

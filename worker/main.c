@@ -7,6 +7,7 @@
 #include "common/check.h"
 #include "common/config.h"
 #include "common/log.h"
+#include "proto/ipc.h"
 #include "worker/worker.h"
 
 enum {
@@ -241,13 +242,28 @@ static void open_turns(struct worker *w)
     loop_on_decide(w->loop, decide, w);
 }
 
+static const char *gateways_of(const struct worker *w)
+{
+    static char by_default[IPC_ENDPOINT_MAX];
+    if (*w->settings.gateways)
+        return w->settings.gateways;
+    ipc_default(by_default);
+    return by_default;
+}
+
+static struct wire_config wire_of(const struct worker *w)
+{
+    return (struct wire_config){.keys = set_or_null(w->settings.keys),
+                                .open = w->settings.broker_open};
+}
+
 static bool open_hub(struct worker *w, char error[256])
 {
     static const struct hub_callbacks callbacks = {on_turn, on_cancel, on_token, running};
     const struct worker_settings *s = &w->settings;
     struct hub_config config = {.loop = w->loop,
-                                .gateways = s->gateways,
-                                .keys = set_or_null(s->keys),
+                                .gateways = gateways_of(w),
+                                .wire = wire_of(w),
                                 .name = w->name,
                                 .capacity = s->capacity,
                                 .models = buf_str(&w->models_json),
@@ -263,7 +279,8 @@ static int serve(struct worker *w)
 {
     char error[256] = "";
     struct drain drain = {.worker = w};
-    if (!hub_check(w->settings.gateways, set_or_null(w->settings.keys), error))
+    struct wire_config wire = wire_of(w);
+    if (!hub_check(gateways_of(w), &wire, error))
         return complain("PERSAI_GATEWAYS", error);
     w->loop = loop_new();
     w->fetches = fetch_pool_new(w->loop);

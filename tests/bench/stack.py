@@ -133,7 +133,7 @@ class Stack:
         self.redis()
         port, broker, metrics = free_port(), free_port(), free_port()
         self.ports.update(gateway=port, metrics=metrics)
-        common = {"PERSAI_REDIS": f"unix://{self.dir}/redis.sock", "LOG_LEVEL": "warn",
+        common = {"PERSAI_BROKER_OPEN": "true", "PERSAI_REDIS": f"unix://{self.dir}/redis.sock", "LOG_LEVEL": "warn",
                   "PERSES_API_URL": f"http://127.0.0.1:{self.ports['model']}"}
         self.start("gateway", [*wrap, self.build / "gateway/persai-gateway"],
                    {**common, "PERSAI_AUTH": "false", "PERSAI_LISTEN": f"127.0.0.1:{port}",

@@ -4,10 +4,12 @@ import os
 import shutil
 import stat
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
+from fakes.model import Attempts, Gate
 from harness.client import Client
 from harness.process import Process
 from harness.stack import Gateway, Stack, Worker, make_keys, program
@@ -38,7 +40,8 @@ def test_make_keys(tmp_path: Path) -> None:
 
 
 @pytest.mark.core
-@pytest.mark.parametrize("endpoint", ["tcp://0.0.0.0:{}", "tcp://*:{}", "tcp://10.77.1.1:{}", "tcp://[::]:{}"])
+@pytest.mark.parametrize("endpoint", ["tcp://0.0.0.0:{}", "tcp://*:{}", "tcp://10.77.1.1:{}", "tcp://[::]:{}",
+                                      "tcp://127.0.0.1:{}"])
 def test_gateway_refuses_an_open_endpoint_without_keys(endpoint: str) -> None:
     answer = run(program("gateway"), PERSAI_LISTEN=f"127.0.0.1:{free_port()}",
                  PERSAI_BROKER=endpoint.format(free_port()), PERSAI_REDIS="redis://127.0.0.1:1/0")
@@ -47,7 +50,7 @@ def test_gateway_refuses_an_open_endpoint_without_keys(endpoint: str) -> None:
 
 
 @pytest.mark.core
-@pytest.mark.parametrize("endpoint", ["tcp://10.77.1.1:8100", "tcp://192.0.2.1:8100"])
+@pytest.mark.parametrize("endpoint", ["tcp://10.77.1.1:8100", "tcp://192.0.2.1:8100", "tcp://127.0.0.1:8100"])
 def test_worker_refuses_an_open_endpoint_without_keys(endpoint: str) -> None:
     answer = run(program("worker"), PERSAI_GATEWAYS=endpoint, PERSAI_METRICS_LISTEN=f"127.0.0.1:{free_port()}",
                  PERSAI_REDIS="redis://127.0.0.1:1/0", OPENAI_API_KEY="x")
@@ -85,9 +88,17 @@ def test_a_turn_over_curve(keyed: Stack) -> None:
     assert alice.ask(alice.session(), "hello").answer()
 
 
+def knows_gateway(keys: Path, gateways: Path | None) -> Path:
+    """A worker's folder; a secret half that lies beside a public key would be taken in its place."""
+    assert gateways
+    (keys / "gateway.key_secret").unlink()
+    shutil.copy(gateways / "gateway.key", keys / "gateway.key")
+    return keys
+
+
 def strange_worker(stack: Stack, keys: Path | None) -> Process:
     """A worker with other keys (or none), that offers itself to this stack's gateway."""
-    env = {"PERSAI_KEYS": str(keys)} if keys else {}
+    env = {"PERSAI_KEYS": str(keys)} if keys else {"PERSAI_BROKER_OPEN": "true"}
     worker = Worker(stack, "worker-strange", stack.gateway.broker)
     worker.process.env = {k: v for k, v in worker.process.env.items() if k != "PERSAI_KEYS"} | env
     stack.others.append(worker.process)
@@ -101,7 +112,7 @@ def test_an_unlisted_worker_never_gets_a_turn(keyed: Stack, tmp_path: Path, kind
     keys = make_keys(tmp_path / "strange")
     if kind.startswith("right"):
         # It knows whom it talks to; its own certificate is on no list.
-        shutil.copy(keyed.keys / "gateway.key", keys / "gateway.key")  # type: ignore[operator]
+        knows_gateway(keys, keyed.keys)
     check_that_it_never_gets_a_turn(keyed, keys)
 
 
@@ -139,6 +150,48 @@ def test_keys_can_be_revoked_by_removing_them(keyed: Stack) -> None:
     stack.gateway.start()
     refused = alice.post(alice.turn_path(alice.session()), {"message": "x"})
     assert refused.status == 503 and refused.code == "no_worker"
+
+
+def test_a_key_that_is_taken_off_the_list_cuts_its_worker_off(keyed: Stack, tmp_path: Path) -> None:
+    """While it runs a turn, and without a restart: the turn goes to another worker, whose key is listed."""
+    stack = keyed
+    own = knows_gateway(make_keys(tmp_path / "other-keys"), stack.keys)
+    listed = stack.keys / "workers" / "other.key"  # type: ignore[operator]
+    shutil.copy(own / "worker.key", listed)
+    gate = Gate()
+    stack.model.when("hold", Attempts(["a", gate], ["b"]))
+    stack.start(workers=0)
+    stack.add_worker(PERSAI_KEYS=str(own))
+    stack.gateway.wait_ready()
+    alice = stack.client()
+    stream = alice.turn(alice.session(), "hold")
+    gate.wait()
+    stack.wait_worker(stack.add_worker())
+    listed.unlink()
+    removed = time.monotonic()
+    until(lambda: b"event=wire.cut_off" in stack.gateway.process.log_bytes(), "it to be cut off", 10)
+    print(f"cut off after {time.monotonic() - removed:.2f} s")
+    assert stream.finish(60).answer() == "b"
+    assert alice.ask(alice.session(), "hello").answer()
+
+
+def test_a_gateway_and_a_worker_meet_without_settings(bare: Stack, tmp_path: Path) -> None:
+    """Both take the same default: a socket in a folder of this user's alone."""
+    stack = bare
+    stack.redis.start()
+    runtime = tmp_path / "r"
+    runtime.mkdir(mode=0o700)
+    env = {"PERSAI_BROKER_OPEN": "false", "XDG_RUNTIME_DIR": str(runtime)}
+    stack.add_gateway(**env, PERSAI_BROKER="")
+    stack.add_worker(**env, PERSAI_GATEWAYS="")
+    stack.gateway.wait_ready()
+    assert stat.S_IMODE((runtime / "persai").stat().st_mode) == 0o700
+    assert stat.S_IMODE((runtime / "persai" / "broker").stat().st_mode) & 0o077 == 0
+    alice = stack.client()
+    assert alice.ask(alice.session(), "hello").answer()
+    second = run(program("gateway"), PERSAI_LISTEN=f"127.0.0.1:{free_port()}", PERSAI_REDIS=stack.redis.url,
+                 XDG_RUNTIME_DIR=str(runtime))
+    assert second.returncode not in (0, -6, -11) and "another gateway" in second.stderr + second.stdout, second
 
 
 def test_gateway_with_keys_takes_an_open_endpoint(keyed: Stack) -> None:

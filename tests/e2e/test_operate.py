@@ -189,7 +189,7 @@ def test_a_taken_port_is_a_clear_sentence(stack: Stack) -> None:
         s.bind(("127.0.0.1", 0))
         s.listen()
         answer = run("gateway", PERSAI_LISTEN=f"127.0.0.1:{s.getsockname()[1]}", PERSAI_REDIS=stack.redis.url,
-                     PERSAI_BROKER=f"tcp://127.0.0.1:{free_port()}")
+                     PERSAI_BROKER=f"tcp://127.0.0.1:{free_port()}", PERSAI_BROKER_OPEN="true")
     assert answer.returncode not in (0, -6, -11) and "in use" in answer.stderr + answer.stdout
 
 

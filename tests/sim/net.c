@@ -291,12 +291,13 @@ const char *wire_bound(const struct wire *w)
     (void)w;
     return "ipc://";
 }
-bool wire_is_local(const char *endpoint)
+bool wire_endpoint_ok(const char *endpoint, const struct wire_config *c, char error[256])
 {
-    (void)endpoint;
+    (void)endpoint, (void)c, (void)error;
     return true;
 }
 struct buf *wire_out(struct wire_peer *p) { return &p->out; }
+void wire_wipe_after(struct wire_peer *p) { (void)p; }
 void wire_touch(struct wire_peer *p)
 {
     p->touched = true;

@@ -98,7 +98,7 @@ class Stack:
         self.others: list[Process] = []
 
     def keys_env(self) -> dict[str, str]:
-        return {"PERSAI_KEYS": str(self.keys)} if self.keys else {}
+        return {"PERSAI_KEYS": str(self.keys)} if self.keys else {"PERSAI_BROKER_OPEN": "true"}
 
     def start(self, gateways: int = 1, workers: int = 1, gateway_env: dict[str, str] | None = None,
               worker_env: dict[str, str] | None = None) -> "Stack":

@@ -8,6 +8,7 @@
 #include "common/secret.h"
 #include "proto/frame.h"
 #include "proto/wire.h"
+#include "proto/wire_keys.h"
 
 struct scene {
     struct loop *loop;
@@ -62,7 +63,7 @@ static const struct wire_callbacks router_calls = {at_router, on_gone},
 
 static void open_router(struct scene *s, const char *endpoint)
 {
-    struct wire_config c = {.keys = *s->keys ? s->keys : NULL};
+    struct wire_config c = {.keys = *s->keys ? s->keys : NULL, .open = true};
     s->router = wire_router_new(s->loop, &c, endpoint, &router_calls, s, s->error);
     if (!s->router)
         fail_msg("%s", s->error);
@@ -71,7 +72,7 @@ static void open_router(struct scene *s, const char *endpoint)
 static void open_dealer_to(struct scene *s, const char *endpoint, const char *keys,
                            uint64_t out_bytes_max)
 {
-    struct wire_config c = {.keys = keys, .out_bytes_max = out_bytes_max};
+    struct wire_config c = {.keys = keys, .open = true, .out_bytes_max = out_bytes_max};
     s->dealer = wire_dealer_new(s->loop, &c, endpoint, &dealer_calls, s, s->error);
     if (!s->dealer)
         fail_msg("%s", s->error);
@@ -123,7 +124,7 @@ static void make_keys(struct scene *s, const char *suffix, char *path, size_t si
         assert_non_null(mkdtemp(base));
     }
     snprintf(path, size, "%s%s", base, suffix);
-    if (!wire_make_keys(path, s->error))
+    if (!wire_keys_make(path, s->error))
         fail_msg("%s", s->error);
 }
 
@@ -358,6 +359,28 @@ static void a_certificate_that_is_added_counts_at_once(void **state)
     assert_int_equal(s->to_router, 1);
 }
 
+/* An operator takes a worker's certificate away: it is cut off without a restart. */
+static void a_certificate_that_is_removed_counts_at_once(void **state)
+{
+    struct scene *s = *state;
+    char path[600];
+    make_keys(s, "", s->keys, sizeof s->keys);
+    open_router(s, "tcp://127.0.0.1:*");
+    open_dealer(s, s->keys, 0);
+    s->expect_messages = 1;
+    wire_send(wire_gateway(s->dealer), STR("hello"));
+    run(s, 5000);
+    assert_int_equal(s->to_router, 1);
+    snprintf(path, sizeof path, "%s/workers/worker.key", s->keys);
+    assert_int_equal(unlink(path), 0);
+    s->expect_messages = 0;
+    run(s, 1000);
+    assert_int_equal(s->gone, 1);
+    wire_send(wire_gateway(s->dealer), STR("still here"));
+    run(s, 700);
+    assert_int_equal(s->to_router, 1);
+}
+
 static void a_worker_without_keys_never_gets_through(void **state)
 {
     struct scene *s = *state;
@@ -378,7 +401,7 @@ static void keys_are_private_and_never_overwritten(void **state)
     snprintf(path, sizeof path, "%s/gateway.key_secret", s->keys);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 077, 0);
-    assert_false(wire_make_keys(s->keys, s->error));
+    assert_false(wire_keys_make(s->keys, s->error));
     assert_non_null(strstr(s->error, "not overwritten"));
 }
 
@@ -418,6 +441,7 @@ int main(void)
         TEST(with_keys_it_works_as_well),
         TEST(a_worker_that_is_not_on_the_list_never_gets_through),
         TEST(a_certificate_that_is_added_counts_at_once),
+        TEST(a_certificate_that_is_removed_counts_at_once),
         TEST(a_worker_without_keys_never_gets_through),
         TEST(keys_are_private_and_never_overwritten),
         TEST(without_keys_only_this_machine_is_allowed),

@@ -66,10 +66,10 @@ uint64_t loop_resolve(struct loop *l, const char *host, loop_resolve_fn *fn, voi
 }
 void loop_resolve_forget(struct loop *l, uint64_t id) { (void)l, (void)id; }
 
-bool wire_is_local(const char *endpoint)
+bool wire_endpoint_ok(const char *endpoint, const struct wire_config *c, char error[256])
 {
-    return strstr(endpoint, "127.0.0.1") || strstr(endpoint, "localhost") ||
-           strstr(endpoint, "ipc:");
+    snprintf(error, 256, "no keys for %.200s", endpoint);
+    return c->keys || strstr(endpoint, "127.0.0.1") || strstr(endpoint, "ipc:");
 }
 struct wire *wire_dealer_new(struct loop *l, const struct wire_config *c, const char *endpoint,
                              const struct wire_callbacks *cb, void *arg, char error[256])
@@ -121,6 +121,7 @@ static void open_hub(const char *gateways)
 {
     static const struct hub_callbacks callbacks = {on_turn, on_cancel, on_token, running};
     struct hub_config c = {.gateways = gateways,
+                           .wire = {.keys = "/keys"},
                            .name = "me",
                            .capacity = 9,
                            .models = STR("[]"),
@@ -327,15 +328,16 @@ static void endpoints_are_checked(void **state)
 {
     (void)state;
     char error[256];
+    static const struct wire_config none, keys = {.keys = "/keys"};
     static const char *const bad[] = {"",          " , ",           "nonsense",
                                       "udp://x:1", "tcp://x",       "tcp://:1",
                                       "tcp://x:0", "tcp://x:70000", "tcp://gateway:8100"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        assert_false(hub_check(bad[i], NULL, error));
+        assert_false(hub_check(bad[i], &none, error));
         assert_non_null(strstr(error, "PERSAI_GATEWAYS"));
     }
-    assert_true(hub_check("tcp://gateway:8100,tcp://[2001:db8::1]:1", "/keys", error));
-    assert_true(hub_check("tcp://127.0.0.1:8100,ipc:///run/x", NULL, error));
+    assert_true(hub_check("tcp://gateway:8100,tcp://[2001:db8::1]:1", &keys, error));
+    assert_true(hub_check("tcp://127.0.0.1:8100,ipc:///run/x", &none, error));
 }
 
 int main(void)
