@@ -8,14 +8,16 @@ static void run(struct round_call *c);
 static void on_done(void *arg, const struct tool_result *result);
 
 void round_start(struct round *r, struct tools *tools, const struct round_handler *h, void *arg,
-                 struct id turn, const struct scene *scene, const struct record_message *assistant,
-                 const struct consent *consent, struct secret *token, int64_t now_ms)
+                 struct id turn, struct str owner, const struct scene *scene,
+                 const struct record_message *assistant, const struct consent *consent,
+                 struct secret *token, int64_t now_ms)
 {
     CHECK(r->calls == NULL && assistant->call_count > 0);
     *r = (struct round){.tools = tools,
                         .handler = h,
                         .arg = arg,
                         .turn = turn,
+                        .owner = str_dup(owner),
                         .scene = scene,
                         .token = token ? secret_ref(token) : NULL,
                         .assistant = assistant,
@@ -37,6 +39,7 @@ static void run(struct round_call *c)
     for (unsigned i = 0; i < r->scene->datasource_count; i++)
         datasources[i] = str_of(r->scene->datasources[i]);
     struct tool_call call = {.turn = r->turn,
+                             .owner = str_of(r->owner),
                              .call_id = asked->call_id,
                              .tool_name = asked->tool_name,
                              .arguments = asked->arguments,
@@ -106,6 +109,7 @@ void round_free(struct round *r)
         free(r->calls[i].datasource);
     }
     free(r->calls);
+    free(r->owner);
     secret_free(r->token);
     *r = (struct round){0};
 }

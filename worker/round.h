@@ -37,6 +37,7 @@ struct round {
     const struct round_handler *handler;
     void *arg;
     struct id turn;
+    char *owner;
     const struct scene *scene;
     struct secret *token; /* shared */
     const struct record_message *assistant;
@@ -47,8 +48,9 @@ struct round {
 };
 /* Never calls back from inside. token may be NULL: authentication is off. */
 void round_start(struct round *r, struct tools *tools, const struct round_handler *h, void *arg,
-                 struct id turn, const struct scene *scene, const struct record_message *assistant,
-                 const struct consent *consent, struct secret *token, int64_t now_ms);
+                 struct id turn, struct str owner, const struct scene *scene,
+                 const struct record_message *assistant, const struct consent *consent,
+                 struct secret *token, int64_t now_ms);
 void round_token(struct round *r, struct secret *token);
 /* All calls are answered: fills *responses (owned by the caller: free), borrowing from the round.
  */

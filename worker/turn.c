@@ -590,8 +590,8 @@ static void begin_tools(struct turn *t)
     for (unsigned i = 0; i < t->assistant.call_count; i++)
         say_call(t, i, "running");
     if (t->agent.state == AGENT_ACTING)
-        round_start(&t->round, t->config->tools, &handler, t, t->id, &t->scene, &t->assistant,
-                    &t->consent, t->token, loop_wall_ms());
+        round_start(&t->round, t->config->tools, &handler, t, t->id, str_of(t->owner), &t->scene,
+                    &t->assistant, &t->consent, t->token, loop_wall_ms());
 }
 
 /* ---- the end ---- */

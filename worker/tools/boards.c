@@ -428,7 +428,7 @@ static void run_query(struct rows *rows)
     rows_end(rows);
     if (r->wanted == NULL && r->path_count > 0) {
         r->datasource = xstrdup(r->paths[0]);
-        prom_range_query(r);
+        run_at_source(r);
     } else {
         directory_find(r);
     }

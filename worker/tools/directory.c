@@ -334,7 +334,7 @@ static void on_sheet(struct tool_run *r, const struct sheet *s)
     }
     free(r->datasource);
     r->datasource = xstrdup(found->path);
-    r->fn(r);
+    run_at_source(r);
 }
 
 void directory_find(struct tool_run *r) { visit(r, on_sheet); }

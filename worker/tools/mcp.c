@@ -84,6 +84,8 @@ const struct tool_spec *mcp_tool_spec(const struct mcp_tool *t) { return &t->spe
 
 const json_t *mcp_tool_schema(const struct mcp_tool *t) { return t->offer.schema; }
 
+const char *mcp_tool_server(const struct mcp_tool *t) { return t->server->config->name; }
+
 struct mcp_tool *mcp_tool_at(const struct mcp *m, unsigned i)
 {
     for (unsigned s = 0; m && s < m->count; s++)

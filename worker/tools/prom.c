@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "common/log.h"
 #include "proto/path.h"
@@ -74,6 +75,7 @@ void prom_range(const struct tool_run *r, int64_t otherwise_ms, int64_t *start_m
 /* Asking */
 
 static void send(struct prom_ask *ask);
+static void heard(const struct prom_ask *ask, enum fetch_status status);
 
 static void refuse(struct prom_ask *ask, const char *code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -176,6 +178,7 @@ static void on_data(void *arg, struct str bytes)
         return;
     fetch_cancel(ask->fetch);
     ask->fetch = NULL;
+    heard(ask, FETCH_OK);
     refuse(ask, "broken",
            "The datasource's answer is not what %s's API answers. Is the datasource a %s?",
            ask->product, ask->product);
@@ -199,11 +202,21 @@ static bool send_again(struct prom_ask *ask)
     return true;
 }
 
+/* Does the datasource answer at all? What Perses itself could not be asked says nothing of it. */
+static void heard(const struct prom_ask *ask, enum fetch_status status)
+{
+    struct tools *t = ask->tools;
+    bool answered = ask->http_status != 0 && status != FETCH_TIMEOUT;
+    if (ask->datasource != NULL && (answered || status == FETCH_TIMEOUT))
+        line_heard(t->line, ask->datasource, answered, loop_now_ms(t->config.loop));
+}
+
 static void on_done(void *arg, const struct fetch_result *f)
 {
     struct prom_ask *ask = arg;
     enum prom_outcome outcome = PROM_REFUSED;
     ask->fetch = NULL;
+    heard(ask, f->status);
     if (!ask->refused && f->status == FETCH_BROKEN && send_again(ask))
         return;
     if (ask->refused)
@@ -247,6 +260,7 @@ void prom_ask(struct prom_ask *ask, struct tools *t, const char *datasource,
     bool get = strcmp(request->method, "GET") == 0;
     prom_ask_free(ask);
     ask->tools = t;
+    ask->datasource = datasource ? xstrdup(datasource) : NULL;
     ask->method = request->method;
     ask->json = request->json;
     ask->token = token;
@@ -274,6 +288,8 @@ void prom_ask_free(struct prom_ask *ask)
 {
     fetch_cancel(ask->fetch);
     ask->fetch = NULL;
+    free(ask->datasource);
+    ask->datasource = NULL;
     buf_free(&ask->error);
     buf_free(&ask->body);
     buf_free(&ask->url);

@@ -47,6 +47,7 @@ struct prom_ask {
     int http_status;
     struct buf body; /* of a refusal */
     const char *method;
+    char *datasource; /* path; NULL: Perses itself */
     const struct secret *token;
     struct buf url, form; /* kept to be sent again */
     bool json;

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "common/list.h"
+#include "worker/tools/line.h"
 #include "worker/tools/tools.h"
 
 struct directory;
@@ -23,9 +24,9 @@ typedef void tool_fn(struct tool_run *r);
 struct tools {
     struct tools_config config;
     char *perses_url; /* without a trailing slash */
-    struct list waiting, running, ended;
+    struct list running, ended;
+    struct line *line; /* of the runs that wait */
     struct list saves; /* of perses.c */
-    unsigned running_count;
     bool later, closing;
     struct shelf *shelf;         /* catalogs of metrics */
     struct directory *directory; /* datasources that people may see */
@@ -37,13 +38,14 @@ struct tools {
 };
 struct tool_run {
     struct tools *tools;
-    struct list node;
+    struct list node; /* in running or ended */
+    struct line_ticket ticket;
     const struct tool_spec *spec;
     struct mcp_tool *mcp; /* the tool, when an MCP server has it; or NULL */
     tool_fn *fn;
     /* the call */
     struct id turn;
-    char *call_id;
+    char *call_id, *owner;
     json_t *args;
     char *datasource; /* path, path_parse'd; NULL: refused before, or none is needed */
     const char *kind; /* of datasource that the tool needs; NULL: none */
@@ -77,6 +79,9 @@ void run_fail(struct tool_run *r, const char *code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* The same with a query that would do. */
 void run_refuse(struct tool_run *r, const char *code, const char *error, struct str suggestion);
+/* Its datasource is known now: the run gives up its room and waits for one there; then its function
+ * is called. */
+void run_at_source(struct tool_run *r);
 /* Work in slices of a few milliseconds, one a pass, so that the loop goes on in between. */
 void run_steps(struct tool_run *r, bool (*step)(struct tool_run *r));
 

@@ -12,6 +12,7 @@
 #include "worker/tools/directory.h"
 #include "worker/tools/docs.h"
 #include "worker/tools/draft.h"
+#include "worker/tools/line.h"
 #include "worker/tools/loki.h"
 #include "worker/tools/mcp.h"
 #include "worker/tools/perses.h"
@@ -149,7 +150,7 @@ struct tools *tools_new(const struct tools_config *c)
         url.len--;
     t->perses_url = str_dup(url);
     t->config.perses_url = t->perses_url;
-    list_init(&t->waiting);
+    t->line = line_new(c->running_max);
     list_init(&t->running);
     list_init(&t->ended);
     list_init(&t->saves);
@@ -166,7 +167,8 @@ void tools_free(struct tools *t)
 {
     if (t == NULL)
         return;
-    CHECK(list_empty(&t->waiting) && list_empty(&t->running) && list_empty(&t->ended));
+    CHECK(list_empty(&t->running) && list_empty(&t->ended));
+    line_free(t->line);
     shelf_free(t->shelf);
     directory_free(t->directory);
     docs_free(t->docs);
@@ -190,10 +192,13 @@ static void later(struct tools *t)
     loop_again(t->config.loop);
 }
 
+static int64_t now_ms(const struct tools *t) { return loop_now_ms(t->config.loop); }
+
 static void run_free(struct tool_run *r)
 {
     if (r->state_free != NULL)
         r->state_free(r->state);
+    line_leave(r->tools->line, &r->ticket, now_ms(r->tools));
     list_remove(&r->node);
     directory_leave(r->directory);
     for (unsigned i = 0; i < r->path_count; i++)
@@ -206,6 +211,7 @@ static void run_free(struct tool_run *r)
     buf_free(&r->content);
     free(r->call_id);
     free(r->datasource);
+    free(r->owner);
     free(r->timezone);
     mcp_tool_free(r->mcp);
     free(r);
@@ -281,18 +287,47 @@ static void tell(struct tool_run *r)
     run_free(r);
 }
 
+static void start(struct tool_run *r, int64_t refused_ms)
+{
+    list_push(&r->tools->running, &r->node);
+    if (refused_ms > 0)
+        run_fail(r, "silent",
+                 "%s gave no answer at all to the last calls, so it is left alone for now; it is "
+                 "tried again in %lld s. Use another datasource, or tell the person.",
+                 r->mcp ? "The MCP server" : "The datasource",
+                 (long long)(refused_ms + 999) / 1000);
+    else if (r->look_up)
+        directory_find(r);
+    else
+        r->fn(r);
+}
+
 static void start_waiting(struct tools *t)
 {
-    while (!list_empty(&t->waiting) && t->running_count < t->config.running_max) {
-        struct tool_run *r = list_first(&t->waiting, struct tool_run, node);
-        list_remove(&r->node);
-        list_push(&t->running, &r->node);
-        t->running_count++;
-        if (r->look_up)
-            directory_find(r);
-        else
-            r->fn(r);
-    }
+    struct line_ticket *ticket;
+    int64_t refused_ms;
+    while ((ticket = line_next(t->line, now_ms(t), &refused_ms)) != NULL)
+        start(list_of(ticket, struct tool_run, ticket), refused_ms);
+}
+
+/* What may hang for it: its datasource, or the server that has the tool. NULL: Perses alone is
+ * asked, or the datasource is to be looked up. */
+static const char *lane_of(const struct tool_run *r)
+{
+    bool only_named = r->spec->needs_approval || strncmp(r->spec->name, "propose_", 8) == 0;
+    if (r->mcp != NULL)
+        return mcp_tool_server(r->mcp);
+    return r->look_up || only_named ? NULL : r->datasource;
+}
+
+void run_at_source(struct tool_run *r)
+{
+    struct tools *t = r->tools;
+    r->look_up = false;
+    line_leave(t->line, &r->ticket, now_ms(t));
+    list_remove(&r->node);
+    CHECK(line_join(t->line, &r->ticket, r->owner, lane_of(r), true));
+    later(t);
 }
 
 /* Each run that has work to do gets one slice of it. */
@@ -329,12 +364,9 @@ static void on_later(void *arg)
     while (!list_empty(&ended)) {
         struct tool_run *r = list_first(&ended, struct tool_run, node);
         list_remove(&r->node);
-        if (r->args != NULL)
-            t->running_count--;
         tell(r);
+        later(t); /* its room is another's */
     }
-    if (!list_empty(&t->waiting) && t->running_count < t->config.running_max)
-        later(t);
 }
 
 void tool_cancel(struct tool_run *r)
@@ -342,14 +374,8 @@ void tool_cancel(struct tool_run *r)
     if (r == NULL || r->telling)
         return;
     struct tools *t = r->tools;
-    bool waited = false;
-    list_each (&t->waiting, node, tmp)
-        waited = waited || node == &r->node;
-    if (!waited && r->args != NULL) {
-        t->running_count--;
-        later(t); /* its room is another's */
-    }
     run_free(r);
+    later(t); /* its room is another's */
 }
 
 /* Checks before a run */
@@ -466,7 +492,12 @@ static void check_call(struct tool_run *r, const struct tool_call *c)
         return;
     }
     r->args = args;
-    list_push(&r->tools->waiting, &r->node);
+    if (!line_join(r->tools->line, &r->ticket, r->owner, lane_of(r), false)) {
+        run_fail(r, "too_many_calls",
+                 "Too many calls wait already: this one was not made. Wait for the answers of the "
+                 "others, and make fewer at once.");
+        return;
+    }
     later(r->tools);
 }
 
@@ -478,6 +509,7 @@ struct tool_run *tool_start(struct tools *t, const struct tool_call *c, tool_don
     buf_init(&r->content, t->config.content_bytes_max);
     r->turn = c->turn;
     r->call_id = str_dup(c->call_id);
+    r->owner = str_dup(c->owner);
     r->project = str_dup(path_name_ok(c->project) ? c->project : STR(""));
     r->token = c->token ? secret_ref(c->token) : NULL;
     r->now_ms = c->now_ms;

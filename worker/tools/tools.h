@@ -5,7 +5,7 @@
  * fit the tool's schema end in a failed result whose content tells the model what was wrong; they
  * never end a turn. Tools reach Perses and nothing else: perses_url + a datasource path, with the
  * person's own token. Bounds: the configuration below. Runs are parallel; what is over running_max
- * waits its turn here, in order. */
+ * waits its turn (line.h). */
 #ifndef WORKER_TOOLS_TOOLS_H
 #define WORKER_TOOLS_TOOLS_H
 
@@ -66,6 +66,7 @@ enum tool_consent {
  * by secret_ref). */
 struct tool_call {
     struct id turn;                /* for log lines */
+    struct str owner;              /* whose call it is: calls go by rounds of their owners */
     struct str call_id, tool_name; /* as the model wrote them */
     struct str arguments;          /* JSON text as the model wrote it; empty counts as {} */
     enum tool_consent consent;     /* a tool that needs approval runs with CONSENT_GIVEN only */

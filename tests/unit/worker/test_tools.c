@@ -631,6 +631,80 @@ static void runs_wait_for_room_and_can_be_cancelled(void **state)
     assert_int_equal(f->done, 0);
 }
 
+/* One person's calls at a datasource that hangs: 70 s for everybody else's before there were
+ * rounds. */
+static void a_datasource_that_hangs_costs_only_its_own_askers(void **state)
+{
+    enum { FLOOD = 100 };
+    struct fixture *f = *state;
+    static const struct answer script[] = {
+        COUNT, {.path = QUERY, .status = 200, .body = STR(OK_VECTOR(""))}, {0}};
+    static const char hanging[] =
+        "{\"query\":\"up\",\"datasource\":\"/proxy/projects/shop/datasources/other\"}";
+    struct tool_run *runs[FLOOD];
+    fixture_tools(f);
+    f->script = script;
+    f->datasource_hangs = "/datasources/other/";
+    f->owner = "mallory";
+    for (unsigned i = 0; i < FLOOD; i++)
+        runs[i] = fixture_start(f, "execute_instant_query", hanging);
+    pump_for(f->pump, 50);
+    assert_int_equal(f->asked_count, 16); /* a quarter of the room */
+    f->owner = "alice";
+    f->asked_count = 0;
+    fixture_start(f, "execute_instant_query", "{\"query\":\"up\"}");
+    assert_true(pump_within(f->pump, 2000, fixture_is_done, f));
+    assert_false(f->failed);
+    for (unsigned i = 0; i < FLOOD; i++)
+        tool_cancel(runs[i]);
+}
+
+static bool five_ended(void *arg) { return ((struct fixture *)arg)->done == 5; }
+
+static void a_datasource_that_stays_silent_is_left_alone(void **state)
+{
+    struct fixture *f = *state;
+    static const struct answer script[] = {
+        COUNT, {.path = QUERY, .status = 200, .body = STR(OK_VECTOR(""))}, {0}};
+    f->config.timeout_ms = 200;
+    fixture_tools(f);
+    f->script = script;
+    f->datasource_hangs = "/prom/api/v1/labels";
+    for (unsigned i = 0; i < 5; i++)
+        fixture_start(f, "list_label_names", "{}");
+    assert_true(pump_within(f->pump, 5000, five_ended, f));
+    fixture_expect_error(f, "timeout", "no whole answer in time");
+    f->owner = "alice";
+    fixture_run(f, script, "list_label_names", "{}");
+    fixture_expect_error(f, "silent", "left alone for now; it is tried again in 2 s");
+    assert_int_equal(f->asked_count, 0);
+    fixture_run(f, script, "execute_range_query", "{\"query\":\"sum(up\"}");
+    fixture_expect_error(f, "silent", "left alone"); /* all of its tools */
+    f->owner = "bob"; /* only alice's calls were silent: his may go, and it answers him */
+    fixture_run(f, script, "execute_instant_query", "{\"query\":\"up\"}");
+    assert_false(f->failed);
+    f->owner = "alice";
+    fixture_run(f, script, "execute_instant_query", "{\"query\":\"up\"}");
+    assert_false(f->failed);
+}
+
+static void who_makes_too_many_calls_is_told(void **state)
+{
+    enum { FLOOD = 64 + 128 };
+    struct fixture *f = *state;
+    static const struct answer silent[] = {{.path = QUERY_RANGE, .status = 0, .body = STR("")},
+                                           {0}};
+    struct tool_run *runs[FLOOD];
+    f->script = silent;
+    for (unsigned i = 0; i < FLOOD; i++)
+        runs[i] = fixture_start(f, "execute_instant_query", "{\"query\":\"up\"}");
+    pump_for(f->pump, 50);
+    assert_int_equal(f->done, FLOOD - 128); /* none went before the first pass */
+    fixture_expect_error(f, "too_many_calls", "Too many calls wait");
+    for (unsigned i = 0; i < 128; i++)
+        tool_cancel(runs[i]);
+}
+
 static void a_datasource_that_is_silent_or_gone_is_a_clear_error(void **state)
 {
     struct fixture *f = *state;
@@ -713,6 +787,9 @@ int main(void)
         T(a_catalog_that_fails_is_asked_for_again),
         T(label_values_are_filtered_and_paged),
         T(runs_wait_for_room_and_can_be_cancelled),
+        T(a_datasource_that_hangs_costs_only_its_own_askers),
+        T(a_datasource_that_stays_silent_is_left_alone),
+        T(who_makes_too_many_calls_is_told),
         T(a_datasource_that_is_silent_or_gone_is_a_clear_error),
         T(the_table_is_good_json),
         T(a_plan_is_checked_and_counted),

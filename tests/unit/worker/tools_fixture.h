@@ -41,8 +41,10 @@ struct fixture {
     struct asked asked[ASKED_MAX];
     unsigned asked_count;
     enum tool_consent consent;
-    const char *call_id; /* NULL: c1 */
-    const char *project; /* of the dashboard in front of the person, or NULL */
+    const char *call_id;          /* NULL: c1 */
+    const char *owner;            /* whose calls */
+    const char *datasource_hangs; /* requests with this in their path are never answered, or NULL */
+    const char *project;          /* of the dashboard in front of the person, or NULL */
     unsigned breaks;
     struct http_stream *breaking;
     struct str half;
@@ -153,6 +155,8 @@ static inline void fixture_on_request(void *arg, struct http_request *r)
      * test answers it. */
     bool check = fixture_ends(a->path, "/format_query");
     f->asked_count -= check;
+    if (f->datasource_hangs != NULL && strstr(a->path, f->datasource_hangs) != NULL)
+        return;
     for (const struct answer *answer = f->script; answer->path != NULL; answer++) {
         if (!fixture_ends(a->path, answer->path) ||
             (answer->in_query != NULL && strstr(a->query, answer->in_query) == NULL) ||
@@ -242,6 +246,7 @@ static inline struct tool_run *fixture_start(struct fixture *f, const char *name
                                              const char *arguments)
 {
     struct tool_call call = {
+        .owner = str_of(f->owner ? f->owner : "alice"),
         .call_id = str_of(f->call_id ? f->call_id : "c1"),
         .consent = f->consent,
         .tool_name = str_of(name),
