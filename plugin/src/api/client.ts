@@ -1,6 +1,7 @@
 // The gateway's HTTP API, reached only through a Perses datasource's proxy on the page's own origin. This is
 // the one file that calls fetch and the one that knows the proxy's path: no other URL can be reached from here.
 import { EventId, asList, asObject, asText, formatEventId, parseJson } from './events';
+import { wellFormed } from '../text';
 import { SessionDetail, SessionSummary, parseSessionDetail, parseSessionSummary } from './sessions';
 
 /** The HTTP API that this plugin speaks; a gateway names its own in the header of each answer. */
@@ -213,6 +214,11 @@ function urlOf(base: string, request: Request): string {
   return base + request.path + (suffix === '' ? '' : `?${suffix}`);
 }
 
+/** For JSON.stringify: half a character, as a careless paste leaves it, would make the gateway refuse all of it. */
+function whole(_name: string, value: unknown): unknown {
+  return typeof value === 'string' ? wellFormed(value) : value;
+}
+
 /** Sends it; resolves when the headers are there. From then on the signal is no longer ours to watch: who reads
  *  a stream stops by cancelling it, and a body may take as long as it likes. */
 async function send(base: string, request: Request): Promise<Response> {
@@ -236,7 +242,7 @@ async function send(base: string, request: Request): Promise<Response> {
     response = await fetch(urlOf(base, request), {
       method: request.method,
       headers,
-      body: request.body === undefined ? undefined : JSON.stringify(request.body),
+      body: request.body === undefined ? undefined : JSON.stringify(request.body, whole),
       credentials: 'same-origin',
       redirect: 'error', // a redirect would carry the request to where we did not send it
       cache: 'no-store',

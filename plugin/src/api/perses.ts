@@ -4,12 +4,12 @@ import {
   DashboardResource,
   DatasourceResource,
   GlobalDatasourceResource,
-  GlobalVariableResource,
   ProjectResource,
   Variable,
-  VariableResource,
   fetchJson,
 } from '@perses-dev/core';
+
+import { readDashboards, readDatasources, readProjects, readVariables, wholeDashboard } from './resources';
 
 const HEADERS = { 'Content-Type': 'application/json' };
 
@@ -20,10 +20,12 @@ export interface PersesApi {
   /** Of all projects that the person may see. */
   listDatasources(): Promise<readonly DatasourceResource[]>;
   listProjects(): Promise<readonly ProjectResource[]>;
+  /** As readDashboard() gives them: not to be written back. */
   listDashboards(project: string): Promise<readonly DashboardResource[]>;
   /** Those that dashboards of the project can use without defining them: the project's own, then the global ones. Those
    *  that the person may not read are not among them. */
   listVariables(project: string): Promise<readonly Variable[]>;
+  /** All of it, to be changed and written back. */
   getDashboard(project: string, name: string): Promise<DashboardResource>;
   createDashboard(dashboard: DashboardResource): Promise<DashboardResource>;
   /** Refused with 409 when the dashboard has changed since it was read. */
@@ -41,9 +43,10 @@ export function createPersesApi(prefix: string): PersesApi {
   const dashboards = (project: string): string => `${projects}/${encodeURIComponent(project)}/dashboards`;
   const write = (method: 'POST' | 'PUT', url: string, body: unknown): Promise<DashboardResource> =>
     fetchJson<DashboardResource>(url, { method, headers: HEADERS, body: JSON.stringify(body) });
-  const listed = async <T>(url: string): Promise<readonly T[]> => {
+  const read = (url: string): Promise<unknown> => fetchJson<unknown>(url, { headers: HEADERS });
+  const listed = async (url: string): Promise<readonly Variable[]> => {
     try {
-      return await fetchJson<readonly T[]>(url, { headers: HEADERS });
+      return readVariables(await read(url));
     } catch (error) {
       if (statusOf(error) === 403) return [];
       throw error;
@@ -51,19 +54,19 @@ export function createPersesApi(prefix: string): PersesApi {
   };
   return {
     prefix,
-    listGlobalDatasources: () => fetchJson(`${prefix}/api/v1/globaldatasources`, { headers: HEADERS }),
-    listDatasources: () => fetchJson(`${prefix}/api/v1/datasources`, { headers: HEADERS }),
-    listProjects: () => fetchJson(projects, { headers: HEADERS }),
-    listDashboards: (project) => fetchJson(dashboards(project), { headers: HEADERS }),
+    listGlobalDatasources: async () => readDatasources(await read(`${prefix}/api/v1/globaldatasources`)),
+    listDatasources: async () => readDatasources(await read(`${prefix}/api/v1/datasources`)),
+    listProjects: async () => readProjects(await read(projects)),
+    listDashboards: async (project) => readDashboards(await read(dashboards(project))),
     listVariables: async (project) => {
       const [own, global] = await Promise.all([
-        listed<VariableResource>(`${projects}/${encodeURIComponent(project)}/variables`),
-        listed<GlobalVariableResource>(`${prefix}/api/v1/globalvariables`),
+        listed(`${projects}/${encodeURIComponent(project)}/variables`),
+        listed(`${prefix}/api/v1/globalvariables`),
       ]);
       return [...own, ...global];
     },
-    getDashboard: (project, name) =>
-      fetchJson(`${dashboards(project)}/${encodeURIComponent(name)}`, { headers: HEADERS }),
+    getDashboard: async (project, name) =>
+      wholeDashboard(await read(`${dashboards(project)}/${encodeURIComponent(name)}`)),
     createDashboard: (dashboard) => write('POST', dashboards(dashboard.metadata.project), dashboard),
     updateDashboard: (dashboard) =>
       write(

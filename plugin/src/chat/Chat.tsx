@@ -29,6 +29,7 @@ import { datasourceLabel } from '../api/datasource';
 import { PersesApi } from '../api/perses';
 import { Source, pathsOf, pickedOf } from '../datasource/sources';
 import { Attachment, contextOf } from '../dashboards/context';
+import { loadMarkdown } from './Answer';
 import { Composer } from './Composer';
 import { ChatContext, ChatContextValue, useBusy, useRead, useSurroundings } from './context';
 import { ContextBar } from './ContextBar';
@@ -36,7 +37,7 @@ import { Conversation, SendOptions, Surroundings } from './conversation';
 import { HISTORY_KEY, History } from './History';
 import { Messages } from './Messages';
 import { SourcePicker } from './SourcePicker';
-import { plain } from './text';
+import { plain } from '../text';
 
 export interface ChatProps {
   readonly client: GatewayClient;
@@ -186,6 +187,8 @@ export function Chat(props: ChatProps): ReactElement {
   const inputRef = useRef<HTMLTextAreaElement>(null);
   const narrow = useMediaQuery(useTheme().breakpoints.down('md')) || compact;
   const [historyOpen, setHistoryOpen] = useState(false);
+
+  useEffect(loadMarkdown, []);
 
   // What the address says is shown; what we did ourselves (a new id, a fork) is shown already.
   useEffect(() => {

@@ -3,17 +3,18 @@ import { Button, Chip, Tooltip } from '@mui/material';
 import EyeIcon from 'mdi-material-ui/EyeOutline';
 import PlusIcon from 'mdi-material-ui/Plus';
 import DashboardIcon from 'mdi-material-ui/ViewDashboardOutline';
-import { ReactElement, Suspense, lazy, useState } from 'react';
+import { ReactElement, Suspense, useState } from 'react';
 
 import { PersesApi } from '../api/perses';
 import { Attachment, bytesOf, isSame, sizeText } from '../dashboards/context';
+import { Boundary, lazily } from './Boundary';
 import { useChat, useRead, useSurroundings } from './context';
 import { Conversation } from './conversation';
-import { plain, shorten, usageText } from './text';
+import { plain, shorten, usageText } from '../text';
 
 // Loaded when they are opened first.
-const AddContext = lazy(async () => ({ default: (await import('../dashboards/AddContext')).AddContext }));
-const Seen = lazy(async () => ({ default: (await import('./Seen')).Seen }));
+const AddContext = lazily(async () => (await import('../dashboards/AddContext')).AddContext);
+const Seen = lazily(async () => (await import('./Seen')).Seen);
 
 export interface ContextBarProps {
   readonly perses: PersesApi | undefined;
@@ -87,21 +88,28 @@ export function ContextBar({ perses, datasource, model, busy }: ContextBarProps)
           {facts.join(' · ') || 'What the model sees'}
         </Button>
       </Tooltip>
-      <Suspense fallback={null}>
-        {open === 'add' && perses !== undefined && (
-          <AddContext api={perses} attachments={attachments} onAdd={set} onClose={() => setOpen(undefined)} />
-        )}
-        {open === 'seen' && (
-          <Seen
-            context={sendOptions()?.context}
-            datasource={datasource}
-            model={model}
-            attachments={attachments}
-            busy={busy}
-            onClose={() => setOpen(undefined)}
-          />
-        )}
-      </Suspense>
+      <Boundary onReload={() => setOpen(undefined)}>
+        <Suspense fallback={null}>
+          {open === 'add' && perses !== undefined && (
+            <AddContext
+              api={perses}
+              attachments={attachments}
+              onAdd={set}
+              onClose={() => setOpen(undefined)}
+            />
+          )}
+          {open === 'seen' && (
+            <Seen
+              context={sendOptions()?.context}
+              datasource={datasource}
+              model={model}
+              attachments={attachments}
+              busy={busy}
+              onClose={() => setOpen(undefined)}
+            />
+          )}
+        </Suspense>
+      </Boundary>
     </>
   );
 }

@@ -3,7 +3,7 @@ import { Box, Chip, Typography } from '@mui/material';
 import { ReactElement } from 'react';
 
 import { Citation } from './documents';
-import { plain, shorten } from './text';
+import { plain, shorten } from '../text';
 
 const TEXT_CHARS_MAX = 20_000;
 

@@ -13,7 +13,7 @@ import { Draft, DraftBoard } from './drafts';
 import { useInstalled } from './installed';
 import { Query } from './promql';
 import { QueryPanel } from './QueryPanel';
-import { plain, shorten } from './text';
+import { plain, shorten } from '../text';
 
 /** A chart costs memory and a query; the others are drawn when the person wants to. */
 const DRAWN_AT_FIRST = 6;

@@ -29,7 +29,7 @@ import { ReactElement, useEffect, useState } from 'react';
 import { GatewayClient } from '../api/client';
 import { SessionSummary } from '../api/sessions';
 import { problemOf } from './conversation';
-import { plain } from './text';
+import { plain } from '../text';
 
 const SEARCH_PAUSE_MS = 250;
 

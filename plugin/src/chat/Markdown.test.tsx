@@ -2,7 +2,8 @@
 import { render, screen } from '@testing-library/react';
 import { describe, expect, it } from 'vitest';
 
-import { Markdown, splitBlocks } from './Markdown';
+import { splitBlocks } from './blocks';
+import { Markdown } from './Markdown';
 
 function show(text: string, complete = true): HTMLElement {
   return render(<Markdown text={text} complete={complete} />).container;
@@ -32,8 +33,121 @@ describe('Markdown', () => {
     for (const text of [html, `before ${html} after`, `| a |\n|---|\n| ${html} |`]) {
       const page = show(text);
       expect(page.querySelector('script,img,iframe,svg:not(.MuiSvgIcon-root),style,form,input,a')).toBeNull();
-      expect(page.innerHTML).not.toMatch(/ on\w+=/);
+      expect(page.innerHTML).not.toMatch(/<[^>]* on\w+=/);
+      expect(page.textContent).toContain(html);
     }
+  });
+
+  it.each([
+    ['kubectl -n <namespace> get pod <pod>'],
+    ['hosts: <none>'],
+    ['<none>\nand **more**', '<none>\nand more'],
+    ['if a<b then x else y>z'],
+    ['a <b and b> c, <i x=1>'],
+    ['List<String>, Map<String, List<Integer>>, vector<i>, Vec<u>, Option<code>, Box<p>'],
+    ['<!-- a comment --> and text'],
+    ['<!-- one\n\ntwo -->'],
+    ['<?php echo 1 ?> <!DOCTYPE html> <![CDATA[x]]>'],
+    ['</b> closes nothing'],
+    ['<Pod>'],
+    ['curl <host:port>/metrics and <mailto:me>'],
+    ['a <b>c'],
+    ['<summary>x</summary>'],
+    ['in a line <details> and <summary>'],
+    ['<div align="center">\n\nx\n\n</div>', '<div align="center">x</div>'],
+    ['<b onclick="alert(1)">x</b>'],
+    ['| a | b |\n|---|---|\n| <none> | <pod>/<name> |', 'ab<none><pod>/<name>'],
+    ['- <a>\n- <b>', '\n<a>\n<b>\n'],
+    ['# <title>', '<title>'],
+    ['**<namespace>**', '<namespace>'],
+    ['[x](https://e.org) <y>', 'x (e.org) <y>'],
+  ])('loses no word of %s', (text, shown = text) => {
+    const words = (from: string): string => from.replace(/\s+/g, ' ').trim();
+    for (const complete of [true, false])
+      expect(words(show(text, complete).textContent ?? '')).toBe(words(shown));
+  });
+
+  it('shows a tag that is half there while it streams', () => {
+    const text = 'get pod <pod> and <b>bold</b> and <!-- x --> end';
+    for (let end = 0; end <= text.length; end++) {
+      const shown = show(text.slice(0, end), false).textContent ?? '';
+      const expected = text.slice(0, end).replace('<b>bold</b>', 'bold');
+      expect(shown.trim()).toBe(expected.trim());
+    }
+  });
+
+  it('draws the few tags that GitHub draws, too', () => {
+    const page = show(
+      'a<br>b<br/>c H<sub>2</sub>O x<sup>2</sup> <kbd>Ctrl</kbd> <b>**bold** <i>i</i></b> <CODE>x <b>y</b></CODE>',
+    );
+    expect(page.querySelectorAll('br')).toHaveLength(2);
+    for (const name of ['sub', 'sup', 'kbd', 'b > strong', 'b > i', 'code'])
+      expect(page.querySelector(name), name).not.toBeNull();
+    expect(page.textContent).toContain('x y');
+    expect(page.textContent).not.toMatch(/[<>]/);
+    expect(show('| a |\n|---|\n| x<br>y |').querySelector('td > br')).not.toBeNull();
+  });
+
+  it('folds details, with markdown in them', () => {
+    const page = show(
+      'before\n\n<details>\n<summary>CPU &amp; more <b>x</b></summary>\n\n- one\n\n```\n<pod>\n```\n\n<details open><summary>inner</summary>text</details>\n\n</details>\n\nafter **it**',
+    );
+    const outer = page.querySelector('details');
+    expect(outer?.hasAttribute('open')).toBe(false);
+    expect(outer?.querySelector('summary')?.textContent).toBe('CPU & more x');
+    expect(outer?.querySelector('li')?.textContent).toBe('one');
+    expect(outer?.querySelector('pre')?.textContent).toBe('<pod>');
+    const inner = outer?.querySelector('details');
+    expect(inner?.hasAttribute('open')).toBe(true);
+    expect(inner?.querySelector('p')?.textContent).toBe('text');
+    expect(page.textContent?.endsWith('after it')).toBe(true);
+    expect(outer?.contains(page.querySelector('p:last-child > strong'))).toBe(false);
+    expect(
+      show('<details><summary>s</summary>\n\nnot closed', false).querySelector('details > p')?.textContent,
+    ).toBe('not closed');
+  });
+
+  it.each(['10~20 ms and 30~40 ms', '~/a and ~/b', 'a ~b~ c'])('strikes nothing out of %s', (text) => {
+    for (const complete of [true, false]) {
+      const page = show(text, complete);
+      expect(page.querySelector('del')).toBeNull();
+      expect(page.textContent).toBe(text);
+    }
+    expect(show('~~gone~~').querySelector('del')?.textContent).toBe('gone');
+  });
+
+  it('finds what a link refers to, wherever that stands', () => {
+    const page = show('See [the manual][m], [m] and [M][].\n\nmore\n\n[m]: https://example.org/a "T"\n');
+    const links = [...page.querySelectorAll('a')].map((link) => link.getAttribute('href'));
+    expect(links).toEqual(['https://example.org/a', 'https://example.org/a', 'https://example.org/a']);
+    expect(show('[x][1]\n\n[1]: javascript:alert(1)').querySelector('a')).toBeNull();
+    expect(show('[not there][1] and a[5m]').textContent).toBe('[not there][1] and a[5m]');
+    expect(show('```\nx[m]\n\n[m]: https://e.org', false).querySelector('pre')?.textContent).toBe(
+      'x[m]\n\n[m]: https://e.org',
+    );
+  });
+
+  it('numbers footnotes, each text its own', () => {
+    const text = 'One[^a] and two[^b].\n\n[^b]: Second.\n\nmore\n\n[^a]: First, with `code`.';
+    const page = show(`${text}`);
+    show(text);
+    expect([...page.querySelectorAll('sup')].map(({ textContent }) => textContent)).toEqual(['1', '2']);
+    expect([...page.querySelectorAll('.footnotes li p')].map((one) => one.textContent)).toEqual([
+      'First, with code. ↩',
+      'Second. ↩',
+    ]);
+    const ids = [...document.querySelectorAll('[id]')].map(({ id }) => id);
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(page.querySelectorAll('sup button')).toHaveLength(2);
+    expect(show('Not there[^x].').textContent).toBe('Not there[^x].');
+  });
+
+  it('ticks what is done', () => {
+    const boxes = [...show('- [x] a\n- [ ] b').querySelectorAll('input')];
+    expect(boxes.map(({ checked, disabled }) => [checked, disabled])).toEqual([
+      [true, true],
+      [false, true],
+    ]);
   });
 
   it.each([

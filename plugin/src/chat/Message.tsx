@@ -26,15 +26,16 @@ import TrashIcon from 'mdi-material-ui/TrashCanOutline';
 import DashboardIcon from 'mdi-material-ui/ViewDashboardOutline';
 import { KeyboardEvent, ReactElement, ReactNode, memo, useMemo, useState } from 'react';
 
+import { Answer } from './Answer';
+import { Boundary } from './Boundary';
 import { useBusy, useChat } from './context';
 import { CopyButton } from './CopyButton';
 import { Draft, draftsOf } from './drafts';
 import { Exchange } from './exchanges';
-import { Markdown } from './Markdown';
 import { parseSettings } from './panels';
 import { Plan } from './Plan';
 import { Block, answerText, blocksOf } from './reduce';
-import { plain } from './text';
+import { plain } from '../text';
 import { ToolCard } from './ToolCard';
 
 function Reasoning({ text, complete }: { text: string; complete: boolean }): ReactElement {
@@ -354,7 +355,7 @@ function BlockView(props: {
   const settings = useMemo(() => parseSettings(stored), [stored]);
   switch (block.kind) {
     case 'text':
-      return <Markdown text={block.text} complete={block.complete} />;
+      return <Answer text={block.text} complete={block.complete} />;
     case 'reasoning':
       return <Reasoning text={block.text} complete={block.complete} />;
     case 'notice':
@@ -387,7 +388,9 @@ export const Message = memo(function Message(props: {
       <Unsent exchange={exchange} />
       <Box sx={{ mr: { xs: 0, sm: 4 }, opacity: exchange.answerExcluded ? 0.6 : 1 }}>
         {blocks.map((block) => (
-          <BlockView key={block.key} block={block} at={question.at} panels={panels} />
+          <Boundary key={block.key}>
+            <BlockView block={block} at={question.at} panels={panels} />
+          </Boundary>
         ))}
         <Ending exchange={exchange} last={last} />
       </Box>

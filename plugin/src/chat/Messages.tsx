@@ -9,7 +9,7 @@ import { Exchange } from './exchanges';
 import { Nearby } from './nearby';
 import { statusOf } from './reduce';
 import { Slot } from './Slot';
-import { plain, shorten } from './text';
+import { plain, shorten } from '../text';
 
 /** Enough for a high window, before it is known what is seen. */
 const FIRST = 8;

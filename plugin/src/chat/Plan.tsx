@@ -7,7 +7,7 @@ import DoingIcon from 'mdi-material-ui/ProgressClock';
 import { ReactElement, memo } from 'react';
 
 import { PlanState, PlanStep, progressOf } from './plan';
-import { plain, shorten } from './text';
+import { plain, shorten } from '../text';
 
 function StateIcon({ state }: { state: PlanState }): ReactElement {
   switch (state) {

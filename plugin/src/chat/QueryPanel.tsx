@@ -20,7 +20,7 @@ import { ReactElement, ReactNode, RefObject, memo, useEffect, useMemo, useRef, u
 import { DatasourceRef } from '../api/datasource';
 import { useChat } from './context';
 import { CallPanel, PanelSettings, definitionOf, queriesOf } from './panels';
-import { plain } from './text';
+import { plain } from '../text';
 
 /** How far outside of the view a panel is made. */
 const NEAR = '600px';

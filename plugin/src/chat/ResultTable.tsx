@@ -3,7 +3,7 @@ import { Table, TableBody, TableCell, TableContainer, TableHead, TableRow } from
 import { ReactElement } from 'react';
 
 import { Rows } from './rows';
-import { plain, shorten } from './text';
+import { plain, shorten } from '../text';
 
 const CELL_CHARS_MAX = 300;
 

@@ -22,7 +22,7 @@ import { TurnContext } from '../api/client';
 import { Attachment, bytesOf, sizeText } from '../dashboards/context';
 import { useChat, useConversation } from './context';
 import { Exchange } from './exchanges';
-import { plain, shorten, usageText } from './text';
+import { plain, shorten, usageText } from '../text';
 
 function Part({ title, children }: { title: string; children: ReactNode }): ReactElement {
   return (

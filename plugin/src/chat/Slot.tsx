@@ -7,10 +7,10 @@ import { Exchange } from './exchanges';
 import { Message } from './Message';
 import { Nearby } from './nearby';
 import { answerText } from './reduce';
-import { plain, shorten } from './text';
+import { plain, shorten } from '../text';
 
 /** What a person has opened, written or chosen would be lost: it stays. */
-const KEPT = 'textarea, [aria-expanded="true"], [data-keep]';
+const KEPT = 'textarea, [aria-expanded="true"], details[open], [data-keep]';
 const STAND_IN_CHARS_MAX = 4_000;
 
 function isKept(element: Element): boolean {

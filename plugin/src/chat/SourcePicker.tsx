@@ -5,7 +5,7 @@ import { ReactElement } from 'react';
 import { datasourceLabel } from '../api/datasource';
 import { Source, pathsOf } from '../datasource/sources';
 import { DATASOURCES_MAX } from './conversation';
-import { plain } from './text';
+import { plain } from '../text';
 
 export interface SourcePickerProps {
   readonly sources: readonly Source[];

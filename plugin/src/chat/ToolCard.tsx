@@ -57,7 +57,7 @@ import { QueryPanel } from './QueryPanel';
 import { Call } from './reduce';
 import { ResultTable } from './ResultTable';
 import { rowsOf } from './rows';
-import { plain, shorten } from './text';
+import { plain, shorten } from '../text';
 
 const RAW_CHARS_MAX = 20_000;
 

@@ -4,7 +4,7 @@ import { Box, useTheme } from '@mui/material';
 import { parser } from '@prometheus-io/lezer-promql';
 import { ReactElement, ReactNode, useMemo } from 'react';
 
-import { plain } from './text';
+import { plain } from '../text';
 
 const highlighter = tagHighlighter([
   { tag: [tags.keyword, tags.operatorKeyword, tags.modifier, tags.function(tags.variableName)], class: 'fn' },

@@ -17,17 +17,17 @@ import { useQuery } from '@tanstack/react-query';
 import { ReactElement, useMemo, useState } from 'react';
 
 import { PersesApi, statusOf } from '../api/perses';
-import { plain } from '../chat/text';
+import { plain } from '../text';
 import {
   Attachment,
   CONTEXT_BYTES_MAX,
   VariableValues,
   attachmentOf,
   bytesOf,
+  chosenOf,
   panelsOf,
   sizeText,
   usedVariables,
-  valueOf,
   withAttachment,
   withOutside,
 } from './context';
@@ -117,7 +117,7 @@ function Variables(props: {
     <Stack direction="row" flexWrap="wrap" gap={1}>
       {variables.map((variable) => {
         const { name, display } = variable.spec;
-        const value = values[name] ?? valueOf(variable);
+        const value = chosenOf(variable, values);
         const list = variable.kind === 'ListVariable' && variable.spec.allowMultiple;
         return (
           <TextField

@@ -8,7 +8,7 @@ import { ReactElement, useState } from 'react';
 import { PersesApi } from '../api/perses';
 import { Draft, DraftBoard } from '../chat/drafts';
 import { definitionOf } from '../chat/panels';
-import { plain, shorten } from '../chat/text';
+import { plain, shorten } from '../text';
 import { dashboardLink, groupsOf, nameFrom, refusalOf, save } from './add';
 
 const NEW = '';

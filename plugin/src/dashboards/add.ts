@@ -4,6 +4,7 @@
 // version that is not the next one, and told.
 import { DashboardResource, GridDefinition, GridItemDefinition, PanelDefinition } from '@perses-dev/core';
 
+import { asCount, asObject, asText } from '../api/events';
 import { PersesApi, statusOf } from '../api/perses';
 
 const COLUMNS = 24;
@@ -43,11 +44,18 @@ function freeKey(panels: Readonly<Record<string, unknown>>): string {
 }
 
 function bottomOf(items: readonly GridItemDefinition[]): number {
-  return items.reduce((bottom, { y, height }) => Math.max(bottom, y + height), 0);
+  return items.reduce((bottom, item) => {
+    const { y, height } = asObject(item) ?? {}; // what it has is written back as it is, also what makes no sense
+    return Math.max(bottom, asCount(y) + asCount(height));
+  }, 0);
+}
+
+function titleOf({ spec }: GridDefinition): string {
+  return asText(asObject(spec.display)?.['title']);
 }
 
 export function groupsOf(dashboard: DashboardResource): readonly string[] {
-  return dashboard.spec.layouts.map(({ spec }) => spec.display?.title ?? '');
+  return dashboard.spec.layouts.map(titleOf);
 }
 
 /** The dashboard with the panels below what its group has; nothing else of it changes. */
@@ -58,7 +66,7 @@ export function addPanels(
 ): DashboardResource {
   const all = { ...dashboard.spec.panels };
   const layouts: GridDefinition[] = [...dashboard.spec.layouts];
-  let at = layouts.findIndex(({ spec }) => (spec.display?.title ?? '') === group);
+  let at = layouts.findIndex((layout) => titleOf(layout) === group);
   if (at < 0) {
     layouts.push({ kind: 'Grid', spec: { display: { title: group, collapse: { open: true } }, items: [] } });
     at = layouts.length - 1;

@@ -4,6 +4,7 @@ import { DashboardResource, PanelDefinition, Variable, VariableDefinition } from
 
 import { PanelContext, TimeRangeContext, TurnContext } from '../api/client';
 import { asList, asObject, asText } from '../api/events';
+import { shorten } from '../text';
 
 export type VariableValues = Readonly<Record<string, string | readonly string[]>>;
 
@@ -28,20 +29,22 @@ const TEXT_CHARS_MAX = 500;
 const PANELS_MAX = 200;
 const ATTACHMENTS_MAX = 8;
 
-function cut(text: string, max: number): string {
-  return text.length <= max ? text : `${text.slice(0, max - 1)}…`;
-}
-
 /** `$__all` and lists as Perses keeps them; a text variable's text. */
 export function valueOf(variable: VariableDefinition): string | readonly string[] {
   if (variable.kind === 'TextVariable') return variable.spec.value;
   return variable.spec.defaultValue ?? '';
 }
 
+/** What the person chose for it, else what the dashboard says. */
+export function chosenOf(variable: VariableDefinition, values: VariableValues): string | readonly string[] {
+  const { name } = variable.spec;
+  return (Object.hasOwn(values, name) ? values[name] : undefined) ?? valueOf(variable);
+}
+
 /** A query plugin's own text: PromQL, LogQL, TraceQL stand in `query`; of others the whole spec. */
 function queryText(plugin: { readonly kind: string; readonly spec: unknown }): string {
   const query = asText(asObject(plugin.spec)?.['query']);
-  return cut(query === '' ? JSON.stringify(plugin.spec) : query, QUERY_CHARS_MAX);
+  return shorten(query === '' ? JSON.stringify(plugin.spec) : query, QUERY_CHARS_MAX);
 }
 
 function panelContext(panel: PanelDefinition, key: string): PanelContext {
@@ -50,8 +53,8 @@ function panelContext(panel: PanelDefinition, key: string): PanelContext {
   const unit = asText(asObject(asObject(plugin.spec)?.['format'])?.['unit']);
   const axis = asText(asObject(asObject(asObject(plugin.spec)?.['yAxis'])?.['format'])?.['unit']);
   return {
-    title: cut(display?.name ?? key, TEXT_CHARS_MAX),
-    ...(description === '' ? {} : { description: cut(description, TEXT_CHARS_MAX) }),
+    title: shorten(display?.name ?? key, TEXT_CHARS_MAX),
+    ...(description === '' ? {} : { description: shorten(description, TEXT_CHARS_MAX) }),
     kind: plugin.kind,
     ...(unit === '' && axis === '' ? {} : { unit: unit || axis }),
     queries: (queries ?? []).map(({ spec }) => queryText(spec.plugin)),
@@ -70,7 +73,7 @@ export function panelsOf(dashboard: DashboardResource): readonly PanelChoice[] {
   const choices: PanelChoice[] = [];
   const seen = new Set<string>();
   const add = (key: string, group: string): void => {
-    const panel = panels[key];
+    const panel = Object.hasOwn(panels, key) ? panels[key] : undefined;
     if (panel === undefined || seen.has(key)) return;
     seen.add(key);
     choices.push({ key, title: panel.spec.display?.name ?? key, group });
@@ -123,8 +126,8 @@ export function attachmentOf(
   return {
     project: metadata.project,
     dashboard: metadata.name,
-    title: cut(spec.display?.name ?? metadata.name, TEXT_CHARS_MAX),
-    ...(description === '' ? {} : { description: cut(description, TEXT_CHARS_MAX) }),
+    title: shorten(spec.display?.name ?? metadata.name, TEXT_CHARS_MAX),
+    ...(description === '' ? {} : { description: shorten(description, TEXT_CHARS_MAX) }),
     panels: chosen.slice(0, PANELS_MAX).flatMap(({ key }) => {
       const panel = spec.panels[key];
       return panel === undefined ? [] : [panelContext(panel, key)];
@@ -133,7 +136,7 @@ export function attachmentOf(
     variables: Object.fromEntries(
       spec.variables
         .filter((variable) => used.has(variable.spec.name))
-        .map((variable) => [variable.spec.name, values[variable.spec.name] ?? valueOf(variable)]),
+        .map((variable) => [variable.spec.name, chosenOf(variable, values)]),
     ),
     ...(ownTime && spec.duration !== undefined ? { duration: spec.duration } : {}),
   };
@@ -157,7 +160,8 @@ export function contextOf(attachments: readonly Attachment[], elsewhere = false)
   const variables: Record<string, string | readonly string[]> = {};
   for (const { project, dashboard, variables: own } of attachments) {
     for (const [name, value] of Object.entries(own)) {
-      const taken = name in variables && JSON.stringify(variables[name]) !== JSON.stringify(value);
+      const taken =
+        Object.hasOwn(variables, name) && JSON.stringify(variables[name]) !== JSON.stringify(value);
       variables[taken ? `${name} (${project}/${dashboard})` : name] = value;
     }
   }

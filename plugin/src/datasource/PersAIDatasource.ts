@@ -4,6 +4,7 @@ import { HTTPProxy } from '@perses-dev/core';
 import { DatasourcePlugin } from '@perses-dev/plugin-system';
 
 import { GatewayClient, createGatewayClient } from '../api/client';
+import { bounded } from '../chat/Boundary';
 import { PersAIDatasourceEditor } from './PersAIDatasourceEditor';
 
 export interface PersAIDatasourceSpec {
@@ -39,7 +40,7 @@ export const PersAIDatasource: DatasourcePlugin<PersAIDatasourceSpec, PersAIData
     proxyUrl,
     gateway: () => createGatewayClient(proxyUrl),
   }),
-  OptionsEditorComponent: PersAIDatasourceEditor,
+  OptionsEditorComponent: bounded(PersAIDatasourceEditor),
   createInitialOptions: () => ({
     proxy: {
       kind: 'HTTPProxy',

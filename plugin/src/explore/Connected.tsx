@@ -11,6 +11,7 @@ import { ReactElement, ReactNode, useCallback, useMemo, useState } from 'react';
 
 import { ApiError, GatewayClient } from '../api/client';
 import { createPersesApi } from '../api/perses';
+import { Boundary } from '../chat/Boundary';
 import { Chat, ChatProps, MODELS_KEY } from '../chat/Chat';
 import { Problem, problemOf } from '../chat/conversation';
 import { AddToDashboard, AddToDashboardProps } from '../dashboards/AddToDashboard';
@@ -114,7 +115,11 @@ function WithGateway({ name, project, ...rest }: ConnectedProps & { name: string
         perses={api}
         addToDashboard={addToDashboard}
       />
-      {adding !== undefined && <AddToDashboard api={api} {...adding} onClose={() => setAdding(undefined)} />}
+      <Boundary onReload={() => setAdding(undefined)}>
+        {adding !== undefined && (
+          <AddToDashboard api={api} {...adding} onClose={() => setAdding(undefined)} />
+        )}
+      </Boundary>
     </Reachable>
   );
 }

@@ -3,7 +3,7 @@ import { Box, Button, Stack, Typography } from '@mui/material';
 import { ReactElement, ReactNode } from 'react';
 
 import { Problem } from '../chat/conversation';
-import { plain } from '../chat/text';
+import { plain } from '../text';
 
 interface Advice {
   readonly title: string;

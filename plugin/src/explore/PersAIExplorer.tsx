@@ -4,6 +4,7 @@ import { Box } from '@mui/material';
 import { useExplorerManagerContext } from '@perses-dev/explore';
 import { ReactElement, ReactNode, useCallback, useLayoutEffect, useRef, useState } from 'react';
 
+import { Boundary } from '../chat/Boundary';
 import { Connected } from './Connected';
 
 interface ExplorerData {
@@ -46,7 +47,9 @@ export function PersAIExplorer(): ReactElement {
   );
   return (
     <FullHeight>
-      <Connected sessionId={sessionId} onSession={onSession} />
+      <Boundary>
+        <Connected sessionId={sessionId} onSession={onSession} />
+      </Boundary>
     </FullHeight>
   );
 }

@@ -5,6 +5,7 @@ import { Box } from '@mui/material';
 import { ReactElement, useCallback, useMemo, useState } from 'react';
 
 import { datasourceOf, globalPath } from '../api/datasource';
+import { bounded } from '../chat/Boundary';
 import { Connected } from '../explore/Connected';
 import { aboutOf } from './about';
 import { PersAIChatPanelEditor } from './PersAIChatPanelEditor';
@@ -67,8 +68,8 @@ function PersAIChat({ spec, definition }: PanelProps<PersAIChatPanelSpec>): Reac
 }
 
 export const PersAIChatPanel: PanelPlugin<PersAIChatPanelSpec> = {
-  PanelComponent: PersAIChat,
-  panelOptionsEditorComponents: [{ label: 'Settings', content: PersAIChatPanelEditor }],
+  PanelComponent: bounded(PersAIChat),
+  panelOptionsEditorComponents: [{ label: 'Settings', content: bounded(PersAIChatPanelEditor) }],
   supportedQueryTypes: [],
   hideQueryEditor: true,
   createInitialOptions: () => ({}),

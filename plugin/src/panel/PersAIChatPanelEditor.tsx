@@ -8,7 +8,7 @@ import { ReactElement, useMemo } from 'react';
 
 import { datasourceLabel } from '../api/datasource';
 import { createPersesApi } from '../api/perses';
-import { plain } from '../chat/text';
+import { plain } from '../text';
 import { PERSAI_DATASOURCE_KIND, PersAIDatasourceClient } from '../datasource/PersAIDatasource';
 import { useSources } from '../datasource/sources';
 import { globalNames, prefixOf } from '../explore/Connected';

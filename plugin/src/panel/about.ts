@@ -2,12 +2,13 @@
 import { VariableStateMap } from '@perses-dev/plugin-system';
 
 import { TurnContext } from '../api/client';
+import { shorten } from '../text';
 
 const VALUES_MAX = 50;
 const CHARS_MAX = 500;
 
 function cut(text: string): string {
-  return text.length <= CHARS_MAX ? text : `${text.slice(0, CHARS_MAX - 1)}…`;
+  return shorten(text, CHARS_MAX);
 }
 
 /** The values of the variables; those that begin with two underscores are Perses's own and tell where we are. */

@@ -1,0 +1,83 @@
+import { describe, expect, it } from 'vitest';
+
+import { plain, safeLink, shorten, wellFormed } from './text';
+
+describe('safeLink', () => {
+  it.each(['https://example.org/a?b#c', 'http://example.org', 'HTTPS://example.org/'])(
+    'lets %s through',
+    (href) => {
+      expect(safeLink(href)?.host).toBe('example.org');
+    },
+  );
+
+  it.each([
+    undefined,
+    '',
+    '//example.org',
+    '/relative',
+    'relative',
+    '#fragment',
+    'javascript:alert(1)',
+    'JaVaScRiPt:alert(1)',
+    'java\nscript:alert(1)',
+    ' javascript:alert(1)',
+    'data:text/html,<script>alert(1)</script>',
+    'vbscript:x',
+    'file:///etc/passwd',
+    'ftp://example.org',
+    'https:example.org',
+    'https:/example.org',
+    'https:\\\\example.org',
+    'https:///example.org',
+    'https://user:password@example.org',
+    'https://example.org\t/x',
+    'https://',
+    'blob:https://example.org/x',
+  ])('refuses %s', (href) => {
+    expect(safeLink(href)).toBeUndefined();
+  });
+});
+
+describe('plain', () => {
+  it('shows what would deceive the reader', () => {
+    expect(plain('a\u202eb\u200bc\u0007d\ufeff')).toBe('a\ufffdb\ufffdc\ufffdd\ufffd');
+    expect(plain('a\tb\nc ä 🙂')).toBe('a\tb\nc ä 🙂');
+  });
+});
+
+describe('shorten', () => {
+  const family = '👨‍👩‍👧‍👦';
+  it.each([
+    ['abc', 3, 'abc'],
+    ['abcd', 3, 'ab…'],
+    ['ab🙂d', 4, 'ab…'],
+    ['ab🙂cd', 5, 'ab🙂…'],
+    [`abcdefghij${family}x`, 12, 'abcdefghij…'],
+    [`abcdefghij🇩🇪x`, 13, 'abcdefghij…'],
+    ['abcde\u0301f', 6, 'abcd…'],
+    ['ab\r\nc', 4, 'ab…'],
+    ['', 0, ''],
+    ['x', 0, '…'],
+  ])('cuts %j at %i between two characters', (text, max, shown) => {
+    expect(shorten(text, max)).toBe(shown);
+  });
+
+  it('still cuts a letter with more accents than there is room, and never makes half a character', () => {
+    const heap = 'a' + '\u0301'.repeat(500);
+    expect(shorten(heap, 100)).toHaveLength(100);
+    const crowd = family.repeat(100);
+    for (let max = 1; max < 60; max++) {
+      const cut = shorten(crowd, max);
+      expect(cut.length).toBeLessThanOrEqual(max);
+      expect(wellFormed(cut)).toBe(cut);
+    }
+  });
+});
+
+describe('wellFormed', () => {
+  it('replaces halves of characters only', () => {
+    expect(wellFormed('a\ud83d b\ude42 \ude42\ud83d 🙂 \ud83d')).toBe(
+      'a\ufffd b\ufffd \ufffd\ufffd 🙂 \ufffd',
+    );
+  });
+});
