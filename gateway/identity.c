@@ -99,17 +99,31 @@ static struct secret *cookie_token(const struct http_request *r)
     return token;
 }
 
-void credentials_of(const struct http_request *r, struct credentials *out)
+static struct secret *bearer_of(const struct http_request *r)
 {
-    struct str header = http_header(r, "Authorization"),
-               refresh = http_cookie(r, "jwtRefreshToken");
+    struct str header = http_header(r, "Authorization");
+    if (header.len <= 7 || strncasecmp(header.at, "Bearer ", 7) != 0)
+        return NULL;
+    struct str token = str_trim(str_skip(header, 7));
+    return token_ok(token) ? secret_new(token) : NULL;
+}
+
+bool credentials_bearer_is(const struct http_request *r, const struct secret *word)
+{
+    struct secret *given = bearer_of(r);
+    bool same = given && secret_eq(given, word);
+    secret_free(given);
+    return same;
+}
+
+void credentials_of(const struct http_request *r, bool bearer, struct credentials *out)
+{
+    struct str refresh = http_cookie(r, "jwtRefreshToken");
     *out = (struct credentials){.access = cookie_token(r)};
     if (out->access && token_ok(refresh))
         out->refresh = secret_new(refresh);
-    if (!out->access && header.len > 7 && strncasecmp(header.at, "Bearer ", 7) == 0) {
-        struct str token = str_trim(str_skip(header, 7));
-        out->access = token_ok(token) ? secret_new(token) : NULL;
-    }
+    if (!out->access && bearer)
+        out->access = bearer_of(r);
     out->expires_ms = expiry_of(secret_reveal(out->access));
 }
 

@@ -23,7 +23,11 @@ struct credentials {
     struct secret *access, *refresh; /* refresh: of the cookie, or NULL */
     int64_t expires_ms; /* Unix time, from the token's exp claim (unverified: a hint); 0 unknown */
 };
-void credentials_of(const struct http_request *r, struct credentials *out);
+/* bearer: false where the Authorization is somebody else's, as with credentials_bearer_is. */
+void credentials_of(const struct http_request *r, bool bearer, struct credentials *out);
+/* Does the request come with this word as its Bearer? The comparison's time says nothing of the
+ * word. */
+bool credentials_bearer_is(const struct http_request *r, const struct secret *word);
 /* What Perses answers to a sign-in or a refresh: {"access_token", "refresh_token"}. False: there is
  * no token in it. */
 bool credentials_read(struct str json, struct credentials *out);

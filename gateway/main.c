@@ -141,6 +141,8 @@ static int serve(struct gateway *g)
         log_warn("gateway.auth_off", "everybody=local listen=%s", g->settings.listen);
     if (!store_durability_parse(g->settings.durability, &g->copies))
         return complain("PERSAI_DURABILITY", STORE_DURABILITY_HELP);
+    if (g->settings.datasource_secret && secret_reveal(g->settings.datasource_secret).len < 16)
+        return complain("PERSAI_DATASOURCE_SECRET", "needs at least 16 characters");
     if (webhook_lacks(&g->settings))
         return complain("settings", webhook_lacks(&g->settings));
     g->loop = loop_new();

@@ -286,7 +286,12 @@ static void on_user(void *arg, enum err err, struct str user)
 static void identify(struct call *c)
 {
     struct gateway *g = c->gateway;
-    credentials_of(c->request, &c->credentials);
+    const struct secret *word = g->settings.datasource_secret;
+    if (word && !credentials_bearer_is(c->request, word)) {
+        call_fail(c, ERR_NOT_BY_PERSES, NULL);
+        return;
+    }
+    credentials_of(c->request, !word, &c->credentials);
     if (!g->settings.auth) {
         on_user(c, ERR_NONE, STR("local"));
         return;

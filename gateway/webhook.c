@@ -78,16 +78,11 @@ const char *webhook_lacks(const struct gateway_settings *s)
 bool webhook_allowed(struct call *c)
 {
     const struct secret *wanted = c->gateway->settings.webhook_token;
-    struct str header = http_header(c->request, "Authorization");
     if (!wanted) {
         call_fail(c, ERR_NOT_FOUND, "There is no webhook here: set PERSAI_WEBHOOK_TOKEN");
         return false;
     }
-    struct secret *given = header.len > 7 && strncasecmp(header.at, "Bearer ", 7) == 0
-                               ? secret_new(str_trim(str_skip(header, 7)))
-                               : NULL;
-    bool same = given && secret_eq(given, wanted);
-    secret_free(given);
+    bool same = credentials_bearer_is(c->request, wanted);
     if (!same)
         call_fail(c, ERR_FORBIDDEN, "The webhook's token is missing or wrong: send it as Bearer");
     return same;

@@ -97,11 +97,12 @@ def perses(
     port: int,
     prometheus_url: str,
     gateway_url: str,
+    gateway_word: str,
     passwords: dict[str, str],
 ) -> list[str]:
     """An administrator and the demo user; plugins and archives are folders of the state."""
     (folder / "no-archives").mkdir(parents=True, exist_ok=True, mode=0o700)
-    entities = perses_files.entities(prometheus_url, gateway_url, passwords)
+    entities = perses_files.entities(prometheus_url, gateway_url, gateway_word, passwords)
     perses_files.write_entities(folder / "provisioning", entities, write)
     config = perses_files.config(
         secret(folder / "encryption-key", 32),

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 PROVISIONING = pathlib.Path(__file__).resolve().parent.parent / "provisioning"
 NO_TOKEN = "no-user-token"
+PERSAI_WORD = "persai-datasource"
 READ = ["Dashboard", "Datasource", "Folder", "GlobalDatasource", "GlobalVariable", "Project", "Variable"]
 READ_PROJECT = ["Dashboard", "Datasource", "Folder", "Project", "Variable"]
 
@@ -36,8 +37,10 @@ def datasource(display: str, kind: str, proxy: dict, default: bool = False) -> d
     return {"default": default, "display": {"name": display}, "plugin": {"kind": kind, "spec": {"proxy": proxy}}}
 
 
-def entities(prometheus_url: str, gateway_url: str, passwords: dict[str, str]) -> list[dict]:
-    """passwords: of admin, who may do everything; of demo, who may read everything; where there is one, of viewer, who
+def entities(prometheus_url: str, gateway_url: str, gateway_word: str, passwords: dict[str, str]) -> list[dict]:
+    """gateway_word: what PersAI's datasource says to the gateway (PERSAI_DATASOURCE_SECRET), so that nobody reaches it
+    beside Perses.
+    passwords: of admin, who may do everything; of demo, who may read everything; where there is one, of viewer, who
     may use the global datasources and read the project persai, and nothing of the project ops."""
     made = [
         *(entity("User", name, {"nativeProvider": {"password": password}}) for name, password in passwords.items()),
@@ -53,11 +56,12 @@ def entities(prometheus_url: str, gateway_url: str, passwords: dict[str, str]) -
             "prometheus",
             datasource("Prometheus", "PrometheusDatasource", closed_proxy(prometheus_url, NO_TOKEN), default=True),
         ),
-        # The one upstream that is meant to get the sign-in: PersAI asks Perses with it, as the person.
+        entity("GlobalSecret", PERSAI_WORD, {"authorization": {"type": "Bearer", "credentials": gateway_word}}),
+        # The one upstream that is meant to get the sign-in, by cookies: PersAI asks Perses with it, as the person.
         entity(
             "GlobalDatasource",
             "persai",
-            datasource("PersAI", "PersAIDatasource", {"kind": "HTTPProxy", "spec": {"url": gateway_url}}),
+            datasource("PersAI", "PersAIDatasource", {"kind": "HTTPProxy", "spec": {"url": gateway_url, "secret": PERSAI_WORD}}),
         ),
         entity("Project", "persai", {"display": {"name": "PersAI"}}),
         json.loads((PROVISIONING / "persai-dashboard.json").read_text()),
@@ -88,12 +92,15 @@ def write_entities(folder: pathlib.Path, made: list[dict], write: Callable[[path
         write(folder / f"{i:02}-{e['kind']}-{e['metadata']['name']}.yaml", json.dumps(e, indent=1))
 
 
-def config(encryption_key: str, *, data: str, provisioning: str, plugins: str, archives: list[str]) -> dict:
+def config(
+    encryption_key: str, *, data: str, provisioning: str, plugins: str, archives: list[str], public_url: str = ""
+) -> dict:
+    """public_url: where browsers find it; behind TLS its cookies never go in clear."""
     return {
         "security": {
             "encryption_key": encryption_key,
             "enable_auth": True,
-            "cookie": {"same_site": "lax", "secure": False},
+            "cookie": {"same_site": "lax", "secure": public_url.startswith("https://")},
             "authentication": {
                 "access_token_ttl": "15m",
                 "refresh_token_ttl": "24h",

@@ -1,7 +1,8 @@
 """The set-up of the compose stack, a service that ends: keys, passwords, and the configuration of Redis, Prometheus and
 Perses, each into a volume that only those who need it mount. What is there already is kept, so it can run again.
 
-    setup.py [ROOT]    ROOT: where the volumes are mounted, /persai"""
+    setup.py [ROOT]              ROOT: where the volumes are mounted, /persai
+    setup.py ROOT passwords      prints them"""
 
 from __future__ import annotations
 
@@ -31,20 +32,36 @@ def write_once(path: pathlib.Path, length: int) -> str:
     return word
 
 
-def keys(folder: pathlib.Path) -> None:
-    if (folder / "gateway.key_secret").exists():
-        return
-    made = folder / "new"
-    shutil.rmtree(made, ignore_errors=True)
-    subprocess.run(["persai-gateway", "--make-keys", str(made)], check=True, env={"PATH": os.environ["PATH"]})
-    # The one that says that they are there comes last.
-    for path in sorted(made.iterdir(), key=lambda p: p.name == "gateway.key_secret"):
-        path.rename(folder / path.name)
-    made.rmdir()
+def keys(folder: pathlib.Path, workers: pathlib.Path) -> None:
+    """The gateways' folder has no worker's secret, the workers' has no gateway's: who has the one is not the other."""
+    if not (folder / "gateway.key_secret").exists():
+        made = folder / "new"
+        shutil.rmtree(made, ignore_errors=True)
+        subprocess.run(["persai-gateway", "--make-keys", str(made)], check=True, env={"PATH": os.environ["PATH"]})
+        # The one that says that they are there comes last.
+        for path in sorted(made.iterdir(), key=lambda p: p.name == "gateway.key_secret"):
+            path.rename(folder / path.name)
+        made.rmdir()
+    shutil.copyfile(folder / "gateway.key", workers / "gateway.key")
+    for name in ("worker.key", "worker.key_secret"):  # in the gateways' until now, also of a set-up of before
+        if (folder / name).exists():
+            private = name.endswith("_secret")
+            files.write(workers / name, (folder / name).read_text(), 0o600 if private else 0o644)
+            (folder / name).unlink()
 
 
-def redis(folder: pathlib.Path) -> None:
+# What gateways and workers say to Redis; no more than that can be done with their password.
+ACL = (
+    "resetkeys ~* resetchannels -@all +@hash +@sortedset +@set +@stream +@string +@connection"
+    " +del +unlink +exists +pexpire +expire +pttl +ttl +type +scan +eval +evalsha +script|load +script|exists"
+    " +time +wait +asking +cluster|slots +cluster|keyslot -@dangerous -@admin +info +role"
+)
+
+
+def redis(folder: pathlib.Path, clients: pathlib.Path) -> None:
+    """folder: of the Redis nodes. clients: of gateways and workers, which know one user's password."""
     password = write_once(folder / "password", 32)
+    client = write_once(clients / "password", 32)
     conf = [
         "bind * -::*",
         "protected-mode yes",
@@ -55,11 +72,13 @@ def redis(folder: pathlib.Path) -> None:
         "maxmemory-policy noeviction",
         f"requirepass {password}",
         f"masterauth {password}",
+        f"user persai on >{client} {ACL}",
+        # Below the container's limit: writes are refused in words, not by the kernel's killer. What is left is for
+        # rewriting the append-only file.
+        f"maxmemory {os.environ.get('PERSAI_REDIS_MEMORY') or '640mb'}",
     ]
-    if limit := os.environ.get("PERSAI_REDIS_MEMORY"):
-        conf.append(f"maxmemory {limit}")
     write(folder / "redis.conf", "\n".join(conf) + "\n")
-    write(folder / "url", f"redis://:{password}@redis:6379/0\n")
+    write(clients / "url", f"redis://persai:{client}@redis:6379/0\n")
     write(folder / "node", (HERE.parent / "docker" / "redis-node").read_text())
     # For the profile `sentinel`: three sentinels, and the URL of what they watch. Names, since addresses change.
     write(
@@ -79,9 +98,11 @@ def redis(folder: pathlib.Path) -> None:
         ),
     )
     write(
-        folder / "url-sentinel",
-        f"sentinel://:{password}@sentinel-1:26379,sentinel-2:26379,sentinel-3:26379/persai/0\n",
+        clients / "url-sentinel",
+        f"sentinel://persai:{client}@sentinel-1:26379,sentinel-2:26379,sentinel-3:26379/persai/0\n",
     )
+    for old in ("url", "url-sentinel"):  # of a set-up of before: they held the password of everything
+        (folder / old).unlink(missing_ok=True)
     # What the nodes keep is theirs as long as the profile is used (docker/redis-node).
     if os.environ.get("PERSAI_REDIS_FILE", "").endswith("/url-sentinel"):
         write_once(folder / "sentinel-id", 16)
@@ -108,8 +129,8 @@ def prometheus(folder: pathlib.Path) -> None:
     write(folder / "persai-alerts.yml", (HERE.parent / "provisioning" / "persai-alerts.yml").read_text())
 
 
-def perses_files(folder: pathlib.Path, passwords: dict[str, str], archive: pathlib.Path) -> None:
-    made = perses.entities("http://prometheus:9090", "http://lb:8000", passwords)
+def perses_files(folder: pathlib.Path, word: str, passwords: dict[str, str], archive: pathlib.Path) -> None:
+    made = perses.entities("http://prometheus:9090", "http://lb:8000", word, passwords)
     perses.write_entities(folder / "provisioning", made, write)
     conf = perses.config(
         write_once(folder / "encryption-key", 32),
@@ -117,6 +138,7 @@ def perses_files(folder: pathlib.Path, passwords: dict[str, str], archive: pathl
         provisioning=str(folder / "provisioning"),
         plugins="/tmp/plugins",
         archives=["/etc/perses/plugins-archive", str(folder / "archives")],
+        public_url=public_url(),
     )
     write(folder / "config.yaml", json.dumps(conf, indent=1) + "\n")
     target = folder / "archives" / archive.name
@@ -125,21 +147,34 @@ def perses_files(folder: pathlib.Path, passwords: dict[str, str], archive: pathl
     target.with_suffix(".new").replace(target)
 
 
+def public_url() -> str:
+    return os.environ.get("PERSAI_PUBLIC_URL") or "http://localhost:8080"
+
+
+def show_passwords(folder: pathlib.Path) -> None:
+    for user, note in (("admin", "may do everything"), ("viewer", "reads one project"), ("demo", "reads everything")):
+        print(f"sign in   {user} / {(folder / user).read_text().strip()}   ({note})")
+
+
 def main() -> int:
     root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "/persai")
     archive = pathlib.Path(os.environ.get("PERSAI_PLUGIN_ARCHIVE", "/opt/persai/PersAI.tar.gz"))
+    if sys.argv[2:] == ["passwords"]:
+        show_passwords(root / "passwords")
+        return 0
     try:
         passwords = {user: write_once(root / "passwords" / user, 20) for user in USERS}
-        keys(root / "keys")
-        redis(root / "redis")
+        word = write_once(root / "keys" / "datasource-secret", 32)
+        keys(root / "keys", root / "worker-keys")
+        redis(root / "redis", root / "redis-client")
         prometheus(root / "prometheus")
-        perses_files(root / "perses", passwords, archive)
+        perses_files(root / "perses", word, passwords, archive)
     except (OSError, subprocess.CalledProcessError) as e:
         print(f"persai: the set-up failed: {e}", file=sys.stderr)
         return 1
-    print(f"Perses    {os.environ.get('PERSAI_PUBLIC_URL') or 'http://localhost:8080'}   (explorer PersAI)")
-    for user, note in (("admin", "may do everything"), ("viewer", "reads one project"), ("demo", "reads everything")):
-        print(f"sign in   {user} / {passwords[user]}   ({note})")
+    # Logs are kept and passed on: no password in them.
+    print(f"Perses    {public_url()}   (explorer PersAI)")
+    print("sign in   demo, viewer or admin; their passwords: docker compose run --rm setup passwords")
     return 0
 
 

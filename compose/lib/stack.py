@@ -36,6 +36,7 @@ STATUS = STACK / "status.json"
 LOGS = STACK / "logs"
 REDIS_SOCKET = STACK / "redis" / "redis.sock"
 BROKER_SOCKET = STACK / "broker.sock"
+DATASOURCE_WORD = STACK / "datasource-secret"  # between Perses and the gateway
 
 WORKERS = 2
 READY_TIMEOUT_S = 90.0
@@ -256,6 +257,7 @@ class Stack:
                 self.ports["perses"],
                 self.url("prometheus"),
                 self.url("gateway"),
+                files.secret(DATASOURCE_WORD, 32),
                 self.passwords,
             ),
             http_ok("perses", "/api/v1/health"),
@@ -279,7 +281,11 @@ class Stack:
                 both[name] = os.environ[name]
         broker = f"ipc://{BROKER_SOCKET}"  # in a folder that only this user can enter: no keys needed
         bin_dir = pathlib.Path(os.environ["PERSAI_BIN_DIR"])
-        listen = {"PERSAI_LISTEN": f"127.0.0.1:{self.ports['gateway']}", "PERSAI_BROKER": broker}
+        listen = {
+            "PERSAI_LISTEN": f"127.0.0.1:{self.ports['gateway']}",
+            "PERSAI_BROKER": broker,
+            "PERSAI_DATASOURCE_SECRET_FILE": str(DATASOURCE_WORD),
+        }
         yield Program("gateway", [str(bin_dir / "persai-gateway")], http_ok("gateway", "/healthz"), env=both | listen)
         for i in range(1, WORKERS + 1):
             own = {

@@ -11,7 +11,7 @@ FILE = yaml.safe_load((TOP / "compose" / "docker-compose.yml").read_text())
 SERVICES = FILE["services"]
 # Addresses inside of the stack, who is who there, and what a file or a volume of it holds.
 OWN = {"PERSAI_LISTEN", "PERSAI_BROKER", "PERSAI_GATEWAYS", "PERSAI_METRICS_LISTEN", "PERSAI_REDIS", "PERSAI_KEYS",
-       "PERSES_API_URL", "PERSAI_AUTH", "PERSAI_AUTH_OFF_ANYWHERE", "PERSAI_BROKER_OPEN"}
+       "PERSES_API_URL", "PERSAI_AUTH", "PERSAI_AUTH_OFF_ANYWHERE", "PERSAI_BROKER_OPEN", "PERSAI_DATASOURCE_SECRET"}
 
 
 def settings(part: str) -> list[str]:

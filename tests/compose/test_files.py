@@ -18,7 +18,7 @@ def entities(folder: pathlib.Path) -> list[dict]:
 
 @pytest.fixture
 def perses(tmp_path: pathlib.Path) -> pathlib.Path:
-    files.perses(tmp_path, "perses", 1, "http://prometheus", "http://gateway", {"admin": "a", "demo": "d"})
+    files.perses(tmp_path, "perses", 1, "http://prometheus", "http://gateway", "word", {"admin": "a", "demo": "d"})
     return tmp_path
 
 
@@ -29,7 +29,7 @@ def test_only_persais_own_datasource_gets_the_sign_in(perses: pathlib.Path) -> N
         plugin = d["spec"]["plugin"]
         proxy = plugin["spec"]["proxy"]["spec"]
         if plugin["kind"] == "PersAIDatasource":
-            assert proxy == {"url": "http://gateway"}
+            assert proxy == {"url": "http://gateway", "secret": "persai-datasource"}
             continue
         assert proxy["headers"] == {"Cookie": ""}
         secret = next(

@@ -19,6 +19,7 @@ import files
 import pytest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
+WORD = "a-word-between-the-two"
 PASSWORDS = {"admin": "admin-password-1", "demo": "demo-password-1"}
 
 
@@ -82,7 +83,7 @@ def perses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Perses]:
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
-    command = files.perses(folder, binary, port, prometheus.url, gateway.url, PASSWORDS)
+    command = files.perses(folder, binary, port, prometheus.url, gateway.url, WORD, PASSWORDS)
     server = Perses(port, prometheus, gateway)
     with open(folder / "log", "wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)

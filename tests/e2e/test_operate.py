@@ -170,7 +170,7 @@ def test_help_and_version(name: str) -> None:
     ("gateway", [], {"PERSAI_LISTEN": "127.0.0.1:99999"}), ("gateway", [], {"PERSAI_REDIS": "http://x"}),
     ("gateway", [], {"PERSES_API_URL": "ftp://x"}), ("gateway", [], {"LOG_LEVEL": "loud"}),
     ("gateway", [], {"PERSAI_BROKER": "udp://x"}), ("gateway", [], {"PERSAI_AUTH": "perhaps"}),
-    ("gateway", [], {"PERSAI_TOKEN_WAIT": "soon"}),
+    ("gateway", [], {"PERSAI_TOKEN_WAIT": "soon"}), ("gateway", [], {"PERSAI_DATASOURCE_SECRET": "too-short"}),
     ("worker", [], {"PERSAI_CAPACITY": "0"}), ("worker", [], {"PERSAI_CAPACITY": "many"}),
     ("worker", [], {"PERSAI_GATEWAYS": "nonsense"}),
     ("worker", [], {"PERSAI_MODELS": "/does/not/exist.json"}), ("worker", [], {"OPENAI_API_KEY_FILE": "/does/not/exist"})])

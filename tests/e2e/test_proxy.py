@@ -29,6 +29,27 @@ def test_the_plugins_way_post_then_get(stack: Stack, proxied: Client) -> None:
     assert stack.client("bob").sessions() == []
 
 
+def test_only_who_comes_through_perses_is_heard(bare: Stack, perses: Perses) -> None:
+    """With a secret between Perses's datasource and us: nobody's token is of use beside it."""
+    word = "the-word-between-perses-and-us"
+    stack = bare.start(gateway_env={"PERSAI_DATASOURCE_SECRET": word})
+    cookies = perses.sign_in("alice")
+    prefix = perses.put_gateway(stack.gateway.url, "persai-closed", word)
+    alice = Client(perses.url, cookies, prefix=prefix)
+    assert alice.ask(alice.session(), "hello").answer()
+    token = f"{cookies['jwtPayload']}.{cookies['jwtSignature']}"
+    for stranger in (Client(stack.gateway.url, cookies), Client(stack.gateway.url, bearer=token),
+                     Client(stack.gateway.url, cookies, bearer=word[:-1]), Client(stack.gateway.url, cookies, bearer=word + "x"),
+                     Client(perses.url, cookies, prefix=perses.put_gateway(stack.gateway.url, "persai-without"))):
+        answer = stranger.get("/sessions")
+        assert answer.status == 403 and answer.code == "not_by_perses", answer
+    # The word alone is nobody.
+    assert Client(stack.gateway.url, bearer=word).get("/sessions").status == 401
+    for path in ("/healthz", "/readyz", "/metrics"):
+        assert Client(stack.gateway.url).get(path).status == 200
+    assert word.encode() not in stack.gateway.process.log_bytes()
+
+
 def test_tokens_come_through_the_proxy_at_once(stack: Stack, proxied: Client) -> None:
     gate = Gate()
     stack.model.when("live", ["first ", gate, "second"])

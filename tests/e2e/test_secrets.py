@@ -179,7 +179,7 @@ def test_composes_own_provisioning_keeps_tokens(tmp_path: Path) -> None:
     port = free_port()
     with Upstream() as upstream, Upstream() as gateway:
         shutil.copytree(os.environ["PERSAI_TEST_PERSES_PLUGINS"], folder / "plugins")
-        args = compose_files.perses(folder, os.environ["PERSAI_TEST_PERSES"], port, upstream.url, gateway.url,
+        args = compose_files.perses(folder, os.environ["PERSAI_TEST_PERSES"], port, upstream.url, gateway.url, "word",
                                     {"admin": PASSWORD.format("admin"), "demo": PASSWORD.format("demo")})
         process = Process("perses", args, tmp_path).start()
         try:

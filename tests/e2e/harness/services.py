@@ -304,17 +304,28 @@ class Perses:
         return cookies
 
     def put_datasource(self, name: str, spec: dict) -> None:
-        """Makes or replaces a global datasource, as its administrator."""
+        self.put_global("GlobalDatasource", name, spec)
+
+    def put_secret(self, name: str, bearer: str) -> str:
+        self.put_global("GlobalSecret", name, {"authorization": {"type": "Bearer", "credentials": bearer}})
+        return name
+
+    def put_global(self, kind: str, name: str, spec: dict) -> None:
+        """Makes or replaces something global, as its administrator."""
         cookies = self.sign_in(ADMIN) if self.auth else {}
-        body = {"kind": "GlobalDatasource", "metadata": {"name": name}, "spec": spec}
-        answer = self.api("PUT", f"/api/v1/globaldatasources/{name}", body, cookies)
+        body = {"kind": kind, "metadata": {"name": name}, "spec": spec}
+        path = f"/api/v1/{kind.lower()}s"
+        answer = self.api("PUT", f"{path}/{name}", body, cookies)
         if answer.status == 404:
-            answer = self.api("POST", "/api/v1/globaldatasources", body, cookies)
+            answer = self.api("POST", path, body, cookies)
         assert answer.status in (200, 201), (answer.status, answer.body)
 
-    def put_gateway(self, url: str, name: str = "persai") -> str:
-        """The PersAI datasource, and its path in the proxy."""
-        spec = {"default": False, "plugin": {"kind": "PersAIDatasource",
-                                             "spec": {"proxy": {"kind": "HTTPProxy", "spec": {"url": url}}}}}
+    def put_gateway(self, url: str, name: str = "persai", secret: str = "") -> str:
+        """The PersAI datasource, and its path in the proxy. secret: what it sends as Bearer."""
+        proxy = {"url": url}
+        if secret:
+            proxy["secret"] = self.put_secret(f"{name}-secret", secret)
+        spec = {"default": False,
+                "plugin": {"kind": "PersAIDatasource", "spec": {"proxy": {"kind": "HTTPProxy", "spec": proxy}}}}
         self.put_datasource(name, spec)
         return f"/proxy/globaldatasources/{name}"
