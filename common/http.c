@@ -2,13 +2,10 @@
 
 #include <errno.h>
 #include <microhttpd.h>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "common/check.h"
 #include "common/log.h"
@@ -67,11 +64,16 @@ void http_flush_soon(struct http *h)
     loop_later(h->loop, on_flush, h);
 }
 
+void http_run_soon(struct http *h)
+{
+    h->run_due = true;
+    http_flush_soon(h);
+}
+
 void http_resume(struct http *h, struct MHD_Connection *c)
 {
     MHD_resume_connection(c);
-    h->run_due = true;
-    http_flush_soon(h);
+    http_run_soon(h);
 }
 
 /* The end of a pass: what streams have to say is written, then microhttpd takes up what was
@@ -158,6 +160,8 @@ static void answer(struct http_request *r, unsigned status, struct MHD_Response 
     CHECK(r->state == REQUEST_HANDED);
     for (unsigned i = 0; i < r->header_count; i++)
         MHD_add_response_header(take_response, r->headers[i][0], r->headers[i][1]);
+    if (http_conn_is_crowded(r->conn))
+        MHD_add_response_header(take_response, MHD_HTTP_HEADER_CONNECTION, "close");
     r->state = REQUEST_ANSWERED;
     r->response = take_response;
     r->status = status;
@@ -397,11 +401,11 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **context,
         conn->receiving_since_ms = loop_now_ms(h->loop);
         list_init(&conn->node);
         list_push(&h->conns, &conn->node);
-        h->connections++;
+        http_conn_taken(conn);
         *context = conn;
     } else if (conn != NULL) {
         list_remove(&conn->node);
-        h->connections--;
+        http_conn_left(conn);
         *context = NULL;
         free(conn);
     }
@@ -442,6 +446,8 @@ struct str http_cookie(const struct http_request *r, const char *name)
 }
 
 struct str http_body(const struct http_request *r) { return buf_str(&r->body); }
+
+bool http_crowded(const struct http_request *r) { return http_conn_is_crowded(r->conn); }
 
 void http_set_user(struct http_request *r, void *user, void (*on_gone)(void *user))
 {
@@ -514,75 +520,14 @@ bool http_query(const struct http_request *r, const char *key, struct str *value
 
 /* Start and end */
 
-static bool split_address(const char *listen_text, char host[256], char port[16])
-{
-    const char *colon = strrchr(listen_text, ':');
-    uint64_t number;
-    if (colon == NULL || strlen(colon + 1) >= 16 || !str_u64(str_of(colon + 1), 65535, &number))
-        return false;
-    size_t len = (size_t)(colon - listen_text);
-    if (len >= 2 && listen_text[0] == '[' && listen_text[len - 1] == ']') {
-        listen_text++;
-        len -= 2;
-    }
-    if (len >= 256)
-        return false;
-    memcpy(host, listen_text, len);
-    host[len] = '\0';
-    memcpy(port, colon + 1, strlen(colon + 1) + 1);
-    return true;
-}
-
-static int open_listener(const struct http_config *c, char error[256])
-{
-    char host[256], port[16];
-    if (!split_address(c->listen, host, port)) {
-        snprintf(error, 256, "%s is not address:port", c->listen);
-        return -1;
-    }
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found = NULL;
-    bool any = host[0] == '\0' || strcmp(host, "*") == 0;
-    int failed = getaddrinfo(any ? NULL : host, port, &hints, &found);
-    if (failed != 0) {
-        snprintf(error, 256, "cannot listen on %s: %s", c->listen, gai_strerror(failed));
-        return -1;
-    }
-    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), one = 1;
-    bool ok = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0;
-    if (ok && c->reuse_port)
-        ok = setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) == 0;
-    ok = ok && bind(fd, found->ai_addr, found->ai_addrlen) == 0 && listen(fd, 4096) == 0;
-    if (!ok) {
-        snprintf(error, 256, "cannot listen on %s: %s", c->listen, strerror(errno));
-        if (fd >= 0)
-            close(fd);
-        fd = -1;
-    }
-    freeaddrinfo(found);
-    return fd;
-}
-
-static uint16_t bound_port(int fd)
-{
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } address = {0};
-    socklen_t len = sizeof address;
-    if (getsockname(fd, &address.any, &len) != 0)
-        return 0;
-    return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
-}
-
 static struct MHD_Daemon *start_daemon(struct http *h)
 {
     unsigned idle_s = (unsigned)((h->config.idle_ms + 999) / 1000);
     return MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_access, h,
-        MHD_OPTION_EXTERNAL_LOGGER, on_mhd_log, NULL, MHD_OPTION_LISTEN_SOCKET, h->listen_fd,
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | MHD_USE_NO_LISTEN_SOCKET, 0,
+        NULL, NULL, on_access, h, MHD_OPTION_EXTERNAL_LOGGER, on_mhd_log, NULL,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES, MHD_OPTION_CONNECTION_LIMIT,
-        h->config.connections_max, MHD_OPTION_CONNECTION_TIMEOUT, idle_s,
+        h->config.connections_max + 4 * HTTP_RESERVE, MHD_OPTION_CONNECTION_TIMEOUT, idle_s,
         MHD_OPTION_URI_LOG_CALLBACK, on_uri, h, MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL,
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_NOTIFY_CONNECTION,
         on_connection, h, MHD_OPTION_END);
@@ -598,30 +543,24 @@ struct http *http_new(struct loop *l, const struct http_config *c, const struct 
                       void *arg, char error[256])
 {
     CHECK(c->connections_max > 0 && c->body_bytes_max > 0 && c->stream_fill_bytes_max <= 1 << 20);
-    int fd = open_listener(c, error);
-    if (fd < 0)
-        return NULL;
     MHD_set_panic_func(on_mhd_panic, NULL);
     struct http *h = xcalloc(1, sizeof *h);
     h->loop = l;
     h->config = *c;
-    h->config.listen = NULL;
     if (h->config.stream_fill_bytes_max == 0)
         h->config.stream_fill_bytes_max = 16384;
     h->cb = *cb;
     h->arg = arg;
-    h->listen_fd = fd;
-    h->port = bound_port(fd);
     list_init(&h->conns);
     list_init(&h->streams);
     list_init(&h->woken);
-    h->daemon = start_daemon(h);
-    if (h->daemon == NULL) {
-        snprintf(error, 256, "cannot start the HTTP server on %s", c->listen);
-        close(fd);
+    if (http_listen(h, error) < 0) {
         free(h);
         return NULL;
     }
+    h->config.listen = h->config.proxies = NULL;
+    h->daemon = start_daemon(h);
+    CHECK(h->daemon != NULL);
     h->scratch = xmalloc(HTTP_SCRATCH_BYTES(h->config.stream_fill_bytes_max));
     h->epoll = loop_fd_new(l, MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd,
                            LOOP_READ, on_mhd_ready, h);
@@ -632,17 +571,7 @@ struct http *http_new(struct loop *l, const struct http_config *c, const struct 
         loop_timer_set(h->sweep, c->idle_ms / 4 + 1, c->idle_ms / 4 + 1);
     if (c->ping_ms > 0)
         loop_timer_set(h->ping, c->ping_ms / 8 + 1, c->ping_ms / 8 + 1);
-    run_mhd(h); /* puts the listening socket into its epoll */
     return h;
-}
-
-void http_stop_accepting(struct http *h)
-{
-    if (h->listen_fd < 0)
-        return;
-    MHD_quiesce_daemon(h->daemon);
-    close(h->listen_fd);
-    h->listen_fd = -1;
 }
 
 void http_free(struct http *h)
@@ -664,6 +593,7 @@ void http_free(struct http *h)
     MHD_stop_daemon(h->daemon);
     http_stream_flush_all(h); /* those whose head was not out yet */
     CHECK(h->connections == 0);
+    http_listen_free(h);
     loop_timer_free(h->timeout);
     loop_timer_free(h->sweep);
     loop_timer_free(h->ping);

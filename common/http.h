@@ -20,10 +20,15 @@ struct http_request; /* the server's; valid until it was answered or on_gone tol
 struct http_stream;
 
 struct http_config {
-    const char *listen;      /* address:port, [v6]:port; port 0 picks one */
-    bool reuse_port;         /* SO_REUSEPORT: several processes share the port */
-    uint64_t body_bytes_max; /* more: 413 by on_refuse's text */
-    unsigned connections_max;
+    const char *listen;       /* address:port, [v6]:port; port 0 picks one */
+    bool reuse_port;          /* SO_REUSEPORT: several processes share the port */
+    uint64_t body_bytes_max;  /* more: 413 by on_refuse's text */
+    unsigned connections_max; /* some more are taken, for probes: see http_crowded. Fewer, where the
+                                 process may not have as many descriptors: a line in the log */
+    /* Of one address, loopback and proxies aside: more are closed at once. 0: as many as come;
+     * never more than half of all. proxies: networks, comma-separated; borrowed during http_new. */
+    unsigned address_connections_max;
+    const char *proxies;
     int64_t idle_ms; /* a connection without a request, or that sends its request slower than this,
                         is closed */
     int64_t ping_ms; /* 0: none; else a stream without output for so long gets `: ping\n\n`, and one
@@ -57,6 +62,9 @@ struct str http_header(const struct http_request *r,
                        const char *name); /* case-insensitive; empty when absent */
 struct str http_cookie(const struct http_request *r, const char *name);
 struct str http_body(const struct http_request *r);
+/* Connections are at their maximum and this one is of the few beyond it: what tells of health is
+ * answered, all else should be refused (503). The connection ends with the answer. */
+bool http_crowded(const struct http_request *r);
 void http_set_user(struct http_request *r, void *user,
                    void (*on_gone)(void *user)); /* on_gone: the client left before the answer; the
                                                     request is then dead */

@@ -3,14 +3,20 @@
 #ifndef COMMON_HTTP_PRIV_H
 #define COMMON_HTTP_PRIV_H
 
+#include "common/address.h"
 #include "common/http.h"
 #include "common/list.h"
+#include "common/map.h"
 
 struct MHD_Daemon;
 struct MHD_Connection;
 struct MHD_Response;
 
 enum { HTTP_HEADERS_MAX = 16 };
+/* Connections beyond connections_max: for probes; see http_accept.c. */
+enum { HTTP_RESERVE = 32 };
+
+struct origin;
 
 struct http {
     struct loop *loop;
@@ -18,9 +24,21 @@ struct http {
     struct http_callbacks cb;
     void *arg;
     struct MHD_Daemon *daemon;
-    int listen_fd; /* -1 once http_stop_accepting was called */
-    uint16_t port;
     unsigned connections;
+    /* of http_accept.c */
+    int listen_fd;          /* -1 once http_stop_accepting was called */
+    struct loop_fd *listen; /* NULL then */
+    struct loop_timer *again;
+    uint16_t port;
+    bool listening;      /* false: at its limit, or without a descriptor */
+    bool full, starved;  /* logged */
+    unsigned crowded;    /* connections beyond connections_max */
+    struct list reserve; /* those, the longest there first */
+    struct networks proxies;
+    struct map *origins; /* address → origin */
+    unsigned address_max;
+    int64_t address_log_ms;     /* not logged again before this */
+    struct origin *incoming;    /* of the connection that microhttpd is being handed */
     struct loop_fd *epoll;      /* microhttpd's own epoll descriptor */
     struct loop_timer *timeout; /* what MHD_get_timeout asks for */
     struct loop_timer *sweep;   /* requests that take too long to arrive */
@@ -37,6 +55,9 @@ struct http_conn {
     struct http *http;
     struct http_request *request; /* the one under way, or NULL */
     int fd;
+    struct origin *origin;
+    struct list reserve;        /* in http->reserve while crowded */
+    bool crowded, shed;         /* shed: cut, and not gone yet */
     int64_t receiving_since_ms; /* 0: not receiving a request now */
 };
 
@@ -73,6 +94,14 @@ void http_flush_soon(
     struct http *h); /* streams and microhttpd get their turn when this pass ends */
 void http_answer_stream(struct http_request *r, const char *content_type, struct http_stream *s);
 void http_resume(struct http *h, struct MHD_Connection *c);
+void http_run_soon(struct http *h); /* microhttpd gets its turn when this pass ends */
+
+/* http_accept.c. Connections are counted there. */
+int http_listen(struct http *h, char error[256]); /* -1: it can't, and why */
+void http_listen_free(struct http *h);
+void http_conn_taken(struct http_conn *c);
+void http_conn_left(struct http_conn *c);
+bool http_conn_is_crowded(struct http_conn *c);
 
 /* http_stream.c */
 enum { HTTP_CHUNK_HEAD = 10, HTTP_CHUNK_TAIL = 2 }; /* up to 8 hex digits, CR LF; CR LF */

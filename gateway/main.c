@@ -117,6 +117,8 @@ static bool open_http(struct gateway *g, char error[256])
                                  .reuse_port = true,
                                  .body_bytes_max = g->settings.body_bytes_max,
                                  .connections_max = g->settings.connections_max,
+                                 .address_connections_max = g->settings.address_connections_max,
+                                 .proxies = g->settings.proxies,
                                  .idle_ms = 75000,
                                  .ping_ms = g->settings.ping_ms};
     g->http = http_new(g->loop, &config, &callbacks, g, error);

@@ -349,7 +349,9 @@ void routes_on_request(void *gateway, struct http_request *r)
     struct buf allowed;
     buf_init(&allowed, 256);
     c->route = find(c, &allowed);
-    if (c->route) {
+    if (http_crowded(r) && !(c->route && c->route->who == ANYBODY)) {
+        call_fail(c, ERR_BUSY, NULL); /* what is left is for those who look after us */
+    } else if (c->route) {
         if (c->route->who == USER)
             identify(c);
         else if (c->route->who == ANYBODY || (webhook_allowed(c) && read_body(c)))

@@ -1,8 +1,10 @@
 """No input makes a process crash, hang or grow without bound."""
 
 import os
+import resource
 import socket
 import struct
+import time
 
 import msgpack
 import pytest
@@ -286,3 +288,59 @@ def test_keep_alive_and_pipelining(stack: Stack) -> None:
     last = one.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
     assert raw(stack, one * 9 + last).count(b"HTTP/1.1 200") == 10
     assert Client(stack.gateway.url).get("/healthz").status == 200
+
+
+# ---- at the limit of connections ----
+def many(port: int, count: int) -> list[socket.socket]:
+    return [socket.create_connection(("127.0.0.1", port), timeout=5) for _ in range(count)]
+
+
+def close(sockets: list[socket.socket]) -> None:
+    for s in sockets:
+        s.close()
+
+
+def test_it_hears_again_after_a_burst(bare: Stack) -> None:
+    """At its limit of connections, then all clients gone: the next one is answered, by gateway and worker."""
+    bare.start(gateway_env={"PERSAI_CONNECTIONS": "40"})
+    for port, url in ((bare.gateway.port, bare.gateway.url), (bare.worker.port, bare.worker.url)):
+        for _ in range(3):
+            burst = many(port, 300)
+            time.sleep(0.2)  # they are taken, up to the limit
+            close(burst)
+            until(lambda url=url: Client(url).get("/healthz").status == 200, f"{url} to answer again", 5)
+    well(bare)
+    log = bare.gateway.process.log_bytes()
+    assert 1 <= log.count(b"event=http.full ") == log.count(b"event=http.full_over") <= 12, "not a line for each connection"
+
+
+def test_probes_are_answered_while_others_fill_it(bare: Stack) -> None:
+    bare.start(gateway_env={"PERSAI_CONNECTIONS": "40"})
+    full = many(bare.gateway.port, 40)
+    until(lambda: b"event=http.full " in bare.gateway.process.log_bytes(), "the limit to be met")
+    full += many(bare.gateway.port, 60)
+    for _ in range(50):
+        for path in ("/healthz", "/readyz", "/metrics"):
+            assert Client(bare.gateway.url).get(path).status == 200
+    refused = bare.client().get("/sessions")
+    assert refused.status == 503 and refused.code == "busy" and int(refused.headers["Retry-After"]) > 0
+    close(full)
+    until(lambda: bare.client().get("/sessions").status == 200, "room", 5)
+    full = many(bare.worker.port, 64 + 30)
+    assert Client(bare.worker.url).get("/metrics").status == 200
+    close(full)
+
+
+def test_it_hears_again_after_it_ran_out_of_descriptors(bare: Stack) -> None:
+    bare.start()
+    pid = bare.gateway.process.pid
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (len(os.listdir(f"/proc/{pid}/fd")) + 20, before[1]))
+    burst = many(bare.gateway.port, 100)
+    until(lambda: b"event=http.starved " in bare.gateway.process.log_bytes(), "the log line")
+    close(burst)
+    until(lambda: Client(bare.gateway.url).get("/healthz").status == 200, "it to answer again", 5)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+    well(bare)
+    log = bare.gateway.process.log_bytes()
+    assert log.count(b"event=http.starved ") == 1 and b"event=http.starved_over" in log

@@ -1,0 +1,91 @@
+#include "common/address.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static bool parse_network(struct str text, struct network *out);
+
+static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff}; /* RFC 4291 section 2.5.5.2 */
+
+bool address_of(const struct sockaddr *from, struct address *out)
+{
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    if (from->sa_family == AF_INET) {
+        memcpy(&v4, from, sizeof(v4));
+        memcpy(out->bytes, mapped, sizeof(mapped));
+        memcpy(out->bytes + sizeof(mapped), &v4.sin_addr, 4);
+    } else if (from->sa_family == AF_INET6) {
+        memcpy(&v6, from, sizeof(v6));
+        memcpy(out->bytes, &v6.sin6_addr, sizeof(out->bytes));
+    }
+    return from->sa_family == AF_INET || from->sa_family == AF_INET6;
+}
+
+static bool is_v4(const struct address *a) { return memcmp(a->bytes, mapped, sizeof(mapped)) == 0; }
+
+bool address_is_loopback(const struct address *a)
+{
+    static const unsigned char v6[16] = {[15] = 1};
+    return is_v4(a) ? a->bytes[12] == 127 : memcmp(a->bytes, v6, sizeof(v6)) == 0;
+}
+
+void address_text(const struct address *a, char out[INET6_ADDRSTRLEN])
+{
+    if (is_v4(a))
+        inet_ntop(AF_INET, a->bytes + sizeof(mapped), out, INET6_ADDRSTRLEN);
+    else
+        inet_ntop(AF_INET6, a->bytes, out, INET6_ADDRSTRLEN);
+}
+
+bool networks_parse(struct str list, struct networks *out)
+{
+    struct str one;
+    out->count = 0;
+    while (str_split(&list, ',', &one)) {
+        one = str_trim(one);
+        if (one.len == 0)
+            continue;
+        if (out->count == NETWORKS_MAX || !parse_network(one, &out->items[out->count]))
+            return false;
+        out->count++;
+    }
+    return true;
+}
+
+static bool parse_network(struct str text, struct network *out)
+{
+    char host[INET6_ADDRSTRLEN];
+    struct str name;
+    uint64_t bits = 128;
+    if (!str_split(&text, '/', &name) || name.len >= sizeof(host))
+        return false;
+    memcpy(host, name.at, name.len);
+    host[name.len] = '\0';
+    memcpy(out->at.bytes, mapped, sizeof(mapped));
+    bool v4 = inet_pton(AF_INET, host, out->at.bytes + sizeof(mapped)) == 1;
+    if (!v4 && inet_pton(AF_INET6, host, out->at.bytes) != 1)
+        return false;
+    if (text.at && !str_u64(text, v4 ? 32 : 128, &bits))
+        return false;
+    out->bits = (unsigned)(text.at && v4 ? bits + 96 : bits);
+    return true;
+}
+
+static bool fits(const struct network *n, const struct address *a)
+{
+    unsigned whole = n->bits / 8, rest = n->bits % 8;
+    if (memcmp(n->at.bytes, a->bytes, whole) != 0)
+        return false;
+    unsigned mask = 0xff00U >> rest & 0xff;
+    return rest == 0 || ((unsigned)(n->at.bytes[whole] ^ a->bytes[whole]) & mask) == 0;
+}
+
+bool networks_have(const struct networks *n, const struct address *a)
+{
+    for (unsigned i = 0; i < n->count; i++)
+        if (fits(&n->items[i], a))
+            return true;
+    return false;
+}

@@ -1,0 +1,32 @@
+/* common/address.h: where a connection comes from, as 16 bytes (IPv4 as ::ffff:a.b.c.d), and lists
+ * of networks. Plain data. */
+#ifndef COMMON_ADDRESS_H
+#define COMMON_ADDRESS_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include "common/buf.h"
+
+struct address {
+    unsigned char bytes[16];
+};
+struct sockaddr;
+/* False: neither IPv4 nor IPv6. */
+bool address_of(const struct sockaddr *from, struct address *out);
+bool address_is_loopback(const struct address *a);
+void address_text(const struct address *a, char out[INET6_ADDRSTRLEN]);
+
+enum { NETWORKS_MAX = 64 };
+struct networks {
+    unsigned count;
+    struct network {
+        struct address at;
+        unsigned bits; /* of 128 */
+    } items[NETWORKS_MAX];
+};
+/* "10.0.0.0/8, fd00::/8, 192.0.2.1"; "" is none. False: one of them is no network, or they are too
+ * many. */
+bool networks_parse(struct str list, struct networks *out);
+bool networks_have(const struct networks *n, const struct address *a);
+
+#endif
