@@ -301,9 +301,13 @@ static void take_variable(struct board *d, const json_t *item)
     buf_puts(&d->variables, d->variables.len > 0 ? ",{" : "{");
     row_text(&d->variables, "name", name);
     row_text(&d->variables, "from", item_str(json_object_get(spec, "plugin"), "kind"));
-    for (unsigned i = 0; i < d->vars.count; i++)
-        if (str_is(name, d->vars.all[i].name))
-            row_text(&d->variables, "value", str_of(d->vars.all[i].value));
+    for (unsigned i = 0; i < d->vars.count; i++) {
+        scoped_buf(value, QUERY_WHOLE);
+        if (!str_is(name, d->vars.all[i].name))
+            continue;
+        vars_write(&d->vars.all[i], &value);
+        row_text(&d->variables, "value", buf_str(&value));
+    }
     buf_putc(&d->variables, '}');
 }
 

@@ -188,7 +188,7 @@ static void on_checked(void *arg, const struct fetch_result *f)
 static bool guard(struct tool_run *r, struct str query)
 {
     struct guard_query q;
-    if (guard_read(&q, str_trim(query)))
+    if (guard_read(&q, query) || guard_read_loosely(&q, query))
         return true;
     run_fail(r, "query_refused", "%s", q.error);
     return false;

@@ -146,8 +146,8 @@ static enum guard_verdict refuse_result(struct guard_query *q, double result,
     return GUARD_REFUSED;
 }
 
-enum guard_verdict guard_decide(struct guard_query *q, struct guard_range *r,
-                                const struct guard_limits *l, struct buf *suggestion)
+static enum guard_verdict decide(struct guard_query *q, struct guard_range *r,
+                                 const struct guard_limits *l, struct buf *suggestion)
 {
     double read = 0, outer, inner, result = result_series(q);
     for (unsigned i = 0; i < q->selector_count; i++)
@@ -177,4 +177,16 @@ enum guard_verdict guard_decide(struct guard_query *q, struct guard_range *r,
     }
     guard_step(r, (uint32_t)(affordable < UINT32_MAX ? affordable : UINT32_MAX));
     return GUARD_RAISED;
+}
+
+enum guard_verdict guard_decide(struct guard_query *q, struct guard_range *r,
+                                const struct guard_limits *l, struct buf *suggestion)
+{
+    enum guard_verdict verdict = decide(q, r, l, suggestion);
+    size_t len = strlen(q->error);
+    if (verdict == GUARD_REFUSED && q->loose)
+        snprintf(q->error + len, sizeof q->error - len,
+                 " (Not the query is the limit but this tool: it cannot read all of its syntax, so "
+                 "each selector counts in full, whatever aggregates it.)");
+    return verdict;
 }

@@ -2,7 +2,8 @@
  *
  * Reads PromQL as far as cost needs it: which vector selectors there are, over which window or
  * subquery, and whether an aggregation around them makes the result small. What it cannot read is
- * refused, never guessed: a query that is read wrongly would go round the bounds.
+ * never guessed (a query that is read wrongly would go round the bounds): it is bounded by its
+ * selectors alone, or refused.
  *
  * Before a query runs, each selector is counted by count(SELECTOR), all in one small range query
  * of a few instants over the query's own time. Why count() and not /api/v1/series: it answers one
@@ -49,10 +50,16 @@ struct guard_query {
     struct guard_selector selectors[GUARD_SELECTORS_MAX];
     unsigned selector_count;
     bool has_or; /* results add up */
+    bool loose;  /* guard_read_loosely has read it */
     char error[GUARD_ERROR_MAX];
 };
 /* False: refused, error says why in words for the model. */
 bool guard_read(struct guard_query *q, struct str query);
+/* What guard_read could not read (its error is in q): syntax newer than ours, or of a server that
+ * speaks more than PromQL. What selects series is found all the same and counts in full, whatever
+ * stands around it; whether the query is right the server says. False: not even that, or nothing
+ * selects. */
+bool guard_read_loosely(struct guard_query *q, struct str query);
 
 struct guard_limits {
     uint32_t series_max, points_max;

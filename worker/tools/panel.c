@@ -27,8 +27,11 @@ static json_t *plugin_of(const json_t *args)
     if (kind.len == 0)
         kind = STR("TimeSeriesChart");
     bool chart = str_is(kind, "TimeSeriesChart");
-    if (str_is(kind, "StatChart") || str_is(kind, "GaugeChart"))
+    if (str_is(kind, "StatChart") || str_is(kind, "GaugeChart")) {
         json_object_set_new(spec, "calculation", json_string("last-number"));
+        if (unit.len == 0)
+            unit = STR("decimal"); /* a gauge without one is a percentage to Perses: 3.42 is 342% */
+    }
     if (unit.len > 0 && !str_is(kind, "TimeSeriesTable")) {
         json_t *format = json_pack("{s:o}", "unit", text_of(unit));
         if (chart)

@@ -8,12 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include "worker/tools/moment.h"
+#include "worker/tools/extent.h"
 #include "worker/tools/sax.h"
 #include "worker/tools/text.h"
 
-enum { NESTING_MAX = 64 };
-enum paren { PLAIN, REDUCES, TOP, TRANSPARENT };
+enum { NESTING_MAX = 64, LOOSE_WINDOW_MS = 86400000 };
+enum paren { PLAIN, REDUCES, TOP, TRANSPARENT, INFO };
 
 struct open {
     enum paren kind;
@@ -30,7 +30,9 @@ struct reader {
     bool operand;      /* the last token ended one */
     bool selector_end; /* it was a selector without a range */
     bool compare;      /* it was a comparison */
+    bool binary;       /* an operator, and what may follow it, was last */
     bool matching;     /* it was on(…) or ignoring(…) */
+    bool loose;        /* what is not known is passed over: guard_read */
     unsigned group;    /* first selector of what the last token ended */
 };
 
@@ -42,6 +44,12 @@ static bool refuse(struct reader *r, const char *format, ...)
     vsnprintf(r->q->error, sizeof r->q->error, format, args);
     va_end(args);
     return false;
+}
+
+static bool refuse_variable(struct reader *r)
+{
+    return refuse(r, "Refused: variables such as $__rate_interval are not replaced here. Write the "
+                     "value itself, as in [5m].");
 }
 
 static char peek(const struct reader *r) { return r->at < r->len ? r->text[r->at] : '\0'; }
@@ -224,11 +232,16 @@ static bool read_brackets(struct reader *r)
     r->at = (size_t)(close - r->text) + 1;
     str_split(&inside, ':', &range);
     inside = str_trim(inside);
-    if (!moment_duration(range, &window) ||
-        (subquery && inside.len > 0 && !moment_duration(inside, &step)))
-        return refuse(r, "Refused: a range in brackets must be plain durations, as in [5m] or "
+    if (memchr(r->text + from, '$', (size_t)(close - r->text) - from))
+        return refuse_variable(r);
+    if (r->loose && !subquery && !extent_read(range, EXTENT_LONG, &window))
+        window = LOOSE_WINDOW_MS;
+    else if (!extent_read(range, EXTENT_LONG, &window) || window <= 0 ||
+             (subquery && inside.len > 0 &&
+              (!extent_read(inside, EXTENT_SHORT, &step) || step <= 0)))
+        return refuse(r, "Refused: a range in brackets must be durations, as in [5m], [5m*2] or "
                          "[1h:1m].");
-    if (!subquery && !r->selector_end)
+    if (!subquery && !r->selector_end && !r->loose)
         return refuse(r,
                       "Not valid PromQL: [%.*s] can only follow a selector; over an expression "
                       "write a subquery, as in [%.*s:1m].",
@@ -259,22 +272,58 @@ static void modify(struct reader *r, size_t from, bool offset)
     }
 }
 
+/* To its closing parenthesis; what it holds is duration expressions alone. */
+static bool skip_parentheses(struct reader *r)
+{
+    unsigned depth = 0;
+    while (r->at < r->len) {
+        char c = r->text[r->at++];
+        depth += c == '(';
+        if (c == ')' && --depth == 0)
+            return true;
+    }
+    return false;
+}
+
+/* offset 5m, offset -300, offset step(), offset -(5m * 2) */
 static bool read_offset(struct reader *r, size_t from)
 {
     int64_t ms;
+    bool closed = true;
     skip_blank(r);
     if (peek(r) == '-' || peek(r) == '+')
         r->at++;
     skip_blank(r);
-    if (!moment_duration(read_number(r), &ms))
+    size_t at = r->at;
+    if (ident_start(peek(r)))
+        read_ident(r);
+    else if (peek(r) != '(')
+        read_number(r);
+    size_t after = r->at;
+    skip_blank(r);
+    if (peek(r) == '(' && (r->at == at || ident_start(r->text[at])))
+        closed = skip_parentheses(r);
+    else
+        r->at = after;
+    if (!closed || !extent_read((struct str){r->text + at, r->at - at}, EXTENT_LONG, &ms))
         return refuse(r, "Not valid PromQL: offset needs a duration, as in offset 5m.");
     modify(r, from, true);
     return true;
 }
 
+/* A number with its sign: 1e9, 1_700_000_000, 0x1F, Inf, -NaN */
+static bool read_signed(struct reader *r)
+{
+    if (peek(r) == '-' || peek(r) == '+')
+        r->at++;
+    skip_blank(r);
+    struct str text = ident_start(peek(r)) ? read_ident(r) : read_number(r);
+    return is(text, "inf") || is(text, "nan") ||
+           (text.len > 0 && (isdigit((unsigned char)text.at[0]) || text.at[0] == '.'));
+}
+
 static bool read_at(struct reader *r)
 {
-    double number;
     size_t from = r->at++;
     skip_blank(r);
     if (ident_start(peek(r))) {
@@ -287,12 +336,8 @@ static bool read_at(struct reader *r)
         if (peek(r) != ')')
             return refuse(r, "Not valid PromQL: @ needs a Unix time, start() or end().");
         r->at++;
-    } else {
-        if (peek(r) == '-' || peek(r) == '+')
-            r->at++;
-        skip_blank(r);
-        if (!sax_double(read_number(r), &number))
-            return refuse(r, "Not valid PromQL: @ needs a Unix time, start() or end().");
+    } else if (!read_signed(r)) {
+        return refuse(r, "Not valid PromQL: @ needs a Unix time, start() or end().");
     }
     if (!r->operand)
         return refuse(r, "Not valid PromQL: @ must follow a selector or a subquery.");
@@ -327,6 +372,21 @@ static bool read_list(struct reader *r, size_t from, struct str *list)
     return true;
 }
 
+/* fill(0), fill_left(-1): what has no partner is taken for this value, so that all of both sides
+ * come out. */
+static bool read_fill(struct reader *r)
+{
+    r->at++; /* ( */
+    skip_blank(r);
+    bool ok = read_signed(r);
+    skip_blank(r);
+    if (!ok || peek(r) != ')')
+        return refuse(r, "Not valid PromQL: fill needs one number, as in fill(0).");
+    r->at++;
+    r->q->has_or = true;
+    return true;
+}
+
 static bool push(struct reader *r, enum paren kind, struct str grouping)
 {
     if (r->depth == NESTING_MAX)
@@ -335,7 +395,7 @@ static bool push(struct reader *r, enum paren kind, struct str grouping)
     r->at++;
     r->open[r->depth++] = (struct open){
         .kind = kind, .first = r->q->selector_count, .grouping = grouping, .inside = r->at};
-    r->operand = r->selector_end = false;
+    r->operand = r->selector_end = r->binary = false;
     return true;
 }
 
@@ -397,12 +457,13 @@ static bool read_call(struct reader *r, struct str word)
     enum paren kind = is_one_of(word, reducing) ? REDUCES
                       : is_one_of(word, top)    ? TOP
                       : is_one_of(word, other)  ? TRANSPARENT
+                      : is(word, "info")        ? INFO
                                                 : PLAIN;
     struct str grouping = {NULL, 0};
     size_t after = r->at;
     skip_blank(r);
     size_t from = r->at;
-    if (kind != PLAIN && ident_start(peek(r))) {
+    if (kind != PLAIN && kind != INFO && ident_start(peek(r))) {
         struct str by = read_ident(r);
         skip_blank(r);
         if (grouping_word(by) && peek(r) == '(') {
@@ -419,8 +480,9 @@ static bool read_call(struct reader *r, struct str word)
 
 static bool read_word(struct reader *r)
 {
-    static const char *const lists[] = {"on",   "ignoring",  "group_left", "group_right",
-                                        "fill", "fill_left", "fill_right", NULL};
+    static const char *const lists[] = {"on", "ignoring", "group_left", "group_right", NULL};
+    static const char *const fills[] = {"fill", "fill_left", "fill_right", NULL};
+    static const char *const reach[] = {"anchored", "smoothed", NULL};
     static const char *const operators[] = {"and", "or", "unless", "atan2", NULL};
     size_t from = r->at;
     struct str word = read_ident(r), ignored;
@@ -428,22 +490,31 @@ static bool read_word(struct reader *r)
     if (r->operand && is_one_of(word, operators)) {
         r->q->has_or = r->q->has_or || is(word, "or");
         r->operand = r->selector_end = false;
+        r->binary = true;
         return true;
     }
-    if (r->operand && is(word, "offset"))
+    if (r->operand && is(word, "offset") && !r->loose)
         return read_offset(r, from);
-    if (r->operand)
+    if (r->operand && is_one_of(word, reach))
+        return true; /* which samples beside the window count */
+    if (r->operand && !r->loose)
         return refuse(r, "Not valid PromQL: an operator was expected before \"%.*s\".",
                       (int)(word.len < 60 ? word.len : 60), word.at);
     if (r->compare && is(word, "bool"))
         return true;
     skip_blank(r);
+    if (r->loose && r->operand && peek(r) != '(' && peek(r) != '{' && peek(r) != '[') {
+        r->operand = r->selector_end = false; /* some operator or modifier */
+        return true;
+    }
     bool matched = r->matching;
     r->matching = false;
     if (is_one_of(word, lists) && peek(r) == '(') {
         r->matching = is(word, "on") || is(word, "ignoring");
         return read_list(r, from, &ignored);
     }
+    if (is_one_of(word, fills) && peek(r) == '(' && r->binary)
+        return read_fill(r);
     if (matched && (is(word, "group_left") || is(word, "group_right")))
         return true; /* without a list */
     r->at = after;
@@ -455,26 +526,45 @@ static bool read_word(struct reader *r)
     return read_call(r, word);
 }
 
+/* The second argument of info() says which info metrics count and which of their labels are added:
+ * it selects no series of the query's own. */
+static bool read_info_filter(struct reader *r)
+{
+    bool ignored = false;
+    if (r->depth == 0 || r->open[r->depth - 1].kind != INFO)
+        return true;
+    skip_blank(r);
+    if (peek(r) != '{')
+        return true;
+    r->operand = true;
+    return read_braces(r, &ignored);
+}
+
 static bool read_operator(struct reader *r)
 {
-    static const char *const operators[] = {"==", "!=", ">=", "<=", ">", "<", "+",
-                                            "-",  "*",  "/",  "%",  "^", ",", NULL};
+    static const char *const operators[] = {"==", "!=", ">=", "<=", ">/", "</", ">", "<",
+                                            "+",  "-",  "*",  "/",  "%",  "^",  ",", NULL};
     for (size_t i = 0; operators[i] != NULL; i++) {
         size_t len = strlen(operators[i]);
         if (r->len - r->at < len || memcmp(r->text + r->at, operators[i], len) != 0)
             continue;
         bool sign = operators[i][0] == '-' || operators[i][0] == '+';
-        if (!r->operand && !sign)
+        if (!r->operand && !sign && !r->loose)
             return refuse(r, "Not valid PromQL: a value was expected before \"%s\".", operators[i]);
         r->at += len;
         r->operand = r->selector_end = false;
-        r->compare = i < 6;
-        return true;
+        r->compare = i < 8;
+        r->binary = operators[i][0] != ',';
+        return operators[i][0] != ',' || read_info_filter(r);
     }
     char c = peek(r);
     if (c == '$')
-        return refuse(r, "Refused: variables such as $__rate_interval are not replaced here. "
-                         "Write the value itself, as in [5m].");
+        return refuse_variable(r);
+    if (r->loose) {
+        r->at++;
+        r->operand = r->selector_end = false;
+        return true;
+    }
     return refuse(r, "Not valid PromQL: \"%c\" is not expected here.",
                   c >= 0x20 && c < 0x7f ? c : '?');
 }
@@ -483,7 +573,7 @@ static bool read_literal(struct reader *r)
 {
     struct str ignored;
     bool string = is_quote(peek(r));
-    if (r->operand)
+    if (r->operand && !r->loose)
         return refuse(r, "Not valid PromQL: an operator was expected before a %s.",
                       string ? "string" : "number");
     if (string && !read_string(r, &ignored))
@@ -503,7 +593,7 @@ static bool read_token(struct reader *r)
         return read_word(r);
     if (isdigit((unsigned char)c) || (c == '.' && isdigit((unsigned char)next)) || is_quote(c))
         return read_literal(r);
-    if ((c == '{' || c == '(') && r->operand)
+    if ((c == '{' || c == '(') && r->operand && !r->loose)
         return refuse(r, "Not valid PromQL: an operator was expected before \"%c\".", c);
     switch (c) {
     case '{':
@@ -521,18 +611,39 @@ static bool read_token(struct reader *r)
     }
 }
 
+static bool read_all(struct reader *r)
+{
+    if (r->q->text.len == 0)
+        return refuse(r, "The query is empty.");
+    for (skip_blank(r); r->at < r->len; skip_blank(r))
+        if (!read_token(r))
+            return false;
+    if (r->depth > 0)
+        return refuse(r, "Not valid PromQL: a ( has no closing ).");
+    if (!r->operand && !r->loose)
+        return refuse(r, "Not valid PromQL: the query ends where a value was expected.");
+    return true;
+}
+
 bool guard_read(struct guard_query *q, struct str query)
 {
     *q = (struct guard_query){.text = str_trim(query)};
     struct reader r = {.q = q, .text = q->text.at, .len = q->text.len};
-    if (q->text.len == 0)
-        return refuse(&r, "The query is empty.");
-    for (skip_blank(&r); r.at < r.len; skip_blank(&r))
-        if (!read_token(&r))
-            return false;
-    if (r.depth > 0)
-        return refuse(&r, "Not valid PromQL: a ( has no closing ).");
-    if (!r.operand)
-        return refuse(&r, "Not valid PromQL: the query ends where a value was expected.");
-    return true;
+    return read_all(&r);
+}
+
+bool guard_read_loosely(struct guard_query *q, struct str query)
+{
+    char strict[GUARD_ERROR_MAX];
+    memcpy(strict, q->error, sizeof strict);
+    *q = (struct guard_query){.text = str_trim(query), .has_or = true, .loose = true};
+    struct reader r = {.q = q, .text = q->text.at, .len = q->text.len, .loose = true};
+    if (!read_all(&r))
+        return false;
+    for (unsigned i = 0; i < q->selector_count; i++)
+        q->selectors[i].shape = GUARD_WHOLE;
+    if (q->selector_count > 0)
+        return true;
+    memcpy(q->error, strict, sizeof strict); /* nothing that could be counted */
+    return false;
 }

@@ -142,7 +142,8 @@ static void start(struct tool_run *r, bool range_query)
         return;
     if (range_query)
         guard_step(&q->range, limits.points_max);
-    if (!guard_read(&q->guard, args_str(r->args, "query")) ||
+    struct str query = args_str(r->args, "query");
+    if ((!guard_read(&q->guard, query) && !guard_read_loosely(&q->guard, query)) ||
         !guard_subqueries(&q->guard, &q->range, &limits)) {
         refuse(q, (struct str){NULL, 0});
         return;

@@ -316,7 +316,8 @@ function pluginSpec(panel: CallPanel, settings: PanelSettings): UnknownSpec {
         ...(panel.mode === 'range' ? { sparkline: {} } : {}),
       };
     case 'GaugeChart':
-      return { calculation: 'last-number', ...(format === undefined ? {} : { format }) };
+      // Without a unit it is a percentage to Perses: 3.42 would be 342%.
+      return { calculation: 'last-number', format: format ?? { unit: 'decimal', shortValues: true } };
     case 'TimeSeriesTable':
       return {};
     case 'Table':

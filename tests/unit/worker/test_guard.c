@@ -26,11 +26,22 @@ static void describe(const struct guard_query *q, struct buf *b)
     }
 }
 
+static void read_cases(const char *const (*cases)[2], size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct guard_query q;
+        scoped_buf(b, 4096);
+        if (!guard_read(&q, str_of(cases[i][0])))
+            fail_msg("%s: %s", cases[i][0], q.error);
+        describe(&q, &b);
+        if (strcmp(buf_cstr(&b), cases[i][1]) != 0)
+            fail_msg("%s:\n%s\nwanted\n%s", cases[i][0], buf_cstr(&b), cases[i][1]);
+    }
+}
+
 static void selectors_are_found_in_many_forms(void **state)
 {
-    static const struct {
-        const char *query, *want;
-    } cases[] = {
+    static const char *const cases[][2] = {
         {"up", "up|whole"},
         {" up # a comment {\n", "up|whole"},
         {"job:up:sum", "job:up:sum|whole"},
@@ -92,17 +103,111 @@ static void selectors_are_found_in_many_forms(void **state)
         {"clamp_max(x, 1) atan2 y", "x|whole\ny|whole"},
     };
     (void)state;
+    read_cases(cases, sizeof cases / sizeof cases[0]);
+}
+
+static void promql_of_today_is_read(void **state)
+{
+    static const char *const cases[][2] = {
+        {"a + fill(0) b", "a|whole\nb|whole"},
+        {"a - on(job) group_left(x) fill_right( -23.5 ) b", "a|whole\nb|whole"},
+        {"a * on(job) group_left fill_left(NaN) fill_right(0x1F) b", "a|whole\nb|whole"},
+        {"a == bool fill(+Inf) b", "a|whole\nb|whole"},
+        {"fill + fill_left{a=\"b\"}", "fill|whole\nfill_left{a=\"b\"}|whole"},
+        {"info(rate(x[2m]), {label=~\".+\"})", "x|whole|w=2m"},
+        {"info(x, {})", "x|whole"},
+        {"sum by (v) (info(x{job=\"a\"}, {__name__=~\".+_info\", \"k8s.pod\"=~\".*\"})) + y",
+         "x{job=\"a\"}|grouped by (v)\ny|whole"},
+        {"info(x)", "x|whole"},
+        {"info + 1", "info|whole"},
+        {"rate(x[5m] anchored)", "x|whole|w=5m"},
+        {"increase(x[5m] smoothed offset 1h)", "x|whole|offset 1h|w=5m"},
+        {"x smoothed", "x|whole"},
+        {"anchored * 2", "anchored|whole"},
+        {"rate(x[5m*2])", "x|whole|w=10m"},
+        {"rate(x[(1h + 30m) / 2])", "x|whole|w=45m"},
+        {"rate(x[2^3 * 1m])", "x|whole|w=8m"},
+        {"rate(x[300])", "x|whole|w=5m"},
+        {"rate(x[max(step(), 5m)])", "x|whole|w=1h"},
+        {"rate(x[min(range(), 5m)] offset -(5m * 2))", "x|whole|offset -(5m * 2)|w=5m"},
+        {"x offset step()", "x|whole|offset step()"},
+        {"x offset max(step(), 1h) + y", "x|whole|offset max(step(), 1h)\ny|whole"},
+        {"x offset 300", "x|whole|offset 300"},
+        {"x offset 1h - 1h", "x|whole|offset 1h"},
+        {"max_over_time(x[1h * 2:30s * 2])", "x|whole|w=2h|s=2h:60s"},
+        {"max_over_time(x[1h:step()])", "x|whole|w=1h|s=1h:10s"},
+        {"x @ 1_700_000_000", "x|whole|@ 1_700_000_000"},
+        {"x @ -0x1F", "x|whole|@ -0x1F"},
+        {"x </ 5 + y >/ 0.5", "x|whole\ny|whole"},
+        {"limit_ratio(-0.5, x)", "x|whole"},
+        {"limitk by (a) (3, x)", "x|grouped by (a)"},
+        {"sort_by_label(x, \"a\", \"b\")", "x|whole"},
+        {"histogram_quantiles(x, \"q\", 0.5, 0.9)", "x|whole"},
+        {"histogram_fraction(0, 0.2, rate(x[5m]))", "x|whole|w=5m"},
+        {"1_000 * 0x_1F + -Inf + x", "x|whole"},
+        {"sum by (\"host.name\", job) ({\"http.server.request.duration\", \"host.name\"=\"ä\"})",
+         "{\"http.server.request.duration\", \"host.name\"=\"ä\"}|grouped by (\"host.name\", job)"},
+    };
+    (void)state;
+    read_cases(cases, sizeof cases / sizeof cases[0]);
+}
+
+/* Newer syntax, and what other servers speak: bounded by all that selects. */
+static void what_cannot_be_read_is_bounded_by_its_selectors(void **state)
+{
+    static const struct {
+        const char *query, *want;
+    } cases[] = {
+        {"rate(x[5m]) keep_metric_names", "x|whole|w=5m"},
+        {"sum(x) default 0", "x|whole"},
+        {"x if y{a=\"b\"}", "x|whole\ny{a=\"b\"}|whole"},
+        {"topk_avg(3, x, \"other\") limit 5", "x|whole"},
+        {"sum(rate(x[1i])) by (a) limit 3", "x|whole|w=1d"},
+        {"x ?? y", "x|whole\ny|whole"},
+        {"x[5m] extrapolated(3) + y", "x|whole|w=5m\ny|whole"},
+        {"sum(x) |> y", "x|whole\ny|whole"},
+    };
+    (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct guard_query q;
-        struct buf b;
-        buf_init(&b, 4096);
-        if (!guard_read(&q, str_of(cases[i].query)))
+        scoped_buf(b, 4096);
+        if (guard_read(&q, str_of(cases[i].query)))
+            fail_msg("%s: is read after all", cases[i].query);
+        if (!guard_read_loosely(&q, str_of(cases[i].query)))
             fail_msg("%s: %s", cases[i].query, q.error);
         describe(&q, &b);
         if (strcmp(buf_cstr(&b), cases[i].want) != 0)
             fail_msg("%s:\n%s\nwanted\n%s", cases[i].query, buf_cstr(&b), cases[i].want);
-        buf_free(&b);
     }
+    static const struct {
+        const char *query, *part;
+    } refused[] = {
+        {"x ?? {job=~\".+\"}", "neither a metric name nor an equality matcher"},
+        {"sum(x ?? y", "no closing )"},
+        {"x ?? y{a=\"b", "no closing \""},
+        {"1 ?? 2", "not expected here"},
+        {"x ?? y[$__interval:1m]", "variables such as"},
+        {"x ?? y[1h%:1m]", "in brackets"},
+        {"x ?? $y", "variables such as"},
+    };
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        struct guard_query q;
+        assert_false(guard_read(&q, str_of(refused[i].query)));
+        assert_false(guard_read_loosely(&q, str_of(refused[i].query)));
+        if (!strstr(q.error, refused[i].part))
+            fail_msg("%s: %s", refused[i].query, q.error);
+    }
+    struct guard_query q;
+    struct guard_range range = {0, 3600000, 60000};
+    const struct guard_limits limits = {100, 11000};
+    scoped_buf(suggestion, 1000);
+    guard_read(&q, STR("sum(x) ?? 0"));
+    assert_true(guard_read_loosely(&q, STR("sum(x) ?? 0")));
+    q.selectors[0].series = 100;
+    assert_int_equal(guard_decide(&q, &range, &limits, &suggestion), GUARD_RUN);
+    q.selectors[0].series = 101; /* though it is summed */
+    assert_int_equal(guard_decide(&q, &range, &limits, &suggestion), GUARD_REFUSED);
+    assert_non_null(strstr(q.error, "Not the query is the limit but this tool"));
 }
 
 static void what_cannot_be_read_or_has_no_name_is_refused(void **state)
@@ -136,10 +241,10 @@ static void what_cannot_be_read_or_has_no_name_is_refused(void **state)
         {"up down", "operator was expected"},
         {"up{a=\"b\"}{c=\"d\"}", "operator was expected"},
         {"up(5)", NULL}, /* a call of a function; the server knows whether there is one */
-        {"rate(x[$__rate_interval])", "plain durations"},
+        {"rate(x[$__rate_interval])", "variables such as"},
         {"rate(x[5m)", "no closing ]"},
-        {"rate(x[])", "plain durations"},
-        {"rate(x[:])", "plain durations"},
+        {"rate(x[])", "must be durations"},
+        {"rate(x[:])", "must be durations"},
         {"rate(sum(x)[5m])", "subquery"},
         {"[5m]", "no range can be"},
         {"x offset y", "needs a duration"},
@@ -315,6 +420,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(selectors_are_found_in_many_forms),
+        cmocka_unit_test(promql_of_today_is_read),
+        cmocka_unit_test(what_cannot_be_read_is_bounded_by_its_selectors),
         cmocka_unit_test(what_cannot_be_read_or_has_no_name_is_refused),
         cmocka_unit_test(many_selectors_and_parentheses_are_refused),
         cmocka_unit_test(a_query_cut_anywhere_is_read_or_refused),

@@ -92,12 +92,86 @@ static void variables_are_filled_in(void **state)
     vars_free(&v);
 }
 
+static void read_variable(struct vars *v, const char *text)
+{
+    json_t *variable = json_loads(text, 0, NULL);
+    assert_non_null(variable);
+    vars_read(v, variable);
+    json_decref(variable);
+}
+
+/* The values are what Perses's own interpolate() makes of them. */
+static void formats_are_those_of_perses(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *format, *wanted, *single;
+    } cases[] = {
+        {"", "(a.b|it's)", "5"},
+        {":csv", "a.b,it's", "5"},
+        {":raw", "a.b,it's", "5"},
+        {":distributed", "a.b,v=it's", "5"},
+        {":doublequote", "\"a.b\",\"it's\"", "\"5\""},
+        {":glob", "{a.b,it's}", "{5}"},
+        {":json", "[\"a.b\",\"it's\"]", "[5]"},
+        {":lucene", "(\"a.b\" OR \"it's\")", "(\"5\")"},
+        {":percentencode", "a.b%2Cit's", "5"},
+        {":pipe", "a.b|it's", "5"},
+        {":prometheus", "(a.b|it's)", "5"},
+        {":regex", "(a\\.b|it's)", "(5)"},
+        {":RegexLiteral", "(a\\\\.b|it's)", "(5)"},
+        {":singlequote", "'a.b','it's'", "'5'"},
+        {":sqlstring", "'a.b','it''s'", "'5'"},
+        {":text", "a.b + it's", "5"},
+        {":queryparam", "v=a.b&v=it's", "s=5"},
+        {":nonsense", "(a.b|it's)", "5"},
+    };
+    struct vars v = {.range_ms = 3600000, .step_ms = 15000};
+    read_variable(&v, "{\"kind\":\"ListVariable\",\"spec\":{\"name\":\"v\",\"defaultValue\":"
+                      "[\"a.b\",\"it's\"]}}");
+    read_variable(&v, "{\"kind\":\"TextVariable\",\"spec\":{\"name\":\"s\",\"value\":\"5\"}}");
+    read_variable(&v, "{\"kind\":\"TextVariable\",\"spec\":{\"name\":\"u\",\"value\":\"ä b&c\"}}");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char query[64];
+        snprintf(query, sizeof query, "${v%s}", cases[i].format);
+        applied(&v, query, cases[i].wanted, true);
+        snprintf(query, sizeof query, "${s%s}", cases[i].format);
+        applied(&v, query, cases[i].single, true);
+    }
+    applied(&v, "${u:percentencode}", "%C3%A4%20b%26c", true);
+    vars_free(&v);
+}
+
+static void all_is_what_the_variable_says(void **state)
+{
+    (void)state;
+    struct vars v = {.range_ms = 3600000, .step_ms = 15000};
+    assert_true(vars_parse(&v, STR("given=$__all,kept=x")));
+#define LIST(name, rest) "{\"kind\":\"ListVariable\",\"spec\":{\"name\":\"" name "\"," rest "}}"
+#define STATIC(values)                                                                             \
+    "\"plugin\":{\"kind\":\"StaticListVariable\",\"spec\":{\"values\":" values "}}"
+    read_variable(&v, LIST("own", "\"defaultValue\":\"$__all\",\"customAllValue\":\"shop-.*\""));
+    read_variable(&v, LIST("array", "\"defaultValue\":[\"$__all\"],\"customAllValue\":\"a|b\""));
+    read_variable(&v, LIST("given", "\"defaultValue\":\"q\",\"customAllValue\":\"mine\""));
+    read_variable(&v, LIST("kept", "\"defaultValue\":\"$__all\",\"customAllValue\":\"mine\""));
+    read_variable(&v, LIST("unset", "\"allowAllValue\":true,\"customAllValue\":\"mine\""));
+    read_variable(&v, LIST("fixed", "\"defaultValue\":\"$__all\"," STATIC(
+                                        "[\"a\",{\"value\":\"b\",\"label\":\"B\"}]")));
+    read_variable(&v, LIST("open", "\"defaultValue\":\"$__all\""));
+    applied(&v, "$own $array ${array:csv} $given $kept $unset", "shop-.* a|b a|b mine x mine",
+            true);
+    applied(&v, "$fixed ${fixed:csv} $open ${open:doublequote}", "(a|b) a,b .* .*", true);
+    vars_free(&v);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_section_has_the_headings_above_it),
         cmocka_unit_test(a_long_stretch_is_cut),
         cmocka_unit_test(variables_are_filled_in),
+        cmocka_unit_test(formats_are_those_of_perses),
+        cmocka_unit_test(all_is_what_the_variable_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -323,6 +323,15 @@ static void a_panel_is_proposed_not_saved(void **state)
     assert_string_equal(text_at(panel, "spec.plugin.spec.calculation"), "last-number");
     assert_string_equal(text_at(panel, "spec.queries.0.spec.plugin.spec.datasource.name"), "prom");
     assert_true(json_is_true(at(f->json, "checked")));
+    assert_string_equal(text_at(panel, "spec.plugin.spec.format.unit"), "decimal");
+    fixture_run(f, script, "propose_panel",
+                "{\"title\":\"Load\",\"query\":\"node_load1\",\"kind\":\"GaugeChart\"}");
+    panel = at(f->json, "panel"); /* a gauge without a unit is a percentage to Perses */
+    assert_string_equal(text_at(panel, "spec.plugin.spec.format.unit"), "decimal");
+    fixture_run(
+        f, script, "propose_panel",
+        "{\"title\":\"Load\",\"query\":\"x\",\"kind\":\"GaugeChart\",\"unit\":\"percent\"}");
+    assert_string_equal(text_at(at(f->json, "panel"), "spec.plugin.spec.format.unit"), "percent");
     fixture_run(f, NULL, "propose_panel", "{\"title\":\"x\",\"query\":\"sum(up\"}");
     fixture_expect_error(f, "query_refused", "no closing )");
 }
