@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "worker/tools/name.h"
 #include "worker/tools/text.h"
 
 enum key { NO_KEY, KEY_STATUS, KEY_DATA, KEY_TYPE, KEY_HELP, KEY_UNIT };
@@ -487,6 +488,14 @@ static void note(struct buf *b, const char *text)
     json_str(b, str_of(text));
 }
 
+static bool any_quoted(const struct catalog_search *s, const struct catalog *c, uint32_t shown)
+{
+    for (uint32_t i = 0; i < shown; i++)
+        if (!name_is_classic(name_of(c, page_row(s, c, i)), true))
+            return true;
+    return false;
+}
+
 static void write_notes(const struct catalog_search *s, const struct catalog *c, uint32_t shown,
                         struct buf *b)
 {
@@ -499,6 +508,10 @@ static void write_notes(const struct catalog_search *s, const struct catalog *c,
                  text_count((double)s->total - s->offset - shown), s->offset + shown);
         note(b, text);
     }
+    if (any_quoted(s, c, shown))
+        note(b,
+             "A name with other characters than letters, digits, _ and : stands in quotes inside "
+             "the braces of a query: {\"a.name\", \"a.label\"=\"value\"}.");
     if (s->word_count > 1 && s->total > 0) {
         snprintf(text, sizeof text, "%s of them fit all of the words; best first.",
                  text_count(s->whole));

@@ -10,6 +10,7 @@
 #include "common/jsontext.h"
 #include "worker/tools/args.h"
 #include "worker/tools/catalog.h"
+#include "worker/tools/name.h"
 #include "worker/tools/near.h"
 #include "worker/tools/prom.h"
 #include "worker/tools/rows.h"
@@ -20,6 +21,7 @@ enum {
     FORM_BYTES_MAX = 64 * 1024,
     RANGE_MS = 24 * 3600000,
     LABELS_MAX = 24,
+    LABEL_BYTES_MAX = 128,
     SAMPLES = 6, /* values of a label that are shown */
     TARGETS = 10,
     TIMEOUT_MS = 15000,
@@ -32,7 +34,8 @@ struct describe {
     struct items items;
     struct shelf_visit *visit;
     struct near *near;
-    struct str metric;
+    struct str metric; /* in name */
+    struct buf name, selector;
     char type[24], unit[64];
     struct buf help;
     struct label {
@@ -52,6 +55,8 @@ static void describe_free(void *state)
     items_free(&d->items);
     near_free(d->near);
     shelf_leave(d->visit);
+    buf_free(&d->name);
+    buf_free(&d->selector);
     buf_free(&d->help);
     buf_free(&d->targets);
     for (unsigned i = 0; i < d->label_count; i++) {
@@ -180,18 +185,21 @@ static void ask_details(struct describe *d)
     scoped_buf(query, FORM_BYTES_MAX / 4);
     scoped_buf(form, FORM_BYTES_MAX);
     prom_range(d->run, RANGE_MS, &start, &end);
-    int len = (int)d->metric.len;
-    const char *name = d->metric.at;
+    const char *selector = buf_cstr(&d->selector);
     buf_printf(&query,
-               "label_replace(topk(%d, count by (job, instance) (%.*s)), \"i\", \"t\", \"\", \"\")",
-               TARGETS, len, name);
+               "label_replace(topk(%d, count by (job, instance) (%s)), \"i\", \"t\", \"\", \"\")",
+               TARGETS, selector);
     for (unsigned i = 0; i < d->label_count; i++) {
-        const char *label = d->labels[i].name;
+        scoped_buf(label, LABEL_BYTES_MAX * 2 + 8);
+        scoped_buf(source, LABEL_BYTES_MAX * 2 + 8);
+        name_label(&label, str_of(d->labels[i].name));
+        name_quote(&source, str_of(d->labels[i].name));
         buf_printf(&query,
-                   " or label_replace(count(count by (%s) (%.*s)), \"i\", \"c%u\", \"\", \"\")"
-                   " or label_replace(label_replace(topk(%d, count by (%s) (%.*s)), \"v\", \"$1\", "
-                   "\"%s\", \"(.*)\"), \"i\", \"s%u\", \"\", \"\")",
-                   label, len, name, i, SAMPLES, label, len, name, label, i);
+                   " or label_replace(count(count by (%s) (%s)), \"i\", \"c%u\", \"\", \"\")"
+                   " or label_replace(label_replace(topk(%d, count by (%s) (%s)), \"v\", \"$1\", "
+                   "%s, \"(.*)\"), \"i\", \"s%u\", \"\", \"\")",
+                   buf_cstr(&label), selector, i, SAMPLES, buf_cstr(&label), selector,
+                   buf_cstr(&source), i);
     }
     prom_param(&form, "query", buf_str(&query));
     prom_param_time(&form, "time", end);
@@ -232,7 +240,7 @@ static void ask_count(struct describe *d)
     scoped_buf(form, FORM_BYTES_MAX);
     prom_range(d->run, RANGE_MS, &start, &end);
     buf_printf(&form, "query=count(");
-    fetch_escape(&form, d->metric);
+    fetch_escape(&form, buf_str(&d->selector));
     buf_puts(&form, ")");
     prom_param_time(&form, "time", end);
     ask(d, "/api/v1/query", &form, result_path, on_count_item, on_count);
@@ -247,7 +255,7 @@ static bool on_label(void *arg, unsigned path, struct str key, json_t *item)
     struct str name = json_text(item);
     if (str_is(name, "__name__") || name.len == 0)
         return true;
-    if (d->label_count == LABELS_MAX || name.len > 128 || !prom_label_ok(name)) {
+    if (d->label_count == LABELS_MAX || name.len > LABEL_BYTES_MAX || !str_utf8(name)) {
         d->labels_left++;
         return true;
     }
@@ -293,8 +301,7 @@ static void on_catalog(void *arg, const struct catalog *c, const struct prom_ask
     }
     int64_t start, end;
     scoped_buf(form, FORM_BYTES_MAX);
-    if (!prom_param_match(d->run, &form, d->metric, "metric"))
-        return;
+    prom_param(&form, "match[]", buf_str(&d->selector));
     prom_range(d->run, RANGE_MS, &start, &end);
     prom_param_time(&form, "start", start);
     prom_param_time(&form, "end", end);
@@ -304,13 +311,19 @@ static void on_catalog(void *arg, const struct catalog *c, const struct prom_ask
 void prom_describe_metric(struct tool_run *r)
 {
     struct describe *d = xcalloc(1, sizeof *d);
-    scoped_buf(form, FORM_BYTES_MAX);
     d->run = r;
     r->state = d;
     r->state_free = describe_free;
-    d->metric = str_trim(args_str(r->args, "metric"));
+    buf_init(&d->name, NAME_BYTES_MAX);
+    buf_init(&d->selector, NAME_BYTES_MAX * 2 + 8);
     buf_init(&d->help, CATALOG_HELP_MAX * 2);
     buf_init(&d->targets, TARGETS * 800);
-    if (prom_param_match(r, &form, d->metric, "metric")) /* before anything is asked */
-        d->visit = shelf_visit(r, on_catalog, d);
+    if (!name_read(args_str(r->args, "metric"), true, &d->name)) {
+        run_fail(r, "bad_arguments",
+                 "The argument \"metric\" must be the name of a metric and nothing else.");
+        return;
+    }
+    d->metric = buf_str(&d->name);
+    name_selector(&d->selector, d->metric, STR(""));
+    d->visit = shelf_visit(r, on_catalog, d);
 }

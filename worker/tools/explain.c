@@ -9,6 +9,7 @@
 #include "common/jsontext.h"
 #include "worker/tools/catalog.h"
 #include "worker/tools/items.h"
+#include "worker/tools/name.h"
 #include "worker/tools/near.h"
 #include "worker/tools/prom.h"
 #include "worker/tools/shelf.h"
@@ -39,7 +40,8 @@ struct explain {
     struct buf notes;
     /* the selector it is about */
     unsigned at, said;
-    struct str metric;
+    struct buf name;
+    struct str metric; /* in name */
     struct matcher matchers[MATCHERS_MAX];
     unsigned matcher_count, missing; /* missing: the matcher it is about */
     double all, alone[MATCHERS_MAX], labelled[MATCHERS_MAX];
@@ -61,6 +63,7 @@ void explain_free(struct explain *e)
     shelf_leave(e->visit);
     buf_free(&e->notes);
     buf_free(&e->names);
+    buf_free(&e->name);
     free(e);
 }
 
@@ -76,8 +79,13 @@ static struct str word(const char **at, const char *end)
 
 static void blanks(const char **at, const char *end)
 {
-    while (*at < end && (isspace((unsigned char)**at) || **at == ','))
-        (*at)++;
+    while (*at < end && (isspace((unsigned char)**at) || **at == ',' || **at == '#')) {
+        if (**at == '#')
+            while (*at < end && **at != '\n')
+                (*at)++;
+        else
+            (*at)++;
+    }
 }
 
 static struct str quoted(const char **at, const char *end)
@@ -91,6 +99,14 @@ static struct str quoted(const char **at, const char *end)
     return (struct str){from, (size_t)(*at - from)};
 }
 
+static bool is_quote(const char *at, const char *end)
+{
+    return at < end && (*at == '"' || *at == '\'' || *at == '`');
+}
+
+/* Of what quoted() gave. */
+static struct str inside(struct str text) { return (struct str){text.at + 1, text.len - 2}; }
+
 unsigned explain_matchers(struct str selector, struct str *metric, struct matcher *out)
 {
     const char *at = selector.at, *end = at + selector.len;
@@ -101,19 +117,23 @@ unsigned explain_matchers(struct str selector, struct str *metric, struct matche
         at++;
     while (count < MATCHERS_MAX) {
         blanks(&at, end);
-        struct matcher m = {.label = word(&at, end)};
+        struct matcher m = {.label = is_quote(at, end) ? quoted(&at, end) : word(&at, end)};
         blanks(&at, end);
         const char *op = at;
         while (at < end && (*at == '=' || *at == '!' || *at == '~'))
             at++;
         m.op = (struct str){op, (size_t)(at - op)};
         blanks(&at, end);
-        if (m.label.len == 0 || m.op.len == 0 || at >= end ||
-            (*at != '"' && *at != '\'' && *at != '`'))
+        if (m.op.len == 0 && m.label.len > 2 && is_quote(m.label.at, end)) {
+            *metric = inside(m.label); /* {"http.server.duration", …} */
+            continue;
+        }
+        if (m.label.len == 0 || m.op.len == 0 || !is_quote(at, end))
             return count;
         m.value = quoted(&at, end);
-        if (str_is(m.label, "__name__") && str_is(m.op, "=") && m.value.len > 2)
-            *metric = (struct str){m.value.at + 1, m.value.len - 2};
+        if ((str_is(m.label, "__name__") || str_is(m.label, "\"__name__\"")) && str_is(m.op, "=") &&
+            m.value.len > 2)
+            *metric = inside(m.value);
         else
             out[count++] = m;
     }
@@ -222,13 +242,17 @@ static void ask_names(struct explain *e)
     const struct matcher *m = &e->matchers[e->missing];
     bool no_label = !(e->labelled[e->missing] > 0);
     scoped_buf(form, FORM_BYTES_MAX);
-    scoped_buf(api, 512);
+    scoped_buf(api, NAME_BYTES_MAX * 8);
     buf_puts(&api, no_label ? "/api/v1/labels" : "/api/v1/label/");
     if (!no_label) {
-        buf_add_str(&api, m->label);
+        scoped_buf(label, NAME_BYTES_MAX);
+        name_unescape(&label, is_quote(m->label.at, m->label.at + 1) ? inside(m->label) : m->label);
+        name_segment(&api, buf_str(&label), !name_is_classic(buf_str(&label), false));
         buf_puts(&api, "/values");
     }
-    prom_param(&form, "match[]", e->metric);
+    scoped_buf(selector, NAME_BYTES_MAX * 2);
+    name_selector(&selector, e->metric, STR(""));
+    prom_param(&form, "match[]", buf_str(&selector));
     add_range(e, &form, false);
     buf_clear(&e->names);
     e->names_seen = e->names_kept = 0;
@@ -246,7 +270,7 @@ static bool on_count(void *arg, unsigned path, struct str key, json_t *item)
     struct explain *e = arg;
     struct str i = item_str(json_object_get(item, "metric"), "i");
     uint64_t index;
-    if (str_is(i, "all"))
+    if (str_is(i, "a0"))
         e->all = 1;
     else if (i.len > 1 && str_u64(str_skip(i, 1), MATCHERS_MAX - 1, &index))
         (i.at[0] == 'm' ? e->alone : e->labelled)[index] = 1;
@@ -283,6 +307,15 @@ static void on_counts(void *arg, enum prom_outcome outcome)
     }
 }
 
+/* How many series of the metric fit, as {i="m0"}. */
+static void add_count(const struct explain *e, struct buf *query, struct str matchers, char kind,
+                      unsigned i)
+{
+    buf_puts(query, query->len > 0 ? " or label_replace(count(" : "label_replace(count(");
+    name_selector(query, e->metric, matchers);
+    buf_printf(query, "), \"i\", \"%c%u\", \"\", \"\")", kind, i);
+}
+
 static void ask_counts(struct explain *e)
 {
     static const char *const path[] = {"data/result/*"};
@@ -291,16 +324,18 @@ static void ask_counts(struct explain *e)
     e->all = 0;
     memset(e->alone, 0, sizeof e->alone);
     memset(e->labelled, 0, sizeof e->labelled);
-    int len = (int)e->metric.len;
-    const char *name = e->metric.at;
-    buf_printf(&query, "label_replace(count(%.*s), \"i\", \"all\", \"\", \"\")", len, name);
+    add_count(e, &query, STR(""), 'a', 0);
     for (unsigned i = 0; i < e->matcher_count; i++) {
         const struct matcher *m = &e->matchers[i];
-        buf_printf(&query,
-                   " or label_replace(count(%.*s{%.*s%.*s%.*s}), \"i\", \"m%u\", \"\", \"\")"
-                   " or label_replace(count(%.*s{%.*s!=\"\"}), \"i\", \"l%u\", \"\", \"\")",
-                   len, name, (int)m->label.len, m->label.at, (int)m->op.len, m->op.at,
-                   (int)m->value.len, m->value.at, i, len, name, (int)m->label.len, m->label.at, i);
+        scoped_buf(matcher, FORM_BYTES_MAX / 4);
+        scoped_buf(there, FORM_BYTES_MAX / 4);
+        buf_add_str(&matcher, m->label);
+        buf_add_str(&matcher, m->op);
+        buf_add_str(&matcher, m->value);
+        buf_add_str(&there, m->label);
+        buf_puts(&there, "!=\"\"");
+        add_count(e, &query, buf_str(&matcher), 'm', i);
+        add_count(e, &query, buf_str(&there), 'l', i);
     }
     prom_param(&form, "query", buf_str(&query));
     add_range(e, &form, true);
@@ -332,7 +367,11 @@ static void next(struct explain *e)
         return;
     }
     struct str text = e->query->selectors[e->at++].text;
-    e->matcher_count = explain_matchers(text, &e->metric, e->matchers);
+    struct str metric;
+    e->matcher_count = explain_matchers(text, &metric, e->matchers);
+    buf_clear(&e->name);
+    name_unescape(&e->name, metric);
+    e->metric = buf_str(&e->name);
     if (e->metric.len == 0)
         next(e);
     else if (e->catalog != NULL && catalog_find(e->catalog, e->metric) == NULL)
@@ -360,6 +399,7 @@ struct explain *explain_new(struct tool_run *r, const struct guard_query *q,
     e->arg = arg;
     buf_init(&e->notes, NOTES_BYTES_MAX);
     buf_init(&e->names, NAMES_BYTES_MAX);
+    buf_init(&e->name, NAME_BYTES_MAX);
     e->visit = shelf_visit(r, on_catalog, e);
     return e;
 }

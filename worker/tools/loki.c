@@ -9,6 +9,7 @@
 #include "common/jsontext.h"
 #include "worker/tools/args.h"
 #include "worker/tools/moment.h"
+#include "worker/tools/name.h"
 #include "worker/tools/prom.h"
 #include "worker/tools/rows.h"
 #include "worker/tools/series.h"
@@ -351,7 +352,7 @@ void loki_labels(struct tool_run *r)
     scoped_buf(api, 512);
     if (!span_read(r, &span) || (query.len > 0 && !check(r, query, &selector)))
         return;
-    if (label.len > 0 && !prom_label_ok(label)) {
+    if (label.len > 0 && !name_is_classic(label, false)) {
         run_fail(r, "bad_arguments", "The argument \"label\" is no label name.");
         return;
     }

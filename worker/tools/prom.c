@@ -8,6 +8,7 @@
 #include "proto/path.h"
 #include "worker/tools/args.h"
 #include "worker/tools/guard.h"
+#include "worker/tools/name.h"
 #include "worker/tools/text.h"
 
 enum {
@@ -37,20 +38,16 @@ void prom_param_count(struct buf *form, const char *name, uint64_t count)
     buf_printf(form, "%s%s=%llu", form->len > 0 ? "&" : "", name, (unsigned long long)count);
 }
 
-bool prom_label_ok(struct str label)
-{
-    for (size_t i = 0; i < label.len; i++) {
-        char c = label.at[i];
-        bool digit = c >= '0' && c <= '9' && i > 0;
-        if (!digit && !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && c != '_')
-            return false;
-    }
-    return label.len > 0;
-}
-
 bool prom_param_match(struct tool_run *r, struct buf *form, struct str selector, const char *name)
 {
     struct guard_query guard;
+    scoped_buf(metric, NAME_BYTES_MAX);
+    scoped_buf(written, NAME_BYTES_MAX * 2 + 8);
+    if (strcmp(name, "metric") == 0 && name_read(selector, true, &metric)) {
+        name_selector(&written, buf_str(&metric), STR(""));
+        prom_param(form, "match[]", buf_str(&written));
+        return true;
+    }
     if (!guard_read(&guard, selector)) {
         run_fail(r, "bad_arguments", "%s", guard.error);
         return false;

@@ -75,9 +75,9 @@ void prom_param(struct buf *form, const char *name, struct str value);
 void prom_param_time(struct buf *form, const char *name, int64_t unix_ms);
 void prom_param_count(struct buf *form, const char *name, uint64_t count);
 
-/* One selector and nothing else, as match[]. False: the run has failed; `name` is the argument. */
+/* One selector and nothing else (of the argument "metric": its name), as match[]. False: the run
+ * has failed; `name` is the argument. */
 bool prom_param_match(struct tool_run *r, struct buf *form, struct str selector, const char *name);
-bool prom_label_ok(struct str label); /* letters, digits, underscores */
 
 /* Start and end of what the person has selected, else the last `otherwise_ms`. */
 void prom_range(const struct tool_run *r, int64_t otherwise_ms, int64_t *start_ms, int64_t *end_ms);

@@ -8,16 +8,21 @@
 #include "worker/tools/args.h"
 #include "worker/tools/guard.h"
 #include "worker/tools/moment.h"
+#include "worker/tools/name.h"
 #include "worker/tools/prom.h"
 #include "worker/tools/series.h"
 
 enum { QUERY_BYTES_MAX = 8000, LOOK_TIMEOUT_MS = 10000, ROWS = 4, CLASSIC = 0, NATIVE = 1 };
 
+#define GIVE                                                                                       \
+    "Give the histogram's name as metric, and as matchers only label matchers, as job=\"api\"."
+
 struct quantile {
     struct tool_run *run;
     struct prom_ask ask;
     struct series series;
-    struct str name; /* without _bucket */
+    struct buf given;
+    struct str name; /* in given, without _bucket */
 };
 
 static void quantile_free(void *state)
@@ -25,6 +30,7 @@ static void quantile_free(void *state)
     struct quantile *q = state;
     prom_ask_free(&q->ask);
     series_free(&q->series);
+    buf_free(&q->given);
     free(q);
 }
 
@@ -43,10 +49,10 @@ static void on_again(void *arg)
 
 static void add_selector(const struct quantile *q, bool native, struct buf *b)
 {
-    buf_add_str(b, q->name);
-    buf_puts(b, native ? "{" : "_bucket{");
-    buf_add_str(b, args_str(q->run->args, "matchers"));
-    buf_putc(b, '}');
+    scoped_buf(name, NAME_BYTES_MAX + 8);
+    buf_add_str(&name, q->name);
+    buf_puts(&name, native ? "" : "_bucket");
+    name_selector(b, buf_str(&name), str_trim(args_str(q->run->args, "matchers")));
 }
 
 /* "a, b" of the argument "by", each a label's name. False: one is none. */
@@ -55,13 +61,14 @@ static bool add_labels(const struct quantile *q, struct buf *b, unsigned *count)
     struct str rest = args_str(q->run->args, "by"), label;
     *count = 0;
     while (str_split(&rest, ',', &label)) {
+        scoped_buf(name, NAME_BYTES_MAX);
         label = str_trim(label);
         if (label.len == 0 || str_is(label, "le"))
             continue;
-        if (!prom_label_ok(label))
+        if (!name_read(label, false, &name))
             return false;
         buf_puts(b, (*count)++ > 0 ? ", " : "");
-        buf_add_str(b, label);
+        name_label(b, buf_str(&name));
     }
     return true;
 }
@@ -134,9 +141,7 @@ static bool check(struct quantile *q)
         return false;
     }
     if (guard.selector_count != 1 || !str_eq(guard.selectors[0].text, guard.text)) {
-        run_fail(q->run, "bad_arguments",
-                 "Give the histogram's name as metric, and as matchers only label matchers, as "
-                 "job=\"api\".");
+        run_fail(q->run, "bad_arguments", GIVE);
         return false;
     }
     if (length.len > 0 && !moment_duration(length, &window)) {
@@ -157,7 +162,12 @@ void prom_quantile(struct tool_run *r)
     r->state = q;
     r->state_free = quantile_free;
     series_init(&q->series, ROWS, 16);
-    q->name = str_trim(args_str(r->args, "metric"));
+    buf_init(&q->given, NAME_BYTES_MAX);
+    if (!name_read(args_str(r->args, "metric"), true, &q->given)) {
+        run_fail(r, "bad_arguments", GIVE);
+        return;
+    }
+    q->name = buf_str(&q->given);
     if (q->name.len > bucket.len && str_eq(str_skip(q->name, q->name.len - bucket.len), bucket))
         q->name.len -= bucket.len;
     if (!check(q))

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "common/check.h"
 #include "worker/tools/args.h"
+#include "worker/tools/name.h"
 #include "worker/tools/prom.h"
 #include "worker/tools/sax.h"
 #include "worker/tools/text.h"
@@ -27,8 +28,9 @@ struct values {
     size_t search_len;
     unsigned limit, offset;
     uint64_t total, all, shown;
-    bool full;
-    struct buf page; /* JSON strings, comma-separated */
+    bool full, escaped; /* escaped: how the label is asked for */
+    struct buf page;    /* JSON strings, comma-separated */
+    struct buf label, form;
 };
 
 static void values_free(void *state)
@@ -37,6 +39,8 @@ static void values_free(void *state)
     prom_ask_free(&v->ask);
     sax_free(&v->sax);
     buf_free(&v->page);
+    buf_free(&v->label);
+    buf_free(&v->form);
     free(v);
 }
 
@@ -127,10 +131,27 @@ static void write_notes(const struct values *v, bool cut, struct buf *b)
     buf_puts(b, "]}");
 }
 
+static void ask(struct values *v, bool escaped);
+
+/* What is no Prometheus of today (VictoriaMetrics, an older Mimir) knows the label by its plain
+ * name alone. What a proxy would take for a path is not asked for so. */
+static bool ask_plainly(struct values *v, enum prom_outcome outcome)
+{
+    struct str label = buf_str(&v->label);
+    bool nothing = outcome == PROM_REFUSED ? v->ask.http_status == 400 || v->ask.http_status == 404
+                                           : v->all == 0;
+    if (!v->escaped || !nothing || memchr(label.at, '/', label.len) || label.at[0] == '.')
+        return false;
+    ask(v, false);
+    return true;
+}
+
 static void on_end(void *arg, enum prom_outcome outcome)
 {
     struct values *v = arg;
     struct tool_run *r = v->run;
+    if (ask_plainly(v, outcome))
+        return;
     if (outcome == PROM_REFUSED) {
         prom_fail(r, &v->ask);
         return;
@@ -141,7 +162,7 @@ static void on_end(void *arg, enum prom_outcome outcome)
     }
     struct buf *b = &r->content;
     buf_puts(b, "{\"kind\":\"label_values\",\"label\":");
-    json_str(b, args_str(r->args, "label"));
+    json_str(b, buf_str(&v->label));
     json_key(b, "datasource");
     json_str(b, str_of(r->datasource));
     buf_printf(b, ",\"total\":%llu,\"shown\":%llu,\"values\":[", (unsigned long long)v->total,
@@ -167,41 +188,20 @@ static bool add_match(struct tool_run *r, struct buf *form)
                             match.len > 0 ? "match" : "metric");
 }
 
-void prom_label_values(struct tool_run *r)
+static void ask(struct values *v, bool escaped)
 {
-    struct str label = args_str(r->args, "label"), search = args_str(r->args, "search");
-    scoped_buf(api, 256);
+    struct tool_run *r = v->run;
+    scoped_buf(api, NAME_BYTES_MAX * 8);
     scoped_buf(form, FORM_BYTES_MAX);
-    int64_t start, end;
-    if (!prom_label_ok(label)) {
-        run_fail(r, "bad_arguments",
-                 "The argument \"label\" is no label name: letters, digits and "
-                 "underscores, as job or instance.");
-        return;
-    }
-    if (!add_match(r, &form))
-        return;
-    prom_range(r, RANGE_MS, &start, &end);
-    prom_param_time(&form, "start", start);
-    prom_param_time(&form, "end", end);
-    prom_param_count(&form, "limit", VALUES_MAX);
     buf_puts(&api, "/api/v1/label/");
-    buf_add_str(&api, label);
+    name_segment(&api, buf_str(&v->label), escaped);
     buf_puts(&api, "/values");
-
-    struct values *v = xcalloc(1, sizeof *v);
-    size_t room = r->tools->config.content_bytes_max;
-    v->run = r;
-    r->state = v;
-    r->state_free = values_free;
-    v->limit = (unsigned)args_int(r->args, "limit", PAGE);
-    v->offset = (unsigned)args_int(r->args, "offset", 0);
-    buf_init(&v->page, room > 2 * REST_BYTES ? room - REST_BYTES : room / 2);
+    buf_add_str(&form, buf_str(&v->form));
+    sax_free(&v->sax);
     sax_init(&v->sax, on_token, v);
-    for (; v->search_len < search.len && v->search_len < sizeof v->search; v->search_len++) {
-        char c = search.at[v->search_len];
-        v->search[v->search_len] = c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
-    }
+    v->escaped = escaped;
+    v->depth = 0;
+    v->data_key = v->in_data = v->status_key = v->status_ok = false;
     struct prom_request request = {.method = "GET",
                                    .api = buf_cstr(&api),
                                    .form = &form,
@@ -210,4 +210,43 @@ void prom_label_values(struct tool_run *r)
     v->ask.on_end = on_end;
     v->ask.arg = v;
     prom_ask(&v->ask, r->tools, r->datasource, r->token, &request);
+}
+
+static struct values *values_new(struct tool_run *r)
+{
+    struct values *v = xcalloc(1, sizeof *v);
+    struct str search = args_str(r->args, "search");
+    size_t room = r->tools->config.content_bytes_max;
+    v->run = r;
+    r->state = v;
+    r->state_free = values_free;
+    v->limit = (unsigned)args_int(r->args, "limit", PAGE);
+    v->offset = (unsigned)args_int(r->args, "offset", 0);
+    buf_init(&v->page, room > 2 * REST_BYTES ? room - REST_BYTES : room / 2);
+    buf_init(&v->label, NAME_BYTES_MAX);
+    buf_init(&v->form, FORM_BYTES_MAX);
+    sax_init(&v->sax, on_token, v);
+    for (; v->search_len < search.len && v->search_len < sizeof v->search; v->search_len++) {
+        char c = search.at[v->search_len];
+        v->search[v->search_len] = c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+    }
+    return v;
+}
+
+void prom_label_values(struct tool_run *r)
+{
+    struct values *v = values_new(r);
+    int64_t start, end;
+    if (!name_read(args_str(r->args, "label"), false, &v->label)) {
+        run_fail(r, "bad_arguments",
+                 "The argument \"label\" is no label name, as job, instance or host.name.");
+        return;
+    }
+    if (!add_match(r, &v->form))
+        return;
+    prom_range(r, RANGE_MS, &start, &end);
+    prom_param_time(&v->form, "start", start);
+    prom_param_time(&v->form, "end", end);
+    prom_param_count(&v->form, "limit", VALUES_MAX);
+    ask(v, !name_is_classic(buf_str(&v->label), false));
 }

@@ -14,7 +14,7 @@
 enum { ASKED_MAX = 64, NOW_S = 1700000000 };
 
 struct asked {
-    char method[8], path[256], body[4096], query[256], start[64], end[64], step[64],
+    char method[8], path[256], body[4096], query[2048], start[64], end[64], step[64],
         authorization[128];
 };
 struct fixture;
