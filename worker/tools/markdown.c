@@ -54,6 +54,17 @@ static void end_section(struct reader *r, const char *to)
     r->from = to;
 }
 
+/* A line that is longer than a section may be: cut within, not within a character. */
+static void cut_long_line(struct reader *r, const char *end)
+{
+    while (end - r->from >= MARKDOWN_SECTION_MAX) {
+        const char *to = r->from + MARKDOWN_SECTION_MAX - 1; /* and the newline */
+        for (unsigned i = 0; i < 3 && ((unsigned char)*to & 0xc0) == 0x80; i++)
+            to--;
+        end_section(r, to);
+    }
+}
+
 static bool is_fence(struct str line)
 {
     line = str_trim(line);
@@ -70,8 +81,8 @@ void markdown_sections(struct str text, section_fn *fn, void *arg)
         struct str title, line = next_line(&rest);
         unsigned level = r.fenced ? 0 : heading_of(line, &title);
         bool blank = str_trim(line).len == 0;
-        bool cut = level > 0 || (blank && start - r.from >= MARKDOWN_SECTION_MAX) ||
-                   start - r.from >= 4 * MARKDOWN_SECTION_MAX;
+        bool cut = level > 0 || (blank && start - r.from >= MARKDOWN_SECTION_LONG) ||
+                   (start > r.from && line.at + line.len - r.from >= MARKDOWN_SECTION_MAX);
         number++;
         if (is_fence(line))
             r.fenced = !r.fenced;
@@ -84,6 +95,7 @@ void markdown_sections(struct str text, section_fn *fn, void *arg)
             for (unsigned i = level; i < MARKDOWN_LEVELS; i++)
                 r.levels[i] = (struct str){NULL, 0};
         }
+        cut_long_line(&r, line.at + line.len);
     }
     if (text.len > 0)
         end_section(&r, text.at + text.len);

@@ -68,6 +68,8 @@ static bool close_container(struct sax *s, bool object)
     return tell(s, object ? SAX_OBJECT_END : SAX_ARRAY_END, (struct str){NULL, 0});
 }
 
+static void drop_half(struct buf *text);
+
 /* Text of the present token, up to the longest that is kept. */
 static void hold(struct sax *s, const char *at, size_t len)
 {
@@ -75,13 +77,25 @@ static void hold(struct sax *s, const char *at, size_t len)
     s->held = true;
     if (s->cut_now)
         return;
+    buf_add(&s->text, at, len < room ? len : room);
     if (len > room) {
         s->cut = s->cut_now = true;
-        len = room;
-        while (len > 0 && ((unsigned char)at[len] & 0xc0) == 0x80)
-            len--;
+        drop_half(&s->text);
     }
-    buf_add(&s->text, at, len);
+}
+
+/* Not half a character at the end. It looks at what is kept only, never at what comes behind: so
+ * the same is kept whatever the pieces, broken UTF-8 (RFC 3629) too. */
+static void drop_half(struct buf *text)
+{
+    const unsigned char *at = (const unsigned char *)text->at;
+    size_t behind = 0; /* bytes that continue a character */
+    while (behind < 3 && behind < text->len && (at[text->len - 1 - behind] & 0xc0) == 0x80)
+        behind++;
+    unsigned char lead = behind < text->len ? at[text->len - 1 - behind] : 0;
+    size_t whole = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
+    if (whole > behind + 1)
+        text->len -= behind + 1;
 }
 
 static void begin_text(struct sax *s)
@@ -227,6 +241,8 @@ static const char *in_scalar(struct sax *s, const char *at, const char *end)
     while (at < end && scalar_char(*at))
         at++;
     struct str text = {from, (size_t)(at - from)};
+    if (text.len > SAX_STRING_MAX)
+        return NULL; /* as when it comes in pieces */
     if (at == end || s->held) {
         hold(s, from, text.len);
         text = buf_str(&s->text);

@@ -51,6 +51,46 @@ static void a_long_stretch_is_cut(void **state)
     buf_free(&b);
 }
 
+struct cover {
+    const char *at;
+    int64_t line;
+    unsigned count;
+};
+
+static void on_covered(void *arg, const struct section *s)
+{
+    struct cover *c = arg;
+    assert_ptr_equal(s->body.at, c->at); /* nothing is left out */
+    assert_true(s->body.len <= MARKDOWN_SECTION_MAX);
+    assert_true(str_utf8(s->body));
+    assert_true(s->line >= c->line);
+    *c = (struct cover){s->body.at + s->body.len, s->line, c->count + 1};
+}
+
+static void no_section_is_longer_than_its_bound(void **state)
+{
+    static const struct {
+        const char *piece; /* repeated */
+        unsigned times, least;
+    } cases[] = {
+        {"x", 3 * MARKDOWN_SECTION_MAX, 3},            /* one line without an end */
+        {"\xe2\x82\xac", MARKDOWN_SECTION_MAX, 3},     /* of characters of three bytes */
+        {"words\n", MARKDOWN_SECTION_MAX, 6},          /* lines, none of them blank */
+        {"a paragraph\n\n", MARKDOWN_SECTION_MAX, 40}, /* each ends behind the soft bound */
+        {"# T\n", MARKDOWN_SECTION_MAX, 20},           /* headings alone */
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        scoped_buf(text, 1 << 20);
+        for (unsigned n = 0; n < cases[i].times; n++)
+            buf_puts(&text, cases[i].piece);
+        struct cover c = {.at = text.at};
+        markdown_sections(buf_str(&text), on_covered, &c);
+        assert_ptr_equal(c.at, text.at + text.len);
+        assert_true(c.count >= cases[i].least);
+    }
+}
+
 static void applied(struct vars *v, const char *query, const char *wanted, bool all)
 {
     struct buf b;
@@ -169,6 +209,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_section_has_the_headings_above_it),
         cmocka_unit_test(a_long_stretch_is_cut),
+        cmocka_unit_test(no_section_is_longer_than_its_bound),
         cmocka_unit_test(variables_are_filled_in),
         cmocka_unit_test(formats_are_those_of_perses),
         cmocka_unit_test(all_is_what_the_variable_says),

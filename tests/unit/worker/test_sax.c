@@ -128,6 +128,60 @@ static void depth_and_length_are_bounded(void **state)
     buf_free(&json);
 }
 
+/* What is kept of a string that is too long, characters broken or not. */
+static void a_string_is_cut_alike_whatever_the_pieces(void **state)
+{
+    static const struct {
+        const char *piece;
+        unsigned lead; /* letters before it */
+    } cases[] = {{"\x80", 0},
+                 {"\x80", 1},
+                 {"\xc3", 0},
+                 {"\xc3\xa4", 1},
+                 {"\xe2\x82\xac", 0},
+                 {"\xe2\x82\xac", 2},
+                 {"\xf0\x9f\x98\x80", 1},
+                 {"\xf0\x9f", 3},
+                 {"\xff", 0},
+                 {"\xe2\x82", 0},
+                 {"a\x80\x80\x80\x80", 0},
+                 {"\xc3\\u00e4", 1}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        scoped_buf(json, 1 << 20);
+        scoped_buf(whole, 65536);
+        scoped_buf(pieces, 65536);
+        buf_putc(&json, '"');
+        for (unsigned n = 0; n < cases[i].lead; n++)
+            buf_putc(&json, 'x');
+        while (json.len < SAX_STRING_MAX * 4)
+            buf_puts(&json, cases[i].piece);
+        buf_putc(&json, '"');
+        assert_true(play(buf_cstr(&json), 0, false, &whole));
+        assert_in_range(whole.len, SAX_STRING_MAX, SAX_STRING_MAX + strlen("s<>"));
+        for (size_t cut = SAX_STRING_MAX - 8; cut < SAX_STRING_MAX + 8; cut++) {
+            assert_true(play(buf_cstr(&json), cut, false, &pieces));
+            assert_true(str_eq(buf_str(&whole), buf_str(&pieces)));
+        }
+        assert_true(play(buf_cstr(&json), 0, true, &pieces));
+        assert_true(str_eq(buf_str(&whole), buf_str(&pieces)));
+    }
+}
+
+static void a_number_is_refused_alike_whatever_the_pieces(void **state)
+{
+    scoped_buf(json, 1 << 20);
+    scoped_buf(out, 65536);
+    (void)state;
+    buf_putc(&json, '[');
+    while (json.len < SAX_STRING_MAX + 100)
+        buf_putc(&json, '0'); /* zeros that lead don't fill the mantissa */
+    buf_putc(&json, ']');
+    assert_false(play(buf_cstr(&json), 0, false, &out));
+    assert_false(play(buf_cstr(&json), 2000, false, &out));
+    assert_false(play(buf_cstr(&json), 0, true, &out));
+}
+
 static uint64_t next_random(uint64_t *state)
 {
     *state ^= *state << 13;
@@ -306,6 +360,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(json_is_read_whatever_the_pieces),
         cmocka_unit_test(depth_and_length_are_bounded),
+        cmocka_unit_test(a_string_is_cut_alike_whatever_the_pieces),
+        cmocka_unit_test(a_number_is_refused_alike_whatever_the_pieces),
         cmocka_unit_test(numbers_are_exactly_rounded),
         cmocka_unit_test(text_from_outside_is_made_harmless),
         cmocka_unit_test(numbers_are_written_short_and_whole),

@@ -242,15 +242,15 @@ static inline void fixture_on_done(void *arg, const struct tool_result *r)
     assert_null(strstr(f->content, "canary"));
 }
 
-static inline struct tool_run *fixture_start(struct fixture *f, const char *name,
-                                             const char *arguments)
+static inline struct tool_run *fixture_start_bytes(struct fixture *f, const char *name,
+                                                   struct str arguments)
 {
     struct tool_call call = {
         .owner = str_of(f->owner ? f->owner : "alice"),
         .call_id = str_of(f->call_id ? f->call_id : "c1"),
         .consent = f->consent,
         .tool_name = str_of(name),
-        .arguments = str_of(arguments),
+        .arguments = arguments,
         .datasources = f->paths,
         .datasource_count = f->path_count,
         .project = str_of(f->project),
@@ -260,6 +260,12 @@ static inline struct tool_run *fixture_start(struct fixture *f, const char *name
         .range_end_ms = NOW_S * (int64_t)1000,
     };
     return tool_start(f->tools, &call, fixture_on_done, f);
+}
+
+static inline struct tool_run *fixture_start(struct fixture *f, const char *name,
+                                             const char *arguments)
+{
+    return fixture_start_bytes(f, name, str_of(arguments));
 }
 
 static inline bool fixture_is_done(void *arg) { return ((struct fixture *)arg)->done > 0; }
