@@ -148,7 +148,7 @@ def perses_files(folder: pathlib.Path, word: str, passwords: dict[str, str], arc
 
 
 def public_url() -> str:
-    return os.environ.get("PERSAI_PUBLIC_URL") or "http://localhost:8080"
+    return os.environ.get("PERSAI_PUBLIC_URL") or f"http://localhost:{os.environ.get('PERSAI_PORT') or '8080'}"
 
 
 def show_passwords(folder: pathlib.Path) -> None:

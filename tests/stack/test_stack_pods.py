@@ -37,7 +37,7 @@ def source(key: str) -> str:
 def pod(stack: Stack, name: str, alias: str) -> Iterator[str]:
     engine, spec = stack.compose.engine, PODS[name]
     container, full = spec["containers"][0], f"{stack.compose.project}-{name}"
-    secrets = {"persai-redis": stack.setup_file("redis/url")}
+    secrets = {"persai-redis": stack.setup_file("redis-client/url")}
     env = {**CONFIG, **{e["name"]: e.get("value") or secrets[e["valueFrom"]["secretKeyRef"]["name"]] for e in container["env"]}}
     perses = stack.compose.inspect(stack.compose.running("perses")[0],
                                    f'{{{{(index .NetworkSettings.Networks "{stack.compose.project}_back").IPAddress}}}}')

@@ -1,0 +1,121 @@
+"""What one person does, and what it costs another: alice floods, bob asks. Nothing of bob's fails, and his p99 stays
+within twice what it is when all is quiet."""
+
+import json
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chaos.flood import KINDS
+from fakes import perses as fake_perses
+from fakes.model import Call
+from fakes.server import Exchange, Request
+from fakes.upstream import Upstream, prometheus
+from harness.client import Client
+from harness.stack import Stack
+
+QUESTIONS = 40
+# A machine that others use too stops a process for this time now and then; what floods cost before they were bounded
+# was seconds.
+NOISE_S = 0.25
+TAKEN_MIB = 300  # what one flood may add to Redis: PERSAI_USER_BYTES, and what it is kept in
+LONG = "word " * 8000  # a message; alice's conversation has some
+
+pytestmark = pytest.mark.timeout(900)
+
+
+class House:
+    def __init__(self, folder: Path) -> None:
+        self.upstream = Upstream()
+        self.upstream.behave = self.fetch  # type: ignore[method-assign]
+        self.perses = fake_perses.Perses(self.upstream.url)
+        self.stack = Stack(folder, self.perses.url, self.perses.sign_in)
+        self.stack.model.when("how is", [Call("list_label_values", {"label": "room"})], ["Three rooms."])
+        self.stack.model.when("flood of tools", [Call("execute_instant_query", {"query": f"flood_x{n}"}) for n in range(16)],
+                              ["Done."])
+        self.stack.model.when("long", [LONG])
+        self.stack.start(gateways=2, workers=2)
+        self.alice = self.stack.client("alice")
+        self.quiet: list[float] = []
+
+    def fetch(self, exchange: Exchange, request: Request) -> None:
+        if "flood_x" in str(request.params):
+            exchange.hang()
+        prometheus(exchange, request)
+
+    def fill(self) -> dict:
+        """What some floods need: a conversation of alice's, of a few hundred KiB."""
+        session = self.alice.session()
+        for _ in range(6):
+            turn = self.alice.start(session, "long " + LONG)
+            self.alice.follow(session, turn)
+        messages = self.alice.messages(session)
+        return {"session": session, "turn": turn, "message": messages[-1]["message_id"]}
+
+    def ask(self, bob: list[Client], questions: int) -> list[float]:
+        """As the plugin does, at one gateway and the other: seconds from each question to its answer's end."""
+        found = []
+        for n in range(questions):
+            one, other = bob[n % 2], bob[(n + 1) % 2]
+            began = time.monotonic()
+            session = one.session()
+            log = other.follow(session, one.start(session, "how is the kitchen"), others=[one])
+            assert log.answer() == "Three rooms.", log.types()
+            assert any(s["session_id"] == session for s in other.sessions("?limit=10"))
+            assert one.get(f"/session/{session}").status == 200
+            found.append(time.monotonic() - began)
+            assert one.request("DELETE", f"/session/{session}").status == 200
+        return found
+
+    def redis_mib(self) -> int:
+        return int(self.stack.redis.client.info("memory")["used_memory"]) >> 20
+
+    def stop(self) -> None:
+        self.stack.stop()
+        self.perses.stop()
+        self.upstream.stop()
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    made = House(tmp_path_factory.mktemp("house"))
+    yield made
+    made.stop()
+
+
+def p99(values: list[float]) -> float:
+    return sorted(values)[min(len(values) - 1, int(len(values) * 0.99))]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_persons_flood_leaves_another_alone(house: House, kind: str, rng: random.Random) -> None:
+    bob = [house.stack.client("bob", gateway=n) for n in range(2)]
+    more = house.fill()
+    house.quiet += house.ask(bob, QUESTIONS // 2)
+    before = house.redis_mib()
+    cookies = json.dumps(house.alice.cookies)
+    urls = [g.url for g in house.stack.gateways]
+    flood = subprocess.Popen([sys.executable, str(Path(__file__).with_name("flood.py")), kind, "12", cookies, json.dumps(more),
+                              *urls], stdout=subprocess.PIPE, text=True)
+    try:
+        time.sleep(1.5)  # it has begun: its interpreter starts for half a second
+        flooded = []
+        end = time.monotonic() + 9
+        while time.monotonic() < end and len(flooded) < QUESTIONS:
+            flooded += house.ask(bob, 1)
+        said = flood.communicate(timeout=60)[0]
+    finally:
+        flood.kill()
+        flood.wait()
+    house.quiet += house.ask(bob, QUESTIONS // 2)
+    quiet = p99(house.quiet[-QUESTIONS:])
+    print(f"{kind}: quiet p99 {quiet * 1000:.0f} ms, flooded p99 {p99(flooded) * 1000:.0f} ms "
+          f"({p99(flooded) / quiet:.2f} times, {len(flooded)} questions); the flood: {said.strip()}; "
+          f"Redis {before} → {house.redis_mib()} MiB")
+    assert house.redis_mib() - before <= TAKEN_MIB
+    assert p99(flooded) <= 2 * quiet + NOISE_S
