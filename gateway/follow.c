@@ -131,6 +131,8 @@ static int tail_index(const struct tail *t, struct event_at cursor)
         int order = event_at_cmp(c->at, cursor);
         if (order == 0)
             return (int)i;
+        if (order < 0 && i == t->count && c->at.epoch == cursor.epoch)
+            return (int)i; /* ahead of us, by what another gateway gave out: we come to it */
         if (order < 0)
             return -1; /* the cursor is between two events that follow each other: of an epoch that
                           the store must sort out */

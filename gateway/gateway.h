@@ -9,6 +9,7 @@
 #include "common/loop.h"
 #include "common/metrics.h"
 #include "common/redis.h"
+#include "gateway/searches.h"
 #include "proto/store.h"
 
 struct gateway_settings {
@@ -40,7 +41,8 @@ struct gateway {
     struct broker *broker;
     struct http *http;
     struct janitor *janitor;
-    struct list decisions; /* of decisions.c: being asked of the store */
+    struct searches searches; /* of sessions.c */
+    struct list decisions;    /* of decisions.c: being asked of the store */
     bool draining;
 };
 

@@ -156,6 +156,7 @@ static int serve(struct gateway *g)
     g->webhook = webhook_new(g);
     g->turns = turns_new(g);
     decisions_init(g);
+    searches_init(&g->searches);
     g->streams = streams_new(g);
     g->broker = broker_new(g, error);
     if (!g->broker)

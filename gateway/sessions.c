@@ -19,6 +19,18 @@ enum {
         << 20, /* of a whole conversation; its messages and their sizes are bounded by the store */
 };
 
+struct searching {
+    struct search search;
+    struct call *call;
+    char *q, *cursor;
+    uint64_t limit;
+};
+
+static void search_gone(struct call *c);
+static void search_on(struct gateway *g);
+static void on_search(void *arg, enum err err, const struct store_answer *a);
+static void searching_free(struct searching *s);
+
 /* ---- writing ---- */
 
 static void field(struct buf *b, const char *key, struct str value)
@@ -302,8 +314,67 @@ void sessions_list(struct call *c)
         call_fail(c, ERR_INVALID, "q and cursor are at most 256 bytes of UTF-8");
         return;
     }
-    c->store_call = store_session_list(c->gateway->store, str_of(c->user), str_trim(q),
-                                       (unsigned)limit, cursor, on_list, c);
+    q = str_trim(q);
+    if (q.len == 0) {
+        c->store_call = store_session_list(c->gateway->store, str_of(c->user), q, (unsigned)limit,
+                                           cursor, on_list, c);
+        return;
+    }
+    struct searching *s = xcalloc(1, sizeof(*s));
+    *s = (struct searching){.call = c, .q = str_dup(q), .cursor = str_dup(cursor), .limit = limit};
+    c->data = s;
+    c->on_gone = search_gone;
+    struct search *before = searches_add(&c->gateway->searches, &s->search, c->user);
+    if (before) {
+        struct call *out = list_of(before, struct searching, search)->call;
+        searching_free(out->data);
+        out->retry_after_s = 1;
+        call_fail(out, ERR_RATE_LIMITED, "You have begun another search since");
+    }
+    search_on(c->gateway);
+}
+
+/* ---- searches: by turns ---- */
+
+static void searching_free(struct searching *s)
+{
+    free(s->q);
+    free(s->cursor);
+    free(s);
+}
+
+static void search_on(struct gateway *g)
+{
+    struct search *next;
+    while ((next = searches_next(&g->searches)) != NULL) {
+        struct searching *s = list_of(next, struct searching, search);
+        s->call->store_call =
+            store_session_list(g->store, str_of(s->call->user), str_of(s->q), (unsigned)s->limit,
+                               str_of(s->cursor), on_search, s);
+    }
+}
+
+static void on_search(void *arg, enum err err, const struct store_answer *a)
+{
+    struct searching *s = arg;
+    struct call *c = s->call;
+    struct gateway *g = c->gateway;
+    searches_end(&g->searches, &s->search);
+    searching_free(s);
+    c->on_gone = NULL;
+    on_list(c, err, a);
+    search_on(g);
+}
+
+/* Its client left: what was asked of the store is forgotten with the call. */
+static void search_gone(struct call *c)
+{
+    struct searching *s = c->data;
+    searches_end(&c->gateway->searches, &s->search);
+    searching_free(s);
+    store_forget(c->gateway->store, c->store_call);
+    c->store_call = 0;
+    search_on(c->gateway);
 }
 
 static void on_session(void *arg, enum err err, const struct store_answer *a)

@@ -10,7 +10,9 @@ enum {
                                   most, one event aside */
     ASK_AGAIN_MS = 50,         /* provisional text is stored within about that time */
     SUSPECT_MS = 2000,         /* a worker that lives has stored what it said long before */
-    ASK_LATER_MS = 500,        /* the store did not answer, or the turn awaits a person */
+    AHEAD_MS = 10000,          /* as long as a store that was away may take to have it */
+    AHEAD_AGAIN_MS = 1000, /* while a client is ahead it is asked ever less often, down to this */
+    ASK_LATER_MS = 500,    /* the store did not answer, or the turn awaits a person */
 };
 
 struct follower {
@@ -22,7 +24,7 @@ struct follower {
     struct list attention; /* of streams.attention: to be looked at in the decision phase */
     struct list all;
     uint64_t store_call;
-    int64_t suspect_ms; /* since when its client seems to be ahead of what Redis has; 0: not so */
+    int64_t ahead_ms; /* since when its client is ahead of what Redis has; 0: not so */
     bool resumable, ended;
 };
 
@@ -110,6 +112,27 @@ static void give_up(struct follower *f, enum err err)
     buf_free(&b);
 }
 
+/* Its client has seen more than the store has: what was said live is stored a moment later, or it
+ * is lost, or the client made it up. Has it been so for too long? */
+static bool is_ahead(struct follower *f, const struct store_answer *a, int64_t now_ms)
+{
+    if (!a->suspect && event_at_cmp(f->follow.cursor, a->turn.last) <= 0) {
+        f->ahead_ms = 0;
+        return false;
+    }
+    if (f->ahead_ms == 0)
+        f->ahead_ms = now_ms;
+    return now_ms - f->ahead_ms >= (a->suspect ? SUSPECT_MS : AHEAD_MS);
+}
+
+static int64_t again_ms(const struct follower *f, int64_t now_ms)
+{
+    int64_t ahead_ms = f->ahead_ms ? now_ms - f->ahead_ms : 0;
+    return ahead_ms < ASK_AGAIN_MS     ? ASK_AGAIN_MS
+           : ahead_ms > AHEAD_AGAIN_MS ? AHEAD_AGAIN_MS
+                                       : ahead_ms;
+}
+
 static void on_read(void *arg, enum err err, const struct store_answer *a)
 {
     struct follower *f = arg;
@@ -117,11 +140,7 @@ static void on_read(void *arg, enum err err, const struct store_answer *a)
     struct gateway *g = f->turn->gateway;
     int64_t now_ms = loop_now_ms(g->loop);
     f->store_call = 0;
-    if (err == ERR_NONE && !a->suspect)
-        f->suspect_ms = 0;
-    else if (err == ERR_NONE && f->suspect_ms == 0)
-        f->suspect_ms = now_ms;
-    else if (err == ERR_NONE && now_ms - f->suspect_ms >= SUSPECT_MS)
+    if (err == ERR_NONE && is_ahead(f, a, now_ms))
         err = ERR_HISTORY_LOST;
     if (err == ERR_NONE && nothing_comes(a))
         end(f);
@@ -132,7 +151,7 @@ static void on_read(void *arg, enum err err, const struct store_answer *a)
         give_up(f, err == ERR_FENCED ? ERR_TURN_NOT_FOUND : err);
     follow_answered(&f->follow, &f->turn->tail, err == ERR_NONE && a->more, now_ms,
                     err != ERR_NONE || a->turn.state == TURN_AWAITING ? ASK_LATER_MS
-                                                                      : ASK_AGAIN_MS);
+                                                                      : again_ms(f, now_ms));
     attend(f);
     http_stream_wake(f->stream);
 }

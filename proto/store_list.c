@@ -7,9 +7,9 @@
 
 enum {
     LIST_MAX = 200,
-    SEARCH_PAGE = 32,                /* sessions searched side by side */
-    SEARCH_SESSIONS_MAX = 2048,      /* in one call; then the caller gets a cursor to go on from */
-    SEARCH_BYTES_A_SCRIPT = 1 << 20, /* a few ms of Redis's time */
+    SEARCH_PAGE = 32,           /* sessions of the index, searched one after the other */
+    SEARCH_SESSIONS_MAX = 2048, /* in one call; then the caller gets a cursor to go on from */
+    SEARCH_BYTES_A_SCRIPT = 128 << 10, /* about a ms of Redis's time, which others wait for */
     WORDS_MAX = 16,
     QUERY_BYTES_MAX = 1024,
     INDEX_GRACE_MS = 60 * 1000, /* a listed session that is not there may be on its way */
@@ -33,7 +33,8 @@ struct listing {
     bool bounded;
     struct place bound; /* go on behind this one */
     struct candidate *page;
-    unsigned page_count;
+    unsigned found;            /* of a search: hits of this page so far */
+    unsigned page_count, next; /* next: of a search, the candidate to look at */
     bool page_full;
     struct store_session *hits;
     char **hit_texts;
@@ -84,6 +85,7 @@ static void session_keep(const struct store_session *from, struct store_session 
 /* ---- one page of the index ---- */
 static void page_ask(struct store_call *c);
 static void candidate_ask(struct store_call *c, unsigned i, int64_t from_message);
+static void search_next(struct store_call *c);
 
 static void list_end(struct store_call *c, bool more, const struct place *last)
 {
@@ -120,6 +122,7 @@ static void page_end(struct store_call *c)
         w->last_hit = d->place;
     }
     w->scanned += w->page_count;
+    w->found = 0;
     bool full = w->page_full;
     page_free(w);
     if (!full)
@@ -159,9 +162,24 @@ static void on_page(struct store_call *c, struct store_ask *a, enum err err,
         w->bound = w->page[w->page_count - 1].place;
         w->bounded = true;
     }
+    w->next = 0;
+    if (w->word_count >
+        0) { /* one at a time: a search is long, and others' commands come between */
+        search_next(c);
+        return;
+    }
     for (unsigned i = 0; i < w->page_count; i++)
         candidate_ask(c, i, 0);
     page_end(c);
+}
+
+static void search_next(struct store_call *c)
+{
+    struct listing *w = c->own;
+    if (w->next < w->page_count && w->hit_count + w->found <= w->limit)
+        candidate_ask(c, w->next++, 0);
+    else
+        page_end(c);
 }
 
 static void page_ask(struct store_call *c)
@@ -204,11 +222,15 @@ static void on_candidate(struct store_call *c, struct store_ask *a, enum err err
         candidate_take(d, redis_at(reply, 1));
     } else if (redis_int(redis_at(reply, 1)) == 1) {
         candidate_take(d, redis_at(reply, 2));
+        w->found++;
     } else if (redis_int(redis_at(reply, 1)) == 2) {
         candidate_ask(c, a->tag, redis_int(redis_at(reply, 2)));
         return;
     }
-    page_end(c);
+    if (w->word_count > 0)
+        search_next(c);
+    else
+        page_end(c);
 }
 
 static void candidate_ask(struct store_call *c, unsigned i, int64_t from_message)
@@ -221,7 +243,7 @@ static void candidate_ask(struct store_call *c, unsigned i, int64_t from_message
     ask_session_keys(a, w->page[i].session);
     ask_str(a, buf_str(&c->owner));
     if (!search)
-        ask_num(a, 0);
+        ask_num(a, -1);
     ask_turn_prefix(a, w->page[i].session);
     if (search) {
         ask_num(a, from_message);

@@ -144,11 +144,12 @@ local function updated(S)
 end
 
 -- {owner, title, model, settings, created, updated, turns, running, its state, epoch, lease left,
--- tokens in, out, of them cached, cost, calls that wait for a decision (JSON)}; whole: and summary,
--- the last message that it covers, revision of the messages
+-- tokens in, out, of them cached, cost, calls that wait for a decision (JSON)}; settings, which may be
+-- large, and calls are empty unless whole; whole: and summary, the last message that it covers,
+-- revision of the messages
 local function session_answer(S, turn_prefix, now, whole)
-    local v = redis.call('HMGET', S, 'owner', 'title', 'model', 'settings', 'created', 'updated',
-                         'turns', 'itok', 'otok', 'ctok', 'cost', 'running')
+    local v = redis.call('HMGET', S, 'owner', 'title', 'model', whole and 'settings' or 'none', 'created',
+                         'updated', 'turns', 'itok', 'otok', 'ctok', 'cost', 'running')
     local answer = {}
     for i = 1, 4 do
         answer[i] = v[i] or ''
@@ -161,7 +162,7 @@ local function session_answer(S, turn_prefix, now, whole)
         local t = turn_read(turn_prefix .. running)
         if t and turn_open(t) then
             state, epoch, left = t.state, t.epoch, t.lease - now
-            if state == 'awaiting' then
+            if state == 'awaiting' and whole then
                 asks = redis.call('HGET', turn_prefix .. running, 'asks') or ''
             end
         else

@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 -- S M F L. -> session, messages {id, record, ...}, flags {id, flags, ...}.
--- owner, with messages (1), prefix of the turns' keys.
+-- owner, messages as well (1), neither them nor settings (-1), prefix of the turns' keys.
 local S, M, F = unpack(KEYS)
 if not owned(S, ARGV[1]) then
     return {'session_not_found'}
@@ -13,4 +13,4 @@ if ARGV[2] == '1' then
     end
     messages, flags = redis.call('HGETALL', M), redis.call('HGETALL', F)
 end
-return {'ok', session_answer(S, ARGV[3], now_ms(), true), messages, flags}
+return {'ok', session_answer(S, ARGV[3], now_ms(), ARGV[2] ~= '-1'), messages, flags}

@@ -20,17 +20,20 @@ HEADLESS = next(o for o in OBJECTS if o["kind"] == "Service" and o["spec"].get("
 
 def lay_out(stack: Stack, volume: str, files: dict[str, str]) -> None:
     """A secret or ConfigMap as a kubelet mounts it: links to a folder of the data, for the group alone. files: where each
-    comes from; /from has the keys."""
+    comes from; /from and /workers have the keys."""
     lines = ["cd /to", "mkdir ..1", "ln -s ..1 ..data"]
     for path, source in files.items():
         lines.append(f"install -D -m 440 -g 65532 {source} ..1/{path}")
         lines.append("ln -sfn ..data/{0} {0}".format(path.split("/")[0]))
-    stack.compose.engine.run("run", "--rm", "-u", "0", "-v", f"{stack.compose.project}_keys:/from:ro", "-v", f"{volume}:/to",
+    stack.compose.engine.run("run", "--rm", "-u", "0", "-v", f"{stack.compose.project}_keys:/from:ro",
+                             "-v", f"{stack.compose.project}_worker-keys:/workers:ro", "-v", f"{volume}:/to",
                              "persai-tools:0.1.0", "sh", "-ec", "\n".join(lines))
 
 
 def source(key: str) -> str:
-    return "/from/" + {"worker-allowed.key": "worker.key"}.get(key, key)
+    if key == "worker-allowed.key":
+        return "/from/workers/worker.key"
+    return ("/workers/" if key.startswith("worker.") else "/from/") + key
 
 
 @contextmanager

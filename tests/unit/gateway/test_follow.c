@@ -216,6 +216,23 @@ static void a_cursor_in_an_epoch_the_tail_has_lost_asks_the_store(void **state)
     assert_string_equal(ids(s), "2-1 2-2");
 }
 
+/* It was told by another gateway what this one hears a moment later; or it made that up. */
+static void a_cursor_ahead_of_the_tail_waits_for_it(void **state)
+{
+    struct scene *s = *state;
+    add(s, 1, 1, 3);
+    start(s, 1, 5);
+    assert_int_equal(s->follow.state, FOLLOW_LIVE);
+    assert_false(follow_must_ask(&s->follow, &s->tail, s->now_ms));
+    drain(s, 100);
+    add(s, 1, 4, 5);
+    drain(s, 100);
+    assert_string_equal(ids(s), "");
+    add(s, 1, 6, 7);
+    drain(s, 100);
+    assert_string_equal(ids(s), "1-6 1-7");
+}
+
 static void a_gap_empties_the_tail(void **state)
 {
     struct scene *s = *state;
@@ -325,6 +342,7 @@ int main(void)
         TEST(the_live_tail_may_overtake_an_answer),
         TEST(a_new_epoch_follows_on_the_old_one),
         TEST(a_cursor_in_an_epoch_the_tail_has_lost_asks_the_store),
+        TEST(a_cursor_ahead_of_the_tail_waits_for_it),
         TEST(a_gap_empties_the_tail),
         TEST(a_late_event_of_an_old_epoch_is_dropped),
         TEST(after_the_final_event_it_is_over),
