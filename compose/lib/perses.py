@@ -24,6 +24,12 @@ def closed_proxy(url: str, secret_name: str) -> dict:
     }
 
 
+def gateway_proxy(url: str) -> dict:
+    """What the plugin asks of the gateway and nothing else: nobody reads its /metrics through Perses."""
+    endpoints = json.loads((PROVISIONING / "persai-endpoints.json").read_text())
+    return {"kind": "HTTPProxy", "spec": {"url": url, "secret": PERSAI_WORD, "allowedEndpoints": endpoints}}
+
+
 def entity(kind: str, name: str, spec: dict, project: str = "") -> dict:
     metadata = {"name": name} | ({"project": project} if project else {})
     return {"kind": kind, "metadata": metadata, "spec": spec}
@@ -61,7 +67,7 @@ def entities(prometheus_url: str, gateway_url: str, gateway_word: str, passwords
         entity(
             "GlobalDatasource",
             "persai",
-            datasource("PersAI", "PersAIDatasource", {"kind": "HTTPProxy", "spec": {"url": gateway_url, "secret": PERSAI_WORD}}),
+            datasource("PersAI", "PersAIDatasource", gateway_proxy(gateway_url)),
         ),
         entity("Project", "persai", {"display": {"name": "PersAI"}}),
         json.loads((PROVISIONING / "persai-dashboard.json").read_text()),

@@ -369,11 +369,12 @@ class Stack:
                 token = json.load(answer)["access_token"]
         except (OSError, ValueError, KeyError):
             return False
-        bearer = {"Authorization": f"Bearer {token}"}
+        header, payload, signature = token.split(".")
+        signed_in = {"Cookie": f"jwtPayload={header}.{payload}; jwtSignature={signature}"}
         proxy = self.url("perses") + "/proxy/globaldatasources/"
         return all(
-            http_status(proxy + path, headers=bearer)[0] == 200
-            for path in ("persai/readyz", "prometheus/api/v1/query?query=1")
+            http_status(proxy + path, headers=signed_in)[0] == 200
+            for path in ("persai/models", "prometheus/api/v1/query?query=1")
         )
 
     def rates_have_data(self) -> bool:

@@ -439,7 +439,9 @@ export function chatTests(the: () => World): void {
       'https://evil.example/q.png%3E',
     ]);
     for (const link of links) expect(await link.getAttribute('rel')).toContain('noopener');
-    expect(await last(page).locator('img, script, b').count()).toBe(0);
+    expect(await last(page).locator('img, script').count()).toBe(0);
+    expect(await last(page).locator('b').innerText()).toBe('bold');
+    await last(page).getByText('<script>alert(1)</script>').waitFor();
     expect(foreign).toEqual([]);
     expect(errors).toEqual([]);
   });

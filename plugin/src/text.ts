@@ -1,15 +1,8 @@
 // Untrusted text on its way to the page. React escapes markup; what is left are characters that make text
-// read other than it is, and links.
+// read other than it is (invisible.ts), what is too long, and links.
 import { Usage } from './api/events';
 
-/** Bidirectional controls, zero-width characters and other invisible controls. Tab and newline stay. */
-const DECEIVING =
-  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
-
-/** The same text with what would deceive the reader made visible. */
-export function plain(text: string): string {
-  return text.replace(DECEIVING, '\ufffd');
-}
+export { plain } from './invisible';
 
 /** Finds where characters as people see them begin and end: a family is one, and so is a flag. */
 const characters = typeof Intl.Segmenter === 'undefined' ? undefined : new Intl.Segmenter();

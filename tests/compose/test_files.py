@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 import socket
 import stat
 
@@ -29,7 +30,8 @@ def test_only_persais_own_datasource_gets_the_sign_in(perses: pathlib.Path) -> N
         plugin = d["spec"]["plugin"]
         proxy = plugin["spec"]["proxy"]["spec"]
         if plugin["kind"] == "PersAIDatasource":
-            assert proxy == {"url": "http://gateway", "secret": "persai-datasource"}
+            assert (proxy["url"], proxy["secret"]) == ("http://gateway", "persai-datasource")
+            assert all(re.fullmatch(r"\^/.*\$", e["endpointPattern"]) for e in proxy["allowedEndpoints"])
             continue
         assert proxy["headers"] == {"Cookie": ""}
         secret = next(

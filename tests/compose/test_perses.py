@@ -32,9 +32,12 @@ class Upstream:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 upstream.requests.append({k.lower(): v for k, v in self.headers.items()})
                 self.send_response(200)
                 self.end_headers()
+
+            do_POST = do_PATCH = do_DELETE = do_GET
 
             def log_message(self, *args: Any) -> None:
                 pass
@@ -123,13 +126,50 @@ def test_all_plugins_are_loaded(perses: Perses) -> None:
 def test_the_sign_in_reaches_persai_and_nobody_else(perses: Perses) -> None:
     cookies = perses.sign_in("demo")
     assert "jwtRefreshToken=" in cookies
-    for name in ("prometheus", "persai"):
-        assert perses.call("GET", f"/proxy/globaldatasources/{name}/x", Cookie=cookies)[0] == 200
+    for path in ("prometheus/x", "persai/sessions"):
+        assert perses.call("GET", f"/proxy/globaldatasources/{path}", Cookie=cookies)[0] == 200
     got = perses.prometheus.requests[-1]
     secrets = [c.partition("=")[2] for c in cookies.split("; ")]
     assert not any(s in v for s in secrets for v in got.values()), got
     assert "eyJ" not in json.dumps(got), "a token of Perses reached an upstream"
     assert perses.gateway.requests[-1]["cookie"] == cookies
+
+
+# What the plugin sends; the first four are the original PersAI's, too.
+ASKED = [
+    ("POST", "/session"),
+    ("GET", "/sessions"),
+    ("DELETE", "/session/0a1b"),
+    ("POST", "/session/0a1b/turn?datasource_path=/proxy/globaldatasources/prometheus"),
+    ("GET", "/sessions?q=what%20is%2Fup&limit=50&cursor=a%2Bb"),
+    ("GET", "/session/0a1b"),
+    ("PATCH", "/session/0a1b"),
+    ("POST", "/session/0a1b/fork"),
+    ("PATCH", "/session/0a1b/message/2c"),
+    ("DELETE", "/session/0a1b/message/2c"),
+    ("GET", "/session/0a1b/turn/3d/events?last_event_id=1-2"),
+    ("POST", "/session/0a1b/turn/3d/cancel"),
+    ("POST", "/session/0a1b/turn/3d/resume"),
+    ("GET", "/models"),
+]
+NOT_ASKED = [
+    "/metrics", "/healthz", "/readyz", "/openapi.json", "/tools", "/alerts/webhook", "/", "", "//metrics", "/metrics?/sessions",
+    "/metrics#/sessions", "/x/sessions", "/sessions/x", "/sessionsx", "/session/a/b", "/session/../metrics",
+    "/sessions/../metrics", "/session/x%2f..%2f..%2fmetrics/turn", "/sessions%0a/metrics", "/v1/chat/completions",
+]
+
+
+def test_only_what_the_plugin_asks_reaches_the_gateway(perses: Perses) -> None:
+    cookies = perses.sign_in("demo")
+    base = "/proxy/globaldatasources/persai"
+    for method, path in ASKED:
+        body = {} if method in ("POST", "PATCH") else None
+        assert perses.call(method, base + path, body, Cookie=cookies)[0] == 200, (method, path)
+    seen = len(perses.gateway.requests)
+    for path in NOT_ASKED:
+        assert perses.call("GET", base + path, Cookie=cookies)[0] >= 400, path
+    assert perses.call("POST", f"{base}/sessions", {}, Cookie=cookies)[0] >= 400
+    assert len(perses.gateway.requests) == seen
 
 
 def test_nobody_signs_up(perses: Perses) -> None:

@@ -273,7 +273,10 @@ async function send(base: string, request: Request): Promise<Response> {
   return response;
 }
 
-async function sendForJson(base: string, request: Request): Promise<{ body: unknown; response: Response }> {
+async function sendForJson(
+  base: string,
+  request: Request,
+): Promise<{ body: unknown; text: string; response: Response }> {
   const response = await send(base, request);
   const type = response.headers.get('Content-Type') ?? '';
   const text = await response.text();
@@ -281,7 +284,7 @@ async function sendForJson(base: string, request: Request): Promise<{ body: unkn
   if (body === undefined || (text !== '' && !type.includes('json'))) {
     throw notGateway(response.status);
   }
-  return { body, response };
+  return { body, text, response };
 }
 
 function part(text: string): string {
@@ -358,8 +361,8 @@ export function createGatewayClient(proxyUrl: string | undefined): GatewayClient
     },
 
     async getSession(sessionId, signal): Promise<SessionDetail> {
-      const body = await command({ method: 'GET', path: sessionPath(sessionId), signal });
-      return parseSessionDetail(sessionId, body);
+      const { body, text } = await sendForJson(base, { method: 'GET', path: sessionPath(sessionId), signal });
+      return parseSessionDetail(sessionId, body, text);
     },
 
     async patchSession(sessionId, patch): Promise<void> {

@@ -1,6 +1,8 @@
 // What a turn's stream says, checked. The wire is not trusted: parseEvent() takes any text and answers a
 // known event or undefined, it never throws. Unknown events are skipped, so that a newer gateway may say more.
 
+import { jsonAt } from './source';
+
 /** Where an event stands in its turn's stream: `id: EPOCH-SEQ`. */
 export interface EventId {
   readonly epoch: number;
@@ -22,6 +24,8 @@ export interface ToolCallData {
 export interface Awaited {
   readonly hash: string;
   readonly expiresAt: string;
+  /** The arguments as JSON, as they came: parsed, large numbers would be rounded. */
+  readonly source: string;
 }
 
 export interface ToolResponseData {
@@ -161,9 +165,26 @@ export function parseToolCall(value: unknown): ToolCallData | undefined {
   if (callId === '' || name === '') return undefined;
   const raw = call['arguments'];
   const args = typeof raw === 'string' ? (parseJson(raw) ?? raw) : (raw ?? {});
-  const hash = asText(call['arguments_hash']);
-  if (hash === '') return { callId, name, args };
-  return { callId, name, args, awaited: { hash, expiresAt: asText(call['expires_at']) } };
+  return { callId, name, args };
+}
+
+/** Calls that wait for the person. `text`: the JSON that they came in, `path`: where in it. */
+export function parseWaitingCalls(
+  value: unknown,
+  text: string,
+  path: readonly string[],
+): readonly ToolCallData[] {
+  return asList(value).flatMap((one, i): readonly ToolCallData[] => {
+    const call = parseToolCall(one);
+    if (call === undefined) return [];
+    const asked = asObject(one) ?? {};
+    const given = asked['arguments'];
+    const source =
+      (typeof given === 'string' ? given : jsonAt(text, [...path, i, 'arguments'])) ??
+      JSON.stringify(call.args);
+    const hash = asText(asked['arguments_hash']);
+    return [{ ...call, awaited: { hash, expiresAt: asText(asked['expires_at']), source } }];
+  });
 }
 
 export function parseToolResponse(value: unknown): ToolResponseData | undefined {
@@ -279,7 +300,11 @@ export function parseEvent(data: string): TurnEvent | undefined {
     }
     case 'turn_awaiting_input': {
       const message = asObject(turn['output_message']) ?? {};
-      const calls = parseToolCalls(turn['tool_calls'] ?? message['tool_calls']);
+      const path = ['event', 'payload', 'turn'];
+      const calls =
+        turn['tool_calls'] === undefined
+          ? parseWaitingCalls(message['tool_calls'], data, [...path, 'output_message', 'tool_calls'])
+          : parseWaitingCalls(turn['tool_calls'], data, [...path, 'tool_calls']);
       return { type: 'turn_awaiting_input', turnId: asText(turn['turn_id']), calls };
     }
     case 'turn_cancelled':

@@ -12,6 +12,7 @@ import {
   parseToolCalls,
   parseToolResponses,
   parseUsage,
+  parseWaitingCalls,
 } from './events';
 
 export interface SessionSummary {
@@ -103,7 +104,7 @@ export function parseMessage(value: unknown): MessageData | undefined {
 
 const RUNNING = new Set(['queued', 'running', 'dispatched', 'released', 'waiting']);
 
-function parseTurn(value: unknown): TurnData | undefined {
+function parseTurn(value: unknown, text: string): TurnData | undefined {
   const turn = asObject(value);
   const turnId = asText(turn?.['turn_id']);
   if (turn === undefined || turnId === '') return undefined;
@@ -119,11 +120,12 @@ function parseTurn(value: unknown): TurnData | undefined {
     state,
     error: code === '' ? undefined : { code, message: asText(error?.['message']) },
     cancelled: word === 'cancelled',
-    awaiting: parseToolCalls(turn['tool_calls']),
+    awaiting: parseWaitingCalls(turn['tool_calls'], text, ['turn', 'tool_calls']),
   };
 }
 
-export function parseSessionDetail(sessionId: string, value: unknown): SessionDetail {
+/** `text`: the JSON that the value was parsed from. */
+export function parseSessionDetail(sessionId: string, value: unknown, text: string): SessionDetail {
   const session = asObject(value) ?? {};
   return {
     sessionId,
@@ -135,6 +137,6 @@ export function parseSessionDetail(sessionId: string, value: unknown): SessionDe
     messages: asList(session['messages'])
       .map(parseMessage)
       .filter((message) => message !== undefined),
-    turn: parseTurn(session['turn']),
+    turn: parseTurn(session['turn'], text),
   };
 }

@@ -37,6 +37,7 @@ import { Conversation, SendOptions, Surroundings } from './conversation';
 import { HISTORY_KEY, History } from './History';
 import { Messages } from './Messages';
 import { SourcePicker } from './SourcePicker';
+import { tabKey, writeTab } from './tab';
 import { plain } from '../text';
 
 export interface ChatProps {
@@ -71,21 +72,24 @@ const HISTORY_WIDTH = 260;
 
 function useStore(
   client: GatewayClient,
+  place: string,
   onSession: ChatProps['onSession'],
   onChange: () => void,
 ): Conversation {
   const callbacks = useRef({ onSession, onChange });
   callbacks.current = { onSession, onChange };
+  const [asked] = useState(() => tabKey('asked', place));
   const [conversation, setConversation] = useState<Conversation>();
   useEffect(() => {
     const made = new Conversation({
       client,
       onSession: (id) => callbacks.current.onSession(id),
       onChange: () => callbacks.current.onChange(),
+      onPending: (text) => writeTab(asked, text ?? ''),
     });
     setConversation(made);
     return () => made.dispose();
-  }, [client]);
+  }, [client, asked]);
   // The first drawing has a store too: one without a stream, replaced before anything is asked of it.
   const [blank] = useState(() => new Conversation({ client }));
   useEffect(() => () => blank.dispose(), [blank]);
@@ -182,11 +186,13 @@ export function Chat(props: ChatProps): ReactElement {
   const refreshHistory = useCallback(() => {
     void queryClient.invalidateQueries([HISTORY_KEY, gateway]);
   }, [queryClient, gateway]);
-  const conversation = useStore(client, onSession, refreshHistory);
+  const place = about?.dashboard === undefined ? '' : `${about.dashboard.project}/${about.dashboard.name}`;
+  const conversation = useStore(client, place, onSession, refreshHistory);
   const state = useSurroundings(conversation);
   const inputRef = useRef<HTMLTextAreaElement>(null);
   const narrow = useMediaQuery(useTheme().breakpoints.down('md')) || compact;
   const [historyOpen, setHistoryOpen] = useState(false);
+  const [drafts, setDrafts] = useState(0);
 
   useEffect(loadMarkdown, []);
 
@@ -227,9 +233,12 @@ export function Chat(props: ChatProps): ReactElement {
   else if (awaiting) blocked = 'Approve or refuse first';
   else if (state.line === 'signed_out') blocked = 'Sign in to Perses first';
   else if (state.loading) blocked = 'Loading';
+  else if (state.problem !== undefined) blocked = 'Begin a new conversation';
 
   const open = (id: string | undefined): void => {
     setHistoryOpen(false);
+    // A question that could not be sent goes along, as a draft.
+    if (conversation.getSnapshot().exchanges.at(-1)?.unsent !== undefined) setDrafts(drafts + 1);
     void conversation.open(id);
     onSession(id);
     inputRef.current?.focus();
@@ -324,9 +333,8 @@ export function Chat(props: ChatProps): ReactElement {
               busy={busy}
               stopping={state.stopping}
               blocked={blocked}
-              draftKey={
-                about?.dashboard === undefined ? '' : `${about.dashboard.project}/${about.dashboard.name}`
-              }
+              key={drafts}
+              draftKey={place}
               compact={compact}
               inputRef={inputRef}
               onSend={send}

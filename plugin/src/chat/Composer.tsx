@@ -5,25 +5,14 @@ import SendIcon from 'mdi-material-ui/Send';
 import StopIcon from 'mdi-material-ui/Stop';
 import { KeyboardEvent, ReactElement, ReactNode, RefObject, useEffect, useId, useState } from 'react';
 
+import { readTab, tabKey, writeTab } from './tab';
+
 /** As the gateway takes it. */
 export const QUESTION_CHARS_MAX = 16_000;
-const DRAFT_KEY = 'persai.draft';
 
-function readDraft(key: string): string {
-  try {
-    return sessionStorage.getItem(DRAFT_KEY + key) ?? '';
-  } catch {
-    return ''; // storage is off
-  }
-}
-
-function writeDraft(key: string, text: string): void {
-  try {
-    if (text === '') sessionStorage.removeItem(DRAFT_KEY + key);
-    else sessionStorage.setItem(DRAFT_KEY + key, text);
-  } catch {
-    // storage is off
-  }
+/** A question that was on its way when the page went (the sign-in had expired) comes before what was begun since. */
+function textAtFirst(draft: string, asked: string): string {
+  return [readTab(asked), readTab(draft)].filter((text) => text !== '').join('\n\n');
 }
 
 export interface ComposerProps {
@@ -43,9 +32,14 @@ export interface ComposerProps {
 
 export function Composer(props: ComposerProps): ReactElement {
   const { busy, stopping, blocked, draftKey, compact, inputRef, onSend, onStop, children } = props;
-  const [text, setText] = useState(() => readDraft(draftKey));
+  const [{ draft, asked }] = useState(() => ({
+    draft: tabKey('draft', draftKey),
+    asked: tabKey('asked', draftKey),
+  }));
+  const [text, setText] = useState(() => textAtFirst(draft, asked));
 
-  useEffect(() => writeDraft(draftKey, text), [draftKey, text]);
+  useEffect(() => writeTab(draft, text), [draft, text]);
+  useEffect(() => writeTab(asked, ''), [asked]); // it is the draft's now
 
   const helpId = useId();
   const canSend = !busy && blocked === undefined && text.trim() !== '' && text.length <= QUESTION_CHARS_MAX;

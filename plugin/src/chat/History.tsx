@@ -28,7 +28,7 @@ import { ReactElement, useEffect, useState } from 'react';
 
 import { GatewayClient } from '../api/client';
 import { SessionSummary } from '../api/sessions';
-import { problemOf } from './conversation';
+import { problemOf, tellDeleted } from './conversation';
 import { plain } from '../text';
 
 const SEARCH_PAUSE_MS = 250;
@@ -151,6 +151,7 @@ export function History(props: HistoryProps): ReactElement {
   const remove = useMutation({
     mutationFn: (session: SessionSummary) => client.deleteSession(session.sessionId),
     onSuccess: async (_result, session) => {
+      tellDeleted(session.sessionId);
       if (session.sessionId === current) onOpen(undefined);
       await refresh();
     },

@@ -1,6 +1,6 @@
 // The messages of a conversation, newest at the bottom. It stays at the bottom while an answer streams, unless
 // the person has scrolled up to read. Of a long conversation only what is near the part that is seen is made.
-import { Box, Fab, Stack, Typography } from '@mui/material';
+import { Box, IconButton, Stack, Tooltip, Typography } from '@mui/material';
 import ArrowDown from 'mdi-material-ui/ArrowDown';
 import { ReactElement, ReactNode, UIEvent, memo, useEffect, useLayoutEffect, useRef, useState } from 'react';
 
@@ -82,18 +82,7 @@ function useStick(exchanges: readonly Exchange[]): {
 
 const Status = memo(function Status({ saying }: { saying: string }): ReactElement {
   return (
-    <Box
-      role="status"
-      aria-label="What the assistant does"
-      sx={{
-        position: 'absolute',
-        left: 0,
-        right: 0,
-        bottom: 0,
-        pointerEvents: 'none',
-        textAlign: 'center',
-      }}
-    >
+    <Box role="status" aria-label="What the assistant does" sx={{ minWidth: 0, px: 5, textAlign: 'center' }}>
       {saying !== '' && (
         <Typography
           variant="body2"
@@ -101,7 +90,7 @@ const Status = memo(function Status({ saying }: { saying: string }): ReactElemen
           data-testid="status"
           sx={{
             display: 'inline-block',
-            maxWidth: '80%',
+            maxWidth: '100%',
             overflow: 'hidden',
             textOverflow: 'ellipsis',
             whiteSpace: 'nowrap',
@@ -137,43 +126,54 @@ export function Messages(props: MessagesProps): ReactElement {
   const own = turn === undefined ? '' : statusOf(turn);
   const saying = status ?? (busy && turn === undefined ? 'Sending' : own);
   return (
-    <Box sx={{ position: 'relative', flexGrow: 1, minHeight: 0 }}>
-      <Box
-        ref={ref}
-        onScroll={onScroll}
-        tabIndex={0}
-        role="log"
-        aria-live="polite"
-        aria-busy={busy}
-        aria-label="Conversation"
-        data-testid="messages"
-        sx={{ position: 'absolute', inset: 0, overflowY: 'auto', overscrollBehavior: 'contain' }}
-      >
-        <Stack sx={LIST}>
-          {exchanges.length === 0 && empty}
-          {exchanges.map((exchange, i) => (
-            <Slot
-              key={exchange.key}
-              exchange={exchange}
-              panels={panels}
-              last={i === exchanges.length - 1}
-              early={i >= exchanges.length - FIRST}
-              nearby={nearby}
-            />
-          ))}
-        </Stack>
-      </Box>
-      <Status saying={saying} />
-      {away && (
-        <Fab
-          size="small"
-          aria-label="To the latest message"
-          onClick={toEnd}
-          sx={{ position: 'absolute', right: 16, bottom: 16 }}
+    <>
+      <Box sx={{ position: 'relative', flexGrow: 1, minHeight: 0 }}>
+        <Box
+          ref={ref}
+          onScroll={onScroll}
+          tabIndex={0}
+          role="log"
+          aria-live="polite"
+          aria-busy={busy}
+          aria-label="Conversation"
+          data-testid="messages"
+          sx={{ position: 'absolute', inset: 0, overflowY: 'auto', overscrollBehavior: 'contain' }}
         >
-          <ArrowDown />
-        </Fab>
-      )}
-    </Box>
+          <Stack sx={LIST}>
+            {exchanges.length === 0 && empty}
+            {exchanges.map((exchange, i) => (
+              <Slot
+                key={exchange.key}
+                exchange={exchange}
+                panels={panels}
+                last={i === exchanges.length - 1}
+                early={i >= exchanges.length - FIRST}
+                nearby={nearby}
+              />
+            ))}
+          </Stack>
+        </Box>
+      </Box>
+      <Stack
+        direction="row"
+        alignItems="center"
+        justifyContent="center"
+        sx={{ position: 'relative', minHeight: 30 }}
+      >
+        <Status saying={saying} />
+        {away && (
+          <Tooltip title="To the latest message">
+            <IconButton
+              size="small"
+              aria-label="To the latest message"
+              onClick={toEnd}
+              sx={{ position: 'absolute', right: 8 }}
+            >
+              <ArrowDown fontSize="inherit" />
+            </IconButton>
+          </Tooltip>
+        )}
+      </Stack>
+    </>
   );
 }

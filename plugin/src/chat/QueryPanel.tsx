@@ -1,6 +1,6 @@
 // A query, drawn by the Perses panel plugins. Charts cost memory and queries, so a panel is made when it comes
 // near the part that is seen, and stays.
-import { Box, Stack } from '@mui/material';
+import { Box, Stack, Typography } from '@mui/material';
 import { TimeRangeSelector } from '@perses-dev/components';
 import { TimeRangeValue } from '@perses-dev/core';
 import { Panel } from '@perses-dev/dashboards';
@@ -10,6 +10,7 @@ import {
   DatasourceStoreContext,
   TimeRangeProvider,
   useDatasourceStore,
+  useDataQueriesContext,
   usePluginRegistry,
   useSuggestedStepMs,
   useTimeRange,
@@ -20,6 +21,7 @@ import { ReactElement, ReactNode, RefObject, memo, useEffect, useMemo, useRef, u
 import { DatasourceRef } from '../api/datasource';
 import { useChat } from './context';
 import { CallPanel, PanelSettings, definitionOf, queriesOf } from './panels';
+import { hasLoneSample, isEmptyResult } from './results';
 import { plain } from '../text';
 
 /** How far outside of the view a panel is made. */
@@ -115,10 +117,33 @@ function Drawn({
 }): ReactElement {
   const suggestedStepMs = useSuggestedStepMs(width);
   const definitions = useMemo(() => queriesOf(panel).map(({ spec }) => spec.plugin), [panel]);
-  const definition = useMemo(() => definitionOf(panel, settings), [panel, settings]);
   const options = useMemo(() => ({ suggestedStepMs, mode: panel.mode }), [suggestedStepMs, panel.mode]);
   return (
     <DataQueriesProvider definitions={definitions} options={options}>
+      <Result panel={panel} settings={settings} />
+    </DataQueriesProvider>
+  );
+}
+
+/** As the data needs it: nothing is a line of text, a sample without neighbours a point. */
+function Result({ panel, settings }: { panel: CallPanel; settings: PanelSettings }): ReactElement {
+  const { queryResults, isLoading, isFetching, errors } = useDataQueriesContext();
+  const data = queryResults[0]?.data;
+  const failed = errors.some((error) => error !== null && error !== undefined);
+  const isEmpty = !isLoading && !isFetching && !failed && isEmptyResult(data);
+  const points = useMemo(() => panel.kind === 'TimeSeriesChart' && hasLoneSample(data), [panel.kind, data]);
+  const definition = useMemo(
+    () => definitionOf(panel, points ? { ...settings, points } : settings),
+    [panel, settings, points],
+  );
+  if (isEmpty)
+    return (
+      <Typography variant="body2" color="text.secondary" data-testid="no-data">
+        No data
+      </Typography>
+    );
+  return (
+    <Box sx={{ height: heightOf(panel) }}>
       <Panel
         definition={definition}
         panelOptions={{ hideHeader: true }}
@@ -128,7 +153,7 @@ function Drawn({
         aria-label={plain(panel.title)}
         sx={{ border: 0, backgroundColor: 'transparent' }}
       />
-    </DataQueriesProvider>
+    </Box>
   );
 }
 
@@ -147,7 +172,7 @@ export const QueryPanel = memo(function QueryPanel(props: {
   const near = useNear(ref);
   const width = useWidth(ref);
   const timeRange = chosen ?? panel.timeRange ?? page.timeRange;
-  const height = heightOf(panel);
+  const isMade = ready && near && width !== undefined;
   return (
     <Stack gap={1} data-keep={showTimeRange || chosen !== undefined || undefined}>
       {showTimeRange && (
@@ -155,8 +180,8 @@ export const QueryPanel = memo(function QueryPanel(props: {
           <TimeRangeSelector value={timeRange} timeOptions={timeOptions} onChange={setChosen} />
         </Box>
       )}
-      <Box ref={ref} sx={{ height }} data-testid="query-panel">
-        {ready && near && width !== undefined && (
+      <Box ref={ref} sx={{ minHeight: isMade ? undefined : heightOf(panel) }} data-testid="query-panel">
+        {isMade && (
           <TimeRangeProvider timeRange={timeRange} setTimeRange={setChosen} refreshInterval="0s">
             {panel.datasource?.project === undefined ? (
               <Drawn panel={panel} settings={settings} width={width} />

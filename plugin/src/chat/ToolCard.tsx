@@ -34,13 +34,14 @@ import DashboardIcon from 'mdi-material-ui/ViewDashboardOutline';
 import { ReactElement, memo, useId, useMemo, useState } from 'react';
 
 import { datasourceLabel, datasourceOf } from '../api/datasource';
-import { asList, asObject, asText, parseJson } from '../api/events';
-import { useChat, useConversation } from './context';
+import { asObject, asText, parseJson } from '../api/events';
+import { Approval } from './Approval';
+import { useChat } from './context';
 import { CopyButton } from './CopyButton';
 import { BoardPreview, SavedLink } from './DraftBoard';
 import { Documents } from './Documents';
 import { citationsOf } from './documents';
-import { DraftBoard, boardOf, isUnchecked, previewOf, savedTo } from './drafts';
+import { DraftBoard, boardOf, isUnchecked, savedTo } from './drafts';
 import { useInstalled } from './installed';
 import {
   CallPanel,
@@ -54,12 +55,11 @@ import {
 } from './panels';
 import { Query } from './promql';
 import { QueryPanel } from './QueryPanel';
+import { Raw, pretty } from './Raw';
 import { Call } from './reduce';
 import { ResultTable } from './ResultTable';
 import { rowsOf } from './rows';
 import { plain, shorten } from '../text';
-
-const RAW_CHARS_MAX = 20_000;
 
 function durationText(ms: number): string {
   return ms < 1_000 ? `${ms} ms` : `${(ms / 1_000).toFixed(1)} s`;
@@ -86,42 +86,6 @@ function StateIcon({ state }: { state: Call['state'] }): ReactElement {
     case 'awaiting':
       return <HandIcon fontSize="small" color="warning" titleAccess={label} />;
   }
-}
-
-function pretty(value: unknown): string {
-  if (typeof value === 'string') return value;
-  return JSON.stringify(value, null, 2) ?? '';
-}
-
-function Raw({ title, text }: { title: string; text: string }): ReactElement {
-  return (
-    <Box sx={{ mt: 1 }}>
-      <Stack direction="row" alignItems="center" justifyContent="space-between">
-        <Typography variant="body2" color="text.secondary">
-          {title}
-        </Typography>
-        <CopyButton text={text} label={`Copy the ${title.toLowerCase()}`} />
-      </Stack>
-      <Box
-        component="pre"
-        tabIndex={0}
-        aria-label={title}
-        sx={{
-          m: 0,
-          p: 1,
-          maxHeight: 240,
-          overflow: 'auto',
-          fontSize: '0.75rem',
-          whiteSpace: 'pre-wrap',
-          overflowWrap: 'anywhere',
-          backgroundColor: 'background.code',
-          borderRadius: 1,
-        }}
-      >
-        {plain(shorten(text, RAW_CHARS_MAX))}
-      </Box>
-    </Box>
-  );
 }
 
 /** The arguments on one line, for calls that are no query. */
@@ -325,91 +289,6 @@ function DrawnResult(props: {
           onChange={(next) => void conversation.setPanel(call.id, next)}
         />
       </Popover>
-    </Box>
-  );
-}
-
-/** What the call would do, in words. */
-function intentOf(call: Call): ReactElement {
-  const args = asObject(call.args);
-  const name = (key: string): string => plain(shorten(asText(args?.[key]), 120));
-  switch (args === undefined ? '' : call.name) {
-    case 'save_panel':
-      return (
-        <>
-          PersAI wants to add the panel <strong>{name('title')}</strong> to the dashboard{' '}
-          <strong>{name('dashboard')}</strong> of the project <strong>{name('project')}</strong>
-          {name('group') !== '' && <>, group {name('group')}</>}, in your name. What the dashboard has stays
-          as it is.
-        </>
-      );
-    case 'save_dashboard': {
-      const count = asList(args?.['panels']).length;
-      return (
-        <>
-          PersAI wants to make the new dashboard <strong>{name('title')}</strong> in the project{' '}
-          <strong>{name('project')}</strong>, with {count === 1 ? '1 panel' : `${count} panels`}, in your
-          name. No dashboard that is there is changed.
-        </>
-      );
-    }
-    default:
-      return <>PersAI wants to change something in Perses, in your name.</>;
-  }
-}
-
-function Approval({ call }: { call: Call }): ReactElement {
-  const { conversation, sendOptions } = useChat();
-  const { choices } = useConversation(conversation);
-  const [sending, setSending] = useState(false);
-  const choice = choices[call.id];
-  const datasource = sendOptions()?.datasourcePath ?? '';
-  const preview = useMemo(() => previewOf(call, datasource), [call, datasource]);
-  const board = useMemo(() => boardOf(call, datasource), [call, datasource]);
-  const decide = (approve: boolean): void => {
-    setSending(true);
-    void conversation.decide(call.id, approve).finally(() => setSending(false));
-  };
-  const until = new Date(call.awaited?.expiresAt ?? '');
-  return (
-    <Box sx={{ mt: 1 }} data-testid="approval">
-      <Alert severity="warning" variant="outlined">
-        {intentOf(call)} It is done only if you approve exactly these arguments
-        {Number.isNaN(until.getTime()) ? '' : `, until ${until.toLocaleString()}`}.
-      </Alert>
-      {preview !== undefined && (
-        <Box sx={{ mt: 1 }}>
-          <Typography variant="body2" color="text.secondary">
-            Preview: {plain(preview.panel.title)}
-          </Typography>
-          <QueryPanel panel={preview.panel} settings={preview.settings} ready showTimeRange={false} />
-        </Box>
-      )}
-      {board !== undefined && <BoardPreview board={board} isNew />}
-      <Raw title="Arguments" text={pretty(call.args)} />
-      <Stack direction="row" alignItems="center" gap={1} sx={{ mt: 1 }}>
-        <Button
-          variant="contained"
-          disabled={sending}
-          aria-pressed={choice === true}
-          onClick={() => decide(true)}
-        >
-          Approve
-        </Button>
-        <Button
-          variant="outlined"
-          disabled={sending}
-          aria-pressed={choice === false}
-          onClick={() => decide(false)}
-        >
-          Refuse
-        </Button>
-        {choice !== undefined && !sending && (
-          <Typography variant="body2" color="text.secondary">
-            {choice ? 'Approved' : 'Refused'}; sent when the others are decided, too.
-          </Typography>
-        )}
-      </Stack>
     </Box>
   );
 }

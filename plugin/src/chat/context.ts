@@ -13,8 +13,6 @@ export interface ChatContextValue {
   readonly sendOptions: () => SendOptions | undefined;
   /** Opens the dialog that writes panels into a dashboard, or makes the proposed one. */
   readonly addToDashboard?: (panels: readonly Draft[], board?: DraftBoard) => void;
-  /** Puts a text into the composer, for the person to change and send. */
-  readonly editText?: (text: string) => void;
 }
 
 export const ChatContext = createContext<ChatContextValue | undefined>(undefined);

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { createGatewayClient } from '../api/client';
 import { FakeGateway, FakeTurn, PROXY, problem } from '../test/gateway';
-import { Conversation } from './conversation';
+import { Conversation, ConversationOptions } from './conversation';
 import { blocksOf } from './reduce';
 
 const options = { datasourcePath: '/proxy/globaldatasources/prom' };
@@ -20,7 +20,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-function start(extra: { onSession?: (id: string | undefined) => void } = {}): Conversation {
+function start(extra: Partial<ConversationOptions> = {}): Conversation {
   const conversation = new Conversation({ client: createGatewayClient(PROXY), ...extra });
   made.push(conversation);
   return conversation;
@@ -673,5 +673,59 @@ describe('context', () => {
     await Promise.all([conversation.setContext({ attachments: [] }), settle()]);
     expect(gateway.sessions.get(turn.sessionId)?.context).toEqual({ attachments: [] });
     expect(conversation.getSnapshot().context.attachments).toEqual([]);
+  });
+});
+
+describe('a conversation that is deleted elsewhere', () => {
+  const DELETED = /^This conversation was deleted/;
+
+  it('while it answers', async () => {
+    const conversation = start();
+    const turn = await asked(conversation);
+    turn.text('Well');
+    await settle();
+    gateway.sessions.clear();
+    gateway.turns.clear();
+    turn.cut();
+    await settle(5_000);
+    const { problem: told, exchanges, line } = conversation.getSnapshot();
+    expect(told?.message).toMatch(DELETED);
+    expect(exchanges[0]?.turn).toMatchObject({
+      status: 'failed',
+      error: { message: expect.stringMatching(DELETED) },
+    });
+    expect(shown(conversation)).toBe('Well');
+    expect([line, conversation.busy]).toEqual(['idle', false]);
+    const requests = gateway.requests.length;
+    await settle(60_000);
+    expect(gateway.requests).toHaveLength(requests);
+  });
+
+  it('when the next question is asked; that one is kept', async () => {
+    const pending: Array<string | undefined> = [];
+    const conversation = start({ onPending: (text) => pending.push(text) });
+    const turn = await asked(conversation);
+    turn.answer('Yes.');
+    await settle();
+    expect(pending).toEqual(['Which targets are up?', undefined]);
+    gateway.sessions.clear();
+    await conversation.send('And now?', options);
+    await settle();
+    expect(conversation.getSnapshot().problem?.message).toMatch(DELETED);
+    expect(conversation.getSnapshot().exchanges.at(-1)?.unsent).toBeDefined();
+    expect(pending).toEqual(['Which targets are up?', undefined, 'And now?']);
+    await conversation.open(undefined);
+    expect(conversation.getSnapshot().problem).toBeUndefined();
+    expect(pending).toHaveLength(3);
+  });
+
+  it('a turn that is gone alone is told as such', async () => {
+    const conversation = start();
+    const turn = await asked(conversation);
+    gateway.turns.clear();
+    turn.cut();
+    await settle(1_000);
+    expect(conversation.getSnapshot().problem).toBeUndefined();
+    expect(conversation.getSnapshot().exchanges[0]?.turn?.error?.code).toBe('turn_not_found');
   });
 });

@@ -84,9 +84,18 @@ export interface ConversationOptions {
   readonly onSession?: (sessionId: string | undefined) => void;
   /** Something that the list of conversations shows has changed. */
   readonly onChange?: () => void;
+  /** A question that is on its way, or could not be handed over; undefined: there is none any more. Kept elsewhere, it
+   *  is not lost when the page goes: a sign-in that has expired ends it. */
+  readonly onPending?: (text: string | undefined) => void;
   readonly silenceMs?: number;
 }
 
+const DELETED: Problem = {
+  code: 'session_not_found',
+  message: 'This conversation was deleted, in another tab or in another browser.',
+};
+
+const CHANNEL = 'persai';
 const BACKOFF_FIRST_MS = 250;
 const BACKOFF_MAX_MS = 10_000;
 /** A question that could not be handed over for this long is shown as not sent. */
@@ -137,6 +146,19 @@ export function problemOf(error: unknown): Problem {
   return { code: 'internal', message: error instanceof Error ? error.message : 'Something went wrong.' };
 }
 
+/** All of the conversation, not a part of it. */
+function isGone(error: unknown): boolean {
+  return error instanceof ApiError && error.code === DELETED.code;
+}
+
+/** Other tabs that show the conversation look for it, and say that it is gone. */
+export function tellDeleted(sessionId: string): void {
+  if (typeof BroadcastChannel === 'undefined') return;
+  const channel = new BroadcastChannel(CHANNEL);
+  channel.postMessage({ sessionId, deleted: true });
+  channel.close();
+}
+
 function isOver(turn: Turn | undefined): boolean {
   return turn === undefined || turn.status !== 'running';
 }
@@ -162,7 +184,7 @@ export class Conversation {
   private stopWanted = false;
 
   constructor(private readonly options: ConversationOptions) {
-    this.channel = typeof BroadcastChannel === 'undefined' ? undefined : new BroadcastChannel('persai');
+    this.channel = typeof BroadcastChannel === 'undefined' ? undefined : new BroadcastChannel(CHANNEL);
     this.channel?.addEventListener('message', this.onOtherTab);
     globalThis.addEventListener?.('online', this.wake);
     globalThis.document?.addEventListener('visibilitychange', this.onVisible);
@@ -215,6 +237,7 @@ export class Conversation {
       turnKey: newIdempotencyKey(),
     };
     this.outgoing.set(outgoing.key, outgoing);
+    this.options.onPending?.(message);
     const exchange: Exchange = {
       key: outgoing.key,
       question: {
@@ -240,6 +263,7 @@ export class Conversation {
 
   discardUnsent(key: string): void {
     this.outgoing.delete(key);
+    this.options.onPending?.(undefined);
     this.set({ exchanges: this.state.exchanges.filter((exchange) => exchange.key !== key) });
   }
 
@@ -400,7 +424,9 @@ export class Conversation {
     try {
       await action();
     } catch (error) {
-      if (!this.life.signal.aborted) this.set({ notice: problemOf(error) });
+      if (this.life.signal.aborted) return;
+      if (isGone(error)) this.gone();
+      else this.set({ notice: problemOf(error) });
     }
   }
 
@@ -429,7 +455,10 @@ export class Conversation {
       this.set({ sessionId, loading: false, problem: undefined });
       this.take(detail);
     } catch (error) {
-      if (!signal.aborted) this.set({ loading: false, problem: problemOf(error) });
+      if (signal.aborted) return;
+      this.set({ loading: false });
+      if (isGone(error) && this.state.exchanges.length > 0) this.gone();
+      else this.set({ problem: problemOf(error) });
     }
   }
 
@@ -441,9 +470,26 @@ export class Conversation {
     try {
       const detail = await this.options.client.getSession(sessionId, signal);
       if (!signal.aborted) this.take(detail);
-    } catch {
+    } catch (error) {
       // What is on the page stays right; the next sync tells the rest.
+      if (!signal.aborted && isGone(error)) this.gone();
     }
+  }
+
+  /** The conversation is not there any more. What is on the page can still be read. */
+  private gone(): void {
+    this.flush();
+    this.cursor?.control.abort();
+    this.cursor = undefined;
+    this.stopWanted = false;
+    const exchanges = this.state.exchanges.map((exchange): Exchange => {
+      const { turn } = exchange;
+      const isCut =
+        turn?.status === 'running' || turn?.status === 'awaiting' || turn?.error?.code === 'turn_not_found';
+      return isCut ? { ...exchange, turn: { ...turn, status: 'failed', error: DELETED } } : exchange;
+    });
+    this.set({ exchanges, problem: DELETED, line: 'idle', stopping: false, notice: undefined });
+    this.options.onChange?.();
   }
 
   /** What is stored, laid over what is on the page; a turn that is not over is followed. */
@@ -451,6 +497,7 @@ export class Conversation {
     const { state, cursor } = this;
     const { title, model, panels, usage, turn } = detail;
     this.set({
+      problem: undefined,
       title,
       model,
       usage,
@@ -491,6 +538,7 @@ export class Conversation {
       );
       if (signal.aborted) return;
       this.outgoing.delete(outgoing.key);
+      this.options.onPending?.(undefined);
       this.change(outgoing.key, (exchange) => ({ ...exchange, turn: newTurn(turnId) }));
       this.tellOthers();
       this.options.onChange?.();
@@ -505,6 +553,7 @@ export class Conversation {
       this.set({ line: signedOut ? 'signed_out' : 'idle', stopping: false });
       this.change(outgoing.key, (exchange) => ({ ...exchange, unsent: problem }));
       if (error instanceof ApiError && error.code === 'turn_running') await this.sync();
+      if (isGone(error)) this.gone();
     }
   }
 
@@ -652,16 +701,38 @@ export class Conversation {
   private giveUp(cursor: Cursor, error: ApiError): void {
     this.flush();
     if (this.cursor === cursor) this.cursor = undefined;
+    if (error.status === 404) {
+      void this.lookFor(cursor.turnId, error);
+      return;
+    }
     if (error.status === 401) {
       this.set({ line: 'signed_out', stopping: false });
       return;
     }
-    this.change(cursor.turnId, (exchange) =>
+    this.fail(cursor.turnId, error);
+  }
+
+  /** The turn is not known: perhaps because all of the conversation is gone. */
+  private async lookFor(turnId: string, error: ApiError): Promise<void> {
+    const { sessionId } = this.state;
+    const { signal } = this.life;
+    if (sessionId === undefined) return;
+    const why: unknown = await this.options.client.getSession(sessionId, signal).then(
+      () => error,
+      (reason: unknown) => reason,
+    );
+    if (signal.aborted) return;
+    if (isGone(why)) this.gone();
+    else this.fail(turnId, error);
+  }
+
+  private fail(turnId: string, error: ApiError): void {
+    this.change(turnId, (exchange) =>
       isOver(exchange.turn)
         ? exchange
         : {
             ...exchange,
-            turn: { ...(exchange.turn ?? newTurn(cursor.turnId)), status: 'failed', error: problemOf(error) },
+            turn: { ...(exchange.turn ?? newTurn(turnId)), status: 'failed', error: problemOf(error) },
           },
     );
     this.set({ line: 'idle', stopping: false });
@@ -732,8 +803,8 @@ export class Conversation {
   }
 
   private readonly onOtherTab = (message: MessageEvent<unknown>): void => {
-    const data = message.data as { sessionId?: unknown } | undefined;
+    const data = message.data as { sessionId?: unknown; deleted?: unknown } | undefined;
     if (data?.sessionId === undefined || data.sessionId !== this.state.sessionId) return;
-    if (!this.busy) void this.sync();
+    if (!this.busy || data.deleted === true) void this.sync();
   };
 }

@@ -298,3 +298,26 @@ describe('stored settings', () => {
     });
   });
 });
+
+describe('a table of an instant query', () => {
+  it.each([
+    ['up', 'desc'],
+    ['topk(3, up)', 'desc'],
+    ['sort_desc(up)', 'desc'],
+    ['sort(up)', 'asc'],
+    ['SORT (topk(3, up))', 'asc'],
+    ['bottomk by (job) (3, up)', 'asc'],
+    ['bottomk(3, up)', 'asc'],
+    ['# the least\n(sort(up))', 'asc'],
+    ['sorted_total', 'desc'],
+    ['sort', 'desc'],
+    ['sort_by_label(up, "job")', undefined],
+    ['sort_by_label_desc(up, "job")', undefined],
+  ])('of %j is sorted %s', (query, sort) => {
+    const call: Call = { id: 'c', name: 'execute_instant_query', args: { query }, state: 'done' };
+    const panel = panelOf(call, '', undefined);
+    const spec = panel && definitionOf(panel).spec.plugin.spec;
+    expect(spec).toMatchObject({ columnSettings: [{ hide: true }, { name: 'value' }] });
+    expect((spec as { columnSettings: Array<{ sort?: string }> }).columnSettings[1]?.sort).toBe(sort);
+  });
+});

@@ -70,6 +70,8 @@ export interface PanelSettings {
   readonly legend?: 'bottom' | 'right' | 'none';
   readonly stacked?: boolean;
   readonly thresholds?: readonly number[];
+  /** Each sample as a point: what the data needs, never stored. */
+  readonly points?: boolean;
 }
 
 export interface CallPanel {
@@ -284,6 +286,14 @@ export function queriesOf(panel: CallPanel): QueryDefinition[] {
   return [{ kind: type, spec: { plugin: { kind: panel.plugin, spec } } }];
 }
 
+/** As the query asks for it: by the function around it, else the largest first. */
+function sortOf(query: string): { readonly sort?: 'asc' | 'desc' } {
+  const code = query.replace(/^(?:\s|\(|#.*(?:\n|$))+/, '');
+  const [, name = ''] = /^(\w+)\s*(?:\(|by\b|without\b)/i.exec(code) ?? [];
+  if (/^sort_by_label/i.test(name)) return {}; // the server's order
+  return { sort: /^(sort|bottomk)$/i.test(name) ? 'asc' : 'desc' };
+}
+
 function pluginSpec(panel: CallPanel, settings: PanelSettings): UnknownSpec {
   const { unit, decimalPlaces, shortValues } = settings;
   const chosen = unit !== undefined || decimalPlaces !== undefined || shortValues !== undefined;
@@ -306,7 +316,10 @@ function pluginSpec(panel: CallPanel, settings: PanelSettings): UnknownSpec {
           : { legend: { position: settings.legend ?? 'bottom', mode: 'list', size: 'small' } }),
         ...(format === undefined ? {} : { yAxis: { format } }),
         ...(thresholds === undefined ? {} : { thresholds }),
-        visual: settings.stacked === true ? { stack: 'all', areaOpacity: 0.3 } : { areaOpacity: 0 },
+        visual: {
+          ...(settings.stacked === true ? { stack: 'all', areaOpacity: 0.3 } : { areaOpacity: 0 }),
+          ...(settings.points === true ? { showPoints: 'always', pointRadius: 4 } : {}),
+        },
       };
     case 'StatChart':
       return {
@@ -326,7 +339,7 @@ function pluginSpec(panel: CallPanel, settings: PanelSettings): UnknownSpec {
         density: 'compact',
         columnSettings: [
           { name: 'timestamp', hide: true },
-          { name: 'value', header: 'Value', align: 'right', sort: 'desc' },
+          { name: 'value', header: 'Value', align: 'right', ...sortOf(panel.query) },
         ],
       };
     case 'LogsTable':

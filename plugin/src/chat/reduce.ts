@@ -203,6 +203,16 @@ function lastPlan(turn: Turn): readonly PlanStep[] | undefined {
   return calls.map(({ args }) => planOf(args)).findLast((steps) => steps !== undefined);
 }
 
+/** A server may name two calls or two steps alike: each is drawn. */
+function withOwnKeys(blocks: readonly Block[]): readonly Block[] {
+  const seen = new Map<string, number>();
+  return blocks.map((block) => {
+    const count = (seen.get(block.key) ?? 0) + 1;
+    seen.set(block.key, count);
+    return count === 1 ? block : { ...block, key: `${block.key}#${count}` };
+  });
+}
+
 export function blocksOf(turn: Turn): readonly Block[] {
   const run = new Set<string>();
   for (const step of turn.steps) {
@@ -210,7 +220,7 @@ export function blocksOf(turn: Turn): readonly Block[] {
   }
   const live = turn.status === 'running';
   let plan = lastPlan(turn);
-  return turn.steps.flatMap((step): Block[] => {
+  const all = turn.steps.flatMap((step): Block[] => {
     const blocks: Block[] = [];
     const complete = step.complete || !live;
     if (step.notice !== undefined) blocks.push({ kind: 'notice', key: `n/${step.id}`, text: step.notice });
@@ -235,6 +245,7 @@ export function blocksOf(turn: Turn): readonly Block[] {
     }
     return blocks;
   });
+  return withOwnKeys(all);
 }
 
 /** What the model said, without its thoughts and calls. */

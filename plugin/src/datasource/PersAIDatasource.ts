@@ -19,7 +19,8 @@ export interface PersAIDatasourceClient {
 
 export const PERSAI_DATASOURCE_KIND = 'PersAIDatasource';
 
-/** What the plugin asks of the gateway; anything else Perses does not let through. */
+/** What the plugin asks of the gateway (the original PersAI's asks less); anything else, as /metrics, Perses does not let
+ *  through. The same list is in compose/provisioning/persai-endpoints.json. */
 export const ALLOWED_ENDPOINTS: ReadonlyArray<{ endpointPattern: string; method: string }> = [
   { endpointPattern: '^/session$', method: 'POST' },
   { endpointPattern: '^/sessions$', method: 'GET' },
@@ -32,7 +33,7 @@ export const ALLOWED_ENDPOINTS: ReadonlyArray<{ endpointPattern: string; method:
   { endpointPattern: '^/session/[^/]+/turn$', method: 'POST' },
   { endpointPattern: '^/session/[^/]+/turn/[^/]+/events$', method: 'GET' },
   { endpointPattern: '^/session/[^/]+/turn/[^/]+/(cancel|resume)$', method: 'POST' },
-  { endpointPattern: '^/(models|tools)$', method: 'GET' },
+  { endpointPattern: '^/models$', method: 'GET' },
 ];
 
 export const PersAIDatasource: DatasourcePlugin<PersAIDatasourceSpec, PersAIDatasourceClient> = {

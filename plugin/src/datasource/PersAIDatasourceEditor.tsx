@@ -38,7 +38,7 @@ export function PersAIDatasourceEditor(props: OptionsEditorProps<PersAIDatasourc
         placeholder="None"
         fullWidth
         value={secret}
-        helperText="A Perses secret with the TLS settings of the gateway, if it needs any. One that sets an authorization would replace the person's own, and everybody would be the same user."
+        helperText="A Perses secret: its Bearer authorization is the word of PERSAI_DATASOURCE_SECRET, where the gateway has one, so that it hears Perses only; and the TLS settings of the gateway, if it needs any."
         slotProps={{ htmlInput: { readOnly: isReadonly }, inputLabel: { shrink: true } }}
         onChange={(event) =>
           change({ secret: event.target.value.trim() === '' ? undefined : event.target.value.trim() })

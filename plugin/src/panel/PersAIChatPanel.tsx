@@ -6,6 +6,7 @@ import { ReactElement, useCallback, useMemo, useState } from 'react';
 
 import { datasourceOf, globalPath } from '../api/datasource';
 import { bounded } from '../chat/Boundary';
+import { readTab, tabKey, writeTab } from '../chat/tab';
 import { Connected } from '../explore/Connected';
 import { aboutOf } from './about';
 import { PersAIChatPanelEditor } from './PersAIChatPanelEditor';
@@ -17,23 +18,6 @@ export interface PersAIChatPanelSpec {
   readonly datasource?: string;
 }
 
-function readSession(key: string): string | undefined {
-  try {
-    return sessionStorage.getItem(key) ?? undefined;
-  } catch {
-    return undefined; // storage is off
-  }
-}
-
-function writeSession(key: string, id: string | undefined): void {
-  try {
-    if (id === undefined) sessionStorage.removeItem(key);
-    else sessionStorage.setItem(key, id);
-  } catch {
-    // storage is off
-  }
-}
-
 function PersAIChat({ spec, definition }: PanelProps<PersAIChatPanelSpec>): ReactElement {
   const state = useAllVariableValues();
   // The state's identity changes with every tick of it; what it says mostly does not.
@@ -41,11 +25,11 @@ function PersAIChat({ spec, definition }: PanelProps<PersAIChatPanelSpec>): Reac
   const about = useMemo(() => JSON.parse(said) as ReturnType<typeof aboutOf>, [said]);
   const project = about.dashboard?.project;
   const title = definition?.spec.display?.name ?? '';
-  const key = `persai.session/${project ?? ''}/${about.dashboard?.name ?? ''}/${title}`;
-  const [sessionId, setSessionId] = useState(() => readSession(key));
+  const [key] = useState(() => tabKey('session', `${project ?? ''}/${about.dashboard?.name ?? ''}/${title}`));
+  const [sessionId, setSessionId] = useState(() => readTab(key) || undefined);
   const onSession = useCallback(
     (id: string | undefined) => {
-      writeSession(key, id);
+      writeTab(key, id ?? '');
       setSessionId(id);
     },
     [key],
