@@ -78,7 +78,7 @@ char *alert_read(const json_t *alert, int64_t *starts_ms)
     *starts_ms = 0;
     if (json_object_size(json_object_get(alert, "labels")) == 0)
         return NULL;
-    if (!zone_parse(starts, STR(""), starts_ms) || *starts_ms < 0)
+    if (!zone_parse(starts, STR(""), starts_ms, NULL) || *starts_ms < 0)
         *starts_ms = 0;
     scoped_buf(b, ALERT_TEXT_MAX);
     buf_puts(&b, "{\"labels\":");

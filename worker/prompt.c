@@ -106,9 +106,13 @@ static void write_system(const struct prompt_input *in, struct buf *b)
            "\n"
            "Now it is ");
     zone_write(b, in->now_ms, zone);
-    if (zone.len > 0) {
+    if (zone_known(zone)) {
         buf_puts(b, " in the person's time zone, ");
         buf_add_str(b, zone);
+    } else if (zone.len > 0) {
+        buf_printf(b,
+                   " (UTC: the person's time zone, %s, is not known here; say that times are UTC)",
+                   s->timezone);
     } else {
         buf_puts(b, " (UTC)");
     }

@@ -30,7 +30,7 @@ void scene_read(struct scene *s, struct str context, struct str datasource_path,
     if (!json_is_object(root))
         return;
     struct str zone = json_text(json_object_get(root, "timezone"));
-    if (zone_known(zone))
+    if (zone_named(zone))
         s->timezone = xstrndup(zone.at, zone.len);
     read_range(s, json_object_get(root, "time_range"), now_ms);
     size_t i;
@@ -88,7 +88,7 @@ static bool read_time(const struct scene *s, const json_t *v, int64_t *ms)
         *ms = json_integer_value(v);
         return *ms > 0 && *ms <= time_ms_max;
     }
-    return zone_parse(json_text(v), str_of(s->timezone), ms) && *ms > 0 && *ms <= time_ms_max;
+    return zone_parse(json_text(v), str_of(s->timezone), ms, NULL) && *ms > 0 && *ms <= time_ms_max;
 }
 
 /* Prometheus's way: 1h30m, 2d, 1w. */

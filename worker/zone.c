@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 static void use(struct str zone);
+static bool find(struct str name, char found[static ZONE_NAME_MAX + 1]);
+static time_t resolve(time_t local, bool date_alone, enum zone_remark *remark);
 
-bool zone_known(struct str name)
+bool zone_named(struct str name)
 {
     if (name.len == 0 || name.len > ZONE_NAME_MAX || !isalpha((unsigned char)name.at[0]))
         return false;
@@ -18,9 +20,13 @@ bool zone_known(struct str name)
         if (!isalnum((unsigned char)c) && c != '/' && c != '_' && c != '-' && c != '+')
             return false;
     }
-    char path[ZONE_NAME_MAX + 32];
-    snprintf(path, sizeof(path), "/usr/share/zoneinfo/%.*s", (int)name.len, name.at);
-    return access(path, R_OK) == 0;
+    return true;
+}
+
+bool zone_known(struct str name)
+{
+    char found[ZONE_NAME_MAX + 1];
+    return zone_named(name) && find(name, found);
 }
 
 bool zone_write(struct buf *b, int64_t unix_ms, struct str zone)
@@ -37,59 +43,173 @@ bool zone_write(struct buf *b, int64_t unix_ms, struct str zone)
     return buf_printf(b, "%.*s:%s", (int)len - 2, text, text + len - 2);
 }
 
-bool zone_parse(struct str text, struct str zone, int64_t *unix_ms)
+/* YYYY-MM-DD. NULL: it is none, or there is no such day. */
+static const char *read_date(const char *text, struct tm *tm)
+{
+    const char *rest = strptime(text, "%Y-%m-%d", tm);
+    struct tm day = {.tm_year = tm->tm_year, .tm_mon = tm->tm_mon, .tm_mday = tm->tm_mday};
+    timegm(&day);
+    return rest && day.tm_mday == tm->tm_mday ? rest : NULL;
+}
+
+/* The clock after the T, if there is one; *ms its part of a second. NULL: it is none. */
+static const char *read_clock(const char *rest, struct tm *tm, int64_t *ms)
+{
+    *ms = 0;
+    if (*rest != 'T' && *rest != 't' && *rest != ' ')
+        return rest;
+    const char *clock = rest + 1;
+    rest = strptime(clock, "%H:%M:%S", tm);
+    if (!rest)
+        rest = strptime(clock, "%H:%M", tm);
+    if (!rest || *rest != '.')
+        return rest;
+    int64_t unit = 100;
+    for (rest++; isdigit((unsigned char)*rest); rest++, unit /= 10)
+        *ms += (*rest - '0') * unit;
+    return rest;
+}
+
+/* Z or ±hh:mm. NULL: it is none. */
+static const char *read_offset(const char *rest, int64_t *offset_s)
+{
+    int hours, minutes, used = 0;
+    *offset_s = 0;
+    if (*rest == 'Z' || *rest == 'z')
+        return rest + 1;
+    if ((*rest != '+' && *rest != '-') ||
+        sscanf(rest + 1, "%2d:%2d%n", &hours, &minutes, &used) != 2 || used != 5)
+        return NULL;
+    *offset_s = (*rest == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
+    return rest + 1 + used;
+}
+
+bool zone_parse(struct str text, struct str zone, int64_t *unix_ms, enum zone_remark *remark)
 {
     uint64_t number;
+    enum zone_remark ignored;
+    char copy[48];
+    struct tm tm = {0};
+    int64_t ms, offset_s = 0;
+    if (!remark)
+        remark = &ignored;
+    *remark = ZONE_PLAIN;
     if (str_u64(text, INT64_MAX, &number)) {
         *unix_ms = (int64_t)number;
         return true;
     }
-    char copy[48];
     if (text.len == 0 || text.len >= sizeof(copy))
         return false;
     memcpy(copy, text.at, text.len);
     copy[text.len] = '\0';
-    struct tm tm = {.tm_isdst = -1};
-    const char *rest = strptime(copy, "%Y-%m-%d", &tm);
-    if (!rest)
+    const char *date = read_date(copy, &tm);
+    const char *rest = date ? read_clock(date, &tm, &ms) : NULL;
+    bool local = rest && *rest == '\0';
+    if (rest && !local)
+        rest = read_offset(rest, &offset_s);
+    if (!rest || *rest != '\0')
         return false;
-    if (*rest == 'T' || *rest == 't' || *rest == ' ') {
-        const char *clock = rest + 1;
-        rest = strptime(clock, "%H:%M:%S", &tm);
-        if (!rest)
-            rest = strptime(clock, "%H:%M", &tm);
-        if (!rest)
-            return false;
-    }
-    int64_t ms = 0;
-    if (*rest == '.') {
-        int64_t unit = 100;
-        for (rest++; isdigit((unsigned char)*rest); rest++, unit /= 10)
-            ms += (*rest - '0') * unit;
-    }
-    int64_t offset_s = 0;
-    bool local = *rest == '\0';
-    if (*rest == 'Z' || *rest == 'z') {
-        rest++;
-    } else if (*rest == '+' || *rest == '-') {
-        int sign = *rest == '-' ? -1 : 1, hours, minutes, used = 0;
-        if (sscanf(rest + 1, "%2d:%2d%n", &hours, &minutes, &used) != 2 || used != 5)
-            return false;
-        offset_s = sign * (hours * 3600 + minutes * 60);
-        rest += 1 + used;
-    }
-    if (*rest != '\0')
-        return false;
-    time_t seconds;
-    if (local) {
+    time_t seconds = timegm(&tm);
+    if (local && zone_known(zone)) {
         use(zone);
-        seconds = mktime(&tm);
+        seconds = resolve(seconds, rest == date, remark);
         use((struct str){NULL, 0});
-    } else {
-        seconds = timegm(&tm);
+    } else if (local && zone.len > 0) {
+        *remark = ZONE_UNKNOWN;
     }
     *unix_ms = ((int64_t)seconds - offset_s) * 1000 + ms;
     return true;
+}
+
+/* ---- local times ---- */
+
+/* Of the zone in use, at a moment. */
+static int64_t offset_at(time_t moment)
+{
+    struct tm tm;
+    localtime_r(&moment, &tm);
+    return tm.tm_gmtoff;
+}
+
+/* The first moment of the next offset after `from`, up to `to`; `to`: there is none. */
+static time_t next_change(time_t from, time_t to)
+{
+    enum { STEP_S = 1800 }; /* no zone has changed twice within so short a time */
+    int64_t before = offset_at(from);
+    while (from < to && offset_at(from + STEP_S) == before)
+        from += STEP_S;
+    if (from >= to)
+        return to;
+    time_t low = from, high = from + STEP_S; /* low: before the change, high: at it or after */
+    while (high - low > 1) {
+        time_t middle = low + (high - low) / 2;
+        if (offset_at(middle) == before)
+            low = middle;
+        else
+            high = middle;
+    }
+    return high;
+}
+
+/* The moment of a local time, that counts as if it were UTC, by the zone in use. Goes through all
+ * offsets of the days around it, in their order: mktime() takes the one that it saw last. */
+static time_t resolve(time_t local, bool date_alone, enum zone_remark *remark)
+{
+    enum { AROUND_S = 27 * 3600 }; /* more than any offset there ever was, and a day left out */
+    time_t from = local - AROUND_S, to = local + AROUND_S, found = 0;
+    int64_t offset = offset_at(from);
+    unsigned count = 0;
+    while (from < to) {
+        time_t until = next_change(from, to);
+        int64_t next = offset_at(until);
+        if (local - offset >= from && local - offset < until && count++ == 0)
+            found = local - offset;
+        if (count == 0 && local - offset >= until && local - next < until) {
+            bool whole_day = next - offset >= 86400;
+            *remark = date_alone && !whole_day ? ZONE_PLAIN : ZONE_SKIPPED;
+            return local - offset;
+        }
+        from = until;
+        offset = next;
+    }
+    if (count > 1 && !date_alone)
+        *remark = ZONE_TWICE;
+    return found;
+}
+
+/* ---- the machine's data ---- */
+
+static bool there(const char *name)
+{
+    const char *folder = getenv("TZDIR"); /* as the C library has it */
+    char path[ZONE_NAME_MAX + 256];
+    int len = snprintf(path, sizeof(path), "%s/%s", folder ? folder : "/usr/share/zoneinfo", name);
+    return len < (int)sizeof(path) && access(path, R_OK) == 0;
+}
+
+/* Under its own name, else under the one that it has now or had before. */
+static bool find(struct str name, char found[static ZONE_NAME_MAX + 1])
+{
+    static const struct {
+        const char *former, *now;
+    } links[] = {
+#define ZONE_LINK(former, now) {former, now},
+#include "worker/zones.def"
+#undef ZONE_LINK
+    };
+    snprintf(found, ZONE_NAME_MAX + 1, "%.*s", (int)name.len, name.at);
+    if (there(found))
+        return true;
+    for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
+        const char *other = str_is(name, links[i].former) ? links[i].now
+                            : str_is(name, links[i].now)  ? links[i].former
+                                                          : NULL;
+        if (other && there(other)) {
+            snprintf(found, ZONE_NAME_MAX + 1, "%s", other);
+            return true;
+        }
+    }
+    return false;
 }
 
 /* The variable is put once and changed in place: environ itself, which other threads (resolvers)
@@ -98,12 +218,13 @@ static void use(struct str zone)
 {
     static char variable[ZONE_NAME_MAX + 8] = "TZ=UTC0";
     static bool put;
+    char found[ZONE_NAME_MAX + 1];
     if (!put) {
         putenv(variable);
         put = true;
     }
-    if (zone_known(zone))
-        snprintf(variable + 3, sizeof(variable) - 3, "%.*s", (int)zone.len, zone.at);
+    if (zone_named(zone) && find(zone, found))
+        snprintf(variable + 3, sizeof(variable) - 3, "%s", found);
     else
         memcpy(variable + 3, "UTC0", 5);
     tzset();

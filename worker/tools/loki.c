@@ -208,6 +208,7 @@ static void on_series(void *arg, enum prom_outcome outcome)
                                .end_ms = l->span.end_ms,
                                .step_ms = moment_step((l->span.end_ms - l->span.start_ms) / POINTS),
                                .cut = outcome == PROM_CUT,
+                               .notes = buf_str(&r->remarks),
                                .bytes_max = r->tools->config.content_bytes_max};
     series_write(&l->series, &head, &r->content);
     run_done(r);

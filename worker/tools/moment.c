@@ -64,10 +64,15 @@ bool moment_duration(struct str text, int64_t *ms)
     return sum > 0;
 }
 
-bool moment_parse(struct str text, int64_t now_ms, struct str zone, int64_t *unix_ms)
+bool moment_parse(struct str text, int64_t now_ms, struct str zone, int64_t *unix_ms,
+                  enum zone_remark *remark)
 {
     double seconds;
     int64_t away;
+    enum zone_remark ignored;
+    if (remark == NULL)
+        remark = &ignored;
+    *remark = ZONE_PLAIN;
     text = str_trim(text);
     if (sax_double(text, &seconds)) {
         /* More than the year 5138 in seconds: milliseconds were meant. */
@@ -93,7 +98,8 @@ bool moment_parse(struct str text, int64_t now_ms, struct str zone, int64_t *uni
         *unix_ms = now_ms - away;
         return *unix_ms >= 0;
     }
-    if (!zone_parse(text, zone, unix_ms) && !when_parse(text, now_ms, zone, unix_ms))
+    if (!zone_parse(text, zone, unix_ms, remark) &&
+        !when_parse(text, now_ms, zone, unix_ms, remark))
         return false;
     return *unix_ms >= 0 && *unix_ms <= unix_ms_max;
 }

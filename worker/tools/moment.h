@@ -10,8 +10,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "common/buf.h"
+#include "worker/zone.h"
 
-bool moment_parse(struct str text, int64_t now_ms, struct str zone, int64_t *unix_ms);
+/* remark: what is to be said of a local time; may be NULL. */
+bool moment_parse(struct str text, int64_t now_ms, struct str zone, int64_t *unix_ms,
+                  enum zone_remark *remark);
 bool moment_duration(struct str text, int64_t *ms); /* positive, at most 100 years */
 /* "90s", "5m", "1h30m", "500ms". For a %s; up to 4 live at once. */
 const char *moment_write(int64_t ms);

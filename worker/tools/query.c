@@ -10,6 +10,7 @@
 #include "worker/tools/moment.h"
 #include "worker/tools/prom.h"
 #include "worker/tools/series.h"
+#include "worker/tools/span.h"
 #include "worker/tools/text.h"
 
 enum {
@@ -68,20 +69,6 @@ static void add_note(struct query *q, const char *format, ...)
     json_str(&q->notes, str_of(text));
 }
 
-/* False: the run has failed. */
-static bool read_moment(struct query *q, const char *name, int64_t *unix_ms)
-{
-    struct tool_run *r = q->run;
-    struct str text = str_trim(args_str(r->args, name));
-    if (text.len == 0 || moment_parse(text, r->now_ms, str_of(r->timezone), unix_ms))
-        return true;
-    run_fail(r, "bad_arguments",
-             "The argument \"%s\" is no time. Write RFC 3339 (2026-01-31T12:00:00Z), Unix seconds, "
-             "relative to now (now-1h), or as \"yesterday 14:00\" in the person's time zone.",
-             name);
-    return false;
-}
-
 static bool read_range(struct query *q)
 {
     struct tool_run *r = q->run;
@@ -90,11 +77,11 @@ static bool read_range(struct query *q)
     struct str step = str_trim(args_str(r->args, "step"));
     prom_range(r, RANGE_MS, &q->range.start_ms, &q->range.end_ms);
     int64_t span = q->range.end_ms - q->range.start_ms;
-    if (!read_moment(q, "start", &q->range.start_ms))
+    if (!span_moment(q->run, "start", &q->range.start_ms))
         return false;
     if (start.len > 0 && end.len == 0 && q->range.start_ms >= q->range.end_ms)
         q->range.end_ms = r->now_ms;
-    if (!read_moment(q, "end", &q->range.end_ms))
+    if (!span_moment(q->run, "end", &q->range.end_ms))
         return false;
     if (end.len > 0 && start.len == 0)
         q->range.start_ms = q->range.end_ms > span ? q->range.end_ms - span : 0;
@@ -115,7 +102,7 @@ static bool read_instant(struct query *q)
 {
     int64_t start;
     prom_range(q->run, RANGE_MS, &start, &q->range.end_ms);
-    return read_moment(q, "time", &q->range.end_ms);
+    return span_moment(q->run, "time", &q->range.end_ms);
 }
 
 static struct guard_limits limits_of(const struct query *q)
@@ -347,6 +334,10 @@ static void execute(struct query *q)
 static void finish(struct query *q)
 {
     struct tool_run *r = q->run;
+    if (r->remarks.len > 0) {
+        buf_puts(&q->notes, q->notes.len > 0 ? "," : "");
+        buf_add_str(&q->notes, buf_str(&r->remarks));
+    }
     struct series_head head = {
         .kind = q->range_query ? "range" : "instant",
         .query = q->guard.text,

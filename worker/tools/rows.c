@@ -152,6 +152,9 @@ static void on_end(void *arg, enum prom_outcome outcome)
     buf_putc(b, '[');
     buf_add_str(b, buf_str(&r->page));
     buf_puts(b, "],\"notes\":[");
+    buf_add_str(b, buf_str(&run->remarks));
+    if (run->remarks.len > 0 && r->notes.len > 0)
+        buf_putc(b, ',');
     buf_add_str(b, buf_str(&r->notes));
     buf_puts(b, "]}");
     run_done(run);

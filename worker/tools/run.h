@@ -58,6 +58,7 @@ struct tool_run {
     struct secret *token;
     int64_t now_ms, range_start_ms, range_end_ms;
     char *timezone;
+    struct buf remarks; /* on its times: JSON strings, comma-separated; its result has them */
     /* its work */
     void *state;
     void (*state_free)(void *state);

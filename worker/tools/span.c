@@ -3,14 +3,42 @@
 #include "worker/tools/args.h"
 #include "worker/tools/moment.h"
 #include "worker/tools/prom.h"
+#include "worker/tools/text.h"
 
 enum { OTHERWISE_MS = 3600000 };
+
+static void add_remark(struct tool_run *r, struct str text, enum zone_remark remark,
+                       int64_t unix_ms)
+{
+    scoped_buf(note, 600);
+    if (remark == ZONE_PLAIN)
+        return;
+    buf_puts(&note, "The local time ");
+    text_clean(&note, text, 64);
+    if (remark == ZONE_TWICE)
+        buf_puts(&note, " comes twice, as the clocks went back: the first of the two was taken, ");
+    else if (remark == ZONE_SKIPPED)
+        buf_puts(&note, " does not exist, as the clocks went forward: taken was ");
+    else
+        buf_printf(&note,
+                   " was taken as UTC, as the time zone %s is not known here: ", r->timezone);
+    moment_rfc3339(&note, unix_ms);
+    buf_putc(&note, '.');
+    if (r->remarks.len > 0)
+        buf_putc(&r->remarks, ',');
+    text_json(&r->remarks, buf_str(&note), 600);
+}
 
 bool span_moment(struct tool_run *r, const char *argument, int64_t *unix_ms)
 {
     struct str text = str_trim(args_str(r->args, argument));
-    if (text.len == 0 || moment_parse(text, r->now_ms, str_of(r->timezone), unix_ms))
+    enum zone_remark remark;
+    if (text.len == 0)
         return true;
+    if (moment_parse(text, r->now_ms, str_of(r->timezone), unix_ms, &remark)) {
+        add_remark(r, text, remark, *unix_ms);
+        return true;
+    }
     run_fail(r, "bad_arguments",
              "The argument \"%s\" is no time. Write RFC 3339 (2026-01-31T12:00:00Z), Unix seconds, "
              "relative to now (now-1h), or as \"yesterday 14:00\" in the person's time zone.",

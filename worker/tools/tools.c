@@ -209,6 +209,7 @@ static void run_free(struct tool_run *r)
     json_decref(r->args);
     secret_free(r->token);
     buf_free(&r->content);
+    buf_free(&r->remarks);
     free(r->call_id);
     free(r->datasource);
     free(r->owner);
@@ -507,6 +508,7 @@ struct tool_run *tool_start(struct tools *t, const struct tool_call *c, tool_don
     r->tools = t;
     list_init(&r->node);
     buf_init(&r->content, t->config.content_bytes_max);
+    buf_init(&r->remarks, 2048);
     r->turn = c->turn;
     r->call_id = str_dup(c->call_id);
     r->owner = str_dup(c->owner);

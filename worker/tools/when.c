@@ -83,7 +83,7 @@ static bool day_of(int64_t now_ms, int days_back, struct str zone, char date[11]
         return true;
     char at_noon[20]; /* an hour more or less of a clock change stays in the day */
     snprintf(at_noon, sizeof at_noon, "%sT12:00", date);
-    if (!zone_parse(str_of(at_noon), zone, &noon))
+    if (!zone_parse(str_of(at_noon), zone, &noon, NULL))
         return false;
     memcpy(text, date, sizeof text);
     return day_of(noon - days_back * day_ms, 0, zone, date, weekday);
@@ -185,7 +185,8 @@ static bool read_ago(const struct said *s, int64_t now_ms, int64_t *unix_ms)
 }
 
 /* The date and clock that were said, in the zone. */
-static bool resolve(const struct said *s, int64_t now_ms, struct str zone, int64_t *unix_ms)
+static bool resolve(const struct said *s, int64_t now_ms, struct str zone, int64_t *unix_ms,
+                    enum zone_remark *remark)
 {
     char date[11], text[32];
     int weekday, back = s->days_back;
@@ -198,9 +199,12 @@ static bool resolve(const struct said *s, int64_t now_ms, struct str zone, int64
             memcpy(date, s->date, sizeof date);
         else if (!day_of(now_ms, back, zone, date, &weekday))
             return false;
-        snprintf(text, sizeof text, "%sT%02u:%02u:%02u", date, s->hour % 24, s->minute % 60,
-                 s->second % 60);
-        if (!zone_parse(str_of(text), zone, unix_ms))
+        if (s->clock)
+            snprintf(text, sizeof text, "%sT%02u:%02u:%02u", date, s->hour % 24, s->minute % 60,
+                     s->second % 60);
+        else /* its first moment */
+            snprintf(text, sizeof text, "%s", date);
+        if (!zone_parse(str_of(text), zone, unix_ms, remark))
             return false;
         if (s->day || *unix_ms <= now_ms) /* a clock alone: the latest that was */
             return true;
@@ -208,11 +212,13 @@ static bool resolve(const struct said *s, int64_t now_ms, struct str zone, int64
     return true;
 }
 
-bool when_parse(struct str text, int64_t now_ms, struct str zone, int64_t *unix_ms)
+bool when_parse(struct str text, int64_t now_ms, struct str zone, int64_t *unix_ms,
+                enum zone_remark *remark)
 {
     static const char *const fillers[] = {"since", "from", "at", "on",   "until",  "till",  "to",
                                           "last",  "the",  "of", "this", "around", "about", NULL};
     struct said s = {.weekday = -1};
+    *remark = ZONE_PLAIN;
     if (text.len > 80 || !split(text, &s))
         return false;
     if (read_ago(&s, now_ms, unix_ms))
@@ -231,5 +237,5 @@ bool when_parse(struct str text, int64_t now_ms, struct str zone, int64_t *unix_
             return false;
         }
     }
-    return (s.day || s.clock) && resolve(&s, now_ms, zone, unix_ms) && *unix_ms >= 0;
+    return (s.day || s.clock) && resolve(&s, now_ms, zone, unix_ms, remark) && *unix_ms >= 0;
 }

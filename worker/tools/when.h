@@ -9,7 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "common/buf.h"
+#include "worker/zone.h"
 
-bool when_parse(struct str text, int64_t now_ms, struct str zone, int64_t *unix_ms);
+bool when_parse(struct str text, int64_t now_ms, struct str zone, int64_t *unix_ms,
+                enum zone_remark *remark);
 
 #endif

@@ -97,6 +97,11 @@ static void system_prompt_says_when_where_and_what_is_selected(void **state)
         assert_null(strstr(buf_cstr(&p.system), "selected"));
         prompt_free(&p);
     }
+    assert_int_equal(build(&p, m, 1, 100000, "{\"timezone\":\"Mars/Olympus\"}"), ERR_NONE);
+    assert_non_null(strstr(buf_cstr(&p.system),
+                           "+00:00 (UTC: the person's time zone, Mars/Olympus, "
+                           "is not known here; say that times are UTC)."));
+    prompt_free(&p);
 }
 
 static void range_with_both_ends_is_read_in_the_persons_zone(void **state)
@@ -125,13 +130,13 @@ static void range_with_both_ends_is_read_in_the_persons_zone(void **state)
     scene_read(&s, STR("{\"time_range\":{\"start\":1,\"end\":9223372036854775807}}"), STR(DS), NOW);
     assert_true(s.range_start_ms == 0 && s.range_end_ms == 0);
     scene_free(&s);
-    assert_true(zone_parse(STR("2026-06-01"), STR("Europe/Berlin"), &ms)); /* summer time */
+    assert_true(zone_parse(STR("2026-06-01"), STR("Europe/Berlin"), &ms, NULL)); /* summer time */
     assert_true(ms == 1780264800000);
-    assert_true(zone_parse(STR("2026-06-01T00:00:00+02:00"), STR(""), &ms));
+    assert_true(zone_parse(STR("2026-06-01T00:00:00+02:00"), STR(""), &ms, NULL));
     assert_true(ms == 1780264800000);
-    assert_false(zone_parse(STR("yesterday"), STR(""), &ms));
-    assert_false(zone_parse(STR("2026-06-01T00:00:00+2"), STR(""), &ms));
-    assert_false(zone_parse(STR("2026-06-01Tx"), STR(""), &ms));
+    assert_false(zone_parse(STR("yesterday"), STR(""), &ms, NULL));
+    assert_false(zone_parse(STR("2026-06-01T00:00:00+2"), STR(""), &ms, NULL));
+    assert_false(zone_parse(STR("2026-06-01Tx"), STR(""), &ms, NULL));
 }
 
 static void each_call_has_its_result_right_after_it(void **state)

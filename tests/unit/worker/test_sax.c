@@ -336,11 +336,11 @@ static void times_and_durations_are_read(void **state)
     int64_t ms;
     (void)state;
     for (size_t i = 0; i < sizeof moments / sizeof moments[0]; i++) {
-        bool ok = moment_parse(str_of(moments[i].text), now, STR(""), &ms);
+        bool ok = moment_parse(str_of(moments[i].text), now, STR(""), &ms, NULL);
         if (ok != (moments[i].want >= 0) || (ok && ms != moments[i].want))
             fail_msg("%s: %d %lld", moments[i].text, ok, (long long)ms);
     }
-    assert_true(moment_parse(STR("2023-11-14T23:13:20"), now, STR("Europe/Berlin"), &ms));
+    assert_true(moment_parse(STR("2023-11-14T23:13:20"), now, STR("Europe/Berlin"), &ms, NULL));
     assert_int_equal(ms, now);
     for (size_t i = 0; i < sizeof durations / sizeof durations[0]; i++) {
         bool ok = moment_duration(str_of(durations[i].text), &ms);

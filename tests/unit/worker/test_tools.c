@@ -144,6 +144,42 @@ static void times_are_relative_or_absolute(void **state)
     }
 }
 
+static void what_is_odd_about_a_local_time_is_said(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *zone, *start, *asked, *said;
+    } cases[] = {
+        {"Europe/Berlin", "2023-10-29T02:30:00", "1698539400.000",
+         "The local time 2023-10-29T02:30:00 comes twice, as the clocks went back: the first of "
+         "the "
+         "two was taken, 2023-10-29T00:30:00Z."},
+        {"Europe/Berlin", "2023-03-26 02:30", "1679794200.000",
+         "The local time 2023-03-26 02:30 does not exist, as the clocks went forward: taken was "
+         "2023-03-26T01:30:00Z."},
+        {"Mars/Olympus", "yesterday 14:00", "1699884000.000",
+         "was taken as UTC, as the time zone Mars/Olympus is not known here"},
+        {"Asia/Calcutta", "2023-11-01T12:00", "1698820200.000", NULL},
+    };
+    static const struct answer script[] = {
+        COUNT,
+        {.path = QUERY_RANGE, .status = 200, .body = STR(OK_MATRIX(""))},
+        {.path = "/loki/api/v1/labels", .status = 200, .body = STR("{\"data\":[\"a\"]}")},
+        {0}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char arguments[128];
+        f->timezone = cases[i].zone;
+        snprintf(arguments, sizeof arguments, "{\"query\":\"up\",\"start\":\"%s\",\"end\":\"now\"}",
+                 cases[i].start);
+        fixture_run(f, script, "execute_range_query", arguments);
+        assert_string_equal(f->asked[1].start, cases[i].asked);
+        if (cases[i].said && !strstr(f->content, cases[i].said))
+            fail_msg("%s", f->content);
+        if (!cases[i].said)
+            assert_null(strstr(f->content, "local time"));
+    }
+}
+
 static void what_a_model_gets_wrong_it_is_told(void **state)
 {
     struct fixture *f = *state;
@@ -608,103 +644,6 @@ static void label_values_are_filtered_and_paged(void **state)
     assert_non_null(strstr(f->content, "\"values\":[\"node3\",\"prometheus\"]"));
 }
 
-static void runs_wait_for_room_and_can_be_cancelled(void **state)
-{
-    struct fixture *f = *state;
-    static const struct answer silent[] = {{.path = QUERY_RANGE, .status = 0, .body = STR("")},
-                                           {0}};
-    struct tool_run *runs[5];
-    f->config.running_max = 2;
-    fixture_tools(f);
-    f->script = silent;
-    for (unsigned i = 0; i < 5; i++)
-        runs[i] = fixture_start(f, "execute_instant_query", "{\"query\":\"up\"}");
-    pump_for(f->pump, 50);
-    assert_int_equal(f->asked_count, 2);
-    tool_cancel(runs[0]);
-    tool_cancel(runs[4]); /* still waiting */
-    pump_for(f->pump, 50);
-    assert_int_equal(f->asked_count, 3);
-    for (unsigned i = 1; i < 4; i++)
-        tool_cancel(runs[i]);
-    pump_for(f->pump, 20);
-    assert_int_equal(f->done, 0);
-}
-
-/* One person's calls at a datasource that hangs: 70 s for everybody else's before there were
- * rounds. */
-static void a_datasource_that_hangs_costs_only_its_own_askers(void **state)
-{
-    enum { FLOOD = 100 };
-    struct fixture *f = *state;
-    static const struct answer script[] = {
-        COUNT, {.path = QUERY, .status = 200, .body = STR(OK_VECTOR(""))}, {0}};
-    static const char hanging[] =
-        "{\"query\":\"up\",\"datasource\":\"/proxy/projects/shop/datasources/other\"}";
-    struct tool_run *runs[FLOOD];
-    fixture_tools(f);
-    f->script = script;
-    f->datasource_hangs = "/datasources/other/";
-    f->owner = "mallory";
-    for (unsigned i = 0; i < FLOOD; i++)
-        runs[i] = fixture_start(f, "execute_instant_query", hanging);
-    pump_for(f->pump, 50);
-    assert_int_equal(f->asked_count, 16); /* a quarter of the room */
-    f->owner = "alice";
-    f->asked_count = 0;
-    fixture_start(f, "execute_instant_query", "{\"query\":\"up\"}");
-    assert_true(pump_within(f->pump, 2000, fixture_is_done, f));
-    assert_false(f->failed);
-    for (unsigned i = 0; i < FLOOD; i++)
-        tool_cancel(runs[i]);
-}
-
-static bool five_ended(void *arg) { return ((struct fixture *)arg)->done == 5; }
-
-static void a_datasource_that_stays_silent_is_left_alone(void **state)
-{
-    struct fixture *f = *state;
-    static const struct answer script[] = {
-        COUNT, {.path = QUERY, .status = 200, .body = STR(OK_VECTOR(""))}, {0}};
-    f->config.timeout_ms = 200;
-    fixture_tools(f);
-    f->script = script;
-    f->datasource_hangs = "/prom/api/v1/labels";
-    for (unsigned i = 0; i < 5; i++)
-        fixture_start(f, "list_label_names", "{}");
-    assert_true(pump_within(f->pump, 5000, five_ended, f));
-    fixture_expect_error(f, "timeout", "no whole answer in time");
-    f->owner = "alice";
-    fixture_run(f, script, "list_label_names", "{}");
-    fixture_expect_error(f, "silent", "left alone for now; it is tried again in 2 s");
-    assert_int_equal(f->asked_count, 0);
-    fixture_run(f, script, "execute_range_query", "{\"query\":\"sum(up\"}");
-    fixture_expect_error(f, "silent", "left alone"); /* all of its tools */
-    f->owner = "bob"; /* only alice's calls were silent: his may go, and it answers him */
-    fixture_run(f, script, "execute_instant_query", "{\"query\":\"up\"}");
-    assert_false(f->failed);
-    f->owner = "alice";
-    fixture_run(f, script, "execute_instant_query", "{\"query\":\"up\"}");
-    assert_false(f->failed);
-}
-
-static void who_makes_too_many_calls_is_told(void **state)
-{
-    enum { FLOOD = 64 + 128 };
-    struct fixture *f = *state;
-    static const struct answer silent[] = {{.path = QUERY_RANGE, .status = 0, .body = STR("")},
-                                           {0}};
-    struct tool_run *runs[FLOOD];
-    f->script = silent;
-    for (unsigned i = 0; i < FLOOD; i++)
-        runs[i] = fixture_start(f, "execute_instant_query", "{\"query\":\"up\"}");
-    pump_for(f->pump, 50);
-    assert_int_equal(f->done, FLOOD - 128); /* none went before the first pass */
-    fixture_expect_error(f, "too_many_calls", "Too many calls wait");
-    for (unsigned i = 0; i < 128; i++)
-        tool_cancel(runs[i]);
-}
-
 static void a_datasource_that_is_silent_or_gone_is_a_clear_error(void **state)
 {
     struct fixture *f = *state;
@@ -768,6 +707,7 @@ int main(void)
         T(a_range_query_is_summarised),
         T(an_answer_that_breaks_off_is_asked_for_again),
         T(times_are_relative_or_absolute),
+        T(what_is_odd_about_a_local_time_is_said),
         T(what_a_model_gets_wrong_it_is_told),
         T(sloppy_arguments_with_one_meaning_are_taken),
         T(what_a_datasource_refuses_is_passed_on),
@@ -786,10 +726,6 @@ int main(void)
         T(parallel_lists_share_one_load),
         T(a_catalog_that_fails_is_asked_for_again),
         T(label_values_are_filtered_and_paged),
-        T(runs_wait_for_room_and_can_be_cancelled),
-        T(a_datasource_that_hangs_costs_only_its_own_askers),
-        T(a_datasource_that_stays_silent_is_left_alone),
-        T(who_makes_too_many_calls_is_told),
         T(a_datasource_that_is_silent_or_gone_is_a_clear_error),
         T(the_table_is_good_json),
         T(a_plan_is_checked_and_counted),

@@ -12,7 +12,8 @@ static void expect(const char *text, const char *zone, const char *wanted)
 {
     struct buf b;
     int64_t ms = -1;
-    bool ok = when_parse(str_of(text), now, str_of(zone), &ms);
+    enum zone_remark remark;
+    bool ok = when_parse(str_of(text), now, str_of(zone), &ms, &remark);
     buf_init(&b, 64);
     if (ok)
         moment_rfc3339(&b, ms);

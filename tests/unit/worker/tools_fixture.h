@@ -42,6 +42,7 @@ struct fixture {
     unsigned asked_count;
     enum tool_consent consent;
     const char *call_id;          /* NULL: c1 */
+    const char *timezone;         /* of the person, or NULL */
     const char *owner;            /* whose calls */
     const char *datasource_hangs; /* requests with this in their path are never answered, or NULL */
     const char *project;          /* of the dashboard in front of the person, or NULL */
@@ -256,6 +257,7 @@ static inline struct tool_run *fixture_start_bytes(struct fixture *f, const char
         .project = str_of(f->project),
         .token = f->token,
         .now_ms = NOW_S * (int64_t)1000,
+        .timezone = str_of(f->timezone),
         .range_start_ms = (NOW_S - 3600) * (int64_t)1000,
         .range_end_ms = NOW_S * (int64_t)1000,
     };
