@@ -520,8 +520,9 @@ static void set_options(struct fetch *f, const struct fetch_request *r)
         curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)r->total_ms);
     if (!r->collect) /* thousands are open at once, and each keeps its buffer; default 16 KiB */
         curl_easy_setopt(e, CURLOPT_BUFFERSIZE, (long)STREAM_BUFFER_BYTES);
-    if (r->collect) /* a stream would be held back by the decoder */
-        curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "gzip");
+    /* A stream would be held back by the server's encoder. What comes encoded all the same is
+     * decoded, whatever was asked for, and its bounds are those of the decoded bytes. */
+    curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, r->collect ? "gzip" : "identity");
     if (f->pool->ca_file != NULL && f->pool->ca_file[0] != '\0')
         curl_easy_setopt(e, CURLOPT_CAINFO, f->pool->ca_file);
     if (!r->use_proxy)

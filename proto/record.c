@@ -51,7 +51,7 @@ static void write_responses(struct buf *b, const struct record_message *m)
 bool record_message_encode(const struct record_message *m, struct buf *b)
 {
     CHECK(m->call_count <= RECORD_CALLS_MAX && m->response_count <= RECORD_CALLS_MAX);
-    pack_map(b, 16);
+    pack_map(b, 17);
     key_number(b, "role", (uint64_t)m->role);
     key_text(b, "turn", id_key(&m->turn));
     key_number(b, "step", m->step);
@@ -62,6 +62,7 @@ bool record_message_encode(const struct record_message *m, struct buf *b)
     key_text(b, "stop", m->stop_reason);
     key_text(b, "model", m->model);
     key_text(b, "state", m->state);
+    key_text(b, "maker", m->maker);
     key_number(b, "in", m->usage.input_tokens);
     key_number(b, "out", m->usage.output_tokens);
     key_number(b, "hit", m->usage.cached_tokens);
@@ -225,6 +226,7 @@ static bool read_message(struct str rest, struct record_message *out)
                                    {"stop", NULL, &out->stop_reason},
                                    {"model", NULL, &out->model},
                                    {"state", NULL, &out->state},
+                                   {"maker", NULL, &out->maker},
                                    {"in", &out->usage.input_tokens, NULL},
                                    {"out", &out->usage.output_tokens, NULL},
                                    {"hit", &out->usage.cached_tokens, NULL},

@@ -39,6 +39,7 @@ struct record_message {
     struct str content, reasoning, context, stop_reason, model;
     struct str state; /* JSON that only this model's provider reads: it wants it back (signed
                          thoughts); or empty */
+    struct str maker; /* names the model, its API and its place: whose state that is; or empty */
     struct usage usage;
     struct record_call *calls;
     unsigned call_count;

@@ -156,13 +156,16 @@ enum err jsontools_read(struct reply *r, const struct reply_handler *h)
     r->bytes = r->reasoning.len;
     r->handler = h;
     json_auto_t *root = find_object(buf_str(&whole));
+    scoped_buf(mended, 4 * whole.len + 16);
+    if (root == NULL && ragged_mend(buf_str(&whole), &mended))
+        root = find_object(buf_str(&mended));
     if (root == NULL)
         root = mend_answer(buf_str(&whole));
     const json_t *arguments = json_object_get(root, "arguments");
     struct str tool = json_text(json_object_get(root, "tool"));
     struct str answer = json_text(json_object_get(root, "answer"));
     if (tool.len > 0) {
-        char *text = json_is_object(arguments) ? json_dumps(arguments, JSON_COMPACT) : NULL;
+        char *text = jsonio_dump(arguments); /* what is no object is refused where it is run */
         enum err err = reply_call(r, 0, none, tool, text ? str_of(text) : STR("{}"));
         free(text);
         return err;

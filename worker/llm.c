@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "worker/breaker.h"
 #include "worker/jsontools.h"
+#include "worker/llm_learned.h"
 #include "worker/sse.h"
 
 enum {
@@ -18,6 +19,7 @@ enum {
     END_GRACE_MS = 100,   /* after the reply's end, for the connection to become free for another */
     STOP_GRACE_MS = 3000, /* after a stop reason, for usage and the end */
     FALLBACK_WAIT_MS = 2000, /* Retry-After is obeyed so far when there is another model */
+    LEARN_MAX = 8,           /* of one call: requests that are mended and sent again at once */
     REFUSED_MAX = 100,       /* 429 that are no tries: others use the same key */
 };
 
@@ -46,6 +48,7 @@ struct llm_call {
     uint64_t prompt_tokens, output_tokens_max;
     struct usage used; /* by tries that are over */
     bool has_fallback, json_tools;
+    unsigned learned; /* requests that were mended as the server's refusal said */
     uint32_t step, tries,
         refused;          /* refused: tries that met the key's limit, which are no faults */
     struct llm_wire wire; /* kept for another try until the reply begins */
@@ -68,6 +71,8 @@ static void on_data(void *arg, struct str bytes);
 static void on_fetched(void *arg, const struct fetch_result *r);
 static bool on_event(void *arg, struct str name, struct str data);
 static enum err judge(struct llm_call *c, const struct fetch_result *r);
+static bool ask_anew(struct llm_call *c, enum err err);
+static void log_words(const struct llm_call *c);
 static bool wait_for_retry(struct llm_call *c, const struct fetch_result *r, enum err err);
 static int64_t retry_after_ms(const struct fetch *f);
 static void on_timer(void *arg);
@@ -120,6 +125,9 @@ enum err llm_call_start(struct llm *l, const struct llm_request *r, const struct
     c->json_tools = r->model->json_tools;
     reply_init(&c->reply, l->config.reply_bytes_max, c->json_tools ? &nobody : &c->handler.reply,
                arg);
+    c->reply.step = r->step;
+    for (unsigned i = 0; i < r->tool_count; i++)
+        reply_know_tool(&c->reply, r->tools[i].name);
     sse_init(&c->sse, EVENT_BYTES_MAX, on_event, c);
     buf_init(&c->body, EVENT_BYTES_MAX);
     buf_init(&c->wire.url, 2048);
@@ -191,6 +199,7 @@ static enum err write_wire(struct llm_call *c, const struct llm_request *r)
         buf_add_str(&w->url, at);
     }
     enum err err = c->json_tools ? write_json_tools(c, r) : c->format->request(r, w);
+    learned_apply(m, &w->body);
     if (m->query)
         buf_printf(&w->url, "%s%s", memchr(w->url.at, '?', w->url.len) ? "&" : "?", m->query);
     for (unsigned i = 0; i < m->header_count; i++)
@@ -206,7 +215,7 @@ static enum err write_wire(struct llm_call *c, const struct llm_request *r)
 
 uint32_t llm_output_max(const struct llm_request *r)
 {
-    uint32_t most = r->model->output_tokens_max;
+    uint32_t most = learned_output_max(r->model, r->model->output_tokens_max);
     bool less = r->output_tokens_max > 0 && r->output_tokens_max < most && !r->model->options;
     return less ? r->output_tokens_max : most;
 }
@@ -316,8 +325,8 @@ static void on_permit(void *arg, const struct permit_answer *a)
 static struct usage try_used(const struct llm_call *c, bool spent)
 {
     const struct reply *r = &c->reply;
-    uint64_t input = r->usage_known ? r->input_tokens : spent ? c->prompt_tokens : 0;
-    uint64_t output = r->usage_known ? r->output_tokens : gauge_tokens(c->model->gauge, r->bytes);
+    uint64_t input = r->input_known ? r->input_tokens : spent ? c->prompt_tokens : 0;
+    uint64_t output = r->output_known ? r->output_tokens : gauge_tokens(c->model->gauge, r->bytes);
     return model_usage(c->model, input, output, r->cached_tokens);
 }
 
@@ -435,7 +444,7 @@ static void on_fetched(void *arg, const struct fetch_result *r)
     struct llm_call *c = arg;
     MAGIC_CHECK(c, CALL_MAGIC);
     enum err err = judge(c, r);
-    bool waits = err != ERR_NONE && wait_for_retry(c, r, err);
+    bool waits = err != ERR_NONE && (ask_anew(c, err) || wait_for_retry(c, r, err));
     if (!waits)
         note_end(c, err, 0);
     c->fetch = NULL; /* it is gone when this returns */
@@ -482,6 +491,29 @@ static enum err judge(struct llm_call *c, const struct fetch_result *r)
     return end_reply(c);
 }
 
+/* A request that the server would take without something is sent without it: no failed try. */
+static bool ask_anew(struct llm_call *c, enum err err)
+{
+    const char *what;
+    if (err != ERR_MODEL_REFUSED || c->reply.began || c->learned == LEARN_MAX ||
+        !learned_from(c->model, str_of(c->reply.refused_words), &c->wire.body, &what))
+        return false;
+    c->learned++;
+    log_info("llm.learned", "turn=%s model=%s refuses=%s", id_log(c->turn), c->model->name, what);
+    note_end(c, err, 0);
+    reply_again(&c->reply);
+    c->tries--;
+    c->state = CALL_WAITING;
+    loop_timer_set(c->timer, 0, 0);
+    return true;
+}
+
+/* What a provider says may repeat the question: it is for who looks for it. */
+static void log_words(const struct llm_call *c)
+{
+    log_debug("llm.why", "turn=%s why=%s", id_log(c->turn), log_text(str_of(c->reply.detail)));
+}
+
 /* Only before anything was told on: afterwards the step is run again as a new attempt, so that
  * clients know. */
 static bool wait_for_retry(struct llm_call *c, const struct fetch_result *r, enum err err)
@@ -502,16 +534,14 @@ static bool wait_for_retry(struct llm_call *c, const struct fetch_result *r, enu
     int64_t wait_ms = backoff_ms / 2 + (int64_t)randombytes_uniform((uint32_t)backoff_ms / 2 + 1);
     if (wait_ms < asked_ms)
         wait_ms = asked_ms + (int64_t)randombytes_uniform((uint32_t)config->backoff_ms + 1);
-    log_warn("llm.retry", "turn=%s model=%s try=%u status=%d why=%s wait_ms=%lld", id_log(c->turn),
-             c->model->name, c->tries, c->http_status, log_text(str_of(c->reply.detail)),
-             (long long)wait_ms);
+    log_warn("llm.retry", "turn=%s model=%s try=%u status=%d err=%s wait_ms=%lld", id_log(c->turn),
+             c->model->name, c->tries, c->http_status, err_word(err), (long long)wait_ms);
+    log_words(c);
     c->llm->stats.retries++;
     note_end(c, err, limited ? wait_ms : 0);
     if (limited && config->permits && c->refused++ < REFUSED_MAX)
         c->tries--;
-    c->reply.detail[0] = '\0';
-    c->reply.stopped = c->reply.usage_known = false;
-    c->reply.cached_tokens = 0;
+    reply_again(&c->reply);
     c->state = CALL_WAITING;
     loop_timer_set(c->timer, wait_ms, 0);
     return true;
@@ -553,7 +583,8 @@ static void on_timer(void *arg)
     case CALL_FETCHING:
     case CALL_ENDING: {
         enum err err = c->err != ERR_NONE ? c->err : end_reply(c);
-        bool ran = c->fetch != NULL, waits = err != ERR_NONE && wait_for_retry(c, NULL, err);
+        bool ran = c->fetch != NULL;
+        bool waits = err != ERR_NONE && (ask_anew(c, err) || wait_for_retry(c, NULL, err));
         if (ran && !waits)
             note_end(c, err, 0);
         fetch_cancel(c->fetch);
@@ -579,9 +610,9 @@ static void finish(struct llm_call *c, enum err err)
         if (!c->reply.began && err != ERR_CONTEXT_TOO_LONG)
             c->reply.again = false; /* what could help was tried here */
         c->llm->stats.failures++;
-        log_warn("llm.failed", "turn=%s model=%s tries=%u status=%d err=%s why=%s", id_log(c->turn),
-                 c->model->name, c->tries, c->http_status, err_word(err),
-                 log_text(str_of(c->reply.detail)));
+        log_warn("llm.failed", "turn=%s model=%s tries=%u status=%d err=%s", id_log(c->turn),
+                 c->model->name, c->tries, c->http_status, err_word(err));
+        log_words(c);
     }
     c->handler.on_done(c->arg, err); /* may free c */
 }

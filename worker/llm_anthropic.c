@@ -12,6 +12,7 @@
 #include "common/jsontext.h"
 #include "worker/delta.h"
 #include "worker/jsonio.h"
+#include "worker/llm_history.h"
 
 static enum err write_request(const struct llm_request *r, struct llm_wire *out);
 static enum err read_event(struct reply *r, struct str name, struct str data);
@@ -28,6 +29,7 @@ struct writer {
     struct buf *b;
     const struct llm_request *request;
     const char *role; /* of the open message, or NULL */
+    struct history history;
 };
 
 static void open_block(struct writer *w, const char *role, const char *type)
@@ -47,13 +49,12 @@ static void open_block(struct writer *w, const char *role, const char *type)
 /* What this very model thought, signed: another's is not its to read. */
 static json_t *own_state(const struct writer *w, const struct prompt_item *item)
 {
-    if (item->state.len == 0 || !str_is(item->model, w->request->model->name))
-        return NULL;
-    return jsonio_parse(item->state);
+    return history_own(&w->history, item) ? jsonio_parse(item->state) : NULL;
 }
 
-static void write_assistant(struct writer *w, const struct prompt_item *item)
+static void write_assistant(struct writer *w, unsigned at)
 {
+    const struct prompt_item *item = &w->request->prompt->items[at];
     json_auto_t *state = own_state(w, item);
     size_t i;
     const json_t *block;
@@ -77,27 +78,28 @@ static void write_assistant(struct writer *w, const struct prompt_item *item)
     }
     for (unsigned n = 0; n < item->call_count; n++) {
         open_block(w, "assistant", "tool_use");
-        jsonio_field(w->b, "id", item->calls[n].call_id);
-        jsonio_field(w->b, "name", item->calls[n].tool_name);
+        jsonio_field(w->b, "id", history_call_id(&w->history, at, n));
+        history_name(w->b, "name", item->calls[n].tool_name);
         buf_puts(w->b, ",\"input\":");
         jsonio_arguments(w->b, item->calls[n].arguments);
         buf_putc(w->b, '}');
     }
 }
 
-static void write_item(struct writer *w, const struct prompt_item *item, bool last)
+static void write_item(struct writer *w, unsigned at, bool last)
 {
+    const struct prompt_item *item = &w->request->prompt->items[at];
     switch (item->kind) {
     case PROMPT_USER:
         open_block(w, "user", "text");
         jsonio_field(w->b, "text", item->text.len > 0 ? item->text : STR("."));
         break;
     case PROMPT_ASSISTANT:
-        write_assistant(w, item);
+        write_assistant(w, at);
         return;
     case PROMPT_RESULT:
         open_block(w, "user", "tool_result");
-        jsonio_field(w->b, "tool_use_id", item->call_id);
+        jsonio_field(w->b, "tool_use_id", history_result_id(&w->history, at));
         jsonio_field(w->b, "content", item->text);
         if (item->failed)
             buf_puts(w->b, ",\"is_error\":true");
@@ -108,15 +110,35 @@ static void write_item(struct writer *w, const struct prompt_item *item, bool la
     buf_putc(w->b, '}');
 }
 
-static void write_messages(struct buf *b, const struct llm_request *r)
+/* A model that thinks wants its thoughts back with the results of the calls that they led to. A
+ * turn that another model began has none: it has to go on without thinking. */
+static bool lacks_thoughts(const struct writer *w)
+{
+    const struct prompt *p = w->request->prompt;
+    for (unsigned i = p->count; i-- > 0;) {
+        const struct prompt_item *item = &p->items[i];
+        if (item->kind == PROMPT_USER)
+            return false;
+        if (item->kind == PROMPT_ASSISTANT && item->call_count > 0)
+            return item->state.len == 0 || !history_own(&w->history, item);
+    }
+    return false;
+}
+
+/* True: it was to think on, but has not its thoughts: see lacks_thoughts. */
+static bool write_messages(struct buf *b, const struct llm_request *r)
 {
     const struct prompt *p = r->prompt;
     struct writer w = {.b = b, .request = r};
+    history_init(&w.history, r);
     buf_puts(b, ",\"messages\":[");
     for (unsigned i = 0; i < p->count; i++)
         if (!p->items[i].gone)
-            write_item(&w, &p->items[i], i + 1 == p->count);
+            write_item(&w, i, i + 1 == p->count);
     buf_puts(b, w.role ? "]}]" : "]");
+    bool lacks = lacks_thoughts(&w);
+    history_free(&w.history);
+    return lacks;
 }
 
 static void write_tools(struct buf *b, const struct llm_request *r)
@@ -131,21 +153,6 @@ static void write_tools(struct buf *b, const struct llm_request *r)
             buf_puts(b, breakpoint);
         buf_puts(b, i + 1 == r->tool_count ? "}]" : "}");
     }
-}
-
-/* A model that thinks wants its thoughts back with the results of the calls that they led to. A
- * turn that another model began has none: it has to go on without thinking. */
-static bool lacks_thoughts(const struct llm_request *r)
-{
-    const struct prompt *p = r->prompt;
-    for (unsigned i = p->count; i-- > 0;) {
-        const struct prompt_item *item = &p->items[i];
-        if (item->kind == PROMPT_USER)
-            return false;
-        if (item->kind == PROMPT_ASSISTANT && item->call_count > 0)
-            return item->state.len == 0 || !str_is(item->model, r->model->name);
-    }
-    return false;
 }
 
 static enum err write_request(const struct llm_request *r, struct llm_wire *out)
@@ -165,10 +172,10 @@ static enum err write_request(const struct llm_request *r, struct llm_wire *out)
     buf_puts(b, ",\"system\":[{\"type\":\"text\"");
     jsonio_field(b, "text", buf_str(&r->prompt->system));
     buf_printf(b, "%s}]", breakpoint);
-    write_messages(b, r);
+    bool lacks = write_messages(b, r);
     buf_puts(b, ",\"stream\":true");
     json_object_set_new(fields, "max_tokens", json_integer(llm_output_max(r)));
-    jsonio_options(b, fields, m, lacks_thoughts(r) ? unthinking : reserved);
+    jsonio_options(b, fields, m, lacks ? unthinking : reserved);
     buf_putc(b, '}');
     return b->overflowed || out->url.overflowed ? ERR_CONTEXT_TOO_LONG : ERR_NONE;
 }
@@ -219,10 +226,12 @@ static enum err begin_block(struct reply *r, int64_t index, const json_t *block)
 {
     struct str type = json_text(json_object_get(block, "type"));
     r->block_from = r->reasoning.len;
+    r->others_input = type.len > 0 && !str_is(type, "tool_use");
     buf_clear(&r->signature);
     if (str_is(type, "tool_use")) {
         const json_t *input = json_object_get(block, "input");
-        char *whole = json_object_size(input) > 0 ? json_dumps(input, JSON_COMPACT) : NULL;
+        bool none = json_is_object(input) && json_object_size(input) == 0; /* pieces follow */
+        char *whole = none ? NULL : jsonio_dump(input);
         enum err err = reply_call(r, index, json_text(json_object_get(block, "id")),
                                   json_text(json_object_get(block, "name")), str_of(whole));
         free(whole);
@@ -264,6 +273,8 @@ static enum err read_delta(struct reply *r, int64_t index, const json_t *delta)
     struct str type = json_text(json_object_get(delta, "type")), none = {NULL, 0};
     if (str_is(type, "text_delta"))
         return reply_text(r, json_text(json_object_get(delta, "text")));
+    if (str_is(type, "input_json_delta") && r->others_input)
+        return ERR_NONE; /* server_tool_use */
     if (str_is(type, "input_json_delta"))
         return reply_call(r, index, none, none, json_text(json_object_get(delta, "partial_json")));
     if (str_is(type, "thinking_delta"))
@@ -277,16 +288,18 @@ static enum err read_delta(struct reply *r, int64_t index, const json_t *delta)
 static enum err read_event(struct reply *r, struct str name, struct str data)
 {
     struct str text;
+    r->marked = false;
     if (delta_text(DELTA_MESSAGES, data, &r->scratch, &text))
         return reply_text(r, text);
-    json_auto_t *root = jsonio_parse(data);
+    json_auto_t *root = jsonio_read(r, data);
     if (!json_is_object(root))
         return reply_fail(r, ERR_MODEL_BROKEN, true, "The model sent an event that is no JSON");
     struct str type = json_text(json_object_get(root, "type"));
     if (type.len == 0)
         type = name;
-    const json_t *number = json_object_get(root, "index");
-    int64_t index = json_is_integer(number) ? json_integer_value(number) : -1;
+    if (jsonio_is_error(root, name))
+        return jsonio_event_error(r, root);
+    int64_t index = jsonio_index(json_object_get(root, "index"));
     if (str_is(type, "content_block_delta"))
         return read_delta(r, index, json_object_get(root, "delta"));
     if (str_is(type, "content_block_start"))
@@ -301,14 +314,12 @@ static enum err read_event(struct reply *r, struct str name, struct str data)
     }
     if (str_is(type, "message_stop"))
         r->ended = true;
-    if (str_is(type, "error") || json_is_object(json_object_get(root, "error")))
-        return jsonio_error(r, 200, json_object_get(root, "error"));
     return ERR_NONE; /* ping, and what is to come */
 }
 
 static enum err read_body(struct reply *r, int http_status, struct str body)
 {
-    json_auto_t *root = jsonio_parse(body);
+    json_auto_t *root = jsonio_read(r, body);
     const json_t *content = json_object_get(root, "content"), *block;
     if (http_status != 200 || !json_is_array(content))
         return jsonio_refusal(r, http_status, root);

@@ -11,6 +11,7 @@
 #include "common/jsontext.h"
 #include "worker/delta.h"
 #include "worker/jsonio.h"
+#include "worker/llm_history.h"
 
 static enum err write_request(const struct llm_request *r, struct llm_wire *out);
 static enum err read_event(struct reply *r, struct str name, struct str data);
@@ -33,6 +34,8 @@ struct writer {
     struct buf *b;
     const struct llm_request *request;
     const char *role; /* of the open content, or NULL */
+    struct history history;
+    bool own; /* the last message of the model's is its own: its calls have ids that it knows */
 };
 
 static void open_part(struct writer *w, const char *role)
@@ -47,17 +50,16 @@ static void open_part(struct writer *w, const char *role)
     w->role = role;
 }
 
-/* Ids that were made up here mean nothing to it. */
-static void write_id(struct buf *b, struct str call_id)
+/* Its own ids only: it takes calls and results without any, in the same order. */
+static void write_id(struct writer *w, struct str call_id)
 {
-    if (!str_starts(call_id, STR("call_")))
-        jsonio_field(b, "id", call_id);
+    if (w->own && !str_starts(call_id, STR("call_")))
+        jsonio_field(w->b, "id", call_id);
 }
 
-static void write_call(struct writer *w, const struct prompt_item *item, unsigned n,
-                       const json_t *signatures)
+static void write_call(struct writer *w, unsigned at, unsigned n, const json_t *signatures)
 {
-    const struct record_call *c = &item->calls[n];
+    const struct record_call *c = &w->request->prompt->items[at].calls[n];
     char key[16];
     snprintf(key, sizeof(key), "%u", n);
     struct str signature = json_text(json_object_get(signatures, key));
@@ -65,8 +67,8 @@ static void write_call(struct writer *w, const struct prompt_item *item, unsigne
         signature = str_of(no_signature);
     open_part(w, "model");
     buf_puts(w->b, "\"functionCall\":{");
-    write_id(w->b, c->call_id);
-    jsonio_field(w->b, "name", c->tool_name);
+    write_id(w, history_call_id(&w->history, at, n));
+    history_name(w->b, "name", c->tool_name);
     buf_puts(w->b, ",\"args\":");
     jsonio_arguments(w->b, c->arguments);
     buf_putc(w->b, '}');
@@ -75,10 +77,11 @@ static void write_call(struct writer *w, const struct prompt_item *item, unsigne
     buf_putc(w->b, '}');
 }
 
-static void write_assistant(struct writer *w, const struct prompt_item *item)
+static void write_assistant(struct writer *w, unsigned at)
 {
-    bool own = str_is(item->model, w->request->model->name);
-    json_auto_t *signatures = own ? jsonio_parse(item->state) : NULL;
+    const struct prompt_item *item = &w->request->prompt->items[at];
+    w->own = history_own(&w->history, item);
+    json_auto_t *signatures = w->own ? jsonio_parse(item->state) : NULL;
     if (item->text.len > 0 || item->call_count == 0) {
         struct str signature = json_text(json_object_get(signatures, "text"));
         open_part(w, "model");
@@ -88,11 +91,12 @@ static void write_assistant(struct writer *w, const struct prompt_item *item)
         buf_putc(w->b, '}');
     }
     for (unsigned n = 0; n < item->call_count; n++)
-        write_call(w, item, n, signatures);
+        write_call(w, at, n, signatures);
 }
 
-static void write_item(struct writer *w, const struct prompt_item *item)
+static void write_item(struct writer *w, unsigned at)
 {
+    const struct prompt_item *item = &w->request->prompt->items[at];
     switch (item->kind) {
     case PROMPT_USER:
         open_part(w, "user");
@@ -100,13 +104,13 @@ static void write_item(struct writer *w, const struct prompt_item *item)
         buf_putc(w->b, '}');
         break;
     case PROMPT_ASSISTANT:
-        write_assistant(w, item);
+        write_assistant(w, at);
         break;
     case PROMPT_RESULT:
         open_part(w, "user");
         buf_puts(w->b, "\"functionResponse\":{");
-        write_id(w->b, item->call_id);
-        jsonio_field(w->b, "name", item->tool_name);
+        write_id(w, history_result_id(&w->history, at));
+        history_name(w->b, "name", item->tool_name);
         buf_puts(w->b, ",\"response\":{");
         jsonio_field(w->b, item->failed ? "error" : "output", item->text);
         buf_puts(w->b, "}}}");
@@ -145,9 +149,11 @@ static enum err write_request(const struct llm_request *r, struct llm_wire *out)
     buf_puts(b, "{\"systemInstruction\":{\"parts\":[{");
     jsonio_field(b, "text", buf_str(&r->prompt->system));
     buf_puts(b, "}]},\"contents\":[");
+    history_init(&w.history, r);
     for (unsigned i = 0; i < r->prompt->count; i++)
         if (!r->prompt->items[i].gone)
-            write_item(&w, &r->prompt->items[i]);
+            write_item(&w, i);
+    history_free(&w.history);
     buf_puts(b, w.role ? "]}]" : "]");
     write_tools(b, r);
     json_t *config = json_pack("{s:I}", "maxOutputTokens", (json_int_t)llm_output_max(r));
@@ -258,9 +264,7 @@ static enum err read_finish(struct reply *r, struct str reason)
 
 static enum err read_response(struct reply *r, const json_t *root)
 {
-    const json_t *error = json_object_get(root, "error"), *part;
-    if (error && !json_is_null(error))
-        return jsonio_error(r, 200, error);
+    const json_t *part;
     read_usage(r, json_object_get(root, "usageMetadata"));
     struct str blocked =
         json_text(json_object_get(json_object_get(root, "promptFeedback"), "blockReason"));
@@ -277,9 +281,22 @@ static enum err read_response(struct reply *r, const json_t *root)
     return read_finish(r, json_text(json_object_get(candidate, "finishReason")));
 }
 
+/* Without alt=sse, and from some gateways, it is a list of responses. */
+static enum err read_responses(struct reply *r, struct str name, const json_t *root)
+{
+    size_t count = json_is_array(root) ? json_array_size(root) : 1;
+    enum err err = ERR_NONE;
+    for (size_t i = 0; i < count && err == ERR_NONE; i++) {
+        const json_t *v = json_is_array(root) ? json_array_get(root, i) : root;
+        if (!json_is_object(v))
+            return reply_fail(r, ERR_MODEL_BROKEN, true, "The model sent an event that is no JSON");
+        err = jsonio_is_error(v, name) ? jsonio_event_error(r, v) : read_response(r, v);
+    }
+    return err;
+}
+
 static enum err read_event(struct reply *r, struct str name, struct str data)
 {
-    (void)name;
     if (str_trim(data).len == 0)
         return ERR_NONE;
     if (str_is(str_trim(data), "[DONE]")) { /* of gateways */
@@ -287,27 +304,22 @@ static enum err read_event(struct reply *r, struct str name, struct str data)
         return ERR_NONE;
     }
     struct str text;
+    r->marked = false;
     if (delta_text(DELTA_GENERATE, data, &r->scratch, &text))
         return reply_text(r, text);
-    json_auto_t *root = jsonio_parse(data);
-    if (!json_is_object(root))
-        return reply_fail(r, ERR_MODEL_BROKEN, true, "The model sent an event that is no JSON");
-    return read_response(r, root);
+    json_auto_t *root = jsonio_read(r, data);
+    if (json_array_size(root) > 0 || json_is_object(root))
+        return read_responses(r, name, root);
+    return reply_fail(r, ERR_MODEL_BROKEN, true, "The model sent an event that is no JSON");
 }
 
-/* Without alt=sse, and from some gateways, it is a list of the same responses. */
 static enum err read_body(struct reply *r, int http_status, struct str body)
 {
-    json_auto_t *root = jsonio_parse(body);
+    json_auto_t *root = jsonio_read(r, body);
     const json_t *first = json_is_array(root) ? json_array_get(root, 0) : root;
+    struct str none = {NULL, 0};
     if (http_status != 200 || json_object_get(first, "error") ||
         !(json_object_get(first, "candidates") || json_object_get(first, "promptFeedback")))
         return jsonio_refusal(r, http_status, root);
-    size_t count = json_is_array(root) ? json_array_size(root) : 1;
-    for (size_t i = 0; i < count; i++) {
-        enum err err = read_response(r, json_is_array(root) ? json_array_get(root, i) : root);
-        if (err != ERR_NONE)
-            return err;
-    }
-    return ERR_NONE;
+    return read_responses(r, none, root);
 }

@@ -2,11 +2,14 @@
  * OpenRouter and others speak it. */
 #include "worker/llm.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "common/jsontext.h"
 #include "worker/delta.h"
 #include "worker/jsonio.h"
+#include "worker/llm_history.h"
+#include "worker/llm_learned.h"
 
 static enum err write_request(const struct llm_request *r, struct llm_wire *out);
 static enum err read_event(struct reply *r, struct str name, struct str data);
@@ -16,28 +19,92 @@ const struct llm_format llm_chat = {write_request, read_event, read_body};
 
 /* ---- the request ---- */
 
-static void write_assistant(struct buf *b, const struct prompt_item *item)
+struct writer {
+    const struct llm_request *request;
+    struct history history;
+};
+
+/* What this server wants back of its own thoughts. DeepSeek demands them for each message of a turn
+ * that called tools, in all later requests; of other turns nobody does. */
+static void write_thoughts(struct buf *b, const json_t *thoughts)
 {
-    json_key(b, "content");
-    if (item->text.len > 0 || item->call_count == 0)
-        json_str(b, item->text);
-    else
-        buf_puts(b, "null");
-    for (unsigned i = 0; i < item->call_count; i++) {
-        const struct record_call *c = &item->calls[i];
-        buf_puts(b, i == 0 ? ",\"tool_calls\":[{" : ",{");
-        jsonio_field(b, "id", c->call_id);
-        buf_puts(b, ",\"type\":\"function\",\"function\":{");
-        jsonio_field(b, "name", c->tool_name);
-        /* What is no JSON would be refused by some servers for the rest of the conversation. */
-        json_auto_t *valid = jsonio_parse(c->arguments);
-        jsonio_field(b, "arguments", json_is_object(valid) ? c->arguments : STR("{}"));
-        buf_puts(b, i + 1 == item->call_count ? "}}]" : "}}");
+    static const char *const fields[] = {"reasoning_content", "reasoning", "reasoning_details",
+                                         "thinking_blocks"};
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        const json_t *v = json_object_get(thoughts, fields[i]);
+        char *text = v ? json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+        if (!text)
+            continue;
+        json_key(b, fields[i]);
+        buf_puts(b, text);
+        free(text);
     }
 }
 
-static void write_messages(struct buf *b, const struct prompt *p)
+/* As the model wrote it: its template drops the thoughts of turns that are over by itself. */
+static void write_content(struct buf *b, const struct prompt_item *item, const json_t *thoughts)
 {
+    struct str thought = json_text(json_object_get(thoughts, "think"));
+    json_key(b, "content");
+    if (thought.len > 0) {
+        scoped_buf(text, thought.len + item->text.len + 32);
+        buf_puts(&text, "<think>");
+        buf_add_str(&text, thought);
+        buf_puts(&text, "</think>\n\n");
+        buf_add_str(&text, item->text);
+        json_str(b, buf_str(&text));
+    } else if (item->text.len > 0 || item->call_count == 0) {
+        json_str(b, item->text);
+    } else {
+        buf_puts(b, "null");
+    }
+}
+
+static void write_call(struct buf *b, const struct writer *w, unsigned at, unsigned n,
+                       const json_t *thoughts)
+{
+    const struct record_call *c = &w->request->prompt->items[at].calls[n];
+    char key[16];
+    buf_puts(b, n == 0 ? ",\"tool_calls\":[{" : ",{");
+    jsonio_field(b, "id", history_call_id(&w->history, at, n));
+    buf_puts(b, ",\"type\":\"function\",\"function\":{");
+    history_name(b, "name", c->tool_name);
+    /* What is no JSON would be refused by some servers for the rest of the conversation. */
+    json_auto_t *valid = jsonio_parse(c->arguments);
+    jsonio_field(b, "arguments", json_is_object(valid) ? c->arguments : STR("{}"));
+    buf_putc(b, '}');
+    snprintf(key, sizeof(key), "%u", n);
+    const json_t *extra = json_object_get(json_object_get(thoughts, "calls"), key);
+    char *text = extra ? json_dumps(extra, JSON_COMPACT) : NULL;
+    if (text) {
+        json_key(b, "extra_content");
+        buf_puts(b, text);
+    }
+    free(text);
+    buf_putc(b, '}');
+}
+
+static void write_assistant(struct buf *b, const struct writer *w, unsigned at)
+{
+    const struct prompt_item *item = &w->request->prompt->items[at];
+    json_auto_t *thoughts = NULL;
+    bool of_tools =
+        item->call_count > 0 || (at > 0 && w->request->prompt->items[at - 1].kind == PROMPT_RESULT);
+    if (of_tools && history_own(&w->history, item))
+        thoughts = jsonio_parse(item->state);
+    write_content(b, item, thoughts);
+    write_thoughts(b, thoughts);
+    for (unsigned n = 0; n < item->call_count; n++)
+        write_call(b, w, at, n, thoughts);
+    if (item->call_count > 0)
+        buf_putc(b, ']');
+}
+
+static void write_messages(struct buf *b, const struct llm_request *r)
+{
+    const struct prompt *p = r->prompt;
+    struct writer w = {.request = r};
+    history_init(&w.history, r);
     buf_puts(b, ",\"messages\":[{\"role\":\"system\"");
     jsonio_field(b, "content", buf_str(&p->system));
     buf_putc(b, '}');
@@ -52,17 +119,18 @@ static void write_messages(struct buf *b, const struct prompt *p)
             break;
         case PROMPT_ASSISTANT:
             buf_puts(b, ",{\"role\":\"assistant\"");
-            write_assistant(b, item);
+            write_assistant(b, &w, i);
             break;
         case PROMPT_RESULT:
             buf_puts(b, ",{\"role\":\"tool\"");
-            jsonio_field(b, "tool_call_id", item->call_id);
+            jsonio_field(b, "tool_call_id", history_result_id(&w.history, i));
             jsonio_field(b, "content", item->text);
             break;
         }
         buf_putc(b, '}');
     }
     buf_putc(b, ']');
+    history_free(&w.history);
 }
 
 static void write_tools(struct buf *b, const struct llm_request *r)
@@ -79,21 +147,13 @@ static void write_tools(struct buf *b, const struct llm_request *r)
         buf_putc(b, ']');
 }
 
-/* OpenAI's newer models refuse max_tokens, most other servers know nothing else. */
-static const char *tokens_field(const struct model *m)
-{
-    return strstr(m->base_url, "://api.openai.com") || strstr(m->base_url, ".openai.azure.com")
-               ? "max_completion_tokens"
-               : "max_tokens";
-}
-
 static void write_options(struct buf *b, const struct llm_request *r)
 {
     const struct model *m = r->model;
     static const char *const reserved[] = {"messages", "stream", "model", NULL};
     json_t *fields = json_object();
     json_object_set_new(fields, "stream_options", json_pack("{s:b}", "include_usage", 1));
-    json_object_set_new(fields, tokens_field(m), json_integer(llm_output_max(r)));
+    json_object_set_new(fields, learned_tokens_field(m), json_integer(llm_output_max(r)));
     if (r->schema.len > 0)
         json_object_set_new(fields, "response_format",
                             json_pack("{s:s, s:{s:s, s:o?}}", "type", "json_schema", "json_schema",
@@ -111,7 +171,7 @@ static enum err write_request(const struct llm_request *r, struct llm_wire *out)
     struct buf *b = &out->body;
     buf_putc(b, '{');
     jsonio_field(b, "model", str_of(m->id));
-    write_messages(b, r->prompt);
+    write_messages(b, r);
     write_tools(b, r);
     buf_puts(b, ",\"stream\":true");
     write_options(b, r);
@@ -121,23 +181,121 @@ static enum err write_request(const struct llm_request *r, struct llm_wire *out)
 
 /* ---- the stream ---- */
 
+/* A member of what goes back on this message, made when it is not there. */
+static json_t *kept(struct reply *r, const char *key, json_t *make(void))
+{
+    if (!r->thoughts)
+        r->thoughts = json_object();
+    json_t *v = json_object_get(r->thoughts, key);
+    if (!v)
+        json_object_set_new(r->thoughts, key, v = make());
+    return v;
+}
+
+/* Is it a piece of the same block? */
+static bool goes_on(const json_t *block, const json_t *piece)
+{
+    static const char *const same[] = {"type", "index", "id", "format"};
+    const char *data = json_string_value(json_object_get(block, "data"));
+    if (!block || data || json_text(json_object_get(block, "signature")).len > 0)
+        return false;
+    for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
+        const json_t *a = json_object_get(block, same[i]), *b = json_object_get(piece, same[i]);
+        if (a && b && !json_is_null(a) && !json_is_null(b) && !json_equal(a, b))
+            return false;
+    }
+    return true;
+}
+
+/* Texts grow, the rest is as it was said last. */
+static void merge(json_t *block, const json_t *piece)
+{
+    const char *field;
+    json_t *v;
+    json_object_foreach((json_t *)piece, field, v)
+    {
+        struct str had = json_text(json_object_get(block, field)), more = json_text(v);
+        bool grows = strcmp(field, "text") == 0 || strcmp(field, "summary") == 0 ||
+                     strcmp(field, "thinking") == 0;
+        if (json_is_null(v) || (grows && more.len == 0))
+            continue;
+        scoped_buf(text, had.len + more.len);
+        buf_add_str(&text, had);
+        buf_add_str(&text, more);
+        if (grows)
+            json_object_set_new(block, field, json_stringn(text.at, text.len));
+        else
+            json_object_set(block, field, v);
+    }
+}
+
+/* Blocks of thoughts that go back as they were (OpenRouter, LiteLLM) and come in pieces. */
+static void keep_blocks(struct reply *r, const json_t *pieces, const char *key)
+{
+    size_t i;
+    const json_t *piece;
+    json_array_foreach(pieces, i, piece)
+    {
+        json_t *list = kept(r, key, json_array), *copy;
+        json_t *block = json_array_get(list, json_array_size(list) - 1);
+        if (!json_is_object(piece) || !reply_room(r, piece))
+            continue;
+        if (goes_on(block, piece))
+            merge(block, piece);
+        else if ((copy = json_deep_copy(piece)) != NULL)
+            json_array_append_new(list, copy);
+    }
+}
+
+static enum err read_blocks(struct reply *r, const json_t *pieces)
+{
+    size_t i;
+    const json_t *piece;
+    json_array_foreach(pieces, i, piece)
+    {
+        struct str text = json_text(json_object_get(piece, "text"));
+        enum err err =
+            reply_reasoning(r, text.len > 0 ? text : json_text(json_object_get(piece, "summary")));
+        if (err != ERR_NONE)
+            return err;
+    }
+    return ERR_NONE;
+}
+
+static enum err read_call(struct reply *r, const json_t *v)
+{
+    const json_t *function = json_object_get(v, "function");
+    char *arguments = jsonio_dump(json_object_get(function, "arguments"));
+    enum err err = reply_call(r, jsonio_index(json_object_get(v, "index")),
+                              json_text(json_object_get(v, "id")),
+                              json_text(json_object_get(function, "name")), str_of(arguments));
+    free(arguments);
+    return err;
+}
+
+/* A member of theirs that goes back with the call it came with, by its number: thoughts' signatures
+ * of Gemini's Chat Completions. */
+static void keep_extra(struct reply *r, const json_t *call)
+{
+    json_t *extra = json_object_get(call, "extra_content"), *calls;
+    char key[16];
+    if (!json_is_object(extra) || r->call_count == 0)
+        return;
+    calls = kept(r, "calls", json_object);
+    snprintf(key, sizeof(key), "%u", r->call_count - 1);
+    json_object_set(calls, key, extra);
+}
+
 static enum err read_calls(struct reply *r, const json_t *calls)
 {
     size_t i;
     const json_t *v;
     json_array_foreach(calls, i, v)
     {
-        const json_t *function = json_object_get(v, "function");
-        const json_t *index = json_object_get(v, "index");
-        const json_t *arguments = json_object_get(function, "arguments");
-        char *dumped = json_is_object(arguments) ? json_dumps(arguments, JSON_COMPACT) : NULL;
-        enum err err = reply_call(r, json_is_integer(index) ? json_integer_value(index) : -1,
-                                  json_text(json_object_get(v, "id")),
-                                  json_text(json_object_get(function, "name")),
-                                  dumped ? str_of(dumped) : json_text(arguments));
-        free(dumped);
+        enum err err = read_call(r, v);
         if (err != ERR_NONE)
             return err;
+        keep_extra(r, v);
     }
     return ERR_NONE;
 }
@@ -157,32 +315,50 @@ static enum err read_content(struct reply *r, const json_t *content)
     return ERR_NONE;
 }
 
+static enum err read_thoughts(struct reply *r, const json_t *delta)
+{
+    static const char *const fields[] = {"reasoning_content", "reasoning"};
+    const json_t *details = json_object_get(delta, "reasoning_details");
+    keep_blocks(r, details, "reasoning_details");
+    keep_blocks(r, json_object_get(delta, "thinking_blocks"), "thinking_blocks");
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        struct str text = json_text(json_object_get(delta, fields[i]));
+        if (text.len == 0)
+            continue; /* some say it in both */
+        r->thoughts_field = fields[i];
+        return reply_reasoning(r, text);
+    }
+    return read_blocks(r, details);
+}
+
 static enum err read_delta(struct reply *r, const json_t *delta)
 {
-    const json_t *reasoning = json_object_get(delta, "reasoning_content");
-    if (!json_is_string(reasoning))
-        reasoning = json_object_get(delta, "reasoning");
-    enum err err = reply_reasoning(r, json_text(reasoning));
+    enum err err = read_thoughts(r, delta);
     if (err == ERR_NONE)
         err = read_content(r, json_object_get(delta, "content"));
     if (err == ERR_NONE)
         err = reply_text(r, json_text(json_object_get(delta, "refusal")));
     if (err == ERR_NONE)
         err = read_calls(r, json_object_get(delta, "tool_calls"));
+    if (err == ERR_NONE && json_is_object(json_object_get(delta, "function_call"))) {
+        json_auto_t *call = json_pack("{s:O}", "function", json_object_get(delta, "function_call"));
+        err = read_call(r, call); /* before there were several at once */
+    }
     return err;
 }
 
 /* A chunk, or a whole reply, which has "message" where a chunk has "delta". */
 static enum err read_chunk(struct reply *r, const json_t *root, const char *part)
 {
-    const json_t *error = json_object_get(root, "error");
-    if (error && !json_is_null(error))
-        return jsonio_error(r, 200, error);
     const json_t *choice = json_array_get(json_object_get(root, "choices"), 0);
+    if (json_object_get(choice, "error")) /* OpenRouter */
+        return jsonio_event_error(r, choice);
     enum err err = read_delta(r, json_object_get(choice, part));
     if (err != ERR_NONE)
         return err;
     struct str finish = json_text(json_object_get(choice, "finish_reason"));
+    if (str_is(finish, "error"))
+        return reply_fail(r, ERR_MODEL_UNAVAILABLE, true, "The model's server broke off");
     if (finish.len > 0)
         reply_stop(r, str_is(finish, "function_call") ? STR("tool_calls") : finish);
     const json_t *usage = json_object_get(root, "usage");
@@ -196,7 +372,6 @@ static enum err read_chunk(struct reply *r, const json_t *root, const char *part
 
 static enum err read_event(struct reply *r, struct str name, struct str data)
 {
-    (void)name;
     data = str_trim(data);
     if (data.len == 0)
         return ERR_NONE;
@@ -205,17 +380,18 @@ static enum err read_event(struct reply *r, struct str name, struct str data)
         return ERR_NONE;
     }
     struct str text;
+    r->marked = false;
     if (delta_text(DELTA_CHAT, data, &r->scratch, &text))
         return reply_text(r, text);
-    json_auto_t *root = jsonio_parse(data);
+    json_auto_t *root = jsonio_read(r, data);
     if (!json_is_object(root))
         return reply_fail(r, ERR_MODEL_BROKEN, true, "The model sent an event that is no JSON");
-    return read_chunk(r, root, "delta");
+    return jsonio_is_error(root, name) ? jsonio_event_error(r, root) : read_chunk(r, root, "delta");
 }
 
 static enum err read_body(struct reply *r, int http_status, struct str body)
 {
-    json_auto_t *root = jsonio_parse(body);
+    json_auto_t *root = jsonio_read(r, body);
     if (http_status != 200 || !json_object_get(root, "choices"))
         return jsonio_refusal(r, http_status, root);
     r->ended = true;

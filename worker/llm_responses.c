@@ -9,6 +9,7 @@
 #include "common/jsontext.h"
 #include "worker/delta.h"
 #include "worker/jsonio.h"
+#include "worker/llm_history.h"
 
 static enum err write_request(const struct llm_request *r, struct llm_wire *out);
 static enum err read_event(struct reply *r, struct str name, struct str data);
@@ -18,45 +19,61 @@ const struct llm_format llm_responses = {write_request, read_event, read_body};
 
 /* ---- the request ---- */
 
-static void write_message(struct buf *b, const char *role, const char *type, struct str text)
+static void open_item(struct buf *b, const char *type)
 {
     buf_puts(b, b->at[b->len - 1] == '[' ? "{" : ",{");
-    jsonio_field(b, "type", STR("message"));
-    jsonio_field(b, "role", str_of(role));
-    buf_puts(b, ",\"content\":[{");
     jsonio_field(b, "type", str_of(type));
+}
+
+static void write_question(struct buf *b, struct str text)
+{
+    open_item(b, "message");
+    buf_puts(b, ",\"role\":\"user\",\"content\":[{\"type\":\"input_text\"");
     jsonio_field(b, "text", text);
     buf_puts(b, "}]}");
 }
 
-static void write_item_head(struct buf *b, const char *type, struct str call_id)
+/* The API's types want each message of the model's as it was given out: with id, status and
+ * annotations. The id is any that begins so: nothing was kept there. */
+static void write_answer(struct buf *b, unsigned at, struct str text)
 {
-    buf_puts(b, b->at[b->len - 1] == '[' ? "{" : ",{");
-    jsonio_field(b, "type", str_of(type));
-    jsonio_field(b, "call_id", call_id);
+    open_item(b, "message");
+    buf_printf(b,
+               ",\"id\":\"msg_%u\",\"role\":\"assistant\",\"status\":\"completed\",\"content\":"
+               "[{\"type\":\"output_text\"",
+               at);
+    jsonio_field(b, "text", text);
+    buf_puts(b, ",\"annotations\":[]}]}");
 }
 
-static void write_assistant(struct buf *b, const struct llm_request *r,
-                            const struct prompt_item *item)
+static void write_reasoning(struct buf *b, struct str state)
 {
-    bool own = str_is(item->model, r->model->name);
-    json_auto_t *state = own ? jsonio_parse(item->state) : NULL;
+    json_auto_t *items = jsonio_parse(state);
     size_t i;
     const json_t *reasoning;
-    json_array_foreach(state, i, reasoning)
+    json_array_foreach(items, i, reasoning)
     {
         char *text = json_dumps(reasoning, JSON_COMPACT);
         buf_puts(b, b->at[b->len - 1] == '[' ? "" : ",");
         buf_puts(b, text ? text : "{}");
         free(text);
     }
+}
+
+static void write_assistant(struct buf *b, const struct llm_request *r, const struct history *h,
+                            unsigned at)
+{
+    const struct prompt_item *item = &r->prompt->items[at];
+    if (history_own(h, item))
+        write_reasoning(b, item->state);
     if (item->text.len > 0 || item->call_count == 0)
-        write_message(b, "assistant", "output_text", item->text);
+        write_answer(b, at, item->text);
     for (unsigned n = 0; n < item->call_count; n++) {
         const struct record_call *c = &item->calls[n];
         json_auto_t *valid = jsonio_parse(c->arguments);
-        write_item_head(b, "function_call", c->call_id);
-        jsonio_field(b, "name", c->tool_name);
+        open_item(b, "function_call");
+        jsonio_field(b, "call_id", history_call_id(h, at, n));
+        history_name(b, "name", c->tool_name);
         jsonio_field(b, "arguments", json_is_object(valid) ? c->arguments : STR("{}"));
         buf_putc(b, '}');
     }
@@ -64,6 +81,8 @@ static void write_assistant(struct buf *b, const struct llm_request *r,
 
 static void write_input(struct buf *b, const struct llm_request *r)
 {
+    struct history h;
+    history_init(&h, r);
     buf_puts(b, ",\"input\":[");
     for (unsigned i = 0; i < r->prompt->count; i++) {
         const struct prompt_item *item = &r->prompt->items[i];
@@ -71,19 +90,21 @@ static void write_input(struct buf *b, const struct llm_request *r)
             continue;
         switch (item->kind) {
         case PROMPT_USER:
-            write_message(b, "user", "input_text", item->text);
+            write_question(b, item->text);
             break;
         case PROMPT_ASSISTANT:
-            write_assistant(b, r, item);
+            write_assistant(b, r, &h, i);
             break;
         case PROMPT_RESULT:
-            write_item_head(b, "function_call_output", item->call_id);
+            open_item(b, "function_call_output");
+            jsonio_field(b, "call_id", history_result_id(&h, i));
             jsonio_field(b, "output", item->text);
             buf_putc(b, '}');
             break;
         }
     }
     buf_putc(b, ']');
+    history_free(&h);
 }
 
 static void write_tools(struct buf *b, const struct llm_request *r)
@@ -127,13 +148,17 @@ static enum err write_request(const struct llm_request *r, struct llm_wire *out)
 
 /* ---- the stream ---- */
 
+/* Deltas name the call by its item's id, some by nothing else that is right. */
 static enum err read_item(struct reply *r, int64_t index, const json_t *item)
 {
+    struct str none = {NULL, 0}, id = json_text(json_object_get(item, "id"));
     if (!str_is(json_text(json_object_get(item, "type")), "function_call"))
         return ERR_NONE;
-    return reply_call(r, index, json_text(json_object_get(item, "call_id")),
-                      json_text(json_object_get(item, "name")),
-                      json_text(json_object_get(item, "arguments")));
+    char *arguments = jsonio_dump(json_object_get(item, "arguments"));
+    enum err err = reply_call(r, index, json_text(json_object_get(item, "call_id")),
+                              json_text(json_object_get(item, "name")), str_of(arguments));
+    free(arguments);
+    return err != ERR_NONE || id.len == 0 ? err : reply_call(r, index, id, none, none);
 }
 
 /* A reasoning item that is whole is kept as it came: id, summary, encrypted_content. */
@@ -142,22 +167,27 @@ static void keep_item(struct reply *r, const json_t *item)
     if (!str_is(json_text(json_object_get(item, "type")), "reasoning") ||
         json_text(json_object_get(item, "encrypted_content")).len == 0)
         return;
-    char *text = json_dumps(item, JSON_COMPACT);
     if (r->state.len > 0)
         r->state.len--; /* the list's end */
     buf_puts(&r->state, r->state.len == 0 ? "[" : ",");
-    buf_puts(&r->state, text ? text : "{}");
+    reply_keep(r, item);
     buf_putc(&r->state, ']');
-    free(text);
 }
 
 /* Arguments that never came in pieces. */
-static enum err read_arguments(struct reply *r, int64_t index, struct str arguments)
+static enum err read_arguments(struct reply *r, int64_t index, struct str id, const json_t *v)
 {
     struct str none = {NULL, 0};
-    for (unsigned i = 0; i < r->call_count; i++)
-        if (r->calls[i].index == index && r->calls[i].arguments.len == 0)
-            return reply_call(r, index, none, none, arguments);
+    for (unsigned i = 0; i < r->call_count; i++) {
+        const struct reply_call *c = &r->calls[i];
+        bool its = id.len > 0 && c->other_id ? str_is(id, c->other_id) : c->index == index;
+        if (!its || c->arguments.len > 0)
+            continue;
+        char *text = jsonio_dump(v);
+        enum err err = reply_call(r, index, id, none, str_of(text));
+        free(text);
+        return err;
+    }
     return ERR_NONE;
 }
 
@@ -197,22 +227,30 @@ static bool is_end(struct str type)
            str_is(type, "response.failed") || str_is(type, "response.cancelled");
 }
 
+static enum err read_typed(struct reply *r, struct str type, const json_t *root);
+
 static enum err read_event(struct reply *r, struct str name, struct str data)
 {
     if (str_trim(data).len == 0 || str_is(str_trim(data), "[DONE]"))
         return ERR_NONE;
     struct str text;
+    r->marked = false;
     if (delta_text(DELTA_RESPONSES, data, &r->scratch, &text))
         return reply_text(r, text);
-    json_auto_t *root = jsonio_parse(data);
+    json_auto_t *root = jsonio_read(r, data);
     if (!json_is_object(root))
         return reply_fail(r, ERR_MODEL_BROKEN, true, "The model sent an event that is no JSON");
-    struct str type = json_text(json_object_get(root, "type")), none = {NULL, 0};
+    struct str type = json_text(json_object_get(root, "type"));
     if (type.len == 0)
         type = name;
-    const json_t *number = json_object_get(root, "output_index");
-    int64_t index = json_is_integer(number) ? json_integer_value(number) : -1;
-    struct str delta = json_text(json_object_get(root, "delta"));
+    return jsonio_is_error(root, name) ? jsonio_event_error(r, root) : read_typed(r, type, root);
+}
+
+static enum err read_typed(struct reply *r, struct str type, const json_t *root)
+{
+    int64_t index = jsonio_index(json_object_get(root, "output_index"));
+    struct str delta = json_text(json_object_get(root, "delta")), none = {NULL, 0};
+    struct str id = json_text(json_object_get(root, "item_id"));
     const json_t *item = json_object_get(root, "item");
     if (str_is(type, "response.output_text.delta") || str_is(type, "response.refusal.delta"))
         return reply_text(r, delta);
@@ -224,23 +262,21 @@ static enum err read_event(struct reply *r, struct str name, struct str data)
     if (str_is(type, "response.output_item.added"))
         return read_item(r, index, item);
     if (str_is(type, "response.function_call_arguments.delta"))
-        return reply_call(r, index, none, none, delta);
+        return reply_call(r, index, id, none, delta);
     if (str_is(type, "response.function_call_arguments.done"))
-        return read_arguments(r, index, json_text(json_object_get(root, "arguments")));
-    if (str_is(type, "response.output_item.done"))
+        return read_arguments(r, index, id, json_object_get(root, "arguments"));
+    if (str_is(type, "response.output_item.done")) {
         keep_item(r, item);
-    if (is_end(type))
-        return read_end(r, json_object_get(root, "response"));
-    if (str_is(type, "error")) { /* its fields lie open, or in an error of their own */
-        const json_t *error = json_object_get(root, "error");
-        return jsonio_error(r, 200, json_is_object(error) ? error : root);
+        return read_arguments(r, index, json_text(json_object_get(item, "id")),
+                              json_object_get(item, "arguments"));
     }
-    return ERR_NONE; /* created, in_progress, …; parts and their ends; other tools' events */
+    return is_end(type) ? read_end(r, json_object_get(root, "response"))
+                        : ERR_NONE; /* created, in_progress, …; parts and their ends; news */
 }
 
 static enum err read_body(struct reply *r, int http_status, struct str body)
 {
-    json_auto_t *root = jsonio_parse(body);
+    json_auto_t *root = jsonio_read(r, body);
     const json_t *output = json_object_get(root, "output"), *item, *part;
     if (http_status != 200 || !json_is_array(output))
         return jsonio_refusal(r, http_status, root);

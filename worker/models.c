@@ -7,6 +7,7 @@
 #include "common/check.h"
 #include "proto/path.h"
 #include "worker/access.h"
+#include "worker/llm_learned.h"
 #include "worker/models_file.h"
 
 struct models {
@@ -91,6 +92,7 @@ void models_free(struct models *m)
         free(model->options);
         free(model->query);
         free(model->gauge);
+        free(model->learned);
         free(model->key_header);
         for (unsigned j = 0; j < model->header_count; j++) {
             free(model->headers[j].name);
@@ -198,6 +200,7 @@ void model_init(struct model *m, const char *name, enum provider p, const char *
     m->window_tokens = k->window_tokens;
     m->output_tokens_max = k->output_tokens_max;
     m->gauge = xcalloc(1, sizeof(*m->gauge));
+    m->learned = xcalloc(1, sizeof(*m->learned));
 }
 
 /* A datasource's path, exactly, and perhaps a plain path below it. */

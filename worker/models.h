@@ -13,11 +13,12 @@
  *   options            merged into each request (null removes a field)
  *   price              {"input", "output", "cached"}: dollars for a million tokens
  *   limits             {"requests_per_minute", "tokens_per_minute", "concurrent"} of the key
- *   fallbacks          names of models that are asked when this one fails before its first token
- *   bytes_per_token    about; learned from what the provider counts where it is left out
- *   tools              "native", or "json": it has no tool calling, a JSON format stands for it
- *   offers             names of the tools that it is told of; all. All take some 9,000 tokens, and
- *                      a small model gets lost among them */
+ *   max_tokens_field   "max_tokens" or "max_completion_tokens": what a Chat Completions server
+ * calls the answer's limit; by the model's id, and learned from a refusal fallbacks          names
+ * of models that are asked when this one fails before its first token bytes_per_token    about;
+ * learned from what the provider counts where it is left out tools              "native", or
+ * "json": it has no tool calling, a JSON format stands for it offers             names of the tools
+ * that it is told of; all. All take some 9,000 tokens, and a small model gets lost among them */
 #ifndef WORKER_MODELS_H
 #define WORKER_MODELS_H
 
@@ -28,6 +29,7 @@
 #include "proto/usage.h"
 #include "worker/gauge.h"
 
+struct learned;
 /* X(name, word): wire formats; llm_*.c has each. */
 #define MODEL_APIS(X)                                                                              \
     X(CHAT, chat)           /* OpenAI Chat Completions, which most others speak too */             \
@@ -72,8 +74,10 @@ struct model {
     unsigned header_count;
     char *query; /* "api-version=2024-10-21", escaped; or NULL */
     uint32_t window_tokens, output_tokens_max;
-    struct gauge *gauge; /* what its tokens weigh: learned while this runs; NULL: as usual */
-    char *options;       /* a JSON object, or NULL */
+    struct gauge *gauge;      /* what its tokens weigh: learned while this runs; NULL: as usual */
+    const char *tokens_field; /* max_tokens_field; NULL: not said */
+    struct learned *learned;  /* of its server's refusals, while this runs; NULL: nothing is */
+    char *options;            /* a JSON object, or NULL */
     bool json_tools;
     char *offers[MODEL_OFFERS_MAX];
     unsigned offer_count; /* 0: all tools */

@@ -164,6 +164,16 @@ static bool read_numbers(struct model *m, const json_t *v)
     return ok && price(prices, "cached", &m->price_cached);
 }
 
+static bool read_tokens_field(struct model *m, const json_t *v)
+{
+    static const char *const fields[] = {"max_tokens", "max_completion_tokens"};
+    const json_t *set = json_object_get(v, "max_tokens_field");
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+        if (json_is_string(set) && strcmp(json_string_value(set), fields[i]) == 0)
+            m->tokens_field = fields[i];
+    return set == NULL || m->tokens_field != NULL;
+}
+
 static bool unreserved(const char *t) /* in a URL: RFC 3986 */
 {
     return strspn(t, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~") ==
@@ -196,7 +206,9 @@ static bool read_wire(struct model *m, const json_t *v, char reason[160])
         else
             buf_printf(&b, "%s%s=%s", b.len > 0 ? "&" : "", name, t);
     }
-    if (header && !access_header_ok(header, ""))
+    if (!read_tokens_field(m, v))
+        snprintf(reason, 160, "max_tokens_field is max_tokens or max_completion_tokens");
+    else if (header && !access_header_ok(header, ""))
         snprintf(reason, 160, "key_header is no name of a header");
     else if (b.overflowed)
         snprintf(reason, 160, "query is too long");

@@ -168,6 +168,7 @@ static void add_assistant(struct prompt *p, const struct store_message *m,
     item->call_count = m->record.call_count;
     item->model = m->record.model;
     item->state = m->record.state;
+    item->maker = m->record.maker;
     for (unsigned i = 0; i < m->record.call_count; i++) {
         const struct record_call *call = &m->record.calls[i];
         const struct record_response *r = response_to(after, call->call_id);

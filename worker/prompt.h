@@ -25,8 +25,8 @@ struct prompt_item {
     struct str text;
     const struct record_call *calls; /* ASSISTANT */
     unsigned call_count;
-    struct str model, state;       /* ASSISTANT: who wrote it, and what that model wants back */
-    struct str call_id, tool_name; /* RESULT */
+    struct str model, state, maker; /* ASSISTANT: who wrote it, and what that model wants back */
+    struct str call_id, tool_name;  /* RESULT */
     bool failed;
     /* for fitting */
     struct str whole; /* RESULT: its text before it was left out */

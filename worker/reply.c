@@ -8,10 +8,12 @@
 #include "common/check.h"
 #include "common/loop.h"
 
-static enum err take(struct reply *r, size_t bytes);
-static struct reply_call *find(struct reply *r, int64_t index, struct str call_id);
-static void free_call(struct reply_call *c);
-static void name_calls(struct reply *r, uint32_t step);
+static enum err tell_text(struct reply *r, struct str text);
+static enum err tell_reasoning(struct reply *r, struct str text);
+static enum err filter_text(struct reply *r, struct str text);
+static enum err end_texts(struct reply *r);
+static void keep_thoughts(struct reply *r);
+static void count_tokens(struct reply *r);
 
 void reply_init(struct reply *r, uint64_t bytes_max, const struct reply_handler *h, void *arg)
 {
@@ -19,6 +21,8 @@ void reply_init(struct reply *r, uint64_t bytes_max, const struct reply_handler 
     buf_init(&r->content, bytes_max);
     buf_init(&r->reasoning, bytes_max);
     buf_init(&r->scratch, bytes_max);
+    buf_init(&r->joined, 4 * bytes_max);
+    buf_init(&r->tool_names, REPLY_TOOL_NAMES_MAX);
     buf_init(&r->signature, REPLY_STATE_MAX);
     buf_init(&r->state, REPLY_STATE_MAX);
 }
@@ -28,23 +32,31 @@ void reply_free(struct reply *r)
     buf_free(&r->content);
     buf_free(&r->reasoning);
     buf_free(&r->scratch);
+    buf_free(&r->joined);
+    buf_free(&r->tool_names);
     buf_free(&r->signature);
     buf_free(&r->state);
-    for (unsigned i = 0; i < r->call_count; i++)
-        free_call(&r->calls[i]);
-    free(r->calls);
-    r->calls = NULL;
-    r->call_count = 0;
+    json_decref(r->thoughts);
+    r->thoughts = NULL;
+    reply_calls_free(r);
 }
 
-static void free_call(struct reply_call *c)
+void reply_know_tool(struct reply *r, const char *tool_name)
 {
-    free(c->call_id);
-    free(c->tool_name);
-    buf_free(&c->arguments);
+    buf_printf(&r->tool_names, "%s%s\n", r->tool_names.len == 0 ? "\n" : "", tool_name);
 }
 
-static enum err take(struct reply *r, size_t bytes)
+void reply_again(struct reply *r)
+{
+    r->detail[0] = r->refused_words[0] = '\0';
+    r->stopped = r->input_known = r->output_known = false;
+    r->cached_tokens = 0;
+    r->refused_status = 0;
+    r->think = (struct think){0};
+    r->text_half = r->reasoning_half = (struct ragged){0};
+}
+
+enum err reply_take(struct reply *r, size_t bytes)
 {
     r->bytes += bytes;
     if (r->bytes > r->bytes_max)
@@ -53,11 +65,43 @@ static enum err take(struct reply *r, size_t bytes)
     return ERR_NONE;
 }
 
+struct str reply_join(struct reply *r, struct ragged *half, struct str text)
+{
+    if (half->len == 0 && !r->marked && str_utf8(text))
+        return text;
+    buf_clear(&r->joined);
+    ragged_add(half, text, r->marked, &r->joined);
+    return buf_str(&r->joined);
+}
+
 enum err reply_text(struct reply *r, struct str text)
+{
+    return text.len == 0 ? ERR_NONE : filter_text(r, reply_join(r, &r->text_half, text));
+}
+
+enum err reply_reasoning(struct reply *r, struct str text)
+{
+    return text.len == 0 ? ERR_NONE : tell_reasoning(r, reply_join(r, &r->reasoning_half, text));
+}
+
+/* Thoughts that came in the text are told apart. */
+static enum err filter_text(struct reply *r, struct str text)
+{
+    struct str part;
+    enum think_kind kind;
+    enum err err = ERR_NONE;
+    while (err == ERR_NONE && (kind = think_read(&r->think, &text, &part)) != THINK_NOTHING)
+        err = kind == THINK_TEXT ? tell_text(r, part) : tell_reasoning(r, part);
+    if (err == ERR_NONE && r->bytes + r->think.held_len > r->bytes_max)
+        err = reply_take(r, r->think.held_len);
+    return err;
+}
+
+static enum err tell_text(struct reply *r, struct str text)
 {
     if (text.len == 0)
         return ERR_NONE;
-    enum err err = take(r, text.len);
+    enum err err = reply_take(r, text.len);
     if (err != ERR_NONE)
         return err;
     buf_add_str(&r->content, text);
@@ -66,64 +110,17 @@ enum err reply_text(struct reply *r, struct str text)
     return ERR_NONE;
 }
 
-enum err reply_reasoning(struct reply *r, struct str text)
+static enum err tell_reasoning(struct reply *r, struct str text)
 {
     if (text.len == 0)
         return ERR_NONE;
-    enum err err = take(r, text.len);
+    enum err err = reply_take(r, text.len);
     if (err != ERR_NONE)
         return err;
     buf_add_str(&r->reasoning, text);
     if (r->handler->on_reasoning)
         r->handler->on_reasoning(r->arg, text);
     return ERR_NONE;
-}
-
-enum err reply_call(struct reply *r, int64_t index, struct str call_id, struct str tool_name,
-                    struct str arguments)
-{
-    enum err err = take(r, call_id.len + tool_name.len + arguments.len);
-    if (err != ERR_NONE)
-        return err;
-    struct reply_call *c = find(r, index, call_id);
-    if (c == NULL) {
-        if (r->call_count == REPLY_CALLS_MAX)
-            return reply_fail(r, ERR_MODEL_BROKEN, false,
-                              "The model asked for more than %d tool calls at once",
-                              REPLY_CALLS_MAX);
-        r->calls = xrealloc(r->calls, (r->call_count + 1) * sizeof(*r->calls));
-        c = &r->calls[r->call_count++];
-        *c = (struct reply_call){.index = index};
-        buf_init(&c->arguments, r->bytes_max);
-    }
-    if (c->call_id == NULL && call_id.len > 0)
-        c->call_id = xstrndup(call_id.at, call_id.len);
-    if (tool_name.len > 0 && c->tool_name == NULL) {
-        c->tool_name = xstrndup(tool_name.at, tool_name.len);
-    } else if (tool_name.len > 0 && !str_is(tool_name, c->tool_name)) { /* a name in pieces */
-        size_t len = strlen(c->tool_name);
-        c->tool_name = xrealloc(c->tool_name, len + tool_name.len + 1);
-        memcpy(c->tool_name + len, tool_name.at, tool_name.len);
-        c->tool_name[len + tool_name.len] = '\0';
-    }
-    buf_add_str(&c->arguments, arguments);
-    if (r->handler->on_call)
-        r->handler->on_call(r->arg, c);
-    return ERR_NONE;
-}
-
-static struct reply_call *find(struct reply *r, int64_t index, struct str call_id)
-{
-    for (unsigned i = r->call_count; i-- > 0;) { /* the latest of an index is the one meant */
-        struct reply_call *c = &r->calls[i];
-        bool same_id = call_id.len > 0 && c->call_id && str_is(call_id, c->call_id);
-        bool other_id = call_id.len > 0 && c->call_id && !same_id;
-        if (index >= 0 ? c->index == index && !other_id : same_id)
-            return c;
-    }
-    if (index < 0 && call_id.len == 0 && r->call_count > 0)
-        return &r->calls[r->call_count - 1];
-    return NULL;
 }
 
 void reply_stop(struct reply *r, struct str reason)
@@ -135,7 +132,8 @@ void reply_stop(struct reply *r, struct str reason)
 void reply_usage(struct reply *r, uint64_t input_tokens, uint64_t output_tokens,
                  uint64_t cached_tokens)
 {
-    r->usage_known = true;
+    r->input_known = input_tokens > 0;
+    r->output_known = output_tokens > 0;
     r->cached_tokens = cached_tokens;
     r->input_tokens = input_tokens;
     r->output_tokens = output_tokens;
@@ -155,11 +153,44 @@ enum err reply_fail(struct reply *r, enum err err, bool again, const char *forma
     return err;
 }
 
+/* What was held of a text is said. Thoughts that were never ended, and after which nothing came,
+ * are the answer: the model forgot the tag. */
+static enum err end_texts(struct reply *r)
+{
+    struct str rest;
+    r->marked = false;
+    buf_clear(&r->joined);
+    ragged_end(&r->reasoning_half, &r->joined);
+    enum err err = tell_reasoning(r, buf_str(&r->joined));
+    buf_clear(&r->joined);
+    ragged_end(&r->text_half, &r->joined);
+    if (err == ERR_NONE)
+        err = filter_text(r, buf_str(&r->joined));
+    enum think_kind kind = think_end(&r->think, &rest);
+    if (err == ERR_NONE && kind == THINK_THOUGHT)
+        err = tell_reasoning(r, rest);
+    if (err == ERR_NONE && kind == THINK_TEXT && (r->content.len > 0 || str_trim(rest).len > 0))
+        err = tell_text(r, rest);
+    bool forgot = r->think.state == THINK_INSIDE && r->content.len == 0 && r->call_count == 0 &&
+                  strcmp(r->stop_reason, "length") != 0;
+    if (err == ERR_NONE && forgot) {
+        scoped_buf(answer, r->reasoning.len);
+        buf_add_str(&answer, buf_str(&r->reasoning)); /* its bytes were counted */
+        r->bytes -= answer.len;
+        err = tell_text(r, buf_str(&answer));
+    }
+    return err;
+}
+
 enum err reply_end(struct reply *r, uint32_t step)
 {
     if (!r->stopped && !r->ended)
         return reply_fail(r, ERR_MODEL_BROKEN, true, "The model's answer was cut off");
-    name_calls(r, step);
+    r->step = step;
+    enum err err = end_texts(r);
+    if (err != ERR_NONE)
+        return err;
+    reply_calls_end(r);
     if (r->content.len == 0 && r->call_count == 0) {
         if (r->stopped && strcmp(r->stop_reason, "content_filter") == 0)
             return reply_fail(r, ERR_MODEL_REFUSED, false,
@@ -173,13 +204,46 @@ enum err reply_end(struct reply *r, uint32_t step)
         reply_stop(r, STR("stop"));
     if (r->call_count > 0 && strcmp(r->stop_reason, "stop") == 0)
         reply_stop(r, STR("tool_calls")); /* some say "stop" after them */
-    if (!r->usage_known) {
-        uint64_t bytes = r->content.len + r->reasoning.len;
-        for (unsigned i = 0; i < r->call_count; i++)
-            bytes += r->calls[i].arguments.len;
-        r->output_tokens = (bytes + 3) / 4;
-    }
+    keep_thoughts(r);
+    count_tokens(r);
     return ERR_NONE;
+}
+
+static void keep_thoughts(struct reply *r)
+{
+    const char *field = r->think.began ? "think" : r->thoughts_field;
+    if (field && r->reasoning.len > 0) {
+        if (!r->thoughts)
+            r->thoughts = json_object();
+        json_object_set_new(r->thoughts, field, json_stringn(r->reasoning.at, r->reasoning.len));
+    }
+    if (r->thoughts && r->state.len == 0 && r->thoughts_bytes <= REPLY_STATE_MAX)
+        reply_keep(r, r->thoughts);
+}
+
+bool reply_room(struct reply *r, const json_t *thought)
+{
+    if (r->thoughts_bytes <= REPLY_STATE_MAX)
+        r->thoughts_bytes += json_dumpb(thought, NULL, 0, JSON_COMPACT);
+    return r->thoughts_bytes <= REPLY_STATE_MAX;
+}
+
+void reply_keep(struct reply *r, const json_t *v)
+{
+    struct ragged half = {.len = 0};
+    char *text = json_dumps(v, JSON_COMPACT);
+    ragged_add(&half, str_of(text), r->had_marks, &r->state);
+    ragged_end(&half, &r->state);
+    free(text);
+}
+
+static void count_tokens(struct reply *r)
+{
+    uint64_t bytes = r->content.len + r->reasoning.len;
+    for (unsigned i = 0; i < r->call_count; i++)
+        bytes += r->calls[i].arguments.len;
+    if (!r->output_known)
+        r->output_tokens = (bytes + 3) / 4;
 }
 
 struct record_message reply_message(const struct reply *r, struct record_call *calls,
@@ -206,29 +270,6 @@ bool reply_other_may(const struct reply *r, enum err err)
                          err == ERR_MODEL_TIMEOUT || err == ERR_MODEL_BROKEN);
 }
 
-static void name_calls(struct reply *r, uint32_t step)
-{
-    unsigned kept = 0;
-    for (unsigned i = 0; i < r->call_count; i++) {
-        struct reply_call c = r->calls[i];
-        bool twice = false;
-        for (unsigned j = 0; j < kept; j++)
-            twice = twice || (c.call_id && strcmp(c.call_id, r->calls[j].call_id) == 0);
-        if (c.tool_name == NULL) {
-            free_call(&c);
-            continue;
-        }
-        if (c.call_id == NULL || twice) { /* results are told apart by it */
-            char name[48];
-            snprintf(name, sizeof(name), "call_%u_%u", step, i);
-            free(c.call_id);
-            c.call_id = xstrdup(name);
-        }
-        r->calls[kept++] = c;
-    }
-    r->call_count = kept;
-}
-
 static bool contains(struct str text, const char *word)
 {
     size_t len = strlen(word);
@@ -250,8 +291,51 @@ static bool is_too_long(struct str code, struct str message)
     return contains(code, "exceed_context_size");
 }
 
+/* An error inside a stream that was begun as well (200) is what its status would have been. One
+ * that says nothing is a fault of the server: what it does not like it refuses at the beginning. */
+static int status_of(struct str code)
+{
+    static const struct {
+        const char *word;
+        int http_status;
+    } rows[] = {
+        {"rate_limit", 429},
+        {"too_many_requests", 429},
+        {"resource_exhausted", 429},
+        {"throttl", 429},
+        {"insufficient_quota", 429},
+        {"overloaded", 529},
+        {"server_error", 500},
+        {"api_error", 500},
+        {"internal", 500},
+        {"unavailable", 503},
+        {"timeout", 504},
+        {"deadline_exceeded", 504},
+        {"authentication", 401},
+        {"api_key", 401},
+        {"unauthenticated", 401},
+        {"permission", 403},
+        {"billing", 402},
+        {"not_found", 404},
+        {"too_large", 413},
+        {"invalid", 400},
+        {"failed_precondition", 400},
+        {"unsupported", 400},
+        {"bad_request", 400},
+        {"content_filter", 400},
+        {"badrequest", 400},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (contains(code, rows[i].word))
+            return rows[i].http_status;
+    return 500;
+}
+
 enum err reply_refused(struct reply *r, int http_status, struct str code, struct str message)
 {
+    if (http_status == 200)
+        http_status = status_of(code);
+    r->refused_status = http_status;
     if (is_too_long(code, message) && http_status != 401)
         return reply_fail(r, ERR_CONTEXT_TOO_LONG, true, "%s", err_sentence(ERR_CONTEXT_TOO_LONG));
     if (http_status == 401 || http_status == 403 || contains(code, "invalid_api_key"))

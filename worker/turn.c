@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "proto/event.h"
 #include "proto/limits.h"
+#include "worker/llm_history.h"
 #include "worker/prompt.h"
 
 enum {
@@ -460,6 +461,8 @@ struct record_message turn_as_message(struct turn *t, struct reply *r, struct re
     m.turn = t->id;
     m.step = t->agent.step;
     m.model = str_of(t->model->name);
+    history_maker(t->model, t->maker);
+    m.maker = str_of(t->maker);
     m.usage = t->used;
     return m;
 }
@@ -533,7 +536,7 @@ static void on_llm_done(void *arg, enum err err)
     }
     struct record_call calls[REPLY_CALLS_MAX];
     struct usage used = turn_count_used(t);
-    if (r->usage_known)
+    if (r->input_known)
         gauge_learn(t->model->gauge, t->prompt_bytes, r->input_tokens);
     distinguish(t, r);
     struct record_message m = turn_as_message(t, r, calls, r->call_count);

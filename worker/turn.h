@@ -16,6 +16,7 @@
 #include "worker/hub.h"
 #include "worker/journal.h"
 #include "worker/llm.h"
+#include "worker/llm_history.h"
 #include "worker/meters.h"
 #include "worker/models.h"
 #include "worker/round.h"
@@ -64,6 +65,7 @@ struct turn {
     enum turn_said said_kind;
     struct llm_call *llm;
     const struct model *model;
+    char maker[HISTORY_MAKER + 1]; /* names it */
     bool fallback_left;
     unsigned fallback;   /* 0: the model that was asked for; n: its nth fallback */
     bool recapping;      /* llm is asked for a summary of old turns */
