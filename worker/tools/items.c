@@ -19,7 +19,7 @@ void items_init(struct items *i, const char *const *paths, unsigned path_count, 
     i->path_count = path_count;
     i->fn = fn;
     i->arg = arg;
-    i->live[1] = (uint8_t)((1u << path_count) - 1);
+    i->live[1] = (uint16_t)((1u << path_count) - 1);
     buf_init(&i->key, KEY_BYTES_MAX);
     buf_init(&i->item_key, KEY_BYTES_MAX);
     sax_init(&i->sax, on_token, i);
@@ -51,16 +51,16 @@ static bool segment(const char *path, unsigned n, struct str *out)
 
 /* The value that comes now, in the container at this depth: which paths lead on to it. item: that
  * which ends there, or path_count. */
-static uint8_t match(const struct items *i, unsigned *item)
+static uint16_t match(const struct items *i, unsigned *item)
 {
-    uint8_t live = i->live[i->depth], found = 0;
+    uint16_t live = i->live[i->depth], found = 0;
     *item = i->path_count;
     for (unsigned p = 0; live != 0 && p < i->path_count; p++) {
         struct str part, more;
         if ((live >> p & 1) == 0 || !segment(i->paths[p], i->depth - 1, &part) ||
             (!str_is(part, "*") && !str_eq(part, buf_str(&i->key))))
             continue;
-        found |= (uint8_t)(1u << p);
+        found |= (uint16_t)(1u << p);
         if (*item == i->path_count && !segment(i->paths[p], i->depth, &more))
             *item = p;
     }
@@ -142,7 +142,7 @@ static bool on_value(struct items *i, enum sax_token token, struct str text)
     }
     if (i->depth == 0)
         return container; /* no API answers a bare value */
-    uint8_t live = match(i, &item);
+    uint16_t live = match(i, &item);
     if (container)
         i->live[i->depth + 1] = live;
     if (item == i->path_count)

@@ -15,7 +15,7 @@
 #include "common/buf.h"
 #include "worker/tools/sax.h"
 
-enum { ITEMS_PATHS_MAX = 8, ITEM_NODES_MAX = 4000, ITEM_BYTES_MAX = 128 * 1024 };
+enum { ITEMS_PATHS_MAX = 16, ITEM_NODES_MAX = 4000, ITEM_BYTES_MAX = 128 * 1024 };
 
 /* key: of a member of an object, else empty. item is borrowed. False: no more is wanted. */
 typedef bool items_fn(void *arg, unsigned path, struct str key, json_t *item);
@@ -27,7 +27,7 @@ struct items {
     items_fn *fn;
     void *arg;
     /* where we are: bit p of live[d]: path p leads into the container at depth d */
-    uint8_t live[SAX_DEPTH_MAX + 2];
+    uint16_t live[SAX_DEPTH_MAX + 2];
     unsigned depth;
     struct buf key;
     /* the item that is being read */

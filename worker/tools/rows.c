@@ -8,9 +8,10 @@
 #include "common/jsontext.h"
 #include "worker/tools/args.h"
 #include "worker/tools/moment.h"
+#include "worker/tools/partial.h"
 #include "worker/tools/text.h"
 
-enum { ROW_BYTES_MAX = 16 * 1024, REST_BYTES = 1500, SEARCH_BYTES_MAX = 256, LABEL_MAX = 200 };
+enum { ROW_BYTES_MAX = 16 * 1024, REST_BYTES = 3000, SEARCH_BYTES_MAX = 256, LABEL_MAX = 200 };
 
 static bool on_item(void *arg, unsigned path, struct str key, json_t *item);
 
@@ -55,7 +56,12 @@ struct rows *rows_new(struct tool_run *run, const struct rows_spec *spec)
     for (size_t i = 0; i < search.len; i++)
         buf_putc(&r->search, search.at[i] >= 'A' && search.at[i] <= 'Z' ? (char)(search.at[i] + 32)
                                                                         : search.at[i]);
-    items_init(&r->items, spec->paths, spec->path_count, on_item, r);
+    for (unsigned i = 0; i < spec->path_count; i++)
+        r->paths[i] = spec->paths[i];
+    unsigned count = spec->path_count;
+    for (unsigned i = 0; i < PARTIAL_PATHS; i++)
+        r->paths[count++] = partial_paths[i];
+    items_init(&r->items, r->paths, count, on_item, r);
     return r;
 }
 
@@ -77,9 +83,23 @@ void rows_note(struct rows *r, const char *format, ...)
 
 /* Reading */
 
+/* What the server says beside the data. */
+static void take_said(struct rows *r, unsigned path, const json_t *item)
+{
+    enum { SAID_MAX = 3 };
+    scoped_buf(note, 1000);
+    r->partial = partial_read(path, item, &note) || r->partial;
+    if (note.len > 0 && r->said++ < SAID_MAX)
+        run_remark(r->run, buf_str(&note));
+}
+
 static bool on_item(void *arg, unsigned path, struct str key, json_t *item)
 {
     struct rows *r = arg;
+    if (path >= r->spec->path_count) {
+        take_said(r, path - r->spec->path_count, item);
+        return true;
+    }
     r->all++;
     buf_clear(&r->row);
     if (!r->spec->row(r, path, key, item, &r->row))
@@ -131,6 +151,9 @@ static void on_end(void *arg, enum prom_outcome outcome)
         run_fail(run, "broken", "The answer ended in the middle.");
         return;
     }
+    r->partial = r->partial || r->ask.http_status == 206;
+    if (r->partial)
+        run_remark(run, STR(PARTIAL_NOTE));
     if (r->spec->then != NULL) {
         r->spec->then(r);
         return;
@@ -138,6 +161,8 @@ static void on_end(void *arg, enum prom_outcome outcome)
     add_notes(r, outcome == PROM_CUT);
     buf_puts(b, "{\"kind\":");
     json_str(b, str_of(r->spec->kind));
+    if (r->partial)
+        buf_puts(b, ",\"partial\":true");
     if (!r->perses)
         row_text(b, "datasource", str_of(run->datasource));
     if (r->span.end_ms > 0) {

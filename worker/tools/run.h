@@ -58,7 +58,8 @@ struct tool_run {
     struct secret *token;
     int64_t now_ms, range_start_ms, range_end_ms;
     char *timezone;
-    struct buf remarks; /* on its times: JSON strings, comma-separated; its result has them */
+    struct buf
+        remarks; /* notes that its result has beside its own: JSON strings, comma-separated */
     /* its work */
     void *state;
     void (*state_free)(void *state);
@@ -80,6 +81,8 @@ void run_fail(struct tool_run *r, const char *code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* The same with a query that would do. */
 void run_refuse(struct tool_run *r, const char *code, const char *error, struct str suggestion);
+/* One more of remarks. */
+void run_remark(struct tool_run *r, struct str text);
 /* Its datasource is known now: the run gives up its room and waits for one there; then its function
  * is called. */
 void run_at_source(struct tool_run *r);

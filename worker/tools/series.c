@@ -5,6 +5,7 @@
 #include <string.h>
 #include "common/check.h"
 #include "worker/tools/moment.h"
+#include "worker/tools/partial.h"
 #include "worker/tools/text.h"
 
 enum { FULL_SHAPES = 12 }; /* of more series only change and shape are written */
@@ -18,6 +19,7 @@ enum key {
     KEY_ERROR_TYPE,
     KEY_ERROR,
     KEY_WARNINGS,
+    KEY_PARTIAL,
     KEY_RESULT_TYPE,
     KEY_RESULT,
     KEY_METRIC,
@@ -77,13 +79,13 @@ static uint8_t key_of(enum where where, struct str text)
         uint8_t where, key;
         const char *name;
     } keys[] = {
-        {ROOT, KEY_STATUS, "status"},          {ROOT, KEY_DATA, "data"},
-        {ROOT, KEY_ERROR_TYPE, "errorType"},   {ROOT, KEY_ERROR, "error"},
-        {ROOT, KEY_WARNINGS, "warnings"},      {ROOT, KEY_WARNINGS, "infos"},
-        {DATA, KEY_RESULT_TYPE, "resultType"}, {DATA, KEY_RESULT, "result"},
-        {ROW, KEY_METRIC, "metric"},           {ROW, KEY_VALUE, "value"},
-        {ROW, KEY_VALUES, "values"},           {ROW, KEY_HISTOGRAM, "histogram"},
-        {ROW, KEY_HISTOGRAM, "histograms"},
+        {ROOT, KEY_STATUS, "status"},        {ROOT, KEY_DATA, "data"},
+        {ROOT, KEY_ERROR_TYPE, "errorType"}, {ROOT, KEY_ERROR, "error"},
+        {ROOT, KEY_WARNINGS, "warnings"},    {ROOT, KEY_WARNINGS, "infos"},
+        {ROOT, KEY_PARTIAL, "isPartial"},    {DATA, KEY_RESULT_TYPE, "resultType"},
+        {DATA, KEY_RESULT, "result"},        {ROW, KEY_METRIC, "metric"},
+        {ROW, KEY_VALUE, "value"},           {ROW, KEY_VALUES, "values"},
+        {ROW, KEY_HISTOGRAM, "histogram"},   {ROW, KEY_HISTOGRAM, "histograms"},
     };
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         if (keys[i].where == where && str_is(text, keys[i].name))
@@ -232,6 +234,8 @@ static bool on_scalar(struct series *s, enum sax_token token, struct str text)
             text_clean(&s->error_type, text, 40);
         else if (s->key == KEY_ERROR)
             text_clean(&s->error, text, SERIES_NOTE_MAX * 3);
+        else if (s->key == KEY_PARTIAL)
+            s->partial = token == SAX_WORD && text.at[0] == 't';
         return s->key != KEY_DATA || token == SAX_WORD; /* null */
     case DATA:
         if (s->key == KEY_RESULT_TYPE) {
@@ -461,6 +465,8 @@ static void write_head(const struct series *s, const struct series_head *h, stru
     } else {
         write_moment(b, "time", h->end_ms);
     }
+    if (s->partial)
+        buf_puts(b, ",\"partial\":true");
     buf_printf(b, ",\"series_total\":%llu", (unsigned long long)s->total);
 }
 
@@ -524,6 +530,8 @@ static void write_notes(const struct series *s, const struct series_head *h, uns
     scoped_buf(text, 512);
     if (h->notes.len > 0)
         buf_add_str(&notes, h->notes);
+    if (s->partial)
+        note(&notes, PARTIAL_NOTE);
     if (h->cut)
         note(&notes, "The answer was too large and was cut off while it arrived: there are more "
                      "series or points than those counted here. Do not treat this as complete; "

@@ -53,6 +53,7 @@ struct series {
     uint64_t total, samples_total;
     double least, most; /* last values of all */
     bool any_last, histograms, matrix, scalar, text;
+    bool partial; /* VictoriaMetrics: some of its storage did not answer */
     struct buf status, error_type, error, notes; /* notes: JSON strings, comma-separated */
     unsigned note_count;
 };

@@ -24,9 +24,7 @@ static void add_remark(struct tool_run *r, struct str text, enum zone_remark rem
                    " was taken as UTC, as the time zone %s is not known here: ", r->timezone);
     moment_rfc3339(&note, unix_ms);
     buf_putc(&note, '.');
-    if (r->remarks.len > 0)
-        buf_putc(&r->remarks, ',');
-    text_json(&r->remarks, buf_str(&note), 600);
+    run_remark(r, buf_str(&note));
 }
 
 bool span_moment(struct tool_run *r, const char *argument, int64_t *unix_ms)

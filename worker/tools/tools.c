@@ -263,6 +263,18 @@ void run_fail(struct tool_run *r, const char *code, const char *format, ...)
     run_refuse(r, code, error, (struct str){NULL, 0});
 }
 
+void run_remark(struct tool_run *r, struct str text)
+{
+    size_t before = r->remarks.len;
+    if (before > 0)
+        buf_putc(&r->remarks, ',');
+    text_json(&r->remarks, text, 600);
+    if (!r->remarks.overflowed)
+        return;
+    r->remarks.len = before;
+    r->remarks.overflowed = false;
+}
+
 void run_steps(struct tool_run *r, bool (*step)(struct tool_run *r))
 {
     r->step = step;
@@ -508,7 +520,7 @@ struct tool_run *tool_start(struct tools *t, const struct tool_call *c, tool_don
     r->tools = t;
     list_init(&r->node);
     buf_init(&r->content, t->config.content_bytes_max);
-    buf_init(&r->remarks, 2048);
+    buf_init(&r->remarks, 4096);
     r->turn = c->turn;
     r->call_id = str_dup(c->call_id);
     r->owner = str_dup(c->owner);

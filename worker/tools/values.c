@@ -5,6 +5,7 @@
 #include "common/check.h"
 #include "worker/tools/args.h"
 #include "worker/tools/name.h"
+#include "worker/tools/partial.h"
 #include "worker/tools/prom.h"
 #include "worker/tools/sax.h"
 #include "worker/tools/text.h"
@@ -23,7 +24,7 @@ struct values {
     struct prom_ask ask;
     struct sax sax;
     unsigned depth;
-    bool data_key, in_data, status_key, status_ok;
+    bool data_key, in_data, status_key, status_ok, partial_key, partial;
     char search[256]; /* lower case */
     size_t search_len;
     unsigned limit, offset;
@@ -86,6 +87,7 @@ static bool on_token(void *arg, enum sax_token token, struct str text)
     case SAX_KEY:
         v->data_key = v->depth == 1 && str_is(text, "data");
         v->status_key = v->depth == 1 && str_is(text, "status");
+        v->partial_key = v->depth == 1 && str_is(text, "isPartial");
         return true;
     case SAX_STRING:
         if (v->in_data)
@@ -95,6 +97,7 @@ static bool on_token(void *arg, enum sax_token token, struct str text)
         return true;
     case SAX_NUMBER:
     case SAX_WORD:
+        v->partial = v->partial || (v->partial_key && text.at[0] == 't');
         return !v->in_data;
     }
     return false;
@@ -111,11 +114,14 @@ static void write_notes(const struct values *v, bool cut, struct buf *b)
     json_key(b, "notes");
     buf_putc(b, '[');
     size_t start = b->len;
+    if (v->partial)
+        json_str(b, STR(PARTIAL_NOTE));
     if (v->total > v->offset + v->shown) {
         snprintf(text, sizeof text,
                  "%s more: use search, or ask for the next page with offset %llu.",
                  text_count((double)(v->total - v->offset - v->shown)),
                  (unsigned long long)(v->offset + v->shown));
+        buf_puts(b, b->len > start ? "," : "");
         json_str(b, str_of(text));
     }
     if (v->all >= VALUES_MAX || cut) {
@@ -165,6 +171,8 @@ static void on_end(void *arg, enum prom_outcome outcome)
     json_str(b, buf_str(&v->label));
     json_key(b, "datasource");
     json_str(b, str_of(r->datasource));
+    if (v->partial)
+        buf_puts(b, ",\"partial\":true");
     buf_printf(b, ",\"total\":%llu,\"shown\":%llu,\"values\":[", (unsigned long long)v->total,
                (unsigned long long)v->shown);
     buf_add_str(b, buf_str(&v->page));
