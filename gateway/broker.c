@@ -53,10 +53,10 @@ static bool send(struct wire_peer *p, const struct frame *f)
 
 /* ---- workers come and go ---- */
 
-static void on_turn_lost(void *arg, struct dispatch_turn *slot)
+static void on_turn_lost(void *arg, struct dispatch_turn *slot, bool blamed)
 {
-    const bool *died = arg;
-    turns_on_lost(turns_of_slot(slot), *died);
+    (void)arg;
+    turns_on_lost(turns_of_slot(slot), blamed);
 }
 
 static void worker_gone(struct worker *w, const char *why, bool died)
@@ -67,7 +67,7 @@ static void worker_gone(struct worker *w, const char *why, bool died)
     wire_peer_set(w->wire, NULL);
     b->last_ms = loop_now_ms(b->gateway->loop);
     list_remove(&w->node);
-    dispatch_worker_remove(&b->dispatch, &w->slot, on_turn_lost, &died);
+    dispatch_worker_remove(&b->dispatch, &w->slot, died, b->last_ms, on_turn_lost, NULL);
     show(b);
     free(w->name);
     w->magic = 0;
@@ -203,7 +203,8 @@ static void decide(void *arg)
     struct broker *b = arg;
     struct dispatch_worker *slot;
     struct dispatch_turn *next;
-    while ((next = dispatch_next(&b->dispatch, &slot)) != NULL) {
+    int64_t now_ms = loop_now_ms(b->gateway->loop);
+    while ((next = dispatch_next(&b->dispatch, now_ms, &slot)) != NULL) {
         struct turn *t = turns_of_slot(next);
         struct worker *w = worker_of(slot);
         struct frame f = {.code = FRAME_TURN,

@@ -68,6 +68,7 @@ static void move(struct turn *t, enum turn_place to)
     if (driven(t->place) && !driven(to)) {
         all->driven--;
         dispatch_done(broker_dispatch(t->gateway->broker), &t->slot);
+        dispatch_passed(&t->slot);
         release_later(t);
     } else if (!driven(t->place) && driven(to)) {
         all->driven++;
@@ -204,6 +205,22 @@ static struct turn *running(struct gateway *g, const struct dispatch_worker *fro
     return ok ? t : NULL;
 }
 
+/* What dispatch wants to know should the worker die. */
+static void note_moment(struct turn *t, struct str payload)
+{
+    switch (event_moment(payload)) {
+    case MOMENT_MODEL:
+    case MOMENT_TOOL:
+        dispatch_tool(&t->slot, event_moment(payload) == MOMENT_TOOL);
+        break;
+    case MOMENT_PASSED:
+        dispatch_passed(&t->slot);
+        break;
+    case MOMENT_NONE:
+        break;
+    }
+}
+
 void turns_on_event(struct gateway *g, const struct dispatch_worker *from,
                     const struct frame_EVENT *e)
 {
@@ -221,6 +238,7 @@ void turns_on_event(struct gateway *g, const struct dispatch_worker *from,
     if (!tail_add(&t->tail, chunk_new((struct event_at){e->epoch, e->seq}, e->final, e->payload)))
         return;
     tail_trim(&t->tail, stream_given(t), KEEP_BYTES);
+    note_moment(t, e->payload);
     if (e->final) {
         metric_add(gateway_metric(METRIC_turns_ended), 1);
         move(t, PLACE_ENDED);
@@ -641,7 +659,14 @@ static void on_held(void *arg, enum err err, const struct store_answer *a)
 static void tick_queued(struct turn *t, int64_t now_ms)
 {
     struct gateway *g = t->gateway;
-    if (t->store_call || now_ms - t->held_ms < g->settings.lease_ms / 3)
+    if (t->store_call)
+        return;
+    if (dispatch_overdue(broker_dispatch(g->broker), &t->slot, now_ms)) {
+        log_warn("turn.not_alone", "turn=%s epoch=%u", id_log(t->turn), t->epoch);
+        claim(t, true, false); /* the third ends it */
+        return;
+    }
+    if (now_ms - t->held_ms < g->settings.lease_ms / 3)
         return;
     t->held_ms = now_ms;
     limits_turn_hold(g->store, str_of(t->owner), t->limit_slot, g->settings.lease_ms);

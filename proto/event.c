@@ -87,6 +87,28 @@ static void field_step(struct buf *b, enum step_type type, struct str step_id)
     field(b, "step_id", step_id);
 }
 
+static bool has(struct str text, const char *part)
+{
+    return text.len > 0 && memmem(text.at, text.len, part, strlen(part)) != NULL;
+}
+
+enum event_moment event_moment(struct str payload)
+{
+    enum { HEAD_BYTES = 160 }; /* up to the delta's type, with an id of a step */
+    struct str steps = STR("{\"event\":{\"payload\":{\"event_type\":\"step_");
+    if (!str_starts(payload, steps))
+        return MOMENT_NONE;
+    struct str rest = str_skip(payload, steps.len);
+    if (rest.len > HEAD_BYTES)
+        rest.len = HEAD_BYTES;
+    if (str_starts(rest, STR("progress")))
+        return has(rest, "\"delta\":{\"type\":\"tool_call\"") ? MOMENT_TOOL : MOMENT_NONE;
+    bool model = has(rest, "\"step_type\":\"inference\"");
+    if (str_starts(rest, STR("start")))
+        return model ? MOMENT_MODEL : MOMENT_TOOL;
+    return model ? MOMENT_TOOL : MOMENT_PASSED; /* behind the model's step its calls run */
+}
+
 bool event_turn_start(struct buf *b, struct id turn, struct id session)
 {
     open_payload(b, EVENT_turn_start);

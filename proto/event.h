@@ -31,6 +31,15 @@ bool event_at_parse(struct str text, struct event_at *out); /* "3-120"; false on
 
 enum step_type { STEP_INFERENCE, STEP_TOOL_EXECUTION };
 
+/* Where a turn is, as the beginning of an event's payload tells; the rest is not looked at. */
+enum event_moment {
+    MOMENT_NONE,   /* this event does not tell */
+    MOMENT_MODEL,  /* the model is asked */
+    MOMENT_TOOL,   /* a tool runs, or is about to */
+    MOMENT_PASSED, /* a step of tools is stored */
+};
+enum event_moment event_moment(struct str payload);
+
 bool event_turn_start(struct buf *b, struct id turn, struct id session);
 bool event_step_start(struct buf *b, enum step_type type, struct str step_id, uint32_t attempt);
 bool event_progress_text(struct buf *b, struct str step_id, struct str text);

@@ -250,6 +250,7 @@ static void write_streams(void *arg)
 static void settings_init(struct gateway_settings *g)
 {
     g->auth = sim.auth;
+    g->broker = "sim";
     g->token_wait_ms = SIDE_TOKEN_WAIT_MS;
     g->message_bytes_max = 65536;
     g->queue_max = 16;

@@ -172,6 +172,33 @@ static void finish(struct stream *s, struct str step_id, const char *text)
                                &(struct usage){321, 45, 300, 0}));
 }
 
+static void a_moment_is_read_from_the_payloads_head(void **state)
+{
+    struct record_message m = {.content = STR("\"step_type\":\"tool_execution\""),
+                               .stop_reason = STR("stop")};
+    struct str step = STR("step-0123456789abcdef0123456789abcdef-12");
+    (void)state;
+    scoped_buf(b, 65536);
+#define MOMENT(write, wanted)                                                                      \
+    do {                                                                                           \
+        buf_clear(&b);                                                                             \
+        assert_true(write);                                                                        \
+        assert_int_equal(event_moment(buf_str(&b)), wanted);                                       \
+    } while (0)
+    MOMENT(event_turn_start(&b, fixed_id(1), fixed_id(2)), MOMENT_NONE);
+    MOMENT(event_step_start(&b, STEP_INFERENCE, step, 1), MOMENT_MODEL);
+    MOMENT(event_step_start(&b, STEP_TOOL_EXECUTION, step, 2), MOMENT_TOOL);
+    MOMENT(event_progress_text(&b, step, STR("\"delta\":{\"type\":\"tool_call\"")), MOMENT_NONE);
+    MOMENT(event_progress_notice(&b, step, STR("waits")), MOMENT_NONE);
+    MOMENT(event_progress_tool_call(&b, STEP_INFERENCE, step, STR("c"), STR("t"), STR("{"), "x"),
+           MOMENT_TOOL);
+    MOMENT(event_inference_complete(&b, step, &m), MOMENT_TOOL);
+    MOMENT(event_tools_complete(&b, step, &m, &m), MOMENT_PASSED);
+    MOMENT(event_turn_cancelled(&b, fixed_id(1)), MOMENT_NONE);
+    assert_int_equal(event_moment(STR("")), MOMENT_NONE);
+    assert_int_equal(event_moment((struct str){NULL, 0}), MOMENT_NONE);
+}
+
 static void golden_answer(void **state)
 {
     (void)state;
@@ -270,6 +297,7 @@ int main(void)
         cmocka_unit_test(tool_calls_have_their_arguments_as_an_object),
         cmocka_unit_test(a_payload_over_the_bound_says_so),
         cmocka_unit_test(a_place_in_the_stream_is_two_numbers),
+        cmocka_unit_test(a_moment_is_read_from_the_payloads_head),
         cmocka_unit_test(golden_answer),
         cmocka_unit_test(golden_tools),
         cmocka_unit_test(golden_second_attempt),

@@ -1,0 +1,63 @@
+"""A turn that kills whatever worker runs it: the others lose one attempt, to the first death, and nothing more."""
+
+import pytest
+
+from fakes import upstream as up
+from fakes.model import Attempts, Call, Gate
+from harness.services import Perses
+from harness.stack import Stack, Worker, metric
+from harness.wait import until
+
+POISONED = "/proxy/globaldatasources/poisoned"
+OTHERS = ["bob", "bob", "alice"]
+DEATHS = 3
+
+
+def alone(stack: Stack) -> Worker | None:
+    """The worker that runs one turn; the others' have none, or those of the others."""
+    busy = [w for w in stack.workers if w.process.running() and metric(w.url, "turns_running") == 1]
+    return busy[0] if busy else None
+
+
+@pytest.mark.parametrize("spare", [False, True], ids=["one-worker", "another-worker"])
+def test_a_poisoned_turn_is_retried_alone(make_stack: object, perses: Perses, sign_in: object, spare: bool) -> None:
+    """Its tool call kills the worker, three times; three turns of others run beside it when it does so first."""
+    stack: Stack = make_stack(perses.url, sign_in).start(workers=1)
+    with up.Upstream() as upstream:
+        upstream.behave = up.hang
+        perses.put_datasource("poisoned", Perses.closed_datasource(upstream.url))
+        stack.model.when("poison", [Call("list_label_names", {"datasource": POISONED})], ["never said"])
+        first, second = [Gate() for _ in OTHERS], Gate()
+        streams = []
+        for n, user in enumerate(OTHERS):
+            stack.model.when(f"other {n}", Attempts(["lost ", first[n]], ["slow ", second, "but whole"]))
+            client = stack.client(user)
+            streams.append(client.turn(client.session(), f"other {n}"))
+            first[n].wait()
+        alice = stack.client()
+        session = alice.session()
+        poison = alice.turn(session, "poison")
+        victim, seen = stack.workers[0], 0
+        for death in range(DEATHS):
+            if death > 0:
+                victim = until(lambda: alone(stack), "the poisoned turn to be alone", 30)
+            until(lambda: len(upstream.requests) > seen, "the poisoned call", 30)  # noqa: B023
+            if death == 0 and spare:
+                stack.wait_worker(stack.add_worker())
+                stack.wait_worker(stack.add_worker())
+            lost = metric(stack.gateway.url, "workers_lost")
+            victim.process.kill()
+            until(lambda: metric(stack.gateway.url, "workers_lost") > lost, "the death to be seen")  # noqa: B023
+            seen = len(upstream.requests)
+            stack.add_worker()
+            if death == 0 and spare:
+                second.wait(30)  # the others go on beside its next deaths
+        final = poison.finish(90).final()
+        assert final["event_type"] == "error" and final["code"] == "worker_lost", final
+        second.wait(60)
+        second.open()
+        for stream in streams:
+            log = stream.finish(60)
+            assert log.answer() == "slow but whole"
+            assert {e.epoch for e in log} == {1, 2}, "it lost more than its first attempt"
+        until(lambda: alice.ask(session, "hello").answer(), "the session to be free")
