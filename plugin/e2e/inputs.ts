@@ -167,7 +167,7 @@ export function inputTests(the: () => World): void {
     stack.model.when('overdue', () => ['Welcome back.']);
     const { page } = await world.come();
     await page.getByText('What would you like to know?').waitFor();
-    const question = 'Overdue? 🙂';
+    const question = 'Is it overdue? 🙂';
     const box = page.getByRole('textbox', { name: 'Question' });
     const signIn = async (user: string): Promise<void> => {
       await page.getByLabel('User name').fill(user);
@@ -200,12 +200,12 @@ export function inputTests(the: () => World): void {
     });
     world.stack.model.when('deletable', () => ['It begins', held]);
     const { page, context } = await world.come();
-    await ask(page, 'Deletable?');
+    await ask(page, 'Is it deletable?');
     await last(page).getByText('It begins').waitFor();
     const other = await context.newPage();
     await other.goto(page.url());
     const nav = other.getByRole('navigation', { name: 'Conversations' });
-    await nav.getByLabel('More about Deletable?').first().click();
+    await nav.getByLabel('More about Is it deletable?').first().click();
     await other.getByRole('menuitem', { name: 'Delete' }).click();
     await other.getByRole('button', { name: 'Delete' }).click();
     await page
@@ -218,6 +218,33 @@ export function inputTests(the: () => World): void {
     expect(await page.getByText('Turn not found').count()).toBe(0);
     await page.getByRole('alert').getByRole('button', { name: 'New conversation' }).click();
     await page.getByText('What would you like to know?').waitFor();
+  });
+
+  it('has a page that loads nothing from elsewhere', async () => {
+    const world = the();
+    const { page, errors } = await world.come();
+    await page.getByText('What would you like to know?').waitFor();
+    const blocked = await page.evaluate(async () => {
+      const seen: string[] = [];
+      document.addEventListener('securitypolicyviolation', ({ effectiveDirective }) =>
+        seen.push(effectiveDirective),
+      );
+      const image = document.createElement('img');
+      image.src = 'https://evil.example/p.png';
+      const script = document.createElement('script');
+      script.src = 'https://evil.example/p.js';
+      const frame = document.createElement('iframe');
+      frame.src = 'https://evil.example/';
+      document.body.append(image, script, frame);
+      document.body.setAttribute('onclick', 'globalThis.ran = true');
+      document.body.click();
+      await fetch('https://evil.example/').catch(() => undefined);
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      return [...new Set(seen)].sort((a, b) => a.localeCompare(b));
+    });
+    expect(blocked).toEqual(['connect-src', 'frame-src', 'img-src', 'script-src-attr', 'script-src-elem']);
+    expect(await page.evaluate(() => 'ran' in globalThis)).toBe(false);
+    expect(errors).toEqual([]);
   });
 
   it('jumps to the end with a button that covers nothing', async () => {

@@ -38,6 +38,10 @@ export interface MessagesProps {
   readonly status: string | undefined;
 }
 
+function atEnd({ scrollTop, scrollHeight, clientHeight }: Element): boolean {
+  return scrollHeight - scrollTop - clientHeight < SLACK_PX;
+}
+
 function useStick(exchanges: readonly Exchange[]): {
   ref: React.RefObject<HTMLDivElement>;
   away: boolean;
@@ -53,8 +57,7 @@ function useStick(exchanges: readonly Exchange[]): {
     if (ref.current !== null) ref.current.scrollTop = ref.current.scrollHeight;
   };
   const onScroll = (event: UIEvent): void => {
-    const { scrollTop, scrollHeight, clientHeight } = event.currentTarget;
-    stick.current = scrollHeight - scrollTop - clientHeight < SLACK_PX;
+    stick.current = atEnd(event.currentTarget);
     setAway(!stick.current);
   };
   const count = exchanges.length;
@@ -73,6 +76,7 @@ function useStick(exchanges: readonly Exchange[]): {
     if (box === null || typeof ResizeObserver === 'undefined') return undefined;
     const observer = new ResizeObserver(() => {
       if (stick.current) box.scrollTop = box.scrollHeight;
+      else if (atEnd(box)) setAway(false); // what is below has become shorter
     });
     if (box.firstElementChild !== null) observer.observe(box.firstElementChild);
     return () => observer.disconnect();
