@@ -6,8 +6,8 @@ import { useMutation, useQuery } from '@tanstack/react-query';
 import { ReactElement, useState } from 'react';
 
 import { PersesApi } from '../api/perses';
-import { Draft, DraftBoard } from '../chat/drafts';
-import { definitionOf } from '../chat/panels';
+import { Draft, DraftBoard } from '../chat/tools/drafts';
+import { definitionOf } from '../chat/tools/panels';
 import { plain, shorten } from '../text';
 import { dashboardLink, groupsOf, nameFrom, refusalOf, save } from './add';
 

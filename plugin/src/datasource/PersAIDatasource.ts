@@ -4,7 +4,7 @@ import { HTTPProxy } from '@perses-dev/core';
 import { DatasourcePlugin } from '@perses-dev/plugin-system';
 
 import { GatewayClient, createGatewayClient } from '../api/client';
-import { bounded } from '../chat/Boundary';
+import { bounded } from '../chat/view/Boundary';
 import { PersAIDatasourceEditor } from './PersAIDatasourceEditor';
 
 export interface PersAIDatasourceSpec {

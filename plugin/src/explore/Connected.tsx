@@ -11,9 +11,9 @@ import { ReactElement, ReactNode, useCallback, useMemo, useState } from 'react';
 
 import { ApiError, GatewayClient } from '../api/client';
 import { createPersesApi } from '../api/perses';
-import { Boundary } from '../chat/Boundary';
-import { Chat, ChatProps, MODELS_KEY } from '../chat/Chat';
-import { Problem, problemOf } from '../chat/conversation';
+import { Boundary } from '../chat/view/Boundary';
+import { Chat, ChatProps, MODELS_KEY } from '../chat/view/Chat';
+import { Problem, problemOf } from '../chat/store/conversation';
 import { AddToDashboard, AddToDashboardProps } from '../dashboards/AddToDashboard';
 import { PERSAI_DATASOURCE_KIND, PersAIDatasourceClient } from '../datasource/PersAIDatasource';
 import { useSources } from '../datasource/sources';

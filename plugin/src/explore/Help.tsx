@@ -2,7 +2,7 @@
 import { Box, Button, Stack, Typography } from '@mui/material';
 import { ReactElement, ReactNode } from 'react';
 
-import { Problem } from '../chat/conversation';
+import { Problem } from '../chat/store/conversation';
 import { plain } from '../text';
 
 interface Advice {

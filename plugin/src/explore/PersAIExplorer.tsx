@@ -4,7 +4,7 @@ import { Box } from '@mui/material';
 import { useExplorerManagerContext } from '@perses-dev/explore';
 import { ReactElement, ReactNode, useCallback, useLayoutEffect, useRef, useState } from 'react';
 
-import { Boundary } from '../chat/Boundary';
+import { Boundary } from '../chat/view/Boundary';
 import { Connected } from './Connected';
 
 interface ExplorerData {

@@ -5,8 +5,8 @@ import { Box } from '@mui/material';
 import { ReactElement, useCallback, useMemo, useState } from 'react';
 
 import { datasourceOf, globalPath } from '../api/datasource';
-import { bounded } from '../chat/Boundary';
-import { readTab, tabKey, writeTab } from '../chat/tab';
+import { bounded } from '../chat/view/Boundary';
+import { readTab, tabKey, writeTab } from '../chat/store/tab';
 import { Connected } from '../explore/Connected';
 import { aboutOf } from './about';
 import { PersAIChatPanelEditor } from './PersAIChatPanelEditor';

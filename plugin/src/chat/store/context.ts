@@ -1,0 +1,42 @@
+// What the parts of a chat share: the store, and what the surroundings can do.
+import { createContext, useContext, useSyncExternalStore } from 'react';
+
+import { PersesApi } from '../../api/perses';
+import { Conversation, ConversationState, SendOptions, Surroundings } from './conversation';
+import { Draft, DraftBoard } from '../tools/drafts';
+
+export interface ChatContextValue {
+  readonly conversation: Conversation;
+  /** Perses's own API, for what is picked from it. */
+  readonly perses?: PersesApi;
+  /** The datasource, time and context of the next question; undefined: no datasource is chosen. */
+  readonly sendOptions: () => SendOptions | undefined;
+  /** Opens the dialog that writes panels into a dashboard, or makes the proposed one. */
+  readonly addToDashboard?: (panels: readonly Draft[], board?: DraftBoard) => void;
+}
+
+export const ChatContext = createContext<ChatContextValue | undefined>(undefined);
+
+export function useChat(): ChatContextValue {
+  const value = useContext(ChatContext);
+  if (value === undefined) throw new Error('No ChatContext found. Did you forget a Provider?');
+  return value;
+}
+
+export function useConversation(conversation: Conversation): ConversationState {
+  return useSyncExternalStore(conversation.subscribe, conversation.getSnapshot);
+}
+
+/** All but the messages: for what is not drawn again with every token. */
+export function useSurroundings(conversation: Conversation): Surroundings {
+  return useSyncExternalStore(conversation.subscribe, conversation.getSurroundings);
+}
+
+/** What is read from the conversation; drawn again only when that changes. */
+export function useRead<T>(conversation: Conversation, read: (conversation: Conversation) => T): T {
+  return useSyncExternalStore(conversation.subscribe, () => read(conversation));
+}
+
+export function useBusy(conversation: Conversation): boolean {
+  return useRead(conversation, ({ busy }) => busy);
+}

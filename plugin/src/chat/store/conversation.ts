@@ -1,0 +1,810 @@
+// The store of one conversation: sends, follows, stops. It lives outside of React (useSyncExternalStore), so a
+// stream outlives every redraw, and tells its listeners once a frame.
+//
+// There is one way to receive an answer: read the turn's events past the last id seen, until a final one. A
+// dropped line, a reload, a second tab and a stream that Perses's proxy cut are all that same loop.
+import { ApiError, Decision, GatewayClient, TurnContext, newIdempotencyKey } from '../../api/client';
+import { datasourceOf, globalPath } from '../../api/datasource';
+import { EventId, Usage, asList, asText, isAfter } from '../../api/events';
+import { SessionDetail } from '../../api/sessions';
+import { SILENCE_MS, StreamMessage, readStream } from '../../api/stream';
+import { Attachment, parseAttachment } from '../../dashboards/context';
+import { Exchange, exchangesOf, kept, mergeExchanges } from './exchanges';
+import { perFrame } from './frames';
+import { Turn, goOn, newTurn, reduce } from './reduce';
+
+export type Line =
+  | 'idle'
+  /** The question is on its way. */
+  | 'sending'
+  | 'live'
+  /** The line dropped; the answer goes on at the server and we are on our way back to it. */
+  | 'reconnecting'
+  | 'signed_out';
+
+export interface Problem {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** What each question of the conversation goes with; kept with it, so a reload and another tab have it too. */
+export interface ConversationContext {
+  /** Paths of the datasources that are asked, in the order in which they were picked; none: the default one. */
+  readonly datasources?: readonly string[];
+  readonly attachments: readonly Attachment[];
+}
+
+/** As many as the gateway takes. */
+export const DATASOURCES_MAX = 16;
+const NO_CONTEXT: ConversationContext = { attachments: [] };
+
+function parseContext(stored: Readonly<Record<string, unknown>>): ConversationContext {
+  const paths = asList(stored['datasources']).map(asText);
+  const name = asText(stored['datasource']); // as it was kept before there could be several
+  const datasources = [...paths, ...(name === '' ? [] : [globalPath(name)])]
+    .filter((path) => datasourceOf(path) !== undefined)
+    .slice(0, DATASOURCES_MAX);
+  const attachments = asList(stored['attachments'])
+    .map(parseAttachment)
+    .filter((one) => one !== undefined);
+  return { ...(datasources.length === 0 ? {} : { datasources }), attachments };
+}
+
+export interface ConversationState {
+  readonly sessionId: string | undefined;
+  readonly title: string;
+  readonly model: string;
+  readonly panels: Readonly<Record<string, unknown>>;
+  readonly context: ConversationContext;
+  readonly usage: Usage | undefined;
+  /** What the person has said to calls that wait, while others of the same answer are not decided yet. */
+  readonly choices: Readonly<Record<string, boolean>>;
+  readonly loading: boolean;
+  /** Why the conversation could not be loaded. */
+  readonly problem: Problem | undefined;
+  readonly exchanges: readonly Exchange[];
+  readonly line: Line;
+  readonly stopping: boolean;
+  /** Why the last thing that the person did (stop, pin, rename …) did not work. */
+  readonly notice: Problem | undefined;
+}
+
+/** All but the messages, which change with every token. */
+export type Surroundings = Omit<ConversationState, 'exchanges'>;
+
+export interface SendOptions {
+  readonly datasourcePath: string;
+  readonly context?: TurnContext;
+  readonly model?: string;
+}
+
+export interface ConversationOptions {
+  readonly client: GatewayClient;
+  /** The conversation got an id, or became another one (a fork). */
+  readonly onSession?: (sessionId: string | undefined) => void;
+  /** Something that the list of conversations shows has changed. */
+  readonly onChange?: () => void;
+  /** A question that is on its way, or could not be handed over; undefined: there is none any more. Kept elsewhere, it
+   *  is not lost when the page goes: a sign-in that has expired ends it. */
+  readonly onPending?: (text: string | undefined) => void;
+  readonly silenceMs?: number;
+}
+
+const DELETED: Problem = {
+  code: 'session_not_found',
+  message: 'This conversation was deleted, in another tab or in another browser.',
+};
+
+const CHANNEL = 'persai';
+const BACKOFF_FIRST_MS = 250;
+const BACKOFF_MAX_MS = 10_000;
+/** A question that could not be handed over for this long is shown as not sent. */
+const SEND_GIVE_UP_MS = 60_000;
+/** A turn that could not be followed is looked up again after this long. */
+const GIVEN_UP_MS = 2_000;
+
+const EMPTY: ConversationState = {
+  sessionId: undefined,
+  title: '',
+  model: '',
+  panels: {},
+  context: NO_CONTEXT,
+  usage: undefined,
+  choices: {},
+  loading: false,
+  problem: undefined,
+  exchanges: [],
+  line: 'idle',
+  stopping: false,
+  notice: undefined,
+};
+
+/** A question on its way: its keys make sure that however often it is sent, it is asked once. */
+interface Outgoing {
+  readonly key: string;
+  readonly text: string;
+  readonly options: SendOptions;
+  readonly sessionKey: string;
+  readonly turnKey: string;
+}
+
+/** Where a turn's stream was read to. */
+interface Cursor {
+  readonly turnId: string;
+  readonly control: AbortController;
+  last: EventId | undefined;
+  /** Read from the stream and not yet drawn. */
+  queue: StreamMessage[];
+  /** What is on the page is not from this stream; the first events replace it. */
+  fresh: boolean;
+  /** The event at which the turn began to wait for its person, once that was told. */
+  rests: EventId | undefined;
+}
+
+export function problemOf(error: unknown): Problem {
+  if (error instanceof ApiError) return { code: error.code, message: error.message };
+  return { code: 'internal', message: error instanceof Error ? error.message : 'Something went wrong.' };
+}
+
+/** All of the conversation, not a part of it. */
+function isGone(error: unknown): boolean {
+  return error instanceof ApiError && error.code === DELETED.code;
+}
+
+/** Other tabs that show the conversation look for it, and say that it is gone. */
+export function tellDeleted(sessionId: string): void {
+  if (typeof BroadcastChannel === 'undefined') return;
+  const channel = new BroadcastChannel(CHANNEL);
+  channel.postMessage({ sessionId, deleted: true });
+  channel.close();
+}
+
+function isOver(turn: Turn | undefined): boolean {
+  return turn === undefined || turn.status !== 'running';
+}
+
+function backoff(attempt: number): number {
+  const full = Math.min(BACKOFF_FIRST_MS * 2 ** attempt, BACKOFF_MAX_MS);
+  return full / 2 + Math.random() * (full / 2); // many tabs must not come back in one moment
+}
+
+export class Conversation {
+  private state: ConversationState = EMPTY;
+  private surroundings: Surroundings = EMPTY;
+  private readonly listeners = new Set<() => void>();
+  private readonly frame = perFrame(() => this.flush());
+  private cursor: Cursor | undefined;
+  private patches: Promise<unknown> = Promise.resolve();
+  /** Ends everything that belongs to the conversation on the page when another one takes its place. */
+  private life = new AbortController();
+  /** Wakes a wait for the next attempt: the network is back, the person looks again. */
+  private wakers = new Set<() => void>();
+  private readonly outgoing = new Map<string, Outgoing>();
+  private readonly channel: BroadcastChannel | undefined;
+  private stopWanted = false;
+
+  constructor(private readonly options: ConversationOptions) {
+    this.channel = typeof BroadcastChannel === 'undefined' ? undefined : new BroadcastChannel(CHANNEL);
+    this.channel?.addEventListener('message', this.onOtherTab);
+    globalThis.addEventListener?.('online', this.wake);
+    globalThis.document?.addEventListener('visibilitychange', this.onVisible);
+  }
+
+  dispose(): void {
+    this.leave();
+    this.life.abort();
+    this.channel?.close();
+    globalThis.removeEventListener?.('online', this.wake);
+    globalThis.document?.removeEventListener('visibilitychange', this.onVisible);
+    this.listeners.clear();
+  }
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  };
+
+  readonly getSnapshot = (): ConversationState => this.state;
+
+  readonly getSurroundings = (): Surroundings => this.surroundings;
+
+  /** True while a question is on its way or being answered. */
+  get busy(): boolean {
+    return this.state.line === 'sending' || !isOver(this.state.exchanges.at(-1)?.turn);
+  }
+
+  /** True while calls wait for the person. */
+  get awaiting(): boolean {
+    return this.state.exchanges.at(-1)?.turn?.status === 'awaiting';
+  }
+
+  /** Shows a stored conversation, and goes on with its answer when one is running. undefined: a new one. */
+  async open(sessionId: string | undefined): Promise<void> {
+    this.leave();
+    this.set({ ...EMPTY, sessionId, loading: sessionId !== undefined });
+    if (sessionId !== undefined) await this.load(sessionId);
+  }
+
+  /** Asks. Resolves when the question was accepted, or is shown as not sent. */
+  async send(text: string, options: SendOptions): Promise<void> {
+    const message = text.trim();
+    if (message === '' || this.busy || this.state.loading) return;
+    const outgoing: Outgoing = {
+      key: `new/${newIdempotencyKey()}`,
+      text: message,
+      options,
+      sessionKey: newIdempotencyKey(),
+      turnKey: newIdempotencyKey(),
+    };
+    this.outgoing.set(outgoing.key, outgoing);
+    this.options.onPending?.(message);
+    const exchange: Exchange = {
+      key: outgoing.key,
+      question: {
+        messageId: '',
+        text: message,
+        at: new Date().toISOString(),
+        pinned: false,
+        excluded: false,
+      },
+      answerIds: [],
+      answerPinned: false,
+      answerExcluded: false,
+    };
+    this.set({ exchanges: [...this.state.exchanges.filter(({ unsent }) => unsent === undefined), exchange] });
+    await this.submit(outgoing);
+  }
+
+  /** Sends a question again that was not accepted: under the same key, so it is asked once. */
+  async resend(key: string): Promise<void> {
+    const outgoing = this.outgoing.get(key);
+    if (outgoing !== undefined && !this.busy) await this.submit(outgoing);
+  }
+
+  discardUnsent(key: string): void {
+    this.outgoing.delete(key);
+    this.options.onPending?.(undefined);
+    this.set({ exchanges: this.state.exchanges.filter((exchange) => exchange.key !== key) });
+  }
+
+  /** Asks an earlier question again, or another in its place, in a copy of the conversation up to there. */
+  async askInstead(exchange: Exchange, text: string, options: SendOptions): Promise<void> {
+    const { sessionId } = this.state;
+    if (sessionId === undefined || exchange.question.messageId === '' || this.busy) return;
+    await this.act(async () => {
+      const fork = await this.options.client.forkSession(sessionId, exchange.question.messageId);
+      await this.open(fork);
+      this.options.onSession?.(fork);
+      await this.send(text, options);
+    });
+  }
+
+  /** Asks a question again that got no answer: it takes the place of the failed one. */
+  async retry(exchange: Exchange, options: SendOptions): Promise<void> {
+    const { sessionId } = this.state;
+    if (sessionId === undefined || this.busy) return;
+    await this.act(async () => {
+      const ids = [...exchange.answerIds, exchange.question.messageId].filter((id) => id !== '');
+      for (const id of ids) await this.options.client.deleteMessage(sessionId, id);
+      this.set({ exchanges: this.state.exchanges.filter(({ key }) => key !== exchange.key) });
+      await this.send(exchange.question.text, options);
+    });
+  }
+
+  /** A copy of the conversation up to before this question, to go on from there. */
+  async fork(exchange: Exchange): Promise<void> {
+    const { sessionId } = this.state;
+    if (sessionId === undefined || exchange.question.messageId === '') return;
+    await this.act(async () => {
+      const fork = await this.options.client.forkSession(sessionId, exchange.question.messageId);
+      await this.open(fork);
+      this.options.onSession?.(fork);
+      this.options.onChange?.();
+    });
+  }
+
+  /** Cancels the answer on the server. The stream then ends with turn_cancelled. */
+  async stop(): Promise<void> {
+    if (!this.busy || this.state.stopping) return;
+    this.stopWanted = true;
+    this.set({ stopping: true });
+    this.wake(); // a question that is still to be sent again is not
+    await this.cancelIfWanted();
+  }
+
+  /** What the person says to one call. The gateway takes the decisions on all that wait at once, so they are sent
+   *  with the last one. */
+  async decide(callId: string, approve: boolean): Promise<void> {
+    const { sessionId } = this.state;
+    const turn = this.state.exchanges.at(-1)?.turn;
+    if (sessionId === undefined || turn?.status !== 'awaiting') return;
+    const waiting = turn.steps.flatMap(({ calls }) => calls).filter(({ state }) => state === 'awaiting');
+    const choices = { ...this.state.choices, [callId]: approve };
+    this.set({ choices });
+    const decisions = waiting.flatMap(({ id, awaited }): Decision[] => {
+      const choice = choices[id];
+      return choice === undefined ? [] : [{ callId: id, approve: choice, hash: awaited?.hash ?? '' }];
+    });
+    if (decisions.length < waiting.length) return;
+    await this.act(async () => {
+      try {
+        await this.options.client.resumeTurn(sessionId, turn.id, decisions);
+      } catch (error) {
+        this.set({ choices: {} });
+        // Decided before, in another tab, or too late: what happened is read, and said.
+        if (!(error instanceof ApiError && error.status === 409)) throw error;
+        await this.load(sessionId);
+        if (error.code === 'already_decided' || error.code === 'decision_expired') throw error;
+        return;
+      }
+      this.change(turn.id, (exchange) => ({
+        ...exchange,
+        turn: exchange.turn?.status === 'awaiting' ? goOn(exchange.turn) : exchange.turn,
+      }));
+      this.set({ choices: {} });
+      this.tellOthers();
+      this.wake(); // a line that is about to be tried again is tried now
+      void this.follow(turn.id);
+    });
+  }
+
+  async setFlags(ids: readonly string[], flags: { pinned?: boolean; excluded?: boolean }): Promise<void> {
+    const { sessionId } = this.state;
+    if (sessionId === undefined) return;
+    await this.act(async () => {
+      for (const id of ids) await this.options.client.patchMessage(sessionId, id, flags);
+      await this.sync();
+    });
+  }
+
+  async remove(exchange: Exchange): Promise<void> {
+    const { sessionId } = this.state;
+    if (sessionId === undefined || this.busy) return;
+    await this.act(async () => {
+      const ids = [...exchange.answerIds, exchange.question.messageId].filter((id) => id !== '');
+      for (const id of ids) await this.options.client.deleteMessage(sessionId, id);
+      await this.sync();
+    });
+  }
+
+  async rename(title: string): Promise<void> {
+    const { sessionId } = this.state;
+    if (sessionId === undefined) return;
+    await this.act(async () => {
+      await this.patch(sessionId, { title });
+      this.set({ title });
+      this.options.onChange?.();
+    });
+  }
+
+  /** How a call's panel is shown is kept with the conversation. */
+  async setPanel(callId: string, settings: unknown): Promise<void> {
+    const panels = { ...this.state.panels, [callId]: settings };
+    this.set({ panels });
+    const { sessionId } = this.state;
+    if (sessionId !== undefined) await this.act(() => this.patch(sessionId, { panels }));
+  }
+
+  /** The datasource and the dashboards that the next questions go with. */
+  async setContext(context: ConversationContext): Promise<void> {
+    this.set({ context });
+    const { sessionId } = this.state;
+    if (sessionId !== undefined) await this.act(() => this.patch(sessionId, { context }));
+  }
+
+  async setModel(model: string): Promise<void> {
+    this.set({ model });
+    const { sessionId } = this.state;
+    if (sessionId !== undefined) await this.act(() => this.patch(sessionId, { model }));
+  }
+
+  /** Reads again what is stored: another part of the page has changed it. */
+  async refresh(): Promise<void> {
+    await this.sync();
+  }
+
+  clearNotice(): void {
+    this.set({ notice: undefined });
+  }
+
+  // ---- what happens underneath ----
+
+  private set(change: Partial<ConversationState>): void {
+    const before = this.state;
+    this.state = { ...before, ...change };
+    const names = Object.keys(change) as Array<keyof ConversationState>;
+    if (names.some((name) => name !== 'exchanges' && before[name] !== this.state[name]))
+      this.surroundings = this.state;
+    for (const listener of this.listeners) listener();
+  }
+
+  /** An action of the person's whose failure is a notice, not a broken page. */
+  private async act(action: () => Promise<void>): Promise<void> {
+    this.set({ notice: undefined });
+    try {
+      await action();
+    } catch (error) {
+      if (this.life.signal.aborted) return;
+      if (isGone(error)) this.gone();
+      else this.set({ notice: problemOf(error) });
+    }
+  }
+
+  /** One after the other: what was chosen last is what stays stored. */
+  private patch(sessionId: string, change: Record<string, unknown>): Promise<void> {
+    const done = this.patches.then(() => this.options.client.patchSession(sessionId, change));
+    this.patches = done.catch(() => undefined);
+    return done;
+  }
+
+  private leave(): void {
+    this.life.abort();
+    this.life = new AbortController();
+    this.frame.cancel();
+    this.cursor?.control.abort();
+    this.cursor = undefined;
+    this.outgoing.clear();
+    this.stopWanted = false;
+  }
+
+  private async load(sessionId: string): Promise<void> {
+    const { signal } = this.life;
+    try {
+      const detail = await this.patiently(() => this.options.client.getSession(sessionId, signal), signal);
+      if (signal.aborted) return;
+      this.set({ sessionId, loading: false, problem: undefined });
+      this.take(detail);
+    } catch (error) {
+      if (signal.aborted) return;
+      this.set({ loading: false });
+      if (isGone(error) && this.state.exchanges.length > 0) this.gone();
+      else this.set({ problem: problemOf(error) });
+    }
+  }
+
+  /** Reads the stored conversation again, quietly: ids and titles that the events do not carry. */
+  private async sync(): Promise<void> {
+    const { sessionId } = this.state;
+    const { signal } = this.life;
+    if (sessionId === undefined) return;
+    try {
+      const detail = await this.options.client.getSession(sessionId, signal);
+      if (!signal.aborted) this.take(detail);
+    } catch (error) {
+      // What is on the page stays right; the next sync tells the rest.
+      if (!signal.aborted && isGone(error)) this.gone();
+    }
+  }
+
+  /** The conversation is not there any more. What is on the page can still be read. */
+  private gone(): void {
+    this.flush();
+    this.cursor?.control.abort();
+    this.cursor = undefined;
+    this.stopWanted = false;
+    const exchanges = this.state.exchanges.map((exchange): Exchange => {
+      const { turn } = exchange;
+      const isCut =
+        turn?.status === 'running' || turn?.status === 'awaiting' || turn?.error?.code === 'turn_not_found';
+      return isCut ? { ...exchange, turn: { ...turn, status: 'failed', error: DELETED } } : exchange;
+    });
+    this.set({ exchanges, problem: DELETED, line: 'idle', stopping: false, notice: undefined });
+    this.options.onChange?.();
+  }
+
+  /** What is stored, laid over what is on the page; a turn that is not over is followed. */
+  private take(detail: SessionDetail): void {
+    const { state, cursor } = this;
+    const { title, model, panels, usage, turn } = detail;
+    this.set({
+      problem: undefined,
+      title,
+      model,
+      usage,
+      // All messages are drawn with these: the same again must be the same object.
+      panels: kept(state.panels, panels),
+      context: kept(state.context, parseContext(detail.context)),
+      exchanges: mergeExchanges(state.exchanges, exchangesOf(detail), cursor?.turnId),
+    });
+    // Replayed from its start: what the stored messages do not hold yet is in the events.
+    if (turn !== undefined && turn.state !== 'over') void this.follow(turn.turnId);
+  }
+
+  private async submit(outgoing: Outgoing): Promise<void> {
+    const { client, onSession } = this.options;
+    const { signal } = this.life;
+    const { datasourcePath, context, model } = outgoing.options;
+    this.stopWanted = false;
+    this.set({ line: 'sending', stopping: false });
+    this.change(outgoing.key, (exchange) => ({ ...exchange, unsent: undefined }));
+    try {
+      let { sessionId } = this.state;
+      if (sessionId === undefined) {
+        const { sessionKey } = outgoing;
+        sessionId = await this.patiently(
+          () => client.createSession({ model: this.state.model || model, idempotencyKey: sessionKey }),
+          signal,
+        );
+        if (signal.aborted) return;
+        this.set({ sessionId });
+        onSession?.(sessionId);
+        await this.keepContext(sessionId);
+        if (signal.aborted) return;
+      }
+      const request = { sessionId, message: outgoing.text, datasourcePath, context, model };
+      const turnId = await this.patiently(
+        () => client.startTurn({ ...request, idempotencyKey: outgoing.turnKey }),
+        signal,
+      );
+      if (signal.aborted) return;
+      this.outgoing.delete(outgoing.key);
+      this.options.onPending?.(undefined);
+      this.change(outgoing.key, (exchange) => ({ ...exchange, turn: newTurn(turnId) }));
+      this.tellOthers();
+      this.options.onChange?.();
+      void this.follow(turnId);
+      await this.cancelIfWanted();
+    } catch (error) {
+      if (signal.aborted) return;
+      const problem = this.stopWanted
+        ? { code: 'stopped', message: 'Stopped before it was sent.' }
+        : problemOf(error);
+      const signedOut = error instanceof ApiError && error.status === 401;
+      this.set({ line: signedOut ? 'signed_out' : 'idle', stopping: false });
+      this.change(outgoing.key, (exchange) => ({ ...exchange, unsent: problem }));
+      if (error instanceof ApiError && error.code === 'turn_running') await this.sync();
+      if (isGone(error)) this.gone();
+    }
+  }
+
+  /** What was chosen before the conversation had an id. */
+  private async keepContext(sessionId: string): Promise<void> {
+    const { context } = this.state;
+    if (context === NO_CONTEXT) return;
+    await this.act(() => this.patch(sessionId, { context }));
+  }
+
+  /** Does it, and again after a while for as long as that can help. */
+  private async patiently<T>(request: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    const since = Date.now();
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await request();
+      } catch (error) {
+        const again = error instanceof ApiError && error.transient && Date.now() - since < SEND_GIVE_UP_MS;
+        if (signal.aborted || this.stopWanted || !again) throw error;
+        await this.wait(error.retryAfterMs ?? backoff(attempt), signal);
+        if (signal.aborted || this.stopWanted) throw error;
+      }
+    }
+  }
+
+  private async cancelIfWanted(): Promise<void> {
+    const { sessionId } = this.state;
+    const turn = this.state.exchanges.at(-1)?.turn;
+    if (!this.stopWanted || sessionId === undefined || isOver(turn) || turn === undefined) return;
+    this.stopWanted = false;
+    const { signal } = this.life;
+    try {
+      await this.patiently(() => this.options.client.cancelTurn(sessionId, turn.id), signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      // It was over before: the stream tells how.
+      const over = error instanceof ApiError && (error.status === 404 || error.status === 409);
+      this.set({ stopping: false, notice: over ? undefined : problemOf(error) });
+    }
+  }
+
+  /** The one loop that receives. A turn that waits for its person is followed, too: the decision may be made here,
+   *  in another tab or in another browser. */
+  private async follow(turnId: string): Promise<void> {
+    if (this.cursor?.turnId === turnId) return; // this turn is being followed
+    const shown = this.state.exchanges.find(({ turn }) => turn?.id === turnId)?.turn;
+    if (shown?.status === 'done' || shown?.status === 'cancelled') return; // final stays final
+    this.cursor?.control.abort();
+    const cursor: Cursor = {
+      turnId,
+      control: new AbortController(),
+      last: undefined,
+      queue: [],
+      fresh: true,
+      rests: undefined,
+    };
+    this.cursor = cursor;
+    const { signal } = cursor.control;
+    for (let attempt = 0; !signal.aborted; attempt++) {
+      const before = cursor.last;
+      let waitMs: number | undefined;
+      try {
+        if (await this.read(cursor)) return;
+        // The stream ended without an end: a gateway that is going away, or a proxy that cut it. Or with a wait
+        // for the person: asked for what comes behind that, the gateway keeps the line open until there is some.
+        this.flush();
+      } catch (error) {
+        if (signal.aborted) return;
+        if (error instanceof ApiError && !error.transient) {
+          this.giveUp(cursor, error);
+          return;
+        }
+        waitMs = error instanceof ApiError ? error.retryAfterMs : undefined;
+      }
+      if (cursor.last !== before) attempt = 0;
+      if (this.awaits(cursor)) this.rest(cursor);
+      else this.set({ line: 'reconnecting' });
+      await this.wait(waitMs ?? backoff(attempt), signal);
+    }
+  }
+
+  private awaits({ turnId }: Cursor): boolean {
+    return this.state.exchanges.find(({ turn }) => turn?.id === turnId)?.turn?.status === 'awaiting';
+  }
+
+  /** Told once each time: the turn now waits for its person. */
+  private rest(cursor: Cursor): void {
+    if (cursor.rests === cursor.last) return;
+    cursor.rests = cursor.last;
+    this.set({ line: 'idle', stopping: false });
+    this.tellOthers();
+    void this.sync().then(() => this.options.onChange?.());
+  }
+
+  /** Reads until the line ends. True: the turn is over and nothing more is to come. */
+  private async read(cursor: Cursor): Promise<boolean> {
+    const { sessionId } = this.state;
+    const { signal } = cursor.control;
+    if (sessionId === undefined) return true;
+    const { client, silenceMs = SILENCE_MS } = this.options;
+    const body = await client.openEvents(sessionId, cursor.turnId, cursor.last, signal);
+    if (this.state.line !== 'live' && !this.awaits(cursor)) this.set({ line: 'live' });
+    for await (const messages of readStream(body, silenceMs, signal)) {
+      if (signal.aborted) return true;
+      for (const message of messages) {
+        if (message.id !== undefined) {
+          if (!isAfter(message.id, cursor.last)) continue; // seen already
+          cursor.last = message.id;
+        }
+        if (message.event?.type === 'error' && message.event.code === 'history_lost') {
+          this.startOver(cursor);
+          return false;
+        }
+        cursor.queue.push(message);
+      }
+      this.frame.request();
+      const ended = messages.findLast(({ event }) => event !== undefined)?.event?.type;
+      const over = ended === 'turn_complete' || ended === 'turn_cancelled' || ended === 'error';
+      if (over) {
+        this.end(cursor);
+        return true;
+      }
+      if (this.state.line === 'idle') this.set({ line: 'live' });
+    }
+    return false;
+  }
+
+  /** The store lost what we saw: our view is dropped and read anew. */
+  private startOver(cursor: Cursor): void {
+    cursor.queue = [];
+    cursor.last = undefined;
+    cursor.fresh = true;
+  }
+
+  private end(cursor: Cursor): void {
+    this.flush();
+    if (this.cursor === cursor) this.cursor = undefined;
+    this.stopWanted = false;
+    this.set({ line: 'idle', stopping: false });
+    this.tellOthers();
+    void this.sync().then(() => this.options.onChange?.());
+  }
+
+  /** The turn can't be followed any more. What is stored of it can still be read. */
+  private giveUp(cursor: Cursor, error: ApiError): void {
+    this.flush();
+    if (this.cursor === cursor) this.cursor = undefined;
+    if (error.status === 404) {
+      void this.lookFor(cursor.turnId, error);
+      return;
+    }
+    if (error.status === 401) {
+      this.set({ line: 'signed_out', stopping: false });
+      return;
+    }
+    this.fail(cursor.turnId, error);
+  }
+
+  /** The turn is not known: perhaps because all of the conversation is gone. */
+  private async lookFor(turnId: string, error: ApiError): Promise<void> {
+    const { sessionId } = this.state;
+    const { signal } = this.life;
+    if (sessionId === undefined) return;
+    const why: unknown = await this.options.client.getSession(sessionId, signal).then(
+      () => error,
+      (reason: unknown) => reason,
+    );
+    if (signal.aborted) return;
+    if (isGone(why)) this.gone();
+    else this.fail(turnId, error);
+  }
+
+  private fail(turnId: string, error: ApiError): void {
+    this.change(turnId, (exchange) =>
+      isOver(exchange.turn)
+        ? exchange
+        : {
+            ...exchange,
+            turn: { ...(exchange.turn ?? newTurn(turnId)), status: 'failed', error: problemOf(error) },
+          },
+    );
+    this.set({ line: 'idle', stopping: false });
+    // Not at once: a gateway that refuses a turn's events and calls it running would be asked without end.
+    const { signal } = this.life;
+    void this.wait(GIVEN_UP_MS, signal).then(() => (signal.aborted ? undefined : this.sync()));
+  }
+
+  /** Signed in again: goes on with what was interrupted. */
+  async signedIn(): Promise<void> {
+    const { sessionId, line } = this.state;
+    if (line !== 'signed_out') return;
+    this.set({ line: 'idle' });
+    if (sessionId !== undefined) await this.load(sessionId);
+  }
+
+  private flush(): void {
+    const { cursor } = this;
+    if (cursor === undefined || cursor.queue.length === 0) return;
+    const { queue, fresh, turnId } = cursor;
+    cursor.queue = [];
+    cursor.fresh = false;
+    this.change(turnId, (exchange) => {
+      let turn = fresh || exchange.turn === undefined ? newTurn(turnId) : exchange.turn;
+      for (const { event } of queue) if (event !== undefined) turn = reduce(turn, event);
+      return turn === exchange.turn ? exchange : { ...exchange, turn };
+    });
+  }
+
+  /** Changes one exchange, found by its key or its turn. */
+  private change(id: string, how: (exchange: Exchange) => Exchange): void {
+    const exchanges = this.state.exchanges.map((exchange) =>
+      exchange.key === id || exchange.turn?.id === id ? how(exchange) : exchange,
+    );
+    this.set({ exchanges });
+  }
+
+  private readonly wake = (): void => {
+    const { wakers } = this;
+    this.wakers = new Set();
+    for (const waker of wakers) waker();
+  };
+
+  private async wait(ms: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', done);
+        this.wakers.delete(done);
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      signal.addEventListener('abort', done);
+      this.wakers.add(done);
+    });
+  }
+
+  private readonly onVisible = (): void => {
+    if (globalThis.document.visibilityState !== 'visible') return;
+    this.wake();
+    if (this.state.line === 'signed_out') void this.signedIn();
+    else if (!this.busy && !this.state.loading) void this.sync();
+  };
+
+  private tellOthers(): void {
+    this.channel?.postMessage({ sessionId: this.state.sessionId });
+  }
+
+  private readonly onOtherTab = (message: MessageEvent<unknown>): void => {
+    const data = message.data as { sessionId?: unknown; deleted?: unknown } | undefined;
+    if (data?.sessionId === undefined || data.sessionId !== this.state.sessionId) return;
+    if (!this.busy || data.deleted === true) void this.sync();
+  };
+}

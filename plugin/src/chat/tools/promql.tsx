@@ -1,0 +1,66 @@
+// A query. PromQL is highlighted by Prometheus's own grammar; no editor behind it.
+import { highlightCode, tagHighlighter, tags } from '@lezer/highlight';
+import { Box, useTheme } from '@mui/material';
+import { parser } from '@prometheus-io/lezer-promql';
+import { ReactElement, ReactNode, useMemo } from 'react';
+
+import { plain } from '../../text';
+
+const highlighter = tagHighlighter([
+  { tag: [tags.keyword, tags.operatorKeyword, tags.modifier, tags.function(tags.variableName)], class: 'fn' },
+  { tag: [tags.string], class: 'str' },
+  { tag: [tags.number], class: 'num' },
+  { tag: [tags.labelName], class: 'label' },
+  { tag: [tags.operator, tags.arithmeticOperator, tags.compareOperator, tags.logicOperator], class: 'op' },
+  { tag: [tags.comment, tags.lineComment], class: 'comment' },
+]);
+
+/** Parsing takes time in proportion to the text; what is longer is shown as it is. */
+const HIGHLIGHT_CHARS_MAX = 8_000;
+
+export function Query({ query, promql }: { query: string; promql: boolean }): ReactElement {
+  const theme = useTheme();
+  const parts = useMemo((): ReactNode => {
+    const text = plain(query);
+    if (!promql || text.length > HIGHLIGHT_CHARS_MAX) return text;
+    const nodes: ReactNode[] = [];
+    highlightCode(
+      text,
+      parser.parse(text),
+      highlighter,
+      (code, classes) => {
+        nodes.push(
+          classes === '' ? (
+            code
+          ) : (
+            <span key={nodes.length} className={classes}>
+              {code}
+            </span>
+          ),
+        );
+      },
+      () => nodes.push('\n'),
+    );
+    return nodes;
+  }, [query, promql]);
+  const dark = theme.palette.mode === 'dark';
+  return (
+    <Box
+      component="code"
+      sx={{
+        fontFamily: 'monospace',
+        fontSize: '0.8125rem',
+        whiteSpace: 'pre-wrap',
+        overflowWrap: 'anywhere',
+        '& .fn': { color: dark ? '#82b1ff' : '#1649a8' },
+        '& .str': { color: dark ? '#a5d6a7' : '#1b5e20' },
+        '& .num': { color: dark ? '#ffcc80' : '#8a3c00' },
+        '& .label': { color: dark ? '#ce93d8' : '#6a1b9a' },
+        '& .op': { color: 'text.secondary' },
+        '& .comment': { color: 'text.secondary', fontStyle: 'italic' },
+      }}
+    >
+      {parts}
+    </Box>
+  );
+}

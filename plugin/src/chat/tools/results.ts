@@ -1,0 +1,67 @@
+// What Perses's query plugins have brought, looked at before it is drawn. Pure; data of plugins is not trusted to have the
+// shape that it should.
+import { asList, asObject } from '../../api/events';
+
+/** Beyond so many samples each as a point would cost more than it shows. */
+const POINTS_MAX = 20_000;
+
+/** Nothing was found: no series with a value, no line, no trace, no profile. */
+export function isEmptyResult(data: unknown): boolean {
+  const result = asObject(data);
+  if (result === undefined) return true;
+  const { series, entries, logs, searchResult, trace, profile } = result;
+  if (Array.isArray(series)) return !series.some((one) => hasSamples(one));
+  if (Array.isArray(entries) || Array.isArray(logs))
+    return asList(entries).length + asList(logs).length === 0;
+  if (trace !== undefined && trace !== null) return false;
+  if (Array.isArray(searchResult)) return searchResult.length === 0;
+  const levels = asObject(profile)?.['stackTrace'];
+  if (profile !== undefined) return levels === undefined || levels === null || isEmptyTree(levels);
+  return false; // of a kind that we don't know
+}
+
+function hasSamples(one: unknown): boolean {
+  const series = asObject(one);
+  return asList(series?.['values']).length > 0 || asList(series?.['histograms']).length > 0;
+}
+
+function isEmptyTree(levels: unknown): boolean {
+  const tree = asObject(levels);
+  return tree !== undefined && asList(tree['children']).length === 0 && !((tree['total'] as number) > 0);
+}
+
+function isNumber(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value);
+}
+
+/** The times at which a series has a value, in milliseconds. */
+function timesOf(series: unknown): readonly number[] {
+  return asList(asObject(series)?.['values']).flatMap((sample) => {
+    const [at, value] = asList(sample);
+    return isNumber(at) && isNumber(value) ? [at] : [];
+  });
+}
+
+function stepOf(data: Readonly<Record<string, unknown>>, times: ReadonlyArray<readonly number[]>): number {
+  const { stepMs } = data;
+  if (isNumber(stepMs) && stepMs > 0) return stepMs;
+  let least = Infinity;
+  for (const own of times)
+    own.forEach((at, i) => i > 0 && (least = Math.min(least, at - (own[i - 1] ?? at))));
+  return least;
+}
+
+/** Is there a sample with a gap on both sides? A line through it has no length: without a point nothing is seen. */
+export function hasLoneSample(data: unknown): boolean {
+  const result = asObject(data);
+  const times = asList(result?.['series']).map(timesOf);
+  if (result === undefined || times.reduce((sum, own) => sum + own.length, 0) > POINTS_MAX) return false;
+  const reach = stepOf(result, times) * 1.5;
+  return times.some((own) =>
+    own.some((at, i) => {
+      const before = own[i - 1];
+      const after = own[i + 1];
+      return (before === undefined || at - before > reach) && (after === undefined || after - at > reach);
+    }),
+  );
+}

@@ -1,0 +1,94 @@
+// What of ours fails to be drawn, or to be loaded, is replaced by a card; the page around it stays, and what the person
+// has written is kept by the browser's tab (Composer).
+import { Alert, Button } from '@mui/material';
+import { Component, ComponentType, ReactElement, ReactNode, lazy } from 'react';
+
+import { plain, shorten } from '../../text';
+
+const failed = new Set<() => void>();
+
+/** A part that is loaded when it is first drawn. React remembers a failure for ever; here it is forgotten when the
+ *  person reloads PersAI. */
+export function lazily<P extends object>(load: () => Promise<ComponentType<P>>): ComponentType<P> {
+  const make = (): ComponentType<P> => {
+    const part: unknown = lazy(async () => {
+      try {
+        return { default: await load() };
+      } catch (error) {
+        failed.add(() => {
+          Part = make();
+        });
+        throw error;
+      }
+    });
+    return part as ComponentType<P>; // its props are the same; the types of lazy() lose them
+  };
+  let Part = make();
+  return function Lazily(props: P): ReactElement {
+    return <Part {...props} />;
+  };
+}
+
+export interface BoundaryProps {
+  readonly children: ReactNode;
+  /** What stands in for it; else a card. */
+  readonly fallback?: ReactElement;
+  /** The person wants it again: what has opened it can close it first. */
+  readonly onReload?: () => void;
+}
+
+interface BoundaryState {
+  readonly error?: unknown;
+}
+
+function Card({ error, onReload }: { error: unknown; onReload: () => void }): ReactElement {
+  const said = error instanceof Error ? error.message : '';
+  return (
+    <Alert
+      severity="error"
+      variant="outlined"
+      data-testid="persai-failed"
+      sx={{ m: 1, overflowWrap: 'anywhere' }}
+      action={
+        <Button color="inherit" size="small" onClick={onReload}>
+          Reload PersAI
+        </Button>
+      }
+    >
+      This part of PersAI failed. What you have written, and your conversations, are kept.
+      {said !== '' && ` (${plain(shorten(said, 200))})`}
+    </Alert>
+  );
+}
+
+export class Boundary extends Component<BoundaryProps, BoundaryState> {
+  override readonly state: BoundaryState = {};
+
+  static getDerivedStateFromError(error: unknown): BoundaryState {
+    return { error: error ?? new Error('') };
+  }
+
+  private readonly reload = (): void => {
+    for (const forget of failed) forget();
+    failed.clear();
+    this.props.onReload?.();
+    this.setState({ error: undefined });
+  };
+
+  override render(): ReactNode {
+    const { error } = this.state;
+    if (error === undefined) return this.props.children;
+    return this.props.fallback ?? <Card error={error} onReload={this.reload} />;
+  }
+}
+
+/** The same part, in a boundary of its own: for what Perses puts on its page. */
+export function bounded<P extends object>(Part: ComponentType<P>): (props: P) => ReactElement {
+  return function Bounded(props: P): ReactElement {
+    return (
+      <Boundary>
+        <Part {...props} />
+      </Boundary>
+    );
+  };
+}

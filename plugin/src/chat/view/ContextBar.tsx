@@ -1,0 +1,115 @@
+// Under the composer: the dashboards that go along with the questions, how more are added, and what the model sees.
+import { Button, Chip, Tooltip } from '@mui/material';
+import EyeIcon from 'mdi-material-ui/EyeOutline';
+import PlusIcon from 'mdi-material-ui/Plus';
+import DashboardIcon from 'mdi-material-ui/ViewDashboardOutline';
+import { ReactElement, Suspense, useState } from 'react';
+
+import { PersesApi } from '../../api/perses';
+import { Attachment, bytesOf, isSame, sizeText } from '../../dashboards/context';
+import { Boundary, lazily } from './Boundary';
+import { useChat, useRead, useSurroundings } from '../store/context';
+import { Conversation } from '../store/conversation';
+import { plain, shorten, usageText } from '../../text';
+
+// Loaded when they are opened first.
+const AddContext = lazily(async () => (await import('../../dashboards/AddContext')).AddContext);
+const Seen = lazily(async () => (await import('./Seen')).Seen);
+
+export interface ContextBarProps {
+  readonly perses: PersesApi | undefined;
+  readonly datasource: string;
+  readonly model: string;
+  readonly busy: boolean;
+}
+
+function hiddenOf(conversation: Conversation): number {
+  return conversation.getSnapshot().exchanges.filter(({ question }) => question.excluded).length;
+}
+
+function AttachmentChip({ one, onRemove }: { one: Attachment; onRemove: () => void }): ReactElement {
+  const title = plain(shorten(one.title, 40));
+  const some = one.panels.length < one.panelCount ? ` (${one.panels.length} of ${one.panelCount})` : '';
+  return (
+    <Tooltip title={sizeText(bytesOf([one]))}>
+      <Chip
+        size="small"
+        icon={<DashboardIcon />}
+        label={title + some}
+        data-testid="attachment"
+        onDelete={onRemove}
+        // A chip's cross is not in the order of the keyboard; its Delete key is.
+        tabIndex={0}
+        role="button"
+        aria-label={`${title}${some}: press Delete to remove it`}
+      />
+    </Tooltip>
+  );
+}
+
+export function ContextBar({ perses, datasource, model, busy }: ContextBarProps): ReactElement {
+  const { conversation, sendOptions } = useChat();
+  const { context, usage } = useSurroundings(conversation);
+  const hidden = useRead(conversation, hiddenOf);
+  const [open, setOpen] = useState<'add' | 'seen'>();
+  const { attachments } = context;
+  const facts = [hidden === 0 ? '' : `${hidden} hidden`, usageText(usage)].filter((fact) => fact !== '');
+  const set = (next: readonly Attachment[]): void =>
+    void conversation.setContext({ ...context, attachments: next });
+  return (
+    <>
+      {attachments.map((one) => (
+        <AttachmentChip
+          key={`${one.project}/${one.dashboard}`}
+          one={one}
+          onRemove={() => set(attachments.filter((other) => !isSame(one, other)))}
+        />
+      ))}
+      {perses !== undefined && (
+        <Button
+          size="small"
+          color="inherit"
+          startIcon={<PlusIcon fontSize="inherit" />}
+          sx={{ color: 'text.secondary', textTransform: 'none' }}
+          onClick={() => setOpen('add')}
+        >
+          Add context
+        </Button>
+      )}
+      <Tooltip title="What the model sees">
+        <Button
+          size="small"
+          color="inherit"
+          aria-label={['What the model sees', ...facts].join(', ')}
+          startIcon={<EyeIcon fontSize="inherit" />}
+          sx={{ color: 'text.secondary', textTransform: 'none', minWidth: 0 }}
+          onClick={() => setOpen('seen')}
+        >
+          {facts.join(' · ') || 'What the model sees'}
+        </Button>
+      </Tooltip>
+      <Boundary onReload={() => setOpen(undefined)}>
+        <Suspense fallback={null}>
+          {open === 'add' && perses !== undefined && (
+            <AddContext
+              api={perses}
+              attachments={attachments}
+              onAdd={set}
+              onClose={() => setOpen(undefined)}
+            />
+          )}
+          {open === 'seen' && (
+            <Seen
+              context={sendOptions()?.context}
+              datasource={datasource}
+              model={model}
+              attachments={attachments}
+              busy={busy}
+              onClose={() => setOpen(undefined)}
+            />
+          )}
+        </Suspense>
+      </Boundary>
+    </>
+  );
+}

@@ -1,0 +1,242 @@
+// The model's markdown. It is untrusted: of HTML only a few tags are drawn, the rest is text; no images, only http(s)
+// links with their host shown. While it streams only its last block is parsed and drawn again.
+import { Box, Link, Table, TableBody, TableCell, TableHead, TableRow, Typography } from '@mui/material';
+import {
+  ReactElement,
+  ReactNode,
+  createContext,
+  isValidElement,
+  memo,
+  useContext,
+  useId,
+  useMemo,
+} from 'react';
+import ReactMarkdown, { Components, Options as MarkdownOptions } from 'react-markdown';
+import rehypeSanitize, { Options, defaultSchema } from 'rehype-sanitize';
+import remarkGfm from 'remark-gfm';
+import remend from 'remend';
+
+import { splitBlocks } from './blocks';
+import { CopyButton } from './CopyButton';
+import { PlainAnswer } from './PlainAnswer';
+import { Query } from '../tools/promql';
+import { TAGS, tagsToElements } from './tags';
+import { plain, safeLink } from '../../text';
+
+/** What markdown itself makes; the rest are TAGS. */
+const ELEMENTS = (
+  'a blockquote br code del em h1 h2 h3 h4 h5 h6 hr img input li ol p pre section strong sup ' +
+  'table tbody td th thead tr ul'
+).split(' ');
+
+const SCHEMA: Options = {
+  ...defaultSchema,
+  tagNames: [...new Set([...ELEMENTS, ...TAGS])],
+  protocols: { href: ['http', 'https'] },
+  clobberPrefix: '', // the ids of footnotes, the only ones, are made ours below
+};
+
+const REMARK: MarkdownOptions['remarkPlugins'] = [[remarkGfm, { singleTilde: false }], tagsToElements];
+const REHYPE: MarkdownOptions['rehypePlugins'] = [[rehypeSanitize, SCHEMA]];
+
+/** The ids of a text's footnotes begin with this: there are more texts on the page. */
+const Footnotes = createContext('');
+
+/** To a footnote, or back: the page's address stays as it is. */
+function FootnoteLink({ id, children }: { id: string; children?: ReactNode }): ReactElement {
+  return (
+    <Link
+      component="button"
+      type="button"
+      sx={{ verticalAlign: 'baseline', font: 'inherit' }}
+      onClick={() => document.getElementById(id)?.scrollIntoView({ block: 'nearest' })}
+    >
+      {children}
+    </Link>
+  );
+}
+
+function SafeLink({ href, children }: { href?: string; children?: ReactNode }): ReactElement {
+  const prefix = useContext(Footnotes);
+  const url = safeLink(href);
+  if (href?.startsWith(`#${prefix}`) === true)
+    return <FootnoteLink id={href.slice(1)}>{children}</FootnoteLink>;
+  if (url === undefined) return <>{children}</>;
+  return (
+    <>
+      <Link href={url.href} target="_blank" rel="noopener noreferrer nofollow">
+        {children}
+      </Link>
+      <Typography component="span" variant="caption" color="text.secondary">
+        {` (${url.host})`}
+      </Typography>
+    </>
+  );
+}
+
+function textOf(node: ReactNode): string {
+  if (typeof node === 'string' || typeof node === 'number') return String(node);
+  if (isValidElement<{ children?: ReactNode }>(node)) return textOf(node.props.children);
+  return Array.isArray(node) ? node.map(textOf).join('') : '';
+}
+
+function CodeBlock({ code, language }: { code: string; language: string }): ReactElement {
+  const isPromQL = language === 'promql' || language === 'prometheus';
+  return (
+    <Box
+      sx={{
+        position: 'relative',
+        my: 1,
+        border: 1,
+        borderColor: 'divider',
+        borderRadius: 1,
+        backgroundColor: 'background.code',
+        '& .copy': { position: 'absolute', top: 4, right: 4 },
+      }}
+    >
+      <Box
+        component="pre"
+        tabIndex={0}
+        aria-label={language === '' ? 'Code' : `Code, ${language}`}
+        sx={{ m: 0, p: 1.5, pr: 6, overflowX: 'auto', fontSize: '0.8125rem' }}
+      >
+        {isPromQL ? <Query query={code} promql /> : <code>{plain(code)}</code>}
+      </Box>
+      <CopyButton className="copy" text={code} label="Copy the code" />
+    </Box>
+  );
+}
+
+const COMPONENTS: Components = {
+  a: ({ href, children }) => <SafeLink href={href}>{children}</SafeLink>,
+  img: ({ alt }) => <em>{alt === undefined || alt === '' ? '[image]' : `[image: ${alt}]`}</em>,
+  p: ({ children }) => (
+    <Typography variant="body1" component="p" sx={{ my: 1 }}>
+      {children}
+    </Typography>
+  ),
+  h1: ({ children }) => <Heading>{children}</Heading>,
+  h2: ({ children, className }) =>
+    className === 'sr-only' ? (
+      <Box component="h3" sx={{ position: 'absolute', width: '1px', height: '1px', overflow: 'hidden' }}>
+        {children}
+      </Box>
+    ) : (
+      <Heading>{children}</Heading>
+    ),
+  h3: ({ children }) => <Heading>{children}</Heading>,
+  h4: ({ children }) => <Heading>{children}</Heading>,
+  h5: ({ children }) => <Heading>{children}</Heading>,
+  h6: ({ children }) => <Heading>{children}</Heading>,
+  table: ({ children }) => (
+    <Box sx={{ overflowX: 'auto', my: 1 }} tabIndex={0} role="region" aria-label="Table">
+      <Table size="small" sx={{ width: 'auto' }}>
+        {children}
+      </Table>
+    </Box>
+  ),
+  thead: ({ children }) => <TableHead>{children}</TableHead>,
+  tbody: ({ children }) => <TableBody>{children}</TableBody>,
+  tr: ({ children }) => <TableRow>{children}</TableRow>,
+  th: ({ children, style }) => (
+    <TableCell align={style?.textAlign as 'left' | undefined}>{children}</TableCell>
+  ),
+  td: ({ children, style }) => (
+    <TableCell align={style?.textAlign as 'left' | undefined}>{children}</TableCell>
+  ),
+  input: ({ checked }) => (
+    <input
+      type="checkbox"
+      disabled
+      checked={checked === true}
+      aria-label={checked === true ? 'Done' : 'To do'}
+    />
+  ),
+  pre: ({ children }) => <>{children}</>,
+  code: ({ className, children }) => {
+    const text = textOf(children);
+    const language = /language-(\S+)/.exec(className ?? '')?.[1] ?? '';
+    if (className !== undefined || text.includes('\n')) {
+      return <CodeBlock code={text.replace(/\n$/, '')} language={language} />;
+    }
+    return (
+      <Box
+        component="code"
+        sx={{
+          px: 0.5,
+          borderRadius: 0.5,
+          backgroundColor: 'action.hover',
+          fontSize: '0.85em',
+          overflowWrap: 'anywhere',
+        }}
+      >
+        {plain(text)}
+      </Box>
+    );
+  },
+};
+
+/** An answer's heading is below those of the page. */
+function Heading({ children }: { children?: ReactNode }): ReactElement {
+  return (
+    <Typography variant="h4" component="h3" sx={{ mt: 2, mb: 1 }}>
+      {children}
+    </Typography>
+  );
+}
+
+const Block = memo(function Block({ text }: { text: string }): ReactElement {
+  const prefix = useContext(Footnotes);
+  const options = useMemo(() => ({ clobberPrefix: prefix }), [prefix]);
+  return (
+    <ReactMarkdown
+      remarkPlugins={REMARK}
+      remarkRehypeOptions={options}
+      rehypePlugins={REHYPE}
+      components={COMPONENTS}
+      skipHtml
+    >
+      {text}
+    </ReactMarkdown>
+  );
+});
+
+/** What is longer than this is text, not a document: it is shown as it is. */
+const MARKDOWN_CHARS_MAX = 200_000;
+
+/** Closes what is still open (bold, code, a link) while more is to come; angle brackets and tildes stay as they are. */
+const CLOSING = { htmlTags: false, singleTilde: false, katex: false } as const;
+
+const LOOKS = {
+  overflowWrap: 'anywhere',
+  '& > :first-of-type': { mt: 0 },
+  '& > :last-child': { mb: 0 },
+  '& .contains-task-list': { listStyle: 'none', pl: 1 },
+  '& details': { my: 1, pl: 2, borderLeft: 2, borderColor: 'divider' },
+  '& summary': { cursor: 'pointer', ml: -1 },
+  '& kbd': { px: 0.5, border: 1, borderColor: 'divider', borderRadius: 0.5, fontSize: '0.85em' },
+  '& .footnotes': { mt: 2, fontSize: '0.85em', borderTop: 1, borderColor: 'divider' },
+} as const;
+
+export const Markdown = memo(function Markdown({
+  text,
+  complete,
+}: {
+  text: string;
+  complete: boolean;
+}): ReactElement {
+  const prefix = `persai-${useId().replace(/\W/g, '')}-`;
+  const blocks = useMemo(() => (text.length > MARKDOWN_CHARS_MAX ? [] : splitBlocks(plain(text))), [text]);
+  if (text.length > MARKDOWN_CHARS_MAX) return <PlainAnswer text={text} />;
+  return (
+    <Footnotes.Provider value={prefix}>
+      <Box sx={LOOKS}>
+        {blocks.map((raw, i) => (
+          // Blocks only grow at the end, so the place is a stable key.
+          // oxlint-disable-next-line react/no-array-index-key
+          <Block key={i} text={!complete && i === blocks.length - 1 ? remend(raw, CLOSING) : raw} />
+        ))}
+      </Box>
+    </Footnotes.Provider>
+  );
+});

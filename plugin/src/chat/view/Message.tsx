@@ -1,0 +1,399 @@
+// A question and its answer.
+import {
+  Alert,
+  Box,
+  Button,
+  Chip,
+  Collapse,
+  IconButton,
+  ListItemIcon,
+  ListItemText,
+  Menu,
+  MenuItem,
+  Stack,
+  TextField,
+  Tooltip,
+  Typography,
+} from '@mui/material';
+import PencilIcon from 'mdi-material-ui/Pencil';
+import DotsIcon from 'mdi-material-ui/DotsHorizontal';
+import EyeIcon from 'mdi-material-ui/EyeOutline';
+import EyeOffIcon from 'mdi-material-ui/EyeOffOutline';
+import ForkIcon from 'mdi-material-ui/SourceBranch';
+import PinIcon from 'mdi-material-ui/PinOutline';
+import RefreshIcon from 'mdi-material-ui/Refresh';
+import TrashIcon from 'mdi-material-ui/TrashCanOutline';
+import DashboardIcon from 'mdi-material-ui/ViewDashboardOutline';
+import { KeyboardEvent, ReactElement, ReactNode, memo, useMemo, useState } from 'react';
+
+import { Answer } from './Answer';
+import { Boundary } from './Boundary';
+import { useBusy, useChat } from '../store/context';
+import { CopyButton } from './CopyButton';
+import { Draft, draftsOf } from '../tools/drafts';
+import { Exchange } from '../store/exchanges';
+import { parseSettings } from '../tools/panels';
+import { Plan } from '../tools/Plan';
+import { Block, answerText, blocksOf } from '../store/reduce';
+import { plain } from '../../text';
+import { ToolCard } from '../tools/ToolCard';
+
+function Reasoning({ text, complete }: { text: string; complete: boolean }): ReactElement {
+  const [open, setOpen] = useState(false);
+  return (
+    <Box sx={{ my: 0.5 }}>
+      <Button size="small" color="inherit" aria-expanded={open} onClick={() => setOpen(!open)}>
+        {complete ? 'Thoughts' : 'Thinking…'}
+      </Button>
+      <Collapse in={open} unmountOnExit>
+        <Typography
+          variant="body2"
+          color="text.secondary"
+          sx={{
+            whiteSpace: 'pre-wrap',
+            overflowWrap: 'anywhere',
+            borderLeft: 2,
+            borderColor: 'divider',
+            pl: 1.5,
+          }}
+        >
+          {plain(text)}
+        </Typography>
+      </Collapse>
+    </Box>
+  );
+}
+
+function Notice({ text }: { text: string }): ReactElement {
+  return (
+    <Typography variant="body2" color="text.secondary" role="note" sx={{ my: 0.5, whiteSpace: 'pre-line' }}>
+      {plain(text)}
+    </Typography>
+  );
+}
+
+function QuestionEditor(props: {
+  text: string;
+  onCancel: () => void;
+  onSend: (text: string) => void;
+}): ReactElement {
+  const [text, setText] = useState(props.text);
+  const send = (): void => {
+    if (text.trim() !== '') props.onSend(text);
+  };
+  const onKeyDown = (event: KeyboardEvent): void => {
+    if (event.key === 'Escape') props.onCancel();
+    if (event.key === 'Enter' && !event.shiftKey && !event.nativeEvent.isComposing) {
+      event.preventDefault();
+      send();
+    }
+  };
+  return (
+    <Stack gap={1} sx={{ width: '100%' }}>
+      <TextField
+        multiline
+        fullWidth
+        size="small"
+        // oxlint-disable-next-line jsx-a11y/no-autofocus -- the person has just asked to edit it
+        autoFocus
+        value={text}
+        slotProps={{ htmlInput: { 'aria-label': 'Edit the question' } }}
+        onChange={(event) => setText(event.target.value)}
+        onKeyDown={onKeyDown}
+      />
+      <Stack direction="row" gap={1} justifyContent="end">
+        <Button size="small" onClick={props.onCancel}>
+          Cancel
+        </Button>
+        <Button size="small" variant="contained" disabled={text.trim() === ''} onClick={send}>
+          Send
+        </Button>
+      </Stack>
+    </Stack>
+  );
+}
+
+interface Action {
+  readonly label: string;
+  readonly icon: ReactNode;
+  readonly run: () => void;
+}
+
+function ActionMenu({ actions }: { actions: readonly Action[] }): ReactElement {
+  const [anchor, setAnchor] = useState<HTMLElement>();
+  return (
+    <>
+      <Tooltip title="More">
+        <IconButton
+          size="small"
+          aria-label="More"
+          aria-haspopup="menu"
+          onClick={(event) => setAnchor(event.currentTarget)}
+        >
+          <DotsIcon fontSize="inherit" />
+        </IconButton>
+      </Tooltip>
+      <Menu open={anchor !== undefined} anchorEl={anchor} onClose={() => setAnchor(undefined)}>
+        {actions.map(({ label, icon, run }) => (
+          <MenuItem
+            key={label}
+            onClick={() => {
+              setAnchor(undefined);
+              run();
+            }}
+          >
+            <ListItemIcon>{icon}</ListItemIcon>
+            <ListItemText>{label}</ListItemText>
+          </MenuItem>
+        ))}
+      </Menu>
+    </>
+  );
+}
+
+/** Its answer is not its business: it is not drawn again while that streams. */
+const Question = memo(function Question(props: {
+  id: string;
+  question: Exchange['question'];
+  last: boolean;
+}): ReactElement {
+  const { id, question, last } = props;
+  const { conversation, sendOptions } = useChat();
+  const busy = useBusy(conversation);
+  const [editing, setEditing] = useState(false);
+  const stored = question.messageId !== '';
+  /** Does it with the exchange that has this question, and the one after it. */
+  const act = (what: (exchange: Exchange, next: Exchange | undefined) => void): void => {
+    const { exchanges } = conversation.getSnapshot();
+    const at = exchanges.findIndex(({ key }) => key === id);
+    const exchange = exchanges[at];
+    if (exchange !== undefined) what(exchange, exchanges[at + 1]);
+  };
+  const askInstead = (text: string): void => {
+    const options = sendOptions();
+    setEditing(false);
+    if (options !== undefined) act((exchange) => void conversation.askInstead(exchange, text, options));
+  };
+  const setFlags = (flags: { pinned?: boolean; excluded?: boolean }): void =>
+    act(({ answerIds }) => void conversation.setFlags([question.messageId, ...answerIds], flags));
+  const { excluded } = question;
+  const actions: Action[] = [
+    {
+      label: excluded ? 'Show it to the model again' : 'Hide it from the model',
+      icon: excluded ? <EyeIcon fontSize="small" /> : <EyeOffIcon fontSize="small" />,
+      run: () => setFlags({ excluded: !excluded }),
+    },
+    {
+      label: question.pinned ? 'Unpin' : 'Pin: the model always sees it',
+      icon: <PinIcon fontSize="small" />,
+      run: () => setFlags({ pinned: !question.pinned }),
+    },
+    {
+      label: 'Branch off before this question',
+      icon: <ForkIcon fontSize="small" />,
+      run: () => act((exchange) => void conversation.fork(exchange)),
+    },
+    ...(last
+      ? []
+      : [
+          {
+            label: 'Branch off after this answer',
+            icon: <ForkIcon fontSize="small" />,
+            run: () => act((_exchange, next) => void (next && conversation.fork(next))),
+          },
+        ]),
+    {
+      label: 'Remove question and answer',
+      icon: <TrashIcon fontSize="small" />,
+      run: () => act((exchange) => void conversation.remove(exchange)),
+    },
+  ];
+  return (
+    <Stack alignItems="end" sx={{ ml: { xs: 2, sm: 8 } }}>
+      {editing ? (
+        <QuestionEditor text={question.text} onCancel={() => setEditing(false)} onSend={askInstead} />
+      ) : (
+        <Box
+          sx={{
+            px: 2,
+            py: 1,
+            borderRadius: 2,
+            maxWidth: '100%',
+            backgroundColor: 'action.selected',
+            opacity: excluded ? 0.6 : 1,
+            whiteSpace: 'pre-wrap',
+            overflowWrap: 'anywhere',
+          }}
+        >
+          <Typography variant="body1">{plain(question.text)}</Typography>
+        </Box>
+      )}
+      {stored && !editing && (
+        <Stack direction="row" alignItems="center" className="actions">
+          {question.pinned && <Chip size="small" variant="outlined" label="Pinned" />}
+          {excluded && <Chip size="small" variant="outlined" label="Hidden from the model" />}
+          <CopyButton text={question.text} label="Copy the question" />
+          <Tooltip title="Edit and ask again">
+            <span>
+              <IconButton
+                size="small"
+                aria-label="Edit and ask again"
+                disabled={busy}
+                onClick={() => setEditing(true)}
+              >
+                <PencilIcon fontSize="inherit" />
+              </IconButton>
+            </span>
+          </Tooltip>
+          {!busy && <ActionMenu actions={actions} />}
+        </Stack>
+      )}
+    </Stack>
+  );
+});
+
+function Unsent({ exchange }: { exchange: Exchange }): ReactElement | null {
+  const { conversation } = useChat();
+  const { unsent } = exchange;
+  if (unsent === undefined) return null;
+  return (
+    <Alert
+      severity={unsent.code === 'stopped' ? 'info' : 'error'}
+      variant="outlined"
+      action={
+        <>
+          <Button color="inherit" size="small" onClick={() => void conversation.resend(exchange.key)}>
+            Send again
+          </Button>
+          <Button color="inherit" size="small" onClick={() => conversation.discardUnsent(exchange.key)}>
+            Discard
+          </Button>
+        </>
+      }
+    >
+      Not sent. {unsent.message}
+    </Alert>
+  );
+}
+
+function Ending({ exchange, last }: { exchange: Exchange; last: boolean }): ReactElement | null {
+  const { conversation, sendOptions, addToDashboard } = useChat();
+  const busy = useBusy(conversation);
+  const { turn } = exchange;
+  if (turn === undefined || turn.status === 'running' || turn.status === 'awaiting') return null;
+  const again = (): void => {
+    const options = sendOptions();
+    if (options === undefined) return;
+    if (last && turn.status !== 'done') void conversation.retry(exchange, options);
+    else void conversation.askInstead(exchange, exchange.question.text, options);
+  };
+  const text = answerText(turn);
+  const panels = (): readonly Draft[] =>
+    draftsOf(turn, exchange.question.at, conversation.getSnapshot().panels);
+  const drawn = addToDashboard === undefined ? 0 : panels().length;
+  const canRetry = exchange.question.messageId !== '' && !busy;
+  return (
+    <Box>
+      {turn.status === 'failed' && (
+        <Alert
+          severity="error"
+          variant="outlined"
+          sx={{ my: 1 }}
+          action={
+            canRetry && (
+              <Button color="inherit" size="small" onClick={again}>
+                Retry
+              </Button>
+            )
+          }
+        >
+          {plain(turn.error?.message ?? '') || 'The answer ended in an error.'}
+        </Alert>
+      )}
+      {turn.status === 'cancelled' && (
+        <Typography variant="body2" color="text.secondary" sx={{ my: 1 }}>
+          Stopped.
+        </Typography>
+      )}
+      <Stack direction="row" alignItems="center" className="actions">
+        {text !== '' && <CopyButton text={text} label="Copy the answer" />}
+        {canRetry && (
+          <Tooltip title="Ask it again">
+            <IconButton size="small" aria-label="Ask it again" onClick={again}>
+              <RefreshIcon fontSize="inherit" />
+            </IconButton>
+          </Tooltip>
+        )}
+        {drawn > 1 && (
+          <Tooltip title={`Add all ${drawn} panels to a dashboard`}>
+            <IconButton
+              size="small"
+              aria-label={`Add all ${drawn} panels to a dashboard`}
+              onClick={() => addToDashboard?.(panels())}
+            >
+              <DashboardIcon fontSize="inherit" />
+            </IconButton>
+          </Tooltip>
+        )}
+        {turn.usage !== undefined && (
+          <Typography variant="caption" color="text.secondary" sx={{ ml: 1 }}>
+            {turn.usage.inputTokens + turn.usage.outputTokens} tokens
+          </Typography>
+        )}
+      </Stack>
+    </Box>
+  );
+}
+
+function BlockView(props: {
+  block: Block;
+  at: string;
+  panels: Readonly<Record<string, unknown>>;
+}): ReactElement {
+  const { block, at, panels } = props;
+  const stored = block.kind === 'call' ? panels[block.call.id] : undefined;
+  const settings = useMemo(() => parseSettings(stored), [stored]);
+  switch (block.kind) {
+    case 'text':
+      return <Answer text={block.text} complete={block.complete} />;
+    case 'reasoning':
+      return <Reasoning text={block.text} complete={block.complete} />;
+    case 'notice':
+      return <Notice text={block.text} />;
+    case 'plan':
+      return <Plan steps={block.steps} />;
+    case 'call':
+      return <ToolCard call={block.call} at={at} settings={settings} />;
+  }
+}
+
+/** What a turn shows: its question, then its answer. */
+export const Message = memo(function Message(props: {
+  exchange: Exchange;
+  panels: Readonly<Record<string, unknown>>;
+  last: boolean;
+}): ReactElement {
+  const { exchange, panels, last } = props;
+  const { turn, question } = exchange;
+  const blocks = useMemo(() => (turn === undefined ? [] : blocksOf(turn)), [turn]);
+  return (
+    <Stack
+      gap={1}
+      sx={{
+        '& .actions': { opacity: { xs: 1, md: 0.75 }, transition: 'opacity 120ms' },
+        '&:hover .actions, &:focus-within .actions': { opacity: 1 },
+      }}
+    >
+      {question.text !== '' && <Question id={exchange.key} question={question} last={last} />}
+      <Unsent exchange={exchange} />
+      <Box sx={{ mr: { xs: 0, sm: 4 }, opacity: exchange.answerExcluded ? 0.6 : 1 }}>
+        {blocks.map((block) => (
+          <Boundary key={block.key}>
+            <BlockView block={block} at={question.at} panels={panels} />
+          </Boundary>
+        ))}
+        <Ending exchange={exchange} last={last} />
+      </Box>
+    </Stack>
+  );
+});

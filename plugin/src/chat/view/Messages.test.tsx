@@ -1,0 +1,74 @@
+// @vitest-environment jsdom
+import { act, render, screen } from '@testing-library/react';
+import { ReactElement } from 'react';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+
+import { createGatewayClient } from '../../api/client';
+import { FakeGateway, PROXY } from '../../test/gateway';
+import { ChatContext } from '../store/context';
+import { Conversation } from '../store/conversation';
+import { Messages } from './Messages';
+
+const drawn = new Map<string, number>();
+
+vi.mock('./Markdown', () => ({
+  Markdown: ({ text }: { text: string }): ReactElement => {
+    drawn.set(text, (drawn.get(text) ?? 0) + 1);
+    return <p>{text}</p>;
+  },
+}));
+
+vi.mock('../tools/ToolCard', () => ({ ToolCard: (): null => null }));
+
+const COUNT = 30;
+let gateway: FakeGateway;
+let conversation: Conversation;
+
+async function pass(ms = 300): Promise<void> {
+  await act(() => vi.advanceTimersByTimeAsync(ms));
+}
+
+beforeEach(async () => {
+  vi.useFakeTimers();
+  gateway = new FakeGateway().install();
+  const messages = Array.from({ length: COUNT }, (_, i) => [
+    { message_id: `q${i}`, role: 'user', turn_id: `t${i}`, content: `question ${i}` },
+    { message_id: `a${i}`, role: 'assistant', turn_id: `t${i}`, content: `answer ${i}` },
+  ]).flat();
+  gateway.addSession('long', messages);
+  conversation = new Conversation({ client: createGatewayClient(PROXY) });
+  await conversation.open('long');
+  drawn.clear();
+});
+
+afterEach(() => {
+  conversation.dispose();
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+function show(): void {
+  render(
+    <ChatContext.Provider value={{ conversation, sendOptions: () => undefined }}>
+      <Messages empty={null} status={undefined} />
+    </ChatContext.Provider>,
+  );
+}
+
+it('draws earlier messages once, however an answer below them streams and ends', async () => {
+  show();
+  act(() => void conversation.send('and now?', { datasourcePath: '/proxy/globaldatasources/prom' }));
+  await pass();
+  const turn = gateway.lastTurn;
+  for (const word of ['well', ', ', 'fine']) {
+    turn.text(word);
+    await pass(50);
+  }
+  expect(screen.getByText('well, fine')).toBeInTheDocument();
+  gateway.store(turn, 'well, fine');
+  turn.answer('well, fine');
+  await pass(2_000);
+  expect(conversation.busy).toBe(false);
+  const counts = Array.from({ length: COUNT }, (_, i) => drawn.get(`answer ${i}`));
+  expect(counts).toEqual(Array.from({ length: COUNT }, () => 1));
+});
