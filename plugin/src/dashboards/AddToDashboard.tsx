@@ -1,15 +1,16 @@
 // The dialog that writes panels of an answer into a dashboard.
 import { Alert, Button, MenuItem, Stack, TextField, Typography } from '@mui/material';
 import { Dialog, useSnackbar } from '@perses-dev/components';
+import { DashboardResource, ProjectResource } from '@perses-dev/core';
 import { useRouterContext } from '@perses-dev/plugin-system';
-import { useMutation, useQuery } from '@tanstack/react-query';
+import { UseMutationResult, useMutation, useQuery } from '@tanstack/react-query';
 import { ReactElement, useState } from 'react';
 
 import { PersesApi } from '../api/perses';
 import { Draft, DraftBoard } from '../chat/tools/drafts';
 import { definitionOf } from '../chat/tools/panels';
 import { plain, shorten } from '../text';
-import { dashboardLink, groupsOf, nameFrom, refusalOf, save } from './add';
+import { Added, Saved, Target, dashboardLink, groupsOf, nameFrom, refusalOf, save } from './add';
 
 const NEW = '';
 const DEFAULT_GROUP = 'PersAI';
@@ -27,15 +28,26 @@ function headerOf(count: number, board: DraftBoard | undefined): string {
   return count === 1 ? 'Add the panel to a dashboard' : `Add ${count} panels to a dashboard`;
 }
 
-export function AddToDashboard({ api, panels, board, onClose }: AddToDashboardProps): ReactElement {
-  const { successSnackbar, warningSnackbar, closeSnackbar } = useSnackbar();
-  const { navigate } = useRouterContext();
+/** Where the panels go. */
+interface Place {
+  readonly projects: readonly ProjectResource[] | undefined;
+  readonly project: string;
+  readonly setProject: (project: string) => void;
+  readonly dashboards: readonly DashboardResource[];
+  /** undefined: a new one. */
+  readonly dashboard: DashboardResource | undefined;
+  readonly name: string;
+  readonly setName: (name: string) => void;
+  readonly groups: readonly string[];
+  readonly group: string;
+  readonly setGroup: (group: string) => void;
+  readonly error: unknown;
+}
+
+function usePlace(api: PersesApi, board: DraftBoard | undefined): Place {
   const [chosenProject, setProject] = useState<string>();
   const [name, setName] = useState(NEW);
-  const [title, setTitle] = useState(board?.title ?? '');
   const [group, setGroup] = useState<string>();
-  const [panelTitle, setPanelTitle] = useState(shorten(panels[0]?.panel.title ?? '', 60));
-
   const projects = useQuery({ queryKey: ['persai-projects'], queryFn: () => api.listProjects() });
   const names = projects.data?.map(({ metadata }) => metadata.name) ?? [];
   const project = chosenProject ?? names.find((one) => one === board?.project) ?? names[0] ?? '';
@@ -46,134 +58,183 @@ export function AddToDashboard({ api, panels, board, onClose }: AddToDashboardPr
   });
   const dashboard = dashboards.data?.find(({ metadata }) => metadata.name === name);
   const groups = dashboard === undefined ? [] : groupsOf(dashboard);
-  const into = group ?? groups[0] ?? DEFAULT_GROUP;
-
-  const saving = useMutation({
-    mutationFn: () => {
-      const single = panels.length === 1 && panelTitle.trim() !== '';
-      const added = panels.map(({ panel, settings, group: own }) => ({
-        panel: definitionOf(single ? { ...panel, title: panelTitle.trim() } : panel, settings),
-        group: own,
-      }));
-      const { description, duration } = board ?? {};
-      const target = {
-        project,
-        group: into,
-        dashboard: name === NEW ? { title, description, duration } : { name },
-      };
-      return save(api, target, added);
+  const pick = (next: string): void => {
+    setName(next);
+    setGroup(undefined);
+  };
+  return {
+    projects: projects.data,
+    project,
+    setProject: (next) => {
+      setProject(next);
+      pick(NEW);
     },
-    onSuccess: ({ dashboard: saved, raced }) => {
-      const what = panels.length === 1 ? 'The panel is' : `${panels.length} panels are`;
-      const told = `${what} in the dashboard ${saved.spec.display?.name ?? saved.metadata.name}`;
-      const link = dashboardLink(saved.metadata);
-      const options = {
-        autoHideDuration: 10_000,
-        action: (id: string | number) =>
-          navigate !== undefined && (
-            <Button
-              color="inherit"
-              size="small"
-              onClick={() => {
-                closeSnackbar(id);
-                navigate(link);
-              }}
-            >
-              Show it
-            </Button>
-          ),
-      };
-      if (raced)
-        warningSnackbar(
-          `${told}, but somebody else saved it in the same moment: look whether their change is there`,
-          options,
+    dashboards: dashboards.data ?? [],
+    dashboard,
+    name,
+    setName: pick,
+    groups,
+    group: group ?? groups[0] ?? DEFAULT_GROUP,
+    setGroup,
+    error: dashboards.error ?? projects.error,
+  };
+}
+
+type Saving = UseMutationResult<Saved, unknown, { target: Target; added: readonly Added[] }>;
+
+/** Writes them, and tells it with a way to go there. */
+function useSaving(api: PersesApi, count: number, onClose: () => void): Saving {
+  const { successSnackbar, warningSnackbar, closeSnackbar } = useSnackbar();
+  const { navigate } = useRouterContext();
+  return useMutation({
+    mutationFn: ({ target, added }) => save(api, target, added),
+    onSuccess: ({ dashboard, raced }) => {
+      const what = count === 1 ? 'The panel is' : `${count} panels are`;
+      const told = `${what} in the dashboard ${dashboard.spec.display?.name ?? dashboard.metadata.name}`;
+      const show = (id: string | number): ReactElement | false =>
+        navigate !== undefined && (
+          <Button
+            color="inherit"
+            size="small"
+            onClick={() => {
+              closeSnackbar(id);
+              navigate(dashboardLink(dashboard.metadata));
+            }}
+          >
+            Show it
+          </Button>
         );
+      const options = { autoHideDuration: 10_000, action: show };
+      const warning = 'but somebody else saved it in the same moment: look whether their change is there';
+      if (raced) warningSnackbar(`${told}, ${warning}`, options);
       else successSnackbar(told, options);
       onClose();
     },
   });
-  // A dashboard finds the datasources of its own project and the global ones.
-  const foreign = panels.find(({ panel }) => (panel.datasource?.project ?? project) !== project)?.panel
-    .datasource;
-  const error = saving.error ?? dashboards.error ?? projects.error;
-  const ready =
-    project !== '' &&
-    foreign === undefined &&
-    (name === NEW ? nameFrom(title) !== '' : dashboard !== undefined) &&
-    !saving.isLoading;
+}
+
+function PlaceFields({ place }: { place: Place }): ReactElement {
+  return (
+    <>
+      {place.projects?.length === 0 && <Typography>There is no project that you may see.</Typography>}
+      <TextField
+        select
+        label="Project"
+        value={place.project}
+        onChange={(event) => place.setProject(event.target.value)}
+      >
+        {(place.projects ?? []).map(({ metadata, spec }) => (
+          <MenuItem key={metadata.name} value={metadata.name}>
+            {plain(spec?.display?.name ?? metadata.name)}
+          </MenuItem>
+        ))}
+      </TextField>
+      <TextField
+        select
+        label="Dashboard"
+        value={place.dashboard === undefined ? NEW : place.name}
+        slotProps={{ select: { displayEmpty: true }, inputLabel: { shrink: true } }}
+        onChange={(event) => place.setName(event.target.value)}
+      >
+        <MenuItem value={NEW}>A new dashboard</MenuItem>
+        {place.dashboards.map(({ metadata, spec }) => (
+          <MenuItem key={metadata.name} value={metadata.name}>
+            {plain(spec.display?.name ?? metadata.name)}
+          </MenuItem>
+        ))}
+      </TextField>
+    </>
+  );
+}
+
+function GroupField({ place }: { place: Place }): ReactElement {
+  return (
+    <TextField
+      select
+      label="Group"
+      value={place.group}
+      onChange={(event) => place.setGroup(event.target.value)}
+    >
+      {[...new Set([...place.groups, DEFAULT_GROUP])].map((one) => (
+        <MenuItem key={one} value={one}>
+          {plain(one) || 'Untitled group'}
+        </MenuItem>
+      ))}
+    </TextField>
+  );
+}
+
+function TitleField(props: {
+  label: string;
+  value: string;
+  onChange: (value: string) => void;
+}): ReactElement {
+  return (
+    <TextField
+      label={props.label}
+      value={props.value}
+      onChange={(event) => props.onChange(event.target.value)}
+    />
+  );
+}
+
+/** A dashboard finds the datasources of its own project and the global ones: is there one of another project? */
+function foreignOf(panels: readonly Draft[], project: string): Draft['panel']['datasource'] {
+  return panels.find(({ panel }) => (panel.datasource?.project ?? project) !== project)?.panel.datasource;
+}
+
+function addedOf(panels: readonly Draft[], panelTitle: string): readonly Added[] {
+  const title = panels.length === 1 ? panelTitle.trim() : '';
+  return panels.map(({ panel, settings, group }) => ({
+    panel: definitionOf(title === '' ? panel : { ...panel, title }, settings),
+    group,
+  }));
+}
+
+export function AddToDashboard({ api, panels, board, onClose }: AddToDashboardProps): ReactElement {
+  const place = usePlace(api, board);
+  const { project, dashboard, name } = place;
+  const saving = useSaving(api, panels.length, onClose);
+  const [title, setTitle] = useState(board?.title ?? '');
+  const [panelTitle, setPanelTitle] = useState(shorten(panels[0]?.panel.title ?? '', 60));
+  const foreign = project === '' ? undefined : foreignOf(panels, project);
+  const error = saving.error ?? place.error;
+  const named = name === NEW ? nameFrom(title) !== '' : dashboard !== undefined;
+  const ready = project !== '' && foreign === undefined && named && !saving.isLoading;
+  const submit = (): void => {
+    const { description, duration } = board ?? {};
+    const target = name === NEW ? { title, description, duration } : { name };
+    saving.mutate({
+      target: { project, group: place.group, dashboard: target },
+      added: addedOf(panels, panelTitle),
+    });
+  };
   return (
     <Dialog open onClose={onClose} fullWidth maxWidth="sm" aria-label="Add to dashboard">
       <Dialog.Header onClose={onClose}>{headerOf(panels.length, board)}</Dialog.Header>
       <Dialog.Form
         onSubmit={(event) => {
           event.preventDefault();
-          if (ready) saving.mutate();
+          if (ready) submit();
         }}
       >
         <Dialog.Content>
           <Stack gap={2} sx={{ pt: 1 }}>
             {error !== null && <Alert severity="error">{refusalOf(error, project)}</Alert>}
-            {foreign !== undefined && project !== '' && (
+            {foreign !== undefined && (
               <Alert severity="warning">
                 {`The datasource ${plain(foreign.name)} belongs to the project ${plain(foreign.project ?? '')}: only a dashboard of that project can show this.`}
               </Alert>
             )}
-            {projects.data?.length === 0 && <Typography>There is no project that you may see.</Typography>}
-            <TextField
-              select
-              label="Project"
-              value={project}
-              onChange={(event) => {
-                setProject(event.target.value);
-                setName(NEW);
-                setGroup(undefined);
-              }}
-            >
-              {(projects.data ?? []).map(({ metadata, spec }) => (
-                <MenuItem key={metadata.name} value={metadata.name}>
-                  {plain(spec?.display?.name ?? metadata.name)}
-                </MenuItem>
-              ))}
-            </TextField>
-            <TextField
-              select
-              label="Dashboard"
-              value={dashboard === undefined ? NEW : name}
-              slotProps={{ select: { displayEmpty: true }, inputLabel: { shrink: true } }}
-              onChange={(event) => {
-                setName(event.target.value);
-                setGroup(undefined);
-              }}
-            >
-              <MenuItem value={NEW}>A new dashboard</MenuItem>
-              {(dashboards.data ?? []).map(({ metadata, spec }) => (
-                <MenuItem key={metadata.name} value={metadata.name}>
-                  {plain(spec.display?.name ?? metadata.name)}
-                </MenuItem>
-              ))}
-            </TextField>
+            <PlaceFields place={place} />
             {dashboard === undefined && (
-              <TextField
-                label="Title of the dashboard"
-                value={title}
-                onChange={(event) => setTitle(event.target.value)}
-              />
+              <TitleField label="Title of the dashboard" value={title} onChange={setTitle} />
             )}
-            {groups.length > 0 && panels.some(({ group: own }) => own === undefined) && (
-              <TextField select label="Group" value={into} onChange={(event) => setGroup(event.target.value)}>
-                {[...new Set([...groups, DEFAULT_GROUP])].map((one) => (
-                  <MenuItem key={one} value={one}>
-                    {plain(one) || 'Untitled group'}
-                  </MenuItem>
-                ))}
-              </TextField>
+            {place.groups.length > 0 && panels.some(({ group }) => group === undefined) && (
+              <GroupField place={place} />
             )}
             {panels.length === 1 && (
-              <TextField
-                label="Title of the panel"
-                value={panelTitle}
-                onChange={(event) => setPanelTitle(event.target.value)}
-              />
+              <TitleField label="Title of the panel" value={panelTitle} onChange={setPanelTitle} />
             )}
           </Stack>
         </Dialog.Content>

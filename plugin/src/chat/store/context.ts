@@ -1,8 +1,8 @@
-// What the parts of a chat share: the store, and what the surroundings can do.
+// What the parts of a chat share: the store, and what the page around it can do.
 import { createContext, useContext, useSyncExternalStore } from 'react';
 
 import { PersesApi } from '../../api/perses';
-import { Conversation, ConversationState, SendOptions, Surroundings } from './conversation';
+import { Conversation, ConversationState, SendOptions, ConversationInfo } from './conversation';
 import { Draft, DraftBoard } from '../tools/drafts';
 
 export interface ChatContextValue {
@@ -28,8 +28,8 @@ export function useConversation(conversation: Conversation): ConversationState {
 }
 
 /** All but the messages: for what is not drawn again with every token. */
-export function useSurroundings(conversation: Conversation): Surroundings {
-  return useSyncExternalStore(conversation.subscribe, conversation.getSurroundings);
+export function useInfo(conversation: Conversation): ConversationInfo {
+  return useSyncExternalStore(conversation.subscribe, conversation.getInfo);
 }
 
 /** What is read from the conversation; drawn again only when that changes. */

@@ -70,7 +70,7 @@ export interface ConversationState {
 }
 
 /** All but the messages, which change with every token. */
-export type Surroundings = Omit<ConversationState, 'exchanges'>;
+export type ConversationInfo = Omit<ConversationState, 'exchanges'>;
 
 export interface SendOptions {
   readonly datasourcePath: string;
@@ -170,7 +170,7 @@ function backoff(attempt: number): number {
 
 export class Conversation {
   private state: ConversationState = EMPTY;
-  private surroundings: Surroundings = EMPTY;
+  private info: ConversationInfo = EMPTY;
   private readonly listeners = new Set<() => void>();
   private readonly frame = perFrame(() => this.flush());
   private cursor: Cursor | undefined;
@@ -206,7 +206,7 @@ export class Conversation {
 
   readonly getSnapshot = (): ConversationState => this.state;
 
-  readonly getSurroundings = (): Surroundings => this.surroundings;
+  readonly getInfo = (): ConversationInfo => this.info;
 
   /** True while a question is on its way or being answered. */
   get busy(): boolean {
@@ -414,7 +414,7 @@ export class Conversation {
     this.state = { ...before, ...change };
     const names = Object.keys(change) as Array<keyof ConversationState>;
     if (names.some((name) => name !== 'exchanges' && before[name] !== this.state[name]))
-      this.surroundings = this.state;
+      this.info = this.state;
     for (const listener of this.listeners) listener();
   }
 

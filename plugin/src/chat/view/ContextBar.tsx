@@ -8,13 +8,13 @@ import { ReactElement, Suspense, useState } from 'react';
 import { PersesApi } from '../../api/perses';
 import { Attachment, bytesOf, isSame, sizeText } from '../../dashboards/context';
 import { Boundary, lazily } from './Boundary';
-import { useChat, useRead, useSurroundings } from '../store/context';
+import { useChat, useRead, useInfo } from '../store/context';
 import { Conversation } from '../store/conversation';
 import { plain, shorten, usageText } from '../../text';
 
 // Loaded when they are opened first.
 const AddContext = lazily(async () => (await import('../../dashboards/AddContext')).AddContext);
-const Seen = lazily(async () => (await import('./Seen')).Seen);
+const ModelView = lazily(async () => (await import('./ModelView')).ModelView);
 
 export interface ContextBarProps {
   readonly perses: PersesApi | undefined;
@@ -49,9 +49,9 @@ function AttachmentChip({ one, onRemove }: { one: Attachment; onRemove: () => vo
 
 export function ContextBar({ perses, datasource, model, busy }: ContextBarProps): ReactElement {
   const { conversation, sendOptions } = useChat();
-  const { context, usage } = useSurroundings(conversation);
+  const { context, usage } = useInfo(conversation);
   const hidden = useRead(conversation, hiddenOf);
-  const [open, setOpen] = useState<'add' | 'seen'>();
+  const [open, setOpen] = useState<'add' | 'view'>();
   const { attachments } = context;
   const facts = [hidden === 0 ? '' : `${hidden} hidden`, usageText(usage)].filter((fact) => fact !== '');
   const set = (next: readonly Attachment[]): void =>
@@ -83,7 +83,7 @@ export function ContextBar({ perses, datasource, model, busy }: ContextBarProps)
           aria-label={['What the model sees', ...facts].join(', ')}
           startIcon={<EyeIcon fontSize="inherit" />}
           sx={{ color: 'text.secondary', textTransform: 'none', minWidth: 0 }}
-          onClick={() => setOpen('seen')}
+          onClick={() => setOpen('view')}
         >
           {facts.join(' · ') || 'What the model sees'}
         </Button>
@@ -98,8 +98,8 @@ export function ContextBar({ perses, datasource, model, busy }: ContextBarProps)
               onClose={() => setOpen(undefined)}
             />
           )}
-          {open === 'seen' && (
-            <Seen
+          {open === 'view' && (
+            <ModelView
               context={sendOptions()?.context}
               datasource={datasource}
               model={model}

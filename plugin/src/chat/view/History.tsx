@@ -17,8 +17,7 @@ import {
   TextField,
   Typography,
 } from '@mui/material';
-import { Dialog } from '@perses-dev/components';
-import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query';
+import { UseInfiniteQueryResult, useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query';
 import DotsIcon from 'mdi-material-ui/DotsVertical';
 import SearchIcon from 'mdi-material-ui/Magnify';
 import PencilIcon from 'mdi-material-ui/Pencil';
@@ -26,93 +25,14 @@ import PlusIcon from 'mdi-material-ui/Plus';
 import TrashIcon from 'mdi-material-ui/TrashCanOutline';
 import { ReactElement, useEffect, useState } from 'react';
 
-import { GatewayClient } from '../../api/client';
+import { GatewayClient, SessionPage } from '../../api/client';
 import { SessionSummary } from '../../api/sessions';
 import { problemOf, tellDeleted } from '../store/conversation';
-import { plain } from '../../text';
+import { DeleteDialog, RenameDialog, titleOf } from './HistoryDialogs';
 
 const SEARCH_PAUSE_MS = 250;
 
 export const HISTORY_KEY = 'persai-sessions';
-
-function usePaused(value: string): string {
-  const [paused, setPaused] = useState(value);
-  useEffect(() => {
-    const timer = setTimeout(() => setPaused(value), SEARCH_PAUSE_MS);
-    return () => clearTimeout(timer);
-  }, [value]);
-  return paused;
-}
-
-function when(iso: string): string {
-  const date = new Date(iso);
-  if (Number.isNaN(date.getTime())) return '';
-  const today = new Date().toDateString() === date.toDateString();
-  return today
-    ? date.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit' })
-    : date.toLocaleDateString(undefined, { month: 'short', day: 'numeric' });
-}
-
-function titleOf(session: SessionSummary): string {
-  return plain(session.title) || 'Untitled conversation';
-}
-
-function RenameDialog(props: {
-  session: SessionSummary;
-  onClose: () => void;
-  onRename: (title: string) => void;
-}): ReactElement {
-  const [title, setTitle] = useState(props.session.title);
-  return (
-    <Dialog open onClose={props.onClose} fullWidth maxWidth="xs" aria-label="Rename the conversation">
-      <Dialog.Header onClose={props.onClose}>Rename the conversation</Dialog.Header>
-      <Dialog.Form
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (title.trim() !== '') props.onRename(title.trim());
-        }}
-      >
-        <Dialog.Content>
-          <TextField
-            // oxlint-disable-next-line jsx-a11y/no-autofocus -- the dialog was opened for this field
-            autoFocus
-            fullWidth
-            label="Title"
-            value={title}
-            slotProps={{ htmlInput: { maxLength: 200 } }}
-            onChange={(event) => setTitle(event.target.value)}
-          />
-        </Dialog.Content>
-        <Dialog.Actions>
-          <Dialog.PrimaryButton disabled={title.trim() === ''}>Rename</Dialog.PrimaryButton>
-          <Dialog.SecondaryButton onClick={props.onClose}>Cancel</Dialog.SecondaryButton>
-        </Dialog.Actions>
-      </Dialog.Form>
-    </Dialog>
-  );
-}
-
-function DeleteDialog(props: {
-  session: SessionSummary;
-  onClose: () => void;
-  onDelete: () => void;
-}): ReactElement {
-  return (
-    <Dialog open onClose={props.onClose} fullWidth maxWidth="xs" aria-label="Delete the conversation">
-      <Dialog.Header onClose={props.onClose}>Delete the conversation</Dialog.Header>
-      <Dialog.Content>
-        <Typography>
-          “{titleOf(props.session)}” and its {props.session.turns}{' '}
-          {props.session.turns === 1 ? 'answer' : 'answers'} are deleted for good.
-        </Typography>
-      </Dialog.Content>
-      <Dialog.Actions>
-        <Dialog.PrimaryButton onClick={props.onDelete}>Delete</Dialog.PrimaryButton>
-        <Dialog.SecondaryButton onClick={props.onClose}>Cancel</Dialog.SecondaryButton>
-      </Dialog.Actions>
-    </Dialog>
-  );
-}
 
 export interface HistoryProps {
   readonly client: GatewayClient;
@@ -123,14 +43,25 @@ export interface HistoryProps {
   readonly onRenamed: (sessionId: string, title: string) => void;
 }
 
-export function History(props: HistoryProps): ReactElement {
-  const { client, gateway, current, onOpen, onRenamed } = props;
-  const [search, setSearch] = useState('');
-  const query = usePaused(search.trim());
-  const queryClient = useQueryClient();
-  const [menu, setMenu] = useState<{ session: SessionSummary; anchor: HTMLElement }>();
-  const [dialog, setDialog] = useState<{ session: SessionSummary; what: 'rename' | 'delete' }>();
+function usePaused(value: string): string {
+  const [paused, setPaused] = useState(value);
+  useEffect(() => {
+    const timer = setTimeout(() => setPaused(value), SEARCH_PAUSE_MS);
+    return () => clearTimeout(timer);
+  }, [value]);
+  return paused;
+}
 
+interface Sessions {
+  readonly list: UseInfiniteQueryResult<SessionPage>;
+  readonly sessions: readonly SessionSummary[];
+  readonly error: unknown;
+  readonly rename: (session: SessionSummary, title: string) => void;
+  readonly remove: (session: SessionSummary) => void;
+}
+
+function useSessions({ client, gateway, current, onOpen, onRenamed }: HistoryProps, query: string): Sessions {
+  const queryClient = useQueryClient();
   const list = useInfiniteQuery({
     queryKey: [HISTORY_KEY, gateway, query],
     queryFn: ({ pageParam, signal }) =>
@@ -139,7 +70,6 @@ export function History(props: HistoryProps): ReactElement {
     keepPreviousData: true,
   });
   const refresh = (): Promise<void> => queryClient.invalidateQueries([HISTORY_KEY, gateway]);
-
   const rename = useMutation({
     mutationFn: ({ session, title }: { session: SessionSummary; title: string }) =>
       client.patchSession(session.sessionId, { title }),
@@ -156,123 +86,202 @@ export function History(props: HistoryProps): ReactElement {
       await refresh();
     },
   });
+  return {
+    list,
+    sessions: list.data?.pages.flatMap((page) => page.sessions) ?? [],
+    error: list.error ?? rename.error ?? remove.error,
+    rename: (session, title) => rename.mutate({ session, title }),
+    remove: (session) => remove.mutate(session),
+  };
+}
 
-  const sessions = list.data?.pages.flatMap((page) => page.sessions) ?? [];
-  const error = list.error ?? rename.error ?? remove.error;
+function when(iso: string): string {
+  const date = new Date(iso);
+  if (Number.isNaN(date.getTime())) return '';
+  const today = new Date().toDateString() === date.toDateString();
+  return today
+    ? date.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit' })
+    : date.toLocaleDateString(undefined, { month: 'short', day: 'numeric' });
+}
+
+function SearchField({
+  value,
+  onChange,
+}: {
+  value: string;
+  onChange: (value: string) => void;
+}): ReactElement {
+  return (
+    <TextField
+      size="small"
+      type="search"
+      placeholder="Search"
+      value={value}
+      onChange={(event) => onChange(event.target.value)}
+      slotProps={{
+        htmlInput: { 'aria-label': 'Search conversations' },
+        input: {
+          startAdornment: (
+            <InputAdornment position="start">
+              <SearchIcon fontSize="small" />
+            </InputAdornment>
+          ),
+        },
+      }}
+    />
+  );
+}
+
+function Row(props: {
+  session: SessionSummary;
+  isCurrent: boolean;
+  onOpen: () => void;
+  onMenu: (anchor: HTMLElement) => void;
+}): ReactElement {
+  const { session, isCurrent, onOpen, onMenu } = props;
+  return (
+    <ListItem
+      disablePadding
+      secondaryAction={
+        <IconButton
+          edge="end"
+          size="small"
+          aria-label={`More about ${titleOf(session)}`}
+          aria-haspopup="menu"
+          onClick={(event) => onMenu(event.currentTarget)}
+        >
+          <DotsIcon fontSize="inherit" />
+        </IconButton>
+      }
+    >
+      <ListItemButton
+        selected={isCurrent}
+        aria-current={isCurrent ? 'true' : undefined}
+        onClick={onOpen}
+        sx={{ borderRadius: 1 }}
+      >
+        <ListItemText
+          primary={titleOf(session)}
+          secondary={when(session.updatedAt)}
+          slotProps={{ primary: { noWrap: true }, secondary: { variant: 'caption' } }}
+        />
+      </ListItemButton>
+    </ListItem>
+  );
+}
+
+type Deed = 'rename' | 'delete';
+
+function RowMenu(props: {
+  anchor: HTMLElement | undefined;
+  onChoose: (deed: Deed) => void;
+  onClose: () => void;
+}): ReactElement {
+  const choose = (deed: Deed) => (): void => {
+    props.onChoose(deed);
+    props.onClose();
+  };
+  return (
+    <Menu open={props.anchor !== undefined} anchorEl={props.anchor} onClose={props.onClose}>
+      <MenuItem onClick={choose('rename')}>
+        <ListItemIcon>
+          <PencilIcon fontSize="small" />
+        </ListItemIcon>
+        Rename
+      </MenuItem>
+      <MenuItem onClick={choose('delete')}>
+        <ListItemIcon>
+          <TrashIcon fontSize="small" />
+        </ListItemIcon>
+        Delete
+      </MenuItem>
+    </Menu>
+  );
+}
+
+/** Below the rows: that they are loading, that there are none, or that there are more. */
+function Foot({
+  list,
+  isEmpty,
+  searched,
+}: {
+  list: Sessions['list'];
+  isEmpty: boolean;
+  searched: boolean;
+}): ReactElement {
+  return (
+    <>
+      {list.isLoading && <CircularProgress size={20} sx={{ m: 2 }} aria-label="Loading conversations" />}
+      {!list.isLoading && isEmpty && (
+        <Typography variant="body2" color="text.secondary" sx={{ p: 1 }}>
+          {searched ? 'Nothing found.' : 'No conversations yet.'}
+        </Typography>
+      )}
+      {list.hasNextPage === true && (
+        <Button
+          fullWidth
+          size="small"
+          disabled={list.isFetchingNextPage}
+          onClick={() => void list.fetchNextPage()}
+        >
+          Show more
+        </Button>
+      )}
+    </>
+  );
+}
+
+export function History(props: HistoryProps): ReactElement {
+  const { current, onOpen } = props;
+  const [search, setSearch] = useState('');
+  const query = usePaused(search.trim());
+  const { list, sessions, error, rename, remove } = useSessions(props, query);
+  const [menu, setMenu] = useState<{ session: SessionSummary; anchor: HTMLElement }>();
+  const [dialog, setDialog] = useState<{ session: SessionSummary; deed: Deed }>();
+  const close = (): void => setDialog(undefined);
   return (
     <Stack component="nav" aria-label="Conversations" sx={{ height: '100%', minHeight: 0 }} gap={1}>
       <Button startIcon={<PlusIcon />} variant="outlined" onClick={() => onOpen(undefined)}>
         New conversation
       </Button>
-      <TextField
-        size="small"
-        type="search"
-        placeholder="Search"
-        value={search}
-        onChange={(event) => setSearch(event.target.value)}
-        slotProps={{
-          htmlInput: { 'aria-label': 'Search conversations' },
-          input: {
-            startAdornment: (
-              <InputAdornment position="start">
-                <SearchIcon fontSize="small" />
-              </InputAdornment>
-            ),
-          },
-        }}
-      />
+      <SearchField value={search} onChange={setSearch} />
       {error !== null && error !== undefined && <Alert severity="error">{problemOf(error).message}</Alert>}
       <Box sx={{ overflowY: 'auto', flexGrow: 1, minHeight: 0 }}>
         <List dense disablePadding>
           {sessions.map((session) => (
-            <ListItem
+            <Row
               key={session.sessionId}
-              disablePadding
-              secondaryAction={
-                <IconButton
-                  edge="end"
-                  size="small"
-                  aria-label={`More about ${titleOf(session)}`}
-                  aria-haspopup="menu"
-                  onClick={(event) => setMenu({ session, anchor: event.currentTarget })}
-                >
-                  <DotsIcon fontSize="inherit" />
-                </IconButton>
-              }
-            >
-              <ListItemButton
-                selected={session.sessionId === current}
-                aria-current={session.sessionId === current ? 'true' : undefined}
-                onClick={() => onOpen(session.sessionId)}
-                sx={{ borderRadius: 1 }}
-              >
-                <ListItemText
-                  primary={titleOf(session)}
-                  secondary={when(session.updatedAt)}
-                  slotProps={{ primary: { noWrap: true }, secondary: { variant: 'caption' } }}
-                />
-              </ListItemButton>
-            </ListItem>
+              session={session}
+              isCurrent={session.sessionId === current}
+              onOpen={() => onOpen(session.sessionId)}
+              onMenu={(anchor) => setMenu({ session, anchor })}
+            />
           ))}
         </List>
-        {list.isLoading && <CircularProgress size={20} sx={{ m: 2 }} aria-label="Loading conversations" />}
-        {!list.isLoading && sessions.length === 0 && (
-          <Typography variant="body2" color="text.secondary" sx={{ p: 1 }}>
-            {query === '' ? 'No conversations yet.' : 'Nothing found.'}
-          </Typography>
-        )}
-        {list.hasNextPage === true && (
-          <Button
-            fullWidth
-            size="small"
-            disabled={list.isFetchingNextPage}
-            onClick={() => void list.fetchNextPage()}
-          >
-            Show more
-          </Button>
-        )}
+        <Foot list={list} isEmpty={sessions.length === 0} searched={query !== ''} />
       </Box>
-      <Menu open={menu !== undefined} anchorEl={menu?.anchor} onClose={() => setMenu(undefined)}>
-        <MenuItem
-          onClick={() => {
-            if (menu !== undefined) setDialog({ session: menu.session, what: 'rename' });
-            setMenu(undefined);
-          }}
-        >
-          <ListItemIcon>
-            <PencilIcon fontSize="small" />
-          </ListItemIcon>
-          Rename
-        </MenuItem>
-        <MenuItem
-          onClick={() => {
-            if (menu !== undefined) setDialog({ session: menu.session, what: 'delete' });
-            setMenu(undefined);
-          }}
-        >
-          <ListItemIcon>
-            <TrashIcon fontSize="small" />
-          </ListItemIcon>
-          Delete
-        </MenuItem>
-      </Menu>
-      {dialog?.what === 'rename' && (
+      <RowMenu
+        anchor={menu?.anchor}
+        onChoose={(deed) => menu !== undefined && setDialog({ session: menu.session, deed })}
+        onClose={() => setMenu(undefined)}
+      />
+      {dialog?.deed === 'rename' && (
         <RenameDialog
           session={dialog.session}
-          onClose={() => setDialog(undefined)}
+          onClose={close}
           onRename={(title) => {
-            rename.mutate({ session: dialog.session, title });
-            setDialog(undefined);
+            rename(dialog.session, title);
+            close();
           }}
         />
       )}
-      {dialog?.what === 'delete' && (
+      {dialog?.deed === 'delete' && (
         <DeleteDialog
           session={dialog.session}
-          onClose={() => setDialog(undefined)}
+          onClose={close}
           onDelete={() => {
-            remove.mutate(dialog.session);
-            setDialog(undefined);
+            remove(dialog.session);
+            close();
           }}
         />
       )}

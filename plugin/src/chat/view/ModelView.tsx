@@ -87,7 +87,7 @@ function MessageRow({ exchange, busy }: { exchange: Exchange; busy: boolean }): 
   );
 }
 
-export interface SeenProps {
+export interface ModelViewProps {
   readonly context: TurnContext | undefined;
   readonly datasource: string;
   readonly model: string;
@@ -96,7 +96,7 @@ export interface SeenProps {
   readonly onClose: () => void;
 }
 
-export function Seen(props: SeenProps): ReactElement {
+export function ModelView(props: ModelViewProps): ReactElement {
   const { context, datasource, model, attachments, busy, onClose } = props;
   const { conversation } = useChat();
   const { exchanges, usage } = useConversation(conversation);

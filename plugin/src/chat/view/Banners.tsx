@@ -1,0 +1,48 @@
+// What is wrong with all of the conversation, and what one does about it.
+import { Alert, Button, Snackbar } from '@mui/material';
+import { ReactElement } from 'react';
+
+import { Conversation } from '../store/conversation';
+import { useInfo } from '../store/context';
+
+export function SignedOut({ conversation }: { conversation: Conversation }): ReactElement {
+  return (
+    <Alert
+      severity="warning"
+      action={
+        <Button color="inherit" size="small" onClick={() => void conversation.signedIn()}>
+          Try again
+        </Button>
+      }
+    >
+      You are signed out of Perses. Sign in (another tab will do) to go on where you were.
+    </Alert>
+  );
+}
+
+export function ProblemBanner({ message, onNew }: { message: string; onNew: () => void }): ReactElement {
+  return (
+    <Alert
+      severity="error"
+      action={
+        <Button color="inherit" size="small" onClick={onNew}>
+          New conversation
+        </Button>
+      }
+    >
+      {message}
+    </Alert>
+  );
+}
+
+/** Why the last thing that the person did has not worked. */
+export function Notice({ conversation }: { conversation: Conversation }): ReactElement {
+  const { notice } = useInfo(conversation);
+  return (
+    <Snackbar open={notice !== undefined} onClose={() => conversation.clearNotice()} autoHideDuration={8_000}>
+      <Alert severity="error" onClose={() => conversation.clearNotice()}>
+        {notice?.message ?? ''}
+      </Alert>
+    </Snackbar>
+  );
+}

@@ -1,0 +1,61 @@
+// The list of conversations beside the chat, or in a drawer where there is little room, and the title above it.
+import { Box, Drawer, IconButton, Stack, Tooltip, Typography } from '@mui/material';
+import HistoryIcon from 'mdi-material-ui/History';
+import PlusIcon from 'mdi-material-ui/Plus';
+import { ReactElement, ReactNode } from 'react';
+
+const HISTORY_WIDTH = 260;
+
+export interface FrameProps {
+  readonly narrow: boolean;
+  readonly compact: boolean;
+  readonly title: string;
+  readonly history: ReactElement;
+  readonly historyOpen: boolean;
+  readonly onHistory: (open: boolean) => void;
+  readonly onNew: () => void;
+  readonly children: ReactNode;
+}
+
+function SmallButtons({ onHistory, onNew }: Pick<FrameProps, 'onHistory' | 'onNew'>): ReactElement {
+  return (
+    <>
+      <Tooltip title="Conversations">
+        <IconButton aria-label="Conversations" onClick={() => onHistory(true)}>
+          <HistoryIcon />
+        </IconButton>
+      </Tooltip>
+      <Tooltip title="New conversation">
+        <IconButton aria-label="New conversation" onClick={onNew}>
+          <PlusIcon />
+        </IconButton>
+      </Tooltip>
+    </>
+  );
+}
+
+export function Frame(props: FrameProps): ReactElement {
+  const { narrow, compact, title, history, historyOpen, onHistory, onNew, children } = props;
+  return (
+    <Stack direction="row" sx={{ height: '100%', minHeight: 0, minWidth: 0 }} data-testid="persai">
+      {narrow ? (
+        <Drawer open={historyOpen} onClose={() => onHistory(false)}>
+          <Box sx={{ width: HISTORY_WIDTH, height: '100%', p: 1.5 }}>{history}</Box>
+        </Drawer>
+      ) : (
+        <Box sx={{ width: HISTORY_WIDTH, flexShrink: 0, pr: 1.5, borderRight: 1, borderColor: 'divider' }}>
+          {history}
+        </Box>
+      )}
+      <Stack sx={{ flexGrow: 1, minWidth: 0, minHeight: 0, pl: narrow ? 0 : 1.5 }}>
+        <Stack direction="row" alignItems="center" gap={1} sx={{ minHeight: compact ? 28 : 36 }}>
+          {narrow && <SmallButtons onHistory={onHistory} onNew={onNew} />}
+          <Typography variant="h3" component="h2" noWrap sx={{ flexGrow: 1 }}>
+            {title}
+          </Typography>
+        </Stack>
+        {children}
+      </Stack>
+    </Stack>
+  );
+}

@@ -1,0 +1,110 @@
+// What the next question goes with: the datasources and the model that were picked, the time, dashboards; and why it can
+// not be asked right now.
+import { isRelativeTimeRange } from '@perses-dev/core';
+import { useTimeRange } from '@perses-dev/plugin-system';
+import { useQuery } from '@tanstack/react-query';
+import { useCallback, useMemo } from 'react';
+
+import { GatewayClient, TurnContext } from '../../api/client';
+import { Attachment, contextOf } from '../../dashboards/context';
+import { Source, pathsOf, pickedOf } from '../../datasource/sources';
+import { useInfo, useRead } from '../store/context';
+import { Conversation, ConversationInfo, SendOptions } from '../store/conversation';
+
+export const MODELS_KEY = 'persai-models';
+
+export interface QuestionSetup {
+  readonly client: GatewayClient;
+  /** The gateway's datasource, by name. */
+  readonly gateway: string;
+  /** The datasources that can be asked, the default one first. */
+  readonly sources: readonly Source[];
+  /** Paths of the datasources that are asked when none is picked. */
+  readonly preferred?: readonly string[];
+  /** What the page around it shows, as a dashboard: goes with every question. */
+  readonly about?: TurnContext;
+}
+
+export interface Question {
+  readonly picked: readonly Source[];
+  readonly models: readonly string[];
+  readonly model: string;
+  /** undefined: no datasource is chosen. */
+  readonly sendOptions: () => SendOptions | undefined;
+  readonly blocked: string | undefined;
+  readonly send: (text: string) => void;
+}
+
+/** What the question is about: the time that is selected, where the person is, the dashboards that were added, and
+ *  the one that the chat is in, should there be one. */
+function useTurnContext(
+  attachments: readonly Attachment[],
+  about: TurnContext | undefined,
+): () => TurnContext {
+  const { timeRange } = useTimeRange();
+  return useCallback(() => {
+    const added = contextOf(attachments, about?.dashboard !== undefined);
+    const variables = { ...added?.variables, ...about?.variables };
+    return {
+      time_range: isRelativeTimeRange(timeRange)
+        ? { duration: timeRange.pastDuration }
+        : { start: timeRange.start.toISOString(), end: timeRange.end.toISOString() },
+      timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+      ...added,
+      ...about,
+      ...(Object.keys(variables).length === 0 ? {} : { variables }),
+    };
+  }, [timeRange, attachments, about]);
+}
+
+function useModels(client: GatewayClient, gateway: string): { models: readonly string[]; usual: string } {
+  const { data } = useQuery({
+    queryKey: [MODELS_KEY, gateway],
+    queryFn: ({ signal }) => client.listModels(signal),
+    staleTime: 60_000,
+  });
+  return useMemo(() => {
+    const models = data?.map(({ id }) => id) ?? [];
+    return { models, usual: data?.find(({ isDefault }) => isDefault)?.id ?? models[0] ?? '' };
+  }, [data]);
+}
+
+function whyBlocked(
+  info: ConversationInfo,
+  picked: readonly Source[],
+  awaiting: boolean,
+): string | undefined {
+  if (picked.length === 0) return 'There is no datasource to ask';
+  if (awaiting) return 'Approve or refuse first';
+  if (info.line === 'signed_out') return 'Sign in to Perses first';
+  if (info.loading) return 'Loading';
+  return info.problem === undefined ? undefined : 'Begin a new conversation';
+}
+
+export function useQuestion(conversation: Conversation, setup: QuestionSetup): Question {
+  const { client, gateway, sources, preferred, about } = setup;
+  const info = useInfo(conversation);
+  const awaiting = useRead(conversation, ({ awaiting: waits }) => waits);
+  const { models, usual } = useModels(client, gateway);
+  const wanted = info.context.datasources ?? preferred;
+  const picked = useMemo(() => pickedOf(sources, wanted ?? []), [sources, wanted]);
+  const turnContext = useTurnContext(info.context.attachments, about);
+  const sendOptions = useCallback((): SendOptions | undefined => {
+    const [path, ...others] = pathsOf(picked);
+    if (path === undefined) return undefined;
+    return {
+      datasourcePath: path,
+      context: { ...turnContext(), ...(others.length === 0 ? {} : { datasources: others }) },
+      model: info.model === '' ? undefined : info.model,
+    };
+  }, [picked, turnContext, info.model]);
+  const send = useCallback(
+    (text: string): void => {
+      const options = sendOptions();
+      if (options !== undefined) void conversation.send(text, options);
+    },
+    [conversation, sendOptions],
+  );
+  const blocked = whyBlocked(info, picked, awaiting);
+  return { picked, models, model: info.model || usual, sendOptions, blocked, send };
+}
