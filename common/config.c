@@ -253,7 +253,7 @@ static const char *environment(const char *name)
     return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
-static bool load_one(const struct setting *s, const struct source *flag, void *into,
+static bool load_one(const struct setting *s, const struct source *flag, void *into, bool *given,
                      struct config_result *r)
 {
     char name_file[NAME_BYTES_MAX + 8];
@@ -268,11 +268,10 @@ static bool load_one(const struct setting *s, const struct source *flag, void *i
         if (from.value != NULL && from.path != NULL)
             return fail(r, "%s and %s are both set: set one of them.", s->name, name_file);
     }
+    *given = from.path != NULL || from.value != NULL;
     if (from.path != NULL)
         return store_file(s, &from, into, r);
-    if (from.value != NULL)
-        return store(s, str_of(from.value), into, r);
-    return store(s, str_of(s->by_default), into, r);
+    return store(s, str_of(*given ? from.value : s->by_default), into, r);
 }
 
 /* --help and --print-settings. */
@@ -396,6 +395,23 @@ static int take_command(const struct config_args *a, const struct word *w, int a
     return 0;
 }
 
+/* scheme://user:password@host (RFC 3986, 3.2.1), anywhere in a list of them. */
+static bool holds_password(struct str text)
+{
+    for (size_t i = 0; i + 3 <= text.len; i++) {
+        struct str rest = str_skip(text, i), user;
+        if (!str_starts(rest, STR("://")))
+            continue;
+        rest = str_skip(rest, 3);
+        for (size_t end = 0; end < rest.len && rest.at[end] != '/' && rest.at[end] != ','; end++) {
+            user = (struct str){rest.at, end};
+            if (rest.at[end] == '@' && memchr(user.at, ':', user.len))
+                return true;
+        }
+    }
+    return false;
+}
+
 static bool take_flag(const struct config_args *a, const struct word *w, int argc, char **argv,
                       int *i, struct source *flags, struct config_result *r)
 {
@@ -415,6 +431,11 @@ static bool take_flag(const struct config_args *a, const struct word *w, int arg
                         "it; use %s-file or %s.",
                         flag, flag, a->table[s].name);
         const char *value = take_value(w, argc, argv, i, r);
+        if (!file && value && holds_password(str_of(value)))
+            return fail(r,
+                        "%s: a password is not given on the command line, where others can read "
+                        "it; use %s-file or %s.",
+                        flag, flag, a->table[s].name);
         if (file) {
             flags[s].path = value;
             flags[s].name = a->table[s].name;
@@ -458,13 +479,23 @@ bool config_load(const struct config_args *args, int argc, char **argv, void *in
 {
     struct source *flags = xcalloc(args->count, sizeof(*flags));
     *result = (struct config_result){0};
+    CHECK(args->count <= CONFIG_SETTINGS_MAX);
     bool ok = take_args(args, argc, argv, flags, result);
     for (size_t i = 0; ok && i < args->count; i++)
-        ok = load_one(&args->table[i], &flags[i], into, result);
+        ok = load_one(&args->table[i], &flags[i], into, &result->given[i], result);
     if (!ok)
         config_free(args->table, args->count, into);
     free(flags);
     return ok;
+}
+
+bool config_given(const struct config_args *args, const struct config_result *r, const char *name)
+{
+    size_t i = 0;
+    while (i < args->count && strcmp(args->table[i].name, name) != 0)
+        i++;
+    CHECK(i < args->count);
+    return r->given[i];
 }
 
 void config_free(const struct setting *table, size_t count, void *settings)

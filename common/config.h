@@ -46,13 +46,17 @@ struct config_args {
     size_t count;
     const char *const *commands; /* NULL-terminated, or NULL */
 };
+enum { CONFIG_SETTINGS_MAX = 128 };
 struct config_result {
+    bool given[CONFIG_SETTINGS_MAX]; /* by row of the table: set by somebody, not the default */
     int exit_code;
     const char *command, *command_arg;
     char error[512];
 };
 bool config_load(const struct config_args *args, int argc, char **argv, void *into,
                  struct config_result *result);
+/* Was the setting of this name given? It is one of the table. */
+bool config_given(const struct config_args *args, const struct config_result *r, const char *name);
 void config_free(const struct setting *table, size_t count, void *settings);
 bool duration_parse(struct str text, int64_t *ms);
 bool bytes_parse(struct str text, uint64_t *bytes);

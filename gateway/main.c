@@ -102,6 +102,8 @@ static bool open_store(struct gateway *g, char error[256])
                                  .messages_max = g->settings.messages_max,
                                  .session_bytes_max = g->settings.session_bytes_max,
                                  .text_bytes_max = 256 << 10,
+                                 .user_sessions_max = g->settings.user_sessions,
+                                 .user_bytes_max = g->settings.user_bytes,
                                  .copies = g->copies};
     g->redis = redis_new(g->loop, &config, error);
     if (g->redis)
@@ -215,6 +217,22 @@ static void name_self(struct gateway *g)
     snprintf(g->name, sizeof g->name, "%s:%ld:%.8s", host, (long)getpid(), id);
 }
 
+/* On a machine of one's own nobody is kept from another's share, unless it is asked for. */
+static void limits_of_nobody(struct gateway_settings *s, const struct config_args *args,
+                             const struct config_result *given)
+{
+    if (s->auth)
+        return;
+    if (!config_given(args, given, "PERSAI_USER_TURNS"))
+        s->user_turns = 0;
+    if (!config_given(args, given, "PERSAI_USER_TURNS_PER_MINUTE"))
+        s->user_turns_minute = 0;
+    if (!config_given(args, given, "PERSAI_USER_SESSIONS"))
+        s->user_sessions = 0;
+    if (!config_given(args, given, "PERSAI_USER_BYTES"))
+        s->user_bytes = 0;
+}
+
 int main(int argc, char **argv)
 {
     static const char *const commands[] = {"--check", "--make-keys=", NULL};
@@ -244,6 +262,7 @@ int main(int argc, char **argv)
     } else {
         log_setup(level, "gateway");
         name_self(&g);
+        limits_of_nobody(&g.settings, &args, &result);
         gateway_metrics_init();
         code = result.command ? doctor_run(&g) : serve(&g);
         close_all(&g);

@@ -169,6 +169,11 @@ static void refuse(struct question *q, const struct store_answer *a, unsigned da
     time_t reset_s = (time_t)(day + 1) * DAY_S;
     struct tm tm;
     bool wait = a->limit.verdict == LIMIT_WAIT;
+    if (a->limit.verdict == LIMIT_BYTES) {
+        question_free(q);
+        call_fail(c, ERR_QUOTA_EXCEEDED, NULL);
+        return;
+    }
     strftime(till, sizeof till, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&reset_s, &tm));
     c->retry_after_s = wait ? (uint32_t)(a->limit.wait_ms + 999) / 1000
                             : (uint32_t)(reset_s - loop_wall_ms() / 1000);
@@ -202,7 +207,7 @@ uint64_t turns_admit(struct gateway *g, struct str owner, struct id slot, store_
     struct limit_budget b = {.day = (unsigned)(loop_wall_ms() / 1000 / DAY_S),
                              .tokens_max = s->user_tokens,
                              .cost_max = s->user_cost};
-    if (!s->user_turns && !s->user_turns_minute && !b.tokens_max && !b.cost_max)
+    if (!s->user_turns && !s->user_turns_minute && !s->user_bytes && !b.tokens_max && !b.cost_max)
         return 0;
     return limits_turn_begin(g->store, owner, slot, s->user_turns, s->user_turns_minute,
                              s->lease_ms, &b, fn, arg);

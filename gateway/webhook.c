@@ -239,6 +239,9 @@ static void on_admitted(void *arg, enum err err, const struct store_answer *a)
         end_failed(n, err, NULL);
     else if (a->limit.verdict == LIMIT_WAIT)
         end_failed(n, ERR_QUEUE_FULL, "The service user has as many turns as are allowed now");
+    else if (a->limit.verdict == LIMIT_BYTES)
+        end_failed(n, ERR_QUOTA_EXCEEDED,
+                   "The service user's reports take as much room as they may");
     else if (a->limit.verdict != LIMIT_OK)
         end_failed(n, ERR_BUDGET, "The service user's budget of today is used up");
     else

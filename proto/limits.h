@@ -13,6 +13,8 @@
  *   p:p:{KEY}:o       hash  persons in line: the round of their last call
  *   p:a:{OWNER}       zset  turns under way by the end of their lease
  *   p:a:{OWNER}:m     zset  turns begun in the last minute
+ *   p:a:{OWNER}:b     hash  SID -> bytes that it takes and when that was noted; sum of them;
+ * counted (when all were counted)
  */
 #ifndef PROTO_LIMITS_H
 #define PROTO_LIMITS_H
@@ -27,7 +29,16 @@ struct limit_budget {
     struct id turn;
     uint64_t turn_cost_max;
 };
-enum limit_verdict { LIMIT_OK, LIMIT_TOKENS, LIMIT_COST, LIMIT_TURN_COST, LIMIT_WAIT, LIMIT_NEVER };
+enum limit_verdict {
+    LIMIT_OK,
+    LIMIT_TOKENS,
+    LIMIT_COST,
+    LIMIT_TURN_COST,
+    LIMIT_WAIT,
+    LIMIT_NEVER,
+    LIMIT_SESSIONS,
+    LIMIT_BYTES
+};
 /* Reserves unless it is used up already: so it may be overspent by one step. → limit: verdict */
 uint64_t limits_reserve(struct store *s, const struct limit_budget *b, struct id reservation,
                         uint64_t tokens, uint64_t cost, store_fn *fn, void *arg);
@@ -56,7 +67,7 @@ void limits_key_give(struct store *s, const struct limit_key *k, struct id slot,
 
 /* May this turn of theirs begin? b: their budget today. OK: it has a place for lease_ms, as it is
  * held; WAIT: too many at once or a minute, wait_ms until it may be asked again; TOKENS, COST:
- * until tomorrow. */
+ * until tomorrow; BYTES: they keep as much as they may (store_config). */
 uint64_t limits_turn_begin(struct store *s, struct str owner, struct id turn, uint32_t at_once,
                            uint32_t per_minute, int64_t lease_ms, const struct limit_budget *b,
                            store_fn *fn, void *arg);

@@ -99,6 +99,7 @@ static void call_free(struct store_call *c)
     if (c->own_free)
         c->own_free(c->own);
     buf_free(&c->owner);
+    free(c->quota.found);
     free(c);
 }
 
@@ -287,6 +288,22 @@ void ask_owner_key(struct store_ask *a, struct str owner)
     buf_add_str(&a->bytes, owner);
     buf_puts(&a->bytes, "}");
     ask_cut(a);
+}
+
+void ask_session_key(struct store_ask *a, struct id session)
+{
+    put_key(a, 's', session, "");
+    ask_cut(a);
+    a->keys = a->argc;
+}
+
+void ask_quota_key(struct store_ask *a, struct str owner)
+{
+    buf_puts(&a->bytes, "p:a:{o:");
+    buf_add_str(&a->bytes, owner);
+    buf_puts(&a->bytes, "}:b");
+    ask_cut(a);
+    a->keys = a->argc;
 }
 
 void ask_owner_once_key(struct store_ask *a, struct str owner, const char *hash)

@@ -15,6 +15,9 @@
 
 enum { STORE_NAME_TEXT = 12, STORE_HASH_TEXT = 32 };
 
+struct store_call;
+struct counted;
+
 struct store {
     struct loop *loop;
     struct redis *redis;
@@ -25,6 +28,14 @@ struct store {
     uint64_t last_id;
     unsigned active_offset;         /* store_turn_active walks the list in turns */
     char name[STORE_NAME_TEXT + 1]; /* of tokens, unique among all stores */
+};
+
+struct store_quota { /* of a call that takes some of its owner's quota (store_quota.c) */
+    int64_t bytes;
+    bool add, counted;
+    void (*then)(struct store_call *c);
+    struct counted *found;
+    unsigned found_count;
 };
 
 struct store_call {
@@ -39,8 +50,9 @@ struct store_call {
     struct id session, turn;
     struct buf owner;               /* a copy, where the answer needs it */
     char once[STORE_HASH_TEXT + 1]; /* begin: of its idempotency key, or empty */
-    struct store_turn found;        /* kept while other asks are waited for */
-    void *own;                      /* an operation's own state */
+    struct store_quota quota;
+    struct store_turn found; /* kept while other asks are waited for */
+    void *own;               /* an operation's own state */
     void (*own_free)(void *own);
 };
 
@@ -92,6 +104,9 @@ void ask_once_key(struct store_ask *a, struct id session, const char *hash);
 void ask_owner_key(struct store_ask *a, struct str owner);
 void ask_owner_once_key(struct store_ask *a, struct str owner, const char *hash);
 void ask_active_key(struct store_ask *a);
+/* The one key of a script: S alone; what the owner keeps in all, in the slot of limits.h's p:a. */
+void ask_session_key(struct store_ask *a, struct id session);
+void ask_quota_key(struct store_ask *a, struct str owner);
 void ask_active_entry(struct store_ask *a, struct id session, struct id turn);
 /* A durable ask's write is copied, or undone: readers need not wait for it. */
 void ask_forget_note(const struct store_ask *a);
@@ -109,6 +124,15 @@ void index_owner_move(struct store *s, struct str owner, struct id session, int6
 void index_owner_remove(struct store *s, struct str owner, struct id session);
 void index_owner_forget_once(struct store *s, struct str owner, const char *hash);
 int64_t store_once_ms(const struct store *s); /* how long an idempotency key is kept */
+
+/* ---- what one person keeps in all (store_quota.c) ---- */
+enum { SESSION_BYTES_MIN = 1024 }; /* of an empty one, as Redis holds it */
+/* Takes bytes (all that the call's session has, or with add: more than it has) of the call's
+ * owner's quota, then goes on; else the call ends with ERR_TOO_MANY_SESSIONS or ERR_QUOTA_EXCEEDED.
+ */
+void quota_take(struct store_call *c, int64_t bytes, bool add, void (*then)(struct store_call *c));
+/* A session has so many bytes now; 0: it is gone. */
+void quota_note(struct store *s, struct str owner, struct id session, int64_t bytes);
 
 /* ---- answers ---- */
 void reply_turn(const struct redisReply *p, struct id session, struct id turn,

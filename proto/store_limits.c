@@ -124,13 +124,15 @@ uint64_t limits_turn_begin(struct store *s, struct str owner, struct id turn, ui
     ask_key(a, "p:a:", theirs.scope, "");
     ask_key(a, "p:a:", theirs.scope, ":m");
     ask_budget_key(a, &theirs);
-    a->keys = 3;
+    ask_key(a, "p:a:", theirs.scope, ":b");
+    a->keys = 4;
     ask_id(a, turn);
     ask_num(a, at_once);
     ask_num(a, per_minute);
     ask_num(a, lease_ms);
     ask_num(a, (int64_t)b->tokens_max);
     ask_num(a, (int64_t)b->cost_max);
+    ask_num(a, (int64_t)s->config.user_bytes_max);
     return ask_send(a);
 }
 

@@ -44,6 +44,7 @@ static void on_created(struct store_call *c, struct store_ask *a, enum err err,
         return;
     }
     index_owner_set(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 1)));
+    quota_note(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 2)));
     if (c->waiting == 0)
         store_call_end(c, ERR_NONE, &(struct store_answer){.session = c->session});
 }
@@ -86,6 +87,12 @@ static void create(struct store_call *c)
     ask_send(create_ask(c, buf_str(&d->title), buf_str(&d->model), STR(""), 0, 0, d->once));
 }
 
+static int64_t draft_bytes(const struct store_call *c)
+{
+    const struct draft *d = c->own;
+    return SESSION_BYTES_MIN + (int64_t)(d->title.len + d->model.len);
+}
+
 /* The answer of SET … NX GET: nil, or the session that this key made before. */
 static void on_once(struct store_call *c, struct store_ask *a, enum err err,
                     const struct redisReply *reply)
@@ -94,7 +101,7 @@ static void on_once(struct store_call *c, struct store_ask *a, enum err err,
     struct id before;
     if (id_parse(redis_text(reply), &before))
         c->session = before;
-    create(c);
+    quota_take(c, draft_bytes(c), false, create);
 }
 
 uint64_t store_session_create(struct store *s, struct str owner, struct str key, struct str title,
@@ -108,7 +115,7 @@ uint64_t store_session_create(struct store *s, struct str owner, struct str key,
     if (c->owner.overflowed || !buf_add_str(&d->title, title) || !buf_add_str(&d->model, model))
         return store_call_fail(c, ERR_TOO_LARGE);
     if (key.len == 0) {
-        create(c);
+        quota_take(c, draft_bytes(c), false, create);
         return c->id;
     }
     store_hash(key, d->once);
@@ -166,16 +173,27 @@ static void on_patched(struct store_call *c, struct store_ask *a, enum err err,
                        const struct redisReply *reply)
 {
     (void)a;
-    if (err == ERR_NONE)
+    if (err == ERR_NONE) {
         index_owner_move(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 1)));
+        quota_note(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 2)));
+    }
     store_call_end(c, err, &(struct store_answer){.session = c->session});
+}
+
+/* What is patched waits in the ask until the quota has room for it. */
+static void patch_send(struct store_call *c)
+{
+    struct store_ask *a = c->own;
+    c->own = NULL;
+    ask_send(a);
 }
 
 uint64_t store_session_patch(struct store *s, struct str owner, struct id session,
                              const struct store_patch *p, store_fn *fn, void *arg)
 {
     struct store_call *c = session_call(s, owner, session, fn, arg);
-    struct store_ask *a = ask_script(c, SCRIPT_session_patch, on_patched);
+    struct store_ask *a = c->own = ask_script(c, SCRIPT_session_patch, on_patched);
+    size_t bytes = 0;
     ask_session_keys(a, session);
     ask_str(a, owner);
     ask_num(a, s->config.session_keep_ms);
@@ -188,10 +206,12 @@ uint64_t store_session_patch(struct store *s, struct str owner, struct id sessio
             continue;
         if (rows[i].value->len > s->config.text_bytes_max)
             return store_call_fail(c, ERR_TOO_LARGE);
+        bytes += rows[i].value->len;
         ask_str(a, str_of(rows[i].field));
         ask_str(a, *rows[i].value);
     }
-    return ask_send(a);
+    quota_take(c, (int64_t)bytes, true, patch_send);
+    return c->id;
 }
 
 static void on_deleted(struct store_call *c, struct store_ask *a, enum err err,
@@ -204,6 +224,7 @@ static void on_deleted(struct store_call *c, struct store_ask *a, enum err err,
         if (id_parse(redis_text(redis_at(reply, 1)), &answer.turn.turn))
             index_active_remove(c->store, c->session, answer.turn.turn);
         index_owner_remove(c->store, buf_str(&c->owner), c->session);
+        quota_note(c->store, buf_str(&c->owner), c->session, 0);
         char once[STORE_HASH_TEXT + 1];
         struct str hash = redis_text(redis_at(reply, 2));
         if (hash.len == STORE_HASH_TEXT) {
@@ -231,13 +252,16 @@ uint64_t store_session_delete(struct store *s, struct str owner, struct id sessi
 struct fork {
     struct id from;
     uint32_t before;
+    struct store_ask *create; /* of the call: waits for the quota */
 };
+
+static void fork_send(struct store_call *c);
 
 static void on_forked_from(struct store_call *c, struct store_ask *a, enum err err,
                            const struct redisReply *reply)
 {
     (void)a;
-    const struct fork *f = c->own;
+    struct fork *f = c->own;
     if (err != ERR_NONE) {
         store_call_end(c, err, NULL);
         return;
@@ -266,10 +290,17 @@ static void on_forked_from(struct store_call *c, struct store_ask *a, enum err e
                             : found && found->excluded                ? STR("x")
                                                                       : STR(""));
         }
-        list_session(c);
-        ask_send(create);
+        f->create = create;
+        quota_take(c, SESSION_BYTES_MIN + (int64_t)create->bytes.len, false, fork_send);
     }
     messages_free(m, count);
+}
+
+static void fork_send(struct store_call *c)
+{
+    struct fork *f = c->own;
+    list_session(c);
+    ask_send(f->create);
 }
 
 uint64_t store_session_fork(struct store *s, struct str owner, struct id session, uint32_t before,
@@ -278,7 +309,7 @@ uint64_t store_session_fork(struct store *s, struct str owner, struct id session
     struct store_call *c = session_call(s, owner, id_new(), fn, arg);
     struct fork *f = c->own = xcalloc(1, sizeof *f);
     c->own_free = free;
-    *f = (struct fork){session, before};
+    *f = (struct fork){.from = session, .before = before};
     return ask_send(get_ask(c, session, owner, true, on_forked_from));
 }
 
@@ -293,6 +324,8 @@ static void on_message(struct store_call *c, struct store_ask *a, enum err err,
 static void on_message_deleted(struct store_call *c, struct store_ask *a, enum err err,
                                const struct redisReply *reply)
 {
+    if (err == ERR_NONE)
+        quota_note(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 1)));
     on_message(c, a, err == ERR_MESSAGE_NOT_FOUND && a->tries > 1 ? ERR_NONE : err, reply);
 }
 

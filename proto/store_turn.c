@@ -75,6 +75,8 @@ static void on_begun(struct store_call *c, struct store_ask *a, enum err err,
         index_active_remove(c->store, c->session, c->turn);
     else
         index_owner_set(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 4)));
+    if (redis_int(redis_at(reply, 5)) > 0)
+        quota_note(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 5)));
     begin_end(c);
 }
 
@@ -285,8 +287,11 @@ static void on_ended(struct store_call *c, struct store_ask *a, enum err err,
     (void)a;
     struct store_turn t;
     reply_turn(redis_at(reply, 1), c->session, c->turn, &t);
+    struct str owner = redis_text(redis_at(reply, 2));
     if (err == ERR_NONE && turn_state_over(t.state))
-        note_end(c, redis_text(redis_at(reply, 2)), redis_int(redis_at(reply, 3)));
+        note_end(c, owner, redis_int(redis_at(reply, 3)));
+    if (err == ERR_NONE && redis_int(redis_at(reply, 4)) > 0) /* of a seal */
+        quota_note(c->store, owner, c->session, redis_int(redis_at(reply, 4)));
     end_with_turn(c, err, reply);
 }
 

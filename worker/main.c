@@ -113,6 +113,7 @@ static bool open_store(struct worker *w, char error[256])
                                   .queue_bytes_max = REDIS_QUEUE_BYTES_MAX,
                                   .copies = copies};
     struct store_config store = {.lease_ms = w->settings.lease_ms,
+                                 .quota_noted = true,
                                  .events_keep_ms = w->settings.events_keep_ms,
                                  .session_keep_ms = w->settings.session_keep_ms,
                                  .messages_max = w->settings.messages_max,

@@ -279,12 +279,14 @@ class Stack:
         for name in ("LOG_LEVEL", "PERSAI_DRAIN", "PERSAI_TOKEN_WAIT", "PERSAI_DURABILITY"):
             if name in os.environ:
                 both[name] = os.environ[name]
+        limits = {n: v for n, v in os.environ.items() if n.startswith("PERSAI_USER_")}
         broker = f"ipc://{BROKER_SOCKET}"  # in a folder that only this user can enter: no keys needed
         bin_dir = pathlib.Path(os.environ["PERSAI_BIN_DIR"])
         listen = {
             "PERSAI_LISTEN": f"127.0.0.1:{self.ports['gateway']}",
             "PERSAI_BROKER": broker,
             "PERSAI_DATASOURCE_SECRET_FILE": str(DATASOURCE_WORD),
+            **limits,
         }
         yield Program("gateway", [str(bin_dir / "persai-gateway")], http_ok("gateway", "/healthz"), env=both | listen)
         for i in range(1, WORKERS + 1):

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- S M F L. owner, message, prefix of the turns' keys.
+-- S M F L. owner, message, prefix of the turns' keys. -> the session's bytes.
 -- Durable.
 local S, M, F = unpack(KEYS)
 if not owned(S, ARGV[1]) then
@@ -21,4 +21,4 @@ redis.call('HDEL', M, ARGV[2])
 redis.call('HDEL', F, ARGV[2])
 redis.call('HINCRBY', S, 'bytes', -bytes)
 message_changed(S, ARGV[2])
-return {'ok'}
+return {'ok', session_bytes(S)}

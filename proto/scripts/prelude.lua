@@ -138,6 +138,11 @@ local function owned(S, owner)
     return redis.call('HGET', S, 'owner') == owner
 end
 
+-- What a session takes, about as Redis holds it.
+local function session_bytes(S)
+    return (tonumber(redis.call('HGET', S, 'bytes')) or 0) + redis.call('HSTRLEN', S, 'settings') + 1024
+end
+
 -- When the session was changed last: what its owner's list is ordered by.
 local function updated(S)
     return tonumber(redis.call('HGET', S, 'updated')) or 0

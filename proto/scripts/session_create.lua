@@ -6,7 +6,7 @@
 local S, M, F, L = unpack(KEYS)
 local now = now_ms()
 if redis.call('EXISTS', S) == 1 then
-    return {owned(S, ARGV[1]) and 'ok' or 'session_not_found', updated(S)}
+    return {owned(S, ARGV[1]) and 'ok' or 'session_not_found', updated(S), session_bytes(S)}
 end
 redis.call('HSET', S, 'owner', ARGV[1], 'title', ARGV[2], 'model', ARGV[3], 'settings', ARGV[4],
            'turns', ARGV[5], 'mseq', ARGV[7], 'created', now, 'updated', now, 'running', '', 'once', ARGV[8])
@@ -20,4 +20,4 @@ for i = 9, #ARGV, 3 do
 end
 redis.call('HSET', S, 'bytes', bytes)
 expire(ARGV[6], S, M, F, L)
-return {'ok', now}
+return {'ok', now, session_bytes(S)}

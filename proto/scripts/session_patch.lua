@@ -1,5 +1,5 @@
 #!lua
--- S M F L. owner, keep, then (field, value) of each that changes. -> when.
+-- S M F L. owner, keep, then (field, value) of each that changes. -> when, its bytes.
 -- Durable.
 local S, M, F, L = unpack(KEYS)
 if not owned(S, ARGV[1]) then
@@ -11,4 +11,4 @@ for i = 3, #ARGV, 2 do
 end
 redis.call('HSET', S, 'updated', now)
 expire(ARGV[2], S, M, F, L)
-return {'ok', now}
+return {'ok', now, session_bytes(S)}

@@ -1,7 +1,7 @@
 #!lua
--- A M B. May a person begin this turn? -> verdict, wait (limits.h).
--- turn, at once, a minute, lease, most tokens, most cost.
-local A, M, B = unpack(KEYS)
+-- A M B Q. May a person begin this turn? -> verdict, wait (limits.h).
+-- turn, at once, a minute, lease, most tokens, most cost, most bytes of all sessions.
+local A, M, B, Q = unpack(KEYS)
 local turn, at_once, per_minute, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local now = now_ms()
 redis.call('ZREMRANGEBYSCORE', A, '-inf', now)
@@ -14,6 +14,10 @@ for i, most in ipairs({ARGV[5], ARGV[6]}) do
     if tonumber(most) > 0 and (tonumber(used[i]) or 0) >= tonumber(most) then
         return {'ok', i, 0}
     end
+end
+local bytes_max = tonumber(ARGV[7])
+if bytes_max > 0 and (tonumber(redis.call('HGET', Q, 'sum')) or 0) >= bytes_max then
+    return {'ok', 7, 0}
 end
 if at_once > 0 and redis.call('ZCARD', A) >= at_once then
     return {'ok', 4, 2000}

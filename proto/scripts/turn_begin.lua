@@ -1,5 +1,5 @@
 #!lua
--- S M F L T E K. Accepts a turn. -> turn, its id, duplicate, when; or turn_running and the open
+-- S M F L T E K. Accepts a turn. -> turn, its id, duplicate, when, the session's bytes; or turn_running and the open
 -- turn's id.
 -- owner, turn, idempotency key's hash (or ''), its life, title, message, request, batch of event
 -- 1-1, holder, lease, keep, most messages, most bytes, prefix of the turns' keys.
@@ -17,14 +17,14 @@ if state == 'void' then
     return {'store_unavailable'} -- it came a minute late: no janitor would look after it
 end
 if state then -- sent again
-    return {'ok', turn_answer(turn_read(T), now), tid, 0, updated(S)}
+    return {'ok', turn_answer(turn_read(T), now), tid, 0, updated(S), session_bytes(S)}
 end
 if key ~= '' then
     local before = redis.call('GET', K)
     local t = before and turn_read(prefix .. before)
     if t then
         redis.call('HSET', prefix .. before, 'told', 1) -- turn_undo lets it be
-        return {'ok', turn_answer(t, now), before, 1, updated(S)}
+        return {'ok', turn_answer(t, now), before, 1, updated(S), session_bytes(S)}
     end
 end
 local running = redis.call('HGET', S, 'running') or ''
@@ -54,4 +54,4 @@ if key ~= '' then
     redis.call('SET', K, tid, 'PX', key_ms)
 end
 expire(keep, S, M, F, L, T, E)
-return {'ok', turn_answer(turn_read(T), now), tid, 0, updated(S)}
+return {'ok', turn_answer(turn_read(T), now), tid, 0, updated(S), session_bytes(S)}

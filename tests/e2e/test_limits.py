@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from fakes.model import Attempts, Call, Finish, Gate, Hang, Model, Raw, Status
+from harness.client import Client, Response
 from harness.services import Perses
 from harness.stack import MODEL_KEY, Stack, metric
 from harness.wait import until
@@ -275,3 +276,92 @@ def test_a_model_behind_a_perses_datasource_gets_the_secrets_key_and_no_token(
     assert token not in asked.raw()
     final = bare.client("mallory").ask(bare.client("mallory").session(), "hello").final()  # has no right to it
     assert final["event_type"] == "error" and final["code"] == "model_refused", final
+
+
+# ---- what one person keeps ----
+
+def refused(answer: Response, code: str) -> bool:
+    return answer.status == 422 and answer.code == code
+
+
+def test_sessions_of_one_person_are_limited(bare: Stack) -> None:
+    bare.start(gateway_env={"PERSAI_USER_SESSIONS": "3"})
+    alice, bob = bare.client("alice"), bare.client("bob")
+    sessions = [alice.session() for _ in range(3)]
+    alice.ask(sessions[0], "hello")
+    first = alice.messages(sessions[0])[-1]["message_id"]
+    assert refused(alice.post("/session", {}), "too_many_sessions")
+    assert refused(alice.post(f"/session/{sessions[0]}/fork", {"message_id": first}), "too_many_sessions")
+    bob.session()  # another's are another's
+    assert alice.ask(sessions[1], "hello").answer()  # what is there goes on
+    assert alice.request("DELETE", f"/session/{sessions[2]}").status == 200
+    until(lambda: alice.post("/session", {}).status == 201, "the place of the one that was deleted")
+    assert refused(alice.post("/session", {}), "too_many_sessions")
+
+
+def test_sessions_that_are_gone_are_not_counted(bare: Stack) -> None:
+    """Expired, or left over by a crash between two keys: who meets the limit is counted again."""
+    bare.start(gateway_env={"PERSAI_USER_SESSIONS": "3"})
+    alice = bare.client("alice")
+    sessions = [alice.session() for _ in range(3)]
+    client = bare.redis.client
+    for key in client.scan_iter(f"p:*{{{sessions[0]}}}*"):
+        client.delete(key)
+    # Long ago: what was noted within the last minute may be a session that is only being made.
+    client.hset("p:a:{o:alice}:b", sessions[0], "1024 0")
+    alice.session()
+    assert refused(alice.post("/session", {}), "too_many_sessions")
+
+
+def test_sessions_of_before_are_counted(bare: Stack) -> None:
+    """Data of a gateway without limits, or of an older version: nothing was noted."""
+    bare.start(gateway_env={"PERSAI_USER_SESSIONS": "0", "PERSAI_USER_BYTES": "0"})
+    alice = bare.client("alice")
+    for _ in range(4):
+        alice.session()
+    limited = bare.add_gateway(PERSAI_USER_SESSIONS="5").wait_ready
+    bare.add_worker()
+    limited()
+    later = bare.client("alice", gateway=1)
+    made = [later.post("/session", {}).status for _ in range(8)]
+    assert made.count(201) <= 5, made  # noted from now on: the limit holds at once for what is new
+    assert refused(later.post("/session", {}), "too_many_sessions")
+
+
+def test_bytes_of_one_person_are_limited(bare: Stack) -> None:
+    bare.start(gateway_env={"PERSAI_USER_BYTES": "100KiB"})
+    alice, bob = bare.client("alice"), bare.client("bob")
+    one, two = alice.session(), alice.session()
+    note = {"context": {"note": "x" * 60_000}}
+    assert alice.request("PATCH", f"/session/{one}", note).status == 200
+    assert refused(alice.request("PATCH", f"/session/{two}", note), "quota_exceeded")
+    assert alice.ask(two, "y" * 20_000).answer()
+    last = alice.messages(two)[-1]["message_id"]
+    assert refused(alice.post(f"/session/{two}/fork", {"message_id": last}), "quota_exceeded")
+    until(lambda: refused(alice.post(alice.turn_path(two), {"message": "z" * 19_000}), "quota_exceeded"),
+          "questions to fill it", 60)
+    assert bob.ask(bob.session(), "hello").answer()
+    assert alice.request("DELETE", f"/session/{one}").status == 200
+    until(lambda: alice.post(alice.turn_path(two), {"message": "again"}).status == 200, "room")
+
+
+def test_a_flood_of_forks_is_bounded(bare: Stack) -> None:
+    bare.start(gateway_env={"PERSAI_USER_BYTES": "2MiB"})
+    alice = bare.client("alice")
+    session = alice.session()
+    bare.model.when("long", ["word " * 8000])
+    for _ in range(4):
+        alice.ask(session, "long " + "q" * 40_000)
+    before = int(bare.redis.client.info("memory")["used_memory"])
+    last = alice.messages(session)[-1]["message_id"]
+    answers = [alice.post(f"/session/{session}/fork", {"message_id": last}) for _ in range(30)]
+    grown = int(bare.redis.client.info("memory")["used_memory"]) - before
+    print(f"{sum(a.status == 201 for a in answers)} of 30 forks, Redis grew by {grown >> 10} KiB")
+    assert refused(answers[-1], "quota_exceeded") and answers[0].status == 201
+    assert grown < 4 << 20
+
+
+def test_nobody_is_limited_on_a_machine_of_ones_own(bare: Stack) -> None:
+    by_default = {"PERSAI_USER_TURNS": "", "PERSAI_USER_TURNS_PER_MINUTE": ""}
+    me = Client(bare.start(gateway_env={"PERSAI_AUTH": "false", **by_default}).gateway.url)
+    assert all(me.ask(me.session(), "hello").answer() for _ in range(35))

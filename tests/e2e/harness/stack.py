@@ -15,6 +15,8 @@ from harness.wait import free_port, until
 
 MODEL_KEY = "sk-model-canary-7f3a9c"
 NAMESPACE_HOST = "10.77.1.1"
+# One person of a test does more than a person does; tests of the limits set their own.
+UNLIMITED = {"PERSAI_USER_TURNS": "0", "PERSAI_USER_TURNS_PER_MINUTE": "0"}
 
 
 def program(name: str) -> Path:
@@ -40,7 +42,7 @@ class Gateway:
         settings = {
             "PERSAI_LISTEN": f"127.0.0.1:{self.port}", "PERSAI_BROKER": self.broker,
             "PERSAI_REDIS": stack.redis.url, "PERSES_API_URL": stack.perses_url, "LOG_LEVEL": "debug",
-            **stack.keys_env(), **env}
+            **UNLIMITED, **stack.keys_env(), **env}
         self.process = Process(name, [program("gateway")], stack.logs, settings)
 
     @property

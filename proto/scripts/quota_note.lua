@@ -1,0 +1,14 @@
+#!lua flags=allow-oom
+-- Q. What a session has now; 0: it is gone.
+-- session, bytes, keep.
+local Q, sid, bytes = KEYS[1], ARGV[1], tonumber(ARGV[2])
+local v = redis.call('HMGET', Q, 'sum', 'counted', sid)
+local sum, had = tonumber(v[1]) or 0, v[3] and tonumber(string.match(v[3], '^%d+')) or 0
+redis.call('HSET', Q, 'sum', math.max(0, sum + bytes - had), 'counted', v[2] or 0)
+if bytes > 0 then
+    redis.call('HSET', Q, sid, string.format('%d %d', bytes, now_ms()))
+else
+    redis.call('HDEL', Q, sid)
+end
+expire(ARGV[3], Q)
+return {'ok'}
