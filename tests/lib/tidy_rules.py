@@ -16,7 +16,7 @@ MAY_INCLUDE = {
 # A library's header is known to the files of one noun only.
 WRAPPERS = {
     "curl/": ("common/fetch",),
-    "hiredis": ("common/redis",),
+    "hiredis": ("common/redis", "tests/fuzz/fuzz_reply"),  # which makes replies
     "microhttpd.h": ("common/http",),
     "czmq.h": ("proto/wire",),
     "zmq.h": ("proto/wire",),

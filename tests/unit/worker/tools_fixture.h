@@ -46,6 +46,7 @@ struct fixture {
     const char *owner;            /* whose calls */
     const char *datasource_hangs; /* requests with this in their path are never answered, or NULL */
     const char *project;          /* of the dashboard in front of the person, or NULL */
+    bool says_anything;           /* answers are a fuzzer's, which knows the token's name as well */
     unsigned breaks;
     struct http_stream *breaking;
     struct str half;
@@ -240,7 +241,7 @@ static inline void fixture_on_done(void *arg, const struct tool_result *r)
     fixture_copy(f->datasource, sizeof f->datasource, r->datasource);
     assert_true(r->content.len <= f->config.content_bytes_max);
     assert_true(str_utf8(r->content));
-    assert_null(strstr(f->content, "canary"));
+    assert_true(f->says_anything || strstr(f->content, "canary") == NULL);
 }
 
 static inline struct tool_run *fixture_start_bytes(struct fixture *f, const char *name,
