@@ -65,7 +65,9 @@ static const char *path_of(const char *endpoint)
 
 static bool folder_of(const char *endpoint, char folder[IPC_ENDPOINT_MAX], char error[256])
 {
-    const char *path = path_of(endpoint), *slash = strrchr(path, '/');
+    const char *path = path_of(endpoint);
+    CHECK(path); /* of no other transport: asked before */
+    const char *slash = strrchr(path, '/');
     size_t room = sizeof(((struct sockaddr_un *)NULL)->sun_path);
     if (path[0] != '/' || slash == path || slash[1] == '\0') {
         snprintf(error, 256,

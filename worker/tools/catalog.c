@@ -490,9 +490,12 @@ static void note(struct buf *b, const char *text)
 
 static bool any_quoted(const struct catalog_search *s, const struct catalog *c, uint32_t shown)
 {
-    for (uint32_t i = 0; i < shown; i++)
-        if (!name_is_classic(name_of(c, page_row(s, c, i)), true))
+    for (uint32_t i = 0; i < shown; i++) {
+        const struct catalog_metric *m = page_row(s, c, i);
+        CHECK(m); /* it was written */
+        if (!name_is_classic(name_of(c, m), true))
             return true;
+    }
     return false;
 }
 
