@@ -101,6 +101,20 @@ static void add_word(struct buf *b, const json_t *v)
         buf_printf(b, "%s%s", b->len > 0 ? " " : "", json_string_value(v));
 }
 
+/* Google's RetryInfo: when to ask again. 0: it does not say. */
+static int64_t retry_info_ms(const json_t *error)
+{
+    const json_t *detail;
+    size_t i;
+    json_array_foreach(json_object_get(error, "details"), i, detail)
+    {
+        struct str delay = json_text(json_object_get(detail, "retryDelay"));
+        if (delay.len > 0)
+            return llm_error_duration_ms(delay);
+    }
+    return 0;
+}
+
 enum err jsonio_error(struct reply *r, int http_status, const json_t *error)
 {
     const json_t *code = json_object_get(error, "code");
@@ -114,8 +128,11 @@ enum err jsonio_error(struct reply *r, int http_status, const json_t *error)
     if (http_status == 200 && number >= 100 && number < 600) /* an HTTP status in a 200 */
         http_status = (int)number;
     struct str message = json_text(json_object_get(error, "message"));
-    return reply_refused(r, http_status, buf_str(&words),
-                         message.len > 0 ? message : json_text(error));
+    enum err err = reply_refused(r, http_status, buf_str(&words),
+                                 message.len > 0 ? message : json_text(error));
+    if (retry_info_ms(error) > 0)
+        r->refusal.wait_ms = retry_info_ms(error);
+    return err;
 }
 
 enum err jsonio_refusal(struct reply *r, int http_status, const json_t *root)

@@ -279,18 +279,6 @@ static bool contains(struct str text, const char *word)
     return false;
 }
 
-static bool is_too_long(struct str code, struct str message)
-{
-    static const char *const words[] = {
-        "context_length_exceeded", "context length", "context window",
-        "maximum context",         "context size",   "prompt is too long",
-        "too many tokens"};
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-        if (contains(code, words[i]) || contains(message, words[i]))
-            return true;
-    return contains(code, "exceed_context_size");
-}
-
 /* An error inside a stream that was begun as well (200) is what its status would have been. One
  * that says nothing is a fault of the server: what it does not like it refuses at the beginning. */
 static int status_of(struct str code)
@@ -333,26 +321,34 @@ static int status_of(struct str code)
 
 enum err reply_refused(struct reply *r, int http_status, struct str code, struct str message)
 {
-    if (http_status == 200)
-        http_status = status_of(code);
-    r->refused_status = http_status;
-    if (is_too_long(code, message) && http_status != 401)
+    int status = http_status == 200 ? status_of(code) : http_status;
+    struct llm_error e = llm_error_judge(status, code, message);
+    r->refused_status = status;
+    r->refusal = e;
+    const char *colon = message.len > 0 ? ": " : "";
+    int len = (int)(message.len < 200 ? message.len : 200);
+    const char *words = message.len > 0 ? message.at : "";
+    switch (e.kind) {
+    case LLM_ERROR_TOO_LONG:
         return reply_fail(r, ERR_CONTEXT_TOO_LONG, true, "%s", err_sentence(ERR_CONTEXT_TOO_LONG));
-    if (http_status == 401 || http_status == 403 || contains(code, "invalid_api_key"))
+    case LLM_ERROR_AUTH:
         return reply_fail(r, ERR_MODEL_REFUSED, false,
                           "The model's provider refused the key of this deployment");
-    if (contains(code, "insufficient_quota"))
+    case LLM_ERROR_QUOTA_GONE:
         return reply_fail(r, ERR_MODEL_REFUSED, false,
                           "The model's provider says that this deployment's quota is used up");
-    if (http_status == 408 || http_status == 409 || http_status == 429 || http_status >= 500 ||
-        contains(code, "rate_limit") || contains(code, "overloaded") ||
-        contains(code, "server_error") || contains(code, "unavailable"))
+    case LLM_ERROR_THROTTLED:
+    case LLM_ERROR_OVERLOADED:
+    case LLM_ERROR_SERVER:
         return reply_fail(r, ERR_MODEL_UNAVAILABLE, true,
-                          "The model is not available at the moment (status %d)%s%.*s", http_status,
-                          message.len > 0 ? ": " : "", (int)(message.len < 200 ? message.len : 200),
-                          message.len > 0 ? message.at : "");
+                          "The model is not available at the moment (status %d)%s%.*s", status,
+                          colon, len, words);
+    case LLM_ERROR_BAD_REQUEST:
+    case LLM_ERROR_PARAMETER:
+    case LLM_ERROR_FILTERED:
+        break;
+    }
     return reply_fail(r, ERR_MODEL_REFUSED, false,
-                      "The model's provider refused the request (status %d)%s%.*s", http_status,
-                      message.len > 0 ? ": " : "", (int)(message.len < 200 ? message.len : 200),
-                      message.len > 0 ? message.at : "");
+                      "The model's provider refused the request (status %d)%s%.*s", status, colon,
+                      len, words);
 }

@@ -10,6 +10,7 @@
 #include "common/buf.h"
 #include "proto/err.h"
 #include "proto/record.h"
+#include "worker/llm_errors.h"
 #include "worker/ragged.h"
 #include "worker/think.h"
 
@@ -66,6 +67,7 @@ struct reply {
     uint64_t cached_tokens;               /* of the input tokens: read from the provider's cache */
     char detail[REPLY_DETAIL_MAX];        /* of an error: a sentence */
     bool again;                           /* of an error: another try may help */
+    struct llm_error refusal;             /* of a provider's error: what it means */
     int refused_status;                   /* of an error: what it is as an HTTP status, or 0 */
     char refused_words[REPLY_ERROR_MAX];  /* of an error: what the provider wrote, cut off */
     uint64_t bytes, bytes_max;
