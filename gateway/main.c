@@ -80,6 +80,13 @@ static void on_terminate(void *arg)
     loop_timer_set(d->timer, 20, 50);
 }
 
+/* Nothing is read again while it runs; a closed terminal or a habit must not cut turns off. */
+static void on_hangup(void *arg)
+{
+    (void)arg;
+    log_info("gateway.hangup", "ignored=1");
+}
+
 /* ---- start ---- */
 
 static void on_redis_server(void *arg, const char *where, struct str info)
@@ -169,6 +176,7 @@ static int serve(struct gateway *g)
     drain.timer = loop_timer_new(g->loop, on_drain, &drain);
     loop_on_signal(g->loop, SIGTERM, on_terminate, &drain);
     loop_on_signal(g->loop, SIGINT, on_terminate, &drain);
+    loop_on_signal(g->loop, SIGHUP, on_hangup, NULL);
     log_info("gateway.ready", "name=%s listen=%s port=%u redis=%s perses=%s version=%s", g->name,
              g->settings.listen, http_port(g->http), redis_where(g->redis), g->settings.perses,
              PERSAI_VERSION);

@@ -34,6 +34,40 @@ static const char *text(const json_t *v, const char *key)
     return t && t[0] ? t : NULL;
 }
 
+bool access_known(const json_t *object, const char *const *names, char reason[160])
+{
+    const char *key;
+    json_t *v;
+    json_object_foreach((json_t *)object, key, v)
+    {
+        size_t i = 0;
+        while (names[i] && strcmp(names[i], key) != 0)
+            i++;
+        if (names[i] == NULL) {
+            snprintf(reason, 160, "\"%.60s\" is no field that is known", key);
+            return false;
+        }
+    }
+    return true;
+}
+
+unsigned access_line(const char *path, const char *reason)
+{
+    const char *from = strchr(reason, '"'), *to = from ? strchr(from + 1, '"') : NULL;
+    char line[4096], word[80];
+    unsigned number = 0, found = 0;
+    FILE *f = to && to - from < 78 ? fopen(path, "re") : NULL;
+    if (f == NULL)
+        return 0;
+    snprintf(word, sizeof(word), "%.*s", (int)(to - from + 1), from);
+    while (found == 0 && fgets(line, sizeof(line), f)) {
+        number++;
+        found = strstr(line, word) ? number : 0;
+    }
+    fclose(f);
+    return found;
+}
+
 bool access_key(const json_t *object, struct secret **key, char reason[160])
 {
     const char *env = text(object, "key_env"), *path = text(object, "key_file");

@@ -47,6 +47,7 @@ struct llm_call {
     struct permit permit;
     uint64_t prompt_tokens, output_tokens_max;
     struct usage used; /* by tries that are over */
+    bool told_line;    /* that it waits for the key */
     bool has_fallback, json_tools;
     unsigned learned; /* requests that were mended as the server's refusal said */
     uint32_t step, tries,
@@ -73,6 +74,8 @@ static bool on_event(void *arg, struct str name, struct str data);
 static enum err judge(struct llm_call *c, const struct fetch_result *r);
 static bool ask_anew(struct llm_call *c, enum err err);
 static void log_words(const struct llm_call *c);
+static int64_t backoff(const struct llm_call *c, uint32_t tries);
+static void tell_wait(const struct llm_call *c, int64_t wait_ms);
 static bool wait_for_retry(struct llm_call *c, const struct fetch_result *r, enum err err);
 static int64_t retry_after_ms(const struct fetch *f);
 static void on_timer(void *arg);
@@ -139,7 +142,12 @@ enum err llm_call_start(struct llm *l, const struct llm_request *r, const struct
         return err;
     }
     l->stats.calls++;
-    begin_try(c);
+    if (r->attempts_before > 0) {
+        c->state = CALL_WAITING;
+        loop_timer_set(c->timer, backoff(c, r->attempts_before), 0);
+    } else {
+        begin_try(c);
+    }
     *out = c;
     return ERR_NONE;
 }
@@ -312,6 +320,9 @@ static void on_permit(void *arg, const struct permit_answer *a)
         begin_fetch(c);
         return;
     case PERMIT_WAIT:
+        if (!c->told_line)
+            tell_wait(c, a->wait_ms);
+        c->told_line = true;
         c->state = CALL_IN_LINE;
         loop_timer_set(c->timer, a->wait_ms, 0);
         return;
@@ -370,6 +381,7 @@ static void begin_fetch(struct llm_call *c)
     c->http_status = 0;
     c->is_stream = false;
     c->err = ERR_NONE;
+    c->reply.refusal = (struct llm_error){0};
     buf_clear(&c->body);
     sse_free(&c->sse);
     sse_init(&c->sse, EVENT_BYTES_MAX, on_event, c);
@@ -523,15 +535,20 @@ static bool wait_for_retry(struct llm_call *c, const struct fetch_result *r, enu
     if (!may_help || !c->reply.again || c->reply.began || c->tries >= config->tries_max)
         return false;
     int64_t asked_ms = r ? retry_after_ms(c->fetch) : 0;
-    bool limited = c->http_status == 429;
+    bool limited = c->http_status == 429 || c->reply.refusal.kind == LLM_ERROR_THROTTLED;
+    if (asked_ms < c->reply.refusal.wait_ms)
+        asked_ms = c->reply.refusal.wait_ms;
     if (asked_ms > (c->has_fallback ? FALLBACK_WAIT_MS : config->wait_ms_max)) {
         if (limited)
             note_end(c, err, asked_ms); /* the others need not ask in vain */
-        c->reply.again = false;         /* not within this turn's patience */
+        if (limited)
+            reply_fail(&c->reply, err, false,
+                       "The model's provider limits requests; it takes the next in about %lld s",
+                       (long long)(asked_ms + 999) / 1000);
+        c->reply.again = false; /* not within this turn's patience */
         return false;
     }
-    int64_t backoff_ms = config->backoff_ms << (c->tries - 1);
-    int64_t wait_ms = backoff_ms / 2 + (int64_t)randombytes_uniform((uint32_t)backoff_ms / 2 + 1);
+    int64_t wait_ms = backoff(c, c->tries);
     if (wait_ms < asked_ms)
         wait_ms = asked_ms + (int64_t)randombytes_uniform((uint32_t)config->backoff_ms + 1);
     log_warn("llm.retry", "turn=%s model=%s try=%u status=%d err=%s wait_ms=%lld", id_log(c->turn),
@@ -541,10 +558,26 @@ static bool wait_for_retry(struct llm_call *c, const struct fetch_result *r, enu
     note_end(c, err, limited ? wait_ms : 0);
     if (limited && config->permits && c->refused++ < REFUSED_MAX)
         c->tries--;
+    if (limited)
+        tell_wait(c, wait_ms);
     reply_again(&c->reply);
     c->state = CALL_WAITING;
     loop_timer_set(c->timer, wait_ms, 0);
     return true;
+}
+
+/* Before the next of so many tries: doubled each time, jittered. */
+static int64_t backoff(const struct llm_call *c, uint32_t tries)
+{
+    int64_t most_ms = c->llm->config.backoff_ms << (tries < 10 ? tries - 1 : 9);
+    return most_ms / 2 + (int64_t)randombytes_uniform((uint32_t)most_ms / 2 + 1);
+}
+
+/* What is over in a moment is not worth a word. */
+static void tell_wait(const struct llm_call *c, int64_t wait_ms)
+{
+    if (c->handler.on_wait && wait_ms >= 1000)
+        c->handler.on_wait(c->arg, wait_ms);
 }
 
 /* Seconds or an HTTP date; retry-after-ms is OpenAI's finer one. */

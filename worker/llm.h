@@ -43,6 +43,7 @@ struct llm_request {
     struct id turn;             /* for log lines */
     struct str owner;           /* whose budget it is */
     uint32_t output_tokens_max; /* 0: the model's own */
+    uint32_t attempts_before;   /* of this step: each makes the pause before the first try longer */
     bool has_fallback;    /* another model may be asked: fail early rather than wait for long */
     struct secret *token; /* the person's, for models behind Perses; or NULL. Shared */
 };
@@ -51,6 +52,8 @@ struct llm_handler {
     /* Once, last. ERR_NONE: llm_reply() is whole. Else its detail says why, again whether the step
      * may be run again. The call stays until llm_call_free, which may be called from here. */
     void (*on_done)(void *arg, enum err err);
+    /* The provider limits requests: nothing is asked for about wait_ms. NULL: nobody is told. */
+    void (*on_wait)(void *arg, int64_t wait_ms);
 };
 
 struct llm *llm_new(const struct llm_config *c);

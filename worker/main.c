@@ -99,6 +99,13 @@ static void on_terminate(void *arg)
     loop_timer_set(d->timer, 20, 20);
 }
 
+/* Nothing is read again while it runs; a closed terminal or a habit must not cut turns off. */
+static void on_hangup(void *arg)
+{
+    (void)arg;
+    log_info("worker.hangup", "ignored=1");
+}
+
 /* ---- start ---- */
 
 static bool open_store(struct worker *w, char error[256])
@@ -300,6 +307,7 @@ static int serve(struct worker *w)
     drain.timer = loop_timer_new(w->loop, on_drain, &drain);
     loop_on_signal(w->loop, SIGTERM, on_terminate, &drain);
     loop_on_signal(w->loop, SIGINT, on_terminate, &drain);
+    loop_on_signal(w->loop, SIGHUP, on_hangup, NULL);
     const struct model *first = models_at(w->models, 0);
     log_info("worker.ready",
              "name=%s capacity=%u gateways=%s redis=%s perses=%s model=%s at=%s metrics_port=%u "

@@ -86,8 +86,11 @@ bool models_file_read(const char *path, struct model *all, unsigned max, unsigne
                 ok = false;
             }
         if (!ok) {
+            unsigned line = access_line(path, reason);
             snprintf(error, 256, "PERSAI_MODELS: model %u (%.60s): %s", (unsigned)i + 1,
                      name ? name : "", reason);
+            if (strstr(reason, "is no field"))
+                snprintf(error, 256, "PERSAI_MODELS: %.80s, line %u: %s", path, line, reason);
             return false;
         }
     }
@@ -106,12 +109,29 @@ static bool known_api(struct model *m, const char *word)
     return false;
 }
 
+static bool known_fields(const json_t *v, char reason[160])
+{
+    static const char *const model[] = {
+        "name",    "provider", "model",      "base_url",          "api",       "tools",
+        "options", "window",   "limits",     "max_output_tokens", "price",     "bytes_per_token",
+        "headers", "query",    "key_header", "max_tokens_field",  "fallbacks", "offers",
+        "key_env", "key_file", NULL};
+    static const char *const limits[] = {"requests_per_minute", "tokens_per_minute", "concurrent",
+                                         NULL};
+    static const char *const price[] = {"input", "output", "cached", NULL};
+    return access_known(v, model, reason) &&
+           access_known(json_object_get(v, "limits"), limits, reason) &&
+           access_known(json_object_get(v, "price"), price, reason);
+}
+
 static bool read_model(struct model *m, const json_t *v, char reason[160])
 {
     const char *word = text(v, "provider"), *id = text(v, "model"), *name = text(v, "name");
     const char *api = text(v, "api"), *tools = text(v, "tools");
     enum provider p;
     *m = (struct model){0};
+    if (!known_fields(v, reason))
+        return false;
     if (word == NULL || id == NULL || !provider_parse(str_of(word), &p)) {
         snprintf(reason, 160, "it needs \"model\" and a \"provider\" that is known (%s)",
                  provider_words());

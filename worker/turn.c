@@ -392,7 +392,8 @@ static const struct tool_spec *offered(const struct model *m, const struct tool_
 static void begin_call(struct turn *t, const struct store_answer *answer,
                        const struct record_request *request)
 {
-    static const struct llm_handler handler = {{on_text, on_reasoning, on_call}, on_llm_done};
+    static const struct llm_handler handler = {
+        {on_text, on_reasoning, on_call}, on_llm_done, turn_tell_wait};
     const struct turn_config *c = t->config;
     struct str wanted = request->model.len > 0 ? request->model : answer->load->session.model;
     t->model = models_choose(c->models, wanted, t->fallback, &t->fallback_left);
@@ -445,6 +446,7 @@ static void begin_call(struct turn *t, const struct store_answer *answer,
                             .step = t->agent.step,
                             .turn = t->id,
                             .owner = str_of(t->owner),
+                            .attempts_before = t->agent.tries > 1 ? t->agent.tries - 1 : 0,
                             .has_fallback = t->fallback_left,
                             .token = t->token};
     if (t->agent.state == AGENT_THINKING)

@@ -71,6 +71,16 @@ void turn_tell_left_out(struct turn *t, unsigned count)
     say_notice(t, text);
 }
 
+void turn_tell_wait(void *arg, int64_t wait_ms)
+{
+    char text[160];
+    snprintf(text, sizeof(text),
+             "The provider limits requests; trying again in about %lld s. You can stop, or ask "
+             "another model.",
+             (long long)(wait_ms + 999) / 1000);
+    say_notice(arg, text);
+}
+
 bool turn_recap_begin(struct turn *t, const struct prompt *prompt, const struct prompt_input *in,
                       const struct store_session *session)
 {

@@ -1,6 +1,7 @@
 #!lua flags=allow-oom
 -- K C Q X. Gives a slot back, or a place in line; after a 429 nobody uses the key for a while, and then one
 -- after the other: at a pace that each refusal halves, and that calls which are taken make quicker again.
+-- With time it is forgotten: key_take.lua.
 -- slot, tokens a minute, tokens beyond what was asked for, block, lease.
 local K, C, Q, X = unpack(KEYS)
 local slot, per_minute, more, block = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -18,7 +19,9 @@ if block > 0 then
     local till = math.max(tonumber(v[1]) or 0, now + block)
     redis.call('HSET', K, 'blocked', string.format('%.0f', till))
     if news then
-        redis.call('HSET', K, 'pace', math.min(60000, math.max(100, pace * 2)), 'paced', now)
+        -- One that comes long after the last refusal's end begins anew.
+        local fresh = now > (tonumber(v[1]) or 0) + 5000
+        redis.call('HSET', K, 'pace', fresh and 100 or math.min(60000, math.max(100, pace * 2)), 'paced', now)
     end
     redis.call('PEXPIRE', K, block + 600000)
 elseif pace > 0 and leased and news then

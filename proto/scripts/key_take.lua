@@ -33,6 +33,14 @@ local before = redis.call('ZCOUNT', Q, '-inf', '(' .. string.format('%.0f', plac
 -- more than allowed. Tokens likewise, by the second. After a refusal nothing goes at once.
 local burst = math.floor(per_minute / 10)
 local every = per_minute > 0 and math.ceil(60000 / (per_minute - burst)) or 0
+-- A refusal's pace recovers with time: all of it counts until the block's end, nothing 5 s later.
+if pace > 0 and blocked < now then
+    pace = math.floor(pace * math.max(0, 5000 - (now - blocked)) / 5000)
+    rat = math.min(rat, now + pace + burst * every)
+    if pace == 0 then
+        redis.call('HDEL', K, 'pace', 'paced')
+    end
+end
 if pace > 0 then
     every, burst = math.max(every, pace), 0
 end

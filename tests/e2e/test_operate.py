@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 from pathlib import Path
@@ -276,3 +277,16 @@ def test_logs_are_logfmt_with_ids(stack: Stack) -> None:
         lines = process.log_bytes().decode().splitlines()
         assert any(turn in line for line in lines), f"{process.name} says nothing of turn {turn}"
         assert not [line for line in lines if json.dumps("hello") in line], "a person's words are in the log"
+
+
+def test_sighup_is_ignored(bare: Stack) -> None:
+    bare.start()
+    gate = Gate()
+    bare.model.when("held", lambda body: ["so ", gate, "far"])
+    person = bare.client()
+    stream = person.turn(person.session(), "held")
+    gate.wait()
+    for process in (bare.working().process, bare.gateways[0].process):
+        process.signal(signal.SIGHUP)
+    gate.open()
+    assert stream.finish().answer() == "so far"

@@ -199,6 +199,20 @@ CASE(after_a_refusal_calls_go_one_after_the_other_until_they_are_taken)
         assert_int_equal(take(p, &k, id_new(), true)->verdict, LIMIT_OK);
 }
 
+CASE(pace_of_refusals_is_forgotten_five_seconds_after_the_last)
+{
+    struct limit_key k = {.key = p->owner};
+    for (int i = 0; i < 8; i++) { /* it grows to 100 ms times 2 to the 7th */
+        struct id slot = id_new();
+        take(p, &k, slot, true);
+        f->pass(f, 12);
+        limits_key_give(f->store, &k, slot, 0, 10, 5);
+    }
+    f->pass(f, 5200);
+    assert_int_equal(take(p, &k, id_new(), false)->verdict, LIMIT_OK);
+    assert_int_equal(take(p, &k, id_new(), false)->verdict, LIMIT_OK);
+}
+
 CASE(turns_at_once_and_a_minute_are_limited_by_person)
 {
     struct limit_budget b = {.day = 20000};
@@ -241,6 +255,7 @@ CASE(turns_at_once_and_a_minute_are_limited_by_person)
         cmocka_unit_test(calls_at_once_are_counted_and_a_lost_one_frees_its_slot),                 \
         cmocka_unit_test(refusal_that_one_saw_slows_all),                                          \
         cmocka_unit_test(after_a_refusal_calls_go_one_after_the_other_until_they_are_taken),       \
+        cmocka_unit_test(pace_of_refusals_is_forgotten_five_seconds_after_the_last),               \
         cmocka_unit_test(turns_at_once_and_a_minute_are_limited_by_person)
 
 #endif

@@ -25,6 +25,7 @@ static struct world {
     struct llm *llm;
     struct llm_call *call;
     unsigned done;
+    int64_t told_ms; /* that it waits */
     enum err err;
     bool again;
     char text[256];
@@ -120,9 +121,16 @@ static void on_done(void *arg, enum err err)
     w.again = llm_reply(w.call)->again;
 }
 
+static void on_wait(void *arg, int64_t wait_ms)
+{
+    (void)arg;
+    w.told_ms = wait_ms;
+}
+
 static int begin_with(struct permits *permits, bool has_fallback)
 {
-    static const struct llm_handler handler = {.reply = {.on_text = on_text}, .on_done = on_done};
+    static const struct llm_handler handler = {
+        .reply = {.on_text = on_text}, .on_done = on_done, .on_wait = on_wait};
     static struct model model = {.name = (char *)"m",
                                  .id = (char *)"m",
                                  .base_url = (char *)"http://h/v1",
@@ -251,6 +259,49 @@ static void retry_after_is_obeyed_unless_it_asks_for_too_much(void **state)
     assert_int_equal(w.done, 0);
 }
 
+static void limit_is_waited_for_as_the_error_says_and_told(void **state)
+{
+    (void)state;
+    head(429);
+    data("{\"error\":{\"message\":\"slow\",\"details\":[{\"retryDelay\":\"27s\"}]}}");
+    over(FETCH_OK, 429);
+    assert_true(w.timer.after_ms >= 27000 && w.timer.after_ms <= 27100);
+    assert_int_equal(w.told_ms, w.timer.after_ms);
+    ring();
+    w.told_ms = 0;
+    head(503); /* nobody's limit: a pause of its own, of which nothing is said */
+    over(FETCH_OK, 503);
+    assert_int_equal(w.told_ms, 0);
+    assert_true(w.timer.after_ms <= 200);
+}
+
+static void quota_that_is_gone_is_not_waited_for(void **state)
+{
+    (void)state;
+    head(429);
+    data("{\"error\":{\"message\":\"You exceeded your current quota, please check\"}}");
+    over(FETCH_OK, 429);
+    assert_int_equal(w.done, 1);
+    assert_int_equal(w.err, ERR_MODEL_REFUSED);
+}
+
+static void another_attempt_of_a_step_begins_with_a_pause(void **state)
+{
+    (void)state;
+    static const struct llm_handler handler = {.on_done = on_done};
+    static struct model model = {
+        .name = (char *)"m", .id = (char *)"m", .base_url = (char *)"http://h/v1"};
+    struct prompt prompt = {0};
+    struct llm_request r = {.model = &model, .prompt = &prompt, .attempts_before = 2};
+    llm_call_free(w.call);
+    unsigned requests = w.requests;
+    assert_int_equal(llm_call_start(w.llm, &r, &handler, NULL, &w.call), ERR_NONE);
+    assert_int_equal(w.requests, requests);
+    assert_true(w.timer.after_ms >= 100 && w.timer.after_ms <= 200);
+    ring();
+    assert_int_equal(w.requests, requests + 1);
+}
+
 static void retry_after_of_an_hour_ends_the_call(void **state)
 {
     (void)state;
@@ -259,6 +310,7 @@ static void retry_after_of_an_hour_ends_the_call(void **state)
     over(FETCH_OK, 429);
     assert_int_equal(w.done, 1);
     assert_int_equal(w.requests, 1);
+    assert_non_null(strstr(llm_reply(w.call)->detail, "3600 s"));
 }
 
 static void refusal_is_not_tried_again(void **state)
@@ -474,6 +526,9 @@ int main(void)
         TEST(what_passes_is_tried_again_and_then_given_up),
         TEST(retry_after_is_obeyed_unless_it_asks_for_too_much),
         TEST(retry_after_of_an_hour_ends_the_call),
+        TEST(limit_is_waited_for_as_the_error_says_and_told),
+        TEST(quota_that_is_gone_is_not_waited_for),
+        TEST(another_attempt_of_a_step_begins_with_a_pause),
         TEST(refusal_is_not_tried_again),
         TEST(cut_before_the_first_token_is_tried_again_afterwards_the_step_is),
         TEST(silence_is_a_timeout_and_nonsense_in_the_stream_ends_it_at_once),

@@ -98,6 +98,9 @@ static void nothing_set_or_nonsense_is_a_sentence(void **state)
         "[{\"provider\":\"openai\",\"model\":\"x\"},{\"provider\":\"openai\",\"model\":\"x\"}]",
         "[{\"provider\":\"openai\",\"model\":\"x\",\"key_env\":\"TEST_MODELS_NOT_SET\"}]",
         "[{\"provider\":\"openai\",\"model\":\"x\",\"key_file\":\"/nonexistent\"}]",
+        "[{\"provider\":\"openai\",\"model\":\"x\",\"basurl\":\"http://h/v1\"}]",
+        "[{\"provider\":\"openai\",\"model\":\"x\",\"limits\":{\"rpm\":1}}]",
+        "[{\"provider\":\"openai\",\"model\":\"x\",\"price\":{\"in\":1}}]",
 #define X_WITH(more) "[{\"provider\":\"openai\",\"model\":\"x\"," more "}]"
         X_WITH("\"fallbacks\":[\"nobody\"]"),
         X_WITH("\"fallbacks\":[\"openai/x\"]"),
