@@ -73,6 +73,8 @@ def half(api: str) -> list[bytes]:
 
 ERROR = {"error": {"message": "Overloaded", "type": "server_error", "code": 503}}
 ERROR_EVENT = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+# As LiteLLM tells that its upstream was cut, in each format; and statuses as numbers or text, in an object or open.
+ERROR_CUT = {"error": {"message": "Stream was cut", "type": "None", "param": "None", "code": "500"}}
 Pieces = Iterator[bytes] | list[bytes]
 # What means the same, in other bytes.
 SAME: dict[str, Callable[[str], Pieces]] = {
@@ -96,6 +98,14 @@ BROKEN: dict[str, Callable[[str], list]] = {
     "cut_in_event": lambda api: [*half(api), events(api)[-2][:-9], None],
     "ends": half,
     "error": lambda api: [(STREAMS / api / "error.sse").read_bytes()],
+    "error_text_500": lambda api: [*half(api), *written(api, [ERROR_CUT])],
+    "error_first_500": lambda api: [b"event: error\ndata: " + json.dumps(ERROR_CUT["error"]).encode() + b"\n\n"],
+    "error_text_429": lambda api: written(api, [{"error": {"message": "slow", "code": "429"}}]),
+    "error_api": lambda api: [*half(api), *written(api, [{"type": "error", "error": {"type": "api_error", "message": "x"}}])],
+    "error_in_list": lambda api: [b'data: [{"error":{"code":503,"message":"x","status":"UNAVAILABLE"}}]\n\n'
+                                  if api == "generate" else b"data: " + json.dumps(ERROR_CUT).encode() + b"\n\n"],
+    "error_alone": lambda api: [*half(api), *written(api, [{"error": {"message": "the upstream went away"}}])],
+    "error_as_text": lambda api: [*half(api), *written(api, [{"error": "the upstream went away"}])],
     "error_plain": lambda api: [*half(api), *written(api, [ERROR if api in ("chat", "generate") else ERROR_EVENT])],
 }
 # What never goes well.
