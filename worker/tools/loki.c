@@ -18,7 +18,8 @@
 
 enum {
     FORM_BYTES_MAX = 64 * 1024,
-    LINES = 50, /* without a limit */
+    LINES = 50,        /* without a limit */
+    LINES_KEPT = 1000, /* five times what may be asked for */
     LINE_SHOWN = 400,
     STREAM_BYTES_MAX = 8000, /* of one stream's lines */
     LABELS_SHOWN = 800,
@@ -130,41 +131,121 @@ static void write_time(struct buf *b, struct str ns)
     buf_putc(b, '"');
 }
 
+/* Lines of all streams, to be put in the order of their time: with structured metadata almost every
+ * line is a stream of its own. */
+struct logs {
+    struct line {
+        uint64_t ns;
+        json_t *stream, *entry; /* shared with what was read */
+    } lines[LINES_KEPT];
+    unsigned count, all;
+    bool forward;
+};
+
+static void logs_free(void *extra)
+{
+    struct logs *l = extra;
+    for (unsigned i = 0; i < l->count; i++) {
+        json_decref(l->lines[i].stream);
+        json_decref(l->lines[i].entry);
+    }
+    free(l);
+}
+
 static bool stream_row(struct rows *r, unsigned path, struct str key, json_t *item, struct buf *b)
 {
-    (void)path, (void)key;
-    const json_t *values = json_object_get(item, "values");
-    size_t i, shown = 0, count = json_array_size(values);
-    json_t *entry;
+    (void)path, (void)key, (void)b;
+    struct logs *l = r->extra;
+    json_t *stream = json_object_get(item, "stream"), *entry;
+    size_t i;
+    json_array_foreach(json_object_get(item, "values"), i, entry)
+    {
+        struct line line = {0};
+        l->all++;
+        if (l->count == LINES_KEPT || !json_is_array(entry))
+            continue;
+        str_u64(json_text(json_array_get(entry, 0)), INT64_MAX, &line.ns);
+        line.stream = json_incref(stream);
+        line.entry = json_incref(entry);
+        l->lines[l->count++] = line;
+    }
+    return false;
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const struct line *x = a, *y = b;
+    return x->ns < y->ns ? -1 : x->ns > y->ns;
+}
+
+static int by_time_back(const void *a, const void *b) { return by_time(b, a); }
+
+/* Lines from `at` on that follow each other in one stream, as a row. How many. */
+static unsigned write_stream(const struct logs *l, unsigned at, struct buf *b)
+{
+    const json_t *stream = l->lines[at].stream;
+    unsigned shown = 0;
     buf_putc(b, '{');
-    row_labels(b, "stream", json_object_get(item, "stream"), LABELS_SHOWN);
+    row_labels(b, "stream", stream, LABELS_SHOWN);
     json_key(b, "lines");
     buf_putc(b, '[');
-    json_array_foreach(values, i, entry)
-    {
-        const json_t *ns = json_array_get(entry, 0), *line = json_array_get(entry, 1);
-        if (b->len > STREAM_BYTES_MAX)
+    for (; at + shown < l->count && b->len < STREAM_BYTES_MAX; shown++) {
+        const struct line *line = &l->lines[at + shown];
+        if (line->stream != stream && !json_equal(line->stream, stream))
             break;
-        buf_puts(b, shown++ > 0 ? ",[" : "[");
-        write_time(b, json_text(ns));
+        buf_puts(b, shown > 0 ? ",[" : "[");
+        write_time(b, json_text(json_array_get(line->entry, 0)));
         buf_putc(b, ',');
-        text_json(b, json_text(line), LINE_SHOWN);
+        text_json(b, json_text(json_array_get(line->entry, 1)), LINE_SHOWN);
         buf_putc(b, ']');
     }
-    buf_putc(b, ']');
-    if (shown < count)
-        buf_printf(b, ",\"lines_left_out\":%zu", count - shown);
-    buf_putc(b, '}');
-    unsigned *lines = r->extra;
-    *lines += (unsigned)count;
-    return true;
+    buf_puts(b, "]}");
+    return shown;
+}
+
+/* As many as the page has room for. */
+static unsigned write_streams(struct rows *r, const struct logs *l)
+{
+    unsigned shown = 0;
+    r->total = r->shown = 0;
+    while (shown < l->count) {
+        size_t before = r->page.len;
+        buf_clear(&r->row);
+        unsigned lines = write_stream(l, shown, &r->row);
+        buf_puts(&r->page, before > 0 ? "," : "");
+        if (r->row.overflowed || !buf_add_str(&r->page, buf_str(&r->row))) {
+            r->page.len = before;
+            r->page.overflowed = false;
+            break;
+        }
+        r->shown++;
+        shown += lines;
+    }
+    r->total = r->shown;
+    return shown;
 }
 
 static void streams_head(struct rows *r, struct buf *b)
 {
+    struct logs *l = r->extra;
+    if (l->count > 0) {
+        buf_clear(&r->notes); /* what rows.c says of rows is not meant */
+        qsort(l->lines, l->count, sizeof l->lines[0], l->forward ? by_time : by_time_back);
+    }
+    unsigned shown = write_streams(r, l);
     row_long(b, "query", args_str(r->run->args, "query"), 8000);
-    buf_printf(b, ",\"lines_total\":%u", *(unsigned *)r->extra);
-    if (*(unsigned *)r->extra >= (unsigned)args_int(r->run->args, "limit", LINES))
+    buf_printf(b, ",\"lines_total\":%u,\"lines_shown\":%u", l->all, shown);
+    if (r->cut)
+        rows_note(r, "The answer was too large and was cut off while it arrived: ask for less.");
+    if (shown < l->all && shown > 0) {
+        scoped_buf(last, 64);
+        moment_rfc3339(&last, (int64_t)(l->lines[shown - 1].ns / 1000000));
+        rows_note(r,
+                  "Only the %s %u of %u lines fit in here: for the next ones ask again with %s %s.",
+                  l->forward ? "oldest" : "newest", shown, l->all, l->forward ? "start" : "end",
+                  buf_cstr(&last));
+    }
+    if (l->all >= (unsigned)args_int(r->run->args, "limit", LINES))
         rows_note(r, "As many lines as were asked for came: there may be more. Count them with a "
                      "metric query, as sum(count_over_time({…}[1h])).");
 }
@@ -242,7 +323,10 @@ static void run_logs(struct loki *l, struct buf *form)
     loki_free(l);
     struct rows *rows = rows_new(r, &streams_spec);
     rows->limit = streams_spec.page; /* the argument limits lines, not streams */
-    rows->extra = xcalloc(1, sizeof(unsigned));
+    struct logs *logs = xcalloc(1, sizeof *logs);
+    logs->forward = str_is(direction, "forward");
+    rows->extra = logs;
+    rows->extra_free = logs_free;
     rows->span = span;
     rows_ask(rows, "/loki/api/v1/query_range", form);
 }

@@ -158,7 +158,8 @@ static void on_end(void *arg, enum prom_outcome outcome)
         r->spec->then(r);
         return;
     }
-    add_notes(r, outcome == PROM_CUT);
+    r->cut = outcome == PROM_CUT;
+    add_notes(r, r->cut);
     buf_puts(b, "{\"kind\":");
     json_str(b, str_of(r->spec->kind));
     if (r->partial)

@@ -90,10 +90,73 @@ static void what_is_partial_is_said(void **state)
     }
 }
 
+#define STREAM(pod, values)                                                                        \
+    "{\"stream\":{\"app\":\"a\",\"pod\":\"" pod "\"},\"values\":[" values "]}"
+#define LINE(s, text) "[\"17000000" s "000000000\",\"" text "\"]"
+
+/* With structured metadata a line is a stream of its own; the order is that of time all the same.
+ */
+static void lines_of_all_streams_are_in_the_order_of_their_time(void **state)
+{
+    struct fixture *f = *state;
+    static const struct answer script[] = {
+        SOURCES,
+        {.path = "/loki/api/v1/query_range",
+         .status = 200,
+         .body =
+             STR("{\"status\":\"success\",\"data\":{\"resultType\":\"streams\",\"result\":[" STREAM(
+                 "x",
+                 LINE("10", "one") "," LINE("40", "four") "," LINE(
+                     "50", "five")) "," STREAM("y",
+                                               LINE("30", "three")) "," STREAM("z",
+                                                                               LINE("20",
+                                                                                    "two")) "]}}")},
+        {0}};
+    fixture_run(f, script, "loki_query", "{\"query\":\"{app=\\\"a\\\"}\"}");
+    const char *last = f->content;
+    static const char *const back[] = {"five", "four", "three", "two", "one"};
+    for (size_t i = 0; i < 5; i++)
+        if (!(last = strstr(last, back[i])))
+            fail_msg("%s: %s", back[i], f->content);
+    assert_non_null(
+        strstr(f->content, "\"lines_total\":5,\"lines_shown\":5,\"total\":4,\"shown\":4"));
+    assert_null(strstr(f->content, "offset"));
+    fixture_run(f, script, "loki_query",
+                "{\"query\":\"{app=\\\"a\\\"}\",\"direction\":\"forward\"}");
+    last = f->content;
+    for (size_t i = 5; i-- > 0;)
+        if (!(last = strstr(last, back[i])))
+            fail_msg("%s: %s", back[i], f->content);
+}
+
+static void lines_that_do_not_fit_are_found_by_time(void **state)
+{
+    enum { COUNT_OF = 180 };
+    struct fixture *f = *state;
+    scoped_buf(b, 1 << 20);
+    buf_puts(&b, "{\"status\":\"success\",\"data\":{\"resultType\":\"streams\",\"result\":[");
+    for (int i = 0; i < COUNT_OF; i++)
+        buf_printf(&b,
+                   "%s{\"stream\":{\"trace_id\":\"t%d\"},\"values\":[[\"17000%05d000000000\","
+                   "\"line %d %0200d\"]]}",
+                   i > 0 ? "," : "", i, i, i, 0);
+    buf_puts(&b, "]}}");
+    const struct answer script[] = {
+        SOURCES, {.path = "/loki/api/v1/query_range", .status = 200, .body = buf_str(&b)}, {0}};
+    fixture_run(f, script, "loki_query", "{\"query\":\"{app=\\\"a\\\"}\",\"limit\":200}");
+    if (f->failed || !strstr(f->content, "\"lines_total\":180") || !strstr(f->content, "t179") ||
+        strstr(f->content, "t5\"") || strstr(f->content, "offset") ||
+        !strstr(f->content, "of 180 lines fit in here: for the next ones ask again with end 2023-"))
+        fail_msg("%s", f->content);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_partial_is_said, setup, teardown),
+        cmocka_unit_test_setup_teardown(lines_of_all_streams_are_in_the_order_of_their_time, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(lines_that_do_not_fit_are_found_by_time, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
