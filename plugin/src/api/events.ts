@@ -26,6 +26,14 @@ export interface Awaited {
   readonly expiresAt: string;
   /** The arguments as JSON, as they came: parsed, large numbers would be rounded. */
   readonly source: string;
+  /** Of a tool of another server: whose it is. */
+  readonly server?: {
+    readonly name: string;
+    readonly host: string;
+    readonly tool: string;
+    /** Whose key goes along. */
+    readonly key: string;
+  };
 }
 
 export interface ToolResponseData {
@@ -48,6 +56,8 @@ export type Delta =
   | { readonly type: 'reasoning'; readonly text: string }
   /** What the person is to know of this step: that the model does not see all of the conversation. */
   | { readonly type: 'notice'; readonly text: string }
+  /** The provider makes us wait; how long, about, from when this is read. */
+  | { readonly type: 'wait'; readonly text: string; readonly waitMs: number }
   | {
       readonly type: 'tool_call';
       readonly callId: string;
@@ -183,7 +193,14 @@ export function parseWaitingCalls(
       (typeof given === 'string' ? given : jsonAt(text, [...path, i, 'arguments'])) ??
       JSON.stringify(call.args);
     const hash = asText(asked['arguments_hash']);
-    return [{ ...call, awaited: { hash, expiresAt: asText(asked['expires_at']), source } }];
+    const reach = asObject(asked['server']);
+    const server = reach && {
+      name: asText(reach['name']),
+      host: asText(reach['host']),
+      tool: asText(reach['tool']),
+      key: asText(reach['key']),
+    };
+    return [{ ...call, awaited: { hash, expiresAt: asText(asked['expires_at']), source, server } }];
   });
 }
 
@@ -226,13 +243,24 @@ function parseStepType(value: unknown): StepType | undefined {
   return value === 'inference' || value === 'tool_execution' ? value : undefined;
 }
 
+const WAIT_MS_MAX = 24 * 3_600_000;
+
+/** A notice that says when it goes on. Only of a stream that is live: of one that is read later the time is over. */
+function parseWait(delta: Json): Delta | undefined {
+  const { wait_ms: waitMs } = delta;
+  if (typeof waitMs !== 'number' || !(waitMs >= 0)) return undefined;
+  return { type: 'wait', text: asText(delta['text']), waitMs: Math.min(waitMs, WAIT_MS_MAX) };
+}
+
 function parseDelta(value: unknown): Delta | undefined {
   const delta = asObject(value);
   if (delta === undefined) return undefined;
   switch (delta['type']) {
+    case 'notice':
+    case 'wait':
+      return parseWait(delta) ?? { type: 'notice', text: asText(delta['text']) };
     case 'text':
     case 'reasoning':
-    case 'notice':
       return { type: delta['type'], text: asText(delta['text']) };
     case 'tool_call': {
       const { call_id: callId, tool_name: name, arguments: args, state } = delta;

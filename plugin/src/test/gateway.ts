@@ -117,6 +117,7 @@ interface FakeSession {
   title: string;
   messages: Json[];
   turn?: FakeTurn;
+  model: string;
   panels: Json;
   context: Json;
 }
@@ -158,7 +159,7 @@ export class FakeGateway {
   }
 
   addSession(id: string, messages: Json[], title = 'A talk'): FakeSession {
-    const session: FakeSession = { id, title, messages, panels: {}, context: {} };
+    const session: FakeSession = { id, title, messages, model: '', panels: {}, context: {} };
     this.sessions.set(id, session);
     return session;
   }
@@ -272,6 +273,7 @@ export class FakeGateway {
     }
     if (request.method === 'PATCH') {
       session.title = String(request.body['title'] ?? session.title);
+      session.model = String(request.body['model'] ?? session.model);
       session.panels = asObject(request.body['panels']) ?? session.panels;
       session.context = asObject(request.body['context']) ?? session.context;
       return Response.json({});
@@ -280,7 +282,7 @@ export class FakeGateway {
     return Response.json({
       session_id: session.id,
       title: session.title,
-      model: '',
+      model: session.model,
       panels: session.panels,
       context: session.context,
       messages: session.messages,

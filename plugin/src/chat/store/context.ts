@@ -11,6 +11,8 @@ export interface ChatContextValue {
   readonly perses?: PersesApi;
   /** The datasource, time and context of the next question; undefined: no datasource is chosen. */
   readonly sendOptions: () => SendOptions | undefined;
+  /** The models that can be asked. */
+  readonly models?: readonly string[];
   /** Opens the dialog that writes panels into a dashboard, or makes the proposed one. */
   readonly addToDashboard?: (panels: readonly Draft[], board?: DraftBoard) => void;
 }

@@ -102,6 +102,8 @@ const BACKOFF_MAX_MS = 10_000;
 const SEND_GIVE_UP_MS = 60_000;
 /** A turn that could not be followed is looked up again after this long. */
 const GIVEN_UP_MS = 2_000;
+/** So often is looked whether an answer that is stopped is over. */
+const OVER_LOOK_MS = 50;
 
 const EMPTY: ConversationState = {
   sessionId: undefined,
@@ -289,6 +291,21 @@ export class Conversation {
       this.set({ exchanges: this.state.exchanges.filter(({ key }) => key !== exchange.key) });
       await this.send(exchange.question.text, options);
     });
+  }
+
+  /** Stops the answer that is under way and asks its question again, of another model. */
+  async askOther(model: string, options: SendOptions): Promise<void> {
+    const turnId = this.state.exchanges.at(-1)?.turn?.id;
+    const { signal } = this.life;
+    if (turnId === undefined) return;
+    const turnOf = (): Exchange | undefined => this.state.exchanges.find(({ turn }) => turn?.id === turnId);
+    await this.setModel(model);
+    await this.stop();
+    while (!isOver(turnOf()?.turn) && this.state.stopping) await this.wait(OVER_LOOK_MS, signal);
+    await this.sync(); // the ids of what is to be replaced
+    const exchange = turnOf();
+    if (signal.aborted || exchange === undefined || !isOver(exchange.turn)) return;
+    await this.retry(exchange, { ...options, model });
   }
 
   /** A copy of the conversation up to before this question, to go on from there. */

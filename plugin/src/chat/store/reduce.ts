@@ -34,6 +34,8 @@ export interface Step {
   readonly reasoning: string;
   /** What PersAI itself says of it. */
   readonly notice?: string;
+  /** The provider makes it wait, this long from when that came; gone when it goes on. */
+  readonly wait?: { readonly text: string; readonly ms: number };
   readonly calls: readonly Call[];
 }
 
@@ -82,7 +84,9 @@ function putCall(calls: readonly Call[], call: Call): readonly Call[] {
   return at < 0 ? [...calls, call] : calls.map((old, i) => (i === at ? call : old));
 }
 
-function withDelta(step: Step, delta: Delta): Step {
+function withDelta(before: Step, delta: Delta): Step {
+  if (delta.type === 'wait') return { ...before, wait: { text: delta.text, ms: delta.waitMs } };
+  const step = before.wait === undefined || delta.type === 'notice' ? before : { ...before, wait: undefined };
   switch (delta.type) {
     case 'text':
       return delta.text === '' ? step : { ...step, text: step.text + delta.text };
@@ -175,7 +179,7 @@ export function reduce(before: Turn, event: TurnEvent): Turn {
       const step = findStep(turn, event.stepId, event.stepType) ?? emptyStep(event.stepId, event.stepType, 0);
       if (step.complete) return turn;
       if (event.stepType === 'inference') {
-        return putStep(turn, { ...step, text: event.content, complete: true });
+        return putStep(turn, { ...step, text: event.content, wait: undefined, complete: true });
       }
       return putStep(turn, { ...step, calls: completeCalls(event.calls, event.responses), complete: true });
     }
@@ -198,6 +202,7 @@ export type Block =
   | { readonly kind: 'text'; readonly key: string; readonly text: string; readonly complete: boolean }
   | { readonly kind: 'reasoning'; readonly key: string; readonly text: string; readonly complete: boolean }
   | { readonly kind: 'notice'; readonly key: string; readonly text: string }
+  | { readonly kind: 'wait'; readonly key: string; readonly text: string; readonly ms: number }
   | { readonly kind: 'plan'; readonly key: string; readonly steps: readonly PlanStep[] }
   | { readonly kind: 'call'; readonly key: string; readonly call: Call };
 
@@ -232,6 +237,7 @@ export function blocksOf(turn: Turn): readonly Block[] {
     const blocks: Block[] = [];
     const complete = step.complete || !live;
     if (step.notice !== undefined) blocks.push({ kind: 'notice', key: `n/${step.id}`, text: step.notice });
+    if (step.wait !== undefined && live) blocks.push({ kind: 'wait', key: `w/${step.id}`, ...step.wait });
     if (step.reasoning !== '') {
       blocks.push({ kind: 'reasoning', key: `r/${step.id}`, text: step.reasoning, complete });
     }
@@ -274,6 +280,7 @@ export function statusOf(turn: Turn): string {
     const more = running.length > 1 ? ` and ${running.length - 1} more` : '';
     return query === '' ? `Running ${call.name}${more}` : `Running ${query}${more}`;
   }
+  if (step?.wait !== undefined) return 'Waiting for the provider of the model';
   if (step?.type === 'inference' && !step.complete && step.calls.length > 0) return 'Writing a query';
   if (step?.type === 'inference' && !step.complete && step.text !== '') return 'Answering';
   return 'Thinking';

@@ -2,7 +2,7 @@
 import { Alert, Box, Button, Stack, Typography } from '@mui/material';
 import { ReactElement, useMemo, useState } from 'react';
 
-import { asList, asObject, asText } from '../../api/events';
+import { Awaited, asList, asObject, asText } from '../../api/events';
 import { inLines } from '../../api/source';
 import { countInvisible, revealed } from '../../invisible';
 import { plain, shorten } from '../../text';
@@ -20,8 +20,24 @@ function shownWhole(text: string): string {
     .join('');
 }
 
+/** A tool of a server that is not PersAI's: whose it is, where it is, and what it is told who asks. */
+function ServerIntent({ server }: { server: NonNullable<Awaited['server']> }): ReactElement {
+  const { name, host, tool, key } = server;
+  return (
+    <>
+      PersAI wants to call the tool <strong>{shownWhole(tool)}</strong> of the server{' '}
+      <strong>{shownWhole(name)}</strong>, at <strong>{shownWhole(host)}</strong>.{' '}
+      {key === '' || key === 'none'
+        ? 'No key goes along.'
+        : `The key that goes along is ${shownWhole(key)}: what it does there, it does with the rights of that key, not with yours.`}
+    </>
+  );
+}
+
 /** What the call would do, in words. */
 function intentOf(call: Call): ReactElement {
+  const server = call.awaited?.server;
+  if (server !== undefined) return <ServerIntent server={server} />;
   const args = asObject(call.args);
   const name = (key: string): string => shorten(shownWhole(asText(args?.[key])), 120);
   switch (args === undefined ? '' : call.name) {
@@ -44,6 +60,16 @@ function intentOf(call: Call): ReactElement {
         </>
       );
     }
+    case 'use_datasource':
+      return (
+        <>
+          PersAI wants to ask the datasource <strong>{shownWhole(asText(args?.['datasource']))}</strong> of
+          the project <strong>{name('project')}</strong>, which you did not pick. Its queries go to the server{' '}
+          <strong>{shownWhole(asText(args?.['server']))}</strong>, and{' '}
+          <strong>that server gets your Perses sign-in</strong> with each of them: who runs it could act as
+          you. Approve only if you trust it; your yes holds for this conversation.
+        </>
+      );
     default:
       return <>PersAI wants to change something in Perses, in your name.</>;
   }

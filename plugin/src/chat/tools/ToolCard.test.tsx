@@ -129,3 +129,61 @@ describe('a dashboard that waits for the yes', () => {
     expect(screen.queryByTestId('draft-panel')).toBeNull();
   });
 });
+
+describe('what is asked', () => {
+  function waits(
+    name: string,
+    source: string,
+    server?: { name: string; host: string; tool: string; key: string },
+  ): void {
+    const awaited = { hash: 'h', expiresAt: '', source, server };
+    show({ id: 'c', name, args: JSON.parse(source), state: 'awaiting', awaited });
+  }
+
+  it('is shown whole, as it came', () => {
+    const source = `{"n":12345678901234567890,"text":"${'x'.repeat(50_000)} the end"}`;
+    waits('save_panel', source);
+    const shown = screen.getByLabelText('Arguments', { exact: true }).textContent ?? '';
+    expect(shown).toContain('12345678901234567890');
+    expect(shown.endsWith('x the end"\n}')).toBe(true);
+    expect(screen.queryByTestId('invisible')).toBeNull();
+  });
+
+  it('has no character that is not seen', () => {
+    waits('save_panel', JSON.stringify({ title: 'CPU\u{e0041}\u{e0042}\u00ad', project: 'de\u202emo' }));
+    expect(screen.getByTestId('invisible')).toHaveTextContent('There are 4 characters in the arguments');
+    const shown = screen.getByLabelText('Arguments', { exact: true });
+    expect([...shown.querySelectorAll('mark')].map(({ textContent }) => textContent)).toEqual([
+      '‹U+E0041›',
+      '‹U+E0042›',
+      '‹U+00AD›',
+      '‹U+202E›',
+    ]);
+    expect(screen.getByTestId('approval')).toHaveTextContent('of the project de‹U+202E›mo');
+  });
+
+  it('of another server says whose it is, and whose key goes along', () => {
+    waits('tickets_close', '{"id":7}', {
+      name: 'tickets',
+      host: 'mcp.example:443',
+      tool: 'close',
+      key: "the operator's",
+    });
+    expect(screen.getByTestId('approval')).toHaveTextContent(
+      "wants to call the tool close of the server tickets, at mcp.example:443. The key that goes along is the operator's",
+    );
+  });
+
+  it('for a datasource says which server gets the sign-in', () => {
+    const args = {
+      project: 'shop',
+      server: 'http://elsewhere:9090',
+      datasource: '/proxy/projects/shop/datasources/x',
+      gets: 'all',
+    };
+    waits('use_datasource', JSON.stringify(args));
+    expect(screen.getByTestId('approval')).toHaveTextContent(
+      'datasource /proxy/projects/shop/datasources/x of the project shop, which you did not pick. Its queries go to the server http://elsewhere:9090, and that server gets your Perses sign-in',
+    );
+  });
+});

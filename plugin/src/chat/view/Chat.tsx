@@ -94,7 +94,7 @@ export function Chat(props: ChatProps): ReactElement {
   const conversation = useStore({ client, place: placeOf(about), onSession, onChange });
   const info = useInfo(conversation);
   const question = useQuestion(conversation, props);
-  const { sendOptions, blocked, send } = question;
+  const { sendOptions, blocked, send, models } = question;
   const inputRef = useRef<HTMLTextAreaElement>(null);
   const narrow = useMediaQuery(useTheme().breakpoints.down('md')) || compact;
   const [historyOpen, setHistoryOpen] = useState(false);
@@ -119,8 +119,8 @@ export function Chat(props: ChatProps): ReactElement {
     if (id === info.sessionId) void conversation.refresh();
   };
   const context = useMemo(
-    (): ChatContextValue => ({ conversation, perses, sendOptions, addToDashboard }),
-    [conversation, perses, sendOptions, addToDashboard],
+    (): ChatContextValue => ({ conversation, perses, sendOptions, addToDashboard, models }),
+    [conversation, perses, sendOptions, addToDashboard, models],
   );
   return (
     <ChatContext.Provider value={context}>

@@ -37,6 +37,7 @@ import { Plan } from '../tools/Plan';
 import { Block, answerText, blocksOf } from '../store/reduce';
 import { plain } from '../../text';
 import { ToolCard } from '../tools/ToolCard';
+import { Waiting } from './Waiting';
 
 function Reasoning({ text, complete }: { text: string; complete: boolean }): ReactElement {
   const [open, setOpen] = useState(false);
@@ -360,6 +361,9 @@ function BlockView(props: {
       return <Reasoning text={block.text} complete={block.complete} />;
     case 'notice':
       return <Notice text={block.text} />;
+    case 'wait':
+      // Each new wait counts anew.
+      return <Waiting key={`${block.ms} ${block.text}`} text={block.text} ms={block.ms} />;
     case 'plan':
       return <Plan steps={block.steps} />;
     case 'call':
