@@ -75,3 +75,27 @@ it('keeps what was not sent, for each place by itself', () => {
   cleanup();
   expect(show({ draftKey: ' here' }).value).toBe('half a');
 });
+
+it('is ready to be written in on a page, and is reached by a slash from anywhere else', () => {
+  const box = show();
+  expect(box).toHaveFocus();
+  box.blur();
+  expect(fireEvent.keyDown(document.body, { key: '/' })).toBe(false);
+  expect(box).toHaveFocus();
+  expect(fireEvent.keyDown(box, { key: '/' })).toBe(true); // there it is a character
+  cleanup();
+  const small = show({ compact: true });
+  expect(small).not.toHaveFocus();
+  fireEvent.keyDown(document.body, { key: '/' });
+  expect(small).not.toHaveFocus();
+});
+
+it('stops by Escape while an answer is written, and only then', () => {
+  fireEvent.keyDown(show({ busy: true }), { key: 'Escape' });
+  expect(onStop).toHaveBeenCalledTimes(1);
+  cleanup();
+  fireEvent.keyDown(show({ busy: true, stopping: true }), { key: 'Escape' });
+  cleanup();
+  fireEvent.keyDown(show(), { key: 'Escape' });
+  expect(onStop).toHaveBeenCalledTimes(1);
+});

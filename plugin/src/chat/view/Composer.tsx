@@ -30,6 +30,29 @@ export interface ComposerProps {
   readonly children?: ReactNode;
 }
 
+/** On a page of its own one writes at once; and `/` leads to the question from anywhere that is not written in. */
+function useShortcut(inputRef: RefObject<HTMLTextAreaElement>, isPage: boolean): void {
+  useEffect(() => {
+    if (!isPage) return undefined;
+    // On a screen that is touched, the focus would open a keyboard over half of it.
+    const isTouched = globalThis.matchMedia?.('(pointer: coarse)').matches ?? false;
+    if (!isTouched && document.activeElement === document.body)
+      inputRef.current?.focus({ preventScroll: true });
+    const onKey = (event: globalThis.KeyboardEvent): void => {
+      const { target } = event;
+      const writes =
+        target instanceof HTMLElement &&
+        (target.isContentEditable ||
+          target.closest('input, textarea, select, [role=dialog], [role=menu]') !== null);
+      if (event.key !== '/' || event.ctrlKey || event.metaKey || event.altKey || writes) return;
+      event.preventDefault();
+      inputRef.current?.focus();
+    };
+    document.addEventListener('keydown', onKey);
+    return () => document.removeEventListener('keydown', onKey);
+  }, [inputRef, isPage]);
+}
+
 export function Composer(props: ComposerProps): ReactElement {
   const { busy, stopping, blocked, draftKey, compact, inputRef, onSend, onStop, children } = props;
   const [{ draft, asked }] = useState(() => ({
@@ -41,6 +64,8 @@ export function Composer(props: ComposerProps): ReactElement {
   useEffect(() => writeTab(draft, text), [draft, text]);
   useEffect(() => writeTab(asked, ''), [asked]); // it is the draft's now
 
+  useShortcut(inputRef, !compact);
+
   const helpId = useId();
   const canSend = !busy && blocked === undefined && text.trim() !== '' && text.length <= QUESTION_CHARS_MAX;
   const send = (): void => {
@@ -49,6 +74,7 @@ export function Composer(props: ComposerProps): ReactElement {
     setText('');
   };
   const onKeyDown = (event: KeyboardEvent): void => {
+    if (event.key === 'Escape' && busy && !stopping && !event.nativeEvent.isComposing) onStop();
     // Enter that ends the writing of a Chinese or Japanese word does not send.
     if (event.key !== 'Enter' || event.shiftKey || event.nativeEvent.isComposing) return;
     event.preventDefault();
@@ -108,7 +134,7 @@ export function Composer(props: ComposerProps): ReactElement {
         <Typography id={helpId} variant="caption" color="text.secondary">
           {text.length > QUESTION_CHARS_MAX
             ? `${text.length - QUESTION_CHARS_MAX} characters too long`
-            : !compact && 'Enter to send, Shift+Enter for a new line'}
+            : !compact && 'Enter to send, Shift+Enter for a new line, Esc to stop'}
         </Typography>
       </Stack>
     </Box>
