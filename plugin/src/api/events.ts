@@ -243,13 +243,13 @@ function parseStepType(value: unknown): StepType | undefined {
   return value === 'inference' || value === 'tool_execution' ? value : undefined;
 }
 
-const WAIT_MS_MAX = 24 * 3_600_000;
+/** As worker/turn_recap.c says it. A notice in other words is shown as it is. */
+const WAIT = /^(.*\S); trying again in about (\d{1,5}) s\b/;
 
-/** A notice that says when it goes on. Only of a stream that is live: of one that is read later the time is over. */
-function parseWait(delta: Json): Delta | undefined {
-  const { wait_ms: waitMs } = delta;
-  if (typeof waitMs !== 'number' || !(waitMs >= 0)) return undefined;
-  return { type: 'wait', text: asText(delta['text']), waitMs: Math.min(waitMs, WAIT_MS_MAX) };
+function parseNotice(text: string): Delta {
+  const [, why, seconds] = WAIT.exec(text) ?? [];
+  if (why === undefined) return { type: 'notice', text };
+  return { type: 'wait', text: why, waitMs: Number(seconds) * 1_000 };
 }
 
 function parseDelta(value: unknown): Delta | undefined {
@@ -257,8 +257,7 @@ function parseDelta(value: unknown): Delta | undefined {
   if (delta === undefined) return undefined;
   switch (delta['type']) {
     case 'notice':
-    case 'wait':
-      return parseWait(delta) ?? { type: 'notice', text: asText(delta['text']) };
+      return parseNotice(asText(delta['text']));
     case 'text':
     case 'reasoning':
       return { type: delta['type'], text: asText(delta['text']) };

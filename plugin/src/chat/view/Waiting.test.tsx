@@ -29,7 +29,9 @@ beforeEach(async () => {
   );
   await act(async () => void conversation.send('why?', options));
   await pass();
-  const delta = { type: 'notice', text: 'The provider limits requests', wait_ms: 25_000 };
+  const text =
+    'The provider limits requests; trying again in about 25 s. You can stop, or ask another model.';
+  const delta = { type: 'notice', text };
   const step = { step_type: 'inference', step_id: 's1' };
   gateway.lastTurn.emit({ event_type: 'step_start', ...step, attempt: 1 });
   gateway.lastTurn.emit({ event_type: 'step_progress', ...step, delta });
