@@ -257,13 +257,18 @@ static void field_time(struct buf *b, const char *key, int64_t ms)
     field(b, key, str_of(text));
 }
 
-bool event_asks(struct buf *b, const struct record_call *asks, unsigned count, int64_t expires_ms)
+bool event_asks(struct buf *b, const struct record_call *asks, const struct str *servers,
+                unsigned count, int64_t expires_ms)
 {
     char hash[RECORD_HASH_TEXT + 1];
     buf_putc(b, '[');
     for (unsigned i = 0; i < count; i++) {
         call_open(b, i == 0, &asks[i]);
         record_call_hash(&asks[i], hash);
+        if (servers && servers[i].len > 0) {
+            json_key(b, "server");
+            buf_add_str(b, servers[i]);
+        }
         field(b, "arguments_hash", str_of(hash));
         field_time(b, "expires_at", expires_ms);
         buf_putc(b, '}');

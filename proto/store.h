@@ -17,7 +17,8 @@
  *   p:s:{SID}        hash    owner, title, model, settings, created, updated, turns, mseq, bytes,
  *                            running (TID or ''), itok, otok, ctok, cost (usage.h), once (its
  *                            p:i's HASH); sum, sumto (what a model made of the messages up to
- *                            that one), mrev (how often messages were changed)
+ *                            that one), mrev (how often messages were changed);
+ *                            sources (datasources that the person said yes to)
  *   p:m:{SID}        hash    message id (decimal, growing) -> record_message
  *   p:f:{SID}        hash    message id -> flags (p: pinned, x: excluded)
  *   p:w:{SID}        hash    replicated: writes whose copies are waited for (7 d)
@@ -282,7 +283,8 @@ struct store_seal {
     struct usage usage;     /* of the turn, in all */
     const struct record_call *asks; /* AWAITING: the calls that wait for the person's decision */
     unsigned ask_count;
-    int64_t expires_ms; /* until when, by Redis's clock */
+    const struct str *servers; /* as event_asks */
+    int64_t expires_ms;        /* until when, by Redis's clock */
 };
 /* Idempotent: the same epoch and last_seq again answers as before and writes nothing. → turn */
 uint64_t store_turn_seal(struct store *s, const struct store_seal *seal, store_fn *fn, void *arg);

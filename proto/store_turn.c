@@ -612,7 +612,7 @@ uint64_t store_turn_say(struct store *s, struct id session, struct id turn, uint
 static bool ask_asks(struct store_ask *a, const struct store_seal *seal)
 {
     scoped_buf(shown, RECORD_BYTES_MAX);
-    if (!event_asks(&shown, seal->asks, seal->ask_count, seal->expires_ms))
+    if (!event_asks(&shown, seal->asks, seal->servers, seal->ask_count, seal->expires_ms))
         return false;
     ask_num(a, seal->expires_ms);
     ask_str(a, buf_str(&shown));

@@ -15,6 +15,20 @@ bool access_url_ok(const char *url)
     return host[0] != '\0' && host[0] != '/' && strlen(url) < URL_MAX && !strpbrk(url, " \t\r\n#");
 }
 
+void access_host(const char *url, char out[ACCESS_HOST_MAX])
+{
+    const char *from = strstr(url, "://") ? strstr(url, "://") + 3 : url;
+    size_t len = strcspn(from, "/?#");
+    for (size_t i = len; i > 0; i--)
+        if (from[i - 1] == '@') {
+            from += i;
+            len -= i;
+            break;
+        }
+    snprintf(out, ACCESS_HOST_MAX, "%.*s", (int)(len < ACCESS_HOST_MAX ? len : ACCESS_HOST_MAX - 1),
+             from);
+}
+
 bool access_header_ok(const char *name, const char *value)
 {
     static const char *const ours[] = {"content-length", "content-type", "host",

@@ -8,6 +8,9 @@
 #include "common/secret.h"
 
 bool access_url_ok(const char *url); /* http:// or https://, a host, no blanks, no fragment */
+enum { ACCESS_HOST_MAX = 280 };
+/* The host and port of an access_url_ok URL: behind what may be a user and a password. */
+void access_host(const char *url, char out[ACCESS_HOST_MAX]);
 /* A header's name and value as RFC 9110 has them; the ones that are ours are not given away. */
 bool access_header_ok(const char *name, const char *value);
 /* All its members are among names (NULL-terminated). False and a sentence: a word that is misspelt

@@ -10,6 +10,7 @@ void consent_read(struct consent *c, const struct store_decision *decisions, uns
     consent_free(c);
     c->entries = xcalloc(count + 1, sizeof *c->entries);
     c->count = count;
+    c->grants = xcalloc(count + 1, sizeof *c->grants);
     for (unsigned i = 0; i < count; i++) {
         const struct store_decision *d = &decisions[i];
         struct consent_entry *e = &c->entries[i];
@@ -18,6 +19,11 @@ void consent_read(struct consent *c, const struct store_decision *decisions, uns
         e->said = d->what == DECISION_APPROVED  ? CONSENT_GIVEN
                   : d->what == DECISION_REFUSED ? CONSENT_REFUSED
                                                 : CONSENT_NONE;
+        if (!str_starts(d->call_id, STR(CONSENT_SOURCE)) || e->said == CONSENT_NONE)
+            continue;
+        struct tool_grant *g = &c->grants[c->grant_count++];
+        memcpy(g->hash, e->hash, sizeof g->hash);
+        g->said = e->said;
     }
 }
 
@@ -26,6 +32,7 @@ void consent_free(struct consent *c)
     for (unsigned i = 0; i < c->count; i++)
         free(c->entries[i].call_id);
     free(c->entries);
+    free(c->grants);
     *c = (struct consent){0};
 }
 

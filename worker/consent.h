@@ -18,7 +18,12 @@ struct consent {
         enum tool_consent said;
     } * entries;
     unsigned count;
+    struct tool_grant *grants; /* of datasources, in this conversation */
+    unsigned grant_count;
 };
+/* With this begin the ids of calls of TOOLS_SOURCE: proto/scripts/turn_decide.lua keeps a yes to
+ * them with the session. */
+#define CONSENT_SOURCE "datasource_"
 /* Replaces what it had. */
 void consent_read(struct consent *c, const struct store_decision *decisions, unsigned count);
 void consent_free(struct consent *c);

@@ -192,6 +192,7 @@ static bool open_tools(struct worker *w, char error[256])
                                  .series_max = s->tool_series_max,
                                  .points_max = s->tool_points_max,
                                  .running_max = s->tools_running_max,
+                                 .datasources = s->datasources,
                                  .docs = s->docs,
                                  .mcp = w->mcp,
                                  .on_change = on_offer,

@@ -250,9 +250,11 @@ struct record_message reply_message(const struct reply *r, struct record_call *c
                                     unsigned call_count)
 {
     for (unsigned i = 0; i < call_count; i++)
-        calls[i] = (struct record_call){
-            str_of(r->calls[i].call_id), str_of(r->calls[i].tool_name),
-            r->calls[i].arguments.len > 0 ? buf_str(&r->calls[i].arguments) : STR("{}")};
+        calls[i] = (struct record_call){.call_id = str_of(r->calls[i].call_id),
+                                        .tool_name = str_of(r->calls[i].tool_name),
+                                        .arguments = r->calls[i].arguments.len > 0
+                                                         ? buf_str(&r->calls[i].arguments)
+                                                         : STR("{}")};
     return (struct record_message){.role = ROLE_ASSISTANT,
                                    .at_ms = loop_wall_ms(),
                                    .content = buf_str(&r->content),

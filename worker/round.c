@@ -31,27 +31,43 @@ void round_start(struct round *r, struct tools *tools, const struct round_handle
     }
 }
 
+struct tool_call round_tool_call(const struct round_world *w, const struct record_call *call,
+                                 struct str datasources[SCENE_DATASOURCES_MAX])
+{
+    const struct scene *scene = w->scene;
+    for (unsigned i = 0; i < scene->datasource_count; i++)
+        datasources[i] = str_of(scene->datasources[i]);
+    return (struct tool_call){.turn = w->turn,
+                              .owner = w->owner,
+                              .call_id = call->call_id,
+                              .tool_name = call->tool_name,
+                              .arguments = call->arguments,
+                              .consent = consent_for(w->consent, call),
+                              .grants = w->consent->grants,
+                              .grant_count = w->consent->grant_count,
+                              .datasources = datasources,
+                              .datasource_count = scene->datasource_count,
+                              .project = str_of(scene->project),
+                              .token = w->token,
+                              .now_ms = w->now_ms,
+                              .timezone = str_of(scene->timezone),
+                              .range_start_ms = scene->range_start_ms,
+                              .range_end_ms = scene->range_end_ms};
+}
+
 static void run(struct round_call *c)
 {
     struct round *r = c->round;
     const struct record_call *asked = &r->assistant->calls[c->index];
     struct str datasources[SCENE_DATASOURCES_MAX];
-    for (unsigned i = 0; i < r->scene->datasource_count; i++)
-        datasources[i] = str_of(r->scene->datasources[i]);
-    struct tool_call call = {.turn = r->turn,
-                             .owner = str_of(r->owner),
-                             .call_id = asked->call_id,
-                             .tool_name = asked->tool_name,
-                             .arguments = asked->arguments,
-                             .consent = consent_for(r->consent, asked),
-                             .datasources = datasources,
-                             .datasource_count = r->scene->datasource_count,
-                             .project = str_of(r->scene->project),
-                             .token = r->token,
-                             .now_ms = r->now_ms,
-                             .timezone = str_of(r->scene->timezone),
-                             .range_start_ms = r->scene->range_start_ms,
-                             .range_end_ms = r->scene->range_end_ms};
+    struct round_world world = {.tools = r->tools,
+                                .turn = r->turn,
+                                .owner = str_of(r->owner),
+                                .scene = r->scene,
+                                .consent = r->consent,
+                                .token = r->token,
+                                .now_ms = r->now_ms};
+    struct tool_call call = round_tool_call(&world, asked, datasources);
     c->state = ROUND_RUNNING;
     c->tries++;
     c->run = tool_start(r->tools, &call, on_done, c);

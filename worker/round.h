@@ -32,6 +32,19 @@ struct round_call {
     struct record_response
         response; /* of ANSWERED; borrows the above and the assistant's message */
 };
+/* What all calls of a reply have in common. Borrowed. */
+struct round_world {
+    struct tools *tools;
+    struct id turn;
+    struct str owner;
+    const struct scene *scene;
+    const struct consent *consent;
+    struct secret *token; /* NULL: authentication is off */
+    int64_t now_ms;       /* Unix time: what "now" means to the whole round */
+};
+/* datasources: room for the scene's paths, as long as the call. */
+struct tool_call round_tool_call(const struct round_world *w, const struct record_call *call,
+                                 struct str datasources[SCENE_DATASOURCES_MAX]);
 struct round {
     struct tools *tools;
     const struct round_handler *handler;

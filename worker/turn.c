@@ -484,17 +484,56 @@ static void distinguish(struct turn *t, struct reply *r)
     }
 }
 
-/* The calls of the assistant's message that the person must be asked about. */
-/* Nobody is there to say yes in an investigation: such a call fails, and its report goes on. */
-static void find_asks(struct turn *t)
+/* What the person is asked is what runs: arguments as the tool takes them, not as the model wrote
+ * them. fitted: owned by the caller. */
+static void fit(struct turn *t, struct record_message *m, char *fitted[REPLY_CALLS_MAX])
 {
-    t->ask_count = 0;
-    for (unsigned i = 0; i < t->assistant.call_count; i++) {
-        const struct record_call *call = &t->assistant.calls[i];
-        if (t->scene.alert == NULL &&
-            tools_asks(t->config->tools, call->tool_name, call->arguments))
-            t->asks[t->ask_count++] = *call;
+    for (unsigned i = 0; i < m->call_count; i++) {
+        struct record_call *call = &m->calls[i];
+        scoped_buf(text, RECORD_BYTES_MAX);
+        if (tools_fit(t->config->tools, call->tool_name, call->arguments, &text)) {
+            fitted[i] = str_dup(buf_str(&text));
+            call->arguments = str_of(fitted[i]);
+        }
     }
+}
+
+static void keep_reply(struct turn *t, struct reply *r)
+{
+    struct record_call calls[REPLY_CALLS_MAX];
+    char *fitted[REPLY_CALLS_MAX] = {0};
+    struct record_message m = turn_as_message(t, r, calls, r->call_count);
+    fit(t, &m, fitted);
+    turn_keep_assistant(t, &m);
+    for (unsigned i = 0; i < m.call_count; i++)
+        free(fitted[i]);
+}
+
+static void on_vetted(void *arg)
+{
+    struct turn *t = arg;
+    MAGIC_CHECK(t, TURN_MAGIC);
+    if (t->agent.state != AGENT_THINKING)
+        return;
+    turn_tell(t, (struct agent_fact){.kind = FACT_REPLIED,
+                                     .open_calls = t->assistant.call_count,
+                                     .needs_approval = t->vet.ask_count > 0,
+                                     .usage = t->replied});
+}
+
+/* Nobody is there to say yes in an investigation: such a call fails, and its report goes on. */
+static void begin_vet(struct turn *t)
+{
+    struct round_world world = {.tools = t->config->tools,
+                                .turn = t->id,
+                                .owner = str_of(t->owner),
+                                .scene = &t->scene,
+                                .consent = &t->consent,
+                                .token = t->token,
+                                .now_ms = loop_wall_ms()};
+    vet_free(&t->vet);
+    if (t->scene.alert != NULL || !vet_start(&t->vet, &world, &t->assistant, on_vetted, t))
+        on_vetted(t);
 }
 
 /* Of the call: all its tries, the lost ones too. What was counted before is not counted again. */
@@ -536,18 +575,12 @@ static void on_llm_done(void *arg, enum err err)
             fail_call(t, err, r);
         return;
     }
-    struct record_call calls[REPLY_CALLS_MAX];
-    struct usage used = turn_count_used(t);
+    t->replied = turn_count_used(t);
     if (r->input_known)
         gauge_learn(t->model->gauge, t->prompt_bytes, r->input_tokens);
     distinguish(t, r);
-    struct record_message m = turn_as_message(t, r, calls, r->call_count);
-    turn_keep_assistant(t, &m);
-    find_asks(t);
-    turn_tell(t, (struct agent_fact){.kind = FACT_REPLIED,
-                                     .open_calls = m.call_count,
-                                     .needs_approval = t->ask_count > 0,
-                                     .usage = used});
+    keep_reply(t, r);
+    begin_vet(t);
 }
 
 /* ---- TOOLS ---- */
@@ -606,6 +639,7 @@ static void stop(struct turn *t)
     llm_call_free(t->llm);
     t->llm = NULL;
     turn_recap_stop(t);
+    vet_free(&t->vet);
     round_free(&t->round);
     if (t->journal_open) {
         metric_add(t->config->meters->store_retries, (double)t->journal.lost);

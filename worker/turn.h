@@ -22,6 +22,7 @@
 #include "worker/round.h"
 #include "worker/scene.h"
 #include "worker/tools/tools.h"
+#include "worker/vet.h"
 
 struct turn_config {               /* of all turns of this process */
     struct journal_config journal; /* with loop, store and the worker's name */
@@ -84,10 +85,10 @@ struct turn {
     struct buf assistant_bytes;   /* the last assistant's message, and its decoded form */
     struct record_message assistant;
     struct record_message tool;
-    struct consent consent;                   /* what the person was asked in this turn, and said */
-    struct record_call asks[REPLY_CALLS_MAX]; /* of a seal that awaits; into assistant */
-    unsigned ask_count;
-    int64_t clock_ms; /* Redis's clock, less our loop's */
+    struct consent consent; /* what the person was asked in this turn, and said */
+    struct vet vet;         /* what they are to be asked now */
+    struct usage replied;   /* by the reply that is vetted */
+    int64_t clock_ms;       /* Redis's clock, less our loop's */
     struct round round;
     char detail[REPLY_DETAIL_MAX]; /* of a failure, for people */
     enum err detail_of;

@@ -133,6 +133,30 @@ local function asked_write(T, asked)
     redis.call('HSET', T, 'asked', cmsgpack.pack(asked))
 end
 
+-- Datasources whose server may get the person's sign-in in this conversation: call id -> hash of
+-- what they said yes to. The id holds the hash, so a datasource that leads elsewhere is another.
+local SOURCES_MAX = 64
+
+local function sources_read(S)
+    local packed = redis.call('HGET', S, 'sources')
+    return packed and cmsgpack.unpack(packed) or {}
+end
+
+local function sources_grant(S, asked)
+    local granted, count, more = sources_read(S), 0, false
+    for _ in pairs(granted) do
+        count = count + 1
+    end
+    for id, a in pairs(asked) do
+        if a[2] == 1 and string.sub(id, 1, 11) == 'datasource_' and not granted[id] and count < SOURCES_MAX then
+            granted[id], count, more = a[1], count + 1, true
+        end
+    end
+    if more then
+        redis.call('HSET', S, 'sources', cmsgpack.pack(granted))
+    end
+end
+
 -- Is the session there and the owner's? (invariant 8)
 local function owned(S, owner)
     return redis.call('HGET', S, 'owner') == owner

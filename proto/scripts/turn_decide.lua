@@ -49,6 +49,7 @@ if unknown then
     return {'invalid'} -- of a call that nobody asked about, or not of all
 end
 asked_write(T, asked)
+sources_grant(S, asked)
 t.state, t.epoch, t.lease = 'running', turn_next(t, T, 0), now + tonumber(ARGV[5])
 redis.call('HSET', T, 'state', t.state, 'epoch', t.epoch, 'lease', t.lease, 'holder', ARGV[4],
            'claimer', ARGV[4], 'decider', ARGV[3], 'decided', t.epoch)

@@ -30,7 +30,11 @@ local load = {v[1] or '', turn_seq(t), tonumber(v[2]) or 0, attempt, tonumber(v[
               tonumber(v[5]) or 0, tonumber(v[6]) or 0, tonumber(v[7]) or 0, tonumber(v[8]) or 0,
               t.cancel and 1 or 0, now}
 local decisions = {}
-for id, a in pairs(asked_read(T)) do
+local asked = asked_read(T)
+for id, hash in pairs(sources_read(S)) do
+    asked[id] = asked[id] or {hash, 1}
+end
+for id, a in pairs(asked) do
     local n = #decisions
     decisions[n + 1], decisions[n + 2], decisions[n + 3] = id, a[1], a[2]
 end

@@ -477,7 +477,7 @@ uint64_t store_turn_say(struct store *s, struct id session, struct id turn, uint
 static bool add_asks(struct fake_op *op, const struct store_seal *seal)
 {
     scoped_buf(shown, RECORD_BYTES_MAX);
-    if (!event_asks(&shown, seal->asks, seal->ask_count, seal->expires_ms))
+    if (!event_asks(&shown, seal->asks, seal->servers, seal->ask_count, seal->expires_ms))
         return false;
     op->texts[TEXT_ASKS] = blob_new(buf_str(&shown));
     op->expires_ms = seal->expires_ms;

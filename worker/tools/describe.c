@@ -82,7 +82,7 @@ static void ask(struct describe *d, const char *api, struct buf *form, const cha
     d->ask.on_piece = on_piece;
     d->ask.on_end = on_end;
     d->ask.arg = d;
-    prom_ask(&d->ask, d->run->tools, d->run->datasource, d->run->token, &request);
+    prom_ask(&d->ask, d->run->tools, d->run->door, d->run->token, &request);
 }
 
 /* The end */

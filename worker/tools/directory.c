@@ -326,7 +326,7 @@ static const struct entry *choose(const struct tool_run *r, const struct sheet *
 
 static void on_sheet(struct tool_run *r, const struct sheet *s)
 {
-    const char *kind = directory_kind(r->spec);
+    const char *kind = r->kind; /* of a panel's query for run_panel */
     const struct entry *wrong = NULL, *found = choose(r, s, kind, &wrong);
     if (found == NULL) {
         refuse(r, s, kind, wrong);

@@ -7,7 +7,6 @@
 #include "common/check.h"
 #include "proto/path.h"
 #include "worker/tools/args.h"
-#include "worker/tools/guard.h"
 #include "worker/tools/panel.h"
 #include "worker/tools/perses.h"
 #include "worker/tools/text.h"
@@ -39,6 +38,7 @@ struct draft {
 };
 
 static void create(struct draft *d);
+static void exists(struct draft *d);
 
 static void draft_free(void *state)
 {
@@ -175,30 +175,17 @@ static void on_checked(void *arg, const struct fetch_result *f)
     if (f->status == FETCH_OK && f->http_status == 401) {
         perses_refused(d->run, f, false);
     } else if (f->status == FETCH_OK && f->http_status == 400) {
-        scoped_buf(said, 2048);
-        perses_said(f, &said);
-        run_fail(d->run, "refused", "Perses's plugins don't accept this definition.%s",
-                 buf_cstr(&said));
+        perses_tried(d->run, f);
     } else { /* an older Perses has no such address */
         propose(d, f->status == FETCH_OK && f->http_status >= 200 && f->http_status <= 299);
     }
-}
-
-/* False: the run has failed. */
-static bool guard(struct tool_run *r, struct str query)
-{
-    struct guard_query q;
-    if (guard_read(&q, query) || guard_read_loosely(&q, query))
-        return true;
-    run_fail(r, "query_refused", "%s", q.error);
-    return false;
 }
 
 static void check(struct draft *d)
 {
     static const struct fetch_handler handler = {NULL, NULL, on_checked};
     d->board = board_of(d);
-    buf_printf(&d->url, "%s/api/validate/dashboards", d->run->tools->perses_url);
+    buf_printf(&d->url, "%s" PERSES_VALIDATE, d->run->tools->perses_url);
     CHECK(!d->url.overflowed);
     buf_cstr(&d->url);
     send(d, "POST", &d->url, true, &handler);
@@ -206,7 +193,7 @@ static void check(struct draft *d)
 
 void draft_propose_panel(struct tool_run *r)
 {
-    if (!guard(r, args_str(r->args, "query")))
+    if (!perses_guard(r, args_str(r->args, "query")))
         return;
     struct draft *d = draft_new(r);
     d->only_panel = true;
@@ -225,17 +212,25 @@ static bool project_ok(struct tool_run *r)
     return false;
 }
 
-void draft_propose_dashboard(struct tool_run *r)
+/* False: the run has failed. */
+static bool panels_ok(struct tool_run *r)
 {
     size_t i;
     json_t *panel;
     if (!project_ok(r))
-        return;
+        return false;
     json_array_foreach(json_object_get(r->args, "panels"), i, panel)
     {
-        if (!guard(r, args_str(panel, "query")))
-            return;
+        if (!perses_guard(r, args_str(panel, "query")))
+            return false;
     }
+    return true;
+}
+
+void draft_propose_dashboard(struct tool_run *r)
+{
+    if (!panels_ok(r))
+        return;
     struct draft *d = draft_new(r);
     name_from(args_str(r->args, "title"), d->name);
     check(d);
@@ -279,10 +274,15 @@ static void on_looked(void *arg, const struct fetch_result *f)
     if (json_object_get(json_object_get(json_object_get(there, "spec"), "panels"), key))
         saved(d, true);
     else
-        run_fail(d->run, "exists",
-                 "The project has a dashboard %s already, and it was not changed. Choose another "
-                 "title, or add panels to it with save_panel.",
-                 d->name);
+        exists(d);
+}
+
+static void exists(struct draft *d)
+{
+    run_fail(d->run, "exists",
+             "The project has a dashboard %s already, and it was not changed. Choose another "
+             "title, or add panels to it with save_panel.",
+             d->name);
 }
 
 static void on_created(void *arg, const struct fetch_result *f)
@@ -305,10 +305,11 @@ static void create(struct draft *d)
     send(d, "POST", &d->url, true, &handler);
 }
 
-void draft_save_dashboard(struct tool_run *r)
+/* The draft with its addresses. NULL: the run has failed. */
+static struct draft *open_save(struct tool_run *r)
 {
-    if (!project_ok(r))
-        return;
+    if (!panels_ok(r))
+        return NULL;
     struct draft *d = draft_new(r);
     struct str project = args_str(r->args, "project");
     name_from(args_str(r->args, "title"), d->name);
@@ -318,5 +319,66 @@ void draft_save_dashboard(struct tool_run *r)
     buf_printf(&d->one_url, "%s/%s", buf_cstr(&d->url), d->name);
     CHECK(!d->one_url.overflowed);
     buf_cstr(&d->one_url);
-    create(d);
+    return d;
+}
+
+void draft_save_dashboard(struct tool_run *r)
+{
+    struct draft *d = open_save(r);
+    if (d != NULL)
+        create(d);
+}
+
+/* ---- the same, tried before the person is asked ---- */
+
+static void on_tried_project(void *arg, const struct fetch_result *f);
+static void on_tried_name(void *arg, const struct fetch_result *f);
+static void on_tried(void *arg, const struct fetch_result *f);
+
+void draft_try_dashboard(struct tool_run *r)
+{
+    static const struct fetch_handler handler = {NULL, NULL, on_tried_project};
+    struct str project = args_str(r->args, "project");
+    struct draft *d = open_save(r);
+    if (d == NULL)
+        return;
+    scoped_buf(url, URL_BYTES_MAX);
+    buf_printf(&url, "%s/api/v1/projects/%.*s", r->tools->perses_url, (int)project.len, project.at);
+    CHECK(!url.overflowed);
+    buf_cstr(&url);
+    send(d, "GET", &url, false, &handler);
+}
+
+static void on_tried_project(void *arg, const struct fetch_result *f)
+{
+    static const struct fetch_handler handler = {NULL, NULL, on_tried_name};
+    struct draft *d = arg;
+    d->fetch = NULL;
+    if (f->status != FETCH_OK || f->http_status != 200)
+        perses_refused(d->run, f, false);
+    else
+        send(d, "GET", &d->one_url, false, &handler);
+}
+
+/* 404 is what it should be; who may not read it is told so when it is made. */
+static void on_tried_name(void *arg, const struct fetch_result *f)
+{
+    struct draft *d = arg;
+    d->fetch = NULL;
+    if (f->status == FETCH_OK && f->http_status == 200) {
+        exists(d);
+        return;
+    }
+    static const struct fetch_handler handler = {NULL, NULL, on_tried};
+    buf_clear(&d->url);
+    buf_printf(&d->url, "%s" PERSES_VALIDATE, d->run->tools->perses_url);
+    buf_cstr(&d->url);
+    send(d, "POST", &d->url, true, &handler);
+}
+
+static void on_tried(void *arg, const struct fetch_result *f)
+{
+    struct draft *d = arg;
+    d->fetch = NULL;
+    perses_tried(d->run, f);
 }

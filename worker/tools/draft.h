@@ -9,5 +9,7 @@
 void draft_propose_panel(struct tool_run *r);
 void draft_propose_dashboard(struct tool_run *r);
 void draft_save_dashboard(struct tool_run *r);
+/* Would it be taken? Ends the run by run_rehearsed, or it has failed; nothing is written. */
+void draft_try_dashboard(struct tool_run *r);
 
 #endif

@@ -178,7 +178,7 @@ static void ask(struct explain *e, const char *api, struct buf *form, const char
     e->ask.on_piece = on_piece;
     e->ask.on_end = on_end;
     e->ask.arg = e;
-    prom_ask(&e->ask, e->run->tools, e->run->datasource, e->run->token, &request);
+    prom_ask(&e->ask, e->run->tools, e->run->door, e->run->token, &request);
 }
 
 static void add_range(const struct explain *e, struct buf *form, bool step)

@@ -308,7 +308,7 @@ static void run_metric(struct loki *l, struct buf *form)
                                    .product = "Loki"};
     l->ask.on_piece = on_series_piece;
     l->ask.on_end = on_series;
-    prom_ask(&l->ask, r->tools, r->datasource, r->token, &request);
+    prom_ask(&l->ask, r->tools, r->door, r->token, &request);
 }
 
 static void run_logs(struct loki *l, struct buf *form)
@@ -395,7 +395,7 @@ void loki_query(struct tool_run *r)
     l->ask.on_piece = on_stats_piece;
     l->ask.on_end = on_stats;
     l->ask.arg = l;
-    prom_ask(&l->ask, r->tools, r->datasource, r->token, &request);
+    prom_ask(&l->ask, r->tools, r->door, r->token, &request);
 }
 
 /* Lists */

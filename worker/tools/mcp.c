@@ -7,6 +7,7 @@
 #include "common/jsontext.h"
 #include "common/log.h"
 #include "proto/record.h"
+#include "worker/access.h"
 #include "worker/tools/mcp_ask.h"
 #include "worker/tools/text.h"
 
@@ -85,6 +86,22 @@ const struct tool_spec *mcp_tool_spec(const struct mcp_tool *t) { return &t->spe
 const json_t *mcp_tool_schema(const struct mcp_tool *t) { return t->offer.schema; }
 
 const char *mcp_tool_server(const struct mcp_tool *t) { return t->server->config->name; }
+
+void mcp_tool_reach(const struct mcp_tool *t, struct buf *b)
+{
+    const struct mcp_config *c = t->server->config;
+    char host[ACCESS_HOST_MAX];
+    access_host(c->url, host);
+    buf_puts(b, "{\"name\":");
+    json_str(b, str_of(c->name));
+    json_key(b, "host");
+    json_str(b, str_of(host));
+    json_key(b, "tool");
+    json_str(b, str_of(t->allowed->name));
+    json_key(b, "key");
+    json_str(b, c->key || c->header_count > 0 ? STR("the operator's") : STR("none"));
+    buf_putc(b, '}');
+}
 
 struct mcp_tool *mcp_tool_at(const struct mcp *m, unsigned i)
 {

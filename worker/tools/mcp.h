@@ -42,6 +42,9 @@ const char *mcp_tool_server(const struct mcp_tool *t); /* its name */
 struct mcp_tool *mcp_tool_ref(struct mcp_tool *t);
 void mcp_tool_free(struct mcp_tool *t); /* one reference; NULL is fine */
 
+/* For the person who is asked: the server, its host, whose key it is given. A JSON object. */
+void mcp_tool_reach(const struct mcp_tool *t, struct buf *b);
+
 /* The function of a run whose mcp is set. */
 void mcp_call(struct tool_run *r);
 

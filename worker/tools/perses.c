@@ -7,6 +7,7 @@
 #include "proto/path.h"
 #include "proto/record.h"
 #include "worker/tools/args.h"
+#include "worker/tools/guard.h"
 #include "worker/tools/panel.h"
 #include "worker/tools/text.h"
 
@@ -34,6 +35,7 @@ struct save {
     char key[PERSES_KEY_BYTES];
     bool active; /* else it waits for another save of the same dashboard */
     bool writing;
+    bool tries_only; /* nothing is written: the person is not asked yet */
     unsigned tries;
     json_int_t version; /* of the dashboard as it was read */
 };
@@ -83,6 +85,29 @@ void perses_refused(struct tool_run *r, const struct fetch_result *f, bool writi
         run_fail(r, f->http_status >= 500 ? "unavailable" : "refused",
                  "Perses did not %s the dashboard (HTTP %d).%s", what, f->http_status,
                  buf_cstr(&said));
+}
+
+void perses_tried(struct tool_run *r, const struct fetch_result *f)
+{
+    bool known = f->status == FETCH_OK;
+    if (known && f->http_status == 401) {
+        perses_refused(r, f, false);
+    } else if (known && f->http_status == 400) {
+        scoped_buf(said, 2048);
+        perses_said(f, &said);
+        run_fail(r, "refused", "Perses's plugins don't accept this definition.%s", buf_cstr(&said));
+    } else { /* taken, or an older Perses, which has no such address */
+        run_rehearsed(r);
+    }
+}
+
+bool perses_guard(struct tool_run *r, struct str query)
+{
+    struct guard_query q;
+    if (guard_read(&q, query) || guard_read_loosely(&q, query))
+        return true;
+    run_fail(r, "query_refused", "%s", q.error);
+    return false;
 }
 
 /* ---- save_panel ---- */
@@ -189,9 +214,17 @@ static void send(struct save *s, const char *method, struct str body,
     s->fetch = fetch_start(t->config.fetches, &f, handler, s);
 }
 
+static void on_tried(void *arg, const struct fetch_result *f)
+{
+    struct save *s = arg;
+    s->fetch = NULL;
+    perses_tried(s->run, f);
+}
+
 static void on_read(void *arg, const struct fetch_result *f)
 {
     static const struct fetch_handler handler = {NULL, NULL, on_written};
+    static const struct fetch_handler tried = {NULL, NULL, on_tried};
     struct save *s = arg;
     s->fetch = NULL;
     if (f->status != FETCH_OK || f->http_status != 200) {
@@ -218,8 +251,14 @@ static void on_read(void *arg, const struct fetch_result *f)
         run_fail(s->run, "broken", "The dashboard can't be written.");
         return;
     }
-    s->writing = true;
-    send(s, "PUT", str_of(text), &handler);
+    s->writing = !s->tries_only;
+    if (s->tries_only) {
+        buf_clear(&s->url);
+        buf_printf(&s->url, "%s" PERSES_VALIDATE, s->run->tools->perses_url);
+        send(s, "POST", str_of(text), &tried);
+    } else {
+        send(s, "PUT", str_of(text), &handler);
+    }
     free(text);
 }
 
@@ -231,15 +270,18 @@ static void send_read(struct save *s)
     send(s, "GET", (struct str){NULL, 0}, &handler);
 }
 
-void perses_save_panel(struct tool_run *r)
+/* NULL: the run has failed. */
+static struct save *open_save(struct tool_run *r)
 {
     struct str project = args_str(r->args, "project"), dashboard = args_str(r->args, "dashboard");
     if (!path_name_ok(project) || !path_name_ok(dashboard)) {
         run_fail(r, "bad_arguments",
                  "project and dashboard are names: 1 to 75 letters, digits, dots, dashes and "
                  "underscores, not titles.");
-        return;
+        return NULL;
     }
+    if (!perses_guard(r, args_str(r->args, "query")))
+        return NULL;
     struct save *s = xcalloc(1, sizeof *s);
     s->run = r;
     r->state = s;
@@ -250,8 +292,26 @@ void perses_save_panel(struct tool_run *r)
     CHECK(!s->url.overflowed);
     buf_cstr(&s->url);
     perses_key(r, s->key);
+    list_init(&s->node);
+    return s;
+}
+
+void perses_save_panel(struct tool_run *r)
+{
+    struct save *s = open_save(r);
+    if (s == NULL)
+        return;
     s->active = !is_taken(s);
     list_push(&r->tools->saves, &s->node);
     if (s->active)
         send_read(s);
+}
+
+void perses_try_panel(struct tool_run *r)
+{
+    struct save *s = open_save(r);
+    if (s == NULL)
+        return;
+    s->tries_only = true;
+    send_read(s);
 }

@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "proto/path.h"
 #include "worker/tools/args.h"
+#include "worker/tools/gate.h"
 #include "worker/tools/guard.h"
 #include "worker/tools/name.h"
 #include "worker/tools/text.h"
@@ -250,10 +251,11 @@ static void send(struct prom_ask *ask)
     ask->fetch = fetch_start(c->fetches, &f, &handler, ask);
 }
 
-void prom_ask(struct prom_ask *ask, struct tools *t, const char *datasource,
+void prom_ask(struct prom_ask *ask, struct tools *t, const struct door *door,
               const struct secret *token, const struct prom_request *request)
 {
     struct path path;
+    const char *datasource = door ? door_path(door) : NULL;
     bool get = strcmp(request->method, "GET") == 0;
     prom_ask_free(ask);
     ask->tools = t;

@@ -62,9 +62,9 @@ struct prom_request {
     const char *product; /* what should answer, as "Loki"; NULL: Prometheus */
     bool json;           /* form is a JSON body */
 };
-/* ask's callbacks and arg are set. With on_again the token outlives the ask. datasource is
- * path_parse'd again; NULL: Perses's own API. */
-void prom_ask(struct prom_ask *ask, struct tools *t, const char *datasource,
+/* ask's callbacks and arg are set. With on_again the token outlives the ask. door: of the
+ * datasource (gate.h); NULL: Perses's own API. */
+void prom_ask(struct prom_ask *ask, struct tools *t, const struct door *door,
               const struct secret *token, const struct prom_request *request);
 void prom_ask_free(struct prom_ask *ask); /* no callback comes any more */
 /* Ends the run with what the ask was refused with. */

@@ -190,5 +190,5 @@ void prom_quantile(struct tool_run *r)
     q->ask.on_end = on_looked;
     q->ask.on_again = on_again;
     q->ask.arg = q;
-    prom_ask(&q->ask, r->tools, r->datasource, r->token, &request);
+    prom_ask(&q->ask, r->tools, r->door, r->token, &request);
 }

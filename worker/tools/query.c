@@ -177,7 +177,7 @@ static void ask(struct query *q, const char *api, struct buf *form, int64_t time
     q->ask.on_end = on_end;
     q->ask.on_again = on_again;
     q->ask.arg = q;
-    prom_ask(&q->ask, r->tools, r->datasource, r->token, &request);
+    prom_ask(&q->ask, r->tools, r->door, r->token, &request);
 }
 
 static void add_range(struct buf *form, const struct guard_range *range)
@@ -303,7 +303,7 @@ static void check_syntax(struct query *q)
     q->check.on_piece = on_check_piece;
     q->check.on_end = on_checked;
     q->check.arg = q;
-    prom_ask(&q->check, r->tools, r->datasource, r->token, &request);
+    prom_ask(&q->check, r->tools, r->door, r->token, &request);
 }
 
 /* The query itself */

@@ -186,8 +186,7 @@ static void on_end(void *arg, enum prom_outcome outcome)
     run_done(run);
 }
 
-static void ask(struct rows *r, const char *datasource, const char *api, struct buf *form,
-                bool json)
+static void ask(struct rows *r, struct door *door, const char *api, struct buf *form, bool json)
 {
     struct prom_request request = {.method = json ? "POST" : "GET",
                                    .json = json,
@@ -198,12 +197,12 @@ static void ask(struct rows *r, const char *datasource, const char *api, struct 
     r->ask.on_piece = on_piece;
     r->ask.on_end = on_end;
     r->ask.arg = r;
-    prom_ask(&r->ask, r->run->tools, datasource, r->run->token, &request);
+    prom_ask(&r->ask, r->run->tools, door, r->run->token, &request);
 }
 
 void rows_ask(struct rows *r, const char *api, struct buf *form)
 {
-    ask(r, r->run->datasource, api, form, false);
+    ask(r, r->run->door, api, form, false);
 }
 
 void rows_ask_perses(struct rows *r, const char *api, struct buf *form)
@@ -214,7 +213,7 @@ void rows_ask_perses(struct rows *r, const char *api, struct buf *form)
 
 void rows_post(struct rows *r, const char *api, struct buf *body)
 {
-    ask(r, r->run->datasource, api, body, true);
+    ask(r, r->run->door, api, body, true);
 }
 
 /* Writing */

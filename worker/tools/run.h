@@ -13,6 +13,8 @@
 #include "worker/tools/tools.h"
 
 struct directory;
+struct door;
+struct gate;
 struct directory_visit;
 struct docs;
 struct mcp;
@@ -47,7 +49,15 @@ struct tool_run {
     struct id turn;
     char *call_id, *owner;
     json_t *args;
-    char *datasource; /* path, path_parse'd; NULL: refused before, or none is needed */
+    char *datasource;  /* path, path_parse'd; NULL: refused before, or none is needed */
+    struct door *door; /* to it (gate.h); NULL: not looked at yet */
+    struct gate *gate;
+    struct tool_grant *grants; /* what the person said of datasources */
+    unsigned grant_count;
+    bool approved; /* by the person */
+    bool vet;      /* only what the person must be asked is found out; nothing is done */
+    enum tool_ask ask;
+    char *ask_source; /* or NULL */
     const char *kind; /* of datasource that the tool needs; NULL: none */
     char *wanted;     /* as the call names it, when it is to be looked up; or NULL */
     char **paths;     /* the conversation's datasources */
@@ -83,6 +93,9 @@ void run_fail(struct tool_run *r, const char *code, const char *format, ...)
 void run_refuse(struct tool_run *r, const char *code, const char *error, struct str suggestion);
 /* One more of remarks. */
 void run_remark(struct tool_run *r, struct str text);
+/* Nothing is known that stands against a call which needs the person's yes, and nothing was done.
+ */
+void run_rehearsed(struct tool_run *r);
 /* Its datasource is known now: the run gives up its room and waits for one there; then its function
  * is called. */
 void run_at_source(struct tool_run *r);

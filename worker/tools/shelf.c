@@ -6,6 +6,7 @@
 #include "common/list.h"
 #include "worker/tools/args.h"
 #include "worker/tools/catalog.h"
+#include "worker/tools/gate.h"
 #include "worker/tools/prom.h"
 
 enum {
@@ -23,7 +24,7 @@ struct book {
     struct shelf *shelf;
     struct list node;   /* the most lately loaded last */
     struct list visits; /* runs that wait for it or read it */
-    char *datasource;
+    struct door *door;
     unsigned char token_hash[32];
     int64_t start_ms, end_ms; /* the time range it was asked for */
     struct secret *token;     /* only while it loads */
@@ -63,7 +64,7 @@ static void book_free(struct book *b)
     prom_ask_free(&b->ask);
     catalog_free(&b->catalog);
     secret_free(b->token);
-    free(b->datasource);
+    door_free(b->door);
     free(b);
 }
 
@@ -109,7 +110,7 @@ static struct book *find(struct shelf *s, const struct tool_run *r, int64_t star
         bool fresh = !b->gone && (!b->ready || now - b->ready_ms <= KEPT_MS);
         int64_t away = (b->start_ms > start ? b->start_ms - start : start - b->start_ms) +
                        (b->end_ms > end ? b->end_ms - end : end - b->end_ms);
-        if (fresh && away <= 2 * KEPT_MS && strcmp(b->datasource, r->datasource) == 0 &&
+        if (fresh && away <= 2 * KEPT_MS && strcmp(door_path(b->door), r->datasource) == 0 &&
             memcmp(b->token_hash, hash, sizeof hash) == 0)
             return b;
     }
@@ -127,7 +128,7 @@ static struct book *open_book(struct shelf *s, const struct tool_run *r)
     b->shelf = s;
     list_init(&b->node);
     list_init(&b->visits);
-    b->datasource = xstrdup(r->datasource);
+    b->door = door_ref(r->door);
     hash_token(r->token, b->token_hash);
     b->start_ms = start;
     b->end_ms = end;
@@ -194,7 +195,7 @@ static void on_names(void *arg, enum prom_outcome outcome)
         .method = "GET", .api = "/api/v1/metadata", .form = &form, .timeout_ms = NAMES_TIMEOUT_MS};
     b->ask.on_piece = on_metadata_piece;
     b->ask.on_end = on_metadata;
-    prom_ask(&b->ask, b->shelf->tools, b->datasource, b->token, &request);
+    prom_ask(&b->ask, b->shelf->tools, b->door, b->token, &request);
 }
 
 static void load_names(struct book *b)
@@ -210,7 +211,7 @@ static void load_names(struct book *b)
     b->ask.on_piece = on_name_piece;
     b->ask.on_end = on_names;
     b->ask.arg = b;
-    prom_ask(&b->ask, b->shelf->tools, b->datasource, b->token, &request);
+    prom_ask(&b->ask, b->shelf->tools, b->door, b->token, &request);
 }
 
 /* Visits */

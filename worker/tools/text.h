@@ -17,6 +17,8 @@ bool text_json(struct buf *b, struct str text, size_t max_bytes);
 /* A JSON number; "NaN", "+Inf" and "-Inf" as strings. exact: the shortest form that reads back as
  * the same double, else six digits (whole numbers stay whole). */
 void text_number(struct buf *b, double value, bool exact);
+/* Does it hold characters that no eye sees, or that turn its order around? Or is it no UTF-8? */
+bool text_hides(struct str text);
 bool text_has(struct str text, struct str lower); /* ASCII letters of either case; lower is lower */
 /* "12,345" for people and models. For a %s; up to 4 live at once. */
 const char *text_count(double count);

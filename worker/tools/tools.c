@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/jsontext.h"
 #include "common/log.h"
 #include "proto/path.h"
 #include "worker/tools/args.h"
@@ -12,6 +13,7 @@
 #include "worker/tools/directory.h"
 #include "worker/tools/docs.h"
 #include "worker/tools/draft.h"
+#include "worker/tools/gate.h"
 #include "worker/tools/line.h"
 #include "worker/tools/loki.h"
 #include "worker/tools/mcp.h"
@@ -112,6 +114,8 @@ static void on_mcp_change(void *arg)
         t->config.on_change(t->config.on_change_arg);
 }
 
+static bool hides(const json_t *v);
+
 /* Parsed once; lives as long as the process. */
 static const json_t *schema_of(const struct tool_spec *spec)
 {
@@ -123,23 +127,72 @@ static const json_t *schema_of(const struct tool_spec *spec)
     return schemas[i];
 }
 
-bool tools_asks(const struct tools *t, struct str name, struct str arguments)
+/* The arguments of a call that the person is to approve. NULL: the tool asks nobody, or they don't
+ * fit. */
+static json_t *asking_args(const struct tools *t, struct str name, struct str arguments)
 {
     const struct tool_spec *own = find_own(name);
     const struct mcp_tool *other = own ? NULL : find_other(t, name);
     const struct tool_spec *spec = other ? mcp_tool_spec(other) : own;
     if (spec == NULL || !spec->needs_approval)
-        return false;
+        return NULL;
     scoped_buf(error, 1024);
-    json_auto_t *args =
-        args_read(other ? mcp_tool_schema(other) : schema_of(own), arguments, &error);
+    json_t *args = args_read(other ? mcp_tool_schema(other) : schema_of(own), arguments, &error);
+    if (args != NULL && hides(args)) {
+        json_decref(args);
+        return NULL;
+    }
+    return args;
+}
+
+bool tools_asks(const struct tools *t, struct str name, struct str arguments)
+{
+    json_auto_t *args = asking_args(t, name, arguments);
     return args != NULL;
+}
+
+bool tools_fit(const struct tools *t, struct str name, struct str arguments, struct buf *b)
+{
+    json_auto_t *args = asking_args(t, name, arguments);
+    char *text = args ? json_dumps(args, JSON_COMPACT) : NULL;
+    bool fits = text && buf_puts(b, text) && strlen(text) <= ARGS_BYTES_MAX;
+    free(text);
+    return fits;
+}
+
+void tools_reach(const struct tools *t, struct str name, struct buf *b)
+{
+    const struct mcp_tool *other = find_own(name) ? NULL : find_other(t, name);
+    if (other != NULL)
+        mcp_tool_reach(other, b);
+}
+
+/* Is there text in it that the person would not see as it is? */
+static bool hides(const json_t *v)
+{
+    const char *key;
+    size_t i;
+    const json_t *child;
+    if (json_is_string(v))
+        return text_hides(json_text(v));
+    json_array_foreach(v, i, child)
+    {
+        if (hides(child))
+            return true;
+    }
+    json_object_foreach((json_t *)v, key, child)
+    {
+        if (text_hides(str_of(key)) || hides(child))
+            return true;
+    }
+    return false;
 }
 
 /* Runs: waiting, running, ended. Callbacks come from on_later only, so never from inside tool_start
  * or from a fetch's callback. */
 
 static void on_later(void *arg);
+static void go_on(struct tool_run *r);
 
 struct tools *tools_new(const struct tools_config *c)
 {
@@ -211,6 +264,10 @@ static void run_free(struct tool_run *r)
     buf_free(&r->content);
     buf_free(&r->remarks);
     free(r->call_id);
+    gate_leave(r->gate);
+    door_free(r->door);
+    free(r->grants);
+    free(r->ask_source);
     free(r->datasource);
     free(r->owner);
     free(r->timezone);
@@ -291,6 +348,9 @@ static void tell(struct tool_run *r)
         .unauthorized = r->unauthorized,
         .duration_ms = ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX,
         .datasource = str_of(r->datasource),
+        .changes = r->spec && r->spec->needs_approval,
+        .ask = r->failed ? ASK_NOTHING : r->ask,
+        .ask_source = str_of(r->failed ? NULL : r->ask_source),
     };
     log_info("tool.done", "turn=%s tool=%s failed=%d unauthorized=%d bytes=%zu ms=%u datasource=%s",
              id_log(r->turn), r->spec ? r->spec->name : "unknown", r->failed, r->unauthorized,
@@ -311,8 +371,43 @@ static void start(struct tool_run *r, int64_t refused_ms)
                  (long long)(refused_ms + 999) / 1000);
     else if (r->look_up)
         directory_find(r);
+    else if (r->datasource != NULL)
+        gate_pass(r, go_on);
+    else
+        go_on(r);
+}
+
+/* What can be told of a call without doing it: before the person is asked. */
+static void rehearse(struct tool_run *r)
+{
+    if (r->fn == perses_save_panel)
+        perses_try_panel(r);
+    else if (r->fn == draft_save_dashboard)
+        draft_try_dashboard(r);
+    else
+        run_rehearsed(r);
+}
+
+/* It may be asked: a run_panel that is vetted has its datasource still to be found. */
+static void go_on(struct tool_run *r)
+{
+    bool finds = r->fn == boards_run && r->datasource == NULL;
+    if (r->vet && !finds)
+        rehearse(r);
+    else if (r->spec->needs_approval && !r->approved)
+        rehearse(r);
     else
         r->fn(r);
+}
+
+void run_rehearsed(struct tool_run *r)
+{
+    if (r->vet) {
+        r->ask = r->spec->needs_approval ? ASK_CALL : ASK_NOTHING;
+        run_done(r);
+    } else {
+        run_fail(r, "not_approved", "The person has not approved this: it was not done.");
+    }
 }
 
 static void start_waiting(struct tools *t)
@@ -472,6 +567,29 @@ static bool pick_datasource(struct tool_run *r, const struct tool_call *c, struc
     return false;
 }
 
+/* Of a tool that needs the person's yes. False: the run has failed. */
+static bool may_ask(struct tool_run *r, const struct tool_call *c, const json_t *args)
+{
+    r->approved = c->consent == CONSENT_GIVEN;
+    if (hides(args)) {
+        run_fail(r, "bad_arguments",
+                 "The arguments hold invisible characters: the person could not see what they are "
+                 "asked. Write them without.");
+        return false;
+    }
+    if (c->consent == CONSENT_REFUSED) {
+        run_fail(r, "refused_by_person",
+                 "The person was asked and said no: this was not done. Don't ask again for the "
+                 "same; go on without it.");
+        return false;
+    }
+    if (r->mcp != NULL && !r->approved && !c->vet) {
+        run_fail(r, "not_approved", "The person has not approved this: it was not done.");
+        return false;
+    }
+    return true;
+}
+
 static void check_call(struct tool_run *r, const struct tool_call *c)
 {
     scoped_buf(error, 1024);
@@ -489,14 +607,8 @@ static void check_call(struct tool_run *r, const struct tool_call *c)
         run_fail(r, "bad_arguments", "%s", buf_cstr(&error));
         return;
     }
-    if (r->spec->needs_approval && c->consent != CONSENT_GIVEN) {
+    if (r->spec->needs_approval && !may_ask(r, c, args)) {
         json_decref(args);
-        if (c->consent == CONSENT_REFUSED)
-            run_fail(r, "refused_by_person",
-                     "The person was asked and said no: this was not done. Don't ask again for the "
-                     "same; go on without it.");
-        else
-            run_fail(r, "not_approved", "The person has not approved this: it was not done.");
         return;
     }
     keep_paths(r, c);
@@ -512,6 +624,28 @@ static void check_call(struct tool_run *r, const struct tool_call *c)
         return;
     }
     later(r->tools);
+}
+
+/* By what the call names alone: one that goes to a datasource which is free needs no look. */
+bool tools_vets(const struct tools *t, const struct tool_call *c)
+{
+    const struct tool_spec *own = find_own(c->tool_name);
+    scoped_buf(error, 1024);
+    if (own == NULL)
+        return false;
+    if (own->needs_approval || functions[own - specs] == boards_run)
+        return true;
+    const char *kind = directory_kind(own);
+    if (kind == NULL)
+        return false;
+    json_auto_t *args = args_read(schema_of(own), c->arguments, &error);
+    struct str wanted = args_str(args, "datasource");
+    bool usual = strcmp(kind, "PrometheusDatasource") == 0;
+    bool picked = usual && wanted.len == 0;
+    for (unsigned i = 0; i < c->datasource_count; i++)
+        picked = picked || (usual && str_eq(wanted, c->datasources[i]));
+    (void)t;
+    return args != NULL && !picked;
 }
 
 struct tool_run *tool_start(struct tools *t, const struct tool_call *c, tool_done_fn *fn, void *arg)
@@ -533,6 +667,11 @@ struct tool_run *tool_start(struct tools *t, const struct tool_call *c, tool_don
     r->started_ns = loop_hr_ns();
     r->done = fn;
     r->arg = arg;
+    r->vet = c->vet;
+    r->grants = xcalloc(c->grant_count + 1, sizeof *r->grants);
+    r->grant_count = c->grant_count;
+    if (c->grant_count > 0)
+        memcpy(r->grants, c->grants, c->grant_count * sizeof *r->grants);
     check_call(r, c);
     return r;
 }

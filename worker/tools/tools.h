@@ -16,6 +16,7 @@
 #include "common/loop.h"
 #include "common/secret.h"
 #include "proto/id.h"
+#include "proto/record.h"
 
 struct mcp_file;
 struct tools;
@@ -31,6 +32,7 @@ struct tools_config {
     uint32_t series_max;        /* estimated series of a query; 20,000 */
     uint32_t points_max;        /* points of a series: the step is raised; 11,000 */
     uint32_t running_max;       /* runs at once in this process; 64 */
+    const char *datasources;    /* patterns of paths, by commas: free to be used; or NULL */
     const char *docs;           /* folder of documents; NULL or "": none */
     const struct mcp_file *mcp; /* MCP servers (mcp_file_read), as long as the tools; NULL: none */
     loop_fn *on_change;         /* other tools are offered; may be NULL */
@@ -53,6 +55,18 @@ const struct tool_spec *tools_specs(const struct tools *t, unsigned *count);
 /* Must the person be asked before this call runs? Not for one that can't run anyway: an unknown
  * tool, arguments that don't fit. */
 bool tools_asks(const struct tools *t, struct str name, struct str arguments);
+/* Is there more to find out about a call before it runs: whether the person must be asked, and
+ * whether it could be done at all? Then tool_start it with vet. */
+struct tool_call;
+bool tools_vets(const struct tools *t, const struct tool_call *c);
+/* The arguments as the tool would take them: mended where models are sloppy. What the person is
+ * asked is this text, and this text runs. False: they don't fit, or the tool asks nobody. */
+bool tools_fit(const struct tools *t, struct str name, struct str arguments, struct buf *b);
+/* Whose server a call goes to, as members of a JSON object for the person: of an MCP server's tool.
+ */
+void tools_reach(const struct tools *t, struct str name, struct buf *b);
+/* The name under which the person is asked whether a datasource's server may get their sign-in. */
+#define TOOLS_SOURCE "use_datasource"
 enum { TOOLS_JSON_MAX = 65536 }; /* of HELLO: frames.def */
 /* GET /tools: [{"name","description","input_schema","read_only"}]. */
 struct str tools_json(const struct tools *t);
@@ -62,14 +76,25 @@ enum tool_consent {
     CONSENT_REFUSED,
     CONSENT_GIVEN,
 };
+struct tool_grant { /* what the person said to TOOLS_SOURCE */
+    char hash[RECORD_HASH_TEXT + 1];
+    enum tool_consent said;
+};
+enum tool_ask {
+    ASK_NOTHING,
+    ASK_CALL, /* vetted: it can be done, when the person says yes */
+};
 /* One call and where it runs. Everything is borrowed until tool_start returns (the token is shared
  * by secret_ref). */
 struct tool_call {
-    struct id turn;                /* for log lines */
-    struct str owner;              /* whose call it is: calls go by rounds of their owners */
-    struct str call_id, tool_name; /* as the model wrote them */
-    struct str arguments;          /* JSON text as the model wrote it; empty counts as {} */
-    enum tool_consent consent;     /* a tool that needs approval runs with CONSENT_GIVEN only */
+    struct id turn;                  /* for log lines */
+    struct str owner;                /* whose call it is: calls go by rounds of their owners */
+    struct str call_id, tool_name;   /* as the model wrote them */
+    struct str arguments;            /* JSON text as the model wrote it; empty counts as {} */
+    enum tool_consent consent;       /* a tool that needs approval runs with CONSENT_GIVEN only */
+    const struct tool_grant *grants; /* copied */
+    unsigned grant_count;
+    bool vet;                      /* nothing is done: see tools_vets */
     const struct str *datasources; /* paths (path_parse'd) that this turn may use; [0] is the
                                       default one */
     unsigned datasource_count;
@@ -86,6 +111,9 @@ struct tool_result {
     bool unauthorized; /* Perses refused the token (401): with a fresh one it may be run again */
     uint32_t duration_ms;
     struct str datasource; /* the path it used, or empty */
+    bool changes;          /* its tool needs the person's yes */
+    enum tool_ask ask;     /* of a vetted call */
+    struct str ask_source; /* of a vetted call: arguments of TOOLS_SOURCE, or empty */
 };
 /* Once, last, never from inside tool_start; the run is gone when it returns. r is borrowed. */
 typedef void tool_done_fn(void *arg, const struct tool_result *r);

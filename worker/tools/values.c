@@ -217,7 +217,7 @@ static void ask(struct values *v, bool escaped)
     v->ask.on_piece = on_piece;
     v->ask.on_end = on_end;
     v->ask.arg = v;
-    prom_ask(&v->ask, r->tools, r->datasource, r->token, &request);
+    prom_ask(&v->ask, r->tools, r->door, r->token, &request);
 }
 
 static struct values *values_new(struct tool_run *r)

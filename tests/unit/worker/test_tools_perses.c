@@ -123,12 +123,16 @@ static void place_is_made_where_there_is_none(void **state)
     json_decref(d);
 }
 
-static void without_a_yes_nothing_is_asked_of_perses(void **state)
+static void without_a_yes_nothing_is_changed(void **state)
 {
     struct fixture *f = *state;
+    const struct answer script[] = {{.path = PATH, .status = 200, .body = STR(EMPTY)},
+                                    {.path = "/api/validate/dashboards", .status = 200},
+                                    {0}};
     f->consent = CONSENT_NONE;
-    fixture_run(f, NULL, "save_panel", ARGS);
+    fixture_run(f, script, "save_panel", ARGS);
     fixture_expect_error(f, "not_approved", "not approved");
+    assert_int_equal(f->asked_count, 2); /* read and checked */
     f->consent = CONSENT_REFUSED;
     fixture_run(f, NULL, "save_panel", ARGS);
     fixture_expect_error(f, "refused_by_person", "said no");
@@ -433,10 +437,77 @@ static void a_new_dashboard_needs_a_yes_and_the_right(void **state)
     const struct answer script[] = {{.path = BOARDS, .status = 403, .method = "POST"}, {0}};
     fixture_run(f, script, "save_dashboard", NEW);
     fixture_expect_error(f, "forbidden", "may not change");
+    const struct answer fine[] = {
+        {.path = "/api/v1/projects/shop", .status = 200, .body = STR("{}")},
+        {.path = "/api/validate/dashboards", .status = 200, .method = "POST"},
+        {0}};
+    const struct answer refused[] = {
+        {.path = "/api/v1/projects/shop", .status = 200, .body = STR("{}")},
+        {.path = "/api/validate/dashboards", .status = 400, .method = "POST"},
+        {0}};
     f->consent = CONSENT_NONE;
-    fixture_run(f, NULL, "save_dashboard", NEW);
+    fixture_run(f, fine, "save_dashboard", NEW);
     fixture_expect_error(f, "not_approved", "not done");
+    assert_int_equal(f->asked_count, 3); /* the project, the name, the definition: all read */
+    fixture_run(f, refused, "save_dashboard", NEW);
+    fixture_expect_error(f, "refused", "plugins");
+    fixture_run(f, NULL, "save_dashboard", NEW);
+    fixture_expect_error(f, "not_found", "no such project");
+    f->vet = true; /* what can't be done is not asked about */
+    fixture_run(f, fine, "save_dashboard", NEW);
+    assert_int_equal(f->ask, ASK_CALL);
+    fixture_run(f, refused, "save_dashboard", NEW);
+    assert_int_equal(f->ask, ASK_NOTHING);
+    fixture_run(f, fine, "save_panel", ARGS);
+    assert_int_equal(f->ask, ASK_NOTHING);
+}
+
+static void what_is_saved_is_guarded_as_what_runs(void **state)
+{
+    struct fixture *f = *state;
+    fixture_run(f, NULL, "save_panel",
+                "{\"project\":\"shop\",\"dashboard\":\"board\",\"title\":\"T\",\"query\":\"{}\"}");
+    fixture_expect_error(f, "query_refused", "");
+    fixture_run(f, NULL, "save_dashboard",
+                "{\"project\":\"shop\",\"title\":\"T\",\"panels\":[{\"title\":\"a\",\"query\":"
+                "\"{__name__=~\\\".+\\\"}\"}]}");
+    fixture_expect_error(f, "query_refused", "");
     assert_int_equal(f->asked_count, 0);
+}
+
+static void what_the_person_could_not_see_is_not_asked(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const hidden[] = {"\\u200b", "\\u00ad", "\\udb40\\udc41", "\\ufe0f",
+                                         "\\u3164", "\\u202e", "\\u2067",        "\\u0000"};
+    for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++) {
+        char args[256];
+        snprintf(
+            args, sizeof args,
+            "{\"project\":\"shop\",\"dashboard\":\"board\",\"title\":\"T%s\",\"query\":\"up\"}",
+            hidden[i]);
+        assert_false(tools_asks(f->tools, STR("save_panel"), str_of(args)));
+        fixture_run(f, NULL, "save_panel", args);
+        fixture_expect_error(f, "bad_arguments", "");
+        assert_int_equal(f->asked_count, 0);
+    }
+}
+
+static void the_arguments_that_are_asked_are_the_fitted_ones(void **state)
+{
+    struct fixture *f = *state;
+    scoped_buf(b, 4096);
+    scoped_buf(again, 4096);
+    assert_true(tools_fit(f->tools, STR("save_panel"),
+                          STR("{ \"project\":\"shop\",\"dashboard\":\"board\",\"title\":7,"
+                              "\"query\":\"up\",\"unit\":null}"),
+                          &b));
+    assert_string_equal(
+        buf_cstr(&b),
+        "{\"project\":\"shop\",\"dashboard\":\"board\",\"title\":\"7\",\"query\":\"up\"}");
+    assert_true(tools_fit(f->tools, STR("save_panel"), buf_str(&b), &again));
+    assert_true(str_eq(buf_str(&b), buf_str(&again)));
+    assert_false(tools_fit(f->tools, STR("list_metrics"), STR("{}"), &again));
 }
 
 int main(void)
@@ -444,7 +515,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(panel_goes_below_what_is_there),
         TEST(place_is_made_where_there_is_none),
-        TEST(without_a_yes_nothing_is_asked_of_perses),
+        TEST(without_a_yes_nothing_is_changed),
         TEST(panel_that_is_there_is_not_written_again),
         TEST(write_whose_answer_was_lost_is_looked_up),
         TEST(conflict_is_read_and_applied_again),
@@ -460,6 +531,9 @@ int main(void)
         TEST(somebodys_dashboard_stays_as_it_is),
         TEST(a_lost_answer_is_looked_after),
         TEST(a_new_dashboard_needs_a_yes_and_the_right),
+        TEST(what_is_saved_is_guarded_as_what_runs),
+        TEST(what_the_person_could_not_see_is_not_asked),
+        TEST(the_arguments_that_are_asked_are_the_fitted_ones),
     };
     return cmocka_run_group_tests_name("worker/tools/perses", tests, NULL, NULL);
 }

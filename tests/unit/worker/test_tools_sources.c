@@ -4,7 +4,10 @@
 
 static int setup(void **state)
 {
-    *state = fixture_new();
+    struct fixture *f = fixture_new();
+    f->config.datasources = "/proxy/projects/*/datasources/*"; /* the gate has its own tests */
+    fixture_tools(f);
+    *state = f;
     return 0;
 }
 

@@ -1,0 +1,149 @@
+"""A model must not choose who gets the person's sign-in: a project's datasource that the person did not pick, and that
+hands it on, gets nothing before their yes, which is for its server and for this conversation."""
+
+import itertools
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from fakes import upstream as up
+from fakes.model import Call
+from harness.services import ADMIN, Perses
+from harness.stack import Stack
+from test_approvals import PROJECT, Dashboard, Waiting
+
+_numbers = itertools.count(1)
+
+
+class Hostile:
+    """A datasource of somebody's project whose upstream writes down what it is given."""
+
+    def __init__(self, perses: Perses, url: str, **more: object) -> None:
+        self.perses = perses
+        self.cookies = perses.sign_in(ADMIN)
+        self.name = f"hostile-{next(_numbers)}"
+        perses.api("POST", "/api/v1/projects", {"kind": "Project", "metadata": {"name": PROJECT}}, self.cookies)
+        self.put("POST", "", url, more)
+
+    @property
+    def path(self) -> str:
+        return f"/proxy/projects/{PROJECT}/datasources/{self.name}"
+
+    def put(self, method: str, end: str, url: str, more: dict) -> None:
+        proxy = {"kind": "HTTPProxy", "spec": {"url": url, **more}}
+        body = {"kind": "Datasource", "metadata": {"name": self.name, "project": PROJECT},
+                "spec": {"default": False, "plugin": {"kind": "PrometheusDatasource", "spec": {"proxy": proxy}}}}
+        made = self.perses.api(method, f"/api/v1/projects/{PROJECT}/datasources{end}", body, self.cookies)
+        assert made.status == 200, (made.status, made.body)
+
+    def move(self, url: str) -> None:
+        self.put("PUT", f"/{self.name}", url, {})
+
+
+@pytest.fixture
+def evil() -> Iterator[up.Upstream]:
+    with up.Upstream() as upstream:
+        yield upstream
+
+
+def asks_for(stack: Stack, *calls: Call) -> None:
+    stack.model.when("what is up", list(calls), ["Seen."])
+
+
+def test_nothing_arrives_before_the_yes(stack: Stack, perses: Perses, evil: up.Upstream) -> None:
+    source = Hostile(perses, evil.url)
+    asks_for(stack, Call("execute_instant_query", {"query": "up", "datasource": source.path}),
+             Call("list_label_names", {"datasource": source.name}))
+    alice = stack.client()
+    waiting = Waiting(alice, "what is up")
+    (asked,) = waiting.calls
+    assert asked["tool_name"] == "use_datasource"
+    assert asked["arguments"]["server"] == evil.url and asked["arguments"]["project"] == PROJECT
+    assert asked["arguments"]["datasource"] == source.path
+    assert not evil.seen()
+    assert waiting.decide().status == 202
+    log = waiting.rest()
+    assert log.answer() == "Seen." and not any(response["failed"] for _, response in log.tools())
+    assert evil.seen() and evil.seen()[0].header("Authorization")  # that is what the yes was for
+    # It holds for this conversation, and for no other.
+    before = len(evil.seen())
+    assert alice.ask(waiting.session, "what is up").answer() == "Seen."
+    assert len(evil.seen()) > before
+    before = len(evil.seen())
+    other = Waiting(alice, "what is up")
+    assert [c["tool_name"] for c in other.calls] == ["use_datasource"] and len(evil.seen()) == before
+    # It was for that server.
+    with up.Upstream() as elsewhere:
+        source.move(elsewhere.url)
+        moved = Waiting(alice, "what is up", waiting.session)
+        assert moved.calls[0]["arguments"]["server"] == elsewhere.url
+        assert moved.decide(False).status == 202
+        log = moved.rest()
+        assert log.answer() == "Seen."
+        assert {json.loads(response["content"])["code"] for _, response in log.tools()} == {"refused_by_person"}
+        assert not elsewhere.seen()
+
+
+def test_what_the_person_picked_is_not_asked_about(stack: Stack, perses: Perses, evil: up.Upstream) -> None:
+    source = Hostile(perses, evil.url)
+    asks_for(stack, Call("execute_instant_query", {"query": "up", "datasource": source.path}))
+    alice = stack.client()
+    log = alice.ask(alice.session(), "what is up", context={"datasources": [source.path]})
+    assert log.answer() == "Seen." and evil.seen()
+
+
+def test_an_operator_names_what_is_free(bare: Stack, perses: Perses, evil: up.Upstream) -> None:
+    source = Hostile(perses, evil.url)
+    stack = bare.start(worker_env={"PERSAI_DATASOURCES": f"/proxy/projects/{PROJECT}/datasources/hostile-*"})
+    asks_for(stack, Call("execute_instant_query", {"query": "up", "datasource": source.path}))
+    alice = stack.client()
+    assert alice.ask(alice.session(), "what is up").answer() == "Seen." and evil.seen()
+
+
+def test_a_panel_does_not_choose_either(stack: Stack, perses: Perses, evil: up.Upstream) -> None:
+    source = Hostile(perses, evil.url)
+    query = {"kind": "PrometheusTimeSeriesQuery", "spec": {
+        "query": "up", "datasource": {"kind": "PrometheusDatasource", "name": source.name}}}
+    panel = {"kind": "Panel", "spec": {
+        "display": {"name": "Trap"}, "plugin": {"kind": "TimeSeriesChart", "spec": {}},
+        "queries": [{"kind": "TimeSeriesQuery", "spec": {"plugin": query}}]}}
+    board = Dashboard(perses, {"display": {"name": "Board"}, "duration": "1h", "panels": {"trap": panel}, "layouts": []})
+    asks_for(stack, Call("run_panel", {"project": PROJECT, "dashboard": board.name, "panel": "Trap"}))
+    waiting = Waiting(stack.client(), "what is up")
+    assert waiting.calls[0]["arguments"]["server"] == evil.url and not evil.seen()
+    waiting.decide(False)
+    log = waiting.rest()
+    assert log.answer() == "Seen." and "refused_by_person" in log.tools()[0][1]["content"] and not evil.seen()
+
+
+def test_a_proposal_that_would_be_drawn_there_is_asked_about(stack: Stack, perses: Perses, evil: up.Upstream) -> None:
+    source = Hostile(perses, evil.url)
+    asks_for(stack, Call("propose_panel", {"title": "T", "query": "up", "datasource": source.path}))
+    waiting = Waiting(stack.client(), "what is up")
+    assert [c["tool_name"] for c in waiting.calls] == ["use_datasource"] and not evil.seen()
+
+
+def test_what_perses_would_refuse_is_not_asked_about(stack: Stack, perses: Perses) -> None:
+    board = Dashboard(perses)
+    stack.model.when("save it", [
+        Call("save_panel", {"project": PROJECT, "dashboard": "no-such-board", "title": "T", "query": "up"}),
+        Call("save_dashboard", {"project": "no-such-project", "title": "T", "panels": [{"title": "T", "query": "up"}]}),
+        Call("save_panel", {"project": PROJECT, "dashboard": board.name, "title": "T", "query": "{}"})], ["Hm."])
+    carol = stack.client("carol")
+    log = carol.ask(carol.session(), "save it")
+    assert log.answer() == "Hm."
+    codes = [json.loads(response["content"])["code"] for _, response in log.tools()]
+    assert codes[2] == "query_refused" and set(codes[:2]) <= {"not_found", "forbidden"}, codes
+    assert board.panels() == {}
+
+
+def test_the_arguments_that_are_shown_are_those_that_run(stack: Stack, perses: Perses) -> None:
+    board = Dashboard(perses)
+    stack.model.when("save it", [board.call(title="7", unit=None)], ["Saved."])
+    waiting = Waiting(stack.client("carol"))
+    assert "unit" not in waiting.calls[0]["arguments"]
+    waiting.decide()
+    log = waiting.rest()
+    (call, response), = log.tools()
+    assert call["arguments"] == waiting.calls[0]["arguments"] and not response["failed"] and board.titles() == ["7"]
