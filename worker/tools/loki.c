@@ -8,6 +8,7 @@
 #include "common/check.h"
 #include "common/jsontext.h"
 #include "worker/tools/args.h"
+#include "worker/tools/logql.h"
 #include "worker/tools/moment.h"
 #include "worker/tools/name.h"
 #include "worker/tools/prom.h"
@@ -36,64 +37,36 @@ static void add_span(struct buf *form, const struct span *s)
                (long long)s->start_ms, (long long)s->end_ms);
 }
 
-/* The first {…} of a query. False: there is none that ends. */
-static bool selector_of(struct str query, struct str *out)
+/* The run's query, read: each of its selectors selects something. False: the run has failed. */
+static bool read_query(struct tool_run *run, struct str query, struct logql *q)
 {
-    const char *at = query.len ? memchr(query.at, '{', query.len) : NULL,
-               *end = query.at + query.len;
-    if (at == NULL)
+    bool read = logql_read(q, query);
+    if (!read || q->count == 0) {
+        run_fail(run, "bad_arguments",
+                 "%s%sA LogQL query needs a stream selector, as {job=\"api\"}. Look with "
+                 "loki_labels which labels there are.",
+                 read ? "" : q->error, read ? "" : " ");
         return false;
-    char quote = '\0';
-    for (const char *c = at; c < end; c++) {
-        if (quote != '\0') {
-            if (*c == '\\' && quote == '"')
-                c++;
-            else if (*c == quote)
-                quote = '\0';
-        } else if (*c == '"' || *c == '`') {
-            quote = *c;
-        } else if (*c == '}') {
-            *out = (struct str){at, (size_t)(c + 1 - at)};
-            return true;
-        }
     }
-    return false;
+    for (unsigned i = 0; i < q->count; i++) {
+        if (logql_selects(q->selectors[i]))
+            continue;
+        run_fail(run, "query_refused",
+                 "The selector selects every stream. Name at least one label's value, as "
+                 "{job=\"api\"}; look with loki_labels which there are.");
+        return false;
+    }
+    return true;
 }
 
-/* At least one matcher that asks for a value: {} and {a=~".*"} would read everything. */
-static bool selects(struct str selector)
-{
-    static const char *const blanket[] = {"=~\".*\"", "=~\".+\"", "=~`.*`",
-                                          "=~`.+`",   "=\"\"",    "=``"};
-    unsigned asks = 0, all = 0;
-    scoped_buf(b, selector.len + 1);
-    for (size_t i = 0; i < selector.len; i++)
-        if (selector.at[i] != ' ')
-            buf_putc(&b, selector.at[i]);
-    const char *text = buf_cstr(&b);
-    for (const char *c = text; (c = strchr(c, '=')) != NULL; c++)
-        asks += c > text && c[-1] != '!';
-    for (size_t i = 0; i < sizeof blanket / sizeof blanket[0]; i++)
-        for (const char *c = text; (c = strstr(c, blanket[i])) != NULL; c++)
-            all += c > text && c[-1] != '!';
-    return asks > all;
-}
-
-/* The run's query or selector, checked. False: the run has failed. */
+/* The run's selector, checked: one, and nothing else. False: the run has failed. */
 static bool check(struct tool_run *run, struct str query, struct str *selector)
 {
-    if (!selector_of(query, selector)) {
-        run_fail(run, "bad_arguments",
-                 "A LogQL query needs a stream selector, as {job=\"api\"}. Look with loki_labels "
-                 "which labels there are.");
+    struct logql q;
+    if (!read_query(run, query, &q))
         return false;
-    }
-    if (selects(*selector))
-        return true;
-    run_fail(run, "query_refused",
-             "The selector selects every stream. Name at least one label's value, as "
-             "{job=\"api\"}; look with loki_labels which there are.");
-    return false;
+    *selector = q.selectors[0];
+    return true;
 }
 
 /* loki_query: index/stats, then query_range */
@@ -104,6 +77,8 @@ struct loki {
     struct items items;
     struct series series;
     struct span span;
+    struct logql query; /* into the arguments */
+    unsigned stats;     /* selectors that were asked about */
     double bytes;
 };
 
@@ -115,8 +90,6 @@ static void loki_free(void *state)
     series_free(&l->series);
     free(l);
 }
-
-static bool is_log_query(struct str query) { return query.len > 0 && query.at[0] == '{'; }
 
 /* The time in nanoseconds, as text → RFC 3339 with milliseconds. */
 static void write_time(struct buf *b, struct str ns)
@@ -337,16 +310,18 @@ static void execute(struct loki *l)
     scoped_buf(form, FORM_BYTES_MAX);
     prom_param(&form, "query", query);
     add_span(&form, &l->span);
-    if (is_log_query(query))
+    if (!l->query.metric)
         run_logs(l, &form);
     else
         run_metric(l, &form);
 }
 
+static void ask_stats(struct loki *l);
+
 static bool on_stats_item(void *arg, unsigned path, struct str key, json_t *item)
 {
     (void)path, (void)key;
-    ((struct loki *)arg)->bytes = json_number_value(item);
+    ((struct loki *)arg)->bytes += json_number_value(item);
     return true;
 }
 
@@ -367,26 +342,24 @@ static void on_stats(void *arg, enum prom_outcome outcome)
                  "that a query may read. Use a shorter time range or more label matchers; "
                  "loki_volume says which labels hold most.",
                  text_count(l->bytes / 1e6), text_count(bytes_max / 1e6));
+    else if (++l->stats < l->query.count)
+        ask_stats(l);
     else
         execute(l);
 }
 
-void loki_query(struct tool_run *r)
+/* Of the next selector, from as far back as the query reads. */
+static void ask_stats(struct loki *l)
 {
     static const char *const path[] = {"bytes"};
-    struct loki *l = xcalloc(1, sizeof *l);
-    struct str selector;
+    struct tool_run *r = l->run;
+    struct span span = l->span;
     scoped_buf(form, FORM_BYTES_MAX);
-    l->run = r;
-    r->state = l;
-    r->state_free = loki_free;
-    series_init(&l->series, 1, 3);
-    series_free(&l->series);
+    items_free(&l->items);
     items_init(&l->items, path, 1, on_stats_item, l);
-    if (!check(r, str_trim(args_str(r->args, "query")), &selector) || !span_read(r, &l->span))
-        return;
-    prom_param(&form, "query", selector);
-    add_span(&form, &l->span);
+    span.start_ms -= l->query.window_ms < span.start_ms ? l->query.window_ms : span.start_ms;
+    prom_param(&form, "query", l->query.selectors[l->stats]);
+    add_span(&form, &span);
     struct prom_request request = {.method = "GET",
                                    .api = "/loki/api/v1/index/stats",
                                    .form = &form,
@@ -396,6 +369,18 @@ void loki_query(struct tool_run *r)
     l->ask.on_end = on_stats;
     l->ask.arg = l;
     prom_ask(&l->ask, r->tools, r->door, r->token, &request);
+}
+
+void loki_query(struct tool_run *r)
+{
+    struct loki *l = xcalloc(1, sizeof *l);
+    l->run = r;
+    r->state = l;
+    r->state_free = loki_free;
+    series_init(&l->series, 1, 3);
+    series_free(&l->series);
+    if (read_query(r, str_trim(args_str(r->args, "query")), &l->query) && span_read(r, &l->span))
+        ask_stats(l);
 }
 
 /* Lists */

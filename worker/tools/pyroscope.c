@@ -5,6 +5,7 @@
 #include "common/check.h"
 #include "common/jsontext.h"
 #include "worker/tools/args.h"
+#include "worker/tools/logql.h"
 #include "worker/tools/loki.h"
 #include "worker/tools/rows.h"
 #include "worker/tools/span.h"
@@ -154,7 +155,19 @@ void pyroscope_top(struct tool_run *r)
     scoped_buf(form, FORM_BYTES_MAX);
     if (!span_read(r, &span))
         return;
-    prom_param(&form, "query", str_trim(args_str(r->args, "query")));
+    struct str query = str_trim(args_str(r->args, "query"));
+    struct logql q;
+    if (!logql_read(&q, query)) {
+        run_fail(r, "bad_arguments", "%s", q.error);
+        return;
+    }
+    if (q.count > 1 || (q.count == 1 && !logql_selects(q.selectors[0]))) {
+        run_fail(r, "query_refused",
+                 "The selector selects every profile. Name one label's value, as "
+                 "TYPE{service_name=\"shop\"}.");
+        return;
+    }
+    prom_param(&form, "query", query);
     prom_param_count(&form, "from", (uint64_t)span.start_ms);
     prom_param_count(&form, "until", (uint64_t)span.end_ms);
     prom_param(&form, "format", STR("json"));

@@ -7,6 +7,7 @@
 #include "common/check.h"
 #include "common/jsontext.h"
 #include "worker/tools/args.h"
+#include "worker/tools/logql.h"
 #include "worker/tools/loki.h"
 #include "worker/tools/rows.h"
 #include "worker/tools/span.h"
@@ -71,6 +72,11 @@ void tempo_search(struct tool_run *r)
     scoped_buf(form, FORM_BYTES_MAX);
     if (!span_read(r, &span))
         return;
+    struct logql q;
+    if (!logql_read(&q, str_trim(args_str(r->args, "query")))) {
+        run_fail(r, "bad_arguments", "%s", q.error);
+        return;
+    }
     prom_param(&form, "q", str_trim(args_str(r->args, "query")));
     prom_param_count(&form, "start", (uint64_t)(span.start_ms / 1000));
     prom_param_count(&form, "end", (uint64_t)((span.end_ms + 999) / 1000));

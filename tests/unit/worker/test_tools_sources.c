@@ -190,6 +190,15 @@ static void dear_and_blanket_log_queries_are_refused(void **state)
                                           "{job!=\\\"x\\\"}",
                                           "{a=~`.*`, b != \\\"y\\\"}",
                                           "count_over_time({}[5m])",
+                                          "{a=~\\\"(.*)\\\"}",
+                                          "{a=~\\\"x|.*\\\"}",
+                                          "{a=~\\\"x?\\\"}",
+                                          "{a=~\\\"(?i).+\\\"}",
+                                          "{a=~\\\"[a-z]*\\\"}",
+                                          "{} # {job=\\\"api\\\"}",
+                                          "{} |= \\\"{a=\\\\\\\"b\\\\\\\"}\\\"",
+                                          "{ # a=\\\"b\\\"\\n}",
+                                          "sum(rate({a=\\\"b\\\"}[1m])) or sum(rate({}[1m]))",
                                           "{a=\\\"\\\"}"};
     for (size_t i = 0; i < sizeof blanket / sizeof blanket[0]; i++) {
         char arguments[200];
@@ -302,7 +311,8 @@ static void profiles_are_summed_by_function(void **state)
     expect(f, "{\"id\":\"process_cpu:cpu:nanoseconds:cpu:nanoseconds\",\"name\":\"process_cpu\"");
     assert_string_equal(asked(f, "ProfileTypes")->body,
                         "{\"start\":1699996400000,\"end\":1700000000000}");
-    fixture_run(f, script, "pyroscope_top_functions", "{\"query\":\"process_cpu:cpu{}\"}");
+    fixture_run(f, script, "pyroscope_top_functions",
+                "{\"query\":\"process_cpu:cpu{service=`shop`}\"}");
     expect(f, "\"start\":\"2023-11-14T21:13:20Z\",\"end\":\"2023-11-14T22:13:20Z\"");
     expect(f,
            "\"unit\":\"samples\",\"sum\":100,\"total\":2,\"shown\":2,\"functions\":[{\"function\":"
