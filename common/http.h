@@ -1,5 +1,5 @@
-/* common/http.h: an HTTP/1.1 server on libmicrohttpd and the loop: whole bounded requests in,
- * replies and streams out. The only module that knows microhttpd. (Here and not in the gateway,
+/* common/http.h: an HTTP/1.1 server on libmicrohttpd and the loop: bounded requests in, replies
+ * and streams out. The only module that knows microhttpd. (Here and not in the gateway,
  * since the worker's /metrics is served by it too.)
  *
  * One thread, MHD's external epoll. A stream is pulled: when it is woken and its socket takes
@@ -20,27 +20,33 @@ struct http_request; /* the server's; valid until it was answered or on_gone tol
 struct http_stream;
 
 struct http_config {
-    const char *listen;       /* address:port, [v6]:port; port 0 picks one */
-    bool reuse_port;          /* SO_REUSEPORT: several processes share the port */
-    uint64_t body_bytes_max;  /* more: 413 by on_refuse's text */
+    const char *listen; /* address:port, [v6]:port; port 0 picks one */
+    bool reuse_port;    /* SO_REUSEPORT: several processes share the port */
+    /* Not 0: bodies are taken in, up to here, before on_request. 0: see http_read_body. */
+    uint64_t body_bytes_max;
+    /* Of all bodies that are taken in and answers that are not taken yet; more: 503 by on_refuse's
+     * text. 0: not bounded. */
+    uint64_t memory_bytes_max;
     unsigned connections_max; /* some more are taken, for probes: see http_crowded. Fewer, where the
                                  process may not have as many descriptors: a line in the log */
     /* Of one address, loopback and proxies aside: more are closed at once. 0: as many as come;
      * never more than half of all. proxies: networks, comma-separated; borrowed during http_new. */
     unsigned address_connections_max;
     const char *proxies;
-    int64_t idle_ms; /* a connection without a request, or that sends its request slower than this,
-                        is closed */
+    /* A connection without a request, or whose client takes twice that for a head, as long for a
+     * body, or twice that and a second for each 8 KB of an answer, is closed. */
+    int64_t idle_ms;
     int64_t ping_ms; /* 0: none; else a stream without output for so long gets `: ping\n\n`, and one
                         whose client took nothing for four times as long is cut */
     unsigned stream_fill_bytes_max; /* the most that on_fill is asked for at once; default 16384 */
 };
 struct http_callbacks {
-    void (*on_request)(void *arg, struct http_request *r); /* body is in; answer now or later */
-    /* A request is refused before on_request: 413 (its body is too long), 400 (two lengths, or a
-     * coding other than chunked). Returns the JSON of the error; may be NULL. What microhttpd can't
-     * read at all, or whose head is over about 20 KiB, it answers 400, 414 or 431 in its own words.
-     */
+    /* The head is in. Answer, now or later, or ask for the body first: what is refused at its head
+     * costs no memory for it. */
+    void (*on_request)(void *arg, struct http_request *r);
+    /* Refused here: 400 (not what RFC 9112 allows), 413, 503 (memory_bytes_max). Returns the JSON
+     * of the error; may be NULL. What microhttpd can't read at all, or whose head is over about 20
+     * KiB, it answers 400, 413, 414, 431 or 505 in its own words, or closes. */
     struct str (*on_refuse)(void *arg, unsigned status);
 };
 /* NULL and a sentence in error when it can't listen ("address already in use: …"). */
@@ -61,7 +67,13 @@ bool http_query(const struct http_request *r, const char *key,
 struct str http_header(const struct http_request *r,
                        const char *name); /* case-insensitive; empty when absent */
 struct str http_cookie(const struct http_request *r, const char *name);
-struct str http_body(const struct http_request *r);
+struct str http_host(const struct http_request *r); /* with its port; of the request line, else the
+                                                      Host header; may be empty */
+bool http_has_body(const struct http_request *r);   /* one is announced */
+/* Takes it in; on_body(user) once it is there, at once when there is none. Before that on_gone may
+ * come: the client left, or the body was refused here. Once, before anything else that waits. */
+void http_read_body(struct http_request *r, size_t bytes_max, void (*on_body)(void *user));
+struct str http_body(const struct http_request *r); /* empty before on_body */
 /* Connections are at their maximum and this one is of the few beyond it: what tells of health is
  * answered, all else should be refused (503). The connection ends with the answer. */
 bool http_crowded(const struct http_request *r);
@@ -69,6 +81,9 @@ void http_set_user(struct http_request *r, void *user,
                    void (*on_gone)(void *user)); /* on_gone: the client left before the answer; the
                                                     request is then dead */
 void *http_user(const struct http_request *r);
+/* fn(arg) once, when all is over: the answer was taken or the stream has ended, or the connection.
+ */
+void http_on_over(struct http_request *r, void (*fn)(void *arg), void *arg);
 void http_add_header(struct http_request *r, const char *name,
                      const char *value); /* of the reply to come; copied; at most 16 */
 
@@ -81,6 +96,7 @@ struct http_stream_handler {
     size_t (*on_fill)(void *arg, char *dst, size_t cap);
     /* The stream is over, because the client left or after http_stream_end; the last call. */
     void (*on_closed)(void *arg);
+    bool quiet; /* no comment lines: it is no event stream */
 };
 /* 200 with content_type and no caching. The head is written at once, before the first fill. A
  * client that closes its sending side counts as gone. */

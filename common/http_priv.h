@@ -25,6 +25,8 @@ struct http {
     void *arg;
     struct MHD_Daemon *daemon;
     unsigned connections;
+    uint64_t held_bytes; /* bodies and answers, while they are here */
+    bool holding_full;   /* logged */
     /* of http_accept.c */
     int listen_fd;          /* -1 once http_stop_accepting was called */
     struct loop_fd *listen; /* NULL then */
@@ -56,16 +58,17 @@ struct http_conn {
     struct http_request *request; /* the one under way, or NULL */
     int fd;
     struct origin *origin;
-    struct list reserve;        /* in http->reserve while crowded */
-    bool crowded, shed;         /* shed: cut, and not gone yet */
-    int64_t receiving_since_ms; /* 0: not receiving a request now */
+    struct list reserve; /* in http->reserve while crowded */
+    bool crowded, shed;  /* shed: cut, and not gone yet */
+    int64_t deadline_ms; /* of the request to arrive or the answer to be taken; 0: none now */
 };
 
 enum request_state {
-    REQUEST_RECEIVING,
-    REQUEST_REFUSED, /* too big: the rest of its body is read and dropped, then comes the refusal */
-    REQUEST_HANDED,  /* the caller has it */
-    REQUEST_ANSWERED, /* response is set or was queued; the caller is done with it */
+    REQUEST_ARRIVING, /* its head */
+    REQUEST_HANDED,   /* the caller has it */
+    REQUEST_BODY,     /* the caller waits for its body */
+    REQUEST_ANSWERED, /* response is set or was queued; the caller is done with it. What is left of
+                         its body is read and dropped first */
     REQUEST_DEAD,     /* its client left before the answer */
 };
 struct http_request {
@@ -73,16 +76,28 @@ struct http_request {
     struct http_conn *conn;
     struct MHD_Connection *mhd;
     enum request_state state;
-    bool head_seen, suspended;
+    bool head_done, suspended;
+    bool expects; /* 100-continue: its client may wait for our word before it sends a body */
+    bool broken;  /* not HTTP: the connection ends with the refusal */
     bool chunked; /* a stream's bytes go out as chunks: not to HTTP/1.0 */
     const char *method;
-    char *uri, *query;       /* raw; the path ends at a NUL, query is behind it or NULL */
+    char *uri; /* as it was sent */
+    size_t uri_len, path_len;
+    const char *path, *query; /* in uri; query NULL: none */
+    struct str host;
+    bool has_coding;         /* its body is chunked */
+    uint64_t body_bytes;     /* Content-Length */
+    const char *body_start;  /* where microhttpd has what follows the head */
     struct decoded *decoded; /* what http_query had to decode */
     struct buf body;
     uint64_t body_dropped;
+    size_t held_bytes; /* of http->held_bytes, for its body */
+    void (*on_body)(void *user);
     struct loop_fd *hangup; /* while suspended without an answer */
     void *user;
     void (*on_gone)(void *user);
+    void (*on_over)(void *arg);
+    void *over_arg;
     char *headers[HTTP_HEADERS_MAX][2];
     unsigned header_count;
     struct MHD_Response *response;
@@ -92,9 +107,32 @@ struct http_request {
 /* http.c */
 void http_flush_soon(
     struct http *h); /* streams and microhttpd get their turn when this pass ends */
-void http_answer_stream(struct http_request *r, const char *content_type, struct http_stream *s);
 void http_resume(struct http *h, struct MHD_Connection *c);
 void http_run_soon(struct http *h); /* microhttpd gets its turn when this pass ends */
+
+/* Frees what only its caller could have asked for. */
+void http_request_forget(struct http_request *r);
+
+/* http_head.c */
+/* A connection's memory in microhttpd: request head, a second copy of the cookies, its bookkeeping
+ * and the reply's head must fit; beyond that it answers 431. About 8 KiB of cookies fit.
+ * Resident are, for a stream on a fresh connection, half of it and 6.5 KiB (measured: 6 KiB with a
+ * pool of 4 KiB, 15 with 16, 17 with 20, 19 with 24, 23 with 32). */
+enum { HTTP_POOL_BYTES = 20 * 1024 };
+bool http_head_ok(struct http_request *r, const char *url, const char *version);
+void http_head_forget(struct http_request *r);
+/* microhttpd is about to refuse a Content-Length that is no number, and would write the head of its
+ * answer twice (0.9.75: parse_connection_headers forgets that it has failed): ours comes instead.
+ */
+void http_refuse_length(struct http *h);
+
+/* http_reply.c */
+/* So many bytes more are held for a client; those up to small may pass the bound by a quarter.
+ * False: they are too many. */
+bool http_hold(struct http *h, size_t bytes, size_t small);
+void http_let_go(struct http *h, size_t bytes);
+void http_refuse(struct http_request *r, unsigned status);
+void http_answer_stream(struct http_request *r, const char *content_type, struct http_stream *s);
 
 /* http_accept.c. Connections are counted there. */
 int http_listen(struct http *h, char error[256]); /* -1: it can't, and why */

@@ -240,6 +240,8 @@ void http_stream_on_ping(void *arg)
             break;
         if (s->lost || !list_empty(&s->woken))
             continue;
+        if (s->pending == NULL && s->handler.quiet)
+            continue;
         if (s->pending == NULL) {
             char *body = h->scratch + HTTP_CHUNK_HEAD;
             memcpy(body, ping.at, ping.len);

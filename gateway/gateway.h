@@ -40,6 +40,7 @@ struct gateway {
     struct streams *streams;
     struct broker *broker;
     struct http *http;
+    struct callers *callers;
     struct janitor *janitor;
     struct searches searches; /* of sessions.c */
     struct list decisions;    /* of decisions.c: being asked of the store */

@@ -10,6 +10,7 @@
 #include "common/config.h"
 #include "common/log.h"
 #include "gateway/broker.h"
+#include "gateway/callers.h"
 #include "gateway/doctor.h"
 #include "gateway/gateway.h"
 #include "gateway/identity.h"
@@ -124,7 +125,7 @@ static bool open_http(struct gateway *g, char error[256])
                                                     .on_refuse = routes_on_refuse};
     struct http_config config = {.listen = g->settings.listen,
                                  .reuse_port = true,
-                                 .body_bytes_max = g->settings.body_bytes_max,
+                                 .memory_bytes_max = g->settings.http_memory_max,
                                  .connections_max = g->settings.connections_max,
                                  .address_connections_max = g->settings.address_connections_max,
                                  .proxies = g->settings.proxies,
@@ -170,6 +171,7 @@ static int serve(struct gateway *g)
     g->broker = broker_new(g, error);
     if (!g->broker)
         return complain("PERSAI_BROKER", error);
+    g->callers = callers_new();
     if (!open_http(g, error))
         return complain("PERSAI_LISTEN", error);
     g->janitor = janitor_new(g);
@@ -192,6 +194,7 @@ static void close_all(struct gateway *g)
         janitor_free(g->janitor);
     if (g->http)
         http_free(g->http);
+    callers_free(g->callers);
     if (g->streams)
         streams_free(g->streams);
     if (g->turns) {

@@ -7,7 +7,7 @@ struct row {
     const char *method, *path, *who, *body, *summary, *handler;
 };
 static const struct row rows[] = {
-#define ROUTE(method, path, who, handler, body, summary)                                           \
+#define ROUTE(method, path, who, handler, body, bytes, summary)                                    \
     {#method, path, #who, #body, summary, #handler},
 #include "gateway/routes.def"
 #undef ROUTE

@@ -6,18 +6,22 @@
 #include "common/check.h"
 #include "common/jsontext.h"
 #include "common/log.h"
+#include "gateway/browser.h"
+#include "gateway/callers.h"
 #include "gateway/turns.h"
 #include "gateway/webhook.h"
 
 enum { CALL_MAGIC = 0x43414c4c, SEGMENTS_MAX = 6 };
 enum who { ANYBODY, USER, WEBHOOK };
 enum body { NONE, OPTIONAL, REQUIRED };
+enum { SMALL = 16 << 10 }; /* a title and a model, escaped; flags */
 
 struct route {
     const char *method, *path;
     enum who who;
     void (*handler)(struct call *c);
     enum body body;
+    size_t body_bytes; /* at most; 0: PERSAI_BODY_MAX */
 };
 
 struct offer { /* of a token, see offer_token */
@@ -27,7 +31,8 @@ struct offer { /* of a token, see offer_token */
 };
 
 static const struct route routes[] = {
-#define ROUTE(method, path, who, handler, body, summary) {#method, path, who, handler, body},
+#define ROUTE(method, path, who, handler, body, bytes, summary)                                    \
+    {#method, path, who, handler, body, bytes},
 #include "gateway/routes.def"
 #undef ROUTE
 };
@@ -141,13 +146,13 @@ void call_fail(struct call *c, enum err err, const char *sentence)
     buf_free(&b);
 }
 
-struct http_stream *call_stream(struct call *c, const struct http_stream_handler *h, void *arg)
+struct http_stream *call_stream(struct call *c, const char *content_type,
+                                const struct http_stream_handler *h, void *arg)
 {
     MAGIC_CHECK(c, CALL_MAGIC);
     count(200);
     http_set_user(c->request, NULL, NULL);
-    http_add_header(c->request, "X-Accel-Buffering", "no");
-    struct http_stream *s = http_stream_open(c->request, "text/event-stream", h, arg);
+    struct http_stream *s = http_stream_open(c->request, content_type, h, arg);
     call_free(c);
     return s;
 }
@@ -206,6 +211,11 @@ struct str title_of(struct str message, size_t max)
 
 /* ---- a call's way to its handler ---- */
 
+static bool is_change(const struct http_request *r);
+static void take_body(struct call *c);
+static void on_body(void *arg);
+static void offer_token(const struct call *c);
+
 static bool is_json(struct str content_type)
 {
     struct str type;
@@ -213,31 +223,58 @@ static bool is_json(struct str content_type)
            strncasecmp(str_trim(type).at, "application/json", 16) == 0;
 }
 
+/* What is no JSON is refused before it is taken in. A chunked one may still be empty, and an empty
+ * one needs no type. */
+static void take_body(struct call *c)
+{
+    const struct route *route = c->route;
+    size_t most = route->body_bytes ? route->body_bytes : c->gateway->settings.body_bytes_max;
+    bool typed = is_json(http_header(c->request, "Content-Type"));
+    if (is_change(c->request) && !typed && http_header(c->request, "Content-Length").len > 0 &&
+        http_has_body(c->request))
+        call_fail(c, ERR_UNSUPPORTED_MEDIA_TYPE, NULL);
+    else if (is_change(c->request))
+        http_read_body(c->request, most, on_body);
+    else
+        on_body(c);
+}
+
 /* False: the call was answered. */
-static bool read_body(struct call *c)
+static bool read_json(struct call *c)
 {
     struct str body = http_body(c->request);
-    if (body.len == 0) {
-        if (c->route->body != REQUIRED)
-            return true;
-        call_fail(c, ERR_BAD_JSON, "The body must be a JSON object");
-        return false;
-    }
-    if (c->route->body == NONE)
+    json_error_t where;
+    char sentence[256];
+    if (body.len == 0 && c->route->body != REQUIRED)
         return true;
-    if (!is_json(http_header(c->request, "Content-Type"))) {
+    if (body.len > 0 && !is_json(http_header(c->request, "Content-Type"))) {
         call_fail(c, ERR_UNSUPPORTED_MEDIA_TYPE, NULL);
         return false;
     }
-    json_error_t where;
-    c->body = json_loadb(body.at, body.len, JSON_REJECT_DUPLICATES, &where);
+    if (body.len > 0 && c->route->body == NONE)
+        return true;
+    c->body = json_loadb(body.len ? body.at : "", body.len, JSON_REJECT_DUPLICATES, &where);
     if (json_is_object(c->body))
         return true;
-    char sentence[256];
-    snprintf(sentence, sizeof sentence, "The body must be a JSON object (line %d, column %d: %s)",
-             where.line, where.column, c->body ? "another type" : where.text);
+    if (body.len == 0)
+        snprintf(sentence, sizeof(sentence), "The body must be a JSON object");
+    else
+        snprintf(sentence, sizeof(sentence),
+                 "The body must be a JSON object (line %d, column %d: %s)", where.line,
+                 where.column, c->body ? "another type" : where.text);
     call_fail(c, ERR_BAD_JSON, sentence);
     return false;
+}
+
+static void on_body(void *arg)
+{
+    struct call *c = arg;
+    MAGIC_CHECK(c, CALL_MAGIC);
+    if (!read_json(c))
+        return;
+    if (c->route->who == USER && !c->cross_site)
+        offer_token(c);
+    c->route->handler(c);
 }
 
 /* Any signed-in request of its owner brings a session's waiting turn the token that it lacks. The
@@ -277,10 +314,14 @@ static void on_user(void *arg, enum err err, struct str user)
     }
     CHECK(user.len < sizeof c->user);
     memcpy(c->user, user.at, user.len);
-    if (!read_body(c))
-        return;
-    offer_token(c);
-    c->route->handler(c);
+    uint32_t most = c->gateway->settings.auth ? c->gateway->settings.user_requests : 0;
+    if (callers_enter(c->gateway->callers, c->user, most, c->request)) {
+        take_body(c);
+    } else {
+        c->retry_after_s = 1;
+        call_fail(c, ERR_RATE_LIMITED,
+                  "You have as many requests under way as are allowed at once");
+    }
 }
 
 static void identify(struct call *c)
@@ -301,38 +342,38 @@ static void identify(struct call *c)
         c->identity_id = id;
 }
 
-/* ---- browsers of other origins ---- */
+/* ---- the head ---- */
 
-static bool origin_allowed(const struct gateway *g, struct str origin)
+static bool is_change(const struct http_request *r)
 {
-    struct str list = str_of(g->settings.cors_origins), one;
-    while (str_split(&list, ',', &one))
-        if (origin.len > 0 && str_eq(str_trim(one), origin))
-            return true;
-    return false;
+    struct str method = http_method(r);
+    return !str_is(method, "GET") && !str_is(method, "HEAD") && !str_is(method, "OPTIONS");
 }
 
-static bool cors(struct call *c)
+/* Refused for what its head says, whoever sent it? True: the call was answered. */
+static bool refuse_head(struct call *c, struct str allowed)
 {
-    struct str origin = http_header(c->request, "Origin");
-    bool allowed = origin_allowed(c->gateway, origin);
-    if (allowed) {
-        char *text = str_dup(origin);
-        http_add_header(c->request, "Access-Control-Allow-Origin", text);
-        http_add_header(c->request, "Access-Control-Allow-Credentials", "true");
-        http_add_header(c->request, "Access-Control-Expose-Headers",
-                        "PersAI-API, Link, Retry-After");
-        http_add_header(c->request, "Vary", "Origin");
-        free(text);
+    struct http_request *r = c->request;
+    const struct gateway *g = c->gateway;
+    char *methods = str_dup(allowed);
+    bool refused = true;
+    c->cross_site = browser_cross_site(g, r);
+    if (!g->settings.auth && !browser_host_ok(g, r)) {
+        call_fail(c, ERR_BAD_HOST, NULL);
+    } else if (http_crowded(r) && !(c->route && c->route->who == ANYBODY)) {
+        call_fail(c, ERR_BUSY, NULL); /* what is left is for those who look after us */
+    } else if (!c->route && *methods) {
+        http_add_header(r, "Allow", methods);
+        call_fail(c, ERR_METHOD_NOT_ALLOWED, NULL);
+    } else if (!c->route) {
+        call_fail(c, ERR_NOT_FOUND, NULL);
+    } else if (is_change(r) && c->cross_site) {
+        call_fail(c, ERR_CROSS_SITE, NULL);
+    } else {
+        refused = false;
     }
-    if (!allowed || !str_is(http_method(c->request), "OPTIONS"))
-        return false;
-    http_add_header(c->request, "Access-Control-Allow-Methods", "GET, POST, PATCH, DELETE");
-    http_add_header(c->request, "Access-Control-Allow-Headers",
-                    "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer");
-    http_add_header(c->request, "Access-Control-Max-Age", "600");
-    call_reply(c, 204, (struct str){0});
-    return true;
+    free(methods);
+    return refused;
 }
 
 void routes_on_request(void *gateway, struct http_request *r)
@@ -344,25 +385,20 @@ void routes_on_request(void *gateway, struct http_request *r)
     c->begun_ns = loop_hr_ns();
     http_set_user(r, c, on_gone);
     http_add_header(r, "PersAI-API", "1");
-    if (cors(c))
+    if (browser_cors(c->gateway, r)) {
+        call_reply(c, 204, (struct str){0});
         return;
-    struct buf allowed;
-    buf_init(&allowed, 256);
-    c->route = find(c, &allowed);
-    if (http_crowded(r) && !(c->route && c->route->who == ANYBODY)) {
-        call_fail(c, ERR_BUSY, NULL); /* what is left is for those who look after us */
-    } else if (c->route) {
-        if (c->route->who == USER)
-            identify(c);
-        else if (c->route->who == ANYBODY || (webhook_allowed(c) && read_body(c)))
-            c->route->handler(c);
-    } else if (allowed.len) {
-        http_add_header(r, "Allow", buf_cstr(&allowed));
-        call_fail(c, ERR_METHOD_NOT_ALLOWED, NULL);
-    } else {
-        call_fail(c, ERR_NOT_FOUND, NULL);
     }
-    buf_free(&allowed);
+    scoped_buf(allowed, 256);
+    c->route = find(c, &allowed);
+    if (refuse_head(c, buf_str(&allowed)))
+        return;
+    if (c->route->who == USER)
+        identify(c);
+    else if (c->route->who == ANYBODY)
+        c->route->handler(c);
+    else if (webhook_allowed(c))
+        take_body(c);
 }
 
 struct str routes_on_refuse(void *gateway, unsigned status)
@@ -373,7 +409,6 @@ struct str routes_on_refuse(void *gateway, unsigned status)
         buf_init(&b, 4096);
     buf_clear(&b);
     count(status);
-    err_json(&b, status == 413 || status == 414 || status == 431 ? ERR_TOO_LARGE : ERR_BAD_REQUEST,
-             NULL);
+    err_json(&b, status == 413 ? ERR_TOO_LARGE : status == 503 ? ERR_BUSY : ERR_BAD_REQUEST, NULL);
     return buf_str(&b);
 }

@@ -18,6 +18,7 @@ struct call {
     const struct route *route;
     char user[USER_MAX_BYTES]; /* "" where the route needs none */
     struct credentials credentials;
+    bool cross_site;         /* of another site's page: it may ask, not change, nor lend a token */
     struct id session, turn; /* of the path */
     uint32_t message;        /* of the path */
     json_t *body;            /* an object, or NULL where there was none */
@@ -39,7 +40,8 @@ void call_reply(struct call *c, unsigned status, struct str json);
 void call_reply_text(struct call *c, unsigned status, const char *content_type, struct str body);
 void call_fail(struct call *c, enum err err, const char *sentence); /* sentence NULL: the table's */
 /* The response becomes an event stream of http; the call is gone. */
-struct http_stream *call_stream(struct call *c, const struct http_stream_handler *h, void *arg);
+struct http_stream *call_stream(struct call *c, const char *content_type,
+                                const struct http_stream_handler *h, void *arg);
 
 /* A string field of the body. Absent: *out {NULL, 0}. Wrong type or longer than max: false, the
  * call was failed with 422. */

@@ -234,7 +234,7 @@ static struct follower *follower_new(struct call *c, struct turn *t, struct even
     list_push(&s->all, &f->all);
     s->count++;
     follow_init(&f->follow, after, &t->tail);
-    f->stream = call_stream(c, &handler, f);
+    f->stream = call_stream(c, "text/event-stream", &handler, f);
     return f;
 }
 

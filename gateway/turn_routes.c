@@ -348,10 +348,11 @@ static void on_turn(void *arg, enum err err, const struct store_answer *a)
     struct event_at after = after_of(c);
     c->on_gone = NULL;
     free_data(c);
-    if (a->turn.state == TURN_RUNNING && a->turn.lease_ms <= 0)
+    if (a->turn.state == TURN_RUNNING && a->turn.lease_ms <= 0 && !c->cross_site)
         turns_adopt(g, c->session, c->turn, a->turn.epoch, str_of(c->user), &c->credentials);
     struct turn *t = turns_followed(g, c->session, c->turn, str_of(c->user));
-    turns_lend(t, &c->credentials);
+    if (!c->cross_site)
+        turns_lend(t, &c->credentials);
     stream_open(c, t, after, NULL, true);
 }
 

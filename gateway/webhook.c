@@ -84,7 +84,8 @@ bool webhook_allowed(struct call *c)
     }
     bool same = credentials_bearer_is(c->request, wanted);
     if (!same)
-        call_fail(c, ERR_FORBIDDEN, "The webhook's token is missing or wrong: send it as Bearer");
+        call_fail(c, ERR_UNAUTHENTICATED,
+                  "The webhook's token is missing or wrong: send it as Bearer");
     return same;
 }
 

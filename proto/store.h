@@ -141,9 +141,11 @@ struct store_answer { /* which fields are set is said at each operation */
     struct store_turn turn;
     const struct store_event *events;
     unsigned event_count;
-    bool suspect;      /* events: `after` is ahead of a store that may have lost its last moments:
-                          ERR_HISTORY_LOST, should that stay so for a few seconds */
-    bool more;         /* events: there are more now; list: there is a next page */
+    bool suspect; /* events: `after` is ahead of a store that may have lost its last moments:
+                     ERR_HISTORY_LOST, should that stay so for a few seconds */
+    uint32_t page_end,
+        upto;          /* page: the last message that it went up to, and that all pages go to */
+    bool more;         /* events: there are more now; list, page: there is a next page */
     struct str cursor; /* list: give it back for the next page */
     const struct store_load *load;
     const struct store_turn *turns; /* active */
@@ -162,6 +164,11 @@ uint64_t store_session_create(struct store *s, struct str owner, struct str key,
 /* → sessions[0]; with_messages: messages too, in order. */
 uint64_t store_session_get(struct store *s, struct str owner, struct id session, bool with_messages,
                            store_fn *fn, void *arg);
+/* A page of its messages past `after`, about as many bytes as asked for, at least one message. →
+ * messages, page_end, upto, more; after 0: sessions[0] too. The next page: after page_end, up to
+ * the first one's upto, so that all pages are of one moment, but for what was removed meanwhile. */
+uint64_t store_session_page(struct store *s, struct str owner, struct id session, uint32_t after,
+                            uint32_t upto, uint32_t bytes, store_fn *fn, void *arg);
 /* → sessions, newest update first, cursor, more. q: words that a title or a message's text contains
  * (ASCII case folded); empty: all. limit 1..200. */
 uint64_t store_session_list(struct store *s, struct str owner, struct str q, unsigned limit,

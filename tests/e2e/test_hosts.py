@@ -44,7 +44,7 @@ class Net:
         self.hosts.name("gateways", *self.gateways.values())
         return self.start(name, "gateway", self.env(
             PERSAI_LISTEN=f"{address}:8000", PERSAI_BROKER=f"tcp://{address}:8100", PERSAI_AUTH="false",
-            PERSAI_AUTH_OFF_ANYWHERE="true"))
+            PERSAI_AUTH_OFF_ANYWHERE="true", PERSAI_HOSTS=address))
 
     def worker(self, name: str) -> Process:
         address = self.hosts.add(name)

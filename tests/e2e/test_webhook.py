@@ -105,7 +105,7 @@ def test_who_may_call_it(served: Stack) -> None:
     for client in (Client(url), Client(url, bearer=TOKEN[:-1]), Client(url, bearer=TOKEN + "x"), Client(url, cookies),
                    Client(url, bearer=f"{cookies['jwtPayload']}.{cookies['jwtSignature']}")):
         answer = client.post(PATH, body)
-        assert answer.status == 403 and answer.code == "forbidden", answer
+        assert answer.status == 401 and answer.code == "unauthenticated", answer
     assert hook(stack).get(PATH).status == 405
     assert hook(stack).post("/webhook/alertmanager", body).code == "no_datasource_path"
     assert hook(stack).post("/webhook/alertmanager?datasource_path=/proxy/unsaved/x", body).code == "bad_datasource_path"

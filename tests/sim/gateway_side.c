@@ -185,8 +185,10 @@ void call_fail(struct call *c, enum err err, const char *sentence)
     call_reply(c, err_http_status(err), str_of(err_word(err)));
 }
 
-struct http_stream *call_stream(struct call *c, const struct http_stream_handler *h, void *arg)
+struct http_stream *call_stream(struct call *c, const char *content_type,
+                                const struct http_stream_handler *h, void *arg)
 {
+    (void)content_type;
     struct http_request *r = c->request;
     r->stream = xcalloc(1, sizeof *r->stream);
     *r->stream = (struct http_stream){.request = r, .handler = h, .arg = arg};

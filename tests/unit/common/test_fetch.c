@@ -63,7 +63,8 @@ static size_t on_fill(void *arg, char *dst, size_t cap)
 
 static void on_stream_closed(void *arg) { ((struct fixture *)arg)->closed++; }
 
-static const struct http_stream_handler stream_handler = {on_fill, on_stream_closed};
+static const struct http_stream_handler stream_handler = {.on_fill = on_fill,
+                                                          .on_closed = on_stream_closed};
 
 static void on_request(void *arg, struct http_request *r)
 {

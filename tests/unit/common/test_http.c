@@ -60,7 +60,7 @@ static void on_closed(void *arg)
     s->stream = NULL;
 }
 
-static const struct http_stream_handler handler = {on_fill, on_closed};
+static const struct http_stream_handler handler = {.on_fill = on_fill, .on_closed = on_closed};
 
 static void on_gone(void *user) { ((struct fixture *)user)->gone++; }
 

@@ -32,7 +32,6 @@ static struct fixture *start(const char *listen, unsigned of_one_address, const 
 {
     struct fixture *f = xcalloc(1, sizeof(*f));
     struct http_config config = {.listen = listen,
-                                 .body_bytes_max = 1000,
                                  .connections_max = MOST,
                                  .address_connections_max = of_one_address,
                                  .proxies = proxies,

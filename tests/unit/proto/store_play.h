@@ -38,6 +38,7 @@ struct got_event {
     char payload[CASE_WORDS];
 };
 struct got {
+    uint32_t page_end, upto;
     bool done;
     enum err err;
     struct id session;
@@ -83,6 +84,8 @@ static void on_got(void *arg, enum err err, const struct store_answer *a)
     g->session = a->session;
     g->turn = a->turn;
     g->more = a->more;
+    g->page_end = a->page_end;
+    g->upto = a->upto;
     g->verdict = a->limit.verdict;
     g->wait_ms = a->limit.wait_ms;
     keep_text(a->cursor, g->cursor, sizeof g->cursor);

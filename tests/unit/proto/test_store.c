@@ -435,6 +435,50 @@ static void spoilt_records_are_skipped(void **state)
     REFUSED(&s->f, ERR_INTERNAL, store_turn_get, p.owner, p.session, p.turn);
 }
 
+static struct got *page(struct play *p, uint32_t after, uint32_t upto, uint32_t bytes)
+{
+    return ASK(p->f, store_session_page, p->owner, p->session, after, upto, bytes);
+}
+
+static void pages_are_of_one_moment(void **state)
+{
+    struct server *s = *state;
+    struct play p = play_new(&s->f);
+    char session[ID_TEXT + 1];
+    play_session(&p);
+    struct got *g = page(&p, 0, 0, 1000);
+    assert_true(g->err == ERR_NONE && g->session_count == 1 && g->message_count == 0 && !g->more);
+    for (int i = 0; i < 3; i++) {
+        play_begin(&p, "question");
+        seal(&p, 1, 2, 3, TURN_DONE, "answer");
+    }
+    g = page(&p, 0, 0, 1 << 20);
+    assert_true(g->session_count == 1 && g->message_count == 6 && !g->more);
+    OK(&s->f, store_message_patch, p.owner, p.session, 3, 1, 1);
+    OK(&s->f, store_message_delete, p.owner, p.session, 2);
+    g = page(&p, 0, 0, 1); /* one message at least */
+    assert_true(g->message_count == 1 && g->more && g->page_end == 1 && g->upto == 6);
+    play_begin(&p, "meanwhile");
+    g = page(&p, 1, 6, 1); /* past what was removed */
+    assert_true(g->session_count == 0 && g->message_count == 1 && g->more && g->page_end == 3);
+    assert_true(g->messages[0].message == 3 && g->messages[0].pinned && g->messages[0].excluded);
+    g = page(&p, 3, 6, 1 << 20);
+    assert_true(g->message_count == 3 && !g->more && g->messages[2].message == 6);
+    assert_int_equal(page(&p, 0, 0, 1 << 20)->message_count, 6);
+    id_text(p.session, session);
+    raw(s, "HSET p:s:{%s} mseq 100000",
+        session); /* many were removed: looked for a part at a time */
+    unsigned pages = 1, messages = 0;
+    for (g = page(&p, 0, 0, 1 << 20); g->more; g = page(&p, g->page_end, g->upto, 1 << 20)) {
+        pages++;
+        messages += g->message_count;
+    }
+    assert_true(pages == 100 && messages == 6);
+    REFUSED(&s->f, ERR_SESSION_NOT_FOUND, store_session_page, STR("somebody"), p.session, 0, 0, 9);
+    REFUSED(&s->f, ERR_SESSION_NOT_FOUND, store_session_page, STR("somebody"), p.session, 3, 6, 9);
+    REFUSED(&s->f, ERR_SESSION_NOT_FOUND, store_session_page, p.owner, id_new(), 0, 0, 9);
+}
+
 /* A script of an older process that comes after a claim is refused by the stream's own order. */
 static void stream_s_order_is_a_second_fence(void **state)
 {
@@ -462,6 +506,7 @@ int main(void)
         cmocka_unit_test(list_of_open_turns_is_mended),
         cmocka_unit_test(owner_s_list_is_mended),
         cmocka_unit_test(spoilt_records_are_skipped),
+        cmocka_unit_test(pages_are_of_one_moment),
         cmocka_unit_test(stream_s_order_is_a_second_fence),
     };
     log_setup(LOG_ERROR, "test_store");

@@ -136,7 +136,8 @@ static inline void mcp_reply(struct mcp_fixture *f, struct http_request *r, unsi
 static inline bool mcp_is_odd(struct mcp_fixture *f, struct http_request *r, const char *method,
                               const json_t *id)
 {
-    static const struct http_stream_handler handler = {mcp_on_fill, mcp_on_closed};
+    static const struct http_stream_handler handler = {.on_fill = mcp_on_fill,
+                                                       .on_closed = mcp_on_closed};
     for (struct odd *o = f->odd; o->method; o++) {
         if (strcmp(o->method, method) != 0)
             continue;

@@ -131,7 +131,8 @@ static inline void fixture_on_broken(void *arg) { ((struct fixture *)arg)->break
 
 static inline void fixture_begin_broken(struct fixture *f, struct http_request *r, struct str body)
 {
-    static const struct http_stream_handler handler = {fixture_on_fill, fixture_on_broken};
+    static const struct http_stream_handler handler = {.on_fill = fixture_on_fill,
+                                                       .on_closed = fixture_on_broken};
     assert_null(f->breaking);
     f->breaks--;
     f->half = (struct str){body.at, body.len / 2};

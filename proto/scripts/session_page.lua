@@ -1,0 +1,33 @@
+#!lua flags=no-writes
+-- S M F L. A page of a conversation, about as many bytes as asked for. -> the session (first page: else
+-- nothing), messages {id, record, ...}, flags {id, flags, ...}, up to which message the page went,
+-- and all pages go: what is said meanwhile is not among them.
+-- owner, prefix of the turns' keys, after, up to (after 0: to the last one now), bytes.
+local S, M, F = unpack(KEYS)
+local after, upto, bytes = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+if not owned(S, ARGV[1]) then
+    return {'session_not_found'}
+end
+local wait = unsure(S)
+if wait then
+    return wait
+end
+local session, messages, flags, looked = {}, {}, {}, 0
+if after == 0 then
+    session = session_answer(S, ARGV[2], now_ms(), true)
+    upto = tonumber(redis.call('HGET', S, 'mseq')) or 0
+end
+while after < upto and bytes > 0 and looked < 1000 do
+    after, looked = after + 1, looked + 1
+    local id = string.format('%d', after)
+    local record = redis.call('HGET', M, id)
+    if record then
+        messages[#messages + 1], messages[#messages + 2] = id, record
+        bytes = bytes - #record
+        local letters = redis.call('HGET', F, id)
+        if letters then
+            flags[#flags + 1], flags[#flags + 2] = id, letters
+        end
+    end
+end
+return {'ok', session, messages, flags, after, upto}

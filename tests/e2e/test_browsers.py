@@ -1,0 +1,264 @@
+"""What a browser may be made to do by another site's page: nothing. And what one person's requests may hold."""
+
+import socket
+
+import pytest
+
+from fakes.model import Gate
+from harness.client import Client
+from harness.services import Perses
+from harness.stack import Stack
+from harness.wait import until
+
+OURS = "https://perses.example"
+
+
+def host(stack: Stack) -> str:
+    return f"127.0.0.1:{stack.gateway.port}"
+
+
+@pytest.fixture
+def open_stack(make_stack: object) -> Stack:
+    """PERSAI_AUTH=false, and one name beside loopback's."""
+    return make_stack("http://127.0.0.1:1").start(workers=0, gateway_env={  # type: ignore[operator]
+        "PERSAI_AUTH": "false", "PERSAI_HOSTS": "persai.lan, other.lan:8000", "PERSAI_CORS_ORIGINS": OURS})
+
+
+def asked(client: Client, headers: dict[str, str], method: str = "POST", path: str = "/session") -> tuple[int, str]:
+    answer = client.request(method, path, headers=headers)
+    return answer.status, answer.code if answer.status >= 400 else ""
+
+
+def test_other_sites_pages_change_nothing(bare: Stack) -> None:
+    stack = bare.start(gateway_env={"PERSAI_CORS_ORIGINS": OURS}, workers=0)
+    alice = stack.client()
+    own = f"http://{host(stack)}"
+    refused = [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Sec-Fetch-Site": "nonsense"},
+               {"Sec-Fetch-Site": "cross-site", "Origin": own}, {"Sec-Fetch-Site": "same-site", "Origin": own},
+               {"Origin": "https://evil.example"}, {"Origin": "null"}, {"Origin": "http://127.0.0.1"}, {"Origin": own + "0"},
+               {"Origin": f"http://evil.example/{host(stack)}"}, {"Origin": "https://evil.perses.example"},
+               {"Origin": OURS + ".evil.example"}, {"Origin": "https://a", "X-Forwarded-Host": "b"}]
+    for headers in refused:
+        assert asked(alice, headers) == (403, "cross_site"), headers
+        assert asked(alice, {**headers, "Content-Type": "text/plain"}) == (403, "cross_site"), headers
+        assert asked(alice, headers, "DELETE", "/session/" + "0" * 32) == (403, "cross_site"), headers
+        assert asked(alice, headers, "GET", "/sessions") == (200, ""), "reading is what the browser itself keeps apart"
+        assert asked(Client(stack.gateway.url), headers) == (403, "cross_site"), "before anybody is asked who it is"
+    assert alice.sessions() == []
+    allowed = [{}, {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}, {"Origin": own},
+               {"Sec-Fetch-Site": "cross-site", "Origin": OURS}, {"Origin": OURS},
+               {"Origin": "https://a.example", "X-Forwarded-Host": "a.example"},
+               {"Origin": "https://a.example", "X-Forwarded-Host": "x, A.example:443"},
+               {"Origin": "http://a.example:8080", "X-Forwarded-Host": "a.example:8080"},
+               {"Sec-Fetch-Site": "same-origin", "Origin": "https://perses.behind.a.proxy"}]
+    for headers in allowed:
+        assert asked(alice, headers) == (201, ""), headers
+    assert len(alice.sessions()) == len(allowed)
+
+
+def test_other_sites_pages_lend_no_token(bare: Stack) -> None:
+    """A GET brings a waiting turn the token that it lacks: not one that another site's page had sent."""
+    stack = bare.start(gateway_env={"PERSAI_LEASE": "1s"}, worker_env={"PERSAI_LEASE": "1s"})
+    gate = Gate()
+    stack.model.when("slow", ["a ", gate, "b"])
+    alice = stack.client()
+    session = alice.session()
+    alice.start(session, "slow")
+    gate.wait()
+    for process in (stack.gateway.process, stack.worker.process):
+        process.kill()
+    stack.gateway.start()
+    stack.worker.start()
+    stack.gateway.wait_ready()
+    path = f"/session/{session}"
+    evil = {"Sec-Fetch-Site": "cross-site"}
+
+    def waits() -> bool:
+        return alice.get(path, headers=evil).json()["turn"]["state"] == "waiting_for_sign_in"
+
+    until(waits, "the lease to end")
+    assert waits() and waits()
+    gate.open()
+    until(lambda: alice.get(path).json()["turn"] is None, "the turn to go on with its owner's own request", 30)
+
+
+def test_a_browsers_page_of_perses_is_no_other_site(stack: Stack, perses: Perses) -> None:
+    """Through Perses's real proxy, over plain HTTP too, where browsers send no Sec-Fetch-Site."""
+    prefix = perses.put_gateway(stack.gateway.url)
+    alice = Client(perses.url, perses.sign_in("alice"), prefix=prefix)
+    json_type = {"Content-Type": "application/json"}
+    assert asked(alice, {"Origin": perses.url, **json_type}) == (201, ""), "its proxy tells no host"
+    assert asked(alice, {"Origin": perses.url, "Idempotency-Key": "k"}) == (201, "")
+    assert asked(alice, {"Origin": perses.url, "Sec-Fetch-Site": "same-origin"}) == (201, "")
+    session = alice.sessions()[0]["session_id"]
+    assert asked(alice, {"Origin": perses.url}, "DELETE", f"/session/{session}") == (200, "")
+    assert asked(alice, {"Origin": "https://evil.example"}) == (403, "cross_site"), "as a form of another site can send"
+    assert asked(alice, {"Origin": "https://evil.example", "Content-Type": "text/plain"}) == (403, "cross_site")
+    assert asked(alice, {"Origin": perses.url, "Sec-Fetch-Site": "cross-site", **json_type}) == (403, "cross_site")
+    ask = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
+    preflight = alice.request("OPTIONS", "/session", headers=ask)
+    assert "Access-Control-Allow-Origin" not in preflight.headers, "and what it would have to ask for is not granted"
+
+
+def test_a_preflight_is_for_those_who_may(bare: Stack) -> None:
+    stack = bare.start(gateway_env={"PERSAI_CORS_ORIGINS": f"https://b.example, {OURS}"}, workers=0)
+    anybody = Client(stack.gateway.url)
+    ask = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "content-type"}
+    good = anybody.request("OPTIONS", "/session", headers={"Origin": OURS, **ask})
+    assert good.status == 204 and good.headers["Access-Control-Allow-Origin"] == OURS and good.headers["Vary"] == "Origin"
+    assert "PATCH" in good.headers["Access-Control-Allow-Methods"]
+    bad = anybody.request("OPTIONS", "/session", headers={"Origin": "https://evil.example", **ask})
+    assert bad.status == 405 and "Access-Control-Allow-Origin" not in bad.headers and bad.headers["Vary"] == "Origin"
+    plain = anybody.request("OPTIONS", "/session", headers={"Origin": OURS})
+    assert plain.status == 405 and "POST" in plain.headers["Allow"], "no preflight: nothing is asked for"
+    refused = anybody.post("/session", headers={"Origin": OURS})
+    assert refused.status == 401 and refused.headers["Access-Control-Allow-Origin"] == OURS, "an error can be read too"
+
+
+def test_without_authentication_only_our_names_are_answered(open_stack: Stack) -> None:
+    nobody = Client(open_stack.gateway.url)
+    port = open_stack.gateway.port
+    for name in ("evil.example", f"evil.example:{port}", "192.0.2.1", "localhost.evil.example", "evil.persai.lan", "other.lan",
+                 "other.lan:9000", "127.0.0.1.evil.example", "[2001:db8::1]", "128.0.0.1"):
+        for path, method in (("/sessions", "GET"), ("/session", "POST"), ("/openapi.json", "GET"), ("/nothing", "GET")):
+            assert asked(nobody, {"Host": name}, method, path) == (403, "bad_host"), (name, path)
+    for name in ("localhost", f"localhost:{port}", "127.0.0.1", f"127.0.0.1:{port}", "127.1.2.3", "[::1]", f"[::1]:{port}",
+                 "LOCALHOST", "a.localhost", "persai.lan", f"persai.lan:{port}", "other.lan:8000"):
+        assert asked(nobody, {"Host": name}, "GET", "/healthz") == (200, ""), name
+    line = f"GET http://evil.example/sessions HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as s:
+        s.sendall(line.encode())
+        assert b"bad_host" in s.recv(65536), "what the request line names is what counts"
+
+
+def test_with_authentication_any_name_is_fine(stack: Stack) -> None:
+    assert asked(stack.client(), {"Host": "persai.example"}, "GET", "/sessions") == (200, "")
+
+
+def test_a_body_is_json_or_not_there(stack: Stack) -> None:
+    alice = stack.client()
+    session = alice.session()
+    for kind in ("text/plain", "", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonx"):
+        for method, path in (("POST", "/session"), ("DELETE", f"/session/{session}"), ("POST", alice.turn_path(session)),
+                             ("POST", f"/session/{session}/turn/{'0' * 32}/cancel")):
+            answer = alice.request(method, path, raw=b'{"message":"x"}', headers={"Content-Type": kind})
+            assert (answer.status, answer.code) == (415, "unsupported_media_type"), (kind, method, path)
+    assert alice.request("POST", "/session", raw=b"", headers={"Content-Type": "text/plain"}).status == 201
+    for kind in ("application/json", "application/json; charset=utf-8", "Application/JSON"):
+        assert alice.request("POST", "/session", raw=b"{}", headers={"Content-Type": kind}).status == 201
+    assert alice.request("DELETE", f"/session/{session}", raw=b"{}").status == 200
+
+
+def test_every_answer_is_what_it_says(stack: Stack) -> None:
+    alice = stack.client()
+    session = alice.session()
+    for path in ("/sessions", f"/session/{session}", "/models", "/tools", "/healthz", "/readyz", "/metrics", "/openapi.json",
+                 "/nothing"):
+        answer = alice.get(path)
+        assert answer.headers["X-Content-Type-Options"] == "nosniff", path
+        if path != "/metrics":
+            assert answer.headers["Content-Type"].startswith("application/json"), path
+            assert answer.headers["Cache-Control"] == "no-store", path
+    stream = alice.turn(session, "hello")
+    assert stream.response.headers["X-Content-Type-Options"] == "nosniff"
+    stream.finish()
+
+
+# ---- what is held for one person ----
+def test_who_is_unknown_sends_no_body(stack: Stack) -> None:
+    """Route and sender come first: megabytes that nobody asked for are never held."""
+    before = stack.gateway.process.memory_bytes()
+    kept = []
+    for _ in range(300):
+        s = socket.create_connection(("127.0.0.1", stack.gateway.port), timeout=10)
+        s.setblocking(False)
+        try:
+            s.send(b"POST /session/x/turn HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                   b"Content-Length: 262144\r\n\r\n" + b" " * 262143)
+        except BlockingIOError:
+            pass
+        kept.append(s)
+    until(lambda: Client(stack.gateway.url).get("/healthz").status == 200, "it to answer")
+    grown = stack.gateway.process.memory_bytes() - before
+    for s in kept:
+        s.close()
+    assert grown < 20 << 20, f"{grown >> 20} MiB"
+
+
+def test_requests_at_once_of_one_person_are_bounded(bare: Stack) -> None:
+    stack = bare.start(gateway_env={"PERSAI_USER_REQUESTS": "5"})
+    gate = Gate()
+    stack.model.when("slow", ["a ", gate, "b"])
+    alice, bob = stack.client(), stack.client("bob")
+    session = alice.session()
+    turn = alice.start(session, "slow")
+    gate.wait()
+    streams = [alice.events(session, turn) for _ in range(5)]
+    refused = alice.get("/sessions")
+    assert refused.status == 429 and refused.code == "rate_limited" and int(refused.headers["Retry-After"]) == 1
+    assert bob.get("/sessions").status == 200
+    streams.pop().close()
+    until(lambda: alice.get("/sessions").status == 200, "a place to be free")
+    gate.open()
+    for stream in streams:
+        stream.finish()
+    until(lambda: alice.get("/sessions").status == 200, "all to be free")
+
+
+def test_bodies_have_a_budget(bare: Stack) -> None:
+    """Slow ones hold what they announce; who comes when it is used up is told to come again."""
+    stack = bare.start(workers=0, gateway_env={"PERSAI_HTTP_MEMORY": "1MiB"})
+    alice = stack.client()
+    cookie = "; ".join(f"{k}={v}" for k, v in alice.cookies.items())
+    session = alice.session()
+    head = (f"POST {alice.turn_path(session)} HTTP/1.1\r\nHost: x\r\nCookie: {cookie}\r\nContent-Type: application/json\r\n"
+            "Content-Length: 250000\r\n\r\n{").encode()
+    slow = []
+    for _ in range(4):
+        s = socket.create_connection(("127.0.0.1", stack.gateway.port), timeout=10)
+        s.sendall(head)
+        slow.append(s)
+    body = b'{"title":"' + b"x" * 100000 + b'"}'
+
+    def patched() -> int:
+        return alice.request("PATCH", f"/session/{session}", raw=body).status
+
+    until(lambda: patched() == 503, "the budget to be used up")
+    answer = alice.request("PATCH", f"/session/{session}", raw=body)
+    assert answer.code == "busy" and int(answer.headers["Retry-After"]) > 0
+    assert Client(stack.gateway.url).get("/metrics").status == 200
+    for s in slow:
+        s.close()
+    until(lambda: patched() == 413, "the budget to be free")  # a title that long
+
+
+def test_a_long_conversation_costs_each_reader_a_page(bare: Stack) -> None:
+    """Megabytes of messages, and many who read nothing of them: one that reads has all, in order."""
+    stack = bare.start(gateway_env={"PERSAI_USER_TURNS": "0", "PERSAI_USER_TURNS_PER_MINUTE": "0"})
+    big = "y" * 25000
+    stack.model.when("more", [big] * 2)
+    alice = stack.client()
+    session = alice.session()
+    for n in range(40):
+        assert alice.ask(session, f"more {n}").answer() == big * 2
+    messages = alice.messages(session)
+    assert [m["content"][:8].strip() for m in messages[::2]] == [f"more {n}" for n in range(40)]
+    assert all(m["content"] == big * 2 for m in messages[1::2])
+    before = stack.gateway.process.memory_bytes()
+    cookie = "; ".join(f"{k}={v}" for k, v in alice.cookies.items())
+    lazy = []
+    for _ in range(45):
+        s = socket.socket()
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        s.connect(("127.0.0.1", stack.gateway.port))
+        s.sendall(f"GET /session/{session} HTTP/1.1\r\nHost: x\r\nCookie: {cookie}\r\n\r\n".encode())
+        lazy.append(s)
+    until(lambda: all(s.recv(1, socket.MSG_PEEK) for s in lazy), "all answers to begin")
+    grown = stack.gateway.process.memory_bytes() - before
+    print(f"45 readers of 2 MB: {grown / 1e6:.1f} MB more")
+    assert grown < 40 << 20, f"{grown >> 20} MiB"
+    assert len(alice.messages(session)) == 80
+    head = Client(stack.gateway.url, alice.cookies).request("HEAD", f"/session/{session}")
+    assert head.status == 200 and head.body == b""
+    for s in lazy:
+        s.close()
