@@ -323,10 +323,10 @@ def test_who_may_not_write_is_told(stack: Stack, board: Dashboard) -> None:
 
 @pytest.mark.parametrize("arguments", [{"dashboard": "no-such-board"}, {"project": "no-such-project"}])
 def test_there_is_no_such_dashboard(stack: Stack, board: Dashboard, arguments: dict) -> None:
+    """Nobody is asked about what can't be done."""
     saves(stack, board.call(**arguments))
-    waiting = Waiting(stack.client(ADMIN))
-    assert waiting.decide().status == 202
-    (_, response), = waiting.rest().tools()
+    admin = stack.client(ADMIN)
+    (_, response), = admin.ask(admin.session(), "save it").tools()
     assert response["failed"] and '"not_found"' in response["content"], response
 
 
@@ -335,9 +335,8 @@ def test_names_lead_nowhere_else(make_stack: object, perses: Perses, sign_in: ob
     with Relay(perses.url) as relay:
         stack = make_stack(relay.url, sign_in).start()  # type: ignore[operator]
         saves(stack, Call("save_panel", {"project": PROJECT, "dashboard": name, "title": "t", "query": "up"}))
-        waiting = Waiting(stack.client("carol"))
-        assert waiting.decide().status == 202
-        (_, response), = waiting.rest().tools()
+        carol = stack.client("carol")
+        (_, response), = carol.ask(carol.session(), "save it").tools()
         assert response["failed"] and "bad_arguments" in response["content"]
         assert not relay.seen(lambda r: r.path.startswith("/api/v1/projects"))
 
@@ -555,7 +554,6 @@ def test_a_new_dashboard_is_drafted_checked_by_perses_and_made_once(stack: Stack
     assert [item["x"] for item in board.read()["spec"]["layouts"][0]["spec"]["items"]] == [0, 12]
 
     saves(stack, Call("save_dashboard", draft))  # another turn: it is not its own
-    waiting = Waiting(stack.client("carol"))
-    waiting.decide()
-    (_, refused), = waiting.rest().tools()
+    carol = stack.client("carol")
+    (_, refused), = carol.ask(carol.session(), "save it").tools()
     assert json.loads(refused["content"])["code"] == "exists", refused
