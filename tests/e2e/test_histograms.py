@@ -20,7 +20,7 @@ def test_a_native_histogram_is_known_as_one(stack: Stack, prometheus: Prometheus
     until(lambda: prometheus.query("histogram_count(rate(wait_seconds[10s])) > 0"), "two scrapes of the histogram", 60)
     answer = quantile(stack, {"metric": "wait_seconds", "quantile": 0.5, "by": "queue", "window": "10s",
                               "start": "now-1m", "step": "5s"})
-    assert answer["query"] == "histogram_quantile(0.5, sum by (queue) (rate(wait_seconds{}[10s])))"
+    assert answer["query"] == "histogram_quantile(0.5, sum by (queue) (rate(wait_seconds[10s])))"
     series, = answer["series"]
     assert series["labels"] == {"queue": "mail"} and abs(series["last"] - 2) < 1e-9, series
 
@@ -29,5 +29,5 @@ def test_a_classic_histogram_is_read_by_its_buckets(stack: Stack, prometheus: Pr
     name = "prometheus_http_request_duration_seconds"
     until(lambda: prometheus.query(f"rate({name}_count[10s]) > 0"), "two scrapes of the histogram", 60)
     answer = quantile(stack, {"metric": name, "by": "handler", "window": "10s", "start": "now-1m", "step": "5s"})
-    assert answer["query"] == f"histogram_quantile(0.95, sum by (le, handler) (rate({name}_bucket{{}}[10s])))"
+    assert answer["query"] == f"histogram_quantile(0.95, sum by (le, handler) (rate({name}_bucket[10s])))"
     assert any(s["labels"]["handler"].startswith("/") and s["max"] > 0 for s in answer["series"]), answer
