@@ -385,6 +385,8 @@ static bool special_double(struct str text, double *out)
 
 bool sax_double(struct str text, double *out)
 {
+    if (text.len == 0)
+        return false;
     const char *at = text.at, *end = at + text.len;
     uint64_t mantissa = 0;
     unsigned count = 0;
