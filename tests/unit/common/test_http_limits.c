@@ -102,6 +102,7 @@ static void it_hears_again_when_all_of_a_burst_have_gone(void **state)
         assert_true(pump_within(f->pump, 3000, is_full, f->http));
         pump_for(f->pump, 20);
         hang_up(f);
+        assert_true(pump_within(f->pump, 3000, is_empty, f->http)); /* 503 is right before */
         assert_int_equal(asked(f, "/x"), 200);
     }
     assert_true(pump_within(f->pump, 3000, is_empty, f->http));
