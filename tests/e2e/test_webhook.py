@@ -14,6 +14,7 @@ from harness.process import Process
 from harness.services import PASSWORD, Perses, Prometheus
 from harness.stack import Stack, program
 from harness.wait import free_port, until
+from test_approvals import Dashboard
 from test_operate import failing
 from test_sign_in import LEASE, state_in_redis
 
@@ -261,9 +262,9 @@ def test_it_survives_kill_9_without_anybody_signing_in(bare: Stack, what: str) -
     assert notify(stack, firing("RoomHot"), gateway=1)[0] == {**begun, "new": False}
 
 
-def test_nobody_is_asked_for_approval(served: Stack) -> None:
+def test_nobody_is_asked_for_approval(served: Stack, perses: Perses) -> None:
     stack = served
-    call = Call("save_panel", {"project": "p", "dashboard": "d", "title": "t", "query": "up"})
+    call = Dashboard(perses).call()  # it could be done, were there somebody to say yes
     stack.model.when("RoomHot", [call], [REPORT])
     begun, = notify(stack, firing("RoomHot"))
     log = stack.client("robot").events(begun["session_id"], begun["turn_id"]).finish()
