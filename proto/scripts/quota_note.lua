@@ -10,5 +10,9 @@ if bytes > 0 then
 else
     redis.call('HDEL', Q, sid)
 end
+if redis.call('HLEN', Q) == 2 then -- the last session is gone
+    redis.call('DEL', Q)
+    return {'ok'}
+end
 expire(ARGV[3], Q)
 return {'ok'}

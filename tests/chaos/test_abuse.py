@@ -40,7 +40,6 @@ class House:
                               ["Done."])
         self.stack.model.when("long", [LONG])
         self.stack.start(gateways=2, workers=2)
-        self.alice = self.stack.client("alice")
         self.quiet: list[float] = []
 
     def fetch(self, exchange: Exchange, request: Request) -> None:
@@ -48,13 +47,13 @@ class House:
             exchange.hang()
         prometheus(exchange, request)
 
-    def fill(self) -> dict:
-        """What some floods need: a conversation of alice's, of a few hundred KiB."""
-        session = self.alice.session()
+    def fill(self, alice: Client) -> dict:
+        """What some floods need: a conversation of hers, of a few hundred KiB."""
+        session = alice.session()
         for _ in range(6):
-            turn = self.alice.start(session, "long " + LONG)
-            self.alice.follow(session, turn)
-        messages = self.alice.messages(session)
+            turn = alice.start(session, "long " + LONG)
+            alice.follow(session, turn)
+        messages = alice.messages(session)
         return {"session": session, "turn": turn, "message": messages[-1]["message_id"]}
 
     def ask(self, bob: list[Client], questions: int) -> list[float]:
@@ -95,10 +94,11 @@ def p99(values: list[float]) -> float:
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_persons_flood_leaves_another_alone(house: House, kind: str, rng: random.Random) -> None:
     bob = [house.stack.client("bob", gateway=n) for n in range(2)]
-    more = house.fill()
+    alice = house.stack.client(f"alice-{kind}")  # each has a quota of her own
+    more = house.fill(alice)
     house.quiet += house.ask(bob, QUESTIONS // 2)
     before = house.redis_mib()
-    cookies = json.dumps(house.alice.cookies)
+    cookies = json.dumps(alice.cookies)
     urls = [g.url for g in house.stack.gateways]
     flood = subprocess.Popen([sys.executable, str(Path(__file__).with_name("flood.py")), kind, "12", cookies, json.dumps(more),
                               *urls], stdout=subprocess.PIPE, text=True)

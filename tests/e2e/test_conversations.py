@@ -176,13 +176,23 @@ def test_a_change_keeps_a_session(bare: Stack) -> None:
     until(lambda: not keys(stack), "Redis to be empty", 30)
 
 
-def test_without_a_setting_nothing_expires(stack: Stack) -> None:
+def test_nothing_expires_where_that_is_set(bare: Stack) -> None:
+    never = {"PERSAI_SESSION_KEEP": "0s"}
+    stack = bare.start(gateway_env=never, worker_env=never)
     alice = stack.client()
-    session = everything_of_a_session(alice)
+    everything_of_a_session(alice)
     client = stack.redis.client
     lasting = [k for k in keys(stack) if client.pttl(k) == -1]
     assert {k.split(":")[1] for k in lasting} >= {"s", "m", "f", "l", "t", "u"}
     assert all(k.split(":")[1] in "eki" for k in keys(stack) if k not in lasting)
+
+
+def test_without_a_setting_sessions_stay_for_ninety_days(stack: Stack) -> None:
+    alice = stack.client()
+    session = everything_of_a_session(alice)
+    client = stack.redis.client
+    days = {k.split(":")[1]: client.pttl(k) / 86_400_000 for k in keys(stack) if k.split(":")[1] not in "eki"}
+    assert days.keys() >= {"s", "m", "f", "l", "t", "u"} and all(89 < d <= 90 for d in days.values()), days
     assert len(alice.messages(session)) == 6
 
 
