@@ -28,8 +28,6 @@ if per_minute > 0 and redis.call('ZCARD', M) >= per_minute then
 end
 redis.call('ZADD', A, now + lease, turn)
 redis.call('PEXPIRE', A, lease)
-if per_minute > 0 then
-    redis.call('ZADD', M, now, turn)
-    redis.call('PEXPIRE', M, 60000)
-end
+redis.call('ZADD', M, now, turn)
+redis.call('PEXPIRE', M, 60000)
 return {'ok', 0, 0}
