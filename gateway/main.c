@@ -20,6 +20,7 @@
 #include "gateway/stream.h"
 #include "gateway/turns.h"
 #include "gateway/webhook.h"
+#include "proto/settings_check.h"
 #include "proto/store_health.h"
 #include "proto/wire.h"
 #include "proto/wire_keys.h"
@@ -142,10 +143,20 @@ static bool auth_off_is_safe(const struct gateway_settings *s)
     return s->auth || s->auth_off_anywhere || wire_is_local(endpoint);
 }
 
+static bool settings_fit(const struct gateway_settings *s, char error[256])
+{
+    return settings_url("PERSES_API_URL", s->perses, error) &&
+           settings_origins("PERSAI_CORS_ORIGINS", s->cors_origins, error) &&
+           settings_beats(s->beat_ms, s->dead_ms, error);
+}
+
 static int serve(struct gateway *g)
 {
     char error[256] = "";
     struct drain drain = {.gateway = g};
+    settings_warn_unknown();
+    if (!settings_fit(&g->settings, error))
+        return complain("settings", error);
     if (!auth_off_is_safe(&g->settings))
         return complain("listen", "PERSAI_AUTH=false listens on loopback only; "
                                   "PERSAI_AUTH_OFF_ANYWHERE=true overrides that");

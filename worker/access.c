@@ -4,16 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include "proto/settings_check.h"
 
-enum { KEY_FILE_MAX = 8192, URL_MAX = 1024, VALUE_MAX = 1024 };
+enum { KEY_FILE_MAX = 8192, VALUE_MAX = 1024 };
 
-bool access_url_ok(const char *url)
-{
-    const char *host = strncmp(url, "https://", 8) == 0  ? url + 8
-                       : strncmp(url, "http://", 7) == 0 ? url + 7
-                                                         : "";
-    return host[0] != '\0' && host[0] != '/' && strlen(url) < URL_MAX && !strpbrk(url, " \t\r\n#");
-}
+bool access_url_ok(const char *url) { return settings_url_ok(url); }
 
 void access_host(const char *url, char out[ACCESS_HOST_MAX])
 {

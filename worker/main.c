@@ -8,6 +8,7 @@
 #include "common/config.h"
 #include "common/log.h"
 #include "proto/ipc.h"
+#include "proto/settings_check.h"
 #include "worker/worker.h"
 
 enum {
@@ -284,11 +285,24 @@ static bool open_hub(struct worker *w, char error[256])
     return w->hub != NULL;
 }
 
+static bool settings_fit(const struct worker_settings *s, char error[256])
+{
+    return settings_url("PERSES_API_URL", s->perses, error) &&
+           settings_url("OPENAI_BASE_URL", s->openai_base_url, error) &&
+           settings_url("ANTHROPIC_BASE_URL", s->anthropic_base_url, error) &&
+           settings_url("GOOGLE_BASE_URL", s->google_base_url, error) &&
+           settings_folder("PERSAI_DOCS", s->docs, error) &&
+           settings_beats(s->beat_ms, s->dead_ms, error);
+}
+
 static int serve(struct worker *w)
 {
     char error[256] = "";
     struct drain drain = {.worker = w};
     struct wire_config wire = wire_of(w);
+    settings_warn_unknown();
+    if (!settings_fit(&w->settings, error))
+        return complain("settings", error);
     if (!hub_check(gateways_of(w), &wire, error))
         return complain("PERSAI_GATEWAYS", error);
     w->loop = loop_new();

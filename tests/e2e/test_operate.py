@@ -174,6 +174,11 @@ def test_help_and_version(name: str) -> None:
     ("gateway", [], {"PERSAI_TOKEN_WAIT": "soon"}), ("gateway", [], {"PERSAI_DATASOURCE_SECRET": "too-short"}),
     ("worker", [], {"PERSAI_CAPACITY": "0"}), ("worker", [], {"PERSAI_CAPACITY": "many"}),
     ("worker", [], {"PERSAI_GATEWAYS": "nonsense"}),
+    ("gateway", [], {"PERSES_API_URL": "perses:8080"}), ("worker", [], {"PERSES_API_URL": "perses:8080"}),
+    ("worker", [], {"OPENAI_BASE_URL": "127.0.0.1:11434/v1"}), ("worker", [], {"PERSAI_DOCS": "/does/not/exist"}),
+    ("worker", [], {"PERSAI_BEAT": "2s"}), ("gateway", [], {"PERSAI_BEAT": "800ms"}),
+    ("gateway", [], {"PERSAI_CORS_ORIGINS": "https://a.example,https://b.example/app"}),
+    ("gateway", [], {"PERSAI_CORS_ORIGINS": "a.example"}),
     ("worker", [], {"PERSAI_MODELS": "/does/not/exist.json"}), ("worker", [], {"OPENAI_API_KEY_FILE": "/does/not/exist"})])
 def test_bad_settings_are_a_sentence_and_an_exit(name: str, args: list[str], env: dict[str, str]) -> None:
     answer = run(name, *args, **env)
@@ -182,6 +187,13 @@ def test_bad_settings_are_a_sentence_and_an_exit(name: str, args: list[str], env
     assert text and "Sanitizer" not in text
     for setting in env:
         assert setting in text, text
+
+
+@pytest.mark.parametrize("name", ["gateway", "worker"])
+def test_a_variable_that_nobody_reads_is_warned_of(name: str) -> None:
+    answer = run(name, PERSAI_REDSI="x", PERSAI_STATE="x", PERSAI_KEYS_FILE="/dev/null", PERSES_API_URL="x:1")
+    told = [line for line in (answer.stderr + answer.stdout).splitlines() if "settings.unknown" in line]
+    assert len(told) == 1 and "PERSAI_REDSI" in told[0] and "nearest=PERSAI_REDIS" in told[0], answer
 
 
 def test_a_taken_port_is_a_clear_sentence(stack: Stack) -> None:

@@ -51,6 +51,9 @@ struct mcp_file *mcp_file_read(const char *path, char error[256])
             continue;
         snprintf(error, 256, "PERSAI_MCP: server %u (%.40s): %s", (unsigned)i + 1,
                  text(v, "name") ? text(v, "name") : "", reason);
+        if (strstr(reason, "is no field"))
+            snprintf(error, 256, "PERSAI_MCP: %.80s, line %u: %s", path, access_line(path, reason),
+                     reason);
         break;
     }
     if (error[0] == '\0')
@@ -85,10 +88,15 @@ static bool name_ok(const char *name)
 /* What was read of it is freed with the file: it counts at once. */
 static bool read_server(struct mcp_file *f, const json_t *v, char reason[160])
 {
+    static const char *const fields[] = {"name",      "url",     "timeout",    "refresh",
+                                         "max_bytes", "headers", "key_header", "key_env",
+                                         "key_file",  "tools",   NULL};
     struct mcp_config *c = &f->servers[f->count++];
     const char *name = text(v, "name"), *url = text(v, "url"), *header = text(v, "key_header");
     *c = (struct mcp_config){
         .timeout_ms = TIMEOUT_MS, .refresh_ms = REFRESH_MS, .bytes_max = BYTES_MAX};
+    if (!access_known(v, fields, reason))
+        return false;
     if (!name_ok(name)) {
         snprintf(reason, 160, "it needs a \"name\" of at most %d letters and digits",
                  MCP_SERVER_NAME_MAX);

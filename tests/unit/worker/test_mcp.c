@@ -447,6 +447,11 @@ static void files_that_are_wrong_are_a_sentence(void **state)
             fail_msg("was taken: %s", bad[i]);
         assert_non_null(strstr(error, "PERSAI_MCP"));
     }
+    assert_null(mcp_file_of(
+        f,
+        "[{\"name\":\"a\",\"url\":\"http://h/\",\n\"timeuot\":\"1s\",\"tools\":{\"x\":\"read\"}}]",
+        error));
+    assert_non_null(strstr(error, "line 2: \"timeuot\""));
     assert_null(mcp_file_read("/nonexistent/mcp.json", error));
     mcp_start(f, "");
 }

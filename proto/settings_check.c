@@ -1,0 +1,149 @@
+#include "proto/settings_check.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "common/buf.h"
+#include "common/log.h"
+
+enum { URL_MAX = 1024, NAME_MAX_BYTES = 64 };
+
+extern char **environ;
+
+static const char *const known[] = {
+#define SETTING(field, name, type, by_default, min, max, help) name,
+#include "gateway/settings.def"
+#include "worker/settings.def"
+#undef SETTING
+    /* compose's and the tests' */
+    "PERSAI_AUTO_INIT",   "PERSAI_BIN_DIR",        "PERSAI_BIND",         "PERSAI_BUILD",
+    "PERSAI_DATASOURCES", "PERSAI_FUZZ",           "PERSAI_GOLDEN_WRITE", "PERSAI_PERSES_BIN",
+    "PERSAI_PLUGIN",      "PERSAI_PLUGIN_ARCHIVE", "PERSAI_PLUGINS_DIR",  "PERSAI_PORT",
+    "PERSAI_PUBLIC_URL",  "PERSAI_REDIS_MEMORY",   "PERSAI_RUN_BEGAN",    "PERSAI_SANITIZE",
+    "PERSAI_SCREENSHOTS", "PERSAI_SECRETS",        "PERSAI_SEED",         "PERSAI_STACK",
+    "PERSAI_STATE"};
+enum { KNOWN = sizeof(known) / sizeof(known[0]) };
+
+static bool origin_ok(struct str origin);
+static size_t distance(const char *a, const char *b);
+
+bool settings_url_ok(const char *url)
+{
+    const char *host = strncmp(url, "https://", 8) == 0  ? url + 8
+                       : strncmp(url, "http://", 7) == 0 ? url + 7
+                                                         : "";
+    return host[0] != '\0' && host[0] != '/' && strlen(url) < URL_MAX && !strpbrk(url, " \t\r\n#");
+}
+
+bool settings_url(const char *name, const char *url, char why[SETTINGS_WHY_MAX])
+{
+    if (url[0] == '\0' || settings_url_ok(url))
+        return true;
+    snprintf(why, SETTINGS_WHY_MAX,
+             "%s is %.120s, but must be an address that begins with http:// or https://.", name,
+             log_text(str_of(url)));
+    return false;
+}
+
+bool settings_origins(const char *name, const char *list, char why[SETTINGS_WHY_MAX])
+{
+    struct str rest = str_of(list), one;
+    while (str_split(&rest, ',', &one)) {
+        one = str_trim(one);
+        if (one.len == 0 || origin_ok(one))
+            continue;
+        snprintf(why, SETTINGS_WHY_MAX,
+                 "%s has %.100s, which is no origin: scheme://host or scheme://host:port, without "
+                 "a path.",
+                 name, log_text(one));
+        return false;
+    }
+    return true;
+}
+
+static bool origin_ok(struct str origin)
+{
+    char text[512];
+    if (origin.len >= sizeof(text))
+        return false;
+    snprintf(text, sizeof(text), "%.*s", (int)origin.len, origin.at);
+    const char *host = strstr(text, "://");
+    return host && host > text && host[3] != '\0' && !strpbrk(host + 3, "/?#@ \t*");
+}
+
+bool settings_folder(const char *name, const char *path, char why[SETTINGS_WHY_MAX])
+{
+    struct stat s;
+    if (path[0] == '\0' || (stat(path, &s) == 0 && S_ISDIR(s.st_mode)))
+        return true;
+    snprintf(why, SETTINGS_WHY_MAX, "%s is %.150s, which is no folder that can be read.", name,
+             log_text(str_of(path)));
+    return false;
+}
+
+bool settings_beats(int64_t beat_ms, int64_t dead_ms, char why[SETTINGS_WHY_MAX])
+{
+    if (beat_ms * 2 <= dead_ms)
+        return true;
+    snprintf(why, SETTINGS_WHY_MAX,
+             "PERSAI_DEAD is %lld ms and PERSAI_BEAT %lld ms: PERSAI_DEAD must be twice "
+             "PERSAI_BEAT or more, else who is there counts as dead.",
+             (long long)dead_ms, (long long)beat_ms);
+    return false;
+}
+
+bool settings_known(const char *name, const char **nearest)
+{
+    char base[NAME_MAX_BYTES] = "";
+    size_t len = strlen(name), best = 0;
+    *nearest = NULL;
+    if (strncmp(name, "PERSAI_", 7) != 0 || strncmp(name, "PERSAI_TEST_", 12) == 0)
+        return true;
+    if (len >= sizeof(base))
+        return false;
+    if (len > 5 && strcmp(name + len - 5, "_FILE") == 0)
+        len -= 5;
+    memcpy(base, name, len);
+    for (size_t i = 0; i < KNOWN; i++) {
+        size_t far = distance(base, known[i]);
+        if (far == 0)
+            return true;
+        /* Further away than a third of what is behind the prefix, it is another word. */
+        if (far <= (len - 7) / 3 + 1 && (*nearest == NULL || far < best)) {
+            *nearest = known[i];
+            best = far;
+        }
+    }
+    return false;
+}
+
+/* Levenshtein's, with one row. a is shorter than NAME_MAX_BYTES. */
+static size_t distance(const char *a, const char *b)
+{
+    size_t row[NAME_MAX_BYTES + 1], len = strlen(a);
+    for (size_t i = 0; i <= len; i++)
+        row[i] = i;
+    for (size_t j = 0; b[j]; j++) {
+        size_t corner = row[0];
+        row[0] = j + 1;
+        for (size_t i = 1; i <= len; i++) {
+            size_t change = corner + (a[i - 1] != b[j]);
+            corner = row[i];
+            size_t gap = (row[i] < row[i - 1] ? row[i] : row[i - 1]) + 1;
+            row[i] = change < gap ? change : gap;
+        }
+    }
+    return row[len];
+}
+
+void settings_warn_unknown(void)
+{
+    for (char **at = environ; at && *at; at++) {
+        char name[NAME_MAX_BYTES * 2];
+        const char *nearest;
+        snprintf(name, sizeof(name), "%.*s", (int)strcspn(*at, "="), *at);
+        if (!settings_known(name, &nearest))
+            log_warn("settings.unknown", "variable=%s nearest=%s", log_text(str_of(name)),
+                     nearest ? nearest : "-");
+    }
+}

@@ -1,0 +1,31 @@
+/* proto/settings_check.h: values of settings that can't be meant, and variables that nobody reads.
+ * Both programs look before they open anything. */
+#ifndef PROTO_SETTINGS_CHECK_H
+#define PROTO_SETTINGS_CHECK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { SETTINGS_WHY_MAX = 256 };
+
+/* http:// or https:// and a host, no blanks, no fragment, shorter than 1 KiB. */
+bool settings_url_ok(const char *url);
+
+/* Each is true, or false and a sentence that begins with the setting's name. An empty text is
+ * unset: true. */
+bool settings_url(const char *name, const char *url, char why[SETTINGS_WHY_MAX]);
+/* A list of origins as browsers send them (RFC 6454, 6.2): scheme://host[:port], nothing behind. */
+bool settings_origins(const char *name, const char *list, char why[SETTINGS_WHY_MAX]);
+bool settings_folder(const char *name, const char *path, char why[SETTINGS_WHY_MAX]);
+/* Two beats must fit into the silence that counts as death: one may be lost or late. */
+bool settings_beats(int64_t beat_ms, int64_t dead_ms, char why[SETTINGS_WHY_MAX]);
+
+/* Is name a variable that a part of PersAI reads: a program's setting, with or without _FILE, or
+ * one of the compose setup's and the tests'? Others than PERSAI_… always are. If not, *nearest is
+ * the known name that looks most like it (static), or NULL when none does. */
+bool settings_known(const char *name, const char **nearest);
+/* Logs a warning for each variable of the environment that settings_known() does not know. */
+void settings_warn_unknown(void);
+
+#endif
