@@ -84,7 +84,7 @@ static void suspect(struct dispatch *d, const struct dispatch_worker *w, int64_t
     unsigned count = 0, n = 0;
     list_each (&w->turns, node, next)
         count += likely(w, list_of(node, struct dispatch_turn, node));
-    unsigned size = (count + DISPATCH_CELLS - 1) / DISPATCH_CELLS;
+    unsigned size = (count + DISPATCH_CELLS - 1) / DISPATCH_CELLS + (count == 0);
     uint64_t first = d->cells + 1;
     list_each (&w->turns, node, next) {
         struct dispatch_turn *t = list_of(node, struct dispatch_turn, node);

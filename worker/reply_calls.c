@@ -98,6 +98,7 @@ static struct reply_call *candidate(struct reply *r, const struct piece *p)
     }
     if (by_id || by_index || r->call_count == 0)
         return by_id ? by_id : by_index;
+    CHECK(r->calls != NULL); /* there are some */
     struct reply_call *last = &r->calls[r->call_count - 1];
     return p->tool_name.len == 0 && (last->index < 0 || is_its_id(last, p->call_id)) ? last : NULL;
 }

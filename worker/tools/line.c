@@ -153,7 +153,7 @@ void line_leave(struct line *l, struct line_ticket *t, int64_t now_ms)
         l->waiting--;
     }
     /* A probe that asked nothing (or was cancelled) tells nothing: the next one may. */
-    if (t->probe && lane->breaker.state == BREAKER_PROBE)
+    if (lane && t->probe && lane->breaker.state == BREAKER_PROBE)
         lane->breaker.until_ms = now_ms;
     *t = (struct line_ticket){0};
     tidy(l, a, lane);

@@ -118,6 +118,8 @@ static void a_yes_is_for_that_server(void **state)
     assert_false(reached(f));
 }
 
+#define LAST_OF_TWO "x, " EVIL
+
 static void picked_global_and_named_ones_are_free(void **state)
 {
     struct fixture *f = *state;
@@ -128,7 +130,7 @@ static void picked_global_and_named_ones_are_free(void **state)
     fixture_run(f, script, "execute_instant_query", QUERY);
     assert_true(reached(f));
     f->paths = fixture_paths;
-    static const char *const named[] = {EVIL, "/proxy/projects/*/datasources/e*l", "x, " EVIL};
+    static const char *const named[] = {EVIL, "/proxy/projects/*/datasources/e*l", LAST_OF_TWO};
     static const char *const others[] = {"/proxy/projects/*", "*", "/proxy/projects/shop/*/evi",
                                          ","};
     for (size_t i = 0; i < 3; i++) {

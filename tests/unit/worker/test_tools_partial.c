@@ -115,9 +115,10 @@ static void lines_of_all_streams_are_in_the_order_of_their_time(void **state)
     fixture_run(f, script, "loki_query", "{\"query\":\"{app=\\\"a\\\"}\"}");
     const char *last = f->content;
     static const char *const back[] = {"five", "four", "three", "two", "one"};
-    for (size_t i = 0; i < 5; i++)
-        if (!(last = strstr(last, back[i])))
-            fail_msg("%s: %s", back[i], f->content);
+    for (size_t i = 0; i < 5; i++) {
+        last = last ? strstr(last, back[i]) : NULL;
+        assert_non_null(last);
+    }
     assert_non_null(
         strstr(f->content, "\"lines_total\":5,\"lines_shown\":5,\"total\":4,\"shown\":4"));
     assert_null(strstr(f->content, "offset"));
