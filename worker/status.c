@@ -1,4 +1,4 @@
-/* worker/status.c: /metrics and /healthz of a worker. */
+/* worker/status.c: /metrics, /healthz and /readyz of a worker. */
 #include "worker/worker.h"
 
 #include <string.h>
@@ -47,17 +47,41 @@ static void answer_error(struct http_request *r, enum err e)
     http_reply(r, err_http_status(e), "application/json", buf_str(&b));
 }
 
+/* Why no turn would be taken now, or NULL. A restart would mend none of it: /healthz stays 200. */
+static const char *not_ready(const struct worker *w)
+{
+    if (w->draining)
+        return "the worker is draining";
+    if (!redis_ready(w->redis))
+        return "Redis does not answer";
+    return hub_open_links(w->hub) == 0 ? "no gateway is connected" : NULL;
+}
+
+static void answer_ready(const struct worker *w, struct http_request *r)
+{
+    scoped_buf(b, 512);
+    const char *reason = not_ready(w);
+    buf_puts(&b, reason ? "{\"status\":\"not ready\",\"reason\":"
+                        : "{\"status\":\"ready\",\"reason\":");
+    json_str(&b, str_of(reason));
+    buf_putc(&b, '}');
+    http_reply(r, reason ? 503 : 200, "application/json", buf_str(&b));
+}
+
 static void on_request(void *arg, struct http_request *r)
 {
     struct worker *w = arg;
     struct str path = http_path(r);
     bool metrics = str_is(path, "/metrics"), health = str_is(path, "/healthz");
-    if (!metrics && !health)
+    bool ready = str_is(path, "/readyz");
+    if (!metrics && !health && !ready)
         answer_error(r, ERR_NOT_FOUND);
     else if (!str_is(http_method(r), "GET"))
         answer_error(r, ERR_METHOD_NOT_ALLOWED);
     else if (metrics)
         answer_metrics(w, r);
+    else if (ready)
+        answer_ready(w, r);
     else
         http_reply(r, 200, "text/plain", STR("ok\n"));
 }

@@ -40,6 +40,21 @@ def test_health_and_readiness(bare: Stack) -> None:
     until(lambda: web.get("/readyz").status == 503, "the gateway to notice that its worker is gone", 30)
 
 
+def test_a_worker_is_ready_with_redis_and_a_gateway(bare: Stack) -> None:
+    stack = bare
+    stack.redis.start()
+    gateway = stack.add_gateway()
+    web = Client(stack.add_worker().url)
+    gateway.wait_ready()
+    until(lambda: web.get("/readyz").status == 200, "the worker to be ready")
+    gateway.process.kill()
+    until(lambda: web.get("/readyz").status == 503, "the worker to notice that its gateway is gone", 30)
+    assert "gateway" in web.get("/readyz").body.decode() and web.get("/healthz").status == 200
+    stack.redis.process.kill()
+    until(lambda: "Redis" in web.get("/readyz").body.decode(), "the worker to notice that Redis is gone", 30)
+    assert web.get("/healthz").status == 200
+
+
 @pytest.mark.core
 def test_metrics_are_prometheus_text(stack: Stack, tmp_path: Path) -> None:
     alice = stack.client()
