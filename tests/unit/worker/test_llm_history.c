@@ -20,16 +20,13 @@ static struct model model(enum model_api api, const char *id)
                           .output_tokens_max = 4096};
 }
 
+#define LONG_ID "chatcmpl-tool-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
 static void ids_are_what_the_api_takes_the_same_each_time_and_no_two_alike(void **state)
 {
-    static const char *const originals[] = {"functions.list_metrics:0",
-                                            "",
-                                            "call_ok",
-                                            "call_ok",
-                                            "toolu_01ABCdef-x",
-                                            "chatcmpl-tool-0123456789abcdef0123456789abcdef"
-                                            "0123456789abcdef0123456789abcdef",
-                                            "abcdefghi"};
+    static const char *const originals[] = {
+        "functions.list_metrics:0", "",      "call_ok",  "call_ok",
+        "toolu_01ABCdef-x",         LONG_ID, "abcdefghi"};
     enum { COUNT = sizeof(originals) / sizeof(originals[0]) };
     static const struct {
         enum model_api api;
