@@ -206,7 +206,7 @@ def test_bad_settings_are_a_sentence_and_an_exit(name: str, args: list[str], env
 
 @pytest.mark.parametrize("name", ["gateway", "worker"])
 def test_a_variable_that_nobody_reads_is_warned_of(name: str) -> None:
-    answer = run(name, PERSAI_REDSI="x", PERSAI_STATE="x", PERSAI_KEYS_FILE="/dev/null", PERSES_API_URL="x:1")
+    answer = run(name, PERSAI_REDSI="x", PERSAI_STATE="x", PERSAI_KEYS_FILE="/dev/null", PERSES_API_URL="perses:8080")
     told = [line for line in (answer.stderr + answer.stdout).splitlines() if "settings.unknown" in line]
     assert len(told) == 1 and "PERSAI_REDSI" in told[0] and "nearest=PERSAI_REDIS" in told[0], answer
 
