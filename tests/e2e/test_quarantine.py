@@ -13,10 +13,14 @@ OTHERS = ["bob", "bob", "alice"]
 DEATHS = 3
 
 
-def alone(stack: Stack) -> Worker | None:
-    """The worker that runs one turn; the others' have none, or those of the others."""
-    busy = [w for w in stack.workers if w.process.running() and metric(w.url, "turns_running") == 1]
-    return busy[0] if busy else None
+def runs(stack: Stack, turn: str, epoch: int) -> Worker | None:
+    """The worker that has begun this epoch of the turn, which nothing else runs in."""
+    sign = f"event=turn.start turn={turn} epoch={epoch}\n".encode()
+    for worker in stack.workers:
+        if worker.process.running() and sign in worker.process.log_bytes():
+            assert metric(worker.url, "turns_running") == 1, "it is not alone"
+            return worker
+    return None
 
 
 @pytest.mark.parametrize("spare", [False, True], ids=["one-worker", "another-worker"])
@@ -37,18 +41,18 @@ def test_a_poisoned_turn_is_retried_alone(make_stack: object, perses: Perses, si
         alice = stack.client()
         session = alice.session()
         poison = alice.turn(session, "poison")
+        turn = poison.wait_for("turn_start")["turn_id"]
         victim, seen = stack.workers[0], 0
         for death in range(DEATHS):
             if death > 0:
-                victim = until(lambda: alone(stack), "the poisoned turn to be alone", 30)
+                victim = until(lambda: runs(stack, turn, death + 1), "the poisoned turn to be alone", 30)  # noqa: B023
             until(lambda: len(upstream.requests) > seen, "the poisoned call", 30)  # noqa: B023
             if death == 0 and spare:
                 stack.wait_worker(stack.add_worker())
                 stack.wait_worker(stack.add_worker())
-            lost = metric(stack.gateway.url, "workers_lost")
+            lost, seen = metric(stack.gateway.url, "workers_lost"), len(upstream.requests)
             victim.process.kill()
             until(lambda: metric(stack.gateway.url, "workers_lost") > lost, "the death to be seen")  # noqa: B023
-            seen = len(upstream.requests)
             stack.add_worker()
             if death == 0 and spare:
                 second.wait(30)  # the others go on beside its next deaths
