@@ -196,7 +196,8 @@ def test_composes_own_provisioning_keeps_tokens(tmp_path: Path) -> None:
             assert names, "nothing is provisioned"
             for name, kind in names.items():
                 before = len(upstream.requests)
-                assert demo.get(f"/proxy/globaldatasources/{name}/api/v1/query?query=up").status in (200, 404)
+                path = "sessions" if kind == "PersAIDatasource" else "api/v1/query?query=up"  # ours allows its own only
+                assert demo.get(f"/proxy/globaldatasources/{name}/{path}").status in (200, 404)
                 if kind == "PersAIDatasource":
                     assert cookies["jwtSignature"].encode() in gateway.requests[-1].raw()
                 else:
