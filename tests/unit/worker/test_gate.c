@@ -25,18 +25,6 @@
         .path = "/api/v1/projects/shop/datasources/evil", .status = 200, .body = STR(text)         \
     }
 
-static int setup(void **state)
-{
-    *state = fixture_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture_free(*state);
-    return 0;
-}
-
 /* Was anything sent through the proxy? */
 static bool reached(const struct fixture *f)
 {
@@ -194,7 +182,7 @@ static void what_no_eye_sees_is_one_list(void **state)
     }
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 int main(void)
 {
     const struct CMUnitTest tests[] = {

@@ -1,29 +1,6 @@
 /* The tools against a scripted datasource: what is asked, what the model gets. */
 #include "tests/unit/worker/tools_fixture.h"
-
-#define QUERY_RANGE "/proxy/globaldatasources/prom/api/v1/query_range"
-#define QUERY "/proxy/globaldatasources/prom/api/v1/query"
-#define OK_MATRIX(rows)                                                                            \
-    "{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":[" rows "]}}"
-#define OK_VECTOR(rows)                                                                            \
-    "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[" rows "]}}"
-#define COUNTED(n) OK_MATRIX("{\"metric\":{\"i\":\"0\"},\"values\":[[1,\"" n "\"]]}")
-#define COUNT                                                                                      \
-    {                                                                                              \
-        .path = QUERY_RANGE, .status = 200, .body = STR(COUNTED("3")), .in_query = "label_replace" \
-    }
-
-static int setup(void **state)
-{
-    *state = fixture_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture_free(*state);
-    return 0;
-}
+#include "tests/unit/worker/prometheus_answers.h"
 
 static void an_instant_query_is_counted_and_run(void **state)
 {
@@ -698,7 +675,7 @@ static void a_plan_is_checked_and_counted(void **state)
     fixture_expect_error(f, "bad_arguments", "todo");
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
 {

@@ -1,30 +1,7 @@
 /* Calls that wait for each other: rounds of owners, room for a datasource, one that stays silent.
  */
 #include "tests/unit/worker/tools_fixture.h"
-
-#define QUERY_RANGE "/proxy/globaldatasources/prom/api/v1/query_range"
-#define QUERY "/proxy/globaldatasources/prom/api/v1/query"
-#define OK_MATRIX(rows)                                                                            \
-    "{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":[" rows "]}}"
-#define OK_VECTOR(rows)                                                                            \
-    "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[" rows "]}}"
-#define COUNTED(n) OK_MATRIX("{\"metric\":{\"i\":\"0\"},\"values\":[[1,\"" n "\"]]}")
-#define COUNT                                                                                      \
-    {                                                                                              \
-        .path = QUERY_RANGE, .status = 200, .body = STR(COUNTED("3")), .in_query = "label_replace" \
-    }
-
-static int setup(void **state)
-{
-    *state = fixture_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture_free(*state);
-    return 0;
-}
+#include "tests/unit/worker/prometheus_answers.h"
 
 static unsigned wanted;
 
@@ -137,7 +114,7 @@ static void who_makes_too_many_calls_is_told(void **state)
         tool_cancel(runs[i]);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
 {

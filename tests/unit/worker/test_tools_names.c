@@ -13,18 +13,6 @@
 #define VECTOR(rows)                                                                               \
     "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[" rows "]}}"
 
-static int setup(void **state)
-{
-    *state = fixture_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture_free(*state);
-    return 0;
-}
-
 static void names_are_read_and_written(void **state)
 {
     static const struct {
@@ -222,7 +210,7 @@ static void an_empty_result_of_dotted_names_is_explained(void **state)
         fail_msg("%s", f->content);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
 {

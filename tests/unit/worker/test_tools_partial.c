@@ -2,18 +2,6 @@
  */
 #include "tests/unit/worker/tools_fixture.h"
 
-static int setup(void **state)
-{
-    *state = fixture_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture_free(*state);
-    return 0;
-}
-
 #define SOURCE(name, kind)                                                                         \
     "{\"kind\":\"GlobalDatasource\",\"metadata\":{\"name\":\"" name                                \
     "\"},\"spec\":{\"plugin\":{\"kind\":\"" kind "\"}}}"
@@ -154,10 +142,11 @@ static void lines_that_do_not_fit_are_found_by_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_is_partial_is_said, setup, teardown),
-        cmocka_unit_test_setup_teardown(lines_of_all_streams_are_in_the_order_of_their_time, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(lines_that_do_not_fit_are_found_by_time, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_partial_is_said, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(lines_of_all_streams_are_in_the_order_of_their_time,
+                                        fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(lines_that_do_not_fit_are_found_by_time, fixture_setup,
+                                        fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

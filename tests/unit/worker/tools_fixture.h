@@ -281,6 +281,19 @@ static inline struct tool_run *fixture_start(struct fixture *f, const char *name
     return fixture_start_bytes(f, name, str_of(arguments));
 }
 
+/* Of a test that has no more than a fixture. */
+static inline int fixture_setup(void **state)
+{
+    *state = fixture_new();
+    return 0;
+}
+
+static inline int fixture_teardown(void **state)
+{
+    fixture_free(*state);
+    return 0;
+}
+
 static inline bool fixture_is_done(void *arg) { return ((struct fixture *)arg)->done > 0; }
 
 /* One call to its end. */
