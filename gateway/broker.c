@@ -287,15 +287,6 @@ bool broker_expects_worker(const struct broker *b)
 
 unsigned broker_workers(const struct broker *b) { return b->dispatch.worker_count; }
 
-const char *broker_endpoints(const struct gateway_settings *s)
-{
-    static char by_default[IPC_ENDPOINT_MAX];
-    if (*s->broker)
-        return s->broker;
-    ipc_default(by_default);
-    return by_default;
-}
-
 struct broker *broker_new(struct gateway *g, char error[256])
 {
     static const struct wire_callbacks callbacks = {.on_message = on_message, .on_gone = on_gone};
@@ -310,7 +301,7 @@ struct broker *broker_new(struct gateway *g, char error[256])
     buf_init(&b->models, 65536);
     buf_init(&b->tools, 65536);
     b->wire =
-        wire_router_new(g->loop, &config, broker_endpoints(&g->settings), &callbacks, b, error);
+        wire_router_new(g->loop, &config, ipc_or_default(g->settings.broker), &callbacks, b, error);
     if (!b->wire) {
         broker_free(b);
         return NULL;

@@ -8,8 +8,6 @@
 #include "gateway/gateway.h"
 
 struct broker;
-/* PERSAI_BROKER, or where it is when that is empty: valid until the process ends. */
-const char *broker_endpoints(const struct gateway_settings *s);
 
 struct broker *broker_new(struct gateway *g, char error[256]);
 void broker_free(struct broker *b); /* says BYE to all first */

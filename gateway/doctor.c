@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
-#include "gateway/broker.h"
 #include "gateway/gateway.h"
 #include "gateway/service.h"
 #include "gateway/webhook.h"
+#include "proto/ipc.h"
 #include "proto/store_health.h"
 
 enum { REDIS_WAIT_MS = 2000, ANSWER_BYTES_MAX = 8 << 20 };
@@ -140,7 +140,7 @@ static void judge_gateway(struct doctor *d, const struct fetch_result *r, json_t
     say(d, true, "A gateway runs here", "");
     snprintf(advice, sizeof advice,
              "%.200s; a worker needs PERSAI_GATEWAYS=%.200s (and the keys, where there are some)",
-             reason ? reason : "it does not say why", broker_endpoints(&d->gateway->settings));
+             reason ? reason : "it does not say why", ipc_or_default(d->gateway->settings.broker));
     say(d, r->http_status == 200, "It has workers and can take a turn", advice);
 }
 

@@ -17,18 +17,23 @@ static bool folder_of(const char *endpoint, char folder[IPC_ENDPOINT_MAX], char 
 static bool folder_safe(const char *folder, bool roots, char error[256]);
 static bool lock(const char *path, char error[256]);
 
-void ipc_default(char out[IPC_ENDPOINT_MAX])
+const char *ipc_or_default(const char *endpoints)
 {
+    static char by_default[IPC_ENDPOINT_MAX];
     const char *runtime = getenv("XDG_RUNTIME_DIR");
     char own[64];
     struct stat s;
+    if (*endpoints)
+        return endpoints;
     snprintf(own, sizeof(own), "/run/user/%u", (unsigned)getuid());
     if (!runtime || runtime[0] != '/' || strlen(runtime) > 80)
         runtime = stat(own, &s) == 0 && S_ISDIR(s.st_mode) ? own : NULL;
     if (runtime)
-        snprintf(out, IPC_ENDPOINT_MAX, "%s%s/persai/broker", scheme, runtime);
+        snprintf(by_default, sizeof(by_default), "%s%s/persai/broker", scheme, runtime);
     else
-        snprintf(out, IPC_ENDPOINT_MAX, "%s/tmp/persai-%u/broker", scheme, (unsigned)getuid());
+        snprintf(by_default, sizeof(by_default), "%s/tmp/persai-%u/broker", scheme,
+                 (unsigned)getuid());
+    return by_default;
 }
 
 bool ipc_claim(const char *endpoint, char error[256])

@@ -10,9 +10,10 @@
 
 enum { IPC_ENDPOINT_MAX = 256 };
 
-/* ipc://FOLDER/broker, FOLDER being persai in XDG_RUNTIME_DIR (XDG Base Directory Specification),
- * else in /run/user/UID where that is, else /tmp/persai-UID. Nothing is made. */
-void ipc_default(char out[IPC_ENDPOINT_MAX]);
+/* endpoints where there are some; else ipc://FOLDER/broker, FOLDER being persai in XDG_RUNTIME_DIR
+ * (XDG Base Directory Specification), else in /run/user/UID where that is, else /tmp/persai-UID.
+ * Nothing is made. Valid until the process ends, or it is asked for anew. */
+const char *ipc_or_default(const char *endpoints);
 
 /* For who binds: makes the folder (mode 0700) where it is not, checks that it is ours and that
  * nobody else may write to it, and takes the endpoint for this process until it ends: ZeroMQ would

@@ -252,15 +252,6 @@ static void open_turns(struct worker *w)
     loop_on_decide(w->loop, decide, w);
 }
 
-static const char *gateways_of(const struct worker *w)
-{
-    static char by_default[IPC_ENDPOINT_MAX];
-    if (*w->settings.gateways)
-        return w->settings.gateways;
-    ipc_default(by_default);
-    return by_default;
-}
-
 static struct wire_config wire_of(const struct worker *w)
 {
     return (struct wire_config){.keys = set_or_null(w->settings.keys),
@@ -272,7 +263,7 @@ static bool open_hub(struct worker *w, char error[256])
     static const struct hub_callbacks callbacks = {on_turn, on_cancel, on_token, running};
     const struct worker_settings *s = &w->settings;
     struct hub_config config = {.loop = w->loop,
-                                .gateways = gateways_of(w),
+                                .gateways = ipc_or_default(w->settings.gateways),
                                 .wire = wire_of(w),
                                 .name = w->name,
                                 .capacity = s->capacity,
@@ -303,7 +294,7 @@ static int serve(struct worker *w)
     settings_warn_unknown();
     if (!settings_fit(&w->settings, error))
         return complain("settings", error);
-    if (!hub_check(gateways_of(w), &wire, error))
+    if (!hub_check(ipc_or_default(w->settings.gateways), &wire, error))
         return complain("PERSAI_GATEWAYS", error);
     w->loop = loop_new();
     w->fetches = fetch_pool_new(w->loop);

@@ -94,15 +94,15 @@ static void paths_that_are_no_socket_are_refused(void **state)
 static void default_is_in_the_runtime_directory(void **state)
 {
     (void)state;
-    char found[IPC_ENDPOINT_MAX];
     setenv("XDG_RUNTIME_DIR", base, 1);
-    ipc_default(found);
+    const char *found = ipc_or_default("");
     assert_string_equal(found, endpoint("/persai/broker"));
     assert_true(ipc_claim(found, error));
     assert_int_equal(mode_of("/persai"), 0700);
     unsetenv("XDG_RUNTIME_DIR");
-    ipc_default(found);
+    found = ipc_or_default("");
     assert_true(strncmp(found, "ipc:///", 7) == 0 && strlen(found) < 108);
+    assert_string_equal(ipc_or_default("tcp://127.0.0.1:1"), "tcp://127.0.0.1:1");
 }
 
 int main(void)
