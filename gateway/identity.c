@@ -14,6 +14,9 @@
 enum {
     CACHE_MAX = 20000,      /* tokens known at once; more: all are asked for anew */
     CONFIG_KEEP_MS = 30000, /* how long Perses's answer whether its authentication is on is kept */
+    CONFIG_AGAIN_MS = 5000, /* when it did not say so */
+    CONFIG_WAIT_MS = 3000,  /* the person waits for a refusal meanwhile */
+    WHOAMI_WAIT_MS = 10000,
     ANSWER_BYTES_MAX = 1 << 20,
 };
 
@@ -31,6 +34,7 @@ struct known {
     char key[32];
     struct secret *access; /* while it is asked for */
     struct fetch *fetch;
+    struct list refused; /* in identity.refused while Perses's configuration is asked for */
     struct list waiters;
     char user[USER_MAX_BYTES];
     enum err err;
@@ -51,6 +55,8 @@ struct identity {
     struct map *tokens; /* hash → known */
     struct list refreshes;
     uint64_t next_id;
+    struct list refused;  /* known, until it is told whether authentication is on */
+    struct fetch *config; /* that question, one for all of them */
     int64_t config_until_ms;
     bool auth_off;
 };
@@ -166,11 +172,14 @@ static void answer(struct known *k)
 static void known_free(struct known *k)
 {
     fetch_cancel(k->fetch);
+    list_remove(&k->refused);
     secret_free(k->access);
     list_each (&k->waiters, node, next)
         free(list_of(node, struct waiter, node));
     free(k);
 }
+
+static bool is_asked(const struct known *k) { return k->fetch || !list_empty(&k->refused); }
 
 /* Not beyond the token's own end. */
 static int64_t keep_ms(const struct identity *i, const struct known *k)
@@ -197,7 +206,7 @@ static void settle(struct known *k, enum err err)
 }
 
 static struct fetch *get(struct identity *i, const char *path, const struct secret *bearer,
-                         const struct fetch_handler *h, void *arg)
+                         int64_t total_ms, const struct fetch_handler *h, void *arg)
 {
     struct buf url;
     buf_init(&url, 2048);
@@ -207,7 +216,7 @@ static struct fetch *get(struct identity *i, const char *path, const struct secr
                               .url = buf_cstr(&url),
                               .bearer = bearer,
                               .connect_ms = 3000,
-                              .total_ms = 10000,
+                              .total_ms = total_ms,
                               .body_bytes_max = ANSWER_BYTES_MAX,
                               .collect = true};
     struct fetch *f = fetch_start(i->gateway->fetch, &r, h, arg);
@@ -215,35 +224,46 @@ static struct fetch *get(struct identity *i, const char *path, const struct secr
     return f;
 }
 
+static void settle_refused(struct identity *i)
+{
+    while (!list_empty(&i->refused)) {
+        struct known *k = list_first(&i->refused, struct known, refused);
+        list_remove(&k->refused);
+        settle(k, i->auth_off ? ERR_PERSES_AUTH_OFF : ERR_UNAUTHENTICATED);
+    }
+}
+
 /* Perses says 401 to everybody when its authentication is off. Its configuration, which needs no
- * token, tells the two apart. */
+ * token, tells the two apart. Where it is hidden, or is not what we know, the refusal stands. */
 static void on_config(void *arg, const struct fetch_result *r)
 {
-    struct known *k = arg;
-    struct identity *i = k->identity;
-    k->fetch = NULL;
-    if (r->status != FETCH_OK || r->http_status != 200) {
-        settle(k, ERR_PERSES_UNAVAILABLE);
-        return;
-    }
-    json_t *all = json_loadb(r->body.at, r->body.len, 0, NULL);
+    struct identity *i = arg;
+    i->config = NULL;
+    bool got = r->status == FETCH_OK && r->http_status == 200;
+    json_t *all = got ? json_loadb(r->body.at, r->body.len, 0, NULL) : NULL;
     json_t *security = json_object_get(all, "security");
     if (!security)
         security = json_object_get(json_object_get(all, "config"), "security");
-    i->auth_off = json_is_object(all) && !json_is_true(json_object_get(security, "enable_auth"));
-    i->config_until_ms = loop_now_ms(i->gateway->loop) + CONFIG_KEEP_MS;
+    json_t *enabled = json_object_get(security, "enable_auth");
+    i->auth_off = json_is_false(enabled);
+    i->config_until_ms = loop_now_ms(i->gateway->loop) +
+                         (json_is_boolean(enabled) ? CONFIG_KEEP_MS : CONFIG_AGAIN_MS);
+    if (!json_is_boolean(enabled))
+        log_warn("identity.config", "status=%d error=%s taken=on", r->http_status,
+                 log_text(str_of(r->error)));
     json_decref(all);
-    settle(k, i->auth_off ? ERR_PERSES_AUTH_OFF : ERR_UNAUTHENTICATED);
+    settle_refused(i);
 }
 
 static void refused(struct known *k)
 {
     static const struct fetch_handler handler = {.on_done = on_config};
     struct identity *i = k->identity;
+    list_push(&i->refused, &k->refused);
     if (loop_now_ms(i->gateway->loop) < i->config_until_ms)
-        settle(k, i->auth_off ? ERR_PERSES_AUTH_OFF : ERR_UNAUTHENTICATED);
-    else
-        k->fetch = get(i, "/api/config", NULL, &handler, k);
+        settle_refused(i);
+    else if (!i->config)
+        i->config = get(i, "/api/config", NULL, CONFIG_WAIT_MS, &handler, i);
 }
 
 static bool read_user(struct str body, char user[USER_MAX_BYTES])
@@ -279,7 +299,7 @@ static void ask(struct known *k)
     static const struct fetch_handler handler = {.on_done = on_whoami};
     metric_add(gateway_metric(METRIC_whoami), 1);
     if (k->access)
-        k->fetch = get(k->identity, "/api/v1/user/whoami", k->access, &handler, k);
+        k->fetch = get(k->identity, "/api/v1/user/whoami", k->access, WHOAMI_WAIT_MS, &handler, k);
     else
         refused(k); /* no token at all: is it even asked for? */
 }
@@ -290,7 +310,7 @@ static void drop_old(void *arg, struct str key, void *value)
 {
     struct identity *i = arg;
     struct known *k = value;
-    if (k->fetch || loop_now_ms(i->gateway->loop) < k->until_ms)
+    if (is_asked(k) || loop_now_ms(i->gateway->loop) < k->until_ms)
         return;
     map_remove(i->tokens, key);
     known_free(k);
@@ -300,7 +320,7 @@ static void drop_all(void *arg, struct str key, void *value)
 {
     struct identity *i = arg;
     struct known *k = value;
-    if (k->fetch)
+    if (is_asked(k))
         return;
     map_remove(i->tokens, key);
     known_free(k);
@@ -321,6 +341,7 @@ static struct known *known_of(struct identity *i, const struct secret *access)
     k = xcalloc(1, sizeof *k);
     k->identity = i;
     list_init(&k->waiters);
+    list_init(&k->refused);
     memcpy(k->key, hash, sizeof hash);
     map_put(i->tokens, key, k);
     return k;
@@ -329,7 +350,7 @@ static struct known *known_of(struct identity *i, const struct secret *access)
 uint64_t identity_check(struct identity *i, const struct secret *access, identity_fn *fn, void *arg)
 {
     struct known *k = known_of(i, access);
-    if (!k->fetch && k->err == ERR_NONE && loop_now_ms(i->gateway->loop) < k->until_ms) {
+    if (!is_asked(k) && k->err == ERR_NONE && loop_now_ms(i->gateway->loop) < k->until_ms) {
         fn(arg, ERR_NONE, str_of(k->user));
         return 0;
     }
@@ -337,7 +358,7 @@ uint64_t identity_check(struct identity *i, const struct secret *access, identit
     *w = (struct waiter){.id = ++i->next_id, .fn = fn, .arg = arg};
     uint64_t id = w->id;
     list_push(&k->waiters, &w->node);
-    if (!k->fetch) {
+    if (!is_asked(k)) {
         k->access = secret_ref((struct secret *)access);
         ask(k);
     }
@@ -437,6 +458,7 @@ struct identity *identity_new(struct gateway *g)
     i->gateway = g;
     i->tokens = map_new();
     list_init(&i->refreshes);
+    list_init(&i->refused);
     return i;
 }
 
@@ -454,6 +476,7 @@ void identity_free(struct identity *i)
         fetch_cancel(f->fetch);
         free(f);
     }
+    fetch_cancel(i->config);
     map_each(i->tokens, free_known, i);
     map_free(i->tokens);
     free(i);
