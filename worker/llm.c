@@ -4,13 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 #include <sodium.h>
 #include "common/check.h"
 #include "common/log.h"
 #include "worker/breaker.h"
 #include "worker/jsontools.h"
 #include "worker/llm_learned.h"
+#include "worker/llm_wait.h"
 #include "worker/sse.h"
 
 enum {
@@ -18,7 +18,8 @@ enum {
     EVENT_BYTES_MAX = 1 << 20,
     END_GRACE_MS = 100,   /* after the reply's end, for the connection to become free for another */
     STOP_GRACE_MS = 3000, /* after a stop reason, for usage and the end */
-    FALLBACK_WAIT_MS = 2000, /* Retry-After is obeyed so far when there is another model */
+    FALLBACK_WAIT_MS = 2000, /* longer is not waited when there is another model */
+    PAUSE_MS_MAX = 30000,    /* for a provider that is not well */
     LEARN_MAX = 8,           /* of one call: requests that are mended and sent again at once */
     REFUSED_MAX = 100,       /* 429 that are no tries: others use the same key */
 };
@@ -75,9 +76,11 @@ static enum err judge(struct llm_call *c, const struct fetch_result *r);
 static bool ask_anew(struct llm_call *c, enum err err);
 static void log_words(const struct llm_call *c);
 static int64_t backoff(const struct llm_call *c, uint32_t tries);
+static int64_t patience_ms(const struct llm_call *c, bool limited);
+static void fail_for_long(struct llm_call *c, enum err err, bool limited, int64_t pause_ms);
 static void tell_wait(const struct llm_call *c, int64_t wait_ms);
 static bool wait_for_retry(struct llm_call *c, const struct fetch_result *r, enum err err);
-static int64_t retry_after_ms(const struct fetch *f);
+static int64_t asked_ms(const struct llm_call *c, const struct fetch_result *r, bool limited);
 static void on_timer(void *arg);
 static void finish(struct llm_call *c, enum err err);
 static enum err write_wire(struct llm_call *c, const struct llm_request *r);
@@ -534,23 +537,15 @@ static bool wait_for_retry(struct llm_call *c, const struct fetch_result *r, enu
     bool may_help = err == ERR_MODEL_UNAVAILABLE || err == ERR_MODEL_BROKEN;
     if (!may_help || !c->reply.again || c->reply.began || c->tries >= config->tries_max)
         return false;
-    int64_t asked_ms = r ? retry_after_ms(c->fetch) : 0;
     bool limited = c->http_status == 429 || c->reply.refusal.kind == LLM_ERROR_THROTTLED;
-    if (asked_ms < c->reply.refusal.wait_ms)
-        asked_ms = c->reply.refusal.wait_ms;
-    if (asked_ms > (c->has_fallback ? FALLBACK_WAIT_MS : config->wait_ms_max)) {
-        if (limited)
-            note_end(c, err, asked_ms); /* the others need not ask in vain */
-        if (limited)
-            reply_fail(&c->reply, err, false,
-                       "The model's provider limits requests; it takes the next in about %lld s",
-                       (long long)(asked_ms + 999) / 1000);
-        c->reply.again = false; /* not within this turn's patience */
+    int64_t pause_ms = asked_ms(c, r, limited);
+    if (pause_ms > patience_ms(c, limited)) {
+        fail_for_long(c, err, limited, pause_ms);
         return false;
     }
     int64_t wait_ms = backoff(c, c->tries);
-    if (wait_ms < asked_ms)
-        wait_ms = asked_ms + (int64_t)randombytes_uniform((uint32_t)config->backoff_ms + 1);
+    if (wait_ms < pause_ms)
+        wait_ms = pause_ms + (int64_t)randombytes_uniform((uint32_t)config->backoff_ms + 1);
     log_warn("llm.retry", "turn=%s model=%s try=%u status=%d err=%s wait_ms=%lld", id_log(c->turn),
              c->model->name, c->tries, c->http_status, err_word(err), (long long)wait_ms);
     log_words(c);
@@ -566,6 +561,35 @@ static bool wait_for_retry(struct llm_call *c, const struct fetch_result *r, enu
     return true;
 }
 
+/* As its headers or its error say; 0: they don't. */
+static int64_t asked_ms(const struct llm_call *c, const struct fetch_result *r, bool limited)
+{
+    int64_t ms = r ? llm_wait_asked_ms(c->fetch) : 0;
+    if (ms < c->reply.refusal.wait_ms)
+        ms = c->reply.refusal.wait_ms;
+    return ms == 0 && r && limited ? llm_wait_reset_ms(c->fetch) : ms;
+}
+
+/* How long such a pause may be. One for everybody's sake runs on the turn's own time. */
+static int64_t patience_ms(const struct llm_call *c, bool limited)
+{
+    const struct llm_config *config = &c->llm->config;
+    if (c->has_fallback)
+        return FALLBACK_WAIT_MS;
+    return limited || config->patience_ms < PAUSE_MS_MAX ? config->patience_ms : PAUSE_MS_MAX;
+}
+
+/* Whoever asks next with the same key need not ask in vain. */
+static void fail_for_long(struct llm_call *c, enum err err, bool limited, int64_t pause_ms)
+{
+    char when[LLM_WAIT_WORDS];
+    llm_wait_words(pause_ms, when);
+    if (limited)
+        note_end(c, err, pause_ms);
+    reply_fail(&c->reply, err, false, "The model's provider %s; it can be asked again in %s",
+               limited ? "limits requests" : "is overloaded", when);
+}
+
 /* Before the next of so many tries: doubled each time, jittered. */
 static int64_t backoff(const struct llm_call *c, uint32_t tries)
 {
@@ -578,27 +602,6 @@ static void tell_wait(const struct llm_call *c, int64_t wait_ms)
 {
     if (c->handler.on_wait && wait_ms >= 1000)
         c->handler.on_wait(c->arg, wait_ms);
-}
-
-/* Seconds or an HTTP date; retry-after-ms is OpenAI's finer one. */
-static int64_t retry_after_ms(const struct fetch *f)
-{
-    uint64_t n;
-    if (str_u64(str_trim(fetch_response_header(f, "retry-after-ms")), 1000000000, &n))
-        return (int64_t)n;
-    struct str text = str_trim(fetch_response_header(f, "retry-after"));
-    if (str_u64(text, 1000000, &n))
-        return (int64_t)n * 1000;
-    char date[64];
-    if (text.len == 0 || text.len >= sizeof(date))
-        return 0;
-    memcpy(date, text.at, text.len);
-    date[text.len] = '\0';
-    struct tm tm = {0};
-    if (!strptime(date, "%a, %d %b %Y %H:%M:%S GMT", &tm))
-        return 0;
-    int64_t wait_ms = (int64_t)timegm(&tm) * 1000 - loop_wall_ms();
-    return wait_ms > 0 ? wait_ms : 0;
 }
 
 static void on_timer(void *arg)

@@ -28,7 +28,7 @@ struct llm_config {
     int64_t total_ms;       /* of one request; 10 min */
     uint32_t tries_max;     /* of one call, before its first token; 4 */
     int64_t backoff_ms;     /* before the second try; doubled each time, jittered; 500 */
-    int64_t wait_ms_max;    /* the most that Retry-After is obeyed; 30 s */
+    int64_t patience_ms;    /* the most that one waits for a key's limit; 30 min */
     uint64_t reply_bytes_max;
     unsigned accounts;       /* models_accounts: there is a breaker for each */
     struct permits *permits; /* what is shared with other workers; NULL: all may go */

@@ -149,7 +149,7 @@ static bool open_models(struct worker *w, char error[256])
                              .total_ms = s->model_total_ms,
                              .tries_max = s->model_tries,
                              .backoff_ms = s->model_backoff_ms,
-                             .wait_ms_max = 30000,
+                             .patience_ms = s->model_patience_ms,
                              .reply_bytes_max = s->said_bytes_max};
     struct permits_config permits = {.store = w->store,
                                      .user_tokens = s->user_tokens,

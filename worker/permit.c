@@ -7,6 +7,7 @@
 #include "common/check.h"
 #include "common/log.h"
 #include "proto/limits.h"
+#include "worker/llm_wait.h"
 
 enum {
     STAGE_USER,
@@ -128,6 +129,7 @@ static void on_reserved(struct permit *p, int verdict)
 static void on_key(struct permit *p, int verdict, int64_t wait_ms)
 {
     struct permit_answer a = {.verdict = PERMIT_GO, .wait_ms = wait_ms};
+    char when[LLM_WAIT_WORDS];
     if (verdict == LIMIT_WAIT) {
         a.verdict = PERMIT_WAIT;
         if (wait_ms > LIMIT_ASK_AGAIN_MS)
@@ -136,9 +138,9 @@ static void on_key(struct permit *p, int verdict, int64_t wait_ms)
     if (verdict == LIMIT_NEVER) {
         a.verdict = PERMIT_OVER;
         a.why = ERR_MODEL_UNAVAILABLE;
+        llm_wait_words(wait_ms, when);
         snprintf(a.detail, sizeof(a.detail),
-                 "Too many calls of this model wait: it would be %lld s until this one's turn",
-                 (long long)(wait_ms / 1000));
+                 "The model's provider limits requests; it can be asked again in %s", when);
     }
     answer(p, a);
 }

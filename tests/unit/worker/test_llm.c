@@ -142,7 +142,7 @@ static int begin_with(struct permits *permits, bool has_fallback)
     struct llm_config c = {.connect_ms = 1000,
                            .tries_max = 3,
                            .backoff_ms = 100,
-                           .wait_ms_max = 30000,
+                           .patience_ms = 1800000,
                            .permits = permits,
                            .reply_bytes_max = 1000};
     struct prompt_item item = {.kind = PROMPT_USER, .text = STR("q")};
@@ -302,15 +302,38 @@ static void another_attempt_of_a_step_begins_with_a_pause(void **state)
     assert_int_equal(w.requests, requests + 1);
 }
 
-static void retry_after_of_an_hour_ends_the_call(void **state)
+static void retry_after_past_patience_ends_the_call_with_the_time(void **state)
 {
     (void)state;
+    w.retry_after = "1700"; /* a little less than that */
+    head(429);
+    over(FETCH_OK, 429);
+    assert_true(w.timer.after_ms >= 1700000);
+    ring();
     w.retry_after = "3600";
     head(429);
     over(FETCH_OK, 429);
     assert_int_equal(w.done, 1);
-    assert_int_equal(w.requests, 1);
-    assert_non_null(strstr(llm_reply(w.call)->detail, "3600 s"));
+    assert_int_equal(w.requests, 2);
+    assert_false(w.again);
+    assert_string_equal(llm_reply(w.call)->detail, "The model's provider limits requests; it can "
+                                                   "be asked again in 60 min (at 11:13 UTC)");
+}
+
+static void pause_of_an_overloaded_server_is_shorter_than_of_a_limit(void **state)
+{
+    (void)state;
+    w.retry_after = "30";
+    head(503);
+    over(FETCH_OK, 503);
+    assert_int_equal(w.done, 0);
+    ring();
+    w.retry_after = "31"; /* it would be the turn's own time */
+    head(503);
+    over(FETCH_OK, 503);
+    assert_int_equal(w.done, 1);
+    assert_non_null(
+        strstr(llm_reply(w.call)->detail, "is overloaded; it can be asked again in 31 s"));
 }
 
 static void refusal_is_not_tried_again(void **state)
@@ -525,7 +548,8 @@ int main(void)
         TEST(stop_reason_without_an_end_is_waited_for_a_little),
         TEST(what_passes_is_tried_again_and_then_given_up),
         TEST(retry_after_is_obeyed_unless_it_asks_for_too_much),
-        TEST(retry_after_of_an_hour_ends_the_call),
+        TEST(retry_after_past_patience_ends_the_call_with_the_time),
+        TEST(pause_of_an_overloaded_server_is_shorter_than_of_a_limit),
         TEST(limit_is_waited_for_as_the_error_says_and_told),
         TEST(quota_that_is_gone_is_not_waited_for),
         TEST(another_attempt_of_a_step_begins_with_a_pause),
