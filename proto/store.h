@@ -28,7 +28,8 @@
  *                            claimer, deaths, loaded and loader (epoch and worker), step, attempt,
  *                            cancel, sealed, req, itok, otok, ctok, cost, begun, first (message);
  *                            asked (calls that need a decision, and the decisions), asks (those
- *                            that wait, as clients see them), wait (until when), decider, decided
+ *                            that wait, as clients see them), wait (until when), decider, decided;
+ *                            goes 7 d after its end: then p:l tells that it was
  *   p:e:{SID}:TID    stream  entry EPOCH-LASTSEQ: e = record_event batch
  *   p:u:{OWNER}      zset    SID by last update (mended by who reads it; expires as sessions do)
  *   p:i:{OWNER}:HASH string  idempotency key of a session -> SID (24 h)

@@ -226,8 +226,12 @@ local function message_append(S, M, message)
     return id
 end
 
+-- How long a turn is known after its end: it tells "expired" from "never was", and its idempotency
+-- key, which lives for a day, leads to it.
+local TURN_KEEP = 7 * 24 * 3600 * 1000
+
 -- The end of a turn, after its last event was added: the session is free, the stream lives on for
--- a while. The turn itself stays as long as its session: it tells "expired" from "never was".
+-- a while, the turn itself for longer, but no longer than its session.
 local function turn_end(now, S, T, E, tid, events_keep)
     redis.call('HDEL', T, 'req', 'asks')
     redis.call('HSET', T, 'lease', 0)
@@ -236,6 +240,10 @@ local function turn_end(now, S, T, E, tid, events_keep)
     end
     redis.call('HSET', S, 'updated', now)
     redis.call('PEXPIRE', E, events_keep)
+    local left, keep = redis.call('PTTL', T), math.max(TURN_KEEP, tonumber(events_keep))
+    if left < 0 or left > keep then
+        redis.call('PEXPIRE', T, keep)
+    end
 end
 
 -- Ends a turn from outside its worker, by one event under the next epoch: its worker, if there is

@@ -81,6 +81,31 @@ static void answer_one(struct redis *r, const struct fake_session *s, struct fak
     out->answer.session_count = 1;
 }
 
+/* ---- what a person may keep ---- */
+enum { SESSION_SIZE = 1024 };
+
+static uint64_t size_of(const struct fake_session *s)
+{
+    return SESSION_SIZE + s->bytes + (s->settings ? s->settings->len : 0);
+}
+
+/* What quota_take.lua says. */
+static enum err quota_of(const struct redis *r, const struct fake_op *op, uint64_t more,
+                         bool new_one)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < r->session_count; i++) {
+        if (strcmp(r->sessions[i]->owner, op->owner) != 0)
+            continue;
+        count++;
+        more += size_of(r->sessions[i]);
+    }
+    if (new_one && op->config.user_sessions_max > 0 && count >= op->config.user_sessions_max)
+        return ERR_TOO_MANY_SESSIONS;
+    bool full = op->config.user_bytes_max > 0 && more > op->config.user_bytes_max;
+    return full ? ERR_QUOTA_EXCEEDED : ERR_NONE;
+}
+
 /* ---- sessions ---- */
 static enum err create(struct redis *r, struct fake_op *op, struct fake_reply *out)
 {
@@ -99,6 +124,9 @@ static enum err create(struct redis *r, struct fake_op *op, struct fake_reply *o
     struct fake_session *s = redis_session(r, op->session);
     if (s)
         return strcmp(s->owner, op->owner) == 0 ? ERR_NONE : ERR_SESSION_NOT_FOUND;
+    enum err full = quota_of(r, op, SESSION_SIZE, true);
+    if (full)
+        return full;
     s = redis_session_add(r, op->session, str_of(op->owner));
     s->title = blob_ref(op->texts[TEXT_TITLE]);
     s->model = blob_ref(op->texts[TEXT_MODEL]);
@@ -124,6 +152,10 @@ static enum err patch(struct redis *r, struct fake_op *op, struct fake_reply *ou
     if (!s)
         return ERR_SESSION_NOT_FOUND;
     struct blob **fields[] = {&s->title, &s->model, &s->settings};
+    uint64_t more = op->texts[TEXT_SETTINGS] ? op->texts[TEXT_SETTINGS]->len : 0;
+    enum err full = quota_of(r, op, more, false);
+    if (full)
+        return full;
     for (unsigned i = TEXT_TITLE; i <= TEXT_SETTINGS; i++) {
         if (!op->texts[i])
             continue;
@@ -156,6 +188,13 @@ static enum err fork_session(struct redis *r, struct fake_op *op, struct fake_re
         kept++;
     if (kept == s->message_count || s->messages[kept].message != op->message)
         return ERR_MESSAGE_NOT_FOUND;
+    uint64_t more = SESSION_SIZE;
+    more += s->settings ? s->settings->len : 0;
+    for (unsigned i = 0; i < kept; i++)
+        more += s->messages[i].record->len;
+    enum err full = quota_of(r, op, more, true);
+    if (full)
+        return full;
     struct fake_session *copy = redis_session_add(r, op->turn, str_of(op->owner));
     copy->title = blob_ref(s->title);
     copy->model = blob_ref(s->model);

@@ -33,6 +33,8 @@ static int setup(void **state)
     struct store_config c = {.lease_ms = CASE_LEASE_MS,
                              .events_keep_ms = CASE_EVENTS_KEEP_MS,
                              .messages_max = CASE_MESSAGES_MAX,
+                             .user_sessions_max = CASE_USER_SESSIONS,
+                             .user_bytes_max = CASE_USER_BYTES,
                              .text_bytes_max = 4096};
     x = (struct fake_fixture){.redis = fake_redis_new(), .now_ms = 1000000};
     fake_redis_time(x.redis, x.now_ms);

@@ -66,6 +66,53 @@ CASE(patch_changes_what_it_names)
     assert_string_equal(g->sessions[0].model, "m/1");
 }
 
+/* ---- what a person may keep ---- */
+CASE(sessions_of_a_person_are_bounded)
+{
+    for (unsigned i = 1; i < CASE_USER_SESSIONS; i++)
+        OK(f, store_session_create, p->owner, STR(""), STR(""), STR(""));
+    play_begin(p, "q"); /* in a session that they have */
+    REFUSED(f, ERR_TOO_MANY_SESSIONS, store_session_create, p->owner, STR(""), STR(""), STR(""));
+    REFUSED(f, ERR_TOO_MANY_SESSIONS, store_session_fork, p->owner, p->session, 1);
+    OK(f, store_session_create, STR("another person"), STR(""), STR(""), STR(""));
+    struct got *g = OK(f, store_session_list, p->owner, STR(""), 60, STR(""));
+    assert_int_equal(g->session_count, CASE_USER_SESSIONS);
+    OK(f, store_session_delete, p->owner, p->session);
+    OK(f, store_session_create, p->owner, STR(""), STR(""), STR(""));
+    REFUSED(f, ERR_TOO_MANY_SESSIONS, store_session_create, p->owner, STR(""), STR(""), STR(""));
+}
+
+/* A third of what a person may keep in all. */
+static const char *third(void)
+{
+    static char text[CASE_USER_BYTES / 3 + 1];
+    memset(text, 'x', sizeof(text) - 1);
+    return text;
+}
+
+static struct id session_of_a_third(struct play *p)
+{
+    struct id was = p->session;
+    p->session = OK(p->f, store_session_create, p->owner, STR(""), STR("t"), STR(""))->session;
+    play_begin(p, third());
+    struct id made = p->session;
+    OK(p->f, store_turn_load, p->session, p->turn, 1, WORKER);
+    assert_int_equal(seal(p, 1, 2, 2, TURN_DONE, "a")->err, ERR_NONE);
+    p->session = was;
+    return made;
+}
+
+CASE(bytes_of_a_person_are_bounded)
+{
+    struct id first = session_of_a_third(p), second = session_of_a_third(p);
+    struct store_patch patch = {.settings = &(struct str){"{}", 2}};
+    OK(f, store_session_patch, p->owner, p->session, &patch);
+    REFUSED(f, ERR_QUOTA_EXCEEDED, store_session_fork, p->owner, second, 2);
+    OK(f, store_session_delete, p->owner, first);
+    OK(f, store_session_fork, p->owner, second, 2);
+    REFUSED(f, ERR_QUOTA_EXCEEDED, store_session_fork, p->owner, second, 2);
+}
+
 CASE(delete_removes_every_key_and_fences)
 {
     assert_int_equal(begin_as(p, p->owner, (p->turn = id_new()), STR("k"), "q")->err, ERR_NONE);
@@ -665,6 +712,8 @@ static const struct CMUnitTest store_cases[] = {
     C(same_key_creates_one_session),
     C(another_owner_finds_nothing),
     C(patch_changes_what_it_names),
+    C(sessions_of_a_person_are_bounded),
+    C(bytes_of_a_person_are_bounded),
     C(delete_removes_every_key_and_fences),
     C(fork_copies_what_came_before),
     C(summary_is_kept_as_long_as_what_it_is_of),

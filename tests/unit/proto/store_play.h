@@ -14,7 +14,14 @@
 #include "proto/store.h"
 
 /* The times that the fixture's store was made with. */
-enum { CASE_LEASE_MS = 600, CASE_EVENTS_KEEP_MS = 1200, CASE_MESSAGES_MAX = 12, CASE_WORDS = 160 };
+enum {
+    CASE_LEASE_MS = 600,
+    CASE_EVENTS_KEEP_MS = 1200,
+    CASE_MESSAGES_MAX = 12,
+    CASE_WORDS = 160,
+    CASE_USER_SESSIONS = 50,
+    CASE_USER_BYTES = 256 << 10
+};
 
 struct store_fixture {
     struct store *store;

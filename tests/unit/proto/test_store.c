@@ -195,6 +195,8 @@ static void server_open(struct server *s, enum kind kind)
     struct store_config c = {.lease_ms = CASE_LEASE_MS,
                              .events_keep_ms = CASE_EVENTS_KEEP_MS,
                              .messages_max = CASE_MESSAGES_MAX,
+                             .user_sessions_max = CASE_USER_SESSIONS,
+                             .user_bytes_max = CASE_USER_BYTES,
                              .text_bytes_max = 4096,
                              .copies = copies};
     s->f = (struct store_fixture){.store = store_new(s->loop, s->redis, &c),
@@ -495,6 +497,36 @@ static void stream_s_order_is_a_second_fence(void **state)
     assert_int_equal(conversation(&p)->message_count, 1);
 }
 
+/* A turn's hash goes a week after its end (here: by hand): its session still knows that it was, and
+ * what its idempotency key led to is not begun a second time while the key lives. */
+static void turn_is_known_to_its_session_when_its_hash_is_gone(void **state)
+{
+    enum { DAY_MS = 24 * 3600 * 1000 };
+    struct server *s = *state;
+    struct play p = play_new(&s->f);
+    char session[ID_TEXT + 1], turn[ID_TEXT + 1];
+    play_session(&p);
+    p.turn = id_new();
+    assert_int_equal(begin_as(&p, p.owner, p.turn, STR("again"), "one")->err, ERR_NONE);
+    id_text(p.session, session);
+    id_text(p.turn, turn);
+    OK(&s->f, store_turn_load, p.session, p.turn, 1, WORKER);
+    assert_int_equal(seal(&p, 1, 2, 2, TURN_DONE, "answer")->err, ERR_NONE);
+    int64_t left = raw(s, "PTTL p:t:{%s}:%s", session, turn).number;
+    assert_in_range(left, 6 * (int64_t)DAY_MS, 7 * (int64_t)DAY_MS);
+    assert_in_range(raw(s, "PTTL p:e:{%s}:%s", session, turn).number, 0, CASE_EVENTS_KEEP_MS);
+
+    struct got *g = begin_as(&p, p.owner, id_new(), STR("again"), "one");
+    assert_int_equal(g->err, ERR_NONE);
+    assert_true(id_eq(g->turn.turn, p.turn));
+    assert_int_equal(raw(s, "DEL p:t:{%s}:%s p:e:{%s}:%s", session, turn, session, turn).number, 2);
+    assert_int_equal(events(&p, 1, 1, 1000)->err, ERR_EVENTS_EXPIRED);
+    REFUSED(&s->f, ERR_EVENTS_EXPIRED, store_turn_get, p.owner, p.session, p.turn);
+    REFUSED(&s->f, ERR_SESSION_NOT_FOUND, store_turn_get, STR("somebody"), p.session, p.turn);
+    assert_int_equal(conversation(&p)->message_count, 2);
+    assert_int_equal(begin_as(&p, p.owner, id_new(), STR("again"), "one")->err, ERR_NONE);
+}
+
 int main(void)
 {
     static const struct CMUnitTest redis_cases[] = {
@@ -508,6 +540,7 @@ int main(void)
         cmocka_unit_test(spoilt_records_are_skipped),
         cmocka_unit_test(pages_are_of_one_moment),
         cmocka_unit_test(stream_s_order_is_a_second_fence),
+        cmocka_unit_test(turn_is_known_to_its_session_when_its_hash_is_gone),
     };
     log_setup(LOG_ERROR, "test_store");
     int failed = cmocka_run_group_tests_name("store", store_cases, setup, teardown);
