@@ -5,9 +5,10 @@
 #include <string.h>
 #include "common/check.h"
 #include "worker/tools/name.h"
+#include "worker/tools/partial.h"
 #include "worker/tools/text.h"
 
-enum key { NO_KEY, KEY_STATUS, KEY_DATA, KEY_TYPE, KEY_HELP, KEY_UNIT };
+enum key { NO_KEY, KEY_STATUS, KEY_DATA, KEY_PARTIAL, KEY_TYPE, KEY_HELP, KEY_UNIT };
 enum { NAME_SHOWN_MAX = 256, HELP_SHOWN_MAX = 160, UNIT_MAX = 24, VARIANTS_NEAR = 48 };
 
 static const char *const types[] = {"",     "counter",        "gauge",    "histogram", "summary",
@@ -181,6 +182,8 @@ static void on_string(struct catalog *c, struct str text)
         c->status_ok = str_is(text, "success");
     if (!c->metadata && c->in_data && c->depth == 2)
         add_name(c, text);
+    if (!c->in_data && c->depth == 2 && c->warns)
+        c->partial = c->partial || partial_warning(text);
     if (!c->metadata || c->depth != 4 || c->entries != 1)
         return;
     if (c->key == KEY_HELP) {
@@ -200,7 +203,12 @@ static void on_key(struct catalog *c, struct str text)
 {
     c->key = NO_KEY;
     if (c->depth == 1)
-        c->key = str_is(text, "data") ? KEY_DATA : str_is(text, "status") ? KEY_STATUS : NO_KEY;
+        c->key = str_is(text, "data")        ? KEY_DATA
+                 : str_is(text, "status")    ? KEY_STATUS
+                 : str_is(text, "isPartial") ? KEY_PARTIAL
+                                             : NO_KEY;
+    if (c->depth == 1)
+        c->warns = str_is(text, "warnings");
     if (c->metadata && c->in_data && c->depth == 2) {
         buf_clear(&c->metric);
         buf_add_str(&c->metric, text);
@@ -252,6 +260,7 @@ static bool on_token(void *arg, enum sax_token token, struct str text)
     case SAX_NUMBER:
         return !c->in_data;
     case SAX_WORD:
+        c->partial = c->partial || (c->key == KEY_PARTIAL && text.at[0] == 't');
         return true;
     }
     return false;
@@ -524,6 +533,8 @@ static void write_notes(const struct catalog_search *s, const struct catalog *c,
         note(b, "No metric fits. Try other words or a part of one, or list all without search.");
     if (c->count == 0)
         note(b, "The datasource has no metrics in this time range.");
+    if (c->partial)
+        note(b, PARTIAL_NOTE);
     if (c->left_out > 0)
         note(b, "The datasource has more metrics than could be read: some are missing here.");
     buf_puts(b, "]}");
@@ -539,6 +550,8 @@ void catalog_write(struct catalog_search *s, const struct catalog *c, struct str
     uint32_t shown = write_page(s, c, &rows);
     buf_puts(b, "{\"kind\":\"metrics\",\"datasource\":");
     json_str(b, datasource);
+    if (c->partial)
+        buf_puts(b, ",\"partial\":true");
     buf_printf(b, ",\"total\":%u,\"shown\":%u,\"metrics_total\":%u,\"metrics\":[", s->total, shown,
                c->count);
     buf_add_str(b, buf_str(&rows));

@@ -37,6 +37,8 @@ struct catalog {
     unsigned depth;
     uint8_t key;
     bool status_ok, in_data, bad;
+    bool warns;              /* it is "warnings" that are read */
+    bool partial;            /* the datasource says so (partial.h) */
     struct buf metric, help; /* of the metadata entry that is being read */
     uint8_t type, unit;
     unsigned entries; /* of this metric: only the first counts */

@@ -12,6 +12,7 @@
 #include "worker/tools/catalog.h"
 #include "worker/tools/name.h"
 #include "worker/tools/near.h"
+#include "worker/tools/partial.h"
 #include "worker/tools/prom.h"
 #include "worker/tools/rows.h"
 #include "worker/tools/shelf.h"
@@ -46,6 +47,8 @@ struct describe {
     unsigned label_count, labels_left;
     double series;
     struct buf targets;
+    const char *paths[1 + PARTIAL_PATHS];
+    items_fn *on_item;
 };
 
 static void describe_free(void *state)
@@ -71,14 +74,26 @@ static bool on_piece(void *arg, struct str piece)
     return items_feed(&((struct describe *)arg)->items, piece);
 }
 
-static void ask(struct describe *d, const char *api, struct buf *form, const char *const *path,
+static bool on_item(void *arg, unsigned path, struct str key, json_t *item)
+{
+    struct describe *d = arg;
+    if (path == 0)
+        return d->on_item(d, path, key, item);
+    prom_said(d->run, path - 1, item);
+    return true;
+}
+
+static void ask(struct describe *d, const char *api, struct buf *form, const char *path,
                 items_fn *fn, void (*on_end)(void *arg, enum prom_outcome outcome))
 {
     bool query = strcmp(api, "/api/v1/query") == 0;
     struct prom_request request = {
         .method = query ? "POST" : "GET", .api = api, .form = form, .timeout_ms = TIMEOUT_MS};
     items_free(&d->items);
-    items_init(&d->items, path, 1, fn, d);
+    d->on_item = fn;
+    d->paths[0] = path;
+    memcpy(&d->paths[1], partial_paths, sizeof(partial_paths));
+    items_init(&d->items, d->paths, 1 + PARTIAL_PATHS, on_item, d);
     d->ask.on_piece = on_piece;
     d->ask.on_end = on_end;
     d->ask.arg = d;
@@ -112,6 +127,10 @@ static void write(struct describe *d, const char *note)
 {
     struct buf *b = &d->run->content;
     buf_puts(b, "{\"kind\":\"metric\"");
+    if (d->run->partial) {
+        run_remark(d->run, STR(PARTIAL_NOTE));
+        buf_puts(b, ",\"partial\":true");
+    }
     row_text(b, "datasource", str_of(d->run->datasource));
     row_text(b, "name", d->metric);
     row_text(b, "type", str_of(d->type));
@@ -122,15 +141,15 @@ static void write(struct describe *d, const char *note)
     json_key(b, "exposed_by");
     buf_putc(b, '[');
     buf_add_str(b, buf_str(&d->targets));
-    buf_puts(b, "],\"notes\":[");
     if (note != NULL)
-        json_str(b, str_of(note));
+        run_remark(d->run, str_of(note));
     if (d->labels_left > 0) {
         char text[80];
         snprintf(text, sizeof text, "%u more labels: list_label_names.", d->labels_left);
-        buf_puts(b, note ? "," : "");
-        json_str(b, str_of(text));
+        run_remark(d->run, str_of(text));
     }
+    buf_puts(b, "],\"notes\":[");
+    buf_add_str(b, buf_str(&d->run->remarks));
     buf_puts(b, "]}");
     run_done(d->run);
 }
@@ -138,7 +157,7 @@ static void write(struct describe *d, const char *note)
 /* Details: for each label the number of its values (c0), the values with most series (s0), and the
  * targets (t): one query, told apart by the label i. */
 
-static const char *const result_path[] = {"data/result/*"};
+static const char result_path[] = "data/result/*";
 
 static bool on_detail(void *arg, unsigned path, struct str key, json_t *item)
 {
@@ -285,8 +304,6 @@ static void on_labels(void *arg, enum prom_outcome outcome)
         ask_count(d);
 }
 
-static const char *const labels_path[] = {"data/*"};
-
 /* Without a catalog it is described as far as the datasource can. */
 static void on_catalog(void *arg, const struct catalog *c, const struct prom_ask *why)
 {
@@ -305,7 +322,7 @@ static void on_catalog(void *arg, const struct catalog *c, const struct prom_ask
     prom_range(d->run, RANGE_MS, &start, &end);
     prom_param_time(&form, "start", start);
     prom_param_time(&form, "end", end);
-    ask(d, "/api/v1/labels", &form, labels_path, on_label, on_labels);
+    ask(d, "/api/v1/labels", &form, "data/*", on_label, on_labels);
 }
 
 void prom_describe_metric(struct tool_run *r)

@@ -11,6 +11,7 @@
 #include "worker/tools/items.h"
 #include "worker/tools/name.h"
 #include "worker/tools/near.h"
+#include "worker/tools/partial.h"
 #include "worker/tools/prom.h"
 #include "worker/tools/shelf.h"
 #include "worker/tools/text.h"
@@ -37,6 +38,8 @@ struct explain {
     struct near *near;
     struct prom_ask ask;
     struct items items;
+    const char *paths[1 + PARTIAL_PATHS];
+    items_fn *on_item;
     struct buf notes;
     /* the selector it is about */
     unsigned at, said;
@@ -167,14 +170,26 @@ static bool on_piece(void *arg, struct str piece)
     return items_feed(&((struct explain *)arg)->items, piece);
 }
 
-static void ask(struct explain *e, const char *api, struct buf *form, const char *const *path,
+static bool on_item(void *arg, unsigned path, struct str key, json_t *item)
+{
+    struct explain *e = arg;
+    if (path == 0)
+        return e->on_item(e, path, key, item);
+    prom_said(e->run, path - 1, item);
+    return true;
+}
+
+static void ask(struct explain *e, const char *api, struct buf *form, const char *path,
                 items_fn *fn, void (*on_end)(void *arg, enum prom_outcome outcome))
 {
     bool query = strcmp(api, "/api/v1/query_range") == 0;
     struct prom_request request = {
         .method = query ? "POST" : "GET", .api = api, .form = form, .timeout_ms = TIMEOUT_MS};
     items_free(&e->items);
-    items_init(&e->items, path, 1, fn, e);
+    e->on_item = fn;
+    e->paths[0] = path;
+    memcpy(&e->paths[1], partial_paths, sizeof(partial_paths));
+    items_init(&e->items, e->paths, 1 + PARTIAL_PATHS, on_item, e);
     e->ask.on_piece = on_piece;
     e->ask.on_end = on_end;
     e->ask.arg = e;
@@ -238,7 +253,6 @@ static void on_names(void *arg, enum prom_outcome outcome)
 
 static void ask_names(struct explain *e)
 {
-    static const char *const path[] = {"data/*"};
     const struct matcher *m = &e->matchers[e->missing];
     bool no_label = !(e->labelled[e->missing] > 0);
     scoped_buf(form, FORM_BYTES_MAX);
@@ -259,7 +273,7 @@ static void ask_names(struct explain *e)
     e->wanted = no_label           ? m->label
                 : m->value.len > 2 ? (struct str){m->value.at + 1, m->value.len - 2}
                                    : m->value;
-    ask(e, buf_cstr(&api), &form, path, on_name, on_names);
+    ask(e, buf_cstr(&api), &form, "data/*", on_name, on_names);
 }
 
 /* The metric alone, with each matcher alone, and with each label at all: one query of counts. */
@@ -318,7 +332,6 @@ static void add_count(const struct explain *e, struct buf *query, struct str mat
 
 static void ask_counts(struct explain *e)
 {
-    static const char *const path[] = {"data/result/*"};
     scoped_buf(query, FORM_BYTES_MAX / 4);
     scoped_buf(form, FORM_BYTES_MAX);
     e->all = 0;
@@ -342,7 +355,7 @@ static void ask_counts(struct explain *e)
     if (query.overflowed || form.overflowed)
         next(e);
     else
-        ask(e, "/api/v1/query_range", &form, path, on_count, on_counts);
+        ask(e, "/api/v1/query_range", &form, "data/result/*", on_count, on_counts);
 }
 
 /* One selector after the other */

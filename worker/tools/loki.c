@@ -109,6 +109,7 @@ static void write_time(struct buf *b, struct str ns)
 struct logs {
     struct line {
         uint64_t ns;
+        unsigned order;         /* as it came: of one time the server's order holds */
         json_t *stream, *entry; /* shared with what was read */
     } lines[LINES_KEPT];
     unsigned count, all;
@@ -138,6 +139,7 @@ static bool stream_row(struct rows *r, unsigned path, struct str key, json_t *it
         if (l->count == LINES_KEPT || !json_is_array(entry))
             continue;
         str_u64(json_text(json_array_get(entry, 0)), INT64_MAX, &line.ns);
+        line.order = l->count;
         line.stream = json_incref(stream);
         line.entry = json_incref(entry);
         l->lines[l->count++] = line;
@@ -148,10 +150,16 @@ static bool stream_row(struct rows *r, unsigned path, struct str key, json_t *it
 static int by_time(const void *a, const void *b)
 {
     const struct line *x = a, *y = b;
-    return x->ns < y->ns ? -1 : x->ns > y->ns;
+    if (x->ns != y->ns)
+        return x->ns < y->ns ? -1 : 1;
+    return x->order < y->order ? -1 : x->order > y->order;
 }
 
-static int by_time_back(const void *a, const void *b) { return by_time(b, a); }
+static int by_time_back(const void *a, const void *b)
+{
+    const struct line *x = a, *y = b;
+    return x->ns != y->ns ? by_time(b, a) : by_time(a, b);
+}
 
 /* Lines from `at` on that follow each other in one stream, as a row. How many. */
 static unsigned write_stream(const struct logs *l, unsigned at, struct buf *b)
@@ -212,7 +220,9 @@ static void streams_head(struct rows *r, struct buf *b)
         rows_note(r, "The answer was too large and was cut off while it arrived: ask for less.");
     if (shown < l->all && shown > 0) {
         scoped_buf(last, 64);
-        moment_rfc3339(&last, (int64_t)(l->lines[shown - 1].ns / 1000000));
+        /* An end is left out of the answer: what else was in that millisecond must not be. */
+        uint64_t up = l->forward ? 0 : 999999;
+        moment_rfc3339(&last, (int64_t)((l->lines[shown - 1].ns + up) / 1000000));
         rows_note(r,
                   "Only the %s %u of %u lines fit in here: for the next ones ask again with %s %s.",
                   l->forward ? "oldest" : "newest", shown, l->all, l->forward ? "start" : "end",
@@ -262,6 +272,7 @@ static void on_series(void *arg, enum prom_outcome outcome)
                                .end_ms = l->span.end_ms,
                                .step_ms = moment_step((l->span.end_ms - l->span.start_ms) / POINTS),
                                .cut = outcome == PROM_CUT,
+                               .partial = r->partial,
                                .notes = buf_str(&r->remarks),
                                .bytes_max = r->tools->config.content_bytes_max};
     series_write(&l->series, &head, &r->content);

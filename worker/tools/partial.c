@@ -21,6 +21,12 @@ static double jobs(const json_t *metrics, const char *key)
     return count;
 }
 
+bool partial_warning(struct str text)
+{
+    text = str_trim(text);
+    return text.len > 0 && !str_starts(text, STR("PromQL "));
+}
+
 bool partial_read(unsigned path, const json_t *item, struct buf *note)
 {
     struct str text = json_text(item);
@@ -31,7 +37,7 @@ bool partial_read(unsigned path, const json_t *item, struct buf *note)
             buf_puts(note, "Datasource: ");
             text_clean(note, text, NOTE_BYTES_MAX);
         }
-        return false;
+        return path == WARNINGS && partial_warning(text);
     case IS_PARTIAL:
         return json_is_true(item);
     case STATUS:

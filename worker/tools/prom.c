@@ -10,6 +10,7 @@
 #include "worker/tools/gate.h"
 #include "worker/tools/guard.h"
 #include "worker/tools/name.h"
+#include "worker/tools/partial.h"
 #include "worker/tools/text.h"
 
 enum {
@@ -61,6 +62,15 @@ bool prom_param_match(struct tool_run *r, struct buf *form, struct str selector,
     }
     prom_param(form, "match[]", guard.text);
     return true;
+}
+
+void prom_said(struct tool_run *r, unsigned path, const json_t *item)
+{
+    enum { SAID_MAX = 3 };
+    scoped_buf(note, 1000);
+    r->partial = partial_read(path, item, &note) || r->partial;
+    if (note.len > 0 && r->said++ < SAID_MAX)
+        run_remark(r, buf_str(&note));
 }
 
 void prom_range(const struct tool_run *r, int64_t otherwise_ms, int64_t *start_ms, int64_t *end_ms)

@@ -79,6 +79,9 @@ void prom_param_count(struct buf *form, const char *name, uint64_t count);
  * has failed; `name` is the argument. */
 bool prom_param_match(struct tool_run *r, struct buf *form, struct str selector, const char *name);
 
+/* What the datasource says beside its data, at one of partial_paths: kept for the result. */
+void prom_said(struct tool_run *r, unsigned path, const json_t *item);
+
 /* Start and end of what the person has selected, else the last `otherwise_ms`. */
 void prom_range(const struct tool_run *r, int64_t otherwise_ms, int64_t *start_ms, int64_t *end_ms);
 

@@ -100,6 +100,7 @@ static void on_looked(void *arg, enum prom_outcome outcome)
     struct quantile *q = arg;
     struct tool_run *r = q->run;
     double found[2] = {0, 0};
+    r->partial = r->partial || q->series.partial;
     if (outcome == PROM_REFUSED) {
         prom_fail(r, &q->ask);
         return;

@@ -263,6 +263,7 @@ static void judge(struct query *q)
 static void on_counted(void *arg, enum prom_outcome outcome)
 {
     struct query *q = arg;
+    q->run->partial = q->run->partial || q->series.partial;
     q->count_outcome = outcome;
     q->counted = true;
     if (q->checked)
@@ -346,6 +347,7 @@ static void finish(struct query *q)
         .end_ms = q->range.end_ms,
         .step_ms = q->range_query ? q->range.step_ms : 0,
         .cut = q->cut,
+        .partial = r->partial,
         .notes = buf_str(&q->notes),
         .bytes_max = r->tools->config.content_bytes_max,
     };

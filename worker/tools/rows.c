@@ -83,21 +83,11 @@ void rows_note(struct rows *r, const char *format, ...)
 
 /* Reading */
 
-/* What the server says beside the data. */
-static void take_said(struct rows *r, unsigned path, const json_t *item)
-{
-    enum { SAID_MAX = 3 };
-    scoped_buf(note, 1000);
-    r->partial = partial_read(path, item, &note) || r->partial;
-    if (note.len > 0 && r->said++ < SAID_MAX)
-        run_remark(r->run, buf_str(&note));
-}
-
 static bool on_item(void *arg, unsigned path, struct str key, json_t *item)
 {
     struct rows *r = arg;
     if (path >= r->spec->path_count) {
-        take_said(r, path - r->spec->path_count, item);
+        prom_said(r->run, path - r->spec->path_count, item);
         return true;
     }
     r->all++;
@@ -151,8 +141,8 @@ static void on_end(void *arg, enum prom_outcome outcome)
         run_fail(run, "broken", "The answer ended in the middle.");
         return;
     }
-    r->partial = r->partial || r->ask.http_status == 206;
-    if (r->partial)
+    run->partial = run->partial || r->ask.http_status == 206;
+    if (run->partial)
         run_remark(run, STR(PARTIAL_NOTE));
     if (r->spec->then != NULL) {
         r->spec->then(r);
@@ -162,7 +152,7 @@ static void on_end(void *arg, enum prom_outcome outcome)
     add_notes(r, r->cut);
     buf_puts(b, "{\"kind\":");
     json_str(b, str_of(r->spec->kind));
-    if (r->partial)
+    if (run->partial)
         buf_puts(b, ",\"partial\":true");
     if (!r->perses)
         row_text(b, "datasource", str_of(run->datasource));

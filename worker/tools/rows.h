@@ -38,8 +38,7 @@ struct rows {
     unsigned limit, offset;
     struct buf search; /* lower case */
     uint64_t all, total, shown;
-    bool full, cut, perses, partial; /* partial: the server says so (partial.h) */
-    unsigned said;
+    bool full, cut, perses;
     const char *paths[ITEMS_PATHS_MAX]; /* the spec's, and where a server says more */
     struct span span; /* what was asked for: told with the result when it is set */
     struct buf page, row, notes;

@@ -69,7 +69,9 @@ struct tool_run {
     int64_t now_ms, range_start_ms, range_end_ms;
     char *timezone;
     struct buf
-        remarks; /* notes that its result has beside its own: JSON strings, comma-separated */
+        remarks;   /* notes that its result has beside its own: JSON strings, comma-separated */
+    unsigned said; /* of remarks: the datasource's own */
+    bool partial;  /* the datasource says so (partial.h): of any answer that the result is of */
     /* its work */
     void *state;
     void (*state_free)(void *state);

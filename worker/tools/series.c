@@ -19,6 +19,7 @@ enum key {
     KEY_ERROR_TYPE,
     KEY_ERROR,
     KEY_WARNINGS,
+    KEY_INFOS,
     KEY_PARTIAL,
     KEY_RESULT_TYPE,
     KEY_RESULT,
@@ -81,7 +82,7 @@ static uint8_t key_of(enum where where, struct str text)
     } keys[] = {
         {ROOT, KEY_STATUS, "status"},        {ROOT, KEY_DATA, "data"},
         {ROOT, KEY_ERROR_TYPE, "errorType"}, {ROOT, KEY_ERROR, "error"},
-        {ROOT, KEY_WARNINGS, "warnings"},    {ROOT, KEY_WARNINGS, "infos"},
+        {ROOT, KEY_WARNINGS, "warnings"},    {ROOT, KEY_INFOS, "infos"},
         {ROOT, KEY_PARTIAL, "isPartial"},    {DATA, KEY_RESULT_TYPE, "resultType"},
         {DATA, KEY_RESULT, "result"},        {ROW, KEY_METRIC, "metric"},
         {ROW, KEY_VALUE, "value"},           {ROW, KEY_VALUES, "values"},
@@ -235,7 +236,7 @@ static bool on_scalar(struct series *s, enum sax_token token, struct str text)
         else if (s->key == KEY_ERROR)
             text_clean(&s->error, text, SERIES_NOTE_MAX * 3);
         else if (s->key == KEY_PARTIAL)
-            s->partial = token == SAX_WORD && text.at[0] == 't';
+            s->partial = s->partial || (token == SAX_WORD && text.at[0] == 't');
         return s->key != KEY_DATA || token == SAX_WORD; /* null */
     case DATA:
         if (s->key == KEY_RESULT_TYPE) {
@@ -274,8 +275,10 @@ static bool on_scalar(struct series *s, enum sax_token token, struct str text)
         }
         return true;
     case NOTES:
-        if (token == SAX_STRING)
+        if (token == SAX_STRING) {
+            s->partial = s->partial || (s->warns && partial_warning(text));
             add_note(s, text);
+        }
         return true;
     case RESULT:
     case ROW:
@@ -297,7 +300,7 @@ static enum where inner(const struct series *s, bool object)
     case ROOT:
         if (s->key == KEY_DATA)
             return object ? DATA : OUTSIDE;
-        return s->key == KEY_WARNINGS && !object ? NOTES : OTHER;
+        return (s->key == KEY_WARNINGS || s->key == KEY_INFOS) && !object ? NOTES : OTHER;
     case DATA:
         if (s->key != KEY_RESULT)
             return OTHER;
@@ -336,6 +339,8 @@ static bool on_open(struct series *s, bool object)
         begin_row(s);
     if (s->where[s->depth] == ROW && s->key == KEY_HISTOGRAM)
         s->histograms = true;
+    if (where == NOTES)
+        s->warns = s->key == KEY_WARNINGS;
     s->index = 0;
     s->key = NO_KEY;
     s->where[++s->depth] = (uint8_t)where;
@@ -465,7 +470,7 @@ static void write_head(const struct series *s, const struct series_head *h, stru
     } else {
         write_moment(b, "time", h->end_ms);
     }
-    if (s->partial)
+    if (s->partial || h->partial)
         buf_puts(b, ",\"partial\":true");
     buf_printf(b, ",\"series_total\":%llu", (unsigned long long)s->total);
 }
@@ -530,7 +535,7 @@ static void write_notes(const struct series *s, const struct series_head *h, uns
     scoped_buf(text, 512);
     if (h->notes.len > 0)
         buf_add_str(&notes, h->notes);
-    if (s->partial)
+    if (s->partial || h->partial)
         note(&notes, PARTIAL_NOTE);
     if (h->cut)
         note(&notes, "The answer was too large and was cut off while it arrived: there are more "

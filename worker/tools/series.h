@@ -53,7 +53,8 @@ struct series {
     uint64_t total, samples_total;
     double least, most; /* last values of all */
     bool any_last, histograms, matrix, scalar, text;
-    bool partial; /* VictoriaMetrics: some of its storage did not answer */
+    bool partial;                                /* the datasource says so (partial.h) */
+    bool warns;                                  /* it is "warnings" that are read, not "infos" */
     struct buf status, error_type, error, notes; /* notes: JSON strings, comma-separated */
     unsigned note_count;
 };
@@ -69,6 +70,7 @@ struct series_head {
     struct str query, datasource;
     int64_t start_ms, end_ms, step_ms; /* instant: end_ms is its time */
     bool cut;                          /* the answer was cut off */
+    bool partial;                      /* another answer that it rests on was */
     struct str notes;                  /* JSON strings, comma-separated, or empty */
     size_t bytes_max;                  /* of the summary */
 };

@@ -41,6 +41,7 @@ struct shelf {
 };
 struct shelf_visit {
     struct book *book;
+    struct tool_run *run;
     struct list node;
     shelf_fn *fn;
     void *arg;
@@ -142,11 +143,19 @@ static struct book *open_book(struct shelf *s, const struct tool_run *r)
 
 /* Loading */
 
+static void tell(struct shelf_visit *v, bool ok)
+{
+    struct book *b = v->book;
+    v->run->partial = v->run->partial || (ok && b->catalog.partial);
+    v->fn(v->arg, ok ? &b->catalog : NULL, &b->ask);
+}
+
 /* Those who wait go on, or are told why not. */
 static void finish(struct book *b, bool ok)
 {
     b->ready = ok;
-    b->gone = !ok || b->catalog.count == 0; /* one that has just started fills up */
+    /* one that has just started fills up, one whose parts are away has them again */
+    b->gone = !ok || b->catalog.count == 0 || b->catalog.partial;
     b->ready_ms = loop_now_ms(b->shelf->tools->config.loop);
     secret_free(b->token);
     b->token = NULL;
@@ -154,7 +163,7 @@ static void finish(struct book *b, bool ok)
     b->telling = true;
     list_each (&b->visits, node, tmp) {
         struct shelf_visit *v = list_of(node, struct shelf_visit, node);
-        v->fn(v->arg, ok ? &b->catalog : NULL, &b->ask);
+        tell(v, ok);
     }
     b->telling = false;
 }
@@ -221,12 +230,13 @@ struct shelf_visit *shelf_visit(struct tool_run *r, shelf_fn *fn, void *arg)
     struct shelf_visit *v = xcalloc(1, sizeof *v);
     struct book *b = open_book(r->tools->shelf, r);
     v->book = b;
+    v->run = r;
     v->fn = fn;
     v->arg = arg;
     list_init(&v->node);
     list_push(&b->visits, &v->node);
     if (b->ready)
-        fn(arg, &b->catalog, &b->ask);
+        tell(v, true);
     return v;
 }
 

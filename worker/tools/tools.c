@@ -17,6 +17,7 @@
 #include "worker/tools/line.h"
 #include "worker/tools/loki.h"
 #include "worker/tools/mcp.h"
+#include "worker/tools/partial.h"
 #include "worker/tools/perses.h"
 #include "worker/tools/plan.h"
 #include "worker/tools/prom.h"
@@ -303,6 +304,11 @@ void run_refuse(struct tool_run *r, const char *code, const char *error, struct 
     if (suggestion.len > 0) {
         json_key(&r->content, "suggestion");
         json_str(&r->content, suggestion);
+    }
+    if (r->partial) {
+        buf_puts(&r->content, ",\"partial\":true");
+        json_key(&r->content, "note");
+        json_str(&r->content, STR(PARTIAL_NOTE));
     }
     buf_putc(&r->content, '}');
     r->failed = true;

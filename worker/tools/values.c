@@ -24,7 +24,8 @@ struct values {
     struct prom_ask ask;
     struct sax sax;
     unsigned depth;
-    bool data_key, in_data, status_key, status_ok, partial_key, partial;
+    bool data_key, in_data, status_key, status_ok;
+    unsigned said;    /* 1 + of partial_paths: what is read is one of those */
     char search[256]; /* lower case */
     size_t search_len;
     unsigned limit, offset;
@@ -64,6 +65,24 @@ static void take(struct values *v, struct str value)
         v->shown++;
 }
 
+/* What the datasource says beside it. */
+static void hear(struct values *v, json_t *take_item)
+{
+    json_auto_t *item = take_item;
+    prom_said(v->run, v->said - 1, item);
+}
+
+static unsigned said_by(struct str key)
+{
+    for (unsigned i = 0; i < PARTIAL_PATHS; i++) {
+        struct str path = str_of(partial_paths[i]), name;
+        str_split(&path, '/', &name);
+        if (str_eq(key, name))
+            return i + 1;
+    }
+    return 0;
+}
+
 /* {"status": …, "data": [value, …]} */
 static bool on_token(void *arg, enum sax_token token, struct str text)
 {
@@ -87,17 +106,20 @@ static bool on_token(void *arg, enum sax_token token, struct str text)
     case SAX_KEY:
         v->data_key = v->depth == 1 && str_is(text, "data");
         v->status_key = v->depth == 1 && str_is(text, "status");
-        v->partial_key = v->depth == 1 && str_is(text, "isPartial");
+        v->said = v->depth == 1 ? said_by(text) : 0;
         return true;
     case SAX_STRING:
         if (v->in_data)
             take(v, text);
         else if (v->depth == 1 && v->status_key)
             v->status_ok = str_is(text, "success");
+        if (v->said && !v->in_data)
+            hear(v, json_stringn_nocheck(text.at, text.len));
         return true;
     case SAX_NUMBER:
     case SAX_WORD:
-        v->partial = v->partial || (v->partial_key && text.at[0] == 't');
+        if (v->said)
+            hear(v, json_boolean(text.at[0] == 't'));
         return !v->in_data;
     }
     return false;
@@ -114,8 +136,9 @@ static void write_notes(const struct values *v, bool cut, struct buf *b)
     json_key(b, "notes");
     buf_putc(b, '[');
     size_t start = b->len;
-    if (v->partial)
-        json_str(b, STR(PARTIAL_NOTE));
+    if (v->run->partial)
+        run_remark(v->run, STR(PARTIAL_NOTE));
+    buf_add_str(b, buf_str(&v->run->remarks));
     if (v->total > v->offset + v->shown) {
         snprintf(text, sizeof text,
                  "%s more: use search, or ask for the next page with offset %llu.",
@@ -171,7 +194,7 @@ static void on_end(void *arg, enum prom_outcome outcome)
     json_str(b, buf_str(&v->label));
     json_key(b, "datasource");
     json_str(b, str_of(r->datasource));
-    if (v->partial)
+    if (r->partial)
         buf_puts(b, ",\"partial\":true");
     buf_printf(b, ",\"total\":%llu,\"shown\":%llu,\"values\":[", (unsigned long long)v->total,
                (unsigned long long)v->shown);

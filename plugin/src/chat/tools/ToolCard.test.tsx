@@ -48,6 +48,41 @@ function show(call: Call, perses?: Partial<PersesApi>): ChatContextValue {
   return context;
 }
 
+describe('what the datasource says beside its data', () => {
+  const range = (rest: object): string => JSON.stringify({ kind: 'range', series: [], ...rest });
+
+  it('is told: an answer with parts missing', () => {
+    const notes = ['Datasource: store-2: context deadline exceeded\u202e', 'Only 3 series are shown.'];
+    show(done('execute_range_query', { query: 'up' }, range({ partial: true, notes })));
+    expect(screen.getByTestId('partial').textContent).toBe(
+      'The datasource says that this answer is partial: data is missing.store-2: context deadline exceeded\ufffd',
+    );
+  });
+
+  it('is told of any tool, and of one that found nothing', () => {
+    const failed = { ...done('describe_metric', { metric: 'up' }), state: 'failed' as const };
+    const content = '{"kind":"error","code":"unknown_metric","error":"None.","partial":true}';
+    show({ ...failed, result: { ...failed.result!, content, failed: true } });
+    expect(screen.getByTestId('partial')).toBeInTheDocument();
+  });
+
+  it('is no alarm where nothing is missing', () => {
+    const notes = ['Datasource: PromQL info: metric might not be a counter'];
+    show(done('execute_range_query', { query: 'up' }, range({ partial: false, notes })));
+    expect(screen.queryByTestId('partial')).toBeNull();
+    expect(screen.getByTestId('said').textContent).toBe('PromQL info: metric might not be a counter');
+  });
+
+  it.each(['{}', 'not JSON', '{"partial":"true"}', '{"notes":{}}', '{"notes":[null,7,{}]}', '[true]'])(
+    'is nothing in %s',
+    (content) => {
+      show(done('execute_range_query', { query: 'up' }, content));
+      expect(screen.queryByTestId('partial')).toBeNull();
+      expect(screen.queryByTestId('said')).toBeNull();
+    },
+  );
+});
+
 describe('a proposed panel', () => {
   it('is drawn, titled, and can be added to a dashboard', () => {
     const args = { title: 'Heap', query: 'heap', kind: 'GaugeChart', unit: 'bytes' };

@@ -58,6 +58,7 @@ import { QueryPanel } from './QueryPanel';
 import { Raw, pretty } from './Raw';
 import { Call } from '../store/reduce';
 import { ResultTable } from './ResultTable';
+import { saidBy } from './results';
 import { rowsOf } from './rows';
 import { plain, shorten } from '../../text';
 
@@ -293,6 +294,27 @@ function DrawnResult(props: {
   );
 }
 
+/** The person is to know what the model knows: an answer with parts missing looks like any other. */
+function SaidBeside({ content }: { content: string }): ReactElement | null {
+  const { partial, words } = useMemo(() => saidBy(content), [content]);
+  if (!partial && words.length === 0) return null;
+  return (
+    <Alert
+      severity={partial ? 'warning' : 'info'}
+      variant="outlined"
+      sx={{ mt: 1, py: 0 }}
+      data-testid={partial ? 'partial' : 'said'}
+    >
+      {partial && 'The datasource says that this answer is partial: data is missing.'}
+      {words.map((text, i) => (
+        <Typography key={i} variant="body2" sx={{ overflowWrap: 'anywhere' }}>
+          {plain(shorten(text, 300))}
+        </Typography>
+      ))}
+    </Alert>
+  );
+}
+
 /** What it is about, where the query below does not say it. */
 function headlineOf(call: Call, panel: CallPanel | undefined): string {
   const title = asText(asObject(call.args)?.['title']);
@@ -397,6 +419,7 @@ export const ToolCard = memo(function ToolCard(props: {
           {plain(shorten(pretty(error) || 'The tool failed.', 1_000))}
         </Alert>
       )}
+      <SaidBeside content={content} />
       {call.state === 'awaiting' && <Approval call={call} />}
       {panel !== undefined && call.state === 'done' && (
         <QueryResult call={call} panel={panel} settings={chosen} />

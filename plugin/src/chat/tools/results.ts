@@ -1,6 +1,6 @@
-// What Perses's query plugins have brought, looked at before it is drawn. Pure; data of plugins is not trusted to have the
-// shape that it should.
-import { asList, asObject } from '../../api/events';
+// What Perses's query plugins and the tools have brought, looked at before it is shown. Pure; data of plugins is not
+// trusted to have the shape that it should.
+import { asList, asObject, asText, parseJson } from '../../api/events';
 
 /** Beyond so many samples each as a point would cost more than it shows. */
 const POINTS_MAX = 20_000;
@@ -64,4 +64,22 @@ export function hasLoneSample(data: unknown): boolean {
       return (before === undefined || at - before > reach) && (after === undefined || after - at > reach);
     }),
   );
+}
+
+const SAID = 'Datasource: ';
+
+/** What the datasource said beside its data: that parts of it are missing, and its own words. */
+export interface Said {
+  readonly partial: boolean;
+  readonly words: readonly string[];
+}
+
+/** Of a tool's answer, as the worker writes it. */
+export function saidBy(content: string): Said {
+  const result = asObject(parseJson(content));
+  const notes = asList(result?.['notes']).map(asText);
+  return {
+    partial: result?.['partial'] === true,
+    words: notes.filter((note) => note.startsWith(SAID)).map((note) => note.slice(SAID.length)),
+  };
 }
