@@ -18,12 +18,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     json_t *schema = json_loads(schemas[data[0] % (sizeof schemas / sizeof schemas[0])], 0, NULL);
     struct buf error;
     buf_init(&error, 2048);
-    json_t *args = args_read(schema, (struct str){(const char *)data + 1, size - 1}, &error);
+    json_t *args = args_read(schema, true, (struct str){(const char *)data + 1, size - 1}, &error);
     CHECK((args == NULL) == (error.len > 0));
     if (args != NULL) {
         char *text = json_dumps(args, JSON_COMPACT);
         if (text != NULL && strlen(text) <= ARGS_BYTES_MAX) {
-            json_t *again = args_read(schema, str_of(text), &error);
+            json_t *again = args_read(schema, true, str_of(text), &error);
             CHECK(again != NULL && json_equal(args, again));
             json_decref(again);
         }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include "common/jsontext.h"
 #include "worker/tools/sax.h"
 #include "worker/tools/text.h"
@@ -13,9 +14,15 @@ enum {
     ITEMS_MAX = ARGS_BYTES_MAX / 2,
 };
 
-static json_t *fit(const json_t *schema, const char *name, const json_t *value, struct buf *error);
-static json_t *fit_object(const json_t *schema, const char *within, const json_t *given,
-                          struct buf *error);
+struct reading {
+    struct buf *error;
+    bool own; /* the schema is ours */
+};
+
+static json_t *fit(const struct reading *r, const json_t *schema, const char *name,
+                   const json_t *value);
+static json_t *fit_object(const struct reading *r, const json_t *schema, const char *within,
+                          const json_t *given);
 
 static void list_names(const json_t *properties, struct buf *b)
 {
@@ -71,8 +78,9 @@ static bool check_required(const json_t *schema, const char *within, const json_
     return true;
 }
 
-json_t *args_read(const json_t *schema, struct str text, struct buf *error)
+json_t *args_read(const json_t *schema, bool own, struct str text, struct buf *error)
 {
+    const struct reading reading = {.error = error, .own = own};
     json_error_t where;
     text = str_trim(text);
     if (text.len > ARGS_BYTES_MAX) {
@@ -92,12 +100,13 @@ json_t *args_read(const json_t *schema, struct str text, struct buf *error)
         buf_puts(error, "The arguments must be a JSON object.");
         return NULL;
     }
-    return fit_object(schema, "", given, error);
+    return fit_object(&reading, schema, "", given);
 }
 
-static json_t *fit_object(const json_t *schema, const char *within, const json_t *given,
-                          struct buf *error)
+static json_t *fit_object(const struct reading *r, const json_t *schema, const char *within,
+                          const json_t *given)
 {
+    struct buf *error = r->error;
     const json_t *properties = json_object_get(schema, "properties");
     json_auto_t *args = json_object();
     bool closed = json_is_false(json_object_get(schema, "additionalProperties"));
@@ -120,7 +129,7 @@ static json_t *fit_object(const json_t *schema, const char *within, const json_t
             continue;
         char name[NAME_BYTES];
         snprintf(name, sizeof name, "%s%s%s", within, within[0] ? "." : "", key);
-        json_t *fitted = fit(wanted, name, value, error);
+        json_t *fitted = fit(r, wanted, name, value);
         if (fitted == NULL)
             return NULL;
         json_object_set_new(args, key, fitted);
@@ -140,8 +149,8 @@ static json_t *as_array(const json_t *value)
     return NULL;
 }
 
-static json_t *fit_array(const json_t *schema, const char *name, const json_t *given,
-                         struct buf *error)
+static json_t *fit_array(const struct reading *r, const json_t *schema, const char *name,
+                         const json_t *given)
 {
     json_auto_t *fitted = json_array();
     const json_t *items = json_object_get(schema, "items");
@@ -149,14 +158,14 @@ static json_t *fit_array(const json_t *schema, const char *name, const json_t *g
     json_int_t least = json_integer_value(json_object_get(schema, "minItems"));
     json_int_t most = json_integer_value(json_object_get(schema, "maxItems"));
     if ((json_int_t)count < least || (most > 0 && (json_int_t)count > most)) {
-        buf_printf(error, "The argument \"%s\" must have %lld to %lld items.", name,
+        buf_printf(r->error, "The argument \"%s\" must have %lld to %lld items.", name,
                    (long long)least, (long long)(most > 0 ? most : ITEMS_MAX));
         return NULL;
     }
     for (size_t i = 0; i < count; i++) {
         char one[NAME_BYTES];
         snprintf(one, sizeof one, "%s[%zu]", name, i);
-        json_t *item = fit(items, one, json_array_get(given, i), error);
+        json_t *item = fit(r, items, one, json_array_get(given, i));
         if (item == NULL)
             return NULL;
         json_array_append_new(fitted, item);
@@ -214,7 +223,6 @@ static bool check_string(const json_t *schema, const char *name, const json_t *v
     json_int_t longest = json_integer_value(json_object_get(schema, "maxLength"));
     json_int_t shortest = json_integer_value(json_object_get(schema, "minLength"));
     size_t len = characters(value);
-    const json_t *words = json_object_get(schema, "enum");
     if (longest > 0 && len > (size_t)longest) {
         buf_printf(error, "The argument \"%s\" is too long: at most %lld characters.", name,
                    (long long)longest);
@@ -225,15 +233,34 @@ static bool check_string(const json_t *schema, const char *name, const json_t *v
                    len == 0 ? "not be empty" : "be longer");
         return false;
     }
+    return true;
+}
+
+/* One of the schema's words, in whatever case. In ours another counts as the default, where there
+ * is one; what an MCP server's default would do is not known. */
+static json_t *fit_word(const struct reading *r, const json_t *schema, const char *name,
+                        const json_t *value)
+{
+    const json_t *words = json_object_get(schema, "enum");
+    json_t *otherwise = json_object_get(schema, "default");
+    struct str given = str_trim(json_text(value));
     for (size_t i = 0; i < json_array_size(words); i++)
         if (json_equal(json_array_get(words, i), value))
-            return true;
-    if (words == NULL)
-        return true;
+            return json_incref((json_t *)value);
+    for (size_t i = 0; i < json_array_size(words); i++) {
+        json_t *word = json_array_get(words, i);
+        struct str text = json_text(word);
+        if (text.len == given.len && strncasecmp(text.at, given.at, given.len) == 0)
+            return json_incref(word);
+    }
+    if (!words)
+        return json_incref((json_t *)value);
+    if (r->own && otherwise)
+        return json_incref(otherwise);
     char *all = json_dumps(words, 0);
-    buf_printf(error, "The argument \"%s\" must be one of %s.", name, all);
+    buf_printf(r->error, "The argument \"%s\" must be one of %s.", name, all);
     free(all);
-    return false;
+    return NULL;
 }
 
 static bool check_number(const json_t *schema, const char *name, const json_t *value,
@@ -275,8 +302,10 @@ static json_t *as_type(enum type type, const json_t *value)
     return json_incref((json_t *)value);
 }
 
-static json_t *fit(const json_t *schema, const char *name, const json_t *value, struct buf *error)
+static json_t *fit(const struct reading *r, const json_t *schema, const char *name,
+                   const json_t *value)
 {
+    struct buf *error = r->error;
     enum type type = type_of(schema);
     json_t *fitted = as_type(type, value);
     if (fitted == NULL) {
@@ -288,17 +317,18 @@ static json_t *fit(const json_t *schema, const char *name, const json_t *value, 
     json_t *whole = NULL;
     switch (type) {
     case TYPE_STRING:
-        whole = check_string(schema, name, fitted, error) ? json_incref(fitted) : NULL;
+        if (check_string(schema, name, fitted, error))
+            whole = fit_word(r, schema, name, fitted);
         break;
     case TYPE_INTEGER:
     case TYPE_NUMBER:
         whole = check_number(schema, name, fitted, error) ? json_incref(fitted) : NULL;
         break;
     case TYPE_ARRAY:
-        whole = fit_array(schema, name, fitted, error);
+        whole = fit_array(r, schema, name, fitted);
         break;
     case TYPE_OBJECT:
-        whole = fit_object(schema, name, fitted, error);
+        whole = fit_object(r, schema, name, fitted);
         break;
     case TYPE_BOOLEAN:
     case TYPE_OTHER:

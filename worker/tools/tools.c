@@ -138,7 +138,8 @@ static json_t *asking_args(const struct tools *t, struct str name, struct str ar
     if (spec == NULL || !spec->needs_approval)
         return NULL;
     scoped_buf(error, 1024);
-    json_t *args = args_read(other ? mcp_tool_schema(other) : schema_of(own), arguments, &error);
+    json_t *args =
+        args_read(other ? mcp_tool_schema(other) : schema_of(own), !other, arguments, &error);
     if (args != NULL && hides(args)) {
         json_decref(args);
         return NULL;
@@ -608,7 +609,8 @@ static void check_call(struct tool_run *r, const struct tool_call *c)
     r->mcp = other ? mcp_tool_ref(other) : NULL;
     r->spec = other ? mcp_tool_spec(other) : own;
     r->fn = other ? mcp_call : functions[own - specs];
-    json_t *args = args_read(other ? mcp_tool_schema(other) : schema_of(own), c->arguments, &error);
+    json_t *args =
+        args_read(other ? mcp_tool_schema(other) : schema_of(own), !other, c->arguments, &error);
     if (args == NULL) {
         run_fail(r, "bad_arguments", "%s", buf_cstr(&error));
         return;
@@ -644,7 +646,7 @@ bool tools_vets(const struct tools *t, const struct tool_call *c)
     const char *kind = directory_kind(own);
     if (kind == NULL)
         return false;
-    json_auto_t *args = args_read(schema_of(own), c->arguments, &error);
+    json_auto_t *args = args_read(schema_of(own), true, c->arguments, &error);
     struct str wanted = args_str(args, "datasource");
     bool usual = strcmp(kind, "PrometheusDatasource") == 0;
     bool picked = usual && wanted.len == 0;

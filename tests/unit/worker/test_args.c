@@ -16,14 +16,16 @@ static const char schema_text[] =
     "\"many\":{\"type\":[\"string\",\"null\"]},"
     "\"odd\":{\"type\":\"tuple\"},\"any\":true},\"required\":[\"name\"]}";
 
-static char *read_by(const char *schema, const char *text)
+static char *read_as(bool own, const char *schema, const char *text)
 {
     json_auto_t *tree = json_loads(schema, 0, NULL);
     scoped_buf(error, 1024);
     assert_non_null(tree);
-    json_auto_t *args = args_read(tree, str_of(text), &error);
+    json_auto_t *args = args_read(tree, own, str_of(text), &error);
     return args ? json_dumps(args, JSON_COMPACT | JSON_SORT_KEYS) : str_dup(buf_str(&error));
 }
+
+static char *read_by(const char *schema, const char *text) { return read_as(false, schema, text); }
 
 static void what_is_known_is_checked_and_the_rest_is_let_through(void **state)
 {
@@ -68,9 +70,38 @@ static void a_closed_schema_takes_nothing_else(void **state)
     free(got);
 }
 
+static void a_word_is_taken_in_any_case_and_ours_has_a_default(void **state)
+{
+    (void)state;
+    static const char schema[] =
+        "{\"properties\":{\"u\":{\"type\":\"string\",\"enum\":[\"decimal\","
+        "\"bytes\",\"Bytes\"],\"default\":\"decimal\"}}}";
+    static const struct {
+        bool own;
+        const char *text, *read;
+    } cases[] = {
+        {true, "{\"u\":\"bytes\"}", "{\"u\":\"bytes\"}"},
+        {true, "{\"u\":\"Bytes\"}", "{\"u\":\"Bytes\"}"},
+        {true, "{\"u\":\" BYTES \"}", "{\"u\":\"bytes\"}"},
+        {true, "{\"u\":\"furlongs\"}", "{\"u\":\"decimal\"}"},
+        {true, "{\"u\":\"\"}", "{\"u\":\"decimal\"}"},
+        {true, "{\"u\":7}", "{\"u\":\"decimal\"}"},
+        {true, "{}", "{}"},
+        {false, "{\"u\":\"DECIMAL\"}", "{\"u\":\"decimal\"}"},
+        {false, "{\"u\":\"furlongs\"}",
+         "The argument \"u\" must be one of [\"decimal\", \"bytes\", \"Bytes\"]."},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *got = read_as(cases[i].own, schema, cases[i].text);
+        assert_string_equal(got, cases[i].read);
+        free(got);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_word_is_taken_in_any_case_and_ours_has_a_default),
         cmocka_unit_test(what_is_known_is_checked_and_the_rest_is_let_through),
         cmocka_unit_test(a_closed_schema_takes_nothing_else),
     };

@@ -287,6 +287,10 @@ describe('stored settings', () => {
       }),
     ).toEqual({});
     expect(parseSettings('x')).toBeUndefined();
+    for (const unit of ['furlongs', 'constructor', '__proto__', 'req/s', '', 7])
+      expect(parseSettings({ unit })).toEqual({});
+    for (const unit of ['decimal', 'percent-decimal', 'requests/sec', '%', 'eur'])
+      expect(parseSettings({ unit })).toEqual({ unit });
     expect(
       parseSettings({ kind: 'Table', unit: 'bytes', legend: 'none', stacked: false, thresholds: [0, 'x'] }),
     ).toEqual({
@@ -308,6 +312,9 @@ describe('a table of an instant query', () => {
     ['SORT (topk(3, up))', 'asc'],
     ['bottomk by (job) (3, up)', 'asc'],
     ['bottomk(3, up)', 'asc'],
+    ['bottomk_avg(3, up)', 'asc'],
+    ['topk_last(3, up)', 'desc'],
+    ['sort_by_label_numeric_desc(up, "job")', undefined],
     ['# the least\n(sort(up))', 'asc'],
     ['sorted_total', 'desc'],
     ['sort', 'desc'],

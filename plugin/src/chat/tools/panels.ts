@@ -5,6 +5,7 @@ import {
   PanelDefinition,
   QueryDefinition,
   TimeRangeValue,
+  UNIT_CONFIG,
   UnknownSpec,
   isValidTraceId,
 } from '@perses-dev/core';
@@ -291,7 +292,7 @@ function sortOf(query: string): { readonly sort?: 'asc' | 'desc' } {
   const code = query.replace(/^(?:\s|\(|#.*(?:\n|$))+/, '');
   const [, name = ''] = /^(\w+)\s*(?:\(|by\b|without\b)/i.exec(code) ?? [];
   if (/^sort_by_label/i.test(name)) return {}; // the server's order
-  return { sort: /^(sort|bottomk)$/i.test(name) ? 'asc' : 'desc' };
+  return { sort: /^(sort|bottomk(_\w+)?)$/i.test(name) ? 'asc' : 'desc' };
 }
 
 function pluginSpec(panel: CallPanel, settings: PanelSettings): UnknownSpec {
@@ -387,7 +388,8 @@ export function parseSettings(value: unknown): PanelSettings | undefined {
   const { kind, unit, legend, stacked, thresholds, decimalPlaces, shortValues } = stored;
   return {
     ...(typeof kind === 'string' && KINDS.has(kind) ? { kind: kind as PanelKind } : {}),
-    ...(typeof unit === 'string' && /^[\w/%-]{1,40}$/.test(unit) ? { unit } : {}),
+    // Another one breaks the panel: Perses looks it up without a check.
+    ...(typeof unit === 'string' && Object.hasOwn(UNIT_CONFIG, unit) ? { unit } : {}),
     ...(legend === 'bottom' || legend === 'right' || legend === 'none' ? { legend } : {}),
     ...(typeof stacked === 'boolean' ? { stacked } : {}),
     ...(Array.isArray(thresholds) ? { thresholds: thresholds.filter(isNumber).slice(0, 8) } : {}),
