@@ -36,7 +36,7 @@ struct known {
     struct fetch *fetch;
     struct list refused; /* in identity.refused while Perses's configuration is asked for */
     struct list waiters;
-    char user[USER_MAX_BYTES];
+    struct user user;
     enum err err;
     int64_t until_ms; /* of the answer; 0: none yet */
 };
@@ -164,7 +164,7 @@ static void answer(struct known *k)
     while (!list_empty(&k->waiters)) {
         struct waiter *w = list_first(&k->waiters, struct waiter, node);
         list_remove(&w->node);
-        w->fn(w->arg, k->err, k->err ? (struct str){0} : str_of(k->user));
+        w->fn(w->arg, k->err, k->err ? (struct str){0} : str_of(k->user.owner));
         free(w);
     }
 }
@@ -266,30 +266,19 @@ static void refused(struct known *k)
         i->config = get(i, "/api/config", NULL, CONFIG_WAIT_MS, &handler, i);
 }
 
-static bool read_user(struct str body, char user[USER_MAX_BYTES])
-{
-    json_t *all = json_loadb(body.at, body.len, 0, NULL);
-    json_t *name = json_object_get(json_object_get(all, "metadata"), "name");
-    size_t len = json_string_length(name);
-    bool ok = json_is_string(name) && len > 0 && len < USER_MAX_BYTES;
-    if (ok)
-        memcpy(user, json_string_value(name), len + 1);
-    json_decref(all);
-    return ok;
-}
-
 static void on_whoami(void *arg, const struct fetch_result *r)
 {
     struct known *k = arg;
     k->fetch = NULL;
-    if (r->status == FETCH_OK && r->http_status == 200 && read_user(r->body, k->user)) {
+    if (r->status == FETCH_OK && r->http_status == 200 && user_read(r->body, &k->user)) {
         settle(k, ERR_NONE);
     } else if (r->status == FETCH_OK &&
                (r->http_status == 401 || r->http_status == 403 || r->http_status == 400)) {
         refused(k);
     } else {
+        bool nobody = r->status == FETCH_OK && r->http_status == 200;
         log_warn("identity.perses", "status=%d error=%s", r->http_status,
-                 log_text(str_of(r->error)));
+                 log_text(nobody ? STR("no name or createdAt in whoami") : str_of(r->error)));
         settle(k, ERR_PERSES_UNAVAILABLE);
     }
 }
@@ -351,7 +340,7 @@ uint64_t identity_check(struct identity *i, const struct secret *access, identit
 {
     struct known *k = known_of(i, access);
     if (!is_asked(k) && k->err == ERR_NONE && loop_now_ms(i->gateway->loop) < k->until_ms) {
-        fn(arg, ERR_NONE, str_of(k->user));
+        fn(arg, ERR_NONE, str_of(k->user.owner));
         return 0;
     }
     struct waiter *w = xcalloc(1, sizeof *w);

@@ -11,12 +11,11 @@
 #include "common/fetch.h"
 #include "common/http.h"
 #include "common/secret.h"
+#include "gateway/user.h"
 #include "proto/err.h"
 
 struct gateway;
 struct identity;
-
-enum { USER_MAX_BYTES = 256 };
 
 /* What a request came with. Owned: identity_credentials_free. */
 struct credentials {
@@ -41,9 +40,9 @@ struct fetch *credentials_ask(struct gateway *g, const char *api, struct buf *bo
 struct identity *identity_new(struct gateway *g);
 void identity_free(struct identity *i);
 
-/* fn is called once, later or at once: user is borrowed until it returns. identity_forget: it no
- * longer comes. */
-typedef void identity_fn(void *arg, enum err err, struct str user);
+/* fn is called once, later or at once. owner: of all that this person keeps (user.h), borrowed
+ * until it returns. identity_forget: it no longer comes. */
+typedef void identity_fn(void *arg, enum err err, struct str owner);
 uint64_t identity_check(struct identity *i, const struct secret *access, identity_fn *fn,
                         void *arg);
 

@@ -334,7 +334,7 @@ static void identify(struct call *c)
     }
     credentials_of(c->request, !word, &c->credentials);
     if (!g->settings.auth) {
-        on_user(c, ERR_NONE, STR("local"));
+        on_user(c, ERR_NONE, STR(USER_LOCAL));
         return;
     }
     uint64_t id = identity_check(g->identity, c->credentials.access, on_user, c);

@@ -137,7 +137,7 @@ static bool known(struct service *s)
 {
     struct gateway *g = s->gateway;
     if (!g->settings.auth) {
-        snprintf(s->user, sizeof s->user, "local");
+        snprintf(s->user, sizeof s->user, USER_LOCAL);
         s->err = ERR_NONE;
         return true;
     }

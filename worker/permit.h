@@ -39,7 +39,7 @@ struct permit_answer {
     char detail[160]; /* OVER: a sentence */
 };
 typedef void permit_fn(void *arg, const struct permit_answer *a);
-enum { PERMIT_SCOPES = 2, PERMIT_SCOPE_MAX = 264 };
+enum { PERMIT_SCOPES = 2, PERMIT_SCOPE_MAX = 408 };
 struct permit {
     struct permits *permits;
     const struct model *model;

@@ -24,6 +24,7 @@ class Perses(Fake):
     def __init__(self, upstream: str = "", **kw: object) -> None:
         self.upstream = upstream
         self.revoked: set[str] = set()
+        self.created: dict[str, str] = {}  # when a user was made, where that matters
         self.refresh: dict[str, tuple[str, float]] = {}
         self.behave: Callable[[Exchange, Request], bool] = lambda exchange, request: False
         self.counter = 0
@@ -74,7 +75,8 @@ class Perses(Fake):
         elif (user := self.who(request)) is None:
             exchange.reply(401, b'{"message":"missing or malformed jwt"}')
         elif path == "/api/v1/user/whoami":
-            exchange.reply(200, json.dumps({"kind": "User", "metadata": {"name": user}}).encode())
+            exchange.reply(200, json.dumps({"kind": "User", "metadata": {
+                "name": user, "createdAt": self.created.get(user, "2026-01-01T00:00:00.123456789Z")}}).encode())
         elif self.upstream and (match := re.match(r"/proxy/(?:\w+/)*?datasources/[\w.-]+(/.*)|"
                                                   r"/proxy/globaldatasources/[\w.-]+(/.*)", request.target)):
             self.proxy(exchange, request, match[1] or match[2])

@@ -201,7 +201,7 @@ class Perses:
     no rights."""
 
     def __init__(self, folder: Path, logs: Path, upstreams: dict[str, str], auth: bool = True,
-                 access_token_ttl: str = "15m") -> None:
+                 access_token_ttl: str = "15m", provisioning: str = "8760h") -> None:
         self.folder = folder
         self.port = free_port()
         self.auth = auth
@@ -210,6 +210,7 @@ class Perses:
         assert self.binary and self.plugins, "PERSAI_TEST_PERSES(_PLUGINS) are not set: run this by tests/run e2e"
         self.upstreams = upstreams
         self.ttl = access_token_ttl
+        self.interval = provisioning
         (folder / "archives").mkdir(parents=True, exist_ok=True)
         self.provision()
         self.configure()
@@ -220,14 +221,15 @@ class Perses:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def provision(self) -> None:
+    def entity(self, kind: str, name: str, spec: dict) -> None:
+        """A file of what is provisioned."""
         folder = self.folder / "provisioning"
         folder.mkdir(parents=True, exist_ok=True)
+        body = {"kind": kind, "metadata": {"name": name}, "spec": spec}
+        (folder / f"{kind}-{name}.yaml").write_text(json.dumps(body))
 
-        def entity(kind: str, name: str, spec: dict) -> None:
-            body = {"kind": kind, "metadata": {"name": name}, "spec": spec}
-            (folder / f"{kind}-{name}.yaml").write_text(json.dumps(body))
-
+    def provision(self) -> None:
+        entity = self.entity
         entity("GlobalRole", "admin", {"permissions": [{"actions": ["*"], "scopes": ["*"]}]})
         entity("GlobalRole", "reader", {"permissions": [{"actions": ["read"], "scopes": READ}]})
         entity("GlobalRole", "editor", {"permissions": [
@@ -267,7 +269,7 @@ class Perses:
         (self.folder / "config.yaml").write_text(json.dumps({
             "security": security,
             "database": {"file": {"folder": str(self.folder / "data"), "extension": "yaml"}},
-            "provisioning": {"interval": "8760h", "folders": [str(self.folder / "provisioning")]},
+            "provisioning": {"interval": self.interval, "folders": [str(self.folder / "provisioning")]},
             "plugin": {"path": str(own), "archive_paths": [str(self.folder / "archives")]},
             "frontend": {"explorer": {"enable": True}}}))
 
@@ -276,9 +278,7 @@ class Perses:
         until(lambda: self.api("GET", "/api/v1/health").status == 200, "Perses", 60)
         if self.auth:
             for user in (ADMIN, "alice", "bob", "carol", "mallory", "robot"):
-                body = {"kind": "User", "metadata": {"name": user},
-                        "spec": {"nativeProvider": {"password": PASSWORD.format(user)}}}
-                answer = self.api("POST", "/api/v1/users", body)
+                answer = self.api("POST", "/api/v1/users", self.user(user))
                 assert answer.status in (200, 409), (answer.status, answer.body)
             alice = self.sign_in("alice")
             until(lambda: self.api("GET", "/api/v1/globaldatasources", cookies=alice).status == 200,
@@ -290,6 +290,17 @@ class Perses:
             return Client(self.url, cookies or {}).request(method, path, body)
         except http.client.HTTPException as error:
             raise OSError(str(error)) from error
+
+    @staticmethod
+    def user(name: str) -> dict:
+        return {"kind": "User", "metadata": {"name": name},
+                "spec": {"nativeProvider": {"password": PASSWORD.format(name)}}}
+
+    def make_user(self, name: str) -> None:
+        """A new account; one of that name is deleted first."""
+        self.api("DELETE", f"/api/v1/users/{name}", cookies=self.sign_in(ADMIN))
+        answer = self.api("POST", "/api/v1/users", self.user(name))
+        assert answer.status == 200, (answer.status, answer.body)
 
     def sign_in(self, user: str) -> dict[str, str]:
         """The three cookies that a browser then has."""
