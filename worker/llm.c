@@ -74,7 +74,8 @@ static void on_fetched(void *arg, const struct fetch_result *r);
 static bool on_event(void *arg, struct str name, struct str data);
 static enum err judge(struct llm_call *c, const struct fetch_result *r);
 static bool ask_anew(struct llm_call *c, enum err err);
-static void log_words(const struct llm_call *c);
+static void hide_key(struct llm_call *c);
+static void log_words(struct llm_call *c);
 static int64_t backoff(const struct llm_call *c, uint32_t tries);
 static int64_t patience_ms(const struct llm_call *c, bool limited);
 static void fail_for_long(struct llm_call *c, enum err err, bool limited, int64_t pause_ms);
@@ -267,6 +268,8 @@ bool llm_call_unauthorized(const struct llm_call *c)
 {
     return c->token != NULL && c->http_status == 401;
 }
+
+int llm_call_http_status(const struct llm_call *c) { return c->http_status; }
 
 void llm_call_hold(struct llm_call *c)
 {
@@ -524,8 +527,9 @@ static bool ask_anew(struct llm_call *c, enum err err)
 }
 
 /* What a provider says may repeat the question: it is for who looks for it. */
-static void log_words(const struct llm_call *c)
+static void log_words(struct llm_call *c)
 {
+    hide_key(c);
     log_debug("llm.why", "turn=%s why=%s", id_log(c->turn), log_text(str_of(c->reply.detail)));
 }
 
@@ -590,6 +594,23 @@ static void fail_for_long(struct llm_call *c, enum err err, bool limited, int64_
                limited ? "limits requests" : "is overloaded", when);
 }
 
+/* A server that repeats the key in an error must not show it to a person or to a log. Its words may
+ * end in the midst of it, where they were cut off. */
+static void hide_key(struct llm_call *c)
+{
+    enum { PART_MIN = 8 };
+    struct str key = secret_reveal(c->model->key);
+    char *at = c->reply.detail, *end = at + strlen(at);
+    if (key.len < PART_MIN)
+        return;
+    for (char *found; (found = memmem(at, (size_t)(end - at), key.at, key.len)) != NULL;
+         at = found + key.len)
+        memset(found, '*', key.len);
+    for (size_t n = key.len; n >= PART_MIN; n--)
+        if (n <= (size_t)(end - at) && memcmp(end - n, key.at, n) == 0)
+            memset(end - n, '*', n);
+}
+
 /* Before the next of so many tries: doubled each time, jittered. */
 static int64_t backoff(const struct llm_call *c, uint32_t tries)
 {
@@ -638,6 +659,7 @@ static void on_timer(void *arg)
 static void finish(struct llm_call *c, enum err err)
 {
     c->state = CALL_OVER;
+    hide_key(c);
     loop_timer_stop(c->timer);
     free_wire(&c->wire);
     buf_init(&c->wire.url, 1);

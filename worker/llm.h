@@ -69,6 +69,8 @@ struct reply *llm_reply(struct llm_call *c);
 struct usage llm_call_used(struct llm_call *c);
 /* It failed for the person's token, or the provider's key: a Perses in between says both alike. */
 bool llm_call_unauthorized(const struct llm_call *c);
+/* Of the last try's answer; 0: none came. */
+int llm_call_http_status(const struct llm_call *c);
 /* To be called now and then while it runs. */
 void llm_call_hold(struct llm_call *c);
 /* It waits for its turn at the provider's key: no fault of the turn's. */

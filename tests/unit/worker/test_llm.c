@@ -137,6 +137,8 @@ static int begin_with(struct permits *permits, bool has_fallback)
                                  .price_input = 1000,
                                  .price_output = 5000,
                                  .price_cached = 100};
+    if (!model.key)
+        model.key = secret_new(STR("sk-0123456789abcdef"));
     memset(&w, 0, sizeof(w));
     w.type = "text/event-stream; charset=utf-8";
     struct llm_config c = {.connect_ms = 1000,
@@ -343,6 +345,27 @@ static void refusal_is_not_tried_again(void **state)
     over(FETCH_OK, 401);
     assert_int_equal(w.done, 1);
     assert_int_equal(w.err, ERR_MODEL_REFUSED);
+}
+
+static void key_that_a_server_repeats_is_shown_to_nobody(void **state)
+{
+    (void)state;
+    char body[512], far[185];
+    snprintf(far, sizeof(far), "%0184d", 0);
+    const char *const messages[] = {"bad sk-0123456789abcdef, sk-0123456789abcdef!", far};
+    for (unsigned i = 0; i < 2; i++) { /* whole, and cut off where our sentence ends */
+        if (i == 1)
+            end(state), begin(state);
+        snprintf(body, sizeof(body), "{\"error\":{\"message\":\"%ssk-0123456789abcdef\"}}",
+                 messages[i]);
+        w.type = "application/json";
+        head(400);
+        data(body);
+        over(FETCH_OK, 400);
+        assert_int_equal(w.err, ERR_MODEL_REFUSED);
+        assert_null(strstr(llm_reply(w.call)->detail, "sk-01234"));
+        assert_non_null(strstr(llm_reply(w.call)->detail, "*****"));
+    }
 }
 
 static void cut_before_the_first_token_is_tried_again_afterwards_the_step_is(void **state)
@@ -554,6 +577,7 @@ int main(void)
         TEST(quota_that_is_gone_is_not_waited_for),
         TEST(another_attempt_of_a_step_begins_with_a_pause),
         TEST(refusal_is_not_tried_again),
+        TEST(key_that_a_server_repeats_is_shown_to_nobody),
         TEST(cut_before_the_first_token_is_tried_again_afterwards_the_step_is),
         TEST(silence_is_a_timeout_and_nonsense_in_the_stream_ends_it_at_once),
         TEST(page_instead_of_a_stream_is_an_error_and_one_piece_of_json_a_reply),
