@@ -1,58 +1,174 @@
 #include "gateway/doctor.h"
 
 #include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "gateway/doctor_sources.h"
 #include "gateway/gateway.h"
+#include "gateway/identity.h"
 #include "gateway/service.h"
-#include "gateway/webhook.h"
 #include "proto/ipc.h"
-#include "proto/store_health.h"
+#include "proto/store_probe.h"
 
-enum { REDIS_WAIT_MS = 2000, ANSWER_BYTES_MAX = 8 << 20 };
+enum { ANSWER_BYTES_MAX = 8 << 20, CONNECT_MS = 3000, TOTAL_MS = 10000 };
 
 struct doctor {
     struct gateway *gateway;
+    struct report *report;
+    struct store_probe *redis;
     struct fetch *fetch;
-    struct loop_timer *timer;
-    struct secret *token; /* PERSES_TOKEN: to see datasources that guests may not */
-    unsigned step, failed;
+    struct doctor_sources *sources;
+    struct secret *token; /* with which Perses is asked; NULL: none */
+    unsigned step;
     bool perses_answers;
-    bool redis_told; /* what it says of itself */
-    unsigned redis_ills;
+    bool perses_open; /* its authentication is off: it needs no token */
 };
 
-/* One question over HTTP and what its answer means. base: "" is Perses, else this gateway. */
+/* One question over HTTP and what its answer means. */
 struct question {
     const char *path;
-    bool to_gateway, needs_perses, signs_in;
     void (*judge)(struct doctor *d, const struct fetch_result *r, json_t *body);
+    bool (*wanted)(const struct doctor *d);                                  /* NULL: always */
+    struct fetch *(*start)(struct doctor *d, const struct fetch_handler *h); /* NULL: GET path */
+    bool to_gateway;                                                         /* else to Perses */
 };
 
-static void say(struct doctor *d, bool ok, const char *what, const char *advice)
+static bool perses_answers(const struct doctor *d) { return d->perses_answers; }
+static bool has_person(const struct doctor *d);
+static bool has_service(const struct doctor *d);
+static bool has_token(const struct doctor *d);
+static struct fetch *start_person(struct doctor *d, const struct fetch_handler *h);
+static struct fetch *start_service(struct doctor *d, const struct fetch_handler *h);
+static void judge_health(struct doctor *d, const struct fetch_result *r, json_t *body);
+static void judge_config(struct doctor *d, const struct fetch_result *r, json_t *body);
+static void judge_plugins(struct doctor *d, const struct fetch_result *r, json_t *body);
+static void judge_person(struct doctor *d, const struct fetch_result *r, json_t *body);
+static void judge_service(struct doctor *d, const struct fetch_result *r, json_t *body);
+static void judge_whoami(struct doctor *d, const struct fetch_result *r, json_t *body);
+static void judge_gateway(struct doctor *d, const struct fetch_result *r, json_t *body);
+static void next(void *arg);
+static void look_at_sources(struct doctor *d);
+static void on_sources(void *arg);
+static const char *variable(const char *name);
+
+static const struct question questions[] = {
+    {"/api/v1/health", judge_health, NULL, NULL, false},
+    {"/api/config", judge_config, perses_answers, NULL, false},
+    {"/api/v1/plugins", judge_plugins, perses_answers, NULL, false},
+    {SERVICE_SIGN_IN, judge_person, has_person, start_person, false},
+    {SERVICE_SIGN_IN, judge_service, has_service, start_service, false},
+    {"/api/v1/user/whoami", judge_whoami, has_token, NULL, false},
+    {"/readyz", judge_gateway, NULL, NULL, true},
+};
+enum { QUESTIONS = sizeof(questions) / sizeof(questions[0]) };
+
+/* Of the check alone, as percli knows the last one: no settings of a gateway that runs. */
+static const char user_variable[] = "PERSES_USER", password_variable[] = "PERSES_PASSWORD",
+                  token_variable[] = "PERSES_TOKEN";
+
+void doctor_run(struct gateway *g, struct report *report)
 {
-    printf("%-5s %s%s%s\n", ok ? "ok" : "FAIL", what, ok ? "" : ": ", ok ? "" : advice);
-    d->failed += !ok;
+    struct doctor d = {.gateway = g, .report = report};
+    const char *token = variable(token_variable);
+    g->loop = loop_new();
+    g->fetch = fetch_pool_new(g->loop);
+    if (token && strlen(token) <= SECRET_MAX)
+        d.token = secret_new(str_of(token));
+    d.redis = store_probe_new(g->loop, g->settings.redis, g->settings.durability, report, next, &d);
+    loop_run(g->loop);
+    store_probe_free(d.redis);
+    doctor_sources_free(d.sources);
+    fetch_cancel(d.fetch);
+    secret_free(d.token);
 }
+
+static const char *variable(const char *name)
+{
+    const char *value = getenv(name);
+    return value && *value ? value : NULL;
+}
+
+/* ---- one after the other ---- */
+
+static void on_done(void *arg, const struct fetch_result *r)
+{
+    struct doctor *d = arg;
+    d->fetch = NULL;
+    json_t *body = r->status == FETCH_OK
+                       ? json_loadb(r->body.at ? r->body.at : "", r->body.len, 0, NULL)
+                       : NULL;
+    questions[d->step++].judge(d, r, body);
+    json_decref(body);
+    next(d);
+}
+
+static void next(void *arg)
+{
+    static const struct fetch_handler handler = {.on_done = on_done};
+    struct doctor *d = arg;
+    const struct gateway_settings *s = &d->gateway->settings;
+    while (d->step < QUESTIONS && questions[d->step].wanted && !questions[d->step].wanted(d))
+        d->step++;
+    if (d->step == QUESTIONS) {
+        look_at_sources(d);
+        return;
+    }
+    const struct question *q = &questions[d->step];
+    if (q->start) {
+        d->fetch = q->start(d, &handler);
+        return;
+    }
+    scoped_buf(url, 4096);
+    buf_printf(&url, "%s%s%s", q->to_gateway ? "http://" : "",
+               q->to_gateway ? s->listen : s->perses, q->path);
+    struct fetch_request r = {.method = "GET",
+                              .url = buf_cstr(&url),
+                              .bearer = q->to_gateway ? NULL : d->token,
+                              .connect_ms = CONNECT_MS,
+                              .total_ms = TOTAL_MS,
+                              .body_bytes_max = ANSWER_BYTES_MAX,
+                              .collect = true};
+    d->fetch = fetch_start(d->gateway->fetch, &r, &handler, d);
+}
+
+/* Without a token there is nothing to see, unless Perses asks for none. */
+static void look_at_sources(struct doctor *d)
+{
+    if (d->perses_answers && !d->token && !d->perses_open)
+        report_unknown(d->report,
+                       "The datasources of Perses: not visible without signing in; set %s to an "
+                       "access token of an administrator, or %s and %s to a name and a password, "
+                       "to have it checked where they lead and which hand the sign-in on",
+                       token_variable, user_variable, password_variable);
+    if (d->perses_answers && (d->token || d->perses_open))
+        d->sources = doctor_sources_new(d->gateway, d->token, d->report, on_sources, d);
+    else
+        loop_stop(d->gateway->loop);
+}
+
+static void on_sources(void *arg) { loop_stop(((struct doctor *)arg)->gateway->loop); }
 
 static bool answered(const struct fetch_result *r)
 {
     return r->status == FETCH_OK && r->http_status == 200;
 }
 
+/* ---- Perses ---- */
+
 static void judge_health(struct doctor *d, const struct fetch_result *r, json_t *body)
 {
-    char line[512], advice[1400];
     const char *version = json_string_value(json_object_get(body, "version"));
     d->perses_answers = r->status == FETCH_OK && r->http_status > 0;
-    snprintf(line, sizeof line, "Perses answers%s%.60s", version ? ", version " : "",
-             version ? version : "");
-    snprintf(advice, sizeof advice,
-             "nothing useful came from %.1000s (%s, HTTP %d); start Perses or set PERSES_API_URL",
-             d->gateway->settings.perses, *r->error ? r->error : "an answer", r->http_status);
-    say(d, answered(r) && json_is_object(body), line, advice);
+    if (answered(r) && json_is_object(body))
+        report_ok(d->report, "Perses answers%s%.60s", version ? ", version " : "",
+                  version ? version : "");
+    else
+        report_fail(
+            d->report,
+            "Perses answers: nothing useful came from %.600s (%s, HTTP %d); start Perses or "
+            "set PERSES_API_URL",
+            d->gateway->settings.perses, *r->error ? r->error : "an answer", r->http_status);
 }
 
 static void judge_config(struct doctor *d, const struct fetch_result *r, json_t *body)
@@ -61,16 +177,19 @@ static void judge_config(struct doctor *d, const struct fetch_result *r, json_t 
     if (!security)
         security = json_object_get(json_object_get(body, "config"), "security");
     bool on = json_is_true(json_object_get(security, "enable_auth"));
+    d->perses_open = answered(r) && !on;
     if (!answered(r))
-        say(d, false, "Perses's authentication",
-            "its configuration could not be read at /api/config");
-    else if (on || d->gateway->settings.auth)
-        say(d, on, on ? "Perses's authentication is on" : "Perses's authentication is off",
-            "set security.enable_auth: true in Perses's configuration; until then every request is "
-            "answered with 403 perses_auth_off "
-            "(or PERSAI_AUTH=false here, for a machine of your own)");
+        report_fail(d->report, "Perses's authentication: its configuration could not be read at "
+                               "/api/config");
+    else if (on)
+        report_ok(d->report, "Perses's authentication is on");
+    else if (d->gateway->settings.auth)
+        report_fail(d->report,
+                    "Perses's authentication is off: set security.enable_auth: true in Perses's "
+                    "configuration; until then every request is answered with 403 perses_auth_off "
+                    "(or PERSAI_AUTH=false here, for a machine of your own)");
     else
-        say(d, true, "Perses's authentication is off, and so is PERSAI_AUTH", "");
+        report_ok(d->report, "Perses's authentication is off, and so is PERSAI_AUTH");
 }
 
 static bool has_plugin(json_t *modules, const char *name)
@@ -90,187 +209,117 @@ static bool has_plugin(json_t *modules, const char *name)
 
 static void judge_plugins(struct doctor *d, const struct fetch_result *r, json_t *body)
 {
-    say(d, answered(r) && has_plugin(body, "PersAIDatasource"), "Perses has the PersAI plugin",
-        "put the plugin's archive into the folder plugin.archive_paths of Perses's configuration "
-        "and restart Perses");
+    if (answered(r) && has_plugin(body, "PersAIDatasource"))
+        report_ok(d->report, "Perses has the PersAI plugin");
+    else
+        report_fail(d->report,
+                    "Perses has the PersAI plugin: put the plugin's archive into the folder "
+                    "plugin.archive_paths of Perses's configuration and restart Perses");
 }
 
-static void judge_datasources(struct doctor *d, const struct fetch_result *r, json_t *body)
+/* ---- who asks ---- */
+
+static bool has_token(const struct doctor *d)
 {
-    size_t i;
-    json_t *one;
-    bool found = false;
-    if (r->status == FETCH_OK && (r->http_status == 401 || r->http_status == 403)) {
-        printf("?     A datasource of kind PersAIDatasource: not visible without signing in; set "
-               "PERSES_TOKEN to a token of an "
-               "administrator to have this checked\n");
-        return;
-    }
-    json_array_foreach(body, i, one)
-    {
-        json_t *plugin = json_object_get(json_object_get(one, "spec"), "plugin");
-        const char *kind = json_string_value(json_object_get(plugin, "kind"));
-        found = found || (kind && strcmp(kind, "PersAIDatasource") == 0);
-    }
-    say(d, found, "Perses has a global datasource of kind PersAIDatasource",
-        "create one as an administrator, its proxy URL is the address of this gateway");
+    return d->perses_answers && d->token && !d->perses_open;
+}
+
+static bool has_person(const struct doctor *d)
+{
+    return d->perses_answers && !d->perses_open && !d->token && variable(user_variable) &&
+           variable(password_variable);
+}
+
+static bool has_service(const struct doctor *d)
+{
+    return d->perses_answers && *d->gateway->settings.service_user &&
+           d->gateway->settings.service_password;
+}
+
+static struct fetch *start_person(struct doctor *d, const struct fetch_handler *h)
+{
+    struct str word = str_of(variable(password_variable));
+    struct secret *password = word.len <= SECRET_MAX ? secret_new(word) : NULL;
+    struct fetch *f = service_sign_in(d->gateway, variable(user_variable), password, h, d);
+    secret_free(password);
+    return f;
+}
+
+static struct fetch *start_service(struct doctor *d, const struct fetch_handler *h)
+{
+    const struct gateway_settings *s = &d->gateway->settings;
+    return service_sign_in(d->gateway, s->service_user, s->service_password, h, d);
+}
+
+/* The first who can sign in is who asks from then on. */
+static bool take_token(struct doctor *d, const struct fetch_result *r)
+{
+    struct credentials c = {0};
+    bool got = answered(r) && credentials_read(r->body, &c);
+    if (got && !d->token)
+        d->token = secret_ref(c.access);
+    credentials_free(&c);
+    return got;
+}
+
+static void judge_person(struct doctor *d, const struct fetch_result *r, json_t *body)
+{
+    (void)body;
+    if (!take_token(d, r))
+        report_fail(d->report,
+                    "Signing in to Perses with %s and %s: it answered HTTP %d; correct them "
+                    "(native sign-in must be on), or set %s",
+                    user_variable, password_variable, r->http_status, token_variable);
 }
 
 static void judge_service(struct doctor *d, const struct fetch_result *r, json_t *body)
 {
-    char advice[256];
-    snprintf(advice, sizeof advice,
-             "Perses answered HTTP %d; make the user of PERSAI_SERVICE_USER in Perses, with the "
-             "password of PERSAI_SERVICE_PASSWORD (native sign-in must be on)",
-             r->http_status);
-    say(d, answered(r) && json_object_get(body, "access_token"),
-        "The service user can sign in to Perses", advice);
+    (void)body;
+    if (take_token(d, r))
+        report_ok(d->report, "The service user can sign in to Perses");
+    else
+        report_fail(
+            d->report,
+            "The service user can sign in to Perses: Perses answered HTTP %d; make the user "
+            "of PERSAI_SERVICE_USER in Perses, with the password of "
+            "PERSAI_SERVICE_PASSWORD (native sign-in must be on)",
+            r->http_status);
 }
+
+static void judge_whoami(struct doctor *d, const struct fetch_result *r, json_t *body)
+{
+    const char *name =
+        json_string_value(json_object_get(json_object_get(body, "metadata"), "name"));
+    if (answered(r) && name) {
+        report_ok(d->report, "Perses is asked as %.200s", name);
+        return;
+    }
+    report_fail(d->report,
+                "Asking Perses with a token: it refuses %s (HTTP %d); it may have expired, get a "
+                "new one",
+                token_variable, r->http_status);
+    secret_free(d->token);
+    d->token = NULL;
+}
+
+/* ---- this gateway ---- */
 
 static void judge_gateway(struct doctor *d, const struct fetch_result *r, json_t *body)
 {
-    char advice[600];
+    const struct gateway_settings *s = &d->gateway->settings;
     const char *reason = json_string_value(json_object_get(body, "reason"));
     if (r->status != FETCH_OK) {
-        snprintf(advice, sizeof advice, "nothing answers at %.300s; start persai-gateway",
-                 d->gateway->settings.listen);
-        say(d, false, "A gateway runs here", advice);
+        report_fail(d->report,
+                    "A gateway runs here: nothing answers at %.300s; start persai-gateway",
+                    s->listen);
         return;
     }
-    say(d, true, "A gateway runs here", "");
-    snprintf(advice, sizeof advice,
-             "%.200s; a worker needs PERSAI_GATEWAYS=%.200s (and the keys, where there are some)",
-             reason ? reason : "it does not say why", ipc_or_default(d->gateway->settings.broker));
-    say(d, r->http_status == 200, "It has workers and can take a turn", advice);
-}
-
-static const struct question questions[] = {
-    {"/api/v1/health", .judge = judge_health},
-    {"/api/config", .needs_perses = true, .judge = judge_config},
-    {"/api/v1/plugins", .needs_perses = true, .judge = judge_plugins},
-    {"/api/v1/globaldatasources", .needs_perses = true, .judge = judge_datasources},
-    {SERVICE_SIGN_IN, .needs_perses = true, .signs_in = true, .judge = judge_service},
-    {"/readyz", .to_gateway = true, .judge = judge_gateway},
-};
-enum { QUESTIONS = sizeof questions / sizeof *questions };
-
-static void next(struct doctor *d);
-
-static void on_done(void *arg, const struct fetch_result *r)
-{
-    struct doctor *d = arg;
-    d->fetch = NULL;
-    json_t *body = r->status == FETCH_OK
-                       ? json_loadb(r->body.at ? r->body.at : "", r->body.len, 0, NULL)
-                       : NULL;
-    questions[d->step++].judge(d, r, body);
-    json_decref(body);
-    next(d);
-}
-
-static bool idle(const struct doctor *d, const struct question *q)
-{
-    return (q->needs_perses && !d->perses_answers) ||
-           (q->signs_in && !*d->gateway->settings.service_user);
-}
-
-static void next(struct doctor *d)
-{
-    static const struct fetch_handler handler = {.on_done = on_done};
-    struct gateway *g = d->gateway;
-    while (d->step < QUESTIONS && idle(d, &questions[d->step]))
-        d->step++;
-    if (d->step == QUESTIONS) {
-        loop_stop(g->loop);
-        return;
-    }
-    const struct question *q = &questions[d->step];
-    if (q->signs_in) {
-        d->fetch = service_sign_in(g, &handler, d);
-        return;
-    }
-    struct buf url;
-    buf_init(&url, 4096);
-    buf_printf(&url, "%s%s%s", q->to_gateway ? "http://" : "",
-               q->to_gateway ? g->settings.listen : g->settings.perses, q->path);
-    struct fetch_request r = {.method = "GET",
-                              .url = buf_cstr(&url),
-                              .bearer = q->to_gateway ? NULL : d->token,
-                              .connect_ms = 3000,
-                              .total_ms = 10000,
-                              .body_bytes_max = ANSWER_BYTES_MAX,
-                              .collect = true};
-    d->fetch = fetch_start(g->fetch, &r, &handler, d);
-    buf_free(&url);
-}
-
-static void on_redis_server(void *arg, const char *where, struct str info)
-{
-    struct doctor *d = arg;
-    (void)where;
-    d->redis_ills |= store_health(info, d->gateway->copies);
-    d->redis_told = true;
-}
-
-static void say_ills(struct doctor *d)
-{
-    for (unsigned i = 0; i < STORE_ILL_COUNT; i++)
-        if ((d->redis_ills & 1u << i) != 0)
-            say(d, false, "Redis is fit to be the store", store_ill_advice(i));
-    if (d->redis_told && d->redis_ills == 0)
-        say(d, true, "Redis is fit to be the store", "");
-}
-
-static void on_redis(void *arg)
-{
-    struct doctor *d = arg;
-    char advice[600];
-    static int64_t waited_ms;
-    waited_ms += 50;
-    bool ready = redis_ready(d->gateway->redis);
-    if (!(ready && d->redis_told) && waited_ms < REDIS_WAIT_MS) {
-        loop_timer_set(d->timer, 50, 0);
-        return;
-    }
-    snprintf(advice, sizeof advice,
-             "nothing answers at %.300s, or it refuses us; start redis-server or set PERSAI_REDIS",
-             redis_where(d->gateway->redis));
-    say(d, ready, "Redis answers", advice);
-    say_ills(d);
-    next(d);
-}
-
-int doctor_run(struct gateway *g)
-{
-    char error[256];
-    struct doctor d = {.gateway = g};
-    const char *lacks = webhook_lacks(&g->settings);
-    if (lacks)
-        say(&d, false, "The webhook's settings", lacks);
-    const char *token = getenv("PERSES_TOKEN");
-    struct redis_config config = {.url = g->settings.redis,
-                                  .timeout_ms = REDIS_WAIT_MS,
-                                  .queue_bytes_max = 1 << 20,
-                                  .on_server = on_redis_server,
-                                  .arg = &d};
-    if (!store_durability_parse(g->settings.durability, &g->copies)) {
-        printf("FAIL  PERSAI_DURABILITY %s\n", STORE_DURABILITY_HELP);
-        return 1;
-    }
-    g->loop = loop_new();
-    g->fetch = fetch_pool_new(g->loop);
-    g->redis = redis_new(g->loop, &config, error);
-    if (!g->redis) {
-        printf("FAIL  Redis: %s\n", error);
-        return 1;
-    }
-    if (token && *token && strlen(token) <= SECRET_MAX)
-        d.token = secret_new(str_of(token));
-    d.timer = loop_timer_new(g->loop, on_redis, &d);
-    loop_timer_set(d.timer, 50, 0);
-    loop_run(g->loop);
-    loop_timer_free(d.timer);
-    fetch_cancel(d.fetch);
-    secret_free(d.token);
-    return d.failed ? 1 : 0;
+    report_ok(d->report, "A gateway runs here");
+    if (r->http_status == 200)
+        report_ok(d->report, "It has workers and can take a turn");
+    else
+        report_fail(d->report,
+                    "It has workers and can take a turn: %.200s; a worker needs "
+                    "PERSAI_GATEWAYS=%.200s (and the keys, where there are some)",
+                    reason ? reason : "it does not say why", ipc_or_default(s->broker));
 }

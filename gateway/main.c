@@ -143,11 +143,26 @@ static bool auth_off_is_safe(const struct gateway_settings *s)
     return s->auth || s->auth_off_anywhere || wire_is_local(endpoint);
 }
 
+static bool settings_go_together(const struct gateway_settings *s, char error[256]);
+
 static bool settings_fit(const struct gateway_settings *s, char error[256])
 {
     return settings_url("PERSES_API_URL", s->perses, error) &&
            settings_origins("PERSAI_CORS_ORIGINS", s->cors_origins, error) &&
-           settings_beats(s->beat_ms, s->dead_ms, error);
+           settings_beats(s->beat_ms, s->dead_ms, error) && settings_go_together(s, error);
+}
+
+static bool settings_go_together(const struct gateway_settings *s, char error[256])
+{
+    const char *wrong = webhook_lacks(s);
+    if (!auth_off_is_safe(s))
+        wrong = "PERSAI_AUTH=false listens on loopback only (PERSAI_LISTEN); "
+                "PERSAI_AUTH_OFF_ANYWHERE=true overrides that";
+    else if (s->datasource_secret && secret_reveal(s->datasource_secret).len < 16)
+        wrong = "PERSAI_DATASOURCE_SECRET needs at least 16 characters";
+    if (wrong)
+        snprintf(error, 256, "%s", wrong);
+    return !wrong;
 }
 
 static int serve(struct gateway *g)
@@ -157,17 +172,10 @@ static int serve(struct gateway *g)
     settings_warn_unknown();
     if (!settings_fit(&g->settings, error))
         return complain("settings", error);
-    if (!auth_off_is_safe(&g->settings))
-        return complain("listen", "PERSAI_AUTH=false listens on loopback only; "
-                                  "PERSAI_AUTH_OFF_ANYWHERE=true overrides that");
     if (!g->settings.auth)
         log_warn("gateway.auth_off", "everybody=local listen=%s", g->settings.listen);
     if (!store_durability_parse(g->settings.durability, &g->copies))
         return complain("PERSAI_DURABILITY", STORE_DURABILITY_HELP);
-    if (g->settings.datasource_secret && secret_reveal(g->settings.datasource_secret).len < 16)
-        return complain("PERSAI_DATASOURCE_SECRET", "needs at least 16 characters");
-    if (webhook_lacks(&g->settings))
-        return complain("settings", webhook_lacks(&g->settings));
     g->loop = loop_new();
     g->fetch = fetch_pool_new(g->loop);
     if (!open_store(g, error))
@@ -197,6 +205,20 @@ static int serve(struct gateway *g)
     log_info("gateway.stop", "name=%s", g->name);
     loop_timer_free(drain.timer);
     return 0;
+}
+
+/* --check: what serve() refuses to start with, and whether what it needs is there. */
+static int check(struct gateway *g)
+{
+    char error[256] = "";
+    struct report report = {0};
+    settings_warn_unknown();
+    if (settings_fit(&g->settings, error))
+        report_ok(&report, "The settings can be used");
+    else
+        report_fail(&report, "The settings: %s", error);
+    doctor_run(g, &report);
+    return report_exit_code(&report);
 }
 
 static void close_all(struct gateway *g)
@@ -286,7 +308,7 @@ int main(int argc, char **argv)
         name_self(&g);
         limits_of_nobody(&g.settings, &args, &result);
         gateway_metrics_init();
-        code = result.command ? doctor_run(&g) : serve(&g);
+        code = result.command ? check(&g) : serve(&g);
         close_all(&g);
     }
     config_free(table, SETTINGS, &g.settings);

@@ -111,15 +111,15 @@ static void on_signed_in(void *arg, const struct fetch_result *r)
         s->identity_id = id;
 }
 
-struct fetch *service_sign_in(struct gateway *g, const struct fetch_handler *h, void *arg)
+struct fetch *service_sign_in(struct gateway *g, const char *user, const struct secret *password,
+                              const struct fetch_handler *h, void *arg)
 {
-    const struct gateway_settings *settings = &g->settings;
     scoped_buf(body, BODY_BYTES_MAX);
     buf_keep_secret(&body);
     buf_puts(&body, "{\"login\":");
-    json_str(&body, str_of(settings->service_user));
+    json_str(&body, str_of(user));
     json_key(&body, "password");
-    json_str(&body, secret_reveal(settings->service_password));
+    json_str(&body, secret_reveal(password));
     buf_putc(&body, '}');
     return credentials_ask(g, SERVICE_SIGN_IN, &body, ANSWER_BYTES_MAX, h, arg);
 }
@@ -127,7 +127,9 @@ struct fetch *service_sign_in(struct gateway *g, const struct fetch_handler *h, 
 static void sign_in(struct service *s)
 {
     static const struct fetch_handler handler = {.on_done = on_signed_in};
-    s->fetch = service_sign_in(s->gateway, &handler, s);
+    const struct gateway_settings *settings = &s->gateway->settings;
+    s->fetch = service_sign_in(s->gateway, settings->service_user, settings->service_password,
+                               &handler, s);
 }
 
 /* ---- questions ---- */

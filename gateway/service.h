@@ -27,8 +27,9 @@ void service_forget(struct service *s, uint64_t id); /* 0 is fine */
  * or when this is asked again. */
 void service_offer(struct service *s, struct id session);
 
-/* The sign-in by itself, for doctor.c. */
+/* The sign-in by itself, for doctor.c: anybody's. password NULL: an empty one. */
 #define SERVICE_SIGN_IN "/api/auth/providers/native/login"
-struct fetch *service_sign_in(struct gateway *g, const struct fetch_handler *h, void *arg);
+struct fetch *service_sign_in(struct gateway *g, const char *user, const struct secret *password,
+                              const struct fetch_handler *h, void *arg);
 
 #endif

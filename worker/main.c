@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "proto/ipc.h"
 #include "proto/settings_check.h"
+#include "worker/checkup.h"
 #include "worker/worker.h"
 
 enum {
@@ -132,7 +133,7 @@ static bool open_store(struct worker *w, char error[256])
     return w->redis != NULL;
 }
 
-static bool open_models(struct worker *w, char error[256])
+static bool read_models(struct worker *w, char error[256])
 {
     const struct worker_settings *s = &w->settings;
     struct models_config models = {
@@ -141,6 +142,17 @@ static bool open_models(struct worker *w, char error[256])
                       [PROVIDER_ANTHROPIC] = {set_or_null(s->anthropic_base_url), s->anthropic_key},
                       [PROVIDER_GOOGLE] = {set_or_null(s->google_base_url), s->google_key}},
         .file = set_or_null(s->models)};
+    w->models = models_new(&models, error);
+    if (w->models && !models_json(w->models, &w->models_json)) {
+        snprintf(error, 256, "PERSAI_MODELS has more models than can be told to gateways");
+        return false;
+    }
+    return w->models != NULL;
+}
+
+static void open_llm(struct worker *w)
+{
+    const struct worker_settings *s = &w->settings;
     struct llm_config llm = {.loop = w->loop,
                              .fetches = w->fetches,
                              .perses_url = s->perses,
@@ -162,14 +174,8 @@ static bool open_models(struct worker *w, char error[256])
                                      .hold_ms = s->lease_ms / 3};
     w->permits = permits_new(&permits);
     llm.permits = w->permits;
-    w->models = models_new(&models, error);
-    llm.accounts = w->models ? models_accounts(w->models) : 0;
+    llm.accounts = models_accounts(w->models);
     w->llm = llm_new(&llm);
-    if (w->models && !models_json(w->models, &w->models_json)) {
-        snprintf(error, 256, "PERSAI_MODELS has more models than can be told to gateways");
-        return false;
-    }
-    return w->models != NULL;
 }
 
 static void on_offer(void *arg)
@@ -300,8 +306,9 @@ static int serve(struct worker *w)
     w->fetches = fetch_pool_new(w->loop);
     if (!open_store(w, error))
         return complain("PERSAI_REDIS", error);
-    if (!open_models(w, error))
+    if (!read_models(w, error))
         return complain("PERSAI_DEFAULT_MODEL", error);
+    open_llm(w);
     if (!open_tools(w, error))
         return complain("PERSAI_MCP", error);
     check_offers(w);
@@ -325,6 +332,29 @@ static int serve(struct worker *w)
     log_info("worker.stop", "name=%s turns=%u", w->name, turns_running(w->turns));
     loop_timer_free(drain.timer);
     return 0;
+}
+
+/* --check: what serve() would open, as far as it can be opened, without a word to a gateway. */
+static int check(struct worker *w)
+{
+    char error[256] = "";
+    struct report report = {0};
+    struct wire_config wire = wire_of(w);
+    settings_warn_unknown();
+    if (settings_fit(&w->settings, error))
+        report_ok(&report, "The settings can be used");
+    else
+        report_fail(&report, "The settings: %s", error);
+    if (!hub_check(ipc_or_default(w->settings.gateways), &wire, error))
+        report_fail(&report, "PERSAI_GATEWAYS: %s", error);
+    w->loop = loop_new();
+    w->fetches = fetch_pool_new(w->loop);
+    if (!read_models(w, error))
+        report_fail(&report, "The models: %s", error);
+    if (!open_tools(w, error))
+        report_fail(&report, "PERSAI_MCP: %s", error);
+    checkup_run(w, &report);
+    return report_exit_code(&report);
 }
 
 static void close_all(struct worker *w)
@@ -359,12 +389,14 @@ static void name_self(struct worker *w)
 
 int main(int argc, char **argv)
 {
+    static const char *const commands[] = {"--check", NULL};
     static struct worker w;
     struct config_result result = {0};
     struct config_args args = {.program = "persai-worker",
                                .summary = "Runs the turns of PersAI, an assistant for Perses.",
                                .table = table,
-                               .count = SETTINGS};
+                               .count = SETTINGS,
+                               .commands = commands};
     enum log_level level = LOG_INFO;
     int code;
     secret_setup();
@@ -381,7 +413,7 @@ int main(int argc, char **argv)
         log_setup(level, "worker");
         name_self(&w);
         meters_init(&w.meters);
-        code = serve(&w);
+        code = result.command ? check(&w) : serve(&w);
         close_all(&w);
     }
     config_free(table, SETTINGS, &w.settings);

@@ -231,58 +231,6 @@ def test_secrets_from_files(bare: Stack, tmp_path: Path) -> None:
     assert sent == {"Bearer sk-from-a-file-4242"} and MODEL_KEY not in str(sent)
 
 
-def test_check_tells_a_line_each(stack: Stack, perses: Perses) -> None:
-    perses.put_gateway(stack.gateway.url)
-    env = dict(stack.gateway.process.env)
-    for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "PATH"):
-        env.pop(name, None)
-    cookies = perses.sign_in(ADMIN)
-    env["PERSES_TOKEN"] = f"{cookies['jwtPayload']}.{cookies['jwtSignature']}"
-    good = check(env)
-    assert {ok for ok, _ in good} == {"ok"}, good
-    for words in ("Redis answers", "Perses answers, version 0.54", "authentication is on", "has the PersAI plugin",
-                  "datasource of kind PersAIDatasource", "A gateway runs", "It has workers"):
-        assert [line for _, line in good if words in line], (words, good)
-    assert failing({**env, "PERSES_TOKEN": ""}, "?")[0].startswith("A datasource of kind PersAIDatasource: not visible")
-    stack.worker.process.terminate()
-    until(lambda: Client(stack.gateway.url).get("/readyz").status == 503, "no worker to be noticed")
-    alone = failing(env)
-    assert len(alone) == 1 and "workers" in alone[0] and "PERSAI_GATEWAYS" in alone[0], alone
-    down = failing({**env, "PERSES_API_URL": "http://127.0.0.1:1", "PERSAI_REDIS": "redis://127.0.0.1:1/0",
-                    "PERSAI_LISTEN": "127.0.0.1:1"})
-    for words in ("set PERSAI_REDIS", "set PERSES_API_URL", "start persai-gateway"):
-        assert [line for line in down if words in line], (words, down)
-
-
-def check(env: dict[str, str]) -> list[tuple[str, str]]:
-    """What --check says: ok, FAIL or ?, and the rest of each line."""
-    answer = run("gateway", "--check", **env)
-    lines = [tuple(line.split(None, 1)) for line in answer.stdout.splitlines()]
-    assert answer.returncode == any(ok == "FAIL" for ok, _ in lines), answer
-    return lines
-
-
-def failing(env: dict[str, str], how: str = "FAIL") -> list[str]:
-    return [line for ok, line in check(env) if ok == how]
-
-
-def test_check_tells_what_a_perses_lacks(bare: Stack) -> None:
-    """Its authentication is off, and it has neither the plugin nor a datasource of its kind."""
-    def answer(exchange: Exchange, request: Request) -> None:
-        exchange.reply(200, {"/api/v1/health": b'{"version":"0.54.0"}', "/api/config": b'{"security":{"enable_auth":false}}'}
-                       .get(request.path, b"[]"))
-
-    bare.redis.start()
-    with Upstream() as perses:
-        perses.behave = answer
-        bare.perses_url = perses.url
-        env = {"PERSES_API_URL": perses.url, "PERSAI_REDIS": bare.redis.url, "PERSAI_LISTEN": f"127.0.0.1:{free_port()}"}
-        lines = failing(env)
-    for words in ("security.enable_auth: true", "403 perses_auth_off", "plugin.archive_paths", "as an administrator",
-                  "start persai-gateway"):
-        assert [line for line in lines if words in line], (words, lines)
-
-
 def test_redis_by_unix_socket_and_password(bare: Stack, tmp_path: Path) -> None:
     stack = bare
     sock = tmp_path / "redis.sock"

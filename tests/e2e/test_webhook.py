@@ -15,7 +15,7 @@ from harness.services import PASSWORD, Perses, Prometheus
 from harness.stack import Stack, program
 from harness.wait import free_port, until
 from test_approvals import Dashboard
-from test_operate import failing
+from test_check import failing
 from test_sign_in import LEASE, state_in_redis
 
 TOKEN = "webhook-canary-5b1f0c93d7"

@@ -1,0 +1,248 @@
+#include "worker/checkup.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include "common/check.h"
+#include "proto/store_probe.h"
+#include "worker/access.h"
+
+enum {
+    PERSES_CONNECT_MS = 3000,
+    PERSES_TOTAL_MS = 10000,
+    /* Of a reply: thinking comes out of it, and some servers refuse a limit under 16. */
+    OUTPUT_TOKENS = 64,
+    MODEL_MS_MAX = 60000, /* a local server may have to load the model first */
+    REPLY_BYTES_MAX = 64 << 10,
+    WORDS_MAX = 200,
+};
+
+struct checkup {
+    struct worker *worker;
+    struct report *report;
+    struct secret *token; /* PERSES_TOKEN: for models behind Perses */
+    struct store_probe *redis;
+    struct fetch *fetch;
+    struct llm *llm;
+    struct llm_call *call;
+    unsigned model; /* that is being asked */
+};
+
+static void on_redis(void *arg);
+static void on_perses(void *arg, const struct fetch_result *r);
+static void ask_model(void *arg);
+static bool start_call(struct checkup *c, const struct model *m);
+static void on_model(void *arg, enum err err);
+static void judge_model(struct checkup *c, const struct model *m, enum err err);
+static void judge_refusal(struct checkup *c, const struct model *m, int status,
+                          const struct reply *r);
+static bool unknown_model(int status, const char *words);
+static const char *advice_of(const char *words);
+
+void checkup_run(struct worker *w, struct report *report)
+{
+    const struct worker_settings *s = &w->settings;
+    const char *token = getenv("PERSES_TOKEN");
+    struct llm_config config = {.loop = w->loop,
+                                .fetches = w->fetches,
+                                .perses_url = s->perses,
+                                .connect_ms = s->model_connect_ms,
+                                .idle_ms = MODEL_MS_MAX,
+                                .total_ms = MODEL_MS_MAX,
+                                .tries_max = 1,
+                                .backoff_ms = 1,
+                                .reply_bytes_max = REPLY_BYTES_MAX,
+                                .accounts = w->models ? models_accounts(w->models) : 0};
+    struct checkup c = {.worker = w, .report = report, .llm = llm_new(&config)};
+    if (token && *token && strlen(token) <= SECRET_MAX)
+        c.token = secret_new(str_of(token));
+    c.redis = store_probe_new(w->loop, s->redis, s->durability, report, on_redis, &c);
+    loop_run(w->loop);
+    store_probe_free(c.redis);
+    fetch_cancel(c.fetch);
+    llm_call_free(c.call);
+    llm_free(c.llm);
+    secret_free(c.token);
+}
+
+/* ---- Perses ---- */
+
+static void on_redis(void *arg)
+{
+    static const struct fetch_handler handler = {.on_done = on_perses};
+    struct checkup *c = arg;
+    scoped_buf(url, 2048);
+    buf_printf(&url, "%s/api/v1/health", c->worker->settings.perses);
+    struct fetch_request r = {.method = "GET",
+                              .url = buf_cstr(&url),
+                              .connect_ms = PERSES_CONNECT_MS,
+                              .total_ms = PERSES_TOTAL_MS,
+                              .collect = true};
+    c->fetch = fetch_start(c->worker->fetches, &r, &handler, c);
+}
+
+static void on_perses(void *arg, const struct fetch_result *r)
+{
+    struct checkup *c = arg;
+    char host[ACCESS_HOST_MAX];
+    c->fetch = NULL;
+    access_host(c->worker->settings.perses, host);
+    bool right = r->status == FETCH_OK && r->http_status == 200;
+    json_auto_t *body =
+        right ? json_loadb(r->body.at ? r->body.at : "", r->body.len, 0, NULL) : NULL;
+    if (json_is_object(body))
+        report_ok(c->report, "Perses answers");
+    else
+        report_fail(
+            c->report,
+            "Perses answers: nothing useful came from %s (%s, HTTP %d); start Perses or set "
+            "PERSES_API_URL",
+            host, *r->error ? r->error : "an answer", r->http_status);
+    ask_model(c);
+}
+
+/* ---- models ---- */
+
+/* The one whose turn it is, or what comes after all of them. */
+static void ask_model(void *arg)
+{
+    struct checkup *c = arg;
+    const struct models *all = c->worker->models;
+    while (all && c->model < models_count(all)) {
+        const struct model *m = models_at(all, c->model);
+        if (!m->by_perses || c->token) {
+            if (start_call(c, m))
+                return;
+        } else {
+            report_unknown(c->report,
+                           "Model %.100s: it is a datasource of Perses, asked with a person's "
+                           "sign-in; set PERSES_TOKEN to an access token to have it asked",
+                           m->name);
+        }
+        c->model++;
+    }
+    loop_stop(c->worker->loop);
+}
+
+/* False: it was judged, nothing is to be waited for. */
+static bool start_call(struct checkup *c, const struct model *m)
+{
+    static const struct llm_handler handler = {.on_done = on_model};
+    /* A real question brings tools: a server that takes none is found out here. */
+    static const struct tool_spec tool = {
+        .name = "say_ok",
+        .description = "Says that all is well.",
+        .schema_json = "{\"type\":\"object\",\"properties\":{\"word\":{\"type\":\"string\","
+                       "\"maxLength\":8}},\"required\":[\"word\"]}"};
+    struct prompt_item question = {.kind = PROMPT_USER, .text = STR("Answer with the word ok.")};
+    struct prompt prompt = {.system = buf_empty(256), .items = &question, .count = 1, .tokens = 64};
+    struct llm_request r = {.model = m,
+                            .prompt = &prompt,
+                            .tools = &tool,
+                            .tool_count = 1,
+                            .step = 1,
+                            .turn = id_new(),
+                            .output_tokens_max = OUTPUT_TOKENS,
+                            .token = c->token};
+    buf_puts(&prompt.system, "You are being tested. Be brief.");
+    enum err err = llm_call_start(c->llm, &r, &handler, c, &c->call);
+    buf_free(&prompt.system);
+    if (err != ERR_NONE)
+        report_fail(c->report, "Model %.100s: the request can't be written (%s)", m->name,
+                    err_word(err));
+    return err == ERR_NONE;
+}
+
+static void on_model(void *arg, enum err err)
+{
+    struct checkup *c = arg;
+    judge_model(c, models_at(c->worker->models, c->model), err);
+    llm_call_free(c->call);
+    c->call = NULL;
+    c->model++;
+    loop_later(c->worker->loop, ask_model, c);
+}
+
+/* What a provider says is repeated, but for words about keys. */
+static void judge_model(struct checkup *c, const struct model *m, enum err err)
+{
+    const struct reply *r = llm_reply(c->call);
+    int status = llm_call_http_status(c->call);
+    char host[ACCESS_HOST_MAX];
+    access_host(m->by_perses ? c->worker->settings.perses : m->base_url, host);
+    if (r->refused_status > 0)
+        status = r->refused_status; /* also of an error in a stream of status 200 */
+    if (err == ERR_NONE || err == ERR_OUTPUT_LIMIT ||
+        (status == 200 && err == ERR_MODEL_BROKEN && (r->stopped || r->ended)))
+        report_ok(c->report, "Model %.100s answers, at %s", m->name, host);
+    else if (status >= 400)
+        judge_refusal(c, m, status, r);
+    else if (status > 0)
+        report_fail(c->report,
+                    "Model %.100s: what answers at %s (HTTP %d) is not this API: correct the base "
+                    "URL, or provider and api, in PERSAI_MODELS",
+                    m->name, host, status);
+    else
+        report_fail(c->report, "Model %.100s: no answer from %s: %.*s; %s", m->name, host,
+                    WORDS_MAX, r->detail, advice_of(r->detail));
+}
+
+static const char *advice_of(const char *words)
+{
+    if (strstr(words, "certificate"))
+        return "if its authority is one of your own, SSL_CERT_FILE names it";
+    if (strstr(words, "SSL"))
+        return "does it speak TLS? The base URL may have to begin with http://";
+    return "correct the base URL, start the server, or set https_proxy";
+}
+
+static void judge_refusal(struct checkup *c, const struct model *m, int status,
+                          const struct reply *r)
+{
+    static const char *const prefixes[] = {
+#define X(name, word, prefix, ...) [PROVIDER_##name] = prefix,
+        PROVIDERS(X)
+#undef X
+    };
+    char host[ACCESS_HOST_MAX];
+    access_host(m->by_perses ? c->worker->settings.perses : m->base_url, host);
+    if (r->refusal.kind == LLM_ERROR_AUTH && m->by_perses)
+        report_fail(c->report,
+                    "Model %.100s: Perses refuses this sign-in, or the provider behind it the key "
+                    "(HTTP %d): renew PERSES_TOKEN, or the secret of the datasource",
+                    m->name, status);
+    else if (r->refusal.kind == LLM_ERROR_AUTH)
+        report_fail(c->report,
+                    "Model %.100s: %s refuses %s (HTTP %d): correct %s_API_KEY, or the model's "
+                    "key_env or key_file in PERSAI_MODELS",
+                    m->name, host, m->key ? "the key" : "to answer without a key", status,
+                    prefixes[m->provider]);
+    else if (unknown_model(status, r->refused_words))
+        report_fail(c->report,
+                    "Model %.100s: %s does not know \"%.100s\", or has not this API (HTTP %d): "
+                    "correct the name in PERSAI_DEFAULT_MODEL or PERSAI_MODELS, or the base URL",
+                    m->name, host, m->id, status);
+    else if (r->refusal.kind == LLM_ERROR_QUOTA_GONE)
+        report_fail(c->report, "Model %.100s: the key is right, but its quota or money is used up",
+                    m->name);
+    else if (status == 400 && !m->json_tools && strcasestr(r->refused_words, "tool"))
+        report_fail(c->report,
+                    "Model %.100s takes no tools: set \"tools\": \"json\" for it in PERSAI_MODELS "
+                    "(HTTP %d)",
+                    m->name, status);
+    else
+        report_fail(c->report, "Model %.100s, at %s: %.*s", m->name, host, WORDS_MAX, r->detail);
+}
+
+/* 404 as most say it; the others in words of a 400 (LiteLLM, OpenRouter, Mistral, DeepSeek). */
+static bool unknown_model(int status, const char *words)
+{
+    static const char *const says[] = {"model_not_found",    "invalid model", "not a valid model",
+                                       "model not exist",    "unknown model", "model not found",
+                                       "no endpoints found", "no such model", "invalid_model"};
+    bool said = status == 404;
+    for (size_t i = 0; i < sizeof(says) / sizeof(says[0]) && status < 500; i++)
+        said = said || strcasestr(words, says[i]);
+    return said;
+}
