@@ -34,12 +34,19 @@ def role(stack: Stack, node: str) -> str:
     return said.get("role", "none")
 
 
+def watches(stack: Stack, sentinel: str) -> bool:
+    """It sees enough others to decide, and knows both replicas: it asks the master who they are every 10 s only, and one
+    that has not asked since they came would replace a dead master by nobody."""
+    said = told(stack, sentinel, "-p 26379 sentinel master persai").splitlines()
+    known = dict(zip(said[::2], said[1::2], strict=False))
+    return known.get("num-slaves") == "2" and told(stack, sentinel, "-p 26379 sentinel ckquorum persai").startswith("OK 3 usable")
+
+
 def whole(stack: Stack) -> bool:
     """One master, two replicas in step with it, and sentinels that agree on that."""
     name = master(stack)
     wanted = {node: "master" if node == name else f"of {name}" for node in NODES}
-    return name in NODES and {node: role(stack, node) for node in NODES} == wanted and all(
-        told(stack, s, "-p 26379 sentinel ckquorum persai").startswith("OK 3 usable") for s in SENTINELS)
+    return name in NODES and {node: role(stack, node) for node in NODES} == wanted and all(watches(stack, s) for s in SENTINELS)
 
 
 @pytest.fixture(scope="module")
