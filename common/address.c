@@ -23,17 +23,46 @@ bool address_of(const struct sockaddr *from, struct address *out)
     return from->sa_family == AF_INET || from->sa_family == AF_INET6;
 }
 
-static bool is_v4(const struct address *a) { return memcmp(a->bytes, mapped, sizeof(mapped)) == 0; }
+/* host: of text without a port; v4: by its dots, since a name of IPv6 has colons of its own. */
+static bool parse_host(struct str host, bool *v4, struct address *out)
+{
+    char name[INET6_ADDRSTRLEN];
+    if (host.len >= sizeof(name))
+        return false;
+    memcpy(name, host.at, host.len);
+    name[host.len] = '\0';
+    memcpy(out->bytes, mapped, sizeof(mapped));
+    *v4 = inet_pton(AF_INET, name, out->bytes + sizeof(mapped)) == 1;
+    return *v4 || inet_pton(AF_INET6, name, out->bytes) == 1;
+}
+
+bool address_parse(struct str text, struct address *out)
+{
+    bool v4;
+    struct str host, rest = text;
+    if (text.len > 0 && text.at[0] == '[') {
+        rest = str_skip(text, 1);
+        return str_split(&rest, ']', &host) && rest.at && parse_host(host, &v4, out) && !v4;
+    }
+    if (parse_host(text, &v4, out))
+        return true;
+    return str_split(&rest, ':', &host) && parse_host(host, &v4, out) && v4;
+}
+
+bool address_is_v4(const struct address *a)
+{
+    return memcmp(a->bytes, mapped, sizeof(mapped)) == 0;
+}
 
 bool address_is_loopback(const struct address *a)
 {
     static const unsigned char v6[16] = {[15] = 1};
-    return is_v4(a) ? a->bytes[12] == 127 : memcmp(a->bytes, v6, sizeof(v6)) == 0;
+    return address_is_v4(a) ? a->bytes[12] == 127 : memcmp(a->bytes, v6, sizeof(v6)) == 0;
 }
 
 void address_text(const struct address *a, char out[INET6_ADDRSTRLEN])
 {
-    if (is_v4(a))
+    if (address_is_v4(a))
         inet_ntop(AF_INET, a->bytes + sizeof(mapped), out, INET6_ADDRSTRLEN);
     else
         inet_ntop(AF_INET6, a->bytes, out, INET6_ADDRSTRLEN);
@@ -56,16 +85,10 @@ bool networks_parse(struct str list, struct networks *out)
 
 static bool parse_network(struct str text, struct network *out)
 {
-    char host[INET6_ADDRSTRLEN];
-    struct str name;
+    bool v4;
+    struct str host;
     uint64_t bits = 128;
-    if (!str_split(&text, '/', &name) || name.len >= sizeof(host))
-        return false;
-    memcpy(host, name.at, name.len);
-    host[name.len] = '\0';
-    memcpy(out->at.bytes, mapped, sizeof(mapped));
-    bool v4 = inet_pton(AF_INET, host, out->at.bytes + sizeof(mapped)) == 1;
-    if (!v4 && inet_pton(AF_INET6, host, out->at.bytes) != 1)
+    if (!str_split(&text, '/', &host) || !parse_host(host, &v4, &out->at))
         return false;
     if (text.at && !str_u64(text, v4 ? 32 : 128, &bits))
         return false;

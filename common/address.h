@@ -13,6 +13,9 @@ struct address {
 struct sockaddr;
 /* False: neither IPv4 nor IPv6. */
 bool address_of(const struct sockaddr *from, struct address *out);
+/* "192.0.2.1", "192.0.2.1:80", "2001:db8::1", "[2001:db8::1]:80". False: none of these. */
+bool address_parse(struct str text, struct address *out);
+bool address_is_v4(const struct address *a);
 bool address_is_loopback(const struct address *a);
 void address_text(const struct address *a, char out[INET6_ADDRSTRLEN]);
 

@@ -18,6 +18,7 @@ struct http;
 struct http_request; /* the server's; valid until it was answered or on_gone told that the client
                         left */
 struct http_stream;
+struct address; /* of common/address.h */
 
 struct http_config {
     const char *listen; /* address:port, [v6]:port; port 0 picks one */
@@ -69,7 +70,11 @@ struct str http_header(const struct http_request *r,
 struct str http_cookie(const struct http_request *r, const char *name);
 struct str http_host(const struct http_request *r); /* with its port; of the request line, else the
                                                       Host header; may be empty */
-bool http_has_body(const struct http_request *r);   /* one is announced */
+/* Who sent it: the connection's address. Where that is a proxy's (loopback, http_config.proxies)
+ * and it says for whom (X-Forwarded-For): the last address there that is no proxy's, else the
+ * first. */
+struct address http_sender(const struct http_request *r);
+bool http_has_body(const struct http_request *r); /* one is announced */
 /* Takes it in; on_body(user) once it is there, at once when there is none. Before that on_gone may
  * come: the client left, or the body was refused here. Once, before anything else that waits. */
 void http_read_body(struct http_request *r, size_t bytes_max, void (*on_body)(void *user));

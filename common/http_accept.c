@@ -35,6 +35,7 @@ struct origin { /* an address and its connections */
     unsigned count;
 };
 
+static bool is_proxy(const struct http *h, const struct address *at);
 static int open_listener(const struct http_config *c, char error[256]);
 static uint16_t bound_port(int fd);
 static bool split_address(const char *listen_text, char host[256], char port[16]);
@@ -48,8 +49,7 @@ static struct str key_of(const struct address *a)
 static struct origin *origin_of(struct http *h, const struct sockaddr *from)
 {
     struct address at;
-    if (h->address_max == 0 || !address_of(from, &at) || address_is_loopback(&at) ||
-        networks_have(&h->proxies, &at))
+    if (h->address_max == 0 || !address_of(from, &at) || is_proxy(h, &at))
         return NULL;
     struct origin *o = map_get(h->origins, key_of(&at));
     if (!o) {
@@ -58,6 +58,37 @@ static struct origin *origin_of(struct http *h, const struct sockaddr *from)
         map_put(h->origins, key_of(&at), o);
     }
     return o;
+}
+
+static bool is_proxy(const struct http *h, const struct address *at)
+{
+    return address_is_loopback(at) || networks_have(&h->proxies, at);
+}
+
+static bool last_of(struct str *list, struct str *last)
+{
+    size_t at = list->len;
+    if (!list->at)
+        return false;
+    while (at > 0 && list->at[at - 1] != ',')
+        at--;
+    *last = str_trim(str_skip(*list, at));
+    *list = at > 0 ? (struct str){list->at, at - 1} : (struct str){0};
+    return true;
+}
+
+struct address http_sender(const struct http_request *r)
+{
+    struct address sender = {0}, said;
+    struct str list = http_header(r, "X-Forwarded-For"), last;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(r->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    if (!info || !address_of(info->client_addr, &sender))
+        return sender;
+    /* Each proxy has added whom it was asked by: what stands before that may be made up. */
+    while (is_proxy(r->http, &sender) && last_of(&list, &last) && address_parse(last, &said))
+        sender = said;
+    return sender;
 }
 
 static void origin_leave(struct http *h, struct origin *o)

@@ -9,10 +9,13 @@
 #include "common/list.h"
 #include "common/log.h"
 #include "common/map.h"
+#include "gateway/askers.h"
 #include "gateway/gateway.h"
 
 enum {
-    CACHE_MAX = 20000,      /* tokens known at once; more: all are asked for anew */
+    CACHE_MAX = 20000,      /* tokens known at once; more: see make_room */
+    REFUSED_KEEP_MS = 5000, /* a refused token is not asked for again; a user made anew has one */
+    LINE_LOOK_MS = 1000,    /* who waits in vain is told */
     CONFIG_KEEP_MS = 30000, /* how long Perses's answer whether its authentication is on is kept */
     CONFIG_AGAIN_MS = 5000, /* when it did not say so */
     CONFIG_WAIT_MS = 3000,  /* the person waits for a refusal meanwhile */
@@ -24,6 +27,7 @@ enum {
 struct waiter {
     struct list node;
     uint64_t id;
+    struct known *known;
     identity_fn *fn;
     void *arg;
 };
@@ -33,11 +37,13 @@ struct known {
     struct identity *identity;
     char key[32];
     struct secret *access; /* while it is asked for */
+    struct ask ask;        /* its place among all questions */
     struct fetch *fetch;
     struct list refused; /* in identity.refused while Perses's configuration is asked for */
     struct list waiters;
     struct user user;
     enum err err;
+    bool familiar;    /* Perses knew it when it was asked last */
     int64_t until_ms; /* of the answer; 0: none yet */
 };
 
@@ -52,7 +58,10 @@ struct refresh {
 
 struct identity {
     struct gateway *gateway;
-    struct map *tokens; /* hash → known */
+    struct map *tokens;  /* hash → known */
+    struct map *waiters; /* id → waiter */
+    struct askers *askers;
+    struct loop_timer *line; /* while somebody waits */
     struct list refreshes;
     uint64_t next_id;
     struct list refused;  /* known, until it is told whether authentication is on */
@@ -60,6 +69,8 @@ struct identity {
     int64_t config_until_ms;
     bool auth_off;
 };
+
+static void ask_next(struct identity *i);
 
 /* ---- what a request came with ---- */
 
@@ -159,11 +170,14 @@ void credentials_free(struct credentials *c)
 
 /* ---- answers ---- */
 
+static struct str key_of(const uint64_t *id) { return (struct str){(const char *)id, sizeof(*id)}; }
+
 static void answer(struct known *k)
 {
     while (!list_empty(&k->waiters)) {
         struct waiter *w = list_first(&k->waiters, struct waiter, node);
         list_remove(&w->node);
+        map_remove(k->identity->waiters, key_of(&w->id));
         w->fn(w->arg, k->err, k->err ? (struct str){0} : str_of(k->user.owner));
         free(w);
     }
@@ -172,6 +186,7 @@ static void answer(struct known *k)
 static void known_free(struct known *k)
 {
     fetch_cancel(k->fetch);
+    askers_leave(k->identity->askers, &k->ask, false, 0);
     list_remove(&k->refused);
     secret_free(k->access);
     list_each (&k->waiters, node, next)
@@ -179,7 +194,7 @@ static void known_free(struct known *k)
     free(k);
 }
 
-static bool is_asked(const struct known *k) { return k->fetch || !list_empty(&k->refused); }
+static bool is_asked(const struct known *k) { return k->ask.asker || !list_empty(&k->refused); }
 
 /* Not beyond the token's own end. */
 static int64_t keep_ms(const struct identity *i, const struct known *k)
@@ -195,12 +210,14 @@ static void settle(struct known *k, enum err err)
 {
     struct identity *i = k->identity;
     int64_t now_ms = loop_now_ms(i->gateway->loop);
-    int64_t kept_ms = err == ERR_NONE ? keep_ms(i, k) : 0;
+    bool refused = err == ERR_UNAUTHENTICATED || err == ERR_PERSES_AUTH_OFF;
+    int64_t kept_ms = err == ERR_NONE ? keep_ms(i, k) : refused ? REFUSED_KEEP_MS : 0;
     secret_free(k->access);
     k->access = NULL;
     k->err = err;
     k->until_ms = now_ms + kept_ms;
-    if (err && err != ERR_UNAUTHENTICATED)
+    k->familiar = err == ERR_NONE || (k->familiar && !refused);
+    if (err && !refused)
         metric_add(gateway_metric(METRIC_whoami_failed), 1);
     answer(k);
 }
@@ -269,11 +286,14 @@ static void refused(struct known *k)
 static void on_whoami(void *arg, const struct fetch_result *r)
 {
     struct known *k = arg;
+    struct identity *i = k->identity;
+    bool answered = r->status == FETCH_OK;
+    bool no = answered && (r->http_status == 401 || r->http_status == 403 || r->http_status == 400);
     k->fetch = NULL;
-    if (r->status == FETCH_OK && r->http_status == 200 && user_read(r->body, &k->user)) {
+    askers_leave(i->askers, &k->ask, no, loop_now_ms(i->gateway->loop));
+    if (answered && r->http_status == 200 && user_read(r->body, &k->user)) {
         settle(k, ERR_NONE);
-    } else if (r->status == FETCH_OK &&
-               (r->http_status == 401 || r->http_status == 403 || r->http_status == 400)) {
+    } else if (no) {
         refused(k);
     } else {
         bool nobody = r->status == FETCH_OK && r->http_status == 200;
@@ -281,75 +301,116 @@ static void on_whoami(void *arg, const struct fetch_result *r)
                  log_text(nobody ? STR("no name or createdAt in whoami") : str_of(r->error)));
         settle(k, ERR_PERSES_UNAVAILABLE);
     }
-}
-
-static void ask(struct known *k)
-{
-    static const struct fetch_handler handler = {.on_done = on_whoami};
-    metric_add(gateway_metric(METRIC_whoami), 1);
-    if (k->access)
-        k->fetch = get(k->identity, "/api/v1/user/whoami", k->access, WHOAMI_WAIT_MS, &handler, k);
-    else
-        refused(k); /* no token at all: is it even asked for? */
+    ask_next(i);
 }
 
 /* ---- questions ---- */
 
-static void drop_old(void *arg, struct str key, void *value)
+/* To Perses goes what may now; the rest waits. */
+static void ask_next(struct identity *i)
 {
-    struct identity *i = arg;
-    struct known *k = value;
-    if (is_asked(k) || loop_now_ms(i->gateway->loop) < k->until_ms)
-        return;
-    map_remove(i->tokens, key);
-    known_free(k);
+    static const struct fetch_handler handler = {.on_done = on_whoami};
+    for (struct ask *q; (q = askers_next(i->askers));) {
+        struct known *k = list_of(q, struct known, ask);
+        metric_add(gateway_metric(METRIC_whoami), 1);
+        k->fetch = get(i, "/api/v1/user/whoami", k->access, WHOAMI_WAIT_MS, &handler, k);
+    }
+    if (askers_waiting(i->askers))
+        loop_timer_set(i->line, LINE_LOOK_MS, 0);
 }
 
-static void drop_all(void *arg, struct str key, void *value)
+static void on_line(void *arg)
 {
     struct identity *i = arg;
-    struct known *k = value;
+    int64_t now_ms = loop_now_ms(i->gateway->loop);
+    for (struct ask *q; (q = askers_overdue(i->askers, now_ms));) {
+        askers_leave(i->askers, q, false, now_ms);
+        settle(list_of(q, struct known, ask), ERR_BUSY);
+    }
+    ask_next(i);
+}
+
+/* What it costs to forget a token, from nothing. */
+enum worth { STALE, REFUSED, FAMILIAR, GOOD, ASKED };
+
+static enum worth worth_of(const struct known *k, int64_t now_ms)
+{
     if (is_asked(k))
+        return ASKED;
+    if (now_ms < k->until_ms)
+        return k->err ? REFUSED : GOOD;
+    return k->familiar ? FAMILIAR : STALE;
+}
+
+struct sweep {
+    struct identity *identity;
+    enum worth up_to;
+};
+
+static void drop(void *arg, struct str key, void *value)
+{
+    const struct sweep *w = arg;
+    struct known *k = value;
+    if (worth_of(k, loop_now_ms(w->identity->gateway->loop)) > w->up_to)
         return;
-    map_remove(i->tokens, key);
+    map_remove(w->identity->tokens, key);
     known_free(k);
 }
 
-static struct known *known_of(struct identity *i, const struct secret *access)
+static struct known *known_of(struct identity *i, const unsigned char hash[32])
 {
-    unsigned char hash[32];
-    secret_hash(secret_reveal(access), hash);
-    struct str key = {(char *)hash, sizeof hash};
+    struct str key = {(const char *)hash, 32};
     struct known *k = map_get(i->tokens, key);
     if (k)
         return k;
-    if (map_size(i->tokens) >= CACHE_MAX)
-        map_each(i->tokens, drop_old, i);
-    if (map_size(i->tokens) >= CACHE_MAX)
-        map_each(i->tokens, drop_all, i);
+    for (struct sweep w = {i, STALE}; map_size(i->tokens) >= CACHE_MAX && w.up_to < ASKED;
+         w.up_to++)
+        map_each(i->tokens, drop, &w);
     k = xcalloc(1, sizeof *k);
     k->identity = i;
     list_init(&k->waiters);
     list_init(&k->refused);
-    memcpy(k->key, hash, sizeof hash);
+    ask_init(&k->ask);
+    memcpy(k->key, hash, sizeof k->key);
     map_put(i->tokens, key, k);
     return k;
 }
 
-uint64_t identity_check(struct identity *i, const struct secret *access, identity_fn *fn, void *arg)
+static uint64_t wait_for(struct known *k, identity_fn *fn, void *arg)
 {
-    struct known *k = known_of(i, access);
-    if (!is_asked(k) && k->err == ERR_NONE && loop_now_ms(i->gateway->loop) < k->until_ms) {
-        fn(arg, ERR_NONE, str_of(k->user.owner));
+    struct identity *i = k->identity;
+    struct waiter *w = xcalloc(1, sizeof *w);
+    *w = (struct waiter){.id = ++i->next_id, .known = k, .fn = fn, .arg = arg};
+    list_push(&k->waiters, &w->node);
+    map_put(i->waiters, key_of(&w->id), w);
+    return w->id;
+}
+
+uint64_t identity_check(struct identity *i, const struct secret *access,
+                        const struct address *sender, identity_fn *fn, void *arg)
+{
+    unsigned char hash[32];
+    int64_t now_ms = loop_now_ms(i->gateway->loop);
+    secret_hash(secret_reveal(access), hash);
+    struct known *k = map_get(i->tokens, (struct str){(char *)hash, sizeof hash});
+    bool asked = k && is_asked(k), familiar = k && k->familiar;
+    if (k && !asked && now_ms < k->until_ms) {
+        fn(arg, k->err, k->err ? (struct str){0} : str_of(k->user.owner));
         return 0;
     }
-    struct waiter *w = xcalloc(1, sizeof *w);
-    *w = (struct waiter){.id = ++i->next_id, .fn = fn, .arg = arg};
-    uint64_t id = w->id;
-    list_push(&k->waiters, &w->node);
-    if (!is_asked(k)) {
+    if (access && !asked && !askers_may(i->askers, sender, familiar, now_ms)) {
+        metric_add(gateway_metric(METRIC_whoami_limited), 1);
+        fn(arg, ERR_RATE_LIMITED, (struct str){0});
+        return 0;
+    }
+    k = known_of(i, hash);
+    uint64_t id = wait_for(k, fn, arg);
+    if (!asked && !access) {
+        refused(k); /* no token at all: is it even asked for? */
+    } else if (!asked) {
         k->access = secret_ref((struct secret *)access);
-        ask(k);
+        askers_enter(i->askers, &k->ask, sender, familiar, now_ms);
+        ask_next(i);
     }
     return list_empty(&k->waiters) ? 0 : id;
 }
@@ -407,22 +468,14 @@ uint64_t identity_refresh(struct identity *i, const struct secret *refresh, iden
     return f->id;
 }
 
-struct forget {
-    uint64_t id;
-};
-
-static void forget_waiter(void *arg, struct str key, void *value)
+/* Nobody waits for it any more. A question under way goes on: its answer is kept for the next one;
+ * one in a line is not asked. */
+static void left(struct known *k)
 {
-    (void)key;
-    const struct forget *forget = arg;
-    struct known *k = value;
-    list_each (&k->waiters, node, next) {
-        struct waiter *w = list_of(node, struct waiter, node);
-        if (w->id == forget->id) {
-            list_remove(&w->node);
-            free(w); /* the question goes on: its answer is kept for the next one */
-        }
-    }
+    if (!k->ask.asker || k->ask.asking)
+        return;
+    map_remove(k->identity->tokens, (struct str){(char *)k->key, sizeof k->key});
+    known_free(k);
 }
 
 void identity_forget(struct identity *i, uint64_t id)
@@ -438,7 +491,13 @@ void identity_forget(struct identity *i, uint64_t id)
         free(f);
         return;
     }
-    map_each(i->tokens, forget_waiter, &(struct forget){id});
+    struct waiter *w = map_remove(i->waiters, key_of(&id));
+    if (!w)
+        return;
+    list_remove(&w->node);
+    if (list_empty(&w->known->waiters))
+        left(w->known);
+    free(w);
 }
 
 struct identity *identity_new(struct gateway *g)
@@ -446,6 +505,9 @@ struct identity *identity_new(struct gateway *g)
     struct identity *i = xcalloc(1, sizeof *i);
     i->gateway = g;
     i->tokens = map_new();
+    i->waiters = map_new();
+    i->askers = askers_new(g->settings.whoami_max);
+    i->line = loop_timer_new(g->loop, on_line, i);
     list_init(&i->refreshes);
     list_init(&i->refused);
     return i;
@@ -468,5 +530,8 @@ void identity_free(struct identity *i)
     fetch_cancel(i->config);
     map_each(i->tokens, free_known, i);
     map_free(i->tokens);
+    map_free(i->waiters);
+    askers_free(i->askers);
+    loop_timer_free(i->line);
     free(i);
 }

@@ -2,9 +2,10 @@
  * most, by the token's hash.
  *
  * The access token is jwtPayload.jwtSignature of the cookies, or a Bearer. Cookies win, as they do
- * in Perses. Identical questions under way are asked once. 401 is only for a token that Perses
- * itself refuses (ERR_UNAUTHENTICATED); Perses silent: ERR_PERSES_UNAVAILABLE; its authentication
- * off: ERR_PERSES_AUTH_OFF. */
+ * in Perses. Identical questions under way are asked once; that a token was refused is kept for a
+ * few seconds; how many tokens may be asked about at once, askers.h says. 401 is only for a token
+ * that Perses itself refuses (ERR_UNAUTHENTICATED); Perses silent: ERR_PERSES_UNAVAILABLE; its
+ * authentication off: ERR_PERSES_AUTH_OFF. */
 #ifndef GATEWAY_IDENTITY_H
 #define GATEWAY_IDENTITY_H
 
@@ -14,6 +15,7 @@
 #include "gateway/user.h"
 #include "proto/err.h"
 
+struct address;
 struct gateway;
 struct identity;
 
@@ -41,10 +43,12 @@ struct identity *identity_new(struct gateway *g);
 void identity_free(struct identity *i);
 
 /* fn is called once, later or at once. owner: of all that this person keeps (user.h), borrowed
- * until it returns. identity_forget: it no longer comes. */
+ * until it returns. identity_forget: it no longer comes. sender: on whose account the question
+ * goes; NULL: our own. ERR_RATE_LIMITED: the sender has too many of them or had too many refused.
+ * ERR_BUSY: it waited in vain. */
 typedef void identity_fn(void *arg, enum err err, struct str owner);
-uint64_t identity_check(struct identity *i, const struct secret *access, identity_fn *fn,
-                        void *arg);
+uint64_t identity_check(struct identity *i, const struct secret *access,
+                        const struct address *sender, identity_fn *fn, void *arg);
 
 /* A fresh access token (owned by the callee; NULL on error). POST PERSES/api/auth/refresh. */
 typedef void identity_refresh_fn(void *arg, enum err err, struct secret *take_access,

@@ -3,6 +3,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include "common/address.h"
 #include "common/check.h"
 #include "common/jsontext.h"
 #include "common/log.h"
@@ -337,7 +338,8 @@ static void identify(struct call *c)
         on_user(c, ERR_NONE, STR(USER_LOCAL));
         return;
     }
-    uint64_t id = identity_check(g->identity, c->credentials.access, on_user, c);
+    struct address sender = http_sender(c->request);
+    uint64_t id = identity_check(g->identity, c->credentials.access, &sender, on_user, c);
     if (id) /* else c is answered and gone */
         c->identity_id = id;
 }

@@ -106,7 +106,7 @@ static void on_signed_in(void *arg, const struct fetch_result *r)
         fail(s, refused ? "name_or_password" : "no_token", r->http_status);
         return;
     }
-    uint64_t id = identity_check(s->gateway->identity, s->credentials.access, on_user, s);
+    uint64_t id = identity_check(s->gateway->identity, s->credentials.access, NULL, on_user, s);
     if (id) /* else on_user has come already */
         s->identity_id = id;
 }

@@ -16,6 +16,7 @@ struct fixture {
     struct pump *pump;
     struct http *http;
     unsigned requests, crowded;
+    char sender[INET6_ADDRSTRLEN]; /* of the last request */
     int fds[MANY];
 };
 
@@ -23,6 +24,8 @@ static void on_request(void *arg, struct http_request *r)
 {
     struct fixture *f = arg;
     bool probe = str_is(http_path(r), "/healthz"), crowded = http_crowded(r);
+    struct address sender = http_sender(r);
+    address_text(&sender, f->sender);
     f->requests++;
     f->crowded += crowded;
     http_reply(r, crowded && !probe ? 503 : 200, "text/plain", STR("well\n"));
@@ -72,13 +75,13 @@ static void connect_many(struct fixture *f, unsigned count)
         f->fds[i] = pump_connect(http_port(f->http));
 }
 
-/* The status of GET path on a connection of its own; 0: none came. */
-static int asked(struct fixture *f, const char *path)
+/* The status of GET path on a connection of its own; 0: none came. more: header lines. */
+static int asked_with(struct fixture *f, const char *path, const char *more)
 {
-    char request[128];
+    char request[512];
     struct pump_got g = {.fd = pump_connect(http_port(f->http)), .want = "well\n"};
     g.bytes = xcalloc(1, 1);
-    snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", path);
+    snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: h\r\n%s\r\n", path, more);
     pump_send(g.fd, request);
     pump_within(f->pump, 3000, pump_has, &g);
     uint64_t status = 0;
@@ -88,6 +91,8 @@ static int asked(struct fixture *f, const char *path)
     free(g.bytes);
     return (int)status;
 }
+
+static int asked(struct fixture *f, const char *path) { return asked_with(f, path, ""); }
 
 static bool is_full(void *arg) { return http_connections(arg) >= MOST; }
 
@@ -278,6 +283,68 @@ static void networks_are_read(void **state)
     }
 }
 
+static void addresses_are_read(void **state)
+{
+    (void)state;
+    static const char *const good[][2] = {{"192.0.2.1", "192.0.2.1"},
+                                          {"192.0.2.1:80", "192.0.2.1"},
+                                          {"::1", "::1"},
+                                          {"2001:db8::80", "2001:db8::80"},
+                                          {"[2001:db8::1]", "2001:db8::1"},
+                                          {"[2001:db8::1]:80", "2001:db8::1"},
+                                          {"::ffff:192.0.2.1", "192.0.2.1"}};
+    static const char *const bad[] = {
+        "",   "unknown", "192.0.2", "192.0.2.1.", "[192.0.2.1]", "[::1",
+        "[]", ":80",     "_hidden", "name:80",    "192.0.2.1x"};
+    struct address a;
+    char text[INET6_ADDRSTRLEN];
+    for (unsigned i = 0; i < sizeof(good) / sizeof(*good); i++) {
+        assert_true(address_parse(str_of(good[i][0]), &a));
+        address_text(&a, text);
+        assert_string_equal(text, good[i][1]);
+    }
+    for (unsigned i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+        assert_false(address_parse(str_of(bad[i]), &a));
+}
+
+static bool was_asked(void *arg) { return ((struct fixture *)arg)->requests > 0; }
+
+static void sender_is_who_the_proxies_were_asked_by(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"", "127.0.0.1"},
+        {"X-Forwarded-For: 192.0.2.7\r\n", "192.0.2.7"},
+        {"X-Forwarded-For: 1.1.1.1, 192.0.2.7\r\n", "192.0.2.7"}, /* what it said itself */
+        {"X-Forwarded-For: 1.1.1.1,192.0.2.7 , 10.1.2.3\r\n", "192.0.2.7"},
+        {"X-Forwarded-For: 10.9.9.9, 10.1.2.3\r\n", "10.9.9.9"},
+        {"X-Forwarded-For: unknown, 10.1.2.3\r\n", "10.1.2.3"},
+        {"X-Forwarded-For: 192.0.2.7, nonsense\r\n", "127.0.0.1"},
+        {"X-Forwarded-For: [2001:db8::1]:4711\r\n", "2001:db8::1"},
+        {"X-Forwarded-For: ,,\r\n", "127.0.0.1"},
+        {"X-Forwarded-For:\r\n", "127.0.0.1"},
+    };
+    struct fixture *f = start("127.0.0.1:0", 0, "10.0.0.0/8");
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        assert_int_equal(asked_with(f, "/x", cases[i][0]), 200);
+        assert_string_equal(f->sender, cases[i][1]);
+    }
+    finish(f);
+
+    struct sockaddr_in own;
+    if (!own_address(&own))
+        return;
+    f = start("0.0.0.0:0", 0, NULL); /* who is no proxy is not asked for whom */
+    char request[] = "GET /x HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 1.1.1.1\r\n\r\n";
+    char text[INET6_ADDRSTRLEN];
+    connect_from(f, own, 1);
+    pump_send(f->fds[0], request);
+    assert_true(pump_within(f->pump, 3000, was_asked, f));
+    inet_ntop(AF_INET, &own.sin_addr, text, sizeof(text));
+    assert_string_equal(f->sender, text);
+    finish(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -289,6 +356,8 @@ int main(void)
         cmocka_unit_test(one_address_does_not_take_all),
         cmocka_unit_test(a_proxy_is_not_counted_as_one),
         cmocka_unit_test(networks_are_read),
+        cmocka_unit_test(addresses_are_read),
+        cmocka_unit_test(sender_is_who_the_proxies_were_asked_by),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
