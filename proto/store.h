@@ -18,7 +18,9 @@
  *                            running (TID or ''), itok, otok, ctok, cost (usage.h), once (its
  *                            p:i's HASH); sum, sumto (what a model made of the messages up to
  *                            that one), mrev (how often messages were changed);
- *                            sources (datasources that the person said yes to)
+ *                            sources (datasources that the person said yes to);
+ *                            kept, evat, evkeep, evnow, evwas (bytes of turns that are over, and of
+ *                            their streams: prelude.lua)
  *   p:m:{SID}        hash    message id (decimal, growing) -> record_message
  *   p:f:{SID}        hash    message id -> flags (p: pinned, x: excluded)
  *   p:w:{SID}        hash    replicated: writes whose copies are waited for (7 d)
@@ -26,11 +28,10 @@
  *   p:l:{SID}        zset    its turns by begin
  *   p:t:{SID}:TID    hash    state, epoch, le and ls (where its last event stands), lease, holder,
  *                            claimer, deaths, loaded and loader (epoch and worker), step, attempt,
- *                            cancel, sealed, req, itok, otok, ctok, cost, begun, first (message);
- *                            asked (calls that need a decision, and the decisions), asks (those
- *                            that wait, as clients see them), wait (until when), decider, decided;
- *                            goes 7 d after its end: then p:l tells that it was
- *   p:e:{SID}:TID    stream  entry EPOCH-LASTSEQ: e = record_event batch
+ *                            cancel, sealed, req, itok, otok, ctok, cost, begun, first (message),
+ * ev (bytes of its stream); asked (calls that need a decision, and the decisions), asks (those that
+ * wait, as clients see them), wait (until when), decider, decided; goes 7 d after its end: then p:l
+ * tells that it was p:e:{SID}:TID    stream  entry EPOCH-LASTSEQ: e = record_event batch
  *   p:u:{OWNER}      zset    SID by last update (mended by who reads it; expires as sessions do)
  *   p:i:{OWNER}:HASH string  idempotency key of a session -> SID (24 h)
  *   p:active         zset    "SID TID" by begin: what janitors look at (mended likewise)

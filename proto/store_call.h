@@ -33,7 +33,7 @@ struct store {
 struct store_quota { /* of a call that takes some of its owner's quota (store_quota.c) */
     int64_t bytes;
     bool add, counted;
-    void (*then)(struct store_call *c);
+    void (*then)(struct store_call *c), (*recounted)(struct store_call *c);
     struct counted *found;
     unsigned found_count;
 };
@@ -126,11 +126,18 @@ void index_owner_forget_once(struct store *s, struct str owner, const char *hash
 int64_t store_once_ms(const struct store *s); /* how long an idempotency key is kept */
 
 /* ---- what one person keeps in all (store_quota.c) ---- */
-enum { SESSION_BYTES_MIN = 1024 }; /* of an empty one, as Redis holds it */
+enum {
+    SESSION_BYTES_MIN = 1024, /* of an empty one, as Redis holds it: prelude.lua has the same */
+    MESSAGE_BYTES = 128,      /* of a message beside its text */
+};
 /* Takes bytes (all that the call's session has, or with add: more than it has) of the call's
  * owner's quota, then goes on; else the call ends with ERR_TOO_MANY_SESSIONS or ERR_QUOTA_EXCEEDED.
  */
 void quota_take(struct store_call *c, int64_t bytes, bool add, void (*then)(struct store_call *c));
+/* Counts all sessions of the call's owner, then goes on; a call does it once at most, and only
+ * when the last count is so old that it may be wrong (quota_stale). */
+void quota_count(struct store_call *c, void (*then)(struct store_call *c));
+bool quota_stale(const struct store_call *c, int64_t since_ms);
 /* A session has so many bytes now; 0: it is gone. */
 void quota_note(struct store *s, struct str owner, struct id session, int64_t bytes);
 

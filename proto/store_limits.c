@@ -1,5 +1,7 @@
 /* Budgets, keys' limits and turns at once: see limits.h. */
 #include <stdio.h>
+#include <stdlib.h>
+#include "common/check.h"
 #include "proto/limits.h"
 #include "proto/store_call.h"
 
@@ -111,29 +113,65 @@ void limits_key_give(struct store *s, const struct limit_key *k, struct id slot,
     ask_send(a);
 }
 
-uint64_t limits_turn_begin(struct store *s, struct str owner, struct id turn, uint32_t at_once,
-                           uint32_t per_minute, int64_t lease_ms, const struct limit_budget *b,
-                           store_fn *fn, void *arg)
+struct admission {
+    struct limit_budget budget; /* without its scope: the call's owner is it */
+    struct id turn;
+    uint32_t at_once, per_minute;
+    int64_t lease_ms;
+};
+
+static void on_admission(struct store_call *c, struct store_ask *a, enum err err,
+                         const struct redisReply *reply);
+
+static void ask_admission(struct store_call *c)
 {
-    struct store_ask *a = ask_script(store_call_new(s, fn, arg), SCRIPT_turn_admit, on_limit);
+    const struct admission *want = c->own;
+    struct store_ask *a = ask_script(c, SCRIPT_turn_admit, on_admission);
     char name[OWNER_MAX + 8];
+    struct limit_budget theirs = want->budget;
+    struct str owner = buf_str(&c->owner);
     int len = snprintf(name, sizeof(name), "o:%.*s",
                        (int)(owner.len < OWNER_MAX - 2 ? owner.len : OWNER_MAX - 2), owner.at);
-    struct limit_budget theirs = *b;
     theirs.scope = (struct str){name, (size_t)len};
     ask_key(a, "p:a:", theirs.scope, "");
     ask_key(a, "p:a:", theirs.scope, ":m");
     ask_budget_key(a, &theirs);
     ask_key(a, "p:a:", theirs.scope, ":b");
     a->keys = 4;
-    ask_id(a, turn);
-    ask_num(a, at_once);
-    ask_num(a, per_minute);
-    ask_num(a, lease_ms);
-    ask_num(a, (int64_t)b->tokens_max);
-    ask_num(a, (int64_t)b->cost_max);
-    ask_num(a, (int64_t)s->config.user_bytes_max);
-    return ask_send(a);
+    ask_id(a, want->turn);
+    ask_num(a, want->at_once);
+    ask_num(a, want->per_minute);
+    ask_num(a, want->lease_ms);
+    ask_num(a, (int64_t)theirs.tokens_max);
+    ask_num(a, (int64_t)theirs.cost_max);
+    ask_num(a, (int64_t)c->store->config.user_bytes_max);
+    ask_send(a);
+}
+
+/* Who is refused for what they keep is counted first: some of it may have expired. */
+static void on_admission(struct store_call *c, struct store_ask *a, enum err err,
+                         const struct redisReply *reply)
+{
+    if (err == ERR_NONE && redis_int(redis_at(reply, 1)) == LIMIT_BYTES &&
+        quota_stale(c, redis_int(redis_at(reply, 3))))
+        quota_count(c, ask_admission);
+    else
+        on_limit(c, a, err, reply);
+}
+
+uint64_t limits_turn_begin(struct store *s, struct str owner, struct id turn, uint32_t at_once,
+                           uint32_t per_minute, int64_t lease_ms, const struct limit_budget *b,
+                           store_fn *fn, void *arg)
+{
+    struct store_call *c = store_call_new(s, fn, arg);
+    struct admission *want = c->own = xcalloc(1, sizeof(*want));
+    c->own_free = free;
+    *want = (struct admission){*b, turn, at_once, per_minute, lease_ms};
+    want->budget.scope = (struct str){0};
+    if (!buf_add_str(&c->owner, owner))
+        return store_call_fail(c, ERR_TOO_LARGE);
+    ask_admission(c);
+    return c->id;
 }
 
 static struct store_ask *place_ask(struct store *s, enum store_script script, struct str owner,

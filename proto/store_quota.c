@@ -15,7 +15,6 @@ enum {
 
 static void on_taken(struct store_call *c, struct store_ask *a, enum err err,
                      const struct redisReply *reply);
-static void count_all(struct store_call *c);
 static void on_index(struct store_call *c, struct store_ask *a, enum err err,
                      const struct redisReply *reply);
 static void on_size(struct store_call *c, struct store_ask *a, enum err err,
@@ -63,8 +62,8 @@ static void on_taken(struct store_call *c, struct store_ask *a, enum err err,
         store_call_end(c, err, NULL);
     else if (verdict == LIMIT_OK)
         c->quota.then(c);
-    else if (since_ms > COUNTED_MS && !c->quota.counted)
-        count_all(c);
+    else if (quota_stale(c, since_ms))
+        quota_count(c, ask_take);
     else
         store_call_end(c, verdict == LIMIT_SESSIONS ? ERR_TOO_MANY_SESSIONS : ERR_QUOTA_EXCEEDED,
                        NULL);
@@ -77,8 +76,14 @@ struct counted {
     int64_t bytes;
 };
 
-static void count_all(struct store_call *c)
+bool quota_stale(const struct store_call *c, int64_t since_ms)
 {
+    return since_ms > COUNTED_MS && !c->quota.counted;
+}
+
+void quota_count(struct store_call *c, void (*then)(struct store_call *c))
+{
+    c->quota.recounted = then;
     struct store_ask *a = ask_new(c, on_index);
     ask_str(a, STR("ZRANGE"));
     ask_owner_key(a, buf_str(&c->owner));
@@ -136,7 +141,7 @@ static void on_counted(struct store_call *c, struct store_ask *a, enum err err,
         return;
     }
     c->quota.counted = true;
-    ask_take(c);
+    c->quota.recounted(c);
 }
 
 /* ---- afterwards ---- */

@@ -93,15 +93,43 @@ static int64_t draft_bytes(const struct store_call *c)
     return SESSION_BYTES_MIN + (int64_t)(d->title.len + d->model.len);
 }
 
-/* The answer of SET … NX GET: nil, or the session that this key made before. */
+/* The answer of SET … NX GET: nil, or the session that this key made meanwhile. */
+static void on_claimed(struct store_call *c, struct store_ask *a, enum err err,
+                       const struct redisReply *reply)
+{
+    (void)a, (void)err;
+    struct id before;
+    if (id_parse(redis_text(reply), &before)) {
+        quota_note(c->store, buf_str(&c->owner), c->session, 0);
+        c->session = before;
+    }
+    create(c);
+}
+
+/* Only who has room leaves a key behind. */
+static void claim(struct store_call *c)
+{
+    const struct draft *d = c->own;
+    struct store_ask *a = ask_new(c, on_claimed);
+    ask_str(a, STR("SET"));
+    ask_owner_once_key(a, buf_str(&c->owner), d->once);
+    ask_id(a, c->session);
+    ask_str(a, STR("NX"));
+    ask_str(a, STR("GET"));
+    ask_str(a, STR("PX"));
+    ask_num(a, store_once_ms(c->store));
+    ask_send(a);
+}
+
 static void on_once(struct store_call *c, struct store_ask *a, enum err err,
                     const struct redisReply *reply)
 {
     (void)a, (void)err;
     struct id before;
-    if (id_parse(redis_text(reply), &before))
+    bool known = id_parse(redis_text(reply), &before);
+    if (known)
         c->session = before;
-    quota_take(c, draft_bytes(c), false, create);
+    quota_take(c, draft_bytes(c), false, known ? create : claim);
 }
 
 uint64_t store_session_create(struct store *s, struct str owner, struct str key, struct str title,
@@ -120,13 +148,8 @@ uint64_t store_session_create(struct store *s, struct str owner, struct str key,
     }
     store_hash(key, d->once);
     struct store_ask *a = ask_new(c, on_once);
-    ask_str(a, STR("SET"));
-    ask_owner_once_key(a, owner, d->once);
-    ask_id(a, c->session);
-    ask_str(a, STR("NX"));
     ask_str(a, STR("GET"));
-    ask_str(a, STR("PX"));
-    ask_num(a, store_once_ms(s));
+    ask_owner_once_key(a, owner, d->once);
     return ask_send(a);
 }
 
@@ -176,6 +199,8 @@ static void on_patched(struct store_call *c, struct store_ask *a, enum err err,
     if (err == ERR_NONE) {
         index_owner_move(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 1)));
         quota_note(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 2)));
+    } else if (err == ERR_SESSION_NOT_FOUND) {
+        quota_note(c->store, buf_str(&c->owner), c->session, 0); /* what was taken for it */
     }
     store_call_end(c, err, &(struct store_answer){.session = c->session});
 }
@@ -291,7 +316,8 @@ static void on_forked_from(struct store_call *c, struct store_ask *a, enum err e
                                                                       : STR(""));
         }
         f->create = create;
-        quota_take(c, SESSION_BYTES_MIN + (int64_t)create->bytes.len, false, fork_send);
+        int64_t bytes = SESSION_BYTES_MIN + (int64_t)create->bytes.len;
+        quota_take(c, bytes + (int64_t)kept * MESSAGE_BYTES, false, fork_send);
     }
     messages_free(m, count);
 }

@@ -162,9 +162,52 @@ local function owned(S, owner)
     return redis.call('HGET', S, 'owner') == owner
 end
 
--- What a session takes, about as Redis holds it.
+-- How long a turn is known after its end: it tells "expired" from "never was", and its idempotency
+-- key, which lives for a day, leads to it.
+local TURN_KEEP = 7 * 24 * 3600 * 1000
+
+-- What Redis 7 was measured to hold: an empty session with its places in its owner's keys; a message
+-- beside its text; a turn's place in L, what is more while it is known; an empty stream.
+local SESSION_BYTES, MESSAGE_BYTES, LISTED_BYTES, TURN_BYTES, STREAM_BYTES = 1024, 128, 170, 900, 4400
+
+-- The streams of turns that are over, which live on for `keep`: what ended in this window, which is as
+-- long, and in the one before. -> where the window begins, the bytes of both.
+local function streams_read(S, now)
+    local v = redis.call('HMGET', S, 'evat', 'evkeep', 'evnow', 'evwas')
+    local at, keep = tonumber(v[1]) or 0, math.max(tonumber(v[2]) or 0, 1)
+    local bytes, before = tonumber(v[3]) or 0, tonumber(v[4]) or 0
+    if now >= at + 2 * keep then
+        return now, 0, 0
+    elseif now >= at + keep then
+        return at + keep, 0, bytes
+    end
+    return at, bytes, before
+end
+
+local function streams_add(S, now, keep, bytes)
+    local at, sum, before = streams_read(S, now)
+    redis.call('HSET', S, 'evat', string.format('%.0f', at), 'evkeep', keep, 'evnow', sum + bytes, 'evwas', before)
+end
+
+-- What a session takes, about as Redis holds it: all that its owner can make it hold.
 local function session_bytes(S)
-    return (tonumber(redis.call('HGET', S, 'bytes')) or 0) + redis.call('HSTRLEN', S, 'settings') + 1024
+    local tag, now, bytes = string.sub(S, 5), now_ms(), SESSION_BYTES
+    for _, field in ipairs({'title', 'model', 'settings', 'sum', 'sources'}) do
+        bytes = bytes + redis.call('HSTRLEN', S, field)
+    end
+    local v = redis.call('HMGET', S, 'bytes', 'running', 'kept')
+    local _, sum, before = streams_read(S, now)
+    bytes = bytes + (tonumber(v[1]) or 0) + (tonumber(v[3]) or 0) + sum + before
+    if (v[2] or '') ~= '' then
+        local T = 'p:t:' .. tag .. ':' .. v[2]
+        for _, field in ipairs({'req', 'asks', 'asked'}) do
+            bytes = bytes + redis.call('HSTRLEN', T, field)
+        end
+        bytes = bytes + STREAM_BYTES + (tonumber(redis.call('HGET', T, 'ev')) or 0)
+    end
+    local L, since = 'p:l:' .. tag, string.format('%.0f', now - TURN_KEEP)
+    return bytes + MESSAGE_BYTES * redis.call('HLEN', 'p:m:' .. tag) + LISTED_BYTES * redis.call('ZCARD', L) +
+           TURN_BYTES * redis.call('ZCOUNT', L, since, '+inf')
 end
 
 -- When the session was changed last: what its owner's list is ordered by.
@@ -226,15 +269,13 @@ local function message_append(S, M, message)
     return id
 end
 
--- How long a turn is known after its end: it tells "expired" from "never was", and its idempotency
--- key, which lives for a day, leads to it.
-local TURN_KEEP = 7 * 24 * 3600 * 1000
-
 -- The end of a turn, after its last event was added: the session is free, the stream lives on for
 -- a while, the turn itself for longer, but no longer than its session.
 local function turn_end(now, S, T, E, tid, events_keep)
     redis.call('HDEL', T, 'req', 'asks')
     redis.call('HSET', T, 'lease', 0)
+    redis.call('HINCRBY', S, 'kept', redis.call('HSTRLEN', T, 'asked'))
+    streams_add(S, now, events_keep, STREAM_BYTES + (tonumber(redis.call('HGET', T, 'ev')) or 0))
     if redis.call('HGET', S, 'running') == tid then
         redis.call('HSET', S, 'running', '')
     end
@@ -251,6 +292,7 @@ end
 local function turn_stop(t, now, S, T, E, tid, seen, state, why, batch, events_keep)
     t.epoch = turn_next(t, T, seen)
     redis.call('XADD', E, string.format('%d-1', t.epoch), 'e', batch)
+    redis.call('HINCRBY', T, 'ev', #batch)
     t.state, t.le, t.ls, t.lease = state, t.epoch, 1, 0
     redis.call('HSET', T, 'state', state, 'epoch', t.epoch, 'le', t.le, 'ls', t.ls, 'why', why,
                'holder', '', 'from', seen)

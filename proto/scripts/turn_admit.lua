@@ -1,5 +1,6 @@
 #!lua
--- A M B Q. May a person begin this turn? -> verdict, wait (limits.h).
+-- A M B Q. May a person begin this turn? -> verdict, wait (limits.h), ms since all of
+-- a person's sessions were counted.
 -- turn, at once, a minute, lease, most tokens, most cost, most bytes of all sessions.
 local A, M, B, Q = unpack(KEYS)
 local turn, at_once, per_minute, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -16,8 +17,9 @@ for i, most in ipairs({ARGV[5], ARGV[6]}) do
     end
 end
 local bytes_max = tonumber(ARGV[7])
-if bytes_max > 0 and (tonumber(redis.call('HGET', Q, 'sum')) or 0) >= bytes_max then
-    return {'ok', 7, 0}
+local kept = redis.call('HMGET', Q, 'sum', 'counted')
+if bytes_max > 0 and (tonumber(kept[1]) or 0) >= bytes_max then
+    return {'ok', 7, 0, now - (tonumber(kept[2]) or 0)}
 end
 if at_once > 0 and redis.call('ZCARD', A) >= at_once then
     return {'ok', 4, 2000}

@@ -43,7 +43,7 @@ redis.call('XADD', E, '1-1', 'e', batch)
 local first = message_append(S, M, message)
 redis.call('HSET', T, 'state', 'running', 'epoch', 1, 'le', 1, 'ls', 1, 'lease', now + lease,
            'holder', holder, 'step', 1, 'attempt', 0, 'begun', now, 'first', first, 'req', request, 'key', key,
-           'run', run_id(), 'sound', (line_id()))
+           'ev', #batch, 'run', run_id(), 'sound', (line_id()))
 redis.call('ZADD', L, now, tid)
 redis.call('HINCRBY', S, 'turns', 1)
 redis.call('HSET', S, 'running', tid, 'updated', now)

@@ -22,6 +22,7 @@ if last > seq then -- else sent again
     end
     t.le, t.ls = epoch, last
     redis.call('HSET', T, 'le', epoch, 'ls', last, 'lease', t.lease)
+    redis.call('HINCRBY', T, 'ev', #ARGV[4])
 else
     redis.call('HSET', T, 'lease', t.lease)
 end

@@ -36,6 +36,7 @@ local added = redis.pcall('XADD', E, 'MAXLEN', '~', ARGV[16], id, 'e', ARGV[5])
 if added.err then
     return added
 end
+redis.call('HINCRBY', T, 'ev', #ARGV[5])
 local asks = tonumber(ARGV[19])
 for i = 20 + 2 * asks, #ARGV do
     message_append(S, M, ARGV[i])
