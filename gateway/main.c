@@ -15,6 +15,7 @@
 #include "gateway/gateway.h"
 #include "gateway/identity.h"
 #include "gateway/janitor.h"
+#include "gateway/openapi.h"
 #include "gateway/routes.h"
 #include "gateway/service.h"
 #include "gateway/stream.h"
@@ -279,7 +280,7 @@ static void limits_of_nobody(struct gateway_settings *s, const struct config_arg
 
 int main(int argc, char **argv)
 {
-    static const char *const commands[] = {"--check", "--make-keys=", NULL};
+    static const char *const commands[] = {"--check", "--make-keys=", "--print-openapi", NULL};
     struct gateway g = {0};
     struct config_result result = {0};
     struct config_args args = {
@@ -301,6 +302,8 @@ int main(int argc, char **argv)
         code = result.exit_code;
     } else if (!log_level_parse(g.settings.log_level, &level)) {
         code = complain("settings", "LOG_LEVEL must be debug, info, warn or error");
+    } else if (result.command && strcmp(result.command, "--print-openapi") == 0) {
+        code = openapi_print() ? 0 : 1;
     } else if (result.command && strcmp(result.command, "--make-keys=") == 0) {
         code = wire_keys_make(result.command_arg, error) ? 0 : complain("keys", error);
     } else {

@@ -1,7 +1,16 @@
-/* gateway/openapi.c: this API as OpenAPI 3.1, from the rows of routes.def and errors.def. */
+/* gateway/openapi.c: this API as OpenAPI 3.1.
+ *
+ * What a row of a table says comes from it: paths, methods, who may and what a body must be from
+ * routes.def, errors with their statuses from errors.def, the names of events and which of them are
+ * final from events.def. openapi.json has the rest, by a route's handler: parameters, schemas, good
+ * answers, and the errors that only this route has. It is made once, at the first question. */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "gateway/openapi.h"
 #include "gateway/routes.h"
+#include "proto/event.h"
 
 struct row {
     const char *method, *path, *who, *body, *summary, *handler;
@@ -12,224 +21,261 @@ static const struct row rows[] = {
 #include "gateway/routes.def"
 #undef ROUTE
 };
-enum { ROWS = sizeof rows / sizeof *rows };
+enum { ROWS = sizeof(rows) / sizeof(*rows) };
 
-/* What a body may hold, by handler. */
-static const struct {
-    const char *handler, *schema;
-} bodies[] = {
-    {"sessions_post",
-     "{\"type\":\"object\",\"properties\":{\"title\":{\"type\":\"string\",\"maxLength\":512},"
-     "\"model\":{\"type\":\"string\",\"maxLength\":200}}}"},
-    {"sessions_patch",
-     "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{\"title\":{\"type\":"
-     "\"string\"},"
-     "\"model\":{\"type\":\"string\"},\"panels\":{\"type\":[\"object\",\"null\"]},"
-     "\"context\":{\"type\":[\"object\",\"null\"]}}}"},
-    {"sessions_fork",
-     "{\"type\":\"object\",\"required\":[\"message_id\"],\"properties\":{\"message_id\":"
-     "{\"type\":[\"string\",\"integer\"]}}}"},
-    {"sessions_message_patch",
-     "{\"type\":\"object\",\"properties\":{\"pinned\":{\"type\":\"boolean\"},"
-     "\"excluded\":{\"type\":\"boolean\"}}}"},
-    {"turns_post",
-     "{\"type\":\"object\",\"required\":[\"message\"],\"properties\":{\"message\":{\"type\":"
-     "\"string\",\"minLength\":1},"
-     "\"model\":{\"type\":\"string\"},\"context\":{\"type\":\"object\",\"properties\":{"
-     "\"time_range\":{\"type\":\"object\",\"properties\":{\"start\":{},\"end\":{},\"duration\":{"
-     "\"type\":\"string\"}}},"
-     "\"timezone\":{\"type\":\"string\"},\"datasources\":{\"type\":\"array\",\"maxItems\":16,"
-     "\"items\":{\"type\":\"string\"}},"
-     "\"dashboard\":{\"type\":\"object\",\"properties\":{\"project\":{\"type\":\"string\"},"
-     "\"name\":{\"type\":\"string\"}}},"
-     "\"panels\":{\"type\":\"array\"},\"variables\":{\"type\":\"object\"},"
-     "\"alert\":{\"type\":\"object\",\"description\":\"to investigate: labels, annotations, "
-     "startsAt, generatorURL, as Alertmanager has them\"}}}}}"},
-    {"webhook_alertmanager",
-     "{\"type\":\"object\",\"required\":[\"version\",\"alerts\"],\"properties\":{\"version\":{"
-     "\"const\":\"4\"},\"alerts\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
-     "\"properties\":{"
-     "\"status\":{\"type\":\"string\"},\"labels\":{\"type\":\"object\"},\"annotations\":{\"type\":"
-     "\"object\"},\"startsAt\":{\"type\":\"string\"},\"generatorURL\":{\"type\":\"string\"}}}}}}"},
-    {"turns_resume", "{\"type\":\"object\",\"required\":[\"decisions\"],\"properties\":{"
-                     "\"decisions\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
-                     "\"required\":[\"call_id\",\"approve\"],\"properties\":{\"call_id\":{\"type\":"
-                     "\"string\"},\"approve\":{\"type\":\"boolean\"},\"arguments_hash\":{"
-                     "\"type\":\"string\",\"description\":\"as it was shown; checked when "
-                     "given\"}}}}}}"},
-};
+extern const unsigned char openapi_text[]; /* openapi.json */
 
-/* The answer when all is well: status and media type, by handler. */
-static const char *good_answer(const char *handler)
-{
-    if (strcmp(handler, "sessions_post") == 0 || strcmp(handler, "sessions_fork") == 0)
-        return "\"201\":{\"description\":\"The new "
-               "session\",\"content\":{\"application/json\":{\"schema\":{\"type\":\"object\","
-               "\"required\":[\"session_id\"],\"properties\":{\"session_id\":{\"type\":\"string\"}}"
-               "}}}}";
-    if (strcmp(handler, "sessions_get") == 0)
-        return "\"200\":{\"description\":\"The conversation, with every "
-               "message\",\"content\":{\"application/json\":{\"schema\":{\"type\":\"object\","
-               "\"properties\":{\"session_id\":{\"type\":\"string\"},\"title\":{\"type\":"
-               "\"string\"},\"usage\":{\"type\":\"object\",\"description\":\"of all its turns; "
-               "each "
-               "answer of a model has its own\",\"properties\":{\"input_tokens\":{\"type\":"
-               "\"integer\"},\"output_tokens\":{\"type\":\"integer\"},\"cached_input_tokens\":{"
-               "\"type\":\"integer\",\"description\":\"of the input tokens\"},\"cost\":{\"type\":"
-               "\"number\",\"description\":\"in dollars; only of models with "
-               "prices\"}}},\"messages\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}}}}}}}";
-    if (strcmp(handler, "turns_resume") == 0)
-        return "\"202\":{\"description\":\"Decided, or decided so before; the stream goes on "
-               "behind "
-               "turn_awaiting_input\",\"content\":{\"application/"
-               "json\":{\"schema\":{\"type\":\"object\",\"properties\":{\"turn_id\":{\"type\":"
-               "\"string\"},\"session_id\":{\"type\":\"string\"}}}}}}";
-    if (strcmp(handler, "webhook_alertmanager") == 0)
-        return "\"202\":{\"description\":\"What is investigated; new: begun by this request\","
-               "\"content\":{\"application/json\":{\"schema\":{\"type\":\"object\",\"properties\":{"
-               "\"investigations\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
-               "\"properties\":{"
-               "\"session_id\":{\"type\":\"string\"},\"turn_id\":{\"type\":\"string\"},\"new\":{"
-               "\"type\":\"boolean\"},\"alert\":{\"type\":\"string\"}}}},\"ignored\":{\"type\":"
-               "\"integer\"},\"left_out\":{\"type\":\"integer\"}}}}}}";
-    if (strcmp(handler, "turns_post") == 0)
-        return "\"200\":{\"description\":\"The turn's "
-               "events\",\"content\":{\"text/event-stream\":{\"schema\":{\"type\":\"string\"}}}},"
-               "\"202\":{\"description\":\"Accepted\",\"content\":{\"application/"
-               "json\":{\"schema\":{\"type\":\"object\","
-               "\"properties\":{\"turn_id\":{\"type\":\"string\"},\"session_id\":{\"type\":"
-               "\"string\"}}}}}}";
-    if (strcmp(handler, "turns_events") == 0)
-        return "\"200\":{\"description\":\"The turn's "
-               "events\",\"content\":{\"text/event-stream\":{\"schema\":{\"type\":\"string\"}}}}";
-    if (strcmp(handler, "turns_cancel") == 0)
-        return "\"202\":{\"description\":\"Accepted; the stream tells how it ends\"}";
-    if (strcmp(handler, "meta_metrics") == 0)
-        return "\"200\":{\"description\":\"Prometheus text "
-               "format\",\"content\":{\"text/plain\":{\"schema\":{\"type\":\"string\"}}}}";
-    return "\"200\":{\"description\":\"Done\",\"content\":{\"application/json\":{\"schema\":{}}}}";
-}
-
-static void write_parameters(struct buf *b, const struct row *r)
-{
-    bool first = true;
-    buf_puts(b, "\"parameters\":[");
-    for (const char *open = strchr(r->path, '{'); open; open = strchr(open + 1, '{')) {
-        int len = (int)(strchr(open, '}') - open - 1);
-        buf_printf(b,
-                   "%s{\"name\":\"%.*s\",\"in\":\"path\",\"required\":true,\"schema\":{\"type\":"
-                   "\"string\"}}",
-                   first ? "" : ",", len, open + 1);
-        first = false;
-    }
-    static const struct {
-        const char *handler, *name, *in, *required;
-    } more[] = {
-        {"sessions_list", "q", "query", "false"},
-        {"sessions_list", "limit", "query", "false"},
-        {"sessions_list", "cursor", "query", "false"},
-        {"turns_post", "datasource_path", "query", "true"},
-        {"turns_post", "Prefer", "header", "false"},
-        {"turns_post", "Idempotency-Key", "header", "false"},
-        {"sessions_post", "Idempotency-Key", "header", "false"},
-        {"turns_events", "Last-Event-ID", "header", "false"},
-        {"webhook_alertmanager", "datasource_path", "query", "true"},
-        {"webhook_alertmanager", "model", "query", "false"},
-        {"turns_events", "last_event_id", "query", "false"},
-    };
-    for (size_t i = 0; i < sizeof more / sizeof *more; i++) {
-        if (strcmp(more[i].handler, r->handler) != 0)
-            continue;
-        buf_printf(
-            b, "%s{\"name\":\"%s\",\"in\":\"%s\",\"required\":%s,\"schema\":{\"type\":\"string\"}}",
-            first ? "" : ",", more[i].name, more[i].in, more[i].required);
-        first = false;
-    }
-    buf_putc(b, ']');
-}
-
-static void write_operation(struct buf *b, const struct row *r)
-{
-    buf_putc(b, '"');
-    for (const char *m = r->method; *m; m++)
-        buf_putc(b, (char)(*m | 0x20));
-    buf_puts(b, "\":{\"operationId\":");
-    json_str(b, str_of(r->handler));
-    buf_puts(b, ",\"summary\":");
-    json_str(b, str_of(r->summary));
-    buf_putc(b, ',');
-    write_parameters(b, r);
-    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++)
-        if (strcmp(bodies[i].handler, r->handler) == 0)
-            buf_printf(b,
-                       ",\"requestBody\":{\"required\":%s,\"content\":{\"application/"
-                       "json\":{\"schema\":%s}}}",
-                       strcmp(r->body, "REQUIRED") == 0 ? "true" : "false", bodies[i].schema);
-    buf_printf(b, ",\"responses\":{%s,\"default\":{\"$ref\":\"#/components/responses/Error\"}}",
-               good_answer(r->handler));
-    if (strcmp(r->who, "USER") == 0)
-        buf_puts(b, ",\"security\":[{\"bearer\":[]},{\"cookie\":[]}]");
-    else if (strcmp(r->who, "WEBHOOK") == 0)
-        buf_puts(b, ",\"security\":[{\"webhook\":[]}]");
-    buf_putc(b, '}');
-}
-
-static void write_codes(struct buf *b)
-{
-    const char *comma = "";
-    for (int e = 1; e < ERR_COUNT; e++) {
-        buf_puts(b, comma);
-        json_str(b, str_of(err_word((enum err)e)));
-        comma = ",";
-    }
-}
-
-static void write_document(struct buf *b)
-{
-    buf_puts(b,
-             "{\"openapi\":\"3.1.0\",\"info\":{\"title\":\"PersAI\",\"version\":\"" PERSAI_VERSION
-             "\"},\"paths\":{");
-    for (unsigned i = 0; i < ROWS; i++) {
-        bool first = true, seen = false;
-        for (unsigned j = 0; j < i; j++)
-            seen = seen || strcmp(rows[j].path, rows[i].path) == 0;
-        if (seen)
-            continue;
-        if (i)
-            buf_putc(b, ',');
-        json_str(b, str_of(rows[i].path));
-        buf_puts(b, ":{");
-        for (unsigned j = i; j < ROWS; j++) {
-            if (strcmp(rows[j].path, rows[i].path) != 0)
-                continue;
-            if (!first)
-                buf_putc(b, ',');
-            write_operation(b, &rows[j]);
-            first = false;
-        }
-        buf_putc(b, '}');
-    }
-    buf_puts(b, "},\"components\":{\"securitySchemes\":{\"bearer\":{\"type\":\"http\",\"scheme\":"
-                "\"bearer\"},"
-                "\"webhook\":{\"type\":\"http\",\"scheme\":\"bearer\",\"description\":"
-                "\"PERSAI_WEBHOOK_TOKEN\"},"
-                "\"cookie\":{\"type\":\"apiKey\",\"in\":\"cookie\",\"name\":\"jwtPayload\"}},"
-                "\"responses\":{\"Error\":{\"description\":"
-                "\"What went "
-                "wrong\",\"content\":{\"application/"
-                "json\":{\"schema\":{\"type\":\"object\",\"properties\":{\"detail\":"
-                "{\"type\":\"object\",\"properties\":{\"response\":{\"type\":\"string\"},\"code\":{"
-                "\"type\":\"string\",\"enum\":[");
-    write_codes(b);
-    buf_puts(b, "]}}}}}}}}}}}");
-}
+static void add_operation(json_t *paths, const struct row *r, const json_t *about);
+static void add_events(json_t *schemas);
+static void add_error(json_t *schemas);
 
 void meta_openapi(struct call *c)
 {
-    struct buf b;
-    buf_init(&b, 256 << 10);
-    write_document(&b);
-    CHECK(!b.overflowed);
-    call_reply(c, 200, buf_str(&b));
-    buf_free(&b);
+    static char *text;
+    if (!text) {
+        json_t *document = openapi_document();
+        text = json_dumps(document, JSON_COMPACT);
+        json_decref(document);
+    }
+    call_reply(c, 200, str_of(text));
+}
+
+bool openapi_print(void)
+{
+    json_auto_t *document = openapi_document();
+    return json_dumpf(document, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF &&
+           fflush(stdout) == 0;
+}
+
+json_t *openapi_document(void)
+{
+    json_error_t where;
+    json_t *document = json_loads((const char *)openapi_text, JSON_REJECT_DUPLICATES, &where);
+    CHECK(document);
+    json_auto_t *about = json_incref(json_object_get(document, "operations"));
+    json_t *schemas = json_object_get(json_object_get(document, "components"), "schemas");
+    json_t *paths = json_object();
+    json_object_del(document, "operations");
+    json_object_set_new(json_object_get(document, "info"), "version", json_string(PERSAI_VERSION));
+    json_object_set_new(document, "paths", paths);
+    for (unsigned i = 0; i < ROWS; i++)
+        add_operation(paths, &rows[i], json_object_get(about, rows[i].handler));
+    CHECK(json_object_size(about) == ROWS);
+    add_events(schemas);
+    add_error(schemas);
+    return document;
+}
+
+static json_t *ref(const char *kind, const char *name)
+{
+    return json_pack("{s:s++}", "$ref", "#/components/", kind, name);
+}
+
+/* ---- an operation ---- */
+
+static json_t *parameters_of(const struct row *r, const json_t *about);
+static json_t *answers_of(const json_t *about);
+static void add_errors(json_t *answers, const struct row *r, const json_t *about);
+static json_t *security_of(const struct row *r);
+
+static void add_operation(json_t *paths, const struct row *r, const json_t *about)
+{
+    char method[16];
+    size_t len = strlen(r->method);
+    const char *body = json_string_value(json_object_get(about, "body"));
+    CHECK(about && len < sizeof(method));
+    for (size_t i = 0; i <= len; i++)
+        method[i] = (char)(r->method[i] ? r->method[i] | 0x20 : '\0');
+    json_t *answers = answers_of(about);
+    add_errors(answers, r, about);
+    json_t *operation = json_pack("{s:s, s:s, s:o, s:o, s:o}", "operationId", r->handler, "summary",
+                                  r->summary, "parameters", parameters_of(r, about), "responses",
+                                  answers, "security", security_of(r));
+    CHECK(operation && (body != NULL) >= (strcmp(r->body, "REQUIRED") == 0));
+    if (body)
+        json_object_set_new(operation, "requestBody",
+                            json_pack("{s:b, s:{s:{s:o}}}", "required",
+                                      strcmp(r->body, "REQUIRED") == 0, "content",
+                                      "application/json", "schema", ref("schemas/", body)));
+    if (!json_object_get(paths, r->path))
+        json_object_set_new(paths, r->path, json_object());
+    json_object_set_new(json_object_get(paths, r->path), method, operation);
+}
+
+static json_t *parameters_of(const struct row *r, const json_t *about)
+{
+    json_t *list = json_array(), *name;
+    size_t i;
+    for (const char *open = strchr(r->path, '{'); open; open = strchr(open + 1, '{')) {
+        char *word = xstrndup(open + 1, strcspn(open + 1, "}"));
+        json_array_append_new(list, ref("parameters/", word));
+        free(word);
+    }
+    json_array_foreach(json_object_get(about, "parameters"), i, name)
+    {
+        json_array_append_new(list, ref("parameters/", json_string_value(name)));
+    }
+    return list;
+}
+
+static json_t *security_of(const struct row *r)
+{
+    if (strcmp(r->who, "USER") == 0)
+        return json_pack("[{s:[]}, {s:[]}]", "bearer", "cookie");
+    return strcmp(r->who, "WEBHOOK") == 0 ? json_pack("[{s:[]}]", "webhook") : json_array();
+}
+
+/* ---- its answers ---- */
+
+static void add_header(json_t *answer, const char *name)
+{
+    if (!json_object_get(answer, "headers"))
+        json_object_set_new(answer, "headers", json_object());
+    json_object_set_new(json_object_get(answer, "headers"), name, ref("headers/", name));
+}
+
+/* {"type": {"schema": …}}. OpenAPI 3.1 has no word for the items of a stream: each one's data is an
+ * x-event. */
+static json_t *content_of(const json_t *one)
+{
+    const char *schema = json_string_value(json_object_get(one, "schema"));
+    const char *events = json_string_value(json_object_get(one, "events"));
+    const char *text = json_string_value(json_object_get(one, "text"));
+    if (schema)
+        return json_pack("{s:{s:o}}", "application/json", "schema", ref("schemas/", schema));
+    if (events)
+        return json_pack("{s:{s:{s:s}, s:o}}", "text/event-stream", "schema", "type", "string",
+                         "x-event", ref("schemas/", events));
+    return json_pack("{s:{s:{s:s}}}", text, "schema", "type", "string");
+}
+
+static json_t *answers_of(const json_t *about)
+{
+    json_t *answers = json_object(), *one, *name;
+    const char *status;
+    size_t i;
+    json_object_foreach(json_object_get(about, "answers"), status, one)
+    {
+        json_t *answer = json_object();
+        json_object_set(answer, "description", json_object_get(one, "description"));
+        json_object_set_new(answer, "content", content_of(one));
+        json_array_foreach(json_object_get(one, "headers"), i, name)
+        {
+            add_header(answer, json_string_value(name));
+        }
+        json_object_set_new(answers, status, answer);
+    }
+    return answers;
+}
+
+static void add_code(json_t *answers, enum err e);
+
+static enum err err_of(const char *word)
+{
+    for (unsigned e = 1; e < ERR_COUNT; e++)
+        if (strcmp(err_word((enum err)e), word) == 0)
+            return (enum err)e;
+    CHECK(!"a word of errors.def");
+    return ERR_INTERNAL;
+}
+
+/* What routes.c says to all of a kind, then the route's own. */
+static void add_errors(json_t *answers, const struct row *r, const json_t *about)
+{
+    static const enum err all[] = {ERR_BAD_REQUEST, ERR_BAD_HOST, ERR_NONE};
+    static const enum err signed_in[] = {
+        ERR_BUSY,         ERR_UNAUTHENTICATED,   ERR_PERSES_AUTH_OFF,    ERR_NOT_BY_PERSES,
+        ERR_RATE_LIMITED, ERR_STORE_UNAVAILABLE, ERR_PERSES_UNAVAILABLE, ERR_NONE};
+    static const enum err hooked[] = {ERR_BUSY, ERR_UNAUTHENTICATED, ERR_NONE};
+    static const enum err change[] = {ERR_CROSS_SITE, ERR_TOO_LARGE, ERR_UNSUPPORTED_MEDIA_TYPE,
+                                      ERR_NONE};
+    static const enum err body[] = {ERR_BAD_JSON, ERR_NONE};
+    static const enum err session[] = {ERR_SESSION_NOT_FOUND, ERR_NONE};
+    const struct {
+        bool is;
+        const enum err *errors;
+    } kinds[] = {{true, all},
+                 {strcmp(r->who, "USER") == 0, signed_in},
+                 {strcmp(r->who, "WEBHOOK") == 0, hooked},
+                 {strcmp(r->method, "GET") != 0, change},
+                 {strcmp(r->body, "NONE") != 0, body},
+                 {strstr(r->path, "{session}") != NULL, session}};
+    size_t i;
+    const json_t *word;
+    for (unsigned k = 0; k < sizeof(kinds) / sizeof(*kinds); k++)
+        for (const enum err *e = kinds[k].errors; kinds[k].is && *e; e++)
+            add_code(answers, *e);
+    json_array_foreach(json_object_get(about, "errors"), i, word)
+    {
+        add_code(answers, err_of(json_string_value(word)));
+    }
+}
+
+static void add_code(json_t *answers, enum err e)
+{
+    char status[8];
+    snprintf(status, sizeof(status), "%u", err_http_status(e));
+    json_t *answer = json_object_get(answers, status);
+    if (!answer) {
+        answer = json_pack("{s:s, s:[], s:{s:{s:o}}}", "description", "", "x-codes", "content",
+                           "application/json", "schema", ref("schemas/", "Error"));
+        json_object_set_new(answers, status, answer);
+        if (err_http_status(e) == 429 || err_http_status(e) == 503)
+            add_header(answer, "Retry-After");
+    }
+    json_t *codes = json_object_get(answer, "x-codes");
+    CHECK(codes); /* else it is a good answer's */
+    const char *before = json_string_value(json_object_get(answer, "description"));
+    json_object_set_new(answer, "description",
+                        json_pack("s++", before, json_array_size(codes) ? ", " : "", err_word(e)));
+    json_array_append_new(codes, json_string(err_word(e)));
+}
+
+/* ---- what the tables name ---- */
+
+static void add_events(json_t *schemas)
+{
+    static const char *const texts[EVENT_COUNT] = {
+#define EVENT(name, final, text, fields) [EVENT_##name] = text,
+#include "proto/events.def"
+#undef EVENT
+    };
+    json_t *payloads = json_array();
+    for (unsigned i = 0; i < EVENT_COUNT; i++) {
+        const char *name = event_text_name((enum event_name)i);
+        char key[64];
+        snprintf(key, sizeof(key), "event_%s", name);
+        json_t *schema = json_object_get(schemas, key);
+        CHECK(json_is_object(schema));
+        json_object_set_new(schema, "description",
+                            json_pack("s+", texts[i],
+                                      event_is_final((enum event_name)i)
+                                          ? " Nothing follows it in this stream."
+                                          : ""));
+        json_object_set_new(json_object_get(schema, "properties"), "event_type",
+                            json_pack("{s:s, s:s}", "type", "string", "const", name));
+        json_array_append_new(json_object_get(schema, "required"), json_string("event_type"));
+        json_array_append_new(payloads, ref("schemas/", key));
+    }
+    json_object_set_new(
+        schemas, "Event",
+        json_pack("{s:s, s:[s], s:{s:{s:s, s:[s], s:{s:{s:o}}}}, s:s}", "type", "object",
+                  "required", "event", "properties", "event", "type", "object", "required",
+                  "payload", "properties", "payload", "oneOf", payloads, "description",
+                  "The data of one message of a turn's stream; its id is an EventId"));
+}
+
+static void add_error(json_t *schemas)
+{
+    json_t *codes = json_array();
+    for (unsigned e = 1; e < ERR_COUNT; e++)
+        json_array_append_new(codes, json_string(err_word((enum err)e)));
+    json_object_set_new(schemas, "ErrorCode",
+                        json_pack("{s:s, s:o}", "type", "string", "enum", codes));
+    json_object_set_new(schemas, "Error",
+                        json_pack("{s:s, s:[s], s:{s:{s:s, s:[s, s], s:{s:{s:s, s:s}, s:o}}}}",
+                                  "type", "object", "required", "detail", "properties", "detail",
+                                  "type", "object", "required", "response", "code", "properties",
+                                  "response", "type", "string", "description",
+                                  "A sentence for a person", "code", ref("schemas/", "ErrorCode")));
 }

@@ -319,19 +319,23 @@ void sessions_fork(struct call *c)
                                            on_session_id, c);
 }
 
-/* -1: not in the body; -2: of another type. */
-static int flag_of(const struct call *c, const char *key)
+/* -1: not in the body; else it is counted. */
+static int take_flag(const struct call *c, const char *key, size_t *count)
 {
-    json_t *value = json_object_get(c->body, key);
-    return !value ? -1 : json_is_boolean(value) ? json_is_true(value) : -2;
+    const json_t *value = json_object_get(c->body, key);
+    if (!json_is_boolean(value))
+        return -1;
+    ++*count;
+    return json_is_true(value);
 }
 
 void sessions_message_patch(struct call *c)
 {
-    int pinned = flag_of(c, "pinned"), excluded = flag_of(c, "excluded");
+    size_t count = 0;
+    int pinned = take_flag(c, "pinned", &count), excluded = take_flag(c, "excluded", &count);
     offer(c);
-    if (pinned == -2 || excluded == -2 || (pinned == -1 && excluded == -1))
-        call_fail(c, ERR_INVALID, "pinned and excluded are true or false");
+    if (count == 0 || count != json_object_size(c->body))
+        call_fail(c, ERR_INVALID, "Only pinned and excluded can be changed, to true or false");
     else
         c->store_call = store_message_patch(c->gateway->store, str_of(c->user), c->session,
                                             c->message, pinned, excluded, on_done, c);

@@ -8,7 +8,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from fakes.model import Gate
 from fakes.server import Exchange, Request
@@ -66,23 +65,6 @@ def test_metrics_are_prometheus_text(stack: Stack, tmp_path: Path) -> None:
         assert checked.returncode == 0, checked.stdout + checked.stderr
         assert all(name.startswith("persai_") or name.startswith("process_") for name in metrics(url)), list(metrics(url))
     assert metric(stack.gateway.url, "turns") >= 1 and metric(stack.worker.url, "turns") >= 1
-
-
-@pytest.mark.core
-def test_openapi_is_valid_and_names_every_row(stack: Stack) -> None:
-    document = Client(stack.gateway.url).get("/openapi.json").json()
-    assert document["openapi"].startswith("3.1")
-    OpenAPIV31SpecValidator(document).validate()
-    rows = {(method.upper(), path) for path, item in document["paths"].items() for method in item
-            if method in ("get", "post", "patch", "delete")}
-    shapes = {(m, "/".join("{}" if part.startswith("{") else part for part in p.split("/"))) for m, p in rows}
-    assert shapes >= {
-        ("POST", "/session"), ("GET", "/sessions"), ("DELETE", "/session/{}"), ("POST", "/session/{}/turn"),
-        ("GET", "/session/{}"), ("PATCH", "/session/{}"), ("POST", "/session/{}/fork"),
-        ("PATCH", "/session/{}/message/{}"), ("DELETE", "/session/{}/message/{}"),
-        ("GET", "/session/{}/turn/{}/events"), ("POST", "/session/{}/turn/{}/cancel"),
-        ("POST", "/session/{}/turn/{}/resume"), ("GET", "/models"), ("GET", "/tools"), ("GET", "/healthz"),
-        ("GET", "/readyz"), ("GET", "/metrics"), ("GET", "/openapi.json")}
 
 
 def test_a_quiet_stream_is_pinged(bare: Stack) -> None:

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode, urlsplit
 
+from harness import spec
 from harness.sse import Log, Stream, check_log, check_once
 from harness.wait import SLOWNESS
 
@@ -73,9 +74,11 @@ class Client:
     def request(self, method: str, path: str, body: object = None, **kw: object) -> Response:
         connection, response = self.send(method, path, body, **kw)  # type: ignore[arg-type]
         try:
-            return Response(response.status, response.headers, response.read())
+            answer = Response(response.status, response.headers, response.read())
         finally:
             connection.close()
+        spec.check_answer(method, path, answer.status, answer.headers, answer.body)
+        return answer
 
     def get(self, path: str, **kw: object) -> Response:
         return self.request("GET", path, **kw)
@@ -95,6 +98,7 @@ class Client:
         if response.status != 200 or not response.headers.get("Content-Type", "").startswith("text/event-stream"):
             data = response.read()
             connection.close()
+            spec.check_answer(method, path, response.status, response.headers, data)
             raise AssertionError(f"{method} {path}: {response.status} {data!r:.500}")
         return Stream(connection, response, after)
 

@@ -6,8 +6,10 @@ import re
 import threading
 from dataclasses import dataclass, field
 
+from harness import spec
 from harness.wait import SLOWNESS, until
 
+CHECKED_MAX = 500  # events of one stream whose schema is looked at: a long one's are alike
 FINAL = {"turn_complete", "turn_awaiting_input", "turn_cancelled", "error"}
 ID = re.compile(r"^([1-9]\d*)-([1-9]\d*)$")
 
@@ -65,6 +67,7 @@ class Parser:
             raise BadStream(f"more after the stream was given up: {text!r}")
         if len(lines) == 1 and lines[0].startswith('data: {"event":{"payload":{"event_type":"error",'):
             self.given_up = json.loads(lines[0][6:])["event"]["payload"]
+            spec.check_event(self.given_up)
             return
         if len(lines) != 2 or not lines[0].startswith("id: ") or not lines[1].startswith("data: "):
             raise BadStream(f"not one id and one data line: {text!r}")
@@ -74,6 +77,8 @@ class Parser:
         body = json.loads(lines[1][6:])
         if set(body) != {"event"} or "event_type" not in body["event"].get("payload", {}):
             raise BadStream(f"not an event's shape: {lines[1]!r}")
+        if len(self.events) < CHECKED_MAX or body["event"]["payload"]["event_type"] in FINAL:
+            spec.check_event(body["event"]["payload"])
         self.events.append(Event(int(match[1]), int(match[2]), body["event"]["payload"]))
 
 
@@ -224,7 +229,7 @@ class Stream:
 
     @property
     def log(self) -> Log:
-        if isinstance(self.error, BadStream):
+        if isinstance(self.error, (BadStream, spec.NotAsDescribed)):
             raise self.error
         return Log(self.parser.events)
 

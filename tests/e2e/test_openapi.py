@@ -1,0 +1,117 @@
+"""/openapi.json: valid, whole, and true of what is answered. (harness/spec.py asks it of each answer of each test.)"""
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from fakes.model import Call
+from harness import spec
+from harness.client import DATASOURCE, Client
+from harness.stack import Stack
+
+TOOLS = Path(sys.executable).parent  # of the tests' virtual environment
+
+
+@pytest.mark.core
+def test_openapi_is_valid_and_names_every_row(stack: Stack) -> None:
+    document = Client(stack.gateway.url).get("/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    OpenAPIV31SpecValidator(document).validate()
+    rows = {(method.upper(), path) for path, item in document["paths"].items() for method in item
+            if method in ("get", "post", "patch", "delete")}
+    shapes = {(m, "/".join("{}" if part.startswith("{") else part for part in p.split("/"))) for m, p in rows}
+    assert shapes >= {
+        ("POST", "/session"), ("GET", "/sessions"), ("DELETE", "/session/{}"), ("POST", "/session/{}/turn"),
+        ("GET", "/session/{}"), ("PATCH", "/session/{}"), ("POST", "/session/{}/fork"),
+        ("PATCH", "/session/{}/message/{}"), ("DELETE", "/session/{}/message/{}"),
+        ("GET", "/session/{}/turn/{}/events"), ("POST", "/session/{}/turn/{}/cancel"),
+        ("POST", "/session/{}/turn/{}/resume"), ("GET", "/models"), ("GET", "/tools"), ("GET", "/healthz"),
+        ("GET", "/readyz"), ("GET", "/metrics"), ("GET", "/openapi.json")}
+
+
+def test_what_is_printed_is_what_is_answered(stack: Stack) -> None:
+    assert Client(stack.gateway.url).get("/openapi.json").json() == spec.document()
+
+
+def test_the_check_of_each_answer_sees_a_fault() -> None:
+    """Of harness/spec.py itself."""
+    good = {"session_id": "0" * 32, "session_name": "", "title": "", "started_at": "2026-01-01T00:00:00Z", "model": "",
+            "updated_at": "2026-01-01T00:00:00Z", "turns": 0}
+    spec.check("SessionHead", good)
+    for bad in ({**good, "more": 1}, {**good, "turns": "0"}, {**good, "started_at": "yesterday"}, {"title": ""}):
+        with pytest.raises(spec.NotAsDescribed):
+            spec.check("SessionHead", bad)
+    spec.check_event({"event_type": "turn_cancelled", "turn_id": "0" * 32})
+    smell = {"step_type": "inference", "step_id": "1", "delta": {"type": "smell", "text": ""}}
+    for event in ({"event_type": "turn_cancelled"}, {"event_type": "turn_paused"}, {"event_type": "step_progress", **smell},
+                  {"event_type": "error", "code": "x", "message": ""}):
+        with pytest.raises(spec.NotAsDescribed):
+            spec.check_event(event)
+    ours = {"PersAI-API": "1", "Content-Type": "application/json"}
+    done = b'{"response": "ok"}'
+    spec.check_answer("DELETE", "/session/x", 200, ours, done)
+    page, running = {**ours, "Content-Type": "text/html"}, b'{"detail": {"response": "x", "code": "turn_running"}}'
+    for method, status, headers, body in (("DELETE", 204, ours, b""), ("DELETE", 200, page, done), ("DELETE", 200, ours, b"{}"),
+                                          ("PUT", 405, ours, b"{}"), ("DELETE", 409, ours, running)):
+        with pytest.raises(spec.NotAsDescribed):
+            spec.check_answer(method, "/session/x", status, headers, body)
+
+
+# ---- a client that is made of it ----
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "openapi.json").write_text(json.dumps(spec.document()))
+    answer = subprocess.run(
+        [TOOLS / "openapi-python-client", "generate", "--path", folder / "openapi.json", "--output-path", folder / "persai_made",
+         "--meta", "none", "--fail-on-warning"],
+        capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL,
+        env={**os.environ, "PATH": f"{TOOLS}:{os.environ['PATH']}"})
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    sys.path.insert(0, str(folder))
+    yield importlib.import_module("persai_made")
+    sys.path.remove(str(folder))
+
+
+def test_a_generated_client_asks_with_all_that_a_person_sees(stack: Stack, made: ModuleType) -> None:
+    """The whole context of a turn has a place in it, and goes over the wire."""
+    models = importlib.import_module("persai_made.models")
+    api = importlib.import_module("persai_made.api.default.turns_post")
+    sessions = importlib.import_module("persai_made.api.default.sessions_post")
+    listed = importlib.import_module("persai_made.api.default.sessions_list")
+    shown = importlib.import_module("persai_made.api.default.sessions_get")
+    stack.model.when("made", [Call("list_metrics", {})], ["Well ", "asked."])
+    token = stack.client(bearer=True).bearer
+    client = made.AuthenticatedClient(base_url=stack.gateway.url, token=token)
+    session = sessions.sync(client=client, body=models.NewSession(title="Made")).session_id
+    variables = models.TurnContextVariablesType0.from_dict({"namespace": "shop", "pod": ["a", "b"]})
+    panel = models.PanelContext(title="Burning CPUs", kind="TimeSeriesChart", unit="percent", queries=["up{x='1'}"])
+    context = models.TurnContext(
+        time_range=models.TimeRange(start="2026-01-01T00:00:00Z", end=1767229200000), timezone="Europe/Berlin",
+        datasources=[DATASOURCE], dashboard=models.DashboardContext(project="shop", name="board"), panels=[panel],
+        variables=variables, alert=models.Alert(labels=models.AlertLabels.from_dict({"alertname": "Hot"})))
+    begun = api.sync_detailed(session, client=client, datasource_path=DATASOURCE, prefer="respond-async",
+                              idempotency_key="made-1", body=models.TurnRequest(message="made well?", context=context))
+    assert begun.status_code == 202 and begun.parsed.session_id == session
+    alice = stack.client()
+    log = alice.events(session, begun.parsed.turn_id).finish()
+    assert log.answer() == "Well asked."
+    for event in log:
+        assert models.Event.from_dict({"event": {"payload": event.payload}}).to_dict() == {"event": {"payload": event.payload}}
+    whole = shown.sync(session, client=client)
+    assert whole.messages[0].context.to_dict() == context.to_dict()
+    assert [m.role.value for m in whole.messages] == ["user", "assistant", "tool", "assistant"]
+    assert [s.session_id for s in listed.sync(client=client, limit=5)] == [session]
+    asked = json.dumps(stack.model.chats("made well")[0]["messages"])
+    for part in ("Burning CPUs", "TimeSeriesChart", "shop", "Europe/Berlin", "Hot"):
+        assert part in asked, part
+    refused = api.sync_detailed(session, client=client, datasource_path="/proxy/unsaved/x", body=models.TurnRequest(message="x"))
+    assert refused.status_code == 400 and refused.parsed.detail.code.value == "bad_datasource_path"
