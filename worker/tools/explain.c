@@ -74,10 +74,9 @@ void explain_free(struct explain *e)
 
 static struct str word(const char **at, const char *end)
 {
-    const char *from = *at;
-    while (*at < end && (isalnum((unsigned char)**at) || **at == '_' || **at == ':'))
-        (*at)++;
-    return (struct str){from, (size_t)(*at - from)};
+    struct str ident = with_ident((struct str){*at, (size_t)(end - *at)});
+    *at += ident.len;
+    return ident;
 }
 
 static void blanks(const char **at, const char *end)
@@ -107,8 +106,16 @@ static bool is_quote(const char *at, const char *end)
     return at < end && (*at == '"' || *at == '\'' || *at == '`');
 }
 
-/* Of what quoted() gave. */
-static struct str inside(struct str text) { return (struct str){text.at + 1, text.len - 2}; }
+/* Of a metric, a label or a value as it was written. */
+static void add_meant(struct buf *b, struct str text)
+{
+    if (text.len >= 2 && is_quote(text.at, text.at + 1) && text.at[text.len - 1] == text.at[0])
+        name_unquote(b, text);
+    else
+        for (size_t i = 0; i < text.len; i++)
+            if (text.at[i] != '\\' || (i > 0 && text.at[i - 1] == '\\'))
+                buf_putc(b, text.at[i]);
+}
 
 unsigned explain_matchers(struct str selector, struct str *metric, struct matcher *out)
 {
@@ -128,15 +135,17 @@ unsigned explain_matchers(struct str selector, struct str *metric, struct matche
         m.op = (struct str){op, (size_t)(at - op)};
         blanks(&at, end);
         if (m.op.len == 0 && m.label.len > 2 && is_quote(m.label.at, end)) {
-            *metric = inside(m.label); /* {"http.server.duration", …} */
+            *metric = m.label; /* {"http.server.duration", …} */
             continue;
         }
+        if (m.op.len == 0 && m.label.len > 0)
+            return 0; /* alternatives, templates (MetricsQL): no single matcher is to blame */
         if (m.label.len == 0 || m.op.len == 0 || !is_quote(at, end))
             return count;
         m.value = quoted(&at, end);
         if ((str_is(m.label, "__name__") || str_is(m.label, "\"__name__\"")) && str_is(m.op, "=") &&
             m.value.len > 2)
-            *metric = inside(m.value);
+            *metric = m.value;
         else
             out[count++] = m;
     }
@@ -260,7 +269,7 @@ static void ask_names(struct explain *e)
     buf_puts(&api, no_label ? "/api/v1/labels" : "/api/v1/label/");
     if (!no_label) {
         scoped_buf(label, NAME_BYTES_MAX);
-        name_unescape(&label, is_quote(m->label.at, m->label.at + 1) ? inside(m->label) : m->label);
+        add_meant(&label, m->label);
         name_segment(&api, buf_str(&label), !name_is_classic(buf_str(&label), false));
         buf_puts(&api, "/values");
     }
@@ -270,9 +279,9 @@ static void ask_names(struct explain *e)
     add_range(e, &form, false);
     buf_clear(&e->names);
     e->names_seen = e->names_kept = 0;
-    e->wanted = no_label           ? m->label
-                : m->value.len > 2 ? (struct str){m->value.at + 1, m->value.len - 2}
-                                   : m->value;
+    struct str wanted = no_label ? m->label : m->value;
+    bool quotes = wanted.len > 2 && is_quote(wanted.at, wanted.at + 1);
+    e->wanted = quotes ? (struct str){wanted.at + 1, wanted.len - 2} : wanted;
     ask(e, buf_cstr(&api), &form, "data/*", on_name, on_names);
 }
 
@@ -383,7 +392,7 @@ static void next(struct explain *e)
     struct str metric;
     e->matcher_count = explain_matchers(text, &metric, e->matchers);
     buf_clear(&e->name);
-    name_unescape(&e->name, metric);
+    add_meant(&e->name, metric);
     e->metric = buf_str(&e->name);
     if (e->metric.len == 0)
         next(e);

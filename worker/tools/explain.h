@@ -22,7 +22,8 @@ struct matcher {
     struct str label, op, value; /* value as it was written, in its quotes */
 };
 enum { MATCHERS_MAX = 16 };
-/* The metric and the matchers of a selector that guard_read has read. */
+/* The metric (in its quotes, where it has some) and the matchers of a selector that guard_read has
+ * read. */
 unsigned explain_matchers(struct str selector, struct str *metric, struct matcher *out);
 
 #endif

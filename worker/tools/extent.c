@@ -67,7 +67,11 @@ static bool literal(struct reader *r, double *out)
     struct str text = {plain, len};
     if (len == 0)
         return false;
-    if (!sax_double(text, out)) {
+    if (len > 1 && plain[len - 1] == 'i') { /* MetricsQL: steps */
+        if (!sax_double((struct str){plain, len - 1}, out))
+            return false;
+        *out *= step_s[r->guess];
+    } else if (!sax_double(text, out)) {
         if (!moment_duration(text, &ms))
             return false;
         *out = (double)ms / 1000;

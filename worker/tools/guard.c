@@ -52,6 +52,8 @@ bool guard_subqueries(struct guard_query *q, const struct guard_range *r,
 bool guard_count_query(const struct guard_query *q, bool grouped, struct buf *b)
 {
     unsigned count = 0;
+    buf_add_str(b, q->with.text);
+    buf_puts(b, q->with.text.len > 0 ? " " : "");
     for (unsigned i = 0; i < q->selector_count; i++) {
         const struct guard_selector *s = &q->selectors[i];
         if (grouped && s->shape != GUARD_GROUPED)

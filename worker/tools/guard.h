@@ -1,9 +1,9 @@
 /* worker/tools/guard.h: may this PromQL query run? No query can hurt a production Prometheus. Pure.
  *
- * Reads PromQL as far as cost needs it: which vector selectors there are, over which window or
- * subquery, and whether an aggregation around them makes the result small. What it cannot read is
- * never guessed (a query that is read wrongly would go round the bounds): it is bounded by its
- * selectors alone, or refused.
+ * Reads PromQL, and what VictoriaMetrics adds to it, as far as cost needs it: which vector
+ * selectors there are, over which window or subquery, and whether an aggregation around them makes
+ * the result small. What it cannot read is never guessed (a query that is read wrongly would go
+ * round the bounds): it is bounded by its selectors alone, or refused.
  *
  * Before a query runs, each selector is counted by count(SELECTOR), all in one small range query
  * of a few instants over the query's own time. Why count() and not /api/v1/series: it answers one
@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "common/buf.h"
+#include "worker/tools/with.h"
 
 enum {
     GUARD_SELECTORS_MAX = 20,
@@ -50,7 +51,9 @@ struct guard_query {
     struct guard_selector selectors[GUARD_SELECTORS_MAX];
     unsigned selector_count;
     bool has_or; /* results add up */
-    bool loose;  /* guard_read_loosely has read it */
+    bool dotted; /* it has a name with dots that is in no quotes, which Prometheus does not take */
+    struct with with;
+    bool loose; /* guard_read_loosely has read it */
     char error[GUARD_ERROR_MAX];
 };
 /* False: refused, error says why in words for the model. */

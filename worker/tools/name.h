@@ -14,10 +14,15 @@ enum { NAME_BYTES_MAX = 1024 };
 
 bool name_is_classic(struct str name, bool metric); /* of a metric: with colons */
 
-/* The name that a model means: as it is, in quotes, a metric's also in quotes and braces. False: it
- * is none, but an expression, a selector, empty, or not to be printed. */
+/* The name that a model means: as it is (blanks and signs may be in it), in quotes, a metric's also
+ * in quotes and braces. False: it is none, but an expression, a selector, empty, or not to be
+ * printed. */
 bool name_read(struct str text, bool metric, struct buf *name);
-void name_unescape(struct buf *b, struct str inside); /* of a quoted string's inside */
+/* Of a string of the query language, in its quotes: what it means. */
+void name_unquote(struct buf *b, struct str quoted);
+
+/* The next of "a, b": a comma in quotes parts nothing. False: there is none. */
+bool name_next(struct str *rest, struct str *name);
 
 void name_quote(struct buf *b, struct str text); /* as a string of the query language */
 void name_label(struct buf *b, struct str label);

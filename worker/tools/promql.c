@@ -11,6 +11,7 @@
 #include "worker/tools/extent.h"
 #include "worker/tools/sax.h"
 #include "worker/tools/text.h"
+#include "worker/tools/with.h"
 
 enum { NESTING_MAX = 64, LOOSE_WINDOW_MS = 86400000 };
 enum paren { PLAIN, REDUCES, TOP, TRANSPARENT, INFO };
@@ -46,6 +47,15 @@ static bool refuse(struct reader *r, const char *format, ...)
     return false;
 }
 
+static bool refuse_blanket(struct reader *r, struct str text)
+{
+    return refuse(r,
+                  "Refused: the selector %.*s has neither a metric name nor an equality "
+                  "matcher (label=\"value\"), so it could read every series there is. Name "
+                  "the metric; list_metrics finds it.",
+                  (int)(text.len < 120 ? text.len : 120), text.at);
+}
+
 static bool refuse_variable(struct reader *r)
 {
     return refuse(r, "Refused: variables such as $__rate_interval are not replaced here. Write the "
@@ -67,15 +77,14 @@ static void skip_blank(struct reader *r)
     }
 }
 
-static bool ident_start(char c) { return isalpha((unsigned char)c) || c == '_' || c == ':'; }
+static bool ident_start(char c) { return with_ident_start(c); }
 
 static struct str read_ident(struct reader *r)
 {
-    size_t from = r->at;
-    while (r->at < r->len &&
-           (ident_start(r->text[r->at]) || isdigit((unsigned char)r->text[r->at])))
-        r->at++;
-    return (struct str){r->text + from, r->at - from};
+    struct str ident = with_ident((struct str){r->text + r->at, r->len - r->at});
+    r->at += ident.len;
+    r->q->dotted = r->q->dotted || (ident.len > 0 && memchr(ident.at, '.', ident.len));
+    return ident;
 }
 
 /* A word of the language: any case. */
@@ -128,6 +137,10 @@ static bool read_string(struct reader *r, struct str *inside)
 
 static bool is_quote(char c) { return c == '"' || c == '\'' || c == '`'; }
 
+/* The last three are MetricsQL's. */
+static const char *const word_operators[] = {"and",     "or", "unless", "atan2",
+                                             "default", "if", "ifnot",  NULL};
+
 /* Selectors */
 
 /* One matcher, or a metric's quoted name. */
@@ -146,6 +159,10 @@ static bool read_matcher(struct reader *r, bool *selects)
     skip_blank(r);
     if (quoted && (peek(r) == ',' || peek(r) == '}')) {
         *selects = *selects || label.len > 0;
+        return true;
+    }
+    if (r->q->with.text.len > 0 && !quoted && peek(r) != '=' && peek(r) != '!') {
+        *selects = *selects || !r->q->with.open; /* filters by their template's name */
         return true;
     }
     char first = peek(r), second = r->at + 1 < r->len ? r->text[r->at + 1] : '\0';
@@ -169,13 +186,25 @@ static bool read_matcher(struct reader *r, bool *selects)
     return true;
 }
 
+/* a="b" or c="d": each of the alternatives must select. */
+static bool read_or(struct reader *r)
+{
+    size_t from = r->at;
+    if (is(read_ident(r), "or"))
+        return true;
+    r->at = from;
+    return false;
+}
+
 static bool read_braces(struct reader *r, bool *selects)
 {
+    bool named = *selects, all = true;
     r->at++; /* { */
     for (;;) {
         skip_blank(r);
         if (peek(r) == '}') {
             r->at++;
+            *selects = *selects && all;
             return true;
         }
         if (r->at >= r->len)
@@ -183,9 +212,12 @@ static bool read_braces(struct reader *r, bool *selects)
         if (!read_matcher(r, selects))
             return false;
         skip_blank(r);
-        if (peek(r) == ',')
+        if (peek(r) == ',') {
             r->at++;
-        else if (peek(r) != '}')
+        } else if (read_or(r)) {
+            all = all && *selects;
+            *selects = named;
+        } else if (peek(r) != '}')
             return refuse(r, "Not valid PromQL: matchers are separated by commas and end with }.");
     }
 }
@@ -193,7 +225,8 @@ static bool read_braces(struct reader *r, bool *selects)
 static bool read_selector(struct reader *r, size_t from, bool named)
 {
     struct guard_query *q = r->q;
-    bool selects = named;
+    bool selects =
+        named && !(q->with.open && with_has(&q->with, (struct str){r->text + from, r->at - from}));
     size_t after_name = r->at;
     skip_blank(r);
     if (peek(r) != '{')
@@ -202,11 +235,7 @@ static bool read_selector(struct reader *r, size_t from, bool named)
         return false;
     struct str text = {r->text + from, r->at - from};
     if (!selects)
-        return refuse(r,
-                      "Refused: the selector %.*s has neither a metric name nor an equality "
-                      "matcher (label=\"value\"), so it could read every series there is. Name "
-                      "the metric; list_metrics finds it.",
-                      (int)(text.len < 120 ? text.len : 120), text.at);
+        return refuse_blanket(r, text);
     if (q->selector_count == GUARD_SELECTORS_MAX)
         return refuse(r, "Refused: the query has more than %d selectors. Ask for less at once.",
                       GUARD_SELECTORS_MAX);
@@ -326,7 +355,10 @@ static bool read_at(struct reader *r)
 {
     size_t from = r->at++;
     skip_blank(r);
-    if (ident_start(peek(r))) {
+    if (peek(r) == '(') { /* MetricsQL: a number that is worked out */
+        if (!skip_parentheses(r))
+            return refuse(r, "Not valid PromQL: a ( has no closing ).");
+    } else if (ident_start(peek(r))) {
         struct str word = read_ident(r);
         skip_blank(r);
         if ((!is(word, "start") && !is(word, "end")) || peek(r) != '(')
@@ -359,6 +391,8 @@ static bool read_list(struct reader *r, size_t from, struct str *list)
                 return false;
         } else if (ident_start(peek(r))) {
             read_ident(r);
+        } else if (peek(r) == '*' && count == 0) { /* MetricsQL: all labels */
+            r->at++;
         } else if (peek(r) == ',' && count > 0) {
             r->at++;
             continue;
@@ -421,6 +455,19 @@ static void reduce(struct reader *r, const struct open *o)
 
 static bool grouping_word(struct str word) { return is(word, "by") || is(word, "without"); }
 
+/* sum(x) by (a) limit 5 (MetricsQL): less comes out, as much is read. */
+static void read_limit(struct reader *r)
+{
+    size_t from = r->at;
+    skip_blank(r);
+    bool limit = is(read_ident(r), "limit");
+    skip_blank(r);
+    if (!limit || !isdigit((unsigned char)peek(r)))
+        r->at = from;
+    else
+        read_number(r);
+}
+
 static bool pop(struct reader *r)
 {
     if (r->depth == 0)
@@ -437,6 +484,7 @@ static bool pop(struct reader *r)
             r->at = after;
         else if (!read_list(r, from, &o->grouping))
             return false;
+        read_limit(r);
         reduce(r, o);
     }
     r->group = o->first;
@@ -472,23 +520,38 @@ static bool read_call(struct reader *r, struct str word)
             skip_blank(r);
         }
     }
+    if (peek(r) == '(' && r->q->with.open && with_has(&r->q->with, word))
+        return refuse_blanket(r, word);
     if (peek(r) == '(')
         return push(r, kind == PLAIN && is_one_of(word, single) ? REDUCES : kind, grouping);
     r->at = after; /* a metric that is named like a function */
     return read_selector(r, (size_t)(word.at - r->text), true);
 }
 
+/* group_left(*) prefix "a_" (MetricsQL) */
+static bool read_prefix(struct reader *r)
+{
+    struct str ignored;
+    size_t after = r->at;
+    skip_blank(r);
+    bool prefix = is(read_ident(r), "prefix");
+    skip_blank(r);
+    if (prefix && is_quote(peek(r)))
+        return read_string(r, &ignored);
+    r->at = after;
+    return true;
+}
+
 static bool read_word(struct reader *r)
 {
     static const char *const lists[] = {"on", "ignoring", "group_left", "group_right", NULL};
     static const char *const fills[] = {"fill", "fill_left", "fill_right", NULL};
-    static const char *const reach[] = {"anchored", "smoothed", NULL};
-    static const char *const operators[] = {"and", "or", "unless", "atan2", NULL};
+    static const char *const reach[] = {"anchored", "smoothed", "keep_metric_names", NULL};
     size_t from = r->at;
     struct str word = read_ident(r), ignored;
     size_t after = r->at;
-    if (r->operand && is_one_of(word, operators)) {
-        r->q->has_or = r->q->has_or || is(word, "or");
+    if (r->operand && is_one_of(word, word_operators)) {
+        r->q->has_or = r->q->has_or || is(word, "or") || is(word, "default");
         r->operand = r->selector_end = false;
         r->binary = true;
         return true;
@@ -496,7 +559,7 @@ static bool read_word(struct reader *r)
     if (r->operand && is(word, "offset") && !r->loose)
         return read_offset(r, from);
     if (r->operand && is_one_of(word, reach))
-        return true; /* which samples beside the window count */
+        return true; /* which samples beside the window count, what the result is called */
     if (r->operand && !r->loose)
         return refuse(r, "Not valid PromQL: an operator was expected before \"%.*s\".",
                       (int)(word.len < 60 ? word.len : 60), word.at);
@@ -511,7 +574,7 @@ static bool read_word(struct reader *r)
     r->matching = false;
     if (is_one_of(word, lists) && peek(r) == '(') {
         r->matching = is(word, "on") || is(word, "ignoring");
-        return read_list(r, from, &ignored);
+        return read_list(r, from, &ignored) && read_prefix(r);
     }
     if (is_one_of(word, fills) && peek(r) == '(' && r->binary)
         return read_fill(r);
@@ -555,6 +618,7 @@ static bool read_operator(struct reader *r)
         r->operand = r->selector_end = false;
         r->compare = i < 8;
         r->binary = operators[i][0] != ',';
+        r->q->has_or = r->q->has_or || !r->binary; /* union(a, b) */
         return operators[i][0] != ',' || read_info_filter(r);
     }
     char c = peek(r);
@@ -615,6 +679,9 @@ static bool read_all(struct reader *r)
 {
     if (r->q->text.len == 0)
         return refuse(r, "The query is empty.");
+    if (!with_read(&r->q->with, r->q->text))
+        return refuse(r, "Not valid PromQL: the ( of WITH has no closing ).");
+    r->at = r->q->with.text.len;
     for (skip_blank(r); r->at < r->len; skip_blank(r))
         if (!read_token(r))
             return false;

@@ -21,6 +21,7 @@ struct quantile {
     struct tool_run *run;
     struct prom_ask ask;
     struct series series;
+    bool classic; /* the server knows no native ones: only the others are looked for */
     struct buf given;
     struct str name; /* in given, without _bucket */
 };
@@ -60,7 +61,7 @@ static bool add_labels(const struct quantile *q, struct buf *b, unsigned *count)
 {
     struct str rest = args_str(q->run->args, "by"), label;
     *count = 0;
-    while (str_split(&rest, ',', &label)) {
+    while (name_next(&rest, &label)) {
         scoped_buf(name, NAME_BYTES_MAX);
         label = str_trim(label);
         if (label.len == 0 || str_is(label, "le"))
@@ -95,12 +96,25 @@ static bool write_query(const struct quantile *q, bool native, struct buf *b)
     return !b->overflowed;
 }
 
+/* VictoriaMetrics and old ones: histogram_count is no function there. */
+static bool knows_no_native(const struct quantile *q)
+{
+    return !q->classic && (q->ask.http_status == 400 || q->ask.http_status == 422);
+}
+
+static void look(struct quantile *q);
+
 static void on_looked(void *arg, enum prom_outcome outcome)
 {
     struct quantile *q = arg;
     struct tool_run *r = q->run;
     double found[2] = {0, 0};
     r->partial = r->partial || q->series.partial;
+    if (outcome == PROM_REFUSED && knows_no_native(q)) {
+        q->classic = true;
+        look(q);
+        return;
+    }
     if (outcome == PROM_REFUSED) {
         prom_fail(r, &q->ask);
         return;
@@ -127,6 +141,38 @@ static void on_looked(void *arg, enum prom_outcome outcome)
     r->state = NULL;
     quantile_free(q);
     prom_range_query(r);
+}
+
+/* Which of the two has series. */
+static void look(struct quantile *q)
+{
+    struct tool_run *r = q->run;
+    int64_t start, end;
+    scoped_buf(query, QUERY_BYTES_MAX);
+    scoped_buf(form, QUERY_BYTES_MAX * 4);
+    on_again(q);
+    prom_range(r, 3600000, &start, &end);
+    buf_puts(&query, "label_replace(count(");
+    add_selector(q, false, &query);
+    buf_puts(&query, "), \"i\", \"0\", \"\", \"\")");
+    if (!q->classic) {
+        buf_puts(&query, " or label_replace(count(histogram_count(");
+        add_selector(q, true, &query);
+        buf_puts(&query, ")), \"i\", \"1\", \"\", \"\")");
+    }
+    prom_param(&form, "query", buf_str(&query));
+    prom_param_time(&form, "start", start);
+    prom_param_time(&form, "end", end);
+    prom_param_time(&form, "step", (end - start) / 3);
+    struct prom_request request = {.method = "POST",
+                                   .api = "/api/v1/query_range",
+                                   .form = &form,
+                                   .timeout_ms = LOOK_TIMEOUT_MS};
+    q->ask.on_piece = on_piece;
+    q->ask.on_end = on_looked;
+    q->ask.on_again = on_again;
+    q->ask.arg = q;
+    prom_ask(&q->ask, r->tools, r->door, r->token, &request);
 }
 
 /* name{matchers} is one selector: what is written into the query is what was checked. */
@@ -156,9 +202,6 @@ void prom_quantile(struct tool_run *r)
 {
     struct quantile *q = xcalloc(1, sizeof *q);
     struct str bucket = STR("_bucket");
-    scoped_buf(query, QUERY_BYTES_MAX);
-    scoped_buf(form, QUERY_BYTES_MAX * 4);
-    int64_t start, end;
     q->run = r;
     r->state = q;
     r->state_free = quantile_free;
@@ -173,23 +216,5 @@ void prom_quantile(struct tool_run *r)
         q->name.len -= bucket.len;
     if (!check(q))
         return;
-    prom_range(r, 3600000, &start, &end);
-    buf_puts(&query, "label_replace(count(");
-    add_selector(q, false, &query);
-    buf_puts(&query, "), \"i\", \"0\", \"\", \"\") or label_replace(count(histogram_count(");
-    add_selector(q, true, &query);
-    buf_puts(&query, ")), \"i\", \"1\", \"\", \"\")");
-    prom_param(&form, "query", buf_str(&query));
-    prom_param_time(&form, "start", start);
-    prom_param_time(&form, "end", end);
-    prom_param_time(&form, "step", (end - start) / 3);
-    struct prom_request request = {.method = "POST",
-                                   .api = "/api/v1/query_range",
-                                   .form = &form,
-                                   .timeout_ms = LOOK_TIMEOUT_MS};
-    q->ask.on_piece = on_piece;
-    q->ask.on_end = on_looked;
-    q->ask.on_again = on_again;
-    q->ask.arg = q;
-    prom_ask(&q->ask, r->tools, r->door, r->token, &request);
+    look(q);
 }

@@ -243,6 +243,15 @@ static void decide(struct query *q)
     }
 }
 
+/* The server's word on what it could not read, and what we know of it. */
+static void refuse_syntax(struct query *q, struct prom_ask *ask)
+{
+    if (q->guard.dotted && strcmp(ask->code, "bad_data") == 0)
+        buf_puts(&ask->error, " A name with dots stands in quotes inside the braces: "
+                              "{\"a.name\", \"a.label\"=\"value\"}.");
+    prom_fail(q->run, ask);
+}
+
 static void judge(struct query *q)
 {
     enum prom_outcome outcome = q->count_outcome;
@@ -251,7 +260,7 @@ static void judge(struct query *q)
                  "The query was not run: already counting its series took too long. Add label "
                  "matchers that select fewer, or a shorter time range.");
     else if (outcome == PROM_REFUSED)
-        prom_fail(q->run, &q->ask);
+        refuse_syntax(q, &q->ask);
     else if (outcome == PROM_CUT || !sax_whole(&q->series.sax) || !take_counts(q))
         run_fail(q->run, "broken",
                  "The datasource's answer is not what Prometheus's API answers. "
@@ -286,7 +295,7 @@ static void on_checked(void *arg, enum prom_outcome outcome)
     if (outcome == PROM_REFUSED && q->check.http_status == 400 &&
         strcmp(q->check.code, "bad_data") == 0) {
         prom_ask_free(&q->ask);
-        prom_fail(q->run, &q->check);
+        refuse_syntax(q, &q->check);
     } else if (q->counted) {
         judge(q);
     }
@@ -369,7 +378,7 @@ static bool selects_nothing(const struct query *q)
 {
     for (unsigned i = 0; i < q->guard.selector_count; i++)
         if (q->guard.selectors[i].series == 0)
-            return true;
+            return q->guard.with.text.len == 0; /* what is a template's is no metric */
     return false;
 }
 

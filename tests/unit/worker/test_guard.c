@@ -119,6 +119,21 @@ static void promql_of_today_is_read(void **state)
         {"sum by (v) (info(x{job=\"a\"}, {__name__=~\".+_info\", \"k8s.pod\"=~\".*\"})) + y",
          "x{job=\"a\"}|grouped by (v)\ny|whole"},
         {"info(x)", "x|whole"},
+        {"sum(info(x, {version=~\"1.*\"})) by (version)", "x|grouped by (version)"},
+        {"rate(x[5m] offset -5m) anchored", "x|whole|offset -5m|w=5m"},
+        {"ts_of_max_over_time(x[1d])", "x|whole|w=1d"},
+        {"x[step()] smoothed", "x|whole|w=1h"},
+        {"rate(x[max_of(step() * 2, 5m)])", "x|whole|w=2h"},
+        {"avg_over_time(x[range() / 2:step()])", "x|whole|w=15d12h|s=15d12h:10s"},
+        {"x offset -step()", "x|whole|offset -step()"},
+        {"x offset min(step(), (5m))", "x|whole|offset min(step(), (5m))"},
+        {"x[5m]@end() offset -(step() + 1m)", "x|whole|offset -(step() + 1m)|@end()|w=5m"},
+        {"a / fill_right (1e3) fill_left (0) b", "a|whole\nb|whole"},
+        {"a or on() fill(0) b", "a|whole\nb|whole"},
+        {"sort_by_label_desc(limitk(5, {\"a b\", 'c\\'d'='e'}), \"x.y\")",
+         "{\"a b\", 'c\\'d'='e'}|one"},
+        {"{`back\\slash`}[5m]", "{`back\\slash`}|whole|w=5m"},
+        {"count_values without (\"a.b\") (\"v\", x)", "x|whole"},
         {"info + 1", "info|whole"},
         {"rate(x[5m] anchored)", "x|whole|w=5m"},
         {"increase(x[5m] smoothed offset 1h)", "x|whole|offset 1h|w=5m"},
@@ -152,17 +167,74 @@ static void promql_of_today_is_read(void **state)
     read_cases(cases, sizeof cases / sizeof cases[0]);
 }
 
+static void metricsql_is_read(void **state)
+{
+    static const char *const cases[][2] = {
+        {"rate(x[5m]) keep_metric_names", "x|whole|w=5m"},
+        {"sum(rate(x)) keep_metric_names + 1", "x|one"},
+        {"sum(x) default 0", "x|one"},
+        {"x default y", "x|whole\ny|whole"},
+        {"x if y{a=\"b\"}", "x|whole\ny{a=\"b\"}|whole"},
+        {"sum(x) ifnot (y > 3)", "x|one\ny|whole"},
+        {"sum(rate(x[1i])) by (a) limit 3", "x|grouped by (a)|w=1h"},
+        {"sum(x) limit 5", "x|one"},
+        {"sum(x) by (limit)", "x|grouped by (limit)"},
+        {"limit + 1", "limit|whole"},
+        {"rollup_rate(x[5m:1i], \"max\")", "x|whole|w=5m|s=5m:10s"},
+        {"label_set(x, \"a\", \"b\")", "x|whole"},
+        {"(x, y)", "x|whole\ny|whole"},
+        {"{a=\"b\" or c=\"d\"}", "{a=\"b\" or c=\"d\"}|whole"},
+        {"x{a=\"b\",c=~\"d\" OR e!=\"f\"}", "x{a=\"b\",c=~\"d\" OR e!=\"f\"}|whole"},
+        {"x{or=\"b\"}", "x{or=\"b\"}|whole"},
+        {"foo\\-bar{a\\.b=\"c\"} + 1", "foo\\-bar{a\\.b=\"c\"}|whole"},
+        {"sum by (\xc3\xa4) (gr\xc3\xb6\xc3\x9f"
+         "e[5m])",
+         "gr\xc3\xb6\xc3\x9f"
+         "e|grouped by (\xc3\xa4)|w=5m"},
+        {"a.b.c{d.e=\"f\"}", "a.b.c{d.e=\"f\"}|whole"},
+        {"x @ (end() - 1h)", "x|whole|@ (end() - 1h)"},
+        {"x * on(a) group_left(*) prefix \"y_\" z", "x|whole\nz|whole"},
+        {"WITH (f = {job=\"a\", x=~\"b|c\"}) sum(up{f}) / count({f})", "up{f}|one\n{f}|one"},
+        {"with(f={job=~\"a\"}) up{f, y=\"z\"}", "up{f, y=\"z\"}|whole"},
+        {"WITH (r(m) = rate(m{x=~\"1\"}[5m]), t = \")\") r(up) + t", "up|whole\nt|whole"},
+        {"WITH (f = {a = \"b\", c != \"\"}) {f}", "{f}|whole"},
+        {"with + 1", "with|whole"},
+    };
+    (void)state;
+    read_cases(cases, sizeof cases / sizeof cases[0]);
+    static const char *const blanket[] = {
+        "{a=\"b\" or c=~\"d\"}",
+        "{c=~\"d\" or a=\"b\"}",
+        "WITH (f = {job=~\".+\"}) {f}",
+        "WITH (f = {job=~\".+\"}) count(f)",
+        "WITH (f = {job != \"a\", b = \"\"}) count({f})",
+        "WITH (f = {job =~ \"a\"}) count({f})",
+        "WITH (f(x) = count({job=~\".+\"})) f(1)",
+        "WITH (f = up or {job!=\"\"}) f",
+        "WITH (f = {a=\"b\" or job=~\".+\"}) f{c=~\"d\"}",
+    };
+    for (size_t i = 0; i < sizeof blanket / sizeof blanket[0]; i++) {
+        struct guard_query q;
+        if (guard_read(&q, str_of(blanket[i])) || guard_read_loosely(&q, str_of(blanket[i])) ||
+            !strstr(q.error, "neither a metric name nor an equality matcher"))
+            fail_msg("%s: %s", blanket[i], q.error);
+    }
+    struct guard_query q;
+    scoped_buf(b, 1000);
+    assert_true(guard_read(&q, STR("WITH (f = {job=\"a\"}) sum(up{f})")));
+    assert_true(guard_count_query(&q, false, &b));
+    assert_string_equal(buf_cstr(&b), "WITH (f = {job=\"a\"}) label_replace(count(up{f}), \"i\", "
+                                      "\"0\", \"\", \"\")");
+}
+
 /* Newer syntax, and what other servers speak: bounded by all that selects. */
 static void what_cannot_be_read_is_bounded_by_its_selectors(void **state)
 {
     static const struct {
         const char *query, *want;
     } cases[] = {
-        {"rate(x[5m]) keep_metric_names", "x|whole|w=5m"},
-        {"sum(x) default 0", "x|whole"},
-        {"x if y{a=\"b\"}", "x|whole\ny{a=\"b\"}|whole"},
         {"topk_avg(3, x, \"other\") limit 5", "x|whole"},
-        {"sum(rate(x[1i])) by (a) limit 3", "x|whole|w=1d"},
+        {"rate(x[1month])", "x|whole|w=1d"},
         {"x ?? y", "x|whole\ny|whole"},
         {"x[5m] extrapolated(3) + y", "x|whole|w=5m\ny|whole"},
         {"sum(x) |> y", "x|whole\ny|whole"},
@@ -187,6 +259,7 @@ static void what_cannot_be_read_is_bounded_by_its_selectors(void **state)
         {"x ?? y{a=\"b", "no closing \""},
         {"1 ?? 2", "not expected here"},
         {"x ?? y[$__interval:1m]", "variables such as"},
+        {"WITH (a = {job=~\".+\"}) a ?? 1", "neither a metric name nor an equality matcher"},
         {"x ?? y[1h%:1m]", "in brackets"},
         {"x ?? $y", "variables such as"},
     };
@@ -251,7 +324,7 @@ static void what_cannot_be_read_or_has_no_name_is_refused(void **state)
         {"x @ now", "start() or end()"},
         {"x{job=\"$job\"} + $y", "variables"},
         {"x ? y", "not expected"},
-        {"x \xc3\xa4", "not expected"},
+        {"x \xc3\xa4", "operator was expected"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -421,6 +494,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(selectors_are_found_in_many_forms),
         cmocka_unit_test(promql_of_today_is_read),
+        cmocka_unit_test(metricsql_is_read),
         cmocka_unit_test(what_cannot_be_read_is_bounded_by_its_selectors),
         cmocka_unit_test(what_cannot_be_read_or_has_no_name_is_refused),
         cmocka_unit_test(many_selectors_and_parentheses_are_refused),

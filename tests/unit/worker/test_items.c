@@ -106,7 +106,7 @@ static void selectors_are_taken_apart(void **state)
     assert_true(str_is(m[0].value, "\"a\\\"b}\"") && str_is(m[1].op, "!~"));
     assert_true(str_is(m[1].value, "'x'") && str_is(m[2].value, "`y\\`"));
     assert_int_equal(explain_matchers(STR("{__name__=\"up\",a=\"1\"}"), &metric, m), 1);
-    assert_true(str_is(metric, "up"));
+    assert_true(str_is(metric, "\"up\""));
     assert_int_equal(explain_matchers(STR("up"), &metric, m), 0);
     assert_int_equal(explain_matchers(STR("up{"), &metric, m), 0);
     assert_int_equal(explain_matchers(STR("up{a=\"x"), &metric, m), 1);

@@ -36,6 +36,18 @@ static void names_are_read_and_written(void **state)
          "e\"",
          "U__gr_f6__df_e"},
         {"{\"" METRIC "\"}", "{\"" METRIC "\"}", NULL, NULL},
+        {"my metric", "{\"my metric\"}", "\"my metric\"", "U__my_20_metric"},
+        {"it's 5% \"a\" `b`", "{\"it's 5% \\\"a\\\" `b`\"}", NULL, NULL},
+        {"back\\slash", "{\"back\\\\slash\"}", "\"back\\\\slash\"", "U__back_5c_slash"},
+        {"`back\\slash`", "{\"back\\\\slash\"}", NULL, "U__back_5c_slash"},
+        {"\"gr\\u00f6\\xc3\\x9fe\\101\"",
+         "{\"gr\xc3\xb6\xc3\x9f"
+         "eA\"}",
+         NULL, NULL},
+        {"\"\\U0001F680 go\"", "{\"\xf0\x9f\x9a\x80 go\"}", NULL, "U___1f680__20_go"},
+        {"\xf0\x9f\x9a\x80.count", "{\"\xf0\x9f\x9a\x80.count\"}", NULL, "U___1f680__2e_count"},
+        {"{'a\\\\b'}", "{\"a\\\\b\"}", NULL, NULL},
+        {"$cost/user", "{\"$cost/user\"}", NULL, "U___24_cost_2f_user"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -46,16 +58,18 @@ static void names_are_read_and_written(void **state)
         assert_true(name_read(str_of(cases[i].text), true, &name));
         name_selector(&selector, buf_str(&name), STR(""));
         assert_string_equal(buf_cstr(&selector), cases[i].selector);
-        if (!cases[i].label)
-            continue;
         name_label(&label, buf_str(&name));
         name_segment(&segment, buf_str(&name), true);
-        assert_string_equal(buf_cstr(&label), cases[i].label);
-        assert_string_equal(buf_cstr(&segment), cases[i].segment);
+        if (cases[i].label)
+            assert_string_equal(buf_cstr(&label), cases[i].label);
+        if (cases[i].segment)
+            assert_string_equal(buf_cstr(&segment), cases[i].segment);
     }
-    static const char *const none[] = {"",    "rate(x[5m])", "up{job=\"a\"}",   "up or down",
-                                       "\"",  "a\nb",        "{\"a\",b=\"c\"}", "\xff",
-                                       "x,y", "\"a\"b\""};
+    static const char *const none[] = {"",        "rate(x[5m])", "up{job=\"a\"}",   "up or down",
+                                       "\"",      "a\nb",        "{\"a\",b=\"c\"}", "\xff",
+                                       "x,y",     "\"a\"b\"",    "\"a\\\"",         "\"\\xff\"",
+                                       "\"\\n\"", "\"\\ud83d\"", "a + b",           "up offset 5m",
+                                       "x > 3",   "x>3",         "a unless b",      "{'a' or 'b'}"};
     for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
         scoped_buf(name, NAME_BYTES_MAX);
         if (name_read(str_of(none[i]), true, &name))
@@ -67,6 +81,25 @@ static void names_are_read_and_written(void **state)
     assert_string_equal(buf_cstr(&b), "{\"a.b\",\"c.d\"=\"e\"}up{c=\"e\"}");
 }
 
+static void lists_of_names_are_parted(void **state)
+{
+    (void)state;
+    struct str rest = STR("host.name, \"a,b\" ,`c\\`, 'd\\',e' ,,f"), name;
+    static const char *const names[] = {"host.name", "\"a,b\"", "`c\\`", "'d\\',e'", "", "f"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        assert_true(name_next(&rest, &name));
+        assert_true(str_is(name, names[i]));
+    }
+    assert_false(name_next(&rest, &name));
+    rest = STR("\"open, a");
+    assert_true(name_next(&rest, &name));
+    assert_true(str_is(name, "\"open, a"));
+    assert_false(name_next(&rest, &name));
+    scoped_buf(b, 200);
+    name_quote(&b, STR("a\nb\x7f\"\\"));
+    assert_string_equal(buf_cstr(&b), "\"a\\x0ab\\x7f\\\"\\\\\"");
+}
+
 static void quoted_selectors_are_taken_apart(void **state)
 {
     (void)state;
@@ -74,9 +107,14 @@ static void quoted_selectors_are_taken_apart(void **state)
     struct matcher m[MATCHERS_MAX];
     assert_int_equal(explain_matchers(STR("{\"a.b\", # why\n \"c.d\"=\"e\", f!~'g',}"), &metric, m),
                      2);
-    assert_true(str_is(metric, "a.b") && str_is(m[0].label, "\"c.d\"") && str_is(m[1].label, "f"));
+    assert_true(str_is(metric, "\"a.b\"") && str_is(m[0].label, "\"c.d\"") &&
+                str_is(m[1].label, "f"));
     assert_int_equal(explain_matchers(STR("{'c.d'=`e`, \"a.b\"}"), &metric, m), 1);
-    assert_true(str_is(metric, "a.b") && str_is(m[0].value, "`e`"));
+    assert_true(str_is(metric, "\"a.b\"") && str_is(m[0].value, "`e`"));
+    assert_int_equal(explain_matchers(STR("foo\\-bar.c{d.e=\"f\"}"), &metric, m), 1);
+    assert_true(str_is(metric, "foo\\-bar.c") && str_is(m[0].label, "d.e"));
+    assert_int_equal(explain_matchers(STR("x{a=\"b\" or c=\"d\"}"), &metric, m), 0);
+    assert_true(str_is(metric, "x"));
 }
 
 static void values_of_a_dotted_label_are_listed(void **state)
@@ -107,6 +145,8 @@ static void values_of_a_dotted_label_are_listed(void **state)
     fixture_run(f, others, "list_label_values", "{\"label\":\"\\\"host.name\\\"\"}");
     assert_non_null(strstr(f->content, "\"values\":[\"a\"]"));
     assert_int_equal(f->asked_count, 2);
+    fixture_run(f, others, "list_label_values", "{\"label\":\"my label\"}");
+    assert_true(f->asked_count > 0 && strstr(f->asked[0].path, "/label/U__my_20_label/values"));
     fixture_run(f, older, "list_label_values", "{\"label\":\"k8s/app\"}");
     fixture_expect_error(f, "bad_data", "invalid");
     assert_int_equal(f->asked_count, 1); /* never with a slash in the path */
@@ -181,6 +221,30 @@ static void quantiles_of_a_dotted_histogram(void **state)
     assert_string_equal(fixture_text(f, "query"),
                         "histogram_quantile(0.95, sum by (\"host.name\", job) (rate({\"" METRIC
                         "\",\"k8s.pod\"=\"a\"}[5m])))");
+    fixture_run(f, script, "histogram_quantile",
+                "{\"metric\":\"my latency\",\"by\":\"\\\"a,b\\\", my label, le\"}");
+    assert_string_equal(fixture_text(f, "query"),
+                        "histogram_quantile(0.95, sum by (\"a,b\", \"my label\") (rate({\"my "
+                        "latency\"}[5m])))");
+    /* VictoriaMetrics has no native histograms, nor histogram_count(). */
+    static const struct answer classic[] = {
+        {.path = "/query_range",
+         .status = 422,
+         .body = STR("{\"status\":\"error\",\"errorType\":\"422\",\"error\":\"unknown func "
+                     "\\\"histogram_count\\\"\"}"),
+         .in_query = "histogram_count"},
+        {.path = "/query_range",
+         .status = 200,
+         .body = STR(MATRIX("{\"metric\":{\"i\":\"0\"},\"values\":[[1,\"3\"]]}")),
+         .in_query = "label_replace"},
+        {.path = "/query_range", .status = 200, .body = STR(MATRIX(""))},
+        {0}};
+    fixture_run(f, classic, "histogram_quantile", "{\"metric\":\"" METRIC "\"}");
+    if (f->failed)
+        fail_msg("%s", f->content);
+    assert_string_equal(fixture_text(f, "query"),
+                        "histogram_quantile(0.95, sum by (le) (rate({\"" METRIC
+                        "_bucket\"}[5m])))");
 }
 
 static void an_empty_result_of_dotted_names_is_explained(void **state)
@@ -216,6 +280,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_read_and_written),
+        cmocka_unit_test(lists_of_names_are_parted),
         cmocka_unit_test(quoted_selectors_are_taken_apart),
         T(values_of_a_dotted_label_are_listed),
         T(label_names_of_a_dotted_metric_are_listed),
