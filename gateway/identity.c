@@ -39,6 +39,7 @@ struct known {
     struct secret *access; /* while it is asked for */
     struct ask ask;        /* its place among all questions */
     struct fetch *fetch;
+    uint64_t store_call;
     struct list refused; /* in identity.refused while Perses's configuration is asked for */
     struct list waiters;
     struct user user;
@@ -187,6 +188,7 @@ static void known_free(struct known *k)
 {
     fetch_cancel(k->fetch);
     askers_leave(k->identity->askers, &k->ask, false, 0);
+    store_forget(k->identity->gateway->store, k->store_call);
     list_remove(&k->refused);
     secret_free(k->access);
     list_each (&k->waiters, node, next)
@@ -194,7 +196,10 @@ static void known_free(struct known *k)
     free(k);
 }
 
-static bool is_asked(const struct known *k) { return k->ask.asker || !list_empty(&k->refused); }
+static bool is_asked(const struct known *k)
+{
+    return k->ask.asker || k->store_call || !list_empty(&k->refused);
+}
 
 /* Not beyond the token's own end. */
 static int64_t keep_ms(const struct identity *i, const struct known *k)
@@ -283,6 +288,38 @@ static void refused(struct known *k)
         i->config = get(i, "/api/config", NULL, CONFIG_WAIT_MS, &handler, i);
 }
 
+static void on_moved(void *arg, enum err err, const struct store_answer *a)
+{
+    struct known *k = arg;
+    k->store_call = 0;
+    if (err)
+        log_warn("identity.move", "owner=%s code=%s", log_text(str_of(k->user.owner)),
+                 err_word(err));
+    else if (a->moved > 0)
+        log_info("identity.move", "owner=%s sessions=%u", log_text(str_of(k->user.owner)),
+                 a->moved);
+    settle(k, ERR_NONE);
+}
+
+/* Earlier versions kept sessions under the name alone. What was created since this account was
+ * made is its own; what is older is an earlier user's, and waits for --hand-over. Of the name of
+ * PERSAI_AUTH=false's user all is that one's. What can't be moved now is when the token is asked
+ * about next. */
+static void settle_user(struct known *k)
+{
+    struct store *store = k->identity->gateway->store;
+    struct str owner = str_of(k->user.owner), name = {owner.at, k->user.name_bytes};
+    if (!store_ready(store)) {
+        settle(k, ERR_NONE);
+        return;
+    }
+    store_owner_seen(store, name, owner);
+    if (str_is(name, USER_LOCAL))
+        settle(k, ERR_NONE);
+    else
+        k->store_call = store_owner_move(store, name, owner, k->user.created_ms, on_moved, k);
+}
+
 static void on_whoami(void *arg, const struct fetch_result *r)
 {
     struct known *k = arg;
@@ -292,7 +329,7 @@ static void on_whoami(void *arg, const struct fetch_result *r)
     k->fetch = NULL;
     askers_leave(i->askers, &k->ask, no, loop_now_ms(i->gateway->loop));
     if (answered && r->http_status == 200 && user_read(r->body, &k->user)) {
-        settle(k, ERR_NONE);
+        settle_user(k);
     } else if (no) {
         refused(k);
     } else {

@@ -134,7 +134,7 @@ struct store_call *store_call_new(struct store *s, store_fn *fn, void *arg)
     c->fn = fn;
     c->arg = arg;
     list_init(&c->asks);
-    buf_init(&c->owner, 1024);
+    buf_init(&c->owner, STORE_OWNER_MAX);
     list_push(&s->calls, &c->node);
     map_put(s->by_id, (struct str){(const char *)&c->id, sizeof c->id}, c);
     return c;
@@ -286,6 +286,14 @@ void ask_owner_key(struct store_ask *a, struct str owner)
 {
     buf_puts(&a->bytes, "p:u:{");
     buf_add_str(&a->bytes, owner);
+    buf_puts(&a->bytes, "}");
+    ask_cut(a);
+}
+
+void ask_name_key(struct store_ask *a, struct str name)
+{
+    buf_puts(&a->bytes, "p:n:{");
+    buf_add_str(&a->bytes, name);
     buf_puts(&a->bytes, "}");
     ask_cut(a);
 }

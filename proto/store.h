@@ -34,6 +34,7 @@
  * tells that it was p:e:{SID}:TID    stream  entry EPOCH-LASTSEQ: e = record_event batch
  *   p:u:{OWNER}      zset    SID by last update (mended by who reads it; expires as sessions do)
  *   p:i:{OWNER}:HASH string  idempotency key of a session -> SID (24 h)
+ *   p:n:{NAME}       zset    the owners of this name by when they were here last
  *   p:active         zset    "SID TID" by begin: what janitors look at (mended likewise)
  *
  * Durability: scripts that are marked "-- Durable." answer only once store_config.copies replicas
@@ -134,6 +135,11 @@ struct store_event {
     bool final;
     struct str payload;
 };
+struct store_owner {
+    struct str owner;
+    unsigned sessions; /* in its list: a few may be gone */
+    int64_t seen_ms;   /* when it was here last, Unix ms; 0: not since owners are noted */
+};
 struct store_answer { /* which fields are set is said at each operation */
     struct id session;
     const struct store_session *sessions;
@@ -152,6 +158,9 @@ struct store_answer { /* which fields are set is said at each operation */
     const struct store_load *load;
     const struct store_turn *turns; /* active */
     unsigned turn_count;
+    const struct store_owner *owners;
+    unsigned owner_count;
+    unsigned moved;
     struct {
         int verdict; /* enum limit_verdict */
         int64_t wait_ms;
@@ -194,6 +203,17 @@ uint64_t store_message_patch(struct store *s, struct str owner, struct id sessio
 /* ERR_TURN_RUNNING while the message belongs to the running turn. */
 uint64_t store_message_delete(struct store *s, struct str owner, struct id session,
                               uint32_t message, store_fn *fn, void *arg);
+
+/* ---- owners: any text of at most 1024 bytes ---- */
+/* This owner was here: it is one of that name, until its sessions would have expired. */
+void store_owner_seen(struct store *s, struct str name, struct str owner);
+/* → owners: one that is the name itself, then those seen of it, the latest first. */
+uint64_t store_owner_list(struct store *s, struct str name, store_fn *fn, void *arg);
+/* The sessions of one owner that were created at or after since_ms (Unix ms) become another's:
+ * their turns go on, quotas are counted but not asked. → moved. What was moved before an error
+ * stays so, and the same call again goes on. ERR_INVALID: they are one owner, or none. */
+uint64_t store_owner_move(struct store *s, struct str from, struct str to, int64_t since_ms,
+                          store_fn *fn, void *arg);
 
 /* ---- turns, by the gateway ---- */
 struct store_begin {

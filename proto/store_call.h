@@ -13,7 +13,7 @@
 #include "proto/store.h"
 #include "proto/store_scripts.h"
 
-enum { STORE_NAME_TEXT = 12, STORE_HASH_TEXT = 32 };
+enum { STORE_NAME_TEXT = 12, STORE_HASH_TEXT = 32, STORE_OWNER_MAX = 1024 };
 
 struct store_call;
 struct counted;
@@ -102,6 +102,8 @@ void ask_stream_prefix(struct store_ask *a, struct id session);
 void ask_once_prefix(struct store_ask *a, struct id session);
 void ask_once_key(struct store_ask *a, struct id session, const char *hash);
 void ask_owner_key(struct store_ask *a, struct str owner);
+/* Of a person's name: the owners that bore it. */
+void ask_name_key(struct store_ask *a, struct str name);
 void ask_owner_once_key(struct store_ask *a, struct str owner, const char *hash);
 void ask_active_key(struct store_ask *a);
 /* The one key of a script: S alone; what the owner keeps in all, in the slot of limits.h's p:a. */

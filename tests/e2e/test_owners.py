@@ -1,10 +1,13 @@
 """Whose conversations are whose: an account of Perses is its name and the time at which it was made."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from fakes import perses as fake_perses
+from fakes.model import Gate
 from harness.client import Client
 from harness.services import ADMIN, PASSWORD, Perses
 from harness.stack import Stack
@@ -114,7 +117,6 @@ def test_the_local_user_is_nobody_of_perses(bare: Stack, perses: Perses) -> None
 
 def test_who_has_no_name_or_time_of_creation_is_nobody(make_stack: Callable[..., Stack]) -> None:
     """Perses answers, but not who: nobody is let in under half a name."""
-    from fakes import perses as fake_perses
     with fake_perses.Perses() as perses:
         stack = make_stack(perses.url, perses.sign_in).start()
         perses.created |= {"half": "", "odd": "yesterday", "none": "0001-01-01T00:00:00Z"}
@@ -127,3 +129,83 @@ def test_who_has_no_name_or_time_of_creation_is_nobody(make_stack: Callable[...,
         session = stack.client("gina").session()
         perses.created["gina"] = "2026-05-06T09:08:09.123456+02:00"
         assert stack.client("gina").get(f"/session/{session}").status == 200
+
+
+def as_before(stack: Stack, name: str) -> None:
+    """Turns all that the only owner of this name has into what an earlier version wrote: kept under the name alone."""
+    client = stack.redis.client
+    [index] = (key.decode() for key in client.scan_iter(f"p:u:{{{name}:*}}"))
+    owner = index.split("{")[1][:-1]
+    for session in client.zrange(index, 0, -1):
+        key = f"p:s:{{{session.decode()}}}"
+        assert client.hget(key, "owner") == owner.encode()
+        client.hset(key, "owner", name)
+    for key in [key.decode() for key in client.scan_iter(f"p:[uia]:{{*{owner}}}*")]:
+        client.rename(key, key.replace(owner, name))
+    client.delete(f"p:n:{{{name}}}")
+
+
+def test_conversations_of_earlier_versions_are_their_owners(bare: Stack) -> None:
+    stack = bare.start(gateway_env={"PERSAI_WHOAMI_KEEP": "0s"})
+    gate = Gate()
+    stack.model.when("long", ["first ", gate, "then"])
+    alice, bob = stack.client("alice"), stack.client("bob")
+    sessions = [alice.session(title=f"number {n}") for n in range(5)]
+    bobs = bob.session()
+    assert alice.ask(sessions[0], "remember the kettle").answer()
+    turn = alice.start(sessions[1], "long work")
+    gate.wait()
+    as_before(stack, "alice")
+    # The first thing that she does may be to go on in one of them.
+    assert alice.ask(sessions[0], "go on").answer()
+    assert len(alice.messages(sessions[0])) == 4
+    gate.open()
+    assert alice.follow(sessions[1], turn).answer() == "first then"
+    assert {s["session_id"] for s in alice.sessions()} == set(sessions)
+    assert [s["session_id"] for s in alice.sessions("?q=kettle")] == [sessions[0]]
+    assert [s["session_id"] for s in bob.sessions()] == [bobs]
+    assert list(stack.redis.client.scan_iter("p:u:{alice}")) == []
+    assert alice.request("DELETE", f"/session/{sessions[2]}").status == 200
+    assert b"identity.move" in stack.gateway.process.log_bytes()
+
+
+def test_conversations_of_an_earlier_user_stay_with_nobody(bare: Stack, perses: Perses) -> None:
+    """Old data under a name that was given again meanwhile: what is older than the account is not its own."""
+    stack = bare.start(gateway_env={"PERSAI_WHOAMI_KEEP": "0s"})
+    old = made_anew(stack, perses, "hugo")
+    session = old.session(title="the old hugo's")
+    old.ask(session, "my secret plan")
+    as_before(stack, "hugo")
+    new = made_anew(stack, perses, "hugo")
+    assert new.sessions() == [] and new.get(f"/session/{session}").status == 404
+    # An earlier version let the new one change it: it is the old one's all the same.
+    stack.redis.client.zadd("p:u:{hugo}", {session: time.time() * 1000})
+    assert new.sessions() == [] and new.get(f"/session/{session}").status == 404
+    own = new.session(title="the new hugo's")
+    stack.redis.client.hset(f"p:s:{{{own}}}", "owner", "hugo")
+    stack.redis.client.zadd("p:u:{hugo}", {own: time.time() * 1000})
+    assert [s["session_id"] for s in new.sessions()] == [own]
+    assert new.get(f"/session/{session}").status == 404
+
+
+def test_conversations_of_the_local_user_of_earlier_versions_stay_its_own(bare: Stack, perses: Perses) -> None:
+    stack = bare.start(gateway_env={"PERSAI_AUTH": "false"})
+    session = Client(stack.gateway.url).session(title="on a machine of one's own")
+    perses.make_user("local")
+    until(stack.add_gateway().alive, "the gateway with sign-in")
+    person = Client(stack.gateways[1].url, perses.sign_in("local"))
+    assert person.sessions() == [] and person.get(f"/session/{session}").status == 404
+    assert [s["session_id"] for s in Client(stack.gateway.url).sessions()] == [session]
+
+
+def test_who_asks_is_known_while_redis_is_away(bare: Stack) -> None:
+    """What is to be moved waits; who it is does not."""
+    stack = bare.start(gateway_env={"PERSAI_WHOAMI_KEEP": "0s"})
+    alice = stack.client()
+    session = alice.session()
+    as_before(stack, "alice")
+    stack.redis.process.kill()
+    until(lambda: alice.get("/models").status == 200, "an answer without Redis", 20)
+    stack.redis.start()
+    until(lambda: [s["session_id"] for s in alice.request("GET", "/sessions").json()] == [session]
+          if alice.get("/sessions").status == 200 else False, "the conversation", 20)

@@ -70,6 +70,12 @@ struct got {
         char call_id[32], hash[64];
         int what;
     } decisions[4];
+    unsigned moved, owner_count;
+    struct {
+        char owner[64];
+        unsigned sessions;
+        int64_t seen_ms;
+    } owners[4];
     int verdict; /* of limits.h */
     int64_t wait_ms;
 };
@@ -93,6 +99,13 @@ static void on_got(void *arg, enum err err, const struct store_answer *a)
     g->more = a->more;
     g->page_end = a->page_end;
     g->upto = a->upto;
+    g->moved = a->moved;
+    g->owner_count = a->owner_count;
+    for (unsigned i = 0; i < a->owner_count && i < 4; i++) {
+        keep_text(a->owners[i].owner, g->owners[i].owner, 64);
+        g->owners[i].sessions = a->owners[i].sessions;
+        g->owners[i].seen_ms = a->owners[i].seen_ms;
+    }
     g->verdict = a->limit.verdict;
     g->wait_ms = a->limit.wait_ms;
     keep_text(a->cursor, g->cursor, sizeof g->cursor);

@@ -527,6 +527,157 @@ static void turn_is_known_to_its_session_when_its_hash_is_gone(void **state)
     assert_int_equal(begin_as(&p, p.owner, id_new(), STR("again"), "one")->err, ERR_NONE);
 }
 
+/* ---- owners ---- */
+
+static unsigned sessions_of(struct store_fixture *f, struct str owner)
+{
+    return OK(f, store_session_list, owner, STR(""), 100, STR(""))->session_count;
+}
+
+static unsigned moved(struct store_fixture *f, struct str from, struct str to, int64_t since_ms)
+{
+    return OK(f, store_owner_move, from, to, since_ms)->moved;
+}
+
+/* What the new owner's name is: of this case alone. */
+static struct str heir_of(const struct play *p, char text[64])
+{
+    snprintf(text, 64, "%s:17", p->owner_text);
+    return str_of(text);
+}
+
+CASE(all_of_an_owner_becomes_another_s_and_goes_on)
+{
+    char text[64];
+    struct str to = heir_of(p, text);
+    play_begin(p, "running");
+    OK(f, store_turn_load, p->session, p->turn, 1, WORKER);
+    for (unsigned i = 1; i < 40; i++) /* more than one page of a move */
+        OK(f, store_session_create, p->owner, STR(""), STR("t"), STR(""));
+    assert_int_equal(moved(f, p->owner, to, 0), 40);
+    assert_int_equal(sessions_of(f, p->owner), 0);
+    assert_int_equal(sessions_of(f, to), 40);
+    REFUSED(f, ERR_SESSION_NOT_FOUND, store_session_get, p->owner, p->session, false);
+    assert_int_equal(moved(f, p->owner, to, 0), 0);
+    struct play heir = *p;
+    heir.owner = to;
+    assert_int_equal(begin_as(&heir, to, id_new(), STR(""), "x")->err, ERR_TURN_RUNNING);
+    assert_int_equal(seal(p, 1, 2, 3, TURN_DONE, "end")->err, ERR_NONE); /* its worker goes on */
+    assert_int_equal(conversation(&heir)->message_count, 2);
+    play_begin(&heir, "another");
+    assert_int_equal(sessions_of(f, p->owner), 0);
+}
+
+CASE(quotas_of_both_owners_follow_a_move)
+{
+    char text[64];
+    struct str to = heir_of(p, text);
+    for (unsigned i = 1; i < CASE_USER_SESSIONS; i++)
+        OK(f, store_session_create, p->owner, STR(""), STR(""), STR(""));
+    REFUSED(f, ERR_TOO_MANY_SESSIONS, store_session_create, p->owner, STR(""), STR(""), STR(""));
+    OK(f, store_session_create, to, STR(""), STR(""), STR(""));
+    assert_int_equal(moved(f, p->owner, to, 0), CASE_USER_SESSIONS);
+    /* More than it may have: nothing is lost by that, nothing is taken on. */
+    assert_int_equal(sessions_of(f, to), CASE_USER_SESSIONS + 1);
+    REFUSED(f, ERR_TOO_MANY_SESSIONS, store_session_create, to, STR(""), STR(""), STR(""));
+    OK(f, store_session_create, p->owner, STR(""), STR(""), STR(""));
+}
+
+/* A session of before is an earlier user's, whoever changed it since. */
+CASE(what_is_older_than_its_owner_stays)
+{
+    char text[64];
+    struct str to = heir_of(p, text), title = STR("changed");
+    struct id old = p->session;
+    f->pass(f, 20);
+    OK(f, store_session_create, p->owner, STR(""), STR("between"), STR(""));
+    f->pass(f, 20);
+    int64_t since_ms = loop_wall_ms();
+    for (unsigned i = 0; i < 3; i++)
+        OK(f, store_session_create, p->owner, STR(""), STR("new"), STR(""));
+    OK(f, store_session_patch, p->owner, old, &(struct store_patch){.title = &title});
+    assert_int_equal(moved(f, p->owner, to, since_ms), 3);
+    assert_int_equal(sessions_of(f, to), 3);
+    assert_int_equal(sessions_of(f, p->owner), 2);
+    REFUSED(f, ERR_SESSION_NOT_FOUND, store_session_get, to, old, false);
+    assert_int_equal(moved(f, p->owner, to, since_ms), 0);
+}
+
+CASE(move_that_broke_off_is_finished)
+{
+    char text[64], session[ID_TEXT + 1];
+    struct str to = heir_of(p, text);
+    struct server *s = (struct server *)f;
+    id_text(p->session, session);
+    raw(s, "HSET p:s:{%s} owner %s", session, text);
+    assert_int_equal(sessions_of(f, to), 0);
+    assert_int_equal(moved(f, p->owner, to, 0), 1);
+    assert_int_equal(sessions_of(f, to), 1);
+    assert_int_equal(raw(s, "ZCARD p:u:{%s}", p->owner_text).number, 0);
+}
+
+CASE(only_its_own_leave_an_owner)
+{
+    char text[64], session[ID_TEXT + 1];
+    struct str to = heir_of(p, text), third = STR("a third person");
+    struct server *s = (struct server *)f;
+    struct id theirs = OK(f, store_session_create, third, STR(""), STR(""), STR(""))->session;
+    id_text(theirs, session);
+    raw(s, "ZADD p:u:{%s} 5000 %s", p->owner_text, session);
+    raw(s, "ZADD p:u:{%s} 5000 00000000000000000000000000000001", p->owner_text);
+    raw(s, "ZADD p:u:{%s} 5000 nonsense", p->owner_text);
+    assert_int_equal(moved(f, p->owner, to, 0), 1);
+    OK(f, store_session_get, third, theirs, false);
+    assert_int_equal(sessions_of(f, to), 1);
+    assert_int_equal(raw(s, "ZCARD p:u:{%s}", p->owner_text).number, 1); /* nonsense */
+    REFUSED(f, ERR_INVALID, store_owner_move, to, to, 0);
+    REFUSED(f, ERR_INVALID, store_owner_move, STR(""), to, 0);
+    assert_int_equal(moved(f, STR("nobody"), to, 0), 0);
+}
+
+CASE(idempotency_key_of_a_session_moves_with_it)
+{
+    char text[64];
+    struct str to = heir_of(p, text), key = STR("of an alert");
+    struct id made = OK(f, store_session_create, p->owner, key, STR(""), STR(""))->session;
+    assert_int_equal(moved(f, p->owner, to, 0), 2);
+    assert_true(id_eq(OK(f, store_session_create, to, key, STR(""), STR(""))->session, made));
+    assert_false(
+        id_eq(OK(f, store_session_create, p->owner, key, STR(""), STR(""))->session, made));
+}
+
+CASE(owners_of_a_name_are_known)
+{
+    char text[64], later[64];
+    struct str to = heir_of(p, text);
+    snprintf(later, sizeof(later), "%s:18", p->owner_text);
+    struct got *g = OK(f, store_owner_list, p->owner);
+    assert_true(g->owner_count == 1 && g->owners[0].sessions == 1 && g->owners[0].seen_ms == 0);
+    store_owner_seen(f->store, p->owner, to);
+    f->pass(f, 20);
+    store_owner_seen(f->store, p->owner, str_of(later));
+    OK(f, store_session_create, to, STR(""), STR(""), STR(""));
+    g = OK(f, store_owner_list, p->owner);
+    assert_int_equal(g->owner_count, 3);
+    assert_string_equal(g->owners[0].owner, p->owner_text);
+    assert_string_equal(g->owners[1].owner, later);
+    assert_int_equal(g->owners[1].sessions, 0);
+    assert_string_equal(g->owners[2].owner, text);
+    assert_int_equal(g->owners[2].sessions, 1);
+    assert_in_range(g->owners[1].seen_ms, g->owners[2].seen_ms, loop_wall_ms());
+    REFUSED(f, ERR_INVALID, store_owner_list, STR(""));
+}
+
+static const struct CMUnitTest owner_cases[] = {
+    cmocka_unit_test(all_of_an_owner_becomes_another_s_and_goes_on),
+    cmocka_unit_test(quotas_of_both_owners_follow_a_move),
+    cmocka_unit_test(what_is_older_than_its_owner_stays),
+    cmocka_unit_test(move_that_broke_off_is_finished),
+    cmocka_unit_test(only_its_own_leave_an_owner),
+    cmocka_unit_test(idempotency_key_of_a_session_moves_with_it),
+    cmocka_unit_test(owners_of_a_name_are_known),
+};
+
 int main(void)
 {
     static const struct CMUnitTest redis_cases[] = {
@@ -549,5 +700,8 @@ int main(void)
     failed +=
         cmocka_run_group_tests_name("store with copies", store_cases, setup_replicated, teardown);
     failed += cmocka_run_group_tests_name("store in Redis", redis_cases, setup, teardown);
+    failed += cmocka_run_group_tests_name("owners", owner_cases, setup, teardown);
+    failed +=
+        cmocka_run_group_tests_name("owners in a cluster", owner_cases, setup_cluster, teardown);
     return failed;
 }
