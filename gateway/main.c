@@ -21,6 +21,7 @@
 #include "gateway/stream.h"
 #include "gateway/turns.h"
 #include "gateway/webhook.h"
+#include "proto/ipc.h"
 #include "proto/settings_check.h"
 #include "proto/store_health.h"
 #include "proto/wire.h"
@@ -208,6 +209,24 @@ static int serve(struct gateway *g)
     return 0;
 }
 
+static void check_broker(const struct gateway *g, struct report *report)
+{
+    char error[256] = "", endpoint[300];
+    const char *keys = *g->settings.keys ? g->settings.keys : NULL;
+    struct wire_config wire = {.keys = keys, .open = g->settings.broker_open};
+    struct str rest = str_of(ipc_or_default(g->settings.broker)), one;
+    bool fine = !keys || wire_keys_check(keys, error);
+    while (fine && str_split(&rest, ',', &one)) {
+        one = str_trim(one);
+        snprintf(endpoint, sizeof(endpoint), "%.*s", (int)one.len, one.len ? one.at : "");
+        fine = one.len == 0 || wire_endpoint_ok(endpoint, &wire, error);
+    }
+    if (!fine)
+        report_fail(report, "The broker: %s", error);
+    else if (keys)
+        report_ok(report, "The broker's keys can be read");
+}
+
 /* --check: what serve() refuses to start with, and whether what it needs is there. */
 static int check(struct gateway *g)
 {
@@ -218,6 +237,7 @@ static int check(struct gateway *g)
         report_ok(&report, "The settings can be used");
     else
         report_fail(&report, "The settings: %s", error);
+    check_broker(g, &report);
     doctor_run(g, &report);
     return report_exit_code(&report);
 }

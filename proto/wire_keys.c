@@ -85,17 +85,23 @@ bool wire_keys_serve(void *socket, const char *dir, char error[256])
     return ok;
 }
 
+static bool has_list(const char *keys, char folder[PATH_MAX_BYTES], char error[256])
+{
+    snprintf(folder, PATH_MAX_BYTES, "%s/workers", keys);
+    if (zsys_file_exists(folder))
+        return true;
+    snprintf(error, 256,
+             "PERSAI_KEYS: there is no folder workers in %.150s (make keys with persai-gateway "
+             "--make-keys)",
+             keys);
+    return false;
+}
+
 static bool authenticate(const char *keys, char error[256])
 {
     char folder[PATH_MAX_BYTES];
-    snprintf(folder, sizeof(folder), "%s/workers", keys);
-    if (!zsys_file_exists(folder)) {
-        snprintf(error, 256,
-                 "PERSAI_KEYS: there is no folder workers in %.150s (make keys with persai-gateway "
-                 "--make-keys)",
-                 keys);
+    if (!has_list(keys, folder, error))
         return false;
-    }
     if (authenticated++ > 0)
         return true;
     authenticator = zactor_new(zauth, NULL);
@@ -103,6 +109,21 @@ static bool authenticate(const char *keys, char error[256])
     zstr_sendx(authenticator, "CURVE", folder, NULL);
     zsock_wait(authenticator);
     return true;
+}
+
+bool wire_keys_check(const char *dir, char error[256])
+{
+    char folder[PATH_MAX_BYTES];
+    zcert_t *mine = load_key(dir, "gateway.key", true, error);
+    struct wire_keys *listed = mine && has_list(dir, folder, error) ? wire_keys_new(dir) : NULL;
+    bool some = listed && map_size(listed->listed) > 0;
+    if (listed && !some)
+        snprintf(error, 256,
+                 "PERSAI_KEYS: no key of a worker is in %.150s: put each one's worker.key there",
+                 folder);
+    wire_keys_free(listed);
+    zcert_destroy(&mine);
+    return some;
 }
 
 void wire_keys_stop(void)

@@ -16,6 +16,9 @@ enum {
     MODEL_MS_MAX = 60000, /* a local server may have to load the model first */
     REPLY_BYTES_MAX = 64 << 10,
     WORDS_MAX = 200,
+    TOOLS_MS = 15000, /* for MCP servers to list their tools, and documents to be indexed */
+    LEAVE_MS = 1000,  /* for their sessions to be ended */
+    LOOK_MS = 50,
 };
 
 struct checkup {
@@ -27,11 +30,20 @@ struct checkup {
     struct llm *llm;
     struct llm_call *call;
     unsigned model; /* that is being asked */
+    struct loop_timer *timer;
+    int64_t until_ms; /* tools are waited for, or taken leave of */
+    bool leaving;
 };
 
 static void on_redis(void *arg);
 static void on_perses(void *arg, const struct fetch_result *r);
 static void ask_model(void *arg);
+static void on_timer(void *arg);
+static void wait_for_tools(struct checkup *c);
+static bool tools_tried(const struct checkup *c);
+static void judge_docs(struct checkup *c);
+static void judge_servers(struct checkup *c);
+static void leave_tools(struct checkup *c);
 static bool start_call(struct checkup *c, const struct model *m);
 static void on_model(void *arg, enum err err);
 static void judge_model(struct checkup *c, const struct model *m, enum err err);
@@ -55,11 +67,13 @@ void checkup_run(struct worker *w, struct report *report)
                                 .reply_bytes_max = REPLY_BYTES_MAX,
                                 .accounts = w->models ? models_accounts(w->models) : 0};
     struct checkup c = {.worker = w, .report = report, .llm = llm_new(&config)};
+    c.timer = loop_timer_new(w->loop, on_timer, &c);
     if (token && *token && strlen(token) <= SECRET_MAX)
         c.token = secret_new(str_of(token));
     c.redis = store_probe_new(w->loop, s->redis, s->durability, report, on_redis, &c);
     loop_run(w->loop);
     store_probe_free(c.redis);
+    loop_timer_free(c.timer);
     fetch_cancel(c.fetch);
     llm_call_free(c.call);
     llm_free(c.llm);
@@ -122,7 +136,8 @@ static void ask_model(void *arg)
         }
         c->model++;
     }
-    loop_stop(c->worker->loop);
+    c->until_ms = loop_now_ms(c->worker->loop) + TOOLS_MS;
+    wait_for_tools(c);
 }
 
 /* False: it was judged, nothing is to be waited for. */
@@ -245,4 +260,94 @@ static bool unknown_model(int status, const char *words)
     for (size_t i = 0; i < sizeof(says) / sizeof(says[0]) && status < 500; i++)
         said = said || strcasestr(words, says[i]);
     return said;
+}
+
+/* ---- documents and MCP servers: they were begun when the tools were made ---- */
+
+static void on_timer(void *arg)
+{
+    struct checkup *c = arg;
+    if (c->leaving)
+        leave_tools(c);
+    else
+        wait_for_tools(c);
+}
+
+static void wait_for_tools(struct checkup *c)
+{
+    if (c->worker->tools && !tools_tried(c) && loop_now_ms(c->worker->loop) < c->until_ms) {
+        loop_timer_set(c->timer, LOOK_MS, 0);
+        return;
+    }
+    if (c->worker->tools) {
+        judge_docs(c);
+        judge_servers(c);
+    }
+    c->leaving = true;
+    c->until_ms = loop_now_ms(c->worker->loop) + LEAVE_MS;
+    leave_tools(c);
+}
+
+static bool tools_tried(const struct checkup *c)
+{
+    unsigned files, left_out;
+    struct tools_server s;
+    bool tried = !c->worker->settings.docs[0] || tools_docs(c->worker->tools, &files, &left_out);
+    for (unsigned i = 0; tools_server(c->worker->tools, i, &s); i++)
+        tried = tried && (s.there || s.why[0]);
+    return tried;
+}
+
+static void judge_docs(struct checkup *c)
+{
+    unsigned files, left_out;
+    const char *folder = c->worker->settings.docs;
+    bool indexed = tools_docs(c->worker->tools, &files, &left_out);
+    if (!folder[0])
+        return;
+    if (!indexed)
+        report_fail(c->report, "Documents of %.300s: they could not be indexed within %d s", folder,
+                    TOOLS_MS / 1000);
+    else if (files == 0)
+        report_fail(c->report,
+                    "Documents of %.300s: there is none that can be read; they are files that end "
+                    "in .md, .markdown or .txt",
+                    folder);
+    else if (left_out > 0)
+        report_fail(c->report,
+                    "Documents of %.300s: %u are indexed, %u are not: too large, too many or not "
+                    "to be read",
+                    folder, files, left_out);
+    else
+        report_ok(c->report, "Documents of %.300s: %u are indexed", folder, files);
+}
+
+static void judge_servers(struct checkup *c)
+{
+    struct tools_server s;
+    for (unsigned i = 0; tools_server(c->worker->tools, i, &s); i++) {
+        if (!s.there)
+            report_fail(c->report,
+                        "MCP server %s: %.*s; correct its url or key in PERSAI_MCP, or start it",
+                        s.name, WORDS_MAX, s.why[0] ? s.why : "it does not answer");
+        else if (s.missing > 0)
+            report_fail(c->report,
+                        "MCP server %s: it offers %u of %u tools that PERSAI_MCP allows; it lacks "
+                        "%s, or offers it in a form that is not taken",
+                        s.name, s.offered, s.offered + s.missing, s.lacks);
+        else
+            report_ok(c->report, "MCP server %s answers, and has the %u tools that are allowed",
+                      s.name, s.offered);
+    }
+}
+
+static void leave_tools(struct checkup *c)
+{
+    struct loop *loop = c->worker->loop;
+    bool left = !c->worker->tools || tools_leave(c->worker->tools);
+    if (left || loop_now_ms(loop) >= c->until_ms) {
+        loop_stop(loop);
+        return;
+    }
+    loop_timer_set(c->timer, LOOK_MS, 0);
 }

@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "proto/ipc.h"
 #include "proto/settings_check.h"
+#include "proto/wire_probe.h"
 #include "worker/checkup.h"
 #include "worker/worker.h"
 
@@ -209,8 +210,8 @@ static bool open_tools(struct worker *w, char error[256])
 }
 
 /* A tool's name that is misspelt would leave a model without it in silence. Those of MCP servers
- * come later. */
-static void check_offers(const struct worker *w)
+ * come later. report: of --check; NULL: it is for the log. */
+static void check_offers(const struct worker *w, struct report *report)
 {
     unsigned count;
     const struct tool_spec *specs = tools_specs(w->tools, &count);
@@ -220,7 +221,10 @@ static void check_offers(const struct worker *w)
             bool known = strncmp(m->offers[k], "mcp_", 4) == 0;
             for (unsigned j = 0; j < count && !known; j++)
                 known = strcmp(specs[j].name, m->offers[k]) == 0;
-            if (!known)
+            if (!known && report)
+                report_fail(report, "Model %.100s: \"offers\" names %.100s, which is no tool",
+                            m->name, m->offers[k]);
+            else if (!known)
                 log_warn("model.no_such_tool", "model=%s offers=%s", log_text(str_of(m->name)),
                          log_text(str_of(m->offers[k])));
         }
@@ -311,7 +315,7 @@ static int serve(struct worker *w)
     open_llm(w);
     if (!open_tools(w, error))
         return complain("PERSAI_MCP", error);
-    check_offers(w);
+    check_offers(w, NULL);
     open_turns(w);
     if (!open_hub(w, error))
         return complain("PERSAI_GATEWAYS", error);
@@ -334,6 +338,24 @@ static int serve(struct worker *w)
     return 0;
 }
 
+static void check_gateways(const struct worker *w, struct report *report)
+{
+    enum { PROBE_MS = 3000 };
+    char error[256], endpoint[300];
+    struct wire_config wire = wire_of(w);
+    struct str rest = str_of(ipc_or_default(w->settings.gateways)), one;
+    while (str_split(&rest, ',', &one)) {
+        one = str_trim(one);
+        if (one.len == 0 || one.len >= sizeof(endpoint))
+            continue;
+        snprintf(endpoint, sizeof(endpoint), "%.*s", (int)one.len, one.at);
+        if (wire_probe(endpoint, &wire, PROBE_MS, error))
+            report_ok(report, "Gateway at %s: it takes this worker", endpoint);
+        else
+            report_fail(report, "Gateway at %s: %s", endpoint, error);
+    }
+}
+
 /* --check: what serve() would open, as far as it can be opened, without a word to a gateway. */
 static int check(struct worker *w)
 {
@@ -345,7 +367,9 @@ static int check(struct worker *w)
         report_ok(&report, "The settings can be used");
     else
         report_fail(&report, "The settings: %s", error);
-    if (!hub_check(ipc_or_default(w->settings.gateways), &wire, error))
+    if (hub_check(ipc_or_default(w->settings.gateways), &wire, error))
+        check_gateways(w, &report);
+    else
         report_fail(&report, "PERSAI_GATEWAYS: %s", error);
     w->loop = loop_new();
     w->fetches = fetch_pool_new(w->loop);
@@ -353,6 +377,8 @@ static int check(struct worker *w)
         report_fail(&report, "The models: %s", error);
     if (!open_tools(w, error))
         report_fail(&report, "PERSAI_MCP: %s", error);
+    if (w->models && w->tools)
+        check_offers(w, &report);
     checkup_run(w, &report);
     return report_exit_code(&report);
 }

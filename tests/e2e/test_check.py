@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from fakes import upstream as up
+from fakes.mcp_server import NEWEST, OLDER, McpServer
 from fakes.model import Raw, Status
 from fakes.server import Exchange, Request
 from fakes.tls import Authority, TlsModel
 from fakes.upstream import Upstream
 from harness.client import Client
 from harness.services import ADMIN, PASSWORD, Perses, Prometheus
-from harness.stack import MODEL_KEY, Stack, program
+from harness.stack import MODEL_KEY, Stack, make_keys, program
 from harness.wait import free_port, until
 
 EXIT = {"ok": 0, "FAIL": 1, "?": 3}
@@ -32,7 +33,7 @@ def check(name: str, env: dict[str, str]) -> list[tuple[str, str]]:
     worst = next(how for how in ("FAIL", "?", "ok") if any(how == h for h, _ in lines))
     assert answer.returncode == EXIT[worst] and "Sanitizer" not in answer.stderr, answer
     for word, value in env.items():
-        assert not any(hide in word for hide in ("KEY", "TOKEN", "PASSWORD")) or len(value) < 16 or \
+        assert not word.endswith(("_KEY", "_TOKEN", "_PASSWORD")) or len(value) < 16 or \
             value not in answer.stdout + answer.stderr, (word, answer)
     return lines
 
@@ -285,7 +286,8 @@ def test_a_worker_checks_itself(stack: Stack) -> None:
     before = len(stack.model.requests)
     good = check("worker", worker_env(stack))
     assert {how for how, _ in good} == {"ok"}, good
-    for words in ("settings", "Redis answers", "Redis is fit", "Perses answers", "Model openai/scripted answers, at 127.0.0.1"):
+    for words in ("settings", "it takes this worker",
+                  "Redis answers", "Redis is fit", "Perses answers", "Model openai/scripted answers, at 127.0.0.1"):
         assert has([line for _, line in good], words), (words, good)
     assert len(stack.model.requests) == before + 1 and len(stack.model.chats("ok")[-1]["tools"]) == 1
     down = failing(worker_env(stack, PERSES_API_URL="http://127.0.0.1:1", PERSAI_REDIS="redis://127.0.0.1:1/0"), name="worker")
@@ -363,3 +365,81 @@ def test_settings_that_a_worker_refuses_are_told_of_by_check(env: dict[str, str]
     nothing = {"PERSES_API_URL": "http://127.0.0.1:1", "PERSAI_REDIS": "redis://127.0.0.1:1/0",
                "OPENAI_BASE_URL": "http://127.0.0.1:1/v1", "PERSAI_DEFAULT_MODEL": "openai/x"}
     assert has(failing({**nothing, **env}, name="worker"), words)
+
+
+def test_a_worker_says_which_gateway_does_not_take_it(bare: Stack, tmp_path: Path) -> None:
+    """Its own keys are good; then another gateway's, a key that is off the list, none, and nobody who listens."""
+    bare.keys, other = make_keys(tmp_path / "keys"), make_keys(tmp_path / "other")
+    bare.start()
+    env = worker_env(bare)
+    mute = f"tcp://127.0.0.1:{free_port()}"
+    lines = check("worker", {**env, "PERSAI_GATEWAYS": f"{bare.gateway.broker},{mute}"})
+    about = [(how, line) for how, line in lines if line.startswith("Gateway at ")]
+    assert [how for how, _ in about] == ["ok", "FAIL"] and has([about[1][1]], mute, "start persai-gateway"), lines
+
+    for name in ("worker.key", "worker.key_secret"):
+        (other / name).rename(other / f"away-{name}")
+        (other / name).write_bytes((bare.keys / name).read_bytes())
+    assert has(failing({**env, "PERSAI_KEYS": str(other)}, name="worker"), "Gateway at", "gateway.key"), "the gateway is another"
+    for name in ("worker.key", "worker.key_secret"):
+        (other / f"away-{name}").rename(other / name)
+    for name in ("gateway.key", "gateway.key_secret"):
+        (other / name).write_bytes((bare.keys / name).read_bytes())
+    assert has(failing({**env, "PERSAI_KEYS": str(other)}, name="worker"), "refuses this worker's key", "workers")
+    (other / "worker.key_secret").unlink()
+    assert has(failing({**env, "PERSAI_KEYS": str(other)}, name="worker"), "worker.key_secret", "can't be read")
+    no_keys = {name: value for name, value in env.items() if name != "PERSAI_KEYS"}
+    assert has(failing({**no_keys, "PERSAI_BROKER_OPEN": "true"}, name="worker"), "Gateway at", "PERSAI_KEYS")
+    assert bare.workers[0].process.running() and "worker.hello" in bare.gateway.process.log.read_text()
+    assert bare.gateway.process.log.read_text().count("event=worker.hello") == 1, "a check has met a gateway as a worker"
+
+
+def test_a_gateway_whose_keys_lack_something(tmp_path: Path) -> None:
+    keys = make_keys(tmp_path / "keys")
+    env = {"PERSES_API_URL": "http://127.0.0.1:1", "PERSAI_REDIS": "redis://127.0.0.1:1/0", "PERSAI_KEYS": str(keys),
+           "PERSAI_LISTEN": f"127.0.0.1:{free_port()}", "PERSAI_BROKER": "tcp://0.0.0.0:8100"}
+    assert has(failing(env, "ok"), "broker's keys")
+    (keys / "workers" / "worker.key").unlink()
+    assert has(failing(env), "no key of a worker")
+    (keys / "gateway.key_secret").unlink()
+    assert has(failing(env), "gateway.key_secret can't be read")
+    assert has(failing({**env, "PERSAI_KEYS": ""}), "The broker:", "PERSAI_KEYS")
+
+
+@pytest.mark.parametrize("version", [NEWEST, OLDER[0]])
+def test_mcp_servers_are_asked_for_their_tools(stack: Stack, tmp_path: Path, version: str) -> None:
+    path = tmp_path / "mcp.json"
+    with McpServer(free_port(), version) as server:
+        def write(url: str, *tools: str) -> None:
+            path.write_text(json.dumps([{"name": "tix", "url": url, "key_env": "TIX_KEY",
+                                         "tools": {tool: "read" for tool in tools}}]))
+
+        env = worker_env(stack, PERSAI_MCP=str(path), TIX_KEY="tix-key-1-long-enough")
+        write(server.url, "search", "create")
+        assert has(failing(env, "ok", "worker"), "MCP server tix", "2 tools"), check("worker", env)
+        write(server.url, "search", "serach")
+        assert has(failing(env, name="worker"), "MCP server tix", "1 of 2", "serach")
+        write(server.url + "/elsewhere", "search")
+        assert has(failing(env, name="worker"), "MCP server tix", "HTTP 404", "PERSAI_MCP")
+    write("http://127.0.0.1:1/mcp", "search")
+    assert has(failing(env, name="worker"), "MCP server tix", "refused")
+
+
+def test_documents_are_counted(stack: Stack, tmp_path: Path) -> None:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    env = worker_env(stack, PERSAI_DOCS=str(folder))
+    (folder / "manual.pdf").write_text("no document")
+    assert has(failing(env, name="worker"), "Documents of", "none", ".markdown")
+    (folder / "pumps.md").write_text("# Pumps\nTwo.")
+    assert has(failing(env, "ok", "worker"), "Documents of", "1 are indexed")
+    (folder / "huge.txt").write_text("x" * (1 << 20) + "y")
+    assert has(failing(env, name="worker"), "Documents of", "1 are indexed, 1 are not")
+
+
+def test_a_tool_that_is_misspelt_in_offers(stack: Stack, tmp_path: Path) -> None:
+    path = tmp_path / "models.json"
+    path.write_text(json.dumps([{"name": "small", "provider": "openai", "model": "scripted", "base_url": stack.model.base_url,
+                                 "offers": ["list_metrics", "list_metricks"]}]))
+    lines = failing(worker_env(stack, PERSAI_MODELS=str(path), PERSAI_DEFAULT_MODEL="small"), name="worker")
+    assert len(lines) == 1 and has(lines, "small", "list_metricks"), lines

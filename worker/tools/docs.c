@@ -318,6 +318,13 @@ void docs_free(struct docs *d)
 
 bool docs_ready(const struct docs *d) { return d != NULL && d->index != NULL; }
 
+bool docs_count(const struct docs *d, unsigned *files, unsigned *left_out)
+{
+    *files = docs_ready(d) ? d->index->files : 0;
+    *left_out = docs_ready(d) ? d->index->left_out : 0;
+    return docs_ready(d);
+}
+
 void docs_look(struct docs *d) { on_time(d); }
 
 /* A question to the index, answered in a thread. */

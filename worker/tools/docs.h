@@ -27,6 +27,7 @@ struct docs;
 struct docs *docs_new(struct loop *loop, const char *folder); /* folder NULL or "": no documents */
 void docs_free(struct docs *d);                               /* NULL is fine */
 bool docs_ready(const struct docs *d);                        /* indexed at least once */
+bool docs_count(const struct docs *d, unsigned *files, unsigned *left_out); /* tools_docs's */
 void docs_look(struct docs *d); /* now, not at the next time; for tests */
 
 /* tools.def's functions */

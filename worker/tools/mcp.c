@@ -20,6 +20,7 @@ enum {
     PAGES_MAX = 100,
     CURSOR_MAX = 4096,
     SAID_MAX = 600, /* of a server's message in ours */
+    WHY_MAX = 300,
 };
 
 struct mcp_tool {
@@ -37,6 +38,7 @@ struct server {
     struct mcp_ask *ask; /* of the handshake or the list */
     struct loop_timer *timer;
     unsigned failures; /* in a row */
+    char why[WHY_MAX]; /* of the last one; "" when there is none */
     unsigned session;  /* counted: how many there were */
     struct list waiting, calling;
     struct mcp_tool **tools, **fresh; /* config->tool_count each; NULL: not there */
@@ -110,6 +112,21 @@ struct mcp_tool *mcp_tool_at(const struct mcp *m, unsigned i)
             if (m->servers[s].tools[k] != NULL && i-- == 0)
                 return m->servers[s].tools[k];
     return NULL;
+}
+
+bool mcp_server(const struct mcp *m, unsigned i, struct tools_server *out)
+{
+    if (!m || i >= m->count)
+        return false;
+    const struct server *s = &m->servers[i];
+    *out = (struct tools_server){
+        .name = s->config->name, .why = s->why, .there = s->state == MCP_READY};
+    for (unsigned k = 0; k < s->config->tool_count; k++) {
+        out->offered += s->tools[k] != NULL;
+        if (!s->tools[k] && out->missing++ == 0)
+            out->lacks = s->config->tools[k].name;
+    }
+    return true;
 }
 
 static void drop_tools(struct mcp_tool **tools, unsigned count)
@@ -265,6 +282,7 @@ static void fail(struct server *s, const struct mcp_answer *a)
     scoped_buf(b, SAID_MAX + 256);
     explain(a, &b);
     s->failures++;
+    snprintf(s->why, sizeof(s->why), "%s", buf_cstr(&b));
     int64_t after_ms = backoff(s);
     log_warn("mcp.away", "server=%s state=%s failures=%u retry_ms=%lld why=%s", s->config->name,
              state_name(s->state), s->failures, (long long)after_ms, log_text(buf_str(&b)));
@@ -456,6 +474,7 @@ static void commit(struct server *s)
     }
     drop_tools(s->fresh, c->tool_count);
     s->failures = 0;
+    s->why[0] = '\0';
     if (other || there == 0)
         log_info("mcp.tools", "server=%s version=%s there=%u allowed=%u listed=%u", c->name,
                  s->peer.version, there, c->tool_count, s->listed);

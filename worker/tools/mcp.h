@@ -42,6 +42,8 @@ const char *mcp_tool_server(const struct mcp_tool *t); /* its name */
 struct mcp_tool *mcp_tool_ref(struct mcp_tool *t);
 void mcp_tool_free(struct mcp_tool *t); /* one reference; NULL is fine */
 
+bool mcp_server(const struct mcp *m, unsigned i, struct tools_server *out); /* tools_server's */
+
 /* For the person who is asked: the server, its host, whose key it is given. A JSON object. */
 void mcp_tool_reach(const struct mcp_tool *t, struct buf *b);
 

@@ -238,6 +238,16 @@ void tools_free(struct tools *t)
 
 bool tools_leave(struct tools *t) { return mcp_leave(t->mcp); }
 
+bool tools_server(const struct tools *t, unsigned i, struct tools_server *out)
+{
+    return mcp_server(t->mcp, i, out);
+}
+
+bool tools_docs(const struct tools *t, unsigned *files, unsigned *left_out)
+{
+    return docs_count(t->docs, files, left_out);
+}
+
 static void later(struct tools *t)
 {
     if (t->later)

@@ -71,6 +71,18 @@ enum { TOOLS_JSON_MAX = 65536 }; /* of HELLO: frames.def */
 /* GET /tools: [{"name","description","input_schema","read_only"}]. */
 struct str tools_json(const struct tools *t);
 
+/* For --check: how one of the servers of PERSAI_MCP is. Borrowed, until the next pass of the loop.
+ */
+struct tools_server {
+    const char *name, *why; /* why: what went wrong when it was tried last, or "" */
+    bool there;             /* its tools are listed */
+    unsigned offered, missing;
+    const char *lacks; /* the first of the missing: allowed, and not to be had */
+};
+bool tools_server(const struct tools *t, unsigned i, struct tools_server *out); /* false: no more */
+/* What was indexed of PERSAI_DOCS. False: nothing yet. */
+bool tools_docs(const struct tools *t, unsigned *files, unsigned *left_out);
+
 enum tool_consent {
     CONSENT_NONE, /* the person was not asked, or has not decided */
     CONSENT_REFUSED,
