@@ -67,6 +67,70 @@ describe('Markdown', () => {
       expect(words(show(text, complete).textContent ?? '')).toBe(words(shown));
   });
 
+  it.each([
+    ['[error]: timeout'],
+    ['[x]: <pod>'],
+    ['a\n\n[WARN]: disk/full "x"\n\nb', 'a[WARN]: disk/full "x"b'],
+    ['[1]: javascript:alert(1)'],
+    ['[^1]: a note that nothing refers to'],
+    ['See[^a].\n\n[^a]: A.\n\n[^b]: B **c**.', 'See1.[^b]: B **c**.FootnotesA. ↩'],
+  ])('loses no definition: %s', (text, shown = text) => {
+    const words = (from: string): string => from.replace(/\s+/g, '');
+    for (const complete of [true, false])
+      expect(words(show(text, complete).textContent ?? '')).toBe(words(shown));
+  });
+
+  it('keeps bars in code in their cell where the row would lose one', () => {
+    const page = show(
+      '| q | r |\n|---|---|\n| `a|b` | c |\n| ``x{a=~"`|b|c"}`` | `d` |\n| `p\\|q` | e |\n| `a | b` |',
+    );
+    expect([...page.querySelectorAll('td')].map(({ textContent }) => textContent)).toEqual([
+      'a|b',
+      'c',
+      'x{a=~"`|b|c"}',
+      'd',
+      'p|q',
+      'e',
+      '`a',
+      'b`',
+    ]);
+    const listed = show('- x\n\n  | q |\n  |---|\n  | `a|b` |');
+    expect(listed.querySelector('td')?.textContent).toBe('a|b');
+  });
+
+  it('takes no link out of code that is still open', () => {
+    expect(show('`[c](d', false).textContent).toBe('[c](d');
+    expect(show('```\n[c](https://e', false).querySelector('pre')?.textContent).toBe('[c](https://e');
+    expect(show('```\n| a |\n|---|\n| `x|y` |\n```').querySelector('pre')?.textContent).toBe(
+      '| a |\n|---|\n| `x|y` |',
+    );
+  });
+
+  it('lets the text say in which direction it reads', () => {
+    const page = show('مرحبا\n\n- واحد\n\n# عنوان\n\n| أ |\n|---|\n| ب |');
+    for (const name of ['p', 'li', 'h3', 'th', 'td'])
+      expect(page.querySelector(name)?.getAttribute('dir'), name).toBe('auto');
+  });
+
+  it.each([
+    'rate(x[5m]) and arr[i and [l](https://e.org/x) end',
+    'see [5m] or ![a',
+    'use [text](https://e.org/a) and x',
+  ])('shows no half of a link, and every bracket, while it streams: %s', (text) => {
+    for (let end = 1; end <= text.length; end++) {
+      const part = text.slice(0, end);
+      const shown = show(part, false).textContent ?? '';
+      expect(shown).not.toContain('streamdown');
+      const whole = part
+        .replace(/\[(l|text)\](\(https:[^)]*\)?| ?\(h?t?t?p?s?$)/, (link, name: string) =>
+          link.endsWith(')') ? `${name} (e.org)` : name,
+        )
+        .replaceAll('`', '')
+        .trim();
+      expect(shown.trim()).toBe(whole.replace(/\[(l|text)\]\($/, '$1'));
+    }
+  });
+
   it('shows a tag that is half there while it streams', () => {
     const text = 'get pod <pod> and <b>bold</b> and <!-- x --> end';
     for (let end = 0; end <= text.length; end++) {

@@ -14,7 +14,7 @@ import {
 import ReactMarkdown, { Components, Options as MarkdownOptions } from 'react-markdown';
 import rehypeSanitize, { Options, defaultSchema } from 'rehype-sanitize';
 import remarkGfm from 'remark-gfm';
-import remend from 'remend';
+import remend, { RemendOptions, isWithinCodeBlock } from 'remend';
 
 import { splitBlocks } from './blocks';
 import { CopyButton } from './CopyButton';
@@ -111,7 +111,7 @@ const COMPONENTS: Components = {
   a: ({ href, children }) => <SafeLink href={href}>{children}</SafeLink>,
   img: ({ alt }) => <em>{alt === undefined || alt === '' ? '[image]' : `[image: ${alt}]`}</em>,
   p: ({ children }) => (
-    <Typography variant="body1" component="p" sx={{ my: 1 }}>
+    <Typography variant="body1" component="p" dir="auto" sx={{ my: 1 }}>
       {children}
     </Typography>
   ),
@@ -139,10 +139,14 @@ const COMPONENTS: Components = {
   tbody: ({ children }) => <TableBody>{children}</TableBody>,
   tr: ({ children }) => <TableRow>{children}</TableRow>,
   th: ({ children, style }) => (
-    <TableCell align={style?.textAlign as 'left' | undefined}>{children}</TableCell>
+    <TableCell dir="auto" align={style?.textAlign as 'left' | undefined}>
+      {children}
+    </TableCell>
   ),
   td: ({ children, style }) => (
-    <TableCell align={style?.textAlign as 'left' | undefined}>{children}</TableCell>
+    <TableCell dir="auto" align={style?.textAlign as 'left' | undefined}>
+      {children}
+    </TableCell>
   ),
   input: ({ checked }) => (
     <input
@@ -151,6 +155,11 @@ const COMPONENTS: Components = {
       checked={checked === true}
       aria-label={checked === true ? 'Done' : 'To do'}
     />
+  ),
+  li: ({ children, className, id }) => (
+    <li className={className} id={id} dir="auto">
+      {children}
+    </li>
   ),
   pre: ({ children }) => <>{children}</>,
   code: ({ className, children }) => {
@@ -179,7 +188,7 @@ const COMPONENTS: Components = {
 /** An answer's heading is below those of the page. */
 function Heading({ children }: { children?: ReactNode }): ReactElement {
   return (
-    <Typography variant="h4" component="h3" sx={{ mt: 2, mb: 1 }}>
+    <Typography variant="h4" component="h3" dir="auto" sx={{ mt: 2, mb: 1 }}>
       {children}
     </Typography>
   );
@@ -204,8 +213,26 @@ const Block = memo(function Block({ text }: { text: string }): ReactElement {
 /** What is longer than this is text, not a document: it is shown as it is. */
 const MARKDOWN_CHARS_MAX = 200_000;
 
-/** Closes what is still open (bold, code, a link) while more is to come; angle brackets and tildes stay as they are. */
-const CLOSING = { htmlTags: false, singleTilde: false, katex: false } as const;
+/** `[the manual](https://exam`: an address that is half there is not shown yet. A lone `[` stays as it is: it is more
+ *  often that of `x[5m]` than a link's. */
+const HALF_LINK = /!?\[([^[\]\n]*)\]\([^()\s]*$/;
+
+function withoutHalfLink(text: string): string {
+  const at = text.search(HALF_LINK);
+  const before = text.slice(text.lastIndexOf('\n\n', at) + 1, at);
+  const isInCode = isWithinCodeBlock(text, at) || before.split('`').length % 2 === 0;
+  return at < 0 || isInCode ? text : text.replace(HALF_LINK, '$1');
+}
+
+/** Closes what is still open (bold, code) while more is to come; brackets and tildes stay as they are. */
+const CLOSING: RemendOptions = {
+  htmlTags: false,
+  singleTilde: false,
+  katex: false,
+  links: false,
+  images: false,
+  handlers: [{ name: 'half-link', handle: withoutHalfLink, priority: 0 }],
+};
 
 const LOOKS = {
   overflowWrap: 'anywhere',

@@ -2,6 +2,8 @@
 // piece refers to elsewhere (`[1]: https://…`) is put before it. Pure.
 import { marked } from 'marked';
 
+import { safeLink } from '../../text';
+
 /** A footnote is drawn below everything and numbered in its order: such a text is one piece. */
 const FOOTNOTE = /^ {0,3}\[\^[^\]\s]+\]:/m;
 /** With more of them, the whole text is one piece: each block is searched for each. */
@@ -24,10 +26,48 @@ function definitionsFor(raw: string, links: Links): string {
     .join('');
 }
 
-export function splitBlocks(text: string): readonly string[] {
+const CELL = /(?<!\\)\|/g;
+const PREFIX = /^[\s>*+-]*(\d+[.)]\s*)?\|/;
+/** The line below a table's head. */
+const RULE = /^[\s>*+-]*(?=.*\|)\|?(\s*:?-+:?\s*\|?)+\s*$/;
+const FENCE = /^[\s>*+-]*(```+|~~~+)/;
+
+function cellsOf(row: string): number {
+  return row
+    .replace(PREFIX, '')
+    .replace(/(?<!\\)\|\s*$/, '')
+    .split(CELL).length;
+}
+
+function barsInCode(row: string): string {
+  return row.replace(/(?<!`)(`+)(?!`)(.*?[^`])\1(?!`)/g, (code) => code.replace(CELL, '\\|'));
+}
+
+/** Markdown parts a table's row at each bar, also in code, and drops the cells that the table has no column for: of
+ *  `a|b` the rest of the row would be lost. Such a row's bars in code are its text. */
+function withBarsInCode(text: string): string {
+  if (!text.includes('|') || !text.includes('`')) return text;
+  const lines = text.split('\n');
+  let columns = 0;
+  let fence = '';
+  return lines
+    .map((line, i) => {
+      const mark = FENCE.exec(line)?.[1] ?? '';
+      if (mark !== '' && (fence === '' || mark.startsWith(fence))) fence = fence === '' ? mark : '';
+      if (fence !== '' || !line.includes('|')) columns = 0;
+      else if (columns === 0 && RULE.test(line)) columns = cellsOf(lines[i - 1] ?? '');
+      else if (columns > 0 && cellsOf(line) > columns) return barsInCode(line);
+      return line;
+    })
+    .join('\n');
+}
+
+export function splitBlocks(given: string): readonly string[] {
+  const text = withBarsInCode(given);
   if (FOOTNOTE.test(text)) return [text];
   const tokens = marked.lexer(text, { gfm: true });
-  const links: Links = Object.entries(tokens.links);
+  // What leads nowhere is no definition but text (tags.ts).
+  const links: Links = Object.entries(tokens.links).filter(([, { href }]) => safeLink(href ?? ''));
   if (links.length > DEFINITIONS_MAX) return [text];
   const blocks: string[] = [];
   let open = 0;

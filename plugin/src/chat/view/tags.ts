@@ -211,12 +211,29 @@ const BLOCK_PARENTS = new Set(['root', 'blockquote', 'listItem', 'footnoteDefini
 
 /** `<host:port>` and `<mailto:me>` read as links that lead nowhere: they keep their brackets. */
 function bracketsOf(link: Link, source: string): string | undefined {
-  const { start, end } = link.position ?? {};
-  const text = source.slice(start?.offset ?? 0, end?.offset ?? 0);
+  const text = sourceOf(link, source);
   return text.startsWith('<') && text.endsWith('>') && safeLink(link.url) === undefined ? text : undefined;
 }
 
-function visit(parent: Parents, source: string): void {
+/** `[error]: timeout` and a note that nothing refers to read as something that is not shown: they are text. */
+function isUnused(node: RootContent, referred: ReadonlySet<string>): boolean {
+  if (node.type === 'definition') return safeLink(node.url) === undefined;
+  return node.type === 'footnoteDefinition' && !referred.has(node.identifier);
+}
+
+function referredBy(parent: Parents, found: Set<string> = new Set()): ReadonlySet<string> {
+  for (const node of parent.children) {
+    if (node.type === 'footnoteReference') found.add(node.identifier);
+    if ('children' in node) referredBy(node, found);
+  }
+  return found;
+}
+
+function sourceOf(node: RootContent, source: string): string {
+  return source.slice(node.position?.start.offset ?? 0, node.position?.end.offset ?? 0);
+}
+
+function visit(parent: Parents, source: string, referred: ReadonlySet<string>): void {
   const inBlock = BLOCK_PARENTS.has(parent.type);
   let changed = false;
   const pieces = (parent.children as readonly RootContent[]).flatMap((node): readonly Piece[] => {
@@ -229,7 +246,11 @@ function visit(parent: Parents, source: string): void {
       changed = true;
       return [{ kind: 'text', source: brackets }];
     }
-    if ('children' in node) visit(node, source);
+    if (isUnused(node, referred)) {
+      changed = true;
+      return [{ kind: 'text', source: sourceOf(node, source) }];
+    }
+    if ('children' in node) visit(node, source, referred);
     return [{ kind: 'node', node }];
   });
   if (!changed) return;
@@ -242,6 +263,6 @@ export function tagsToElements(this: unknown): (tree: Nodes, file: { value: unkn
   const data = (this as { data(): { micromarkExtensions?: Extension[] } }).data();
   (data.micromarkExtensions ??= []).push(foldsOnly());
   return (tree, file) => {
-    if ('children' in tree) visit(tree, String(file.value));
+    if ('children' in tree) visit(tree, String(file.value), referredBy(tree));
   };
 }
