@@ -1,14 +1,18 @@
 #include "worker/tools/logql.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <string.h>
+#include <strings.h>
 #include "worker/tools/moment.h"
 
-enum { DEPTH_MAX = 64 };
+enum { DEPTH_MAX = 64, VALUE_BYTES_MAX = 8000 };
 
 static size_t skip_string(struct str q, size_t at);
 static size_t skip_comment(struct str q, size_t at);
 static bool read_range(struct logql *out, struct str q, size_t *at);
+static bool read_offset(struct logql *out, struct str q, size_t *at);
+static bool narrows_written(struct str value, char quote);
 static bool narrows(struct str regex);
 
 static bool fail(struct logql *q, const char *why)
@@ -16,6 +20,12 @@ static bool fail(struct logql *q, const char *why)
     q->error = why;
     return false;
 }
+
+struct nesting {
+    char stack[DEPTH_MAX];
+    unsigned depth, braces;
+    size_t begin; /* of the selector that is open */
+};
 
 /* A bracket opens or closes; 0: too deep, or one that was not opened. */
 static bool bracket(char c, char stack[DEPTH_MAX], unsigned *depth)
@@ -27,17 +37,51 @@ static bool bracket(char c, char stack[DEPTH_MAX], unsigned *depth)
     return !e || (*depth > 0 && stack[--*depth] == c);
 }
 
+/* What Loki's lexer, Go's text/scanner, takes for a comment or a character: what stands in it would
+ * be read in two ways. */
+static const char *two_ways(struct str rest)
+{
+    if (str_starts(rest, STR("//")) || str_starts(rest, STR("/*")))
+        return "This tool does not read comments of // or /*: leave them out.";
+    return str_starts(rest, STR("'")) ? "This tool does not read single quotes: use double ones."
+                                      : NULL;
+}
+
+static bool in_word(char c) { return isalnum((unsigned char)c) || c == '_' || (c & 0x80); }
+
+/* Is it this word, in letters of any case, and no part of a longer one? */
+static bool word_at(struct str q, size_t at, struct str word)
+{
+    size_t end = at + word.len;
+    return end <= q.len && strncasecmp(q.at + at, word.at, word.len) == 0 &&
+           (at == 0 || !in_word(q.at[at - 1])) && (end == q.len || !in_word(q.at[end]));
+}
+
+/* A bracket, which may begin or end a selector; what else is there means nothing here. */
+static bool read_one(struct logql *out, struct str q, size_t at, struct nesting *n)
+{
+    char c = q.at[at];
+    if (!bracket(c, n->stack, &n->depth))
+        return fail(out, "The brackets of the query don't match.");
+    if (c == '{' && n->braces++ == 0)
+        n->begin = at;
+    if (c != '}' || --n->braces > 0)
+        return true;
+    if (out->count == LOGQL_SELECTORS_MAX)
+        return fail(out, "The query has too many selectors: at most 16.");
+    out->selectors[out->count++] = (struct str){q.at + n->begin, at + 1 - n->begin};
+    return true;
+}
+
 bool logql_read(struct logql *out, struct str q)
 {
-    char stack[DEPTH_MAX];
-    unsigned depth = 0, braces = 0;
-    size_t begin = 0;
-    int64_t offset_ms = 0, ms;
+    struct nesting n = {0};
     *out = (struct logql){0};
     for (size_t i = 0; i < q.len; i++) {
         char c = q.at[i];
-        if (c == '\0')
-            return fail(out, "The query holds a NUL.");
+        const char *why = two_ways(str_skip(q, i));
+        if (c == '\0' || why)
+            return fail(out, why ? why : "The query holds a NUL.");
         if (c == '"' || c == '`') {
             if ((i = skip_string(q, i)) >= q.len)
                 return fail(out, "A string in the query has no end.");
@@ -47,34 +91,20 @@ bool logql_read(struct logql *out, struct str q)
             i = skip_comment(q, i);
             continue;
         }
-        if (!isspace((unsigned char)c) && c != '{' && out->count == 0 && braces == 0)
+        if (!isspace((unsigned char)c) && !strchr("{(", c) && out->count == 0 && n.braces == 0)
             out->metric = true;
-        if (c == '[' && !read_range(out, q, &i))
-            return fail(out, "A range in the query, as [5m], can't be read.");
-        if (c == '[')
-            continue;
-        if (!bracket(c, stack, &depth))
-            return fail(out, "The brackets of the query don't match.");
-        if (c == '{' && braces++ == 0)
-            begin = i;
-        if (c == '}' && --braces == 0) {
-            if (out->count == LOGQL_SELECTORS_MAX)
-                return fail(out, "The query has too many selectors: at most 16.");
-            out->selectors[out->count++] = (struct str){q.at + begin, i + 1 - begin};
-        }
-        if (c == 'o' && braces == 0 && str_starts(str_skip(q, i), STR("offset "))) {
-            struct str rest = str_trim(str_skip(q, i + 7));
-            size_t len = 0;
-            while (len < rest.len && (isalnum((unsigned char)rest.at[len])))
-                len++;
-            if (moment_duration((struct str){rest.at, len}, &ms) && ms > offset_ms)
-                offset_ms = ms;
+        if (c == '[') {
+            if (!read_range(out, q, &i))
+                return fail(out, "A range in the query, as [5m], can't be read.");
+        } else if (n.braces == 0 && word_at(q, i, STR("offset"))) {
+            if (!read_offset(out, q, &i))
+                return fail(out, "An offset in the query, as offset 5m, can't be read.");
+        } else if (!read_one(out, q, i, &n)) {
+            return false;
         }
     }
-    out->window_ms += offset_ms;
-    if (depth > 0)
-        return fail(out, "A bracket of the query is not closed.");
-    return true;
+    out->window_ms += out->offset_ms;
+    return n.depth == 0 || fail(out, "A bracket of the query is not closed.");
 }
 
 /* To its closing quote; the length of all where there is none. */
@@ -114,6 +144,24 @@ static bool read_range(struct logql *out, struct str q, size_t *at)
     return true;
 }
 
+/* Of what stands behind the word offset: one that looks ahead reads no more. */
+static bool read_offset(struct logql *out, struct str q, size_t *at)
+{
+    size_t from = *at + strlen("offset"), end;
+    int64_t ms;
+    while (from < q.len && (isspace((unsigned char)q.at[from]) || q.at[from] == '#'))
+        from = q.at[from] == '#' ? skip_comment(q, from) : from + 1;
+    bool ahead = from < q.len && q.at[from] == '-';
+    for (end = from += ahead; end < q.len && (in_word(q.at[end]) || q.at[end] == '.'); end++)
+        ;
+    if (!moment_duration((struct str){q.at + from, end - from}, &ms))
+        return false;
+    if (!ahead && ms > out->offset_ms)
+        out->offset_ms = ms;
+    *at = end - 1;
+    return true;
+}
+
 /* name op "value", …: does one of them narrow? */
 bool logql_selects(struct str s)
 {
@@ -130,38 +178,150 @@ bool logql_selects(struct str s)
             op--;
         bool regex = op > 1 && s.at[op - 1] == '~' && s.at[op - 2] == '=';
         bool equal = op > 1 && s.at[op - 1] == '=' && s.at[op - 2] != '!';
-        if ((equal && value.len > 0) || (regex && narrows(value)))
+        if ((equal && value.len > 0) || (regex && narrows_written(value, s.at[i])))
             return true;
         i = end;
     }
     return false;
 }
 
-/* Does each alternative hold a letter that must be there? A group that may be left out does not
- * count, nor does a class of a range of letters. */
+/* The value of a string as Go reads it. What is written by its number, as \x2e, is not read. */
+static bool narrows_written(struct str value, char quote)
+{
+    scoped_buf(regex, VALUE_BYTES_MAX);
+    for (size_t i = 0; i < value.len; i++) {
+        char c = value.at[i];
+        if (c == '\\' && quote == '"') {
+            c = ++i < value.len ? value.at[i] : '\0';
+            if (c != '\\' && c != '"' && c != 'n' && c != 't' && c != 'r')
+                return false;
+            if (c != '\\' && c != '"')
+                c = '\n'; /* or a tab: no letter */
+        }
+        buf_putc(&regex, c);
+    }
+    return !regex.overflowed && narrows(buf_str(&regex));
+}
+
+/* ---- does a regular expression narrow? ----
+ * How many letters must be there, at least: of alternatives the fewest, none of what may be left
+ * out, and none of classes, which stand for many. RE2's syntax (github.com/google/re2/wiki/Syntax).
+ */
+struct regex {
+    struct str rest;
+    unsigned depth;
+};
+enum { REGEX_DEPTH_MAX = 64 };
+
+static unsigned letters_of(struct regex *r);
+static unsigned letters_of_one(struct regex *r);
+static unsigned letters_of_escape(struct regex *r);
+static bool may_be_left_out(struct regex *r);
+
+static char take(struct regex *r)
+{
+    char c = r->rest.len > 0 ? r->rest.at[0] : '\0';
+    r->rest = str_skip(r->rest, r->rest.len > 0);
+    return c;
+}
+
 static bool narrows(struct str regex)
 {
-    unsigned letters = 0;
-    for (size_t i = 0; i < regex.len; i++) {
-        char c = regex.at[i], next = i + 1 < regex.len ? regex.at[i + 1] : '\0';
-        bool optional = next == '?' || next == '*' || next == '{';
-        if (c == '|') {
-            if (letters == 0)
-                return false;
-            letters = 0;
-        } else if (c == ')' && optional) {
-            letters = 0;
-        } else if (c == '(' && next == '?') { /* (?i), (?:: flags, not text */
-            while (i < regex.len && regex.at[i] != ')' && regex.at[i] != ':')
-                i++;
-        } else if (c == '[') {
-            while (i < regex.len && regex.at[i] != ']')
-                i++;
-        } else if (c == '\\') {
-            i++; /* of \., \\. and of \w: only what stands beside it counts */
-        } else if ((isalnum((unsigned char)c) || strchr("_-/:@ ", c) || (c & 0x80)) && !optional) {
-            letters++;
+    struct regex r = {.rest = regex};
+    unsigned least = letters_of(&r);
+    return least > 0 && r.rest.len == 0; /* what is left closes nothing: it is not read */
+}
+
+static unsigned letters_of(struct regex *r)
+{
+    unsigned least = UINT_MAX, sum = 0;
+    while (r->rest.len > 0 && r->rest.at[0] != ')') {
+        if (r->rest.at[0] == '|') {
+            take(r);
+            least = sum < least ? sum : least;
+            sum = 0;
+            continue;
         }
+        unsigned one = letters_of_one(r);
+        sum += may_be_left_out(r) ? 0 : one;
     }
-    return letters > 0;
+    return sum < least ? sum : least;
+}
+
+static unsigned letters_of_group(struct regex *r)
+{
+    if (str_starts(r->rest, STR("?"))) { /* (?i), (?:…, (?P<name>… */
+        char c = take(r);
+        while (r->rest.len > 0 && c != ':' && c != '>' && r->rest.at[0] != ')')
+            c = take(r);
+    }
+    if (++r->depth > REGEX_DEPTH_MAX) {
+        r->rest = str_skip(r->rest, r->rest.len);
+        return 0;
+    }
+    unsigned inside = letters_of(r);
+    r->depth--;
+    return take(r) == ')' ? inside : 0;
+}
+
+static void skip_class(struct regex *r)
+{
+    if (str_starts(r->rest, STR("^")))
+        take(r);
+    for (bool first = true; r->rest.len > 0; first = false) {
+        char c = take(r);
+        if (c == '\\')
+            take(r);
+        else if (c == '[' && str_starts(r->rest, STR(":"))) /* [[:alpha:]] */
+            while (r->rest.len > 0 && take(r) != ']')
+                ;
+        else if (c == ']' && !first)
+            return;
+    }
+}
+
+static unsigned letters_of_one(struct regex *r)
+{
+    char c = take(r);
+    if (c == '(')
+        return letters_of_group(r);
+    if (c == '[') {
+        skip_class(r);
+        return 0;
+    }
+    if (c == '\\')
+        return letters_of_escape(r);
+    return isalnum((unsigned char)c) || (c != '\0' && strchr("_-/:@ ", c)) || (c & 0x80);
+}
+
+/* \., \- stand for themselves; \w, \pL, \p{Greek} for many; \x61 is not read; nor is \Q…\E, in
+ * which nothing means what it does outside. */
+static unsigned letters_of_escape(struct regex *r)
+{
+    char c = take(r);
+    if (c == 'Q')
+        r->rest = str_skip(r->rest, r->rest.len);
+    if ((c == 'p' || c == 'P' || c == 'x') && str_starts(r->rest, STR("{"))) {
+        while (r->rest.len > 0 && take(r) != '}')
+            ;
+    } else if (c == 'p' || c == 'P') {
+        take(r);
+    }
+    return c == '-' || c == '_' || c == '/' || c == ':' || c == '@';
+}
+
+/* Takes ?, *, {0}, {0,3} and what stands behind it, or the + and {2} that change nothing. */
+static bool may_be_left_out(struct regex *r)
+{
+    bool out = false;
+    while (r->rest.len > 0 && strchr("?*+{", r->rest.at[0]) && r->rest.at[0] != '\0') {
+        char c = take(r);
+        out = out || c == '?' || c == '*';
+        if (c != '{')
+            continue;
+        out = out || str_starts(r->rest, STR("0")) || !isdigit((unsigned char)*r->rest.at);
+        while (r->rest.len > 0 && take(r) != '}')
+            ;
+    }
+    return out;
 }

@@ -2,7 +2,9 @@
  *
  * Read are comments, strings with escapes and in backquotes, brackets, ranges and offsets: so a
  * brace inside of a string is none, and each selector of a query is found, whatever stands between
- * them. What can't be read is refused, never guessed. (Loki's docs: "LogQL", "Log queries".) */
+ * them. What can't be read is refused, never guessed; so are Go's comments and characters ('"'),
+ * which Loki's lexer takes and in which a selector could hide. (Loki's docs: "LogQL", "Log
+ * queries".) */
 #ifndef WORKER_TOOLS_LOGQL_H
 #define WORKER_TOOLS_LOGQL_H
 
@@ -16,6 +18,7 @@ struct logql {
     unsigned count;
     bool metric;       /* something stands before its first selector: its result is numbers */
     int64_t window_ms; /* the longest range and the longest offset: so far back it reads */
+    int64_t offset_ms;
     const char *error; /* why it can't be read, for the model */
 };
 bool logql_read(struct logql *q, struct str query);

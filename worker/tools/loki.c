@@ -51,9 +51,12 @@ static bool read_query(struct tool_run *run, struct str query, struct logql *q)
     for (unsigned i = 0; i < q->count; i++) {
         if (logql_selects(q->selectors[i]))
             continue;
-        run_fail(run, "query_refused",
-                 "The selector selects every stream. Name at least one label's value, as "
-                 "{job=\"api\"}; look with loki_labels which there are.");
+        run_fail(
+            run, "query_refused",
+            "The selector selects every stream, as far as this tool can tell: a regular "
+            "expression must hold letters that have to be there, and no \\x, \\u, \\Q or octal "
+            "escapes, which are not read. Name at least one label's value, as {job=\"api\"}; "
+            "look with loki_labels which there are.");
         return false;
     }
     return true;

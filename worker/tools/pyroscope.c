@@ -161,10 +161,10 @@ void pyroscope_top(struct tool_run *r)
         run_fail(r, "bad_arguments", "%s", q.error);
         return;
     }
-    if (q.count > 1 || (q.count == 1 && !logql_selects(q.selectors[0]))) {
+    if (q.count != 1 || !logql_selects(q.selectors[0])) {
         run_fail(r, "query_refused",
-                 "The selector selects every profile. Name one label's value, as "
-                 "TYPE{service_name=\"shop\"}.");
+                 "A query has one selector, and this one selects every profile, as far as this "
+                 "tool can tell. Name one label's value, as TYPE{service_name=\"shop\"}.");
         return;
     }
     prom_param(&form, "query", query);

@@ -318,6 +318,14 @@ static void profiles_are_summed_by_function(void **state)
            "\"unit\":\"samples\",\"sum\":100,\"total\":2,\"shown\":2,\"functions\":[{\"function\":"
            "\"work\",\"self\":90,\"self_percent\":90,\"total\":90},{\"function\":\"main\",\"self\":"
            "10,\"self_percent\":10,\"total\":100}]");
+    static const char *const blanket[] = {"{\"query\":\"process_cpu:cpu\"}",
+                                          "{\"query\":\"process_cpu:cpu{}\"}",
+                                          "{\"query\":\"process_cpu:cpu{a=~\\\".+\\\"}\"}",
+                                          "{\"query\":\"cpu{a=`b`} or cpu{c=`d`}\"}"};
+    for (size_t i = 0; i < sizeof blanket / sizeof blanket[0]; i++) {
+        fixture_run(f, script, "pyroscope_top_functions", blanket[i]);
+        fixture_expect_error(f, "query_refused", "one selector");
+    }
 }
 
 static void alerts_and_silences_are_read(void **state)
