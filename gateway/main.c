@@ -15,6 +15,7 @@
 #include "gateway/gateway.h"
 #include "gateway/identity.h"
 #include "gateway/janitor.h"
+#include "gateway/keyreset.h"
 #include "gateway/openapi.h"
 #include "gateway/routes.h"
 #include "gateway/service.h"
@@ -300,7 +301,8 @@ static void limits_of_nobody(struct gateway_settings *s, const struct config_arg
 
 int main(int argc, char **argv)
 {
-    static const char *const commands[] = {"--check", "--make-keys=", "--print-openapi", NULL};
+    static const char *const commands[] = {"--check", "--key-reset",
+                                           "--make-keys=", "--print-openapi", NULL};
     struct gateway g = {0};
     struct config_result result = {0};
     struct config_args args = {
@@ -331,7 +333,8 @@ int main(int argc, char **argv)
         name_self(&g);
         limits_of_nobody(&g.settings, &args, &result);
         gateway_metrics_init();
-        code = result.command ? check(&g) : serve(&g);
+        bool resets = result.command && strcmp(result.command, "--key-reset") == 0;
+        code = resets ? keyreset_run(&g) : result.command ? check(&g) : serve(&g);
         close_all(&g);
     }
     config_free(table, SETTINGS, &g.settings);

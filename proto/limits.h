@@ -11,6 +11,7 @@
  *   p:p:{KEY}:c       zset  calls under way by the end of their lease
  *   p:p:{KEY}:q       zset  calls in line by their place;  :x  by when they have left it
  *   p:p:{KEY}:o       hash  persons in line: the round of their last call
+ *   p:keys            hash  keys that were refused once: a model that uses it
  *   p:a:{OWNER}       zset  turns under way by the end of their lease
  *   p:a:{OWNER}:m     zset  turns begun in the last minute
  *   p:a:{OWNER}:b     hash  SID -> bytes that it takes and when that was noted; sum of them;
@@ -48,22 +49,37 @@ void limits_settle(struct store *s, const struct limit_budget *b, struct id rese
 
 struct limit_key {
     struct str key;                                              /* names it, is not it */
+    struct str model;                                            /* one that uses it: for people */
     uint32_t requests_per_minute, tokens_per_minute, concurrent; /* 0: not limited */
 };
 enum { LIMIT_ASK_AGAIN_MS = 15000 };
+enum limit_place {
+    LIMIT_NEW,
+    LIMIT_IN_LINE,
+    LIMIT_AGAIN, /* it was at the provider a moment ago, which did not do it: before all others, and
+                    without waiting for the line's pace, unless the key is blocked */
+};
 /* May a call of so many tokens go? OK: yes, the slot is taken for lease_ms. WAIT: in about wait_ms;
- * its place in line is kept: ask again then, with in_line, and within LIMIT_ASK_AGAIN_MS, since the
+ * its place in line is kept: ask again then, as IN_LINE, and within LIMIT_ASK_AGAIN_MS, since the
  * line may move faster. One person's calls, however many, are before another's by one at most.
- * NEVER: not within patience_ms. */
+ * NEVER: not within patience_ms; its place is given up. Of one in line patience_ms is what is left
+ * of it. */
 uint64_t limits_key_take(struct store *s, const struct limit_key *k, struct str owner,
-                         struct id slot, bool in_line, uint64_t tokens, int64_t patience_ms,
-                         int64_t lease_ms, store_fn *fn, void *arg);
+                         struct id slot, enum limit_place place, uint64_t tokens,
+                         int64_t patience_ms, int64_t lease_ms, store_fn *fn, void *arg);
 /* The call of a slot goes on: it is kept for lease_ms from now. */
 void limits_key_hold(struct store *s, const struct limit_key *k, struct id slot, int64_t lease_ms);
 /* Gives the slot or the place in line back. tokens: more (or fewer) than were asked for; block_ms:
  * nobody shall use the key for so long, and then not as fast. lease_ms: as it was taken for. */
 void limits_key_give(struct store *s, const struct limit_key *k, struct id slot, int64_t tokens,
                      int64_t block_ms, int64_t lease_ms);
+
+/* Lifts what refusals have blocked, of every key that ever was. → keys: what was left of it. */
+struct limit_blocked {
+    struct str key, model;
+    int64_t left_ms; /* 0: it was not blocked */
+};
+uint64_t limits_keys_reset(struct store *s, store_fn *fn, void *arg);
 
 /* May this turn of theirs begin? b: their budget today. OK: it has a place for lease_ms, as it is
  * held; WAIT: too many at once or a minute, wait_ms until it may be asked again; TOKENS, COST:

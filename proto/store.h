@@ -165,6 +165,8 @@ struct store_answer { /* which fields are set is said at each operation */
         int verdict; /* enum limit_verdict */
         int64_t wait_ms;
     } limit; /* of limits.h */
+    const struct limit_blocked *keys;
+    unsigned key_count;
 };
 typedef void store_fn(void *arg, enum err err, const struct store_answer *answer);
 

@@ -17,6 +17,7 @@ enum { STORE_NAME_TEXT = 12, STORE_HASH_TEXT = 32, STORE_OWNER_MAX = 1024 };
 
 struct store_call;
 struct counted;
+struct limit_key;
 
 struct store {
     struct loop *loop;
@@ -142,6 +143,10 @@ void quota_count(struct store_call *c, void (*then)(struct store_call *c));
 bool quota_stale(const struct store_call *c, int64_t since_ms);
 /* A session has so many bytes now; 0: it is gone. */
 void quota_note(struct store *s, struct str owner, struct id session, int64_t bytes);
+
+/* ---- keys that were refused (store_keys.c) ---- */
+void store_key_note(struct store *s, const struct limit_key *k);
+void store_key_ask(struct store_ask *a, struct str key); /* its hash, as a script's key */
 
 /* ---- answers ---- */
 void reply_turn(const struct redisReply *p, struct id session, struct id turn,

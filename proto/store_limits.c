@@ -62,6 +62,8 @@ void limits_settle(struct store *s, const struct limit_budget *b, struct id rese
     ask_send(a);
 }
 
+void store_key_ask(struct store_ask *a, struct str key) { ask_key(a, "p:p:", key, ""); }
+
 static struct store_ask *key_ask(struct store *s, enum store_script script,
                                  const struct limit_key *k, store_fn *fn, void *arg)
 {
@@ -76,12 +78,12 @@ static struct store_ask *key_ask(struct store *s, enum store_script script,
 }
 
 uint64_t limits_key_take(struct store *s, const struct limit_key *k, struct str owner,
-                         struct id slot, bool in_line, uint64_t tokens, int64_t patience_ms,
-                         int64_t lease_ms, store_fn *fn, void *arg)
+                         struct id slot, enum limit_place place, uint64_t tokens,
+                         int64_t patience_ms, int64_t lease_ms, store_fn *fn, void *arg)
 {
     struct store_ask *a = key_ask(s, SCRIPT_key_take, k, fn, arg);
     ask_id(a, slot);
-    ask_num(a, in_line);
+    ask_num(a, place);
     ask_num(a, k->requests_per_minute);
     ask_num(a, k->tokens_per_minute);
     ask_num(a, k->concurrent);
@@ -111,6 +113,8 @@ void limits_key_give(struct store *s, const struct limit_key *k, struct id slot,
     ask_num(a, block_ms);
     ask_num(a, lease_ms);
     ask_send(a);
+    if (block_ms > 0)
+        store_key_note(s, k);
 }
 
 struct admission {

@@ -7,6 +7,7 @@
 #include <sodium.h>
 #include "common/check.h"
 #include "common/log.h"
+#include "proto/limits.h"
 #include "worker/breaker.h"
 #include "worker/jsontools.h"
 #include "worker/llm_learned.h"
@@ -22,6 +23,7 @@ enum {
     PAUSE_MS_MAX = 30000,    /* for a provider that is not well */
     LEARN_MAX = 8,           /* of one call: requests that are mended and sent again at once */
     REFUSED_MAX = 100,       /* 429 that are no tries: others use the same key */
+    ERROR_BODY_MS = 1000,    /* for what a refusal says: it is told within 2 s */
 };
 
 struct llm {
@@ -30,10 +32,18 @@ struct llm {
     struct llm_stats stats;
 };
 
-/* ASKING, IN_LINE: for its permit, and until it may ask again. FETCHING: a request runs. WAITING:
- * for the next try. ENDING: the reply is whole, the response not quite. OVER: on_done was called.
- */
-enum call_state { CALL_ASKING, CALL_IN_LINE, CALL_FETCHING, CALL_WAITING, CALL_ENDING, CALL_OVER };
+/* ASKING, IN_LINE: for its permit, and until it may ask again. HELD: it has one, but was told when
+ * to ask. FETCHING: a request runs. WAITING: for the next try. ENDING: the reply is whole, the
+ * response not quite. OVER: on_done was called. */
+enum call_state {
+    CALL_ASKING,
+    CALL_IN_LINE,
+    CALL_HELD,
+    CALL_FETCHING,
+    CALL_WAITING,
+    CALL_ENDING,
+    CALL_OVER
+};
 
 struct llm_call {
     unsigned magic;
@@ -48,8 +58,11 @@ struct llm_call {
     struct permit permit;
     uint64_t prompt_tokens, output_tokens_max;
     struct usage used; /* by tries that are over */
-    bool told_line;    /* that it waits for the key */
+    int64_t line_ms;   /* since when it waits for the key; 0: it does not */
+    int64_t told_ms;   /* until when it waits, as was told; 0: nothing was */
+    int64_t asked_ms;  /* not before, as the provider said; 0: it said nothing */
     bool has_fallback, json_tools;
+    bool again;       /* it was at the provider before, in this attempt or in one before */
     unsigned learned; /* requests that were mended as the server's refusal said */
     uint32_t step, tries,
         refused;          /* refused: tries that met the key's limit, which are no faults */
@@ -65,6 +78,7 @@ struct llm_call {
 };
 
 static void begin_try(struct llm_call *c);
+static void ask_permit(struct llm_call *c);
 static void begin_fetch(struct llm_call *c);
 static void on_permit(void *arg, const struct permit_answer *a);
 static void note_end(struct llm_call *c, enum err err, int64_t block_ms);
@@ -73,15 +87,19 @@ static void on_data(void *arg, struct str bytes);
 static void on_fetched(void *arg, const struct fetch_result *r);
 static bool on_event(void *arg, struct str name, struct str data);
 static enum err judge(struct llm_call *c, const struct fetch_result *r);
+static enum err judge_body(struct llm_call *c);
 static bool ask_anew(struct llm_call *c, enum err err);
 static void hide_key(struct llm_call *c);
 static void log_words(struct llm_call *c);
+static bool met_limit(const struct llm_call *c);
+static int64_t block_ms(const struct llm_call *c, enum err err);
 static int64_t backoff(const struct llm_call *c, uint32_t tries);
 static int64_t patience_ms(const struct llm_call *c, bool limited);
 static void fail_for_long(struct llm_call *c, enum err err, bool limited, int64_t pause_ms);
-static void tell_wait(const struct llm_call *c, int64_t wait_ms);
-static bool wait_for_retry(struct llm_call *c, const struct fetch_result *r, enum err err);
-static int64_t asked_ms(const struct llm_call *c, const struct fetch_result *r, bool limited);
+static void tell_wait(struct llm_call *c, int64_t wait_ms);
+static bool wait_for_retry(struct llm_call *c, enum err err);
+static void wait_for_key(struct llm_call *c, int64_t wait_ms);
+static int64_t pause_asked(const struct llm_call *c, bool limited);
 static void on_timer(void *arg);
 static void finish(struct llm_call *c, enum err err);
 static enum err write_wire(struct llm_call *c, const struct llm_request *r);
@@ -125,6 +143,7 @@ enum err llm_call_start(struct llm *l, const struct llm_request *r, const struct
     c->step = r->step;
     c->token = r->token && r->model->by_perses ? secret_ref(r->token) : NULL;
     c->has_fallback = r->has_fallback;
+    c->again = r->attempts_before > 0;
     c->prompt_tokens = r->prompt->tokens;
     c->output_tokens_max = llm_output_max(r);
     permit_init(&c->permit, l->config.permits, r->model, r->owner, r->turn, on_permit, c);
@@ -164,6 +183,8 @@ void llm_call_free(struct llm_call *c)
     c->magic = 0;
     if (c->state == CALL_FETCHING || c->state == CALL_ENDING)
         note_end(c, ERR_CANCELLED, 0);
+    if (c->state == CALL_HELD)
+        permit_settle(&c->permit, 0, 0, 0, 0);
     permit_drop(&c->permit);
     fetch_cancel(c->fetch);
     loop_timer_free(c->timer);
@@ -278,7 +299,7 @@ void llm_call_hold(struct llm_call *c)
 
 bool llm_call_in_line(const struct llm_call *c)
 {
-    return c->state == CALL_ASKING || c->state == CALL_IN_LINE;
+    return c->state == CALL_ASKING || c->state == CALL_IN_LINE || c->state == CALL_HELD;
 }
 
 static struct breaker *breaker_of(struct llm_call *c)
@@ -310,27 +331,37 @@ static void begin_try(struct llm_call *c)
         c->state = CALL_WAITING;
         loop_timer_set(c->timer, wait_ms, 0);
     } else if (config->permits) {
-        c->state = CALL_ASKING;
-        permit_ask(&c->permit, c->prompt_tokens, c->output_tokens_max);
+        ask_permit(c);
     } else {
         begin_fetch(c);
     }
+}
+
+static void ask_permit(struct llm_call *c)
+{
+    c->state = CALL_ASKING;
+    permit_ask(&c->permit, c->prompt_tokens, c->output_tokens_max, c->again, patience_ms(c, true));
 }
 
 static void on_permit(void *arg, const struct permit_answer *a)
 {
     struct llm_call *c = arg;
     MAGIC_CHECK(c, CALL_MAGIC);
+    int64_t now_ms = loop_now_ms(c->llm->config.loop);
     switch (a->verdict) {
     case PERMIT_GO:
-        begin_fetch(c);
+        if (a->unknown && now_ms < c->asked_ms) {
+            c->state = CALL_HELD;
+            loop_timer_set(c->timer, c->asked_ms - now_ms, 0);
+        } else {
+            begin_fetch(c);
+        }
         return;
     case PERMIT_WAIT:
-        if (!c->told_line)
-            tell_wait(c, a->wait_ms);
-        c->told_line = true;
+        tell_wait(c, a->wait_ms);
         c->state = CALL_IN_LINE;
-        loop_timer_set(c->timer, a->wait_ms, 0);
+        loop_timer_set(c->timer, a->wait_ms < LIMIT_ASK_AGAIN_MS ? a->wait_ms : LIMIT_ASK_AGAIN_MS,
+                       0);
         return;
     case PERMIT_OVER:
         fail_soon(c, reply_fail(&c->reply, a->why, false, "%s", a->detail));
@@ -384,6 +415,7 @@ static void begin_fetch(struct llm_call *c)
     for (unsigned i = 0; i < c->wire.header_count; i++)
         headers[2 + i] = c->wire.headers[i];
     c->state = CALL_FETCHING;
+    c->again = true;
     c->http_status = 0;
     c->is_stream = false;
     c->err = ERR_NONE;
@@ -420,6 +452,8 @@ static void on_head(void *arg, int http_status)
     c->is_stream = http_status == 200 &&
                    !(type.len >= 16 && !strncasecmp(type.at, "application/json", 16)) &&
                    !(type.len >= 9 && !strncasecmp(type.at, "text/html", 9));
+    if (http_status != 200)
+        loop_timer_set(c->timer, ERROR_BODY_MS, 0);
 }
 
 static void on_data(void *arg, struct str bytes)
@@ -462,9 +496,9 @@ static void on_fetched(void *arg, const struct fetch_result *r)
     struct llm_call *c = arg;
     MAGIC_CHECK(c, CALL_MAGIC);
     enum err err = judge(c, r);
-    bool waits = err != ERR_NONE && (ask_anew(c, err) || wait_for_retry(c, r, err));
+    bool waits = err != ERR_NONE && (ask_anew(c, err) || wait_for_retry(c, err));
     if (!waits)
-        note_end(c, err, 0);
+        note_end(c, err, block_ms(c, err));
     c->fetch = NULL; /* it is gone when this returns */
     if (!waits)
         finish(c, err);
@@ -496,17 +530,19 @@ static enum err judge(struct llm_call *c, const struct fetch_result *r)
     case FETCH_OK:
         break;
     }
-    if (!c->is_stream) {
-        enum err err = c->format->body(reply, c->http_status, buf_str(&c->body));
-        if (err == ERR_MODEL_REFUSED && c->model->by_perses &&
-            (c->http_status == 401 || c->http_status == 403))
-            return reply_fail(reply, err, false,
-                              "The model is a datasource of Perses which you may not use, or whose "
-                              "key its provider refused (status %d)",
-                              c->http_status);
-        return err != ERR_NONE ? err : end_reply(c);
-    }
-    return end_reply(c);
+    return c->is_stream ? end_reply(c) : judge_body(c);
+}
+
+static enum err judge_body(struct llm_call *c)
+{
+    enum err err = c->format->body(&c->reply, c->http_status, buf_str(&c->body));
+    if (err == ERR_MODEL_REFUSED && c->model->by_perses &&
+        (c->http_status == 401 || c->http_status == 403))
+        return reply_fail(&c->reply, err, false,
+                          "The model is a datasource of Perses which you may not use, or whose key "
+                          "its provider refused (status %d)",
+                          c->http_status);
+    return err != ERR_NONE ? err : end_reply(c);
 }
 
 /* A request that the server would take without something is sent without it: no failed try. */
@@ -533,16 +569,28 @@ static void log_words(struct llm_call *c)
     log_debug("llm.why", "turn=%s why=%s", id_log(c->turn), log_text(str_of(c->reply.detail)));
 }
 
+static bool met_limit(const struct llm_call *c)
+{
+    return c->http_status == 429 || c->reply.refusal.kind == LLM_ERROR_THROTTLED;
+}
+
+/* Of a try that is not waited for: whoever asks next with the same key need not ask in vain. */
+static int64_t block_ms(const struct llm_call *c, enum err err)
+{
+    return err == ERR_MODEL_UNAVAILABLE && met_limit(c) ? pause_asked(c, true) : 0;
+}
+
 /* Only before anything was told on: afterwards the step is run again as a new attempt, so that
  * clients know. */
-static bool wait_for_retry(struct llm_call *c, const struct fetch_result *r, enum err err)
+static bool wait_for_retry(struct llm_call *c, enum err err)
 {
     const struct llm_config *config = &c->llm->config;
     bool may_help = err == ERR_MODEL_UNAVAILABLE || err == ERR_MODEL_BROKEN;
-    if (!may_help || !c->reply.again || c->reply.began || c->tries >= config->tries_max)
+    bool limited = met_limit(c);
+    bool free = limited && config->permits && c->refused < REFUSED_MAX;
+    if (!may_help || !c->reply.again || c->reply.began || (c->tries >= config->tries_max && !free))
         return false;
-    bool limited = c->http_status == 429 || c->reply.refusal.kind == LLM_ERROR_THROTTLED;
-    int64_t pause_ms = asked_ms(c, r, limited);
+    int64_t pause_ms = pause_asked(c, limited);
     if (pause_ms > patience_ms(c, limited)) {
         fail_for_long(c, err, limited, pause_ms);
         return false;
@@ -555,41 +603,61 @@ static bool wait_for_retry(struct llm_call *c, const struct fetch_result *r, enu
     log_words(c);
     c->llm->stats.retries++;
     note_end(c, err, limited ? wait_ms : 0);
-    if (limited && config->permits && c->refused++ < REFUSED_MAX)
-        c->tries--;
-    if (limited)
-        tell_wait(c, wait_ms);
     reply_again(&c->reply);
-    c->state = CALL_WAITING;
-    loop_timer_set(c->timer, wait_ms, 0);
+    if (limited) {
+        wait_for_key(c, wait_ms);
+    } else {
+        c->state = CALL_WAITING;
+        loop_timer_set(c->timer, wait_ms, 0);
+    }
     return true;
 }
 
-/* As its headers or its error say; 0: they don't. */
-static int64_t asked_ms(const struct llm_call *c, const struct fetch_result *r, bool limited)
+/* In the key's line, at once: it is blocked for all by now, and this one is the first of them. */
+static void wait_for_key(struct llm_call *c, int64_t wait_ms)
 {
-    int64_t ms = r ? llm_wait_asked_ms(c->fetch) : 0;
-    if (ms < c->reply.refusal.wait_ms)
-        ms = c->reply.refusal.wait_ms;
-    return ms == 0 && r && limited ? llm_wait_reset_ms(c->fetch) : ms;
+    const struct llm_config *config = &c->llm->config;
+    tell_wait(c, wait_ms);
+    c->asked_ms = loop_now_ms(config->loop) + wait_ms;
+    if (!config->permits || ++c->refused > REFUSED_MAX)
+        c->tries++;
+    if (config->permits) {
+        loop_timer_stop(c->timer);
+        ask_permit(c);
+    } else {
+        c->state = CALL_HELD;
+        loop_timer_set(c->timer, wait_ms, 0);
+    }
 }
 
-/* How long such a pause may be. One for everybody's sake runs on the turn's own time. */
+/* As its headers or its error say; 0: they don't. */
+static int64_t pause_asked(const struct llm_call *c, bool limited)
+{
+    int64_t ms = c->fetch ? llm_wait_asked_ms(c->fetch) : 0;
+    if (ms < c->reply.refusal.wait_ms)
+        ms = c->reply.refusal.wait_ms;
+    return ms == 0 && c->fetch && limited ? llm_wait_reset_ms(c->fetch) : ms;
+}
+
+/* How long a pause may be. What is left for the key's line; a pause for a server that is not well
+ * runs on the turn's own time. */
 static int64_t patience_ms(const struct llm_call *c, bool limited)
 {
     const struct llm_config *config = &c->llm->config;
-    if (c->has_fallback)
-        return FALLBACK_WAIT_MS;
-    return limited || config->patience_ms < PAUSE_MS_MAX ? config->patience_ms : PAUSE_MS_MAX;
+    int64_t ms = config->patience_ms;
+    if (!limited && ms > PAUSE_MS_MAX)
+        ms = PAUSE_MS_MAX;
+    if (c->has_fallback && ms > FALLBACK_WAIT_MS)
+        ms = FALLBACK_WAIT_MS;
+    if (limited && c->line_ms > 0)
+        ms -= loop_now_ms(config->loop) - c->line_ms;
+    return ms > 0 ? ms : 0;
 }
 
-/* Whoever asks next with the same key need not ask in vain. */
 static void fail_for_long(struct llm_call *c, enum err err, bool limited, int64_t pause_ms)
 {
     char when[LLM_WAIT_WORDS];
     llm_wait_words(pause_ms, when);
-    if (limited)
-        note_end(c, err, pause_ms);
     reply_fail(&c->reply, err, false, "The model's provider %s; it can be asked again in %s",
                limited ? "limits requests" : "is overloaded", when);
 }
@@ -618,11 +686,16 @@ static int64_t backoff(const struct llm_call *c, uint32_t tries)
     return most_ms / 2 + (int64_t)randombytes_uniform((uint32_t)most_ms / 2 + 1);
 }
 
-/* What is over in a moment is not worth a word. */
-static void tell_wait(const struct llm_call *c, int64_t wait_ms)
+/* What is over in a moment is not worth a word; of a wait that was told only that it is longer. */
+static void tell_wait(struct llm_call *c, int64_t wait_ms)
 {
-    if (c->handler.on_wait && wait_ms >= 1000)
-        c->handler.on_wait(c->arg, wait_ms);
+    int64_t now_ms = loop_now_ms(c->llm->config.loop), till_ms = now_ms + wait_ms;
+    if (c->line_ms == 0)
+        c->line_ms = now_ms;
+    if (!c->handler.on_wait || till_ms - c->line_ms < 1000 || till_ms < c->told_ms + 1000)
+        return;
+    c->told_ms = till_ms;
+    c->handler.on_wait(c->arg, wait_ms);
 }
 
 static void on_timer(void *arg)
@@ -634,16 +707,20 @@ static void on_timer(void *arg)
         begin_try(c);
         return;
     case CALL_IN_LINE:
-        c->state = CALL_ASKING;
-        permit_ask(&c->permit, c->prompt_tokens, c->output_tokens_max);
+        ask_permit(c);
+        return;
+    case CALL_HELD:
+        begin_fetch(c);
         return;
     case CALL_FETCHING:
     case CALL_ENDING: {
-        enum err err = c->err != ERR_NONE ? c->err : end_reply(c);
+        enum err err = c->err != ERR_NONE                  ? c->err
+                       : c->fetch && c->http_status != 200 ? judge_body(c)
+                                                           : end_reply(c);
         bool ran = c->fetch != NULL;
-        bool waits = err != ERR_NONE && (ask_anew(c, err) || wait_for_retry(c, NULL, err));
+        bool waits = err != ERR_NONE && (ask_anew(c, err) || wait_for_retry(c, err));
         if (ran && !waits)
-            note_end(c, err, 0);
+            note_end(c, err, block_ms(c, err));
         fetch_cancel(c->fetch);
         c->fetch = NULL;
         if (!waits)

@@ -133,7 +133,7 @@ void llm_wait_words(int64_t wait_ms, char out[LLM_WAIT_WORDS])
     strftime(clock, sizeof(clock), today ? "%H:%M" : "%Y-%m-%d %H:%M", gmtime_r(&at_s, &tm));
     if (wait_ms < 120000)
         snprintf(out, LLM_WAIT_WORDS, "%lld s", (long long)(wait_ms + 999) / 1000);
-    else if (wait_ms < 7200000)
+    else if (wait_ms < 5400000)
         snprintf(out, LLM_WAIT_WORDS, "%lld min (at %s UTC)", (long long)(wait_ms + 59999) / 60000,
                  clock);
     else

@@ -170,7 +170,6 @@ static void open_llm(struct worker *w)
                                      .deployment_tokens = s->deployment_tokens,
                                      .deployment_cost = s->deployment_cost,
                                      .turn_cost = s->turn_cost,
-                                     .patience_ms = s->model_patience_ms,
                                      .lease_ms = s->model_total_ms + 60000,
                                      .hold_ms = s->lease_ms / 3};
     w->permits = permits_new(&permits);

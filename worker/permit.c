@@ -61,6 +61,7 @@ static bool is_limited(const struct limit_budget *b)
 static struct limit_key key_of(const struct model *m)
 {
     return (struct limit_key){.key = str_of(m->key_name),
+                              .model = str_of(m->name),
                               .requests_per_minute = m->requests_per_minute,
                               .tokens_per_minute = m->tokens_per_minute,
                               .concurrent = m->concurrent};
@@ -72,8 +73,11 @@ static int64_t lease_of(const struct permit *p)
     return p->model->concurrent > 0 ? 3 * c->hold_ms : c->lease_ms;
 }
 
-void permit_ask(struct permit *p, uint64_t input_tokens, uint64_t output_tokens)
+void permit_ask(struct permit *p, uint64_t input_tokens, uint64_t output_tokens, bool again,
+                int64_t patience_ms)
 {
+    p->again = again;
+    p->patience_ms = patience_ms;
     if (!p->in_line) { /* a new try */
         if (output_tokens > OUTPUT_GUESS)
             output_tokens = OUTPUT_GUESS;
@@ -130,11 +134,8 @@ static void on_key(struct permit *p, int verdict, int64_t wait_ms)
 {
     struct permit_answer a = {.verdict = PERMIT_GO, .wait_ms = wait_ms};
     char when[LLM_WAIT_WORDS];
-    if (verdict == LIMIT_WAIT) {
+    if (verdict == LIMIT_WAIT)
         a.verdict = PERMIT_WAIT;
-        if (wait_ms > LIMIT_ASK_AGAIN_MS)
-            a.wait_ms = LIMIT_ASK_AGAIN_MS;
-    }
     if (verdict == LIMIT_NEVER) {
         a.verdict = PERMIT_OVER;
         a.why = ERR_MODEL_UNAVAILABLE;
@@ -154,7 +155,7 @@ static void on_answer(void *arg, enum err err, const struct store_answer *a)
         p->in_line = false;
         if (p->stage < STAGE_KEY)
             p->reserved[p->stage] = true; /* if it was, it is to be settled */
-        answer(p, (struct permit_answer){.verdict = PERMIT_GO});
+        answer(p, (struct permit_answer){.verdict = PERMIT_GO, .unknown = true});
     } else if (p->stage < STAGE_KEY) {
         on_reserved(p, a->limit.verdict);
     } else {
@@ -173,8 +174,9 @@ static void advance(struct permit *p)
         }
     }
     struct limit_key k = key_of(p->model);
-    p->call = limits_key_take(c->store, &k, str_of(p->scopes[STAGE_USER]), p->id, p->in_line,
-                              p->tokens, c->patience_ms, lease_of(p), on_answer, p);
+    enum limit_place place = p->in_line ? LIMIT_IN_LINE : p->again ? LIMIT_AGAIN : LIMIT_NEW;
+    p->call = limits_key_take(c->store, &k, str_of(p->scopes[STAGE_USER]), p->id, place, p->tokens,
+                              p->patience_ms, lease_of(p), on_answer, p);
 }
 
 static void settle_budgets(struct permit *p, uint64_t tokens, uint64_t cost)

@@ -19,23 +19,24 @@ struct permits_config {
     uint64_t user_tokens, user_cost;             /* a day; 0: not limited. Cost: micro-dollars */
     uint64_t deployment_tokens, deployment_cost; /* a day */
     uint64_t turn_cost;
-    int64_t patience_ms; /* a call waits so long for a slot; then it fails */
-    int64_t lease_ms;    /* a call takes no longer: then its slot is free, whatever became of it */
-    int64_t hold_ms;     /* where calls at once are limited, slots are kept by being held so often;
-                            one that was not for three times as long is free: its worker is dead */
+    int64_t lease_ms; /* a call takes no longer: then its slot is free, whatever became of it */
+    int64_t hold_ms;  /* where calls at once are limited, slots are kept by being held so often;
+                         one that was not for three times as long is free: its worker is dead */
 };
 struct permits *permits_new(const struct permits_config *c);
 void permits_free(struct permits *p);
 
 enum permit_verdict {
     PERMIT_GO,
-    PERMIT_WAIT, /* so many ms, then ask again */
+    PERMIT_WAIT, /* then ask again */
     PERMIT_OVER, /* over a budget, or no slot within patience */
 };
 struct permit_answer {
     enum permit_verdict verdict;
-    int64_t wait_ms;
-    enum err why;     /* OVER */
+    bool unknown; /* GO: for want of an answer */
+    int64_t
+        wait_ms;  /* WAIT: until it may go, about; asked again after LIMIT_ASK_AGAIN_MS at most */
+    enum err why; /* OVER */
     char detail[160]; /* OVER: a sentence */
 };
 typedef void permit_fn(void *arg, const struct permit_answer *a);
@@ -49,15 +50,19 @@ struct permit {
     int64_t held_ms;
     unsigned day, stage;
     bool reserved[PERMIT_SCOPES];
-    bool in_line, going;
+    bool in_line, going, again;
+    int64_t patience_ms;
     uint64_t call; /* of the store */
     permit_fn *fn;
     void *arg;
 };
 void permit_init(struct permit *p, struct permits *permits, const struct model *m, struct str owner,
                  struct id turn, permit_fn *fn, void *arg);
-/* For a try that may use so many tokens; after WAIT the same again. fn comes later, once. */
-void permit_ask(struct permit *p, uint64_t input_tokens, uint64_t output_tokens);
+/* For a try that may use so many tokens; after WAIT the same again. again: the call was at the
+ * provider before. patience_ms: what it may still wait for a slot; then it is OVER. fn comes later,
+ * once. */
+void permit_ask(struct permit *p, uint64_t input_tokens, uint64_t output_tokens, bool again,
+                int64_t patience_ms);
 /* The try is over: so much was used. block_ms: the key was refused (429): nobody uses it for so
  * long. */
 void permit_settle(struct permit *p, uint64_t input_tokens, uint64_t output_tokens,

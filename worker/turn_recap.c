@@ -77,7 +77,7 @@ void turn_tell_wait(void *arg, int64_t wait_ms)
     snprintf(text, sizeof(text),
              "The provider limits requests; trying again in about %lld s. You can stop, or ask "
              "another model.",
-             (long long)(wait_ms + 999) / 1000);
+             (long long)(wait_ms < 1000 ? 1 : (wait_ms + 500) / 1000));
     say_notice(arg, text);
 }
 

@@ -1,11 +1,13 @@
 #!lua
 -- K C Q X O. A slot of a provider's key, in line by person: each one's calls in order of asking, one of
 -- each person in turn. Who is not asked after in time has left the line. -> verdict, wait (limits.h).
--- slot, in line, requests a minute, tokens a minute, concurrent, tokens, patience, lease, ask again, owner.
+-- slot, place (limit_place), requests a minute, tokens a minute, concurrent, tokens, patience, lease, ask again,
+-- owner.
 local K, C, Q, X, O = unpack(KEYS)
-local slot, in_line, owner, now = ARGV[1], ARGV[2] == '1', ARGV[10], now_ms()
+local slot, in_line, again, owner, now = ARGV[1], ARGV[2] ~= '0', ARGV[2] == '2', ARGV[10], now_ms()
 local per_minute, tokens_per_minute = tonumber(ARGV[3]), tonumber(ARGV[4])
-local concurrent, tokens, ask_again = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[9])
+local concurrent, tokens, patience = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local ask_again = tonumber(ARGV[9])
 if redis.call('ZSCORE', C, slot) then -- sent again
     return {'ok', 0, 0}
 end
@@ -24,7 +26,7 @@ local place = tonumber(redis.call('ZSCORE', Q, slot))
 local last = tonumber(redis.call('HGET', O, owner)) or 0
 local known = place ~= nil
 if not known then
-    local mine = in_line and round or math.max(round, last) + 1
+    local mine = again and round - 1 or in_line and round or math.max(round, last) + 1
     place = mine * ORDER + redis.call('HINCRBY', K, 'asked', 1) % ORDER
 end
 local before = redis.call('ZCOUNT', Q, '-inf', '(' .. string.format('%.0f', place))
@@ -46,17 +48,22 @@ if pace > 0 then
 end
 local cost = tokens_per_minute > 0 and math.ceil(tokens * 66000 / tokens_per_minute) or 0
 local start = math.max(now, blocked)
-if every > 0 then
+-- One that was at the provider before had its turn: it counts, but waits for nobody's.
+if every > 0 and not again then
     start = math.max(start, math.max(rat, start) + (before - burst) * every)
 end
-if cost > 0 then
+if cost > 0 and not again then
     start = math.max(start, math.max(tat, now) + before * cost - 6000)
-end
-if start - now > tonumber(ARGV[7]) and not known and not in_line then
-    return {'ok', 5, start - now}
 end
 if start <= now and concurrent > 0 and redis.call('ZCARD', C) + before >= concurrent then
     start = now + math.min(1000, 100 * (before + 1))
+end
+-- Who is in line leaves it for a refusal alone, or when the patience is over: the line's own pace wavers.
+local far = in_line and blocked or start
+if start > now and (far - now > patience or patience <= 0) then
+    redis.call('ZREM', Q, slot)
+    redis.call('ZREM', X, slot)
+    return {'ok', 5, start - now}
 end
 local keep = start - now + 600000
 if start > now then

@@ -19,10 +19,10 @@ void limits_settle(struct store *s, const struct limit_budget *b, struct id rese
 }
 
 uint64_t limits_key_take(struct store *s, const struct limit_key *k, struct str owner,
-                         struct id slot, bool in_line, uint64_t tokens, int64_t patience_ms,
-                         int64_t lease_ms, store_fn *fn, void *arg)
+                         struct id slot, enum limit_place place, uint64_t tokens,
+                         int64_t patience_ms, int64_t lease_ms, store_fn *fn, void *arg)
 {
-    (void)s, (void)k, (void)owner, (void)slot, (void)in_line, (void)tokens, (void)patience_ms,
+    (void)s, (void)k, (void)owner, (void)slot, (void)place, (void)tokens, (void)patience_ms,
         (void)lease_ms;
     (void)fn, (void)arg;
     CHECK(false && "not modelled");
@@ -38,6 +38,13 @@ void limits_key_give(struct store *s, const struct limit_key *k, struct id slot,
                      int64_t block_ms, int64_t lease_ms)
 {
     (void)s, (void)k, (void)slot, (void)tokens, (void)block_ms, (void)lease_ms;
+}
+
+uint64_t limits_keys_reset(struct store *s, store_fn *fn, void *arg)
+{
+    (void)s, (void)fn, (void)arg;
+    CHECK(false && "not modelled");
+    return 0;
 }
 
 uint64_t limits_turn_begin(struct store *s, struct str owner, struct id turn, uint32_t at_once,

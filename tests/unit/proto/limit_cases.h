@@ -52,9 +52,10 @@ CASE(budget_of_cost_and_of_a_turn_are_their_own)
     assert_int_equal(reserve(p, &b, id_new(), 1, 1), LIMIT_OK);
 }
 
-static struct got *take(struct play *p, const struct limit_key *k, struct id slot, bool in_line)
+static struct got *take(struct play *p, const struct limit_key *k, struct id slot,
+                        enum limit_place place)
 {
-    return OK(p->f, limits_key_take, k, p->owner, slot, in_line, 10, 300000, 60000);
+    return OK(p->f, limits_key_take, k, p->owner, slot, place, 10, 300000, 60000);
 }
 
 CASE(requests_of_a_key_go_out_in_line_and_never_more_than_a_minute_allows)
@@ -62,7 +63,7 @@ CASE(requests_of_a_key_go_out_in_line_and_never_more_than_a_minute_allows)
     struct limit_key k = {.key = p->owner, .requests_per_minute = 60};
     int64_t waits[80];
     for (int i = 0; i < 80; i++) {
-        struct got *g = take(p, &k, id_new(), false);
+        struct got *g = take(p, &k, id_new(), LIMIT_NEW);
         assert_true(g->verdict == (g->wait_ms > 0 ? LIMIT_WAIT : LIMIT_OK));
         waits[i] = g->wait_ms;
     }
@@ -71,7 +72,7 @@ CASE(requests_of_a_key_go_out_in_line_and_never_more_than_a_minute_allows)
         assert_true(waits[i] >= waits[i - 1] - 100); /* each behind the one before */
     assert_true(waits[60] >= 59000);                 /* the 61st is a minute after the first */
     assert_true(waits[79] < 90000);
-    struct got *g = OK(f, limits_key_take, &k, p->owner, id_new(), false, 10, 5000, 60000);
+    struct got *g = OK(f, limits_key_take, &k, p->owner, id_new(), LIMIT_NEW, 10, 5000, 60000);
     assert_int_equal(g->verdict, LIMIT_NEVER);
     assert_true(g->wait_ms > 5000);
 }
@@ -81,39 +82,40 @@ CASE(line_moves_on_when_its_first_go_or_leave)
     struct limit_key k = {.key = p->owner,
                           .requests_per_minute = 60}; /* six, then one in 1112 ms */
     struct id line[5];
-    for (line[0] = id_new(); take(p, &k, line[0], false)->verdict == LIMIT_OK;)
+    for (line[0] = id_new(); take(p, &k, line[0], LIMIT_NEW)->verdict == LIMIT_OK;)
         line[0] = id_new();
     for (int i = 1; i < 5; i++) {
         line[i] = id_new();
-        assert_int_equal(take(p, &k, line[i], false)->verdict, LIMIT_WAIT);
+        assert_int_equal(take(p, &k, line[i], LIMIT_NEW)->verdict, LIMIT_WAIT);
     }
-    int64_t wait_ms = take(p, &k, line[4], true)->wait_ms;
-    assert_true(take(p, &k, line[4], true)->wait_ms <= wait_ms); /* its place is kept */
+    int64_t wait_ms = take(p, &k, line[4], LIMIT_IN_LINE)->wait_ms;
+    assert_true(take(p, &k, line[4], LIMIT_IN_LINE)->wait_ms <= wait_ms); /* its place is kept */
     for (int i = 0; i < 3; i++)
         limits_key_give(f->store, &k, line[i], 0, 0, 60000);
-    assert_true(take(p, &k, line[4], true)->wait_ms <= wait_ms - 3 * 1112);
+    assert_true(take(p, &k, line[4], LIMIT_IN_LINE)->wait_ms <= wait_ms - 3 * 1112);
     f->pass(f, 1200);
-    assert_int_equal(take(p, &k, line[3], true)->verdict, LIMIT_OK);
-    assert_int_equal(take(p, &k, line[3], true)->verdict, LIMIT_OK); /* sent again: once */
+    assert_int_equal(take(p, &k, line[3], LIMIT_IN_LINE)->verdict, LIMIT_OK);
+    assert_int_equal(take(p, &k, line[3], LIMIT_IN_LINE)->verdict, LIMIT_OK); /* sent again: once */
 }
 
 CASE(one_persons_many_calls_delay_anothers_by_one)
 {
     struct limit_key k = {.key = p->owner, .requests_per_minute = 60};
     int64_t first_ms = 0, last_ms = 0;
-    while ((first_ms = take(p, &k, id_new(), false)->wait_ms) == 0)
+    while ((first_ms = take(p, &k, id_new(), LIMIT_NEW)->wait_ms) == 0)
         continue;
     struct id second = id_new();
     for (int i = 0; i < 40; i++)
-        last_ms = take(p, &k, i == 0 ? second : id_new(), false)->wait_ms;
+        last_ms = take(p, &k, i == 0 ? second : id_new(), LIMIT_NEW)->wait_ms;
     assert_true(last_ms > first_ms + 30 * 1112);
-    int64_t second_ms = take(p, &k, second, true)->wait_ms;
-    struct got *g = OK(f, limits_key_take, &k, STR("another"), id_new(), false, 10, 300000, 60000);
+    int64_t second_ms = take(p, &k, second, LIMIT_IN_LINE)->wait_ms;
+    struct got *g =
+        OK(f, limits_key_take, &k, STR("another"), id_new(), LIMIT_NEW, 10, 300000, 60000);
     assert_int_equal(g->verdict, LIMIT_WAIT);
     int64_t other_ms = g->wait_ms;
     assert_true(other_ms <= second_ms); /* behind the first, where the second was */
-    assert_true(take(p, &k, second, true)->wait_ms > other_ms);
-    g = OK(f, limits_key_take, &k, STR("another"), id_new(), false, 10, 300000, 60000);
+    assert_true(take(p, &k, second, LIMIT_IN_LINE)->wait_ms > other_ms);
+    g = OK(f, limits_key_take, &k, STR("another"), id_new(), LIMIT_NEW, 10, 300000, 60000);
     assert_true(g->wait_ms > other_ms && g->wait_ms < last_ms); /* one of each in turn */
 }
 
@@ -121,41 +123,97 @@ CASE(tokens_of_a_key_are_spread_and_settled)
 {
     struct limit_key k = {.key = p->owner, .tokens_per_minute = 1000};
     struct id slot = id_new();
-    assert_int_equal(OK(f, limits_key_take, &k, p->owner, slot, false, 500, 300000, 60000)->verdict,
-                     LIMIT_OK);
-    struct got *g = OK(f, limits_key_take, &k, p->owner, id_new(), false, 500, 1000, 60000);
+    assert_int_equal(
+        OK(f, limits_key_take, &k, p->owner, slot, LIMIT_NEW, 500, 300000, 60000)->verdict,
+        LIMIT_OK);
+    struct got *g = OK(f, limits_key_take, &k, p->owner, id_new(), LIMIT_NEW, 500, 1000, 60000);
     assert_int_equal(g->verdict, LIMIT_NEVER);
     assert_true(g->wait_ms > 20000 && g->wait_ms < 33000);
     limits_key_give(f->store, &k, slot, -490, 0, 60000); /* it needed ten */
     assert_int_equal(
-        OK(f, limits_key_take, &k, p->owner, id_new(), false, 500, 1000, 60000)->verdict, LIMIT_OK);
+        OK(f, limits_key_take, &k, p->owner, id_new(), LIMIT_NEW, 500, 1000, 60000)->verdict,
+        LIMIT_OK);
 }
 
 CASE(calls_at_once_are_counted_and_a_lost_one_frees_its_slot)
 {
     struct limit_key k = {.key = p->owner, .concurrent = 2};
     struct id one = id_new(), two = id_new(), three = id_new(), four = id_new();
-    assert_int_equal(take(p, &k, one, false)->verdict, LIMIT_OK);
-    assert_int_equal(take(p, &k, one, false)->verdict, LIMIT_OK); /* sent again */
-    assert_int_equal(OK(f, limits_key_take, &k, p->owner, two, false, 10, 1000, 500)->verdict,
+    assert_int_equal(take(p, &k, one, LIMIT_NEW)->verdict, LIMIT_OK);
+    assert_int_equal(take(p, &k, one, LIMIT_NEW)->verdict, LIMIT_OK); /* sent again */
+    assert_int_equal(OK(f, limits_key_take, &k, p->owner, two, LIMIT_NEW, 10, 1000, 500)->verdict,
                      LIMIT_OK);
-    assert_int_equal(take(p, &k, three, true)->verdict, LIMIT_WAIT);
+    assert_int_equal(take(p, &k, three, LIMIT_IN_LINE)->verdict, LIMIT_WAIT);
     limits_key_give(f->store, &k, one, 0, 0, 60000);
-    assert_int_equal(take(p, &k, three, true)->verdict, LIMIT_OK);
-    assert_int_equal(take(p, &k, four, true)->verdict, LIMIT_WAIT);
+    assert_int_equal(take(p, &k, three, LIMIT_IN_LINE)->verdict, LIMIT_OK);
+    assert_int_equal(take(p, &k, four, LIMIT_IN_LINE)->verdict, LIMIT_WAIT);
     f->pass(f, 600); /* two was never heard of again */
-    assert_int_equal(take(p, &k, four, true)->verdict, LIMIT_OK);
+    assert_int_equal(take(p, &k, four, LIMIT_IN_LINE)->verdict, LIMIT_OK);
 }
 
 CASE(refusal_that_one_saw_slows_all)
 {
     struct limit_key k = {.key = p->owner};
-    assert_int_equal(take(p, &k, id_new(), false)->verdict, LIMIT_OK);
+    assert_int_equal(take(p, &k, id_new(), LIMIT_NEW)->verdict, LIMIT_OK);
     limits_key_give(f->store, &k, id_new(), 0, 10000, 60000);
-    struct got *g = take(p, &k, id_new(), false);
+    struct got *g = take(p, &k, id_new(), LIMIT_NEW);
     assert_int_equal(g->verdict, LIMIT_WAIT);
     assert_true(g->wait_ms > 8000 && g->wait_ms <= 10000);
-    assert_int_equal(take(p, &k, id_new(), true)->verdict, LIMIT_WAIT);
+    assert_int_equal(take(p, &k, id_new(), LIMIT_IN_LINE)->verdict, LIMIT_WAIT);
+}
+
+static struct got *reset_keys(struct store_fixture *f)
+{
+    static struct got g;
+    memset(&g, 0, sizeof g);
+    limits_keys_reset(f->store, on_got, &g);
+    f->wait(f, &g.done);
+    assert_int_equal(g.err, ERR_NONE);
+    return &g;
+}
+
+CASE(refusal_past_patience_empties_the_line_and_is_lifted_by_hand)
+{
+    struct limit_key k = {.key = p->owner, .model = STR("openai/some")};
+    struct id one = id_new(), two = id_new();
+    assert_int_equal(take(p, &k, one, LIMIT_NEW)->verdict, LIMIT_OK);
+    limits_key_give(f->store, &k, one, 0, 20000, 60000);
+    assert_int_equal(take(p, &k, two, LIMIT_NEW)->verdict, LIMIT_WAIT);
+    assert_int_equal(take(p, &k, one, LIMIT_AGAIN)->verdict, LIMIT_WAIT);
+    struct got *g = OK(f, limits_key_take, &k, p->owner, two, LIMIT_IN_LINE, 10, 0, 60000);
+    assert_int_equal(g->verdict, LIMIT_NEVER); /* its patience is over */
+    limits_key_give(f->store, &k, id_new(), 0, 7200000, 60000);
+    g = take(p, &k, one, LIMIT_IN_LINE);
+    assert_int_equal(g->verdict, LIMIT_NEVER);
+    assert_true(g->wait_ms > 7190000 && g->wait_ms <= 7200000);
+    assert_int_equal(take(p, &k, id_new(), LIMIT_NEW)->verdict, LIMIT_NEVER);
+    struct limit_key other = {.key = STR("another"), .requests_per_minute = 60};
+    assert_int_equal(take(p, &other, id_new(), LIMIT_NEW)->verdict, LIMIT_OK);
+    g = reset_keys(f);
+    assert_true(g->key_count >= 1); /* other cases have theirs */
+    assert_string_equal(g->key_model, "openai/some");
+    assert_true(g->key_left_ms > 7190000 && g->key_left_ms <= 7200000);
+    assert_int_equal(take(p, &k, id_new(), LIMIT_NEW)->verdict, LIMIT_OK);
+    assert_int_equal(reset_keys(f)->key_left_ms, 0);
+}
+
+CASE(one_that_was_at_the_provider_waits_for_nobodys_turn)
+{
+    struct limit_key k = {.key = p->owner, .requests_per_minute = 60};
+    while (take(p, &k, id_new(), LIMIT_NEW)->verdict == LIMIT_OK)
+        continue;
+    int64_t last_ms = 0;
+    for (int i = 0; i < 5; i++)
+        last_ms = take(p, &k, id_new(), LIMIT_NEW)->wait_ms;
+    struct id again = id_new();
+    assert_int_equal(take(p, &k, again, LIMIT_AGAIN)->verdict, LIMIT_OK);
+    struct got *g = take(p, &k, id_new(), LIMIT_NEW);
+    assert_true(g->wait_ms > last_ms + 1112); /* but it counts as any other */
+    limits_key_give(f->store, &k, again, 0, 5000, 60000);
+    g = take(p, &k, id_new(), LIMIT_AGAIN);
+    assert_int_equal(g->verdict, LIMIT_WAIT); /* of a refusal it does wait, before the others */
+    assert_true(g->wait_ms > 4000 && g->wait_ms <= 5000);
+    assert_true(take(p, &k, id_new(), LIMIT_NEW)->wait_ms > 10000);
 }
 
 static int64_t limit_clock_ms(void)
@@ -169,8 +227,8 @@ CASE(after_a_refusal_calls_go_one_after_the_other_until_they_are_taken)
 {
     struct limit_key k = {.key = p->owner}; /* nobody said what it allows */
     struct id one = id_new(), two = id_new();
-    assert_int_equal(take(p, &k, one, false)->verdict, LIMIT_OK);
-    assert_int_equal(take(p, &k, two, false)->verdict, LIMIT_OK);
+    assert_int_equal(take(p, &k, one, LIMIT_NEW)->verdict, LIMIT_OK);
+    assert_int_equal(take(p, &k, two, LIMIT_NEW)->verdict, LIMIT_OK);
     f->pass(f, 5);
     limits_key_give(f->store, &k, one, 0, 200, 60000);
     limits_key_give(f->store, &k, two, 0, 200, 60000); /* of before: the pace is halved once */
@@ -178,7 +236,7 @@ CASE(after_a_refusal_calls_go_one_after_the_other_until_they_are_taken)
             high_ms = 0; /* when the last one may go, on our clock: it was asked between */
     for (int i = 0; i < 10; i++) {
         int64_t before_ms = limit_clock_ms();
-        struct got *g = take(p, &k, id_new(), false);
+        struct got *g = take(p, &k, id_new(), LIMIT_NEW);
         int64_t after_ms = limit_clock_ms();
         assert_int_equal(g->verdict, LIMIT_WAIT);
         if (i > 0) {
@@ -191,12 +249,12 @@ CASE(after_a_refusal_calls_go_one_after_the_other_until_they_are_taken)
     for (int i = 0; i < 14; i++) { /* 100 ms times 0.9 to the 14th is less than 25 */
         struct id slot = id_new();
         f->pass(f, 320);
-        struct got *g = take(p, &k, slot, true);
+        struct got *g = take(p, &k, slot, LIMIT_IN_LINE);
         assert_int_equal(g->verdict, LIMIT_OK);
         limits_key_give(f->store, &k, slot, 0, 0, 60000);
     }
     for (int i = 0; i < 3; i++)
-        assert_int_equal(take(p, &k, id_new(), true)->verdict, LIMIT_OK);
+        assert_int_equal(take(p, &k, id_new(), LIMIT_IN_LINE)->verdict, LIMIT_OK);
 }
 
 CASE(pace_of_refusals_is_forgotten_five_seconds_after_the_last)
@@ -204,13 +262,13 @@ CASE(pace_of_refusals_is_forgotten_five_seconds_after_the_last)
     struct limit_key k = {.key = p->owner};
     for (int i = 0; i < 8; i++) { /* it grows to 100 ms times 2 to the 7th */
         struct id slot = id_new();
-        take(p, &k, slot, true);
+        take(p, &k, slot, LIMIT_IN_LINE);
         f->pass(f, 12);
         limits_key_give(f->store, &k, slot, 0, 10, 5);
     }
     f->pass(f, 5200);
-    assert_int_equal(take(p, &k, id_new(), false)->verdict, LIMIT_OK);
-    assert_int_equal(take(p, &k, id_new(), false)->verdict, LIMIT_OK);
+    assert_int_equal(take(p, &k, id_new(), LIMIT_NEW)->verdict, LIMIT_OK);
+    assert_int_equal(take(p, &k, id_new(), LIMIT_NEW)->verdict, LIMIT_OK);
 }
 
 CASE(turns_at_once_and_a_minute_are_limited_by_person)
@@ -254,6 +312,8 @@ CASE(turns_at_once_and_a_minute_are_limited_by_person)
         cmocka_unit_test(tokens_of_a_key_are_spread_and_settled),                                  \
         cmocka_unit_test(calls_at_once_are_counted_and_a_lost_one_frees_its_slot),                 \
         cmocka_unit_test(refusal_that_one_saw_slows_all),                                          \
+        cmocka_unit_test(refusal_past_patience_empties_the_line_and_is_lifted_by_hand),            \
+        cmocka_unit_test(one_that_was_at_the_provider_waits_for_nobodys_turn),                     \
         cmocka_unit_test(after_a_refusal_calls_go_one_after_the_other_until_they_are_taken),       \
         cmocka_unit_test(pace_of_refusals_is_forgotten_five_seconds_after_the_last),               \
         cmocka_unit_test(turns_at_once_and_a_minute_are_limited_by_person)

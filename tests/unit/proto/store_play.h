@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include "proto/limits.h"
 #include "proto/store.h"
 
 /* The times that the fixture's store was made with. */
@@ -76,6 +77,9 @@ struct got {
         unsigned sessions;
         int64_t seen_ms;
     } owners[4];
+    unsigned key_count;
+    char key_model[64];
+    int64_t key_left_ms;
     int verdict; /* of limits.h */
     int64_t wait_ms;
 };
@@ -105,6 +109,13 @@ static void on_got(void *arg, enum err err, const struct store_answer *a)
         keep_text(a->owners[i].owner, g->owners[i].owner, 64);
         g->owners[i].sessions = a->owners[i].sessions;
         g->owners[i].seen_ms = a->owners[i].seen_ms;
+    }
+    g->key_count = a->key_count;
+    for (unsigned i = 0; i < a->key_count; i++) {
+        if (a->keys[i].left_ms >= g->key_left_ms) {
+            g->key_left_ms = a->keys[i].left_ms;
+            keep_text(a->keys[i].model, g->key_model, sizeof g->key_model);
+        }
     }
     g->verdict = a->limit.verdict;
     g->wait_ms = a->limit.wait_ms;

@@ -31,6 +31,8 @@ static struct world {
     char text[256];
     struct permit *permit; /* that waits for its answer */
     unsigned asked;
+    bool first;
+    int64_t patience_ms, now_ms;
     char settled[256];
 } w;
 
@@ -51,7 +53,7 @@ void loop_timer_free(struct loop_timer *t) { t->after_ms = -1; }
 int64_t loop_now_ms(const struct loop *l)
 {
     (void)l;
-    return 1000;
+    return 1000 + w.now_ms;
 }
 int64_t loop_wall_ms(void) { return 1795428764000; } /* Mon, 23 Nov 2026 10:12:44 GMT */
 
@@ -61,11 +63,14 @@ void permit_init(struct permit *p, struct permits *permits, const struct model *
     (void)m, (void)owner, (void)turn;
     *p = (struct permit){.permits = permits, .fn = fn, .arg = arg};
 }
-void permit_ask(struct permit *p, uint64_t input_tokens, uint64_t output_tokens)
+void permit_ask(struct permit *p, uint64_t input_tokens, uint64_t output_tokens, bool again,
+                int64_t patience_ms)
 {
     (void)input_tokens, (void)output_tokens;
     w.permit = p;
     w.asked++;
+    w.first = again;
+    w.patience_ms = patience_ms;
 }
 void permit_settle(struct permit *p, uint64_t input_tokens, uint64_t output_tokens,
                    uint64_t cached_tokens, int64_t block_ms)
@@ -433,6 +438,11 @@ static void permit(enum permit_verdict verdict, int64_t wait_ms)
         .verdict = verdict, .wait_ms = wait_ms, .why = ERR_BUDGET, .detail = "used up"};
     w.permit->fn(w.permit->arg, &a);
 }
+static void permit_unknown(void)
+{
+    struct permit_answer a = {.verdict = PERMIT_GO, .unknown = true};
+    w.permit->fn(w.permit->arg, &a);
+}
 static struct permits *some(void) { return (struct permits *)&w; }
 
 static void no_request_goes_without_its_permit_and_each_try_is_settled(void **state)
@@ -486,9 +496,120 @@ static void met_limit_of_a_key_blocks_it_for_all_and_is_no_failed_try(void **sta
         head(429);
         over(FETCH_OK, 429);
         assert_int_equal(w.done, 0);
+        assert_true(w.first); /* in line at once, as the first */
+        assert_true(llm_call_in_line(w.call));
+        permit(PERMIT_WAIT, 700);
+        assert_int_equal(w.timer.after_ms, 700);
         ring();
     }
     assert_non_null(strstr(w.settled, "0+0 blocked "));
+}
+
+static void patience_is_for_all_waits_of_a_call_and_a_longer_one_is_told_anew(void **state)
+{
+    (void)state;
+    end(NULL);
+    begin_with(some(), false);
+    assert_false(w.first);
+    assert_int_equal(w.patience_ms, 1800000);
+    permit(PERMIT_WAIT, 20000);
+    assert_int_equal(w.told_ms, 20000);
+    assert_int_equal(w.timer.after_ms, 15000); /* the line may move faster */
+    w.told_ms = 0;
+    w.now_ms += 15000;
+    ring();
+    assert_int_equal(w.patience_ms, 1785000);
+    permit(PERMIT_WAIT, 5500); /* about as was told */
+    assert_int_equal(w.told_ms, 0);
+    w.now_ms += 5500;
+    ring();
+    permit(PERMIT_WAIT, 90000); /* somebody was refused meanwhile */
+    assert_int_equal(w.told_ms, 90000);
+    w.now_ms += 90000;
+    ring();
+    permit(PERMIT_GO, 0);
+    w.retry_after = "1700";
+    head(429);
+    over(FETCH_OK, 429);
+    assert_int_equal(w.done, 1);
+    assert_int_equal(w.err, ERR_MODEL_UNAVAILABLE);
+    assert_non_null(strstr(w.settled, "blocked"));
+}
+
+static void short_refusals_in_a_row_are_told_after_a_second(void **state)
+{
+    (void)state;
+    end(NULL);
+    begin_with(some(), false);
+    for (int i = 0; i < 4; i++) {
+        permit(PERMIT_GO, 0);
+        head(429);
+        over(FETCH_OK, 429);
+        permit(PERMIT_WAIT, 100);
+        assert_true((w.told_ms > 0) == (w.now_ms >= 1000));
+        w.now_ms += 400;
+        ring();
+    }
+}
+
+static void with_a_fallback_the_line_is_not_waited_for(void **state)
+{
+    (void)state;
+    end(NULL);
+    begin_with(some(), true);
+    assert_int_equal(w.patience_ms, 2000);
+    permit(PERMIT_GO, 0);
+    w.retry_after = "3";
+    head(429);
+    over(FETCH_OK, 429);
+    assert_int_equal(w.done, 1);
+    assert_non_null(strstr(w.settled, "blocked"));
+}
+
+static void without_redis_a_refusal_is_waited_for_all_the_same(void **state)
+{
+    (void)state;
+    end(NULL);
+    begin_with(some(), false);
+    permit(PERMIT_GO, 0);
+    w.retry_after = "7";
+    head(429);
+    over(FETCH_OK, 429);
+    permit_unknown();
+    assert_int_equal(w.requests, 1);
+    assert_true(w.timer.after_ms >= 7000 && w.timer.after_ms <= 7100);
+    assert_true(llm_call_in_line(w.call));
+    ring();
+    assert_int_equal(w.requests, 2);
+}
+
+static void fault_of_the_server_is_waited_for_alone_and_goes_first(void **state)
+{
+    (void)state;
+    end(NULL);
+    begin_with(some(), false);
+    permit(PERMIT_GO, 0);
+    head(500);
+    over(FETCH_OK, 500);
+    assert_null(strstr(w.settled, "blocked"));
+    assert_int_equal(w.asked, 1);
+    assert_true(w.timer.after_ms <= 100);
+    ring();
+    assert_int_equal(w.asked, 2);
+    assert_true(w.first);
+}
+
+static void refusal_whose_body_does_not_end_is_told_soon(void **state)
+{
+    (void)state;
+    w.retry_after = "25";
+    head(429);
+    data("{\"error\":{\"message\":\"slow");
+    assert_true(w.timer.after_ms <= 1000);
+    ring();
+    assert_int_equal(w.cancels, 1);
+    assert_true(w.told_ms >= 25000 && w.told_ms <= 25100);
+    assert_int_equal(w.done, 0);
 }
 
 static void provider_that_is_down_is_left_alone_and_a_fallback_is_asked_at_once(void **state)
@@ -584,6 +705,12 @@ int main(void)
         TEST(no_request_goes_without_its_permit_and_each_try_is_settled),
         TEST(over_budget_ends_the_call_with_its_sentence),
         TEST(met_limit_of_a_key_blocks_it_for_all_and_is_no_failed_try),
+        TEST(patience_is_for_all_waits_of_a_call_and_a_longer_one_is_told_anew),
+        TEST(short_refusals_in_a_row_are_told_after_a_second),
+        TEST(with_a_fallback_the_line_is_not_waited_for),
+        TEST(without_redis_a_refusal_is_waited_for_all_the_same),
+        TEST(fault_of_the_server_is_waited_for_alone_and_goes_first),
+        TEST(refusal_whose_body_does_not_end_is_told_soon),
         TEST(provider_that_is_down_is_left_alone_and_a_fallback_is_asked_at_once),
         TEST(what_was_used_is_the_sum_of_all_tries_and_told_once),
         TEST(freeing_a_call_stops_its_request),

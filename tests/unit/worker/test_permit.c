@@ -72,12 +72,13 @@ void limits_settle(struct store *s, const struct limit_budget *b, struct id rese
          (unsigned long long)cost);
 }
 uint64_t limits_key_take(struct store *s, const struct limit_key *k, struct str owner,
-                         struct id slot, bool in_line, uint64_t tokens, int64_t patience_ms,
-                         int64_t lease_ms, store_fn *fn, void *arg)
+                         struct id slot, enum limit_place place, uint64_t tokens,
+                         int64_t patience_ms, int64_t lease_ms, store_fn *fn, void *arg)
 {
-    (void)s, (void)k, (void)owner, (void)slot, (void)patience_ms;
-    note("take%s %llu for %lld ", in_line ? " again" : "", (unsigned long long)tokens,
-         (long long)lease_ms);
+    static const char *const places[] = {"", " in line", " first"};
+    (void)s, (void)k, (void)owner, (void)slot;
+    note("take%s %llu for %lld within %lld ", places[place], (unsigned long long)tokens,
+         (long long)lease_ms, (long long)patience_ms);
     return asked(fn, arg);
 }
 void limits_key_give(struct store *s, const struct limit_key *k, struct id slot, int64_t tokens,
@@ -110,11 +111,8 @@ static void answer(enum err err, int verdict, int64_t wait_ms)
 static int begin(void **state)
 {
     (void)state;
-    struct permits_config c = {.user_tokens = 1000,
-                               .deployment_cost = 1000,
-                               .patience_ms = 60000,
-                               .lease_ms = 600000,
-                               .hold_ms = 3000};
+    struct permits_config c = {
+        .user_tokens = 1000, .deployment_cost = 1000, .lease_ms = 600000, .hold_ms = 3000};
     memset(&w, 0, sizeof(w));
     model.concurrent = 0;
     w.permits = permits_new(&c);
@@ -132,17 +130,17 @@ static int end(void **state)
 static void budgets_are_reserved_before_the_key_is_taken_and_settled_behind(void **state)
 {
     (void)state;
-    permit_ask(&w.permit, 100, 10);
+    permit_ask(&w.permit, 100, 10, false, 60000);
     expect("reserve o:ann 110/150 ");
     answer(ERR_NONE, LIMIT_OK, 0);
     expect("reserve all 110/150 ");
     answer(ERR_NONE, LIMIT_OK, 0);
-    expect("take 110 for 600000 ");
+    expect("take 110 for 600000 within 60000 ");
     answer(ERR_NONE, LIMIT_WAIT, 700);
     assert_int_equal(w.answer.verdict, PERMIT_WAIT);
     assert_int_equal(w.answer.wait_ms, 700);
-    permit_ask(&w.permit, 100, 10);
-    expect("take again 110 for 600000 "); /* what is reserved stays so */
+    permit_ask(&w.permit, 100, 10, false, 60000);
+    expect("take in line 110 for 600000 within 60000 "); /* what is reserved stays so */
     answer(ERR_NONE, LIMIT_OK, 0);
     assert_int_equal(w.answer.verdict, PERMIT_GO);
     permit_hold(&w.permit, 100000);
@@ -154,10 +152,34 @@ static void budgets_are_reserved_before_the_key_is_taken_and_settled_behind(void
     assert_int_equal(w.answers, 2);
 }
 
+static void one_that_was_at_the_provider_goes_first_and_too_long_a_line_is_said(void **state)
+{
+    (void)state;
+    permit_ask(&w.permit, 100, 10, true, 5000);
+    answer(ERR_NONE, LIMIT_OK, 0);
+    answer(ERR_NONE, LIMIT_OK, 0);
+    w.trace[0] = '\0';
+    answer(ERR_NONE, LIMIT_WAIT, 600000);
+    assert_int_equal(w.answer.wait_ms, 600000); /* all of it: it is told */
+    permit_ask(&w.permit, 100, 10, true, 3000);
+    expect("take in line 110 for 600000 within 3000 ");
+    answer(ERR_NONE, LIMIT_NEVER, 7200000);
+    expect("settle o:ann 0/0 settle all 0/0 ");
+    assert_int_equal(w.answer.verdict, PERMIT_OVER);
+    assert_int_equal(w.answer.why, ERR_MODEL_UNAVAILABLE);
+    assert_string_equal(w.answer.detail, "The model's provider limits requests; it can be asked "
+                                         "again in 2 h (at 02:00 UTC)");
+    permit_ask(&w.permit, 100, 10, true, 5000);
+    answer(ERR_NONE, LIMIT_OK, 0);
+    w.trace[0] = '\0';
+    answer(ERR_NONE, LIMIT_OK, 0);
+    expect("take first 110 for 600000 within 5000 ");
+}
+
 static void over_one_budget_the_other_is_given_back(void **state)
 {
     (void)state;
-    permit_ask(&w.permit, 100, 10);
+    permit_ask(&w.permit, 100, 10, false, 60000);
     answer(ERR_NONE, LIMIT_OK, 0);
     w.trace[0] = '\0';
     answer(ERR_NONE, LIMIT_COST, 0);
@@ -171,11 +193,11 @@ static void over_one_budget_the_other_is_given_back(void **state)
 static void what_stops_asking_gives_back_what_is_on_its_way(void **state)
 {
     (void)state;
-    permit_ask(&w.permit, 100, 10);
+    permit_ask(&w.permit, 100, 10, false, 60000);
     w.trace[0] = '\0';
     permit_drop(&w.permit);
     expect("settle o:ann 0/0 ");
-    permit_ask(&w.permit, 100, 10);
+    permit_ask(&w.permit, 100, 10, false, 60000);
     answer(ERR_NONE, LIMIT_OK, 0);
     answer(ERR_NONE, LIMIT_OK, 0);
     w.trace[0] = '\0';
@@ -188,10 +210,11 @@ static void what_stops_asking_gives_back_what_is_on_its_way(void **state)
 static void without_redis_a_call_goes_and_what_was_reserved_is_settled(void **state)
 {
     (void)state;
-    permit_ask(&w.permit, 100, 10);
+    permit_ask(&w.permit, 100, 10, false, 60000);
     w.trace[0] = '\0';
     answer(ERR_STORE_UNAVAILABLE, 0, 0);
     assert_int_equal(w.answer.verdict, PERMIT_GO);
+    assert_true(w.answer.unknown);
     permit_settle(&w.permit, 100, 5, 0, 200);
     expect("settle o:ann 105/125 give -5 block 200 ");
 }
@@ -200,7 +223,7 @@ static void slot_of_a_key_with_calls_at_once_is_held(void **state)
 {
     (void)state;
     model.concurrent = 2;
-    permit_ask(&w.permit, 100, 10);
+    permit_ask(&w.permit, 100, 10, false, 60000);
     answer(ERR_NONE, LIMIT_OK, 0);
     answer(ERR_NONE, LIMIT_OK, 0);
     w.trace[0] = '\0';
@@ -223,6 +246,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
     const struct CMUnitTest tests[] = {
         TEST(budgets_are_reserved_before_the_key_is_taken_and_settled_behind),
+        TEST(one_that_was_at_the_provider_goes_first_and_too_long_a_line_is_said),
         TEST(over_one_budget_the_other_is_given_back),
         TEST(what_stops_asking_gives_back_what_is_on_its_way),
         TEST(without_redis_a_call_goes_and_what_was_reserved_is_settled),
