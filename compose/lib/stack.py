@@ -2,7 +2,7 @@
 workers, restarts what dies, and stops all of it. compose/run calls it after everything is installed and built.
 
     stack.py up                in the foreground, until Ctrl-C or SIGTERM
-    stack.py stop|status|logs|running
+    stack.py stop|status|check|logs|running
 
 One process, one thread. Its children get a signal when it dies, so a killed supervisor leaves nothing behind."""
 
@@ -36,6 +36,8 @@ STATUS = STACK / "status.json"
 LOGS = STACK / "logs"
 REDIS_SOCKET = STACK / "redis" / "redis.sock"
 BROKER_SOCKET = STACK / "broker.sock"
+BROKER = f"ipc://{BROKER_SOCKET}"  # in a folder that only this user can enter: no keys needed
+BIN = pathlib.Path(os.environ.get("PERSAI_BIN_DIR") or STATE / "bin")
 DATASOURCE_WORD = STACK / "datasource-secret"  # between Perses and the gateway
 
 WORKERS = 2
@@ -270,7 +272,17 @@ class Stack:
                 [sys.executable, str(HERE.parent / "demo-model" / "server.py"), str(self.ports["demo-model"])],
                 http_ok("demo-model", "/health"),
             )
-        both = {
+        yield Program(
+            "gateway", [str(BIN / "persai-gateway")], http_ok("gateway", "/healthz"), env=self.gateway_env()
+        )
+        for i in range(1, WORKERS + 1):
+            name = f"worker-{i}"
+            yield Program(
+                name, [str(BIN / "persai-worker")], http_ok(name, "/healthz"), env=self.worker_env(self.ports[name])
+            )
+
+    def both_env(self) -> dict[str, str]:
+        env = {
             "PERSAI_REDIS": f"unix://{REDIS_SOCKET}",
             "PERSES_API_URL": self.url("perses"),
             "LOG_LEVEL": "info",
@@ -278,28 +290,22 @@ class Stack:
         }
         for name in ("LOG_LEVEL", "PERSAI_DRAIN", "PERSAI_TOKEN_WAIT", "PERSAI_DURABILITY"):
             if name in os.environ:
-                both[name] = os.environ[name]
+                env[name] = os.environ[name]
+        return env
+
+    def gateway_env(self) -> dict[str, str]:
         limits = {n: v for n, v in os.environ.items() if n.startswith("PERSAI_USER_")}
-        broker = f"ipc://{BROKER_SOCKET}"  # in a folder that only this user can enter: no keys needed
-        bin_dir = pathlib.Path(os.environ["PERSAI_BIN_DIR"])
-        listen = {
+        return self.both_env() | {
             "PERSAI_LISTEN": f"127.0.0.1:{self.ports['gateway']}",
-            "PERSAI_BROKER": broker,
+            "PERSAI_BROKER": BROKER,
             "PERSAI_DATASOURCE_SECRET_FILE": str(DATASOURCE_WORD),
             **limits,
         }
-        yield Program("gateway", [str(bin_dir / "persai-gateway")], http_ok("gateway", "/healthz"), env=both | listen)
-        for i in range(1, WORKERS + 1):
-            own = {
-                "PERSAI_GATEWAYS": broker,
-                "PERSAI_METRICS_LISTEN": f"127.0.0.1:{self.ports[f'worker-{i}']}",
-            }
-            yield Program(
-                f"worker-{i}",
-                [str(bin_dir / "persai-worker")],
-                http_ok(f"worker-{i}", "/healthz"),
-                env=both | own | self.choice.worker_env(os.environ),
-            )
+
+    def worker_env(self, port: int) -> dict[str, str]:
+        assert self.choice
+        own = {"PERSAI_GATEWAYS": BROKER, "PERSAI_METRICS_LISTEN": f"127.0.0.1:{port}"}
+        return self.both_env() | own | self.choice.worker_env(os.environ)
 
     def prometheus(self, interval: str) -> list[str]:
         targets = {
@@ -591,6 +597,31 @@ def status() -> int:
     return 0 if running["phase"] == "ready" else 4
 
 
+def check() -> int:
+    """What --check of the gateway and of a worker say, looked at as Perses's administrator."""
+    running = status_read()
+    if not running or running["phase"] != "ready":
+        say("PersAI is not running. Start it with compose/run")
+        return 3
+    stack = Stack()
+    stack.ports = running["ports"]
+    stack.choice = model.choose(os.environ)
+    model.check(stack.choice)
+    if stack.choice.is_demo:
+        stack.choice.base_url = f"{stack.url('demo-model')}/v1" if "demo-model" in stack.ports else ""
+    if stack.choice.description != running["model"]:
+        say(f"PersAI was started with another model ({running['model']}): give check the variables of that start")
+        return 2
+    administrator = {"PERSES_USER": "admin", "PERSES_PASSWORD": (STACK / "admin-password").read_text().strip()}
+    base = {k: os.environ[k] for k in ("PATH", "HOME", "LANG", "TZ") if k in os.environ} | {"LOG_LEVEL": "error"}
+    codes = []
+    for name, env in (("gateway", stack.gateway_env()), ("worker", stack.worker_env(0))):
+        print(f"persai-{name}", flush=True)
+        command = [str(BIN / f"persai-{name}"), "--check"]
+        codes.append(subprocess.run(command, env=env | base | administrator, cwd=STACK, check=False).returncode)
+    return max(codes, key=lambda code: (code == 1, code))
+
+
 def logs(names: list[str]) -> int:
     known = sorted(LOGS.glob("*.log")) if LOGS.is_dir() else []
     chosen = [p for p in known if not names or any(n in (p.stem, p.name) for n in names)]
@@ -611,6 +642,12 @@ def main() -> int:
         return stop()
     if command == "status":
         return status()
+    if command == "check":
+        try:
+            return check()
+        except model.ModelError as e:
+            say(f"error: {e}")
+            return 1
     if command == "logs":
         return logs(rest)
     say(f"error: unknown command {command}")

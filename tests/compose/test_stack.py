@@ -155,6 +155,16 @@ def test_status_tells_what_runs(running: Stack) -> None:
     assert done.stdout.count(" running ") == len(PROGRAMS), done.stdout
 
 
+def test_check_finds_all_as_it_should_be(running: Stack) -> None:
+    done = running.run("check")
+    assert done.returncode == 0 and "FAIL" not in done.stdout and "\n?" not in done.stdout, done
+    for words in ("persai-gateway", "Perses is asked as admin", "Datasource persai leads to a gateway", "persai-worker",
+                  "it takes this worker", "Model openai/demo answers"):
+        assert words in done.stdout, (words, done.stdout)
+    other = running.run("check", OPENAI_BASE_URL="http://127.0.0.1:1/v1", PERSAI_DEFAULT_MODEL="openai/x")
+    assert other.returncode == 1 and "cannot be reached" in other.stderr, other
+
+
 def test_everything_listens_on_loopback_only(running: Stack) -> None:
     pids = {str(p) for p in running.pids()}
     lines = subprocess.run(["ss", "-Hltnp"], capture_output=True, text=True, check=True).stdout.splitlines()
