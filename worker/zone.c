@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -43,13 +44,15 @@ bool zone_write(struct buf *b, int64_t unix_ms, struct str zone)
     return buf_printf(b, "%.*s:%s", (int)len - 2, text, text + len - 2);
 }
 
-/* YYYY-MM-DD. NULL: it is none, or there is no such day. */
+/* YYYY-MM-DD. NULL: it is none, or there is no such day. Blanks in it, which strptime takes, make
+ * it none. */
 static const char *read_date(const char *text, struct tm *tm)
 {
     const char *rest = strptime(text, "%Y-%m-%d", tm);
     struct tm day = {.tm_year = tm->tm_year, .tm_mon = tm->tm_mon, .tm_mday = tm->tm_mday};
     timegm(&day);
-    return rest && day.tm_mday == tm->tm_mday ? rest : NULL;
+    bool whole = rest && rest - text == 10 && !memchr(text, ' ', 10);
+    return whole && day.tm_mday == tm->tm_mday ? rest : NULL;
 }
 
 /* The clock after the T, if there is one; *ms its part of a second. NULL: it is none. */
@@ -59,6 +62,10 @@ static const char *read_clock(const char *rest, struct tm *tm, int64_t *ms)
     if (*rest != 'T' && *rest != 't' && *rest != ' ')
         return rest;
     const char *clock = rest + 1;
+    if (strncmp(clock, "24:00", 5) == 0) { /* ISO 8601: the end of the day */
+        tm->tm_hour = 24;
+        return strncmp(clock + 5, ":00", 3) == 0 ? clock + 8 : clock + 5;
+    }
     rest = strptime(clock, "%H:%M:%S", tm);
     if (!rest)
         rest = strptime(clock, "%H:%M", tm);
@@ -70,18 +77,36 @@ static const char *read_clock(const char *rest, struct tm *tm, int64_t *ms)
     return rest;
 }
 
-/* Z or ±hh:mm. NULL: it is none. */
+/* Two digits, less than `below`; -1: they are none. */
+static int two_digits(const char *at, int below)
+{
+    if (!isdigit((unsigned char)at[0]) || !isdigit((unsigned char)at[1]))
+        return -1;
+    int number = (at[0] - '0') * 10 + at[1] - '0';
+    return number < below ? number : -1;
+}
+
+/* Z, UTC, GMT, ±hh:mm, ±hhmm or ±hh, a blank before it. NULL: it is none. */
 static const char *read_offset(const char *rest, int64_t *offset_s)
 {
-    int hours, minutes, used = 0;
     *offset_s = 0;
+    if (*rest == ' ')
+        rest++;
     if (*rest == 'Z' || *rest == 'z')
         return rest + 1;
-    if ((*rest != '+' && *rest != '-') ||
-        sscanf(rest + 1, "%2d:%2d%n", &hours, &minutes, &used) != 2 || used != 5)
+    if (strncasecmp(rest, "UTC", 3) == 0 || strncasecmp(rest, "GMT", 3) == 0)
+        return rest + 3;
+    int hours = *rest == '+' || *rest == '-' ? two_digits(rest + 1, 24) : -1, minutes = 0;
+    if (hours < 0)
         return NULL;
+    const char *end = rest + 3;
+    if (*end != '\0') {
+        end += *end == ':';
+        minutes = two_digits(end, 60);
+        end += 2;
+    }
     *offset_s = (*rest == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
-    return rest + 1 + used;
+    return minutes < 0 ? NULL : end;
 }
 
 bool zone_parse(struct str text, struct str zone, int64_t *unix_ms, enum zone_remark *remark)
@@ -184,7 +209,14 @@ static bool there(const char *name)
     const char *folder = getenv("TZDIR"); /* as the C library has it */
     char path[ZONE_NAME_MAX + 256];
     int len = snprintf(path, sizeof(path), "%s/%s", folder ? folder : "/usr/share/zoneinfo", name);
-    return len < (int)sizeof(path) && access(path, R_OK) == 0;
+    FILE *file = len < (int)sizeof(path) ? fopen(path, "re") : NULL;
+    char magic[4] = "";
+    /* "Europe" is a folder, "leapseconds" a list: the C library takes both for UTC. */
+    bool zone = file && fread(magic, 1, sizeof(magic), file) == sizeof(magic) &&
+                memcmp(magic, "TZif", sizeof(magic)) == 0;
+    if (file)
+        fclose(file);
+    return zone;
 }
 
 /* Under its own name, else under the one that it has now or had before. */

@@ -64,6 +64,20 @@ bool moment_duration(struct str text, int64_t *ms)
     return sum > 0;
 }
 
+/* 20261128 and 2026 are a day and a year, not moments of 1970. False: it is neither. */
+static bool is_calendar(struct str text, char date[static 11])
+{
+    uint64_t number;
+    if ((text.len != 8 && text.len != 4) || !str_u64(text, 99991231, &number))
+        return false;
+    uint64_t day = text.len == 4 ? number * 10000 + 101 : number;
+    unsigned year = (unsigned)(day / 10000), month = (unsigned)(day / 100 % 100);
+    if (year < 1970 || year > 2200 || month < 1 || month > 12)
+        return false;
+    snprintf(date, 11, "%04u-%02u-%02u", year, month, (unsigned)(day % 100));
+    return true;
+}
+
 bool moment_parse(struct str text, int64_t now_ms, struct str zone, int64_t *unix_ms,
                   enum zone_remark *remark)
 {
@@ -74,6 +88,9 @@ bool moment_parse(struct str text, int64_t now_ms, struct str zone, int64_t *uni
         remark = &ignored;
     *remark = ZONE_PLAIN;
     text = str_trim(text);
+    char date[11];
+    if (is_calendar(text, date))
+        return zone_parse(str_of(date), zone, unix_ms, remark);
     if (sax_double(text, &seconds)) {
         /* More than the year 5138 in seconds: milliseconds were meant. */
         double ms = fabs(seconds) > 1e11 ? seconds : seconds * 1000;

@@ -50,6 +50,19 @@ static const struct {
     {"Europe/Dublin", "2026-01-15T12:00:00", "2026-01-15T12:00:00Z", ZONE_PLAIN},
     {"America/Caracas", "2016-05-01T02:45:00", "2016-05-01T07:15:00Z", ZONE_SKIPPED},
     {"Asia/Tehran", "2022-09-21T23:30:00", "2022-09-21T19:00:00Z", ZONE_TWICE},
+    {"Etc/GMT+5", "2026-07-01T12:00", "2026-07-01T17:00:00Z", ZONE_PLAIN},
+    {"Etc/GMT-14", "2026-07-01T12:00", "2026-06-30T22:00:00Z", ZONE_PLAIN},
+    {"Pacific/Chatham", "2026-04-05T03:15:00", "2026-04-04T13:30:00Z", ZONE_TWICE},
+    {"Pacific/Chatham", "2026-09-27T03:00:00", "2026-09-26T14:15:00Z", ZONE_SKIPPED},
+    {"Antarctica/Troll", "2026-03-29T02:00:00", "2026-03-29T02:00:00Z", ZONE_SKIPPED},
+    {"Pacific/Kwajalein", "1993-08-21T12:00:00", "1993-08-22T00:00:00Z", ZONE_SKIPPED},
+    {"Africa/Cairo", "2026-10-29T23:30:00", "2026-10-29T20:30:00Z", ZONE_TWICE},
+    {"Asia/Beirut", "2026-03-29", "2026-03-28T22:00:00Z", ZONE_PLAIN},
+    {"America/Scoresbysund", "2024-03-31T00:30:00", "2024-03-31T01:30:00Z", ZONE_PLAIN},
+    {"Europe/Berlin", "2016-12-31T23:59:60", "2016-12-31T23:00:00Z", ZONE_PLAIN},
+    {"Europe/Berlin", "2026-10-24T24:00", "2026-10-24T22:00:00Z", ZONE_PLAIN},
+    {"Europe/Berlin", "2500-07-01T12:00", "2500-07-01T10:00:00Z", ZONE_PLAIN},
+    {"Europe/London", "1970-01-01T12:00", "1970-01-01T11:00:00Z", ZONE_PLAIN},
     {"Africa/Monrovia", "1972-01-07T00:20:00", "1972-01-07T01:04:30Z", ZONE_SKIPPED},
 };
 
@@ -84,6 +97,56 @@ static void with_an_offset_nothing_is_guessed(void **state)
     int64_t ms;
     assert_false(zone_parse(STR("2026-02-30"), STR(""), &ms, NULL)); /* no such day */
     assert_false(zone_parse(STR("2026-02-30T12:00:00Z"), STR(""), &ms, NULL));
+    static const char *const noon[] = {"2026-11-28T12:00:00+00:00", "2026-11-28T12:00:00.000-00:00",
+                                       "2026-11-28T17:30:00+0530",  "2026-11-28 06:00:00-06",
+                                       "2026-11-28 12:00 UTC",      "2026-11-28 12:00:00 GMT",
+                                       "2026-11-28t12:00z",         "2026-11-28T14:00:00 +02:00"};
+    for (size_t i = 0; i < sizeof noon / sizeof noon[0]; i++)
+        expect("Asia/Tokyo", noon[i], "2026-11-28T12:00:00Z", ZONE_PLAIN);
+    static const char *const none[] = {"2026-W48",
+                                       "2026-W48-6",
+                                       "2026W486",
+                                       "2026-332",
+                                       "2026-11",
+                                       "2026",
+                                       "20261128",
+                                       "2026-11-28T12:00:00+99:99",
+                                       "2026-11-28T12Z",
+                                       "2026-11-28T12:00:00+-1:30",
+                                       "2026-11-28T12:00:00+2",
+                                       "2026-11- 8",
+                                       "2026-13-01",
+                                       "2026-11-28T25:00",
+                                       "2026-11-28T24:01",
+                                       "12026-11-28",
+                                       "-2026-11-28",
+                                       "26-11-28",
+                                       "2026-11-28T12:00:00 CEST",
+                                       "2026-11-28T12:00:00[Europe/Berlin]"};
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++)
+        if (zone_parse(str_of(none[i]), STR("Europe/Berlin"), &ms, NULL) && strlen(none[i]) != 4 &&
+            strlen(none[i]) != 8)
+            fail_msg("is a time: %s", none[i]);
+}
+
+static void a_number_may_be_a_date(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"20261128", "2026-11-27T23:00:00Z"},   {"2026", "2025-12-31T23:00:00Z"},
+        {"1700000000", "2023-11-14T22:13:20Z"}, {"1700000000000", "2023-11-14T22:13:20Z"},
+        {"0", "1970-01-01T00:00:00Z"},          {"99999999", "1973-03-03T09:46:39Z"},
+        {"1e9", "2001-09-09T01:46:40Z"},        {"20261328", "1970-08-23T12:08:48Z"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int64_t ms = -1;
+        scoped_buf(b, 64);
+        assert_true(moment_parse(str_of(cases[i][0]), 0, STR("Europe/Berlin"), &ms, NULL));
+        moment_rfc3339(&b, ms);
+        assert_string_equal(buf_cstr(&b), cases[i][1]);
+    }
+    int64_t ms;
+    assert_false(moment_parse(STR("20260230"), 0, STR(""), &ms, NULL));
 }
 
 static void copy(const char *folder, const char *from, const char *to)
@@ -105,7 +168,13 @@ static void former_names_are_known_without_their_files(void **state)
     copy(folder, "America/Los_Angeles", "America/Los_Angeles");
     copy(folder, "Etc/UTC", "Etc/UTC");
     copy(folder, "Europe/Kyiv", "Europe/Kiev");
-    assert_false(zone_known(STR("No/Where")));
+    static const char *const unknown[] = {"No/Where",    "Europe",         "America/Argentina",
+                                          "leapseconds", "europe/berlin ", "+02:00",
+                                          "Mars/Phobos"};
+    for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++)
+        if (zone_known(str_of(unknown[i])))
+            fail_msg("known: %s", unknown[i]);
+    assert_true(zone_known(STR("EST5EDT")) && zone_known(STR("Etc/GMT+12")));
     setenv("TZDIR", folder, 1);
     assert_true(zone_known(STR("Asia/Calcutta")));
     assert_false(zone_known(STR("Europe/Berlin")));
@@ -143,6 +212,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_local_time_is_the_first_that_is_meant),
         cmocka_unit_test(what_was_converted_before_changes_nothing),
+        cmocka_unit_test(a_number_may_be_a_date),
         cmocka_unit_test(with_an_offset_nothing_is_guessed),
         cmocka_unit_test(former_names_are_known_without_their_files),
         cmocka_unit_test(the_table_of_links_is_whole),
