@@ -6,6 +6,7 @@
 #include "common/check.h"
 #include "worker/tools/name.h"
 #include "worker/tools/partial.h"
+#include "worker/tools/rows.h"
 #include "worker/tools/text.h"
 
 enum key { NO_KEY, KEY_STATUS, KEY_DATA, KEY_PARTIAL, KEY_TYPE, KEY_HELP, KEY_UNIT };
@@ -552,8 +553,9 @@ void catalog_write(struct catalog_search *s, const struct catalog *c, struct str
     json_str(b, datasource);
     if (c->partial)
         buf_puts(b, ",\"partial\":true");
-    buf_printf(b, ",\"total\":%u,\"shown\":%u,\"metrics_total\":%u,\"metrics\":[", s->total, shown,
-               c->count);
+    buf_printf(b, ",\"total\":%u,\"shown\":%u", s->total, shown);
+    row_next(b, s->total, s->offset + shown);
+    buf_printf(b, ",\"metrics_total\":%u,\"metrics\":[", c->count);
     buf_add_str(b, buf_str(&rows));
     buf_putc(b, ']');
     write_notes(s, c, shown, b);

@@ -164,6 +164,7 @@ static void on_end(void *arg, enum prom_outcome outcome)
         r->spec->head(r, b);
     buf_printf(b, ",\"total\":%llu,\"shown\":%llu", (unsigned long long)r->total,
                (unsigned long long)r->shown);
+    row_next(b, r->total, r->offset + r->shown);
     json_key(b, r->spec->list);
     buf_putc(b, '[');
     buf_add_str(b, buf_str(&r->page));
@@ -227,6 +228,12 @@ void row_moment(struct buf *b, const char *key, int64_t unix_ms)
     buf_putc(b, '"');
     moment_rfc3339(b, unix_ms);
     buf_putc(b, '"');
+}
+
+void row_next(struct buf *b, uint64_t total, uint64_t next)
+{
+    if (total > next)
+        buf_printf(b, ",\"next_offset\":%llu", (unsigned long long)next);
 }
 
 void row_number(struct buf *b, const char *key, double value)

@@ -64,6 +64,8 @@ void row_text(struct buf *b, const char *key, struct str text);
 void row_long(struct buf *b, const char *key, struct str text, size_t max_bytes);
 void row_moment(struct buf *b, const char *key, int64_t unix_ms); /* RFC 3339 */
 void row_number(struct buf *b, const char *key, double value);
+/* Where the next page begins, when there is one. */
+void row_next(struct buf *b, uint64_t total, uint64_t next);
 /* An object of strings (labels), at most max_bytes of it; without the names in `skip` (one, or
  * NULL). */
 void row_labels(struct buf *b, const char *key, const json_t *labels, size_t max_bytes);

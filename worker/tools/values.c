@@ -7,6 +7,7 @@
 #include "worker/tools/name.h"
 #include "worker/tools/partial.h"
 #include "worker/tools/prom.h"
+#include "worker/tools/rows.h"
 #include "worker/tools/sax.h"
 #include "worker/tools/text.h"
 
@@ -196,8 +197,10 @@ static void on_end(void *arg, enum prom_outcome outcome)
     json_str(b, str_of(r->datasource));
     if (r->partial)
         buf_puts(b, ",\"partial\":true");
-    buf_printf(b, ",\"total\":%llu,\"shown\":%llu,\"values\":[", (unsigned long long)v->total,
+    buf_printf(b, ",\"total\":%llu,\"shown\":%llu", (unsigned long long)v->total,
                (unsigned long long)v->shown);
+    row_next(b, v->total, v->offset + v->shown);
+    buf_puts(b, ",\"values\":[");
     buf_add_str(b, buf_str(&v->page));
     buf_putc(b, ']');
     write_notes(v, outcome == PROM_CUT, b);

@@ -612,11 +612,13 @@ static void label_values_are_filtered_and_paged(void **state)
                 "{\"label\":\"job\",\"metric\":\"up\",\"search\":\"NODE\",\"limit\":1}");
     assert_false(f->failed);
     assert_string_equal(f->asked[0].query, "up");
-    assert_string_equal(f->content, "{\"kind\":\"label_values\",\"label\":\"job\",\"datasource\":"
-                                    "\"/proxy/globaldatasources/prom\","
-                                    "\"total\":2,\"shown\":1,\"values\":[\"Node\"],\"notes\":[\"1 "
-                                    "more: use search, or ask for the "
-                                    "next page with offset 1.\"]}");
+    assert_string_equal(
+        f->content,
+        "{\"kind\":\"label_values\",\"label\":\"job\",\"datasource\":"
+        "\"/proxy/globaldatasources/prom\","
+        "\"total\":2,\"shown\":1,\"next_offset\":1,\"values\":[\"Node\"],\"notes\":[\"1 "
+        "more: use search, or ask for the "
+        "next page with offset 1.\"]}");
     fixture_run(f, script, "list_label_values", "{\"label\":\"job\",\"offset\":\"3\"}");
     assert_non_null(strstr(f->content, "\"values\":[\"node3\",\"prometheus\"]"));
 }

@@ -197,6 +197,35 @@ static void a_partial_catalog_is_not_kept(void **state)
     assert_non_null(strstr(f->content, "\"total\":2"));
 }
 
+/* What of a result is not on its page is said where the next one begins. */
+static void the_next_page_is_named(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *tool, *arguments, *path, *next;
+    } cases[] = {
+        {"list_label_names", "{\"limit\":2}", "/api/v1/labels", "\"shown\":2,\"next_offset\":2"},
+        {"list_label_names", "{\"limit\":2,\"offset\":1}", "/api/v1/labels", NULL},
+        {"list_label_values", "{\"label\":\"x\",\"limit\":1,\"offset\":1}", "/values",
+         "\"shown\":1,\"next_offset\":2"},
+        {"list_label_values", "{\"label\":\"x\"}", "/values", NULL},
+        {"list_metrics", "{\"limit\":1}", "/values", "\"shown\":1,\"next_offset\":1"},
+        {"list_metrics", "{\"limit\":3}", "/values", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct answer script[] = {
+            SOURCES,
+            {.path = cases[i].path,
+             .status = 200,
+             .body = STR("{\"status\":\"success\",\"data\":[\"a\",\"b\",\"c\"]}")},
+            {0}};
+        fixture_run(f, script, cases[i].tool, cases[i].arguments);
+        const char *next = cases[i].next ? cases[i].next : "\"next_offset\"";
+        if (f->failed || (strstr(f->content, next) != NULL) != (cases[i].next != NULL))
+            fail_msg("%zu: %s", i, f->content);
+    }
+}
+
 #define STREAM(pod, values)                                                                        \
     "{\"stream\":{\"app\":\"a\",\"pod\":\"" pod "\"},\"values\":[" values "]}"
 #define LINE(s, text) "[\"17000000" s "000000000\",\"" text "\"]"
@@ -291,6 +320,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_partial_is_said, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(what_rests_on_a_partial_answer_is_partial, fixture_setup,
                                         fixture_teardown),
+        cmocka_unit_test_setup_teardown(the_next_page_is_named, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(a_partial_catalog_is_not_kept, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(lines_of_one_moment_stay_in_order, fixture_setup,

@@ -152,6 +152,23 @@ describe('reduce', () => {
     expect(turn.steps[0]?.calls[0]?.args).toEqual({ query: 'up' });
   });
 
+  it('draws a call that is told on without an id once, and where it runs', () => {
+    const written = (args: string): TurnEvent => ({
+      type: 'step_progress',
+      stepType: 'inference',
+      stepId: 's1',
+      delta: { type: 'tool_call', callId: '', name: 'execute_range_query', args, state: 'writing' },
+    });
+    const writing = play([start('s1'), written('{"q'), written('{"query":"u'), written('{"query":"up"}')]);
+    expect(writing.steps[0]?.calls).toHaveLength(1);
+    expect(writing.steps[0]?.calls[0]?.args).toEqual({ query: 'up' });
+    const running = play(
+      [said('s1', ''), start('s2', 1, 'tool_execution'), call('tool_execution', 's2', 'running')],
+      writing,
+    );
+    expect(blocksOf(running).map(({ key }) => key)).toEqual(['c/c1']);
+  });
+
   it('keeps the key of a call while it is written, run and done', () => {
     const keys = [
       [start('s1'), call('inference', 's1', 'writing')],

@@ -84,6 +84,18 @@ function putCall(calls: readonly Call[], call: Call): readonly Call[] {
   return at < 0 ? [...calls, call] : calls.map((old, i) => (i === at ? call : old));
 }
 
+/** It was told on without an id. */
+function isWithoutId(step: Step, call: Call): boolean {
+  return call.id.startsWith(`${step.id}/`);
+}
+
+/** Of a call without an id: what is told on next under its name is the same one. */
+function idFor(step: Step, name: string): string {
+  const last = step.calls.at(-1);
+  const isMore = last !== undefined && isWithoutId(step, last) && (name === '' || last.name === name);
+  return isMore ? last.id : `${step.id}/${step.calls.length}`;
+}
+
 function withDelta(before: Step, delta: Delta): Step {
   if (delta.type === 'wait') return { ...before, wait: { text: delta.text, ms: delta.waitMs } };
   const step = before.wait === undefined || delta.type === 'notice' ? before : { ...before, wait: undefined };
@@ -97,7 +109,7 @@ function withDelta(before: Step, delta: Delta): Step {
         ? step
         : { ...step, notice: [step.notice, delta.text].filter(Boolean).join('\n') };
     case 'tool_call': {
-      const id = delta.callId || `${step.id}/${step.calls.length}`;
+      const id = delta.callId || idFor(step, delta.name);
       const old = step.calls.find((call) => call.id === id);
       const args = delta.args === '' ? (old?.args ?? {}) : (parseJson(delta.args) ?? delta.args);
       const state = step.type === 'inference' ? 'writing' : delta.state;
@@ -228,8 +240,13 @@ function withOwnKeys(blocks: readonly Block[]): readonly Block[] {
 
 export function blocksOf(turn: Turn): readonly Block[] {
   const run = new Set<string>();
+  const names = new Set<string>();
   for (const step of turn.steps) {
-    if (step.type === 'tool_execution') for (const call of step.calls) run.add(call.id);
+    if (step.type !== 'tool_execution') continue;
+    for (const { id, name } of step.calls) {
+      run.add(id);
+      names.add(name);
+    }
   }
   const live = turn.status === 'running';
   let plan = lastPlan(turn);
@@ -243,7 +260,8 @@ export function blocksOf(turn: Turn): readonly Block[] {
     }
     if (step.text !== '') blocks.push({ kind: 'text', key: `t/${step.id}`, text: step.text, complete });
     for (const call of step.calls) {
-      if (step.type === 'inference' && run.has(call.id)) continue; // drawn where it runs
+      const isRun = run.has(call.id) || (isWithoutId(step, call) && names.has(call.name));
+      if (step.type === 'inference' && isRun) continue; // drawn where it runs
       if (step.type === 'inference' && !live) continue; // never ran
       if (isPlan(call)) {
         if (plan !== undefined) blocks.push({ kind: 'plan', key: 'plan', steps: plan });
