@@ -284,6 +284,15 @@ static void print(struct buf *b)
     buf_free(b);
 }
 
+/* Of a command as it is listed: how many arguments it takes; the rest is its flag. */
+static size_t arguments_of(struct str *command)
+{
+    size_t count = 0;
+    for (; command->len > 0 && command->at[command->len - 1] == '='; command->len--)
+        count++;
+    return count;
+}
+
 static void print_help(const struct config_args *a)
 {
     struct buf b;
@@ -293,9 +302,9 @@ static void print_help(const struct config_args *a)
                a->program);
     for (size_t i = 0; a->commands != NULL && a->commands[i] != NULL; i++) {
         struct str word = str_of(a->commands[i]);
-        bool takes = word.at[word.len - 1] == '=';
-        buf_printf(&b, "       %s %.*s%s\n", a->program, (int)(word.len - takes), word.at,
-                   takes ? " ARGUMENT" : "");
+        size_t takes = arguments_of(&word);
+        buf_printf(&b, "       %s %.*s%s%s\n", a->program, (int)word.len, word.at,
+                   takes > 0 ? " ARGUMENT" : "", takes > 1 ? " ARGUMENT" : "");
     }
     buf_printf(&b, "       %s --help | --version | --print-settings\n\n", a->program);
     buf_puts(&b, "Settings are environment variables or flags; a flag wins.\n"
@@ -377,8 +386,7 @@ static int take_command(const struct config_args *a, const struct word *w, int a
 {
     for (size_t c = 0; a->commands != NULL && a->commands[c] != NULL; c++) {
         struct str command = str_of(a->commands[c]);
-        bool takes = command.at[command.len - 1] == '=';
-        command.len -= takes;
+        size_t takes = arguments_of(&command);
         if (!str_eq(w->flag, command))
             continue;
         if (r->command != NULL) {
@@ -386,9 +394,11 @@ static int take_command(const struct config_args *a, const struct word *w, int a
             return -1;
         }
         r->command = a->commands[c];
-        if (takes)
+        if (takes > 0)
             r->command_arg = take_value(w, argc, argv, i, r);
-        else if (w->value != NULL)
+        if (takes > 1 && r->command_arg)
+            r->command_second = take_value(&(struct word){w->flag, NULL}, argc, argv, i, r);
+        if (takes == 0 && w->value != NULL)
             fail(r, "%.*s takes no value.", (int)command.len, command.at);
         return r->error[0] != '\0' ? -1 : 1;
     }

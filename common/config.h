@@ -38,8 +38,8 @@ struct setting {
  * *exit_code = 0, returns false with empty error) and
  * --print-settings (Markdown). args: flags this table does not know are refused; `commands` lists
  * words like "--check" that are kept: *command is set to its entry there (or NULL) and *command_arg
- * to its next argument when it takes one ("--make-keys DIR": listed as
- * "--make-keys="). */
+ * to its next argument when it takes one ("--make-keys DIR": listed as "--make-keys="), and
+ * *command_second to the one behind it when it takes two (listed with "=="). */
 struct config_args {
     const char *program, *summary;
     const struct setting *table;
@@ -50,7 +50,7 @@ enum { CONFIG_SETTINGS_MAX = 128 };
 struct config_result {
     bool given[CONFIG_SETTINGS_MAX]; /* by row of the table: set by somebody, not the default */
     int exit_code;
-    const char *command, *command_arg;
+    const char *command, *command_arg, *command_second;
     char error[512];
 };
 bool config_load(const struct config_args *args, int argc, char **argv, void *into,

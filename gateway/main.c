@@ -13,6 +13,7 @@
 #include "gateway/callers.h"
 #include "gateway/doctor.h"
 #include "gateway/gateway.h"
+#include "gateway/hand_over.h"
 #include "gateway/identity.h"
 #include "gateway/janitor.h"
 #include "gateway/keyreset.h"
@@ -243,6 +244,17 @@ static int check(struct gateway *g)
     return report_exit_code(&report);
 }
 
+static int hand_over(struct gateway *g, const char *from, const char *to)
+{
+    char error[256];
+    if (!store_durability_parse(g->settings.durability, &g->copies))
+        return complain("PERSAI_DURABILITY", STORE_DURABILITY_HELP);
+    g->loop = loop_new();
+    if (!open_store(g, error))
+        return complain("PERSAI_REDIS", error);
+    return hand_over_run(g, from, to);
+}
+
 static void close_all(struct gateway *g)
 {
     if (g->janitor)
@@ -299,10 +311,20 @@ static void limits_of_nobody(struct gateway_settings *s, const struct config_arg
         s->user_bytes = 0;
 }
 
+/* Those that need the settings whole. */
+static int run_command(struct gateway *g, const struct config_result *given)
+{
+    if (strcmp(given->command, "--key-reset") == 0)
+        return keyreset_run(g);
+    if (strcmp(given->command, "--hand-over==") == 0)
+        return hand_over(g, given->command_arg, given->command_second);
+    return check(g);
+}
+
 int main(int argc, char **argv)
 {
-    static const char *const commands[] = {"--check", "--key-reset",
-                                           "--make-keys=", "--print-openapi", NULL};
+    static const char *const commands[] = {
+        "--check", "--key-reset", "--make-keys=", "--print-openapi", "--hand-over==", NULL};
     struct gateway g = {0};
     struct config_result result = {0};
     struct config_args args = {
@@ -333,8 +355,7 @@ int main(int argc, char **argv)
         name_self(&g);
         limits_of_nobody(&g.settings, &args, &result);
         gateway_metrics_init();
-        bool resets = result.command && strcmp(result.command, "--key-reset") == 0;
-        code = resets ? keyreset_run(&g) : result.command ? check(&g) : serve(&g);
+        code = result.command ? run_command(&g, &result) : serve(&g);
         close_all(&g);
     }
     config_free(table, SETTINGS, &g.settings);

@@ -72,6 +72,8 @@ struct store *store_new(struct loop *l, struct redis *borrowed, const struct sto
 
 bool store_ready(const struct store *s) { return redis_ready(s->redis); }
 
+bool store_idle(const struct store *s) { return list_empty(&s->calls); }
+
 /* ---- calls ---- */
 static void ask_free(struct store_ask *a)
 {

@@ -1,5 +1,6 @@
 """Whose conversations are whose: an account of Perses is its name and the time at which it was made."""
 
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from fakes import perses as fake_perses
 from fakes.model import Gate
 from harness.client import Client
 from harness.services import ADMIN, PASSWORD, Perses
-from harness.stack import Stack
+from harness.stack import Stack, program
 from harness.wait import until
 
 
@@ -209,3 +210,88 @@ def test_who_asks_is_known_while_redis_is_away(bare: Stack) -> None:
     stack.redis.start()
     until(lambda: [s["session_id"] for s in alice.request("GET", "/sessions").json()] == [session]
           if alice.get("/sessions").status == 200 else False, "the conversation", 20)
+
+
+def hand_over(stack: Stack, *args: str, redis: str = "") -> tuple[int, str]:
+    answer = subprocess.run([program("gateway"), "--hand-over", *args], capture_output=True, text=True, timeout=60,
+                            env={"PERSAI_REDIS": redis or stack.redis.url, "LOG_LEVEL": "error"})
+    return answer.returncode, answer.stdout + answer.stderr
+
+
+def owners(stack: Stack, name: str) -> list[str]:
+    """Of this name, by when they were here."""
+    return [owner.decode() for owner in stack.redis.client.zrange(f"p:n:{{{name}}}", 0, -1)]
+
+
+def test_a_deleted_users_conversations_are_handed_over(stack: Stack, perses: Perses) -> None:
+    old = made_anew(stack, perses, "ines")
+    sessions = [old.session(title=f"number {n}") for n in range(3)]
+    old.ask(sessions[0], "where is the kettle")
+    perses.api("DELETE", "/api/v1/users/ines", cookies=perses.sign_in(ADMIN))
+    bob = stack.client("bob")
+    own = bob.session()
+    [ines], [heir] = owners(stack, "ines"), owners(stack, "bob")
+    code, said = hand_over(stack, "ines", "bob")
+    assert (code, said) == (0, f"3 conversations of {ines} are {heir}'s now\n")
+    assert {s["session_id"] for s in bob.sessions()} == {own, *sessions}
+    assert [s["session_id"] for s in bob.sessions("?q=kettle")] == [sessions[0]]
+    assert bob.ask(sessions[0], "go on").answer() and len(bob.messages(sessions[0])) == 4
+    assert bob.request("DELETE", f"/session/{sessions[1]}").status == 200
+    code, said = hand_over(stack, "ines", "bob")
+    assert code == 1 and "Nobody called ines has conversations here" in said
+
+
+def test_a_person_whose_account_was_made_anew_gets_their_own_back(stack: Stack, perses: Perses) -> None:
+    session = made_anew(stack, perses, "jens").session()
+    new = made_anew(stack, perses, "jens")
+    assert new.sessions() == []
+    code, said = hand_over(stack, "jens", "jens")
+    assert code == 0, said
+    assert [s["session_id"] for s in new.sessions()] == [session]
+    code, said = hand_over(stack, "jens", "jens")
+    assert code == 1 and "but the account that has them already" in said
+
+
+def test_which_account_is_meant_must_be_plain(stack: Stack, perses: Perses) -> None:
+    clients, sessions = [], []
+    for _ in range(3):
+        clients.append(made_anew(stack, perses, "kim"))
+        sessions.append(clients[-1].session())
+    first, second, third = owners(stack, "kim")
+    bare = stack.client("bob").session()
+    as_before(stack, "bob")  # of an earlier version, and of nobody who is called kim now
+    stack.redis.client.hset(f"p:s:{{{bare}}}", "owner", "kim")
+    stack.redis.client.rename("p:u:{bob}", "p:u:{kim}")
+    alice = stack.client("alice")
+    alice.sessions()
+    code, said = hand_over(stack, "kim", "alice")
+    assert code == 1 and "Say which one is meant" in said
+    for owner in (first, second, third):
+        assert f"  {owner}  1 conversations, account made 20" in said, said
+    assert "  kim:  1 conversations, kept under the name alone by an earlier version" in said
+    assert alice.sessions() == []
+    assert hand_over(stack, second, "alice")[0] == 0
+    assert [s["session_id"] for s in alice.sessions()] == [sessions[1]]
+    assert hand_over(stack, "kim:", "alice")[0] == 0
+    assert {s["session_id"] for s in alice.sessions()} == {sessions[1], bare}
+    # To an account that is not the latest of its name, when it is said.
+    assert hand_over(stack, third, first)[0] == 0
+    assert clients[2].sessions() == []
+    # Who the first one's token is, is known for a minute.
+    assert {s["session_id"] for s in clients[0].sessions()} == {sessions[0], sessions[2]}
+
+
+def test_nothing_is_handed_to_who_is_not_known(stack: Stack, perses: Perses) -> None:
+    alice = stack.client("alice")
+    session = alice.session()
+    [owner] = owners(stack, "alice")
+    for heir in ("nobody", "alice:12345", f"{owner}0", "local", ":", "alice:", "a b"):
+        code, said = hand_over(stack, "alice", heir)
+        assert code == 1 and "was here since" in said, (heir, said)
+    for args in ((), ("alice",), ("alice", "bob", "carol")):
+        assert hand_over(stack, *args)[0] == 2, args
+    code, said = hand_over(stack, "alice", "alice")
+    assert code == 1 and "has conversations here" in said
+    code, said = hand_over(stack, "alice", "alice", redis="redis://127.0.0.1:1/0")
+    assert code == 1 and "Redis does not answer" in said
+    assert [s["session_id"] for s in alice.sessions()] == [session]

@@ -29,7 +29,7 @@ static const struct setting table[] = {
     {"PERSAI_AUTH", SETTING_BOOL, AT(auth), "true", 0, 0, "ask Perses"},
 };
 enum { COUNT = sizeof(table) / sizeof(*table) };
-static const char *const commands[] = {"--check", "--make-keys=", NULL};
+static const char *const commands[] = {"--check", "--make-keys=", "--move==", NULL};
 
 static struct settings s;
 static struct config_result result;
@@ -197,6 +197,8 @@ static void what_is_wrong_is_said_with_the_settings_name(void **state)
         {"-h", "Unexpected argument"},
         {"--check=1", "--check takes no value"},
         {"--make-keys", "\"--make-keys\" needs a value"},
+        {"--move", "\"--move\" needs a value"},
+        {"--move=a", "\"--move\" needs a value"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         assert_false(LOAD(A(cases[i].arg)));
@@ -220,6 +222,18 @@ static void commands_are_kept_with_their_argument(void **state)
     assert_string_equal(result.command_arg, "keys");
     assert_true(LOAD(A("--make-keys=a=b")));
     assert_string_equal(result.command_arg, "a=b");
+    assert_null(result.command_second);
+    assert_true(LOAD(A("--move"), A("a"), A("b"), A("--capacity=3")));
+    assert_string_equal(result.command, "--move==");
+    assert_string_equal(result.command_arg, "a");
+    assert_string_equal(result.command_second, "b");
+    assert_true(LOAD(A("--move=a=b"), A("c")));
+    assert_string_equal(result.command_arg, "a=b");
+    assert_string_equal(result.command_second, "c");
+    assert_false(LOAD(A("--move"), A("a"), A("--check")));
+    assert_error("\"--move\" needs a value");
+    assert_false(LOAD(A("--move"), A("a"), A("b"), A("c")));
+    assert_error("Unexpected argument \"c\"");
     assert_false(LOAD(A("--check"), A("--make-keys=x")));
     assert_error("--make-keys: only one command at a time");
 }
@@ -280,6 +294,7 @@ static void help_and_the_table_of_settings_come_from_the_table(void **state)
     catch_stdout("--help");
     assert_non_null(strstr(printed, "prog: does things\n"));
     assert_non_null(strstr(printed, "prog --make-keys ARGUMENT\n"));
+    assert_non_null(strstr(printed, "prog --move ARGUMENT ARGUMENT\n"));
     assert_non_null(
         strstr(printed, "  PERSAI_TOKEN_WAIT  --token-wait\n      how long (default 10m)\n"));
     assert_non_null(strstr(printed, "  OPENAI_API_KEY, or _FILE  --openai-api-key-file\n"));
