@@ -63,6 +63,9 @@ unsigned http_connections(const struct http *h);
 struct str http_method(const struct http_request *r);
 struct str
 http_path(const struct http_request *r); /* raw, percent escapes undecoded, without the query */
+/* Are all pairs of the query readable (RFC 3986 section 2.1), each name there once, and not more
+ * than a request of ours could need? Else http_query can't be relied on. */
+bool http_query_ok(const struct http_request *r);
 bool http_query(const struct http_request *r, const char *key,
                 struct str *value); /* decoded; first of its name */
 struct str http_header(const struct http_request *r,

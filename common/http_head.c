@@ -302,6 +302,27 @@ static bool decode_for(struct http_request *r, struct str in, struct str *out)
     return true;
 }
 
+bool http_query_ok(const struct http_request *r)
+{
+    enum { PAIRS_MAX = 32 }; /* each is compared with those before it */
+    struct http_request *owner = (struct http_request *)r;
+    struct str rest = str_of(r->query), pair, names[PAIRS_MAX], value;
+    unsigned count = 0;
+    while (str_split(&rest, '&', &pair)) {
+        if (pair.len == 0)
+            continue;
+        if (count == PAIRS_MAX || !str_split(&pair, '=', &names[count]) ||
+            !decode_for(owner, names[count], &names[count]) ||
+            (pair.at && !decode_for(owner, pair, &value)))
+            return false;
+        for (unsigned i = 0; i < count; i++)
+            if (str_eq(names[i], names[count]))
+                return false;
+        count++;
+    }
+    return true;
+}
+
 bool http_query(const struct http_request *r, const char *key, struct str *value)
 {
     struct http_request *owner = (struct http_request *)r; /* keeps what was decoded */

@@ -1,15 +1,16 @@
-/* gateway/openapi.c: this API as OpenAPI 3.1.
+/* gateway/openapi.c: this API as OpenAPI 3.1, and bodies held against it.
  *
  * What a row of a table says comes from it: paths, methods, who may and what a body must be from
  * routes.def, errors with their statuses from errors.def, the names of events and which of them are
  * final from events.def. openapi.json has the rest, by a route's handler: parameters, schemas, good
- * answers, and the errors that only this route has. It is made once, at the first question. */
+ * answers, and the errors that only this route has. It is made once, at the first use. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
 #include "gateway/openapi.h"
 #include "gateway/routes.h"
+#include "gateway/body_shape.h"
 #include "proto/event.h"
 
 struct row {
@@ -21,23 +22,53 @@ static const struct row rows[] = {
 #include "gateway/routes.def"
 #undef ROUTE
 };
-enum { ROWS = sizeof(rows) / sizeof(*rows) };
+enum { ROWS = sizeof(rows) / sizeof(*rows), METHOD_BYTES_MAX = 16 };
 
 extern const unsigned char openapi_text[]; /* openapi.json */
 
+static void lower(const char *method, char out[METHOD_BYTES_MAX]);
 static void add_operation(json_t *paths, const struct row *r, const json_t *about);
 static void add_events(json_t *schemas);
 static void add_error(json_t *schemas);
 
+static const json_t *made(void)
+{
+    static json_t *document;
+    if (!document)
+        document = openapi_document();
+    return document;
+}
+
 void meta_openapi(struct call *c)
 {
     static char *text;
-    if (!text) {
-        json_t *document = openapi_document();
-        text = json_dumps(document, JSON_COMPACT);
-        json_decref(document);
-    }
+    if (!text)
+        text = json_dumps(made(), JSON_COMPACT);
     call_reply(c, 200, str_of(text));
+}
+
+static const json_t *member(const json_t *v, const char *const *path)
+{
+    for (; *path; path++)
+        v = json_object_get(v, *path);
+    return v;
+}
+
+bool openapi_body_fits(const char *handler, const json_t *body, struct buf *why)
+{
+    const json_t *schemas = member(made(), (const char *const[]){"components", "schemas", NULL});
+    for (unsigned i = 0; i < ROWS; i++) {
+        if (strcmp(rows[i].handler, handler) != 0)
+            continue;
+        char method[METHOD_BYTES_MAX];
+        lower(rows[i].method, method);
+        const json_t *schema =
+            member(made(), (const char *const[]){"paths", rows[i].path, method, "requestBody",
+                                                 "content", "application/json", "schema", NULL});
+        return !schema || body_shape_fits(schemas, schema, body, why);
+    }
+    CHECK(!"a handler of routes.def");
+    return false;
 }
 
 bool openapi_print(void)
@@ -78,14 +109,21 @@ static json_t *answers_of(const json_t *about);
 static void add_errors(json_t *answers, const struct row *r, const json_t *about);
 static json_t *security_of(const struct row *r);
 
+static void lower(const char *method, char out[METHOD_BYTES_MAX])
+{
+    size_t len = strlen(method);
+    CHECK(len < METHOD_BYTES_MAX);
+    for (size_t i = 0; i < len; i++)
+        out[i] = (char)(method[i] | 0x20);
+    out[len] = '\0';
+}
+
 static void add_operation(json_t *paths, const struct row *r, const json_t *about)
 {
-    char method[16];
-    size_t len = strlen(r->method);
+    char method[METHOD_BYTES_MAX];
     const char *body = json_string_value(json_object_get(about, "body"));
-    CHECK(about && len < sizeof(method));
-    for (size_t i = 0; i <= len; i++)
-        method[i] = (char)(r->method[i] ? r->method[i] | 0x20 : '\0');
+    CHECK(about);
+    lower(r->method, method);
     json_t *answers = answers_of(about);
     add_errors(answers, r, about);
     json_t *operation = json_pack("{s:s, s:s, s:o, s:o, s:o}", "operationId", r->handler, "summary",
@@ -134,8 +172,8 @@ static void add_header(json_t *answer, const char *name)
     json_object_set_new(json_object_get(answer, "headers"), name, ref("headers/", name));
 }
 
-/* {"type": {"schema": …}}. OpenAPI 3.1 has no word for the items of a stream: each one's data is an
- * x-event. */
+/* {"type": {"schema": …}}. OpenAPI 3.1 has no word for the items of a stream, and what its schema
+ * describes, the whole or an item, is read differently: the data of each item is an x-event. */
 static json_t *content_of(const json_t *one)
 {
     const char *schema = json_string_value(json_object_get(one, "schema"));
@@ -144,8 +182,8 @@ static json_t *content_of(const json_t *one)
     if (schema)
         return json_pack("{s:{s:o}}", "application/json", "schema", ref("schemas/", schema));
     if (events)
-        return json_pack("{s:{s:{s:s}, s:o}}", "text/event-stream", "schema", "type", "string",
-                         "x-event", ref("schemas/", events));
+        return json_pack("{s:{s:{}, s:o}}", "text/event-stream", "schema", "x-event",
+                         ref("schemas/", events));
     return json_pack("{s:{s:{s:s}}}", text, "schema", "type", "string");
 }
 

@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "gateway/browser.h"
 #include "gateway/callers.h"
+#include "gateway/openapi.h"
 #include "gateway/turns.h"
 #include "gateway/webhook.h"
 
@@ -16,6 +17,7 @@ enum { CALL_MAGIC = 0x43414c4c, SEGMENTS_MAX = 6 };
 enum who { ANYBODY, USER, WEBHOOK };
 enum body { NONE, OPTIONAL, REQUIRED };
 enum { SMALL = 16 << 10 }; /* a title and a model, escaped; flags */
+enum { KEY_BYTES_MAX = 1024 };
 
 struct route {
     const char *method, *path;
@@ -23,6 +25,7 @@ struct route {
     void (*handler)(struct call *c);
     enum body body;
     size_t body_bytes; /* at most; 0: PERSAI_BODY_MAX */
+    const char *name;  /* the handler's */
 };
 
 struct offer { /* of a token, see offer_token */
@@ -33,7 +36,7 @@ struct offer { /* of a token, see offer_token */
 
 static const struct route routes[] = {
 #define ROUTE(method, path, who, handler, body, bytes, summary)                                    \
-    {#method, path, who, handler, body, bytes},
+    {#method, path, who, handler, body, bytes, #handler},
 #include "gateway/routes.def"
 #undef ROUTE
 };
@@ -83,6 +86,8 @@ static const struct route *find(struct call *c, struct buf *allowed)
         if (allowed->len)
             buf_puts(allowed, ", ");
         buf_puts(allowed, routes[i].method);
+        if (strcmp(routes[i].method, "GET") == 0)
+            buf_puts(allowed, ", HEAD");
     }
     return NULL;
 }
@@ -241,6 +246,16 @@ static void take_body(struct call *c)
 }
 
 /* False: the call was answered. */
+static bool has_shape(struct call *c)
+{
+    scoped_buf(why, 1024);
+    if (openapi_body_fits(c->route->name, c->body, &why))
+        return true;
+    call_fail(c, ERR_INVALID, buf_cstr(&why));
+    return false;
+}
+
+/* False: the call was answered. */
 static bool read_json(struct call *c)
 {
     struct str body = http_body(c->request);
@@ -256,7 +271,7 @@ static bool read_json(struct call *c)
         return true;
     c->body = json_loadb(body.len ? body.at : "", body.len, JSON_REJECT_DUPLICATES, &where);
     if (json_is_object(c->body))
-        return true;
+        return has_shape(c);
     if (body.len == 0)
         snprintf(sentence, sizeof(sentence), "The body must be a JSON object");
     else
@@ -352,6 +367,11 @@ static bool is_change(const struct http_request *r)
     return !str_is(method, "GET") && !str_is(method, "HEAD") && !str_is(method, "OPTIONS");
 }
 
+static bool takes_key(const struct route *route)
+{
+    return route->handler == sessions_post || route->handler == turns_post;
+}
+
 /* Refused for what its head says, whoever sent it? True: the call was answered. */
 static bool refuse_head(struct call *c, struct str allowed)
 {
@@ -371,6 +391,10 @@ static bool refuse_head(struct call *c, struct str allowed)
         call_fail(c, ERR_NOT_FOUND, NULL);
     } else if (is_change(r) && c->cross_site) {
         call_fail(c, ERR_CROSS_SITE, NULL);
+    } else if (!http_query_ok(r)) {
+        call_fail(c, ERR_BAD_REQUEST, "The query has a broken escape, or a name twice");
+    } else if (http_header(r, "Idempotency-Key").len > KEY_BYTES_MAX && takes_key(c->route)) {
+        call_fail(c, ERR_INVALID, "Idempotency-Key is longer than 1024 bytes");
     } else {
         refused = false;
     }

@@ -242,32 +242,10 @@ static void on_settings_read(void *arg, enum err err, const struct store_answer 
     free(text);
 }
 
-static bool patch_ok(struct call *c)
-{
-    static const char *const known[] = {"title", "model", "panels", "context"};
-    const char *key;
-    json_t *value;
-    json_object_foreach(c->body, key, value)
-    {
-        bool ok = false;
-        for (unsigned i = 0; i < 4; i++)
-            ok = ok ||
-                 (strcmp(key, known[i]) == 0 &&
-                  (i < 2 ? json_is_string(value) : json_is_object(value) || json_is_null(value)));
-        if (!ok) {
-            call_fail(c, ERR_INVALID,
-                      "Only title and model (texts), panels and context (objects) can be changed");
-            return false;
-        }
-    }
-    return true;
-}
-
 void sessions_patch(struct call *c)
 {
-    if (patch_ok(c))
-        c->store_call = store_session_get(c->gateway->store, str_of(c->user), c->session, false,
-                                          on_settings_read, c);
+    c->store_call = store_session_get(c->gateway->store, str_of(c->user), c->session, false,
+                                      on_settings_read, c);
 }
 
 static void on_deleted(void *arg, enum err err, const struct store_answer *a)
@@ -299,9 +277,9 @@ static bool message_of(struct call *c, uint32_t *out)
 {
     json_t *value = json_object_get(c->body, "message_id");
     uint64_t n = 0;
-    if (json_is_integer(value) && json_integer_value(value) > 0 &&
-        json_integer_value(value) <= UINT32_MAX)
-        n = (uint64_t)json_integer_value(value);
+    if (json_is_number(value) && json_number_value(value) > 0 &&
+        json_number_value(value) <= UINT32_MAX)
+        n = (uint64_t)json_number_value(value);
     else if (json_is_string(value))
         str_u64(json_text(value), UINT32_MAX, &n);
     *out = (uint32_t)n;
@@ -319,23 +297,19 @@ void sessions_fork(struct call *c)
                                            on_session_id, c);
 }
 
-/* -1: not in the body; else it is counted. */
-static int take_flag(const struct call *c, const char *key, size_t *count)
+/* -1: not in the body. */
+static int flag_of(const struct call *c, const char *key)
 {
     const json_t *value = json_object_get(c->body, key);
-    if (!json_is_boolean(value))
-        return -1;
-    ++*count;
-    return json_is_true(value);
+    return value ? json_is_true(value) : -1;
 }
 
 void sessions_message_patch(struct call *c)
 {
-    size_t count = 0;
-    int pinned = take_flag(c, "pinned", &count), excluded = take_flag(c, "excluded", &count);
+    int pinned = flag_of(c, "pinned"), excluded = flag_of(c, "excluded");
     offer(c);
-    if (count == 0 || count != json_object_size(c->body))
-        call_fail(c, ERR_INVALID, "Only pinned and excluded can be changed, to true or false");
+    if (pinned == -1 && excluded == -1)
+        call_fail(c, ERR_INVALID, "pinned or excluded is to be changed");
     else
         c->store_call = store_message_patch(c->gateway->store, str_of(c->user), c->session,
                                             c->message, pinned, excluded, on_done, c);

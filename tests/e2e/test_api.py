@@ -99,6 +99,42 @@ def test_sessions_refuse_bad_queries(stack: Stack, query: str) -> None:
     assert answer.status in (400, 422) and answer.code, answer
 
 
+@pytest.mark.parametrize("query", ["?limit=%zz", "?limit=5%", "?q=%00", "?limit=2&limit=3", "?%6cimit=2&limit=3", "?q=a&q=a",
+                                   "?limit", "?x=%",
+                                   "?" + "&".join(f"p{n}=1" for n in range(40))])
+def test_a_query_that_can_be_read_in_two_ways_is_refused(stack: Stack, query: str) -> None:
+    answer = stack.client().get("/sessions" + query)
+    assert answer.status in (400, 422) and answer.code in ("bad_request", "invalid"), answer
+
+
+def test_what_a_query_may_have_beside_is_ignored(stack: Stack) -> None:
+    alice = stack.client()
+    alice.session(title="one")
+    for query in ("?", "?&", "?utm=1", "?q=&limit=1", "?l%69mit=1", "?q=one&&limit=1&"):
+        assert len(alice.sessions(query)) == 1, query
+
+
+@pytest.mark.parametrize("body", [{"message": "x", "context": {"panels": [1]}}, {"message": {}}, {},
+                                  {"message": "x", "context": {"variables": {"a": 1}}},
+                                  {"message": "x", "context": {"dashboard": {"name": 1}}},
+                                  {"message": "x", "model": []}, {"message": "x", "context": {"time_range": {"start": True}}}])
+def test_what_a_turn_says_in_another_type_is_refused(stack: Stack, body: dict) -> None:
+    alice = stack.client()
+    session = alice.session()
+    answer = alice.post(alice.turn_path(session), body)
+    assert answer.status == 422 and answer.code == "invalid", answer
+    assert alice.messages(session) == []
+
+
+def test_an_endless_key_is_refused(stack: Stack) -> None:
+    alice = stack.client()
+    session = alice.session()
+    for path, body in (("/session", {}), (alice.turn_path(session), {"message": "x"})):
+        answer = alice.post(path, body, headers={"Idempotency-Key": "k" * 1025})
+        assert answer.status == 422 and answer.code == "invalid", answer
+        assert alice.post(path, body, headers={"Idempotency-Key": "k" * 1024}).status in (200, 201)
+
+
 def test_session_without_a_title_gets_one_from_its_first_question(stack: Stack) -> None:
     alice = stack.client()
     session = alice.session()
@@ -517,7 +553,8 @@ def test_unknown_paths(stack: Stack, method: str, path: str) -> None:
 
 
 @pytest.mark.parametrize("method,path,allowed", [
-    ("PUT", "/session", {"POST"}), ("POST", "/sessions", {"GET"}), ("PUT", "/session/" + NOBODY, {"GET", "PATCH", "DELETE"}),
+    ("PUT", "/session", {"POST"}), ("POST", "/sessions", {"GET", "HEAD"}),
+    ("get", "/healthz", {"GET", "HEAD"}), ("PUT", "/session/" + NOBODY, {"GET", "PATCH", "DELETE"}),
     ("GET", f"/session/{NOBODY}/turn", {"POST"}), ("DELETE", "/healthz", {"GET"}), ("POST", "/openapi.json", {"GET"}),
     ("GET", f"/session/{NOBODY}/turn/{NOBODY}/cancel", {"POST"}), ("TRACE", "/session", {"POST"})])
 def test_wrong_methods(stack: Stack, method: str, path: str, allowed: set[str]) -> None:

@@ -1,5 +1,6 @@
 """/openapi.json: valid, whole, and true of what is answered. (harness/spec.py asks it of each answer of each test.)"""
 
+import copy
 import importlib
 import json
 import os
@@ -16,6 +17,7 @@ from fakes.model import Call
 from harness import spec
 from harness.client import DATASOURCE, Client
 from harness.stack import Stack
+from test_webhook import SERVICE, TOKEN
 
 TOOLS = Path(sys.executable).parent  # of the tests' virtual environment
 
@@ -115,3 +117,66 @@ def test_a_generated_client_asks_with_all_that_a_person_sees(stack: Stack, made:
         assert part in asked, part
     refused = api.sync_detailed(session, client=client, datasource_path="/proxy/unsaved/x", body=models.TurnRequest(message="x"))
     assert refused.status_code == 400 and refused.parsed.detail.code.value == "bad_datasource_path"
+
+
+# ---- what schemathesis makes of it ----
+# A schema can't say all: bytes of UTF-8, limits of the JSON reader (a NUL in a key, numbers over 64 bits), one decision a call.
+SETTINGS = """
+[checks.negative_data_rejection]
+expected-statuses = [400, 401, 403, 404, 405, 409, 410, 413, 415, 422, 429, 503]
+[checks.positive_data_acceptance]
+expected-statuses = ["2xx", 400, 401, 403, 404, 409, 410, 413, 422, 429, 503]
+[generation]
+database = "none"
+allow-extra-parameters = false
+"""
+WEBHOOK = """
+[[operations]]
+include-operation-id = "webhook_alertmanager"
+headers = {{ Authorization = "Bearer {}" }}
+"""
+
+
+def schemathesis(stack: Stack, seconds: int, document: dict, settings: str, *args: str) -> None:
+    """Requests that the document allows, and such as it does not: no 500, nothing that it does not say."""
+    config, described = stack.folder / "schemathesis.toml", stack.folder / "openapi.json"
+    config.write_text(SETTINGS + settings)
+    described.write_text(json.dumps(document))
+    answer = subprocess.run(
+        [TOOLS / "schemathesis", "--config-file", config, "run", described, "--url", stack.gateway.url, "--no-color",
+         "--max-time", str(seconds), "--continue-on-failure", "--seed", os.environ.get("PERSAI_TEST_SEED", "1"), *args],
+        capture_output=True, text=True, timeout=seconds * 3 + 120, stdin=subprocess.DEVNULL, cwd=stack.folder)
+    print(answer.stdout[-2000:])
+    assert answer.returncode == 0, answer.stdout[-20000:] + answer.stderr
+
+
+def with_all_there(stack: Stack, seconds: int) -> None:
+    """One whose session, turn and message are there: deeper than 404."""
+    alice = stack.client(bearer=True)
+    session = alice.session()
+    turn = alice.ask(session, "hello").of("turn_start")[0]["turn_id"]
+    document = copy.deepcopy(spec.document())
+    for name, value in (("session", session), ("turn", turn)):
+        document["components"]["parameters"][name]["schema"] = {"type": "string", "enum": [value]}
+    schemathesis(stack, seconds, document, WEBHOOK.format(TOKEN), "-H", f"Authorization: Bearer {alice.bearer}",
+                 "--exclude-operation-id", "sessions_delete")
+    assert alice.get(f"/session/{session}").status == 200
+    assert alice.ask(alice.session(), "are you well").answer()
+
+
+def test_schemathesis_of_one_who_has_something(bare: Stack) -> None:
+    with_all_there(bare.start(gateway_env=SERVICE), 25)
+
+
+def test_schemathesis_of_one_who_has_nothing(stack: Stack) -> None:
+    schemathesis(stack, 15, spec.document(), "", "-H", f"Authorization: Bearer {stack.client(bearer=True).bearer}")
+
+
+def test_schemathesis_of_nobody(stack: Stack) -> None:
+    schemathesis(stack, 8, spec.document(), "")
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_schemathesis_for_long(bare: Stack) -> None:
+    with_all_there(bare.start(gateway_env=SERVICE), 660)

@@ -89,7 +89,8 @@ def check_answer(method: str, path: str, status: int, headers: Mapping[str, str]
         return
     place = f"{method} {path:.200} → {status}: "
     known = path_of(path)
-    operation = document()["paths"].get(known, {}).get("get" if method == "HEAD" else method.lower())
+    operations = document()["paths"].get(known, {}) if method.isupper() else {}  # case counts (RFC 9110, section 9.1)
+    operation = operations.get("get" if method == "HEAD" else method.lower())
     if operation is None:
         if status not in (404, 405, 400, 403, 503):
             raise NotAsDescribed(place + "there is no such route")
