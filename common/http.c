@@ -31,8 +31,12 @@ static void run_mhd(struct http *h)
         MHD_run(h->daemon);
         wants = MHD_get_timeout(h->daemon, &wait_ms) == MHD_YES;
     }
+    /* Never at once: it may want to run for ever (a chunk's size line that is longer than its
+     * buffer), and libuv 1.44 runs a timer that sets itself to now again and again, and nothing
+     * else. */
     if (wants)
-        loop_timer_set(h->timeout, wait_ms > 3600000 ? 3600000 : (int64_t)wait_ms, 0);
+        loop_timer_set(h->timeout, wait_ms > 3600000 ? 3600000 : (int64_t)wait_ms + (wait_ms == 0),
+                       0);
     else
         loop_timer_stop(h->timeout);
 }

@@ -32,6 +32,7 @@ struct scan {
 
 static enum MHD_Result scan_field(void *arg, enum MHD_ValueKind kind, const char *key,
                                   size_t key_len, const char *value, size_t value_len);
+static bool is_token(const char *text, size_t len);
 static bool uri_ok(const struct http_request *r);
 static bool host_ok(struct str host);
 static bool take_authority(struct http_request *r);
@@ -40,7 +41,7 @@ bool http_head_ok(struct http_request *r, const char *url, const char *version)
 {
     size_t method_len = strlen(r->method), version_len = strlen(version);
     if (!r->uri || version_len != 8 || url != r->method + method_len + 1 ||
-        version != url + r->uri_len + 1 || !uri_ok(r))
+        version != url + r->uri_len + 1 || !uri_ok(r) || !is_token(r->method, method_len))
         return false; /* blanks or a NUL in the request line, or no version */
     struct scan s = {.end = version + version_len};
     MHD_get_connection_values_n(r->mhd, MHD_HEADER_KIND, scan_field, &s);
@@ -115,10 +116,11 @@ static enum MHD_Result scan_field(void *arg, enum MHD_ValueKind kind, const char
     return MHD_YES;
 }
 
+/* A fragment is never sent (RFC 9112 section 3.2.1). */
 static bool uri_ok(const struct http_request *r)
 {
     for (size_t i = 0; i < r->uri_len; i++)
-        if ((unsigned char)r->uri[i] <= ' ' || r->uri[i] == 0x7f)
+        if ((unsigned char)r->uri[i] <= ' ' || r->uri[i] == 0x7f || r->uri[i] == '#')
             return false;
     return r->uri_len > 0;
 }
@@ -150,6 +152,10 @@ static bool take_authority(struct http_request *r)
         if (len == 0 || !host_ok(r->host))
             return false;
     }
+    /* Section 3.2: an origin form, or "*" of OPTIONS; an authority is for proxies. */
+    if (scheme == 0 && r->path[0] != '/' &&
+        (strcmp(r->path, "*") != 0 || strcmp(r->method, MHD_HTTP_METHOD_OPTIONS) != 0))
+        return false;
     r->path_len = strcspn(r->path, "?");
     r->query = r->path[r->path_len] == '?' ? r->path + r->path_len + 1 : NULL;
     if (r->path_len == 0) { /* "http://host", "http://host?q" */

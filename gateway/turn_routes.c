@@ -254,11 +254,11 @@ struct follow_call { /* what a GET waits for */
 
 static bool take_after(struct call *c, struct event_at *after)
 {
-    struct str text = http_header(c->request, "Last-Event-ID");
+    struct str header = http_header(c->request, "Last-Event-ID"), query = {0};
     *after = (struct event_at){0, 0};
-    if (text.len == 0 && !http_query(c->request, "last_event_id", &text))
-        return true;
-    if (text.len == 0 || event_at_parse(text, after))
+    http_query(c->request, "last_event_id", &query);
+    if ((query.len == 0 || event_at_parse(query, after)) &&
+        (header.len == 0 || event_at_parse(header, after))) /* the one that counts */
         return true;
     call_fail(c, ERR_BAD_REQUEST, "Last-Event-ID must be the id of an event, as 1-12");
     return false;

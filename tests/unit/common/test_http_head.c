@@ -186,6 +186,16 @@ static const struct str bad[] = {
     BAD("GET  / HTTP/1.1\r\nHost: h\r\n\r\n"),
     BAD("GET /  HTTP/1.1\r\nHost: h\r\n\r\n"),
     BAD("GET /\t HTTP/1.1\r\nHost: h\r\n\r\n"),
+    BAD("G(T / HTTP/1.1\r\nHost: h\r\n\r\n"),
+    BAD("G\x01T / HTTP/1.1\r\nHost: h\r\n\r\n"),
+    BAD("GET /a#b HTTP/1.1\r\nHost: h\r\n\r\n"),
+    BAD("GET * HTTP/1.1\r\nHost: h\r\n\r\n"),
+    BAD("GET a HTTP/1.1\r\nHost: h\r\n\r\n"),
+    BAD("GET ?a HTTP/1.1\r\nHost: h\r\n\r\n"),
+    BAD("GET \\a HTTP/1.1\r\nHost: h\r\n\r\n"),
+    BAD("GET ftp://h/ HTTP/1.1\r\nHost: h\r\n\r\n"),
+    BAD("OPTIONS *a HTTP/1.1\r\nHost: h\r\n\r\n"),
+    BAD("CONNECT h:443 HTTP/1.1\r\nHost: h\r\n\r\n"),
     BAD("GET http:// HTTP/1.1\r\nHost: h\r\n\r\n"),
     BAD("GET http://a@b/ HTTP/1.1\r\nHost: h\r\n\r\n"),
     BAD(HEAD "Transfer-Encoding: chunked\r\n\r\n5\nhello\r\n0\r\n\r\n"),
@@ -246,6 +256,34 @@ static void nothing_follows_chunks(void **state)
         assert_int_equal(pump_count(&g, "HTTP/1.1 "), 1);
         assert_non_null(strstr(g.bytes, "Connection: close"));
         assert_int_equal(f->requests, 1);
+        hang_up(&g);
+        finish(f);
+    }
+}
+
+/* microhttpd can't read such a line to its end, and has no more room for it: it asks to be run
+ * again at once, for as long as that connection lasts. */
+static void a_line_without_end_keeps_nobody_waiting(void **state)
+{
+    (void)state;
+    static const char *const heads[] = {
+        HEAD "Transfer-Encoding: chunked\r\n\r\n2;",
+        "POST /no HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2;",
+        HEAD "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nX: ",
+    };
+    for (unsigned i = 0; i < sizeof(heads) / sizeof(*heads); i++) {
+        struct fixture *f = start(60000);
+        char bytes[40000];
+        size_t len = strlen(heads[i]);
+        memset(bytes, 'a', sizeof(bytes));
+        memcpy(bytes, heads[i], len);
+        struct pump_got g = client(f, bytes, 10), other;
+        pump_for(f->pump, 20);
+        assert_true(send(g.fd, bytes + 10, sizeof(bytes) - 10, MSG_NOSIGNAL) > 0);
+        pump_for(f->pump, 50);
+        other = client(f, STR("GET /a HTTP/1.1\r\nHost: h\r\n\r\n").at, 28);
+        wait_for(f, &other, "{\"well\":1}");
+        hang_up(&other);
         hang_up(&g);
         finish(f);
     }
@@ -461,6 +499,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_not_http_is_refused_and_the_connection_closed),
         cmocka_unit_test(nothing_follows_chunks),
+        cmocka_unit_test(a_line_without_end_keeps_nobody_waiting),
         cmocka_unit_test(what_is_unusual_is_answered),
         cmocka_unit_test(cookies_are_read_as_perses_reads_them),
         cmocka_unit_test(every_answer_says_that_it_is_what_it_says),
