@@ -201,6 +201,26 @@ struct str call_key(struct call *c, char out[65])
     return (struct str){out, 64};
 }
 
+struct str call_body(struct call *c, struct str query, char out[65])
+{
+    unsigned char hash[32];
+    char key[65];
+    if (call_key(c, key).len == 0)
+        return (struct str){0};
+    char *text = c->body ? json_dumps(c->body, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    const char *body = text ? text : "{}"; /* none says as much as an empty one */
+    crypto_generichash_state state;
+    crypto_generichash_init(&state, NULL, 0, sizeof hash);
+    crypto_generichash_update(&state, (const unsigned char *)key, sizeof key);
+    crypto_generichash_update(&state, (const unsigned char *)query.at, query.len);
+    crypto_generichash_update(&state, (const unsigned char *)"", 1);
+    crypto_generichash_update(&state, (const unsigned char *)body, strlen(body));
+    crypto_generichash_final(&state, hash, sizeof hash);
+    sodium_bin2hex(out, 65, hash, sizeof hash);
+    free(text);
+    return (struct str){out, 64};
+}
+
 struct str title_of(struct str message, size_t max)
 {
     struct str line;

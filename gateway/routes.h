@@ -46,8 +46,11 @@ struct http_stream *call_stream(struct call *c, const char *content_type,
 /* A string field of the body. Absent: *out {NULL, 0}. Wrong type or longer than max: false, the
  * call was failed with 422. */
 bool call_text(struct call *c, const char *key, size_t max, struct str *out);
-/* The Idempotency-Key header, hashed with the user's name to 32 hex digits; empty when absent. */
+/* The Idempotency-Key header, hashed with the user's name; empty when absent. */
 struct str call_key(struct call *c, char out[65]);
+/* What is asked for under that key, hashed with it: the body, however its JSON is written, and what
+ * of the query belongs to it. Empty without a key. */
+struct str call_body(struct call *c, struct str query, char out[65]);
 
 /* The first line of a question, blanks trimmed, cut at a character: what a session is called. */
 struct str title_of(struct str message, size_t max);

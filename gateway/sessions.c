@@ -73,12 +73,13 @@ static void offer(const struct call *c)
 void sessions_post(struct call *c)
 {
     struct str title, model;
-    char key[65];
+    char key[65], body[65];
     if (!call_text(c, "title", TITLE_BYTES_MAX, &title) ||
         !call_text(c, "model", MODEL_BYTES_MAX, &model))
         return;
-    c->store_call = store_session_create(c->gateway->store, str_of(c->user), call_key(c, key),
-                                         str_trim(title), model, on_session_id, c);
+    c->store_call =
+        store_session_create(c->gateway->store, str_of(c->user), call_key(c, key),
+                             call_body(c, STR(""), body), str_trim(title), model, on_session_id, c);
 }
 
 static void add_link(struct call *c, struct str cursor)

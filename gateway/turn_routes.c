@@ -99,7 +99,7 @@ static void begin(struct question *q)
     struct call *c = q->call;
     struct id turn = id_new();
     struct buf turn_start;
-    char key[65];
+    char key[65], body[65];
     buf_init(&turn_start, 1024);
     CHECK(event_turn_start(&turn_start, turn, c->session));
     struct record_request request = {.owner = str_of(c->user),
@@ -116,6 +116,7 @@ static void begin(struct question *q)
                             .session = c->session,
                             .turn = turn,
                             .key = call_key(c, key),
+                            .body = call_body(c, str_of(q->path), body),
                             .title = title_of(str_of(q->message), TITLE_BYTES_MAX),
                             .message = &message,
                             .request = &request,
@@ -187,8 +188,8 @@ uint64_t turns_admit(struct gateway *g, struct str owner, struct id slot, store_
 static void admit(struct question *q)
 {
     struct call *c = q->call;
-    char key[65];
-    struct str once = call_key(c, key);
+    char body[65];
+    struct str once = call_body(c, str_of(q->path), body);
     q->slot = id_new();
     if (once.len >= sizeof q->slot.bytes)
         memcpy(q->slot.bytes, once.at, sizeof q->slot.bytes);

@@ -228,7 +228,7 @@ static void make_session(struct notification *n)
 {
     const struct alert *a = &n->alerts.at[n->at];
     n->store_call =
-        store_session_create(n->webhook->gateway->store, str_of(n->user), str_of(a->key),
+        store_session_create(n->webhook->gateway->store, str_of(n->user), str_of(a->key), STR(""),
                              str_of(a->title), str_of(n->model), on_session, n);
 }
 

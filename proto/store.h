@@ -16,11 +16,11 @@
  *
  *   p:s:{SID}        hash    owner, title, model, settings, created, updated, turns, mseq, bytes,
  *                            running (TID or ''), itok, otok, ctok, cost (usage.h), once (its
- *                            p:i's HASH); sum, sumto (what a model made of the messages up to
- *                            that one), mrev (how often messages were changed);
- *                            sources (datasources that the person said yes to);
- *                            kept, evat, evkeep, evnow, evwas (bytes of turns that are over, and of
- *                            their streams: prelude.lua)
+ *                            p:i's HASH), body (hash of what was asked for with that key);
+ *                            sum, sumto (what a model made of the messages up to that one), mrev
+ *                            (how often messages were changed); sources (datasources that the
+ *                            person said yes to); kept, evat, evkeep, evnow, evwas (bytes of
+ *                            turns that are over, and of their streams: prelude.lua)
  *   p:m:{SID}        hash    message id (decimal, growing) -> record_message
  *   p:f:{SID}        hash    message id -> flags (p: pinned, x: excluded)
  *   p:w:{SID}        hash    replicated: writes whose copies are waited for (7 d)
@@ -29,9 +29,12 @@
  *   p:t:{SID}:TID    hash    state, epoch, le and ls (where its last event stands), lease, holder,
  *                            claimer, deaths, loaded and loader (epoch and worker), step, attempt,
  *                            cancel, sealed, req, itok, otok, ctok, cost, begun, first (message),
- * ev (bytes of its stream); asked (calls that need a decision, and the decisions), asks (those that
- * wait, as clients see them), wait (until when), decider, decided; goes 7 d after its end: then p:l
- * tells that it was p:e:{SID}:TID    stream  entry EPOCH-LASTSEQ: e = record_event batch
+ *                            ev (bytes of its stream), key (its p:k's HASH), body (hash of what
+ *                            was asked for with that key); asked (calls that need a decision,
+ *                            and the decisions), asks (those that wait, as clients see them),
+ *                            wait (until when), decider, decided; goes 7 d after its end: then
+ *                            p:l tells that it was
+ *   p:e:{SID}:TID    stream  entry EPOCH-LASTSEQ: e = record_event batch
  *   p:u:{OWNER}      zset    SID by last update (mended by who reads it; expires as sessions do)
  *   p:i:{OWNER}:HASH string  idempotency key of a session -> SID (24 h)
  *   p:n:{NAME}       zset    the owners of this name by when they were here last
@@ -173,9 +176,10 @@ struct store_answer { /* which fields are set is said at each operation */
 typedef void store_fn(void *arg, enum err err, const struct store_answer *answer);
 
 /* ---- sessions ---- */
-/* → session (its id). key: idempotency key or empty. */
-uint64_t store_session_create(struct store *s, struct str owner, struct str key, struct str title,
-                              struct str model, store_fn *fn, void *arg);
+/* → session (its id). key: idempotency key or empty. body: hash of what is asked for, or empty: a
+ * key that came before with another one is ERR_IDEMPOTENCY_MISMATCH. */
+uint64_t store_session_create(struct store *s, struct str owner, struct str key, struct str body,
+                              struct str title, struct str model, store_fn *fn, void *arg);
 /* → sessions[0]; with_messages: messages too, in order. */
 uint64_t store_session_get(struct store *s, struct str owner, struct id session, bool with_messages,
                            store_fn *fn, void *arg);
@@ -223,7 +227,7 @@ uint64_t store_owner_move(struct store *s, struct str from, struct str to, int64
 struct store_begin {
     struct str owner;
     struct id session, turn; /* turn: a new id; the answer's is an older one when key was seen */
-    struct str key;          /* idempotency key, or empty */
+    struct str key, body;    /* as of store_session_create */
     struct str title;        /* for a session without one */
     const struct record_message *message; /* the user's */
     const struct record_request *request;

@@ -17,6 +17,7 @@ static struct store_call *session_call(struct store *s, struct str owner, struct
 struct draft {
     struct buf title, model;
     char once[STORE_HASH_TEXT + 1]; /* its idempotency key's hash, or empty */
+    char body[STORE_HASH_TEXT + 1]; /* of what is asked for with it, or empty */
 };
 
 static void draft_free(void *own)
@@ -39,6 +40,8 @@ static void on_created(struct store_call *c, struct store_ask *a, enum err err,
                        const struct redisReply *reply)
 {
     (void)a;
+    if (err == ERR_IDEMPOTENCY_MISMATCH) /* what the quota took for it is its own again */
+        quota_note(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 2)));
     if (err != ERR_NONE) {
         store_call_end(c, err, NULL);
         return;
@@ -65,7 +68,7 @@ static void list_session(struct store_call *c)
 /* The arguments of session_create up to the messages. */
 static struct store_ask *create_ask(struct store_call *c, struct str title, struct str model,
                                     struct str settings, uint32_t turns, uint32_t last_message,
-                                    const char *once)
+                                    const char *once, const char *body)
 {
     struct store_ask *a = ask_script(c, SCRIPT_session_create, on_created);
     ask_session_keys(a, c->session);
@@ -77,6 +80,7 @@ static struct store_ask *create_ask(struct store_call *c, struct str title, stru
     ask_num(a, c->store->config.session_keep_ms);
     ask_num(a, last_message);
     ask_str(a, str_of(once));
+    ask_str(a, str_of(body));
     return a;
 }
 
@@ -84,7 +88,8 @@ static void create(struct store_call *c)
 {
     const struct draft *d = c->own;
     list_session(c);
-    ask_send(create_ask(c, buf_str(&d->title), buf_str(&d->model), STR(""), 0, 0, d->once));
+    ask_send(
+        create_ask(c, buf_str(&d->title), buf_str(&d->model), STR(""), 0, 0, d->once, d->body));
 }
 
 static int64_t draft_bytes(const struct store_call *c)
@@ -132,8 +137,8 @@ static void on_once(struct store_call *c, struct store_ask *a, enum err err,
     quota_take(c, draft_bytes(c), false, known ? create : claim);
 }
 
-uint64_t store_session_create(struct store *s, struct str owner, struct str key, struct str title,
-                              struct str model, store_fn *fn, void *arg)
+uint64_t store_session_create(struct store *s, struct str owner, struct str key, struct str body,
+                              struct str title, struct str model, store_fn *fn, void *arg)
 {
     struct store_call *c = session_call(s, owner, id_new(), fn, arg);
     struct draft *d = c->own = xcalloc(1, sizeof *d);
@@ -147,6 +152,8 @@ uint64_t store_session_create(struct store *s, struct str owner, struct str key,
         return c->id;
     }
     store_hash(key, d->once);
+    if (body.len > 0)
+        store_hash(body, d->body);
     struct store_ask *a = ask_new(c, on_once);
     ask_str(a, STR("GET"));
     ask_owner_once_key(a, owner, d->once);
@@ -302,7 +309,7 @@ static void on_forked_from(struct store_call *c, struct store_ask *a, enum err e
         store_call_end(c, ERR_MESSAGE_NOT_FOUND, NULL);
     } else {
         struct store_ask *create =
-            create_ask(c, old.title, old.model, old.settings, turns, f->before - 1, "");
+            create_ask(c, old.title, old.model, old.settings, turns, f->before - 1, "", "");
         for (unsigned i = 0; i + 1 < redis_count(records); i += 2) {
             int64_t id = redis_int(redis_at(records, i));
             if (id < 0 || id >= f->before)

@@ -110,6 +110,7 @@ uint64_t store_turn_begin(struct store *s, const struct store_begin *b, store_fn
     scoped_buf(message, RECORD_BYTES_MAX);
     scoped_buf(request, RECORD_BYTES_MAX);
     scoped_buf(batch, RECORD_BYTES_MAX);
+    char body[STORE_HASH_TEXT + 1] = "";
     if (!record_message_encode(b->message, &message) ||
         !record_request_encode(b->request, &request) ||
         !record_event_add(&batch, 1, 0, b->turn_start) || !buf_add_str(&c->owner, b->owner))
@@ -146,6 +147,9 @@ uint64_t store_turn_begin(struct store *s, const struct store_begin *b, store_fn
     ask_num(a, s->config.messages_max);
     ask_num(a, (int64_t)s->config.session_bytes_max);
     ask_turn_prefix(a, b->session);
+    if (b->body.len > 0)
+        store_hash(b->body, body);
+    ask_str(a, str_of(body));
     return ask_send(a);
 }
 

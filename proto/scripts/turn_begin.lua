@@ -2,10 +2,12 @@
 -- S M F L T E K. Accepts a turn. -> turn, its id, duplicate, when, the session's bytes; or turn_running and the open
 -- turn's id.
 -- owner, turn, idempotency key's hash (or ''), its life, title, message, request, batch of event
--- 1-1, holder, lease, keep, most messages, most bytes, prefix of the turns' keys.
+-- 1-1, holder, lease, keep, most messages, most bytes, prefix of the turns' keys, hash of what is asked
+-- for (or ''): with another one than the key came with before it is idempotency_mismatch.
 -- Durable.
 local S, M, F, L, T, E, K = unpack(KEYS)
 local owner, tid, key, key_ms, title, message, request, batch, holder = unpack(ARGV)
+local body = ARGV[15]
 local lease, keep, prefix = tonumber(ARGV[10]), ARGV[11], ARGV[14]
 local messages_max, bytes_max = tonumber(ARGV[12]), tonumber(ARGV[13])
 if not owned(S, owner) then
@@ -22,6 +24,9 @@ end
 if key ~= '' then
     local before = redis.call('GET', K)
     local t = before and turn_read(prefix .. before)
+    if t and body ~= '' and body ~= (redis.call('HGET', prefix .. before, 'body') or body) then
+        return {'idempotency_mismatch'}
+    end
     if t then
         redis.call('HSET', prefix .. before, 'told', 1) -- turn_undo lets it be
         return {'ok', turn_answer(t, now), before, 1, updated(S), session_bytes(S)}
@@ -44,6 +49,9 @@ local first = message_append(S, M, message)
 redis.call('HSET', T, 'state', 'running', 'epoch', 1, 'le', 1, 'ls', 1, 'lease', now + lease,
            'holder', holder, 'step', 1, 'attempt', 0, 'begun', now, 'first', first, 'req', request, 'key', key,
            'ev', #batch, 'run', run_id(), 'sound', (line_id()))
+if body ~= '' then
+    redis.call('HSET', T, 'body', body)
+end
 redis.call('ZADD', L, now, tid)
 redis.call('HINCRBY', S, 'turns', 1)
 redis.call('HSET', S, 'running', tid, 'updated', now)

@@ -69,6 +69,7 @@ static void turn_free(struct fake_turn *t)
     free(t->entries);
     blob_free(t->request);
     blob_free(t->key);
+    blob_free(t->body);
     blob_free(t->asks);
     free(t->asked);
     free(t);
@@ -83,6 +84,7 @@ static void session_free(struct fake_session *s)
     free(s->begun);
     free(s->messages);
     blob_free(s->title);
+    blob_free(s->body);
     blob_free(s->summary);
     blob_free(s->model);
     blob_free(s->settings);
@@ -151,6 +153,12 @@ void redis_open_remove(struct redis *r, struct id session, struct id turn)
     }
 }
 
+bool other_body(const struct blob *before, const struct blob *now)
+{
+    struct str a = blob_str(before), b = blob_str(now);
+    return a.len > 0 && b.len > 0 && !str_eq(a, b);
+}
+
 void redis_once_add(struct redis *r, const char *owner, struct blob *key, struct id session)
 {
     GROW(r->once, r->once_count, r->once_cap);
@@ -216,6 +224,7 @@ static void copy_turn(struct fake_session *to, const struct fake_turn *from)
     *t = *from;
     blob_ref(t->request);
     blob_ref(t->key);
+    blob_ref(t->body);
     blob_ref(t->asks);
     t->asked = NULL;
     if (from->asked_count > 0) {
@@ -233,6 +242,7 @@ static void copy_session(struct redis *to, const struct fake_session *from)
     struct fake_session *s = redis_session_add(to, from->session, str_of(from->owner));
     *s = *from;
     blob_ref(s->title);
+    blob_ref(s->body);
     blob_ref(s->summary);
     blob_ref(s->model);
     blob_ref(s->settings);

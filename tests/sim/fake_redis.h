@@ -25,7 +25,7 @@ struct fake_turn {
     uint32_t loaded, step, attempt, first;
     bool cancel;
     struct event_at sealed;
-    struct blob *request, *key;
+    struct blob *request, *key, *body;
     struct blob *asks;        /* what waits for a decision, as clients see it */
     struct fake_asked *asked; /* to the turn's end */
     unsigned asked_count;
@@ -44,7 +44,7 @@ struct fake_message {
 struct fake_session {
     struct id session;
     char owner[FAKE_NAME_MAX];
-    struct blob *title, *model, *settings;
+    struct blob *title, *model, *settings, *body;
     int64_t created_ms, updated_ms;
     uint32_t turns, mseq, revision, summary_to;
     struct blob *summary; /* or NULL */
@@ -87,6 +87,8 @@ void turn_entry_add(struct fake_turn *t, struct event_at last, struct blob *batc
 void redis_open_add(struct redis *r, struct id session, struct id turn); /* unless it is there */
 void redis_open_remove(struct redis *r, struct id session, struct id turn);
 void redis_once_remove(struct redis *r, struct id session);
+/* A key came before: with another request? */
+bool other_body(const struct blob *before, const struct blob *now);
 void redis_once_add(struct redis *r, const char *owner, struct blob *key, struct id session);
 
 /* The scripts, by op->kind. */

@@ -141,6 +141,7 @@ static enum err begin_new(struct redis *r, struct fake_op *op, struct fake_sessi
     t->from = -1;
     t->request = blob_ref(op->texts[TEXT_REQUEST]);
     t->key = blob_ref(op->texts[TEXT_KEY]);
+    t->body = blob_ref(op->texts[TEXT_BODY]);
     snprintf(t->holder, sizeof t->holder, "%s", op->holder);
     turn_entry_add(t, (struct event_at){1, 1}, op->batch);
     t->first = ++s->mseq;
@@ -167,6 +168,8 @@ static enum err begin(struct redis *r, struct fake_op *op, struct fake_reply *ou
     if (t)
         return answer_turn(r, op, t, out);
     t = begun_with_key(s, op->texts[TEXT_KEY]);
+    if (t && other_body(t->body, op->texts[TEXT_BODY]))
+        return ERR_IDEMPOTENCY_MISMATCH;
     if (t) {
         answer_turn(r, op, t, out);
         out->answer.turn.duplicate = true;

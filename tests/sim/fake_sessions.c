@@ -122,14 +122,17 @@ static enum err create(struct redis *r, struct fake_op *op, struct fake_reply *o
         redis_once_add(r, op->owner, key, op->session);
     out->answer.session = op->session;
     struct fake_session *s = redis_session(r, op->session);
+    if (s && strcmp(s->owner, op->owner) != 0)
+        return ERR_SESSION_NOT_FOUND;
     if (s)
-        return strcmp(s->owner, op->owner) == 0 ? ERR_NONE : ERR_SESSION_NOT_FOUND;
+        return other_body(s->body, op->texts[TEXT_BODY]) ? ERR_IDEMPOTENCY_MISMATCH : ERR_NONE;
     enum err full = quota_of(r, op, SESSION_SIZE, true);
     if (full)
         return full;
     s = redis_session_add(r, op->session, str_of(op->owner));
     s->title = blob_ref(op->texts[TEXT_TITLE]);
     s->model = blob_ref(op->texts[TEXT_MODEL]);
+    s->body = blob_ref(op->texts[TEXT_BODY]);
     return ERR_NONE;
 }
 

@@ -254,12 +254,13 @@ bool turn_state_over(enum turn_state s)
 }
 
 /* ---- sessions ---- */
-uint64_t store_session_create(struct store *s, struct str owner, struct str key, struct str title,
-                              struct str model, store_fn *fn, void *arg)
+uint64_t store_session_create(struct store *s, struct str owner, struct str key, struct str body,
+                              struct str title, struct str model, store_fn *fn, void *arg)
 {
     struct fake_op *op = turn_op(s, OP_SESSION_CREATE, id_new(), (struct id){{0}}, fn, arg);
     op_name(op->owner, owner);
     op->texts[TEXT_KEY] = blob_new(key);
+    op->texts[TEXT_BODY] = blob_new(body);
     op->texts[TEXT_TITLE] = blob_new(title);
     op->texts[TEXT_MODEL] = blob_new(model);
     return op_send(op);
@@ -359,6 +360,7 @@ uint64_t store_turn_begin(struct store *s, const struct store_begin *b, store_fn
     op_name(op->owner, b->owner);
     op_name(op->holder, b->holder);
     op->texts[TEXT_KEY] = blob_new(b->key);
+    op->texts[TEXT_BODY] = blob_new(b->body);
     op->texts[TEXT_TITLE] = blob_new(b->title);
     op->texts[TEXT_REQUEST] = blob_new(buf_str(&request));
     op->batch = blob_new(buf_str(&batch));

@@ -78,6 +78,7 @@ enum {
     TEXT_MODEL,
     TEXT_SETTINGS,
     TEXT_KEY,
+    TEXT_BODY,
     TEXT_REQUEST,
     TEXT_QUERY,
     TEXT_ASKS,

@@ -122,6 +122,10 @@ interface FakeSession {
   context: Json;
 }
 
+function otherBody(): Response {
+  return problem(422, 'idempotency_mismatch', 'This Idempotency-Key came before with another request');
+}
+
 export function problem(
   status: number,
   code: string,
@@ -140,7 +144,7 @@ export class FakeGateway {
   /** Called before the normal answer: a Response replaces it, "lost" means done but the answer never
    *  arrives, "drop" means not done at all. */
   before: (request: SeenRequest) => Answer | undefined = () => undefined;
-  private readonly byKey = new Map<string, Json>();
+  private readonly byKey = new Map<string, { asked: string; made: Json }>();
   private count = 0;
 
   install(): this {
@@ -206,12 +210,16 @@ export class FakeGateway {
     return response;
   }
 
-  private once(request: SeenRequest, make: () => Json): Json {
+  /** undefined: the key came before with another body. */
+  private once(request: SeenRequest, make: () => Json): Json | undefined {
     const key = request.headers.get('Idempotency-Key');
     if (key === null) return make();
-    const known = this.byKey.get(key) ?? make();
-    this.byKey.set(key, known);
-    return known;
+    const asked = JSON.stringify([request.path, request.body]);
+    const before = this.byKey.get(key);
+    if (before !== undefined) return before.asked === asked ? before.made : undefined;
+    const made = make();
+    this.byKey.set(key, { asked, made });
+    return made;
   }
 
   private answer(request: SeenRequest): Response {
@@ -232,7 +240,7 @@ export class FakeGateway {
       const made = this.once(request, () => ({
         session_id: this.addSession(`sess${++this.count}`, [], '').id,
       }));
-      return Response.json(made, { status: 201 });
+      return made === undefined ? otherBody() : Response.json(made, { status: 201 });
     }
     const session = this.sessions.get(sessionId);
     if (session === undefined) return problem(404, 'session_not_found', 'Session not found');
@@ -261,7 +269,7 @@ export class FakeGateway {
         const started = this.startTurn(sessionId, String(request.body['message']));
         return { turn_id: started.id, session_id: sessionId };
       });
-      return Response.json(made, { status: 202 });
+      return made === undefined ? otherBody() : Response.json(made, { status: 202 });
     }
     return this.aboutTurn(request, session, this.turns.get(id), verb);
   }

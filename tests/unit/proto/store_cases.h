@@ -24,10 +24,14 @@ CASE(created_session_is_read_and_listed)
 
 CASE(same_key_creates_one_session)
 {
-    struct id a = OK(f, store_session_create, p->owner, STR("key"), STR("t"), STR(""))->session;
-    struct id b = OK(f, store_session_create, p->owner, STR("key"), STR("t"), STR(""))->session;
-    struct id c = OK(f, store_session_create, p->owner, STR("other"), STR("t"), STR(""))->session;
-    struct id d = OK(f, store_session_create, STR("else"), STR("key"), STR("t"), STR(""))->session;
+    struct id a =
+        OK(f, store_session_create, p->owner, STR("key"), STR(""), STR("t"), STR(""))->session;
+    struct id b =
+        OK(f, store_session_create, p->owner, STR("key"), STR(""), STR("t"), STR(""))->session;
+    struct id c =
+        OK(f, store_session_create, p->owner, STR("other"), STR(""), STR("t"), STR(""))->session;
+    struct id d =
+        OK(f, store_session_create, STR("else"), STR("key"), STR(""), STR("t"), STR(""))->session;
     assert_true(id_eq(a, b));
     assert_false(id_eq(a, c));
     assert_false(id_eq(a, d));
@@ -70,16 +74,18 @@ CASE(patch_changes_what_it_names)
 CASE(sessions_of_a_person_are_bounded)
 {
     for (unsigned i = 1; i < CASE_USER_SESSIONS; i++)
-        OK(f, store_session_create, p->owner, STR(""), STR(""), STR(""));
+        OK(f, store_session_create, p->owner, STR(""), STR(""), STR(""), STR(""));
     play_begin(p, "q"); /* in a session that they have */
-    REFUSED(f, ERR_TOO_MANY_SESSIONS, store_session_create, p->owner, STR(""), STR(""), STR(""));
+    REFUSED(f, ERR_TOO_MANY_SESSIONS, store_session_create, p->owner, STR(""), STR(""), STR(""),
+            STR(""));
     REFUSED(f, ERR_TOO_MANY_SESSIONS, store_session_fork, p->owner, p->session, 1);
-    OK(f, store_session_create, STR("another person"), STR(""), STR(""), STR(""));
+    OK(f, store_session_create, STR("another person"), STR(""), STR(""), STR(""), STR(""));
     struct got *g = OK(f, store_session_list, p->owner, STR(""), 60, STR(""));
     assert_int_equal(g->session_count, CASE_USER_SESSIONS);
     OK(f, store_session_delete, p->owner, p->session);
-    OK(f, store_session_create, p->owner, STR(""), STR(""), STR(""));
-    REFUSED(f, ERR_TOO_MANY_SESSIONS, store_session_create, p->owner, STR(""), STR(""), STR(""));
+    OK(f, store_session_create, p->owner, STR(""), STR(""), STR(""), STR(""));
+    REFUSED(f, ERR_TOO_MANY_SESSIONS, store_session_create, p->owner, STR(""), STR(""), STR(""),
+            STR(""));
 }
 
 /* A third of what a person may keep in all. */
@@ -93,7 +99,8 @@ static const char *third(void)
 static struct id session_of_a_third(struct play *p)
 {
     struct id was = p->session;
-    p->session = OK(p->f, store_session_create, p->owner, STR(""), STR("t"), STR(""))->session;
+    p->session =
+        OK(p->f, store_session_create, p->owner, STR(""), STR(""), STR("t"), STR(""))->session;
     play_begin(p, third());
     struct id made = p->session;
     OK(p->f, store_turn_load, p->session, p->turn, 1, WORKER);
@@ -215,7 +222,7 @@ CASE(list_pages_without_gap_or_repeat)
 {
     enum { MADE = 7 };
     for (int i = 1; i < MADE; i++)
-        OK(f, store_session_create, p->owner, STR(""), STR("t"), STR(""));
+        OK(f, store_session_create, p->owner, STR(""), STR(""), STR("t"), STR(""));
     char cursor[80] = "";
     struct id seen[MADE];
     unsigned count = 0, pages = 0;
@@ -705,11 +712,13 @@ CASE(forgotten_call_is_not_answered)
 }
 
 #include "tests/unit/proto/limit_cases.h"
+#include "tests/unit/proto/once_cases.h"
 
 #define C(name) cmocka_unit_test(name)
 static const struct CMUnitTest store_cases[] = {
     C(created_session_is_read_and_listed),
     C(same_key_creates_one_session),
+    C(seen_key_with_another_body_creates_nothing),
     C(another_owner_finds_nothing),
     C(patch_changes_what_it_names),
     C(sessions_of_a_person_are_bounded),
@@ -723,6 +732,7 @@ static const struct CMUnitTest store_cases[] = {
     C(search_finds_titles_and_texts),
     C(begin_appends_message_and_first_event),
     C(begin_sent_again_is_one_turn),
+    C(begin_with_a_seen_key_and_another_body_is_refused),
     C(begin_with_a_seen_key_is_the_older_turn),
     C(one_turn_at_a_time),
     C(full_session_takes_no_more_turns),

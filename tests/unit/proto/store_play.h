@@ -212,12 +212,14 @@ static struct play play_new(struct store_fixture *f)
 static struct play *play_session(struct play *p)
 {
     p->owner = str_of(p->owner_text);
-    p->session = OK(p->f, store_session_create, p->owner, STR(""), STR(""), STR("m/1"))->session;
+    p->session =
+        OK(p->f, store_session_create, p->owner, STR(""), STR(""), STR(""), STR("m/1"))->session;
     return p;
 }
 
-static struct got *begin_as(struct play *p, struct str owner, struct id turn, struct str key,
-                            const char *question)
+/* body: of what is asked for with the key. */
+static struct got *begin_once(struct play *p, struct str owner, struct id turn, struct str key,
+                              struct str body, const char *question)
 {
     struct record_message m = {
         .role = ROLE_USER, .turn = turn, .at_ms = 1, .content = str_of(question)};
@@ -227,12 +229,19 @@ static struct got *begin_as(struct play *p, struct str owner, struct id turn, st
                             .session = p->session,
                             .turn = turn,
                             .key = key,
+                            .body = body,
                             .title = str_of(question),
                             .message = &m,
                             .request = &r,
                             .turn_start = STR("{start}"),
                             .holder = GATEWAY};
     return ASK(p->f, store_turn_begin, &b);
+}
+
+static struct got *begin_as(struct play *p, struct str owner, struct id turn, struct str key,
+                            const char *question)
+{
+    return begin_once(p, owner, turn, key, STR(""), question);
 }
 
 static void play_begin(struct play *p, const char *question)

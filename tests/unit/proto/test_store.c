@@ -325,7 +325,8 @@ static void full_store_refuses_what_is_new_and_lets_end_what_runs(void **state)
     play_begin(&p, "one");
     assert_string_equal(raw(s, "CONFIG SET maxmemory 1").text, "OK");
     assert_int_equal(begin_as(&q, q.owner, id_new(), STR(""), "two")->err, ERR_STORE_FULL);
-    REFUSED(&s->f, ERR_STORE_FULL, store_session_create, p.owner, STR(""), STR(""), STR(""));
+    REFUSED(&s->f, ERR_STORE_FULL, store_session_create, p.owner, STR(""), STR(""), STR(""),
+            STR(""));
     assert_int_equal(say(&p, 1, 2, 2)->err, ERR_STORE_FULL);
     assert_int_equal(seal(&p, 1, 2, 3, TURN_DONE, "end")->err, ERR_NONE);
     assert_int_equal(conversation(&p)->message_count, 2);
@@ -553,7 +554,7 @@ CASE(all_of_an_owner_becomes_another_s_and_goes_on)
     play_begin(p, "running");
     OK(f, store_turn_load, p->session, p->turn, 1, WORKER);
     for (unsigned i = 1; i < 40; i++) /* more than one page of a move */
-        OK(f, store_session_create, p->owner, STR(""), STR("t"), STR(""));
+        OK(f, store_session_create, p->owner, STR(""), STR(""), STR("t"), STR(""));
     assert_int_equal(moved(f, p->owner, to, 0), 40);
     assert_int_equal(sessions_of(f, p->owner), 0);
     assert_int_equal(sessions_of(f, to), 40);
@@ -573,14 +574,15 @@ CASE(quotas_of_both_owners_follow_a_move)
     char text[64];
     struct str to = heir_of(p, text);
     for (unsigned i = 1; i < CASE_USER_SESSIONS; i++)
-        OK(f, store_session_create, p->owner, STR(""), STR(""), STR(""));
-    REFUSED(f, ERR_TOO_MANY_SESSIONS, store_session_create, p->owner, STR(""), STR(""), STR(""));
-    OK(f, store_session_create, to, STR(""), STR(""), STR(""));
+        OK(f, store_session_create, p->owner, STR(""), STR(""), STR(""), STR(""));
+    REFUSED(f, ERR_TOO_MANY_SESSIONS, store_session_create, p->owner, STR(""), STR(""), STR(""),
+            STR(""));
+    OK(f, store_session_create, to, STR(""), STR(""), STR(""), STR(""));
     assert_int_equal(moved(f, p->owner, to, 0), CASE_USER_SESSIONS);
     /* More than it may have: nothing is lost by that, nothing is taken on. */
     assert_int_equal(sessions_of(f, to), CASE_USER_SESSIONS + 1);
-    REFUSED(f, ERR_TOO_MANY_SESSIONS, store_session_create, to, STR(""), STR(""), STR(""));
-    OK(f, store_session_create, p->owner, STR(""), STR(""), STR(""));
+    REFUSED(f, ERR_TOO_MANY_SESSIONS, store_session_create, to, STR(""), STR(""), STR(""), STR(""));
+    OK(f, store_session_create, p->owner, STR(""), STR(""), STR(""), STR(""));
 }
 
 /* A session of before is an earlier user's, whoever changed it since. */
@@ -590,11 +592,11 @@ CASE(what_is_older_than_its_owner_stays)
     struct str to = heir_of(p, text), title = STR("changed");
     struct id old = p->session;
     f->pass(f, 20);
-    OK(f, store_session_create, p->owner, STR(""), STR("between"), STR(""));
+    OK(f, store_session_create, p->owner, STR(""), STR(""), STR("between"), STR(""));
     f->pass(f, 20);
     int64_t since_ms = loop_wall_ms();
     for (unsigned i = 0; i < 3; i++)
-        OK(f, store_session_create, p->owner, STR(""), STR("new"), STR(""));
+        OK(f, store_session_create, p->owner, STR(""), STR(""), STR("new"), STR(""));
     OK(f, store_session_patch, p->owner, old, &(struct store_patch){.title = &title});
     assert_int_equal(moved(f, p->owner, to, since_ms), 3);
     assert_int_equal(sessions_of(f, to), 3);
@@ -621,7 +623,8 @@ CASE(only_its_own_leave_an_owner)
     char text[64], session[ID_TEXT + 1];
     struct str to = heir_of(p, text), third = STR("a third person");
     struct server *s = (struct server *)f;
-    struct id theirs = OK(f, store_session_create, third, STR(""), STR(""), STR(""))->session;
+    struct id theirs =
+        OK(f, store_session_create, third, STR(""), STR(""), STR(""), STR(""))->session;
     id_text(theirs, session);
     raw(s, "ZADD p:u:{%s} 5000 %s", p->owner_text, session);
     raw(s, "ZADD p:u:{%s} 5000 00000000000000000000000000000001", p->owner_text);
@@ -639,11 +642,12 @@ CASE(idempotency_key_of_a_session_moves_with_it)
 {
     char text[64];
     struct str to = heir_of(p, text), key = STR("of an alert");
-    struct id made = OK(f, store_session_create, p->owner, key, STR(""), STR(""))->session;
+    struct id made = OK(f, store_session_create, p->owner, key, STR(""), STR(""), STR(""))->session;
     assert_int_equal(moved(f, p->owner, to, 0), 2);
-    assert_true(id_eq(OK(f, store_session_create, to, key, STR(""), STR(""))->session, made));
-    assert_false(
-        id_eq(OK(f, store_session_create, p->owner, key, STR(""), STR(""))->session, made));
+    assert_true(
+        id_eq(OK(f, store_session_create, to, key, STR(""), STR(""), STR(""))->session, made));
+    assert_false(id_eq(
+        OK(f, store_session_create, p->owner, key, STR(""), STR(""), STR(""))->session, made));
 }
 
 CASE(owners_of_a_name_are_known)
@@ -656,7 +660,7 @@ CASE(owners_of_a_name_are_known)
     store_owner_seen(f->store, p->owner, to);
     f->pass(f, 20);
     store_owner_seen(f->store, p->owner, str_of(later));
-    OK(f, store_session_create, to, STR(""), STR(""), STR(""));
+    OK(f, store_session_create, to, STR(""), STR(""), STR(""), STR(""));
     g = OK(f, store_owner_list, p->owner);
     assert_int_equal(g->owner_count, 3);
     assert_string_equal(g->owners[0].owner, p->owner_text);

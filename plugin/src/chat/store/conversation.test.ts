@@ -130,6 +130,21 @@ describe('asking', () => {
     expect(conversation.getSnapshot().exchanges[0]?.unsent).toBeUndefined();
   });
 
+  it('is asked for with another model when that was chosen before it is sent again', async () => {
+    const conversation = start();
+    gateway.before = ({ path }) => (path === '/session' ? 'lost' : undefined); // made, and not heard of
+    void conversation.send('hello', options);
+    await settle(90_000);
+    const failed = conversation.getSnapshot().exchanges[0];
+    expect(failed?.unsent).toBeDefined();
+    await conversation.setModel('demo/two');
+    gateway.before = () => undefined;
+    void conversation.resend(failed?.key ?? '');
+    await settle();
+    expect(conversation.getSnapshot().exchanges[0]?.unsent).toBeUndefined();
+    expect(gateway.turns.size).toBe(1);
+  });
+
   it('gives up after a minute without a gateway, and says why', async () => {
     const conversation = start();
     gateway.before = () => new Response('{"error":"dial tcp: refused"}', { status: 500 });

@@ -126,7 +126,9 @@ interface Outgoing {
   readonly key: string;
   readonly text: string;
   readonly options: SendOptions;
-  readonly sessionKey: string;
+  /** Of its conversation, and the model that it was asked for with: with another one it is another request. */
+  sessionKey: string;
+  sessionModel: string | undefined;
   readonly turnKey: string;
 }
 
@@ -236,6 +238,7 @@ export class Conversation {
       text: message,
       options,
       sessionKey: newIdempotencyKey(),
+      sessionModel: this.state.model || options.model,
       turnKey: newIdempotencyKey(),
     };
     this.outgoing.set(outgoing.key, outgoing);
@@ -537,9 +540,14 @@ export class Conversation {
     try {
       let { sessionId } = this.state;
       if (sessionId === undefined) {
+        const wanted = this.state.model || model;
+        if (wanted !== outgoing.sessionModel) {
+          outgoing.sessionKey = newIdempotencyKey();
+          outgoing.sessionModel = wanted;
+        }
         const { sessionKey } = outgoing;
         sessionId = await this.patiently(
-          () => client.createSession({ model: this.state.model || model, idempotencyKey: sessionKey }),
+          () => client.createSession({ model: wanted, idempotencyKey: sessionKey }),
           signal,
         );
         if (signal.aborted) return;
