@@ -239,11 +239,17 @@ def test_a_long_conversation_costs_each_reader_a_page(bare: Stack) -> None:
     stack.model.when("more", [big] * 2)
     alice = stack.client()
     session = alice.session()
-    for n in range(40):
+    for n in range(4):
         assert alice.ask(session, f"more {n}").answer() == big * 2
+    # What makes it long is put into the store as it is there: 30 MiB.
+    store, key = stack.redis.client, f"p:m:{{{session}}}"
+    record = store.hget(key, "8")
+    store.hset(key, mapping={str(n): record for n in range(9, 9 + (30 << 20) // len(record))})
+    store.hset(f"p:s:{{{session}}}", "mseq", store.hlen(key))
     messages = alice.messages(session)
-    assert [m["content"][:8].strip() for m in messages[::2]] == [f"more {n}" for n in range(40)]
-    assert all(m["content"] == big * 2 for m in messages[1::2])
+    assert len(messages) == store.hlen(key) and sum(len(m["content"]) for m in messages) > 29 << 20
+    assert [m["content"][:8].strip() for m in messages[:8:2]] == [f"more {n}" for n in range(4)]
+    assert all(m["content"] == big * 2 for m in messages[1:8:2] + messages[8:])
     before = stack.gateway.process.memory_bytes()
     cookie = "; ".join(f"{k}={v}" for k, v in alice.cookies.items())
     lazy = []
@@ -255,9 +261,9 @@ def test_a_long_conversation_costs_each_reader_a_page(bare: Stack) -> None:
         lazy.append(s)
     until(lambda: all(s.recv(1, socket.MSG_PEEK) for s in lazy), "all answers to begin")
     grown = stack.gateway.process.memory_bytes() - before
-    print(f"45 readers of 2 MB: {grown / 1e6:.1f} MB more")
+    print(f"45 readers of 30 MiB: {grown / 1e6:.1f} MB more")
     assert grown < 40 << 20, f"{grown >> 20} MiB"
-    assert len(alice.messages(session)) == 80
+    assert len(alice.messages(session)) == len(messages)
     head = Client(stack.gateway.url, alice.cookies).request("HEAD", f"/session/{session}")
     assert head.status == 200 and head.body == b""
     for s in lazy:
