@@ -33,6 +33,15 @@ void report_unknown(struct report *r, const char *format, ...)
     va_end(args);
 }
 
+void report_warn(struct report *r, const char *format, ...)
+{
+    va_list args;
+    (void)r;
+    va_start(args, format);
+    print_line("warn", format, args);
+    va_end(args);
+}
+
 static void print_line(const char *verdict, const char *format, va_list args)
 {
     char line[REPORT_LINE_MAX];

@@ -169,11 +169,23 @@ static bool settings_go_together(const struct gateway_settings *s, char error[25
     return !wrong;
 }
 
+/* PERSAI_PUBLIC_URL is compose's, and may be told to us. */
+static void warn_clear(const struct gateway_settings *s, struct report *report)
+{
+    const char *const ways[][2] = {{"PERSAI_LISTEN", s->listen},
+                                   {"PERSAI_PUBLIC_URL", getenv("PERSAI_PUBLIC_URL")},
+                                   {"PERSES_API_URL", s->perses},
+                                   {"PERSAI_REDIS", s->redis},
+                                   {NULL, NULL}};
+    settings_warn_clear(ways, report);
+}
+
 static int serve(struct gateway *g)
 {
     char error[256] = "";
     struct drain drain = {.gateway = g};
     settings_warn_unknown();
+    warn_clear(&g->settings, NULL);
     if (!settings_fit(&g->settings, error))
         return complain("settings", error);
     if (!g->settings.auth)
@@ -235,6 +247,7 @@ static int check(struct gateway *g)
     char error[256] = "";
     struct report report = {0};
     settings_warn_unknown();
+    warn_clear(&g->settings, &report);
     if (settings_fit(&g->settings, error))
         report_ok(&report, "The settings can be used");
     else

@@ -3,8 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include "common/address.h"
 #include "common/buf.h"
 #include "common/log.h"
+#include "common/redis_url.h"
+#include "common/report.h"
 
 enum { URL_MAX = 1024, NAME_MAX_BYTES = 64 };
 
@@ -25,6 +28,8 @@ static const char *const known[] = {
 enum { KNOWN = sizeof(known) / sizeof(known[0]) };
 
 static bool origin_ok(struct str origin);
+static bool host_is_here(struct str host);
+static bool redis_is_here(const char *url, char node[REDIS_HOST_MAX]);
 static size_t distance(const char *a, const char *b);
 
 bool settings_url_ok(const char *url)
@@ -90,6 +95,71 @@ bool settings_beats(int64_t beat_ms, int64_t dead_ms, char why[SETTINGS_WHY_MAX]
              "PERSAI_BEAT or more, else who is there counts as dead.",
              (long long)dead_ms, (long long)beat_ms);
     return false;
+}
+
+bool settings_private(const char *name, const char *where, char why[SETTINGS_WHY_MAX])
+{
+    char node[REDIS_HOST_MAX] = "";
+    struct str host = {0}, part, rest = str_of(where);
+    bool http = str_starts(rest, STR("http://")), redis = !http && strstr(where, "://");
+    if (!*where || str_starts(rest, STR("https://")) || (redis && redis_is_here(where, node)))
+        return true;
+    if (redis) {
+        snprintf(why, SETTINGS_WHY_MAX,
+                 "%s leads to %.80s in the clear: conversations can be read on that network. Use a "
+                 "socket, or a tunnel with TLS.",
+                 name, node);
+        return false;
+    }
+    rest = str_skip(rest, http ? 7 : 0);
+    str_split(&rest, '/', &part);
+    while (str_split(&part, '@', &host))
+        ; /* without a password */
+    if (host_is_here(host))
+        return true;
+    snprintf(why, SETTINGS_WHY_MAX,
+             "%s is %.*s, in the clear: sign-ins can be read on that network. %s.", name,
+             (int)(host.len < 80 ? host.len : 80), host.at,
+             http ? "Use https://" : "Let only what ends TLS, or Perses, reach it");
+    return false;
+}
+
+/* With or without a port. */
+static bool host_is_here(struct str host)
+{
+    struct address at;
+    struct str name, rest = host;
+    if (address_parse(host, &at))
+        return address_is_loopback(&at);
+    return str_split(&rest, ':', &name) && str_is(name, "localhost");
+}
+
+/* node: the first that is not. */
+static bool redis_is_here(const char *url, char node[REDIS_HOST_MAX])
+{
+    char error[256];
+    struct redis_url u = {0};
+    bool here = true, parsed = redis_url_parse(url, &u, error);
+    for (unsigned i = 0; parsed && here && i < u.node_count; i++) {
+        here = u.nodes[i].port == 0 || host_is_here(str_of(u.nodes[i].host));
+        memcpy(node, u.nodes[i].host, REDIS_HOST_MAX);
+    }
+    redis_url_free(&u);
+    return here;
+}
+
+void settings_warn_clear(const char *const (*settings)[2], struct report *report)
+{
+    char why[SETTINGS_WHY_MAX];
+    for (; (*settings)[0]; settings++) {
+        if (!(*settings)[1] || settings_private((*settings)[0], (*settings)[1], why))
+            continue;
+        if (report)
+            report_warn(report, "%s", why);
+        else
+            log_warn("settings.cleartext", "setting=%s why=%s", (*settings)[0],
+                     log_text(str_of(why)));
+    }
 }
 
 bool settings_known(const char *name, const char **nearest)

@@ -21,6 +21,16 @@ bool settings_folder(const char *name, const char *path, char why[SETTINGS_WHY_M
 /* Two beats must fit into the silence that counts as death: one may be lost or late. */
 bool settings_beats(int64_t beat_ms, int64_t dead_ms, char why[SETTINGS_WHY_MAX]);
 
+/* where: an http(s) address, PERSAI_REDIS, or address:port to listen on. False: what goes that way
+ * crosses a network in the clear, whosever network it is; why says so, without a password. What
+ * stays on this machine (loopback, a socket) does not, nor does https; nonsense is true, others
+ * refuse it. */
+bool settings_private(const char *name, const char *where, char why[SETTINGS_WHY_MAX]);
+/* The same of several, {name, where}, ended by {NULL}: each that is not private is told to the
+ * report, without one to the log. An unset where is private. */
+struct report;
+void settings_warn_clear(const char *const (*settings)[2], struct report *report);
+
 /* Is name a variable that a part of PersAI reads: a program's setting, with or without _FILE, or
  * one of the compose setup's and the tests'? Others than PERSAI_… always are. If not, *nearest is
  * the known name that looks most like it (static), or NULL when none does. */

@@ -295,12 +295,20 @@ static bool settings_fit(const struct worker_settings *s, char error[256])
            settings_beats(s->beat_ms, s->dead_ms, error);
 }
 
+static void warn_clear(const struct worker_settings *s, struct report *report)
+{
+    const char *const ways[][2] = {
+        {"PERSES_API_URL", s->perses}, {"PERSAI_REDIS", s->redis}, {NULL, NULL}};
+    settings_warn_clear(ways, report);
+}
+
 static int serve(struct worker *w)
 {
     char error[256] = "";
     struct drain drain = {.worker = w};
     struct wire_config wire = wire_of(w);
     settings_warn_unknown();
+    warn_clear(&w->settings, NULL);
     if (!settings_fit(&w->settings, error))
         return complain("settings", error);
     if (!hub_check(ipc_or_default(w->settings.gateways), &wire, error))
@@ -362,6 +370,7 @@ static int check(struct worker *w)
     struct report report = {0};
     struct wire_config wire = wire_of(w);
     settings_warn_unknown();
+    warn_clear(&w->settings, &report);
     if (settings_fit(&w->settings, error))
         report_ok(&report, "The settings can be used");
     else

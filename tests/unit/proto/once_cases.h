@@ -1,4 +1,5 @@
-/* An idempotency key that came before: with the same request, and with another one. */
+/* tests/unit/proto/once_cases.h: an idempotency key that came before: with the same request, and
+ * with another one. */
 #ifndef TESTS_UNIT_PROTO_ONCE_CASES_H
 #define TESTS_UNIT_PROTO_ONCE_CASES_H
 

@@ -65,10 +65,49 @@ static void names(void **state)
     assert_false(settings_known(longest, &nearest));
 }
 
+static void what_crosses_a_network_in_the_clear_is_told(void **state)
+{
+    (void)state;
+    char why[SETTINGS_WHY_MAX];
+    static const char *const private[] = {"",
+                                          "https://perses.example",
+                                          "http://127.0.0.1:8080",
+                                          "http://localhost:8080/x",
+                                          "http://localhost",
+                                          "http://[::1]:8080",
+                                          "redis://127.0.0.1:6379/0",
+                                          "redis://me:word@localhost/1",
+                                          "redis://[::1]:6379",
+                                          "unix:///run/redis.sock",
+                                          "127.0.0.1:8000",
+                                          "[::1]:8000",
+                                          "localhost:8000"};
+    static const char *const clear[] = {"http://perses:8080",
+                                        "http://10.0.0.1",
+                                        "http://me:word@127.0.0.1@perses:80/x",
+                                        "http://127.0.0.1.evil.example",
+                                        "http://localhost.example:80",
+                                        "http://[2001:db8::1]:80/",
+                                        "redis://redis:6379/0",
+                                        "redis://me:word@192.0.2.1",
+                                        "redis://127.0.0.1:6379,redis://10.0.0.2:6379",
+                                        "sentinel://a:26379,b:26379/master/0",
+                                        "0.0.0.0:8000",
+                                        "[::]:8000",
+                                        "192.0.2.1:8000"};
+    for (size_t i = 0; i < sizeof(private) / sizeof(*private); i++)
+        assert_true(settings_private("S", private[i], why));
+    for (size_t i = 0; i < sizeof(clear) / sizeof(*clear); i++) {
+        assert_false(settings_private("S", clear[i], why));
+        assert_non_null(strstr(why, "in the clear"));
+        assert_null(strstr(why, "word"));
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(addresses), cmocka_unit_test(origins),
-                                       cmocka_unit_test(folders_and_beats),
-                                       cmocka_unit_test(names)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(addresses), cmocka_unit_test(origins), cmocka_unit_test(folders_and_beats),
+        cmocka_unit_test(names), cmocka_unit_test(what_crosses_a_network_in_the_clear_is_told)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
