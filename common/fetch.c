@@ -61,6 +61,7 @@ struct fetch {
 
 /* curl tells us what to watch */
 
+static void bound_encoded(struct fetch *f);
 static void on_idle_tick(void *arg);
 static void on_later(void *arg);
 static void take_messages(struct fetch_pool *p);
@@ -386,9 +387,19 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *arg)
     f->head_done = true;
     f->http_status = (int)status;
     drop_body(f);
+    bound_encoded(f);
     if (f->handler.on_head != NULL)
         f->handler.on_head(f->arg, f->http_status);
     return f->cancelled ? 0 : len;
+}
+
+/* What was encoded unasked (we ask streams not to be) may be a thousand times what came in: one
+ * read of it must not hold up the loop. It is no stream, then, that lasts. */
+static void bound_encoded(struct fetch *f)
+{
+    struct str coding = fetch_response_header(f, "content-encoding");
+    if (coding.len > 0 && !str_is(coding, "identity") && f->body_bytes_max > BODY_BYTES_MAX)
+        f->body_bytes_max = BODY_BYTES_MAX;
 }
 
 /* The bytes go by in pieces of any size; the piece that goes over the limit is the last. */

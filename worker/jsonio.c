@@ -152,7 +152,13 @@ enum err jsonio_refusal(struct reply *r, int http_status, const json_t *root)
     if (json_is_array(detail))
         detail = json_object_get(json_array_get(detail, 0), "msg");
     struct str message = json_text(json_object_get(first, "message"));
-    return reply_refused(r, http_status, json_text(json_object_get(first, "type")),
+    if (message.len == 0)
+        message = json_text(json_object_get(first, "Message")); /* AWS, in some of its errors */
+    scoped_buf(words, 512);
+    add_word(&words, json_object_get(first, "type"));
+    add_word(&words, json_object_get(first, "code"));
+    add_word(&words, json_object_get(first, "__type")); /* AWS */
+    return reply_refused(r, http_status, buf_str(&words),
                          message.len > 0 ? message : json_text(detail));
 }
 

@@ -308,7 +308,9 @@ static enum err read_content(struct reply *r, const json_t *content)
     const json_t *part; /* Mistral: a list of parts */
     json_array_foreach(content, i, part)
     {
-        enum err err = reply_text(r, json_text(json_object_get(part, "text")));
+        enum err err = read_blocks(r, json_object_get(part, "thinking"));
+        if (err == ERR_NONE)
+            err = reply_text(r, json_text(json_object_get(part, "text")));
         if (err != ERR_NONE)
             return err;
     }
