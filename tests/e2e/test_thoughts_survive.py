@@ -1,0 +1,75 @@
+"""A worker is killed in the middle of a tool loop: the one that goes on hands back what the server needs of its thoughts,
+in requests as the official SDKs write them."""
+
+import json
+import threading
+from pathlib import Path
+
+import pytest
+
+from fakes.providers import KEY, PATHS, STREAMS, Providers, check_generate
+from fakes.server import Exchange, Request
+from harness.stack import Stack
+from harness.wait import until
+from test_foreign_models import check_types
+
+PROVIDER = {"chat": "openai", "responses": "openai", "messages": "anthropic", "generate": "google"}
+# Of each API: a stream that thinks and calls a tool, where the request has the conversation, what must go back.
+THINKS = {"chat": ("thinks", "messages", '"reasoning_content": "Let me look."'),
+          "responses": ("tools", "input", '"encrypted_content"'), "messages": ("thinking", "messages", '"signature"'),
+          "generate": ("tools", "contents", '"thoughtSignature"')}
+
+
+class Held(Providers):
+    """The request with the tool's results is not answered until `opened`; then it is."""
+
+    def __init__(self) -> None:
+        self.bodies: list[dict] = []
+        self.opened = threading.Event()
+        super().__init__()
+
+    def answer(self, exchange: Exchange, request: Request) -> None:
+        body = json.loads(request.body)
+        _, answered = PATHS.get(request.path, ("generate", check_generate))[1](request, body)
+        with self.lock:
+            self.bodies.append(body)
+        if answered and not self.opened.is_set():
+            exchange.hang(self.opened)
+            exchange.close_connection = True
+        elif body.get("model") == "thinks" and not answered:
+            call = {"index": 0, "id": "c1", "type": "function", "function": {"name": "list_metrics", "arguments": "{}"}}
+            exchange.start_stream("text/event-stream")
+            for delta, finish in (({"reasoning_content": "Let me "}, None), ({"reasoning_content": "look."}, None),
+                                  ({"tool_calls": [call]}, None), ({}, "tool_calls")):
+                choice = {"index": 0, "delta": delta, "finish_reason": finish}
+                exchange.send(b"data: " + json.dumps({"choices": [choice]}).encode() + b"\n\n")
+            exchange.send(b"data: [DONE]\n\n")
+            exchange.end_stream()
+        else:
+            super().answer(exchange, request)
+
+
+@pytest.mark.parametrize("api", THINKS)
+def test_thoughts_survive_the_worker_that_had_them(bare: Stack, tmp_path: Path, api: str) -> None:
+    name, field, needed = THINKS[api]
+    assert name == "thinks" or (STREAMS / api / f"{name}.sse").exists()
+    with Held() as held:
+        path = tmp_path / "models.json"
+        path.write_text(json.dumps([{"name": "m", "provider": PROVIDER[api], "model": name, "api": api, "key_env": "TEST_KEY",
+                                     "base_url": held.base_url(api)}]), encoding="utf-8")
+        stack = bare.start(workers=2, worker_env={
+            "PERSAI_MODELS": str(path), "TEST_KEY": KEY, "PERSAI_DEFAULT_MODEL": "", "OPENAI_API_KEY": "", "OPENAI_BASE_URL": ""})
+        alice = stack.client()
+        session = alice.session(model="m")
+        turn = alice.start(session, "how busy?")
+        until(lambda: len(held.bodies) == 2, "the results to be handed in")
+        stack.working().process.kill()
+        until(lambda: len(held.bodies) == 3, "another worker to hand them in", 40)
+        held.opened.set()
+        assert alice.follow(session, turn).final()["event_type"] == "turn_complete"
+        # The system's message has the time.
+        first, second = (json.dumps([m for m in held.bodies[n][field] if m.get("role") != "system"]) for n in (1, 2))
+        assert needed in second and second == first
+        assert not held.refused and not held.errors, (held.refused, held.errors)
+        for body in held.bodies:
+            check_types(api, body)
