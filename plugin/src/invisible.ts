@@ -7,7 +7,12 @@ const RANGES: ReadonlyArray<readonly [number, number]> = [
   [0x007f, 0x009f],
   [0x00ad, 0x00ad],
   [0x034f, 0x034f],
+  [0x0600, 0x0605],
   [0x061c, 0x061c],
+  [0x06dd, 0x06dd],
+  [0x070f, 0x070f],
+  [0x0890, 0x0891],
+  [0x08e2, 0x08e2],
   [0x115f, 0x1160],
   [0x17b4, 0x17b5],
   [0x180b, 0x180f],
@@ -21,6 +26,10 @@ const RANGES: ReadonlyArray<readonly [number, number]> = [
   [0xfeff, 0xfeff],
   [0xffa0, 0xffa0],
   [0xfff0, 0xfffb],
+  [0x110bd, 0x110bd],
+  [0x110cd, 0x110cd],
+  [0x13430, 0x1343f],
+  [0x1bca0, 0x1bca3],
   [0x1d173, 0x1d17a],
   [0xe0000, 0xe0fff],
   [0xf0000, 0x10ffff],
@@ -33,8 +42,11 @@ function classOf(ranges: ReadonlyArray<readonly [number, number]>): string {
 
 const INVISIBLE = new RegExp(`([${classOf(RANGES)}])`, 'gu');
 
-/** Of use in ordinary text: joiners and variation selectors of emoji and of many scripts, icons of fonts. */
-const ORDINARY = new Set([0x200c, 0x200d, 0xfe00, 0xd800, 0xf0000]);
+/** Of use in ordinary text: joiners and variation selectors of emoji and of many scripts, icons of fonts, signs of
+ * Arabic, Syriac and Kaithi that can be seen. */
+const ORDINARY = new Set([
+  0x0600, 0x06dd, 0x070f, 0x0890, 0x08e2, 0x200c, 0x200d, 0xfe00, 0xd800, 0xf0000, 0x110bd, 0x110cd,
+]);
 
 const DECEIVING = new RegExp(
   `[${classOf(

@@ -35,9 +35,9 @@ static bool alert_row(struct rows *r, unsigned path, struct str key, json_t *ite
     row_text(b, "state", item_str(status, "state"));
     row_text(b, "since", item_str(item, "startsAt"));
     if (silences > 0)
-        buf_printf(b, ",\"silenced_by\":%zu", silences);
+        row_number(b, "silenced_by", (double)silences);
     if (inhibitors > 0)
-        buf_printf(b, ",\"inhibited_by\":%zu", inhibitors);
+        row_number(b, "inhibited_by", (double)inhibitors);
     row_labels(b, "labels", labels, LABELS_SHOWN);
     row_labels(b, "annotations", annotations, LABELS_SHOWN);
     buf_putc(b, '}');

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 #include "common/check.h"
+#include "proto/path.h"
 #include "worker/tools/args.h"
 #include "worker/tools/directory.h"
 #include "worker/tools/moment.h"
@@ -21,6 +22,8 @@ enum {
     QUERY_WHOLE = 8000,
     QUERIES = 6,
     POINTS = 240,
+    LOCALS_BYTES_MAX = 8192,
+    LOCAL_PATH = 3, /* of run_panel's paths */
 };
 
 /* A name as Perses allows it: it becomes a segment of a path. */
@@ -112,7 +115,7 @@ static bool board_row(struct rows *r, unsigned path, struct str key, json_t *ite
     row_text(b, "display", display);
     row_text(b, "description", item_str(item_at(item, "spec", "display", NULL), "description"));
     if (!r->items.item_cut)
-        buf_printf(b, ",\"panels\":%zu", json_object_size(item_at(item, "spec", "panels", NULL)));
+        row_number(b, "panels", (double)json_object_size(item_at(item, "spec", "panels", NULL)));
     buf_putc(b, '}');
     return true;
 }
@@ -144,6 +147,7 @@ struct board {
     size_t query_max;
     /* run_panel */
     char *query, *datasource, *query_kind;
+    struct buf locals; /* names of the dashboard's own Prometheus datasources, as |a|b| */
     bool found;
 };
 
@@ -154,6 +158,7 @@ static void board_free(void *extra)
     buf_free(&d->display);
     buf_free(&d->variables);
     buf_free(&d->unknown);
+    buf_free(&d->locals);
     free(d->query);
     free(d->datasource);
     free(d->query_kind);
@@ -171,6 +176,7 @@ static struct board *board_new(struct tool_run *r)
     buf_init(&d->display, 400);
     buf_init(&d->variables, 4096);
     buf_init(&d->unknown, 200);
+    buf_init(&d->locals, LOCALS_BYTES_MAX);
     return d;
 }
 
@@ -333,9 +339,51 @@ static void keep_query(struct board *d, const struct rows *r, const json_t *pane
     d->query_kind = str_dup(item_str(item_at(query, "spec", "plugin", NULL), "kind"));
 }
 
+/* {"default":…,"plugin":{"kind"}} by its name, which goes before those of project and Perses. */
+static void take_local(struct board *d, struct str name, const json_t *item)
+{
+    if (!name_ok(name) ||
+        !str_is(item_str(json_object_get(item, "plugin"), "kind"), "PrometheusDatasource"))
+        return;
+    size_t before = d->locals.len;
+    if (before == 0)
+        buf_putc(&d->locals, '|');
+    buf_add_str(&d->locals, name);
+    if (!buf_putc(&d->locals, '|')) {
+        d->locals.len = before;
+        d->locals.overflowed = false;
+    }
+}
+
+/* Sets r->datasource when the dashboard itself defines the one that the query names. */
+static bool find_local(struct tool_run *r, struct board *d)
+{
+    scoped_buf(named, NAME_MAX_BYTES + 2);
+    scoped_buf(path, PATH_MAX_BYTES);
+    struct path parsed;
+    buf_printf(&named, "|%s|", d->datasource);
+    if (named.overflowed || d->datasource[0] == '\0' || d->locals.len == 0 ||
+        !strstr(buf_cstr(&d->locals), buf_cstr(&named)))
+        return false;
+    buf_puts(&path, "/proxy/projects/");
+    buf_add_str(&path, str_trim(args_str(r->args, "project")));
+    buf_puts(&path, "/dashboards/");
+    buf_add_str(&path, str_trim(args_str(r->args, "dashboard")));
+    buf_printf(&path, "/datasources/%s", d->datasource);
+    if (path.overflowed || path_parse(buf_str(&path), &parsed) != ERR_NONE)
+        return false;
+    r->datasource = str_dup(buf_str(&path));
+    return true;
+}
+
 static bool panel_row(struct rows *r, unsigned path, struct str key, json_t *item, struct buf *b)
 {
     struct board *d = r->extra;
+    if (path == LOCAL_PATH) {
+        take_local(d, key, item);
+        r->all--;
+        return false;
+    }
     if (path < 2) {
         if (path == 0)
             text_clean(&d->display, item_str(item, "name"), 300);
@@ -429,8 +477,12 @@ static void run_query(struct rows *rows)
     r->fn = prom_range_query;
     r->kind = "PrometheusDatasource";
     r->wanted = d->datasource[0] != '\0' ? xstrdup(d->datasource) : NULL;
+    r->panel_project = str_dup(str_trim(args_str(r->args, "project")));
+    bool local = find_local(r, d);
     rows_end(rows);
-    if (r->wanted == NULL && r->path_count > 0) {
+    if (local) {
+        run_at_source(r);
+    } else if (r->wanted == NULL && r->path_count > 0) {
         r->datasource = xstrdup(r->paths[0]);
         run_at_source(r);
     } else {
@@ -443,8 +495,8 @@ static const struct rows_spec run_spec = {
     .list = "panels",
     .product = "Perses",
     .page = 40,
-    .path_count = 3,
-    .paths = {"spec/display", "spec/variables/*", "spec/panels/*"},
+    .path_count = LOCAL_PATH + 1,
+    .paths = {"spec/display", "spec/variables/*", "spec/panels/*", "spec/datasources/*"},
     .row = panel_row,
     .then = run_query,
 };

@@ -301,7 +301,27 @@ static int in_conversation(const struct tool_run *r, const struct entry *e)
     return 0;
 }
 
-/* Of those that fit: the conversation's first one, then a default one, then the first. */
+/* Of one that fits, or -1: it may not be taken. What is named by its path is that; else it is the
+ * conversation's first one, then a global one, which an administrator made, then a project's; of
+ * these a default one first. A panel's name is found as Perses finds it: in the dashboard's
+ * project, then among the global ones, and never in another project. */
+static int rank_of(const struct tool_run *r, const struct entry *e)
+{
+    enum { DEFAULT = 1, GLOBAL = 2, OWN = 4, PICKED = 8 };
+    struct path path;
+    enum err err = path_parse(str_of(e->path), &path);
+    CHECK(err == ERR_NONE);
+    bool own = r->panel_project && str_is(path.project, r->panel_project);
+    int place = in_conversation(r, e);
+    if (r->panel_project && path.project.len > 0 && !own)
+        return -1;
+    if (!r->panel_project && str_is(str_of(r->wanted), e->path))
+        return INT_MAX;
+    if (!r->panel_project && place > 0)
+        return PICKED + place;
+    return (own ? OWN : 0) + (path.project.len == 0 ? GLOBAL : 0) + (e->by_default ? DEFAULT : 0);
+}
+
 static const struct entry *choose(const struct tool_run *r, const struct sheet *s, const char *kind,
                                   const struct entry **wrong)
 {
@@ -316,8 +336,7 @@ static const struct entry *choose(const struct tool_run *r, const struct sheet *
             *wrong = wanted.len > 0 ? e : NULL;
             continue;
         }
-        int place = in_conversation(r, e);
-        int rank = str_is(wanted, e->path) ? INT_MAX : place > 0 ? 1 + place : e->by_default;
+        int rank = rank_of(r, e);
         if (rank > best_rank)
             best = e, best_rank = rank;
     }

@@ -62,8 +62,9 @@ struct tool_run {
     char *wanted;     /* as the call names it, when it is to be looked up; or NULL */
     char **paths;     /* the conversation's datasources */
     unsigned path_count;
-    char *project; /* of the dashboard in front of the person, or "" */
-    bool look_up;  /* the datasource is found when the run's turn has come */
+    char *project;       /* of the dashboard in front of the person, or "" */
+    char *panel_project; /* of run_panel: of the dashboard that names the datasource; or NULL */
+    bool look_up;        /* the datasource is found when the run's turn has come */
     struct directory_visit *directory;
     struct secret *token;
     int64_t now_ms, range_start_ms, range_end_ms;

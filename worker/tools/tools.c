@@ -169,14 +169,18 @@ void tools_reach(const struct tools *t, struct str name, struct buf *b)
         mcp_tool_reach(other, b);
 }
 
-/* Is there text in it that the person would not see as it is? */
+/* Is there something in it that the person would not see as it is? Browsers round whole numbers
+ * beyond 2^53 (RFC 8259, 6). */
 static bool hides(const json_t *v)
 {
+    static const json_int_t exact_max = 9007199254740991;
     const char *key;
     size_t i;
     const json_t *child;
     if (json_is_string(v))
         return text_hides(json_text(v));
+    if (json_is_integer(v))
+        return json_integer_value(v) > exact_max || json_integer_value(v) < -exact_max;
     json_array_foreach(v, i, child)
     {
         if (hides(child))
@@ -270,6 +274,7 @@ static void run_free(struct tool_run *r)
         free(r->paths[i]);
     free(r->paths);
     free(r->project);
+    free(r->panel_project);
     free(r->wanted);
     json_decref(r->args);
     secret_free(r->token);
@@ -589,9 +594,10 @@ static bool may_ask(struct tool_run *r, const struct tool_call *c, const json_t 
 {
     r->approved = c->consent == CONSENT_GIVEN;
     if (hides(args)) {
-        run_fail(r, "bad_arguments",
-                 "The arguments hold invisible characters: the person could not see what they are "
-                 "asked. Write them without.");
+        run_fail(
+            r, "bad_arguments",
+            "The arguments hold invisible characters, or whole numbers of more than 15 digits: "
+            "the person could not see what they are asked. Write them without.");
         return false;
     }
     if (c->consent == CONSENT_REFUSED) {

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "proto/record.h"
 #include "proto/upstream.h"
+#include "worker/tools/directory.h"
 #include "worker/tools/text.h"
 
 #define EVIL "/proxy/projects/shop/datasources/evil"
@@ -136,6 +137,236 @@ static void picked_global_and_named_ones_are_free(void **state)
     }
 }
 
+/* ---- all tools ---- */
+
+/* Somebody's project has one of each kind, all of them the default of their kind. */
+#define EVIL_OF(name, kind)                                                                        \
+    "{\"metadata\":{\"name\":\"evil-" name "\",\"project\":\"shop\"},\"spec\":{\"default\":true,"  \
+    "\"plugin\":{\"kind\":\"" kind "\"}}}"
+#define EVIL_DEFINED(name)                                                                         \
+    {                                                                                              \
+        .path = "/api/v1/projects/shop/datasources/evil-" name, .status = 200,                     \
+        .body = STR(SPEC("http://evil:9", ""))                                                     \
+    }
+static const char evil_list[] =
+    "[" EVIL_OF("prom", "PrometheusDatasource") "," EVIL_OF("loki", "LokiDatasource") "," EVIL_OF(
+        "tempo", "TempoDatasource") "," EVIL_OF("pyro",
+                                                "PyroscopeDatasource") "," EVIL_OF("am",
+                                                                                   "AlertManagerDat"
+                                                                                   "asource") "]";
+static const struct answer all_evil[] = {
+    {.path = "/api/v1/globaldatasources", .status = 200, .body = STR("[]")},
+    {.path = "/api/v1/datasources", .status = 200, .body = {evil_list, sizeof(evil_list) - 1}},
+    EVIL_DEFINED("prom"),
+    EVIL_DEFINED("loki"),
+    EVIL_DEFINED("tempo"),
+    EVIL_DEFINED("pyro"),
+    EVIL_DEFINED("am"),
+    {.path = "/api/v1/projects/shop/dashboards/up",
+     .status = 200,
+     .body = STR("{\"kind\":\"Dashboard\",\"spec\":{\"panels\":{\"up\":{\"spec\":{\"queries\":[{"
+                 "\"spec\":{\"plugin\":{\"kind\":\"PrometheusTimeSeriesQuery\",\"spec\":{\"query\":"
+                 "\"up\",\"datasource\":{\"name\":\"evil-prom\"}}}}}]}}}}}")},
+    {.path = "", .status = 200, .body = STR("{\"status\":\"success\",\"data\":[]}")},
+    {0}};
+
+static const char *evil_of(const char *kind)
+{
+    return !strcmp(kind, "LokiDatasource")         ? "evil-loki"
+           : !strcmp(kind, "TempoDatasource")      ? "evil-tempo"
+           : !strcmp(kind, "PyroscopeDatasource")  ? "evil-pyro"
+           : !strcmp(kind, "PrometheusDatasource") ? "evil-prom"
+                                                   : "evil-am";
+}
+
+/* What is required, of its type; `name`, when it is text, is `text`. */
+static void write_call(const json_t *schema, const char *name, const char *text, struct buf *b)
+{
+    const json_t *properties = json_object_get(schema, "properties");
+    const char *key;
+    json_t *property;
+    buf_clear(b);
+    buf_putc(b, '{');
+    json_object_foreach((json_t *)properties, key, property)
+    {
+        const char *type = json_string_value(json_object_get(property, "type"));
+        bool required = false, other = strcmp(key, name) != 0;
+        for (size_t i = 0; i < json_array_size(json_object_get(schema, "required")); i++)
+            required |= !strcmp(
+                key, json_string_value(json_array_get(json_object_get(schema, "required"), i)));
+        if (!required && other)
+            continue;
+        buf_printf(b, "%s\"%s\":", b->len > 1 ? "," : "", key);
+        if (strcmp(type, "array") == 0)
+            buf_puts(b, strcmp(key, "panels") == 0 ? "[{\"title\":\"up\",\"query\":\"up\"}]"
+                                                   : "[{\"step\":\"up\",\"state\":\"todo\"}]");
+        else if (strcmp(type, "string") == 0)
+            buf_printf(b, "\"%s\"", !other ? text : strcmp(key, "project") == 0 ? "shop" : "up");
+        else
+            buf_puts(b, "1");
+    }
+    buf_putc(b, '}');
+}
+
+/* A tool that is new is among them: none may forget the gate. */
+static void no_tool_sends_the_sign_in_to_what_nobody_picked(void **state)
+{
+    struct fixture *f = *state;
+    unsigned count, gated = 0;
+    const struct tool_spec *specs = tools_specs(f->tools, &count);
+    scoped_buf(call, 4096);
+    for (unsigned i = 0; i < count; i++) {
+        const char *kind = directory_kind(&specs[i]), *name;
+        json_auto_t *schema = json_loads(specs[i].schema_json, 0, NULL);
+        json_t *property;
+        json_object_foreach(json_object_get(schema, "properties"), name, property)
+        {
+            static const char *const texts[] = {EVIL "-prom", "evil-prom", EVIL "-loki", "up"};
+            for (unsigned t = 0; t < 4; t++) {
+                write_call(schema, name, texts[t], &call);
+                fixture_run(f, all_evil, specs[i].name, buf_cstr(&call));
+                if (reached(f))
+                    fail_msg("%s %s", specs[i].name, buf_cstr(&call));
+            }
+        }
+        if (kind == NULL)
+            continue;
+        write_call(schema, "datasource", evil_of(kind), &call);
+        fixture_run(f, all_evil, specs[i].name, buf_cstr(&call));
+        if (!f->failed || strcmp(fixture_text(f, "code"), "not_approved") != 0 || reached(f))
+            fail_msg("%s %s: %s", specs[i].name, buf_cstr(&call), f->content);
+        f->vet = true;
+        fixture_run(f, all_evil, specs[i].name, buf_cstr(&call));
+        f->vet = false;
+        bool asked = f->ask_source[0] != '\0';
+        if ((!asked && !specs[i].needs_approval) || reached(f)) /* those may be refused before */
+            fail_msg("%s %s is not asked about: %s", specs[i].name, buf_cstr(&call), f->content);
+        gated++;
+    }
+    assert_in_range(gated, 25, count);
+    fixture_run(f, all_evil, "run_panel",
+                "{\"project\":\"shop\",\"dashboard\":\"up\",\"panel\":\"up\"}");
+    fixture_expect_error(f, "not_approved", "must say yes");
+    assert_false(reached(f));
+}
+
+static void what_only_looks_like_a_datasource_leads_nowhere(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const names[] = {
+        EVIL "-prom/",
+        "/" EVIL "-prom",
+        EVIL "-prom ",
+        " " EVIL "-prom",
+        EVIL "-prom?x",
+        EVIL "-prom#",
+        "/PROXY/projects/shop/datasources/evil-prom",
+        "/proxy/projects/Shop/datasources/evil-prom",
+        "/proxy/projects/shop/datasources/Evil-prom",
+        "/proxy/projects/shop/datasources/../evil-prom",
+        "/proxy/projects/shop/datasources/%65vil-prom",
+        "/proxy/projects/shop//datasources/evil-prom",
+        "/proxy/globaldatasources/../projects/shop/datasources/evil-prom",
+        "/proxy/unsaved/projects/shop/datasources/evil-prom",
+        "proxy/projects/shop/datasources/evil-prom",
+        "http://evil:9" EVIL "-prom",
+        "evil-prom\\u200b",
+        "\\u0435vil-prom",
+        "EVIL-PROM",
+        "evil-prom ",
+        "\\u2044proxy\\u2044projects\\u2044shop\\u2044datasources\\u2044evil-prom",
+        "evil-prom\\n",
+        "evil"};
+    static const char *const tools[] = {"execute_instant_query", "loki_labels", "propose_panel"};
+    for (size_t i = 0; i < 3 * sizeof names / sizeof names[0]; i++) {
+        scoped_buf(call, 1000);
+        buf_printf(&call, "{\"datasource\":\"%s\"%s%s}", names[i / 3],
+                   i % 3 == 1 ? "" : ",\"query\":\"up\"", i % 3 == 2 ? ",\"title\":\"t\"" : "");
+        fixture_run(f, all_evil, tools[i % 3], buf_cstr(&call));
+        if (!f->failed || strcmp(fixture_text(f, "code"), "unknown_datasource") != 0 || reached(f))
+            fail_msg("%s %s: %s", tools[i % 3], buf_cstr(&call), f->content);
+    }
+}
+
+#define NAMED(project, by_default, kind)                                                           \
+    "{\"metadata\":{\"name\":\"same\"" project "},\"spec\":{\"default\":" by_default               \
+    ",\"plugin\":{\"kind\":\"" kind "\"}}}"
+
+/* Whoever may write in a project can't put theirs in the place of a global one. */
+static void a_project_s_default_does_not_go_before_a_global_one(void **state)
+{
+    struct fixture *f = *state;
+    static const struct answer script[] = {
+        {.path = "/api/v1/globaldatasources",
+         .status = 200,
+         .body = STR("[" NAMED("", "false", "LokiDatasource") "]")},
+        {.path = "/api/v1/datasources",
+         .status = 200,
+         .body = STR("[" NAMED(",\"project\":\"shop\"", "true", "LokiDatasource") "]")},
+        {.path = "", .status = 200, .body = STR("{\"status\":\"success\",\"data\":[]}")},
+        {0}};
+    static const char *const calls[] = {"{}", "{\"datasource\":\"same\"}"};
+    for (size_t i = 0; i < 2; i++) {
+        fixture_run(f, script, "loki_labels", calls[i]);
+        assert_string_equal(f->datasource, "/proxy/globaldatasources/same");
+    }
+    fixture_run(f, script, "loki_labels",
+                "{\"datasource\":\"/proxy/projects/shop/datasources/same\"}");
+    assert_true(f->failed);
+}
+
+#define BOARD(more)                                                                                \
+    STR("{\"kind\":\"Dashboard\",\"spec\":{" more                                                  \
+        "\"panels\":{\"p\":{\"spec\":{\"queries\":[{\"spec\":{\"plugin\":{"                        \
+        "\"kind\":\"PrometheusTimeSeriesQuery\",\"spec\":{\"query\":\"up\",\"datasource\":{"       \
+        "\"name\":\"same\"}}}}}]}}}}}")
+
+/* Its dashboard's, its project's, a global one: as Perses finds it; never another project's. */
+static void a_panel_s_datasource_is_found_as_perses_finds_it(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        struct str globals, locals, board;
+        const char *datasource;
+    } rows[] = {
+        {STR("[" NAMED("", "false", "PrometheusDatasource") "]"),
+         STR("[" NAMED(",\"project\":\"other\"", "true", "PrometheusDatasource") "]"), BOARD(""),
+         "/proxy/globaldatasources/same"},
+        {STR("[" NAMED("", "true", "PrometheusDatasource") "]"),
+         STR("[" NAMED(",\"project\":\"shop\"", "false", "PrometheusDatasource") "]"), BOARD(""),
+         "/proxy/projects/shop/datasources/same"},
+        {STR("[]"), STR("[" NAMED(",\"project\":\"other\"", "true", "PrometheusDatasource") "]"),
+         BOARD(""), ""},
+        {STR("[" NAMED("", "true", "PrometheusDatasource") "]"), STR("[]"),
+         BOARD("\"datasources\":{\"same\":{\"plugin\":{\"kind\":\"PrometheusDatasource\",\"spec\":{"
+               "\"proxy\":{\"spec\":{\"url\":\"http://evil:9\"}}}}}},"),
+         "/proxy/projects/shop/dashboards/d/datasources/same"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct answer script[] = {
+            {.path = "/api/v1/globaldatasources", .status = 200, .body = rows[i].globals},
+            {.path = "/api/v1/datasources", .status = 200, .body = rows[i].locals},
+            {.path = "/api/v1/projects/shop/dashboards/d", .status = 200, .body = rows[i].board},
+            {.path = "/api/v1/projects/shop/datasources/same",
+             .status = 200,
+             .body = STR(SPEC("http://evil:9", ""))},
+            {.path = "",
+             .status = 200,
+             .body = STR("{\"status\":\"success\",\"data\":{\"result\":[]}}")},
+            {0}};
+        f->path_count = 0;
+        fixture_tools(f); /* which datasources there are is kept for a minute */
+        f->vet = true;    /* each of them that is not global is asked about */
+        fixture_run(f, script, "run_panel",
+                    "{\"project\":\"shop\",\"dashboard\":\"d\",\"panel\":\"p\"}");
+        f->vet = false;
+        bool global = strstr(rows[i].datasource, "/proxy/global") != NULL;
+        if (strcmp(f->datasource, rows[i].datasource) != 0 ||
+            (f->ask_source[0] == '\0') != (global || rows[i].datasource[0] == '\0'))
+            fail_msg("%zu: %s %s", i, f->datasource, f->content);
+    }
+}
+
 static void a_server_that_can_be_read_in_two_ways_is_not_read(void **state)
 {
     (void)state;
@@ -190,6 +421,10 @@ int main(void)
         T(a_secret_without_a_sign_in_replaces_nothing),
         T(a_yes_is_for_that_server),
         T(picked_global_and_named_ones_are_free),
+        T(no_tool_sends_the_sign_in_to_what_nobody_picked),
+        T(what_only_looks_like_a_datasource_leads_nowhere),
+        T(a_project_s_default_does_not_go_before_a_global_one),
+        T(a_panel_s_datasource_is_found_as_perses_finds_it),
         cmocka_unit_test(a_server_that_can_be_read_in_two_ways_is_not_read),
         cmocka_unit_test(what_no_eye_sees_is_one_list),
     };

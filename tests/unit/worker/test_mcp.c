@@ -81,6 +81,19 @@ static void what_changes_something_needs_a_yes(void **state)
     mcp_wait_there(f);
     assert_true(tools_asks(f->tools, STR("mcp_tix_make_it"), STR("{\"word\":\"x\"}")));
     assert_false(tools_asks(f->tools, STR("mcp_tix_make_it"), STR("{\"word\":[]}")));
+    /* what is shown is what runs: a browser would show …992 */
+    assert_true(
+        tools_asks(f->tools, STR("mcp_tix_make_it"), STR("{\"more\":[-9007199254740991]}")));
+    assert_false(
+        tools_asks(f->tools, STR("mcp_tix_make_it"), STR("{\"more\":[9007199254740993]}")));
+    assert_false(
+        tools_asks(f->tools, STR("mcp_tix_make_it"), STR("{\"m\":{\"n\":-9007199254740993}}")));
+    assert_false(tools_asks(f->tools, STR("mcp_tix_make_it"), STR("{\"m\":1,\"m\":2}")));
+    assert_false(tools_asks(f->tools, STR("mcp_tix_make_it"), STR("{\"m\":{\"n\":1,\"n\":2}}")));
+    assert_false(tools_asks(f->tools, STR("mcp_tix_make_it"), STR("{\"m\":\"a\\u2028b\"}")));
+    assert_false(tools_asks(f->tools, STR("mcp_tix_make_it"), STR("{\"m\\u202e\":1}")));
+    assert_false(tools_asks(f->tools, STR("mcp_tix_make_it"), STR("{\"m\":\"\\u0000\"}")));
+    assert_false(tools_asks(f->tools, STR("mcp_tix_make_it"), STR("{\"m\":1e400}")));
     assert_false(tools_asks(f->tools, STR("mcp_tix_find"), STR("{}")));
     mcp_run(f, "mcp_tix_make_it", "{}");
     mcp_expect(f, true, "not_approved");

@@ -82,8 +82,8 @@ static void a_call_goes_to_a_datasource_of_its_kind(void **state)
         LOCALS,
         {.path = "/loki/api/v1/labels", .status = 200, .body = STR("{\"data\":[\"job\"]}")},
         {0}};
-    fixture_run(f, script, "loki_labels", "{}"); /* none named: the default one */
-    assert_string_equal(f->datasource, "/proxy/projects/shop/datasources/logs");
+    fixture_run(f, script, "loki_labels", "{}"); /* none named: a global one before a project's */
+    assert_string_equal(f->datasource, "/proxy/globaldatasources/logs");
     fixture_run(f, script, "loki_labels", "{\"datasource\":\"/proxy/globaldatasources/logs\"}");
     assert_string_equal(f->datasource, "/proxy/globaldatasources/logs");
     fixture_run(f, script, "loki_labels", "{\"datasource\":\"prom\"}");
