@@ -71,6 +71,9 @@ bool http_query(const struct http_request *r, const char *key,
 struct str http_header(const struct http_request *r,
                        const char *name); /* case-insensitive; empty when absent */
 struct str http_cookie(const struct http_request *r, const char *name);
+/* Wipes what was sent as Cookie and Authorization: a stream stays open for long, and the head with
+ * it. Both are empty from here on. */
+void http_forget_credentials(struct http_request *r);
 struct str http_host(const struct http_request *r); /* with its port; of the request line, else the
                                                       Host header; may be empty */
 /* Who sent it: the connection's address. Where that is a proxy's (loopback, http_config.proxies)

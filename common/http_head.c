@@ -6,6 +6,7 @@
  * it, so all that is between two of them can be seen: exactly what must be there, or the request is
  * refused. */
 #include "common/http_priv.h"
+#include "common/secret.h"
 
 #include <microhttpd.h>
 #include <stdlib.h>
@@ -261,6 +262,24 @@ struct str http_cookie(const struct http_request *r, const char *name)
     struct cookie_search s = {.name = name};
     MHD_get_connection_values(r->mhd, MHD_HEADER_KIND, search_cookies, &s);
     return s.found;
+}
+
+/* The values lie in the connection's own pool, which is libmicrohttpd's: it reads neither again. */
+static enum MHD_Result wipe_value(void *arg, enum MHD_ValueKind kind, const char *key,
+                                  const char *value)
+{
+    (void)arg;
+    bool secret = kind == MHD_COOKIE_KIND || strcasecmp(key, MHD_HTTP_HEADER_COOKIE) == 0 ||
+                  strcasecmp(key, MHD_HTTP_HEADER_AUTHORIZATION) == 0;
+    if (secret && value)
+        secret_wipe((void *)(uintptr_t)value, strlen(value));
+    return MHD_YES;
+}
+
+void http_forget_credentials(struct http_request *r)
+{
+    MHD_get_connection_values(r->mhd, MHD_HEADER_KIND, wipe_value, NULL);
+    MHD_get_connection_values(r->mhd, MHD_COOKIE_KIND, wipe_value, NULL);
 }
 
 static int hex_digit(char c)

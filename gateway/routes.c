@@ -369,6 +369,7 @@ static void identify(struct call *c)
         return;
     }
     credentials_of(c->request, !word, &c->credentials);
+    http_forget_credentials(c->request);
     if (!g->settings.auth) {
         on_user(c, ERR_NONE, STR(USER_LOCAL));
         return;

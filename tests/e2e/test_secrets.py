@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -168,6 +169,46 @@ def memory_of(pid: int) -> bytes:
                 except OSError:
                     pass
     return b"".join(parts)
+
+
+@pytest.mark.skipif(shutil.which("gcore") is None, reason="gdb is not here")
+@pytest.mark.parametrize("way", ["cookies", "bearer", "both"])
+def test_a_forced_core_has_no_token(bare: Stack, perses: Perses, tmp_path: Path, way: str) -> None:
+    """Taken by root while turns run with the token, and when they are over: secrets lie where no core reaches
+    (MADV_DONTDUMP), and what they passed through is wiped."""
+    stack = bare.start()
+    gate = Gate()
+    stack.model.when("hold", [Call("list_label_values", {"label": "room"})], [gate, "held"])
+    cookies = perses.sign_in("alice")
+    bearer = f"{cookies['jwtPayload']}.{cookies['jwtSignature']}" if way != "cookies" else ""
+    alice = Client(stack.gateway.url, {} if way == "bearer" else cookies, bearer=bearer)
+    stream = alice.turn(alice.session(), "hold my token")
+    gate.wait()
+    check_cores(stack, cookies, tmp_path, "a turn runs")
+    gate.open()
+    assert stream.finish(60).answer() == "held"
+    check_cores(stack, cookies, tmp_path, "its turns are over")
+
+
+def check_cores(stack: Stack, cookies: dict[str, str], folder: Path, when: str) -> None:
+    def left() -> list[str]:
+        cores = {p.name: core_of(p, folder) for p in (stack.gateway.process, stack.worker.process)}
+        return [f"{word} in the core of {name} ({core.count(value)})" for name, core in cores.items()
+                for word, value in canaries(cookies).items() if word != "model key" and value in core]
+
+    try:
+        until(lambda: not left(), "no token in a core", 5)
+    except AssertionError:
+        raise AssertionError(f"while {when}: {left()}") from None
+
+
+def core_of(process: Process, folder: Path) -> bytes:
+    subprocess.run(["gcore", "-o", folder / "core", str(process.pid)], check=True, capture_output=True, timeout=120)
+    file = folder / f"core.{process.pid}"
+    data = file.read_bytes()
+    file.unlink()
+    assert data[:4] == b"\x7fELF" and len(data) > 1 << 20
+    return data
 
 
 def test_composes_own_provisioning_keeps_tokens(tmp_path: Path) -> None:
