@@ -691,6 +691,34 @@ describe('context', () => {
   });
 });
 
+describe('what is chosen before there is a conversation', () => {
+  const context = {
+    datasources: ['/proxy/globaldatasources/prom'],
+    attachments: [{ project: 'p', dashboard: 'd', title: 'D', panels: [], panelCount: 0, variables: {} }],
+  };
+
+  it('is kept until the conversation has it, and is there again after a new sign-in', async () => {
+    const kept: unknown[] = [];
+    const before = start({ onChosen: (chosen) => kept.push(chosen) });
+    await before.setContext(context);
+    expect(kept).toEqual([context]);
+    const after = start({
+      chosen: JSON.parse(JSON.stringify(context)),
+      onChosen: (chosen) => kept.push(chosen),
+    });
+    expect(after.getSnapshot().context).toEqual(context);
+    await asked(after);
+    expect(kept).toEqual([context, undefined]);
+  });
+
+  it.each([undefined, null, 7, 'x', [], {}, { attachments: 'x', datasources: ['../x'] }])(
+    'is nothing in %j',
+    (chosen) => {
+      expect(start({ chosen }).getSnapshot().context.attachments).toEqual([]);
+    },
+  );
+});
+
 describe('a conversation that is deleted elsewhere', () => {
   const DELETED = /^This conversation was deleted/;
 

@@ -5,7 +5,7 @@
 // dropped line, a reload, a second tab and a stream that Perses's proxy cut are all that same loop.
 import { ApiError, Decision, GatewayClient, TurnContext, newIdempotencyKey } from '../../api/client';
 import { datasourceOf, globalPath } from '../../api/datasource';
-import { EventId, Usage, asList, asText, isAfter } from '../../api/events';
+import { EventId, Usage, asList, asObject, asText, isAfter } from '../../api/events';
 import { SessionDetail } from '../../api/sessions';
 import { SILENCE_MS, StreamMessage, readStream } from '../../api/stream';
 import { Attachment, parseAttachment } from '../../dashboards/context';
@@ -87,6 +87,9 @@ export interface ConversationOptions {
   /** A question that is on its way, or could not be handed over; undefined: there is none any more. Kept elsewhere, it
    *  is not lost when the page goes: a sign-in that has expired ends it. */
   readonly onPending?: (text: string | undefined) => void;
+  /** What was chosen before there is a conversation to keep it with, as it was stored; and where that is kept. */
+  readonly chosen?: unknown;
+  readonly onChosen?: (context: ConversationContext | undefined) => void;
   readonly silenceMs?: number;
 }
 
@@ -190,6 +193,8 @@ export class Conversation {
   constructor(private readonly options: ConversationOptions) {
     this.channel = typeof BroadcastChannel === 'undefined' ? undefined : new BroadcastChannel(CHANNEL);
     this.channel?.addEventListener('message', this.onOtherTab);
+    const chosen = asObject(options.chosen);
+    if (chosen !== undefined) this.set({ context: parseContext(chosen) });
     globalThis.addEventListener?.('online', this.wake);
     globalThis.document?.addEventListener('visibilitychange', this.onVisible);
   }
@@ -409,7 +414,8 @@ export class Conversation {
   async setContext(context: ConversationContext): Promise<void> {
     this.set({ context });
     const { sessionId } = this.state;
-    if (sessionId !== undefined) await this.act(() => this.patch(sessionId, { context }));
+    if (sessionId === undefined) this.options.onChosen?.(context);
+    else await this.act(() => this.patch(sessionId, { context }));
   }
 
   async setModel(model: string): Promise<void> {
@@ -587,6 +593,7 @@ export class Conversation {
     const { context } = this.state;
     if (context === NO_CONTEXT) return;
     await this.act(() => this.patch(sessionId, { context }));
+    this.options.onChosen?.(undefined);
   }
 
   /** Does it, and again after a while for as long as that can help. */

@@ -1,5 +1,5 @@
-// What the browser's tab keeps over a reload or a new sign-in: a draft, a question that was not accepted yet, which
-// conversation a panel shows. Of one person each: another who signs in in the same tab finds nothing of it.
+// What the browser's tab keeps over a reload or a new sign-in: a draft, a question that was not accepted yet and
+// what was chosen for it, which conversation a panel shows. Of one person each: another who signs in in the same tab finds nothing of it.
 import { asObject, asText, parseJson } from '../../api/events';
 
 let known = '';
@@ -27,7 +27,7 @@ function currentUser(): string {
 
 /** The key of something that this person keeps in a place. Taken once, when the place is drawn: what they write is theirs,
  *  also when somebody else signs in elsewhere in this browser. */
-export function tabKey(what: 'draft' | 'asked' | 'session', place: string): string {
+export function tabKey(what: 'draft' | 'asked' | 'chosen' | 'session', place: string): string {
   return `persai.${what}/${encodeURIComponent(currentUser())}/${place}`;
 }
 

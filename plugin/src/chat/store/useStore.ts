@@ -2,8 +2,9 @@
 import { useEffect, useRef, useState } from 'react';
 
 import { GatewayClient } from '../../api/client';
+import { parseJson } from '../../api/events';
 import { Conversation } from './conversation';
-import { tabKey, writeTab } from './tab';
+import { readTab, tabKey, writeTab } from './tab';
 
 export interface StoreOptions {
   readonly client: GatewayClient;
@@ -16,7 +17,10 @@ export interface StoreOptions {
 export function useStore({ client, place, onSession, onChange }: StoreOptions): Conversation {
   const callbacks = useRef({ onSession, onChange });
   callbacks.current = { onSession, onChange };
-  const [asked] = useState(() => tabKey('asked', place));
+  const [{ asked, chosen }] = useState(() => ({
+    asked: tabKey('asked', place),
+    chosen: tabKey('chosen', place),
+  }));
   const [conversation, setConversation] = useState<Conversation>();
   useEffect(() => {
     const made = new Conversation({
@@ -24,10 +28,12 @@ export function useStore({ client, place, onSession, onChange }: StoreOptions): 
       onSession: (id) => callbacks.current.onSession(id),
       onChange: () => callbacks.current.onChange(),
       onPending: (text) => writeTab(asked, text ?? ''),
+      chosen: parseJson(readTab(chosen)),
+      onChosen: (context) => writeTab(chosen, context === undefined ? '' : JSON.stringify(context)),
     });
     setConversation(made);
     return () => made.dispose();
-  }, [client, asked]);
+  }, [client, asked, chosen]);
   // The first drawing has a store too: one without a stream, replaced before anything is asked of it.
   const [blank] = useState(() => new Conversation({ client }));
   useEffect(() => () => blank.dispose(), [blank]);
