@@ -289,3 +289,16 @@ bool follow_over(const struct follow *f)
 {
     return f->state == FOLLOW_OVER && !f->current && list_empty(&f->read);
 }
+
+bool follow_is_ahead(const struct follow *f, const struct tail *t)
+{
+    const struct chunk *last = tail_last(t);
+    return f->state == FOLLOW_LIVE && list_empty(&f->read) && !f->current && last &&
+           event_at_cmp(f->cursor, last->at) > 0;
+}
+
+bool follow_waits_at(const struct follow *f, struct event_at cursor)
+{
+    return f->state == FOLLOW_BEHIND && list_empty(&f->read) && !f->current &&
+           event_at_cmp(f->cursor, cursor) == 0;
+}

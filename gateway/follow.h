@@ -76,5 +76,10 @@ bool follow_must_ask(struct follow *f, const struct tail *t,
 size_t follow_fill(struct follow *f, const struct tail *t, char *dst,
                    size_t cap); /* the next bytes for the client; 0: none now */
 bool follow_over(const struct follow *f);
+/* LIVE, and past all that the tail has: another gateway gave it out first, or its client made it
+ * up. */
+bool follow_is_ahead(const struct follow *f, const struct tail *t);
+/* BEHIND with this cursor and nothing to give out: it wants to know what the store has after it. */
+bool follow_waits_at(const struct follow *f, struct event_at cursor);
 
 #endif

@@ -20,13 +20,19 @@ struct follower {
     struct turn *turn;
     struct http_stream *stream;
     struct follow follow;
-    struct list node;      /* of its turn */
+    struct list node;    /* of its turn */
+    struct list reading; /* of turn.readers: while the store is asked for what is after: */
+    struct event_at asked;
     struct list attention; /* of streams.attention: to be looked at in the decision phase */
     struct list all;
     uint64_t store_call;
     int64_t ahead_ms; /* since when its client is ahead of what Redis has; 0: not so */
     bool resumable, ended;
 };
+
+static bool ahead_for(struct follower *f, int64_t most_ms, int64_t now_ms);
+static void answered(struct follower *f, enum err err, const struct store_answer *a);
+static void ask_instead(struct turn *t, struct event_at cursor);
 
 struct streams {
     struct gateway *gateway;
@@ -71,9 +77,13 @@ static void on_closed(void *arg)
     MAGIC_CHECK(f, FOLLOWER_MAGIC);
     struct turn *t = f->turn;
     struct gateway *g = t->gateway;
-    store_forget(g->store, f->store_call);
-    follow_free(&f->follow);
     list_remove(&f->node);
+    if (f->store_call) {
+        store_forget(g->store, f->store_call);
+        list_remove(&f->reading);
+        ask_instead(t, f->asked);
+    }
+    follow_free(&f->follow);
     list_remove(&f->attention);
     list_remove(&f->all);
     of(g)->count--;
@@ -120,9 +130,28 @@ static bool is_ahead(struct follower *f, const struct store_answer *a, int64_t n
         f->ahead_ms = 0;
         return false;
     }
+    return ahead_for(f, a->suspect ? SUSPECT_MS : AHEAD_MS, now_ms);
+}
+
+static bool ahead_for(struct follower *f, int64_t most_ms, int64_t now_ms)
+{
     if (f->ahead_ms == 0)
         f->ahead_ms = now_ms;
-    return now_ms - f->ahead_ms >= (a->suspect ? SUSPECT_MS : AHEAD_MS);
+    return now_ms - f->ahead_ms >= most_ms;
+}
+
+/* The same of one that waits for our own tail to come to it. True: it waits on. */
+static bool waits_for_tail(struct follower *f, int64_t now_ms)
+{
+    const struct tail *t = &f->turn->tail;
+    if (!follow_is_ahead(&f->follow, t)) {
+        f->ahead_ms = 0;
+        return false;
+    }
+    if (!tail_last(t)->final && !ahead_for(f, AHEAD_MS, now_ms))
+        return true;
+    give_up(f, ERR_HISTORY_LOST);
+    return false;
 }
 
 static int64_t again_ms(const struct follower *f, int64_t now_ms)
@@ -133,13 +162,28 @@ static int64_t again_ms(const struct follower *f, int64_t now_ms)
                                        : ahead_ms;
 }
 
+/* Followers of a turn that others drive come to its end and stay there together: what one of them
+ * is told by the store, all are who would ask the same. So they cost the store what one does. */
 static void on_read(void *arg, enum err err, const struct store_answer *a)
 {
     struct follower *f = arg;
     MAGIC_CHECK(f, FOLLOWER_MAGIC);
+    f->store_call = 0;
+    list_remove(&f->reading);
+    answered(f, err, a);
+    list_each (&f->turn->followers, node, next) {
+        struct follower *other = list_of(node, struct follower, node);
+        if (other == f || !follow_waits_at(&other->follow, f->asked))
+            continue;
+        follow_asked(&other->follow);
+        answered(other, err, a);
+    }
+}
+
+static void answered(struct follower *f, enum err err, const struct store_answer *a)
+{
     struct gateway *g = f->turn->gateway;
     int64_t now_ms = loop_now_ms(g->loop);
-    f->store_call = 0;
     if (err == ERR_NONE && is_ahead(f, a, now_ms))
         err = ERR_HISTORY_LOST;
     if (err == ERR_NONE && nothing_comes(a))
@@ -156,11 +200,34 @@ static void on_read(void *arg, enum err err, const struct store_answer *a)
     http_stream_wake(f->stream);
 }
 
+/* Another of its turn asks the store for the same? */
+static bool is_being_asked(const struct follower *f)
+{
+    list_each (&f->turn->readers, node, next)
+        if (event_at_cmp(list_of(node, struct follower, reading)->asked, f->follow.cursor) == 0)
+            return true;
+    return false;
+}
+
+/* One that asked has left: those who would have been told with it ask themselves. */
+static void ask_instead(struct turn *t, struct event_at cursor)
+{
+    list_each (&t->followers, node, next) {
+        struct follower *f = list_of(node, struct follower, node);
+        if (follow_waits_at(&f->follow, cursor))
+            attend(f);
+    }
+}
+
 static void ask(struct follower *f)
 {
     struct turn *t = f->turn;
+    if (is_being_asked(f))
+        return;
     metric_add(gateway_metric(METRIC_followers_behind), 1);
     follow_asked(&f->follow);
+    f->asked = f->follow.cursor;
+    list_push(&t->readers, &f->reading);
     f->store_call = store_events_read(t->gateway->store, t->session, t->turn, f->follow.cursor,
                                       READ_BYTES_MAX, on_read, f);
 }
@@ -178,6 +245,10 @@ static void decide(void *arg)
             list_remove(&f->attention);
             ask(f);
         } else if (f->follow.state == FOLLOW_LIVE) {
+            if (waits_for_tail(f, now_ms)) {
+                waiting = true;
+                continue;
+            }
             list_remove(&f->attention);
             http_stream_wake(f->stream);
         } else if (f->follow.current || !list_empty(&f->follow.read)) {
@@ -230,6 +301,7 @@ static struct follower *follower_new(struct call *c, struct turn *t, struct even
     f->turn = t;
     f->resumable = resumable;
     list_init(&f->attention);
+    list_init(&f->reading);
     list_push(&t->followers, &f->node);
     list_push(&s->all, &f->all);
     s->count++;

@@ -94,6 +94,7 @@ static struct turn *turn_new(struct gateway *g, struct id session, struct id tur
     dispatch_turn_init(&t->slot, t->owner);
     tail_init(&t->tail, g->settings.tail_bytes_max);
     list_init(&t->followers);
+    list_init(&t->readers);
     list_push(&g->turns->all, &t->node);
     CHECK(map_put(g->turns->by_id, id_key(&t->turn), t) == NULL);
     return t;

@@ -44,6 +44,7 @@ struct turn {
     struct dispatch_turn slot;
     struct tail tail;
     struct list followers; /* of struct follower (stream.h) */
+    struct list readers;   /* those of them for which the store is being asked */
     struct list node;      /* all turns */
     uint64_t store_call, identity_id;
     int64_t held_ms; /* QUEUED: when its lease was renewed; CLAIMING: when to ask again */

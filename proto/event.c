@@ -37,7 +37,7 @@ bool event_at_parse(struct str text, struct event_at *out)
     uint64_t e, s;
     if (!str_split(&text, '-', &epoch) || !str_split(&text, '-', &seq) || text.at != NULL)
         return false;
-    if (!str_u64(epoch, UINT32_MAX, &e) || !str_u64(seq, UINT32_MAX, &s))
+    if (!str_u64(epoch, EVENT_AT_MAX, &e) || !str_u64(seq, EVENT_AT_MAX, &s))
         return false;
     *out = (struct event_at){(uint32_t)e, (uint32_t)s};
     return true;

@@ -27,6 +27,8 @@ struct event_at {
     uint32_t epoch, seq;
 };
 int event_at_cmp(struct event_at a, struct event_at b);
+/* What is past every event has a greater epoch and seq: it must not come from outside. */
+#define EVENT_AT_MAX (UINT32_MAX - 1)
 bool event_at_parse(struct str text, struct event_at *out); /* "3-120"; false on anything else */
 
 enum step_type { STEP_INFERENCE, STEP_TOOL_EXECUTION };

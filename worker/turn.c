@@ -325,7 +325,8 @@ static void flush_said(struct turn *t)
 
 static void on_said(struct turn *t, enum turn_said kind, struct str text)
 {
-    if (t->agent.state != AGENT_THINKING)
+    bool thinking = t->agent.state == AGENT_THINKING;
+    if (!thinking && t->todo != ACT_SEAL) /* until it is sealed, what it keeps of the reply grows */
         return;
     if (!t->first_token) {
         t->first_token = true;
@@ -346,7 +347,7 @@ static void on_said(struct turn *t, enum turn_said kind, struct str text)
     t->said_kind = kind;
     buf_add_str(&t->said, text);
     mark(t);
-    if (agent_said(&t->agent, text.len) != ERR_NONE)
+    if (thinking && agent_said(&t->agent, text.len) != ERR_NONE)
         fail(t, ERR_OUTPUT_LIMIT, false, NULL);
 }
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from fakes.model import Call, Gate
+from fakes.model import Call, Gate, Ticking
 from harness.client import DATASOURCE
 from harness.sse import Log, Parser, check_log
 from harness.stack import Stack, metric
@@ -54,6 +54,71 @@ def test_several_clients_follow_one_turn(bare: Stack) -> None:
     for stream in streams:
         after = tuple(int(n) for n in (stream.after or "0-0").split("-"))
         assert stream.finish() == Log(e for e in whole if (e.epoch, e.seq) > after)
+
+
+def test_an_id_that_no_event_has_ends_its_stream_at_the_turns_end(bare: Stack) -> None:
+    """At the gateway that drives the turn and at another: who is ahead of it waits for nothing, and not for ever."""
+    stack = bare.start(gateways=2)
+    running, ended = Gate(), Gate()
+    stack.model.when("made up", ["a ", running, "b ", ended, "c"])
+    here, there = stack.client(gateway=0), stack.client(gateway=1)
+    session = here.session()
+    turn = here.start(session, "made up")
+    running.wait()
+    ahead = [c.events(session, turn, after=after) for c in (here, there) for after in ("1-4000000000", "9-9")]
+    running.open()
+    ended.wait()
+    commands = stack.redis.client.info("stats")["total_commands_processed"]
+    ended.open()
+    assert here.follow(session, turn).answer() == "a b c"
+    for stream in ahead:
+        stream.ended.wait(20 * SLOWNESS)
+        assert stream.parser.given_up and stream.parser.given_up["code"] == "history_lost"
+    assert stack.redis.client.info("stats")["total_commands_processed"] - commands < 2000
+    for bad in ("4294967295-4294967295", "1-4294967295", "-1--1", "1-1-1", "last"):
+        answer = here.get(f"/session/{session}/turn/{turn}/events", headers={"Last-Event-ID": bad})
+        assert answer.status == 400 and answer.code == "bad_request", bad
+
+
+def test_a_made_up_id_is_waited_for_no_longer_than_a_store_is(bare: Stack) -> None:
+    """The turn runs on; its stream ends after 10 s all the same, and asks the store for nothing meanwhile."""
+    stack = bare.start()
+    gate = Gate()
+    stack.model.when("long", ["a ", gate, "b"])
+    alice = stack.client()
+    session = alice.session()
+    turn = alice.start(session, "long")
+    gate.wait()
+    stream = alice.events(session, turn, after="1-999")
+    stream.ended.wait(20 * SLOWNESS)
+    assert stream.parser.given_up and stream.parser.given_up["code"] == "history_lost"
+    gate.open()
+
+
+def test_many_followers_elsewhere_cost_the_store_what_one_does(bare: Stack) -> None:
+    """150 at a gateway that does not drive the turn; each asking for itself they made 17,000 commands a second."""
+    stack = bare.start(gateways=2)
+    tick = Ticking(0.02)
+    stack.model.when("ticking", [tick])
+    here, there = stack.client(gateway=0), stack.client(gateway=1)
+    session = here.session()
+    turn = here.start(session, "ticking")
+    until(lambda: tick.sent > 5, "some of the answer")
+
+    def asked() -> float:
+        return metric(there.base, "followers_behind")
+
+    streams = [there.events(session, turn) for _ in range(150)]
+    until(lambda: all(s.last_id for s in streams), "all to have some of it")
+    before, began = asked(), time.monotonic()
+    time.sleep(2)
+    rate = (asked() - before) / (time.monotonic() - began)
+    streams[0].close()  # the others go on without it
+    tick.enough.set()
+    logs = [stream.finish() for stream in streams[1:]]
+    print(f"the store was asked {rate:.0f} times a second")
+    assert all(log == logs[0] for log in logs) and logs[0].answer() == tick.text()
+    assert rate < 150, rate
 
 
 STEPS, PIECES = 10, 300

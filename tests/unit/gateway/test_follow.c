@@ -224,13 +224,29 @@ static void a_cursor_ahead_of_the_tail_waits_for_it(void **state)
     start(s, 1, 5);
     assert_int_equal(s->follow.state, FOLLOW_LIVE);
     assert_false(follow_must_ask(&s->follow, &s->tail, s->now_ms));
+    assert_true(follow_is_ahead(&s->follow, &s->tail));
     drain(s, 100);
     add(s, 1, 4, 5);
     drain(s, 100);
     assert_string_equal(ids(s), "");
+    assert_false(follow_is_ahead(&s->follow, &s->tail));
     add(s, 1, 6, 7);
     drain(s, 100);
     assert_string_equal(ids(s), "1-6 1-7");
+}
+
+static void one_that_has_nothing_to_give_out_waits_for_the_store(void **state)
+{
+    struct scene *s = *state;
+    const struct event_at here = {1, 2};
+    start(s, 1, 1);
+    assert_false(follow_waits_at(&s->follow, here));
+    store_gives(s, 1, 2, 2, false);
+    assert_false(follow_waits_at(&s->follow, here)); /* its client takes that first */
+    drain(s, 100);
+    assert_true(follow_waits_at(&s->follow, here));
+    follow_asked(&s->follow);
+    assert_false(follow_waits_at(&s->follow, here));
 }
 
 static void a_gap_empties_the_tail(void **state)
@@ -343,6 +359,7 @@ int main(void)
         TEST(a_new_epoch_follows_on_the_old_one),
         TEST(a_cursor_in_an_epoch_the_tail_has_lost_asks_the_store),
         TEST(a_cursor_ahead_of_the_tail_waits_for_it),
+        TEST(one_that_has_nothing_to_give_out_waits_for_the_store),
         TEST(a_gap_empties_the_tail),
         TEST(a_late_event_of_an_old_epoch_is_dropped),
         TEST(after_the_final_event_it_is_over),

@@ -96,8 +96,19 @@ static void a_place_in_the_stream_is_two_numbers(void **state)
     struct event_at at;
     assert_true(event_at_parse(STR("3-120"), &at));
     assert_true(at.epoch == 3 && at.seq == 120);
-    static const char *const bad[] = {"",    "3", "3-",           "-3",   "3-1-1",
-                                      "3-x", "-", "4294967296-1", "3 -1", "+3-1"};
+    static const char *const bad[] = {"",
+                                      "3",
+                                      "3-",
+                                      "-3",
+                                      "3-1-1",
+                                      "3-x",
+                                      "-",
+                                      "4294967296-1",
+                                      "3 -1",
+                                      "+3-1",
+                                      "4294967295-1",
+                                      "1-4294967295",
+                                      "4294967295-4294967295"};
     for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++)
         if (event_at_parse(str_of(bad[i]), &at))
             fail_msg("accepted: %s", bad[i]);
