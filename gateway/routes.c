@@ -99,6 +99,7 @@ static void call_free(struct call *c)
     identity_forget(c->gateway->identity, c->identity_id);
     store_forget(c->gateway->store, c->store_call);
     credentials_free(&c->credentials);
+    reads_over(c->gateway->reads, &c->read);
     json_decref(c->body);
     c->magic = 0;
     free(c);
@@ -164,6 +165,17 @@ struct http_stream *call_stream(struct call *c, const char *content_type,
 }
 
 /* ---- what handlers ask of a call ---- */
+
+void call_read(struct call *c, void (*go)(void *call))
+{
+    reads_ask(c->gateway->reads, &c->read, c->user, go, c);
+}
+
+void call_read_over(struct call *c)
+{
+    c->store_call = 0;
+    reads_over(c->gateway->reads, &c->read);
+}
 
 bool call_text(struct call *c, const char *key, size_t max, struct str *out)
 {

@@ -21,6 +21,7 @@ struct follower {
     struct http_stream *stream;
     struct follow follow;
     struct list node;    /* of its turn */
+    struct read read;    /* one that it makes itself */
     struct list reading; /* of turn.readers: while the store is asked for what is after: */
     struct event_at asked;
     struct list attention; /* of streams.attention: to be looked at in the decision phase */
@@ -33,6 +34,7 @@ struct follower {
 static bool ahead_for(struct follower *f, int64_t most_ms, int64_t now_ms);
 static void answered(struct follower *f, enum err err, const struct store_answer *a);
 static void ask_instead(struct turn *t, struct event_at cursor);
+static void ask_go(void *arg);
 
 struct streams {
     struct gateway *gateway;
@@ -78,8 +80,9 @@ static void on_closed(void *arg)
     struct turn *t = f->turn;
     struct gateway *g = t->gateway;
     list_remove(&f->node);
-    if (f->store_call) {
+    if (reads_pending(&f->read)) {
         store_forget(g->store, f->store_call);
+        reads_over(g->reads, &f->read);
         list_remove(&f->reading);
         ask_instead(t, f->asked);
     }
@@ -169,6 +172,7 @@ static void on_read(void *arg, enum err err, const struct store_answer *a)
     struct follower *f = arg;
     MAGIC_CHECK(f, FOLLOWER_MAGIC);
     f->store_call = 0;
+    reads_over(f->turn->gateway->reads, &f->read);
     list_remove(&f->reading);
     answered(f, err, a);
     list_each (&f->turn->followers, node, next) {
@@ -228,8 +232,15 @@ static void ask(struct follower *f)
     follow_asked(&f->follow);
     f->asked = f->follow.cursor;
     list_push(&t->readers, &f->reading);
-    f->store_call = store_events_read(t->gateway->store, t->session, t->turn, f->follow.cursor,
-                                      READ_BYTES_MAX, on_read, f);
+    reads_ask(t->gateway->reads, &f->read, t->owner, ask_go, f);
+}
+
+static void ask_go(void *arg)
+{
+    struct follower *f = arg;
+    MAGIC_CHECK(f, FOLLOWER_MAGIC);
+    f->store_call = store_events_read(f->turn->gateway->store, f->turn->session, f->turn->turn,
+                                      f->asked, READ_BYTES_MAX, on_read, f);
 }
 
 static void decide(void *arg)

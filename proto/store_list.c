@@ -7,6 +7,7 @@
 
 enum {
     LIST_MAX = 200,
+    LIST_WINDOW = 16,           /* sessions of a list that are asked for at once */
     SEARCH_PAGE = 32,           /* sessions of the index, searched one after the other */
     SEARCH_SESSIONS_MAX = 2048, /* in one call; then the caller gets a cursor to go on from */
     SEARCH_BYTES_A_SCRIPT = 128 << 10, /* about a ms of Redis's time, which others wait for */
@@ -86,6 +87,7 @@ static void session_keep(const struct store_session *from, struct store_session 
 static void page_ask(struct store_call *c);
 static void candidate_ask(struct store_call *c, unsigned i, int64_t from_message);
 static void search_next(struct store_call *c);
+static void list_next(struct store_call *c);
 
 static void list_end(struct store_call *c, bool more, const struct place *last)
 {
@@ -168,8 +170,15 @@ static void on_page(struct store_call *c, struct store_ask *a, enum err err,
         search_next(c);
         return;
     }
-    for (unsigned i = 0; i < w->page_count; i++)
-        candidate_ask(c, i, 0);
+    list_next(c);
+}
+
+/* Some at a time: others' commands come between. */
+static void list_next(struct store_call *c)
+{
+    struct listing *w = c->own;
+    while (w->next < w->page_count && c->waiting < LIST_WINDOW)
+        candidate_ask(c, w->next++, 0);
     page_end(c);
 }
 
@@ -230,7 +239,7 @@ static void on_candidate(struct store_call *c, struct store_ask *a, enum err err
     if (w->word_count > 0)
         search_next(c);
     else
-        page_end(c);
+        list_next(c);
 }
 
 static void candidate_ask(struct store_call *c, unsigned i, int64_t from_message)

@@ -1,0 +1,106 @@
+#include "gateway/reads.h"
+
+#include <stdlib.h>
+#include "common/check.h"
+#include "common/map.h"
+
+struct lane {            /* a person who reads */
+    struct list ready;   /* in reads.ready while somebody waits here and may run */
+    struct list waiting; /* of read.node */
+    unsigned running;
+    char *user;
+};
+struct reads {
+    struct map *lanes; /* name → lane */
+    struct list ready; /* by rounds: who was given a turn goes to the end */
+    unsigned running;
+};
+
+static struct lane *lane_of(struct reads *q, const char *user);
+static void make_ready(struct reads *q, struct lane *l);
+static void start(struct reads *q);
+
+struct reads *reads_new(void)
+{
+    struct reads *q = xcalloc(1, sizeof(*q));
+    q->lanes = map_new();
+    list_init(&q->ready);
+    return q;
+}
+
+void reads_free(struct reads *q)
+{
+    if (!q)
+        return;
+    CHECK(map_size(q->lanes) == 0 && q->running == 0);
+    map_free(q->lanes);
+    free(q);
+}
+
+bool reads_pending(const struct read *r) { return r->lane != NULL; }
+
+void reads_ask(struct reads *q, struct read *r, const char *user, void (*go)(void *arg), void *arg)
+{
+    CHECK(!reads_pending(r));
+    *r = (struct read){.lane = lane_of(q, user), .go = go, .arg = arg};
+    list_init(&r->node);
+    list_push(&r->lane->waiting, &r->node);
+    make_ready(q, r->lane);
+    start(q);
+}
+
+static struct lane *lane_of(struct reads *q, const char *user)
+{
+    struct lane *l = map_get(q->lanes, str_of(user));
+    if (l)
+        return l;
+    l = xcalloc(1, sizeof(*l));
+    list_init(&l->ready);
+    list_init(&l->waiting);
+    l->user = xstrdup(user);
+    map_put(q->lanes, str_of(user), l);
+    return l;
+}
+
+/* At the end of the round, unless it has its place in it. */
+static void make_ready(struct reads *q, struct lane *l)
+{
+    if (!list_empty(&l->waiting) && l->running < READS_OF_ONE && list_empty(&l->ready))
+        list_push(&q->ready, &l->ready);
+}
+
+static void start(struct reads *q)
+{
+    while (q->running < READS_OF_ALL && !list_empty(&q->ready)) {
+        struct lane *l = list_first(&q->ready, struct lane, ready);
+        struct read *r = list_first(&l->waiting, struct read, node);
+        list_remove(&l->ready);
+        list_remove(&r->node);
+        r->running = true;
+        l->running++;
+        q->running++;
+        make_ready(q, l);
+        r->go(r->arg);
+    }
+}
+
+void reads_over(struct reads *q, struct read *r)
+{
+    struct lane *l = r->lane;
+    if (!l)
+        return;
+    list_remove(&r->node);
+    l->running -= r->running;
+    q->running -= r->running;
+    *r = (struct read){0};
+    if (list_empty(&l->waiting))
+        list_remove(&l->ready);
+    if (list_empty(&l->waiting) && l->running == 0) {
+        map_remove(q->lanes, str_of(l->user));
+        free(l->user);
+        free(l);
+    } else {
+        make_ready(q, l);
+    }
+    start(q);
+}

@@ -1,0 +1,88 @@
+"""What one person reads of the store, others hardly notice."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from harness.client import Client
+from harness.stack import Stack
+from harness.wait import SLOWNESS, until
+
+CONNECTIONS, SESSIONS = 150, 200
+
+
+@contextmanager
+def flood(stack: Stack, person: Client, path: str) -> Iterator[list[int]]:
+    """As many requests at once as a person may have, each asked again when it was answered; how many were."""
+    cookies = "; ".join(f"{k}={v}" for k, v in person.cookies.items())
+    request = f"GET {path} HTTP/1.1\r\nHost: x\r\nCookie: {cookies}\r\n\r\n".encode()
+    over, answered = threading.Event(), [0]
+
+    def ask(s: socket.socket) -> None:
+        try:
+            s.sendall(request)
+            while not over.is_set() and (data := s.recv(1 << 20)):
+                if b"HTTP/1.1 " in data:
+                    answered[0] += 1
+                    s.sendall(request)
+        except OSError:
+            pass
+
+    sockets = [socket.create_connection(("127.0.0.1", stack.gateway.port), timeout=60) for _ in range(CONNECTIONS)]
+    threads = [threading.Thread(target=ask, args=(s,), daemon=True) for s in sockets]
+    for thread in threads:
+        thread.start()
+    try:
+        yield answered
+    finally:
+        over.set()
+        for s in sockets:
+            s.close()
+        for thread in threads:
+            thread.join(10)
+
+
+def longest(person: Client, count: int) -> float:
+    session, times = person.session(), []
+    for _ in range(count):
+        began = time.monotonic()
+        assert person.ask(session, "hello").answer()
+        times.append(time.monotonic() - began)
+    return max(times)
+
+
+@pytest.fixture
+def busy(bare: Stack) -> tuple[Stack, Client, str, str]:
+    """alice has many conversations and a long one; its last turn."""
+    stack = bare.start(gateway_env={"LOG_LEVEL": "info"}, worker_env={"LOG_LEVEL": "info"})
+    stack.model.when("much", ["x" * 60000])
+    alice = stack.client()
+    session = alice.session()
+    for n in range(20):
+        turn = alice.start(session, f"much {n} " + "y" * 60000)
+        alice.follow(session, turn)
+    for _ in range(SESSIONS):
+        alice.session(title="t" * 200)
+    return stack, alice, session, turn
+
+
+@pytest.mark.parametrize("what", ["lists", "a conversation", "a replay"])
+def test_one_persons_reads_keep_nobody_waiting(busy: tuple[Stack, Client, str, str], what: str) -> None:
+    stack, alice, session, turn = busy
+    path = {"lists": "/sessions?limit=200", "a conversation": f"/session/{session}",
+            "a replay": f"/session/{session}/turn/{turn}/events"}[what]
+    bob = stack.client("bob")
+    quiet = longest(bob, 10)
+    with flood(stack, alice, path) as answered:
+        until(lambda: answered[0] > 20, "the flood to run", 30)
+        noisy = longest(bob, 10)
+    print(f"{what}: {quiet * 1000:.0f} ms quiet, {noisy * 1000:.0f} ms beside the flood, {answered[0]} answers")
+    assert noisy < 1 * SLOWNESS, (quiet, noisy)
+    assert json.loads(alice.get("/sessions?limit=200").body), "hers go on too"
+    log = stack.gateway.process.log_bytes()
+    assert b"redis.down" not in log, "the link was taken for dead"
