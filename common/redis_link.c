@@ -584,8 +584,15 @@ int64_t redis_link_deadline(const struct redis_link *l)
     return c == NULL ? INT64_MAX : c->deadline_ms;
 }
 
+/* Timers come before sockets: after a long pass answers may be here that nobody has looked at. As
+ * long as there are, it lives. */
 void redis_link_expire(struct redis_link *l, int64_t now_ms)
 {
-    if (redis_link_deadline(l) <= now_ms)
+    const struct redis_call *first = list_first(&l->sent, struct redis_call, node);
+    if (!first || first->deadline_ms > now_ms)
+        return;
+    if (l->state == LINK_READY)
+        read_in(l);
+    if (redis_link_deadline(l) <= now_ms && first == list_first(&l->sent, struct redis_call, node))
         link_down(l, "no answer in time"); /* all that was sent is behind this one */
 }

@@ -9,7 +9,7 @@
 #include "common/loop.h"
 #include "common/metrics.h"
 #include "common/redis.h"
-#include "gateway/reads.h"
+#include "gateway/visits.h"
 #include "gateway/searches.h"
 #include "proto/store.h"
 
@@ -42,7 +42,7 @@ struct gateway {
     struct broker *broker;
     struct http *http;
     struct callers *callers;
-    struct reads *reads;
+    struct visits *visits;
     struct janitor *janitor;
     struct searches searches; /* of sessions.c */
     struct list decisions;    /* of decisions.c: being asked of the store */

@@ -18,7 +18,7 @@
 #include "gateway/janitor.h"
 #include "gateway/keyreset.h"
 #include "gateway/openapi.h"
-#include "gateway/reads.h"
+#include "gateway/visits.h"
 #include "gateway/routes.h"
 #include "gateway/service.h"
 #include "gateway/stream.h"
@@ -203,7 +203,7 @@ static int serve(struct gateway *g)
     g->turns = turns_new(g);
     decisions_init(g);
     searches_init(&g->searches);
-    g->reads = reads_new();
+    g->visits = visits_new();
     g->streams = streams_new(g);
     g->broker = broker_new(g, error);
     if (!g->broker)
@@ -283,7 +283,7 @@ static void close_all(struct gateway *g)
         decisions_free(g);
         turns_free(g->turns);
     }
-    reads_free(g->reads);
+    visits_free(g->visits);
     g->turns = NULL; /* the loop still runs what it put off */
     if (g->webhook)
         webhook_free(g->webhook);

@@ -99,7 +99,7 @@ static void call_free(struct call *c)
     identity_forget(c->gateway->identity, c->identity_id);
     store_forget(c->gateway->store, c->store_call);
     credentials_free(&c->credentials);
-    reads_over(c->gateway->reads, &c->read);
+    visits_over(c->gateway->visits, &c->visit);
     json_decref(c->body);
     c->magic = 0;
     free(c);
@@ -165,17 +165,6 @@ struct http_stream *call_stream(struct call *c, const char *content_type,
 }
 
 /* ---- what handlers ask of a call ---- */
-
-void call_read(struct call *c, void (*go)(void *call))
-{
-    reads_ask(c->gateway->reads, &c->read, c->user, go, c);
-}
-
-void call_read_over(struct call *c)
-{
-    c->store_call = 0;
-    reads_over(c->gateway->reads, &c->read);
-}
 
 bool call_text(struct call *c, const char *key, size_t max, struct str *out)
 {
@@ -252,6 +241,7 @@ struct str title_of(struct str message, size_t max)
 static bool is_change(const struct http_request *r);
 static void take_body(struct call *c);
 static void on_body(void *arg);
+static void handle(void *arg);
 static void offer_token(const struct call *c);
 
 static bool is_json(struct str content_type)
@@ -320,6 +310,16 @@ static void on_body(void *arg)
     MAGIC_CHECK(c, CALL_MAGIC);
     if (!read_json(c))
         return;
+    if (c->route->who == USER && c->gateway->settings.auth)
+        visits_ask(c->gateway->visits, &c->visit, c->user, handle, c);
+    else
+        handle(c);
+}
+
+static void handle(void *arg)
+{
+    struct call *c = arg;
+    MAGIC_CHECK(c, CALL_MAGIC);
     if (c->route->who == USER && !c->cross_site)
         offer_token(c);
     c->route->handler(c);

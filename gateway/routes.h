@@ -24,9 +24,9 @@ struct call {
     json_t *body;            /* an object, or NULL where there was none */
     uint64_t identity_id;
     uint64_t
-        store_call;   /* what the handler waits for: forgotten when the client leaves. 0: nothing */
-    struct read read; /* a large one: it waits for its turn, or store_call is of it */
-    void *data;       /* the handler's own */
+        store_call; /* what the handler waits for: forgotten when the client leaves. 0: nothing */
+    struct visit visit;              /* to the store: begins with the handler */
+    void *data;                      /* the handler's own */
     void (*on_gone)(struct call *c); /* the client left: what the handler must undo beside
                                         forgetting store_call; or NULL */
     uint64_t begun_ns;
@@ -36,10 +36,6 @@ struct call {
 void routes_on_request(void *gateway, struct http_request *r); /* http_callbacks.on_request */
 struct str routes_on_refuse(void *gateway, unsigned status);   /* http_callbacks.on_refuse */
 
-/* The handler goes on with go, now or when it is this person's turn to read much of the store;
- * call_read_over: it was read. */
-void call_read(struct call *c, void (*go)(void *call));
-void call_read_over(struct call *c);
 /* One of these ends the call: it is gone when they return. */
 void call_reply(struct call *c, unsigned status, struct str json);
 void call_reply_text(struct call *c, unsigned status, const char *content_type, struct str body);

@@ -22,8 +22,8 @@ struct show {
     char user[USER_MAX_BYTES];
     struct id session;
     struct http_stream *stream;
-    struct read read; /* of the page that is waited for */
-    struct buf text;  /* what its reader has not taken yet */
+    struct visit visit; /* of the page that is waited for */
+    struct buf text;    /* what its reader has not taken yet */
     size_t taken;
     uint32_t after, upto;
     bool more, first; /* first: no message was written yet */
@@ -33,7 +33,6 @@ struct show {
 static size_t on_fill(void *arg, char *dst, size_t cap);
 static void on_closed(void *arg);
 static void page_go(void *arg);
-static void first_go(void *arg);
 static void write_page(struct show *s, const struct store_answer *a);
 
 static void on_first(void *arg, enum err err, const struct store_answer *a)
@@ -41,7 +40,7 @@ static void on_first(void *arg, enum err err, const struct store_answer *a)
     static const struct http_stream_handler handler = {
         .on_fill = on_fill, .on_closed = on_closed, .quiet = true};
     struct call *c = arg;
-    call_read_over(c);
+    c->store_call = 0;
     if (err) {
         call_fail(c, err, NULL);
         return;
@@ -87,7 +86,7 @@ static void on_page(void *arg, enum err err, const struct store_answer *a)
     struct show *s = arg;
     MAGIC_CHECK(s, SHOW_MAGIC);
     s->store_call = 0;
-    reads_over(s->gateway->reads, &s->read);
+    visits_over(s->gateway->visits, &s->visit);
     if (err) {
         log_warn("session.cut", "session=%s code=%s", id_log(s->session), err_word(err));
         http_stream_abort(s->stream);
@@ -111,8 +110,8 @@ static size_t on_fill(void *arg, char *dst, size_t cap)
     if (len == left) {
         buf_free(&s->text);
         s->taken = 0;
-        if (s->more && !reads_pending(&s->read))
-            reads_ask(s->gateway->reads, &s->read, s->user, page_go, s);
+        if (s->more && !visit_pending(&s->visit))
+            visits_ask(s->gateway->visits, &s->visit, s->user, page_go, s);
     }
     return len;
 }
@@ -130,17 +129,14 @@ static void on_closed(void *arg)
     struct show *s = arg;
     MAGIC_CHECK(s, SHOW_MAGIC);
     store_forget(s->gateway->store, s->store_call);
-    reads_over(s->gateway->reads, &s->read);
+    visits_over(s->gateway->visits, &s->visit);
     buf_free(&s->text);
     s->magic = 0;
     free(s);
 }
 
-void sessions_get(struct call *c) { call_read(c, first_go); }
-
-static void first_go(void *arg)
+void sessions_get(struct call *c)
 {
-    struct call *c = arg;
     c->store_call = store_session_page(c->gateway->store, str_of(c->user), c->session, 0, 0,
                                        PAGE_BYTES, on_first, c);
 }

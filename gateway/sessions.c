@@ -29,9 +29,6 @@ static void search_gone(struct call *c);
 static void search_on(struct gateway *g);
 static void on_search(void *arg, enum err err, const struct store_answer *a);
 static void searching_free(struct searching *s);
-static void list_go(void *arg);
-static void list_gone(struct call *c);
-static void fork_go(void *arg);
 
 /* ---- answers ---- */
 
@@ -109,7 +106,7 @@ static void add_link(struct call *c, struct str cursor)
 static void on_list(void *arg, enum err err, const struct store_answer *a)
 {
     struct call *c = arg;
-    call_read_over(c);
+    c->store_call = 0;
     if (err) {
         call_fail(c, err, NULL);
         return;
@@ -146,14 +143,14 @@ void sessions_list(struct call *c)
         return;
     }
     q = str_trim(q);
+    if (q.len == 0) {
+        c->store_call = store_session_list(c->gateway->store, str_of(c->user), q, (unsigned)limit,
+                                           cursor, on_list, c);
+        return;
+    }
     struct searching *s = xcalloc(1, sizeof(*s));
     *s = (struct searching){.call = c, .q = str_dup(q), .cursor = str_dup(cursor), .limit = limit};
     c->data = s;
-    if (q.len == 0) {
-        c->on_gone = list_gone;
-        call_read(c, list_go);
-        return;
-    }
     c->on_gone = search_gone;
     struct search *before = searches_add(&c->gateway->searches, &s->search, c->user);
     if (before) {
@@ -163,22 +160,6 @@ void sessions_list(struct call *c)
         call_fail(out, ERR_RATE_LIMITED, "You have begun another search since");
     }
     search_on(c->gateway);
-}
-
-static void list_go(void *arg)
-{
-    struct call *c = arg;
-    struct searching *s = c->data;
-    c->store_call = store_session_list(c->gateway->store, str_of(c->user), (struct str){0},
-                                       (unsigned)s->limit, str_of(s->cursor), on_list, c);
-    list_gone(c);
-}
-
-static void list_gone(struct call *c)
-{
-    searching_free(c->data);
-    c->data = NULL;
-    c->on_gone = NULL;
 }
 
 /* ---- searches: by turns ---- */
@@ -313,17 +294,8 @@ void sessions_fork(struct call *c)
     uint32_t before;
     offer(c);
     if (message_of(c, &before))
-        call_read(c, fork_go);
-}
-
-static void fork_go(void *arg)
-{
-    struct call *c = arg;
-    uint32_t before = 0;
-    bool had = message_of(c, &before); /* it was looked at */
-    CHECK(had);
-    c->store_call = store_session_fork(c->gateway->store, str_of(c->user), c->session, before,
-                                       on_session_id, c);
+        c->store_call = store_session_fork(c->gateway->store, str_of(c->user), c->session, before,
+                                           on_session_id, c);
 }
 
 /* -1: not in the body. */

@@ -21,7 +21,7 @@ struct follower {
     struct http_stream *stream;
     struct follow follow;
     struct list node;    /* of its turn */
-    struct read read;    /* one that it makes itself */
+    struct visit visit;  /* one that it makes itself */
     struct list reading; /* of turn.readers: while the store is asked for what is after: */
     struct event_at asked;
     struct list attention; /* of streams.attention: to be looked at in the decision phase */
@@ -80,9 +80,9 @@ static void on_closed(void *arg)
     struct turn *t = f->turn;
     struct gateway *g = t->gateway;
     list_remove(&f->node);
-    if (reads_pending(&f->read)) {
+    if (visit_pending(&f->visit)) {
         store_forget(g->store, f->store_call);
-        reads_over(g->reads, &f->read);
+        visits_over(g->visits, &f->visit);
         list_remove(&f->reading);
         ask_instead(t, f->asked);
     }
@@ -172,7 +172,7 @@ static void on_read(void *arg, enum err err, const struct store_answer *a)
     struct follower *f = arg;
     MAGIC_CHECK(f, FOLLOWER_MAGIC);
     f->store_call = 0;
-    reads_over(f->turn->gateway->reads, &f->read);
+    visits_over(f->turn->gateway->visits, &f->visit);
     list_remove(&f->reading);
     answered(f, err, a);
     list_each (&f->turn->followers, node, next) {
@@ -232,7 +232,7 @@ static void ask(struct follower *f)
     follow_asked(&f->follow);
     f->asked = f->follow.cursor;
     list_push(&t->readers, &f->reading);
-    reads_ask(t->gateway->reads, &f->read, t->owner, ask_go, f);
+    visits_ask(t->gateway->visits, &f->visit, t->owner, ask_go, f);
 }
 
 static void ask_go(void *arg)

@@ -281,7 +281,7 @@ static void on_over_read(void *arg, enum err err, const struct store_answer *a)
 {
     struct call *c = arg;
     struct event_at after = after_of(c);
-    call_read_over(c);
+    c->store_call = 0;
     c->on_gone = NULL;
     free_data(c);
     if (err == ERR_HISTORY_LOST) {
@@ -294,13 +294,6 @@ static void on_over_read(void *arg, enum err err, const struct store_answer *a)
     }
     struct turn *t = turns_followed(c->gateway, c->session, c->turn, str_of(c->user));
     stream_open(c, t, after, a, true);
-}
-
-static void over_go(void *arg)
-{
-    struct call *c = arg;
-    c->store_call = store_events_read(c->gateway->store, c->session, c->turn, after_of(c), 65536,
-                                      on_over_read, c);
 }
 
 static void on_turn(void *arg, enum err err, const struct store_answer *a)
@@ -320,7 +313,8 @@ static void on_turn(void *arg, enum err err, const struct store_answer *a)
     }
     if (turn_state_over(a->turn.state)) { /* its events may have expired: that must be known before
                                              the stream begins */
-        call_read(c, over_go);
+        c->store_call =
+            store_events_read(g->store, c->session, c->turn, after_of(c), 65536, on_over_read, c);
         return;
     }
     struct event_at after = after_of(c);

@@ -321,6 +321,29 @@ static void command_that_fails_beside_another_can_be_forgotten_by_it(void **stat
     finish(f);
 }
 
+static void take_long(void *arg)
+{
+    (void)arg;
+    usleep(700 * 1000);
+}
+
+static void answer_that_is_there_counts_though_the_pass_was_long(void **state)
+{
+    (void)state;
+    struct fixture *f = start();
+    redis_free(f->redis);
+    f->redis = make(f, f->url, 500, 100000);
+    struct redis_stats stats;
+    wait_ready(f);
+    ask(f, &f->answers[0], "PING");
+    loop_later(f->loop, take_long, NULL); /* when it has been sent */
+    wait_answer(f, &f->answers[0]);
+    assert_int_equal(f->answers[0].status, REDIS_OK);
+    redis_stats_get(f->redis, &stats);
+    assert_int_equal(stats.lost, 0);
+    finish(f);
+}
+
 static void frozen_redis_is_given_up(void **state)
 {
     (void)state;
@@ -655,6 +678,7 @@ int main(void)
         cmocka_unit_test(restart_loses_what_was_sent_and_keeps_what_waits),
         cmocka_unit_test(without_redis_commands_time_out_and_the_queue_is_bounded),
         cmocka_unit_test(command_that_fails_beside_another_can_be_forgotten_by_it),
+        cmocka_unit_test(answer_that_is_there_counts_though_the_pass_was_long),
         cmocka_unit_test(frozen_redis_is_given_up),
         cmocka_unit_test(forgotten_commands_are_done_but_not_answered),
         cmocka_unit_test(scripts_go_by_hash_and_survive_a_flush),

@@ -1,10 +1,10 @@
-/* Large reads of the store: few of one person, some of all, by rounds. */
+/* Visits to the store: few of one person, some of all, by rounds. */
 #include "tests/unit/unit.h"
 #include <stdio.h>
-#include "gateway/reads.h"
+#include "gateway/visits.h"
 
-static struct reads *q;
-static struct read r[64];
+static struct visits *q;
+static struct visit r[80];
 static char began[512]; /* "a0 b3": in the order of their start */
 
 static const char names[] = "abcdefghijklmnopqrstuvwxyz";
@@ -12,20 +12,20 @@ static const char names[] = "abcdefghijklmnopqrstuvwxyz";
 static void on_go(void *arg)
 {
     size_t len = strlen(began);
-    const struct read *one = arg;
+    const struct visit *one = arg;
     snprintf(began + len, sizeof(began) - len, "%s%d", len ? " " : "", (int)(one - r));
 }
 
 static void ask(unsigned n, char user)
 {
     const char name[2] = {user, '\0'};
-    reads_ask(q, &r[n], name, on_go, &r[n]);
+    visits_ask(q, &r[n], name, on_go, &r[n]);
 }
 
 static int set_up(void **state)
 {
     (void)state;
-    q = reads_new();
+    q = visits_new();
     memset(r, 0, sizeof(r));
     began[0] = '\0';
     return 0;
@@ -34,23 +34,23 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    for (unsigned i = 0; i < 64; i++)
-        reads_over(q, &r[i]);
-    reads_free(q);
+    for (unsigned i = 0; i < 80; i++)
+        visits_over(q, &r[i]);
+    visits_free(q);
     return 0;
 }
 
 static void few_of_one_person_run_at_once_in_order(void **state)
 {
     (void)state;
-    for (unsigned i = 0; i < 5; i++)
+    for (unsigned i = 0; i < 7; i++)
         ask(i, 'a');
-    assert_string_equal(began, "0 1");
-    reads_over(q, &r[1]);
-    assert_string_equal(began, "0 1 2");
-    reads_over(q, &r[0]);
-    reads_over(q, &r[2]);
+    assert_string_equal(began, "0 1 2 3");
+    visits_over(q, &r[1]);
     assert_string_equal(began, "0 1 2 3 4");
+    visits_over(q, &r[0]);
+    visits_over(q, &r[4]);
+    assert_string_equal(began, "0 1 2 3 4 5 6");
 }
 
 static void flood_of_one_keeps_nobody_waiting(void **state)
@@ -59,51 +59,49 @@ static void flood_of_one_keeps_nobody_waiting(void **state)
     for (unsigned i = 0; i < 40; i++)
         ask(i, 'a');
     ask(40, 'b');
-    assert_string_equal(began, "0 1 40");
+    assert_string_equal(began, "0 1 2 3 40");
 }
 
 static void places_that_all_want_go_by_rounds(void **state)
 {
     (void)state;
-    unsigned n = 0;
-    for (unsigned i = 0; i < READS_OF_ALL / READS_OF_ONE; i++) /* fills all places */
-        for (unsigned k = 0; k < READS_OF_ONE; k++)
-            ask(n++, names[i]);
-    ask(n, 'y');
-    ask(n + 1, 'y');
-    ask(n + 2, 'z');
+    for (unsigned n = 0; n < VISITS_OF_ALL; n++) /* fills all places */
+        ask(n, names[n / VISITS_OF_ONE]);
+    ask(64, 'y');
+    ask(65, 'y');
+    ask(66, 'z');
     began[0] = '\0';
-    reads_over(q, &r[0]);
-    reads_over(q, &r[1]);
-    assert_string_equal(began, "32 34");
-    reads_over(q, &r[2]);
-    assert_string_equal(began, "32 34 33");
+    visits_over(q, &r[0]);
+    visits_over(q, &r[1]);
+    assert_string_equal(began, "64 66");
+    visits_over(q, &r[2]);
+    assert_string_equal(began, "64 66 65");
 }
 
 static void one_that_is_over_while_it_waits_never_begins(void **state)
 {
     (void)state;
-    for (unsigned i = 0; i < 4; i++)
+    for (unsigned i = 0; i < 6; i++)
         ask(i, 'a');
-    reads_over(q, &r[2]);
-    assert_false(reads_pending(&r[2]));
-    assert_true(reads_pending(&r[3]));
-    reads_over(q, &r[2]); /* nothing */
-    reads_over(q, &r[0]);
-    assert_string_equal(began, "0 1 3");
+    visits_over(q, &r[4]);
+    assert_false(visit_pending(&r[4]));
+    assert_true(visit_pending(&r[5]));
+    visits_over(q, &r[4]); /* nothing */
+    visits_over(q, &r[0]);
+    assert_string_equal(began, "0 1 2 3 5");
 }
 
 static void on_go_and_over(void *arg)
 {
     on_go(arg);
-    reads_over(q, arg);
+    visits_over(q, arg);
 }
 
 static void one_may_be_over_as_it_begins(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 4; i++)
-        reads_ask(q, &r[i], "a", on_go_and_over, &r[i]);
+        visits_ask(q, &r[i], "a", on_go_and_over, &r[i]);
     assert_string_equal(began, "0 1 2 3");
 }
 

@@ -1,4 +1,4 @@
-"""What one person reads of the store, others hardly notice."""
+"""What one person asks of the store, others hardly notice."""
 
 import json
 import socket
@@ -17,10 +17,11 @@ CONNECTIONS, SESSIONS = 150, 200
 
 
 @contextmanager
-def flood(stack: Stack, person: Client, path: str) -> Iterator[list[int]]:
+def flood(stack: Stack, person: Client, method: str, path: str, body: bytes) -> Iterator[list[int]]:
     """As many requests at once as a person may have, each asked again when it was answered; how many were."""
     cookies = "; ".join(f"{k}={v}" for k, v in person.cookies.items())
-    request = f"GET {path} HTTP/1.1\r\nHost: x\r\nCookie: {cookies}\r\n\r\n".encode()
+    request = (f"{method} {path} HTTP/1.1\r\nHost: x\r\nCookie: {cookies}\r\nContent-Type: application/json\r\n"
+               f"Content-Length: {len(body)}\r\n\r\n").encode() + body
     over, answered = threading.Event(), [0]
 
     def ask(s: socket.socket) -> None:
@@ -71,14 +72,21 @@ def busy(bare: Stack) -> tuple[Stack, Client, str, str]:
     return stack, alice, session, turn
 
 
-@pytest.mark.parametrize("what", ["lists", "a conversation", "a replay"])
-def test_one_persons_reads_keep_nobody_waiting(busy: tuple[Stack, Client, str, str], what: str) -> None:
+FLOODS = {
+    "lists": ("GET", "/sessions?limit=200", b""), "a conversation": ("GET", "/session/{session}", b""),
+    "a replay": ("GET", "/session/{session}/turn/{turn}/events", b""), "searches": ("GET", "/sessions?q=nowhere", b""),
+    "settings": ("PATCH", "/session/{session}", json.dumps({"panels": {"x": "z" * 60000}}).encode()),
+    "pins": ("PATCH", "/session/{session}/message/1", b'{"pinned":true}'),
+}
+
+
+@pytest.mark.parametrize("what", FLOODS)
+def test_one_persons_requests_keep_nobody_waiting(busy: tuple[Stack, Client, str, str], what: str) -> None:
     stack, alice, session, turn = busy
-    path = {"lists": "/sessions?limit=200", "a conversation": f"/session/{session}",
-            "a replay": f"/session/{session}/turn/{turn}/events"}[what]
+    method, path, body = FLOODS[what]
     bob = stack.client("bob")
     quiet = longest(bob, 10)
-    with flood(stack, alice, path) as answered:
+    with flood(stack, alice, method, path.format(session=session, turn=turn), body) as answered:
         until(lambda: answered[0] > 20, "the flood to run", 30)
         noisy = longest(bob, 10)
     print(f"{what}: {quiet * 1000:.0f} ms quiet, {noisy * 1000:.0f} ms beside the flood, {answered[0]} answers")

@@ -1,34 +1,34 @@
-#include "gateway/reads.h"
+#include "gateway/visits.h"
 
 #include <stdlib.h>
 #include "common/check.h"
 #include "common/map.h"
 
 struct lane {            /* a person who reads */
-    struct list ready;   /* in reads.ready while somebody waits here and may run */
-    struct list waiting; /* of read.node */
+    struct list ready;   /* in visits.ready while somebody waits here and may go */
+    struct list waiting; /* of visit.node */
     unsigned running;
     char *user;
 };
-struct reads {
+struct visits {
     struct map *lanes; /* name → lane */
     struct list ready; /* by rounds: who was given a turn goes to the end */
     unsigned running;
 };
 
-static struct lane *lane_of(struct reads *q, const char *user);
-static void make_ready(struct reads *q, struct lane *l);
-static void start(struct reads *q);
+static struct lane *lane_of(struct visits *q, const char *user);
+static void make_ready(struct visits *q, struct lane *l);
+static void start(struct visits *q);
 
-struct reads *reads_new(void)
+struct visits *visits_new(void)
 {
-    struct reads *q = xcalloc(1, sizeof(*q));
+    struct visits *q = xcalloc(1, sizeof(*q));
     q->lanes = map_new();
     list_init(&q->ready);
     return q;
 }
 
-void reads_free(struct reads *q)
+void visits_free(struct visits *q)
 {
     if (!q)
         return;
@@ -37,19 +37,20 @@ void reads_free(struct reads *q)
     free(q);
 }
 
-bool reads_pending(const struct read *r) { return r->lane != NULL; }
+bool visit_pending(const struct visit *r) { return r->lane != NULL; }
 
-void reads_ask(struct reads *q, struct read *r, const char *user, void (*go)(void *arg), void *arg)
+void visits_ask(struct visits *q, struct visit *r, const char *user, void (*go)(void *arg),
+                void *arg)
 {
-    CHECK(!reads_pending(r));
-    *r = (struct read){.lane = lane_of(q, user), .go = go, .arg = arg};
+    CHECK(!visit_pending(r));
+    *r = (struct visit){.lane = lane_of(q, user), .go = go, .arg = arg};
     list_init(&r->node);
     list_push(&r->lane->waiting, &r->node);
     make_ready(q, r->lane);
     start(q);
 }
 
-static struct lane *lane_of(struct reads *q, const char *user)
+static struct lane *lane_of(struct visits *q, const char *user)
 {
     struct lane *l = map_get(q->lanes, str_of(user));
     if (l)
@@ -63,17 +64,17 @@ static struct lane *lane_of(struct reads *q, const char *user)
 }
 
 /* At the end of the round, unless it has its place in it. */
-static void make_ready(struct reads *q, struct lane *l)
+static void make_ready(struct visits *q, struct lane *l)
 {
-    if (!list_empty(&l->waiting) && l->running < READS_OF_ONE && list_empty(&l->ready))
+    if (!list_empty(&l->waiting) && l->running < VISITS_OF_ONE && list_empty(&l->ready))
         list_push(&q->ready, &l->ready);
 }
 
-static void start(struct reads *q)
+static void start(struct visits *q)
 {
-    while (q->running < READS_OF_ALL && !list_empty(&q->ready)) {
+    while (q->running < VISITS_OF_ALL && !list_empty(&q->ready)) {
         struct lane *l = list_first(&q->ready, struct lane, ready);
-        struct read *r = list_first(&l->waiting, struct read, node);
+        struct visit *r = list_first(&l->waiting, struct visit, node);
         list_remove(&l->ready);
         list_remove(&r->node);
         r->running = true;
@@ -84,7 +85,7 @@ static void start(struct reads *q)
     }
 }
 
-void reads_over(struct reads *q, struct read *r)
+void visits_over(struct visits *q, struct visit *r)
 {
     struct lane *l = r->lane;
     if (!l)
@@ -92,7 +93,7 @@ void reads_over(struct reads *q, struct read *r)
     list_remove(&r->node);
     l->running -= r->running;
     q->running -= r->running;
-    *r = (struct read){0};
+    *r = (struct visit){0};
     if (list_empty(&l->waiting))
         list_remove(&l->ready);
     if (list_empty(&l->waiting) && l->running == 0) {
