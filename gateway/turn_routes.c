@@ -302,7 +302,7 @@ static void on_turn(void *arg, enum err err, const struct store_answer *a)
     struct gateway *g = c->gateway;
     c->store_call = 0;
     if (err) {
-        bool knew = after_of(c).epoch > 0;
+        bool knew = after_of(c).epoch > 0 && !id_is_zero(c->turn); /* of no id there was none */
         c->on_gone = NULL;
         free_data(c);
         if (err == ERR_TURN_NOT_FOUND && knew) /* the session is there, and has lost its turn */

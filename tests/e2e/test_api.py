@@ -464,6 +464,9 @@ def test_events_of_an_unknown_turn(stack: Stack) -> None:
     session = alice.session()
     answer = alice.get(f"/session/{session}/turn/{NOBODY}/events")
     assert answer.status == 404 and answer.code == "turn_not_found"
+    for turn in ("AAA", "0" * 31, "%00"):  # no turn was ever called so, whatever its client says to have seen
+        answer = alice.get(f"/session/{session}/turn/{turn}/events", headers={"Last-Event-ID": "1-12"})
+        assert answer.status == 404 and answer.code == "turn_not_found", turn
 
 
 # ---- cancel, resume ----
