@@ -141,8 +141,11 @@ void quota_take(struct store_call *c, int64_t bytes, bool add, void (*then)(stru
  * when the last count is so old that it may be wrong (quota_stale). */
 void quota_count(struct store_call *c, void (*then)(struct store_call *c));
 bool quota_stale(const struct store_call *c, int64_t since_ms);
-/* A session has so many bytes now; 0: it is gone. */
+/* The bytes that a session has now; 0: it is gone. One that the owner's quota does not know was
+ * deleted meanwhile: nothing is noted. */
 void quota_note(struct store *s, struct str owner, struct id session, int64_t bytes);
+/* The same of one that was another owner's until now. */
+void quota_note_moved(struct store *s, struct str owner, struct id session, int64_t bytes);
 
 /* ---- keys that were refused (store_keys.c) ---- */
 void store_key_note(struct store *s, const struct limit_key *k);

@@ -153,7 +153,7 @@ static void on_noted(struct store_call *c, struct store_ask *a, enum err err,
     store_call_end(c, ERR_NONE, &(struct store_answer){0});
 }
 
-void quota_note(struct store *s, struct str owner, struct id session, int64_t bytes)
+static void note(struct store *s, struct str owner, struct id session, int64_t bytes, bool moved)
 {
     if (!noted(s) || owner.len == 0)
         return;
@@ -162,5 +162,16 @@ void quota_note(struct store *s, struct str owner, struct id session, int64_t by
     ask_id(a, session);
     ask_num(a, bytes);
     ask_num(a, s->config.session_keep_ms);
+    ask_num(a, moved);
     ask_send(a);
+}
+
+void quota_note(struct store *s, struct str owner, struct id session, int64_t bytes)
+{
+    note(s, owner, session, bytes, false);
+}
+
+void quota_note_moved(struct store *s, struct str owner, struct id session, int64_t bytes)
+{
+    note(s, owner, session, bytes, true);
 }

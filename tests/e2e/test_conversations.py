@@ -13,10 +13,10 @@ from harness.wait import until
 
 
 def keys(stack: Stack) -> list[str]:
-    """All but the places at a provider's key (they are the key's, and one that a killed worker held ends with its lease)
-    and how many turns a person began in the last minute."""
+    """All but the places at a provider's key (they are the key's, and one that a killed worker held ends with its lease),
+    how many turns a person began in the last minute, and which accounts a name had."""
     found = map(bytes.decode, stack.redis.client.scan_iter(count=1000))
-    return sorted(k for k in found if not k.startswith(("p:p:", "p:keys")) and not k.endswith("}:m"))
+    return sorted(k for k in found if not k.startswith(("p:p:", "p:keys", "p:n:")) and not k.endswith("}:m"))
 
 
 def no_keys(stack: Stack, seconds: float = 20) -> None:

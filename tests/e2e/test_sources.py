@@ -102,4 +102,7 @@ def test_a_query_that_is_none_is_told_to_the_model(stack: Stack, sources: Source
     assert "stream selector" in log.tools()[0][1]["content"]
     stack.model.when("look around", [Call("pyroscope_top_functions", {"query": "cpu"})], ["Seen."])
     log = alice.ask(alice.session(), "look around")
+    assert "has one selector" in log.tools()[0][1]["content"]
+    stack.model.when("look around", [Call("pyroscope_top_functions", {"query": 'cpu{service_name="shop"}'})], ["Seen."])
+    log = alice.ask(alice.session(), "look around")
     assert "profile type is required" in log.tools()[0][1]["content"]
