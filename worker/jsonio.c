@@ -101,18 +101,21 @@ static void add_word(struct buf *b, const json_t *v)
         buf_printf(b, "%s%s", b->len > 0 ? " " : "", json_string_value(v));
 }
 
-/* Google's RetryInfo: when to ask again. 0: it does not say. */
-static int64_t retry_info_ms(const json_t *error)
+/* Google's details: of QuotaFailure which limit it is, to words; RetryInfo's delay is said behind
+ * the message, where others have it. */
+static void add_details(const json_t *error, struct buf *words, struct buf *message)
 {
-    const json_t *detail;
-    size_t i;
+    const json_t *detail, *violation;
+    size_t i, j;
     json_array_foreach(json_object_get(error, "details"), i, detail)
     {
         struct str delay = json_text(json_object_get(detail, "retryDelay"));
-        if (delay.len > 0)
-            return llm_error_duration_ms(delay);
+        if (llm_error_duration_ms(delay) > 0)
+            buf_printf(message, "%sretry in %.*s", message->len > 0 ? "; " : "", (int)delay.len,
+                       delay.at);
+        json_array_foreach(json_object_get(detail, "violations"), j, violation)
+            add_word(words, json_object_get(violation, "quotaId"));
     }
-    return 0;
 }
 
 enum err jsonio_error(struct reply *r, int http_status, const json_t *error)
@@ -128,11 +131,12 @@ enum err jsonio_error(struct reply *r, int http_status, const json_t *error)
     if (http_status == 200 && number >= 100 && number < 600) /* an HTTP status in a 200 */
         http_status = (int)number;
     struct str message = json_text(json_object_get(error, "message"));
-    enum err err = reply_refused(r, http_status, buf_str(&words),
-                                 message.len > 0 ? message : json_text(error));
-    if (retry_info_ms(error) > 0)
-        r->refusal.wait_ms = retry_info_ms(error);
-    return err;
+    if (message.len == 0)
+        message = json_text(error);
+    scoped_buf(said, message.len + 256);
+    buf_add_str(&said, message);
+    add_details(error, &words, &said);
+    return reply_refused(r, http_status, buf_str(&words), buf_str(&said));
 }
 
 enum err jsonio_refusal(struct reply *r, int http_status, const json_t *root)

@@ -26,6 +26,7 @@ static const struct row rows[] = {
     /* Gemini says "your current quota" of its limits of a minute as well, but then when to retry.
      * A limit of 0 never opens. */
     {LLM_ERROR_QUOTA_GONE, NULL, "exceeded your current quota*limit: 0,"},
+    {LLM_ERROR_QUOTA_GONE, "perday", NULL}, /* "retry in 27 s" helps nobody then */
     {LLM_ERROR_THROTTLED, NULL, "exceeded your current quota*retry in "},
     {LLM_ERROR_QUOTA_GONE, "insufficient_quota", "exceeded your current quota"}, /* OpenAI, Azure */
     {LLM_ERROR_QUOTA_GONE, "exceeded_current_quota", "insufficient balance"}, /* Kimi, DeepSeek */
@@ -36,10 +37,16 @@ static const struct row rows[] = {
     {LLM_ERROR_QUOTA_GONE, NULL, "used all available credits"},      /* xAI */
     {LLM_ERROR_QUOTA_GONE, NULL, "monthly spending limit"},          /* xAI */
     {LLM_ERROR_QUOTA_GONE, NULL, "specified api usage limits"},      /* Anthropic */
-    {LLM_ERROR_QUOTA_GONE, "budget_exceeded", "budget has been exceeded"}, /* LiteLLM */
-    {LLM_ERROR_AUTH, "invalid_api_key", "incorrect api key"},              /* OpenAI, xAI */
-    {LLM_ERROR_AUTH, "api_key_invalid", "api key not valid"},              /* Google */
-    {LLM_ERROR_AUTH, "authentication_error", "invalid x-api-key"},         /* Anthropic */
+    {LLM_ERROR_QUOTA_GONE, "budget_exceeded", "budget has been exceeded"},  /* LiteLLM */
+    {LLM_ERROR_SPOILED, "tool_use_failed", "failed to call a function"},    /* Groq */
+    {LLM_ERROR_SPOILED, "json_validate_failed", "failed to generate json"}, /* Groq */
+    {LLM_ERROR_SPOILED, NULL, "tool call validation failed"},               /* Groq */
+    {LLM_ERROR_SPOILED, NULL, "parsing tool call"},                         /* Ollama */
+    {LLM_ERROR_SPOILED, NULL, "parse tool call arguments"},                 /* Groq, llama.cpp */
+    {LLM_ERROR_SPOILED, NULL, "model produced invalid content"},            /* OpenAI */
+    {LLM_ERROR_AUTH, "invalid_api_key", "incorrect api key"},               /* OpenAI, xAI */
+    {LLM_ERROR_AUTH, "api_key_invalid", "api key not valid"},               /* Google */
+    {LLM_ERROR_AUTH, "authentication_error", "invalid x-api-key"},          /* Anthropic */
     {LLM_ERROR_AUTH, "unauthenticated", "invalid api key"}, /* Google, Groq, Cohere */
     {LLM_ERROR_AUTH, "unrecognizedclient", "security token included in the request is"}, /* AWS */
     {LLM_ERROR_FILTERED, "content_filter", "content management policy"},    /* OpenAI, Azure */
@@ -129,7 +136,8 @@ struct llm_error llm_error_judge(int http_status, struct str code, struct str me
             break;
         }
     }
-    if (e.kind == LLM_ERROR_THROTTLED || e.kind == LLM_ERROR_OVERLOADED)
+    if (e.kind == LLM_ERROR_THROTTLED || e.kind == LLM_ERROR_OVERLOADED ||
+        e.kind == LLM_ERROR_SERVER)
         e.wait_ms = wait_in(message);
     if (e.kind == LLM_ERROR_PARAMETER)
         name_parameter(message, e.parameter);
@@ -149,6 +157,8 @@ static bool fits(enum llm_error_kind kind, int http_status)
     case LLM_ERROR_PARAMETER:
     case LLM_ERROR_AUTH:
         return !certain && http_status < 500;
+    case LLM_ERROR_SPOILED:
+        return !certain && http_status != 403;
     case LLM_ERROR_OVERLOADED:
     case LLM_ERROR_SERVER:
         return !certain && (http_status == 0 || http_status >= 498);

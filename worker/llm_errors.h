@@ -16,6 +16,7 @@
     X(AUTH)        /* the key, or what it may use */                                               \
     X(PARAMETER)   /* a field of the request is not taken: parameter */                            \
     X(FILTERED)    /* the content */                                                               \
+    X(SPOILED)     /* what the model wrote is no call or no JSON: asking again may do */           \
     X(SERVER)      /* the server's fault: asking again may do */
 enum llm_error_kind {
 #define X(name) LLM_ERROR_##name,

@@ -49,11 +49,18 @@ void reply_know_tool(struct reply *r, const char *tool_name)
 void reply_again(struct reply *r)
 {
     r->detail[0] = r->refused_words[0] = '\0';
-    r->stopped = r->input_known = r->output_known = false;
+    r->stopped = r->ended = r->input_known = r->output_known = false;
     r->cached_tokens = 0;
     r->refused_status = 0;
     r->think = (struct think){0};
     r->text_half = r->reasoning_half = (struct ragged){0};
+    /* Thoughts that are not shown (Anthropic's redacted ones) are no beginning, but kept. */
+    buf_clear(&r->state);
+    buf_clear(&r->signature);
+    json_decref(r->thoughts);
+    r->thoughts = NULL;
+    r->thoughts_bytes = 0;
+    r->others_input = r->had_marks = false;
 }
 
 enum err reply_take(struct reply *r, size_t bytes)
@@ -339,6 +346,10 @@ enum err reply_refused(struct reply *r, int http_status, struct str code, struct
     case LLM_ERROR_QUOTA_GONE:
         return reply_fail(r, ERR_MODEL_REFUSED, false,
                           "The model's provider says that this deployment's quota is used up");
+    case LLM_ERROR_SPOILED:
+        return reply_fail(r, ERR_MODEL_BROKEN, true,
+                          "The model wrote a tool call that is none (status %d)%s%.*s", status,
+                          colon, len, words);
     case LLM_ERROR_THROTTLED:
     case LLM_ERROR_OVERLOADED:
     case LLM_ERROR_SERVER:

@@ -132,17 +132,20 @@ static bool is_empty_object(struct str text)
 }
 
 /* An object after a whole one: the first was a stand-in ({}), or this is the same again, or it is
- * of no call that we know. */
+ * of no call that we know. No object can begin with another's beginning: then each piece says all
+ * there is so far (DashScope). */
 static struct reply_call *go_on(struct reply_call *c, const struct piece *p)
 {
-    struct str more = str_trim(p->arguments);
-    if (more.len == 0 || more.at[0] != '{' || !is_whole(c))
+    struct str more = str_trim(p->arguments), had = arguments_of(c);
+    if (more.len == 0 || more.at[0] != '{' || had.len == 0)
         return c;
-    if (is_empty_object(arguments_of(c)) || str_eq(arguments_of(c), more)) {
+    bool whole = is_whole(c), grows = had.at[0] == '{' && str_starts(more, had);
+    if (grows || (whole && is_empty_object(had)) || str_is(had, "null")) {
         buf_clear(&c->arguments);
+        c->half = (struct ragged){0};
         return c;
     }
-    return NULL;
+    return whole ? NULL : c;
 }
 
 static struct reply_call *go_on_named(struct reply *r, struct reply_call *c, const struct piece *p)
@@ -155,7 +158,7 @@ static struct reply_call *go_on_named(struct reply *r, struct reply_call *c, con
         if (other_id && (is_whole(c) || (had.len == 0) == (more.len == 0)) &&
             (more.len == 0 || more.at[0] == '{'))
             return NULL;
-        return more.len > 0 && is_whole(c) ? go_on(c, p) : c;
+        return go_on(c, p);
     }
     if (had.len > 0 || other_id)
         return NULL;

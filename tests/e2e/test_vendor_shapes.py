@@ -92,6 +92,7 @@ def coded(answer: Answer, coding: str) -> Answer:
 
 REFUSED = error(400, {"error": {"message": "it is not so", "type": "invalid_request_error"}})
 BOMB = chunk({"content": "x"}) + b": " + b"a" * (300 << 20)
+GEMINI_QUOTA = "You exceeded your current quota, please check your plan and billing details."
 CASES = {
     **{f"coded_{c.replace(', ', '_')}": Case([coded(FINE, c)]) for c in CODINGS},
     **{f"refused_{c.replace(', ', '_')}": Case([coded(REFUSED, c)], "model_refused", "it is not so", 1) for c in CODINGS},
@@ -150,7 +151,16 @@ CASES = {
     "empty_502": Case([Answer(502, b"", ""), FINE], asked=2),
     "deepseek_broke": Case([error(402, {"error": {"message": "Insufficient Balance", "type": "unknown_error"}})],
                            "model_refused", "quota is used up", 1),
+    "groq_no_call": Case([error(400, {"error": {"message": "Failed to call a function. Please adjust your prompt.",
+                                                "type": "invalid_request_error", "code": "tool_use_failed",
+                                                "failed_generation": "<function=list_metrics{}"}}), FINE], asked=2),
+    "groq_no_json": Case([error(400, {"error": {"message": "Failed to generate JSON. Please adjust your prompt.",
+                                                "type": "invalid_request_error", "code": "json_validate_failed"}}), FINE],
+                         asked=2),
     # Errors inside of a stream
+    "groq_no_call_in_stream": Case([stream(b'event: error\ndata: {"error":{"message":"Failed to call a function.",'
+                                           b'"type":"invalid_request_error","code":"tool_use_failed","status_code":400}}\n\n'),
+                                    FINE], asked=2),
     "groq_in_stream": Case(broken({"choices": [{"index": 0, "delta": {}, "finish_reason": None}],
                                    "x_groq": {"id": "req_1", "error": "over capacity"}}), asked=3),
     "openrouter_choice": Case(broken({"choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "error",
@@ -189,7 +199,12 @@ CASES = {
     "usage_everywhere": Case([stream(chunk({"content": "All is "}, usage={"prompt_tokens": 5, "completion_tokens": 1}),
                                      chunk({"content": "fine."}, usage={"prompt_tokens": 5, "completion_tokens": 2}),
                                      STOP, DONE)]),
+    "empty_first": Case([stream(STOP, DONE), FINE], asked=2),
+    "end_alone_first": Case([stream(DONE), FINE], asked=2),
     # Calls
+    "dashscope_call": Case([stream(chunk({"tool_calls": [{"index": 0, "id": "c", "function": {
+        "name": "list_metrics", "arguments": '{"sea'}}]}), chunk({"tool_calls": [{"index": 0, "id": "c", "function": {
+            "name": "list_metrics", "arguments": '{"search": "cpu"}'}}]}), chunk({}, "tool_calls"), DONE), FINE], asked=2),
     "ollama_call": Case([stream(chunk({"tool_calls": [{"id": "call_1", "index": 0, "type": "function", "function": {
         "name": "list_metrics", "arguments": {"search": "cpu"}}}]}), chunk({}, "tool_calls"), DONE), FINE], asked=2),
     "gemini_call": Case([stream(chunk({"role": "assistant", "tool_calls": [{"id": "", "type": "function", "function": CALL,
@@ -210,6 +225,14 @@ CASES = {
                                                    "status": "INTERNAL"}}),
                              Answer(200, (STREAMS / "generate" / "text.sse").read_bytes(), SSE)], says="", asked=2,
                             api="generate"),
+    "gemini_quota_of_a_minute": Case([error(429, {"error": {"code": 429, "message": GEMINI_QUOTA, "status": "RESOURCE_EXHAUSTED",
+        "details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "1s"}]}}),
+        Answer(200, (STREAMS / "generate" / "text.sse").read_bytes(), SSE)], says="", asked=2, api="generate"),
+    "gemini_quota_of_a_day": Case([error(429, {"error": {"code": 429, "message": GEMINI_QUOTA, "status": "RESOURCE_EXHAUSTED",
+        "details": [{"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [
+            {"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]},
+            {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "27s"}]}})],
+        "model_refused", "quota is used up", 1, api="generate"),
     "responses_error": Case([stream(b'event: error\ndata: {"type":"error","sequence_number":1,"error":{"type":"server_error",'
                                     b'"code":"server_error","message":"x","param":null}}\n\n'),
                              Answer(200, (STREAMS / "responses" / "text.sse").read_bytes(), SSE)], says="", asked=2,
@@ -280,7 +303,10 @@ def test_what_vendors_say_is_understood(bare: Stack, tmp_path: Path, vendors: Ve
     logs = {name: log for name, _, log in found}
     thoughts = [p["delta"]["text"] for p in logs["mistral_parts"].of("step_progress") if p["delta"]["type"] == "reasoning"]
     assert "".join(thoughts) == "Hm"
-    assert [c["arguments"] for c, _ in logs["ollama_call"].tools()] == [{"search": "cpu"}]
+    for name in ("ollama_call", "dashscope_call"):
+        assert [c["arguments"] for c, _ in logs[name].tools()] == [{"search": "cpu"}], name
+    for name in ("empty_first", "end_alone_first"):
+        assert logs[name].answer() == "All is fine.", "the second try is read to its end"
 
 
 def test_a_bomb_is_bounded(bare: Stack, tmp_path: Path, vendors: Vendors) -> None:

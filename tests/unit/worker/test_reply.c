@@ -110,6 +110,10 @@ static void pieces_of_calls_come_to_what_the_model_meant(void **state)
     come_to("0 x list_metrics {};0 x - {\"a\":;0 x - 1}", one);
     come_to("0 x list_metrics {}{\"a\":1}", one);
     come_to("0 x list_metrics {\"a\":;0 - - 1};0 - - {\"a\":1}", one);
+    come_to("0 x list_metrics null;0 - - {\"a\":1}", one);
+    /* each piece says all there is so far */
+    come_to("0 x list_metrics {\"a;0 x list_metrics {\"a\":;0 x list_metrics {\"a\":1}", one);
+    come_to("- - list_metrics {;- - - {\"a\";- - - {\"a\":1}", one);
 }
 
 static void pieces_that_belong_nowhere_never_run_a_tool_as_something_else(void **state)
