@@ -203,7 +203,7 @@ static int serve(struct gateway *g)
     g->turns = turns_new(g);
     decisions_init(g);
     searches_init(&g->searches);
-    g->visits = visits_new();
+    g->visits = visits_new(g->loop);
     g->streams = streams_new(g);
     g->broker = broker_new(g, error);
     if (!g->broker)

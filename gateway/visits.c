@@ -11,6 +11,7 @@ struct lane {            /* a person who reads */
     char *user;
 };
 struct visits {
+    struct loop *loop;
     struct map *lanes; /* name → lane */
     struct list ready; /* by rounds: who was given a turn goes to the end */
     unsigned running;
@@ -18,13 +19,14 @@ struct visits {
 
 static struct lane *lane_of(struct visits *q, const char *user);
 static void make_ready(struct visits *q, struct lane *l);
-static void start(struct visits *q);
 
-struct visits *visits_new(void)
+struct visits *visits_new(struct loop *l)
 {
     struct visits *q = xcalloc(1, sizeof(*q));
     q->lanes = map_new();
     list_init(&q->ready);
+    q->loop = l;
+    loop_on_decide(l, visits_go, q);
     return q;
 }
 
@@ -33,6 +35,7 @@ void visits_free(struct visits *q)
     if (!q)
         return;
     CHECK(map_size(q->lanes) == 0 && q->running == 0);
+    loop_off(q->loop, q);
     map_free(q->lanes);
     free(q);
 }
@@ -47,7 +50,6 @@ void visits_ask(struct visits *q, struct visit *r, const char *user, void (*go)(
     list_init(&r->node);
     list_push(&r->lane->waiting, &r->node);
     make_ready(q, r->lane);
-    start(q);
 }
 
 static struct lane *lane_of(struct visits *q, const char *user)
@@ -66,12 +68,15 @@ static struct lane *lane_of(struct visits *q, const char *user)
 /* At the end of the round, unless it has its place in it. */
 static void make_ready(struct visits *q, struct lane *l)
 {
-    if (!list_empty(&l->waiting) && l->running < VISITS_OF_ONE && list_empty(&l->ready))
+    if (!list_empty(&l->waiting) && l->running < VISITS_OF_ONE && list_empty(&l->ready)) {
         list_push(&q->ready, &l->ready);
+        loop_again(q->loop); /* this may be past the pass's decisions */
+    }
 }
 
-static void start(struct visits *q)
+void visits_go(void *visits)
 {
+    struct visits *q = visits;
     while (q->running < VISITS_OF_ALL && !list_empty(&q->ready)) {
         struct lane *l = list_first(&q->ready, struct lane, ready);
         struct visit *r = list_first(&l->waiting, struct visit, node);
@@ -103,5 +108,6 @@ void visits_over(struct visits *q, struct visit *r)
     } else {
         make_ready(q, l);
     }
-    start(q);
+    if (!list_empty(&q->ready))
+        loop_again(q->loop); /* a place is free now */
 }

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include "common/list.h"
+#include "common/loop.h"
 
 enum {
     VISITS_OF_ONE = 4, /* a search that runs, one that waits, and what a browser asks beside */
@@ -25,13 +26,15 @@ struct visit {
 };
 
 struct visits;
-struct visits *visits_new(void);
+struct visits *visits_new(struct loop *l);
 void visits_free(struct visits *q); /* nothing may wait or run */
-/* go is called once, now or later, unless the read is over before. */
+/* go is called once, in a decision phase of the loop and never from inside of these two, unless the
+ * read is over before. */
 void visits_ask(struct visits *q, struct visit *r, const char *user, void (*go)(void *arg),
                 void *arg);
 /* It was answered, or nobody waits for it any more. Nothing where it neither waits nor runs. */
 void visits_over(struct visits *q, struct visit *r);
+void visits_go(void *visits);              /* the decision: who may go, goes */
 bool visit_pending(const struct visit *r); /* it waits or runs */
 
 #endif

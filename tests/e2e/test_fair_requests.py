@@ -94,3 +94,19 @@ def test_one_persons_requests_keep_nobody_waiting(busy: tuple[Stack, Client, str
     assert json.loads(alice.get("/sessions?limit=200").body), "hers go on too"
     log = stack.gateway.process.log_bytes()
     assert b"redis.down" not in log, "the link was taken for dead"
+
+
+def test_who_leaves_with_requests_under_way_takes_nothing_along(stack: Stack) -> None:
+    """Searches that replace each other, lists and a conversation, their clients gone at once, at each time of their way."""
+    alice, bob = stack.client(), stack.client("bob")
+    session = alice.session()
+    cookies = "; ".join(f"{k}={v}" for k, v in alice.cookies.items())
+    for path in [f"/session/{session}", "/sessions?limit=200", "/sessions?q=nowhere"] * 4:
+        sockets = []
+        for _ in range(60):
+            sockets.append(socket.create_connection(("127.0.0.1", stack.gateway.port), timeout=10))
+            sockets[-1].sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nCookie: {cookies}\r\n\r\n".encode())
+        for s in sockets:
+            s.close()
+    assert bob.ask(bob.session(), "hello").answer()
+    until(lambda: alice.get("/sessions").status == 200, "her places to be free")

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include "gateway/visits.h"
 
+static struct loop *loop;
 static struct visits *q;
 static struct visit r[80];
 static char began[512]; /* "a0 b3": in the order of their start */
@@ -20,12 +21,20 @@ static void ask(unsigned n, char user)
 {
     const char name[2] = {user, '\0'};
     visits_ask(q, &r[n], name, on_go, &r[n]);
+    visits_go(q);
+}
+
+static void over(unsigned n)
+{
+    visits_over(q, &r[n]);
+    visits_go(q);
 }
 
 static int set_up(void **state)
 {
     (void)state;
-    q = visits_new();
+    loop = loop_new();
+    q = visits_new(loop);
     memset(r, 0, sizeof(r));
     began[0] = '\0';
     return 0;
@@ -37,6 +46,7 @@ static int tear_down(void **state)
     for (unsigned i = 0; i < 80; i++)
         visits_over(q, &r[i]);
     visits_free(q);
+    loop_free(loop);
     return 0;
 }
 
@@ -46,10 +56,10 @@ static void few_of_one_person_run_at_once_in_order(void **state)
     for (unsigned i = 0; i < 7; i++)
         ask(i, 'a');
     assert_string_equal(began, "0 1 2 3");
-    visits_over(q, &r[1]);
+    over(1);
     assert_string_equal(began, "0 1 2 3 4");
-    visits_over(q, &r[0]);
-    visits_over(q, &r[4]);
+    over(0);
+    over(4);
     assert_string_equal(began, "0 1 2 3 4 5 6");
 }
 
@@ -71,10 +81,10 @@ static void places_that_all_want_go_by_rounds(void **state)
     ask(65, 'y');
     ask(66, 'z');
     began[0] = '\0';
-    visits_over(q, &r[0]);
-    visits_over(q, &r[1]);
+    over(0);
+    over(1);
     assert_string_equal(began, "64 66");
-    visits_over(q, &r[2]);
+    over(2);
     assert_string_equal(began, "64 66 65");
 }
 
@@ -83,11 +93,11 @@ static void one_that_is_over_while_it_waits_never_begins(void **state)
     (void)state;
     for (unsigned i = 0; i < 6; i++)
         ask(i, 'a');
-    visits_over(q, &r[4]);
+    over(4);
     assert_false(visit_pending(&r[4]));
     assert_true(visit_pending(&r[5]));
-    visits_over(q, &r[4]); /* nothing */
-    visits_over(q, &r[0]);
+    over(4); /* nothing */
+    over(0);
     assert_string_equal(began, "0 1 2 3 5");
 }
 
@@ -102,6 +112,8 @@ static void one_may_be_over_as_it_begins(void **state)
     (void)state;
     for (unsigned i = 0; i < 4; i++)
         visits_ask(q, &r[i], "a", on_go_and_over, &r[i]);
+    assert_string_equal(began, ""); /* not from inside */
+    visits_go(q);
     assert_string_equal(began, "0 1 2 3");
 }
 
