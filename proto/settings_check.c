@@ -30,6 +30,7 @@ enum { KNOWN = sizeof(known) / sizeof(known[0]) };
 static bool origin_ok(struct str origin);
 static bool host_is_here(struct str host);
 static bool redis_is_here(const char *url, char node[REDIS_HOST_MAX]);
+static bool address_known(const char *name, const char **nearest);
 static size_t distance(const char *a, const char *b);
 
 bool settings_url_ok(const char *url)
@@ -167,8 +168,10 @@ bool settings_known(const char *name, const char **nearest)
     char base[NAME_MAX_BYTES] = "";
     size_t len = strlen(name), best = 0;
     *nearest = NULL;
-    if (strncmp(name, "PERSAI_", 7) != 0 || strncmp(name, "PERSAI_TEST_", 12) == 0)
+    if (strncmp(name, "PERSAI_TEST_", 12) == 0)
         return true;
+    if (strncmp(name, "PERSAI_", 7) != 0)
+        return len >= sizeof(base) || address_known(name, nearest);
     if (len >= sizeof(base))
         return false;
     if (len > 5 && strcmp(name + len - 5, "_FILE") == 0)
@@ -185,6 +188,32 @@ bool settings_known(const char *name, const char **nearest)
         }
     }
     return false;
+}
+
+/* name is shorter than NAME_MAX_BYTES. */
+static bool address_known(const char *name, const char **nearest)
+{
+    static const char *const addresses[] = {"OPENAI_BASE_URL", "ANTHROPIC_BASE_URL",
+                                            "GOOGLE_BASE_URL", "PERSES_API_URL"};
+    static const char *const others[][2] = {
+        {"OPENAI_API_BASE", "OPENAI_BASE_URL"},        {"OPENAI_API_BASE_URL", "OPENAI_BASE_URL"},
+        {"OPENAI_API_URL", "OPENAI_BASE_URL"},         {"OPENAI_URL", "OPENAI_BASE_URL"},
+        {"OPENAI_ENDPOINT", "OPENAI_BASE_URL"},        {"OPENAI_HOST", "OPENAI_BASE_URL"},
+        {"AZURE_OPENAI_ENDPOINT", "OPENAI_BASE_URL"},  {"ANTHROPIC_API_BASE", "ANTHROPIC_BASE_URL"},
+        {"ANTHROPIC_API_URL", "ANTHROPIC_BASE_URL"},   {"ANTHROPIC_URL", "ANTHROPIC_BASE_URL"},
+        {"GEMINI_BASE_URL", "GOOGLE_BASE_URL"},        {"GEMINI_API_BASE", "GOOGLE_BASE_URL"},
+        {"GOOGLE_GEMINI_BASE_URL", "GOOGLE_BASE_URL"}, {"PERSES_URL", "PERSES_API_URL"}};
+    for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
+        size_t far = distance(name, addresses[i]);
+        if (far == 0)
+            return true;
+        if (far <= 2)
+            *nearest = addresses[i];
+    }
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        if (strcmp(name, others[i][0]) == 0)
+            *nearest = others[i][1];
+    return *nearest == NULL;
 }
 
 /* Levenshtein's, with one row. a is shorter than NAME_MAX_BYTES. */

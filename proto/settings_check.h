@@ -32,8 +32,10 @@ struct report;
 void settings_warn_clear(const char *const (*settings)[2], struct report *report);
 
 /* Is name a variable that a part of PersAI reads: a program's setting, with or without _FILE, or
- * one of the compose setup's and the tests'? Others than PERSAI_… always are. If not, *nearest is
- * the known name that looks most like it (static), or NULL when none does. */
+ * one of the compose setup's and the tests'? Of others than PERSAI_… only those are unknown by
+ * which somebody meant where a model or Perses is: misspelt, or as other programs call it.
+ * Unnoticed the key and the questions would go to the vendor. If not, *nearest is the known name
+ * that looks most like it (static), or NULL when none does. */
 bool settings_known(const char *name, const char **nearest);
 /* Logs a warning for each variable of the environment that settings_known() does not know. */
 void settings_warn_unknown(void);

@@ -226,6 +226,21 @@ bool model_url_ok(const char *url)
     return access_url_ok(url) && !strchr(url, '?');
 }
 
+const char *model_url_excess(const char *url)
+{
+    static const char *const ends[] = {"/completions", "/responses", "/v1/messages",
+                                       ":generateContent", ":streamGenerateContent"};
+    size_t len = strlen(url);
+    while (len > 0 && url[len - 1] == '/')
+        len--;
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        size_t end = strlen(ends[i]);
+        if (len >= end && memcmp(url + len - end, ends[i], end) == 0)
+            return ends[i];
+    }
+    return NULL;
+}
+
 static void first_to_front(struct models *m, unsigned at)
 {
     struct model first = m->all[at];
@@ -292,6 +307,11 @@ static bool add_named(struct models *m, const struct models_config *c, const cha
     }
     if (url && !model_url_ok(url)) {
         snprintf(error, 256, "%s_BASE_URL is no http:// or https:// address", facts[p].prefix);
+        return false;
+    }
+    if (url && model_url_excess(url)) {
+        snprintf(error, 256, "%s_BASE_URL ends in %s, which is added to it: leave that out",
+                 facts[p].prefix, model_url_excess(url));
         return false;
     }
     CHECK(m->all != NULL);

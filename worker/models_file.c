@@ -64,8 +64,11 @@ bool models_file_read(const char *path, struct model *all, unsigned max, unsigne
     json_error_t why;
     json_auto_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &why);
     if (!json_is_array(root)) {
-        snprintf(error, 256, "PERSAI_MODELS: %.100s: %.100s (line %d)", path,
-                 root ? "is no JSON list" : why.text, root ? 1 : why.line);
+        if (!root && why.line < 1) /* it can't be opened; the text has the path */
+            snprintf(error, 256, "PERSAI_MODELS: %.200s", why.text);
+        else
+            snprintf(error, 256, "PERSAI_MODELS: %.100s: %.100s (line %d)", path,
+                     root ? "is no JSON list" : why.text, root ? 1 : why.line);
         return false;
     }
     size_t i;
@@ -146,6 +149,11 @@ static bool read_model(struct model *m, const json_t *v, char reason[160])
         snprintf(reason, 160,
                  "its base_url is neither an http:// or https:// address nor the path of a "
                  "datasource (perses:/proxy/…)");
+        return false;
+    }
+    if (model_url_excess(url)) {
+        snprintf(reason, 160, "its base_url ends in %s, which is added to it: leave that out",
+                 model_url_excess(url));
         return false;
     }
     if (strlen(name) > 200 || strlen(id) > 250) {

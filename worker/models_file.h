@@ -15,6 +15,9 @@ bool models_file_read(const char *path, struct model *all, unsigned max, unsigne
 void model_init(struct model *m, const char *name, enum provider p, const char *id,
                 const char *base_url);
 bool model_url_ok(const char *url);
+/* What a base URL ends in (static) though the format adds it: a vendor's page gives the whole
+ * address. NULL: nothing. */
+const char *model_url_excess(const char *url);
 const char *provider_url(enum provider p);
 bool provider_parse(struct str word, enum provider *out);
 const char *provider_words(void); /* "openai, anthropic, google" */

@@ -35,7 +35,9 @@ struct mcp_file *mcp_file_read(const char *path, char error[256])
     size_t i;
     const json_t *v;
     error[0] = '\0';
-    if (!json_is_array(root))
+    if (!root && why.line < 1) /* it can't be opened; the text has the path */
+        snprintf(error, 256, "PERSAI_MCP: %.200s", why.text);
+    else if (!json_is_array(root))
         snprintf(error, 256, "PERSAI_MCP: %.100s: %.100s (line %d)", path,
                  root ? "is no JSON list" : why.text, root ? 1 : why.line);
     json_array_foreach(root, i, v)

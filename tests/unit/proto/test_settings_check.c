@@ -52,6 +52,27 @@ static void names(void **state)
                                         "PERSAI_STATE", "PERSAI_TEST_X", "PERSAI_MODELS"};
     for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
         assert_true(settings_known(known[i], &nearest));
+    static const char *const meant[][2] = {{"OPENAI_BASEURL", "OPENAI_BASE_URL"},
+                                           {"OPENAI_API_BASE", "OPENAI_BASE_URL"},
+                                           {"ANTHROPIC_BASE_URI", "ANTHROPIC_BASE_URL"},
+                                           {"GEMINI_BASE_URL", "GOOGLE_BASE_URL"},
+                                           {"PERSES_URL", "PERSES_API_URL"},
+                                           {"PERSES_API_ULR", "PERSES_API_URL"}};
+    for (size_t i = 0; i < sizeof(meant) / sizeof(meant[0]); i++) {
+        assert_false(settings_known(meant[i][0], &nearest));
+        assert_string_equal(nearest, meant[i][1]);
+    }
+    static const char *const fine[] = {"OPENAI_BASE_URL",
+                                       "OPENAI_API_KEY_2",
+                                       "PERSES_SERVICE_HOST",
+                                       "PERSES_PORT",
+                                       "PERSES_API_URL",
+                                       "OPENAI_ORG_ID",
+                                       "HOME",
+                                       "ANTHROPIC_LOG_LEVEL",
+                                       "PERSES_USER"};
+    for (size_t i = 0; i < sizeof(fine) / sizeof(fine[0]); i++)
+        assert_true(settings_known(fine[i], &nearest));
     assert_false(settings_known("PERSAI_REDSI", &nearest));
     assert_string_equal(nearest, "PERSAI_REDIS");
     assert_false(settings_known("PERSAI_MODEL_PATIENC", &nearest));
