@@ -536,8 +536,7 @@ static enum err judge(struct llm_call *c, const struct fetch_result *r)
 static enum err judge_body(struct llm_call *c)
 {
     enum err err = c->format->body(&c->reply, c->http_status, buf_str(&c->body));
-    if (err == ERR_MODEL_REFUSED && c->model->by_perses &&
-        (c->http_status == 401 || c->http_status == 403))
+    if (err == ERR_MODEL_REFUSED && c->model->by_perses && c->reply.refusal.kind == LLM_ERROR_AUTH)
         return reply_fail(&c->reply, err, false,
                           "The model is a datasource of Perses which you may not use, or whose key "
                           "its provider refused (status %d)",

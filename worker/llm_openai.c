@@ -28,8 +28,8 @@ struct writer {
  * that called tools, in all later requests; of other turns nobody does. */
 static void write_thoughts(struct buf *b, const json_t *thoughts)
 {
-    static const char *const fields[] = {"reasoning_content", "reasoning", "reasoning_details",
-                                         "thinking_blocks"};
+    static const char *const fields[] = {"reasoning_content", "reasoning",      "reasoning_details",
+                                         "thinking_blocks",   "reasoning_text", "reasoning_opaque"};
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
         const json_t *v = json_object_get(thoughts, fields[i]);
         char *text = v ? json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
@@ -317,10 +317,20 @@ static enum err read_content(struct reply *r, const json_t *content)
     return ERR_NONE;
 }
 
+/* Encrypted thoughts (Copilot), in one piece. */
+static void keep_opaque(struct reply *r, json_t *opaque)
+{
+    if (json_text(opaque).len == 0 || !reply_room(r, opaque))
+        return;
+    kept(r, "reasoning_opaque", json_null);
+    json_object_set(r->thoughts, "reasoning_opaque", opaque);
+}
+
 static enum err read_thoughts(struct reply *r, const json_t *delta)
 {
-    static const char *const fields[] = {"reasoning_content", "reasoning"};
+    static const char *const fields[] = {"reasoning_content", "reasoning", "reasoning_text"};
     const json_t *details = json_object_get(delta, "reasoning_details");
+    keep_opaque(r, json_object_get(delta, "reasoning_opaque"));
     keep_blocks(r, details, "reasoning_details");
     keep_blocks(r, json_object_get(delta, "thinking_blocks"), "thinking_blocks");
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {

@@ -231,7 +231,7 @@ static void keep_thoughts(struct reply *r)
 bool reply_room(struct reply *r, const json_t *thought)
 {
     if (r->thoughts_bytes <= REPLY_STATE_MAX)
-        r->thoughts_bytes += json_dumpb(thought, NULL, 0, JSON_COMPACT);
+        r->thoughts_bytes += json_dumpb(thought, NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY);
     return r->thoughts_bytes <= REPLY_STATE_MAX;
 }
 

@@ -76,6 +76,23 @@ def test_a_key_that_the_provider_refuses_is_no_matter_of_the_token(made: Stack, 
     assert "datasource of Perses" in final["message"] and len(asked(perses)) == 2
 
 
+@pytest.mark.parametrize(("words", "said"), [
+    ("Your team has either used all available credits or reached its monthly spending limit.", "quota is used up"),
+    ("Your chosen model requires moderation and your input was flagged.", "requires moderation"),
+    ("forbidden", "datasource of Perses")])
+def test_a_403_of_the_providers_is_no_lack_of_rights(made: Stack, perses: Perses, words: str, said: str) -> None:
+    def refuse(exchange: Exchange, request: Request) -> bool:
+        if request.path.startswith(PATH):
+            exchange.reply(403, json.dumps({"error": {"message": words}}).encode())
+        return request.path.startswith(PATH)
+
+    perses.behave = refuse
+    made.start(worker_env=by_perses(made))
+    alice = made.client()
+    final = alice.ask(alice.session(), "hello").final()
+    assert final["code"] == "model_refused" and said in final["message"], final
+
+
 def test_a_refused_bearer_ends_the_turn(made: Stack, perses: Perses) -> None:
     made.start(worker_env=by_perses(made))
     bearer = Client(made.gateway.url, bearer=perses.token("alice", 900))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fakes.providers import KEY, PATHS, STREAMS, Providers, check_generate
-from fakes.server import Exchange, Request
+from fakes.server import Exchange, Fake, Request
 from harness.stack import Stack
 from harness.wait import until
 from test_foreign_models import check_types
@@ -73,3 +73,53 @@ def test_thoughts_survive_the_worker_that_had_them(bare: Stack, tmp_path: Path, 
         assert not held.refused and not held.errors, (held.refused, held.errors)
         for body in held.bodies:
             check_types(api, body)
+
+
+# Of a server of Chat Completions: what a delta has of its thoughts, which is what the message has later.
+FIELDS = {
+    "vllm": {"reasoning": "Hm."},
+    "openrouter": {"reasoning": "Hm.", "reasoning_details": [
+        {"type": "reasoning.text", "text": "Hm.", "signature": "c2ln", "index": 0}]},
+    "copilot": {"reasoning_text": "Hm.", "reasoning_opaque": "b3BhcXVl"},
+}
+
+
+class Thinkers(Fake):
+    def __init__(self) -> None:
+        self.bodies: list[dict] = []
+        super().__init__()
+
+    def answer(self, exchange: Exchange, request: Request) -> None:
+        body = json.loads(request.body)
+        with self.lock:
+            self.bodies.append(body)
+        call = {"index": 0, "id": "c1", "function": {"name": "list_metrics", "arguments": "{}"}}
+        deltas = [({"content": "Fine."}, "stop")]
+        if body["messages"][-1]["role"] == "user":
+            deltas = [(FIELDS.get(body["model"], {}), None), ({"tool_calls": [call]}, "tool_calls")]
+        exchange.start_stream("text/event-stream")
+        for delta, finish in deltas:
+            choice = {"index": 0, "delta": delta, "finish_reason": finish}
+            exchange.send(b"data: " + json.dumps({"choices": [choice]}).encode() + b"\n\n")
+        exchange.send(b"data: [DONE]\n\n")
+        exchange.end_stream()
+
+
+def test_thoughts_go_back_in_the_fields_they_came_in(bare: Stack, tmp_path: Path) -> None:
+    with Thinkers() as server:
+        rows = [{"name": name, "provider": "openai", "model": name, "key_env": "TEST_KEY", "base_url": f"{server.url}/v1"}
+                for name in (*FIELDS, "another")]
+        path = tmp_path / "models.json"
+        path.write_text(json.dumps(rows), encoding="utf-8")
+        bare.start(worker_env={"PERSAI_MODELS": str(path), "TEST_KEY": KEY, "PERSAI_DEFAULT_MODEL": "", "OPENAI_API_KEY": "",
+                               "OPENAI_BASE_URL": ""})
+        alice = bare.client()
+        for name, thoughts in FIELDS.items():
+            session = alice.session(model=name)
+            for question in ("how busy?", "and now?"):
+                assert alice.ask(session, question).final()["event_type"] == "turn_complete"
+                called = [m for m in server.bodies[-1]["messages"] if m.get("tool_calls")]
+                assert called and all({k: m.get(k) for k in thoughts} == thoughts for m in called), (name, called)
+            assert alice.ask(session, "and you?", model="another").final()["event_type"] == "turn_complete"
+            assert not any(k in m for m in server.bodies[-1]["messages"] for k in thoughts), "another's are not its to read"
+        assert not server.errors, server.errors
