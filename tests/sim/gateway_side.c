@@ -283,6 +283,7 @@ void *side_gateway_new(struct proc *p)
     g->loop = &p->loop;
     net_store_open(p, &c);
     g->store = p->store;
+    g->visits = visits_new(g->loop);
     g->turns = turns_new(g);
     g->streams = streams_new(g);
     g->broker = broker_new(g, error);
@@ -304,6 +305,7 @@ void side_gateway_free(void *gateway)
     turns_free(g->turns);
     g->turns = NULL;
     broker_free(g->broker);
+    visits_free(g->visits);
     loop_timer_free(s->drain);
     sim_loop_close(g->loop);
     net_store_close(s->proc);
