@@ -133,7 +133,13 @@ static bool is_ahead(struct follower *f, const struct store_answer *a, int64_t n
         f->ahead_ms = 0;
         return false;
     }
-    return ahead_for(f, a->suspect ? SUSPECT_MS : AHEAD_MS, now_ms);
+    /* Whoever had it is gone, with what was not stored yet: who takes it next goes on past that. */
+    if (!a->suspect && a->turn.lease_ms <= 0) {
+        f->ahead_ms = now_ms - AHEAD_AGAIN_MS;
+        return false;
+    }
+    int64_t lease_ms = f->turn->gateway->settings.lease_ms;
+    return ahead_for(f, a->suspect ? SUSPECT_MS : AHEAD_MS + lease_ms, now_ms);
 }
 
 static bool ahead_for(struct follower *f, int64_t most_ms, int64_t now_ms)
