@@ -51,6 +51,21 @@ bool settings_url(const char *name, const char *url, char why[SETTINGS_WHY_MAX])
     return false;
 }
 
+bool settings_proxy_paths(const char *name, const char *list, char why[SETTINGS_WHY_MAX])
+{
+    struct str rest = str_of(list), one;
+    while (str_split(&rest, ',', &one)) {
+        one = str_trim(one);
+        if (one.len == 0 || str_starts(one, STR("/proxy/")))
+            continue;
+        snprintf(why, SETTINGS_WHY_MAX,
+                 "%s has %.100s, which is no path of a datasource: it begins with /proxy/.", name,
+                 log_text(one));
+        return false;
+    }
+    return true;
+}
+
 bool settings_origins(const char *name, const char *list, char why[SETTINGS_WHY_MAX])
 {
     struct str rest = str_of(list), one;

@@ -17,6 +17,8 @@ bool settings_url_ok(const char *url);
 bool settings_url(const char *name, const char *url, char why[SETTINGS_WHY_MAX]);
 /* A list of origins as browsers send them (RFC 6454, 6.2): scheme://host[:port], nothing behind. */
 bool settings_origins(const char *name, const char *list, char why[SETTINGS_WHY_MAX]);
+/* A list of paths of datasources behind Perses's proxy. */
+bool settings_proxy_paths(const char *name, const char *list, char why[SETTINGS_WHY_MAX]);
 bool settings_folder(const char *name, const char *path, char why[SETTINGS_WHY_MAX]);
 /* Two beats must fit into the silence that counts as death: one may be lost or late. */
 bool settings_beats(int64_t beat_ms, int64_t dead_ms, char why[SETTINGS_WHY_MAX]);

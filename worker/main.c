@@ -292,6 +292,7 @@ static bool settings_fit(const struct worker_settings *s, char error[256])
            settings_url("ANTHROPIC_BASE_URL", s->anthropic_base_url, error) &&
            settings_url("GOOGLE_BASE_URL", s->google_base_url, error) &&
            settings_folder("PERSAI_DOCS", s->docs, error) &&
+           settings_proxy_paths("PERSAI_DATASOURCES", s->datasources, error) &&
            settings_beats(s->beat_ms, s->dead_ms, error);
 }
 

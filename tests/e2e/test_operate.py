@@ -173,6 +173,7 @@ def test_help_and_version(name: str) -> None:
     ("worker", [], {"PERSAI_GATEWAYS": "nonsense"}),
     ("gateway", [], {"PERSES_API_URL": "perses:8080"}), ("worker", [], {"PERSES_API_URL": "perses:8080"}),
     ("worker", [], {"OPENAI_BASE_URL": "127.0.0.1:11434/v1"}), ("worker", [], {"PERSAI_DOCS": "/does/not/exist"}),
+    ("worker", [], {"PERSAI_DATASOURCES": "proxy/globaldatasources/loki"}),
     ("worker", [], {"PERSAI_BEAT": "2s"}), ("gateway", [], {"PERSAI_BEAT": "800ms"}),
     ("gateway", [], {"PERSAI_CORS_ORIGINS": "https://a.example,https://b.example/app"}),
     ("gateway", [], {"PERSAI_CORS_ORIGINS": "a.example"}),

@@ -36,6 +36,9 @@ static void folders_and_beats(void **state)
 {
     (void)state;
     char why[SETTINGS_WHY_MAX] = "";
+    assert_true(settings_proxy_paths("P", " /proxy/projects/ops/datasources/*, ", why));
+    assert_false(settings_proxy_paths("P", "/proxy/globaldatasources/a,globaldatasources/b", why));
+    assert_non_null(strstr(why, "globaldatasources/b"));
     assert_true(settings_folder("F", "", why) && settings_folder("F", "/", why));
     assert_false(settings_folder("F", "/nowhere/at/all", why));
     assert_false(settings_folder("F", "/dev/null", why));
