@@ -6,10 +6,10 @@
 #include "common/check.h"
 #include "gateway/doctor_sources.h"
 #include "gateway/gateway.h"
-#include "gateway/identity.h"
-#include "gateway/service.h"
+#include "gateway/auth/identity.h"
+#include "gateway/auth/service.h"
 #include "proto/ipc.h"
-#include "proto/store_probe.h"
+#include "proto/store/probe.h"
 
 enum { ANSWER_BYTES_MAX = 8 << 20, CONNECT_MS = 3000, TOTAL_MS = 10000 };
 

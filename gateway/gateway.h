@@ -8,10 +8,10 @@
 #include "common/list.h"
 #include "common/loop.h"
 #include "common/metrics.h"
-#include "common/redis.h"
+#include "common/redis/redis.h"
 #include "gateway/visits.h"
-#include "gateway/searches.h"
-#include "proto/store.h"
+#include "gateway/api/searches.h"
+#include "proto/store/store.h"
 
 struct gateway_settings {
 #define SETTING(field, name, type, by_default, min, max, help) SETTING_FIELD_##type(field)

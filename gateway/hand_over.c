@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 #include "gateway/gateway.h"
-#include "gateway/user.h"
+#include "gateway/auth/user.h"
 
 enum { REDIS_WAIT_MS = 5000, LOOK_MS = 20 };
 

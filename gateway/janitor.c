@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include "common/check.h"
 #include "common/log.h"
-#include "gateway/broker.h"
-#include "gateway/service.h"
-#include "gateway/stream.h"
+#include "gateway/turn/broker.h"
+#include "gateway/auth/service.h"
+#include "gateway/turn/stream.h"
 
 enum {
     SWEEP_MS = 5000, /* how often turns that nobody holds are looked for */

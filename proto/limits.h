@@ -20,7 +20,7 @@
 #ifndef PROTO_LIMITS_H
 #define PROTO_LIMITS_H
 
-#include "proto/store.h"
+#include "proto/store/store.h"
 
 /* The budget of one scope ("o:" and an owner, or "all") on one day (of Unix time, UTC). */
 struct limit_budget {

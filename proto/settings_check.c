@@ -6,7 +6,7 @@
 #include "common/address.h"
 #include "common/buf.h"
 #include "common/log.h"
-#include "common/redis_url.h"
+#include "common/redis/url.h"
 #include "common/report.h"
 
 enum { URL_MAX = 1024, NAME_MAX_BYTES = 64 };

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <strings.h>
 #include "common/check.h"
-#include "proto/store_probe.h"
-#include "worker/access.h"
+#include "proto/store/probe.h"
+#include "worker/endpoint.h"
 
 enum {
     PERSES_CONNECT_MS = 3000,

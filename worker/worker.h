@@ -5,15 +5,15 @@
 #include "common/fetch.h"
 #include "common/http.h"
 #include "common/loop.h"
-#include "common/redis.h"
-#include "proto/store.h"
+#include "common/redis/redis.h"
+#include "proto/store/store.h"
 #include "worker/hub.h"
-#include "worker/llm.h"
+#include "worker/llm/llm.h"
 #include "worker/meters.h"
-#include "worker/models.h"
-#include "worker/tools/mcp_file.h"
+#include "worker/llm/models.h"
+#include "worker/tools/mcp/file.h"
 #include "worker/tools/tools.h"
-#include "worker/turns.h"
+#include "worker/turn/turns.h"
 
 struct worker_settings {
 #define SETTING(field, name, type, by_default, min, max, help) SETTING_FIELD_##type(field)

@@ -32,7 +32,7 @@ foreach(script ${scripts})
   endif()
 endforeach()
 set(made "/* Made of proto/scripts by embed.cmake. */\n")
-file(WRITE ${OUT}.h "${made}#ifndef STORE_SCRIPTS_H\n#define STORE_SCRIPTS_H\n#include \"common/redis.h\"\n"
+file(WRITE ${OUT}.h "${made}#ifndef STORE_SCRIPTS_H\n#define STORE_SCRIPTS_H\n#include \"common/redis/redis.h\"\n"
      "enum store_script {\n${names}    SCRIPT_COUNT\n};\n"
      "extern struct redis_script store_scripts[SCRIPT_COUNT];\n#endif\n")
 file(WRITE ${OUT}.c "${made}#include \"proto/store_scripts.h\"\n${arrays}"

@@ -10,8 +10,8 @@
 #include "common/check.h"
 #include "proto/event.h"
 #include "proto/frame.h"
-#include "worker/llm.h"
-#include "worker/sse.h"
+#include "worker/llm/llm.h"
+#include "worker/llm/sse.h"
 
 static struct buf out, wire;
 static struct id turn;

@@ -8,8 +8,8 @@
 #include "common/buf.h"
 #include "common/check.h"
 #include "common/loop.h"
-#include "worker/tools/catalog.h"
-#include "worker/tools/series.h"
+#include "worker/tools/prometheus/catalog.h"
+#include "worker/tools/prometheus/series.h"
 
 enum {
     ROUNDS = 15,

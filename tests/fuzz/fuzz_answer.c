@@ -3,8 +3,8 @@
 #include <jansson.h>
 #include <string.h>
 #include "common/check.h"
-#include "worker/tools/catalog.h"
-#include "worker/tools/series.h"
+#include "worker/tools/prometheus/catalog.h"
+#include "worker/tools/prometheus/series.h"
 
 enum { SUMMARY_MAX = 16384 };
 

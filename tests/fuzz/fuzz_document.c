@@ -2,8 +2,8 @@
  * query with variables stays bounded. */
 #include <string.h>
 #include "common/check.h"
-#include "worker/tools/markdown.h"
-#include "worker/tools/vars.h"
+#include "worker/tools/docs/markdown.h"
+#include "worker/tools/perses/vars.h"
 
 enum { QUERY_BYTES_MAX = 16384 };
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
-#include "worker/tools/mcp_message.h"
+#include "worker/tools/mcp/message.h"
 
 static const struct mcp_config server = {.name = "tix"};
 static const struct mcp_allowed tool = {.name = "find", .offered = "mcp_tix_find"};

@@ -2,7 +2,7 @@
  * counts its series and the suggested topk are read as well. */
 #include <string.h>
 #include "common/check.h"
-#include "worker/tools/guard.h"
+#include "worker/tools/prometheus/guard.h"
 #include "worker/tools/moment.h"
 
 static void check(struct guard_query *q, const struct str text)

@@ -10,10 +10,10 @@
 #include "common/http.h"
 #include "common/jsontext.h"
 #include "common/log.h"
-#include "gateway/alerts.h"
+#include "gateway/api/alerts.h"
 #include "gateway/gateway.h"
-#include "gateway/identity.h"
-#include "gateway/routes.h"
+#include "gateway/auth/identity.h"
+#include "gateway/api/routes.h"
 #include "proto/event.h"
 #include "proto/path.h"
 

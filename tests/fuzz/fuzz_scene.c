@@ -3,7 +3,7 @@
 #include <string.h>
 #include "common/check.h"
 #include "proto/path.h"
-#include "worker/scene.h"
+#include "worker/turn/context.h"
 
 enum { NOW_S = 1700000000 };
 

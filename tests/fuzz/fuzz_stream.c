@@ -2,8 +2,8 @@
  * However it is cut, the reply is the same. */
 #include <stdlib.h>
 #include <string.h>
-#include "worker/llm.h"
-#include "worker/sse.h"
+#include "worker/llm/llm.h"
+#include "worker/llm/sse.h"
 
 static const struct llm_format *const formats[] = {
 #define X(name, word) &llm_##word,

@@ -2,7 +2,7 @@
  * schema right, wrong or absent, the rest is what datasources and Perses answer. Each run ends
  * once, in whole UTF-8 within its bound (the fixture sees to that), a failed one with a sentence.
  */
-#include "tests/unit/worker/tools_fixture.h"
+#include "tests/support/tools_fixture.h"
 
 #include "common/jsontext.h"
 

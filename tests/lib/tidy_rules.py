@@ -16,11 +16,11 @@ MAY_INCLUDE = {
 # A library's header is known to the files of one noun only.
 WRAPPERS = {
     "curl/": ("common/fetch",),
-    "hiredis": ("common/redis", "tests/fuzz/fuzz_reply"),  # which makes replies
+    "hiredis": ("common/redis/", "tests/fuzz/fuzz_reply"),  # which makes replies
     "microhttpd.h": ("common/http",),
     "czmq.h": ("proto/wire",),
     "zmq.h": ("proto/wire",),
-    "sqlite3.h": ("worker/tools/docs",),
+    "sqlite3.h": ("worker/tools/docs/docs",),
 }
 BANNED = {
     "strcpy": "snprintf or a buf", "strcat": "a buf", "strncpy": "memcpy with a checked length",
@@ -95,7 +95,7 @@ def rule_wrappers(tree: Tree) -> list[Finding]:
     for name in tree.c_files(tests=False):
         for number, quote, target in includes(tree, name):
             for prefix, owners in WRAPPERS.items():
-                own = tuple(f"{owner}{end}" for owner in owners for end in "._")
+                own = tuple(o if o.endswith("/") else f"{o}{end}" for o in owners for end in "._")
                 if quote == "<" and target.startswith(prefix) and not name.startswith(own):
                     found.append(Finding(name, number, f"<{target}> belongs to {owners[0]}.c only"))
     return found
@@ -186,7 +186,7 @@ def rule_listed(tree: Tree) -> list[Finding]:
             inside = name.split("/", 1)[1]
             text = re.sub(r"#[^\n]*", "", tree.files.get(f"{folder}/CMakeLists.txt", ""))
             globbed = inside.rpartition("/")[0] in {m.rstrip("/") for m in re.findall(r"([\w/]*)\*\.c\b", text.replace(
-                "${CMAKE_CURRENT_SOURCE_DIR}/", ""))}
+                "${here}/", ""))}
             if not globbed and not re.search(rf"(?<![\w/]){re.escape(inside)}(?![\w.])", text):
                 found.append(Finding(name, 0, f"is not in {folder}/CMakeLists.txt"))
         if not name.endswith(".c") and name not in included:

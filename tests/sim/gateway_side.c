@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
-#include "gateway/broker.h"
+#include "gateway/turn/broker.h"
 #include "gateway/janitor.h"
-#include "gateway/routes.h"
-#include "gateway/service.h"
-#include "gateway/stream.h"
+#include "gateway/api/routes.h"
+#include "gateway/auth/service.h"
+#include "gateway/turn/stream.h"
 #include "tests/sim/net.h"
 #include "tests/sim/sides.h"
 

@@ -1,7 +1,7 @@
 /* The simulator's model of the store passes the cases that the real scripts pass in Redis. */
 #include <unistd.h>
 #include "tests/sim/fake_store.h"
-#include "tests/unit/proto/store_cases.h"
+#include "tests/support/store_cases.h"
 
 struct fake_fixture {
     struct store_fixture f; /* first: the cases get it */

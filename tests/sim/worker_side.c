@@ -7,7 +7,7 @@
 #include "tests/sim/script.h"
 #include "tests/sim/sides.h"
 #include "worker/hub.h"
-#include "worker/turns.h"
+#include "worker/turn/turns.h"
 
 enum { PIECES_MAX = 12, FLUSH_MS = 60, TICK_MS = 50, REPLY_BYTES_MAX = 1 << 20 };
 

@@ -8,7 +8,7 @@
 #include "proto/record.h"
 #include "proto/upstream.h"
 #include "worker/tools/items.h"
-#include "worker/tools/prom.h"
+#include "worker/tools/prometheus/prom.h"
 
 enum {
     DEFINITION_BYTES_MAX = 2 << 20, /* of a dashboard, which may hold the datasource */

@@ -10,10 +10,10 @@
 #include "worker/tools/args.h"
 #include "worker/tools/logql.h"
 #include "worker/tools/moment.h"
-#include "worker/tools/name.h"
-#include "worker/tools/prom.h"
+#include "worker/tools/prometheus/name.h"
+#include "worker/tools/prometheus/prom.h"
 #include "worker/tools/rows.h"
-#include "worker/tools/series.h"
+#include "worker/tools/prometheus/series.h"
 #include "worker/tools/span.h"
 #include "worker/tools/text.h"
 

@@ -2,7 +2,7 @@
 
 #include "worker/tools/args.h"
 #include "worker/tools/moment.h"
-#include "worker/tools/prom.h"
+#include "worker/tools/prometheus/prom.h"
 #include "worker/tools/text.h"
 
 enum { OTHERWISE_MS = 3600000 };

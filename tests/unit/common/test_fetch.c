@@ -1,5 +1,5 @@
 /* fetch against our own HTTP server, and against a server that plays raw bytes. */
-#include "tests/unit/common/pump.h"
+#include "tests/support/pump.h"
 
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
 /* The HTTP server against raw sockets on loopback. */
-#include "tests/unit/common/pump.h"
+#include "tests/support/pump.h"
 
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
 /* The HTTP server and heads that RFC 9112 does not allow, bodies that are asked for, and the memory
  * that clients may have it hold. */
-#include "tests/unit/common/pump.h"
+#include "tests/support/pump.h"
 
 #include <stdio.h>
 

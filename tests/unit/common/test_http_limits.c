@@ -1,5 +1,5 @@
 /* The HTTP server at its limits: connections, those of one address, descriptors. */
-#include "tests/unit/common/pump.h"
+#include "tests/support/pump.h"
 
 #include <ifaddrs.h>
 #include <stdio.h>

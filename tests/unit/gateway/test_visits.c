@@ -1,5 +1,5 @@
 /* Visits to the store: few of one person, some of all, by rounds. */
-#include "tests/unit/unit.h"
+#include "tests/support/unit.h"
 #include <stdio.h>
 #include "gateway/visits.h"
 

@@ -1,7 +1,7 @@
 /* The payloads, and the golden streams: proto/golden/NAME.sse are what the writers here produce,
  * byte for byte, and what the plugin's reader is tested with. PERSAI_GOLDEN_WRITE=1 writes them
  * anew. */
-#include "tests/unit/unit.h"
+#include "tests/support/unit.h"
 #include <jansson.h>
 #include <stdio.h>
 #include "proto/event.h"

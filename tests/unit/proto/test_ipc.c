@@ -1,5 +1,5 @@
 /* Who may reach a broker on one machine. */
-#include "tests/unit/unit.h"
+#include "tests/support/unit.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "tests/unit/unit.h"
+#include "tests/support/unit.h"
 #include "proto/path.h"
 
 static void the_three_forms_of_perses_are_parsed(void **state)

@@ -1,4 +1,4 @@
-#include "tests/unit/unit.h"
+#include "tests/support/unit.h"
 #include "proto/peer.h"
 
 enum { DEAD_MS = 1500 };

@@ -1,4 +1,4 @@
-#include "tests/unit/unit.h"
+#include "tests/support/unit.h"
 #include "proto/pack.h"
 #include "proto/record.h"
 

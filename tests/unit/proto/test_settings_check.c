@@ -1,5 +1,5 @@
 /* What is refused at start, and what an unknown variable was meant to be. */
-#include "tests/unit/unit.h"
+#include "tests/support/unit.h"
 
 #include <string.h>
 #include "proto/settings_check.h"

@@ -1,5 +1,5 @@
 /* Both ends of a link in one process on one loop, with and without keys. */
-#include "tests/unit/unit.h"
+#include "tests/support/unit.h"
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <sys/socket.h>

@@ -1,5 +1,5 @@
 /* Local times: what comes twice, what does not exist, zones by their former names. */
-#include "tests/unit/unit.h"
+#include "tests/support/unit.h"
 
 #include <stdio.h>
 #include <unistd.h>

@@ -1,0 +1,151 @@
+/* gateway/api/approvals.c: POST …/resume: a person's decision on the calls that a turn awaits.
+ *
+ * The store applies it once, whoever asks it how often; the request that did has the turn run here.
+ * Its client may leave meanwhile: what was sent to the store may have been applied, so that the
+ * decision lives until the store has answered. */
+#include <stdlib.h>
+#include <string.h>
+#include "common/check.h"
+#include "common/jsontext.h"
+#include "common/log.h"
+#include "gateway/turn/broker.h"
+#include "gateway/turn/turns.h"
+
+enum { DECISIONS_MAX = 64, CALL_ID_BYTES_MAX = 1024, HASH_BYTES_MAX = 128 };
+
+struct decision {
+    struct gateway *gateway;
+    struct list node;  /* of gateway->decisions */
+    struct call *call; /* NULL: its client left */
+    struct id session, turn;
+    char user[USER_MAX_BYTES];
+    struct credentials credentials;
+    uint64_t store_call;
+};
+
+static void decision_free(struct decision *d)
+{
+    store_forget(d->gateway->store, d->store_call);
+    list_remove(&d->node);
+    credentials_free(&d->credentials);
+    free(d);
+}
+
+void decisions_init(struct gateway *g) { list_init(&g->decisions); }
+
+void decisions_free(struct gateway *g)
+{
+    list_each (&g->decisions, node, next)
+        decision_free(list_of(node, struct decision, node));
+}
+
+bool decisions_drained(const struct gateway *g) { return list_empty(&g->decisions); }
+
+/* ---- what the body says ---- */
+
+static bool take_text(const json_t *object, const char *key, size_t max, struct str *out)
+{
+    const json_t *value = json_object_get(object, key);
+    *out = json_text(value);
+    return !value || (json_is_string(value) && out->len <= max);
+}
+
+static bool take_decision(const json_t *one, struct store_decision *out)
+{
+    const json_t *approve = json_object_get(one, "approve");
+    if (!json_is_object(one) || !json_is_boolean(approve))
+        return false;
+    out->what = json_is_true(approve) ? DECISION_APPROVED : DECISION_REFUSED;
+    return take_text(one, "call_id", CALL_ID_BYTES_MAX, &out->call_id) && out->call_id.at &&
+           take_text(one, "arguments_hash", HASH_BYTES_MAX, &out->hash);
+}
+
+/* Fills at most DECISIONS_MAX; false: the call was answered. */
+static bool take_decisions(struct call *c, struct store_decision *out, unsigned *count)
+{
+    const json_t *list = json_object_get(c->body, "decisions");
+    bool fine = json_is_array(list) && json_array_size(list) <= DECISIONS_MAX;
+    *count = 0;
+    for (size_t i = 0; fine && i < json_array_size(list); i++) {
+        fine = take_decision(json_array_get(list, i), &out[i]);
+        for (size_t j = 0; fine && j < i; j++)
+            fine = !str_eq(out[j].call_id, out[i].call_id);
+        *count += fine;
+    }
+    if (!fine)
+        call_fail(c, ERR_INVALID,
+                  "decisions must be at most 64 of {call_id, approve: true or false}, each call "
+                  "once");
+    return fine;
+}
+
+/* ---- what comes of it ---- */
+
+static void answer(struct call *c, enum err err)
+{
+    char turn[ID_TEXT + 1], session[ID_TEXT + 1], body[160];
+    if (err) {
+        call_fail(c, err,
+                  err == ERR_INVALID
+                      ? "Decide on each of the calls that wait, as they are shown, and "
+                        "on no other"
+                      : NULL);
+        return;
+    }
+    id_text(c->turn, turn);
+    id_text(c->session, session);
+    int len =
+        snprintf(body, sizeof body, "{\"turn_id\":\"%s\",\"session_id\":\"%s\"}", turn, session);
+    call_reply(c, 202, (struct str){body, (size_t)len});
+}
+
+static void on_decided(void *arg, enum err err, const struct store_answer *a)
+{
+    struct decision *d = arg;
+    d->store_call = 0;
+    if (err == ERR_NONE && a->turn.fresh)
+        turns_run(d->gateway, &a->turn, str_of(d->user), &d->credentials);
+    else if (err == ERR_NONE && a->turn.state == TURN_RUNNING && a->turn.lease_ms <= 0)
+        turns_adopt(d->gateway, d->session, d->turn, a->turn.epoch, str_of(d->user),
+                    &d->credentials); /* who decided it first has died */
+    log_info("turn.decided", "turn=%s code=%s fresh=%d", id_log(d->turn), err_word(err),
+             err == ERR_NONE && a->turn.fresh);
+    if (d->call) {
+        d->call->on_gone = NULL;
+        answer(d->call, err);
+    }
+    decision_free(d);
+}
+
+static void client_gone(struct call *c)
+{
+    struct decision *d = c->data;
+    d->call = NULL;
+}
+
+void turns_resume(struct call *c)
+{
+    struct gateway *g = c->gateway;
+    struct store_decision decisions[DECISIONS_MAX];
+    unsigned count;
+    if (!take_decisions(c, decisions, &count))
+        return;
+    enum err refused = turns_refused(g); /* room is checked before it is decided */
+    if (refused) {
+        call_fail(c, refused, NULL);
+        return;
+    }
+    struct decision *d = xcalloc(1, sizeof *d);
+    *d = (struct decision){.gateway = g,
+                           .call = c,
+                           .session = c->session,
+                           .turn = c->turn,
+                           .credentials = c->credentials};
+    c->credentials = (struct credentials){0};
+    memcpy(d->user, c->user, sizeof d->user);
+    list_push(&g->decisions, &d->node);
+    c->data = d;
+    c->on_gone = client_gone;
+    d->store_call = store_turn_decide(g->store, str_of(c->user), c->session, c->turn, decisions,
+                                      count, str_of(g->name), on_decided, d);
+}

@@ -1,0 +1,83 @@
+/* gateway/api/meta.c: health, metrics, what this deployment offers, and this API described. */
+#include <string.h>
+#include "common/check.h"
+#include "common/log.h"
+#include "gateway/turn/broker.h"
+#include "gateway/api/routes.h"
+#include "gateway/turn/stream.h"
+
+static struct metric *metrics[METRIC_COUNT];
+
+void gateway_metrics_init(void)
+{
+#define METRIC(id, kind, name, labels, help)                                                       \
+    metrics[METRIC_##id] = metric_new(METRIC_##kind, name, labels, help);
+#include "gateway/metrics.def"
+#undef METRIC
+}
+
+struct metric *gateway_metric(enum gateway_metric m) { return metrics[m]; }
+
+void meta_models(struct call *c) { call_reply(c, 200, broker_models(c->gateway->broker)); }
+
+void meta_tools(struct call *c) { call_reply(c, 200, broker_tools(c->gateway->broker)); }
+
+void meta_healthz(struct call *c) { call_reply(c, 200, STR("{\"status\":\"ok\"}")); }
+
+static const char *not_ready(const struct gateway *g)
+{
+    if (g->draining)
+        return "draining";
+    if (!store_ready(g->store))
+        return "redis does not answer";
+    if (broker_workers(g->broker) == 0)
+        return "no worker is connected";
+    if (!dispatch_idle_worker(broker_dispatch(g->broker)))
+        return "no worker has room";
+    return NULL;
+}
+
+void meta_readyz(struct call *c)
+{
+    const char *reason = not_ready(c->gateway);
+    struct buf b;
+    buf_init(&b, 512);
+    buf_puts(&b, reason ? "{\"status\":\"not ready\",\"reason\":"
+                        : "{\"status\":\"ready\",\"reason\":");
+    json_str(&b, str_of(reason));
+    buf_putc(&b, '}');
+    if (reason)
+        http_add_header(c->request, "Retry-After", "2");
+    call_reply(c, reason ? 503 : 200, buf_str(&b));
+    buf_free(&b);
+}
+
+/* A counter that another module keeps. */
+static void follow_counter(enum gateway_metric m, uint64_t total)
+{
+    metric_add(metrics[m], (double)total - metric_get(metrics[m]));
+}
+
+static void gather(struct gateway *g)
+{
+    struct redis_stats stats;
+    redis_stats_get(g->redis, &stats);
+    metric_set(metrics[METRIC_streams], streams_count(g));
+    metric_set(metrics[METRIC_redis_up], redis_ready(g->redis));
+    follow_counter(METRIC_redis_commands, stats.commands);
+    follow_counter(METRIC_redis_lost, stats.lost);
+    follow_counter(METRIC_redis_few, stats.few);
+    follow_counter(METRIC_redis_redirects, stats.redirects);
+    follow_counter(METRIC_redis_reconnects, stats.reconnects);
+    metric_set(metrics[METRIC_turns_queued], broker_dispatch(g->broker)->queued);
+}
+
+void meta_metrics(struct call *c)
+{
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    gather(c->gateway);
+    metrics_write(&b);
+    call_reply_text(c, 200, "text/plain; version=0.0.4; charset=utf-8", buf_str(&b));
+    buf_free(&b);
+}

@@ -1,0 +1,473 @@
+#include "gateway/api/routes.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include "common/address.h"
+#include "common/check.h"
+#include "common/jsontext.h"
+#include "common/log.h"
+#include "gateway/auth/browser.h"
+#include "gateway/api/callers.h"
+#include "gateway/api/openapi.h"
+#include "gateway/turn/turns.h"
+#include "gateway/api/webhook.h"
+
+enum { CALL_MAGIC = 0x43414c4c, SEGMENTS_MAX = 6 };
+enum who { ANYBODY, USER, WEBHOOK };
+enum body { NONE, OPTIONAL, REQUIRED };
+enum { SMALL = 16 << 10 }; /* a title and a model, escaped; flags */
+enum { KEY_BYTES_MAX = 1024 };
+
+struct route {
+    const char *method, *path;
+    enum who who;
+    void (*handler)(struct call *c);
+    enum body body;
+    size_t body_bytes; /* at most; 0: PERSAI_BODY_MAX */
+    const char *name;  /* the handler's */
+};
+
+struct offer { /* of a token, see offer_token */
+    struct gateway *gateway;
+    char user[USER_MAX_BYTES];
+    struct credentials credentials;
+};
+
+static const struct route routes[] = {
+#define ROUTE(method, path, who, handler, body, bytes, summary)                                    \
+    {#method, path, who, handler, body, bytes, #handler},
+#include "gateway/routes.def"
+#undef ROUTE
+};
+enum { ROUTES = sizeof routes / sizeof *routes };
+
+/* ---- finding the route ---- */
+
+/* One segment of the pattern against one of the path. A malformed id names nothing, as one that
+ * doesn't exist: it is taken as zero, which no session, turn or message has, so that the answer is
+ * the same 404. */
+static bool segment_fits(struct str pattern, struct str segment, struct call *c)
+{
+    uint64_t number;
+    if (str_is(pattern, "{session}")) {
+        if (!id_parse(segment, &c->session))
+            c->session = (struct id){0};
+    } else if (str_is(pattern, "{turn}")) {
+        if (!id_parse(segment, &c->turn))
+            c->turn = (struct id){0};
+    } else if (str_is(pattern, "{message}")) {
+        c->message = str_u64(segment, UINT32_MAX, &number) ? (uint32_t)number : 0;
+    } else {
+        return str_eq(pattern, segment);
+    }
+    return true;
+}
+
+static bool path_fits(const char *pattern, struct str path, struct call *c)
+{
+    struct str rest = str_of(pattern), want, have;
+    while (str_split(&rest, '/', &want))
+        if (!str_split(&path, '/', &have) || !segment_fits(want, have, c))
+            return false;
+    return path.at == NULL;
+}
+
+/* The route, or NULL and in allowed the methods that the path has. */
+static const struct route *find(struct call *c, struct buf *allowed)
+{
+    struct str method = http_method(c->request), path = http_path(c->request);
+    bool head = str_is(method, "HEAD");
+    for (unsigned i = 0; i < ROUTES; i++) {
+        if (!path_fits(routes[i].path, path, c))
+            continue;
+        if (str_is(method, routes[i].method) || (head && strcmp(routes[i].method, "GET") == 0))
+            return &routes[i];
+        if (allowed->len)
+            buf_puts(allowed, ", ");
+        buf_puts(allowed, routes[i].method);
+        if (strcmp(routes[i].method, "GET") == 0)
+            buf_puts(allowed, ", HEAD");
+    }
+    return NULL;
+}
+
+/* ---- the end of a call ---- */
+
+static void call_free(struct call *c)
+{
+    identity_forget(c->gateway->identity, c->identity_id);
+    store_forget(c->gateway->store, c->store_call);
+    credentials_free(&c->credentials);
+    visits_over(c->gateway->visits, &c->visit);
+    json_decref(c->body);
+    c->magic = 0;
+    free(c);
+}
+
+static void on_gone(void *arg)
+{
+    struct call *c = arg;
+    MAGIC_CHECK(c, CALL_MAGIC);
+    if (c->on_gone)
+        c->on_gone(c);
+    call_free(c);
+}
+
+static void count(unsigned status)
+{
+    metric_add(gateway_metric(status >= 500   ? METRIC_requests_5xx
+                              : status >= 400 ? METRIC_requests_4xx
+                                              : METRIC_requests_2xx),
+               1);
+}
+
+void call_reply_text(struct call *c, unsigned status, const char *content_type, struct str body)
+{
+    MAGIC_CHECK(c, CALL_MAGIC);
+    count(status);
+    log_debug("http.reply", "method=%s status=%u path=%s us=%llu",
+              c->route ? c->route->method : "-", status, log_text(http_path(c->request)),
+              (unsigned long long)((loop_hr_ns() - c->begun_ns) / 1000));
+    http_set_user(c->request, NULL, NULL);
+    http_reply(c->request, status, content_type, body);
+    call_free(c);
+}
+
+void call_reply(struct call *c, unsigned status, struct str json)
+{
+    call_reply_text(c, status, "application/json", json);
+}
+
+void call_fail(struct call *c, enum err err, const char *sentence)
+{
+    struct buf b;
+    unsigned status = err_http_status(err);
+    buf_init(&b, 4096);
+    err_json(&b, err, sentence);
+    char after[16];
+    snprintf(after, sizeof after, "%u", c->retry_after_s ? c->retry_after_s : 2);
+    if (status == 429 || status == 503)
+        http_add_header(c->request, "Retry-After", after);
+    call_reply(c, status, buf_str(&b));
+    buf_free(&b);
+}
+
+struct http_stream *call_stream(struct call *c, const char *content_type,
+                                const struct http_stream_handler *h, void *arg)
+{
+    MAGIC_CHECK(c, CALL_MAGIC);
+    count(200);
+    http_set_user(c->request, NULL, NULL);
+    struct http_stream *s = http_stream_open(c->request, content_type, h, arg);
+    call_free(c);
+    return s;
+}
+
+/* ---- what handlers ask of a call ---- */
+
+bool call_text(struct call *c, const char *key, size_t max, struct str *out)
+{
+    json_t *value = json_object_get(c->body, key);
+    *out = (struct str){0};
+    if (!value || json_is_null(value))
+        return true;
+    if (!json_is_string(value)) {
+        char sentence[128];
+        snprintf(sentence, sizeof sentence, "%s must be a text", key);
+        call_fail(c, ERR_INVALID, sentence);
+        return false;
+    }
+    *out = json_text(value);
+    if (out->len <= max)
+        return true;
+    char sentence[128];
+    snprintf(sentence, sizeof sentence, "%s is longer than %zu bytes", key, max);
+    call_fail(c, ERR_TOO_LARGE, sentence);
+    return false;
+}
+
+struct str call_key(struct call *c, char out[65])
+{
+    unsigned char hash[32];
+    struct str key = http_header(c->request, "Idempotency-Key");
+    if (key.len == 0)
+        return (struct str){0};
+    crypto_generichash_state state;
+    crypto_generichash_init(&state, NULL, 0, sizeof hash);
+    crypto_generichash_update(&state, (const unsigned char *)c->user, strlen(c->user) + 1);
+    crypto_generichash_update(&state, (const unsigned char *)key.at, key.len);
+    crypto_generichash_final(&state, hash, sizeof hash);
+    sodium_bin2hex(out, 65, hash, sizeof hash);
+    return (struct str){out, 64};
+}
+
+struct str call_body(struct call *c, struct str query, char out[65])
+{
+    unsigned char hash[32];
+    char key[65];
+    if (call_key(c, key).len == 0)
+        return (struct str){0};
+    char *text = c->body ? json_dumps(c->body, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    const char *body = text ? text : "{}"; /* none says as much as an empty one */
+    crypto_generichash_state state;
+    crypto_generichash_init(&state, NULL, 0, sizeof hash);
+    crypto_generichash_update(&state, (const unsigned char *)key, sizeof key);
+    crypto_generichash_update(&state, (const unsigned char *)query.at, query.len);
+    crypto_generichash_update(&state, (const unsigned char *)"", 1);
+    crypto_generichash_update(&state, (const unsigned char *)body, strlen(body));
+    crypto_generichash_final(&state, hash, sizeof hash);
+    sodium_bin2hex(out, 65, hash, sizeof hash);
+    free(text);
+    return (struct str){out, 64};
+}
+
+struct str title_of(struct str message, size_t max)
+{
+    struct str line;
+    message = str_trim(message);
+    if (!str_split(&message, '\n', &line))
+        return (struct str){0};
+    if (line.len > max) {
+        line.len = max;
+        while (line.len > 0 && ((unsigned char)line.at[line.len] & 0xc0) == 0x80)
+            line.len--; /* not in the middle of a character */
+    }
+    return str_trim(line);
+}
+
+/* ---- a call's way to its handler ---- */
+
+static bool is_change(const struct http_request *r);
+static void take_body(struct call *c);
+static void on_body(void *arg);
+static void handle(void *arg);
+static void offer_token(const struct call *c);
+
+static bool is_json(struct str content_type)
+{
+    struct str type;
+    return str_split(&content_type, ';', &type) && str_trim(type).len == 16 &&
+           strncasecmp(str_trim(type).at, "application/json", 16) == 0;
+}
+
+/* What is no JSON is refused before it is taken in. A chunked one may still be empty, and an empty
+ * one needs no type. */
+static void take_body(struct call *c)
+{
+    const struct route *route = c->route;
+    size_t most = route->body_bytes ? route->body_bytes : c->gateway->settings.body_bytes_max;
+    bool typed = is_json(http_header(c->request, "Content-Type"));
+    if (is_change(c->request) && !typed && http_header(c->request, "Content-Length").len > 0 &&
+        http_has_body(c->request))
+        call_fail(c, ERR_UNSUPPORTED_MEDIA_TYPE, NULL);
+    else if (is_change(c->request))
+        http_read_body(c->request, most, on_body);
+    else
+        on_body(c);
+}
+
+/* False: the call was answered. */
+static bool has_shape(struct call *c)
+{
+    scoped_buf(why, 1024);
+    if (openapi_body_fits(c->route->name, c->body, &why))
+        return true;
+    call_fail(c, ERR_INVALID, buf_cstr(&why));
+    return false;
+}
+
+/* False: the call was answered. */
+static bool read_json(struct call *c)
+{
+    struct str body = http_body(c->request);
+    json_error_t where;
+    char sentence[256];
+    if (body.len == 0 && c->route->body != REQUIRED)
+        return true;
+    if (body.len > 0 && !is_json(http_header(c->request, "Content-Type"))) {
+        call_fail(c, ERR_UNSUPPORTED_MEDIA_TYPE, NULL);
+        return false;
+    }
+    if (body.len > 0 && c->route->body == NONE)
+        return true;
+    c->body = json_loadb(body.len ? body.at : "", body.len, JSON_REJECT_DUPLICATES, &where);
+    if (json_is_object(c->body))
+        return has_shape(c);
+    if (body.len == 0)
+        snprintf(sentence, sizeof(sentence), "The body must be a JSON object");
+    else
+        snprintf(sentence, sizeof(sentence),
+                 "The body must be a JSON object (line %d, column %d: %s)", where.line,
+                 where.column, c->body ? "another type" : where.text);
+    call_fail(c, ERR_BAD_JSON, sentence);
+    return false;
+}
+
+static void on_body(void *arg)
+{
+    struct call *c = arg;
+    MAGIC_CHECK(c, CALL_MAGIC);
+    if (!read_json(c))
+        return;
+    if (c->route->who == USER && c->gateway->settings.auth)
+        visits_ask(c->gateway->visits, &c->visit, c->user, handle, c);
+    else
+        handle(c);
+}
+
+static void handle(void *arg)
+{
+    struct call *c = arg;
+    MAGIC_CHECK(c, CALL_MAGIC);
+    if (c->route->who == USER && !c->cross_site)
+        offer_token(c);
+    c->route->handler(c);
+}
+
+/* Any signed-in request of its owner brings a session's waiting turn the token that it lacks. The
+ * answer does not wait for this. */
+static void on_waiting(void *arg, enum err err, const struct store_answer *a)
+{
+    struct offer *o = arg;
+    if (err == ERR_NONE && a->session_count == 1 && a->sessions[0].running_state == TURN_RUNNING &&
+        a->sessions[0].running_lease_ms <= 0)
+        turns_adopt(o->gateway, a->sessions[0].session, a->sessions[0].running,
+                    a->sessions[0].running_epoch, str_of(o->user), &o->credentials);
+    credentials_free(&o->credentials);
+    free(o);
+}
+
+static void offer_token(const struct call *c)
+{
+    if (id_is_zero(c->session) || c->gateway->draining)
+        return;
+    struct offer *o = xcalloc(1, sizeof *o);
+    o->gateway = c->gateway;
+    memcpy(o->user, c->user, sizeof o->user);
+    o->credentials =
+        (struct credentials){secret_ref(c->credentials.access), secret_ref(c->credentials.refresh),
+                             c->credentials.expires_ms};
+    store_session_get(c->gateway->store, str_of(c->user), c->session, false, on_waiting, o);
+}
+
+static void on_user(void *arg, enum err err, struct str user)
+{
+    struct call *c = arg;
+    MAGIC_CHECK(c, CALL_MAGIC);
+    c->identity_id = 0;
+    if (err) {
+        call_fail(c, err, NULL);
+        return;
+    }
+    CHECK(user.len < sizeof c->user);
+    memcpy(c->user, user.at, user.len);
+    uint32_t most = c->gateway->settings.auth ? c->gateway->settings.user_requests : 0;
+    if (callers_enter(c->gateway->callers, c->user, most, c->request)) {
+        take_body(c);
+    } else {
+        c->retry_after_s = 1;
+        call_fail(c, ERR_RATE_LIMITED,
+                  "You have as many requests under way as are allowed at once");
+    }
+}
+
+static void identify(struct call *c)
+{
+    struct gateway *g = c->gateway;
+    const struct secret *word = g->settings.datasource_secret;
+    if (word && !credentials_bearer_is(c->request, word)) {
+        call_fail(c, ERR_NOT_BY_PERSES, NULL);
+        return;
+    }
+    credentials_of(c->request, !word, &c->credentials);
+    http_forget_credentials(c->request);
+    if (!g->settings.auth) {
+        on_user(c, ERR_NONE, STR(USER_LOCAL));
+        return;
+    }
+    struct address sender = http_sender(c->request);
+    uint64_t id = identity_check(g->identity, c->credentials.access, &sender, on_user, c);
+    if (id) /* else c is answered and gone */
+        c->identity_id = id;
+}
+
+/* ---- the head ---- */
+
+static bool is_change(const struct http_request *r)
+{
+    struct str method = http_method(r);
+    return !str_is(method, "GET") && !str_is(method, "HEAD") && !str_is(method, "OPTIONS");
+}
+
+static bool takes_key(const struct route *route)
+{
+    return route->handler == sessions_post || route->handler == turns_post;
+}
+
+/* Refused for what its head says, whoever sent it? True: the call was answered. */
+static bool refuse_head(struct call *c, struct str allowed)
+{
+    struct http_request *r = c->request;
+    const struct gateway *g = c->gateway;
+    char *methods = str_dup(allowed);
+    bool refused = true;
+    c->cross_site = browser_cross_site(g, r);
+    if (!g->settings.auth && !browser_host_ok(g, r)) {
+        call_fail(c, ERR_BAD_HOST, NULL);
+    } else if (http_crowded(r) && !(c->route && c->route->who == ANYBODY)) {
+        call_fail(c, ERR_BUSY, NULL); /* what is left is for those who look after us */
+    } else if (!c->route && *methods) {
+        http_add_header(r, "Allow", methods);
+        call_fail(c, ERR_METHOD_NOT_ALLOWED, NULL);
+    } else if (!c->route) {
+        call_fail(c, ERR_NOT_FOUND, NULL);
+    } else if (is_change(r) && c->cross_site) {
+        call_fail(c, ERR_CROSS_SITE, NULL);
+    } else if (!http_query_ok(r)) {
+        call_fail(c, ERR_BAD_REQUEST, "The query has a broken escape, or a name twice");
+    } else if (http_header(r, "Idempotency-Key").len > KEY_BYTES_MAX && takes_key(c->route)) {
+        call_fail(c, ERR_INVALID, "Idempotency-Key is longer than 1024 bytes");
+    } else {
+        refused = false;
+    }
+    free(methods);
+    return refused;
+}
+
+void routes_on_request(void *gateway, struct http_request *r)
+{
+    struct call *c = xcalloc(1, sizeof *c);
+    c->magic = CALL_MAGIC;
+    c->gateway = gateway;
+    c->request = r;
+    c->begun_ns = loop_hr_ns();
+    http_set_user(r, c, on_gone);
+    http_add_header(r, "PersAI-API", "1");
+    if (browser_cors(c->gateway, r)) {
+        call_reply(c, 204, (struct str){0});
+        return;
+    }
+    scoped_buf(allowed, 256);
+    c->route = find(c, &allowed);
+    if (refuse_head(c, buf_str(&allowed)))
+        return;
+    if (c->route->who == USER)
+        identify(c);
+    else if (c->route->who == ANYBODY)
+        c->route->handler(c);
+    else if (webhook_allowed(c))
+        take_body(c);
+}
+
+struct str routes_on_refuse(void *gateway, unsigned status)
+{
+    (void)gateway;
+    static struct buf b;
+    if (b.max_bytes == 0)
+        buf_init(&b, 4096);
+    buf_clear(&b);
+    count(status);
+    err_json(&b, status == 413 ? ERR_TOO_LARGE : status == 503 ? ERR_BUSY : ERR_BAD_REQUEST, NULL);
+    return buf_str(&b);
+}

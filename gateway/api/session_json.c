@@ -1,0 +1,186 @@
+#include "gateway/api/session_json.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <time.h>
+
+static void field(struct buf *b, const char *key, struct str value)
+{
+    json_key(b, key);
+    json_str(b, value);
+}
+
+static void field_id(struct buf *b, const char *key, struct id id)
+{
+    char text[ID_TEXT + 1];
+    id_text(id, text);
+    field(b, key, str_of(text));
+}
+
+static void field_time(struct buf *b, const char *key, int64_t ms)
+{
+    char text[40];
+    time_t seconds = (time_t)(ms / 1000);
+    struct tm tm;
+    gmtime_r(&seconds, &tm);
+    size_t len = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
+    snprintf(text + len, sizeof text - len, ".%03dZ", (int)(ms % 1000));
+    field(b, key, str_of(text));
+}
+
+static void field_number(struct buf *b, const char *key, uint64_t value)
+{
+    json_key(b, key);
+    buf_printf(b, "%llu", (unsigned long long)value);
+}
+
+static void field_bool(struct buf *b, const char *key, bool value)
+{
+    json_key(b, key);
+    buf_puts(b, value ? "true" : "false");
+}
+
+/* JSON text that we stored ourselves, or null. */
+static void field_json(struct buf *b, const char *key, struct str json)
+{
+    json_key(b, key);
+    if (json.len)
+        buf_add_str(b, json);
+    else
+        buf_puts(b, "null");
+}
+
+void session_json_summary(struct buf *b, const struct store_session *s)
+{
+    field_id(b, "session_id", s->session);
+    field(b, "session_name", s->title);
+    field(b, "title", s->title);
+    field_time(b, "started_at", s->created_ms);
+    field_time(b, "updated_at", s->updated_ms);
+    field_number(b, "turns", s->turns);
+    field(b, "model", s->model);
+}
+
+static void write_turn(struct buf *b, const struct store_session *s)
+{
+    json_key(b, "turn");
+    if (id_is_zero(s->running)) {
+        buf_puts(b, "null");
+        return;
+    }
+    bool waits = s->running_state == TURN_RUNNING && s->running_lease_ms <= 0;
+    buf_putc(b, '{');
+    field_id(b, "turn_id", s->running);
+    bool awaits = s->running_state == TURN_AWAITING;
+    field(b, "state",
+          waits    ? STR("waiting_for_sign_in")
+          : awaits ? STR("awaiting_input")
+                   : str_of(turn_state_word(s->running_state)));
+    if (awaits)
+        field_json(b, "tool_calls", s->running_asks);
+    buf_putc(b, '}');
+}
+
+static void write_usage(struct buf *b, const struct usage *u)
+{
+    json_key(b, "usage");
+    usage_json(b, u);
+}
+
+/* What stands for its oldest messages when they don't fit a model. */
+static void write_summary_of(struct buf *b, const struct store_session *s)
+{
+    char message[16];
+    if (s->summary.len == 0)
+        return;
+    snprintf(message, sizeof message, "%u", s->summary_to);
+    json_key(b, "summary");
+    buf_putc(b, '{');
+    field(b, "message_id", str_of(message));
+    field(b, "text", s->summary);
+    buf_putc(b, '}');
+}
+
+static void write_calls(struct buf *b, const struct record_message *m)
+{
+    json_key(b, "tool_calls");
+    buf_putc(b, '[');
+    for (unsigned i = 0; i < m->call_count; i++) {
+        buf_puts(b, i ? ",{" : "{");
+        field(b, "call_id", m->calls[i].call_id);
+        field(b, "tool_name", m->calls[i].tool_name);
+        json_key(b, "arguments");
+        record_arguments_json(b, m->calls[i].arguments);
+        buf_putc(b, '}');
+    }
+    buf_putc(b, ']');
+}
+
+static void write_responses(struct buf *b, const struct record_message *m)
+{
+    json_key(b, "tool_responses");
+    buf_putc(b, '[');
+    for (unsigned i = 0; i < m->response_count; i++) {
+        const struct record_response *r = &m->responses[i];
+        buf_puts(b, i ? ",{" : "{");
+        field(b, "call_id", r->call_id);
+        field(b, "tool_name", r->tool_name);
+        field(b, "content", r->content);
+        field_bool(b, "failed", r->failed);
+        field_number(b, "duration_ms", r->duration_ms);
+        field(b, "datasource", r->datasource);
+        buf_putc(b, '}');
+    }
+    buf_putc(b, ']');
+}
+
+void session_json_message(struct buf *b, const struct store_message *m)
+{
+    const struct record_message *r = &m->record;
+    char message[16];
+    snprintf(message, sizeof message, "%u", m->message);
+    buf_putc(b, '{');
+    field(b, "message_id", str_of(message));
+    field(b, "role", str_of(role_word(r->role)));
+    field_id(b, "turn_id", r->turn);
+    field_time(b, "at", r->at_ms);
+    field(b, "content", r->content);
+    if (r->role == ROLE_USER)
+        field_json(b, "context", r->context);
+    if (r->role == ROLE_ASSISTANT) {
+        field(b, "reasoning", r->reasoning);
+        field(b, "stop_reason", r->stop_reason);
+        field(b, "model", r->model);
+        write_usage(b, &r->usage);
+        write_calls(b, r);
+    }
+    if (r->role == ROLE_TOOL)
+        write_responses(b, r);
+    field_bool(b, "pinned", m->pinned);
+    field_bool(b, "excluded", m->excluded);
+    buf_putc(b, '}');
+}
+
+/* settings is one JSON object of ours: {"panels":…, "context":…}. */
+static void write_settings(struct buf *b, struct str settings)
+{
+    static const char *const keys[] = {"panels", "context"};
+    json_t *all = settings.len ? json_loadb(settings.at, settings.len, 0, NULL) : NULL;
+    for (unsigned i = 0; i < 2; i++) {
+        char *text = json_dumps(json_object_get(all, keys[i]), JSON_COMPACT | JSON_ENCODE_ANY);
+        field_json(b, keys[i], str_of(text));
+        free(text);
+    }
+    json_decref(all);
+}
+
+void session_json_id(struct buf *b, struct id session) { field_id(b, "session_id", session); }
+
+void session_json_head(struct buf *b, const struct store_session *s)
+{
+    session_json_summary(b, s);
+    write_settings(b, s->settings);
+    write_usage(b, &s->usage);
+    write_summary_of(b, s);
+    write_turn(b, s);
+}

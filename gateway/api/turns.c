@@ -1,0 +1,381 @@
+/* gateway/api/turns.c: what clients ask of turns: begin, follow, cancel. turns.c drives them,
+ * decisions.c has …/resume. */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "common/check.h"
+#include "common/jsontext.h"
+#include "common/log.h"
+#include "gateway/turn/broker.h"
+#include "gateway/turn/stream.h"
+#include "proto/path.h"
+
+enum { CONTEXT_BYTES_MAX = 65536, MODEL_BYTES_MAX = 200, DATASOURCES_MAX = 16 };
+
+enum { DAY_S = 24 * 3600 };
+
+/* ---- POST /session/ID/turn ---- */
+
+/* A question as it came, until the turn is begun: a refresh of the token may lie between. */
+struct question {
+    struct call *call;
+    struct path datasource;
+    char *path, *message, *model, *context;
+    bool async;
+    struct id slot; /* its place among its person's turns: the same when it is sent again */
+};
+
+static void question_free(struct question *q)
+{
+    free(q->path);
+    free(q->message);
+    free(q->model);
+    free(q->context);
+    free(q);
+}
+
+/* "context.datasources" are paths as the main one is: each tool call may use another. */
+static bool datasources_ok(json_t *context)
+{
+    json_t *list = json_object_get(context, "datasources");
+    size_t count = json_array_size(list);
+    if (count > DATASOURCES_MAX)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        struct path parsed;
+        if (path_parse(json_text(json_array_get(list, i)), &parsed) != ERR_NONE)
+            return false;
+    }
+    return true;
+}
+
+static bool take_context(struct call *c, struct question *q)
+{
+    json_t *context = json_object_get(c->body, "context");
+    if (!context || json_is_null(context))
+        return true;
+    if (!datasources_ok(context)) {
+        call_fail(c, ERR_BAD_DATASOURCE_PATH,
+                  "context.datasources must be at most 16 paths of Perses's datasource proxy");
+        return false;
+    }
+    q->context = json_dumps(context, JSON_COMPACT);
+    if (!q->context || strlen(q->context) > CONTEXT_BYTES_MAX) {
+        call_fail(c, ERR_TOO_LARGE, "context is larger than 64 KiB");
+        return false;
+    }
+    return true;
+}
+
+/* Everything that the request says, checked; false: the call was answered. */
+static bool take_question(struct call *c, struct question *q)
+{
+    struct str path, message, model, prefer = http_header(c->request, "Prefer");
+    if (!http_query(c->request, "datasource_path", &path))
+        path = (struct str){0};
+    enum err bad_path = path_parse(path, &q->datasource);
+    if (bad_path) {
+        call_fail(c, bad_path, NULL);
+        return false;
+    }
+    if (!call_text(c, "message", c->gateway->settings.message_bytes_max, &message) ||
+        !call_text(c, "model", MODEL_BYTES_MAX, &model) || !take_context(c, q))
+        return false;
+    if (str_trim(message).len == 0) {
+        call_fail(c, ERR_INVALID, "message must be a text that is not empty");
+        return false;
+    }
+    q->path = str_dup(path);
+    q->message = str_dup(message);
+    q->model = str_dup(model);
+    for (struct str piece; str_split(&prefer, ',', &piece);)
+        q->async = q->async || str_is(str_trim(piece), "respond-async");
+    return true;
+}
+
+static void begin(struct question *q)
+{
+    enum { TITLE_BYTES_MAX = 120 };
+    struct call *c = q->call;
+    struct id turn = id_new();
+    struct buf turn_start;
+    char key[65], body[65];
+    buf_init(&turn_start, 1024);
+    CHECK(event_turn_start(&turn_start, turn, c->session));
+    struct record_request request = {.owner = str_of(c->user),
+                                     .datasource_path = str_of(q->path),
+                                     .context = str_of(q->context),
+                                     .model = str_of(q->model),
+                                     .slot = id_key(&q->slot)};
+    struct record_message message = {.role = ROLE_USER,
+                                     .turn = turn,
+                                     .at_ms = loop_wall_ms(),
+                                     .content = str_of(q->message),
+                                     .context = str_of(q->context)};
+    struct store_begin b = {.owner = str_of(c->user),
+                            .session = c->session,
+                            .turn = turn,
+                            .key = call_key(c, key),
+                            .body = call_body(c, str_of(q->path), body),
+                            .title = title_of(str_of(q->message), TITLE_BYTES_MAX),
+                            .message = &message,
+                            .request = &request,
+                            .turn_start = buf_str(&turn_start),
+                            .holder = str_of(c->gateway->name)};
+    turns_begin(c, &b, q->async);
+    buf_free(&turn_start);
+    question_free(q);
+}
+
+static void question_gone(struct call *c)
+{
+    struct question *q = c->data;
+    limits_turn_end(c->gateway->store, str_of(c->user), q->slot);
+    question_free(q);
+}
+
+static void refuse(struct question *q, const struct store_answer *a, unsigned day)
+{
+    struct call *c = q->call;
+    char sentence[160], till[40];
+    time_t reset_s = (time_t)(day + 1) * DAY_S;
+    struct tm tm;
+    bool wait = a->limit.verdict == LIMIT_WAIT;
+    if (a->limit.verdict == LIMIT_BYTES) {
+        question_free(q);
+        call_fail(c, ERR_QUOTA_EXCEEDED, NULL);
+        return;
+    }
+    strftime(till, sizeof till, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&reset_s, &tm));
+    c->retry_after_s = wait ? (uint32_t)(a->limit.wait_ms + 999) / 1000
+                            : (uint32_t)(reset_s - loop_wall_ms() / 1000);
+    snprintf(sentence, sizeof sentence, "Your %s budget of today is used up; it resets at %s",
+             a->limit.verdict == LIMIT_COST ? "cost" : "token", till);
+    question_free(q);
+    call_fail(c, wait ? ERR_RATE_LIMITED : ERR_BUDGET,
+              wait ? "You have as many turns as are allowed at once or in a minute" : sentence);
+}
+
+static void on_admitted(void *arg, enum err err, const struct store_answer *a)
+{
+    struct question *q = arg;
+    struct call *c = q->call;
+    c->store_call = 0;
+    c->on_gone = NULL;
+    if (err != ERR_NONE) {
+        question_free(q);
+        call_fail(c, err, NULL);
+    } else if (a->limit.verdict != LIMIT_OK) {
+        metric_add(gateway_metric(METRIC_turns_refused), 1);
+        refuse(q, a, (unsigned)(loop_wall_ms() / 1000 / DAY_S));
+    } else {
+        begin(q);
+    }
+}
+
+uint64_t turns_admit(struct gateway *g, struct str owner, struct id slot, store_fn *fn, void *arg)
+{
+    const struct gateway_settings *s = &g->settings;
+    struct limit_budget b = {.day = (unsigned)(loop_wall_ms() / 1000 / DAY_S),
+                             .tokens_max = s->user_tokens,
+                             .cost_max = s->user_cost};
+    if (!s->user_turns && !s->user_turns_minute && !s->user_bytes && !b.tokens_max && !b.cost_max)
+        return 0;
+    return limits_turn_begin(g->store, owner, slot, s->user_turns, s->user_turns_minute,
+                             s->lease_ms, &b, fn, arg);
+}
+
+static void admit(struct question *q)
+{
+    struct call *c = q->call;
+    char body[65];
+    struct str once = call_body(c, str_of(q->path), body);
+    q->slot = id_new();
+    if (once.len >= sizeof q->slot.bytes)
+        memcpy(q->slot.bytes, once.at, sizeof q->slot.bytes);
+    c->data = q;
+    c->on_gone = question_gone;
+    c->store_call = turns_admit(c->gateway, str_of(c->user), q->slot, on_admitted, q);
+    if (c->store_call == 0) {
+        c->on_gone = NULL;
+        q->slot = (struct id){{0}};
+        begin(q);
+    }
+}
+
+static void on_refreshed(void *arg, enum err err, struct secret *take_access, int64_t expires_ms)
+{
+    struct question *q = arg;
+    struct call *c = q->call;
+    c->identity_id = 0;
+    c->on_gone = NULL;
+    if (err == ERR_NONE) {
+        secret_free(c->credentials.access);
+        c->credentials.access = take_access;
+        c->credentials.expires_ms = expires_ms;
+    } /* else the token that it has is still good for now; the worker will ask again when it no
+         longer is */
+    admit(q);
+}
+
+static bool expires_soon(const struct credentials *k)
+{
+    enum { AHEAD_MS = 300000 }; /* about what a long turn takes */
+    return k->refresh && k->expires_ms && k->expires_ms - loop_wall_ms() < AHEAD_MS;
+}
+
+void turns_post(struct call *c)
+{
+    struct gateway *g = c->gateway;
+    struct question *q = xcalloc(1, sizeof *q);
+    q->call = c;
+    if (!take_question(c, q)) {
+        question_free(q);
+        return;
+    }
+    enum err refused = turns_refused(g);
+    if (refused) {
+        metric_add(gateway_metric(METRIC_turns_refused), 1);
+        question_free(q);
+        call_fail(c, refused, NULL);
+    } else if (expires_soon(&c->credentials)) {
+        c->data = q;
+        c->on_gone = question_gone;
+        c->identity_id = identity_refresh(g->identity, c->credentials.refresh, on_refreshed, q);
+    } else {
+        admit(q);
+    }
+}
+
+/* ---- GET /session/ID/turn/TID/events ---- */
+
+struct follow_call { /* what a GET waits for */
+    struct event_at after;
+};
+
+static bool take_after(struct call *c, struct event_at *after)
+{
+    struct str header = http_header(c->request, "Last-Event-ID"), query = {0};
+    *after = (struct event_at){0, 0};
+    http_query(c->request, "last_event_id", &query);
+    if ((query.len == 0 || event_at_parse(query, after)) &&
+        (header.len == 0 || event_at_parse(header, after))) /* the one that counts */
+        return true;
+    call_fail(c, ERR_BAD_REQUEST, "Last-Event-ID must be the id of an event, as 1-12");
+    return false;
+}
+
+static struct event_at after_of(const struct call *c)
+{
+    const struct follow_call *f = c->data;
+    return f->after;
+}
+
+static void free_data(struct call *c)
+{
+    free(c->data);
+    c->data = NULL;
+}
+
+static void on_over_read(void *arg, enum err err, const struct store_answer *a)
+{
+    struct call *c = arg;
+    struct event_at after = after_of(c);
+    c->store_call = 0;
+    c->on_gone = NULL;
+    free_data(c);
+    if (err == ERR_HISTORY_LOST) {
+        stream_refuse(c, err);
+        return;
+    }
+    if (err) {
+        call_fail(c, err, NULL);
+        return;
+    }
+    struct turn *t = turns_followed(c->gateway, c->session, c->turn, str_of(c->user));
+    stream_open(c, t, after, a, true);
+}
+
+static void on_turn(void *arg, enum err err, const struct store_answer *a)
+{
+    struct call *c = arg;
+    struct gateway *g = c->gateway;
+    c->store_call = 0;
+    if (err) {
+        bool knew = after_of(c).epoch > 0 && !id_is_zero(c->turn); /* of no id there was none */
+        c->on_gone = NULL;
+        free_data(c);
+        if (err == ERR_TURN_NOT_FOUND && knew) /* the session is there, and has lost its turn */
+            stream_refuse(c, ERR_HISTORY_LOST);
+        else
+            call_fail(c, err, NULL);
+        return;
+    }
+    if (turn_state_over(a->turn.state)) { /* its events may have expired: that must be known before
+                                             the stream begins */
+        c->store_call =
+            store_events_read(g->store, c->session, c->turn, after_of(c), 65536, on_over_read, c);
+        return;
+    }
+    struct event_at after = after_of(c);
+    c->on_gone = NULL;
+    free_data(c);
+    if (a->turn.state == TURN_RUNNING && a->turn.lease_ms <= 0 && !c->cross_site)
+        turns_adopt(g, c->session, c->turn, a->turn.epoch, str_of(c->user), &c->credentials);
+    struct turn *t = turns_followed(g, c->session, c->turn, str_of(c->user));
+    if (!c->cross_site)
+        turns_lend(t, &c->credentials);
+    stream_open(c, t, after, NULL, true);
+}
+
+void turns_events(struct call *c)
+{
+    struct gateway *g = c->gateway;
+    struct event_at after;
+    if (!take_after(c, &after))
+        return;
+    if (g->draining) {
+        call_fail(c, ERR_DRAINING, NULL);
+        return;
+    }
+    struct turn *t = turns_get(g, c->turn);
+    bool driven_here =
+        t && (t->place == PLACE_QUEUED || t->place == PLACE_RUNNING || t->place == PLACE_CLAIMING);
+    if (driven_here && id_eq(t->session, c->session) && strcmp(t->owner, c->user) == 0) {
+        stream_open(c, t, after, NULL, true);
+        return;
+    }
+    struct follow_call *f = xcalloc(1, sizeof *f);
+    f->after = after;
+    c->data = f;
+    c->on_gone = free_data;
+    c->store_call = store_turn_get(g->store, str_of(c->user), c->session, c->turn, on_turn, c);
+}
+
+/* ---- POST …/cancel ---- */
+
+static void on_cancelled(void *arg, enum err err, const struct store_answer *a)
+{
+    struct call *c = arg;
+    struct gateway *g = c->gateway;
+    c->store_call = 0;
+    if (err && err != ERR_TURN_OVER) {
+        call_fail(c, err, NULL);
+        return;
+    }
+    struct turn *t = turns_get(g, c->turn);
+    if (t && t->place == PLACE_QUEUED)
+        turns_withdraw(t);
+    else if (err == ERR_NONE && a->turn.state == TURN_RUNNING)
+        broker_cancel(g->broker, c->turn); /* whichever worker has it, for whichever gateway */
+    log_info("turn.cancel", "turn=%s over=%d", id_log(c->turn), err == ERR_TURN_OVER);
+    call_reply(c, 202,
+               err == ERR_TURN_OVER ? STR("{\"state\":\"over\"}")
+                                    : STR("{\"state\":\"cancelling\"}"));
+}
+
+void turns_cancel(struct call *c)
+{
+    c->store_call =
+        store_turn_cancel(c->gateway->store, str_of(c->user), c->session, c->turn, on_cancelled, c);
+}

@@ -1,0 +1,35 @@
+/* gateway/auth/service.h: the service user: as whom PersAI asks where no person is there to sign in
+ * (alerts, webhook.c).
+ *
+ * It is a user of Perses like any other; the operator gives us its name and password, Perses gives
+ * us tokens for them, which are kept as everybody's are (invariant 7). A token is given out for the
+ * first half of its life, then Perses is asked for another. So a turn of this user never waits for
+ * somebody to sign in: any gateway can bring its token. */
+#ifndef GATEWAY_AUTH_SERVICE_H
+#define GATEWAY_AUTH_SERVICE_H
+
+#include "gateway/gateway.h"
+#include "gateway/auth/identity.h"
+
+struct service;
+struct service *service_new(struct gateway *g);
+void service_free(struct service *s);
+/* Is there one? With PERSAI_AUTH=false: "local", without a token. */
+bool service_on(const struct service *s);
+
+/* Who it is and its tokens, at once (then 0 is returned) or when Perses has answered. Borrowed
+ * until fn returns. ERR_PERSES_UNAVAILABLE: Perses is silent, or refuses the name and password, as
+ * the log says. */
+typedef void service_fn(void *arg, enum err err, struct str user, const struct credentials *c);
+uint64_t service_ask(struct service *s, service_fn *fn, void *arg);
+void service_forget(struct service *s, uint64_t id); /* 0 is fine */
+/* A turn of this session waits for a token: if the session is the service user's, it gets one, now
+ * or when this is asked again. */
+void service_offer(struct service *s, struct id session);
+
+/* The sign-in by itself, for doctor.c: anybody's. password NULL: an empty one. */
+#define SERVICE_SIGN_IN "/api/auth/providers/native/login"
+struct fetch *service_sign_in(struct gateway *g, const char *user, const struct secret *password,
+                              const struct fetch_handler *h, void *arg);
+
+#endif

@@ -1,0 +1,329 @@
+#include "gateway/turn/broker.h"
+
+#include <stdlib.h>
+#include "common/check.h"
+#include "common/log.h"
+#include "gateway/turn/turns.h"
+#include "proto/frame.h"
+#include "proto/ipc.h"
+#include "proto/peer.h"
+#include "proto/wire.h"
+
+enum { WORKER_MAGIC = 0x574f524b, RESTART_MS = 10000 };
+
+struct worker {
+    uint32_t magic;
+    struct broker *broker;
+    struct wire_peer *wire;
+    struct peer peer;
+    struct dispatch_worker slot;
+    char *name;
+    struct list node;
+};
+
+struct broker {
+    struct gateway *gateway;
+    struct wire *wire;
+    struct dispatch dispatch;
+    struct list workers;
+    int64_t last_ms;          /* when there was a worker last; INT64_MIN: never yet */
+    struct buf models, tools; /* of the latest worker that said HELLO */
+};
+
+static struct worker *worker_of(struct dispatch_worker *slot)
+{
+    struct worker *w = list_of(slot, struct worker, slot);
+    MAGIC_CHECK(w, WORKER_MAGIC);
+    return w;
+}
+
+static void show(struct broker *b)
+{
+    metric_set(gateway_metric(METRIC_workers), b->dispatch.worker_count);
+    metric_set(gateway_metric(METRIC_capacity), b->dispatch.capacity);
+}
+
+static bool send(struct wire_peer *p, const struct frame *f)
+{
+    if (!frame_encode(f, wire_out(p)))
+        return false;
+    wire_touch(p);
+    return true;
+}
+
+/* ---- workers come and go ---- */
+
+static void on_turn_lost(void *arg, struct dispatch_turn *slot, bool blamed)
+{
+    (void)arg;
+    turns_on_lost(turns_of_slot(slot), blamed);
+}
+
+static void worker_gone(struct worker *w, const char *why, bool died)
+{
+    struct broker *b = w->broker;
+    log_warn("worker.lost", "worker=%s why=%s turns=%u", w->name, why, w->slot.assigned);
+    metric_add(gateway_metric(METRIC_workers_lost), 1);
+    wire_peer_set(w->wire, NULL);
+    b->last_ms = loop_now_ms(b->gateway->loop);
+    list_remove(&w->node);
+    dispatch_worker_remove(&b->dispatch, &w->slot, died, b->last_ms, on_turn_lost, NULL);
+    show(b);
+    free(w->name);
+    w->magic = 0;
+    free(w);
+}
+
+static void worker_lost(struct worker *w, const char *why) { worker_gone(w, why, true); }
+
+static void say_bye(struct wire_peer *p, const char *reason)
+{
+    struct frame bye = {.code = FRAME_BYE, .BYE = {.reason = str_of(reason)}};
+    send(p, &bye);
+}
+
+static void on_hello(struct broker *b, struct wire_peer *p, const struct frame_HELLO *h)
+{
+    struct gateway *g = b->gateway;
+    struct worker *w = wire_peer_get(p);
+    if (h->version != PROTO_VERSION) {
+        log_error("worker.refused", "worker=%s version=%u ours=%u", log_text(h->name), h->version,
+                  PROTO_VERSION);
+        say_bye(p, "version");
+        return;
+    }
+    if (h->capacity > WORKER_CAPACITY_MAX) {
+        log_error("worker.refused", "worker=%s capacity=%u max=%d", log_text(h->name), h->capacity,
+                  WORKER_CAPACITY_MAX);
+        say_bye(p, "capacity");
+        return;
+    }
+    if (w) /* on the same connection: it lives, and thought that we did not. What it ran for us is
+              taken from it, which counts as nobody's death: a gateway that was frozen would meet
+              one such worker after the other */
+        worker_gone(w, "hello_again", false);
+    w = xcalloc(1, sizeof *w);
+    w->magic = WORKER_MAGIC;
+    w->broker = b;
+    w->wire = p;
+    w->name = xstrdup(log_text(h->name)); /* a peer's words: as logs may have them */
+    peer_init(&w->peer, loop_now_ms(g->loop));
+    peer_heard(&w->peer, loop_now_ms(g->loop));
+    list_push(&b->workers, &w->node);
+    dispatch_worker_add(&b->dispatch, &w->slot, h->capacity);
+    dispatch_worker_report(&w->slot, h->running);
+    wire_peer_set(p, w);
+    buf_clear(&b->models);
+    buf_add_str(&b->models, h->models);
+    buf_clear(&b->tools);
+    buf_add_str(&b->tools, h->tools);
+    struct frame welcome = {.code = FRAME_WELCOME,
+                            .WELCOME = {.version = PROTO_VERSION, .name = str_of(g->name)}};
+    send(p, &welcome);
+    show(b);
+    log_info("worker.hello", "worker=%s capacity=%u", log_text(h->name), h->capacity);
+}
+
+/* ---- frames ---- */
+
+static void on_worker_frame(struct broker *b, struct worker *w, const struct frame *f)
+{
+    struct gateway *g = b->gateway;
+    switch (f->code) {
+    case FRAME_BEAT:
+        dispatch_worker_report(&w->slot, f->BEAT.running);
+        break;
+    case FRAME_EVENT:
+        turns_on_event(g, &w->slot, &f->EVENT);
+        break;
+    case FRAME_DONE:
+        turns_on_done(g, &w->slot, &f->DONE);
+        break;
+    case FRAME_RELEASE:
+        turns_on_release(g, &w->slot, &f->RELEASE);
+        break;
+    case FRAME_NEED_TOKEN:
+        turns_on_need_token(g, &w->slot, &f->NEED_TOKEN);
+        break;
+    case FRAME_OFFER:
+        buf_clear(&g->broker->tools);
+        buf_add_str(&g->broker->tools, f->OFFER.tools);
+        break;
+    case FRAME_BYE:
+        log_info("worker.leaves", "worker=%s turns=%u", w->name, w->slot.assigned);
+        dispatch_worker_leaves(&b->dispatch, &w->slot);
+        show(b);
+        break;
+    case FRAME_HELLO: /* on_message */
+    case FRAME_TURN:  /* the other way: the decoder refuses them */
+    case FRAME_CANCEL:
+    case FRAME_TOKEN:
+    case FRAME_WELCOME:
+        break;
+    }
+}
+
+static void on_message(void *arg, struct wire_peer *p, struct str bytes)
+{
+    struct broker *b = arg;
+    while (bytes.len > 0) {
+        struct frame f;
+        struct worker *w = wire_peer_get(p);
+        if (frame_decode(&bytes, FRAME_TO_GATEWAY, &f) != ERR_NONE) {
+            metric_add(gateway_metric(METRIC_frames_bad), 1);
+            log_warn("frame.bad", "worker=%s bytes=%zu", w ? w->name : "unknown", bytes.len);
+            if (!w)
+                wire_peer_drop(p); /* nothing would ever be sent to it and find that it left */
+            return;
+        }
+        if (w)
+            peer_heard(&w->peer, loop_now_ms(b->gateway->loop));
+        if (f.code == FRAME_HELLO)
+            on_hello(b, p, &f.HELLO);
+        else if (w)
+            on_worker_frame(b, w, &f);
+        else
+            say_bye(p, "hello"); /* we don't know it (any more): it introduces itself anew */
+        frame_free(&f);
+    }
+}
+
+static void on_gone(void *arg, struct wire_peer *p)
+{
+    (void)arg;
+    struct worker *w = wire_peer_get(p);
+    if (w)
+        worker_lost(w, "gone");
+}
+
+/* ---- decide: TURNs ---- */
+
+static void decide(void *arg)
+{
+    struct broker *b = arg;
+    struct dispatch_worker *slot;
+    struct dispatch_turn *next;
+    int64_t now_ms = loop_now_ms(b->gateway->loop);
+    while ((next = dispatch_next(&b->dispatch, now_ms, &slot)) != NULL) {
+        struct turn *t = turns_of_slot(next);
+        struct worker *w = worker_of(slot);
+        struct frame f = {.code = FRAME_TURN,
+                          .TURN = {.session = t->session,
+                                   .turn = t->turn,
+                                   .epoch = t->epoch,
+                                   .token = t->credentials.access}};
+        turns_sent(t);
+        if (!send(w->wire, &f))
+            worker_lost(w, "queue_full");
+        else
+            wire_wipe_after(w->wire);
+    }
+}
+
+void broker_cancel(struct broker *b, struct id turn)
+{
+    struct frame f = {.code = FRAME_CANCEL, .CANCEL = {.turn = turn}};
+    list_each (&b->workers, node, next)
+        send(list_of(node, struct worker, node)->wire, &f);
+}
+
+void broker_token(struct dispatch_worker *slot, struct id turn, uint32_t epoch,
+                  const struct secret *token)
+{
+    struct frame f = {.code = FRAME_TOKEN, .TOKEN = {.turn = turn, .epoch = epoch}};
+    struct secret *copy = token ? secret_new(secret_reveal(token)) : NULL;
+    f.TOKEN.token = copy;
+    send(worker_of(slot)->wire, &f);
+    wire_wipe_after(worker_of(slot)->wire);
+    secret_free(copy);
+}
+
+/* ---- periodic ---- */
+
+void broker_tick(struct broker *b)
+{
+    struct gateway *g = b->gateway;
+    int64_t now_ms = loop_now_ms(g->loop);
+    struct frame beat = {.code = FRAME_BEAT};
+    list_each (&b->workers, node, next) {
+        struct worker *w = list_of(node, struct worker, node);
+        if (peer_at(&w->peer, now_ms, g->settings.dead_ms) == PEER_DEAD) {
+            struct wire_peer *p = w->wire;
+            worker_lost(w, "silent");
+            wire_peer_drop(p);
+        } else if (peer_beat_due(&w->peer, now_ms, g->settings.beat_ms) && !send(w->wire, &beat)) {
+            struct wire_peer *p = w->wire;
+            worker_lost(w, "queue_full");
+            wire_peer_drop(p);
+        }
+    }
+}
+
+void broker_bye(struct broker *b)
+{
+    list_each (&b->workers, node, next)
+        say_bye(list_of(node, struct worker, node)->wire, "leaving");
+}
+
+/* ---- what others ask ---- */
+
+struct dispatch *broker_dispatch(struct broker *b) { return &b->dispatch; }
+
+struct str broker_models(const struct broker *b)
+{
+    return b->models.len ? buf_str(&b->models) : STR("[]");
+}
+
+struct str broker_tools(const struct broker *b)
+{
+    return b->tools.len ? buf_str(&b->tools) : STR("[]");
+}
+
+bool broker_expects_worker(const struct broker *b)
+{
+    return b->dispatch.worker_count > 0 ||
+           (b->last_ms != INT64_MIN && loop_now_ms(b->gateway->loop) - b->last_ms < RESTART_MS);
+}
+
+unsigned broker_workers(const struct broker *b) { return b->dispatch.worker_count; }
+
+struct broker *broker_new(struct gateway *g, char error[256])
+{
+    static const struct wire_callbacks callbacks = {.on_message = on_message, .on_gone = on_gone};
+    const char *keys = g->settings.keys;
+    struct wire_config config = {.keys = keys && *keys ? keys : NULL,
+                                 .open = g->settings.broker_open};
+    struct broker *b = xcalloc(1, sizeof *b);
+    b->gateway = g;
+    b->last_ms = INT64_MIN;
+    list_init(&b->workers);
+    dispatch_init(&b->dispatch, g->settings.queue_max);
+    buf_init(&b->models, 65536);
+    buf_init(&b->tools, 65536);
+    b->wire =
+        wire_router_new(g->loop, &config, ipc_or_default(g->settings.broker), &callbacks, b, error);
+    if (!b->wire) {
+        broker_free(b);
+        return NULL;
+    }
+    loop_on_decide(g->loop, decide, b);
+    log_info("broker.bound", "endpoint=%s curve=%s", wire_bound(b->wire),
+             config.keys ? "on" : "off");
+    return b;
+}
+
+void broker_free(struct broker *b)
+{
+    loop_off(b->gateway->loop, b);
+    if (b->wire)
+        wire_free(b->wire);
+    list_each (&b->workers, node, next) {
+        struct worker *w = list_of(node, struct worker, node);
+        list_remove(&w->node);
+        free(w->name);
+        free(w);
+    }
+    buf_free(&b->models);
+    buf_free(&b->tools);
+    free(b);
+}

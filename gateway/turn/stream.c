@@ -1,0 +1,377 @@
+#include "gateway/turn/stream.h"
+
+#include <stdlib.h>
+#include "common/check.h"
+#include "common/log.h"
+
+enum {
+    FOLLOWER_MAGIC = 0x464f4c57,
+    READ_BYTES_MAX = 64 << 10, /* of one answer of the store: what a slow client holds in memory at
+                                  most, one event aside */
+    ASK_AGAIN_MS = 50,         /* provisional text is stored within about that time */
+    SUSPECT_MS = 2000,         /* a worker that lives has stored what it said long before */
+    AHEAD_MS = 10000,          /* as long as a store that was away may take to have it */
+    AHEAD_AGAIN_MS = 1000, /* while a client is ahead it is asked ever less often, down to this */
+    ASK_LATER_MS = 500,    /* the store did not answer, or the turn awaits a person */
+};
+
+struct follower {
+    uint32_t magic;
+    struct turn *turn;
+    struct http_stream *stream;
+    struct follow follow;
+    struct list node;    /* of its turn */
+    struct visit visit;  /* one that it makes itself */
+    struct list reading; /* of turn.readers: while the store is asked for what is after: */
+    struct event_at asked;
+    struct list attention; /* of streams.attention: to be looked at in the decision phase */
+    struct list all;
+    uint64_t store_call;
+    int64_t ahead_ms; /* since when its client is ahead of what Redis has; 0: not so */
+    bool resumable, ended;
+};
+
+static bool ahead_for(struct follower *f, int64_t most_ms, int64_t now_ms);
+static void answered(struct follower *f, enum err err, const struct store_answer *a);
+static void ask_instead(struct turn *t, struct event_at cursor);
+static void ask_go(void *arg);
+
+struct streams {
+    struct gateway *gateway;
+    struct list attention, all;
+    unsigned count;
+    struct loop_timer *timer; /* runs while somebody waits to ask again */
+};
+
+static struct streams *of(const struct gateway *g) { return g->streams; }
+
+unsigned streams_count(const struct gateway *g) { return of(g)->count; }
+
+static void attend(struct follower *f)
+{
+    list_remove(&f->attention);
+    list_push(&of(f->turn->gateway)->attention, &f->attention);
+}
+
+static void end(struct follower *f)
+{
+    if (!f->ended) {
+        f->ended = true;
+        http_stream_end(f->stream);
+    }
+}
+
+static size_t on_fill(void *arg, char *dst, size_t cap)
+{
+    struct follower *f = arg;
+    MAGIC_CHECK(f, FOLLOWER_MAGIC);
+    size_t len = follow_fill(&f->follow, &f->turn->tail, dst, cap);
+    if (follow_over(&f->follow))
+        end(f);
+    else if (f->follow.state == FOLLOW_BEHIND)
+        attend(f);
+    return len;
+}
+
+static void on_closed(void *arg)
+{
+    struct follower *f = arg;
+    MAGIC_CHECK(f, FOLLOWER_MAGIC);
+    struct turn *t = f->turn;
+    struct gateway *g = t->gateway;
+    list_remove(&f->node);
+    if (visit_pending(&f->visit)) {
+        store_forget(g->store, f->store_call);
+        visits_over(g->visits, &f->visit);
+        list_remove(&f->reading);
+        ask_instead(t, f->asked);
+    }
+    follow_free(&f->follow);
+    list_remove(&f->attention);
+    list_remove(&f->all);
+    of(g)->count--;
+    f->magic = 0;
+    free(f);
+    turns_release(t);
+}
+
+/* One behind which more is stored does not end the stream: turn_awaiting_input, once it was
+ * decided. */
+static bool ends(const struct store_answer *a, unsigned i)
+{
+    return a->events[i].final && event_at_cmp(a->events[i].at, a->turn.last) >= 0 &&
+           a->turn.epoch == a->events[i].at.epoch;
+}
+
+static void take_events(struct follower *f, const struct store_answer *a)
+{
+    for (unsigned i = 0; i < a->event_count; i++)
+        follow_got(&f->follow, chunk_new(a->events[i].at, ends(a, i), a->events[i].payload));
+}
+
+/* The client has the turn's final event already: it came back for what there is not. */
+static bool nothing_comes(const struct store_answer *a)
+{
+    return turn_state_over(a->turn.state) && a->event_count == 0 && !a->more;
+}
+
+/* The stream can't go on truthfully: say why, as its last event, and end it. */
+static void give_up(struct follower *f, enum err err)
+{
+    struct buf b;
+    buf_init(&b, 4096);
+    CHECK(event_error(&b, err, NULL));
+    follow_got(&f->follow, chunk_new_last(buf_str(&b)));
+    buf_free(&b);
+}
+
+/* Its client has seen more than the store has: what was said live is stored a moment later, or it
+ * is lost, or the client made it up. Has it been so for too long? */
+static bool is_ahead(struct follower *f, const struct store_answer *a, int64_t now_ms)
+{
+    if (!a->suspect && event_at_cmp(f->follow.cursor, a->turn.last) <= 0) {
+        f->ahead_ms = 0;
+        return false;
+    }
+    /* Whoever had it is gone, with what was not stored yet: who takes it next goes on past that. */
+    if (!a->suspect && a->turn.lease_ms <= 0) {
+        f->ahead_ms = now_ms - AHEAD_AGAIN_MS;
+        return false;
+    }
+    int64_t lease_ms = f->turn->gateway->settings.lease_ms;
+    return ahead_for(f, a->suspect ? SUSPECT_MS : AHEAD_MS + lease_ms, now_ms);
+}
+
+static bool ahead_for(struct follower *f, int64_t most_ms, int64_t now_ms)
+{
+    if (f->ahead_ms == 0)
+        f->ahead_ms = now_ms;
+    return now_ms - f->ahead_ms >= most_ms;
+}
+
+/* The same of one that waits for our own tail to come to it. True: it waits on. */
+static bool waits_for_tail(struct follower *f, int64_t now_ms)
+{
+    const struct tail *t = &f->turn->tail;
+    if (!follow_is_ahead(&f->follow, t)) {
+        f->ahead_ms = 0;
+        return false;
+    }
+    if (!tail_last(t)->final && !ahead_for(f, AHEAD_MS, now_ms))
+        return true;
+    give_up(f, ERR_HISTORY_LOST);
+    return false;
+}
+
+static int64_t again_ms(const struct follower *f, int64_t now_ms)
+{
+    int64_t ahead_ms = f->ahead_ms ? now_ms - f->ahead_ms : 0;
+    return ahead_ms < ASK_AGAIN_MS     ? ASK_AGAIN_MS
+           : ahead_ms > AHEAD_AGAIN_MS ? AHEAD_AGAIN_MS
+                                       : ahead_ms;
+}
+
+/* Followers of a turn that others drive come to its end and stay there together: what one of them
+ * is told by the store, all are who would ask the same. So they cost the store what one does. */
+static void on_read(void *arg, enum err err, const struct store_answer *a)
+{
+    struct follower *f = arg;
+    MAGIC_CHECK(f, FOLLOWER_MAGIC);
+    f->store_call = 0;
+    visits_over(f->turn->gateway->visits, &f->visit);
+    list_remove(&f->reading);
+    answered(f, err, a);
+    list_each (&f->turn->followers, node, next) {
+        struct follower *other = list_of(node, struct follower, node);
+        if (other == f || !follow_waits_at(&other->follow, f->asked))
+            continue;
+        follow_asked(&other->follow);
+        answered(other, err, a);
+    }
+}
+
+static void answered(struct follower *f, enum err err, const struct store_answer *a)
+{
+    struct gateway *g = f->turn->gateway;
+    int64_t now_ms = loop_now_ms(g->loop);
+    if (err == ERR_NONE && is_ahead(f, a, now_ms))
+        err = ERR_HISTORY_LOST;
+    if (err == ERR_NONE && nothing_comes(a))
+        end(f);
+    else if (err == ERR_NONE)
+        take_events(f, a);
+    else if (err == ERR_HISTORY_LOST || err == ERR_EVENTS_EXPIRED || err == ERR_TURN_NOT_FOUND ||
+             err == ERR_FENCED)
+        give_up(f, err == ERR_FENCED ? ERR_TURN_NOT_FOUND : err);
+    follow_answered(&f->follow, &f->turn->tail, err == ERR_NONE && a->more, now_ms,
+                    err != ERR_NONE || a->turn.state == TURN_AWAITING ? ASK_LATER_MS
+                                                                      : again_ms(f, now_ms));
+    attend(f);
+    http_stream_wake(f->stream);
+}
+
+/* Another of its turn asks the store for the same? */
+static bool is_being_asked(const struct follower *f)
+{
+    list_each (&f->turn->readers, node, next)
+        if (event_at_cmp(list_of(node, struct follower, reading)->asked, f->follow.cursor) == 0)
+            return true;
+    return false;
+}
+
+/* One that asked has left: those who would have been told with it ask themselves. */
+static void ask_instead(struct turn *t, struct event_at cursor)
+{
+    list_each (&t->followers, node, next) {
+        struct follower *f = list_of(node, struct follower, node);
+        if (follow_waits_at(&f->follow, cursor))
+            attend(f);
+    }
+}
+
+static void ask(struct follower *f)
+{
+    struct turn *t = f->turn;
+    if (is_being_asked(f))
+        return;
+    metric_add(gateway_metric(METRIC_followers_behind), 1);
+    follow_asked(&f->follow);
+    f->asked = f->follow.cursor;
+    list_push(&t->readers, &f->reading);
+    visits_ask(t->gateway->visits, &f->visit, t->owner, ask_go, f);
+}
+
+static void ask_go(void *arg)
+{
+    struct follower *f = arg;
+    MAGIC_CHECK(f, FOLLOWER_MAGIC);
+    f->store_call = store_events_read(f->turn->gateway->store, f->turn->session, f->turn->turn,
+                                      f->asked, READ_BYTES_MAX, on_read, f);
+}
+
+static void decide(void *arg)
+{
+    struct streams *s = arg;
+    int64_t now_ms = loop_now_ms(s->gateway->loop);
+    bool waiting = false;
+    list_each (&s->attention, node, next) {
+        struct follower *f = list_of(node, struct follower, attention);
+        if (f->follow.state == FOLLOW_READING || f->ended) {
+            list_remove(&f->attention);
+        } else if (follow_must_ask(&f->follow, &f->turn->tail, now_ms)) {
+            list_remove(&f->attention);
+            ask(f);
+        } else if (f->follow.state == FOLLOW_LIVE) {
+            if (waits_for_tail(f, now_ms)) {
+                waiting = true;
+                continue;
+            }
+            list_remove(&f->attention);
+            http_stream_wake(f->stream);
+        } else if (f->follow.current || !list_empty(&f->follow.read)) {
+            list_remove(
+                &f->attention); /* its client takes what it has first: on_fill comes back here */
+        } else {
+            waiting = true;
+        }
+    }
+    if (waiting && !loop_timer_active(s->timer))
+        loop_timer_set(s->timer, ASK_AGAIN_MS, 0);
+}
+
+static void on_timer(void *arg) { (void)arg; /* waking the loop is all: decide() looks */ }
+
+void stream_wake(struct turn *t)
+{
+    list_each (&t->followers, node, next)
+        http_stream_wake(list_of(node, struct follower, node)->stream);
+}
+
+struct event_at stream_given(const struct turn *t)
+{
+    struct event_at given = {UINT32_MAX, UINT32_MAX};
+    list_each (&t->followers, node, next) {
+        const struct follower *f = list_of(node, struct follower, node);
+        if (event_at_cmp(f->follow.cursor, given) < 0)
+            given = f->follow.cursor;
+    }
+    return given;
+}
+
+void stream_lost(struct turn *t, struct event_at last)
+{
+    list_each (&t->followers, node, next) {
+        struct follower *f = list_of(node, struct follower, node);
+        if (event_at_cmp(f->follow.cursor, last) > 0)
+            give_up(f, ERR_HISTORY_LOST);
+    }
+    stream_wake(t);
+}
+
+static struct follower *follower_new(struct call *c, struct turn *t, struct event_at after,
+                                     bool resumable)
+{
+    static const struct http_stream_handler handler = {.on_fill = on_fill, .on_closed = on_closed};
+    struct streams *s = of(t->gateway);
+    struct follower *f = xcalloc(1, sizeof *f);
+    f->magic = FOLLOWER_MAGIC;
+    f->turn = t;
+    f->resumable = resumable;
+    list_init(&f->attention);
+    list_init(&f->reading);
+    list_push(&t->followers, &f->node);
+    list_push(&s->all, &f->all);
+    s->count++;
+    follow_init(&f->follow, after, &t->tail);
+    f->stream = call_stream(c, "text/event-stream", &handler, f);
+    return f;
+}
+
+void stream_open(struct call *c, struct turn *t, struct event_at after,
+                 const struct store_answer *read, bool resumable)
+{
+    struct follower *f = follower_new(c, t, after, resumable);
+    if (read)
+        take_events(f, read);
+    attend(f);
+    if (read && nothing_comes(read))
+        end(f);
+    else
+        http_stream_wake(f->stream);
+}
+
+void stream_refuse(struct call *c, enum err why)
+{
+    struct turn *t = turns_followed(c->gateway, c->session, c->turn, str_of(c->user));
+    struct follower *f = follower_new(c, t, (struct event_at){0, 0}, true);
+    give_up(f, why);
+    http_stream_wake(f->stream);
+}
+
+void streams_end(struct gateway *g, bool all)
+{
+    list_each (&of(g)->all, node, next) {
+        struct follower *f = list_of(node, struct follower, all);
+        if (all || f->resumable)
+            end(f);
+    }
+}
+
+struct streams *streams_new(struct gateway *g)
+{
+    struct streams *s = xcalloc(1, sizeof *s);
+    s->gateway = g;
+    list_init(&s->attention);
+    list_init(&s->all);
+    s->timer = loop_timer_new(g->loop, on_timer, s);
+    loop_on_decide(g->loop, decide, s);
+    return s;
+}
+
+void streams_free(struct streams *s)
+{
+    CHECK(list_empty(&s->all)); /* http_free has closed them */
+    loop_off(s->gateway->loop, s);
+    loop_timer_free(s->timer);
+    free(s);
+}

@@ -1,0 +1,706 @@
+#include "gateway/turn/turns.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "common/check.h"
+#include "common/log.h"
+#include "common/map.h"
+#include "gateway/turn/broker.h"
+#include "gateway/turn/stream.h"
+
+enum {
+    TURN_MAGIC = 0x5455524e,
+    CLAIM_AGAIN_MS = 300, /* the store did not answer a claim */
+    /* What a tail keeps for clients that come back though all present ones have it: so much text
+     * as may not be in Redis yet (PERSAI_FLUSH at 50 tokens/s). Older events are there; kept here
+     * they were two thirds of a stream's memory. */
+    KEEP_BYTES = 1 << 10,
+};
+
+struct turns {
+    struct map *by_id;
+    struct list all;
+    struct list offers; /* the store is being asked whether they are of use */
+    unsigned driven;
+};
+
+/* A request of the owner's that may bring the token that a turn waits for. */
+struct offer {
+    struct gateway *gateway;
+    struct list node; /* of turns.offers */
+    char owner[USER_MAX_BYTES];
+    struct credentials credentials;
+    uint64_t store_call;
+};
+
+static void offer_free(struct offer *o)
+{
+    store_forget(o->gateway->store, o->store_call);
+    list_remove(&o->node);
+    credentials_free(&o->credentials);
+    free(o);
+}
+
+static const char *place_name(enum turn_place p)
+{
+    static const char *const names[] = {
+#define X(name) #name,
+        TURN_PLACES(X)
+#undef X
+    };
+    return names[p];
+}
+
+static bool driven(enum turn_place p)
+{
+    return p == PLACE_BEGINNING || p == PLACE_QUEUED || p == PLACE_RUNNING || p == PLACE_CLAIMING;
+}
+
+static void release_later(struct turn *t);
+
+/* The one way in which a turn's place changes. */
+static void move(struct turn *t, enum turn_place to)
+{
+    struct turns *all = t->gateway->turns;
+    log_debug("turn.place", "turn=%s epoch=%u from=%s to=%s", id_log(t->turn), t->epoch,
+              place_name(t->place), place_name(to));
+    if (driven(t->place) && !driven(to)) {
+        all->driven--;
+        dispatch_done(broker_dispatch(t->gateway->broker), &t->slot);
+        dispatch_passed(&t->slot);
+        release_later(t);
+    } else if (!driven(t->place) && driven(to)) {
+        all->driven++;
+    }
+    t->place = to;
+    if (to == PLACE_ENDED)
+        credentials_free(&t->credentials); /* nobody needs the token any more */
+    metric_set(gateway_metric(METRIC_turns_live), all->driven);
+}
+
+/* ---- life ---- */
+
+static struct turn *turn_new(struct gateway *g, struct id session, struct id turn, struct str owner)
+{
+    struct turn *t = xcalloc(1, sizeof *t);
+    t->magic = TURN_MAGIC;
+    t->gateway = g;
+    t->place = PLACE_FOLLOWED;
+    t->session = session;
+    t->turn = turn;
+    CHECK(owner.len < sizeof t->owner);
+    memcpy(t->owner, owner.at, owner.len);
+    dispatch_turn_init(&t->slot, t->owner);
+    tail_init(&t->tail, g->settings.tail_bytes_max);
+    list_init(&t->followers);
+    list_init(&t->readers);
+    list_push(&g->turns->all, &t->node);
+    CHECK(map_put(g->turns->by_id, id_key(&t->turn), t) == NULL);
+    return t;
+}
+
+static void turn_free(struct turn *t)
+{
+    struct gateway *g = t->gateway;
+    CHECK(list_empty(&t->followers));
+    if (driven(t->place))
+        g->turns->driven--;
+    dispatch_done(broker_dispatch(g->broker), &t->slot);
+    store_forget(g->store, t->store_call);
+    identity_forget(g->identity, t->identity_id);
+    loop_timer_free(t->first_byte);
+    credentials_free(&t->credentials);
+    tail_free(&t->tail);
+    list_remove(&t->node);
+    map_remove(g->turns->by_id, id_key(&t->turn));
+    t->magic = 0;
+    free(t);
+}
+
+void turns_release(struct turn *t)
+{
+    if (!driven(t->place) && list_empty(&t->followers) && !t->asker && t->store_call == 0)
+        turn_free(t);
+}
+
+/* A turn may not be freed in the middle of what moved it. It is looked up again, since a follower
+ * that left may have freed it. */
+struct pending_release {
+    struct gateway *gateway;
+    struct id turn;
+};
+
+static void release_pending(void *arg)
+{
+    struct pending_release *p = arg;
+    struct turn *t = p->gateway->turns ? turns_get(p->gateway, p->turn) : NULL;
+    if (t)
+        turns_release(t);
+    free(p);
+}
+
+static void release_later(struct turn *t)
+{
+    struct pending_release *p = xmalloc(sizeof *p);
+    *p = (struct pending_release){t->gateway, t->turn};
+    loop_later(t->gateway->loop, release_pending, p);
+}
+
+struct turn *turns_get(struct gateway *g, struct id turn)
+{
+    return map_get(g->turns->by_id, id_key(&turn));
+}
+
+struct turn *turns_followed(struct gateway *g, struct id session, struct id turn, struct str owner)
+{
+    struct turn *t = turns_get(g, turn);
+    return t ? t : turn_new(g, session, turn, owner);
+}
+
+struct turns *turns_new(struct gateway *g)
+{
+    (void)g;
+    struct turns *t = xcalloc(1, sizeof *t);
+    t->by_id = map_new();
+    list_init(&t->all);
+    list_init(&t->offers);
+    return t;
+}
+
+void turns_free(struct turns *all)
+{
+    list_each (&all->offers, node, next)
+        offer_free(list_of(node, struct offer, node));
+    list_each (&all->all, node, next)
+        turn_free(list_of(node, struct turn, node));
+    map_free(all->by_id);
+    free(all);
+}
+
+void turns_counts(const struct turns *t, unsigned *driven_now, unsigned *known)
+{
+    *driven_now = t->driven;
+    *known = (unsigned)map_size(t->by_id);
+}
+
+/* ---- what workers say ---- */
+
+struct turn *turns_of_slot(struct dispatch_turn *slot) { return list_of(slot, struct turn, slot); }
+
+void turns_sent(struct turn *t)
+{
+    CHECK(t->place == PLACE_QUEUED);
+    move(t, PLACE_RUNNING);
+    log_info("turn.sent", "turn=%s session=%s epoch=%u", id_log(t->turn), id_log(t->session),
+             t->epoch);
+}
+
+/* The turn that this worker runs for us under that epoch; NULL: it was taken from it, what it says
+ * of it no longer counts. */
+static struct turn *running(struct gateway *g, const struct dispatch_worker *from, struct id turn,
+                            uint32_t epoch)
+{
+    struct turn *t = turns_get(g, turn);
+    bool ok = t && t->place == PLACE_RUNNING && t->slot.worker == from && t->epoch == epoch;
+    return ok ? t : NULL;
+}
+
+/* What dispatch wants to know should the worker die. */
+static void note_moment(struct turn *t, struct str payload)
+{
+    switch (event_moment(payload)) {
+    case MOMENT_MODEL:
+    case MOMENT_TOOL:
+        dispatch_tool(&t->slot, event_moment(payload) == MOMENT_TOOL);
+        break;
+    case MOMENT_PASSED:
+        dispatch_passed(&t->slot);
+        break;
+    case MOMENT_NONE:
+        break;
+    }
+}
+
+void turns_on_event(struct gateway *g, const struct dispatch_worker *from,
+                    const struct frame_EVENT *e)
+{
+    struct turn *t = running(g, from, e->turn, e->epoch);
+    if (!t) {
+        metric_add(gateway_metric(METRIC_events_dropped), 1);
+        return;
+    }
+    metric_add(gateway_metric(METRIC_stream_events), 1);
+    if (!t->heard) {
+        t->heard = true;
+        metric_observe(gateway_metric(METRIC_first_event),
+                       (double)(loop_hr_ns() - t->begun_ns) / 1e9);
+    }
+    if (!tail_add(&t->tail, chunk_new((struct event_at){e->epoch, e->seq}, e->final, e->payload)))
+        return;
+    tail_trim(&t->tail, stream_given(t), KEEP_BYTES);
+    note_moment(t, e->payload);
+    if (e->final) {
+        metric_add(gateway_metric(METRIC_turns_ended), 1);
+        move(t, PLACE_ENDED);
+    }
+    stream_wake(t);
+}
+
+/* Followers find the rest, and how it ended, in the store. */
+static void leave_to_store(struct turn *t)
+{
+    move(t, PLACE_FOLLOWED);
+    tail_reset(&t->tail); /* else who has read it to its end would wait there */
+    stream_wake(t);
+}
+
+void turns_on_done(struct gateway *g, const struct dispatch_worker *from,
+                   const struct frame_DONE *d)
+{
+    struct turn *t = running(g, from, d->turn, d->epoch);
+    if (t)
+        leave_to_store(t); /* its final event would have ended it: that event did not reach us */
+}
+
+static void claim(struct turn *t, bool died, bool adopted);
+
+void turns_on_release(struct gateway *g, const struct dispatch_worker *from,
+                      const struct frame_RELEASE *r)
+{
+    struct turn *t = running(g, from, r->turn, r->epoch);
+    if (!t)
+        return;
+    log_info("turn.released", "turn=%s epoch=%u reason=%s", id_log(t->turn), t->epoch,
+             log_text(r->reason));
+    t->lost = str_is(r->reason, err_word(ERR_HISTORY_LOST));
+    claim(t, false, false);
+}
+
+void turns_on_lost(struct turn *t, bool died)
+{
+    log_warn("turn.worker_lost", "turn=%s epoch=%u", id_log(t->turn), t->epoch);
+    claim(t, died, false);
+}
+
+static void on_refreshed(void *arg, enum err err, struct secret *take_access, int64_t expires_ms)
+{
+    struct turn *t = arg;
+    MAGIC_CHECK(t, TURN_MAGIC);
+    t->identity_id = 0;
+    if (err == ERR_NONE) {
+        secret_free(t->credentials.access);
+        t->credentials.access = take_access;
+        t->credentials.expires_ms = expires_ms;
+    }
+    if (t->place == PLACE_RUNNING)
+        broker_token(t->slot.worker, t->turn, t->epoch,
+                     err == ERR_NONE ? t->credentials.access : NULL);
+}
+
+void turns_on_need_token(struct gateway *g, struct dispatch_worker *from,
+                         const struct frame_NEED_TOKEN *n)
+{
+    struct turn *t = running(g, from, n->turn, n->epoch);
+    if (!t || t->identity_id)
+        return;
+    if (t->credentials.refresh)
+        t->identity_id = identity_refresh(g->identity, t->credentials.refresh, on_refreshed, t);
+    else
+        broker_token(from, t->turn, t->epoch, NULL);
+}
+
+/* ---- the next epoch ---- */
+
+/* It is ours under its next epoch. */
+static void queue_first(struct turn *t, const struct store_turn *taken)
+{
+    struct gateway *g = t->gateway;
+    const struct chunk *last = tail_last(&t->tail);
+    if (!last || event_at_cmp(taken->last, last->at) > 0 || t->lost ||
+        taken->mended == taken->epoch)
+        tail_reset(&t->tail); /* events were stored that never reached us: followers read them there
+                                 first; or some were lost, which they learn there */
+    if (t->lost)
+        stream_lost(t, taken->last); /* its worker had stored more than there is */
+    t->lost = false;
+    t->epoch = taken->epoch;
+    t->held_ms = loop_now_ms(g->loop);
+    move(t, PLACE_QUEUED);
+    dispatch_submit_first(broker_dispatch(g->broker), &t->slot);
+}
+
+static void on_claimed(void *arg, enum err err, const struct store_answer *a)
+{
+    struct turn *t = arg;
+    MAGIC_CHECK(t, TURN_MAGIC);
+    struct gateway *g = t->gateway;
+    t->store_call = 0;
+    if (err == ERR_STORE_UNAVAILABLE || err == ERR_STORE_FULL) {
+        t->held_ms = loop_now_ms(g->loop) + CLAIM_AGAIN_MS; /* turns_tick asks again */
+        return;
+    }
+    if (err != ERR_NONE) { /* another has it, or it is over: also when it has killed too many, which
+                              the store has noted */
+        log_info("turn.left", "turn=%s epoch=%u code=%s", id_log(t->turn), t->epoch, err_word(err));
+        leave_to_store(t);
+        return;
+    }
+    queue_first(t, &a->turn);
+    metric_add(gateway_metric(METRIC_redispatches), 1);
+    log_info("turn.claimed", "turn=%s epoch=%u", id_log(t->turn), t->epoch);
+}
+
+static void ask_claim(struct turn *t)
+{
+    struct gateway *g = t->gateway;
+    t->store_call = store_turn_claim(g->store, t->session, t->turn, t->epoch, t->died, t->adopted,
+                                     str_of(g->name), on_claimed, t);
+}
+
+static void claim(struct turn *t, bool died, bool adopted)
+{
+    dispatch_done(broker_dispatch(t->gateway->broker), &t->slot);
+    t->died = died;
+    t->adopted = adopted;
+    move(t, PLACE_CLAIMING);
+    ask_claim(t);
+}
+
+/* One that ended here may still run in the store: awaiting its person was its end here, or a store
+ * that lost its last moments lost the end as well. */
+static bool adoptable(const struct turn *t)
+{
+    return (t->place == PLACE_FOLLOWED || t->place == PLACE_ENDED) && !t->store_call &&
+           !t->gateway->draining;
+}
+
+static void adopt(struct turn *t, uint32_t epoch)
+{
+    tail_reset(&t->tail); /* of such an end: what there is, followers read in the store */
+    stream_wake(t);
+    t->epoch = epoch;
+    t->begun_ns = loop_hr_ns();
+    metric_add(gateway_metric(METRIC_adopted), 1);
+    log_info("turn.adopted", "turn=%s epoch=%u", id_log(t->turn), epoch);
+    claim(t, false, true);
+}
+
+void turns_lend(struct turn *t, const struct credentials *c)
+{
+    if (t->place == PLACE_ENDED)
+        leave_to_store(t); /* it ended here by awaiting its person, or the store has lost its end */
+    if (t->place != PLACE_FOLLOWED)
+        return;
+    credentials_free(&t->credentials);
+    t->credentials =
+        (struct credentials){secret_ref(c->access), secret_ref(c->refresh), c->expires_ms};
+}
+
+void turns_adopt(struct gateway *g, struct id session, struct id turn, uint32_t epoch,
+                 struct str owner, const struct credentials *c)
+{
+    struct turn *t = turns_followed(g, session, turn, owner);
+    if (!adoptable(t))
+        return;
+    turns_lend(t, c);
+    adopt(t, epoch);
+}
+
+bool turns_adopt_lent(struct gateway *g, struct id turn, uint32_t epoch)
+{
+    struct turn *t = turns_get(g, turn);
+    if (!t || !adoptable(t) || !t->credentials.access)
+        return false;
+    adopt(t, epoch);
+    return true;
+}
+
+/* ---- offers ---- */
+
+static void on_offered(void *arg, enum err err, const struct store_answer *a)
+{
+    struct offer *o = arg;
+    o->store_call = 0;
+    if (err == ERR_NONE)
+        turns_adopt_of(o->gateway, &a->sessions[0], str_of(o->owner), &o->credentials);
+    offer_free(o);
+}
+
+void turns_adopt_of(struct gateway *g, const struct store_session *s, struct str owner,
+                    const struct credentials *c)
+{
+    if (s->running_state == TURN_RUNNING && s->running_lease_ms <= 0)
+        turns_adopt(g, s->session, s->running, s->running_epoch, owner, c);
+}
+
+void turns_offer(struct gateway *g, struct id session, struct str owner,
+                 const struct credentials *c)
+{
+    struct offer *o = xcalloc(1, sizeof *o);
+    CHECK(owner.len < sizeof o->owner);
+    memcpy(o->owner, owner.at, owner.len);
+    o->gateway = g;
+    o->credentials =
+        (struct credentials){secret_ref(c->access), secret_ref(c->refresh), c->expires_ms};
+    list_push(&g->turns->offers, &o->node);
+    o->store_call = store_session_get(g->store, owner, session, false, on_offered, o);
+}
+
+enum err turns_refused(const struct gateway *g)
+{
+    return g->draining                                  ? ERR_DRAINING
+           : !dispatch_room(broker_dispatch(g->broker)) ? ERR_QUEUE_FULL
+           : !broker_expects_worker(g->broker)          ? ERR_NO_WORKER
+           : !store_ready(g->store)                     ? ERR_STORE_UNAVAILABLE
+                                                        : ERR_NONE;
+}
+
+void turns_run(struct gateway *g, const struct store_turn *taken, struct str owner,
+               struct credentials *take_credentials)
+{
+    struct turn *t = turns_followed(g, taken->session, taken->turn, owner);
+    if (driven(t->place) && t->epoch >= taken->epoch)
+        return;                                          /* it is known here already */
+    dispatch_done(broker_dispatch(g->broker), &t->slot); /* where it was when it began to wait */
+    store_forget(g->store, t->store_call);
+    t->store_call = 0;
+    credentials_free(&t->credentials);
+    t->credentials = *take_credentials;
+    *take_credentials = (struct credentials){0};
+    t->begun_ns = loop_hr_ns();
+    queue_first(t, taken);
+    stream_wake(t);
+    log_info("turn.resumed", "turn=%s epoch=%u", id_log(t->turn), t->epoch);
+}
+
+/* ---- begin ---- */
+
+static void tell_begun(struct turn *t, enum err err, struct id turn, bool fresh)
+{
+    turns_begun_fn *fn = t->begun;
+    t->begun = NULL;
+    if (fn)
+        fn(t->begun_arg, err, turn, fresh);
+}
+
+static void answer_asker(struct turn *t, struct turn *target)
+{
+    struct call *c = t->asker;
+    tell_begun(t, ERR_NONE, target->turn, t == target);
+    t->asker = NULL;
+    if (!c)
+        return;
+    c->on_gone = NULL;
+    if (!t->asker_async) {
+        stream_open(c, target, (struct event_at){0, 0}, NULL, false);
+        return;
+    }
+    char turn[ID_TEXT + 1], session[ID_TEXT + 1], body[160];
+    id_text(target->turn, turn);
+    id_text(target->session, session);
+    int len =
+        snprintf(body, sizeof body, "{\"turn_id\":\"%s\",\"session_id\":\"%s\"}", turn, session);
+    call_reply(c, 202, (struct str){body, (size_t)len});
+}
+
+static void on_first_byte(void *arg)
+{
+    struct turn *t = arg;
+    MAGIC_CHECK(t, TURN_MAGIC);
+    answer_asker(t, t);
+    turns_release(t);
+}
+
+/* Go's reverse proxy, which Perses uses, sometimes cuts a POST whose answer starts before it has
+ * sent the request to its end (golang/go#40747): a stream that came through one starts a little
+ * later. */
+static void answer_when_safe(struct turn *t)
+{
+    enum { HOLD_MS = 30 };
+    bool proxied = t->asker && http_header(t->asker->request, "X-Forwarded-For").len > 0;
+    if (t->asker_async || !proxied) {
+        answer_asker(t, t);
+        return;
+    }
+    t->first_byte = loop_timer_new(t->gateway->loop, on_first_byte, t);
+    loop_timer_set(t->first_byte, HOLD_MS, 0);
+}
+
+static void add_turn_start(struct turn *t)
+{
+    struct buf payload;
+    buf_init(&payload, 1024);
+    CHECK(event_turn_start(&payload, t->turn, t->session));
+    tail_add(&t->tail, chunk_new((struct event_at){1, 1}, false, buf_str(&payload)));
+    buf_free(&payload);
+}
+
+/* The key had begun another turn before, or others took ours over while the answer was away: it is
+ * only followed here. */
+static void answer_duplicate(struct turn *t, const struct store_turn *older)
+{
+    struct turn *target = turns_followed(t->gateway, older->session, older->turn, str_of(t->owner));
+    answer_asker(t, target);
+    turns_release(target);
+    move(t, PLACE_FOLLOWED); /* and freed: nobody follows it */
+}
+
+static void on_begun(void *arg, enum err err, const struct store_answer *a)
+{
+    struct turn *t = arg;
+    MAGIC_CHECK(t, TURN_MAGIC);
+    struct gateway *g = t->gateway;
+    t->store_call = 0;
+    if (err != ERR_NONE) {
+        if (t->asker) {
+            t->asker->on_gone = NULL;
+            call_fail(t->asker, err, NULL);
+            t->asker = NULL;
+        }
+        tell_begun(t, err, t->turn, false);
+        metric_add(gateway_metric(METRIC_turns_refused), 1);
+        limits_turn_end(g->store, str_of(t->owner), t->limit_slot);
+        if (err == ERR_TURN_RUNNING)
+            turns_offer(g, t->session, str_of(t->owner), &t->credentials);
+        move(t, PLACE_FOLLOWED);
+        return;
+    }
+    bool moved_on = a->turn.epoch > 1 || turn_state_over(a->turn.state); /* a begin sent again */
+    if (moved_on || (a->turn.duplicate && !id_eq(a->turn.turn, t->turn))) {
+        if (turn_state_over(a->turn.state))
+            limits_turn_end(g->store, str_of(t->owner), t->limit_slot);
+        answer_duplicate(t, &a->turn);
+        return;
+    }
+    t->epoch = a->turn.epoch;
+    t->held_ms = loop_now_ms(g->loop);
+    add_turn_start(t);
+    move(t, PLACE_QUEUED);
+    dispatch_submit(broker_dispatch(g->broker), &t->slot);
+    metric_add(gateway_metric(METRIC_turns_accepted), 1);
+    log_info("turn.accepted", "turn=%s session=%s ms=%lld", id_log(t->turn), id_log(t->session),
+             (long long)((loop_hr_ns() - t->begun_ns) / 1000000));
+    answer_when_safe(t);
+}
+
+/* What a POST said, until the store was asked; the call is the asker of a new turn. */
+static void asker_gone(struct call *c)
+{
+    struct turn *t = c->data;
+    MAGIC_CHECK(t, TURN_MAGIC);
+    t->asker = NULL; /* the turn goes on: it may have been accepted already, and the client may come
+                        again with the same key */
+    loop_timer_stop(t->first_byte);
+}
+
+static struct turn *begin_turn(struct gateway *g, const struct store_begin *begin,
+                               struct credentials *take_credentials)
+{
+    struct turn *t = turn_new(g, begin->session, begin->turn, begin->owner);
+    move(t, PLACE_BEGINNING);
+    t->begun_ns = loop_hr_ns();
+    t->credentials = *take_credentials;
+    *take_credentials = (struct credentials){0};
+    CHECK(begin->request->slot.len == sizeof t->limit_slot.bytes);
+    memcpy(t->limit_slot.bytes, begin->request->slot.at, sizeof t->limit_slot.bytes);
+    t->store_call = store_turn_begin(g->store, begin, on_begun, t);
+    return t;
+}
+
+void turns_begin(struct call *c, const struct store_begin *begin, bool async)
+{
+    struct turn *t = begin_turn(c->gateway, begin, &c->credentials);
+    t->begun_ns = c->begun_ns;
+    t->asker = c;
+    t->asker_async = async;
+    c->data = t;
+    c->on_gone = asker_gone;
+}
+
+void turns_begin_for(struct gateway *g, const struct store_begin *begin,
+                     struct credentials *take_credentials, turns_begun_fn *fn, void *arg)
+{
+    struct turn *t = begin_turn(g, begin, take_credentials);
+    t->begun = fn;
+    t->begun_arg = arg;
+}
+
+/* ---- periodic ---- */
+
+static void ignore(void *arg, enum err err, const struct store_answer *a)
+{
+    (void)arg, (void)err, (void)a;
+}
+
+void turns_withdraw(struct turn *t)
+{
+    struct gateway *g = t->gateway;
+    if (t->place != PLACE_QUEUED)
+        return;
+    /* Not held any more, it is ended by the cancel behind. Should either be lost, a worker sees the
+     * wish when it loads the turn. */
+    store_turn_release(g->store, t->session, t->turn, t->epoch, ignore, NULL);
+    store_turn_cancel(g->store, str_of(t->owner), t->session, t->turn, ignore, NULL);
+    limits_turn_end(g->store, str_of(t->owner), t->limit_slot);
+    leave_to_store(t);
+}
+
+static void on_held(void *arg, enum err err, const struct store_answer *a)
+{
+    struct turn *t = arg;
+    MAGIC_CHECK(t, TURN_MAGIC);
+    t->store_call = 0;
+    if (t->place == PLACE_QUEUED && (err == ERR_FENCED || err == ERR_TURN_OVER))
+        leave_to_store(t);
+    else if (t->place == PLACE_QUEUED && err == ERR_NONE && a->turn.cancel)
+        turns_withdraw(t);
+}
+
+static void tick_queued(struct turn *t, int64_t now_ms)
+{
+    struct gateway *g = t->gateway;
+    if (t->store_call)
+        return;
+    if (dispatch_overdue(broker_dispatch(g->broker), &t->slot, now_ms)) {
+        log_warn("turn.not_alone", "turn=%s epoch=%u", id_log(t->turn), t->epoch);
+        claim(t, true, false); /* the third ends it */
+        return;
+    }
+    if (now_ms - t->held_ms < g->settings.lease_ms / 3)
+        return;
+    t->held_ms = now_ms;
+    limits_turn_hold(g->store, str_of(t->owner), t->limit_slot, g->settings.lease_ms);
+    t->store_call =
+        store_turn_hold(g->store, t->session, t->turn, t->epoch, str_of(g->name), on_held, t);
+}
+
+void turns_tick(struct gateway *g)
+{
+    int64_t now_ms = loop_now_ms(g->loop);
+    list_each (&g->turns->all, node, next) {
+        struct turn *t = list_of(node, struct turn, node);
+        if (t->place == PLACE_QUEUED)
+            tick_queued(t, now_ms);
+        else if (t->place == PLACE_CLAIMING && !t->store_call && now_ms >= t->held_ms)
+            ask_claim(t);
+    }
+    metric_set(gateway_metric(METRIC_turns_queued), broker_dispatch(g->broker)->queued);
+}
+
+/* Who follows one of them comes again elsewhere, and brings the token there. */
+void turns_hand_over(struct gateway *g)
+{
+    list_each (&g->turns->all, node, next) {
+        struct turn *t = list_of(node, struct turn, node);
+        if (t->place != PLACE_QUEUED)
+            continue;
+        store_turn_release(g->store, t->session, t->turn, t->epoch, ignore, NULL);
+        leave_to_store(t);
+    }
+}
+
+bool turns_drained(const struct gateway *g)
+{
+    return g->turns->driven == 0 && decisions_drained(g);
+}

@@ -1,0 +1,128 @@
+/* gateway/turn/turns.h: the turns that this gateway drives or has followers of: their states,
+ * tokens, tails.
+ *
+ * Owns every struct turn. A turn is here while it is driven (QUEUED, RUNNING, CLAIMING) or has a
+ * follower; all else of it is in Redis. Its token lives here and in its worker, nowhere else
+ * (invariant 7): while it is driven, and while somebody who brought it follows a turn that has not
+ * ended, so that the turn goes on when those that drive it die. */
+#ifndef GATEWAY_TURN_TURNS_H
+#define GATEWAY_TURN_TURNS_H
+
+#include "common/list.h"
+#include "gateway/turn/dispatch.h"
+#include "gateway/turn/follow.h"
+#include "gateway/auth/identity.h"
+#include "gateway/api/routes.h"
+#include "proto/frame.h"
+#include "proto/limits.h"
+
+#define TURN_PLACES(X)                                                                             \
+    X(BEGINNING) /* the store is asked to accept it */                                             \
+    X(QUEUED)    /* accepted, held by us, waits for a worker */                                    \
+    X(RUNNING)   /* a worker has it */                                                             \
+    X(CLAIMING)  /* its worker is gone: the store is asked for the next epoch */                   \
+    X(FOLLOWED)  /* another's, or nobody's: followers here read it from the store */               \
+    X(ENDED)     /* its final event is in the tail */
+enum turn_place {
+#define X(name) PLACE_##name,
+    TURN_PLACES(X)
+#undef X
+};
+
+/* turn: the one that was begun; an older one when its key had begun it before (not fresh). */
+typedef void turns_begun_fn(void *arg, enum err err, struct id turn, bool fresh);
+
+struct turn {
+    uint32_t magic;
+    struct gateway *gateway;
+    enum turn_place place;
+    struct id session, turn;
+    struct id limit_slot; /* of one that was begun here: its place among its person's (limits.h) */
+    uint32_t epoch;
+    char owner[USER_MAX_BYTES];
+    struct credentials credentials;
+    struct dispatch_turn slot;
+    struct tail tail;
+    struct list followers; /* of struct follower (stream.h) */
+    struct list readers;   /* those of them for which the store is being asked */
+    struct list node;      /* all turns */
+    uint64_t store_call, identity_id;
+    int64_t held_ms; /* QUEUED: when its lease was renewed; CLAIMING: when to ask again */
+    bool died;       /* CLAIMING: its worker died on it */
+    bool lost;       /* CLAIMING: the store has less than its worker had stored */
+    bool adopted;    /* CLAIMING: another's, and only if nobody holds it */
+    bool heard;      /* an event of a worker has come */
+    uint64_t begun_ns;
+    struct call *asker; /* BEGINNING: who waits for the answer; NULL when it left */
+    bool asker_async;
+    turns_begun_fn *begun; /* BEGINNING: the same, of one that no request asks for; or NULL */
+    void *begun_arg;
+    struct loop_timer *first_byte; /* holds a stream's first byte back behind a proxy */
+};
+
+struct turns;
+struct turns *turns_new(struct gateway *g);
+void turns_free(struct turns *t);
+void turns_counts(const struct turns *t, unsigned *driven, unsigned *streams);
+
+/* From broker.c. */
+struct turn *turns_of_slot(struct dispatch_turn *slot);
+void turns_sent(struct turn *t); /* TURN is on its way to slot.worker */
+void turns_on_event(struct gateway *g, const struct dispatch_worker *from,
+                    const struct frame_EVENT *e);
+void turns_on_done(struct gateway *g, const struct dispatch_worker *from,
+                   const struct frame_DONE *d);
+void turns_on_release(struct gateway *g, const struct dispatch_worker *from,
+                      const struct frame_RELEASE *r);
+void turns_on_need_token(struct gateway *g, struct dispatch_worker *from,
+                         const struct frame_NEED_TOKEN *n);
+void turns_on_lost(struct turn *t, bool died); /* its worker is gone; died: maybe by this turn */
+
+/* The accepted POST: c is answered when the store has accepted the turn (202 with async, else its
+ * stream). */
+void turns_begin(struct call *c, const struct store_begin *begin, bool async);
+/* The same where no request waits for it: fn is told once, later, unless the turns are freed. */
+void turns_begin_for(struct gateway *g, const struct store_begin *begin,
+                     struct credentials *take_credentials, turns_begun_fn *fn, void *arg);
+/* May this person begin a turn now? Asked before it is begun (it lies in another slot of a cluster
+ * than the session): fn gets limit.verdict. 0: nothing is limited, and fn never comes. */
+uint64_t turns_admit(struct gateway *g, struct str owner, struct id slot, store_fn *fn, void *arg);
+/* Why this gateway would take no turn now; ERR_NONE: it would. */
+enum err turns_refused(const struct gateway *g);
+/* One that was taken for its next epoch, held by this gateway, by its person's decision: a worker
+ * is to go on with it, with the token of who decided. */
+void turns_run(struct gateway *g, const struct store_turn *taken, struct str owner,
+               struct credentials *take_credentials);
+/* Cancellation of one that is still QUEUED here: it ends without a worker. */
+void turns_withdraw(struct turn *t);
+/* A turn that nobody holds, and its owner (or nobody's sign-in is needed) brought a token: take it
+ * over. */
+void turns_adopt(struct gateway *g, struct id session, struct id turn, uint32_t epoch,
+                 struct str owner, const struct credentials *c);
+/* A turn that another drives is followed here, by its owner with this token. */
+void turns_lend(struct turn *t, const struct credentials *c);
+/* A turn that nobody holds: taken over if somebody who follows it here lent a token. False: no. */
+bool turns_adopt_lent(struct gateway *g, struct id turn, uint32_t epoch);
+/* The same for what a session says of its running turn, if that waits for a token. */
+void turns_adopt_of(struct gateway *g, const struct store_session *s, struct str owner,
+                    const struct credentials *c);
+/* The same, should such a turn be in this session: for requests that don't show it by themselves.
+ * Its owner is checked. */
+void turns_offer(struct gateway *g, struct id session, struct str owner,
+                 const struct credentials *c);
+/* From stream.c. */
+struct turn *turns_get(struct gateway *g, struct id turn); /* NULL: not here */
+struct turn *turns_followed(struct gateway *g, struct id session, struct id turn,
+                            struct str owner); /* got or made */
+void turns_release(struct turn *t); /* a follower left: freed when it is no longer needed */
+
+/* decisions.c: those that the store is being asked to apply. */
+void decisions_init(struct gateway *g);
+void decisions_free(struct gateway *g);
+bool decisions_drained(const struct gateway *g);
+
+void turns_tick(struct gateway *g);      /* janitor */
+void turns_hand_over(struct gateway *g); /* end of the drain: what is queued here is let go of */
+bool turns_drained(const struct gateway *g); /* nothing is driven here any more */
+
+#endif

@@ -1,0 +1,207 @@
+/* Budgets, keys' limits and turns at once: see limits.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include "common/check.h"
+#include "proto/limits.h"
+#include "proto/store/call.h"
+
+enum { BUDGET_KEEP_MS = 3 * 24 * 3600 * 1000, OWNER_MAX = 600 };
+
+/* {verdict, wait} of a script. */
+static void on_limit(struct store_call *c, struct store_ask *a, enum err err,
+                     const struct redisReply *reply)
+{
+    (void)a;
+    store_call_end(c, err,
+                   &(struct store_answer){.limit = {(int)redis_int(redis_at(reply, 1)),
+                                                    redis_int(redis_at(reply, 2))}});
+}
+
+static void ask_key(struct store_ask *a, const char *prefix, struct str name, const char *suffix)
+{
+    char key[OWNER_MAX + 64];
+    int len = snprintf(key, sizeof(key), "%s{%.*s}%s", prefix,
+                       (int)(name.len < OWNER_MAX ? name.len : OWNER_MAX), name.at, suffix);
+    ask_str(a, (struct str){key, (size_t)len});
+}
+
+static void ask_budget_key(struct store_ask *a, const struct limit_budget *b)
+{
+    char day[16];
+    snprintf(day, sizeof(day), ":%u", b->day);
+    ask_key(a, "p:b:", b->scope, day);
+}
+
+uint64_t limits_reserve(struct store *s, const struct limit_budget *b, struct id reservation,
+                        uint64_t tokens, uint64_t cost, store_fn *fn, void *arg)
+{
+    struct store_ask *a = ask_script(store_call_new(s, fn, arg), SCRIPT_budget_reserve, on_limit);
+    ask_budget_key(a, b);
+    a->keys = 1;
+    ask_id(a, reservation);
+    ask_num(a, (int64_t)tokens);
+    ask_num(a, (int64_t)cost);
+    ask_num(a, (int64_t)b->tokens_max);
+    ask_num(a, (int64_t)b->cost_max);
+    ask_id(a, b->turn);
+    ask_num(a, (int64_t)b->turn_cost_max);
+    ask_num(a, BUDGET_KEEP_MS);
+    return ask_send(a);
+}
+
+void limits_settle(struct store *s, const struct limit_budget *b, struct id reservation,
+                   uint64_t tokens, uint64_t cost)
+{
+    struct store_ask *a = ask_script(store_call_new(s, NULL, NULL), SCRIPT_budget_settle, on_limit);
+    ask_budget_key(a, b);
+    a->keys = 1;
+    ask_id(a, reservation);
+    ask_num(a, (int64_t)tokens);
+    ask_num(a, (int64_t)cost);
+    ask_id(a, b->turn);
+    ask_send(a);
+}
+
+void store_key_ask(struct store_ask *a, struct str key) { ask_key(a, "p:p:", key, ""); }
+
+static struct store_ask *key_ask(struct store *s, enum store_script script,
+                                 const struct limit_key *k, store_fn *fn, void *arg)
+{
+    struct store_ask *a = ask_script(store_call_new(s, fn, arg), script, on_limit);
+    ask_key(a, "p:p:", k->key, "");
+    ask_key(a, "p:p:", k->key, ":c");
+    ask_key(a, "p:p:", k->key, ":q");
+    ask_key(a, "p:p:", k->key, ":x");
+    ask_key(a, "p:p:", k->key, ":o");
+    a->keys = 5;
+    return a;
+}
+
+uint64_t limits_key_take(struct store *s, const struct limit_key *k, struct str owner,
+                         struct id slot, enum limit_place place, uint64_t tokens,
+                         int64_t patience_ms, int64_t lease_ms, store_fn *fn, void *arg)
+{
+    struct store_ask *a = key_ask(s, SCRIPT_key_take, k, fn, arg);
+    ask_id(a, slot);
+    ask_num(a, place);
+    ask_num(a, k->requests_per_minute);
+    ask_num(a, k->tokens_per_minute);
+    ask_num(a, k->concurrent);
+    ask_num(a, (int64_t)tokens);
+    ask_num(a, patience_ms);
+    ask_num(a, lease_ms);
+    ask_num(a, LIMIT_ASK_AGAIN_MS);
+    ask_str(a, owner);
+    return ask_send(a);
+}
+
+void limits_key_hold(struct store *s, const struct limit_key *k, struct id slot, int64_t lease_ms)
+{
+    struct store_ask *a = key_ask(s, SCRIPT_key_stay, k, NULL, NULL);
+    ask_id(a, slot);
+    ask_num(a, lease_ms);
+    ask_send(a);
+}
+
+void limits_key_give(struct store *s, const struct limit_key *k, struct id slot, int64_t tokens,
+                     int64_t block_ms, int64_t lease_ms)
+{
+    struct store_ask *a = key_ask(s, SCRIPT_key_give, k, NULL, NULL);
+    ask_id(a, slot);
+    ask_num(a, k->tokens_per_minute);
+    ask_num(a, tokens);
+    ask_num(a, block_ms);
+    ask_num(a, lease_ms);
+    ask_send(a);
+    if (block_ms > 0)
+        store_key_note(s, k);
+}
+
+struct admission {
+    struct limit_budget budget; /* without its scope: the call's owner is it */
+    struct id turn;
+    uint32_t at_once, per_minute;
+    int64_t lease_ms;
+};
+
+static void on_admission(struct store_call *c, struct store_ask *a, enum err err,
+                         const struct redisReply *reply);
+
+static void ask_admission(struct store_call *c)
+{
+    const struct admission *want = c->own;
+    struct store_ask *a = ask_script(c, SCRIPT_turn_admit, on_admission);
+    char name[OWNER_MAX + 8];
+    struct limit_budget theirs = want->budget;
+    struct str owner = buf_str(&c->owner);
+    int len = snprintf(name, sizeof(name), "o:%.*s",
+                       (int)(owner.len < OWNER_MAX - 2 ? owner.len : OWNER_MAX - 2), owner.at);
+    theirs.scope = (struct str){name, (size_t)len};
+    ask_key(a, "p:a:", theirs.scope, "");
+    ask_key(a, "p:a:", theirs.scope, ":m");
+    ask_budget_key(a, &theirs);
+    ask_key(a, "p:a:", theirs.scope, ":b");
+    a->keys = 4;
+    ask_id(a, want->turn);
+    ask_num(a, want->at_once);
+    ask_num(a, want->per_minute);
+    ask_num(a, want->lease_ms);
+    ask_num(a, (int64_t)theirs.tokens_max);
+    ask_num(a, (int64_t)theirs.cost_max);
+    ask_num(a, (int64_t)c->store->config.user_bytes_max);
+    ask_send(a);
+}
+
+/* Who is refused for what they keep is counted first: some of it may have expired. */
+static void on_admission(struct store_call *c, struct store_ask *a, enum err err,
+                         const struct redisReply *reply)
+{
+    if (err == ERR_NONE && redis_int(redis_at(reply, 1)) == LIMIT_BYTES &&
+        quota_stale(c, redis_int(redis_at(reply, 3))))
+        quota_count(c, ask_admission);
+    else
+        on_limit(c, a, err, reply);
+}
+
+uint64_t limits_turn_begin(struct store *s, struct str owner, struct id turn, uint32_t at_once,
+                           uint32_t per_minute, int64_t lease_ms, const struct limit_budget *b,
+                           store_fn *fn, void *arg)
+{
+    struct store_call *c = store_call_new(s, fn, arg);
+    struct admission *want = c->own = xcalloc(1, sizeof(*want));
+    c->own_free = free;
+    *want = (struct admission){*b, turn, at_once, per_minute, lease_ms};
+    want->budget.scope = (struct str){0};
+    if (!buf_add_str(&c->owner, owner))
+        return store_call_fail(c, ERR_TOO_LARGE);
+    ask_admission(c);
+    return c->id;
+}
+
+static struct store_ask *place_ask(struct store *s, enum store_script script, struct str owner,
+                                   struct id turn)
+{
+    struct store_ask *a = ask_script(store_call_new(s, NULL, NULL), script, on_limit);
+    char name[OWNER_MAX + 8];
+    int len = snprintf(name, sizeof(name), "o:%.*s",
+                       (int)(owner.len < OWNER_MAX - 2 ? owner.len : OWNER_MAX - 2), owner.at);
+    ask_key(a, "p:a:", (struct str){name, (size_t)len}, "");
+    a->keys = 1;
+    ask_id(a, turn);
+    return a;
+}
+
+void limits_turn_hold(struct store *s, struct str owner, struct id turn, int64_t lease_ms)
+{
+    if (id_is_zero(turn))
+        return;
+    struct store_ask *a = place_ask(s, SCRIPT_turn_stay, owner, turn);
+    ask_num(a, lease_ms);
+    ask_send(a);
+}
+
+void limits_turn_end(struct store *s, struct str owner, struct id turn)
+{
+    if (!id_is_zero(turn))
+        ask_send(place_ask(s, SCRIPT_turn_leave, owner, turn));
+}

@@ -1,0 +1,295 @@
+/* Owners: which there were of a name, and a session that becomes another's.
+ *
+ * A session is moved by its own script; the lists and counts of both owners lie in other slots of a
+ * Cluster and follow, the first owner's list last: what a crash leaves between is found there
+ * again, and the next move goes on with it. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "proto/store/call.h"
+
+enum {
+    PAGE = 32,       /* sessions moved side by side */
+    OWNERS_MAX = 64, /* of one name; the earliest are left out */
+    DAY_MS = 24 * 3600 * 1000,
+};
+
+struct moved {
+    struct id session;
+    int64_t updated_ms, bytes;
+    char once[STORE_HASH_TEXT + 1];
+};
+struct move {
+    struct buf from;
+    int64_t since_ms;
+    unsigned left, moved; /* left: in the first owner's list, for they are not to be moved */
+    struct moved page[PAGE];
+};
+
+static void move_page(struct store_call *c);
+static void on_page(struct store_call *c, struct store_ask *a, enum err err,
+                    const struct redisReply *reply);
+static void on_session(struct store_call *c, struct store_ask *a, enum err err,
+                       const struct redisReply *reply);
+static void on_listed(struct store_call *c, struct store_ask *a, enum err err,
+                      const struct redisReply *reply);
+static void on_unlisted(struct store_call *c, struct store_ask *a, enum err err,
+                        const struct redisReply *reply);
+static void unlist(struct store_call *c, unsigned i);
+static void move_once(struct store_call *c, const struct moved *m);
+static void page_over(struct store_call *c);
+static void owners_free(void *own);
+static void on_owners(struct store_call *c, struct store_ask *a, enum err err,
+                      const struct redisReply *reply);
+static void count_sessions(struct store_call *c, unsigned i);
+static void on_counted(struct store_call *c, struct store_ask *a, enum err err,
+                       const struct redisReply *reply);
+
+/* ---- who was here ---- */
+
+static void on_noted(struct store_call *c, struct store_ask *a, enum err err,
+                     const struct redisReply *reply)
+{
+    (void)a, (void)err, (void)reply;
+    if (c->waiting == 0)
+        store_call_end(c, ERR_NONE, &(struct store_answer){0});
+}
+
+/* It lasts a day longer than a session that was changed now. */
+void store_owner_seen(struct store *s, struct str name, struct str owner)
+{
+    struct store_call *c = store_call_new(s, NULL, NULL);
+    struct store_ask *a = ask_new(c, on_noted);
+    ask_str(a, STR("ZADD"));
+    ask_name_key(a, name);
+    ask_num(a, loop_wall_ms());
+    ask_str(a, owner);
+    ask_send(a);
+    if (s->config.session_keep_ms <= 0)
+        return;
+    a = ask_new(c, on_noted);
+    ask_str(a, STR("PEXPIRE"));
+    ask_name_key(a, name);
+    ask_num(a, s->config.session_keep_ms + DAY_MS);
+    ask_send(a);
+}
+
+/* ---- a move ---- */
+
+static void move_free(void *own)
+{
+    struct move *m = own;
+    buf_free(&m->from);
+    free(m);
+}
+
+uint64_t store_owner_move(struct store *s, struct str from, struct str to, int64_t since_ms,
+                          store_fn *fn, void *arg)
+{
+    struct store_call *c = store_call_new(s, fn, arg);
+    struct move *m = c->own = xcalloc(1, sizeof(*m));
+    c->own_free = move_free;
+    m->since_ms = since_ms;
+    buf_init(&m->from, STORE_OWNER_MAX);
+    if (from.len == 0 || str_eq(from, to) || !buf_add_str(&m->from, from) ||
+        !buf_add_str(&c->owner, to))
+        return store_call_fail(c, ERR_INVALID);
+    move_page(c);
+    return c->id;
+}
+
+/* What was updated before was created before. */
+static void move_page(struct store_call *c)
+{
+    const struct move *m = c->own;
+    struct store_ask *a = ask_new(c, on_page);
+    ask_str(a, STR("ZRANGEBYSCORE"));
+    ask_owner_key(a, buf_str(&m->from));
+    ask_num(a, m->since_ms);
+    ask_str(a, STR("+inf"));
+    ask_str(a, STR("LIMIT"));
+    ask_num(a, m->left);
+    ask_num(a, PAGE);
+    ask_send(a);
+}
+
+static void on_page(struct store_call *c, struct store_ask *a, enum err err,
+                    const struct redisReply *reply)
+{
+    (void)a, (void)err;
+    struct move *m = c->own;
+    unsigned count = redis_count(reply);
+    if (count == 0) {
+        store_call_end(c, ERR_NONE, &(struct store_answer){.moved = m->moved});
+        return;
+    }
+    for (unsigned i = 0; i < count && i < PAGE; i++) {
+        m->page[i] = (struct moved){0};
+        if (!id_parse(redis_text(redis_at(reply, i)), &m->page[i].session)) {
+            m->left++;
+            continue;
+        }
+        struct store_ask *one = ask_script(c, SCRIPT_session_move, on_session);
+        one->tag = i;
+        ask_session_key(one, m->page[i].session);
+        ask_str(one, buf_str(&m->from));
+        ask_str(one, buf_str(&c->owner));
+        ask_num(one, m->since_ms);
+        ask_send(one);
+    }
+    page_over(c);
+}
+
+static void page_over(struct store_call *c)
+{
+    if (c->waiting == 0)
+        move_page(c);
+}
+
+static void on_session(struct store_call *c, struct store_ask *a, enum err err,
+                       const struct redisReply *reply)
+{
+    struct move *m = c->own;
+    struct moved *one = &m->page[a->tag];
+    struct str once = redis_text(redis_at(reply, 4));
+    if (err != ERR_NONE) { /* it is gone, or another's */
+        unlist(c, a->tag);
+        return;
+    }
+    if (redis_int(redis_at(reply, 1)) == 0) {
+        m->left++;
+        page_over(c);
+        return;
+    }
+    m->moved++;
+    one->updated_ms = redis_int(redis_at(reply, 2));
+    one->bytes = redis_int(redis_at(reply, 3));
+    if (once.len == STORE_HASH_TEXT)
+        memcpy(one->once, once.at, once.len);
+    struct store_ask *list = ask_new(c, on_listed);
+    list->tag = a->tag;
+    ask_str(list, STR("ZADD"));
+    ask_owner_key(list, buf_str(&c->owner));
+    ask_num(list, one->updated_ms);
+    ask_id(list, one->session);
+    ask_send(list);
+}
+
+static void on_listed(struct store_call *c, struct store_ask *a, enum err err,
+                      const struct redisReply *reply)
+{
+    (void)err, (void)reply;
+    struct move *m = c->own;
+    const struct moved *one = &m->page[a->tag];
+    index_owner_move(c->store, buf_str(&c->owner), one->session, one->updated_ms); /* expires */
+    quota_note_moved(c->store, buf_str(&c->owner), one->session, one->bytes);
+    quota_note(c->store, buf_str(&m->from), one->session, 0);
+    if (*one->once)
+        move_once(c, one);
+    unlist(c, a->tag);
+}
+
+/* Its idempotency key: an alert that comes again is not investigated again. */
+static void move_once(struct store_call *c, const struct moved *one)
+{
+    const struct move *m = c->own;
+    struct store_ask *a = ask_new(store_call_new(c->store, NULL, NULL), on_noted);
+    ask_str(a, STR("SET"));
+    ask_owner_once_key(a, buf_str(&c->owner), one->once);
+    ask_id(a, one->session);
+    ask_str(a, STR("NX"));
+    ask_str(a, STR("PX"));
+    ask_num(a, store_once_ms(c->store));
+    ask_send(a);
+    index_owner_forget_once(c->store, buf_str(&m->from), one->once);
+}
+
+static void unlist(struct store_call *c, unsigned i)
+{
+    const struct move *m = c->own;
+    struct store_ask *a = ask_new(c, on_unlisted);
+    ask_str(a, STR("ZREM"));
+    ask_owner_key(a, buf_str(&m->from));
+    ask_id(a, m->page[i].session);
+    ask_send(a);
+}
+
+static void on_unlisted(struct store_call *c, struct store_ask *a, enum err err,
+                        const struct redisReply *reply)
+{
+    (void)a, (void)err, (void)reply;
+    page_over(c);
+}
+
+/* ---- who there is of a name ---- */
+
+struct owners {
+    struct buf names[OWNERS_MAX + 1];
+    struct store_owner at[OWNERS_MAX + 1];
+    unsigned count;
+};
+
+static void owners_free(void *own)
+{
+    struct owners *o = own;
+    for (unsigned i = 0; i < o->count; i++)
+        buf_free(&o->names[i]);
+    free(o);
+}
+
+static void add_owner(struct owners *o, struct str owner, int64_t seen_ms)
+{
+    struct buf *b = &o->names[o->count];
+    buf_init(b, STORE_OWNER_MAX);
+    buf_add_str(b, owner);
+    o->at[o->count++] = (struct store_owner){.owner = buf_str(b), .seen_ms = seen_ms};
+}
+
+uint64_t store_owner_list(struct store *s, struct str name, store_fn *fn, void *arg)
+{
+    struct store_call *c = store_call_new(s, fn, arg);
+    c->own = xcalloc(1, sizeof(struct owners));
+    c->own_free = owners_free;
+    if (name.len == 0 || name.len > STORE_OWNER_MAX)
+        return store_call_fail(c, ERR_INVALID);
+    add_owner(c->own, name, 0);
+    struct store_ask *a = ask_new(c, on_owners);
+    ask_str(a, STR("ZREVRANGE"));
+    ask_name_key(a, name);
+    ask_num(a, 0);
+    ask_num(a, OWNERS_MAX - 1);
+    ask_str(a, STR("WITHSCORES"));
+    return ask_send(a);
+}
+
+static void on_owners(struct store_call *c, struct store_ask *a, enum err err,
+                      const struct redisReply *reply)
+{
+    (void)a, (void)err;
+    struct owners *o = c->own;
+    for (unsigned i = 0; i + 1 < redis_count(reply) && o->count <= OWNERS_MAX; i += 2)
+        add_owner(o, redis_text(redis_at(reply, i)), redis_int(redis_at(reply, i + 1)));
+    for (unsigned i = 0; i < o->count; i++)
+        count_sessions(c, i);
+}
+
+static void count_sessions(struct store_call *c, unsigned i)
+{
+    const struct owners *o = c->own;
+    struct store_ask *a = ask_new(c, on_counted);
+    a->tag = i;
+    ask_str(a, STR("ZCARD"));
+    ask_owner_key(a, o->at[i].owner);
+    ask_send(a);
+}
+
+static void on_counted(struct store_call *c, struct store_ask *a, enum err err,
+                       const struct redisReply *reply)
+{
+    (void)err;
+    struct owners *o = c->own;
+    o->at[a->tag].sessions = (unsigned)redis_int(reply);
+    if (c->waiting == 0)
+        store_call_end(c, ERR_NONE,
+                       &(struct store_answer){.owners = o->at, .owner_count = o->count});
+}

@@ -1,0 +1,388 @@
+/* Sessions and their messages: create, get, patch, delete, fork. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "proto/store/call.h"
+
+static struct store_call *session_call(struct store *s, struct str owner, struct id session,
+                                       store_fn *fn, void *arg)
+{
+    struct store_call *c = store_call_new(s, fn, arg);
+    c->session = session;
+    buf_add_str(&c->owner, owner); /* too long: nothing is found under what remains, "" */
+    return c;
+}
+
+/* ---- create ---- */
+struct draft {
+    struct buf title, model;
+    char once[STORE_HASH_TEXT + 1]; /* its idempotency key's hash, or empty */
+    char body[STORE_HASH_TEXT + 1]; /* of what is asked for with it, or empty */
+};
+
+static void draft_free(void *own)
+{
+    struct draft *d = own;
+    buf_free(&d->title);
+    buf_free(&d->model);
+    free(d);
+}
+
+static void on_indexed(struct store_call *c, struct store_ask *a, enum err err,
+                       const struct redisReply *reply)
+{
+    (void)a, (void)err, (void)reply;
+    if (c->waiting == 0)
+        store_call_end(c, ERR_NONE, &(struct store_answer){.session = c->session});
+}
+
+static void on_created(struct store_call *c, struct store_ask *a, enum err err,
+                       const struct redisReply *reply)
+{
+    (void)a;
+    if (err == ERR_IDEMPOTENCY_MISMATCH) /* what the quota took for it is its own again */
+        quota_note(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 2)));
+    if (err != ERR_NONE) {
+        store_call_end(c, err, NULL);
+        return;
+    }
+    index_owner_set(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 1)));
+    quota_note(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 2)));
+    if (c->waiting == 0)
+        store_call_end(c, ERR_NONE, &(struct store_answer){.session = c->session});
+}
+
+/* Into its owner's list first: what is listed and not there is mended, what is not listed would
+ * never be found. */
+static void list_session(struct store_call *c)
+{
+    struct store_ask *a = ask_new(c, on_indexed);
+    ask_str(a, STR("ZADD"));
+    ask_owner_key(a, buf_str(&c->owner));
+    ask_str(a, STR("NX"));
+    ask_num(a, loop_wall_ms());
+    ask_id(a, c->session);
+    ask_send(a);
+}
+
+/* The arguments of session_create up to the messages. */
+static struct store_ask *create_ask(struct store_call *c, struct str title, struct str model,
+                                    struct str settings, uint32_t turns, uint32_t last_message,
+                                    const char *once, const char *body)
+{
+    struct store_ask *a = ask_script(c, SCRIPT_session_create, on_created);
+    ask_session_keys(a, c->session);
+    ask_str(a, buf_str(&c->owner));
+    ask_str(a, title);
+    ask_str(a, model);
+    ask_str(a, settings);
+    ask_num(a, turns);
+    ask_num(a, c->store->config.session_keep_ms);
+    ask_num(a, last_message);
+    ask_str(a, str_of(once));
+    ask_str(a, str_of(body));
+    return a;
+}
+
+static void create(struct store_call *c)
+{
+    const struct draft *d = c->own;
+    list_session(c);
+    ask_send(
+        create_ask(c, buf_str(&d->title), buf_str(&d->model), STR(""), 0, 0, d->once, d->body));
+}
+
+static int64_t draft_bytes(const struct store_call *c)
+{
+    const struct draft *d = c->own;
+    return SESSION_BYTES_MIN + (int64_t)(d->title.len + d->model.len);
+}
+
+/* The answer of SET … NX GET: nil, or the session that this key made meanwhile. */
+static void on_claimed(struct store_call *c, struct store_ask *a, enum err err,
+                       const struct redisReply *reply)
+{
+    (void)a, (void)err;
+    struct id before;
+    if (id_parse(redis_text(reply), &before)) {
+        quota_note(c->store, buf_str(&c->owner), c->session, 0);
+        c->session = before;
+    }
+    create(c);
+}
+
+/* Only who has room leaves a key behind. */
+static void claim(struct store_call *c)
+{
+    const struct draft *d = c->own;
+    struct store_ask *a = ask_new(c, on_claimed);
+    ask_str(a, STR("SET"));
+    ask_owner_once_key(a, buf_str(&c->owner), d->once);
+    ask_id(a, c->session);
+    ask_str(a, STR("NX"));
+    ask_str(a, STR("GET"));
+    ask_str(a, STR("PX"));
+    ask_num(a, store_once_ms(c->store));
+    ask_send(a);
+}
+
+static void on_once(struct store_call *c, struct store_ask *a, enum err err,
+                    const struct redisReply *reply)
+{
+    (void)a, (void)err;
+    struct id before;
+    bool known = id_parse(redis_text(reply), &before);
+    if (known)
+        c->session = before;
+    quota_take(c, draft_bytes(c), false, known ? create : claim);
+}
+
+uint64_t store_session_create(struct store *s, struct str owner, struct str key, struct str body,
+                              struct str title, struct str model, store_fn *fn, void *arg)
+{
+    struct store_call *c = session_call(s, owner, id_new(), fn, arg);
+    struct draft *d = c->own = xcalloc(1, sizeof *d);
+    c->own_free = draft_free;
+    buf_init(&d->title, s->config.text_bytes_max);
+    buf_init(&d->model, s->config.text_bytes_max);
+    if (c->owner.overflowed || !buf_add_str(&d->title, title) || !buf_add_str(&d->model, model))
+        return store_call_fail(c, ERR_TOO_LARGE);
+    if (key.len == 0) {
+        quota_take(c, draft_bytes(c), false, create);
+        return c->id;
+    }
+    store_hash(key, d->once);
+    if (body.len > 0)
+        store_hash(body, d->body);
+    struct store_ask *a = ask_new(c, on_once);
+    ask_str(a, STR("GET"));
+    ask_owner_once_key(a, owner, d->once);
+    return ask_send(a);
+}
+
+/* ---- get ---- */
+static struct store_ask *get_ask(struct store_call *c, struct id session, struct str owner,
+                                 bool with_messages, ask_fn *fn)
+{
+    struct store_ask *a = ask_script(c, SCRIPT_session_get, fn);
+    ask_session_keys(a, session);
+    ask_str(a, owner);
+    ask_num(a, with_messages);
+    ask_turn_prefix(a, session);
+    return a;
+}
+
+static void on_got(struct store_call *c, struct store_ask *a, enum err err,
+                   const struct redisReply *reply)
+{
+    (void)a;
+    if (err != ERR_NONE) {
+        store_call_end(c, err, NULL);
+        return;
+    }
+    struct store_session session;
+    reply_session(redis_at(reply, 1), c->session, &session);
+    struct store_answer answer = {.session = c->session, .sessions = &session, .session_count = 1};
+    struct store_message *m =
+        reply_messages(redis_at(reply, 2), redis_at(reply, 3), &answer.message_count);
+    answer.messages = m;
+    unsigned count = answer.message_count;
+    store_call_end(c, ERR_NONE, &answer);
+    messages_free(m, count);
+}
+
+uint64_t store_session_get(struct store *s, struct str owner, struct id session, bool with_messages,
+                           store_fn *fn, void *arg)
+{
+    struct store_call *c = session_call(s, owner, session, fn, arg);
+    return ask_send(get_ask(c, session, owner, with_messages, on_got));
+}
+
+/* ---- patch, delete ---- */
+static void on_patched(struct store_call *c, struct store_ask *a, enum err err,
+                       const struct redisReply *reply)
+{
+    (void)a;
+    if (err == ERR_NONE) {
+        index_owner_move(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 1)));
+        quota_note(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 2)));
+    } else if (err == ERR_SESSION_NOT_FOUND) {
+        quota_note(c->store, buf_str(&c->owner), c->session, 0); /* what was taken for it */
+    }
+    store_call_end(c, err, &(struct store_answer){.session = c->session});
+}
+
+/* What is patched waits in the ask until the quota has room for it. */
+static void patch_send(struct store_call *c)
+{
+    struct store_ask *a = c->own;
+    c->own = NULL;
+    ask_send(a);
+}
+
+uint64_t store_session_patch(struct store *s, struct str owner, struct id session,
+                             const struct store_patch *p, store_fn *fn, void *arg)
+{
+    struct store_call *c = session_call(s, owner, session, fn, arg);
+    struct store_ask *a = c->own = ask_script(c, SCRIPT_session_patch, on_patched);
+    size_t bytes = 0;
+    ask_session_keys(a, session);
+    ask_str(a, owner);
+    ask_num(a, s->config.session_keep_ms);
+    const struct {
+        const char *field;
+        const struct str *value;
+    } rows[] = {{"title", p->title}, {"model", p->model}, {"settings", p->settings}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (rows[i].value == NULL)
+            continue;
+        if (rows[i].value->len > s->config.text_bytes_max)
+            return store_call_fail(c, ERR_TOO_LARGE);
+        bytes += rows[i].value->len;
+        ask_str(a, str_of(rows[i].field));
+        ask_str(a, *rows[i].value);
+    }
+    quota_take(c, (int64_t)bytes, true, patch_send);
+    return c->id;
+}
+
+static void on_deleted(struct store_call *c, struct store_ask *a, enum err err,
+                       const struct redisReply *reply)
+{
+    struct store_answer answer = {.session = c->session};
+    if (err == ERR_SESSION_NOT_FOUND && a->tries > 1)
+        err = ERR_NONE; /* the try whose answer was lost has done it */
+    if (err == ERR_NONE) {
+        if (id_parse(redis_text(redis_at(reply, 1)), &answer.turn.turn))
+            index_active_remove(c->store, c->session, answer.turn.turn);
+        index_owner_remove(c->store, buf_str(&c->owner), c->session);
+        quota_note(c->store, buf_str(&c->owner), c->session, 0);
+        char once[STORE_HASH_TEXT + 1];
+        struct str hash = redis_text(redis_at(reply, 2));
+        if (hash.len == STORE_HASH_TEXT) {
+            snprintf(once, sizeof once, "%.*s", STORE_HASH_TEXT, hash.at);
+            index_owner_forget_once(c->store, buf_str(&c->owner), once);
+        }
+    }
+    store_call_end(c, err, &answer);
+}
+
+uint64_t store_session_delete(struct store *s, struct str owner, struct id session, store_fn *fn,
+                              void *arg)
+{
+    struct store_call *c = session_call(s, owner, session, fn, arg);
+    struct store_ask *a = ask_script(c, SCRIPT_session_delete, on_deleted);
+    ask_session_keys(a, session);
+    ask_str(a, owner);
+    ask_turn_prefix(a, session);
+    ask_stream_prefix(a, session);
+    ask_once_prefix(a, session);
+    return ask_send(a);
+}
+
+/* ---- fork ---- */
+struct fork {
+    struct id from;
+    uint32_t before;
+    struct store_ask *create; /* of the call: waits for the quota */
+};
+
+static void fork_send(struct store_call *c);
+
+static void on_forked_from(struct store_call *c, struct store_ask *a, enum err err,
+                           const struct redisReply *reply)
+{
+    (void)a;
+    struct fork *f = c->own;
+    if (err != ERR_NONE) {
+        store_call_end(c, err, NULL);
+        return;
+    }
+    struct store_session old;
+    reply_session(redis_at(reply, 1), f->from, &old);
+    const struct redisReply *records = redis_at(reply, 2);
+    unsigned count, kept = 0, turns = 0;
+    struct store_message *m = reply_messages(records, redis_at(reply, 3), &count);
+    while (kept < count && m[kept].message < f->before)
+        turns += m[kept++].record.role == ROLE_USER;
+    if (kept == count || m[kept].message != f->before) {
+        store_call_end(c, ERR_MESSAGE_NOT_FOUND, NULL);
+    } else {
+        struct store_ask *create =
+            create_ask(c, old.title, old.model, old.settings, turns, f->before - 1, "", "");
+        for (unsigned i = 0; i + 1 < redis_count(records); i += 2) {
+            int64_t id = redis_int(redis_at(records, i));
+            if (id < 0 || id >= f->before)
+                continue;
+            const struct store_message *found = messages_find(m, kept, (uint32_t)id);
+            ask_num(create, id);
+            ask_str(create, redis_text(redis_at(records, i + 1)));
+            ask_str(create, found && found->pinned && found->excluded ? STR("px")
+                            : found && found->pinned                  ? STR("p")
+                            : found && found->excluded                ? STR("x")
+                                                                      : STR(""));
+        }
+        f->create = create;
+        int64_t bytes = SESSION_BYTES_MIN + (int64_t)create->bytes.len;
+        quota_take(c, bytes + (int64_t)kept * MESSAGE_BYTES, false, fork_send);
+    }
+    messages_free(m, count);
+}
+
+static void fork_send(struct store_call *c)
+{
+    struct fork *f = c->own;
+    list_session(c);
+    ask_send(f->create);
+}
+
+uint64_t store_session_fork(struct store *s, struct str owner, struct id session, uint32_t before,
+                            store_fn *fn, void *arg)
+{
+    struct store_call *c = session_call(s, owner, id_new(), fn, arg);
+    struct fork *f = c->own = xcalloc(1, sizeof *f);
+    c->own_free = free;
+    *f = (struct fork){.from = session, .before = before};
+    return ask_send(get_ask(c, session, owner, true, on_forked_from));
+}
+
+/* ---- messages ---- */
+static void on_message(struct store_call *c, struct store_ask *a, enum err err,
+                       const struct redisReply *reply)
+{
+    (void)a, (void)reply;
+    store_call_end(c, err, &(struct store_answer){.session = c->session});
+}
+
+static void on_message_deleted(struct store_call *c, struct store_ask *a, enum err err,
+                               const struct redisReply *reply)
+{
+    if (err == ERR_NONE)
+        quota_note(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 1)));
+    on_message(c, a, err == ERR_MESSAGE_NOT_FOUND && a->tries > 1 ? ERR_NONE : err, reply);
+}
+
+uint64_t store_message_patch(struct store *s, struct str owner, struct id session, uint32_t message,
+                             int pinned, int excluded, store_fn *fn, void *arg)
+{
+    struct store_call *c = session_call(s, owner, session, fn, arg);
+    struct store_ask *a = ask_script(c, SCRIPT_message_patch, on_message);
+    ask_session_keys(a, session);
+    ask_str(a, owner);
+    ask_num(a, message);
+    ask_num(a, pinned);
+    ask_num(a, excluded);
+    return ask_send(a);
+}
+
+uint64_t store_message_delete(struct store *s, struct str owner, struct id session,
+                              uint32_t message, store_fn *fn, void *arg)
+{
+    struct store_call *c = session_call(s, owner, session, fn, arg);
+    struct store_ask *a = ask_script(c, SCRIPT_message_delete, on_message_deleted);
+    ask_session_keys(a, session);
+    ask_str(a, owner);
+    ask_num(a, message);
+    ask_turn_prefix(a, session);
+    return ask_send(a);
+}

@@ -1,0 +1,689 @@
+/* Turns: begin, claim, hold, cancel, fail, the list of open ones, load, say, seal, release, events.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include "common/log.h"
+#include "proto/store/call.h"
+
+enum {
+    VOID_KEEP_MS = 24 * 3600 * 1000,
+    ACTIVE_GRACE_MS = 60 * 1000, /* a listed turn that is not there yet may still begin */
+    DEATHS_MAX = 3,
+    STREAM_ENTRIES_MAX = 65536, /* of one turn; the agent's bounds end a turn long before */
+    EVENT_BATCH_MAX = 8192,     /* the batch of one event that the store writes itself */
+};
+
+static struct store_call *turn_call(struct store *s, struct id session, struct id turn,
+                                    store_fn *fn, void *arg)
+{
+    struct store_call *c = store_call_new(s, fn, arg);
+    c->session = session;
+    c->turn = turn;
+    return c;
+}
+
+static void on_turn(struct store_call *c, struct store_ask *a, enum err err,
+                    const struct redisReply *reply)
+{
+    (void)a;
+    end_with_turn(c, err, reply);
+}
+
+/* A turn that has ended leaves the list, its session moves up in its owner's. */
+static void note_end(struct store_call *c, struct str owner, int64_t now_ms)
+{
+    index_active_remove(c->store, c->session, c->turn);
+    if (owner.len > 0)
+        index_owner_move(c->store, owner, c->session, now_ms);
+}
+
+/* ---- begin ---- */
+static void begin_end(struct store_call *c)
+{
+    if (c->waiting > 0)
+        return; /* accepted only when the janitors' list has it as well (invariant 1) */
+    struct store_answer answer = {.session = c->session, .turn = c->found};
+    store_call_end(c, ERR_NONE, &answer);
+}
+
+static void on_listed(struct store_call *c, struct store_ask *a, enum err err,
+                      const struct redisReply *reply)
+{
+    (void)a, (void)err, (void)reply;
+    begin_end(c);
+}
+
+static void on_begun(struct store_call *c, struct store_ask *a, enum err err,
+                     const struct redisReply *reply)
+{
+    (void)a;
+    struct id turn;
+    if (err == ERR_TURN_RUNNING && id_parse(redis_text(redis_at(reply, 1)), &turn))
+        index_active_add(c->store, c->session, turn); /* should it have been left out by a crash */
+    if (err != ERR_NONE) {
+        index_active_remove(c->store, c->session, c->turn);
+        store_call_end(c, err, NULL);
+        return;
+    }
+    if (!id_parse(redis_text(redis_at(reply, 2)), &turn)) {
+        store_call_end(c, ERR_INTERNAL, NULL);
+        return;
+    }
+    reply_turn(redis_at(reply, 1), c->session, turn, &c->found);
+    c->found.duplicate = redis_int(redis_at(reply, 3)) == 1;
+    if (c->found.duplicate)
+        index_active_remove(c->store, c->session, c->turn);
+    else
+        index_owner_set(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 4)));
+    if (redis_int(redis_at(reply, 5)) > 0)
+        quota_note(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 5)));
+    begin_end(c);
+}
+
+static void on_undone(struct store_call *c, struct store_ask *a, enum err err,
+                      const struct redisReply *reply)
+{
+    (void)a, (void)reply;
+    if (err == ERR_NONE) { /* nothing of it is left to be waited for */
+        ask_forget_note(c->own);
+        index_active_remove(c->store, c->session, c->turn);
+    }
+    store_call_end(c, ERR_STORE_UNAVAILABLE, NULL);
+}
+
+/* It was begun, and is on too few replicas: its client hears 503, so it must not run. Should the
+ * master be lost now, a replica may have the begin without this: it is as one that nobody was told
+ * of (PROTOCOL.md). */
+static void undo_begin(struct store_call *c)
+{
+    struct store_ask *a = ask_script(c, SCRIPT_turn_undo, on_undone);
+    ask_turn_keys(a, c->session, c->turn);
+    ask_once_key(a, c->session, c->once);
+    ask_id(a, c->turn);
+    ask_num(a, VOID_KEEP_MS);
+    ask_send(a);
+}
+
+uint64_t store_turn_begin(struct store *s, const struct store_begin *b, store_fn *fn, void *arg)
+{
+    struct store_call *c = turn_call(s, b->session, b->turn, fn, arg);
+    scoped_buf(message, RECORD_BYTES_MAX);
+    scoped_buf(request, RECORD_BYTES_MAX);
+    scoped_buf(batch, RECORD_BYTES_MAX);
+    char body[STORE_HASH_TEXT + 1] = "";
+    if (!record_message_encode(b->message, &message) ||
+        !record_request_encode(b->request, &request) ||
+        !record_event_add(&batch, 1, 0, b->turn_start) || !buf_add_str(&c->owner, b->owner))
+        return store_call_fail(c, ERR_TOO_LARGE);
+
+    /* The list first: a turn that is in it and never began is voided by who looks at it, one that
+     * began outside it would be nobody's. Both go out together. */
+    struct store_ask *list = ask_new(c, on_listed);
+    ask_str(list, STR("ZADD"));
+    ask_active_key(list);
+    ask_str(list, STR("NX"));
+    ask_num(list, loop_wall_ms());
+    ask_active_entry(list, b->session, b->turn);
+    ask_send(list);
+
+    if (b->key.len > 0)
+        store_hash(b->key, c->once);
+    struct store_ask *a = ask_script(c, SCRIPT_turn_begin, on_begun);
+    a->few = undo_begin;
+    c->own = a;
+    ask_turn_keys(a, b->session, b->turn);
+    ask_once_key(a, b->session, c->once);
+    ask_str(a, b->owner);
+    ask_id(a, b->turn);
+    ask_str(a, str_of(c->once));
+    ask_num(a, store_once_ms(s));
+    ask_str(a, b->title);
+    ask_str(a, buf_str(&message));
+    ask_str(a, buf_str(&request));
+    ask_str(a, buf_str(&batch));
+    ask_str(a, b->holder);
+    ask_num(a, s->config.lease_ms);
+    ask_num(a, s->config.session_keep_ms);
+    ask_num(a, s->config.messages_max);
+    ask_num(a, (int64_t)s->config.session_bytes_max);
+    ask_turn_prefix(a, b->session);
+    if (b->body.len > 0)
+        store_hash(b->body, body);
+    ask_str(a, str_of(body));
+    return ask_send(a);
+}
+
+/* ---- get, claim, hold, cancel, fail ---- */
+uint64_t store_turn_get(struct store *s, struct str owner, struct id session, struct id turn,
+                        store_fn *fn, void *arg)
+{
+    struct store_ask *a =
+        ask_script(turn_call(s, session, turn, fn, arg), SCRIPT_turn_get, on_turn);
+    ask_turn_keys(a, session, turn);
+    ask_str(a, owner);
+    ask_id(a, turn);
+    ask_num(a, 1);
+    return ask_send(a);
+}
+
+static void on_claimed(struct store_call *c, struct store_ask *a, enum err err,
+                       const struct redisReply *reply)
+{
+    (void)a;
+    if (err == ERR_WORKER_LOST)
+        note_end(c, redis_text(redis_at(reply, 1)), redis_int(redis_at(reply, 2)));
+    end_with_turn(c, err, reply);
+}
+
+/* The batch of the one event that ends a turn from outside its worker. */
+static bool last_words(struct buf *batch, struct id turn, enum err why)
+{
+    scoped_buf(payload, EVENT_BATCH_MAX);
+    bool fine = why == ERR_CANCELLED ? event_turn_cancelled(&payload, turn)
+                                     : event_error(&payload, why, NULL);
+    return fine && record_event_add(batch, 1, 1, buf_str(&payload));
+}
+
+uint64_t store_turn_claim(struct store *s, struct id session, struct id turn,
+                          uint32_t expected_epoch, bool died, bool only_if_unheld,
+                          struct str holder, store_fn *fn, void *arg)
+{
+    struct store_call *c = turn_call(s, session, turn, fn, arg);
+    scoped_buf(batch, EVENT_BATCH_MAX);
+    CHECK(last_words(&batch, turn, ERR_WORKER_LOST));
+    struct store_ask *a = ask_script(c, SCRIPT_turn_claim, on_claimed);
+    ask_turn_keys(a, session, turn);
+    ask_id(a, turn);
+    ask_num(a, expected_epoch);
+    ask_num(a, died);
+    ask_num(a, only_if_unheld);
+    ask_str(a, holder);
+    ask_num(a, s->config.lease_ms);
+    ask_num(a, DEATHS_MAX);
+    ask_str(a, buf_str(&batch));
+    ask_num(a, s->config.events_keep_ms);
+    return ask_send(a);
+}
+
+uint64_t store_turn_hold(struct store *s, struct id session, struct id turn, uint32_t epoch,
+                         struct str holder, store_fn *fn, void *arg)
+{
+    struct store_ask *a =
+        ask_script(turn_call(s, session, turn, fn, arg), SCRIPT_turn_hold, on_turn);
+    ask_turn_key(a, session, turn);
+    ask_num(a, epoch);
+    ask_str(a, holder);
+    ask_num(a, s->config.lease_ms);
+    return ask_send(a);
+}
+
+static void on_cancelled(struct store_call *c, struct store_ask *a, enum err err,
+                         const struct redisReply *reply)
+{
+    (void)a;
+    struct store_turn t;
+    reply_turn(redis_at(reply, 1), c->session, c->turn, &t);
+    if (err == ERR_NONE && turn_state_over(t.state))
+        note_end(c, buf_str(&c->owner), redis_int(redis_at(reply, 2)));
+    end_with_turn(c, err, reply);
+}
+
+uint64_t store_turn_cancel(struct store *s, struct str owner, struct id session, struct id turn,
+                           store_fn *fn, void *arg)
+{
+    struct store_call *c = turn_call(s, session, turn, fn, arg);
+    scoped_buf(batch, EVENT_BATCH_MAX);
+    CHECK(last_words(&batch, turn, ERR_CANCELLED));
+    if (!buf_add_str(&c->owner, owner))
+        return store_call_fail(c, ERR_TOO_LARGE);
+    struct store_ask *a = ask_script(c, SCRIPT_turn_cancel, on_cancelled);
+    ask_turn_keys(a, session, turn);
+    ask_str(a, owner);
+    ask_id(a, turn);
+    ask_str(a, buf_str(&batch));
+    ask_num(a, s->config.events_keep_ms);
+    return ask_send(a);
+}
+
+static void on_decided(struct store_call *c, struct store_ask *a, enum err err,
+                       const struct redisReply *reply)
+{
+    (void)a;
+    struct store_answer answer = {.session = c->session};
+    reply_turn(redis_at(reply, 1), c->session, c->turn, &answer.turn);
+    answer.turn.fresh = redis_int(redis_at(reply, 2)) == 1;
+    struct str owner = redis_text(redis_at(reply, 3));
+    if (err == ERR_DECISION_EXPIRED)
+        note_end(c, owner, redis_int(redis_at(reply, 4)));
+    else if (err == ERR_NONE && answer.turn.fresh)
+        index_owner_move(c->store, owner, c->session, redis_int(redis_at(reply, 4)));
+    store_call_end(c, err, &answer);
+}
+
+uint64_t store_turn_decide(struct store *s, struct str owner, struct id session, struct id turn,
+                           const struct store_decision *decisions, unsigned count,
+                           struct str holder, store_fn *fn, void *arg)
+{
+    struct store_call *c = turn_call(s, session, turn, fn, arg);
+    scoped_buf(batch, EVENT_BATCH_MAX);
+    CHECK(last_words(&batch, turn, ERR_DECISION_EXPIRED));
+    struct store_ask *a = ask_script(c, SCRIPT_turn_decide, on_decided);
+    ask_turn_keys(a, session, turn);
+    ask_str(a, owner);
+    ask_id(a, turn);
+    ask_id(a, id_new()); /* of this request, however often it is sent */
+    ask_str(a, holder);
+    ask_num(a, s->config.lease_ms);
+    ask_str(a, buf_str(&batch));
+    ask_num(a, s->config.events_keep_ms);
+    for (unsigned i = 0; i < count; i++) {
+        CHECK(decisions[i].what != DECISION_NONE);
+        ask_str(a, decisions[i].call_id);
+        ask_num(a, decisions[i].what);
+        ask_str(a, decisions[i].hash);
+    }
+    return ask_send(a);
+}
+
+static void on_ended(struct store_call *c, struct store_ask *a, enum err err,
+                     const struct redisReply *reply)
+{
+    (void)a;
+    struct store_turn t;
+    reply_turn(redis_at(reply, 1), c->session, c->turn, &t);
+    struct str owner = redis_text(redis_at(reply, 2));
+    if (err == ERR_NONE && turn_state_over(t.state))
+        note_end(c, owner, redis_int(redis_at(reply, 3)));
+    if (err == ERR_NONE && redis_int(redis_at(reply, 4)) > 0) /* of a seal */
+        quota_note(c->store, owner, c->session, redis_int(redis_at(reply, 4)));
+    end_with_turn(c, err, reply);
+}
+
+uint64_t store_turn_fail(struct store *s, struct id session, struct id turn,
+                         uint32_t expected_epoch, enum err why, store_fn *fn, void *arg)
+{
+    struct store_call *c = turn_call(s, session, turn, fn, arg);
+    scoped_buf(batch, EVENT_BATCH_MAX);
+    CHECK(why != ERR_NONE && last_words(&batch, turn, why));
+    struct store_ask *a = ask_script(c, SCRIPT_turn_fail, on_ended);
+    ask_turn_keys(a, session, turn);
+    ask_id(a, turn);
+    ask_num(a, expected_epoch);
+    ask_str(a, str_of(turn_state_word(why == ERR_CANCELLED ? TURN_CANCELLED : TURN_FAILED)));
+    ask_str(a, str_of(err_word(why)));
+    ask_str(a, buf_str(&batch));
+    ask_num(a, s->config.events_keep_ms);
+    return ask_send(a);
+}
+
+/* ---- the list of open turns ---- */
+struct active_entry {
+    struct id session, turn;
+    bool old; /* listed for so long that it would have begun */
+};
+struct active {
+    unsigned count, found;
+    struct active_entry *entries;
+    struct store_turn *turns; /* by entry; state NONE: not open */
+};
+
+static void active_free(void *own)
+{
+    struct active *w = own;
+    free(w->entries);
+    free(w->turns);
+    free(w);
+}
+
+static void active_end(struct store_call *c)
+{
+    struct active *w = c->own;
+    if (c->waiting > 0)
+        return;
+    struct store_answer answer = {.turns = w->turns};
+    for (unsigned i = 0; i < w->count; i++)
+        if (w->turns[i].state != TURN_NONE)
+            w->turns[answer.turn_count++] = w->turns[i];
+    store_call_end(c, ERR_NONE, &answer);
+}
+
+static void on_voided(struct store_call *c, struct store_ask *a, enum err err,
+                      const struct redisReply *reply)
+{
+    (void)reply;
+    struct active *w = c->own;
+    if (err == ERR_NONE)
+        index_active_remove(c->store, w->entries[a->tag].session, w->entries[a->tag].turn);
+    active_end(c);
+}
+
+static void on_looked_at(struct store_call *c, struct store_ask *a, enum err err,
+                         const struct redisReply *reply)
+{
+    struct active *w = c->own;
+    const struct active_entry *e = &w->entries[a->tag];
+    struct store_turn t = {.state = TURN_NONE};
+    if (err == ERR_NONE)
+        reply_turn(redis_at(reply, 1), e->session, e->turn, &t);
+    if (t.state == TURN_RUNNING || t.state == TURN_AWAITING) {
+        w->turns[a->tag] = t;
+    } else if (err == ERR_NONE || err == ERR_EVENTS_EXPIRED) {
+        index_active_remove(c->store, e->session, e->turn);
+    } else if (e->old) {
+        struct store_ask *v = ask_script(c, SCRIPT_turn_void, on_voided);
+        v->tag = a->tag;
+        ask_turn_keys(v, e->session, e->turn);
+        ask_num(v, VOID_KEEP_MS);
+        ask_send(v);
+        return;
+    }
+    active_end(c);
+}
+
+static void look_at(struct store_call *c, unsigned i)
+{
+    struct active *w = c->own;
+    struct store_ask *a = ask_script(c, SCRIPT_turn_get, on_looked_at);
+    a->tag = i;
+    ask_turn_keys(a, w->entries[i].session, w->entries[i].turn);
+    ask_str(a, STR(""));
+    ask_id(a, w->entries[i].turn);
+    ask_num(a, 0);
+    ask_send(a);
+}
+
+static void on_active(struct store_call *c, struct store_ask *a, enum err err,
+                      const struct redisReply *reply)
+{
+    (void)err;
+    unsigned pairs = redis_count(reply) / 2, max = a->tag;
+    struct active *w = c->own = xcalloc(1, sizeof *w);
+    c->own_free = active_free;
+    w->entries = xcalloc(pairs + 1, sizeof *w->entries);
+    w->turns = xcalloc(pairs + 1, sizeof *w->turns);
+    /* A full page: go on behind it next time, so that turns which wait for long starve no other. */
+    c->store->active_offset = pairs >= max ? c->store->active_offset + max : 0;
+    for (unsigned i = 0; i < pairs; i++) {
+        struct active_entry *e = &w->entries[w->count];
+        struct str text = redis_text(redis_at(reply, 2 * i)), session, turn;
+        if (!str_split(&text, ' ', &session) || !id_parse(session, &e->session) ||
+            !str_split(&text, ' ', &turn) || !id_parse(turn, &e->turn))
+            continue;
+        e->old = loop_wall_ms() - redis_int(redis_at(reply, 2 * i + 1)) > ACTIVE_GRACE_MS;
+        w->count++;
+    }
+    for (unsigned i = 0; i < w->count; i++)
+        look_at(c, i);
+    active_end(c);
+}
+
+uint64_t store_turn_active(struct store *s, unsigned max, store_fn *fn, void *arg)
+{
+    CHECK(max > 0);
+    struct store_ask *a = ask_new(store_call_new(s, fn, arg), on_active);
+    a->tag = max;
+    ask_str(a, STR("ZRANGE"));
+    ask_active_key(a);
+    ask_num(a, s->active_offset);
+    ask_num(a, (int64_t)s->active_offset + max - 1);
+    ask_str(a, STR("WITHSCORES"));
+    return ask_send(a);
+}
+
+/* ---- events ---- */
+struct reading {
+    struct event_at after;
+    uint32_t max_bytes;
+};
+
+/* Is `at` the event right behind `before`? Each epoch counts from 1, and the first is 1-1. */
+static bool follows(struct event_at before, struct event_at at)
+{
+    if (at.epoch == before.epoch)
+        return at.seq == before.seq + 1;
+    return at.seq == 1 && (before.epoch != 0 || at.epoch == 1);
+}
+
+struct found_events {
+    struct store_event *at;
+    unsigned count, cap;
+    uint64_t bytes;
+    bool full, gap;
+};
+
+/* Events of one entry past *cursor. An entry may repeat some: what was said and got no answer is
+ * said again together with what followed. */
+static bool take_entry(struct found_events *f, struct event_at *cursor, struct str id,
+                       struct str batch, uint32_t max_bytes)
+{
+    struct event_at last;
+    if (!event_at_parse(id, &last))
+        return false;
+    while (batch.len > 0 && !f->full && !f->gap) {
+        struct record_event e;
+        if (record_event_next(&batch, &e) != ERR_NONE)
+            return false;
+        struct event_at at = {last.epoch, e.seq};
+        if (event_at_cmp(at, *cursor) <= 0)
+            continue;
+        if (!follows(*cursor, at)) {
+            f->gap = true;
+        } else if (f->count > 0 && f->bytes + e.payload.len > max_bytes) {
+            f->full = true;
+        } else {
+            if (f->count == f->cap) {
+                f->cap = f->cap == 0 ? 64 : f->cap * 2;
+                f->at = xrealloc(f->at, f->cap * sizeof *f->at);
+            }
+            f->at[f->count++] = (struct store_event){at, e.final != 0, e.payload};
+            f->bytes += e.payload.len;
+            *cursor = at;
+        }
+    }
+    return true;
+}
+
+static void on_events(struct store_call *c, struct store_ask *a, enum err err,
+                      const struct redisReply *reply)
+{
+    (void)a;
+    const struct reading *r = c->own;
+    struct event_at cursor = r->after;
+    const struct redisReply *entries = redis_at(reply, 3);
+    struct found_events f = {0};
+    for (unsigned i = 0; err == ERR_NONE && i + 1 < redis_count(entries) && !f.full && !f.gap;
+         i += 2)
+        if (!take_entry(&f, &cursor, redis_text(redis_at(entries, i)),
+                        redis_text(redis_at(entries, i + 1)), r->max_bytes))
+            err = ERR_HISTORY_LOST; /* an entry that can't be read is lost as well */
+    if (f.gap && f.count == 0)
+        err = ERR_HISTORY_LOST;
+    struct store_answer answer = {.session = c->session,
+                                  .events = f.at,
+                                  .event_count = f.count,
+                                  .suspect = redis_int(redis_at(reply, 4)) == 1,
+                                  .more = f.full || f.gap || redis_int(redis_at(reply, 2)) == 1};
+    reply_turn(redis_at(reply, 1), c->session, c->turn, &answer.turn);
+    store_call_end(c, err, &answer);
+    free(f.at);
+}
+
+uint64_t store_events_read(struct store *s, struct id session, struct id turn,
+                           struct event_at after, uint32_t max_bytes, store_fn *fn, void *arg)
+{
+    struct store_call *c = turn_call(s, session, turn, fn, arg);
+    struct reading *r = c->own = xcalloc(1, sizeof *r);
+    c->own_free = free;
+    *r = (struct reading){after, max_bytes};
+    struct store_ask *a = ask_script(c, SCRIPT_events_read, on_events);
+    ask_turn_keys(a, session, turn);
+    ask_id(a, turn);
+    ask_num(a, after.epoch);
+    ask_num(a, after.seq);
+    ask_num(a, max_bytes > 0 ? max_bytes : 1);
+    return ask_send(a);
+}
+
+/* ---- by the worker ---- */
+/* Triples (call id, hash, decision). */
+static struct store_decision *read_decisions(const struct redisReply *p, unsigned *count)
+{
+    *count = redis_count(p) / 3;
+    struct store_decision *d = xcalloc(*count + 1, sizeof *d);
+    for (unsigned i = 0; i < *count; i++) {
+        int64_t what = redis_int(redis_at(p, 3 * i + 2));
+        d[i] = (struct store_decision){redis_text(redis_at(p, 3 * i)),
+                                       redis_text(redis_at(p, 3 * i + 1)),
+                                       what == 1   ? DECISION_APPROVED
+                                       : what == 0 ? DECISION_REFUSED
+                                                   : DECISION_NONE};
+    }
+    return d;
+}
+
+static void on_loaded(struct store_call *c, struct store_ask *a, enum err err,
+                      const struct redisReply *reply)
+{
+    (void)a;
+    if (err != ERR_NONE) {
+        store_call_end(c, err, NULL);
+        return;
+    }
+    const struct redisReply *p = redis_at(reply, 2);
+    struct store_load load = {
+        .request = redis_text(redis_at(p, 0)),
+        .seq = (uint32_t)redis_int(redis_at(p, 1)),
+        .step = (uint32_t)redis_int(redis_at(p, 2)),
+        .attempt = (uint32_t)redis_int(redis_at(p, 3)),
+        .begun_ms = redis_int(redis_at(p, 4)),
+        .usage = {(uint64_t)redis_int(redis_at(p, 5)), (uint64_t)redis_int(redis_at(p, 6)),
+                  (uint64_t)redis_int(redis_at(p, 7)), (uint64_t)redis_int(redis_at(p, 8))},
+        .cancel = redis_int(redis_at(p, 9)) == 1,
+        .now_ms = redis_int(redis_at(p, 10)),
+    };
+    reply_session(redis_at(reply, 1), c->session, &load.session);
+    struct store_answer answer = {.session = c->session, .load = &load};
+    struct store_decision *decisions = read_decisions(redis_at(reply, 5), &load.decision_count);
+    load.decisions = decisions;
+    struct store_message *m =
+        reply_messages(redis_at(reply, 3), redis_at(reply, 4), &answer.message_count);
+    answer.messages = m;
+    unsigned count = answer.message_count;
+    store_call_end(c, ERR_NONE, &answer);
+    messages_free(m, count);
+    free(decisions);
+}
+
+uint64_t store_turn_load(struct store *s, struct id session, struct id turn, uint32_t epoch,
+                         struct str holder, store_fn *fn, void *arg)
+{
+    struct store_ask *a =
+        ask_script(turn_call(s, session, turn, fn, arg), SCRIPT_turn_load, on_loaded);
+    ask_turn_keys(a, session, turn);
+    ask_num(a, epoch);
+    ask_str(a, holder);
+    ask_num(a, s->config.lease_ms);
+    ask_turn_prefix(a, session);
+    return ask_send(a);
+}
+
+/* The seq of a batch's first event; 0: it can't be read. */
+static uint32_t first_seq(struct str batch)
+{
+    struct record_event e;
+    return batch.len > 0 && record_event_next(&batch, &e) == ERR_NONE ? e.seq : 0;
+}
+
+uint64_t store_turn_say(struct store *s, struct id session, struct id turn, uint32_t epoch,
+                        uint32_t last_seq, struct str batch, store_fn *fn, void *arg)
+{
+    uint32_t first = first_seq(batch);
+    CHECK(first > 0 && first <= last_seq);
+    struct store_ask *a =
+        ask_script(turn_call(s, session, turn, fn, arg), SCRIPT_turn_say, on_turn);
+    ask_turn_key(a, session, turn);
+    ask_stream_key(a, session, turn);
+    ask_num(a, epoch);
+    ask_num(a, first);
+    ask_num(a, last_seq);
+    ask_str(a, batch);
+    ask_num(a, s->config.lease_ms);
+    ask_num(a, STREAM_ENTRIES_MAX);
+    return ask_send(a);
+}
+
+/* What is waited for: until when, as clients see it, and what a decision is bound to. */
+static bool ask_asks(struct store_ask *a, const struct store_seal *seal)
+{
+    scoped_buf(shown, RECORD_BYTES_MAX);
+    if (!event_asks(&shown, seal->asks, seal->servers, seal->ask_count, seal->expires_ms))
+        return false;
+    ask_num(a, seal->expires_ms);
+    ask_str(a, buf_str(&shown));
+    ask_num(a, seal->ask_count);
+    for (unsigned i = 0; i < seal->ask_count; i++) {
+        char hash[RECORD_HASH_TEXT + 1];
+        record_call_hash(&seal->asks[i], hash);
+        ask_str(a, seal->asks[i].call_id);
+        ask_str(a, str_of(hash));
+    }
+    return true;
+}
+
+uint64_t store_turn_seal(struct store *s, const struct store_seal *seal, store_fn *fn, void *arg)
+{
+    uint32_t first = first_seq(seal->batch);
+    CHECK(first > 0 && first <= seal->last_seq && seal->state != TURN_NONE);
+    struct store_call *c = turn_call(s, seal->session, seal->turn, fn, arg);
+    struct store_ask *a = ask_script(c, SCRIPT_turn_seal, on_ended);
+    ask_turn_keys(a, seal->session, seal->turn);
+    ask_id(a, seal->turn);
+    ask_num(a, seal->epoch);
+    ask_num(a, first);
+    ask_num(a, seal->last_seq);
+    ask_str(a, seal->batch);
+    ask_str(a, str_of(turn_state_word(seal->state)));
+    ask_num(a, seal->step);
+    ask_num(a, seal->attempt);
+    ask_num(a, (int64_t)seal->usage.input_tokens);
+    ask_num(a, (int64_t)seal->usage.output_tokens);
+    ask_num(a, (int64_t)seal->usage.cached_tokens);
+    ask_num(a, (int64_t)seal->usage.cost);
+    ask_num(a, s->config.lease_ms);
+    ask_num(a, s->config.session_keep_ms);
+    ask_num(a, s->config.events_keep_ms);
+    ask_num(a, STREAM_ENTRIES_MAX);
+    if (!ask_asks(a, seal))
+        return store_call_fail(c, ERR_TOO_LARGE);
+    for (unsigned i = 0; i < seal->message_count; i++) {
+        scoped_buf(message, RECORD_BYTES_MAX);
+        if (!record_message_encode(&seal->messages[i], &message))
+            return store_call_fail(c, ERR_TOO_LARGE);
+        ask_str(a, buf_str(&message));
+    }
+    return ask_send(a);
+}
+
+uint64_t store_turn_summary(struct store *s, struct id session, struct id turn, uint32_t epoch,
+                            uint32_t revision, uint32_t to, struct str text, store_fn *fn,
+                            void *arg)
+{
+    struct store_ask *a =
+        ask_script(turn_call(s, session, turn, fn, arg), SCRIPT_turn_summary, on_turn);
+    ask_turn_keys(a, session, turn);
+    ask_num(a, epoch);
+    ask_num(a, revision);
+    ask_num(a, to);
+    ask_str(a, text);
+    return ask_send(a);
+}
+
+uint64_t store_turn_release(struct store *s, struct id session, struct id turn, uint32_t epoch,
+                            store_fn *fn, void *arg)
+{
+    struct store_ask *a =
+        ask_script(turn_call(s, session, turn, fn, arg), SCRIPT_turn_release, on_turn);
+    ask_turn_key(a, session, turn);
+    ask_num(a, epoch);
+    return ask_send(a);
+}

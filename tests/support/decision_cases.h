@@ -1,0 +1,198 @@
+/* tests/support/decision_cases.h: what proto/store/store.h promises of a turn that awaits its
+ * person's decision. Run with store_cases[]. */
+#ifndef TESTS_SUPPORT_DECISION_CASES_H
+#define TESTS_SUPPORT_DECISION_CASES_H
+
+#include "tests/support/store_play.h"
+
+#define OTHER_GATEWAY STR("gateway-2")
+enum { CASE_WAIT_MS = 60000 };
+
+static struct record_call asked_call(const char *id, const char *arguments)
+{
+    return (struct record_call){str_of(id), STR("save"), str_of(arguments)};
+}
+
+/* The turn's worker has loaded it; the step asks for these calls. */
+static struct got *ask_person(struct play *p, uint32_t epoch, uint32_t first, uint32_t last,
+                              const struct record_call *calls, unsigned count, int64_t wait_ms)
+{
+    scoped_buf(b, 1 << 20);
+    int64_t now_ms = OK(p->f, store_turn_load, p->session, p->turn, epoch, WORKER)->load.now_ms;
+    struct record_message m = {.role = ROLE_ASSISTANT,
+                               .turn = p->turn,
+                               .step = 1,
+                               .content = STR("may I?"),
+                               .calls = (struct record_call *)calls,
+                               .call_count = count};
+    struct store_seal s = {.session = p->session,
+                           .turn = p->turn,
+                           .epoch = epoch,
+                           .last_seq = last,
+                           .batch = batch_of(first, last, true, &b),
+                           .messages = &m,
+                           .message_count = 1,
+                           .state = TURN_AWAITING,
+                           .step = 2,
+                           .asks = calls,
+                           .ask_count = count,
+                           .expires_ms = now_ms + wait_ms};
+    struct got *g = ASK(p->f, store_turn_seal, &s);
+    assert_int_equal(g->err, ERR_NONE);
+    assert_int_equal(g->turn.state, TURN_AWAITING);
+    return g;
+}
+
+static struct got *ask_one(struct play *p, int64_t wait_ms)
+{
+    struct record_call call = asked_call("c1", "{\"a\":1}");
+    return ask_person(p, 1, 2, 3, &call, 1, wait_ms);
+}
+
+static struct got *decide(struct play *p, struct str owner, struct str holder, const char *id,
+                          int what, const char *hash)
+{
+    struct store_decision d = {str_of(id), str_of(hash),
+                               what ? DECISION_APPROVED : DECISION_REFUSED};
+    return ASK(p->f, store_turn_decide, owner, p->session, p->turn, &d, 1, holder);
+}
+
+CASE(asked_calls_are_shown_until_they_are_decided)
+{
+    play_begin(p, "one");
+    assert_true(ask_one(p, CASE_WAIT_MS)->turn.decide_ms > CASE_WAIT_MS / 2);
+    char hash[RECORD_HASH_TEXT + 1];
+    struct record_call call = asked_call("c1", "{\"a\":1}");
+    record_call_hash(&call, hash);
+    struct got *g = conversation(p);
+    assert_int_equal(g->sessions[0].running_state, TURN_AWAITING);
+    assert_non_null(strstr(g->sessions[0].asks, "\"call_id\":\"c1\""));
+    assert_non_null(strstr(g->sessions[0].asks, "\"arguments\":{\"a\":1}"));
+    assert_non_null(strstr(g->sessions[0].asks, hash));
+    g = decide(p, p->owner, GATEWAY, "c1", 1, hash);
+    assert_int_equal(g->err, ERR_NONE);
+    assert_true(g->turn.fresh);
+    assert_int_equal(g->turn.state, TURN_RUNNING);
+    assert_int_equal(g->turn.epoch, 2);
+    assert_true(g->turn.lease_ms > 0);
+    assert_string_equal(conversation(p)->sessions[0].asks, "");
+}
+
+CASE(decision_reaches_the_worker)
+{
+    play_begin(p, "one");
+    struct record_call calls[] = {asked_call("c1", "{\"a\":1}"), asked_call("c2", "{}")};
+    struct store_decision d[] = {{STR("c2"), STR(""), DECISION_REFUSED},
+                                 {STR("c1"), STR(""), DECISION_APPROVED}};
+    ask_person(p, 1, 2, 3, calls, 2, CASE_WAIT_MS);
+    REFUSED(f, ERR_FENCED, store_turn_load, p->session, p->turn, 1, WORKER);
+    REFUSED(f, ERR_INVALID, store_turn_decide, p->owner, p->session, p->turn, d, 1, GATEWAY);
+    OK(f, store_turn_decide, p->owner, p->session, p->turn, d, 2, GATEWAY);
+    struct got *g = OK(f, store_turn_load, p->session, p->turn, 2, STR("worker-2"));
+    assert_int_equal(g->load.step, 2);
+    assert_int_equal(g->load.attempt, 1);
+    assert_int_equal(g->load.decision_count, 2);
+    for (unsigned i = 0; i < 2; i++) {
+        bool first = strcmp(g->decisions[i].call_id, "c1") == 0;
+        char hash[RECORD_HASH_TEXT + 1];
+        record_call_hash(&calls[first ? 0 : 1], hash);
+        assert_int_equal(g->decisions[i].what, first ? DECISION_APPROVED : DECISION_REFUSED);
+        assert_string_equal(g->decisions[i].hash, hash);
+    }
+    assert_int_equal(seal(p, 2, 1, 2, TURN_DONE, "done")->err, ERR_NONE);
+    assert_string_equal(places(events(p, 1, 2, 1000)), "1-3! 2-1 2-2!");
+}
+
+CASE(two_who_decide_are_one_decision)
+{
+    play_begin(p, "one");
+    ask_one(p, CASE_WAIT_MS);
+    assert_true(decide(p, p->owner, GATEWAY, "c1", 1, "")->turn.fresh);
+    struct got *g = decide(p, p->owner, OTHER_GATEWAY, "c1", 1, "");
+    assert_int_equal(g->err, ERR_NONE);
+    assert_false(g->turn.fresh);
+    assert_int_equal(g->turn.epoch, 2);
+    assert_int_equal(decide(p, p->owner, OTHER_GATEWAY, "c1", 0, "")->err, ERR_ALREADY_DECIDED);
+    assert_int_equal(seal(p, 2, 1, 1, TURN_DONE, "done")->err, ERR_NONE);
+    g = decide(p, p->owner, GATEWAY, "c1", 1, ""); /* and after the end */
+    assert_int_equal(g->err, ERR_NONE);
+    assert_false(g->turn.fresh);
+    assert_int_equal(decide(p, p->owner, GATEWAY, "c1", 0, "")->err, ERR_ALREADY_DECIDED);
+}
+
+CASE(decision_is_for_what_was_asked)
+{
+    struct store_decision none = {0};
+    play_begin(p, "one");
+    assert_int_equal(decide(p, p->owner, GATEWAY, "c1", 1, "")->err, ERR_NOT_AWAITING);
+    ask_one(p, CASE_WAIT_MS);
+    assert_int_equal(decide(p, STR("mallory"), GATEWAY, "c1", 1, "")->err, ERR_SESSION_NOT_FOUND);
+    assert_int_equal(decide(p, p->owner, GATEWAY, "c9", 1, "")->err, ERR_INVALID);
+    assert_int_equal(decide(p, p->owner, GATEWAY, "c1", 1, "0123")->err, ERR_INVALID);
+    REFUSED(f, ERR_INVALID, store_turn_decide, p->owner, p->session, p->turn, &none, 0, GATEWAY);
+    assert_int_equal(OK(f, store_turn_get, p->owner, p->session, p->turn)->turn.state,
+                     TURN_AWAITING);
+    assert_int_equal(OK(f, store_turn_get, p->owner, p->session, p->turn)->turn.epoch, 1);
+    OK(f, store_turn_cancel, p->owner, p->session, p->turn);
+    assert_int_equal(decide(p, p->owner, GATEWAY, "c1", 1, "")->err, ERR_TURN_OVER);
+    p->turn = id_new();
+    assert_int_equal(decide(p, p->owner, GATEWAY, "c1", 1, "")->err, ERR_TURN_NOT_FOUND);
+}
+
+CASE(decision_that_comes_late_ends_the_turn)
+{
+    play_begin(p, "one");
+    ask_one(p, 100);
+    f->pass(f, 150);
+    struct got *g = OK(f, store_turn_get, p->owner, p->session, p->turn);
+    assert_true(g->turn.state == TURN_AWAITING && g->turn.decide_ms <= 0);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(decide(p, p->owner, GATEWAY, "c1", 1, "")->err, ERR_DECISION_EXPIRED);
+    g = events(p, 1, 3, 1000);
+    assert_string_equal(places(g), "2-1!");
+    assert_non_null(strstr(g->events[0].payload, "decision_expired"));
+    play_begin(p, "the session is free");
+}
+
+CASE(nobody_decides_and_a_janitor_ends_it)
+{
+    play_begin(p, "one");
+    ask_one(p, 100);
+    f->pass(f, 150);
+    OK(f, store_turn_fail, p->session, p->turn, 1, ERR_DECISION_EXPIRED);
+    assert_int_equal(decide(p, p->owner, GATEWAY, "c1", 1, "")->err, ERR_DECISION_EXPIRED);
+    play_begin(p, "the session is free");
+}
+
+CASE(turn_asks_twice_and_an_old_decision_counts_once)
+{
+    struct record_call second = asked_call("c2", "{}");
+    play_begin(p, "one");
+    ask_one(p, CASE_WAIT_MS);
+    assert_true(decide(p, p->owner, GATEWAY, "c1", 1, "")->turn.fresh);
+    ask_person(p, 2, 1, 1, &second, 1, CASE_WAIT_MS);
+    struct got *g = decide(p, p->owner, GATEWAY, "c1", 1, ""); /* of the first, again */
+    assert_int_equal(g->err, ERR_NONE);
+    assert_false(g->turn.fresh);
+    assert_int_equal(g->turn.state, TURN_AWAITING);
+    assert_int_equal(decide(p, p->owner, GATEWAY, "c1", 0, "")->err, ERR_ALREADY_DECIDED);
+    g = decide(p, p->owner, GATEWAY, "c2", 0, "");
+    assert_true(g->turn.fresh);
+    assert_int_equal(g->turn.epoch, 3);
+    assert_int_equal(OK(f, store_turn_load, p->session, p->turn, 3, WORKER)->load.decision_count,
+                     2);
+}
+
+CASE(decided_turn_whose_gateway_died_waits_for_its_owner)
+{
+    play_begin(p, "one");
+    ask_one(p, CASE_WAIT_MS);
+    decide(p, p->owner, GATEWAY, "c1", 1, "");
+    f->pass(f, CASE_LEASE_MS + 30);
+    assert_int_equal(
+        OK(f, store_turn_claim, p->session, p->turn, 2, false, true, OTHER_GATEWAY)->turn.epoch, 3);
+    assert_int_equal(OK(f, store_turn_load, p->session, p->turn, 3, WORKER)->load.decision_count,
+                     1);
+}
+
+#endif

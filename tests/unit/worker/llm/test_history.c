@@ -1,0 +1,163 @@
+/* Ids and names of earlier calls as each API takes them; parameters that a server refuses. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "worker/llm/llm.h"
+#include "worker/llm/history.h"
+#include "worker/llm/learned.h"
+
+static struct model model(enum model_api api, const char *id)
+{
+    return (struct model){.api = api,
+                          .name = (char *)"m",
+                          .id = (char *)id,
+                          .base_url = (char *)"http://h/v1",
+                          .output_tokens_max = 4096};
+}
+
+#define LONG_ID "chatcmpl-tool-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static void ids_are_what_the_api_takes_the_same_each_time_and_no_two_alike(void **state)
+{
+    static const char *const originals[] = {
+        "functions.list_metrics:0", "",      "call_ok",  "call_ok",
+        "toolu_01ABCdef-x",         LONG_ID, "abcdefghi"};
+    enum { COUNT = sizeof(originals) / sizeof(originals[0]) };
+    static const struct {
+        enum model_api api;
+        const char *id;
+        size_t least, most;
+    } rows[] = {{API_CHAT, "gpt", 1, 40},
+                {API_RESPONSES, "gpt", 1, 64},
+                {API_MESSAGES, "claude", 1, 64},
+                {API_CHAT, "mistral-large", 9, 9}};
+    (void)state;
+    for (size_t row = 0; row < sizeof(rows) / sizeof(rows[0]); row++) {
+        struct record_call calls[COUNT];
+        struct prompt_item items[2 * COUNT];
+        for (unsigned i = 0; i < COUNT; i++) {
+            calls[i] = (struct record_call){str_of(originals[i]), STR("t"), STR("{}")};
+            items[2 * i] = (struct prompt_item){
+                .kind = PROMPT_ASSISTANT, .calls = &calls[i], .call_count = 1, .message = i + 1};
+            items[2 * i + 1] =
+                (struct prompt_item){.kind = PROMPT_RESULT, .call_id = calls[i].call_id};
+        }
+        struct prompt p = {.items = items, .count = 2 * COUNT};
+        struct model m = model(rows[row].api, rows[row].id);
+        struct llm_request r = {.model = &m, .prompt = &p};
+        struct history a, b;
+        history_init(&a, &r);
+        history_init(&b, &r);
+        for (unsigned i = 0; i < COUNT; i++) {
+            struct str id = history_call_id(&a, 2 * i, 0);
+            assert_true(str_eq(id, history_result_id(&a, 2 * i + 1)));
+            assert_true(str_eq(id, history_call_id(&b, 2 * i, 0)));
+            assert_in_range(id.len, rows[row].least, rows[row].most);
+            for (size_t n = 0; n < id.len; n++)
+                assert_non_null(strchr(
+                    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-", id.at[n]));
+            for (unsigned j = 0; j < i; j++)
+                assert_false(str_eq(id, history_call_id(&a, 2 * j, 0)));
+        }
+        if (rows[row].most > 9)
+            assert_true(str_is(history_call_id(&a, 4, 0), "call_ok"));
+        assert_true(str_is(history_call_id(&a, 12, 0), "abcdefghi"));
+        history_free(&a);
+        history_free(&b);
+    }
+}
+
+static void thoughts_are_the_models_own_only_at_the_same_place(void **state)
+{
+    (void)state;
+    struct model m = model(API_CHAT, "x"), elsewhere = m, other = model(API_MESSAGES, "x");
+    char a[HISTORY_MAKER + 1], b[HISTORY_MAKER + 1], c[HISTORY_MAKER + 1];
+    elsewhere.base_url = (char *)"http://other/v1";
+    history_maker(&m, a);
+    history_maker(&elsewhere, b);
+    history_maker(&other, c);
+    assert_string_not_equal(a, b);
+    assert_string_not_equal(a, c);
+}
+
+static void refusals_teach_what_to_leave_out(void **state)
+{
+    static const struct {
+        enum model_api api;
+        const char *words, *body, *after; /* NULL: nothing is learned */
+    } rows[] = {
+        {API_CHAT,
+         "{\"message\":\"Unsupported parameter: 'max_tokens' is not supported with this model "
+         "gpt-5-2025. Use 'max_completion_tokens' instead.\"}",
+         "{\"max_tokens\":4096}", "{\"max_completion_tokens\":4096}"},
+        {API_CHAT,
+         "{\"detail\":[{\"type\":\"extra_forbidden\",\"loc\":[\"body\",\"max_completion_tokens\"],"
+         "\"msg\":\"Extra inputs are not permitted\"}]}",
+         "{\"max_completion_tokens\":4096}", "{\"max_tokens\":4096}"},
+        {API_CHAT,
+         "{\"message\":\"Invalid max_tokens value, the valid range of max_tokens is [1, 2048]\"}",
+         "{\"max_tokens\":4096}", "{\"max_tokens\":2048}"},
+        {API_MESSAGES,
+         "{\"message\":\"max_tokens: 4096 > 3000, which is the maximum allowed number of output "
+         "tokens for claude-3-5\"}",
+         "{\"max_tokens\":4096}", "{\"max_tokens\":3000}"},
+        {API_CHAT, "{\"message\":\"'temperature' does not support 0.5\",\"param\":\"temperature\"}",
+         "{\"temperature\":0.5,\"model\":\"m\"}", "{\"model\":\"m\"}"},
+        {API_CHAT, "{\"message\":\"property 'parallel_tool_calls' is unsupported\"}",
+         "{\"a\":1,\"parallel_tool_calls\":true}", "{\"a\":1}"},
+        {API_GENERATE,
+         "{\"message\":\"Unknown name \\\"thinkingConfig\\\" at 'generation_config'\"}",
+         "{\"generationConfig\":{\"thinkingConfig\":{},\"a\":1}}",
+         "{\"generationConfig\":{\"a\":1}}"},
+        {API_CHAT, "{\"message\":\"messages.1: property 'reasoning_content' is unsupported\"}",
+         "{\"messages\":[{\"reasoning_content\":\"x\",\"role\":\"assistant\"}]}",
+         "{\"messages\":[{\"role\":\"assistant\"}]}"},
+        {API_CHAT,
+         "{\"message\":\"The reasoning_content in the thinking mode must be passed back\"}",
+         "{\"messages\":[{\"tool_calls\":[]}]}",
+         "{\"messages\":[{\"tool_calls\":[],\"reasoning_content\":\"\"}]}"},
+        {API_MESSAGES,
+         "{\"message\":\"messages.1.content.0: Invalid `signature` in `thinking` block\"}",
+         "{\"thinking\":{},\"messages\":[{\"content\":[{\"type\":\"thinking\"},{\"type\":\"text\"}]"
+         "}]}",
+         "{\"messages\":[{\"content\":[{\"type\":\"text\"}]}]}"},
+        {API_CHAT, "{\"message\":\"The text you sent makes no sense, stop it\"}",
+         "{\"stop\":[],\"text\":{}}", NULL},
+        {API_CHAT, "{\"message\":\"temperature is wrong\"}",
+         "{\"messages\":[{\"tool_calls\":[{\"arguments\":{\"temperature\":1}}]}]}", NULL},
+        {API_CHAT, "{\"message\":\"no such model\"}", "{\"model\":\"m\",\"max_tokens\":1}", NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct learned learned = {.refused = 0};
+        struct model m = model(rows[i].api, "x");
+        const char *what;
+        m.learned = &learned;
+        scoped_buf(body, 4096);
+        buf_puts(&body, rows[i].body);
+        assert_int_equal(learned_from(&m, str_of(rows[i].words), &body, &what),
+                         rows[i].after != NULL);
+        assert_string_equal(buf_cstr(&body), rows[i].after ? rows[i].after : rows[i].body);
+        buf_clear(&body);
+        buf_puts(&body, rows[i].body);
+        if (learned.refused != 0) { /* the next request is without it from the start */
+            learned_apply(&m, &body);
+            assert_string_equal(buf_cstr(&body), rows[i].after);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ids_are_what_the_api_takes_the_same_each_time_and_no_two_alike),
+        cmocka_unit_test(thoughts_are_the_models_own_only_at_the_same_place),
+        cmocka_unit_test(refusals_teach_what_to_leave_out),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

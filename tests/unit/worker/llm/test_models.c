@@ -1,0 +1,236 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "worker/llm/models.h"
+
+static char path[] = "/tmp/test_models_XXXXXX";
+
+static struct models *from_file(const char *text, const char *default_model, char error[256])
+{
+    memcpy(path + sizeof(path) - 7, "XXXXXX", 7);
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_true(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+    close(fd);
+    struct models_config c = {.file = path, .default_model = default_model};
+    struct models *m = models_new(&c, error);
+    unlink(path);
+    return m;
+}
+
+static void key_alone_gives_openais_model(void **state)
+{
+    (void)state;
+    char error[256];
+    struct secret *key = secret_new(STR("sk-1"));
+    struct models_config c = {.providers[PROVIDER_OPENAI].key = key};
+    struct models *m = models_new(&c, error);
+    assert_non_null(m);
+    const struct model *first = models_at(m, 0);
+    assert_string_equal(first->name, "openai/gpt-5-mini");
+    assert_string_equal(first->id, "gpt-5-mini");
+    assert_string_equal(first->base_url, "https://api.openai.com/v1");
+    assert_int_equal(first->window_tokens, 400000);
+    assert_ptr_equal(models_find(m, STR("")), first);
+    assert_null(models_find(m, STR("openai/other")));
+    struct buf b;
+    buf_init(&b, 1000);
+    assert_true(models_json(m, &b));
+    assert_string_equal(buf_cstr(&b),
+                        "[{\"name\":\"openai/gpt-5-mini\",\"provider\":\"openai\",\"model\":"
+                        "\"gpt-5-mini\",\"window\":400000,\"default\":true}]");
+    buf_free(&b);
+    models_free(m);
+    secret_free(key);
+}
+
+static void base_url_needs_no_key_but_a_model(void **state)
+{
+    (void)state;
+    char error[256];
+    struct models_config c = {.providers[PROVIDER_OPENAI].base_url = "http://127.0.0.1:11434/v1/",
+                              .default_model = "openai/hf.co/x/llama:8b"};
+    struct models *m = models_new(&c, error);
+    assert_non_null(m);
+    assert_string_equal(models_at(m, 0)->id, "hf.co/x/llama:8b");
+    assert_string_equal(models_at(m, 0)->base_url, "http://127.0.0.1:11434/v1");
+    assert_null(models_at(m, 0)->key);
+    models_free(m);
+    c.default_model = NULL;
+    assert_null(models_new(&c, error));
+    assert_non_null(strstr(error, "PERSAI_DEFAULT_MODEL"));
+}
+
+static void nothing_set_or_nonsense_is_a_sentence(void **state)
+{
+    (void)state;
+    char error[256];
+    struct models_config c = {0};
+    assert_null(models_new(&c, error));
+    assert_non_null(strstr(error, "OPENAI_API_KEY"));
+    c.default_model = "gpt-5";
+    assert_null(models_new(&c, error));
+    c.default_model = "nobody/gpt-5";
+    assert_null(models_new(&c, error));
+    c = (struct models_config){.default_model = "openai/x",
+                               .providers[PROVIDER_OPENAI].base_url = "ftp://x"};
+    assert_null(models_new(&c, error));
+    c = (struct models_config){.file = "/nonexistent/models.json"};
+    assert_null(models_new(&c, error));
+    assert_non_null(strstr(error, "PERSAI_MODELS"));
+    static const char *const bad[] = {
+        "",
+        "{}",
+        "[1]",
+        "[{}]",
+        "[{\"provider\":\"openai\"}]",
+        "[{\"provider\":\"nobody\",\"model\":\"x\"}]",
+        "[{\"provider\":\"openai\",\"model\":\"x\",\"base_url\":\"http://\"}]",
+        "[{\"provider\":\"openai\",\"model\":\"x\",\"window\":-1}]",
+        "[{\"provider\":\"openai\",\"model\":\"x\",\"options\":[]}]",
+        "[{\"provider\":\"openai\",\"model\":\"x\"},{\"provider\":\"openai\",\"model\":\"x\"}]",
+        "[{\"provider\":\"openai\",\"model\":\"x\",\"key_env\":\"TEST_MODELS_NOT_SET\"}]",
+        "[{\"provider\":\"openai\",\"model\":\"x\",\"key_file\":\"/nonexistent\"}]",
+        "[{\"provider\":\"openai\",\"model\":\"x\",\"basurl\":\"http://h/v1\"}]",
+        "[{\"provider\":\"openai\",\"model\":\"x\",\"limits\":{\"rpm\":1}}]",
+        "[{\"provider\":\"openai\",\"model\":\"x\",\"price\":{\"in\":1}}]",
+#define X_WITH(more) "[{\"provider\":\"openai\",\"model\":\"x\"," more "}]"
+        X_WITH("\"fallbacks\":[\"nobody\"]"),
+        X_WITH("\"fallbacks\":[\"openai/x\"]"),
+        X_WITH("\"fallbacks\":\"y\""),
+        X_WITH("\"offers\":[1]"),
+        X_WITH("\"api\":\"soap\""),
+        X_WITH("\"tools\":\"hammer\""),
+        X_WITH("\"headers\":{\"X-A\":\"b\\r\\nX-C: d\"}"),
+        X_WITH("\"headers\":{\"Host\":\"b\"}"),
+        X_WITH("\"query\":{\"a\":\"b&c=d\"}"),
+        X_WITH("\"key_header\":\"a b\""),
+        X_WITH("\"price\":{\"input\":-1}"),
+        X_WITH("\"limits\":{\"requests_per_minute\":0}"),
+        X_WITH("\"base_url\":\"http://h/v1/chat/completions\""),
+        X_WITH("\"base_url\":\"https://h/v1/responses/\""),
+        X_WITH("\"base_url\":\"https://h/v1/messages\""),
+        X_WITH("\"base_url\":\"https://h/v1beta/models/m:streamGenerateContent\""),
+        X_WITH("\"base_url\":\"perses:/proxy/globaldatasources/a/v1/chat/completions\""),
+        X_WITH("\"base_url\":\"perses:/proxy/unsaved/x\""),
+        X_WITH("\"base_url\":\"perses:/proxy/globaldatasources/a/../b\""),
+        X_WITH("\"base_url\":\"perses:/proxy/globaldatasources/a/v1?x\""),
+        X_WITH("\"base_url\":\"perses:/api/v1/users\""),
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        error[0] = '\0';
+        assert_null(from_file(bad[i], NULL, error));
+        assert_true(error[0] != '\0');
+    }
+}
+
+static void file_offers_several_and_the_default_comes_first(void **state)
+{
+    (void)state;
+    char error[256];
+    setenv("TEST_MODELS_KEY", "sk-2", 1);
+    struct models *m =
+        from_file("[{\"provider\":\"openai\",\"model\":\"a\",\"base_url\":\"http://h:1/v1\"},"
+                  "{\"name\":\"Big one\",\"provider\":\"openai\",\"model\":\"b\",\"key_env\":"
+                  "\"TEST_MODELS_KEY\",\"window\":5000,\"max_output_tokens\":99,\"options\":"
+                  "{\"temperature\":0}}]",
+                  "Big one", error);
+    assert_non_null(m);
+    assert_int_equal(models_count(m), 2);
+    assert_string_equal(models_at(m, 0)->name, "Big one");
+    assert_int_equal(models_at(m, 0)->window_tokens, 5000);
+    assert_int_equal(models_at(m, 0)->output_tokens_max, 99);
+    assert_string_equal(models_at(m, 0)->options, "{\"temperature\":0}");
+    assert_true(str_is(secret_reveal(models_at(m, 0)->key), "sk-2"));
+    assert_string_equal(models_find(m, STR("openai/a"))->id, "a");
+    models_free(m);
+}
+
+static void each_provider_with_a_key_offers_its_usual_model(void **state)
+{
+    (void)state;
+    char error[256];
+    struct secret *key = secret_new(STR("sk-1"));
+    struct models_config c = {
+        .providers = {[PROVIDER_ANTHROPIC].key = key, [PROVIDER_GOOGLE].key = key}};
+    struct models *m = models_new(&c, error);
+    assert_non_null(m);
+    assert_int_equal(models_count(m), 2);
+    assert_int_equal(models_at(m, 0)->api, API_MESSAGES);
+    assert_int_equal(models_at(m, 1)->api, API_GENERATE);
+    assert_string_equal(models_at(m, 0)->base_url, "https://api.anthropic.com");
+    assert_int_equal(models_accounts(m), 2);
+    models_free(m);
+    c.default_model = "google/gemini-9";
+    m = models_new(&c, error);
+    assert_string_equal(models_at(m, 0)->id, "gemini-9");
+    assert_int_equal(models_count(m), 2);
+    models_free(m);
+    secret_free(key);
+}
+
+static void all_that_is_special_about_a_model_is_read(void **state)
+{
+    (void)state;
+    char error[256];
+    struct models *m =
+        from_file("[{\"name\":\"azure\",\"provider\":\"openai\",\"model\":\"a\",\"base_url\":"
+                  "\"https://n.openai.azure.com/openai/deployments/a\",\"query\":{\"api-version\":"
+                  "\"2024-10-21\"},\"key_header\":\"api-key\",\"headers\":{\"X-Team\":\"sre\"},"
+                  "\"price\":{\"input\":2.5,\"output\":10,\"cached\":1.25},\"bytes_per_token\":2."
+                  "75,\"limits\":"
+                  "{\"requests_per_minute\":60,\"concurrent\":3},\"fallbacks\":[\"own\"]},"
+                  "{\"name\":\"own\",\"provider\":\"openai\",\"model\":\"b\",\"api\":\"responses\","
+                  "\"tools\":\"json\",\"offers\":[\"list_metrics\"],\"base_url\":\"perses:/proxy/"
+                  "globaldatasources/llm/v1\"},"
+                  "{\"name\":\"same\",\"provider\":\"openai\",\"model\":\"c\",\"base_url\":"
+                  "\"perses:/proxy/globaldatasources/llm/v1/\"}]",
+                  NULL, error);
+    assert_non_null(m);
+    const struct model *azure = models_at(m, 0), *own = models_at(m, 1), *same = models_at(m, 2);
+    assert_string_equal(azure->query, "api-version=2024-10-21");
+    assert_string_equal(azure->key_header, "api-key");
+    assert_string_equal(azure->headers[0].value, "sre");
+    assert_int_equal(azure->requests_per_minute, 60);
+    assert_int_equal(azure->concurrent, 3);
+    assert_int_equal(gauge_ratio(azure->gauge), 275);
+    assert_ptr_equal(azure->fallbacks[0], own);
+    /* a million tokens of each: dollars, in millionths */
+    assert_int_equal(model_cost(azure, 1000000, 1000000, 0), 12500000);
+    assert_int_equal(model_cost(azure, 1000000, 0, 400000), 2000000);
+    assert_int_equal(gauge_ratio(own->gauge), GAUGE_USUAL);
+    assert_true(own->by_perses && own->json_tools && own->api == API_RESPONSES);
+    assert_true(model_offers(own, "list_metrics") && !model_offers(own, "list_rules"));
+    assert_true(model_offers(azure, "list_rules"));
+    assert_string_equal(own->base_url, "/proxy/globaldatasources/llm/v1");
+    assert_int_equal(own->account, same->account); /* one key, one account */
+    assert_int_not_equal(own->account, azure->account);
+    assert_string_equal(own->key_name, same->key_name);
+    bool left;
+    assert_ptr_equal(models_choose(m, STR("azure"), 0, &left), azure);
+    assert_true(left);
+    assert_ptr_equal(models_choose(m, STR("azure"), 1, &left), own);
+    assert_false(left);
+    models_free(m);
+}
+
+int main(void)
+{
+    secret_setup();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_provider_with_a_key_offers_its_usual_model),
+        cmocka_unit_test(all_that_is_special_about_a_model_is_read),
+        cmocka_unit_test(key_alone_gives_openais_model),
+        cmocka_unit_test(base_url_needs_no_key_but_a_model),
+        cmocka_unit_test(nothing_set_or_nonsense_is_a_sentence),
+        cmocka_unit_test(file_offers_several_and_the_default_comes_first),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

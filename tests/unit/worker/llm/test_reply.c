@@ -1,0 +1,236 @@
+/* Pieces of a reply put together: tool calls however their pieces are numbered, named and cut,
+ * thoughts in tags, characters in halves. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "worker/llm/llm.h"
+
+struct heard {
+    struct reply reply;
+    char told[1024];
+    bool nameless;
+};
+
+static void tell(struct heard *h, const char *kind, struct str text)
+{
+    size_t len = strlen(h->told);
+    snprintf(h->told + len, sizeof(h->told) - len, "%s%.*s", kind, (int)text.len, text.at);
+}
+static void on_text(void *arg, struct str text) { tell(arg, "|", text); }
+static void on_reasoning(void *arg, struct str text) { tell(arg, "~", text); }
+static void on_call(void *arg, const struct reply_call *c)
+{
+    struct heard *h = arg;
+    h->nameless = h->nameless || !c->call_id || !c->call_id[0] || !c->tool_name;
+}
+static const struct reply_handler handler = {on_text, on_reasoning, on_call};
+
+static void begin(struct heard *h)
+{
+    static const char *const tools[] = {"list_metrics", "list_label_names", "search_docs"};
+    *h = (struct heard){.nameless = false};
+    reply_init(&h->reply, 1 << 16, &handler, h);
+    for (size_t i = 0; i < sizeof(tools) / sizeof(tools[0]); i++)
+        reply_know_tool(&h->reply, tools[i]);
+}
+
+/* A piece: "INDEX ID NAME ARGUMENTS", - is not in it; pieces end in ;. What must come of them:
+ * "NAME ARGUMENTS;" each. */
+static void come_to(const char *pieces, const char *expected)
+{
+    struct heard h;
+    char got[512] = "";
+    struct str rest = str_of(pieces), piece;
+    begin(&h);
+    while (str_split(&rest, ';', &piece)) {
+        struct str part[4] = {{NULL, 0}}, none = {NULL, 0};
+        for (int i = 0; i < 3; i++)
+            str_split(&piece, ' ', &part[i]);
+        part[3] = piece;
+        for (int i = 0; i < 4; i++)
+            part[i] = str_is(part[i], "-") ? none : part[i];
+        uint64_t index = 0;
+        bool numbered = str_u64(part[0], 100, &index);
+        assert_int_equal(
+            reply_call(&h.reply, numbered ? (int64_t)index : -1, part[1], part[2], part[3]),
+            ERR_NONE);
+    }
+    reply_stop(&h.reply, STR("stop"));
+    assert_int_equal(reply_end(&h.reply, 3), ERR_NONE);
+    for (unsigned i = 0; i < h.reply.call_count; i++) {
+        struct reply_call *c = &h.reply.calls[i];
+        snprintf(got + strlen(got), sizeof(got) - strlen(got), "%s %s;", c->tool_name,
+                 buf_cstr(&c->arguments));
+        assert_true(c->call_id && c->call_id[0]);
+        for (unsigned j = 0; j < i; j++)
+            assert_string_not_equal(c->call_id, h.reply.calls[j].call_id);
+    }
+    assert_string_equal(got, expected);
+    assert_false(h.nameless);
+    reply_free(&h.reply);
+}
+
+static void pieces_of_calls_come_to_what_the_model_meant(void **state)
+{
+    (void)state;
+    static const char both[] = "list_metrics {\"a\":1};list_label_names {\"b\":2};";
+    static const char one[] = "list_metrics {\"a\":1};";
+    /* the id changes after the first piece; with the name said again, too */
+    come_to("0 x list_metrics -;0 y - {\"a\":;0 z - 1}", one);
+    come_to("0 x list_metrics -;0 y list_metrics {\"a\":;0 z list_metrics 1}", one);
+    come_to("- x list_metrics -;- y - {\"a\":;- z - 1}", one);
+    /* all of index 0, or of none, without ids */
+    come_to("0 - list_metrics {\"a\":1};0 - list_label_names {\"b\":2}", both);
+    come_to("0 - list_metrics -;0 - - {\"a\":1};0 - list_label_names -;0 - - {\"b\":2}", both);
+    come_to("- - list_metrics {\"a\":;- - - 1};- - list_label_names {\"b\":2}", both);
+    come_to("0 - list_metrics {\"a\":1};0 - list_metrics {\"b\":2}",
+            "list_metrics {\"a\":1};list_metrics {\"b\":2};");
+    come_to("0 x list_metrics {\"a\":1};0 x list_label_names {\"b\":2}", both);
+    /* interleaved by index, by id */
+    come_to("0 x list_metrics -;1 y list_label_names -;1 - - {\"b\":;0 - - {\"a\":1};1 - - 2}",
+            both);
+    come_to("- x list_metrics -;- y list_label_names -;- y - {\"b\":;- x - {\"a\":1};- y - 2}",
+            both);
+    come_to("0 x list_metrics -;0 y list_label_names -;0 y - {\"b\":;0 x - {\"a\":1};0 y - 2}",
+            both);
+    /* names said again, in pieces, longer each time */
+    come_to("0 x list_metrics {\"a\":;0 x list_metrics 1}", one);
+    come_to("- - list_metrics {\"a\":;- - list_metrics 1}", one);
+    come_to("0 x list_ -;0 x metrics -;0 - - {\"a\":1}", one);
+    come_to("- - list_ -;- - met -;- - rics {\"a\":1}", one);
+    come_to("0 x list_ -;0 x list_met -;0 x list_metrics {\"a\":1}", one);
+    /* arguments first; a stand-in before them; the whole again after its pieces */
+    come_to("0 x - {\"a\":;0 x - 1};0 x list_metrics -", one);
+    come_to("- - - {\"a\":1};- - list_metrics -", one);
+    come_to("0 x list_metrics {};0 x - {\"a\":;0 x - 1}", one);
+    come_to("0 x list_metrics {}{\"a\":1}", one);
+    come_to("0 x list_metrics {\"a\":;0 - - 1};0 - - {\"a\":1}", one);
+    come_to("0 x list_metrics null;0 - - {\"a\":1}", one);
+    /* each piece says all there is so far */
+    come_to("0 x list_metrics {\"a;0 x list_metrics {\"a\":;0 x list_metrics {\"a\":1}", one);
+    come_to("- - list_metrics {;- - - {\"a\";- - - {\"a\":1}", one);
+}
+
+static void pieces_that_belong_nowhere_never_run_a_tool_as_something_else(void **state)
+{
+    (void)state;
+    come_to("0 - list_metrics {\"a\":1};0 - - {\"b\":2}",
+            "list_metrics {\"a\":1};unassigned_tool_call {\"b\":2};");
+    come_to("0 - list_metrics -;0 - list_label_names -;0 - - {\"a\":1};0 - - {\"b\":2}",
+            "list_metrics \"lost\";list_label_names {\"a\":1};unassigned_tool_call {\"b\":2};");
+    come_to("3 x - {\"a\":1}", "unassigned_tool_call {\"a\":1};");
+    come_to("0 x list_metrics {\"a\":1};0 - - }", "list_metrics {\"a\":1}};");
+    come_to("0 x list_metrics [1]", "list_metrics [1];");
+}
+
+static void said(const char *const *pieces, const char *told, const char *text,
+                 const char *thoughts)
+{
+    struct heard h;
+    begin(&h);
+    for (; *pieces; pieces++)
+        assert_int_equal(reply_text(&h.reply, str_of(*pieces)), ERR_NONE);
+    reply_stop(&h.reply, STR("stop"));
+    assert_int_equal(reply_end(&h.reply, 1), ERR_NONE);
+    if (told)
+        assert_string_equal(h.told, told);
+    assert_string_equal(buf_cstr(&h.reply.content), text);
+    assert_string_equal(buf_cstr(&h.reply.reasoning), thoughts);
+    reply_free(&h.reply);
+}
+#define SAID(told, text, thoughts, ...)                                                            \
+    said((const char *const[]){__VA_ARGS__, NULL}, told, text, thoughts)
+
+static void thoughts_in_tags_at_the_beginning_are_thoughts(void **state)
+{
+    (void)state;
+    SAID("~hm|So.", "So.", "hm", "<think>hm</think>\n\nSo.");
+    SAID(NULL, "So.", "hm", " \n<th", "in", "k>h", "m</", "thi", "nk>", "\n\n", "So.");
+    SAID(NULL, "So.", "hm", "<thinking>hm</thinking>So.");
+    SAID(NULL, "So.", "a < b </thin c", "<think>a < b </thin c</think>So.");
+    SAID(NULL, "So.", "ab", "<think>a</think>\n<think>b</think>So.");
+    SAID("|So <think>x</think>", "So <think>x</think>", "", "So <think>x</think>");
+    SAID(NULL, "<thin air>", "", "<thi", "n air>");
+    SAID(NULL, "<think", "", "<think");
+    SAID(NULL, "  So", "", "  ", "So");
+    SAID("~So.|So.", "So.", "So.", "<think>So."); /* never ended: the answer */
+}
+
+static void halves_of_characters_are_joined(void **state)
+{
+    static const struct {
+        const char *events[4], *text;
+    } rows[] = {
+        {{"a\\ud83d", "\\ude00b"},
+         "a\xF0\x9F\x98\x80"
+         "b"},
+        {{"\\ud83d", "\\ude00", "\\ud83d", "\\ude01"}, "\xF0\x9F\x98\x80\xF0\x9F\x98\x81"},
+        {{"a\\ud83d", "b"},
+         "a\xEF\xBF\xBD"
+         "b"},
+        {{"a\\ude00b\\ud83d"},
+         "a\xEF\xBF\xBD"
+         "b\xEF\xBF\xBD"},
+        {{"a\xF0\x9F", "\x98\x80"}, "a\xF0\x9F\x98\x80"},
+        {{"\xE2", "\x82", "\xAC"}, "\xE2\x82\xAC"},
+        {{"a\xFF"
+          "b\xE2"},
+         "a\xEF\xBF\xBD"
+         "b\xEF\xBF\xBD"},
+        {{"a\\u0000b"},
+         "a\xEF\xBF\xBD"
+         "b"},
+        {{"a\x01"
+          "b"},
+         "a\x01"
+         "b"},
+        {{"\\ud83d\\ude00"}, "\xF0\x9F\x98\x80"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        for (int reasoning = 0; reasoning < 2; reasoning++) {
+            struct heard h;
+            begin(&h);
+            for (int n = 0; n < 4 && rows[i].events[n]; n++) {
+                char event[256];
+                snprintf(event, sizeof(event), "{\"choices\":[{\"delta\":{\"%s\":\"%s\"}}]}",
+                         reasoning ? "reasoning_content" : "content", rows[i].events[n]);
+                assert_int_equal(llm_chat.event(&h.reply, STR(""), str_of(event)), ERR_NONE);
+            }
+            if (reasoning)
+                assert_int_equal(reply_text(&h.reply, STR("x")), ERR_NONE);
+            reply_stop(&h.reply, STR("stop"));
+            assert_int_equal(reply_end(&h.reply, 1), ERR_NONE);
+            assert_string_equal(buf_cstr(reasoning ? &h.reply.reasoning : &h.reply.content),
+                                rows[i].text);
+            reply_free(&h.reply);
+        }
+}
+
+static void halves_inside_of_arguments_are_no_reason_to_refuse_them(void **state)
+{
+    (void)state;
+    come_to("0 x list_metrics {\"a\":\"\\ud83d;0 x - \\ude00\"}",
+            "list_metrics {\"a\":\"\\ud83d\\ude00\"};");
+    come_to("0 x list_metrics {\"a\":\"\\ud83d\"}", "list_metrics {\"a\":\"\xEF\xBF\xBD\"};");
+    come_to("0 x list_metrics {\"a\":\"\\u0000\"}", "list_metrics {\"a\":\"\xEF\xBF\xBD\"};");
+    come_to("0 x list_metrics {\"a\":\"\xF0\x9F;0 x - \x98\x80\"}",
+            "list_metrics {\"a\":\"\xF0\x9F\x98\x80\"};");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pieces_of_calls_come_to_what_the_model_meant),
+        cmocka_unit_test(pieces_that_belong_nowhere_never_run_a_tool_as_something_else),
+        cmocka_unit_test(thoughts_in_tags_at_the_beginning_are_thoughts),
+        cmocka_unit_test(halves_of_characters_are_joined),
+        cmocka_unit_test(halves_inside_of_arguments_are_no_reason_to_refuse_them),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

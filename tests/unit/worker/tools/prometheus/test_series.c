@@ -1,0 +1,389 @@
+/* Summaries and catalogs: right whatever the pieces, bounded, quick. */
+#include "tests/support/unit.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <time.h>
+#include "worker/tools/prometheus/catalog.h"
+#include "worker/tools/prometheus/series.h"
+
+static double now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t); /* others use this machine, too */
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+static const struct series_head head = {.kind = "range",
+                                        .query = {"x", 1},
+                                        .datasource = {"/d", 2},
+                                        .start_ms = 1700000000000,
+                                        .end_ms = 1700014985000,
+                                        .step_ms = 15000,
+                                        .bytes_max = 16384};
+
+static json_t *summary(struct series *s, const struct series_head *h)
+{
+    struct buf b;
+    buf_init(&b, h->bytes_max);
+    series_write(s, h, &b);
+    assert_false(b.overflowed);
+    json_t *json = json_loadb(b.at, b.len, 0, NULL);
+    if (json == NULL)
+        fail_msg("%s", buf_cstr(&b));
+    buf_free(&b);
+    return json;
+}
+
+static void write_matrix(struct buf *b, unsigned series, unsigned points)
+{
+    buf_puts(b, "{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":[");
+    for (unsigned i = 0; i < series; i++) {
+        buf_printf(b,
+                   "%s{\"metric\":{\"__name__\":\"container_cpu\",\"pod\":\"pod-%u\",\"namespace\":"
+                   "\"shop\"},\"values\":[",
+                   i > 0 ? "," : "", i);
+        for (unsigned k = 0; k < points; k++)
+            buf_printf(b, "%s[%u,\"%.17g\"]", k > 0 ? "," : "", 1700000000 + k * 15,
+                       (double)i + sin((double)(k + i) / 50));
+        buf_puts(b, "]}");
+    }
+    buf_puts(b, "]}}");
+    assert_false(b->overflowed);
+}
+
+/* CPU time in all, and of the longest piece. */
+static double summarise(const struct buf *b, double *longest)
+{
+    struct series s;
+    *longest = 0;
+    double start = now_ms();
+    series_init(&s, 40, 11001);
+    for (size_t at = 0; at < b->len; at += 16384) { /* as curl brings them */
+        double before = now_ms();
+        assert_true(
+            series_feed(&s, (struct str){b->at + at, b->len - at < 16384 ? b->len - at : 16384}));
+        *longest = fmax(*longest, now_ms() - before);
+    }
+    double before = now_ms();
+    json_t *json = summary(&s, &head);
+    *longest = fmax(*longest, now_ms() - before);
+    double all = now_ms() - start;
+    assert_int_equal(json_integer_value(json_object_get(json, "series_total")), 1000);
+    json_t *first = json_array_get(json_object_get(json, "series"), 0);
+    double want = 999 + sin((999.0 + 999) / 50);
+    assert_true(json_real_value(json_object_get(first, "last")) >= want);
+    assert_true(json_array_size(json_object_get(first, "points")) >= 4);
+    json_decref(json);
+    series_free(&s);
+    return all;
+}
+
+/* 1,000 series of 1,000 points. The times are printed, not asserted; the goals are 100 ms in all,
+ * 20 ms at a time. */
+static void a_large_matrix_is_summarised_in_pieces(void **state)
+{
+    struct buf b;
+    double all = 1e9, longest = 1e9;
+    (void)state;
+    buf_init(&b, 64 << 20);
+    write_matrix(&b, 1000, 1000);
+    for (unsigned i = 0; i < 3; i++) { /* the best: others use this machine, too */
+        double its_longest, its = summarise(&b, &its_longest);
+        all = fmin(all, its);
+        longest = fmin(longest, its_longest);
+    }
+    print_message("%zu bytes: %.1f ms, the longest piece %.2f ms\n", b.len, all, longest);
+    buf_free(&b);
+}
+
+static void statistics_are_those_of_all_points(void **state)
+{
+    struct buf b;
+    struct series s;
+    (void)state;
+    buf_init(&b, 1 << 20);
+    write_matrix(&b, 3, 500);
+    for (size_t piece = 1; piece <= b.len; piece = piece * 7 + 1) {
+        series_init(&s, 40, 11001);
+        for (size_t at = 0; at < b.len; at += piece)
+            assert_true(
+                series_feed(&s, (struct str){b.at + at, b.len - at < piece ? b.len - at : piece}));
+        json_t *json = summary(&s, &head), *list = json_object_get(json, "series");
+        assert_int_equal(json_array_size(list), 3);
+        for (unsigned i = 0; i < 3; i++) {
+            json_t *row = json_array_get(list, i), *points = json_object_get(row, "points");
+            double min = 1e9, max = -1e9, sum = 0, value = 0;
+            for (unsigned k = 0; k < 500; k++) {
+                value = (double)i + sin((double)(k + i) / 50);
+                min = fmin(min, value), max = fmax(max, value), sum += value;
+            }
+            assert_true(json_real_value(json_object_get(row, "min")) == min);
+            assert_true(json_real_value(json_object_get(row, "max")) == max);
+            assert_true(json_real_value(json_object_get(row, "last")) == value);
+            assert_true(fabs(json_real_value(json_object_get(row, "avg")) - sum / 500) < 1e-8);
+            assert_int_equal(json_integer_value(json_object_get(row, "missing")), 500);
+            assert_int_equal(json_array_size(points), 40);
+            assert_int_equal(json_integer_value(json_array_get(json_array_get(points, 0), 0)),
+                             1700000000);
+            assert_int_equal(json_integer_value(json_array_get(json_array_get(points, 39), 0)),
+                             1700000000 + 499 * 15);
+        }
+        json_decref(json);
+        series_free(&s);
+    }
+    buf_free(&b);
+}
+
+/* Cut after any byte: what came before is told, and the result is whole JSON. */
+static void an_answer_cut_anywhere_gives_what_came(void **state)
+{
+    struct buf b;
+    struct series s;
+    struct series_head cut = head;
+    uint64_t most = 0;
+    (void)state;
+    cut.cut = true;
+    buf_init(&b, 1 << 20);
+    write_matrix(&b, 3, 20);
+    for (size_t len = 0; len < b.len; len++) {
+        series_init(&s, 40, 11001);
+        assert_true(len == 0 || series_feed(&s, (struct str){b.at, len}));
+        series_cut(&s);
+        json_t *json = summary(&s, &cut);
+        uint64_t total = (uint64_t)json_integer_value(json_object_get(json, "series_total"));
+        assert_true(total >= most);
+        most = total;
+        json_decref(json);
+        series_free(&s);
+    }
+    assert_int_equal(most, 3);
+    buf_free(&b);
+}
+
+static void other_kinds_of_answers_are_read(void **state)
+{
+    static const struct {
+        const char *json, *want; /* in the summary; NULL: refused */
+    } cases[] = {
+        {"{\"status\":\"success\",\"data\":{\"resultType\":\"scalar\",\"result\":[1700000000.1,"
+         "\"42\"]}}",
+         "\"series\":[{\"labels\":{},\"value\":42}]"},
+        {"{\"status\":\"success\",\"data\":{\"resultType\":\"string\",\"result\":[1700000000,"
+         "\"hi\"]}}",
+         "\"text\":{\"string\":\"hi\"}"},
+        {"{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[{\"metric\":{},"
+         "\"histogram\":"
+         "[1,{\"count\":\"5\",\"sum\":\"1\",\"buckets\":[[1,\"0\",\"1\",\"5\"]]}]}]}}",
+         "Native histograms are not shown"},
+        {"{\"status\":\"success\",\"isPartial\":false,\"data\":{\"resultType\":\"vector\","
+         "\"result\":[],\"stats\":"
+         "{\"x\":[1,{\"y\":2}]}},\"infos\":[\"i\"],\"warnings\":[\"w\"]}",
+         "\"Datasource: i\",\"Datasource: w\""},
+        {"{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":null}}",
+         "returned no data"},
+        {"{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[{\"metric\":{"
+         "\"a\":1}}]}}",
+         NULL},
+        {"{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[{\"metric\":[]}]}"
+         "}",
+         NULL},
+        {"{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[{\"value\":[1]}]}"
+         "}",
+         NULL},
+        {"{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[{\"value\":[1,"
+         "\"x\"]}]}}",
+         NULL},
+        {"{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[{\"value\":[1,"
+         "\"2\",3]}]}}",
+         NULL},
+        {"{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[[]]}}", NULL},
+        {"{\"status\":\"success\",\"data\":[]}", NULL},
+        {"[]", NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct series s;
+        struct buf b;
+        series_init(&s, 10, 100);
+        buf_init(&b, 16384);
+        bool ok = series_feed(&s, str_of(cases[i].json));
+        if (ok)
+            series_write(&s, &head, &b);
+        if (ok != (cases[i].want != NULL) || (ok && strstr(buf_cstr(&b), cases[i].want) == NULL))
+            fail_msg("%s: %s", cases[i].json, ok ? buf_cstr(&b) : "refused");
+        buf_free(&b);
+        series_free(&s);
+    }
+}
+
+static void thinning_keeps_the_ends_and_the_peak(void **state)
+{
+    (void)state;
+    for (unsigned count = 1; count < 300; count += 7)
+        for (unsigned want = 1; want < 60; want++) {
+            struct series_point p[300];
+            for (unsigned i = 0; i < count; i++)
+                p[i] = (struct series_point){i, i == count / 2 ? 1000 : i % 17 == 3 ? NAN : 1};
+            unsigned left = series_thin(p, count, want);
+            assert_int_equal(left, count < want ? count : want);
+            assert_true(p[left - 1].at_s == count - 1);
+            assert_true(want < 2 || p[0].at_s == 0);
+            bool peak = want < 5 || count < 3;
+            for (unsigned i = 0; i < left; i++) {
+                assert_true(i == 0 || p[i].at_s > p[i - 1].at_s);
+                peak = peak || p[i].value == 1000;
+            }
+            assert_true(peak);
+        }
+}
+
+static void many_series_with_long_labels_fit_the_budget(void **state)
+{
+    struct buf b;
+    struct series s;
+    struct series_head h = head;
+    (void)state;
+    buf_init(&b, 8 << 20);
+    buf_puts(&b, "{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":[");
+    for (unsigned i = 0; i < 60; i++) {
+        buf_printf(&b, "%s{\"metric\":{", i > 0 ? "," : "");
+        for (unsigned k = 0; k < 64; k++)
+            buf_printf(&b, "%s\"label_%u\":\"a value that is rather long, as they are %u\"",
+                       k > 0 ? "," : "", k, i);
+        buf_puts(&b, "},\"values\":[[1700000000,\"1\"],[1700000015,\"2\"]]}");
+    }
+    buf_puts(&b, "]}}");
+    for (size_t most = 1024; most <= 65536; most *= 2) {
+        series_init(&s, 40, 11001);
+        h.bytes_max = most;
+        assert_true(series_feed(&s, buf_str(&b)));
+        struct buf out;
+        buf_init(&out, 1 << 20);
+        series_write(&s, &h, &out);
+        if (most >= 4096)
+            assert_true(out.len <= most);
+        json_t *json = json_loadb(out.at, out.len, 0, NULL);
+        assert_non_null(json);
+        assert_int_equal(json_integer_value(json_object_get(json, "series_total")), 60);
+        json_decref(json);
+        buf_free(&out);
+        series_free(&s);
+    }
+    buf_free(&b);
+}
+
+/* 100,000 metric names: under 300 ms warm, under 20 ms at a time. */
+static void a_large_catalog_is_searched_in_slices(void **state)
+{
+    static const char *const parts[] = {"cpu",   "memory",  "disk",  "network",
+                                        "queue", "request", "cache", "job"};
+    struct catalog c;
+    struct buf names, metadata, out;
+    double longest = 0;
+    (void)state;
+    buf_init(&names, 32 << 20);
+    buf_init(&metadata, 32 << 20);
+    buf_init(&out, 16384);
+    buf_puts(&names, "{\"status\":\"success\",\"data\":[");
+    buf_puts(&metadata, "{\"status\":\"success\",\"data\":{");
+    for (unsigned i = 0; i < 100000; i++) {
+        const char *comma = i > 0 ? "," : "";
+        buf_printf(&names, "%s\"app_%06u_%s_%s_seconds_total\"", comma, i, parts[i % 8],
+                   parts[i / 8 % 8]);
+        buf_printf(&metadata,
+                   "%s\"app_%06u_%s_%s_seconds_total\":[{\"type\":\"counter\",\"help\":\"How long "
+                   "the thing "
+                   "number %u was busy with what it does.\",\"unit\":\"seconds\"}]",
+                   comma, i, parts[i % 8], parts[i / 8 % 8], i);
+    }
+    buf_puts(&names, "]}");
+    buf_puts(&metadata, "}}");
+    catalog_init(&c);
+    double start = now_ms();
+    for (size_t at = 0; at < names.len; at += 16384)
+        assert_true(catalog_feed_names(
+            &c, (struct str){names.at + at, names.len - at < 16384 ? names.len - at : 16384}));
+    assert_true(catalog_end_names(&c, false));
+    for (size_t at = 0; at < metadata.len; at += 16384) {
+        double before = now_ms();
+        assert_true(catalog_feed_metadata(
+            &c,
+            (struct str){metadata.at + at, metadata.len - at < 16384 ? metadata.len - at : 16384}));
+        longest = fmax(longest, now_ms() - before);
+    }
+    catalog_end_metadata(&c);
+    double loaded = now_ms() - start;
+    struct catalog_search s;
+    assert_true(catalog_search_init(&s, STR("busy queues 99996"), 0, 100));
+    start = now_ms();
+    for (bool more = true; more;) {
+        double before = now_ms();
+        more = catalog_search_step(&s, &c);
+        longest = fmax(longest, now_ms() - before);
+    }
+    catalog_write(&s, &c, STR("/d"), 16384, &out);
+    double searched = now_ms() - start;
+    print_message("%zu bytes: read in %.0f ms, searched in %.0f ms, the longest slice %.1f ms\n",
+                  names.len + metadata.len, loaded, searched, longest);
+    json_t *json = json_loadb(out.at, out.len, 0, NULL);
+    assert_non_null(json);
+    json_t *first = json_array_get(json_object_get(json, "metrics"), 0);
+    assert_string_equal(json_string_value(json_object_get(first, "name")),
+                        "app_099996_queue_network_seconds_total");
+    assert_string_equal(json_string_value(json_object_get(first, "type")), "counter");
+    assert_int_equal(json_integer_value(json_object_get(json, "total")), 100000);
+    json_decref(json);
+    catalog_search_free(&s);
+    catalog_free(&c);
+    buf_free(&names);
+    buf_free(&metadata);
+    buf_free(&out);
+}
+
+static void names_in_any_order_find_their_metadata(void **state)
+{
+    struct catalog c;
+    struct catalog_search s;
+    struct buf out;
+    (void)state;
+    catalog_init(&c);
+    buf_init(&out, 16384);
+    assert_true(
+        catalog_feed_names(&c, STR("{\"data\":[\"z\",\"a_total\",\"m\"],\"status\":\"success\"}")));
+    assert_true(catalog_end_names(&c, false));
+    assert_true(catalog_feed_metadata(&c, STR("{\"status\":\"success\",\"data\":{\"z\":[{\"type\":"
+                                              "\"gauge\",\"help\":\"Z\"},{\"type\":"
+                                              "\"counter\",\"help\":\"other\"}],\"a\":[{\"help\":"
+                                              "\"A\",\"type\":\"counter\",\"unit\":\"s\"}],"
+                                              "\"gone\":[{\"type\":\"gauge\"}]}}")));
+    catalog_end_metadata(&c);
+    assert_true(catalog_search_init(&s, STR(""), 0, 10));
+    assert_false(catalog_search_step(&s, &c));
+    catalog_write(&s, &c, STR("/d"), 16384, &out);
+    assert_string_equal(
+        buf_cstr(&out),
+        "{\"kind\":\"metrics\",\"datasource\":\"/d\",\"total\":3,\"shown\":3,\"metrics_total\":3,"
+        "\"metrics\":[{\"name\":\"a_total\",\"type\":\"counter\",\"help\":\"A\",\"unit\":\"s\"},"
+        "{\"name\":\"m\",\"type\":\"\",\"help\":\"\",\"unit\":\"\"},"
+        "{\"name\":\"z\",\"type\":\"gauge\",\"help\":\"Z\",\"unit\":\"\"}],\"notes\":[]}");
+    catalog_search_free(&s);
+    catalog_free(&c);
+    buf_free(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_large_matrix_is_summarised_in_pieces),
+        cmocka_unit_test(statistics_are_those_of_all_points),
+        cmocka_unit_test(an_answer_cut_anywhere_gives_what_came),
+        cmocka_unit_test(other_kinds_of_answers_are_read),
+        cmocka_unit_test(thinning_keeps_the_ends_and_the_peak),
+        cmocka_unit_test(many_series_with_long_labels_fit_the_budget),
+        cmocka_unit_test(a_large_catalog_is_searched_in_slices),
+        cmocka_unit_test(names_in_any_order_find_their_metadata),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

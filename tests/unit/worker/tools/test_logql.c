@@ -1,0 +1,173 @@
+/* What a query selects, as the server reads it: a model's words, or a label's, can't hide a
+ * selector from the guard. What Loki does with each was seen on a real one
+ * (/loki/api/v1/format_query, 2.9). */
+#include "tests/support/unit.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "worker/tools/logql.h"
+
+static bool read(struct logql *q, const char *text) { return logql_read(q, str_of(text)); }
+
+static void what_the_server_reads_otherwise_is_refused(void **state)
+{
+    (void)state;
+    static const char *const hidden[] = {
+        /* for Loki these are comments, the second selector is none */
+        "sum(rate({a=\"b\"}[5m])) /* \" */ + sum(rate({a=~\".+\"}[5m])) /* \" */",
+        "{a=\"b\"} // \"\n or {a=~\".+\"} // \"",
+        /* a character, which Loki takes as a name */
+        "sum by ('\"') (rate({a=~\".+\"}[5m])) + sum by ('\"') (rate({a=\"b\"}[5m]))",
+        "sum by ('`') (rate({a=~\".+\"}[5m])) + sum by ('`') (rate({a=\"b\"}[5m]))",
+        "{a=\"b\"} |= \"open", "{a=\"b\"} |= `open", "{a=\"b\"} |= \"line\nend\"", "{a=\"b\"",
+        "{a=\"b\"}}", "({a=\"b\"}", "sum(rate({a=\"b\"}[5m:1m]))", "sum(rate({a=\"b\"}[5m))",
+        "sum(rate({a=\"b\"}[5m] offset))", "sum(rate({a=\"b\"}[5m] offset x))",
+        "sum(rate({a=\"b\"}[5m] offset 5parsecs))"};
+    for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++) {
+        struct logql q;
+        if (read(&q, hidden[i]))
+            fail_msg("%s", hidden[i]);
+        assert_true(strlen(q.error) > 0);
+    }
+    struct logql q;
+    assert_false(logql_read(&q, STR("{a=\"b\"}\0 or {}")));
+}
+
+static void each_selector_is_found(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *query;
+        unsigned count;
+        bool metric;
+    } rows[] = {
+        {"{a=\"b\"} |= `}{` | json | line_format \"{{.x}} # {}\"", 1, false},
+        {"({a=\"b\"} |= \"x\")", 1, false},
+        {"{a=\"b\"} # {c=\"d\"}\n| logfmt", 1, false},
+        {"sum(rate({a=\"b\"}[5m])) or vector(0)", 1, true},
+        {"sum(rate({a=\"b\"}[5m])) / sum(rate({c=`d`}[5m]))", 2, true},
+        {"(sum(rate({a=\"b\"}[5m])) > bool 1) unless on(x) sum(rate({}[1m]))", 2, true},
+        {"topk(5, sum by (x) (sum_over_time({a=\"b\"} | json | unwrap bytes(y) [1h])))", 1, true},
+        {"label_replace(rate({a=\"b\"}[1m]), \"x\", \"{$1}\", \"y\", \"(.*)\")", 1, true},
+        {"vector(1)", 0, true},
+        {"{a=\"b\\\"}{\"}", 1, false},
+        {"{.a = \"b\"} >> {status = error} | select(.x) | by(.y) | count() > 2", 2, false},
+        {"{} | rate() by (resource.service.name)", 1, false},
+        {"{span.\"attr[0]\" = `x`} &&! {duration > 1s}", 2, false},
+        {"cpu:cpu:nanoseconds:cpu:nanoseconds{service_name=\"shop\"}", 1, true},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct logql q;
+        if (!read(&q, rows[i].query) || q.count != rows[i].count || q.metric != rows[i].metric)
+            fail_msg("%s: %u selectors, metric %d, %s", rows[i].query, q.count, q.metric,
+                     q.error ? q.error : "");
+    }
+}
+
+static void it_is_known_how_far_back_a_query_reads(void **state)
+{
+    (void)state;
+    enum { M = 60000, D = 86400000 };
+    static const struct {
+        const char *query;
+        int64_t window_ms;
+    } rows[] = {
+        {"rate({a=\"b\"}[5m])", 5 * M},
+        {"rate({a=\"b\"}[ 5m ])", 5 * M},
+        {"rate({a=\"b\"}[5m] offset 30d)", 5 * M + 30 * (int64_t)D},
+        {"rate({a=\"b\"}[5m] OFFSET 30d)", 5 * M + 30 * (int64_t)D},
+        {"rate({a=\"b\"}[5m] offset\n30d)", 5 * M + 30 * (int64_t)D},
+        {"rate({a=\"b\"}[5m] offset\t30d)", 5 * M + 30 * (int64_t)D},
+        {"rate({a=\"b\"}[5m] Offset # 1m\n 30d)", 5 * M + 30 * (int64_t)D},
+        {"rate({a=\"b\"}[5m] offset -1h)", 5 * M},
+        {"rate({a=\"b\"}[5m]) + rate({a=\"c\"}[1h] offset 1d)", 60 * M + D},
+        {"rate({a=\"b\"} |= \"offset 30d [30d]\" [5m])", 5 * M},
+        {"rate({the_offset=\"b\"}[5m])", 5 * M},
+        {"sum by (offset_a, b_offset) (rate({a=\"b\"}[5m]))", 5 * M},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct logql q;
+        if (!read(&q, rows[i].query) || q.window_ms != rows[i].window_ms)
+            fail_msg("%s: %lld ms, %s", rows[i].query, (long long)q.window_ms,
+                     q.error ? q.error : "");
+    }
+}
+
+static void a_regular_expression_that_all_match_selects_nothing(void **state)
+{
+    (void)state;
+    static const char *const all[] = {
+        "{}",
+        "{a!=\"b\"}",
+        "{a=\"\"}",
+        "{a=~\".+\"}",
+        "{a=~\".{1,}\"}",
+        "{a=~\".{1,99}\"}",
+        "{a=~\"\\\\d+\"}",
+        "{a=~`\\d+`}",
+        "{a=~\"\\\\w+\"}",
+        "{a=~`\\w+`}",
+        "{a=~`\\pL+`}",
+        "{a=~`\\p{Greek}|\\P{Greek}`}",
+        "{a=~\"\\\\p{L}.*\"}",
+        "{a=~\"\\x2e+\"}",
+        "{a=~\"a\\x7c.+\"}",
+        "{a=~\"a\\u007c.+\"}",
+        "{a=~\"a\\174.+\"}",
+        "{a=~`\\Qa\\E*.+`}",
+        "{a=~`[[:alpha:]]+`}",
+        "{a=~`[^x]+`}",
+        "{a=~`[]a]+`}",
+        "{a=~`[\\]a]+`}",
+        "{a=~`x*`}",
+        "{a=~`x??.+`}",
+        "{a=~`(ab)?.+`}",
+        "{a=~`(ab){0}.+`}",
+        "{a=~`(ab){0,3}.+`}",
+        "{a=~`((ab)c)*.+`}",
+        "{a=~`(a|).+`}",
+        "{a=~`a|.+`}",
+        "{a=~`(?i)(?:a|.+)`}",
+        "{a=~`(?P<name>.+)`}",
+        "{a=~`.+)`}",
+        "{a=~`(.+`}",
+        "{b!~`x`, a=~`.+` # =~`x`\n}",
+    };
+    static const char *const some[] = {
+        "{a=\"b\"}",         "{a=~\"b.*\"}",         "{a=~`api(-v1|-v2)?`}", "{a=~`(x|y)+`}",
+        "{a=~`(?i)shop.*`}", "{a=~`(?P<n>shop).+`}", "{a=~`x{1,3}`}",        "{a=~`a\\.b`}",
+        "{a=~\"a\\\\.b\"}",  "{c!=\"\", a=~`.+b`}",  "{a=\"\\x2e\"}",        "{a=~`\xc3\xa4.*`}",
+    };
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (logql_selects(str_of(all[i])))
+            fail_msg("%s is said to narrow", all[i]);
+    for (size_t i = 0; i < sizeof some / sizeof some[0]; i++)
+        if (!logql_selects(str_of(some[i])))
+            fail_msg("%s is said to select all", some[i]);
+}
+
+static void deep_nesting_is_bounded(void **state)
+{
+    (void)state;
+    char text[9000];
+    size_t at = (size_t)snprintf(text, sizeof text, "{a=~`");
+    memset(text + at, '(', 4000);
+    snprintf(text + at + 4000, sizeof text - at - 4000, "a`}");
+    assert_false(logql_selects(str_of(text)));
+    struct logql q;
+    memset(text, '(', 5000);
+    text[5000] = '\0';
+    assert_false(read(&q, text));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_the_server_reads_otherwise_is_refused),
+        cmocka_unit_test(each_selector_is_found),
+        cmocka_unit_test(it_is_known_how_far_back_a_query_reads),
+        cmocka_unit_test(a_regular_expression_that_all_match_selects_nothing),
+        cmocka_unit_test(deep_nesting_is_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

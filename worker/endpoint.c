@@ -1,0 +1,106 @@
+#include "worker/endpoint.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include "proto/settings_check.h"
+
+enum { KEY_FILE_MAX = 8192, VALUE_MAX = 1024 };
+
+bool access_url_ok(const char *url) { return settings_url_ok(url); }
+
+void access_host(const char *url, char out[ACCESS_HOST_MAX])
+{
+    const char *from = strstr(url, "://") ? strstr(url, "://") + 3 : url;
+    size_t len = strcspn(from, "/?#");
+    for (size_t i = len; i > 0; i--)
+        if (from[i - 1] == '@') {
+            from += i;
+            len -= i;
+            break;
+        }
+    snprintf(out, ACCESS_HOST_MAX, "%.*s", (int)(len < ACCESS_HOST_MAX ? len : ACCESS_HOST_MAX - 1),
+             from);
+}
+
+bool access_header_ok(const char *name, const char *value)
+{
+    static const char *const ours[] = {"content-length", "content-type", "host",
+                                       "transfer-encoding", "accept"};
+    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+        if (strcasecmp(name, ours[i]) == 0)
+            return false;
+    return name[0] &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                        "0123456789-_") == strlen(name) &&
+           strlen(value) < VALUE_MAX && !strpbrk(value, "\r\n");
+}
+
+static const char *text(const json_t *v, const char *key)
+{
+    const char *t = json_string_value(json_object_get(v, key));
+    return t && t[0] ? t : NULL;
+}
+
+bool access_known(const json_t *object, const char *const *names, char reason[160])
+{
+    const char *key;
+    json_t *v;
+    json_object_foreach((json_t *)object, key, v)
+    {
+        size_t i = 0;
+        while (names[i] && strcmp(names[i], key) != 0)
+            i++;
+        if (names[i] == NULL) {
+            snprintf(reason, 160, "\"%.60s\" is no field that is known", key);
+            return false;
+        }
+    }
+    return true;
+}
+
+unsigned access_line(const char *path, const char *reason)
+{
+    const char *from = strchr(reason, '"'), *to = from ? strchr(from + 1, '"') : NULL;
+    char line[4096], word[80];
+    unsigned number = 0, found = 0;
+    FILE *f = to && to - from < 78 ? fopen(path, "re") : NULL;
+    if (f == NULL)
+        return 0;
+    snprintf(word, sizeof(word), "%.*s", (int)(to - from + 1), from);
+    while (found == 0 && fgets(line, sizeof(line), f)) {
+        number++;
+        found = strstr(line, word) ? number : 0;
+    }
+    fclose(f);
+    return found;
+}
+
+bool access_key(const json_t *object, struct secret **key, char reason[160])
+{
+    const char *env = text(object, "key_env"), *path = text(object, "key_file");
+    *key = NULL;
+    if (env) {
+        const char *value = getenv(env);
+        if (value == NULL || value[0] == '\0') {
+            snprintf(reason, 160, "the variable %.60s is not set", env);
+            return false;
+        }
+        *key = secret_new(str_of(value));
+    } else if (path) {
+        char bytes[KEY_FILE_MAX];
+        FILE *f = fopen(path, "re");
+        size_t len = f ? fread(bytes, 1, sizeof(bytes), f) : 0;
+        if (f)
+            fclose(f);
+        struct str trimmed = str_trim((struct str){bytes, len});
+        if (trimmed.len == 0 || len == sizeof(bytes)) {
+            snprintf(reason, 160, "no key could be read from %.100s", path);
+            return false;
+        }
+        *key = secret_new(trimmed);
+        secret_wipe(bytes, sizeof(bytes));
+    }
+    return true;
+}

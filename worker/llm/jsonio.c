@@ -1,0 +1,181 @@
+#include "worker/llm/jsonio.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "common/check.h"
+#include "common/jsontext.h"
+
+uint64_t jsonio_count(const json_t *v)
+{
+    return json_is_integer(v) && json_integer_value(v) > 0 ? (uint64_t)json_integer_value(v) : 0;
+}
+
+json_t *jsonio_parse(struct str text)
+{
+    return text.len > 0 ? json_loadb(text.at, text.len, JSON_ALLOW_NUL, NULL) : NULL;
+}
+
+json_t *jsonio_read(struct reply *r, struct str text)
+{
+    json_t *root = ragged_parse(text, &r->marked);
+    r->had_marks = r->had_marks || r->marked;
+    return root;
+}
+
+int64_t jsonio_index(const json_t *v)
+{
+    uint64_t n;
+    if (json_is_string(v) && str_u64(json_text(v), INT32_MAX, &n))
+        return (int64_t)n;
+    return json_is_integer(v) ? json_integer_value(v) : -1;
+}
+
+char *jsonio_dump(const json_t *v)
+{
+    if (!v || json_is_null(v))
+        return NULL;
+    return json_is_string(v) ? xstrndup(json_string_value(v), json_string_length(v))
+                             : json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
+}
+
+void jsonio_field(struct buf *b, const char *key, struct str value)
+{
+    json_key(b, key);
+    json_str(b, value);
+}
+
+void jsonio_arguments(struct buf *b, struct str arguments)
+{
+    json_auto_t *valid = jsonio_parse(arguments);
+    buf_add_str(b, json_is_object(valid) ? arguments : STR("{}"));
+}
+
+static bool is_one_of(const char *key, const char *const *words)
+{
+    for (; *words; words++)
+        if (strcmp(key, *words) == 0)
+            return true;
+    return false;
+}
+
+void jsonio_options(struct buf *b, json_t *take_fields, const struct model *m,
+                    const char *const *reserved)
+{
+    json_auto_t *fields = take_fields;
+    json_auto_t *options = m->options ? json_loads(m->options, 0, NULL) : NULL;
+    const char *key;
+    json_t *v;
+    json_object_foreach(options, key, v)
+    {
+        json_t *present = json_object_get(fields, key);
+        if (is_one_of(key, reserved))
+            continue;
+        if (json_is_object(present) && json_is_object(v))
+            json_object_update_recursive(present, v);
+        else
+            json_object_set(fields, key, v);
+    }
+    json_object_foreach(fields, key, v)
+    {
+        if (json_is_null(v))
+            continue;
+        char *text = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
+        json_key(b, key);
+        buf_puts(b, text);
+        free(text);
+    }
+}
+
+/* What a model is asked without it next time may depend on any of its words (llm_learned.h). */
+static void keep_words(struct reply *r, const json_t *error)
+{
+    char *text = error ? json_dumps(error, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+    snprintf(r->refused_words, sizeof(r->refused_words), "%s", text ? text : "");
+    free(text);
+}
+
+static void add_word(struct buf *b, const json_t *v)
+{
+    if (json_is_string(v) && json_string_length(v) > 0)
+        buf_printf(b, "%s%s", b->len > 0 ? " " : "", json_string_value(v));
+}
+
+/* Google's details: of QuotaFailure which limit it is, to words; RetryInfo's delay is said behind
+ * the message, where others have it. */
+static void add_details(const json_t *error, struct buf *words, struct buf *message)
+{
+    const json_t *detail, *violation;
+    size_t i, j;
+    json_array_foreach(json_object_get(error, "details"), i, detail)
+    {
+        struct str delay = json_text(json_object_get(detail, "retryDelay"));
+        if (llm_error_duration_ms(delay) > 0)
+            buf_printf(message, "%sretry in %.*s", message->len > 0 ? "; " : "", (int)delay.len,
+                       delay.at);
+        json_array_foreach(json_object_get(detail, "violations"), j, violation)
+            add_word(words, json_object_get(violation, "quotaId"));
+    }
+}
+
+enum err jsonio_error(struct reply *r, int http_status, const json_t *error)
+{
+    const json_t *code = json_object_get(error, "code");
+    int64_t number = jsonio_index(code);
+    scoped_buf(words, 512);
+    keep_words(r, error);
+    if (number < 0)
+        add_word(&words, code);
+    add_word(&words, json_object_get(error, "type"));        /* OpenAI, Anthropic */
+    add_word(&words, json_object_get(error, "status"));      /* Google */
+    if (http_status == 200 && number >= 100 && number < 600) /* an HTTP status in a 200 */
+        http_status = (int)number;
+    struct str message = json_text(json_object_get(error, "message"));
+    if (message.len == 0)
+        message = json_text(error);
+    scoped_buf(said, message.len + 256);
+    buf_add_str(&said, message);
+    add_details(error, &words, &said);
+    return reply_refused(r, http_status, buf_str(&words), buf_str(&said));
+}
+
+enum err jsonio_refusal(struct reply *r, int http_status, const json_t *root)
+{
+    const json_t *first = json_is_array(root) ? json_array_get(root, 0) : root; /* Google: a list */
+    const json_t *error = json_object_get(first, "error"), *detail;
+    if (error && !json_is_null(error))
+        return jsonio_error(r, http_status, error);
+    if (http_status == 200)
+        return reply_fail(r, ERR_MODEL_BROKEN, true,
+                          "The model's server answered with something "
+                          "that is no stream");
+    /* {"message"}, {"detail"} (a text, or FastAPI's list), or a page for a browser, of which
+     * nothing is worth repeating */
+    keep_words(r, first);
+    detail = json_object_get(first, "detail");
+    if (json_is_array(detail))
+        detail = json_object_get(json_array_get(detail, 0), "msg");
+    struct str message = json_text(json_object_get(first, "message"));
+    if (message.len == 0)
+        message = json_text(json_object_get(first, "Message")); /* AWS, in some of its errors */
+    scoped_buf(words, 512);
+    add_word(&words, json_object_get(first, "type"));
+    add_word(&words, json_object_get(first, "code"));
+    add_word(&words, json_object_get(first, "__type")); /* AWS */
+    return reply_refused(r, http_status, buf_str(&words),
+                         message.len > 0 ? message : json_text(detail));
+}
+
+bool jsonio_is_error(const json_t *root, struct str name)
+{
+    const json_t *error = json_object_get(root, "error");
+    struct str object = json_text(json_object_get(root, "object"));
+    return (error && !json_is_null(error)) || str_is(name, "error") || str_is(object, "error") ||
+           str_is(json_text(json_object_get(root, "type")), "error");
+}
+
+enum err jsonio_event_error(struct reply *r, const json_t *root)
+{
+    const json_t *error = json_object_get(root, "error");
+    return jsonio_error(r, 200, error && !json_is_null(error) ? error : root);
+}

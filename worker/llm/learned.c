@@ -1,0 +1,366 @@
+#include "worker/llm/learned.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <jansson.h>
+#include "common/check.h"
+#include "common/jsontext.h"
+#include "worker/llm/jsonio.h"
+
+/* What a request can do without. Names that are words of everyday language count only where they
+ * are quoted. */
+static const struct {
+    const char *name;
+    bool everyday;
+} params[] = {
+    {"temperature", false},
+    {"top_p", false},
+    {"top_k", false},
+    {"min_p", false},
+    {"presence_penalty", false},
+    {"frequency_penalty", false},
+    {"repetition_penalty", false},
+    {"seed", true},
+    {"stop", true},
+    {"user", true},
+    {"metadata", true},
+    {"logprobs", false},
+    {"top_logprobs", false},
+    {"logit_bias", false},
+    {"parallel_tool_calls", false},
+    {"tool_choice", false},
+    {"stream_options", false},
+    {"response_format", false},
+    {"reasoning_effort", false},
+    {"reasoning", true},
+    {"verbosity", true},
+    {"service_tier", false},
+    {"store", true},
+    {"include", true},
+    {"text", true},
+    {"truncation", true},
+    {"prompt_cache_key", false},
+    {"safety_identifier", false},
+    {"thinking", true},
+    {"output_config", false},
+    {"cache_control", false},
+    {"thinkingConfig", false},
+    {"responseJsonSchema", false},
+    {"responseMimeType", false},
+    {"strict", true},
+    {"chat_template_kwargs", false},
+    {"reasoning_content", false},
+    {"reasoning_details", false},
+    {"thinking_blocks", false},
+    {"extra_content", false},
+    {"max_output_tokens", false},
+    {"include_reasoning", false},
+    {"thinking_config", false},
+    {"enable_thinking", false},
+};
+enum { PARAM_COUNT = sizeof(params) / sizeof(params[0]), OUTPUT_MIN = 16 };
+_Static_assert(PARAM_COUNT <= 64, "one bit each");
+
+static const char old_field[] = "max_tokens", new_field[] = "max_completion_tokens";
+
+static bool learn(const struct model *m, struct str words, json_t *root, const char **what);
+static bool learn_tokens(const struct model *m, struct str words, json_t *root, const char **what);
+static bool learn_thoughts(const struct model *m, struct str words, json_t *root);
+static bool apply(const struct model *m, json_t *root);
+static bool without(json_t *v, const char *name);
+static bool names(struct str words, const char *name, bool quoted);
+static bool says(struct str words, const char *text);
+static bool write_back(struct buf *body, const json_t *root);
+
+const char *learned_tokens_field(const struct model *m)
+{
+    static const char *const newer[] = {"gpt-5", "o1", "o3", "o4"};
+    if (m->learned && m->learned->tokens_field)
+        return m->learned->tokens_field;
+    if (m->tokens_field)
+        return m->tokens_field;
+    const char *slash = strrchr(m->id, '/'), *id = slash ? slash + 1 : m->id;
+    for (size_t i = 0; i < sizeof(newer) / sizeof(newer[0]); i++) {
+        size_t len = strlen(newer[i]);
+        if (strncmp(id, newer[i], len) == 0 && !isalnum((unsigned char)id[len]))
+            return new_field;
+    }
+    /* Most other servers know nothing else than the old name. */
+    return strstr(m->base_url, "://api.openai.com") || strstr(m->base_url, ".openai.azure.com")
+               ? new_field
+               : old_field;
+}
+
+uint32_t learned_output_max(const struct model *m, uint32_t most)
+{
+    uint32_t learned = m->learned ? m->learned->output_tokens_max : 0;
+    return learned > 0 && learned < most ? learned : most;
+}
+
+void learned_apply(const struct model *m, struct buf *body)
+{
+    if (!m->learned || (m->learned->refused == 0 && !m->learned->wants_thoughts))
+        return;
+    json_auto_t *root = json_loadb(body->at ? body->at : "", body->len, JSON_ALLOW_NUL, NULL);
+    if (json_is_object(root) && apply(m, root))
+        write_back(body, root);
+}
+
+bool learned_from(const struct model *m, struct str words, struct buf *body, const char **what)
+{
+    if (!m->learned || words.len == 0 || body->len == 0)
+        return false;
+    json_auto_t *root = json_loadb(body->at, body->len, JSON_ALLOW_NUL, NULL);
+    return json_is_object(root) && learn(m, words, root, what) && write_back(body, root);
+}
+
+static bool learn(const struct model *m, struct str words, json_t *root, const char **what)
+{
+    if (learn_tokens(m, words, root, what))
+        return true;
+    *what = "thoughts";
+    if (learn_thoughts(m, words, root))
+        return true;
+    for (unsigned i = 0; i < PARAM_COUNT; i++) {
+        if (!names(words, params[i].name, params[i].everyday) || !without(root, params[i].name))
+            continue;
+        *what = params[i].name;
+        m->learned->refused |= UINT64_C(1) << i;
+        return true;
+    }
+    return false;
+}
+
+static bool write_back(struct buf *body, const json_t *root)
+{
+    char *text = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(15));
+    buf_clear(body);
+    bool fits = text && buf_puts(body, text);
+    free(text);
+    return fits;
+}
+
+/* ---- the answer's limit ---- */
+
+/* It is the name that it does not like; with "use NAME instead" it says so in any case. */
+static bool is_unknown(struct str words, const char *field)
+{
+    static const char *const ways[] = {"unsupported_parameter",
+                                       "unsupported parameter",
+                                       "not supported",
+                                       "not support",
+                                       "unrecognized",
+                                       "unrecognised",
+                                       "unknown",
+                                       "not permitted",
+                                       "not allowed",
+                                       "unexpected",
+                                       "extra "};
+    if (strcmp(field, old_field) == 0 && names(words, new_field, false) && says(words, "instead"))
+        return true;
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
+        if (says(words, ways[i]))
+            return true;
+    return false;
+}
+
+/* The largest number in words below most; 0: none that makes sense. */
+static uint32_t smaller(struct str words, uint64_t most)
+{
+    uint64_t best = 0;
+    for (size_t i = 0; i < words.len;) {
+        size_t from = i;
+        while (i < words.len && isdigit((unsigned char)words.at[i]))
+            i++;
+        uint64_t n;
+        bool alone = from == 0 || (!isalnum((unsigned char)words.at[from - 1]) &&
+                                   words.at[from - 1] != '-' && words.at[from - 1] != '.');
+        if (i > from && alone && str_u64((struct str){words.at + from, i - from}, UINT32_MAX, &n) &&
+            n < most && n > best)
+            best = n;
+        i += i == from;
+    }
+    return best >= OUTPUT_MIN ? (uint32_t)best : 0;
+}
+
+static json_t *limit_of(json_t *root, const char **field)
+{
+    static const char *const fields[] = {"max_tokens", "max_completion_tokens",
+                                         "max_output_tokens"};
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+        if (json_is_integer(json_object_get(root, fields[i]))) {
+            *field = fields[i];
+            return root;
+        }
+    *field = "maxOutputTokens";
+    json_t *config = json_object_get(root, "generationConfig");
+    return json_is_integer(json_object_get(config, *field)) ? config : NULL;
+}
+
+static bool learn_tokens(const struct model *m, struct str words, json_t *root, const char **what)
+{
+    const char *field;
+    json_t *at = limit_of(root, &field);
+    if (!at || !(names(words, field, false) || names(words, "max_output_tokens", false) ||
+                 names(words, "max_new_tokens", false)))
+        return false;
+    *what = field;
+    json_int_t sent = json_integer_value(json_object_get(at, field));
+    uint32_t less = smaller(words, (uint64_t)sent);
+    if (m->api == API_CHAT && names(words, field, false) && is_unknown(words, field)) {
+        bool had = m->learned->tokens_field != NULL;
+        const char *other = strcmp(field, old_field) == 0 ? new_field : old_field;
+        m->learned->tokens_field = other;
+        json_object_set_new(at, other, json_integer(sent));
+        json_object_del(at, field);
+        return !had; /* else it refuses both: that is no matter of the name */
+    }
+    if (less == 0)
+        return false;
+    m->learned->output_tokens_max = less;
+    json_object_set_new(at, field, json_integer(less));
+    return true;
+}
+
+/* ---- thoughts ---- */
+
+static bool add_thoughts(json_t *root)
+{
+    size_t i;
+    json_t *message;
+    bool any = false;
+    json_array_foreach(json_object_get(root, "messages"), i, message)
+    {
+        if (!json_object_get(message, "tool_calls") ||
+            json_object_get(message, "reasoning_content"))
+            continue;
+        json_object_set_new(message, "reasoning_content", json_string(""));
+        any = true;
+    }
+    return any;
+}
+
+static bool is_thought(const json_t *v)
+{
+    struct str type = json_text(json_object_get(v, "type"));
+    return str_is(type, "reasoning") || str_is(type, "thinking") ||
+           str_is(type, "redacted_thinking");
+}
+
+/* Items of the conversation that are thoughts, and what is signed, go. */
+static bool drop_thoughts(json_t *root)
+{
+    static const char *const lists[] = {"input", "messages", "content"};
+    bool any = false;
+    for (size_t n = 0; n < sizeof(lists) / sizeof(lists[0]); n++) {
+        json_t *list = json_object_get(root, lists[n]);
+        for (size_t i = json_is_array(list) ? json_array_size(list) : 0; i-- > 0;) {
+            json_t *v = json_array_get(list, i);
+            if (is_thought(v)) {
+                json_array_remove(list, i);
+                any = true;
+            } else if (json_is_object(v)) {
+                any = drop_thoughts(v) || any;
+            }
+        }
+    }
+    return any;
+}
+
+/* Thoughts that can't be read (another organisation's key, a key that was changed) are refused
+ * until they are gone: this time only, as the next ones are new. */
+static bool learn_thoughts(const struct model *m, struct str words, json_t *root)
+{
+    bool wanted = names(words, "reasoning_content", false) &&
+                  (says(words, "passed back") || says(words, "must be") || says(words, "missing") ||
+                   says(words, "required"));
+    if (wanted && m->api == API_CHAT) {
+        m->learned->wants_thoughts = true;
+        return add_thoughts(root);
+    }
+    if (!says(words, "signature") && !says(words, "encrypted_content") &&
+        !says(words, "encrypted content"))
+        return false;
+    bool dropped = without(root, "reasoning_details");
+    dropped = without(root, "thinking_blocks") || dropped;
+    dropped = without(root, "thoughtSignature") || dropped;
+    dropped = drop_thoughts(root) || dropped;
+    if (dropped && m->api == API_MESSAGES) /* which wants them back when it is to think */
+        json_object_del(root, "thinking");
+    return dropped;
+}
+
+/* ---- a request without something ---- */
+
+static bool apply(const struct model *m, json_t *root)
+{
+    bool changed = m->learned->wants_thoughts && add_thoughts(root);
+    for (unsigned i = 0; i < PARAM_COUNT; i++)
+        if (m->learned->refused >> i & 1)
+            changed = without(root, params[i].name) || changed;
+    return changed;
+}
+
+/* What the model or a tool wrote is nobody's parameter. */
+static bool is_data(const char *key, const json_t *v)
+{
+    static const char *const data[] = {"arguments",    "args",       "parameters",
+                                       "input_schema", "properties", "parametersJsonSchema",
+                                       "response",     "schema",     "responseJsonSchema"};
+    for (size_t i = 0; i < sizeof(data) / sizeof(data[0]); i++)
+        if (strcmp(key, data[i]) == 0)
+            return true;
+    return strcmp(key, "input") == 0 && json_is_object(v);
+}
+
+static bool without(json_t *v, const char *name)
+{
+    bool any = false;
+    size_t i;
+    const char *key;
+    json_t *member;
+    json_array_foreach(v, i, member) any = without(member, name) || any;
+    /* What tells blocks of a conversation apart or is their content has such names too. */
+    bool typed = json_object_get(v, "type") && strcmp(name, "text") == 0;
+    typed = typed || (strcmp(name, "thinking") == 0 && is_thought(v));
+    if (json_object_get(v, name) && !typed && !json_object_get(v, "parts")) {
+        bool part = strcmp(name, "text") == 0 && json_object_size(v) <= 2 &&
+                    json_is_string(json_object_get(v, name)); /* Gemini's */
+        if (!part)
+            any = json_object_del(v, name) == 0;
+    }
+    json_object_foreach(v, key, member)
+    {
+        if (!is_data(key, member))
+            any = without(member, name) || any;
+    }
+    return any;
+}
+
+static bool in_word(char c) { return isalnum((unsigned char)c) || c == '_'; }
+
+/* As a word of its own. */
+static bool names(struct str words, const char *name, bool quoted)
+{
+    size_t len = strlen(name);
+    for (size_t i = 0; i + len <= words.len; i++) {
+        char before = i > 0 ? words.at[i - 1] : ' ';
+        char after = i + len < words.len ? words.at[i + len] : ' ';
+        if (memcmp(words.at + i, name, len) != 0 || in_word(before) || in_word(after))
+            continue;
+        if (!quoted || (strchr("'`\"", before) && strchr("'`\"\\", after) && before && after))
+            return true;
+    }
+    return false;
+}
+
+static bool says(struct str words, const char *text)
+{
+    size_t len = strlen(text);
+    for (size_t i = 0; i + len <= words.len; i++)
+        if (strncasecmp(words.at + i, text, len) == 0)
+            return true;
+    return false;
+}

@@ -1,0 +1,32 @@
+/* worker/llm/learned.h: what a model's server refuses of a request, learned from its own words: a
+ * parameter that it does not know (max_tokens where it wants max_completion_tokens, temperature,
+ * stream_options, parallel_tool_calls, response_format …), a limit that is too high, thoughts that
+ * it wants back or can't read. The request is mended and sent again at once; what was learned holds
+ * for the model's later requests while this process runs.
+ *
+ * Memory: struct learned is the model's. */
+#ifndef WORKER_LLM_LEARNED_H
+#define WORKER_LLM_LEARNED_H
+
+#include <stdbool.h>
+#include "common/buf.h"
+#include "worker/llm/models.h"
+
+struct learned {
+    uint64_t refused;           /* bits: rows of the table of parameters */
+    const char *tokens_field;   /* of Chat Completions; NULL: as usual */
+    uint32_t output_tokens_max; /* 0: as the model has it */
+    bool wants_thoughts;        /* reasoning_content on each message that called tools */
+};
+
+/* The name of the answer's limit in Chat Completions: as the models file says, as learned, or by
+ * the model's id. */
+const char *learned_tokens_field(const struct model *m);
+uint32_t learned_output_max(const struct model *m, uint32_t most);
+/* Mends a request as was learned. */
+void learned_apply(const struct model *m, struct buf *body);
+/* From a refusal's words (JSON text). True: something was learned, and the body is another now;
+ * *what is the parameter's name. */
+bool learned_from(const struct model *m, struct str words, struct buf *body, const char **what);
+
+#endif

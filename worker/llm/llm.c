@@ -1,0 +1,752 @@
+#include "worker/llm/llm.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sodium.h>
+#include "common/check.h"
+#include "common/log.h"
+#include "proto/limits.h"
+#include "worker/breaker.h"
+#include "worker/llm/jsontools.h"
+#include "worker/llm/learned.h"
+#include "worker/llm/wait.h"
+#include "worker/llm/sse.h"
+
+enum {
+    CALL_MAGIC = 0x11c4a110,
+    EVENT_BYTES_MAX = 1 << 20,
+    END_GRACE_MS = 100,   /* after the reply's end, for the connection to become free for another */
+    STOP_GRACE_MS = 3000, /* after a stop reason, for usage and the end */
+    FALLBACK_WAIT_MS = 2000, /* longer is not waited when there is another model */
+    PAUSE_MS_MAX = 30000,    /* for a provider that is not well */
+    LEARN_MAX = 8,           /* of one call: requests that are mended and sent again at once */
+    REFUSED_MAX = 100,       /* 429 that are no tries: others use the same key */
+    ERROR_BODY_MS = 1000,    /* for what a refusal says: it is told within 2 s */
+};
+
+struct llm {
+    struct llm_config config;
+    struct breaker *breakers; /* one for each account */
+    struct llm_stats stats;
+};
+
+/* ASKING, IN_LINE: for its permit, and until it may ask again. HELD: it has one, but was told when
+ * to ask. FETCHING: a request runs. WAITING: for the next try. ENDING: the reply is whole, the
+ * response not quite. OVER: on_done was called. */
+enum call_state {
+    CALL_ASKING,
+    CALL_IN_LINE,
+    CALL_HELD,
+    CALL_FETCHING,
+    CALL_WAITING,
+    CALL_ENDING,
+    CALL_OVER
+};
+
+struct llm_call {
+    unsigned magic;
+    enum call_state state;
+    struct llm *llm;
+    const struct llm_format *format;
+    const struct model *model;
+    struct llm_handler handler;
+    void *arg;
+    struct id turn;
+    struct secret *token;
+    struct permit permit;
+    uint64_t prompt_tokens, output_tokens_max;
+    struct usage used; /* by tries that are over */
+    int64_t line_ms;   /* since when it waits for the key; 0: it does not */
+    int64_t told_ms;   /* until when it waits, as was told; 0: nothing was */
+    int64_t asked_ms;  /* not before, as the provider said; 0: it said nothing */
+    bool has_fallback, json_tools;
+    bool again;       /* it was at the provider before, in this attempt or in one before */
+    unsigned learned; /* requests that were mended as the server's refusal said */
+    uint32_t step, tries,
+        refused;          /* refused: tries that met the key's limit, which are no faults */
+    struct llm_wire wire; /* kept for another try until the reply begins */
+    struct reply reply;
+    struct sse sse;
+    struct buf body; /* of an answer that is no stream */
+    struct fetch *fetch;
+    struct loop_timer *timer;
+    int http_status;
+    bool is_stream;
+    enum err err; /* of the stream, noted while inside fetch's callback */
+};
+
+static void begin_try(struct llm_call *c);
+static void ask_permit(struct llm_call *c);
+static void begin_fetch(struct llm_call *c);
+static void on_permit(void *arg, const struct permit_answer *a);
+static void note_end(struct llm_call *c, enum err err, int64_t block_ms);
+static void on_head(void *arg, int http_status);
+static void on_data(void *arg, struct str bytes);
+static void on_fetched(void *arg, const struct fetch_result *r);
+static bool on_event(void *arg, struct str name, struct str data);
+static enum err judge(struct llm_call *c, const struct fetch_result *r);
+static enum err judge_body(struct llm_call *c);
+static bool ask_anew(struct llm_call *c, enum err err);
+static void hide_key(struct llm_call *c);
+static void log_words(struct llm_call *c);
+static bool met_limit(const struct llm_call *c);
+static int64_t block_ms(const struct llm_call *c, enum err err);
+static int64_t backoff(const struct llm_call *c, uint32_t tries);
+static int64_t patience_ms(const struct llm_call *c, bool limited);
+static void fail_for_long(struct llm_call *c, enum err err, bool limited, int64_t pause_ms);
+static void tell_wait(struct llm_call *c, int64_t wait_ms);
+static bool wait_for_retry(struct llm_call *c, enum err err);
+static void wait_for_key(struct llm_call *c, int64_t wait_ms);
+static int64_t pause_asked(const struct llm_call *c, bool limited);
+static void on_timer(void *arg);
+static void finish(struct llm_call *c, enum err err);
+static enum err write_wire(struct llm_call *c, const struct llm_request *r);
+static void free_wire(struct llm_wire *w);
+
+static const struct llm_format *const formats[] = {
+#define X(name, word) [API_##name] = &llm_##word,
+    MODEL_APIS(X)
+#undef X
+};
+
+struct llm *llm_new(const struct llm_config *c)
+{
+    struct llm *l = xcalloc(1, sizeof(*l));
+    l->config = *c;
+    l->breakers = xcalloc(c->accounts + 1, sizeof(*l->breakers));
+    return l;
+}
+
+void llm_free(struct llm *l)
+{
+    if (l == NULL)
+        return;
+    free(l->breakers);
+    free(l);
+}
+
+void llm_stats_get(const struct llm *l, struct llm_stats *out) { *out = l->stats; }
+
+enum err llm_call_start(struct llm *l, const struct llm_request *r, const struct llm_handler *h,
+                        void *arg, struct llm_call **out)
+{
+    struct llm_call *c = xcalloc(1, sizeof(*c));
+    c->magic = CALL_MAGIC;
+    c->llm = l;
+    c->format = formats[r->model->api];
+    c->model = r->model;
+    c->handler = *h;
+    c->arg = arg;
+    c->turn = r->turn;
+    c->step = r->step;
+    c->token = r->token && r->model->by_perses ? secret_ref(r->token) : NULL;
+    c->has_fallback = r->has_fallback;
+    c->again = r->attempts_before > 0;
+    c->prompt_tokens = r->prompt->tokens;
+    c->output_tokens_max = llm_output_max(r);
+    permit_init(&c->permit, l->config.permits, r->model, r->owner, r->turn, on_permit, c);
+    static const struct reply_handler nobody; /* is told of JSON: see jsontools.h */
+    c->json_tools = r->model->json_tools;
+    reply_init(&c->reply, l->config.reply_bytes_max, c->json_tools ? &nobody : &c->handler.reply,
+               arg);
+    c->reply.step = r->step;
+    for (unsigned i = 0; i < r->tool_count; i++)
+        reply_know_tool(&c->reply, r->tools[i].name);
+    sse_init(&c->sse, EVENT_BYTES_MAX, on_event, c);
+    buf_init(&c->body, EVENT_BYTES_MAX);
+    buf_init(&c->wire.url, 2048);
+    buf_init(&c->wire.body, LLM_BODY_MAX);
+    c->timer = loop_timer_new(l->config.loop, on_timer, c);
+    enum err err = write_wire(c, r);
+    if (err != ERR_NONE) {
+        llm_call_free(c);
+        return err;
+    }
+    l->stats.calls++;
+    if (r->attempts_before > 0) {
+        c->state = CALL_WAITING;
+        loop_timer_set(c->timer, backoff(c, r->attempts_before), 0);
+    } else {
+        begin_try(c);
+    }
+    *out = c;
+    return ERR_NONE;
+}
+
+void llm_call_free(struct llm_call *c)
+{
+    if (c == NULL)
+        return;
+    MAGIC_CHECK(c, CALL_MAGIC);
+    c->magic = 0;
+    if (c->state == CALL_FETCHING || c->state == CALL_ENDING)
+        note_end(c, ERR_CANCELLED, 0);
+    if (c->state == CALL_HELD)
+        permit_settle(&c->permit, 0, 0, 0, 0);
+    permit_drop(&c->permit);
+    fetch_cancel(c->fetch);
+    loop_timer_free(c->timer);
+    sse_free(&c->sse);
+    reply_free(&c->reply);
+    buf_free(&c->body);
+    free_wire(&c->wire);
+    secret_free(c->token);
+    free(c);
+}
+
+static enum err write_json_tools(struct llm_call *c, const struct llm_request *r)
+{
+    struct jsontools j;
+    struct llm_request plain = *r;
+    jsontools_write(r->prompt, r->tools, r->tool_count, &j);
+    plain.prompt = &j.prompt;
+    plain.tool_count = 0;
+    plain.schema = buf_str(&j.schema);
+    bool fits = !j.texts.overflowed && !j.schema.overflowed && !j.prompt.system.overflowed;
+    enum err err = fits ? c->format->request(&plain, &c->wire) : ERR_CONTEXT_TOO_LONG;
+    jsontools_free(&j);
+    return err;
+}
+
+/* The reply is whole, unless it is not. */
+static enum err end_reply(struct llm_call *c)
+{
+    enum err err = reply_end(&c->reply, c->step);
+    if (err != ERR_NONE || !c->json_tools)
+        return err;
+    err = jsontools_read(&c->reply, &c->handler.reply);
+    return err != ERR_NONE ? err : reply_end(&c->reply, c->step);
+}
+
+/* The format's request, and what the model's settings add to it. */
+static enum err write_wire(struct llm_call *c, const struct llm_request *r)
+{
+    const struct model *m = r->model;
+    struct llm_wire *w = &c->wire;
+    if (m->by_perses) {
+        struct str at = str_of(c->llm->config.perses_url);
+        while (at.len > 0 && at.at[at.len - 1] == '/')
+            at.len--;
+        buf_add_str(&w->url, at);
+    }
+    enum err err = c->json_tools ? write_json_tools(c, r) : c->format->request(r, w);
+    learned_apply(m, &w->body);
+    if (m->query)
+        buf_printf(&w->url, "%s%s", memchr(w->url.at, '?', w->url.len) ? "&" : "?", m->query);
+    for (unsigned i = 0; i < m->header_count; i++)
+        llm_header(w, m->headers[i].name, m->headers[i].value);
+    if (m->key_header) {
+        w->secret_header = m->key_header;
+        w->bearer = NULL;
+    }
+    if (m->by_perses)
+        w->bearer = c->token;
+    return err != ERR_NONE ? err : w->url.overflowed ? ERR_INTERNAL : ERR_NONE;
+}
+
+uint32_t llm_output_max(const struct llm_request *r)
+{
+    uint32_t most = learned_output_max(r->model, r->model->output_tokens_max);
+    bool less = r->output_tokens_max > 0 && r->output_tokens_max < most && !r->model->options;
+    return less ? r->output_tokens_max : most;
+}
+
+static bool ends_in_version(const char *url)
+{
+    const char *last = strrchr(url, '/');
+    return last && last[1] == 'v' && isdigit((unsigned char)last[2]);
+}
+
+void llm_url(struct llm_wire *w, const struct model *m, const char *version, const char *path)
+{
+    buf_puts(&w->url, m->base_url);
+    if (version && !ends_in_version(m->base_url))
+        buf_printf(&w->url, "/%s", version);
+    buf_puts(&w->url, path);
+}
+
+void llm_header(struct llm_wire *w, const char *name, const char *value)
+{
+    unsigned i = 0;
+    while (i < w->header_count && strcasecmp(w->headers[i].name, name) != 0)
+        i++; /* one that is there is replaced */
+    CHECK(i < LLM_HEADERS_MAX);
+    w->headers[i] = (struct fetch_header){name, str_of(value)};
+    w->header_count += i == w->header_count;
+}
+
+static void free_wire(struct llm_wire *w)
+{
+    buf_free(&w->url);
+    buf_free(&w->body);
+}
+
+struct reply *llm_reply(struct llm_call *c) { return &c->reply; }
+
+bool llm_call_unauthorized(const struct llm_call *c)
+{
+    return c->token != NULL && c->http_status == 401;
+}
+
+int llm_call_http_status(const struct llm_call *c) { return c->http_status; }
+
+void llm_call_hold(struct llm_call *c)
+{
+    permit_hold(&c->permit, loop_now_ms(c->llm->config.loop));
+}
+
+bool llm_call_in_line(const struct llm_call *c)
+{
+    return c->state == CALL_ASKING || c->state == CALL_IN_LINE || c->state == CALL_HELD;
+}
+
+static struct breaker *breaker_of(struct llm_call *c)
+{
+    CHECK(c->model->account <= c->llm->config.accounts);
+    return &c->llm->breakers[c->model->account];
+}
+
+/* Ends the call with what reply_fail said, but not from inside of who asked for it. */
+static void fail_soon(struct llm_call *c, enum err err)
+{
+    c->err = err;
+    c->state = CALL_ENDING;
+    loop_timer_set(c->timer, 0, 0);
+}
+
+static void begin_try(struct llm_call *c)
+{
+    const struct llm_config *config = &c->llm->config;
+    loop_timer_stop(c->timer);
+    c->tries++;
+    int64_t wait_ms = breaker_wait_ms(breaker_of(c), loop_now_ms(config->loop));
+    if (wait_ms > 0 && (c->has_fallback || c->tries >= config->tries_max)) {
+        fail_soon(c, reply_fail(&c->reply, ERR_MODEL_UNAVAILABLE, false,
+                                "The model's provider has not answered for a while; it is asked "
+                                "again in %lld s",
+                                (long long)(wait_ms + 999) / 1000));
+    } else if (wait_ms > 0) {
+        c->state = CALL_WAITING;
+        loop_timer_set(c->timer, wait_ms, 0);
+    } else if (config->permits) {
+        ask_permit(c);
+    } else {
+        begin_fetch(c);
+    }
+}
+
+static void ask_permit(struct llm_call *c)
+{
+    c->state = CALL_ASKING;
+    permit_ask(&c->permit, c->prompt_tokens, c->output_tokens_max, c->again, patience_ms(c, true));
+}
+
+static void on_permit(void *arg, const struct permit_answer *a)
+{
+    struct llm_call *c = arg;
+    MAGIC_CHECK(c, CALL_MAGIC);
+    int64_t now_ms = loop_now_ms(c->llm->config.loop);
+    switch (a->verdict) {
+    case PERMIT_GO:
+        if (a->unknown && now_ms < c->asked_ms) {
+            c->state = CALL_HELD;
+            loop_timer_set(c->timer, c->asked_ms - now_ms, 0);
+        } else {
+            begin_fetch(c);
+        }
+        return;
+    case PERMIT_WAIT:
+        tell_wait(c, a->wait_ms);
+        c->state = CALL_IN_LINE;
+        loop_timer_set(c->timer, a->wait_ms < LIMIT_ASK_AGAIN_MS ? a->wait_ms : LIMIT_ASK_AGAIN_MS,
+                       0);
+        return;
+    case PERMIT_OVER:
+        fail_soon(c, reply_fail(&c->reply, a->why, false, "%s", a->detail));
+        return;
+    }
+}
+
+/* What the provider said; else about so much. spent: it had begun to work. */
+static struct usage try_used(const struct llm_call *c, bool spent)
+{
+    const struct reply *r = &c->reply;
+    uint64_t input = r->input_known ? r->input_tokens : spent ? c->prompt_tokens : 0;
+    uint64_t output = r->output_known ? r->output_tokens : gauge_tokens(c->model->gauge, r->bytes);
+    return model_usage(c->model, input, output, r->cached_tokens);
+}
+
+struct usage llm_call_used(struct llm_call *c)
+{
+    struct usage u = c->used, now = {0};
+    c->used = now;
+    if (c->fetch != NULL)
+        now = try_used(c, true);
+    usage_add(&u, &now);
+    return u;
+}
+
+/* A try is over. What became of it is told to who keeps count: the budgets, the key, the breaker.
+ */
+static void note_end(struct llm_call *c, enum err err, int64_t block_ms)
+{
+    const struct reply *r = &c->reply;
+    bool answered = c->http_status > 0 && c->http_status < 500;
+    if (err == ERR_NONE || r->began || (answered && c->http_status != 200))
+        breaker_succeeded(breaker_of(c)); /* it is there, even if it refuses */
+    else if (err != ERR_CANCELLED)
+        breaker_failed(breaker_of(c), loop_now_ms(c->llm->config.loop));
+    bool spent = c->http_status == 200 || err == ERR_CANCELLED;
+    struct usage used = try_used(c, spent);
+    usage_add(&c->used, &used);
+    permit_settle(&c->permit, used.input_tokens, used.output_tokens, used.cached_tokens, block_ms);
+}
+
+static void begin_fetch(struct llm_call *c)
+{
+    static const struct fetch_handler handler = {on_head, on_data, on_fetched};
+    const struct llm_config *config = &c->llm->config;
+    struct fetch_header headers[LLM_HEADERS_MAX + 2] = {
+        {"Content-Type", STR("application/json")},
+        {"Accept", STR("text/event-stream")},
+    };
+    for (unsigned i = 0; i < c->wire.header_count; i++)
+        headers[2 + i] = c->wire.headers[i];
+    c->state = CALL_FETCHING;
+    c->again = true;
+    c->http_status = 0;
+    c->is_stream = false;
+    c->err = ERR_NONE;
+    c->reply.refusal = (struct llm_error){0};
+    buf_clear(&c->body);
+    sse_free(&c->sse);
+    sse_init(&c->sse, EVENT_BYTES_MAX, on_event, c);
+    struct fetch_request r = {
+        .method = "POST",
+        .url = buf_cstr(&c->wire.url),
+        .headers = headers,
+        .header_count = 2 + c->wire.header_count,
+        .bearer = c->wire.bearer,
+        .secret_header = c->model->key ? c->wire.secret_header : NULL,
+        .secret_value = c->model->key,
+        .body = buf_str(&c->wire.body),
+        .connect_ms = config->connect_ms,
+        .idle_ms = config->idle_ms,
+        .total_ms = config->total_ms,
+        .body_bytes_max = UINT64_C(256)
+                          << 20,           /* the reply has its own bound; this is for comments */
+        .use_proxy = !c->model->by_perses, /* the others leave the deployment */
+    };
+    c->fetch = fetch_start(config->fetches, &r, &handler, c);
+}
+
+/* Servers that stream under another content type are taken at their bytes. */
+static void on_head(void *arg, int http_status)
+{
+    struct llm_call *c = arg;
+    MAGIC_CHECK(c, CALL_MAGIC);
+    struct str type = fetch_response_header(c->fetch, "content-type");
+    c->http_status = http_status;
+    c->is_stream = http_status == 200 &&
+                   !(type.len >= 16 && !strncasecmp(type.at, "application/json", 16)) &&
+                   !(type.len >= 9 && !strncasecmp(type.at, "text/html", 9));
+    if (http_status != 200)
+        loop_timer_set(c->timer, ERROR_BODY_MS, 0);
+}
+
+static void on_data(void *arg, struct str bytes)
+{
+    struct llm_call *c = arg;
+    MAGIC_CHECK(c, CALL_MAGIC);
+    if (c->state != CALL_FETCHING)
+        return; /* what follows the end */
+    if (!c->is_stream) {
+        size_t room = c->http_status == 200 ? EVENT_BYTES_MAX : LLM_ERROR_BODY_MAX;
+        if (c->body.len < room)
+            buf_add(&c->body, bytes.at,
+                    bytes.len < room - c->body.len ? bytes.len : room - c->body.len);
+        return;
+    }
+    if (sse_feed(&c->sse, bytes) == SSE_TOO_BIG)
+        c->err = reply_fail(&c->reply, ERR_MODEL_BROKEN, false,
+                            "The model sent an event of more than %d bytes", EVENT_BYTES_MAX);
+    if (c->err != ERR_NONE || c->reply.ended) { /* judged outside of fetch's callback */
+        c->state = CALL_ENDING;
+        loop_timer_set(c->timer, c->err != ERR_NONE ? 0 : END_GRACE_MS, 0);
+    } else if (c->reply.stopped && !loop_timer_active(c->timer)) {
+        loop_timer_set(c->timer, STOP_GRACE_MS, 0); /* some never send an end */
+    }
+    if (c->reply.began && c->wire.body.len > 0) {
+        buf_free(&c->wire.body); /* nothing is sent again from here on */
+        buf_init(&c->wire.body, LLM_BODY_MAX);
+    }
+}
+
+static bool on_event(void *arg, struct str name, struct str data)
+{
+    struct llm_call *c = arg;
+    c->err = c->format->event(&c->reply, name, data);
+    return c->err == ERR_NONE && !c->reply.ended;
+}
+
+static void on_fetched(void *arg, const struct fetch_result *r)
+{
+    struct llm_call *c = arg;
+    MAGIC_CHECK(c, CALL_MAGIC);
+    enum err err = judge(c, r);
+    bool waits = err != ERR_NONE && (ask_anew(c, err) || wait_for_retry(c, err));
+    if (!waits)
+        note_end(c, err, block_ms(c, err));
+    c->fetch = NULL; /* it is gone when this returns */
+    if (!waits)
+        finish(c, err);
+}
+
+/* What has become of the request as a whole? */
+static enum err judge(struct llm_call *c, const struct fetch_result *r)
+{
+    struct reply *reply = &c->reply;
+    if (c->err != ERR_NONE)
+        return c->err;
+    if (reply->ended || (reply->stopped && c->is_stream))
+        return end_reply(c); /* whole, however its connection ended */
+    switch (r->status) {
+    case FETCH_REFUSED:
+        return reply_fail(reply, ERR_MODEL_UNAVAILABLE, true, "The model can't be reached: %s",
+                          r->error);
+    case FETCH_TIMEOUT:
+        if (r->http_status == 0 && r->total_ms <= c->llm->config.connect_ms + 500)
+            return reply_fail(reply, ERR_MODEL_UNAVAILABLE, true, "The model can't be reached: %s",
+                              r->error);
+        return reply_fail(reply, ERR_MODEL_TIMEOUT, true, "The model took too long: %s", r->error);
+    case FETCH_BROKEN:
+        return reply_fail(reply, ERR_MODEL_BROKEN, true, "The model's answer was cut off: %s",
+                          r->error);
+    case FETCH_TOO_BIG:
+    case FETCH_CUT:
+        return reply_fail(reply, ERR_MODEL_BROKEN, false, "The model's answer was too long");
+    case FETCH_OK:
+        break;
+    }
+    return c->is_stream ? end_reply(c) : judge_body(c);
+}
+
+static enum err judge_body(struct llm_call *c)
+{
+    enum err err = c->format->body(&c->reply, c->http_status, buf_str(&c->body));
+    if (err == ERR_MODEL_REFUSED && c->model->by_perses && c->reply.refusal.kind == LLM_ERROR_AUTH)
+        return reply_fail(&c->reply, err, false,
+                          "The model is a datasource of Perses which you may not use, or whose key "
+                          "its provider refused (status %d)",
+                          c->http_status);
+    return err != ERR_NONE ? err : end_reply(c);
+}
+
+/* A request that the server would take without something is sent without it: no failed try. */
+static bool ask_anew(struct llm_call *c, enum err err)
+{
+    const char *what;
+    if (err != ERR_MODEL_REFUSED || c->reply.began || c->learned == LEARN_MAX ||
+        !learned_from(c->model, str_of(c->reply.refused_words), &c->wire.body, &what))
+        return false;
+    c->learned++;
+    log_info("llm.learned", "turn=%s model=%s refuses=%s", id_log(c->turn), c->model->name, what);
+    note_end(c, err, 0);
+    reply_again(&c->reply);
+    c->tries--;
+    c->state = CALL_WAITING;
+    loop_timer_set(c->timer, 0, 0);
+    return true;
+}
+
+/* What a provider says may repeat the question: it is for who looks for it. */
+static void log_words(struct llm_call *c)
+{
+    hide_key(c);
+    log_debug("llm.why", "turn=%s why=%s", id_log(c->turn), log_text(str_of(c->reply.detail)));
+}
+
+static bool met_limit(const struct llm_call *c)
+{
+    return c->http_status == 429 || c->reply.refusal.kind == LLM_ERROR_THROTTLED;
+}
+
+/* Of a try that is not waited for: whoever asks next with the same key need not ask in vain. */
+static int64_t block_ms(const struct llm_call *c, enum err err)
+{
+    return err == ERR_MODEL_UNAVAILABLE && met_limit(c) ? pause_asked(c, true) : 0;
+}
+
+/* Only before anything was told on: afterwards the step is run again as a new attempt, so that
+ * clients know. */
+static bool wait_for_retry(struct llm_call *c, enum err err)
+{
+    const struct llm_config *config = &c->llm->config;
+    bool may_help = err == ERR_MODEL_UNAVAILABLE || err == ERR_MODEL_BROKEN;
+    bool limited = met_limit(c);
+    bool free = limited && config->permits && c->refused < REFUSED_MAX;
+    if (!may_help || !c->reply.again || c->reply.began || (c->tries >= config->tries_max && !free))
+        return false;
+    int64_t pause_ms = pause_asked(c, limited);
+    if (pause_ms > patience_ms(c, limited)) {
+        fail_for_long(c, err, limited, pause_ms);
+        return false;
+    }
+    int64_t wait_ms = backoff(c, c->tries);
+    if (wait_ms < pause_ms)
+        wait_ms = pause_ms + (int64_t)randombytes_uniform((uint32_t)config->backoff_ms + 1);
+    log_warn("llm.retry", "turn=%s model=%s try=%u status=%d err=%s wait_ms=%lld", id_log(c->turn),
+             c->model->name, c->tries, c->http_status, err_word(err), (long long)wait_ms);
+    log_words(c);
+    c->llm->stats.retries++;
+    note_end(c, err, limited ? wait_ms : 0);
+    reply_again(&c->reply);
+    if (limited) {
+        wait_for_key(c, wait_ms);
+    } else {
+        c->state = CALL_WAITING;
+        loop_timer_set(c->timer, wait_ms, 0);
+    }
+    return true;
+}
+
+/* In the key's line, at once: it is blocked for all by now, and this one is the first of them. */
+static void wait_for_key(struct llm_call *c, int64_t wait_ms)
+{
+    const struct llm_config *config = &c->llm->config;
+    tell_wait(c, wait_ms);
+    c->asked_ms = loop_now_ms(config->loop) + wait_ms;
+    if (!config->permits || ++c->refused > REFUSED_MAX)
+        c->tries++;
+    if (config->permits) {
+        loop_timer_stop(c->timer);
+        ask_permit(c);
+    } else {
+        c->state = CALL_HELD;
+        loop_timer_set(c->timer, wait_ms, 0);
+    }
+}
+
+/* As its headers or its error say; 0: they don't. */
+static int64_t pause_asked(const struct llm_call *c, bool limited)
+{
+    int64_t ms = c->fetch ? llm_wait_asked_ms(c->fetch) : 0;
+    if (ms < c->reply.refusal.wait_ms)
+        ms = c->reply.refusal.wait_ms;
+    return ms == 0 && c->fetch && limited ? llm_wait_reset_ms(c->fetch) : ms;
+}
+
+/* How long a pause may be. What is left for the key's line; a pause for a server that is not well
+ * runs on the turn's own time. */
+static int64_t patience_ms(const struct llm_call *c, bool limited)
+{
+    const struct llm_config *config = &c->llm->config;
+    int64_t ms = config->patience_ms;
+    if (!limited && ms > PAUSE_MS_MAX)
+        ms = PAUSE_MS_MAX;
+    if (c->has_fallback && ms > FALLBACK_WAIT_MS)
+        ms = FALLBACK_WAIT_MS;
+    if (limited && c->line_ms > 0)
+        ms -= loop_now_ms(config->loop) - c->line_ms;
+    return ms > 0 ? ms : 0;
+}
+
+static void fail_for_long(struct llm_call *c, enum err err, bool limited, int64_t pause_ms)
+{
+    char when[LLM_WAIT_WORDS];
+    llm_wait_words(pause_ms, when);
+    reply_fail(&c->reply, err, false, "The model's provider %s; it can be asked again in %s",
+               limited ? "limits requests" : "is overloaded", when);
+}
+
+/* A server that repeats the key in an error must not show it to a person or to a log. Its words may
+ * end in the midst of it, where they were cut off. */
+static void hide_key(struct llm_call *c)
+{
+    enum { PART_MIN = 8 };
+    struct str key = secret_reveal(c->model->key);
+    char *at = c->reply.detail, *end = at + strlen(at);
+    if (key.len < PART_MIN)
+        return;
+    for (char *found; (found = memmem(at, (size_t)(end - at), key.at, key.len)) != NULL;
+         at = found + key.len)
+        memset(found, '*', key.len);
+    for (size_t n = key.len; n >= PART_MIN; n--)
+        if (n <= (size_t)(end - at) && memcmp(end - n, key.at, n) == 0)
+            memset(end - n, '*', n);
+}
+
+/* Before the next of so many tries: doubled each time, jittered. */
+static int64_t backoff(const struct llm_call *c, uint32_t tries)
+{
+    int64_t most_ms = c->llm->config.backoff_ms << (tries < 10 ? tries - 1 : 9);
+    return most_ms / 2 + (int64_t)randombytes_uniform((uint32_t)most_ms / 2 + 1);
+}
+
+/* What is over in a moment is not worth a word; of a wait that was told only that it is longer. */
+static void tell_wait(struct llm_call *c, int64_t wait_ms)
+{
+    int64_t now_ms = loop_now_ms(c->llm->config.loop), till_ms = now_ms + wait_ms;
+    if (c->line_ms == 0)
+        c->line_ms = now_ms;
+    if (!c->handler.on_wait || till_ms - c->line_ms < 1000 || till_ms < c->told_ms + 1000)
+        return;
+    c->told_ms = till_ms;
+    c->handler.on_wait(c->arg, wait_ms);
+}
+
+static void on_timer(void *arg)
+{
+    struct llm_call *c = arg;
+    MAGIC_CHECK(c, CALL_MAGIC);
+    switch (c->state) {
+    case CALL_WAITING:
+        begin_try(c);
+        return;
+    case CALL_IN_LINE:
+        ask_permit(c);
+        return;
+    case CALL_HELD:
+        begin_fetch(c);
+        return;
+    case CALL_FETCHING:
+    case CALL_ENDING: {
+        enum err err = c->err != ERR_NONE                  ? c->err
+                       : c->fetch && c->http_status != 200 ? judge_body(c)
+                                                           : end_reply(c);
+        bool ran = c->fetch != NULL;
+        bool waits = err != ERR_NONE && (ask_anew(c, err) || wait_for_retry(c, err));
+        if (ran && !waits)
+            note_end(c, err, block_ms(c, err));
+        fetch_cancel(c->fetch);
+        c->fetch = NULL;
+        if (!waits)
+            finish(c, err);
+        return;
+    }
+    case CALL_ASKING:
+    case CALL_OVER:
+        CHECK(false && "a timer of a call that has none");
+    }
+}
+
+static void finish(struct llm_call *c, enum err err)
+{
+    c->state = CALL_OVER;
+    hide_key(c);
+    loop_timer_stop(c->timer);
+    free_wire(&c->wire);
+    buf_init(&c->wire.url, 1);
+    buf_init(&c->wire.body, 1);
+    if (err != ERR_NONE) {
+        if (!c->reply.began && err != ERR_CONTEXT_TOO_LONG)
+            c->reply.again = false; /* what could help was tried here */
+        c->llm->stats.failures++;
+        log_warn("llm.failed", "turn=%s model=%s tries=%u status=%d err=%s", id_log(c->turn),
+                 c->model->name, c->tries, c->http_status, err_word(err));
+        log_words(c);
+    }
+    c->handler.on_done(c->arg, err); /* may free c */
+}

@@ -1,0 +1,278 @@
+#include "worker/llm/models_file.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <jansson.h>
+#include "common/check.h"
+#include "worker/endpoint.h"
+
+enum { QUERY_MAX = 1024, PRICE_MAX = 1000000 };
+
+static bool read_model(struct model *m, const json_t *v, char reason[160]);
+static bool read_numbers(struct model *m, const json_t *v);
+static bool read_wire(struct model *m, const json_t *v, char reason[160]);
+static bool read_names(const json_t *v, const char *field, char **names, unsigned max,
+                       unsigned *count);
+static bool read_key(struct model *m, const json_t *v, char reason[160]);
+
+static const char *text(const json_t *v, const char *key)
+{
+    const char *t = json_string_value(json_object_get(v, key));
+    return t && t[0] ? t : NULL;
+}
+
+static bool number(const json_t *v, const char *key, uint32_t *out)
+{
+    const json_t *n = json_object_get(v, key);
+    if (n == NULL)
+        return true;
+    if (!json_is_integer(n) || json_integer_value(n) < 1 || json_integer_value(n) > 100000000)
+        return false;
+    *out = (uint32_t)json_integer_value(n);
+    return true;
+}
+
+/* Dollars for a million tokens → thousandths of a micro-dollar for one. */
+static bool price(const json_t *v, const char *key, uint64_t *out)
+{
+    const json_t *n = json_object_get(v, key);
+    double dollars = json_number_value(n);
+    if (n == NULL)
+        return true;
+    if (!json_is_number(n) || !(dollars >= 0) || dollars > PRICE_MAX)
+        return false;
+    *out = (uint64_t)llround(dollars * 1000);
+    return true;
+}
+
+/* Bytes → hundredths of one. */
+static bool weight(const json_t *v, uint32_t *out)
+{
+    const json_t *n = json_object_get(v, "bytes_per_token");
+    double bytes = json_number_value(n);
+    if (n && !(json_is_number(n) && bytes >= 1 && bytes <= 10))
+        return false;
+    *out = n ? (uint32_t)lround(bytes * 100) : 0;
+    return true;
+}
+
+bool models_file_read(const char *path, struct model *all, unsigned max, unsigned *count,
+                      char error[256])
+{
+    json_error_t why;
+    json_auto_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &why);
+    if (!json_is_array(root)) {
+        if (!root && why.line < 1) /* it can't be opened; the text has the path */
+            snprintf(error, 256, "PERSAI_MODELS: %.200s", why.text);
+        else
+            snprintf(error, 256, "PERSAI_MODELS: %.100s: %.100s (line %d)", path,
+                     root ? "is no JSON list" : why.text, root ? 1 : why.line);
+        return false;
+    }
+    size_t i;
+    const json_t *v;
+    json_array_foreach(root, i, v)
+    {
+        char reason[160] = "";
+        const char *name = text(v, "name") ? text(v, "name") : text(v, "model");
+        if (*count == max) {
+            snprintf(error, 256, "PERSAI_MODELS has more than %u models", max);
+            return false;
+        }
+        struct model *m = &all[(*count)++]; /* counted at once: what was read of it is freed */
+        bool ok = read_model(m, v, reason);
+        for (unsigned other = 0; ok && other + 1 < *count; other++)
+            if (strcmp(all[other].name, m->name) == 0) {
+                snprintf(reason, sizeof(reason), "its name is there twice");
+                ok = false;
+            }
+        if (!ok) {
+            unsigned line = access_line(path, reason);
+            snprintf(error, 256, "PERSAI_MODELS: model %u (%.60s): %s", (unsigned)i + 1,
+                     name ? name : "", reason);
+            if (strstr(reason, "is no field"))
+                snprintf(error, 256, "PERSAI_MODELS: %.80s, line %u: %s", path, line, reason);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool known_api(struct model *m, const char *word)
+{
+#define X(name, its_word)                                                                          \
+    if (strcmp(word, #its_word) == 0) {                                                            \
+        m->api = API_##name;                                                                       \
+        return true;                                                                               \
+    }
+    MODEL_APIS(X)
+#undef X
+    return false;
+}
+
+static bool known_fields(const json_t *v, char reason[160])
+{
+    static const char *const model[] = {
+        "name",    "provider", "model",      "base_url",          "api",       "tools",
+        "options", "window",   "limits",     "max_output_tokens", "price",     "bytes_per_token",
+        "headers", "query",    "key_header", "max_tokens_field",  "fallbacks", "offers",
+        "key_env", "key_file", NULL};
+    static const char *const limits[] = {"requests_per_minute", "tokens_per_minute", "concurrent",
+                                         NULL};
+    static const char *const price[] = {"input", "output", "cached", NULL};
+    return access_known(v, model, reason) &&
+           access_known(json_object_get(v, "limits"), limits, reason) &&
+           access_known(json_object_get(v, "price"), price, reason);
+}
+
+static bool read_model(struct model *m, const json_t *v, char reason[160])
+{
+    const char *word = text(v, "provider"), *id = text(v, "model"), *name = text(v, "name");
+    const char *api = text(v, "api"), *tools = text(v, "tools");
+    enum provider p;
+    *m = (struct model){0};
+    if (!known_fields(v, reason))
+        return false;
+    if (word == NULL || id == NULL || !provider_parse(str_of(word), &p)) {
+        snprintf(reason, 160, "it needs \"model\" and a \"provider\" that is known (%s)",
+                 provider_words());
+        return false;
+    }
+    char full[300];
+    snprintf(full, sizeof(full), "%s/%.250s", word, id);
+    if (name == NULL)
+        name = full;
+    const char *url = text(v, "base_url") ? text(v, "base_url") : provider_url(p);
+    if (!model_url_ok(url)) {
+        snprintf(reason, 160,
+                 "its base_url is neither an http:// or https:// address nor the path of a "
+                 "datasource (perses:/proxy/…)");
+        return false;
+    }
+    if (model_url_excess(url)) {
+        snprintf(reason, 160, "its base_url ends in %s, which is added to it: leave that out",
+                 model_url_excess(url));
+        return false;
+    }
+    if (strlen(name) > 200 || strlen(id) > 250) {
+        snprintf(reason, 160, "its name is too long");
+        return false;
+    }
+    model_init(m, name, p, id, url);
+    const json_t *options = json_object_get(v, "options");
+    if (!read_numbers(m, v) || (options && !json_is_object(options))) {
+        snprintf(reason, 160,
+                 "window, max_output_tokens, bytes_per_token (1 to 10), limits and price are "
+                 "positive numbers, options is an object");
+        return false;
+    }
+    if (options)
+        m->options = json_dumps(options, JSON_COMPACT);
+    m->json_tools = tools && strcmp(tools, "json") == 0;
+    if ((api && !known_api(m, api)) || (tools && !m->json_tools && strcmp(tools, "native") != 0)) {
+        snprintf(reason, 160,
+                 "api is chat, responses, messages or generate; tools is native or json");
+        return false;
+    }
+    return read_wire(m, v, reason) && read_key(m, v, reason);
+}
+
+static bool read_numbers(struct model *m, const json_t *v)
+{
+    const json_t *prices = json_object_get(v, "price"), *limits = json_object_get(v, "limits");
+    bool ok = weight(v, &m->gauge->fixed) && number(v, "window", &m->window_tokens) &&
+              number(v, "max_output_tokens", &m->output_tokens_max) &&
+              number(limits, "requests_per_minute", &m->requests_per_minute) &&
+              number(limits, "tokens_per_minute", &m->tokens_per_minute) &&
+              number(limits, "concurrent", &m->concurrent) &&
+              price(prices, "input", &m->price_input) && price(prices, "output", &m->price_output);
+    m->price_cached = m->price_input;
+    return ok && price(prices, "cached", &m->price_cached);
+}
+
+static bool read_tokens_field(struct model *m, const json_t *v)
+{
+    static const char *const fields[] = {"max_tokens", "max_completion_tokens"};
+    const json_t *set = json_object_get(v, "max_tokens_field");
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+        if (json_is_string(set) && strcmp(json_string_value(set), fields[i]) == 0)
+            m->tokens_field = fields[i];
+    return set == NULL || m->tokens_field != NULL;
+}
+
+static bool unreserved(const char *t) /* in a URL: RFC 3986 */
+{
+    return strspn(t, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~") ==
+           strlen(t);
+}
+
+/* What is special about its requests: headers, the header of its key, the query. */
+static bool read_wire(struct model *m, const json_t *v, char reason[160])
+{
+    json_t *headers = json_object_get(v, "headers"), *query = json_object_get(v, "query");
+    const char *name, *header = text(v, "key_header");
+    json_t *value;
+    scoped_buf(b, QUERY_MAX);
+    json_object_foreach(headers, name, value)
+    {
+        if (m->header_count == MODEL_HEADERS_MAX || !json_is_string(value) ||
+            !access_header_ok(name, json_string_value(value))) {
+            snprintf(reason, 160, "headers are at most %d texts without line breaks",
+                     MODEL_HEADERS_MAX);
+            return false;
+        }
+        m->headers[m->header_count++] =
+            (struct model_header){xstrdup(name), xstrdup(json_string_value(value))};
+    }
+    json_object_foreach(query, name, value)
+    {
+        const char *t = json_string_value(value);
+        if (!unreserved(name) || t == NULL || !unreserved(t))
+            snprintf(reason, 160, "query has texts of letters, digits and -._~ only");
+        else
+            buf_printf(&b, "%s%s=%s", b.len > 0 ? "&" : "", name, t);
+    }
+    if (!read_tokens_field(m, v))
+        snprintf(reason, 160, "max_tokens_field is max_tokens or max_completion_tokens");
+    else if (header && !access_header_ok(header, ""))
+        snprintf(reason, 160, "key_header is no name of a header");
+    else if (b.overflowed)
+        snprintf(reason, 160, "query is too long");
+    else if (!read_names(v, "fallbacks", m->fallback_names, MODEL_FALLBACKS_MAX,
+                         &m->fallback_count))
+        snprintf(reason, 160, "fallbacks are at most %d names of models", MODEL_FALLBACKS_MAX);
+    else if (!read_names(v, "offers", m->offers, MODEL_OFFERS_MAX, &m->offer_count))
+        snprintf(reason, 160, "offers are at most %d names of tools", MODEL_OFFERS_MAX);
+    if (reason[0])
+        return false;
+    m->key_header = header ? xstrdup(header) : NULL;
+    m->query = b.len > 0 ? xstrdup(buf_cstr(&b)) : NULL;
+    return true;
+}
+
+static bool read_names(const json_t *v, const char *field, char **names, unsigned max,
+                       unsigned *count)
+{
+    const json_t *list = json_object_get(v, field), *name;
+    size_t i;
+    if (list && !json_is_array(list))
+        return false;
+    json_array_foreach(list, i, name)
+    {
+        if (!json_is_string(name) || *count == max)
+            return false;
+        names[(*count)++] = xstrdup(json_string_value(name));
+    }
+    return true;
+}
+
+static bool read_key(struct model *m, const json_t *v, char reason[160])
+{
+    if (m->by_perses && (text(v, "key_env") || text(v, "key_file"))) {
+        snprintf(reason, 160, "behind perses: the datasource's secret holds the key");
+        return false;
+    }
+    return access_key(v, &m->key, reason);
+}

@@ -1,0 +1,367 @@
+#include "worker/llm/reply.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include "common/check.h"
+#include "common/loop.h"
+
+static enum err tell_text(struct reply *r, struct str text);
+static enum err tell_reasoning(struct reply *r, struct str text);
+static enum err filter_text(struct reply *r, struct str text);
+static enum err end_texts(struct reply *r);
+static void keep_thoughts(struct reply *r);
+static void count_tokens(struct reply *r);
+
+void reply_init(struct reply *r, uint64_t bytes_max, const struct reply_handler *h, void *arg)
+{
+    *r = (struct reply){.bytes_max = bytes_max, .handler = h, .arg = arg};
+    buf_init(&r->content, bytes_max);
+    buf_init(&r->reasoning, bytes_max);
+    buf_init(&r->scratch, bytes_max);
+    buf_init(&r->joined, 4 * bytes_max);
+    buf_init(&r->tool_names, REPLY_TOOL_NAMES_MAX);
+    buf_init(&r->signature, REPLY_STATE_MAX);
+    buf_init(&r->state, REPLY_STATE_MAX);
+}
+
+void reply_free(struct reply *r)
+{
+    buf_free(&r->content);
+    buf_free(&r->reasoning);
+    buf_free(&r->scratch);
+    buf_free(&r->joined);
+    buf_free(&r->tool_names);
+    buf_free(&r->signature);
+    buf_free(&r->state);
+    json_decref(r->thoughts);
+    r->thoughts = NULL;
+    reply_calls_free(r);
+}
+
+void reply_know_tool(struct reply *r, const char *tool_name)
+{
+    buf_printf(&r->tool_names, "%s%s\n", r->tool_names.len == 0 ? "\n" : "", tool_name);
+}
+
+void reply_again(struct reply *r)
+{
+    r->detail[0] = r->refused_words[0] = '\0';
+    r->stopped = r->ended = r->input_known = r->output_known = false;
+    r->cached_tokens = 0;
+    r->refused_status = 0;
+    r->think = (struct think){0};
+    r->text_half = r->reasoning_half = (struct ragged){0};
+    /* Thoughts that are not shown (Anthropic's redacted ones) are no beginning, but kept. */
+    buf_clear(&r->state);
+    buf_clear(&r->signature);
+    json_decref(r->thoughts);
+    r->thoughts = NULL;
+    r->thoughts_bytes = 0;
+    r->others_input = r->had_marks = false;
+}
+
+enum err reply_take(struct reply *r, size_t bytes)
+{
+    r->bytes += bytes;
+    if (r->bytes > r->bytes_max)
+        return reply_fail(r, ERR_OUTPUT_LIMIT, false, "%s", err_sentence(ERR_OUTPUT_LIMIT));
+    r->began = true;
+    return ERR_NONE;
+}
+
+struct str reply_join(struct reply *r, struct ragged *half, struct str text)
+{
+    if (half->len == 0 && !r->marked && str_utf8(text))
+        return text;
+    buf_clear(&r->joined);
+    ragged_add(half, text, r->marked, &r->joined);
+    return buf_str(&r->joined);
+}
+
+enum err reply_text(struct reply *r, struct str text)
+{
+    return text.len == 0 ? ERR_NONE : filter_text(r, reply_join(r, &r->text_half, text));
+}
+
+enum err reply_reasoning(struct reply *r, struct str text)
+{
+    return text.len == 0 ? ERR_NONE : tell_reasoning(r, reply_join(r, &r->reasoning_half, text));
+}
+
+/* Thoughts that came in the text are told apart. */
+static enum err filter_text(struct reply *r, struct str text)
+{
+    struct str part;
+    enum think_kind kind;
+    enum err err = ERR_NONE;
+    while (err == ERR_NONE && (kind = think_read(&r->think, &text, &part)) != THINK_NOTHING)
+        err = kind == THINK_TEXT ? tell_text(r, part) : tell_reasoning(r, part);
+    if (err == ERR_NONE && r->bytes + r->think.held_len > r->bytes_max)
+        err = reply_take(r, r->think.held_len);
+    return err;
+}
+
+static enum err tell_text(struct reply *r, struct str text)
+{
+    if (text.len == 0)
+        return ERR_NONE;
+    enum err err = reply_take(r, text.len);
+    if (err != ERR_NONE)
+        return err;
+    buf_add_str(&r->content, text);
+    if (r->handler->on_text)
+        r->handler->on_text(r->arg, text);
+    return ERR_NONE;
+}
+
+static enum err tell_reasoning(struct reply *r, struct str text)
+{
+    if (text.len == 0)
+        return ERR_NONE;
+    enum err err = reply_take(r, text.len);
+    if (err != ERR_NONE)
+        return err;
+    buf_add_str(&r->reasoning, text);
+    if (r->handler->on_reasoning)
+        r->handler->on_reasoning(r->arg, text);
+    return ERR_NONE;
+}
+
+void reply_stop(struct reply *r, struct str reason)
+{
+    r->stopped = true;
+    snprintf(r->stop_reason, sizeof(r->stop_reason), "%.*s", (int)reason.len, reason.at);
+}
+
+void reply_usage(struct reply *r, uint64_t input_tokens, uint64_t output_tokens,
+                 uint64_t cached_tokens)
+{
+    r->input_known = input_tokens > 0;
+    r->output_known = output_tokens > 0;
+    r->cached_tokens = cached_tokens;
+    r->input_tokens = input_tokens;
+    r->output_tokens = output_tokens;
+}
+
+enum err reply_fail(struct reply *r, enum err err, bool again, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(r->detail, sizeof(r->detail), format, args);
+    va_end(args);
+    size_t len = strlen(r->detail);
+    while (len > 0 && !str_utf8((struct str){r->detail, len})) /* cut inside a character */
+        len--;
+    r->detail[len] = '\0';
+    r->again = again;
+    return err;
+}
+
+/* What was held of a text is said. Thoughts that were never ended, and after which nothing came,
+ * are the answer: the model forgot the tag. */
+static enum err end_texts(struct reply *r)
+{
+    struct str rest;
+    r->marked = false;
+    buf_clear(&r->joined);
+    ragged_end(&r->reasoning_half, &r->joined);
+    enum err err = tell_reasoning(r, buf_str(&r->joined));
+    buf_clear(&r->joined);
+    ragged_end(&r->text_half, &r->joined);
+    if (err == ERR_NONE)
+        err = filter_text(r, buf_str(&r->joined));
+    enum think_kind kind = think_end(&r->think, &rest);
+    if (err == ERR_NONE && kind == THINK_THOUGHT)
+        err = tell_reasoning(r, rest);
+    if (err == ERR_NONE && kind == THINK_TEXT && (r->content.len > 0 || str_trim(rest).len > 0))
+        err = tell_text(r, rest);
+    bool forgot = r->think.state == THINK_INSIDE && r->content.len == 0 && r->call_count == 0 &&
+                  strcmp(r->stop_reason, "length") != 0;
+    if (err == ERR_NONE && forgot) {
+        scoped_buf(answer, r->reasoning.len);
+        buf_add_str(&answer, buf_str(&r->reasoning)); /* its bytes were counted */
+        r->bytes -= answer.len;
+        err = tell_text(r, buf_str(&answer));
+    }
+    return err;
+}
+
+enum err reply_end(struct reply *r, uint32_t step)
+{
+    if (!r->stopped && !r->ended)
+        return reply_fail(r, ERR_MODEL_BROKEN, true, "The model's answer was cut off");
+    r->step = step;
+    enum err err = end_texts(r);
+    if (err != ERR_NONE)
+        return err;
+    reply_calls_end(r);
+    if (r->content.len == 0 && r->call_count == 0) {
+        if (r->stopped && strcmp(r->stop_reason, "content_filter") == 0)
+            return reply_fail(r, ERR_MODEL_REFUSED, false,
+                              "The model's provider filtered the answer out");
+        if (r->stopped && strcmp(r->stop_reason, "length") == 0)
+            return reply_fail(r, ERR_OUTPUT_LIMIT, false,
+                              "The model used up its output tokens before it answered");
+        return reply_fail(r, ERR_MODEL_BROKEN, true, "The model's answer was empty");
+    }
+    if (!r->stopped)
+        reply_stop(r, STR("stop"));
+    if (r->call_count > 0 && strcmp(r->stop_reason, "stop") == 0)
+        reply_stop(r, STR("tool_calls")); /* some say "stop" after them */
+    keep_thoughts(r);
+    count_tokens(r);
+    return ERR_NONE;
+}
+
+static void keep_thoughts(struct reply *r)
+{
+    const char *field = r->think.began ? "think" : r->thoughts_field;
+    if (field && r->reasoning.len > 0) {
+        if (!r->thoughts)
+            r->thoughts = json_object();
+        json_object_set_new(r->thoughts, field, json_stringn(r->reasoning.at, r->reasoning.len));
+    }
+    if (r->thoughts && r->state.len == 0 && r->thoughts_bytes <= REPLY_STATE_MAX)
+        reply_keep(r, r->thoughts);
+}
+
+bool reply_room(struct reply *r, const json_t *thought)
+{
+    if (r->thoughts_bytes <= REPLY_STATE_MAX)
+        r->thoughts_bytes += json_dumpb(thought, NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY);
+    return r->thoughts_bytes <= REPLY_STATE_MAX;
+}
+
+void reply_keep(struct reply *r, const json_t *v)
+{
+    struct ragged half = {.len = 0};
+    char *text = json_dumps(v, JSON_COMPACT);
+    ragged_add(&half, str_of(text), r->had_marks, &r->state);
+    ragged_end(&half, &r->state);
+    free(text);
+}
+
+static void count_tokens(struct reply *r)
+{
+    uint64_t bytes = r->content.len + r->reasoning.len;
+    for (unsigned i = 0; i < r->call_count; i++)
+        bytes += r->calls[i].arguments.len;
+    if (!r->output_known)
+        r->output_tokens = (bytes + 3) / 4;
+}
+
+struct record_message reply_message(const struct reply *r, struct record_call *calls,
+                                    unsigned call_count)
+{
+    for (unsigned i = 0; i < call_count; i++)
+        calls[i] = (struct record_call){.call_id = str_of(r->calls[i].call_id),
+                                        .tool_name = str_of(r->calls[i].tool_name),
+                                        .arguments = r->calls[i].arguments.len > 0
+                                                         ? buf_str(&r->calls[i].arguments)
+                                                         : STR("{}")};
+    return (struct record_message){.role = ROLE_ASSISTANT,
+                                   .at_ms = loop_wall_ms(),
+                                   .content = buf_str(&r->content),
+                                   .reasoning = buf_str(&r->reasoning),
+                                   .stop_reason = str_of(r->stop_reason),
+                                   .state = r->state.overflowed ? (struct str){NULL, 0}
+                                                                : buf_str(&r->state),
+                                   .calls = calls,
+                                   .call_count = call_count};
+}
+
+bool reply_other_may(const struct reply *r, enum err err)
+{
+    return !r->began && (err == ERR_MODEL_UNAVAILABLE || err == ERR_MODEL_REFUSED ||
+                         err == ERR_MODEL_TIMEOUT || err == ERR_MODEL_BROKEN);
+}
+
+static bool contains(struct str text, const char *word)
+{
+    size_t len = strlen(word);
+    for (size_t i = 0; i + len <= text.len; i++)
+        if (strncasecmp(text.at + i, word, len) == 0)
+            return true;
+    return false;
+}
+
+/* An error inside a stream that was begun as well (200) is what its status would have been. One
+ * that says nothing is a fault of the server: what it does not like it refuses at the beginning. */
+static int status_of(struct str code)
+{
+    static const struct {
+        const char *word;
+        int http_status;
+    } rows[] = {
+        {"rate_limit", 429},
+        {"too_many_requests", 429},
+        {"resource_exhausted", 429},
+        {"throttl", 429},
+        {"insufficient_quota", 429},
+        {"overloaded", 529},
+        {"server_error", 500},
+        {"api_error", 500},
+        {"internal", 500},
+        {"unavailable", 503},
+        {"timeout", 504},
+        {"deadline_exceeded", 504},
+        {"authentication", 401},
+        {"api_key", 401},
+        {"unauthenticated", 401},
+        {"permission", 403},
+        {"billing", 402},
+        {"not_found", 404},
+        {"too_large", 413},
+        {"invalid", 400},
+        {"failed_precondition", 400},
+        {"unsupported", 400},
+        {"bad_request", 400},
+        {"content_filter", 400},
+        {"badrequest", 400},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (contains(code, rows[i].word))
+            return rows[i].http_status;
+    return 500;
+}
+
+enum err reply_refused(struct reply *r, int http_status, struct str code, struct str message)
+{
+    int status = http_status == 200 ? status_of(code) : http_status;
+    struct llm_error e = llm_error_judge(status, code, message);
+    r->refused_status = status;
+    r->refusal = e;
+    const char *colon = message.len > 0 ? ": " : "";
+    int len = (int)(message.len < 200 ? message.len : 200);
+    const char *words = message.len > 0 ? message.at : "";
+    switch (e.kind) {
+    case LLM_ERROR_TOO_LONG:
+        return reply_fail(r, ERR_CONTEXT_TOO_LONG, true, "%s", err_sentence(ERR_CONTEXT_TOO_LONG));
+    case LLM_ERROR_AUTH:
+        return reply_fail(r, ERR_MODEL_REFUSED, false,
+                          "The model's provider refused the key of this deployment");
+    case LLM_ERROR_QUOTA_GONE:
+        return reply_fail(r, ERR_MODEL_REFUSED, false,
+                          "The model's provider says that this deployment's quota is used up");
+    case LLM_ERROR_SPOILED:
+        return reply_fail(r, ERR_MODEL_BROKEN, true,
+                          "The model wrote a tool call that is none (status %d)%s%.*s", status,
+                          colon, len, words);
+    case LLM_ERROR_THROTTLED:
+    case LLM_ERROR_OVERLOADED:
+    case LLM_ERROR_SERVER:
+        return reply_fail(r, ERR_MODEL_UNAVAILABLE, true,
+                          "The model is not available at the moment (status %d)%s%.*s", status,
+                          colon, len, words);
+    case LLM_ERROR_BAD_REQUEST:
+    case LLM_ERROR_PARAMETER:
+    case LLM_ERROR_FILTERED:
+        break;
+    }
+    return reply_fail(r, ERR_MODEL_REFUSED, false,
+                      "The model's provider refused the request (status %d)%s%.*s", status, colon,
+                      len, words);
+}

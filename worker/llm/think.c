@@ -1,0 +1,112 @@
+#include "worker/llm/think.h"
+
+#include <string.h>
+#include <strings.h>
+
+enum tag { TAG_NO, TAG_MAYBE, TAG_WHOLE };
+
+static enum think_kind read_open(struct think *t, struct str *text, struct str *out);
+static enum think_kind read_thought(struct think *t, struct str *text, struct str *out);
+static enum tag tag_at(const char *at, size_t len, const char *const *tags);
+static enum think_kind give_held(struct think *t, enum think_kind kind, struct str *out);
+
+static const char *const opening[] = {"<think>", "<thinking>", NULL};
+static const char *const closing[] = {"</think>", "</thinking>", NULL};
+
+enum think_kind think_read(struct think *t, struct str *text, struct str *out)
+{
+    for (;;) {
+        enum think_kind kind = THINK_NOTHING;
+        if (text->len == 0)
+            return THINK_NOTHING;
+        if (t->state == THINK_OVER) {
+            *out = *text;
+            *text = (struct str){NULL, 0};
+            return THINK_TEXT;
+        }
+        kind = t->state == THINK_INSIDE ? read_thought(t, text, out) : read_open(t, text, out);
+        if (kind != THINK_NOTHING)
+            return kind;
+    }
+}
+
+static bool blank(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
+
+/* One byte: before the text blanks are held, since a tag may follow them; after thoughts they are
+ * dropped. */
+static enum think_kind read_open(struct think *t, struct str *text, struct str *out)
+{
+    unsigned from = 0;
+    if (t->held_len == 0 && text->at[0] != '<' && !blank(text->at[0])) {
+        t->state = THINK_OVER;
+        return THINK_NOTHING;
+    }
+    t->held[t->held_len++] = text->at[0];
+    while (from < t->held_len && blank(t->held[from]))
+        from++;
+    enum tag tag =
+        from == t->held_len ? TAG_MAYBE : tag_at(t->held + from, t->held_len - from, opening);
+    if (from == t->held_len && t->state == THINK_AFTER)
+        t->held_len = 0;
+    *text = str_skip(*text, 1);
+    if (tag == TAG_WHOLE) {
+        t->state = THINK_INSIDE;
+        t->began = true;
+        t->held_len = 0;
+        return THINK_NOTHING;
+    }
+    if (tag == TAG_MAYBE && t->held_len < THINK_HELD_MAX)
+        return THINK_NOTHING;
+    t->state = THINK_OVER;
+    return give_held(t, THINK_TEXT, out);
+}
+
+/* Up to what may be the end. */
+static enum think_kind read_thought(struct think *t, struct str *text, struct str *out)
+{
+    if (t->held_len == 0 && text->at[0] != '<') {
+        const char *end = memchr(text->at, '<', text->len);
+        *out = (struct str){text->at, end ? (size_t)(end - text->at) : text->len};
+        *text = str_skip(*text, out->len);
+        return THINK_THOUGHT;
+    }
+    if (t->held_len > 0 && text->at[0] == '<') /* what was held is none: this may be */
+        return give_held(t, THINK_THOUGHT, out);
+    t->held[t->held_len++] = text->at[0];
+    *text = str_skip(*text, 1);
+    switch (tag_at(t->held, t->held_len, closing)) {
+    case TAG_MAYBE:
+        return THINK_NOTHING;
+    case TAG_WHOLE:
+        t->state = THINK_AFTER;
+        t->held_len = 0;
+        return THINK_NOTHING;
+    case TAG_NO:
+        break;
+    }
+    return give_held(t, THINK_THOUGHT, out);
+}
+
+enum think_kind think_end(struct think *t, struct str *out)
+{
+    if (t->held_len == 0)
+        return THINK_NOTHING;
+    return give_held(t, t->state == THINK_INSIDE ? THINK_THOUGHT : THINK_TEXT, out);
+}
+
+static enum think_kind give_held(struct think *t, enum think_kind kind, struct str *out)
+{
+    *out = (struct str){t->held, t->held_len};
+    t->held_len = 0; /* its bytes stay until the next call */
+    return kind;
+}
+
+static enum tag tag_at(const char *at, size_t len, const char *const *tags)
+{
+    for (; *tags; tags++) {
+        size_t whole = strlen(*tags);
+        if (len <= whole && strncasecmp(at, *tags, len) == 0)
+            return len == whole ? TAG_WHOLE : TAG_MAYBE;
+    }
+    return TAG_NO;
+}

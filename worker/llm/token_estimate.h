@@ -1,0 +1,28 @@
+/* worker/llm/token_estimate.h: how many bytes a token of a model has, about: by default four, then
+ * what its provider counts says. One for each model and process.
+ *
+ * A token is 4 bytes of English, 3 of JSON with numbers, 2 of Chinese: what a deployment asks is
+ * much the same each time. Pure. Plain data: all zero begins with the default; nothing to free. */
+#ifndef WORKER_LLM_TOKEN_ESTIMATE_H
+#define WORKER_LLM_TOKEN_ESTIMATE_H
+
+#include <stdint.h>
+
+enum { /* in hundredths of a byte */
+       GAUGE_USUAL = 400,
+       GAUGE_LEAST = 150,
+       GAUGE_MOST = 600,
+};
+struct gauge {
+    uint32_t fixed;         /* what the models file says; 0: learned */
+    uint64_t bytes, tokens; /* of prompts so far; older ones count less and less */
+};
+/* Fact: a prompt of so many bytes was counted as so many tokens. Small ones say nothing, and what
+ * can't be is not believed. NULL is fine. */
+void gauge_learn(struct gauge *g, uint64_t bytes, uint64_t tokens);
+/* Hundredths of a byte of one token. NULL: the default. */
+uint32_t gauge_ratio(const struct gauge *g);
+/* About so many tokens, rounded up. */
+uint64_t gauge_tokens(const struct gauge *g, uint64_t bytes);
+
+#endif

@@ -1,0 +1,212 @@
+#include "worker/tools/mcp/file.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "common/check.h"
+#include "common/config.h"
+#include "worker/endpoint.h"
+
+enum {
+    TIMEOUT_MS = 30000,
+    REFRESH_MS = 300000,
+    BYTES_MAX = 1 << 20,
+    BYTES_MAX_MAX = 4 << 20, /* an answer is parsed in one go of the loop */
+};
+static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+static bool read_server(struct mcp_file *f, const json_t *v, char reason[160]);
+static bool read_times(struct mcp_config *c, const json_t *v);
+static bool read_headers(struct mcp_config *c, const json_t *v);
+static bool read_tools(struct mcp_file *f, struct mcp_config *c, const json_t *v, char reason[160]);
+
+static const char *text(const json_t *v, const char *key)
+{
+    const char *t = json_string_value(json_object_get(v, key));
+    return t && t[0] ? t : NULL;
+}
+
+struct mcp_file *mcp_file_read(const char *path, char error[256])
+{
+    json_error_t why;
+    json_auto_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &why);
+    struct mcp_file *f = xcalloc(1, sizeof *f);
+    size_t i;
+    const json_t *v;
+    error[0] = '\0';
+    if (!root && why.line < 1) /* it can't be opened; the text has the path */
+        snprintf(error, 256, "PERSAI_MCP: %.200s", why.text);
+    else if (!json_is_array(root))
+        snprintf(error, 256, "PERSAI_MCP: %.100s: %.100s (line %d)", path,
+                 root ? "is no JSON list" : why.text, root ? 1 : why.line);
+    json_array_foreach(root, i, v)
+    {
+        char reason[160] = "";
+        if (f->count == MCP_SERVERS_MAX)
+            snprintf(reason, sizeof reason, "more than %d servers", MCP_SERVERS_MAX);
+        else if (json_is_object(v))
+            read_server(f, v, reason);
+        else
+            snprintf(reason, sizeof reason, "it is no object");
+        if (reason[0] == '\0')
+            continue;
+        snprintf(error, 256, "PERSAI_MCP: server %u (%.40s): %s", (unsigned)i + 1,
+                 text(v, "name") ? text(v, "name") : "", reason);
+        if (strstr(reason, "is no field"))
+            snprintf(error, 256, "PERSAI_MCP: %.80s, line %u: %s", path, access_line(path, reason),
+                     reason);
+        break;
+    }
+    if (error[0] == '\0')
+        return f;
+    mcp_file_free(f);
+    return NULL;
+}
+
+void mcp_file_free(struct mcp_file *f)
+{
+    if (f == NULL)
+        return;
+    for (unsigned i = 0; i < f->count; i++) {
+        struct mcp_config *c = &f->servers[i];
+        for (unsigned h = 0; h < c->header_count; h++) {
+            free(c->headers[h].name);
+            free(c->headers[h].value);
+        }
+        secret_free(c->key);
+        free(c->key_header);
+        free(c->url);
+        free(c->tools);
+    }
+    free(f);
+}
+
+static bool name_ok(const char *name)
+{
+    return name && strlen(name) <= MCP_SERVER_NAME_MAX && strspn(name, letters) == strlen(name);
+}
+
+/* What was read of it is freed with the file: it counts at once. */
+static bool read_server(struct mcp_file *f, const json_t *v, char reason[160])
+{
+    static const char *const fields[] = {"name",      "url",     "timeout",    "refresh",
+                                         "max_bytes", "headers", "key_header", "key_env",
+                                         "key_file",  "tools",   NULL};
+    struct mcp_config *c = &f->servers[f->count++];
+    const char *name = text(v, "name"), *url = text(v, "url"), *header = text(v, "key_header");
+    *c = (struct mcp_config){
+        .timeout_ms = TIMEOUT_MS, .refresh_ms = REFRESH_MS, .bytes_max = BYTES_MAX};
+    if (!access_known(v, fields, reason))
+        return false;
+    if (!name_ok(name)) {
+        snprintf(reason, 160, "it needs a \"name\" of at most %d letters and digits",
+                 MCP_SERVER_NAME_MAX);
+        return false;
+    }
+    snprintf(c->name, sizeof c->name, "%s", name);
+    for (unsigned i = 0; i + 1 < f->count; i++)
+        if (strcmp(f->servers[i].name, c->name) == 0)
+            snprintf(reason, 160, "its name is there twice");
+    if (url == NULL || !access_url_ok(url))
+        snprintf(reason, 160, "it needs a \"url\", http:// or https://");
+    else if (!read_times(c, v))
+        snprintf(reason, 160,
+                 "timeout is a text like \"30s\" (1s to 10m), refresh like \"5m\" (from 1s), "
+                 "max_bytes like \"1MiB\" (1KiB to 4MiB)");
+    else if (!read_headers(c, v) || (header && !access_header_ok(header, "")))
+        snprintf(reason, 160, "headers are at most %d texts without line breaks", MCP_HEADERS_MAX);
+    if (reason[0] || !access_key(v, &c->key, reason))
+        return false;
+    c->url = xstrdup(url);
+    c->key_header = header ? xstrdup(header) : NULL;
+    return read_tools(f, c, v, reason);
+}
+
+static bool read_times(struct mcp_config *c, const json_t *v)
+{
+    const json_t *timeout = json_object_get(v, "timeout"), *refresh = json_object_get(v, "refresh");
+    const json_t *bytes = json_object_get(v, "max_bytes");
+    bool ok = true;
+    if (timeout)
+        ok = duration_parse(str_of(json_string_value(timeout)), &c->timeout_ms) &&
+             c->timeout_ms >= 1000 && c->timeout_ms <= 600000;
+    if (ok && refresh)
+        ok = duration_parse(str_of(json_string_value(refresh)), &c->refresh_ms) &&
+             c->refresh_ms >= 1000;
+    if (ok && json_is_integer(bytes) && json_integer_value(bytes) > 0)
+        c->bytes_max = (uint64_t)json_integer_value(bytes);
+    else if (ok && bytes)
+        ok = bytes_parse(str_of(json_string_value(bytes)), &c->bytes_max);
+    return ok && c->bytes_max >= 1024 && c->bytes_max <= BYTES_MAX_MAX;
+}
+
+static bool read_headers(struct mcp_config *c, const json_t *v)
+{
+    json_t *headers = json_object_get(v, "headers"), *value;
+    const char *name;
+    if (headers && !json_is_object(headers))
+        return false;
+    json_object_foreach(headers, name, value)
+    {
+        if (c->header_count == MCP_HEADERS_MAX || !json_is_string(value) ||
+            !access_header_ok(name, json_string_value(value)))
+            return false;
+        c->headers[c->header_count].name = xstrdup(name);
+        c->headers[c->header_count++].value = xstrdup(json_string_value(value));
+    }
+    return true;
+}
+
+/* mcp_SERVER_TOOL: what no model's API takes in a name becomes _. */
+static void offer_name(const struct mcp_config *c, struct mcp_allowed *a)
+{
+    scoped_buf(b, sizeof c->name + sizeof a->name + 8);
+    buf_printf(&b, "mcp_%s_%s", c->name, a->name);
+    snprintf(a->offered, sizeof a->offered, "%.*s", MCP_OFFERED_NAME_MAX, buf_cstr(&b));
+    for (char *at = a->offered; *at; at++)
+        if (!strchr(letters, *at) && *at != '-')
+            *at = '_';
+}
+
+static bool is_taken(const struct mcp_file *f, const struct mcp_allowed *a)
+{
+    for (unsigned i = 0; i < f->count; i++)
+        for (unsigned k = 0; k < f->servers[i].tool_count; k++)
+            if (strcmp(f->servers[i].tools[k].offered, a->offered) == 0)
+                return true;
+    return false;
+}
+
+static bool read_tools(struct mcp_file *f, struct mcp_config *c, const json_t *v, char reason[160])
+{
+    json_t *tools = json_object_get(v, "tools"), *value;
+    const char *name;
+    if (!json_is_object(tools) || json_object_size(tools) == 0 ||
+        json_object_size(tools) > MCP_SERVER_TOOLS_MAX) {
+        snprintf(reason, 160,
+                 "it needs \"tools\", an object of 1 to %d: NAME → \"read\" or \"ask\"",
+                 MCP_SERVER_TOOLS_MAX);
+        return false;
+    }
+    c->tools = xcalloc(json_object_size(tools), sizeof *c->tools);
+    json_object_foreach(tools, name, value)
+    {
+        struct mcp_allowed *a = &c->tools[c->tool_count];
+        const char *way = json_string_value(value);
+        a->reads = way && strcmp(way, "read") == 0;
+        if (name[0] == '\0' || strlen(name) > MCP_TOOL_NAME_MAX ||
+            (!a->reads && !(way && strcmp(way, "ask") == 0))) {
+            snprintf(reason, 160, "the tool %.60s must be \"read\" or \"ask\"", name);
+            return false;
+        }
+        snprintf(a->name, sizeof a->name, "%s", name);
+        offer_name(c, a);
+        if (is_taken(f, a)) {
+            snprintf(reason, 160, "another tool would be offered as %s too", a->offered);
+            return false;
+        }
+        c->tool_count++;
+    }
+    return true;
+}

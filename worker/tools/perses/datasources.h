@@ -1,0 +1,28 @@
+/* worker/tools/perses/datasources.h: the datasources that a person may see, asked of Perses (global
+ * ones and those of projects) and kept for a minute, by the keyed hash of the person's token.
+ *
+ * Which one a call goes to: the one that it names, by path or name; else the conversation's one of
+ * the kind that the tool needs, else the first of that kind. Inside worker/tools only. */
+#ifndef WORKER_TOOLS_PERSES_DATASOURCES_H
+#define WORKER_TOOLS_PERSES_DATASOURCES_H
+
+#include "worker/tools/run.h"
+
+struct directory;
+struct directory *directory_new(struct tools *t);
+void directory_free(struct directory *d); /* no run uses it any more; NULL is fine */
+
+/* The kind of datasource that a tool needs ("LokiDatasource", …), by the tool's name. NULL: it
+ * needs none (it asks Perses itself, or reads documents). */
+const char *directory_kind(const struct tool_spec *spec);
+
+/* Finds the run's datasource by run->wanted and the kind its tool needs: sets run->datasource and
+ * goes on with run->fn, maybe at once; or the run has failed. */
+void directory_find(struct tool_run *r);
+/* list_datasources */
+void directory_list(struct tool_run *r);
+/* What run_free calls: the run waits no more. */
+struct directory_visit;
+void directory_leave(struct directory_visit *v); /* NULL is fine */
+
+#endif

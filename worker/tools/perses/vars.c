@@ -1,0 +1,361 @@
+#include "worker/tools/perses/vars.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include "common/check.h"
+#include "common/jsontext.h"
+#include "worker/tools/items.h"
+#include "worker/tools/moment.h"
+
+enum { NAME_MAX_BYTES = 75, SCRAPE_MS = 15000 };
+
+static const char all_value[] = "$__all";
+
+void vars_free(struct vars *v)
+{
+    for (unsigned i = 0; i < v->count; i++) {
+        free(v->all[i].name);
+        json_decref(v->all[i].values);
+    }
+    v->count = 0;
+}
+
+static struct var *find(const struct vars *v, struct str name)
+{
+    for (unsigned i = 0; i < v->count; i++)
+        if (str_is(name, v->all[i].name))
+            return (struct var *)&v->all[i];
+    return NULL;
+}
+
+/* The newest values of a name count. */
+static void set(struct vars *v, struct str name, json_t *take_values, bool list, bool finished)
+{
+    struct var *var = find(v, name);
+    if (name.len == 0 || name.len > NAME_MAX_BYTES || json_array_size(take_values) == 0 ||
+        (var == NULL && v->count == VARS_MAX)) {
+        json_decref(take_values);
+        return;
+    }
+    if (var == NULL) {
+        var = &v->all[v->count++];
+        *var = (struct var){.name = str_dup(name)};
+    }
+    json_decref(var->values);
+    var->values = take_values;
+    var->list = list;
+    var->finished = finished;
+}
+
+static json_t *one(struct str value)
+{
+    return json_pack("[o]", json_stringn(value.at ? value.at : "", value.len));
+}
+
+/* An array of strings, or of {"value", "label"} (a static list), as strings. NULL: one is too long,
+ * or there are too many. */
+static json_t *strings_of(const json_t *values)
+{
+    json_t *strings = json_array(), *value;
+    size_t i;
+    bool fits = json_array_size(values) <= VARS_VALUES_MAX;
+    json_array_foreach((json_t *)values, i, value)
+    {
+        struct str text = json_is_object(value) ? item_str(value, "value") : json_text(value);
+        fits = fits && text.len <= VARS_VALUE_MAX;
+        json_array_append_new(strings, json_stringn(text.at ? text.at : "", text.len));
+    }
+    if (fits)
+        return strings;
+    json_decref(strings);
+    return NULL;
+}
+
+static void set_all(struct vars *v, struct str name, const json_t *spec)
+{
+    struct str custom = item_str(spec, "customAllValue");
+    const json_t *plugin = json_object_get(spec, "plugin");
+    const json_t *values = item_at(plugin, "spec", "values", NULL);
+    if (custom.len > 0 && custom.len <= VARS_VALUE_MAX)
+        set(v, name, one(custom), false, false);
+    else if (str_is(item_str(plugin, "kind"), "StaticListVariable") && json_array_size(values) > 0)
+        set(v, name, strings_of(values), true, false);
+    else
+        set(v, name, one(STR(".*")), false, true);
+}
+
+static bool is_all(const json_t *value)
+{
+    if (json_array_size(value) == 1)
+        value = json_array_get(value, 0);
+    return str_is(json_text(value), all_value);
+}
+
+void vars_read(struct vars *v, const json_t *variable)
+{
+    const json_t *spec = json_object_get(variable, "spec");
+    const json_t *value = json_object_get(spec, "defaultValue");
+    struct str name = item_str(spec, "name");
+    const struct var *given = find(v, name);
+    if (given != NULL && !is_all(given->values))
+        return;
+    if (value == NULL)
+        value = json_object_get(spec, "value");
+    bool empty = json_is_array(value) ? json_array_size(value) == 0 : json_text(value).len == 0;
+    if (given != NULL || is_all(value) ||
+        (empty && json_is_true(json_object_get(spec, "allowAllValue"))))
+        set_all(v, name, spec);
+    else if (json_is_array(value))
+        set(v, name, strings_of(value), true, false);
+    else if (!empty && json_text(value).len <= VARS_VALUE_MAX)
+        set(v, name, one(json_text(value)), false, false);
+}
+
+bool vars_parse(struct vars *v, struct str text)
+{
+    struct str part, name;
+    while (str_split(&text, ',', &part)) {
+        struct str value = part;
+        if (str_trim(part).len == 0)
+            continue;
+        if (memchr(part.at, '=', part.len) == NULL || !str_split(&value, '=', &name))
+            return false;
+        name = str_trim(name);
+        if (name.len > 0 && name.at[0] == '$')
+            name = str_skip(name, 1);
+        if (name.len == 0)
+            return false;
+        value = str_trim(value);
+        if (value.len > 0 && value.len <= VARS_VALUE_MAX)
+            set(v, name, one(value), false, false);
+    }
+    return true;
+}
+
+static bool built_in(const struct vars *v, struct str name, struct buf *out)
+{
+    int64_t rate = v->step_ms + SCRAPE_MS > 4 * SCRAPE_MS ? v->step_ms + SCRAPE_MS : 4 * SCRAPE_MS;
+    if (str_is(name, "__rate_interval"))
+        return buf_puts(out, moment_write(rate));
+    if (str_is(name, "__interval"))
+        return buf_puts(out, moment_write(v->step_ms));
+    if (str_is(name, "__interval_ms"))
+        return buf_printf(out, "%lld", (long long)v->step_ms);
+    if (str_is(name, "__range"))
+        return buf_puts(out, moment_write(v->range_ms));
+    if (str_is(name, "__range_s"))
+        return buf_printf(out, "%lld", (long long)v->range_ms / 1000);
+    if (str_is(name, "__range_ms"))
+        return buf_printf(out, "%lld", (long long)v->range_ms);
+    return false;
+}
+
+/* ---- formats ---- */
+
+typedef void add_fn(struct buf *b, struct str value, struct str name);
+
+static void add_raw(struct buf *b, struct str value, struct str name)
+{
+    (void)name;
+    buf_add_str(b, value);
+}
+
+static void add_quoted(struct buf *b, struct str value, char quote)
+{
+    buf_putc(b, quote);
+    buf_add_str(b, value);
+    buf_putc(b, quote);
+}
+
+static void add_double(struct buf *b, struct str value, struct str name)
+{
+    (void)name;
+    add_quoted(b, value, '"');
+}
+
+static void add_single(struct buf *b, struct str value, struct str name)
+{
+    (void)name;
+    add_quoted(b, value, '\'');
+}
+
+static void add_sql(struct buf *b, struct str value, struct str name)
+{
+    (void)name;
+    buf_putc(b, '\'');
+    for (size_t i = 0; i < value.len; i++) {
+        if (value.at[i] == '\'')
+            buf_putc(b, '\'');
+        buf_putc(b, value.at[i]);
+    }
+    buf_putc(b, '\'');
+}
+
+static void add_escaped(struct buf *b, struct str value, const char *escape)
+{
+    for (size_t i = 0; i < value.len; i++) {
+        if (strchr("-/\\^$*+?.()|[]{}", value.at[i]) != NULL && value.at[i] != '\0')
+            buf_puts(b, escape);
+        buf_putc(b, value.at[i]);
+    }
+}
+
+static void add_regex(struct buf *b, struct str value, struct str name)
+{
+    (void)name;
+    add_escaped(b, value, "\\");
+}
+
+static void add_regex_literal(struct buf *b, struct str value, struct str name)
+{
+    (void)name;
+    add_escaped(b, value, "\\\\");
+}
+
+static void add_json(struct buf *b, struct str value, struct str name)
+{
+    (void)name;
+    json_auto_t *json = json_loadb(value.at ? value.at : "", value.len, JSON_DECODE_ANY, NULL);
+    if (json != NULL) /* JSON already, as a number */
+        buf_add_str(b, value);
+    else
+        json_str(b, value);
+}
+
+/* As encodeURIComponent. */
+static void add_percent(struct buf *b, struct str value, struct str name)
+{
+    (void)name;
+    for (size_t i = 0; i < value.len; i++) {
+        unsigned char c = (unsigned char)value.at[i];
+        if (isalnum(c) || (c != '\0' && strchr("-_.!~*'()", c) != NULL))
+            buf_putc(b, (char)c);
+        else
+            buf_printf(b, "%%%02X", c);
+    }
+}
+
+static void add_parameter(struct buf *b, struct str value, struct str name)
+{
+    buf_add_str(b, name);
+    buf_putc(b, '=');
+    add_percent(b, value, name);
+}
+
+static const struct format {
+    const char *name, *open, *between, *close;
+    add_fn *add;
+} formats[] = {
+    {"prometheus", "(", "|", ")", add_raw}, /* the first is for none and for unknown ones */
+    {"csv", "", ",", "", add_raw},
+    {"raw", "", ",", "", add_raw},
+    {"distributed", "", ",", "", add_raw}, /* but the first with name= */
+    {"doublequote", "", ",", "", add_double},
+    {"glob", "{", ",", "}", add_raw},
+    {"json", "[", ",", "]", add_json},
+    {"lucene", "(", " OR ", ")", add_double},
+    {"percentencode", "", "%2C", "", add_percent},
+    {"pipe", "", "|", "", add_raw},
+    {"regex", "(", "|", ")", add_regex},
+    {"regexliteral", "(", "|", ")", add_regex_literal},
+    {"singlequote", "", ",", "", add_single},
+    {"sqlstring", "", ",", "", add_sql},
+    {"text", "", " + ", "", add_raw},
+    {"queryparam", "", "&", "", add_parameter},
+};
+
+static const struct format *format_of(struct str name)
+{
+    for (size_t i = 1; i < sizeof formats / sizeof formats[0]; i++)
+        if (name.len == strlen(formats[i].name) &&
+            strncasecmp(name.at, formats[i].name, name.len) == 0)
+            return &formats[i];
+    return &formats[0];
+}
+
+static void write_values(const struct var *var, const struct format *format, struct buf *out)
+{
+    struct str name = str_of(var->name);
+    bool distributed = strcmp(format->name, "distributed") == 0;
+    size_t i;
+    json_t *value;
+    buf_puts(out, format->open);
+    json_array_foreach(var->values, i, value)
+    {
+        buf_puts(out, i > 0 ? format->between : "");
+        if (distributed && i > 0) {
+            buf_add_str(out, name);
+            buf_putc(out, '=');
+        }
+        format->add(out, json_text(value), name);
+    }
+    buf_puts(out, format->close);
+}
+
+void vars_write(const struct var *var, struct buf *out)
+{
+    if (var->list && json_array_size(var->values) > 1)
+        write_values(var, &formats[0], out);
+    else
+        buf_add_str(out, json_text(json_array_get(var->values, 0)));
+}
+
+static void write_formatted(const struct var *var, struct str format, struct buf *out)
+{
+    if (format.len == 0 || var->finished || format_of(format) == &formats[0])
+        vars_write(var, out);
+    else
+        write_values(var, format_of(format), out);
+}
+
+/* ---- references ---- */
+
+/* $name or ${name} or ${name:format} at text; its length, 0: none. */
+static size_t reference(struct str text, struct str *name, struct str *format)
+{
+    bool braces = text.len > 1 && text.at[1] == '{';
+    size_t from = braces ? 2 : 1, at = from;
+    while (at < text.len && (isalnum((unsigned char)text.at[at]) || text.at[at] == '_'))
+        at++;
+    *name = (struct str){text.at + from, at - from};
+    *format = (struct str){NULL, 0};
+    if (name->len == 0 || isdigit((unsigned char)name->at[0]))
+        return 0; /* "$1" belongs to label_replace */
+    if (!braces)
+        return at;
+    size_t end = at;
+    while (end < text.len && text.at[end] != '}')
+        end++;
+    if (end == text.len)
+        return 0;
+    if (text.at[at] == ':')
+        *format = (struct str){text.at + at + 1, end - at - 1};
+    return end + 1;
+}
+
+bool vars_apply(const struct vars *v, struct str query, struct buf *out, struct str *unknown)
+{
+    bool all = true;
+    for (size_t i = 0; i < query.len;) {
+        struct str name, format, rest = str_skip(query, i);
+        size_t len = query.at[i] == '$' ? reference(rest, &name, &format) : 0;
+        const struct var *var = len > 0 ? find(v, name) : NULL;
+        if (len == 0) {
+            buf_putc(out, query.at[i++]);
+            continue;
+        }
+        if (var != NULL) {
+            write_formatted(var, format, out);
+        } else if (!built_in(v, name, out)) {
+            buf_add(out, rest.at, len);
+            if (all && unknown != NULL)
+                *unknown = name;
+            all = false;
+        }
+        i += len;
+    }
+    return all && !out->overflowed;
+}

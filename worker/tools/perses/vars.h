@@ -1,0 +1,41 @@
+/* worker/tools/perses/vars.h: a dashboard's variables, put into its queries. Pure.
+ *
+ * $name, ${name} and ${name:format} are replaced as Perses does it (its interpolation formats: csv,
+ * distributed, doublequote, glob, json, lucene, percentencode, pipe, prometheus, queryparam, raw,
+ * regex, regexliteral, singlequote, sqlstring, text). Without a format several values become a
+ * group of a regular expression, (a|b). "All" is the variable's customAllValue; without one the
+ * values of a static list, else .* (which values there are only the datasource knows). What is not
+ * known stays as it is and is named. Built-in ones ($__rate_interval, $__range …) come from the
+ * time range. Memory: vars_free. */
+#ifndef WORKER_TOOLS_PERSES_VARS_H
+#define WORKER_TOOLS_PERSES_VARS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "common/buf.h"
+
+enum { VARS_MAX = 64, VARS_VALUE_MAX = 1000, VARS_VALUES_MAX = 200 };
+
+struct vars {
+    struct var {
+        char *name;
+        json_t *values; /* array of strings */
+        bool list;      /* of several; else one */
+        bool finished;  /* an expression, which no format changes */
+    } all[VARS_MAX];
+    unsigned count;
+    int64_t range_ms, step_ms;
+};
+void vars_free(struct vars *v);
+/* One of spec.variables; a value that was set before stays (but for $__all, which is resolved).
+ * Names and values that are too long are left out. */
+void vars_read(struct vars *v, const json_t *variable);
+/* "env=prod, job=a|b" of a model. False: it cannot be read. */
+bool vars_parse(struct vars *v, struct str text);
+/* Its values as they stand in a query without a format. */
+void vars_write(const struct var *var, struct buf *out);
+/* The query with its variables; false: one is not known (its name is in unknown, when not NULL). */
+bool vars_apply(const struct vars *v, struct str query, struct buf *out, struct str *unknown);
+
+#endif

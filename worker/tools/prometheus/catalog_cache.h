@@ -1,0 +1,26 @@
+/* worker/tools/prometheus/catalog_cache.h: the catalogs of metrics that were read lately, one for
+ * each datasource and person; list_metrics reads them.
+ *
+ * Models list metrics several times in a row and at once: those calls share one load. A catalog is
+ * used for a minute. Nobody sees what another person's token read: the token's keyed hash is part
+ * of the key. Bounded by number and bytes, the oldest goes first. */
+#ifndef WORKER_TOOLS_PROMETHEUS_CATALOG_CACHE_H
+#define WORKER_TOOLS_PROMETHEUS_CATALOG_CACHE_H
+
+struct shelf;
+struct tools;
+struct tool_run;
+struct catalog;
+struct prom_ask;
+
+struct shelf *shelf_new(struct tools *t);
+void shelf_free(struct shelf *s); /* no run uses it any more */
+
+/* A run that wants the catalog of its datasource. The callback comes once, maybe at once; c is
+ * valid until shelf_leave. c NULL: it could not be read, and why. */
+struct shelf_visit;
+typedef void shelf_fn(void *arg, const struct catalog *c, const struct prom_ask *why);
+struct shelf_visit *shelf_visit(struct tool_run *r, shelf_fn *fn, void *arg);
+void shelf_leave(struct shelf_visit *v); /* NULL is fine */
+
+#endif

@@ -1,0 +1,88 @@
+/* worker/tools/prometheus/prom.h: the tools for Prometheus, and how all of them ask it: through
+ * Perses's datasource proxy, with the person's own token. Inside worker/tools only. */
+#ifndef WORKER_TOOLS_PROMETHEUS_PROM_H
+#define WORKER_TOOLS_PROMETHEUS_PROM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "worker/tools/run.h"
+
+/* tools.def's functions */
+void prom_list_metrics(struct tool_run *r);
+void prom_range_query(struct tool_run *r);
+void prom_instant_query(struct tool_run *r);
+void prom_label_values(struct tool_run *r);
+void prom_label_names(struct tool_run *r);
+void prom_series(struct tool_run *r);
+void prom_alerts(struct tool_run *r);
+void prom_rules(struct tool_run *r);
+void prom_targets(struct tool_run *r);
+void prom_build_info(struct tool_run *r);
+void prom_describe_metric(struct tool_run *r);
+void prom_quantile(struct tool_run *r);
+
+enum prom_outcome {
+    PROM_WHOLE,
+    PROM_CUT,     /* more than answer_bytes_max: what came before was given to on_piece */
+    PROM_REFUSED, /* code and error say why */
+};
+struct prom_ask {
+    struct tools *tools;
+    struct fetch *fetch;
+    /* A piece of the body of a 2xx answer. False: it is no such answer. */
+    bool (*on_piece)(void *arg, struct str piece);
+    /* Once, last. */
+    void (*on_end)(void *arg, enum prom_outcome outcome);
+    /* The answer broke off and is asked for again: what on_piece was given is void. NULL: a broken
+     * answer is the end. */
+    void (*on_again)(void *arg);
+    void *arg;
+    /* of PROM_REFUSED */
+    const char *code; /* "bad_data", "timeout", "unreachable", … */
+    struct buf error;
+    bool unauthorized;
+    /* inside */
+    const char *product; /* what it should be, for the model */
+    bool refused;        /* the answer's status is no 2xx */
+    int http_status;
+    struct buf body; /* of a refusal */
+    const char *method;
+    char *datasource; /* path; NULL: Perses itself */
+    const struct secret *token;
+    struct buf url, form; /* kept to be sent again */
+    bool json;
+    int64_t deadline_ms;
+    unsigned tries;
+};
+struct prom_request {
+    const char *method; /* "GET", "POST": parameters in the address or as a form */
+    const char *api;    /* "/api/v1/query_range" */
+    struct buf *form;   /* a=b&c=d, escaped; not overflowed */
+    int64_t timeout_ms;
+    const char *product; /* what should answer, as "Loki"; NULL: Prometheus */
+    bool json;           /* form is a JSON body */
+};
+/* ask's callbacks and arg are set. With on_again the token outlives the ask. door: of the
+ * datasource (gate.h); NULL: Perses's own API. */
+void prom_ask(struct prom_ask *ask, struct tools *t, const struct door *door,
+              const struct secret *token, const struct prom_request *request);
+void prom_ask_free(struct prom_ask *ask); /* no callback comes any more */
+/* Ends the run with what the ask was refused with. */
+void prom_fail(struct tool_run *r, const struct prom_ask *ask);
+
+/* One parameter of a form. */
+void prom_param(struct buf *form, const char *name, struct str value);
+void prom_param_time(struct buf *form, const char *name, int64_t unix_ms);
+void prom_param_count(struct buf *form, const char *name, uint64_t count);
+
+/* One selector and nothing else (of the argument "metric": its name), as match[]. False: the run
+ * has failed; `name` is the argument. */
+bool prom_param_match(struct tool_run *r, struct buf *form, struct str selector, const char *name);
+
+/* What the datasource says beside its data, at one of partial_paths: kept for the result. */
+void prom_said(struct tool_run *r, unsigned path, const json_t *item);
+
+/* Start and end of what the person has selected, else the last `otherwise_ms`. */
+void prom_range(const struct tool_run *r, int64_t otherwise_ms, int64_t *start_ms, int64_t *end_ms);
+
+#endif

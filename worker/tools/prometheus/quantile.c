@@ -1,0 +1,220 @@
+/* histogram_quantile: finds out what kind of histogram it is, writes the query, and runs it as
+ * execute_range_query does, with all of its guards. */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "common/check.h"
+#include "worker/tools/args.h"
+#include "worker/tools/prometheus/guard.h"
+#include "worker/tools/moment.h"
+#include "worker/tools/prometheus/name.h"
+#include "worker/tools/prometheus/prom.h"
+#include "worker/tools/prometheus/series.h"
+
+enum { QUERY_BYTES_MAX = 8000, LOOK_TIMEOUT_MS = 10000, ROWS = 4, CLASSIC = 0, NATIVE = 1 };
+
+#define GIVE                                                                                       \
+    "Give the histogram's name as metric, and as matchers only label matchers, as job=\"api\"."
+
+struct quantile {
+    struct tool_run *run;
+    struct prom_ask ask;
+    struct series series;
+    bool classic; /* the server knows no native ones: only the others are looked for */
+    struct buf given;
+    struct str name; /* in given, without _bucket */
+};
+
+static void quantile_free(void *state)
+{
+    struct quantile *q = state;
+    prom_ask_free(&q->ask);
+    series_free(&q->series);
+    buf_free(&q->given);
+    free(q);
+}
+
+static bool on_piece(void *arg, struct str piece)
+{
+    return series_feed(&((struct quantile *)arg)->series, piece);
+}
+
+/* The answer broke off and comes again. */
+static void on_again(void *arg)
+{
+    struct quantile *q = arg;
+    series_free(&q->series);
+    series_init(&q->series, ROWS, 16);
+}
+
+static void add_selector(const struct quantile *q, bool native, struct buf *b)
+{
+    scoped_buf(name, NAME_BYTES_MAX + 8);
+    buf_add_str(&name, q->name);
+    buf_puts(&name, native ? "" : "_bucket");
+    name_selector(b, buf_str(&name), str_trim(args_str(q->run->args, "matchers")));
+}
+
+/* "a, b" of the argument "by", each a label's name. False: one is none. */
+static bool add_labels(const struct quantile *q, struct buf *b, unsigned *count)
+{
+    struct str rest = args_str(q->run->args, "by"), label;
+    *count = 0;
+    while (name_next(&rest, &label)) {
+        scoped_buf(name, NAME_BYTES_MAX);
+        label = str_trim(label);
+        if (label.len == 0 || str_is(label, "le"))
+            continue;
+        if (!name_read(label, false, &name))
+            return false;
+        buf_puts(b, (*count)++ > 0 ? ", " : "");
+        name_label(b, buf_str(&name));
+    }
+    return true;
+}
+
+static bool write_query(const struct quantile *q, bool native, struct buf *b)
+{
+    scoped_buf(labels, QUERY_BYTES_MAX);
+    struct str window = str_trim(args_str(q->run->args, "window"));
+    const json_t *quantile = json_object_get(q->run->args, "quantile");
+    unsigned count;
+    if (!add_labels(q, &labels, &count))
+        return false;
+    buf_printf(b, "histogram_quantile(%.10g, sum", quantile ? json_number_value(quantile) : 0.95);
+    if (!native || count > 0) {
+        buf_puts(b, native ? " by (" : count > 0 ? " by (le, " : " by (le");
+        buf_add_str(b, buf_str(&labels));
+        buf_puts(b, ") ");
+    }
+    buf_puts(b, "(rate(");
+    add_selector(q, native, b);
+    buf_putc(b, '[');
+    buf_add_str(b, window.len > 0 ? window : STR("5m"));
+    buf_puts(b, "])))");
+    return !b->overflowed;
+}
+
+/* VictoriaMetrics and old ones: histogram_count is no function there. */
+static bool knows_no_native(const struct quantile *q)
+{
+    return !q->classic && (q->ask.http_status == 400 || q->ask.http_status == 422);
+}
+
+static void look(struct quantile *q);
+
+static void on_looked(void *arg, enum prom_outcome outcome)
+{
+    struct quantile *q = arg;
+    struct tool_run *r = q->run;
+    double found[2] = {0, 0};
+    r->partial = r->partial || q->series.partial;
+    if (outcome == PROM_REFUSED && knows_no_native(q)) {
+        q->classic = true;
+        look(q);
+        return;
+    }
+    if (outcome == PROM_REFUSED) {
+        prom_fail(r, &q->ask);
+        return;
+    }
+    for (unsigned i = 0; i < q->series.kept_count; i++) {
+        unsigned n;
+        if (sscanf(q->series.kept[i].labels, "{\"i\":\"%u\"", &n) == 1 && n <= NATIVE)
+            found[n] = q->series.kept[i].max;
+    }
+    if (!(found[CLASSIC] > 0) && !(found[NATIVE] > 0)) {
+        run_fail(r, "not_found",
+                 "There is no histogram %.*s with these matchers in this time range: neither "
+                 "%.*s_bucket nor a native one has series. Look with list_metrics for a metric of "
+                 "type histogram.",
+                 (int)q->name.len, q->name.at, (int)q->name.len, q->name.at);
+        return;
+    }
+    scoped_buf(query, QUERY_BYTES_MAX);
+    if (!write_query(q, !(found[CLASSIC] > 0), &query)) {
+        run_fail(r, "bad_arguments", "The argument \"by\" must be label names, comma-separated.");
+        return;
+    }
+    json_object_set_new(r->args, "query", json_stringn(query.at, query.len));
+    r->state = NULL;
+    quantile_free(q);
+    prom_range_query(r);
+}
+
+/* Which of the two has series. */
+static void look(struct quantile *q)
+{
+    struct tool_run *r = q->run;
+    int64_t start, end;
+    scoped_buf(query, QUERY_BYTES_MAX);
+    scoped_buf(form, QUERY_BYTES_MAX * 4);
+    on_again(q);
+    prom_range(r, 3600000, &start, &end);
+    buf_puts(&query, "label_replace(count(");
+    add_selector(q, false, &query);
+    buf_puts(&query, "), \"i\", \"0\", \"\", \"\")");
+    if (!q->classic) {
+        buf_puts(&query, " or label_replace(count(histogram_count(");
+        add_selector(q, true, &query);
+        buf_puts(&query, ")), \"i\", \"1\", \"\", \"\")");
+    }
+    prom_param(&form, "query", buf_str(&query));
+    prom_param_time(&form, "start", start);
+    prom_param_time(&form, "end", end);
+    prom_param_time(&form, "step", (end - start) / 3);
+    struct prom_request request = {.method = "POST",
+                                   .api = "/api/v1/query_range",
+                                   .form = &form,
+                                   .timeout_ms = LOOK_TIMEOUT_MS};
+    q->ask.on_piece = on_piece;
+    q->ask.on_end = on_looked;
+    q->ask.on_again = on_again;
+    q->ask.arg = q;
+    prom_ask(&q->ask, r->tools, r->door, r->token, &request);
+}
+
+/* name{matchers} is one selector: what is written into the query is what was checked. */
+static bool check(struct quantile *q)
+{
+    struct guard_query guard;
+    int64_t window;
+    scoped_buf(selector, QUERY_BYTES_MAX);
+    struct str length = str_trim(args_str(q->run->args, "window"));
+    add_selector(q, true, &selector);
+    if (!guard_read(&guard, buf_str(&selector))) {
+        run_fail(q->run, "bad_arguments", "%s", guard.error);
+        return false;
+    }
+    if (guard.selector_count != 1 || !str_eq(guard.selectors[0].text, guard.text)) {
+        run_fail(q->run, "bad_arguments", GIVE);
+        return false;
+    }
+    if (length.len > 0 && !moment_duration(length, &window)) {
+        run_fail(q->run, "bad_arguments", "The argument \"window\" is no duration. Write 5m.");
+        return false;
+    }
+    return true;
+}
+
+void prom_quantile(struct tool_run *r)
+{
+    struct quantile *q = xcalloc(1, sizeof *q);
+    struct str bucket = STR("_bucket");
+    q->run = r;
+    r->state = q;
+    r->state_free = quantile_free;
+    series_init(&q->series, ROWS, 16);
+    buf_init(&q->given, NAME_BYTES_MAX);
+    if (!name_read(args_str(r->args, "metric"), true, &q->given)) {
+        run_fail(r, "bad_arguments", GIVE);
+        return;
+    }
+    q->name = buf_str(&q->given);
+    if (q->name.len > bucket.len && str_eq(str_skip(q->name, q->name.len - bucket.len), bucket))
+        q->name.len -= bucket.len;
+    if (!check(q))
+        return;
+    look(q);
+}

@@ -1,0 +1,408 @@
+/* execute_range_query and execute_instant_query: guarded, asked, summarised. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "common/check.h"
+#include "worker/tools/args.h"
+#include "worker/tools/prometheus/explain.h"
+#include "worker/tools/prometheus/guard.h"
+#include "worker/tools/moment.h"
+#include "worker/tools/prometheus/prom.h"
+#include "worker/tools/prometheus/series.h"
+#include "worker/tools/span.h"
+#include "worker/tools/text.h"
+
+enum {
+    FORM_BYTES_MAX = 64 * 1024,
+    NOTES_BYTES_MAX = 8192,
+    COUNT_TIMEOUT_MS = 8000, /* a count that takes longer says enough */
+    CHECK_TIMEOUT_MS = 4000,
+    GRACE_MS = 3000, /* so that the datasource's own word on a timeout comes first */
+    RANGE_MS = 3600000,
+    POINTS = 240, /* when the model names no step: about a pixel column each */
+    RANGE_SERIES = 40,
+    INSTANT_SERIES = SERIES_KEPT_MAX,
+};
+
+struct query {
+    struct tool_run *run;
+    struct prom_ask ask, check; /* check: its syntax, while its series are counted */
+    bool checked, counted;
+    enum prom_outcome count_outcome;
+    struct guard_query guard;
+    struct guard_range range;
+    struct series series;
+    bool range_query, by_groups;
+    int64_t step_asked_ms;
+    struct buf notes; /* JSON strings, comma-separated */
+    struct explain *explain;
+    bool cut;
+};
+
+static void count(struct query *q, bool groups);
+static void check_syntax(struct query *q);
+static void execute(struct query *q);
+
+static void query_free(void *state)
+{
+    struct query *q = state;
+    prom_ask_free(&q->ask);
+    prom_ask_free(&q->check);
+    explain_free(q->explain);
+    series_free(&q->series);
+    buf_free(&q->notes);
+    free(q);
+}
+
+static void add_note(struct query *q, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static void add_note(struct query *q, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (q->notes.len > 0)
+        buf_putc(&q->notes, ',');
+    json_str(&q->notes, str_of(text));
+}
+
+static bool read_range(struct query *q)
+{
+    struct tool_run *r = q->run;
+    struct str start = str_trim(args_str(r->args, "start"));
+    struct str end = str_trim(args_str(r->args, "end"));
+    struct str step = str_trim(args_str(r->args, "step"));
+    prom_range(r, RANGE_MS, &q->range.start_ms, &q->range.end_ms);
+    int64_t span = q->range.end_ms - q->range.start_ms;
+    if (!span_moment(q->run, "start", &q->range.start_ms))
+        return false;
+    if (start.len > 0 && end.len == 0 && q->range.start_ms >= q->range.end_ms)
+        q->range.end_ms = r->now_ms;
+    if (!span_moment(q->run, "end", &q->range.end_ms))
+        return false;
+    if (end.len > 0 && start.len == 0)
+        q->range.start_ms = q->range.end_ms > span ? q->range.end_ms - span : 0;
+    if (q->range.start_ms >= q->range.end_ms) {
+        run_fail(r, "bad_arguments", "The start must be before the end.");
+        return false;
+    }
+    q->range.step_ms = moment_step((q->range.end_ms - q->range.start_ms) / POINTS + 1);
+    if (step.len > 0 && !moment_duration(step, &q->range.step_ms)) {
+        run_fail(r, "bad_arguments", "The argument \"step\" is no duration. Write 15s, 1m or 1h.");
+        return false;
+    }
+    q->step_asked_ms = q->range.step_ms;
+    return true;
+}
+
+static bool read_instant(struct query *q)
+{
+    int64_t start;
+    prom_range(q->run, RANGE_MS, &start, &q->range.end_ms);
+    return span_moment(q->run, "time", &q->range.end_ms);
+}
+
+static struct guard_limits limits_of(const struct query *q)
+{
+    const struct tools_config *c = &q->run->tools->config;
+    return (struct guard_limits){.series_max = c->series_max, .points_max = c->points_max};
+}
+
+static void refuse(struct query *q, struct str suggestion)
+{
+    run_refuse(q->run, "query_refused", q->guard.error, suggestion);
+}
+
+static void start(struct tool_run *r, bool range_query)
+{
+    struct query *q = xcalloc(1, sizeof *q);
+    q->run = r;
+    q->range_query = range_query;
+    buf_init(&q->notes, NOTES_BYTES_MAX);
+    r->state = q;
+    r->state_free = query_free;
+    struct guard_limits limits = limits_of(q);
+    if (range_query ? !read_range(q) : !read_instant(q))
+        return;
+    if (range_query)
+        guard_step(&q->range, limits.points_max);
+    struct str query = args_str(r->args, "query");
+    if ((!guard_read(&q->guard, query) && !guard_read_loosely(&q->guard, query)) ||
+        !guard_subqueries(&q->guard, &q->range, &limits)) {
+        refuse(q, (struct str){NULL, 0});
+        return;
+    }
+    if (q->guard.selector_count == 0) {
+        execute(q);
+        return;
+    }
+    check_syntax(q);
+    count(q, false);
+}
+
+void prom_range_query(struct tool_run *r) { start(r, true); }
+
+void prom_instant_query(struct tool_run *r) { start(r, false); }
+
+/* Counting what it would touch */
+
+static void on_counted(void *arg, enum prom_outcome outcome);
+static void on_result(void *arg, enum prom_outcome outcome);
+
+static bool on_piece(void *arg, struct str piece)
+{
+    struct query *q = arg;
+    return series_feed(&q->series, piece);
+}
+
+static void on_again(void *arg)
+{
+    struct query *q = arg;
+    unsigned kept_max = q->series.kept_max, samples_max = q->series.samples_max;
+    series_free(&q->series);
+    series_init(&q->series, kept_max, samples_max);
+}
+
+static void ask(struct query *q, const char *api, struct buf *form, int64_t timeout_ms,
+                void (*on_end)(void *arg, enum prom_outcome outcome))
+{
+    struct tool_run *r = q->run;
+    buf_printf(form, "&timeout=%llds", (long long)(timeout_ms + 999) / 1000);
+    struct prom_request request = {
+        .method = "POST", .api = api, .form = form, .timeout_ms = timeout_ms + GRACE_MS};
+    q->ask.on_piece = on_piece;
+    q->ask.on_end = on_end;
+    q->ask.on_again = on_again;
+    q->ask.arg = q;
+    prom_ask(&q->ask, r->tools, r->door, r->token, &request);
+}
+
+static void add_range(struct buf *form, const struct guard_range *range)
+{
+    prom_param_time(form, "start", range->start_ms);
+    prom_param_time(form, "end", range->end_ms);
+    prom_param_time(form, "step", range->step_ms);
+}
+
+static void count(struct query *q, bool groups)
+{
+    scoped_buf(form, FORM_BYTES_MAX);
+    struct guard_range range;
+    scoped_buf(text, FORM_BYTES_MAX / 4);
+    if (!guard_count_query(&q->guard, groups, &text) || text.overflowed) {
+        snprintf(q->guard.error, sizeof q->guard.error,
+                 "The query has too many long selectors. Ask for less at once.");
+        refuse(q, (struct str){NULL, 0});
+        return;
+    }
+    guard_count_range(&q->guard, &q->range, &range);
+    prom_param(&form, "query", buf_str(&text));
+    add_range(&form, &range);
+    q->by_groups = groups;
+    series_free(&q->series);
+    series_init(&q->series, GUARD_SELECTORS_MAX, 16);
+    int64_t timeout_ms = q->run->tools->config.timeout_ms;
+    ask(q, "/api/v1/query_range", &form,
+        timeout_ms < COUNT_TIMEOUT_MS ? timeout_ms : COUNT_TIMEOUT_MS, on_counted);
+}
+
+/* The rows of the count carry the selector's number as {"i":"3"}. */
+static bool take_counts(struct query *q)
+{
+    for (unsigned i = 0; i < q->guard.selector_count; i++)
+        *(q->by_groups ? &q->guard.selectors[i].groups : &q->guard.selectors[i].series) = 0;
+    for (unsigned i = 0; i < q->series.kept_count; i++) {
+        const struct series_row *row = &q->series.kept[i];
+        unsigned n = GUARD_SELECTORS_MAX;
+        if (sscanf(row->labels, "{\"i\":\"%u\"", &n) != 1 || n >= q->guard.selector_count)
+            return false;
+        struct guard_selector *s = &q->guard.selectors[n];
+        *(q->by_groups ? &s->groups : &s->series) = row->max > 0 ? row->max : 0;
+    }
+    return true;
+}
+
+static void decide(struct query *q)
+{
+    struct guard_limits limits = limits_of(q);
+    scoped_buf(suggestion, FORM_BYTES_MAX / 4);
+    switch (guard_decide(&q->guard, &q->range, &limits, &suggestion)) {
+    case GUARD_RUN:
+    case GUARD_RAISED:
+        execute(q);
+        break;
+    case GUARD_COUNT_GROUPS:
+        count(q, true);
+        break;
+    case GUARD_REFUSED:
+        refuse(q, buf_str(&suggestion));
+        break;
+    }
+}
+
+/* The server's word on what it could not read, and what we know of it. */
+static void refuse_syntax(struct query *q, struct prom_ask *ask)
+{
+    if (q->guard.dotted && strcmp(ask->code, "bad_data") == 0)
+        buf_puts(&ask->error, " A name with dots stands in quotes inside the braces: "
+                              "{\"a.name\", \"a.label\"=\"value\"}.");
+    prom_fail(q->run, ask);
+}
+
+static void judge(struct query *q)
+{
+    enum prom_outcome outcome = q->count_outcome;
+    if (outcome == PROM_REFUSED && strcmp(q->ask.code, "timeout") == 0)
+        run_fail(q->run, "query_refused",
+                 "The query was not run: already counting its series took too long. Add label "
+                 "matchers that select fewer, or a shorter time range.");
+    else if (outcome == PROM_REFUSED)
+        refuse_syntax(q, &q->ask);
+    else if (outcome == PROM_CUT || !sax_whole(&q->series.sax) || !take_counts(q))
+        run_fail(q->run, "broken",
+                 "The datasource's answer is not what Prometheus's API answers. "
+                 "Is the datasource a Prometheus?");
+    else
+        decide(q);
+}
+
+static void on_counted(void *arg, enum prom_outcome outcome)
+{
+    struct query *q = arg;
+    q->run->partial = q->run->partial || q->series.partial;
+    q->count_outcome = outcome;
+    q->counted = true;
+    if (q->checked)
+        judge(q);
+}
+
+/* Its syntax, by the server's own parser (format_query, from Prometheus 2.40 on), at the same time
+ * as the count. Only a plain "this is wrong" counts: what has no such API is asked without. */
+
+static bool on_check_piece(void *arg, struct str piece)
+{
+    (void)arg, (void)piece;
+    return true;
+}
+
+static void on_checked(void *arg, enum prom_outcome outcome)
+{
+    struct query *q = arg;
+    q->checked = true;
+    if (outcome == PROM_REFUSED && q->check.http_status == 400 &&
+        strcmp(q->check.code, "bad_data") == 0) {
+        prom_ask_free(&q->ask);
+        refuse_syntax(q, &q->check);
+    } else if (q->counted) {
+        judge(q);
+    }
+}
+
+static void check_syntax(struct query *q)
+{
+    struct tool_run *r = q->run;
+    scoped_buf(form, FORM_BYTES_MAX);
+    prom_param(&form, "query", q->guard.text);
+    struct prom_request request = {.method = "POST",
+                                   .api = "/api/v1/format_query",
+                                   .form = &form,
+                                   .timeout_ms = CHECK_TIMEOUT_MS};
+    q->check.on_piece = on_check_piece;
+    q->check.on_end = on_checked;
+    q->check.arg = q;
+    prom_ask(&q->check, r->tools, r->door, r->token, &request);
+}
+
+/* The query itself */
+
+static void execute(struct query *q)
+{
+    const struct tools_config *c = &q->run->tools->config;
+    scoped_buf(form, FORM_BYTES_MAX);
+    if (q->range.step_ms > q->step_asked_ms && q->range_query)
+        add_note(q,
+                 "The step was raised from %s to %s: so that a series has at most %s points and "
+                 "the query stays affordable.",
+                 moment_write(q->step_asked_ms), moment_write(q->range.step_ms),
+                 text_count(c->points_max));
+    prom_param(&form, "query", q->guard.text);
+    if (q->range_query)
+        add_range(&form, &q->range);
+    else
+        prom_param_time(&form, "time", q->range.end_ms);
+    /* Understood from Prometheus 3 on: holds where more series came since they were counted. */
+    prom_param_count(&form, "limit", c->series_max);
+    series_free(&q->series);
+    series_init(&q->series, q->range_query ? RANGE_SERIES : INSTANT_SERIES, c->points_max + 1);
+    ask(q, q->range_query ? "/api/v1/query_range" : "/api/v1/query", &form, c->timeout_ms,
+        on_result);
+}
+
+static void finish(struct query *q)
+{
+    struct tool_run *r = q->run;
+    if (r->remarks.len > 0) {
+        buf_puts(&q->notes, q->notes.len > 0 ? "," : "");
+        buf_add_str(&q->notes, buf_str(&r->remarks));
+    }
+    struct series_head head = {
+        .kind = q->range_query ? "range" : "instant",
+        .query = q->guard.text,
+        .datasource = str_of(r->datasource),
+        .start_ms = q->range.start_ms,
+        .end_ms = q->range.end_ms,
+        .step_ms = q->range_query ? q->range.step_ms : 0,
+        .cut = q->cut,
+        .partial = r->partial,
+        .notes = buf_str(&q->notes),
+        .bytes_max = r->tools->config.content_bytes_max,
+    };
+    series_write(&q->series, &head, &r->content);
+    run_done(r);
+}
+
+static void on_explained(void *arg, struct str notes)
+{
+    struct query *q = arg;
+    if (notes.len > 0) {
+        buf_puts(&q->notes, q->notes.len > 0 ? "," : "");
+        buf_add_str(&q->notes, notes);
+    }
+    finish(q);
+}
+
+static bool selects_nothing(const struct query *q)
+{
+    for (unsigned i = 0; i < q->guard.selector_count; i++)
+        if (q->guard.selectors[i].series == 0)
+            return q->guard.with.text.len == 0; /* what is a template's is no metric */
+    return false;
+}
+
+static void on_result(void *arg, enum prom_outcome outcome)
+{
+    struct query *q = arg;
+    struct tool_run *r = q->run;
+    if (outcome == PROM_REFUSED) {
+        prom_fail(r, &q->ask);
+        return;
+    }
+    if (outcome == PROM_CUT)
+        series_cut(&q->series);
+    bool whole = outcome == PROM_WHOLE && sax_whole(&q->series.sax);
+    if (outcome == PROM_WHOLE && (!whole || !str_is(buf_str(&q->series.status), "success"))) {
+        run_fail(r, "broken",
+                 whole ? "The datasource's answer is no success: %s"
+                       : "The datasource's answer ended in the middle.%s",
+                 whole ? buf_cstr(&q->series.error) : "");
+        return;
+    }
+    q->cut = outcome == PROM_CUT;
+    if (q->series.total == 0 && !q->cut && selects_nothing(q))
+        q->explain = explain_new(r, &q->guard, &q->range, on_explained, q);
+    else
+        finish(q);
+}

@@ -1,0 +1,25 @@
+/* worker/tools/prometheus/with.h: MetricsQL's templates, WITH (a = …, f(x) = …) before a query.
+ * Pure.
+ *
+ * Their text goes before what counts the query's series as well, so that the server expands them
+ * and what is in them need not be understood; only what selects by neither a name nor an equality
+ * is looked for: it must not be reached through a template. */
+#ifndef WORKER_TOOLS_PROMETHEUS_WITH_H
+#define WORKER_TOOLS_PROMETHEUS_WITH_H
+
+#include <stdbool.h>
+#include "common/buf.h"
+
+struct with {
+    struct str text; /* borrowed; empty: there are none */
+    bool open;       /* something in it selects by neither a name nor an equality */
+};
+bool with_read(struct with *w, struct str query);     /* false: it has no end */
+bool with_has(const struct with *w, struct str word); /* it may be the name of one */
+
+/* Also of the language itself. MetricsQL takes letters of all languages, and any character behind a
+ * backslash: whether the server does is said by the server. */
+bool with_ident_start(char c);
+struct str with_ident(struct str text); /* at the start of text */
+
+#endif

@@ -1,0 +1,175 @@
+#include "worker/turn/context.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <jansson.h>
+#include "common/check.h"
+#include "common/jsontext.h"
+#include "proto/path.h"
+#include "worker/turn/alert.h"
+#include "worker/zone.h"
+
+static void read_range(struct scene *s, const json_t *range, int64_t now_ms);
+static bool read_time(const struct scene *s, const json_t *v, int64_t *ms);
+static bool read_duration(struct str text, int64_t *ms);
+static void add_datasource(struct scene *s, struct str path);
+static char *read_about(const json_t *context);
+static void read_alert(struct scene *s, const json_t *alert, int64_t now_ms);
+
+static const int64_t time_ms_max = 253402300799000; /* the year 9999 */
+static const int64_t duration_ms_max = 100 * 365 * (int64_t)86400000;
+
+void scene_read(struct scene *s, struct str context, struct str datasource_path, int64_t now_ms)
+{
+    *s = (struct scene){0};
+    add_datasource(s, datasource_path);
+    if (context.len == 0)
+        return;
+    json_auto_t *root = json_loadb(context.at, context.len, JSON_ALLOW_NUL, NULL);
+    if (!json_is_object(root))
+        return;
+    struct str zone = json_text(json_object_get(root, "timezone"));
+    if (zone_named(zone))
+        s->timezone = xstrndup(zone.at, zone.len);
+    read_range(s, json_object_get(root, "time_range"), now_ms);
+    size_t i;
+    const json_t *path;
+    json_array_foreach(json_object_get(root, "datasources"), i, path)
+        add_datasource(s, json_text(path));
+    struct str project = json_text(json_object_get(json_object_get(root, "dashboard"), "project"));
+    if (path_name_ok(project))
+        s->project = xstrndup(project.at, project.len);
+    s->about = read_about(root);
+    read_alert(s, json_object_get(root, "alert"), now_ms);
+}
+
+void scene_free(struct scene *s)
+{
+    free(s->timezone);
+    free(s->about);
+    free(s->project);
+    free(s->alert);
+    for (unsigned i = 0; i < s->datasource_count; i++)
+        free(s->datasources[i]);
+    *s = (struct scene){0};
+}
+
+static void add_datasource(struct scene *s, struct str path)
+{
+    struct path parsed;
+    if (s->datasource_count == SCENE_DATASOURCES_MAX || path_parse(path, &parsed) != ERR_NONE)
+        return;
+    for (unsigned i = 0; i < s->datasource_count; i++)
+        if (str_is(path, s->datasources[i]))
+            return;
+    s->datasources[s->datasource_count++] = xstrndup(path.at, path.len);
+}
+
+static void read_range(struct scene *s, const json_t *range, int64_t now_ms)
+{
+    int64_t start, end, length;
+    struct str duration = json_text(json_object_get(range, "duration"));
+    if (duration.len == 0)
+        duration = json_text(json_object_get(range, "pastDuration")); /* Perses's own word for it */
+    if (read_duration(duration, &length)) {
+        s->range_start_ms = length < now_ms ? now_ms - length : 0;
+        s->range_end_ms = now_ms;
+    } else if (read_time(s, json_object_get(range, "start"), &start) &&
+               read_time(s, json_object_get(range, "end"), &end) && start < end) {
+        s->range_start_ms = start;
+        s->range_end_ms = end;
+    }
+}
+
+static bool read_time(const struct scene *s, const json_t *v, int64_t *ms)
+{
+    if (json_is_integer(v)) {
+        *ms = json_integer_value(v);
+        return *ms > 0 && *ms <= time_ms_max;
+    }
+    return zone_parse(json_text(v), str_of(s->timezone), ms, NULL) && *ms > 0 && *ms <= time_ms_max;
+}
+
+/* Prometheus's way: 1h30m, 2d, 1w. */
+static bool read_duration(struct str text, int64_t *ms)
+{
+    static const struct {
+        const char *unit;
+        int64_t ms;
+    } units[] = {{"ms", 1},       {"s", 1000},      {"m", 60000},        {"h", 3600000},
+                 {"d", 86400000}, {"w", 604800000}, {"y", 31536000000LL}};
+    int64_t sum = 0;
+    while (text.len > 0) {
+        size_t digits = 0;
+        while (digits < text.len && isdigit((unsigned char)text.at[digits]))
+            digits++;
+        uint64_t number;
+        if (!str_u64((struct str){text.at, digits}, 100000, &number))
+            return false;
+        text = str_skip(text, digits);
+        size_t letters = 0;
+        while (letters < text.len && isalpha((unsigned char)text.at[letters]))
+            letters++;
+        int64_t unit = 0;
+        for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+            if (str_is((struct str){text.at, letters}, units[i].unit))
+                unit = units[i].ms;
+        if (unit == 0)
+            return false;
+        text = str_skip(text, letters);
+        sum += (int64_t)number * unit; /* both are small */
+        if (sum > duration_ms_max)
+            return false;
+    }
+    *ms = sum;
+    return sum > 0;
+}
+
+/* As many of the first panels as there is room for; how many were not taken. */
+static size_t cut_panels(json_t *panels, size_t room)
+{
+    size_t used = 2, keep = 0, count = json_array_size(panels); /* the brackets */
+    for (; keep < count; keep++) {
+        used +=
+            json_dumpb(json_array_get(panels, keep), NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY) + 1;
+        if (used > room)
+            break;
+    }
+    for (size_t i = count; i > keep; i--)
+        json_array_remove(panels, i - 1);
+    return count - keep;
+}
+
+static char *read_about(const json_t *context)
+{
+    static const char *const keys[] = {"dashboard", "variables", "panels"};
+    enum { LEFT_OUT_BYTES = 64 };
+    json_auto_t *about = json_object();
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        json_t *v = json_object_get(context, keys[i]);
+        if (!v || json_is_null(v))
+            continue;
+        size_t used = json_dumpb(about, NULL, 0, JSON_COMPACT) + LEFT_OUT_BYTES;
+        size_t room = used < SCENE_TEXT_MAX ? SCENE_TEXT_MAX - used : 0;
+        size_t left_out = json_is_array(v) ? cut_panels(v, room) : 0;
+        if (json_dumpb(v, NULL, 0, JSON_COMPACT) <= room) /* better none than half of one */
+            json_object_set(about, keys[i], v);
+        if (left_out > 0)
+            json_object_set_new(about, "panels_left_out", json_integer((json_int_t)left_out));
+    }
+    /* One line in which quotes and line ends are escaped: nothing in it can end it. */
+    return json_object_size(about) > 0 ? json_dumps(about, JSON_COMPACT) : NULL;
+}
+
+/* Where no time is selected, an alert's is: since an hour before it fired. */
+static void read_alert(struct scene *s, const json_t *alert, int64_t now_ms)
+{
+    enum { BEFORE_MS = 3600 * 1000 };
+    int64_t starts_ms;
+    s->alert = alert_read(alert, &starts_ms);
+    if (s->alert != NULL && s->range_end_ms == 0 && starts_ms > BEFORE_MS && starts_ms < now_ms) {
+        s->range_start_ms = starts_ms - BEFORE_MS;
+        s->range_end_ms = now_ms;
+    }
+}

@@ -1,0 +1,30 @@
+/* worker/turn/context.h: what the person has in front of them: the turn's context, read from its
+ * JSON.
+ *
+ * It comes from a client: whatever does not fit is left out, nothing in it is refused. Memory:
+ * owned, scene_free. */
+#ifndef WORKER_TURN_CONTEXT_H
+#define WORKER_TURN_CONTEXT_H
+
+#include <stdint.h>
+#include "common/buf.h"
+
+/* A dashboard of fifty panels with their queries takes about 16 KiB. */
+enum { SCENE_DATASOURCES_MAX = 16, SCENE_TEXT_MAX = 32 << 10 };
+
+struct scene {
+    char *timezone;                       /* a zone that is known here, or NULL */
+    int64_t range_start_ms, range_end_ms; /* 0, 0: none selected */
+    char
+        *datasources[SCENE_DATASOURCES_MAX]; /* paths that path_parse accepts; [0] is the default */
+    unsigned datasource_count;
+    char *project; /* of the dashboard, or NULL */
+    char *alert;   /* to investigate: alert_read; or NULL */
+    /* Dashboard, variables and panels as compact JSON on one line, or NULL. When it was too large:
+     * without its last panels, and with their number in panels_left_out. */
+    char *about;
+};
+void scene_read(struct scene *s, struct str context, struct str datasource_path, int64_t now_ms);
+void scene_free(struct scene *s);
+
+#endif

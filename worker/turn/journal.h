@@ -1,0 +1,80 @@
+/* worker/turn/journal.h: say or seal: the only two ways in which a turn speaks.
+ *
+ * journal_say: provisional: live at once, stored lazily. journal_seal: final: one script stores
+ * what was said and not stored yet, the final events, the messages and the turn's new state; only
+ * its answer lets the final events go live (invariants 1, 2, 4). One write of a turn is under way
+ * at a time, and it is sent again until Redis answers, so what is stored has no gap. Every write
+ * carries the epoch; FENCED means that the turn is another's now (invariant 3). Holds the turn's
+ * lease while nothing is written. Memory: embedded; journal_free. */
+#ifndef WORKER_TURN_JOURNAL_H
+#define WORKER_TURN_JOURNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "common/buf.h"
+#include "common/loop.h"
+#include "proto/store/store.h"
+#include "worker/hub.h"
+
+struct journal_config {
+    struct loop *loop;
+    struct store *store;
+    const char *holder; /* this worker's name */
+    int64_t flush_ms;   /* what was said is stored after so long, or so many bytes */
+    uint32_t flush_bytes;
+    uint32_t backlog_bytes_max; /* of one turn, while Redis is away */
+    int64_t hold_ms;            /* the lease is renewed after so long without a write */
+    int64_t fresh_ms;           /* an answer that took longer may find the turn with another */
+};
+struct journal_handler {
+    void (*on_sealed)(void *arg);
+    /* The store has it no more: ERR_FENCED, or why. */
+    void (*on_refused)(void *arg, enum err why);
+    void (*on_cancel)(void *arg); /* somebody asked for it, as Redis says */
+};
+
+enum journal_state {
+    JOURNAL_IDLE,
+    JOURNAL_SAYING,
+    JOURNAL_SEALING,
+    JOURNAL_HOLDING,
+};
+struct journal {
+    const struct journal_config *config;
+    const struct journal_handler *handler;
+    void *arg;
+    struct hub_link *link; /* borrowed: the turn holds it */
+    struct id session, turn;
+    uint32_t epoch, seq; /* seq: the last one given out */
+    uint32_t live_seq;   /* the last one that went live */
+    enum journal_state state;
+    uint64_t call; /* of the store, or 0: it failed and waits for retry_ms */
+    int64_t retry_ms, backoff_ms, touched_ms, pending_ms;
+    int64_t asked_ms;   /* when the seal under way was sent */
+    bool confirms;      /* a seal's answer was late: is the turn still ours? */
+    struct buf pending; /* record_events not stored; the last one is seq */
+    struct buf sent;    /* of the say under way */
+    uint32_t sent_seq;
+    bool seal_waits; /* a seal was asked for and is not under way */
+    struct store_seal seal;
+    uint64_t lost; /* writes that had to be sent again */
+};
+
+void journal_init(struct journal *j, const struct journal_config *c,
+                  const struct journal_handler *h, void *arg, struct hub_link *link,
+                  struct id session, struct id turn, uint32_t epoch, uint32_t seq);
+void journal_free(struct journal *j);
+/* No seal is under way. */
+bool journal_can_say(const struct journal *j);
+/* False: the backlog is full (Redis is away); it was not said. */
+bool journal_say(struct journal *j, struct str payload) __attribute__((warn_unused_result));
+/* An event of the coming seal. False: too big. */
+bool journal_add(struct journal *j, bool final, struct str payload)
+    __attribute__((warn_unused_result));
+/* Of *seal all is read but session, turn, epoch, last_seq and batch; messages and asks are
+ * borrowed until on_sealed. At least one event was added or said since the last one. */
+void journal_seal(struct journal *j, const struct store_seal *seal);
+/* What is due: flush, retry, lease. now_ms: the loop's. */
+void journal_tick(struct journal *j, int64_t now_ms);
+
+#endif

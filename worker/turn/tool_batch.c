@@ -1,0 +1,131 @@
+#include "worker/turn/tool_batch.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "common/check.h"
+
+static void run(struct round_call *c);
+static void on_done(void *arg, const struct tool_result *result);
+
+void round_start(struct round *r, struct tools *tools, const struct round_handler *h, void *arg,
+                 struct id turn, struct str owner, const struct scene *scene,
+                 const struct record_message *assistant, const struct consent *consent,
+                 struct secret *token, int64_t now_ms)
+{
+    CHECK(r->calls == NULL && assistant->call_count > 0);
+    *r = (struct round){.tools = tools,
+                        .handler = h,
+                        .arg = arg,
+                        .turn = turn,
+                        .owner = str_dup(owner),
+                        .scene = scene,
+                        .token = token ? secret_ref(token) : NULL,
+                        .assistant = assistant,
+                        .consent = consent,
+                        .calls = xcalloc(assistant->call_count, sizeof(*r->calls)),
+                        .count = assistant->call_count,
+                        .now_ms = now_ms};
+    for (unsigned i = 0; i < r->count; i++) {
+        r->calls[i] = (struct round_call){.round = r, .index = i};
+        run(&r->calls[i]);
+    }
+}
+
+struct tool_call round_tool_call(const struct round_world *w, const struct record_call *call,
+                                 struct str datasources[SCENE_DATASOURCES_MAX])
+{
+    const struct scene *scene = w->scene;
+    for (unsigned i = 0; i < scene->datasource_count; i++)
+        datasources[i] = str_of(scene->datasources[i]);
+    return (struct tool_call){.turn = w->turn,
+                              .owner = w->owner,
+                              .call_id = call->call_id,
+                              .tool_name = call->tool_name,
+                              .arguments = call->arguments,
+                              .consent = consent_for(w->consent, call),
+                              .grants = w->consent->grants,
+                              .grant_count = w->consent->grant_count,
+                              .datasources = datasources,
+                              .datasource_count = scene->datasource_count,
+                              .project = str_of(scene->project),
+                              .token = w->token,
+                              .now_ms = w->now_ms,
+                              .timezone = str_of(scene->timezone),
+                              .range_start_ms = scene->range_start_ms,
+                              .range_end_ms = scene->range_end_ms};
+}
+
+static void run(struct round_call *c)
+{
+    struct round *r = c->round;
+    const struct record_call *asked = &r->assistant->calls[c->index];
+    struct str datasources[SCENE_DATASOURCES_MAX];
+    struct round_world world = {.tools = r->tools,
+                                .turn = r->turn,
+                                .owner = str_of(r->owner),
+                                .scene = r->scene,
+                                .consent = r->consent,
+                                .token = r->token,
+                                .now_ms = r->now_ms};
+    struct tool_call call = round_tool_call(&world, asked, datasources);
+    c->state = ROUND_RUNNING;
+    c->tries++;
+    c->run = tool_start(r->tools, &call, on_done, c);
+}
+
+static void on_done(void *arg, const struct tool_result *result)
+{
+    struct round_call *c = arg;
+    struct round *r = c->round;
+    c->run = NULL;
+    if (result->unauthorized && r->token != NULL) {
+        c->state = ROUND_REFUSED;
+        r->handler->on_refused(r->arg, c->tries > 1);
+        return;
+    }
+    const struct record_call *asked = &r->assistant->calls[c->index];
+    c->content = str_dup(result->content);
+    c->content_len = result->content.len;
+    c->datasource = result->datasource.len > 0 ? str_dup(result->datasource) : NULL;
+    c->response = (struct record_response){.call_id = asked->call_id,
+                                           .tool_name = asked->tool_name,
+                                           .content = {c->content, c->content_len},
+                                           .failed = result->failed,
+                                           .duration_ms = result->duration_ms,
+                                           .datasource = str_of(c->datasource)};
+    c->invalid = result->invalid;
+    c->state = ROUND_ANSWERED;
+    r->handler->on_result(r->arg, c->index);
+}
+
+void round_token(struct round *r, struct secret *token)
+{
+    secret_free(r->token);
+    r->token = token ? secret_ref(token) : NULL;
+    for (unsigned i = 0; i < r->count; i++)
+        if (r->calls[i].state == ROUND_REFUSED)
+            run(&r->calls[i]);
+}
+
+void round_responses(const struct round *r, struct record_response **responses, unsigned *count)
+{
+    *responses = xcalloc(r->count, sizeof(**responses));
+    *count = r->count;
+    for (unsigned i = 0; i < r->count; i++) {
+        CHECK(r->calls[i].state == ROUND_ANSWERED);
+        (*responses)[i] = r->calls[i].response;
+    }
+}
+
+void round_free(struct round *r)
+{
+    for (unsigned i = 0; i < r->count; i++) {
+        tool_cancel(r->calls[i].run);
+        free(r->calls[i].content);
+        free(r->calls[i].datasource);
+    }
+    free(r->calls);
+    free(r->owner);
+    secret_free(r->token);
+    *r = (struct round){0};
+}

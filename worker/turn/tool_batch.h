@@ -1,0 +1,73 @@
+/* worker/turn/tool_batch.h: the tool calls of one step: run in parallel, their results gathered.
+ *
+ * A call whose token Perses refused waits for a fresh one and is run once more. Memory: embedded;
+ * round_free stops what runs. The assistant's message is borrowed as long as the round lives. */
+#ifndef WORKER_TURN_TOOL_BATCH_H
+#define WORKER_TURN_TOOL_BATCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "common/secret.h"
+#include "proto/record.h"
+#include "worker/turn/approval.h"
+#include "worker/turn/context.h"
+#include "worker/tools/tools.h"
+
+struct round_handler {
+    /* The index'th call has its result. */
+    void (*on_result)(void *arg, unsigned index);
+    /* A call was refused for its token; round_token is awaited. again: it was a fresh one. */
+    void (*on_refused)(void *arg, bool again);
+};
+enum round_call_state { ROUND_RUNNING, ROUND_REFUSED, ROUND_ANSWERED };
+struct round_call {
+    struct round *round;
+    unsigned index;
+    enum round_call_state state;
+    unsigned tries;
+    bool invalid; /* the call itself was why it failed */
+    struct tool_run *run;
+    char *content, *datasource;
+    size_t content_len;
+    struct record_response
+        response; /* of ANSWERED; borrows the above and the assistant's message */
+};
+/* What all calls of a reply have in common. Borrowed. */
+struct round_world {
+    struct tools *tools;
+    struct id turn;
+    struct str owner;
+    const struct scene *scene;
+    const struct consent *consent;
+    struct secret *token; /* NULL: authentication is off */
+    int64_t now_ms;       /* Unix time: what "now" means to the whole round */
+};
+/* datasources: room for the scene's paths, as long as the call. */
+struct tool_call round_tool_call(const struct round_world *w, const struct record_call *call,
+                                 struct str datasources[SCENE_DATASOURCES_MAX]);
+struct round {
+    struct tools *tools;
+    const struct round_handler *handler;
+    void *arg;
+    struct id turn;
+    char *owner;
+    const struct scene *scene;
+    struct secret *token; /* shared */
+    const struct record_message *assistant;
+    const struct consent *consent; /* borrowed */
+    struct round_call *calls;
+    unsigned count;
+    int64_t now_ms; /* Unix time: what "now" means to the whole round */
+};
+/* Never calls back from inside. token may be NULL: authentication is off. */
+void round_start(struct round *r, struct tools *tools, const struct round_handler *h, void *arg,
+                 struct id turn, struct str owner, const struct scene *scene,
+                 const struct record_message *assistant, const struct consent *consent,
+                 struct secret *token, int64_t now_ms);
+void round_token(struct round *r, struct secret *token);
+/* All calls are answered: fills *responses (owned by the caller: free), borrowing from the round.
+ */
+void round_responses(const struct round *r, struct record_response **responses, unsigned *count);
+void round_free(struct round *r);
+
+#endif

@@ -1,0 +1,710 @@
+#include "worker/turn/turn.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "common/check.h"
+#include "common/log.h"
+#include "proto/event.h"
+#include "proto/limits.h"
+#include "worker/llm/history.h"
+#include "worker/llm/prompt.h"
+
+enum {
+    SAID_BYTES_MAX = 128 << 10, /* text of one event: escaped it still fits a frame */
+    LOAD_RETRY_MS = 250,
+    RELEASE_WAIT_MS = 2000, /* for Redis to take note; the lease ends anyway */
+};
+
+static void mark(struct turn *t);
+static void flush_said(struct turn *t);
+static void stop(struct turn *t);
+
+static int64_t now_ms(const struct turn *t) { return loop_now_ms(t->config->journal.loop); }
+
+struct turn *turn_new(const struct turn_config *c, struct hub_link *from, struct id session,
+                      struct id id, uint32_t epoch, struct secret *take_token)
+{
+    struct turn *t = xcalloc(1, sizeof(*t));
+    t->magic = TURN_MAGIC;
+    t->config = c;
+    t->link = from;
+    hub_hold(from);
+    t->session = session;
+    t->id = id;
+    t->epoch = epoch;
+    if (secret_reveal(take_token).len > 0)
+        t->token = take_token;
+    else
+        secret_free(take_token);
+    agent_init(&t->agent, &c->limits);
+    buf_init(&t->said, SAID_BYTES_MAX);
+    buf_init(&t->assistant_bytes, RECORD_BYTES_MAX);
+    t->begun_ms = now_ms(t);
+    list_init(&t->node);
+    list_init(&t->dirty);
+    turn_tell(t, (struct agent_fact){.kind = FACT_START});
+    return t;
+}
+
+void turn_free(struct turn *t)
+{
+    MAGIC_CHECK(t, TURN_MAGIC);
+    CHECK(list_empty(&t->node) && list_empty(&t->dirty));
+    stop(t);
+    hub_release(t->link);
+    secret_free(t->token);
+    scene_free(&t->scene);
+    free(t->owner);
+    buf_free(&t->said);
+    record_message_free(&t->assistant);
+    free(t->tool.responses);
+    buf_free(&t->assistant_bytes);
+    consent_free(&t->consent);
+    t->magic = 0;
+    free(t);
+}
+
+/* ---- facts ---- */
+
+void turn_tell(struct turn *t, struct agent_fact f)
+{
+    f.now_ms = now_ms(t);
+    enum agent_state before = t->agent.state;
+    enum agent_act act = agent_step(&t->agent, &f);
+    if (act != ACT_WAIT) { /* one that was not performed yet is overtaken by it */
+        t->todo = act;
+        mark(t);
+    }
+    if (before != t->agent.state)
+        log_debug("turn.step", "turn=%s epoch=%u step=%u fact=%s act=%s from=%s to=%s",
+                  id_log(t->id), t->epoch, t->agent.step, agent_fact_name(f.kind),
+                  agent_act_name(act), agent_state_name(before), agent_state_name(t->agent.state));
+}
+
+static void mark(struct turn *t)
+{
+    list_remove(&t->dirty);
+    list_push(t->config->dirty, &t->dirty);
+}
+
+static void fail_as(struct turn *t, struct agent_fact f, const char *detail)
+{
+    snprintf(t->detail, sizeof(t->detail), "%s",
+             detail && detail[0] ? detail : err_sentence(f.err));
+    t->detail_of = f.err;
+    f.kind = FACT_FAILED;
+    turn_tell(t, f);
+}
+
+static void fail(struct turn *t, enum err err, bool again, const char *detail)
+{
+    fail_as(t, (struct agent_fact){.err = err, .again = again}, detail);
+}
+
+void turn_cancel(struct turn *t) { turn_tell(t, (struct agent_fact){.kind = FACT_CANCEL}); }
+void turn_leave(struct turn *t) { turn_tell(t, (struct agent_fact){.kind = FACT_LEAVE}); }
+void turn_fenced(struct turn *t) { turn_tell(t, (struct agent_fact){.kind = FACT_FENCED}); }
+
+void turn_token(struct turn *t, struct secret *take_token)
+{
+    bool any = secret_reveal(take_token).len > 0;
+    bool awaited = t->token_ms != 0;
+    t->token_ms = 0;
+    if (!any) {
+        secret_free(take_token);
+        if (awaited)
+            fail(t, ERR_TOKEN_EXPIRED, false, NULL);
+        return;
+    }
+    secret_free(t->token);
+    t->token = take_token;
+    round_token(&t->round, t->token);
+    if (awaited && t->agent.state == AGENT_THINKING)
+        turn_tell(t, (struct agent_fact){.kind = FACT_REDO});
+}
+
+static void ask_token(struct turn *t)
+{
+    if (!hub_alive(t->link)) { /* nobody to ask: its owner's next request brings one */
+        turn_leave(t);
+    } else if (t->token_ms == 0) {
+        t->token_ms = now_ms(t) + t->config->token_wait_ms;
+        hub_send_need_token(t->link, t->id, t->epoch);
+    }
+}
+
+/* Once a step: what is refused again is refused by the provider itself. */
+bool turn_token_refused(struct turn *t)
+{
+    if (!llm_call_unauthorized(t->llm) || t->token_step == t->agent.step)
+        return false;
+    t->token_step = t->agent.step;
+    ask_token(t);
+    return true;
+}
+
+/* Its place among its person's turns is kept as long as it is held. */
+static void keep_place(struct turn *t)
+{
+    const struct journal_config *c = &t->config->journal;
+    t->placed_ms = now_ms(t);
+    limits_turn_hold(c->store, str_of(t->owner), t->limit_slot, 3 * c->hold_ms);
+}
+
+void turn_tick(struct turn *t)
+{
+    int64_t now = now_ms(t);
+    if (t->retry_ms != 0 && now >= t->retry_ms) {
+        t->retry_ms = 0;
+        t->todo = t->agent.state == AGENT_OVER ? ACT_DROP : ACT_LOAD;
+        mark(t);
+    }
+    if (t->agent.state == AGENT_OVER)
+        return;
+    if (t->token_ms != 0 && now >= t->token_ms) {
+        t->token_ms = 0;
+        if (hub_alive(t->link))
+            fail(t, ERR_TOKEN_EXPIRED, false, NULL);
+        else /* its owner's next request brings one */
+            turn_leave(t);
+        return;
+    }
+    if (t->journal_open) {
+        journal_tick(&t->journal, now);
+        if (now - t->placed_ms >= t->config->journal.hold_ms)
+            keep_place(t);
+    }
+    if (t->llm)
+        llm_call_hold(t->llm);
+    if (t->ticked_ms != 0 && t->llm && llm_call_in_line(t->llm))
+        agent_waited(&t->agent, now - t->ticked_ms);
+    t->ticked_ms = now;
+    turn_tell(t, (struct agent_fact){.kind = FACT_TICK});
+}
+
+static void on_journal_sealed(void *arg)
+{
+    turn_tell(arg, (struct agent_fact){.kind = FACT_SEALED});
+}
+
+static void on_journal_refused(void *arg, enum err why)
+{
+    struct turn *t = arg;
+    t->refused = why;
+    turn_fenced(t);
+}
+
+static void on_journal_cancel(void *arg) { turn_cancel(arg); }
+
+/* ---- LOAD ---- */
+
+void turn_keep_assistant(struct turn *t, const struct record_message *m)
+{
+    record_message_free(&t->assistant);
+    t->assistant = (struct record_message){0};
+    buf_clear(&t->assistant_bytes);
+    CHECK(record_message_encode(m, &t->assistant_bytes));
+    enum err err = record_message_decode(buf_str(&t->assistant_bytes), &t->assistant);
+    CHECK(err == ERR_NONE);
+}
+
+static void begin_load(struct turn *t);
+static void begin_call(struct turn *t, const struct store_answer *answer,
+                       const struct record_request *request);
+
+static void on_loaded(void *arg, enum err err, const struct store_answer *answer)
+{
+    static const struct journal_handler handler = {on_journal_sealed, on_journal_refused,
+                                                   on_journal_cancel};
+    struct turn *t = arg;
+    MAGIC_CHECK(t, TURN_MAGIC);
+    t->call = 0;
+    if (err == ERR_STORE_UNAVAILABLE || err == ERR_STORE_FULL || err == ERR_LOST) {
+        t->retry_ms = now_ms(t) + LOAD_RETRY_MS;
+        return;
+    }
+    struct record_request request;
+    if (err != ERR_NONE || record_request_decode(answer->load->request, &request) != ERR_NONE) {
+        if (err != ERR_FENCED)
+            log_error("turn.unloadable", "turn=%s epoch=%u err=%s", id_log(t->id), t->epoch,
+                      err_word(err));
+        t->refused = err != ERR_NONE ? err : ERR_INTERNAL;
+        turn_fenced(t);
+        return;
+    }
+    const struct store_load *load = answer->load;
+    if (!t->load_late && now_ms(t) - t->load_ms > t->config->journal.fresh_ms) {
+        t->load_late = true; /* frozen or cut off meanwhile: the turn may be another's */
+        begin_load(t);
+        return;
+    }
+    t->load_late = false;
+    if (t->owner == NULL) { /* the first load */
+        t->asked_ms = load->now_ms;
+        t->owner = str_dup(request.owner);
+        if (request.slot.len == sizeof(t->limit_slot.bytes))
+            memcpy(t->limit_slot.bytes, request.slot.at, sizeof(t->limit_slot.bytes));
+        keep_place(t);
+    }
+    if (!t->journal_open) {
+        t->journal_open = true;
+        journal_init(&t->journal, &t->config->journal, &handler, t, t->link, t->session, t->id,
+                     t->epoch, load->seq);
+    }
+    t->clock_ms = load->now_ms - now_ms(t);
+    consent_read(&t->consent, load->decisions, load->decision_count);
+    scene_free(&t->scene);
+    scene_read(&t->scene, request.context, request.datasource_path, load->now_ms);
+    if (load->cancel)
+        turn_cancel(t);
+    const struct record_message *last =
+        answer->message_count > 0 ? &answer->messages[answer->message_count - 1].record : NULL;
+    bool ours = last && last->role == ROLE_ASSISTANT && id_eq(last->turn, t->id);
+    if (ours)
+        turn_keep_assistant(t, last);
+    turn_tell(t, (struct agent_fact){.kind = FACT_LOADED,
+                                     .step = load->step,
+                                     .attempt = load->attempt,
+                                     .open_calls = ours ? last->call_count : 0,
+                                     .usage = load->usage});
+    if (t->todo == ACT_CALL) { /* at once: what the answer holds is borrowed */
+        t->todo = ACT_WAIT;
+        begin_call(t, answer, &request);
+    }
+}
+
+static void begin_load(struct turn *t)
+{
+    const struct journal_config *c = &t->config->journal;
+    t->load_ms = now_ms(t);
+    t->call =
+        store_turn_load(c->store, t->session, t->id, t->epoch, str_of(c->holder), on_loaded, t);
+}
+
+/* ---- what is said ---- */
+
+/* The event that is in the payload buffer. One that is too large to be said is provisional anyway.
+ */
+void turn_say_payload(struct turn *t)
+{
+    struct buf *b = t->config->payload;
+    if (!b->overflowed && journal_can_say(&t->journal) && !journal_say(&t->journal, buf_str(b)))
+        fail(t, ERR_STORE_UNAVAILABLE, false, NULL);
+    buf_clear(b);
+}
+
+void turn_announce_step(struct turn *t, enum step_type type)
+{
+    char id[ID_TEXT + 1];
+    id_text(t->id, id);
+    snprintf(t->step_id, sizeof(t->step_id), "%s-%u", id, t->agent.step);
+    t->step_ms = now_ms(t);
+    if (t->announced_step == t->agent.step && t->announced_attempt == t->agent.attempt)
+        return; /* sealed as the next attempt */
+    t->announced_step = t->agent.step;
+    t->announced_attempt = t->agent.attempt;
+    event_step_start(t->config->payload, type, str_of(t->step_id), t->agent.attempt);
+    turn_say_payload(t);
+}
+
+static void flush_said(struct turn *t)
+{
+    struct buf *b = t->config->payload;
+    if (t->said.len == 0)
+        return;
+    if (t->said_kind == SAID_TEXT)
+        event_progress_text(b, str_of(t->step_id), buf_str(&t->said));
+    else
+        event_progress_reasoning(b, str_of(t->step_id), buf_str(&t->said));
+    buf_clear(&t->said);
+    t->said_kind = SAID_NOTHING;
+    metric_add(t->config->meters->text_events, 1);
+    turn_say_payload(t);
+}
+
+static void on_said(struct turn *t, enum turn_said kind, struct str text)
+{
+    bool thinking = t->agent.state == AGENT_THINKING;
+    if (!thinking && t->todo != ACT_SEAL) /* until it is sealed, what it keeps of the reply grows */
+        return;
+    if (!t->first_token) {
+        t->first_token = true;
+        metric_observe(t->config->meters->first_token_seconds,
+                       (double)(now_ms(t) - t->begun_ms) / 1000);
+    }
+    if (t->said_kind != kind || t->said.len + text.len > t->said.max_bytes)
+        flush_said(t);
+    while (text.len > t->said.max_bytes) { /* no provider does, but one may: in pieces */
+        size_t len = t->said.max_bytes;
+        while (len > 0 && ((unsigned char)text.at[len] & 0xC0) == 0x80)
+            len--;
+        t->said_kind = kind;
+        buf_add(&t->said, text.at, len);
+        flush_said(t);
+        text = str_skip(text, len);
+    }
+    t->said_kind = kind;
+    buf_add_str(&t->said, text);
+    mark(t);
+    if (thinking && agent_said(&t->agent, text.len) != ERR_NONE)
+        fail(t, ERR_OUTPUT_LIMIT, false, NULL);
+}
+
+static void on_text(void *arg, struct str text) { on_said(arg, SAID_TEXT, text); }
+static void on_reasoning(void *arg, struct str text) { on_said(arg, SAID_REASONING, text); }
+
+/* A call is told on when it begins and whenever it has doubled: so long arguments stay linear. */
+static void on_call(void *arg, const struct reply_call *c)
+{
+    struct turn *t = arg;
+    if (t->agent.state != AGENT_THINKING || c->tool_name == NULL)
+        return;
+    size_t index = (size_t)(c - llm_reply(t->llm)->calls);
+    CHECK(index < REPLY_CALLS_MAX);
+    if (t->told[index] > 0 && c->arguments.len + 1 < 2 * t->told[index])
+        return;
+    t->told[index] = c->arguments.len + 1;
+    flush_said(t);
+    event_progress_tool_call(t->config->payload, STEP_INFERENCE, str_of(t->step_id),
+                             str_of(c->call_id), str_of(c->tool_name), buf_str(&c->arguments),
+                             "writing");
+    turn_say_payload(t);
+}
+
+/* ---- CALL ---- */
+
+static void on_llm_done(void *arg, enum err err);
+
+/* Of these tools those that the model is told of: all, or a few, which are copied. */
+static const struct tool_spec *offered(const struct model *m, const struct tool_spec *tools,
+                                       unsigned *count, struct tool_spec few[MODEL_OFFERS_MAX])
+{
+    unsigned n = 0;
+    if (m->offer_count == 0)
+        return tools;
+    for (unsigned i = 0; i < *count && n < MODEL_OFFERS_MAX; i++)
+        if (model_offers(m, tools[i].name))
+            few[n++] = tools[i];
+    *count = n;
+    return few;
+}
+
+static void begin_call(struct turn *t, const struct store_answer *answer,
+                       const struct record_request *request)
+{
+    static const struct llm_handler handler = {
+        {on_text, on_reasoning, on_call}, on_llm_done, turn_tell_wait};
+    const struct turn_config *c = t->config;
+    struct str wanted = request->model.len > 0 ? request->model : answer->load->session.model;
+    t->model = models_choose(c->models, wanted, t->fallback, &t->fallback_left);
+    if (t->model == NULL) {
+        fail(t, ERR_MODEL_UNKNOWN, false, NULL);
+        return;
+    }
+    unsigned tool_count;
+    struct tool_spec few[MODEL_OFFERS_MAX];
+    const struct tool_spec *tools = tools_specs(c->tools, &tool_count);
+    tools = offered(t->model, tools, &tool_count, few);
+    bool last_call = agent_last_call(&t->agent);
+    if (last_call)
+        tool_count = 0;
+    struct prompt_input in = {.messages = answer->messages,
+                              .message_count = answer->message_count,
+                              .scene = &t->scene,
+                              .summary = answer->load->session.summary,
+                              .summary_to = answer->load->session.summary_to,
+                              .extra = c->extra_prompt,
+                              .now_ms = t->asked_ms,
+                              .window_tokens = t->model->window_tokens,
+                              .output_tokens_max = t->model->output_tokens_max,
+                              .tools_bytes = prompt_tools_bytes(tools, tool_count),
+                              .gauge = t->model->gauge,
+                              .last_call = last_call,
+                              .shrink = t->agent.shrink};
+    struct prompt prompt;
+    enum err err = prompt_build(&in, &prompt);
+    if (err != ERR_NONE) {
+        fail(t, err, false, NULL);
+        return;
+    }
+    llm_call_free(t->llm);
+    t->llm = NULL;
+    if (prompt.left_out > 0 && turn_recap_begin(t, &prompt, &in, &answer->load->session)) {
+        prompt_free(&prompt);
+        return;
+    }
+    t->prompt_bytes = prompt.bytes;
+    memset(t->told, 0, sizeof(t->told));
+    t->used = (struct usage){0};
+    turn_announce_step(t, STEP_INFERENCE);
+    if (prompt.left_out > 0)
+        turn_tell_left_out(t, prompt.left_out);
+    struct llm_request r = {.model = t->model,
+                            .prompt = &prompt,
+                            .tools = tools,
+                            .tool_count = tool_count,
+                            .step = t->agent.step,
+                            .turn = t->id,
+                            .owner = str_of(t->owner),
+                            .attempts_before = t->agent.tries > 1 ? t->agent.tries - 1 : 0,
+                            .has_fallback = t->fallback_left,
+                            .token = t->token};
+    if (t->agent.state == AGENT_THINKING)
+        err = llm_call_start(c->llm, &r, &handler, t, &t->llm);
+    prompt_free(&prompt);
+    if (err != ERR_NONE)
+        fail(t, err, false, NULL);
+}
+
+struct record_message turn_as_message(struct turn *t, struct reply *r, struct record_call *calls,
+                                      unsigned call_count)
+{
+    struct record_message m = reply_message(r, calls, call_count);
+    m.turn = t->id;
+    m.step = t->agent.step;
+    m.model = str_of(t->model->name);
+    history_maker(t->model, t->maker);
+    m.maker = str_of(t->maker);
+    m.usage = t->used;
+    return m;
+}
+
+/* Decisions are told apart by the call's id: one that the person was asked about before in this
+ * turn gets another. */
+static void distinguish(struct turn *t, struct reply *r)
+{
+    for (unsigned i = 0; i < r->call_count; i++) {
+        struct reply_call *c = &r->calls[i];
+        char other[32];
+        if (!consent_asked(&t->consent, str_of(c->call_id)))
+            continue;
+        snprintf(other, sizeof other, "call_again_%u_%u", t->agent.step, i);
+        free(c->call_id);
+        c->call_id = xstrdup(other);
+    }
+}
+
+/* What the person is asked is what runs: arguments as the tool takes them, not as the model wrote
+ * them. fitted: owned by the caller. */
+static void fit(struct turn *t, struct record_message *m, char *fitted[REPLY_CALLS_MAX])
+{
+    for (unsigned i = 0; i < m->call_count; i++) {
+        struct record_call *call = &m->calls[i];
+        scoped_buf(text, RECORD_BYTES_MAX);
+        if (tools_fit(t->config->tools, call->tool_name, call->arguments, &text)) {
+            fitted[i] = str_dup(buf_str(&text));
+            call->arguments = str_of(fitted[i]);
+        }
+    }
+}
+
+static void keep_reply(struct turn *t, struct reply *r)
+{
+    struct record_call calls[REPLY_CALLS_MAX];
+    char *fitted[REPLY_CALLS_MAX] = {0};
+    struct record_message m = turn_as_message(t, r, calls, r->call_count);
+    fit(t, &m, fitted);
+    turn_keep_assistant(t, &m);
+    for (unsigned i = 0; i < m.call_count; i++)
+        free(fitted[i]);
+}
+
+static void on_vetted(void *arg)
+{
+    struct turn *t = arg;
+    MAGIC_CHECK(t, TURN_MAGIC);
+    if (t->agent.state != AGENT_THINKING)
+        return;
+    turn_tell(t, (struct agent_fact){.kind = FACT_REPLIED,
+                                     .open_calls = t->assistant.call_count,
+                                     .needs_approval = t->vet.ask_count > 0,
+                                     .usage = t->replied});
+}
+
+/* Nobody is there to say yes in an investigation: such a call fails, and its report goes on. */
+static void begin_vet(struct turn *t)
+{
+    struct round_world world = {.tools = t->config->tools,
+                                .turn = t->id,
+                                .owner = str_of(t->owner),
+                                .scene = &t->scene,
+                                .consent = &t->consent,
+                                .token = t->token,
+                                .now_ms = loop_wall_ms()};
+    vet_free(&t->vet);
+    if (t->scene.alert != NULL || !vet_start(&t->vet, &world, &t->assistant, on_vetted, t))
+        on_vetted(t);
+}
+
+/* Of the call: all its tries, the lost ones too. What was counted before is not counted again. */
+struct usage turn_count_used(struct turn *t)
+{
+    struct meters *meters = t->config->meters;
+    struct usage u = llm_call_used(t->llm);
+    metric_add(meters->input_tokens, (double)u.input_tokens);
+    metric_add(meters->output_tokens, (double)u.output_tokens);
+    metric_add(meters->cached_tokens, (double)u.cached_tokens);
+    usage_add(&t->used, &u);
+    return u;
+}
+
+/* The next model of the list is asked when this one could not even begin. */
+static void fail_call(struct turn *t, enum err err, const struct reply *r)
+{
+    bool other = t->fallback_left && reply_other_may(r, err);
+    metric_add(t->config->meters->model_errors, 1);
+    t->fallback += other;
+    fail_as(t,
+            (struct agent_fact){
+                .err = err, .again = r->again, .other_model = other, .usage = turn_count_used(t)},
+            r->detail);
+}
+
+static void on_llm_done(void *arg, enum err err)
+{
+    struct turn *t = arg;
+    MAGIC_CHECK(t, TURN_MAGIC);
+    struct meters *meters = t->config->meters;
+    struct reply *r = llm_reply(t->llm);
+    metric_observe(meters->model_seconds, (double)(now_ms(t) - t->step_ms) / 1000);
+    if (t->agent.state != AGENT_THINKING)
+        return;
+    flush_said(t);
+    if (err != ERR_NONE) {
+        if (!turn_token_refused(t))
+            fail_call(t, err, r);
+        return;
+    }
+    t->replied = turn_count_used(t);
+    if (r->input_known)
+        gauge_learn(t->model->gauge, t->prompt_bytes, r->input_tokens);
+    distinguish(t, r);
+    keep_reply(t, r);
+    begin_vet(t);
+}
+
+/* ---- TOOLS ---- */
+
+static void say_call(struct turn *t, unsigned index, const char *state)
+{
+    const struct record_call *call = &t->assistant.calls[index];
+    event_progress_tool_call(t->config->payload, STEP_TOOL_EXECUTION, str_of(t->step_id),
+                             call->call_id, call->tool_name, call->arguments, state);
+    turn_say_payload(t);
+}
+
+static void on_tool_result(void *arg, unsigned index)
+{
+    struct turn *t = arg;
+    MAGIC_CHECK(t, TURN_MAGIC);
+    if (t->agent.state != AGENT_ACTING)
+        return;
+    say_call(t, index, t->round.calls[index].response.failed ? "failed" : "done");
+    bool invalid = t->round.calls[index].invalid;
+    if (invalid) { /* in case that it is the last straw */
+        snprintf(t->detail, sizeof(t->detail),
+                 "The model kept asking for tools or with arguments that don't exist");
+        t->detail_of = ERR_MODEL_BROKEN;
+    }
+    turn_tell(t, (struct agent_fact){.kind = FACT_TOOLED, .invalid = invalid});
+}
+
+static void on_tool_refused(void *arg, bool again)
+{
+    struct turn *t = arg;
+    MAGIC_CHECK(t, TURN_MAGIC);
+    if (again)
+        fail(t, ERR_TOKEN_EXPIRED, false, NULL);
+    else
+        ask_token(t);
+}
+
+static void begin_tools(struct turn *t)
+{
+    static const struct round_handler handler = {on_tool_result, on_tool_refused};
+    llm_call_free(t->llm); /* the reply is in t->assistant */
+    t->llm = NULL;
+    turn_announce_step(t, STEP_TOOL_EXECUTION);
+    for (unsigned i = 0; i < t->assistant.call_count; i++)
+        say_call(t, i, "running");
+    if (t->agent.state == AGENT_ACTING)
+        round_start(&t->round, t->config->tools, &handler, t, t->id, str_of(t->owner), &t->scene,
+                    &t->assistant, &t->consent, t->token, loop_wall_ms());
+}
+
+/* ---- the end ---- */
+
+static void stop(struct turn *t)
+{
+    llm_call_free(t->llm);
+    t->llm = NULL;
+    turn_recap_stop(t);
+    vet_free(&t->vet);
+    round_free(&t->round);
+    if (t->journal_open) {
+        metric_add(t->config->meters->store_retries, (double)t->journal.lost);
+        journal_free(&t->journal);
+    }
+    t->journal_open = false;
+    store_forget(t->config->journal.store, t->call);
+    t->call = 0;
+}
+
+static void on_released(void *arg, enum err err, const struct store_answer *answer)
+{
+    struct turn *t = arg;
+    MAGIC_CHECK(t, TURN_MAGIC);
+    (void)answer;
+    t->call = 0;
+    if (err == ERR_NONE) /* else its lease ends by itself, or it is another's already */
+        hub_send_release(t->link, t->id, t->epoch, "leaving");
+    t->retry_ms = 0;
+    t->todo = ACT_DROP;
+    mark(t);
+}
+
+static void begin_release(struct turn *t)
+{
+    stop(t);
+    metric_add(t->config->meters->turns_released, 1);
+    log_info("turn.released", "turn=%s epoch=%u step=%u", id_log(t->id), t->epoch, t->agent.step);
+    t->retry_ms = now_ms(t) + RELEASE_WAIT_MS;
+    t->call =
+        store_turn_release(t->config->journal.store, t->session, t->id, t->epoch, on_released, t);
+}
+
+bool turn_perform(struct turn *t)
+{
+    if (t->agent.state != AGENT_OVER)
+        flush_said(t);
+    enum agent_act act = t->todo;
+    t->todo = ACT_WAIT;
+    switch (act) {
+    case ACT_WAIT:
+        return true;
+    case ACT_LOAD:
+        round_free(&t->round);
+        begin_load(t);
+        return true;
+    case ACT_TOOLS:
+        begin_tools(t);
+        return true;
+    case ACT_SEAL:
+        turn_seal(t);
+        return true;
+    case ACT_RELEASE:
+        begin_release(t);
+        return true;
+    case ACT_FINISH:
+        turn_finish(t);
+        return false;
+    case ACT_DROP:
+        turn_drop(t);
+        return false;
+    case ACT_CALL: /* begun where the conversation is at hand */
+        break;
+    }
+    CHECK(false && "a call without a conversation");
+    return true;
+}

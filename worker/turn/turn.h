@@ -1,0 +1,139 @@
+/* worker/turn/turn.h: a turn that runs here. It owns its agent, journal, token and whatever it
+ * waits for; it performs what agent_step says and has no opinion of its own.
+ *
+ * Facts are told in the read phase and only noted; turn_perform, in the decision phase, does what
+ * the agent made of them. What a pass read of a model's text becomes one event. */
+#ifndef WORKER_TURN_TURN_H
+#define WORKER_TURN_TURN_H
+
+#include <stdint.h>
+#include "common/list.h"
+#include "common/loop.h"
+#include "common/secret.h"
+#include "proto/store/store.h"
+#include "worker/turn/agent.h"
+#include "worker/turn/approval.h"
+#include "worker/hub.h"
+#include "worker/turn/journal.h"
+#include "worker/llm/llm.h"
+#include "worker/llm/history.h"
+#include "worker/meters.h"
+#include "worker/llm/models.h"
+#include "worker/turn/tool_batch.h"
+#include "worker/turn/context.h"
+#include "worker/tools/tools.h"
+#include "worker/turn/vet.h"
+
+struct turn_config {               /* of all turns of this process */
+    struct journal_config journal; /* with loop, store and the worker's name */
+    struct agent_limits limits;
+    struct models *models;
+    struct llm *llm;
+    struct tools *tools;
+    struct meters *meters;
+    const char *extra_prompt; /* or NULL */
+    int64_t token_wait_ms;    /* for a fresh token */
+    int64_t approval_wait_ms; /* for a person's decision */
+    struct list *dirty;       /* turns that have something to perform */
+    struct buf *payload;      /* the event that is being written */
+};
+
+enum { TURN_MAGIC = 0x70a17000 };
+enum turn_said { SAID_NOTHING, SAID_TEXT, SAID_REASONING };
+
+struct turn {
+    unsigned magic;
+    struct list node, dirty;
+    const struct turn_config *config;
+    struct hub_link *link;
+    struct id session, id;
+    uint32_t epoch;
+    struct secret *token; /* NULL: there is none, or none is needed */
+    struct agent agent;
+    enum agent_act todo;
+    struct journal journal;
+    bool journal_open;
+    uint64_t call;              /* of the store: load or release */
+    int64_t retry_ms, token_ms; /* when to try that again; when the wait for a token ends; 0: no */
+    int64_t load_ms;            /* when the load was asked for */
+    bool load_late;             /* its answer was late, and it is asked for once more */
+    int64_t asked_ms; /* Unix time that the model is told: the same in each of its calls here, so
+                         that providers find the prompt in their caches */
+    struct scene scene;
+    char step_id[ID_TEXT + 16];
+    uint32_t announced_step, announced_attempt; /* of which step_start was said */
+    struct buf said;                            /* of the model's text, in this pass */
+    enum turn_said said_kind;
+    struct llm_call *llm;
+    const struct model *model;
+    char maker[HISTORY_MAKER + 1]; /* names it */
+    bool fallback_left;
+    unsigned fallback;   /* 0: the model that was asked for; n: its nth fallback */
+    bool recapping;      /* llm is asked for a summary of old turns */
+    uint32_t recap_step; /* of which that was asked for */
+    uint32_t recap_to, recap_revision;
+    uint64_t recap_call; /* of the store */
+    uint32_t token_step; /* for which a fresh token was asked, as the model refused it */
+    bool told_left_out;
+    char *owner;          /* known once it was loaded */
+    struct id limit_slot; /* its place among its person's turns; none when they are not limited */
+    int64_t placed_ms;    /* when that was kept last */
+    int64_t ticked_ms;
+    uint64_t prompt_bytes;
+    struct usage used;            /* by the present call of the model */
+    size_t told[REPLY_CALLS_MAX]; /* bytes of arguments that were told on, by call */
+    struct buf assistant_bytes;   /* the last assistant's message, and its decoded form */
+    struct record_message assistant;
+    struct record_message tool;
+    struct consent consent; /* what the person was asked in this turn, and said */
+    struct vet vet;         /* what they are to be asked now */
+    struct usage replied;   /* by the reply that is vetted */
+    int64_t clock_ms;       /* Redis's clock, less our loop's */
+    struct round round;
+    char detail[REPLY_DETAIL_MAX]; /* of a failure, for people */
+    enum err detail_of;
+    enum err refused; /* why the store would not have it any more */
+    int64_t begun_ms, step_ms;
+    bool first_token;
+};
+
+/* take_token may be empty or NULL. It is marked dirty: its first act is to load. */
+struct turn *turn_new(const struct turn_config *c, struct hub_link *from, struct id session,
+                      struct id id, uint32_t epoch, struct secret *take_token);
+void turn_free(struct turn *t);
+/* Facts. */
+void turn_cancel(struct turn *t);
+void turn_leave(struct turn *t); /* hand it back as soon as what is being written is written */
+void turn_fenced(struct turn *t);
+void turn_token(struct turn *t, struct secret *take_token); /* empty: there is none to be had */
+void turn_tick(struct turn *t);
+/* Does what is to be done. False: it is over, and the caller frees it. */
+bool turn_perform(struct turn *t) __attribute__((warn_unused_result));
+
+/* ---- turn_recap.c, for turn.c ---- */
+/* True: what the prompt leaves out is being summarised (or the turn is over); begin again then. */
+bool turn_recap_begin(struct turn *t, const struct prompt *prompt, const struct prompt_input *in,
+                      const struct store_session *session);
+void turn_recap_stop(struct turn *t);
+void turn_tell_wait(void *arg, int64_t wait_ms);         /* of a struct turn: the provider limits */
+void turn_tell_left_out(struct turn *t, unsigned count); /* once */
+
+/* ---- turn_seal.c, for turn.c ---- */
+void turn_seal(struct turn *t); /* writes what the agent says */
+
+/* ---- turn.c, for turn_recap.c and turn_seal.c ---- */
+void turn_keep_assistant(struct turn *t, const struct record_message *m);
+struct record_message turn_as_message(struct turn *t, struct reply *r, struct record_call *calls,
+                                      unsigned call_count);
+void turn_tell(struct turn *t, struct agent_fact f);
+void turn_announce_step(struct turn *t, enum step_type type);
+void turn_say_payload(struct turn *t); /* the event that is in the payload buffer */
+struct usage turn_count_used(struct turn *t);
+/* True: the call failed for the person's token, and is begun anew with a fresh one. */
+bool turn_token_refused(struct turn *t);
+
+/* ---- turn_end.c, for turn.c ---- */
+void turn_finish(struct turn *t); /* it is over and sealed */
+void turn_drop(struct turn *t);   /* it is another's, or gone */
+
+#endif

@@ -1,0 +1,120 @@
+/* Old turns that don't fit the model: it is asked for a summary of them, which is stored, and then
+ * the call is begun anew, from a load. Nothing is lost by a crash in between: who takes the turn
+ * over does it again. When it can't be had, the turn goes on without those turns. */
+#include "worker/turn/turn.h"
+
+#include <stdio.h>
+#include "common/check.h"
+#include "common/log.h"
+#include "proto/event.h"
+#include "worker/turn/summary.h"
+
+static void recapped(struct turn *t)
+{
+    llm_call_free(t->llm); /* what it wrote is no answer */
+    t->llm = NULL;
+    t->recapping = false;
+    turn_tell(t, (struct agent_fact){.kind = FACT_REDO});
+}
+
+static void on_stored(void *arg, enum err err, const struct store_answer *answer)
+{
+    struct turn *t = arg;
+    MAGIC_CHECK(t, TURN_MAGIC);
+    (void)answer;
+    t->recap_call = 0;
+    log_info("turn.recapped", "turn=%s step=%u to=%u err=%s", id_log(t->id), t->agent.step,
+             t->recap_to, err_word(err));
+    recapped(t); /* stored or not, the load says what there is; a turn that is fenced, too */
+}
+
+static void on_done(void *arg, enum err err)
+{
+    struct turn *t = arg;
+    MAGIC_CHECK(t, TURN_MAGIC);
+    if (t->agent.state != AGENT_THINKING)
+        return;
+    if (err != ERR_NONE && turn_token_refused(t)) {
+        t->recapping = false;
+        t->recap_step = 0;
+        return;
+    }
+    struct usage used = turn_count_used(t);
+    agent_used(&t->agent, &used);
+    struct str text =
+        recap_kept(buf_str(&llm_reply(t->llm)->content), t->model->window_tokens, t->model->gauge);
+    if (err != ERR_NONE || text.len == 0) {
+        log_warn("turn.recap_failed", "turn=%s step=%u err=%s", id_log(t->id), t->agent.step,
+                 err_word(err));
+        recapped(t);
+        return;
+    }
+    t->recap_call = store_turn_summary(t->config->journal.store, t->session, t->id, t->epoch,
+                                       t->recap_revision, t->recap_to, text, on_stored, t);
+}
+
+static void say_notice(struct turn *t, const char *text)
+{
+    event_progress_notice(t->config->payload, str_of(t->step_id), str_of(text));
+    turn_say_payload(t);
+}
+
+void turn_tell_left_out(struct turn *t, unsigned count)
+{
+    char text[160];
+    if (t->told_left_out)
+        return;
+    t->told_left_out = true;
+    snprintf(text, sizeof(text),
+             "This conversation is too long for the model: it does not see the oldest %u messages.",
+             count);
+    say_notice(t, text);
+}
+
+void turn_tell_wait(void *arg, int64_t wait_ms)
+{
+    char text[160];
+    snprintf(text, sizeof(text),
+             "The provider limits requests; trying again in about %lld s. You can stop, or ask "
+             "another model.",
+             (long long)(wait_ms < 1000 ? 1 : (wait_ms + 500) / 1000));
+    say_notice(arg, text);
+}
+
+bool turn_recap_begin(struct turn *t, const struct prompt *prompt, const struct prompt_input *in,
+                      const struct store_session *session)
+{
+    static const struct llm_handler handler = {.on_done = on_done};
+    struct recap recap;
+    char text[160];
+    if (t->recap_step == t->agent.step || !recap_build(prompt, in, &recap))
+        return false;
+    t->recap_step = t->agent.step;
+    t->recap_to = recap.to;
+    t->recap_revision = session->revision;
+    turn_announce_step(t, STEP_INFERENCE);
+    snprintf(text, sizeof(text),
+             "This conversation is too long for the model: the oldest %u messages are being "
+             "summarised for it.",
+             recap.count);
+    say_notice(t, text);
+    struct llm_request r = {.model = t->model,
+                            .prompt = &recap.prompt,
+                            .step = t->agent.step,
+                            .turn = t->id,
+                            .owner = str_of(t->owner),
+                            .output_tokens_max = RECAP_OUTPUT_TOKENS,
+                            .has_fallback = t->fallback_left,
+                            .token = t->token};
+    bool begun = t->agent.state == AGENT_THINKING &&
+                 llm_call_start(t->config->llm, &r, &handler, t, &t->llm) == ERR_NONE;
+    t->recapping = begun;
+    recap_free(&recap);
+    return begun || t->agent.state != AGENT_THINKING;
+}
+
+void turn_recap_stop(struct turn *t)
+{
+    store_forget(t->config->journal.store, t->recap_call);
+    t->recap_call = 0;
+}

@@ -1,0 +1,150 @@
+#include "worker/turn/turns.h"
+
+#include <stdlib.h>
+#include "common/check.h"
+#include "common/log.h"
+#include "common/map.h"
+
+enum {
+    EVENT_BYTES_MAX = 1 << 20, /* of a payload: frames.def */
+    /* Turns looked at in one tick: all of them in TICKS_ROUND ticks while they are few. With many a
+     * round takes longer, so that neither this loop nor Redis gets more than so many writes at once
+     * (each costs Redis some 70 us, and each token that comes meanwhile waits): text is stored a
+     * little later then. */
+    TICKS_ROUND = 5,
+    TICK_TURNS_MIN = 4,
+    TICK_TURNS_MAX = 16,
+    ROUND_TICKS_MAX = 200, /* but each is looked at every 2 s: its lease must not run out */
+};
+
+struct turns {
+    struct turns_config config;
+    struct map *by_id;
+    struct list list, dirty;
+    struct buf payload;
+    struct loop_timer *tick;
+    bool closed;
+};
+
+static void on_tick(void *arg);
+static void perform(struct turns *all, struct turn *t);
+static void forget(struct turns *all, struct turn *t);
+
+struct turns *turns_new(const struct turns_config *c)
+{
+    struct turns *all = xcalloc(1, sizeof(*all));
+    all->config = *c;
+    all->by_id = map_new();
+    list_init(&all->list);
+    list_init(&all->dirty);
+    buf_init(&all->payload, EVENT_BYTES_MAX);
+    all->config.turn.dirty = &all->dirty;
+    all->config.turn.payload = &all->payload;
+    all->tick = loop_timer_new(c->turn.journal.loop, on_tick, all);
+    return all;
+}
+
+void turns_free(struct turns *all)
+{
+    if (all == NULL)
+        return;
+    list_each (&all->list, node, tmp)
+        forget(all, list_of(node, struct turn, node));
+    map_free(all->by_id);
+    buf_free(&all->payload);
+    loop_timer_free(all->tick);
+    free(all);
+}
+
+unsigned turns_running(const struct turns *all) { return (unsigned)map_size(all->by_id); }
+
+void turns_close(struct turns *all) { all->closed = true; }
+
+void turns_start(struct turns *all, struct hub_link *from, struct id session, struct id id,
+                 uint32_t epoch, struct secret *take_token)
+{
+    struct turn *old = map_get(all->by_id, id_key(&id));
+    if (old && old->epoch >= epoch) {
+        secret_free(take_token);
+        if (old->epoch > epoch)                        /* else said twice */
+            hub_send_done(from, id, epoch, TURN_NONE); /* it is not that gateway's any more */
+        return;
+    }
+    if (old) { /* it was given up for dead here, and now it comes back */
+        turn_fenced(old);
+        perform(all, old);
+    }
+    if (all->closed || turns_running(all) >= all->config.capacity) {
+        secret_free(take_token);
+        metric_add(all->config.turn.meters->turns_refused, 1);
+        hub_send_release(from, id, epoch, all->closed ? "leaving" : "full");
+        return;
+    }
+    struct turn *t = turn_new(&all->config.turn, from, session, id, epoch, take_token);
+    list_push(&all->list, &t->node);
+    map_put(all->by_id, id_key(&t->id), t);
+    if (!loop_timer_active(all->tick))
+        loop_timer_set(all->tick, all->config.tick_ms, all->config.tick_ms);
+    log_debug("turn.start", "turn=%s epoch=%u", id_log(id), epoch);
+}
+
+void turns_cancel(struct turns *all, struct id id)
+{
+    struct turn *t = map_get(all->by_id, id_key(&id));
+    if (t)
+        turn_cancel(t);
+}
+
+void turns_token(struct turns *all, struct id id, uint32_t epoch, struct secret *take_token)
+{
+    struct turn *t = map_get(all->by_id, id_key(&id));
+    if (t && t->epoch == epoch)
+        turn_token(t, take_token);
+    else
+        secret_free(take_token);
+}
+
+void turns_leave(struct turns *all)
+{
+    turns_close(all);
+    list_each (&all->list, node, tmp)
+        turn_leave(list_of(node, struct turn, node));
+}
+
+static void on_tick(void *arg)
+{
+    struct turns *all = arg;
+    if (list_empty(&all->list))
+        loop_timer_stop(all->tick); /* an idle worker sleeps */
+    unsigned count = turns_running(all), some = (count + TICKS_ROUND - 1) / TICKS_ROUND;
+    some = some < TICK_TURNS_MIN ? TICK_TURNS_MIN : some;
+    some = some > TICK_TURNS_MAX ? TICK_TURNS_MAX : some;
+    some = some < count / ROUND_TICKS_MAX ? count / ROUND_TICKS_MAX : some;
+    for (unsigned i = 0; i < some && i < count; i++) {
+        struct turn *t = list_first(&all->list, struct turn, node);
+        list_remove(&t->node);
+        list_push(&all->list, &t->node);
+        turn_tick(t); /* marks it at most: it is still there afterwards */
+    }
+}
+
+void turns_decide(struct turns *all)
+{
+    while (!list_empty(&all->dirty))
+        perform(all, list_head(&all->dirty, struct turn, dirty));
+}
+
+static void perform(struct turns *all, struct turn *t)
+{
+    list_remove(&t->dirty);
+    if (!turn_perform(t))
+        forget(all, t);
+}
+
+static void forget(struct turns *all, struct turn *t)
+{
+    map_remove(all->by_id, id_key(&t->id));
+    list_remove(&t->node);
+    list_remove(&t->dirty);
+    turn_free(t);
+}
