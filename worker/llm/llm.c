@@ -374,7 +374,8 @@ static struct usage try_used(const struct llm_call *c, bool spent)
 {
     const struct reply *r = &c->reply;
     uint64_t input = r->input_known ? r->input_tokens : spent ? c->prompt_tokens : 0;
-    uint64_t output = r->output_known ? r->output_tokens : gauge_tokens(c->model->gauge, r->bytes);
+    uint64_t output =
+        r->output_known ? r->output_tokens : token_estimate_tokens(c->model->estimate, r->bytes);
     return model_usage(c->model, input, output, r->cached_tokens);
 }
 

@@ -91,7 +91,7 @@ void models_free(struct models *m)
         free(model->base_url);
         free(model->options);
         free(model->query);
-        free(model->gauge);
+        free(model->estimate);
         free(model->learned);
         free(model->key_header);
         for (unsigned j = 0; j < model->header_count; j++) {
@@ -199,7 +199,7 @@ void model_init(struct model *m, const char *name, enum provider p, const char *
         k++;
     m->window_tokens = k->window_tokens;
     m->output_tokens_max = k->output_tokens_max;
-    m->gauge = xcalloc(1, sizeof(*m->gauge));
+    m->estimate = xcalloc(1, sizeof(*m->estimate));
     m->learned = xcalloc(1, sizeof(*m->learned));
 }
 

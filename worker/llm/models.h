@@ -75,7 +75,8 @@ struct model {
     unsigned header_count;
     char *query; /* "api-version=2024-10-21", escaped; or NULL */
     uint32_t window_tokens, output_tokens_max;
-    struct gauge *gauge;      /* what its tokens weigh: learned while this runs; NULL: as usual */
+    struct token_estimate
+        *estimate;            /* what its tokens weigh: learned while this runs; NULL: as usual */
     const char *tokens_field; /* max_tokens_field; NULL: not said */
     struct learned *learned;  /* of its server's refusals, while this runs; NULL: nothing is */
     char *options;            /* a JSON object, or NULL */

@@ -182,7 +182,7 @@ static bool read_model(struct model *m, const json_t *v, char reason[160])
 static bool read_numbers(struct model *m, const json_t *v)
 {
     const json_t *prices = json_object_get(v, "price"), *limits = json_object_get(v, "limits");
-    bool ok = weight(v, &m->gauge->fixed) && number(v, "window", &m->window_tokens) &&
+    bool ok = weight(v, &m->estimate->fixed) && number(v, "window", &m->window_tokens) &&
               number(v, "max_output_tokens", &m->output_tokens_max) &&
               number(limits, "requests_per_minute", &m->requests_per_minute) &&
               number(limits, "tokens_per_minute", &m->tokens_per_minute) &&

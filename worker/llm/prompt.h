@@ -52,9 +52,9 @@ struct prompt_input {
     const char *extra; /* PERSAI_SYSTEM_PROMPT, or NULL */
     int64_t now_ms;    /* Unix time */
     uint32_t window_tokens, output_tokens_max, tools_bytes;
-    const struct gauge *gauge; /* of the model; NULL: as usual */
-    bool last_call;            /* no tools are offered: it has to answer */
-    bool shrink;               /* the model found the last one too long: half the room */
+    const struct token_estimate *estimate; /* of the model; NULL: as usual */
+    bool last_call;                        /* no tools are offered: it has to answer */
+    bool shrink; /* the model found the last one too long: half the room */
 };
 /* ERR_CONTEXT_TOO_LONG: the question alone does not fit. */
 enum err prompt_build(const struct prompt_input *in, struct prompt *out) warn_unused;

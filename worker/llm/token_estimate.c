@@ -9,7 +9,7 @@ enum {
     RATIO_CREDIBLE = 1600,
 };
 
-void gauge_learn(struct gauge *g, uint64_t bytes, uint64_t tokens)
+void token_estimate_learn(struct token_estimate *g, uint64_t bytes, uint64_t tokens)
 {
     if (g == NULL || tokens < TOKENS_LEAST || bytes < tokens ||
         bytes > tokens * RATIO_CREDIBLE / 100)
@@ -22,19 +22,21 @@ void gauge_learn(struct gauge *g, uint64_t bytes, uint64_t tokens)
     }
 }
 
-uint32_t gauge_ratio(const struct gauge *g)
+uint32_t token_estimate_ratio(const struct token_estimate *g)
 {
     if (g == NULL)
-        return GAUGE_USUAL;
+        return TOKEN_ESTIMATE_USUAL;
     if (g->fixed > 0)
         return g->fixed;
-    uint64_t bytes = g->bytes + TOKENS_PRESUMED * GAUGE_USUAL / 100;
+    uint64_t bytes = g->bytes + TOKENS_PRESUMED * TOKEN_ESTIMATE_USUAL / 100;
     uint64_t ratio = bytes * 100 / (g->tokens + TOKENS_PRESUMED);
-    return ratio < GAUGE_LEAST ? GAUGE_LEAST : ratio > GAUGE_MOST ? GAUGE_MOST : (uint32_t)ratio;
+    return ratio < TOKEN_ESTIMATE_LEAST  ? TOKEN_ESTIMATE_LEAST
+           : ratio > TOKEN_ESTIMATE_MOST ? TOKEN_ESTIMATE_MOST
+                                         : (uint32_t)ratio;
 }
 
-uint64_t gauge_tokens(const struct gauge *g, uint64_t bytes)
+uint64_t token_estimate_tokens(const struct token_estimate *g, uint64_t bytes)
 {
-    uint32_t ratio = gauge_ratio(g);
+    uint32_t ratio = token_estimate_ratio(g);
     return (bytes * 100 + ratio - 1) / ratio;
 }

@@ -9,20 +9,20 @@
 #include <stdint.h>
 
 enum { /* in hundredths of a byte */
-       GAUGE_USUAL = 400,
-       GAUGE_LEAST = 150,
-       GAUGE_MOST = 600,
+       TOKEN_ESTIMATE_USUAL = 400,
+       TOKEN_ESTIMATE_LEAST = 150,
+       TOKEN_ESTIMATE_MOST = 600,
 };
-struct gauge {
+struct token_estimate {
     uint32_t fixed;         /* what the models file says; 0: learned */
     uint64_t bytes, tokens; /* of prompts so far; older ones count less and less */
 };
 /* Fact: a prompt of so many bytes was counted as so many tokens. Small ones say nothing, and what
  * can't be is not believed. NULL is fine. */
-void gauge_learn(struct gauge *g, uint64_t bytes, uint64_t tokens);
+void token_estimate_learn(struct token_estimate *g, uint64_t bytes, uint64_t tokens);
 /* Hundredths of a byte of one token. NULL: the default. */
-uint32_t gauge_ratio(const struct gauge *g);
+uint32_t token_estimate_ratio(const struct token_estimate *g);
 /* About so many tokens, rounded up. */
-uint64_t gauge_tokens(const struct gauge *g, uint64_t bytes);
+uint64_t token_estimate_tokens(const struct token_estimate *g, uint64_t bytes);
 
 #endif

@@ -69,7 +69,7 @@ static uint64_t room_bytes(const struct prompt_input *in)
 {
     uint64_t tokens = in->window_tokens;
     tokens -= tokens / 2 < RECAP_OUTPUT_TOKENS ? tokens / 2 : RECAP_OUTPUT_TOKENS;
-    uint64_t bytes = tokens * gauge_ratio(in->gauge) / 100 / (in->shrink ? 2 : 1);
+    uint64_t bytes = tokens * token_estimate_ratio(in->estimate) / 100 / (in->shrink ? 2 : 1);
     return bytes < TEXT_BYTES_MAX ? bytes : TEXT_BYTES_MAX;
 }
 
@@ -96,7 +96,7 @@ bool recap_build(const struct prompt *p, const struct prompt_input *in, struct r
     out->prompt.items = &out->item;
     out->prompt.count = 1;
     out->prompt.bytes = out->prompt.system.len + out->item.text.len;
-    out->prompt.tokens = gauge_tokens(in->gauge, out->prompt.bytes);
+    out->prompt.tokens = token_estimate_tokens(in->estimate, out->prompt.bytes);
     return true;
 }
 
@@ -107,8 +107,9 @@ void recap_free(struct recap *r)
     r->prompt.items = NULL;
 }
 
-struct str recap_kept(struct str answer, uint32_t window_tokens, const struct gauge *gauge)
+struct str recap_kept(struct str answer, uint32_t window_tokens,
+                      const struct token_estimate *estimate)
 {
-    uint64_t most = (uint64_t)window_tokens * gauge_ratio(gauge) / 100 / 8;
+    uint64_t most = (uint64_t)window_tokens * token_estimate_ratio(estimate) / 100 / 8;
     return cut(str_trim(answer), most < RECAP_BYTES_MAX ? most : RECAP_BYTES_MAX);
 }

@@ -23,6 +23,7 @@ struct recap {
 bool recap_build(const struct prompt *p, const struct prompt_input *in, struct recap *out);
 void recap_free(struct recap *r);
 /* What of a model's answer is kept in a window: cut within characters; borrowed. */
-struct str recap_kept(struct str answer, uint32_t window_tokens, const struct gauge *gauge);
+struct str recap_kept(struct str answer, uint32_t window_tokens,
+                      const struct token_estimate *estimate);
 
 #endif

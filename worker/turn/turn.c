@@ -419,7 +419,7 @@ static void begin_call(struct turn *t, const struct store_answer *answer,
                               .window_tokens = t->model->window_tokens,
                               .output_tokens_max = t->model->output_tokens_max,
                               .tools_bytes = prompt_tools_bytes(tools, tool_count),
-                              .gauge = t->model->gauge,
+                              .estimate = t->model->estimate,
                               .last_call = last_call,
                               .shrink = t->agent.shrink};
     struct prompt prompt;
@@ -578,7 +578,7 @@ static void on_llm_done(void *arg, enum err err)
     }
     t->replied = turn_count_used(t);
     if (r->input_known)
-        gauge_learn(t->model->gauge, t->prompt_bytes, r->input_tokens);
+        token_estimate_learn(t->model->estimate, t->prompt_bytes, r->input_tokens);
     distinguish(t, r);
     keep_reply(t, r);
     begin_vet(t);

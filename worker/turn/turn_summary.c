@@ -41,8 +41,8 @@ static void on_done(void *arg, enum err err)
     }
     struct usage used = turn_count_used(t);
     agent_used(&t->agent, &used);
-    struct str text =
-        recap_kept(buf_str(&llm_reply(t->llm)->content), t->model->window_tokens, t->model->gauge);
+    struct str text = recap_kept(buf_str(&llm_reply(t->llm)->content), t->model->window_tokens,
+                                 t->model->estimate);
     if (err != ERR_NONE || text.len == 0) {
         log_warn("turn.recap_failed", "turn=%s step=%u err=%s", id_log(t->id), t->agent.step,
                  err_word(err));

@@ -200,12 +200,12 @@ static void all_that_is_special_about_a_model_is_read(void **state)
     assert_string_equal(azure->headers[0].value, "sre");
     assert_int_equal(azure->requests_per_minute, 60);
     assert_int_equal(azure->concurrent, 3);
-    assert_int_equal(gauge_ratio(azure->gauge), 275);
+    assert_int_equal(token_estimate_ratio(azure->estimate), 275);
     assert_ptr_equal(azure->fallbacks[0], own);
     /* a million tokens of each: dollars, in millionths */
     assert_int_equal(model_cost(azure, 1000000, 1000000, 0), 12500000);
     assert_int_equal(model_cost(azure, 1000000, 0, 400000), 2000000);
-    assert_int_equal(gauge_ratio(own->gauge), GAUGE_USUAL);
+    assert_int_equal(token_estimate_ratio(own->estimate), TOKEN_ESTIMATE_USUAL);
     assert_true(own->by_perses && own->json_tools && own->api == API_RESPONSES);
     assert_true(model_offers(own, "list_metrics") && !model_offers(own, "list_rules"));
     assert_true(model_offers(azure, "list_rules"));

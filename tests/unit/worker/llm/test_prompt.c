@@ -224,8 +224,8 @@ static void room_is_what_the_models_own_tokens_weigh(void **state)
     (void)state;
     char *talk = long_text('y', 4000);
     struct store_message t[] = {user(talk), assistant(talk, NULL, 0), user("now")};
-    struct gauge light = {.fixed = 200}, heavy = {.fixed = 500};
-    const struct gauge *gauges[] = {&light, NULL, &heavy};
+    struct token_estimate light = {.fixed = 200}, heavy = {.fixed = 500};
+    const struct token_estimate *estimates[] = {&light, NULL, &heavy};
     struct scene s;
     scene_read(&s, STR(""), STR(DS), NOW);
     for (int i = 0; i < 3; i++) {
@@ -236,10 +236,10 @@ static void room_is_what_the_models_own_tokens_weigh(void **state)
                                   .now_ms = NOW,
                                   .window_tokens = 2300,
                                   .output_tokens_max = 100,
-                                  .gauge = gauges[i]};
+                                  .estimate = estimates[i]};
         assert_int_equal(prompt_build(&in, &p), ERR_NONE);
         assert_int_equal(p.left_out, i < 2 ? 2 : 0);
-        assert_int_equal(p.tokens, gauge_tokens(gauges[i], p.bytes));
+        assert_int_equal(p.tokens, token_estimate_tokens(estimates[i], p.bytes));
         prompt_free(&p);
     }
     scene_free(&s);

@@ -34,7 +34,7 @@ static void what_is_left_out_goes_out_as_lines_of_data(void **state)
                         "{\"result\":\"[1,2]\"}\n{\"assistant\":\"Very\"}\n");
     assert_int_equal(r.prompt.count, 1);
     assert_true(r.prompt.items[0].text.len == r.text.len);
-    assert_int_equal(r.prompt.tokens, gauge_tokens(NULL, r.prompt.bytes));
+    assert_int_equal(r.prompt.tokens, token_estimate_tokens(NULL, r.prompt.bytes));
     recap_free(&r);
     p.left_out = 0;
     assert_false(recap_build(&p, &in, &r));
