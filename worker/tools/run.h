@@ -19,7 +19,7 @@ struct directory_visit;
 struct docs;
 struct mcp;
 struct mcp_tool;
-struct shelf;
+struct catalog_cache;
 
 typedef void tool_fn(struct tool_run *r);
 
@@ -30,10 +30,10 @@ struct tools {
     struct line *line; /* of the runs that wait */
     struct list saves; /* of perses.c */
     bool later, closing;
-    struct shelf *shelf;         /* catalogs of metrics */
-    struct directory *directory; /* datasources that people may see */
-    struct docs *docs;           /* NULL: none */
-    struct mcp *mcp;             /* NULL: none */
+    struct catalog_cache *catalog_cache; /* catalogs of metrics */
+    struct directory *directory;         /* datasources that people may see */
+    struct docs *docs;                   /* NULL: none */
+    struct mcp *mcp;                     /* NULL: none */
     struct tool_spec *offered;
     unsigned offered_count;
     struct buf list; /* the same as JSON */

@@ -213,7 +213,7 @@ struct tools *tools_new(const struct tools_config *c)
     list_init(&t->running);
     list_init(&t->ended);
     list_init(&t->saves);
-    t->shelf = shelf_new(t);
+    t->catalog_cache = catalog_cache_new(t);
     t->directory = directory_new(t);
     t->docs = docs_new(c->loop, c->docs);
     t->mcp = mcp_new(t, c->mcp, on_mcp_change);
@@ -228,7 +228,7 @@ void tools_free(struct tools *t)
         return;
     CHECK(list_empty(&t->running) && list_empty(&t->ended));
     line_free(t->line);
-    shelf_free(t->shelf);
+    catalog_cache_free(t->catalog_cache);
     directory_free(t->directory);
     docs_free(t->docs);
     mcp_free(t->mcp);

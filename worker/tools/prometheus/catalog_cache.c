@@ -19,49 +19,50 @@ enum {
     PAGE = 100,
 };
 
-/* A catalog on the shelf: loading (names, then metadata), ready, or failed and about to go. */
-struct book {
-    struct shelf *shelf;
-    struct list node;   /* the most lately loaded last */
-    struct list visits; /* runs that wait for it or read it */
+/* A catalog on the catalog_cache: loading (names, then metadata), ready, or failed and about to go.
+ */
+struct entry {
+    struct catalog_cache *catalog_cache;
+    struct list node; /* the most lately loaded last */
+    struct list uses; /* runs that wait for it or read it */
     struct door *door;
     unsigned char token_hash[32];
     int64_t start_ms, end_ms; /* the time range it was asked for */
     struct secret *token;     /* only while it loads */
     struct prom_ask ask;
     struct catalog catalog;
-    bool ready, gone; /* gone: no new visits */
+    bool ready, gone; /* gone: no new uses */
     bool telling;     /* it is being used right now: not to be freed */
     int64_t ready_ms;
 };
-struct shelf {
+struct catalog_cache {
     struct tools *tools;
-    struct list books;
+    struct list entries;
     unsigned count;
 };
-struct shelf_visit {
-    struct book *book;
+struct catalog_cache_use {
+    struct entry *entry;
     struct tool_run *run;
     struct list node;
-    shelf_fn *fn;
+    catalog_cache_fn *fn;
     void *arg;
 };
 
-static void load_names(struct book *b);
+static void load_names(struct entry *b);
 
-struct shelf *shelf_new(struct tools *t)
+struct catalog_cache *catalog_cache_new(struct tools *t)
 {
-    struct shelf *s = xcalloc(1, sizeof *s);
+    struct catalog_cache *s = xcalloc(1, sizeof *s);
     s->tools = t;
-    list_init(&s->books);
+    list_init(&s->entries);
     return s;
 }
 
-static void book_free(struct book *b)
+static void entry_free(struct entry *b)
 {
-    CHECK(list_empty(&b->visits));
+    CHECK(list_empty(&b->uses));
     list_remove(&b->node);
-    b->shelf->count--;
+    b->catalog_cache->count--;
     prom_ask_free(&b->ask);
     catalog_free(&b->catalog);
     secret_free(b->token);
@@ -69,12 +70,12 @@ static void book_free(struct book *b)
     free(b);
 }
 
-void shelf_free(struct shelf *s)
+void catalog_cache_free(struct catalog_cache *s)
 {
     if (s == NULL)
         return;
-    list_each (&s->books, node, tmp)
-        book_free(list_of(node, struct book, node));
+    list_each (&s->entries, node, tmp)
+        entry_free(list_of(node, struct entry, node));
     free(s);
 }
 
@@ -84,30 +85,31 @@ static void hash_token(const struct secret *token, unsigned char out[32])
 }
 
 /* Books that nobody reads go when they are old, failed, or too many. */
-static void tidy(struct shelf *s)
+static void tidy(struct catalog_cache *s)
 {
     int64_t now = loop_now_ms(s->tools->config.loop);
     size_t bytes = 0;
-    list_each (&s->books, node, tmp)
-        bytes += catalog_bytes(&list_of(node, struct book, node)->catalog);
-    list_each (&s->books, node, tmp) {
-        struct book *b = list_of(node, struct book, node);
+    list_each (&s->entries, node, tmp)
+        bytes += catalog_bytes(&list_of(node, struct entry, node)->catalog);
+    list_each (&s->entries, node, tmp) {
+        struct entry *b = list_of(node, struct entry, node);
         bool old = b->ready && now - b->ready_ms > KEPT_MS;
-        if (!list_empty(&b->visits) || b->telling ||
+        if (!list_empty(&b->uses) || b->telling ||
             !(old || b->gone || s->count > BOOKS_MAX || bytes > BYTES_MAX))
             continue;
         bytes -= catalog_bytes(&b->catalog);
-        book_free(b);
+        entry_free(b);
     }
 }
 
-static struct book *find(struct shelf *s, const struct tool_run *r, int64_t start, int64_t end)
+static struct entry *find(struct catalog_cache *s, const struct tool_run *r, int64_t start,
+                          int64_t end)
 {
     unsigned char hash[32];
     int64_t now = loop_now_ms(s->tools->config.loop);
     hash_token(r->token, hash);
-    list_each (&s->books, node, tmp) {
-        struct book *b = list_of(node, struct book, node);
+    list_each (&s->entries, node, tmp) {
+        struct entry *b = list_of(node, struct entry, node);
         bool fresh = !b->gone && (!b->ready || now - b->ready_ms <= KEPT_MS);
         int64_t away = (b->start_ms > start ? b->start_ms - start : start - b->start_ms) +
                        (b->end_ms > end ? b->end_ms - end : end - b->end_ms);
@@ -118,24 +120,24 @@ static struct book *find(struct shelf *s, const struct tool_run *r, int64_t star
     return NULL;
 }
 
-static struct book *open_book(struct shelf *s, const struct tool_run *r)
+static struct entry *open_book(struct catalog_cache *s, const struct tool_run *r)
 {
     int64_t start, end;
     prom_range(r, RANGE_MS, &start, &end);
-    struct book *b = find(s, r, start, end);
+    struct entry *b = find(s, r, start, end);
     if (b != NULL)
         return b;
     b = xcalloc(1, sizeof *b);
-    b->shelf = s;
+    b->catalog_cache = s;
     list_init(&b->node);
-    list_init(&b->visits);
+    list_init(&b->uses);
     b->door = door_ref(r->door);
     hash_token(r->token, b->token_hash);
     b->start_ms = start;
     b->end_ms = end;
     b->token = r->token ? secret_ref(r->token) : NULL;
     catalog_init(&b->catalog);
-    list_push(&s->books, &b->node);
+    list_push(&s->entries, &b->node);
     s->count++;
     load_names(b);
     return b;
@@ -143,26 +145,26 @@ static struct book *open_book(struct shelf *s, const struct tool_run *r)
 
 /* Loading */
 
-static void tell(struct shelf_visit *v, bool ok)
+static void tell(struct catalog_cache_use *v, bool ok)
 {
-    struct book *b = v->book;
+    struct entry *b = v->entry;
     v->run->partial = v->run->partial || (ok && b->catalog.partial);
     v->fn(v->arg, ok ? &b->catalog : NULL, &b->ask);
 }
 
 /* Those who wait go on, or are told why not. */
-static void finish(struct book *b, bool ok)
+static void finish(struct entry *b, bool ok)
 {
     b->ready = ok;
     /* one that has just started fills up, one whose parts are away has them again */
     b->gone = !ok || b->catalog.count == 0 || b->catalog.partial;
-    b->ready_ms = loop_now_ms(b->shelf->tools->config.loop);
+    b->ready_ms = loop_now_ms(b->catalog_cache->tools->config.loop);
     secret_free(b->token);
     b->token = NULL;
     catalog_end_metadata(&b->catalog);
     b->telling = true;
-    list_each (&b->visits, node, tmp) {
-        struct shelf_visit *v = list_of(node, struct shelf_visit, node);
+    list_each (&b->uses, node, tmp) {
+        struct catalog_cache_use *v = list_of(node, struct catalog_cache_use, node);
         tell(v, ok);
     }
     b->telling = false;
@@ -170,12 +172,12 @@ static void finish(struct book *b, bool ok)
 
 static bool on_name_piece(void *arg, struct str piece)
 {
-    return catalog_feed_names(&((struct book *)arg)->catalog, piece);
+    return catalog_feed_names(&((struct entry *)arg)->catalog, piece);
 }
 
 static bool on_metadata_piece(void *arg, struct str piece)
 {
-    return catalog_feed_metadata(&((struct book *)arg)->catalog, piece);
+    return catalog_feed_metadata(&((struct entry *)arg)->catalog, piece);
 }
 
 /* Names without type and help are better than nothing: not every datasource has metadata. */
@@ -187,7 +189,7 @@ static void on_metadata(void *arg, enum prom_outcome outcome)
 
 static void on_names(void *arg, enum prom_outcome outcome)
 {
-    struct book *b = arg;
+    struct entry *b = arg;
     if (outcome != PROM_REFUSED && !catalog_end_names(&b->catalog, outcome == PROM_CUT)) {
         b->ask.code = "broken";
         buf_puts(&b->ask.error, "The datasource's answer ended in the middle.");
@@ -204,10 +206,10 @@ static void on_names(void *arg, enum prom_outcome outcome)
         .method = "GET", .api = "/api/v1/metadata", .form = &form, .timeout_ms = NAMES_TIMEOUT_MS};
     b->ask.on_piece = on_metadata_piece;
     b->ask.on_end = on_metadata;
-    prom_ask(&b->ask, b->shelf->tools, b->door, b->token, &request);
+    prom_ask(&b->ask, b->catalog_cache->tools, b->door, b->token, &request);
 }
 
-static void load_names(struct book *b)
+static void load_names(struct entry *b)
 {
     scoped_buf(form, FORM_BYTES_MAX);
     prom_param_time(&form, "start", b->start_ms);
@@ -220,31 +222,31 @@ static void load_names(struct book *b)
     b->ask.on_piece = on_name_piece;
     b->ask.on_end = on_names;
     b->ask.arg = b;
-    prom_ask(&b->ask, b->shelf->tools, b->door, b->token, &request);
+    prom_ask(&b->ask, b->catalog_cache->tools, b->door, b->token, &request);
 }
 
 /* Visits */
 
-struct shelf_visit *shelf_visit(struct tool_run *r, shelf_fn *fn, void *arg)
+struct catalog_cache_use *catalog_cache_use(struct tool_run *r, catalog_cache_fn *fn, void *arg)
 {
-    struct shelf_visit *v = xcalloc(1, sizeof *v);
-    struct book *b = open_book(r->tools->shelf, r);
-    v->book = b;
+    struct catalog_cache_use *v = xcalloc(1, sizeof *v);
+    struct entry *b = open_book(r->tools->catalog_cache, r);
+    v->entry = b;
     v->run = r;
     v->fn = fn;
     v->arg = arg;
     list_init(&v->node);
-    list_push(&b->visits, &v->node);
+    list_push(&b->uses, &v->node);
     if (b->ready)
         tell(v, true);
     return v;
 }
 
-void shelf_leave(struct shelf_visit *v)
+void catalog_cache_leave(struct catalog_cache_use *v)
 {
     if (v == NULL)
         return;
-    struct shelf *s = v->book->shelf;
+    struct catalog_cache *s = v->entry->catalog_cache;
     list_remove(&v->node);
     free(v);
     tidy(s);
@@ -253,7 +255,7 @@ void shelf_leave(struct shelf_visit *v)
 /* list_metrics */
 
 struct reader {
-    struct shelf_visit *visit;
+    struct catalog_cache_use *use;
     const struct catalog *catalog;
     struct catalog_search search;
 };
@@ -262,7 +264,7 @@ static void reader_free(void *state)
 {
     struct reader *reader = state;
     catalog_search_free(&reader->search);
-    shelf_leave(reader->visit);
+    catalog_cache_leave(reader->use);
     free(reader);
 }
 
@@ -302,5 +304,5 @@ void prom_list_metrics(struct tool_run *r)
                  CATALOG_RANKED_MAX);
         return;
     }
-    reader->visit = shelf_visit(r, on_catalog, r);
+    reader->use = catalog_cache_use(r, on_catalog, r);
 }

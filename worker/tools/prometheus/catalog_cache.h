@@ -7,20 +7,20 @@
 #ifndef WORKER_TOOLS_PROMETHEUS_CATALOG_CACHE_H
 #define WORKER_TOOLS_PROMETHEUS_CATALOG_CACHE_H
 
-struct shelf;
+struct catalog_cache;
 struct tools;
 struct tool_run;
 struct catalog;
 struct prom_ask;
 
-struct shelf *shelf_new(struct tools *t);
-void shelf_free(struct shelf *s); /* no run uses it any more */
+struct catalog_cache *catalog_cache_new(struct tools *t);
+void catalog_cache_free(struct catalog_cache *s); /* no run uses it any more */
 
 /* A run that wants the catalog of its datasource. The callback comes once, maybe at once; c is
- * valid until shelf_leave. c NULL: it could not be read, and why. */
-struct shelf_visit;
-typedef void shelf_fn(void *arg, const struct catalog *c, const struct prom_ask *why);
-struct shelf_visit *shelf_visit(struct tool_run *r, shelf_fn *fn, void *arg);
-void shelf_leave(struct shelf_visit *v); /* NULL is fine */
+ * valid until catalog_cache_leave. c NULL: it could not be read, and why. */
+struct catalog_cache_use;
+typedef void catalog_cache_fn(void *arg, const struct catalog *c, const struct prom_ask *why);
+struct catalog_cache_use *catalog_cache_use(struct tool_run *r, catalog_cache_fn *fn, void *arg);
+void catalog_cache_leave(struct catalog_cache_use *v); /* NULL is fine */
 
 #endif

@@ -33,7 +33,7 @@ struct describe {
     struct tool_run *run;
     struct prom_ask ask;
     struct items items;
-    struct shelf_visit *visit;
+    struct catalog_cache_use *use;
     struct near *near;
     struct str metric; /* in name */
     struct buf name, selector;
@@ -57,7 +57,7 @@ static void describe_free(void *state)
     prom_ask_free(&d->ask);
     items_free(&d->items);
     near_free(d->near);
-    shelf_leave(d->visit);
+    catalog_cache_leave(d->use);
     buf_free(&d->name);
     buf_free(&d->selector);
     buf_free(&d->help);
@@ -342,5 +342,5 @@ void prom_describe_metric(struct tool_run *r)
     }
     d->metric = buf_str(&d->name);
     name_selector(&d->selector, d->metric, STR(""));
-    d->visit = shelf_visit(r, on_catalog, d);
+    d->use = catalog_cache_use(r, on_catalog, d);
 }

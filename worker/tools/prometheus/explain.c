@@ -33,7 +33,7 @@ struct explain {
     const struct guard_range *range;
     explain_fn *fn;
     void *arg;
-    struct shelf_visit *visit;
+    struct catalog_cache_use *use;
     const struct catalog *catalog; /* NULL: could not be read */
     struct near *near;
     struct prom_ask ask;
@@ -63,7 +63,7 @@ void explain_free(struct explain *e)
     prom_ask_free(&e->ask);
     items_free(&e->items);
     near_free(e->near);
-    shelf_leave(e->visit);
+    catalog_cache_leave(e->use);
     buf_free(&e->notes);
     buf_free(&e->names);
     buf_free(&e->name);
@@ -422,6 +422,6 @@ struct explain *explain_new(struct tool_run *r, const struct guard_query *q,
     buf_init(&e->notes, NOTES_BYTES_MAX);
     buf_init(&e->names, NAMES_BYTES_MAX);
     buf_init(&e->name, NAME_BYTES_MAX);
-    e->visit = shelf_visit(r, on_catalog, e);
+    e->use = catalog_cache_use(r, on_catalog, e);
     return e;
 }

@@ -10,7 +10,7 @@ enum { NAMES = 5, NAME_SHOWN = 120, NAMES_BYTES = NAMES * (NAME_SHOWN + 8) };
 
 struct near {
     struct tool_run *run;
-    struct shelf_visit *visit;
+    struct catalog_cache_use *use;
     const struct catalog *catalog;
     struct catalog_search search;
     near_fn *fn;
@@ -26,7 +26,7 @@ void near_free(struct near *n)
         n->run->step_state = NULL;
     }
     catalog_search_free(&n->search);
-    shelf_leave(n->visit);
+    catalog_cache_leave(n->use);
     free(n);
 }
 
@@ -65,6 +65,6 @@ struct near *near_find(struct tool_run *r, struct str name, near_fn *fn, void *a
     n->fn = fn;
     n->arg = arg;
     catalog_search_init(&n->search, name, 0, NAMES);
-    n->visit = shelf_visit(r, on_catalog, n);
+    n->use = catalog_cache_use(r, on_catalog, n);
     return n;
 }
