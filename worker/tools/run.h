@@ -12,10 +12,10 @@
 #include "worker/tools/line.h"
 #include "worker/tools/tools.h"
 
-struct directory;
+struct datasources;
 struct door;
 struct gate;
-struct directory_visit;
+struct datasources_use;
 struct docs;
 struct mcp;
 struct mcp_tool;
@@ -31,7 +31,7 @@ struct tools {
     struct list saves; /* of perses.c */
     bool later, closing;
     struct catalog_cache *catalog_cache; /* catalogs of metrics */
-    struct directory *directory;         /* datasources that people may see */
+    struct datasources *datasources;     /* datasources that people may see */
     struct docs *docs;                   /* NULL: none */
     struct mcp *mcp;                     /* NULL: none */
     struct tool_spec *offered;
@@ -65,7 +65,7 @@ struct tool_run {
     char *project;       /* of the dashboard in front of the person, or "" */
     char *panel_project; /* of run_panel: of the dashboard that names the datasource; or NULL */
     bool look_up;        /* the datasource is found when the run's turn has come */
-    struct directory_visit *directory;
+    struct datasources_use *datasources;
     struct secret *token;
     int64_t now_ms, range_start_ms, range_end_ms;
     char *timezone;

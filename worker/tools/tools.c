@@ -214,7 +214,7 @@ struct tools *tools_new(const struct tools_config *c)
     list_init(&t->ended);
     list_init(&t->saves);
     t->catalog_cache = catalog_cache_new(t);
-    t->directory = directory_new(t);
+    t->datasources = datasources_new(t);
     t->docs = docs_new(c->loop, c->docs);
     t->mcp = mcp_new(t, c->mcp, on_mcp_change);
     buf_init(&t->list, TOOLS_JSON_MAX);
@@ -229,7 +229,7 @@ void tools_free(struct tools *t)
     CHECK(list_empty(&t->running) && list_empty(&t->ended));
     line_free(t->line);
     catalog_cache_free(t->catalog_cache);
-    directory_free(t->directory);
+    datasources_free(t->datasources);
     docs_free(t->docs);
     mcp_free(t->mcp);
     buf_free(&t->list);
@@ -269,7 +269,7 @@ static void run_free(struct tool_run *r)
         r->state_free(r->state);
     line_leave(r->tools->line, &r->ticket, now_ms(r->tools));
     list_remove(&r->node);
-    directory_leave(r->directory);
+    datasources_leave(r->datasources);
     for (unsigned i = 0; i < r->path_count; i++)
         free(r->paths[i]);
     free(r->paths);
@@ -392,7 +392,7 @@ static void start(struct tool_run *r, int64_t refused_ms)
                  r->mcp ? "The MCP server" : "The datasource",
                  (long long)(refused_ms + 999) / 1000);
     else if (r->look_up)
-        directory_find(r);
+        datasources_find(r);
     else if (r->datasource != NULL)
         gate_pass(r, go_on);
     else
@@ -546,7 +546,7 @@ static bool pick_datasource(struct tool_run *r, const struct tool_call *c, struc
     struct path path;
     struct str found = {NULL, 0};
     unsigned count = 0;
-    r->kind = directory_kind(r->spec);
+    r->kind = datasources_kind(r->spec);
     if (r->kind == NULL)
         return true;
     if (strcmp(r->kind, "PrometheusDatasource") != 0) {
@@ -659,7 +659,7 @@ bool tools_vets(const struct tools *t, const struct tool_call *c)
         return false;
     if (own->needs_approval || functions[own - specs] == boards_run)
         return true;
-    const char *kind = directory_kind(own);
+    const char *kind = datasources_kind(own);
     if (kind == NULL)
         return false;
     json_auto_t *args = args_read(schema_of(own), true, c->arguments, &error);

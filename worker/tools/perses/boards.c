@@ -486,7 +486,7 @@ static void run_query(struct rows *rows)
         r->datasource = xstrdup(r->paths[0]);
         run_at_source(r);
     } else {
-        directory_find(r);
+        datasources_find(r);
     }
 }
 

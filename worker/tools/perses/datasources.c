@@ -14,7 +14,7 @@
 
 enum {
     KEPT_MS = 60000,
-    SHEETS_MAX = 256,
+    LISTINGS_MAX = 256,
     ENTRIES_MAX = 1000, /* datasources of one person */
     TIMEOUT_MS = 10000,
     NAMED = 16,
@@ -28,9 +28,9 @@ struct entry {
     bool by_default;
 };
 /* What one person may see: loading (global, then projects'), or ready. */
-struct sheet {
-    struct directory *directory;
-    struct list node, visits;
+struct listing {
+    struct datasources *datasources;
+    struct list node, uses;
     unsigned char token_hash[32];
     struct secret *token; /* only while it loads */
     struct prom_ask ask;
@@ -41,19 +41,19 @@ struct sheet {
     bool ready, partly, failed, unauthorized, telling;
     int64_t ready_ms;
 };
-struct directory {
+struct datasources {
     struct tools *tools;
-    struct list sheets;
+    struct list listings;
     unsigned count;
 };
-struct directory_visit {
+struct datasources_use {
     struct tool_run *run;
-    struct sheet *sheet;
+    struct listing *listing;
     struct list node;
-    void (*fn)(struct tool_run *r, const struct sheet *s);
+    void (*fn)(struct tool_run *r, const struct listing *s);
 };
 
-const char *directory_kind(const struct tool_spec *spec)
+const char *datasources_kind(const struct tool_spec *spec)
 {
     static const struct {
         const char *prefix, *kind;
@@ -73,19 +73,19 @@ const char *directory_kind(const struct tool_spec *spec)
     return "PrometheusDatasource";
 }
 
-struct directory *directory_new(struct tools *t)
+struct datasources *datasources_new(struct tools *t)
 {
-    struct directory *d = xcalloc(1, sizeof *d);
+    struct datasources *d = xcalloc(1, sizeof *d);
     d->tools = t;
-    list_init(&d->sheets);
+    list_init(&d->listings);
     return d;
 }
 
-static void sheet_free(struct sheet *s)
+static void listing_free(struct listing *s)
 {
-    CHECK(list_empty(&s->visits));
+    CHECK(list_empty(&s->uses));
     list_remove(&s->node);
-    s->directory->count--;
+    s->datasources->count--;
     prom_ask_free(&s->ask);
     items_free(&s->items);
     secret_free(s->token);
@@ -93,41 +93,41 @@ static void sheet_free(struct sheet *s)
     free(s);
 }
 
-void directory_free(struct directory *d)
+void datasources_free(struct datasources *d)
 {
     if (d == NULL)
         return;
-    list_each (&d->sheets, node, tmp)
-        sheet_free(list_of(node, struct sheet, node));
+    list_each (&d->listings, node, tmp)
+        listing_free(list_of(node, struct listing, node));
     free(d);
 }
 
-static bool stale(const struct sheet *s)
+static bool stale(const struct listing *s)
 {
-    int64_t now = loop_now_ms(s->directory->tools->config.loop);
+    int64_t now = loop_now_ms(s->datasources->tools->config.loop);
     return s->failed || (s->ready && now - s->ready_ms > KEPT_MS);
 }
 
-static void tidy(struct directory *d)
+static void tidy(struct datasources *d)
 {
-    list_each (&d->sheets, node, tmp) {
-        struct sheet *s = list_of(node, struct sheet, node);
-        if (list_empty(&s->visits) && !s->telling && (stale(s) || d->count > SHEETS_MAX))
-            sheet_free(s);
+    list_each (&d->listings, node, tmp) {
+        struct listing *s = list_of(node, struct listing, node);
+        if (list_empty(&s->uses) && !s->telling && (stale(s) || d->count > LISTINGS_MAX))
+            listing_free(s);
     }
 }
 
 /* Loading */
 
-static void tell(struct sheet *s)
+static void tell(struct listing *s)
 {
     s->ready = true;
-    s->ready_ms = loop_now_ms(s->directory->tools->config.loop);
+    s->ready_ms = loop_now_ms(s->datasources->tools->config.loop);
     secret_free(s->token);
     s->token = NULL;
     s->telling = true;
-    list_each (&s->visits, node, tmp) {
-        struct directory_visit *v = list_of(node, struct directory_visit, node);
+    list_each (&s->uses, node, tmp) {
+        struct datasources_use *v = list_of(node, struct datasources_use, node);
         v->fn(v->run, s);
     }
     s->telling = false;
@@ -145,7 +145,7 @@ static void copy(char *to, size_t size, struct str from)
 static bool on_entity(void *arg, unsigned path, struct str key, json_t *item)
 {
     (void)path, (void)key;
-    struct sheet *s = arg;
+    struct listing *s = arg;
     const json_t *metadata = json_object_get(item, "metadata");
     const json_t *spec = json_object_get(item, "spec");
     struct str name = item_str(metadata, "name"), project = item_str(metadata, "project");
@@ -176,14 +176,14 @@ static bool on_entity(void *arg, unsigned path, struct str key, json_t *item)
 
 static bool on_piece(void *arg, struct str piece)
 {
-    return items_feed(&((struct sheet *)arg)->items, piece);
+    return items_feed(&((struct listing *)arg)->items, piece);
 }
 
-static void load(struct sheet *s);
+static void load(struct listing *s);
 
 static void on_end(void *arg, enum prom_outcome outcome)
 {
-    struct sheet *s = arg;
+    struct listing *s = arg;
     bool whole = outcome == PROM_WHOLE && items_whole(&s->items);
     s->unauthorized = s->unauthorized || s->ask.unauthorized;
     s->partly = s->partly || !whole;
@@ -196,7 +196,7 @@ static void on_end(void *arg, enum prom_outcome outcome)
     load(s);
 }
 
-static void load(struct sheet *s)
+static void load(struct listing *s)
 {
     static const char *const path[] = {"*"};
     scoped_buf(form, 64);
@@ -211,48 +211,48 @@ static void load(struct sheet *s)
     s->ask.on_piece = on_piece;
     s->ask.on_end = on_end;
     s->ask.arg = s;
-    prom_ask(&s->ask, s->directory->tools, NULL, s->token, &request);
+    prom_ask(&s->ask, s->datasources->tools, NULL, s->token, &request);
 }
 
-static struct sheet *open_sheet(struct directory *d, const struct tool_run *r)
+static struct listing *open_listing(struct datasources *d, const struct tool_run *r)
 {
     unsigned char hash[32];
     secret_hash(secret_reveal(r->token), hash);
-    list_each (&d->sheets, node, tmp) {
-        struct sheet *s = list_of(node, struct sheet, node);
+    list_each (&d->listings, node, tmp) {
+        struct listing *s = list_of(node, struct listing, node);
         if (!stale(s) && memcmp(s->token_hash, hash, sizeof hash) == 0)
             return s;
     }
-    struct sheet *s = xcalloc(1, sizeof *s);
-    s->directory = d;
+    struct listing *s = xcalloc(1, sizeof *s);
+    s->datasources = d;
     list_init(&s->node);
-    list_init(&s->visits);
+    list_init(&s->uses);
     memcpy(s->token_hash, hash, sizeof hash);
     s->token = r->token ? secret_ref(r->token) : NULL;
-    list_push(&d->sheets, &s->node);
+    list_push(&d->listings, &s->node);
     d->count++;
     load(s);
     return s;
 }
 
-static void visit(struct tool_run *r, void (*fn)(struct tool_run *r, const struct sheet *s))
+static void use(struct tool_run *r, void (*fn)(struct tool_run *r, const struct listing *s))
 {
-    struct directory_visit *v = xcalloc(1, sizeof *v);
+    struct datasources_use *v = xcalloc(1, sizeof *v);
     v->run = r;
     v->fn = fn;
-    v->sheet = open_sheet(r->tools->directory, r);
+    v->listing = open_listing(r->tools->datasources, r);
     list_init(&v->node);
-    list_push(&v->sheet->visits, &v->node);
-    r->directory = v;
-    if (v->sheet->ready)
-        fn(r, v->sheet);
+    list_push(&v->listing->uses, &v->node);
+    r->datasources = v;
+    if (v->listing->ready)
+        fn(r, v->listing);
 }
 
-void directory_leave(struct directory_visit *v)
+void datasources_leave(struct datasources_use *v)
 {
     if (v == NULL)
         return;
-    struct directory *d = v->sheet->directory;
+    struct datasources *d = v->listing->datasources;
     list_remove(&v->node);
     free(v);
     tidy(d);
@@ -263,7 +263,7 @@ void directory_leave(struct directory_visit *v)
 /* "Loki" of "LokiDatasource" */
 static int short_kind(const char *kind) { return (int)(strlen(kind) - strlen("Datasource")); }
 
-static void refuse(struct tool_run *r, const struct sheet *s, const char *kind,
+static void refuse(struct tool_run *r, const struct listing *s, const char *kind,
                    const struct entry *wrong)
 {
     struct str wanted = str_of(r->wanted);
@@ -322,8 +322,8 @@ static int rank_of(const struct tool_run *r, const struct entry *e)
     return (own ? OWN : 0) + (path.project.len == 0 ? GLOBAL : 0) + (e->by_default ? DEFAULT : 0);
 }
 
-static const struct entry *choose(const struct tool_run *r, const struct sheet *s, const char *kind,
-                                  const struct entry **wrong)
+static const struct entry *choose(const struct tool_run *r, const struct listing *s,
+                                  const char *kind, const struct entry **wrong)
 {
     const struct entry *best = NULL;
     int best_rank = -1;
@@ -343,7 +343,7 @@ static const struct entry *choose(const struct tool_run *r, const struct sheet *
     return best;
 }
 
-static void on_sheet(struct tool_run *r, const struct sheet *s)
+static void on_listing(struct tool_run *r, const struct listing *s)
 {
     const char *kind = r->kind; /* of a panel's query for run_panel */
     const struct entry *wrong = NULL, *found = choose(r, s, kind, &wrong);
@@ -356,11 +356,11 @@ static void on_sheet(struct tool_run *r, const struct sheet *s)
     run_at_source(r);
 }
 
-void directory_find(struct tool_run *r) { visit(r, on_sheet); }
+void datasources_find(struct tool_run *r) { use(r, on_listing); }
 
 /* list_datasources */
 
-static void on_listed(struct tool_run *r, const struct sheet *s)
+static void on_listed(struct tool_run *r, const struct listing *s)
 {
     struct str kind = args_str(r->args, "kind");
     struct buf *b = &r->content;
@@ -396,4 +396,4 @@ static void on_listed(struct tool_run *r, const struct sheet *s)
     run_done(r);
 }
 
-void directory_list(struct tool_run *r) { visit(r, on_listed); }
+void datasources_list(struct tool_run *r) { use(r, on_listed); }

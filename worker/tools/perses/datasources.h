@@ -8,21 +8,21 @@
 
 #include "worker/tools/run.h"
 
-struct directory;
-struct directory *directory_new(struct tools *t);
-void directory_free(struct directory *d); /* no run uses it any more; NULL is fine */
+struct datasources;
+struct datasources *datasources_new(struct tools *t);
+void datasources_free(struct datasources *d); /* no run uses it any more; NULL is fine */
 
 /* The kind of datasource that a tool needs ("LokiDatasource", …), by the tool's name. NULL: it
  * needs none (it asks Perses itself, or reads documents). */
-const char *directory_kind(const struct tool_spec *spec);
+const char *datasources_kind(const struct tool_spec *spec);
 
 /* Finds the run's datasource by run->wanted and the kind its tool needs: sets run->datasource and
  * goes on with run->fn, maybe at once; or the run has failed. */
-void directory_find(struct tool_run *r);
+void datasources_find(struct tool_run *r);
 /* list_datasources */
-void directory_list(struct tool_run *r);
+void datasources_list(struct tool_run *r);
 /* What run_free calls: the run waits no more. */
-struct directory_visit;
-void directory_leave(struct directory_visit *v); /* NULL is fine */
+struct datasources_use;
+void datasources_leave(struct datasources_use *v); /* NULL is fine */
 
 #endif
