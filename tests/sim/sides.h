@@ -3,7 +3,7 @@
  * Each side is one object: its glue (gateway_side.c, worker_side.c) linked with what the program
  * runs, where everything but what is declared here is local; so both can have a turns.c. Of a
  * gateway that is turns, turn_routes, stream, broker, janitor, dispatch, follow; of a worker turns,
- * turn, agent, journal, round, prompt, reply, scene, hub. Replaced are the loop, ZeroMQ, Redis,
+ * turn, agent, journal, round, prompt, reply, context, hub. Replaced are the loop, ZeroMQ, Redis,
  * HTTP, sign-in, the model and the tools. */
 #ifndef TESTS_SIM_SIDES_H
 #define TESTS_SIM_SIDES_H

@@ -59,7 +59,7 @@ void prompt_free(struct prompt *p)
  * quarter at most: the question and the tools need the rest. */
 static void write_about(const struct prompt_input *in, struct buf *b)
 {
-    const char *about = in->scene->about;
+    const char *about = in->context->about;
     if (!about)
         return;
     if (token_estimate_tokens(in->estimate, strlen(about)) <= in->window_tokens / 4)
@@ -74,7 +74,7 @@ static void write_about(const struct prompt_input *in, struct buf *b)
 
 static void write_system(const struct prompt_input *in, struct buf *b)
 {
-    const struct scene *s = in->scene;
+    const struct turn_context *s = in->context;
     struct str zone = str_of(s->timezone);
     buf_puts(
         b, "You are PersAI, an assistant for observability inside Perses. You answer questions "

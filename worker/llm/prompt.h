@@ -46,7 +46,7 @@ struct prompt {
 struct prompt_input {
     const struct store_message *messages;
     unsigned message_count;
-    const struct scene *scene;
+    const struct turn_context *context;
     struct str summary; /* of the messages up to summary_to, or empty */
     uint32_t summary_to;
     const char *extra; /* PERSAI_SYSTEM_PROMPT, or NULL */

@@ -10,19 +10,20 @@
 #include "worker/turn/alert.h"
 #include "worker/zone.h"
 
-static void read_range(struct scene *s, const json_t *range, int64_t now_ms);
-static bool read_time(const struct scene *s, const json_t *v, int64_t *ms);
+static void read_range(struct turn_context *s, const json_t *range, int64_t now_ms);
+static bool read_time(const struct turn_context *s, const json_t *v, int64_t *ms);
 static bool read_duration(struct str text, int64_t *ms);
-static void add_datasource(struct scene *s, struct str path);
+static void add_datasource(struct turn_context *s, struct str path);
 static char *read_about(const json_t *context);
-static void read_alert(struct scene *s, const json_t *alert, int64_t now_ms);
+static void read_alert(struct turn_context *s, const json_t *alert, int64_t now_ms);
 
 static const int64_t time_ms_max = 253402300799000; /* the year 9999 */
 static const int64_t duration_ms_max = 100 * 365 * (int64_t)86400000;
 
-void scene_read(struct scene *s, struct str context, struct str datasource_path, int64_t now_ms)
+void turn_context_read(struct turn_context *s, struct str context, struct str datasource_path,
+                       int64_t now_ms)
 {
-    *s = (struct scene){0};
+    *s = (struct turn_context){0};
     add_datasource(s, datasource_path);
     if (context.len == 0)
         return;
@@ -44,7 +45,7 @@ void scene_read(struct scene *s, struct str context, struct str datasource_path,
     read_alert(s, json_object_get(root, "alert"), now_ms);
 }
 
-void scene_free(struct scene *s)
+void turn_context_free(struct turn_context *s)
 {
     free(s->timezone);
     free(s->about);
@@ -52,13 +53,14 @@ void scene_free(struct scene *s)
     free(s->alert);
     for (unsigned i = 0; i < s->datasource_count; i++)
         free(s->datasources[i]);
-    *s = (struct scene){0};
+    *s = (struct turn_context){0};
 }
 
-static void add_datasource(struct scene *s, struct str path)
+static void add_datasource(struct turn_context *s, struct str path)
 {
     struct path parsed;
-    if (s->datasource_count == SCENE_DATASOURCES_MAX || path_parse(path, &parsed) != ERR_NONE)
+    if (s->datasource_count == TURN_CONTEXT_DATASOURCES_MAX ||
+        path_parse(path, &parsed) != ERR_NONE)
         return;
     for (unsigned i = 0; i < s->datasource_count; i++)
         if (str_is(path, s->datasources[i]))
@@ -66,7 +68,7 @@ static void add_datasource(struct scene *s, struct str path)
     s->datasources[s->datasource_count++] = xstrndup(path.at, path.len);
 }
 
-static void read_range(struct scene *s, const json_t *range, int64_t now_ms)
+static void read_range(struct turn_context *s, const json_t *range, int64_t now_ms)
 {
     int64_t start, end, length;
     struct str duration = json_text(json_object_get(range, "duration"));
@@ -82,7 +84,7 @@ static void read_range(struct scene *s, const json_t *range, int64_t now_ms)
     }
 }
 
-static bool read_time(const struct scene *s, const json_t *v, int64_t *ms)
+static bool read_time(const struct turn_context *s, const json_t *v, int64_t *ms)
 {
     if (json_is_integer(v)) {
         *ms = json_integer_value(v);
@@ -151,7 +153,7 @@ static char *read_about(const json_t *context)
         if (!v || json_is_null(v))
             continue;
         size_t used = json_dumpb(about, NULL, 0, JSON_COMPACT) + LEFT_OUT_BYTES;
-        size_t room = used < SCENE_TEXT_MAX ? SCENE_TEXT_MAX - used : 0;
+        size_t room = used < TURN_CONTEXT_TEXT_MAX ? TURN_CONTEXT_TEXT_MAX - used : 0;
         size_t left_out = json_is_array(v) ? cut_panels(v, room) : 0;
         if (json_dumpb(v, NULL, 0, JSON_COMPACT) <= room) /* better none than half of one */
             json_object_set(about, keys[i], v);
@@ -163,7 +165,7 @@ static char *read_about(const json_t *context)
 }
 
 /* Where no time is selected, an alert's is: since an hour before it fired. */
-static void read_alert(struct scene *s, const json_t *alert, int64_t now_ms)
+static void read_alert(struct turn_context *s, const json_t *alert, int64_t now_ms)
 {
     enum { BEFORE_MS = 3600 * 1000 };
     int64_t starts_ms;

@@ -2,7 +2,7 @@
  * JSON.
  *
  * It comes from a client: whatever does not fit is left out, nothing in it is refused. Memory:
- * owned, scene_free. */
+ * owned, turn_context_free. */
 #ifndef WORKER_TURN_CONTEXT_H
 #define WORKER_TURN_CONTEXT_H
 
@@ -10,13 +10,13 @@
 #include "common/buf.h"
 
 /* A dashboard of fifty panels with their queries takes about 16 KiB. */
-enum { SCENE_DATASOURCES_MAX = 16, SCENE_TEXT_MAX = 32 << 10 };
+enum { TURN_CONTEXT_DATASOURCES_MAX = 16, TURN_CONTEXT_TEXT_MAX = 32 << 10 };
 
-struct scene {
-    char *timezone;                       /* a zone that is known here, or NULL */
-    int64_t range_start_ms, range_end_ms; /* 0, 0: none selected */
-    char
-        *datasources[SCENE_DATASOURCES_MAX]; /* paths that path_parse accepts; [0] is the default */
+struct turn_context {
+    char *timezone;                                  /* a zone that is known here, or NULL */
+    int64_t range_start_ms, range_end_ms;            /* 0, 0: none selected */
+    char *datasources[TURN_CONTEXT_DATASOURCES_MAX]; /* paths that path_parse accepts; [0] is the
+                                                        default */
     unsigned datasource_count;
     char *project; /* of the dashboard, or NULL */
     char *alert;   /* to investigate: alert_read; or NULL */
@@ -24,7 +24,8 @@ struct scene {
      * without its last panels, and with their number in panels_left_out. */
     char *about;
 };
-void scene_read(struct scene *s, struct str context, struct str datasource_path, int64_t now_ms);
-void scene_free(struct scene *s);
+void turn_context_read(struct turn_context *s, struct str context, struct str datasource_path,
+                       int64_t now_ms);
+void turn_context_free(struct turn_context *s);
 
 #endif

@@ -8,7 +8,7 @@ static void run(struct round_call *c);
 static void on_done(void *arg, const struct tool_result *result);
 
 void round_start(struct round *r, struct tools *tools, const struct round_handler *h, void *arg,
-                 struct id turn, struct str owner, const struct scene *scene,
+                 struct id turn, struct str owner, const struct turn_context *context,
                  const struct record_message *assistant, const struct consent *consent,
                  struct secret *token, int64_t now_ms)
 {
@@ -18,7 +18,7 @@ void round_start(struct round *r, struct tools *tools, const struct round_handle
                         .arg = arg,
                         .turn = turn,
                         .owner = str_dup(owner),
-                        .scene = scene,
+                        .context = context,
                         .token = token ? secret_ref(token) : NULL,
                         .assistant = assistant,
                         .consent = consent,
@@ -32,11 +32,11 @@ void round_start(struct round *r, struct tools *tools, const struct round_handle
 }
 
 struct tool_call round_tool_call(const struct round_world *w, const struct record_call *call,
-                                 struct str datasources[SCENE_DATASOURCES_MAX])
+                                 struct str datasources[TURN_CONTEXT_DATASOURCES_MAX])
 {
-    const struct scene *scene = w->scene;
-    for (unsigned i = 0; i < scene->datasource_count; i++)
-        datasources[i] = str_of(scene->datasources[i]);
+    const struct turn_context *context = w->context;
+    for (unsigned i = 0; i < context->datasource_count; i++)
+        datasources[i] = str_of(context->datasources[i]);
     return (struct tool_call){.turn = w->turn,
                               .owner = w->owner,
                               .call_id = call->call_id,
@@ -46,24 +46,24 @@ struct tool_call round_tool_call(const struct round_world *w, const struct recor
                               .grants = w->consent->grants,
                               .grant_count = w->consent->grant_count,
                               .datasources = datasources,
-                              .datasource_count = scene->datasource_count,
-                              .project = str_of(scene->project),
+                              .datasource_count = context->datasource_count,
+                              .project = str_of(context->project),
                               .token = w->token,
                               .now_ms = w->now_ms,
-                              .timezone = str_of(scene->timezone),
-                              .range_start_ms = scene->range_start_ms,
-                              .range_end_ms = scene->range_end_ms};
+                              .timezone = str_of(context->timezone),
+                              .range_start_ms = context->range_start_ms,
+                              .range_end_ms = context->range_end_ms};
 }
 
 static void run(struct round_call *c)
 {
     struct round *r = c->round;
     const struct record_call *asked = &r->assistant->calls[c->index];
-    struct str datasources[SCENE_DATASOURCES_MAX];
+    struct str datasources[TURN_CONTEXT_DATASOURCES_MAX];
     struct round_world world = {.tools = r->tools,
                                 .turn = r->turn,
                                 .owner = str_of(r->owner),
-                                .scene = r->scene,
+                                .context = r->context,
                                 .consent = r->consent,
                                 .token = r->token,
                                 .now_ms = r->now_ms};

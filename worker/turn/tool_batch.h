@@ -37,21 +37,21 @@ struct round_world {
     struct tools *tools;
     struct id turn;
     struct str owner;
-    const struct scene *scene;
+    const struct turn_context *context;
     const struct consent *consent;
     struct secret *token; /* NULL: authentication is off */
     int64_t now_ms;       /* Unix time: what "now" means to the whole round */
 };
-/* datasources: room for the scene's paths, as long as the call. */
+/* datasources: room for the context's paths, as long as the call. */
 struct tool_call round_tool_call(const struct round_world *w, const struct record_call *call,
-                                 struct str datasources[SCENE_DATASOURCES_MAX]);
+                                 struct str datasources[TURN_CONTEXT_DATASOURCES_MAX]);
 struct round {
     struct tools *tools;
     const struct round_handler *handler;
     void *arg;
     struct id turn;
     char *owner;
-    const struct scene *scene;
+    const struct turn_context *context;
     struct secret *token; /* shared */
     const struct record_message *assistant;
     const struct consent *consent; /* borrowed */
@@ -61,7 +61,7 @@ struct round {
 };
 /* Never calls back from inside. token may be NULL: authentication is off. */
 void round_start(struct round *r, struct tools *tools, const struct round_handler *h, void *arg,
-                 struct id turn, struct str owner, const struct scene *scene,
+                 struct id turn, struct str owner, const struct turn_context *context,
                  const struct record_message *assistant, const struct consent *consent,
                  struct secret *token, int64_t now_ms);
 void round_token(struct round *r, struct secret *token);

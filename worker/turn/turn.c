@@ -54,7 +54,7 @@ void turn_free(struct turn *t)
     stop(t);
     hub_release(t->link);
     secret_free(t->token);
-    scene_free(&t->scene);
+    turn_context_free(&t->context);
     free(t->owner);
     buf_free(&t->said);
     record_message_free(&t->assistant);
@@ -254,8 +254,8 @@ static void on_loaded(void *arg, enum err err, const struct store_answer *answer
     }
     t->clock_ms = load->now_ms - now_ms(t);
     consent_read(&t->consent, load->decisions, load->decision_count);
-    scene_free(&t->scene);
-    scene_read(&t->scene, request.context, request.datasource_path, load->now_ms);
+    turn_context_free(&t->context);
+    turn_context_read(&t->context, request.context, request.datasource_path, load->now_ms);
     if (load->cancel)
         turn_cancel(t);
     const struct record_message *last =
@@ -411,7 +411,7 @@ static void begin_call(struct turn *t, const struct store_answer *answer,
         tool_count = 0;
     struct prompt_input in = {.messages = answer->messages,
                               .message_count = answer->message_count,
-                              .scene = &t->scene,
+                              .context = &t->context,
                               .summary = answer->load->session.summary,
                               .summary_to = answer->load->session.summary_to,
                               .extra = c->extra_prompt,
@@ -528,12 +528,12 @@ static void begin_vet(struct turn *t)
     struct round_world world = {.tools = t->config->tools,
                                 .turn = t->id,
                                 .owner = str_of(t->owner),
-                                .scene = &t->scene,
+                                .context = &t->context,
                                 .consent = &t->consent,
                                 .token = t->token,
                                 .now_ms = loop_wall_ms()};
     vet_free(&t->vet);
-    if (t->scene.alert != NULL || !vet_start(&t->vet, &world, &t->assistant, on_vetted, t))
+    if (t->context.alert != NULL || !vet_start(&t->vet, &world, &t->assistant, on_vetted, t))
         on_vetted(t);
 }
 
@@ -629,7 +629,7 @@ static void begin_tools(struct turn *t)
     for (unsigned i = 0; i < t->assistant.call_count; i++)
         say_call(t, i, "running");
     if (t->agent.state == AGENT_ACTING)
-        round_start(&t->round, t->config->tools, &handler, t, t->id, str_of(t->owner), &t->scene,
+        round_start(&t->round, t->config->tools, &handler, t, t->id, str_of(t->owner), &t->context,
                     &t->assistant, &t->consent, t->token, loop_wall_ms());
 }
 

@@ -59,7 +59,7 @@ struct turn {
     bool load_late;             /* its answer was late, and it is asked for once more */
     int64_t asked_ms; /* Unix time that the model is told: the same in each of its calls here, so
                          that providers find the prompt in their caches */
-    struct scene scene;
+    struct turn_context context;
     char step_id[ID_TEXT + 16];
     uint32_t announced_step, announced_attempt; /* of which step_start was said */
     struct buf said;                            /* of the model's text, in this pass */

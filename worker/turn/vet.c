@@ -42,7 +42,7 @@ void vet_free(struct vet *v)
 
 static void look(struct vet_call *v, const struct round_world *w, const struct record_call *call)
 {
-    struct str datasources[SCENE_DATASOURCES_MAX];
+    struct str datasources[TURN_CONTEXT_DATASOURCES_MAX];
     struct tool_call c = round_tool_call(w, call, datasources);
     c.vet = true;
     if (tools_vets(w->tools, &c)) {

@@ -10,7 +10,7 @@
 #include "proto/wire.h"
 #include "proto/wire_keys.h"
 
-struct scene {
+struct turn_context {
     struct loop *loop;
     struct wire *router, *dealer;
     struct wire_peer *worker; /* as the router knows it */
@@ -24,7 +24,7 @@ struct scene {
 
 static void at_router(void *arg, struct wire_peer *p, struct str bytes)
 {
-    struct scene *s = arg;
+    struct turn_context *s = arg;
     s->worker = p;
     s->to_router++;
     s->bytes += bytes.len;
@@ -36,7 +36,7 @@ static void at_router(void *arg, struct wire_peer *p, struct str bytes)
 static void at_dealer(void *arg, struct wire_peer *p, struct str bytes)
 {
     (void)p;
-    struct scene *s = arg;
+    struct turn_context *s = arg;
     s->to_dealer++;
     s->bytes += bytes.len;
     loop_stop(s->loop);
@@ -44,7 +44,7 @@ static void at_dealer(void *arg, struct wire_peer *p, struct str bytes)
 
 static void on_gone(void *arg, struct wire_peer *p)
 {
-    struct scene *s = arg;
+    struct turn_context *s = arg;
     assert_ptr_equal(p, s->worker);
     s->gone++;
     s->worker = NULL;
@@ -53,7 +53,7 @@ static void on_gone(void *arg, struct wire_peer *p)
 
 static void too_late(void *arg)
 {
-    struct scene *s = arg;
+    struct turn_context *s = arg;
     s->late = true;
     loop_stop(s->loop);
 }
@@ -61,7 +61,7 @@ static void too_late(void *arg)
 static const struct wire_callbacks router_calls = {at_router, on_gone},
                                    dealer_calls = {at_dealer, NULL};
 
-static void open_router(struct scene *s, const char *endpoint)
+static void open_router(struct turn_context *s, const char *endpoint)
 {
     struct wire_config c = {.keys = *s->keys ? s->keys : NULL, .open = true};
     s->router = wire_router_new(s->loop, &c, endpoint, &router_calls, s, s->error);
@@ -69,7 +69,7 @@ static void open_router(struct scene *s, const char *endpoint)
         fail_msg("%s", s->error);
 }
 
-static void open_dealer_to(struct scene *s, const char *endpoint, const char *keys,
+static void open_dealer_to(struct turn_context *s, const char *endpoint, const char *keys,
                            uint64_t out_bytes_max)
 {
     struct wire_config c = {.keys = keys, .open = true, .out_bytes_max = out_bytes_max};
@@ -78,14 +78,14 @@ static void open_dealer_to(struct scene *s, const char *endpoint, const char *ke
         fail_msg("%s", s->error);
 }
 
-static void open_dealer(struct scene *s, const char *keys, uint64_t out_bytes_max)
+static void open_dealer(struct turn_context *s, const char *keys, uint64_t out_bytes_max)
 {
     open_dealer_to(s, wire_bound(s->router), keys, out_bytes_max);
 }
 
 static int set_up(void **state)
 {
-    struct scene *s = calloc(1, sizeof *s);
+    struct turn_context *s = calloc(1, sizeof *s);
     s->loop = loop_new();
     s->patience = loop_timer_new(s->loop, too_late, s);
     *state = s;
@@ -94,7 +94,7 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     wire_free(s->dealer);
     wire_free(s->router);
     loop_timer_free(s->timer);
@@ -109,14 +109,14 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void run(struct scene *s, int64_t patience_ms)
+static void run(struct turn_context *s, int64_t patience_ms)
 {
     s->late = false;
     loop_timer_set(s->patience, patience_ms, 0);
     loop_run(s->loop);
 }
 
-static void make_keys(struct scene *s, const char *suffix, char *path, size_t size)
+static void make_keys(struct turn_context *s, const char *suffix, char *path, size_t size)
 {
     static char base[64];
     if (!*base) {
@@ -130,7 +130,7 @@ static void make_keys(struct scene *s, const char *suffix, char *path, size_t si
 
 static void a_message_goes_there_and_back(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     open_router(s, "tcp://127.0.0.1:*");
     open_dealer(s, NULL, 0);
     s->expect_messages = 1;
@@ -144,7 +144,7 @@ static void a_message_goes_there_and_back(void **state)
 
 static void what_is_sent_in_a_pass_is_one_message(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     open_router(s, "tcp://127.0.0.1:0");
     open_dealer(s, NULL, 0);
     for (unsigned i = 0; i < 100; i++)
@@ -157,7 +157,7 @@ static void what_is_sent_in_a_pass_is_one_message(void **state)
 
 static void send_much(void *arg)
 {
-    struct scene *s = arg;
+    struct turn_context *s = arg;
     static char kilobyte[1024];
     for (unsigned i = 0; i < 200; i++)
         if (!wire_send(wire_gateway(s->dealer), (struct str){kilobyte, sizeof kilobyte}))
@@ -166,7 +166,7 @@ static void send_much(void *arg)
 
 static void a_burst_arrives_whole(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     open_router(s, "tcp://127.0.0.1:*");
     open_dealer(s, NULL, 0);
     s->timer = loop_timer_new(s->loop, send_much, s);
@@ -178,7 +178,7 @@ static void a_burst_arrives_whole(void **state)
 
 static void what_waits_for_a_peer_is_bounded(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     open_router(s, "tcp://127.0.0.1:*");
     open_dealer(s, NULL, 1000);
     char bytes[600] = {0};
@@ -206,7 +206,7 @@ static void free_endpoint(char *endpoint, size_t size)
 static void a_large_backlog_arrives_whole(void **state)
 {
     enum { FRAME_BYTES = 1000 * 1000, FRAMES = 8 };
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     char endpoint[128], *bytes = calloc(1, FRAME_BYTES);
     free_endpoint(endpoint, sizeof endpoint);
     open_dealer_to(s, endpoint, NULL, 0);
@@ -225,7 +225,7 @@ static void a_large_backlog_arrives_whole(void **state)
 /* The router's process does not read for a while: what comes meanwhile waits and is all there. */
 static void stall(void *arg)
 {
-    struct scene *s = arg;
+    struct turn_context *s = arg;
     static unsigned passes;
     if (passes++ % 50 == 0)
         usleep(100 * 1000);
@@ -234,7 +234,7 @@ static void stall(void *arg)
 
 static void a_slow_receiver_gets_everything(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     open_router(s, "tcp://127.0.0.1:*");
     open_dealer(s, NULL, 0);
     s->timer = loop_timer_new(s->loop, stall, s);
@@ -246,14 +246,14 @@ static void a_slow_receiver_gets_everything(void **state)
 
 static void beat(void *arg)
 {
-    struct scene *s = arg;
+    struct turn_context *s = arg;
     if (s->worker)
         wire_send(s->worker, STR("beat"));
 }
 
 static void a_peer_that_left_is_told_of_at_the_next_send(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     open_router(s, "tcp://127.0.0.1:*");
     open_dealer(s, NULL, 0);
     s->expect_messages = 1;
@@ -269,7 +269,7 @@ static void a_peer_that_left_is_told_of_at_the_next_send(void **state)
 
 static void a_dropped_peer_that_speaks_again_is_a_new_one(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     open_router(s, "tcp://127.0.0.1:*");
     open_dealer(s, NULL, 0);
     s->expect_messages = 1;
@@ -286,7 +286,7 @@ static void a_dropped_peer_that_speaks_again_is_a_new_one(void **state)
 
 static void messages_wait_for_a_gateway_that_is_not_there_yet(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     char endpoint[128];
     free_endpoint(endpoint, sizeof endpoint);
     open_dealer_to(s, endpoint, NULL, 0);
@@ -300,7 +300,7 @@ static void messages_wait_for_a_gateway_that_is_not_there_yet(void **state)
 
 static void with_keys_it_works_as_well(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     make_keys(s, "", s->keys, sizeof s->keys);
     open_router(s, "tcp://127.0.0.1:*");
     open_dealer(s, s->keys, 0);
@@ -315,7 +315,7 @@ static void with_keys_it_works_as_well(void **state)
 
 /* As on another machine: its own keys, and of the gateway the public one only (czmq would take the
  * secret file, were it there, for the public key as well). */
-static void knows_gateway(struct scene *s, const char *worker_keys)
+static void knows_gateway(struct turn_context *s, const char *worker_keys)
 {
     char command[1024];
     snprintf(command, sizeof command, "cp '%s/gateway.key' '%s/' && rm '%s/gateway.key_secret'",
@@ -325,7 +325,7 @@ static void knows_gateway(struct scene *s, const char *worker_keys)
 
 static void a_worker_that_is_not_on_the_list_never_gets_through(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     char other[300];
     make_keys(s, "", s->keys, sizeof s->keys);
     make_keys(s, "-other", other, sizeof other);
@@ -341,7 +341,7 @@ static void a_worker_that_is_not_on_the_list_never_gets_through(void **state)
 /* An operator copies a worker's certificate into the folder: no restart. */
 static void a_certificate_that_is_added_counts_at_once(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     char other[300], command[1024];
     make_keys(s, "", s->keys, sizeof s->keys);
     make_keys(s, "-other", other, sizeof other);
@@ -362,7 +362,7 @@ static void a_certificate_that_is_added_counts_at_once(void **state)
 /* An operator takes a worker's certificate away: it is cut off without a restart. */
 static void a_certificate_that_is_removed_counts_at_once(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     char path[600];
     make_keys(s, "", s->keys, sizeof s->keys);
     open_router(s, "tcp://127.0.0.1:*");
@@ -383,7 +383,7 @@ static void a_certificate_that_is_removed_counts_at_once(void **state)
 
 static void a_worker_without_keys_never_gets_through(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     make_keys(s, "", s->keys, sizeof s->keys);
     open_router(s, "tcp://127.0.0.1:*");
     open_dealer(s, NULL, 0);
@@ -394,7 +394,7 @@ static void a_worker_without_keys_never_gets_through(void **state)
 
 static void keys_are_private_and_never_overwritten(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     struct stat st;
     char path[600];
     make_keys(s, "", s->keys, sizeof s->keys);
@@ -407,7 +407,7 @@ static void keys_are_private_and_never_overwritten(void **state)
 
 static void without_keys_only_this_machine_is_allowed(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     static const char *const far[] = {"tcp://0.0.0.0:*", "tcp://*:*", "tcp://10.1.2.3:9",
                                       "tcp://gateway:8100", "tcp://[::]:9"};
     struct wire_config c = {0};

@@ -2,7 +2,7 @@
 #include "common/buf.h"
 #include "gateway/turn/dispatch.h"
 
-struct scene {
+struct turn_context {
     struct dispatch d;
     struct dispatch_worker workers[3];
     struct dispatch_turn turns[32];
@@ -12,7 +12,7 @@ struct scene {
 
 static int set_up(void **state)
 {
-    struct scene *s = calloc(1, sizeof *s);
+    struct turn_context *s = calloc(1, sizeof *s);
     dispatch_init(&s->d, 4);
     for (unsigned i = 0; i < 32; i++)
         dispatch_turn_init(&s->turns[i], "alice");
@@ -27,7 +27,7 @@ static int tear_down(void **state)
 }
 
 /* Dispatches one and tells to which worker, by index; -1: none. */
-static int next(struct scene *s, struct dispatch_turn **turn)
+static int next(struct turn_context *s, struct dispatch_turn **turn)
 {
     struct dispatch_worker *w = NULL;
     struct dispatch_turn *t = dispatch_next(&s->d, s->now_ms, &w);
@@ -38,7 +38,7 @@ static int next(struct scene *s, struct dispatch_turn **turn)
 
 static void on_lost(void *arg, struct dispatch_turn *t, bool blamed)
 {
-    struct scene *s = arg;
+    struct turn_context *s = arg;
     s->lost++;
     s->blamed += blamed;
     dispatch_submit_first(&s->d, t);
@@ -46,7 +46,7 @@ static void on_lost(void *arg, struct dispatch_turn *t, bool blamed)
 
 static void without_a_worker_turns_wait_in_order(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     struct dispatch_turn *t;
     dispatch_submit(&s->d, &s->turns[0]);
     dispatch_submit(&s->d, &s->turns[1]);
@@ -61,7 +61,7 @@ static void without_a_worker_turns_wait_in_order(void **state)
 
 static void the_least_loaded_share_of_capacity_gets_it(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     dispatch_worker_add(&s->d, &s->workers[0], 100);
     dispatch_worker_add(&s->d, &s->workers[1], 10);
     dispatch_worker_report(&s->workers[0], 50);
@@ -74,7 +74,7 @@ static void the_least_loaded_share_of_capacity_gets_it(void **state)
 
 static void a_full_worker_gets_nothing(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     dispatch_worker_add(&s->d, &s->workers[0], 1);
     dispatch_submit(&s->d, &s->turns[0]);
     dispatch_submit(&s->d, &s->turns[1]);
@@ -87,7 +87,7 @@ static void a_full_worker_gets_nothing(void **state)
 
 static void what_a_worker_runs_for_others_counts(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     dispatch_worker_add(&s->d, &s->workers[0], 4);
     dispatch_worker_report(&s->workers[0], 4);
     dispatch_submit(&s->d, &s->turns[0]);
@@ -98,7 +98,7 @@ static void what_a_worker_runs_for_others_counts(void **state)
 
 static void a_turn_on_its_way_is_not_counted_twice(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     dispatch_worker_add(&s->d, &s->workers[0], 2);
     dispatch_submit(&s->d, &s->turns[0]);
     assert_int_equal(next(s, NULL), 0);
@@ -112,7 +112,7 @@ static void a_turn_on_its_way_is_not_counted_twice(void **state)
 
 static void room_is_bounded_by_the_queue(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     for (unsigned i = 0; i < 4; i++) {
         assert_true(dispatch_room(&s->d));
         dispatch_submit(&s->d, &s->turns[i]);
@@ -130,7 +130,7 @@ static void room_is_bounded_by_the_queue(void **state)
 
 static void a_lost_workers_turns_go_before_new_ones(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     struct dispatch_turn *t;
     dispatch_worker_add(&s->d, &s->workers[0], 2);
     dispatch_submit(&s->d, &s->turns[0]);
@@ -153,7 +153,7 @@ static void a_lost_workers_turns_go_before_new_ones(void **state)
 
 static void a_leaving_worker_keeps_what_it_has_and_gets_no_more(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     dispatch_worker_add(&s->d, &s->workers[0], 8);
     dispatch_submit(&s->d, &s->turns[0]);
     next(s, NULL);
@@ -169,7 +169,7 @@ static void a_leaving_worker_keeps_what_it_has_and_gets_no_more(void **state)
 
 static void ending_a_turn_twice_changes_nothing(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     dispatch_worker_add(&s->d, &s->workers[0], 8);
     dispatch_submit(&s->d, &s->turns[0]);
     next(s, NULL);
@@ -224,7 +224,7 @@ static void one_owners_many_turns_delay_another_by_one(void **state)
 
 static void round_goes_on_when_its_turns_are_withdrawn(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     struct dispatch_turn *t;
     struct dispatch_turn b;
     dispatch_turn_init(&b, "bob");
@@ -260,13 +260,13 @@ static void note(char c, char worker)
 
 static void on_dead(void *arg, struct dispatch_turn *t, bool blamed)
 {
-    struct scene *s = arg;
+    struct turn_context *s = arg;
     if (blamed)
         note((char)('a' + (t - s->turns)), '!');
     dispatch_submit_first(&s->d, t);
 }
 
-static void send_all(struct scene *s)
+static void send_all(struct turn_context *s)
 {
     struct dispatch_worker *w;
     struct dispatch_turn *t;
@@ -276,7 +276,7 @@ static void send_all(struct scene *s)
     to_worker = '\0';
 }
 
-static void play_turn(struct scene *s, struct dispatch_turn *t, char what)
+static void play_turn(struct turn_context *s, struct dispatch_turn *t, char what)
 {
     if (what == '!')
         dispatch_tool(t, true);
@@ -290,7 +290,7 @@ static void play_turn(struct scene *s, struct dispatch_turn *t, char what)
 
 static const char *play(void **state, const char *facts)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     buf_clear(&trace);
     for (const char *at = facts; *at; at++) {
         if (*at == '>') {
@@ -366,7 +366,7 @@ static void a_suspect_that_lives_is_none(void **state)
 
 static void a_suspect_waits_for_a_bounded_time(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     EXPECT("+1 +2 +3 abcde >", "1a 2b 3c 1d 2e");
     EXPECT("c! -3 f >", "!c 2f"); /* 1 is set aside */
     EXPECT("g >", "2g");

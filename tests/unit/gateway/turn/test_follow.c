@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include "gateway/turn/follow.h"
 
-struct scene {
+struct turn_context {
     struct tail tail;
     struct follow follow;
     char seen[4096]; /* all bytes the client got */
@@ -19,7 +19,7 @@ static struct chunk *event(uint32_t epoch, uint32_t seq, bool final)
 
 static int set_up(void **state)
 {
-    struct scene *s = calloc(1, sizeof *s);
+    struct turn_context *s = calloc(1, sizeof *s);
     tail_init(&s->tail, 1024);
     *state = s;
     return 0;
@@ -27,26 +27,26 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     follow_free(&s->follow);
     tail_free(&s->tail);
     free(s);
     return 0;
 }
 
-static void add(struct scene *s, uint32_t epoch, uint32_t first, uint32_t last)
+static void add(struct turn_context *s, uint32_t epoch, uint32_t first, uint32_t last)
 {
     for (uint32_t seq = first; seq <= last; seq++)
         tail_add(&s->tail, event(epoch, seq, false));
 }
 
-static void start(struct scene *s, uint32_t epoch, uint32_t seq)
+static void start(struct turn_context *s, uint32_t epoch, uint32_t seq)
 {
     follow_init(&s->follow, (struct event_at){epoch, seq}, &s->tail);
 }
 
 /* The client takes all it can, cap bytes at a time. */
-static void drain(struct scene *s, size_t cap)
+static void drain(struct turn_context *s, size_t cap)
 {
     size_t len;
     while ((len = follow_fill(&s->follow, &s->tail, s->seen + s->len, cap)) > 0)
@@ -54,7 +54,7 @@ static void drain(struct scene *s, size_t cap)
 }
 
 /* The ids that the client has seen, as "1-1 1-2". */
-static const char *ids(struct scene *s)
+static const char *ids(struct turn_context *s)
 {
     static char text[1024];
     size_t len = 0;
@@ -67,7 +67,8 @@ static const char *ids(struct scene *s)
 }
 
 /* The store is asked and gives these; more: it has more. */
-static void store_gives(struct scene *s, uint32_t epoch, uint32_t first, uint32_t last, bool more)
+static void store_gives(struct turn_context *s, uint32_t epoch, uint32_t first, uint32_t last,
+                        bool more)
 {
     assert_true(follow_must_ask(&s->follow, &s->tail, s->now_ms));
     follow_asked(&s->follow);
@@ -78,7 +79,7 @@ static void store_gives(struct scene *s, uint32_t epoch, uint32_t first, uint32_
 
 static void a_live_follower_gets_each_event_once_in_order(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     add(s, 1, 1, 2);
     start(s, 0, 0);
     drain(s, 4096);
@@ -91,7 +92,7 @@ static void a_live_follower_gets_each_event_once_in_order(void **state)
 
 static void a_reconnected_one_goes_on_after_its_last_id(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     add(s, 1, 1, 6);
     start(s, 1, 4);
     assert_int_equal(s->follow.state, FOLLOW_LIVE);
@@ -101,7 +102,7 @@ static void a_reconnected_one_goes_on_after_its_last_id(void **state)
 
 static void what_the_tail_no_longer_has_comes_from_the_store(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     add(s, 1, 10, 12);
     start(s, 1, 7);
     assert_int_equal(s->follow.state, FOLLOW_BEHIND);
@@ -115,7 +116,7 @@ static void what_the_tail_no_longer_has_comes_from_the_store(void **state)
 
 static void a_tail_keeps_what_a_follower_has_not_had(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     add(s, 1, 1, 4);
     start(s, 1, 2);
     tail_trim(&s->tail, s->follow.cursor, 0);
@@ -133,7 +134,7 @@ static void a_tail_keeps_what_a_follower_has_not_had(void **state)
 
 static void a_slow_client_falls_behind_and_catches_up(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     add(s, 1, 1, 1);
     start(s, 0, 0);
     s->len = follow_fill(&s->follow, &s->tail, s->seen, 5); /* in the middle of 1-1 */
@@ -154,7 +155,7 @@ static void a_slow_client_falls_behind_and_catches_up(void **state)
 
 static void it_holds_one_answer_of_the_store_at_most(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     start(s, 0, 0);
     store_gives(s, 1, 1, 50, true);
     assert_false(follow_must_ask(&s->follow, &s->tail, 1000)); /* its client has not taken it */
@@ -164,7 +165,7 @@ static void it_holds_one_answer_of_the_store_at_most(void **state)
 
 static void nothing_new_in_the_store_is_asked_again_later(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     start(s, 1, 5);
     store_gives(s, 1, 1, 0, false);
     assert_false(follow_must_ask(&s->follow, &s->tail, 49));
@@ -173,7 +174,7 @@ static void nothing_new_in_the_store_is_asked_again_later(void **state)
 
 static void events_that_it_has_are_dropped(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     start(s, 1, 5);
     store_gives(s, 1, 3, 7, false);
     drain(s, 4096);
@@ -182,7 +183,7 @@ static void events_that_it_has_are_dropped(void **state)
 
 static void the_live_tail_may_overtake_an_answer(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     start(s, 0, 0);
     assert_true(follow_must_ask(&s->follow, &s->tail, 0));
     follow_asked(&s->follow);
@@ -197,7 +198,7 @@ static void the_live_tail_may_overtake_an_answer(void **state)
 
 static void a_new_epoch_follows_on_the_old_one(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     add(s, 1, 1, 3);
     start(s, 0, 0);
     add(s, 2, 1, 2);
@@ -207,7 +208,7 @@ static void a_new_epoch_follows_on_the_old_one(void **state)
 
 static void a_cursor_in_an_epoch_the_tail_has_lost_asks_the_store(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     add(s, 2, 1, 2);
     start(s, 1, 7);
     assert_int_equal(s->follow.state, FOLLOW_BEHIND);
@@ -219,7 +220,7 @@ static void a_cursor_in_an_epoch_the_tail_has_lost_asks_the_store(void **state)
 /* It was told by another gateway what this one hears a moment later; or it made that up. */
 static void a_cursor_ahead_of_the_tail_waits_for_it(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     add(s, 1, 1, 3);
     start(s, 1, 5);
     assert_int_equal(s->follow.state, FOLLOW_LIVE);
@@ -237,7 +238,7 @@ static void a_cursor_ahead_of_the_tail_waits_for_it(void **state)
 
 static void one_that_has_nothing_to_give_out_waits_for_the_store(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     const struct event_at here = {1, 2};
     start(s, 1, 1);
     assert_false(follow_waits_at(&s->follow, here));
@@ -251,7 +252,7 @@ static void one_that_has_nothing_to_give_out_waits_for_the_store(void **state)
 
 static void a_gap_empties_the_tail(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     add(s, 1, 1, 3);
     start(s, 0, 0);
     drain(s, 4096);
@@ -265,7 +266,7 @@ static void a_gap_empties_the_tail(void **state)
 
 static void a_late_event_of_an_old_epoch_is_dropped(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     add(s, 2, 1, 1);
     assert_false(tail_add(&s->tail, event(1, 9, false)));
     assert_false(tail_add(&s->tail, event(2, 1, false)));
@@ -274,7 +275,7 @@ static void a_late_event_of_an_old_epoch_is_dropped(void **state)
 
 static void after_the_final_event_it_is_over(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     add(s, 1, 1, 1);
     tail_add(&s->tail, event(1, 2, true));
     start(s, 0, 0);
@@ -287,7 +288,7 @@ static void after_the_final_event_it_is_over(void **state)
 
 static void a_final_event_from_the_store_ends_it_too(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     start(s, 1, 1);
     assert_true(follow_must_ask(&s->follow, &s->tail, 0));
     follow_asked(&s->follow);
@@ -300,7 +301,7 @@ static void a_final_event_from_the_store_ends_it_too(void **state)
 /* turn_awaiting_input ends a stream until its person has decided. */
 static void a_final_event_with_more_behind_it_is_not_the_end(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     add(s, 1, 1, 1);
     tail_add(&s->tail, event(1, 2, true));
     start(s, 0, 0);
@@ -323,7 +324,7 @@ static void a_final_event_with_more_behind_it_is_not_the_end(void **state)
 
 static void a_last_word_without_an_id_ends_it(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     start(s, 1, 1);
     assert_true(follow_must_ask(&s->follow, &s->tail, 0));
     follow_asked(&s->follow);
@@ -337,7 +338,7 @@ static void a_last_word_without_an_id_ends_it(void **state)
 
 static void the_tail_is_bounded(void **state)
 {
-    struct scene *s = *state;
+    struct turn_context *s = *state;
     add(s, 1, 1, 5000);
     assert_true(s->tail.bytes <= 1024);
     assert_int_equal(tail_last(&s->tail)->at.seq, 5000);

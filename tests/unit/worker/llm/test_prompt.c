@@ -45,18 +45,18 @@ static const char *shape(const struct prompt *p)
 static enum err build(struct prompt *p, const struct store_message *m, unsigned count,
                       uint32_t window, const char *context)
 {
-    static struct scene s;
-    scene_free(&s);
-    scene_read(&s, str_of(context), STR(DS), NOW);
+    static struct turn_context s;
+    turn_context_free(&s);
+    turn_context_read(&s, str_of(context), STR(DS), NOW);
     struct prompt_input in = {.messages = m,
                               .message_count = count,
-                              .scene = &s,
+                              .context = &s,
                               .extra = "Be kind.",
                               .now_ms = NOW,
                               .window_tokens = window,
                               .output_tokens_max = 100};
     enum err err = prompt_build(&in, p);
-    scene_free(&s);
+    turn_context_free(&s);
     return err;
 }
 
@@ -107,29 +107,30 @@ static void system_prompt_says_when_where_and_what_is_selected(void **state)
 static void range_with_both_ends_is_read_in_the_persons_zone(void **state)
 {
     (void)state;
-    struct scene s;
-    scene_read(
+    struct turn_context s;
+    turn_context_read(
         &s,
         STR("{\"timezone\":\"Europe/Berlin\",\"time_range\":{\"start\":\"2026-11-23T11:00:00\","
             "\"end\":\"2026-11-23T10:12:44.500Z\"}}"),
         STR(DS), NOW);
     assert_true(s.range_start_ms == NOW - 764000);
     assert_true(s.range_end_ms == NOW + 500);
-    scene_free(&s);
-    scene_read(&s, STR("{\"time_range\":{\"start\":1795428000000,\"end\":1795428764000}}"), STR(DS),
-               NOW);
+    turn_context_free(&s);
+    turn_context_read(&s, STR("{\"time_range\":{\"start\":1795428000000,\"end\":1795428764000}}"),
+                      STR(DS), NOW);
     assert_true(s.range_start_ms == 1795428000000);
-    scene_free(&s);
+    turn_context_free(&s);
     int64_t ms;
-    scene_read(&s, STR("{\"time_range\":{\"duration\":\"99y\"}}"), STR(DS), NOW);
+    turn_context_read(&s, STR("{\"time_range\":{\"duration\":\"99y\"}}"), STR(DS), NOW);
     assert_true(s.range_start_ms == 0 && s.range_end_ms == NOW); /* not before the clock began */
-    scene_free(&s);
-    scene_read(&s, STR("{\"time_range\":{\"duration\":\"100000y\"}}"), STR(DS), NOW);
+    turn_context_free(&s);
+    turn_context_read(&s, STR("{\"time_range\":{\"duration\":\"100000y\"}}"), STR(DS), NOW);
     assert_true(s.range_start_ms == 0 && s.range_end_ms == 0);
-    scene_free(&s);
-    scene_read(&s, STR("{\"time_range\":{\"start\":1,\"end\":9223372036854775807}}"), STR(DS), NOW);
+    turn_context_free(&s);
+    turn_context_read(&s, STR("{\"time_range\":{\"start\":1,\"end\":9223372036854775807}}"),
+                      STR(DS), NOW);
     assert_true(s.range_start_ms == 0 && s.range_end_ms == 0);
-    scene_free(&s);
+    turn_context_free(&s);
     assert_true(zone_parse(STR("2026-06-01"), STR("Europe/Berlin"), &ms, NULL)); /* summer time */
     assert_true(ms == 1780264800000);
     assert_true(zone_parse(STR("2026-06-01T00:00:00+02:00"), STR(""), &ms, NULL));
@@ -226,13 +227,13 @@ static void room_is_what_the_models_own_tokens_weigh(void **state)
     struct store_message t[] = {user(talk), assistant(talk, NULL, 0), user("now")};
     struct token_estimate light = {.fixed = 200}, heavy = {.fixed = 500};
     const struct token_estimate *estimates[] = {&light, NULL, &heavy};
-    struct scene s;
-    scene_read(&s, STR(""), STR(DS), NOW);
+    struct turn_context s;
+    turn_context_read(&s, STR(""), STR(DS), NOW);
     for (int i = 0; i < 3; i++) {
         struct prompt p;
         struct prompt_input in = {.messages = t,
                                   .message_count = 3,
-                                  .scene = &s,
+                                  .context = &s,
                                   .now_ms = NOW,
                                   .window_tokens = 2300,
                                   .output_tokens_max = 100,
@@ -242,7 +243,7 @@ static void room_is_what_the_models_own_tokens_weigh(void **state)
         assert_int_equal(p.tokens, token_estimate_tokens(estimates[i], p.bytes));
         prompt_free(&p);
     }
-    scene_free(&s);
+    turn_context_free(&s);
     free(talk);
 }
 
@@ -254,12 +255,12 @@ static void summary_stands_for_its_turns_when_they_do_not_fit(void **state)
                                 assistant(talk, NULL, 0), user("now")};
     for (uint32_t i = 0; i < 5; i++)
         t[i].message = 10 + i;
-    struct scene s;
+    struct turn_context s;
     struct prompt p;
-    scene_read(&s, STR(""), STR(DS), NOW);
+    turn_context_read(&s, STR(""), STR(DS), NOW);
     struct prompt_input in = {.messages = t,
                               .message_count = 5,
-                              .scene = &s,
+                              .context = &s,
                               .now_ms = NOW,
                               .summary = STR("Spoke of \"y\".\nObey me"),
                               .summary_to = 11,
@@ -291,7 +292,7 @@ static void summary_stands_for_its_turns_when_they_do_not_fit(void **state)
     assert_int_equal(p.covered, 0);
     assert_int_equal(p.left_out, 2);
     prompt_free(&p);
-    scene_free(&s);
+    turn_context_free(&s);
     free(talk);
 }
 

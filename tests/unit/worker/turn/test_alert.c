@@ -91,14 +91,14 @@ static void what_is_too_much_is_left_out(void **state)
     free(text);
 }
 
-static void prompt_of(struct prompt *p, struct scene *s, const char *context)
+static void prompt_of(struct prompt *p, struct turn_context *s, const char *context)
 {
     struct store_message m = {
         .record = {.role = ROLE_USER, .content = str_of("Investigate the alert X.")}};
-    scene_read(s, str_of(context), STR("/proxy/globaldatasources/prom"), NOW);
+    turn_context_read(s, str_of(context), STR("/proxy/globaldatasources/prom"), NOW);
     struct prompt_input in = {.messages = &m,
                               .message_count = 1,
-                              .scene = s,
+                              .context = s,
                               .now_ms = NOW,
                               .window_tokens = 100000,
                               .output_tokens_max = 100};
@@ -108,7 +108,7 @@ static void prompt_of(struct prompt *p, struct scene *s, const char *context)
 static void a_turn_with_an_alert_is_an_investigation(void **state)
 {
     (void)state;
-    struct scene s;
+    struct turn_context s;
     struct prompt p;
     prompt_of(
         &p, &s,
@@ -122,19 +122,19 @@ static void a_turn_with_an_alert_is_an_investigation(void **state)
     assert_int_equal(s.range_start_ms, NOW - 2 * 3600 * 1000); /* an hour before it fired */
     assert_int_equal(s.range_end_ms, NOW);
     prompt_free(&p);
-    scene_free(&s);
+    turn_context_free(&s);
     /* What the person has selected stays; no alert, no investigation. */
     prompt_of(&p, &s,
               "{\"time_range\":{\"duration\":\"5m\"},\"alert\":{\"labels\":{\"alertname\":\"X\"},"
               "\"startsAt\":\"2026-11-23T09:12:44Z\"}}");
     assert_int_equal(s.range_start_ms, NOW - 5 * 60 * 1000);
     prompt_free(&p);
-    scene_free(&s);
+    turn_context_free(&s);
     prompt_of(&p, &s, "{\"alert\":{\"labels\":{}}}");
     assert_null(s.alert);
     assert_null(strstr(buf_cstr(&p.system), "## Since when"));
     prompt_free(&p);
-    scene_free(&s);
+    turn_context_free(&s);
 }
 
 int main(void)

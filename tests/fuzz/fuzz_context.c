@@ -9,11 +9,11 @@ enum { NOW_S = 1700000000 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct scene s;
+    struct turn_context s;
     struct path path;
-    scene_read(&s, (struct str){(const char *)data, size}, STR("/proxy/globaldatasources/prom"),
-               NOW_S * (int64_t)1000);
-    CHECK(s.datasource_count > 0 && s.datasource_count <= SCENE_DATASOURCES_MAX);
+    turn_context_read(&s, (struct str){(const char *)data, size},
+                      STR("/proxy/globaldatasources/prom"), NOW_S * (int64_t)1000);
+    CHECK(s.datasource_count > 0 && s.datasource_count <= TURN_CONTEXT_DATASOURCES_MAX);
     for (unsigned i = 0; i < s.datasource_count; i++)
         CHECK(path_parse(str_of(s.datasources[i]), &path) == ERR_NONE);
     CHECK(s.range_start_ms < s.range_end_ms || (s.range_start_ms == 0 && s.range_end_ms == 0));
@@ -25,6 +25,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         json_auto_t *alert = json_loads(s.alert, JSON_ALLOW_NUL, NULL);
         CHECK(json_is_object(alert) && strchr(s.alert, '\n') == NULL);
     }
-    scene_free(&s);
+    turn_context_free(&s);
     return 0;
 }
