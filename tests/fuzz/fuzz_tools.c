@@ -89,7 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!f)
         f = fixture_new();
     fixture_tools(f); /* nothing is known from runs before */
-    f->consent = CONSENT_GIVEN;
+    f->approval = APPROVAL_GIVEN;
     f->says_anything = true;
     const struct tool_spec *specs = tools_specs(f->tools, &count);
     unsigned picked = take(&rest) % count;

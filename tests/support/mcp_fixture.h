@@ -58,7 +58,7 @@ struct mcp_fixture {
     unsigned done;
     char *content;
     bool failed;
-    enum tool_consent consent;
+    enum tool_approval approval;
 };
 
 static inline void mcp_say(struct mcp_fixture *f, struct http_request *r, const char *method)
@@ -338,7 +338,7 @@ static inline struct tool_run *mcp_begin(struct mcp_fixture *f, const char *name
                                          const char *arguments)
 {
     struct tool_call call = {.call_id = STR("c1"),
-                             .consent = f->consent,
+                             .approval = f->approval,
                              .tool_name = str_of(name),
                              .arguments = str_of(arguments),
                              .token = f->token,

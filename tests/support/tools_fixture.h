@@ -40,7 +40,7 @@ struct fixture {
     const struct answer *script;
     struct asked asked[ASKED_MAX];
     unsigned asked_count;
-    enum tool_consent consent;
+    enum tool_approval approval;
     const struct tool_grant *grants;
     unsigned grant_count;
     bool vet;
@@ -257,7 +257,7 @@ static inline struct tool_run *fixture_start_bytes(struct fixture *f, const char
     struct tool_call call = {
         .owner = str_of(f->owner ? f->owner : "alice"),
         .call_id = str_of(f->call_id ? f->call_id : "c1"),
-        .consent = f->consent,
+        .approval = f->approval,
         .grants = f->grants,
         .grant_count = f->grant_count,
         .vet = f->vet,

@@ -363,9 +363,9 @@ struct tool_run *tool_start(struct tools *t, const struct tool_call *c, tool_don
              secret_reveal(c->token).at);
     note("tool %.*s %.*s token=%s%s", (int)c->tool_name.len, c->tool_name.at, (int)c->arguments.len,
          c->arguments.at, r->token,
-         c->consent == CONSENT_GIVEN     ? " approved"
-         : c->consent == CONSENT_REFUSED ? " refused"
-                                         : "");
+         c->approval == APPROVAL_GIVEN     ? " approved"
+         : c->approval == APPROVAL_REFUSED ? " refused"
+                                           : "");
     return r;
 }
 void tool_cancel(struct tool_run *r)

@@ -234,19 +234,19 @@ static void need_yes(struct gate *g)
 {
     struct tool_run *r = g->run;
     char hash[RECORD_HASH_TEXT + 1];
-    enum tool_consent said = CONSENT_NONE;
+    enum tool_approval said = APPROVAL_NONE;
     scoped_buf(asked, ASK_BYTES_MAX);
     write_ask(g, &asked);
     CHECK(!asked.overflowed);
     record_hash(STR(TOOLS_SOURCE), buf_str(&asked), hash);
     for (unsigned i = 0; i < r->grant_count; i++)
-        if (strcmp(r->grants[i].hash, hash) == 0 && said != CONSENT_REFUSED)
+        if (strcmp(r->grants[i].hash, hash) == 0 && said != APPROVAL_REFUSED)
             said = r->grants[i].said;
     log_info("tool.gate", "turn=%s datasource=%s server=%s said=%d vet=%d", id_log(r->turn),
              r->datasource, g->server, said, r->vet);
-    if (said == CONSENT_GIVEN) {
+    if (said == APPROVAL_GIVEN) {
         open_door(r, g->then);
-    } else if (said == CONSENT_REFUSED) {
+    } else if (said == APPROVAL_REFUSED) {
         run_fail(r, "refused_by_person",
                  "The person was asked whether the server of %s may get their sign-in, and said "
                  "no: it was not asked anything. Go on without this datasource.",

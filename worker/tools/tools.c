@@ -592,7 +592,7 @@ static bool pick_datasource(struct tool_run *r, const struct tool_call *c, struc
 /* Of a tool that needs the person's yes. False: the run has failed. */
 static bool may_ask(struct tool_run *r, const struct tool_call *c, const json_t *args)
 {
-    r->approved = c->consent == CONSENT_GIVEN;
+    r->approved = c->approval == APPROVAL_GIVEN;
     if (hides(args)) {
         run_fail(
             r, "bad_arguments",
@@ -600,7 +600,7 @@ static bool may_ask(struct tool_run *r, const struct tool_call *c, const json_t 
             "the person could not see what they are asked. Write them without.");
         return false;
     }
-    if (c->consent == CONSENT_REFUSED) {
+    if (c->approval == APPROVAL_REFUSED) {
         run_fail(r, "refused_by_person",
                  "The person was asked and said no: this was not done. Don't ask again for the "
                  "same; go on without it.");

@@ -83,14 +83,14 @@ bool tools_server(const struct tools *t, unsigned i, struct tools_server *out); 
 /* What was indexed of PERSAI_DOCS. False: nothing yet. */
 bool tools_docs(const struct tools *t, unsigned *files, unsigned *left_out);
 
-enum tool_consent {
-    CONSENT_NONE, /* the person was not asked, or has not decided */
-    CONSENT_REFUSED,
-    CONSENT_GIVEN,
+enum tool_approval {
+    APPROVAL_NONE, /* the person was not asked, or has not decided */
+    APPROVAL_REFUSED,
+    APPROVAL_GIVEN,
 };
 struct tool_grant { /* what the person said to TOOLS_SOURCE */
     char hash[RECORD_HASH_TEXT + 1];
-    enum tool_consent said;
+    enum tool_approval said;
 };
 enum tool_ask {
     ASK_NOTHING,
@@ -103,7 +103,7 @@ struct tool_call {
     struct str owner;                /* whose call it is: calls go by rounds of their owners */
     struct str call_id, tool_name;   /* as the model wrote them */
     struct str arguments;            /* JSON text as the model wrote it; empty counts as {} */
-    enum tool_consent consent;       /* a tool that needs approval runs with CONSENT_GIVEN only */
+    enum tool_approval approval;     /* a tool that needs approval runs with APPROVAL_GIVEN only */
     const struct tool_grant *grants; /* copied */
     unsigned grant_count;
     bool vet;                      /* nothing is done: see tools_vets */

@@ -9,7 +9,7 @@ static void on_done(void *arg, const struct tool_result *result);
 
 void round_start(struct round *r, struct tools *tools, const struct round_handler *h, void *arg,
                  struct id turn, struct str owner, const struct turn_context *context,
-                 const struct record_message *assistant, const struct consent *consent,
+                 const struct record_message *assistant, const struct approval *approval,
                  struct secret *token, int64_t now_ms)
 {
     CHECK(r->calls == NULL && assistant->call_count > 0);
@@ -21,7 +21,7 @@ void round_start(struct round *r, struct tools *tools, const struct round_handle
                         .context = context,
                         .token = token ? secret_ref(token) : NULL,
                         .assistant = assistant,
-                        .consent = consent,
+                        .approval = approval,
                         .calls = xcalloc(assistant->call_count, sizeof(*r->calls)),
                         .count = assistant->call_count,
                         .now_ms = now_ms};
@@ -42,9 +42,9 @@ struct tool_call round_tool_call(const struct round_world *w, const struct recor
                               .call_id = call->call_id,
                               .tool_name = call->tool_name,
                               .arguments = call->arguments,
-                              .consent = consent_for(w->consent, call),
-                              .grants = w->consent->grants,
-                              .grant_count = w->consent->grant_count,
+                              .approval = approval_for(w->approval, call),
+                              .grants = w->approval->grants,
+                              .grant_count = w->approval->grant_count,
                               .datasources = datasources,
                               .datasource_count = context->datasource_count,
                               .project = str_of(context->project),
@@ -64,7 +64,7 @@ static void run(struct round_call *c)
                                 .turn = r->turn,
                                 .owner = str_of(r->owner),
                                 .context = r->context,
-                                .consent = r->consent,
+                                .approval = r->approval,
                                 .token = r->token,
                                 .now_ms = r->now_ms};
     struct tool_call call = round_tool_call(&world, asked, datasources);

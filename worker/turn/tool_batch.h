@@ -38,7 +38,7 @@ struct round_world {
     struct id turn;
     struct str owner;
     const struct turn_context *context;
-    const struct consent *consent;
+    const struct approval *approval;
     struct secret *token; /* NULL: authentication is off */
     int64_t now_ms;       /* Unix time: what "now" means to the whole round */
 };
@@ -54,7 +54,7 @@ struct round {
     const struct turn_context *context;
     struct secret *token; /* shared */
     const struct record_message *assistant;
-    const struct consent *consent; /* borrowed */
+    const struct approval *approval; /* borrowed */
     struct round_call *calls;
     unsigned count;
     int64_t now_ms; /* Unix time: what "now" means to the whole round */
@@ -62,7 +62,7 @@ struct round {
 /* Never calls back from inside. token may be NULL: authentication is off. */
 void round_start(struct round *r, struct tools *tools, const struct round_handler *h, void *arg,
                  struct id turn, struct str owner, const struct turn_context *context,
-                 const struct record_message *assistant, const struct consent *consent,
+                 const struct record_message *assistant, const struct approval *approval,
                  struct secret *token, int64_t now_ms);
 void round_token(struct round *r, struct secret *token);
 /* All calls are answered: fills *responses (owned by the caller: free), borrowing from the round.

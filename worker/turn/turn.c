@@ -60,7 +60,7 @@ void turn_free(struct turn *t)
     record_message_free(&t->assistant);
     free(t->tool.responses);
     buf_free(&t->assistant_bytes);
-    consent_free(&t->consent);
+    approval_free(&t->approval);
     t->magic = 0;
     free(t);
 }
@@ -253,7 +253,7 @@ static void on_loaded(void *arg, enum err err, const struct store_answer *answer
                      t->epoch, load->seq);
     }
     t->clock_ms = load->now_ms - now_ms(t);
-    consent_read(&t->consent, load->decisions, load->decision_count);
+    approval_read(&t->approval, load->decisions, load->decision_count);
     turn_context_free(&t->context);
     turn_context_read(&t->context, request.context, request.datasource_path, load->now_ms);
     if (load->cancel)
@@ -477,7 +477,7 @@ static void distinguish(struct turn *t, struct reply *r)
     for (unsigned i = 0; i < r->call_count; i++) {
         struct reply_call *c = &r->calls[i];
         char other[32];
-        if (!consent_asked(&t->consent, str_of(c->call_id)))
+        if (!approval_asked(&t->approval, str_of(c->call_id)))
             continue;
         snprintf(other, sizeof other, "call_again_%u_%u", t->agent.step, i);
         free(c->call_id);
@@ -529,7 +529,7 @@ static void begin_vet(struct turn *t)
                                 .turn = t->id,
                                 .owner = str_of(t->owner),
                                 .context = &t->context,
-                                .consent = &t->consent,
+                                .approval = &t->approval,
                                 .token = t->token,
                                 .now_ms = loop_wall_ms()};
     vet_free(&t->vet);
@@ -630,7 +630,7 @@ static void begin_tools(struct turn *t)
         say_call(t, i, "running");
     if (t->agent.state == AGENT_ACTING)
         round_start(&t->round, t->config->tools, &handler, t, t->id, str_of(t->owner), &t->context,
-                    &t->assistant, &t->consent, t->token, loop_wall_ms());
+                    &t->assistant, &t->approval, t->token, loop_wall_ms());
 }
 
 /* ---- the end ---- */

@@ -85,10 +85,10 @@ struct turn {
     struct buf assistant_bytes;   /* the last assistant's message, and its decoded form */
     struct record_message assistant;
     struct record_message tool;
-    struct consent consent; /* what the person was asked in this turn, and said */
-    struct vet vet;         /* what they are to be asked now */
-    struct usage replied;   /* by the reply that is vetted */
-    int64_t clock_ms;       /* Redis's clock, less our loop's */
+    struct approval approval; /* what the person was asked in this turn, and said */
+    struct vet vet;           /* what they are to be asked now */
+    struct usage replied;     /* by the reply that is vetted */
+    int64_t clock_ms;         /* Redis's clock, less our loop's */
     struct round round;
     char detail[REPLY_DETAIL_MAX]; /* of a failure, for people */
     enum err detail_of;

@@ -93,7 +93,7 @@ static void add_source(struct vet *v, struct vet_call *c)
         return;
     struct record_call ask = {.tool_name = STR(TOOLS_SOURCE), .arguments = str_of(c->source)};
     record_call_hash(&ask, hash);
-    snprintf(c->id, sizeof(c->id), "%s%.16s", CONSENT_SOURCE, hash);
+    snprintf(c->id, sizeof(c->id), "%s%.16s", APPROVAL_SOURCE, hash);
     ask.call_id = str_of(c->id);
     for (unsigned i = 0; i < v->ask_count; i++)
         if (str_eq(v->asks[i].call_id, ask.call_id))

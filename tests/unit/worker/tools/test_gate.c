@@ -87,7 +87,7 @@ static void a_secret_without_a_sign_in_replaces_nothing(void **state)
 static void a_yes_is_for_that_server(void **state)
 {
     struct fixture *f = *state;
-    struct tool_grant grant = {.said = CONSENT_GIVEN};
+    struct tool_grant grant = {.said = APPROVAL_GIVEN};
     const struct answer script[] = {LISTS, DEFINED(SPEC("http://evil:9", "")), {0}};
     f->vet = true;
     fixture_run(f, script, "execute_instant_query", QUERY);
@@ -101,7 +101,7 @@ static void a_yes_is_for_that_server(void **state)
     fixture_run(f, moved, "execute_instant_query", QUERY);
     fixture_expect_error(f, "not_approved", "must say yes");
     assert_false(reached(f));
-    grant.said = CONSENT_REFUSED;
+    grant.said = APPROVAL_REFUSED;
     fixture_run(f, script, "execute_instant_query", QUERY);
     fixture_expect_error(f, "refused_by_person", "said no");
     assert_false(reached(f));

@@ -116,7 +116,7 @@ static void write_call(struct tried *t, const char *wrong, struct str value);
 static int setup(void **state)
 {
     *state = fixture_new();
-    ((struct fixture *)*state)->consent = CONSENT_GIVEN; /* so that those that ask run as well */
+    ((struct fixture *)*state)->approval = APPROVAL_GIVEN; /* so that those that ask run as well */
     return 0;
 }
 

@@ -97,11 +97,11 @@ static void what_changes_something_needs_a_yes(void **state)
     assert_false(tools_asks(f->tools, STR("mcp_tix_find"), STR("{}")));
     mcp_run(f, "mcp_tix_make_it", "{}");
     mcp_expect(f, true, "not_approved");
-    f->consent = CONSENT_REFUSED;
+    f->approval = APPROVAL_REFUSED;
     mcp_run(f, "mcp_tix_make_it", "{}");
     mcp_expect(f, true, "refused_by_person");
     assert_null(strstr(buf_cstr(&f->said), "tools/call"));
-    f->consent = CONSENT_GIVEN;
+    f->approval = APPROVAL_GIVEN;
     mcp_run(f, "mcp_tix_make_it", "{}");
     mcp_expect(f, false, "found");
     assert_non_null(strstr(buf_cstr(&f->bodies), "\"name\":\"make.it\""));
@@ -271,7 +271,7 @@ static void what_changed_something_may_have_been_done(void **state)
     struct mcp_fixture *f = *state;
     mcp_start(f, "");
     mcp_wait_there(f);
-    f->consent = CONSENT_GIVEN;
+    f->approval = APPROVAL_GIVEN;
     f->odd[0] = (struct odd){.method = "tools/call", .status = 502, .body = ""};
     mcp_run(f, "mcp_tix_make_it", "{}");
     mcp_expect(f, true, "It may have been done all the same.");

@@ -13,7 +13,7 @@
 static int setup(void **state)
 {
     struct fixture *f = fixture_new();
-    f->consent = CONSENT_GIVEN;
+    f->approval = APPROVAL_GIVEN;
     *state = f;
     return 0;
 }
@@ -129,11 +129,11 @@ static void without_a_yes_nothing_is_changed(void **state)
     const struct answer script[] = {{.path = PATH, .status = 200, .body = STR(EMPTY)},
                                     {.path = "/api/validate/dashboards", .status = 200},
                                     {0}};
-    f->consent = CONSENT_NONE;
+    f->approval = APPROVAL_NONE;
     fixture_run(f, script, "save_panel", ARGS);
     fixture_expect_error(f, "not_approved", "not approved");
     assert_int_equal(f->asked_count, 2); /* read and checked */
-    f->consent = CONSENT_REFUSED;
+    f->approval = APPROVAL_REFUSED;
     fixture_run(f, NULL, "save_panel", ARGS);
     fixture_expect_error(f, "refused_by_person", "said no");
     assert_int_equal(f->asked_count, 0);
@@ -445,7 +445,7 @@ static void a_new_dashboard_needs_a_yes_and_the_right(void **state)
         {.path = "/api/v1/projects/shop", .status = 200, .body = STR("{}")},
         {.path = "/api/validate/dashboards", .status = 400, .method = "POST"},
         {0}};
-    f->consent = CONSENT_NONE;
+    f->approval = APPROVAL_NONE;
     fixture_run(f, fine, "save_dashboard", NEW);
     fixture_expect_error(f, "not_approved", "not done");
     assert_int_equal(f->asked_count, 3); /* the project, the name, the definition: all read */
