@@ -9,21 +9,21 @@ from harness.stack import Stack
 from test_limits import models, usual
 
 LONG = ["word " * 1000] * 18  # 90 KB: two of them and the tools do not fit 196 KB, one does
-RECAP = '{"person":'
+SUMMARY = '{"person":'
 
 
-def grow(bare: Stack, folder: Path, *recap: object, workers: int = 1) -> tuple[Client, str]:
+def grow(bare: Stack, folder: Path, *summary: object, workers: int = 1) -> tuple[Client, str]:
     """A conversation whose next question does not fit."""
     bare.start(workers=workers, worker_env=models(folder, usual(bare, window=50000, max_output_tokens=1000,
                                                                 price={"input": 1, "output": 1})))
     bare.model.when("long", LONG)
     bare.model.when("and now", ["Fine."])
-    bare.model.when(RECAP, *recap)
+    bare.model.when(SUMMARY, *summary)
     alice = bare.client()
     session = alice.session()
     for n in (1, 2):
         assert alice.ask(session, f"long {n}").answer()
-    assert not bare.model.chats(RECAP)
+    assert not bare.model.chats(SUMMARY)
     return alice, session
 
 
@@ -41,9 +41,9 @@ def test_old_turns_are_summarised_by_the_model_and_the_person_is_told(bare: Stac
     log = alice.ask(session, "and now?")
     assert log.answer() == log.text() == "Fine."
     assert len(notices(log)) == 1 and "are being summarised" in notices(log)[0]
-    recap = bare.model.chats(RECAP)
-    assert len(recap) == 1 and "tools" not in recap[0] and recap[0]["max_tokens"] == 1000
-    assert "long 1" in recap[0]["messages"][-1]["content"]
+    summary = bare.model.chats(SUMMARY)
+    assert len(summary) == 1 and "tools" not in summary[0] and summary[0]["max_tokens"] == 1000
+    assert "long 1" in summary[0]["messages"][-1]["content"]
     assert '{"summary":"They said \\"word\\"."}' in told(bare)[0]["content"]
     assert [m["content"] for m in told(bare) if m["role"] == "user"] == ["long 2", "and now?"]
     shown = alice.get(f"/session/{session}").json()
@@ -52,7 +52,7 @@ def test_old_turns_are_summarised_by_the_model_and_the_person_is_told(bare: Stac
     used = log.final()["turn"]["usage"]
     assert (used["input_tokens"], used["output_tokens"], used["cost"]) == (22, 3, 25e-6), "of both calls"
     log = alice.ask(session, "and now?")
-    assert log.answer() and not notices(log) and len(bare.model.chats(RECAP)) == 1, "it is kept"
+    assert log.answer() and not notices(log) and len(bare.model.chats(SUMMARY)) == 1, "it is kept"
     assert alice.request("PATCH", f"/session/{session}/message/1", {"excluded": True}).status == 200
     assert "summary" not in alice.get(f"/session/{session}").json(), "what was made of a message goes with it"
     fork = alice.post(f"/session/{session}/fork", {"message_id": "5"}).json()["session_id"]
@@ -85,7 +85,7 @@ def test_a_provider_that_finds_it_too_long_is_asked_once_more_with_less(bare: St
     too_long = Status(400, b'{"error":{"message":"maximum context length is 8 tokens","code":"context_length_exceeded"}}')
     bare.model.when("long", LONG)
     bare.model.when("and now", Attempts([too_long], ["Fine."]))
-    bare.model.when(RECAP, ["They said it."])
+    bare.model.when(SUMMARY, ["They said it."])
     alice = bare.client()
     session = alice.session()
     assert alice.ask(session, "long 1").answer()

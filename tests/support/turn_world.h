@@ -292,7 +292,7 @@ enum err llm_call_start(struct llm *l, const struct llm_request *r, const struct
     snprintf(w.system, sizeof(w.system), "%s", buf_cstr((struct buf *)&r->prompt->system));
     snprintf(w.first, sizeof(w.first), "%.*s", (int)r->prompt->items[0].text.len,
              r->prompt->items[0].text.at);
-    note(h->reply.on_text ? "call %s" : "recap %s", r->model->id);
+    note(h->reply.on_text ? "call %s" : "summary %s", r->model->id);
     *out = w.llm;
     return ERR_NONE;
 }

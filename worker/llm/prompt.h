@@ -2,11 +2,11 @@
  * provider's format.
  *
  * The conversation is kept whole in Redis; what does not fit is left out here only: first the turns
- * that a summary stands for, then the contents of old tool results, then the oldest turns (recap.h
- * has them summarised), then this turn's own older results. Messages
- * that the person excluded are left out, pinned ones stay. Every tool call has its result right
- * after it, as providers demand: one that is missing (cancelled, excluded) is replaced by a note.
- * Memory: texts are borrowed from the messages; prompt_free. */
+ * that a summary stands for, then the contents of old tool results, then the oldest turns
+ * (summary.h has them summarised), then this turn's own older results. Messages that the person
+ * excluded are left out, pinned ones stay. Every tool call has its result right after it, as
+ * providers demand: one that is missing (cancelled, excluded) is replaced by a note. Memory: texts
+ * are borrowed from the messages; prompt_free. */
 #ifndef WORKER_LLM_PROMPT_H
 #define WORKER_LLM_PROMPT_H
 

@@ -22,7 +22,7 @@ static bool add_payload(struct turn *t, bool final)
 static unsigned keep_partial(struct turn *t, const char *why)
 {
     struct reply *r = t->llm ? llm_reply(t->llm) : NULL;
-    if (r == NULL || r->content.len == 0 || t->recapping || t->announced_step != t->agent.step)
+    if (r == NULL || r->content.len == 0 || t->summarising || t->announced_step != t->agent.step)
         return 0;
     struct record_message m = turn_as_message(t, r, NULL, 0);
     m.stop_reason = str_of(why);

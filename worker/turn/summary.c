@@ -58,7 +58,7 @@ static void write_text(const struct prompt *p, const struct prompt_input *in, si
 {
     buf_clear(b);
     if (p->covered > 0)
-        line(b, "earlier summary", in->summary, RECAP_BYTES_MAX);
+        line(b, "earlier summary", in->summary, SUMMARY_BYTES_MAX);
     for (unsigned i = 0; i < p->count; i++)
         if (p->items[i].gone && !p->items[i].covered)
             write_item(b, &p->items[i], piece_bytes);
@@ -68,18 +68,18 @@ static void write_text(const struct prompt *p, const struct prompt_input *in, si
 static uint64_t room_bytes(const struct prompt_input *in)
 {
     uint64_t tokens = in->window_tokens;
-    tokens -= tokens / 2 < RECAP_OUTPUT_TOKENS ? tokens / 2 : RECAP_OUTPUT_TOKENS;
+    tokens -= tokens / 2 < SUMMARY_OUTPUT_TOKENS ? tokens / 2 : SUMMARY_OUTPUT_TOKENS;
     uint64_t bytes = tokens * token_estimate_ratio(in->estimate) / 100 / (in->shrink ? 2 : 1);
     return bytes < TEXT_BYTES_MAX ? bytes : TEXT_BYTES_MAX;
 }
 
-bool recap_build(const struct prompt *p, const struct prompt_input *in, struct recap *out)
+bool summary_build(const struct prompt *p, const struct prompt_input *in, struct summary *out)
 {
     uint64_t room = room_bytes(in);
     if (p->left_out == 0 || room < sizeof(instructions) + ROOM_BYTES_MIN)
         return false;
     room -= sizeof(instructions);
-    *out = (struct recap){.to = p->left_out_to, .count = p->left_out};
+    *out = (struct summary){.to = p->left_out_to, .count = p->left_out};
     buf_init(&out->text, 2 * TEXT_BYTES_MAX);
     size_t piece_bytes = PIECE_BYTES_MAX;
     write_text(p, in, piece_bytes, &out->text);
@@ -100,16 +100,16 @@ bool recap_build(const struct prompt *p, const struct prompt_input *in, struct r
     return true;
 }
 
-void recap_free(struct recap *r)
+void summary_free(struct summary *r)
 {
     buf_free(&r->prompt.system);
     buf_free(&r->text);
     r->prompt.items = NULL;
 }
 
-struct str recap_kept(struct str answer, uint32_t window_tokens,
-                      const struct token_estimate *estimate)
+struct str summary_kept(struct str answer, uint32_t window_tokens,
+                        const struct token_estimate *estimate)
 {
     uint64_t most = (uint64_t)window_tokens * token_estimate_ratio(estimate) / 100 / 8;
-    return cut(str_trim(answer), most < RECAP_BYTES_MAX ? most : RECAP_BYTES_MAX);
+    return cut(str_trim(answer), most < SUMMARY_BYTES_MAX ? most : SUMMARY_BYTES_MAX);
 }

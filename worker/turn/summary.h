@@ -2,17 +2,17 @@
  * asked, and what of its answer is kept.
  *
  * The conversation's texts go out as data, one JSON object a line, each cut so that all fit: no
- * tool calls, which would need their tools. Memory: struct recap is embedded; recap_free. */
+ * tool calls, which would need their tools. Memory: struct summary is embedded; summary_free. */
 #ifndef WORKER_TURN_SUMMARY_H
 #define WORKER_TURN_SUMMARY_H
 
 #include "worker/llm/prompt.h"
 
 enum {
-    RECAP_BYTES_MAX = 6 << 10, /* of a summary that is kept */
-    RECAP_OUTPUT_TOKENS = 4096 /* that a model may write; thinking counts as well */
+    SUMMARY_BYTES_MAX = 6 << 10, /* of a summary that is kept */
+    SUMMARY_OUTPUT_TOKENS = 4096 /* that a model may write; thinking counts as well */
 };
-struct recap {
+struct summary {
     struct prompt prompt;
     struct prompt_item item;
     struct buf text; /* of the item */
@@ -20,10 +20,10 @@ struct recap {
     unsigned count;  /* how many messages that no summary covers yet */
 };
 /* Of what p, built from in, has left out. False: that is nothing, or the window is too small. */
-bool recap_build(const struct prompt *p, const struct prompt_input *in, struct recap *out);
-void recap_free(struct recap *r);
+bool summary_build(const struct prompt *p, const struct prompt_input *in, struct summary *out);
+void summary_free(struct summary *r);
 /* What of a model's answer is kept in a window: cut within characters; borrowed. */
-struct str recap_kept(struct str answer, uint32_t window_tokens,
-                      const struct token_estimate *estimate);
+struct str summary_kept(struct str answer, uint32_t window_tokens,
+                        const struct token_estimate *estimate);
 
 #endif

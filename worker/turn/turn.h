@@ -68,12 +68,12 @@ struct turn {
     const struct model *model;
     char maker[HISTORY_MAKER + 1]; /* names it */
     bool fallback_left;
-    unsigned fallback;   /* 0: the model that was asked for; n: its nth fallback */
-    bool recapping;      /* llm is asked for a summary of old turns */
-    uint32_t recap_step; /* of which that was asked for */
-    uint32_t recap_to, recap_revision;
-    uint64_t recap_call; /* of the store */
-    uint32_t token_step; /* for which a fresh token was asked, as the model refused it */
+    unsigned fallback;     /* 0: the model that was asked for; n: its nth fallback */
+    bool summarising;      /* llm is asked for a summary of old turns */
+    uint32_t summary_step; /* of which that was asked for */
+    uint32_t summary_to, summary_revision;
+    uint64_t summary_call; /* of the store */
+    uint32_t token_step;   /* for which a fresh token was asked, as the model refused it */
     bool told_left_out;
     char *owner;          /* known once it was loaded */
     struct id limit_slot; /* its place among its person's turns; none when they are not limited */
@@ -110,7 +110,7 @@ void turn_tick(struct turn *t);
 /* Does what is to be done. False: it is over, and the caller frees it. */
 bool turn_perform(struct turn *t) __attribute__((warn_unused_result));
 
-/* ---- turn_recap.c, for turn.c ---- */
+/* ---- turn_summary.c, for turn.c ---- */
 /* True: what the prompt leaves out is being summarised (or the turn is over); begin again then. */
 bool turn_recap_begin(struct turn *t, const struct prompt *prompt, const struct prompt_input *in,
                       const struct store_session *session);
@@ -121,7 +121,7 @@ void turn_tell_left_out(struct turn *t, unsigned count); /* once */
 /* ---- turn_seal.c, for turn.c ---- */
 void turn_seal(struct turn *t); /* writes what the agent says */
 
-/* ---- turn.c, for turn_recap.c and turn_seal.c ---- */
+/* ---- turn.c, for turn_summary.c and turn_seal.c ---- */
 void turn_keep_assistant(struct turn *t, const struct record_message *m);
 struct record_message turn_as_message(struct turn *t, struct reply *r, struct record_call *calls,
                                       unsigned call_count);

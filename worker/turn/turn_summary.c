@@ -9,11 +9,11 @@
 #include "proto/event.h"
 #include "worker/turn/summary.h"
 
-static void recapped(struct turn *t)
+static void summarised(struct turn *t)
 {
     llm_call_free(t->llm); /* what it wrote is no answer */
     t->llm = NULL;
-    t->recapping = false;
+    t->summarising = false;
     turn_tell(t, (struct agent_fact){.kind = FACT_REDO});
 }
 
@@ -22,10 +22,10 @@ static void on_stored(void *arg, enum err err, const struct store_answer *answer
     struct turn *t = arg;
     MAGIC_CHECK(t, TURN_MAGIC);
     (void)answer;
-    t->recap_call = 0;
-    log_info("turn.recapped", "turn=%s step=%u to=%u err=%s", id_log(t->id), t->agent.step,
-             t->recap_to, err_word(err));
-    recapped(t); /* stored or not, the load says what there is; a turn that is fenced, too */
+    t->summary_call = 0;
+    log_info("turn.summarised", "turn=%s step=%u to=%u err=%s", id_log(t->id), t->agent.step,
+             t->summary_to, err_word(err));
+    summarised(t); /* stored or not, the load says what there is; a turn that is fenced, too */
 }
 
 static void on_done(void *arg, enum err err)
@@ -35,22 +35,22 @@ static void on_done(void *arg, enum err err)
     if (t->agent.state != AGENT_THINKING)
         return;
     if (err != ERR_NONE && turn_token_refused(t)) {
-        t->recapping = false;
-        t->recap_step = 0;
+        t->summarising = false;
+        t->summary_step = 0;
         return;
     }
     struct usage used = turn_count_used(t);
     agent_used(&t->agent, &used);
-    struct str text = recap_kept(buf_str(&llm_reply(t->llm)->content), t->model->window_tokens,
-                                 t->model->estimate);
+    struct str text = summary_kept(buf_str(&llm_reply(t->llm)->content), t->model->window_tokens,
+                                   t->model->estimate);
     if (err != ERR_NONE || text.len == 0) {
-        log_warn("turn.recap_failed", "turn=%s step=%u err=%s", id_log(t->id), t->agent.step,
+        log_warn("turn.summary_failed", "turn=%s step=%u err=%s", id_log(t->id), t->agent.step,
                  err_word(err));
-        recapped(t);
+        summarised(t);
         return;
     }
-    t->recap_call = store_turn_summary(t->config->journal.store, t->session, t->id, t->epoch,
-                                       t->recap_revision, t->recap_to, text, on_stored, t);
+    t->summary_call = store_turn_summary(t->config->journal.store, t->session, t->id, t->epoch,
+                                         t->summary_revision, t->summary_to, text, on_stored, t);
 }
 
 static void say_notice(struct turn *t, const char *text)
@@ -85,36 +85,36 @@ bool turn_recap_begin(struct turn *t, const struct prompt *prompt, const struct 
                       const struct store_session *session)
 {
     static const struct llm_handler handler = {.on_done = on_done};
-    struct recap recap;
+    struct summary summary;
     char text[160];
-    if (t->recap_step == t->agent.step || !recap_build(prompt, in, &recap))
+    if (t->summary_step == t->agent.step || !summary_build(prompt, in, &summary))
         return false;
-    t->recap_step = t->agent.step;
-    t->recap_to = recap.to;
-    t->recap_revision = session->revision;
+    t->summary_step = t->agent.step;
+    t->summary_to = summary.to;
+    t->summary_revision = session->revision;
     turn_announce_step(t, STEP_INFERENCE);
     snprintf(text, sizeof(text),
              "This conversation is too long for the model: the oldest %u messages are being "
              "summarised for it.",
-             recap.count);
+             summary.count);
     say_notice(t, text);
     struct llm_request r = {.model = t->model,
-                            .prompt = &recap.prompt,
+                            .prompt = &summary.prompt,
                             .step = t->agent.step,
                             .turn = t->id,
                             .owner = str_of(t->owner),
-                            .output_tokens_max = RECAP_OUTPUT_TOKENS,
+                            .output_tokens_max = SUMMARY_OUTPUT_TOKENS,
                             .has_fallback = t->fallback_left,
                             .token = t->token};
     bool begun = t->agent.state == AGENT_THINKING &&
                  llm_call_start(t->config->llm, &r, &handler, t, &t->llm) == ERR_NONE;
-    t->recapping = begun;
-    recap_free(&recap);
+    t->summarising = begun;
+    summary_free(&summary);
     return begun || t->agent.state != AGENT_THINKING;
 }
 
 void turn_recap_stop(struct turn *t)
 {
-    store_forget(t->config->journal.store, t->recap_call);
-    t->recap_call = 0;
+    store_forget(t->config->journal.store, t->summary_call);
+    t->summary_call = 0;
 }

@@ -560,7 +560,7 @@ static void old_turns_are_summarised_before_the_call(void **state)
     w.loaded.session.revision = 7;
     begin_answer();
     expect("load 1\nlive 1-2 step_start#1\nlive 1-3 step_progress.notice=This conversation is too "
-           "long for the model: the oldest 2 messages are being summarised for it.\nrecap m\n");
+           "long for the model: the oldest 2 messages are being summarised for it.\nsummary m\n");
     assert_int_equal(w.messages_shown, 1);
     assert_true(w.last_call); /* no tools */
     assert_non_null(strstr(w.first, "{\"person\":\"y\"}\n{\"assistant\":\"yyy"));
@@ -674,7 +674,7 @@ static void summary_that_a_token_was_refused_for_is_asked_for_again(void **state
     turns_token(w.turns, turn, 1, secret_new(STR("T2")));
     settle();
     answer(&w.load, ERR_NONE);
-    assert_non_null(strstr(w.trace, "recap m\n"));
+    assert_non_null(strstr(w.trace, "summary m\n"));
     w.trace[0] = '\0';
     replied(ERR_MODEL_REFUSED); /* again: it goes on without */
     answer(&w.load, ERR_NONE);
