@@ -120,7 +120,7 @@ struct agent {
     uint32_t step, attempt; /* the present one; step 1 is a turn's first, user's message is 0 */
     uint32_t tries;         /* of this step in this process */
     unsigned open_calls;
-    bool sensible;           /* of this round of calls: one was valid */
+    bool sensible;           /* of this batch of calls: one was valid */
     uint32_t invalid_rounds; /* in a row */
     struct usage usage;      /* of the turn */
     uint64_t said_bytes;     /* in this step */

@@ -115,7 +115,7 @@ static bool add_final(struct turn *t, struct store_seal *s)
         free(t->tool.responses);
         t->tool = (struct record_message){
             .role = ROLE_TOOL, .turn = t->id, .step = a->step, .at_ms = loop_wall_ms()};
-        round_responses(&t->round, &t->tool.responses, &t->tool.response_count);
+        tool_batch_responses(&t->batch, &t->tool.responses, &t->tool.response_count);
         s->messages = &t->tool;
         s->message_count = 1;
         s->step = a->step + 1;
@@ -169,5 +169,5 @@ void turn_seal(struct turn *t)
     t->llm = NULL;
     journal_seal(&t->journal, &s);
     if (t->agent.seal != SEAL_RESULTS)
-        round_free(&t->round);
+        tool_batch_free(&t->batch);
 }

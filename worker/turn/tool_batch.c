@@ -4,35 +4,36 @@
 #include <string.h>
 #include "common/check.h"
 
-static void run(struct round_call *c);
+static void run(struct tool_batch_call *c);
 static void on_done(void *arg, const struct tool_result *result);
 
-void round_start(struct round *r, struct tools *tools, const struct round_handler *h, void *arg,
-                 struct id turn, struct str owner, const struct turn_context *context,
-                 const struct record_message *assistant, const struct approval *approval,
-                 struct secret *token, int64_t now_ms)
+void tool_batch_start(struct tool_batch *r, struct tools *tools, const struct tool_batch_handler *h,
+                      void *arg, struct id turn, struct str owner,
+                      const struct turn_context *context, const struct record_message *assistant,
+                      const struct approval *approval, struct secret *token, int64_t now_ms)
 {
     CHECK(r->calls == NULL && assistant->call_count > 0);
-    *r = (struct round){.tools = tools,
-                        .handler = h,
-                        .arg = arg,
-                        .turn = turn,
-                        .owner = str_dup(owner),
-                        .context = context,
-                        .token = token ? secret_ref(token) : NULL,
-                        .assistant = assistant,
-                        .approval = approval,
-                        .calls = xcalloc(assistant->call_count, sizeof(*r->calls)),
-                        .count = assistant->call_count,
-                        .now_ms = now_ms};
+    *r = (struct tool_batch){.tools = tools,
+                             .handler = h,
+                             .arg = arg,
+                             .turn = turn,
+                             .owner = str_dup(owner),
+                             .context = context,
+                             .token = token ? secret_ref(token) : NULL,
+                             .assistant = assistant,
+                             .approval = approval,
+                             .calls = xcalloc(assistant->call_count, sizeof(*r->calls)),
+                             .count = assistant->call_count,
+                             .now_ms = now_ms};
     for (unsigned i = 0; i < r->count; i++) {
-        r->calls[i] = (struct round_call){.round = r, .index = i};
+        r->calls[i] = (struct tool_batch_call){.batch = r, .index = i};
         run(&r->calls[i]);
     }
 }
 
-struct tool_call round_tool_call(const struct round_world *w, const struct record_call *call,
-                                 struct str datasources[TURN_CONTEXT_DATASOURCES_MAX])
+struct tool_call tool_batch_tool_call(const struct tool_batch_world *w,
+                                      const struct record_call *call,
+                                      struct str datasources[TURN_CONTEXT_DATASOURCES_MAX])
 {
     const struct turn_context *context = w->context;
     for (unsigned i = 0; i < context->datasource_count; i++)
@@ -55,31 +56,31 @@ struct tool_call round_tool_call(const struct round_world *w, const struct recor
                               .range_end_ms = context->range_end_ms};
 }
 
-static void run(struct round_call *c)
+static void run(struct tool_batch_call *c)
 {
-    struct round *r = c->round;
+    struct tool_batch *r = c->batch;
     const struct record_call *asked = &r->assistant->calls[c->index];
     struct str datasources[TURN_CONTEXT_DATASOURCES_MAX];
-    struct round_world world = {.tools = r->tools,
-                                .turn = r->turn,
-                                .owner = str_of(r->owner),
-                                .context = r->context,
-                                .approval = r->approval,
-                                .token = r->token,
-                                .now_ms = r->now_ms};
-    struct tool_call call = round_tool_call(&world, asked, datasources);
-    c->state = ROUND_RUNNING;
+    struct tool_batch_world world = {.tools = r->tools,
+                                     .turn = r->turn,
+                                     .owner = str_of(r->owner),
+                                     .context = r->context,
+                                     .approval = r->approval,
+                                     .token = r->token,
+                                     .now_ms = r->now_ms};
+    struct tool_call call = tool_batch_tool_call(&world, asked, datasources);
+    c->state = TOOL_BATCH_RUNNING;
     c->tries++;
     c->run = tool_start(r->tools, &call, on_done, c);
 }
 
 static void on_done(void *arg, const struct tool_result *result)
 {
-    struct round_call *c = arg;
-    struct round *r = c->round;
+    struct tool_batch_call *c = arg;
+    struct tool_batch *r = c->batch;
     c->run = NULL;
     if (result->unauthorized && r->token != NULL) {
-        c->state = ROUND_REFUSED;
+        c->state = TOOL_BATCH_REFUSED;
         r->handler->on_refused(r->arg, c->tries > 1);
         return;
     }
@@ -94,30 +95,31 @@ static void on_done(void *arg, const struct tool_result *result)
                                            .duration_ms = result->duration_ms,
                                            .datasource = str_of(c->datasource)};
     c->invalid = result->invalid;
-    c->state = ROUND_ANSWERED;
+    c->state = TOOL_BATCH_ANSWERED;
     r->handler->on_result(r->arg, c->index);
 }
 
-void round_token(struct round *r, struct secret *token)
+void tool_batch_token(struct tool_batch *r, struct secret *token)
 {
     secret_free(r->token);
     r->token = token ? secret_ref(token) : NULL;
     for (unsigned i = 0; i < r->count; i++)
-        if (r->calls[i].state == ROUND_REFUSED)
+        if (r->calls[i].state == TOOL_BATCH_REFUSED)
             run(&r->calls[i]);
 }
 
-void round_responses(const struct round *r, struct record_response **responses, unsigned *count)
+void tool_batch_responses(const struct tool_batch *r, struct record_response **responses,
+                          unsigned *count)
 {
     *responses = xcalloc(r->count, sizeof(**responses));
     *count = r->count;
     for (unsigned i = 0; i < r->count; i++) {
-        CHECK(r->calls[i].state == ROUND_ANSWERED);
+        CHECK(r->calls[i].state == TOOL_BATCH_ANSWERED);
         (*responses)[i] = r->calls[i].response;
     }
 }
 
-void round_free(struct round *r)
+void tool_batch_free(struct tool_batch *r)
 {
     for (unsigned i = 0; i < r->count; i++) {
         tool_cancel(r->calls[i].run);
@@ -127,5 +129,5 @@ void round_free(struct round *r)
     free(r->calls);
     free(r->owner);
     secret_free(r->token);
-    *r = (struct round){0};
+    *r = (struct tool_batch){0};
 }

@@ -1,7 +1,8 @@
 /* worker/turn/tool_batch.h: the tool calls of one step: run in parallel, their results gathered.
  *
  * A call whose token Perses refused waits for a fresh one and is run once more. Memory: embedded;
- * round_free stops what runs. The assistant's message is borrowed as long as the round lives. */
+ * tool_batch_free stops what runs. The assistant's message is borrowed as long as the batch lives.
+ */
 #ifndef WORKER_TURN_TOOL_BATCH_H
 #define WORKER_TURN_TOOL_BATCH_H
 
@@ -13,17 +14,17 @@
 #include "worker/turn/context.h"
 #include "worker/tools/tools.h"
 
-struct round_handler {
+struct tool_batch_handler {
     /* The index'th call has its result. */
     void (*on_result)(void *arg, unsigned index);
-    /* A call was refused for its token; round_token is awaited. again: it was a fresh one. */
+    /* A call was refused for its token; tool_batch_token is awaited. again: it was a fresh one. */
     void (*on_refused)(void *arg, bool again);
 };
-enum round_call_state { ROUND_RUNNING, ROUND_REFUSED, ROUND_ANSWERED };
-struct round_call {
-    struct round *round;
+enum tool_batch_call_state { TOOL_BATCH_RUNNING, TOOL_BATCH_REFUSED, TOOL_BATCH_ANSWERED };
+struct tool_batch_call {
+    struct tool_batch *batch;
     unsigned index;
-    enum round_call_state state;
+    enum tool_batch_call_state state;
     unsigned tries;
     bool invalid; /* the call itself was why it failed */
     struct tool_run *run;
@@ -33,21 +34,22 @@ struct round_call {
         response; /* of ANSWERED; borrows the above and the assistant's message */
 };
 /* What all calls of a reply have in common. Borrowed. */
-struct round_world {
+struct tool_batch_world {
     struct tools *tools;
     struct id turn;
     struct str owner;
     const struct turn_context *context;
     const struct approval *approval;
     struct secret *token; /* NULL: authentication is off */
-    int64_t now_ms;       /* Unix time: what "now" means to the whole round */
+    int64_t now_ms;       /* Unix time: what "now" means to the whole batch */
 };
 /* datasources: room for the context's paths, as long as the call. */
-struct tool_call round_tool_call(const struct round_world *w, const struct record_call *call,
-                                 struct str datasources[TURN_CONTEXT_DATASOURCES_MAX]);
-struct round {
+struct tool_call tool_batch_tool_call(const struct tool_batch_world *w,
+                                      const struct record_call *call,
+                                      struct str datasources[TURN_CONTEXT_DATASOURCES_MAX]);
+struct tool_batch {
     struct tools *tools;
-    const struct round_handler *handler;
+    const struct tool_batch_handler *handler;
     void *arg;
     struct id turn;
     char *owner;
@@ -55,19 +57,20 @@ struct round {
     struct secret *token; /* shared */
     const struct record_message *assistant;
     const struct approval *approval; /* borrowed */
-    struct round_call *calls;
+    struct tool_batch_call *calls;
     unsigned count;
-    int64_t now_ms; /* Unix time: what "now" means to the whole round */
+    int64_t now_ms; /* Unix time: what "now" means to the whole batch */
 };
 /* Never calls back from inside. token may be NULL: authentication is off. */
-void round_start(struct round *r, struct tools *tools, const struct round_handler *h, void *arg,
-                 struct id turn, struct str owner, const struct turn_context *context,
-                 const struct record_message *assistant, const struct approval *approval,
-                 struct secret *token, int64_t now_ms);
-void round_token(struct round *r, struct secret *token);
-/* All calls are answered: fills *responses (owned by the caller: free), borrowing from the round.
+void tool_batch_start(struct tool_batch *r, struct tools *tools, const struct tool_batch_handler *h,
+                      void *arg, struct id turn, struct str owner,
+                      const struct turn_context *context, const struct record_message *assistant,
+                      const struct approval *approval, struct secret *token, int64_t now_ms);
+void tool_batch_token(struct tool_batch *r, struct secret *token);
+/* All calls are answered: fills *responses (owned by the caller: free), borrowing from the batch.
  */
-void round_responses(const struct round *r, struct record_response **responses, unsigned *count);
-void round_free(struct round *r);
+void tool_batch_responses(const struct tool_batch *r, struct record_response **responses,
+                          unsigned *count);
+void tool_batch_free(struct tool_batch *r);
 
 #endif

@@ -119,7 +119,7 @@ void turn_token(struct turn *t, struct secret *take_token)
     }
     secret_free(t->token);
     t->token = take_token;
-    round_token(&t->round, t->token);
+    tool_batch_token(&t->batch, t->token);
     if (awaited && t->agent.state == AGENT_THINKING)
         turn_tell(t, (struct agent_fact){.kind = FACT_REDO});
 }
@@ -525,13 +525,13 @@ static void on_vetted(void *arg)
 /* Nobody is there to say yes in an investigation: such a call fails, and its report goes on. */
 static void begin_vet(struct turn *t)
 {
-    struct round_world world = {.tools = t->config->tools,
-                                .turn = t->id,
-                                .owner = str_of(t->owner),
-                                .context = &t->context,
-                                .approval = &t->approval,
-                                .token = t->token,
-                                .now_ms = loop_wall_ms()};
+    struct tool_batch_world world = {.tools = t->config->tools,
+                                     .turn = t->id,
+                                     .owner = str_of(t->owner),
+                                     .context = &t->context,
+                                     .approval = &t->approval,
+                                     .token = t->token,
+                                     .now_ms = loop_wall_ms()};
     vet_free(&t->vet);
     if (t->context.alert != NULL || !vet_start(&t->vet, &world, &t->assistant, on_vetted, t))
         on_vetted(t);
@@ -600,8 +600,8 @@ static void on_tool_result(void *arg, unsigned index)
     MAGIC_CHECK(t, TURN_MAGIC);
     if (t->agent.state != AGENT_ACTING)
         return;
-    say_call(t, index, t->round.calls[index].response.failed ? "failed" : "done");
-    bool invalid = t->round.calls[index].invalid;
+    say_call(t, index, t->batch.calls[index].response.failed ? "failed" : "done");
+    bool invalid = t->batch.calls[index].invalid;
     if (invalid) { /* in case that it is the last straw */
         snprintf(t->detail, sizeof(t->detail),
                  "The model kept asking for tools or with arguments that don't exist");
@@ -622,15 +622,15 @@ static void on_tool_refused(void *arg, bool again)
 
 static void begin_tools(struct turn *t)
 {
-    static const struct round_handler handler = {on_tool_result, on_tool_refused};
+    static const struct tool_batch_handler handler = {on_tool_result, on_tool_refused};
     llm_call_free(t->llm); /* the reply is in t->assistant */
     t->llm = NULL;
     turn_announce_step(t, STEP_TOOL_EXECUTION);
     for (unsigned i = 0; i < t->assistant.call_count; i++)
         say_call(t, i, "running");
     if (t->agent.state == AGENT_ACTING)
-        round_start(&t->round, t->config->tools, &handler, t, t->id, str_of(t->owner), &t->context,
-                    &t->assistant, &t->approval, t->token, loop_wall_ms());
+        tool_batch_start(&t->batch, t->config->tools, &handler, t, t->id, str_of(t->owner),
+                         &t->context, &t->assistant, &t->approval, t->token, loop_wall_ms());
 }
 
 /* ---- the end ---- */
@@ -641,7 +641,7 @@ static void stop(struct turn *t)
     t->llm = NULL;
     turn_recap_stop(t);
     vet_free(&t->vet);
-    round_free(&t->round);
+    tool_batch_free(&t->batch);
     if (t->journal_open) {
         metric_add(t->config->meters->store_retries, (double)t->journal.lost);
         journal_free(&t->journal);
@@ -684,7 +684,7 @@ bool turn_perform(struct turn *t)
     case ACT_WAIT:
         return true;
     case ACT_LOAD:
-        round_free(&t->round);
+        tool_batch_free(&t->batch);
         begin_load(t);
         return true;
     case ACT_TOOLS:

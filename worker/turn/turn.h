@@ -89,7 +89,7 @@ struct turn {
     struct vet vet;           /* what they are to be asked now */
     struct usage replied;     /* by the reply that is vetted */
     int64_t clock_ms;         /* Redis's clock, less our loop's */
-    struct round round;
+    struct tool_batch batch;
     char detail[REPLY_DETAIL_MAX]; /* of a failure, for people */
     enum err detail_of;
     enum err refused; /* why the store would not have it any more */

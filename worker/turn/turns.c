@@ -8,13 +8,13 @@
 enum {
     EVENT_BYTES_MAX = 1 << 20, /* of a payload: frames.def */
     /* Turns looked at in one tick: all of them in TICKS_ROUND ticks while they are few. With many a
-     * round takes longer, so that neither this loop nor Redis gets more than so many writes at once
+     * batch takes longer, so that neither this loop nor Redis gets more than so many writes at once
      * (each costs Redis some 70 us, and each token that comes meanwhile waits): text is stored a
      * little later then. */
     TICKS_ROUND = 5,
     TICK_TURNS_MIN = 4,
     TICK_TURNS_MAX = 16,
-    ROUND_TICKS_MAX = 200, /* but each is looked at every 2 s: its lease must not run out */
+    TOOL_BATCH_TICKS_MAX = 200, /* but each is looked at every 2 s: its lease must not run out */
 };
 
 struct turns {
@@ -119,7 +119,7 @@ static void on_tick(void *arg)
     unsigned count = turns_running(all), some = (count + TICKS_ROUND - 1) / TICKS_ROUND;
     some = some < TICK_TURNS_MIN ? TICK_TURNS_MIN : some;
     some = some > TICK_TURNS_MAX ? TICK_TURNS_MAX : some;
-    some = some < count / ROUND_TICKS_MAX ? count / ROUND_TICKS_MAX : some;
+    some = some < count / TOOL_BATCH_TICKS_MAX ? count / TOOL_BATCH_TICKS_MAX : some;
     for (unsigned i = 0; i < some && i < count; i++) {
         struct turn *t = list_first(&all->list, struct turn, node);
         list_remove(&t->node);

@@ -8,13 +8,14 @@
 
 enum { REACH_BYTES_MAX = 2048 };
 
-static void look(struct vet_call *v, const struct round_world *w, const struct record_call *call);
+static void look(struct vet_call *v, const struct tool_batch_world *w,
+                 const struct record_call *call);
 static void on_vetted(void *arg, const struct tool_result *result);
 static void find_asks(struct vet *v);
 static void add_source(struct vet *v, struct vet_call *c);
 
-bool vet_start(struct vet *v, const struct round_world *w, const struct record_message *assistant,
-               vet_fn *fn, void *arg)
+bool vet_start(struct vet *v, const struct tool_batch_world *w,
+               const struct record_message *assistant, vet_fn *fn, void *arg)
 {
     vet_free(v);
     CHECK(assistant->call_count <= REPLY_CALLS_MAX);
@@ -40,10 +41,11 @@ void vet_free(struct vet *v)
     *v = (struct vet){0};
 }
 
-static void look(struct vet_call *v, const struct round_world *w, const struct record_call *call)
+static void look(struct vet_call *v, const struct tool_batch_world *w,
+                 const struct record_call *call)
 {
     struct str datasources[TURN_CONTEXT_DATASOURCES_MAX];
-    struct tool_call c = round_tool_call(w, call, datasources);
+    struct tool_call c = tool_batch_tool_call(w, call, datasources);
     c.vet = true;
     if (tools_vets(w->tools, &c)) {
         v->vet->running++;

@@ -34,10 +34,10 @@ struct vet {
     struct str servers[VET_ASKS_MAX];      /* of each, as event_asks takes it */
     unsigned ask_count;
 };
-/* True: fn comes. False: the asks are known now. round: as round_start takes it. */
-struct round_world;
-bool vet_start(struct vet *v, const struct round_world *w, const struct record_message *assistant,
-               vet_fn *fn, void *arg);
+/* True: fn comes. False: the asks are known now. batch: as tool_batch_start takes it. */
+struct tool_batch_world;
+bool vet_start(struct vet *v, const struct tool_batch_world *w,
+               const struct record_message *assistant, vet_fn *fn, void *arg);
 void vet_free(struct vet *v); /* fn comes no more */
 
 #endif

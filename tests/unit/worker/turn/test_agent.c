@@ -290,17 +290,17 @@ static void refusal_ends_the_turn_at_once(void **state)
 static void rounds_of_nothing_but_invalid_calls_end_the_turn(void **state)
 {
     (void)state;
-    for (int round = 0; round < 2; round++) { /* one good call in a round starts the count anew */
+    for (int batch = 0; batch < 2; batch++) { /* one good call in a batch starts the count anew */
         struct play *p = begin();
         PLAY(p, FACT_START);
         PLAY(p, FACT_LOADED, .step = 2, .attempt = 1, .open_calls = 2);
         PLAY(p, FACT_TOOLED, .invalid = true);
-        PLAY(p, FACT_TOOLED, .invalid = round == 1);
+        PLAY(p, FACT_TOOLED, .invalid = batch == 1);
         PLAY(p, FACT_SEALED);
         PLAY(p, FACT_LOADED, .open_calls = 1);
         PLAY(p, FACT_TOOLED, .invalid = true);
-        assert_int_equal(p->agent.seal, round == 0 ? SEAL_RESULTS : SEAL_FAILURE);
-        assert_int_equal(p->agent.why, round == 0 ? ERR_NONE : ERR_MODEL_BROKEN);
+        assert_int_equal(p->agent.seal, batch == 0 ? SEAL_RESULTS : SEAL_FAILURE);
+        assert_int_equal(p->agent.why, batch == 0 ? ERR_NONE : ERR_MODEL_BROKEN);
     }
 }
 
