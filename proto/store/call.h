@@ -57,13 +57,13 @@ struct store_call {
     void (*own_free)(void *own);
 };
 
-struct store_ask;
+struct store_command;
 /* err: ERR_NONE ("ok" of a script, any answer of a plain command) or the script's word. again: it
  * was sent more than once. Sees only what is not for all to fail alike (Redis away, full). Must end
  * the call, ask more, or have other asks still waiting. */
-typedef void ask_fn(struct store_call *c, struct store_ask *a, enum err err,
+typedef void ask_fn(struct store_call *c, struct store_command *a, enum err err,
                     const struct redisReply *reply);
-struct store_ask {
+struct store_command {
     unsigned magic;
     struct list node, late;
     struct store_call *call;
@@ -87,33 +87,33 @@ struct store_call *store_call_new(struct store *s, store_fn *fn, void *arg);
 uint64_t store_call_fail(struct store_call *c, enum err err);
 void store_call_end(struct store_call *c, enum err err, struct store_answer *answer);
 
-struct store_ask *ask_new(struct store_call *c, ask_fn *fn);
-struct store_ask *ask_script(struct store_call *c, enum store_script script, ask_fn *fn);
-void ask_str(struct store_ask *a, struct str s);
-void ask_num(struct store_ask *a, int64_t n);
-void ask_id(struct store_ask *a, struct id id);
+struct store_command *ask_new(struct store_call *c, ask_fn *fn);
+struct store_command *ask_script(struct store_call *c, enum store_script script, ask_fn *fn);
+void ask_str(struct store_command *a, struct str s);
+void ask_num(struct store_command *a, int64_t n);
+void ask_id(struct store_command *a, struct id id);
 /* The keys of a script: S M F L, and T E of a turn. They come before other arguments. */
-void ask_session_keys(struct store_ask *a, struct id session);
-void ask_turn_keys(struct store_ask *a, struct id session, struct id turn);
+void ask_session_keys(struct store_command *a, struct id session);
+void ask_turn_keys(struct store_command *a, struct id session, struct id turn);
 /* Arguments in the form of keys. */
-void ask_turn_key(struct store_ask *a, struct id session, struct id turn);
-void ask_stream_key(struct store_ask *a, struct id session, struct id turn);
-void ask_turn_prefix(struct store_ask *a, struct id session);
-void ask_stream_prefix(struct store_ask *a, struct id session);
-void ask_once_prefix(struct store_ask *a, struct id session);
-void ask_once_key(struct store_ask *a, struct id session, const char *hash);
-void ask_owner_key(struct store_ask *a, struct str owner);
+void ask_turn_key(struct store_command *a, struct id session, struct id turn);
+void ask_stream_key(struct store_command *a, struct id session, struct id turn);
+void ask_turn_prefix(struct store_command *a, struct id session);
+void ask_stream_prefix(struct store_command *a, struct id session);
+void ask_once_prefix(struct store_command *a, struct id session);
+void ask_once_key(struct store_command *a, struct id session, const char *hash);
+void ask_owner_key(struct store_command *a, struct str owner);
 /* Of a person's name: the owners that bore it. */
-void ask_name_key(struct store_ask *a, struct str name);
-void ask_owner_once_key(struct store_ask *a, struct str owner, const char *hash);
-void ask_active_key(struct store_ask *a);
+void ask_name_key(struct store_command *a, struct str name);
+void ask_owner_once_key(struct store_command *a, struct str owner, const char *hash);
+void ask_active_key(struct store_command *a);
 /* The one key of a script: S alone; what the owner keeps in all, in the slot of limits.h's p:a. */
-void ask_session_key(struct store_ask *a, struct id session);
-void ask_quota_key(struct store_ask *a, struct str owner);
-void ask_active_entry(struct store_ask *a, struct id session, struct id turn);
+void ask_session_key(struct store_command *a, struct id session);
+void ask_quota_key(struct store_command *a, struct str owner);
+void ask_active_entry(struct store_command *a, struct id session, struct id turn);
 /* A durable ask's write is copied, or undone: readers need not wait for it. */
-void ask_forget_note(const struct store_ask *a);
-uint64_t ask_send(struct store_ask *a); /* the call's id */
+void ask_forget_note(const struct store_command *a);
+uint64_t ask_send(struct store_command *a); /* the call's id */
 
 void store_hash(struct str key, char out[STORE_HASH_TEXT + 1]); /* of an idempotency key */
 
@@ -149,7 +149,7 @@ void quota_note_moved(struct store *s, struct str owner, struct id session, int6
 
 /* ---- keys that were refused (store_keys.c) ---- */
 void store_key_note(struct store *s, const struct limit_key *k);
-void store_key_ask(struct store_ask *a, struct str key); /* its hash, as a script's key */
+void store_key_ask(struct store_command *a, struct str key); /* its hash, as a script's key */
 
 /* ---- answers ---- */
 void reply_turn(const struct redisReply *p, struct id session, struct id turn,

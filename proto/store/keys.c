@@ -7,9 +7,9 @@
 
 enum { KEYS_KEEP_MS = INT64_C(30) * 24 * 3600 * 1000 }; /* beyond what any refusal lasts */
 
-static void on_keys(struct store_call *c, struct store_ask *a, enum err err,
+static void on_keys(struct store_call *c, struct store_command *a, enum err err,
                     const struct redisReply *reply);
-static void on_reset(struct store_call *c, struct store_ask *a, enum err err,
+static void on_reset(struct store_call *c, struct store_command *a, enum err err,
                      const struct redisReply *reply);
 static void end_when_all(struct store_call *c);
 
@@ -29,7 +29,7 @@ static void keys_free(void *own)
     free(k);
 }
 
-static void noted(struct store_call *c, struct store_ask *a, enum err err,
+static void noted(struct store_call *c, struct store_command *a, enum err err,
                   const struct redisReply *reply)
 {
     (void)a, (void)reply;
@@ -40,7 +40,7 @@ static void noted(struct store_call *c, struct store_ask *a, enum err err,
 void store_key_note(struct store *s, const struct limit_key *k)
 {
     struct store_call *c = store_call_new(s, NULL, NULL);
-    struct store_ask *a = ask_new(c, noted);
+    struct store_command *a = ask_new(c, noted);
     ask_str(a, STR("HSET"));
     ask_str(a, STR("p:keys"));
     ask_str(a, k->key);
@@ -55,13 +55,13 @@ void store_key_note(struct store *s, const struct limit_key *k)
 
 uint64_t limits_keys_reset(struct store *s, store_fn *fn, void *arg)
 {
-    struct store_ask *a = ask_new(store_call_new(s, fn, arg), on_keys);
+    struct store_command *a = ask_new(store_call_new(s, fn, arg), on_keys);
     ask_str(a, STR("HGETALL"));
     ask_str(a, STR("p:keys"));
     return ask_send(a);
 }
 
-static void on_keys(struct store_call *c, struct store_ask *a, enum err err,
+static void on_keys(struct store_call *c, struct store_command *a, enum err err,
                     const struct redisReply *reply)
 {
     (void)a, (void)err;
@@ -74,7 +74,7 @@ static void on_keys(struct store_call *c, struct store_ask *a, enum err err,
         k->all[i].model = str_of(str_dup(redis_text(redis_at(reply, 2 * i + 1))));
     }
     for (unsigned i = 0; i < k->count; i++) {
-        struct store_ask *reset = ask_script(c, SCRIPT_key_reset, on_reset);
+        struct store_command *reset = ask_script(c, SCRIPT_key_reset, on_reset);
         reset->tag = i;
         store_key_ask(reset, k->all[i].key);
         reset->keys = 1;
@@ -83,7 +83,7 @@ static void on_keys(struct store_call *c, struct store_ask *a, enum err err,
     end_when_all(c);
 }
 
-static void on_reset(struct store_call *c, struct store_ask *a, enum err err,
+static void on_reset(struct store_call *c, struct store_command *a, enum err err,
                      const struct redisReply *reply)
 {
     struct keys *k = c->own;

@@ -8,7 +8,7 @@
 enum { BUDGET_KEEP_MS = 3 * 24 * 3600 * 1000, OWNER_MAX = 600 };
 
 /* {verdict, wait} of a script. */
-static void on_limit(struct store_call *c, struct store_ask *a, enum err err,
+static void on_limit(struct store_call *c, struct store_command *a, enum err err,
                      const struct redisReply *reply)
 {
     (void)a;
@@ -17,7 +17,8 @@ static void on_limit(struct store_call *c, struct store_ask *a, enum err err,
                                                     redis_int(redis_at(reply, 2))}});
 }
 
-static void ask_key(struct store_ask *a, const char *prefix, struct str name, const char *suffix)
+static void ask_key(struct store_command *a, const char *prefix, struct str name,
+                    const char *suffix)
 {
     char key[OWNER_MAX + 64];
     int len = snprintf(key, sizeof(key), "%s{%.*s}%s", prefix,
@@ -25,7 +26,7 @@ static void ask_key(struct store_ask *a, const char *prefix, struct str name, co
     ask_str(a, (struct str){key, (size_t)len});
 }
 
-static void ask_budget_key(struct store_ask *a, const struct limit_budget *b)
+static void ask_budget_key(struct store_command *a, const struct limit_budget *b)
 {
     char day[16];
     snprintf(day, sizeof(day), ":%u", b->day);
@@ -35,7 +36,8 @@ static void ask_budget_key(struct store_ask *a, const struct limit_budget *b)
 uint64_t limits_reserve(struct store *s, const struct limit_budget *b, struct id reservation,
                         uint64_t tokens, uint64_t cost, store_fn *fn, void *arg)
 {
-    struct store_ask *a = ask_script(store_call_new(s, fn, arg), SCRIPT_budget_reserve, on_limit);
+    struct store_command *a =
+        ask_script(store_call_new(s, fn, arg), SCRIPT_budget_reserve, on_limit);
     ask_budget_key(a, b);
     a->keys = 1;
     ask_id(a, reservation);
@@ -52,7 +54,8 @@ uint64_t limits_reserve(struct store *s, const struct limit_budget *b, struct id
 void limits_settle(struct store *s, const struct limit_budget *b, struct id reservation,
                    uint64_t tokens, uint64_t cost)
 {
-    struct store_ask *a = ask_script(store_call_new(s, NULL, NULL), SCRIPT_budget_settle, on_limit);
+    struct store_command *a =
+        ask_script(store_call_new(s, NULL, NULL), SCRIPT_budget_settle, on_limit);
     ask_budget_key(a, b);
     a->keys = 1;
     ask_id(a, reservation);
@@ -62,12 +65,12 @@ void limits_settle(struct store *s, const struct limit_budget *b, struct id rese
     ask_send(a);
 }
 
-void store_key_ask(struct store_ask *a, struct str key) { ask_key(a, "p:p:", key, ""); }
+void store_key_ask(struct store_command *a, struct str key) { ask_key(a, "p:p:", key, ""); }
 
-static struct store_ask *key_ask(struct store *s, enum store_script script,
-                                 const struct limit_key *k, store_fn *fn, void *arg)
+static struct store_command *key_ask(struct store *s, enum store_script script,
+                                     const struct limit_key *k, store_fn *fn, void *arg)
 {
-    struct store_ask *a = ask_script(store_call_new(s, fn, arg), script, on_limit);
+    struct store_command *a = ask_script(store_call_new(s, fn, arg), script, on_limit);
     ask_key(a, "p:p:", k->key, "");
     ask_key(a, "p:p:", k->key, ":c");
     ask_key(a, "p:p:", k->key, ":q");
@@ -81,7 +84,7 @@ uint64_t limits_key_take(struct store *s, const struct limit_key *k, struct str 
                          struct id slot, enum limit_place place, uint64_t tokens,
                          int64_t patience_ms, int64_t lease_ms, store_fn *fn, void *arg)
 {
-    struct store_ask *a = key_ask(s, SCRIPT_key_take, k, fn, arg);
+    struct store_command *a = key_ask(s, SCRIPT_key_take, k, fn, arg);
     ask_id(a, slot);
     ask_num(a, place);
     ask_num(a, k->requests_per_minute);
@@ -97,7 +100,7 @@ uint64_t limits_key_take(struct store *s, const struct limit_key *k, struct str 
 
 void limits_key_hold(struct store *s, const struct limit_key *k, struct id slot, int64_t lease_ms)
 {
-    struct store_ask *a = key_ask(s, SCRIPT_key_stay, k, NULL, NULL);
+    struct store_command *a = key_ask(s, SCRIPT_key_stay, k, NULL, NULL);
     ask_id(a, slot);
     ask_num(a, lease_ms);
     ask_send(a);
@@ -106,7 +109,7 @@ void limits_key_hold(struct store *s, const struct limit_key *k, struct id slot,
 void limits_key_give(struct store *s, const struct limit_key *k, struct id slot, int64_t tokens,
                      int64_t block_ms, int64_t lease_ms)
 {
-    struct store_ask *a = key_ask(s, SCRIPT_key_give, k, NULL, NULL);
+    struct store_command *a = key_ask(s, SCRIPT_key_give, k, NULL, NULL);
     ask_id(a, slot);
     ask_num(a, k->tokens_per_minute);
     ask_num(a, tokens);
@@ -124,13 +127,13 @@ struct admission {
     int64_t lease_ms;
 };
 
-static void on_admission(struct store_call *c, struct store_ask *a, enum err err,
+static void on_admission(struct store_call *c, struct store_command *a, enum err err,
                          const struct redisReply *reply);
 
 static void ask_admission(struct store_call *c)
 {
     const struct admission *want = c->own;
-    struct store_ask *a = ask_script(c, SCRIPT_turn_admit, on_admission);
+    struct store_command *a = ask_script(c, SCRIPT_turn_admit, on_admission);
     char name[OWNER_MAX + 8];
     struct limit_budget theirs = want->budget;
     struct str owner = buf_str(&c->owner);
@@ -153,7 +156,7 @@ static void ask_admission(struct store_call *c)
 }
 
 /* Who is refused for what they keep is counted first: some of it may have expired. */
-static void on_admission(struct store_call *c, struct store_ask *a, enum err err,
+static void on_admission(struct store_call *c, struct store_command *a, enum err err,
                          const struct redisReply *reply)
 {
     if (err == ERR_NONE && redis_int(redis_at(reply, 1)) == LIMIT_BYTES &&
@@ -178,10 +181,10 @@ uint64_t limits_turn_begin(struct store *s, struct str owner, struct id turn, ui
     return c->id;
 }
 
-static struct store_ask *place_ask(struct store *s, enum store_script script, struct str owner,
-                                   struct id turn)
+static struct store_command *place_ask(struct store *s, enum store_script script, struct str owner,
+                                       struct id turn)
 {
-    struct store_ask *a = ask_script(store_call_new(s, NULL, NULL), script, on_limit);
+    struct store_command *a = ask_script(store_call_new(s, NULL, NULL), script, on_limit);
     char name[OWNER_MAX + 8];
     int len = snprintf(name, sizeof(name), "o:%.*s",
                        (int)(owner.len < OWNER_MAX - 2 ? owner.len : OWNER_MAX - 2), owner.at);
@@ -195,7 +198,7 @@ void limits_turn_hold(struct store *s, struct str owner, struct id turn, int64_t
 {
     if (id_is_zero(turn))
         return;
-    struct store_ask *a = place_ask(s, SCRIPT_turn_stay, owner, turn);
+    struct store_command *a = place_ask(s, SCRIPT_turn_stay, owner, turn);
     ask_num(a, lease_ms);
     ask_send(a);
 }

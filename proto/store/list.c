@@ -141,7 +141,7 @@ static bool behind(const struct listing *w, const struct place *p)
            (p->updated_ms == w->bound.updated_ms && strcmp(p->session, w->bound.session) < 0);
 }
 
-static void on_page(struct store_call *c, struct store_ask *a, enum err err,
+static void on_page(struct store_call *c, struct store_command *a, enum err err,
                     const struct redisReply *reply)
 {
     (void)err;
@@ -194,7 +194,7 @@ static void search_next(struct store_call *c)
 static void page_ask(struct store_call *c)
 {
     struct listing *w = c->own;
-    struct store_ask *a = ask_new(c, on_page);
+    struct store_command *a = ask_new(c, on_page);
     a->tag = w->word_count > 0 ? SEARCH_PAGE : w->limit + 1;
     ask_str(a, STR("ZREVRANGEBYSCORE"));
     ask_owner_key(a, buf_str(&c->owner));
@@ -219,7 +219,7 @@ static void candidate_take(struct candidate *d, const struct redisReply *p)
     d->hit = true;
 }
 
-static void on_candidate(struct store_call *c, struct store_ask *a, enum err err,
+static void on_candidate(struct store_call *c, struct store_command *a, enum err err,
                          const struct redisReply *reply)
 {
     struct listing *w = c->own;
@@ -246,7 +246,7 @@ static void candidate_ask(struct store_call *c, unsigned i, int64_t from_message
 {
     struct listing *w = c->own;
     bool search = w->word_count > 0;
-    struct store_ask *a =
+    struct store_command *a =
         ask_script(c, search ? SCRIPT_session_match : SCRIPT_session_get, on_candidate);
     a->tag = i;
     ask_session_keys(a, w->page[i].session);

@@ -27,27 +27,27 @@ struct move {
 };
 
 static void move_page(struct store_call *c);
-static void on_page(struct store_call *c, struct store_ask *a, enum err err,
+static void on_page(struct store_call *c, struct store_command *a, enum err err,
                     const struct redisReply *reply);
-static void on_session(struct store_call *c, struct store_ask *a, enum err err,
+static void on_session(struct store_call *c, struct store_command *a, enum err err,
                        const struct redisReply *reply);
-static void on_listed(struct store_call *c, struct store_ask *a, enum err err,
+static void on_listed(struct store_call *c, struct store_command *a, enum err err,
                       const struct redisReply *reply);
-static void on_unlisted(struct store_call *c, struct store_ask *a, enum err err,
+static void on_unlisted(struct store_call *c, struct store_command *a, enum err err,
                         const struct redisReply *reply);
 static void unlist(struct store_call *c, unsigned i);
 static void move_once(struct store_call *c, const struct moved *m);
 static void page_over(struct store_call *c);
 static void owners_free(void *own);
-static void on_owners(struct store_call *c, struct store_ask *a, enum err err,
+static void on_owners(struct store_call *c, struct store_command *a, enum err err,
                       const struct redisReply *reply);
 static void count_sessions(struct store_call *c, unsigned i);
-static void on_counted(struct store_call *c, struct store_ask *a, enum err err,
+static void on_counted(struct store_call *c, struct store_command *a, enum err err,
                        const struct redisReply *reply);
 
 /* ---- who was here ---- */
 
-static void on_noted(struct store_call *c, struct store_ask *a, enum err err,
+static void on_noted(struct store_call *c, struct store_command *a, enum err err,
                      const struct redisReply *reply)
 {
     (void)a, (void)err, (void)reply;
@@ -59,7 +59,7 @@ static void on_noted(struct store_call *c, struct store_ask *a, enum err err,
 void store_owner_seen(struct store *s, struct str name, struct str owner)
 {
     struct store_call *c = store_call_new(s, NULL, NULL);
-    struct store_ask *a = ask_new(c, on_noted);
+    struct store_command *a = ask_new(c, on_noted);
     ask_str(a, STR("ZADD"));
     ask_name_key(a, name);
     ask_num(a, loop_wall_ms());
@@ -102,7 +102,7 @@ uint64_t store_owner_move(struct store *s, struct str from, struct str to, int64
 static void move_page(struct store_call *c)
 {
     const struct move *m = c->own;
-    struct store_ask *a = ask_new(c, on_page);
+    struct store_command *a = ask_new(c, on_page);
     ask_str(a, STR("ZRANGEBYSCORE"));
     ask_owner_key(a, buf_str(&m->from));
     ask_num(a, m->since_ms);
@@ -113,7 +113,7 @@ static void move_page(struct store_call *c)
     ask_send(a);
 }
 
-static void on_page(struct store_call *c, struct store_ask *a, enum err err,
+static void on_page(struct store_call *c, struct store_command *a, enum err err,
                     const struct redisReply *reply)
 {
     (void)a, (void)err;
@@ -129,7 +129,7 @@ static void on_page(struct store_call *c, struct store_ask *a, enum err err,
             m->left++;
             continue;
         }
-        struct store_ask *one = ask_script(c, SCRIPT_session_move, on_session);
+        struct store_command *one = ask_script(c, SCRIPT_session_move, on_session);
         one->tag = i;
         ask_session_key(one, m->page[i].session);
         ask_str(one, buf_str(&m->from));
@@ -146,7 +146,7 @@ static void page_over(struct store_call *c)
         move_page(c);
 }
 
-static void on_session(struct store_call *c, struct store_ask *a, enum err err,
+static void on_session(struct store_call *c, struct store_command *a, enum err err,
                        const struct redisReply *reply)
 {
     struct move *m = c->own;
@@ -166,7 +166,7 @@ static void on_session(struct store_call *c, struct store_ask *a, enum err err,
     one->bytes = redis_int(redis_at(reply, 3));
     if (once.len == STORE_HASH_TEXT)
         memcpy(one->once, once.at, once.len);
-    struct store_ask *list = ask_new(c, on_listed);
+    struct store_command *list = ask_new(c, on_listed);
     list->tag = a->tag;
     ask_str(list, STR("ZADD"));
     ask_owner_key(list, buf_str(&c->owner));
@@ -175,7 +175,7 @@ static void on_session(struct store_call *c, struct store_ask *a, enum err err,
     ask_send(list);
 }
 
-static void on_listed(struct store_call *c, struct store_ask *a, enum err err,
+static void on_listed(struct store_call *c, struct store_command *a, enum err err,
                       const struct redisReply *reply)
 {
     (void)err, (void)reply;
@@ -193,7 +193,7 @@ static void on_listed(struct store_call *c, struct store_ask *a, enum err err,
 static void move_once(struct store_call *c, const struct moved *one)
 {
     const struct move *m = c->own;
-    struct store_ask *a = ask_new(store_call_new(c->store, NULL, NULL), on_noted);
+    struct store_command *a = ask_new(store_call_new(c->store, NULL, NULL), on_noted);
     ask_str(a, STR("SET"));
     ask_owner_once_key(a, buf_str(&c->owner), one->once);
     ask_id(a, one->session);
@@ -207,14 +207,14 @@ static void move_once(struct store_call *c, const struct moved *one)
 static void unlist(struct store_call *c, unsigned i)
 {
     const struct move *m = c->own;
-    struct store_ask *a = ask_new(c, on_unlisted);
+    struct store_command *a = ask_new(c, on_unlisted);
     ask_str(a, STR("ZREM"));
     ask_owner_key(a, buf_str(&m->from));
     ask_id(a, m->page[i].session);
     ask_send(a);
 }
 
-static void on_unlisted(struct store_call *c, struct store_ask *a, enum err err,
+static void on_unlisted(struct store_call *c, struct store_command *a, enum err err,
                         const struct redisReply *reply)
 {
     (void)a, (void)err, (void)reply;
@@ -253,7 +253,7 @@ uint64_t store_owner_list(struct store *s, struct str name, store_fn *fn, void *
     if (name.len == 0 || name.len > STORE_OWNER_MAX)
         return store_call_fail(c, ERR_INVALID);
     add_owner(c->own, name, 0);
-    struct store_ask *a = ask_new(c, on_owners);
+    struct store_command *a = ask_new(c, on_owners);
     ask_str(a, STR("ZREVRANGE"));
     ask_name_key(a, name);
     ask_num(a, 0);
@@ -262,7 +262,7 @@ uint64_t store_owner_list(struct store *s, struct str name, store_fn *fn, void *
     return ask_send(a);
 }
 
-static void on_owners(struct store_call *c, struct store_ask *a, enum err err,
+static void on_owners(struct store_call *c, struct store_command *a, enum err err,
                       const struct redisReply *reply)
 {
     (void)a, (void)err;
@@ -276,14 +276,14 @@ static void on_owners(struct store_call *c, struct store_ask *a, enum err err,
 static void count_sessions(struct store_call *c, unsigned i)
 {
     const struct owners *o = c->own;
-    struct store_ask *a = ask_new(c, on_counted);
+    struct store_command *a = ask_new(c, on_counted);
     a->tag = i;
     ask_str(a, STR("ZCARD"));
     ask_owner_key(a, o->at[i].owner);
     ask_send(a);
 }
 
-static void on_counted(struct store_call *c, struct store_ask *a, enum err err,
+static void on_counted(struct store_call *c, struct store_command *a, enum err err,
                        const struct redisReply *reply)
 {
     (void)err;

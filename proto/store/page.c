@@ -1,7 +1,7 @@
 /* A conversation page by page: who reads it slowly, or not at all, holds one page. */
 #include "proto/store/call.h"
 
-static void on_page(struct store_call *c, struct store_ask *a, enum err err,
+static void on_page(struct store_call *c, struct store_command *a, enum err err,
                     const struct redisReply *reply)
 {
     (void)a;
@@ -32,7 +32,7 @@ uint64_t store_session_page(struct store *s, struct str owner, struct id session
 {
     struct store_call *c = store_call_new(s, fn, arg);
     c->session = session;
-    struct store_ask *a = ask_script(c, SCRIPT_session_page, on_page);
+    struct store_command *a = ask_script(c, SCRIPT_session_page, on_page);
     ask_session_keys(a, session);
     ask_str(a, owner);
     ask_turn_prefix(a, session);

@@ -13,13 +13,13 @@ enum {
     COUNT_MAX = 20000,      /* sessions; more are not counted */
 };
 
-static void on_taken(struct store_call *c, struct store_ask *a, enum err err,
+static void on_taken(struct store_call *c, struct store_command *a, enum err err,
                      const struct redisReply *reply);
-static void on_index(struct store_call *c, struct store_ask *a, enum err err,
+static void on_index(struct store_call *c, struct store_command *a, enum err err,
                      const struct redisReply *reply);
-static void on_size(struct store_call *c, struct store_ask *a, enum err err,
+static void on_size(struct store_call *c, struct store_command *a, enum err err,
                     const struct redisReply *reply);
-static void on_counted(struct store_call *c, struct store_ask *a, enum err err,
+static void on_counted(struct store_call *c, struct store_command *a, enum err err,
                        const struct redisReply *reply);
 
 static bool limited(const struct store *s)
@@ -32,7 +32,7 @@ static bool noted(const struct store *s) { return limited(s) || s->config.quota_
 static void ask_take(struct store_call *c)
 {
     const struct store_config *config = &c->store->config;
-    struct store_ask *a = ask_script(c, SCRIPT_quota_take, on_taken);
+    struct store_command *a = ask_script(c, SCRIPT_quota_take, on_taken);
     ask_quota_key(a, buf_str(&c->owner));
     ask_id(a, c->session);
     ask_num(a, c->quota.bytes);
@@ -53,7 +53,7 @@ void quota_take(struct store_call *c, int64_t bytes, bool add, void (*then)(stru
     ask_take(c);
 }
 
-static void on_taken(struct store_call *c, struct store_ask *a, enum err err,
+static void on_taken(struct store_call *c, struct store_command *a, enum err err,
                      const struct redisReply *reply)
 {
     (void)a;
@@ -84,7 +84,7 @@ bool quota_stale(const struct store_call *c, int64_t since_ms)
 void quota_count(struct store_call *c, void (*then)(struct store_call *c))
 {
     c->quota.recounted = then;
-    struct store_ask *a = ask_new(c, on_index);
+    struct store_command *a = ask_new(c, on_index);
     ask_str(a, STR("ZRANGE"));
     ask_owner_key(a, buf_str(&c->owner));
     ask_num(a, 0);
@@ -92,7 +92,7 @@ void quota_count(struct store_call *c, void (*then)(struct store_call *c))
     ask_send(a);
 }
 
-static void on_index(struct store_call *c, struct store_ask *a, enum err err,
+static void on_index(struct store_call *c, struct store_command *a, enum err err,
                      const struct redisReply *reply)
 {
     (void)a, (void)err;
@@ -102,7 +102,7 @@ static void on_index(struct store_call *c, struct store_ask *a, enum err err,
         struct counted *one = &c->quota.found[c->quota.found_count];
         if (!id_parse(redis_text(redis_at(reply, i)), &one->session))
             continue;
-        struct store_ask *size = ask_script(c, SCRIPT_session_size, on_size);
+        struct store_command *size = ask_script(c, SCRIPT_session_size, on_size);
         size->tag = c->quota.found_count++;
         ask_session_key(size, one->session);
         ask_str(size, buf_str(&c->owner));
@@ -112,7 +112,7 @@ static void on_index(struct store_call *c, struct store_ask *a, enum err err,
         on_size(c, NULL, ERR_NONE, NULL);
 }
 
-static void on_size(struct store_call *c, struct store_ask *a, enum err err,
+static void on_size(struct store_call *c, struct store_command *a, enum err err,
                     const struct redisReply *reply)
 {
     (void)err;
@@ -120,7 +120,7 @@ static void on_size(struct store_call *c, struct store_ask *a, enum err err,
         c->quota.found[a->tag].bytes = redis_int(redis_at(reply, 1));
     if (c->waiting > 0)
         return;
-    struct store_ask *count = ask_script(c, SCRIPT_quota_count, on_counted);
+    struct store_command *count = ask_script(c, SCRIPT_quota_count, on_counted);
     ask_quota_key(count, buf_str(&c->owner));
     ask_num(count, c->store->config.session_keep_ms);
     for (unsigned i = 0; i < c->quota.found_count; i++) {
@@ -132,7 +132,7 @@ static void on_size(struct store_call *c, struct store_ask *a, enum err err,
     ask_send(count);
 }
 
-static void on_counted(struct store_call *c, struct store_ask *a, enum err err,
+static void on_counted(struct store_call *c, struct store_command *a, enum err err,
                        const struct redisReply *reply)
 {
     (void)a, (void)reply;
@@ -146,7 +146,7 @@ static void on_counted(struct store_call *c, struct store_ask *a, enum err err,
 
 /* ---- afterwards ---- */
 
-static void on_noted(struct store_call *c, struct store_ask *a, enum err err,
+static void on_noted(struct store_call *c, struct store_command *a, enum err err,
                      const struct redisReply *reply)
 {
     (void)a, (void)err, (void)reply;
@@ -157,7 +157,8 @@ static void note(struct store *s, struct str owner, struct id session, int64_t b
 {
     if (!noted(s) || owner.len == 0)
         return;
-    struct store_ask *a = ask_script(store_call_new(s, NULL, NULL), SCRIPT_quota_note, on_noted);
+    struct store_command *a =
+        ask_script(store_call_new(s, NULL, NULL), SCRIPT_quota_note, on_noted);
     ask_quota_key(a, owner);
     ask_id(a, session);
     ask_num(a, bytes);

@@ -28,7 +28,7 @@ static void draft_free(void *own)
     free(d);
 }
 
-static void on_indexed(struct store_call *c, struct store_ask *a, enum err err,
+static void on_indexed(struct store_call *c, struct store_command *a, enum err err,
                        const struct redisReply *reply)
 {
     (void)a, (void)err, (void)reply;
@@ -36,7 +36,7 @@ static void on_indexed(struct store_call *c, struct store_ask *a, enum err err,
         store_call_end(c, ERR_NONE, &(struct store_answer){.session = c->session});
 }
 
-static void on_created(struct store_call *c, struct store_ask *a, enum err err,
+static void on_created(struct store_call *c, struct store_command *a, enum err err,
                        const struct redisReply *reply)
 {
     (void)a;
@@ -56,7 +56,7 @@ static void on_created(struct store_call *c, struct store_ask *a, enum err err,
  * never be found. */
 static void list_session(struct store_call *c)
 {
-    struct store_ask *a = ask_new(c, on_indexed);
+    struct store_command *a = ask_new(c, on_indexed);
     ask_str(a, STR("ZADD"));
     ask_owner_key(a, buf_str(&c->owner));
     ask_str(a, STR("NX"));
@@ -66,11 +66,11 @@ static void list_session(struct store_call *c)
 }
 
 /* The arguments of session_create up to the messages. */
-static struct store_ask *create_ask(struct store_call *c, struct str title, struct str model,
-                                    struct str settings, uint32_t turns, uint32_t last_message,
-                                    const char *once, const char *body)
+static struct store_command *create_ask(struct store_call *c, struct str title, struct str model,
+                                        struct str settings, uint32_t turns, uint32_t last_message,
+                                        const char *once, const char *body)
 {
-    struct store_ask *a = ask_script(c, SCRIPT_session_create, on_created);
+    struct store_command *a = ask_script(c, SCRIPT_session_create, on_created);
     ask_session_keys(a, c->session);
     ask_str(a, buf_str(&c->owner));
     ask_str(a, title);
@@ -99,7 +99,7 @@ static int64_t draft_bytes(const struct store_call *c)
 }
 
 /* The answer of SET … NX GET: nil, or the session that this key made meanwhile. */
-static void on_claimed(struct store_call *c, struct store_ask *a, enum err err,
+static void on_claimed(struct store_call *c, struct store_command *a, enum err err,
                        const struct redisReply *reply)
 {
     (void)a, (void)err;
@@ -115,7 +115,7 @@ static void on_claimed(struct store_call *c, struct store_ask *a, enum err err,
 static void claim(struct store_call *c)
 {
     const struct draft *d = c->own;
-    struct store_ask *a = ask_new(c, on_claimed);
+    struct store_command *a = ask_new(c, on_claimed);
     ask_str(a, STR("SET"));
     ask_owner_once_key(a, buf_str(&c->owner), d->once);
     ask_id(a, c->session);
@@ -126,7 +126,7 @@ static void claim(struct store_call *c)
     ask_send(a);
 }
 
-static void on_once(struct store_call *c, struct store_ask *a, enum err err,
+static void on_once(struct store_call *c, struct store_command *a, enum err err,
                     const struct redisReply *reply)
 {
     (void)a, (void)err;
@@ -154,17 +154,17 @@ uint64_t store_session_create(struct store *s, struct str owner, struct str key,
     store_hash(key, d->once);
     if (body.len > 0)
         store_hash(body, d->body);
-    struct store_ask *a = ask_new(c, on_once);
+    struct store_command *a = ask_new(c, on_once);
     ask_str(a, STR("GET"));
     ask_owner_once_key(a, owner, d->once);
     return ask_send(a);
 }
 
 /* ---- get ---- */
-static struct store_ask *get_ask(struct store_call *c, struct id session, struct str owner,
-                                 bool with_messages, ask_fn *fn)
+static struct store_command *get_ask(struct store_call *c, struct id session, struct str owner,
+                                     bool with_messages, ask_fn *fn)
 {
-    struct store_ask *a = ask_script(c, SCRIPT_session_get, fn);
+    struct store_command *a = ask_script(c, SCRIPT_session_get, fn);
     ask_session_keys(a, session);
     ask_str(a, owner);
     ask_num(a, with_messages);
@@ -172,7 +172,7 @@ static struct store_ask *get_ask(struct store_call *c, struct id session, struct
     return a;
 }
 
-static void on_got(struct store_call *c, struct store_ask *a, enum err err,
+static void on_got(struct store_call *c, struct store_command *a, enum err err,
                    const struct redisReply *reply)
 {
     (void)a;
@@ -199,7 +199,7 @@ uint64_t store_session_get(struct store *s, struct str owner, struct id session,
 }
 
 /* ---- patch, delete ---- */
-static void on_patched(struct store_call *c, struct store_ask *a, enum err err,
+static void on_patched(struct store_call *c, struct store_command *a, enum err err,
                        const struct redisReply *reply)
 {
     (void)a;
@@ -215,7 +215,7 @@ static void on_patched(struct store_call *c, struct store_ask *a, enum err err,
 /* What is patched waits in the ask until the quota has room for it. */
 static void patch_send(struct store_call *c)
 {
-    struct store_ask *a = c->own;
+    struct store_command *a = c->own;
     c->own = NULL;
     ask_send(a);
 }
@@ -224,7 +224,7 @@ uint64_t store_session_patch(struct store *s, struct str owner, struct id sessio
                              const struct store_patch *p, store_fn *fn, void *arg)
 {
     struct store_call *c = session_call(s, owner, session, fn, arg);
-    struct store_ask *a = c->own = ask_script(c, SCRIPT_session_patch, on_patched);
+    struct store_command *a = c->own = ask_script(c, SCRIPT_session_patch, on_patched);
     size_t bytes = 0;
     ask_session_keys(a, session);
     ask_str(a, owner);
@@ -246,7 +246,7 @@ uint64_t store_session_patch(struct store *s, struct str owner, struct id sessio
     return c->id;
 }
 
-static void on_deleted(struct store_call *c, struct store_ask *a, enum err err,
+static void on_deleted(struct store_call *c, struct store_command *a, enum err err,
                        const struct redisReply *reply)
 {
     struct store_answer answer = {.session = c->session};
@@ -271,7 +271,7 @@ uint64_t store_session_delete(struct store *s, struct str owner, struct id sessi
                               void *arg)
 {
     struct store_call *c = session_call(s, owner, session, fn, arg);
-    struct store_ask *a = ask_script(c, SCRIPT_session_delete, on_deleted);
+    struct store_command *a = ask_script(c, SCRIPT_session_delete, on_deleted);
     ask_session_keys(a, session);
     ask_str(a, owner);
     ask_turn_prefix(a, session);
@@ -284,12 +284,12 @@ uint64_t store_session_delete(struct store *s, struct str owner, struct id sessi
 struct fork {
     struct id from;
     uint32_t before;
-    struct store_ask *create; /* of the call: waits for the quota */
+    struct store_command *create; /* of the call: waits for the quota */
 };
 
 static void fork_send(struct store_call *c);
 
-static void on_forked_from(struct store_call *c, struct store_ask *a, enum err err,
+static void on_forked_from(struct store_call *c, struct store_command *a, enum err err,
                            const struct redisReply *reply)
 {
     (void)a;
@@ -308,7 +308,7 @@ static void on_forked_from(struct store_call *c, struct store_ask *a, enum err e
     if (kept == count || m[kept].message != f->before) {
         store_call_end(c, ERR_MESSAGE_NOT_FOUND, NULL);
     } else {
-        struct store_ask *create =
+        struct store_command *create =
             create_ask(c, old.title, old.model, old.settings, turns, f->before - 1, "", "");
         for (unsigned i = 0; i + 1 < redis_count(records); i += 2) {
             int64_t id = redis_int(redis_at(records, i));
@@ -347,14 +347,14 @@ uint64_t store_session_fork(struct store *s, struct str owner, struct id session
 }
 
 /* ---- messages ---- */
-static void on_message(struct store_call *c, struct store_ask *a, enum err err,
+static void on_message(struct store_call *c, struct store_command *a, enum err err,
                        const struct redisReply *reply)
 {
     (void)a, (void)reply;
     store_call_end(c, err, &(struct store_answer){.session = c->session});
 }
 
-static void on_message_deleted(struct store_call *c, struct store_ask *a, enum err err,
+static void on_message_deleted(struct store_call *c, struct store_command *a, enum err err,
                                const struct redisReply *reply)
 {
     if (err == ERR_NONE)
@@ -366,7 +366,7 @@ uint64_t store_message_patch(struct store *s, struct str owner, struct id sessio
                              int pinned, int excluded, store_fn *fn, void *arg)
 {
     struct store_call *c = session_call(s, owner, session, fn, arg);
-    struct store_ask *a = ask_script(c, SCRIPT_message_patch, on_message);
+    struct store_command *a = ask_script(c, SCRIPT_message_patch, on_message);
     ask_session_keys(a, session);
     ask_str(a, owner);
     ask_num(a, message);
@@ -379,7 +379,7 @@ uint64_t store_message_delete(struct store *s, struct str owner, struct id sessi
                               uint32_t message, store_fn *fn, void *arg)
 {
     struct store_call *c = session_call(s, owner, session, fn, arg);
-    struct store_ask *a = ask_script(c, SCRIPT_message_delete, on_message_deleted);
+    struct store_command *a = ask_script(c, SCRIPT_message_delete, on_message_deleted);
     ask_session_keys(a, session);
     ask_str(a, owner);
     ask_num(a, message);

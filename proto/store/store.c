@@ -75,7 +75,7 @@ bool store_ready(const struct store *s) { return redis_ready(s->redis); }
 bool store_idle(const struct store *s) { return list_empty(&s->calls); }
 
 /* ---- calls ---- */
-static void ask_free(struct store_ask *a)
+static void ask_free(struct store_command *a)
 {
     if (a->sent != 0)
         redis_forget(a->call->store->redis, a->sent);
@@ -92,7 +92,7 @@ static void call_leave(struct store_call *c)
 {
     map_remove(c->store->by_id, (struct str){(const char *)&c->id, sizeof c->id});
     list_each (&c->asks, n, tmp)
-        ask_free(list_of(n, struct store_ask, node));
+        ask_free(list_of(n, struct store_command, node));
     list_remove(&c->node);
 }
 
@@ -145,7 +145,7 @@ struct store_call *store_call_new(struct store *s, store_fn *fn, void *arg)
 uint64_t store_call_fail(struct store_call *c, enum err err)
 {
     list_each (&c->asks, n, tmp)
-        ask_free(list_of(n, struct store_ask, node));
+        ask_free(list_of(n, struct store_command, node));
     c->failed = err;
     loop_timer_set(c->store->timer, 0, 0);
     return c->id;
@@ -161,9 +161,9 @@ void store_call_end(struct store_call *c, enum err err, struct store_answer *ans
 }
 
 /* ---- asks ---- */
-struct store_ask *ask_new(struct store_call *c, ask_fn *fn)
+struct store_command *ask_new(struct store_call *c, ask_fn *fn)
 {
-    struct store_ask *a = xcalloc(1, sizeof *a);
+    struct store_command *a = xcalloc(1, sizeof *a);
     a->magic = ASK_MAGIC;
     a->call = c;
     a->fn = fn;
@@ -174,15 +174,15 @@ struct store_ask *ask_new(struct store_call *c, ask_fn *fn)
     return a;
 }
 
-struct store_ask *ask_script(struct store_call *c, enum store_script script, ask_fn *fn)
+struct store_command *ask_script(struct store_call *c, enum store_script script, ask_fn *fn)
 {
-    struct store_ask *a = ask_new(c, fn);
+    struct store_command *a = ask_new(c, fn);
     a->script = &store_scripts[script];
     return a;
 }
 
 /* Ends the argument that was written into bytes. */
-static void ask_cut(struct store_ask *a)
+static void ask_cut(struct store_command *a)
 {
     if (a->argc == a->cap) {
         a->cap = a->cap == 0 ? 24 : a->cap * 2;
@@ -191,26 +191,26 @@ static void ask_cut(struct store_ask *a)
     a->ends[a->argc++] = a->bytes.len;
 }
 
-void ask_str(struct store_ask *a, struct str s)
+void ask_str(struct store_command *a, struct str s)
 {
     buf_add_str(&a->bytes, s);
     ask_cut(a);
 }
 
-void ask_num(struct store_ask *a, int64_t n)
+void ask_num(struct store_command *a, int64_t n)
 {
     buf_printf(&a->bytes, "%lld", (long long)n);
     ask_cut(a);
 }
 
-static void put_id(struct store_ask *a, struct id id)
+static void put_id(struct store_command *a, struct id id)
 {
     char text[ID_TEXT + 1];
     id_text(id, text);
     buf_puts(&a->bytes, text);
 }
 
-void ask_id(struct store_ask *a, struct id id)
+void ask_id(struct store_command *a, struct id id)
 {
     if (!id_is_zero(id))
         put_id(a, id);
@@ -218,7 +218,7 @@ void ask_id(struct store_ask *a, struct id id)
 }
 
 /* ---- keys ---- */
-static void put_key(struct store_ask *a, char kind, struct id session, const char *more)
+static void put_key(struct store_command *a, char kind, struct id session, const char *more)
 {
     buf_printf(&a->bytes, "p:%c:{", kind);
     put_id(a, session);
@@ -226,7 +226,7 @@ static void put_key(struct store_ask *a, char kind, struct id session, const cha
     buf_puts(&a->bytes, more);
 }
 
-void ask_session_keys(struct store_ask *a, struct id session)
+void ask_session_keys(struct store_command *a, struct id session)
 {
     for (const char *kind = "smfl"; *kind; kind++) {
         put_key(a, *kind, session, "");
@@ -235,7 +235,7 @@ void ask_session_keys(struct store_ask *a, struct id session)
     a->keys = a->argc;
 }
 
-void ask_turn_key(struct store_ask *a, struct id session, struct id turn)
+void ask_turn_key(struct store_command *a, struct id session, struct id turn)
 {
     put_key(a, 't', session, ":");
     put_id(a, turn);
@@ -243,7 +243,7 @@ void ask_turn_key(struct store_ask *a, struct id session, struct id turn)
     a->keys = a->argc;
 }
 
-void ask_stream_key(struct store_ask *a, struct id session, struct id turn)
+void ask_stream_key(struct store_command *a, struct id session, struct id turn)
 {
     put_key(a, 'e', session, ":");
     put_id(a, turn);
@@ -251,14 +251,14 @@ void ask_stream_key(struct store_ask *a, struct id session, struct id turn)
     a->keys = a->argc;
 }
 
-void ask_turn_keys(struct store_ask *a, struct id session, struct id turn)
+void ask_turn_keys(struct store_command *a, struct id session, struct id turn)
 {
     ask_session_keys(a, session);
     ask_turn_key(a, session, turn);
     ask_stream_key(a, session, turn);
 }
 
-void ask_once_key(struct store_ask *a, struct id session, const char *hash)
+void ask_once_key(struct store_command *a, struct id session, const char *hash)
 {
     put_key(a, 'k', session, ":");
     buf_puts(&a->bytes, hash);
@@ -266,25 +266,25 @@ void ask_once_key(struct store_ask *a, struct id session, const char *hash)
     a->keys = a->argc;
 }
 
-void ask_turn_prefix(struct store_ask *a, struct id session)
+void ask_turn_prefix(struct store_command *a, struct id session)
 {
     put_key(a, 't', session, ":");
     ask_cut(a);
 }
 
-void ask_stream_prefix(struct store_ask *a, struct id session)
+void ask_stream_prefix(struct store_command *a, struct id session)
 {
     put_key(a, 'e', session, ":");
     ask_cut(a);
 }
 
-void ask_once_prefix(struct store_ask *a, struct id session)
+void ask_once_prefix(struct store_command *a, struct id session)
 {
     put_key(a, 'k', session, ":");
     ask_cut(a);
 }
 
-void ask_owner_key(struct store_ask *a, struct str owner)
+void ask_owner_key(struct store_command *a, struct str owner)
 {
     buf_puts(&a->bytes, "p:u:{");
     buf_add_str(&a->bytes, owner);
@@ -292,7 +292,7 @@ void ask_owner_key(struct store_ask *a, struct str owner)
     ask_cut(a);
 }
 
-void ask_name_key(struct store_ask *a, struct str name)
+void ask_name_key(struct store_command *a, struct str name)
 {
     buf_puts(&a->bytes, "p:n:{");
     buf_add_str(&a->bytes, name);
@@ -300,14 +300,14 @@ void ask_name_key(struct store_ask *a, struct str name)
     ask_cut(a);
 }
 
-void ask_session_key(struct store_ask *a, struct id session)
+void ask_session_key(struct store_command *a, struct id session)
 {
     put_key(a, 's', session, "");
     ask_cut(a);
     a->keys = a->argc;
 }
 
-void ask_quota_key(struct store_ask *a, struct str owner)
+void ask_quota_key(struct store_command *a, struct str owner)
 {
     buf_puts(&a->bytes, "p:a:{o:");
     buf_add_str(&a->bytes, owner);
@@ -316,7 +316,7 @@ void ask_quota_key(struct store_ask *a, struct str owner)
     a->keys = a->argc;
 }
 
-void ask_owner_once_key(struct store_ask *a, struct str owner, const char *hash)
+void ask_owner_once_key(struct store_command *a, struct str owner, const char *hash)
 {
     buf_puts(&a->bytes, "p:i:{");
     buf_add_str(&a->bytes, owner);
@@ -325,9 +325,9 @@ void ask_owner_once_key(struct store_ask *a, struct str owner, const char *hash)
     ask_cut(a);
 }
 
-void ask_active_key(struct store_ask *a) { ask_str(a, STR("p:active")); }
+void ask_active_key(struct store_command *a) { ask_str(a, STR("p:active")); }
 
-void ask_active_entry(struct store_ask *a, struct id session, struct id turn)
+void ask_active_entry(struct store_command *a, struct id session, struct id turn)
 {
     put_id(a, session);
     buf_puts(&a->bytes, " ");
@@ -346,7 +346,7 @@ void store_hash(struct str key, char out[STORE_HASH_TEXT + 1])
 /* ---- sending, and sending again ---- */
 static void on_reply(void *arg, enum redis_status status, const struct redisReply *reply);
 
-static struct str ask_arg(const struct store_ask *a, unsigned i)
+static struct str ask_arg(const struct store_command *a, unsigned i)
 {
     size_t from = i == 0 ? 0 : a->ends[i - 1];
     return (struct str){a->bytes.at + from, a->ends[i] - from};
@@ -354,7 +354,7 @@ static struct str ask_arg(const struct store_ask *a, unsigned i)
 
 /* Of a session: where writes are noted until they are copied. The session is that of the ask's
  * first key. */
-static void put_note_key(const struct store_ask *a, struct buf *out)
+static void put_note_key(const struct store_command *a, struct buf *out)
 {
     struct str rest = ask_arg(a, 0), tag;
     CHECK(str_split(&rest, '{', &tag) && str_split(&rest, '}', &tag));
@@ -363,19 +363,19 @@ static void put_note_key(const struct store_ask *a, struct buf *out)
     buf_puts(out, "}");
 }
 
-static void put_token(const struct store_ask *a, struct buf *out)
+static void put_token(const struct store_command *a, struct buf *out)
 {
     const struct store *s = a->call->store;
     buf_printf(out, "%u.%s-%llx", s->config.copies, s->name, (unsigned long long)a->token);
 }
 
 /* Its answer waits for copies. */
-static bool waits_for_copies(const struct store_ask *a)
+static bool waits_for_copies(const struct store_command *a)
 {
     return a->script && a->script->durable && a->call->store->config.copies > 0;
 }
 
-static void send_ask(struct store_ask *a)
+static void send_ask(struct store_command *a)
 {
     struct store *s = a->call->store;
     struct str few[32], *argv = a->argc < 32 ? few : xmalloc((a->argc + 1) * sizeof *argv);
@@ -399,7 +399,7 @@ static void send_ask(struct store_ask *a)
         free(argv);
 }
 
-uint64_t ask_send(struct store_ask *a)
+uint64_t ask_send(struct store_command *a)
 {
     struct store_call *c = a->call;
     if (a->bytes.overflowed)
@@ -426,7 +426,7 @@ static void on_timer(void *arg)
 {
     struct store *s = arg;
     list_each (&s->late, n, tmp) {
-        struct store_ask *a = list_of(n, struct store_ask, late);
+        struct store_command *a = list_of(n, struct store_command, late);
         list_remove(&a->late);
         send_ask(a); /* never calls back from inside */
     }
@@ -436,7 +436,7 @@ static void on_timer(void *arg)
 }
 
 /* Sends it again a little later. False: it was tried for long enough. */
-static bool again(struct store_ask *a, int64_t patience_ms)
+static bool again(struct store_command *a, int64_t patience_ms)
 {
     struct store *s = a->call->store;
     if (loop_now_ms(s->loop) + RETRY_EVERY_MS - a->first_ms >= patience_ms)
@@ -453,7 +453,7 @@ static struct redis_script *script_of(enum store_script name) { return &store_sc
 
 /* Its write is copied: who reads it need not wait. Should this be lost, a reader waits for nothing,
  * once. tokens: each followed by a blank. */
-static void copies_are_sure(const struct store_ask *a, struct str tokens)
+static void copies_are_sure(const struct store_command *a, struct str tokens)
 {
     enum { TOKENS_MAX = 64 };
     struct str argv[TOKENS_MAX + 1], token;
@@ -468,18 +468,18 @@ static void copies_are_sure(const struct store_ask *a, struct str tokens)
         redis_eval(a->call->store->redis, script_of(SCRIPT_copies_sure), NULL, NULL, 1, n, argv);
 }
 
-void ask_forget_note(const struct store_ask *a)
+void ask_forget_note(const struct store_command *a)
 {
     scoped_buf(token, 128);
     put_token(a, &token);
     copies_are_sure(a, buf_str(&token));
 }
 
-static void give_up(struct store_ask *a);
+static void give_up(struct store_command *a);
 
 static void on_touched(void *arg, enum redis_status status, const struct redisReply *reply)
 {
-    struct store_ask *a = arg;
+    struct store_command *a = arg;
     MAGIC_CHECK(a, ASK_MAGIC);
     (void)reply;
     a->sent = 0;
@@ -493,7 +493,7 @@ static void on_touched(void *arg, enum redis_status status, const struct redisRe
 
 /* A reader found writes that too few replicas may have: it writes behind them, and reads again once
  * that is copied. */
-static void wait_for_copies(struct store_ask *a, const struct redisReply *tokens)
+static void wait_for_copies(struct store_command *a, const struct redisReply *tokens)
 {
     struct store *s = a->call->store;
     scoped_buf(key, 128);
@@ -517,7 +517,7 @@ static bool text_has(struct str text, const char *word)
 }
 
 /* What Redis's own error means. ERR_LOST: worth another try. */
-static enum err redis_err(const struct store_ask *a, struct str text)
+static enum err redis_err(const struct store_command *a, struct str text)
 {
     if (str_starts(text, STR("OOM")) || str_starts(text, STR("MISCONF")) ||
         text_has(text, "OOM command not allowed") || text_has(text, "MISCONF "))
@@ -537,7 +537,7 @@ static enum err redis_err(const struct store_ask *a, struct str text)
     return ERR_INTERNAL;
 }
 
-static enum err script_err(const struct store_ask *a, struct str word)
+static enum err script_err(const struct store_command *a, struct str word)
 {
     if (str_is(word, "ok"))
         return ERR_NONE;
@@ -549,10 +549,13 @@ static enum err script_err(const struct store_ask *a, struct str word)
 }
 
 /* Done or not, nobody knows; or it is done and not copied. */
-static void give_up(struct store_ask *a) { store_call_end(a->call, ERR_STORE_UNAVAILABLE, NULL); }
+static void give_up(struct store_command *a)
+{
+    store_call_end(a->call, ERR_STORE_UNAVAILABLE, NULL);
+}
 
 /* It is done, as far as the master goes. True: it is not over yet. */
-static bool on_few(struct store_ask *a)
+static bool on_few(struct store_command *a)
 {
     if (again(a, a->few ? FEW_MS : RETRY_MS))
         return true;
@@ -565,7 +568,7 @@ static bool on_few(struct store_ask *a)
     return true;
 }
 
-static enum err reply_err(const struct store_ask *a, enum redis_status status,
+static enum err reply_err(const struct store_command *a, enum redis_status status,
                           const struct redisReply *reply)
 {
     switch (status) {
@@ -584,7 +587,7 @@ static enum err reply_err(const struct store_ask *a, enum redis_status status,
 
 static void on_reply(void *arg, enum redis_status status, const struct redisReply *reply)
 {
-    struct store_ask *a = arg;
+    struct store_command *a = arg;
     MAGIC_CHECK(a, ASK_MAGIC);
     struct store_call *c = a->call;
     a->sent = 0;
@@ -615,23 +618,23 @@ static void on_reply(void *arg, enum redis_status status, const struct redisRepl
 }
 
 /* ---- indexes ---- */
-static void on_told(struct store_call *c, struct store_ask *a, enum err err,
+static void on_told(struct store_call *c, struct store_command *a, enum err err,
                     const struct redisReply *reply)
 {
     (void)a, (void)err, (void)reply;
     store_call_end(c, ERR_NONE, &(struct store_answer){0});
 }
 
-static struct store_ask *index_ask(struct store *s, const char *command)
+static struct store_command *index_ask(struct store *s, const char *command)
 {
-    struct store_ask *a = ask_new(store_call_new(s, NULL, NULL), on_told);
+    struct store_command *a = ask_new(store_call_new(s, NULL, NULL), on_told);
     ask_str(a, str_of(command));
     return a;
 }
 
 void index_active_add(struct store *s, struct id session, struct id turn)
 {
-    struct store_ask *a = index_ask(s, "ZADD");
+    struct store_command *a = index_ask(s, "ZADD");
     ask_active_key(a);
     ask_str(a, STR("NX"));
     ask_num(a, loop_wall_ms());
@@ -641,7 +644,7 @@ void index_active_add(struct store *s, struct id session, struct id turn)
 
 void index_active_remove(struct store *s, struct id session, struct id turn)
 {
-    struct store_ask *a = index_ask(s, "ZREM");
+    struct store_command *a = index_ask(s, "ZREM");
     ask_active_key(a);
     ask_active_entry(a, session, turn);
     ask_send(a);
@@ -654,7 +657,7 @@ static void expire_owner(struct store *s, struct str owner, int64_t updated_ms)
     int64_t keep_ms = s->config.session_keep_ms;
     if (keep_ms <= 0)
         return;
-    struct store_ask *a = index_ask(s, "ZREMRANGEBYSCORE");
+    struct store_command *a = index_ask(s, "ZREMRANGEBYSCORE");
     ask_owner_key(a, owner);
     ask_str(a, STR("-inf"));
     ask_num(a, updated_ms - keep_ms);
@@ -667,7 +670,7 @@ static void expire_owner(struct store *s, struct str owner, int64_t updated_ms)
 
 void index_owner_set(struct store *s, struct str owner, struct id session, int64_t updated_ms)
 {
-    struct store_ask *a = index_ask(s, "ZADD");
+    struct store_command *a = index_ask(s, "ZADD");
     ask_owner_key(a, owner);
     ask_num(a, updated_ms);
     ask_id(a, session);
@@ -677,7 +680,7 @@ void index_owner_set(struct store *s, struct str owner, struct id session, int64
 
 void index_owner_move(struct store *s, struct str owner, struct id session, int64_t updated_ms)
 {
-    struct store_ask *a = index_ask(s, "ZADD");
+    struct store_command *a = index_ask(s, "ZADD");
     ask_owner_key(a, owner);
     ask_str(a, STR("XX"));
     ask_num(a, updated_ms);
@@ -688,7 +691,7 @@ void index_owner_move(struct store *s, struct str owner, struct id session, int6
 
 void index_owner_forget_once(struct store *s, struct str owner, const char *hash)
 {
-    struct store_ask *a = index_ask(s, "DEL");
+    struct store_command *a = index_ask(s, "DEL");
     ask_owner_once_key(a, owner, hash);
     ask_send(a);
 }
@@ -702,7 +705,7 @@ int64_t store_once_ms(const struct store *s)
 
 void index_owner_remove(struct store *s, struct str owner, struct id session)
 {
-    struct store_ask *a = index_ask(s, "ZREM");
+    struct store_command *a = index_ask(s, "ZREM");
     ask_owner_key(a, owner);
     ask_id(a, session);
     ask_send(a);

@@ -22,7 +22,7 @@ static struct store_call *turn_call(struct store *s, struct id session, struct i
     return c;
 }
 
-static void on_turn(struct store_call *c, struct store_ask *a, enum err err,
+static void on_turn(struct store_call *c, struct store_command *a, enum err err,
                     const struct redisReply *reply)
 {
     (void)a;
@@ -46,14 +46,14 @@ static void begin_end(struct store_call *c)
     store_call_end(c, ERR_NONE, &answer);
 }
 
-static void on_listed(struct store_call *c, struct store_ask *a, enum err err,
+static void on_listed(struct store_call *c, struct store_command *a, enum err err,
                       const struct redisReply *reply)
 {
     (void)a, (void)err, (void)reply;
     begin_end(c);
 }
 
-static void on_begun(struct store_call *c, struct store_ask *a, enum err err,
+static void on_begun(struct store_call *c, struct store_command *a, enum err err,
                      const struct redisReply *reply)
 {
     (void)a;
@@ -80,7 +80,7 @@ static void on_begun(struct store_call *c, struct store_ask *a, enum err err,
     begin_end(c);
 }
 
-static void on_undone(struct store_call *c, struct store_ask *a, enum err err,
+static void on_undone(struct store_call *c, struct store_command *a, enum err err,
                       const struct redisReply *reply)
 {
     (void)a, (void)reply;
@@ -96,7 +96,7 @@ static void on_undone(struct store_call *c, struct store_ask *a, enum err err,
  * of (PROTOCOL.md). */
 static void undo_begin(struct store_call *c)
 {
-    struct store_ask *a = ask_script(c, SCRIPT_turn_undo, on_undone);
+    struct store_command *a = ask_script(c, SCRIPT_turn_undo, on_undone);
     ask_turn_keys(a, c->session, c->turn);
     ask_once_key(a, c->session, c->once);
     ask_id(a, c->turn);
@@ -118,7 +118,7 @@ uint64_t store_turn_begin(struct store *s, const struct store_begin *b, store_fn
 
     /* The list first: a turn that is in it and never began is voided by who looks at it, one that
      * began outside it would be nobody's. Both go out together. */
-    struct store_ask *list = ask_new(c, on_listed);
+    struct store_command *list = ask_new(c, on_listed);
     ask_str(list, STR("ZADD"));
     ask_active_key(list);
     ask_str(list, STR("NX"));
@@ -128,7 +128,7 @@ uint64_t store_turn_begin(struct store *s, const struct store_begin *b, store_fn
 
     if (b->key.len > 0)
         store_hash(b->key, c->once);
-    struct store_ask *a = ask_script(c, SCRIPT_turn_begin, on_begun);
+    struct store_command *a = ask_script(c, SCRIPT_turn_begin, on_begun);
     a->few = undo_begin;
     c->own = a;
     ask_turn_keys(a, b->session, b->turn);
@@ -157,7 +157,7 @@ uint64_t store_turn_begin(struct store *s, const struct store_begin *b, store_fn
 uint64_t store_turn_get(struct store *s, struct str owner, struct id session, struct id turn,
                         store_fn *fn, void *arg)
 {
-    struct store_ask *a =
+    struct store_command *a =
         ask_script(turn_call(s, session, turn, fn, arg), SCRIPT_turn_get, on_turn);
     ask_turn_keys(a, session, turn);
     ask_str(a, owner);
@@ -166,7 +166,7 @@ uint64_t store_turn_get(struct store *s, struct str owner, struct id session, st
     return ask_send(a);
 }
 
-static void on_claimed(struct store_call *c, struct store_ask *a, enum err err,
+static void on_claimed(struct store_call *c, struct store_command *a, enum err err,
                        const struct redisReply *reply)
 {
     (void)a;
@@ -191,7 +191,7 @@ uint64_t store_turn_claim(struct store *s, struct id session, struct id turn,
     struct store_call *c = turn_call(s, session, turn, fn, arg);
     scoped_buf(batch, EVENT_BATCH_MAX);
     CHECK(last_words(&batch, turn, ERR_WORKER_LOST));
-    struct store_ask *a = ask_script(c, SCRIPT_turn_claim, on_claimed);
+    struct store_command *a = ask_script(c, SCRIPT_turn_claim, on_claimed);
     ask_turn_keys(a, session, turn);
     ask_id(a, turn);
     ask_num(a, expected_epoch);
@@ -208,7 +208,7 @@ uint64_t store_turn_claim(struct store *s, struct id session, struct id turn,
 uint64_t store_turn_hold(struct store *s, struct id session, struct id turn, uint32_t epoch,
                          struct str holder, store_fn *fn, void *arg)
 {
-    struct store_ask *a =
+    struct store_command *a =
         ask_script(turn_call(s, session, turn, fn, arg), SCRIPT_turn_hold, on_turn);
     ask_turn_key(a, session, turn);
     ask_num(a, epoch);
@@ -217,7 +217,7 @@ uint64_t store_turn_hold(struct store *s, struct id session, struct id turn, uin
     return ask_send(a);
 }
 
-static void on_cancelled(struct store_call *c, struct store_ask *a, enum err err,
+static void on_cancelled(struct store_call *c, struct store_command *a, enum err err,
                          const struct redisReply *reply)
 {
     (void)a;
@@ -236,7 +236,7 @@ uint64_t store_turn_cancel(struct store *s, struct str owner, struct id session,
     CHECK(last_words(&batch, turn, ERR_CANCELLED));
     if (!buf_add_str(&c->owner, owner))
         return store_call_fail(c, ERR_TOO_LARGE);
-    struct store_ask *a = ask_script(c, SCRIPT_turn_cancel, on_cancelled);
+    struct store_command *a = ask_script(c, SCRIPT_turn_cancel, on_cancelled);
     ask_turn_keys(a, session, turn);
     ask_str(a, owner);
     ask_id(a, turn);
@@ -245,7 +245,7 @@ uint64_t store_turn_cancel(struct store *s, struct str owner, struct id session,
     return ask_send(a);
 }
 
-static void on_decided(struct store_call *c, struct store_ask *a, enum err err,
+static void on_decided(struct store_call *c, struct store_command *a, enum err err,
                        const struct redisReply *reply)
 {
     (void)a;
@@ -267,7 +267,7 @@ uint64_t store_turn_decide(struct store *s, struct str owner, struct id session,
     struct store_call *c = turn_call(s, session, turn, fn, arg);
     scoped_buf(batch, EVENT_BATCH_MAX);
     CHECK(last_words(&batch, turn, ERR_DECISION_EXPIRED));
-    struct store_ask *a = ask_script(c, SCRIPT_turn_decide, on_decided);
+    struct store_command *a = ask_script(c, SCRIPT_turn_decide, on_decided);
     ask_turn_keys(a, session, turn);
     ask_str(a, owner);
     ask_id(a, turn);
@@ -285,7 +285,7 @@ uint64_t store_turn_decide(struct store *s, struct str owner, struct id session,
     return ask_send(a);
 }
 
-static void on_ended(struct store_call *c, struct store_ask *a, enum err err,
+static void on_ended(struct store_call *c, struct store_command *a, enum err err,
                      const struct redisReply *reply)
 {
     (void)a;
@@ -305,7 +305,7 @@ uint64_t store_turn_fail(struct store *s, struct id session, struct id turn,
     struct store_call *c = turn_call(s, session, turn, fn, arg);
     scoped_buf(batch, EVENT_BATCH_MAX);
     CHECK(why != ERR_NONE && last_words(&batch, turn, why));
-    struct store_ask *a = ask_script(c, SCRIPT_turn_fail, on_ended);
+    struct store_command *a = ask_script(c, SCRIPT_turn_fail, on_ended);
     ask_turn_keys(a, session, turn);
     ask_id(a, turn);
     ask_num(a, expected_epoch);
@@ -347,7 +347,7 @@ static void active_end(struct store_call *c)
     store_call_end(c, ERR_NONE, &answer);
 }
 
-static void on_voided(struct store_call *c, struct store_ask *a, enum err err,
+static void on_voided(struct store_call *c, struct store_command *a, enum err err,
                       const struct redisReply *reply)
 {
     (void)reply;
@@ -357,7 +357,7 @@ static void on_voided(struct store_call *c, struct store_ask *a, enum err err,
     active_end(c);
 }
 
-static void on_looked_at(struct store_call *c, struct store_ask *a, enum err err,
+static void on_looked_at(struct store_call *c, struct store_command *a, enum err err,
                          const struct redisReply *reply)
 {
     struct active *w = c->own;
@@ -370,7 +370,7 @@ static void on_looked_at(struct store_call *c, struct store_ask *a, enum err err
     } else if (err == ERR_NONE || err == ERR_EVENTS_EXPIRED) {
         index_active_remove(c->store, e->session, e->turn);
     } else if (e->old) {
-        struct store_ask *v = ask_script(c, SCRIPT_turn_void, on_voided);
+        struct store_command *v = ask_script(c, SCRIPT_turn_void, on_voided);
         v->tag = a->tag;
         ask_turn_keys(v, e->session, e->turn);
         ask_num(v, VOID_KEEP_MS);
@@ -383,7 +383,7 @@ static void on_looked_at(struct store_call *c, struct store_ask *a, enum err err
 static void look_at(struct store_call *c, unsigned i)
 {
     struct active *w = c->own;
-    struct store_ask *a = ask_script(c, SCRIPT_turn_get, on_looked_at);
+    struct store_command *a = ask_script(c, SCRIPT_turn_get, on_looked_at);
     a->tag = i;
     ask_turn_keys(a, w->entries[i].session, w->entries[i].turn);
     ask_str(a, STR(""));
@@ -392,7 +392,7 @@ static void look_at(struct store_call *c, unsigned i)
     ask_send(a);
 }
 
-static void on_active(struct store_call *c, struct store_ask *a, enum err err,
+static void on_active(struct store_call *c, struct store_command *a, enum err err,
                       const struct redisReply *reply)
 {
     (void)err;
@@ -420,7 +420,7 @@ static void on_active(struct store_call *c, struct store_ask *a, enum err err,
 uint64_t store_turn_active(struct store *s, unsigned max, store_fn *fn, void *arg)
 {
     CHECK(max > 0);
-    struct store_ask *a = ask_new(store_call_new(s, fn, arg), on_active);
+    struct store_command *a = ask_new(store_call_new(s, fn, arg), on_active);
     a->tag = max;
     ask_str(a, STR("ZRANGE"));
     ask_active_key(a);
@@ -483,7 +483,7 @@ static bool take_entry(struct found_events *f, struct event_at *cursor, struct s
     return true;
 }
 
-static void on_events(struct store_call *c, struct store_ask *a, enum err err,
+static void on_events(struct store_call *c, struct store_command *a, enum err err,
                       const struct redisReply *reply)
 {
     (void)a;
@@ -515,7 +515,7 @@ uint64_t store_events_read(struct store *s, struct id session, struct id turn,
     struct reading *r = c->own = xcalloc(1, sizeof *r);
     c->own_free = free;
     *r = (struct reading){after, max_bytes};
-    struct store_ask *a = ask_script(c, SCRIPT_events_read, on_events);
+    struct store_command *a = ask_script(c, SCRIPT_events_read, on_events);
     ask_turn_keys(a, session, turn);
     ask_id(a, turn);
     ask_num(a, after.epoch);
@@ -541,7 +541,7 @@ static struct store_decision *read_decisions(const struct redisReply *p, unsigne
     return d;
 }
 
-static void on_loaded(struct store_call *c, struct store_ask *a, enum err err,
+static void on_loaded(struct store_call *c, struct store_command *a, enum err err,
                       const struct redisReply *reply)
 {
     (void)a;
@@ -577,7 +577,7 @@ static void on_loaded(struct store_call *c, struct store_ask *a, enum err err,
 uint64_t store_turn_load(struct store *s, struct id session, struct id turn, uint32_t epoch,
                          struct str holder, store_fn *fn, void *arg)
 {
-    struct store_ask *a =
+    struct store_command *a =
         ask_script(turn_call(s, session, turn, fn, arg), SCRIPT_turn_load, on_loaded);
     ask_turn_keys(a, session, turn);
     ask_num(a, epoch);
@@ -599,7 +599,7 @@ uint64_t store_turn_say(struct store *s, struct id session, struct id turn, uint
 {
     uint32_t first = first_seq(batch);
     CHECK(first > 0 && first <= last_seq);
-    struct store_ask *a =
+    struct store_command *a =
         ask_script(turn_call(s, session, turn, fn, arg), SCRIPT_turn_say, on_turn);
     ask_turn_key(a, session, turn);
     ask_stream_key(a, session, turn);
@@ -613,7 +613,7 @@ uint64_t store_turn_say(struct store *s, struct id session, struct id turn, uint
 }
 
 /* What is waited for: until when, as clients see it, and what a decision is bound to. */
-static bool ask_asks(struct store_ask *a, const struct store_seal *seal)
+static bool ask_asks(struct store_command *a, const struct store_seal *seal)
 {
     scoped_buf(shown, RECORD_BYTES_MAX);
     if (!event_asks(&shown, seal->asks, seal->servers, seal->ask_count, seal->expires_ms))
@@ -635,7 +635,7 @@ uint64_t store_turn_seal(struct store *s, const struct store_seal *seal, store_f
     uint32_t first = first_seq(seal->batch);
     CHECK(first > 0 && first <= seal->last_seq && seal->state != TURN_NONE);
     struct store_call *c = turn_call(s, seal->session, seal->turn, fn, arg);
-    struct store_ask *a = ask_script(c, SCRIPT_turn_seal, on_ended);
+    struct store_command *a = ask_script(c, SCRIPT_turn_seal, on_ended);
     ask_turn_keys(a, seal->session, seal->turn);
     ask_id(a, seal->turn);
     ask_num(a, seal->epoch);
@@ -668,7 +668,7 @@ uint64_t store_turn_summary(struct store *s, struct id session, struct id turn, 
                             uint32_t revision, uint32_t to, struct str text, store_fn *fn,
                             void *arg)
 {
-    struct store_ask *a =
+    struct store_command *a =
         ask_script(turn_call(s, session, turn, fn, arg), SCRIPT_turn_summary, on_turn);
     ask_turn_keys(a, session, turn);
     ask_num(a, epoch);
@@ -681,7 +681,7 @@ uint64_t store_turn_summary(struct store *s, struct id session, struct id turn, 
 uint64_t store_turn_release(struct store *s, struct id session, struct id turn, uint32_t epoch,
                             store_fn *fn, void *arg)
 {
-    struct store_ask *a =
+    struct store_command *a =
         ask_script(turn_call(s, session, turn, fn, arg), SCRIPT_turn_release, on_turn);
     ask_turn_key(a, session, turn);
     ask_num(a, epoch);
