@@ -23,7 +23,7 @@ struct door {
 struct gate {
     struct tool_run *run;
     tool_fn *then;
-    struct prom_ask ask;
+    struct source_request ask;
     struct buf body;
     struct path path; /* into run->datasource */
     char server[UPSTREAM_SERVER_MAX];
@@ -143,7 +143,7 @@ void gate_leave(struct gate *g)
 {
     if (!g)
         return;
-    prom_ask_free(&g->ask);
+    source_request_free(&g->ask);
     buf_free(&g->body);
     free(g);
 }
@@ -164,7 +164,7 @@ __attribute__((format(printf, 2, 0))) static void read_one(struct gate *g, const
     g->ask.on_piece = on_piece;
     g->ask.on_end = on_end;
     g->ask.arg = g;
-    prom_ask(&g->ask, g->run->tools, NULL, g->run->token, &request);
+    source_request(&g->ask, g->run->tools, NULL, g->run->token, &request);
 }
 
 static bool on_piece(void *arg, struct str piece)

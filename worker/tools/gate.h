@@ -6,8 +6,8 @@
  * hands on no sign-in is free too (proto/upstream.h), else the person's yes is needed, which is
  * for this server: the run of a datasource that leads elsewhere meanwhile is not let through.
  *
- * prom_ask takes a door, and only the gate makes doors: a tool can't forget it. Inside worker/tools
- * only. */
+ * source_request takes a door, and only the gate makes doors: a tool can't forget it. Inside
+ * worker/tools only. */
 #ifndef WORKER_TOOLS_GATE_H
 #define WORKER_TOOLS_GATE_H
 

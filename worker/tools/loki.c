@@ -76,7 +76,7 @@ static bool check(struct tool_run *run, struct str query, struct str *selector)
 
 struct loki {
     struct tool_run *run;
-    struct prom_ask ask;
+    struct source_request ask;
     struct items items;
     struct series series;
     struct span span;
@@ -88,7 +88,7 @@ struct loki {
 static void loki_free(void *state)
 {
     struct loki *l = state;
-    prom_ask_free(&l->ask);
+    source_request_free(&l->ask);
     items_free(&l->items);
     series_free(&l->series);
     free(l);
@@ -295,7 +295,7 @@ static void run_metric(struct loki *l, struct buf *form)
                                    .product = "Loki"};
     l->ask.on_piece = on_series_piece;
     l->ask.on_end = on_series;
-    prom_ask(&l->ask, r->tools, r->door, r->token, &request);
+    source_request(&l->ask, r->tools, r->door, r->token, &request);
 }
 
 static void run_logs(struct loki *l, struct buf *form)
@@ -382,7 +382,7 @@ static void ask_stats(struct loki *l)
     l->ask.on_piece = on_stats_piece;
     l->ask.on_end = on_stats;
     l->ask.arg = l;
-    prom_ask(&l->ask, r->tools, r->door, r->token, &request);
+    source_request(&l->ask, r->tools, r->door, r->token, &request);
 }
 
 void loki_query(struct tool_run *r)

@@ -18,7 +18,7 @@ static bool on_item(void *arg, unsigned path, struct str key, json_t *item);
 static void rows_free(void *state)
 {
     struct rows *r = state;
-    prom_ask_free(&r->ask);
+    source_request_free(&r->ask);
     items_free(&r->items);
     buf_free(&r->search);
     buf_free(&r->page);
@@ -188,7 +188,7 @@ static void ask(struct rows *r, struct door *door, const char *api, struct buf *
     r->ask.on_piece = on_piece;
     r->ask.on_end = on_end;
     r->ask.arg = r;
-    prom_ask(&r->ask, r->run->tools, door, r->run->token, &request);
+    source_request(&r->ask, r->run->tools, door, r->run->token, &request);
 }
 
 void rows_ask(struct rows *r, const char *api, struct buf *form)

@@ -33,7 +33,7 @@ struct rows_spec {
 struct rows {
     const struct rows_spec *spec;
     struct tool_run *run;
-    struct prom_ask ask;
+    struct source_request ask;
     struct items items;
     unsigned limit, offset;
     struct buf search; /* lower case */

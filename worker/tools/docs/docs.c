@@ -336,7 +336,7 @@ struct ask {
      * person may read: the others' are not for them */
     struct buf named, projects;
     struct str rest, asked; /* of named: still to be asked of Perses; being asked */
-    struct prom_ask perses;
+    struct source_request perses;
     bool working; /* in the thread */
     /* search */
     char *match, *runbook; /* runbook: file name without its end, lower case, or NULL */
@@ -352,7 +352,7 @@ struct ask {
 static void ask_free(struct ask *a)
 {
     index_free(a->index);
-    prom_ask_free(&a->perses);
+    source_request_free(&a->perses);
     buf_free(&a->named);
     buf_free(&a->projects);
     free(a->match);
@@ -484,7 +484,7 @@ static void ask_next_project(struct ask *a)
     a->perses.on_piece = on_project_piece;
     a->perses.on_end = on_project;
     a->perses.arg = a;
-    prom_ask(&a->perses, a->run->tools, NULL, a->run->token, &request);
+    source_request(&a->perses, a->run->tools, NULL, a->run->token, &request);
 }
 
 static void ask_go(struct ask *a)

@@ -33,7 +33,7 @@ struct listing {
     struct list node, uses;
     unsigned char token_hash[32];
     struct secret *token; /* only while it loads */
-    struct prom_ask ask;
+    struct source_request ask;
     struct items items;
     struct entry *entries;
     unsigned count, left_out;
@@ -86,7 +86,7 @@ static void listing_free(struct listing *s)
     CHECK(list_empty(&s->uses));
     list_remove(&s->node);
     s->datasources->count--;
-    prom_ask_free(&s->ask);
+    source_request_free(&s->ask);
     items_free(&s->items);
     secret_free(s->token);
     free(s->entries);
@@ -211,7 +211,7 @@ static void load(struct listing *s)
     s->ask.on_piece = on_piece;
     s->ask.on_end = on_end;
     s->ask.arg = s;
-    prom_ask(&s->ask, s->datasources->tools, NULL, s->token, &request);
+    source_request(&s->ask, s->datasources->tools, NULL, s->token, &request);
 }
 
 static struct listing *open_listing(struct datasources *d, const struct tool_run *r)

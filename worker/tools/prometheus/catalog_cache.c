@@ -29,7 +29,7 @@ struct entry {
     unsigned char token_hash[32];
     int64_t start_ms, end_ms; /* the time range it was asked for */
     struct secret *token;     /* only while it loads */
-    struct prom_ask ask;
+    struct source_request ask;
     struct catalog catalog;
     bool ready, gone; /* gone: no new uses */
     bool telling;     /* it is being used right now: not to be freed */
@@ -63,7 +63,7 @@ static void entry_free(struct entry *b)
     CHECK(list_empty(&b->uses));
     list_remove(&b->node);
     b->catalog_cache->count--;
-    prom_ask_free(&b->ask);
+    source_request_free(&b->ask);
     catalog_free(&b->catalog);
     secret_free(b->token);
     door_free(b->door);
@@ -206,7 +206,7 @@ static void on_names(void *arg, enum prom_outcome outcome)
         .method = "GET", .api = "/api/v1/metadata", .form = &form, .timeout_ms = NAMES_TIMEOUT_MS};
     b->ask.on_piece = on_metadata_piece;
     b->ask.on_end = on_metadata;
-    prom_ask(&b->ask, b->catalog_cache->tools, b->door, b->token, &request);
+    source_request(&b->ask, b->catalog_cache->tools, b->door, b->token, &request);
 }
 
 static void load_names(struct entry *b)
@@ -222,7 +222,7 @@ static void load_names(struct entry *b)
     b->ask.on_piece = on_name_piece;
     b->ask.on_end = on_names;
     b->ask.arg = b;
-    prom_ask(&b->ask, b->catalog_cache->tools, b->door, b->token, &request);
+    source_request(&b->ask, b->catalog_cache->tools, b->door, b->token, &request);
 }
 
 /* Visits */
@@ -279,7 +279,7 @@ static bool search_step(struct tool_run *r)
     return false;
 }
 
-static void on_catalog(void *arg, const struct catalog *c, const struct prom_ask *why)
+static void on_catalog(void *arg, const struct catalog *c, const struct source_request *why)
 {
     struct tool_run *r = arg;
     struct reader *reader = r->state;

@@ -11,7 +11,7 @@ struct catalog_cache;
 struct tools;
 struct tool_run;
 struct catalog;
-struct prom_ask;
+struct source_request;
 
 struct catalog_cache *catalog_cache_new(struct tools *t);
 void catalog_cache_free(struct catalog_cache *s); /* no run uses it any more */
@@ -19,7 +19,7 @@ void catalog_cache_free(struct catalog_cache *s); /* no run uses it any more */
 /* A run that wants the catalog of its datasource. The callback comes once, maybe at once; c is
  * valid until catalog_cache_leave. c NULL: it could not be read, and why. */
 struct catalog_cache_use;
-typedef void catalog_cache_fn(void *arg, const struct catalog *c, const struct prom_ask *why);
+typedef void catalog_cache_fn(void *arg, const struct catalog *c, const struct source_request *why);
 struct catalog_cache_use *catalog_cache_use(struct tool_run *r, catalog_cache_fn *fn, void *arg);
 void catalog_cache_leave(struct catalog_cache_use *v); /* NULL is fine */
 

@@ -31,7 +31,7 @@ enum {
 
 struct describe {
     struct tool_run *run;
-    struct prom_ask ask;
+    struct source_request ask;
     struct items items;
     struct catalog_cache_use *use;
     struct near *near;
@@ -54,7 +54,7 @@ struct describe {
 static void describe_free(void *state)
 {
     struct describe *d = state;
-    prom_ask_free(&d->ask);
+    source_request_free(&d->ask);
     items_free(&d->items);
     near_free(d->near);
     catalog_cache_leave(d->use);
@@ -97,7 +97,7 @@ static void ask(struct describe *d, const char *api, struct buf *form, const cha
     d->ask.on_piece = on_piece;
     d->ask.on_end = on_end;
     d->ask.arg = d;
-    prom_ask(&d->ask, d->run->tools, d->run->door, d->run->token, &request);
+    source_request(&d->ask, d->run->tools, d->run->door, d->run->token, &request);
 }
 
 /* The end */
@@ -305,7 +305,7 @@ static void on_labels(void *arg, enum prom_outcome outcome)
 }
 
 /* Without a catalog it is described as far as the datasource can. */
-static void on_catalog(void *arg, const struct catalog *c, const struct prom_ask *why)
+static void on_catalog(void *arg, const struct catalog *c, const struct source_request *why)
 {
     (void)why;
     struct describe *d = arg;

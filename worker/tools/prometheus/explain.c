@@ -36,7 +36,7 @@ struct explain {
     struct catalog_cache_use *use;
     const struct catalog *catalog; /* NULL: could not be read */
     struct near *near;
-    struct prom_ask ask;
+    struct source_request ask;
     struct items items;
     const char *paths[1 + PARTIAL_PATHS];
     items_fn *on_item;
@@ -60,7 +60,7 @@ void explain_free(struct explain *e)
 {
     if (e == NULL)
         return;
-    prom_ask_free(&e->ask);
+    source_request_free(&e->ask);
     items_free(&e->items);
     near_free(e->near);
     catalog_cache_leave(e->use);
@@ -202,7 +202,7 @@ static void ask(struct explain *e, const char *api, struct buf *form, const char
     e->ask.on_piece = on_piece;
     e->ask.on_end = on_end;
     e->ask.arg = e;
-    prom_ask(&e->ask, e->run->tools, e->run->door, e->run->token, &request);
+    source_request(&e->ask, e->run->tools, e->run->door, e->run->token, &request);
 }
 
 static void add_range(const struct explain *e, struct buf *form, bool step)
@@ -402,7 +402,7 @@ static void next(struct explain *e)
         ask_counts(e);
 }
 
-static void on_catalog(void *arg, const struct catalog *c, const struct prom_ask *why)
+static void on_catalog(void *arg, const struct catalog *c, const struct source_request *why)
 {
     (void)why;
     struct explain *e = arg;

@@ -49,7 +49,7 @@ static bool step(struct tool_run *r)
     return r->step != NULL; /* fn may have begun another */
 }
 
-static void on_catalog(void *arg, const struct catalog *c, const struct prom_ask *why)
+static void on_catalog(void *arg, const struct catalog *c, const struct source_request *why)
 {
     (void)why;
     struct near *n = arg;

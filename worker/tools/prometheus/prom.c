@@ -82,12 +82,12 @@ void prom_range(const struct tool_run *r, int64_t otherwise_ms, int64_t *start_m
 
 /* Asking */
 
-static void send(struct prom_ask *ask);
-static void heard(const struct prom_ask *ask, enum fetch_status status);
+static void send(struct source_request *ask);
+static void heard(const struct source_request *ask, enum fetch_status status);
 
-static void refuse(struct prom_ask *ask, const char *code, const char *format, ...)
+static void refuse(struct source_request *ask, const char *code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-static void refuse(struct prom_ask *ask, const char *code, const char *format, ...)
+static void refuse(struct source_request *ask, const char *code, const char *format, ...)
 {
     char text[1024];
     va_list args;
@@ -98,7 +98,7 @@ static void refuse(struct prom_ask *ask, const char *code, const char *format, .
     buf_puts(&ask->error, text);
 }
 
-static void add_said(struct prom_ask *ask, struct str said)
+static void add_said(struct source_request *ask, struct str said)
 {
     if (str_trim(said).len == 0)
         return;
@@ -119,7 +119,7 @@ static const char *known_type(const char *type)
 }
 
 /* What a status that is no 2xx means; the body is in ask->body. */
-static void explain_status(struct prom_ask *ask)
+static void explain_status(struct source_request *ask)
 {
     struct str body = buf_str(&ask->body);
     json_auto_t *json = json_loadb(body.len ? body.at : "", body.len, 0, NULL);
@@ -155,7 +155,7 @@ static void explain_status(struct prom_ask *ask)
     add_said(ask, said ? str_of(said) : json ? STR("") : (struct str){body.at, body.len});
 }
 
-static void explain_fetch(struct prom_ask *ask, const struct fetch_result *f)
+static void explain_fetch(struct source_request *ask, const struct fetch_result *f)
 {
     if (f->status == FETCH_TIMEOUT)
         refuse(ask, "timeout",
@@ -169,14 +169,14 @@ static void explain_fetch(struct prom_ask *ask, const struct fetch_result *f)
 
 static void on_head(void *arg, int http_status)
 {
-    struct prom_ask *ask = arg;
+    struct source_request *ask = arg;
     ask->http_status = http_status;
     ask->refused = http_status < 200 || http_status > 299;
 }
 
 static void on_data(void *arg, struct str bytes)
 {
-    struct prom_ask *ask = arg;
+    struct source_request *ask = arg;
     if (ask->refused) {
         size_t room = REFUSAL_BYTES_MAX - ask->body.len;
         buf_add_str(&ask->body, (struct str){bytes.at, bytes.len < room ? bytes.len : room});
@@ -198,7 +198,7 @@ static void on_data(void *arg, struct str bytes)
  * (golang/go#40747; about 2 of 100 answers that come at once). The datasource is well then, and
  * asking is safe: nothing is written by it. Without a head nothing is sent again: a query may be
  * what the datasource died of. */
-static bool send_again(struct prom_ask *ask)
+static bool send_again(struct source_request *ask)
 {
     if (ask->on_again == NULL || ask->http_status == 0 || ask->tries >= TRIES_MAX ||
         loop_now_ms(ask->tools->config.loop) >= ask->deadline_ms)
@@ -211,7 +211,7 @@ static bool send_again(struct prom_ask *ask)
 }
 
 /* Does the datasource answer at all? What Perses itself could not be asked says nothing of it. */
-static void heard(const struct prom_ask *ask, enum fetch_status status)
+static void heard(const struct source_request *ask, enum fetch_status status)
 {
     struct tools *t = ask->tools;
     bool answered = ask->http_status != 0 && status != FETCH_TIMEOUT;
@@ -221,7 +221,7 @@ static void heard(const struct prom_ask *ask, enum fetch_status status)
 
 static void on_done(void *arg, const struct fetch_result *f)
 {
-    struct prom_ask *ask = arg;
+    struct source_request *ask = arg;
     enum prom_outcome outcome = PROM_REFUSED;
     ask->fetch = NULL;
     heard(ask, f->status);
@@ -238,7 +238,7 @@ static void on_done(void *arg, const struct fetch_result *f)
     ask->on_end(ask->arg, outcome);
 }
 
-static void send(struct prom_ask *ask)
+static void send(struct source_request *ask)
 {
     static const struct fetch_handler handler = {on_head, on_data, on_done};
     const struct fetch_header headers[] = {
@@ -261,13 +261,13 @@ static void send(struct prom_ask *ask)
     ask->fetch = fetch_start(c->fetches, &f, &handler, ask);
 }
 
-void prom_ask(struct prom_ask *ask, struct tools *t, const struct door *door,
-              const struct secret *token, const struct prom_request *request)
+void source_request(struct source_request *ask, struct tools *t, const struct door *door,
+                    const struct secret *token, const struct prom_request *request)
 {
     struct path path;
     const char *datasource = door ? door_path(door) : NULL;
     bool get = strcmp(request->method, "GET") == 0;
-    prom_ask_free(ask);
+    source_request_free(ask);
     ask->tools = t;
     ask->datasource = datasource ? xstrdup(datasource) : NULL;
     ask->method = request->method;
@@ -293,7 +293,7 @@ void prom_ask(struct prom_ask *ask, struct tools *t, const struct door *door,
     send(ask);
 }
 
-void prom_ask_free(struct prom_ask *ask)
+void source_request_free(struct source_request *ask)
 {
     fetch_cancel(ask->fetch);
     ask->fetch = NULL;
@@ -305,7 +305,7 @@ void prom_ask_free(struct prom_ask *ask)
     buf_free(&ask->form);
 }
 
-void prom_fail(struct tool_run *r, const struct prom_ask *ask)
+void prom_fail(struct tool_run *r, const struct source_request *ask)
 {
     struct buf error = ask->error; /* a copy only to end it with a NUL */
     r->unauthorized = ask->unauthorized;

@@ -26,7 +26,7 @@ enum prom_outcome {
     PROM_CUT,     /* more than answer_bytes_max: what came before was given to on_piece */
     PROM_REFUSED, /* code and error say why */
 };
-struct prom_ask {
+struct source_request {
     struct tools *tools;
     struct fetch *fetch;
     /* A piece of the body of a 2xx answer. False: it is no such answer. */
@@ -64,11 +64,11 @@ struct prom_request {
 };
 /* ask's callbacks and arg are set. With on_again the token outlives the ask. door: of the
  * datasource (gate.h); NULL: Perses's own API. */
-void prom_ask(struct prom_ask *ask, struct tools *t, const struct door *door,
-              const struct secret *token, const struct prom_request *request);
-void prom_ask_free(struct prom_ask *ask); /* no callback comes any more */
+void source_request(struct source_request *ask, struct tools *t, const struct door *door,
+                    const struct secret *token, const struct prom_request *request);
+void source_request_free(struct source_request *ask); /* no callback comes any more */
 /* Ends the run with what the ask was refused with. */
-void prom_fail(struct tool_run *r, const struct prom_ask *ask);
+void prom_fail(struct tool_run *r, const struct source_request *ask);
 
 /* One parameter of a form. */
 void prom_param(struct buf *form, const char *name, struct str value);

@@ -19,7 +19,7 @@ enum { QUERY_BYTES_MAX = 8000, LOOK_TIMEOUT_MS = 10000, ROWS = 4, CLASSIC = 0, N
 
 struct quantile {
     struct tool_run *run;
-    struct prom_ask ask;
+    struct source_request ask;
     struct series series;
     bool classic; /* the server knows no native ones: only the others are looked for */
     struct buf given;
@@ -29,7 +29,7 @@ struct quantile {
 static void quantile_free(void *state)
 {
     struct quantile *q = state;
-    prom_ask_free(&q->ask);
+    source_request_free(&q->ask);
     series_free(&q->series);
     buf_free(&q->given);
     free(q);
@@ -172,7 +172,7 @@ static void look(struct quantile *q)
     q->ask.on_end = on_looked;
     q->ask.on_again = on_again;
     q->ask.arg = q;
-    prom_ask(&q->ask, r->tools, r->door, r->token, &request);
+    source_request(&q->ask, r->tools, r->door, r->token, &request);
 }
 
 /* name{matchers} is one selector: what is written into the query is what was checked. */

@@ -27,7 +27,7 @@ enum {
 
 struct query {
     struct tool_run *run;
-    struct prom_ask ask, check; /* check: its syntax, while its series are counted */
+    struct source_request ask, check; /* check: its syntax, while its series are counted */
     bool checked, counted;
     enum prom_outcome count_outcome;
     struct guard_query guard;
@@ -47,8 +47,8 @@ static void execute(struct query *q);
 static void query_free(void *state)
 {
     struct query *q = state;
-    prom_ask_free(&q->ask);
-    prom_ask_free(&q->check);
+    source_request_free(&q->ask);
+    source_request_free(&q->check);
     explain_free(q->explain);
     series_free(&q->series);
     buf_free(&q->notes);
@@ -177,7 +177,7 @@ static void ask(struct query *q, const char *api, struct buf *form, int64_t time
     q->ask.on_end = on_end;
     q->ask.on_again = on_again;
     q->ask.arg = q;
-    prom_ask(&q->ask, r->tools, r->door, r->token, &request);
+    source_request(&q->ask, r->tools, r->door, r->token, &request);
 }
 
 static void add_range(struct buf *form, const struct guard_range *range)
@@ -244,7 +244,7 @@ static void decide(struct query *q)
 }
 
 /* The server's word on what it could not read, and what we know of it. */
-static void refuse_syntax(struct query *q, struct prom_ask *ask)
+static void refuse_syntax(struct query *q, struct source_request *ask)
 {
     if (q->guard.dotted && strcmp(ask->code, "bad_data") == 0)
         buf_puts(&ask->error, " A name with dots stands in quotes inside the braces: "
@@ -294,7 +294,7 @@ static void on_checked(void *arg, enum prom_outcome outcome)
     q->checked = true;
     if (outcome == PROM_REFUSED && q->check.http_status == 400 &&
         strcmp(q->check.code, "bad_data") == 0) {
-        prom_ask_free(&q->ask);
+        source_request_free(&q->ask);
         refuse_syntax(q, &q->check);
     } else if (q->counted) {
         judge(q);
@@ -313,7 +313,7 @@ static void check_syntax(struct query *q)
     q->check.on_piece = on_check_piece;
     q->check.on_end = on_checked;
     q->check.arg = q;
-    prom_ask(&q->check, r->tools, r->door, r->token, &request);
+    source_request(&q->check, r->tools, r->door, r->token, &request);
 }
 
 /* The query itself */

@@ -22,7 +22,7 @@ enum {
 
 struct values {
     struct tool_run *run;
-    struct prom_ask ask;
+    struct source_request ask;
     struct sax sax;
     unsigned depth;
     bool data_key, in_data, status_key, status_ok;
@@ -39,7 +39,7 @@ struct values {
 static void values_free(void *state)
 {
     struct values *v = state;
-    prom_ask_free(&v->ask);
+    source_request_free(&v->ask);
     sax_free(&v->sax);
     buf_free(&v->page);
     buf_free(&v->label);
@@ -243,7 +243,7 @@ static void ask(struct values *v, bool escaped)
     v->ask.on_piece = on_piece;
     v->ask.on_end = on_end;
     v->ask.arg = v;
-    prom_ask(&v->ask, r->tools, r->door, r->token, &request);
+    source_request(&v->ask, r->tools, r->door, r->token, &request);
 }
 
 static struct values *values_new(struct tool_run *r)
