@@ -99,9 +99,9 @@ static void on_redis(void *arg)
 static void on_perses(void *arg, const struct fetch_result *r)
 {
     struct checkup *c = arg;
-    char host[ACCESS_HOST_MAX];
+    char host[ENDPOINT_HOST_MAX];
     c->fetch = NULL;
-    access_host(c->worker->settings.perses, host);
+    endpoint_host(c->worker->settings.perses, host);
     bool right = r->status == FETCH_OK && r->http_status == 200;
     json_auto_t *body =
         right ? json_loadb(r->body.at ? r->body.at : "", r->body.len, 0, NULL) : NULL;
@@ -184,8 +184,8 @@ static void judge_model(struct checkup *c, const struct model *m, enum err err)
 {
     const struct reply *r = llm_reply(c->call);
     int status = llm_call_http_status(c->call);
-    char host[ACCESS_HOST_MAX];
-    access_host(m->by_perses ? c->worker->settings.perses : m->base_url, host);
+    char host[ENDPOINT_HOST_MAX];
+    endpoint_host(m->by_perses ? c->worker->settings.perses : m->base_url, host);
     if (r->refused_status > 0)
         status = r->refused_status; /* also of an error in a stream of status 200 */
     if (err == ERR_NONE || err == ERR_OUTPUT_LIMIT ||
@@ -220,8 +220,8 @@ static void judge_refusal(struct checkup *c, const struct model *m, int status,
         PROVIDERS(X)
 #undef X
     };
-    char host[ACCESS_HOST_MAX];
-    access_host(m->by_perses ? c->worker->settings.perses : m->base_url, host);
+    char host[ENDPOINT_HOST_MAX];
+    endpoint_host(m->by_perses ? c->worker->settings.perses : m->base_url, host);
     if (r->refusal.kind == LLM_ERROR_AUTH && m->by_perses)
         report_fail(c->report,
                     "Model %.100s: Perses refuses this sign-in, or the provider behind it the key "

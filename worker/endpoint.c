@@ -8,9 +8,9 @@
 
 enum { KEY_FILE_MAX = 8192, VALUE_MAX = 1024 };
 
-bool access_url_ok(const char *url) { return settings_url_ok(url); }
+bool endpoint_url_ok(const char *url) { return settings_url_ok(url); }
 
-void access_host(const char *url, char out[ACCESS_HOST_MAX])
+void endpoint_host(const char *url, char out[ENDPOINT_HOST_MAX])
 {
     const char *from = strstr(url, "://") ? strstr(url, "://") + 3 : url;
     size_t len = strcspn(from, "/?#");
@@ -20,11 +20,11 @@ void access_host(const char *url, char out[ACCESS_HOST_MAX])
             len -= i;
             break;
         }
-    snprintf(out, ACCESS_HOST_MAX, "%.*s", (int)(len < ACCESS_HOST_MAX ? len : ACCESS_HOST_MAX - 1),
-             from);
+    snprintf(out, ENDPOINT_HOST_MAX, "%.*s",
+             (int)(len < ENDPOINT_HOST_MAX ? len : ENDPOINT_HOST_MAX - 1), from);
 }
 
-bool access_header_ok(const char *name, const char *value)
+bool endpoint_header_ok(const char *name, const char *value)
 {
     static const char *const ours[] = {"content-length", "content-type", "host",
                                        "transfer-encoding", "accept"};
@@ -43,7 +43,7 @@ static const char *text(const json_t *v, const char *key)
     return t && t[0] ? t : NULL;
 }
 
-bool access_known(const json_t *object, const char *const *names, char reason[160])
+bool endpoint_known(const json_t *object, const char *const *names, char reason[160])
 {
     const char *key;
     json_t *v;
@@ -60,7 +60,7 @@ bool access_known(const json_t *object, const char *const *names, char reason[16
     return true;
 }
 
-unsigned access_line(const char *path, const char *reason)
+unsigned endpoint_line(const char *path, const char *reason)
 {
     const char *from = strchr(reason, '"'), *to = from ? strchr(from + 1, '"') : NULL;
     char line[4096], word[80];
@@ -77,7 +77,7 @@ unsigned access_line(const char *path, const char *reason)
     return found;
 }
 
-bool access_key(const json_t *object, struct secret **key, char reason[160])
+bool endpoint_key(const json_t *object, struct secret **key, char reason[160])
 {
     const char *env = text(object, "key_env"), *path = text(object, "key_file");
     *key = NULL;

@@ -7,19 +7,19 @@
 #include <stdbool.h>
 #include "common/secret.h"
 
-bool access_url_ok(const char *url); /* http:// or https://, a host, no blanks, no fragment */
-enum { ACCESS_HOST_MAX = 280 };
-/* The host and port of an access_url_ok URL: behind what may be a user and a password. */
-void access_host(const char *url, char out[ACCESS_HOST_MAX]);
+bool endpoint_url_ok(const char *url); /* http:// or https://, a host, no blanks, no fragment */
+enum { ENDPOINT_HOST_MAX = 280 };
+/* The host and port of an endpoint_url_ok URL: behind what may be a user and a password. */
+void endpoint_host(const char *url, char out[ENDPOINT_HOST_MAX]);
 /* A header's name and value as RFC 9110 has them; the ones that are ours are not given away. */
-bool access_header_ok(const char *name, const char *value);
+bool endpoint_header_ok(const char *name, const char *value);
 /* All its members are among names (NULL-terminated). False and a sentence: a word that is misspelt
  * would be as good as absent, and what is absent has a default (a vendor's own address). No object,
  * or NULL: true. */
-bool access_known(const json_t *object, const char *const *names, char reason[160]);
+bool endpoint_known(const json_t *object, const char *const *names, char reason[160]);
 /* The line of a file in which the reason's first word in quotes stands first, or 0. */
-unsigned access_line(const char *path, const char *reason);
+unsigned endpoint_line(const char *path, const char *reason);
 /* "key_env" or "key_file" of an object. Without either: true, NULL. False and a sentence. */
-bool access_key(const json_t *object, struct secret **key, char reason[160]);
+bool endpoint_key(const json_t *object, struct secret **key, char reason[160]);
 
 #endif

@@ -223,7 +223,7 @@ bool model_url_ok(const char *url)
 {
     if (strncmp(url, perses_scheme, strlen(perses_scheme)) == 0)
         return perses_path_ok(url + strlen(perses_scheme));
-    return access_url_ok(url) && !strchr(url, '?');
+    return endpoint_url_ok(url) && !strchr(url, '?');
 }
 
 const char *model_url_excess(const char *url)

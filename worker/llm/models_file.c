@@ -89,7 +89,7 @@ bool models_file_read(const char *path, struct model *all, unsigned max, unsigne
                 ok = false;
             }
         if (!ok) {
-            unsigned line = access_line(path, reason);
+            unsigned line = endpoint_line(path, reason);
             snprintf(error, 256, "PERSAI_MODELS: model %u (%.60s): %s", (unsigned)i + 1,
                      name ? name : "", reason);
             if (strstr(reason, "is no field"))
@@ -122,9 +122,9 @@ static bool known_fields(const json_t *v, char reason[160])
     static const char *const limits[] = {"requests_per_minute", "tokens_per_minute", "concurrent",
                                          NULL};
     static const char *const price[] = {"input", "output", "cached", NULL};
-    return access_known(v, model, reason) &&
-           access_known(json_object_get(v, "limits"), limits, reason) &&
-           access_known(json_object_get(v, "price"), price, reason);
+    return endpoint_known(v, model, reason) &&
+           endpoint_known(json_object_get(v, "limits"), limits, reason) &&
+           endpoint_known(json_object_get(v, "price"), price, reason);
 }
 
 static bool read_model(struct model *m, const json_t *v, char reason[160])
@@ -218,7 +218,7 @@ static bool read_wire(struct model *m, const json_t *v, char reason[160])
     json_object_foreach(headers, name, value)
     {
         if (m->header_count == MODEL_HEADERS_MAX || !json_is_string(value) ||
-            !access_header_ok(name, json_string_value(value))) {
+            !endpoint_header_ok(name, json_string_value(value))) {
             snprintf(reason, 160, "headers are at most %d texts without line breaks",
                      MODEL_HEADERS_MAX);
             return false;
@@ -236,7 +236,7 @@ static bool read_wire(struct model *m, const json_t *v, char reason[160])
     }
     if (!read_tokens_field(m, v))
         snprintf(reason, 160, "max_tokens_field is max_tokens or max_completion_tokens");
-    else if (header && !access_header_ok(header, ""))
+    else if (header && !endpoint_header_ok(header, ""))
         snprintf(reason, 160, "key_header is no name of a header");
     else if (b.overflowed)
         snprintf(reason, 160, "query is too long");
@@ -274,5 +274,5 @@ static bool read_key(struct model *m, const json_t *v, char reason[160])
         snprintf(reason, 160, "behind perses: the datasource's secret holds the key");
         return false;
     }
-    return access_key(v, &m->key, reason);
+    return endpoint_key(v, &m->key, reason);
 }

@@ -54,8 +54,8 @@ struct mcp_file *mcp_file_read(const char *path, char error[256])
         snprintf(error, 256, "PERSAI_MCP: server %u (%.40s): %s", (unsigned)i + 1,
                  text(v, "name") ? text(v, "name") : "", reason);
         if (strstr(reason, "is no field"))
-            snprintf(error, 256, "PERSAI_MCP: %.80s, line %u: %s", path, access_line(path, reason),
-                     reason);
+            snprintf(error, 256, "PERSAI_MCP: %.80s, line %u: %s", path,
+                     endpoint_line(path, reason), reason);
         break;
     }
     if (error[0] == '\0')
@@ -97,7 +97,7 @@ static bool read_server(struct mcp_file *f, const json_t *v, char reason[160])
     const char *name = text(v, "name"), *url = text(v, "url"), *header = text(v, "key_header");
     *c = (struct mcp_config){
         .timeout_ms = TIMEOUT_MS, .refresh_ms = REFRESH_MS, .bytes_max = BYTES_MAX};
-    if (!access_known(v, fields, reason))
+    if (!endpoint_known(v, fields, reason))
         return false;
     if (!name_ok(name)) {
         snprintf(reason, 160, "it needs a \"name\" of at most %d letters and digits",
@@ -108,15 +108,15 @@ static bool read_server(struct mcp_file *f, const json_t *v, char reason[160])
     for (unsigned i = 0; i + 1 < f->count; i++)
         if (strcmp(f->servers[i].name, c->name) == 0)
             snprintf(reason, 160, "its name is there twice");
-    if (url == NULL || !access_url_ok(url))
+    if (url == NULL || !endpoint_url_ok(url))
         snprintf(reason, 160, "it needs a \"url\", http:// or https://");
     else if (!read_times(c, v))
         snprintf(reason, 160,
                  "timeout is a text like \"30s\" (1s to 10m), refresh like \"5m\" (from 1s), "
                  "max_bytes like \"1MiB\" (1KiB to 4MiB)");
-    else if (!read_headers(c, v) || (header && !access_header_ok(header, "")))
+    else if (!read_headers(c, v) || (header && !endpoint_header_ok(header, "")))
         snprintf(reason, 160, "headers are at most %d texts without line breaks", MCP_HEADERS_MAX);
-    if (reason[0] || !access_key(v, &c->key, reason))
+    if (reason[0] || !endpoint_key(v, &c->key, reason))
         return false;
     c->url = xstrdup(url);
     c->key_header = header ? xstrdup(header) : NULL;
@@ -150,7 +150,7 @@ static bool read_headers(struct mcp_config *c, const json_t *v)
     json_object_foreach(headers, name, value)
     {
         if (c->header_count == MCP_HEADERS_MAX || !json_is_string(value) ||
-            !access_header_ok(name, json_string_value(value)))
+            !endpoint_header_ok(name, json_string_value(value)))
             return false;
         c->headers[c->header_count].name = xstrdup(name);
         c->headers[c->header_count++].value = xstrdup(json_string_value(value));

@@ -92,8 +92,8 @@ const char *mcp_tool_server(const struct mcp_tool *t) { return t->server->config
 void mcp_tool_reach(const struct mcp_tool *t, struct buf *b)
 {
     const struct mcp_config *c = t->server->config;
-    char host[ACCESS_HOST_MAX];
-    access_host(c->url, host);
+    char host[ENDPOINT_HOST_MAX];
+    endpoint_host(c->url, host);
     buf_puts(b, "{\"name\":");
     json_str(b, str_of(c->name));
     json_key(b, "host");
