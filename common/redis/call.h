@@ -4,7 +4,8 @@
 #define COMMON_REDIS_CALL_H
 
 #include "common/list.h"
-#include "common/redis/redis.h"
+#include "common/redis/reply.h"
+#include "common/redis/script.h"
 
 struct redis_link;
 

@@ -9,6 +9,7 @@
 #ifndef COMMON_REDIS_LINK_H
 #define COMMON_REDIS_LINK_H
 
+#include "common/loop.h"
 #include "common/redis/call.h"
 #include "common/redis/url.h"
 

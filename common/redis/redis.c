@@ -8,7 +8,6 @@
 #include "common/list.h"
 #include "common/log.h"
 #include "common/redis/link.h"
-#include "common/redis/sha1.h"
 #include "common/redis/slots.h"
 
 enum {
@@ -138,18 +137,6 @@ uint64_t redis_command(struct redis *r, redis_fn *fn, void *arg, unsigned argc,
     struct redis_call *c = redis_call_new(0, NULL, argc, argv);
     c->slot = redis_slot(argv[argc > 1]); /* without a key: any node will do */
     return enqueue(r, c, fn, arg);
-}
-
-void redis_script_init(struct redis_script *s)
-{
-    static const char hex[] = "0123456789abcdef";
-    unsigned char digest[20];
-    redis_sha1(str_of(s->source), digest);
-    for (size_t i = 0; i < sizeof digest; i++) {
-        s->sha[2 * i] = hex[digest[i] >> 4];
-        s->sha[2 * i + 1] = hex[digest[i] & 15];
-    }
-    s->sha[40] = '\0';
 }
 
 uint64_t redis_eval(struct redis *r, const struct redis_script *s, redis_fn *fn, void *arg,
@@ -502,7 +489,5 @@ bool redis_ready(const struct redis *r)
 }
 
 const char *redis_where(const struct redis *r) { return redis_link_where(r->home); }
-
-uint64_t redis_connects(const struct redis *r) { return r->connects; }
 
 void redis_stats_get(const struct redis *r, struct redis_stats *out) { *out = r->stats; }

@@ -18,10 +18,11 @@
 #include <stdint.h>
 #include "common/buf.h"
 #include "common/loop.h"
+#include "common/redis/reply.h"
+#include "common/redis/script.h"
 #include "common/secret.h"
 
 struct redis;
-struct redisReply; /* opaque: read it by the accessors below */
 
 struct redis_config {
     const char
@@ -43,40 +44,15 @@ void redis_free(struct redis *r); /* answers all calls REDIS_LOST first */
 bool redis_ready(const struct redis *r);
 const char *redis_where(const struct redis *r); /* host:port or path, without secrets */
 
-enum redis_status {
-    REDIS_OK,    /* reply holds the answer */
-    REDIS_FEW,   /* done, and reply holds the answer, but fewer than config.copies replicas have it
-                    so far: send it again */
-    REDIS_ERROR, /* Redis answered with an error: reply's text; "OOM", "LOADING", "READONLY",
-                    "MISCONF", "CLUSTERDOWN" at its start matter */
-    REDIS_LOST,  /* no answer: connection away or broken, or timed out */
-    REDIS_FULL,  /* not sent: the queue is full */
-};
-typedef void redis_fn(void *arg, enum redis_status status, const struct redisReply *reply);
-
 /* argv of length-counted bytes. Returns a call id > 0; the callback always comes later, never from
  * inside. fn may be NULL. */
 uint64_t redis_command(struct redis *r, redis_fn *fn, void *arg, unsigned argc,
                        const struct str *argv);
 
-/* Scripts: EVALSHA, and EVAL once when Redis doesn't know the hash. */
-struct redis_script {
-    const char *name, *source;
-    bool durable; /* its answer waits for config.copies */
-    char sha[41]; /* filled by redis_script_init */
-};
-void redis_script_init(struct redis_script *s);
 uint64_t redis_eval(struct redis *r, const struct redis_script *s, redis_fn *fn, void *arg,
                     unsigned keys, unsigned argc,
                     const struct str *argv); /* argv: the keys first */
 void redis_forget(struct redis *r, uint64_t call);
-
-/* Reading replies; a wrong type reads as empty, 0, NULL: answers are data from outside as well. */
-bool redis_is_nil(const struct redisReply *p);
-struct str redis_text(const struct redisReply *p); /* strings, status, error */
-int64_t redis_int(const struct redisReply *p);     /* integers and strings of digits */
-unsigned redis_count(const struct redisReply *p);  /* arrays */
-const struct redisReply *redis_at(const struct redisReply *p, unsigned i);
 
 struct redis_stats {
     uint64_t commands, errors, lost, reconnects;
@@ -84,8 +60,6 @@ struct redis_stats {
     uint64_t few;       /* durable calls that too few replicas had in time */
     uint64_t waiting;   /* sent or queued, not answered */
 };
-/* How often a server was connected to: has that changed, what was written before may be lost. */
-uint64_t redis_connects(const struct redis *r);
 void redis_stats_get(const struct redis *r, struct redis_stats *out);
 
 #endif

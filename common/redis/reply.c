@@ -1,5 +1,4 @@
-/* Reading Redis's answers: hiredis's replies by the accessors of redis.h. */
-#include "common/redis/redis.h"
+#include "common/redis/reply.h"
 
 #include <hiredis/hiredis.h> /* after ours: its macro REDIS_OK has the value of our REDIS_OK */
 

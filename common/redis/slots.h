@@ -2,7 +2,7 @@
 #ifndef COMMON_REDIS_SLOTS_H
 #define COMMON_REDIS_SLOTS_H
 
-#include "common/redis/redis.h"
+#include "common/redis/reply.h"
 #include "common/redis/url.h"
 
 enum { REDIS_SLOTS = 16384, REDIS_MASTERS_MAX = 64 };

@@ -4,6 +4,7 @@
 file(GLOB scripts ${SCRIPTS}/*.lua)
 list(SORT scripts)
 file(READ ${SCRIPTS}/prelude.lua shared HEX)
+file(READ ${SCRIPTS}/prelude.lua shared_text)
 set(names "")
 set(arrays "")
 set(rows "")
@@ -21,6 +22,12 @@ foreach(script ${scripts})
     string(SUBSTRING "${text}" ${cut} -1 rest)
     string(REGEX REPLACE "(..)" "0x\\1," bytes "${first}${shared}${rest}")
     string(REPLACE "0x0a," "0x0a,\n" bytes "${bytes}")
+    file(READ ${script} text_itself)
+    string(FIND "${text_itself}" "\n--" cut)
+    math(EXPR cut "${cut} + 1")
+    string(SUBSTRING "${text_itself}" 0 ${cut} first)
+    string(SUBSTRING "${text_itself}" ${cut} -1 rest)
+    string(SHA1 sha "${first}${shared_text}${rest}") # by which Redis knows it
     string(FIND "${text}" "0a2d2d2044757261626c652e" marked) # "\n-- Durable."
     set(durable "true")
     if(marked LESS 0)
@@ -28,12 +35,12 @@ foreach(script ${scripts})
     endif()
     string(APPEND names "    SCRIPT_${name},\n")
     string(APPEND arrays "static const char ${name}[] = {${bytes}0};\n")
-    string(APPEND rows "    {.name = \"${name}\", .source = ${name}, .durable = ${durable}},\n")
+    string(APPEND rows "    {.name = \"${name}\", .source = ${name}, .sha = \"${sha}\", .durable = ${durable}},\n")
   endif()
 endforeach()
 set(made "/* Made of proto/scripts by embed.cmake. */\n")
-file(WRITE ${OUT}.h "${made}#ifndef STORE_SCRIPTS_H\n#define STORE_SCRIPTS_H\n#include \"common/redis/redis.h\"\n"
+file(WRITE ${OUT}.h "${made}#ifndef STORE_SCRIPTS_H\n#define STORE_SCRIPTS_H\n#include \"common/redis/script.h\"\n"
      "enum store_script {\n${names}    SCRIPT_COUNT\n};\n"
-     "extern struct redis_script store_scripts[SCRIPT_COUNT];\n#endif\n")
+     "extern const struct redis_script store_scripts[SCRIPT_COUNT];\n#endif\n")
 file(WRITE ${OUT}.c "${made}#include \"proto/store_scripts.h\"\n${arrays}"
-     "struct redis_script store_scripts[SCRIPT_COUNT] = {\n${rows}};\n")
+     "const struct redis_script store_scripts[SCRIPT_COUNT] = {\n${rows}};\n")

@@ -64,9 +64,6 @@ struct store *store_new(struct loop *l, struct redis *borrowed, const struct sto
     unsigned char name[STORE_NAME_TEXT / 2];
     randombytes_buf(name, sizeof name);
     sodium_bin2hex(s->name, sizeof s->name, name, sizeof name);
-    for (unsigned i = 0; i < SCRIPT_COUNT; i++)
-        if (store_scripts[i].sha[0] == '\0')
-            redis_script_init(&store_scripts[i]);
     return s;
 }
 
@@ -449,7 +446,7 @@ static bool again(struct store_command *a, int64_t patience_ms)
 
 /* ---- copies (redis_config.copies; prelude.lua: note_copies, unsure) ---- */
 
-static struct redis_script *script_of(enum store_script name) { return &store_scripts[name]; }
+static const struct redis_script *script_of(enum store_script name) { return &store_scripts[name]; }
 
 /* Its write is copied: who reads it need not wait. Should this be lost, a reader waits for nothing,
  * once. tokens: each followed by a blank. */

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "common/log.h"
+#include "proto/store_scripts.h"
 #include "tests/support/store_cases.h"
 
 enum { PATIENCE_MS = 20000 };
@@ -483,6 +484,18 @@ static void pages_are_of_one_moment(void **state)
 }
 
 /* A script of an older process that comes after a claim is refused by the stream's own order. */
+static void redis_knows_each_script_by_the_hash_that_it_is_asked_for(void **state)
+{
+    struct server *s = *state;
+    for (unsigned i = 0; i < SCRIPT_COUNT; i++) {
+        struct str argv[] = {STR("SCRIPT"), STR("LOAD"), str_of(store_scripts[i].source)};
+        struct raw r = {0};
+        redis_command(s->redis, on_raw, &r, 3, argv);
+        on_wait(&s->f, &r.done);
+        assert_string_equal(r.text, store_scripts[i].sha);
+    }
+}
+
 static void stream_s_order_is_a_second_fence(void **state)
 {
     struct server *s = *state;
@@ -686,6 +699,7 @@ int main(void)
 {
     static const struct CMUnitTest redis_cases[] = {
         cmocka_unit_test(accepted_turn_survives_the_store_s_crash),
+        cmocka_unit_test(redis_knows_each_script_by_the_hash_that_it_is_asked_for),
         cmocka_unit_test(calls_outlast_a_short_absence),
         cmocka_unit_test(a_long_absence_is_an_error),
         cmocka_unit_test(full_store_refuses_what_is_new_and_lets_end_what_runs),

@@ -1,0 +1,29 @@
+/* common/redis/reply.h: how a command ended, and what Redis answered. */
+#ifndef COMMON_REDIS_REPLY_H
+#define COMMON_REDIS_REPLY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "common/buf.h"
+
+struct redisReply; /* opaque: read it by the accessors below */
+
+enum redis_status {
+    REDIS_OK,    /* reply holds the answer */
+    REDIS_FEW,   /* done, and reply holds the answer, but fewer than config.copies replicas have it
+                    so far: send it again */
+    REDIS_ERROR, /* Redis answered with an error: reply's text; "OOM", "LOADING", "READONLY",
+                    "MISCONF", "CLUSTERDOWN" at its start matter */
+    REDIS_LOST,  /* no answer: connection away or broken, or timed out */
+    REDIS_FULL,  /* not sent: the queue is full */
+};
+typedef void redis_fn(void *arg, enum redis_status status, const struct redisReply *reply);
+
+/* Reading replies; a wrong type reads as empty, 0, NULL: answers are data from outside as well. */
+bool redis_is_nil(const struct redisReply *p);
+struct str redis_text(const struct redisReply *p); /* strings, status, error */
+int64_t redis_int(const struct redisReply *p);     /* integers and strings of digits */
+unsigned redis_count(const struct redisReply *p);  /* arrays */
+const struct redisReply *redis_at(const struct redisReply *p, unsigned i);
+
+#endif
