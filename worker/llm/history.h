@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 #include "common/buf.h"
-#include "worker/llm/models.h"
+#include "worker/llm/model.h"
 #include "worker/llm/prompt.h"
 
 struct llm_request;

@@ -5,7 +5,7 @@
 
 #include <jansson.h>
 #include "common/buf.h"
-#include "worker/llm/models.h"
+#include "worker/llm/model.h"
 #include "worker/llm/reply.h"
 
 uint64_t jsonio_count(const json_t *v); /* 0 when it is no positive integer */

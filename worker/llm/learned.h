@@ -4,20 +4,13 @@
  * it wants back or can't read. The request is mended and sent again at once; what was learned holds
  * for the model's later requests while this process runs.
  *
- * Memory: struct learned is the model's. */
+ * Memory: it is kept in the model (struct learned). */
 #ifndef WORKER_LLM_LEARNED_H
 #define WORKER_LLM_LEARNED_H
 
 #include <stdbool.h>
 #include "common/buf.h"
-#include "worker/llm/models.h"
-
-struct learned {
-    uint64_t refused;           /* bits: rows of the table of parameters */
-    const char *tokens_field;   /* of Chat Completions; NULL: as usual */
-    uint32_t output_tokens_max; /* 0: as the model has it */
-    bool wants_thoughts;        /* reasoning_content on each message that called tools */
-};
+#include "worker/llm/model.h"
 
 /* The name of the answer's limit in Chat Completions: as the models file says, as learned, or by
  * the model's id. */

@@ -5,9 +5,6 @@
 #include <string.h>
 #include <sodium.h>
 #include "common/check.h"
-#include "proto/path.h"
-#include "worker/endpoint.h"
-#include "worker/llm/learned.h"
 #include "worker/llm/models_file.h"
 
 struct models {
@@ -15,56 +12,11 @@ struct models {
     unsigned count, accounts;
 };
 
-/* What is known of windows, by the beginning of the model's id; the first that fits. */
-static const struct known {
-    const char *prefix;
-    uint32_t window_tokens, output_tokens_max;
-} known[] = {
-    {"gpt-5", 400000, 32768},    {"gpt-4.1", 1000000, 32768}, {"gpt-4o", 128000, 16384},
-    {"gpt-4", 128000, 4096},     {"o1", 200000, 32768},       {"o3", 200000, 32768},
-    {"o4", 200000, 32768},       {"claude-3-", 200000, 4096}, {"claude-", 200000, 32000},
-    {"gemini-", 1000000, 32768}, {"", 32768, 4096},
-};
-
-struct provider_facts {
-    const char *word, *prefix, *url, *model;
-    enum model_api api;
-};
-static const struct provider_facts facts[PROVIDER_COUNT] = {
-#define X(name, word, prefix, url, api, model)                                                     \
-    [PROVIDER_##name] = {word, prefix, url, model, API_##api},
-    PROVIDERS(X)
-#undef X
-};
-
 static bool add_default(struct models *m, const struct models_config *c, char error[256]);
 static bool add_named(struct models *m, const struct models_config *c, const char *name,
                       char error[256]);
 static bool link_fallbacks(struct models *m, char error[256]);
 static void number_accounts(struct models *m);
-
-const char *provider_word(enum provider p) { return facts[p].word; }
-const char *provider_url(enum provider p) { return facts[p].url; }
-
-const char *provider_words(void)
-{
-    static char words[64];
-    size_t len = 0;
-    for (unsigned p = 0; p < PROVIDER_COUNT; p++)
-        len += (size_t)snprintf(words + len, sizeof(words) - len, "%s%s", p > 0 ? ", " : "",
-                                facts[p].word);
-    return words;
-}
-
-bool provider_parse(struct str word, enum provider *out)
-{
-    for (unsigned p = 0; p < PROVIDER_COUNT; p++)
-        if (str_is(word, facts[p].word)) {
-            *out = (enum provider)p;
-            return true;
-        }
-    return false;
-}
 
 struct models *models_new(const struct models_config *c, char error[256])
 {
@@ -84,26 +36,8 @@ void models_free(struct models *m)
 {
     if (m == NULL)
         return;
-    for (unsigned i = 0; i < m->count; i++) {
-        struct model *model = &m->all[i];
-        free(model->name);
-        free(model->id);
-        free(model->base_url);
-        free(model->options);
-        free(model->query);
-        free(model->estimate);
-        free(model->learned);
-        free(model->key_header);
-        for (unsigned j = 0; j < model->header_count; j++) {
-            free(model->headers[j].name);
-            free(model->headers[j].value);
-        }
-        for (unsigned j = 0; j < model->fallback_count; j++)
-            free(model->fallback_names[j]);
-        for (unsigned j = 0; j < model->offer_count; j++)
-            free(model->offers[j]);
-        secret_free(model->key);
-    }
+    for (unsigned i = 0; i < m->count; i++)
+        model_free(&m->all[i]);
     free(m->all);
     free(m);
 }
@@ -136,31 +70,6 @@ const struct model *models_choose(const struct models *m, struct str name, unsig
     return has ? model->fallbacks[fallback - 1] : model;
 }
 
-bool model_offers(const struct model *m, const char *tool_name)
-{
-    bool offers = m->offer_count == 0;
-    for (unsigned i = 0; i < m->offer_count; i++)
-        offers = offers || strcmp(m->offers[i], tool_name) == 0;
-    return offers;
-}
-
-uint64_t model_cost(const struct model *m, uint64_t input_tokens, uint64_t output_tokens,
-                    uint64_t cached_tokens)
-{
-    if (cached_tokens > input_tokens)
-        cached_tokens = input_tokens;
-    return ((input_tokens - cached_tokens) * m->price_input + cached_tokens * m->price_cached +
-            output_tokens * m->price_output + 999) /
-           1000;
-}
-
-struct usage model_usage(const struct model *m, uint64_t input_tokens, uint64_t output_tokens,
-                         uint64_t cached_tokens)
-{
-    return (struct usage){input_tokens, output_tokens, cached_tokens,
-                          model_cost(m, input_tokens, output_tokens, cached_tokens)};
-}
-
 bool models_json(const struct models *m, struct buf *b)
 {
     buf_putc(b, '[');
@@ -170,7 +79,7 @@ bool models_json(const struct models *m, struct buf *b)
         json_key(b, "name");
         json_str(b, str_of(model->name));
         json_key(b, "provider");
-        json_str(b, str_of(provider_word(model->provider)));
+        json_str(b, str_of(provider_facts(model->provider)->word));
         json_key(b, "model");
         json_str(b, str_of(model->id));
         buf_printf(b, ",\"window\":%u,\"default\":%s}", model->window_tokens,
@@ -178,67 +87,6 @@ bool models_json(const struct models *m, struct buf *b)
     }
     buf_putc(b, ']');
     return !b->overflowed;
-}
-
-static const char perses_scheme[] = "perses:";
-
-void model_init(struct model *m, const char *name, enum provider p, const char *id,
-                const char *base_url)
-{
-    *m = (struct model){
-        .name = xstrdup(name), .provider = p, .api = facts[p].api, .id = xstrdup(id)};
-    m->by_perses = strncmp(base_url, perses_scheme, strlen(perses_scheme)) == 0;
-    if (m->by_perses)
-        base_url += strlen(perses_scheme);
-    size_t len = strlen(base_url);
-    while (len > 0 && base_url[len - 1] == '/')
-        len--;
-    m->base_url = xstrndup(base_url, len);
-    const struct known *k = known;
-    while (strncmp(id, k->prefix, strlen(k->prefix)) != 0)
-        k++;
-    m->window_tokens = k->window_tokens;
-    m->output_tokens_max = k->output_tokens_max;
-    m->estimate = xcalloc(1, sizeof(*m->estimate));
-    m->learned = xcalloc(1, sizeof(*m->learned));
-}
-
-/* A datasource's path, exactly, and perhaps a plain path below it. */
-static bool perses_path_ok(const char *at)
-{
-    const char *name = strstr(at, "/datasources/"), *end;
-    struct path path;
-    if (strncmp(at, "/proxy/globaldatasources/", 25) == 0)
-        name = at + 25;
-    else if (name)
-        name += 13;
-    else
-        return false;
-    end = name + strcspn(name, "/");
-    return path_parse((struct str){at, (size_t)(end - at)}, &path) == ERR_NONE &&
-           !strstr(end, "..") && strlen(end) < 200 && !strpbrk(end, "%?#\\ \t\r\n");
-}
-
-bool model_url_ok(const char *url)
-{
-    if (strncmp(url, perses_scheme, strlen(perses_scheme)) == 0)
-        return perses_path_ok(url + strlen(perses_scheme));
-    return endpoint_url_ok(url) && !strchr(url, '?');
-}
-
-const char *model_url_excess(const char *url)
-{
-    static const char *const ends[] = {"/completions", "/responses", "/v1/messages",
-                                       ":generateContent", ":streamGenerateContent"};
-    size_t len = strlen(url);
-    while (len > 0 && url[len - 1] == '/')
-        len--;
-    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-        size_t end = strlen(ends[i]);
-        if (len >= end && memcmp(url + len - end, ends[i], end) == 0)
-            return ends[i];
-    }
-    return NULL;
 }
 
 static void first_to_front(struct models *m, unsigned at)
@@ -265,7 +113,8 @@ static bool add_default(struct models *m, const struct models_config *c, char er
             snprintf(error, 256,
                      "%s_BASE_URL is set, but no model: set PERSAI_DEFAULT_MODEL to %s/NAME, with "
                      "a name that it knows",
-                     facts[p].prefix, facts[p].word);
+                     provider_facts((enum provider)p)->prefix,
+                     provider_facts((enum provider)p)->word);
             return false;
         }
         bool offered = false;
@@ -273,7 +122,8 @@ static bool add_default(struct models *m, const struct models_config *c, char er
             offered = offered || m->all[i].provider == (enum provider)p;
         if (c->providers[p].key == NULL || c->providers[p].base_url || offered)
             continue;
-        snprintf(name, sizeof(name), "%s/%s", facts[p].word, facts[p].model);
+        snprintf(name, sizeof(name), "%s/%s", provider_facts((enum provider)p)->word,
+                 provider_facts((enum provider)p)->model);
         if (!add_named(m, c, name, error))
             return false;
     }
@@ -302,21 +152,23 @@ static bool add_named(struct models *m, const struct models_config *c, const cha
         snprintf(error, 256,
                  "no model can be used: set %s_API_KEY, or %s_BASE_URL for a server that needs no "
                  "key, or PERSAI_MODELS",
-                 facts[p].prefix, facts[p].prefix);
+                 provider_facts((enum provider)p)->prefix,
+                 provider_facts((enum provider)p)->prefix);
         return false;
     }
     if (url && !model_url_ok(url)) {
-        snprintf(error, 256, "%s_BASE_URL is no http:// or https:// address", facts[p].prefix);
+        snprintf(error, 256, "%s_BASE_URL is no http:// or https:// address",
+                 provider_facts((enum provider)p)->prefix);
         return false;
     }
     if (url && model_url_excess(url)) {
         snprintf(error, 256, "%s_BASE_URL ends in %s, which is added to it: leave that out",
-                 facts[p].prefix, model_url_excess(url));
+                 provider_facts((enum provider)p)->prefix, model_url_excess(url));
         return false;
     }
     CHECK(m->all != NULL);
     struct model *model = &m->all[m->count++];
-    model_init(model, name, p, slash + 1, url ? url : facts[p].url);
+    model_init(model, name, p, slash + 1, url ? url : provider_facts((enum provider)p)->url);
     model->key = c->providers[p].key ? secret_ref(c->providers[p].key) : NULL;
     return true;
 }

@@ -144,7 +144,7 @@ static bool read_model(struct model *m, const json_t *v, char reason[160])
     snprintf(full, sizeof(full), "%s/%.250s", word, id);
     if (name == NULL)
         name = full;
-    const char *url = text(v, "base_url") ? text(v, "base_url") : provider_url(p);
+    const char *url = text(v, "base_url") ? text(v, "base_url") : provider_facts(p)->url;
     if (!model_url_ok(url)) {
         snprintf(reason, 160,
                  "its base_url is neither an http:// or https:// address nor the path of a "

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "proto/store/store.h"
-#include "worker/llm/models.h"
+#include "worker/llm/model.h"
 
 struct permits;
 struct permits_config {

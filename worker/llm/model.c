@@ -1,0 +1,155 @@
+#include "worker/llm/model.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "common/check.h"
+#include "proto/path.h"
+#include "worker/endpoint.h"
+
+/* What is known of windows, by the beginning of the model's id; the first that fits. */
+static const struct known {
+    const char *prefix;
+    uint32_t window_tokens, output_tokens_max;
+} known[] = {
+    {"gpt-5", 400000, 32768},    {"gpt-4.1", 1000000, 32768}, {"gpt-4o", 128000, 16384},
+    {"gpt-4", 128000, 4096},     {"o1", 200000, 32768},       {"o3", 200000, 32768},
+    {"o4", 200000, 32768},       {"claude-3-", 200000, 4096}, {"claude-", 200000, 32000},
+    {"gemini-", 1000000, 32768}, {"", 32768, 4096},
+};
+
+static const struct provider_facts facts[PROVIDER_COUNT] = {
+#define X(name, word, prefix, url, api, model)                                                     \
+    [PROVIDER_##name] = {word, prefix, url, model, API_##api},
+    PROVIDERS(X)
+#undef X
+};
+
+const struct provider_facts *provider_facts(enum provider p) { return &facts[p]; }
+
+const char *provider_words(void)
+{
+    static char words[64];
+    size_t len = 0;
+    for (unsigned p = 0; p < PROVIDER_COUNT; p++)
+        len += (size_t)snprintf(words + len, sizeof(words) - len, "%s%s", p > 0 ? ", " : "",
+                                facts[p].word);
+    return words;
+}
+
+bool provider_parse(struct str word, enum provider *out)
+{
+    for (unsigned p = 0; p < PROVIDER_COUNT; p++)
+        if (str_is(word, facts[p].word)) {
+            *out = (enum provider)p;
+            return true;
+        }
+    return false;
+}
+
+static const char perses_scheme[] = "perses:";
+
+void model_init(struct model *m, const char *name, enum provider p, const char *id,
+                const char *base_url)
+{
+    *m = (struct model){
+        .name = xstrdup(name), .provider = p, .api = facts[p].api, .id = xstrdup(id)};
+    m->by_perses = strncmp(base_url, perses_scheme, strlen(perses_scheme)) == 0;
+    if (m->by_perses)
+        base_url += strlen(perses_scheme);
+    size_t len = strlen(base_url);
+    while (len > 0 && base_url[len - 1] == '/')
+        len--;
+    m->base_url = xstrndup(base_url, len);
+    const struct known *k = known;
+    while (strncmp(id, k->prefix, strlen(k->prefix)) != 0)
+        k++;
+    m->window_tokens = k->window_tokens;
+    m->output_tokens_max = k->output_tokens_max;
+    m->estimate = xcalloc(1, sizeof(*m->estimate));
+    m->learned = xcalloc(1, sizeof(*m->learned));
+}
+
+void model_free(struct model *m)
+{
+    free(m->name);
+    free(m->id);
+    free(m->base_url);
+    free(m->options);
+    free(m->query);
+    free(m->estimate);
+    free(m->learned);
+    free(m->key_header);
+    for (unsigned i = 0; i < m->header_count; i++) {
+        free(m->headers[i].name);
+        free(m->headers[i].value);
+    }
+    for (unsigned i = 0; i < m->fallback_count; i++)
+        free(m->fallback_names[i]);
+    for (unsigned i = 0; i < m->offer_count; i++)
+        free(m->offers[i]);
+    secret_free(m->key);
+}
+
+/* A datasource's path, exactly, and perhaps a plain path below it. */
+static bool perses_path_ok(const char *at)
+{
+    const char *name = strstr(at, "/datasources/"), *end;
+    struct path path;
+    if (strncmp(at, "/proxy/globaldatasources/", 25) == 0)
+        name = at + 25;
+    else if (name)
+        name += 13;
+    else
+        return false;
+    end = name + strcspn(name, "/");
+    return path_parse((struct str){at, (size_t)(end - at)}, &path) == ERR_NONE &&
+           !strstr(end, "..") && strlen(end) < 200 && !strpbrk(end, "%?#\\ \t\r\n");
+}
+
+bool model_url_ok(const char *url)
+{
+    if (strncmp(url, perses_scheme, strlen(perses_scheme)) == 0)
+        return perses_path_ok(url + strlen(perses_scheme));
+    return endpoint_url_ok(url) && !strchr(url, '?');
+}
+
+const char *model_url_excess(const char *url)
+{
+    static const char *const ends[] = {"/completions", "/responses", "/v1/messages",
+                                       ":generateContent", ":streamGenerateContent"};
+    size_t len = strlen(url);
+    while (len > 0 && url[len - 1] == '/')
+        len--;
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        size_t end = strlen(ends[i]);
+        if (len >= end && memcmp(url + len - end, ends[i], end) == 0)
+            return ends[i];
+    }
+    return NULL;
+}
+
+bool model_offers(const struct model *m, const char *tool_name)
+{
+    bool offers = m->offer_count == 0;
+    for (unsigned i = 0; i < m->offer_count; i++)
+        offers = offers || strcmp(m->offers[i], tool_name) == 0;
+    return offers;
+}
+
+uint64_t model_cost(const struct model *m, uint64_t input_tokens, uint64_t output_tokens,
+                    uint64_t cached_tokens)
+{
+    if (cached_tokens > input_tokens)
+        cached_tokens = input_tokens;
+    return ((input_tokens - cached_tokens) * m->price_input + cached_tokens * m->price_cached +
+            output_tokens * m->price_output + 999) /
+           1000;
+}
+
+struct usage model_usage(const struct model *m, uint64_t input_tokens, uint64_t output_tokens,
+                         uint64_t cached_tokens)
+{
+    return (struct usage){input_tokens, output_tokens, cached_tokens,
+                          model_cost(m, input_tokens, output_tokens, cached_tokens)};
+}
