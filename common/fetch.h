@@ -30,8 +30,8 @@ struct fetch_request {
     const char *url;
     const struct fetch_header *headers; /* copied */
     unsigned header_count;
-    const struct secret
-        *bearer; /* Authorization: Bearer …, or NULL; wiped from fetch's memory at the end */
+    /* Authorization: Bearer …, or NULL; wiped from fetch's memory at the end */
+    const struct secret *bearer;
     const char *secret_header; /* another header (x-api-key) whose value is secret_value, or NULL */
     const struct secret *secret_value;
     struct str body; /* copied */

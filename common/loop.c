@@ -174,8 +174,6 @@ int64_t loop_wall_ms(void)
 
 uint64_t loop_hr_ns(void) { return uv_hrtime(); }
 
-struct uv_loop_s *loop_uv(struct loop *l) { return &l->uv; }
-
 void loop_on_decide(struct loop *l, loop_fn *fn, void *arg) { calls_add(&l->decide, fn, arg); }
 
 void loop_on_write(struct loop *l, loop_fn *fn, void *arg) { calls_add(&l->write, fn, arg); }

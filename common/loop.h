@@ -17,7 +17,6 @@
 #include <stdint.h>
 
 struct loop;
-struct uv_loop_s;
 
 /* SIGPIPE is ignored from now on, and the limit of open files is as high as it may be. */
 struct loop *loop_new(void);
@@ -29,7 +28,6 @@ void loop_stop(struct loop *l); /* after the present pass (and one look at the d
 int64_t loop_now_ms(const struct loop *l); /* monotonic; one value for phases 2 and 3 of a pass */
 int64_t loop_wall_ms(void);                /* Unix time, for people and for Redis records */
 uint64_t loop_hr_ns(void);                 /* monotonic, exact: for measuring */
-struct uv_loop_s *loop_uv(struct loop *l); /* for common/fetch and getaddrinfo only */
 
 typedef void loop_fn(void *arg);
 void loop_on_decide(struct loop *l, loop_fn *fn, void *arg);

@@ -38,14 +38,3 @@ int peer_beat_due(struct peer *p, int64_t now_ms, int64_t every_ms)
     p->beat_ms = now_ms;
     return 1;
 }
-
-const char *peer_state_name(enum peer_state s)
-{
-    static const char *const names[] = {
-#define X(name) #name,
-        PEER_STATES(X)
-#undef X
-    };
-    CHECK((unsigned)s < sizeof names / sizeof *names);
-    return names[s];
-}

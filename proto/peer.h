@@ -31,6 +31,5 @@ void peer_gone(struct peer *p);                  /* fact: the transport says tha
 enum peer_state peer_at(struct peer *p, int64_t now_ms, int64_t dead_ms);
 /* Decision: is a beat of ours due? True at most once every_ms; notes that it was sent. */
 int peer_beat_due(struct peer *p, int64_t now_ms, int64_t every_ms);
-const char *peer_state_name(enum peer_state s);
 
 #endif

@@ -25,14 +25,14 @@
 struct redis;
 
 struct redis_config {
-    const char
-        *url; /* redis://[user:password@]host[:port][/db], rediss is refused with a sentence,
-                 unix:///path[?db=N], or a comma-separated list of nodes: of a Cluster, or
-                 one of which is a master; sentinel://[user:password@]host:port,…/name[/db] */
+    /* redis://[user:password@]host[:port][/db], rediss is refused with a sentence,
+     * unix:///path[?db=N], or a comma-separated list of nodes: of a Cluster, or one of which is a
+     * master; sentinel://[user:password@]host:port,…/name[/db] */
+    const char *url;
     int64_t timeout_ms; /* a command without an answer for so long fails REDIS_LOST; default 5 s */
     uint64_t queue_bytes_max;
-    unsigned
-        copies; /* what is durable is REDIS_OK only once so many replicas have it; 0: at once */
+    /* what is durable is REDIS_OK only once so many replicas have it; 0: at once */
+    unsigned copies;
     /* A server was connected to: what it says in INFO. NULL: nobody wants to know. */
     void (*on_server)(void *arg, const char *where, struct str info);
     void *arg;

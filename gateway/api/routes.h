@@ -23,8 +23,8 @@ struct call {
     uint32_t message;        /* of the path */
     json_t *body;            /* an object, or NULL where there was none */
     uint64_t identity_id;
-    uint64_t
-        store_call; /* what the handler waits for: forgotten when the client leaves. 0: nothing */
+    /* what the handler waits for: forgotten when the client leaves. 0: nothing */
+    uint64_t store_call;
     struct visit visit;              /* to the store: begins with the handler */
     void *data;                      /* the handler's own */
     void (*on_gone)(struct call *c); /* the client left: what the handler must undo beside

@@ -50,7 +50,8 @@ void service_free(struct service *s)
     free(s);
 }
 
-bool service_on(const struct service *s)
+/* Is there one? With PERSAI_AUTH=false: "local", without a token. */
+static bool service_on(const struct service *s)
 {
     return !s->gateway->settings.auth || *s->gateway->settings.service_user;
 }

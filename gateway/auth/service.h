@@ -14,8 +14,6 @@
 struct service;
 struct service *service_new(struct gateway *g);
 void service_free(struct service *s);
-/* Is there one? With PERSAI_AUTH=false: "local", without a token. */
-bool service_on(const struct service *s);
 
 /* Who it is and its tokens, at once (then 0 is returned) or when Perses has answered. Borrowed
  * until fn returns. ERR_PERSES_UNAVAILABLE: Perses is silent, or refuses the name and password, as

@@ -29,13 +29,14 @@ struct chunk *chunk_new_last(struct str payload)
     return c;
 }
 
-struct chunk *chunk_ref(struct chunk *c)
+static struct chunk *chunk_ref(struct chunk *c)
 {
     c->refs++;
     return c;
 }
 
-void chunk_free(struct chunk *c)
+/* One reference less; NULL is fine. */
+static void chunk_free(struct chunk *c)
 {
     if (c && --c->refs == 0)
         free(c);

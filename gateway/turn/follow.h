@@ -23,8 +23,6 @@ struct chunk { /* one event as it goes out: "id: E-S\ndata: …\n\n" */
 struct chunk *chunk_new(struct event_at at, bool final, struct str payload); /* refs 1 */
 struct chunk *chunk_new_last(struct str payload); /* ends a stream without being of the turn: it has
                                                      no id, so none repeats */
-struct chunk *chunk_ref(struct chunk *c);
-void chunk_free(struct chunk *c); /* one reference less; NULL is fine */
 
 /* The last events of a turn, without gaps, in a ring of bounded bytes. */
 struct tail {

@@ -11,7 +11,6 @@ static const struct {
 #undef X
 };
 
-const char *store_ill_word(enum store_ill i) { return ills[i].word; }
 const char *store_ill_advice(enum store_ill i) { return ills[i].advice; }
 
 /* The value in a line "name:value\r\n"; empty: there is none. */

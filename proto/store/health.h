@@ -23,7 +23,6 @@ enum store_ill {
 #undef X
         STORE_ILL_COUNT
 };
-const char *store_ill_word(enum store_ill i);
 const char *store_ill_advice(enum store_ill i); /* "it …": of the Redis at where */
 
 /* A set of bits, 1 << ill. copies: as store_config. */

@@ -40,8 +40,9 @@ static void need_yes(struct gate *g);
 
 /* ---- who is free ---- */
 
-bool gate_free(const struct tools *t, const char *const *paths, unsigned path_count,
-               const char *datasource)
+/* Can it be told without asking Perses? By the path alone. */
+static bool free_to_use(const struct tools *t, const char *const *paths, unsigned path_count,
+                        const char *datasource)
 {
     struct str patterns = str_of(t->config.datasources), pattern;
     struct path path;
@@ -122,7 +123,7 @@ void gate_pass(struct tool_run *r, tool_fn *then)
 {
     CHECK(r->gate == NULL && r->datasource != NULL);
     if (r->token == NULL ||
-        gate_free(r->tools, (const char *const *)r->paths, r->path_count, r->datasource)) {
+        free_to_use(r->tools, (const char *const *)r->paths, r->path_count, r->datasource)) {
         open_door(r, then); /* without a sign-in there is none to be handed on */
         return;
     }

@@ -17,9 +17,6 @@
  * failed. Of one that is vetted then is called without a door, when the person's yes is needed:
  * run->ask_source. */
 void gate_pass(struct tool_run *r, tool_fn *then);
-/* Can it be told without asking Perses? By the path alone. */
-bool gate_free(const struct tools *t, const char *const *paths, unsigned path_count,
-               const char *datasource);
 void gate_leave(struct gate *g); /* what run_free calls; NULL is fine */
 
 struct door;

@@ -69,8 +69,8 @@ struct tool_run {
     struct secret *token;
     int64_t now_ms, range_start_ms, range_end_ms;
     char *timezone;
-    struct buf
-        remarks;   /* notes that its result has beside its own: JSON strings, comma-separated */
+    /* notes that its result has beside its own: JSON strings, comma-separated */
+    struct buf remarks;
     unsigned said; /* of remarks: the datasource's own */
     bool partial;  /* the datasource says so (partial.h): of any answer that the result is of */
     /* its work */

@@ -30,8 +30,8 @@ struct tool_batch_call {
     struct tool_run *run;
     char *content, *datasource;
     size_t content_len;
-    struct record_response
-        response; /* of ANSWERED; borrows the above and the assistant's message */
+    /* of ANSWERED; borrows the above and the assistant's message */
+    struct record_response response;
 };
 /* What all calls of a reply have in common. Borrowed. */
 struct tool_batch_world {

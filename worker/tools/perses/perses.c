@@ -48,7 +48,8 @@ void perses_key(const struct tool_run *r, char key[static PERSES_KEY_BYTES])
     snprintf(key, PERSES_KEY_BYTES, "persai-%.16s", hash);
 }
 
-void perses_said(const struct fetch_result *f, struct buf *b)
+/* " It said: …", cleaned, if it said something. */
+static void add_message(const struct fetch_result *f, struct buf *b)
 {
     json_auto_t *json = json_loadb(f->body.at ? f->body.at : "", f->body.len, 0, NULL);
     const char *message = json_string_value(json_object_get(json, "message"));
@@ -64,7 +65,7 @@ void perses_refused(struct tool_run *r, const struct fetch_result *f, bool writi
 {
     const char *what = writing ? "change" : "read";
     scoped_buf(said, SAID_BYTES_MAX + 64);
-    perses_said(f, &said);
+    add_message(f, &said);
     if (f->status != FETCH_OK && f->http_status == 0)
         run_fail(r, f->status == FETCH_TIMEOUT ? "timeout" : "unreachable",
                  "Perses cannot be reached: %s. %s", f->error,
@@ -94,7 +95,7 @@ void perses_tried(struct tool_run *r, const struct fetch_result *f)
         perses_refused(r, f, false);
     } else if (known && f->http_status == 400) {
         scoped_buf(said, 2048);
-        perses_said(f, &said);
+        add_message(f, &said);
         run_fail(r, "refused", "Perses's plugins don't accept this definition.%s", buf_cstr(&said));
     } else { /* taken, or an older Perses, which has no such address */
         run_rehearsed(r);

@@ -24,7 +24,4 @@ void perses_tried(struct tool_run *r, const struct fetch_result *f);
 bool perses_guard(struct tool_run *r, struct str query);
 /* Fails the run for what Perses answered, or didn't. */
 void perses_refused(struct tool_run *r, const struct fetch_result *f, bool writing);
-/* " It said: …", cleaned, if it said something. */
-void perses_said(const struct fetch_result *f, struct buf *b);
-
 #endif

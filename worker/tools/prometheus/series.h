@@ -43,8 +43,8 @@ struct series {
     struct series_row row;
     struct buf labels, label;
     struct series_point sample;
-    struct series_point
-        *samples; /* all of them, up to points_max: the shape is chosen at its end */
+    /* all of them, up to points_max: the shape is chosen at its end */
+    struct series_point *samples;
     unsigned sample_count, samples_max, sample_cap;
     bool sample_ok, row_bad;
     /* what was read */
