@@ -1,5 +1,5 @@
-/* common/redis/script.h: a script that Redis knows by the SHA-1 of its source: sent as EVALSHA, and as EVAL once
- * when Redis doesn't know it. */
+/* common/redis/script.h: a script that Redis knows by the SHA-1 of its source: sent as EVALSHA, and
+ * as EVAL once when Redis doesn't know it. */
 #ifndef COMMON_REDIS_SCRIPT_H
 #define COMMON_REDIS_SCRIPT_H
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include "common/check.h"
 #include "proto/limits.h"
-#include "proto/store/call.h"
+#include "proto/store/store_priv.h"
 
 enum { KEYS_KEEP_MS = INT64_C(30) * 24 * 3600 * 1000 }; /* beyond what any refusal lasts */
 

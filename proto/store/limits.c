@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include "common/check.h"
 #include "proto/limits.h"
-#include "proto/store/call.h"
+#include "proto/store/store_priv.h"
 
 enum { BUDGET_KEEP_MS = 3 * 24 * 3600 * 1000, OWNER_MAX = 600 };
 

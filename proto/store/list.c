@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "proto/store/call.h"
+#include "proto/store/store_priv.h"
 
 enum {
     LIST_MAX = 200,

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "proto/store/call.h"
+#include "proto/store/store_priv.h"
 
 enum {
     PAGE = 32,       /* sessions moved side by side */

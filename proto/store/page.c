@@ -1,5 +1,5 @@
 /* A conversation page by page: who reads it slowly, or not at all, holds one page. */
-#include "proto/store/call.h"
+#include "proto/store/store_priv.h"
 
 static void on_page(struct store_call *c, struct store_command *a, enum err err,
                     const struct redisReply *reply)

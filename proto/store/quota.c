@@ -6,7 +6,7 @@
  * the limit, or nobody counted yet. */
 #include <stdlib.h>
 #include "proto/limits.h"
-#include "proto/store/call.h"
+#include "proto/store/store_priv.h"
 
 enum {
     COUNTED_MS = 60 * 1000, /* who meets the limit is counted again at most this often */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/log.h"
-#include "proto/store/call.h"
+#include "proto/store/store_priv.h"
 
 static int64_t num_at(const struct redisReply *p, unsigned i) { return redis_int(redis_at(p, i)); }
 static struct str text_at(const struct redisReply *p, unsigned i)

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "proto/store/call.h"
+#include "proto/store/store_priv.h"
 
 static struct store_call *session_call(struct store *s, struct str owner, struct id session,
                                        store_fn *fn, void *arg)

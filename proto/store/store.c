@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/log.h"
-#include "proto/store/call.h"
+#include "proto/store/store_priv.h"
 
 enum {
     ASK_MAGIC = 0x51a5c0de,

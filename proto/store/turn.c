@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/log.h"
-#include "proto/store/call.h"
+#include "proto/store/store_priv.h"
 
 enum {
     VOID_KEEP_MS = 24 * 3600 * 1000,

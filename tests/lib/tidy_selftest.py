@@ -32,8 +32,9 @@ CLEAN = {
     "common/CMakeLists.txt": "add_library(c buf.c)\n",
     "common/buf.h": header("common/buf.h", "int buf_len(void);"),
     "common/buf.c": '#include "common/buf.h"\n\nint buf_len(void)\n{\n    int x = 1;\n    return x;\n}\n',
+    "common/list.h": header("common/list.h", '#include "common/buf.h"'),
     "proto/CMakeLists.txt": "add_library(p x.c)\n",
-    "proto/x.c": '#include "common/buf.h"\n#include "proto/frames.def"\n#include "proto/events.def"\n'
+    "proto/x.c": '#include "common/list.h"\n#include "proto/frames.def"\n#include "proto/events.def"\n'
                  '#include "proto/errors.def"\n\nint x_len(void)\n{\n    int x = buf_len();\n    return x;\n}\n',
     **DEFS,
     "proto/PROTOCOL.md": PROTOCOL,
@@ -45,7 +46,8 @@ PLANTED: list[tuple[str, str, str | None]] = [
     ("includes", "common/buf.c", '#include "buf.h"\n'),
     ("includes", "proto/x.c", '#include "gateway/y.h"\n'),
     ("includes", "proto/x.c", "#include <common/buf.h>\n"),
-    ("cycles", "common/buf.h", header("common/buf.h", '#include "common/buf.h"')),
+    ("cycles", "common/buf.h", header("common/buf.h", '#include "common/list.h"\nint buf_len(void);')),
+    ("uncalled", "common/buf.h", header("common/buf.h", "int buf_len(void);\nint buf_gone(void);")),
     ("wrappers", "proto/x.c", "#include <curl/curl.h>\n"),
     ("wrappers", "common/buf.c", "#include <zmq.h>\n"),
     ("banned", "common/buf.c", "void f(char *a)\n{\n    strcpy(a, a);\n}\n"),

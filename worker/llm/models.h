@@ -14,8 +14,8 @@
  *   options            merged into each request (null removes a field)
  *   price              {"input", "output", "cached"}: dollars for a million tokens
  *   limits             {"requests_per_minute", "tokens_per_minute", "concurrent"} of the key
- *   max_tokens_field   "max_tokens" or "max_completion_tokens": what a Chat Completions server calls
- *                      the answer's limit; by the model's id, learned from a refusal
+ *   max_tokens_field   "max_tokens" or "max_completion_tokens": what a Chat Completions server
+ *                      calls the answer's limit; by the model's id, learned from a refusal
  *   fallbacks          names of models that are asked when this one fails before its first token
  *   bytes_per_token    about; learned from what the provider counts where it is left out
  *   tools              "native", or "json": it has no tool calling, a JSON format stands for it

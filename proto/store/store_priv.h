@@ -1,12 +1,12 @@
-/* proto/store/call.h: one operation of the store while it runs; private to store*.c.
+/* proto/store/store_priv.h: one operation of the store while it runs; private to store*.c.
  *
  * A call asks Redis one or more commands (asks), alone or side by side. An ask keeps its arguments:
  * when its answer was lost it is sent again, which every script allows. The first ask that fails
  * ends the call; the ask's fn ends it otherwise. Owned by the store until store_call_end or
  * store_forget.
  */
-#ifndef PROTO_STORE_CALL_H
-#define PROTO_STORE_CALL_H
+#ifndef PROTO_STORE_STORE_PRIV_H
+#define PROTO_STORE_STORE_PRIV_H
 
 #include "common/list.h"
 #include "common/map.h"
