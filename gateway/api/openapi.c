@@ -67,7 +67,7 @@ bool openapi_body_fits(const char *handler, const json_t *body, struct buf *why)
                                                  "content", "application/json", "schema", NULL});
         return !schema || body_shape_fits(schemas, schema, body, why);
     }
-    CHECK(!"a handler of routes.def");
+    CHECK(false && "a handler of routes.def");
     return false;
 }
 
@@ -213,7 +213,7 @@ static enum err err_of(const char *word)
     for (unsigned e = 1; e < ERR_COUNT; e++)
         if (strcmp(err_word((enum err)e), word) == 0)
             return (enum err)e;
-    CHECK(!"a word of errors.def");
+    CHECK(false && "a word of errors.def");
     return ERR_INTERNAL;
 }
 
