@@ -711,6 +711,15 @@ describe('what is chosen before there is a conversation', () => {
     expect(kept).toEqual([context, undefined]);
   });
 
+  it.each([undefined, 's'])('is gone when %j is opened instead', async (sessionId) => {
+    const kept: unknown[] = [];
+    const conversation = start({ onChosen: (chosen) => kept.push(chosen) });
+    await conversation.setContext(context);
+    void conversation.open(sessionId);
+    expect(kept).toEqual([context, undefined]);
+    expect(conversation.getSnapshot().context.attachments).toEqual([]);
+  });
+
   it.each([undefined, null, 7, 'x', [], {}, { attachments: 'x', datasources: ['../x'] }])(
     'is nothing in %j',
     (chosen) => {

@@ -230,6 +230,7 @@ export class Conversation {
   /** Shows a stored conversation, and goes on with its answer when one is running. undefined: a new one. */
   async open(sessionId: string | undefined): Promise<void> {
     this.leave();
+    this.options.onChosen?.(undefined); // it was for the conversation that had not begun
     this.set({ ...EMPTY, sessionId, loading: sessionId !== undefined });
     if (sessionId !== undefined) await this.load(sessionId);
   }
