@@ -236,7 +236,7 @@ const ELEMENTS = new Set(
   ).split(' '),
 );
 const ATTRIBUTES =
-  /^(class|style|href|target|rel|type|disabled|checked|aria-[a-z]+|role|tabindex|id|open|start|viewbox|focusable|d|data-[a-z-]+|scope|xmlns|title)$/;
+  /^(class|style|dir|href|target|rel|type|disabled|checked|aria-[a-z]+|role|tabindex|id|open|start|viewbox|focusable|d|data-[a-z-]+|scope|xmlns|title)$/;
 
 function check(page: HTMLElement): void {
   for (const element of page.querySelectorAll('*')) {
@@ -245,6 +245,7 @@ function check(page: HTMLElement): void {
     for (const { name: attribute, value } of element.attributes) {
       expect(attribute.toLowerCase()).toMatch(ATTRIBUTES);
       if (attribute === 'href') expect(value).toMatch(/^https?:\/\/[^/]/i);
+      if (attribute === 'dir') expect(value).toBe('auto'); // nobody turns our page around
     }
   }
 }
