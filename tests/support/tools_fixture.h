@@ -48,7 +48,8 @@ struct fixture {
     const char *timezone;         /* of the person, or NULL */
     const char *owner;            /* whose calls */
     const char *datasource_hangs; /* requests with this in their path are never answered, or NULL */
-    const char *project;          /* of the dashboard in front of the person, or NULL */
+    const char *project;          /* of the dashboard that the person added, or NULL */
+    const char *dashboard;        /* its name */
     bool says_anything;           /* answers are a fuzzer's, which knows the token's name as well */
     unsigned breaks;
     struct http_stream *breaking;
@@ -266,6 +267,7 @@ static inline struct tool_run *fixture_start_bytes(struct fixture *f, const char
         .datasources = f->paths,
         .datasource_count = f->path_count,
         .project = str_of(f->project),
+        .dashboard = str_of(f->dashboard),
         .token = f->token,
         .now_ms = NOW_S * (int64_t)1000,
         .timezone = str_of(f->timezone),

@@ -41,17 +41,19 @@ static void need_yes(struct gate *g);
 /* ---- who is free ---- */
 
 /* Can it be told without asking Perses? By the path alone. */
-static bool free_to_use(const struct tools *t, const char *const *paths, unsigned path_count,
-                        const char *datasource)
+static bool free_to_use(const struct tool_run *r)
 {
-    struct str patterns = str_of(t->config.datasources), pattern;
+    struct str patterns = str_of(r->tools->config.datasources), pattern;
     struct path path;
-    if (path_parse(str_of(datasource), &path) != ERR_NONE)
+    if (path_parse(str_of(r->datasource), &path) != ERR_NONE)
         return false;
     if (path.project.len == 0)
         return true;
-    for (unsigned i = 0; i < path_count; i++)
-        if (strcmp(paths[i], datasource) == 0)
+    if (path.dashboard.len > 0 && str_is(path.dashboard, r->dashboard) &&
+        str_is(path.project, r->project))
+        return true; /* of the dashboard that the person added */
+    for (unsigned i = 0; i < r->path_count; i++)
+        if (strcmp(r->paths[i], r->datasource) == 0)
             return true;
     while (str_split(&patterns, ',', &pattern)) {
         char text[PATH_MAX_BYTES + 1];
@@ -60,7 +62,7 @@ static bool free_to_use(const struct tools *t, const char *const *paths, unsigne
             continue;
         memcpy(text, pattern.at, pattern.len);
         text[pattern.len] = '\0';
-        if (matches(text, datasource))
+        if (matches(text, r->datasource))
             return true;
     }
     return false;
@@ -122,8 +124,7 @@ static void open_door(struct tool_run *r, tool_fn *then)
 void gate_pass(struct tool_run *r, tool_fn *then)
 {
     CHECK(r->gate == NULL && r->datasource != NULL);
-    if (r->token == NULL ||
-        free_to_use(r->tools, (const char *const *)r->paths, r->path_count, r->datasource)) {
+    if (r->token == NULL || free_to_use(r)) {
         open_door(r, then); /* without a sign-in there is none to be handed on */
         return;
     }

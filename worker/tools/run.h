@@ -62,7 +62,7 @@ struct tool_run {
     char *wanted;     /* as the call names it, when it is to be looked up; or NULL */
     char **paths;     /* the conversation's datasources */
     unsigned path_count;
-    char *project;       /* of the dashboard in front of the person, or "" */
+    char *project, *dashboard; /* of the dashboard that the person added, or "" */
     char *panel_project; /* of run_panel: of the dashboard that names the datasource; or NULL */
     bool look_up;        /* the datasource is found when the run's turn has come */
     struct datasources_use *datasources;

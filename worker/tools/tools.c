@@ -274,6 +274,7 @@ static void run_free(struct tool_run *r)
         free(r->paths[i]);
     free(r->paths);
     free(r->project);
+    free(r->dashboard);
     free(r->panel_project);
     free(r->wanted);
     json_decref(r->args);
@@ -683,6 +684,7 @@ struct tool_run *tool_start(struct tools *t, const struct tool_call *c, tool_don
     r->call_id = str_dup(c->call_id);
     r->owner = str_dup(c->owner);
     r->project = str_dup(path_name_ok(c->project) ? c->project : STR(""));
+    r->dashboard = str_dup(path_name_ok(c->dashboard) ? c->dashboard : STR(""));
     r->token = c->token ? secret_ref(c->token) : NULL;
     r->now_ms = c->now_ms;
     r->range_start_ms = c->range_start_ms;

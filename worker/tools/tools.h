@@ -110,7 +110,7 @@ struct tool_call {
     const struct str *datasources; /* paths (path_parse'd) that this turn may use; [0] is the
                                       default one */
     unsigned datasource_count;
-    struct str project;                   /* of the dashboard before the person, or empty */
+    struct str project, dashboard;        /* of the dashboard that the person added, or empty */
     struct secret *token;                 /* NULL: the deployment has authentication off */
     int64_t now_ms;                       /* Unix time: what "now" means to this turn */
     struct str timezone;                  /* IANA name of the person's zone, or empty: UTC */

@@ -15,6 +15,7 @@ static bool read_time(const struct turn_context *s, const json_t *v, int64_t *ms
 static bool read_duration(struct str text, int64_t *ms);
 static void add_datasource(struct turn_context *s, struct str path);
 static char *read_about(const json_t *context);
+static char *name_of(const json_t *object, const char *key);
 static void read_alert(struct turn_context *s, const json_t *alert, int64_t now_ms);
 
 static const int64_t time_ms_max = 253402300799000; /* the year 9999 */
@@ -38,11 +39,17 @@ void turn_context_read(struct turn_context *s, struct str context, struct str da
     const json_t *path;
     json_array_foreach(json_object_get(root, "datasources"), i, path)
         add_datasource(s, json_text(path));
-    struct str project = json_text(json_object_get(json_object_get(root, "dashboard"), "project"));
-    if (path_name_ok(project))
-        s->project = xstrndup(project.at, project.len);
+    const json_t *dashboard = json_object_get(root, "dashboard");
+    s->project = name_of(dashboard, "project");
+    s->dashboard = name_of(dashboard, "name");
     s->about = read_about(root);
     read_alert(s, json_object_get(root, "alert"), now_ms);
+}
+
+static char *name_of(const json_t *object, const char *key)
+{
+    struct str name = json_text(json_object_get(object, key));
+    return path_name_ok(name) ? xstrndup(name.at, name.len) : NULL;
 }
 
 void turn_context_free(struct turn_context *s)
@@ -50,6 +57,7 @@ void turn_context_free(struct turn_context *s)
     free(s->timezone);
     free(s->about);
     free(s->project);
+    free(s->dashboard);
     free(s->alert);
     for (unsigned i = 0; i < s->datasource_count; i++)
         free(s->datasources[i]);

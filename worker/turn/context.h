@@ -18,8 +18,8 @@ struct turn_context {
     char *datasources[TURN_CONTEXT_DATASOURCES_MAX]; /* paths that path_parse accepts; [0] is the
                                                         default */
     unsigned datasource_count;
-    char *project; /* of the dashboard, or NULL */
-    char *alert;   /* to investigate: alert_read; or NULL */
+    char *project, *dashboard; /* of the dashboard that they added: its project and name; or NULL */
+    char *alert;               /* to investigate: alert_read; or NULL */
     /* Dashboard, variables and panels as compact JSON on one line, or NULL. When it was too large:
      * without its last panels, and with their number in panels_left_out. */
     char *about;

@@ -367,6 +367,35 @@ static void a_panel_s_datasource_is_found_as_perses_finds_it(void **state)
     }
 }
 
+static void those_of_the_dashboard_that_the_person_added_are_free(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const added[][2] = {
+        {"shop", "d"}, {"shop", "other"}, {"other", "d"}, {"shop", ""}, {"", ""}};
+    const struct answer script[] = {
+        {.path = "/api/v1/globaldatasources", .status = 200, .body = STR("[]")},
+        {.path = "/api/v1/datasources", .status = 200, .body = STR("[]")},
+        {.path = "/api/v1/projects/shop/dashboards/d",
+         .status = 200,
+         .body = BOARD("\"datasources\":{\"same\":{\"plugin\":{\"kind\":\"PrometheusDatasource\","
+                       "\"spec\":{\"proxy\":{\"spec\":{\"url\":\"http://evil:9\"}}}}}},")},
+        {.path = "",
+         .status = 200,
+         .body = STR("{\"status\":\"success\",\"data\":{\"result\":[]}}")},
+        {0}};
+    f->path_count = 0;
+    fixture_tools(f);
+    f->vet = true;
+    for (size_t i = 0; i < sizeof added / sizeof added[0]; i++) {
+        f->project = added[i][0];
+        f->dashboard = added[i][1];
+        fixture_run(f, script, "run_panel",
+                    "{\"project\":\"shop\",\"dashboard\":\"d\",\"panel\":\"p\"}");
+        assert_string_equal(f->datasource, "/proxy/projects/shop/dashboards/d/datasources/same");
+        assert_int_equal(f->ask_source[0] == '\0', i == 0);
+    }
+}
+
 static void a_server_that_can_be_read_in_two_ways_is_not_read(void **state)
 {
     (void)state;
@@ -421,6 +450,7 @@ int main(void)
         T(a_secret_without_a_sign_in_replaces_nothing),
         T(a_yes_is_for_that_server),
         T(picked_global_and_named_ones_are_free),
+        T(those_of_the_dashboard_that_the_person_added_are_free),
         T(no_tool_sends_the_sign_in_to_what_nobody_picked),
         T(what_only_looks_like_a_datasource_leads_nowhere),
         T(a_project_s_default_does_not_go_before_a_global_one),
