@@ -101,12 +101,13 @@ def write_entities(folder: pathlib.Path, made: list[dict], write: Callable[[path
 def config(
     encryption_key: str, *, data: str, provisioning: str, plugins: str, archives: list[str], public_url: str = ""
 ) -> dict:
-    """public_url: where browsers find it; behind TLS its cookies never go in clear."""
+    """public_url: where browsers find it; behind TLS its cookies never go in clear. Without TLS they must, or nobody could
+    sign in."""
     return {
         "security": {
             "encryption_key": encryption_key,
             "enable_auth": True,
-            "cookie": {"same_site": "lax", "secure": public_url.startswith("https://")},
+            "cookie": {"same_site": "lax", "secure": public_url.lower().startswith("https://")},
             "authentication": {
                 "access_token_ttl": "15m",
                 "refresh_token_ttl": "24h",

@@ -6,12 +6,14 @@ Perses, each into a volume that only those who need it mount. What is there alre
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
+import urllib.parse
 
 import files
 import perses
@@ -151,6 +153,34 @@ def public_url() -> str:
     return os.environ.get("PERSAI_PUBLIC_URL") or f"http://localhost:{os.environ.get('PERSAI_PORT') or '8080'}"
 
 
+def check_public_url(url: str) -> None:
+    """ValueError: it is none, and Perses's cookies would be those of no TLS without a word."""
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"PERSAI_PUBLIC_URL is {url}, but must be an address that begins with http:// or https://")
+
+
+def is_here(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def in_clear(url: str, bind: str) -> list[str]:
+    """What lets others on a network read who signs in; a sentence each. bind: the address that Perses is published on."""
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme == "https":
+        return []
+    ways = [("PERSAI_PUBLIC_URL", url, parts.hostname or ""), ("PERSAI_BIND", bind, bind)]
+    return [
+        f"{name} is {value}, in the clear: passwords, sign-ins and conversations can be read on that network. "
+        "Put what ends TLS in front of Perses, and PERSAI_PUBLIC_URL=https://…"
+        for name, value, host in ways
+        if not is_here(host)
+    ]
+
+
 def show_passwords(folder: pathlib.Path) -> None:
     for user, note in (("admin", "may do everything"), ("viewer", "reads one project"), ("demo", "reads everything")):
         print(f"sign in   {user} / {(folder / user).read_text().strip()}   ({note})")
@@ -163,15 +193,18 @@ def main() -> int:
         show_passwords(root / "passwords")
         return 0
     try:
+        check_public_url(public_url())
         passwords = {user: write_once(root / "passwords" / user, 20) for user in USERS}
         word = write_once(root / "keys" / "datasource-secret", 32)
         keys(root / "keys", root / "worker-keys")
         redis(root / "redis", root / "redis-client")
         prometheus(root / "prometheus")
         perses_files(root / "perses", word, passwords, archive)
-    except (OSError, subprocess.CalledProcessError) as e:
+    except (OSError, ValueError, subprocess.CalledProcessError) as e:
         print(f"persai: the set-up failed: {e}", file=sys.stderr)
         return 1
+    for sentence in in_clear(public_url(), os.environ.get("PERSAI_BIND") or "127.0.0.1"):
+        print(f"persai: warning: {sentence}", file=sys.stderr)
     # Logs are kept and passed on: no password in them.
     print(f"Perses    {public_url()}   (explorer PersAI)")
     print("sign in   demo, viewer or admin; their passwords: docker compose run --rm setup passwords")

@@ -3,6 +3,7 @@ every upstream but PersAI."""
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import json
 import pathlib
@@ -16,6 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import files
+import perses as perses_files
 import pytest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -77,9 +79,8 @@ def output(*command: str) -> str:
     return done.stdout.splitlines()[-1]
 
 
-@pytest.fixture(scope="module")
-def perses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Perses]:
-    folder = tmp_path_factory.mktemp("perses")
+@contextlib.contextmanager
+def running(folder: pathlib.Path, public_url: str = "") -> Iterator[Perses]:
     binary = output(str(TOP / "compose/perses/build"))
     assert output(str(TOP / "compose/perses/plugins"), str(folder / "plugins")) == str(folder / "plugins")
     prometheus, gateway = Upstream(), Upstream()
@@ -87,6 +88,10 @@ def perses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Perses]:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
     command = files.perses(folder, binary, port, prometheus.url, gateway.url, WORD, PASSWORDS)
+    conf = json.loads((folder / "config.yaml").read_text())
+    theirs = perses_files.config("", data="", provisioning="", plugins="", archives=[], public_url=public_url)
+    conf["security"]["cookie"] = theirs["security"]["cookie"]
+    (folder / "config.yaml").write_text(json.dumps(conf))
     server = Perses(port, prometheus, gateway)
     with open(folder / "log", "wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
@@ -105,6 +110,26 @@ def perses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Perses]:
         process.wait(20)
         for upstream in (prometheus, gateway):
             upstream.server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def perses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Perses]:
+    with running(tmp_path_factory.mktemp("perses")) as server:
+        yield server
+
+
+def attributes(server: Perses) -> list[list[str]]:
+    """Of each cookie of a sign-in."""
+    login = {"login": "demo", "password": PASSWORDS["demo"]}
+    cookies = server.call("POST", "/api/auth/providers/native/login", login)[2]
+    assert len(cookies) >= 3, cookies
+    return [[word.strip().lower() for word in cookie.split(";")[1:]] for cookie in cookies]
+
+
+def test_cookies_are_for_tls_alone_where_browsers_use_tls(perses: Perses, tmp_path: pathlib.Path) -> None:
+    assert not any("secure" in words for words in attributes(perses)), "no browser would keep them without TLS"
+    with running(tmp_path, "https://perses.example.com") as server:
+        assert all("secure" in words for words in attributes(server))
 
 
 def test_a_second_build_takes_no_time() -> None:

@@ -19,13 +19,13 @@ from harness.services import ADMIN, PASSWORD, Perses, Prometheus
 from harness.stack import MODEL_KEY, Stack, make_keys, program
 from harness.wait import free_port, until
 
-EXIT = {"ok": 0, "FAIL": 1, "?": 3}
+EXIT = {"ok": 0, "warn": 0, "FAIL": 1, "?": 3}
 PROJECT = "somebodys"
 CLOSED = {"headers": {"Cookie": ""}, "secret": "no-user-token"}
 
 
 def check(name: str, env: dict[str, str]) -> list[tuple[str, str]]:
-    """What --check says: ok, FAIL or ?, and the rest of each line."""
+    """What --check says: ok, warn, FAIL or ?, and the rest of each line."""
     answer = subprocess.run([program(name), "--check"], capture_output=True, text=True, timeout=100,
                             stdin=subprocess.DEVNULL, env={"PATH": os.environ["PATH"], **env})
     lines = [tuple(line.split(None, 1)) for line in answer.stdout.splitlines()]
@@ -268,6 +268,14 @@ def test_settings_that_a_start_refuses_are_told_of_by_check(env: dict[str, str],
     nothing = {"PERSES_API_URL": "http://127.0.0.1:1", "PERSAI_REDIS": "redis://127.0.0.1:1/0",
                "PERSAI_LISTEN": f"127.0.0.1:{free_port()}"}
     assert has(failing({**nothing, **env}), words)
+
+
+@pytest.mark.parametrize("url,warned", [("http://perses.example.com", True), ("http://localhost:8080", False),
+                                        ("https://perses.example.com", False), ("", False)])
+def test_an_address_of_browsers_in_the_clear_is_warned_of(url: str, warned: bool) -> None:
+    nothing = {"PERSES_API_URL": "http://127.0.0.1:1", "PERSAI_REDIS": "redis://127.0.0.1:1/0",
+               "PERSAI_LISTEN": f"127.0.0.1:{free_port()}", "PERSAI_PUBLIC_URL": url}
+    assert has(failing(nothing, "warn"), "PERSAI_PUBLIC_URL", "in the clear") == warned
 
 
 # ---- the worker ----
