@@ -123,7 +123,8 @@ local function turn_next(t, T, seen)
 end
 
 -- The calls that a person was asked about in this turn: call id -> {hash of the call, -1: not
--- decided, 0: refused, 1: approved}. Kept to the turn's end: a decision may come twice.
+-- decided, 0: refused, 1: approved; 1: the id was asked about before, with another hash}. Kept to
+-- the turn's end: a decision may come twice.
 local function asked_read(T)
     local packed = redis.call('HGET', T, 'asked')
     return packed and cmsgpack.unpack(packed) or {}

@@ -15,8 +15,9 @@ end
 local now, asked, given = now_ms(), asked_read(T), (#ARGV - 7) / 3
 local unknown, contrary, fresh = false, false, 0
 for i = 8, #ARGV, 3 do
-    local a, yes = asked[ARGV[i]], tonumber(ARGV[i + 1])
-    if not a or (ARGV[i + 2] ~= '' and ARGV[i + 2] ~= a[1]) then
+    local a, yes, hash = asked[ARGV[i]], tonumber(ARGV[i + 1]), ARGV[i + 2]
+    -- Where the id had meant another call before, only the hash tells which one is meant.
+    if not a or (hash ~= a[1] and (hash ~= '' or a[3] == 1)) then
         unknown = true
     elseif a[2] == -1 then
         a[2], fresh = yes, fresh + 1

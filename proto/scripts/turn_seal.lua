@@ -56,7 +56,10 @@ if not turn_open(t) then
 elseif state == 'awaiting' then
     local asked = asked_read(T)
     for i = 20, 19 + 2 * asks, 2 do
-        asked[ARGV[i]] = {ARGV[i + 1], -1}
+        local id, hash = ARGV[i], ARGV[i + 1]
+        local before = asked[id]
+        local reused = before and (before[3] == 1 or before[1] ~= hash)
+        asked[id] = {hash, -1, reused and 1 or 0}
     end
     asked_write(T, asked)
     t.wait = tonumber(ARGV[17])

@@ -258,7 +258,9 @@ uint64_t store_turn_cancel(struct store *s, struct str owner, struct id session,
                            store_fn *fn, void *arg);
 struct store_decision {
     struct str call_id;
-    struct str hash; /* record_call_hash; to decide with: or empty, when it is not to be checked */
+    /* record_call_hash. To decide with: may be empty, then it is not checked; needed where the turn
+     * had asked about another call by the same id before. */
+    struct str hash;
     enum { DECISION_NONE = -1, DECISION_REFUSED, DECISION_APPROVED } what;
 };
 /* Decides on all calls that an AWAITING turn waits for: the first request takes it for its next

@@ -270,7 +270,7 @@ static void compare_decisions(const struct fake_op *op, const struct fake_turn *
 {
     for (unsigned i = 0; i < op->asked_count; i++) {
         const struct fake_asked *given = &op->asked[i], *a = asked_of(t, given->call_id);
-        if (!a || (given->hash[0] && strcmp(given->hash, a->hash) != 0))
+        if (!a || (strcmp(given->hash, a->hash) != 0 && (given->hash[0] || a->reused)))
             *unknown = true;
         else if (a->what == -1)
             ++*fresh;
@@ -560,9 +560,10 @@ static void seal_asks(struct fake_op *op, struct fake_turn *t)
     if (!t->asked)
         t->asked = xcalloc(FAKE_ASKED_MAX, sizeof *t->asked);
     for (unsigned i = 0; i < op->asked_count; i++) {
-        struct fake_asked *a = asked_of(t, op->asked[i].call_id);
+        struct fake_asked *a = asked_of(t, op->asked[i].call_id), next = op->asked[i];
         CHECK(a || t->asked_count < FAKE_ASKED_MAX);
-        *(a ? a : &t->asked[t->asked_count++]) = op->asked[i];
+        next.reused = a && (a->reused || strcmp(a->hash, next.hash) != 0);
+        *(a ? a : &t->asked[t->asked_count++]) = next;
     }
     t->wait_ms = op->expires_ms;
     blob_free(t->asks);

@@ -87,7 +87,8 @@ enum {
 
 struct fake_asked { /* a call that needs the person's decision */
     char call_id[FAKE_NAME_MAX], hash[RECORD_HASH_TEXT + 1];
-    int what; /* -1: not decided, 0, 1 */
+    int what;    /* -1: not decided, 0, 1 */
+    bool reused; /* the id was asked about before, with another hash */
 };
 
 struct fake_op {

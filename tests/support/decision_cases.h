@@ -183,6 +183,43 @@ CASE(turn_asks_twice_and_an_old_decision_counts_once)
                      2);
 }
 
+/* Some models count their calls from one in each reply. */
+CASE(call_id_that_means_another_call_now_needs_its_hash)
+{
+    char old[RECORD_HASH_TEXT + 1], new[RECORD_HASH_TEXT + 1];
+    struct record_call first = asked_call("c1", "{\"a\":1}"), second = asked_call("c1", "{}");
+    record_call_hash(&first, old);
+    record_call_hash(&second, new);
+    play_begin(p, "one");
+    ask_one(p, CASE_WAIT_MS);
+    assert_true(decide(p, p->owner, GATEWAY, "c1", 1, "")->turn.fresh);
+    ask_person(p, 2, 1, 1, &second, 1, CASE_WAIT_MS);
+    for (int yes = 0; yes < 2; yes++) {
+        assert_int_equal(decide(p, p->owner, GATEWAY, "c1", yes, "")->err, ERR_INVALID);
+        assert_int_equal(decide(p, p->owner, GATEWAY, "c1", yes, old)->err, ERR_INVALID);
+    }
+    assert_int_equal(OK(f, store_turn_get, p->owner, p->session, p->turn)->turn.epoch, 2);
+    struct got *g = decide(p, p->owner, GATEWAY, "c1", 0, new);
+    assert_true(g->err == ERR_NONE && g->turn.fresh && g->turn.epoch == 3);
+    g = decide(p, p->owner, OTHER_GATEWAY, "c1", 0, new); /* the same again */
+    assert_true(g->err == ERR_NONE && !g->turn.fresh);
+    /* Asked a third time, as the second: still no other is meant by the id alone. */
+    ask_person(p, 3, 1, 1, &second, 1, CASE_WAIT_MS);
+    assert_int_equal(decide(p, p->owner, GATEWAY, "c1", 1, "")->err, ERR_INVALID);
+    assert_true(decide(p, p->owner, GATEWAY, "c1", 1, new)->turn.fresh);
+}
+
+/* The same call again is the same hash: nothing is to be told apart. */
+CASE(call_that_is_asked_about_again_needs_no_hash)
+{
+    struct record_call call = asked_call("c1", "{\"a\":1}");
+    play_begin(p, "one");
+    ask_one(p, CASE_WAIT_MS);
+    assert_true(decide(p, p->owner, GATEWAY, "c1", 0, "")->turn.fresh);
+    ask_person(p, 2, 1, 1, &call, 1, CASE_WAIT_MS);
+    assert_true(decide(p, p->owner, GATEWAY, "c1", 1, "")->turn.fresh);
+}
+
 CASE(decided_turn_whose_gateway_died_waits_for_its_owner)
 {
     play_begin(p, "one");

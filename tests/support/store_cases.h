@@ -764,6 +764,8 @@ static const struct CMUnitTest store_cases[] = {
     C(decision_that_comes_late_ends_the_turn),
     C(nobody_decides_and_a_janitor_ends_it),
     C(turn_asks_twice_and_an_old_decision_counts_once),
+    C(call_id_that_means_another_call_now_needs_its_hash),
+    C(call_that_is_asked_about_again_needs_no_hash),
     C(decided_turn_whose_gateway_died_waits_for_its_owner),
     C(expired_events_are_told_from_unknown_turns),
     C(running_stream_does_not_expire),
