@@ -1,6 +1,7 @@
 #include "common/address.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -39,14 +40,43 @@ static bool parse_host(struct str host, bool *v4, struct address *out)
 bool address_parse(struct str text, struct address *out)
 {
     bool v4;
-    struct str host, rest = text;
-    if (text.len > 0 && text.at[0] == '[') {
-        rest = str_skip(text, 1);
-        return str_split(&rest, ']', &host) && rest.at && parse_host(host, &v4, out) && !v4;
+    struct str name;
+    return parse_host(text, &v4, out) || (address_host(text, &name) && parse_host(name, &v4, out));
+}
+
+/* It may be empty, as in "name:". */
+static bool port_ok(struct str port)
+{
+    uint64_t value;
+    return port.len == 0 || str_u64(port, 65535, &value);
+}
+
+/* Characters as they are, or "%" and two hexadecimal digits. */
+static bool name_ok(struct str name)
+{
+    static const char others[] = "-._~!$&'()*+,;=";
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.at[i], lower = (char)(c | 0x20);
+        bool coded = c == '%' && name.len - i > 2 && isxdigit((unsigned char)name.at[i + 1]) &&
+                     isxdigit((unsigned char)name.at[i + 2]);
+        if (!(lower >= 'a' && lower <= 'z') && !(c >= '0' && c <= '9') && !coded &&
+            (c == '\0' || !strchr(others, c)))
+            return false;
     }
-    if (parse_host(text, &v4, out))
-        return true;
-    return str_split(&rest, ':', &host) && parse_host(host, &v4, out) && v4;
+    return name.len > 0;
+}
+
+bool address_host(struct str text, struct str *name)
+{
+    bool v4;
+    struct address at;
+    struct str rest = text;
+    if (text.len == 0 || text.at[0] != '[')
+        return str_split(&rest, ':', name) && name_ok(*name) && port_ok(rest);
+    rest = str_skip(text, 1);
+    if (!str_split(&rest, ']', name) || !rest.at || !parse_host(*name, &v4, &at) || v4)
+        return false;
+    return rest.len == 0 || (rest.at[0] == ':' && port_ok(str_skip(rest, 1)));
 }
 
 bool address_is_v4(const struct address *a)

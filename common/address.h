@@ -15,6 +15,10 @@ struct sockaddr;
 bool address_of(const struct sockaddr *from, struct address *out);
 /* "192.0.2.1", "192.0.2.1:80", "2001:db8::1", "[2001:db8::1]:80". False: none of these. */
 bool address_parse(struct str text, struct address *out);
+/* A host with a port or without one (RFC 3986 section 3.2.2 and 3.2.3): "name", "192.0.2.1:80",
+ * "[2001:db8::1]:80". name: the host without brackets, of text. False: none of these, a port above
+ * 65535, or an address of a version yet to come. */
+bool address_host(struct str text, struct str *name);
 bool address_is_v4(const struct address *a);
 bool address_is_loopback(const struct address *a);
 void address_text(const struct address *a, char out[INET6_ADDRSTRLEN]);

@@ -144,10 +144,10 @@ bool settings_private(const char *name, const char *where, char why[SETTINGS_WHY
 static bool host_is_here(struct str host)
 {
     struct address at;
-    struct str name, rest = host;
+    struct str name;
     if (address_parse(host, &at))
         return address_is_loopback(&at);
-    return str_split(&rest, ':', &name) && str_is(name, "localhost");
+    return address_host(host, &name) && str_is(name, "localhost");
 }
 
 /* node: the first that is not. */

@@ -118,39 +118,26 @@ bool browser_cors(const struct gateway *g, struct http_request *r)
 
 /* ---- hosts ---- */
 
-/* "[::1]:80" → "::1", "name:80" → "name" */
-static struct str name_of(struct str host)
-{
-    struct str name;
-    if (host.len > 0 && host.at[0] == '[') {
-        host = str_skip(host, 1);
-        return str_split(&host, ']', &name) ? name : host;
-    }
-    return str_split(&host, ':', &name) ? name : host;
-}
-
 /* localhost and what is below it never leave the machine (RFC 6761 section 6.3). */
 static bool is_loopback(struct str name)
 {
     struct str below = STR(".localhost");
     struct address a;
-    struct networks one;
     if (is_same(name, STR("localhost")) ||
         (name.len > below.len &&
          is_same((struct str){name.at + name.len - below.len, below.len}, below)))
         return true;
-    if (!networks_parse(name, &one) || one.count != 1)
-        return false;
-    a = one.items[0].at;
-    return address_is_loopback(&a);
+    return address_parse(name, &a) && address_is_loopback(&a);
 }
 
 bool browser_host_ok(const struct gateway *g, const struct http_request *r)
 {
-    struct str host = http_host(r), name = name_of(host);
+    struct str host = http_host(r), name;
     struct str list = str_of(g->settings.hosts), one;
     if (host.len == 0) /* HTTP/1.0: no browser */
         return true;
+    if (!address_host(host, &name))
+        return false;
     if (is_loopback(name))
         return true;
     while (str_split(&list, ',', &one))

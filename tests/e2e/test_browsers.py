@@ -119,7 +119,9 @@ def test_without_authentication_only_our_names_are_answered(open_stack: Stack) -
     nobody = Client(open_stack.gateway.url)
     port = open_stack.gateway.port
     for name in ("evil.example", f"evil.example:{port}", "192.0.2.1", "localhost.evil.example", "evil.persai.lan", "other.lan",
-                 "other.lan:9000", "127.0.0.1.evil.example", "[2001:db8::1]", "128.0.0.1"):
+                 "other.lan:9000", "127.0.0.1.evil.example", "[2001:db8::1]", "128.0.0.1", "[::1]evil.com", "[::1]:x", "[::1]80",
+                 "127.0.0.1:evil", "127.0.0.1:99999", "localhost:evil", "localhost:80:80", "localhost:-1", "[127.0.0.1]",
+                 "persai.lan:evil", "persai.lan:65536", "[persai.lan]"):
         for path, method in (("/sessions", "GET"), ("/session", "POST"), ("/openapi.json", "GET"), ("/nothing", "GET")):
             assert asked(nobody, {"Host": name}, method, path) == (403, "bad_host"), (name, path)
     for name in ("localhost", f"localhost:{port}", "127.0.0.1", f"127.0.0.1:{port}", "127.1.2.3", "[::1]", f"[::1]:{port}",

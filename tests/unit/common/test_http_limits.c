@@ -293,9 +293,23 @@ static void addresses_are_read(void **state)
                                           {"[2001:db8::1]", "2001:db8::1"},
                                           {"[2001:db8::1]:80", "2001:db8::1"},
                                           {"::ffff:192.0.2.1", "192.0.2.1"}};
-    static const char *const bad[] = {
-        "",   "unknown", "192.0.2", "192.0.2.1.", "[192.0.2.1]", "[::1",
-        "[]", ":80",     "_hidden", "name:80",    "192.0.2.1x"};
+    static const char *const bad[] = {"",
+                                      "unknown",
+                                      "192.0.2",
+                                      "192.0.2.1.",
+                                      "[192.0.2.1]",
+                                      "[::1",
+                                      "[]",
+                                      ":80",
+                                      "_hidden",
+                                      "name:80",
+                                      "192.0.2.1x",
+                                      "192.0.2.1:x",
+                                      "192.0.2.1:65536",
+                                      "[::1]x",
+                                      "[::1]:x",
+                                      "[::1]80",
+                                      "[::1]:80x"};
     struct address a;
     char text[INET6_ADDRSTRLEN];
     for (unsigned i = 0; i < sizeof(good) / sizeof(*good); i++) {
@@ -305,6 +319,68 @@ static void addresses_are_read(void **state)
     }
     for (unsigned i = 0; i < sizeof(bad) / sizeof(*bad); i++)
         assert_false(address_parse(str_of(bad[i]), &a));
+}
+
+static void hosts_are_read(void **state)
+{
+    (void)state;
+    static const char *const good[][2] = {{"localhost", "localhost"},
+                                          {"a.B-c_d~e", "a.B-c_d~e"},
+                                          {"name:80", "name"},
+                                          {"name:", "name"},
+                                          {"name:0", "name"},
+                                          {"name:65535", "name"},
+                                          {"127.0.0.1:080", "127.0.0.1"},
+                                          {"a%2Fb,c", "a%2Fb,c"},
+                                          {"[::1]", "::1"},
+                                          {"[::1]:", "::1"},
+                                          {"[2001:db8::1]:80", "2001:db8::1"},
+                                          {"[::ffff:127.0.0.1]", "::ffff:127.0.0.1"}};
+    static const char *const bad[] = {"",
+                                      ":",
+                                      ":80",
+                                      "name:x",
+                                      "name:80x",
+                                      "name:-1",
+                                      "name:+1",
+                                      "name: 1",
+                                      "name:65536",
+                                      "name:99999",
+                                      "name:80:80",
+                                      "::1",
+                                      "na me",
+                                      "na/me",
+                                      "a@b",
+                                      "na%2",
+                                      "na%zz",
+                                      "n\x7f",
+                                      "caf\xc3\xa9",
+                                      "[",
+                                      "[]",
+                                      "[::1",
+                                      "[::1]x",
+                                      "[::1]evil.com",
+                                      "[::1]80",
+                                      "[::1]:x",
+                                      "[::1]:65536",
+                                      "[127.0.0.1]",
+                                      "[name]",
+                                      "[::1]]",
+                                      "[[::1]]",
+                                      "x[::1]",
+                                      "[fe80::1%25eth0]",
+                                      "[v1.a]",
+                                      "127.0.0.1:evil",
+                                      "127.0.0.1]",
+                                      "name:18446744073709551617"};
+    struct str name;
+    for (unsigned i = 0; i < sizeof(good) / sizeof(*good); i++) {
+        assert_true(address_host(str_of(good[i][0]), &name));
+        assert_true(str_is(name, good[i][1]));
+    }
+    for (unsigned i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+        assert_false(address_host(str_of(bad[i]), &name));
+    assert_false(address_host((struct str){"a\0b", 3}, &name));
 }
 
 static bool was_asked(void *arg) { return ((struct fixture *)arg)->requests > 0; }
@@ -357,6 +433,7 @@ int main(void)
         cmocka_unit_test(a_proxy_is_not_counted_as_one),
         cmocka_unit_test(networks_are_read),
         cmocka_unit_test(addresses_are_read),
+        cmocka_unit_test(hosts_are_read),
         cmocka_unit_test(sender_is_who_the_proxies_were_asked_by),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
