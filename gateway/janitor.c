@@ -51,7 +51,7 @@ static void on_active(void *arg, enum err err, const struct store_answer *a)
             store_turn_fail(g->store, t->session, t->turn, t->epoch, ERR_TOKEN_EXPIRED, ignore,
                             NULL);
         } else {
-            service_offer(g->service, t->session);
+            service_bring_token(g->service, t->session);
         }
     }
 }

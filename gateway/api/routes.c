@@ -28,12 +28,6 @@ struct route {
     const char *name;  /* the handler's */
 };
 
-struct offer { /* of a token, see offer_token */
-    struct gateway *gateway;
-    char user[USER_MAX_BYTES];
-    struct credentials credentials;
-};
-
 static const struct route routes[] = {
 #define ROUTE(method, path, who, handler, body, bytes, summary)                                    \
     {#method, path, who, handler, body, bytes, #handler},
@@ -242,7 +236,6 @@ static bool is_change(const struct http_request *r);
 static void take_body(struct call *c);
 static void on_body(void *arg);
 static void handle(void *arg);
-static void offer_token(const struct call *c);
 
 static bool is_json(struct str content_type)
 {
@@ -320,35 +313,7 @@ static void handle(void *arg)
 {
     struct call *c = arg;
     MAGIC_CHECK(c, CALL_MAGIC);
-    if (c->route->who == USER && !c->cross_site)
-        offer_token(c);
     c->route->handler(c);
-}
-
-/* Any signed-in request of its owner brings a session's waiting turn the token that it lacks. The
- * answer does not wait for this. */
-static void on_waiting(void *arg, enum err err, const struct store_answer *a)
-{
-    struct offer *o = arg;
-    if (err == ERR_NONE && a->session_count == 1 && a->sessions[0].running_state == TURN_RUNNING &&
-        a->sessions[0].running_lease_ms <= 0)
-        turns_adopt(o->gateway, a->sessions[0].session, a->sessions[0].running,
-                    a->sessions[0].running_epoch, str_of(o->user), &o->credentials);
-    credentials_free(&o->credentials);
-    free(o);
-}
-
-static void offer_token(const struct call *c)
-{
-    if (id_is_zero(c->session) || c->gateway->draining)
-        return;
-    struct offer *o = xcalloc(1, sizeof *o);
-    o->gateway = c->gateway;
-    memcpy(o->user, c->user, sizeof o->user);
-    o->credentials =
-        (struct credentials){secret_ref(c->credentials.access), secret_ref(c->credentials.refresh),
-                             c->credentials.expires_ms};
-    store_session_get(c->gateway->store, str_of(c->user), c->session, false, on_waiting, o);
 }
 
 static void on_user(void *arg, enum err err, struct str user)

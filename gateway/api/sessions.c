@@ -65,9 +65,9 @@ static void on_done(void *arg, enum err err, const struct store_answer *a)
 /* ---- handlers ---- */
 
 /* Any request for a session brings the token that its turn may wait for. */
-static void offer(const struct call *c)
+static void bring_token(const struct call *c)
 {
-    turns_offer(c->gateway, c->session, str_of(c->user), &c->credentials);
+    turns_bring_token(c->gateway, c->session, str_of(c->user), &c->credentials);
 }
 
 void sessions_post(struct call *c)
@@ -292,7 +292,7 @@ static bool message_of(struct call *c, uint32_t *out)
 void sessions_fork(struct call *c)
 {
     uint32_t before;
-    offer(c);
+    bring_token(c);
     if (message_of(c, &before))
         c->store_call = store_session_fork(c->gateway->store, str_of(c->user), c->session, before,
                                            on_session_id, c);
@@ -308,7 +308,7 @@ static int flag_of(const struct call *c, const char *key)
 void sessions_message_patch(struct call *c)
 {
     int pinned = flag_of(c, "pinned"), excluded = flag_of(c, "excluded");
-    offer(c);
+    bring_token(c);
     if (pinned == -1 && excluded == -1)
         call_fail(c, ERR_INVALID, "pinned or excluded is to be changed");
     else
@@ -318,7 +318,7 @@ void sessions_message_patch(struct call *c)
 
 void sessions_message_delete(struct call *c)
 {
-    offer(c);
+    bring_token(c);
     c->store_call = store_message_delete(c->gateway->store, str_of(c->user), c->session, c->message,
                                          on_done, c);
 }

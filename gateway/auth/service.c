@@ -175,8 +175,8 @@ void service_forget(struct service *s, uint64_t id)
     }
 }
 
-void service_offer(struct service *s, struct id session)
+void service_bring_token(struct service *s, struct id session)
 {
     if (service_on(s) && known(s) && s->err == ERR_NONE)
-        turns_offer(s->gateway, session, str_of(s->user), &s->credentials);
+        turns_bring_token(s->gateway, session, str_of(s->user), &s->credentials);
 }

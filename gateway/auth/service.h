@@ -23,7 +23,7 @@ uint64_t service_ask(struct service *s, service_fn *fn, void *arg);
 void service_forget(struct service *s, uint64_t id); /* 0 is fine */
 /* A turn of this session waits for a token: if the session is the service user's, it gets one, now
  * or when this is asked again. */
-void service_offer(struct service *s, struct id session);
+void service_bring_token(struct service *s, struct id session);
 
 /* The sign-in by itself, for doctor.c: anybody's. password NULL: an empty one. */
 #define SERVICE_SIGN_IN "/api/auth/providers/native/login"

@@ -21,20 +21,20 @@ enum {
 struct turns {
     struct map *by_id;
     struct list all;
-    struct list offers; /* the store is being asked whether they are of use */
+    struct list bringings; /* the store is being asked whether they are of use */
     unsigned driven;
 };
 
 /* A request of the owner's that may bring the token that a turn waits for. */
-struct offer {
+struct bringing {
     struct gateway *gateway;
-    struct list node; /* of turns.offers */
+    struct list node; /* of turns.bringings */
     char owner[USER_MAX_BYTES];
     struct credentials credentials;
     uint64_t store_call;
 };
 
-static void offer_free(struct offer *o)
+static void bringing_free(struct bringing *o)
 {
     store_forget(o->gateway->store, o->store_call);
     list_remove(&o->node);
@@ -164,14 +164,14 @@ struct turns *turns_new(struct gateway *g)
     struct turns *t = xcalloc(1, sizeof *t);
     t->by_id = map_new();
     list_init(&t->all);
-    list_init(&t->offers);
+    list_init(&t->bringings);
     return t;
 }
 
 void turns_free(struct turns *all)
 {
-    list_each (&all->offers, node, next)
-        offer_free(list_of(node, struct offer, node));
+    list_each (&all->bringings, node, next)
+        bringing_free(list_of(node, struct bringing, node));
     list_each (&all->all, node, next)
         turn_free(list_of(node, struct turn, node));
     map_free(all->by_id);
@@ -416,15 +416,15 @@ bool turns_adopt_lent(struct gateway *g, struct id turn, uint32_t epoch)
     return true;
 }
 
-/* ---- offers ---- */
+/* ---- tokens that requests bring ---- */
 
-static void on_offered(void *arg, enum err err, const struct store_answer *a)
+static void on_brought(void *arg, enum err err, const struct store_answer *a)
 {
-    struct offer *o = arg;
+    struct bringing *o = arg;
     o->store_call = 0;
     if (err == ERR_NONE)
         turns_adopt_of(o->gateway, &a->sessions[0], str_of(o->owner), &o->credentials);
-    offer_free(o);
+    bringing_free(o);
 }
 
 void turns_adopt_of(struct gateway *g, const struct store_session *s, struct str owner,
@@ -434,17 +434,17 @@ void turns_adopt_of(struct gateway *g, const struct store_session *s, struct str
         turns_adopt(g, s->session, s->running, s->running_epoch, owner, c);
 }
 
-void turns_offer(struct gateway *g, struct id session, struct str owner,
-                 const struct credentials *c)
+void turns_bring_token(struct gateway *g, struct id session, struct str owner,
+                       const struct credentials *c)
 {
-    struct offer *o = xcalloc(1, sizeof *o);
+    struct bringing *o = xcalloc(1, sizeof *o);
     CHECK(owner.len < sizeof o->owner);
     memcpy(o->owner, owner.at, owner.len);
     o->gateway = g;
     o->credentials =
         (struct credentials){secret_ref(c->access), secret_ref(c->refresh), c->expires_ms};
-    list_push(&g->turns->offers, &o->node);
-    o->store_call = store_session_get(g->store, owner, session, false, on_offered, o);
+    list_push(&g->turns->bringings, &o->node);
+    o->store_call = store_session_get(g->store, owner, session, false, on_brought, o);
 }
 
 enum err turns_refused(const struct gateway *g)
@@ -562,7 +562,7 @@ static void on_begun(void *arg, enum err err, const struct store_answer *a)
         metric_add(gateway_metric(METRIC_turns_refused), 1);
         limits_turn_end(g->store, str_of(t->owner), t->limit_slot);
         if (err == ERR_TURN_RUNNING)
-            turns_offer(g, t->session, str_of(t->owner), &t->credentials);
+            turns_bring_token(g, t->session, str_of(t->owner), &t->credentials);
         move(t, PLACE_FOLLOWED);
         return;
     }

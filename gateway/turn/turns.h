@@ -108,8 +108,8 @@ void turns_adopt_of(struct gateway *g, const struct store_session *s, struct str
                     const struct credentials *c);
 /* The same, should such a turn be in this session: for requests that don't show it by themselves.
  * Its owner is checked. */
-void turns_offer(struct gateway *g, struct id session, struct str owner,
-                 const struct credentials *c);
+void turns_bring_token(struct gateway *g, struct id session, struct str owner,
+                       const struct credentials *c);
 /* From stream.c. */
 struct turn *turns_get(struct gateway *g, struct id turn); /* NULL: not here */
 struct turn *turns_followed(struct gateway *g, struct id session, struct id turn,

@@ -229,3 +229,23 @@ def test_a_session_has_most_messages(bare: Stack) -> None:
     answer = alice.post(alice.turn_path(session), {"message": "one more"})
     assert answer.status == 422 and answer.code == "session_full"
     assert alice.ask(alice.session(), "elsewhere").answer()
+
+
+@pytest.mark.parametrize("path,most", [("/session/{}", 1), ("/session/{}/turn/{}/events?last_event_id=0-0", 2)])
+def test_a_request_asks_the_store_for_what_it_shows(bare: Stack, path: str, most: int) -> None:
+    """And for nothing beside: who it may bring a token to is seen in the same answer."""
+    stack = bare.start()
+    alice = stack.client()
+    session = alice.session()
+    turn = alice.start(session, "say hello")
+    alice.follow(session, turn)
+
+    def scripts() -> int:
+        stats = stack.redis.client.info("commandstats")
+        return sum(stats.get(f"cmdstat_evalsha{kind}", {}).get("calls", 0) for kind in ("", "_ro"))
+
+    began, before = time.monotonic(), scripts()
+    for _ in range(40):
+        assert alice.get(path.format(session, turn)).status == 200
+    beside = 4 * (time.monotonic() - began) + 4  # what the janitors ask
+    assert scripts() - before <= 40 * most + beside

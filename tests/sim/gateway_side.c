@@ -65,7 +65,7 @@ uint64_t identity_refresh(struct identity *i, const struct secret *refresh, iden
 
 void identity_forget(struct identity *i, uint64_t id) { (void)i, (void)id; }
 
-void service_offer(struct service *s, struct id session) { (void)s, (void)session; }
+void service_bring_token(struct service *s, struct id session) { (void)s, (void)session; }
 
 /* ---- requests ---- */
 
