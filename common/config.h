@@ -1,5 +1,5 @@
 /* common/config.h: a table of settings → a struct, from defaults, environment and flags; --help;
- * the README's table.
+ * the table of settings in a README.
  *
  * A setting NAME has a flag: PERSAI_TOKEN_WAIT → --token-wait, OPENAI_API_KEY → --openai-api-key (a
  * secret has no flag with a value: command lines are public; it has NAME_FILE and

@@ -1,5 +1,6 @@
 """Rules that compare what is written with what the code's tables say."""
 
+import posixpath
 import re
 import subprocess
 
@@ -29,7 +30,7 @@ def rule_protocol(tree: Tree) -> list[Finding]:
 
 
 def documented_settings(text: str) -> dict[str, str]:
-    """README rows | `NAME` | … |: NAME → the row."""
+    """A page's rows | `NAME` | … |: NAME → the row."""
     rows = {}
     for line in text.split("\n"):
         match = re.match(r"^\|\s*`([A-Z][A-Z0-9_]+)`\s*\|", line)
@@ -38,32 +39,68 @@ def documented_settings(text: str) -> dict[str, str]:
     return rows
 
 
-def rule_settings(tree: Tree) -> list[Finding]:
-    """README.md's table of settings is what the programs print with --print-settings."""
-    if tree.build is None:
-        return [Finding("README.md", 0, "cannot be compared: PERSAI_BUILD is not set")]
-    written = documented_settings(tree.files.get("README.md", ""))
-    found, known = [], set()
-    for program in ("gateway/persai-gateway", "worker/persai-worker"):
-        path = tree.build / program
-        if not path.is_file():
-            found.append(Finding("README.md", 0, f"{path} is not built"))
-            continue
-        answer = subprocess.run([path, "--print-settings"], capture_output=True, text=True, timeout=30,
-                                stdin=subprocess.DEVNULL)
-        rows = documented_settings(answer.stdout)
-        if answer.returncode != 0 or not rows:
-            found.append(Finding("README.md", 0, f"{program} --print-settings printed no table"))
-        known.update(rows)
-        readme = tree.files.get("README.md", "").split("\n")
-        for name, row in rows.items():
-            if name not in written:
-                found.append(Finding("README.md", 0, f"{name} of {program} is not in its table"))
-            elif row not in readme:
-                found.append(Finding("README.md", 0, f"{name}'s row is not what {program} prints: {row}"))
-    if known:
-        found += [Finding("README.md", 0, f"{n} is a setting of no program") for n in written if n not in known]
+# Page → the program whose settings it lists.
+SETTINGS = {"gateway/README.md": "gateway/persai-gateway", "worker/README.md": "worker/persai-worker"}
+
+
+def settings_of(tree: Tree, page: str, program: str) -> list[Finding]:
+    path = tree.build / program
+    if not path.is_file():
+        return [Finding(page, 0, f"{path} is not built")]
+    answer = subprocess.run([path, "--print-settings"], capture_output=True, text=True, timeout=30,
+                            stdin=subprocess.DEVNULL)
+    printed = documented_settings(answer.stdout)
+    if answer.returncode != 0 or not printed:
+        return [Finding(page, 0, f"{program} --print-settings printed no table")]
+    written = documented_settings(tree.files.get(page, ""))
+    found = [Finding(page, 0, f"{name} is no setting of {program}") for name in written if name not in printed]
+    for name, row in printed.items():
+        if name not in written:
+            found.append(Finding(page, 0, f"{name} of {program} is not in its table"))
+        elif written[name] != row:
+            found.append(Finding(page, 0, f"{name}'s row is not what {program} prints: {row}"))
     return found
 
 
-RULES = {"protocol": rule_protocol, "settings": rule_settings}
+def rule_settings(tree: Tree) -> list[Finding]:
+    """The settings in gateway/README.md and worker/README.md are what the programs print with --print-settings."""
+    if tree.build is None:
+        return [Finding(page, 0, "cannot be compared: PERSAI_BUILD is not set") for page in SETTINGS]
+    return [f for page, program in SETTINGS.items() for f in settings_of(tree, page, program)]
+
+
+PAGE_COLUMNS = 100
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+def anchors(text: str) -> set[str]:
+    """What GitHub makes of a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", text, flags=re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def dead_link(tree: Tree, page: str, link: str) -> bool:
+    if "://" in link:
+        return False
+    path, _, anchor = link.partition("#")
+    target = posixpath.normpath(posixpath.join(posixpath.dirname(page), path)) if path else page
+    if not (tree.root / target).exists():
+        return True
+    return bool(anchor) and anchor not in anchors(tree.files.get(target, ""))
+
+
+def rule_pages(tree: Tree) -> list[Finding]:
+    """Pages have links that lead somewhere, and lines that fit (tables, addresses and what a program prints aside)."""
+    found = []
+    for page in tree.files:
+        if not page.endswith(".md"):
+            continue
+        for number, line in enumerate(tree.lines(page), 1):
+            if len(line) > PAGE_COLUMNS and not line.startswith("|") and "://" not in line and page != "tests/bench/RESULTS.md":
+                found.append(Finding(page, number, f"{len(line)} columns, more than {PAGE_COLUMNS}"))
+            found += [Finding(page, number, f"{link} leads nowhere") for link in LINK.findall(line)
+                      if dead_link(tree, page, link)]
+    return found
+
+
+RULES = {"protocol": rule_protocol, "settings": rule_settings, "pages": rule_pages}

@@ -1,0 +1,67 @@
+"""What the pages tell a stranger to type is run as it stands there."""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from fakes.model import Call
+from harness.services import ADMIN, PASSWORD, Perses
+from harness.stack import Stack
+
+PAGE = Path(__file__).resolve().parents[2] / "gateway" / "README.md"
+WEBHOOK_TOKEN = "what-alertmanager-says-to-persai"
+SAVE = {"project": "pages", "dashboard": "rooms", "title": "Rooms", "query": "up"}
+
+
+def commands(page: Path) -> str:
+    return "\n".join(re.findall(r"^```sh\n(.*?)^```$", page.read_text(), flags=re.S | re.M))
+
+
+@pytest.fixture
+def asked(bare: Stack, perses: Perses) -> Stack:
+    """With a webhook; one answer is a text, another a call that waits for a yes."""
+    cookies = perses.sign_in(ADMIN)
+    for path, kind, metadata, spec in (
+            ("/projects", "Project", {"name": "pages"}, {}),
+            ("/projects/pages/dashboards", "Dashboard", {"name": "rooms", "project": "pages"},
+             {"duration": "1h", "panels": {}, "layouts": []})):
+        made = perses.api("POST", f"/api/v1{path}", {"kind": kind, "metadata": metadata, "spec": spec}, cookies)
+        assert made.status in (200, 409), made
+    bare.model.when("Which rooms", ["Three rooms."])
+    bare.model.when("Put the rooms", [Call("save_panel", SAVE)], ["As you like."])
+    return bare.start(gateway_env={
+        "PERSAI_WEBHOOK_TOKEN": WEBHOOK_TOKEN, "PERSAI_SERVICE_USER": "robot",
+        "PERSAI_SERVICE_PASSWORD": PASSWORD.format("robot")})
+
+
+def run(script: str, folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=folder, env={**os.environ, **env}, timeout=60,
+                          capture_output=True, text=True, stdin=subprocess.DEVNULL)
+
+
+def test_the_walk_through_the_api_by_curl(asked: Stack, perses: Perses, tmp_path: Path) -> None:
+    prefix = perses.put_gateway(asked.gateway.url)
+    done = run(commands(PAGE), tmp_path, PERSES=perses.url, PERSAI=perses.url + prefix, GATEWAY=asked.gateway.url,
+               LOGIN="alice", PASSWORD=PASSWORD.format("alice"), WEBHOOK_TOKEN=WEBHOOK_TOKEN)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Three rooms." in done.stdout and "turn_awaiting_input" in done.stdout, done.stdout
+    assert "nothing waits" not in done.stdout, done.stdout
+    # Resumed behind 1-2, the first two events come once only.
+    assert done.stdout.count("id: 1-3") > done.stdout.count("id: 1-2"), done.stdout
+    investigated = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"investigations"')]
+    assert len(investigated) == 1 and len(investigated[0]["investigations"]) == 1, investigated
+
+
+def test_every_route_is_on_the_page() -> None:
+    table = (PAGE.parent / "routes.def").read_text()
+    routes = re.findall(r'^ROUTE\((\w+), "([^"]+)"', table, flags=re.M)
+    assert len(routes) > 15, routes
+    script = commands(PAGE) + "\n" + PAGE.read_text()
+    for _, path in routes:
+        # {session} in the table is $SESSION or $COPY on the page
+        pattern = re.sub(r"\\\{\w+\\\}", r"[$\\w…]+", re.escape(path))
+        assert re.search(pattern + r"(?![\w/])", script), f"{path} is not in {PAGE.name}"
