@@ -113,7 +113,6 @@ static void what_is_partial_is_said(void **state)
 /* Of what a result rests on each answer counts: the count before, the look-up, the explanation. */
 static void what_rests_on_a_partial_answer_is_partial(void **state)
 {
-    struct fixture *f = *state;
     static const struct {
         const char *tool, *arguments;
         struct answer first, second;
@@ -167,7 +166,7 @@ static void what_rests_on_a_partial_answer_is_partial(void **state)
         const struct answer script[] = {SOURCES, cases[i].first, cases[i].second, NAMES, {0}};
         fixture_teardown(state);
         fixture_setup(state); /* without the catalogs of before */
-        f = *state;
+        struct fixture *f = *state;
         fixture_run(f, script, cases[i].tool, cases[i].arguments);
         if (f->failed != cases[i].failed || !strstr(f->content, "answer is partial") ||
             !json_is_true(json_object_get(f->json, "partial")))
