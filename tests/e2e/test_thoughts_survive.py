@@ -123,3 +123,68 @@ def test_thoughts_go_back_in_the_fields_they_came_in(bare: Stack, tmp_path: Path
             assert alice.ask(session, "and you?", model="another").final()["event_type"] == "turn_complete"
             assert not any(k in m for m in server.bodies[-1]["messages"] for k in thoughts), "another's are not its to read"
         assert not server.errors, server.errors
+
+
+THOUGHTS = "Hm. \"busy\"?"
+
+
+def parts(text: str) -> list[dict]:
+    """As https://docs.mistral.ai/studio-api/conversations/reasoning has a message."""
+    answer = [{"type": "text", "text": text}] if text else []
+    return [{"type": "thinking", "thinking": [{"type": "text", "text": THOUGHTS}]}, *answer]
+
+
+class Mistral(Fake):
+    """Thinks before each message, in parts; knows nothing of a message that is not in its schema. plain: it takes no parts."""
+
+    def __init__(self, plain: bool) -> None:
+        self.plain, self.refused, self.bodies = plain, 0, []
+        super().__init__()
+
+    def answer(self, exchange: Exchange, request: Request) -> None:
+        body = json.loads(request.body)
+        messages = [m for m in body["messages"] if m["role"] == "assistant"]
+        known = all(set(m) <= {"role", "content", "tool_calls"} for m in messages)
+        if not known or (self.plain and any(isinstance(m["content"], list) for m in messages)):
+            self.refused += 1
+            words = {"detail": [{"type": "extra_forbidden", "loc": ["body", "messages", 2, "assistant", "content", 0, "thinking"],
+                                 "msg": "Extra inputs are not permitted"}]}
+            exchange.reply(422, json.dumps({"object": "error", "message": words}).encode(), "application/json")
+            return
+        with self.lock:
+            self.bodies.append(body)
+        asks = body["messages"][-1]["role"] == "user" and "busy" in body["messages"][-1]["content"]
+        call = {"id": "aB3dE5gH7", "function": {"name": "list_metrics", "arguments": "{}"}, "index": 0}
+        think = [{"type": "thinking", "thinking": [{"type": "text", "text": piece}]} for piece in (THOUGHTS[:5], THOUGHTS[5:])]
+        deltas = [({"content": [think[0]]}, None)]
+        if asks:
+            deltas += [({"content": [think[1]]}, None), ({"content": "", "tool_calls": [call]}, "tool_calls")]
+        else:
+            deltas += [({"content": [think[1], {"type": "text", "text": "All is "}]}, None), ({"content": "fine."}, "stop")]
+        exchange.start_stream("text/event-stream")
+        for delta, finish in deltas:
+            choice = {"index": 0, "delta": delta, "finish_reason": finish}
+            exchange.send(b"data: " + json.dumps({"choices": [choice]}).encode() + b"\n\n")
+        exchange.send(b"data: [DONE]\n\n")
+        exchange.end_stream()
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_mistral_gets_its_messages_back_whole(bare: Stack, tmp_path: Path, plain: bool) -> None:
+    """With every message, turns without tools included; one that takes no thoughts refuses them once."""
+    with Mistral(plain) as server:
+        row = {"name": "m", "provider": "openai", "model": "mistral-medium-3-5", "key_env": "TEST_KEY",
+               "base_url": f"{server.url}/v1"}
+        path = tmp_path / "models.json"
+        path.write_text(json.dumps([row]), encoding="utf-8")
+        bare.start(worker_env={"PERSAI_MODELS": str(path), "TEST_KEY": KEY, "PERSAI_DEFAULT_MODEL": "m", "OPENAI_API_KEY": "",
+                               "OPENAI_BASE_URL": ""})
+        alice = bare.client()
+        session = alice.session()
+        for question in ("how busy?", "thanks", "well?"):
+            assert alice.ask(session, question).final()["event_type"] == "turn_complete"
+        sent = [m for m in server.bodies[-1]["messages"] if m["role"] == "assistant"]
+        assert [bool(m.get("tool_calls")) for m in sent] == [True, False, False]
+        texts = ["", "All is fine.", "All is fine."]
+        assert [m["content"] for m in sent] == ([text or None for text in texts] if plain else [parts(text) for text in texts])
+        assert server.refused == int(plain) and not server.errors, (server.refused, server.errors)

@@ -41,12 +41,30 @@ static void write_thoughts(struct buf *b, const json_t *thoughts)
     }
 }
 
+/* As Mistral writes it, and wants it back:
+ * https://docs.mistral.ai/studio-api/conversations/reasoning */
+static void write_parts(struct buf *b, struct str thinking, struct str text)
+{
+    buf_puts(b, "[{\"type\":\"thinking\",\"thinking\":[{\"type\":\"text\"");
+    jsonio_field(b, "text", thinking);
+    buf_puts(b, "}]}");
+    if (text.len > 0) {
+        buf_puts(b, ",{\"type\":\"text\"");
+        jsonio_field(b, "text", text);
+        buf_putc(b, '}');
+    }
+    buf_putc(b, ']');
+}
+
 /* As the model wrote it: its template drops the thoughts of turns that are over by itself. */
 static void write_content(struct buf *b, const struct prompt_item *item, const json_t *thoughts)
 {
     struct str thought = json_text(json_object_get(thoughts, "think"));
+    struct str thinking = json_text(json_object_get(thoughts, "thinking"));
     json_key(b, "content");
-    if (thought.len > 0) {
+    if (thinking.len > 0) {
+        write_parts(b, thinking, item->text);
+    } else if (thought.len > 0) {
         scoped_buf(text, thought.len + item->text.len + 32);
         buf_puts(&text, "<think>");
         buf_add_str(&text, thought);
@@ -84,14 +102,24 @@ static void write_call(struct buf *b, const struct writer *w, unsigned at, unsig
     buf_putc(b, '}');
 }
 
+/* What goes back of the thoughts that a message had; the caller's, or NULL. Mistral wants its own
+ * with every message, of turns without tools, too. */
+static json_t *thoughts_of(const struct writer *w, unsigned at)
+{
+    const struct prompt_item *item = &w->request->prompt->items[at];
+    bool of_tools =
+        item->call_count > 0 || (at > 0 && w->request->prompt->items[at - 1].kind == PROMPT_RESULT);
+    json_t *thoughts = history_own(&w->history, item) ? jsonio_parse(item->state) : NULL;
+    if (of_tools || json_object_get(thoughts, "thinking"))
+        return thoughts;
+    json_decref(thoughts);
+    return NULL;
+}
+
 static void write_assistant(struct buf *b, const struct writer *w, unsigned at)
 {
     const struct prompt_item *item = &w->request->prompt->items[at];
-    json_auto_t *thoughts = NULL;
-    bool of_tools =
-        item->call_count > 0 || (at > 0 && w->request->prompt->items[at - 1].kind == PROMPT_RESULT);
-    if (of_tools && history_own(&w->history, item))
-        thoughts = jsonio_parse(item->state);
+    json_auto_t *thoughts = thoughts_of(w, at);
     write_content(b, item, thoughts);
     write_thoughts(b, thoughts);
     for (unsigned n = 0; n < item->call_count; n++)
@@ -308,7 +336,10 @@ static enum err read_content(struct reply *r, const json_t *content)
     const json_t *part; /* Mistral: a list of parts */
     json_array_foreach(content, i, part)
     {
-        enum err err = read_blocks(r, json_object_get(part, "thinking"));
+        const json_t *thinking = json_object_get(part, "thinking");
+        enum err err = read_blocks(r, thinking);
+        if (json_is_array(thinking))
+            r->thoughts_field = "thinking";
         if (err == ERR_NONE)
             err = reply_text(r, json_text(json_object_get(part, "text")));
         if (err != ERR_NONE)

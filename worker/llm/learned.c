@@ -68,6 +68,8 @@ static const char old_field[] = "max_tokens", new_field[] = "max_completion_toke
 static bool learn(const struct model *m, struct str words, json_t *root, const char **what);
 static bool learn_tokens(const struct model *m, struct str words, json_t *root, const char **what);
 static bool learn_thoughts(const struct model *m, struct str words, json_t *root);
+static bool learn_plain(const struct model *m, struct str words, json_t *root);
+static bool make_plain(json_t *root);
 static bool apply(const struct model *m, json_t *root);
 static bool without(json_t *v, const char *name);
 static bool names(struct str words, const char *name, bool quoted);
@@ -101,7 +103,8 @@ uint32_t learned_output_max(const struct model *m, uint32_t most)
 
 void learned_apply(const struct model *m, struct buf *body)
 {
-    if (!m->learned || (m->learned->refused == 0 && !m->learned->wants_thoughts))
+    const struct learned *l = m->learned;
+    if (!l || (l->refused == 0 && !l->wants_thoughts && !l->plain_content))
         return;
     json_auto_t *root = json_loadb(body->at ? body->at : "", body->len, JSON_ALLOW_NUL, NULL);
     if (json_is_object(root) && apply(m, root))
@@ -130,7 +133,8 @@ static bool learn(const struct model *m, struct str words, json_t *root, const c
         m->learned->refused |= UINT64_C(1) << i;
         return true;
     }
-    return false;
+    *what = "content";
+    return learn_plain(m, words, root);
 }
 
 static bool write_back(struct buf *body, const json_t *root)
@@ -292,11 +296,45 @@ static bool learn_thoughts(const struct model *m, struct str words, json_t *root
     return dropped;
 }
 
+/* A server that wrote thoughts as parts of a message and takes none now: another model is behind
+ * the name, or it is to think no more by its options. */
+static bool learn_plain(const struct model *m, struct str words, json_t *root)
+{
+    static const char *const ways[] = {"thinking", "thinkchunk", "valid string", "must be a string",
+                                       "content type"};
+    bool says_so = false;
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
+        says_so = says_so || says(words, ways[i]);
+    if (m->api != API_CHAT || !says_so || !make_plain(root))
+        return false;
+    m->learned->plain_content = true;
+    return true;
+}
+
+/* What is written as a list of parts ends with the text, if there is one. */
+static bool make_plain(json_t *root)
+{
+    size_t i;
+    json_t *message;
+    bool any = false;
+    json_array_foreach(json_object_get(root, "messages"), i, message)
+    {
+        const json_t *parts = json_object_get(message, "content");
+        if (!json_is_array(parts))
+            continue;
+        json_t *text = json_object_get(json_array_get(parts, json_array_size(parts) - 1), "text");
+        json_object_set_new(message, "content", text ? json_incref(text) : json_null());
+        any = true;
+    }
+    return any;
+}
+
 /* ---- a request without something ---- */
 
 static bool apply(const struct model *m, json_t *root)
 {
     bool changed = m->learned->wants_thoughts && add_thoughts(root);
+    changed = (m->learned->plain_content && make_plain(root)) || changed;
     for (unsigned i = 0; i < PARAM_COUNT; i++)
         if (m->learned->refused >> i & 1)
             changed = without(root, params[i].name) || changed;

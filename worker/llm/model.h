@@ -55,6 +55,7 @@ struct learned {
     const char *tokens_field;   /* of Chat Completions; NULL: as usual */
     uint32_t output_tokens_max; /* 0: as the model has it */
     bool wants_thoughts;        /* reasoning_content on each message that called tools */
+    bool plain_content;         /* text alone: no thoughts as parts of it */
 };
 
 struct model {

@@ -191,6 +191,36 @@ static void reasoning_is_kept_apart(void **state)
         ERR_NONE, reasoned);
 }
 
+static void thought_in_parts(struct heard *h)
+{
+    assert_string_equal(h->told, "r(H)r(m)r(.)(So)(.)");
+    assert_string_equal(buf_cstr(&h->reply.content), "So.");
+    assert_string_equal(buf_cstr(&h->reply.state), "{\"thinking\":\"Hm.\"}");
+}
+
+static void no_parts(struct heard *h)
+{
+    assert_string_equal(h->told, "r(Hm.)(So.)");
+    assert_string_equal(buf_cstr(&h->reply.state), "{\"reasoning_content\":\"Hm.\"}");
+}
+
+#define PART(parts) "data: {\"choices\":[{\"delta\":{\"content\":" parts "}}]}\n\n"
+#define THINKING(text)                                                                             \
+    "{\"type\":\"thinking\",\"thinking\":[{\"type\":\"text\",\"text\":\"" text "\"}]}"
+
+static void thoughts_in_parts_of_the_content_are_kept_to_go_back_as_such(void **state)
+{
+    (void)state;
+    each_split(PART("[" THINKING("H") "]") PART("[" THINKING("m") "]")
+                   PART("[" THINKING(".") ",{\"type\":\"text\",\"text\":\"So\"}]") PART("\".\"")
+                       FINISH,
+               ERR_NONE, thought_in_parts);
+    /* Whose thoughts came otherwise gets no parts. */
+    each_split("data: {\"choices\":[{\"delta\":{\"reasoning_content\":\"Hm.\"}}]}\n\n" PART(
+                   "[{\"type\":\"text\",\"text\":\"So.\"},{\"thinking\":7},[],7,null]") FINISH,
+               ERR_NONE, no_parts);
+}
+
 static void may_try_again(struct heard *h) { assert_true(h->reply.again); }
 static void final_no(struct heard *h) { assert_false(h->reply.again); }
 
@@ -358,6 +388,7 @@ int main(void)
         cmocka_unit_test(same_index_with_another_id_is_another_call),
         cmocka_unit_test(calls_without_an_id_get_one_and_without_a_name_are_dropped),
         cmocka_unit_test(reasoning_is_kept_apart),
+        cmocka_unit_test(thoughts_in_parts_of_the_content_are_kept_to_go_back_as_such),
         cmocka_unit_test(stream_that_is_cut_off_or_nonsense_is_broken),
         cmocka_unit_test(error_object_inside_a_200_is_understood),
         cmocka_unit_test(over_its_bound_a_reply_ends_with_output_limit),

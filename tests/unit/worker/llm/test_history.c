@@ -85,12 +85,32 @@ static void thoughts_are_the_models_own_only_at_the_same_place(void **state)
     assert_string_not_equal(a, c);
 }
 
+struct lesson {
+    enum model_api api;
+    const char *words, *body, *after; /* NULL: nothing is learned */
+};
+
+static void teach(const struct lesson *l)
+{
+    struct learned learned = {.refused = 0};
+    struct model m = model(l->api, "x");
+    const char *what;
+    m.learned = &learned;
+    scoped_buf(body, 4096);
+    buf_puts(&body, l->body);
+    assert_int_equal(learned_from(&m, str_of(l->words), &body, &what), l->after != NULL);
+    assert_string_equal(buf_cstr(&body), l->after ? l->after : l->body);
+    buf_clear(&body);
+    buf_puts(&body, l->body);
+    if (learned.refused != 0 || learned.plain_content) {
+        learned_apply(&m, &body); /* the next request is without it from the start */
+        assert_string_equal(buf_cstr(&body), l->after);
+    }
+}
+
 static void refusals_teach_what_to_leave_out(void **state)
 {
-    static const struct {
-        enum model_api api;
-        const char *words, *body, *after; /* NULL: nothing is learned */
-    } rows[] = {
+    static const struct lesson rows[] = {
         {API_CHAT,
          "{\"message\":\"Unsupported parameter: 'max_tokens' is not supported with this model "
          "gpt-5-2025. Use 'max_completion_tokens' instead.\"}",
@@ -133,23 +153,40 @@ static void refusals_teach_what_to_leave_out(void **state)
         {API_CHAT, "{\"message\":\"no such model\"}", "{\"model\":\"m\",\"max_tokens\":1}", NULL},
     };
     (void)state;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct learned learned = {.refused = 0};
-        struct model m = model(rows[i].api, "x");
-        const char *what;
-        m.learned = &learned;
-        scoped_buf(body, 4096);
-        buf_puts(&body, rows[i].body);
-        assert_int_equal(learned_from(&m, str_of(rows[i].words), &body, &what),
-                         rows[i].after != NULL);
-        assert_string_equal(buf_cstr(&body), rows[i].after ? rows[i].after : rows[i].body);
-        buf_clear(&body);
-        buf_puts(&body, rows[i].body);
-        if (learned.refused != 0) { /* the next request is without it from the start */
-            learned_apply(&m, &body);
-            assert_string_equal(buf_cstr(&body), rows[i].after);
-        }
-    }
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        teach(&rows[i]);
+}
+
+#define THOUGHT                                                                                    \
+    "{\"content\":[{\"type\":\"thinking\",\"thinking\":[{\"type\":\"text\",\"text\":\"Hm.\"}]}]"
+#define THOUGHT_AND_TEXT                                                                           \
+    "{\"content\":[{\"type\":\"thinking\",\"thinking\":[{\"type\":\"text\",\"text\":\"Hm.\"}]},"   \
+    "{\"type\":\"text\",\"text\":\"So.\"}]}"
+
+static void thoughts_in_parts_that_a_server_refuses_are_not_sent_to_it_again(void **state)
+{
+    static const struct lesson rows[] = {
+        {API_CHAT,
+         "{\"detail\":[{\"type\":\"union_tag_invalid\",\"loc\":[\"body\",\"messages\",2,"
+         "\"assistant\","
+         "\"content\",0],\"msg\":\"Input tag 'thinking' found using 'type' does not match\"}]}",
+         "{\"thinking\":1,\"messages\":[" THOUGHT ",\"tool_calls\":[]}," THOUGHT_AND_TEXT "]}",
+         "{\"messages\":[" THOUGHT ",\"tool_calls\":[]}," THOUGHT_AND_TEXT "]}"},
+        {API_CHAT, "{\"message\":\"Thinking is not enabled for this model\"}",
+         "{\"messages\":[" THOUGHT ",\"tool_calls\":[]}," THOUGHT_AND_TEXT
+         ",{\"content\":\"Hm\"}]}",
+         "{\"messages\":[{\"content\":null,\"tool_calls\":[]},{\"content\":\"So.\"},"
+         "{\"content\":\"Hm\"}]}"},
+        {API_CHAT, "{\"detail\":[{\"msg\":\"Input should be a valid string\"}]}",
+         "{\"messages\":[" THOUGHT_AND_TEXT "]}", "{\"messages\":[{\"content\":\"So.\"}]}"},
+        {API_CHAT, "{\"message\":\"Thinking is not enabled for this model\"}",
+         "{\"messages\":[{\"content\":\"So.\"}]}", NULL},
+        {API_CHAT, "{\"message\":\"The content was filtered\"}",
+         "{\"messages\":[" THOUGHT_AND_TEXT "]}", NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        teach(&rows[i]);
 }
 
 int main(void)
@@ -158,6 +195,7 @@ int main(void)
         cmocka_unit_test(ids_are_what_the_api_takes_the_same_each_time_and_no_two_alike),
         cmocka_unit_test(thoughts_are_the_models_own_only_at_the_same_place),
         cmocka_unit_test(refusals_teach_what_to_leave_out),
+        cmocka_unit_test(thoughts_in_parts_that_a_server_refuses_are_not_sent_to_it_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
