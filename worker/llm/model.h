@@ -9,7 +9,7 @@
 #include "proto/usage.h"
 #include "worker/llm/token_estimate.h"
 
-/* X(name, word): wire formats; llm_*.c has each. */
+/* X(name, word): wire formats; worker/llm/WORD.c has each. */
 #define MODEL_APIS(X)                                                                              \
     X(CHAT, chat)           /* OpenAI Chat Completions, which most others speak too */             \
     X(RESPONSES, responses) /* OpenAI Responses */                                                 \
