@@ -12,7 +12,8 @@ from fakes.model import Call
 from harness.services import ADMIN, PASSWORD, Perses
 from harness.stack import Stack
 
-PAGE = Path(__file__).resolve().parents[2] / "gateway" / "README.md"
+TOP = Path(__file__).resolve().parents[2]
+PAGE = TOP / "gateway" / "README.md"
 WEBHOOK_TOKEN = "what-alertmanager-says-to-persai"
 SAVE = {"project": "pages", "dashboard": "rooms", "title": "Rooms", "query": "up"}
 
@@ -66,3 +67,10 @@ def test_every_route_is_on_the_page() -> None:
         # {session} in the table is $SESSION or $COPY on the page
         pattern = re.sub(r"\\\{\w+\\\}", r"[$\\w…]+", re.escape(path))
         assert re.search(pattern + r"(?![\w/])", script), f"{path} is not in {PAGE.name}"
+
+
+def test_every_tool_is_on_the_workers_page() -> None:
+    tools = re.findall(r"^TOOL\((\w+),", (TOP / "worker" / "tools" / "tools.def").read_text(), flags=re.M)
+    page = (TOP / "worker" / "README.md").read_text()
+    table = page.split("| about | tools |\n|---|---|\n", 1)[1].split("\n\n", 1)[0]
+    assert len(tools) > 30 and sorted(re.findall(r"`(\w+)`", table)) == sorted(tools)
