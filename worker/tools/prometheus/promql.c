@@ -675,10 +675,21 @@ static bool read_token(struct reader *r)
     }
 }
 
+/* What is written behind the query must not become part of its last name. */
+static bool ends_in_escape(struct str text)
+{
+    size_t count = 0;
+    while (count < text.len && text.at[text.len - 1 - count] == '\\')
+        count++;
+    return count % 2 == 1;
+}
+
 static bool read_all(struct reader *r)
 {
     if (r->q->text.len == 0)
         return refuse(r, "The query is empty.");
+    if (ends_in_escape(r->q->text))
+        return refuse(r, "Not valid PromQL: the query ends in a backslash that escapes nothing.");
     if (!with_read(&r->q->with, r->q->text))
         return refuse(r, "Not valid PromQL: the ( of WITH has no closing ).");
     r->at = r->q->with.text.len;

@@ -262,6 +262,7 @@ static void what_cannot_be_read_is_bounded_by_its_selectors(void **state)
         {"WITH (a = {job=~\".+\"}) a ?? 1", "neither a metric name nor an equality matcher"},
         {"x ?? y[1h%:1m]", "in brackets"},
         {"x ?? $y", "variables such as"},
+        {"a\\b\\", "escapes nothing"},
     };
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
         struct guard_query q;
