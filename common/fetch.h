@@ -4,8 +4,11 @@
  * HTTP and HTTPS only, redirects never followed (a token must not travel), TLS always verified
  * (SSL_CERT_FILE names other authorities),
  * connections reused, HTTP/2 where offered, proxy variables honoured by flag. Every request has
- * bounds: connect, idle, total, bytes. Memory: a fetch is owned by its caller from fetch_start
- * until on_done was called or fetch_cancel. */
+ * bounds: connect, idle, total, bytes. A pass of the loop reads 256 KiB of bodies, and 32 KiB of
+ * each even when these are used up; what is more waits for a later pass, in turn, so that a server
+ * that sends without end delays nobody else. Encoded bodies, of 16 MiB at most, don't wait.
+ * Memory: a fetch is owned by its caller from fetch_start until on_done was called or
+ * fetch_cancel. */
 #ifndef COMMON_FETCH_H
 #define COMMON_FETCH_H
 

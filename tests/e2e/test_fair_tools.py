@@ -5,6 +5,7 @@ import time
 
 from fakes import upstream as up
 from fakes.model import Call
+from harness.client import Client
 from harness.services import Perses
 from harness.stack import Stack
 from harness.wait import until
@@ -33,6 +34,32 @@ def test_who_floods_a_hanging_datasource_waits_alone(stack: Stack, perses: Perse
         print(f"the other's turn took {took:.2f} s")
         assert took < 5, took
         assert len(upstream.requests) <= 16, "more at once than a datasource may have"
+
+
+def test_bodies_without_end_hold_nobody_up(stack: Stack, perses: Perses) -> None:
+    """16 calls at once that are sent more than can be read, again and again; the worker answers others meanwhile."""
+    with up.Upstream() as upstream:
+        upstream.behave = up.endless
+        perses.put_datasource("hanging", Perses.closed_datasource(upstream.url))
+        stack.model.when("flood", *[[Call("list_label_names", {"datasource": HANGING}) for _ in range(CALLS)] for _ in range(3)],
+                         ["ok"])
+        stack.model.when("is it up", [Call("execute_instant_query", {"query": "up"})], ["It is."])
+        mallory, alice, worker = stack.client("bob"), stack.client(), Client(stack.worker.url)
+        flooded = mallory.session()
+        turn = mallory.start(flooded, "flood")
+        until(lambda: len(upstream.requests) >= CALLS, "the flood to begin", 20)
+        turns, looks, session = [], [], alice.session()
+        for _ in range(8):
+            started = time.monotonic()
+            assert worker.get("/healthz").status == 200
+            looks.append(time.monotonic() - started)
+            assert alice.ask(session, "is it up").answer() == "It is."
+            turns.append(time.monotonic() - started - looks[-1])
+        mallory.events(flooded, turn).finish()
+        print(f"others' turns took {sorted(turns)[4]:.2f} s, at most {max(turns):.2f} s; /healthz at most {max(looks):.2f} s; "
+              f"{len(upstream.requests)} calls")
+        assert max(turns) < 5, turns
+        assert max(looks) < 2, looks
 
 
 def test_a_datasource_that_never_answers_is_left_alone_and_it_is_said(make_stack: object, perses: Perses,

@@ -88,6 +88,16 @@ def drip(exchange: Exchange, request: Request) -> None:
         time.sleep(0.2)
 
 
+def endless(exchange: Exchange, request: Request) -> None:
+    """A list of labels as fast as it is read, for ever."""
+    time.sleep(0.05)  # as above
+    exchange.start_stream("application/json")
+    exchange.send(b'{"status":"success","data":["a"')
+    block = b"".join(b',"label_%07d"' % i for i in range(16384))
+    while not exchange.server.fake.stopping.is_set():
+        exchange.send(block)
+
+
 def garbage(exchange: Exchange, request: Request) -> None:
     exchange.reply(200, b"\x00\xff\xfe{[" * 1000)
 
