@@ -137,14 +137,21 @@ static void evaluations(const struct guard_query *q, const struct guard_range *r
 static enum guard_verdict refuse_result(struct guard_query *q, double result,
                                         const struct guard_limits *l, struct buf *suggestion)
 {
-    buf_puts(suggestion, "topk(10, ");
-    buf_add_str(suggestion, q->text);
-    /* a comment at its end must not swallow the parenthesis */
-    buf_puts(suggestion, memchr(q->text.at, '#', q->text.len) ? "\n)" : ")");
+    struct str body = str_trim(str_skip(q->text, q->with.text.len));
+    /* Else the guard would take it for a template that selects everything. */
+    bool topk = !q->with.open || !with_has(&q->with, STR("topk"));
+    if (topk) {
+        buf_add_str(suggestion, q->with.text);
+        buf_puts(suggestion, q->with.text.len > 0 ? " topk(10, " : "topk(10, ");
+        buf_add_str(suggestion, body);
+        /* a comment at its end must not swallow the parenthesis */
+        buf_puts(suggestion, memchr(body.at, '#', body.len) ? "\n)" : ")");
+    }
     snprintf(q->error, sizeof q->error,
-             "This query would return about %s series, more than the %s that are allowed. Use the "
-             "suggestion, aggregate (as sum by (label) (…)), or add label matchers.",
-             text_count(result), text_count(l->series_max));
+             "This query would return about %s series, more than the %s that are allowed. %s (as "
+             "sum by (label) (…)), or add label matchers.",
+             text_count(result), text_count(l->series_max),
+             topk ? "Use the suggestion, aggregate" : "Aggregate");
     return GUARD_REFUSED;
 }
 

@@ -692,6 +692,10 @@ static bool read_all(struct reader *r)
         return refuse(r, "Not valid PromQL: the query ends in a backslash that escapes nothing.");
     if (!with_read(&r->q->with, r->q->text))
         return refuse(r, "Not valid PromQL: the ( of WITH has no closing ).");
+    static const char *const ours[] = {"count", "label_replace", "topk", NULL};
+    for (size_t i = 0; ours[i] != NULL; i++)
+        if (with_defines(&r->q->with, ours[i]))
+            return refuse(r, "Refused: a template must not be called %s.", ours[i]);
     r->at = r->q->with.text.len;
     for (skip_blank(r); r->at < r->len; skip_blank(r))
         if (!read_token(r))

@@ -73,6 +73,50 @@ bool with_has(const struct with *w, struct str word)
 }
 
 /* Behind it; the text's end when it has no end. */
+/* Behind blanks, and parentheses if there are any. */
+static size_t after_list(struct str text, size_t at)
+{
+    unsigned depth = 0;
+    for (; at < text.len; at++) {
+        depth += text.at[at] == '(';
+        if (depth == 0 && !isspace((unsigned char)text.at[at]))
+            break;
+        depth -= text.at[at] == ')' && depth > 0;
+    }
+    return at;
+}
+
+/* Escapes mean nothing here: c\ount is count. */
+static bool is_called(struct str ident, const char *name)
+{
+    for (size_t i = 0; i < ident.len; i++) {
+        if (ident.at[i] == '\\')
+            continue;
+        if (tolower((unsigned char)ident.at[i]) != *name)
+            return false;
+        name++;
+    }
+    return *name == '\0';
+}
+
+bool with_defines(const struct with *w, const char *name)
+{
+    struct str text = w->text;
+    for (size_t at = 0; at < text.len;) {
+        struct str here = with_ident(str_skip(text, at));
+        if (here.len == 0) {
+            at = is_quote(text.at[at]) ? string_end(text, at) : at + 1;
+            continue;
+        }
+        at += here.len;
+        size_t next = after_list(text, at);
+        if (is_called(here, name) && next < text.len && text.at[next] == '=' &&
+            (next + 1 == text.len || !strchr("=~", text.at[next + 1])))
+            return true;
+    }
+    return false;
+}
+
 static size_t string_end(struct str text, size_t at)
 {
     char quote = text.at[at++];

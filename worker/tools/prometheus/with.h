@@ -16,6 +16,8 @@ struct with {
 };
 bool with_read(struct with *w, struct str query);     /* false: it has no end */
 bool with_has(const struct with *w, struct str word); /* it may be the name of one */
+/* A template has this name: what we write around the query would mean something else. */
+bool with_defines(const struct with *w, const char *name);
 
 /* Also of the language itself. MetricsQL takes letters of all languages, and any character behind a
  * backslash: whether the server does is said by the server. */

@@ -106,6 +106,21 @@ static void selectors_are_found_in_many_forms(void **state)
     read_cases(cases, sizeof cases / sizeof cases[0]);
 }
 
+static void templates_stand_before_what_is_suggested(void **state)
+{
+    (void)state;
+    static const struct guard_limits limits = {.series_max = 100, .points_max = 11000};
+    struct guard_query q, again;
+    struct guard_range range = {0, 3600000, 60000};
+    scoped_buf(b, 4096);
+    assert_true(guard_read(&q, STR("WITH (f(x) = x{job=\"a\"}) f(up)")));
+    for (unsigned i = 0; i < q.selector_count; i++)
+        q.selectors[i].series = 30000;
+    assert_int_equal(guard_decide(&q, &range, &limits, &b), GUARD_REFUSED);
+    assert_string_equal(buf_cstr(&b), "WITH (f(x) = x{job=\"a\"}) topk(10, f(up))");
+    assert_true(guard_read(&again, buf_str(&b)));
+}
+
 static void promql_of_today_is_read(void **state)
 {
     static const char *const cases[][2] = {
@@ -494,6 +509,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(selectors_are_found_in_many_forms),
+        cmocka_unit_test(templates_stand_before_what_is_suggested),
         cmocka_unit_test(promql_of_today_is_read),
         cmocka_unit_test(metricsql_is_read),
         cmocka_unit_test(what_cannot_be_read_is_bounded_by_its_selectors),
