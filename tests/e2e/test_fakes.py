@@ -8,6 +8,7 @@ import pytest
 from fakes.model import DEFAULT, Attempts, Call, Cut, Delay, Finish, Gate, Hang, Model, Raw, Status
 from fakes.perses import Perses as FakePerses
 from fakes.upstream import Upstream
+from harness import spec
 from harness.client import Client
 from harness.sse import BadStream, Event, Log, Parser, check_log, check_once
 
@@ -87,7 +88,8 @@ def test_checker_refuses_an_id_with_something_else() -> None:
         check_once(GOOD, [Event(GOOD[0].epoch, GOOD[0].seq, GOOD[1].payload)])
 
 
-def test_parser_reads_bytes_split_anywhere() -> None:
+def test_parser_reads_bytes_split_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spec, "check_event", lambda payload: None)  # these are shorter than the API's
     stream = b": ping\n\n" + b"".join(
         f'id: {e.id}\ndata: {json.dumps({"event": {"payload": e.payload}})}\n\n'.encode() for e in GOOD)
     for size in (1, 2, 3, 7, 1000):
