@@ -203,7 +203,7 @@ def test_a_lost_step_is_told_to_who_saw_it(bare: Stack, pair: Pair) -> None:
     pair.promote()
     first.open()
     second.wait()
-    assert len(stream.log.of("step_complete")) == 2
+    until(lambda: len(stream.log.of("step_complete")) == 2, "its client to have been told of both steps")
     pair.process.kill()
     second.open()
     lost(stream)
