@@ -109,12 +109,12 @@ static bool add_default(struct models *m, const struct models_config *c, char er
     if (set)
         first_to_front(m, (unsigned)(models_find(m, str_of(set)) - m->all));
     for (unsigned p = 0; p < PROVIDER_COUNT && !from_file; p++) {
+        const struct provider_facts *facts = provider_facts((enum provider)p);
         if (c->providers[p].base_url && set == NULL) {
             snprintf(error, 256,
                      "%s_BASE_URL is set, but no model: set PERSAI_DEFAULT_MODEL to %s/NAME, with "
                      "a name that it knows",
-                     provider_facts((enum provider)p)->prefix,
-                     provider_facts((enum provider)p)->word);
+                     facts->prefix, facts->word);
             return false;
         }
         bool offered = false;
@@ -122,8 +122,7 @@ static bool add_default(struct models *m, const struct models_config *c, char er
             offered = offered || m->all[i].provider == (enum provider)p;
         if (c->providers[p].key == NULL || c->providers[p].base_url || offered)
             continue;
-        snprintf(name, sizeof(name), "%s/%s", provider_facts((enum provider)p)->word,
-                 provider_facts((enum provider)p)->model);
+        snprintf(name, sizeof(name), "%s/%s", facts->word, facts->model);
         if (!add_named(m, c, name, error))
             return false;
     }
@@ -148,27 +147,26 @@ static bool add_named(struct models *m, const struct models_config *c, const cha
         return false;
     }
     const char *url = c->providers[p].base_url;
+    const struct provider_facts *facts = provider_facts(p);
     if (c->providers[p].key == NULL && url == NULL) {
         snprintf(error, 256,
                  "no model can be used: set %s_API_KEY, or %s_BASE_URL for a server that needs no "
                  "key, or PERSAI_MODELS",
-                 provider_facts((enum provider)p)->prefix,
-                 provider_facts((enum provider)p)->prefix);
+                 facts->prefix, facts->prefix);
         return false;
     }
     if (url && !model_url_ok(url)) {
-        snprintf(error, 256, "%s_BASE_URL is no http:// or https:// address",
-                 provider_facts((enum provider)p)->prefix);
+        snprintf(error, 256, "%s_BASE_URL is no http:// or https:// address", facts->prefix);
         return false;
     }
     if (url && model_url_excess(url)) {
         snprintf(error, 256, "%s_BASE_URL ends in %s, which is added to it: leave that out",
-                 provider_facts((enum provider)p)->prefix, model_url_excess(url));
+                 facts->prefix, model_url_excess(url));
         return false;
     }
     CHECK(m->all != NULL);
     struct model *model = &m->all[m->count++];
-    model_init(model, name, p, slash + 1, url ? url : provider_facts((enum provider)p)->url);
+    model_init(model, name, p, slash + 1, url ? url : facts->url);
     model->key = c->providers[p].key ? secret_ref(c->providers[p].key) : NULL;
     return true;
 }
