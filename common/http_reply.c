@@ -94,7 +94,7 @@ static struct MHD_Response *refusal_of(struct http *h, unsigned status)
     return response;
 }
 
-/* The answer stands; request.c has it sent. */
+/* The answer stands; http.c has it sent. */
 static void settle(struct http_request *r, unsigned status, struct MHD_Response *take_response,
                    size_t len)
 {

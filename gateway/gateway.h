@@ -45,7 +45,7 @@ struct gateway {
     struct visits *visits;
     struct janitor *janitor;
     struct searches searches; /* of sessions.c */
-    struct list decisions;    /* of decisions.c: being asked of the store */
+    struct list decisions;    /* of api/approvals.c: being asked of the store */
     bool draining;
 };
 

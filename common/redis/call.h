@@ -1,5 +1,5 @@
 /* common/redis/call.h: one command of common/redis/redis on its way: its bytes, who asked, how far
- * it is. Private to redis*.c. Owned by whoever's list it is in. */
+ * it is. Private to this folder. Owned by whoever's list it is in. */
 #ifndef COMMON_REDIS_CALL_H
 #define COMMON_REDIS_CALL_H
 

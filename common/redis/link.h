@@ -1,6 +1,6 @@
 /* common/redis/link.h: one connection to one Redis server: found, greeted, fed, read in order, and
- * made anew when it breaks. Private to redis*.c: which calls go to which link, and what becomes of
- * a lost one, is the owner's (redis.c).
+ * made anew when it breaks. Private to this folder: which calls go to which link, and what becomes
+ * of a lost one, is the owner's (redis.c).
  *
  * Durable calls: their answers are kept until a WAIT behind them says how many replicas have what
  * they wrote. One WAIT is under way at a time and speaks for all that were answered before it, so

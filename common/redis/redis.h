@@ -1,6 +1,6 @@
 /* common/redis/redis.h: Redis on the loop: pipelined, reconnecting, scripts by hash; one server,
- * the master that a Sentinel names, or a Cluster (found out by asking). Only redis*.c know hiredis
- * (its protocol reader; sockets, queues and reconnecting are our own, see redis_link.c).
+ * the master that a Sentinel names, or a Cluster (found out by asking). Only this folder knows
+ * hiredis (its protocol reader; sockets, queues and reconnecting are our own, see link.h).
  *
  * A command cannot be cancelled: it is known by a call id, and redis_forget(id) makes its answer go
  * nowhere. While the connection is away commands wait up to their timeout; all that are not

@@ -1,5 +1,5 @@
-/* gateway/api/turns.c: what clients ask of turns: begin, follow, cancel. turns.c drives them,
- * decisions.c has …/resume. */
+/* gateway/api/turns.c: what clients ask of turns: begin, follow, cancel. turn/turns.c drives them,
+ * approvals.c has …/resume. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>

@@ -116,7 +116,7 @@ struct turn *turns_followed(struct gateway *g, struct id session, struct id turn
                             struct str owner); /* got or made */
 void turns_release(struct turn *t); /* a follower left: freed when it is no longer needed */
 
-/* decisions.c: those that the store is being asked to apply. */
+/* api/approvals.c: those that the store is being asked to apply. */
 void decisions_init(struct gateway *g);
 void decisions_free(struct gateway *g);
 bool decisions_drained(const struct gateway *g);

@@ -1,4 +1,4 @@
-/* proto/store/store_priv.h: one operation of the store while it runs; private to store*.c.
+/* proto/store/store_priv.h: one operation of the store while it runs; private to this folder.
  *
  * A call asks Redis one or more commands (asks), alone or side by side. An ask keeps its arguments:
  * when its answer was lost it is sent again, which every script allows. The first ask that fails
@@ -31,7 +31,7 @@ struct store {
     char name[STORE_NAME_TEXT + 1]; /* of tokens, unique among all stores */
 };
 
-struct store_quota { /* of a call that takes some of its owner's quota (store_quota.c) */
+struct store_quota { /* of a call that takes some of its owner's quota (quota.c) */
     int64_t bytes;
     bool add, counted;
     void (*then)(struct store_call *c), (*recounted)(struct store_call *c);
@@ -128,7 +128,7 @@ void index_owner_remove(struct store *s, struct str owner, struct id session);
 void index_owner_forget_once(struct store *s, struct str owner, const char *hash);
 int64_t store_once_ms(const struct store *s); /* how long an idempotency key is kept */
 
-/* ---- what one person keeps in all (store_quota.c) ---- */
+/* ---- what one person keeps in all (quota.c) ---- */
 enum {
     SESSION_BYTES_MIN = 1024, /* of an empty one, as Redis holds it: prelude.lua has the same */
     MESSAGE_BYTES = 128,      /* of a message beside its text */
@@ -147,7 +147,7 @@ void quota_note(struct store *s, struct str owner, struct id session, int64_t by
 /* The same of one that was another owner's until now. */
 void quota_note_moved(struct store *s, struct str owner, struct id session, int64_t bytes);
 
-/* ---- keys that were refused (store_keys.c) ---- */
+/* ---- keys that were refused (keys.c) ---- */
 void store_key_note(struct store *s, const struct limit_key *k);
 void store_key_ask(struct store_command *a, struct str key); /* its hash, as a script's key */
 

@@ -1,4 +1,4 @@
-/* The scripts of proto/scripts/ about sessions and messages, and what store_list.c makes of them.
+/* The scripts of proto/scripts/ about sessions and messages, and what store/list.c makes of them.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -87,7 +87,7 @@ void jsonio_options(struct buf *b, json_t *take_fields, const struct model *m,
     }
 }
 
-/* What a model is asked without it next time may depend on any of its words (llm_learned.h). */
+/* What a model is asked without it next time may depend on any of its words (learned.h). */
 static void keep_words(struct reply *r, const json_t *error)
 {
     char *text = error ? json_dumps(error, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;

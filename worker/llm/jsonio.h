@@ -1,5 +1,5 @@
-/* worker/llm/jsonio.h: the pieces of JSON that the providers' formats (llm_*.c) share: values read
- * from a provider, which may be anything, and fields written into a request. */
+/* worker/llm/jsonio.h: the pieces of JSON that the providers' formats (chat.c, messages.c …)
+ * share: values read from a provider, which may be anything, and fields written into a request. */
 #ifndef WORKER_LLM_JSONIO_H
 #define WORKER_LLM_JSONIO_H
 

@@ -2,8 +2,8 @@
  * on, and its reply.
  *
  * What a provider sends is input from outside: it ends in a whole reply or in an error with a
- * sentence, within idle_ms and total_ms, and never over reply_bytes_max. The formats are the
- * llm_*.c files behind struct llm_format. */
+ * sentence, within idle_ms and total_ms, and never over reply_bytes_max. The formats are the files
+ * (chat.c, messages.c …) behind struct llm_format. */
 #ifndef WORKER_LLM_LLM_H
 #define WORKER_LLM_LLM_H
 

@@ -1,6 +1,6 @@
 /* worker/llm/reply.h: a model's reply while it is being written: text, reasoning, tool calls,
- * usage, stop reason. The providers' formats (llm_*.c) fill it; it is bounded, and told on as it
- * grows.
+ * usage, stop reason. The providers' formats (chat.c, messages.c …) fill it; it is bounded, and
+ * told on as it grows.
  *
  * Memory: embedded; reply_free. */
 #ifndef WORKER_LLM_REPLY_H
@@ -19,7 +19,7 @@ enum {
     REPLY_CALLS_MAX = 16,
     REPLY_DETAIL_MAX = 320,
     REPLY_STATE_MAX = 256 << 10,
-    REPLY_ERROR_MAX = 1024, /* of a provider's words, for llm_learned.h */
+    REPLY_ERROR_MAX = 1024, /* of a provider's words, for learned.h */
     REPLY_TOOL_NAMES_MAX = 64 << 10,
 };
 

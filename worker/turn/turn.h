@@ -118,10 +118,10 @@ void turn_recap_stop(struct turn *t);
 void turn_tell_wait(void *arg, int64_t wait_ms);         /* of a struct turn: the provider limits */
 void turn_tell_left_out(struct turn *t, unsigned count); /* once */
 
-/* ---- turn_seal.c, for turn.c ---- */
+/* ---- seal.c, for turn.c ---- */
 void turn_seal(struct turn *t); /* writes what the agent says */
 
-/* ---- turn.c, for turn_summary.c and turn_seal.c ---- */
+/* ---- turn.c, for turn_summary.c and seal.c ---- */
 void turn_keep_assistant(struct turn *t, const struct record_message *m);
 struct record_message turn_as_message(struct turn *t, struct reply *r, struct record_call *calls,
                                       unsigned call_count);
