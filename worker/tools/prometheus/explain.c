@@ -92,19 +92,12 @@ static void blanks(const char **at, const char *end)
 
 static struct str quoted(const char **at, const char *end)
 {
-    const char *from = *at;
-    char quote = from < end ? *from : '\0';
-    for ((*at)++; *at < end && **at != quote; (*at)++)
-        if (**at == '\\' && quote != '`')
-            (*at)++;
-    *at = *at < end ? *at + 1 : end;
-    return (struct str){from, (size_t)(*at - from)};
+    struct str string = with_string((struct str){*at, (size_t)(end - *at)});
+    *at += string.len;
+    return string;
 }
 
-static bool is_quote(const char *at, const char *end)
-{
-    return at < end && (*at == '"' || *at == '\'' || *at == '`');
-}
+static bool is_quote(const char *at, const char *end) { return at < end && with_quote(*at); }
 
 /* Of a metric, a label or a value as it was written. */
 static void add_meant(struct buf *b, struct str text)

@@ -135,8 +135,6 @@ static bool read_string(struct reader *r, struct str *inside)
     return true;
 }
 
-static bool is_quote(char c) { return c == '"' || c == '\'' || c == '`'; }
-
 /* The last three are MetricsQL's. */
 static const char *const word_operators[] = {"and",     "or", "unless", "atan2",
                                              "default", "if", "ifnot",  NULL};
@@ -147,7 +145,7 @@ static const char *const word_operators[] = {"and",     "or", "unless", "atan2",
 static bool read_matcher(struct reader *r, bool *selects)
 {
     struct str label, value;
-    bool quoted = is_quote(peek(r));
+    bool quoted = with_quote(peek(r));
     if (quoted) {
         if (!read_string(r, &label))
             return false;
@@ -175,7 +173,7 @@ static bool read_matcher(struct reader *r, bool *selects)
                       (int)(label.len < 60 ? label.len : 60), label.at);
     r->at += equal ? 1 : 2;
     skip_blank(r);
-    if (!is_quote(peek(r)))
+    if (!with_quote(peek(r)))
         return refuse(r,
                       "Not valid PromQL: the value of the label \"%.*s\" must be a quoted "
                       "string.",
@@ -386,7 +384,7 @@ static bool read_list(struct reader *r, size_t from, struct str *list)
     unsigned count = 0;
     r->at++; /* ( */
     for (skip_blank(r); peek(r) != ')'; skip_blank(r)) {
-        if (is_quote(peek(r))) {
+        if (with_quote(peek(r))) {
             if (!read_string(r, &ignored))
                 return false;
         } else if (ident_start(peek(r))) {
@@ -536,7 +534,7 @@ static bool read_prefix(struct reader *r)
     skip_blank(r);
     bool prefix = is(read_ident(r), "prefix");
     skip_blank(r);
-    if (prefix && is_quote(peek(r)))
+    if (prefix && with_quote(peek(r)))
         return read_string(r, &ignored);
     r->at = after;
     return true;
@@ -636,7 +634,7 @@ static bool read_operator(struct reader *r)
 static bool read_literal(struct reader *r)
 {
     struct str ignored;
-    bool string = is_quote(peek(r));
+    bool string = with_quote(peek(r));
     if (r->operand && !r->loose)
         return refuse(r, "Not valid PromQL: an operator was expected before a %s.",
                       string ? "string" : "number");
@@ -655,7 +653,7 @@ static bool read_token(struct reader *r)
     char c = peek(r), next = r->at + 1 < r->len ? r->text[r->at + 1] : '\0';
     if (ident_start(c))
         return read_word(r);
-    if (isdigit((unsigned char)c) || (c == '.' && isdigit((unsigned char)next)) || is_quote(c))
+    if (isdigit((unsigned char)c) || (c == '.' && isdigit((unsigned char)next)) || with_quote(c))
         return read_literal(r);
     if ((c == '{' || c == '(') && r->operand && !r->loose)
         return refuse(r, "Not valid PromQL: an operator was expected before \"%c\".", c);

@@ -4,7 +4,6 @@
 #include <string.h>
 #include <strings.h>
 
-static size_t string_end(struct str text, size_t at);
 static bool read_filters(struct str text, size_t *at, bool *selects);
 
 bool with_ident_start(char c)
@@ -25,12 +24,20 @@ struct str with_ident(struct str text)
     return (struct str){text.at, at};
 }
 
+bool with_quote(char c) { return c == '"' || c == '\'' || c == '`'; }
+
+struct str with_string(struct str text)
+{
+    size_t at = 1;
+    while (at < text.len && text.at[at] != text.at[0])
+        at += text.at[0] != '`' && text.at[at] == '\\' ? 2 : 1;
+    return (struct str){text.at, at < text.len ? at + 1 : text.len};
+}
+
 static bool is_word(struct str text, const char *word)
 {
     return text.len == strlen(word) && strncasecmp(text.at, word, text.len) == 0;
 }
-
-static bool is_quote(char c) { return c == '"' || c == '\'' || c == '`'; }
 
 bool with_read(struct with *w, struct str query)
 {
@@ -45,8 +52,8 @@ bool with_read(struct with *w, struct str query)
     while (at < query.len) {
         char c = query.at[at];
         bool selects = true;
-        if (is_quote(c))
-            at = string_end(query, at);
+        if (with_quote(c))
+            at += with_string(str_skip(query, at)).len;
         else if (c == '{' && !read_filters(query, &at, &selects))
             return false;
         else if (c != '{')
@@ -105,7 +112,7 @@ bool with_defines(const struct with *w, const char *name)
     for (size_t at = 0; at < text.len;) {
         struct str here = with_ident(str_skip(text, at));
         if (here.len == 0) {
-            at = is_quote(text.at[at]) ? string_end(text, at) : at + 1;
+            at += with_quote(text.at[at]) ? with_string(str_skip(text, at)).len : 1;
             continue;
         }
         at += here.len;
@@ -115,14 +122,6 @@ bool with_defines(const struct with *w, const char *name)
             return true;
     }
     return false;
-}
-
-static size_t string_end(struct str text, size_t at)
-{
-    char quote = text.at[at++];
-    while (at < text.len && text.at[at] != quote)
-        at += quote != '`' && text.at[at] == '\\' ? 2 : 1;
-    return at < text.len ? at + 1 : text.len;
 }
 
 /* Is there a metric's name before the brace? Not an operator. */
@@ -147,9 +146,9 @@ static bool read_filters(struct str text, size_t *at, bool *selects)
     bool named = is_named(text, *at), all = true, now = named, equal = false;
     for ((*at)++; *at < text.len && text.at[*at] != '}';) {
         char c = text.at[*at], before = text.at[*at - 1];
-        struct str word = with_ident(str_skip(text, *at));
-        size_t end = is_quote(c) ? string_end(text, *at) : *at + (word.len > 0 ? word.len : 1);
-        if (is_quote(c)) {
+        struct str rest = str_skip(text, *at), word = with_ident(rest);
+        size_t end = *at + (with_quote(c) ? with_string(rest).len : word.len > 0 ? word.len : 1);
+        if (with_quote(c)) {
             now = now || (equal && end - *at > 2);
         } else if (is_word(word, "or")) {
             all = all && now;

@@ -23,5 +23,8 @@ bool with_defines(const struct with *w, const char *name);
  * backslash: whether the server does is said by the server. */
 bool with_ident_start(char c);
 struct str with_ident(struct str text); /* at the start of text */
+bool with_quote(char c);
+/* At the start of text, with its quotes; to the end of text where none closes it. */
+struct str with_string(struct str text);
 
 #endif
