@@ -1,5 +1,6 @@
 #include "worker/tools/items.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <string.h>
 #include "common/check.h"
@@ -79,6 +80,12 @@ static json_t *make_string(struct str text)
     return json_stringn(clean.at ? clean.at : "", clean.len);
 }
 
+/* 1e999 is JSON, but no double holds it and jansson has no infinity: null, as browsers write it. */
+static json_t *make_number(double number)
+{
+    return isfinite(number) ? json_real(number) : json_null();
+}
+
 static json_t *make(const struct items *i, enum sax_token token, struct str text)
 {
     switch (token) {
@@ -87,7 +94,7 @@ static json_t *make(const struct items *i, enum sax_token token, struct str text
     case SAX_ARRAY:
         return json_array();
     case SAX_NUMBER:
-        return json_real(i->sax.number);
+        return make_number(i->sax.number);
     case SAX_WORD:
         return text.at[0] == 'n' ? json_null() : json_boolean(text.at[0] == 't');
     case SAX_STRING:

@@ -219,10 +219,12 @@ static void add_note(struct series *s, struct str text)
     json_str(&s->notes, buf_str(&note));
 }
 
+/* What is no moment (1e999 among them) is no answer of Prometheus, and would not fit where it is
+ * counted in whole milliseconds. */
 static bool take_time(struct series *s)
 {
     s->sample.at_s = s->sax.number;
-    return true;
+    return fabs(s->sample.at_s) < 1e13;
 }
 
 static bool on_scalar(struct series *s, enum sax_token token, struct str text)

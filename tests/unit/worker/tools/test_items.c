@@ -56,6 +56,14 @@ static void paths_lead_to_elements_members_and_values(void **state)
     expect("{\"spec\":{\"x\":{\"panels\":{\"a\":1}},\"panels\":3}}", two, 3, "");
 }
 
+static void a_number_that_no_double_holds_is_null(void **state)
+{
+    (void)state;
+    static const char *const path[] = {"*"};
+    expect("[1e999,[-1e999,{\"a\":5e333}],1e308]", path, 1,
+           "0::null 0::[null,{\"a\":null}] 0::1e308 ");
+}
+
 static void an_item_is_bounded(void **state)
 {
     (void)state;
@@ -116,6 +124,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(paths_lead_to_elements_members_and_values),
+        cmocka_unit_test(a_number_that_no_double_holds_is_null),
         cmocka_unit_test(an_item_is_bounded),
         cmocka_unit_test(what_is_no_json_or_not_wanted_stops_it),
         cmocka_unit_test(selectors_are_taken_apart),

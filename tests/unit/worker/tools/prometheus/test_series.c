@@ -200,6 +200,8 @@ static void other_kinds_of_answers_are_read(void **state)
          NULL},
         {"{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[[]]}}", NULL},
         {"{\"status\":\"success\",\"data\":[]}", NULL},
+        {"{\"status\":\"success\",\"data\":{\"resultType\":\"scalar\",\"result\":[1e999,\"1\"]}}",
+         NULL},
         {"[]", NULL},
     };
     (void)state;
