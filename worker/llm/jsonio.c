@@ -3,8 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include "common/check.h"
 #include "common/jsontext.h"
+
+enum { METADATA_RAW_MAX = 1024 };
 
 uint64_t jsonio_count(const json_t *v)
 {
@@ -101,6 +104,25 @@ static void add_word(struct buf *b, const json_t *v)
         buf_printf(b, "%s%s", b->len > 0 ? " " : "", json_string_value(v));
 }
 
+/* OpenRouter's: the headers that its own answer lacks, and what the provider behind it said, which
+ * its message ("Provider returned error") does not tell
+ * (openrouter.ai/docs/api-reference/errors). */
+static void add_metadata(struct reply *r, const json_t *error, struct buf *message)
+{
+    const json_t *metadata = json_object_get(error, "metadata"), *v;
+    struct str raw = json_text(json_object_get(metadata, "raw"));
+    const char *name;
+    if (raw.len > 0)
+        buf_printf(message, "%s%.*s", message->len > 0 ? ": " : "",
+                   (int)(raw.len < METADATA_RAW_MAX ? raw.len : METADATA_RAW_MAX), raw.at);
+    json_object_foreach((json_t *)json_object_get(metadata, "headers"), name, v)
+    {
+        if (strcasecmp(name, "x-ratelimit-reset") == 0 || strcasecmp(name, "retry-after") == 0)
+            snprintf(r->refused_till, sizeof(r->refused_till), "%s",
+                     json_is_string(v) ? json_string_value(v) : "");
+    }
+}
+
 /* Google's details: of QuotaFailure which limit it is, to words; RetryInfo's delay is said behind
  * the message, where others have it. */
 static void add_details(const json_t *error, struct buf *words, struct buf *message)
@@ -133,8 +155,9 @@ enum err jsonio_error(struct reply *r, int http_status, const json_t *error)
     struct str message = json_text(json_object_get(error, "message"));
     if (message.len == 0)
         message = json_text(error);
-    scoped_buf(said, message.len + 256);
+    scoped_buf(said, message.len + METADATA_RAW_MAX + 256);
     buf_add_str(&said, message);
+    add_metadata(r, error, &said);
     add_details(error, &words, &said);
     return reply_refused(r, http_status, buf_str(&words), buf_str(&said));
 }

@@ -636,6 +636,8 @@ static int64_t pause_asked(const struct llm_call *c, bool limited)
     int64_t ms = c->fetch ? llm_wait_asked_ms(c->fetch) : 0;
     if (ms < c->reply.refusal.wait_ms)
         ms = c->reply.refusal.wait_ms;
+    if (ms == 0)
+        ms = llm_wait_parse(str_trim(str_of(c->reply.refused_till)), loop_wall_ms());
     return ms == 0 && c->fetch && limited ? llm_wait_reset_ms(c->fetch) : ms;
 }
 

@@ -48,7 +48,7 @@ void reply_know_tool(struct reply *r, const char *tool_name)
 
 void reply_again(struct reply *r)
 {
-    r->detail[0] = r->refused_words[0] = '\0';
+    r->detail[0] = r->refused_words[0] = r->refused_till[0] = '\0';
     r->stopped = r->ended = r->input_known = r->output_known = false;
     r->cached_tokens = 0;
     r->refused_status = 0;

@@ -71,6 +71,7 @@ struct reply {
     struct llm_error refusal;             /* of a provider's error: what it means */
     int refused_status;                   /* of an error: what it is as an HTTP status, or 0 */
     char refused_words[REPLY_ERROR_MAX];  /* of an error: what the provider wrote, cut off */
+    char refused_till[32];                /* of an error: a header that stood in it (wait.h) */
     uint64_t bytes, bytes_max;
     const struct reply_handler *handler;
     void *arg;

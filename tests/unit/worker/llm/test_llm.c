@@ -282,6 +282,23 @@ static void limit_is_waited_for_as_the_error_says_and_told(void **state)
     assert_true(w.timer.after_ms <= 200);
 }
 
+/* A router's own answer has no headers: they are in its error, as is what the provider said. */
+static void a_router_hands_on_what_the_provider_behind_it_said(void **state)
+{
+    (void)state;
+    head(429);
+    data("{\"error\":{\"code\":429,\"message\":\"Rate limit exceeded\",\"metadata\":{\"headers\":{"
+         "\"X-RateLimit-Remaining\":\"0\",\"X-RateLimit-Reset\":\"1795428773000\"}}}}");
+    over(FETCH_OK, 429);
+    assert_true(w.timer.after_ms >= 9000 && w.timer.after_ms <= 9100);
+    ring();
+    head(400);
+    data("{\"error\":{\"code\":400,\"message\":\"Provider returned error\",\"metadata\":{\"raw\":"
+         "\"prompt is too long: 210000 tokens > 200000 maximum\",\"provider_name\":\"x\"}}}");
+    over(FETCH_OK, 400);
+    assert_int_equal(w.err, ERR_CONTEXT_TOO_LONG);
+}
+
 static void quota_that_is_gone_is_not_waited_for(void **state)
 {
     (void)state;
@@ -695,6 +712,7 @@ int main(void)
         TEST(retry_after_past_patience_ends_the_call_with_the_time),
         TEST(pause_of_an_overloaded_server_is_shorter_than_of_a_limit),
         TEST(limit_is_waited_for_as_the_error_says_and_told),
+        TEST(a_router_hands_on_what_the_provider_behind_it_said),
         TEST(quota_that_is_gone_is_not_waited_for),
         TEST(another_attempt_of_a_step_begins_with_a_pause),
         TEST(refusal_is_not_tried_again),
