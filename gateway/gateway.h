@@ -11,7 +11,7 @@
 #include "common/redis/redis.h"
 #include "gateway/visits.h"
 #include "gateway/api/searches.h"
-#include "proto/store/store.h"
+#include "proto/store/answer.h"
 
 struct gateway_settings {
 #define SETTING(field, name, type, by_default, min, max, help) SETTING_FIELD_##type(field)

@@ -5,6 +5,8 @@
 #include <time.h>
 #include "gateway/gateway.h"
 #include "gateway/auth/user.h"
+#include "proto/store/owner.h"
+#include "proto/store/store.h"
 
 enum { REDIS_WAIT_MS = 5000, LOOK_MS = 20 };
 

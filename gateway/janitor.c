@@ -6,6 +6,9 @@
 #include "gateway/turn/broker.h"
 #include "gateway/auth/service.h"
 #include "gateway/turn/stream.h"
+#include "proto/store/active.h"
+#include "proto/store/store.h"
+#include "proto/store/turn.h"
 
 enum {
     SWEEP_MS = 5000, /* how often turns that nobody holds are looked for */

@@ -2,7 +2,8 @@
 
 #include <stdio.h>
 #include "gateway/gateway.h"
-#include "proto/limits.h"
+#include "proto/store/quota.h"
+#include "proto/store/store.h"
 
 enum { REDIS_WAIT_MS = 5000 };
 

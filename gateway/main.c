@@ -26,6 +26,7 @@
 #include "gateway/api/webhook.h"
 #include "proto/ipc.h"
 #include "proto/settings_check.h"
+#include "proto/store/store.h"
 #include "proto/store/health.h"
 #include "proto/wire.h"
 #include "proto/wire_keys.h"

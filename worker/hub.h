@@ -19,7 +19,7 @@
 #include "common/loop.h"
 #include "common/secret.h"
 #include "proto/event.h"
-#include "proto/store/store.h"
+#include "proto/store/turn_state.h"
 #include "proto/wire.h"
 
 struct hub;

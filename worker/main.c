@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "proto/ipc.h"
 #include "proto/settings_check.h"
+#include "proto/store/store.h"
 #include "proto/wire_probe.h"
 #include "worker/checkup.h"
 #include "worker/worker.h"

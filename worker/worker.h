@@ -6,7 +6,7 @@
 #include "common/http.h"
 #include "common/loop.h"
 #include "common/redis/redis.h"
-#include "proto/store/store.h"
+#include "proto/store/answer.h"
 #include "worker/hub.h"
 #include "worker/llm/llm.h"
 #include "worker/meters.h"

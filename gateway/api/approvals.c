@@ -10,6 +10,8 @@
 #include "common/log.h"
 #include "gateway/turn/broker.h"
 #include "gateway/turn/turns.h"
+#include "proto/store/store.h"
+#include "proto/store/turn.h"
 
 enum { DECISIONS_MAX = 64, CALL_ID_BYTES_MAX = 1024, HASH_BYTES_MAX = 128 };
 

@@ -5,6 +5,7 @@
 #include "gateway/turn/broker.h"
 #include "gateway/api/routes.h"
 #include "gateway/turn/stream.h"
+#include "proto/store/store.h"
 
 static struct metric *metrics[METRIC_COUNT];
 

@@ -12,6 +12,7 @@
 #include "gateway/api/openapi.h"
 #include "gateway/turn/turns.h"
 #include "gateway/api/webhook.h"
+#include "proto/store/store.h"
 
 enum { CALL_MAGIC = 0x43414c4c, SEGMENTS_MAX = 6 };
 enum who { ANYBODY, USER, WEBHOOK };

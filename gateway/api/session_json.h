@@ -3,7 +3,7 @@
 #ifndef GATEWAY_API_SESSION_JSON_H
 #define GATEWAY_API_SESSION_JSON_H
 
-#include "proto/store/store.h"
+#include "proto/store/answer.h"
 
 void session_json_id(struct buf *b, struct id session);
 void session_json_summary(struct buf *b, const struct store_session *s); /* as in a list */

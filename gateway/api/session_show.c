@@ -9,6 +9,8 @@
 #include "common/log.h"
 #include "gateway/api/session_json.h"
 #include "gateway/turn/turns.h"
+#include "proto/store/session.h"
+#include "proto/store/store.h"
 
 enum {
     SHOW_MAGIC = 0x53484f57,

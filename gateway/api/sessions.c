@@ -7,6 +7,9 @@
 #include "gateway/turn/broker.h"
 #include "gateway/api/session_json.h"
 #include "gateway/turn/turns.h"
+#include "proto/store/list.h"
+#include "proto/store/session.h"
+#include "proto/store/store.h"
 
 enum {
     TITLE_BYTES_MAX = 512,

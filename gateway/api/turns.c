@@ -9,6 +9,9 @@
 #include "gateway/turn/broker.h"
 #include "gateway/turn/stream.h"
 #include "proto/path.h"
+#include "proto/store/events.h"
+#include "proto/store/quota.h"
+#include "proto/store/turn.h"
 
 enum { CONTEXT_BYTES_MAX = 65536, MODEL_BYTES_MAX = 200, DATASOURCES_MAX = 16 };
 

@@ -9,6 +9,10 @@
 #include "gateway/auth/service.h"
 #include "gateway/turn/turns.h"
 #include "proto/path.h"
+#include "proto/store/quota.h"
+#include "proto/store/session.h"
+#include "proto/store/store.h"
+#include "proto/store/turn.h"
 
 enum { MODEL_BYTES_MAX = 200 };
 

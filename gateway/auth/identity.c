@@ -11,6 +11,8 @@
 #include "common/map.h"
 #include "gateway/auth/askers.h"
 #include "gateway/gateway.h"
+#include "proto/store/owner.h"
+#include "proto/store/store.h"
 
 enum {
     CACHE_MAX = 20000,      /* tokens known at once; more: see make_room */

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include "common/check.h"
 #include "common/log.h"
+#include "proto/store/events.h"
+#include "proto/store/store.h"
 
 enum {
     FOLLOWER_MAGIC = 0x464f4c57,

@@ -8,6 +8,10 @@
 #include "common/map.h"
 #include "gateway/turn/broker.h"
 #include "gateway/turn/stream.h"
+#include "proto/store/quota.h"
+#include "proto/store/session.h"
+#include "proto/store/store.h"
+#include "proto/store/turn.h"
 
 enum {
     TURN_MAGIC = 0x5455524e,

@@ -14,7 +14,7 @@
 #include "gateway/auth/identity.h"
 #include "gateway/api/routes.h"
 #include "proto/frame.h"
-#include "proto/limits.h"
+#include "proto/store/turn.h"
 
 #define TURN_PLACES(X)                                                                             \
     X(BEGINNING) /* the store is asked to accept it */                                             \
@@ -37,7 +37,7 @@ struct turn {
     struct gateway *gateway;
     enum turn_place place;
     struct id session, turn;
-    struct id limit_slot; /* of one that was begun here: its place among its person's (limits.h) */
+    struct id limit_slot; /* of one that was begun here: its place among its person's (quota.h) */
     uint32_t epoch;
     char owner[USER_MAX_BYTES];
     struct credentials credentials;

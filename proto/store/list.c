@@ -1,10 +1,16 @@
-/* The list of an owner's sessions, searched and paged. It is an index outside the sessions' keys: a
- * page is read from it, then each session is asked, and where both disagree the index is mended. */
+#include "proto/store/list.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "proto/store/store_priv.h"
+#include "common/check.h"
+#include "proto/store/call.h"
+#include "proto/store/index.h"
+#include "proto/store/key.h"
+#include "proto/store/reply.h"
 
+/* The list of an owner's sessions, searched and paged. It is an index outside the sessions' keys: a
+ * page is read from it, then each session is asked, and where both disagree the index is mended. */
 enum {
     LIST_MAX = 200,
     LIST_WINDOW = 16,           /* sessions of a list that are asked for at once */

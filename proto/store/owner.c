@@ -1,13 +1,18 @@
+#include "proto/store/owner.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "proto/store/call.h"
+#include "proto/store/index.h"
+#include "proto/store/key.h"
+#include "proto/store/storage.h"
+
 /* Owners: which there were of a name, and a session that becomes another's.
  *
  * A session is moved by its own script; the lists and counts of both owners lie in other slots of a
  * Cluster and follow, the first owner's list last: what a crash leaves between is found there
  * again, and the next move goes on with it. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include "proto/store/store_priv.h"
-
 enum {
     PAGE = 32,       /* sessions moved side by side */
     OWNERS_MAX = 64, /* of one name; the earliest are left out */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include "common/check.h"
 #include "common/redis/redis.h"
-#include "proto/store/store.h"
+#include "proto/store/config.h"
 #include "proto/store/health.h"
 
 enum { WAIT_MS = 2000, LOOK_MS = 50 };

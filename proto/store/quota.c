@@ -1,178 +1,311 @@
-/* What one person keeps in all: sessions and bytes.
- *
- * It is kept in one hash of the owner's, outside of the sessions' keys, and so of another slot of a
- * Cluster: it is taken before a session is made or grows, and noted afterwards as it is. What a
- * crash leaves out, or expires with a session, is found by counting all again: when somebody meets
- * the limit, or nobody counted yet. */
+#include "proto/store/quota.h"
+
+#include <stdio.h>
 #include <stdlib.h>
-#include "proto/limits.h"
-#include "proto/store/store_priv.h"
+#include "common/check.h"
+#include "proto/store/call.h"
+#include "proto/store/key.h"
+#include "proto/store/storage.h"
 
 enum {
-    COUNTED_MS = 60 * 1000, /* who meets the limit is counted again at most this often */
-    COUNT_MAX = 20000,      /* sessions; more are not counted */
+    BUDGET_KEEP_MS = 3 * 24 * 3600 * 1000,
+    OWNER_MAX = 600,
 };
+/* Beyond what any refusal lasts. */
+#define KEYS_KEEP_MS (INT64_C(30) * 24 * 3600 * 1000)
 
-static void on_taken(struct store_call *c, struct store_command *a, enum err err,
-                     const struct redisReply *reply);
-static void on_index(struct store_call *c, struct store_command *a, enum err err,
-                     const struct redisReply *reply);
-static void on_size(struct store_call *c, struct store_command *a, enum err err,
+static void on_keys(struct store_call *c, struct store_command *a, enum err err,
                     const struct redisReply *reply);
-static void on_counted(struct store_call *c, struct store_command *a, enum err err,
-                       const struct redisReply *reply);
+static void on_reset(struct store_call *c, struct store_command *a, enum err err,
+                     const struct redisReply *reply);
+static void end_when_all(struct store_call *c);
 
-static bool limited(const struct store *s)
-{
-    return s->config.user_sessions_max > 0 || s->config.user_bytes_max > 0;
-}
-
-static bool noted(const struct store *s) { return limited(s) || s->config.quota_noted; }
-
-static void ask_take(struct store_call *c)
-{
-    const struct store_config *config = &c->store->config;
-    struct store_command *a = ask_script(c, SCRIPT_quota_take, on_taken);
-    ask_quota_key(a, buf_str(&c->owner));
-    ask_id(a, c->session);
-    ask_num(a, c->quota.bytes);
-    ask_num(a, c->quota.add);
-    ask_num(a, config->user_sessions_max);
-    ask_num(a, (int64_t)config->user_bytes_max);
-    ask_num(a, config->session_keep_ms);
-    ask_send(a);
-}
-
-void quota_take(struct store_call *c, int64_t bytes, bool add, void (*then)(struct store_call *c))
-{
-    if (!limited(c->store)) {
-        then(c);
-        return;
-    }
-    c->quota = (struct store_quota){.bytes = bytes, .add = add, .then = then};
-    ask_take(c);
-}
-
-static void on_taken(struct store_call *c, struct store_command *a, enum err err,
+/* {verdict, wait} of a script. */
+static void on_limit(struct store_call *c, struct store_command *a, enum err err,
                      const struct redisReply *reply)
 {
     (void)a;
-    int64_t verdict = redis_int(redis_at(reply, 1)), since_ms = redis_int(redis_at(reply, 2));
-    if (err != ERR_NONE)
-        store_call_end(c, err, NULL);
-    else if (verdict == LIMIT_OK)
-        c->quota.then(c);
-    else if (quota_stale(c, since_ms))
-        quota_count(c, ask_take);
-    else
-        store_call_end(c, verdict == LIMIT_SESSIONS ? ERR_TOO_MANY_SESSIONS : ERR_QUOTA_EXCEEDED,
-                       NULL);
+    store_call_end(
+        c, err,
+        &(struct store_answer){.limit = {(enum limit_verdict)redis_int(redis_at(reply, 1)),
+                                         redis_int(redis_at(reply, 2))}});
 }
 
-/* ---- counting ---- */
-
-struct counted {
-    struct id session;
-    int64_t bytes;
-};
-
-bool quota_stale(const struct store_call *c, int64_t since_ms)
+static void ask_key(struct store_command *a, const char *prefix, struct str name,
+                    const char *suffix)
 {
-    return since_ms > COUNTED_MS && !c->quota.counted;
+    char key[OWNER_MAX + 64];
+    int len = snprintf(key, sizeof(key), "%s{%.*s}%s", prefix,
+                       (int)(name.len < OWNER_MAX ? name.len : OWNER_MAX), name.at, suffix);
+    ask_str(a, (struct str){key, (size_t)len});
 }
 
-void quota_count(struct store_call *c, void (*then)(struct store_call *c))
+static void ask_budget_key(struct store_command *a, const struct limit_budget *b)
 {
-    c->quota.recounted = then;
-    struct store_command *a = ask_new(c, on_index);
-    ask_str(a, STR("ZRANGE"));
-    ask_owner_key(a, buf_str(&c->owner));
-    ask_num(a, 0);
-    ask_num(a, COUNT_MAX - 1);
+    char day[16];
+    snprintf(day, sizeof(day), ":%u", b->day);
+    ask_key(a, "p:b:", b->scope, day);
+}
+
+uint64_t limits_reserve(struct store *s, const struct limit_budget *b, struct id reservation,
+                        uint64_t tokens, uint64_t cost, store_fn *fn, void *arg)
+{
+    struct store_command *a =
+        ask_script(store_call_new(s, fn, arg), SCRIPT_quota_budget_begin, on_limit);
+    ask_budget_key(a, b);
+    a->keys = 1;
+    ask_id(a, reservation);
+    ask_num(a, (int64_t)tokens);
+    ask_num(a, (int64_t)cost);
+    ask_num(a, (int64_t)b->tokens_max);
+    ask_num(a, (int64_t)b->cost_max);
+    ask_id(a, b->turn);
+    ask_num(a, (int64_t)b->turn_cost_max);
+    ask_num(a, BUDGET_KEEP_MS);
+    return ask_send(a);
+}
+
+void limits_settle(struct store *s, const struct limit_budget *b, struct id reservation,
+                   uint64_t tokens, uint64_t cost)
+{
+    struct store_command *a =
+        ask_script(store_call_new(s, NULL, NULL), SCRIPT_quota_budget_end, on_limit);
+    ask_budget_key(a, b);
+    a->keys = 1;
+    ask_id(a, reservation);
+    ask_num(a, (int64_t)tokens);
+    ask_num(a, (int64_t)cost);
+    ask_id(a, b->turn);
     ask_send(a);
 }
 
-static void on_index(struct store_call *c, struct store_command *a, enum err err,
-                     const struct redisReply *reply)
-{
-    (void)a, (void)err;
-    unsigned count = redis_count(reply);
-    c->quota.found = xcalloc(count + 1, sizeof(*c->quota.found));
-    for (unsigned i = 0; i < count; i++) {
-        struct counted *one = &c->quota.found[c->quota.found_count];
-        if (!id_parse(redis_text(redis_at(reply, i)), &one->session))
-            continue;
-        struct store_command *size = ask_script(c, SCRIPT_session_size, on_size);
-        size->tag = c->quota.found_count++;
-        ask_session_key(size, one->session);
-        ask_str(size, buf_str(&c->owner));
-        ask_send(size);
-    }
-    if (c->quota.found_count == 0)
-        on_size(c, NULL, ERR_NONE, NULL);
-}
-
-static void on_size(struct store_call *c, struct store_command *a, enum err err,
-                    const struct redisReply *reply)
-{
-    (void)err;
-    if (a)
-        c->quota.found[a->tag].bytes = redis_int(redis_at(reply, 1));
-    if (c->waiting > 0)
-        return;
-    struct store_command *count = ask_script(c, SCRIPT_quota_count, on_counted);
-    ask_quota_key(count, buf_str(&c->owner));
-    ask_num(count, c->store->config.session_keep_ms);
-    for (unsigned i = 0; i < c->quota.found_count; i++) {
-        if (c->quota.found[i].bytes == 0)
-            continue;
-        ask_id(count, c->quota.found[i].session);
-        ask_num(count, c->quota.found[i].bytes);
-    }
-    ask_send(count);
-}
-
-static void on_counted(struct store_call *c, struct store_command *a, enum err err,
-                       const struct redisReply *reply)
+static void noted(struct store_call *c, struct store_command *a, enum err err,
+                  const struct redisReply *reply)
 {
     (void)a, (void)reply;
-    if (err != ERR_NONE) {
-        store_call_end(c, err, NULL);
-        return;
-    }
-    c->quota.counted = true;
-    c->quota.recounted(c);
+    if (c->waiting == 0)
+        store_call_end(c, err, &(struct store_answer){0});
 }
 
-/* ---- afterwards ---- */
-
-static void on_noted(struct store_call *c, struct store_command *a, enum err err,
-                     const struct redisReply *reply)
+static void note_key(struct store *s, const struct limit_key *k)
 {
-    (void)a, (void)err, (void)reply;
-    store_call_end(c, ERR_NONE, &(struct store_answer){0});
-}
-
-static void note(struct store *s, struct str owner, struct id session, int64_t bytes, bool moved)
-{
-    if (!noted(s) || owner.len == 0)
-        return;
-    struct store_command *a =
-        ask_script(store_call_new(s, NULL, NULL), SCRIPT_quota_note, on_noted);
-    ask_quota_key(a, owner);
-    ask_id(a, session);
-    ask_num(a, bytes);
-    ask_num(a, s->config.session_keep_ms);
-    ask_num(a, moved);
+    struct store_call *c = store_call_new(s, NULL, NULL);
+    struct store_command *a = ask_new(c, noted);
+    ask_str(a, STR("HSET"));
+    ask_str(a, STR("p:keys"));
+    ask_str(a, k->key);
+    ask_str(a, k->model);
+    ask_send(a);
+    a = ask_new(c, noted);
+    ask_str(a, STR("PEXPIRE"));
+    ask_str(a, STR("p:keys"));
+    ask_num(a, KEYS_KEEP_MS);
     ask_send(a);
 }
 
-void quota_note(struct store *s, struct str owner, struct id session, int64_t bytes)
+static struct store_command *key_ask(struct store *s, enum store_script script,
+                                     const struct limit_key *k, store_fn *fn, void *arg)
 {
-    note(s, owner, session, bytes, false);
+    struct store_command *a = ask_script(store_call_new(s, fn, arg), script, on_limit);
+    ask_key(a, "p:p:", k->key, "");
+    ask_key(a, "p:p:", k->key, ":c");
+    ask_key(a, "p:p:", k->key, ":q");
+    ask_key(a, "p:p:", k->key, ":x");
+    ask_key(a, "p:p:", k->key, ":o");
+    a->keys = 5;
+    return a;
 }
 
-void quota_note_moved(struct store *s, struct str owner, struct id session, int64_t bytes)
+uint64_t limits_key_take(struct store *s, const struct limit_key *k, struct str owner,
+                         struct id slot, enum limit_place place, uint64_t tokens,
+                         int64_t patience_ms, int64_t lease_ms, store_fn *fn, void *arg)
 {
-    note(s, owner, session, bytes, true);
+    struct store_command *a = key_ask(s, SCRIPT_quota_key_begin, k, fn, arg);
+    ask_id(a, slot);
+    ask_num(a, place);
+    ask_num(a, k->requests_per_minute);
+    ask_num(a, k->tokens_per_minute);
+    ask_num(a, k->concurrent);
+    ask_num(a, (int64_t)tokens);
+    ask_num(a, patience_ms);
+    ask_num(a, lease_ms);
+    ask_num(a, LIMIT_ASK_AGAIN_MS);
+    ask_str(a, owner);
+    return ask_send(a);
+}
+
+void limits_key_hold(struct store *s, const struct limit_key *k, struct id slot, int64_t lease_ms)
+{
+    struct store_command *a = key_ask(s, SCRIPT_quota_key_hold, k, NULL, NULL);
+    ask_id(a, slot);
+    ask_num(a, lease_ms);
+    ask_send(a);
+}
+
+void limits_key_give(struct store *s, const struct limit_key *k, struct id slot, int64_t tokens,
+                     int64_t block_ms, int64_t lease_ms)
+{
+    struct store_command *a = key_ask(s, SCRIPT_quota_key_end, k, NULL, NULL);
+    ask_id(a, slot);
+    ask_num(a, k->tokens_per_minute);
+    ask_num(a, tokens);
+    ask_num(a, block_ms);
+    ask_num(a, lease_ms);
+    ask_send(a);
+    if (block_ms > 0)
+        note_key(s, k);
+}
+
+/* ---- keys that were refused ---- */
+
+struct keys {
+    struct limit_blocked *all; /* their texts are ours */
+    unsigned count;
+};
+
+static void keys_free(void *own)
+{
+    struct keys *k = own;
+    for (unsigned i = 0; i < k->count; i++) {
+        free((char *)k->all[i].key.at);
+        free((char *)k->all[i].model.at);
+    }
+    free(k->all);
+    free(k);
+}
+
+uint64_t limits_keys_reset(struct store *s, store_fn *fn, void *arg)
+{
+    struct store_command *a = ask_new(store_call_new(s, fn, arg), on_keys);
+    ask_str(a, STR("HGETALL"));
+    ask_str(a, STR("p:keys"));
+    return ask_send(a);
+}
+
+static void on_keys(struct store_call *c, struct store_command *a, enum err err,
+                    const struct redisReply *reply)
+{
+    (void)a, (void)err;
+    struct keys *k = c->own = xcalloc(1, sizeof(*k));
+    c->own_free = keys_free;
+    k->count = redis_count(reply) / 2;
+    k->all = xcalloc(k->count + 1, sizeof(*k->all));
+    for (unsigned i = 0; i < k->count; i++) {
+        k->all[i].key = str_of(str_dup(redis_text(redis_at(reply, 2 * i))));
+        k->all[i].model = str_of(str_dup(redis_text(redis_at(reply, 2 * i + 1))));
+    }
+    for (unsigned i = 0; i < k->count; i++) {
+        struct store_command *reset = ask_script(c, SCRIPT_quota_key_reset, on_reset);
+        reset->tag = i;
+        ask_key(reset, "p:p:", k->all[i].key, "");
+        reset->keys = 1;
+        ask_send(reset);
+    }
+    end_when_all(c);
+}
+
+static void on_reset(struct store_call *c, struct store_command *a, enum err err,
+                     const struct redisReply *reply)
+{
+    struct keys *k = c->own;
+    k->all[a->tag].left_ms = err == ERR_NONE ? redis_int(redis_at(reply, 1)) : 0;
+    end_when_all(c);
+}
+
+static void end_when_all(struct store_call *c)
+{
+    const struct keys *k = c->own;
+    if (c->waiting == 0)
+        store_call_end(c, ERR_NONE, &(struct store_answer){.keys = k->all, .key_count = k->count});
+}
+
+/* ---- a person's turns ---- */
+
+struct admission {
+    struct limit_budget budget; /* without its scope: the call's owner is it */
+    struct id turn;
+    uint32_t at_once, per_minute;
+    int64_t lease_ms;
+};
+
+static void on_admission(struct store_call *c, struct store_command *a, enum err err,
+                         const struct redisReply *reply);
+
+static void ask_admission(struct store_call *c)
+{
+    const struct admission *want = c->own;
+    struct store_command *a = ask_script(c, SCRIPT_quota_turn_begin, on_admission);
+    char name[OWNER_MAX + 8];
+    struct limit_budget theirs = want->budget;
+    struct str owner = buf_str(&c->owner);
+    int len = snprintf(name, sizeof(name), "o:%.*s",
+                       (int)(owner.len < OWNER_MAX - 2 ? owner.len : OWNER_MAX - 2), owner.at);
+    theirs.scope = (struct str){name, (size_t)len};
+    ask_key(a, "p:a:", theirs.scope, "");
+    ask_key(a, "p:a:", theirs.scope, ":m");
+    ask_budget_key(a, &theirs);
+    ask_key(a, "p:a:", theirs.scope, ":b");
+    a->keys = 4;
+    ask_id(a, want->turn);
+    ask_num(a, want->at_once);
+    ask_num(a, want->per_minute);
+    ask_num(a, want->lease_ms);
+    ask_num(a, (int64_t)theirs.tokens_max);
+    ask_num(a, (int64_t)theirs.cost_max);
+    ask_num(a, (int64_t)c->store->config.user_bytes_max);
+    ask_send(a);
+}
+
+/* Who is refused for what they keep is counted first: some of it may have expired. */
+static void on_admission(struct store_call *c, struct store_command *a, enum err err,
+                         const struct redisReply *reply)
+{
+    if (err == ERR_NONE && redis_int(redis_at(reply, 1)) == LIMIT_BYTES &&
+        quota_stale(c, redis_int(redis_at(reply, 3))))
+        quota_count(c, ask_admission);
+    else
+        on_limit(c, a, err, reply);
+}
+
+uint64_t limits_turn_begin(struct store *s, struct str owner, struct id turn, uint32_t at_once,
+                           uint32_t per_minute, int64_t lease_ms, const struct limit_budget *b,
+                           store_fn *fn, void *arg)
+{
+    struct store_call *c = store_call_new(s, fn, arg);
+    struct admission *want = c->own = xcalloc(1, sizeof(*want));
+    c->own_free = free;
+    *want = (struct admission){*b, turn, at_once, per_minute, lease_ms};
+    want->budget.scope = (struct str){0};
+    if (!buf_add_str(&c->owner, owner))
+        return store_call_fail(c, ERR_TOO_LARGE);
+    ask_admission(c);
+    return c->id;
+}
+
+static struct store_command *place_ask(struct store *s, enum store_script script, struct str owner,
+                                       struct id turn)
+{
+    struct store_command *a = ask_script(store_call_new(s, NULL, NULL), script, on_limit);
+    char name[OWNER_MAX + 8];
+    int len = snprintf(name, sizeof(name), "o:%.*s",
+                       (int)(owner.len < OWNER_MAX - 2 ? owner.len : OWNER_MAX - 2), owner.at);
+    ask_key(a, "p:a:", (struct str){name, (size_t)len}, "");
+    a->keys = 1;
+    ask_id(a, turn);
+    return a;
+}
+
+void limits_turn_hold(struct store *s, struct str owner, struct id turn, int64_t lease_ms)
+{
+    if (id_is_zero(turn))
+        return;
+    struct store_command *a = place_ask(s, SCRIPT_quota_turn_hold, owner, turn);
+    ask_num(a, lease_ms);
+    ask_send(a);
+}
+
+void limits_turn_end(struct store *s, struct str owner, struct id turn)
+{
+    if (!id_is_zero(turn))
+        ask_send(place_ask(s, SCRIPT_quota_turn_end, owner, turn));
 }

@@ -1,10 +1,12 @@
-/* Answers of the scripts as structs. They are data from outside: what has the wrong type reads as
- * empty, what does not fit is cut or left out. */
+#include "proto/store/reply.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include "common/log.h"
-#include "proto/store/store_priv.h"
+#include "proto/store/call.h"
 
+/* Answers of the scripts as structs. They are data from outside: what has the wrong type reads as
+ * empty, what does not fit is cut or left out. */
 static int64_t num_at(const struct redisReply *p, unsigned i) { return redis_int(redis_at(p, i)); }
 static struct str text_at(const struct redisReply *p, unsigned i)
 {

@@ -1,9 +1,15 @@
-/* Sessions and their messages: create, get, patch, delete, fork. */
+#include "proto/store/session.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "proto/store/store_priv.h"
+#include "proto/store/call.h"
+#include "proto/store/index.h"
+#include "proto/store/key.h"
+#include "proto/store/reply.h"
+#include "proto/store/storage.h"
 
+/* Sessions and their messages: create, get, patch, delete, fork. */
 static struct store_call *session_call(struct store *s, struct str owner, struct id session,
                                        store_fn *fn, void *arg)
 {
@@ -198,6 +204,49 @@ uint64_t store_session_get(struct store *s, struct str owner, struct id session,
     return ask_send(get_ask(c, session, owner, with_messages, on_got));
 }
 
+/* ---- page by page: who reads slowly, or not at all, holds one page ---- */
+
+static void on_page(struct store_call *c, struct store_command *a, enum err err,
+                    const struct redisReply *reply)
+{
+    (void)a;
+    if (err != ERR_NONE) {
+        store_call_end(c, err, NULL);
+        return;
+    }
+    struct store_session session;
+    struct store_answer answer = {.session = c->session,
+                                  .page_end = (uint32_t)redis_int(redis_at(reply, 4)),
+                                  .upto = (uint32_t)redis_int(redis_at(reply, 5))};
+    if (redis_count(redis_at(reply, 1)) > 0) {
+        reply_session(redis_at(reply, 1), c->session, &session);
+        answer.sessions = &session;
+        answer.session_count = 1;
+    }
+    struct store_message *m =
+        reply_messages(redis_at(reply, 2), redis_at(reply, 3), &answer.message_count);
+    answer.messages = m;
+    answer.more = answer.page_end < answer.upto;
+    unsigned count = answer.message_count;
+    store_call_end(c, ERR_NONE, &answer);
+    messages_free(m, count);
+}
+
+uint64_t store_session_page(struct store *s, struct str owner, struct id session, uint32_t after,
+                            uint32_t upto, uint32_t bytes, store_fn *fn, void *arg)
+{
+    struct store_call *c = store_call_new(s, fn, arg);
+    c->session = session;
+    struct store_command *a = ask_script(c, SCRIPT_session_page, on_page);
+    ask_session_keys(a, session);
+    ask_str(a, owner);
+    ask_turn_prefix(a, session);
+    ask_num(a, after);
+    ask_num(a, upto);
+    ask_num(a, bytes);
+    return ask_send(a);
+}
+
 /* ---- patch, delete ---- */
 static void on_patched(struct store_call *c, struct store_command *a, enum err err,
                        const struct redisReply *reply)
@@ -366,7 +415,7 @@ uint64_t store_message_patch(struct store *s, struct str owner, struct id sessio
                              int pinned, int excluded, store_fn *fn, void *arg)
 {
     struct store_call *c = session_call(s, owner, session, fn, arg);
-    struct store_command *a = ask_script(c, SCRIPT_message_patch, on_message);
+    struct store_command *a = ask_script(c, SCRIPT_session_message_patch, on_message);
     ask_session_keys(a, session);
     ask_str(a, owner);
     ask_num(a, message);
@@ -379,7 +428,7 @@ uint64_t store_message_delete(struct store *s, struct str owner, struct id sessi
                               uint32_t message, store_fn *fn, void *arg)
 {
     struct store_call *c = session_call(s, owner, session, fn, arg);
-    struct store_command *a = ask_script(c, SCRIPT_message_delete, on_message_deleted);
+    struct store_command *a = ask_script(c, SCRIPT_session_message_delete, on_message_deleted);
     ask_session_keys(a, session);
     ask_str(a, owner);
     ask_num(a, message);

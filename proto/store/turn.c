@@ -1,13 +1,18 @@
-/* Turns: begin, claim, hold, cancel, fail, the list of open ones, load, say, seal, release, events.
- */
+#include "proto/store/turn.h"
+
 #include <stdlib.h>
 #include <string.h>
+#include "common/check.h"
 #include "common/log.h"
-#include "proto/store/store_priv.h"
+#include "proto/store/call.h"
+#include "proto/store/index.h"
+#include "proto/store/key.h"
+#include "proto/store/reply.h"
+#include "proto/store/storage.h"
 
+/* Turns: begin, claim, hold, cancel, fail, load, say, seal, release. */
 enum {
     VOID_KEEP_MS = 24 * 3600 * 1000,
-    ACTIVE_GRACE_MS = 60 * 1000, /* a listed turn that is not there yet may still begin */
     DEATHS_MAX = 3,
     STREAM_ENTRIES_MAX = 65536, /* of one turn; the agent's bounds end a turn long before */
     EVENT_BATCH_MAX = 8192,     /* the batch of one event that the store writes itself */
@@ -313,214 +318,6 @@ uint64_t store_turn_fail(struct store *s, struct id session, struct id turn,
     ask_str(a, str_of(err_word(why)));
     ask_str(a, buf_str(&batch));
     ask_num(a, s->config.events_keep_ms);
-    return ask_send(a);
-}
-
-/* ---- the list of open turns ---- */
-struct active_entry {
-    struct id session, turn;
-    bool old; /* listed for so long that it would have begun */
-};
-struct active {
-    unsigned count, found;
-    struct active_entry *entries;
-    struct store_turn *turns; /* by entry; state NONE: not open */
-};
-
-static void active_free(void *own)
-{
-    struct active *w = own;
-    free(w->entries);
-    free(w->turns);
-    free(w);
-}
-
-static void active_end(struct store_call *c)
-{
-    struct active *w = c->own;
-    if (c->waiting > 0)
-        return;
-    struct store_answer answer = {.turns = w->turns};
-    for (unsigned i = 0; i < w->count; i++)
-        if (w->turns[i].state != TURN_NONE)
-            w->turns[answer.turn_count++] = w->turns[i];
-    store_call_end(c, ERR_NONE, &answer);
-}
-
-static void on_voided(struct store_call *c, struct store_command *a, enum err err,
-                      const struct redisReply *reply)
-{
-    (void)reply;
-    struct active *w = c->own;
-    if (err == ERR_NONE)
-        index_active_remove(c->store, w->entries[a->tag].session, w->entries[a->tag].turn);
-    active_end(c);
-}
-
-static void on_looked_at(struct store_call *c, struct store_command *a, enum err err,
-                         const struct redisReply *reply)
-{
-    struct active *w = c->own;
-    const struct active_entry *e = &w->entries[a->tag];
-    struct store_turn t = {.state = TURN_NONE};
-    if (err == ERR_NONE)
-        reply_turn(redis_at(reply, 1), e->session, e->turn, &t);
-    if (t.state == TURN_RUNNING || t.state == TURN_AWAITING) {
-        w->turns[a->tag] = t;
-    } else if (err == ERR_NONE || err == ERR_EVENTS_EXPIRED) {
-        index_active_remove(c->store, e->session, e->turn);
-    } else if (e->old) {
-        struct store_command *v = ask_script(c, SCRIPT_turn_void, on_voided);
-        v->tag = a->tag;
-        ask_turn_keys(v, e->session, e->turn);
-        ask_num(v, VOID_KEEP_MS);
-        ask_send(v);
-        return;
-    }
-    active_end(c);
-}
-
-static void look_at(struct store_call *c, unsigned i)
-{
-    struct active *w = c->own;
-    struct store_command *a = ask_script(c, SCRIPT_turn_get, on_looked_at);
-    a->tag = i;
-    ask_turn_keys(a, w->entries[i].session, w->entries[i].turn);
-    ask_str(a, STR(""));
-    ask_id(a, w->entries[i].turn);
-    ask_num(a, 0);
-    ask_send(a);
-}
-
-static void on_active(struct store_call *c, struct store_command *a, enum err err,
-                      const struct redisReply *reply)
-{
-    (void)err;
-    unsigned pairs = redis_count(reply) / 2, max = a->tag;
-    struct active *w = c->own = xcalloc(1, sizeof *w);
-    c->own_free = active_free;
-    w->entries = xcalloc(pairs + 1, sizeof *w->entries);
-    w->turns = xcalloc(pairs + 1, sizeof *w->turns);
-    /* A full page: go on behind it next time, so that turns which wait for long starve no other. */
-    c->store->active_offset = pairs >= max ? c->store->active_offset + max : 0;
-    for (unsigned i = 0; i < pairs; i++) {
-        struct active_entry *e = &w->entries[w->count];
-        struct str text = redis_text(redis_at(reply, 2 * i)), session, turn;
-        if (!str_split(&text, ' ', &session) || !id_parse(session, &e->session) ||
-            !str_split(&text, ' ', &turn) || !id_parse(turn, &e->turn))
-            continue;
-        e->old = loop_wall_ms() - redis_int(redis_at(reply, 2 * i + 1)) > ACTIVE_GRACE_MS;
-        w->count++;
-    }
-    for (unsigned i = 0; i < w->count; i++)
-        look_at(c, i);
-    active_end(c);
-}
-
-uint64_t store_turn_active(struct store *s, unsigned max, store_fn *fn, void *arg)
-{
-    CHECK(max > 0);
-    struct store_command *a = ask_new(store_call_new(s, fn, arg), on_active);
-    a->tag = max;
-    ask_str(a, STR("ZRANGE"));
-    ask_active_key(a);
-    ask_num(a, s->active_offset);
-    ask_num(a, (int64_t)s->active_offset + max - 1);
-    ask_str(a, STR("WITHSCORES"));
-    return ask_send(a);
-}
-
-/* ---- events ---- */
-struct reading {
-    struct event_at after;
-    uint32_t max_bytes;
-};
-
-/* Is `at` the event right behind `before`? Each epoch counts from 1, and the first is 1-1. */
-static bool follows(struct event_at before, struct event_at at)
-{
-    if (at.epoch == before.epoch)
-        return at.seq == before.seq + 1;
-    return at.seq == 1 && (before.epoch != 0 || at.epoch == 1);
-}
-
-struct found_events {
-    struct store_event *at;
-    unsigned count, cap;
-    uint64_t bytes;
-    bool full, gap;
-};
-
-/* Events of one entry past *cursor. An entry may repeat some: what was said and got no answer is
- * said again together with what followed. */
-static bool take_entry(struct found_events *f, struct event_at *cursor, struct str id,
-                       struct str batch, uint32_t max_bytes)
-{
-    struct event_at last;
-    if (!event_at_parse(id, &last))
-        return false;
-    while (batch.len > 0 && !f->full && !f->gap) {
-        struct record_event e;
-        if (record_event_next(&batch, &e) != ERR_NONE)
-            return false;
-        struct event_at at = {last.epoch, e.seq};
-        if (event_at_cmp(at, *cursor) <= 0)
-            continue;
-        if (!follows(*cursor, at)) {
-            f->gap = true;
-        } else if (f->count > 0 && f->bytes + e.payload.len > max_bytes) {
-            f->full = true;
-        } else {
-            if (f->count == f->cap) {
-                f->cap = f->cap == 0 ? 64 : f->cap * 2;
-                f->at = xrealloc(f->at, f->cap * sizeof *f->at);
-            }
-            f->at[f->count++] = (struct store_event){at, e.final != 0, e.payload};
-            f->bytes += e.payload.len;
-            *cursor = at;
-        }
-    }
-    return true;
-}
-
-static void on_events(struct store_call *c, struct store_command *a, enum err err,
-                      const struct redisReply *reply)
-{
-    (void)a;
-    const struct reading *r = c->own;
-    struct event_at cursor = r->after;
-    const struct redisReply *entries = redis_at(reply, 3);
-    struct found_events f = {0};
-    for (unsigned i = 0; err == ERR_NONE && i + 1 < redis_count(entries) && !f.full && !f.gap;
-         i += 2)
-        if (!take_entry(&f, &cursor, redis_text(redis_at(entries, i)),
-                        redis_text(redis_at(entries, i + 1)), r->max_bytes))
-            err = ERR_HISTORY_LOST; /* an entry that can't be read is lost as well */
-    if (f.gap && f.count == 0)
-        err = ERR_HISTORY_LOST;
-    struct store_answer answer = {.session = c->session,
-                                  .events = f.at,
-                                  .event_count = f.count,
-                                  .suspect = redis_int(redis_at(reply, 4)) == 1,
-                                  .more = f.full || f.gap || redis_int(redis_at(reply, 2)) == 1};
-    reply_turn(redis_at(reply, 1), c->session, c->turn, &answer.turn);
-    store_call_end(c, err, &answer);
-    free(f.at);
-}
-
-uint64_t store_events_read(struct store *s, struct id session, struct id turn,
-                           struct event_at after, uint32_t max_bytes, store_fn *fn, void *arg)
-{
-    struct store_call *c = turn_call(s, session, turn, fn, arg);
-    struct reading *r = c->own = xcalloc(1, sizeof *r);
-    c->own_free = free;
-    *r = (struct reading){after, max_bytes};
-    struct store_command *a = ask_script(c, SCRIPT_events_read, on_events);
-    ask_turn_keys(a, session, turn);
-    ask_id(a, turn);
-    ask_num(a, after.epoch);
-    ask_num(a, after.seq);
-    ask_num(a, max_bytes > 0 ? max_bytes : 1);
     return ask_send(a);
 }
 

@@ -1,7 +1,7 @@
 """Lines between processes that a test can hold or cut: TCP proxies of its own.
 
 A Line goes silent as a cable that was pulled does: nothing is closed, nothing is answered. A StoreLine knows
-Redis's protocol well enough to see a seal (turn_seal.lua) go by, and to hold it, or its answer."""
+Redis's protocol well enough to see a seal (turn/seal.lua) go by, and to hold it, or its answer."""
 
 import hashlib
 import re
@@ -9,12 +9,12 @@ import socket
 import threading
 from pathlib import Path
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "proto" / "scripts"
+SCRIPTS = Path(__file__).resolve().parents[2] / "proto" / "store" / "scripts"
 CHUNK = 1 << 16
 
 
 def script_end(name: str) -> bytes:
-    """What a script's source ends with, whatever proto/scripts/embed.cmake puts before."""
+    """What a script's source ends with, whatever proto/store/scripts/embed.cmake puts before."""
     text = (SCRIPTS / f"{name}.lua").read_bytes()
     return text[text.index(b"\n--") + 1:]
 
@@ -246,7 +246,7 @@ def words_of(command: bytes, most: int) -> list[bytes]:
     return words
 
 
-SEAL_END = script_end("turn_seal")
+SEAL_END = script_end("turn/seal")
 seal_hashes: set[bytes] = set()  # learned from the source, which goes first on every connection
 
 

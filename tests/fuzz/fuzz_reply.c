@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
-#include "proto/store/store_priv.h"
+#include "proto/store/reply.h"
 
 #include <hiredis/hiredis.h> /* after ours: its macro REDIS_OK has the value of our REDIS_OK */
 

@@ -1,4 +1,4 @@
-/* The scripts of proto/scripts/ that change turns, line by line. */
+/* The scripts of proto/store/scripts/ that change turns, line by line. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* The scripts of proto/scripts/ about sessions and messages, and what store/list.c makes of them.
- */
+/* The scripts of proto/store/scripts/ about sessions and messages, and what store/list.c makes of
+ * them. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

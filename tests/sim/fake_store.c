@@ -4,6 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "proto/store/active.h"
+#include "proto/store/events.h"
+#include "proto/store/list.h"
+#include "proto/store/session.h"
+#include "proto/store/store.h"
+#include "proto/store/turn.h"
 #include "tests/sim/fake_redis.h"
 
 struct store {

@@ -1,17 +1,18 @@
-/* tests/sim/fake_store.h: the store without Redis: proto/store/store.h over a model of its scripts.
+/* tests/sim/fake_store.h: the store without Redis: proto/store/ over a model of its scripts.
  *
  * A struct redis is the database, shared by all processes of a simulated world; a struct store is
  * one process's way to it. An operation leaves its process as a struct fake_op; who carries it (the
  * simulator's network) may execute it never, once or more often, and may lose its answer. Without a
  * carrier, operations wait until fake_store_run. The model passes the cases that the real scripts
- * pass (tests/support/store_cases.h): what is changed in proto/scripts/ is changed in
+ * pass (tests/support/store_cases.h): what is changed in proto/store/scripts/ is changed in
  * fake_scripts.c too. What only Redis has (memory, cluster slots, indexes that disagree) is not
  * modelled: the janitors' and owners' lists are always right. */
 #ifndef TESTS_SIM_FAKE_STORE_H
 #define TESTS_SIM_FAKE_STORE_H
 
 #include "common/list.h"
-#include "proto/store/store.h"
+#include "proto/store/answer.h"
+#include "proto/store/config.h"
 
 /* Bugs that can be planted, to see that the simulator finds them. */
 #define FAKE_PLANTS(X)                                                                             \

@@ -8,6 +8,7 @@
 #include "gateway/api/routes.h"
 #include "gateway/auth/service.h"
 #include "gateway/turn/stream.h"
+#include "proto/store/store.h"
 #include "tests/sim/net.h"
 #include "tests/sim/sides.h"
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "proto/store/store.h"
 #include "proto/wire.h"
 
 enum {

@@ -1,5 +1,6 @@
 /* The simulator's model of the store passes the cases that the real scripts pass in Redis. */
 #include <unistd.h>
+#include "proto/store/store.h"
 #include "tests/sim/fake_store.h"
 #include "tests/support/store_cases.h"
 

@@ -3,6 +3,7 @@
 #ifndef TESTS_SUPPORT_DECISION_CASES_H
 #define TESTS_SUPPORT_DECISION_CASES_H
 
+#include "proto/store/turn.h"
 #include "tests/support/store_play.h"
 
 #define OTHER_GATEWAY STR("gateway-2")

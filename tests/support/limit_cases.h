@@ -1,10 +1,10 @@
-/* tests/support/limit_cases.h: what proto/limits.h promises, as cases of the store. Each uses
+/* tests/support/limit_cases.h: what proto/store/quota.h promises, as cases of the store. Each uses
  * names of its own: the ids of its play. */
 #ifndef TESTS_SUPPORT_LIMIT_CASES_H
 #define TESTS_SUPPORT_LIMIT_CASES_H
 
 #include <time.h>
-#include "proto/limits.h"
+#include "proto/store/quota.h"
 
 static struct limit_budget small_budget(struct play *p)
 {

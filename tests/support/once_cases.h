@@ -3,6 +3,8 @@
 #ifndef TESTS_SUPPORT_ONCE_CASES_H
 #define TESTS_SUPPORT_ONCE_CASES_H
 
+#include "proto/store/list.h"
+#include "proto/store/session.h"
 #include "tests/support/store_play.h"
 
 CASE(seen_key_with_another_body_creates_nothing)

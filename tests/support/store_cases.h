@@ -4,6 +4,11 @@
 #ifndef TESTS_SUPPORT_STORE_CASES_H
 #define TESTS_SUPPORT_STORE_CASES_H
 
+#include "proto/store/active.h"
+#include "proto/store/list.h"
+#include "proto/store/session.h"
+#include "proto/store/store.h"
+#include "proto/store/turn.h"
 #include "tests/support/decision_cases.h"
 #include "tests/support/store_play.h"
 

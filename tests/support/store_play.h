@@ -11,8 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-#include "proto/limits.h"
-#include "proto/store/store.h"
+#include "proto/store/events.h"
+#include "proto/store/quota.h"
+#include "proto/store/session.h"
+#include "proto/store/turn.h"
 
 /* The times that the fixture's store was made with. */
 enum {
@@ -80,7 +82,7 @@ struct got {
     unsigned key_count;
     char key_model[64];
     int64_t key_left_ms;
-    int verdict; /* of limits.h */
+    int verdict; /* of quota.h */
     int64_t wait_ms;
 };
 

@@ -13,7 +13,9 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "proto/limits.h"
+#include "proto/store/quota.h"
+#include "proto/store/store.h"
+#include "proto/store/turn.h"
 #include "worker/turn/turns.h"
 
 /* ---- the world ---- */

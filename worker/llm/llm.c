@@ -7,7 +7,7 @@
 #include <sodium.h>
 #include "common/check.h"
 #include "common/log.h"
-#include "proto/limits.h"
+#include "proto/store/quota.h"
 #include "worker/breaker.h"
 #include "worker/llm/jsontools.h"
 #include "worker/llm/learned.h"

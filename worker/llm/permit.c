@@ -6,7 +6,8 @@
 #include <time.h>
 #include "common/check.h"
 #include "common/log.h"
-#include "proto/limits.h"
+#include "proto/store/quota.h"
+#include "proto/store/store.h"
 #include "worker/llm/wait.h"
 
 enum {

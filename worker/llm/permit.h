@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include "proto/store/store.h"
+#include "proto/store/answer.h"
 #include "worker/llm/model.h"
 
 struct permits;

@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include "common/buf.h"
 #include "proto/err.h"
-#include "proto/store/store.h"
+#include "proto/store/answer.h"
 #include "worker/llm/token_estimate.h"
 #include "worker/turn/context.h"
 #include "worker/tools/tools.h"

@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 #include "proto/record.h"
-#include "proto/store/store.h"
+#include "proto/store/answer.h"
 #include "worker/tools/tools.h"
 
 struct approval {
@@ -21,8 +21,8 @@ struct approval {
     struct tool_grant *grants; /* of datasources, in this conversation */
     unsigned grant_count;
 };
-/* With this begin the ids of calls of TOOLS_SOURCE: proto/scripts/turn_decide.lua keeps a yes to
- * them with the session. */
+/* With this begin the ids of calls of TOOLS_SOURCE: proto/store/scripts/turn/decide.lua keeps a yes
+ * to them with the session. */
 #define APPROVAL_SOURCE "datasource_"
 /* Replaces what it had. */
 void approval_read(struct approval *c, const struct store_decision *decisions, unsigned count);

@@ -3,6 +3,8 @@
 #include "common/check.h"
 #include "common/log.h"
 #include "proto/record.h"
+#include "proto/store/store.h"
+#include "proto/store/turn.h"
 
 enum {
     BACKOFF_MS_MIN = 50,

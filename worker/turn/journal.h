@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include "common/buf.h"
 #include "common/loop.h"
-#include "proto/store/store.h"
+#include "proto/store/turn.h"
 #include "worker/hub.h"
 
 struct journal_config {

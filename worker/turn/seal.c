@@ -1,4 +1,5 @@
 /* What a checkpoint writes: messages, the events that go with them, and how the turn stands. */
+#include "proto/store/turn.h"
 #include "worker/turn/turn.h"
 
 #include <stdlib.h>

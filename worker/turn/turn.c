@@ -6,7 +6,9 @@
 #include "common/check.h"
 #include "common/log.h"
 #include "proto/event.h"
-#include "proto/limits.h"
+#include "proto/store/quota.h"
+#include "proto/store/store.h"
+#include "proto/store/turn.h"
 #include "worker/llm/history.h"
 #include "worker/llm/prompt.h"
 

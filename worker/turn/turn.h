@@ -10,7 +10,7 @@
 #include "common/list.h"
 #include "common/loop.h"
 #include "common/secret.h"
-#include "proto/store/store.h"
+#include "proto/store/answer.h"
 #include "worker/turn/agent.h"
 #include "worker/turn/approval.h"
 #include "worker/hub.h"

@@ -1,8 +1,8 @@
 /* What is counted, logged and told when this worker is done with a turn. */
+#include "proto/store/quota.h"
 #include "worker/turn/turn.h"
 
 #include "common/log.h"
-#include "proto/limits.h"
 
 void turn_finish(struct turn *t)
 {

@@ -1,6 +1,8 @@
 /* Old turns that don't fit the model: it is asked for a summary of them, which is stored, and then
  * the call is begun anew, from a load. Nothing is lost by a crash in between: who takes the turn
  * over does it again. When it can't be had, the turn goes on without those turns. */
+#include "proto/store/store.h"
+#include "proto/store/turn.h"
 #include "worker/turn/turn.h"
 
 #include <stdio.h>

@@ -11,7 +11,12 @@
 #include <time.h>
 #include <unistd.h>
 #include "common/log.h"
-#include "proto/store_scripts.h"
+#include "proto/store/list.h"
+#include "proto/store/owner.h"
+#include "proto/store/session.h"
+#include "proto/store/store.h"
+#include "proto/store/turn.h"
+#include "proto/store/scripts.h"
 #include "tests/support/store_cases.h"
 
 enum { PATIENCE_MS = 20000 };

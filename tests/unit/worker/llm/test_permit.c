@@ -7,7 +7,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "proto/limits.h"
+#include "proto/store/quota.h"
+#include "proto/store/store.h"
 #include "worker/llm/wait.h"
 #include "worker/llm/permit.h"
 

@@ -1,5 +1,5 @@
 #!lua
--- A M B Q. May a person begin this turn? -> verdict, wait (limits.h), ms since all of
+-- A M B Q. May a person begin this turn? -> verdict, wait (quota.h), ms since all of
 -- a person's sessions were counted.
 -- turn, at once, a minute, lease, most tokens, most cost, most bytes of all sessions.
 local A, M, B, Q = unpack(KEYS)

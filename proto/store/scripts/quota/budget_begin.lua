@@ -1,5 +1,5 @@
 #!lua
--- B. Reserves a step's tokens and cost of a day's budget, unless it is used up. -> verdict (limits.h).
+-- B. Reserves a step's tokens and cost of a day's budget, unless it is used up. -> verdict (quota.h).
 -- reservation, tokens, cost, most tokens, most cost, turn, the turn's most cost, keep.
 local B = KEYS[1]
 local id, tokens, cost, turn = ARGV[1], ARGV[2], ARGV[3], 'c:' .. ARGV[6]

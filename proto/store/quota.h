@@ -1,7 +1,7 @@
-/* proto/limits.h: what all processes share beside conversations, in Redis: how much of a model's
- * budget was used, what a provider's key allows, how many turns a person has running.
+/* proto/store/quota.h: what all processes share beside conversations, in Redis: how much of a
+ * model's budget was used, what a provider's key allows, how many turns a person has running.
  *
- * Operations of the store (store.h): one call number, one answer, answer->limit. Each may be sent
+ * Operations of the store (answer.h): one call number, one answer, answer->limit. Each may be sent
  * again with the same arguments. What is reserved stays counted until it is settled: a crash
  * forgets nothing. A turn of no id has no place: nothing is limited.
  *
@@ -17,10 +17,10 @@
  *   p:a:{OWNER}:b     hash  SID -> bytes that it takes and when that was noted; sum of them;
  * counted (when all were counted)
  */
-#ifndef PROTO_LIMITS_H
-#define PROTO_LIMITS_H
+#ifndef PROTO_STORE_QUOTA_H
+#define PROTO_STORE_QUOTA_H
 
-#include "proto/store/store.h"
+#include "proto/store/answer.h"
 
 /* The budget of one scope ("o:" and an owner, or "all") on one day (of Unix time, UTC). */
 struct limit_budget {
@@ -29,16 +29,6 @@ struct limit_budget {
     uint64_t tokens_max, cost_max; /* 0: not limited */
     struct id turn;
     uint64_t turn_cost_max;
-};
-enum limit_verdict {
-    LIMIT_OK,
-    LIMIT_TOKENS,
-    LIMIT_COST,
-    LIMIT_TURN_COST,
-    LIMIT_WAIT,
-    LIMIT_NEVER,
-    LIMIT_SESSIONS,
-    LIMIT_BYTES
 };
 /* Reserves unless it is used up already: so it may be overspent by one step. → limit: verdict */
 uint64_t limits_reserve(struct store *s, const struct limit_budget *b, struct id reservation,

@@ -1,8 +1,8 @@
-/* proto/limits.h is not modelled: worlds have no limits, so nothing is reserved; ends are no news.
- */
-#include "proto/limits.h"
+/* proto/store/quota.h is not modelled: worlds have no limits, so nothing is reserved; ends are no
+ * news. */
 
 #include "common/check.h"
+#include "proto/store/quota.h"
 
 uint64_t limits_reserve(struct store *s, const struct limit_budget *b, struct id reservation,
                         uint64_t tokens, uint64_t cost, store_fn *fn, void *arg)

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- K C Q X. Gives a slot back, or a place in line; after a 429 nobody uses the key for a while, and then one
 -- after the other: at a pace that each refusal halves, and that calls which are taken make quicker again.
--- With time it is forgotten: key_take.lua.
+-- With time it is forgotten: quota/key_begin.lua.
 -- slot, tokens a minute, tokens beyond what was asked for, block, lease.
 local K, C, Q, X = unpack(KEYS)
 local slot, per_minute, more, block = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])

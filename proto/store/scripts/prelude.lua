@@ -107,7 +107,7 @@ end
 -- begun there may have given out ids, which never repeat: the next one goes well past them, and the
 -- further the later it is, for two such losses in a row may begin at the same epoch. And behind a
 -- promotion, what was stored after the last event may have been seen: who has seen it (past
--- torn, before mended) is told so by events_read.
+-- torn, before mended) is told so by turn/events.
 -- run: the server on which the present epoch began. sound: the data's line at that time, or when a
 -- worker loaded it.
 local function turn_next(t, T, seen)

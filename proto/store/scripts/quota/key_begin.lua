@@ -1,6 +1,6 @@
 #!lua
 -- K C Q X O. A slot of a provider's key, in line by person: each one's calls in order of asking, one of
--- each person in turn. Who is not asked after in time has left the line. -> verdict, wait (limits.h).
+-- each person in turn. Who is not asked after in time has left the line. -> verdict, wait (quota.h).
 -- slot, place (limit_place), requests a minute, tokens a minute, concurrent, tokens, patience, lease, ask again,
 -- owner.
 local K, C, Q, X, O = unpack(KEYS)

@@ -1,0 +1,126 @@
+#include "proto/store/active.h"
+
+#include <stdlib.h>
+#include "common/check.h"
+#include "proto/store/call.h"
+#include "proto/store/index.h"
+#include "proto/store/key.h"
+#include "proto/store/reply.h"
+
+enum {
+    VOID_KEEP_MS = 24 * 3600 * 1000,
+    ACTIVE_GRACE_MS = 60 * 1000, /* a listed turn that is not there yet may still begin */
+};
+
+struct active_entry {
+    struct id session, turn;
+    bool old; /* listed for so long that it would have begun */
+};
+struct active {
+    unsigned count, found;
+    struct active_entry *entries;
+    struct store_turn *turns; /* by entry; state NONE: not open */
+};
+
+static void active_free(void *own)
+{
+    struct active *w = own;
+    free(w->entries);
+    free(w->turns);
+    free(w);
+}
+
+static void active_end(struct store_call *c)
+{
+    struct active *w = c->own;
+    if (c->waiting > 0)
+        return;
+    struct store_answer answer = {.turns = w->turns};
+    for (unsigned i = 0; i < w->count; i++)
+        if (w->turns[i].state != TURN_NONE)
+            w->turns[answer.turn_count++] = w->turns[i];
+    store_call_end(c, ERR_NONE, &answer);
+}
+
+static void on_voided(struct store_call *c, struct store_command *a, enum err err,
+                      const struct redisReply *reply)
+{
+    (void)reply;
+    struct active *w = c->own;
+    if (err == ERR_NONE)
+        index_active_remove(c->store, w->entries[a->tag].session, w->entries[a->tag].turn);
+    active_end(c);
+}
+
+static void on_looked_at(struct store_call *c, struct store_command *a, enum err err,
+                         const struct redisReply *reply)
+{
+    struct active *w = c->own;
+    const struct active_entry *e = &w->entries[a->tag];
+    struct store_turn t = {.state = TURN_NONE};
+    if (err == ERR_NONE)
+        reply_turn(redis_at(reply, 1), e->session, e->turn, &t);
+    if (t.state == TURN_RUNNING || t.state == TURN_AWAITING) {
+        w->turns[a->tag] = t;
+    } else if (err == ERR_NONE || err == ERR_EVENTS_EXPIRED) {
+        index_active_remove(c->store, e->session, e->turn);
+    } else if (e->old) {
+        struct store_command *v = ask_script(c, SCRIPT_turn_void, on_voided);
+        v->tag = a->tag;
+        ask_turn_keys(v, e->session, e->turn);
+        ask_num(v, VOID_KEEP_MS);
+        ask_send(v);
+        return;
+    }
+    active_end(c);
+}
+
+static void look_at(struct store_call *c, unsigned i)
+{
+    struct active *w = c->own;
+    struct store_command *a = ask_script(c, SCRIPT_turn_get, on_looked_at);
+    a->tag = i;
+    ask_turn_keys(a, w->entries[i].session, w->entries[i].turn);
+    ask_str(a, STR(""));
+    ask_id(a, w->entries[i].turn);
+    ask_num(a, 0);
+    ask_send(a);
+}
+
+static void on_active(struct store_call *c, struct store_command *a, enum err err,
+                      const struct redisReply *reply)
+{
+    (void)err;
+    unsigned pairs = redis_count(reply) / 2, max = a->tag;
+    struct active *w = c->own = xcalloc(1, sizeof *w);
+    c->own_free = active_free;
+    w->entries = xcalloc(pairs + 1, sizeof *w->entries);
+    w->turns = xcalloc(pairs + 1, sizeof *w->turns);
+    /* A full page: go on behind it next time, so that turns which wait for long starve no other. */
+    c->store->active_offset = pairs >= max ? c->store->active_offset + max : 0;
+    for (unsigned i = 0; i < pairs; i++) {
+        struct active_entry *e = &w->entries[w->count];
+        struct str text = redis_text(redis_at(reply, 2 * i)), session, turn;
+        if (!str_split(&text, ' ', &session) || !id_parse(session, &e->session) ||
+            !str_split(&text, ' ', &turn) || !id_parse(turn, &e->turn))
+            continue;
+        e->old = loop_wall_ms() - redis_int(redis_at(reply, 2 * i + 1)) > ACTIVE_GRACE_MS;
+        w->count++;
+    }
+    for (unsigned i = 0; i < w->count; i++)
+        look_at(c, i);
+    active_end(c);
+}
+
+uint64_t store_turn_active(struct store *s, unsigned max, store_fn *fn, void *arg)
+{
+    CHECK(max > 0);
+    struct store_command *a = ask_new(store_call_new(s, fn, arg), on_active);
+    a->tag = max;
+    ask_str(a, STR("ZRANGE"));
+    ask_active_key(a);
+    ask_num(a, s->active_offset);
+    ask_num(a, (int64_t)s->active_offset + max - 1);
+    ask_str(a, STR("WITHSCORES"));
+    return ask_send(a);
+}

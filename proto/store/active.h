@@ -1,0 +1,12 @@
+/* proto/store/active.h: the janitors' list: turns that are begun and not over: see answer.h. */
+#ifndef PROTO_STORE_ACTIVE_H
+#define PROTO_STORE_ACTIVE_H
+
+#include "proto/store/answer.h"
+
+/* → turns begun and not over, at most max, oldest first; the next call goes on where this one
+ * ended, so that each has its turn however many wait: the janitors' list. Entries whose turn is
+ * over are removed on the way. */
+uint64_t store_turn_active(struct store *s, unsigned max, store_fn *fn, void *arg);
+
+#endif

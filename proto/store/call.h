@@ -1,0 +1,109 @@
+/* proto/store/call.h: one operation of the store while it runs; private to this folder.
+ *
+ * A call asks Redis one or more commands (asks), alone or side by side. An ask keeps its arguments:
+ * when its answer was lost it is sent again, which every script allows. The first ask that fails
+ * ends the call; the ask's fn ends it otherwise. Owned by the store until store_call_end or
+ * store_forget.
+ */
+#ifndef PROTO_STORE_CALL_H
+#define PROTO_STORE_CALL_H
+
+#include "common/list.h"
+#include "common/loop.h"
+#include "common/map.h"
+#include "common/redis/redis.h"
+#include "proto/store/answer.h"
+#include "proto/store/config.h"
+#include "proto/store/scripts.h"
+
+enum { STORE_NAME_TEXT = 12, STORE_HASH_TEXT = 32, STORE_OWNER_MAX = 1024 };
+
+struct store_call;
+struct counted;
+
+struct store {
+    struct loop *loop;
+    struct redis *redis;
+    struct store_config config;
+    struct map *by_id;       /* 8 bytes of the call's id → call */
+    struct list calls, late; /* late: asks and calls that wait for the timer */
+    struct loop_timer *timer;
+    uint64_t last_id;
+    unsigned active_offset;         /* store_turn_active walks the list in turns */
+    char name[STORE_NAME_TEXT + 1]; /* of tokens, unique among all stores */
+};
+
+struct store_quota { /* of a call that takes some of its owner's quota (storage.c) */
+    int64_t bytes;
+    bool add, counted;
+    void (*then)(struct store_call *c), (*recounted)(struct store_call *c);
+    struct counted *found;
+    unsigned found_count;
+};
+
+struct store_call {
+    struct store *store;
+    struct list node;
+    uint64_t id;
+    store_fn *fn;
+    void *arg;
+    struct list asks;
+    unsigned waiting; /* asks not answered yet */
+    enum err failed;  /* before anything was sent: told by the timer */
+    struct id session, turn;
+    struct buf owner;               /* a copy, where the answer needs it */
+    char once[STORE_HASH_TEXT + 1]; /* begin: of its idempotency key, or empty */
+    struct store_quota quota;
+    struct store_turn found; /* kept while other asks are waited for */
+    void *own;               /* an operation's own state */
+    void (*own_free)(void *own);
+};
+
+struct store_command;
+/* err: ERR_NONE ("ok" of a script, any answer of a plain command) or the script's word. again: it
+ * was sent more than once. Sees only what is not for all to fail alike (Redis away, full). Must end
+ * the call, ask more, or have other asks still waiting. */
+typedef void ask_fn(struct store_call *c, struct store_command *a, enum err err,
+                    const struct redisReply *reply);
+struct store_command {
+    unsigned magic;
+    struct list node, late;
+    struct store_call *call;
+    const struct redis_script *script; /* NULL: a plain command */
+    ask_fn *fn;
+    void (*few)(struct store_call *c); /* it is done, and stays on too few copies: undo it, and end
+                                          the call; NULL: ERR_STORE_UNAVAILABLE */
+    unsigned tag;                      /* the operation's own */
+    unsigned keys, argc, cap;
+    struct buf bytes;
+    size_t *ends;     /* where each argument ends in bytes */
+    uint64_t sent;    /* Redis's call, 0: none */
+    uint64_t token;   /* what its write is noted under until it is copied */
+    struct buf waits; /* a reader's: the notes that it found, each followed by a blank */
+    int64_t first_ms; /* when it was sent first, 0: not yet */
+    unsigned tries;
+};
+
+struct store_call *store_call_new(struct store *s, store_fn *fn, void *arg);
+/* For arguments that can't be sent: the callback comes later, with err. */
+uint64_t store_call_fail(struct store_call *c, enum err err);
+/* Ends it without an answer; also what waits for the timer. */
+void store_call_drop(struct store_call *c);
+void store_call_end(struct store_call *c, enum err err, struct store_answer *answer);
+
+struct store_command *ask_new(struct store_call *c, ask_fn *fn);
+struct store_command *ask_script(struct store_call *c, enum store_script script, ask_fn *fn);
+void ask_str(struct store_command *a, struct str s);
+void ask_num(struct store_command *a, int64_t n);
+void ask_id(struct store_command *a, struct id id);
+
+/* Ends the argument that was written into bytes. */
+void ask_cut(struct store_command *a);
+/* A durable ask's write is copied, or undone: readers need not wait for it. */
+void ask_forget_note(const struct store_command *a);
+uint64_t ask_send(struct store_command *a); /* the call's id */
+
+/* The store's timer: what waits for it is sent again, what failed before it was sent is told. */
+loop_fn store_calls_late;
+
+#endif

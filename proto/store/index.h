@@ -1,0 +1,17 @@
+/* proto/store/index.h: the indexes outside a session's keys; private to this folder. They are
+ * brought up to date after the script that changed something; what a crash leaves out is mended by
+ * those that read them. */
+#ifndef PROTO_STORE_INDEX_H
+#define PROTO_STORE_INDEX_H
+
+#include "proto/store/call.h"
+
+void index_active_add(struct store *s, struct id session, struct id turn);
+void index_active_remove(struct store *s, struct id session, struct id turn);
+void index_owner_set(struct store *s, struct str owner, struct id session, int64_t updated_ms);
+/* Of one that is listed: what was deleted meanwhile stays so. */
+void index_owner_move(struct store *s, struct str owner, struct id session, int64_t updated_ms);
+void index_owner_remove(struct store *s, struct str owner, struct id session);
+void index_owner_forget_once(struct store *s, struct str owner, const char *hash);
+
+#endif

@@ -1,0 +1,59 @@
+/* proto/store/key.h: how the keys of Redis are spelled; private to this folder. Those of quotas:
+ * quota.h.
+ *
+ * Keys of one session share the hash tag {SID}:
+ *
+ *                            running (TID or ''), itok, otok, ctok, cost (usage.h), once (its
+ *                            p:i's HASH), body (hash of what was asked for with that key);
+ *                            sum, sumto (what a model made of the messages up to that one), mrev
+ *                            (how often messages were changed); sources (datasources that the
+ *                            person said yes to); kept, evat, evkeep, evnow, evwas (bytes of
+ *                            turns that are over, and of their streams: prelude.lua)
+ *   p:m:{SID}        hash    message id (decimal, growing) -> record_message
+ *   p:f:{SID}        hash    message id -> flags (p: pinned, x: excluded)
+ *   p:w:{SID}        hash    replicated: writes whose copies are waited for (7 d)
+ *   p:k:{SID}:HASH   string  idempotency key of a turn -> TID (24 h)
+ *   p:l:{SID}        zset    its turns by begin
+ *   p:t:{SID}:TID    hash    state, epoch, le and ls (where its last event stands), lease, holder,
+ *                            claimer, deaths, loaded and loader (epoch and worker), step, attempt,
+ *                            cancel, sealed, req, itok, otok, ctok, cost, begun, first (message),
+ *                            ev (bytes of its stream), key (its p:k's HASH), body (hash of what
+ *                            was asked for with that key); asked (calls that need a decision,
+ *                            and the decisions), asks (those that wait, as clients see them),
+ *                            wait (until when), decider, decided; goes 7 d after its end: then
+ *                            p:l tells that it was
+ *   p:e:{SID}:TID    stream  entry EPOCH-LASTSEQ: e = record_event batch
+ *   p:u:{OWNER}      zset    SID by last update (mended by who reads it; expires as sessions do)
+ *   p:i:{OWNER}:HASH string  idempotency key of a session -> SID (24 h)
+ *   p:n:{NAME}       zset    the owners of this name by when they were here last
+ */
+#ifndef PROTO_STORE_KEY_H
+#define PROTO_STORE_KEY_H
+
+#include "proto/store/call.h"
+
+/* The keys of a script: S M F L, and T E of a turn. They come before other arguments. */
+void ask_session_keys(struct store_command *a, struct id session);
+void ask_turn_keys(struct store_command *a, struct id session, struct id turn);
+/* Arguments in the form of keys. */
+void ask_turn_key(struct store_command *a, struct id session, struct id turn);
+void ask_stream_key(struct store_command *a, struct id session, struct id turn);
+void ask_turn_prefix(struct store_command *a, struct id session);
+void ask_stream_prefix(struct store_command *a, struct id session);
+void ask_once_prefix(struct store_command *a, struct id session);
+void ask_once_key(struct store_command *a, struct id session, const char *hash);
+void ask_owner_key(struct store_command *a, struct str owner);
+/* Of a person's name: the owners that bore it. */
+void ask_name_key(struct store_command *a, struct str name);
+void ask_owner_once_key(struct store_command *a, struct str owner, const char *hash);
+void ask_active_key(struct store_command *a);
+/* The one key of a script: S alone; what the owner keeps in all, in the slot of limits.h's p:a. */
+void ask_session_key(struct store_command *a, struct id session);
+void ask_quota_key(struct store_command *a, struct str owner);
+void ask_active_entry(struct store_command *a, struct id session, struct id turn);
+
+/* Of an idempotency key. */
+void store_hash(struct str key, char out[STORE_HASH_TEXT + 1]);
+int64_t store_once_ms(const struct store *s); /* how long an idempotency key is kept */
+
+#endif

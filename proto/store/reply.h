@@ -1,0 +1,18 @@
+/* proto/store/reply.h: answers of the scripts as structs; private to this folder. They are data
+ * from outside: what has the wrong type reads as empty, what does not fit is cut or left out. */
+#ifndef PROTO_STORE_REPLY_H
+#define PROTO_STORE_REPLY_H
+
+#include "proto/store/call.h"
+
+void reply_turn(const struct redisReply *p, struct id session, struct id turn,
+                struct store_turn *out);
+void reply_session(const struct redisReply *p, struct id session, struct store_session *out);
+struct store_message *reply_messages(const struct redisReply *messages,
+                                     const struct redisReply *flags, unsigned *count);
+struct store_message *messages_find(struct store_message *m, unsigned count, uint32_t message);
+void messages_free(struct store_message *m, unsigned count);
+/* Ends the call with the turn of reply[1], or with err. */
+void end_with_turn(struct store_call *c, enum err err, const struct redisReply *reply);
+
+#endif

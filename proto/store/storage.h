@@ -1,0 +1,26 @@
+/* proto/store/storage.h: what one person keeps in all: sessions and bytes; private to this
+ * folder. */
+#ifndef PROTO_STORE_STORAGE_H
+#define PROTO_STORE_STORAGE_H
+
+#include "proto/store/call.h"
+
+enum {
+    SESSION_BYTES_MIN = 1024, /* of an empty one, as Redis holds it: prelude.lua has the same */
+    MESSAGE_BYTES = 128,      /* of a message beside its text */
+};
+/* Takes bytes (all that the call's session has, or with add: more than it has) of the call's
+ * owner's quota, then goes on; else the call ends with ERR_TOO_MANY_SESSIONS or ERR_QUOTA_EXCEEDED.
+ */
+void quota_take(struct store_call *c, int64_t bytes, bool add, void (*then)(struct store_call *c));
+/* Counts all sessions of the call's owner, then goes on; a call does it once at most, and only
+ * when the last count is so old that it may be wrong (quota_stale). */
+void quota_count(struct store_call *c, void (*then)(struct store_call *c));
+bool quota_stale(const struct store_call *c, int64_t since_ms);
+/* The bytes that a session has now; 0: it is gone. One that the owner's quota does not know was
+ * deleted meanwhile: nothing is noted. */
+void quota_note(struct store *s, struct str owner, struct id session, int64_t bytes);
+/* The same of one that was another owner's until now. */
+void quota_note_moved(struct store *s, struct str owner, struct id session, int64_t bytes);
+
+#endif
