@@ -4,18 +4,32 @@
 #include <string.h>
 #include "common/check.h"
 #include "worker/tools/args.h"
+#include "worker/tools/schema.h"
 
-static const char *const schemas[] = {
-#define TOOL(name, needs_approval, function, description, ...) #__VA_ARGS__,
+#define TOOL(name, source, approval, function, description, ...)                                   \
+    static const struct tool_arg name##_args[] = {__VA_ARGS__};
+#include "worker/tools/tools.def"
+#undef TOOL
+static const struct {
+    const struct tool_arg *args;
+    unsigned count;
+} tools[] = {
+#define TOOL(name, source, approval, function, description, ...)                                   \
+    {name##_args, sizeof(name##_args) / sizeof(name##_args[0])},
 #include "worker/tools/tools.def"
 #undef TOOL
 };
+enum { TOOLS = sizeof(tools) / sizeof(tools[0]) };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0)
         return 0;
-    json_t *schema = json_loads(schemas[data[0] % (sizeof schemas / sizeof schemas[0])], 0, NULL);
+    struct buf text;
+    buf_init(&text, 8192);
+    schema_write(tools[data[0] % TOOLS].args, tools[data[0] % TOOLS].count, &text);
+    json_t *schema = json_loads(buf_cstr(&text), 0, NULL);
+    buf_free(&text);
     struct buf error;
     buf_init(&error, 2048);
     json_t *args = args_read(schema, true, (struct str){(const char *)data + 1, size - 1}, &error);

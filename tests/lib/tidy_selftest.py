@@ -54,6 +54,7 @@ PLANTED: list[tuple[str, str, str | None]] = [
     ("wrappers", "common/buf.c", "#include <zmq.h>\n"),
     ("banned", "common/buf.c", "void f(char *a)\n{\n    strcpy(a, a);\n}\n"),
     ("banned", "common/buf.c", "int f(void)\n{\n    return atoi (\"1\");\n}\n"),
+    ("banned", "worker/x.c", "void f(struct door **d)\n{\n    *d = door_new(\"x\");\n}\n"),
     ("scoped", "common/buf.c", "void f(void)\n{\n    scoped(g) int x;\n}\n"),
     ("scoped", "common/buf.c", "void f(void)\n{\n    json_auto_t *x;\n}\n"),
     ("shape", "common/buf.h", "int x;\n"),

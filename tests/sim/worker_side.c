@@ -130,7 +130,7 @@ struct tool_run {
     char content[48];
 };
 
-static const struct tool_spec specs[] = {{"look", "Looks", "{}", false}};
+static const struct tool_spec specs[] = {{"look", "Looks", "{}", false, TOOL_SOURCE_NONE}};
 const struct tool_spec *tools_specs(const struct tools *t, unsigned *count)
 {
     (void)t;

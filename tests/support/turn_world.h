@@ -328,8 +328,8 @@ struct usage llm_call_used(struct llm_call *c)
     return u;
 }
 
-static const struct tool_spec specs[] = {{"look", "Looks", "{}", false},
-                                         {"save", "Saves", "{}", true}};
+static const struct tool_spec specs[] = {{"look", "Looks", "{}", false, TOOL_SOURCE_NONE},
+                                         {"save", "Saves", "{}", true, TOOL_SOURCE_NONE}};
 const struct tool_spec *tools_specs(const struct tools *t, unsigned *count)
 {
     (void)t;

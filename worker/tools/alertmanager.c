@@ -2,7 +2,7 @@
 #include "common/check.h"
 #include "common/jsontext.h"
 #include "worker/tools/args.h"
-#include "worker/tools/loki.h"
+#include "worker/tools/handlers.h"
 #include "worker/tools/rows.h"
 #include "worker/tools/text.h"
 

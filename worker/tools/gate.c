@@ -8,7 +8,7 @@
 #include "proto/record.h"
 #include "proto/upstream.h"
 #include "worker/tools/items.h"
-#include "worker/tools/prometheus/prom.h"
+#include "worker/tools/source.h"
 
 enum {
     DEFINITION_BYTES_MAX = 2 << 20, /* of a dashboard, which may hold the datasource */
@@ -16,10 +16,6 @@ enum {
     ASK_BYTES_MAX = 4096,
 };
 
-struct door {
-    unsigned refs;
-    char *path;
-};
 struct gate {
     struct tool_run *run;
     tool_fn *then;
@@ -34,7 +30,7 @@ static bool matches(const char *pattern, const char *path);
 static void open_door(struct tool_run *r, tool_fn *then);
 static void read_one(struct gate *g, const char *format, struct str a, struct str b);
 static bool on_piece(void *arg, struct str piece);
-static void on_end(void *arg, enum prom_outcome outcome);
+static void on_end(void *arg, enum source_outcome outcome);
 static void on_datasource(struct gate *g, const json_t *datasource);
 static void need_yes(struct gate *g);
 
@@ -93,29 +89,10 @@ static bool matches(const char *pattern, const char *path)
 
 /* ---- doors ---- */
 
-const char *door_path(const struct door *d) { return d->path; }
-
-struct door *door_ref(struct door *d)
-{
-    d->refs++;
-    return d;
-}
-
-void door_free(struct door *d)
-{
-    if (!d || --d->refs > 0)
-        return;
-    free(d->path);
-    free(d);
-}
-
 static void open_door(struct tool_run *r, tool_fn *then)
 {
-    struct door *d = xcalloc(1, sizeof(*d));
-    d->refs = 1;
-    d->path = xstrdup(r->datasource);
     door_free(r->door);
-    r->door = d;
+    r->door = door_new(r->datasource);
     then(r);
 }
 
@@ -157,11 +134,11 @@ __attribute__((format(printf, 2, 0))) static void read_one(struct gate *g, const
     scoped_buf(form, 16);
     buf_printf(&api, format, (int)a.len, a.at, (int)b.len, b.at);
     CHECK(!api.overflowed);
-    struct prom_request request = {.method = "GET",
-                                   .api = buf_cstr(&api),
-                                   .form = &form,
-                                   .timeout_ms = TIMEOUT_MS,
-                                   .product = "Perses"};
+    struct source_call request = {.method = "GET",
+                                  .api = buf_cstr(&api),
+                                  .form = &form,
+                                  .timeout_ms = TIMEOUT_MS,
+                                  .product = "Perses"};
     buf_clear(&g->body);
     g->ask.on_piece = on_piece;
     g->ask.on_end = on_end;
@@ -174,20 +151,20 @@ static bool on_piece(void *arg, struct str piece)
     return buf_add_str(&((struct gate *)arg)->body, piece);
 }
 
-static void on_end(void *arg, enum prom_outcome outcome)
+static void on_end(void *arg, enum source_outcome outcome)
 {
     struct gate *g = arg;
     struct str body = buf_str(&g->body);
     json_auto_t *json = json_loadb(body.len ? body.at : "", body.len, 0, NULL);
     const json_t *spec = json_object_get(json, "spec");
-    bool whole = outcome == PROM_WHOLE && json_is_object(spec);
+    bool whole = outcome == SOURCE_WHOLE && json_is_object(spec);
     if (g->secret && !g->ask.unauthorized) {
         if (whole && upstream_replaces(spec))
             open_door(g->run, g->then);
         else
             need_yes(g); /* one that can't be read counts as one that replaces nothing */
-    } else if (outcome == PROM_REFUSED) {
-        prom_fail(g->run, &g->ask);
+    } else if (outcome == SOURCE_REFUSED) {
+        source_fail(g->run, &g->ask);
     } else if (!whole) {
         run_fail(g->run, "broken", "The datasource's definition could not be read from Perses.");
     } else if (g->path.dashboard.len > 0) {

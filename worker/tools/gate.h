@@ -6,7 +6,7 @@
  * hands on no sign-in is free too (proto/upstream.h), else the person's yes is needed, which is
  * for this server: the run of a datasource that leads elsewhere meanwhile is not let through.
  *
- * source_request takes a door, and only the gate makes doors: a tool can't forget it. Inside
+ * source_request takes a door (door.h), and only the gate makes them. Inside
  * worker/tools only. */
 #ifndef WORKER_TOOLS_GATE_H
 #define WORKER_TOOLS_GATE_H
@@ -18,10 +18,5 @@
  * run->ask_source. */
 void gate_pass(struct tool_run *r, tool_fn *then);
 void gate_leave(struct gate *g); /* what run_free calls; NULL is fine */
-
-struct door;
-const char *door_path(const struct door *d);
-struct door *door_ref(struct door *d);
-void door_free(struct door *d); /* one reference; NULL is fine */
 
 #endif

@@ -1,6 +1,6 @@
 /* Loki's tools. A query is looked at before it runs: its selector must select something, and what
  * it would read (index/stats) must not be too much. */
-#include "worker/tools/loki.h"
+#include "worker/tools/handlers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #include "worker/tools/logql.h"
 #include "worker/tools/moment.h"
 #include "worker/tools/prometheus/name.h"
-#include "worker/tools/prometheus/prom.h"
+#include "worker/tools/source.h"
 #include "worker/tools/rows.h"
 #include "worker/tools/prometheus/series.h"
 #include "worker/tools/span.h"
@@ -254,15 +254,15 @@ static bool on_series_piece(void *arg, struct str piece)
     return series_feed(&((struct loki *)arg)->series, piece);
 }
 
-static void on_series(void *arg, enum prom_outcome outcome)
+static void on_series(void *arg, enum source_outcome outcome)
 {
     struct loki *l = arg;
     struct tool_run *r = l->run;
-    if (outcome == PROM_REFUSED) {
-        prom_fail(r, &l->ask);
+    if (outcome == SOURCE_REFUSED) {
+        source_fail(r, &l->ask);
         return;
     }
-    if (outcome == PROM_CUT)
+    if (outcome == SOURCE_CUT)
         series_cut(&l->series);
     else if (!sax_whole(&l->series.sax)) {
         run_fail(r, "broken", "The answer ended in the middle.");
@@ -274,7 +274,7 @@ static void on_series(void *arg, enum prom_outcome outcome)
                                .start_ms = l->span.start_ms,
                                .end_ms = l->span.end_ms,
                                .step_ms = moment_step((l->span.end_ms - l->span.start_ms) / POINTS),
-                               .cut = outcome == PROM_CUT,
+                               .cut = outcome == SOURCE_CUT,
                                .partial = r->partial,
                                .notes = buf_str(&r->remarks),
                                .bytes_max = r->tools->config.content_bytes_max};
@@ -288,11 +288,11 @@ static void run_metric(struct loki *l, struct buf *form)
     buf_printf(form, "&step=%lld",
                (long long)moment_step((l->span.end_ms - l->span.start_ms) / POINTS) / 1000);
     series_init(&l->series, SERIES_SHOWN, r->tools->config.points_max + 1);
-    struct prom_request request = {.method = "GET",
-                                   .api = "/loki/api/v1/query_range",
-                                   .form = form,
-                                   .timeout_ms = r->tools->config.timeout_ms,
-                                   .product = "Loki"};
+    struct source_call request = {.method = "GET",
+                                  .api = "/loki/api/v1/query_range",
+                                  .form = form,
+                                  .timeout_ms = r->tools->config.timeout_ms,
+                                  .product = "Loki"};
     l->ask.on_piece = on_series_piece;
     l->ask.on_end = on_series;
     source_request(&l->ask, r->tools, r->door, r->token, &request);
@@ -304,8 +304,8 @@ static void run_logs(struct loki *l, struct buf *form)
     struct str direction = args_str(r->args, "direction");
     struct span span = l->span;
     int64_t limit = args_int(r->args, "limit", LINES);
-    prom_param_count(form, "limit", (uint64_t)limit);
-    prom_param(form, "direction", direction.len > 0 ? direction : STR("backward"));
+    source_param_count(form, "limit", (uint64_t)limit);
+    source_param(form, "direction", direction.len > 0 ? direction : STR("backward"));
     r->state = NULL;
     loki_free(l);
     struct rows *rows = rows_new(r, &streams_spec);
@@ -322,7 +322,7 @@ static void execute(struct loki *l)
 {
     struct str query = str_trim(args_str(l->run->args, "query"));
     scoped_buf(form, FORM_BYTES_MAX);
-    prom_param(&form, "query", query);
+    source_param(&form, "query", query);
     add_span(&form, &l->span);
     if (!l->query.metric)
         run_logs(l, &form);
@@ -345,11 +345,11 @@ static bool on_stats_piece(void *arg, struct str piece)
 }
 
 /* A Loki that has no stats (or does not allow them) is asked without. */
-static void on_stats(void *arg, enum prom_outcome outcome)
+static void on_stats(void *arg, enum source_outcome outcome)
 {
     struct loki *l = arg;
-    if (outcome == PROM_REFUSED && l->ask.unauthorized)
-        prom_fail(l->run, &l->ask);
+    if (outcome == SOURCE_REFUSED && l->ask.unauthorized)
+        source_fail(l->run, &l->ask);
     else if (l->bytes > bytes_max)
         run_fail(l->run, "query_refused",
                  "The selector's streams hold about %s MB in this time range, more than the %s MB "
@@ -372,13 +372,13 @@ static void ask_stats(struct loki *l)
     items_free(&l->items);
     items_init(&l->items, path, 1, on_stats_item, l);
     span.start_ms -= l->query.window_ms < span.start_ms ? l->query.window_ms : span.start_ms;
-    prom_param(&form, "query", l->query.selectors[l->stats]);
+    source_param(&form, "query", l->query.selectors[l->stats]);
     add_span(&form, &span);
-    struct prom_request request = {.method = "GET",
-                                   .api = "/loki/api/v1/index/stats",
-                                   .form = &form,
-                                   .timeout_ms = STATS_TIMEOUT_MS,
-                                   .product = "Loki"};
+    struct source_call request = {.method = "GET",
+                                  .api = "/loki/api/v1/index/stats",
+                                  .form = &form,
+                                  .timeout_ms = STATS_TIMEOUT_MS,
+                                  .product = "Loki"};
     l->ask.on_piece = on_stats_piece;
     l->ask.on_end = on_stats;
     l->ask.arg = l;
@@ -442,7 +442,7 @@ void loki_labels(struct tool_run *r)
     }
     add_span(&form, &span);
     if (query.len > 0)
-        prom_param(&form, "query", selector);
+        source_param(&form, "query", selector);
     buf_puts(&api, label.len > 0 ? "/loki/api/v1/label/" : "/loki/api/v1/labels");
     buf_add_str(&api, label);
     buf_puts(&api, label.len > 0 ? "/values" : "");
@@ -478,10 +478,10 @@ static void ask_selector(struct tool_run *r, const struct rows_spec *spec, const
     scoped_buf(form, FORM_BYTES_MAX);
     if (!check(r, str_trim(args_str(r->args, "match")), &selector) || !span_read(r, &span))
         return;
-    prom_param(&form, parameter, selector);
+    source_param(&form, parameter, selector);
     add_span(&form, &span);
     if (spec->page == LINES)
-        prom_param_count(&form, "limit", LINES);
+        source_param_count(&form, "limit", LINES);
     rows_ask(rows_new(r, spec), api, &form);
 }
 

@@ -1,10 +1,11 @@
 /* worker/tools/plan.c: show_plan. The plan is in the call's arguments, which the person sees as the
  * turn's events and in the conversation; the result only counts, so that it costs next to nothing.
  */
-#include "worker/tools/plan.h"
+#include "worker/tools/handlers.h"
 
 #include <string.h>
 #include "worker/tools/args.h"
+#include "worker/tools/run.h"
 
 void plan_show(struct tool_run *r)
 {

@@ -6,7 +6,7 @@
 #include "common/jsontext.h"
 #include "worker/tools/args.h"
 #include "worker/tools/logql.h"
-#include "worker/tools/loki.h"
+#include "worker/tools/handlers.h"
 #include "worker/tools/rows.h"
 #include "worker/tools/span.h"
 #include "worker/tools/text.h"
@@ -167,11 +167,11 @@ void pyroscope_top(struct tool_run *r)
                  "tool can tell. Name one label's value, as TYPE{service_name=\"shop\"}.");
         return;
     }
-    prom_param(&form, "query", query);
-    prom_param_count(&form, "from", (uint64_t)span.start_ms);
-    prom_param_count(&form, "until", (uint64_t)span.end_ms);
-    prom_param(&form, "format", STR("json"));
-    prom_param_count(&form, "max-nodes", NODES_MAX);
+    source_param(&form, "query", query);
+    source_param_count(&form, "from", (uint64_t)span.start_ms);
+    source_param_count(&form, "until", (uint64_t)span.end_ms);
+    source_param(&form, "format", STR("json"));
+    source_param_count(&form, "max-nodes", NODES_MAX);
     struct rows *rows = rows_new(r, &top_spec);
     struct top *t = xcalloc(1, sizeof *t);
     t->functions = xcalloc(NAMES_MAX, sizeof *t->functions);

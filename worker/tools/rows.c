@@ -87,7 +87,7 @@ static bool on_item(void *arg, unsigned path, struct str key, json_t *item)
 {
     struct rows *r = arg;
     if (path >= r->spec->path_count) {
-        prom_said(r->run, path - r->spec->path_count, item);
+        source_said(r->run, path - r->spec->path_count, item);
         return true;
     }
     r->all++;
@@ -128,16 +128,16 @@ static void add_notes(struct rows *r, bool cut)
         rows_note(r, "%s", r->spec->empty);
 }
 
-static void on_end(void *arg, enum prom_outcome outcome)
+static void on_end(void *arg, enum source_outcome outcome)
 {
     struct rows *r = arg;
     struct tool_run *run = r->run;
     struct buf *b = &run->content;
-    if (outcome == PROM_REFUSED) {
-        prom_fail(run, &r->ask);
+    if (outcome == SOURCE_REFUSED) {
+        source_fail(run, &r->ask);
         return;
     }
-    if (outcome == PROM_WHOLE && !items_whole(&r->items)) {
+    if (outcome == SOURCE_WHOLE && !items_whole(&r->items)) {
         run_fail(run, "broken", "The answer ended in the middle.");
         return;
     }
@@ -148,7 +148,7 @@ static void on_end(void *arg, enum prom_outcome outcome)
         r->spec->then(r);
         return;
     }
-    r->cut = outcome == PROM_CUT;
+    r->cut = outcome == SOURCE_CUT;
     add_notes(r, r->cut);
     buf_puts(b, "{\"kind\":");
     json_str(b, str_of(r->spec->kind));
@@ -179,12 +179,12 @@ static void on_end(void *arg, enum prom_outcome outcome)
 
 static void ask(struct rows *r, struct door *door, const char *api, struct buf *form, bool json)
 {
-    struct prom_request request = {.method = json ? "POST" : "GET",
-                                   .json = json,
-                                   .api = api,
-                                   .form = form,
-                                   .timeout_ms = r->run->tools->config.timeout_ms,
-                                   .product = r->spec->product};
+    struct source_call request = {.method = json ? "POST" : "GET",
+                                  .json = json,
+                                  .api = api,
+                                  .form = form,
+                                  .timeout_ms = r->run->tools->config.timeout_ms,
+                                  .product = r->spec->product};
     r->ask.on_piece = on_piece;
     r->ask.on_end = on_end;
     r->ask.arg = r;

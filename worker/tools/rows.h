@@ -8,7 +8,7 @@
 #define WORKER_TOOLS_ROWS_H
 
 #include "worker/tools/items.h"
-#include "worker/tools/prometheus/prom.h"
+#include "worker/tools/source.h"
 #include "worker/tools/span.h"
 
 enum { ROWS_NOTES_MAX = 4096, ROWS_TEXT_MAX = 300 };

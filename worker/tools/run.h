@@ -1,4 +1,5 @@
-/* worker/tools/run.h: one call that runs, as the tools' functions see it. Inside worker/tools only.
+/* worker/tools/run.h: calls that run: what a tool's function sees of its own, and the batch of all
+ * of them: who waits, who goes, who is told. Inside worker/tools only.
  *
  * A tool's function is called once, when the run's turn has come; it ends the run by run_done or
  * run_fail, at once or later from its fetch's callbacks, and does nothing with it afterwards. */
@@ -10,7 +11,7 @@
 #include <stdint.h>
 #include "common/list.h"
 #include "worker/tools/line.h"
-#include "worker/tools/tools.h"
+#include "worker/tools/tool.h"
 
 struct datasources;
 struct door;
@@ -21,13 +22,13 @@ struct mcp;
 struct mcp_tool;
 struct catalog_cache;
 
-typedef void tool_fn(struct tool_run *r);
-
 struct tools {
     struct tools_config config;
     char *perses_url; /* without a trailing slash */
     struct list running, ended;
     struct line *line; /* of the runs that wait */
+    tool_fn *begin;    /* a run's turn has come: what it needs is found, then run->fn is called */
+    tool_fn *release;  /* a run ends: what begin found is given back */
     struct list saves; /* of perses.c */
     bool later, closing;
     struct catalog_cache *catalog_cache; /* catalogs of metrics */
@@ -43,8 +44,9 @@ struct tool_run {
     struct list node; /* in running or ended */
     struct line_ticket ticket;
     const struct tool_spec *spec;
-    struct mcp_tool *mcp; /* the tool, when an MCP server has it; or NULL */
-    tool_fn *fn;
+    struct mcp_tool *mcp;    /* the tool, when an MCP server has it; or NULL */
+    const char *server;      /* that server's name; borrowed of mcp */
+    tool_fn *fn, *rehearsal; /* rehearsal: what can be told of it without doing it; or NULL */
     /* the call */
     struct id turn;
     char *call_id, *owner;
@@ -85,6 +87,18 @@ struct tool_run {
     tool_done_fn *done;
     void *arg;
 };
+
+/* ---- the batch ---- */
+
+/* t->config, begin and release are set. */
+void runs_open(struct tools *t);
+void runs_close(struct tools *t); /* no runs are left; frees t, at once or in the next pass */
+struct tool_run *run_new(struct tools *t, const struct tool_call *c, tool_done_fn *fn, void *arg);
+/* Its turn comes: spec, fn and what they need are set. Or it has failed: too many wait. */
+void run_wait(struct tool_run *r);
+void run_cancel(struct tool_run *r); /* no callback comes any more; NULL is fine */
+
+/* ---- for a tool's function ---- */
 
 /* content is written. */
 void run_done(struct tool_run *r);

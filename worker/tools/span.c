@@ -2,7 +2,6 @@
 
 #include "worker/tools/args.h"
 #include "worker/tools/moment.h"
-#include "worker/tools/prometheus/prom.h"
 #include "worker/tools/text.h"
 
 enum { OTHERWISE_MS = 3600000 };
@@ -48,7 +47,7 @@ bool span_read(struct tool_run *r, struct span *s)
 {
     bool start = str_trim(args_str(r->args, "start")).len > 0;
     bool end = str_trim(args_str(r->args, "end")).len > 0;
-    prom_range(r, OTHERWISE_MS, &s->start_ms, &s->end_ms);
+    span_selected(r, OTHERWISE_MS, &s->start_ms, &s->end_ms);
     int64_t length = s->end_ms - s->start_ms;
     if (!span_moment(r, "start", &s->start_ms))
         return false;
@@ -62,4 +61,12 @@ bool span_read(struct tool_run *r, struct span *s)
         return true;
     run_fail(r, "bad_arguments", "The start must be before the end.");
     return false;
+}
+
+void span_selected(const struct tool_run *r, int64_t otherwise_ms, int64_t *start_ms,
+                   int64_t *end_ms)
+{
+    bool selected = r->range_end_ms > r->range_start_ms;
+    *end_ms = selected ? r->range_end_ms : r->now_ms;
+    *start_ms = selected ? r->range_start_ms : r->now_ms - otherwise_ms;
 }

@@ -12,5 +12,8 @@ struct span {
 bool span_read(struct tool_run *r, struct span *s);
 /* One moment by an argument, otherwise as it is. False: the run has failed. */
 bool span_moment(struct tool_run *r, const char *argument, int64_t *unix_ms);
+/* Start and end of what the person has selected, else the last `otherwise_ms`. */
+void span_selected(const struct tool_run *r, int64_t otherwise_ms, int64_t *start_ms,
+                   int64_t *end_ms);
 
 #endif

@@ -8,7 +8,7 @@
 #include "common/jsontext.h"
 #include "worker/tools/args.h"
 #include "worker/tools/logql.h"
-#include "worker/tools/loki.h"
+#include "worker/tools/handlers.h"
 #include "worker/tools/rows.h"
 #include "worker/tools/span.h"
 #include "worker/tools/text.h"
@@ -79,10 +79,10 @@ void tempo_search(struct tool_run *r)
         run_fail(r, "bad_arguments", "%s", q.error);
         return;
     }
-    prom_param(&form, "q", str_trim(args_str(r->args, "query")));
-    prom_param_count(&form, "start", (uint64_t)(span.start_ms / 1000));
-    prom_param_count(&form, "end", (uint64_t)((span.end_ms + 999) / 1000));
-    prom_param_count(&form, "limit", (uint64_t)args_int(r->args, "limit", TRACES));
+    source_param(&form, "q", str_trim(args_str(r->args, "query")));
+    source_param_count(&form, "start", (uint64_t)(span.start_ms / 1000));
+    source_param_count(&form, "end", (uint64_t)((span.end_ms + 999) / 1000));
+    source_param_count(&form, "limit", (uint64_t)args_int(r->args, "limit", TRACES));
     struct rows *rows = rows_new(r, &traces_spec);
     rows->span = span;
     rows_ask(rows, "/api/search", &form);
@@ -149,8 +149,8 @@ void tempo_tags(struct tool_run *r)
     scoped_buf(api, 1024);
     if (!span_read(r, &span))
         return;
-    prom_param_count(&form, "start", (uint64_t)(span.start_ms / 1000));
-    prom_param_count(&form, "end", (uint64_t)((span.end_ms + 999) / 1000));
+    source_param_count(&form, "start", (uint64_t)(span.start_ms / 1000));
+    source_param_count(&form, "end", (uint64_t)((span.end_ms + 999) / 1000));
     buf_puts(&api, tag.len > 0 ? "/api/v2/search/tag/" : "/api/v2/search/tags");
     fetch_escape(&api, tag); /* a slash or a dot of it is escaped: it stays one segment */
     buf_puts(&api, tag.len > 0 ? "/values" : "");

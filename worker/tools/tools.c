@@ -1,7 +1,5 @@
 #include "worker/tools/tools.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
@@ -9,36 +7,57 @@
 #include "common/log.h"
 #include "proto/path.h"
 #include "worker/tools/args.h"
-#include "worker/tools/perses/boards.h"
 #include "worker/tools/perses/datasources.h"
 #include "worker/tools/docs/docs.h"
-#include "worker/tools/perses/draft.h"
 #include "worker/tools/gate.h"
-#include "worker/tools/line.h"
-#include "worker/tools/loki.h"
 #include "worker/tools/mcp/mcp.h"
-#include "worker/tools/partial.h"
-#include "worker/tools/perses/perses.h"
-#include "worker/tools/plan.h"
-#include "worker/tools/prometheus/prom.h"
+#include "worker/tools/handlers.h"
+#include "worker/tools/schema.h"
 #include "worker/tools/run.h"
 #include "worker/tools/prometheus/catalog_cache.h"
 #include "worker/tools/text.h"
 
-/* The table */
+/* ---- the table ---- */
 
-static const struct tool_spec specs[] = {
-#define TOOL(name, needs_approval, function, description, ...)                                     \
-    {#name, description, #__VA_ARGS__, needs_approval},
+#define TOOL(name, source, approval, function, description, ...)                                   \
+    static const struct tool_arg name##_args[] = {__VA_ARGS__};
 #include "worker/tools/tools.def"
 #undef TOOL
-};
-static tool_fn *const functions[] = {
-#define TOOL(name, needs_approval, function, description, ...) function,
+
+static struct row {
+    struct tool_spec spec; /* its schema is made of the arguments, once in a process */
+    tool_fn *fn, *rehearsal;
+    const struct tool_arg *args;
+    unsigned arg_count;
+    const json_t *schema;
+} table[] = {
+#define READS NULL
+#define ASKS(rehearsal) rehearsal
+#define TOOL(name, source, approval, function, description, ...)                                   \
+    {{#name, description, NULL, (approval) != NULL, TOOL_SOURCE_##source},                         \
+     function,                                                                                     \
+     approval,                                                                                     \
+     name##_args,                                                                                  \
+     sizeof(name##_args) / sizeof(name##_args[0]),                                                 \
+     NULL},
 #include "worker/tools/tools.def"
 #undef TOOL
+#undef ASKS
+#undef READS
 };
-enum { TOOL_COUNT = sizeof specs / sizeof specs[0] };
+enum { TOOL_COUNT = sizeof(table) / sizeof(table[0]), SCHEMA_BYTES_MAX = 8192 };
+
+static void make_schemas(void)
+{
+    for (unsigned i = 0; i < TOOL_COUNT && table[i].schema == NULL; i++) {
+        scoped_buf(text, SCHEMA_BYTES_MAX);
+        schema_write(table[i].args, table[i].arg_count, &text);
+        CHECK(!text.overflowed);
+        table[i].spec.schema_json = str_dup(buf_str(&text));
+        table[i].schema = json_loads(table[i].spec.schema_json, 0, NULL);
+        CHECK(table[i].schema != NULL);
+    }
+}
 
 const struct tool_spec *tools_specs(const struct tools *t, unsigned *count)
 {
@@ -48,11 +67,11 @@ const struct tool_spec *tools_specs(const struct tools *t, unsigned *count)
 
 struct str tools_json(const struct tools *t) { return buf_str(&t->list); }
 
-static const struct tool_spec *find_own(struct str name)
+static const struct row *find_own(struct str name)
 {
     for (unsigned i = 0; i < TOOL_COUNT; i++)
-        if (str_is(name, specs[i].name))
-            return &specs[i];
+        if (str_is(name, table[i].spec.name))
+            return &table[i];
     return NULL;
 }
 
@@ -99,7 +118,7 @@ static void offer_all(struct tools *t)
     t->offered = xcalloc(TOOL_COUNT + others, sizeof *t->offered);
     t->offered_count = 0;
     for (unsigned i = 0; i < TOOL_COUNT; i++)
-        CHECK(offer(t, &specs[i]));
+        CHECK(offer(t, &table[i].spec));
     for (unsigned i = 0; (tool = mcp_tool_at(t->mcp, i)) != NULL; i++)
         if (!offer(t, mcp_tool_spec(tool)))
             log_warn("tools.too_many", "tool=%s bytes_max=%d", mcp_tool_spec(tool)->name,
@@ -117,29 +136,18 @@ static void on_mcp_change(void *arg)
 
 static bool hides(const json_t *v);
 
-/* Parsed once; lives as long as the process. */
-static const json_t *schema_of(const struct tool_spec *spec)
-{
-    static json_t *schemas[TOOL_COUNT];
-    size_t i = (size_t)(spec - specs);
-    if (schemas[i] == NULL)
-        schemas[i] = json_loads(spec->schema_json, 0, NULL);
-    CHECK(schemas[i] != NULL);
-    return schemas[i];
-}
-
 /* The arguments of a call that the person is to approve. NULL: the tool asks nobody, or they don't
  * fit. */
 static json_t *asking_args(const struct tools *t, struct str name, struct str arguments)
 {
-    const struct tool_spec *own = find_own(name);
+    const struct row *own = find_own(name);
     const struct mcp_tool *other = own ? NULL : find_other(t, name);
-    const struct tool_spec *spec = other ? mcp_tool_spec(other) : own;
+    const struct tool_spec *spec = other ? mcp_tool_spec(other) : own ? &own->spec : NULL;
     if (spec == NULL || !spec->needs_approval)
         return NULL;
     scoped_buf(error, 1024);
     json_t *args =
-        args_read(other ? mcp_tool_schema(other) : schema_of(own), !other, arguments, &error);
+        args_read(other ? mcp_tool_schema(other) : own->schema, !other, arguments, &error);
     if (args != NULL && hides(args)) {
         json_decref(args);
         return NULL;
@@ -194,11 +202,8 @@ static bool hides(const json_t *v)
     return false;
 }
 
-/* Runs: waiting, running, ended. Callbacks come from on_later only, so never from inside tool_start
- * or from a fetch's callback. */
-
-static void on_later(void *arg);
-static void go_on(struct tool_run *r);
+static void begin(struct tool_run *r);
+static void release(struct tool_run *r);
 
 struct tools *tools_new(const struct tools_config *c)
 {
@@ -209,10 +214,11 @@ struct tools *tools_new(const struct tools_config *c)
         url.len--;
     t->perses_url = str_dup(url);
     t->config.perses_url = t->perses_url;
-    t->line = line_new(c->running_max);
-    list_init(&t->running);
-    list_init(&t->ended);
+    t->begin = begin;
+    t->release = release;
+    runs_open(t);
     list_init(&t->saves);
+    make_schemas();
     t->catalog_cache = catalog_cache_new(t);
     t->datasources = datasources_new(t);
     t->docs = docs_new(c->loop, c->docs);
@@ -226,8 +232,6 @@ void tools_free(struct tools *t)
 {
     if (t == NULL)
         return;
-    CHECK(list_empty(&t->running) && list_empty(&t->ended));
-    line_free(t->line);
     catalog_cache_free(t->catalog_cache);
     datasources_free(t->datasources);
     docs_free(t->docs);
@@ -235,9 +239,7 @@ void tools_free(struct tools *t)
     buf_free(&t->list);
     free(t->offered);
     free(t->perses_url);
-    t->closing = true;
-    if (!t->later) /* else on_later is still to come */
-        free(t);
+    runs_close(t);
 }
 
 bool tools_leave(struct tools *t) { return mcp_leave(t->mcp); }
@@ -252,147 +254,31 @@ bool tools_docs(const struct tools *t, unsigned *files, unsigned *left_out)
     return docs_count(t->docs, files, left_out);
 }
 
-static void later(struct tools *t)
+/* ---- a run's turn ---- */
+
+static void rehearse(struct tool_run *r)
 {
-    if (t->later)
-        return;
-    t->later = true;
-    loop_later(t->config.loop, on_later, t);
-    loop_again(t->config.loop);
+    if (r->rehearsal != NULL)
+        r->rehearsal(r);
+    else
+        run_rehearsed(r);
 }
 
-static int64_t now_ms(const struct tools *t) { return loop_now_ms(t->config.loop); }
-
-static void run_free(struct tool_run *r)
+/* One that asks is rehearsed before the person is asked, and where they have not said yes. A
+ * panel's datasource, which may have to be asked about, is found by its function. */
+static void go_on(struct tool_run *r)
 {
-    if (r->state_free != NULL)
-        r->state_free(r->state);
-    line_leave(r->tools->line, &r->ticket, now_ms(r->tools));
-    list_remove(&r->node);
-    datasources_leave(r->datasources);
-    for (unsigned i = 0; i < r->path_count; i++)
-        free(r->paths[i]);
-    free(r->paths);
-    free(r->project);
-    free(r->dashboard);
-    free(r->panel_project);
-    free(r->wanted);
-    json_decref(r->args);
-    secret_free(r->token);
-    buf_free(&r->content);
-    buf_free(&r->remarks);
-    free(r->call_id);
-    gate_leave(r->gate);
-    door_free(r->door);
-    free(r->grants);
-    free(r->ask_source);
-    free(r->datasource);
-    free(r->owner);
-    free(r->timezone);
-    mcp_tool_free(r->mcp);
-    free(r);
+    bool finds = r->spec->source == TOOL_SOURCE_PANEL && r->datasource == NULL;
+    bool waits = r->spec->needs_approval && !r->approved;
+    if ((r->vet && !finds) || waits)
+        rehearse(r);
+    else
+        r->fn(r);
 }
 
-static void end(struct tool_run *r)
+static void begin(struct tool_run *r)
 {
-    CHECK(!r->ended);
-    r->ended = true;
-    list_remove(&r->node);
-    list_push(&r->tools->ended, &r->node);
-    later(r->tools);
-}
-
-void run_done(struct tool_run *r)
-{
-    if (r->content.overflowed) {
-        run_fail(r, "too_large", "The result is too large to be shown. Ask for less.");
-        return;
-    }
-    end(r);
-}
-
-void run_refuse(struct tool_run *r, const char *code, const char *error, struct str suggestion)
-{
-    buf_clear(&r->content);
-    buf_puts(&r->content, "{\"kind\":\"error\",\"code\":");
-    json_str(&r->content, str_of(code));
-    json_key(&r->content, "error");
-    json_str(&r->content, str_of(error));
-    if (suggestion.len > 0) {
-        json_key(&r->content, "suggestion");
-        json_str(&r->content, suggestion);
-    }
-    if (r->partial) {
-        buf_puts(&r->content, ",\"partial\":true");
-        json_key(&r->content, "note");
-        json_str(&r->content, STR(PARTIAL_NOTE));
-    }
-    buf_putc(&r->content, '}');
-    r->failed = true;
-    r->invalid = strcmp(code, "unknown_tool") == 0 || strcmp(code, "bad_arguments") == 0;
-    end(r);
-}
-
-void run_fail(struct tool_run *r, const char *code, const char *format, ...)
-{
-    char error[2048];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(error, sizeof error, format, args);
-    va_end(args);
-    run_refuse(r, code, error, (struct str){NULL, 0});
-}
-
-void run_remark(struct tool_run *r, struct str text)
-{
-    size_t before = r->remarks.len;
-    if (before > 0)
-        buf_putc(&r->remarks, ',');
-    text_json(&r->remarks, text, 600);
-    if (!r->remarks.overflowed)
-        return;
-    r->remarks.len = before;
-    r->remarks.overflowed = false;
-}
-
-void run_steps(struct tool_run *r, bool (*step)(struct tool_run *r))
-{
-    r->step = step;
-    later(r->tools);
-}
-
-static void tell(struct tool_run *r)
-{
-    uint64_t ms = (loop_hr_ns() - r->started_ns) / 1000000;
-    struct tool_result result = {
-        .content = buf_str(&r->content),
-        .failed = r->failed,
-        .invalid = r->invalid,
-        .unauthorized = r->unauthorized,
-        .duration_ms = ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX,
-        .datasource = str_of(r->datasource),
-        .changes = r->spec && r->spec->needs_approval,
-        .ask = r->failed ? ASK_NOTHING : r->ask,
-        .ask_source = str_of(r->failed ? NULL : r->ask_source),
-    };
-    log_info("tool.done", "turn=%s tool=%s failed=%d unauthorized=%d bytes=%zu ms=%u datasource=%s",
-             id_log(r->turn), r->spec ? r->spec->name : "unknown", r->failed, r->unauthorized,
-             r->content.len, result.duration_ms, log_text(result.datasource));
-    r->telling = true; /* a cancel from inside changes nothing */
-    r->done(r->arg, &result);
-    run_free(r);
-}
-
-static void start(struct tool_run *r, int64_t refused_ms)
-{
-    list_push(&r->tools->running, &r->node);
-    if (refused_ms > 0)
-        run_fail(r, "silent",
-                 "%s gave no answer at all to the last calls, so it is left alone for now; it is "
-                 "tried again in %lld s. Use another datasource, or tell the person.",
-                 r->mcp ? "The MCP server" : "The datasource",
-                 (long long)(refused_ms + 999) / 1000);
-    else if (r->look_up)
+    if (r->look_up)
         datasources_find(r);
     else if (r->datasource != NULL)
         gate_pass(r, go_on);
@@ -400,116 +286,14 @@ static void start(struct tool_run *r, int64_t refused_ms)
         go_on(r);
 }
 
-/* What can be told of a call without doing it: before the person is asked. */
-static void rehearse(struct tool_run *r)
+static void release(struct tool_run *r)
 {
-    if (r->fn == perses_save_panel)
-        perses_try_panel(r);
-    else if (r->fn == draft_save_dashboard)
-        draft_try_dashboard(r);
-    else
-        run_rehearsed(r);
+    datasources_leave(r->datasources);
+    gate_leave(r->gate);
+    mcp_tool_free(r->mcp);
 }
 
-/* It may be asked: a run_panel that is vetted has its datasource still to be found. */
-static void go_on(struct tool_run *r)
-{
-    bool finds = r->fn == boards_run && r->datasource == NULL;
-    if (r->vet && !finds)
-        rehearse(r);
-    else if (r->spec->needs_approval && !r->approved)
-        rehearse(r);
-    else
-        r->fn(r);
-}
-
-void run_rehearsed(struct tool_run *r)
-{
-    if (r->vet) {
-        r->ask = r->spec->needs_approval ? ASK_CALL : ASK_NOTHING;
-        run_done(r);
-    } else {
-        run_fail(r, "not_approved", "The person has not approved this: it was not done.");
-    }
-}
-
-static void start_waiting(struct tools *t)
-{
-    struct line_ticket *ticket;
-    int64_t refused_ms;
-    while ((ticket = line_next(t->line, now_ms(t), &refused_ms)) != NULL)
-        start(list_of(ticket, struct tool_run, ticket), refused_ms);
-}
-
-/* What may hang for it: its datasource, or the server that has the tool. NULL: Perses alone is
- * asked, or the datasource is to be looked up. */
-static const char *lane_of(const struct tool_run *r)
-{
-    bool only_named = r->spec->needs_approval || strncmp(r->spec->name, "propose_", 8) == 0;
-    if (r->mcp != NULL)
-        return mcp_tool_server(r->mcp);
-    return r->look_up || only_named ? NULL : r->datasource;
-}
-
-void run_at_source(struct tool_run *r)
-{
-    struct tools *t = r->tools;
-    r->look_up = false;
-    line_leave(t->line, &r->ticket, now_ms(t));
-    list_remove(&r->node);
-    CHECK(line_join(t->line, &r->ticket, r->owner, lane_of(r), true));
-    later(t);
-}
-
-/* Each run that has work to do gets one slice of it. */
-static void step_running(struct tools *t)
-{
-    list_each (&t->running, node, tmp) {
-        struct tool_run *r = list_of(node, struct tool_run, node);
-        if (r->step == NULL)
-            continue;
-        if (!r->step(r))
-            r->step = NULL;
-        else
-            later(t);
-    }
-}
-
-static void on_later(void *arg)
-{
-    struct tools *t = arg;
-    t->later = false;
-    if (t->closing) {
-        free(t);
-        return;
-    }
-    step_running(t);
-    start_waiting(t);
-    struct list ended; /* those that end from now on are told in the next pass */
-    list_init(&ended);
-    while (!list_empty(&t->ended)) {
-        struct tool_run *r = list_first(&t->ended, struct tool_run, node);
-        list_remove(&r->node);
-        list_push(&ended, &r->node);
-    }
-    while (!list_empty(&ended)) {
-        struct tool_run *r = list_first(&ended, struct tool_run, node);
-        list_remove(&r->node);
-        tell(r);
-        later(t); /* its room is another's */
-    }
-}
-
-void tool_cancel(struct tool_run *r)
-{
-    if (r == NULL || r->telling)
-        return;
-    struct tools *t = r->tools;
-    run_free(r);
-    later(t); /* its room is another's */
-}
-
-/* Checks before a run */
+/* ---- checks before a run ---- */
 
 static void refuse_name(struct tool_run *r, struct str name)
 {
@@ -547,7 +331,7 @@ static bool pick_datasource(struct tool_run *r, const struct tool_call *c, struc
     struct path path;
     struct str found = {NULL, 0};
     unsigned count = 0;
-    r->kind = datasources_kind(r->spec);
+    r->kind = tool_source_kind(r->spec->source);
     if (r->kind == NULL)
         return true;
     if (strcmp(r->kind, "PrometheusDatasource") != 0) {
@@ -617,17 +401,19 @@ static bool may_ask(struct tool_run *r, const struct tool_call *c, const json_t 
 static void check_call(struct tool_run *r, const struct tool_call *c)
 {
     scoped_buf(error, 1024);
-    const struct tool_spec *own = find_own(c->tool_name);
+    const struct row *own = find_own(c->tool_name);
     struct mcp_tool *other = own ? NULL : find_other(r->tools, c->tool_name);
     if (own == NULL && other == NULL) {
         refuse_name(r, c->tool_name);
         return;
     }
     r->mcp = other ? mcp_tool_ref(other) : NULL;
-    r->spec = other ? mcp_tool_spec(other) : own;
-    r->fn = other ? mcp_call : functions[own - specs];
+    r->server = other ? mcp_tool_server(other) : NULL;
+    r->spec = other ? mcp_tool_spec(other) : &own->spec;
+    r->fn = other ? mcp_call : own->fn;
+    r->rehearsal = other ? NULL : own->rehearsal;
     json_t *args =
-        args_read(other ? mcp_tool_schema(other) : schema_of(own), !other, c->arguments, &error);
+        args_read(other ? mcp_tool_schema(other) : own->schema, !other, c->arguments, &error);
     if (args == NULL) {
         run_fail(r, "bad_arguments", "%s", buf_cstr(&error));
         return;
@@ -642,28 +428,22 @@ static void check_call(struct tool_run *r, const struct tool_call *c)
         return;
     }
     r->args = args;
-    if (!line_join(r->tools->line, &r->ticket, r->owner, lane_of(r), false)) {
-        run_fail(r, "too_many_calls",
-                 "Too many calls wait already: this one was not made. Wait for the answers of the "
-                 "others, and make fewer at once.");
-        return;
-    }
-    later(r->tools);
+    run_wait(r);
 }
 
 /* By what the call names alone: one that goes to a datasource which is free needs no look. */
 bool tools_vets(const struct tools *t, const struct tool_call *c)
 {
-    const struct tool_spec *own = find_own(c->tool_name);
+    const struct row *own = find_own(c->tool_name);
     scoped_buf(error, 1024);
     if (own == NULL)
         return false;
-    if (own->needs_approval || functions[own - specs] == boards_run)
+    if (own->spec.needs_approval || own->spec.source == TOOL_SOURCE_PANEL)
         return true;
-    const char *kind = datasources_kind(own);
+    const char *kind = tool_source_kind(own->spec.source);
     if (kind == NULL)
         return false;
-    json_auto_t *args = args_read(schema_of(own), true, c->arguments, &error);
+    json_auto_t *args = args_read(own->schema, true, c->arguments, &error);
     struct str wanted = args_str(args, "datasource");
     bool usual = strcmp(kind, "PrometheusDatasource") == 0;
     bool picked = usual && wanted.len == 0;
@@ -675,29 +455,9 @@ bool tools_vets(const struct tools *t, const struct tool_call *c)
 
 struct tool_run *tool_start(struct tools *t, const struct tool_call *c, tool_done_fn *fn, void *arg)
 {
-    struct tool_run *r = xcalloc(1, sizeof *r);
-    r->tools = t;
-    list_init(&r->node);
-    buf_init(&r->content, t->config.content_bytes_max);
-    buf_init(&r->remarks, 4096);
-    r->turn = c->turn;
-    r->call_id = str_dup(c->call_id);
-    r->owner = str_dup(c->owner);
-    r->project = str_dup(path_name_ok(c->project) ? c->project : STR(""));
-    r->dashboard = str_dup(path_name_ok(c->dashboard) ? c->dashboard : STR(""));
-    r->token = c->token ? secret_ref(c->token) : NULL;
-    r->now_ms = c->now_ms;
-    r->range_start_ms = c->range_start_ms;
-    r->range_end_ms = c->range_end_ms;
-    r->timezone = str_dup(c->timezone);
-    r->started_ns = loop_hr_ns();
-    r->done = fn;
-    r->arg = arg;
-    r->vet = c->vet;
-    r->grants = xcalloc(c->grant_count + 1, sizeof *r->grants);
-    r->grant_count = c->grant_count;
-    if (c->grant_count > 0)
-        memcpy(r->grants, c->grants, c->grant_count * sizeof *r->grants);
+    struct tool_run *r = run_new(t, c, fn, arg);
     check_call(r, c);
     return r;
 }
+
+void tool_cancel(struct tool_run *r) { run_cancel(r); }

@@ -12,9 +12,10 @@
 #include "common/check.h"
 #include "common/log.h"
 #include "proto/path.h"
+#include "worker/tools/handlers.h"
 #include "worker/tools/args.h"
 #include "worker/tools/docs/markdown.h"
-#include "worker/tools/prometheus/prom.h"
+#include "worker/tools/source.h"
 #include "worker/tools/text.h"
 
 /* What this conversation is offered: everybody's documents, and its own projects'. */
@@ -441,12 +442,12 @@ static bool on_project_piece(void *arg, struct str piece)
     return true;
 }
 
-static void on_project(void *arg, enum prom_outcome outcome)
+static void on_project(void *arg, enum source_outcome outcome)
 {
     struct ask *a = arg;
     struct tool_run *r = a->run;
     bool refused = a->perses.http_status >= 400 && a->perses.http_status < 500;
-    if (outcome == PROM_REFUSED && (!refused || a->perses.unauthorized)) {
+    if (outcome == SOURCE_REFUSED && (!refused || a->perses.unauthorized)) {
         r->state = NULL;
         r->unauthorized = a->perses.unauthorized;
         run_fail(r, a->perses.unauthorized ? "unauthorized" : "unavailable", "%s",
@@ -455,7 +456,7 @@ static void on_project(void *arg, enum prom_outcome outcome)
         ask_free(a);
         return;
     }
-    if (outcome != PROM_REFUSED) {
+    if (outcome != SOURCE_REFUSED) {
         buf_add_str(&a->projects, a->asked);
         buf_putc(&a->projects, '|');
     }
@@ -476,11 +477,11 @@ static void ask_next_project(struct ask *a)
     } while (a->asked.len == 0);
     buf_puts(&api, "/api/v1/projects/");
     buf_add_str(&api, a->asked);
-    struct prom_request request = {.method = "GET",
-                                   .api = buf_cstr(&api),
-                                   .form = &form,
-                                   .timeout_ms = PERSES_TIMEOUT_MS,
-                                   .product = "Perses"};
+    struct source_call request = {.method = "GET",
+                                  .api = buf_cstr(&api),
+                                  .form = &form,
+                                  .timeout_ms = PERSES_TIMEOUT_MS,
+                                  .product = "Perses"};
     a->perses.on_piece = on_project_piece;
     a->perses.on_end = on_project;
     a->perses.arg = a;

@@ -30,8 +30,4 @@ bool docs_ready(const struct docs *d);                        /* indexed at leas
 bool docs_count(const struct docs *d, unsigned *files, unsigned *left_out); /* tools_docs's */
 void docs_look(struct docs *d); /* now, not at the next time; for tests */
 
-/* tools.def's functions */
-void docs_search(struct tool_run *r);
-void docs_read(struct tool_run *r);
-
 #endif

@@ -1,4 +1,6 @@
-#include "worker/tools/perses/boards.h"
+/* The tools that read Perses itself: projects, dashboards, panels. They see what the person may
+ * see. */
+#include "worker/tools/handlers.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -11,6 +13,7 @@
 #include "worker/tools/perses/datasources.h"
 #include "worker/tools/moment.h"
 #include "worker/tools/rows.h"
+#include "worker/tools/span.h"
 #include "worker/tools/text.h"
 #include "worker/tools/perses/vars.h"
 
@@ -169,7 +172,7 @@ static struct board *board_new(struct tool_run *r)
 {
     struct board *d = xcalloc(1, sizeof *d);
     int64_t start, end;
-    prom_range(r, 3600000, &start, &end);
+    span_selected(r, 3600000, &start, &end);
     d->vars.range_ms = end - start;
     d->vars.step_ms = moment_step((end - start) / POINTS + 1);
     d->query_max = QUERY_SHOWN;

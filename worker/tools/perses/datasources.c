@@ -7,8 +7,7 @@
 #include "common/list.h"
 #include "proto/path.h"
 #include "worker/tools/args.h"
-#include "worker/tools/items.h"
-#include "worker/tools/prometheus/prom.h"
+#include "worker/tools/handlers.h"
 #include "worker/tools/rows.h"
 #include "worker/tools/text.h"
 
@@ -52,26 +51,6 @@ struct datasources_use {
     struct list node;
     void (*fn)(struct tool_run *r, const struct listing *s);
 };
-
-const char *datasources_kind(const struct tool_spec *spec)
-{
-    static const struct {
-        const char *prefix, *kind;
-    } kinds[] = {{"loki_", "LokiDatasource"},
-                 {"tempo_", "TempoDatasource"},
-                 {"pyroscope_", "PyroscopeDatasource"},
-                 {"alertmanager_", "AlertManagerDatasource"}};
-    static const char *const none[] = {
-        "list_datasources", "list_projects", "list_dashboards", "search_panels", "get_dashboard",
-        "get_panel",        "search_docs",   "read_doc",        "run_panel",     "show_plan"};
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-        if (strncmp(spec->name, kinds[i].prefix, strlen(kinds[i].prefix)) == 0)
-            return kinds[i].kind;
-    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++)
-        if (strcmp(spec->name, none[i]) == 0)
-            return NULL;
-    return "PrometheusDatasource";
-}
 
 struct datasources *datasources_new(struct tools *t)
 {
@@ -181,10 +160,10 @@ static bool on_piece(void *arg, struct str piece)
 
 static void load(struct listing *s);
 
-static void on_end(void *arg, enum prom_outcome outcome)
+static void on_end(void *arg, enum source_outcome outcome)
 {
     struct listing *s = arg;
-    bool whole = outcome == PROM_WHOLE && items_whole(&s->items);
+    bool whole = outcome == SOURCE_WHOLE && items_whole(&s->items);
     s->unauthorized = s->unauthorized || s->ask.unauthorized;
     s->partly = s->partly || !whole;
     s->failed = !whole && s->count == 0 && (s->projects ? s->failed : true);
@@ -200,12 +179,12 @@ static void load(struct listing *s)
 {
     static const char *const path[] = {"*"};
     scoped_buf(form, 64);
-    struct prom_request request = {.method = "GET",
-                                   .api = s->projects ? "/api/v1/datasources"
-                                                      : "/api/v1/globaldatasources",
-                                   .form = &form,
-                                   .timeout_ms = TIMEOUT_MS,
-                                   .product = "Perses"};
+    struct source_call request = {.method = "GET",
+                                  .api = s->projects ? "/api/v1/datasources"
+                                                     : "/api/v1/globaldatasources",
+                                  .form = &form,
+                                  .timeout_ms = TIMEOUT_MS,
+                                  .product = "Perses"};
     items_free(&s->items);
     items_init(&s->items, path, 1, on_entity, s);
     s->ask.on_piece = on_piece;

@@ -12,15 +12,9 @@ struct datasources;
 struct datasources *datasources_new(struct tools *t);
 void datasources_free(struct datasources *d); /* no run uses it any more; NULL is fine */
 
-/* The kind of datasource that a tool needs ("LokiDatasource", …), by the tool's name. NULL: it
- * needs none (it asks Perses itself, or reads documents). */
-const char *datasources_kind(const struct tool_spec *spec);
-
 /* Finds the run's datasource by run->wanted and the kind its tool needs: sets run->datasource and
  * goes on with run->fn, maybe at once; or the run has failed. */
 void datasources_find(struct tool_run *r);
-/* list_datasources */
-void datasources_list(struct tool_run *r);
 /* What run_free calls: the run waits no more. */
 struct datasources_use;
 void datasources_leave(struct datasources_use *v); /* NULL is fine */

@@ -1,4 +1,6 @@
-#include "worker/tools/perses/draft.h"
+/* What the model drafts: a panel or a whole dashboard, and after the person's yes a new dashboard.
+ */
+#include "worker/tools/handlers.h"
 
 #include <ctype.h>
 #include <stdio.h>

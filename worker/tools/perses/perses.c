@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "proto/path.h"
 #include "proto/record.h"
+#include "worker/tools/handlers.h"
 #include "worker/tools/args.h"
 #include "worker/tools/prometheus/guard.h"
 #include "worker/tools/perses/panel.h"

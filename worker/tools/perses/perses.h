@@ -7,11 +7,6 @@
 #include "common/fetch.h"
 #include "worker/tools/run.h"
 
-/* tools.def's function */
-void perses_save_panel(struct tool_run *r);
-/* Would it be taken? Ends the run by run_rehearsed, or it has failed; nothing is written. */
-void perses_try_panel(struct tool_run *r);
-
 enum { PERSES_KEY_BYTES = 24 };
 /* The key of what this call makes: of its turn and its id, so that a run which finds it there has
  * nothing to do. */

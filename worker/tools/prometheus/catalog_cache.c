@@ -4,19 +4,17 @@
 #include <string.h>
 #include "common/check.h"
 #include "common/list.h"
-#include "worker/tools/args.h"
 #include "worker/tools/prometheus/catalog.h"
-#include "worker/tools/gate.h"
-#include "worker/tools/prometheus/prom.h"
+#include "worker/tools/source.h"
+#include "worker/tools/span.h"
 
 enum {
     KEPT_MS = 60000,
-    BOOKS_MAX = 64,
+    ENTRIES_MAX = 64,
     BYTES_MAX = 192 * 1024 * 1024,
     NAMES_TIMEOUT_MS = 20000,
     FORM_BYTES_MAX = 1024,
     RANGE_MS = 24 * 3600000,
-    PAGE = 100,
 };
 
 /* A catalog on the catalog_cache: loading (names, then metadata), ready, or failed and about to go.
@@ -84,7 +82,7 @@ static void hash_token(const struct secret *token, unsigned char out[32])
     secret_hash(secret_reveal(token), out);
 }
 
-/* Books that nobody reads go when they are old, failed, or too many. */
+/* Entries that nobody reads go when they are old, failed, or too many. */
 static void tidy(struct catalog_cache *s)
 {
     int64_t now = loop_now_ms(s->tools->config.loop);
@@ -95,7 +93,7 @@ static void tidy(struct catalog_cache *s)
         struct entry *b = list_of(node, struct entry, node);
         bool old = b->ready && now - b->ready_ms > KEPT_MS;
         if (!list_empty(&b->uses) || b->telling ||
-            !(old || b->gone || s->count > BOOKS_MAX || bytes > BYTES_MAX))
+            !(old || b->gone || s->count > ENTRIES_MAX || bytes > BYTES_MAX))
             continue;
         bytes -= catalog_bytes(&b->catalog);
         entry_free(b);
@@ -120,10 +118,10 @@ static struct entry *find(struct catalog_cache *s, const struct tool_run *r, int
     return NULL;
 }
 
-static struct entry *open_book(struct catalog_cache *s, const struct tool_run *r)
+static struct entry *open_entry(struct catalog_cache *s, const struct tool_run *r)
 {
     int64_t start, end;
-    prom_range(r, RANGE_MS, &start, &end);
+    span_selected(r, RANGE_MS, &start, &end);
     struct entry *b = find(s, r, start, end);
     if (b != NULL)
         return b;
@@ -181,28 +179,28 @@ static bool on_metadata_piece(void *arg, struct str piece)
 }
 
 /* Names without type and help are better than nothing: not every datasource has metadata. */
-static void on_metadata(void *arg, enum prom_outcome outcome)
+static void on_metadata(void *arg, enum source_outcome outcome)
 {
     (void)outcome;
     finish(arg, true);
 }
 
-static void on_names(void *arg, enum prom_outcome outcome)
+static void on_names(void *arg, enum source_outcome outcome)
 {
     struct entry *b = arg;
-    if (outcome != PROM_REFUSED && !catalog_end_names(&b->catalog, outcome == PROM_CUT)) {
+    if (outcome != SOURCE_REFUSED && !catalog_end_names(&b->catalog, outcome == SOURCE_CUT)) {
         b->ask.code = "broken";
         buf_puts(&b->ask.error, "The datasource's answer ended in the middle.");
-        outcome = PROM_REFUSED;
+        outcome = SOURCE_REFUSED;
     }
-    if (outcome == PROM_REFUSED) {
+    if (outcome == SOURCE_REFUSED) {
         finish(b, false);
         return;
     }
     scoped_buf(form, FORM_BYTES_MAX);
-    prom_param_count(&form, "limit", CATALOG_NAMES_MAX);
-    prom_param_count(&form, "limit_per_metric", 1);
-    struct prom_request request = {
+    source_param_count(&form, "limit", CATALOG_NAMES_MAX);
+    source_param_count(&form, "limit_per_metric", 1);
+    struct source_call request = {
         .method = "GET", .api = "/api/v1/metadata", .form = &form, .timeout_ms = NAMES_TIMEOUT_MS};
     b->ask.on_piece = on_metadata_piece;
     b->ask.on_end = on_metadata;
@@ -212,25 +210,25 @@ static void on_names(void *arg, enum prom_outcome outcome)
 static void load_names(struct entry *b)
 {
     scoped_buf(form, FORM_BYTES_MAX);
-    prom_param_time(&form, "start", b->start_ms);
-    prom_param_time(&form, "end", b->end_ms);
-    prom_param_count(&form, "limit", CATALOG_NAMES_MAX + 1);
-    struct prom_request request = {.method = "GET",
-                                   .api = "/api/v1/label/__name__/values",
-                                   .form = &form,
-                                   .timeout_ms = NAMES_TIMEOUT_MS};
+    source_param_time(&form, "start", b->start_ms);
+    source_param_time(&form, "end", b->end_ms);
+    source_param_count(&form, "limit", CATALOG_NAMES_MAX + 1);
+    struct source_call request = {.method = "GET",
+                                  .api = "/api/v1/label/__name__/values",
+                                  .form = &form,
+                                  .timeout_ms = NAMES_TIMEOUT_MS};
     b->ask.on_piece = on_name_piece;
     b->ask.on_end = on_names;
     b->ask.arg = b;
     source_request(&b->ask, b->catalog_cache->tools, b->door, b->token, &request);
 }
 
-/* Visits */
+/* Uses */
 
 struct catalog_cache_use *catalog_cache_use(struct tool_run *r, catalog_cache_fn *fn, void *arg)
 {
     struct catalog_cache_use *v = xcalloc(1, sizeof *v);
-    struct entry *b = open_book(r->tools->catalog_cache, r);
+    struct entry *b = open_entry(r->tools->catalog_cache, r);
     v->entry = b;
     v->run = r;
     v->fn = fn;
@@ -250,59 +248,4 @@ void catalog_cache_leave(struct catalog_cache_use *v)
     list_remove(&v->node);
     free(v);
     tidy(s);
-}
-
-/* list_metrics */
-
-struct reader {
-    struct catalog_cache_use *use;
-    const struct catalog *catalog;
-    struct catalog_search search;
-};
-
-static void reader_free(void *state)
-{
-    struct reader *reader = state;
-    catalog_search_free(&reader->search);
-    catalog_cache_leave(reader->use);
-    free(reader);
-}
-
-static bool search_step(struct tool_run *r)
-{
-    struct reader *reader = r->state;
-    if (catalog_search_step(&reader->search, reader->catalog))
-        return true;
-    catalog_write(&reader->search, reader->catalog, str_of(r->datasource),
-                  r->tools->config.content_bytes_max, &r->content);
-    run_done(r);
-    return false;
-}
-
-static void on_catalog(void *arg, const struct catalog *c, const struct source_request *why)
-{
-    struct tool_run *r = arg;
-    struct reader *reader = r->state;
-    reader->catalog = c;
-    if (c != NULL)
-        run_steps(r, search_step);
-    else
-        prom_fail(r, why);
-}
-
-void prom_list_metrics(struct tool_run *r)
-{
-    struct reader *reader = xcalloc(1, sizeof *reader);
-    unsigned limit = (unsigned)args_int(r->args, "limit", PAGE);
-    unsigned offset = (unsigned)args_int(r->args, "offset", 0);
-    r->state = reader;
-    r->state_free = reader_free;
-    if (!catalog_search_init(&reader->search, args_str(r->args, "search"), offset, limit)) {
-        run_fail(r, "bad_arguments",
-                 "A search by words shows its best %d metrics. Use more exact words instead of a "
-                 "larger offset.",
-                 CATALOG_RANKED_MAX);
-        return;
-    }
-    reader->use = catalog_cache_use(r, on_catalog, r);
 }

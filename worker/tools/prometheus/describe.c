@@ -8,14 +8,16 @@
 #include <string.h>
 #include "common/check.h"
 #include "common/jsontext.h"
+#include "worker/tools/handlers.h"
 #include "worker/tools/args.h"
 #include "worker/tools/prometheus/catalog.h"
 #include "worker/tools/prometheus/name.h"
 #include "worker/tools/prometheus/near.h"
 #include "worker/tools/partial.h"
-#include "worker/tools/prometheus/prom.h"
+#include "worker/tools/source.h"
 #include "worker/tools/rows.h"
 #include "worker/tools/prometheus/catalog_cache.h"
+#include "worker/tools/span.h"
 #include "worker/tools/text.h"
 
 enum {
@@ -34,6 +36,7 @@ struct describe {
     struct source_request ask;
     struct items items;
     struct catalog_cache_use *use;
+    const struct catalog *catalog; /* NULL: could not be read */
     struct near *near;
     struct str metric; /* in name */
     struct buf name, selector;
@@ -79,15 +82,15 @@ static bool on_item(void *arg, unsigned path, struct str key, json_t *item)
     struct describe *d = arg;
     if (path == 0)
         return d->on_item(d, path, key, item);
-    prom_said(d->run, path - 1, item);
+    source_said(d->run, path - 1, item);
     return true;
 }
 
 static void ask(struct describe *d, const char *api, struct buf *form, const char *path,
-                items_fn *fn, void (*on_end)(void *arg, enum prom_outcome outcome))
+                items_fn *fn, void (*on_end)(void *arg, enum source_outcome outcome))
 {
     bool query = strcmp(api, "/api/v1/query") == 0;
-    struct prom_request request = {
+    struct source_call request = {
         .method = query ? "POST" : "GET", .api = api, .form = form, .timeout_ms = TIMEOUT_MS};
     items_free(&d->items);
     d->on_item = fn;
@@ -191,9 +194,9 @@ static bool on_detail(void *arg, unsigned path, struct str key, json_t *item)
     return true;
 }
 
-static void on_details(void *arg, enum prom_outcome outcome)
+static void on_details(void *arg, enum source_outcome outcome)
 {
-    write(arg, outcome == PROM_WHOLE
+    write(arg, outcome == SOURCE_WHOLE
                    ? NULL
                    : "The values of the labels could not be counted: use list_label_values.");
 }
@@ -203,7 +206,7 @@ static void ask_details(struct describe *d)
     int64_t start, end;
     scoped_buf(query, FORM_BYTES_MAX / 4);
     scoped_buf(form, FORM_BYTES_MAX);
-    prom_range(d->run, RANGE_MS, &start, &end);
+    span_selected(d->run, RANGE_MS, &start, &end);
     const char *selector = buf_cstr(&d->selector);
     buf_printf(&query,
                "label_replace(topk(%d, count by (job, instance) (%s)), \"i\", \"t\", \"\", \"\")",
@@ -220,8 +223,8 @@ static void ask_details(struct describe *d)
                    buf_cstr(&label), selector, i, SAMPLES, buf_cstr(&label), selector,
                    buf_cstr(&source), i);
     }
-    prom_param(&form, "query", buf_str(&query));
-    prom_param_time(&form, "time", end);
+    source_param(&form, "query", buf_str(&query));
+    source_param_time(&form, "time", end);
     if (form.overflowed || query.overflowed)
         write(d, "It has too many labels with long names to count their values.");
     else
@@ -239,11 +242,11 @@ static bool on_count_item(void *arg, unsigned path, struct str key, json_t *item
     return true;
 }
 
-static void on_count(void *arg, enum prom_outcome outcome)
+static void on_count(void *arg, enum source_outcome outcome)
 {
     struct describe *d = arg;
-    if (outcome == PROM_REFUSED)
-        prom_fail(d->run, &d->ask);
+    if (outcome == SOURCE_REFUSED)
+        source_fail(d->run, &d->ask);
     else if (!(d->series > 0))
         write(d, "It has no sample at the end of this time range, but had some in it.");
     else if (d->series > (double)d->run->tools->config.series_max * SERIES_FACTOR)
@@ -257,11 +260,11 @@ static void ask_count(struct describe *d)
 {
     int64_t start, end;
     scoped_buf(form, FORM_BYTES_MAX);
-    prom_range(d->run, RANGE_MS, &start, &end);
+    span_selected(d->run, RANGE_MS, &start, &end);
     buf_printf(&form, "query=count(");
     fetch_escape(&form, buf_str(&d->selector));
     buf_puts(&form, ")");
-    prom_param_time(&form, "time", end);
+    source_param_time(&form, "time", end);
     ask(d, "/api/v1/query", &form, result_path, on_count_item, on_count);
 }
 
@@ -293,13 +296,13 @@ static void on_near(void *arg, struct str names)
              names.at ? names.at : "");
 }
 
-static void on_labels(void *arg, enum prom_outcome outcome)
+static void on_labels(void *arg, enum source_outcome outcome)
 {
     struct describe *d = arg;
-    if (outcome == PROM_REFUSED)
-        prom_fail(d->run, &d->ask);
+    if (outcome == SOURCE_REFUSED)
+        source_fail(d->run, &d->ask);
     else if (d->label_count == 0 && d->labels_left == 0)
-        d->near = near_find(d->run, d->metric, on_near, d);
+        d->near = near_find(d->run, d->catalog, d->metric, on_near, d);
     else
         ask_count(d);
 }
@@ -310,6 +313,7 @@ static void on_catalog(void *arg, const struct catalog *c, const struct source_r
     (void)why;
     struct describe *d = arg;
     const struct catalog_metric *m = c ? catalog_find(c, d->metric) : NULL;
+    d->catalog = c;
     if (m != NULL) {
         struct str unit = catalog_unit(c, m);
         snprintf(d->type, sizeof d->type, "%s", catalog_type(m));
@@ -318,10 +322,10 @@ static void on_catalog(void *arg, const struct catalog *c, const struct source_r
     }
     int64_t start, end;
     scoped_buf(form, FORM_BYTES_MAX);
-    prom_param(&form, "match[]", buf_str(&d->selector));
-    prom_range(d->run, RANGE_MS, &start, &end);
-    prom_param_time(&form, "start", start);
-    prom_param_time(&form, "end", end);
+    source_param(&form, "match[]", buf_str(&d->selector));
+    span_selected(d->run, RANGE_MS, &start, &end);
+    source_param_time(&form, "start", start);
+    source_param_time(&form, "end", end);
     ask(d, "/api/v1/labels", &form, "data/*", on_label, on_labels);
 }
 

@@ -12,7 +12,7 @@
 #include "worker/tools/prometheus/name.h"
 #include "worker/tools/prometheus/near.h"
 #include "worker/tools/partial.h"
-#include "worker/tools/prometheus/prom.h"
+#include "worker/tools/source.h"
 #include "worker/tools/prometheus/catalog_cache.h"
 #include "worker/tools/text.h"
 
@@ -177,15 +177,15 @@ static bool on_item(void *arg, unsigned path, struct str key, json_t *item)
     struct explain *e = arg;
     if (path == 0)
         return e->on_item(e, path, key, item);
-    prom_said(e->run, path - 1, item);
+    source_said(e->run, path - 1, item);
     return true;
 }
 
 static void ask(struct explain *e, const char *api, struct buf *form, const char *path,
-                items_fn *fn, void (*on_end)(void *arg, enum prom_outcome outcome))
+                items_fn *fn, void (*on_end)(void *arg, enum source_outcome outcome))
 {
     bool query = strcmp(api, "/api/v1/query_range") == 0;
-    struct prom_request request = {
+    struct source_call request = {
         .method = query ? "POST" : "GET", .api = api, .form = form, .timeout_ms = TIMEOUT_MS};
     items_free(&e->items);
     e->on_item = fn;
@@ -202,10 +202,10 @@ static void add_range(const struct explain *e, struct buf *form, bool step)
 {
     struct guard_range range;
     guard_count_range(e->query, e->range, &range);
-    prom_param_time(form, "start", range.start_ms);
-    prom_param_time(form, "end", range.end_ms);
+    source_param_time(form, "start", range.start_ms);
+    source_param_time(form, "end", range.end_ms);
     if (step)
-        prom_param_time(form, "step", range.step_ms);
+        source_param_time(form, "step", range.step_ms);
 }
 
 /* Labels of the metric, or values of one of its labels: a few, those near to what was asked for
@@ -233,13 +233,13 @@ static bool on_name(void *arg, unsigned path, struct str key, json_t *item)
     return true;
 }
 
-static void on_names(void *arg, enum prom_outcome outcome)
+static void on_names(void *arg, enum source_outcome outcome)
 {
     struct explain *e = arg;
     const struct matcher *m = &e->matchers[e->missing];
     bool no_label = !(e->labelled[e->missing] > 0);
     struct str names = buf_str(&e->names);
-    if (outcome == PROM_REFUSED || names.len == 0)
+    if (outcome == SOURCE_REFUSED || names.len == 0)
         note(e, "No series of %.*s fits %.*s%.*s%.*s.", SHORT(e->metric), SHORT(m->label),
              SHORT(m->op), SHORT(m->value));
     else if (no_label)
@@ -268,7 +268,7 @@ static void ask_names(struct explain *e)
     }
     scoped_buf(selector, NAME_BYTES_MAX * 2);
     name_selector(&selector, e->metric, STR(""));
-    prom_param(&form, "match[]", buf_str(&selector));
+    source_param(&form, "match[]", buf_str(&selector));
     add_range(e, &form, false);
     buf_clear(&e->names);
     e->names_seen = e->names_kept = 0;
@@ -293,7 +293,7 @@ static bool on_count(void *arg, unsigned path, struct str key, json_t *item)
     return true;
 }
 
-static void on_counts(void *arg, enum prom_outcome outcome)
+static void on_counts(void *arg, enum source_outcome outcome)
 {
     struct explain *e = arg;
     unsigned missing = e->matcher_count;
@@ -301,7 +301,7 @@ static void on_counts(void *arg, enum prom_outcome outcome)
         if (!(e->alone[i] > 0))
             missing = i;
     e->missing = missing;
-    if (outcome == PROM_REFUSED) {
+    if (outcome == SOURCE_REFUSED) {
         next(e);
     } else if (!(e->all > 0)) {
         note(e,
@@ -352,7 +352,7 @@ static void ask_counts(struct explain *e)
         add_count(e, &query, buf_str(&matcher), 'm', i);
         add_count(e, &query, buf_str(&there), 'l', i);
     }
-    prom_param(&form, "query", buf_str(&query));
+    source_param(&form, "query", buf_str(&query));
     add_range(e, &form, true);
     if (query.overflowed || form.overflowed)
         next(e);
@@ -390,7 +390,7 @@ static void next(struct explain *e)
     if (e->metric.len == 0)
         next(e);
     else if (e->catalog != NULL && catalog_find(e->catalog, e->metric) == NULL)
-        e->near = near_find(e->run, e->metric, on_near, e);
+        e->near = near_find(e->run, e->catalog, e->metric, on_near, e);
     else
         ask_counts(e);
 }

@@ -4,8 +4,11 @@
 #include <string.h>
 #include "common/check.h"
 #include "common/jsontext.h"
+#include "worker/tools/handlers.h"
 #include "worker/tools/args.h"
+#include "worker/tools/prometheus/match.h"
 #include "worker/tools/rows.h"
+#include "worker/tools/span.h"
 #include "worker/tools/text.h"
 
 enum {
@@ -19,9 +22,9 @@ enum {
 static void add_range(const struct tool_run *run, struct buf *form)
 {
     int64_t start, end;
-    prom_range(run, RANGE_MS, &start, &end);
-    prom_param_time(form, "start", start);
-    prom_param_time(form, "end", end);
+    span_selected(run, RANGE_MS, &start, &end);
+    source_param_time(form, "start", start);
+    source_param_time(form, "end", end);
 }
 
 /* False: there is such an argument and the value is another. */
@@ -73,12 +76,12 @@ void prom_label_names(struct tool_run *run)
         run_fail(run, "bad_arguments", "Give metric or match, not both.");
         return;
     }
-    if (match.len > 0 && !prom_param_match(run, &form, match, "match"))
+    if (match.len > 0 && !match_param(run, &form, match, "match"))
         return;
-    if (metric.len > 0 && !prom_param_match(run, &form, metric, "metric"))
+    if (metric.len > 0 && !match_param(run, &form, metric, "metric"))
         return;
     add_range(run, &form);
-    prom_param_count(&form, "limit", LABELS_MAX);
+    source_param_count(&form, "limit", LABELS_MAX);
     rows_ask(rows_new(run, &names_spec), "/api/v1/labels", &form);
 }
 
@@ -109,10 +112,10 @@ static const struct rows_spec series_spec = {
 void prom_series(struct tool_run *run)
 {
     scoped_buf(form, FORM_BYTES_MAX);
-    if (!prom_param_match(run, &form, str_trim(args_str(run->args, "match")), "match"))
+    if (!match_param(run, &form, str_trim(args_str(run->args, "match")), "match"))
         return;
     add_range(run, &form);
-    prom_param_count(&form, "limit", run->tools->config.series_max);
+    source_param_count(&form, "limit", run->tools->config.series_max);
     rows_ask(rows_new(run, &series_spec), "/api/v1/series", &form);
 }
 
@@ -198,7 +201,7 @@ void prom_rules(struct tool_run *run)
     scoped_buf(form, FORM_BYTES_MAX);
     struct str type = args_str(run->args, "type");
     if (type.len > 0)
-        prom_param(&form, "type", type);
+        source_param(&form, "type", type);
     rows_ask(rows_new(run, &rules_spec), "/api/v1/rules", &form);
 }
 
@@ -255,7 +258,7 @@ static const struct rows_spec targets_spec = {
 void prom_targets(struct tool_run *run)
 {
     scoped_buf(form, FORM_BYTES_MAX);
-    prom_param(&form, "state", STR("active"));
+    source_param(&form, "state", STR("active"));
     struct rows *r = rows_new(run, &targets_spec);
     r->extra = xcalloc(1, sizeof(struct healths));
     rows_ask(r, "/api/v1/targets", &form);

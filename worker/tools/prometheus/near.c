@@ -3,14 +3,12 @@
 #include <stdlib.h>
 #include "common/check.h"
 #include "worker/tools/prometheus/catalog.h"
-#include "worker/tools/prometheus/catalog_cache.h"
 #include "worker/tools/text.h"
 
 enum { NAMES = 5, NAME_SHOWN = 120, NAMES_BYTES = NAMES * (NAME_SHOWN + 8) };
 
 struct near {
     struct tool_run *run;
-    struct catalog_cache_use *use;
     const struct catalog *catalog;
     struct catalog_search search;
     near_fn *fn;
@@ -26,7 +24,6 @@ void near_free(struct near *n)
         n->run->step_state = NULL;
     }
     catalog_search_free(&n->search);
-    catalog_cache_leave(n->use);
     free(n);
 }
 
@@ -49,22 +46,16 @@ static bool step(struct tool_run *r)
     return r->step != NULL; /* fn may have begun another */
 }
 
-static void on_catalog(void *arg, const struct catalog *c, const struct source_request *why)
-{
-    (void)why;
-    struct near *n = arg;
-    n->catalog = c;
-    n->run->step_state = n;
-    run_steps(n->run, step);
-}
-
-struct near *near_find(struct tool_run *r, struct str name, near_fn *fn, void *arg)
+struct near *near_find(struct tool_run *r, const struct catalog *c, struct str name, near_fn *fn,
+                       void *arg)
 {
     struct near *n = xcalloc(1, sizeof *n);
     n->run = r;
+    n->catalog = c;
     n->fn = fn;
     n->arg = arg;
     catalog_search_init(&n->search, name, 0, NAMES);
-    n->use = catalog_cache_use(r, on_catalog, n);
+    r->step_state = n;
+    run_steps(r, step);
     return n;
 }

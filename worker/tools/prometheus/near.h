@@ -8,9 +8,12 @@
 #include "worker/tools/run.h"
 
 struct near;
+struct catalog;
 /* Once, never from inside near_find. names: "a, b, c", clean, or empty; borrowed. */
 typedef void near_fn(void *arg, struct str names);
-struct near *near_find(struct tool_run *r, struct str name, near_fn *fn, void *arg);
+/* c: borrowed until near_free; NULL: it could not be read, and nothing is near. */
+struct near *near_find(struct tool_run *r, const struct catalog *c, struct str name, near_fn *fn,
+                       void *arg);
 void near_free(struct near *n); /* no callback comes any more; NULL is fine */
 
 #endif

@@ -5,11 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "worker/tools/handlers.h"
 #include "worker/tools/args.h"
 #include "worker/tools/prometheus/guard.h"
 #include "worker/tools/moment.h"
 #include "worker/tools/prometheus/name.h"
-#include "worker/tools/prometheus/prom.h"
+#include "worker/tools/source.h"
+#include "worker/tools/span.h"
 #include "worker/tools/prometheus/series.h"
 
 enum { QUERY_BYTES_MAX = 8000, LOOK_TIMEOUT_MS = 10000, ROWS = 4, CLASSIC = 0, NATIVE = 1 };
@@ -104,19 +106,19 @@ static bool knows_no_native(const struct quantile *q)
 
 static void look(struct quantile *q);
 
-static void on_looked(void *arg, enum prom_outcome outcome)
+static void on_looked(void *arg, enum source_outcome outcome)
 {
     struct quantile *q = arg;
     struct tool_run *r = q->run;
     double found[2] = {0, 0};
     r->partial = r->partial || q->series.partial;
-    if (outcome == PROM_REFUSED && knows_no_native(q)) {
+    if (outcome == SOURCE_REFUSED && knows_no_native(q)) {
         q->classic = true;
         look(q);
         return;
     }
-    if (outcome == PROM_REFUSED) {
-        prom_fail(r, &q->ask);
+    if (outcome == SOURCE_REFUSED) {
+        source_fail(r, &q->ask);
         return;
     }
     for (unsigned i = 0; i < q->series.kept_count; i++) {
@@ -151,7 +153,7 @@ static void look(struct quantile *q)
     scoped_buf(query, QUERY_BYTES_MAX);
     scoped_buf(form, QUERY_BYTES_MAX * 4);
     on_again(q);
-    prom_range(r, 3600000, &start, &end);
+    span_selected(r, 3600000, &start, &end);
     buf_puts(&query, "label_replace(count(");
     add_selector(q, false, &query);
     buf_puts(&query, "), \"i\", \"0\", \"\", \"\")");
@@ -160,14 +162,14 @@ static void look(struct quantile *q)
         add_selector(q, true, &query);
         buf_puts(&query, ")), \"i\", \"1\", \"\", \"\")");
     }
-    prom_param(&form, "query", buf_str(&query));
-    prom_param_time(&form, "start", start);
-    prom_param_time(&form, "end", end);
-    prom_param_time(&form, "step", (end - start) / 3);
-    struct prom_request request = {.method = "POST",
-                                   .api = "/api/v1/query_range",
-                                   .form = &form,
-                                   .timeout_ms = LOOK_TIMEOUT_MS};
+    source_param(&form, "query", buf_str(&query));
+    source_param_time(&form, "start", start);
+    source_param_time(&form, "end", end);
+    source_param_time(&form, "step", (end - start) / 3);
+    struct source_call request = {.method = "POST",
+                                  .api = "/api/v1/query_range",
+                                  .form = &form,
+                                  .timeout_ms = LOOK_TIMEOUT_MS};
     q->ask.on_piece = on_piece;
     q->ask.on_end = on_looked;
     q->ask.on_again = on_again;

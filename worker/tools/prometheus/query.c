@@ -4,11 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "worker/tools/handlers.h"
 #include "worker/tools/args.h"
 #include "worker/tools/prometheus/explain.h"
 #include "worker/tools/prometheus/guard.h"
 #include "worker/tools/moment.h"
-#include "worker/tools/prometheus/prom.h"
+#include "worker/tools/source.h"
 #include "worker/tools/prometheus/series.h"
 #include "worker/tools/span.h"
 #include "worker/tools/text.h"
@@ -29,7 +30,7 @@ struct query {
     struct tool_run *run;
     struct source_request ask, check; /* check: its syntax, while its series are counted */
     bool checked, counted;
-    enum prom_outcome count_outcome;
+    enum source_outcome count_outcome;
     struct guard_query guard;
     struct guard_range range;
     struct series series;
@@ -75,7 +76,7 @@ static bool read_range(struct query *q)
     struct str start = str_trim(args_str(r->args, "start"));
     struct str end = str_trim(args_str(r->args, "end"));
     struct str step = str_trim(args_str(r->args, "step"));
-    prom_range(r, RANGE_MS, &q->range.start_ms, &q->range.end_ms);
+    span_selected(r, RANGE_MS, &q->range.start_ms, &q->range.end_ms);
     int64_t span = q->range.end_ms - q->range.start_ms;
     if (!span_moment(q->run, "start", &q->range.start_ms))
         return false;
@@ -101,7 +102,7 @@ static bool read_range(struct query *q)
 static bool read_instant(struct query *q)
 {
     int64_t start;
-    prom_range(q->run, RANGE_MS, &start, &q->range.end_ms);
+    span_selected(q->run, RANGE_MS, &start, &q->range.end_ms);
     return span_moment(q->run, "time", &q->range.end_ms);
 }
 
@@ -149,8 +150,8 @@ void prom_instant_query(struct tool_run *r) { start(r, false); }
 
 /* Counting what it would touch */
 
-static void on_counted(void *arg, enum prom_outcome outcome);
-static void on_result(void *arg, enum prom_outcome outcome);
+static void on_counted(void *arg, enum source_outcome outcome);
+static void on_result(void *arg, enum source_outcome outcome);
 
 static bool on_piece(void *arg, struct str piece)
 {
@@ -167,11 +168,11 @@ static void on_again(void *arg)
 }
 
 static void ask(struct query *q, const char *api, struct buf *form, int64_t timeout_ms,
-                void (*on_end)(void *arg, enum prom_outcome outcome))
+                void (*on_end)(void *arg, enum source_outcome outcome))
 {
     struct tool_run *r = q->run;
     buf_printf(form, "&timeout=%llds", (long long)(timeout_ms + 999) / 1000);
-    struct prom_request request = {
+    struct source_call request = {
         .method = "POST", .api = api, .form = form, .timeout_ms = timeout_ms + GRACE_MS};
     q->ask.on_piece = on_piece;
     q->ask.on_end = on_end;
@@ -182,9 +183,9 @@ static void ask(struct query *q, const char *api, struct buf *form, int64_t time
 
 static void add_range(struct buf *form, const struct guard_range *range)
 {
-    prom_param_time(form, "start", range->start_ms);
-    prom_param_time(form, "end", range->end_ms);
-    prom_param_time(form, "step", range->step_ms);
+    source_param_time(form, "start", range->start_ms);
+    source_param_time(form, "end", range->end_ms);
+    source_param_time(form, "step", range->step_ms);
 }
 
 static void count(struct query *q, bool groups)
@@ -199,7 +200,7 @@ static void count(struct query *q, bool groups)
         return;
     }
     guard_count_range(&q->guard, &q->range, &range);
-    prom_param(&form, "query", buf_str(&text));
+    source_param(&form, "query", buf_str(&text));
     add_range(&form, &range);
     q->by_groups = groups;
     series_free(&q->series);
@@ -249,19 +250,19 @@ static void refuse_syntax(struct query *q, struct source_request *ask)
     if (q->guard.dotted && strcmp(ask->code, "bad_data") == 0)
         buf_puts(&ask->error, " A name with dots stands in quotes inside the braces: "
                               "{\"a.name\", \"a.label\"=\"value\"}.");
-    prom_fail(q->run, ask);
+    source_fail(q->run, ask);
 }
 
 static void judge(struct query *q)
 {
-    enum prom_outcome outcome = q->count_outcome;
-    if (outcome == PROM_REFUSED && strcmp(q->ask.code, "timeout") == 0)
+    enum source_outcome outcome = q->count_outcome;
+    if (outcome == SOURCE_REFUSED && strcmp(q->ask.code, "timeout") == 0)
         run_fail(q->run, "query_refused",
                  "The query was not run: already counting its series took too long. Add label "
                  "matchers that select fewer, or a shorter time range.");
-    else if (outcome == PROM_REFUSED)
+    else if (outcome == SOURCE_REFUSED)
         refuse_syntax(q, &q->ask);
-    else if (outcome == PROM_CUT || !sax_whole(&q->series.sax) || !take_counts(q))
+    else if (outcome == SOURCE_CUT || !sax_whole(&q->series.sax) || !take_counts(q))
         run_fail(q->run, "broken",
                  "The datasource's answer is not what Prometheus's API answers. "
                  "Is the datasource a Prometheus?");
@@ -269,7 +270,7 @@ static void judge(struct query *q)
         decide(q);
 }
 
-static void on_counted(void *arg, enum prom_outcome outcome)
+static void on_counted(void *arg, enum source_outcome outcome)
 {
     struct query *q = arg;
     q->run->partial = q->run->partial || q->series.partial;
@@ -288,11 +289,11 @@ static bool on_check_piece(void *arg, struct str piece)
     return true;
 }
 
-static void on_checked(void *arg, enum prom_outcome outcome)
+static void on_checked(void *arg, enum source_outcome outcome)
 {
     struct query *q = arg;
     q->checked = true;
-    if (outcome == PROM_REFUSED && q->check.http_status == 400 &&
+    if (outcome == SOURCE_REFUSED && q->check.http_status == 400 &&
         strcmp(q->check.code, "bad_data") == 0) {
         source_request_free(&q->ask);
         refuse_syntax(q, &q->check);
@@ -305,11 +306,11 @@ static void check_syntax(struct query *q)
 {
     struct tool_run *r = q->run;
     scoped_buf(form, FORM_BYTES_MAX);
-    prom_param(&form, "query", q->guard.text);
-    struct prom_request request = {.method = "POST",
-                                   .api = "/api/v1/format_query",
-                                   .form = &form,
-                                   .timeout_ms = CHECK_TIMEOUT_MS};
+    source_param(&form, "query", q->guard.text);
+    struct source_call request = {.method = "POST",
+                                  .api = "/api/v1/format_query",
+                                  .form = &form,
+                                  .timeout_ms = CHECK_TIMEOUT_MS};
     q->check.on_piece = on_check_piece;
     q->check.on_end = on_checked;
     q->check.arg = q;
@@ -328,13 +329,13 @@ static void execute(struct query *q)
                  "the query stays affordable.",
                  moment_write(q->step_asked_ms), moment_write(q->range.step_ms),
                  text_count(c->points_max));
-    prom_param(&form, "query", q->guard.text);
+    source_param(&form, "query", q->guard.text);
     if (q->range_query)
         add_range(&form, &q->range);
     else
-        prom_param_time(&form, "time", q->range.end_ms);
+        source_param_time(&form, "time", q->range.end_ms);
     /* Understood from Prometheus 3 on: holds where more series came since they were counted. */
-    prom_param_count(&form, "limit", c->series_max);
+    source_param_count(&form, "limit", c->series_max);
     series_free(&q->series);
     series_init(&q->series, q->range_query ? RANGE_SERIES : INSTANT_SERIES, c->points_max + 1);
     ask(q, q->range_query ? "/api/v1/query_range" : "/api/v1/query", &form, c->timeout_ms,
@@ -382,25 +383,25 @@ static bool selects_nothing(const struct query *q)
     return false;
 }
 
-static void on_result(void *arg, enum prom_outcome outcome)
+static void on_result(void *arg, enum source_outcome outcome)
 {
     struct query *q = arg;
     struct tool_run *r = q->run;
-    if (outcome == PROM_REFUSED) {
-        prom_fail(r, &q->ask);
+    if (outcome == SOURCE_REFUSED) {
+        source_fail(r, &q->ask);
         return;
     }
-    if (outcome == PROM_CUT)
+    if (outcome == SOURCE_CUT)
         series_cut(&q->series);
-    bool whole = outcome == PROM_WHOLE && sax_whole(&q->series.sax);
-    if (outcome == PROM_WHOLE && (!whole || !str_is(buf_str(&q->series.status), "success"))) {
+    bool whole = outcome == SOURCE_WHOLE && sax_whole(&q->series.sax);
+    if (outcome == SOURCE_WHOLE && (!whole || !str_is(buf_str(&q->series.status), "success"))) {
         run_fail(r, "broken",
                  whole ? "The datasource's answer is no success: %s"
                        : "The datasource's answer ended in the middle.%s",
                  whole ? buf_cstr(&q->series.error) : "");
         return;
     }
-    q->cut = outcome == PROM_CUT;
+    q->cut = outcome == SOURCE_CUT;
     if (q->series.total == 0 && !q->cut && selects_nothing(q))
         q->explain = explain_new(r, &q->guard, &q->range, on_explained, q);
     else

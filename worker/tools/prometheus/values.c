@@ -3,12 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "worker/tools/handlers.h"
 #include "worker/tools/args.h"
 #include "worker/tools/prometheus/name.h"
 #include "worker/tools/partial.h"
-#include "worker/tools/prometheus/prom.h"
+#include "worker/tools/source.h"
+#include "worker/tools/prometheus/match.h"
 #include "worker/tools/rows.h"
 #include "worker/tools/sax.h"
+#include "worker/tools/span.h"
 #include "worker/tools/text.h"
 
 enum {
@@ -70,7 +73,7 @@ static void take(struct values *v, struct str value)
 static void hear(struct values *v, json_t *take_item)
 {
     json_auto_t *item = take_item;
-    prom_said(v->run, v->said - 1, item);
+    source_said(v->run, v->said - 1, item);
 }
 
 static unsigned said_by(struct str key)
@@ -165,28 +168,29 @@ static void ask(struct values *v, bool escaped);
 
 /* What is no Prometheus of today (VictoriaMetrics, an older Mimir) knows the label by its plain
  * name alone. What a proxy would take for a path is not asked for so. */
-static bool ask_plainly(struct values *v, enum prom_outcome outcome)
+static bool ask_plainly(struct values *v, enum source_outcome outcome)
 {
     struct str label = buf_str(&v->label);
-    bool nothing = outcome == PROM_REFUSED ? v->ask.http_status == 400 || v->ask.http_status == 404
-                                           : v->all == 0;
+    bool nothing = outcome == SOURCE_REFUSED
+                       ? v->ask.http_status == 400 || v->ask.http_status == 404
+                       : v->all == 0;
     if (!v->escaped || !nothing || memchr(label.at, '/', label.len) || label.at[0] == '.')
         return false;
     ask(v, false);
     return true;
 }
 
-static void on_end(void *arg, enum prom_outcome outcome)
+static void on_end(void *arg, enum source_outcome outcome)
 {
     struct values *v = arg;
     struct tool_run *r = v->run;
     if (ask_plainly(v, outcome))
         return;
-    if (outcome == PROM_REFUSED) {
-        prom_fail(r, &v->ask);
+    if (outcome == SOURCE_REFUSED) {
+        source_fail(r, &v->ask);
         return;
     }
-    if (outcome == PROM_WHOLE && (!sax_whole(&v->sax) || !v->status_ok)) {
+    if (outcome == SOURCE_WHOLE && (!sax_whole(&v->sax) || !v->status_ok)) {
         run_fail(r, "broken", "The datasource's answer ended in the middle.");
         return;
     }
@@ -203,7 +207,7 @@ static void on_end(void *arg, enum prom_outcome outcome)
     buf_puts(b, ",\"values\":[");
     buf_add_str(b, buf_str(&v->page));
     buf_putc(b, ']');
-    write_notes(v, outcome == PROM_CUT, b);
+    write_notes(v, outcome == SOURCE_CUT, b);
     run_done(r);
 }
 
@@ -218,8 +222,7 @@ static bool add_match(struct tool_run *r, struct buf *form)
         run_fail(r, "bad_arguments", "Give metric or match, not both.");
         return false;
     }
-    return prom_param_match(r, form, match.len > 0 ? match : metric,
-                            match.len > 0 ? "match" : "metric");
+    return match_param(r, form, match.len > 0 ? match : metric, match.len > 0 ? "match" : "metric");
 }
 
 static void ask(struct values *v, bool escaped)
@@ -236,10 +239,10 @@ static void ask(struct values *v, bool escaped)
     v->escaped = escaped;
     v->depth = 0;
     v->data_key = v->in_data = v->status_key = v->status_ok = false;
-    struct prom_request request = {.method = "GET",
-                                   .api = buf_cstr(&api),
-                                   .form = &form,
-                                   .timeout_ms = r->tools->config.timeout_ms};
+    struct source_call request = {.method = "GET",
+                                  .api = buf_cstr(&api),
+                                  .form = &form,
+                                  .timeout_ms = r->tools->config.timeout_ms};
     v->ask.on_piece = on_piece;
     v->ask.on_end = on_end;
     v->ask.arg = v;
@@ -278,9 +281,9 @@ void prom_label_values(struct tool_run *r)
     }
     if (!add_match(r, &v->form))
         return;
-    prom_range(r, RANGE_MS, &start, &end);
-    prom_param_time(&v->form, "start", start);
-    prom_param_time(&v->form, "end", end);
-    prom_param_count(&v->form, "limit", VALUES_MAX);
+    span_selected(r, RANGE_MS, &start, &end);
+    source_param_time(&v->form, "start", start);
+    source_param_time(&v->form, "end", end);
+    source_param_count(&v->form, "limit", VALUES_MAX);
     ask(v, !name_is_classic(buf_str(&v->label), false));
 }

@@ -338,7 +338,8 @@ static void request_has_the_conversation_the_tools_and_the_options(void **state)
     struct prompt p = {.items = items, .count = 6};
     buf_init(&p.system, 100);
     buf_puts(&p.system, "Be good");
-    struct tool_spec tool = {"list_metrics", "Lists", "{\"type\":\"object\"}", false};
+    struct tool_spec tool = {"list_metrics", "Lists", "{\"type\":\"object\"}", false,
+                             TOOL_SOURCE_NONE};
     struct model m = {.id = (char *)"llama3",
                       .base_url = (char *)"http://127.0.0.1:1/v1",
                       .output_tokens_max = 77,

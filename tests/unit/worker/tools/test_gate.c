@@ -216,7 +216,7 @@ static void no_tool_sends_the_sign_in_to_what_nobody_picked(void **state)
     const struct tool_spec *specs = tools_specs(f->tools, &count);
     scoped_buf(call, 4096);
     for (unsigned i = 0; i < count; i++) {
-        const char *kind = datasources_kind(&specs[i]), *name;
+        const char *kind = tool_source_kind(specs[i].source), *name;
         json_auto_t *schema = json_loads(specs[i].schema_json, 0, NULL);
         json_t *property;
         json_object_foreach(json_object_get(schema, "properties"), name, property)

@@ -656,7 +656,8 @@ static void the_table_is_good_json(void **state)
                                 : strcmp(type, "array") == 0 ? "maxItems"
                                                              : "maximum";
             assert_true(json_object_get(property, bound) || json_object_get(property, "enum"));
-            assert_non_null(json_object_get(property, "description"));
+            bool said = json_object_get(property, "description") != NULL;
+            assert_true(said != (strcmp(name, "datasource") == 0)); /* list_datasources says it */
         }
     }
     json_decref(list);

@@ -1,4 +1,4 @@
-#include "worker/tools/prometheus/prom.h"
+#include "worker/tools/source.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -6,10 +6,6 @@
 #include <string.h>
 #include "common/log.h"
 #include "proto/path.h"
-#include "worker/tools/args.h"
-#include "worker/tools/gate.h"
-#include "worker/tools/prometheus/guard.h"
-#include "worker/tools/prometheus/name.h"
 #include "worker/tools/partial.h"
 #include "worker/tools/text.h"
 
@@ -23,61 +19,30 @@ enum {
 
 /* Forms */
 
-void prom_param(struct buf *form, const char *name, struct str value)
+void source_param(struct buf *form, const char *name, struct str value)
 {
     buf_printf(form, "%s%s=", form->len > 0 ? "&" : "", name);
     fetch_escape(form, value);
 }
 
-void prom_param_time(struct buf *form, const char *name, int64_t unix_ms)
+void source_param_time(struct buf *form, const char *name, int64_t unix_ms)
 {
     buf_printf(form, "%s%s=%lld.%03d", form->len > 0 ? "&" : "", name, (long long)(unix_ms / 1000),
                (int)(unix_ms % 1000));
 }
 
-void prom_param_count(struct buf *form, const char *name, uint64_t count)
+void source_param_count(struct buf *form, const char *name, uint64_t count)
 {
     buf_printf(form, "%s%s=%llu", form->len > 0 ? "&" : "", name, (unsigned long long)count);
 }
 
-bool prom_param_match(struct tool_run *r, struct buf *form, struct str selector, const char *name)
-{
-    struct guard_query guard;
-    scoped_buf(metric, NAME_BYTES_MAX);
-    scoped_buf(written, NAME_BYTES_MAX * 2 + 8);
-    if (strcmp(name, "metric") == 0 && name_read(selector, true, &metric)) {
-        name_selector(&written, buf_str(&metric), STR(""));
-        prom_param(form, "match[]", buf_str(&written));
-        return true;
-    }
-    if (!guard_read(&guard, selector)) {
-        run_fail(r, "bad_arguments", "%s", guard.error);
-        return false;
-    }
-    if (guard.selector_count != 1 || !str_eq(guard.selectors[0].text, guard.text)) {
-        run_fail(r, "bad_arguments", "The argument \"%s\" must be %s and nothing else.", name,
-                 strcmp(name, "metric") == 0 ? "the name of a metric"
-                                             : "one selector, as up{job=\"node\"},");
-        return false;
-    }
-    prom_param(form, "match[]", guard.text);
-    return true;
-}
-
-void prom_said(struct tool_run *r, unsigned path, const json_t *item)
+void source_said(struct tool_run *r, unsigned path, const json_t *item)
 {
     enum { SAID_MAX = 3 };
     scoped_buf(note, 1000);
     r->partial = partial_read(path, item, &note) || r->partial;
     if (note.len > 0 && r->said++ < SAID_MAX)
         run_remark(r, buf_str(&note));
-}
-
-void prom_range(const struct tool_run *r, int64_t otherwise_ms, int64_t *start_ms, int64_t *end_ms)
-{
-    bool selected = r->range_end_ms > r->range_start_ms;
-    *end_ms = selected ? r->range_end_ms : r->now_ms;
-    *start_ms = selected ? r->range_start_ms : r->now_ms - otherwise_ms;
 }
 
 /* Asking */
@@ -190,7 +155,7 @@ static void on_data(void *arg, struct str bytes)
     refuse(ask, "broken",
            "The datasource's answer is not what %s's API answers. Is the datasource a %s?",
            ask->product, ask->product);
-    ask->on_end(ask->arg, PROM_REFUSED);
+    ask->on_end(ask->arg, SOURCE_REFUSED);
 }
 
 /* Perses's proxy is Go's: when the answer to a POST starts in the moment in which its form went
@@ -222,7 +187,7 @@ static void heard(const struct source_request *ask, enum fetch_status status)
 static void on_done(void *arg, const struct fetch_result *f)
 {
     struct source_request *ask = arg;
-    enum prom_outcome outcome = PROM_REFUSED;
+    enum source_outcome outcome = SOURCE_REFUSED;
     ask->fetch = NULL;
     heard(ask, f->status);
     if (!ask->refused && f->status == FETCH_BROKEN && send_again(ask))
@@ -230,9 +195,9 @@ static void on_done(void *arg, const struct fetch_result *f)
     if (ask->refused)
         explain_status(ask);
     else if (f->status == FETCH_TOO_BIG)
-        outcome = PROM_CUT;
+        outcome = SOURCE_CUT;
     else if (f->status == FETCH_OK && f->http_status != 0)
-        outcome = PROM_WHOLE;
+        outcome = SOURCE_WHOLE;
     else
         explain_fetch(ask, f);
     ask->on_end(ask->arg, outcome);
@@ -262,7 +227,7 @@ static void send(struct source_request *ask)
 }
 
 void source_request(struct source_request *ask, struct tools *t, const struct door *door,
-                    const struct secret *token, const struct prom_request *request)
+                    const struct secret *token, const struct source_call *request)
 {
     struct path path;
     const char *datasource = door ? door_path(door) : NULL;
@@ -305,7 +270,7 @@ void source_request_free(struct source_request *ask)
     buf_free(&ask->form);
 }
 
-void prom_fail(struct tool_run *r, const struct source_request *ask)
+void source_fail(struct tool_run *r, const struct source_request *ask)
 {
     struct buf error = ask->error; /* a copy only to end it with a NUL */
     r->unauthorized = ask->unauthorized;
