@@ -44,7 +44,8 @@ struct hub_link {
     unsigned entry;     /* that it came from */
     unsigned held;      /* by turns */
     unsigned told;      /* which of the hub's offers */
-    bool wanted;        /* its entry still resolves to it */
+    unsigned life;
+    bool wanted; /* its entry still resolves to it */
 };
 
 struct hub {
@@ -302,6 +303,7 @@ static void greet(struct hub_link *l)
     peer_init(&l->peer, now_ms);
     l->greeted_ms = l->hello_ms = now_ms;
     l->told = l->hub->offers;
+    l->life++;
     change(l, LINK_GREETING);
     struct frame f = {.code = FRAME_HELLO,
                       .HELLO = {.version = PROTO_VERSION,
@@ -425,6 +427,12 @@ static void on_frame(struct hub_link *l, struct frame *f)
     case FRAME_CANCEL:
         h->cb.on_cancel(h->arg, f->CANCEL.turn);
         break;
+    case FRAME_FOLLOW:
+        h->cb.on_follow(h->arg, l, f->FOLLOW.turn);
+        break;
+    case FRAME_UNFOLLOW:
+        h->cb.on_unfollow(h->arg, l, f->UNFOLLOW.turn);
+        break;
     case FRAME_TOKEN: {
         struct secret *token = f->TOKEN.token;
         f->TOKEN.token = NULL;
@@ -439,6 +447,7 @@ static void on_frame(struct hub_link *l, struct frame *f)
     case FRAME_RELEASE:
     case FRAME_NEED_TOKEN:
     case FRAME_OFFER:
+    case FRAME_FOLLOWING:
         break; /* not this way: frame_decode refuses them */
     }
 }
@@ -534,13 +543,19 @@ bool hub_alive(const struct hub_link *l)
     return l->state == LINK_OPEN || l->state == LINK_LEAVING;
 }
 
-void hub_send_event(struct hub_link *l, struct id turn, struct event_at at, bool final,
-                    struct str payload)
+unsigned hub_life(const struct hub_link *l) { return l->life; }
+
+void hub_send_event(struct hub_link *l, const struct frame_EVENT *e)
 {
-    struct frame f = {
-        .code = FRAME_EVENT,
-        .EVENT = {
-            .turn = turn, .epoch = at.epoch, .seq = at.seq, .final = final, .payload = payload}};
+    struct frame f = {.code = FRAME_EVENT, .EVENT = *e};
+    if (hub_alive(l))
+        send_frame(l, &f);
+}
+
+void hub_send_following(struct hub_link *l, struct id turn, struct event_at stored)
+{
+    struct frame f = {.code = FRAME_FOLLOWING,
+                      .FOLLOWING = {.turn = turn, .epoch = stored.epoch, .seq = stored.seq}};
     if (hub_alive(l))
         send_frame(l, &f);
 }

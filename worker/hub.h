@@ -19,6 +19,7 @@
 #include "common/loop.h"
 #include "common/secret.h"
 #include "proto/event.h"
+#include "proto/frame.h"
 #include "proto/store/turn_state.h"
 #include "proto/wire.h"
 
@@ -46,6 +47,9 @@ struct hub_callbacks {
     void (*on_turn)(void *arg, struct hub_link *from, struct id session, struct id turn,
                     uint32_t epoch, struct secret *take_token);
     void (*on_cancel)(void *arg, struct id turn);
+    /* A turn's events are wanted at that gateway too, or no more. */
+    void (*on_follow)(void *arg, struct hub_link *from, struct id turn);
+    void (*on_unfollow)(void *arg, struct hub_link *from, struct id turn);
     /* take_token NULL: there is none to be had. */
     void (*on_token)(void *arg, struct id turn, uint32_t epoch, struct secret *take_token);
     uint32_t (*running)(void *arg); /* how many turns run: for beats */
@@ -67,9 +71,11 @@ void hub_offer(struct hub *h, struct str tools);
 void hub_hold(struct hub_link *l);
 void hub_release(struct hub_link *l);
 bool hub_alive(const struct hub_link *l); /* there is a gateway that hears us */
-/* Frames of a turn. What goes to a link that is not alive is dropped: Redis has it. */
-void hub_send_event(struct hub_link *l, struct id turn, struct event_at at, bool final,
-                    struct str payload);
+/* Counts its HELLOs: what the gateway asked for before the last one it has forgotten. */
+unsigned hub_life(const struct hub_link *l);
+/* Frames of a turn. What goes to a link that is not alive is dropped: Redis has it, or will. */
+void hub_send_event(struct hub_link *l, const struct frame_EVENT *e);
+void hub_send_following(struct hub_link *l, struct id turn, struct event_at stored);
 void hub_send_done(struct hub_link *l, struct id turn, uint32_t epoch, enum turn_state state);
 void hub_send_release(struct hub_link *l, struct id turn, uint32_t epoch, const char *reason);
 void hub_send_need_token(struct hub_link *l, struct id turn, uint32_t epoch);

@@ -55,6 +55,16 @@ static void on_cancel(void *arg, struct id turn)
     turns_cancel(((struct worker *)arg)->turns, turn);
 }
 
+static void on_follow(void *arg, struct hub_link *from, struct id turn)
+{
+    turns_follow(((struct worker *)arg)->turns, from, turn);
+}
+
+static void on_unfollow(void *arg, struct hub_link *from, struct id turn)
+{
+    turns_unfollow(((struct worker *)arg)->turns, from, turn);
+}
+
 static void on_token(void *arg, struct id turn, uint32_t epoch, struct secret *take_token)
 {
     turns_token(((struct worker *)arg)->turns, turn, epoch, take_token);
@@ -270,7 +280,8 @@ static struct wire_config wire_of(const struct worker *w)
 
 static bool open_hub(struct worker *w, char error[256])
 {
-    static const struct hub_callbacks callbacks = {on_turn, on_cancel, on_token, running};
+    static const struct hub_callbacks callbacks = {on_turn,     on_cancel, on_follow,
+                                                   on_unfollow, on_token,  running};
     const struct worker_settings *s = &w->settings;
     struct hub_config config = {.loop = w->loop,
                                 .gateways = ipc_or_default(w->settings.gateways),

@@ -159,6 +159,9 @@ static void on_worker_frame(struct broker *b, struct worker *w, const struct fra
     case FRAME_CANCEL:
     case FRAME_TOKEN:
     case FRAME_WELCOME:
+    case FRAME_FOLLOW:
+    case FRAME_UNFOLLOW:
+    case FRAME_FOLLOWING:
         break;
     }
 }

@@ -183,6 +183,16 @@ static void on_cancel(void *arg, struct id turn)
 {
     turns_cancel(((struct side *)arg)->turns, turn);
 }
+static void on_follow(void *arg, struct hub_link *from, struct id turn)
+{
+    turns_follow(((struct side *)arg)->turns, from, turn);
+}
+
+static void on_unfollow(void *arg, struct hub_link *from, struct id turn)
+{
+    turns_unfollow(((struct side *)arg)->turns, from, turn);
+}
+
 static void on_token(void *arg, struct id turn, uint32_t epoch, struct secret *take_token)
 {
     turns_token(((struct side *)arg)->turns, turn, epoch, take_token);
@@ -245,7 +255,8 @@ static void open_turns(struct side *s)
 
 void *side_worker_new(struct proc *p, unsigned gateways)
 {
-    static const struct hub_callbacks callbacks = {on_turn, on_cancel, on_token, running};
+    static const struct hub_callbacks callbacks = {on_turn,     on_cancel, on_follow,
+                                                   on_unfollow, on_token,  running};
     struct side *s = xcalloc(1, sizeof *s);
     struct store_config c = {
         .lease_ms = SIDE_LEASE_MS, .events_keep_ms = SIDE_EVENTS_KEEP_MS, .messages_max = 100};

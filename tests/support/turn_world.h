@@ -23,6 +23,8 @@
 struct hub_link {
     int held;
     bool dead;
+    unsigned life;
+    const char *name; /* in the trace; NULL: the one that drives */
 };
 struct loop_timer {
     loop_fn *fn;
@@ -50,10 +52,11 @@ struct stored { /* a write or read of the store that is not answered yet */
 static struct world {
     int64_t now_ms;
     char trace[8192];
-    struct hub_link link;
+    struct hub_link link, other; /* of the gateway that drives, and of another */
     struct loop_timer timer;
     struct stored load, write, summary;
-    bool say_by_itself; /* says are answered at once (by the next settle) */
+    uint32_t stored_told; /* by the last event that went live */
+    bool say_by_itself;   /* says are answered at once (by the next settle) */
     struct llm_call *llm;
     struct tool_run runs[8];
     unsigned run_count;
@@ -145,18 +148,22 @@ static const char *gist(struct str payload)
     return text;
 }
 
-void hub_send_event(struct hub_link *l, struct id turn, struct event_at at, bool final,
-                    struct str payload)
+unsigned hub_life(const struct hub_link *l) { return l->life; }
+static const char *name_of(const struct hub_link *l) { return l->name ? l->name : ""; }
+void hub_send_event(struct hub_link *l, const struct frame_EVENT *e)
 {
-    (void)l;
+    note("%slive %u-%u%s %s", name_of(l), e->epoch, e->seq, e->final ? "!" : "", gist(e->payload));
+    w.stored_told = e->stored;
+}
+void hub_send_following(struct hub_link *l, struct id turn, struct event_at stored)
+{
     (void)turn;
-    note("live %u-%u%s %s", at.epoch, at.seq, final ? "!" : "", gist(payload));
+    note("%sFOLLOWING %u-%u", name_of(l), stored.epoch, stored.seq);
 }
 void hub_send_done(struct hub_link *l, struct id turn, uint32_t epoch, enum turn_state state)
 {
-    (void)l;
     (void)turn;
-    note("DONE %u %s", epoch, turn_state_word(state));
+    note("%sDONE %u %s", name_of(l), epoch, turn_state_word(state));
 }
 void hub_send_release(struct hub_link *l, struct id turn, uint32_t epoch, const char *reason)
 {
@@ -397,6 +404,7 @@ static int begin(void **state)
     struct meters meters = w.meters;
     memset(&w, 0, sizeof(w));
     w.meters = meters;
+    w.other.name = "B: ";
     w.models = models_new(&models, error);
     w.loaded = (struct store_load){.step = 1, .attempt = 1, .seq = 1};
     struct record_message question = {.role = ROLE_USER, .turn = turn, .content = STR("q")};
@@ -429,6 +437,7 @@ static int end(void **state)
     for (unsigned i = 0; i < w.sealing_count; i++)
         buf_free(&w.sealing[i]);
     assert_int_equal(w.link.held, 0);
+    assert_int_equal(w.other.held, 0);
     assert_null(w.llm);
     return 0;
 }

@@ -21,21 +21,24 @@ static void on_sealed(void *arg, enum err err, const struct store_answer *answer
 static void on_held(void *arg, enum err err, const struct store_answer *answer);
 static bool settled(struct journal *j, enum err err, const struct store_answer *answer);
 static void go_live(struct journal *j);
+static void send_event(const struct journal *j, struct hub_link *to, const struct record_event *e);
+static void tell_batch(const struct journal *j, struct hub_link *to, struct str batch);
 static void empty(struct buf *b);
 
 void journal_init(struct journal *j, const struct journal_config *c,
-                  const struct journal_handler *h, void *arg, struct hub_link *link,
+                  const struct journal_handler *h, void *arg, struct audience *audience,
                   struct id session, struct id turn, uint32_t epoch, uint32_t seq)
 {
     *j = (struct journal){.config = c,
                           .handler = h,
                           .arg = arg,
-                          .link = link,
+                          .audience = audience,
                           .session = session,
                           .turn = turn,
                           .epoch = epoch,
                           .seq = seq,
                           .live_seq = seq,
+                          .stored_seq = seq,
                           .touched_ms = loop_now_ms(c->loop)};
     buf_init(&j->pending, BATCH_BYTES_MAX);
     buf_init(&j->sent, BATCH_BYTES_MAX);
@@ -67,7 +70,7 @@ bool journal_say(struct journal *j, struct str payload)
     if (!record_event_add(&j->pending, j->seq + 1, 0, payload))
         return false;
     j->live_seq = ++j->seq;
-    hub_send_event(j->link, j->turn, (struct event_at){j->epoch, j->seq}, false, payload);
+    send_event(j, NULL, &(struct record_event){.seq = j->seq, .payload = payload});
     return true;
 }
 
@@ -188,6 +191,7 @@ static void on_said(void *arg, enum err err, const struct store_answer *answer)
     if (!settled(j, err, answer))
         return;
     empty(&j->sent);
+    j->stored_seq = j->sent_seq;
     j->state = JOURNAL_IDLE;
     j->pending_ms = j->touched_ms; /* the next one in a while, not at once */
     if (j->seal_waits)
@@ -213,6 +217,7 @@ static void on_sealed(void *arg, enum err err, const struct store_answer *answer
     struct journal *j = arg;
     if (!settled(j, err, answer))
         return;
+    j->stored_seq = j->seq;
     go_live(j);
     empty(&j->pending);
     j->state = JOURNAL_IDLE;
@@ -233,10 +238,46 @@ static void go_live(struct journal *j)
         enum err err = record_event_next(&rest, &e);
         CHECK(err == ERR_NONE); /* we wrote it */
         if (e.seq > j->live_seq)
-            hub_send_event(j->link, j->turn, (struct event_at){j->epoch, e.seq}, e.final != 0,
-                           e.payload);
+            send_event(j, NULL, &e);
     }
     j->live_seq = j->seq;
+}
+
+/* to NULL: the whole audience. */
+static void send_event(const struct journal *j, struct hub_link *to, const struct record_event *e)
+{
+    struct frame_EVENT f = {.turn = j->turn,
+                            .epoch = j->epoch,
+                            .seq = e->seq,
+                            .stored = j->stored_seq,
+                            .final = e->final != 0,
+                            .payload = e->payload};
+    if (to)
+        hub_send_event(to, &f);
+    else
+        audience_event(j->audience, &f);
+}
+
+void journal_tell(struct journal *j)
+{
+    struct hub_link *to;
+    while ((to = audience_untold(j->audience)) != NULL) {
+        hub_send_following(to, j->turn, (struct event_at){j->epoch, j->stored_seq});
+        tell_batch(j, to, buf_str(&j->sent));
+        tell_batch(j, to, buf_str(&j->pending));
+    }
+}
+
+/* What of it went live: events of a seal under way have not. */
+static void tell_batch(const struct journal *j, struct hub_link *to, struct str batch)
+{
+    while (batch.len > 0) {
+        struct record_event e;
+        enum err err = record_event_next(&batch, &e);
+        CHECK(err == ERR_NONE); /* we wrote it */
+        if (e.seq > j->stored_seq && e.seq <= j->live_seq)
+            send_event(j, to, &e);
+    }
 }
 
 static void empty(struct buf *b)

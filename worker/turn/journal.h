@@ -14,7 +14,7 @@
 #include "common/buf.h"
 #include "common/loop.h"
 #include "proto/store/turn.h"
-#include "worker/hub.h"
+#include "worker/turn/audience.h"
 
 struct journal_config {
     struct loop *loop;
@@ -43,10 +43,11 @@ struct journal {
     const struct journal_config *config;
     const struct journal_handler *handler;
     void *arg;
-    struct hub_link *link; /* borrowed: the turn holds it */
+    struct audience *audience; /* borrowed: the turn's */
     struct id session, turn;
     uint32_t epoch, seq; /* seq: the last one given out */
     uint32_t live_seq;   /* the last one that went live */
+    uint32_t stored_seq; /* Redis has them up to this one */
     enum journal_state state;
     uint64_t call; /* of the store, or 0: it failed and waits for retry_ms */
     int64_t retry_ms, backoff_ms, touched_ms, pending_ms;
@@ -61,7 +62,7 @@ struct journal {
 };
 
 void journal_init(struct journal *j, const struct journal_config *c,
-                  const struct journal_handler *h, void *arg, struct hub_link *link,
+                  const struct journal_handler *h, void *arg, struct audience *audience,
                   struct id session, struct id turn, uint32_t epoch, uint32_t seq);
 void journal_free(struct journal *j);
 /* No seal is under way. */
@@ -74,6 +75,10 @@ bool journal_add(struct journal *j, bool final, struct str payload)
 /* Of *seal all is read but session, turn, epoch, last_seq and batch; messages and asks are
  * borrowed until on_sealed. At least one event was added or said since the last one. */
 void journal_seal(struct journal *j, const struct store_seal *seal);
+/* Tells those of the audience that were not told yet from where on they hear it: what Redis has,
+ * and right behind it what went live since. So a gateway that begins to follow waits for no write,
+ * and has every event: past ones in Redis, the others here. */
+void journal_tell(struct journal *j);
 /* What is due: flush, retry, lease. now_ms: the loop's. */
 void journal_tick(struct journal *j, int64_t now_ms);
 

@@ -31,7 +31,7 @@ struct turn *turn_new(const struct turn_config *c, struct hub_link *from, struct
     t->magic = TURN_MAGIC;
     t->config = c;
     t->link = from;
-    hub_hold(from);
+    audience_init(&t->audience, from); /* holds the link */
     t->session = session;
     t->id = id;
     t->epoch = epoch;
@@ -54,7 +54,7 @@ void turn_free(struct turn *t)
     MAGIC_CHECK(t, TURN_MAGIC);
     CHECK(list_empty(&t->node) && list_empty(&t->dirty));
     stop(t);
-    hub_release(t->link);
+    audience_free(&t->audience);
     secret_free(t->token);
     turn_context_free(&t->context);
     free(t->owner);
@@ -125,6 +125,15 @@ void turn_token(struct turn *t, struct secret *take_token)
     if (awaited && t->agent.state == AGENT_THINKING)
         turn_tell(t, (struct agent_fact){.kind = FACT_REDO});
 }
+
+void turn_follow(struct turn *t, struct hub_link *from)
+{
+    audience_add(&t->audience, from);
+    if (t->journal_open) /* else it is told once the turn is loaded, or that it is not here */
+        journal_tell(&t->journal);
+}
+
+void turn_unfollow(struct turn *t, struct hub_link *from) { audience_remove(&t->audience, from); }
 
 static void ask_token(struct turn *t)
 {
@@ -251,8 +260,9 @@ static void on_loaded(void *arg, enum err err, const struct store_answer *answer
     }
     if (!t->journal_open) {
         t->journal_open = true;
-        journal_init(&t->journal, &t->config->journal, &handler, t, t->link, t->session, t->id,
+        journal_init(&t->journal, &t->config->journal, &handler, t, &t->audience, t->session, t->id,
                      t->epoch, load->seq);
+        journal_tell(&t->journal);
     }
     t->clock_ms = load->now_ms - now_ms(t);
     approval_read(&t->approval, load->decisions, load->decision_count);

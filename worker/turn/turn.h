@@ -45,7 +45,8 @@ struct turn {
     unsigned magic;
     struct list node, dirty;
     const struct turn_config *config;
-    struct hub_link *link;
+    struct hub_link *link;    /* of the gateway that drives it */
+    struct audience audience; /* that one, and each at which it is followed */
     struct id session, id;
     uint32_t epoch;
     struct secret *token; /* NULL: there is none, or none is needed */
@@ -103,6 +104,8 @@ struct turn *turn_new(const struct turn_config *c, struct hub_link *from, struct
 void turn_free(struct turn *t);
 /* Facts. */
 void turn_cancel(struct turn *t);
+void turn_follow(struct turn *t, struct hub_link *from); /* it is followed there too, or no more */
+void turn_unfollow(struct turn *t, struct hub_link *from);
 void turn_leave(struct turn *t); /* hand it back as soon as what is being written is written */
 void turn_fenced(struct turn *t);
 void turn_token(struct turn *t, struct secret *take_token); /* empty: there is none to be had */

@@ -33,10 +33,12 @@ void turn_finish(struct turn *t)
              (long long)ms);
     limits_turn_end(t->config->journal.store, str_of(t->owner), t->limit_slot);
     hub_send_done(t->link, t->id, t->epoch, state);
+    audience_done(&t->audience, t->id, t->epoch);
 }
 
 void turn_drop(struct turn *t)
 {
+    audience_done(&t->audience, t->id, t->epoch);
     if (t->refused != ERR_NONE && t->refused != ERR_FENCED) /* nobody else knows it yet */
         hub_send_release(t->link, t->id, t->epoch, err_word(t->refused));
     if (t->agent.wish == WISH_LEAVE)

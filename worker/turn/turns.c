@@ -95,6 +95,22 @@ void turns_cancel(struct turns *all, struct id id)
         turn_cancel(t);
 }
 
+void turns_follow(struct turns *all, struct hub_link *from, struct id id)
+{
+    struct turn *t = map_get(all->by_id, id_key(&id));
+    if (t)
+        turn_follow(t, from);
+    else
+        hub_send_done(from, id, 0, TURN_NONE); /* it is not here (any more) */
+}
+
+void turns_unfollow(struct turns *all, struct hub_link *from, struct id id)
+{
+    struct turn *t = map_get(all->by_id, id_key(&id));
+    if (t)
+        turn_unfollow(t, from);
+}
+
 void turns_token(struct turns *all, struct id id, uint32_t epoch, struct secret *take_token)
 {
     struct turn *t = map_get(all->by_id, id_key(&id));

@@ -20,6 +20,8 @@ unsigned turns_running(const struct turns *all);
 void turns_start(struct turns *all, struct hub_link *from, struct id session, struct id turn,
                  uint32_t epoch, struct secret *take_token);
 void turns_cancel(struct turns *all, struct id turn);
+void turns_follow(struct turns *all, struct hub_link *from, struct id turn);
+void turns_unfollow(struct turns *all, struct hub_link *from, struct id turn);
 void turns_token(struct turns *all, struct id turn, uint32_t epoch, struct secret *take_token);
 /* Drain: takes no turn from now on. */
 void turns_close(struct turns *all);

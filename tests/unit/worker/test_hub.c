@@ -38,7 +38,7 @@ static struct world {
     void *resolved_arg;
     struct hub *hub;
     struct hub_link *from; /* of the last turn */
-    unsigned turns, cancels, tokens;
+    unsigned turns, cancels, tokens, follows, unfollows;
 } w;
 
 int64_t loop_now_ms(const struct loop *l)
@@ -105,6 +105,18 @@ static void on_cancel(void *arg, struct id turn)
     (void)arg, (void)turn;
     w.cancels++;
 }
+static void on_follow(void *arg, struct hub_link *from, struct id turn)
+{
+    (void)arg, (void)turn;
+    w.from = from;
+    w.follows++;
+}
+static void on_unfollow(void *arg, struct hub_link *from, struct id turn)
+{
+    (void)arg, (void)turn;
+    w.from = from;
+    w.unfollows++;
+}
 static void on_token(void *arg, struct id turn, uint32_t epoch, struct secret *take_token)
 {
     (void)arg, (void)turn, (void)epoch;
@@ -119,7 +131,8 @@ static uint32_t running(void *arg)
 
 static void open_hub(const char *gateways)
 {
-    static const struct hub_callbacks callbacks = {on_turn, on_cancel, on_token, running};
+    static const struct hub_callbacks callbacks = {on_turn,     on_cancel, on_follow,
+                                                   on_unfollow, on_token,  running};
     struct hub_config c = {.gateways = gateways,
                            .wire = {.keys = "/keys"},
                            .name = "me",
@@ -311,6 +324,32 @@ static void other_tools_are_told_to_each_gateway_once(void **state)
     hub_free(w.hub);
 }
 
+static void gateway_may_follow_a_turn_and_its_next_life_may_not(void **state)
+{
+    (void)state;
+    const struct id turn = {{7}};
+    open_hub("ipc:///tmp/x");
+    welcome(0, "g0");
+    sent(0);
+    hear(0, (struct frame){.code = FRAME_FOLLOW, .FOLLOW = {.turn = turn}});
+    assert_int_equal(w.follows, 1);
+    unsigned life = hub_life(w.from);
+    hub_send_following(w.from, turn, (struct event_at){2, 7});
+    hub_send_event(w.from, &(struct frame_EVENT){.turn = turn, .payload = STR("{}")});
+    assert_string_equal(sent(0), "FOLLOWING EVENT ");
+    hear(0, (struct frame){.code = FRAME_UNFOLLOW, .UNFOLLOW = {.turn = turn}});
+    assert_int_equal(w.unfollows, 1);
+    beat(0);
+    assert_int_equal(hub_life(w.from), life);
+    w.now_ms += 2000;
+    bye(0, "hello");
+    assert_int_equal(hub_life(w.from), life + 1);
+    assert_string_equal(sent(0), "HELLO ");
+    hub_send_following(w.from, turn, (struct event_at){2, 7});
+    assert_string_equal(sent(0), ""); /* until it is welcome */
+    hub_free(w.hub);
+}
+
 static void leaving_worker_says_so_to_each_gateway_that_comes(void **state)
 {
     (void)state;
@@ -351,6 +390,7 @@ int main(void)
         cmocka_unit_test(names_are_resolved_again_and_vanished_addresses_dropped_when_idle),
         cmocka_unit_test(what_is_no_frame_or_not_for_a_worker_is_dropped),
         cmocka_unit_test(other_tools_are_told_to_each_gateway_once),
+        cmocka_unit_test(gateway_may_follow_a_turn_and_its_next_life_may_not),
         cmocka_unit_test(leaving_worker_says_so_to_each_gateway_that_comes),
         cmocka_unit_test(endpoints_are_checked),
     };
