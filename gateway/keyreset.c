@@ -18,7 +18,7 @@ static void on_reset(void *arg, enum err err, const struct store_answer *a)
     unsigned lifted = 0;
     k->done = err == ERR_NONE;
     for (unsigned i = 0; k->done && i < a->key_count; i++) {
-        const struct limit_blocked *b = &a->keys[i];
+        const struct quota_blocked *b = &a->keys[i];
         lifted += b->left_ms > 0;
         if (b->left_ms > 0)
             printf("ok    The key of %.*s was blocked for another %lld s; it is free now\n",
@@ -47,7 +47,7 @@ int keyreset_run(struct gateway *g)
                                  .events_keep_ms = g->settings.events_keep_ms,
                                  .messages_max = g->settings.messages_max};
     g->store = store_new(g->loop, g->redis, &store);
-    limits_keys_reset(g->store, on_reset, &k);
+    quota_keys_reset(g->store, on_reset, &k);
     loop_run(g->loop);
     return k.done ? 0 : 1;
 }

@@ -313,7 +313,7 @@ static void name_self(struct gateway *g)
 }
 
 /* On a machine of one's own nobody is kept from another's share, unless it is asked for. */
-static void limits_of_nobody(struct gateway_settings *s, const struct config_args *args,
+static void quotas_of_nobody(struct gateway_settings *s, const struct config_args *args,
                              const struct config_result *given)
 {
     if (s->auth)
@@ -370,7 +370,7 @@ int main(int argc, char **argv)
     } else {
         log_setup(level, "gateway");
         name_self(&g);
-        limits_of_nobody(&g.settings, &args, &result);
+        quotas_of_nobody(&g.settings, &args, &result);
         gateway_metrics_init();
         code = result.command ? run_command(&g, &result) : serve(&g);
         close_all(&g);

@@ -79,7 +79,7 @@ bool record_request_encode(const struct record_request *r, struct buf *b)
     key_text(b, "ds", r->datasource_path);
     key_text(b, "ctx", r->context);
     key_text(b, "model", r->model);
-    key_text(b, "slot", r->slot);
+    key_text(b, "slot", r->quota_id);
     return !b->overflowed;
 }
 
@@ -279,7 +279,7 @@ enum err record_request_decode(struct str bytes, struct record_request *out)
                                    {"ds", NULL, &out->datasource_path},
                                    {"ctx", NULL, &out->context},
                                    {"model", NULL, &out->model},
-                                   {"slot", NULL, &out->slot}};
+                                   {"slot", NULL, &out->quota_id}};
     if (bytes.len <= RECORD_BYTES_MAX && read_map(&bytes, fields, sizeof fields / sizeof *fields) &&
         bytes.len == 0)
         return ERR_NONE;

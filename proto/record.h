@@ -68,7 +68,7 @@ struct record_request {
     struct str datasource_path; /* the default one, checked by path_parse */
     struct str context;         /* JSON object of the turn's body, or empty */
     struct str model;           /* asked for by the turn or session, or empty */
-    struct str slot;            /* an id's bytes: its place among its owner's turns (quota.h) */
+    struct str quota_id;        /* an id's bytes: its place among its owner's turns (quota.h) */
 };
 bool record_request_encode(const struct record_request *r, struct buf *b);
 enum err record_request_decode(struct str bytes, struct record_request *out) warn_unused;

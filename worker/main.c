@@ -175,16 +175,16 @@ static void open_llm(struct worker *w)
                              .backoff_ms = s->model_backoff_ms,
                              .patience_ms = s->model_patience_ms,
                              .reply_bytes_max = s->said_bytes_max};
-    struct permits_config permits = {.store = w->store,
-                                     .user_tokens = s->user_tokens,
-                                     .user_cost = s->user_cost,
-                                     .deployment_tokens = s->deployment_tokens,
-                                     .deployment_cost = s->deployment_cost,
-                                     .turn_cost = s->turn_cost,
-                                     .lease_ms = s->model_total_ms + 60000,
-                                     .hold_ms = s->lease_ms / 3};
-    w->permits = permits_new(&permits);
-    llm.permits = w->permits;
+    struct llm_quotas_config quotas = {.store = w->store,
+                                       .user_tokens = s->user_tokens,
+                                       .user_cost = s->user_cost,
+                                       .deployment_tokens = s->deployment_tokens,
+                                       .deployment_cost = s->deployment_cost,
+                                       .turn_cost = s->turn_cost,
+                                       .lease_ms = s->model_total_ms + 60000,
+                                       .hold_ms = s->lease_ms / 3};
+    w->quotas = llm_quotas_new(&quotas);
+    llm.quotas = w->quotas;
     llm.accounts = models_accounts(w->models);
     w->llm = llm_new(&llm);
 }
@@ -413,7 +413,7 @@ static void close_all(struct worker *w)
     tools_free(w->tools);
     mcp_file_free(w->mcp);
     llm_free(w->llm);
-    permits_free(w->permits);
+    llm_quotas_free(w->quotas);
     models_free(w->models);
     if (w->store)
         store_free(w->store);

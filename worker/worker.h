@@ -35,7 +35,7 @@ struct worker {
     struct store *store;
     struct fetch_pool *fetches;
     struct models *models;
-    struct permits *permits;
+    struct llm_quotas *quotas;
     struct llm *llm;
     struct mcp_file *mcp; /* NULL: no servers */
     struct tools *tools;

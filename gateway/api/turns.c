@@ -25,7 +25,7 @@ struct question {
     struct path datasource;
     char *path, *message, *model, *context;
     bool async;
-    struct id slot; /* its place among its person's turns: the same when it is sent again */
+    struct id quota_id; /* its place among its person's turns: the same when it is sent again */
 };
 
 static void question_free(struct question *q)
@@ -109,7 +109,7 @@ static void begin(struct question *q)
                                      .datasource_path = str_of(q->path),
                                      .context = str_of(q->context),
                                      .model = str_of(q->model),
-                                     .slot = id_key(&q->slot)};
+                                     .quota_id = id_key(&q->quota_id)};
     struct record_message message = {.role = ROLE_USER,
                                      .turn = turn,
                                      .at_ms = loop_wall_ms(),
@@ -133,7 +133,7 @@ static void begin(struct question *q)
 static void question_gone(struct call *c)
 {
     struct question *q = c->data;
-    limits_turn_end(c->gateway->store, str_of(c->user), q->slot);
+    quota_turn_end(c->gateway->store, str_of(c->user), q->quota_id);
     question_free(q);
 }
 
@@ -143,23 +143,23 @@ static void refuse(struct question *q, const struct store_answer *a, unsigned da
     char sentence[160], till[40];
     time_t reset_s = (time_t)(day + 1) * DAY_S;
     struct tm tm;
-    bool wait = a->limit.verdict == LIMIT_WAIT;
-    if (a->limit.verdict == LIMIT_BYTES) {
+    bool wait = a->quota.verdict == QUOTA_WAIT;
+    if (a->quota.verdict == QUOTA_BYTES) {
         question_free(q);
         call_fail(c, ERR_QUOTA_EXCEEDED, NULL);
         return;
     }
     strftime(till, sizeof till, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&reset_s, &tm));
-    c->retry_after_s = wait ? (uint32_t)(a->limit.wait_ms + 999) / 1000
+    c->retry_after_s = wait ? (uint32_t)(a->quota.wait_ms + 999) / 1000
                             : (uint32_t)(reset_s - loop_wall_ms() / 1000);
     snprintf(sentence, sizeof sentence, "Your %s budget of today is used up; it resets at %s",
-             a->limit.verdict == LIMIT_COST ? "cost" : "token", till);
+             a->quota.verdict == QUOTA_COST ? "cost" : "token", till);
     question_free(q);
     call_fail(c, wait ? ERR_RATE_LIMITED : ERR_BUDGET,
               wait ? "You have as many turns as are allowed at once or in a minute" : sentence);
 }
 
-static void on_admitted(void *arg, enum err err, const struct store_answer *a)
+static void on_quota(void *arg, enum err err, const struct store_answer *a)
 {
     struct question *q = arg;
     struct call *c = q->call;
@@ -168,7 +168,7 @@ static void on_admitted(void *arg, enum err err, const struct store_answer *a)
     if (err != ERR_NONE) {
         question_free(q);
         call_fail(c, err, NULL);
-    } else if (a->limit.verdict != LIMIT_OK) {
+    } else if (a->quota.verdict != QUOTA_OK) {
         metric_add(gateway_metric(METRIC_turns_refused), 1);
         refuse(q, a, (unsigned)(loop_wall_ms() / 1000 / DAY_S));
     } else {
@@ -176,32 +176,33 @@ static void on_admitted(void *arg, enum err err, const struct store_answer *a)
     }
 }
 
-uint64_t turns_admit(struct gateway *g, struct str owner, struct id slot, store_fn *fn, void *arg)
+uint64_t turns_quota_begin(struct gateway *g, struct str owner, struct id quota_id, store_fn *fn,
+                           void *arg)
 {
     const struct gateway_settings *s = &g->settings;
-    struct limit_budget b = {.day = (unsigned)(loop_wall_ms() / 1000 / DAY_S),
+    struct quota_budget b = {.day = (unsigned)(loop_wall_ms() / 1000 / DAY_S),
                              .tokens_max = s->user_tokens,
                              .cost_max = s->user_cost};
     if (!s->user_turns && !s->user_turns_minute && !s->user_bytes && !b.tokens_max && !b.cost_max)
         return 0;
-    return limits_turn_begin(g->store, owner, slot, s->user_turns, s->user_turns_minute,
-                             s->lease_ms, &b, fn, arg);
+    return quota_turn_begin(g->store, owner, quota_id, s->user_turns, s->user_turns_minute,
+                            s->lease_ms, &b, fn, arg);
 }
 
-static void admit(struct question *q)
+static void begin_quota(struct question *q)
 {
     struct call *c = q->call;
     char body[65];
     struct str once = call_body(c, str_of(q->path), body);
-    q->slot = id_new();
-    if (once.len >= sizeof q->slot.bytes)
-        memcpy(q->slot.bytes, once.at, sizeof q->slot.bytes);
+    q->quota_id = id_new();
+    if (once.len >= sizeof q->quota_id.bytes)
+        memcpy(q->quota_id.bytes, once.at, sizeof q->quota_id.bytes);
     c->data = q;
     c->on_gone = question_gone;
-    c->store_call = turns_admit(c->gateway, str_of(c->user), q->slot, on_admitted, q);
+    c->store_call = turns_quota_begin(c->gateway, str_of(c->user), q->quota_id, on_quota, q);
     if (c->store_call == 0) {
         c->on_gone = NULL;
-        q->slot = (struct id){{0}};
+        q->quota_id = (struct id){{0}};
         begin(q);
     }
 }
@@ -218,7 +219,7 @@ static void on_refreshed(void *arg, enum err err, struct secret *take_access, in
         c->credentials.expires_ms = expires_ms;
     } /* else the token that it has is still good for now; the worker will ask again when it no
          longer is */
-    admit(q);
+    begin_quota(q);
 }
 
 static bool expires_soon(const struct credentials *k)
@@ -246,7 +247,7 @@ void turns_post(struct call *c)
         c->on_gone = question_gone;
         c->identity_id = identity_refresh(g->identity, c->credentials.refresh, on_refreshed, q);
     } else {
-        admit(q);
+        begin_quota(q);
     }
 }
 

@@ -146,12 +146,12 @@ static void end_well(struct notification *n)
 
 static void next(struct notification *n);
 
-static struct id slot_of(const struct notification *n)
+static struct id quota_id_of(const struct notification *n)
 {
-    struct id slot;
-    CHECK(sizeof slot.bytes <= ALERT_KEY_TEXT);
-    memcpy(slot.bytes, n->alerts.at[n->at].key, sizeof slot.bytes);
-    return slot;
+    struct id quota_id;
+    CHECK(sizeof quota_id.bytes <= ALERT_KEY_TEXT);
+    memcpy(quota_id.bytes, n->alerts.at[n->at].key, sizeof quota_id.bytes);
+    return quota_id;
 }
 
 /* What will be better later is asked again by Alertmanager; what will not, is left out. */
@@ -187,7 +187,7 @@ static void begin(struct notification *n)
 {
     struct gateway *g = n->webhook->gateway;
     const struct alert *a = &n->alerts.at[n->at];
-    struct id session = n->begun[n->at].session, turn = id_new(), slot = slot_of(n);
+    struct id session = n->begun[n->at].session, turn = id_new(), quota_id = quota_id_of(n);
     struct credentials lent = {secret_ref(n->credentials.access),
                                secret_ref(n->credentials.refresh), n->credentials.expires_ms};
     scoped_buf(turn_start, 1024);
@@ -196,7 +196,7 @@ static void begin(struct notification *n)
                                      .datasource_path = str_of(n->path),
                                      .context = str_of(a->context),
                                      .model = str_of(n->model),
-                                     .slot = id_key(&slot)};
+                                     .quota_id = id_key(&quota_id)};
     struct record_message message = {.role = ROLE_USER,
                                      .turn = turn,
                                      .at_ms = loop_wall_ms(),
@@ -219,7 +219,7 @@ static void on_session(void *arg, enum err err, const struct store_answer *a)
     struct notification *n = arg;
     n->store_call = 0;
     if (err != ERR_NONE) {
-        limits_turn_end(n->webhook->gateway->store, str_of(n->user), slot_of(n));
+        quota_turn_end(n->webhook->gateway->store, str_of(n->user), quota_id_of(n));
         if (!give_up(n, err))
             next(n);
         return;
@@ -236,18 +236,18 @@ static void make_session(struct notification *n)
                              str_of(a->title), str_of(n->model), on_session, n);
 }
 
-static void on_admitted(void *arg, enum err err, const struct store_answer *a)
+static void on_quota(void *arg, enum err err, const struct store_answer *a)
 {
     struct notification *n = arg;
     n->store_call = 0;
     if (err != ERR_NONE)
         end_failed(n, err, NULL);
-    else if (a->limit.verdict == LIMIT_WAIT)
+    else if (a->quota.verdict == QUOTA_WAIT)
         end_failed(n, ERR_QUEUE_FULL, "The service user has as many turns as are allowed now");
-    else if (a->limit.verdict == LIMIT_BYTES)
+    else if (a->quota.verdict == QUOTA_BYTES)
         end_failed(n, ERR_QUOTA_EXCEEDED,
                    "The service user's reports take as much room as they may");
-    else if (a->limit.verdict != LIMIT_OK)
+    else if (a->quota.verdict != QUOTA_OK)
         end_failed(n, ERR_BUDGET, "The service user's budget of today is used up");
     else
         make_session(n);
@@ -265,7 +265,7 @@ static void next(struct notification *n)
         end_failed(n, refused, NULL);
         return;
     }
-    n->store_call = turns_admit(g, str_of(n->user), slot_of(n), on_admitted, n);
+    n->store_call = turns_quota_begin(g, str_of(n->user), quota_id_of(n), on_quota, n);
     if (n->store_call == 0)
         make_session(n);
 }

@@ -564,7 +564,7 @@ static void on_begun(void *arg, enum err err, const struct store_answer *a)
         }
         tell_begun(t, err, t->turn, false);
         metric_add(gateway_metric(METRIC_turns_refused), 1);
-        limits_turn_end(g->store, str_of(t->owner), t->limit_slot);
+        quota_turn_end(g->store, str_of(t->owner), t->quota_id);
         if (err == ERR_TURN_RUNNING)
             turns_bring_token(g, t->session, str_of(t->owner), &t->credentials);
         move(t, PLACE_FOLLOWED);
@@ -573,7 +573,7 @@ static void on_begun(void *arg, enum err err, const struct store_answer *a)
     bool moved_on = a->turn.epoch > 1 || turn_state_over(a->turn.state); /* a begin sent again */
     if (moved_on || (a->turn.duplicate && !id_eq(a->turn.turn, t->turn))) {
         if (turn_state_over(a->turn.state))
-            limits_turn_end(g->store, str_of(t->owner), t->limit_slot);
+            quota_turn_end(g->store, str_of(t->owner), t->quota_id);
         answer_duplicate(t, &a->turn);
         return;
     }
@@ -606,8 +606,8 @@ static struct turn *begin_turn(struct gateway *g, const struct store_begin *begi
     t->begun_ns = loop_hr_ns();
     t->credentials = *take_credentials;
     *take_credentials = (struct credentials){0};
-    CHECK(begin->request->slot.len == sizeof t->limit_slot.bytes);
-    memcpy(t->limit_slot.bytes, begin->request->slot.at, sizeof t->limit_slot.bytes);
+    CHECK(begin->request->quota_id.len == sizeof t->quota_id.bytes);
+    memcpy(t->quota_id.bytes, begin->request->quota_id.at, sizeof t->quota_id.bytes);
     t->store_call = store_turn_begin(g->store, begin, on_begun, t);
     return t;
 }
@@ -646,7 +646,7 @@ void turns_withdraw(struct turn *t)
      * wish when it loads the turn. */
     store_turn_release(g->store, t->session, t->turn, t->epoch, ignore, NULL);
     store_turn_cancel(g->store, str_of(t->owner), t->session, t->turn, ignore, NULL);
-    limits_turn_end(g->store, str_of(t->owner), t->limit_slot);
+    quota_turn_end(g->store, str_of(t->owner), t->quota_id);
     leave_to_store(t);
 }
 
@@ -674,7 +674,7 @@ static void tick_queued(struct turn *t, int64_t now_ms)
     if (now_ms - t->held_ms < g->settings.lease_ms / 3)
         return;
     t->held_ms = now_ms;
-    limits_turn_hold(g->store, str_of(t->owner), t->limit_slot, g->settings.lease_ms);
+    quota_turn_hold(g->store, str_of(t->owner), t->quota_id, g->settings.lease_ms);
     t->store_call =
         store_turn_hold(g->store, t->session, t->turn, t->epoch, str_of(g->name), on_held, t);
 }

@@ -37,7 +37,7 @@ struct turn {
     struct gateway *gateway;
     enum turn_place place;
     struct id session, turn;
-    struct id limit_slot; /* of one that was begun here: its place among its person's (quota.h) */
+    struct id quota_id; /* of one that was begun here: its place among its person's (quota.h) */
     uint32_t epoch;
     char owner[USER_MAX_BYTES];
     struct credentials credentials;
@@ -86,7 +86,8 @@ void turns_begin_for(struct gateway *g, const struct store_begin *begin,
                      struct credentials *take_credentials, turns_begun_fn *fn, void *arg);
 /* May this person begin a turn now? Asked before it is begun (it lies in another slot of a cluster
  * than the session): fn gets limit.verdict. 0: nothing is limited, and fn never comes. */
-uint64_t turns_admit(struct gateway *g, struct str owner, struct id slot, store_fn *fn, void *arg);
+uint64_t turns_quota_begin(struct gateway *g, struct str owner, struct id quota_id, store_fn *fn,
+                           void *arg);
 /* Why this gateway would take no turn now; ERR_NONE: it would. */
 enum err turns_refused(const struct gateway *g);
 /* One that was taken for its next epoch, held by this gateway, by its person's decision: a worker

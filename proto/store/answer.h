@@ -89,15 +89,15 @@ struct store_load {
     const struct store_decision *decisions; /* calls that the person was asked about in this turn */
     unsigned decision_count;
 };
-enum limit_verdict { /* quota.h */
-                     LIMIT_OK,
-                     LIMIT_TOKENS,
-                     LIMIT_COST,
-                     LIMIT_TURN_COST,
-                     LIMIT_WAIT,
-                     LIMIT_NEVER,
-                     LIMIT_SESSIONS,
-                     LIMIT_BYTES
+enum quota_verdict { /* quota.h */
+                     QUOTA_OK,
+                     QUOTA_TOKENS,
+                     QUOTA_COST,
+                     QUOTA_TURN_COST,
+                     QUOTA_WAIT,
+                     QUOTA_NEVER,
+                     QUOTA_SESSIONS,
+                     QUOTA_BYTES
 };
 struct store_answer { /* which fields are set is said at each operation */
     struct id session;
@@ -121,10 +121,10 @@ struct store_answer { /* which fields are set is said at each operation */
     unsigned owner_count;
     unsigned moved;
     struct {
-        enum limit_verdict verdict;
+        enum quota_verdict verdict;
         int64_t wait_ms;
-    } limit; /* of quota.h */
-    const struct limit_blocked *keys;
+    } quota; /* of quota.h */
+    const struct quota_blocked *keys;
     unsigned key_count;
 };
 typedef void store_fn(void *arg, enum err err, const struct store_answer *answer);

@@ -43,7 +43,7 @@ static void call_free(struct store_call *c)
     if (c->own_free)
         c->own_free(c->own);
     buf_free(&c->owner);
-    free(c->quota.found);
+    free(c->storage.found);
     free(c);
 }
 

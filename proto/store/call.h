@@ -33,7 +33,7 @@ struct store {
     char name[STORE_NAME_TEXT + 1]; /* of tokens, unique among all stores */
 };
 
-struct store_quota { /* of a call that takes some of its owner's quota (storage.c) */
+struct storage_taking { /* of a call that takes some of its owner's quota (storage.c) */
     int64_t bytes;
     bool add, counted;
     void (*then)(struct store_call *c), (*recounted)(struct store_call *c);
@@ -53,7 +53,7 @@ struct store_call {
     struct id session, turn;
     struct buf owner;               /* a copy, where the answer needs it */
     char once[STORE_HASH_TEXT + 1]; /* begin: of its idempotency key, or empty */
-    struct store_quota quota;
+    struct storage_taking storage;
     struct store_turn found; /* kept while other asks are waited for */
     void *own;               /* an operation's own state */
     void (*own_free)(void *own);

@@ -99,7 +99,7 @@ void ask_session_key(struct store_command *a, struct id session)
     a->keys = a->argc;
 }
 
-void ask_quota_key(struct store_command *a, struct str owner)
+void ask_storage_key(struct store_command *a, struct str owner)
 {
     buf_puts(&a->bytes, "p:a:{o:");
     buf_add_str(&a->bytes, owner);

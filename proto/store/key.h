@@ -47,9 +47,9 @@ void ask_owner_key(struct store_command *a, struct str owner);
 void ask_name_key(struct store_command *a, struct str name);
 void ask_owner_once_key(struct store_command *a, struct str owner, const char *hash);
 void ask_active_key(struct store_command *a);
-/* The one key of a script: S alone; what the owner keeps in all, in the slot of limits.h's p:a. */
+/* The one key of a script: S alone; what the owner keeps in all, in the slot of quota.h's p:a. */
 void ask_session_key(struct store_command *a, struct id session);
-void ask_quota_key(struct store_command *a, struct str owner);
+void ask_storage_key(struct store_command *a, struct str owner);
 void ask_active_entry(struct store_command *a, struct id session, struct id turn);
 
 /* Of an idempotency key. */

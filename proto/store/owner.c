@@ -187,8 +187,8 @@ static void on_listed(struct store_call *c, struct store_command *a, enum err er
     struct move *m = c->own;
     const struct moved *one = &m->page[a->tag];
     index_owner_move(c->store, buf_str(&c->owner), one->session, one->updated_ms); /* expires */
-    quota_note_moved(c->store, buf_str(&c->owner), one->session, one->bytes);
-    quota_note(c->store, buf_str(&m->from), one->session, 0);
+    storage_note_moved(c->store, buf_str(&c->owner), one->session, one->bytes);
+    storage_note(c->store, buf_str(&m->from), one->session, 0);
     if (*one->once)
         move_once(c, one);
     unlist(c, a->tag);

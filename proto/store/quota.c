@@ -21,13 +21,13 @@ static void on_reset(struct store_call *c, struct store_command *a, enum err err
 static void end_when_all(struct store_call *c);
 
 /* {verdict, wait} of a script. */
-static void on_limit(struct store_call *c, struct store_command *a, enum err err,
+static void on_quota(struct store_call *c, struct store_command *a, enum err err,
                      const struct redisReply *reply)
 {
     (void)a;
     store_call_end(
         c, err,
-        &(struct store_answer){.limit = {(enum limit_verdict)redis_int(redis_at(reply, 1)),
+        &(struct store_answer){.quota = {(enum quota_verdict)redis_int(redis_at(reply, 1)),
                                          redis_int(redis_at(reply, 2))}});
 }
 
@@ -40,18 +40,18 @@ static void ask_key(struct store_command *a, const char *prefix, struct str name
     ask_str(a, (struct str){key, (size_t)len});
 }
 
-static void ask_budget_key(struct store_command *a, const struct limit_budget *b)
+static void ask_budget_key(struct store_command *a, const struct quota_budget *b)
 {
     char day[16];
     snprintf(day, sizeof(day), ":%u", b->day);
     ask_key(a, "p:b:", b->scope, day);
 }
 
-uint64_t limits_reserve(struct store *s, const struct limit_budget *b, struct id reservation,
-                        uint64_t tokens, uint64_t cost, store_fn *fn, void *arg)
+uint64_t quota_budget_begin(struct store *s, const struct quota_budget *b, struct id reservation,
+                            uint64_t tokens, uint64_t cost, store_fn *fn, void *arg)
 {
     struct store_command *a =
-        ask_script(store_call_new(s, fn, arg), SCRIPT_quota_budget_begin, on_limit);
+        ask_script(store_call_new(s, fn, arg), SCRIPT_quota_budget_begin, on_quota);
     ask_budget_key(a, b);
     a->keys = 1;
     ask_id(a, reservation);
@@ -65,11 +65,11 @@ uint64_t limits_reserve(struct store *s, const struct limit_budget *b, struct id
     return ask_send(a);
 }
 
-void limits_settle(struct store *s, const struct limit_budget *b, struct id reservation,
-                   uint64_t tokens, uint64_t cost)
+void quota_budget_end(struct store *s, const struct quota_budget *b, struct id reservation,
+                      uint64_t tokens, uint64_t cost)
 {
     struct store_command *a =
-        ask_script(store_call_new(s, NULL, NULL), SCRIPT_quota_budget_end, on_limit);
+        ask_script(store_call_new(s, NULL, NULL), SCRIPT_quota_budget_end, on_quota);
     ask_budget_key(a, b);
     a->keys = 1;
     ask_id(a, reservation);
@@ -87,7 +87,7 @@ static void noted(struct store_call *c, struct store_command *a, enum err err,
         store_call_end(c, err, &(struct store_answer){0});
 }
 
-static void note_key(struct store *s, const struct limit_key *k)
+static void note_key(struct store *s, const struct quota_key *k)
 {
     struct store_call *c = store_call_new(s, NULL, NULL);
     struct store_command *a = ask_new(c, noted);
@@ -104,9 +104,9 @@ static void note_key(struct store *s, const struct limit_key *k)
 }
 
 static struct store_command *key_ask(struct store *s, enum store_script script,
-                                     const struct limit_key *k, store_fn *fn, void *arg)
+                                     const struct quota_key *k, store_fn *fn, void *arg)
 {
-    struct store_command *a = ask_script(store_call_new(s, fn, arg), script, on_limit);
+    struct store_command *a = ask_script(store_call_new(s, fn, arg), script, on_quota);
     ask_key(a, "p:p:", k->key, "");
     ask_key(a, "p:p:", k->key, ":c");
     ask_key(a, "p:p:", k->key, ":q");
@@ -116,12 +116,12 @@ static struct store_command *key_ask(struct store *s, enum store_script script,
     return a;
 }
 
-uint64_t limits_key_take(struct store *s, const struct limit_key *k, struct str owner,
-                         struct id slot, enum limit_place place, uint64_t tokens,
+uint64_t quota_key_begin(struct store *s, const struct quota_key *k, struct str owner,
+                         struct id call, enum quota_place place, uint64_t tokens,
                          int64_t patience_ms, int64_t lease_ms, store_fn *fn, void *arg)
 {
     struct store_command *a = key_ask(s, SCRIPT_quota_key_begin, k, fn, arg);
-    ask_id(a, slot);
+    ask_id(a, call);
     ask_num(a, place);
     ask_num(a, k->requests_per_minute);
     ask_num(a, k->tokens_per_minute);
@@ -129,24 +129,24 @@ uint64_t limits_key_take(struct store *s, const struct limit_key *k, struct str 
     ask_num(a, (int64_t)tokens);
     ask_num(a, patience_ms);
     ask_num(a, lease_ms);
-    ask_num(a, LIMIT_ASK_AGAIN_MS);
+    ask_num(a, QUOTA_ASK_AGAIN_MS);
     ask_str(a, owner);
     return ask_send(a);
 }
 
-void limits_key_hold(struct store *s, const struct limit_key *k, struct id slot, int64_t lease_ms)
+void quota_key_hold(struct store *s, const struct quota_key *k, struct id call, int64_t lease_ms)
 {
     struct store_command *a = key_ask(s, SCRIPT_quota_key_hold, k, NULL, NULL);
-    ask_id(a, slot);
+    ask_id(a, call);
     ask_num(a, lease_ms);
     ask_send(a);
 }
 
-void limits_key_give(struct store *s, const struct limit_key *k, struct id slot, int64_t tokens,
-                     int64_t block_ms, int64_t lease_ms)
+void quota_key_end(struct store *s, const struct quota_key *k, struct id call, int64_t tokens,
+                   int64_t block_ms, int64_t lease_ms)
 {
     struct store_command *a = key_ask(s, SCRIPT_quota_key_end, k, NULL, NULL);
-    ask_id(a, slot);
+    ask_id(a, call);
     ask_num(a, k->tokens_per_minute);
     ask_num(a, tokens);
     ask_num(a, block_ms);
@@ -159,7 +159,7 @@ void limits_key_give(struct store *s, const struct limit_key *k, struct id slot,
 /* ---- keys that were refused ---- */
 
 struct keys {
-    struct limit_blocked *all; /* their texts are ours */
+    struct quota_blocked *all; /* their texts are ours */
     unsigned count;
 };
 
@@ -174,7 +174,7 @@ static void keys_free(void *own)
     free(k);
 }
 
-uint64_t limits_keys_reset(struct store *s, store_fn *fn, void *arg)
+uint64_t quota_keys_reset(struct store *s, store_fn *fn, void *arg)
 {
     struct store_command *a = ask_new(store_call_new(s, fn, arg), on_keys);
     ask_str(a, STR("HGETALL"));
@@ -221,22 +221,22 @@ static void end_when_all(struct store_call *c)
 
 /* ---- a person's turns ---- */
 
-struct admission {
-    struct limit_budget budget; /* without its scope: the call's owner is it */
+struct turn_quota {
+    struct quota_budget budget; /* without its scope: the call's owner is it */
     struct id turn;
     uint32_t at_once, per_minute;
     int64_t lease_ms;
 };
 
-static void on_admission(struct store_call *c, struct store_command *a, enum err err,
-                         const struct redisReply *reply);
+static void on_turn(struct store_call *c, struct store_command *a, enum err err,
+                    const struct redisReply *reply);
 
-static void ask_admission(struct store_call *c)
+static void ask_turn(struct store_call *c)
 {
-    const struct admission *want = c->own;
-    struct store_command *a = ask_script(c, SCRIPT_quota_turn_begin, on_admission);
+    const struct turn_quota *want = c->own;
+    struct store_command *a = ask_script(c, SCRIPT_quota_turn_begin, on_turn);
     char name[OWNER_MAX + 8];
-    struct limit_budget theirs = want->budget;
+    struct quota_budget theirs = want->budget;
     struct str owner = buf_str(&c->owner);
     int len = snprintf(name, sizeof(name), "o:%.*s",
                        (int)(owner.len < OWNER_MAX - 2 ? owner.len : OWNER_MAX - 2), owner.at);
@@ -257,35 +257,35 @@ static void ask_admission(struct store_call *c)
 }
 
 /* Who is refused for what they keep is counted first: some of it may have expired. */
-static void on_admission(struct store_call *c, struct store_command *a, enum err err,
-                         const struct redisReply *reply)
+static void on_turn(struct store_call *c, struct store_command *a, enum err err,
+                    const struct redisReply *reply)
 {
-    if (err == ERR_NONE && redis_int(redis_at(reply, 1)) == LIMIT_BYTES &&
-        quota_stale(c, redis_int(redis_at(reply, 3))))
-        quota_count(c, ask_admission);
+    if (err == ERR_NONE && redis_int(redis_at(reply, 1)) == QUOTA_BYTES &&
+        storage_stale(c, redis_int(redis_at(reply, 3))))
+        storage_count(c, ask_turn);
     else
-        on_limit(c, a, err, reply);
+        on_quota(c, a, err, reply);
 }
 
-uint64_t limits_turn_begin(struct store *s, struct str owner, struct id turn, uint32_t at_once,
-                           uint32_t per_minute, int64_t lease_ms, const struct limit_budget *b,
-                           store_fn *fn, void *arg)
+uint64_t quota_turn_begin(struct store *s, struct str owner, struct id turn, uint32_t at_once,
+                          uint32_t per_minute, int64_t lease_ms, const struct quota_budget *b,
+                          store_fn *fn, void *arg)
 {
     struct store_call *c = store_call_new(s, fn, arg);
-    struct admission *want = c->own = xcalloc(1, sizeof(*want));
+    struct turn_quota *want = c->own = xcalloc(1, sizeof(*want));
     c->own_free = free;
-    *want = (struct admission){*b, turn, at_once, per_minute, lease_ms};
+    *want = (struct turn_quota){*b, turn, at_once, per_minute, lease_ms};
     want->budget.scope = (struct str){0};
     if (!buf_add_str(&c->owner, owner))
         return store_call_fail(c, ERR_TOO_LARGE);
-    ask_admission(c);
+    ask_turn(c);
     return c->id;
 }
 
 static struct store_command *place_ask(struct store *s, enum store_script script, struct str owner,
                                        struct id turn)
 {
-    struct store_command *a = ask_script(store_call_new(s, NULL, NULL), script, on_limit);
+    struct store_command *a = ask_script(store_call_new(s, NULL, NULL), script, on_quota);
     char name[OWNER_MAX + 8];
     int len = snprintf(name, sizeof(name), "o:%.*s",
                        (int)(owner.len < OWNER_MAX - 2 ? owner.len : OWNER_MAX - 2), owner.at);
@@ -295,7 +295,7 @@ static struct store_command *place_ask(struct store *s, enum store_script script
     return a;
 }
 
-void limits_turn_hold(struct store *s, struct str owner, struct id turn, int64_t lease_ms)
+void quota_turn_hold(struct store *s, struct str owner, struct id turn, int64_t lease_ms)
 {
     if (id_is_zero(turn))
         return;
@@ -304,7 +304,7 @@ void limits_turn_hold(struct store *s, struct str owner, struct id turn, int64_t
     ask_send(a);
 }
 
-void limits_turn_end(struct store *s, struct str owner, struct id turn)
+void quota_turn_end(struct store *s, struct str owner, struct id turn)
 {
     if (!id_is_zero(turn))
         ask_send(place_ask(s, SCRIPT_quota_turn_end, owner, turn));

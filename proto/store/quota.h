@@ -1,7 +1,7 @@
 /* proto/store/quota.h: what all processes share beside conversations, in Redis: how much of a
  * model's budget was used, what a provider's key allows, how many turns a person has running.
  *
- * Operations of the store (answer.h): one call number, one answer, answer->limit. Each may be sent
+ * Operations of the store (answer.h): one call number, one answer, answer->quota. Each may be sent
  * again with the same arguments. What is reserved stays counted until it is settled: a crash
  * forgets nothing. A turn of no id has no place: nothing is limited.
  *
@@ -23,62 +23,62 @@
 #include "proto/store/answer.h"
 
 /* The budget of one scope ("o:" and an owner, or "all") on one day (of Unix time, UTC). */
-struct limit_budget {
+struct quota_budget {
     struct str scope;
     unsigned day;
     uint64_t tokens_max, cost_max; /* 0: not limited */
     struct id turn;
     uint64_t turn_cost_max;
 };
-/* Reserves unless it is used up already: so it may be overspent by one step. → limit: verdict */
-uint64_t limits_reserve(struct store *s, const struct limit_budget *b, struct id reservation,
-                        uint64_t tokens, uint64_t cost, store_fn *fn, void *arg);
+/* Reserves unless it is used up already: so it may be overspent by one step. → quota: verdict */
+uint64_t quota_budget_begin(struct store *s, const struct quota_budget *b, struct id reservation,
+                            uint64_t tokens, uint64_t cost, store_fn *fn, void *arg);
 /* What was reserved becomes what was used. Settled before: nothing. */
-void limits_settle(struct store *s, const struct limit_budget *b, struct id reservation,
-                   uint64_t tokens, uint64_t cost);
+void quota_budget_end(struct store *s, const struct quota_budget *b, struct id reservation,
+                      uint64_t tokens, uint64_t cost);
 
-struct limit_key {
+struct quota_key {
     struct str key;                                              /* names it, is not it */
     struct str model;                                            /* one that uses it: for people */
     uint32_t requests_per_minute, tokens_per_minute, concurrent; /* 0: not limited */
 };
-enum { LIMIT_ASK_AGAIN_MS = 15000 };
-enum limit_place {
-    LIMIT_NEW,
-    LIMIT_IN_LINE,
-    LIMIT_AGAIN, /* it was at the provider a moment ago, which did not do it: before all others, and
+enum { QUOTA_ASK_AGAIN_MS = 15000 };
+enum quota_place {
+    QUOTA_NEW,
+    QUOTA_IN_LINE,
+    QUOTA_AGAIN, /* it was at the provider a moment ago, which did not do it: before all others, and
                     without waiting for the line's pace, unless the key is blocked */
 };
-/* May a call of so many tokens go? OK: yes, the slot is taken for lease_ms. WAIT: in about wait_ms;
- * its place in line is kept: ask again then, as IN_LINE, and within LIMIT_ASK_AGAIN_MS, since the
+/* May a call of so many tokens go? OK: yes, it is counted for lease_ms. WAIT: in about wait_ms;
+ * its place in line is kept: ask again then, as IN_LINE, and within QUOTA_ASK_AGAIN_MS, since the
  * line may move faster. One person's calls, however many, are before another's by one at most.
  * NEVER: not within patience_ms; its place is given up. Of one in line patience_ms is what is left
  * of it. */
-uint64_t limits_key_take(struct store *s, const struct limit_key *k, struct str owner,
-                         struct id slot, enum limit_place place, uint64_t tokens,
+uint64_t quota_key_begin(struct store *s, const struct quota_key *k, struct str owner,
+                         struct id call, enum quota_place place, uint64_t tokens,
                          int64_t patience_ms, int64_t lease_ms, store_fn *fn, void *arg);
-/* The call of a slot goes on: it is kept for lease_ms from now. */
-void limits_key_hold(struct store *s, const struct limit_key *k, struct id slot, int64_t lease_ms);
-/* Gives the slot or the place in line back. tokens: more (or fewer) than were asked for; block_ms:
- * nobody shall use the key for so long, and then not as fast. lease_ms: as it was taken for. */
-void limits_key_give(struct store *s, const struct limit_key *k, struct id slot, int64_t tokens,
-                     int64_t block_ms, int64_t lease_ms);
+/* The call goes on: it is counted for lease_ms from now. */
+void quota_key_hold(struct store *s, const struct quota_key *k, struct id call, int64_t lease_ms);
+/* The call is over, or leaves the line. tokens: more (or fewer) than were asked for; block_ms:
+ * nobody shall use the key for so long, and then not as fast. lease_ms: as it was begun with. */
+void quota_key_end(struct store *s, const struct quota_key *k, struct id call, int64_t tokens,
+                   int64_t block_ms, int64_t lease_ms);
 
 /* Lifts what refusals have blocked, of every key that ever was. → keys: what was left of it. */
-struct limit_blocked {
+struct quota_blocked {
     struct str key, model;
     int64_t left_ms; /* 0: it was not blocked */
 };
-uint64_t limits_keys_reset(struct store *s, store_fn *fn, void *arg);
+uint64_t quota_keys_reset(struct store *s, store_fn *fn, void *arg);
 
 /* May this turn of theirs begin? b: their budget today. OK: it has a place for lease_ms, as it is
  * held; WAIT: too many at once or a minute, wait_ms until it may be asked again; TOKENS, COST:
  * until tomorrow; BYTES: they keep as much as they may (store_config). */
-uint64_t limits_turn_begin(struct store *s, struct str owner, struct id turn, uint32_t at_once,
-                           uint32_t per_minute, int64_t lease_ms, const struct limit_budget *b,
-                           store_fn *fn, void *arg);
+uint64_t quota_turn_begin(struct store *s, struct str owner, struct id turn, uint32_t at_once,
+                          uint32_t per_minute, int64_t lease_ms, const struct quota_budget *b,
+                          store_fn *fn, void *arg);
 /* Who holds the turn keeps its place; when all that hold it are gone, it is free by itself. */
-void limits_turn_hold(struct store *s, struct str owner, struct id turn, int64_t lease_ms);
-void limits_turn_end(struct store *s, struct str owner, struct id turn);
+void quota_turn_hold(struct store *s, struct str owner, struct id turn, int64_t lease_ms);
+void quota_turn_end(struct store *s, struct str owner, struct id turn);
 
 #endif

@@ -47,13 +47,13 @@ static void on_created(struct store_call *c, struct store_command *a, enum err e
 {
     (void)a;
     if (err == ERR_IDEMPOTENCY_MISMATCH) /* what the quota took for it is its own again */
-        quota_note(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 2)));
+        storage_note(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 2)));
     if (err != ERR_NONE) {
         store_call_end(c, err, NULL);
         return;
     }
     index_owner_set(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 1)));
-    quota_note(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 2)));
+    storage_note(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 2)));
     if (c->waiting == 0)
         store_call_end(c, ERR_NONE, &(struct store_answer){.session = c->session});
 }
@@ -111,7 +111,7 @@ static void on_claimed(struct store_call *c, struct store_command *a, enum err e
     (void)a, (void)err;
     struct id before;
     if (id_parse(redis_text(reply), &before)) {
-        quota_note(c->store, buf_str(&c->owner), c->session, 0);
+        storage_note(c->store, buf_str(&c->owner), c->session, 0);
         c->session = before;
     }
     create(c);
@@ -140,7 +140,7 @@ static void on_once(struct store_call *c, struct store_command *a, enum err err,
     bool known = id_parse(redis_text(reply), &before);
     if (known)
         c->session = before;
-    quota_take(c, draft_bytes(c), false, known ? create : claim);
+    storage_take(c, draft_bytes(c), false, known ? create : claim);
 }
 
 uint64_t store_session_create(struct store *s, struct str owner, struct str key, struct str body,
@@ -154,7 +154,7 @@ uint64_t store_session_create(struct store *s, struct str owner, struct str key,
     if (c->owner.overflowed || !buf_add_str(&d->title, title) || !buf_add_str(&d->model, model))
         return store_call_fail(c, ERR_TOO_LARGE);
     if (key.len == 0) {
-        quota_take(c, draft_bytes(c), false, create);
+        storage_take(c, draft_bytes(c), false, create);
         return c->id;
     }
     store_hash(key, d->once);
@@ -254,9 +254,9 @@ static void on_patched(struct store_call *c, struct store_command *a, enum err e
     (void)a;
     if (err == ERR_NONE) {
         index_owner_move(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 1)));
-        quota_note(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 2)));
+        storage_note(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 2)));
     } else if (err == ERR_SESSION_NOT_FOUND) {
-        quota_note(c->store, buf_str(&c->owner), c->session, 0); /* what was taken for it */
+        storage_note(c->store, buf_str(&c->owner), c->session, 0); /* what was taken for it */
     }
     store_call_end(c, err, &(struct store_answer){.session = c->session});
 }
@@ -291,7 +291,7 @@ uint64_t store_session_patch(struct store *s, struct str owner, struct id sessio
         ask_str(a, str_of(rows[i].field));
         ask_str(a, *rows[i].value);
     }
-    quota_take(c, (int64_t)bytes, true, patch_send);
+    storage_take(c, (int64_t)bytes, true, patch_send);
     return c->id;
 }
 
@@ -305,7 +305,7 @@ static void on_deleted(struct store_call *c, struct store_command *a, enum err e
         if (id_parse(redis_text(redis_at(reply, 1)), &answer.turn.turn))
             index_active_remove(c->store, c->session, answer.turn.turn);
         index_owner_remove(c->store, buf_str(&c->owner), c->session);
-        quota_note(c->store, buf_str(&c->owner), c->session, 0);
+        storage_note(c->store, buf_str(&c->owner), c->session, 0);
         char once[STORE_HASH_TEXT + 1];
         struct str hash = redis_text(redis_at(reply, 2));
         if (hash.len == STORE_HASH_TEXT) {
@@ -373,7 +373,7 @@ static void on_forked_from(struct store_call *c, struct store_command *a, enum e
         }
         f->create = create;
         int64_t bytes = SESSION_BYTES_MIN + (int64_t)create->bytes.len;
-        quota_take(c, bytes + (int64_t)kept * MESSAGE_BYTES, false, fork_send);
+        storage_take(c, bytes + (int64_t)kept * MESSAGE_BYTES, false, fork_send);
     }
     messages_free(m, count);
 }
@@ -407,7 +407,7 @@ static void on_message_deleted(struct store_call *c, struct store_command *a, en
                                const struct redisReply *reply)
 {
     if (err == ERR_NONE)
-        quota_note(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 1)));
+        storage_note(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 1)));
     on_message(c, a, err == ERR_MESSAGE_NOT_FOUND && a->tries > 1 ? ERR_NONE : err, reply);
 }
 

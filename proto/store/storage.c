@@ -35,23 +35,23 @@ static void ask_take(struct store_call *c)
 {
     const struct store_config *config = &c->store->config;
     struct store_command *a = ask_script(c, SCRIPT_quota_storage_take, on_taken);
-    ask_quota_key(a, buf_str(&c->owner));
+    ask_storage_key(a, buf_str(&c->owner));
     ask_id(a, c->session);
-    ask_num(a, c->quota.bytes);
-    ask_num(a, c->quota.add);
+    ask_num(a, c->storage.bytes);
+    ask_num(a, c->storage.add);
     ask_num(a, config->user_sessions_max);
     ask_num(a, (int64_t)config->user_bytes_max);
     ask_num(a, config->session_keep_ms);
     ask_send(a);
 }
 
-void quota_take(struct store_call *c, int64_t bytes, bool add, void (*then)(struct store_call *c))
+void storage_take(struct store_call *c, int64_t bytes, bool add, void (*then)(struct store_call *c))
 {
     if (!limited(c->store)) {
         then(c);
         return;
     }
-    c->quota = (struct store_quota){.bytes = bytes, .add = add, .then = then};
+    c->storage = (struct storage_taking){.bytes = bytes, .add = add, .then = then};
     ask_take(c);
 }
 
@@ -62,12 +62,12 @@ static void on_taken(struct store_call *c, struct store_command *a, enum err err
     int64_t verdict = redis_int(redis_at(reply, 1)), since_ms = redis_int(redis_at(reply, 2));
     if (err != ERR_NONE)
         store_call_end(c, err, NULL);
-    else if (verdict == LIMIT_OK)
-        c->quota.then(c);
-    else if (quota_stale(c, since_ms))
-        quota_count(c, ask_take);
+    else if (verdict == QUOTA_OK)
+        c->storage.then(c);
+    else if (storage_stale(c, since_ms))
+        storage_count(c, ask_take);
     else
-        store_call_end(c, verdict == LIMIT_SESSIONS ? ERR_TOO_MANY_SESSIONS : ERR_QUOTA_EXCEEDED,
+        store_call_end(c, verdict == QUOTA_SESSIONS ? ERR_TOO_MANY_SESSIONS : ERR_QUOTA_EXCEEDED,
                        NULL);
 }
 
@@ -78,14 +78,14 @@ struct counted {
     int64_t bytes;
 };
 
-bool quota_stale(const struct store_call *c, int64_t since_ms)
+bool storage_stale(const struct store_call *c, int64_t since_ms)
 {
-    return since_ms > COUNTED_MS && !c->quota.counted;
+    return since_ms > COUNTED_MS && !c->storage.counted;
 }
 
-void quota_count(struct store_call *c, void (*then)(struct store_call *c))
+void storage_count(struct store_call *c, void (*then)(struct store_call *c))
 {
-    c->quota.recounted = then;
+    c->storage.recounted = then;
     struct store_command *a = ask_new(c, on_index);
     ask_str(a, STR("ZRANGE"));
     ask_owner_key(a, buf_str(&c->owner));
@@ -99,18 +99,18 @@ static void on_index(struct store_call *c, struct store_command *a, enum err err
 {
     (void)a, (void)err;
     unsigned count = redis_count(reply);
-    c->quota.found = xcalloc(count + 1, sizeof(*c->quota.found));
+    c->storage.found = xcalloc(count + 1, sizeof(*c->storage.found));
     for (unsigned i = 0; i < count; i++) {
-        struct counted *one = &c->quota.found[c->quota.found_count];
+        struct counted *one = &c->storage.found[c->storage.found_count];
         if (!id_parse(redis_text(redis_at(reply, i)), &one->session))
             continue;
         struct store_command *size = ask_script(c, SCRIPT_session_size, on_size);
-        size->tag = c->quota.found_count++;
+        size->tag = c->storage.found_count++;
         ask_session_key(size, one->session);
         ask_str(size, buf_str(&c->owner));
         ask_send(size);
     }
-    if (c->quota.found_count == 0)
+    if (c->storage.found_count == 0)
         on_size(c, NULL, ERR_NONE, NULL);
 }
 
@@ -119,17 +119,17 @@ static void on_size(struct store_call *c, struct store_command *a, enum err err,
 {
     (void)err;
     if (a)
-        c->quota.found[a->tag].bytes = redis_int(redis_at(reply, 1));
+        c->storage.found[a->tag].bytes = redis_int(redis_at(reply, 1));
     if (c->waiting > 0)
         return;
     struct store_command *count = ask_script(c, SCRIPT_quota_storage_count, on_counted);
-    ask_quota_key(count, buf_str(&c->owner));
+    ask_storage_key(count, buf_str(&c->owner));
     ask_num(count, c->store->config.session_keep_ms);
-    for (unsigned i = 0; i < c->quota.found_count; i++) {
-        if (c->quota.found[i].bytes == 0)
+    for (unsigned i = 0; i < c->storage.found_count; i++) {
+        if (c->storage.found[i].bytes == 0)
             continue;
-        ask_id(count, c->quota.found[i].session);
-        ask_num(count, c->quota.found[i].bytes);
+        ask_id(count, c->storage.found[i].session);
+        ask_num(count, c->storage.found[i].bytes);
     }
     ask_send(count);
 }
@@ -142,8 +142,8 @@ static void on_counted(struct store_call *c, struct store_command *a, enum err e
         store_call_end(c, err, NULL);
         return;
     }
-    c->quota.counted = true;
-    c->quota.recounted(c);
+    c->storage.counted = true;
+    c->storage.recounted(c);
 }
 
 /* ---- afterwards ---- */
@@ -161,7 +161,7 @@ static void note(struct store *s, struct str owner, struct id session, int64_t b
         return;
     struct store_command *a =
         ask_script(store_call_new(s, NULL, NULL), SCRIPT_quota_storage_note, on_noted);
-    ask_quota_key(a, owner);
+    ask_storage_key(a, owner);
     ask_id(a, session);
     ask_num(a, bytes);
     ask_num(a, s->config.session_keep_ms);
@@ -169,12 +169,12 @@ static void note(struct store *s, struct str owner, struct id session, int64_t b
     ask_send(a);
 }
 
-void quota_note(struct store *s, struct str owner, struct id session, int64_t bytes)
+void storage_note(struct store *s, struct str owner, struct id session, int64_t bytes)
 {
     note(s, owner, session, bytes, false);
 }
 
-void quota_note_moved(struct store *s, struct str owner, struct id session, int64_t bytes)
+void storage_note_moved(struct store *s, struct str owner, struct id session, int64_t bytes)
 {
     note(s, owner, session, bytes, true);
 }

@@ -12,15 +12,16 @@ enum {
 /* Takes bytes (all that the call's session has, or with add: more than it has) of the call's
  * owner's quota, then goes on; else the call ends with ERR_TOO_MANY_SESSIONS or ERR_QUOTA_EXCEEDED.
  */
-void quota_take(struct store_call *c, int64_t bytes, bool add, void (*then)(struct store_call *c));
+void storage_take(struct store_call *c, int64_t bytes, bool add,
+                  void (*then)(struct store_call *c));
 /* Counts all sessions of the call's owner, then goes on; a call does it once at most, and only
- * when the last count is so old that it may be wrong (quota_stale). */
-void quota_count(struct store_call *c, void (*then)(struct store_call *c));
-bool quota_stale(const struct store_call *c, int64_t since_ms);
+ * when the last count is so old that it may be wrong (storage_stale). */
+void storage_count(struct store_call *c, void (*then)(struct store_call *c));
+bool storage_stale(const struct store_call *c, int64_t since_ms);
 /* The bytes that a session has now; 0: it is gone. One that the owner's quota does not know was
  * deleted meanwhile: nothing is noted. */
-void quota_note(struct store *s, struct str owner, struct id session, int64_t bytes);
+void storage_note(struct store *s, struct str owner, struct id session, int64_t bytes);
 /* The same of one that was another owner's until now. */
-void quota_note_moved(struct store *s, struct str owner, struct id session, int64_t bytes);
+void storage_note_moved(struct store *s, struct str owner, struct id session, int64_t bytes);
 
 #endif

@@ -81,7 +81,7 @@ static void on_begun(struct store_call *c, struct store_command *a, enum err err
     else
         index_owner_set(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 4)));
     if (redis_int(redis_at(reply, 5)) > 0)
-        quota_note(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 5)));
+        storage_note(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 5)));
     begin_end(c);
 }
 
@@ -300,7 +300,7 @@ static void on_ended(struct store_call *c, struct store_command *a, enum err err
     if (err == ERR_NONE && turn_state_over(t.state))
         note_end(c, owner, redis_int(redis_at(reply, 3)));
     if (err == ERR_NONE && redis_int(redis_at(reply, 4)) > 0) /* of a seal */
-        quota_note(c->store, owner, c->session, redis_int(redis_at(reply, 4)));
+        storage_note(c->store, owner, c->session, redis_int(redis_at(reply, 4)));
     end_with_turn(c, err, reply);
 }
 

@@ -4,22 +4,22 @@
 #include "common/check.h"
 #include "proto/store/quota.h"
 
-uint64_t limits_reserve(struct store *s, const struct limit_budget *b, struct id reservation,
-                        uint64_t tokens, uint64_t cost, store_fn *fn, void *arg)
+uint64_t quota_budget_begin(struct store *s, const struct quota_budget *b, struct id reservation,
+                            uint64_t tokens, uint64_t cost, store_fn *fn, void *arg)
 {
     (void)s, (void)b, (void)reservation, (void)tokens, (void)cost, (void)fn, (void)arg;
     CHECK(false && "not modelled");
     return 0;
 }
 
-void limits_settle(struct store *s, const struct limit_budget *b, struct id reservation,
-                   uint64_t tokens, uint64_t cost)
+void quota_budget_end(struct store *s, const struct quota_budget *b, struct id reservation,
+                      uint64_t tokens, uint64_t cost)
 {
     (void)s, (void)b, (void)reservation, (void)tokens, (void)cost;
 }
 
-uint64_t limits_key_take(struct store *s, const struct limit_key *k, struct str owner,
-                         struct id slot, enum limit_place place, uint64_t tokens,
+uint64_t quota_key_begin(struct store *s, const struct quota_key *k, struct str owner,
+                         struct id slot, enum quota_place place, uint64_t tokens,
                          int64_t patience_ms, int64_t lease_ms, store_fn *fn, void *arg)
 {
     (void)s, (void)k, (void)owner, (void)slot, (void)place, (void)tokens, (void)patience_ms,
@@ -29,27 +29,27 @@ uint64_t limits_key_take(struct store *s, const struct limit_key *k, struct str 
     return 0;
 }
 
-void limits_key_hold(struct store *s, const struct limit_key *k, struct id slot, int64_t lease_ms)
+void quota_key_hold(struct store *s, const struct quota_key *k, struct id slot, int64_t lease_ms)
 {
     (void)s, (void)k, (void)slot, (void)lease_ms;
 }
 
-void limits_key_give(struct store *s, const struct limit_key *k, struct id slot, int64_t tokens,
-                     int64_t block_ms, int64_t lease_ms)
+void quota_key_end(struct store *s, const struct quota_key *k, struct id slot, int64_t tokens,
+                   int64_t block_ms, int64_t lease_ms)
 {
     (void)s, (void)k, (void)slot, (void)tokens, (void)block_ms, (void)lease_ms;
 }
 
-uint64_t limits_keys_reset(struct store *s, store_fn *fn, void *arg)
+uint64_t quota_keys_reset(struct store *s, store_fn *fn, void *arg)
 {
     (void)s, (void)fn, (void)arg;
     CHECK(false && "not modelled");
     return 0;
 }
 
-uint64_t limits_turn_begin(struct store *s, struct str owner, struct id turn, uint32_t at_once,
-                           uint32_t per_minute, int64_t lease_ms, const struct limit_budget *b,
-                           store_fn *fn, void *arg)
+uint64_t quota_turn_begin(struct store *s, struct str owner, struct id turn, uint32_t at_once,
+                          uint32_t per_minute, int64_t lease_ms, const struct quota_budget *b,
+                          store_fn *fn, void *arg)
 {
     (void)s, (void)owner, (void)turn, (void)at_once, (void)per_minute, (void)lease_ms, (void)b;
     (void)fn, (void)arg;
@@ -57,12 +57,12 @@ uint64_t limits_turn_begin(struct store *s, struct str owner, struct id turn, ui
     return 0;
 }
 
-void limits_turn_hold(struct store *s, struct str owner, struct id turn, int64_t lease_ms)
+void quota_turn_hold(struct store *s, struct str owner, struct id turn, int64_t lease_ms)
 {
     (void)s, (void)owner, (void)turn, (void)lease_ms;
 }
 
-void limits_turn_end(struct store *s, struct str owner, struct id turn)
+void quota_turn_end(struct store *s, struct str owner, struct id turn)
 {
     (void)s, (void)owner, (void)turn;
 }

@@ -716,7 +716,7 @@ CASE(forgotten_call_is_not_answered)
     conversation(p); /* by now it would have come */
 }
 
-#include "tests/support/limit_cases.h"
+#include "tests/support/quota_cases.h"
 #include "tests/support/once_cases.h"
 
 #define C(name) cmocka_unit_test(name)

@@ -119,8 +119,8 @@ static void on_got(void *arg, enum err err, const struct store_answer *a)
             keep_text(a->keys[i].model, g->key_model, sizeof g->key_model);
         }
     }
-    g->verdict = a->limit.verdict;
-    g->wait_ms = a->limit.wait_ms;
+    g->verdict = a->quota.verdict;
+    g->wait_ms = a->quota.wait_ms;
     keep_text(a->cursor, g->cursor, sizeof g->cursor);
     g->session_count = a->session_count;
     for (unsigned i = 0; i < a->session_count && i < GOT_MAX; i++) {

@@ -93,13 +93,13 @@ int64_t loop_now_ms(const struct loop *l)
     return w.now_ms;
 }
 int64_t loop_wall_ms(void) { return 1000000 + w.now_ms; }
-void limits_turn_hold(struct store *s, struct str owner, struct id turn, int64_t lease_ms)
+void quota_turn_hold(struct store *s, struct str owner, struct id turn, int64_t lease_ms)
 {
     (void)s;
     if (!id_is_zero(turn))
         note("place %.*s %lld", (int)owner.len, owner.at, (long long)lease_ms);
 }
-void limits_turn_end(struct store *s, struct str owner, struct id turn)
+void quota_turn_end(struct store *s, struct str owner, struct id turn)
 {
     (void)s, (void)owner, (void)turn;
 }

@@ -32,7 +32,7 @@ struct llm {
     struct llm_stats stats;
 };
 
-/* ASKING, IN_LINE: for its permit, and until it may ask again. HELD: it has one, but was told when
+/* ASKING, IN_LINE: for its quota, and until it may ask again. HELD: it has one, but was told when
  * to ask. FETCHING: a request runs. WAITING: for the next try. ENDING: the reply is whole, the
  * response not quite. OVER: on_done was called. */
 enum call_state {
@@ -55,7 +55,7 @@ struct llm_call {
     void *arg;
     struct id turn;
     struct secret *token;
-    struct permit permit;
+    struct llm_quota quota;
     uint64_t prompt_tokens, output_tokens_max;
     struct usage used; /* by tries that are over */
     int64_t line_ms;   /* since when it waits for the key; 0: it does not */
@@ -78,9 +78,9 @@ struct llm_call {
 };
 
 static void begin_try(struct llm_call *c);
-static void ask_permit(struct llm_call *c);
+static void ask_quota(struct llm_call *c);
 static void begin_fetch(struct llm_call *c);
-static void on_permit(void *arg, const struct permit_answer *a);
+static void on_quota(void *arg, const struct llm_quota_answer *a);
 static void note_end(struct llm_call *c, enum err err, int64_t block_ms);
 static void on_head(void *arg, int http_status);
 static void on_data(void *arg, struct str bytes);
@@ -146,7 +146,7 @@ enum err llm_call_start(struct llm *l, const struct llm_request *r, const struct
     c->again = r->attempts_before > 0;
     c->prompt_tokens = r->prompt->tokens;
     c->output_tokens_max = llm_output_max(r);
-    permit_init(&c->permit, l->config.permits, r->model, r->owner, r->turn, on_permit, c);
+    llm_quota_init(&c->quota, l->config.quotas, r->model, r->owner, r->turn, on_quota, c);
     static const struct reply_handler nobody; /* is told of JSON: see jsontools.h */
     c->json_tools = r->model->json_tools;
     reply_init(&c->reply, l->config.reply_bytes_max, c->json_tools ? &nobody : &c->handler.reply,
@@ -184,8 +184,8 @@ void llm_call_free(struct llm_call *c)
     if (c->state == CALL_FETCHING || c->state == CALL_ENDING)
         note_end(c, ERR_CANCELLED, 0);
     if (c->state == CALL_HELD)
-        permit_settle(&c->permit, 0, 0, 0, 0);
-    permit_drop(&c->permit);
+        llm_quota_end(&c->quota, 0, 0, 0, 0);
+    llm_quota_drop(&c->quota);
     fetch_cancel(c->fetch);
     loop_timer_free(c->timer);
     sse_free(&c->sse);
@@ -294,7 +294,7 @@ int llm_call_http_status(const struct llm_call *c) { return c->http_status; }
 
 void llm_call_hold(struct llm_call *c)
 {
-    permit_hold(&c->permit, loop_now_ms(c->llm->config.loop));
+    llm_quota_hold(&c->quota, loop_now_ms(c->llm->config.loop));
 }
 
 bool llm_call_in_line(const struct llm_call *c)
@@ -330,26 +330,27 @@ static void begin_try(struct llm_call *c)
     } else if (wait_ms > 0) {
         c->state = CALL_WAITING;
         loop_timer_set(c->timer, wait_ms, 0);
-    } else if (config->permits) {
-        ask_permit(c);
+    } else if (config->quotas) {
+        ask_quota(c);
     } else {
         begin_fetch(c);
     }
 }
 
-static void ask_permit(struct llm_call *c)
+static void ask_quota(struct llm_call *c)
 {
     c->state = CALL_ASKING;
-    permit_ask(&c->permit, c->prompt_tokens, c->output_tokens_max, c->again, patience_ms(c, true));
+    llm_quota_begin(&c->quota, c->prompt_tokens, c->output_tokens_max, c->again,
+                    patience_ms(c, true));
 }
 
-static void on_permit(void *arg, const struct permit_answer *a)
+static void on_quota(void *arg, const struct llm_quota_answer *a)
 {
     struct llm_call *c = arg;
     MAGIC_CHECK(c, CALL_MAGIC);
     int64_t now_ms = loop_now_ms(c->llm->config.loop);
     switch (a->verdict) {
-    case PERMIT_GO:
+    case LLM_QUOTA_GO:
         if (a->unknown && now_ms < c->asked_ms) {
             c->state = CALL_HELD;
             loop_timer_set(c->timer, c->asked_ms - now_ms, 0);
@@ -357,13 +358,13 @@ static void on_permit(void *arg, const struct permit_answer *a)
             begin_fetch(c);
         }
         return;
-    case PERMIT_WAIT:
+    case LLM_QUOTA_WAIT:
         tell_wait(c, a->wait_ms);
         c->state = CALL_IN_LINE;
-        loop_timer_set(c->timer, a->wait_ms < LIMIT_ASK_AGAIN_MS ? a->wait_ms : LIMIT_ASK_AGAIN_MS,
+        loop_timer_set(c->timer, a->wait_ms < QUOTA_ASK_AGAIN_MS ? a->wait_ms : QUOTA_ASK_AGAIN_MS,
                        0);
         return;
-    case PERMIT_OVER:
+    case LLM_QUOTA_OVER:
         fail_soon(c, reply_fail(&c->reply, a->why, false, "%s", a->detail));
         return;
     }
@@ -402,7 +403,7 @@ static void note_end(struct llm_call *c, enum err err, int64_t block_ms)
     bool spent = c->http_status == 200 || err == ERR_CANCELLED;
     struct usage used = try_used(c, spent);
     usage_add(&c->used, &used);
-    permit_settle(&c->permit, used.input_tokens, used.output_tokens, used.cached_tokens, block_ms);
+    llm_quota_end(&c->quota, used.input_tokens, used.output_tokens, used.cached_tokens, block_ms);
 }
 
 static void begin_fetch(struct llm_call *c)
@@ -587,7 +588,7 @@ static bool wait_for_retry(struct llm_call *c, enum err err)
     const struct llm_config *config = &c->llm->config;
     bool may_help = err == ERR_MODEL_UNAVAILABLE || err == ERR_MODEL_BROKEN;
     bool limited = met_limit(c);
-    bool free = limited && config->permits && c->refused < REFUSED_MAX;
+    bool free = limited && config->quotas && c->refused < REFUSED_MAX;
     if (!may_help || !c->reply.again || c->reply.began || (c->tries >= config->tries_max && !free))
         return false;
     int64_t pause_ms = pause_asked(c, limited);
@@ -619,11 +620,11 @@ static void wait_for_key(struct llm_call *c, int64_t wait_ms)
     const struct llm_config *config = &c->llm->config;
     tell_wait(c, wait_ms);
     c->asked_ms = loop_now_ms(config->loop) + wait_ms;
-    if (!config->permits || ++c->refused > REFUSED_MAX)
+    if (!config->quotas || ++c->refused > REFUSED_MAX)
         c->tries++;
-    if (config->permits) {
+    if (config->quotas) {
         loop_timer_stop(c->timer);
-        ask_permit(c);
+        ask_quota(c);
     } else {
         c->state = CALL_HELD;
         loop_timer_set(c->timer, wait_ms, 0);
@@ -709,7 +710,7 @@ static void on_timer(void *arg)
         begin_try(c);
         return;
     case CALL_IN_LINE:
-        ask_permit(c);
+        ask_quota(c);
         return;
     case CALL_HELD:
         begin_fetch(c);

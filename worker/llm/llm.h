@@ -11,7 +11,7 @@
 #include "common/loop.h"
 #include "proto/id.h"
 #include "worker/llm/models.h"
-#include "worker/llm/permit.h"
+#include "worker/llm/quota.h"
 #include "worker/llm/prompt.h"
 #include "worker/llm/reply.h"
 #include "worker/tools/tools.h"
@@ -30,8 +30,8 @@ struct llm_config {
     int64_t backoff_ms;     /* before the second try; doubled each time, jittered; 500 */
     int64_t patience_ms;    /* the most that one waits for a key's limit; 30 min */
     uint64_t reply_bytes_max;
-    unsigned accounts;       /* models_accounts: there is a breaker for each */
-    struct permits *permits; /* what is shared with other workers; NULL: all may go */
+    unsigned accounts;         /* models_accounts: there is a breaker for each */
+    struct llm_quotas *quotas; /* what is shared with other workers; NULL: all may go */
 };
 struct llm_request {
     const struct model *model;

@@ -160,7 +160,7 @@ static void keep_place(struct turn *t)
 {
     const struct journal_config *c = &t->config->journal;
     t->placed_ms = now_ms(t);
-    limits_turn_hold(c->store, str_of(t->owner), t->limit_slot, 3 * c->hold_ms);
+    quota_turn_hold(c->store, str_of(t->owner), t->quota_id, 3 * c->hold_ms);
 }
 
 void turn_tick(struct turn *t)
@@ -254,8 +254,8 @@ static void on_loaded(void *arg, enum err err, const struct store_answer *answer
     if (t->owner == NULL) { /* the first load */
         t->asked_ms = load->now_ms;
         t->owner = str_dup(request.owner);
-        if (request.slot.len == sizeof(t->limit_slot.bytes))
-            memcpy(t->limit_slot.bytes, request.slot.at, sizeof(t->limit_slot.bytes));
+        if (request.quota_id.len == sizeof(t->quota_id.bytes))
+            memcpy(t->quota_id.bytes, request.quota_id.at, sizeof(t->quota_id.bytes));
         keep_place(t);
     }
     if (!t->journal_open) {

@@ -31,7 +31,7 @@ void turn_finish(struct turn *t)
              (unsigned long long)a->usage.input_tokens, (unsigned long long)a->usage.output_tokens,
              (unsigned long long)a->usage.cached_tokens, (unsigned long long)a->usage.cost,
              (long long)ms);
-    limits_turn_end(t->config->journal.store, str_of(t->owner), t->limit_slot);
+    quota_turn_end(t->config->journal.store, str_of(t->owner), t->quota_id);
     hub_send_done(t->link, t->id, t->epoch, state);
     audience_done(&t->audience, t->id, t->epoch);
 }

@@ -1,14 +1,14 @@
 #!lua
--- K C Q X O. A slot of a provider's key, in line by person: each one's calls in order of asking, one of
+-- K C Q X O. Begins a call by a provider's key, in line by person: each one's calls in order of asking, one of
 -- each person in turn. Who is not asked after in time has left the line. -> verdict, wait (quota.h).
--- slot, place (limit_place), requests a minute, tokens a minute, concurrent, tokens, patience, lease, ask again,
+-- call, place (quota_place), requests a minute, tokens a minute, concurrent, tokens, patience, lease, ask again,
 -- owner.
 local K, C, Q, X, O = unpack(KEYS)
-local slot, in_line, again, owner, now = ARGV[1], ARGV[2] ~= '0', ARGV[2] == '2', ARGV[10], now_ms()
+local call, in_line, again, owner, now = ARGV[1], ARGV[2] ~= '0', ARGV[2] == '2', ARGV[10], now_ms()
 local per_minute, tokens_per_minute = tonumber(ARGV[3]), tonumber(ARGV[4])
 local concurrent, tokens, patience = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local ask_again = tonumber(ARGV[9])
-if redis.call('ZSCORE', C, slot) then -- sent again
+if redis.call('ZSCORE', C, call) then -- sent again
     return {'ok', 0, 0}
 end
 for _, lost in ipairs(redis.call('ZRANGEBYSCORE', X, '-inf', now)) do
@@ -22,7 +22,7 @@ local round, pace = tonumber(v[4]) or 0, tonumber(v[5]) or 0
 
 -- The line's order: the round in which a call goes, in it the order of asking.
 local ORDER = 1048576
-local place = tonumber(redis.call('ZSCORE', Q, slot))
+local place = tonumber(redis.call('ZSCORE', Q, call))
 local last = tonumber(redis.call('HGET', O, owner)) or 0
 local known = place ~= nil
 if not known then
@@ -61,24 +61,24 @@ end
 -- Who is in line leaves it for a refusal alone, or when the patience is over: the line's own pace wavers.
 local far = in_line and blocked or start
 if start > now and (far - now > patience or patience <= 0) then
-    redis.call('ZREM', Q, slot)
-    redis.call('ZREM', X, slot)
+    redis.call('ZREM', Q, call)
+    redis.call('ZREM', X, call)
     return {'ok', 5, start - now}
 end
 local keep = start - now + 600000
 if start > now then
     if not known then
-        redis.call('ZADD', Q, string.format('%.0f', place), slot)
+        redis.call('ZADD', Q, string.format('%.0f', place), call)
         redis.call('HSET', O, owner, math.max(last, math.floor(place / ORDER)))
     end
-    redis.call('ZADD', X, now + math.min(start - now, ask_again) + 5000, slot)
+    redis.call('ZADD', X, now + math.min(start - now, ask_again) + 5000, call)
     for _, key in ipairs({K, Q, X, O}) do
         redis.call('PEXPIRE', key, keep)
     end
     return {'ok', 4, start - now}
 end
-redis.call('ZREM', Q, slot)
-redis.call('ZREM', X, slot)
+redis.call('ZREM', Q, call)
+redis.call('ZREM', X, call)
 if redis.call('EXISTS', Q) == 0 then
     redis.call('DEL', O)
     redis.call('HDEL', K, 'round', 'asked')
@@ -92,7 +92,7 @@ if cost > 0 then
     redis.call('HSET', K, 'tat', string.format('%.0f', math.max(tat, now) + cost))
 end
 redis.call('PEXPIRE', K, keep)
-redis.call('ZADD', C, now + ARGV[8], slot)
+redis.call('ZADD', C, now + ARGV[8], call)
 if redis.call('PTTL', C) < tonumber(ARGV[8]) then
     redis.call('PEXPIRE', C, ARGV[8])
 end

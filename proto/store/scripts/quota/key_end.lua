@@ -1,14 +1,14 @@
 #!lua flags=allow-oom
--- K C Q X. Gives a slot back, or a place in line; after a 429 nobody uses the key for a while, and then one
+-- K C Q X. A call is over, or leaves the line; after a 429 nobody uses the key for a while, and then one
 -- after the other: at a pace that each refusal halves, and that calls which are taken make quicker again.
 -- With time it is forgotten: quota/key_begin.lua.
--- slot, tokens a minute, tokens beyond what was asked for, block, lease.
+-- call, tokens a minute, tokens beyond what was asked for, block, lease.
 local K, C, Q, X = unpack(KEYS)
-local slot, per_minute, more, block = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local call, per_minute, more, block = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local now, leased = now_ms(), tonumber(redis.call('ZSCORE', C, ARGV[1]))
-redis.call('ZREM', C, slot)
-redis.call('ZREM', Q, slot)
-redis.call('ZREM', X, slot)
+redis.call('ZREM', C, call)
+redis.call('ZREM', Q, call)
+redis.call('ZREM', X, call)
 local v = redis.call('HMGET', K, 'blocked', 'tat', 'pace', 'paced')
 if per_minute > 0 and more ~= 0 and v[2] then
     redis.call('HSET', K, 'tat', string.format('%.0f', v[2] + math.ceil(more * 66000 / per_minute)))

@@ -29,7 +29,7 @@ static struct world {
     enum err err;
     bool again;
     char text[256];
-    struct permit *permit; /* that waits for its answer */
+    struct llm_quota *quota; /* that waits for its answer */
     unsigned asked;
     bool first;
     int64_t patience_ms, now_ms;
@@ -57,32 +57,32 @@ int64_t loop_now_ms(const struct loop *l)
 }
 int64_t loop_wall_ms(void) { return 1795428764000; } /* Mon, 23 Nov 2026 10:12:44 GMT */
 
-void permit_init(struct permit *p, struct permits *permits, const struct model *m, struct str owner,
-                 struct id turn, permit_fn *fn, void *arg)
+void llm_quota_init(struct llm_quota *p, struct llm_quotas *quotas, const struct model *m,
+                    struct str owner, struct id turn, llm_quota_fn *fn, void *arg)
 {
     (void)m, (void)owner, (void)turn;
-    *p = (struct permit){.permits = permits, .fn = fn, .arg = arg};
+    *p = (struct llm_quota){.quotas = quotas, .fn = fn, .arg = arg};
 }
-void permit_ask(struct permit *p, uint64_t input_tokens, uint64_t output_tokens, bool again,
-                int64_t patience_ms)
+void llm_quota_begin(struct llm_quota *p, uint64_t input_tokens, uint64_t output_tokens, bool again,
+                     int64_t patience_ms)
 {
     (void)input_tokens, (void)output_tokens;
-    w.permit = p;
+    w.quota = p;
     w.asked++;
     w.first = again;
     w.patience_ms = patience_ms;
 }
-void permit_settle(struct permit *p, uint64_t input_tokens, uint64_t output_tokens,
+void llm_quota_end(struct llm_quota *p, uint64_t input_tokens, uint64_t output_tokens,
                    uint64_t cached_tokens, int64_t block_ms)
 {
     (void)p, (void)cached_tokens;
     size_t len = strlen(w.settled);
-    if (w.permit != NULL) /* of the tests that have permits */
+    if (w.quota != NULL) /* of the tests that have quotas */
         snprintf(w.settled + len, sizeof(w.settled) - len, "%d+%d%s ", (int)input_tokens,
                  (int)output_tokens, block_ms > 0 ? " blocked" : "");
 }
-void permit_drop(struct permit *p) { (void)p; }
-void permit_hold(struct permit *p, int64_t now_ms) { (void)p, (void)now_ms; }
+void llm_quota_drop(struct llm_quota *p) { (void)p; }
+void llm_quota_hold(struct llm_quota *p, int64_t now_ms) { (void)p, (void)now_ms; }
 
 struct fetch *fetch_start(struct fetch_pool *p, const struct fetch_request *r,
                           const struct fetch_handler *h, void *arg)
@@ -132,7 +132,7 @@ static void on_wait(void *arg, int64_t wait_ms)
     w.told_ms = wait_ms;
 }
 
-static int begin_with(struct permits *permits, bool has_fallback)
+static int begin_with(struct llm_quotas *quotas, bool has_fallback)
 {
     static const struct llm_handler handler = {
         .reply = {.on_text = on_text}, .on_done = on_done, .on_wait = on_wait};
@@ -150,7 +150,7 @@ static int begin_with(struct permits *permits, bool has_fallback)
                            .tries_max = 3,
                            .backoff_ms = 100,
                            .patience_ms = 1800000,
-                           .permits = permits,
+                           .quotas = quotas,
                            .reply_bytes_max = 1000};
     struct prompt_item item = {.kind = PROMPT_USER, .text = STR("q")};
     struct prompt prompt = {.items = &item, .count = 1, .tokens = 77};
@@ -449,18 +449,18 @@ static void page_instead_of_a_stream_is_an_error_and_one_piece_of_json_a_reply(v
     assert_int_equal(w.err, ERR_MODEL_BROKEN);
 }
 
-static void permit(enum permit_verdict verdict, int64_t wait_ms)
+static void quota(enum llm_quota_verdict verdict, int64_t wait_ms)
 {
-    struct permit_answer a = {
+    struct llm_quota_answer a = {
         .verdict = verdict, .wait_ms = wait_ms, .why = ERR_BUDGET, .detail = "used up"};
-    w.permit->fn(w.permit->arg, &a);
+    w.quota->fn(w.quota->arg, &a);
 }
 static void permit_unknown(void)
 {
-    struct permit_answer a = {.verdict = PERMIT_GO, .unknown = true};
-    w.permit->fn(w.permit->arg, &a);
+    struct llm_quota_answer a = {.verdict = LLM_QUOTA_GO, .unknown = true};
+    w.quota->fn(w.quota->arg, &a);
 }
-static struct permits *some(void) { return (struct permits *)&w; }
+static struct llm_quotas *some(void) { return (struct llm_quotas *)&w; }
 
 static void no_request_goes_without_its_permit_and_each_try_is_settled(void **state)
 {
@@ -469,18 +469,18 @@ static void no_request_goes_without_its_permit_and_each_try_is_settled(void **st
     begin_with(some(), false);
     assert_int_equal(w.requests, 0);
     assert_true(llm_call_in_line(w.call));
-    permit(PERMIT_WAIT, 7000);
+    quota(LLM_QUOTA_WAIT, 7000);
     assert_int_equal(w.timer.after_ms, 7000);
     ring();
     assert_int_equal(w.asked, 2);
-    permit(PERMIT_GO, 0);
+    quota(LLM_QUOTA_GO, 0);
     assert_int_equal(w.requests, 1);
     assert_false(llm_call_in_line(w.call));
     head(503);
     over(FETCH_OK, 503);
     assert_string_equal(w.settled, "0+0 "); /* nothing was used */
     ring();
-    permit(PERMIT_GO, 0);
+    quota(LLM_QUOTA_GO, 0);
     head(200);
     data(TEXT("Hello") STOP
          "data: "
@@ -495,8 +495,8 @@ static void over_budget_ends_the_call_with_its_sentence(void **state)
     (void)state;
     end(NULL);
     begin_with(some(), false);
-    permit(PERMIT_OVER, 0);
-    assert_int_equal(w.done, 0); /* not from inside of the permit's callback */
+    quota(LLM_QUOTA_OVER, 0);
+    assert_int_equal(w.done, 0); /* not from inside of the quota's callback */
     ring();
     assert_int_equal(w.err, ERR_BUDGET);
     assert_string_equal(llm_reply(w.call)->detail, "used up");
@@ -509,13 +509,13 @@ static void met_limit_of_a_key_blocks_it_for_all_and_is_no_failed_try(void **sta
     end(NULL);
     begin_with(some(), false);
     for (int i = 0; i < 10; i++) { /* tries_max is 3 */
-        permit(PERMIT_GO, 0);
+        quota(LLM_QUOTA_GO, 0);
         head(429);
         over(FETCH_OK, 429);
         assert_int_equal(w.done, 0);
         assert_true(w.first); /* in line at once, as the first */
         assert_true(llm_call_in_line(w.call));
-        permit(PERMIT_WAIT, 700);
+        quota(LLM_QUOTA_WAIT, 700);
         assert_int_equal(w.timer.after_ms, 700);
         ring();
     }
@@ -529,22 +529,22 @@ static void patience_is_for_all_waits_of_a_call_and_a_longer_one_is_told_anew(vo
     begin_with(some(), false);
     assert_false(w.first);
     assert_int_equal(w.patience_ms, 1800000);
-    permit(PERMIT_WAIT, 20000);
+    quota(LLM_QUOTA_WAIT, 20000);
     assert_int_equal(w.told_ms, 20000);
     assert_int_equal(w.timer.after_ms, 15000); /* the line may move faster */
     w.told_ms = 0;
     w.now_ms += 15000;
     ring();
     assert_int_equal(w.patience_ms, 1785000);
-    permit(PERMIT_WAIT, 5500); /* about as was told */
+    quota(LLM_QUOTA_WAIT, 5500); /* about as was told */
     assert_int_equal(w.told_ms, 0);
     w.now_ms += 5500;
     ring();
-    permit(PERMIT_WAIT, 90000); /* somebody was refused meanwhile */
+    quota(LLM_QUOTA_WAIT, 90000); /* somebody was refused meanwhile */
     assert_int_equal(w.told_ms, 90000);
     w.now_ms += 90000;
     ring();
-    permit(PERMIT_GO, 0);
+    quota(LLM_QUOTA_GO, 0);
     w.retry_after = "1700";
     head(429);
     over(FETCH_OK, 429);
@@ -559,10 +559,10 @@ static void short_refusals_in_a_row_are_told_after_a_second(void **state)
     end(NULL);
     begin_with(some(), false);
     for (int i = 0; i < 4; i++) {
-        permit(PERMIT_GO, 0);
+        quota(LLM_QUOTA_GO, 0);
         head(429);
         over(FETCH_OK, 429);
-        permit(PERMIT_WAIT, 100);
+        quota(LLM_QUOTA_WAIT, 100);
         assert_true((w.told_ms > 0) == (w.now_ms >= 1000));
         w.now_ms += 400;
         ring();
@@ -575,7 +575,7 @@ static void with_a_fallback_the_line_is_not_waited_for(void **state)
     end(NULL);
     begin_with(some(), true);
     assert_int_equal(w.patience_ms, 2000);
-    permit(PERMIT_GO, 0);
+    quota(LLM_QUOTA_GO, 0);
     w.retry_after = "3";
     head(429);
     over(FETCH_OK, 429);
@@ -588,7 +588,7 @@ static void without_redis_a_refusal_is_waited_for_all_the_same(void **state)
     (void)state;
     end(NULL);
     begin_with(some(), false);
-    permit(PERMIT_GO, 0);
+    quota(LLM_QUOTA_GO, 0);
     w.retry_after = "7";
     head(429);
     over(FETCH_OK, 429);
@@ -605,7 +605,7 @@ static void fault_of_the_server_is_waited_for_alone_and_goes_first(void **state)
     (void)state;
     end(NULL);
     begin_with(some(), false);
-    permit(PERMIT_GO, 0);
+    quota(LLM_QUOTA_GO, 0);
     head(500);
     over(FETCH_OK, 500);
     assert_null(strstr(w.settled, "blocked"));

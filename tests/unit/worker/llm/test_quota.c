@@ -10,15 +10,15 @@
 #include "proto/store/quota.h"
 #include "proto/store/store.h"
 #include "worker/llm/wait.h"
-#include "worker/llm/permit.h"
+#include "worker/llm/quota.h"
 
 static struct {
     char trace[1024];
     store_fn *fn; /* of what was asked last */
     void *arg;
-    struct permits *permits;
-    struct permit permit;
-    struct permit_answer answer;
+    struct llm_quotas *quotas;
+    struct llm_quota quota;
+    struct llm_quota_answer answer;
     unsigned answers;
 } w;
 static struct model model = {
@@ -57,23 +57,23 @@ static uint64_t asked(store_fn *fn, void *arg)
     w.arg = arg;
     return 1;
 }
-uint64_t limits_reserve(struct store *s, const struct limit_budget *b, struct id reservation,
-                        uint64_t tokens, uint64_t cost, store_fn *fn, void *arg)
+uint64_t quota_budget_begin(struct store *s, const struct quota_budget *b, struct id reservation,
+                            uint64_t tokens, uint64_t cost, store_fn *fn, void *arg)
 {
     (void)s, (void)reservation;
     note("reserve %.*s %llu/%llu ", (int)b->scope.len, b->scope.at, (unsigned long long)tokens,
          (unsigned long long)cost);
     return asked(fn, arg);
 }
-void limits_settle(struct store *s, const struct limit_budget *b, struct id reservation,
-                   uint64_t tokens, uint64_t cost)
+void quota_budget_end(struct store *s, const struct quota_budget *b, struct id reservation,
+                      uint64_t tokens, uint64_t cost)
 {
     (void)s, (void)reservation;
     note("settle %.*s %llu/%llu ", (int)b->scope.len, b->scope.at, (unsigned long long)tokens,
          (unsigned long long)cost);
 }
-uint64_t limits_key_take(struct store *s, const struct limit_key *k, struct str owner,
-                         struct id slot, enum limit_place place, uint64_t tokens,
+uint64_t quota_key_begin(struct store *s, const struct quota_key *k, struct str owner,
+                         struct id slot, enum quota_place place, uint64_t tokens,
                          int64_t patience_ms, int64_t lease_ms, store_fn *fn, void *arg)
 {
     static const char *const places[] = {"", " in line", " first"};
@@ -82,19 +82,19 @@ uint64_t limits_key_take(struct store *s, const struct limit_key *k, struct str 
          (long long)lease_ms, (long long)patience_ms);
     return asked(fn, arg);
 }
-void limits_key_give(struct store *s, const struct limit_key *k, struct id slot, int64_t tokens,
-                     int64_t block_ms, int64_t lease_ms)
+void quota_key_end(struct store *s, const struct quota_key *k, struct id slot, int64_t tokens,
+                   int64_t block_ms, int64_t lease_ms)
 {
     (void)s, (void)k, (void)slot, (void)lease_ms;
     note("give %lld block %lld ", (long long)tokens, (long long)block_ms);
 }
-void limits_key_hold(struct store *s, const struct limit_key *k, struct id slot, int64_t lease_ms)
+void quota_key_hold(struct store *s, const struct quota_key *k, struct id slot, int64_t lease_ms)
 {
     (void)s, (void)k, (void)slot;
     note("hold for %lld ", (long long)lease_ms);
 }
 
-static void on_permit(void *arg, const struct permit_answer *a)
+static void on_quota(void *arg, const struct llm_quota_answer *a)
 {
     assert_ptr_equal(arg, &w);
     w.answer = *a;
@@ -102,7 +102,7 @@ static void on_permit(void *arg, const struct permit_answer *a)
 }
 static void answer(enum err err, int verdict, int64_t wait_ms)
 {
-    struct store_answer a = {.limit = {verdict, wait_ms}};
+    struct store_answer a = {.quota = {verdict, wait_ms}};
     store_fn *fn = w.fn;
     assert_non_null(fn);
     w.fn = NULL;
@@ -112,43 +112,43 @@ static void answer(enum err err, int verdict, int64_t wait_ms)
 static int begin(void **state)
 {
     (void)state;
-    struct permits_config c = {
+    struct llm_quotas_config c = {
         .user_tokens = 1000, .deployment_cost = 1000, .lease_ms = 600000, .hold_ms = 3000};
     memset(&w, 0, sizeof(w));
     model.concurrent = 0;
-    w.permits = permits_new(&c);
-    permit_init(&w.permit, w.permits, &model, STR("ann"), (struct id){{1}}, on_permit, &w);
+    w.quotas = llm_quotas_new(&c);
+    llm_quota_init(&w.quota, w.quotas, &model, STR("ann"), (struct id){{1}}, on_quota, &w);
     return 0;
 }
 static int end(void **state)
 {
     (void)state;
-    permit_drop(&w.permit);
-    permits_free(w.permits);
+    llm_quota_drop(&w.quota);
+    llm_quotas_free(w.quotas);
     return 0;
 }
 
 static void budgets_are_reserved_before_the_key_is_taken_and_settled_behind(void **state)
 {
     (void)state;
-    permit_ask(&w.permit, 100, 10, false, 60000);
+    llm_quota_begin(&w.quota, 100, 10, false, 60000);
     expect("reserve o:ann 110/150 ");
-    answer(ERR_NONE, LIMIT_OK, 0);
+    answer(ERR_NONE, QUOTA_OK, 0);
     expect("reserve all 110/150 ");
-    answer(ERR_NONE, LIMIT_OK, 0);
+    answer(ERR_NONE, QUOTA_OK, 0);
     expect("take 110 for 600000 within 60000 ");
-    answer(ERR_NONE, LIMIT_WAIT, 700);
-    assert_int_equal(w.answer.verdict, PERMIT_WAIT);
+    answer(ERR_NONE, QUOTA_WAIT, 700);
+    assert_int_equal(w.answer.verdict, LLM_QUOTA_WAIT);
     assert_int_equal(w.answer.wait_ms, 700);
-    permit_ask(&w.permit, 100, 10, false, 60000);
+    llm_quota_begin(&w.quota, 100, 10, false, 60000);
     expect("take in line 110 for 600000 within 60000 "); /* what is reserved stays so */
-    answer(ERR_NONE, LIMIT_OK, 0);
-    assert_int_equal(w.answer.verdict, PERMIT_GO);
-    permit_hold(&w.permit, 100000);
+    answer(ERR_NONE, QUOTA_OK, 0);
+    assert_int_equal(w.answer.verdict, LLM_QUOTA_GO);
+    llm_quota_hold(&w.quota, 100000);
     expect(""); /* its lease is for all of it */
-    permit_settle(&w.permit, 90, 4, 50, 0);
+    llm_quota_end(&w.quota, 90, 4, 50, 0);
     expect("settle o:ann 94/65 settle all 94/65 give -16 block 0 ");
-    permit_settle(&w.permit, 90, 4, 50, 0); /* once */
+    llm_quota_end(&w.quota, 90, 4, 50, 0); /* once */
     expect("");
     assert_int_equal(w.answers, 2);
 }
@@ -156,36 +156,36 @@ static void budgets_are_reserved_before_the_key_is_taken_and_settled_behind(void
 static void one_that_was_at_the_provider_goes_first_and_too_long_a_line_is_said(void **state)
 {
     (void)state;
-    permit_ask(&w.permit, 100, 10, true, 5000);
-    answer(ERR_NONE, LIMIT_OK, 0);
-    answer(ERR_NONE, LIMIT_OK, 0);
+    llm_quota_begin(&w.quota, 100, 10, true, 5000);
+    answer(ERR_NONE, QUOTA_OK, 0);
+    answer(ERR_NONE, QUOTA_OK, 0);
     w.trace[0] = '\0';
-    answer(ERR_NONE, LIMIT_WAIT, 600000);
+    answer(ERR_NONE, QUOTA_WAIT, 600000);
     assert_int_equal(w.answer.wait_ms, 600000); /* all of it: it is told */
-    permit_ask(&w.permit, 100, 10, true, 3000);
+    llm_quota_begin(&w.quota, 100, 10, true, 3000);
     expect("take in line 110 for 600000 within 3000 ");
-    answer(ERR_NONE, LIMIT_NEVER, 7200000);
+    answer(ERR_NONE, QUOTA_NEVER, 7200000);
     expect("settle o:ann 0/0 settle all 0/0 ");
-    assert_int_equal(w.answer.verdict, PERMIT_OVER);
+    assert_int_equal(w.answer.verdict, LLM_QUOTA_OVER);
     assert_int_equal(w.answer.why, ERR_MODEL_UNAVAILABLE);
     assert_string_equal(w.answer.detail, "The model's provider limits requests; it can be asked "
                                          "again in 2 h (at 02:00 UTC)");
-    permit_ask(&w.permit, 100, 10, true, 5000);
-    answer(ERR_NONE, LIMIT_OK, 0);
+    llm_quota_begin(&w.quota, 100, 10, true, 5000);
+    answer(ERR_NONE, QUOTA_OK, 0);
     w.trace[0] = '\0';
-    answer(ERR_NONE, LIMIT_OK, 0);
+    answer(ERR_NONE, QUOTA_OK, 0);
     expect("take first 110 for 600000 within 5000 ");
 }
 
 static void over_one_budget_the_other_is_given_back(void **state)
 {
     (void)state;
-    permit_ask(&w.permit, 100, 10, false, 60000);
-    answer(ERR_NONE, LIMIT_OK, 0);
+    llm_quota_begin(&w.quota, 100, 10, false, 60000);
+    answer(ERR_NONE, QUOTA_OK, 0);
     w.trace[0] = '\0';
-    answer(ERR_NONE, LIMIT_COST, 0);
+    answer(ERR_NONE, QUOTA_COST, 0);
     expect("settle o:ann 0/0 ");
-    assert_int_equal(w.answer.verdict, PERMIT_OVER);
+    assert_int_equal(w.answer.verdict, LLM_QUOTA_OVER);
     assert_int_equal(w.answer.why, ERR_BUDGET);
     assert_string_equal(w.answer.detail, "This deployment's cost budget of today is used up; it "
                                          "resets at 2024-10-05T00:00:00Z");
@@ -194,15 +194,15 @@ static void over_one_budget_the_other_is_given_back(void **state)
 static void what_stops_asking_gives_back_what_is_on_its_way(void **state)
 {
     (void)state;
-    permit_ask(&w.permit, 100, 10, false, 60000);
+    llm_quota_begin(&w.quota, 100, 10, false, 60000);
     w.trace[0] = '\0';
-    permit_drop(&w.permit);
+    llm_quota_drop(&w.quota);
     expect("settle o:ann 0/0 ");
-    permit_ask(&w.permit, 100, 10, false, 60000);
-    answer(ERR_NONE, LIMIT_OK, 0);
-    answer(ERR_NONE, LIMIT_OK, 0);
+    llm_quota_begin(&w.quota, 100, 10, false, 60000);
+    answer(ERR_NONE, QUOTA_OK, 0);
+    answer(ERR_NONE, QUOTA_OK, 0);
     w.trace[0] = '\0';
-    permit_drop(&w.permit);
+    llm_quota_drop(&w.quota);
     expect("give -110 block 0 settle o:ann 0/0 settle all 0/0 ");
     assert_null(w.fn);
     assert_int_equal(w.answers, 0);
@@ -211,12 +211,12 @@ static void what_stops_asking_gives_back_what_is_on_its_way(void **state)
 static void without_redis_a_call_goes_and_what_was_reserved_is_settled(void **state)
 {
     (void)state;
-    permit_ask(&w.permit, 100, 10, false, 60000);
+    llm_quota_begin(&w.quota, 100, 10, false, 60000);
     w.trace[0] = '\0';
     answer(ERR_STORE_UNAVAILABLE, 0, 0);
-    assert_int_equal(w.answer.verdict, PERMIT_GO);
+    assert_int_equal(w.answer.verdict, LLM_QUOTA_GO);
     assert_true(w.answer.unknown);
-    permit_settle(&w.permit, 100, 5, 0, 200);
+    llm_quota_end(&w.quota, 100, 5, 0, 200);
     expect("settle o:ann 105/125 give -5 block 200 ");
 }
 
@@ -224,21 +224,21 @@ static void slot_of_a_key_with_calls_at_once_is_held(void **state)
 {
     (void)state;
     model.concurrent = 2;
-    permit_ask(&w.permit, 100, 10, false, 60000);
-    answer(ERR_NONE, LIMIT_OK, 0);
-    answer(ERR_NONE, LIMIT_OK, 0);
+    llm_quota_begin(&w.quota, 100, 10, false, 60000);
+    answer(ERR_NONE, QUOTA_OK, 0);
+    answer(ERR_NONE, QUOTA_OK, 0);
     w.trace[0] = '\0';
-    permit_hold(&w.permit, 100000);
+    llm_quota_hold(&w.quota, 100000);
     expect(""); /* it has none yet */
-    answer(ERR_NONE, LIMIT_OK, 0);
-    permit_hold(&w.permit, 100000);
-    permit_hold(&w.permit, 102999);
+    answer(ERR_NONE, QUOTA_OK, 0);
+    llm_quota_hold(&w.quota, 100000);
+    llm_quota_hold(&w.quota, 102999);
     expect("hold for 9000 ");
-    permit_hold(&w.permit, 103000);
+    llm_quota_hold(&w.quota, 103000);
     expect("hold for 9000 ");
-    permit_settle(&w.permit, 100, 5, 0, 0);
+    llm_quota_end(&w.quota, 100, 5, 0, 0);
     w.trace[0] = '\0';
-    permit_hold(&w.permit, 200000);
+    llm_quota_hold(&w.quota, 200000);
     expect("");
 }
 
