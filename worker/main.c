@@ -12,6 +12,7 @@
 #include "proto/store/store.h"
 #include "proto/wire_probe.h"
 #include "worker/checkup.h"
+#include "worker/llm/mask.h"
 #include "worker/worker.h"
 
 enum {
@@ -20,6 +21,7 @@ enum {
     REDIS_QUEUE_BYTES_MAX = 256 << 20,
     RELEASE_MS = 3000,       /* for turns to be handed back, after the grace period */
     HELLO_BYTES_MAX = 65536, /* of models: frames.def */
+    EXTRA_PROMPT_MAX = 32768,
 };
 
 static const struct setting table[] = {
@@ -162,6 +164,18 @@ static bool read_models(struct worker *w, char error[256])
     return w->models != NULL;
 }
 
+static bool read_rules(struct worker *w, char error[256])
+{
+    const struct worker_settings *s = &w->settings;
+    buf_puts(&w->extra_prompt, s->system_prompt);
+    if (!s->redact[0])
+        return true;
+    w->redact = redact_file(s->redact, error);
+    if (w->redact)
+        buf_printf(&w->extra_prompt, "%s%s", w->extra_prompt.len > 0 ? "\n" : "", mask_prompt);
+    return w->redact != NULL;
+}
+
 static void open_llm(struct worker *w)
 {
     const struct worker_settings *s = &w->settings;
@@ -185,6 +199,7 @@ static void open_llm(struct worker *w)
                                        .hold_ms = s->lease_ms / 3};
     w->quotas = llm_quotas_new(&quotas);
     llm.quotas = w->quotas;
+    llm.redact = w->redact;
     llm.accounts = models_accounts(w->models);
     w->llm = llm_new(&llm);
 }
@@ -263,7 +278,7 @@ static void open_turns(struct worker *w)
                  .llm = w->llm,
                  .tools = w->tools,
                  .meters = &w->meters,
-                 .extra_prompt = s->system_prompt,
+                 .extra_prompt = buf_cstr(&w->extra_prompt),
                  .token_wait_ms = s->token_wait_ms,
                  .approval_wait_ms = s->approval_wait_ms},
         .capacity = s->capacity,
@@ -332,6 +347,8 @@ static int serve(struct worker *w)
         return complain("PERSAI_REDIS", error);
     if (!read_models(w, error))
         return complain("PERSAI_DEFAULT_MODEL", error);
+    if (!read_rules(w, error))
+        return complain("PERSAI_REDACT", error);
     open_llm(w);
     if (!open_tools(w, error))
         return complain("PERSAI_MCP", error);
@@ -376,6 +393,27 @@ static void check_gateways(const struct worker *w, struct report *report)
     }
 }
 
+/* Tries the rules on a text that the operator gave. */
+static void check_rules(struct worker *w, struct report *report)
+{
+    char error[256] = "";
+    struct mask mask;
+    struct str text = str_of(w->settings.redact_text);
+    if (!read_rules(w, error)) {
+        report_fail(report, "PERSAI_REDACT: %s", error);
+        return;
+    }
+    if (!w->redact)
+        return;
+    report_ok(report, "PERSAI_REDACT: %u rules", redact_count(w->redact));
+    scoped_buf(masked, REPORT_LINE_MAX);
+    mask_init(&mask, w->redact, id_new());
+    if (text.len > 0)
+        report_ok(report, "PERSAI_REDACT_TEXT leaves as: %s",
+                  mask_text(&mask, text, &masked) ? buf_cstr(&masked) : w->settings.redact_text);
+    mask_free(&mask);
+}
+
 /* --check: what serve() would open, as far as it can be opened, without a word to a gateway. */
 static int check(struct worker *w)
 {
@@ -396,6 +434,7 @@ static int check(struct worker *w)
     w->fetches = fetch_pool_new(w->loop);
     if (!read_models(w, error))
         report_fail(&report, "The models: %s", error);
+    check_rules(w, &report);
     if (!open_tools(w, error))
         report_fail(&report, "PERSAI_MCP: %s", error);
     if (w->models && w->tools)
@@ -450,6 +489,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     log_setup(level, "worker");
     buf_init(&w.models_json, HELLO_BYTES_MAX);
+    buf_init(&w.extra_prompt, EXTRA_PROMPT_MAX);
     if (!config_load(&args, argc, argv, &w.settings, &result)) {
         if (*result.error)
             fprintf(stderr, "persai-worker: %s\n", result.error);

@@ -1,6 +1,7 @@
 /* worker/status.c: /metrics, /healthz and /readyz of a worker. */
 #include "worker/worker.h"
 
+#include <stdio.h>
 #include <string.h>
 #include "proto/err.h"
 
@@ -10,6 +11,26 @@ enum { METRICS_BYTES_MAX = 1 << 20 };
 static void catch_up(struct metric *m, uint64_t count)
 {
     metric_add(m, (double)count - metric_get(m));
+}
+
+/* A counter for each rule: the operator's, so their number is bounded and their names are words. */
+static void gather_redactions(const struct redact *r)
+{
+    static const char name[] = "persai_worker_redactions_total";
+    static const char help[] = "Values that were masked before they left, by rule of PERSAI_REDACT";
+    static struct metric *rules[REDACT_RULES_MAX], *limits;
+    for (unsigned i = 0; r && i < redact_count(r); i++) {
+        char *labels;
+        if (!rules[i] && asprintf(&labels, "rule=\"%s\"", redact_name(r, i)) > 0)
+            rules[i] = metric_new(METRIC_COUNTER, name, labels, help); /* it keeps labels */
+    }
+    for (unsigned i = 0; r && i < redact_count(r); i++)
+        catch_up(rules[i], redact_matches(r, i));
+    if (r && !limits)
+        limits = metric_new(METRIC_COUNTER, "persai_worker_redaction_limits_total", "",
+                            "Texts that were masked whole, since a rule gave up on them");
+    if (r)
+        catch_up(limits, redact_limits(r));
 }
 
 /* What is counted elsewhere, as it stands now. */
@@ -23,6 +44,7 @@ static void gather(struct worker *w)
     metric_set(m->links, hub_open_links(w->hub));
     metric_set(m->redis_up, redis_ready(w->redis));
     catch_up(m->redis_lost, redis.lost);
+    gather_redactions(w->redact);
     struct llm_stats llm;
     llm_stats_get(w->llm, &llm);
     catch_up(m->model_retries, llm.retries);

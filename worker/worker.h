@@ -37,7 +37,9 @@ struct worker {
     struct models *models;
     struct llm_quotas *quotas;
     struct llm *llm;
-    struct mcp_file *mcp; /* NULL: no servers */
+    struct redact *redact;   /* NULL: nothing is masked */
+    struct buf extra_prompt; /* what the model is told beside our own */
+    struct mcp_file *mcp;    /* NULL: no servers */
     struct tools *tools;
     struct meters meters;
     struct turns *turns;

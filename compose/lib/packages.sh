@@ -27,7 +27,8 @@ libczmq libczmq-dev
 msgpack|msgpack-c libmsgpack-c-dev|libmsgpack-dev
 jansson libjansson-dev
 libsodium libsodium-dev
-sqlite3 libsqlite3-dev"
+sqlite3 libsqlite3-dev
+libpcre2-8 libpcre2-dev"
 
 has_library() { # NAME|NAME…
     local name

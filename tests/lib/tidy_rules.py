@@ -21,6 +21,7 @@ WRAPPERS = {
     "czmq.h": ("proto/wire",),
     "zmq.h": ("proto/wire",),
     "sqlite3.h": ("worker/tools/docs/docs",),
+    "pcre2.h": ("common/pattern",),
 }
 BANNED = {
     "strcpy": "snprintf or a buf", "strcat": "a buf", "strncpy": "memcpy with a checked length",

@@ -66,6 +66,7 @@ struct llm_call {
     unsigned learned; /* requests that were mended as the server's refusal said */
     uint32_t step, tries,
         refused;          /* refused: tries that met the key's limit, which are no faults */
+    struct mask mask;     /* what is not said to the provider */
     struct llm_wire wire; /* kept for another try until the reply begins */
     struct reply reply;
     struct sse sse;
@@ -103,6 +104,7 @@ static int64_t pause_asked(const struct llm_call *c, bool limited);
 static void on_timer(void *arg);
 static void finish(struct llm_call *c, enum err err);
 static enum err write_wire(struct llm_call *c, const struct llm_request *r);
+static void hide(struct llm_call *c, struct buf *body);
 static void free_wire(struct llm_wire *w);
 
 static const struct llm_format *const formats[] = {
@@ -152,6 +154,9 @@ enum err llm_call_start(struct llm *l, const struct llm_request *r, const struct
     reply_init(&c->reply, l->config.reply_bytes_max, c->json_tools ? &nobody : &c->handler.reply,
                arg);
     c->reply.step = r->step;
+    mask_init(&c->mask, l->config.redact, r->conversation);
+    if (l->config.redact && !c->json_tools)
+        c->reply.mask = &c->mask;
     for (unsigned i = 0; i < r->tool_count; i++)
         reply_know_tool(&c->reply, r->tools[i].name);
     sse_init(&c->sse, EVENT_BYTES_MAX, on_event, c);
@@ -190,6 +195,7 @@ void llm_call_free(struct llm_call *c)
     loop_timer_free(c->timer);
     sse_free(&c->sse);
     reply_free(&c->reply);
+    mask_free(&c->mask);
     buf_free(&c->body);
     free_wire(&c->wire);
     secret_free(c->token);
@@ -216,6 +222,8 @@ static enum err end_reply(struct llm_call *c)
     enum err err = reply_end(&c->reply, c->step);
     if (err != ERR_NONE || !c->json_tools)
         return err;
+    if (c->mask.rules)
+        c->reply.mask = &c->mask; /* not before: a value could break the JSON that is around it */
     err = jsontools_read(&c->reply, &c->handler.reply);
     return err != ERR_NONE ? err : reply_end(&c->reply, c->step);
 }
@@ -233,6 +241,7 @@ static enum err write_wire(struct llm_call *c, const struct llm_request *r)
     }
     enum err err = c->json_tools ? write_json_tools(c, r) : c->format->request(r, w);
     learned_apply(m, &w->body);
+    hide(c, &w->body);
     if (m->query)
         buf_printf(&w->url, "%s%s", memchr(w->url.at, '?', w->url.len) ? "&" : "?", m->query);
     for (unsigned i = 0; i < m->header_count; i++)
@@ -243,6 +252,8 @@ static enum err write_wire(struct llm_call *c, const struct llm_request *r)
     }
     if (m->by_perses)
         w->bearer = c->token;
+    if (err == ERR_NONE && w->body.overflowed)
+        err = ERR_CONTEXT_TOO_LONG;
     return err != ERR_NONE ? err : w->url.overflowed ? ERR_INTERNAL : ERR_NONE;
 }
 
@@ -275,6 +286,17 @@ void llm_header(struct llm_wire *w, const char *name, const char *value)
     CHECK(i < LLM_HEADERS_MAX);
     w->headers[i] = (struct fetch_header){name, str_of(value)};
     w->header_count += i == w->header_count;
+}
+
+/* The one place that all of what a provider is told passes. */
+static void hide(struct llm_call *c, struct buf *body)
+{
+    scoped_buf(masked, body->max_bytes);
+    if (body->overflowed || !mask_json(&c->mask, buf_str(body), &masked))
+        return;
+    buf_clear(body);
+    if (masked.overflowed || !buf_add_str(body, buf_str(&masked)))
+        body->overflowed = true;
 }
 
 static void free_wire(struct llm_wire *w)

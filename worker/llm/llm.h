@@ -31,6 +31,7 @@ struct llm_config {
     int64_t patience_ms;    /* the most that one waits for a key's limit; 30 min */
     uint64_t reply_bytes_max;
     unsigned accounts;         /* models_accounts: there is a breaker for each */
+    struct redact *redact;     /* what must not leave; NULL: all may. Borrowed */
     struct llm_quotas *quotas; /* what is shared with other workers; NULL: all may go */
 };
 struct llm_request {
@@ -41,6 +42,7 @@ struct llm_request {
     struct str schema;          /* JSON Schema that the reply must follow, or empty; set by llm.c */
     uint32_t step;              /* for ids of calls that came without */
     struct id turn;             /* for log lines */
+    struct id conversation;     /* masked words are the same in all of it */
     struct str owner;           /* whose budget it is */
     uint32_t output_tokens_max; /* 0: the model's own */
     uint32_t attempts_before;   /* of this step: each makes the pause before the first try longer */

@@ -10,6 +10,10 @@
 
 static enum err tell_text(struct reply *r, struct str text);
 static enum err tell_reasoning(struct reply *r, struct str text);
+static struct str shown(struct reply *r, struct unmask *words, struct str text);
+static void say_text(struct reply *r, struct str text);
+static void say_reasoning(struct reply *r, struct str text);
+static void end_words(struct reply *r);
 static enum err filter_text(struct reply *r, struct str text);
 static enum err end_texts(struct reply *r);
 static void keep_thoughts(struct reply *r);
@@ -22,6 +26,7 @@ void reply_init(struct reply *r, uint64_t bytes_max, const struct reply_handler 
     buf_init(&r->reasoning, bytes_max);
     buf_init(&r->scratch, bytes_max);
     buf_init(&r->joined, 4 * bytes_max);
+    buf_init(&r->shown, REPLY_SHOWN_MAX);
     buf_init(&r->tool_names, REPLY_TOOL_NAMES_MAX);
     buf_init(&r->signature, REPLY_STATE_MAX);
     buf_init(&r->state, REPLY_STATE_MAX);
@@ -33,6 +38,7 @@ void reply_free(struct reply *r)
     buf_free(&r->reasoning);
     buf_free(&r->scratch);
     buf_free(&r->joined);
+    buf_free(&r->shown);
     buf_free(&r->tool_names);
     buf_free(&r->signature);
     buf_free(&r->state);
@@ -54,6 +60,7 @@ void reply_again(struct reply *r)
     r->refused_status = 0;
     r->think = (struct think){0};
     r->text_half = r->reasoning_half = (struct ragged){0};
+    r->text_words = r->reasoning_words = (struct unmask){0};
     /* Thoughts that are not shown (Anthropic's redacted ones) are no beginning, but kept. */
     buf_clear(&r->state);
     buf_clear(&r->signature);
@@ -109,12 +116,9 @@ static enum err tell_text(struct reply *r, struct str text)
     if (text.len == 0)
         return ERR_NONE;
     enum err err = reply_take(r, text.len);
-    if (err != ERR_NONE)
-        return err;
-    buf_add_str(&r->content, text);
-    if (r->handler->on_text)
-        r->handler->on_text(r->arg, text);
-    return ERR_NONE;
+    if (err == ERR_NONE)
+        say_text(r, shown(r, &r->text_words, text));
+    return err;
 }
 
 static enum err tell_reasoning(struct reply *r, struct str text)
@@ -122,12 +126,47 @@ static enum err tell_reasoning(struct reply *r, struct str text)
     if (text.len == 0)
         return ERR_NONE;
     enum err err = reply_take(r, text.len);
-    if (err != ERR_NONE)
-        return err;
+    if (err == ERR_NONE)
+        say_reasoning(r, shown(r, &r->reasoning_words, text));
+    return err;
+}
+
+/* What a person sees of a piece: the values of its masked words, without what may go on in the next
+ * piece. Valid until the next call. */
+static struct str shown(struct reply *r, struct unmask *words, struct str text)
+{
+    if (!r->mask)
+        return text;
+    buf_clear(&r->shown);
+    unmask_feed(r->mask, words, text, &r->shown);
+    return buf_str(&r->shown);
+}
+
+static void say_text(struct reply *r, struct str text)
+{
+    buf_add_str(&r->content, text);
+    if (text.len > 0 && r->handler->on_text)
+        r->handler->on_text(r->arg, text);
+}
+
+static void say_reasoning(struct reply *r, struct str text)
+{
     buf_add_str(&r->reasoning, text);
-    if (r->handler->on_reasoning)
+    if (text.len > 0 && r->handler->on_reasoning)
         r->handler->on_reasoning(r->arg, text);
-    return ERR_NONE;
+}
+
+/* What was held since it might go on is said as it is. */
+static void end_words(struct reply *r)
+{
+    if (!r->mask)
+        return;
+    buf_clear(&r->shown);
+    unmask_end(r->mask, &r->reasoning_words, &r->shown);
+    say_reasoning(r, buf_str(&r->shown));
+    buf_clear(&r->shown);
+    unmask_end(r->mask, &r->text_words, &r->shown);
+    say_text(r, buf_str(&r->shown));
 }
 
 void reply_stop(struct reply *r, struct str reason)
@@ -178,6 +217,7 @@ static enum err end_texts(struct reply *r)
         err = tell_reasoning(r, rest);
     if (err == ERR_NONE && kind == THINK_TEXT && (r->content.len > 0 || str_trim(rest).len > 0))
         err = tell_text(r, rest);
+    end_words(r);
     bool forgot = r->think.state == THINK_INSIDE && r->content.len == 0 && r->call_count == 0 &&
                   strcmp(r->stop_reason, "length") != 0;
     if (err == ERR_NONE && forgot) {
@@ -185,6 +225,7 @@ static enum err end_texts(struct reply *r)
         buf_add_str(&answer, buf_str(&r->reasoning)); /* its bytes were counted */
         r->bytes -= answer.len;
         err = tell_text(r, buf_str(&answer));
+        end_words(r);
     }
     return err;
 }

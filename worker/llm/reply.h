@@ -12,6 +12,7 @@
 #include "proto/err.h"
 #include "proto/record.h"
 #include "worker/llm/errors.h"
+#include "worker/llm/mask.h"
 #include "worker/llm/ragged.h"
 #include "worker/llm/think.h"
 
@@ -21,6 +22,7 @@ enum {
     REPLY_STATE_MAX = 256 << 10,
     REPLY_ERROR_MAX = 1024, /* of a provider's words, for learned.h */
     REPLY_TOOL_NAMES_MAX = 64 << 10,
+    REPLY_SHOWN_MAX = 16 << 20, /* a word is shorter than its value */
 };
 
 struct reply_call {
@@ -72,6 +74,9 @@ struct reply {
     int refused_status;                   /* of an error: what it is as an HTTP status, or 0 */
     char refused_words[REPLY_ERROR_MAX];  /* of an error: what the provider wrote, cut off */
     char refused_till[32];                /* of an error: a header that stood in it (wait.h) */
+    const struct mask *mask;              /* whose words are put back, or NULL; borrowed */
+    struct unmask text_words, reasoning_words;
+    struct buf shown; /* of a text: with its words put back */
     uint64_t bytes, bytes_max;
     const struct reply_handler *handler;
     void *arg;

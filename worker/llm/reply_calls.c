@@ -263,6 +263,16 @@ static void mend_arguments(struct reply_call *c)
     buf_add_str(&c->arguments, buf_str(&mended));
 }
 
+static void put_values_back(const struct reply *r, struct reply_call *c)
+{
+    if (!r->mask)
+        return;
+    scoped_buf(values, c->arguments.max_bytes);
+    unmask_json(r->mask, buf_str(&c->arguments), &values);
+    buf_clear(&c->arguments);
+    buf_add_str(&c->arguments, buf_str(&values));
+}
+
 /* Arguments that belong to no call may be those of a call that has none. */
 void reply_calls_end(struct reply *r)
 {
@@ -271,6 +281,7 @@ void reply_calls_end(struct reply *r)
     for (unsigned i = 0; i < r->call_count; i++) {
         struct reply_call *c = &r->calls[i];
         mend_arguments(c);
+        put_values_back(r, c);
         struct str text = arguments_of(c);
         if (!c->tool_name && (text.len == 0 || is_empty_object(text))) {
             free_call(c);

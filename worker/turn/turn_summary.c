@@ -104,6 +104,7 @@ bool turn_recap_begin(struct turn *t, const struct prompt *prompt, const struct 
                             .prompt = &summary.prompt,
                             .step = t->agent.step,
                             .turn = t->id,
+                            .conversation = t->session,
                             .owner = str_of(t->owner),
                             .output_tokens_max = SUMMARY_OUTPUT_TOKENS,
                             .has_fallback = t->fallback_left,

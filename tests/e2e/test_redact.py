@@ -1,0 +1,104 @@
+"""What PERSAI_REDACT names never reaches a model's provider, by whatever way it came in; the person and the queries have it."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from fakes.model import Call, Reasoning
+from harness.client import Client
+from harness.stack import Stack, program
+
+RULES = "# of this test\ninclude email, ipv4\ncanary =~ (?i)canary-[a-z]+\n"
+MASKED = re.compile(r"MASKED_[A-Z0-9_]+_[0-9a-f]{8}")
+
+
+def words(body: dict, rule: str) -> list[str]:
+    """Masked words of a rule that the model was sent, the newest message's first."""
+    text = json.dumps(list(reversed(body["messages"])))
+    return [w for w in MASKED.findall(text) if w.startswith(f"MASKED_{rule}_")]
+
+
+def query(body: dict) -> list:
+    return [Call("execute_instant_query", {"query": f'up{{instance=~"{words(body, "IPV4")[0]}:.*"}}'}, split=3),
+            Call("search_docs", {"query": "pumps"}), Call("list_label_values", {"label": "instance"})]
+
+
+def say(body: dict) -> list:
+    text = f"It is {words(body, 'CANARY')[0]} of {words(body, 'EMAIL')[0]}, as MASKED_."
+    return [Reasoning(f"So {words(body, 'CANARY')[0]}?"), *[text[i:i + 5] for i in range(0, len(text), 5)]]
+
+
+def sent(stack: Stack) -> str:
+    return "\n".join(r.body.decode() for r in stack.model.seen(lambda r: r.path.endswith("/chat/completions")))
+
+
+def masked_stack(bare: Stack, tmp_path: Path, **env: str) -> Stack:
+    rules, docs = tmp_path / "rules", tmp_path / "docs"
+    rules.write_text(RULES, encoding="utf-8")
+    docs.mkdir()
+    (docs / "Pumps.md").write_text("# Pumps\nThe pumps are canary-doc's, 127.0.0.9 knows.\n")
+    return bare.start(workers=2, worker_env={
+        "PERSAI_REDACT": str(rules), "PERSAI_DOCS": str(docs), "PERSAI_SYSTEM_PROMPT": "Greet as canary-prompt does.", **env})
+
+
+def asked(stack: Stack) -> tuple[Client, str]:
+    stack.model.when("who is it?", query, say)
+    alice = stack.client()
+    session = alice.session(title="canary-title")
+    log = alice.ask(session, "who is it? 127.0.0.1, canary-question or ann@canary.example, says Ünïcode\n\"canary-quoted\"",
+                    context={"dashboard": {"project": "canary-project", "name": "canary-board"},
+                             "variables": {"host": "canary-variable"}})
+    assert log.final()["event_type"] == "turn_complete", log.final()
+    return alice, session
+
+
+@pytest.mark.core
+def test_nothing_that_a_rule_names_reaches_the_provider(bare: Stack, tmp_path: Path) -> None:
+    stack = masked_stack(bare, tmp_path)
+    alice, session = asked(stack)
+    stack.model.when("and now?", say)
+    answer = alice.ask(session, "and now?").answer()
+    left = sent(stack)
+    assert len(MASKED.findall(left)) > 8
+    for what in ("127.0.0.", "ann@", "canary-", "Canary-"):
+        assert what not in left, what
+    # The same words in the second turn, whichever worker had it.
+    assert set(MASKED.findall(json.dumps(stack.model.chats("who is it?")[0]["messages"][-1]))) <= set(
+        MASKED.findall(json.dumps(stack.model.chats("and now?")[0]["messages"])))
+    assert "MASKED_KIND_" in stack.model.chats("and now?")[0]["messages"][0]["content"]
+    # The person's own view has it all, the query ran with it.
+    assert re.fullmatch(r"It is canary-\w+ of ann@canary.example, as MASKED_\.", answer), answer
+    messages = json.dumps(alice.messages(session), ensure_ascii=False)
+    assert not MASKED.search(messages), MASKED.findall(messages)
+    assert "ann@canary.example, as MASKED_." in messages
+    instant = next(call for m in alice.messages(session) for call in m.get("tool_calls", [])
+                   if call["tool_name"] == "execute_instant_query")
+    assert '127.0.0.1:.*"' in json.dumps(instant["arguments"]).replace("\\", ""), instant
+    assert "127.0.0.1:" in messages.replace(json.dumps(instant), "")
+
+
+def test_a_stream_and_its_replay_show_values(bare: Stack, tmp_path: Path) -> None:
+    stack = masked_stack(bare, tmp_path)
+    alice, session = asked(stack)
+    turn = alice.messages(session)[-1]["turn_id"]
+    shown = json.dumps([e.payload for e in alice.follow(session, turn)])
+    assert not MASKED.search(shown), MASKED.findall(shown)
+
+
+def run(*args: str, **env: str) -> subprocess.CompletedProcess:
+    return subprocess.run([program("worker"), *args], capture_output=True, text=True, timeout=60,
+                          env={"PATH": "/usr/bin:/bin", "OPENAI_API_KEY": "k", **env})
+
+
+def test_rules_that_are_none_stop_the_start_and_others_can_be_tried(tmp_path: Path) -> None:
+    rules = tmp_path / "rules"
+    rules.write_text("a\nb\nc\nd\ne\nf\n(broken\n", encoding="utf-8")
+    started = run(PERSAI_REDACT=str(rules))
+    assert started.returncode == 1 and "line 7" in started.stderr and "PERSAI_REDACT" in started.stderr, started
+    assert "PERSAI_REDACT" in run(PERSAI_REDACT=str(tmp_path / "none")).stderr
+    rules.write_text(RULES, encoding="utf-8")
+    tried = run("--check", PERSAI_REDACT=str(rules), PERSAI_REDACT_TEXT="Is ann@canary.example at 10.0.0.1?")
+    assert re.search(r"leaves as: Is MASKED_EMAIL_\w{8} at MASKED_IPV4_\w{8}\?", tried.stdout), tried.stdout
