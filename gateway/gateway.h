@@ -11,6 +11,7 @@
 #include "common/redis/redis.h"
 #include "gateway/visits.h"
 #include "gateway/api/searches.h"
+#include "gateway/turn/dispatch.h"
 #include "proto/store/answer.h"
 
 struct gateway_settings {
@@ -37,6 +38,7 @@ struct gateway {
     struct identity *identity;
     struct service *service;
     struct webhook *webhook;
+    struct dispatch dispatch; /* the queue, of turns.c, and the workers, of broker.c */
     struct turns *turns;
     struct streams *streams;
     struct broker *broker;
@@ -44,7 +46,7 @@ struct gateway {
     struct callers *callers;
     struct visits *visits;
     struct janitor *janitor;
-    struct searches searches; /* of sessions.c */
+    struct searches searches; /* of api/sessions.c */
     struct list decisions;    /* of api/approvals.c: being asked of the store */
     bool draining;
 };

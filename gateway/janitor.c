@@ -3,9 +3,8 @@
 #include <stdlib.h>
 #include "common/check.h"
 #include "common/log.h"
-#include "gateway/turn/broker.h"
 #include "gateway/auth/service.h"
-#include "gateway/turn/stream.h"
+#include "gateway/turn/turns.h"
 #include "proto/store/active.h"
 #include "proto/store/store.h"
 #include "proto/store/turn.h"
@@ -25,6 +24,15 @@ struct janitor {
 static void ignore(void *arg, enum err err, const struct store_answer *a)
 {
     (void)arg, (void)err, (void)a;
+}
+
+/* Is it the service user's? Then its token can be had. */
+static void bring_service_token(struct gateway *g, struct id session)
+{
+    struct str user;
+    const struct credentials *c;
+    if (service_known(g->service, &user, &c))
+        turns_bring_token(g, session, user, c);
 }
 
 /* A turn that awaits its person's decision does not do so for ever. One that nobody holds waits for
@@ -54,7 +62,7 @@ static void on_active(void *arg, enum err err, const struct store_answer *a)
             store_turn_fail(g->store, t->session, t->turn, t->epoch, ERR_TOKEN_EXPIRED, ignore,
                             NULL);
         } else {
-            service_bring_token(g->service, t->session);
+            bring_service_token(g, t->session);
         }
     }
 }

@@ -9,7 +9,7 @@
 #include "common/check.h"
 #include "common/config.h"
 #include "common/log.h"
-#include "gateway/turn/broker.h"
+#include "gateway/api/approvals.h"
 #include "gateway/api/callers.h"
 #include "gateway/doctor.h"
 #include "gateway/gateway.h"
@@ -21,7 +21,6 @@
 #include "gateway/visits.h"
 #include "gateway/api/routes.h"
 #include "gateway/auth/service.h"
-#include "gateway/turn/stream.h"
 #include "gateway/turn/turns.h"
 #include "gateway/api/webhook.h"
 #include "proto/ipc.h"
@@ -60,7 +59,7 @@ static void on_drain(void *arg)
     struct drain *d = arg;
     struct gateway *g = d->gateway;
     bool late = loop_now_ms(g->loop) >= d->until_ms;
-    if (!d->told && (late || turns_drained(g))) {
+    if (!d->told && (late || (turns_drained(g) && decisions_drained(g)))) {
         d->told = true;
         turns_hand_over(g);
         streams_end(g, true);
@@ -206,7 +205,7 @@ static int serve(struct gateway *g)
     searches_init(&g->searches);
     g->visits = visits_new(g->loop);
     g->streams = streams_new(g);
-    g->broker = broker_new(g, error);
+    g->broker = broker_new(g, &turns_of_workers, g, error);
     if (!g->broker)
         return complain("PERSAI_BROKER", error);
     g->callers = callers_new();

@@ -6,7 +6,7 @@
 #include <string.h>
 #include "common/check.h"
 #include "common/jsontext.h"
-#include "gateway/api/routes.h"
+#include "gateway/api/title.h"
 
 enum { TITLE_BYTES_MAX = 120, OTHERS_MAX = 10 };
 

@@ -1,14 +1,11 @@
-/* gateway/api/approvals.c: POST …/resume: a person's decision on the calls that a turn awaits.
- *
- * The store applies it once, whoever asks it how often; the request that did has the turn run here.
- * Its client may leave meanwhile: what was sent to the store may have been applied, so that the
- * decision lives until the store has answered. */
+#include "gateway/api/approvals.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
 #include "common/jsontext.h"
 #include "common/log.h"
-#include "gateway/turn/broker.h"
+#include "gateway/api/call.h"
 #include "gateway/turn/turns.h"
 #include "proto/store/store.h"
 #include "proto/store/turn.h"
@@ -125,7 +122,7 @@ static void client_gone(struct call *c)
     d->call = NULL;
 }
 
-void turns_resume(struct call *c)
+void api_turns_resume(struct call *c)
 {
     struct gateway *g = c->gateway;
     struct store_decision decisions[DECISIONS_MAX];

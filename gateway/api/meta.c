@@ -2,8 +2,8 @@
 #include <string.h>
 #include "common/check.h"
 #include "common/log.h"
+#include "gateway/api/call.h"
 #include "gateway/turn/broker.h"
-#include "gateway/api/routes.h"
 #include "gateway/turn/stream.h"
 #include "proto/store/store.h"
 
@@ -19,11 +19,11 @@ void gateway_metrics_init(void)
 
 struct metric *gateway_metric(enum gateway_metric m) { return metrics[m]; }
 
-void meta_models(struct call *c) { call_reply(c, 200, broker_models(c->gateway->broker)); }
+void api_meta_models(struct call *c) { call_reply(c, 200, broker_models(c->gateway->broker)); }
 
-void meta_tools(struct call *c) { call_reply(c, 200, broker_tools(c->gateway->broker)); }
+void api_meta_tools(struct call *c) { call_reply(c, 200, broker_tools(c->gateway->broker)); }
 
-void meta_healthz(struct call *c) { call_reply(c, 200, STR("{\"status\":\"ok\"}")); }
+void api_meta_healthz(struct call *c) { call_reply(c, 200, STR("{\"status\":\"ok\"}")); }
 
 static const char *not_ready(const struct gateway *g)
 {
@@ -33,12 +33,12 @@ static const char *not_ready(const struct gateway *g)
         return "redis does not answer";
     if (broker_workers(g->broker) == 0)
         return "no worker is connected";
-    if (!dispatch_idle_worker(broker_dispatch(g->broker)))
+    if (!dispatch_idle_worker(&g->dispatch))
         return "no worker has room";
     return NULL;
 }
 
-void meta_readyz(struct call *c)
+void api_meta_readyz(struct call *c)
 {
     const char *reason = not_ready(c->gateway);
     struct buf b;
@@ -70,10 +70,10 @@ static void gather(struct gateway *g)
     follow_counter(METRIC_redis_few, stats.few);
     follow_counter(METRIC_redis_redirects, stats.redirects);
     follow_counter(METRIC_redis_reconnects, stats.reconnects);
-    metric_set(metrics[METRIC_turns_queued], broker_dispatch(g->broker)->queued);
+    metric_set(metrics[METRIC_turns_queued], g->dispatch.queued);
 }
 
-void meta_metrics(struct call *c)
+void api_meta_metrics(struct call *c)
 {
     struct buf b;
     buf_init(&b, 1 << 20);

@@ -9,7 +9,7 @@
 #include <string.h>
 #include "common/check.h"
 #include "gateway/api/openapi.h"
-#include "gateway/api/routes.h"
+#include "gateway/api/call.h"
 #include "gateway/api/body_shape.h"
 #include "proto/event.h"
 
@@ -39,7 +39,7 @@ static const json_t *made(void)
     return document;
 }
 
-void meta_openapi(struct call *c)
+void api_meta_openapi(struct call *c)
 {
     static char *text;
     if (!text)

@@ -1,20 +1,17 @@
 #include "gateway/api/routes.h"
 
-#include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include "common/address.h"
 #include "common/check.h"
-#include "common/jsontext.h"
-#include "common/log.h"
-#include "gateway/auth/browser.h"
+#include "gateway/api/call.h"
 #include "gateway/api/callers.h"
 #include "gateway/api/openapi.h"
-#include "gateway/turn/turns.h"
 #include "gateway/api/webhook.h"
-#include "proto/store/store.h"
+#include "gateway/auth/browser.h"
 
-enum { CALL_MAGIC = 0x43414c4c, SEGMENTS_MAX = 6 };
 enum who { ANYBODY, USER, WEBHOOK };
 enum body { NONE, OPTIONAL, REQUIRED };
 enum { SMALL = 16 << 10 }; /* a title and a model, escaped; flags */
@@ -31,7 +28,7 @@ struct route {
 
 static const struct route routes[] = {
 #define ROUTE(method, path, who, handler, body, bytes, summary)                                    \
-    {#method, path, who, handler, body, bytes, #handler},
+    {#method, path, who, api_##handler, body, bytes, #handler},
 #include "gateway/routes.def"
 #undef ROUTE
 };
@@ -85,150 +82,6 @@ static const struct route *find(struct call *c, struct buf *allowed)
             buf_puts(allowed, ", HEAD");
     }
     return NULL;
-}
-
-/* ---- the end of a call ---- */
-
-static void call_free(struct call *c)
-{
-    identity_forget(c->gateway->identity, c->identity_id);
-    store_forget(c->gateway->store, c->store_call);
-    credentials_free(&c->credentials);
-    visits_over(c->gateway->visits, &c->visit);
-    json_decref(c->body);
-    c->magic = 0;
-    free(c);
-}
-
-static void on_gone(void *arg)
-{
-    struct call *c = arg;
-    MAGIC_CHECK(c, CALL_MAGIC);
-    if (c->on_gone)
-        c->on_gone(c);
-    call_free(c);
-}
-
-static void count(unsigned status)
-{
-    metric_add(gateway_metric(status >= 500   ? METRIC_requests_5xx
-                              : status >= 400 ? METRIC_requests_4xx
-                                              : METRIC_requests_2xx),
-               1);
-}
-
-void call_reply_text(struct call *c, unsigned status, const char *content_type, struct str body)
-{
-    MAGIC_CHECK(c, CALL_MAGIC);
-    count(status);
-    log_debug("http.reply", "method=%s status=%u path=%s us=%llu",
-              c->route ? c->route->method : "-", status, log_text(http_path(c->request)),
-              (unsigned long long)((loop_hr_ns() - c->begun_ns) / 1000));
-    http_set_user(c->request, NULL, NULL);
-    http_reply(c->request, status, content_type, body);
-    call_free(c);
-}
-
-void call_reply(struct call *c, unsigned status, struct str json)
-{
-    call_reply_text(c, status, "application/json", json);
-}
-
-void call_fail(struct call *c, enum err err, const char *sentence)
-{
-    struct buf b;
-    unsigned status = err_http_status(err);
-    buf_init(&b, 4096);
-    err_json(&b, err, sentence);
-    char after[16];
-    snprintf(after, sizeof after, "%u", c->retry_after_s ? c->retry_after_s : 2);
-    if (status == 429 || status == 503)
-        http_add_header(c->request, "Retry-After", after);
-    call_reply(c, status, buf_str(&b));
-    buf_free(&b);
-}
-
-struct http_stream *call_stream(struct call *c, const char *content_type,
-                                const struct http_stream_handler *h, void *arg)
-{
-    MAGIC_CHECK(c, CALL_MAGIC);
-    count(200);
-    http_set_user(c->request, NULL, NULL);
-    struct http_stream *s = http_stream_open(c->request, content_type, h, arg);
-    call_free(c);
-    return s;
-}
-
-/* ---- what handlers ask of a call ---- */
-
-bool call_text(struct call *c, const char *key, size_t max, struct str *out)
-{
-    json_t *value = json_object_get(c->body, key);
-    *out = (struct str){0};
-    if (!value || json_is_null(value))
-        return true;
-    if (!json_is_string(value)) {
-        char sentence[128];
-        snprintf(sentence, sizeof sentence, "%s must be a text", key);
-        call_fail(c, ERR_INVALID, sentence);
-        return false;
-    }
-    *out = json_text(value);
-    if (out->len <= max)
-        return true;
-    char sentence[128];
-    snprintf(sentence, sizeof sentence, "%s is longer than %zu bytes", key, max);
-    call_fail(c, ERR_TOO_LARGE, sentence);
-    return false;
-}
-
-struct str call_key(struct call *c, char out[65])
-{
-    unsigned char hash[32];
-    struct str key = http_header(c->request, "Idempotency-Key");
-    if (key.len == 0)
-        return (struct str){0};
-    crypto_generichash_state state;
-    crypto_generichash_init(&state, NULL, 0, sizeof hash);
-    crypto_generichash_update(&state, (const unsigned char *)c->user, strlen(c->user) + 1);
-    crypto_generichash_update(&state, (const unsigned char *)key.at, key.len);
-    crypto_generichash_final(&state, hash, sizeof hash);
-    sodium_bin2hex(out, 65, hash, sizeof hash);
-    return (struct str){out, 64};
-}
-
-struct str call_body(struct call *c, struct str query, char out[65])
-{
-    unsigned char hash[32];
-    char key[65];
-    if (call_key(c, key).len == 0)
-        return (struct str){0};
-    char *text = c->body ? json_dumps(c->body, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
-    const char *body = text ? text : "{}"; /* none says as much as an empty one */
-    crypto_generichash_state state;
-    crypto_generichash_init(&state, NULL, 0, sizeof hash);
-    crypto_generichash_update(&state, (const unsigned char *)key, sizeof key);
-    crypto_generichash_update(&state, (const unsigned char *)query.at, query.len);
-    crypto_generichash_update(&state, (const unsigned char *)"", 1);
-    crypto_generichash_update(&state, (const unsigned char *)body, strlen(body));
-    crypto_generichash_final(&state, hash, sizeof hash);
-    sodium_bin2hex(out, 65, hash, sizeof hash);
-    free(text);
-    return (struct str){out, 64};
-}
-
-struct str title_of(struct str message, size_t max)
-{
-    struct str line;
-    message = str_trim(message);
-    if (!str_split(&message, '\n', &line))
-        return (struct str){0};
-    if (line.len > max) {
-        line.len = max;
-        while (line.len > 0 && ((unsigned char)line.at[line.len] & 0xc0) == 0x80)
-            line.len--; /* not in the middle of a character */
-    }
-    return str_trim(line);
 }
 
 /* ---- a call's way to its handler ---- */
@@ -301,7 +154,7 @@ static bool read_json(struct call *c)
 static void on_body(void *arg)
 {
     struct call *c = arg;
-    MAGIC_CHECK(c, CALL_MAGIC);
+    call_check(c);
     if (!read_json(c))
         return;
     if (c->route->who == USER && c->gateway->settings.auth)
@@ -313,14 +166,14 @@ static void on_body(void *arg)
 static void handle(void *arg)
 {
     struct call *c = arg;
-    MAGIC_CHECK(c, CALL_MAGIC);
+    call_check(c);
     c->route->handler(c);
 }
 
 static void on_user(void *arg, enum err err, struct str user)
 {
     struct call *c = arg;
-    MAGIC_CHECK(c, CALL_MAGIC);
+    call_check(c);
     c->identity_id = 0;
     if (err) {
         call_fail(c, err, NULL);
@@ -368,7 +221,7 @@ static bool is_change(const struct http_request *r)
 
 static bool takes_key(const struct route *route)
 {
-    return route->handler == sessions_post || route->handler == turns_post;
+    return route->handler == api_sessions_post || route->handler == api_turns_post;
 }
 
 /* Refused for what its head says, whoever sent it? True: the call was answered. */
@@ -403,12 +256,7 @@ static bool refuse_head(struct call *c, struct str allowed)
 
 void routes_on_request(void *gateway, struct http_request *r)
 {
-    struct call *c = xcalloc(1, sizeof *c);
-    c->magic = CALL_MAGIC;
-    c->gateway = gateway;
-    c->request = r;
-    c->begun_ns = loop_hr_ns();
-    http_set_user(r, c, on_gone);
+    struct call *c = call_new(gateway, r);
     http_add_header(r, "PersAI-API", "1");
     if (browser_cors(c->gateway, r)) {
         call_reply(c, 204, (struct str){0});
@@ -433,7 +281,7 @@ struct str routes_on_refuse(void *gateway, unsigned status)
     if (b.max_bytes == 0)
         buf_init(&b, 4096);
     buf_clear(&b);
-    count(status);
+    call_count(status);
     err_json(&b, status == 413 ? ERR_TOO_LARGE : status == 503 ? ERR_BUSY : ERR_BAD_REQUEST, NULL);
     return buf_str(&b);
 }

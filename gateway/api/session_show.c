@@ -7,6 +7,7 @@
 #include <string.h>
 #include "common/check.h"
 #include "common/log.h"
+#include "gateway/api/call.h"
 #include "gateway/api/session_json.h"
 #include "gateway/turn/turns.h"
 #include "proto/store/session.h"
@@ -137,7 +138,7 @@ static void on_closed(void *arg)
     free(s);
 }
 
-void sessions_get(struct call *c)
+void api_sessions_get(struct call *c)
 {
     c->store_call = store_session_page(c->gateway->store, str_of(c->user), c->session, 0, 0,
                                        PAGE_BYTES, on_first, c);

@@ -4,7 +4,7 @@
 #include <time.h>
 #include "common/check.h"
 #include "common/jsontext.h"
-#include "gateway/turn/broker.h"
+#include "gateway/api/call.h"
 #include "gateway/api/session_json.h"
 #include "gateway/turn/turns.h"
 #include "proto/store/list.h"
@@ -73,7 +73,7 @@ static void bring_token(const struct call *c)
     turns_bring_token(c->gateway, c->session, str_of(c->user), &c->credentials);
 }
 
-void sessions_post(struct call *c)
+void api_sessions_post(struct call *c)
 {
     struct str title, model;
     char key[65], body[65];
@@ -129,7 +129,7 @@ static void on_list(void *arg, enum err err, const struct store_answer *a)
     buf_free(&b);
 }
 
-void sessions_list(struct call *c)
+void api_sessions_list(struct call *c)
 {
     struct str q = {0}, cursor = {0}, limit_text;
     uint64_t limit = LIST_DEFAULT;
@@ -246,7 +246,7 @@ static void on_settings_read(void *arg, enum err err, const struct store_answer 
     free(text);
 }
 
-void sessions_patch(struct call *c)
+void api_sessions_patch(struct call *c)
 {
     c->store_call = store_session_get(c->gateway->store, str_of(c->user), c->session, false,
                                       on_settings_read, c);
@@ -270,7 +270,7 @@ static void on_deleted(void *arg, enum err err, const struct store_answer *a)
     reply_ok(c);
 }
 
-void sessions_delete(struct call *c)
+void api_sessions_delete(struct call *c)
 {
     c->store_call =
         store_session_delete(c->gateway->store, str_of(c->user), c->session, on_deleted, c);
@@ -292,7 +292,7 @@ static bool message_of(struct call *c, uint32_t *out)
     return n != 0;
 }
 
-void sessions_fork(struct call *c)
+void api_sessions_fork(struct call *c)
 {
     uint32_t before;
     bring_token(c);
@@ -308,7 +308,7 @@ static int flag_of(const struct call *c, const char *key)
     return value ? json_is_true(value) : -1;
 }
 
-void sessions_message_patch(struct call *c)
+void api_sessions_message_patch(struct call *c)
 {
     int pinned = flag_of(c, "pinned"), excluded = flag_of(c, "excluded");
     bring_token(c);
@@ -319,7 +319,7 @@ void sessions_message_patch(struct call *c)
                                             c->message, pinned, excluded, on_done, c);
 }
 
-void sessions_message_delete(struct call *c)
+void api_sessions_message_delete(struct call *c)
 {
     bring_token(c);
     c->store_call = store_message_delete(c->gateway->store, str_of(c->user), c->session, c->message,

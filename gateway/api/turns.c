@@ -6,8 +6,9 @@
 #include "common/check.h"
 #include "common/jsontext.h"
 #include "common/log.h"
-#include "gateway/turn/broker.h"
-#include "gateway/turn/stream.h"
+#include "gateway/api/call.h"
+#include "gateway/api/title.h"
+#include "gateway/turn/turns.h"
 #include "proto/path.h"
 #include "proto/store/events.h"
 #include "proto/store/quota.h"
@@ -16,6 +17,12 @@
 enum { CONTEXT_BYTES_MAX = 65536, MODEL_BYTES_MAX = 200, DATASOURCES_MAX = 16 };
 
 enum { DAY_S = 24 * 3600 };
+
+static void open_stream(struct call *c, struct turn *t, struct event_at after,
+                        const struct store_answer *read, bool resumable);
+static void refuse_stream(struct call *c, enum err why);
+static void wait_begun(struct call *c, const struct store_begin *begin, bool async);
+static void on_begun(void *arg, enum err err, struct turn *t, bool fresh);
 
 /* ---- POST /session/ID/turn ---- */
 
@@ -125,7 +132,7 @@ static void begin(struct question *q)
                             .request = &request,
                             .turn_start = buf_str(&turn_start),
                             .holder = str_of(c->gateway->name)};
-    turns_begin(c, &b, q->async);
+    wait_begun(c, &b, q->async);
     buf_free(&turn_start);
     question_free(q);
 }
@@ -176,19 +183,6 @@ static void on_quota(void *arg, enum err err, const struct store_answer *a)
     }
 }
 
-uint64_t turns_quota_begin(struct gateway *g, struct str owner, struct id quota_id, store_fn *fn,
-                           void *arg)
-{
-    const struct gateway_settings *s = &g->settings;
-    struct quota_budget b = {.day = (unsigned)(loop_wall_ms() / 1000 / DAY_S),
-                             .tokens_max = s->user_tokens,
-                             .cost_max = s->user_cost};
-    if (!s->user_turns && !s->user_turns_minute && !s->user_bytes && !b.tokens_max && !b.cost_max)
-        return 0;
-    return quota_turn_begin(g->store, owner, quota_id, s->user_turns, s->user_turns_minute,
-                            s->lease_ms, &b, fn, arg);
-}
-
 static void begin_quota(struct question *q)
 {
     struct call *c = q->call;
@@ -228,7 +222,7 @@ static bool expires_soon(const struct credentials *k)
     return k->refresh && k->expires_ms && k->expires_ms - loop_wall_ms() < AHEAD_MS;
 }
 
-void turns_post(struct call *c)
+void api_turns_post(struct call *c)
 {
     struct gateway *g = c->gateway;
     struct question *q = xcalloc(1, sizeof *q);
@@ -249,6 +243,102 @@ void turns_post(struct call *c)
     } else {
         begin_quota(q);
     }
+}
+
+/* ---- the answer of the POST: when its turn is begun ---- */
+
+struct posted {
+    struct call *call;
+    struct id turn;
+    bool async;
+    struct loop_timer *first_byte; /* holds a stream's first byte back behind a proxy */
+};
+
+/* The turn goes on: its client may come again with the same key. */
+static void posted_gone(struct call *c)
+{
+    struct posted *p = c->data;
+    turns_asker_left(c->gateway, p->turn);
+    loop_timer_free(p->first_byte);
+    free(p);
+}
+
+static void wait_begun(struct call *c, const struct store_begin *begin, bool async)
+{
+    struct posted *p = xcalloc(1, sizeof(*p));
+    struct turns_asker asker = {on_begun, p, c->begun_ns};
+    *p = (struct posted){.call = c, .turn = begin->turn, .async = async};
+    c->data = p;
+    c->on_gone = posted_gone;
+    turns_begin(c->gateway, begin, &c->credentials, &asker);
+}
+
+static struct call *posted_over(struct posted *p)
+{
+    struct call *c = p->call;
+    c->on_gone = NULL;
+    loop_timer_free(p->first_byte);
+    free(p);
+    return c;
+}
+
+static void reply_accepted(struct call *c, const struct turn *t)
+{
+    char turn[ID_TEXT + 1], session[ID_TEXT + 1], body[160];
+    id_text(t->live.turn, turn);
+    id_text(t->live.session, session);
+    int len =
+        snprintf(body, sizeof(body), "{\"turn_id\":\"%s\",\"session_id\":\"%s\"}", turn, session);
+    call_reply(c, 202, (struct str){body, (size_t)len});
+}
+
+/* The turn may have ended and gone since: then the store has its events. */
+static void on_first_byte(void *arg)
+{
+    struct posted *p = arg;
+    struct id turn = p->turn;
+    struct call *c = posted_over(p);
+    struct turn *t = turns_followed(c->gateway, c->session, turn, str_of(c->user));
+    open_stream(c, t, (struct event_at){0, 0}, NULL, false);
+}
+
+/* Go's reverse proxy, which Perses uses, sometimes cuts a POST whose answer starts before it has
+ * sent the request to its end (golang/go#40747): a stream that came through one starts a little
+ * later. */
+static void on_begun(void *arg, enum err err, struct turn *t, bool fresh)
+{
+    enum { HOLD_MS = 30 };
+    struct posted *p = arg;
+    struct call *c = p->call;
+    bool proxied = http_header(c->request, "X-Forwarded-For").len > 0;
+    if (err == ERR_NONE && fresh && proxied && !p->async) {
+        p->first_byte = loop_timer_new(c->gateway->loop, on_first_byte, p);
+        loop_timer_set(p->first_byte, HOLD_MS, 0);
+        return;
+    }
+    bool async = p->async;
+    posted_over(p);
+    if (err)
+        call_fail(c, err, NULL);
+    else if (async)
+        reply_accepted(c, t);
+    else
+        open_stream(c, t, (struct event_at){0, 0}, NULL, false);
+}
+
+static void open_stream(struct call *c, struct turn *t, struct event_at after,
+                        const struct store_answer *read, bool resumable)
+{
+    struct follower *f = stream_new(&t->live, after, resumable);
+    stream_begin(f, call_stream(c, "text/event-stream", &stream_handler, f), read);
+}
+
+/* A stream whose one event is this error. */
+static void refuse_stream(struct call *c, enum err why)
+{
+    struct turn *t = turns_followed(c->gateway, c->session, c->turn, str_of(c->user));
+    struct follower *f = stream_new(&t->live, (struct event_at){0, 0}, true);
+    stream_refuse(f, call_stream(c, "text/event-stream", &stream_handler, f), why);
 }
 
 /* ---- GET /session/ID/turn/TID/events ---- */
@@ -289,7 +379,7 @@ static void on_over_read(void *arg, enum err err, const struct store_answer *a)
     c->on_gone = NULL;
     free_data(c);
     if (err == ERR_HISTORY_LOST) {
-        stream_refuse(c, err);
+        refuse_stream(c, err);
         return;
     }
     if (err) {
@@ -297,7 +387,7 @@ static void on_over_read(void *arg, enum err err, const struct store_answer *a)
         return;
     }
     struct turn *t = turns_followed(c->gateway, c->session, c->turn, str_of(c->user));
-    stream_open(c, t, after, a, true);
+    open_stream(c, t, after, a, true);
 }
 
 static void on_turn(void *arg, enum err err, const struct store_answer *a)
@@ -310,7 +400,7 @@ static void on_turn(void *arg, enum err err, const struct store_answer *a)
         c->on_gone = NULL;
         free_data(c);
         if (err == ERR_TURN_NOT_FOUND && knew) /* the session is there, and has lost its turn */
-            stream_refuse(c, ERR_HISTORY_LOST);
+            refuse_stream(c, ERR_HISTORY_LOST);
         else
             call_fail(c, err, NULL);
         return;
@@ -329,10 +419,10 @@ static void on_turn(void *arg, enum err err, const struct store_answer *a)
     struct turn *t = turns_followed(g, c->session, c->turn, str_of(c->user));
     if (!c->cross_site)
         turns_lend(t, &c->credentials);
-    stream_open(c, t, after, NULL, true);
+    open_stream(c, t, after, NULL, true);
 }
 
-void turns_events(struct call *c)
+void api_turns_events(struct call *c)
 {
     struct gateway *g = c->gateway;
     struct event_at after;
@@ -345,8 +435,8 @@ void turns_events(struct call *c)
     struct turn *t = turns_get(g, c->turn);
     bool driven_here =
         t && (t->place == PLACE_QUEUED || t->place == PLACE_RUNNING || t->place == PLACE_CLAIMING);
-    if (driven_here && id_eq(t->session, c->session) && strcmp(t->owner, c->user) == 0) {
-        stream_open(c, t, after, NULL, true);
+    if (driven_here && id_eq(t->live.session, c->session) && strcmp(t->live.owner, c->user) == 0) {
+        open_stream(c, t, after, NULL, true);
         return;
     }
     struct follow_call *f = xcalloc(1, sizeof *f);
@@ -378,7 +468,7 @@ static void on_cancelled(void *arg, enum err err, const struct store_answer *a)
                                     : STR("{\"state\":\"cancelling\"}"));
 }
 
-void turns_cancel(struct call *c)
+void api_turns_cancel(struct call *c)
 {
     c->store_call =
         store_turn_cancel(c->gateway->store, str_of(c->user), c->session, c->turn, on_cancelled, c);

@@ -166,7 +166,7 @@ static bool give_up(struct notification *n, enum err err)
     return false;
 }
 
-static void on_begun(void *arg, enum err err, struct id turn, bool fresh)
+static void on_begun(void *arg, enum err err, struct turn *t, bool fresh)
 {
     struct notification *n = arg;
     struct begun *one = &n->begun[n->at];
@@ -175,9 +175,9 @@ static void on_begun(void *arg, enum err err, struct id turn, bool fresh)
             next(n);
         return;
     }
-    one->turn = turn;
+    one->turn = t->live.turn;
     one->fresh = fresh;
-    log_info("webhook.alert", "session=%s turn=%s new=%d", id_log(one->session), id_log(turn),
+    log_info("webhook.alert", "session=%s turn=%s new=%d", id_log(one->session), id_log(one->turn),
              fresh);
     n->at++;
     next(n);
@@ -188,8 +188,8 @@ static void begin(struct notification *n)
     struct gateway *g = n->webhook->gateway;
     const struct alert *a = &n->alerts.at[n->at];
     struct id session = n->begun[n->at].session, turn = id_new(), quota_id = quota_id_of(n);
-    struct credentials lent = {secret_ref(n->credentials.access),
-                               secret_ref(n->credentials.refresh), n->credentials.expires_ms};
+    struct credentials lent = credentials_share(&n->credentials);
+    struct turns_asker asker = {on_begun, n, loop_hr_ns()};
     scoped_buf(turn_start, 1024);
     CHECK(event_turn_start(&turn_start, turn, session));
     struct record_request request = {.owner = str_of(n->user),
@@ -211,7 +211,7 @@ static void begin(struct notification *n)
                             .request = &request,
                             .turn_start = buf_str(&turn_start),
                             .holder = str_of(g->name)};
-    turns_begin_for(g, &b, &lent, on_begun, n);
+    turns_begin(g, &b, &lent, &asker);
 }
 
 static void on_session(void *arg, enum err err, const struct store_answer *a)
@@ -282,8 +282,7 @@ static void on_service(void *arg, enum err err, struct str user, const struct cr
     }
     CHECK(user.len < sizeof n->user);
     memcpy(n->user, user.at, user.len);
-    n->credentials =
-        (struct credentials){secret_ref(c->access), secret_ref(c->refresh), c->expires_ms};
+    n->credentials = credentials_share(c);
     next(n);
 }
 
@@ -318,7 +317,7 @@ static bool take(struct call *c, struct str *path, struct str *model, struct ale
     return err == ERR_NONE;
 }
 
-void webhook_alertmanager(struct call *c)
+void api_webhook_alertmanager(struct call *c)
 {
     struct gateway *g = c->gateway;
     struct str path, model;

@@ -7,7 +7,7 @@
 #ifndef GATEWAY_API_WEBHOOK_H
 #define GATEWAY_API_WEBHOOK_H
 
-#include "gateway/api/routes.h"
+#include "gateway/api/call.h"
 
 struct webhook;
 struct webhook *webhook_new(struct gateway *g);

@@ -164,6 +164,11 @@ bool credentials_read(struct str json, struct credentials *out)
     return out->access != NULL;
 }
 
+struct credentials credentials_share(const struct credentials *c)
+{
+    return (struct credentials){secret_ref(c->access), secret_ref(c->refresh), c->expires_ms};
+}
+
 void credentials_free(struct credentials *c)
 {
     secret_free(c->access);

@@ -32,6 +32,7 @@ bool credentials_bearer_is(const struct http_request *r, const struct secret *wo
 /* What Perses answers to a sign-in or a refresh: {"access_token", "refresh_token"}. False: there is
  * no token in it. */
 bool credentials_read(struct str json, struct credentials *out);
+struct credentials credentials_share(const struct credentials *c); /* the same, owned once more */
 void credentials_free(struct credentials *c);
 
 /* POST PERSES + api with a JSON body that holds secrets, in a buf that keeps them

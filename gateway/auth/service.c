@@ -1,11 +1,11 @@
 #include "gateway/auth/service.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
 #include "common/list.h"
 #include "common/log.h"
-#include "gateway/turn/turns.h"
 
 enum {
     AGAIN_MS = 2000,         /* after Perses refused or was silent */
@@ -175,8 +175,11 @@ void service_forget(struct service *s, uint64_t id)
     }
 }
 
-void service_bring_token(struct service *s, struct id session)
+bool service_known(struct service *s, struct str *user, const struct credentials **c)
 {
-    if (service_on(s) && known(s) && s->err == ERR_NONE)
-        turns_bring_token(s->gateway, session, str_of(s->user), &s->credentials);
+    if (!service_on(s) || !known(s) || s->err != ERR_NONE)
+        return false;
+    *user = str_of(s->user);
+    *c = &s->credentials;
+    return true;
 }

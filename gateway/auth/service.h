@@ -1,5 +1,5 @@
 /* gateway/auth/service.h: the service user: as whom PersAI asks where no person is there to sign in
- * (alerts, webhook.c).
+ * (alerts, api/webhook.c).
  *
  * It is a user of Perses like any other; the operator gives us its name and password, Perses gives
  * us tokens for them, which are kept as everybody's are (invariant 7). A token is given out for the
@@ -21,9 +21,8 @@ void service_free(struct service *s);
 typedef void service_fn(void *arg, enum err err, struct str user, const struct credentials *c);
 uint64_t service_ask(struct service *s, service_fn *fn, void *arg);
 void service_forget(struct service *s, uint64_t id); /* 0 is fine */
-/* A turn of this session waits for a token: if the session is the service user's, it gets one, now
- * or when this is asked again. */
-void service_bring_token(struct service *s, struct id session);
+/* The same if it is known now, else it is asked for and false. Borrowed until the loop goes on. */
+bool service_known(struct service *s, struct str *user, const struct credentials **c);
 
 /* The sign-in by itself, for doctor.c: anybody's. password NULL: an empty one. */
 #define SERVICE_SIGN_IN "/api/auth/providers/native/login"

@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include "common/check.h"
 #include "common/log.h"
-#include "gateway/turn/turns.h"
-#include "proto/frame.h"
 #include "proto/ipc.h"
 #include "proto/peer.h"
 #include "proto/wire.h"
@@ -24,7 +22,8 @@ struct worker {
 struct broker {
     struct gateway *gateway;
     struct wire *wire;
-    struct dispatch dispatch;
+    const struct broker_handler *handler;
+    void *arg; /* of the handler */
     struct list workers;
     int64_t last_ms;          /* when there was a worker last; INT64_MIN: never yet */
     struct buf models, tools; /* of the latest worker that said HELLO */
@@ -39,8 +38,8 @@ static struct worker *worker_of(struct dispatch_worker *slot)
 
 static void show(struct broker *b)
 {
-    metric_set(gateway_metric(METRIC_workers), b->dispatch.worker_count);
-    metric_set(gateway_metric(METRIC_capacity), b->dispatch.capacity);
+    metric_set(gateway_metric(METRIC_workers), b->gateway->dispatch.worker_count);
+    metric_set(gateway_metric(METRIC_capacity), b->gateway->dispatch.capacity);
 }
 
 static bool send(struct wire_peer *p, const struct frame *f)
@@ -53,12 +52,6 @@ static bool send(struct wire_peer *p, const struct frame *f)
 
 /* ---- workers come and go ---- */
 
-static void on_turn_lost(void *arg, struct dispatch_turn *slot, bool blamed)
-{
-    (void)arg;
-    turns_on_lost(turns_of_slot(slot), blamed);
-}
-
 static void worker_gone(struct worker *w, const char *why, bool died)
 {
     struct broker *b = w->broker;
@@ -67,7 +60,8 @@ static void worker_gone(struct worker *w, const char *why, bool died)
     wire_peer_set(w->wire, NULL);
     b->last_ms = loop_now_ms(b->gateway->loop);
     list_remove(&w->node);
-    dispatch_worker_remove(&b->dispatch, &w->slot, died, b->last_ms, on_turn_lost, NULL);
+    dispatch_worker_remove(&b->gateway->dispatch, &w->slot, died, b->last_ms, b->handler->on_lost,
+                           b->arg);
     show(b);
     free(w->name);
     w->magic = 0;
@@ -110,7 +104,7 @@ static void on_hello(struct broker *b, struct wire_peer *p, const struct frame_H
     peer_init(&w->peer, loop_now_ms(g->loop));
     peer_heard(&w->peer, loop_now_ms(g->loop));
     list_push(&b->workers, &w->node);
-    dispatch_worker_add(&b->dispatch, &w->slot, h->capacity);
+    dispatch_worker_add(&b->gateway->dispatch, &w->slot, h->capacity);
     dispatch_worker_report(&w->slot, h->running);
     wire_peer_set(p, w);
     buf_clear(&b->models);
@@ -128,30 +122,29 @@ static void on_hello(struct broker *b, struct wire_peer *p, const struct frame_H
 
 static void on_worker_frame(struct broker *b, struct worker *w, const struct frame *f)
 {
-    struct gateway *g = b->gateway;
     switch (f->code) {
     case FRAME_BEAT:
         dispatch_worker_report(&w->slot, f->BEAT.running);
         break;
     case FRAME_EVENT:
-        turns_on_event(g, &w->slot, &f->EVENT);
+        b->handler->on_event(b->arg, &w->slot, &f->EVENT);
         break;
     case FRAME_DONE:
-        turns_on_done(g, &w->slot, &f->DONE);
+        b->handler->on_done(b->arg, &w->slot, &f->DONE);
         break;
     case FRAME_RELEASE:
-        turns_on_release(g, &w->slot, &f->RELEASE);
+        b->handler->on_release(b->arg, &w->slot, &f->RELEASE);
         break;
     case FRAME_NEED_TOKEN:
-        turns_on_need_token(g, &w->slot, &f->NEED_TOKEN);
+        b->handler->on_need_token(b->arg, &w->slot, &f->NEED_TOKEN);
         break;
     case FRAME_OFFER:
-        buf_clear(&g->broker->tools);
-        buf_add_str(&g->broker->tools, f->OFFER.tools);
+        buf_clear(&b->tools);
+        buf_add_str(&b->tools, f->OFFER.tools);
         break;
     case FRAME_BYE:
         log_info("worker.leaves", "worker=%s turns=%u", w->name, w->slot.assigned);
-        dispatch_worker_leaves(&b->dispatch, &w->slot);
+        dispatch_worker_leaves(&b->gateway->dispatch, &w->slot);
         show(b);
         break;
     case FRAME_HELLO: /* on_message */
@@ -207,15 +200,10 @@ static void decide(void *arg)
     struct dispatch_worker *slot;
     struct dispatch_turn *next;
     int64_t now_ms = loop_now_ms(b->gateway->loop);
-    while ((next = dispatch_next(&b->dispatch, now_ms, &slot)) != NULL) {
-        struct turn *t = turns_of_slot(next);
+    while ((next = dispatch_next(&b->gateway->dispatch, now_ms, &slot)) != NULL) {
         struct worker *w = worker_of(slot);
-        struct frame f = {.code = FRAME_TURN,
-                          .TURN = {.session = t->session,
-                                   .turn = t->turn,
-                                   .epoch = t->epoch,
-                                   .token = t->credentials.access}};
-        turns_sent(t);
+        struct frame f = {.code = FRAME_TURN};
+        b->handler->on_send(b->arg, next, &f.TURN);
         if (!send(w->wire, &f))
             worker_lost(w, "queue_full");
         else
@@ -270,8 +258,6 @@ void broker_bye(struct broker *b)
 
 /* ---- what others ask ---- */
 
-struct dispatch *broker_dispatch(struct broker *b) { return &b->dispatch; }
-
 struct str broker_models(const struct broker *b)
 {
     return b->models.len ? buf_str(&b->models) : STR("[]");
@@ -284,13 +270,14 @@ struct str broker_tools(const struct broker *b)
 
 bool broker_expects_worker(const struct broker *b)
 {
-    return b->dispatch.worker_count > 0 ||
+    return b->gateway->dispatch.worker_count > 0 ||
            (b->last_ms != INT64_MIN && loop_now_ms(b->gateway->loop) - b->last_ms < RESTART_MS);
 }
 
-unsigned broker_workers(const struct broker *b) { return b->dispatch.worker_count; }
+unsigned broker_workers(const struct broker *b) { return b->gateway->dispatch.worker_count; }
 
-struct broker *broker_new(struct gateway *g, char error[256])
+struct broker *broker_new(struct gateway *g, const struct broker_handler *h, void *arg,
+                          char error[256])
 {
     static const struct wire_callbacks callbacks = {.on_message = on_message, .on_gone = on_gone};
     const char *keys = g->settings.keys;
@@ -298,9 +285,10 @@ struct broker *broker_new(struct gateway *g, char error[256])
                                  .open = g->settings.broker_open};
     struct broker *b = xcalloc(1, sizeof *b);
     b->gateway = g;
+    b->handler = h;
+    b->arg = arg;
     b->last_ms = INT64_MIN;
     list_init(&b->workers);
-    dispatch_init(&b->dispatch, g->settings.queue_max);
     buf_init(&b->models, 65536);
     buf_init(&b->tools, 65536);
     b->wire =

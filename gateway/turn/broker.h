@@ -1,17 +1,30 @@
-/* gateway/turn/broker.h: workers' frames in, TURN, CANCEL and TOKEN out. Owns the workers; gives
- * turns.c what they say of turns. */
+/* gateway/turn/broker.h: workers' frames in, TURN, CANCEL and TOKEN out. Owns the workers; what
+ * they say of turns goes to whoever has the turns. */
 #ifndef GATEWAY_TURN_BROKER_H
 #define GATEWAY_TURN_BROKER_H
 
 #include "common/secret.h"
 #include "gateway/turn/dispatch.h"
 #include "gateway/gateway.h"
+#include "proto/frame.h"
 
 struct broker;
 
-struct broker *broker_new(struct gateway *g, char error[256]);
+/* Told with arg. A slot is one that was given to gateway.dispatch. */
+struct broker_handler {
+    /* The turn is on its way: what of it goes with it. out is zeroed; borrowed until the return. */
+    void (*on_send)(void *arg, struct dispatch_turn *slot, struct frame_TURN *out);
+    void (*on_event)(void *arg, const struct dispatch_worker *from, const struct frame_EVENT *e);
+    void (*on_done)(void *arg, const struct dispatch_worker *from, const struct frame_DONE *d);
+    void (*on_release)(void *arg, const struct dispatch_worker *from,
+                       const struct frame_RELEASE *r);
+    void (*on_need_token)(void *arg, struct dispatch_worker *from,
+                          const struct frame_NEED_TOKEN *n);
+    dispatch_lost_fn *on_lost; /* its worker is gone */
+};
+struct broker *broker_new(struct gateway *g, const struct broker_handler *h, void *arg,
+                          char error[256]);
 void broker_free(struct broker *b); /* says BYE to all first */
-struct dispatch *broker_dispatch(struct broker *b);
 
 void broker_cancel(struct broker *b, struct id turn); /* to every worker */
 void broker_token(struct dispatch_worker *w, struct id turn, uint32_t epoch,

@@ -1,6 +1,7 @@
 #include "gateway/turn/stream.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include "common/check.h"
 #include "common/log.h"
 #include "proto/store/events.h"
@@ -19,7 +20,7 @@ enum {
 
 struct follower {
     uint32_t magic;
-    struct turn *turn;
+    struct followed *turn;
     struct http_stream *stream;
     struct follow follow;
     struct list node;    /* of its turn */
@@ -35,7 +36,7 @@ struct follower {
 
 static bool ahead_for(struct follower *f, int64_t most_ms, int64_t now_ms);
 static void answered(struct follower *f, enum err err, const struct store_answer *a);
-static void ask_instead(struct turn *t, struct event_at cursor);
+static void ask_instead(struct followed *t, struct event_at cursor);
 static void ask_go(void *arg);
 
 struct streams {
@@ -44,6 +45,23 @@ struct streams {
     unsigned count;
     struct loop_timer *timer; /* runs while somebody waits to ask again */
 };
+
+void followed_init(struct followed *t, struct gateway *g, struct id session, struct id turn,
+                   struct str owner, void (*on_left)(struct followed *t))
+{
+    *t = (struct followed){.gateway = g, .session = session, .turn = turn, .on_left = on_left};
+    CHECK(owner.len < sizeof(t->owner));
+    memcpy(t->owner, owner.at, owner.len);
+    tail_init(&t->tail, g->settings.tail_bytes_max);
+    list_init(&t->followers);
+    list_init(&t->readers);
+}
+
+void followed_free(struct followed *t)
+{
+    CHECK(list_empty(&t->followers));
+    tail_free(&t->tail);
+}
 
 static struct streams *of(const struct gateway *g) { return g->streams; }
 
@@ -79,7 +97,7 @@ static void on_closed(void *arg)
 {
     struct follower *f = arg;
     MAGIC_CHECK(f, FOLLOWER_MAGIC);
-    struct turn *t = f->turn;
+    struct followed *t = f->turn;
     struct gateway *g = t->gateway;
     list_remove(&f->node);
     if (visit_pending(&f->visit)) {
@@ -94,7 +112,7 @@ static void on_closed(void *arg)
     of(g)->count--;
     f->magic = 0;
     free(f);
-    turns_release(t);
+    t->on_left(t);
 }
 
 /* One behind which more is stored does not end the stream: turn_awaiting_input, once it was
@@ -222,7 +240,7 @@ static bool is_being_asked(const struct follower *f)
 }
 
 /* One that asked has left: those who would have been told with it ask themselves. */
-static void ask_instead(struct turn *t, struct event_at cursor)
+static void ask_instead(struct followed *t, struct event_at cursor)
 {
     list_each (&t->followers, node, next) {
         struct follower *f = list_of(node, struct follower, node);
@@ -233,7 +251,7 @@ static void ask_instead(struct turn *t, struct event_at cursor)
 
 static void ask(struct follower *f)
 {
-    struct turn *t = f->turn;
+    struct followed *t = f->turn;
     if (is_being_asked(f))
         return;
     metric_add(gateway_metric(METRIC_followers_behind), 1);
@@ -283,13 +301,13 @@ static void decide(void *arg)
 
 static void on_timer(void *arg) { (void)arg; /* waking the loop is all: decide() looks */ }
 
-void stream_wake(struct turn *t)
+void stream_wake(struct followed *t)
 {
     list_each (&t->followers, node, next)
         http_stream_wake(list_of(node, struct follower, node)->stream);
 }
 
-struct event_at stream_given(const struct turn *t)
+struct event_at stream_given(const struct followed *t)
 {
     struct event_at given = {UINT32_MAX, UINT32_MAX};
     list_each (&t->followers, node, next) {
@@ -300,7 +318,7 @@ struct event_at stream_given(const struct turn *t)
     return given;
 }
 
-void stream_lost(struct turn *t, struct event_at last)
+void stream_lost(struct followed *t, struct event_at last)
 {
     list_each (&t->followers, node, next) {
         struct follower *f = list_of(node, struct follower, node);
@@ -310,10 +328,10 @@ void stream_lost(struct turn *t, struct event_at last)
     stream_wake(t);
 }
 
-static struct follower *follower_new(struct call *c, struct turn *t, struct event_at after,
-                                     bool resumable)
+const struct http_stream_handler stream_handler = {.on_fill = on_fill, .on_closed = on_closed};
+
+struct follower *stream_new(struct followed *t, struct event_at after, bool resumable)
 {
-    static const struct http_stream_handler handler = {.on_fill = on_fill, .on_closed = on_closed};
     struct streams *s = of(t->gateway);
     struct follower *f = xcalloc(1, sizeof *f);
     f->magic = FOLLOWER_MAGIC;
@@ -325,14 +343,12 @@ static struct follower *follower_new(struct call *c, struct turn *t, struct even
     list_push(&s->all, &f->all);
     s->count++;
     follow_init(&f->follow, after, &t->tail);
-    f->stream = call_stream(c, "text/event-stream", &handler, f);
     return f;
 }
 
-void stream_open(struct call *c, struct turn *t, struct event_at after,
-                 const struct store_answer *read, bool resumable)
+void stream_begin(struct follower *f, struct http_stream *out, const struct store_answer *read)
 {
-    struct follower *f = follower_new(c, t, after, resumable);
+    f->stream = out;
     if (read)
         take_events(f, read);
     attend(f);
@@ -342,10 +358,9 @@ void stream_open(struct call *c, struct turn *t, struct event_at after,
         http_stream_wake(f->stream);
 }
 
-void stream_refuse(struct call *c, enum err why)
+void stream_refuse(struct follower *f, struct http_stream *out, enum err why)
 {
-    struct turn *t = turns_followed(c->gateway, c->session, c->turn, str_of(c->user));
-    struct follower *f = follower_new(c, t, (struct event_at){0, 0}, true);
+    f->stream = out;
     give_up(f, why);
     http_stream_wake(f->stream);
 }

@@ -1,30 +1,50 @@
 /* gateway/turn/stream.h: followers: a client's event stream on a turn. Performs what follow.h
- * decides.
- */
+ * decides. */
 #ifndef GATEWAY_TURN_STREAM_H
 #define GATEWAY_TURN_STREAM_H
 
-#include "gateway/turn/turns.h"
+#include "common/http.h"
+#include "gateway/auth/user.h"
+#include "gateway/gateway.h"
+#include "gateway/turn/follow.h"
+#include "proto/store/store.h"
+
+/* A turn as its followers see it: embedded in what drives it, which outlives them. */
+struct followed {
+    struct gateway *gateway;
+    struct id session, turn;
+    char owner[USER_MAX_BYTES];
+    struct tail tail;
+    struct list followers;               /* of struct follower */
+    struct list readers;                 /* those of them for which the store is being asked */
+    void (*on_left)(struct followed *t); /* a follower is gone: maybe the last */
+};
+void followed_init(struct followed *t, struct gateway *g, struct id session, struct id turn,
+                   struct str owner, void (*on_left)(struct followed *t));
+void followed_free(struct followed *t); /* nobody may follow it any more */
 
 struct streams;
 struct streams *streams_new(struct gateway *g);
 void streams_free(struct streams *s);
 unsigned streams_count(const struct gateway *g);
 
-/* The call becomes a stream of the turn's events after `after`; read: what the store gave already,
- * or NULL. resumable: a GET. */
-void stream_open(struct call *c, struct turn *t, struct event_at after,
-                 const struct store_answer *read, bool resumable);
-/* The call becomes a stream whose one event is this error: what is asked for can't be told truly.
- */
-void stream_refuse(struct call *c, enum err why);
+/* A follower in two steps: it is made, an HTTP response is opened with stream_handler and it as
+ * `arg`, and it begins with one of the two below. It is gone when the response is closed.
+ * resumable: its client comes again with the last id that it has (a GET). */
+struct follower;
+extern const struct http_stream_handler stream_handler;
+struct follower *stream_new(struct followed *t, struct event_at after, bool resumable);
+/* read: what the store gave already of what is after, or NULL. */
+void stream_begin(struct follower *f, struct http_stream *out, const struct store_answer *read);
+/* Its one event is this error: what is asked for can't be told truly. */
+void stream_refuse(struct follower *f, struct http_stream *out, enum err why);
+
 /* The store has lost what came after `last`: followers that have seen more are told so. */
-void stream_lost(struct turn *t, struct event_at last);
-void stream_wake(struct turn *t); /* its tail has grown, or its place changed */
+void stream_lost(struct followed *t, struct event_at last);
+void stream_wake(struct followed *t); /* its tail has grown, or it can be read elsewhere now */
 /* What all of its followers were given already; the end of time when it has none. */
-struct event_at stream_given(const struct turn *t);
-void streams_end(
-    struct gateway *g,
-    bool all); /* drain: end the resumable ones (or all): their clients come again elsewhere */
+struct event_at stream_given(const struct followed *t);
+/* Drain: end the resumable ones (or all): their clients come again elsewhere. */
+void streams_end(struct gateway *g, bool all);
 
 #endif

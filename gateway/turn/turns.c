@@ -6,8 +6,6 @@
 #include "common/check.h"
 #include "common/log.h"
 #include "common/map.h"
-#include "gateway/turn/broker.h"
-#include "gateway/turn/stream.h"
 #include "proto/store/quota.h"
 #include "proto/store/session.h"
 #include "proto/store/store.h"
@@ -62,16 +60,17 @@ static bool driven(enum turn_place p)
 }
 
 static void release_later(struct turn *t);
+static void on_follower_left(struct followed *live);
 
 /* The one way in which a turn's place changes. */
 static void move(struct turn *t, enum turn_place to)
 {
     struct turns *all = t->gateway->turns;
-    log_debug("turn.place", "turn=%s epoch=%u from=%s to=%s", id_log(t->turn), t->epoch,
+    log_debug("turn.place", "turn=%s epoch=%u from=%s to=%s", id_log(t->live.turn), t->epoch,
               place_name(t->place), place_name(to));
     if (driven(t->place) && !driven(to)) {
         all->driven--;
-        dispatch_done(broker_dispatch(t->gateway->broker), &t->slot);
+        dispatch_done(&t->gateway->dispatch, &t->slot);
         dispatch_passed(&t->slot);
         release_later(t);
     } else if (!driven(t->place) && driven(to)) {
@@ -91,42 +90,38 @@ static struct turn *turn_new(struct gateway *g, struct id session, struct id tur
     t->magic = TURN_MAGIC;
     t->gateway = g;
     t->place = PLACE_FOLLOWED;
-    t->session = session;
-    t->turn = turn;
-    CHECK(owner.len < sizeof t->owner);
-    memcpy(t->owner, owner.at, owner.len);
-    dispatch_turn_init(&t->slot, t->owner);
-    tail_init(&t->tail, g->settings.tail_bytes_max);
-    list_init(&t->followers);
-    list_init(&t->readers);
+    followed_init(&t->live, g, session, turn, owner, on_follower_left);
+    dispatch_turn_init(&t->slot, t->live.owner);
     list_push(&g->turns->all, &t->node);
-    CHECK(map_put(g->turns->by_id, id_key(&t->turn), t) == NULL);
+    CHECK(map_put(g->turns->by_id, id_key(&t->live.turn), t) == NULL);
     return t;
 }
 
 static void turn_free(struct turn *t)
 {
     struct gateway *g = t->gateway;
-    CHECK(list_empty(&t->followers));
     if (driven(t->place))
         g->turns->driven--;
-    dispatch_done(broker_dispatch(g->broker), &t->slot);
+    dispatch_done(&g->dispatch, &t->slot);
     store_forget(g->store, t->store_call);
     identity_forget(g->identity, t->identity_id);
-    loop_timer_free(t->first_byte);
     credentials_free(&t->credentials);
-    tail_free(&t->tail);
     list_remove(&t->node);
-    map_remove(g->turns->by_id, id_key(&t->turn));
+    map_remove(g->turns->by_id, id_key(&t->live.turn));
+    followed_free(&t->live);
     t->magic = 0;
     free(t);
 }
 
-void turns_release(struct turn *t)
+/* It is freed when it is no longer needed. */
+static void release(struct turn *t)
 {
-    if (!driven(t->place) && list_empty(&t->followers) && !t->asker && t->store_call == 0)
+    if (!driven(t->place) && list_empty(&t->live.followers) && !t->asker.begun &&
+        t->store_call == 0)
         turn_free(t);
 }
+
+static void on_follower_left(struct followed *live) { release(list_of(live, struct turn, live)); }
 
 /* A turn may not be freed in the middle of what moved it. It is looked up again, since a follower
  * that left may have freed it. */
@@ -140,14 +135,14 @@ static void release_pending(void *arg)
     struct pending_release *p = arg;
     struct turn *t = p->gateway->turns ? turns_get(p->gateway, p->turn) : NULL;
     if (t)
-        turns_release(t);
+        release(t);
     free(p);
 }
 
 static void release_later(struct turn *t)
 {
     struct pending_release *p = xmalloc(sizeof *p);
-    *p = (struct pending_release){t->gateway, t->turn};
+    *p = (struct pending_release){t->gateway, t->live.turn};
     loop_later(t->gateway->loop, release_pending, p);
 }
 
@@ -164,8 +159,8 @@ struct turn *turns_followed(struct gateway *g, struct id session, struct id turn
 
 struct turns *turns_new(struct gateway *g)
 {
-    (void)g;
     struct turns *t = xcalloc(1, sizeof *t);
+    dispatch_init(&g->dispatch, g->settings.queue_max);
     t->by_id = map_new();
     list_init(&t->all);
     list_init(&t->bringings);
@@ -190,14 +185,19 @@ void turns_counts(const struct turns *t, unsigned *driven_now, unsigned *known)
 
 /* ---- what workers say ---- */
 
-struct turn *turns_of_slot(struct dispatch_turn *slot) { return list_of(slot, struct turn, slot); }
-
-void turns_sent(struct turn *t)
+static void on_send(void *arg, struct dispatch_turn *slot, struct frame_TURN *out)
 {
+    (void)arg;
+    struct turn *t = list_of(slot, struct turn, slot);
+    MAGIC_CHECK(t, TURN_MAGIC);
     CHECK(t->place == PLACE_QUEUED);
+    *out = (struct frame_TURN){.session = t->live.session,
+                               .turn = t->live.turn,
+                               .epoch = t->epoch,
+                               .token = t->credentials.access};
     move(t, PLACE_RUNNING);
-    log_info("turn.sent", "turn=%s session=%s epoch=%u", id_log(t->turn), id_log(t->session),
-             t->epoch);
+    log_info("turn.sent", "turn=%s session=%s epoch=%u", id_log(t->live.turn),
+             id_log(t->live.session), t->epoch);
 }
 
 /* The turn that this worker runs for us under that epoch; NULL: it was taken from it, what it says
@@ -226,9 +226,9 @@ static void note_moment(struct turn *t, struct str payload)
     }
 }
 
-void turns_on_event(struct gateway *g, const struct dispatch_worker *from,
-                    const struct frame_EVENT *e)
+static void on_event(void *arg, const struct dispatch_worker *from, const struct frame_EVENT *e)
 {
+    struct gateway *g = arg;
     struct turn *t = running(g, from, e->turn, e->epoch);
     if (!t) {
         metric_add(gateway_metric(METRIC_events_dropped), 1);
@@ -240,28 +240,29 @@ void turns_on_event(struct gateway *g, const struct dispatch_worker *from,
         metric_observe(gateway_metric(METRIC_first_event),
                        (double)(loop_hr_ns() - t->begun_ns) / 1e9);
     }
-    if (!tail_add(&t->tail, chunk_new((struct event_at){e->epoch, e->seq}, e->final, e->payload)))
+    if (!tail_add(&t->live.tail,
+                  chunk_new((struct event_at){e->epoch, e->seq}, e->final, e->payload)))
         return;
-    tail_trim(&t->tail, stream_given(t), KEEP_BYTES);
+    tail_trim(&t->live.tail, stream_given(&t->live), KEEP_BYTES);
     note_moment(t, e->payload);
     if (e->final) {
         metric_add(gateway_metric(METRIC_turns_ended), 1);
         move(t, PLACE_ENDED);
     }
-    stream_wake(t);
+    stream_wake(&t->live);
 }
 
 /* Followers find the rest, and how it ended, in the store. */
 static void leave_to_store(struct turn *t)
 {
     move(t, PLACE_FOLLOWED);
-    tail_reset(&t->tail); /* else who has read it to its end would wait there */
-    stream_wake(t);
+    tail_reset(&t->live.tail); /* else who has read it to its end would wait there */
+    stream_wake(&t->live);
 }
 
-void turns_on_done(struct gateway *g, const struct dispatch_worker *from,
-                   const struct frame_DONE *d)
+static void on_done(void *arg, const struct dispatch_worker *from, const struct frame_DONE *d)
 {
+    struct gateway *g = arg;
     struct turn *t = running(g, from, d->turn, d->epoch);
     if (t)
         leave_to_store(t); /* its final event would have ended it: that event did not reach us */
@@ -269,21 +270,24 @@ void turns_on_done(struct gateway *g, const struct dispatch_worker *from,
 
 static void claim(struct turn *t, bool died, bool adopted);
 
-void turns_on_release(struct gateway *g, const struct dispatch_worker *from,
-                      const struct frame_RELEASE *r)
+static void on_release(void *arg, const struct dispatch_worker *from, const struct frame_RELEASE *r)
 {
+    struct gateway *g = arg;
     struct turn *t = running(g, from, r->turn, r->epoch);
     if (!t)
         return;
-    log_info("turn.released", "turn=%s epoch=%u reason=%s", id_log(t->turn), t->epoch,
+    log_info("turn.released", "turn=%s epoch=%u reason=%s", id_log(t->live.turn), t->epoch,
              log_text(r->reason));
     t->lost = str_is(r->reason, err_word(ERR_HISTORY_LOST));
     claim(t, false, false);
 }
 
-void turns_on_lost(struct turn *t, bool died)
+static void on_lost(void *arg, struct dispatch_turn *slot, bool died)
 {
-    log_warn("turn.worker_lost", "turn=%s epoch=%u", id_log(t->turn), t->epoch);
+    (void)arg;
+    struct turn *t = list_of(slot, struct turn, slot);
+    MAGIC_CHECK(t, TURN_MAGIC);
+    log_warn("turn.worker_lost", "turn=%s epoch=%u", id_log(t->live.turn), t->epoch);
     claim(t, died, false);
 }
 
@@ -298,21 +302,28 @@ static void on_refreshed(void *arg, enum err err, struct secret *take_access, in
         t->credentials.expires_ms = expires_ms;
     }
     if (t->place == PLACE_RUNNING)
-        broker_token(t->slot.worker, t->turn, t->epoch,
+        broker_token(t->slot.worker, t->live.turn, t->epoch,
                      err == ERR_NONE ? t->credentials.access : NULL);
 }
 
-void turns_on_need_token(struct gateway *g, struct dispatch_worker *from,
-                         const struct frame_NEED_TOKEN *n)
+static void on_need_token(void *arg, struct dispatch_worker *from, const struct frame_NEED_TOKEN *n)
 {
+    struct gateway *g = arg;
     struct turn *t = running(g, from, n->turn, n->epoch);
     if (!t || t->identity_id)
         return;
     if (t->credentials.refresh)
         t->identity_id = identity_refresh(g->identity, t->credentials.refresh, on_refreshed, t);
     else
-        broker_token(from, t->turn, t->epoch, NULL);
+        broker_token(from, t->live.turn, t->epoch, NULL);
 }
+
+const struct broker_handler turns_of_workers = {.on_send = on_send,
+                                                .on_event = on_event,
+                                                .on_done = on_done,
+                                                .on_release = on_release,
+                                                .on_need_token = on_need_token,
+                                                .on_lost = on_lost};
 
 /* ---- the next epoch ---- */
 
@@ -320,18 +331,19 @@ void turns_on_need_token(struct gateway *g, struct dispatch_worker *from,
 static void queue_first(struct turn *t, const struct store_turn *taken)
 {
     struct gateway *g = t->gateway;
-    const struct chunk *last = tail_last(&t->tail);
+    const struct chunk *last = tail_last(&t->live.tail);
+    /* Events were stored that never reached us: followers read them there first; or some were lost,
+     * which they learn there. */
     if (!last || event_at_cmp(taken->last, last->at) > 0 || t->lost ||
         taken->mended == taken->epoch)
-        tail_reset(&t->tail); /* events were stored that never reached us: followers read them there
-                                 first; or some were lost, which they learn there */
+        tail_reset(&t->live.tail);
     if (t->lost)
-        stream_lost(t, taken->last); /* its worker had stored more than there is */
+        stream_lost(&t->live, taken->last); /* its worker had stored more than there is */
     t->lost = false;
     t->epoch = taken->epoch;
     t->held_ms = loop_now_ms(g->loop);
     move(t, PLACE_QUEUED);
-    dispatch_submit_first(broker_dispatch(g->broker), &t->slot);
+    dispatch_submit_first(&g->dispatch, &t->slot);
 }
 
 static void on_claimed(void *arg, enum err err, const struct store_answer *a)
@@ -346,25 +358,26 @@ static void on_claimed(void *arg, enum err err, const struct store_answer *a)
     }
     if (err != ERR_NONE) { /* another has it, or it is over: also when it has killed too many, which
                               the store has noted */
-        log_info("turn.left", "turn=%s epoch=%u code=%s", id_log(t->turn), t->epoch, err_word(err));
+        log_info("turn.left", "turn=%s epoch=%u code=%s", id_log(t->live.turn), t->epoch,
+                 err_word(err));
         leave_to_store(t);
         return;
     }
     queue_first(t, &a->turn);
     metric_add(gateway_metric(METRIC_redispatches), 1);
-    log_info("turn.claimed", "turn=%s epoch=%u", id_log(t->turn), t->epoch);
+    log_info("turn.claimed", "turn=%s epoch=%u", id_log(t->live.turn), t->epoch);
 }
 
 static void ask_claim(struct turn *t)
 {
     struct gateway *g = t->gateway;
-    t->store_call = store_turn_claim(g->store, t->session, t->turn, t->epoch, t->died, t->adopted,
-                                     str_of(g->name), on_claimed, t);
+    t->store_call = store_turn_claim(g->store, t->live.session, t->live.turn, t->epoch, t->died,
+                                     t->adopted, str_of(g->name), on_claimed, t);
 }
 
 static void claim(struct turn *t, bool died, bool adopted)
 {
-    dispatch_done(broker_dispatch(t->gateway->broker), &t->slot);
+    dispatch_done(&t->gateway->dispatch, &t->slot);
     t->died = died;
     t->adopted = adopted;
     move(t, PLACE_CLAIMING);
@@ -381,12 +394,12 @@ static bool adoptable(const struct turn *t)
 
 static void adopt(struct turn *t, uint32_t epoch)
 {
-    tail_reset(&t->tail); /* of such an end: what there is, followers read in the store */
-    stream_wake(t);
+    tail_reset(&t->live.tail); /* of such an end: what there is, followers read in the store */
+    stream_wake(&t->live);
     t->epoch = epoch;
     t->begun_ns = loop_hr_ns();
     metric_add(gateway_metric(METRIC_adopted), 1);
-    log_info("turn.adopted", "turn=%s epoch=%u", id_log(t->turn), epoch);
+    log_info("turn.adopted", "turn=%s epoch=%u", id_log(t->live.turn), epoch);
     claim(t, false, true);
 }
 
@@ -397,8 +410,7 @@ void turns_lend(struct turn *t, const struct credentials *c)
     if (t->place != PLACE_FOLLOWED)
         return;
     credentials_free(&t->credentials);
-    t->credentials =
-        (struct credentials){secret_ref(c->access), secret_ref(c->refresh), c->expires_ms};
+    t->credentials = credentials_share(c);
 }
 
 void turns_adopt(struct gateway *g, struct id session, struct id turn, uint32_t epoch,
@@ -445,19 +457,18 @@ void turns_bring_token(struct gateway *g, struct id session, struct str owner,
     CHECK(owner.len < sizeof o->owner);
     memcpy(o->owner, owner.at, owner.len);
     o->gateway = g;
-    o->credentials =
-        (struct credentials){secret_ref(c->access), secret_ref(c->refresh), c->expires_ms};
+    o->credentials = credentials_share(c);
     list_push(&g->turns->bringings, &o->node);
     o->store_call = store_session_get(g->store, owner, session, false, on_brought, o);
 }
 
 enum err turns_refused(const struct gateway *g)
 {
-    return g->draining                                  ? ERR_DRAINING
-           : !dispatch_room(broker_dispatch(g->broker)) ? ERR_QUEUE_FULL
-           : !broker_expects_worker(g->broker)          ? ERR_NO_WORKER
-           : !store_ready(g->store)                     ? ERR_STORE_UNAVAILABLE
-                                                        : ERR_NONE;
+    return g->draining                         ? ERR_DRAINING
+           : !dispatch_room(&g->dispatch)      ? ERR_QUEUE_FULL
+           : !broker_expects_worker(g->broker) ? ERR_NO_WORKER
+           : !store_ready(g->store)            ? ERR_STORE_UNAVAILABLE
+                                               : ERR_NONE;
 }
 
 void turns_run(struct gateway *g, const struct store_turn *taken, struct str owner,
@@ -465,8 +476,8 @@ void turns_run(struct gateway *g, const struct store_turn *taken, struct str own
 {
     struct turn *t = turns_followed(g, taken->session, taken->turn, owner);
     if (driven(t->place) && t->epoch >= taken->epoch)
-        return;                                          /* it is known here already */
-    dispatch_done(broker_dispatch(g->broker), &t->slot); /* where it was when it began to wait */
+        return;                            /* it is known here already */
+    dispatch_done(&g->dispatch, &t->slot); /* where it was when it began to wait */
     store_forget(g->store, t->store_call);
     t->store_call = 0;
     credentials_free(&t->credentials);
@@ -474,69 +485,41 @@ void turns_run(struct gateway *g, const struct store_turn *taken, struct str own
     *take_credentials = (struct credentials){0};
     t->begun_ns = loop_hr_ns();
     queue_first(t, taken);
-    stream_wake(t);
-    log_info("turn.resumed", "turn=%s epoch=%u", id_log(t->turn), t->epoch);
+    stream_wake(&t->live);
+    log_info("turn.resumed", "turn=%s epoch=%u", id_log(t->live.turn), t->epoch);
 }
 
 /* ---- begin ---- */
 
-static void tell_begun(struct turn *t, enum err err, struct id turn, bool fresh)
+uint64_t turns_quota_begin(struct gateway *g, struct str owner, struct id quota_id, store_fn *fn,
+                           void *arg)
 {
-    turns_begun_fn *fn = t->begun;
-    t->begun = NULL;
-    if (fn)
-        fn(t->begun_arg, err, turn, fresh);
+    enum { DAY_S = 24 * 3600 };
+    const struct gateway_settings *s = &g->settings;
+    struct quota_budget b = {.day = (unsigned)(loop_wall_ms() / 1000 / DAY_S),
+                             .tokens_max = s->user_tokens,
+                             .cost_max = s->user_cost};
+    if (!s->user_turns && !s->user_turns_minute && !s->user_bytes && !b.tokens_max && !b.cost_max)
+        return 0;
+    return quota_turn_begin(g->store, owner, quota_id, s->user_turns, s->user_turns_minute,
+                            s->lease_ms, &b, fn, arg);
 }
 
-static void answer_asker(struct turn *t, struct turn *target)
+/* target: what was begun, t or what its key had begun before; NULL on an error. */
+static void tell_asker(struct turn *t, enum err err, struct turn *target)
 {
-    struct call *c = t->asker;
-    tell_begun(t, ERR_NONE, target->turn, t == target);
-    t->asker = NULL;
-    if (!c)
-        return;
-    c->on_gone = NULL;
-    if (!t->asker_async) {
-        stream_open(c, target, (struct event_at){0, 0}, NULL, false);
-        return;
-    }
-    char turn[ID_TEXT + 1], session[ID_TEXT + 1], body[160];
-    id_text(target->turn, turn);
-    id_text(target->session, session);
-    int len =
-        snprintf(body, sizeof body, "{\"turn_id\":\"%s\",\"session_id\":\"%s\"}", turn, session);
-    call_reply(c, 202, (struct str){body, (size_t)len});
-}
-
-static void on_first_byte(void *arg)
-{
-    struct turn *t = arg;
-    MAGIC_CHECK(t, TURN_MAGIC);
-    answer_asker(t, t);
-    turns_release(t);
-}
-
-/* Go's reverse proxy, which Perses uses, sometimes cuts a POST whose answer starts before it has
- * sent the request to its end (golang/go#40747): a stream that came through one starts a little
- * later. */
-static void answer_when_safe(struct turn *t)
-{
-    enum { HOLD_MS = 30 };
-    bool proxied = t->asker && http_header(t->asker->request, "X-Forwarded-For").len > 0;
-    if (t->asker_async || !proxied) {
-        answer_asker(t, t);
-        return;
-    }
-    t->first_byte = loop_timer_new(t->gateway->loop, on_first_byte, t);
-    loop_timer_set(t->first_byte, HOLD_MS, 0);
+    struct turns_asker asker = t->asker;
+    t->asker = (struct turns_asker){0};
+    if (asker.begun)
+        asker.begun(asker.arg, err, target, target == t);
 }
 
 static void add_turn_start(struct turn *t)
 {
     struct buf payload;
     buf_init(&payload, 1024);
-    CHECK(event_turn_start(&payload, t->turn, t->session));
-    tail_add(&t->tail, chunk_new((struct event_at){1, 1}, false, buf_str(&payload)));
+    CHECK(event_turn_start(&payload, t->live.turn, t->live.session));
+    tail_add(&t->live.tail, chunk_new((struct event_at){1, 1}, false, buf_str(&payload)));
     buf_free(&payload);
 }
 
@@ -544,9 +527,10 @@ static void add_turn_start(struct turn *t)
  * only followed here. */
 static void answer_duplicate(struct turn *t, const struct store_turn *older)
 {
-    struct turn *target = turns_followed(t->gateway, older->session, older->turn, str_of(t->owner));
-    answer_asker(t, target);
-    turns_release(target);
+    struct turn *target =
+        turns_followed(t->gateway, older->session, older->turn, str_of(t->live.owner));
+    tell_asker(t, ERR_NONE, target);
+    release(target);
     move(t, PLACE_FOLLOWED); /* and freed: nobody follows it */
 }
 
@@ -557,23 +541,18 @@ static void on_begun(void *arg, enum err err, const struct store_answer *a)
     struct gateway *g = t->gateway;
     t->store_call = 0;
     if (err != ERR_NONE) {
-        if (t->asker) {
-            t->asker->on_gone = NULL;
-            call_fail(t->asker, err, NULL);
-            t->asker = NULL;
-        }
-        tell_begun(t, err, t->turn, false);
+        tell_asker(t, err, NULL);
         metric_add(gateway_metric(METRIC_turns_refused), 1);
-        quota_turn_end(g->store, str_of(t->owner), t->quota_id);
+        quota_turn_end(g->store, str_of(t->live.owner), t->quota_id);
         if (err == ERR_TURN_RUNNING)
-            turns_bring_token(g, t->session, str_of(t->owner), &t->credentials);
+            turns_bring_token(g, t->live.session, str_of(t->live.owner), &t->credentials);
         move(t, PLACE_FOLLOWED);
         return;
     }
     bool moved_on = a->turn.epoch > 1 || turn_state_over(a->turn.state); /* a begin sent again */
-    if (moved_on || (a->turn.duplicate && !id_eq(a->turn.turn, t->turn))) {
+    if (moved_on || (a->turn.duplicate && !id_eq(a->turn.turn, t->live.turn))) {
         if (turn_state_over(a->turn.state))
-            quota_turn_end(g->store, str_of(t->owner), t->quota_id);
+            quota_turn_end(g->store, str_of(t->live.owner), t->quota_id);
         answer_duplicate(t, &a->turn);
         return;
     }
@@ -581,53 +560,32 @@ static void on_begun(void *arg, enum err err, const struct store_answer *a)
     t->held_ms = loop_now_ms(g->loop);
     add_turn_start(t);
     move(t, PLACE_QUEUED);
-    dispatch_submit(broker_dispatch(g->broker), &t->slot);
+    dispatch_submit(&g->dispatch, &t->slot);
     metric_add(gateway_metric(METRIC_turns_accepted), 1);
-    log_info("turn.accepted", "turn=%s session=%s ms=%lld", id_log(t->turn), id_log(t->session),
-             (long long)((loop_hr_ns() - t->begun_ns) / 1000000));
-    answer_when_safe(t);
+    log_info("turn.accepted", "turn=%s session=%s ms=%lld", id_log(t->live.turn),
+             id_log(t->live.session), (long long)((loop_hr_ns() - t->begun_ns) / 1000000));
+    tell_asker(t, ERR_NONE, t);
 }
 
-/* What a POST said, until the store was asked; the call is the asker of a new turn. */
-static void asker_gone(struct call *c)
-{
-    struct turn *t = c->data;
-    MAGIC_CHECK(t, TURN_MAGIC);
-    t->asker = NULL; /* the turn goes on: it may have been accepted already, and the client may come
-                        again with the same key */
-    loop_timer_stop(t->first_byte);
-}
-
-static struct turn *begin_turn(struct gateway *g, const struct store_begin *begin,
-                               struct credentials *take_credentials)
+void turns_begin(struct gateway *g, const struct store_begin *begin,
+                 struct credentials *take_credentials, const struct turns_asker *asker)
 {
     struct turn *t = turn_new(g, begin->session, begin->turn, begin->owner);
     move(t, PLACE_BEGINNING);
-    t->begun_ns = loop_hr_ns();
+    t->begun_ns = asker->asked_ns;
+    t->asker = *asker;
     t->credentials = *take_credentials;
     *take_credentials = (struct credentials){0};
     CHECK(begin->request->quota_id.len == sizeof t->quota_id.bytes);
     memcpy(t->quota_id.bytes, begin->request->quota_id.at, sizeof t->quota_id.bytes);
     t->store_call = store_turn_begin(g->store, begin, on_begun, t);
-    return t;
 }
 
-void turns_begin(struct call *c, const struct store_begin *begin, bool async)
+void turns_asker_left(struct gateway *g, struct id turn)
 {
-    struct turn *t = begin_turn(c->gateway, begin, &c->credentials);
-    t->begun_ns = c->begun_ns;
-    t->asker = c;
-    t->asker_async = async;
-    c->data = t;
-    c->on_gone = asker_gone;
-}
-
-void turns_begin_for(struct gateway *g, const struct store_begin *begin,
-                     struct credentials *take_credentials, turns_begun_fn *fn, void *arg)
-{
-    struct turn *t = begin_turn(g, begin, take_credentials);
-    t->begun = fn;
-    t->begun_arg = arg;
+    struct turn *t = turns_get(g, turn);
+    if (t)
+        t->asker = (struct turns_asker){0};
 }
 
 /* ---- periodic ---- */
@@ -644,9 +602,9 @@ void turns_withdraw(struct turn *t)
         return;
     /* Not held any more, it is ended by the cancel behind. Should either be lost, a worker sees the
      * wish when it loads the turn. */
-    store_turn_release(g->store, t->session, t->turn, t->epoch, ignore, NULL);
-    store_turn_cancel(g->store, str_of(t->owner), t->session, t->turn, ignore, NULL);
-    quota_turn_end(g->store, str_of(t->owner), t->quota_id);
+    store_turn_release(g->store, t->live.session, t->live.turn, t->epoch, ignore, NULL);
+    store_turn_cancel(g->store, str_of(t->live.owner), t->live.session, t->live.turn, ignore, NULL);
+    quota_turn_end(g->store, str_of(t->live.owner), t->quota_id);
     leave_to_store(t);
 }
 
@@ -666,17 +624,17 @@ static void tick_queued(struct turn *t, int64_t now_ms)
     struct gateway *g = t->gateway;
     if (t->store_call)
         return;
-    if (dispatch_overdue(broker_dispatch(g->broker), &t->slot, now_ms)) {
-        log_warn("turn.not_alone", "turn=%s epoch=%u", id_log(t->turn), t->epoch);
+    if (dispatch_overdue(&g->dispatch, &t->slot, now_ms)) {
+        log_warn("turn.not_alone", "turn=%s epoch=%u", id_log(t->live.turn), t->epoch);
         claim(t, true, false); /* the third ends it */
         return;
     }
     if (now_ms - t->held_ms < g->settings.lease_ms / 3)
         return;
     t->held_ms = now_ms;
-    quota_turn_hold(g->store, str_of(t->owner), t->quota_id, g->settings.lease_ms);
-    t->store_call =
-        store_turn_hold(g->store, t->session, t->turn, t->epoch, str_of(g->name), on_held, t);
+    quota_turn_hold(g->store, str_of(t->live.owner), t->quota_id, g->settings.lease_ms);
+    t->store_call = store_turn_hold(g->store, t->live.session, t->live.turn, t->epoch,
+                                    str_of(g->name), on_held, t);
 }
 
 void turns_tick(struct gateway *g)
@@ -689,7 +647,7 @@ void turns_tick(struct gateway *g)
         else if (t->place == PLACE_CLAIMING && !t->store_call && now_ms >= t->held_ms)
             ask_claim(t);
     }
-    metric_set(gateway_metric(METRIC_turns_queued), broker_dispatch(g->broker)->queued);
+    metric_set(gateway_metric(METRIC_turns_queued), g->dispatch.queued);
 }
 
 /* Who follows one of them comes again elsewhere, and brings the token there. */
@@ -699,12 +657,9 @@ void turns_hand_over(struct gateway *g)
         struct turn *t = list_of(node, struct turn, node);
         if (t->place != PLACE_QUEUED)
             continue;
-        store_turn_release(g->store, t->session, t->turn, t->epoch, ignore, NULL);
+        store_turn_release(g->store, t->live.session, t->live.turn, t->epoch, ignore, NULL);
         leave_to_store(t);
     }
 }
 
-bool turns_drained(const struct gateway *g)
-{
-    return g->turns->driven == 0 && decisions_drained(g);
-}
+bool turns_drained(const struct gateway *g) { return g->turns->driven == 0; }

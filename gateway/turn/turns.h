@@ -9,10 +9,9 @@
 #define GATEWAY_TURN_TURNS_H
 
 #include "common/list.h"
-#include "gateway/turn/dispatch.h"
-#include "gateway/turn/follow.h"
 #include "gateway/auth/identity.h"
-#include "gateway/api/routes.h"
+#include "gateway/turn/broker.h"
+#include "gateway/turn/stream.h"
 #include "proto/frame.h"
 #include "proto/store/turn.h"
 
@@ -29,23 +28,25 @@ enum turn_place {
 #undef X
 };
 
-/* turn: the one that was begun; an older one when its key had begun it before (not fresh). */
-typedef void turns_begun_fn(void *arg, enum err err, struct id turn, bool fresh);
+struct turn;
+/* Who waits for a turn to be begun is told once, later, unless the turns are freed. t: the one that
+ * was begun; an older one when its key had begun it before (not fresh); NULL on an error. */
+struct turns_asker {
+    void (*begun)(void *arg, enum err err, struct turn *t, bool fresh);
+    void *arg;
+    uint64_t asked_ns; /* loop_hr_ns() when the question came */
+};
 
 struct turn {
     uint32_t magic;
     struct gateway *gateway;
     enum turn_place place;
-    struct id session, turn;
-    struct id quota_id; /* of one that was begun here: its place among its person's (quota.h) */
+    struct followed live; /* its ids, owner, tail and followers */
+    struct id quota_id;   /* of one that was begun here: its place among its person's (quota.h) */
     uint32_t epoch;
-    char owner[USER_MAX_BYTES];
     struct credentials credentials;
     struct dispatch_turn slot;
-    struct tail tail;
-    struct list followers; /* of struct follower (stream.h) */
-    struct list readers;   /* those of them for which the store is being asked */
-    struct list node;      /* all turns */
+    struct list node; /* all turns */
     uint64_t store_call, identity_id;
     int64_t held_ms; /* QUEUED: when its lease was renewed; CLAIMING: when to ask again */
     bool died;       /* CLAIMING: its worker died on it */
@@ -53,11 +54,7 @@ struct turn {
     bool adopted;    /* CLAIMING: another's, and only if nobody holds it */
     bool heard;      /* an event of a worker has come */
     uint64_t begun_ns;
-    struct call *asker; /* BEGINNING: who waits for the answer; NULL when it left */
-    bool asker_async;
-    turns_begun_fn *begun; /* BEGINNING: the same, of one that no request asks for; or NULL */
-    void *begun_arg;
-    struct loop_timer *first_byte; /* holds a stream's first byte back behind a proxy */
+    struct turns_asker asker; /* BEGINNING; begun NULL when nobody waits (any more) */
 };
 
 struct turns;
@@ -65,25 +62,13 @@ struct turns *turns_new(struct gateway *g);
 void turns_free(struct turns *t);
 void turns_counts(const struct turns *t, unsigned *driven, unsigned *streams);
 
-/* From broker.c. */
-struct turn *turns_of_slot(struct dispatch_turn *slot);
-void turns_sent(struct turn *t); /* TURN is on its way to slot.worker */
-void turns_on_event(struct gateway *g, const struct dispatch_worker *from,
-                    const struct frame_EVENT *e);
-void turns_on_done(struct gateway *g, const struct dispatch_worker *from,
-                   const struct frame_DONE *d);
-void turns_on_release(struct gateway *g, const struct dispatch_worker *from,
-                      const struct frame_RELEASE *r);
-void turns_on_need_token(struct gateway *g, struct dispatch_worker *from,
-                         const struct frame_NEED_TOKEN *n);
-void turns_on_lost(struct turn *t, bool died); /* its worker is gone; died: maybe by this turn */
+extern const struct broker_handler turns_of_workers; /* its arg: the gateway */
 
-/* The accepted POST: c is answered when the store has accepted the turn (202 with async, else its
- * stream). */
-void turns_begin(struct call *c, const struct store_begin *begin, bool async);
-/* The same where no request waits for it: fn is told once, later, unless the turns are freed. */
-void turns_begin_for(struct gateway *g, const struct store_begin *begin,
-                     struct credentials *take_credentials, turns_begun_fn *fn, void *arg);
+/* The store is asked to accept it. */
+void turns_begin(struct gateway *g, const struct store_begin *begin,
+                 struct credentials *take_credentials, const struct turns_asker *asker);
+/* Who waits for it no longer does: the turn goes on, it may have been accepted already. */
+void turns_asker_left(struct gateway *g, struct id turn);
 /* May this person begin a turn now? Asked before it is begun (it lies in another slot of a cluster
  * than the session): fn gets limit.verdict. 0: nothing is limited, and fn never comes. */
 uint64_t turns_quota_begin(struct gateway *g, struct str owner, struct id quota_id, store_fn *fn,
@@ -111,16 +96,9 @@ void turns_adopt_of(struct gateway *g, const struct store_session *s, struct str
  * Its owner is checked. */
 void turns_bring_token(struct gateway *g, struct id session, struct str owner,
                        const struct credentials *c);
-/* From stream.c. */
 struct turn *turns_get(struct gateway *g, struct id turn); /* NULL: not here */
 struct turn *turns_followed(struct gateway *g, struct id session, struct id turn,
                             struct str owner); /* got or made */
-void turns_release(struct turn *t); /* a follower left: freed when it is no longer needed */
-
-/* api/approvals.c: those that the store is being asked to apply. */
-void decisions_init(struct gateway *g);
-void decisions_free(struct gateway *g);
-bool decisions_drained(const struct gateway *g);
 
 void turns_tick(struct gateway *g);      /* janitor */
 void turns_hand_over(struct gateway *g); /* end of the drain: what is queued here is let go of */

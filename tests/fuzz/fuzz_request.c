@@ -13,7 +13,7 @@
 #include "gateway/api/alerts.h"
 #include "gateway/gateway.h"
 #include "gateway/auth/identity.h"
-#include "gateway/api/routes.h"
+#include "gateway/api/title.h"
 #include "proto/event.h"
 #include "proto/path.h"
 

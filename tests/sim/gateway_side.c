@@ -3,11 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
-#include "gateway/turn/broker.h"
 #include "gateway/janitor.h"
-#include "gateway/api/routes.h"
+#include "gateway/api/call.h"
 #include "gateway/auth/service.h"
-#include "gateway/turn/stream.h"
+#include "gateway/turn/turns.h"
 #include "proto/store/store.h"
 #include "tests/sim/net.h"
 #include "tests/sim/sides.h"
@@ -49,6 +48,11 @@ struct metric *gateway_metric(enum gateway_metric m)
     return metrics[m];
 }
 
+struct credentials credentials_share(const struct credentials *c)
+{
+    return (struct credentials){secret_ref(c->access), secret_ref(c->refresh), c->expires_ms};
+}
+
 void credentials_free(struct credentials *c)
 {
     secret_free(c->access);
@@ -66,7 +70,11 @@ uint64_t identity_refresh(struct identity *i, const struct secret *refresh, iden
 
 void identity_forget(struct identity *i, uint64_t id) { (void)i, (void)id; }
 
-void service_bring_token(struct service *s, struct id session) { (void)s, (void)session; }
+bool service_known(struct service *s, struct str *user, const struct credentials **c)
+{
+    (void)s, (void)user, (void)c;
+    return false;
+}
 
 /* ---- requests ---- */
 
@@ -104,11 +112,11 @@ void side_web_request(struct web *w)
     snprintf(c->user, sizeof c->user, "%s", w->user);
     sim_wake(&s->proc->loop);
     if (w->kind == WEB_POST)
-        turns_post(c);
+        api_turns_post(c);
     else if (w->kind == WEB_FOLLOW)
-        turns_events(c);
+        api_turns_events(c);
     else
-        turns_cancel(c);
+        api_turns_cancel(c);
 }
 
 /* The client hung up. */
@@ -162,12 +170,6 @@ struct str call_key(struct call *c, char out[65])
 {
     snprintf(out, 65, "%s", c->request->web->key);
     return str_of(out);
-}
-
-struct str title_of(struct str message, size_t max)
-{
-    (void)max;
-    return message;
 }
 
 /* ---- answers ---- */
@@ -287,7 +289,7 @@ void *side_gateway_new(struct proc *p)
     g->visits = visits_new(g->loop);
     g->turns = turns_new(g);
     g->streams = streams_new(g);
-    g->broker = broker_new(g, error);
+    g->broker = broker_new(g, &turns_of_workers, g, error);
     g->janitor = janitor_new(g);
     loop_on_write(g->loop, write_streams, s);
     return s;

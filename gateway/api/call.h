@@ -1,0 +1,62 @@
+/* gateway/api/call.h: what a handler has of a request: who calls, the path's ids, the body; and how
+ * it answers. routes.c makes it and runs its handler.
+ *
+ * A call lives until it was answered; when the client leaves before, what it waits for is
+ * forgotten. */
+#ifndef GATEWAY_API_CALL_H
+#define GATEWAY_API_CALL_H
+
+#include <jansson.h>
+#include "gateway/gateway.h"
+#include "gateway/auth/identity.h"
+
+struct call {
+    uint32_t magic;
+    struct gateway *gateway;
+    struct http_request *request;
+    const struct route *route; /* of routes.c */
+    char user[USER_MAX_BYTES]; /* "" where the route needs none */
+    struct credentials credentials;
+    bool cross_site;         /* of another site's page: it may ask, not change, nor lend a token */
+    struct id session, turn; /* of the path */
+    uint32_t message;        /* of the path */
+    json_t *body;            /* an object, or NULL where there was none */
+    uint64_t identity_id;
+    /* what the handler waits for: forgotten when the client leaves. 0: nothing */
+    uint64_t store_call;
+    struct visit visit;              /* to the store: begins with the handler */
+    void *data;                      /* the handler's own */
+    void (*on_gone)(struct call *c); /* the client left: what the handler must undo beside
+                                        forgetting store_call; or NULL */
+    uint64_t begun_ns;
+    uint32_t retry_after_s; /* of a 429 or 503; 0: soon */
+};
+
+/* For routes.c: one that nobody is known to send yet. */
+struct call *call_new(struct gateway *g, struct http_request *r);
+void call_check(const struct call *c); /* that it is one, and lives */
+void call_count(unsigned status);      /* an answer, in the metrics */
+
+/* One of these ends the call: it is gone when they return. */
+void call_reply(struct call *c, unsigned status, struct str json);
+void call_reply_text(struct call *c, unsigned status, const char *content_type, struct str body);
+void call_fail(struct call *c, enum err err, const char *sentence); /* sentence NULL: the table's */
+/* The response becomes an event stream of http; the call is gone. */
+struct http_stream *call_stream(struct call *c, const char *content_type,
+                                const struct http_stream_handler *h, void *arg);
+
+/* A string field of the body. Absent: *out {NULL, 0}. Wrong type or longer than max: false, the
+ * call was failed with 422. */
+bool call_text(struct call *c, const char *key, size_t max, struct str *out);
+/* The Idempotency-Key header, hashed with the user's name; empty when absent. */
+struct str call_key(struct call *c, char out[65]);
+/* What is asked for under that key, hashed with it: the body, however its JSON is written, and what
+ * of the query belongs to it. Empty without a key. */
+struct str call_body(struct call *c, struct str query, char out[65]);
+
+/* The handlers: of each row of routes.def, api_ and its name. */
+#define ROUTE(method, path, who, handler, body, bytes, summary) void api_##handler(struct call *c);
+#include "gateway/routes.def"
+#undef ROUTE
+
+#endif
