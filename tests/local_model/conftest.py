@@ -23,7 +23,7 @@ def server(service_logs: Path) -> Iterator[str]:
     root, port = Path(os.environ["PERSAI_TEST_LOCAL_MODEL"]) / "root", free_port()
     shutil.copy(Path(__file__).with_name("chat.jinja"), root / "model")
     process = Process("llama", [
-        "chroot", "--userspec=65534:65534", root, "/usr/bin/llama-server", "-m", "/model/model.gguf", "--host", "127.0.0.1",
+        "chroot", "--userspec=65534:65534", root, "/usr/bin/llama-server", "-m", "/model/small.gguf", "--host", "127.0.0.1",
         "--port", str(port), "-c", "8192", "-np", "1", "-t", "1", "--jinja", "--chat-template-file", "/model/chat.jinja",
     ], service_logs).start()
     url = f"http://127.0.0.1:{port}"

@@ -118,6 +118,11 @@ const struct catalog_metric *catalog_find(const struct catalog *c, struct str na
     return at < c->count && str_eq(name_of(c, &c->metrics[at]), name) ? &c->metrics[at] : NULL;
 }
 
+struct str catalog_name(const struct catalog *c, const struct catalog_metric *m)
+{
+    return name_of(c, m);
+}
+
 struct str catalog_help(const struct catalog *c, const struct catalog_metric *m)
 {
     return help_of(c, m);

@@ -54,6 +54,7 @@ bool catalog_feed_metadata(struct catalog *c, struct str piece);
 void catalog_end_metadata(struct catalog *c);
 /* A metric by its exact name; NULL: there is none. What is said of it is borrowed from c. */
 const struct catalog_metric *catalog_find(const struct catalog *c, struct str name);
+struct str catalog_name(const struct catalog *c, const struct catalog_metric *m);
 struct str catalog_help(const struct catalog *c, const struct catalog_metric *m);
 const char *catalog_type(const struct catalog_metric *m); /* "" when not known */
 struct str catalog_unit(const struct catalog *c, const struct catalog_metric *m);

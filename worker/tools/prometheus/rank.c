@@ -1,0 +1,333 @@
+#include "worker/tools/prometheus/rank.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "common/check.h"
+
+struct rank_found {
+    uint32_t metric;
+    uint8_t parts, fits; /* of the name, and those of them that a word fits */
+    uint64_t name[WORDS_MAX / 64], help[WORDS_MAX / 64]; /* bits: words */
+};
+
+static struct str name_of(const struct catalog *c, uint32_t metric)
+{
+    return catalog_name(c, &c->metrics[metric]);
+}
+
+static void look_at(struct rank *r, const struct catalog *c, uint32_t metric);
+static bool respell(struct rank *r);
+static void weigh_words(struct rank *r, const struct catalog *c);
+static float weigh(const struct rank *r, const struct catalog *c, const struct rank_found *f);
+static void keep(struct rank *r, float score, uint32_t found);
+
+void rank_init(struct rank *r, struct str question)
+{
+    *r = (struct rank){0};
+    words_read(&r->words, question);
+}
+
+void rank_free(struct rank *r)
+{
+    free(r->found);
+    r->found = NULL;
+    r->found_count = r->found_cap = 0;
+}
+
+void rank_known(struct rank *r, const struct catalog *c, struct str name)
+{
+    const struct catalog_metric *m = catalog_find(c, name);
+    uint32_t at = m ? (uint32_t)(m - c->metrics) : 0;
+    if (m == NULL || r->known_count == RANK_KNOWN_MAX)
+        return;
+    for (unsigned i = 0; i < r->known_count; i++)
+        if (r->known[i] == at)
+            return;
+    r->known[r->known_count++] = at;
+}
+
+bool rank_step(struct rank *r, const struct catalog *c)
+{
+    if (r->words.count == 0)
+        return false;
+    if (r->at < c->count) {
+        uint32_t end = c->count - r->at > RANK_SLICE ? r->at + RANK_SLICE : c->count;
+        for (; r->at < end; r->at++)
+            look_at(r, c, r->at);
+        return true;
+    }
+    if (!r->respelt && respell(r))
+        return true;
+    if (r->weighed == 0)
+        weigh_words(r, c);
+    uint32_t slice = 2 * RANK_SLICE;
+    uint32_t end = r->found_count - r->weighed > slice ? r->weighed + slice : r->found_count;
+    for (; r->weighed < end; r->weighed++)
+        keep(r, weigh(r, c, &r->found[r->weighed]), r->weighed);
+    return r->weighed < r->found_count;
+}
+
+/* ---- looking ---- */
+
+/* Of a group that is misspelt; few questions have one. */
+static bool fit_nearly(const struct rank *r, struct str stem, uint64_t bits[WORDS_MAX / 64])
+{
+    bool fits = false;
+    for (unsigned i = 0; i < r->words.count; i++) {
+        const struct word *w = &r->words.words[i];
+        if (w->weight < 1 || !(r->fuzzy >> w->group & 1) ||
+            !words_near(stem, (struct str){w->stem, w->len}))
+            continue;
+        bits[i / 64] |= 1ULL << (i % 64);
+        fits = true;
+    }
+    return fits;
+}
+
+/* The bits of the words that a part is. */
+static bool fit(const struct rank *r, struct str part, uint64_t bits[WORDS_MAX / 64])
+{
+    char stem[WORDS_STEM_MAX + 1];
+    const struct words *w = &r->words;
+    unsigned next = w->first[words_start(part.at, part.len)];
+    bool fits = false;
+    bool maybe = r->letters >> (part.at[0] & 31) & 1;
+    if (next == 0 && !maybe)
+        return false;
+    size_t len = words_stem(part, stem);
+    for (; next > 0; next = w->words[next - 1].next) {
+        const struct word *word = &w->words[next - 1];
+        bool same = word->len == len && memcmp(word->stem, stem, len) == 0;
+        /* "goroutin" of "goroutinecount", "temp" of "temperature" */
+        bool begins = word->weight >= 1 && word->len >= 4 && len > word->len &&
+                      memcmp(word->stem, stem, word->len) == 0;
+        if (same || begins) {
+            bits[(next - 1) / 64] |= 1ULL << ((next - 1) % 64);
+            fits = true;
+        }
+    }
+    return maybe ? fit_nearly(r, (struct str){stem, len}, bits) || fits : fits;
+}
+
+static bool any(const uint64_t bits[WORDS_MAX / 64]) { return (bits[0] | bits[1]) != 0; }
+
+static void count_words(uint32_t *counts, const uint64_t bits[WORDS_MAX / 64])
+{
+    for (unsigned half = 0; half < WORDS_MAX / 64; half++)
+        for (uint64_t left = bits[half]; left != 0; left &= left - 1)
+            counts[half * 64 + (unsigned)__builtin_ctzll(left)]++;
+}
+
+static bool is_known(const struct rank *r, uint32_t metric)
+{
+    for (unsigned i = 0; i < r->known_count; i++)
+        if (r->known[i] == metric)
+            return true;
+    return false;
+}
+
+static void look_at(struct rank *r, const struct catalog *c, uint32_t metric)
+{
+    const struct catalog_metric *m = &c->metrics[metric];
+    struct rank_found f = {.metric = metric};
+    struct str rest = catalog_name(c, m), part, help = catalog_help(c, m);
+    while (f.parts < UINT8_MAX && words_part(&rest, &part)) {
+        f.parts++;
+        f.fits = (uint8_t)(f.fits + fit(r, part, f.name));
+    }
+    struct str unit = catalog_unit(c, m);
+    if (unit.len > 0)
+        fit(r, unit, f.help);
+    if (c->count <= RANK_HELPS_MAX)
+        while (words_part(&help, &part))
+            fit(r, part, f.help);
+    if (!any(f.name) && !any(f.help) && !is_known(r, metric))
+        return;
+    count_words(r->names, f.name);
+    count_words(r->helps, f.help);
+    if (r->found_count == r->found_cap) {
+        r->found_cap = r->found_cap ? 2 * r->found_cap : 256;
+        r->found = xrealloc(r->found, r->found_cap * sizeof(*r->found));
+    }
+    r->found[r->found_count++] = f;
+}
+
+/* Groups that nothing fits are looked for once more, as words that are nearly written like that. */
+static bool respell(struct rank *r)
+{
+    uint32_t there = 0;
+    r->respelt = true;
+    for (unsigned i = 0; i < r->words.count; i++)
+        if (r->names[i] > 0 || r->helps[i] > 0)
+            there |= 1U << r->words.words[i].group;
+    for (unsigned g = 0; g < r->words.group_count; g++) {
+        char first = r->words.own[g][0];
+        if (there >> g & 1 || strlen(r->words.own[g]) < 4 || (first >= '0' && first <= '9'))
+            continue;
+        words_respell(&r->words, g);
+        r->fuzzy |= 1U << g;
+        r->letters |= 1U << (first & 31);
+    }
+    if (r->fuzzy == 0)
+        return false;
+    memset(r->names, 0, sizeof(r->names));
+    memset(r->helps, 0, sizeof(r->helps));
+    r->found_count = r->at = 0;
+    return true;
+}
+
+/* ---- weighing ---- */
+
+static bool worse(struct rank_top a, struct rank_top b)
+{
+    return a.score != b.score ? a.score < b.score : a.found > b.found;
+}
+
+static int by_score(const void *a, const void *b)
+{
+    const struct rank_top *x = a, *y = b;
+    return worse(*y, *x) ? -1 : worse(*x, *y);
+}
+
+static void sink(struct rank *r, struct rank_top top)
+{
+    unsigned at = 0;
+    for (unsigned child; (child = 2 * at + 1) < r->top_count; at = child) {
+        if (child + 1 < r->top_count && worse(r->top[child + 1], r->top[child]))
+            child++;
+        if (!worse(r->top[child], top))
+            break;
+        r->top[at] = r->top[child];
+    }
+    r->top[at] = top;
+}
+
+static void keep(struct rank *r, float score, uint32_t found)
+{
+    struct rank_top top = {score, found};
+    unsigned at = r->top_count;
+    if (score <= 0)
+        return;
+    if (r->top_count == RANK_TOP_MAX) {
+        if (worse(r->top[0], top))
+            sink(r, top);
+        return;
+    }
+    r->top_count++;
+    for (; at > 0 && worse(top, r->top[(at - 1) / 2]); at = (at - 1) / 2)
+        r->top[at] = r->top[(at - 1) / 2];
+    r->top[at] = top;
+}
+
+struct str rank_family(struct str name)
+{
+    static const char *const suffixes[] = {"_bucket", "_sum", "_count"};
+    for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+        size_t len = strlen(suffixes[i]);
+        if (name.len > len && memcmp(name.at + name.len - len, suffixes[i], len) == 0)
+            return (struct str){name.at, name.len - len};
+    }
+    return name;
+}
+
+/* Of a histogram or a summary both its sum and its count are there. */
+static bool is_family(const struct catalog *c, struct str base)
+{
+    char text[512];
+    if (base.len + sizeof("_count") > sizeof(text))
+        return false;
+    memcpy(text, base.at, base.len);
+    memcpy(text + base.len, "_sum", 4);
+    if (catalog_find(c, (struct str){text, base.len + 4}) == NULL)
+        return false;
+    memcpy(text + base.len, "_count", 6);
+    return catalog_find(c, (struct str){text, base.len + 6}) != NULL;
+}
+
+static bool stands(const struct rank_hit *hits, unsigned count, const struct catalog *c,
+                   struct str base)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (hits[i].family && str_eq(rank_family(name_of(c, hits[i].metric)), base))
+            return true;
+    return false;
+}
+
+unsigned rank_best(struct rank *r, const struct catalog *c, struct rank_hit *hits, unsigned max,
+                   uint32_t *total)
+{
+    unsigned count = 0;
+    if (r->top_count > 0)
+        qsort(r->top, r->top_count, sizeof(*r->top), by_score);
+    for (unsigned i = 0; i < r->top_count && count < max; i++) {
+        const struct rank_found *f = &r->found[r->top[i].found];
+        struct str base = rank_family(name_of(c, f->metric));
+        bool family = is_family(c, base);
+        if (family && stands(hits, count, c, base))
+            continue;
+        const struct catalog_metric *whole = family ? catalog_find(c, base) : NULL;
+        hits[count++] =
+            (struct rank_hit){.metric = whole ? (uint32_t)(whole - c->metrics) : f->metric,
+                              .score = r->top[i].score,
+                              .family = family,
+                              .known = is_known(r, f->metric)};
+    }
+    if (total)
+        *total = r->found_count;
+    return count;
+}
+
+static void weigh_words(struct rank *r, const struct catalog *c)
+{
+    for (unsigned i = 0; i < r->words.count; i++) {
+        float have = (float)r->names[i] + 0.15F * (float)r->helps[i];
+        r->idf[i] = logf(1 + (float)c->count / (have + 0.5F));
+    }
+}
+
+static bool bit(const uint64_t bits[WORDS_MAX / 64], unsigned i)
+{
+    return bits[i / 64] >> (i % 64) & 1;
+}
+
+static bool ends_with(struct str name, const char *suffix)
+{
+    size_t len = strlen(suffix);
+    return name.len >= len && memcmp(name.at + name.len - len, suffix, len) == 0;
+}
+
+/* What the question says of how its metric is made. */
+static float type_factor(const struct rank *r, const struct catalog *c, uint32_t metric)
+{
+    const char *type = catalog_type(&c->metrics[metric]);
+    struct str name = name_of(c, metric);
+    bool distribution = strcmp(type, "histogram") == 0 || strcmp(type, "summary") == 0 ||
+                        ends_with(name, "_bucket");
+    bool counter = strcmp(type, "counter") == 0 || ends_with(name, "_total");
+    float factor = 1;
+    if (r->words.wants_distribution && distribution)
+        factor *= 1.35F;
+    if (r->words.wants_rate && counter)
+        factor *= 1.1F;
+    return ends_with(name, "_created") ? 0.6F * factor : factor;
+}
+
+static float weigh(const struct rank *r, const struct catalog *c, const struct rank_found *f)
+{
+    float groups[WORDS_GROUPS_MAX] = {0}, sum = 0;
+    for (unsigned half = 0; half < WORDS_MAX / 64; half++)
+        for (uint64_t left = f->name[half] | f->help[half]; left != 0; left &= left - 1) {
+            unsigned i = half * 64 + (unsigned)__builtin_ctzll(left);
+            const struct word *w = &r->words.words[i];
+            float score = w->weight * r->idf[i] * (bit(f->name, i) ? 1 : 0.4F);
+            groups[w->group] = score > groups[w->group] ? score : groups[w->group];
+        }
+    for (unsigned g = 0; g < r->words.group_count; g++)
+        sum += groups[g];
+    unsigned rest = f->parts > f->fits ? f->parts - f->fits : 0;
+    sum *= type_factor(r, c, f->metric) / (1 + 0.06F * (float)rest);
+    if (is_known(r, f->metric))
+        sum = sum * 1.4F + 1;
+    return sum;
+}
