@@ -69,7 +69,7 @@ def test_what_the_others_say_is_read(stack: Stack, sources: Sources) -> None:
         Call("alertmanager_silences", {}),
     )]
     numbers, labels, series, trace, tags, types, silences = found
-    assert {s["labels"]["level"]: s["max"] for s in numbers["series"]} == {"error": 4, "info": 8}
+    assert {s["labels"]["level"]: s["last"] for s in numbers["series"]} == {"error": 4, "info": 8}
     assert labels["values"] == ["error", "info"]
     assert [s["stream"]["level"] for s in series["streams"]] == ["error", "info"]
     assert trace["spans_total"] == 3 and trace["errors"] == 1 and trace["duration_ms"] == 120

@@ -110,7 +110,9 @@ void text_number(struct buf *b, double value, bool exact)
         return;
     }
     if (!exact) {
-        snprintf(text, sizeof text, "%.6g", value);
+        int whole = fabs(value) < 1 ? 0 : (int)log10(fabs(value)) + 1; /* digits before the point */
+        int digits = whole + 3 > 17 ? 17 : whole + 3 > 6 ? whole + 3 : 6;
+        snprintf(text, sizeof text, "%.*g", digits, value);
     } else {
         for (int precision = 12; precision <= 17; precision++) {
             snprintf(text, sizeof text, "%.*g", precision, value);

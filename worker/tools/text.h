@@ -15,7 +15,7 @@ bool text_clean(struct buf *b, struct str text, size_t max_bytes);
 /* The same as a JSON string. */
 bool text_json(struct buf *b, struct str text, size_t max_bytes);
 /* A JSON number; "NaN", "+Inf" and "-Inf" as strings. exact: the shortest form that reads back as
- * the same double, else six digits (whole numbers stay whole). */
+ * the same double, else six digits, and three behind the point (whole numbers stay whole). */
 void text_number(struct buf *b, double value, bool exact);
 /* Does it hold characters that no eye sees, or that turn its order around? Or is it no UTF-8? */
 bool text_hides(struct str text);

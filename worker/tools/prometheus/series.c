@@ -105,9 +105,12 @@ static void add_sample(struct series *s)
 {
     struct series_row *row = &s->row;
     double value = s->sample.value;
-    if (row->count++ == 0)
+    if (row->count++ == 0) {
         row->first = value;
+        row->first_at_s = s->sample.at_s;
+    }
     row->last = value;
+    row->last_at_s = s->sample.at_s;
     s->samples_total++;
     if (isnan(value)) {
         row->nans++;
@@ -477,7 +480,9 @@ static void write_head(const struct series *s, const struct series_head *h, stru
     buf_printf(b, ",\"series_total\":%llu", (unsigned long long)s->total);
 }
 
-static void write_points(const struct series_row *row, unsigned want, struct buf *b)
+/* In steps from the start, which costs a third of a time each. */
+static void write_points(const struct series_head *h, const struct series_row *row, unsigned want,
+                         struct buf *b)
 {
     struct series_point points[SERIES_POINTS_KEPT];
     memcpy(points, row->points, row->point_count * sizeof *points);
@@ -485,13 +490,53 @@ static void write_points(const struct series_row *row, unsigned want, struct buf
     json_key(b, "points");
     buf_putc(b, '[');
     for (unsigned i = 0; i < count; i++) {
+        double at = points[i].at_s;
         buf_puts(b, i > 0 ? ",[" : "[");
-        text_number(b, points[i].at_s, true);
+        text_number(
+            b, h->step_ms > 0 ? round((at * 1000 - (double)h->start_ms) / (double)h->step_ms) : at,
+            true);
         buf_putc(b, ',');
         text_number(b, points[i].value, false);
         buf_putc(b, ']');
     }
     buf_putc(b, ']');
+}
+
+/* One value from end to end. */
+static bool is_constant(const struct series_row *row)
+{
+    return row->numbers > 0 && row->nans == 0 && row->min == row->max;
+}
+
+static void write_statistics(const struct series_row *row, bool brief, struct buf *b)
+{
+    if (is_constant(row)) {
+        write_number(b, "last", row->last, false);
+        buf_puts(b, ",\"shape\":\"flat\"");
+        return;
+    }
+    write_number(b, "min", row->min, false);
+    write_number(b, "max", row->max, false);
+    write_number(b, "avg", row->numbers > 0 ? row->sum / (double)row->numbers : NAN, false);
+    write_number(b, "first", row->first, false);
+    write_number(b, "last", row->last, false);
+    shape_write(&row->shape, brief, b);
+}
+
+/* Where it has no points: from when and until when it has some, and how many lack in between. */
+static void write_missing(const struct series_head *h, const struct series_row *row, struct buf *b)
+{
+    if (h->step_ms <= 0 || row->count == 0)
+        return;
+    int64_t first = llround(row->first_at_s * 1000), last = llround(row->last_at_s * 1000);
+    int64_t before = (first - h->start_ms) / h->step_ms, after = (h->end_ms - last) / h->step_ms;
+    int64_t between = (last - first) / h->step_ms + 1 - (int64_t)row->count;
+    if (before > 0)
+        write_moment(b, "data_since", first);
+    if (after > 0)
+        write_moment(b, "data_until", last);
+    if (between > 0)
+        buf_printf(b, ",\"missing\":%lld", (long long)between);
 }
 
 static void write_row(const struct series *s, const struct series_head *h,
@@ -500,27 +545,15 @@ static void write_row(const struct series *s, const struct series_head *h,
     json_key(b, "labels");
     buf_printf(b, "%s}", row->labels);
     if (!s->matrix) {
-        write_number(b, "value", row->last, true);
+        write_number(b, "value", row->last, false);
         return;
     }
-    write_number(b, "min", row->min, true);
-    write_number(b, "max", row->max, true);
-    json_key(b, "avg");
-    if (row->numbers > 0)
-        buf_printf(b, "%.10g", row->sum / (double)row->numbers);
-    else
-        buf_puts(b, "null");
-    write_number(b, "first", row->first, true);
-    write_number(b, "last", row->last, true);
-    shape_write(&row->shape, s->kept_count > FULL_SHAPES, b);
-    uint64_t expected =
-        h->step_ms > 0 ? (uint64_t)((h->end_ms - h->start_ms) / h->step_ms) + 1 : row->count;
+    write_statistics(row, s->kept_count > FULL_SHAPES, b);
     if (row->nans > 0)
         buf_printf(b, ",\"nan\":%llu", (unsigned long long)row->nans);
-    if (expected > row->count)
-        buf_printf(b, ",\"missing\":%llu", (unsigned long long)(expected - row->count));
-    if (points > 0)
-        write_points(row, points, b);
+    write_missing(h, row, b);
+    if (points > 0 && !is_constant(row) && row->shape.word != SHAPE_FLAT)
+        write_points(h, row, points, b);
 }
 
 static void note(struct buf *b, const char *text)
@@ -586,14 +619,14 @@ void series_cut(struct series *s)
 /* Points of each series that still fit when that many are shown. */
 static unsigned points_that_fit(const struct series *s, size_t room)
 {
-    enum { POINT_BYTES = 24, STATS_BYTES = 270, SHAPE_BYTES = 200 };
+    enum { POINT_BYTES = 14, STATS_BYTES = 200, SHAPE_BYTES = 200, POINTS = 12 };
     size_t labels = s->kept_count > FULL_SHAPES ? 0 : SHAPE_BYTES * s->kept_count;
     for (unsigned i = 0; i < s->kept_count; i++)
         labels += strlen(s->kept[i].labels) + STATS_BYTES;
     if (!s->matrix || labels >= room || s->kept_count == 0)
         return 0;
     size_t points = (room - labels) / s->kept_count / POINT_BYTES;
-    return points > 40 ? 40 : points < 3 ? 0 : (unsigned)points;
+    return points > POINTS ? POINTS : points < 3 ? 0 : (unsigned)points;
 }
 
 /* Rows up to room bytes; how many they are. */
@@ -631,6 +664,8 @@ void series_write(struct series *s, const struct series_head *h, struct buf *b)
         shown = write_rows(s, h, points, &rows, &shortened);
     }
     write_head(s, h, b);
+    if (h->step_ms > 0 && text_has(buf_str(&rows), STR("\"points\":")))
+        buf_puts(b, ",\"points_are\":\"[n, value] at start + n * step\"");
     buf_printf(b, ",\"series_shown\":%u,\"series\":[", shown);
     buf_add_str(b, buf_str(&rows));
     buf_putc(b, ']');

@@ -26,6 +26,7 @@ enum {
 struct series_row {
     char *labels; /* JSON object, clean */
     double min, max, sum, first, last, key;
+    double first_at_s, last_at_s;
     uint64_t count, numbers, nans; /* numbers: neither NaN nor Inf */
     uint64_t order;                /* as it arrived */
     struct series_point *points;

@@ -29,7 +29,7 @@ static void an_instant_query_is_counted_and_run(void **state)
         "{\"kind\":\"instant\",\"query\":\"up\",\"datasource\":\"/proxy/globaldatasources/prom\","
         "\"time\":\"2023-11-14T22:13:20Z\",\"series_total\":2,\"series_shown\":2,\"series\":["
         "{\"labels\":{\"__name__\":\"up\",\"job\":\"node\"},\"value\":1},"
-        "{\"labels\":{\"__name__\":\"up\",\"job\":\"api\"},\"value\":0.30000000000000004}],"
+        "{\"labels\":{\"__name__\":\"up\",\"job\":\"api\"},\"value\":0.3}],"
         "\"notes\":[]}");
     assert_string_equal(f->datasource, "/proxy/globaldatasources/prom");
 }
@@ -55,11 +55,12 @@ static void a_range_query_is_summarised(void **state)
         "{\"kind\":\"range\",\"query\":\"rate(x[5m])\",\"datasource\":\"/proxy/globaldatasources/"
         "prom\","
         "\"start\":\"2023-11-14T21:13:20Z\",\"end\":\"2023-11-14T22:13:20Z\",\"step\":\"15m\","
-        "\"series_total\":1,\"series_shown\":1,\"series\":[{\"labels\":{\"job\":\"node\"},\"min\":"
+        "\"series_total\":1,\"points_are\":\"[n, value] at start + n * "
+        "step\",\"series_shown\":1,\"series\":[{\"labels\":{\"job\":\"node\"},\"min\":"
         "1,"
         "\"max\":4.5,\"avg\":2.75,\"first\":1,\"last\":4.5,\"change\":3.5,\"nan\":1,\"missing\":2,"
         "\"points\":["
-        "[1699996400,1],[1699998200,\"NaN\"],[1700000000,4.5]]}],\"notes\":[]}");
+        "[0,1],[2,\"NaN\"],[4,4.5]]}],\"notes\":[]}");
 }
 
 /* Perses's proxy breaks an answer off now and then, though all is well: see prom.c. */

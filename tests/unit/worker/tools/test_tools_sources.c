@@ -176,7 +176,7 @@ static void logs_are_read(void **state)
     fixture_run(f, metric, "loki_query",
                 "{\"query\":\"sum by (level) (count_over_time({job=\\\"api\\\"}[5m]))\"}");
     expect(f, "\"kind\":\"log_metric\"");
-    expect(f, "{\"labels\":{\"level\":\"error\"},\"min\":5");
+    expect(f, "{\"labels\":{\"level\":\"error\"},\"last\":5");
 }
 
 static void dear_and_blanket_log_queries_are_refused(void **state)
