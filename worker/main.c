@@ -49,32 +49,32 @@ static void on_turn(void *arg, struct hub_link *from, struct id session, struct 
                     uint32_t epoch, struct secret *take_token)
 {
     struct worker *w = arg;
-    turns_start(w->turns, from, session, turn, epoch, take_token);
+    worker_turns_start(w->turns, from, session, turn, epoch, take_token);
 }
 
 static void on_cancel(void *arg, struct id turn)
 {
-    turns_cancel(((struct worker *)arg)->turns, turn);
+    worker_turns_cancel(((struct worker *)arg)->turns, turn);
 }
 
 static void on_follow(void *arg, struct hub_link *from, struct id turn)
 {
-    turns_follow(((struct worker *)arg)->turns, from, turn);
+    worker_turns_follow(((struct worker *)arg)->turns, from, turn);
 }
 
 static void on_unfollow(void *arg, struct hub_link *from, struct id turn)
 {
-    turns_unfollow(((struct worker *)arg)->turns, from, turn);
+    worker_turns_unfollow(((struct worker *)arg)->turns, from, turn);
 }
 
 static void on_token(void *arg, struct id turn, uint32_t epoch, struct secret *take_token)
 {
-    turns_token(((struct worker *)arg)->turns, turn, epoch, take_token);
+    worker_turns_token(((struct worker *)arg)->turns, turn, epoch, take_token);
 }
 
-static uint32_t running(void *arg) { return turns_running(((struct worker *)arg)->turns); }
+static uint32_t running(void *arg) { return worker_turns_running(((struct worker *)arg)->turns); }
 
-static void decide(void *arg) { turns_decide(((struct worker *)arg)->turns); }
+static void decide(void *arg) { worker_turns_decide(((struct worker *)arg)->turns); }
 
 /* ---- drain: no new turns; what runs ends, or is handed to another worker ---- */
 
@@ -90,12 +90,12 @@ static void on_drain(void *arg)
     struct drain *d = arg;
     struct worker *w = d->worker;
     int64_t now_ms = loop_now_ms(w->loop);
-    if ((turns_running(w->turns) == 0 && tools_leave(w->tools)) || now_ms >= d->stop_ms) {
+    if ((worker_turns_running(w->turns) == 0 && tools_leave(w->tools)) || now_ms >= d->stop_ms) {
         loop_stop(w->loop);
     } else if (now_ms >= d->leave_ms && !d->left) {
         d->left = true;
-        log_info("worker.leave", "turns=%u", turns_running(w->turns));
-        turns_leave(w->turns);
+        log_info("worker.leave", "turns=%u", worker_turns_running(w->turns));
+        worker_turns_leave(w->turns);
     }
 }
 
@@ -104,9 +104,10 @@ static void on_terminate(void *arg)
     struct drain *d = arg;
     struct worker *w = d->worker;
     int64_t now_ms = loop_now_ms(w->loop), grace_ms = w->draining ? 0 : w->settings.drain_ms;
-    log_info("worker.drain", "turns=%u ms=%lld", turns_running(w->turns), (long long)grace_ms);
+    log_info("worker.drain", "turns=%u ms=%lld", worker_turns_running(w->turns),
+             (long long)grace_ms);
     if (!w->draining) {
-        turns_close(w->turns);
+        worker_turns_close(w->turns);
         hub_bye(w->hub);
     }
     w->draining = true;
@@ -259,7 +260,7 @@ static void check_offers(const struct worker *w, struct report *report)
 static void open_turns(struct worker *w)
 {
     const struct worker_settings *s = &w->settings;
-    struct turns_config config = {
+    struct worker_turns_config config = {
         .turn = {.journal = {.loop = w->loop,
                              .store = w->store,
                              .holder = w->name,
@@ -283,7 +284,7 @@ static void open_turns(struct worker *w)
                  .approval_wait_ms = s->approval_wait_ms},
         .capacity = s->capacity,
         .tick_ms = TICK_MS};
-    w->turns = turns_new(&config);
+    w->turns = worker_turns_new(&config);
     loop_on_decide(w->loop, decide, w);
 }
 
@@ -370,7 +371,7 @@ static int serve(struct worker *w)
              redis_where(w->redis), w->settings.perses, log_text(str_of(first->name)),
              first->base_url, http_port(w->http), PERSAI_VERSION);
     loop_run(w->loop);
-    log_info("worker.stop", "name=%s turns=%u", w->name, turns_running(w->turns));
+    log_info("worker.stop", "name=%s turns=%u", w->name, worker_turns_running(w->turns));
     loop_timer_free(drain.timer);
     return 0;
 }
@@ -447,7 +448,7 @@ static void close_all(struct worker *w)
 {
     if (w->http)
         http_free(w->http);
-    turns_free(w->turns);
+    worker_turns_free(w->turns);
     hub_free(w->hub);
     tools_free(w->tools);
     mcp_file_free(w->mcp);

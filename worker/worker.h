@@ -42,7 +42,7 @@ struct worker {
     struct mcp_file *mcp;    /* NULL: no servers */
     struct tools *tools;
     struct meters meters;
-    struct turns *turns;
+    struct worker_turns *turns;
     struct hub *hub;
     struct http *http;
     struct buf models_json;

@@ -1,10 +1,8 @@
 /* tests/sim/sides.h: the real gateway and the real worker, as the simulator sees them.
  *
- * Each side is one object: its glue (gateway_side.c, worker_side.c) linked with what the program
- * runs, where everything but what is declared here is local; so both can have a turns.c. Of a
- * gateway that is turns, turn_routes, stream, broker, janitor, dispatch, follow; of a worker turns,
- * turn, agent, journal, round, prompt, reply, context, hub. Replaced are the loop, ZeroMQ, Redis,
- * HTTP, sign-in, the model and the tools. */
+ * Each side is its program's modules and its glue (gateway_side.c, worker_side.c), which stands in
+ * for HTTP and sign-in, the model and the tools; world.c and net.c for the loop, ZeroMQ and Redis.
+ */
 #ifndef TESTS_SIM_SIDES_H
 #define TESTS_SIM_SIDES_H
 

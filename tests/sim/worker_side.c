@@ -14,7 +14,7 @@ enum { PIECES_MAX = 12, FLUSH_MS = 60, TICK_MS = 50, REPLY_BYTES_MAX = 1 << 20 }
 struct side {
     struct proc *proc;
     char gateways[64];
-    struct turns *turns;
+    struct worker_turns *turns;
     struct hub *hub;
     struct loop_timer *drain;
     int64_t leave_ms, stop_ms;
@@ -177,28 +177,28 @@ static void on_turn(void *arg, struct hub_link *from, struct id session, struct 
                     uint32_t epoch, struct secret *take_token)
 {
     struct side *s = arg;
-    turns_start(s->turns, from, session, turn, epoch, take_token);
+    worker_turns_start(s->turns, from, session, turn, epoch, take_token);
 }
 static void on_cancel(void *arg, struct id turn)
 {
-    turns_cancel(((struct side *)arg)->turns, turn);
+    worker_turns_cancel(((struct side *)arg)->turns, turn);
 }
 static void on_follow(void *arg, struct hub_link *from, struct id turn)
 {
-    turns_follow(((struct side *)arg)->turns, from, turn);
+    worker_turns_follow(((struct side *)arg)->turns, from, turn);
 }
 
 static void on_unfollow(void *arg, struct hub_link *from, struct id turn)
 {
-    turns_unfollow(((struct side *)arg)->turns, from, turn);
+    worker_turns_unfollow(((struct side *)arg)->turns, from, turn);
 }
 
 static void on_token(void *arg, struct id turn, uint32_t epoch, struct secret *take_token)
 {
-    turns_token(((struct side *)arg)->turns, turn, epoch, take_token);
+    worker_turns_token(((struct side *)arg)->turns, turn, epoch, take_token);
 }
-static uint32_t running(void *arg) { return turns_running(((struct side *)arg)->turns); }
-static void decide(void *arg) { turns_decide(((struct side *)arg)->turns); }
+static uint32_t running(void *arg) { return worker_turns_running(((struct side *)arg)->turns); }
+static void decide(void *arg) { worker_turns_decide(((struct side *)arg)->turns); }
 
 static struct models *the_models(void)
 {
@@ -226,30 +226,31 @@ static struct tools toolses[SIM_WORKERS_MAX];
 static void open_turns(struct side *s)
 {
     struct proc *p = s->proc;
-    struct turns_config config = {.turn = {.journal = {.loop = &p->loop,
-                                                       .store = p->store,
-                                                       .holder = p->name,
-                                                       .flush_ms = FLUSH_MS,
-                                                       .flush_bytes = sim_chance(500) ? 300 : 8192,
-                                                       .backlog_bytes_max = 1 << 20,
-                                                       .hold_ms = SIDE_LEASE_MS / 3},
-                                           .limits = {.calls_max = 4,
-                                                      .attempts_max = 3,
-                                                      .invalid_max = 3,
-                                                      .run_ms_max = 60000,
-                                                      .tokens_max = 1000000,
-                                                      .said_bytes_max = 1 << 20},
-                                           .models = the_models(),
-                                           .llm = &llms[p->index],
-                                           .tools = &toolses[p->index],
-                                           .meters = the_meters(),
-                                           .extra_prompt = "",
-                                           .token_wait_ms = 3000},
-                                  .capacity = 1 + sim_below(4),
-                                  .tick_ms = TICK_MS};
+    struct worker_turns_config config = {
+        .turn = {.journal = {.loop = &p->loop,
+                             .store = p->store,
+                             .holder = p->name,
+                             .flush_ms = FLUSH_MS,
+                             .flush_bytes = sim_chance(500) ? 300 : 8192,
+                             .backlog_bytes_max = 1 << 20,
+                             .hold_ms = SIDE_LEASE_MS / 3},
+                 .limits = {.calls_max = 4,
+                            .attempts_max = 3,
+                            .invalid_max = 3,
+                            .run_ms_max = 60000,
+                            .tokens_max = 1000000,
+                            .said_bytes_max = 1 << 20},
+                 .models = the_models(),
+                 .llm = &llms[p->index],
+                 .tools = &toolses[p->index],
+                 .meters = the_meters(),
+                 .extra_prompt = "",
+                 .token_wait_ms = 3000},
+        .capacity = 1 + sim_below(4),
+        .tick_ms = TICK_MS};
     llms[p->index].side = s;
     toolses[p->index].side = s;
-    s->turns = turns_new(&config);
+    s->turns = worker_turns_new(&config);
     loop_on_decide(&p->loop, decide, s);
 }
 
@@ -286,7 +287,7 @@ void *side_worker_new(struct proc *p, unsigned gateways)
 void side_worker_free(void *worker)
 {
     struct side *s = worker;
-    turns_free(s->turns);
+    worker_turns_free(s->turns);
     hub_free(s->hub);
     loop_timer_free(s->drain);
     sim_loop_close(&s->proc->loop);
@@ -296,7 +297,7 @@ void side_worker_free(void *worker)
 
 unsigned side_worker_running(const void *worker)
 {
-    return turns_running(((const struct side *)worker)->turns);
+    return worker_turns_running(((const struct side *)worker)->turns);
 }
 
 /* As worker/main.c drains. */
@@ -304,11 +305,11 @@ static void on_drain(void *arg)
 {
     struct side *s = arg;
     int64_t now_ms = sim_now_ms();
-    if (turns_running(s->turns) == 0 || now_ms >= s->stop_ms) {
+    if (worker_turns_running(s->turns) == 0 || now_ms >= s->stop_ms) {
         loop_stop(&s->proc->loop);
     } else if (now_ms >= s->leave_ms && !s->left) {
         s->left = true;
-        turns_leave(s->turns);
+        worker_turns_leave(s->turns);
     }
 }
 
@@ -317,7 +318,7 @@ void side_worker_terminate(void *worker)
     struct side *s = worker;
     if (s->draining)
         return;
-    turns_close(s->turns);
+    worker_turns_close(s->turns);
     hub_bye(s->hub);
     s->draining = true;
     s->leave_ms = sim_now_ms() + sim_between(0, SIDE_DRAIN_MS);

@@ -60,7 +60,7 @@ static struct world {
     struct llm_call *llm;
     struct tool_run runs[8];
     unsigned run_count;
-    struct turns *turns;
+    struct worker_turns *turns;
     struct models *models;
     struct meters meters;
     struct buf records[8]; /* the conversation, encoded */
@@ -410,27 +410,27 @@ static int begin(void **state)
     struct record_message question = {.role = ROLE_USER, .turn = turn, .content = STR("q")};
     buf_init(&w.records[0], 1 << 20);
     record_message_encode(&question, &w.records[w.record_count++]);
-    struct turns_config c = {.turn = {.journal = {.holder = "me",
-                                                  .flush_ms = 100,
-                                                  .flush_bytes = 100000,
-                                                  .backlog_bytes_max = 1500,
-                                                  .hold_ms = 3000,
-                                                  .fresh_ms = 750},
-                                      .limits = limits,
-                                      .models = w.models,
-                                      .meters = &w.meters,
-                                      .token_wait_ms = 5000,
-                                      .approval_wait_ms = 86400000},
-                             .capacity = 1,
-                             .tick_ms = 50};
-    w.turns = turns_new(&c);
+    struct worker_turns_config c = {.turn = {.journal = {.holder = "me",
+                                                         .flush_ms = 100,
+                                                         .flush_bytes = 100000,
+                                                         .backlog_bytes_max = 1500,
+                                                         .hold_ms = 3000,
+                                                         .fresh_ms = 750},
+                                             .limits = limits,
+                                             .models = w.models,
+                                             .meters = &w.meters,
+                                             .token_wait_ms = 5000,
+                                             .approval_wait_ms = 86400000},
+                                    .capacity = 1,
+                                    .tick_ms = 50};
+    w.turns = worker_turns_new(&c);
     return 0;
 }
 
 static int end(void **state)
 {
     (void)state;
-    turns_free(w.turns);
+    worker_turns_free(w.turns);
     models_free(w.models);
     for (unsigned i = 0; i < w.record_count; i++)
         buf_free(&w.records[i]);
@@ -442,7 +442,7 @@ static int end(void **state)
     return 0;
 }
 
-static void settle(void) { turns_decide(w.turns); }
+static void settle(void) { worker_turns_decide(w.turns); }
 static void tick(int64_t ms)
 {
     w.now_ms += ms;
@@ -451,7 +451,7 @@ static void tick(int64_t ms)
 }
 static void start(uint32_t epoch)
 {
-    turns_start(w.turns, &w.link, session, turn, epoch, secret_new(STR("T1")));
+    worker_turns_start(w.turns, &w.link, session, turn, epoch, secret_new(STR("T1")));
     settle();
 }
 static void answer(struct stored *s, enum err err)

@@ -17,8 +17,8 @@ enum {
     TOOL_BATCH_TICKS_MAX = 200, /* but each is looked at every 2 s: its lease must not run out */
 };
 
-struct turns {
-    struct turns_config config;
+struct worker_turns {
+    struct worker_turns_config config;
     struct map *by_id;
     struct list list, dirty;
     struct buf payload;
@@ -27,12 +27,12 @@ struct turns {
 };
 
 static void on_tick(void *arg);
-static void perform(struct turns *all, struct turn *t);
-static void forget(struct turns *all, struct turn *t);
+static void perform(struct worker_turns *all, struct turn *t);
+static void forget(struct worker_turns *all, struct turn *t);
 
-struct turns *turns_new(const struct turns_config *c)
+struct worker_turns *worker_turns_new(const struct worker_turns_config *c)
 {
-    struct turns *all = xcalloc(1, sizeof(*all));
+    struct worker_turns *all = xcalloc(1, sizeof(*all));
     all->config = *c;
     all->by_id = map_new();
     list_init(&all->list);
@@ -44,7 +44,7 @@ struct turns *turns_new(const struct turns_config *c)
     return all;
 }
 
-void turns_free(struct turns *all)
+void worker_turns_free(struct worker_turns *all)
 {
     if (all == NULL)
         return;
@@ -56,12 +56,15 @@ void turns_free(struct turns *all)
     free(all);
 }
 
-unsigned turns_running(const struct turns *all) { return (unsigned)map_size(all->by_id); }
+unsigned worker_turns_running(const struct worker_turns *all)
+{
+    return (unsigned)map_size(all->by_id);
+}
 
-void turns_close(struct turns *all) { all->closed = true; }
+void worker_turns_close(struct worker_turns *all) { all->closed = true; }
 
-void turns_start(struct turns *all, struct hub_link *from, struct id session, struct id id,
-                 uint32_t epoch, struct secret *take_token)
+void worker_turns_start(struct worker_turns *all, struct hub_link *from, struct id session,
+                        struct id id, uint32_t epoch, struct secret *take_token)
 {
     struct turn *old = map_get(all->by_id, id_key(&id));
     if (old && old->epoch >= epoch) {
@@ -74,7 +77,7 @@ void turns_start(struct turns *all, struct hub_link *from, struct id session, st
         turn_fenced(old);
         perform(all, old);
     }
-    if (all->closed || turns_running(all) >= all->config.capacity) {
+    if (all->closed || worker_turns_running(all) >= all->config.capacity) {
         secret_free(take_token);
         metric_add(all->config.turn.meters->turns_refused, 1);
         hub_send_release(from, id, epoch, all->closed ? "leaving" : "full");
@@ -88,14 +91,14 @@ void turns_start(struct turns *all, struct hub_link *from, struct id session, st
     log_debug("turn.start", "turn=%s epoch=%u", id_log(id), epoch);
 }
 
-void turns_cancel(struct turns *all, struct id id)
+void worker_turns_cancel(struct worker_turns *all, struct id id)
 {
     struct turn *t = map_get(all->by_id, id_key(&id));
     if (t)
         turn_cancel(t);
 }
 
-void turns_follow(struct turns *all, struct hub_link *from, struct id id)
+void worker_turns_follow(struct worker_turns *all, struct hub_link *from, struct id id)
 {
     struct turn *t = map_get(all->by_id, id_key(&id));
     if (t)
@@ -104,14 +107,15 @@ void turns_follow(struct turns *all, struct hub_link *from, struct id id)
         hub_send_done(from, id, 0, TURN_NONE); /* it is not here (any more) */
 }
 
-void turns_unfollow(struct turns *all, struct hub_link *from, struct id id)
+void worker_turns_unfollow(struct worker_turns *all, struct hub_link *from, struct id id)
 {
     struct turn *t = map_get(all->by_id, id_key(&id));
     if (t)
         turn_unfollow(t, from);
 }
 
-void turns_token(struct turns *all, struct id id, uint32_t epoch, struct secret *take_token)
+void worker_turns_token(struct worker_turns *all, struct id id, uint32_t epoch,
+                        struct secret *take_token)
 {
     struct turn *t = map_get(all->by_id, id_key(&id));
     if (t && t->epoch == epoch)
@@ -120,19 +124,19 @@ void turns_token(struct turns *all, struct id id, uint32_t epoch, struct secret 
         secret_free(take_token);
 }
 
-void turns_leave(struct turns *all)
+void worker_turns_leave(struct worker_turns *all)
 {
-    turns_close(all);
+    worker_turns_close(all);
     list_each (&all->list, node, tmp)
         turn_leave(list_of(node, struct turn, node));
 }
 
 static void on_tick(void *arg)
 {
-    struct turns *all = arg;
+    struct worker_turns *all = arg;
     if (list_empty(&all->list))
         loop_timer_stop(all->tick); /* an idle worker sleeps */
-    unsigned count = turns_running(all), some = (count + TICKS_ROUND - 1) / TICKS_ROUND;
+    unsigned count = worker_turns_running(all), some = (count + TICKS_ROUND - 1) / TICKS_ROUND;
     some = some < TICK_TURNS_MIN ? TICK_TURNS_MIN : some;
     some = some > TICK_TURNS_MAX ? TICK_TURNS_MAX : some;
     some = some < count / TOOL_BATCH_TICKS_MAX ? count / TOOL_BATCH_TICKS_MAX : some;
@@ -144,20 +148,20 @@ static void on_tick(void *arg)
     }
 }
 
-void turns_decide(struct turns *all)
+void worker_turns_decide(struct worker_turns *all)
 {
     while (!list_empty(&all->dirty))
         perform(all, list_head(&all->dirty, struct turn, dirty));
 }
 
-static void perform(struct turns *all, struct turn *t)
+static void perform(struct worker_turns *all, struct turn *t)
 {
     list_remove(&t->dirty);
     if (!turn_perform(t))
         forget(all, t);
 }
 
-static void forget(struct turns *all, struct turn *t)
+static void forget(struct worker_turns *all, struct turn *t)
 {
     map_remove(all->by_id, id_key(&t->id));
     list_remove(&t->node);

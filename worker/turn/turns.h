@@ -5,29 +5,30 @@
 
 #include "worker/turn/turn.h"
 
-struct turns;
+struct worker_turns;
 
-struct turns_config {
+struct worker_turns_config {
     struct turn_config turn; /* dirty and payload are filled in */
     uint32_t capacity;
     int64_t tick_ms;
 };
-struct turns *turns_new(const struct turns_config *c);
-void turns_free(struct turns *all);
-unsigned turns_running(const struct turns *all);
+struct worker_turns *worker_turns_new(const struct worker_turns_config *c);
+void worker_turns_free(struct worker_turns *all);
+unsigned worker_turns_running(const struct worker_turns *all);
 
 /* Facts, from the hub. */
-void turns_start(struct turns *all, struct hub_link *from, struct id session, struct id turn,
-                 uint32_t epoch, struct secret *take_token);
-void turns_cancel(struct turns *all, struct id turn);
-void turns_follow(struct turns *all, struct hub_link *from, struct id turn);
-void turns_unfollow(struct turns *all, struct hub_link *from, struct id turn);
-void turns_token(struct turns *all, struct id turn, uint32_t epoch, struct secret *take_token);
+void worker_turns_start(struct worker_turns *all, struct hub_link *from, struct id session,
+                        struct id turn, uint32_t epoch, struct secret *take_token);
+void worker_turns_cancel(struct worker_turns *all, struct id turn);
+void worker_turns_follow(struct worker_turns *all, struct hub_link *from, struct id turn);
+void worker_turns_unfollow(struct worker_turns *all, struct hub_link *from, struct id turn);
+void worker_turns_token(struct worker_turns *all, struct id turn, uint32_t epoch,
+                        struct secret *take_token);
 /* Drain: takes no turn from now on. */
-void turns_close(struct turns *all);
+void worker_turns_close(struct worker_turns *all);
 /* Drain: hands back what runs, as soon as what is being written is written. */
-void turns_leave(struct turns *all);
+void worker_turns_leave(struct worker_turns *all);
 /* The decision phase. */
-void turns_decide(struct turns *all);
+void worker_turns_decide(struct worker_turns *all);
 
 #endif

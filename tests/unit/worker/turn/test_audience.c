@@ -3,7 +3,7 @@
 
 static void follow(void)
 {
-    turns_follow(w.turns, &w.other, turn);
+    worker_turns_follow(w.turns, &w.other, turn);
     settle();
 }
 
@@ -114,7 +114,7 @@ static void released_turn_tells_its_followers(void **state)
     say_something();
     follow();
     w.trace[0] = '\0';
-    turns_leave(w.turns);
+    worker_turns_leave(w.turns);
     settle();
     answer(&w.write, ERR_NONE);
     expect("release 1\nRELEASE 1 leaving\nB: DONE 1 none\n");
@@ -125,9 +125,9 @@ static void unfollow_and_a_new_life_of_the_link_end_it(void **state)
     (void)state;
     say_something();
     follow();
-    turns_unfollow(w.turns, &w.other, turn);
-    turns_unfollow(w.turns, &w.other, turn);
-    turns_unfollow(w.turns, &w.link, turn); /* the driver's stays */
+    worker_turns_unfollow(w.turns, &w.other, turn);
+    worker_turns_unfollow(w.turns, &w.other, turn);
+    worker_turns_unfollow(w.turns, &w.link, turn); /* the driver's stays */
     w.trace[0] = '\0';
     text("b");
     settle();
@@ -155,10 +155,10 @@ static void driver_that_forgot_the_turn_may_follow_it(void **state)
     text("b");
     settle();
     expect("");
-    turns_follow(w.turns, &w.link, turn);
+    worker_turns_follow(w.turns, &w.link, turn);
     expect("FOLLOWING 1-1\nlive 1-2 step_start#1\nlive 1-3 step_progress.text=a\n"
            "live 1-4 step_progress.text=b\n");
-    turns_follow(w.turns, &w.link, turn);
+    worker_turns_follow(w.turns, &w.link, turn);
     w.trace[0] = '\0';
     text("c");
     settle();

@@ -15,7 +15,7 @@ static void answer_is_streamed_sealed_and_only_then_final(void **state)
            "seal done step=2.0 assistant(Hello! stop calls=0): 2 3 4 5 6!\n");
     answer(&w.write, ERR_NONE);
     expect("live 1-5 step_complete\nlive 1-6! turn_complete\nDONE 1 done\n");
-    assert_int_equal(turns_running(w.turns), 0);
+    assert_int_equal(worker_turns_running(w.turns), 0);
 }
 
 static void what_is_said_is_stored_lazily_and_the_seal_carries_the_rest(void **state)
@@ -99,7 +99,7 @@ static void fenced_writer_falls_silent(void **state)
     w.trace[0] = '\0';
     answer(&w.write, ERR_FENCED);
     expect("DONE 1 none\n"); /* its gateway may know of no other epoch: the session was deleted */
-    assert_int_equal(turns_running(w.turns), 0);
+    assert_int_equal(worker_turns_running(w.turns), 0);
 }
 
 static void load_that_is_fenced_is_dropped_and_one_that_is_lost_is_tried_again(void **state)
@@ -114,7 +114,7 @@ static void load_that_is_fenced_is_dropped_and_one_that_is_lost_is_tried_again(v
     expect("load 1\n");
     answer(&w.load, ERR_FENCED);
     expect("DONE 1 none\n");
-    assert_int_equal(turns_running(w.turns), 0);
+    assert_int_equal(worker_turns_running(w.turns), 0);
 }
 
 static void seal_is_sent_again_until_redis_answers(void **state)
@@ -217,7 +217,7 @@ static void cancel_stops_the_model_and_keeps_what_was_said(void **state)
     (void)state;
     begin_answer();
     text("Half an ans");
-    turns_cancel(w.turns, turn);
+    worker_turns_cancel(w.turns, turn);
     settle();
     assert_null(w.llm);
     expect("load 1\nlive 1-2 step_start#1\ncall m\nlive 1-3 step_progress.text=Half an ans\n"
@@ -243,7 +243,7 @@ static void cancel_stops_running_tools(void **state)
     replied(ERR_NONE);
     answer(&w.write, ERR_NONE);
     w.trace[0] = '\0';
-    turns_cancel(w.turns, turn);
+    worker_turns_cancel(w.turns, turn);
     settle();
     assert_non_null(strstr(w.trace, "seal cancelled step=2.0:"));
     assert_non_null(strstr(w.trace, "tool cancelled"));
@@ -281,7 +281,7 @@ static void refused_token_is_asked_for_and_the_call_run_again(void **state)
     tooled(0, "", true);
     tooled(1, "", true);
     expect("NEED_TOKEN 1\n");
-    turns_token(w.turns, turn, 1, secret_new(STR("T2")));
+    worker_turns_token(w.turns, turn, 1, secret_new(STR("T2")));
     settle();
     expect("tool look {} token=T2\ntool look {} token=T2\n");
     tooled(2, "one", false);
@@ -300,7 +300,7 @@ static void token_that_the_model_refused_is_asked_for_and_the_call_begun_anew(vo
     w.unauthorized = true;
     replied(ERR_MODEL_REFUSED);
     expect("NEED_TOKEN 1\n");
-    turns_token(w.turns, turn, 1, secret_new(STR("T2")));
+    worker_turns_token(w.turns, turn, 1, secret_new(STR("T2")));
     settle();
     expect("load 1\n");
     answer(&w.load, ERR_NONE);
@@ -316,10 +316,10 @@ static void token_that_the_model_refused_is_asked_for_and_the_call_begun_anew(vo
     begin_answer(); /* cancelled meanwhile */
     w.unauthorized = true;
     replied(ERR_MODEL_REFUSED);
-    turns_cancel(w.turns, turn);
+    worker_turns_cancel(w.turns, turn);
     settle();
     assert_non_null(strstr(w.trace, "seal cancelled"));
-    turns_token(w.turns, turn, 1, secret_new(STR("T2")));
+    worker_turns_token(w.turns, turn, 1, secret_new(STR("T2")));
     settle();
     answer(&w.write, ERR_NONE);
     assert_non_null(strstr(w.trace, "DONE 1 cancelled"));
@@ -328,7 +328,7 @@ static void token_that_the_model_refused_is_asked_for_and_the_call_begun_anew(vo
     begin_answer(); /* there is none */
     w.unauthorized = true;
     replied(ERR_MODEL_REFUSED);
-    turns_token(w.turns, turn, 1, NULL);
+    worker_turns_token(w.turns, turn, 1, NULL);
     settle();
     answer(&w.write, ERR_NONE);
     assert_non_null(strstr(w.trace, "! error=The sign-in to Perses expired"));
@@ -356,7 +356,7 @@ no_token_to_be_had_ends_the_turn_and_without_a_gateway_it_waits_for_its_owner(vo
     tick(5000);
     expect("release 1\n");
     answer(&w.write, ERR_NONE);
-    assert_int_equal(turns_running(w.turns), 0);
+    assert_int_equal(worker_turns_running(w.turns), 0);
     w.link.dead = false;
     w.record_count = 1;
     buf_free(&w.records[1]);
@@ -365,7 +365,7 @@ no_token_to_be_had_ends_the_turn_and_without_a_gateway_it_waits_for_its_owner(vo
     replied(ERR_NONE);
     answer(&w.write, ERR_NONE);
     tooled(1, "", true);
-    turns_token(w.turns, turn, 1, NULL);
+    worker_turns_token(w.turns, turn, 1, NULL);
     settle();
     answer(&w.write, ERR_NONE);
     assert_non_null(strstr(w.trace, "! error=The sign-in to Perses expired"));
@@ -378,13 +378,13 @@ static void leaving_hands_the_turn_back(void **state)
     text("a");
     settle();
     w.trace[0] = '\0';
-    turns_leave(w.turns);
+    worker_turns_leave(w.turns);
     settle();
     expect("release 1\n");
     assert_null(w.llm);
     answer(&w.write, ERR_NONE);
     expect("RELEASE 1 leaving\n");
-    assert_int_equal(turns_running(w.turns), 0);
+    assert_int_equal(worker_turns_running(w.turns), 0);
     start(1);
     expect("RELEASE 1 leaving\n");
 }
@@ -396,13 +396,13 @@ static void full_worker_hands_back_at_once_and_a_turn_said_twice_is_one(void **s
     start(1);
     expect("load 1\n");
     struct id other = {{9}};
-    turns_start(w.turns, &w.link, session, other, 1, NULL);
+    worker_turns_start(w.turns, &w.link, session, other, 1, NULL);
     expect("RELEASE 1 full\n");
     start(2); /* given up for dead and dispatched to us again */
     expect("DONE 1 none\nload 2\n");
     start(1); /* of a gateway that has lost it since */
     expect("DONE 1 none\n");
-    assert_int_equal(turns_running(w.turns), 1);
+    assert_int_equal(worker_turns_running(w.turns), 1);
 }
 
 static void call_that_needs_a_yes_leaves_the_turn_awaiting(void **state)
@@ -524,7 +524,7 @@ static void tokens_of_lost_attempts_and_of_stopped_calls_are_counted(void **stat
     answer(&w.load, ERR_NONE);
     text("Half");
     reply_usage(&w.llm->reply, 20, 3, 0);
-    turns_cancel(w.turns, turn);
+    worker_turns_cancel(w.turns, turn);
     settle();
     assert_int_equal(w.sealed.input_tokens, 130);
     assert_int_equal(w.sealed.output_tokens, 55);
@@ -626,7 +626,7 @@ static void turn_that_ends_while_old_ones_are_summarised_keeps_nothing_of_that(v
     text("They talked");
     reply_usage(&w.llm->reply, 10, 2, 0);
     w.trace[0] = '\0';
-    turns_cancel(w.turns, turn);
+    worker_turns_cancel(w.turns, turn);
     settle();
     expect("seal cancelled step=1.0: 2 3 4!\n");
     assert_int_equal(w.sealed.input_tokens, 10);
@@ -638,7 +638,7 @@ static void turn_that_ends_while_old_ones_are_summarised_keeps_nothing_of_that(v
     text("They talked");
     replied(ERR_NONE);
     w.trace[0] = '\0';
-    turns_leave(w.turns); /* while it is stored */
+    worker_turns_leave(w.turns); /* while it is stored */
     settle();
     expect("release 1\n");
     assert_null(w.summary.fn);
@@ -653,7 +653,7 @@ static void what_ends_a_turn_after_a_summary_keeps_nothing_of_that_either(void *
     text("They talked");
     replied(ERR_NONE);
     answer(&w.summary, ERR_NONE);
-    turns_cancel(w.turns, turn); /* while it is loaded */
+    worker_turns_cancel(w.turns, turn); /* while it is loaded */
     settle();
     w.trace[0] = '\0';
     answer(&w.load, ERR_NONE);
@@ -671,7 +671,7 @@ static void summary_that_a_token_was_refused_for_is_asked_for_again(void **state
     w.trace[0] = '\0';
     replied(ERR_MODEL_REFUSED);
     expect("NEED_TOKEN 1\n");
-    turns_token(w.turns, turn, 1, secret_new(STR("T2")));
+    worker_turns_token(w.turns, turn, 1, secret_new(STR("T2")));
     settle();
     answer(&w.load, ERR_NONE);
     assert_non_null(strstr(w.trace, "summary m\n"));
