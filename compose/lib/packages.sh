@@ -28,7 +28,8 @@ msgpack|msgpack-c libmsgpack-c-dev|libmsgpack-dev
 jansson libjansson-dev
 libsodium libsodium-dev
 sqlite3 libsqlite3-dev
-libpcre2-8 libpcre2-dev"
+libpcre2-8 libpcre2-dev
+libedit libedit-dev"
 
 has_library() { # NAME|NAME…
     local name

@@ -11,7 +11,7 @@
 #include "proto/event.h"
 #include "proto/frame.h"
 #include "worker/llm/llm.h"
-#include "worker/llm/sse.h"
+#include "common/sse.h"
 
 static struct buf out, wire;
 static struct id turn;

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "worker/llm/llm.h"
-#include "worker/llm/sse.h"
+#include "common/sse.h"
 
 static const struct llm_format *const formats[] = {
 #define X(name, word) &llm_##word,

@@ -22,6 +22,7 @@ WRAPPERS = {
     "zmq.h": ("proto/wire",),
     "sqlite3.h": ("worker/tools/docs/docs",),
     "pcre2.h": ("common/pattern",),
+    "histedit.h": ("gateway/cli/editor",),
 }
 BANNED = {
     "strcpy": "snprintf or a buf", "strcat": "a buf", "strncpy": "memcpy with a checked length",

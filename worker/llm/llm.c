@@ -12,7 +12,7 @@
 #include "worker/llm/jsontools.h"
 #include "worker/llm/learned.h"
 #include "worker/llm/wait.h"
-#include "worker/llm/sse.h"
+#include "common/sse.h"
 
 enum {
     CALL_MAGIC = 0x11c4a110,

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 #include "common/check.h"
-#include "worker/llm/sse.h"
+#include "common/sse.h"
 
 enum {
     REQUEST_BYTES_MAX = 1 << 20,

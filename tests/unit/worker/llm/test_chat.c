@@ -10,7 +10,7 @@
 #include <jansson.h>
 
 #include "worker/llm/llm.h"
-#include "worker/llm/sse.h"
+#include "common/sse.h"
 
 struct heard {
     struct reply reply;

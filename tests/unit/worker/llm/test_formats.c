@@ -14,7 +14,7 @@
 #include <jansson.h>
 
 #include "worker/llm/llm.h"
-#include "worker/llm/sse.h"
+#include "common/sse.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 enum { CUTS_APART = 7 }; /* it is five times slower there, and looks for something else */

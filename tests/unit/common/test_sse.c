@@ -7,7 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "worker/llm/sse.h"
+#include "common/sse.h"
 
 struct heard {
     char text[4096];
@@ -102,6 +102,32 @@ static void too_long_a_line_or_event_is_refused(void **state)
     }
 }
 
+static bool note_id(void *arg, struct str name, struct str data)
+{
+    struct sse *s = ((void **)arg)[0];
+    struct heard *h = ((void **)arg)[1];
+    (void)name;
+    return on_event(h, str_of(s->id), data);
+}
+
+static void id_is_of_the_last_event_that_had_one(void **state)
+{
+    (void)state;
+    struct sse s;
+    struct heard h = {{0}, 0, 0};
+    void *both[] = {&s, &h};
+    sse_init(&s, 1000, note_id, both);
+    assert_int_equal(sse_feed(&s, STR("id: 1-2\ndata: a\n\ndata: b\n\nid:3-")), SSE_MORE);
+    assert_int_equal(sse_feed(&s, STR("4\ndata: c\n\nid\ndata: d\n\n")), SSE_MORE);
+    assert_string_equal(h.text, "[1-2|a][1-2|b][3-4|c][|d]");
+    assert_int_equal(
+        sse_feed(&s, STR("id: 0123456789012345678901234567890123456789012345678901234567"
+                         "8901234\ndata: e\n\n")),
+        SSE_MORE);
+    assert_string_equal(h.text, "[1-2|a][1-2|b][3-4|c][|d][|e]");
+    sse_free(&s);
+}
+
 static void listener_can_stop(void **state)
 {
     (void)state;
@@ -121,6 +147,7 @@ int main(void)
         cmocka_unit_test(only_one_blank_after_the_colon_is_dropped),
         cmocka_unit_test(event_that_the_end_cuts_off_is_none),
         cmocka_unit_test(too_long_a_line_or_event_is_refused),
+        cmocka_unit_test(id_is_of_the_last_event_that_had_one),
         cmocka_unit_test(listener_can_stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,11 +1,11 @@
-/* worker/llm/sse.h: bytes → server-sent events, split anywhere.
+/* common/sse.h: bytes → server-sent events, split anywhere.
  *
  * Lines end in LF, CRLF or CR; comments and unknown fields are skipped, several data lines are
  * joined by LF, a byte order mark at the start is dropped (WHATWG HTML, 9.2.6). An event that is
  * cut off by the end of the stream is none. What lies whole in one piece is given out without being
  * copied. Memory: embedded; sse_free. */
-#ifndef WORKER_LLM_SSE_H
-#define WORKER_LLM_SSE_H
+#ifndef COMMON_SSE_H
+#define COMMON_SSE_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,6 +19,7 @@ struct sse {
     struct buf line; /* the beginning of a line whose end has not come */
     struct buf data; /* data lines so far, when they could not stay where they were */
     char name[64];
+    char id[64]; /* of the last event that had one; empty before, or when it is longer */
     bool has_data, skip_lf, began, over;
     struct str in_place; /* the only data line so far, in the piece that is being read */
     size_t event_bytes_max;

@@ -1,9 +1,10 @@
-#include "worker/llm/sse.h"
+#include "common/sse.h"
 
 #include <string.h>
 
 static enum sse_status take_line(struct sse *s, struct str line);
 static enum sse_status take_data(struct sse *s, struct str value);
+static void take_id(struct sse *s, struct str value);
 static enum sse_status dispatch(struct sse *s);
 static bool settle(struct sse *s);
 static size_t line_end(struct str bytes);
@@ -93,7 +94,18 @@ static enum sse_status take_line(struct sse *s, struct str line)
             memcpy(s->name, value.at, len);
         s->name[len] = '\0';
     }
+    if (str_is(field, "id"))
+        take_id(s, value);
     return SSE_MORE;
+}
+
+/* Half an id would name another event. */
+static void take_id(struct sse *s, struct str value)
+{
+    size_t len = value.len < sizeof(s->id) ? value.len : 0;
+    if (len > 0)
+        memcpy(s->id, value.at, len);
+    s->id[len] = '\0';
 }
 
 /* The first data line stays where it is; it is copied when a second one or another piece comes. */

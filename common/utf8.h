@@ -1,0 +1,16 @@
+/* common/utf8.h: characters of UTF-8, and which of them no eye sees. */
+#ifndef COMMON_UTF8_H
+#define COMMON_UTF8_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One character at `at`, of the left > 0 bytes that are there; its length by len. Not well-formed:
+ * U+FFFD, length 1. */
+uint32_t utf8_decode(const unsigned char *at, size_t left, size_t *len);
+/* What no eye sees: it could hide instructions or turn a text's order around. With what is below a
+ * blank, tab and line feed aside, it is proto/golden/invisible.txt, as the plugin's list is. */
+bool utf8_invisible(uint32_t c);
+
+#endif

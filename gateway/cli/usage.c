@@ -1,0 +1,415 @@
+#include "gateway/cli/usage.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ON(name) (1u << COMMAND_##name)
+#define ON_ALL ((1u << COMMAND_COUNT) - 1)
+
+static const struct {
+    const char *name, *arguments;
+    unsigned least, most;
+    const char *help;
+} commands[] = {
+#define COMMAND(name, arguments, least, most, help) {#name, arguments, least, most, help},
+#define OPTION(field, flag, letter, value, commands, help)
+#include "gateway/cli/commands.def"
+#undef COMMAND
+#undef OPTION
+};
+static const struct {
+    const char *flag;
+    char letter;
+    const char *value;
+    unsigned commands;
+    const char *help;
+    size_t offset;
+} options[] = {
+#define COMMAND(name, arguments, least, most, help)
+#define OPTION(field, flag, letter, value, commands, help)                                         \
+    {flag, letter, value, commands, help, offsetof(struct usage, field)},
+#include "gateway/cli/commands.def"
+#undef COMMAND
+#undef OPTION
+};
+enum { OPTION_COUNT = sizeof(options) / sizeof(options[0]) };
+
+/* What a script can rely on. */
+static const struct {
+    int code;
+    const char *means;
+} exits[] = {{0, "the question was answered"},
+             {1, "an error; stderr says which"},
+             {2, "the command line is wrong"},
+             {3, "not signed in: persai login"},
+             {4, "the question was cancelled"},
+             {5, "a tool call waits for a decision: persai approve SESSION"}};
+enum { EXIT_COUNT = sizeof(exits) / sizeof(exits[0]) };
+
+static const char SUMMARY[] = "ask PersAI, the assistant of Perses, from a terminal";
+
+struct parse {
+    int argc, at;
+    char **argv;
+    struct usage *u;
+    struct buf *out;
+    bool has_command, only_arguments;
+    unsigned given; /* options, by row */
+};
+
+static enum usage_verdict parse_one(struct parse *p, const char *word);
+static enum usage_verdict parse_option(struct parse *p, const char *word);
+static enum usage_verdict print(struct parse *p, const char *word);
+static bool set_option(struct parse *p, unsigned row, const char *value);
+static enum usage_verdict check(struct parse *p);
+static void print_help(struct buf *b);
+static void print_help_of(struct buf *b, enum command command);
+static void print_man(struct buf *b);
+static void print_bash(struct buf *b);
+static void print_zsh(struct buf *b);
+static void print_fish(struct buf *b);
+
+/* ---- parsing ---- */
+
+enum usage_verdict usage_parse(int argc, char **argv, struct usage *u, struct buf *out)
+{
+    struct parse p = {.argc = argc, .at = 1, .argv = argv, .u = u, .out = out};
+    *u = (struct usage){0};
+    while (p.at < argc) {
+        enum usage_verdict verdict = parse_one(&p, argv[p.at++]);
+        if (verdict != USAGE_RUN)
+            return verdict;
+    }
+    return check(&p);
+}
+
+static enum usage_verdict parse_one(struct parse *p, const char *word)
+{
+    struct usage *u = p->u;
+    if (!p->only_arguments && strcmp(word, "--") == 0) {
+        p->only_arguments = true;
+        return USAGE_RUN;
+    }
+    if (!p->only_arguments && word[0] == '-' && word[1])
+        return parse_option(p, word);
+    if (!p->has_command) {
+        for (unsigned i = 0; i < COMMAND_COUNT; i++)
+            if (strcmp(word, commands[i].name) == 0) {
+                u->command = (enum command)i;
+                p->has_command = true;
+                return USAGE_RUN;
+            }
+        buf_printf(p->out, "there is no command %s; see persai --help", word);
+        return USAGE_WRONG;
+    }
+    if (u->count == ARGUMENTS_MAX) {
+        buf_printf(p->out, "more than %d words: put the question into quotes", ARGUMENTS_MAX);
+        return USAGE_WRONG;
+    }
+    u->arguments[u->count++] = word;
+    return USAGE_RUN;
+}
+
+/* --flag VALUE, --flag=VALUE, -f VALUE, -fVALUE; switches of one letter may stand together. */
+static enum usage_verdict parse_option(struct parse *p, const char *word)
+{
+    bool is_long = word[1] == '-';
+    const char *equals = is_long ? strchr(word, '=') : NULL;
+    size_t len = equals ? (size_t)(equals - word) - 2 : strlen(word) - 2;
+    enum usage_verdict printed = print(p, word);
+    if (printed != USAGE_RUN)
+        return printed;
+    for (unsigned i = 0; i < OPTION_COUNT; i++) {
+        bool named = is_long && strlen(options[i].flag) == len &&
+                     strncmp(word + 2, options[i].flag, len) == 0;
+        bool takes = options[i].value[0];
+        if (!named && (is_long || options[i].letter == 0 || word[1] != options[i].letter))
+            continue;
+        if (!takes && equals)
+            break;
+        const char *value = "";
+        if (takes)
+            value = equals                ? equals + 1
+                    : !is_long && word[2] ? word + 2
+                    : p->at < p->argc     ? p->argv[p->at++]
+                                          : NULL;
+        if (!set_option(p, i, value))
+            return USAGE_WRONG;
+        if (!takes && !is_long && word[2]) {
+            char rest[64];
+            snprintf(rest, sizeof(rest), "-%s", word + 2);
+            return parse_option(p, rest);
+        }
+        return USAGE_RUN;
+    }
+    buf_printf(p->out, "there is no option %s; see persai --help", word);
+    return USAGE_WRONG;
+}
+
+static bool set_option(struct parse *p, unsigned row, const char *value)
+{
+    if (!value || (options[row].value[0] && !*value)) {
+        buf_printf(p->out, "--%s needs a value", options[row].flag);
+        return false;
+    }
+    p->given |= 1u << row;
+    memcpy((char *)p->u + options[row].offset, &value, sizeof(value));
+    return true;
+}
+
+static enum usage_verdict print(struct parse *p, const char *word)
+{
+    static const struct {
+        const char *flag;
+        void (*print)(struct buf *);
+    } prints[] = {{"--print-man", print_man},
+                  {"--print-completion=bash", print_bash},
+                  {"--print-completion=zsh", print_zsh},
+                  {"--print-completion=fish", print_fish}};
+    if (strcmp(word, "--version") == 0) {
+        buf_puts(p->out, "persai " PERSAI_VERSION "\n");
+        return USAGE_PRINT;
+    }
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+        if (p->has_command)
+            print_help_of(p->out, p->u->command);
+        else
+            print_help(p->out);
+        return USAGE_PRINT;
+    }
+    for (size_t i = 0; i < sizeof(prints) / sizeof(prints[0]); i++)
+        if (strcmp(word, prints[i].flag) == 0) {
+            prints[i].print(p->out);
+            return USAGE_PRINT;
+        }
+    return USAGE_RUN;
+}
+
+static enum usage_verdict check(struct parse *p)
+{
+    const struct usage *u = p->u;
+    if (!p->has_command) {
+        buf_puts(p->out, "which command? See persai --help");
+        return USAGE_WRONG;
+    }
+    for (unsigned i = 0; i < OPTION_COUNT; i++)
+        if ((p->given >> i & 1) && !(options[i].commands >> u->command & 1)) {
+            buf_printf(p->out, "%s has no option --%s", commands[u->command].name, options[i].flag);
+            return USAGE_WRONG;
+        }
+    if (u->count < commands[u->command].least || u->count > commands[u->command].most) {
+        buf_printf(p->out, "usage: persai %s %s", commands[u->command].name,
+                   commands[u->command].arguments);
+        return USAGE_WRONG;
+    }
+    if ((u->yes && u->refuse) || (u->session && u->go_on)) {
+        buf_printf(p->out, "%s exclude each other",
+                   u->yes ? "--yes and --refuse" : "--session and --continue");
+        return USAGE_WRONG;
+    }
+    return USAGE_RUN;
+}
+
+/* ---- help ---- */
+
+static void option_head(struct buf *b, unsigned row)
+{
+    if (options[row].letter)
+        buf_printf(b, "-%c, ", options[row].letter);
+    buf_printf(b, "--%s%s%s", options[row].flag, options[row].value[0] ? " " : "",
+               options[row].value);
+}
+
+/* A head in its column, then text, wrapped beside it. */
+static void entry(struct buf *b, const char *head, const char *text)
+{
+    enum { COLUMN = 26, WIDTH = 80 };
+    unsigned column = COLUMN;
+    buf_printf(b, "  %-*s", COLUMN - 2, head);
+    if (strlen(head) > COLUMN - 4)
+        buf_printf(b, "\n%*s", COLUMN, "");
+    struct str rest = str_of(text);
+    for (struct str word; str_split(&rest, ' ', &word);) {
+        if (column > COLUMN && column + word.len + 1 > WIDTH) {
+            buf_printf(b, "\n%*s", COLUMN, "");
+            column = COLUMN;
+        }
+        if (column > COLUMN)
+            buf_putc(b, ' ');
+        buf_add_str(b, word);
+        column += (unsigned)word.len + 1;
+    }
+    buf_putc(b, '\n');
+}
+
+static void option_entries(struct buf *b, unsigned mask, bool exactly)
+{
+    for (unsigned i = 0; i < OPTION_COUNT; i++) {
+        scoped_buf(head, 128);
+        if (exactly ? options[i].commands != mask : !(options[i].commands & mask))
+            continue;
+        option_head(&head, i);
+        entry(b, buf_cstr(&head), options[i].help);
+    }
+}
+
+static void print_help(struct buf *b)
+{
+    buf_printf(b, "persai: %s\n\nusage: persai COMMAND [OPTIONS] [ARGUMENTS]\n\n", SUMMARY);
+    for (unsigned i = 0; i < COMMAND_COUNT; i++) {
+        scoped_buf(head, 128);
+        buf_printf(&head, "%s %s", commands[i].name, commands[i].arguments);
+        entry(b, buf_cstr(&head), commands[i].help);
+    }
+    buf_puts(b, "\nOptions of all commands (persai COMMAND --help lists a command's own):\n");
+    option_entries(b, ON_ALL, true);
+    buf_puts(b, "\nIt ends with\n");
+    for (unsigned i = 0; i < EXIT_COUNT; i++) {
+        char code[8];
+        snprintf(code, sizeof(code), "%d", exits[i].code);
+        entry(b, code, exits[i].means);
+    }
+}
+
+static void print_help_of(struct buf *b, enum command command)
+{
+    buf_printf(b, "usage: persai %s [OPTIONS] %s\n\n%s\n\n", commands[command].name,
+               commands[command].arguments, commands[command].help);
+    option_entries(b, 1u << command, false);
+}
+
+/* ---- man page (man(7)) ---- */
+
+static void man_text(struct buf *b, const char *text)
+{
+    if (*text == '.' || *text == '\'')
+        buf_puts(b, "\\&");
+    for (; *text; text++) {
+        if (*text == '-' || *text == '\\')
+            buf_putc(b, '\\');
+        buf_putc(b, *text);
+    }
+}
+
+static void man_option(struct buf *b, unsigned row)
+{
+    scoped_buf(head, 128);
+    option_head(&head, row);
+    buf_puts(b, ".TP\n.B ");
+    man_text(b, buf_cstr(&head));
+    buf_putc(b, '\n');
+    man_text(b, options[row].help);
+    buf_putc(b, '\n');
+}
+
+static void print_man(struct buf *b)
+{
+    buf_printf(b, ".TH PERSAI 1 \"\" \"persai " PERSAI_VERSION "\"\n.SH NAME\npersai \\- %s\n",
+               SUMMARY);
+    buf_puts(b, ".SH SYNOPSIS\n.B persai\n.I COMMAND\n[OPTIONS] [ARGUMENTS]\n.SH COMMANDS\n");
+    for (unsigned i = 0; i < COMMAND_COUNT; i++) {
+        buf_printf(b, ".SS %s %s\n", commands[i].name, commands[i].arguments);
+        man_text(b, commands[i].help);
+        buf_putc(b, '\n');
+        for (unsigned k = 0; k < OPTION_COUNT; k++)
+            if (options[k].commands != ON_ALL && options[k].commands >> i & 1)
+                man_option(b, k);
+    }
+    buf_puts(b, ".SH OPTIONS OF ALL COMMANDS\n");
+    for (unsigned k = 0; k < OPTION_COUNT; k++)
+        if (options[k].commands == ON_ALL)
+            man_option(b, k);
+    buf_puts(b, ".SH EXIT STATUS\n");
+    for (unsigned i = 0; i < EXIT_COUNT; i++)
+        buf_printf(b, ".TP\n.B %d\n%s\n", exits[i].code, exits[i].means);
+    buf_puts(b,
+             ".SH ENVIRONMENT\n.TP\n.B PERSAI_URL, PERSAI_GATEWAY, PERSAI_CONTEXT\nas the options "
+             "of these names\n.TP\n.B PERSAI_API_KEY\na key for programs; with PERSAI_GATEWAY, "
+             "instead of a sign\\-in\n.TP\n.B NO_COLOR\nno colours\n.SH FILES\n.TP\n.I "
+             "$XDG_CONFIG_HOME/persai/contexts.json\nthe sign\\-ins, refresh tokens included; only "
+             "its owner may read it\n");
+}
+
+/* ---- completions ---- */
+
+static void print_bash(struct buf *b)
+{
+    buf_puts(b, "# bash completion of persai; made from its table of commands\n_persai() {\n"
+                "    local word=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]} words\n"
+                "    if [ \"$COMP_CWORD\" = 1 ]; then words='");
+    for (unsigned i = 0; i < COMMAND_COUNT; i++)
+        buf_printf(b, "%s ", commands[i].name);
+    buf_puts(b, "--help --version'\n    else case $command in\n");
+    for (unsigned i = 0; i < COMMAND_COUNT; i++) {
+        buf_printf(b, "        %s) words='", commands[i].name);
+        for (unsigned k = 0; k < OPTION_COUNT; k++)
+            if (options[k].commands >> i & 1)
+                buf_printf(b, "--%s ", options[k].flag);
+        buf_puts(b, "--help' ;;\n");
+    }
+    buf_puts(b, "        *) words= ;;\n    esac; fi\n"
+                "    mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n}\n"
+                "complete -o default -F _persai persai\n");
+}
+
+/* In '…' of a shell: an apostrophe ends it; in zsh's list also [, ] and : have a meaning. */
+static void shell_text(struct buf *b, const char *text, bool zsh)
+{
+    for (; *text; text++) {
+        if (*text == '\'')
+            buf_puts(b, zsh ? "'\\''" : "\\'");
+        else if (zsh && strchr("[]:", *text))
+            buf_printf(b, "\\%c", *text);
+        else
+            buf_putc(b, *text);
+    }
+}
+
+static void print_zsh(struct buf *b)
+{
+    buf_puts(b, "#compdef persai\n# made from persai's table of commands\nlocal -a commands\n"
+                "commands=(\n");
+    for (unsigned i = 0; i < COMMAND_COUNT; i++) {
+        buf_printf(b, "  '%s:", commands[i].name);
+        shell_text(b, commands[i].help, true);
+        buf_puts(b, "'\n");
+    }
+    buf_puts(b, ")\nif (( CURRENT == 2 )); then\n  _describe command commands\n  return\nfi\n"
+                "case $words[2] in\n");
+    for (unsigned i = 0; i < COMMAND_COUNT; i++) {
+        buf_printf(b, "  %s)\n    _arguments", commands[i].name);
+        for (unsigned k = 0; k < OPTION_COUNT; k++) {
+            if (!(options[k].commands >> i & 1))
+                continue;
+            buf_printf(b, " \\\n      '--%s[", options[k].flag);
+            shell_text(b, options[k].help, true);
+            buf_printf(b, options[k].value[0] ? "]:%s:'" : "]'", options[k].value);
+        }
+        buf_puts(b, " \\\n      '*: :_default'\n    ;;\n");
+    }
+    buf_puts(b, "esac\n");
+}
+
+static void print_fish(struct buf *b)
+{
+    buf_puts(b, "# fish completion of persai; made from its table of commands\n"
+                "complete -c persai -f\n");
+    for (unsigned i = 0; i < COMMAND_COUNT; i++) {
+        buf_printf(b, "complete -c persai -n __fish_use_subcommand -a %s -d '", commands[i].name);
+        shell_text(b, commands[i].help, false);
+        buf_puts(b, "'\n");
+    }
+    for (unsigned k = 0; k < OPTION_COUNT; k++) {
+        buf_puts(b, "complete -c persai -n '__fish_seen_subcommand_from");
+        for (unsigned i = 0; i < COMMAND_COUNT; i++)
+            if (options[k].commands >> i & 1)
+                buf_printf(b, " %s", commands[i].name);
+        buf_printf(b, "' -l %s", options[k].flag);
+        if (options[k].letter)
+            buf_printf(b, " -s %c", options[k].letter);
+        buf_puts(b, options[k].value[0] ? " -x -d '" : " -d '");
+        shell_text(b, options[k].help, false);
+        buf_puts(b, "'\n");
+    }
+}
