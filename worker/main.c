@@ -228,6 +228,7 @@ static bool open_tools(struct worker *w, char error[256])
                                  .running_max = s->tools_running_max,
                                  .datasources = s->datasources,
                                  .docs = s->docs,
+                                 .redact = w->redact,
                                  .mcp = w->mcp,
                                  .on_change = on_offer,
                                  .on_change_arg = w};

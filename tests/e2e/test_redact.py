@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from fakes.mcp_server import McpServer
 from fakes.model import Call, Reasoning
 from harness.client import Client
 from harness.stack import Stack, program
+from harness.wait import free_port, until
 
 RULES = "# of this test\ninclude email, ipv4\ncanary =~ (?i)canary-[a-z]+\n"
 MASKED = re.compile(r"MASKED_[A-Z0-9_]+_[0-9a-f]{8}")
@@ -102,3 +104,20 @@ def test_rules_that_are_none_stop_the_start_and_others_can_be_tried(tmp_path: Pa
     rules.write_text(RULES, encoding="utf-8")
     tried = run("--check", PERSAI_REDACT=str(rules), PERSAI_REDACT_TEXT="Is ann@canary.example at 10.0.0.1?")
     assert re.search(r"leaves as: Is MASKED_EMAIL_\w{8} at MASKED_IPV4_\w{8}\?", tried.stdout), tried.stdout
+
+
+def test_an_mcp_server_is_not_told(bare: Stack, tmp_path: Path) -> None:
+    with McpServer(free_port()) as server:
+        servers = tmp_path / "mcp.json"
+        servers.write_text(json.dumps([{"name": "tix", "url": server.url, "key_env": "TIX_KEY", "tools": {"search": "read"}}]))
+        stack = masked_stack(bare, tmp_path, PERSAI_MCP=str(servers), TIX_KEY="tix-key-1")
+        until(lambda: any(t["name"] == "mcp_tix_search" for t in stack.client().get("/tools").json()), "its tools", 60)
+        stack.model.when("tickets", lambda body: [Call("mcp_tix_search", {"word": words(body, "CANARY")[0], "limit": 1})],
+                         ["Done."])
+        alice = stack.client()
+        log = alice.ask(alice.session(), "any tickets of canary-mcp?")
+        assert log.answer() == "Done."
+        call, response = log.tools()[0]
+        assert json.loads(response["content"])["structured"]["tickets"] == ["canary-mcp-0"], response
+        assert "canary-mcp" in json.dumps(call), call
+        assert b"MASKED_CANARY_" in b"".join(server.seen) and b"canary-" not in b"".join(server.seen)

@@ -55,6 +55,7 @@ struct tool_run *run_new(struct tools *t, const struct tool_call *c, tool_done_f
     buf_init(&r->content, t->config.content_bytes_max);
     buf_init(&r->remarks, 4096);
     r->turn = c->turn;
+    r->conversation = c->conversation;
     r->call_id = str_dup(c->call_id);
     r->owner = str_dup(c->owner);
     r->project = str_dup(path_name_ok(c->project) ? c->project : STR(""));

@@ -48,7 +48,7 @@ struct tool_run {
     const char *server;      /* that server's name; borrowed of mcp */
     tool_fn *fn, *rehearsal; /* rehearsal: what can be told of it without doing it; or NULL */
     /* the call */
-    struct id turn;
+    struct id turn, conversation;
     char *call_id, *owner;
     json_t *args;
     char *datasource;  /* path, path_parse'd; NULL: refused before, or none is needed */

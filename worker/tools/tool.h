@@ -27,6 +27,7 @@ struct tools_config {
     uint32_t running_max;       /* runs at once in this process; 64 */
     const char *datasources;    /* patterns of paths, by commas: free to be used; or NULL */
     const char *docs;           /* folder of documents; NULL or "": none */
+    struct redact *redact;      /* what MCP servers are not told; NULL: all. Borrowed */
     const struct mcp_file *mcp; /* MCP servers (mcp_file_read), as long as the tools; NULL: none */
     loop_fn *on_change;         /* other tools are offered; may be NULL */
     void *on_change_arg;
@@ -87,6 +88,7 @@ enum tool_ask {
  * by secret_ref). */
 struct tool_call {
     struct id turn;                  /* for log lines */
+    struct id conversation;          /* masked words are the same in all of it */
     struct str owner;                /* whose call it is: calls go by rounds of their owners */
     struct str call_id, tool_name;   /* as the model wrote them */
     struct str arguments;            /* JSON text as the model wrote it; empty counts as {} */

@@ -7,24 +7,19 @@
 static void run(struct tool_batch_call *c);
 static void on_done(void *arg, const struct tool_result *result);
 
-void tool_batch_start(struct tool_batch *r, struct tools *tools, const struct tool_batch_handler *h,
-                      void *arg, struct id turn, struct str owner,
-                      const struct turn_context *context, const struct record_message *assistant,
-                      const struct approval *approval, struct secret *token, int64_t now_ms)
+void tool_batch_start(struct tool_batch *r, const struct tool_batch_world *world,
+                      const struct tool_batch_handler *h, void *arg,
+                      const struct record_message *assistant)
 {
     CHECK(r->calls == NULL && assistant->call_count > 0);
-    *r = (struct tool_batch){.tools = tools,
+    *r = (struct tool_batch){.world = *world,
                              .handler = h,
                              .arg = arg,
-                             .turn = turn,
-                             .owner = str_dup(owner),
-                             .context = context,
-                             .token = token ? secret_ref(token) : NULL,
                              .assistant = assistant,
-                             .approval = approval,
                              .calls = xcalloc(assistant->call_count, sizeof(*r->calls)),
-                             .count = assistant->call_count,
-                             .now_ms = now_ms};
+                             .count = assistant->call_count};
+    r->world.owner = str_of(str_dup(world->owner));
+    r->world.token = world->token ? secret_ref(world->token) : NULL;
     for (unsigned i = 0; i < r->count; i++) {
         r->calls[i] = (struct tool_batch_call){.batch = r, .index = i};
         run(&r->calls[i]);
@@ -38,7 +33,8 @@ struct tool_call tool_batch_tool_call(const struct tool_batch_world *w,
     const struct turn_context *context = w->context;
     for (unsigned i = 0; i < context->datasource_count; i++)
         datasources[i] = str_of(context->datasources[i]);
-    return (struct tool_call){.turn = w->turn,
+    return (struct tool_call){.conversation = w->session,
+                              .turn = w->turn,
                               .owner = w->owner,
                               .call_id = call->call_id,
                               .tool_name = call->tool_name,
@@ -62,17 +58,10 @@ static void run(struct tool_batch_call *c)
     struct tool_batch *r = c->batch;
     const struct record_call *asked = &r->assistant->calls[c->index];
     struct str datasources[TURN_CONTEXT_DATASOURCES_MAX];
-    struct tool_batch_world world = {.tools = r->tools,
-                                     .turn = r->turn,
-                                     .owner = str_of(r->owner),
-                                     .context = r->context,
-                                     .approval = r->approval,
-                                     .token = r->token,
-                                     .now_ms = r->now_ms};
-    struct tool_call call = tool_batch_tool_call(&world, asked, datasources);
+    struct tool_call call = tool_batch_tool_call(&r->world, asked, datasources);
     c->state = TOOL_BATCH_RUNNING;
     c->tries++;
-    c->run = tool_start(r->tools, &call, on_done, c);
+    c->run = tool_start(r->world.tools, &call, on_done, c);
 }
 
 static void on_done(void *arg, const struct tool_result *result)
@@ -80,7 +69,7 @@ static void on_done(void *arg, const struct tool_result *result)
     struct tool_batch_call *c = arg;
     struct tool_batch *r = c->batch;
     c->run = NULL;
-    if (result->unauthorized && r->token != NULL) {
+    if (result->unauthorized && r->world.token != NULL) {
         c->state = TOOL_BATCH_REFUSED;
         r->handler->on_refused(r->arg, c->tries > 1);
         return;
@@ -102,8 +91,8 @@ static void on_done(void *arg, const struct tool_result *result)
 
 void tool_batch_token(struct tool_batch *r, struct secret *token)
 {
-    secret_free(r->token);
-    r->token = token ? secret_ref(token) : NULL;
+    secret_free(r->world.token);
+    r->world.token = token ? secret_ref(token) : NULL;
     for (unsigned i = 0; i < r->count; i++)
         if (r->calls[i].state == TOOL_BATCH_REFUSED)
             run(&r->calls[i]);
@@ -128,7 +117,7 @@ void tool_batch_free(struct tool_batch *r)
         free(r->calls[i].datasource);
     }
     free(r->calls);
-    free(r->owner);
-    secret_free(r->token);
+    free((char *)r->world.owner.at);
+    secret_free(r->world.token);
     *r = (struct tool_batch){0};
 }

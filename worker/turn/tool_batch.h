@@ -36,7 +36,7 @@ struct tool_batch_call {
 /* What all calls of a reply have in common. Borrowed. */
 struct tool_batch_world {
     struct tools *tools;
-    struct id turn;
+    struct id session, turn;
     struct str owner;
     const struct turn_context *context;
     const struct approval *approval;
@@ -48,24 +48,17 @@ struct tool_call tool_batch_tool_call(const struct tool_batch_world *w,
                                       const struct record_call *call,
                                       struct str datasources[TURN_CONTEXT_DATASOURCES_MAX]);
 struct tool_batch {
-    struct tools *tools;
+    struct tool_batch_world world; /* the owner's name and a share of the token are its own */
     const struct tool_batch_handler *handler;
     void *arg;
-    struct id turn;
-    char *owner;
-    const struct turn_context *context;
-    struct secret *token; /* shared */
     const struct record_message *assistant;
-    const struct approval *approval; /* borrowed */
     struct tool_batch_call *calls;
     unsigned count;
-    int64_t now_ms; /* Unix time: what "now" means to the whole batch */
 };
-/* Never calls back from inside. token may be NULL: authentication is off. */
-void tool_batch_start(struct tool_batch *r, struct tools *tools, const struct tool_batch_handler *h,
-                      void *arg, struct id turn, struct str owner,
-                      const struct turn_context *context, const struct record_message *assistant,
-                      const struct approval *approval, struct secret *token, int64_t now_ms);
+/* Never calls back from inside. */
+void tool_batch_start(struct tool_batch *r, const struct tool_batch_world *world,
+                      const struct tool_batch_handler *h, void *arg,
+                      const struct record_message *assistant);
 void tool_batch_token(struct tool_batch *r, struct secret *token);
 /* All calls are answered: fills *responses (owned by the caller: free), borrowing from the batch.
  */

@@ -535,16 +535,22 @@ static void on_vetted(void *arg)
                                      .usage = t->replied});
 }
 
-/* Nobody is there to say yes in an investigation: such a call fails, and its report goes on. */
-static void begin_vet(struct turn *t)
+static struct tool_batch_world world_of(struct turn *t)
 {
-    struct tool_batch_world world = {.tools = t->config->tools,
+    return (struct tool_batch_world){.tools = t->config->tools,
+                                     .session = t->session,
                                      .turn = t->id,
                                      .owner = str_of(t->owner),
                                      .context = &t->context,
                                      .approval = &t->approval,
                                      .token = t->token,
                                      .now_ms = loop_wall_ms()};
+}
+
+/* Nobody is there to say yes in an investigation: such a call fails, and its report goes on. */
+static void begin_vet(struct turn *t)
+{
+    struct tool_batch_world world = world_of(t);
     vet_free(&t->vet);
     if (t->context.alert != NULL || !vet_start(&t->vet, &world, &t->assistant, on_vetted, t))
         on_vetted(t);
@@ -641,9 +647,9 @@ static void begin_tools(struct turn *t)
     turn_announce_step(t, STEP_TOOL_EXECUTION);
     for (unsigned i = 0; i < t->assistant.call_count; i++)
         say_call(t, i, "running");
+    struct tool_batch_world world = world_of(t);
     if (t->agent.state == AGENT_ACTING)
-        tool_batch_start(&t->batch, t->config->tools, &handler, t, t->id, str_of(t->owner),
-                         &t->context, &t->assistant, &t->approval, t->token, loop_wall_ms());
+        tool_batch_start(&t->batch, &world, &handler, t, &t->assistant);
 }
 
 /* ---- the end ---- */

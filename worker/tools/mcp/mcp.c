@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "proto/record.h"
 #include "worker/endpoint.h"
+#include "worker/llm/mask.h"
 #include "worker/tools/mcp/ask.h"
 #include "worker/tools/text.h"
 
@@ -57,6 +58,8 @@ struct call {
     struct server *server;
     struct tool_run *run;
     struct mcp_ask *ask;
+    struct mask mask; /* what the server is not told */
+    json_t *args;     /* as it is told them */
     unsigned session; /* it was sent in */
     bool sent, again; /* again: once only */
 };
@@ -66,6 +69,7 @@ static void greet(struct server *s);
 static void list(struct server *s, struct str cursor);
 static void send_call(struct call *c);
 static void fail_call(struct call *c, const struct mcp_answer *a);
+static void put_values_back(struct call *c);
 
 /* ---- tools ---- */
 
@@ -538,6 +542,8 @@ static void call_free(void *state)
     struct call *c = state;
     mcp_ask_cancel(c->ask);
     list_remove(&c->node);
+    json_decref(c->args);
+    mask_free(&c->mask);
     free(c);
 }
 
@@ -585,11 +591,27 @@ static void on_result(struct call *c, const json_t *result)
     } else if (json_is_true(json_object_get(result, "isError"))) {
         scoped_buf(b, 4 * SAID_MAX);
         mcp_text(result, &b, 3 * SAID_MAX);
-        run_fail(r, "tool_failed", "The tool failed: %s", b.len ? buf_cstr(&b) : "it says no more");
+        scoped_buf(shown, 16 * SAID_MAX);
+        unmask_text(&c->mask, buf_str(&b), &shown);
+        run_fail(r, "tool_failed", "The tool failed: %s",
+                 shown.len ? buf_cstr(&shown) : "it says no more");
     } else {
         mcp_result_write(result, server, r->mcp->allowed, &r->content);
+        put_values_back(c);
         run_done(r);
     }
+}
+
+/* The server repeats words that stand for values of the call. */
+static void put_values_back(struct call *c)
+{
+    struct buf *content = &c->run->content;
+    scoped_buf(shown, content->max_bytes);
+    unmask_json(&c->mask, buf_str(content), &shown);
+    if (shown.overflowed) /* then the words are better than half of it */
+        return;
+    buf_clear(content);
+    buf_add_str(content, buf_str(&shown));
 }
 
 static void wait_for_session(struct call *c)
@@ -640,7 +662,7 @@ static void send_call(struct call *c)
     scoped_buf(params, 1 << 20);
     buf_puts(&params, "\"name\":");
     json_str(&params, str_of(t->allowed->name));
-    char *args = json_dumps(c->run->args, JSON_COMPACT);
+    char *args = json_dumps(c->args, JSON_COMPACT);
     buf_printf(&params, ",\"arguments\":%s", args ? args : "{}");
     free(args);
     write_key(c->run, key);
@@ -649,12 +671,25 @@ static void send_call(struct call *c)
                               .name = t->allowed->name,
                               .call_key = key,
                               .marks = t->offer.marks,
-                              .args = c->run->args};
+                              .args = c->args};
     list_remove(&c->node);
     list_push(&s->calling, &c->node);
     c->session = s->session;
     c->sent = true;
     c->ask = mcp_ask(&s->peer, &what, on_called, c);
+}
+
+/* The arguments as the server is told them; the caller's. */
+static json_t *hide_args(struct mask *m, json_t *args)
+{
+    json_auto_t *named = json_pack("{s:O}", "arguments", args);
+    char *text = json_dumps(named, JSON_COMPACT);
+    scoped_buf(masked, 1 << 20);
+    json_auto_t *hidden = text && mask_json(m, str_of(text), &masked)
+                              ? json_loadb(masked.at, masked.len, 0, NULL)
+                              : NULL;
+    free(text);
+    return json_incref(masked.len > 0 ? json_object_get(hidden, "arguments") : args);
 }
 
 void mcp_call(struct tool_run *r)
@@ -663,6 +698,8 @@ void mcp_call(struct tool_run *r)
     struct call *c = xcalloc(1, sizeof *c);
     *c = (struct call){.server = s, .run = r};
     list_init(&c->node);
+    mask_init(&c->mask, r->tools->config.redact, r->conversation);
+    c->args = hide_args(&c->mask, r->args);
     r->state = c;
     r->state_free = call_free;
     if (s->mcp->leaving) {
