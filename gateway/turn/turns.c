@@ -335,7 +335,7 @@ static void queue_first(struct turn *t, const struct store_turn *taken)
     /* Events were stored that never reached us: followers read them there first; or some were lost,
      * which they learn there. */
     if (!last || event_at_cmp(taken->last, last->at) > 0 || t->lost ||
-        taken->mended == taken->epoch)
+        taken->loss_epoch == taken->epoch)
         tail_reset(&t->live.tail);
     if (t->lost)
         stream_lost(&t->live, taken->last); /* its worker had stored more than there is */

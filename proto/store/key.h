@@ -18,7 +18,10 @@
  *                            claimer, deaths, loaded and loader (epoch and worker), step, attempt,
  *                            cancel, sealed, req, itok, otok, ctok, cost, begun, first (message),
  *                            ev (bytes of its stream), key (its p:k's HASH), body (hash of what
- *                            was asked for with that key); asked (calls that need a decision,
+ *                            was asked for with that key); run (the server on which the
+ *                            epoch began), sound (base_replid: the history of that time), torn
+ *                            and mended (loss_from, loss_epoch: what was stored past the one,
+ *                            before the other, is lost in part); asked (calls that need a decision,
  *                            and the decisions), asks (those that wait, as clients see them),
  *                            wait (until when), decider, decided; goes 7 d after its end: then
  *                            p:l tells that it was

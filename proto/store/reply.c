@@ -43,7 +43,7 @@ void reply_turn(const struct redisReply *p, struct id session, struct id turn,
         .lease_ms = num_at(p, 4),
         .waiting_ms = num_at(p, 5),
         .cancel = num_at(p, 6) == 1,
-        .mended = u32_at(p, 8),
+        .loss_epoch = u32_at(p, 8),
         .decide_ms = num_at(p, 7),
     };
 }

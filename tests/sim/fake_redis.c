@@ -182,15 +182,15 @@ void redis_once_remove(struct redis *r, struct id session)
 struct redis *fake_redis_new(void)
 {
     struct redis *r = xcalloc(1, sizeof *r);
-    r->run = r->line = 1;
+    r->run = r->replid = 1;
     return r;
 }
 
 void fake_redis_restarted(struct redis *r, bool promoted)
 {
     r->run++;
-    r->line++;
-    r->heir = r->heir || promoted;
+    r->replid++;
+    r->was_replica = r->was_replica || promoted;
 }
 
 void fake_redis_time(struct redis *r, int64_t now_ms) { r->now_ms = now_ms; }
@@ -206,8 +206,11 @@ static void clear(struct redis *r)
     free(r->sessions);
     free(r->open);
     free(r->once);
-    *r = (struct redis){
-        .now_ms = r->now_ms, .plant = r->plant, .run = r->run, .line = r->line, .heir = r->heir};
+    *r = (struct redis){.now_ms = r->now_ms,
+                        .plant = r->plant,
+                        .run = r->run,
+                        .replid = r->replid,
+                        .was_replica = r->was_replica};
 }
 
 void fake_redis_free(struct redis *r)

@@ -15,9 +15,10 @@ struct fake_turn {
     enum err why;
     uint32_t epoch, le, ls;
     unsigned run,
-        sound; /* the server on which the epoch began, the line of data known to be whole */
-    struct event_at torn; /* what was stored behind it before the epoch `mended` may be lost */
-    uint32_t mended;
+        base_replid; /* the server on which the epoch began, the history known to be whole */
+    struct event_at
+        loss_from; /* what was stored behind it before the epoch `loss_epoch` may be lost */
+    uint32_t loss_epoch;
     int64_t from; /* the epoch that the last claim or end was expected on; -1: none */
     int64_t lease_ms, begun_ms, stream_until_ms; /* until: 0: no end */
     char holder[FAKE_NAME_MAX], claimer[FAKE_NAME_MAX], loader[FAKE_NAME_MAX];
@@ -67,8 +68,8 @@ struct fake_once { /* an idempotency key of a session */
 struct redis {
     int64_t now_ms;
     enum fake_plant plant;
-    unsigned run, line; /* this server in this life; the line of data that it has */
-    bool heir;          /* it was a replica once */
+    unsigned run, replid; /* this server in this life; the history that it has */
+    bool was_replica;     /* it was a replica once */
     struct fake_session **sessions;
     unsigned session_count, session_cap;
     struct fake_open *open;

@@ -41,7 +41,7 @@ static enum err answer_turn(struct redis *r, const struct fake_op *op, const str
                             .lease_ms = left > 0 ? left : 0,
                             .waiting_ms = left < 0 ? -left : 0,
                             .decide_ms = t->state == TURN_AWAITING ? t->wait_ms - r->now_ms : 0,
-                            .mended = t->mended,
+                            .loss_epoch = t->loss_epoch,
                             .cancel = t->cancel};
     return ERR_NONE;
 }
@@ -61,9 +61,9 @@ static void turn_end(struct redis *r, const struct fake_op *op, struct fake_sess
     redis_open_remove(r, s->session, t->turn);
 }
 
-static bool promoted_since(const struct redis *r, unsigned sound)
+static bool promoted_since(const struct redis *r, unsigned base_replid)
 {
-    return sound && sound != r->line && r->heir;
+    return base_replid && base_replid != r->replid && r->was_replica;
 }
 
 /* The turn's next epoch. A server that is not the one on which the present epoch began may have
@@ -72,13 +72,13 @@ static uint32_t turn_next(const struct redis *r, struct fake_turn *t, uint32_t s
 {
     uint32_t far = 16 + (uint32_t)(r->now_ms > t->begun_ms ? (r->now_ms - t->begun_ms) / 10 : 0);
     uint32_t epoch = (seen > t->epoch ? seen : t->epoch) + (t->run != r->run ? far : 1);
-    if (seen > t->epoch || promoted_since(r, t->sound)) {
-        t->mended = epoch;
-        if (t->torn.epoch == 0)
-            t->torn = (struct event_at){t->le, t->ls};
+    if (seen > t->epoch || promoted_since(r, t->base_replid)) {
+        t->loss_epoch = epoch;
+        if (t->loss_from.epoch == 0)
+            t->loss_from = (struct event_at){t->le, t->ls};
     }
     t->run = r->run;
-    t->sound = r->line;
+    t->base_replid = r->replid;
     return epoch;
 }
 
@@ -137,7 +137,7 @@ static enum err begin_new(struct redis *r, struct fake_op *op, struct fake_sessi
     t->begun_ms = r->now_ms;
     t->step = 1;
     t->run = r->run;
-    t->sound = r->line;
+    t->base_replid = r->replid;
     t->from = -1;
     t->request = blob_ref(op->texts[TEXT_REQUEST]);
     t->key = blob_ref(op->texts[TEXT_KEY]);
@@ -449,10 +449,11 @@ static enum err events_read(struct redis *r, struct fake_op *op, struct fake_rep
     if (t->stream_until_ms && t->stream_until_ms <= r->now_ms)
         return ERR_EVENTS_EXPIRED;
     bool ahead = after.epoch > t->le || (after.epoch == t->le && after.seq > t->ls);
-    bool torn = t->torn.epoch > 0 && after.epoch < t->mended && event_at_cmp(after, t->torn) > 0;
-    if (after.epoch > t->epoch || (ahead && t->state != TURN_RUNNING) || torn)
+    bool lost = t->loss_from.epoch > 0 && after.epoch < t->loss_epoch &&
+                event_at_cmp(after, t->loss_from) > 0;
+    if (after.epoch > t->epoch || (ahead && t->state != TURN_RUNNING) || lost)
         return ERR_HISTORY_LOST;
-    out->answer.suspect = ahead && after.epoch == t->epoch && promoted_since(r, t->sound);
+    out->answer.suspect = ahead && after.epoch == t->epoch && promoted_since(r, t->base_replid);
     struct reading f = {.cursor = after};
     int64_t budget = op->max;
     unsigned i = 0;
@@ -503,7 +504,7 @@ static enum err load(struct redis *r, struct fake_op *op, struct fake_reply *out
         return ERR_FENCED;
     }
     t->lease_ms = r->now_ms + op->config.lease_ms;
-    t->sound = r->line;
+    t->base_replid = r->replid;
     snprintf(t->holder, sizeof t->holder, "%s", op->holder);
     out->load = (struct store_load){.request = reply_hold(out, t->request),
                                     .seq = turn_seq(t),

@@ -16,19 +16,19 @@ local function run_id()
     return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
 end
 
--- The line of data that this server has: its replicas have the same, until one is promoted. Second:
--- whether this one was a replica once.
-local function line_id()
+-- The id of the history that this server has (Redis's master_replid): its replicas have the same, until
+-- one is promoted. Second: whether this one was a replica once.
+local function replid()
     local info = redis.call('INFO', 'replication')
     local second = string.match(info, 'master_replid2:(%x+)')
     return string.match(info, 'master_replid:(%x+)'), second and string.find(second, '[^0]') ~= nil
 end
 
--- Was a replica promoted since the line was `sound`? It may have lagged behind. (A server that was
--- only restarted has a new line as well, but was no replica.)
-local function promoted_since(sound)
-    local line, heir = line_id()
-    return sound and sound ~= line and heir
+-- Was a replica promoted since the history was `base_replid`? It may have lagged behind. (A server that was
+-- only restarted has a new id as well, but was no replica.)
+local function promoted_since(base_replid)
+    local id, was_replica = replid()
+    return base_replid and base_replid ~= id and was_replica
 end
 
 -- A durable write whose copies are waited for (store.c) has one key more, p:w:{SID}:N.TOKEN. It is
@@ -79,7 +79,7 @@ local function turn_read(key)
         le = tonumber(v[3]) or 0, ls = tonumber(v[4]) or 0,
         lease = tonumber(v[5]) or 0, holder = v[6] or '',
         cancel = v[7] == '1', sealed = v[8] or '', wait = tonumber(v[9]) or 0,
-        mended = tonumber(v[10]) or 0,
+        loss_epoch = tonumber(v[10]) or 0,
     }
 end
 
@@ -98,7 +98,7 @@ end
 local function turn_answer(t, now)
     local left = turn_open(t) and t.lease - now or 0
     return {t.state, t.epoch, t.le, t.ls, math.max(left, 0), math.max(-left, 0), t.cancel and 1 or 0,
-            t.state == 'awaiting' and t.wait - now or 0, t.mended}
+            t.state == 'awaiting' and t.wait - now or 0, t.loss_epoch}
 end
 
 -- The turn's next epoch. seen: the highest one that the caller knows of.
@@ -107,18 +107,18 @@ end
 -- begun there may have given out ids, which never repeat: the next one goes well past them, and the
 -- further the later it is, for two such losses in a row may begin at the same epoch. And behind a
 -- promotion, what was stored after the last event may have been seen: who has seen it (past
--- torn, before mended) is told so by turn/events.
--- run: the server on which the present epoch began. sound: the data's line at that time, or when a
--- worker loaded it.
+-- loss_from, before loss_epoch) is told so by turn/events.
+-- run: the server on which the present epoch began. base_replid: the data's history at that time, or when
+-- a worker loaded it.
 local function turn_next(t, T, seen)
     local v, here = redis.call('HMGET', T, 'run', 'sound', 'torn', 'begun'), run_id()
     local far = 16 + math.max(0, math.floor((now_ms() - (tonumber(v[4]) or now_ms())) / 10))
     local epoch = math.max(t.epoch, seen) + (v[1] and v[1] ~= here and far or 1)
     if seen > t.epoch or promoted_since(v[2]) then
-        t.mended = epoch
+        t.loss_epoch = epoch
         redis.call('HSET', T, 'torn', v[3] or string.format('%d-%d', t.le, t.ls), 'mended', epoch)
     end
-    redis.call('HSET', T, 'run', here, 'sound', (line_id()))
+    redis.call('HSET', T, 'run', here, 'sound', (replid()))
     return epoch
 end
 

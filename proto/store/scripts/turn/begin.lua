@@ -48,7 +48,7 @@ redis.call('XADD', E, '1-1', 'e', batch)
 local first = message_append(S, M, message)
 redis.call('HSET', T, 'state', 'running', 'epoch', 1, 'le', 1, 'ls', 1, 'lease', now + lease,
            'holder', holder, 'step', 1, 'attempt', 0, 'begun', now, 'first', first, 'req', request, 'key', key,
-           'ev', #batch, 'run', run_id(), 'sound', (line_id()))
+           'ev', #batch, 'run', run_id(), 'sound', (replid()))
 if body ~= '' then
     redis.call('HSET', T, 'body', body)
 end

@@ -23,10 +23,10 @@ local function past(e, s)
     return epoch > e or (epoch == e and seq > s)
 end
 local more_of = redis.call('HMGET', T, 'torn', 'sound')
-local torn = {string.match(more_of[1] or '', '^(%d+)-(%d+)$')}
+local loss_from = {string.match(more_of[1] or '', '^(%d+)-(%d+)$')}
 local ahead = past(t.le, t.ls)
 if epoch > t.epoch or (ahead and t.state ~= 'running') or
-   (torn[1] and epoch < t.mended and past(tonumber(torn[1]), tonumber(torn[2]))) then
+   (loss_from[1] and epoch < t.loss_epoch and past(tonumber(loss_from[1]), tonumber(loss_from[2]))) then
     return {'history_lost'}
 end
 -- Ahead of a replica that was promoted: either the worker will store in a moment what it has said,

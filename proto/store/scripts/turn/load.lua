@@ -24,8 +24,8 @@ elseif v[10] ~= holder then
     return {'fenced'} -- one epoch, one worker
 end
 local now = now_ms()
--- It stores from here on where it left off, or is told of a loss: what is there is sound.
-redis.call('HSET', T, 'lease', now + tonumber(ARGV[3]), 'holder', holder, 'sound', (line_id()))
+-- It stores from here on where it left off, or is told of a loss: what is there is whole.
+redis.call('HSET', T, 'lease', now + tonumber(ARGV[3]), 'holder', holder, 'sound', (replid()))
 local load = {v[1] or '', turn_seq(t), tonumber(v[2]) or 0, attempt, tonumber(v[4]) or 0,
               tonumber(v[5]) or 0, tonumber(v[6]) or 0, tonumber(v[7]) or 0, tonumber(v[8]) or 0,
               t.cancel and 1 or 0, now}

@@ -355,7 +355,7 @@ static void epochs_leave_room_behind_a_restart(void **state)
     struct got *g = OK(&s->f, store_turn_claim, p.session, p.turn, 1, true, false, GATEWAY);
     uint32_t next = g->turn.epoch;
     assert_in_range(next, 17, 17 + 60 * 100); /* further by the hundredths since it began */
-    assert_int_equal(g->turn.mended, 0);      /* it was no replica: nothing speaks for a loss */
+    assert_int_equal(g->turn.loss_epoch, 0);  /* it was no replica: nothing speaks for a loss */
     assert_int_equal(
         OK(&s->f, store_turn_claim, p.session, p.turn, 1, true, false, GATEWAY)->turn.epoch, next);
     assert_string_equal(places(events(&p, 1, 9, 9999)), ""); /* what was said and not stored */
@@ -367,7 +367,7 @@ static void epochs_leave_room_behind_a_restart(void **state)
     play_begin(&p, "two");
     g = OK(&s->f, store_turn_claim, p.session, p.turn, 4, true, false, GATEWAY);
     assert_int_equal(g->turn.epoch, 5);
-    assert_int_equal(g->turn.mended, 5);
+    assert_int_equal(g->turn.loss_epoch, 5);
     assert_int_equal(events(&p, 1, 2, 9999)->err, ERR_HISTORY_LOST);
     assert_int_equal(events(&p, 4, 1, 9999)->err, ERR_HISTORY_LOST);
     assert_int_equal(events(&p, 1, 1, 9999)->err, ERR_NONE);
