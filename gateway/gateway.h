@@ -32,8 +32,8 @@ struct gateway {
     struct loop *loop;
     struct redis *redis;
     struct store *store;
-    unsigned copies;     /* PERSAI_DURABILITY */
-    unsigned redis_ills; /* of store_health: logged already */
+    unsigned replicas;       /* PERSAI_DURABILITY */
+    unsigned redis_problems; /* of store_health: logged already */
     struct fetch_pool *fetch;
     struct identity *identity;
     struct service *service;

@@ -99,7 +99,7 @@ static void on_hangup(void *arg)
 static void on_redis_server(void *arg, const char *where, struct str info)
 {
     struct gateway *g = arg;
-    store_health_log(&g->redis_ills, where, info, g->copies);
+    store_health_log(&g->redis_problems, where, info, g->replicas);
 }
 
 static bool open_store(struct gateway *g, char error[256])
@@ -107,7 +107,7 @@ static bool open_store(struct gateway *g, char error[256])
     struct redis_config config = {.url = g->settings.redis,
                                   .timeout_ms = 5000,
                                   .queue_bytes_max = 64 << 20,
-                                  .copies = g->copies,
+                                  .replicas = g->replicas,
                                   .on_server = on_redis_server,
                                   .arg = g};
     struct store_config store = {.lease_ms = g->settings.lease_ms,
@@ -118,7 +118,7 @@ static bool open_store(struct gateway *g, char error[256])
                                  .text_bytes_max = 256 << 10,
                                  .user_sessions_max = g->settings.user_sessions,
                                  .user_bytes_max = g->settings.user_bytes,
-                                 .copies = g->copies};
+                                 .replicas = g->replicas};
     g->redis = redis_new(g->loop, &config, error);
     if (g->redis)
         g->store = store_new(g->loop, g->redis, &store);
@@ -191,7 +191,7 @@ static int serve(struct gateway *g)
         return complain("settings", error);
     if (!g->settings.auth)
         log_warn("gateway.auth_off", "everybody=local listen=%s", g->settings.listen);
-    if (!store_durability_parse(g->settings.durability, &g->copies))
+    if (!store_durability_parse(g->settings.durability, &g->replicas))
         return complain("PERSAI_DURABILITY", STORE_DURABILITY_HELP);
     g->loop = loop_new();
     g->fetch = fetch_pool_new(g->loop);
@@ -262,7 +262,7 @@ static int check(struct gateway *g)
 static int hand_over(struct gateway *g, const char *from, const char *to)
 {
     char error[256];
-    if (!store_durability_parse(g->settings.durability, &g->copies))
+    if (!store_durability_parse(g->settings.durability, &g->replicas))
         return complain("PERSAI_DURABILITY", STORE_DURABILITY_HELP);
     g->loop = loop_new();
     if (!open_store(g, error))

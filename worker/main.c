@@ -127,21 +127,21 @@ static void on_hangup(void *arg)
 
 static bool open_store(struct worker *w, char error[256])
 {
-    unsigned copies;
-    if (!store_durability_parse(w->settings.durability, &copies)) {
+    unsigned replicas;
+    if (!store_durability_parse(w->settings.durability, &replicas)) {
         snprintf(error, 256, "PERSAI_DURABILITY %s", STORE_DURABILITY_HELP);
         return false;
     }
     struct redis_config config = {.url = w->settings.redis,
                                   .timeout_ms = REDIS_TIMEOUT_MS,
                                   .queue_bytes_max = REDIS_QUEUE_BYTES_MAX,
-                                  .copies = copies};
+                                  .replicas = replicas};
     struct store_config store = {.lease_ms = w->settings.lease_ms,
                                  .quota_noted = true,
                                  .events_keep_ms = w->settings.events_keep_ms,
                                  .session_keep_ms = w->settings.session_keep_ms,
                                  .messages_max = w->settings.messages_max,
-                                 .copies = copies};
+                                 .replicas = replicas};
     w->redis = redis_new(w->loop, &config, error);
     if (w->redis)
         w->store = store_new(w->loop, w->redis, &store);

@@ -11,7 +11,7 @@ struct redis_link;
 
 enum redis_call_own { /* not asked from outside, but by the module itself */
                       CALL_FOREIGN,
-                      CALL_WAIT, /* its answer says how many copies there are */
+                      CALL_WAIT, /* its answer says how many replicas have it */
                       CALL_ASKING,
                       CALL_MAP, /* of a cluster's slots */
                       CALL_INFO,
@@ -25,9 +25,9 @@ struct redis_call {
     int64_t deadline_ms;
     const struct redis_script *script; /* sent as EVALSHA, or with its source */
     bool with_source;                  /* the way in which it was sent last */
-    bool durable;                      /* its answer waits for copies */
+    bool durable;                      /* its answer waits for replicas */
     enum redis_status status;          /* of one that failed */
-    struct redisReply *kept;           /* durable: its answer, until the copies are counted */
+    struct redisReply *kept;           /* durable: its answer, until the replicas are counted */
     uint16_t slot;                     /* of its first key, for a cluster */
     enum redis_call_own own;
     struct redis_link *via; /* it goes there, this once; NULL: by its slot */

@@ -28,7 +28,7 @@ enum {
     GREETINGS_MAX = 5,
     SCRIPTS_MAX = 64,
     /* A replica that is well acknowledges within a round trip; all that this connection is asked
-     * meanwhile waits behind. Who got too few copies sends again. */
+     * meanwhile waits behind. What too few replicas have is sent again. */
     COPIES_MS = 150,
 };
 
@@ -76,7 +76,7 @@ struct redis_link {
     const struct redis_script *scripts[SCRIPTS_MAX]; /* sent on this connection with their source */
     unsigned script_count;
     struct list sent;
-    struct list unsure;       /* durable ones that were answered: copies not counted yet */
+    struct list unsure;       /* durable ones that were answered: replicas not counted yet */
     bool counting, uncounted; /* a WAIT is under way; durable calls were sent behind it */
     struct loop_timer *retry; /* DOWN: connect; else: the attempt takes too long */
     char where[REDIS_HOST_MAX + 8];
@@ -143,7 +143,7 @@ static void put(struct redis_link *l, struct redis_call *c, bool with_source)
     redis_call_put(c, with_source, &l->out);
     list_remove(&c->node);
     list_push(&l->sent, &c->node);
-    l->uncounted = l->uncounted || (c->durable && l->config.copies > 0);
+    l->uncounted = l->uncounted || (c->durable && l->config.replicas > 0);
 }
 
 static void put_own(struct redis_link *l, enum redis_call_own own, unsigned argc,
@@ -166,10 +166,10 @@ void redis_link_send(struct redis_link *l, struct redis_call *take_call)
 
 static void put_wait(struct redis_link *l)
 {
-    char copies[16], ms[16];
-    snprintf(copies, sizeof copies, "%u", l->config.copies);
+    char replicas[16], ms[16];
+    snprintf(replicas, sizeof replicas, "%u", l->config.replicas);
     snprintf(ms, sizeof ms, "%d", COPIES_MS);
-    put_own(l, CALL_WAIT, 3, (struct str[]){STR("WAIT"), str_of(copies), str_of(ms)});
+    put_own(l, CALL_WAIT, 3, (struct str[]){STR("WAIT"), str_of(replicas), str_of(ms)});
     l->counting = true;
     l->uncounted = false;
 }
@@ -194,12 +194,12 @@ static bool error_is(const redisReply *reply, const char *word)
 /* The answer of a WAIT: it counts for all durable calls that were answered before it. */
 static void on_counted(struct redis_link *l, const redisReply *reply)
 {
-    bool enough = reply->type == REDIS_REPLY_INTEGER && reply->integer >= l->config.copies;
+    bool enough = reply->type == REDIS_REPLY_INTEGER && reply->integer >= l->config.replicas;
     l->counting = false;
     for (struct redis_call *c; (c = list_first(&l->unsure, struct redis_call, node)) != NULL;) {
         redisReply *kept = c->kept;
         c->kept = NULL;
-        give_back(l, c, enough ? REDIS_OK : REDIS_FEW, kept);
+        give_back(l, c, enough ? REDIS_OK : REDIS_UNREPLICATED, kept);
         freeReplyObject(kept);
     }
 }
@@ -226,7 +226,7 @@ static bool on_answer(struct redis_link *l, redisReply *reply)
     }
     if (error_is(reply, "READONLY"))
         l->leaving = true; /* a master that was demoted: look for the new one */
-    if (c->durable && l->config.copies > 0 && !failed) {
+    if (c->durable && l->config.replicas > 0 && !failed) {
         list_remove(&c->node);
         list_push(&l->unsure, &c->node);
         c->kept = reply;

@@ -29,7 +29,7 @@ struct redis_link_config {
     const struct redis_url *url; /* borrowed: credentials, database, the master's name */
     bool asks_slots;             /* it may be a cluster: ask */
     int64_t timeout_ms;
-    unsigned copies; /* that a durable call waits for; 0: none */
+    unsigned replicas; /* that a durable call waits for; 0: none */
     const struct redis_link_owner *owner;
     void *arg;
 };

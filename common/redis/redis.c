@@ -52,7 +52,7 @@ static void deliver(struct redis *r, struct redis_call *c, enum redis_status sta
     void *arg = c->arg;
     r->stats.errors += status == REDIS_ERROR;
     r->stats.lost += status == REDIS_LOST;
-    r->stats.few += status == REDIS_FEW;
+    r->stats.unreplicated += status == REDIS_UNREPLICATED;
     r->held_bytes -= c->cost;
     r->stats.waiting--;
     redis_call_free(c);
@@ -193,7 +193,7 @@ static struct redis_link *link_new(struct redis *r, bool home)
                                   .url = &r->url,
                                   .asks_slots = home && !r->url.sentinel,
                                   .timeout_ms = r->config.timeout_ms,
-                                  .copies = r->config.copies,
+                                  .replicas = r->config.replicas,
                                   .owner = &link_owner,
                                   .arg = r};
     return redis_link_new(&c);

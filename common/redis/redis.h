@@ -32,7 +32,7 @@ struct redis_config {
     int64_t timeout_ms; /* a command without an answer for so long fails REDIS_LOST; default 5 s */
     uint64_t queue_bytes_max;
     /* what is durable is REDIS_OK only once so many replicas have it; 0: at once */
-    unsigned copies;
+    unsigned replicas;
     /* A server was connected to: what it says in INFO. NULL: nobody wants to know. */
     void (*on_server)(void *arg, const char *where, struct str info);
     void *arg;
@@ -56,9 +56,9 @@ void redis_forget(struct redis *r, uint64_t call);
 
 struct redis_stats {
     uint64_t commands, errors, lost, reconnects;
-    uint64_t redirects; /* MOVED and ASK that were followed */
-    uint64_t few;       /* durable calls that too few replicas had in time */
-    uint64_t waiting;   /* sent or queued, not answered */
+    uint64_t redirects;    /* MOVED and ASK that were followed */
+    uint64_t unreplicated; /* durable calls that too few replicas had in time */
+    uint64_t waiting;      /* sent or queued, not answered */
 };
 void redis_stats_get(const struct redis *r, struct redis_stats *out);
 

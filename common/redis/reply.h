@@ -9,13 +9,18 @@
 struct redisReply; /* opaque: read it by the accessors below */
 
 enum redis_status {
-    REDIS_OK,    /* reply holds the answer */
-    REDIS_FEW,   /* done, and reply holds the answer, but fewer than config.copies replicas have it
-                    so far: send it again */
-    REDIS_ERROR, /* Redis answered with an error: reply's text; "OOM", "LOADING", "READONLY",
-                    "MISCONF", "CLUSTERDOWN" at its start matter */
-    REDIS_LOST,  /* no answer: connection away or broken, or timed out */
-    REDIS_FULL,  /* not sent: the queue is full */
+    /* Reply holds the answer. */
+    REDIS_OK,
+    /* Done, and reply holds the answer, but fewer than config.replicas replicas have it so far: send
+     * it again. */
+    REDIS_UNREPLICATED,
+    /* Redis answered with an error: reply's text; "OOM", "LOADING", "READONLY", "MISCONF",
+     * "CLUSTERDOWN" at its start matter. */
+    REDIS_ERROR,
+    /* No answer: connection away or broken, or timed out. */
+    REDIS_LOST,
+    /* Not sent: the queue is full. */
+    REDIS_FULL,
 };
 typedef void redis_fn(void *arg, enum redis_status status, const struct redisReply *reply);
 

@@ -8,7 +8,7 @@
 struct redis_script {
     const char *name, *source;
     const char *sha; /* of the source: 40 hexadecimal digits */
-    bool durable;    /* its answer waits for redis_config.copies */
+    bool durable;    /* its answer waits for redis_config.replicas */
 };
 
 #endif

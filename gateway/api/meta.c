@@ -67,7 +67,7 @@ static void gather(struct gateway *g)
     metric_set(metrics[METRIC_redis_up], redis_ready(g->redis));
     follow_counter(METRIC_redis_commands, stats.commands);
     follow_counter(METRIC_redis_lost, stats.lost);
-    follow_counter(METRIC_redis_few, stats.few);
+    follow_counter(METRIC_redis_unreplicated, stats.unreplicated);
     follow_counter(METRIC_redis_redirects, stats.redirects);
     follow_counter(METRIC_redis_reconnects, stats.reconnects);
     metric_set(metrics[METRIC_turns_queued], g->dispatch.queued);

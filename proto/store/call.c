@@ -13,7 +13,7 @@ enum {
     RETRY_MS = 5000, /* an ask is given up after this */
     RETRY_EVERY_MS = 100,
     LOST_TRIES_MAX = 3,
-    FEW_MS = 2000, /* what can be undone waits for its copies no longer than this */
+    UNREPLICATED_MS = 2000, /* what can be undone waits for its replicas no longer than this */
 };
 
 /* ---- calls ---- */
@@ -164,13 +164,13 @@ static void put_note_key(const struct store_command *a, struct buf *out)
 static void put_token(const struct store_command *a, struct buf *out)
 {
     const struct store *s = a->call->store;
-    buf_printf(out, "%u.%s-%llx", s->config.copies, s->name, (unsigned long long)a->token);
+    buf_printf(out, "%u.%s-%llx", s->config.replicas, s->name, (unsigned long long)a->token);
 }
 
 /* Its answer waits for copies. */
-static bool waits_for_copies(const struct store_command *a)
+static bool waits_for_replicas(const struct store_command *a)
 {
-    return a->script && a->script->durable && a->call->store->config.copies > 0;
+    return a->script && a->script->durable && a->call->store->config.replicas > 0;
 }
 
 static void send_ask(struct store_command *a)
@@ -180,7 +180,7 @@ static void send_ask(struct store_command *a)
     scoped_buf(note, 128);
     unsigned n = 0, keys = a->keys;
     for (unsigned i = 0; i < a->argc; i++) {
-        if (i == a->keys && waits_for_copies(a)) {
+        if (i == a->keys && waits_for_replicas(a)) {
             a->token = a->token == 0 ? ++s->last_id : a->token;
             put_note_key(a, &note);
             buf_puts(&note, ":");
@@ -245,13 +245,13 @@ static bool again(struct store_command *a, int64_t patience_ms)
     return true;
 }
 
-/* ---- copies (redis_config.copies; prelude.lua: note_copies, unsure) ---- */
+/* ---- replicas (redis_config.replicas; prelude.lua: note_write, unsure) ---- */
 
 static const struct redis_script *script_of(enum store_script name) { return &store_scripts[name]; }
 
 /* Its write is copied: who reads it need not wait. Should this be lost, a reader waits for nothing,
  * once. tokens: each followed by a blank. */
-static void copies_are_sure(const struct store_command *a, struct str tokens)
+static void replicas_confirm(const struct store_command *a, struct str tokens)
 {
     enum { TOKENS_MAX = 64 };
     struct str argv[TOKENS_MAX + 1], token;
@@ -271,7 +271,7 @@ void ask_forget_note(const struct store_command *a)
 {
     scoped_buf(token, 128);
     put_token(a, &token);
-    copies_are_sure(a, buf_str(&token));
+    replicas_confirm(a, buf_str(&token));
 }
 
 static void give_up(struct store_command *a);
@@ -283,7 +283,7 @@ static void on_touched(void *arg, enum redis_status status, const struct redisRe
     (void)reply;
     a->sent = 0;
     if (status == REDIS_OK) {
-        copies_are_sure(a, buf_str(&a->waits));
+        replicas_confirm(a, buf_str(&a->waits));
         send_ask(a);
     } else if (!again(a, RETRY_MS)) {
         give_up(a);
@@ -292,7 +292,7 @@ static void on_touched(void *arg, enum redis_status status, const struct redisRe
 
 /* A reader found writes that too few replicas may have: it writes behind them, and reads again once
  * that is copied. */
-static void wait_for_copies(struct store_command *a, const struct redisReply *tokens)
+static void wait_for_replicas(struct store_command *a, const struct redisReply *tokens)
 {
     struct store *s = a->call->store;
     scoped_buf(key, 128);
@@ -354,16 +354,16 @@ static void give_up(struct store_command *a)
 }
 
 /* It is done, as far as the master goes. True: it is not over yet. */
-static bool on_few(struct store_command *a)
+static bool on_unreplicated(struct store_command *a)
 {
-    if (again(a, a->few ? FEW_MS : RETRY_MS))
+    if (again(a, a->unreplicated ? UNREPLICATED_MS : RETRY_MS))
         return true;
-    log_warn("store.too_few_copies", "script=%s wanted=%u", a->script->name,
-             a->call->store->config.copies);
-    if (a->few == NULL)
+    log_warn("store.unreplicated", "script=%s wanted=%u", a->script->name,
+             a->call->store->config.replicas);
+    if (a->unreplicated == NULL)
         return false;
     a->call->waiting--;
-    a->few(a->call);
+    a->unreplicated(a->call);
     return true;
 }
 
@@ -372,7 +372,7 @@ static enum err reply_err(const struct store_command *a, enum redis_status statu
 {
     switch (status) {
     case REDIS_OK:
-    case REDIS_FEW:
+    case REDIS_UNREPLICATED:
         return a->script ? script_err(a, redis_text(redis_at(reply, 0))) : ERR_NONE;
     case REDIS_ERROR:
         return redis_err(a, redis_text(reply));
@@ -391,12 +391,12 @@ static void on_reply(void *arg, enum redis_status status, const struct redisRepl
     struct store_call *c = a->call;
     a->sent = 0;
     if (status == REDIS_OK && a->script && str_is(redis_text(redis_at(reply, 0)), "unsure")) {
-        wait_for_copies(a, redis_at(reply, 1));
+        wait_for_replicas(a, redis_at(reply, 1));
         return;
     }
     enum err err = reply_err(a, status, reply);
-    if (status == REDIS_FEW && err == ERR_NONE) {
-        if (!on_few(a))
+    if (status == REDIS_UNREPLICATED && err == ERR_NONE) {
+        if (!on_unreplicated(a))
             give_up(a);
         return;
     }
@@ -405,7 +405,7 @@ static void on_reply(void *arg, enum redis_status status, const struct redisRepl
             return;
         err = ERR_STORE_UNAVAILABLE;
     }
-    if (status == REDIS_OK && a->token != 0 && waits_for_copies(a))
+    if (status == REDIS_OK && a->token != 0 && waits_for_replicas(a))
         ask_forget_note(a);
     if (err == ERR_STORE_UNAVAILABLE || err == ERR_STORE_FULL || err == ERR_INTERNAL) {
         store_call_end(c, err, NULL);

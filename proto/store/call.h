@@ -71,9 +71,10 @@ struct store_command {
     struct store_call *call;
     const struct redis_script *script; /* NULL: a plain command */
     ask_fn *fn;
-    void (*few)(struct store_call *c); /* it is done, and stays on too few copies: undo it, and end
-                                          the call; NULL: ERR_STORE_UNAVAILABLE */
-    unsigned tag;                      /* the operation's own */
+    /* It is done, and stays on too few replicas: undo it, and end the call. NULL: the call ends
+     * with ERR_STORE_UNAVAILABLE. */
+    void (*unreplicated)(struct store_call *c);
+    unsigned tag; /* the operation's own */
     unsigned keys, argc, cap;
     struct buf bytes;
     size_t *ends;     /* where each argument ends in bytes */

@@ -15,11 +15,11 @@ struct store_config {
     uint64_t user_bytes_max; /* of all that one owner keeps: ERR_QUOTA_EXCEEDED; 0: not limited */
     bool quota_noted; /* without limits of its own: notes what sessions take, for those who have */
     uint32_t text_bytes_max; /* titles and settings: bounded by the caller; this is a last guard */
-    unsigned copies;         /* as redis_config.copies */
+    unsigned replicas;       /* as redis_config.replicas */
 };
 /* PERSAI_DURABILITY: "local": 0; "replicated:N": N from 1 to 16. False: neither;
  * STORE_DURABILITY_HELP says what it must be. */
 #define STORE_DURABILITY_HELP "must be local, or replicated:N with N from 1 to 16"
-bool store_durability_parse(const char *text, unsigned *copies);
+bool store_durability_parse(const char *text, unsigned *replicas);
 
 #endif

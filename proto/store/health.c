@@ -5,13 +5,13 @@
 
 static const struct {
     const char *word, *advice;
-} ills[] = {
+} problems[] = {
 #define X(name, word, advice) {word, advice},
-    STORE_ILLS(X)
+    STORE_PROBLEMS(X)
 #undef X
 };
 
-const char *store_ill_advice(enum store_ill i) { return ills[i].advice; }
+const char *store_problem_advice(enum store_problem i) { return problems[i].advice; }
 
 /* The value in a line "name:value\r\n"; empty: there is none. */
 static struct str field(struct str info, const char *name)
@@ -33,7 +33,7 @@ static uint64_t leading_number(struct str text)
     return str_u64(digits, UINT32_MAX, &n) ? n : 0;
 }
 
-unsigned store_health(struct str info, unsigned copies)
+unsigned store_health(struct str info, unsigned replicas)
 {
     struct str policy = field(info, "maxmemory_policy"), version = field(info, "redis_version");
     unsigned found = 0;
@@ -45,17 +45,17 @@ unsigned store_health(struct str info, unsigned copies)
         found |= 1u << STORE_STUCK;
     if (version.len > 0 && leading_number(version) < 7)
         found |= 1u << STORE_OLD;
-    if (leading_number(field(info, "connected_slaves")) < copies)
+    if (leading_number(field(info, "connected_slaves")) < replicas)
         found |= 1u << STORE_ALONE;
     return found;
 }
 
-void store_health_log(unsigned *told, const char *where, struct str info, unsigned copies)
+void store_health_log(unsigned *told, const char *where, struct str info, unsigned replicas)
 {
-    unsigned fresh = store_health(info, copies) & ~*told;
-    for (unsigned i = 0; i < STORE_ILL_COUNT; i++)
+    unsigned fresh = store_health(info, replicas) & ~*told;
+    for (unsigned i = 0; i < STORE_PROBLEM_COUNT; i++)
         if ((fresh & 1u << i) != 0)
-            log_warn("redis.unfit", "where=%s what=%s why=%s", where, ills[i].word,
-                     log_text(str_of(ills[i].advice)));
+            log_warn("redis.unfit", "where=%s what=%s why=%s", where, problems[i].word,
+                     log_text(str_of(problems[i].advice)));
     *told |= fresh;
 }

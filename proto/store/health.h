@@ -6,7 +6,7 @@
 #include "common/buf.h"
 
 /* X(name, word of the log, what it means and what to do) */
-#define STORE_ILLS(X)                                                                              \
+#define STORE_PROBLEMS(X)                                                                          \
     X(EVICTS, "eviction",                                                                          \
       "it deletes conversations when it is full: set maxmemory-policy noeviction")                 \
     X(FORGETS, "persistence",                                                                      \
@@ -17,17 +17,17 @@
     X(ALONE, "replicas",                                                                           \
       "it has fewer replicas than PERSAI_DURABILITY asks for: until they are there new turns get " \
       "503")
-enum store_ill {
+enum store_problem {
 #define X(name, word, advice) STORE_##name,
-    STORE_ILLS(X)
+    STORE_PROBLEMS(X)
 #undef X
-        STORE_ILL_COUNT
+        STORE_PROBLEM_COUNT
 };
-const char *store_ill_advice(enum store_ill i); /* "it …": of the Redis at where */
+const char *store_problem_advice(enum store_problem i); /* "it …": of the Redis at where */
 
-/* A set of bits, 1 << ill. copies: as store_config. */
-unsigned store_health(struct str info, unsigned copies);
+/* A set of bits, 1 << problem. replicas: as store_config. */
+unsigned store_health(struct str info, unsigned replicas);
 /* Logs what is wrong with the Redis at where, each kind once: *told is what was logged already. */
-void store_health_log(unsigned *told, const char *where, struct str info, unsigned copies);
+void store_health_log(unsigned *told, const char *where, struct str info, unsigned replicas);
 
 #endif

@@ -14,7 +14,7 @@ struct store_probe {
     struct loop_timer *timer;
     loop_fn *done;
     void *arg;
-    unsigned copies, ills;
+    unsigned replicas, problems;
     int64_t waited_ms;
     bool told; /* what it says of itself */
 };
@@ -32,7 +32,7 @@ struct store_probe *store_probe_new(struct loop *l, const char *url, const char 
     p->done = done;
     p->arg = arg;
     p->timer = loop_timer_new(l, on_timer, p);
-    if (!store_durability_parse(durability, &p->copies))
+    if (!store_durability_parse(durability, &p->replicas))
         report_fail(report, "PERSAI_DURABILITY %s", STORE_DURABILITY_HELP);
     struct redis_config config = {.url = url,
                                   .timeout_ms = WAIT_MS,
@@ -60,7 +60,7 @@ static void on_server(void *arg, const char *where, struct str info)
 {
     struct store_probe *p = arg;
     (void)where;
-    p->ills |= store_health(info, p->copies);
+    p->problems |= store_health(info, p->replicas);
     p->told = true;
 }
 
@@ -86,9 +86,9 @@ static void judge(struct store_probe *p)
                     "Redis answers: nothing answers at %.300s, or it refuses us; start "
                     "redis-server or set PERSAI_REDIS",
                     redis_where(p->redis));
-    for (unsigned i = 0; i < STORE_ILL_COUNT; i++)
-        if ((p->ills & 1u << i) != 0)
-            report_fail(p->report, "Redis is fit to be the store: %s", store_ill_advice(i));
-    if (p->told && p->ills == 0)
+    for (unsigned i = 0; i < STORE_PROBLEM_COUNT; i++)
+        if ((p->problems & 1u << i) != 0)
+            report_fail(p->report, "Redis is fit to be the store: %s", store_problem_advice(i));
+    if (p->told && p->problems == 0)
         report_ok(p->report, "Redis is fit to be the store");
 }

@@ -134,7 +134,7 @@ uint64_t store_turn_begin(struct store *s, const struct store_begin *b, store_fn
     if (b->key.len > 0)
         store_hash(b->key, c->once);
     struct store_command *a = ask_script(c, SCRIPT_turn_begin, on_begun);
-    a->few = undo_begin;
+    a->unreplicated = undo_begin;
     c->own = a;
     ask_turn_keys(a, b->session, b->turn);
     ask_once_key(a, b->session, c->once);

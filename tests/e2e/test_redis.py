@@ -106,7 +106,7 @@ def test_a_seal_that_is_not_copied_is_held(bare: Stack, pair: Pair) -> None:
     late.wait_text("said ")
     pair.replica.process.signal(signal.SIGSTOP)
     gate.open()
-    until(lambda: "store.too_few_copies" in stack.worker.process.tail(200), "the seal to be held", 30)
+    until(lambda: "store.unreplicated" in stack.worker.process.tail(200), "the seal to be held", 30)
     for read in (stream, late):
         assert "step_complete" not in read.log.types() and "turn_complete" not in read.log.types()
     shown = other.get(f"/session/{session}")
@@ -128,7 +128,7 @@ def test_a_held_seal_survives_its_master(bare: Stack, pair: Pair) -> None:
     gate.wait()
     pair.replica.process.signal(signal.SIGSTOP)
     gate.open()
-    until(lambda: "store.too_few_copies" in stack.worker.process.tail(200), "the seal to be held", 30)
+    until(lambda: "store.unreplicated" in stack.worker.process.tail(200), "the seal to be held", 30)
     pair.process.kill()
     heir_with_replica(bare, pair)
     log = alice.follow(session, stream.log.of("turn_start")[0]["turn_id"], first=stream, seconds=90)

@@ -31,18 +31,18 @@ local function promoted_since(base_replid)
     return base_replid and base_replid ~= id and was_replica
 end
 
--- A durable write whose copies are waited for (store.c) has one key more, p:w:{SID}:N.TOKEN. It is
--- noted in p:w:{SID} until N copies are there: who reads the session meanwhile waits for them
+-- A durable write whose replicas are waited for (store.c) has one key more, p:w:{SID}:N.TOKEN. It is
+-- noted in p:w:{SID} until N replicas have it: who reads the session meanwhile waits for them
 -- too. To be written again by one that is sent again is half the purpose: Redis waits for what a
 -- connection wrote.
-local function note_copies()
+local function note_write()
     local W, token = string.match(KEYS[#KEYS], '^(p:w:{.-}):(.+)$')
     if W then
         redis.call('HSET', W, token, run_id())
         redis.call('PEXPIRE', W, 7 * 24 * 3600 * 1000)
     end
 end
-note_copies()
+note_write()
 
 -- The answer of a reader when the session at S has something that too few replicas may have; else
 -- nil. What one copy was asked of and is found at another server than wrote it is that copy: a

@@ -8,7 +8,7 @@ static void an_info_is_judged(void **state)
     (void)state;
     static const struct {
         const char *info;
-        unsigned copies, found;
+        unsigned replicas, found;
     } rows[] = {
         {"", 0, 0}, /* one that hides it */
         {"redis_version:7.0.15\r\nmaxmemory:0\r\nmaxmemory_policy:noeviction\r\naof_enabled:1\r\n",
@@ -23,7 +23,7 @@ static void an_info_is_judged(void **state)
         {"connected_slaves:x\r\n", 1, 1u << STORE_ALONE},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        assert_int_equal(store_health(str_of(rows[i].info), rows[i].copies), rows[i].found);
+        assert_int_equal(store_health(str_of(rows[i].info), rows[i].replicas), rows[i].found);
 }
 
 int main(void)

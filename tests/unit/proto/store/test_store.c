@@ -193,9 +193,9 @@ static void server_open(struct server *s, enum kind kind)
     s->loop = loop_new();
     loop_on_decide(s->loop, on_pass, s);
     s->timer = loop_timer_new(s->loop, on_late, s);
-    unsigned copies = kind == REPLICATED;
+    unsigned replicas = kind == REPLICATED;
     struct redis_config rc = {
-        .url = url, .timeout_ms = 5000, .queue_bytes_max = 64 << 20, .copies = copies};
+        .url = url, .timeout_ms = 5000, .queue_bytes_max = 64 << 20, .replicas = replicas};
     s->redis = redis_new(s->loop, &rc, error);
     assert_non_null(s->redis);
     struct store_config c = {.lease_ms = CASE_LEASE_MS,
@@ -204,7 +204,7 @@ static void server_open(struct server *s, enum kind kind)
                              .user_sessions_max = CASE_USER_SESSIONS,
                              .user_bytes_max = CASE_USER_BYTES,
                              .text_bytes_max = 4096,
-                             .copies = copies};
+                             .replicas = replicas};
     s->f = (struct store_fixture){.store = store_new(s->loop, s->redis, &c),
                                   .wait = on_wait,
                                   .pass = on_time,
