@@ -446,7 +446,7 @@ static void on_frame(struct hub_link *l, struct frame *f)
     case FRAME_DONE:
     case FRAME_RELEASE:
     case FRAME_NEED_TOKEN:
-    case FRAME_OFFER:
+    case FRAME_TOOLS:
     case FRAME_FOLLOWING:
         break; /* not this way: frame_decode refuses them */
     }
@@ -509,7 +509,7 @@ void hub_bye(struct hub *h)
 
 static void send_offer(struct hub_link *l)
 {
-    struct frame f = {.code = FRAME_OFFER, .OFFER = {.tools = l->hub->config.tools}};
+    struct frame f = {.code = FRAME_TOOLS, .TOOLS = {.tools = l->hub->config.tools}};
     send_frame(l, &f);
     l->told = l->hub->offers;
 }

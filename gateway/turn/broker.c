@@ -138,9 +138,9 @@ static void on_worker_frame(struct broker *b, struct worker *w, const struct fra
     case FRAME_NEED_TOKEN:
         b->handler->on_need_token(b->arg, &w->slot, &f->NEED_TOKEN);
         break;
-    case FRAME_OFFER:
+    case FRAME_TOOLS:
         buf_clear(&b->tools);
-        buf_add_str(&b->tools, f->OFFER.tools);
+        buf_add_str(&b->tools, f->TOOLS.tools);
         break;
     case FRAME_BYE:
         log_info("worker.leaves", "worker=%s turns=%u", w->name, w->slot.assigned);

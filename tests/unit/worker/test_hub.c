@@ -314,10 +314,10 @@ static void other_tools_are_told_to_each_gateway_once(void **state)
     welcome(0, "g0");
     sent(0), sent(1);
     hub_offer(w.hub, STR("[{}]"));
-    assert_string_equal(sent(0), "OFFER ");
+    assert_string_equal(sent(0), "TOOLS ");
     assert_string_equal(sent(1), ""); /* its HELLO told of others */
     welcome(1, "g1");
-    assert_string_equal(sent(1), "OFFER ");
+    assert_string_equal(sent(1), "TOOLS ");
     bye(1, "hello");
     welcome(1, "g1");
     assert_string_equal(sent(1), "HELLO ");
