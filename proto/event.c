@@ -257,8 +257,8 @@ static void field_time(struct buf *b, const char *key, int64_t ms)
     field(b, key, str_of(text));
 }
 
-bool event_asks(struct buf *b, const struct record_call *asks, const struct str *servers,
-                unsigned count, int64_t expires_ms)
+bool event_approvals(struct buf *b, const struct record_call *asks, const struct str *servers,
+                     unsigned count, int64_t expires_ms)
 {
     char hash[RECORD_HASH_TEXT + 1];
     buf_putc(b, '[');

@@ -63,9 +63,9 @@ bool event_turn_complete(struct buf *b, struct id turn, const struct record_mess
  * arguments_hash, expires_at}. expires_ms: Unix time. */
 /* servers: of each ask the JSON object that says whose server it goes to, or empty; NULL: all are.
  */
-bool event_asks(struct buf *b, const struct record_call *asks, const struct str *servers,
-                unsigned count, int64_t expires_ms);
-/* asks: what event_asks wrote. */
+bool event_approvals(struct buf *b, const struct record_call *asks, const struct str *servers,
+                     unsigned count, int64_t expires_ms);
+/* asks: what event_approvals wrote. */
 bool event_turn_awaiting(struct buf *b, struct id turn, const struct record_message *assistant,
                          struct str asks, const struct usage *usage);
 bool event_turn_cancelled(struct buf *b, struct id turn);

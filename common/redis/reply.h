@@ -11,8 +11,8 @@ struct redisReply; /* opaque: read it by the accessors below */
 enum redis_status {
     /* Reply holds the answer. */
     REDIS_OK,
-    /* Done, and reply holds the answer, but fewer than config.replicas replicas have it so far: send
-     * it again. */
+    /* Done, and reply holds the answer, but fewer than config.replicas replicas have it so far:
+     * send it again. */
     REDIS_UNREPLICATED,
     /* Redis answered with an error: reply's text; "OOM", "LOADING", "READONLY", "MISCONF",
      * "CLUSTERDOWN" at its start matter. */

@@ -77,7 +77,7 @@ static void write_turn(struct buf *b, const struct store_session *s)
           : awaits ? STR("awaiting_input")
                    : str_of(turn_state_word(s->running_state)));
     if (awaits)
-        field_json(b, "tool_calls", s->running_asks);
+        field_json(b, "tool_calls", s->running_approvals);
     buf_putc(b, '}');
 }
 

@@ -42,34 +42,34 @@ static void active_end(struct store_call *c)
     store_call_end(c, ERR_NONE, &answer);
 }
 
-static void on_voided(struct store_call *c, struct store_command *a, enum err err,
+static void on_voided(struct store_call *c, struct store_command *cmd, enum err err,
                       const struct redisReply *reply)
 {
     (void)reply;
     struct active *w = c->own;
     if (err == ERR_NONE)
-        index_active_remove(c->store, w->entries[a->tag].session, w->entries[a->tag].turn);
+        index_active_remove(c->store, w->entries[cmd->tag].session, w->entries[cmd->tag].turn);
     active_end(c);
 }
 
-static void on_looked_at(struct store_call *c, struct store_command *a, enum err err,
+static void on_looked_at(struct store_call *c, struct store_command *cmd, enum err err,
                          const struct redisReply *reply)
 {
     struct active *w = c->own;
-    const struct active_entry *e = &w->entries[a->tag];
+    const struct active_entry *e = &w->entries[cmd->tag];
     struct store_turn t = {.state = TURN_NONE};
     if (err == ERR_NONE)
         reply_turn(redis_at(reply, 1), e->session, e->turn, &t);
     if (t.state == TURN_RUNNING || t.state == TURN_AWAITING) {
-        w->turns[a->tag] = t;
+        w->turns[cmd->tag] = t;
     } else if (err == ERR_NONE || err == ERR_EVENTS_EXPIRED) {
         index_active_remove(c->store, e->session, e->turn);
     } else if (e->old) {
-        struct store_command *v = ask_script(c, SCRIPT_turn_void, on_voided);
-        v->tag = a->tag;
-        ask_turn_keys(v, e->session, e->turn);
-        ask_num(v, VOID_KEEP_MS);
-        ask_send(v);
+        struct store_command *v = command_script(c, SCRIPT_turn_void, on_voided);
+        v->tag = cmd->tag;
+        command_turn_keys(v, e->session, e->turn);
+        command_num(v, VOID_KEEP_MS);
+        command_send(v);
         return;
     }
     active_end(c);
@@ -78,20 +78,20 @@ static void on_looked_at(struct store_call *c, struct store_command *a, enum err
 static void look_at(struct store_call *c, unsigned i)
 {
     struct active *w = c->own;
-    struct store_command *a = ask_script(c, SCRIPT_turn_get, on_looked_at);
-    a->tag = i;
-    ask_turn_keys(a, w->entries[i].session, w->entries[i].turn);
-    ask_str(a, STR(""));
-    ask_id(a, w->entries[i].turn);
-    ask_num(a, 0);
-    ask_send(a);
+    struct store_command *cmd = command_script(c, SCRIPT_turn_get, on_looked_at);
+    cmd->tag = i;
+    command_turn_keys(cmd, w->entries[i].session, w->entries[i].turn);
+    command_str(cmd, STR(""));
+    command_id(cmd, w->entries[i].turn);
+    command_num(cmd, 0);
+    command_send(cmd);
 }
 
-static void on_active(struct store_call *c, struct store_command *a, enum err err,
+static void on_active(struct store_call *c, struct store_command *cmd, enum err err,
                       const struct redisReply *reply)
 {
     (void)err;
-    unsigned pairs = redis_count(reply) / 2, max = a->tag;
+    unsigned pairs = redis_count(reply) / 2, max = cmd->tag;
     struct active *w = c->own = xcalloc(1, sizeof *w);
     c->own_free = active_free;
     w->entries = xcalloc(pairs + 1, sizeof *w->entries);
@@ -115,12 +115,12 @@ static void on_active(struct store_call *c, struct store_command *a, enum err er
 uint64_t store_turn_active(struct store *s, unsigned max, store_fn *fn, void *arg)
 {
     CHECK(max > 0);
-    struct store_command *a = ask_new(store_call_new(s, fn, arg), on_active);
-    a->tag = max;
-    ask_str(a, STR("ZRANGE"));
-    ask_active_key(a);
-    ask_num(a, s->active_offset);
-    ask_num(a, (int64_t)s->active_offset + max - 1);
-    ask_str(a, STR("WITHSCORES"));
-    return ask_send(a);
+    struct store_command *cmd = command_new(store_call_new(s, fn, arg), on_active);
+    cmd->tag = max;
+    command_str(cmd, STR("ZRANGE"));
+    command_active_key(cmd);
+    command_num(cmd, s->active_offset);
+    command_num(cmd, (int64_t)s->active_offset + max - 1);
+    command_str(cmd, STR("WITHSCORES"));
+    return command_send(cmd);
 }

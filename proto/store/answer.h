@@ -34,8 +34,8 @@ struct store_session {
     uint32_t running_epoch;
     int64_t running_lease_ms; /* left of its lease; <= 0: nobody holds it: it waits for its owner's
                                  token */
-    struct str running_asks;  /* of an AWAITING one: event_asks; else empty */
-    struct usage usage;       /* of all its turns */
+    struct str running_approvals; /* of an AWAITING one: event_approvals; else empty */
+    struct usage usage;           /* of all its turns */
     /* Of get and load: what a model made of the messages up to one, or empty; and how often
      * messages were changed. */
     struct str summary;

@@ -7,34 +7,34 @@
 #include "common/log.h"
 
 enum {
-    ASK_MAGIC = 0x51a5c0de,
-    ASK_BYTES_MAX = 96 << 20, /* a fork's: a whole session */
+    COMMAND_MAGIC = 0x51a5c0de,
+    COMMAND_BYTES_MAX = 96 << 20, /* a fork's: a whole session */
     WAITS_BYTES_MAX = 64 << 10,
-    RETRY_MS = 5000, /* an ask is given up after this */
+    RETRY_MS = 5000, /* a command is given up after this */
     RETRY_EVERY_MS = 100,
     LOST_TRIES_MAX = 3,
     UNREPLICATED_MS = 2000, /* what can be undone waits for its replicas no longer than this */
 };
 
 /* ---- calls ---- */
-static void ask_free(struct store_command *a)
+static void command_free(struct store_command *cmd)
 {
-    if (a->sent != 0)
-        redis_forget(a->call->store->redis, a->sent);
-    list_remove(&a->node);
-    list_remove(&a->late);
-    buf_free(&a->bytes);
-    buf_free(&a->waits);
-    free(a->ends);
-    free(a);
+    if (cmd->sent != 0)
+        redis_forget(cmd->call->store->redis, cmd->sent);
+    list_remove(&cmd->node);
+    list_remove(&cmd->late);
+    buf_free(&cmd->bytes);
+    buf_free(&cmd->waits);
+    free(cmd->ends);
+    free(cmd);
 }
 
 /* Takes the call out of the store; its memory stays until call_free. */
 static void call_leave(struct store_call *c)
 {
     map_remove(c->store->by_id, (struct str){(const char *)&c->id, sizeof c->id});
-    list_each (&c->asks, n, tmp)
-        ask_free(list_of(n, struct store_command, node));
+    list_each (&c->commands, n, tmp)
+        command_free(list_of(n, struct store_command, node));
     list_remove(&c->node);
 }
 
@@ -60,7 +60,7 @@ struct store_call *store_call_new(struct store *s, store_fn *fn, void *arg)
     c->id = ++s->last_id;
     c->fn = fn;
     c->arg = arg;
-    list_init(&c->asks);
+    list_init(&c->commands);
     buf_init(&c->owner, STORE_OWNER_MAX);
     list_push(&s->calls, &c->node);
     map_put(s->by_id, (struct str){(const char *)&c->id, sizeof c->id}, c);
@@ -69,8 +69,8 @@ struct store_call *store_call_new(struct store *s, store_fn *fn, void *arg)
 
 uint64_t store_call_fail(struct store_call *c, enum err err)
 {
-    list_each (&c->asks, n, tmp)
-        ask_free(list_of(n, struct store_command, node));
+    list_each (&c->commands, n, tmp)
+        command_free(list_of(n, struct store_command, node));
     c->failed = err;
     loop_timer_set(c->store->timer, 0, 0);
     return c->id;
@@ -85,128 +85,128 @@ void store_call_end(struct store_call *c, enum err err, struct store_answer *ans
     call_free(c);
 }
 
-/* ---- asks ---- */
-struct store_command *ask_new(struct store_call *c, ask_fn *fn)
+/* ---- commands ---- */
+struct store_command *command_new(struct store_call *c, command_fn *fn)
 {
-    struct store_command *a = xcalloc(1, sizeof *a);
-    a->magic = ASK_MAGIC;
-    a->call = c;
-    a->fn = fn;
-    buf_init(&a->bytes, ASK_BYTES_MAX);
-    buf_init(&a->waits, WAITS_BYTES_MAX);
-    list_init(&a->late);
-    list_push(&c->asks, &a->node);
-    return a;
+    struct store_command *cmd = xcalloc(1, sizeof *cmd);
+    cmd->magic = COMMAND_MAGIC;
+    cmd->call = c;
+    cmd->fn = fn;
+    buf_init(&cmd->bytes, COMMAND_BYTES_MAX);
+    buf_init(&cmd->waits, WAITS_BYTES_MAX);
+    list_init(&cmd->late);
+    list_push(&c->commands, &cmd->node);
+    return cmd;
 }
 
-struct store_command *ask_script(struct store_call *c, enum store_script script, ask_fn *fn)
+struct store_command *command_script(struct store_call *c, enum store_script script, command_fn *fn)
 {
-    struct store_command *a = ask_new(c, fn);
-    a->script = &store_scripts[script];
-    return a;
+    struct store_command *cmd = command_new(c, fn);
+    cmd->script = &store_scripts[script];
+    return cmd;
 }
 
-void ask_cut(struct store_command *a)
+void command_cut(struct store_command *cmd)
 {
-    if (a->argc == a->cap) {
-        a->cap = a->cap == 0 ? 24 : a->cap * 2;
-        a->ends = xrealloc(a->ends, a->cap * sizeof *a->ends);
+    if (cmd->argc == cmd->cap) {
+        cmd->cap = cmd->cap == 0 ? 24 : cmd->cap * 2;
+        cmd->ends = xrealloc(cmd->ends, cmd->cap * sizeof *cmd->ends);
     }
-    a->ends[a->argc++] = a->bytes.len;
+    cmd->ends[cmd->argc++] = cmd->bytes.len;
 }
 
-void ask_str(struct store_command *a, struct str s)
+void command_str(struct store_command *cmd, struct str s)
 {
-    buf_add_str(&a->bytes, s);
-    ask_cut(a);
+    buf_add_str(&cmd->bytes, s);
+    command_cut(cmd);
 }
 
-void ask_num(struct store_command *a, int64_t n)
+void command_num(struct store_command *cmd, int64_t n)
 {
-    buf_printf(&a->bytes, "%lld", (long long)n);
-    ask_cut(a);
+    buf_printf(&cmd->bytes, "%lld", (long long)n);
+    command_cut(cmd);
 }
 
-static void put_id(struct store_command *a, struct id id)
+static void put_id(struct store_command *cmd, struct id id)
 {
     char text[ID_TEXT + 1];
     id_text(id, text);
-    buf_puts(&a->bytes, text);
+    buf_puts(&cmd->bytes, text);
 }
 
-void ask_id(struct store_command *a, struct id id)
+void command_id(struct store_command *cmd, struct id id)
 {
     if (!id_is_zero(id))
-        put_id(a, id);
-    ask_cut(a);
+        put_id(cmd, id);
+    command_cut(cmd);
 }
 
 /* ---- sending, and sending again ---- */
 static void on_reply(void *arg, enum redis_status status, const struct redisReply *reply);
 
-static struct str ask_arg(const struct store_command *a, unsigned i)
+static struct str command_arg(const struct store_command *cmd, unsigned i)
 {
-    size_t from = i == 0 ? 0 : a->ends[i - 1];
-    return (struct str){a->bytes.at + from, a->ends[i] - from};
+    size_t from = i == 0 ? 0 : cmd->ends[i - 1];
+    return (struct str){cmd->bytes.at + from, cmd->ends[i] - from};
 }
 
-/* Of a session: where writes are noted until they are copied. The session is that of the ask's
+/* Of a session: where writes are noted until they are copied. The session is that of the command's
  * first key. */
-static void put_note_key(const struct store_command *a, struct buf *out)
+static void put_note_key(const struct store_command *cmd, struct buf *out)
 {
-    struct str rest = ask_arg(a, 0), tag;
+    struct str rest = command_arg(cmd, 0), tag;
     CHECK(str_split(&rest, '{', &tag) && str_split(&rest, '}', &tag));
     buf_puts(out, "p:w:{");
     buf_add_str(out, tag);
     buf_puts(out, "}");
 }
 
-static void put_token(const struct store_command *a, struct buf *out)
+static void put_token(const struct store_command *cmd, struct buf *out)
 {
-    const struct store *s = a->call->store;
-    buf_printf(out, "%u.%s-%llx", s->config.replicas, s->name, (unsigned long long)a->token);
+    const struct store *s = cmd->call->store;
+    buf_printf(out, "%u.%s-%llx", s->config.replicas, s->name, (unsigned long long)cmd->token);
 }
 
 /* Its answer waits for copies. */
-static bool waits_for_replicas(const struct store_command *a)
+static bool waits_for_replicas(const struct store_command *cmd)
 {
-    return a->script && a->script->durable && a->call->store->config.replicas > 0;
+    return cmd->script && cmd->script->durable && cmd->call->store->config.replicas > 0;
 }
 
-static void send_ask(struct store_command *a)
+static void send_command(struct store_command *cmd)
 {
-    struct store *s = a->call->store;
-    struct str few[32], *argv = a->argc < 32 ? few : xmalloc((a->argc + 1) * sizeof *argv);
+    struct store *s = cmd->call->store;
+    struct str few[32], *argv = cmd->argc < 32 ? few : xmalloc((cmd->argc + 1) * sizeof *argv);
     scoped_buf(note, 128);
-    unsigned n = 0, keys = a->keys;
-    for (unsigned i = 0; i < a->argc; i++) {
-        if (i == a->keys && waits_for_replicas(a)) {
-            a->token = a->token == 0 ? ++s->last_id : a->token;
-            put_note_key(a, &note);
+    unsigned n = 0, keys = cmd->keys;
+    for (unsigned i = 0; i < cmd->argc; i++) {
+        if (i == cmd->keys && waits_for_replicas(cmd)) {
+            cmd->token = cmd->token == 0 ? ++s->last_id : cmd->token;
+            put_note_key(cmd, &note);
             buf_puts(&note, ":");
-            put_token(a, &note);
+            put_token(cmd, &note);
             argv[n++] = buf_str(&note);
             keys++;
         }
-        argv[n++] = ask_arg(a, i);
+        argv[n++] = command_arg(cmd, i);
     }
-    a->tries++;
-    a->sent = a->script ? redis_eval(s->redis, a->script, on_reply, a, keys, n, argv)
-                        : redis_command(s->redis, on_reply, a, n, argv);
+    cmd->tries++;
+    cmd->sent = cmd->script ? redis_eval(s->redis, cmd->script, on_reply, cmd, keys, n, argv)
+                            : redis_command(s->redis, on_reply, cmd, n, argv);
     if (argv != few)
         free(argv);
 }
 
-uint64_t ask_send(struct store_command *a)
+uint64_t command_send(struct store_command *cmd)
 {
-    struct store_call *c = a->call;
-    if (a->bytes.overflowed)
+    struct store_call *c = cmd->call;
+    if (cmd->bytes.overflowed)
         return store_call_fail(c, ERR_TOO_LARGE);
     if (c->failed != ERR_NONE)
         return c->id;
     c->waiting++;
-    a->first_ms = loop_now_ms(c->store->loop);
-    send_ask(a);
+    cmd->first_ms = loop_now_ms(c->store->loop);
+    send_command(cmd);
     return c->id;
 }
 
@@ -224,9 +224,9 @@ void store_calls_late(void *arg)
 {
     struct store *s = arg;
     list_each (&s->late, n, tmp) {
-        struct store_command *a = list_of(n, struct store_command, late);
-        list_remove(&a->late);
-        send_ask(a); /* never calls back from inside */
+        struct store_command *cmd = list_of(n, struct store_command, late);
+        list_remove(&cmd->late);
+        send_command(cmd); /* never calls back from inside */
     }
     /* A callback may end or begin others: look anew after each. */
     for (struct store_call *c; (c = next_failed(s)) != NULL;)
@@ -234,12 +234,12 @@ void store_calls_late(void *arg)
 }
 
 /* Sends it again a little later. False: it was tried for long enough. */
-static bool again(struct store_command *a, int64_t patience_ms)
+static bool again(struct store_command *cmd, int64_t patience_ms)
 {
-    struct store *s = a->call->store;
-    if (loop_now_ms(s->loop) + RETRY_EVERY_MS - a->first_ms >= patience_ms)
+    struct store *s = cmd->call->store;
+    if (loop_now_ms(s->loop) + RETRY_EVERY_MS - cmd->first_ms >= patience_ms)
         return false;
-    list_push(&s->late, &a->late);
+    list_push(&s->late, &cmd->late);
     if (!loop_timer_active(s->timer))
         loop_timer_set(s->timer, RETRY_EVERY_MS, 0);
     return true;
@@ -251,63 +251,63 @@ static const struct redis_script *script_of(enum store_script name) { return &st
 
 /* Its write is copied: who reads it need not wait. Should this be lost, a reader waits for nothing,
  * once. tokens: each followed by a blank. */
-static void replicas_confirm(const struct store_command *a, struct str tokens)
+static void replicas_confirm(const struct store_command *cmd, struct str tokens)
 {
     enum { TOKENS_MAX = 64 };
     struct str argv[TOKENS_MAX + 1], token;
     unsigned n = 1;
     scoped_buf(key, 128);
-    put_note_key(a, &key);
+    put_note_key(cmd, &key);
     argv[0] = buf_str(&key);
     while (n <= TOKENS_MAX && str_split(&tokens, ' ', &token))
         if (token.len > 0)
             argv[n++] = token;
     if (n > 1)
-        redis_eval(a->call->store->redis, script_of(SCRIPT_replica_confirm), NULL, NULL, 1, n,
+        redis_eval(cmd->call->store->redis, script_of(SCRIPT_replica_confirm), NULL, NULL, 1, n,
                    argv);
 }
 
-void ask_forget_note(const struct store_command *a)
+void command_forget_note(const struct store_command *cmd)
 {
     scoped_buf(token, 128);
-    put_token(a, &token);
-    replicas_confirm(a, buf_str(&token));
+    put_token(cmd, &token);
+    replicas_confirm(cmd, buf_str(&token));
 }
 
-static void give_up(struct store_command *a);
+static void give_up(struct store_command *cmd);
 
 static void on_touched(void *arg, enum redis_status status, const struct redisReply *reply)
 {
-    struct store_command *a = arg;
-    MAGIC_CHECK(a, ASK_MAGIC);
+    struct store_command *cmd = arg;
+    MAGIC_CHECK(cmd, COMMAND_MAGIC);
     (void)reply;
-    a->sent = 0;
+    cmd->sent = 0;
     if (status == REDIS_OK) {
-        replicas_confirm(a, buf_str(&a->waits));
-        send_ask(a);
-    } else if (!again(a, RETRY_MS)) {
-        give_up(a);
+        replicas_confirm(cmd, buf_str(&cmd->waits));
+        send_command(cmd);
+    } else if (!again(cmd, RETRY_MS)) {
+        give_up(cmd);
     }
 }
 
 /* A reader found writes that too few replicas may have: it writes behind them, and reads again once
  * that is copied. */
-static void wait_for_replicas(struct store_command *a, const struct redisReply *tokens)
+static void wait_for_replicas(struct store_command *cmd, const struct redisReply *tokens)
 {
-    struct store *s = a->call->store;
+    struct store *s = cmd->call->store;
     scoped_buf(key, 128);
     scoped_buf(token, 128);
-    a->token = a->token == 0 ? ++s->last_id : a->token;
-    put_note_key(a, &key);
-    put_token(a, &token);
-    buf_clear(&a->waits);
-    buf_add_str(&a->waits, buf_str(&token));
+    cmd->token = cmd->token == 0 ? ++s->last_id : cmd->token;
+    put_note_key(cmd, &key);
+    put_token(cmd, &token);
+    buf_clear(&cmd->waits);
+    buf_add_str(&cmd->waits, buf_str(&token));
     for (unsigned i = 0; i < redis_count(tokens); i++) {
-        buf_puts(&a->waits, " ");
-        buf_add_str(&a->waits, redis_text(redis_at(tokens, i)));
+        buf_puts(&cmd->waits, " ");
+        buf_add_str(&cmd->waits, redis_text(redis_at(tokens, i)));
     }
-    a->sent = redis_eval(s->redis, script_of(SCRIPT_replica_touch), on_touched, a, 1, 2,
-                         (struct str[]){buf_str(&key), buf_str(&token)});
+    cmd->sent = redis_eval(s->redis, script_of(SCRIPT_replica_touch), on_touched, cmd, 1, 2,
+                           (struct str[]){buf_str(&key), buf_str(&token)});
 }
 
 static bool text_has(struct str text, const char *word)
@@ -316,7 +316,7 @@ static bool text_has(struct str text, const char *word)
 }
 
 /* What Redis's own error means. ERR_LOST: worth another try. */
-static enum err redis_err(const struct store_command *a, struct str text)
+static enum err redis_err(const struct store_command *cmd, struct str text)
 {
     if (str_starts(text, STR("OOM")) || str_starts(text, STR("MISCONF")) ||
         text_has(text, "OOM command not allowed") || text_has(text, "MISCONF "))
@@ -331,51 +331,51 @@ static enum err redis_err(const struct store_command *a, struct str text)
         if (str_starts(text, str_of(passing[i])) ||
             (text_has(text, passing[i]) && text_has(text, "script")))
             return ERR_LOST;
-    log_error("store.redis_error", "script=%s error=%s", a->script ? a->script->name : "-",
+    log_error("store.redis_error", "script=%s error=%s", cmd->script ? cmd->script->name : "-",
               log_text(text));
     return ERR_INTERNAL;
 }
 
-static enum err script_err(const struct store_command *a, struct str word)
+static enum err script_err(const struct store_command *cmd, struct str word)
 {
     if (str_is(word, "ok"))
         return ERR_NONE;
     for (enum err e = ERR_NONE + 1; e < ERR_COUNT; e++)
         if (str_is(word, err_word(e)))
             return e;
-    log_error("store.script_answer", "script=%s word=%s", a->script->name, log_text(word));
+    log_error("store.script_answer", "script=%s word=%s", cmd->script->name, log_text(word));
     return ERR_INTERNAL;
 }
 
 /* Done or not, nobody knows; or it is done and not copied. */
-static void give_up(struct store_command *a)
+static void give_up(struct store_command *cmd)
 {
-    store_call_end(a->call, ERR_STORE_UNAVAILABLE, NULL);
+    store_call_end(cmd->call, ERR_STORE_UNAVAILABLE, NULL);
 }
 
 /* It is done, as far as the master goes. True: it is not over yet. */
-static bool on_unreplicated(struct store_command *a)
+static bool on_unreplicated(struct store_command *cmd)
 {
-    if (again(a, a->unreplicated ? UNREPLICATED_MS : RETRY_MS))
+    if (again(cmd, cmd->unreplicated ? UNREPLICATED_MS : RETRY_MS))
         return true;
-    log_warn("store.unreplicated", "script=%s wanted=%u", a->script->name,
-             a->call->store->config.replicas);
-    if (a->unreplicated == NULL)
+    log_warn("store.unreplicated", "script=%s wanted=%u", cmd->script->name,
+             cmd->call->store->config.replicas);
+    if (cmd->unreplicated == NULL)
         return false;
-    a->call->waiting--;
-    a->unreplicated(a->call);
+    cmd->call->waiting--;
+    cmd->unreplicated(cmd->call);
     return true;
 }
 
-static enum err reply_err(const struct store_command *a, enum redis_status status,
+static enum err reply_err(const struct store_command *cmd, enum redis_status status,
                           const struct redisReply *reply)
 {
     switch (status) {
     case REDIS_OK:
     case REDIS_UNREPLICATED:
-        return a->script ? script_err(a, redis_text(redis_at(reply, 0))) : ERR_NONE;
+        return cmd->script ? script_err(cmd, redis_text(redis_at(reply, 0))) : ERR_NONE;
     case REDIS_ERROR:
-        return redis_err(a, redis_text(reply));
+        return redis_err(cmd, redis_text(reply));
     case REDIS_FULL:
         return ERR_STORE_UNAVAILABLE;
     case REDIS_LOST:
@@ -386,32 +386,32 @@ static enum err reply_err(const struct store_command *a, enum redis_status statu
 
 static void on_reply(void *arg, enum redis_status status, const struct redisReply *reply)
 {
-    struct store_command *a = arg;
-    MAGIC_CHECK(a, ASK_MAGIC);
-    struct store_call *c = a->call;
-    a->sent = 0;
-    if (status == REDIS_OK && a->script && str_is(redis_text(redis_at(reply, 0)), "unsure")) {
-        wait_for_replicas(a, redis_at(reply, 1));
+    struct store_command *cmd = arg;
+    MAGIC_CHECK(cmd, COMMAND_MAGIC);
+    struct store_call *c = cmd->call;
+    cmd->sent = 0;
+    if (status == REDIS_OK && cmd->script && str_is(redis_text(redis_at(reply, 0)), "unsure")) {
+        wait_for_replicas(cmd, redis_at(reply, 1));
         return;
     }
-    enum err err = reply_err(a, status, reply);
+    enum err err = reply_err(cmd, status, reply);
     if (status == REDIS_UNREPLICATED && err == ERR_NONE) {
-        if (!on_unreplicated(a))
-            give_up(a);
+        if (!on_unreplicated(cmd))
+            give_up(cmd);
         return;
     }
     if (err == ERR_LOST) {
-        if ((status != REDIS_LOST || a->tries < LOST_TRIES_MAX) && again(a, RETRY_MS))
+        if ((status != REDIS_LOST || cmd->tries < LOST_TRIES_MAX) && again(cmd, RETRY_MS))
             return;
         err = ERR_STORE_UNAVAILABLE;
     }
-    if (status == REDIS_OK && a->token != 0 && waits_for_replicas(a))
-        ask_forget_note(a);
+    if (status == REDIS_OK && cmd->token != 0 && waits_for_replicas(cmd))
+        command_forget_note(cmd);
     if (err == ERR_STORE_UNAVAILABLE || err == ERR_STORE_FULL || err == ERR_INTERNAL) {
         store_call_end(c, err, NULL);
         return;
     }
     CHECK(c->waiting > 0);
     c->waiting--;
-    a->fn(c, a, err, reply);
+    cmd->fn(c, cmd, err, reply);
 }

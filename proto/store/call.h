@@ -1,9 +1,9 @@
 /* proto/store/call.h: one operation of the store while it runs; private to this folder.
  *
- * A call asks Redis one or more commands (asks), alone or side by side. An ask keeps its arguments:
- * when its answer was lost it is sent again, which every script allows. The first ask that fails
- * ends the call; the ask's fn ends it otherwise. Owned by the store until store_call_end or
- * store_forget.
+ * A call sends Redis one or more commands, alone or side by side. A command keeps its arguments:
+ * when its answer was lost it is sent again, which every script allows. The first command that
+ * fails ends the call; the command's fn ends it otherwise. Owned by the store until store_call_end
+ * or store_forget.
  */
 #ifndef PROTO_STORE_CALL_H
 #define PROTO_STORE_CALL_H
@@ -26,7 +26,7 @@ struct store {
     struct redis *redis;
     struct store_config config;
     struct map *by_id;       /* 8 bytes of the call's id → call */
-    struct list calls, late; /* late: asks and calls that wait for the timer */
+    struct list calls, late; /* late: commands and calls that wait for the timer */
     struct loop_timer *timer;
     uint64_t last_id;
     unsigned active_offset;         /* store_turn_active walks the list in turns */
@@ -47,14 +47,14 @@ struct store_call {
     uint64_t id;
     store_fn *fn;
     void *arg;
-    struct list asks;
-    unsigned waiting; /* asks not answered yet */
+    struct list commands;
+    unsigned waiting; /* commands not answered yet */
     enum err failed;  /* before anything was sent: told by the timer */
     struct id session, turn;
     struct buf owner;               /* a copy, where the answer needs it */
     char once[STORE_HASH_TEXT + 1]; /* begin: of its idempotency key, or empty */
     struct storage_taking storage;
-    struct store_turn found; /* kept while other asks are waited for */
+    struct store_turn found; /* kept while other commands are waited for */
     void *own;               /* an operation's own state */
     void (*own_free)(void *own);
 };
@@ -62,15 +62,15 @@ struct store_call {
 struct store_command;
 /* err: ERR_NONE ("ok" of a script, any answer of a plain command) or the script's word. again: it
  * was sent more than once. Sees only what is not for all to fail alike (Redis away, full). Must end
- * the call, ask more, or have other asks still waiting. */
-typedef void ask_fn(struct store_call *c, struct store_command *a, enum err err,
-                    const struct redisReply *reply);
+ * the call, send more, or have others still waiting. */
+typedef void command_fn(struct store_call *c, struct store_command *cmd, enum err err,
+                        const struct redisReply *reply);
 struct store_command {
     unsigned magic;
     struct list node, late;
     struct store_call *call;
     const struct redis_script *script; /* NULL: a plain command */
-    ask_fn *fn;
+    command_fn *fn;
     /* It is done, and stays on too few replicas: undo it, and end the call. NULL: the call ends
      * with ERR_STORE_UNAVAILABLE. */
     void (*unreplicated)(struct store_call *c);
@@ -92,17 +92,18 @@ uint64_t store_call_fail(struct store_call *c, enum err err);
 void store_call_drop(struct store_call *c);
 void store_call_end(struct store_call *c, enum err err, struct store_answer *answer);
 
-struct store_command *ask_new(struct store_call *c, ask_fn *fn);
-struct store_command *ask_script(struct store_call *c, enum store_script script, ask_fn *fn);
-void ask_str(struct store_command *a, struct str s);
-void ask_num(struct store_command *a, int64_t n);
-void ask_id(struct store_command *a, struct id id);
+struct store_command *command_new(struct store_call *c, command_fn *fn);
+struct store_command *command_script(struct store_call *c, enum store_script script,
+                                     command_fn *fn);
+void command_str(struct store_command *cmd, struct str s);
+void command_num(struct store_command *cmd, int64_t n);
+void command_id(struct store_command *cmd, struct id id);
 
 /* Ends the argument that was written into bytes. */
-void ask_cut(struct store_command *a);
-/* A durable ask's write is copied, or undone: readers need not wait for it. */
-void ask_forget_note(const struct store_command *a);
-uint64_t ask_send(struct store_command *a); /* the call's id */
+void command_cut(struct store_command *cmd);
+/* A durable command's write is copied, or undone: readers need not wait for it. */
+void command_forget_note(const struct store_command *cmd);
+uint64_t command_send(struct store_command *cmd); /* the call's id */
 
 /* The store's timer: what waits for it is sent again, what failed before it was sent is told. */
 loop_fn store_calls_late;

@@ -57,10 +57,10 @@ static bool take_entry(struct found_events *f, struct event_at *cursor, struct s
     return true;
 }
 
-static void on_events(struct store_call *c, struct store_command *a, enum err err,
+static void on_events(struct store_call *c, struct store_command *cmd, enum err err,
                       const struct redisReply *reply)
 {
-    (void)a;
+    (void)cmd;
     const struct reading *r = c->own;
     struct event_at cursor = r->after;
     const struct redisReply *entries = redis_at(reply, 3);
@@ -91,11 +91,11 @@ uint64_t store_events_read(struct store *s, struct id session, struct id turn,
     struct reading *r = c->own = xcalloc(1, sizeof *r);
     c->own_free = free;
     *r = (struct reading){after, max_bytes};
-    struct store_command *a = ask_script(c, SCRIPT_turn_events, on_events);
-    ask_turn_keys(a, session, turn);
-    ask_id(a, turn);
-    ask_num(a, after.epoch);
-    ask_num(a, after.seq);
-    ask_num(a, max_bytes > 0 ? max_bytes : 1);
-    return ask_send(a);
+    struct store_command *cmd = command_script(c, SCRIPT_turn_events, on_events);
+    command_turn_keys(cmd, session, turn);
+    command_id(cmd, turn);
+    command_num(cmd, after.epoch);
+    command_num(cmd, after.seq);
+    command_num(cmd, max_bytes > 0 ? max_bytes : 1);
+    return command_send(cmd);
 }

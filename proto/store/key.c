@@ -3,128 +3,128 @@
 #include <sodium.h>
 #include "common/check.h"
 
-static void put_id(struct store_command *a, struct id id)
+static void put_id(struct store_command *cmd, struct id id)
 {
     char text[ID_TEXT + 1];
     id_text(id, text);
-    buf_puts(&a->bytes, text);
+    buf_puts(&cmd->bytes, text);
 }
 
-static void put_key(struct store_command *a, char kind, struct id session, const char *more)
+static void put_key(struct store_command *cmd, char kind, struct id session, const char *more)
 {
-    buf_printf(&a->bytes, "p:%c:{", kind);
-    put_id(a, session);
-    buf_puts(&a->bytes, "}");
-    buf_puts(&a->bytes, more);
+    buf_printf(&cmd->bytes, "p:%c:{", kind);
+    put_id(cmd, session);
+    buf_puts(&cmd->bytes, "}");
+    buf_puts(&cmd->bytes, more);
 }
 
-void ask_session_keys(struct store_command *a, struct id session)
+void command_session_keys(struct store_command *cmd, struct id session)
 {
     for (const char *kind = "smfl"; *kind; kind++) {
-        put_key(a, *kind, session, "");
-        ask_cut(a);
+        put_key(cmd, *kind, session, "");
+        command_cut(cmd);
     }
-    a->keys = a->argc;
+    cmd->keys = cmd->argc;
 }
 
-void ask_turn_key(struct store_command *a, struct id session, struct id turn)
+void command_turn_key(struct store_command *cmd, struct id session, struct id turn)
 {
-    put_key(a, 't', session, ":");
-    put_id(a, turn);
-    ask_cut(a);
-    a->keys = a->argc;
+    put_key(cmd, 't', session, ":");
+    put_id(cmd, turn);
+    command_cut(cmd);
+    cmd->keys = cmd->argc;
 }
 
-void ask_stream_key(struct store_command *a, struct id session, struct id turn)
+void command_stream_key(struct store_command *cmd, struct id session, struct id turn)
 {
-    put_key(a, 'e', session, ":");
-    put_id(a, turn);
-    ask_cut(a);
-    a->keys = a->argc;
+    put_key(cmd, 'e', session, ":");
+    put_id(cmd, turn);
+    command_cut(cmd);
+    cmd->keys = cmd->argc;
 }
 
-void ask_turn_keys(struct store_command *a, struct id session, struct id turn)
+void command_turn_keys(struct store_command *cmd, struct id session, struct id turn)
 {
-    ask_session_keys(a, session);
-    ask_turn_key(a, session, turn);
-    ask_stream_key(a, session, turn);
+    command_session_keys(cmd, session);
+    command_turn_key(cmd, session, turn);
+    command_stream_key(cmd, session, turn);
 }
 
-void ask_once_key(struct store_command *a, struct id session, const char *hash)
+void command_once_key(struct store_command *cmd, struct id session, const char *hash)
 {
-    put_key(a, 'k', session, ":");
-    buf_puts(&a->bytes, hash);
-    ask_cut(a);
-    a->keys = a->argc;
+    put_key(cmd, 'k', session, ":");
+    buf_puts(&cmd->bytes, hash);
+    command_cut(cmd);
+    cmd->keys = cmd->argc;
 }
 
-void ask_turn_prefix(struct store_command *a, struct id session)
+void command_turn_prefix(struct store_command *cmd, struct id session)
 {
-    put_key(a, 't', session, ":");
-    ask_cut(a);
+    put_key(cmd, 't', session, ":");
+    command_cut(cmd);
 }
 
-void ask_stream_prefix(struct store_command *a, struct id session)
+void command_stream_prefix(struct store_command *cmd, struct id session)
 {
-    put_key(a, 'e', session, ":");
-    ask_cut(a);
+    put_key(cmd, 'e', session, ":");
+    command_cut(cmd);
 }
 
-void ask_once_prefix(struct store_command *a, struct id session)
+void command_once_prefix(struct store_command *cmd, struct id session)
 {
-    put_key(a, 'k', session, ":");
-    ask_cut(a);
+    put_key(cmd, 'k', session, ":");
+    command_cut(cmd);
 }
 
-void ask_owner_key(struct store_command *a, struct str owner)
+void command_owner_key(struct store_command *cmd, struct str owner)
 {
-    buf_puts(&a->bytes, "p:u:{");
-    buf_add_str(&a->bytes, owner);
-    buf_puts(&a->bytes, "}");
-    ask_cut(a);
+    buf_puts(&cmd->bytes, "p:u:{");
+    buf_add_str(&cmd->bytes, owner);
+    buf_puts(&cmd->bytes, "}");
+    command_cut(cmd);
 }
 
-void ask_name_key(struct store_command *a, struct str name)
+void command_name_key(struct store_command *cmd, struct str name)
 {
-    buf_puts(&a->bytes, "p:n:{");
-    buf_add_str(&a->bytes, name);
-    buf_puts(&a->bytes, "}");
-    ask_cut(a);
+    buf_puts(&cmd->bytes, "p:n:{");
+    buf_add_str(&cmd->bytes, name);
+    buf_puts(&cmd->bytes, "}");
+    command_cut(cmd);
 }
 
-void ask_session_key(struct store_command *a, struct id session)
+void command_session_key(struct store_command *cmd, struct id session)
 {
-    put_key(a, 's', session, "");
-    ask_cut(a);
-    a->keys = a->argc;
+    put_key(cmd, 's', session, "");
+    command_cut(cmd);
+    cmd->keys = cmd->argc;
 }
 
-void ask_storage_key(struct store_command *a, struct str owner)
+void command_storage_key(struct store_command *cmd, struct str owner)
 {
-    buf_puts(&a->bytes, "p:a:{o:");
-    buf_add_str(&a->bytes, owner);
-    buf_puts(&a->bytes, "}:b");
-    ask_cut(a);
-    a->keys = a->argc;
+    buf_puts(&cmd->bytes, "p:a:{o:");
+    buf_add_str(&cmd->bytes, owner);
+    buf_puts(&cmd->bytes, "}:b");
+    command_cut(cmd);
+    cmd->keys = cmd->argc;
 }
 
-void ask_owner_once_key(struct store_command *a, struct str owner, const char *hash)
+void command_owner_once_key(struct store_command *cmd, struct str owner, const char *hash)
 {
-    buf_puts(&a->bytes, "p:i:{");
-    buf_add_str(&a->bytes, owner);
-    buf_puts(&a->bytes, "}:");
-    buf_puts(&a->bytes, hash);
-    ask_cut(a);
+    buf_puts(&cmd->bytes, "p:i:{");
+    buf_add_str(&cmd->bytes, owner);
+    buf_puts(&cmd->bytes, "}:");
+    buf_puts(&cmd->bytes, hash);
+    command_cut(cmd);
 }
 
-void ask_active_key(struct store_command *a) { ask_str(a, STR("p:active")); }
+void command_active_key(struct store_command *cmd) { command_str(cmd, STR("p:active")); }
 
-void ask_active_entry(struct store_command *a, struct id session, struct id turn)
+void command_active_entry(struct store_command *cmd, struct id session, struct id turn)
 {
-    put_id(a, session);
-    buf_puts(&a->bytes, " ");
-    put_id(a, turn);
-    ask_cut(a);
+    put_id(cmd, session);
+    buf_puts(&cmd->bytes, " ");
+    put_id(cmd, turn);
+    command_cut(cmd);
 }
 
 void store_hash(struct str key, char out[STORE_HASH_TEXT + 1])

@@ -36,24 +36,24 @@
 #include "proto/store/call.h"
 
 /* The keys of a script: S M F L, and T E of a turn. They come before other arguments. */
-void ask_session_keys(struct store_command *a, struct id session);
-void ask_turn_keys(struct store_command *a, struct id session, struct id turn);
+void command_session_keys(struct store_command *cmd, struct id session);
+void command_turn_keys(struct store_command *cmd, struct id session, struct id turn);
 /* Arguments in the form of keys. */
-void ask_turn_key(struct store_command *a, struct id session, struct id turn);
-void ask_stream_key(struct store_command *a, struct id session, struct id turn);
-void ask_turn_prefix(struct store_command *a, struct id session);
-void ask_stream_prefix(struct store_command *a, struct id session);
-void ask_once_prefix(struct store_command *a, struct id session);
-void ask_once_key(struct store_command *a, struct id session, const char *hash);
-void ask_owner_key(struct store_command *a, struct str owner);
+void command_turn_key(struct store_command *cmd, struct id session, struct id turn);
+void command_stream_key(struct store_command *cmd, struct id session, struct id turn);
+void command_turn_prefix(struct store_command *cmd, struct id session);
+void command_stream_prefix(struct store_command *cmd, struct id session);
+void command_once_prefix(struct store_command *cmd, struct id session);
+void command_once_key(struct store_command *cmd, struct id session, const char *hash);
+void command_owner_key(struct store_command *cmd, struct str owner);
 /* Of a person's name: the owners that bore it. */
-void ask_name_key(struct store_command *a, struct str name);
-void ask_owner_once_key(struct store_command *a, struct str owner, const char *hash);
-void ask_active_key(struct store_command *a);
+void command_name_key(struct store_command *cmd, struct str name);
+void command_owner_once_key(struct store_command *cmd, struct str owner, const char *hash);
+void command_active_key(struct store_command *cmd);
 /* The one key of a script: S alone; what the owner keeps in all, in the slot of quota.h's p:a. */
-void ask_session_key(struct store_command *a, struct id session);
-void ask_storage_key(struct store_command *a, struct str owner);
-void ask_active_entry(struct store_command *a, struct id session, struct id turn);
+void command_session_key(struct store_command *cmd, struct id session);
+void command_storage_key(struct store_command *cmd, struct str owner);
+void command_active_entry(struct store_command *cmd, struct id session, struct id turn);
 
 /* Of an idempotency key. */
 void store_hash(struct str key, char out[STORE_HASH_TEXT + 1]);

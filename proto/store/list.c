@@ -77,7 +77,7 @@ static void session_keep(const struct store_session *from, struct store_session 
     struct str *slices[] = {&to->owner, &to->title, &to->model, &to->settings};
     size_t len = 0;
     *to = *from;
-    to->running_asks = (struct str){0}; /* lists don't show them */
+    to->running_approvals = (struct str){0}; /* lists don't show them */
     for (unsigned i = 0; i < 4; i++)
         len += slices[i]->len;
     char *at = *texts = xmalloc(len + 1);
@@ -90,8 +90,8 @@ static void session_keep(const struct store_session *from, struct store_session 
 }
 
 /* ---- one page of the index ---- */
-static void page_ask(struct store_call *c);
-static void candidate_ask(struct store_call *c, unsigned i, int64_t from_message);
+static void read_page(struct store_call *c);
+static void read_candidate(struct store_call *c, unsigned i, int64_t from_message);
 static void search_next(struct store_call *c);
 static void list_next(struct store_call *c);
 
@@ -138,7 +138,7 @@ static void page_end(struct store_call *c)
     else if (w->scanned >= SEARCH_SESSIONS_MAX)
         list_end(c, true, &w->bound);
     else
-        page_ask(c);
+        read_page(c);
 }
 
 static bool behind(const struct listing *w, const struct place *p)
@@ -147,14 +147,14 @@ static bool behind(const struct listing *w, const struct place *p)
            (p->updated_ms == w->bound.updated_ms && strcmp(p->session, w->bound.session) < 0);
 }
 
-static void on_page(struct store_call *c, struct store_command *a, enum err err,
+static void on_page(struct store_call *c, struct store_command *cmd, enum err err,
                     const struct redisReply *reply)
 {
     (void)err;
     struct listing *w = c->own;
     unsigned pairs = redis_count(reply) / 2;
     w->page = xcalloc(pairs + 1, sizeof *w->page);
-    w->page_full = pairs >= a->tag;
+    w->page_full = pairs >= cmd->tag;
     for (unsigned i = 0; i < pairs; i++) {
         struct candidate *d = &w->page[w->page_count];
         if (!id_parse(redis_text(redis_at(reply, 2 * i)), &d->session))
@@ -184,7 +184,7 @@ static void list_next(struct store_call *c)
 {
     struct listing *w = c->own;
     while (w->next < w->page_count && c->waiting < LIST_WINDOW)
-        candidate_ask(c, w->next++, 0);
+        read_candidate(c, w->next++, 0);
     page_end(c);
 }
 
@@ -192,28 +192,28 @@ static void search_next(struct store_call *c)
 {
     struct listing *w = c->own;
     if (w->next < w->page_count && w->hit_count + w->found <= w->limit)
-        candidate_ask(c, w->next++, 0);
+        read_candidate(c, w->next++, 0);
     else
         page_end(c);
 }
 
-static void page_ask(struct store_call *c)
+static void read_page(struct store_call *c)
 {
     struct listing *w = c->own;
-    struct store_command *a = ask_new(c, on_page);
-    a->tag = w->word_count > 0 ? SEARCH_PAGE : w->limit + 1;
-    ask_str(a, STR("ZREVRANGEBYSCORE"));
-    ask_owner_key(a, buf_str(&c->owner));
+    struct store_command *cmd = command_new(c, on_page);
+    cmd->tag = w->word_count > 0 ? SEARCH_PAGE : w->limit + 1;
+    command_str(cmd, STR("ZREVRANGEBYSCORE"));
+    command_owner_key(cmd, buf_str(&c->owner));
     if (w->bounded)
-        ask_num(a, w->bound.updated_ms);
+        command_num(cmd, w->bound.updated_ms);
     else
-        ask_str(a, STR("+inf"));
-    ask_str(a, STR("-inf"));
-    ask_str(a, STR("WITHSCORES"));
-    ask_str(a, STR("LIMIT"));
-    ask_num(a, w->offset);
-    ask_num(a, a->tag);
-    ask_send(a);
+        command_str(cmd, STR("+inf"));
+    command_str(cmd, STR("-inf"));
+    command_str(cmd, STR("WITHSCORES"));
+    command_str(cmd, STR("LIMIT"));
+    command_num(cmd, w->offset);
+    command_num(cmd, cmd->tag);
+    command_send(cmd);
 }
 
 /* ---- one session of it ---- */
@@ -225,11 +225,11 @@ static void candidate_take(struct candidate *d, const struct redisReply *p)
     d->hit = true;
 }
 
-static void on_candidate(struct store_call *c, struct store_command *a, enum err err,
+static void on_candidate(struct store_call *c, struct store_command *cmd, enum err err,
                          const struct redisReply *reply)
 {
     struct listing *w = c->own;
-    struct candidate *d = &w->page[a->tag];
+    struct candidate *d = &w->page[cmd->tag];
     if (err != ERR_NONE) {
         if (loop_wall_ms() - d->place.updated_ms > INDEX_GRACE_MS)
             index_owner_remove(c->store, buf_str(&c->owner), d->session);
@@ -239,7 +239,7 @@ static void on_candidate(struct store_call *c, struct store_command *a, enum err
         candidate_take(d, redis_at(reply, 2));
         w->found++;
     } else if (redis_int(redis_at(reply, 1)) == 2) {
-        candidate_ask(c, a->tag, redis_int(redis_at(reply, 2)));
+        read_candidate(c, cmd->tag, redis_int(redis_at(reply, 2)));
         return;
     }
     if (w->word_count > 0)
@@ -248,25 +248,25 @@ static void on_candidate(struct store_call *c, struct store_command *a, enum err
         list_next(c);
 }
 
-static void candidate_ask(struct store_call *c, unsigned i, int64_t from_message)
+static void read_candidate(struct store_call *c, unsigned i, int64_t from_message)
 {
     struct listing *w = c->own;
     bool search = w->word_count > 0;
-    struct store_command *a =
-        ask_script(c, search ? SCRIPT_session_match : SCRIPT_session_get, on_candidate);
-    a->tag = i;
-    ask_session_keys(a, w->page[i].session);
-    ask_str(a, buf_str(&c->owner));
+    struct store_command *cmd =
+        command_script(c, search ? SCRIPT_session_match : SCRIPT_session_get, on_candidate);
+    cmd->tag = i;
+    command_session_keys(cmd, w->page[i].session);
+    command_str(cmd, buf_str(&c->owner));
     if (!search)
-        ask_num(a, -1);
-    ask_turn_prefix(a, w->page[i].session);
+        command_num(cmd, -1);
+    command_turn_prefix(cmd, w->page[i].session);
     if (search) {
-        ask_num(a, from_message);
-        ask_num(a, SEARCH_BYTES_A_SCRIPT);
+        command_num(cmd, from_message);
+        command_num(cmd, SEARCH_BYTES_A_SCRIPT);
         for (unsigned j = 0; j < w->word_count; j++)
-            ask_str(a, w->words[j]);
+            command_str(cmd, w->words[j]);
     }
-    ask_send(a);
+    command_send(cmd);
 }
 
 /* ---- the call ---- */
@@ -318,6 +318,6 @@ uint64_t store_session_list(struct store *s, struct str owner, struct str q, uns
     if (!buf_add_str(&c->owner, owner) || !words_parse(w, q) ||
         (w->bounded && !cursor_parse(cursor, &w->bound)))
         return store_call_fail(c, ERR_INVALID);
-    page_ask(c);
+    read_page(c);
     return c->id;
 }

@@ -32,30 +32,30 @@ struct move {
 };
 
 static void move_page(struct store_call *c);
-static void on_page(struct store_call *c, struct store_command *a, enum err err,
+static void on_page(struct store_call *c, struct store_command *cmd, enum err err,
                     const struct redisReply *reply);
-static void on_session(struct store_call *c, struct store_command *a, enum err err,
+static void on_session(struct store_call *c, struct store_command *cmd, enum err err,
                        const struct redisReply *reply);
-static void on_listed(struct store_call *c, struct store_command *a, enum err err,
+static void on_listed(struct store_call *c, struct store_command *cmd, enum err err,
                       const struct redisReply *reply);
-static void on_unlisted(struct store_call *c, struct store_command *a, enum err err,
+static void on_unlisted(struct store_call *c, struct store_command *cmd, enum err err,
                         const struct redisReply *reply);
 static void unlist(struct store_call *c, unsigned i);
 static void move_once(struct store_call *c, const struct moved *m);
 static void page_over(struct store_call *c);
 static void owners_free(void *own);
-static void on_owners(struct store_call *c, struct store_command *a, enum err err,
+static void on_owners(struct store_call *c, struct store_command *cmd, enum err err,
                       const struct redisReply *reply);
 static void count_sessions(struct store_call *c, unsigned i);
-static void on_counted(struct store_call *c, struct store_command *a, enum err err,
+static void on_counted(struct store_call *c, struct store_command *cmd, enum err err,
                        const struct redisReply *reply);
 
 /* ---- who was here ---- */
 
-static void on_noted(struct store_call *c, struct store_command *a, enum err err,
+static void on_noted(struct store_call *c, struct store_command *cmd, enum err err,
                      const struct redisReply *reply)
 {
-    (void)a, (void)err, (void)reply;
+    (void)cmd, (void)err, (void)reply;
     if (c->waiting == 0)
         store_call_end(c, ERR_NONE, &(struct store_answer){0});
 }
@@ -64,19 +64,19 @@ static void on_noted(struct store_call *c, struct store_command *a, enum err err
 void store_owner_seen(struct store *s, struct str name, struct str owner)
 {
     struct store_call *c = store_call_new(s, NULL, NULL);
-    struct store_command *a = ask_new(c, on_noted);
-    ask_str(a, STR("ZADD"));
-    ask_name_key(a, name);
-    ask_num(a, loop_wall_ms());
-    ask_str(a, owner);
-    ask_send(a);
+    struct store_command *cmd = command_new(c, on_noted);
+    command_str(cmd, STR("ZADD"));
+    command_name_key(cmd, name);
+    command_num(cmd, loop_wall_ms());
+    command_str(cmd, owner);
+    command_send(cmd);
     if (s->config.session_keep_ms <= 0)
         return;
-    a = ask_new(c, on_noted);
-    ask_str(a, STR("PEXPIRE"));
-    ask_name_key(a, name);
-    ask_num(a, s->config.session_keep_ms + DAY_MS);
-    ask_send(a);
+    cmd = command_new(c, on_noted);
+    command_str(cmd, STR("PEXPIRE"));
+    command_name_key(cmd, name);
+    command_num(cmd, s->config.session_keep_ms + DAY_MS);
+    command_send(cmd);
 }
 
 /* ---- a move ---- */
@@ -107,21 +107,21 @@ uint64_t store_owner_move(struct store *s, struct str from, struct str to, int64
 static void move_page(struct store_call *c)
 {
     const struct move *m = c->own;
-    struct store_command *a = ask_new(c, on_page);
-    ask_str(a, STR("ZRANGEBYSCORE"));
-    ask_owner_key(a, buf_str(&m->from));
-    ask_num(a, m->since_ms);
-    ask_str(a, STR("+inf"));
-    ask_str(a, STR("LIMIT"));
-    ask_num(a, m->left);
-    ask_num(a, PAGE);
-    ask_send(a);
+    struct store_command *cmd = command_new(c, on_page);
+    command_str(cmd, STR("ZRANGEBYSCORE"));
+    command_owner_key(cmd, buf_str(&m->from));
+    command_num(cmd, m->since_ms);
+    command_str(cmd, STR("+inf"));
+    command_str(cmd, STR("LIMIT"));
+    command_num(cmd, m->left);
+    command_num(cmd, PAGE);
+    command_send(cmd);
 }
 
-static void on_page(struct store_call *c, struct store_command *a, enum err err,
+static void on_page(struct store_call *c, struct store_command *cmd, enum err err,
                     const struct redisReply *reply)
 {
-    (void)a, (void)err;
+    (void)cmd, (void)err;
     struct move *m = c->own;
     unsigned count = redis_count(reply);
     if (count == 0) {
@@ -134,13 +134,13 @@ static void on_page(struct store_call *c, struct store_command *a, enum err err,
             m->left++;
             continue;
         }
-        struct store_command *one = ask_script(c, SCRIPT_session_move, on_session);
+        struct store_command *one = command_script(c, SCRIPT_session_move, on_session);
         one->tag = i;
-        ask_session_key(one, m->page[i].session);
-        ask_str(one, buf_str(&m->from));
-        ask_str(one, buf_str(&c->owner));
-        ask_num(one, m->since_ms);
-        ask_send(one);
+        command_session_key(one, m->page[i].session);
+        command_str(one, buf_str(&m->from));
+        command_str(one, buf_str(&c->owner));
+        command_num(one, m->since_ms);
+        command_send(one);
     }
     page_over(c);
 }
@@ -151,14 +151,14 @@ static void page_over(struct store_call *c)
         move_page(c);
 }
 
-static void on_session(struct store_call *c, struct store_command *a, enum err err,
+static void on_session(struct store_call *c, struct store_command *cmd, enum err err,
                        const struct redisReply *reply)
 {
     struct move *m = c->own;
-    struct moved *one = &m->page[a->tag];
+    struct moved *one = &m->page[cmd->tag];
     struct str once = redis_text(redis_at(reply, 4));
     if (err != ERR_NONE) { /* it is gone, or another's */
-        unlist(c, a->tag);
+        unlist(c, cmd->tag);
         return;
     }
     if (redis_int(redis_at(reply, 1)) == 0) {
@@ -171,58 +171,58 @@ static void on_session(struct store_call *c, struct store_command *a, enum err e
     one->bytes = redis_int(redis_at(reply, 3));
     if (once.len == STORE_HASH_TEXT)
         memcpy(one->once, once.at, once.len);
-    struct store_command *list = ask_new(c, on_listed);
-    list->tag = a->tag;
-    ask_str(list, STR("ZADD"));
-    ask_owner_key(list, buf_str(&c->owner));
-    ask_num(list, one->updated_ms);
-    ask_id(list, one->session);
-    ask_send(list);
+    struct store_command *list = command_new(c, on_listed);
+    list->tag = cmd->tag;
+    command_str(list, STR("ZADD"));
+    command_owner_key(list, buf_str(&c->owner));
+    command_num(list, one->updated_ms);
+    command_id(list, one->session);
+    command_send(list);
 }
 
-static void on_listed(struct store_call *c, struct store_command *a, enum err err,
+static void on_listed(struct store_call *c, struct store_command *cmd, enum err err,
                       const struct redisReply *reply)
 {
     (void)err, (void)reply;
     struct move *m = c->own;
-    const struct moved *one = &m->page[a->tag];
+    const struct moved *one = &m->page[cmd->tag];
     index_owner_move(c->store, buf_str(&c->owner), one->session, one->updated_ms); /* expires */
     storage_note_moved(c->store, buf_str(&c->owner), one->session, one->bytes);
     storage_note(c->store, buf_str(&m->from), one->session, 0);
     if (*one->once)
         move_once(c, one);
-    unlist(c, a->tag);
+    unlist(c, cmd->tag);
 }
 
 /* Its idempotency key: an alert that comes again is not investigated again. */
 static void move_once(struct store_call *c, const struct moved *one)
 {
     const struct move *m = c->own;
-    struct store_command *a = ask_new(store_call_new(c->store, NULL, NULL), on_noted);
-    ask_str(a, STR("SET"));
-    ask_owner_once_key(a, buf_str(&c->owner), one->once);
-    ask_id(a, one->session);
-    ask_str(a, STR("NX"));
-    ask_str(a, STR("PX"));
-    ask_num(a, store_once_ms(c->store));
-    ask_send(a);
+    struct store_command *cmd = command_new(store_call_new(c->store, NULL, NULL), on_noted);
+    command_str(cmd, STR("SET"));
+    command_owner_once_key(cmd, buf_str(&c->owner), one->once);
+    command_id(cmd, one->session);
+    command_str(cmd, STR("NX"));
+    command_str(cmd, STR("PX"));
+    command_num(cmd, store_once_ms(c->store));
+    command_send(cmd);
     index_owner_forget_once(c->store, buf_str(&m->from), one->once);
 }
 
 static void unlist(struct store_call *c, unsigned i)
 {
     const struct move *m = c->own;
-    struct store_command *a = ask_new(c, on_unlisted);
-    ask_str(a, STR("ZREM"));
-    ask_owner_key(a, buf_str(&m->from));
-    ask_id(a, m->page[i].session);
-    ask_send(a);
+    struct store_command *cmd = command_new(c, on_unlisted);
+    command_str(cmd, STR("ZREM"));
+    command_owner_key(cmd, buf_str(&m->from));
+    command_id(cmd, m->page[i].session);
+    command_send(cmd);
 }
 
-static void on_unlisted(struct store_call *c, struct store_command *a, enum err err,
+static void on_unlisted(struct store_call *c, struct store_command *cmd, enum err err,
                         const struct redisReply *reply)
 {
-    (void)a, (void)err, (void)reply;
+    (void)cmd, (void)err, (void)reply;
     page_over(c);
 }
 
@@ -258,19 +258,19 @@ uint64_t store_owner_list(struct store *s, struct str name, store_fn *fn, void *
     if (name.len == 0 || name.len > STORE_OWNER_MAX)
         return store_call_fail(c, ERR_INVALID);
     add_owner(c->own, name, 0);
-    struct store_command *a = ask_new(c, on_owners);
-    ask_str(a, STR("ZREVRANGE"));
-    ask_name_key(a, name);
-    ask_num(a, 0);
-    ask_num(a, OWNERS_MAX - 1);
-    ask_str(a, STR("WITHSCORES"));
-    return ask_send(a);
+    struct store_command *cmd = command_new(c, on_owners);
+    command_str(cmd, STR("ZREVRANGE"));
+    command_name_key(cmd, name);
+    command_num(cmd, 0);
+    command_num(cmd, OWNERS_MAX - 1);
+    command_str(cmd, STR("WITHSCORES"));
+    return command_send(cmd);
 }
 
-static void on_owners(struct store_call *c, struct store_command *a, enum err err,
+static void on_owners(struct store_call *c, struct store_command *cmd, enum err err,
                       const struct redisReply *reply)
 {
-    (void)a, (void)err;
+    (void)cmd, (void)err;
     struct owners *o = c->own;
     for (unsigned i = 0; i + 1 < redis_count(reply) && o->count <= OWNERS_MAX; i += 2)
         add_owner(o, redis_text(redis_at(reply, i)), redis_int(redis_at(reply, i + 1)));
@@ -281,19 +281,19 @@ static void on_owners(struct store_call *c, struct store_command *a, enum err er
 static void count_sessions(struct store_call *c, unsigned i)
 {
     const struct owners *o = c->own;
-    struct store_command *a = ask_new(c, on_counted);
-    a->tag = i;
-    ask_str(a, STR("ZCARD"));
-    ask_owner_key(a, o->at[i].owner);
-    ask_send(a);
+    struct store_command *cmd = command_new(c, on_counted);
+    cmd->tag = i;
+    command_str(cmd, STR("ZCARD"));
+    command_owner_key(cmd, o->at[i].owner);
+    command_send(cmd);
 }
 
-static void on_counted(struct store_call *c, struct store_command *a, enum err err,
+static void on_counted(struct store_call *c, struct store_command *cmd, enum err err,
                        const struct redisReply *reply)
 {
     (void)err;
     struct owners *o = c->own;
-    o->at[a->tag].sessions = (unsigned)redis_int(reply);
+    o->at[cmd->tag].sessions = (unsigned)redis_int(reply);
     if (c->waiting == 0)
         store_call_end(c, ERR_NONE,
                        &(struct store_answer){.owners = o->at, .owner_count = o->count});

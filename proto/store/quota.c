@@ -14,75 +14,75 @@ enum {
 /* Beyond what any refusal lasts. */
 #define KEYS_KEEP_MS (INT64_C(30) * 24 * 3600 * 1000)
 
-static void on_keys(struct store_call *c, struct store_command *a, enum err err,
+static void on_keys(struct store_call *c, struct store_command *cmd, enum err err,
                     const struct redisReply *reply);
-static void on_reset(struct store_call *c, struct store_command *a, enum err err,
+static void on_reset(struct store_call *c, struct store_command *cmd, enum err err,
                      const struct redisReply *reply);
 static void end_when_all(struct store_call *c);
 
 /* {verdict, wait} of a script. */
-static void on_quota(struct store_call *c, struct store_command *a, enum err err,
+static void on_quota(struct store_call *c, struct store_command *cmd, enum err err,
                      const struct redisReply *reply)
 {
-    (void)a;
+    (void)cmd;
     store_call_end(
         c, err,
         &(struct store_answer){.quota = {(enum quota_verdict)redis_int(redis_at(reply, 1)),
                                          redis_int(redis_at(reply, 2))}});
 }
 
-static void ask_key(struct store_command *a, const char *prefix, struct str name,
-                    const char *suffix)
+static void command_key(struct store_command *cmd, const char *prefix, struct str name,
+                        const char *suffix)
 {
     char key[OWNER_MAX + 64];
     int len = snprintf(key, sizeof(key), "%s{%.*s}%s", prefix,
                        (int)(name.len < OWNER_MAX ? name.len : OWNER_MAX), name.at, suffix);
-    ask_str(a, (struct str){key, (size_t)len});
+    command_str(cmd, (struct str){key, (size_t)len});
 }
 
-static void ask_budget_key(struct store_command *a, const struct quota_budget *b)
+static void command_budget_key(struct store_command *cmd, const struct quota_budget *b)
 {
     char day[16];
     snprintf(day, sizeof(day), ":%u", b->day);
-    ask_key(a, "p:b:", b->scope, day);
+    command_key(cmd, "p:b:", b->scope, day);
 }
 
 uint64_t quota_budget_begin(struct store *s, const struct quota_budget *b, struct id reservation,
                             uint64_t tokens, uint64_t cost, store_fn *fn, void *arg)
 {
-    struct store_command *a =
-        ask_script(store_call_new(s, fn, arg), SCRIPT_quota_budget_begin, on_quota);
-    ask_budget_key(a, b);
-    a->keys = 1;
-    ask_id(a, reservation);
-    ask_num(a, (int64_t)tokens);
-    ask_num(a, (int64_t)cost);
-    ask_num(a, (int64_t)b->tokens_max);
-    ask_num(a, (int64_t)b->cost_max);
-    ask_id(a, b->turn);
-    ask_num(a, (int64_t)b->turn_cost_max);
-    ask_num(a, BUDGET_KEEP_MS);
-    return ask_send(a);
+    struct store_command *cmd =
+        command_script(store_call_new(s, fn, arg), SCRIPT_quota_budget_begin, on_quota);
+    command_budget_key(cmd, b);
+    cmd->keys = 1;
+    command_id(cmd, reservation);
+    command_num(cmd, (int64_t)tokens);
+    command_num(cmd, (int64_t)cost);
+    command_num(cmd, (int64_t)b->tokens_max);
+    command_num(cmd, (int64_t)b->cost_max);
+    command_id(cmd, b->turn);
+    command_num(cmd, (int64_t)b->turn_cost_max);
+    command_num(cmd, BUDGET_KEEP_MS);
+    return command_send(cmd);
 }
 
 void quota_budget_end(struct store *s, const struct quota_budget *b, struct id reservation,
                       uint64_t tokens, uint64_t cost)
 {
-    struct store_command *a =
-        ask_script(store_call_new(s, NULL, NULL), SCRIPT_quota_budget_end, on_quota);
-    ask_budget_key(a, b);
-    a->keys = 1;
-    ask_id(a, reservation);
-    ask_num(a, (int64_t)tokens);
-    ask_num(a, (int64_t)cost);
-    ask_id(a, b->turn);
-    ask_send(a);
+    struct store_command *cmd =
+        command_script(store_call_new(s, NULL, NULL), SCRIPT_quota_budget_end, on_quota);
+    command_budget_key(cmd, b);
+    cmd->keys = 1;
+    command_id(cmd, reservation);
+    command_num(cmd, (int64_t)tokens);
+    command_num(cmd, (int64_t)cost);
+    command_id(cmd, b->turn);
+    command_send(cmd);
 }
 
-static void noted(struct store_call *c, struct store_command *a, enum err err,
+static void noted(struct store_call *c, struct store_command *cmd, enum err err,
                   const struct redisReply *reply)
 {
-    (void)a, (void)reply;
+    (void)cmd, (void)reply;
     if (c->waiting == 0)
         store_call_end(c, err, &(struct store_answer){0});
 }
@@ -90,68 +90,68 @@ static void noted(struct store_call *c, struct store_command *a, enum err err,
 static void note_key(struct store *s, const struct quota_key *k)
 {
     struct store_call *c = store_call_new(s, NULL, NULL);
-    struct store_command *a = ask_new(c, noted);
-    ask_str(a, STR("HSET"));
-    ask_str(a, STR("p:keys"));
-    ask_str(a, k->key);
-    ask_str(a, k->model);
-    ask_send(a);
-    a = ask_new(c, noted);
-    ask_str(a, STR("PEXPIRE"));
-    ask_str(a, STR("p:keys"));
-    ask_num(a, KEYS_KEEP_MS);
-    ask_send(a);
+    struct store_command *cmd = command_new(c, noted);
+    command_str(cmd, STR("HSET"));
+    command_str(cmd, STR("p:keys"));
+    command_str(cmd, k->key);
+    command_str(cmd, k->model);
+    command_send(cmd);
+    cmd = command_new(c, noted);
+    command_str(cmd, STR("PEXPIRE"));
+    command_str(cmd, STR("p:keys"));
+    command_num(cmd, KEYS_KEEP_MS);
+    command_send(cmd);
 }
 
-static struct store_command *key_ask(struct store *s, enum store_script script,
-                                     const struct quota_key *k, store_fn *fn, void *arg)
+static struct store_command *key_command(struct store *s, enum store_script script,
+                                         const struct quota_key *k, store_fn *fn, void *arg)
 {
-    struct store_command *a = ask_script(store_call_new(s, fn, arg), script, on_quota);
-    ask_key(a, "p:p:", k->key, "");
-    ask_key(a, "p:p:", k->key, ":c");
-    ask_key(a, "p:p:", k->key, ":q");
-    ask_key(a, "p:p:", k->key, ":x");
-    ask_key(a, "p:p:", k->key, ":o");
-    a->keys = 5;
-    return a;
+    struct store_command *cmd = command_script(store_call_new(s, fn, arg), script, on_quota);
+    command_key(cmd, "p:p:", k->key, "");
+    command_key(cmd, "p:p:", k->key, ":c");
+    command_key(cmd, "p:p:", k->key, ":q");
+    command_key(cmd, "p:p:", k->key, ":x");
+    command_key(cmd, "p:p:", k->key, ":o");
+    cmd->keys = 5;
+    return cmd;
 }
 
 uint64_t quota_key_begin(struct store *s, const struct quota_key *k, struct str owner,
                          struct id call, enum quota_place place, uint64_t tokens,
                          int64_t patience_ms, int64_t lease_ms, store_fn *fn, void *arg)
 {
-    struct store_command *a = key_ask(s, SCRIPT_quota_key_begin, k, fn, arg);
-    ask_id(a, call);
-    ask_num(a, place);
-    ask_num(a, k->requests_per_minute);
-    ask_num(a, k->tokens_per_minute);
-    ask_num(a, k->concurrent);
-    ask_num(a, (int64_t)tokens);
-    ask_num(a, patience_ms);
-    ask_num(a, lease_ms);
-    ask_num(a, QUOTA_ASK_AGAIN_MS);
-    ask_str(a, owner);
-    return ask_send(a);
+    struct store_command *cmd = key_command(s, SCRIPT_quota_key_begin, k, fn, arg);
+    command_id(cmd, call);
+    command_num(cmd, place);
+    command_num(cmd, k->requests_per_minute);
+    command_num(cmd, k->tokens_per_minute);
+    command_num(cmd, k->concurrent);
+    command_num(cmd, (int64_t)tokens);
+    command_num(cmd, patience_ms);
+    command_num(cmd, lease_ms);
+    command_num(cmd, QUOTA_ASK_AGAIN_MS);
+    command_str(cmd, owner);
+    return command_send(cmd);
 }
 
 void quota_key_hold(struct store *s, const struct quota_key *k, struct id call, int64_t lease_ms)
 {
-    struct store_command *a = key_ask(s, SCRIPT_quota_key_hold, k, NULL, NULL);
-    ask_id(a, call);
-    ask_num(a, lease_ms);
-    ask_send(a);
+    struct store_command *cmd = key_command(s, SCRIPT_quota_key_hold, k, NULL, NULL);
+    command_id(cmd, call);
+    command_num(cmd, lease_ms);
+    command_send(cmd);
 }
 
 void quota_key_end(struct store *s, const struct quota_key *k, struct id call, int64_t tokens,
                    int64_t block_ms, int64_t lease_ms)
 {
-    struct store_command *a = key_ask(s, SCRIPT_quota_key_end, k, NULL, NULL);
-    ask_id(a, call);
-    ask_num(a, k->tokens_per_minute);
-    ask_num(a, tokens);
-    ask_num(a, block_ms);
-    ask_num(a, lease_ms);
-    ask_send(a);
+    struct store_command *cmd = key_command(s, SCRIPT_quota_key_end, k, NULL, NULL);
+    command_id(cmd, call);
+    command_num(cmd, k->tokens_per_minute);
+    command_num(cmd, tokens);
+    command_num(cmd, block_ms);
+    command_num(cmd, lease_ms);
+    command_send(cmd);
     if (block_ms > 0)
         note_key(s, k);
 }
@@ -176,16 +176,16 @@ static void keys_free(void *own)
 
 uint64_t quota_keys_reset(struct store *s, store_fn *fn, void *arg)
 {
-    struct store_command *a = ask_new(store_call_new(s, fn, arg), on_keys);
-    ask_str(a, STR("HGETALL"));
-    ask_str(a, STR("p:keys"));
-    return ask_send(a);
+    struct store_command *cmd = command_new(store_call_new(s, fn, arg), on_keys);
+    command_str(cmd, STR("HGETALL"));
+    command_str(cmd, STR("p:keys"));
+    return command_send(cmd);
 }
 
-static void on_keys(struct store_call *c, struct store_command *a, enum err err,
+static void on_keys(struct store_call *c, struct store_command *cmd, enum err err,
                     const struct redisReply *reply)
 {
-    (void)a, (void)err;
+    (void)cmd, (void)err;
     struct keys *k = c->own = xcalloc(1, sizeof(*k));
     c->own_free = keys_free;
     k->count = redis_count(reply) / 2;
@@ -195,20 +195,20 @@ static void on_keys(struct store_call *c, struct store_command *a, enum err err,
         k->all[i].model = str_of(str_dup(redis_text(redis_at(reply, 2 * i + 1))));
     }
     for (unsigned i = 0; i < k->count; i++) {
-        struct store_command *reset = ask_script(c, SCRIPT_quota_key_reset, on_reset);
+        struct store_command *reset = command_script(c, SCRIPT_quota_key_reset, on_reset);
         reset->tag = i;
-        ask_key(reset, "p:p:", k->all[i].key, "");
+        command_key(reset, "p:p:", k->all[i].key, "");
         reset->keys = 1;
-        ask_send(reset);
+        command_send(reset);
     }
     end_when_all(c);
 }
 
-static void on_reset(struct store_call *c, struct store_command *a, enum err err,
+static void on_reset(struct store_call *c, struct store_command *cmd, enum err err,
                      const struct redisReply *reply)
 {
     struct keys *k = c->own;
-    k->all[a->tag].left_ms = err == ERR_NONE ? redis_int(redis_at(reply, 1)) : 0;
+    k->all[cmd->tag].left_ms = err == ERR_NONE ? redis_int(redis_at(reply, 1)) : 0;
     end_when_all(c);
 }
 
@@ -228,43 +228,43 @@ struct turn_quota {
     int64_t lease_ms;
 };
 
-static void on_turn(struct store_call *c, struct store_command *a, enum err err,
+static void on_turn(struct store_call *c, struct store_command *cmd, enum err err,
                     const struct redisReply *reply);
 
-static void ask_turn(struct store_call *c)
+static void begin_turn(struct store_call *c)
 {
     const struct turn_quota *want = c->own;
-    struct store_command *a = ask_script(c, SCRIPT_quota_turn_begin, on_turn);
+    struct store_command *cmd = command_script(c, SCRIPT_quota_turn_begin, on_turn);
     char name[OWNER_MAX + 8];
     struct quota_budget theirs = want->budget;
     struct str owner = buf_str(&c->owner);
     int len = snprintf(name, sizeof(name), "o:%.*s",
                        (int)(owner.len < OWNER_MAX - 2 ? owner.len : OWNER_MAX - 2), owner.at);
     theirs.scope = (struct str){name, (size_t)len};
-    ask_key(a, "p:a:", theirs.scope, "");
-    ask_key(a, "p:a:", theirs.scope, ":m");
-    ask_budget_key(a, &theirs);
-    ask_key(a, "p:a:", theirs.scope, ":b");
-    a->keys = 4;
-    ask_id(a, want->turn);
-    ask_num(a, want->at_once);
-    ask_num(a, want->per_minute);
-    ask_num(a, want->lease_ms);
-    ask_num(a, (int64_t)theirs.tokens_max);
-    ask_num(a, (int64_t)theirs.cost_max);
-    ask_num(a, (int64_t)c->store->config.user_bytes_max);
-    ask_send(a);
+    command_key(cmd, "p:a:", theirs.scope, "");
+    command_key(cmd, "p:a:", theirs.scope, ":m");
+    command_budget_key(cmd, &theirs);
+    command_key(cmd, "p:a:", theirs.scope, ":b");
+    cmd->keys = 4;
+    command_id(cmd, want->turn);
+    command_num(cmd, want->at_once);
+    command_num(cmd, want->per_minute);
+    command_num(cmd, want->lease_ms);
+    command_num(cmd, (int64_t)theirs.tokens_max);
+    command_num(cmd, (int64_t)theirs.cost_max);
+    command_num(cmd, (int64_t)c->store->config.user_bytes_max);
+    command_send(cmd);
 }
 
 /* Who is refused for what they keep is counted first: some of it may have expired. */
-static void on_turn(struct store_call *c, struct store_command *a, enum err err,
+static void on_turn(struct store_call *c, struct store_command *cmd, enum err err,
                     const struct redisReply *reply)
 {
     if (err == ERR_NONE && redis_int(redis_at(reply, 1)) == QUOTA_BYTES &&
         storage_stale(c, redis_int(redis_at(reply, 3))))
-        storage_count(c, ask_turn);
+        storage_count(c, begin_turn);
     else
-        on_quota(c, a, err, reply);
+        on_quota(c, cmd, err, reply);
 }
 
 uint64_t quota_turn_begin(struct store *s, struct str owner, struct id turn, uint32_t at_once,
@@ -278,34 +278,34 @@ uint64_t quota_turn_begin(struct store *s, struct str owner, struct id turn, uin
     want->budget.scope = (struct str){0};
     if (!buf_add_str(&c->owner, owner))
         return store_call_fail(c, ERR_TOO_LARGE);
-    ask_turn(c);
+    begin_turn(c);
     return c->id;
 }
 
-static struct store_command *place_ask(struct store *s, enum store_script script, struct str owner,
-                                       struct id turn)
+static struct store_command *turn_command(struct store *s, enum store_script script,
+                                          struct str owner, struct id turn)
 {
-    struct store_command *a = ask_script(store_call_new(s, NULL, NULL), script, on_quota);
+    struct store_command *cmd = command_script(store_call_new(s, NULL, NULL), script, on_quota);
     char name[OWNER_MAX + 8];
     int len = snprintf(name, sizeof(name), "o:%.*s",
                        (int)(owner.len < OWNER_MAX - 2 ? owner.len : OWNER_MAX - 2), owner.at);
-    ask_key(a, "p:a:", (struct str){name, (size_t)len}, "");
-    a->keys = 1;
-    ask_id(a, turn);
-    return a;
+    command_key(cmd, "p:a:", (struct str){name, (size_t)len}, "");
+    cmd->keys = 1;
+    command_id(cmd, turn);
+    return cmd;
 }
 
 void quota_turn_hold(struct store *s, struct str owner, struct id turn, int64_t lease_ms)
 {
     if (id_is_zero(turn))
         return;
-    struct store_command *a = place_ask(s, SCRIPT_quota_turn_hold, owner, turn);
-    ask_num(a, lease_ms);
-    ask_send(a);
+    struct store_command *cmd = turn_command(s, SCRIPT_quota_turn_hold, owner, turn);
+    command_num(cmd, lease_ms);
+    command_send(cmd);
 }
 
 void quota_turn_end(struct store *s, struct str owner, struct id turn)
 {
     if (!id_is_zero(turn))
-        ask_send(place_ask(s, SCRIPT_quota_turn_end, owner, turn));
+        command_send(turn_command(s, SCRIPT_quota_turn_end, owner, turn));
 }

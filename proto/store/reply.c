@@ -63,7 +63,7 @@ void reply_session(const struct redisReply *p, struct id session, struct store_s
         .running_epoch = u32_at(p, 9),
         .running_lease_ms = num_at(p, 10),
         .usage = {u64_at(p, 11), u64_at(p, 12), u64_at(p, 13), u64_at(p, 14)},
-        .running_asks = text_at(p, 15),
+        .running_approvals = text_at(p, 15),
         .summary = text_at(p, 16),
         .summary_to = u32_at(p, 17),
         .revision = u32_at(p, 18),

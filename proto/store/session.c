@@ -34,18 +34,18 @@ static void draft_free(void *own)
     free(d);
 }
 
-static void on_indexed(struct store_call *c, struct store_command *a, enum err err,
+static void on_indexed(struct store_call *c, struct store_command *cmd, enum err err,
                        const struct redisReply *reply)
 {
-    (void)a, (void)err, (void)reply;
+    (void)cmd, (void)err, (void)reply;
     if (c->waiting == 0)
         store_call_end(c, ERR_NONE, &(struct store_answer){.session = c->session});
 }
 
-static void on_created(struct store_call *c, struct store_command *a, enum err err,
+static void on_created(struct store_call *c, struct store_command *cmd, enum err err,
                        const struct redisReply *reply)
 {
-    (void)a;
+    (void)cmd;
     if (err == ERR_IDEMPOTENCY_MISMATCH) /* what the quota took for it is its own again */
         storage_note(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 2)));
     if (err != ERR_NONE) {
@@ -62,40 +62,41 @@ static void on_created(struct store_call *c, struct store_command *a, enum err e
  * never be found. */
 static void list_session(struct store_call *c)
 {
-    struct store_command *a = ask_new(c, on_indexed);
-    ask_str(a, STR("ZADD"));
-    ask_owner_key(a, buf_str(&c->owner));
-    ask_str(a, STR("NX"));
-    ask_num(a, loop_wall_ms());
-    ask_id(a, c->session);
-    ask_send(a);
+    struct store_command *cmd = command_new(c, on_indexed);
+    command_str(cmd, STR("ZADD"));
+    command_owner_key(cmd, buf_str(&c->owner));
+    command_str(cmd, STR("NX"));
+    command_num(cmd, loop_wall_ms());
+    command_id(cmd, c->session);
+    command_send(cmd);
 }
 
 /* The arguments of session_create up to the messages. */
-static struct store_command *create_ask(struct store_call *c, struct str title, struct str model,
-                                        struct str settings, uint32_t turns, uint32_t last_message,
-                                        const char *once, const char *body)
+static struct store_command *create_command(struct store_call *c, struct str title,
+                                            struct str model, struct str settings, uint32_t turns,
+                                            uint32_t last_message, const char *once,
+                                            const char *body)
 {
-    struct store_command *a = ask_script(c, SCRIPT_session_create, on_created);
-    ask_session_keys(a, c->session);
-    ask_str(a, buf_str(&c->owner));
-    ask_str(a, title);
-    ask_str(a, model);
-    ask_str(a, settings);
-    ask_num(a, turns);
-    ask_num(a, c->store->config.session_keep_ms);
-    ask_num(a, last_message);
-    ask_str(a, str_of(once));
-    ask_str(a, str_of(body));
-    return a;
+    struct store_command *cmd = command_script(c, SCRIPT_session_create, on_created);
+    command_session_keys(cmd, c->session);
+    command_str(cmd, buf_str(&c->owner));
+    command_str(cmd, title);
+    command_str(cmd, model);
+    command_str(cmd, settings);
+    command_num(cmd, turns);
+    command_num(cmd, c->store->config.session_keep_ms);
+    command_num(cmd, last_message);
+    command_str(cmd, str_of(once));
+    command_str(cmd, str_of(body));
+    return cmd;
 }
 
 static void create(struct store_call *c)
 {
     const struct draft *d = c->own;
     list_session(c);
-    ask_send(
-        create_ask(c, buf_str(&d->title), buf_str(&d->model), STR(""), 0, 0, d->once, d->body));
+    command_send(
+        create_command(c, buf_str(&d->title), buf_str(&d->model), STR(""), 0, 0, d->once, d->body));
 }
 
 static int64_t draft_bytes(const struct store_call *c)
@@ -105,10 +106,10 @@ static int64_t draft_bytes(const struct store_call *c)
 }
 
 /* The answer of SET … NX GET: nil, or the session that this key made meanwhile. */
-static void on_claimed(struct store_call *c, struct store_command *a, enum err err,
+static void on_claimed(struct store_call *c, struct store_command *cmd, enum err err,
                        const struct redisReply *reply)
 {
-    (void)a, (void)err;
+    (void)cmd, (void)err;
     struct id before;
     if (id_parse(redis_text(reply), &before)) {
         storage_note(c->store, buf_str(&c->owner), c->session, 0);
@@ -121,21 +122,21 @@ static void on_claimed(struct store_call *c, struct store_command *a, enum err e
 static void claim(struct store_call *c)
 {
     const struct draft *d = c->own;
-    struct store_command *a = ask_new(c, on_claimed);
-    ask_str(a, STR("SET"));
-    ask_owner_once_key(a, buf_str(&c->owner), d->once);
-    ask_id(a, c->session);
-    ask_str(a, STR("NX"));
-    ask_str(a, STR("GET"));
-    ask_str(a, STR("PX"));
-    ask_num(a, store_once_ms(c->store));
-    ask_send(a);
+    struct store_command *cmd = command_new(c, on_claimed);
+    command_str(cmd, STR("SET"));
+    command_owner_once_key(cmd, buf_str(&c->owner), d->once);
+    command_id(cmd, c->session);
+    command_str(cmd, STR("NX"));
+    command_str(cmd, STR("GET"));
+    command_str(cmd, STR("PX"));
+    command_num(cmd, store_once_ms(c->store));
+    command_send(cmd);
 }
 
-static void on_once(struct store_call *c, struct store_command *a, enum err err,
+static void on_once(struct store_call *c, struct store_command *cmd, enum err err,
                     const struct redisReply *reply)
 {
-    (void)a, (void)err;
+    (void)cmd, (void)err;
     struct id before;
     bool known = id_parse(redis_text(reply), &before);
     if (known)
@@ -160,28 +161,28 @@ uint64_t store_session_create(struct store *s, struct str owner, struct str key,
     store_hash(key, d->once);
     if (body.len > 0)
         store_hash(body, d->body);
-    struct store_command *a = ask_new(c, on_once);
-    ask_str(a, STR("GET"));
-    ask_owner_once_key(a, owner, d->once);
-    return ask_send(a);
+    struct store_command *cmd = command_new(c, on_once);
+    command_str(cmd, STR("GET"));
+    command_owner_once_key(cmd, owner, d->once);
+    return command_send(cmd);
 }
 
 /* ---- get ---- */
-static struct store_command *get_ask(struct store_call *c, struct id session, struct str owner,
-                                     bool with_messages, ask_fn *fn)
+static struct store_command *get_command(struct store_call *c, struct id session, struct str owner,
+                                         bool with_messages, command_fn *fn)
 {
-    struct store_command *a = ask_script(c, SCRIPT_session_get, fn);
-    ask_session_keys(a, session);
-    ask_str(a, owner);
-    ask_num(a, with_messages);
-    ask_turn_prefix(a, session);
-    return a;
+    struct store_command *cmd = command_script(c, SCRIPT_session_get, fn);
+    command_session_keys(cmd, session);
+    command_str(cmd, owner);
+    command_num(cmd, with_messages);
+    command_turn_prefix(cmd, session);
+    return cmd;
 }
 
-static void on_got(struct store_call *c, struct store_command *a, enum err err,
+static void on_got(struct store_call *c, struct store_command *cmd, enum err err,
                    const struct redisReply *reply)
 {
-    (void)a;
+    (void)cmd;
     if (err != ERR_NONE) {
         store_call_end(c, err, NULL);
         return;
@@ -201,15 +202,15 @@ uint64_t store_session_get(struct store *s, struct str owner, struct id session,
                            store_fn *fn, void *arg)
 {
     struct store_call *c = session_call(s, owner, session, fn, arg);
-    return ask_send(get_ask(c, session, owner, with_messages, on_got));
+    return command_send(get_command(c, session, owner, with_messages, on_got));
 }
 
 /* ---- page by page: who reads slowly, or not at all, holds one page ---- */
 
-static void on_page(struct store_call *c, struct store_command *a, enum err err,
+static void on_page(struct store_call *c, struct store_command *cmd, enum err err,
                     const struct redisReply *reply)
 {
-    (void)a;
+    (void)cmd;
     if (err != ERR_NONE) {
         store_call_end(c, err, NULL);
         return;
@@ -237,21 +238,21 @@ uint64_t store_session_page(struct store *s, struct str owner, struct id session
 {
     struct store_call *c = store_call_new(s, fn, arg);
     c->session = session;
-    struct store_command *a = ask_script(c, SCRIPT_session_page, on_page);
-    ask_session_keys(a, session);
-    ask_str(a, owner);
-    ask_turn_prefix(a, session);
-    ask_num(a, after);
-    ask_num(a, upto);
-    ask_num(a, bytes);
-    return ask_send(a);
+    struct store_command *cmd = command_script(c, SCRIPT_session_page, on_page);
+    command_session_keys(cmd, session);
+    command_str(cmd, owner);
+    command_turn_prefix(cmd, session);
+    command_num(cmd, after);
+    command_num(cmd, upto);
+    command_num(cmd, bytes);
+    return command_send(cmd);
 }
 
 /* ---- patch, delete ---- */
-static void on_patched(struct store_call *c, struct store_command *a, enum err err,
+static void on_patched(struct store_call *c, struct store_command *cmd, enum err err,
                        const struct redisReply *reply)
 {
-    (void)a;
+    (void)cmd;
     if (err == ERR_NONE) {
         index_owner_move(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 1)));
         storage_note(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 2)));
@@ -261,23 +262,23 @@ static void on_patched(struct store_call *c, struct store_command *a, enum err e
     store_call_end(c, err, &(struct store_answer){.session = c->session});
 }
 
-/* What is patched waits in the ask until the quota has room for it. */
+/* What is patched waits in the command until the quota has room for it. */
 static void patch_send(struct store_call *c)
 {
-    struct store_command *a = c->own;
+    struct store_command *cmd = c->own;
     c->own = NULL;
-    ask_send(a);
+    command_send(cmd);
 }
 
 uint64_t store_session_patch(struct store *s, struct str owner, struct id session,
                              const struct store_patch *p, store_fn *fn, void *arg)
 {
     struct store_call *c = session_call(s, owner, session, fn, arg);
-    struct store_command *a = c->own = ask_script(c, SCRIPT_session_patch, on_patched);
+    struct store_command *cmd = c->own = command_script(c, SCRIPT_session_patch, on_patched);
     size_t bytes = 0;
-    ask_session_keys(a, session);
-    ask_str(a, owner);
-    ask_num(a, s->config.session_keep_ms);
+    command_session_keys(cmd, session);
+    command_str(cmd, owner);
+    command_num(cmd, s->config.session_keep_ms);
     const struct {
         const char *field;
         const struct str *value;
@@ -288,18 +289,18 @@ uint64_t store_session_patch(struct store *s, struct str owner, struct id sessio
         if (rows[i].value->len > s->config.text_bytes_max)
             return store_call_fail(c, ERR_TOO_LARGE);
         bytes += rows[i].value->len;
-        ask_str(a, str_of(rows[i].field));
-        ask_str(a, *rows[i].value);
+        command_str(cmd, str_of(rows[i].field));
+        command_str(cmd, *rows[i].value);
     }
     storage_take(c, (int64_t)bytes, true, patch_send);
     return c->id;
 }
 
-static void on_deleted(struct store_call *c, struct store_command *a, enum err err,
+static void on_deleted(struct store_call *c, struct store_command *cmd, enum err err,
                        const struct redisReply *reply)
 {
     struct store_answer answer = {.session = c->session};
-    if (err == ERR_SESSION_NOT_FOUND && a->tries > 1)
+    if (err == ERR_SESSION_NOT_FOUND && cmd->tries > 1)
         err = ERR_NONE; /* the try whose answer was lost has done it */
     if (err == ERR_NONE) {
         if (id_parse(redis_text(redis_at(reply, 1)), &answer.turn.turn))
@@ -320,13 +321,13 @@ uint64_t store_session_delete(struct store *s, struct str owner, struct id sessi
                               void *arg)
 {
     struct store_call *c = session_call(s, owner, session, fn, arg);
-    struct store_command *a = ask_script(c, SCRIPT_session_delete, on_deleted);
-    ask_session_keys(a, session);
-    ask_str(a, owner);
-    ask_turn_prefix(a, session);
-    ask_stream_prefix(a, session);
-    ask_once_prefix(a, session);
-    return ask_send(a);
+    struct store_command *cmd = command_script(c, SCRIPT_session_delete, on_deleted);
+    command_session_keys(cmd, session);
+    command_str(cmd, owner);
+    command_turn_prefix(cmd, session);
+    command_stream_prefix(cmd, session);
+    command_once_prefix(cmd, session);
+    return command_send(cmd);
 }
 
 /* ---- fork ---- */
@@ -338,10 +339,10 @@ struct fork {
 
 static void fork_send(struct store_call *c);
 
-static void on_forked_from(struct store_call *c, struct store_command *a, enum err err,
+static void on_forked_from(struct store_call *c, struct store_command *cmd, enum err err,
                            const struct redisReply *reply)
 {
-    (void)a;
+    (void)cmd;
     struct fork *f = c->own;
     if (err != ERR_NONE) {
         store_call_end(c, err, NULL);
@@ -358,18 +359,18 @@ static void on_forked_from(struct store_call *c, struct store_command *a, enum e
         store_call_end(c, ERR_MESSAGE_NOT_FOUND, NULL);
     } else {
         struct store_command *create =
-            create_ask(c, old.title, old.model, old.settings, turns, f->before - 1, "", "");
+            create_command(c, old.title, old.model, old.settings, turns, f->before - 1, "", "");
         for (unsigned i = 0; i + 1 < redis_count(records); i += 2) {
             int64_t id = redis_int(redis_at(records, i));
             if (id < 0 || id >= f->before)
                 continue;
             const struct store_message *found = messages_find(m, kept, (uint32_t)id);
-            ask_num(create, id);
-            ask_str(create, redis_text(redis_at(records, i + 1)));
-            ask_str(create, found && found->pinned && found->excluded ? STR("px")
-                            : found && found->pinned                  ? STR("p")
-                            : found && found->excluded                ? STR("x")
-                                                                      : STR(""));
+            command_num(create, id);
+            command_str(create, redis_text(redis_at(records, i + 1)));
+            command_str(create, found && found->pinned && found->excluded ? STR("px")
+                                : found && found->pinned                  ? STR("p")
+                                : found && found->excluded                ? STR("x")
+                                                                          : STR(""));
         }
         f->create = create;
         int64_t bytes = SESSION_BYTES_MIN + (int64_t)create->bytes.len;
@@ -382,7 +383,7 @@ static void fork_send(struct store_call *c)
 {
     struct fork *f = c->own;
     list_session(c);
-    ask_send(f->create);
+    command_send(f->create);
 }
 
 uint64_t store_session_fork(struct store *s, struct str owner, struct id session, uint32_t before,
@@ -392,46 +393,47 @@ uint64_t store_session_fork(struct store *s, struct str owner, struct id session
     struct fork *f = c->own = xcalloc(1, sizeof *f);
     c->own_free = free;
     *f = (struct fork){.from = session, .before = before};
-    return ask_send(get_ask(c, session, owner, true, on_forked_from));
+    return command_send(get_command(c, session, owner, true, on_forked_from));
 }
 
 /* ---- messages ---- */
-static void on_message(struct store_call *c, struct store_command *a, enum err err,
+static void on_message(struct store_call *c, struct store_command *cmd, enum err err,
                        const struct redisReply *reply)
 {
-    (void)a, (void)reply;
+    (void)cmd, (void)reply;
     store_call_end(c, err, &(struct store_answer){.session = c->session});
 }
 
-static void on_message_deleted(struct store_call *c, struct store_command *a, enum err err,
+static void on_message_deleted(struct store_call *c, struct store_command *cmd, enum err err,
                                const struct redisReply *reply)
 {
     if (err == ERR_NONE)
         storage_note(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 1)));
-    on_message(c, a, err == ERR_MESSAGE_NOT_FOUND && a->tries > 1 ? ERR_NONE : err, reply);
+    on_message(c, cmd, err == ERR_MESSAGE_NOT_FOUND && cmd->tries > 1 ? ERR_NONE : err, reply);
 }
 
 uint64_t store_message_patch(struct store *s, struct str owner, struct id session, uint32_t message,
                              int pinned, int excluded, store_fn *fn, void *arg)
 {
     struct store_call *c = session_call(s, owner, session, fn, arg);
-    struct store_command *a = ask_script(c, SCRIPT_session_message_patch, on_message);
-    ask_session_keys(a, session);
-    ask_str(a, owner);
-    ask_num(a, message);
-    ask_num(a, pinned);
-    ask_num(a, excluded);
-    return ask_send(a);
+    struct store_command *cmd = command_script(c, SCRIPT_session_message_patch, on_message);
+    command_session_keys(cmd, session);
+    command_str(cmd, owner);
+    command_num(cmd, message);
+    command_num(cmd, pinned);
+    command_num(cmd, excluded);
+    return command_send(cmd);
 }
 
 uint64_t store_message_delete(struct store *s, struct str owner, struct id session,
                               uint32_t message, store_fn *fn, void *arg)
 {
     struct store_call *c = session_call(s, owner, session, fn, arg);
-    struct store_command *a = ask_script(c, SCRIPT_session_message_delete, on_message_deleted);
-    ask_session_keys(a, session);
-    ask_str(a, owner);
-    ask_num(a, message);
-    ask_turn_prefix(a, session);
-    return ask_send(a);
+    struct store_command *cmd =
+        command_script(c, SCRIPT_session_message_delete, on_message_deleted);
+    command_session_keys(cmd, session);
+    command_str(cmd, owner);
+    command_num(cmd, message);
+    command_turn_prefix(cmd, session);
+    return command_send(cmd);
 }

@@ -15,13 +15,13 @@ enum {
     COUNT_MAX = 20000,      /* sessions; more are not counted */
 };
 
-static void on_taken(struct store_call *c, struct store_command *a, enum err err,
+static void on_taken(struct store_call *c, struct store_command *cmd, enum err err,
                      const struct redisReply *reply);
-static void on_index(struct store_call *c, struct store_command *a, enum err err,
+static void on_index(struct store_call *c, struct store_command *cmd, enum err err,
                      const struct redisReply *reply);
-static void on_size(struct store_call *c, struct store_command *a, enum err err,
+static void on_size(struct store_call *c, struct store_command *cmd, enum err err,
                     const struct redisReply *reply);
-static void on_counted(struct store_call *c, struct store_command *a, enum err err,
+static void on_counted(struct store_call *c, struct store_command *cmd, enum err err,
                        const struct redisReply *reply);
 
 static bool limited(const struct store *s)
@@ -31,18 +31,18 @@ static bool limited(const struct store *s)
 
 static bool noted(const struct store *s) { return limited(s) || s->config.quota_noted; }
 
-static void ask_take(struct store_call *c)
+static void take(struct store_call *c)
 {
     const struct store_config *config = &c->store->config;
-    struct store_command *a = ask_script(c, SCRIPT_quota_storage_take, on_taken);
-    ask_storage_key(a, buf_str(&c->owner));
-    ask_id(a, c->session);
-    ask_num(a, c->storage.bytes);
-    ask_num(a, c->storage.add);
-    ask_num(a, config->user_sessions_max);
-    ask_num(a, (int64_t)config->user_bytes_max);
-    ask_num(a, config->session_keep_ms);
-    ask_send(a);
+    struct store_command *cmd = command_script(c, SCRIPT_quota_storage_take, on_taken);
+    command_storage_key(cmd, buf_str(&c->owner));
+    command_id(cmd, c->session);
+    command_num(cmd, c->storage.bytes);
+    command_num(cmd, c->storage.add);
+    command_num(cmd, config->user_sessions_max);
+    command_num(cmd, (int64_t)config->user_bytes_max);
+    command_num(cmd, config->session_keep_ms);
+    command_send(cmd);
 }
 
 void storage_take(struct store_call *c, int64_t bytes, bool add, void (*then)(struct store_call *c))
@@ -52,20 +52,20 @@ void storage_take(struct store_call *c, int64_t bytes, bool add, void (*then)(st
         return;
     }
     c->storage = (struct storage_taking){.bytes = bytes, .add = add, .then = then};
-    ask_take(c);
+    take(c);
 }
 
-static void on_taken(struct store_call *c, struct store_command *a, enum err err,
+static void on_taken(struct store_call *c, struct store_command *cmd, enum err err,
                      const struct redisReply *reply)
 {
-    (void)a;
+    (void)cmd;
     int64_t verdict = redis_int(redis_at(reply, 1)), since_ms = redis_int(redis_at(reply, 2));
     if (err != ERR_NONE)
         store_call_end(c, err, NULL);
     else if (verdict == QUOTA_OK)
         c->storage.then(c);
     else if (storage_stale(c, since_ms))
-        storage_count(c, ask_take);
+        storage_count(c, take);
     else
         store_call_end(c, verdict == QUOTA_SESSIONS ? ERR_TOO_MANY_SESSIONS : ERR_QUOTA_EXCEEDED,
                        NULL);
@@ -86,58 +86,58 @@ bool storage_stale(const struct store_call *c, int64_t since_ms)
 void storage_count(struct store_call *c, void (*then)(struct store_call *c))
 {
     c->storage.recounted = then;
-    struct store_command *a = ask_new(c, on_index);
-    ask_str(a, STR("ZRANGE"));
-    ask_owner_key(a, buf_str(&c->owner));
-    ask_num(a, 0);
-    ask_num(a, COUNT_MAX - 1);
-    ask_send(a);
+    struct store_command *cmd = command_new(c, on_index);
+    command_str(cmd, STR("ZRANGE"));
+    command_owner_key(cmd, buf_str(&c->owner));
+    command_num(cmd, 0);
+    command_num(cmd, COUNT_MAX - 1);
+    command_send(cmd);
 }
 
-static void on_index(struct store_call *c, struct store_command *a, enum err err,
+static void on_index(struct store_call *c, struct store_command *cmd, enum err err,
                      const struct redisReply *reply)
 {
-    (void)a, (void)err;
+    (void)cmd, (void)err;
     unsigned count = redis_count(reply);
     c->storage.found = xcalloc(count + 1, sizeof(*c->storage.found));
     for (unsigned i = 0; i < count; i++) {
         struct counted *one = &c->storage.found[c->storage.found_count];
         if (!id_parse(redis_text(redis_at(reply, i)), &one->session))
             continue;
-        struct store_command *size = ask_script(c, SCRIPT_session_size, on_size);
+        struct store_command *size = command_script(c, SCRIPT_session_size, on_size);
         size->tag = c->storage.found_count++;
-        ask_session_key(size, one->session);
-        ask_str(size, buf_str(&c->owner));
-        ask_send(size);
+        command_session_key(size, one->session);
+        command_str(size, buf_str(&c->owner));
+        command_send(size);
     }
     if (c->storage.found_count == 0)
         on_size(c, NULL, ERR_NONE, NULL);
 }
 
-static void on_size(struct store_call *c, struct store_command *a, enum err err,
+static void on_size(struct store_call *c, struct store_command *cmd, enum err err,
                     const struct redisReply *reply)
 {
     (void)err;
-    if (a)
-        c->storage.found[a->tag].bytes = redis_int(redis_at(reply, 1));
+    if (cmd)
+        c->storage.found[cmd->tag].bytes = redis_int(redis_at(reply, 1));
     if (c->waiting > 0)
         return;
-    struct store_command *count = ask_script(c, SCRIPT_quota_storage_count, on_counted);
-    ask_storage_key(count, buf_str(&c->owner));
-    ask_num(count, c->store->config.session_keep_ms);
+    struct store_command *count = command_script(c, SCRIPT_quota_storage_count, on_counted);
+    command_storage_key(count, buf_str(&c->owner));
+    command_num(count, c->store->config.session_keep_ms);
     for (unsigned i = 0; i < c->storage.found_count; i++) {
         if (c->storage.found[i].bytes == 0)
             continue;
-        ask_id(count, c->storage.found[i].session);
-        ask_num(count, c->storage.found[i].bytes);
+        command_id(count, c->storage.found[i].session);
+        command_num(count, c->storage.found[i].bytes);
     }
-    ask_send(count);
+    command_send(count);
 }
 
-static void on_counted(struct store_call *c, struct store_command *a, enum err err,
+static void on_counted(struct store_call *c, struct store_command *cmd, enum err err,
                        const struct redisReply *reply)
 {
-    (void)a, (void)reply;
+    (void)cmd, (void)reply;
     if (err != ERR_NONE) {
         store_call_end(c, err, NULL);
         return;
@@ -148,10 +148,10 @@ static void on_counted(struct store_call *c, struct store_command *a, enum err e
 
 /* ---- afterwards ---- */
 
-static void on_noted(struct store_call *c, struct store_command *a, enum err err,
+static void on_noted(struct store_call *c, struct store_command *cmd, enum err err,
                      const struct redisReply *reply)
 {
-    (void)a, (void)err, (void)reply;
+    (void)cmd, (void)err, (void)reply;
     store_call_end(c, ERR_NONE, &(struct store_answer){0});
 }
 
@@ -159,14 +159,14 @@ static void note(struct store *s, struct str owner, struct id session, int64_t b
 {
     if (!noted(s) || owner.len == 0)
         return;
-    struct store_command *a =
-        ask_script(store_call_new(s, NULL, NULL), SCRIPT_quota_storage_note, on_noted);
-    ask_storage_key(a, owner);
-    ask_id(a, session);
-    ask_num(a, bytes);
-    ask_num(a, s->config.session_keep_ms);
-    ask_num(a, moved);
-    ask_send(a);
+    struct store_command *cmd =
+        command_script(store_call_new(s, NULL, NULL), SCRIPT_quota_storage_note, on_noted);
+    command_storage_key(cmd, owner);
+    command_id(cmd, session);
+    command_num(cmd, bytes);
+    command_num(cmd, s->config.session_keep_ms);
+    command_num(cmd, moved);
+    command_send(cmd);
 }
 
 void storage_note(struct store *s, struct str owner, struct id session, int64_t bytes)

@@ -2,11 +2,10 @@
  * owner.h, turn.h, active.h, events.h and quota.h, what they answer in answer.h. Keys are spelled
  * in key.h; every change is one script of proto/store/scripts/.
  *
- *
  * Durability: scripts that are marked "-- Durable." answer only once store_config.replicas replicas
- * have what they wrote; what can't be copied in time is ERR_STORE_UNAVAILABLE, and sent again by
- * who can wait (a seal). Who reads a session's messages or events waits for the replicas of all that
- * it would see. replicas 0: the level `local`.
+ * have what they wrote; what can't be replicated in time is ERR_STORE_UNAVAILABLE, and sent again
+ * by who can wait (a seal). Who reads a session's messages or events waits for the replicas of all
+ * that it would see. replicas 0: the level `local`.
  *
  * Redis 7 or later: scripts that only end what runs may pass maxmemory (allow-oom).
  */

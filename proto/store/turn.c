@@ -27,10 +27,10 @@ static struct store_call *turn_call(struct store *s, struct id session, struct i
     return c;
 }
 
-static void on_turn(struct store_call *c, struct store_command *a, enum err err,
+static void on_turn(struct store_call *c, struct store_command *cmd, enum err err,
                     const struct redisReply *reply)
 {
-    (void)a;
+    (void)cmd;
     end_with_turn(c, err, reply);
 }
 
@@ -51,17 +51,17 @@ static void begin_end(struct store_call *c)
     store_call_end(c, ERR_NONE, &answer);
 }
 
-static void on_listed(struct store_call *c, struct store_command *a, enum err err,
+static void on_listed(struct store_call *c, struct store_command *cmd, enum err err,
                       const struct redisReply *reply)
 {
-    (void)a, (void)err, (void)reply;
+    (void)cmd, (void)err, (void)reply;
     begin_end(c);
 }
 
-static void on_begun(struct store_call *c, struct store_command *a, enum err err,
+static void on_begun(struct store_call *c, struct store_command *cmd, enum err err,
                      const struct redisReply *reply)
 {
-    (void)a;
+    (void)cmd;
     struct id turn;
     if (err == ERR_TURN_RUNNING && id_parse(redis_text(redis_at(reply, 1)), &turn))
         index_active_add(c->store, c->session, turn); /* should it have been left out by a crash */
@@ -85,12 +85,12 @@ static void on_begun(struct store_call *c, struct store_command *a, enum err err
     begin_end(c);
 }
 
-static void on_undone(struct store_call *c, struct store_command *a, enum err err,
+static void on_undone(struct store_call *c, struct store_command *cmd, enum err err,
                       const struct redisReply *reply)
 {
-    (void)a, (void)reply;
+    (void)cmd, (void)reply;
     if (err == ERR_NONE) { /* nothing of it is left to be waited for */
-        ask_forget_note(c->own);
+        command_forget_note(c->own);
         index_active_remove(c->store, c->session, c->turn);
     }
     store_call_end(c, ERR_STORE_UNAVAILABLE, NULL);
@@ -101,12 +101,12 @@ static void on_undone(struct store_call *c, struct store_command *a, enum err er
  * of (PROTOCOL.md). */
 static void undo_begin(struct store_call *c)
 {
-    struct store_command *a = ask_script(c, SCRIPT_turn_undo, on_undone);
-    ask_turn_keys(a, c->session, c->turn);
-    ask_once_key(a, c->session, c->once);
-    ask_id(a, c->turn);
-    ask_num(a, VOID_KEEP_MS);
-    ask_send(a);
+    struct store_command *cmd = command_script(c, SCRIPT_turn_undo, on_undone);
+    command_turn_keys(cmd, c->session, c->turn);
+    command_once_key(cmd, c->session, c->once);
+    command_id(cmd, c->turn);
+    command_num(cmd, VOID_KEEP_MS);
+    command_send(cmd);
 }
 
 uint64_t store_turn_begin(struct store *s, const struct store_begin *b, store_fn *fn, void *arg)
@@ -123,58 +123,58 @@ uint64_t store_turn_begin(struct store *s, const struct store_begin *b, store_fn
 
     /* The list first: a turn that is in it and never began is voided by who looks at it, one that
      * began outside it would be nobody's. Both go out together. */
-    struct store_command *list = ask_new(c, on_listed);
-    ask_str(list, STR("ZADD"));
-    ask_active_key(list);
-    ask_str(list, STR("NX"));
-    ask_num(list, loop_wall_ms());
-    ask_active_entry(list, b->session, b->turn);
-    ask_send(list);
+    struct store_command *list = command_new(c, on_listed);
+    command_str(list, STR("ZADD"));
+    command_active_key(list);
+    command_str(list, STR("NX"));
+    command_num(list, loop_wall_ms());
+    command_active_entry(list, b->session, b->turn);
+    command_send(list);
 
     if (b->key.len > 0)
         store_hash(b->key, c->once);
-    struct store_command *a = ask_script(c, SCRIPT_turn_begin, on_begun);
-    a->unreplicated = undo_begin;
-    c->own = a;
-    ask_turn_keys(a, b->session, b->turn);
-    ask_once_key(a, b->session, c->once);
-    ask_str(a, b->owner);
-    ask_id(a, b->turn);
-    ask_str(a, str_of(c->once));
-    ask_num(a, store_once_ms(s));
-    ask_str(a, b->title);
-    ask_str(a, buf_str(&message));
-    ask_str(a, buf_str(&request));
-    ask_str(a, buf_str(&batch));
-    ask_str(a, b->holder);
-    ask_num(a, s->config.lease_ms);
-    ask_num(a, s->config.session_keep_ms);
-    ask_num(a, s->config.messages_max);
-    ask_num(a, (int64_t)s->config.session_bytes_max);
-    ask_turn_prefix(a, b->session);
+    struct store_command *cmd = command_script(c, SCRIPT_turn_begin, on_begun);
+    cmd->unreplicated = undo_begin;
+    c->own = cmd;
+    command_turn_keys(cmd, b->session, b->turn);
+    command_once_key(cmd, b->session, c->once);
+    command_str(cmd, b->owner);
+    command_id(cmd, b->turn);
+    command_str(cmd, str_of(c->once));
+    command_num(cmd, store_once_ms(s));
+    command_str(cmd, b->title);
+    command_str(cmd, buf_str(&message));
+    command_str(cmd, buf_str(&request));
+    command_str(cmd, buf_str(&batch));
+    command_str(cmd, b->holder);
+    command_num(cmd, s->config.lease_ms);
+    command_num(cmd, s->config.session_keep_ms);
+    command_num(cmd, s->config.messages_max);
+    command_num(cmd, (int64_t)s->config.session_bytes_max);
+    command_turn_prefix(cmd, b->session);
     if (b->body.len > 0)
         store_hash(b->body, body);
-    ask_str(a, str_of(body));
-    return ask_send(a);
+    command_str(cmd, str_of(body));
+    return command_send(cmd);
 }
 
 /* ---- get, claim, hold, cancel, fail ---- */
 uint64_t store_turn_get(struct store *s, struct str owner, struct id session, struct id turn,
                         store_fn *fn, void *arg)
 {
-    struct store_command *a =
-        ask_script(turn_call(s, session, turn, fn, arg), SCRIPT_turn_get, on_turn);
-    ask_turn_keys(a, session, turn);
-    ask_str(a, owner);
-    ask_id(a, turn);
-    ask_num(a, 1);
-    return ask_send(a);
+    struct store_command *cmd =
+        command_script(turn_call(s, session, turn, fn, arg), SCRIPT_turn_get, on_turn);
+    command_turn_keys(cmd, session, turn);
+    command_str(cmd, owner);
+    command_id(cmd, turn);
+    command_num(cmd, 1);
+    return command_send(cmd);
 }
 
-static void on_claimed(struct store_call *c, struct store_command *a, enum err err,
+static void on_claimed(struct store_call *c, struct store_command *cmd, enum err err,
                        const struct redisReply *reply)
 {
-    (void)a;
+    (void)cmd;
     if (err == ERR_WORKER_LOST)
         note_end(c, redis_text(redis_at(reply, 1)), redis_int(redis_at(reply, 2)));
     end_with_turn(c, err, reply);
@@ -196,36 +196,36 @@ uint64_t store_turn_claim(struct store *s, struct id session, struct id turn,
     struct store_call *c = turn_call(s, session, turn, fn, arg);
     scoped_buf(batch, EVENT_BATCH_MAX);
     CHECK(last_words(&batch, turn, ERR_WORKER_LOST));
-    struct store_command *a = ask_script(c, SCRIPT_turn_claim, on_claimed);
-    ask_turn_keys(a, session, turn);
-    ask_id(a, turn);
-    ask_num(a, expected_epoch);
-    ask_num(a, died);
-    ask_num(a, only_if_unheld);
-    ask_str(a, holder);
-    ask_num(a, s->config.lease_ms);
-    ask_num(a, DEATHS_MAX);
-    ask_str(a, buf_str(&batch));
-    ask_num(a, s->config.events_keep_ms);
-    return ask_send(a);
+    struct store_command *cmd = command_script(c, SCRIPT_turn_claim, on_claimed);
+    command_turn_keys(cmd, session, turn);
+    command_id(cmd, turn);
+    command_num(cmd, expected_epoch);
+    command_num(cmd, died);
+    command_num(cmd, only_if_unheld);
+    command_str(cmd, holder);
+    command_num(cmd, s->config.lease_ms);
+    command_num(cmd, DEATHS_MAX);
+    command_str(cmd, buf_str(&batch));
+    command_num(cmd, s->config.events_keep_ms);
+    return command_send(cmd);
 }
 
 uint64_t store_turn_hold(struct store *s, struct id session, struct id turn, uint32_t epoch,
                          struct str holder, store_fn *fn, void *arg)
 {
-    struct store_command *a =
-        ask_script(turn_call(s, session, turn, fn, arg), SCRIPT_turn_hold, on_turn);
-    ask_turn_key(a, session, turn);
-    ask_num(a, epoch);
-    ask_str(a, holder);
-    ask_num(a, s->config.lease_ms);
-    return ask_send(a);
+    struct store_command *cmd =
+        command_script(turn_call(s, session, turn, fn, arg), SCRIPT_turn_hold, on_turn);
+    command_turn_key(cmd, session, turn);
+    command_num(cmd, epoch);
+    command_str(cmd, holder);
+    command_num(cmd, s->config.lease_ms);
+    return command_send(cmd);
 }
 
-static void on_cancelled(struct store_call *c, struct store_command *a, enum err err,
+static void on_cancelled(struct store_call *c, struct store_command *cmd, enum err err,
                          const struct redisReply *reply)
 {
-    (void)a;
+    (void)cmd;
     struct store_turn t;
     reply_turn(redis_at(reply, 1), c->session, c->turn, &t);
     if (err == ERR_NONE && turn_state_over(t.state))
@@ -241,19 +241,19 @@ uint64_t store_turn_cancel(struct store *s, struct str owner, struct id session,
     CHECK(last_words(&batch, turn, ERR_CANCELLED));
     if (!buf_add_str(&c->owner, owner))
         return store_call_fail(c, ERR_TOO_LARGE);
-    struct store_command *a = ask_script(c, SCRIPT_turn_cancel, on_cancelled);
-    ask_turn_keys(a, session, turn);
-    ask_str(a, owner);
-    ask_id(a, turn);
-    ask_str(a, buf_str(&batch));
-    ask_num(a, s->config.events_keep_ms);
-    return ask_send(a);
+    struct store_command *cmd = command_script(c, SCRIPT_turn_cancel, on_cancelled);
+    command_turn_keys(cmd, session, turn);
+    command_str(cmd, owner);
+    command_id(cmd, turn);
+    command_str(cmd, buf_str(&batch));
+    command_num(cmd, s->config.events_keep_ms);
+    return command_send(cmd);
 }
 
-static void on_decided(struct store_call *c, struct store_command *a, enum err err,
+static void on_decided(struct store_call *c, struct store_command *cmd, enum err err,
                        const struct redisReply *reply)
 {
-    (void)a;
+    (void)cmd;
     struct store_answer answer = {.session = c->session};
     reply_turn(redis_at(reply, 1), c->session, c->turn, &answer.turn);
     answer.turn.fresh = redis_int(redis_at(reply, 2)) == 1;
@@ -272,28 +272,28 @@ uint64_t store_turn_decide(struct store *s, struct str owner, struct id session,
     struct store_call *c = turn_call(s, session, turn, fn, arg);
     scoped_buf(batch, EVENT_BATCH_MAX);
     CHECK(last_words(&batch, turn, ERR_DECISION_EXPIRED));
-    struct store_command *a = ask_script(c, SCRIPT_turn_decide, on_decided);
-    ask_turn_keys(a, session, turn);
-    ask_str(a, owner);
-    ask_id(a, turn);
-    ask_id(a, id_new()); /* of this request, however often it is sent */
-    ask_str(a, holder);
-    ask_num(a, s->config.lease_ms);
-    ask_str(a, buf_str(&batch));
-    ask_num(a, s->config.events_keep_ms);
+    struct store_command *cmd = command_script(c, SCRIPT_turn_decide, on_decided);
+    command_turn_keys(cmd, session, turn);
+    command_str(cmd, owner);
+    command_id(cmd, turn);
+    command_id(cmd, id_new()); /* of this request, however often it is sent */
+    command_str(cmd, holder);
+    command_num(cmd, s->config.lease_ms);
+    command_str(cmd, buf_str(&batch));
+    command_num(cmd, s->config.events_keep_ms);
     for (unsigned i = 0; i < count; i++) {
         CHECK(decisions[i].what != DECISION_NONE);
-        ask_str(a, decisions[i].call_id);
-        ask_num(a, decisions[i].what);
-        ask_str(a, decisions[i].hash);
+        command_str(cmd, decisions[i].call_id);
+        command_num(cmd, decisions[i].what);
+        command_str(cmd, decisions[i].hash);
     }
-    return ask_send(a);
+    return command_send(cmd);
 }
 
-static void on_ended(struct store_call *c, struct store_command *a, enum err err,
+static void on_ended(struct store_call *c, struct store_command *cmd, enum err err,
                      const struct redisReply *reply)
 {
-    (void)a;
+    (void)cmd;
     struct store_turn t;
     reply_turn(redis_at(reply, 1), c->session, c->turn, &t);
     struct str owner = redis_text(redis_at(reply, 2));
@@ -310,15 +310,15 @@ uint64_t store_turn_fail(struct store *s, struct id session, struct id turn,
     struct store_call *c = turn_call(s, session, turn, fn, arg);
     scoped_buf(batch, EVENT_BATCH_MAX);
     CHECK(why != ERR_NONE && last_words(&batch, turn, why));
-    struct store_command *a = ask_script(c, SCRIPT_turn_fail, on_ended);
-    ask_turn_keys(a, session, turn);
-    ask_id(a, turn);
-    ask_num(a, expected_epoch);
-    ask_str(a, str_of(turn_state_word(why == ERR_CANCELLED ? TURN_CANCELLED : TURN_FAILED)));
-    ask_str(a, str_of(err_word(why)));
-    ask_str(a, buf_str(&batch));
-    ask_num(a, s->config.events_keep_ms);
-    return ask_send(a);
+    struct store_command *cmd = command_script(c, SCRIPT_turn_fail, on_ended);
+    command_turn_keys(cmd, session, turn);
+    command_id(cmd, turn);
+    command_num(cmd, expected_epoch);
+    command_str(cmd, str_of(turn_state_word(why == ERR_CANCELLED ? TURN_CANCELLED : TURN_FAILED)));
+    command_str(cmd, str_of(err_word(why)));
+    command_str(cmd, buf_str(&batch));
+    command_num(cmd, s->config.events_keep_ms);
+    return command_send(cmd);
 }
 
 /* ---- by the worker ---- */
@@ -338,10 +338,10 @@ static struct store_decision *read_decisions(const struct redisReply *p, unsigne
     return d;
 }
 
-static void on_loaded(struct store_call *c, struct store_command *a, enum err err,
+static void on_loaded(struct store_call *c, struct store_command *cmd, enum err err,
                       const struct redisReply *reply)
 {
-    (void)a;
+    (void)cmd;
     if (err != ERR_NONE) {
         store_call_end(c, err, NULL);
         return;
@@ -374,14 +374,14 @@ static void on_loaded(struct store_call *c, struct store_command *a, enum err er
 uint64_t store_turn_load(struct store *s, struct id session, struct id turn, uint32_t epoch,
                          struct str holder, store_fn *fn, void *arg)
 {
-    struct store_command *a =
-        ask_script(turn_call(s, session, turn, fn, arg), SCRIPT_turn_load, on_loaded);
-    ask_turn_keys(a, session, turn);
-    ask_num(a, epoch);
-    ask_str(a, holder);
-    ask_num(a, s->config.lease_ms);
-    ask_turn_prefix(a, session);
-    return ask_send(a);
+    struct store_command *cmd =
+        command_script(turn_call(s, session, turn, fn, arg), SCRIPT_turn_load, on_loaded);
+    command_turn_keys(cmd, session, turn);
+    command_num(cmd, epoch);
+    command_str(cmd, holder);
+    command_num(cmd, s->config.lease_ms);
+    command_turn_prefix(cmd, session);
+    return command_send(cmd);
 }
 
 /* The seq of a batch's first event; 0: it can't be read. */
@@ -396,33 +396,34 @@ uint64_t store_turn_say(struct store *s, struct id session, struct id turn, uint
 {
     uint32_t first = first_seq(batch);
     CHECK(first > 0 && first <= last_seq);
-    struct store_command *a =
-        ask_script(turn_call(s, session, turn, fn, arg), SCRIPT_turn_say, on_turn);
-    ask_turn_key(a, session, turn);
-    ask_stream_key(a, session, turn);
-    ask_num(a, epoch);
-    ask_num(a, first);
-    ask_num(a, last_seq);
-    ask_str(a, batch);
-    ask_num(a, s->config.lease_ms);
-    ask_num(a, STREAM_ENTRIES_MAX);
-    return ask_send(a);
+    struct store_command *cmd =
+        command_script(turn_call(s, session, turn, fn, arg), SCRIPT_turn_say, on_turn);
+    command_turn_key(cmd, session, turn);
+    command_stream_key(cmd, session, turn);
+    command_num(cmd, epoch);
+    command_num(cmd, first);
+    command_num(cmd, last_seq);
+    command_str(cmd, batch);
+    command_num(cmd, s->config.lease_ms);
+    command_num(cmd, STREAM_ENTRIES_MAX);
+    return command_send(cmd);
 }
 
 /* What is waited for: until when, as clients see it, and what a decision is bound to. */
-static bool ask_asks(struct store_command *a, const struct store_seal *seal)
+static bool command_approvals(struct store_command *cmd, const struct store_seal *seal)
 {
     scoped_buf(shown, RECORD_BYTES_MAX);
-    if (!event_asks(&shown, seal->asks, seal->servers, seal->ask_count, seal->expires_ms))
+    if (!event_approvals(&shown, seal->approvals, seal->servers, seal->approval_count,
+                         seal->expires_ms))
         return false;
-    ask_num(a, seal->expires_ms);
-    ask_str(a, buf_str(&shown));
-    ask_num(a, seal->ask_count);
-    for (unsigned i = 0; i < seal->ask_count; i++) {
+    command_num(cmd, seal->expires_ms);
+    command_str(cmd, buf_str(&shown));
+    command_num(cmd, seal->approval_count);
+    for (unsigned i = 0; i < seal->approval_count; i++) {
         char hash[RECORD_HASH_TEXT + 1];
-        record_call_hash(&seal->asks[i], hash);
-        ask_str(a, seal->asks[i].call_id);
-        ask_str(a, str_of(hash));
+        record_call_hash(&seal->approvals[i], hash);
+        command_str(cmd, seal->approvals[i].call_id);
+        command_str(cmd, str_of(hash));
     }
     return true;
 }
@@ -432,55 +433,55 @@ uint64_t store_turn_seal(struct store *s, const struct store_seal *seal, store_f
     uint32_t first = first_seq(seal->batch);
     CHECK(first > 0 && first <= seal->last_seq && seal->state != TURN_NONE);
     struct store_call *c = turn_call(s, seal->session, seal->turn, fn, arg);
-    struct store_command *a = ask_script(c, SCRIPT_turn_seal, on_ended);
-    ask_turn_keys(a, seal->session, seal->turn);
-    ask_id(a, seal->turn);
-    ask_num(a, seal->epoch);
-    ask_num(a, first);
-    ask_num(a, seal->last_seq);
-    ask_str(a, seal->batch);
-    ask_str(a, str_of(turn_state_word(seal->state)));
-    ask_num(a, seal->step);
-    ask_num(a, seal->attempt);
-    ask_num(a, (int64_t)seal->usage.input_tokens);
-    ask_num(a, (int64_t)seal->usage.output_tokens);
-    ask_num(a, (int64_t)seal->usage.cached_tokens);
-    ask_num(a, (int64_t)seal->usage.cost);
-    ask_num(a, s->config.lease_ms);
-    ask_num(a, s->config.session_keep_ms);
-    ask_num(a, s->config.events_keep_ms);
-    ask_num(a, STREAM_ENTRIES_MAX);
-    if (!ask_asks(a, seal))
+    struct store_command *cmd = command_script(c, SCRIPT_turn_seal, on_ended);
+    command_turn_keys(cmd, seal->session, seal->turn);
+    command_id(cmd, seal->turn);
+    command_num(cmd, seal->epoch);
+    command_num(cmd, first);
+    command_num(cmd, seal->last_seq);
+    command_str(cmd, seal->batch);
+    command_str(cmd, str_of(turn_state_word(seal->state)));
+    command_num(cmd, seal->step);
+    command_num(cmd, seal->attempt);
+    command_num(cmd, (int64_t)seal->usage.input_tokens);
+    command_num(cmd, (int64_t)seal->usage.output_tokens);
+    command_num(cmd, (int64_t)seal->usage.cached_tokens);
+    command_num(cmd, (int64_t)seal->usage.cost);
+    command_num(cmd, s->config.lease_ms);
+    command_num(cmd, s->config.session_keep_ms);
+    command_num(cmd, s->config.events_keep_ms);
+    command_num(cmd, STREAM_ENTRIES_MAX);
+    if (!command_approvals(cmd, seal))
         return store_call_fail(c, ERR_TOO_LARGE);
     for (unsigned i = 0; i < seal->message_count; i++) {
         scoped_buf(message, RECORD_BYTES_MAX);
         if (!record_message_encode(&seal->messages[i], &message))
             return store_call_fail(c, ERR_TOO_LARGE);
-        ask_str(a, buf_str(&message));
+        command_str(cmd, buf_str(&message));
     }
-    return ask_send(a);
+    return command_send(cmd);
 }
 
 uint64_t store_turn_summary(struct store *s, struct id session, struct id turn, uint32_t epoch,
                             uint32_t revision, uint32_t to, struct str text, store_fn *fn,
                             void *arg)
 {
-    struct store_command *a =
-        ask_script(turn_call(s, session, turn, fn, arg), SCRIPT_turn_summary, on_turn);
-    ask_turn_keys(a, session, turn);
-    ask_num(a, epoch);
-    ask_num(a, revision);
-    ask_num(a, to);
-    ask_str(a, text);
-    return ask_send(a);
+    struct store_command *cmd =
+        command_script(turn_call(s, session, turn, fn, arg), SCRIPT_turn_summary, on_turn);
+    command_turn_keys(cmd, session, turn);
+    command_num(cmd, epoch);
+    command_num(cmd, revision);
+    command_num(cmd, to);
+    command_str(cmd, text);
+    return command_send(cmd);
 }
 
 uint64_t store_turn_release(struct store *s, struct id session, struct id turn, uint32_t epoch,
                             store_fn *fn, void *arg)
 {
-    struct store_command *a =
-        ask_script(turn_call(s, session, turn, fn, arg), SCRIPT_turn_release, on_turn);
-    ask_turn_key(a, session, turn);
-    ask_num(a, epoch);
-    return ask_send(a);
+    struct store_command *cmd =
+        command_script(turn_call(s, session, turn, fn, arg), SCRIPT_turn_release, on_turn);
+    command_turn_key(cmd, session, turn);
+    command_num(cmd, epoch);
+    return command_send(cmd);
 }

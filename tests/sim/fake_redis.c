@@ -70,7 +70,7 @@ static void turn_free(struct fake_turn *t)
     blob_free(t->request);
     blob_free(t->key);
     blob_free(t->body);
-    blob_free(t->asks);
+    blob_free(t->approvals);
     free(t->asked);
     free(t);
 }
@@ -228,7 +228,7 @@ static void copy_turn(struct fake_session *to, const struct fake_turn *from)
     blob_ref(t->request);
     blob_ref(t->key);
     blob_ref(t->body);
-    blob_ref(t->asks);
+    blob_ref(t->approvals);
     t->asked = NULL;
     if (from->asked_count > 0) {
         t->asked = xcalloc(FAKE_ASKED_MAX, sizeof *t->asked);

@@ -27,7 +27,7 @@ struct fake_turn {
     bool cancel;
     struct event_at sealed;
     struct blob *request, *key, *body;
-    struct blob *asks;        /* what waits for a decision, as clients see it */
+    struct blob *approvals;   /* what waits for a decision, as clients see it */
     struct fake_asked *asked; /* to the turn's end */
     unsigned asked_count;
     int64_t wait_ms;   /* until when */

@@ -51,8 +51,8 @@ static void turn_end(struct redis *r, const struct fake_op *op, struct fake_sess
 {
     blob_free(t->request);
     t->request = NULL;
-    blob_free(t->asks);
-    t->asks = NULL;
+    blob_free(t->approvals);
+    t->approvals = NULL;
     t->lease_ms = 0;
     if (id_eq(s->running, t->turn))
         s->running = (struct id){{0}};
@@ -291,8 +291,8 @@ static enum err decide_now(struct redis *r, struct fake_op *op, struct fake_sess
     snprintf(t->claimer, sizeof t->claimer, "%s", op->holder);
     t->decider = op->request;
     t->decided = t->epoch;
-    blob_free(t->asks);
-    t->asks = NULL;
+    blob_free(t->approvals);
+    t->approvals = NULL;
     t->wait_ms = 0;
     s->updated_ms = r->now_ms;
     answer_turn(r, op, t, out);
@@ -556,7 +556,7 @@ static enum err say(struct redis *r, struct fake_op *op, struct fake_reply *out)
     return answer_turn(r, op, t, out);
 }
 
-static void seal_asks(struct fake_op *op, struct fake_turn *t)
+static void seal_approvals(struct fake_op *op, struct fake_turn *t)
 {
     if (!t->asked)
         t->asked = xcalloc(FAKE_ASKED_MAX, sizeof *t->asked);
@@ -567,8 +567,8 @@ static void seal_asks(struct fake_op *op, struct fake_turn *t)
         *(a ? a : &t->asked[t->asked_count++]) = next;
     }
     t->wait_ms = op->expires_ms;
-    blob_free(t->asks);
-    t->asks = blob_ref(op->texts[TEXT_ASKS]);
+    blob_free(t->approvals);
+    t->approvals = blob_ref(op->texts[TEXT_APPROVALS]);
 }
 
 static void seal_write(struct redis *r, struct fake_op *op, struct fake_session *s,
@@ -591,7 +591,7 @@ static void seal_write(struct redis *r, struct fake_op *op, struct fake_session 
     if (!turn_open(t)) {
         turn_end(r, op, s, t);
     } else if (op->state == TURN_AWAITING) {
-        seal_asks(op, t);
+        seal_approvals(op, t);
         t->holder[0] = '\0';
         s->updated_ms = r->now_ms;
     }

@@ -34,7 +34,7 @@ void answer_session(struct redis *r, const struct fake_session *s, struct fake_r
         out->running_epoch = t->epoch;
         out->running_lease_ms = t->lease_ms - r->now_ms;
         if (t->state == TURN_AWAITING)
-            out->running_asks = reply_hold(reply, t->asks);
+            out->running_approvals = reply_hold(reply, t->approvals);
     }
 }
 
@@ -361,7 +361,7 @@ static enum err list_sessions(struct redis *r, struct fake_op *op, struct fake_r
         }
         struct store_session *listed = &out->sessions[out->answer.session_count++];
         answer_session(r, s, out, listed);
-        listed->running_asks = (struct str){0}; /* lists don't show them */
+        listed->running_approvals = (struct str){0}; /* lists don't show them */
         at = place_of(s);
         bounded = true;
     }

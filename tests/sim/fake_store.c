@@ -482,17 +482,18 @@ uint64_t store_turn_say(struct store *s, struct id session, struct id turn, uint
     return op_send(op);
 }
 
-static bool add_asks(struct fake_op *op, const struct store_seal *seal)
+static bool add_approvals(struct fake_op *op, const struct store_seal *seal)
 {
     scoped_buf(shown, RECORD_BYTES_MAX);
-    if (!event_asks(&shown, seal->asks, seal->servers, seal->ask_count, seal->expires_ms))
+    if (!event_approvals(&shown, seal->approvals, seal->servers, seal->approval_count,
+                         seal->expires_ms))
         return false;
-    op->texts[TEXT_ASKS] = blob_new(buf_str(&shown));
+    op->texts[TEXT_APPROVALS] = blob_new(buf_str(&shown));
     op->expires_ms = seal->expires_ms;
-    for (unsigned i = 0; i < seal->ask_count; i++) {
+    for (unsigned i = 0; i < seal->approval_count; i++) {
         struct fake_asked *a = add_asked(op);
-        op_name(a->call_id, seal->asks[i].call_id);
-        record_call_hash(&seal->asks[i], a->hash);
+        op_name(a->call_id, seal->approvals[i].call_id);
+        record_call_hash(&seal->approvals[i], a->hash);
         a->what = -1;
     }
     return true;
@@ -506,7 +507,7 @@ uint64_t store_turn_seal(struct store *s, const struct store_seal *seal, store_f
     op->step = seal->step;
     op->attempt = seal->attempt;
     op->usage = seal->usage;
-    if (!add_asks(op, seal))
+    if (!add_approvals(op, seal))
         return op_break(op, ERR_TOO_LARGE);
     for (unsigned i = 0; i < seal->message_count; i++)
         if (!add_message(op, &seal->messages[i]))

@@ -82,7 +82,7 @@ enum {
     TEXT_BODY,
     TEXT_REQUEST,
     TEXT_QUERY,
-    TEXT_ASKS,
+    TEXT_APPROVALS,
     TEXTS
 };
 

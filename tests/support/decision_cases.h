@@ -35,8 +35,8 @@ static struct got *ask_person(struct play *p, uint32_t epoch, uint32_t first, ui
                            .message_count = 1,
                            .state = TURN_AWAITING,
                            .step = 2,
-                           .asks = calls,
-                           .ask_count = count,
+                           .approvals = calls,
+                           .approval_count = count,
                            .expires_ms = now_ms + wait_ms};
     struct got *g = ASK(p->f, store_turn_seal, &s);
     assert_int_equal(g->err, ERR_NONE);

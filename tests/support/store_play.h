@@ -137,7 +137,7 @@ static void on_got(void *arg, enum err err, const struct store_answer *a)
         keep_text(s->title, g->sessions[i].title, 64);
         keep_text(s->model, g->sessions[i].model, 64);
         keep_text(s->settings, g->sessions[i].settings, 64);
-        keep_text(s->running_asks, g->sessions[i].asks, 512);
+        keep_text(s->running_approvals, g->sessions[i].asks, 512);
     }
     g->message_count = a->message_count;
     for (unsigned i = 0; i < a->message_count && i < GOT_MAX; i++) {

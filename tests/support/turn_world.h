@@ -269,9 +269,9 @@ uint64_t store_turn_seal(struct store *s, const struct store_seal *seal, store_f
                  (int)m->stop_reason.len, m->stop_reason.at ? m->stop_reason.at : "",
                  m->call_count);
     }
-    for (unsigned i = 0; i < seal->ask_count; i++)
+    for (unsigned i = 0; i < seal->approval_count; i++)
         snprintf(head + strlen(head), sizeof(head) - strlen(head), " asks=%.*s until=%lld",
-                 (int)seal->asks[i].call_id.len, seal->asks[i].call_id.at,
+                 (int)seal->approvals[i].call_id.len, seal->approvals[i].call_id.at,
                  (long long)seal->expires_ms);
     snprintf(head + strlen(head), sizeof(head) - strlen(head), ":");
     note_batch(head, seal->batch);

@@ -59,12 +59,12 @@ static bool add_awaiting(struct turn *t, struct store_seal *s)
     const struct agent *a = &t->agent;
     scoped_buf(asks, RECORD_BYTES_MAX);
     s->state = TURN_AWAITING;
-    s->asks = t->vet.asks;
+    s->approvals = t->vet.asks;
     s->servers = t->vet.servers;
-    s->ask_count = t->vet.ask_count;
+    s->approval_count = t->vet.ask_count;
     s->expires_ms =
         t->clock_ms + loop_now_ms(t->config->journal.loop) + t->config->approval_wait_ms;
-    if (!event_asks(&asks, s->asks, s->servers, s->ask_count, s->expires_ms))
+    if (!event_approvals(&asks, s->approvals, s->servers, s->approval_count, s->expires_ms))
         return false;
     event_turn_awaiting(t->config->payload, t->id, &t->assistant, buf_str(&asks), &a->usage);
     return add_payload(t, true);

@@ -294,7 +294,7 @@ static void golden_awaiting(void **state)
     say(&s, STR("t-0"), "Shall I save it?");
     add(&s, event_inference_complete(&s.payload, STR("t-0"), &assistant));
     scoped_buf(asks, 4096);
-    assert_true(event_asks(&asks, save, NULL, 1, 1767225600000));
+    assert_true(event_approvals(&asks, save, NULL, 1, 1767225600000));
     add(&s, event_turn_awaiting(&s.payload, fixed_id(0x11), &assistant, buf_str(&asks),
                                 &(struct usage){100, 20, 0, 1234}));
     close_stream(&s, "awaiting");
