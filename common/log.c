@@ -14,6 +14,7 @@ enum { LINE_BYTES_MAX = 4096, TEXT_BYTES_MAX = 200, TEXTS = 4 };
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 static enum log_level least_level = LOG_INFO;
 static char program_name[32];
+static bool as_json;
 
 void log_setup(enum log_level least, const char *program)
 {
@@ -32,6 +33,23 @@ bool log_level_parse(const char *word, enum log_level *out)
         return false;
     *out = LOG_WARN;
     return true;
+}
+
+bool log_format_parse(const char *word, bool *json)
+{
+    *json = strcasecmp(word, "json") == 0;
+    return *json || strcasecmp(word, "logfmt") == 0;
+}
+
+void log_as_json(bool json) { as_json = json; }
+
+void log_shift(int by)
+{
+    int level = (int)least_level + (by < 0 ? -1 : 1);
+    least_level = level < (int)LOG_DEBUG   ? LOG_DEBUG
+                  : level > (int)LOG_ERROR ? LOG_ERROR
+                                           : (enum log_level)level;
+    log_write(least_level, "log.level", "least=%s", level_names[least_level]);
 }
 
 bool log_enabled(enum log_level level) { return level >= least_level; }
@@ -68,6 +86,8 @@ static size_t cut_off(char *line, size_t room)
     return len + sizeof(mark) - 1;
 }
 
+static void write_line(char *line, size_t len);
+
 void log_write(enum log_level level, const char *event, const char *format, ...)
 {
     if (!log_enabled(level))
@@ -87,14 +107,92 @@ void log_write(enum log_level level, const char *event, const char *format, ...)
     flatten(line, len);
     while (len > 0 && line[len - 1] == ' ')
         len--;
-    line[len++] = '\n';
+    write_line(line, len);
+    errno = error;
+}
+
+static void write_line(char *line, size_t len)
+{
+    static struct buf json;
+    if (as_json) {
+        if (!json.at)
+            buf_init(&json, LINE_BYTES_MAX * 6);
+        buf_clear(&json);
+        log_line_json((struct str){line, len}, &json);
+        line = json.at;
+        len = json.len;
+    }
+    line[len++] = '\n'; /* log_line_json leaves room */
     /* One write a line, so that lines of several processes don't mix. What stderr doesn't take is
      * lost: logging never stops the program. */
     ssize_t wrote;
     do {
         wrote = write(STDERR_FILENO, line, len);
     } while (wrote < 0 && errno == EINTR);
-    errno = error;
+}
+
+/* The value at *line's begin, which it is cut off of: bare up to a blank, or a JSON string, whose
+ * end a line that was too long may lack. */
+static struct str take_value(struct str *line)
+{
+    bool quoted = line->len > 0 && line->at[0] == '"';
+    size_t len = quoted ? 1 : 0;
+    while (len < line->len && line->at[len] != (quoted ? '"' : ' '))
+        len += quoted && line->at[len] == '\\' && len + 1 < line->len ? 2 : 1;
+    len += quoted && len < line->len;
+    struct str value = {line->at, len};
+    *line = str_skip(*line, len);
+    return value;
+}
+
+/* JSON's numbers, no longer than a double holds; 007 is a word. */
+static bool is_number(struct str s)
+{
+    size_t at = s.len > 0 && s.at[0] == '-', digits = at;
+    while (digits < s.len && s.at[digits] >= '0' && s.at[digits] <= '9')
+        digits++;
+    return digits > at && digits == s.len && digits - at < 16 &&
+           (s.at[at] != '0' || digits - at == 1);
+}
+
+/* A JSON string, as log_text writes it; not what a format wrote between quotes of its own. */
+static bool is_string(struct str s)
+{
+    if (s.len < 2 || s.at[0] != '"' || s.at[s.len - 1] != '"' || !str_utf8(s))
+        return false;
+    for (size_t i = 1; i + 1 < s.len; i++) {
+        if (s.at[i] != '\\')
+            continue;
+        i++;
+        if (i + 1 >= s.len || !strchr("\"\\/bfnrtu", s.at[i]))
+            return false;
+        if (s.at[i] == 'u' &&
+            (i + 5 >= s.len || strspn(s.at + i + 1, "0123456789abcdefABCDEF") < 4))
+            return false;
+    }
+    return true;
+}
+
+void log_line_json(struct str line, struct buf *b)
+{
+    char key[64];
+    buf_putc(b, '{');
+    while ((line = str_trim(line)).len > 0) {
+        const char *equals = memchr(line.at, '=', line.len);
+        const char *blank = memchr(line.at, ' ', line.len);
+        bool pair = equals && (!blank || equals < blank);
+        size_t len = pair ? (size_t)(equals - line.at) : 0;
+        snprintf(key, sizeof(key), "%.*s", (int)len, line.at);
+        line = str_skip(line, pair ? len + 1 : 0);
+        struct str value = take_value(&line);
+        json_key(b, pair ? key : "text"); /* what has no name is no mistake worth losing it for */
+        if (is_string(value) || is_number(value))
+            buf_add_str(b, value);
+        else
+            json_str(b, value);
+    }
+    buf_puts(b, "}\n"); /* its room */
+    b->len--;
 }
 
 const char *log_text(struct str s)

@@ -1,6 +1,7 @@
-/* common/log.h: one logfmt line an event, to stderr.
+/* common/log.h: one line an event, to stderr, as logfmt or as JSON with the same names.
  *
  *     ts=2026-01-02T03:04:05.678Z level=info program=worker event=turn.done turn=… epoch=1 ms=812
+ *     {"ts":"2026-01-02T03:04:05.678Z","level":"info","program":"worker","event":"turn.done",…}
  *
  * event is a stable word, `module.what`. Values are written by the format; log_text() quotes what
  * may hold blanks or hostile bytes. Nothing secret fits in here: struct secret has no printable
@@ -14,7 +15,13 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
 void log_setup(enum log_level least, const char *program);
 bool log_level_parse(const char *word, enum log_level *out); /* debug, info, warn(ing), error */
+bool log_format_parse(const char *word, bool *json);         /* logfmt, json */
+void log_as_json(bool json);
+/* By one: -1 says more, 1 less; never less than errors. Told in a line that is always written. */
+void log_shift(int by);
 bool log_enabled(enum log_level level);
+/* A logfmt line as a JSON object, appended; numbers stay numbers. For log.c and its test. */
+void log_line_json(struct str line, struct buf *b);
 void log_write(enum log_level level, const char *event, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -87,6 +87,18 @@ static void on_terminate(void *arg)
     loop_timer_set(d->timer, 20, 50);
 }
 
+static void on_say_more(void *arg)
+{
+    (void)arg;
+    log_shift(-1);
+}
+
+static void on_say_less(void *arg)
+{
+    (void)arg;
+    log_shift(1);
+}
+
 /* Nothing is read again while it runs; a closed terminal or a habit must not cut turns off. */
 static void on_hangup(void *arg)
 {
@@ -213,6 +225,8 @@ static int serve(struct gateway *g)
         return complain("PERSAI_LISTEN", error);
     g->janitor = janitor_new(g);
     drain.timer = loop_timer_new(g->loop, on_drain, &drain);
+    loop_on_signal(g->loop, SIGUSR1, on_say_more, NULL);
+    loop_on_signal(g->loop, SIGUSR2, on_say_less, NULL);
     loop_on_signal(g->loop, SIGTERM, on_terminate, &drain);
     loop_on_signal(g->loop, SIGINT, on_terminate, &drain);
     loop_on_signal(g->loop, SIGHUP, on_hangup, NULL);
@@ -350,6 +364,7 @@ int main(int argc, char **argv)
         .count = SETTINGS,
         .commands = commands};
     enum log_level level = LOG_INFO;
+    bool json;
     char error[256];
     int code;
     secret_setup();
@@ -362,12 +377,15 @@ int main(int argc, char **argv)
         code = result.exit_code;
     } else if (!log_level_parse(g.settings.log_level, &level)) {
         code = complain("settings", "LOG_LEVEL must be debug, info, warn or error");
+    } else if (!log_format_parse(g.settings.log_format, &json)) {
+        code = complain("settings", "LOG_FORMAT must be logfmt or json");
     } else if (result.command && strcmp(result.command, "--print-openapi") == 0) {
         code = openapi_print() ? 0 : 1;
     } else if (result.command && strcmp(result.command, "--make-keys=") == 0) {
         code = wire_keys_make(result.command_arg, error) ? 0 : complain("keys", error);
     } else {
         log_setup(level, "gateway");
+        log_as_json(json);
         name_self(&g);
         quotas_of_nobody(&g.settings, &args, &result);
         gateway_metrics_init();

@@ -116,6 +116,18 @@ static void on_terminate(void *arg)
     loop_timer_set(d->timer, 20, 20);
 }
 
+static void on_say_more(void *arg)
+{
+    (void)arg;
+    log_shift(-1);
+}
+
+static void on_say_less(void *arg)
+{
+    (void)arg;
+    log_shift(1);
+}
+
 /* Nothing is read again while it runs; a closed terminal or a habit must not cut turns off. */
 static void on_hangup(void *arg)
 {
@@ -361,6 +373,8 @@ static int serve(struct worker *w)
     if (!status_open(w, error))
         return complain("PERSAI_METRICS_LISTEN", error);
     drain.timer = loop_timer_new(w->loop, on_drain, &drain);
+    loop_on_signal(w->loop, SIGUSR1, on_say_more, NULL);
+    loop_on_signal(w->loop, SIGUSR2, on_say_less, NULL);
     loop_on_signal(w->loop, SIGTERM, on_terminate, &drain);
     loop_on_signal(w->loop, SIGINT, on_terminate, &drain);
     loop_on_signal(w->loop, SIGHUP, on_hangup, NULL);
@@ -486,6 +500,7 @@ int main(int argc, char **argv)
                                .count = SETTINGS,
                                .commands = commands};
     enum log_level level = LOG_INFO;
+    bool json;
     int code;
     secret_setup();
     signal(SIGPIPE, SIG_IGN);
@@ -498,8 +513,11 @@ int main(int argc, char **argv)
         code = result.exit_code;
     } else if (!log_level_parse(w.settings.log_level, &level)) {
         code = complain("LOG_LEVEL", "LOG_LEVEL must be debug, info, warn or error");
+    } else if (!log_format_parse(w.settings.log_format, &json)) {
+        code = complain("LOG_FORMAT", "LOG_FORMAT must be logfmt or json");
     } else {
         log_setup(level, "worker");
+        log_as_json(json);
         name_self(&w);
         meters_init(&w.meters);
         code = result.command ? check(&w) : serve(&w);

@@ -248,3 +248,18 @@ def test_sighup_is_ignored(bare: Stack) -> None:
         process.signal(signal.SIGHUP)
     gate.open()
     assert stream.finish().answer() == "so far"
+
+
+def test_log_lines_are_json_when_asked_for_and_their_level_moves(bare: Stack) -> None:
+    more = {"LOG_FORMAT": "json", "LOG_LEVEL": "info"}
+    stack = bare.start(gateway_env=more, worker_env=more)
+    alice = stack.client()
+    alice.ask(alice.session(), "hello")
+    for process in (stack.gateways[0].process, stack.workers[0].process):
+        process.signal(signal.SIGUSR1)
+        until(lambda p=process: b'"event":"log.level","least":"debug"' in p.log_bytes(), "the level to be lower")
+        process.signal(signal.SIGUSR2)
+        until(lambda p=process: b'"event":"log.level","least":"info"' in p.log_bytes(), "the level to be as it was")
+        lines = [json.loads(line) for line in process.log_bytes().decode().splitlines() if line.startswith("{")]
+        assert len(lines) > 3 and all({"ts", "level", "program", "event"} <= line.keys() for line in lines)
+        assert any("turn" in line for line in lines)

@@ -122,6 +122,59 @@ static void four_texts_live_at_once(void **state)
     assert_string_equal(d, "\"d\"");
 }
 
+static void a_line_as_json_has_the_same_names_and_values(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line, *json;
+    } cases[] = {
+        {"ts=2026-01-02T03:04:05.678Z level=info event=turn.done ms=812 turn=00ab code=007 n=-3",
+         "{\"ts\":\"2026-01-02T03:04:05.678Z\",\"level\":\"info\",\"event\":\"turn.done\",\"ms\":"
+         "812,"
+         "\"turn\":\"00ab\",\"code\":\"007\",\"n\":-3}"},
+        {"path=\"/a b\\\"c\" why=\"x=y\" empty= last=\"\"",
+         "{\"path\":\"/a b\\\"c\",\"why\":\"x=y\",\"empty\":\"\",\"last\":\"\"}"},
+        {"why=\"cut off in the mid…", "{\"why\":\"\\\"cut off in the mid…\"}"},
+        {"name=\"C:\\new\\x\"", "{\"name\":\"\\\"C:\\\\new\\\\x\\\"\"}"}, /* quotes of its own */
+        {"two words x=1 bad=\xff",
+         "{\"text\":\"two\",\"text\":\"words\",\"x\":1,\"bad\":\"\xef\xbf\xbd\"}"},
+        {"", "{}"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        scoped_buf(b, 4096);
+        log_line_json(str_of(cases[i].line), &b);
+        assert_string_equal(buf_cstr(&b), cases[i].json);
+    }
+    bool json;
+    assert_true(log_format_parse("JSON", &json) && json);
+    assert_true(log_format_parse("logfmt", &json) && !json);
+    assert_false(log_format_parse("xml", &json));
+}
+
+static void the_level_moves_by_one_and_says_so(void **state)
+{
+    (void)state;
+    log_setup(LOG_INFO, "worker");
+    log_as_json(true);
+    catch_begin();
+    log_shift(1);
+    log_shift(1);
+    log_shift(1);
+    assert_false(log_enabled(LOG_WARN));
+    log_shift(-1);
+    log_shift(-1);
+    log_shift(-1);
+    log_shift(-1);
+    catch_end();
+    log_as_json(false);
+    assert_true(log_enabled(LOG_DEBUG));
+    assert_non_null(strstr(written,
+                           "\"level\":\"error\",\"program\":\"worker\",\"event\":\"log.level\","
+                           "\"least\":\"error\"}\n"));
+    assert_non_null(strstr(written, "\"least\":\"debug\"}\n"));
+    log_setup(LOG_INFO, "worker");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -130,6 +183,8 @@ int main(void)
         cmocka_unit_test(a_line_is_one_line_of_4_kib_at_most),
         cmocka_unit_test(hostile_text_is_quoted_and_shortened),
         cmocka_unit_test(four_texts_live_at_once),
+        cmocka_unit_test(a_line_as_json_has_the_same_names_and_values),
+        cmocka_unit_test(the_level_moves_by_one_and_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
