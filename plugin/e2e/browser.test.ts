@@ -1,6 +1,7 @@
 // The chat in a real Chromium, in Perses's own Explore, on the real stack of compose/run. One stack for all.
 import { afterAll, afterEach, beforeAll, describe } from 'vitest';
 
+import { answerTests } from './answers';
 import { approvalTests } from './approvals';
 import { chatTests } from './chat';
 import { dashboardTests } from './dashboards';
@@ -32,6 +33,7 @@ afterEach(async ({ task }) => {
 });
 
 describe('the chat', () => chatTests(() => world));
+describe('an answer', () => answerTests(() => world));
 describe('a long conversation', () => longTests(() => world));
 describe('dashboards', () => dashboardTests(() => world));
 describe('logs, traces and profiles', () => sourceTests(() => world));

@@ -7,7 +7,7 @@ import { expect, it } from 'vitest';
 
 import { until } from './lib/processes';
 import { Piece } from './lib/model';
-import { World, ask, idle, last } from './lib/world';
+import { World, ask, cards, idle, last } from './lib/world';
 
 interface AxeFinding {
   readonly id: string;
@@ -112,7 +112,7 @@ export function chatTests(the: () => World): void {
     await panel.scrollIntoViewIfNeeded(); // one that was never seen is not made
     await panel.locator('canvas').first().waitFor();
     for (const tool of ['execute_range_query', 'execute_instant_query']) {
-      const card = last(page).getByRole('region', { name: `${tool}, done` });
+      const card = cards(page, tool);
       await card.getByText(/^(\d+ ms|\d+\.\d s)$/).waitFor();
       await card.getByTestId('used-datasource').getByText('prometheus').waitFor();
     }
@@ -359,15 +359,15 @@ export function chatTests(the: () => World): void {
     await page.getByRole('option', { name: 'Right' }).click();
     await page.getByLabel('Stacked').check();
     await page.getByLabel('Thresholds').fill('95, 80');
-    await page.getByRole('button', { name: 'Stat' }).click();
+    await page.getByRole('button', { name: 'Number' }).click();
     await world.shot('panel-settings');
     await page.keyboard.press('Escape');
     await card.locator('canvas').first().waitFor();
     await page.reload();
     await card.getByRole('button', { name: 'How it is drawn' }).click();
-    await page.getByRole('button', { name: 'Stat', pressed: true }).waitFor();
+    await page.getByRole('button', { name: 'Number', pressed: true }).waitFor();
     expect(await page.getByLabel('Thresholds').inputValue()).toBe('80, 95');
-    await page.getByRole('button', { name: 'Time series' }).click();
+    await page.getByRole('button', { name: 'Lines' }).click();
     await page.getByRole('combobox', { name: 'Legend' }).getByText('Right').waitFor();
     expect(await page.getByLabel('Stacked').isChecked()).toBe(true);
   });

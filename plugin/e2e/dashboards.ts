@@ -105,7 +105,10 @@ export function dashboardTests(the: () => World): void {
     await page.getByRole('button', { name: 'Add', exact: true }).click();
     await page.getByText('2 panels are in the dashboard').waitFor();
     const { panels } = (await stored(world, 'Samples_of_the_test')).spec;
-    expect(Object.values(panels).map(({ spec }) => spec.plugin.kind)).toEqual(['TimeSeriesChart', 'Table']);
+    expect(Object.values(panels).map(({ spec }) => spec.plugin.kind)).toEqual([
+      'TimeSeriesChart',
+      'BarChart',
+    ]);
     for (const { spec } of Object.values(panels)) {
       const { query, datasource } = spec.queries[0]?.spec.plugin.spec ?? { query: '' };
       const through = `/proxy/globaldatasources/${datasource?.name ?? ''}/api/v1/query?${new URLSearchParams({ query })}`;

@@ -79,7 +79,10 @@ export function inputTests(the: () => World): void {
           args: { query: 'vector(1) unless vector(time() % 60) >= 15', start: 'now-30m', step: '15s' },
         },
         { tool: 'execute_range_query', args: { query: 'not_there_at_all', start: 'now-30m', step: '15s' } },
-        { tool: 'execute_instant_query', args: { query: 'sort(topk(5, prometheus_http_requests_total))' } },
+        {
+          tool: 'execute_instant_query',
+          args: { query: 'sort(topk(5, prometheus_http_requests_total))', kind: 'Table' },
+        },
       ],
       () => ['There are gaps.'],
     );

@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 
 import { PROJECT, keysOf, prepare } from './dashboards';
-import { World, ask, idle, last } from './lib/world';
+import { World, ask, cards, idle, last } from './lib/world';
 
 const HEAP = 'go_memstats_heap_inuse_bytes{job="prometheus"}';
 
@@ -43,7 +43,7 @@ export function proposalTests(the: () => World): void {
     await idle(page);
     await page.getByTestId('plan').getByText('1 of 2 done').waitFor();
     await page.getByTestId('plan').getByText('Propose', { exact: true }).waitFor();
-    const one = page.getByTestId('tool-card').filter({ hasText: 'propose_panel' });
+    const one = cards(page, 'propose_panel');
     await one.getByText('Heap, as a gauge').first().waitFor();
     await one.scrollIntoViewIfNeeded();
     await one.locator('canvas').first().waitFor();

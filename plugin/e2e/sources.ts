@@ -1,13 +1,13 @@
 // Logs, traces and profiles drawn by their Perses panels; several datasources in one conversation.
 import { join } from 'node:path';
 
-import { Locator, Page } from 'playwright-core';
+import { Locator } from 'playwright-core';
 import { expect, it } from 'vitest';
 
 import { PROJECT, prepare } from './dashboards';
 import { Program, freePort, until } from './lib/processes';
 import { REPO } from './lib/stack';
-import { World, ask, idle, last } from './lib/world';
+import { World, ask, cards, idle, last } from './lib/world';
 
 const KINDS = { logs: 'LokiDatasource', traces: 'TempoDatasource', profiles: 'PyroscopeDatasource' };
 const TRACE = '0af7651916cd43dd8448eb211c80319c';
@@ -49,10 +49,6 @@ export async function stopSources(): Promise<void> {
   server = undefined;
 }
 
-function card(page: Page, tool: string): Locator {
-  return last(page).getByTestId('tool-card').filter({ hasText: tool });
-}
-
 export function sourceTests(the: () => World): void {
   it('are drawn by the panels of their kinds, each with the datasource that was asked', async () => {
     const world = the();
@@ -72,11 +68,11 @@ export function sourceTests(the: () => World): void {
     await ask(page, 'Why are there slow carts?');
     await last(page).getByText('locked').waitFor();
     await idle(page);
-    const [lines, rates] = [card(page, 'loki_query').first(), card(page, 'loki_query').last()];
+    const [lines, rates] = [cards(page, 'loki_query').first(), cards(page, 'loki_query').last()];
     const [found, trace, top] = [
-      card(page, 'tempo_search'),
-      card(page, 'tempo_trace'),
-      card(page, 'pyroscope_top_functions'),
+      cards(page, 'tempo_search'),
+      cards(page, 'tempo_trace'),
+      cards(page, 'pyroscope_top_functions'),
     ];
     const see = async (where: Locator, what: Locator): Promise<void> => {
       await where.scrollIntoViewIfNeeded();

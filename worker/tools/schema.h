@@ -55,6 +55,11 @@ void schema_write(const struct tool_arg *args, unsigned count, struct buf *b);
 /* Which datasource: said to the model once, in list_datasources' description. */
 #define DATASOURCE SCHEMA_ARG(datasource, false, "\"type\":\"string\",\"maxLength\":300")
 #define PROMQL MUST(query, 8000, "PromQL, without dashboard variables")
+/* How the person sees a query's result: the plugin reads them, no tool does. */
+#define SHOWN                                                                                      \
+    TEXT(title, 120, "heading of the chart, in words of the person's language"),                   \
+        TEXT(unit, 24, "as bytes, percent-decimal, seconds: when the metric's name says none"),    \
+        WORD(kind, "default: what fits", "TimeSeriesChart", "StatChart", "BarChart", "Table")
 /* Panels. */
 #define VARIABLES                                                                                  \
     TEXT(variables, 2000, "values for its variables, as env=prod,job=api; else their defaults")

@@ -94,3 +94,8 @@ export function last(page: Page): Locator {
 export async function idle(page: Page): Promise<void> {
   await page.getByRole('button', { name: 'Send' }).waitFor({ timeout: 30_000 });
 }
+
+/** The cards of a tool's calls in the last answer. */
+export function cards(page: Page, tool: string): Locator {
+  return last(page).locator(`[data-testid=tool-card][data-tool=${tool}]`);
+}

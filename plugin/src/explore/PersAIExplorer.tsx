@@ -5,6 +5,7 @@ import { useExplorerManagerContext } from '@perses-dev/explore';
 import { ReactElement, ReactNode, useCallback, useLayoutEffect, useRef, useState } from 'react';
 
 import { Boundary } from '../chat/view/Boundary';
+import { Spoken } from '../i18n/Spoken';
 import { Connected } from './Connected';
 
 interface ExplorerData {
@@ -47,9 +48,11 @@ export function PersAIExplorer(): ReactElement {
   );
   return (
     <FullHeight>
-      <Boundary>
-        <Connected sessionId={sessionId} onSession={onSession} />
-      </Boundary>
+      <Spoken>
+        <Boundary>
+          <Connected sessionId={sessionId} onSession={onSession} />
+        </Boundary>
+      </Spoken>
     </FullHeight>
   );
 }

@@ -157,7 +157,8 @@ function use(turn: Turn): void {
   draftsOf(turn, '', {});
   for (const step of turn.steps) {
     for (const one of step.calls) {
-      const panel = panelOf(one, '2026-01-01T00:00:00Z', settingsOf(one, parseSettings(one.args)));
+      const panel = panelOf(one, '2026-01-01T00:00:00Z', parseSettings(one.args));
+      settingsOf(one, panel, parseSettings(one.args));
       if (panel !== undefined) definitionOf(panel, parseSettings(one.args));
       if (panel !== undefined) exploreLink(panel);
       previewOf(one, '/proxy/globaldatasources/p');

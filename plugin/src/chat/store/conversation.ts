@@ -4,11 +4,10 @@
 // There is one way to receive an answer: read the turn's events past the last id seen, until a final one. A
 // dropped line, a reload, a second tab and a stream that Perses's proxy cut are all that same loop.
 import { ApiError, Decision, GatewayClient, TurnContext, newIdempotencyKey } from '../../api/client';
-import { datasourceOf, globalPath } from '../../api/datasource';
-import { EventId, Usage, asList, asObject, asText, isAfter } from '../../api/events';
+import { EventId, Usage, asObject, isAfter } from '../../api/events';
 import { SessionDetail } from '../../api/sessions';
 import { SILENCE_MS, StreamMessage, readStream } from '../../api/stream';
-import { Attachment, parseAttachment } from '../../dashboards/context';
+import { ConversationContext, NO_CONTEXT, parseContext } from './chosen';
 import { Exchange, exchangesOf, kept, mergeExchanges } from './exchanges';
 import { perFrame } from './frames';
 import { Turn, goOn, newTurn, reduce } from './reduce';
@@ -25,29 +24,6 @@ export type Line =
 export interface Problem {
   readonly code: string;
   readonly message: string;
-}
-
-/** What each question of the conversation goes with; kept with it, so a reload and another tab have it too. */
-export interface ConversationContext {
-  /** Paths of the datasources that are asked, in the order in which they were picked; none: the default one. */
-  readonly datasources?: readonly string[];
-  readonly attachments: readonly Attachment[];
-}
-
-/** As many as the gateway takes. */
-export const DATASOURCES_MAX = 16;
-const NO_CONTEXT: ConversationContext = { attachments: [] };
-
-function parseContext(stored: Readonly<Record<string, unknown>>): ConversationContext {
-  const paths = asList(stored['datasources']).map(asText);
-  const name = asText(stored['datasource']); // as it was kept before there could be several
-  const datasources = [...paths, ...(name === '' ? [] : [globalPath(name)])]
-    .filter((path) => datasourceOf(path) !== undefined)
-    .slice(0, DATASOURCES_MAX);
-  const attachments = asList(stored['attachments'])
-    .map(parseAttachment)
-    .filter((one) => one !== undefined);
-  return { ...(datasources.length === 0 ? {} : { datasources }), attachments };
 }
 
 export interface ConversationState {

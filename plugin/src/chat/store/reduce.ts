@@ -256,7 +256,8 @@ export function blocksOf(turn: Turn): readonly Block[] {
     if (step.notice !== undefined) blocks.push({ kind: 'notice', key: `n/${step.id}`, text: step.notice });
     if (step.wait !== undefined && live) blocks.push({ kind: 'wait', key: `w/${step.id}`, ...step.wait });
     if (step.reasoning !== '') {
-      blocks.push({ kind: 'reasoning', key: `r/${step.id}`, text: step.reasoning, complete });
+      const thought = complete || step.text !== '' || step.calls.length > 0;
+      blocks.push({ kind: 'reasoning', key: `r/${step.id}`, text: step.reasoning, complete: thought });
     }
     if (step.text !== '') blocks.push({ kind: 'text', key: `t/${step.id}`, text: step.text, complete });
     for (const call of step.calls) {

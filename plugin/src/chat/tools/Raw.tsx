@@ -12,14 +12,14 @@ export function pretty(value: unknown): string {
   return JSON.stringify(value, null, 2) ?? '';
 }
 
-export function Raw({ title, text }: { title: string; text: string }): ReactElement {
+export function Raw({ title, copy, text }: { title: string; copy: string; text: string }): ReactElement {
   return (
     <Box sx={{ mt: 1 }}>
       <Stack direction="row" alignItems="center" justifyContent="space-between">
         <Typography variant="body2" color="text.secondary">
           {title}
         </Typography>
-        <CopyButton text={text} label={`Copy the ${title.toLowerCase()}`} />
+        <CopyButton text={text} label={copy} />
       </Stack>
       <Box
         component="pre"

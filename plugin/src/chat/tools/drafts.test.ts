@@ -22,7 +22,7 @@ describe('a proposed panel', () => {
   it('is drawn as it is proposed, and goes into a dashboard as that', () => {
     const call = callOf('propose_panel', args, '{"kind":"panel_proposal","checked":true}');
     const panel = panelOf(call, AT, undefined);
-    expect(panel && definitionOf(panel, settingsOf(call, undefined)).spec).toEqual({
+    expect(panel && definitionOf(panel, settingsOf(call, panel, undefined)).spec).toEqual({
       display: { name: 'Heap', description: 'In use' },
       plugin: { kind: 'GaugeChart', spec: { calculation: 'last-number', format: { unit: 'bytes' } } },
       queries: [
@@ -43,8 +43,10 @@ describe('a proposed panel', () => {
     const call = callOf('propose_panel', args);
     const chosen = { kind: 'StatChart', unit: 'percent' } as const;
     expect(panelOf(call, AT, chosen)?.kind).toBe('StatChart');
-    expect(settingsOf(call, chosen).unit).toBe('percent');
-    expect(settingsOf(callOf('execute_range_query', args), undefined)).toEqual({});
+    const panel = panelOf(call, AT, chosen);
+    expect(settingsOf(call, panel, chosen).unit).toBe('percent');
+    const plainCall = callOf('execute_range_query', { query: 'heap' });
+    expect(settingsOf(plainCall, panelOf(plainCall, AT, undefined), undefined)).toEqual({});
   });
 
   it('of a kind that no tool makes is not drawn', () => {
@@ -72,7 +74,7 @@ describe('a proposed panel', () => {
     const turn: Turn = { id: 't', status: 'done', steps };
     const drafts = draftsOf(turn, AT, { c1: { unit: 'percent' } });
     expect(drafts.map(({ panel, settings }) => [panel.title, settings.unit])).toEqual([
-      ['up', 'percent'],
+      ['Up', 'percent'],
       ['Heap', 'bytes'],
     ]);
   });

@@ -105,7 +105,9 @@ export function draftsOf(
     const settings = parseSettings(stored[call.id]);
     const panel = panelOf(call, at, settings);
     const proposed = call.name === 'propose_panel';
-    return panel === undefined ? [] : [{ proposed, draft: { panel, settings: settingsOf(call, settings) } }];
+    return panel === undefined
+      ? []
+      : [{ proposed, draft: { panel, settings: settingsOf(call, panel, settings) } }];
   });
   const taken = new Set(drafts.flatMap(({ proposed, draft }) => (proposed ? [draft.panel.query] : [])));
   return drafts

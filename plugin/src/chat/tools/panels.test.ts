@@ -1,6 +1,17 @@
 import { describe, expect, it } from 'vitest';
 
-import { definitionOf, exploreLink, explorerOf, panelOf, parseSettings, pluginsOf, timeOf } from './panels';
+import {
+  definitionOf,
+  exploreLink,
+  explorerOf,
+  instead,
+  kindsFor,
+  panelOf,
+  parseSettings,
+  pluginsOf,
+  settingsOf,
+  timeOf,
+} from './panels';
 import { Call } from '../store/reduce';
 
 const AT = '2026-03-01T12:00:00.000Z';
@@ -89,6 +100,79 @@ describe('panelOf', () => {
     expect(panelOf(callOf('execute_instant_query', query), AT, { kind: 'TimeSeriesChart' })?.kind).toBe(
       'TimeSeriesChart',
     );
+  });
+
+  it('draws what ran where only the answer tells the query: a percentile, a panel of a dashboard', () => {
+    const content = '{"query":"histogram_quantile(0.9, rate(a_seconds_bucket[5m]))","series":[]}';
+    const quantile = callOf('histogram_quantile', { metric: 'a_seconds', quantile: 0.9 }, content);
+    const panel = panelOf(quantile, AT, undefined);
+    expect(panel).toMatchObject({ kind: 'TimeSeriesChart', mode: 'range', title: 'P90 of a' });
+    expect(settingsOf(quantile, panel, undefined)).toEqual({ unit: 'seconds' });
+    const ran = callOf(
+      'run_panel',
+      { project: 'p', dashboard: 'd', panel: 'Memory in use' },
+      '{"query":"a_bytes"}',
+    );
+    expect(panelOf(ran, AT, undefined)).toMatchObject({ query: 'a_bytes', title: 'Memory in use' });
+    expect(panelOf(callOf('run_panel', { panel: 'x' }), AT, undefined)).toBeUndefined();
+  });
+
+  it('draws a ranking as bars, buckets as a heatmap, and what was asked for before', () => {
+    const few = '{"series":[{},{},{}]}';
+    const top = callOf('execute_instant_query', { query: 'topk(3, a_bytes)' }, few);
+    expect(panelOf(top, AT, undefined)?.kind).toBe('BarChart');
+    expect(panelOf(callOf('execute_instant_query', { query: 'a_bytes' }, few), AT, undefined)?.kind).toBe(
+      'Table',
+    );
+    const le = '{"series":[{"labels":{"le":"1"}},{"labels":{"le":"+Inf"}}]}';
+    const buckets = callOf('execute_range_query', { query: 'sum by (le) (rate(a_bucket[5m]))' }, le);
+    const heat = panelOf(buckets, AT, undefined);
+    expect(heat?.kind).toBe('HeatMap');
+    expect(heat && kindsFor(heat)).toContain('HeatMap');
+    expect(heat && definitionOf(heat).spec.plugin.kind).toBe('TimeSeriesChart');
+    expect(panelOf({ ...top, args: { query: 'topk(3, a_bytes)', kind: 'Table' } }, AT, undefined)?.kind).toBe(
+      'Table',
+    );
+    expect(panelOf({ ...top, args: { query: 'topk(3, a_bytes)', kind: 'Evil' } }, AT, undefined)?.kind).toBe(
+      'BarChart',
+    );
+    expect(
+      panelOf({ ...top, args: { query: 'topk(3, a_bytes)', kind: 'HeatMap' } }, AT, undefined)?.kind,
+    ).toBe('BarChart');
+  });
+
+  it('names series by the labels in which they differ', () => {
+    const named = (...labels: readonly object[]): unknown => {
+      const content = JSON.stringify({ series: labels.map((one) => ({ labels: one })) });
+      return panelOf(callOf('execute_range_query', { query: 'up' }, content), AT, undefined)?.seriesName;
+    };
+    expect(named({ job: 'a', env: 'x' }, { job: 'b', env: 'x' })).toBe('{{job}}');
+    expect(named({ job: 'a' }, { job: 'a', pod: 'b' })).toBe('{{pod}}');
+    expect(named({ job: 'a' })).toBeUndefined();
+    expect(named({ a: '1', b: '1', c: '1', d: '1' }, { a: '2', b: '2', c: '2', d: '2' })).toBeUndefined();
+    expect(named({ 'a}} {{b': '1' }, { 'a}} {{b': '2' })).toBeUndefined();
+  });
+
+  it('is a table where the plugin of its chart is missing', () => {
+    const top = callOf('execute_instant_query', { query: 'topk(3, up)' }, '{"series":[{},{}]}');
+    const panel = panelOf(top, AT, undefined);
+    expect(panel && instead(panel, ['BarChart'])?.kind).toBe('Table');
+    expect(panel && instead(panel, ['BarChart', 'PrometheusTimeSeriesQuery'])).toBeUndefined();
+    expect(panel && instead({ ...panel, kind: 'Table' }, ['Table'])).toBeUndefined();
+  });
+
+  it('takes title and unit from the call, else from the query', () => {
+    const given = callOf('execute_range_query', { query: 'a_bytes', title: 'Memory', unit: 'percent' });
+    const panel = panelOf(given, AT, undefined);
+    expect(panel?.title).toBe('Memory');
+    expect(settingsOf(given, panel, undefined)).toEqual({ unit: 'percent' });
+    const bare = callOf('execute_range_query', { query: 'a_bytes', unit: 'furlongs' });
+    expect(settingsOf(bare, panelOf(bare, AT, undefined), undefined)).toEqual({ unit: 'bytes' });
+    const table = callOf('execute_instant_query', { query: 'a_bytes' }, '{"series":[{},{}]}');
+    const drawn = panelOf(table, AT, undefined);
+    expect(drawn && definitionOf(drawn, settingsOf(table, drawn, undefined)).spec.plugin.spec).toMatchObject({
+      columnSettings: [{}, { name: 'value', format: { unit: 'bytes' } }],
+    });
   });
 
   it.each([
@@ -231,7 +315,7 @@ describe('a definition', () => {
     expect(definitionOf(panel, settings)).toEqual({
       kind: 'Panel',
       spec: {
-        display: { name: 'up' },
+        display: { name: 'Up' },
         plugin: {
           kind: 'TimeSeriesChart',
           spec: {

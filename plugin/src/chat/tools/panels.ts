@@ -11,10 +11,14 @@ import {
 } from '@perses-dev/core';
 
 import { DatasourceRef, datasourceOf } from '../../api/datasource';
-import { asObject, asText, parseJson } from '../../api/events';
+import { asList, asObject, asText, parseJson } from '../../api/events';
 import { Call } from '../store/reduce';
+import { t } from '../../i18n/i18n';
+import { titleOfPromQL } from './titles';
+import { unitOfBuckets, unitOfLogQL, unitOfPromQL } from './units';
 
-export type PanelKind = 'TimeSeriesChart' | 'StatChart' | 'Table';
+/** HeatMap is ours: Perses's own draws native histograms only, on a linear axis. */
+export type PanelKind = 'TimeSeriesChart' | 'StatChart' | 'BarChart' | 'Table' | 'HeatMap';
 
 /** What a tool may save besides, and what logs, traces and profiles are drawn with. */
 export type SavedKind =
@@ -71,6 +75,8 @@ export interface PanelSettings {
   readonly legend?: 'bottom' | 'right' | 'none';
   readonly stacked?: boolean;
   readonly thresholds?: readonly number[];
+  /** The legend as a table: what the data needs, never stored. */
+  readonly legendTable?: boolean;
   /** Each sample as a point: what the data needs, never stored. */
   readonly points?: boolean;
 }
@@ -89,12 +95,18 @@ export interface CallPanel {
   readonly minStep: string | undefined;
   readonly title: string;
   readonly description?: string;
+  /** What tells its series apart, as Perses takes it; undefined: all of their labels. */
+  readonly seriesName?: string;
+  /** Its series are the buckets of a histogram. */
+  readonly buckets?: boolean;
 }
 
-export const PANEL_KINDS: ReadonlyArray<{ kind: PanelKind; label: string }> = [
-  { kind: 'TimeSeriesChart', label: 'Time series' },
-  { kind: 'StatChart', label: 'Stat' },
-  { kind: 'Table', label: 'Table' },
+export const PANEL_KINDS: readonly PanelKind[] = [
+  'TimeSeriesChart',
+  'StatChart',
+  'BarChart',
+  'Table',
+  'HeatMap',
 ];
 
 const DURATION = /^(\d+(?:ms|[smhdwy]))+$/;
@@ -168,11 +180,22 @@ interface Asked {
 
 type Drawing = Pick<CallPanel, 'kind' | 'plugin'> & Partial<CallPanel>;
 
-function instant({ args, result, nowMs }: Asked): Drawing {
+const RANKED = /^(?:\s|\(|#.*(?:\n|$))*(topk|bottomk|sort|sort_desc)\b/i;
+/** More bars than these are read in a table. */
+const BARS_MAX = 25;
+
+function instantKind(query: string, series: number | undefined): PanelKind {
+  if (series === 1) return 'StatChart';
+  return RANKED.test(query) && series !== undefined && series > 1 && series <= BARS_MAX
+    ? 'BarChart'
+    : 'Table';
+}
+
+function instant({ args, result, query, nowMs }: Asked): Drawing {
   const series = Array.isArray(result['series']) ? result['series'].length : undefined;
   const at = timeOf(result['time'] ?? args['time'], nowMs);
   return {
-    kind: series === 1 ? 'StatChart' : 'Table',
+    kind: instantKind(query, series),
     plugin: 'PrometheusTimeSeriesQuery',
     mode: 'instant',
     timeRange: at && { start: new Date(at.getTime() - 3_600_000), end: at },
@@ -215,12 +238,24 @@ function proposed({ args, query }: Asked): Drawing | undefined {
   return kind && { kind, plugin: 'PrometheusTimeSeriesQuery', title, description };
 }
 
-/** The tools whose calls are drawn, and the argument that is the query. */
+/** Series by the upper bounds of a histogram's buckets. */
+function isByBucket(result: Readonly<Record<string, unknown>>): boolean {
+  const series = asList(result['series']);
+  return (
+    series.length > 1 && series.every((one) => asObject(asObject(one)?.['labels'])?.['le'] !== undefined)
+  );
+}
+
+function overTime({ result }: Asked): Drawing {
+  const buckets = isByBucket(result);
+  return { kind: buckets ? 'HeatMap' : 'TimeSeriesChart', plugin: 'PrometheusTimeSeriesQuery', buckets };
+}
+
+/** The tools whose calls are drawn, and the argument that is the query; of some only the answer tells it. */
 const DRAWN: Readonly<Record<string, { argument: string; draw: (asked: Asked) => Drawing | undefined }>> = {
-  execute_range_query: {
-    argument: 'query',
-    draw: () => ({ kind: 'TimeSeriesChart', plugin: 'PrometheusTimeSeriesQuery' }),
-  },
+  execute_range_query: { argument: 'query', draw: overTime },
+  histogram_quantile: { argument: 'query', draw: overTime },
+  run_panel: { argument: 'query', draw: overTime },
   execute_instant_query: { argument: 'query', draw: instant },
   propose_panel: { argument: 'query', draw: proposed },
   loki_query: { argument: 'query', draw: logs },
@@ -233,12 +268,18 @@ const DRAWN: Readonly<Record<string, { argument: string; draw: (asked: Asked) =>
   pyroscope_top_functions: { argument: 'query', draw: profile },
 };
 
+/** A tool whose calls run a query that is drawn, or propose one. */
+export function isQueryTool(name: string): boolean {
+  return Object.hasOwn(DRAWN, name);
+}
+
 export function panelOf(call: Call, at: string, settings: PanelSettings | undefined): CallPanel | undefined {
   const tool = Object.hasOwn(DRAWN, call.name) ? DRAWN[call.name] : undefined;
   const args = asObject(call.args);
-  const query = asText(args?.[tool?.argument ?? '']).trim();
-  if (tool === undefined || args === undefined || query === '') return undefined;
+  if (tool === undefined || args === undefined) return undefined;
   const result = asObject(parseJson(call.result?.content ?? '')) ?? {};
+  const query = (asText(args[tool.argument]) || asText(result[tool.argument])).trim();
+  if (query === '') return undefined;
   const asOf = Date.parse(at);
   const nowMs = Number.isNaN(asOf) ? Date.now() : asOf;
   const drawing = tool.draw({ args, result, query, nowMs });
@@ -250,16 +291,62 @@ export function panelOf(call: Call, at: string, settings: PanelSettings | undefi
     datasource: datasourceOf(call.result?.datasource ?? ''),
     timeRange: drawing.mode === 'instant' ? undefined : rangeOf(args, result, nowMs),
     minStep: durationMs(step) === undefined ? undefined : step,
-    title: query,
+    title: titleOf(args, query, drawing.plugin),
+    ...(drawing.plugin === 'PrometheusTimeSeriesQuery' ? seriesNameOf(result) : {}),
     ...drawing,
   };
-  return isSeries(panel) && settings?.kind !== undefined ? { ...panel, kind: settings.kind } : panel;
+  return isSeries(panel) ? { ...panel, ...chosenKind(args, panel, settings) } : panel;
 }
 
-/** What the person chose for a call's panel, else what the call proposes. */
-export function settingsOf(call: Call, stored: PanelSettings | undefined): PanelSettings {
-  if (call.name !== 'propose_panel') return stored ?? {};
-  return { ...parseSettings({ unit: asObject(call.args)?.['unit'] }), ...stored };
+function titleOf(args: Readonly<Record<string, unknown>>, query: string, plugin: QueryPlugin): string {
+  const given = asText(args['title']).trim() || asText(args['panel']).trim();
+  return given || (plugin === 'PrometheusTimeSeriesQuery' && titleOfPromQL(query)) || query;
+}
+
+/** Names of more labels are read no more. */
+const NAMED_LABELS_MAX = 3;
+const LABEL_NAME = /^[A-Za-z_]\w*$/;
+
+/** By the labels in which the series differ, where they are few. */
+function seriesNameOf(result: Readonly<Record<string, unknown>>): { readonly seriesName?: string } {
+  const all = asList(result['series']).map((one) => asObject(asObject(one)?.['labels']) ?? {});
+  if (all.length < 2) return {};
+  const names = [...new Set(all.flatMap((labels) => Object.keys(labels)))].filter((name) =>
+    LABEL_NAME.test(name),
+  );
+  const differ = names.filter((name) => new Set(all.map((labels) => asText(labels[name]))).size > 1);
+  if (differ.length === 0 || differ.length > NAMED_LABELS_MAX) return {};
+  return { seriesName: differ.map((name) => `{{${name}}}`).join(' ') };
+}
+
+/** What the person chose, else the model. */
+function chosenKind(
+  args: Readonly<Record<string, unknown>>,
+  panel: CallPanel,
+  settings: PanelSettings | undefined,
+): { readonly kind?: PanelKind } {
+  const asked = asText(args['kind']);
+  const fits = panel.mode === 'range' || (asked !== 'TimeSeriesChart' && asked !== 'HeatMap');
+  const kind = settings?.kind ?? (KINDS.has(asked) && fits ? (asked as PanelKind) : undefined);
+  return kind === undefined ? {} : { kind };
+}
+
+function unitOf({ plugin, query, kind }: CallPanel): string | undefined {
+  if (kind === 'HeatMap') return unitOfBuckets(query);
+  if (plugin === 'PrometheusTimeSeriesQuery') return unitOfPromQL(query);
+  return plugin === 'LokiTimeSeriesQuery' ? unitOfLogQL(query) : undefined;
+}
+
+/** What the person chose for a call's panel, else what the call says, else what its query's names say. */
+export function settingsOf(
+  call: Call,
+  panel: CallPanel | undefined,
+  stored: PanelSettings | undefined,
+): PanelSettings {
+  if (panel === undefined) return stored ?? {};
+  const { unit } = parseSettings({ unit: asObject(call.args)?.['unit'] }) ?? {};
+  const known = unit ?? unitOf(panel);
+  return { ...(known === undefined ? {} : { unit: known }), ...stored };
 }
 
 /** Series of numbers can be drawn in several ways, other things in one. */
@@ -267,11 +354,25 @@ export function isSeries(panel: CallPanel): boolean {
   return SOURCES[panel.plugin].type === 'TimeSeriesQuery';
 }
 
+/** As what it can be drawn. */
+export function kindsFor({ mode, buckets = false }: CallPanel): readonly PanelKind[] {
+  return PANEL_KINDS.filter(
+    (kind) => (kind !== 'TimeSeriesChart' || mode === 'range') && (kind !== 'HeatMap' || buckets),
+  );
+}
+
+/** Drawn in another way where the plugin of this one is missing: numbers can always be a table. */
+export function instead(panel: CallPanel, missing: readonly string[]): CallPanel | undefined {
+  if (!isSeries(panel) || panel.kind === 'Table' || !missing.every((name) => name === panel.kind))
+    return undefined;
+  return { ...panel, kind: 'Table' };
+}
+
 /** The plugins that must be there for it to be drawn. */
 export function pluginsOf(panel: CallPanel): ReadonlyArray<{ readonly kind: string; readonly name: string }> {
   const { type, datasource } = SOURCES[panel.plugin];
   return [
-    { kind: 'Panel', name: panel.kind },
+    ...(panel.kind === 'HeatMap' ? [] : [{ kind: 'Panel', name: panel.kind }]),
     { kind: type, name: panel.plugin },
     { kind: 'Datasource', name: datasource },
   ];
@@ -283,6 +384,7 @@ export function queriesOf(panel: CallPanel): QueryDefinition[] {
     ...(panel.spec ?? { query: panel.query }),
     ...(panel.datasource === undefined ? {} : { datasource: { kind, name: panel.datasource.name } }),
     ...(panel.minStep === undefined ? {} : { minStep: panel.minStep }),
+    ...(panel.seriesName === undefined ? {} : { seriesNameFormat: panel.seriesName }),
   };
   return [{ kind: type, spec: { plugin: { kind: panel.plugin, spec } } }];
 }
@@ -293,6 +395,21 @@ function sortOf(query: string): { readonly sort?: 'asc' | 'desc' } {
   const [, name = ''] = /^(\w+)\s*(?:\(|by\b|without\b)/i.exec(code) ?? [];
   if (/^sort_by_label/i.test(name)) return {}; // the server's order
   return { sort: /^(sort|bottomk(_\w+)?)$/i.test(name) ? 'asc' : 'desc' };
+}
+
+/** The query asks for the least. */
+export function isLeastFirst(query: string): boolean {
+  return sortOf(query).sort === 'asc';
+}
+
+/** Many series are read in a table, with their values. */
+function legendOf({ legend = 'bottom', legendTable = false }: PanelSettings): UnknownSpec {
+  return {
+    position: legend,
+    mode: legendTable ? 'table' : 'list',
+    size: 'small',
+    ...(legendTable ? { values: ['mean', 'max', 'last-number'] } : {}),
+  };
 }
 
 function pluginSpec(panel: CallPanel, settings: PanelSettings): UnknownSpec {
@@ -312,9 +429,7 @@ function pluginSpec(panel: CallPanel, settings: PanelSettings): UnknownSpec {
   switch (panel.kind) {
     case 'TimeSeriesChart':
       return {
-        ...(settings.legend === 'none'
-          ? {}
-          : { legend: { position: settings.legend ?? 'bottom', mode: 'list', size: 'small' } }),
+        ...(settings.legend === 'none' ? {} : { legend: legendOf(settings) }),
         ...(format === undefined ? {} : { yAxis: { format } }),
         ...(thresholds === undefined ? {} : { thresholds }),
         visual: {
@@ -332,7 +447,15 @@ function pluginSpec(panel: CallPanel, settings: PanelSettings): UnknownSpec {
     case 'GaugeChart':
       // Without a unit it is a percentage to Perses: 3.42 would be 342%.
       return { calculation: 'last-number', format: format ?? { unit: 'decimal', shortValues: true } };
+    case 'BarChart':
+      return {
+        calculation: 'last-number',
+        format: format ?? { unit: 'decimal', shortValues: true },
+        sort: sortOf(panel.query).sort ?? 'desc',
+        mode: 'value',
+      };
     case 'TimeSeriesTable':
+    case 'HeatMap':
       return {};
     case 'Table':
       // The settings' order is that of the columns: the value comes before the labels.
@@ -340,7 +463,13 @@ function pluginSpec(panel: CallPanel, settings: PanelSettings): UnknownSpec {
         density: 'compact',
         columnSettings: [
           { name: 'timestamp', hide: true },
-          { name: 'value', header: 'Value', align: 'right', ...sortOf(panel.query) },
+          {
+            name: 'value',
+            header: t('panel.value'),
+            align: 'right',
+            ...(chosen ? { format } : {}),
+            ...sortOf(panel.query),
+          },
         ],
       };
     case 'LogsTable':
@@ -361,7 +490,9 @@ function pluginSpec(panel: CallPanel, settings: PanelSettings): UnknownSpec {
   }
 }
 
-export function definitionOf(panel: CallPanel, settings: PanelSettings = {}): PanelDefinition {
+export function definitionOf(given: CallPanel, settings: PanelSettings = {}): PanelDefinition {
+  // Where Perses draws it, as in a dashboard, a heatmap of buckets is their lines.
+  const panel: CallPanel = given.kind === 'HeatMap' ? { ...given, kind: 'TimeSeriesChart' } : given;
   return {
     kind: 'Panel',
     spec: {
@@ -375,7 +506,7 @@ export function definitionOf(panel: CallPanel, settings: PanelSettings = {}): Pa
   };
 }
 
-const KINDS = new Set<string>(PANEL_KINDS.map(({ kind }) => kind));
+const KINDS = new Set<string>(PANEL_KINDS);
 
 function isNumber(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value);

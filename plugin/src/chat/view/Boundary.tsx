@@ -3,6 +3,7 @@
 import { Alert, Button } from '@mui/material';
 import { Component, ComponentType, ReactElement, ReactNode, lazy } from 'react';
 
+import { Spoken } from '../../i18n/Spoken';
 import { plain, shorten } from '../../text';
 
 const failed = new Set<() => void>();
@@ -82,13 +83,15 @@ export class Boundary extends Component<BoundaryProps, BoundaryState> {
   }
 }
 
-/** The same part, in a boundary of its own: for what Perses puts on its page. */
+/** The same part, in a boundary of its own and in the person's language: for what Perses puts on its page. */
 export function bounded<P extends object>(Part: ComponentType<P>): (props: P) => ReactElement {
   return function Bounded(props: P): ReactElement {
     return (
-      <Boundary>
-        <Part {...props} />
-      </Boundary>
+      <Spoken>
+        <Boundary>
+          <Part {...props} />
+        </Boundary>
+      </Spoken>
     );
   };
 }

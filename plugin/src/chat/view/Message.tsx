@@ -4,7 +4,6 @@ import {
   Box,
   Button,
   Chip,
-  Collapse,
   IconButton,
   ListItemIcon,
   ListItemText,
@@ -34,36 +33,13 @@ import { Draft, draftsOf } from '../tools/drafts';
 import { Exchange } from '../store/exchanges';
 import { parseSettings } from '../tools/panels';
 import { Plan } from '../tools/Plan';
+import { Item, itemsOf } from './groups';
+import { Lookups } from './Lookups';
+import { Reasoning } from './Reasoning';
 import { Block, answerText, blocksOf } from '../store/reduce';
 import { plain } from '../../text';
 import { ToolCard } from '../tools/ToolCard';
 import { Waiting } from './Waiting';
-
-function Reasoning({ text, complete }: { text: string; complete: boolean }): ReactElement {
-  const [open, setOpen] = useState(false);
-  return (
-    <Box sx={{ my: 0.5 }}>
-      <Button size="small" color="inherit" aria-expanded={open} onClick={() => setOpen(!open)}>
-        {complete ? 'Thoughts' : 'Thinking…'}
-      </Button>
-      <Collapse in={open} unmountOnExit>
-        <Typography
-          variant="body2"
-          color="text.secondary"
-          sx={{
-            whiteSpace: 'pre-wrap',
-            overflowWrap: 'anywhere',
-            borderLeft: 2,
-            borderColor: 'divider',
-            pl: 1.5,
-          }}
-        >
-          {plain(text)}
-        </Typography>
-      </Collapse>
-    </Box>
-  );
-}
 
 function Notice({ text }: { text: string }): ReactElement {
   return (
@@ -347,18 +323,27 @@ function Ending({ exchange, last }: { exchange: Exchange; last: boolean }): Reac
 }
 
 function BlockView(props: {
-  block: Block;
+  item: Item;
   at: string;
   panels: Readonly<Record<string, unknown>>;
 }): ReactElement {
-  const { block, at, panels } = props;
-  const stored = block.kind === 'call' ? panels[block.call.id] : undefined;
+  const { item, at, panels } = props;
+  const block = item.kind === 'block' ? item.block : undefined;
+  const stored = block?.kind === 'call' ? panels[block.call.id] : undefined;
   const settings = useMemo(() => parseSettings(stored), [stored]);
+  if (item.kind === 'lookups') return <Lookups calls={item.calls} notes={item.notes} at={at} />;
+  if (item.block.kind === 'call')
+    return <ToolCard call={item.block.call} at={at} settings={settings} compact={item.compact} />;
+  return <Box sx={{ gridColumn: '1 / -1', minWidth: 0 }}>{saidOf(item.block)}</Box>;
+}
+
+/** All but calls. */
+function saidOf(block: Exclude<Block, { kind: 'call' }>): ReactElement {
   switch (block.kind) {
     case 'text':
       return <Answer text={block.text} complete={block.complete} />;
     case 'reasoning':
-      return <Reasoning text={block.text} complete={block.complete} />;
+      return <Reasoning id={block.key} text={block.text} complete={block.complete} />;
     case 'notice':
       return <Notice text={block.text} />;
     case 'wait':
@@ -366,10 +351,16 @@ function BlockView(props: {
       return <Waiting key={`${block.ms} ${block.text}`} text={block.text} ms={block.ms} />;
     case 'plan':
       return <Plan steps={block.steps} />;
-    case 'call':
-      return <ToolCard call={block.call} at={at} settings={settings} />;
   }
 }
+
+/** One column, but where small charts stand side by side. */
+const GRID = {
+  display: 'grid',
+  gridTemplateColumns: 'repeat(auto-fill, minmax(min(100%, 225px), 1fr))',
+  columnGap: 1,
+  rowGap: 0.5,
+};
 
 /** What a turn shows: its question, then its answer. */
 export const Message = memo(function Message(props: {
@@ -379,7 +370,7 @@ export const Message = memo(function Message(props: {
 }): ReactElement {
   const { exchange, panels, last } = props;
   const { turn, question } = exchange;
-  const blocks = useMemo(() => (turn === undefined ? [] : blocksOf(turn)), [turn]);
+  const items = useMemo(() => (turn === undefined ? [] : itemsOf(blocksOf(turn), turn.status)), [turn]);
   return (
     <Stack
       gap={1}
@@ -391,11 +382,13 @@ export const Message = memo(function Message(props: {
       {question.text !== '' && <Question id={exchange.key} question={question} last={last} />}
       <Unsent exchange={exchange} />
       <Box sx={{ mr: { xs: 0, sm: 4 }, opacity: exchange.answerExcluded ? 0.6 : 1 }}>
-        {blocks.map((block) => (
-          <Boundary key={block.key}>
-            <BlockView block={block} at={question.at} panels={panels} />
-          </Boundary>
-        ))}
+        <Box sx={GRID}>
+          {items.map((item) => (
+            <Boundary key={item.key}>
+              <BlockView item={item} at={question.at} panels={panels} />
+            </Boundary>
+          ))}
+        </Box>
         <Ending exchange={exchange} last={last} />
       </Box>
     </Stack>

@@ -4,7 +4,7 @@ import { ReactElement } from 'react';
 
 import { datasourceLabel } from '../../api/datasource';
 import { Source, pathsOf } from '../../datasource/sources';
-import { DATASOURCES_MAX } from '../store/conversation';
+import { DATASOURCES_MAX } from '../store/chosen';
 import { plain } from '../../text';
 
 export interface SourcePickerProps {

@@ -186,7 +186,7 @@ static void what_a_model_gets_wrong_it_is_told(void **state)
         {"execute_range_query", "{\"query\":\"up\"", "bad_arguments", "not valid JSON"},
         {"execute_range_query", "[1]", "bad_arguments", "must be a JSON object"},
         {"execute_range_query", "{\"query\":\"up\",\"from\":\"1h\"}", "bad_arguments",
-         "no argument \"from\"; there are: query, start, end, step, datasource"},
+         "no argument \"from\"; there are: query, start, end, step, title, unit, kind, datasource"},
         {"execute_range_query", "{\"query\":\"up\",\"start\":\"yesterday-ish\"}", "bad_arguments",
          "\"start\" is no time"},
         {"execute_range_query", "{\"query\":\"up\",\"start\":\"now\",\"end\":\"now-1h\"}",

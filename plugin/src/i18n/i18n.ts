@@ -1,0 +1,108 @@
+// What the page says, in the person's language. English is always there; another language is a file of its own that is
+// loaded when it is wanted. Nothing that a person reads is written anywhere else (literals.test.ts looks for it).
+import { createInstance } from 'i18next';
+import { initReactI18next } from 'react-i18next';
+
+import { en } from './en';
+
+type Plural = 'zero' | 'one' | 'two' | 'few' | 'many' | 'other';
+type WithoutPlural<K extends string> = K extends `${infer Base}_${Plural}` ? Base : K;
+
+/** A text by name; one that counts is named without its plural's suffix. */
+export type Key = WithoutPlural<keyof typeof en>;
+export type Words = Readonly<Record<string, string>>;
+export type Values = Readonly<Record<string, string | number | undefined>>;
+
+export interface Language {
+  readonly code: string;
+  /** As those who speak it call it. */
+  readonly name: string;
+  readonly load: () => Promise<Words>;
+}
+
+export const LANGUAGES: readonly Language[] = [
+  { code: 'en', name: 'English', load: async () => en },
+  { code: 'de', name: 'Deutsch', load: async () => (await import('./de')).de },
+  { code: 'es', name: 'Español', load: async () => (await import('./es')).es },
+  { code: 'ja', name: '日本語', load: async () => (await import('./ja')).ja },
+  { code: 'zh-CN', name: '简体中文', load: async () => (await import('./zh')).zh },
+];
+
+const CHOSEN_KEY = 'persai.language';
+
+export const i18n = createInstance();
+void i18n.use(initReactI18next).init({
+  lng: 'en',
+  fallbackLng: 'en',
+  resources: { en: { translation: en } },
+  initAsync: false,
+  keySeparator: false,
+  nsSeparator: false,
+  interpolation: { escapeValue: false }, // React does
+  react: { useSuspense: false },
+});
+
+export function t(key: Key, values: Values = {}): string {
+  return i18n.t(key as string, values);
+}
+
+/** The code of the language that is spoken, for numbers and dates. */
+export function locale(): string {
+  return i18n.language;
+}
+
+export function number(value: number): string {
+  return value.toLocaleString(locale());
+}
+
+/** Of the languages that the browser asks for the first that we speak. */
+export function languageFor(wanted: readonly string[]): string {
+  for (const one of wanted) {
+    const code = one.toLowerCase();
+    // Traditional characters are another script: English is better than a wrong one.
+    if (/^zh\b/.test(code)) {
+      if (!/hant|tw|hk|mo/.test(code)) return 'zh-CN';
+      continue;
+    }
+    const found = LANGUAGES.find((known) => known.code === code.split('-')[0]);
+    if (found !== undefined) return found.code;
+  }
+  return 'en';
+}
+
+function chosenLanguage(): string {
+  try {
+    return localStorage.getItem(CHOSEN_KEY) ?? '';
+  } catch {
+    return ''; // storage is off
+  }
+}
+
+/** What the person has chosen, else what their browser asks for. */
+export function wantedLanguage(): string {
+  const chosen = chosenLanguage();
+  if (LANGUAGES.some(({ code }) => code === chosen)) return chosen;
+  return languageFor(globalThis.navigator?.languages ?? []);
+}
+
+/** Speaks it from now on. What could not be loaded leaves the language that was spoken. */
+export async function speak(code: string): Promise<void> {
+  const language = LANGUAGES.find((known) => known.code === code);
+  if (language === undefined || code === i18n.language) return;
+  try {
+    if (!i18n.hasResourceBundle(code, 'translation'))
+      i18n.addResourceBundle(code, 'translation', await language.load());
+  } catch {
+    return;
+  }
+  await i18n.changeLanguage(code);
+}
+
+export function chooseLanguage(code: string): void {
+  try {
+    localStorage.setItem(CHOSEN_KEY, code);
+  } catch {
+    // storage is off: it holds until the page goes
+  }
+  void speak(code);
+}

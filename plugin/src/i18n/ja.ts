@@ -1,0 +1,3 @@
+import { Words } from './i18n';
+
+export const ja: Words = {};
