@@ -36,7 +36,8 @@ struct gateway {
     unsigned redis_problems; /* of store_health: logged already */
     struct fetch_pool *fetch;
     struct identity *identity;
-    struct service *service;
+    struct service *service; /* of the webhook */
+    struct keys *keys;       /* for programs */
     struct webhook *webhook;
     struct dispatch dispatch; /* the queue, of turns.c, and the workers, of broker.c */
     struct turns *turns;

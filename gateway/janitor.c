@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include "common/check.h"
 #include "common/log.h"
+#include "gateway/auth/keys.h"
 #include "gateway/auth/service.h"
 #include "gateway/turn/turns.h"
 #include "proto/store/active.h"
@@ -26,13 +27,26 @@ static void ignore(void *arg, enum err err, const struct store_answer *a)
     (void)arg, (void)err, (void)a;
 }
 
-/* Is it the service user's? Then its token can be had. */
-static void bring_service_token(struct gateway *g, struct id session)
+struct unheld {
+    struct gateway *gateway;
+    struct id session;
+};
+
+static void bring_token(void *arg, struct service *s)
 {
+    const struct unheld *u = arg;
     struct str user;
     const struct credentials *c;
-    if (service_known(g->service, &user, &c))
-        turns_bring_token(g, session, user, c);
+    if (service_known(s, &user, &c))
+        turns_bring_token(u->gateway, u->session, user, c);
+}
+
+/* Is it a service user's? Then its token can be had. */
+static void bring_service_tokens(struct gateway *g, struct id session)
+{
+    struct unheld u = {g, session};
+    bring_token(&u, g->service);
+    keys_each(g->keys, bring_token, &u);
 }
 
 /* A turn that awaits its person's decision does not do so for ever. One that nobody holds waits for
@@ -62,7 +76,7 @@ static void on_active(void *arg, enum err err, const struct store_answer *a)
             store_turn_fail(g->store, t->session, t->turn, t->epoch, ERR_TOKEN_EXPIRED, ignore,
                             NULL);
         } else {
-            bring_service_token(g, t->session);
+            bring_service_tokens(g, t->session);
         }
     }
 }

@@ -15,6 +15,7 @@
 #include "gateway/gateway.h"
 #include "gateway/hand_over.h"
 #include "gateway/auth/identity.h"
+#include "gateway/auth/keys.h"
 #include "gateway/janitor.h"
 #include "gateway/keyreset.h"
 #include "gateway/api/openapi.h"
@@ -99,11 +100,17 @@ static void on_say_less(void *arg)
     log_shift(1);
 }
 
-/* Nothing is read again while it runs; a closed terminal or a habit must not cut turns off. */
+/* The keys for programs are read again, and nothing else: a closed terminal or a habit must not cut
+ * turns off. */
 static void on_hangup(void *arg)
 {
-    (void)arg;
-    log_info("gateway.hangup", "ignored=1");
+    const struct gateway *g = arg;
+    char error[256] = "";
+    bool read = keys_reload(g->keys, error);
+    if (read)
+        log_info("gateway.hangup", "keys=read");
+    else
+        log_error("gateway.hangup", "keys=as_before why=%s", log_text(str_of(error)));
 }
 
 /* ---- start ---- */
@@ -210,7 +217,10 @@ static int serve(struct gateway *g)
     if (!open_store(g, error))
         return complain("PERSAI_REDIS", error);
     g->identity = identity_new(g);
-    g->service = service_new(g);
+    g->service = service_new(g, g->settings.service_user, g->settings.service_password);
+    g->keys = keys_new(g, error);
+    if (!g->keys)
+        return complain("PERSAI_API_KEYS", error);
     g->webhook = webhook_new(g);
     g->turns = turns_new(g);
     decisions_init(g);
@@ -229,7 +239,7 @@ static int serve(struct gateway *g)
     loop_on_signal(g->loop, SIGUSR2, on_say_less, NULL);
     loop_on_signal(g->loop, SIGTERM, on_terminate, &drain);
     loop_on_signal(g->loop, SIGINT, on_terminate, &drain);
-    loop_on_signal(g->loop, SIGHUP, on_hangup, NULL);
+    loop_on_signal(g->loop, SIGHUP, on_hangup, g);
     log_info("gateway.ready", "name=%s listen=%s port=%u redis=%s perses=%s version=%s", g->name,
              g->settings.listen, http_port(g->http), redis_where(g->redis), g->settings.perses,
              PERSAI_VERSION);
@@ -257,6 +267,18 @@ static void check_broker(const struct gateway *g, struct report *report)
         report_ok(report, "The broker's keys can be read");
 }
 
+static void check_keys(const struct gateway *g, struct report *report)
+{
+    char error[256];
+    unsigned count;
+    if (!*g->settings.api_keys)
+        return;
+    if (keys_check(g->settings.api_keys, &count, error))
+        report_ok(report, "PERSAI_API_KEYS can be read: %u keys", count);
+    else
+        report_fail(report, "PERSAI_API_KEYS: %s", error);
+}
+
 /* --check: what serve() refuses to start with, and whether what it needs is there. */
 static int check(struct gateway *g)
 {
@@ -269,6 +291,7 @@ static int check(struct gateway *g)
     else
         report_fail(&report, "The settings: %s", error);
     check_broker(g, &report);
+    check_keys(g, &report);
     doctor_run(g, &report);
     return report_exit_code(&report);
 }
@@ -301,6 +324,8 @@ static void close_all(struct gateway *g)
     g->turns = NULL; /* the loop still runs what it put off */
     if (g->webhook)
         webhook_free(g->webhook);
+    if (g->keys)
+        keys_free(g->keys);
     if (g->service)
         service_free(g->service);
     if (g->broker)
@@ -341,6 +366,16 @@ static void quotas_of_nobody(struct gateway_settings *s, const struct config_arg
         s->user_bytes = 0;
 }
 
+static int make_api_key(const char *name)
+{
+    scoped_buf(text, 4096);
+    buf_keep_secret(&text);
+    if (!key_make(name, &text))
+        return complain("key", "a name is 1 to 64 letters, digits, '_', '.' or '-'");
+    fwrite(text.at, 1, text.len, stdout);
+    return fflush(stdout) == 0 ? 0 : complain("key", "it could not be written");
+}
+
 /* Those that need the settings whole. */
 static int run_command(struct gateway *g, const struct config_result *given)
 {
@@ -354,7 +389,8 @@ static int run_command(struct gateway *g, const struct config_result *given)
 int main(int argc, char **argv)
 {
     static const char *const commands[] = {
-        "--check", "--key-reset", "--make-keys=", "--print-openapi", "--hand-over==", NULL};
+        "--check",       "--key-reset", "--make-keys=", "--make-api-key=", "--print-openapi",
+        "--hand-over==", NULL};
     struct gateway g = {0};
     struct config_result result = {0};
     struct config_args args = {
@@ -381,6 +417,8 @@ int main(int argc, char **argv)
         code = complain("settings", "LOG_FORMAT must be logfmt or json");
     } else if (result.command && strcmp(result.command, "--print-openapi") == 0) {
         code = openapi_print() ? 0 : 1;
+    } else if (result.command && strcmp(result.command, "--make-api-key=") == 0) {
+        code = make_api_key(result.command_arg);
     } else if (result.command && strcmp(result.command, "--make-keys=") == 0) {
         code = wire_keys_make(result.command_arg, error) ? 0 : complain("keys", error);
     } else {

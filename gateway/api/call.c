@@ -12,6 +12,8 @@
 enum { CALL_MAGIC = 0x43414c4c };
 
 static void on_gone(void *arg);
+static struct http_stream *open_keyed(struct call *c, const char *content_type,
+                                      const struct http_stream_handler *h, void *arg);
 
 struct call *call_new(struct gateway *g, struct http_request *r)
 {
@@ -32,6 +34,9 @@ static void call_free(struct call *c)
 {
     identity_forget(c->gateway->identity, c->identity_id);
     store_forget(c->gateway->store, c->store_call);
+    if (c->key.key)
+        service_forget(key_service(c->key.key), c->service_id);
+    key_unuse(&c->key);
     credentials_free(&c->credentials);
     visits_over(c->gateway->visits, &c->visit);
     json_decref(c->body);
@@ -78,7 +83,10 @@ void call_fail(struct call *c, enum err err, const char *sentence)
     struct buf b;
     unsigned status = err_http_status(err);
     buf_init(&b, 4096);
-    err_json(&b, err, sentence);
+    if (c->error)
+        c->error(&b, err, status, sentence ? sentence : err_sentence(err));
+    else
+        err_json(&b, err, sentence);
     char after[16];
     snprintf(after, sizeof after, "%u", c->retry_after_s ? c->retry_after_s : 2);
     if (status == 429 || status == 503)
@@ -87,13 +95,77 @@ void call_fail(struct call *c, enum err err, const char *sentence)
     buf_free(&b);
 }
 
+/* ---- a key that is revoked ---- */
+
+static void on_revoked(void *arg)
+{
+    struct call *c = arg;
+    MAGIC_CHECK(c, CALL_MAGIC);
+    c->service_id = 0; /* its service goes with it */
+    c->cut = true;
+    if (c->reading) /* answered once the body is there */
+        return;
+    if (c->on_gone)
+        c->on_gone(c);
+    c->on_gone = NULL;
+    call_fail(c, ERR_UNAUTHENTICATED, CALL_KEY_UNKNOWN);
+}
+
+void call_use_key(struct call *c, struct key *key)
+{
+    c->key.on_revoked = on_revoked;
+    c->key.arg = c;
+    key_use(key, &c->key);
+}
+
+/* A stream that a program reads with its key. */
+struct keyed {
+    struct key_use use;
+    const struct http_stream_handler *handler;
+    void *arg;
+    struct http_stream *stream;
+};
+
+static size_t keyed_fill(void *arg, char *dst, size_t cap)
+{
+    struct keyed *k = arg;
+    return k->handler->on_fill(k->arg, dst, cap);
+}
+
+static void keyed_closed(void *arg)
+{
+    struct keyed *k = arg;
+    key_unuse(&k->use);
+    k->handler->on_closed(k->arg);
+    free(k);
+}
+
+static void keyed_revoked(void *arg)
+{
+    struct keyed *k = arg;
+    http_stream_abort(k->stream);
+}
+
+static struct http_stream *open_keyed(struct call *c, const char *content_type,
+                                      const struct http_stream_handler *h, void *arg)
+{
+    static const struct http_stream_handler loud = {keyed_fill, keyed_closed, false};
+    static const struct http_stream_handler quiet = {keyed_fill, keyed_closed, true};
+    struct keyed *k = xcalloc(1, sizeof(*k));
+    *k = (struct keyed){.use = {.on_revoked = keyed_revoked, .arg = k}, .handler = h, .arg = arg};
+    key_use(c->key.key, &k->use);
+    k->stream = http_stream_open(c->request, content_type, h->quiet ? &quiet : &loud, k);
+    return k->stream;
+}
+
 struct http_stream *call_stream(struct call *c, const char *content_type,
                                 const struct http_stream_handler *h, void *arg)
 {
     MAGIC_CHECK(c, CALL_MAGIC);
     call_count(200);
     http_set_user(c->request, NULL, NULL);
-    struct http_stream *s = http_stream_open(c->request, content_type, h, arg);
+    struct http_stream *s = c->key.key ? open_keyed(c, content_type, h, arg)
+                                       : http_stream_open(c->request, content_type, h, arg);
     call_free(c);
     return s;
 }

@@ -9,6 +9,12 @@
 #include <jansson.h>
 #include "gateway/gateway.h"
 #include "gateway/auth/identity.h"
+#include "gateway/auth/keys.h"
+
+/* How a door says that something went wrong, in its clients' own shape. */
+typedef void call_error_fn(struct buf *b, enum err err, unsigned status, const char *sentence);
+
+#define CALL_KEY_UNKNOWN "This API key is not known here, or was revoked"
 
 struct call {
     uint32_t magic;
@@ -17,6 +23,10 @@ struct call {
     const struct route *route; /* of routes.c */
     char user[USER_MAX_BYTES]; /* "" where the route needs none */
     struct credentials credentials;
+    struct key_use key;      /* of a program; key.key NULL: a person asks */
+    uint64_t service_id;     /* while the key's user signs in */
+    bool reading, cut;       /* its body is being taken in; its key was revoked meanwhile */
+    call_error_fn *error;    /* NULL: as all of our own API */
     bool cross_site;         /* of another site's page: it may ask, not change, nor lend a token */
     struct id session, turn; /* of the path */
     uint32_t message;        /* of the path */
@@ -32,6 +42,8 @@ struct call {
     uint32_t retry_after_s; /* of a 429 or 503; 0: soon */
 };
 
+/* For routes.c: its key is used from here on; who revokes it ends the call. */
+void call_use_key(struct call *c, struct key *key);
 /* For routes.c: one that nobody is known to send yet. */
 struct call *call_new(struct gateway *g, struct http_request *r);
 void call_check(const struct call *c); /* that it is one, and lives */

@@ -221,11 +221,18 @@ static enum err err_of(const char *word)
 static void add_errors(json_t *answers, const struct row *r, const json_t *about)
 {
     static const enum err all[] = {ERR_BAD_REQUEST, ERR_BAD_HOST, ERR_NONE};
-    static const enum err signed_in[] = {
-        ERR_BUSY,          ERR_UNAUTHENTICATED,    ERR_PERSES_AUTH_OFF,
-        ERR_NOT_BY_PERSES, ERR_RATE_LIMITED,       ERR_STORE_UNAVAILABLE,
-        ERR_STORE_FULL,    ERR_PERSES_UNAVAILABLE, ERR_NONE};
-    static const enum err hooked[] = {ERR_BUSY, ERR_UNAUTHENTICATED, ERR_NONE};
+    static const enum err signed_in[] = {ERR_BUSY,
+                                         ERR_UNAUTHENTICATED,
+                                         ERR_PERSES_AUTH_OFF,
+                                         ERR_NOT_BY_PERSES,
+                                         ERR_FORBIDDEN,
+                                         ERR_RATE_LIMITED,
+                                         ERR_STORE_UNAVAILABLE,
+                                         ERR_STORE_FULL,
+                                         ERR_PERSES_UNAVAILABLE,
+                                         ERR_NONE};
+    static const enum err hooked[] = {ERR_BUSY,         ERR_UNAUTHENTICATED,    ERR_FORBIDDEN,
+                                      ERR_RATE_LIMITED, ERR_PERSES_UNAVAILABLE, ERR_NONE};
     static const enum err change[] = {ERR_CROSS_SITE, ERR_TOO_LARGE, ERR_UNSUPPORTED_MEDIA_TYPE,
                                       ERR_NONE};
     static const enum err body[] = {ERR_BAD_JSON, ERR_NONE};

@@ -98,6 +98,13 @@ static bool is_json(struct str content_type)
            strncasecmp(str_trim(type).at, "application/json", 16) == 0;
 }
 
+/* The bytes of its body, as its head says; 0: it does not. */
+static uint64_t announced(const struct call *c)
+{
+    uint64_t bytes;
+    return str_u64(http_header(c->request, "Content-Length"), UINT64_MAX, &bytes) ? bytes : 0;
+}
+
 /* What is no JSON is refused before it is taken in. A chunked one may still be empty, and an empty
  * one needs no type. */
 static void take_body(struct call *c)
@@ -108,9 +115,12 @@ static void take_body(struct call *c)
     if (is_change(c->request) && !typed && http_header(c->request, "Content-Length").len > 0 &&
         http_has_body(c->request))
         call_fail(c, ERR_UNSUPPORTED_MEDIA_TYPE, NULL);
-    else if (is_change(c->request))
+    else if (is_change(c->request) && announced(c) > most)
+        call_fail(c, ERR_TOO_LARGE, NULL);
+    else if (is_change(c->request)) {
+        c->reading = true;
         http_read_body(c->request, most, on_body);
-    else
+    } else
         on_body(c);
 }
 
@@ -155,6 +165,11 @@ static void on_body(void *arg)
 {
     struct call *c = arg;
     call_check(c);
+    c->reading = false;
+    if (c->cut) {
+        call_fail(c, ERR_UNAUTHENTICATED, CALL_KEY_UNKNOWN);
+        return;
+    }
     if (!read_json(c))
         return;
     if (c->route->who == USER && c->gateway->settings.auth)
@@ -191,9 +206,57 @@ static void on_user(void *arg, enum err err, struct str user)
     }
 }
 
+/* ---- a program with a key ---- */
+
+static enum door door_of(const struct call *c)
+{
+    return c->route->who == WEBHOOK ? DOOR_WEBHOOK : DOOR_API;
+}
+
+static void on_service(void *arg, enum err err, struct str user, const struct credentials *shared)
+{
+    struct call *c = arg;
+    call_check(c);
+    c->service_id = 0;
+    if (err) {
+        call_fail(c, err, "The user of this API key can't sign in to Perses now");
+        return;
+    }
+    c->credentials = credentials_share(shared);
+    on_user(c, ERR_NONE, user);
+}
+
+static void identify_program(struct call *c)
+{
+    struct gateway *g = c->gateway;
+    char sentence[96];
+    struct key *key = keys_find(g->keys, c->request);
+    http_forget_credentials(c->request);
+    if (!key) {
+        call_fail(c, ERR_UNAUTHENTICATED, CALL_KEY_UNKNOWN);
+        return;
+    }
+    call_use_key(c, key);
+    if (!key_opens(key, door_of(c))) {
+        snprintf(sentence, sizeof(sentence), "This API key's row has no \"%s\" among its doors",
+                 door_word(door_of(c)));
+        call_fail(c, ERR_FORBIDDEN, sentence);
+    } else if (!key_take(key, loop_now_ms(g->loop), &c->retry_after_s)) {
+        call_fail(c, ERR_RATE_LIMITED, "This API key has had as many requests as it may a minute");
+    } else {
+        uint64_t id = service_ask(key_service(key), on_service, c);
+        if (id) /* else c has gone on, and may be gone */
+            c->service_id = id;
+    }
+}
+
 static void identify(struct call *c)
 {
     struct gateway *g = c->gateway;
+    if (keys_given(c->request)) {
+        identify_program(c);
+        return;
+    }
     const struct secret *word = g->settings.datasource_secret;
     if (word && !credentials_bearer_is(c->request, word)) {
         call_fail(c, ERR_NOT_BY_PERSES, NULL);
@@ -270,6 +333,8 @@ void routes_on_request(void *gateway, struct http_request *r)
         identify(c);
     else if (c->route->who == ANYBODY)
         c->route->handler(c);
+    else if (keys_given(c->request))
+        identify_program(c);
     else if (webhook_allowed(c))
         take_body(c);
 }

@@ -337,6 +337,10 @@ void api_webhook_alertmanager(struct call *c)
         end_well(n);
         return;
     }
+    if (c->key.key) { /* its user was signed in by the way */
+        on_service(n, ERR_NONE, str_of(c->user), &c->credentials);
+        return;
+    }
     uint64_t id = service_ask(g->service, on_service, n);
     if (id) /* else n has gone on, and may be gone */
         n->service_id = id;

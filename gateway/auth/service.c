@@ -22,6 +22,8 @@ struct waiter {
 };
 struct service {
     struct gateway *gateway;
+    char *name; /* with which it signs in; NULL: there is none */
+    struct secret *password;
     struct list waiters;
     uint64_t next_id;
     struct fetch *fetch;  /* of the sign-in */
@@ -32,10 +34,12 @@ struct service {
     int64_t until_ms; /* of what is known: credentials and user, or err; 0: nothing */
 };
 
-struct service *service_new(struct gateway *g)
+struct service *service_new(struct gateway *g, const char *name, const struct secret *password)
 {
     struct service *s = xcalloc(1, sizeof *s);
     s->gateway = g;
+    s->name = *name ? xstrdup(name) : NULL;
+    s->password = password ? secret_new(secret_reveal(password)) : NULL;
     list_init(&s->waiters);
     return s;
 }
@@ -47,14 +51,18 @@ void service_free(struct service *s)
     list_each (&s->waiters, node, next)
         free(list_of(node, struct waiter, node));
     credentials_free(&s->credentials);
+    secret_free(s->password);
+    free(s->name);
     free(s);
 }
 
-/* Is there one? With PERSAI_AUTH=false: "local", without a token. */
-static bool service_on(const struct service *s)
+bool service_is(const struct service *s, const char *name, const struct secret *password)
 {
-    return !s->gateway->settings.auth || *s->gateway->settings.service_user;
+    return s->name && strcmp(s->name, name) == 0 && s->password && secret_eq(s->password, password);
 }
+
+/* Is there one? With PERSAI_AUTH=false: "local", without a token. */
+static bool service_on(const struct service *s) { return !s->gateway->settings.auth || s->name; }
 
 /* ---- the sign-in ---- */
 
@@ -74,8 +82,8 @@ static void settle(struct service *s, enum err err, int64_t keep_ms)
 
 static void fail(struct service *s, const char *why, int status)
 {
-    log_error("service.sign_in", "user=%s failed=%s status=%d",
-              log_text(str_of(s->gateway->settings.service_user)), why, status);
+    log_error("service.sign_in", "user=%s failed=%s status=%d", log_text(str_of(s->name)), why,
+              status);
     settle(s, ERR_PERSES_UNAVAILABLE, AGAIN_MS);
 }
 
@@ -128,9 +136,7 @@ struct fetch *service_sign_in(struct gateway *g, const char *user, const struct 
 static void sign_in(struct service *s)
 {
     static const struct fetch_handler handler = {.on_done = on_signed_in};
-    const struct gateway_settings *settings = &s->gateway->settings;
-    s->fetch = service_sign_in(s->gateway, settings->service_user, settings->service_password,
-                               &handler, s);
+    s->fetch = service_sign_in(s->gateway, s->name, s->password, &handler, s);
 }
 
 /* ---- questions ---- */

@@ -1,5 +1,5 @@
-/* gateway/auth/service.h: the service user: as whom PersAI asks where no person is there to sign in
- * (alerts, api/webhook.c).
+/* gateway/auth/service.h: a service user: as whom PersAI asks where no person is there to sign in
+ * (alerts, api/webhook.c; programs with a key, keys.h).
  *
  * It is a user of Perses like any other; the operator gives us its name and password, Perses gives
  * us tokens for them, which are kept as everybody's are (invariant 7). A token is given out for the
@@ -12,8 +12,10 @@
 #include "gateway/auth/identity.h"
 
 struct service;
-struct service *service_new(struct gateway *g);
-void service_free(struct service *s);
+/* name: with which it signs in, "" where there is none; its password, NULL: an empty one. */
+struct service *service_new(struct gateway *g, const char *name, const struct secret *password);
+void service_free(struct service *s); /* nobody may wait for it: they are not told */
+bool service_is(const struct service *s, const char *name, const struct secret *password);
 
 /* Who it is and its tokens, at once (then 0 is returned) or when Perses has answered. Borrowed
  * until fn returns. ERR_PERSES_UNAVAILABLE: Perses is silent, or refuses the name and password, as
