@@ -79,6 +79,24 @@ bool address_host(struct str text, struct str *name)
     return rest.len == 0 || (rest.at[0] == ':' && port_ok(str_skip(rest, 1)));
 }
 
+bool address_listen(const char *text, char host[ADDRESS_HOST_MAX], char port[ADDRESS_PORT_MAX])
+{
+    const char *colon = strrchr(text, ':');
+    uint64_t number;
+    if (!colon || strlen(colon + 1) >= ADDRESS_PORT_MAX ||
+        !str_u64(str_of(colon + 1), 65535, &number))
+        return false;
+    struct str name = {text, (size_t)(colon - text)};
+    if (name.len >= 2 && name.at[0] == '[' && name.at[name.len - 1] == ']')
+        name = (struct str){name.at + 1, name.len - 2};
+    if (name.len >= ADDRESS_HOST_MAX)
+        return false;
+    memcpy(host, name.at, name.len);
+    host[name.len] = '\0';
+    memcpy(port, colon + 1, strlen(colon + 1) + 1);
+    return true;
+}
+
 bool address_is_v4(const struct address *a)
 {
     return memcmp(a->bytes, mapped, sizeof(mapped)) == 0;

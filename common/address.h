@@ -19,6 +19,10 @@ bool address_parse(struct str text, struct address *out);
  * "[2001:db8::1]:80". name: the host without brackets, of text. False: none of these, a port above
  * 65535, or an address of a version yet to come. */
 bool address_host(struct str text, struct str *name);
+enum { ADDRESS_HOST_MAX = 256, ADDRESS_PORT_MAX = 6 };
+/* Where to listen: "name:80", "192.0.2.1:80", "[2001:db8::1]:80", ":80" and "*:80" (all addresses).
+ * host comes without brackets. False: there is no port, or one above 65535. */
+bool address_listen(const char *text, char host[ADDRESS_HOST_MAX], char port[ADDRESS_PORT_MAX]);
 bool address_is_v4(const struct address *a);
 bool address_is_loopback(const struct address *a);
 void address_text(const struct address *a, char out[INET6_ADDRSTRLEN]);

@@ -24,11 +24,21 @@ bool str_starts(struct str a, struct str prefix)
     return a.len >= prefix.len && str_eq((struct str){a.at, prefix.len}, prefix);
 }
 
+bool str_ends(struct str a, struct str end)
+{
+    return a.len >= end.len && str_eq(str_skip(a, a.len - end.len), end);
+}
+
 struct str str_skip(struct str a, size_t count)
 {
     if (count > a.len)
         count = a.len;
     return count ? (struct str){a.at + count, a.len - count} : a;
+}
+
+struct str str_skip_bom(struct str a)
+{
+    return str_starts(a, STR("\xef\xbb\xbf")) ? str_skip(a, 3) : a;
 }
 
 bool str_split(struct str *rest, char sep, struct str *piece)

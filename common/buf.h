@@ -22,7 +22,10 @@ struct str str_of(const char *text); /* of a NUL-terminated string; NULL is empt
 bool str_eq(struct str a, struct str b);
 bool str_is(struct str a, const char *text);
 bool str_starts(struct str a, struct str prefix);
+bool str_ends(struct str a, struct str end);
 struct str str_skip(struct str a, size_t count);
+/* What editors of Windows put before UTF-8 is no part of a text (RFC 8259 section 8.1). */
+struct str str_skip_bom(struct str a);
 /* Cuts what is before the first sep off *rest; false when rest is empty. After the last piece rest
  * is {NULL, 0}. */
 bool str_split(struct str *rest, char sep, struct str *piece);

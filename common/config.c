@@ -240,7 +240,7 @@ static bool store_file(const struct setting *s, const struct source *from, void 
     if (ok) {
         if (len > 0 && bytes[len - 1] == '\n')
             len -= len > 1 && bytes[len - 2] == '\r' ? 2 : 1;
-        ok = store(s, (struct str){bytes, len}, into, r);
+        ok = store(s, str_skip_bom((struct str){bytes, len}), into, r);
     }
     secret_wipe(bytes, room);
     free(bytes);

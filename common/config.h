@@ -4,7 +4,8 @@
  * A setting NAME has a flag: PERSAI_TOKEN_WAIT → --token-wait, OPENAI_API_KEY → --openai-api-key (a
  * secret has no flag with a value: command lines are public; it has NAME_FILE and
  * --openai-api-key-file, and so have texts). Flags win over environment. An empty environment
- * variable counts as unset. NAME_FILE reads the value from a file, one trailing newline dropped. */
+ * variable counts as unset. NAME_FILE reads the value from a file, without a byte order
+ * mark and one trailing newline. */
 #ifndef COMMON_CONFIG_H
 #define COMMON_CONFIG_H
 

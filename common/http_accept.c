@@ -38,7 +38,6 @@ struct origin { /* an address and its connections */
 static bool is_proxy(const struct http *h, const struct address *at);
 static int open_listener(const struct http_config *c, char error[256]);
 static uint16_t bound_port(int fd);
-static bool split_address(const char *listen_text, char host[256], char port[16]);
 
 static struct str key_of(const struct address *a)
 {
@@ -319,8 +318,8 @@ void http_listen_free(struct http *h)
 
 static int open_listener(const struct http_config *c, char error[256])
 {
-    char host[256], port[16];
-    if (!split_address(c->listen, host, port)) {
+    char host[ADDRESS_HOST_MAX], port[ADDRESS_PORT_MAX];
+    if (!address_listen(c->listen, host, port)) {
         snprintf(error, 256, "%s is not address:port", c->listen);
         return -1;
     }
@@ -357,23 +356,4 @@ static uint16_t bound_port(int fd)
     if (getsockname(fd, &address.any, &len) != 0)
         return 0;
     return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
-}
-
-static bool split_address(const char *listen_text, char host[256], char port[16])
-{
-    const char *colon = strrchr(listen_text, ':');
-    uint64_t number;
-    if (colon == NULL || strlen(colon + 1) >= 16 || !str_u64(str_of(colon + 1), 65535, &number))
-        return false;
-    size_t len = (size_t)(colon - listen_text);
-    if (len >= 2 && listen_text[0] == '[' && listen_text[len - 1] == ']') {
-        listen_text++;
-        len -= 2;
-    }
-    if (len >= 256)
-        return false;
-    memcpy(host, listen_text, len);
-    host[len] = '\0';
-    memcpy(port, colon + 1, strlen(colon + 1) + 1);
-    return true;
 }

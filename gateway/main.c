@@ -171,7 +171,10 @@ static bool settings_go_together(const struct gateway_settings *s, char error[25
 
 static bool settings_fit(const struct gateway_settings *s, char error[256])
 {
-    return settings_url("PERSES_API_URL", s->perses, error) &&
+    return settings_listen("PERSAI_LISTEN", s->listen, error) &&
+           settings_url("PERSES_API_URL", s->perses, error) &&
+           settings_redis("PERSAI_REDIS", s->redis, error) &&
+           settings_networks("PERSAI_PROXIES", s->proxies, error) &&
            settings_origins("PERSAI_CORS_ORIGINS", s->cors_origins, error) &&
            settings_beats(s->beat_ms, s->dead_ms, error) && settings_go_together(s, error);
 }
@@ -205,9 +208,9 @@ static int serve(struct gateway *g)
     char error[256] = "";
     struct drain drain = {.gateway = g};
     settings_warn_unknown();
-    warn_clear(&g->settings, NULL);
     if (!settings_fit(&g->settings, error))
         return complain("settings", error);
+    warn_clear(&g->settings, NULL);
     if (!g->settings.auth)
         log_warn("gateway.auth_off", "everybody=local listen=%s", g->settings.listen);
     if (!store_durability_parse(g->settings.durability, &g->replicas))
@@ -285,11 +288,12 @@ static int check(struct gateway *g)
     char error[256] = "";
     struct report report = {0};
     settings_warn_unknown();
-    warn_clear(&g->settings, &report);
-    if (settings_fit(&g->settings, error))
+    if (settings_fit(&g->settings, error)) {
         report_ok(&report, "The settings can be used");
-    else
+        warn_clear(&g->settings, &report);
+    } else {
         report_fail(&report, "The settings: %s", error);
+    }
     check_broker(g, &report);
     check_keys(g, &report);
     doctor_run(g, &report);

@@ -35,10 +35,57 @@ static size_t distance(const char *a, const char *b);
 
 bool settings_url_ok(const char *url)
 {
-    const char *host = strncmp(url, "https://", 8) == 0  ? url + 8
+    const char *from = strncmp(url, "https://", 8) == 0  ? url + 8
                        : strncmp(url, "http://", 7) == 0 ? url + 7
                                                          : "";
-    return host[0] != '\0' && host[0] != '/' && strlen(url) < URL_MAX && !strpbrk(url, " \t\r\n#");
+    struct str server = {from, strcspn(from, "/?")}, name;
+    for (size_t i = server.len; i > 0; i--)
+        if (server.at[i - 1] == '@') {
+            server = str_skip(server, i);
+            break;
+        }
+    return strlen(url) < URL_MAX && !strpbrk(url, " \t\r\n#") && address_host(server, &name) &&
+           !str_ends(server, STR(":0"));
+}
+
+bool settings_redis(const char *name, const char *url, char why[SETTINGS_WHY_MAX])
+{
+    char error[256];
+    struct redis_url u = {0};
+    bool ok = redis_url_parse(url, &u, error);
+    redis_url_free(&u);
+    if (!ok)
+        snprintf(why, SETTINGS_WHY_MAX, "%s: %.200s", name, error);
+    return ok;
+}
+
+bool settings_listen(const char *name, const char *text, char why[SETTINGS_WHY_MAX])
+{
+    char host[ADDRESS_HOST_MAX], port[ADDRESS_PORT_MAX];
+    if (address_listen(text, host, port))
+        return true;
+    snprintf(why, SETTINGS_WHY_MAX,
+             "%s is %.120s, but must be address:port, as 127.0.0.1:8000; the port is at most "
+             "65535.",
+             name, log_text(str_of(text)));
+    return false;
+}
+
+bool settings_networks(const char *name, const char *list, char why[SETTINGS_WHY_MAX])
+{
+    struct networks all, alone;
+    struct str rest = str_of(list), one;
+    if (networks_parse(rest, &all))
+        return true;
+    while (str_split(&rest, ',', &one))
+        if (!networks_parse(one, &alone)) {
+            snprintf(why, SETTINGS_WHY_MAX,
+                     "%s has %.80s, which is neither an address nor a network like 10.0.0.0/8.",
+                     name, log_text(str_trim(one)));
+            return false;
+        }
+    snprintf(why, SETTINGS_WHY_MAX, "%s has more than %d networks.", name, NETWORKS_MAX);
+    return false;
 }
 
 bool settings_url(const char *name, const char *url, char why[SETTINGS_WHY_MAX])
@@ -46,8 +93,9 @@ bool settings_url(const char *name, const char *url, char why[SETTINGS_WHY_MAX])
     if (url[0] == '\0' || settings_url_ok(url))
         return true;
     snprintf(why, SETTINGS_WHY_MAX,
-             "%s is %.120s, but must be an address that begins with http:// or https://.", name,
-             log_text(str_of(url)));
+             "%s is %.120s, but must be an address that begins with http:// or https:// (a port "
+             "is from 1 to 65535).",
+             name, log_text(str_of(url)));
     return false;
 }
 

@@ -9,12 +9,19 @@
 
 enum { SETTINGS_WHY_MAX = 256 };
 
-/* http:// or https:// and a host, no blanks, no fragment, shorter than 1 KiB. */
+/* http:// or https:// and a host, with or without a port from 1 to 65535 and what may be a user
+ * before them; no blanks, no fragment, shorter than 1 KiB (RFC 3986 section 3.2). */
 bool settings_url_ok(const char *url);
 
 /* Each is true, or false and a sentence that begins with the setting's name. An empty text is
  * unset: true. */
 bool settings_url(const char *name, const char *url, char why[SETTINGS_WHY_MAX]);
+/* As common/redis/url.h has it. */
+bool settings_redis(const char *name, const char *url, char why[SETTINGS_WHY_MAX]);
+/* Where to listen: address:port. */
+bool settings_listen(const char *name, const char *text, char why[SETTINGS_WHY_MAX]);
+/* A list of addresses and networks. */
+bool settings_networks(const char *name, const char *list, char why[SETTINGS_WHY_MAX]);
 /* A list of origins as browsers send them (RFC 6454, 6.2): scheme://host[:port], nothing behind. */
 bool settings_origins(const char *name, const char *list, char why[SETTINGS_WHY_MAX]);
 /* A list of paths of datasources behind Perses's proxy. */

@@ -1,12 +1,14 @@
 #include "worker/endpoint.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include "common/buf.h"
 #include "proto/settings_check.h"
 
-enum { KEY_FILE_MAX = 8192, VALUE_MAX = 1024 };
+enum { KEY_FILE_MAX = 8192, VALUE_MAX = 1024, LIST_BYTES_MAX = 1 << 20 };
 
 bool endpoint_url_ok(const char *url) { return settings_url_ok(url); }
 
@@ -60,6 +62,46 @@ bool endpoint_known(const json_t *object, const char *const *names, char reason[
     return true;
 }
 
+static bool read_all(const char *path, struct buf *out, char why[160])
+{
+    char piece[4096];
+    size_t len;
+    FILE *f = fopen(path, "re");
+    while (f && (len = fread(piece, 1, sizeof(piece), f)) > 0)
+        buf_add(out, piece, len);
+    bool read = f && !ferror(f);
+    if (!read)
+        snprintf(why, 160, "it cannot be read: %s", strerror(errno));
+    else if (out->overflowed)
+        snprintf(why, 160, "it is over 1 MiB");
+    if (f)
+        fclose(f);
+    return read && !out->overflowed;
+}
+
+json_t *endpoint_list(const char *setting, const char *path, char error[256])
+{
+    char why[160] = "";
+    json_error_t at;
+    json_t *root = NULL;
+    scoped_buf(bytes, LIST_BYTES_MAX);
+    if (read_all(path, &bytes, why)) {
+        struct str text = str_skip_bom(buf_str(&bytes));
+        root = json_loadb(text.at ? text.at : "", text.len, JSON_REJECT_DUPLICATES, &at);
+        if (str_starts(text, STR("\xff\xfe")) || str_starts(text, STR("\xfe\xff")))
+            snprintf(why, sizeof(why), "it is UTF-16: save it as UTF-8");
+        else if (!root)
+            snprintf(why, sizeof(why), "%.120s (line %d)", at.text, at.line);
+        else if (!json_is_array(root))
+            snprintf(why, sizeof(why), "it is no JSON list");
+    }
+    if (why[0] == '\0')
+        return root;
+    snprintf(error, 256, "%s: %.80s: %s", setting, path, why);
+    json_decref(root);
+    return NULL;
+}
+
 unsigned endpoint_line(const char *path, const char *reason)
 {
     const char *from = strchr(reason, '"'), *to = from ? strchr(from + 1, '"') : NULL;
@@ -94,7 +136,7 @@ bool endpoint_key(const json_t *object, struct secret **key, char reason[160])
         size_t len = f ? fread(bytes, 1, sizeof(bytes), f) : 0;
         if (f)
             fclose(f);
-        struct str trimmed = str_trim((struct str){bytes, len});
+        struct str trimmed = str_trim(str_skip_bom((struct str){bytes, len}));
         if (trimmed.len == 0 || len == sizeof(bytes)) {
             snprintf(reason, 160, "no key could be read from %.100s", path);
             return false;

@@ -17,6 +17,8 @@ bool endpoint_header_ok(const char *name, const char *value);
  * would be as good as absent, and what is absent has a default (a vendor's own address). No object,
  * or NULL: true. */
 bool endpoint_known(const json_t *object, const char *const *names, char reason[160]);
+/* The JSON list in a file, which setting names. NULL and a sentence that begins with setting. */
+json_t *endpoint_list(const char *setting, const char *path, char error[256]);
 /* The line of a file in which the reason's first word in quotes stands first, or 0. */
 unsigned endpoint_line(const char *path, const char *reason);
 /* "key_env" or "key_file" of an object. Without either: true, NULL. False and a sentence. */

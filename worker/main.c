@@ -328,7 +328,9 @@ static bool open_hub(struct worker *w, char error[256])
 
 static bool settings_fit(const struct worker_settings *s, char error[256])
 {
-    return settings_url("PERSES_API_URL", s->perses, error) &&
+    return settings_listen("PERSAI_METRICS_LISTEN", s->metrics_listen, error) &&
+           settings_url("PERSES_API_URL", s->perses, error) &&
+           settings_redis("PERSAI_REDIS", s->redis, error) &&
            settings_url("OPENAI_BASE_URL", s->openai_base_url, error) &&
            settings_url("ANTHROPIC_BASE_URL", s->anthropic_base_url, error) &&
            settings_url("GOOGLE_BASE_URL", s->google_base_url, error) &&
@@ -350,9 +352,9 @@ static int serve(struct worker *w)
     struct drain drain = {.worker = w};
     struct wire_config wire = wire_of(w);
     settings_warn_unknown();
-    warn_clear(&w->settings, NULL);
     if (!settings_fit(&w->settings, error))
         return complain("settings", error);
+    warn_clear(&w->settings, NULL);
     if (!hub_check(ipc_or_default(w->settings.gateways), &wire, error))
         return complain("PERSAI_GATEWAYS", error);
     w->loop = loop_new();
@@ -437,11 +439,12 @@ static int check(struct worker *w)
     struct report report = {0};
     struct wire_config wire = wire_of(w);
     settings_warn_unknown();
-    warn_clear(&w->settings, &report);
-    if (settings_fit(&w->settings, error))
+    if (settings_fit(&w->settings, error)) {
         report_ok(&report, "The settings can be used");
-    else
+        warn_clear(&w->settings, &report);
+    } else {
         report_fail(&report, "The settings: %s", error);
+    }
     if (hub_check(ipc_or_default(w->settings.gateways), &wire, error))
         check_gateways(w, &report);
     else

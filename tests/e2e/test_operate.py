@@ -176,7 +176,10 @@ def test_help_and_version(name: str) -> None:
     ("worker", [], {"PERSAI_DATASOURCES": "proxy/globaldatasources/loki"}),
     ("worker", [], {"PERSAI_BEAT": "2s"}), ("gateway", [], {"PERSAI_BEAT": "800ms"}),
     ("gateway", [], {"PERSAI_CORS_ORIGINS": "https://a.example,https://b.example/app"}),
-    ("gateway", [], {"PERSAI_CORS_ORIGINS": "a.example"}),
+    ("gateway", [], {"PERSAI_CORS_ORIGINS": "a.example"}), ("gateway", [], {"PERSAI_PROXIES": "10.0.0.0/33"}),
+    ("gateway", [], {"PERSAI_LISTEN": "8000"}), ("worker", [], {"PERSAI_METRICS_LISTEN": "8200"}),
+    ("gateway", [], {"PERSES_API_URL": "http://perses:99999"}), ("worker", [], {"PERSES_API_URL": "http://perses:99999"}),
+    ("worker", [], {"OPENAI_BASE_URL": "http://[::1"}),
     ("worker", [], {"PERSAI_MODELS": "/does/not/exist.json"}), ("worker", [], {"OPENAI_API_KEY_FILE": "/does/not/exist"})])
 def test_bad_settings_are_a_sentence_and_an_exit(name: str, args: list[str], env: dict[str, str]) -> None:
     answer = run(name, *args, **env)
@@ -185,6 +188,9 @@ def test_bad_settings_are_a_sentence_and_an_exit(name: str, args: list[str], env
     assert text and "Sanitizer" not in text
     for setting in env:
         assert setting in text, text
+    assert "settings.cleartext" not in text  # what is to be mended comes alone
+    others = {"PERSAI_LISTEN", "PERSAI_PROXIES", "PERSES_API_URL", "PERSAI_REDIS"} - set(env)
+    assert not [name for name in others if name in text], text
 
 
 @pytest.mark.parametrize("name", ["gateway", "worker"])

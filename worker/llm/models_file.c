@@ -61,16 +61,9 @@ static bool weight(const json_t *v, uint32_t *out)
 bool models_file_read(const char *path, struct model *all, unsigned max, unsigned *count,
                       char error[256])
 {
-    json_error_t why;
-    json_auto_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &why);
-    if (!json_is_array(root)) {
-        if (!root && why.line < 1) /* it can't be opened; the text has the path */
-            snprintf(error, 256, "PERSAI_MODELS: %.200s", why.text);
-        else
-            snprintf(error, 256, "PERSAI_MODELS: %.100s: %.100s (line %d)", path,
-                     root ? "is no JSON list" : why.text, root ? 1 : why.line);
+    json_auto_t *root = endpoint_list("PERSAI_MODELS", path, error);
+    if (!root)
         return false;
-    }
     size_t i;
     const json_t *v;
     json_array_foreach(root, i, v)
@@ -127,6 +120,12 @@ static bool known_fields(const json_t *v, char reason[160])
            endpoint_known(json_object_get(v, "price"), price, reason);
 }
 
+/* The vendor's own server: what it is not would be asked for again and again, each a 404. */
+static bool speaks(enum provider p, enum model_api api)
+{
+    return api == provider_facts(p)->api || (p == PROVIDER_OPENAI && api == API_RESPONSES);
+}
+
 static bool read_model(struct model *m, const json_t *v, char reason[160])
 {
     const char *word = text(v, "provider"), *id = text(v, "model"), *name = text(v, "name");
@@ -174,6 +173,12 @@ static bool read_model(struct model *m, const json_t *v, char reason[160])
     if ((api && !known_api(m, api)) || (tools && !m->json_tools && strcmp(tools, "native") != 0)) {
         snprintf(reason, 160,
                  "api is chat, responses, messages or generate; tools is native or json");
+        return false;
+    }
+    if (!text(v, "base_url") && !speaks(p, m->api)) {
+        snprintf(reason, 160,
+                 "%s's own server does not speak %s: give the base_url of one that does", word,
+                 api);
         return false;
     }
     return read_wire(m, v, reason) && read_key(m, v, reason);

@@ -61,8 +61,7 @@ struct redact *redact_parse(struct str text, const char *name, char error[static
     struct str line;
     char why[200];
     crypto_shorthash_keygen(r->key);
-    if (str_starts(text, STR("\xEF\xBB\xBF")))
-        text = str_skip(text, 3);
+    text = str_skip_bom(text);
     for (unsigned number = 1; str_split(&text, '\n', &line); number++) {
         if (take_line(r, str_trim(line), number, why))
             continue;

@@ -1,22 +1,90 @@
 /* What is refused at start, and what an unknown variable was meant to be. */
 #include "tests/support/unit.h"
 
+#include <stdio.h>
 #include <string.h>
+#include "common/address.h"
 #include "proto/settings_check.h"
 
 static void addresses(void **state)
 {
     (void)state;
     char why[SETTINGS_WHY_MAX] = "";
-    static const char *const good[] = {"", "http://h", "https://h:1/v1", "http://[::1]:8080/x"};
-    static const char *const bad[] = {"h:80",      "ftp://h",    "http://",
-                                      "http:///x", "http://a b", "http://h/#x"};
+    static const char *const good[] = {"",
+                                       "http://h",
+                                       "https://h:1/v1",
+                                       "http://[::1]:8080/x",
+                                       "http://me:word@h:65535?x",
+                                       "http://my_perses:8080"};
+    static const char *const bad[] = {"h:80",
+                                      "ftp://h",
+                                      "http://",
+                                      "http:///x",
+                                      "http://a b",
+                                      "http://h/#x",
+                                      "http://h:99999",
+                                      "http://h:65536/x",
+                                      "http://h:0",
+                                      "http://h:x",
+                                      "http://[::1",
+                                      "http://[::1]x",
+                                      "http://[::1]:99999",
+                                      "http://u@:80",
+                                      "http://h:1:2"};
     for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++)
         assert_true(settings_url("URL", good[i], why));
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         assert_false(settings_url("URL", bad[i], why));
         assert_ptr_equal(strstr(why, "URL"), why);
     }
+}
+
+static void places_to_listen(void **state)
+{
+    (void)state;
+    char why[SETTINGS_WHY_MAX] = "";
+    static const char *const good[] = {"127.0.0.1:8000", "[::1]:0", ":8000", "*:1", "h:65535"};
+    static const char *const bad[] = {"8000", "h", "h:", "h:65536", "h:99999", "h:8o", "[::1]"};
+    for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++)
+        assert_true(settings_listen("L", good[i], why));
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        assert_false(settings_listen("L", bad[i], why));
+        assert_ptr_equal(strstr(why, "L is "), why);
+    }
+}
+
+static void redises(void **state)
+{
+    (void)state;
+    char why[SETTINGS_WHY_MAX] = "";
+    assert_true(settings_redis("R", "redis://me:word@h:6379/0", why));
+    assert_true(settings_redis("R", "unix:///run/redis.sock", why));
+    static const char *const bad[] = {"h:6379", "http://h", "redis://h:99999", "redis://h:0"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        assert_false(settings_redis("R", bad[i], why));
+        assert_ptr_equal(strstr(why, "R: "), why);
+    }
+}
+
+static void networks(void **state)
+{
+    (void)state;
+    char why[SETTINGS_WHY_MAX] = "";
+    scoped_buf(many, 4096);
+    assert_true(settings_networks("N", "", why));
+    assert_true(settings_networks("N", "10.0.0.0/8, fc00::/7,192.0.2.1,", why));
+    static const char *const bad[] = {"10.0.0.0/33", "perses", "10.0.0.0/", "1.2.3", "::/129"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        char list[64];
+        snprintf(list, sizeof(list), "10.0.0.0/8,%s", bad[i]);
+        assert_false(settings_networks("N", list, why));
+        assert_ptr_equal(strstr(why, "N has "), why);
+        assert_non_null(strstr(why, bad[i]));
+    }
+    for (int i = 0; i <= NETWORKS_MAX; i++)
+        buf_puts(&many, "10.0.0.1,");
+    assert_false(settings_networks("N", buf_cstr(&many), why));
+    assert_non_null(strstr(why, "more than 64"));
 }
 
 static void origins(void **state)
@@ -131,7 +199,13 @@ static void what_crosses_a_network_in_the_clear_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(addresses), cmocka_unit_test(origins), cmocka_unit_test(folders_and_beats),
-        cmocka_unit_test(names), cmocka_unit_test(what_crosses_a_network_in_the_clear_is_told)};
+        cmocka_unit_test(addresses),
+        cmocka_unit_test(origins),
+        cmocka_unit_test(places_to_listen),
+        cmocka_unit_test(networks),
+        cmocka_unit_test(redises),
+        cmocka_unit_test(folders_and_beats),
+        cmocka_unit_test(names),
+        cmocka_unit_test(what_crosses_a_network_in_the_clear_is_told)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,17 +29,13 @@ static const char *text(const json_t *v, const char *key)
 
 struct mcp_file *mcp_file_read(const char *path, char error[256])
 {
-    json_error_t why;
-    json_auto_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &why);
+    json_auto_t *root = endpoint_list("PERSAI_MCP", path, error);
+    if (!root)
+        return NULL;
     struct mcp_file *f = xcalloc(1, sizeof *f);
     size_t i;
     const json_t *v;
     error[0] = '\0';
-    if (!root && why.line < 1) /* it can't be opened; the text has the path */
-        snprintf(error, 256, "PERSAI_MCP: %.200s", why.text);
-    else if (!json_is_array(root))
-        snprintf(error, 256, "PERSAI_MCP: %.100s: %.100s (line %d)", path,
-                 root ? "is no JSON list" : why.text, root ? 1 : why.line);
     json_array_foreach(root, i, v)
     {
         char reason[160] = "";

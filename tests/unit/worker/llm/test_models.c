@@ -25,6 +25,20 @@ static struct models *from_file(const char *text, const char *default_model, cha
     return m;
 }
 
+static void a_file_may_begin_with_a_byte_order_mark(void **state)
+{
+    (void)state;
+    char error[256] = "";
+    struct models *m = from_file("\xef\xbb\xbf[{\"provider\":\"openai\",\"model\":\"x\","
+                                 "\"base_url\":\"http://h/v1\",\"api\":\"messages\"}]",
+                                 NULL, error);
+    assert_non_null(m);
+    assert_string_equal(models_at(m, 0)->name, "openai/x");
+    models_free(m);
+    assert_null(from_file("\xff\xfe[", NULL, error));
+    assert_non_null(strstr(error, "UTF-16"));
+}
+
 static void key_alone_gives_openais_model(void **state)
 {
     (void)state;
@@ -107,6 +121,12 @@ static void nothing_set_or_nonsense_is_a_sentence(void **state)
         X_WITH("\"fallbacks\":\"y\""),
         X_WITH("\"offers\":[1]"),
         X_WITH("\"api\":\"soap\""),
+        X_WITH("\"api\":\"messages\""),
+        X_WITH("\"api\":\"generate\""),
+        "[{\"provider\":\"anthropic\",\"model\":\"x\",\"api\":\"chat\"}]",
+        "[{\"provider\":\"google\",\"model\":\"x\",\"api\":\"responses\"}]",
+        "\xff\xfe[\0",
+        "\xef\xbb\xbf[1]",
         X_WITH("\"tools\":\"hammer\""),
         X_WITH("\"headers\":{\"X-A\":\"b\\r\\nX-C: d\"}"),
         X_WITH("\"headers\":{\"Host\":\"b\"}"),
@@ -227,6 +247,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_provider_with_a_key_offers_its_usual_model),
         cmocka_unit_test(all_that_is_special_about_a_model_is_read),
+        cmocka_unit_test(a_file_may_begin_with_a_byte_order_mark),
         cmocka_unit_test(key_alone_gives_openais_model),
         cmocka_unit_test(base_url_needs_no_key_but_a_model),
         cmocka_unit_test(nothing_set_or_nonsense_is_a_sentence),
