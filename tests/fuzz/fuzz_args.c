@@ -32,12 +32,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     buf_free(&text);
     struct buf error;
     buf_init(&error, 2048);
-    json_t *args = args_read(schema, true, (struct str){(const char *)data + 1, size - 1}, &error);
+    json_t *args =
+        args_read(schema, true, (struct str){(const char *)data + 1, size - 1}, &error, NULL);
     CHECK((args == NULL) == (error.len > 0));
     if (args != NULL) {
         char *text = json_dumps(args, JSON_COMPACT);
         if (text != NULL && strlen(text) <= ARGS_BYTES_MAX) {
-            json_t *again = args_read(schema, true, str_of(text), &error);
+            json_t *again = args_read(schema, true, str_of(text), &error, NULL);
             CHECK(again != NULL && json_equal(args, again));
             json_decref(again);
         }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 #include "common/jsontext.h"
+#include "worker/tools/meant.h"
 #include "worker/tools/sax.h"
 #include "worker/tools/text.h"
 
@@ -15,8 +16,8 @@ enum {
 };
 
 struct reading {
-    struct buf *error;
-    bool own; /* the schema is ours */
+    struct buf *error, *notes; /* notes: may be NULL */
+    bool own;                  /* the schema is ours */
 };
 
 static json_t *fit(const struct reading *r, const json_t *schema, const char *name,
@@ -78,9 +79,10 @@ static bool check_required(const json_t *schema, const char *within, const json_
     return true;
 }
 
-json_t *args_read(const json_t *schema, bool own, struct str text, struct buf *error)
+json_t *args_read(const json_t *schema, bool own, struct str text, struct buf *error,
+                  struct buf *notes)
 {
-    const struct reading reading = {.error = error, .own = own};
+    const struct reading reading = {.error = error, .notes = notes, .own = own};
     json_error_t where;
     text = str_trim(text);
     if (text.len > ARGS_BYTES_MAX) {
@@ -114,8 +116,11 @@ static json_t *fit_object(const struct reading *r, const json_t *schema, const c
     json_t *value;
     json_object_foreach((json_t *)given, key, value)
     {
+        const char *as = key;
         const json_t *wanted = json_object_get(properties, key);
-        if (wanted == NULL && closed) {
+        if (wanted == NULL && closed && r->own && (as = meant_argument(properties, given, key)))
+            wanted = json_object_get(properties, as);
+        if (as == NULL || json_object_get(args, as) || (wanted == NULL && closed)) {
             buf_puts(error, "There is no argument ");
             text_json(error, str_of(key), 60);
             if (within[0])
@@ -128,11 +133,11 @@ static json_t *fit_object(const struct reading *r, const json_t *schema, const c
         if (json_is_null(value) && type_of(wanted) != TYPE_OTHER)
             continue;
         char name[NAME_BYTES];
-        snprintf(name, sizeof name, "%s%s%s", within, within[0] ? "." : "", key);
+        snprintf(name, sizeof name, "%s%s%s", within, within[0] ? "." : "", as);
         json_t *fitted = fit(r, wanted, name, value);
         if (fitted == NULL)
             return NULL;
-        json_object_set_new(args, key, fitted);
+        json_object_set_new(args, as, fitted);
     }
     return check_required(schema, within, args, error) ? json_incref(args) : NULL;
 }
@@ -196,6 +201,22 @@ static json_t *as_integer(const json_t *value)
     else if (!json_is_string(value) || !sax_double(str_trim(text), &number))
         return NULL;
     return number == floor(number) && fabs(number) < 1e15 ? json_integer((json_int_t)number) : NULL;
+}
+
+/* Also "0.95", "95%", "p95" */
+static json_t *as_number(const json_t *value)
+{
+    double number;
+    struct str text = str_trim(json_text(value));
+    if (json_is_number(value))
+        return json_incref((json_t *)value);
+    if (text.len > 1 && (text.at[0] | 32) == 'p')
+        text = str_skip(text, 1);
+    if (text.len > 1 && text.at[text.len - 1] == '%')
+        text.len--;
+    return json_is_string(value) && sax_double(text, &number) && isfinite(number)
+               ? json_real(number)
+               : NULL;
 }
 
 static json_t *as_boolean(const json_t *value)
@@ -263,6 +284,24 @@ static json_t *fit_word(const struct reading *r, const json_t *schema, const cha
     return NULL;
 }
 
+/* More than may be asked for is the most; a percentage is a share. NULL: it is taken as it is. */
+static json_t *fit_number(const struct reading *r, const json_t *schema, const char *name,
+                          const json_t *value)
+{
+    const json_t *most = json_object_get(schema, "maximum");
+    double number = json_number_value(value), top = json_number_value(most);
+    if (!r->own || !most || number <= top)
+        return NULL;
+    if (json_is_real(value) || type_of(schema) == TYPE_NUMBER)
+        return top == 1 && number <= 100 ? json_real(number / 100) : NULL;
+    if (strcmp(name, "limit") != 0)
+        return NULL;
+    if (r->notes)
+        buf_printf(r->notes, "The limit of %.10g was taken as %.10g, the most that there is. ",
+                   number, top);
+    return json_incref((json_t *)most);
+}
+
 static bool check_number(const json_t *schema, const char *name, const json_t *value,
                          struct buf *error)
 {
@@ -291,7 +330,7 @@ static json_t *as_type(enum type type, const json_t *value)
     case TYPE_BOOLEAN:
         return as_boolean(value);
     case TYPE_NUMBER:
-        return json_is_number(value) ? json_incref((json_t *)value) : NULL;
+        return as_number(value);
     case TYPE_ARRAY:
         return as_array(value);
     case TYPE_OBJECT:
@@ -322,7 +361,9 @@ static json_t *fit(const struct reading *r, const json_t *schema, const char *na
         break;
     case TYPE_INTEGER:
     case TYPE_NUMBER:
-        whole = check_number(schema, name, fitted, error) ? json_incref(fitted) : NULL;
+        whole = fit_number(r, schema, name, fitted);
+        if (whole == NULL && check_number(schema, name, fitted, error))
+            whole = json_incref(fitted);
         break;
     case TYPE_ARRAY:
         whole = fit_array(r, schema, name, fitted);

@@ -111,6 +111,8 @@ bool moment_parse(struct str text, int64_t now_ms, struct str zone, int64_t *uni
         return *unix_ms >= 0 && *unix_ms <= unix_ms_max;
     }
     struct str past = text.len > 0 && text.at[0] == '-' ? str_skip(text, 1) : text;
+    if (past.len > 4 && str_is(str_skip(past, past.len - 4), " ago"))
+        past.len -= 4;
     if (moment_duration(past, &away)) {
         *unix_ms = now_ms - away;
         return *unix_ms >= 0;

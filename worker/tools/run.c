@@ -218,9 +218,13 @@ void run_fail(struct tool_run *r, const char *code, const char *format, ...)
 void run_remark(struct tool_run *r, struct str text)
 {
     size_t before = r->remarks.len;
+    scoped_buf(remark, 1300);
+    text_json(&remark, text, 600);
+    if (strstr(buf_cstr(&r->remarks), buf_cstr(&remark)))
+        return; /* the same argument was read twice */
     if (before > 0)
         buf_putc(&r->remarks, ',');
-    text_json(&r->remarks, text, 600);
+    buf_add_str(&r->remarks, buf_str(&remark));
     if (!r->remarks.overflowed)
         return;
     r->remarks.len = before;

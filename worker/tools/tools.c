@@ -11,6 +11,7 @@
 #include "worker/tools/docs/docs.h"
 #include "worker/tools/gate.h"
 #include "worker/tools/mcp/mcp.h"
+#include "worker/tools/meant.h"
 #include "worker/tools/handlers.h"
 #include "worker/tools/schema.h"
 #include "worker/tools/run.h"
@@ -85,6 +86,19 @@ static struct mcp_tool *find_other(const struct tools *t, struct str name)
     return NULL;
 }
 
+/* The tool of a call, ours (or NULL) or another's: by its name, else by what its name means. */
+static const struct row *find(const struct tools *t, const struct tool_call *c,
+                              struct mcp_tool **other)
+{
+    const struct row *own = find_own(c->tool_name);
+    *other = own ? NULL : find_other(t, c->tool_name);
+    if (own == NULL && *other == NULL) {
+        const char *meant = meant_tool(c->tool_name, c->arguments);
+        own = meant ? find_own(str_of(meant)) : NULL;
+    }
+    return own;
+}
+
 /* False: it would be too much for the list; it is left out. */
 static bool offer(struct tools *t, const struct tool_spec *spec)
 {
@@ -147,7 +161,7 @@ static json_t *asking_args(const struct tools *t, struct str name, struct str ar
         return NULL;
     scoped_buf(error, 1024);
     json_t *args =
-        args_read(other ? mcp_tool_schema(other) : own->schema, !other, arguments, &error);
+        args_read(other ? mcp_tool_schema(other) : own->schema, !other, arguments, &error, NULL);
     if (args != NULL && hides(args)) {
         json_decref(args);
         return NULL;
@@ -401,19 +415,25 @@ static bool may_ask(struct tool_run *r, const struct tool_call *c, const json_t 
 static void check_call(struct tool_run *r, const struct tool_call *c)
 {
     scoped_buf(error, 1024);
-    const struct row *own = find_own(c->tool_name);
-    struct mcp_tool *other = own ? NULL : find_other(r->tools, c->tool_name);
+    scoped_buf(notes, 512);
+    struct mcp_tool *other = NULL;
+    const struct row *own = find(r->tools, c, &other);
     if (own == NULL && other == NULL) {
         refuse_name(r, c->tool_name);
         return;
+    }
+    if (own != NULL && !str_is(c->tool_name, own->spec.name)) {
+        buf_puts(&notes, "There is no tool ");
+        text_json(&notes, c->tool_name, 60);
+        buf_printf(&notes, "; %s was run, which does that. ", own->spec.name);
     }
     r->mcp = other ? mcp_tool_ref(other) : NULL;
     r->server = other ? mcp_tool_server(other) : NULL;
     r->spec = other ? mcp_tool_spec(other) : &own->spec;
     r->fn = other ? mcp_call : own->fn;
     r->rehearsal = other ? NULL : own->rehearsal;
-    json_t *args =
-        args_read(other ? mcp_tool_schema(other) : own->schema, !other, c->arguments, &error);
+    json_t *args = args_read(other ? mcp_tool_schema(other) : own->schema, !other, c->arguments,
+                             &error, &notes);
     if (args == NULL) {
         run_fail(r, "bad_arguments", "%s", buf_cstr(&error));
         return;
@@ -428,13 +448,16 @@ static void check_call(struct tool_run *r, const struct tool_call *c)
         return;
     }
     r->args = args;
+    if (notes.len > 0)
+        run_remark(r, str_trim(buf_str(&notes)));
     run_wait(r);
 }
 
 /* By what the call names alone: one that goes to a datasource which is free needs no look. */
 bool tools_vets(const struct tools *t, const struct tool_call *c)
 {
-    const struct row *own = find_own(c->tool_name);
+    struct mcp_tool *other = NULL;
+    const struct row *own = find(t, c, &other);
     scoped_buf(error, 1024);
     if (own == NULL)
         return false;
@@ -443,13 +466,12 @@ bool tools_vets(const struct tools *t, const struct tool_call *c)
     const char *kind = tool_source_kind(own->spec.source);
     if (kind == NULL)
         return false;
-    json_auto_t *args = args_read(own->schema, true, c->arguments, &error);
+    json_auto_t *args = args_read(own->schema, true, c->arguments, &error, NULL);
     struct str wanted = args_str(args, "datasource");
     bool usual = strcmp(kind, "PrometheusDatasource") == 0;
     bool picked = usual && wanted.len == 0;
     for (unsigned i = 0; i < c->datasource_count; i++)
         picked = picked || (usual && str_eq(wanted, c->datasources[i]));
-    (void)t;
     return args != NULL && !picked;
 }
 

@@ -146,7 +146,6 @@ static struct entry *open_entry(struct catalog_cache *s, const struct tool_run *
 static void tell(struct catalog_cache_use *v, bool ok)
 {
     struct entry *b = v->entry;
-    v->run->partial = v->run->partial || (ok && b->catalog.partial);
     v->fn(v->arg, ok ? &b->catalog : NULL, &b->ask);
 }
 

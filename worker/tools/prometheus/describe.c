@@ -314,6 +314,7 @@ static void on_catalog(void *arg, const struct catalog *c, const struct source_r
     struct describe *d = arg;
     const struct catalog_metric *m = c ? catalog_find(c, d->metric) : NULL;
     d->catalog = c;
+    d->run->partial = d->run->partial || (c && c->partial);
     if (m != NULL) {
         struct str unit = catalog_unit(c, m);
         snprintf(d->type, sizeof d->type, "%s", catalog_type(m));

@@ -400,6 +400,7 @@ static void on_catalog(void *arg, const struct catalog *c, const struct source_r
     (void)why;
     struct explain *e = arg;
     e->catalog = c;
+    e->run->partial = e->run->partial || (c && c->partial);
     next(e);
 }
 

@@ -39,6 +39,7 @@ static void on_catalog(void *arg, const struct catalog *c, const struct source_r
     struct tool_run *r = arg;
     struct reader *reader = r->state;
     reader->catalog = c;
+    r->partial = r->partial || (c && c->partial);
     if (c != NULL)
         run_steps(r, search_step);
     else

@@ -58,8 +58,8 @@ static bool refuse_blanket(struct reader *r, struct str text)
 
 static bool refuse_variable(struct reader *r)
 {
-    return refuse(r, "Refused: variables such as $__rate_interval are not replaced here. Write the "
-                     "value itself, as in [5m].");
+    return refuse(r, "Refused: the query has a variable that is not known here ($__rate_interval, "
+                     "$__interval and $__range are). Write its value itself.");
 }
 
 static char peek(const struct reader *r) { return r->at < r->len ? r->text[r->at] : '\0'; }

@@ -14,7 +14,14 @@
 #include "worker/tools/span.h"
 #include "worker/tools/prometheus/series.h"
 
-enum { QUERY_BYTES_MAX = 8000, LOOK_TIMEOUT_MS = 10000, ROWS = 4, CLASSIC = 0, NATIVE = 1 };
+enum {
+    QUERY_BYTES_MAX = 8000,
+    LOOK_TIMEOUT_MS = 10000,
+    WINDOW_MS = 300000,
+    ROWS = 4,
+    CLASSIC = 0,
+    NATIVE = 1
+};
 
 #define GIVE                                                                                       \
     "Give the histogram's name as metric, and as matchers only label matchers, as job=\"api\"."
@@ -25,7 +32,8 @@ struct quantile {
     struct series series;
     bool classic; /* the server knows no native ones: only the others are looked for */
     struct buf given;
-    struct str name; /* in given, without _bucket */
+    struct str name;  /* in given, without _bucket */
+    struct span span; /* of the query that is written: it is looked for there */
 };
 
 static void quantile_free(void *state)
@@ -149,11 +157,10 @@ static void on_looked(void *arg, enum source_outcome outcome)
 static void look(struct quantile *q)
 {
     struct tool_run *r = q->run;
-    int64_t start, end;
+    int64_t start = q->span.start_ms, end = q->span.end_ms;
     scoped_buf(query, QUERY_BYTES_MAX);
     scoped_buf(form, QUERY_BYTES_MAX * 4);
     on_again(q);
-    span_selected(r, 3600000, &start, &end);
     buf_puts(&query, "label_replace(count(");
     add_selector(q, false, &query);
     buf_puts(&query, "), \"i\", \"0\", \"\", \"\")");
@@ -200,6 +207,19 @@ static bool check(struct quantile *q)
     return true;
 }
 
+/* As the query reads it. A moment is looked for in the usual window before it. */
+static bool read_span(struct quantile *q)
+{
+    struct tool_run *r = q->run;
+    struct str start = args_str(r->args, "start"), end = args_str(r->args, "end");
+    if (start.len == 0 || !str_eq(start, end))
+        return span_read(r, &q->span);
+    if (!span_moment(r, "end", &q->span.end_ms))
+        return false;
+    q->span.start_ms = q->span.end_ms > WINDOW_MS ? q->span.end_ms - WINDOW_MS : 0;
+    return true;
+}
+
 void prom_quantile(struct tool_run *r)
 {
     struct quantile *q = xcalloc(1, sizeof *q);
@@ -216,7 +236,7 @@ void prom_quantile(struct tool_run *r)
     q->name = buf_str(&q->given);
     if (q->name.len > bucket.len && str_eq(str_skip(q->name, q->name.len - bucket.len), bucket))
         q->name.len -= bucket.len;
-    if (!check(q))
+    if (!check(q) || !read_span(q))
         return;
     look(q);
 }

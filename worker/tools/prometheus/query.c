@@ -6,7 +6,14 @@
 #include "common/check.h"
 #include "worker/tools/handlers.h"
 #include "worker/tools/args.h"
+#include "worker/tools/perses/vars.h"
+#include "worker/tools/prometheus/catalog.h"
+#include "worker/tools/prometheus/catalog_cache.h"
 #include "worker/tools/prometheus/explain.h"
+#include "worker/tools/prometheus/name.h"
+#include "worker/tools/prometheus/near.h"
+#include "worker/tools/prometheus/repair.h"
+#include "worker/tools/prometheus/why.h"
 #include "worker/tools/prometheus/guard.h"
 #include "worker/tools/moment.h"
 #include "worker/tools/source.h"
@@ -19,7 +26,8 @@ enum {
     NOTES_BYTES_MAX = 8192,
     COUNT_TIMEOUT_MS = 8000, /* a count that takes longer says enough */
     CHECK_TIMEOUT_MS = 4000,
-    GRACE_MS = 3000, /* so that the datasource's own word on a timeout comes first */
+    CATALOG_PATIENCE_MS = 300, /* a catalog that is not there by then is done without */
+    GRACE_MS = 3000,           /* so that the datasource's own word on a timeout comes first */
     RANGE_MS = 3600000,
     POINTS = 240, /* when the model names no step: about a pixel column each */
     RANGE_SERIES = 40,
@@ -38,12 +46,23 @@ struct query {
     int64_t step_asked_ms;
     struct buf notes; /* JSON strings, comma-separated */
     struct explain *explain;
+    struct why *why;
     bool cut;
+    /* names and types, where the catalog is there in time */
+    struct catalog_cache_use *use;
+    const struct catalog *catalog;
+    struct loop_timer *patience;
+    bool judged;
+    bool known; /* it is there, or waited for long enough */
+    struct near *near;
+    struct str unknown; /* the metric that is not in it */
+    struct repair repair;
 };
 
 static void count(struct query *q, bool groups);
 static void check_syntax(struct query *q);
 static void execute(struct query *q);
+static void look_up(struct query *q);
 
 static void query_free(void *state)
 {
@@ -51,6 +70,11 @@ static void query_free(void *state)
     source_request_free(&q->ask);
     source_request_free(&q->check);
     explain_free(q->explain);
+    why_free(q->why);
+    near_free(q->near);
+    catalog_cache_leave(q->use);
+    loop_timer_free(q->patience);
+    repair_free(&q->repair);
     series_free(&q->series);
     buf_free(&q->notes);
     free(q);
@@ -86,7 +110,13 @@ static bool read_range(struct query *q)
         return false;
     if (end.len > 0 && start.len == 0)
         q->range.start_ms = q->range.end_ms > span ? q->range.end_ms - span : 0;
-    if (q->range.start_ms >= q->range.end_ms) {
+    if (q->range.start_ms == q->range.end_ms) {
+        q->range_query = false;
+        q->range = (struct guard_range){.end_ms = q->range.end_ms};
+        add_note(q, "Start and end are the same moment: this is the value at it.");
+        return true;
+    }
+    if (q->range.start_ms > q->range.end_ms) {
         run_fail(r, "bad_arguments", "The start must be before the end.");
         return false;
     }
@@ -117,22 +147,46 @@ static void refuse(struct query *q, struct str suggestion)
     run_refuse(q->run, "query_refused", q->guard.error, suggestion);
 }
 
+/* $__rate_interval and its like, as Perses would put them in. What is not known stays, and is
+ * refused by the guard. */
+static void put_in_variables(struct query *q)
+{
+    struct str query = args_str(q->run->args, "query"), unknown;
+    if (query.len == 0 || memchr(query.at, '$', query.len) == NULL)
+        return;
+    int64_t range_ms = q->range_query ? q->range.end_ms - q->range.start_ms : RANGE_MS;
+    struct vars built_in = {.range_ms = range_ms,
+                            .step_ms = q->range_query ? q->range.step_ms
+                                                      : moment_step(range_ms / POINTS + 1)};
+    scoped_buf(text, FORM_BYTES_MAX / 4);
+    vars_apply(&built_in, query, &text, &unknown);
+    if (text.overflowed || str_eq(buf_str(&text), query))
+        return;
+    json_object_set_new(q->run->args, "query", json_stringn(text.at, text.len));
+    add_note(q, "The variables of Perses were put in: see query.");
+}
+
 static void start(struct tool_run *r, bool range_query)
 {
     struct query *q = xcalloc(1, sizeof *q);
     q->run = r;
     q->range_query = range_query;
     buf_init(&q->notes, NOTES_BYTES_MAX);
+    repair_init(&q->repair);
     r->state = q;
     r->state_free = query_free;
     struct guard_limits limits = limits_of(q);
     if (range_query ? !read_range(q) : !read_instant(q))
         return;
-    if (range_query)
+    if (q->range_query)
         guard_step(&q->range, limits.points_max);
+    put_in_variables(q);
     struct str query = args_str(r->args, "query");
-    if ((!guard_read(&q->guard, query) && !guard_read_loosely(&q->guard, query)) ||
-        !guard_subqueries(&q->guard, &q->range, &limits)) {
+    if (!guard_read(&q->guard, query) && !guard_read_loosely(&q->guard, query)) {
+        repair_refuse(r, "query_refused", q->guard.error, query);
+        return;
+    }
+    if (!guard_subqueries(&q->guard, &q->range, &limits)) {
         refuse(q, (struct str){NULL, 0});
         return;
     }
@@ -142,6 +196,7 @@ static void start(struct tool_run *r, bool range_query)
     }
     check_syntax(q);
     count(q, false);
+    look_up(q);
 }
 
 void prom_range_query(struct tool_run *r) { start(r, true); }
@@ -151,6 +206,9 @@ void prom_instant_query(struct tool_run *r) { start(r, false); }
 /* Counting what it would touch */
 
 static void on_counted(void *arg, enum source_outcome outcome);
+static void judge(struct query *q);
+static void judge_count(struct query *q);
+static bool names_are_known(struct query *q);
 static void on_result(void *arg, enum source_outcome outcome);
 
 static bool on_piece(void *arg, struct str piece)
@@ -233,7 +291,9 @@ static void decide(struct query *q)
     switch (guard_decide(&q->guard, &q->range, &limits, &suggestion)) {
     case GUARD_RUN:
     case GUARD_RAISED:
-        execute(q);
+        if (names_are_known(q) &&
+            repair_judge(&q->repair, q->run, q->catalog, q->guard.text, q->range_query))
+            execute(q);
         break;
     case GUARD_COUNT_GROUPS:
         count(q, true);
@@ -244,16 +304,98 @@ static void decide(struct query *q)
     }
 }
 
+/* ---- names and types ---- */
+
+static void on_near(void *arg, struct str names)
+{
+    struct query *q = arg;
+    scoped_buf(error, NOTES_BYTES_MAX);
+    scoped_buf(mended, FORM_BYTES_MAX / 4);
+    buf_puts(&error, "There is no metric ");
+    text_clean(&error, q->unknown, 200);
+    buf_puts(&error, " in this datasource: the query was not run. ");
+    buf_puts(&error, names.len > 0 ? "The nearest are: " : "Find one with list_metrics");
+    buf_add_str(&error, names);
+    buf_putc(&error, '.');
+    repair_name(q->guard.text, q->unknown, names, &mended);
+    run_refuse(q->run, "unknown_metric", buf_cstr(&error), buf_str(&mended));
+}
+
+/* May it have no series, and the query still an answer? */
+static bool may_lack(const struct query *q)
+{
+    return q->guard.has_or || q->guard.with.text.len > 0 || q->guard.loose ||
+           text_has(q->guard.text, STR("absent")) || text_has(q->guard.text, STR("unless"));
+}
+
+/* False: a metric that no selector found is not in the catalog either, and the run ends with the
+ * nearest. */
+static bool names_are_known(struct query *q)
+{
+    struct matcher matchers[MATCHERS_MAX];
+    if (q->catalog == NULL || q->catalog->left_out > 0 || q->catalog->partial ||
+        q->catalog->count == 0 || may_lack(q))
+        return true;
+    for (unsigned i = 0; i < q->guard.selector_count; i++) {
+        struct str name;
+        if (q->guard.selectors[i].series > 0)
+            continue;
+        explain_matchers(q->guard.selectors[i].text, &name, matchers);
+        if (!name_is_classic(name, true) || catalog_find(q->catalog, name))
+            continue;
+        q->unknown = name;
+        q->near = near_find(q->run, q->catalog, name, on_near, q);
+        return false;
+    }
+    return true;
+}
+
+static void on_catalog(void *arg, const struct catalog *c, const struct source_request *why)
+{
+    (void)why;
+    struct query *q = arg;
+    q->catalog = c;
+    q->known = true;
+    judge(q);
+}
+
+static void on_patience(void *arg)
+{
+    struct query *q = arg;
+    q->known = true;
+    judge(q);
+}
+
+static void look_up(struct query *q)
+{
+    struct loop *loop = q->run->tools->config.loop;
+    q->patience = loop_timer_new(loop, on_patience, q);
+    loop_timer_set(q->patience, CATALOG_PATIENCE_MS, 0);
+    q->use = catalog_cache_use(q->run, on_catalog, q);
+}
+
+/* When all that is asked before has come. */
+static void judge(struct query *q)
+{
+    if (q->counted && q->checked && q->known && !q->judged && !q->run->ended) {
+        q->judged = true;
+        judge_count(q);
+    }
+}
+
 /* The server's word on what it could not read, and what we know of it. */
 static void refuse_syntax(struct query *q, struct source_request *ask)
 {
     if (q->guard.dotted && strcmp(ask->code, "bad_data") == 0)
         buf_puts(&ask->error, " A name with dots stands in quotes inside the braces: "
                               "{\"a.name\", \"a.label\"=\"value\"}.");
-    source_fail(q->run, ask);
+    if (strcmp(ask->code, "bad_data") == 0 && !ask->unauthorized)
+        repair_refuse(q->run, ask->code, buf_cstr(&ask->error), q->guard.text);
+    else
+        source_fail(q->run, ask);
 }
 
-static void judge(struct query *q)
+static void judge_count(struct query *q)
 {
     enum source_outcome outcome = q->count_outcome;
     if (outcome == SOURCE_REFUSED && strcmp(q->ask.code, "timeout") == 0)
@@ -276,8 +418,8 @@ static void on_counted(void *arg, enum source_outcome outcome)
     q->run->partial = q->run->partial || q->series.partial;
     q->count_outcome = outcome;
     q->counted = true;
-    if (q->checked)
-        judge(q);
+    q->judged = false; /* counted again, by groups */
+    judge(q);
 }
 
 /* Its syntax, by the server's own parser (format_query, from Prometheus 2.40 on), at the same time
@@ -297,7 +439,7 @@ static void on_checked(void *arg, enum source_outcome outcome)
         strcmp(q->check.code, "bad_data") == 0) {
         source_request_free(&q->ask);
         refuse_syntax(q, &q->check);
-    } else if (q->counted) {
+    } else {
         judge(q);
     }
 }
@@ -342,13 +484,20 @@ static void execute(struct query *q)
         on_result);
 }
 
+static void add_notes(struct query *q, struct str notes)
+{
+    if (notes.len == 0)
+        return;
+    buf_puts(&q->notes, q->notes.len > 0 ? "," : "");
+    buf_add_str(&q->notes, notes);
+}
+
 static void finish(struct query *q)
 {
     struct tool_run *r = q->run;
-    if (r->remarks.len > 0) {
-        buf_puts(&q->notes, q->notes.len > 0 ? "," : "");
-        buf_add_str(&q->notes, buf_str(&r->remarks));
-    }
+    bool nothing = q->series.total == 0 && !q->cut;
+    add_notes(q, buf_str(&r->remarks));
+    add_notes(q, buf_str(nothing ? &q->repair.if_empty : &q->repair.notes));
     struct series_head head = {
         .kind = q->range_query ? "range" : "instant",
         .query = q->guard.text,
@@ -368,10 +517,7 @@ static void finish(struct query *q)
 static void on_explained(void *arg, struct str notes)
 {
     struct query *q = arg;
-    if (notes.len > 0) {
-        buf_puts(&q->notes, q->notes.len > 0 ? "," : "");
-        buf_add_str(&q->notes, notes);
-    }
+    add_notes(q, notes);
     finish(q);
 }
 
@@ -402,8 +548,12 @@ static void on_result(void *arg, enum source_outcome outcome)
         return;
     }
     q->cut = outcome == SOURCE_CUT;
-    if (q->series.total == 0 && !q->cut && selects_nothing(q))
+    if (q->series.total > 0 || q->cut || q->guard.selector_count == 0)
+        finish(q);
+    else if (selects_nothing(q))
         q->explain = explain_new(r, &q->guard, &q->range, on_explained, q);
+    else if (q->repair.if_empty.len == 0 && !q->guard.loose)
+        q->why = why_new(r, &q->guard, &q->range, on_explained, q);
     else
         finish(q);
 }

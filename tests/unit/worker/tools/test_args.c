@@ -21,7 +21,7 @@ static char *read_as(bool own, const char *schema, const char *text)
     json_auto_t *tree = json_loads(schema, 0, NULL);
     scoped_buf(error, 1024);
     assert_non_null(tree);
-    json_auto_t *args = args_read(tree, own, str_of(text), &error);
+    json_auto_t *args = args_read(tree, own, str_of(text), &error, NULL);
     return args ? json_dumps(args, JSON_COMPACT | JSON_SORT_KEYS) : str_dup(buf_str(&error));
 }
 

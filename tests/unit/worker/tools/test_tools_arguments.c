@@ -326,9 +326,9 @@ static void bad_arguments_of_a_histogram_are_answered(void **state)
         "{\"metric\":\"_bucket_bucket or up\"}",
         "{\"metric\":\"\"}",
         "{\"metric\":\" \"}",
-        "{\"metric\":\"x\",\"quantile\":95}",
+        "{\"metric\":\"x\",\"quantile\":950}",
         "{\"metric\":\"x\",\"quantile\":-0.1}",
-        "{\"metric\":\"x\",\"quantile\":\"p95\"}",
+        "{\"metric\":\"x\",\"quantile\":\"p95th\"}",
         "{}",
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

@@ -273,10 +273,10 @@ static void what_cannot_be_read_is_bounded_by_its_selectors(void **state)
         {"sum(x ?? y", "no closing )"},
         {"x ?? y{a=\"b", "no closing \""},
         {"1 ?? 2", "not expected here"},
-        {"x ?? y[$__interval:1m]", "variables such as"},
+        {"x ?? y[$__interval:1m]", "a variable that is not known"},
         {"WITH (a = {job=~\".+\"}) a ?? 1", "neither a metric name nor an equality matcher"},
         {"x ?? y[1h%:1m]", "in brackets"},
-        {"x ?? $y", "variables such as"},
+        {"x ?? $y", "a variable that is not known"},
         {"a\\b\\", "escapes nothing"},
     };
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
@@ -330,7 +330,7 @@ static void what_cannot_be_read_or_has_no_name_is_refused(void **state)
         {"up down", "operator was expected"},
         {"up{a=\"b\"}{c=\"d\"}", "operator was expected"},
         {"up(5)", NULL}, /* a call of a function; the server knows whether there is one */
-        {"rate(x[$__rate_interval])", "variables such as"},
+        {"rate(x[$__rate_interval])", "a variable that is not known"},
         {"rate(x[5m)", "no closing ]"},
         {"rate(x[])", "must be durations"},
         {"rate(x[:])", "must be durations"},
@@ -338,7 +338,7 @@ static void what_cannot_be_read_or_has_no_name_is_refused(void **state)
         {"[5m]", "no range can be"},
         {"x offset y", "needs a duration"},
         {"x @ now", "start() or end()"},
-        {"x{job=\"$job\"} + $y", "variables"},
+        {"x{job=\"$job\"} + $y", "a variable that is not known"},
         {"x ? y", "not expected"},
         {"x \xc3\xa4", "operator was expected"},
     };

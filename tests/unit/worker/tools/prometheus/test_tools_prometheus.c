@@ -252,8 +252,27 @@ static void a_real_prometheus_is_explored(void **state)
     static const struct {
         const char *query, *says;
     } empties[] = {
-        {"things_of_many", "There is no metric things_of_many in this datasource. The nearest are: "
-                           "many_things"},
+        {"things_of_many", "There is no metric things_of_many in this datasource: the query was "
+                           "not run. The nearest are: many_things"},
+        {"sum(many_thing)", "\"suggestion\":\"sum(many_things)\""},
+        {"few{kind=\\\"odd\\\"}", "\"suggestion\":\"few_total{kind=\\\"odd\\\"}\""},
+        {"absent(things_of_many)", "\"value\":1}"},
+        {"up == 0", "1 series on the left, and none passes the comparison (== …)"},
+        {"count(many_things) by (kind) > 1e9", "2 series on the left, and none passes"},
+        {"rate(few_total[1s])", "fewer than two samples"},
+        {"many_things{thing=~\\\"1.\\\"} / few_total",
+         "only the left has (thing), only the right has (), both have (instance, job, kind). Try: "
+         "many_things{thing=~\\\"1.\\\"} / on (instance, job, kind) group_left () few_total"},
+        {"few_total / many_things{thing=~\\\"1.\\\"}", "group_right () many_things{"},
+        {"few_total == max(few_total)", "Try: topk(1, few_total)"},
+        {"count(rate(many_things[1m]))", "many_things is a gauge, and rate() is for counters"},
+        {"avg(few_total)", "few_total is a counter: its avg() only shows how much came"},
+        {"histogram_quantile(0.9, sum(rate(wait_seconds_bucket[20s])))",
+         "\"suggestion\":\"histogram_quantile(0.9, sum by (le) (rate(wait_seconds_bucket[20s])))"},
+        {"sum(many_things) by kind", "\"suggestion\":\"sum(many_things) by (kind)\""},
+        {"many_things{kind=odd}", "\"suggestion\":\"many_things{kind=\\\"odd\\\"}\""},
+        {"sum(rate(few_total)) by (kind)", "\"suggestion\":\"sum(rate(few_total[5m])) by (kind)\""},
+        {"rate(sum(few_total)[20s])", "\"suggestion\":\"sum(rate(few_total[20s]))\""},
         {"sum(many_things{colour=\\\"red\\\"})",
          "The metric many_things has no label colour; its labels are: instance, job, kind, thing."},
         {"many_things{kind=\\\"evne\\\"}",
@@ -262,7 +281,7 @@ static void a_real_prometheus_is_explored(void **state)
          "Each matcher of many_things alone fits some series, but none fits all of them"},
     };
     for (size_t i = 0; i < sizeof empties / sizeof empties[0]; i++) {
-        char arguments[256];
+        char arguments[512];
         snprintf(arguments, sizeof arguments, "{\"query\":\"%s\"}", empties[i].query);
         assert_true(ask_until(r, "execute_instant_query", arguments, empties[i].says));
     }

@@ -1,0 +1,269 @@
+/* Faults of queries: said, and mended so that the mended query is read and has no such fault. */
+#include "tests/support/unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "worker/tools/prometheus/guard.h"
+#include "worker/tools/prometheus/mend.h"
+#include "worker/tools/prometheus/tokens.h"
+
+static void what_no_server_takes_is_mended(void **state)
+{
+    static const char *const cases[][3] = {
+        {"sum(x) by job", "sum(x) by (job)", "stand in parentheses"},
+        {"sum by job (x)", "sum by (job) (x)", "parentheses"},
+        {"sum by job, pod (x)", "sum by (job, pod) (x)", "parentheses"},
+        {"sum(x) group by (job)", "sum(x)  by (job)", "not group by"},
+        {"sum(x) without instance", "sum(x) without (instance)", "parentheses"},
+        {"a / on job b", "a / on (job) b", "parentheses"},
+        {"up{job=prometheus}", "up{job=\"prometheus\"}", "in quotes"},
+        {"{job=prometheus}", "{job=\"prometheus\"}", "in quotes"},
+        {"up{job=node, instance=10.0.0.1:9100}", "up{job=\"node\", instance=\"10.0.0.1:9100\"}",
+         "in quotes"},
+        {"up{job==\"node\"}", "up{job=\"node\"}", "one ="},
+        {"up{job==node}", "up{job=\"node\"}", "one ="},
+        {"x{code=200}", "x{code=\"200\"}", "in quotes"},
+        {"x{code=~5..}", "x{code=~\"5..\"}", "in quotes"},
+        {"rate(x)", "rate(x[5m])", "takes a range"},
+        {"rate(x{a=\"b\"})", "rate(x{a=\"b\"}[5m])", "takes a range"},
+        {"sum(rate(x)) by (job)", "sum(rate(x[5m])) by (job)", "takes a range"},
+        {"rate(x, 10m)", "rate(x[10m])", "takes a range"},
+        {"avg_over_time(x)", "avg_over_time(x[5m])", "takes a range"},
+        {"quantile_over_time(0.9, x)", "quantile_over_time(0.9, x[5m])", "takes a range"},
+        {"predict_linear(x, 3600)", "predict_linear(x[5m], 3600)", "takes a range"},
+        {"increase(x{job=node})", "increase(x{job=\"node\"}[5m])", "takes a range"},
+        {"rate(sum(x)[5m])", "sum(rate(x[5m]))", "comes before"},
+        {"rate(sum by (job) (x[1h]))", "sum by (job) (rate(x[1h]))", "comes before"},
+        {"rate(sum(x) by (job))", "sum by (job) (rate(x[5m]))", "comes before"},
+        {"topk(rate(x[5m]), 5)", "topk(5, rate(x[5m]))", "number comes first"},
+        {"histogram_quantile(sum by (le) (rate(x_bucket[5m])), 0.95)",
+         "histogram_quantile(0.95, sum by (le) (rate(x_bucket[5m])))", "number comes first"},
+        {"mean(x)", "avg(x)", "no mean"},
+        {"average by (job) (x)", "avg by (job) (x)", "no average"},
+        {"sum(rate(x[5m])", "sum(rate(x[5m]))", "not all"},
+        {"sum(rate(x{a=\"b\"}[5m", "sum(rate(x{a=\"b\"}[5m]))", "not all"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct guard_query guard;
+        scoped_buf(mended, MEND_BYTES_MAX);
+        scoped_buf(what, 4096);
+        scoped_buf(again, MEND_BYTES_MAX);
+        if (!mend_syntax(str_of(cases[i][0]), &mended, &what))
+            fail_msg("%s is not mended", cases[i][0]);
+        assert_string_equal(buf_cstr(&mended), cases[i][1]);
+        if (!strcasestr(buf_cstr(&what), cases[i][2]))
+            fail_msg("%s: %s", cases[i][0], buf_cstr(&what));
+        if (!strstr(cases[i][0], "{job=prometheus}") || cases[i][0][0] != '{')
+            assert_true(guard_read(&guard, buf_str(&mended)));
+        if (mend_syntax(buf_str(&mended), &again, &what))
+            fail_msg("%s is mended again: %s", buf_cstr(&mended), buf_cstr(&again));
+    }
+}
+
+static const char *const right[] = {
+    "up",
+    "sum by (job) (rate(x_total{job=\"a\",b=~\"c|d\"}[5m]))",
+    "sum(rate(x_total[5m])) by (job) / on (job) group_left (team) info",
+    "histogram_quantile(0.95, sum by (le, job) (rate(x_bucket[5m])))",
+    "histogram_quantile(0.95, rate(x_bucket[5m]))",
+    "histogram_quantile(0.95, sum by (job) (rate(native_seconds[5m])))",
+    "histogram_quantile(0.9, sum without (pod) (rate(x_bucket[5m])))",
+    "topk(5, sum by (pod) (rate(x_total[5m])))",
+    "count(x_total)",
+    "absent(x_total)",
+    "max_over_time(rate(x_total[5m])[1h:1m])",
+    "rate({\"http.server.duration\", job=\"a\"}[5m])",
+    "x_sum / x_count",
+    "quantile_over_time(0.9, g[5m])",
+    "predict_linear(g[1h], 3600)",
+    "sum(x_total offset 5m) > bool 5",
+    "avg(g) by (group)",
+    "total",
+    "mean",
+    "group(up) by (job)",
+    "deriv(g[5m])",
+    "label_replace(up, \"a\", \"$1\", \"b\", \"(.*)\")",
+    "g == max(other)",
+    "g == on (job) group_left () max by (job) (g)",
+    "",
+    "((((",
+    "\"",
+};
+
+static void count_fault(void *arg, enum mend_weight weight, struct str what, struct str mended)
+{
+    (void)weight, (void)mended;
+    struct buf *all = arg;
+    buf_add_str(all, what);
+    buf_putc(all, '\n');
+}
+
+static enum mend_type world(void *arg, struct str metric)
+{
+    (void)arg;
+    return str_is(metric, "g") || str_is(metric, "g_total") ? MEND_GAUGE
+           : str_is(metric, "c")                            ? MEND_COUNTER
+                                                            : MEND_UNKNOWN;
+}
+
+static void what_is_right_is_left_alone(void **state)
+{
+    (void)state;
+    static const struct mend_facts facts = {.type = world};
+    for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++) {
+        scoped_buf(mended, MEND_BYTES_MAX);
+        scoped_buf(what, 4096);
+        scoped_buf(faults, 4096);
+        if (mend_syntax(str_of(right[i]), &mended, &what) && right[i][0] != '(')
+            fail_msg("%s is mended: %s", right[i], buf_cstr(&mended));
+        mend_meaning(str_of(right[i]), &facts, count_fault, &faults);
+        if (faults.len > 0 && !strstr(right[i], "offset"))
+            fail_msg("%s: %s", right[i], buf_cstr(&faults));
+    }
+}
+
+struct fault {
+    enum mend_weight weight;
+    char what[1024], mended[1024];
+    unsigned count;
+};
+
+static void on_fault(void *arg, enum mend_weight weight, struct str what, struct str mended)
+{
+    struct fault *f = arg;
+    f->weight = weight;
+    snprintf(f->what, sizeof(f->what), "%.*s", (int)what.len, what.at);
+    snprintf(f->mended, sizeof(f->mended), "%.*s", (int)mended.len, mended.at);
+    f->count++;
+}
+
+static void what_misleads_is_said_and_mended(void **state)
+{
+    static const struct {
+        const char *query, *mended, *what;
+        enum mend_weight weight;
+    } cases[] = {
+        {"rate(g[5m])", "deriv(g[5m])", "g is a gauge", MEND_NOTED},
+        {"sum by (job) (rate(g{a=\"b\"}[1h]))", "sum by (job) (deriv(g{a=\"b\"}[1h]))", "gauge",
+         MEND_NOTED},
+        {"increase(g[1h])", "delta(g[1h])", "delta()", MEND_NOTED},
+        {"rate(g_total[5m])", "deriv(g_total[5m])", "is a gauge", MEND_NOTED},
+        {"c", "rate(c[5m])", "c is a counter", MEND_NOTED},
+        {"avg(c)", "avg(rate(c[5m]))", "its avg()", MEND_NOTED},
+        {"sum by (job) (x_total{a=\"b\"})", "sum by (job) (rate(x_total{a=\"b\"}[5m]))",
+         "is a counter", MEND_NOTED},
+        {"sum(x_total) by (job)", "sum(rate(x_total[5m])) by (job)", "its sum()", MEND_NOTED},
+        {"topk(5, x_total)", "topk(5, rate(x_total[5m]))", "is a counter", MEND_NOTED},
+        {"rate(sum(c)[5m:])", "sum(rate(c[5m]))", "restarts", MEND_NOTED},
+        {"rate(sum by (job) (c)[5m:15s])", "sum by (job) (rate(c[5m]))", "restarts", MEND_NOTED},
+        {"histogram_quantile(0.9, sum(rate(x_bucket[5m])))",
+         "histogram_quantile(0.9, sum by (le) (rate(x_bucket[5m])))", "label le", MEND_REFUSED},
+        {"histogram_quantile(0.9, sum by (job) (rate(x_bucket[5m])))",
+         "histogram_quantile(0.9, sum by (le, job) (rate(x_bucket[5m])))", "label le",
+         MEND_REFUSED},
+        {"histogram_quantile(0.9, sum(rate(x_bucket[5m])) by (job))",
+         "histogram_quantile(0.9, sum(rate(x_bucket[5m])) by (le, job))", "label le", MEND_REFUSED},
+        {"histogram_quantile(0.9, sum without (le) (rate(x_bucket[5m])))",
+         "histogram_quantile(0.9, sum by (le) (rate(x_bucket[5m])))", "label le", MEND_REFUSED},
+        {"histogram_quantile(0.9, x_bucket)", "histogram_quantile(0.9, rate(x_bucket[5m]))",
+         "ever observed", MEND_NOTED},
+        {"histogram_quantile(0.9, sum by (le) (x_bucket))",
+         "histogram_quantile(0.9, sum by (le) (rate(x_bucket[5m])))", "ever observed", MEND_NOTED},
+        {"histogram_quantile(95, sum by (le) (rate(x_bucket[5m])))",
+         "histogram_quantile(0.95, sum by (le) (rate(x_bucket[5m])))", "from 0 to 1", MEND_REFUSED},
+        {"g == max(g)", "topk(1, g)", "highest", MEND_IF_EMPTY},
+        {"rate(c[5m]) == min(rate(c[5m]))", "bottomk(1, rate(c[5m]))", "lowest", MEND_IF_EMPTY},
+    };
+    static const struct mend_facts facts = {.type = world, .over_range = true};
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct fault f = {0}, again = {0};
+        struct guard_query guard;
+        mend_meaning(str_of(cases[i].query), &facts, on_fault, &f);
+        if (f.count != 1)
+            fail_msg("%s: %u faults, the last: %s", cases[i].query, f.count, f.what);
+        assert_string_equal(f.mended, cases[i].mended);
+        assert_int_equal(f.weight, cases[i].weight);
+        if (!strstr(f.what, cases[i].what))
+            fail_msg("%s: %s", cases[i].query, f.what);
+        assert_true(guard_read(&guard, str_of(f.mended)));
+        mend_meaning(str_of(f.mended), &facts, on_fault, &again);
+        if (again.count > 0)
+            fail_msg("%s: %s", f.mended, again.what);
+    }
+}
+
+/* Whatever is written: nothing is read beyond it (under ASAN), and one pass ends. */
+static void any_text_is_taken(void **state)
+{
+    static const char *const pieces[] = {
+        "sum",      "rate",  "(",  ")",     "{",        "}",       "[",     "]",
+        ",",        "by",    "le", "x",     "=",        "==",      "\"a\"", "5m",
+        "0.9",      "topk",  "or", "group", "g",        "c_total", " ",     "#",
+        "\n",       "'",     "\\", "$",     "\xc3\xa4", "1e-3",    ":",     "on",
+        "max",      "mean",  "-",  "+",     "without",  "rate(",   ")",     "histogram_quantile(",
+        "x_bucket", "offset"};
+    static const struct mend_facts facts = {.type = world};
+    (void)state;
+    srand(7);
+    for (unsigned n = 0; n < 20000; n++) {
+        scoped_buf(text, 4096);
+        scoped_buf(mended, MEND_BYTES_MAX);
+        scoped_buf(what, 4096);
+        scoped_buf(faults, 4096);
+        for (int k = rand() % 14; k >= 0; k--)
+            buf_puts(&text, pieces[(unsigned)rand() % (sizeof(pieces) / sizeof(pieces[0]))]);
+        char *exact = str_dup(buf_str(&text)); /* so that ASAN sees its end */
+        mend_syntax((struct str){exact, text.len}, &mended, &what);
+        mend_meaning((struct str){exact, text.len}, &facts, count_fault, &faults);
+        free(exact);
+    }
+    scoped_buf(many, 64 * 1024);
+    for (unsigned i = 0; i < 4000; i++)
+        buf_puts(&many, i % 2 ? "(" : "rate(x) + ");
+    scoped_buf(mended, 128 * 1024);
+    scoped_buf(what, 64 * 1024);
+    mend_syntax(buf_str(&many), &mended, &what);
+    mend_meaning(buf_str(&many), &facts, count_fault, &what);
+}
+
+static void the_top_operator_is_found(void **state)
+{
+    static const struct {
+        const char *query, *op;
+    } cases[] = {{"a", NULL},
+                 {"-a", NULL},
+                 {"a + b", "+"},
+                 {"a + b * c", "+"},
+                 {"a * b + c", "+"},
+                 {"up == 0", "=="},
+                 {"a > -1", ">"},
+                 {"(a + b)", NULL},
+                 {"a and b > 0", "and"},
+                 {"a or b and c", "or"},
+                 {"a / on (x) b", "/"},
+                 {"sum(a > 0) / b{c=\"d\"}", "/"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct tokens *t = xcalloc(1, sizeof(*t));
+        tokens_read(t, str_of(cases[i].query));
+        unsigned at = tokens_top_operator(t);
+        if (cases[i].op == NULL ? at != 0 : !str_is(t->all[at].text, cases[i].op))
+            fail_msg("%s: %.*s", cases[i].query, (int)t->all[at].text.len, t->all[at].text.at);
+        free(t);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_no_server_takes_is_mended),
+        cmocka_unit_test(what_is_right_is_left_alone),
+        cmocka_unit_test(what_misleads_is_said_and_mended),
+        cmocka_unit_test(any_text_is_taken),
+        cmocka_unit_test(the_top_operator_is_found),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

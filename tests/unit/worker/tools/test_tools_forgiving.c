@@ -1,0 +1,248 @@
+/* Calls that have one meaning though they are not written as the tools want it: they run, and what
+ * was taken for what is said. */
+#include "tests/support/tools_fixture.h"
+
+#include "worker/tools/meant.h"
+
+#define QUERY "/api/v1/query"
+#define QUERY_RANGE "/api/v1/query_range"
+#define COUNT                                                                                      \
+    {                                                                                              \
+        .path = QUERY_RANGE, .status = 200, .in_query = "label_replace",                           \
+        .body = STR("{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":[{"    \
+                    "\"metric\":{\"i\":\"0\"},\"values\":[[1,\"3\"]]}]}}")                         \
+    }
+#define ONE(type, values)                                                                          \
+    "{\"status\":\"success\",\"data\":{\"resultType\":\"" type                                     \
+    "\",\"result\":[{\"metric\":{}," values "}]}}"
+
+static const struct answer up[] = {
+    COUNT,
+    {.path = QUERY_RANGE,
+     .status = 200,
+     .body = STR(ONE("matrix", "\"values\":[[1699996400,\"1\"],[1700000000,\"2\"]]"))},
+    {.path = QUERY, .status = 200, .body = STR(ONE("vector", "\"value\":[1700000000,\"1\"]"))},
+    {.path = "/api/v1/labels", .status = 200, .body = STR("{\"status\":\"success\",\"data\":[]}")},
+    {0}};
+
+static const struct asked *last_asked(const struct fixture *f)
+{
+    assert_true(f->asked_count > 0);
+    return &f->asked[f->asked_count - 1];
+}
+
+static void other_names_of_tools_are_run(void **state)
+{
+    static const struct {
+        const char *tool, *arguments, *path, *said;
+    } cases[] = {
+        {"query_range", "{\"query\":\"up\"}", QUERY_RANGE, "execute_range_query was run"},
+        {"execute_query", "{\"query\":\"up\"}", QUERY, "execute_instant_query was run"},
+        {"execute_query", "{\"query\":\"up\",\"start\":\"now-1h\",\"end\":\"now\"}", QUERY_RANGE,
+         "execute_range_query was run"},
+        {"prometheus_query", "{\"expr\":\"up\"}", QUERY, "no tool \\\"prometheus_query\\\""},
+        {"functions.execute_range_query", "{\"query\":\"up\"}", QUERY_RANGE, "was run"},
+        {"Execute-Range-Query", "{\"query\":\"up\"}", QUERY_RANGE, "was run"},
+        {"execute_range_qurey", "{\"query\":\"up\"}", QUERY_RANGE, "was run"},
+        {"get_labels", "{}", "/api/v1/labels", "list_label_names was run"},
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        fixture_run(f, up, cases[i].tool, cases[i].arguments);
+        if (f->failed || !strstr(f->content, cases[i].said) ||
+            !fixture_ends(last_asked(f)->path, cases[i].path))
+            fail_msg("%s: %s", cases[i].tool, f->content);
+    }
+}
+
+static void no_other_name_reaches_a_tool_that_asks(void **state)
+{
+    static const char *const names[] = {"save_panels",
+                                        "savepanel",
+                                        "save_dashbord",
+                                        "save",
+                                        "save_dashboards",
+                                        "create_dashboard",
+                                        "",
+                                        "x",
+                                        "mcp_tickets_create"};
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        assert_null(meant_tool(str_of(names[i]), STR("{}")));
+        fixture_run(f, up, names[i], "{}");
+        fixture_expect_error(f, "unknown_tool", "There is no tool");
+    }
+}
+
+static void other_names_of_arguments_are_taken(void **state)
+{
+    static const struct {
+        const char *tool, *arguments, *query, *start;
+    } cases[] = {
+        {"execute_range_query", "{\"expr\":\"up\"}", "up", NULL},
+        {"execute_range_query", "{\"promql\":\"up\",\"from\":\"now-2h\",\"to\":\"now\"}", "up",
+         "1699992800.000"},
+        {"execute_range_query",
+         "{\"query\":\"up\",\"start_time\":\"2 hours ago\",\"end_time\":\"now\"}", "up",
+         "1699992800.000"},
+        {"execute_range_query", "{\"query\":\"up\",\"start\":\"1h ago\"}", "up", "1699996400.000"},
+        {"execute_range_query", "{\"query\":\"up\",\"start\":\"now - 1h\"}", "up",
+         "1699996400.000"},
+        {"execute_range_query", "{\"query\":\"up\",\"since\":\"now-1h\",\"interval\":\"1m\"}", "up",
+         "1699996400.000"},
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        fixture_run(f, up, cases[i].tool, cases[i].arguments);
+        if (f->failed)
+            fail_msg("%s: %s", cases[i].arguments, f->content);
+        assert_string_equal(last_asked(f)->query, cases[i].query);
+        if (cases[i].start)
+            assert_string_equal(last_asked(f)->start, cases[i].start);
+    }
+    /* two for one, or one that is given already: no meaning */
+    fixture_run(f, up, "execute_range_query", "{\"query\":\"up\",\"expr\":\"x\"}");
+    fixture_expect_error(f, "bad_arguments", "no argument \"expr\"");
+    fixture_run(f, up, "execute_range_query", "{\"promql\":\"up\",\"expr\":\"x\"}");
+    fixture_expect_error(f, "bad_arguments", "no argument");
+}
+
+static void a_quantile_is_read_in_each_way(void **state)
+{
+    static const struct answer histogram[] = {
+        {.path = QUERY_RANGE,
+         .status = 200,
+         .in_query = "histogram_count",
+         .body = STR("{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":[{"
+                     "\"metric\":{\"i\":\"0\"},\"values\":[[1,\"3\"]]}]}}")},
+        COUNT,
+        {.path = QUERY_RANGE,
+         .status = 200,
+         .body = STR(ONE("matrix", "\"values\":[[1700000000,\"2\"]]"))},
+        {0}};
+    static const char *const quantiles[] = {"0.95",   "\"0.95\"", "95",
+                                            "\"95\"", "\"p95\"",  "\"95%\""};
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]); i++) {
+        char arguments[128];
+        snprintf(arguments, sizeof(arguments), "{\"metric\":\"x\",\"quantile\":%s}", quantiles[i]);
+        fixture_run(f, histogram, "histogram_quantile", arguments);
+        if (f->failed)
+            fail_msg("%s: %s", quantiles[i], f->content);
+        assert_string_equal(last_asked(f)->query,
+                            "histogram_quantile(0.95, sum by (le) (rate(x_bucket[5m])))");
+    }
+    fixture_run(f, histogram, "histogram_quantile", "{\"metric\":\"x\",\"quantile\":950}");
+    fixture_expect_error(f, "bad_arguments", "must be from 0 to 1");
+    fixture_run(f, histogram, "histogram_quantile", "{\"metric\":\"x\",\"quantile\":\"-1\"}");
+    fixture_expect_error(f, "bad_arguments", "must be from 0 to 1");
+}
+
+/* Of its own start and end, not of what the person has selected. */
+static void a_histogram_is_looked_for_where_its_query_runs(void **state)
+{
+    struct fixture *f = *state;
+    fixture_run(f, up, "histogram_quantile",
+                "{\"metric\":\"x\",\"start\":\"now-3d\",\"end\":\"now-2d\"}");
+    assert_true(strstr(f->asked[0].query, "histogram_count") != NULL);
+    assert_string_equal(f->asked[0].start, "1699740800.000");
+    assert_string_equal(f->asked[0].end, "1699827200.000");
+}
+
+static void a_limit_that_is_too_high_is_the_highest(void **state)
+{
+    static const struct answer series[] = {
+        {.path = "/api/v1/labels",
+         .status = 200,
+         .body = STR("{\"status\":\"success\",\"data\":[\"job\"]}")},
+        {0}};
+    struct fixture *f = *state;
+    fixture_run(f, series, "list_label_names", "{\"limit\":1000}");
+    assert_false(f->failed);
+    if (!strstr(f->content, "The limit of 1000 was taken as 500"))
+        fail_msg("%s", f->content);
+    fixture_run(f, series, "list_label_names", "{\"limit\":-1}");
+    fixture_expect_error(f, "bad_arguments", "must be from 1 to 500");
+}
+
+static void variables_are_put_in_as_perses_would(void **state)
+{
+    static const struct {
+        const char *arguments, *query;
+    } cases[] = {
+        {"{\"query\":\"rate(x[$__rate_interval])\",\"step\":\"5m\"}", "rate(x[5m15s])"},
+        {"{\"query\":\"rate(x[$__interval])\",\"step\":\"5m\"}", "rate(x[5m])"},
+        {"{\"query\":\"rate(x[${__range}])\"}", "rate(x[1h])"},
+        {"{\"query\":\"label_replace(rate(x[$__interval]), \\\"a\\\", \\\"$1\\\", \\\"b\\\", "
+         "\\\"(.*)\\\")\",\"step\":\"1m\"}",
+         "label_replace(rate(x[60s]), \"a\", \"$1\", \"b\", \"(.*)\")"},
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        fixture_run(f, up, "execute_range_query", cases[i].arguments);
+        if (f->failed || !strstr(f->content, "variables of Perses were put in"))
+            fail_msg("%s: %s", cases[i].arguments, f->content);
+        assert_string_equal(last_asked(f)->query, cases[i].query);
+    }
+    fixture_run(f, up, "execute_range_query", "{\"query\":\"rate(x[$window])\"}");
+    fixture_expect_error(f, "query_refused", "a variable that is not known here");
+}
+
+static void a_range_of_no_length_is_a_moment(void **state)
+{
+    struct fixture *f = *state;
+    fixture_run(f, up, "execute_range_query",
+                "{\"query\":\"up\",\"start\":\"now-1h\",\"end\":\"now-1h\"}");
+    assert_false(f->failed);
+    assert_true(fixture_ends(last_asked(f)->path, QUERY));
+    assert_non_null(strstr(last_asked(f)->body, "time=1699996400.000"));
+    assert_non_null(strstr(f->content, "same moment"));
+    fixture_run(f, up, "execute_range_query",
+                "{\"query\":\"up\",\"start\":\"now\",\"end\":\"now-1h\"}");
+    fixture_expect_error(f, "bad_arguments", "start must be before the end");
+}
+
+static void a_query_with_a_known_fault_comes_back_mended(void **state)
+{
+    static const char *const cases[][2] = {
+        {"sum(x) by job", "sum(x) by (job)"},
+        {"up{job=prometheus}", "up{job=\\\"prometheus\\\"}"},
+        {"rate(x)", "rate(x[5m])"},
+        {"histogram_quantile(0.9, sum(rate(x_bucket[5m])))",
+         "histogram_quantile(0.9, sum by (le) (rate(x_bucket[5m])))"},
+    };
+    static const struct answer bad[] = {
+        COUNT,
+        {.path = "/format_query",
+         .status = 400,
+         .body = STR("{\"status\":\"error\",\"errorType\":\"bad_data\",\"error\":\"expected type "
+                     "range vector\"}")},
+        {0}};
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char arguments[256], want[256];
+        snprintf(arguments, sizeof(arguments), "{\"query\":\"%s\"}", cases[i][0]);
+        snprintf(want, sizeof(want), "\"suggestion\":\"%s\"", cases[i][1]);
+        fixture_run(f, strstr(cases[i][0], "quantile") ? up : bad, "execute_instant_query",
+                    arguments);
+        if (!f->failed || !strstr(f->content, want))
+            fail_msg("%s: %s", cases[i][0], f->content);
+    }
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(other_names_of_tools_are_run),
+        T(no_other_name_reaches_a_tool_that_asks),
+        T(other_names_of_arguments_are_taken),
+        T(a_quantile_is_read_in_each_way),
+        T(a_histogram_is_looked_for_where_its_query_runs),
+        T(a_limit_that_is_too_high_is_the_highest),
+        T(variables_are_put_in_as_perses_would),
+        T(a_range_of_no_length_is_a_moment),
+        T(a_query_with_a_known_fault_comes_back_mended),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
