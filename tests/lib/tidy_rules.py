@@ -125,6 +125,15 @@ def rule_uncalled(tree: Tree) -> list[Finding]:
     return found
 
 
+def rule_names(tree: Tree) -> list[Finding]:
+    """No public function is of two programs: the simulator links both."""
+    gateway = {f for name in tree.c_files(".h", tests=False) if name.startswith("gateway/")
+               for f in DECLARED.findall(code_only(tree.files[name]))}
+    return [Finding(name, 0, f"{function}() is the gateway's as well")
+            for name in tree.c_files(".h", tests=False) if name.startswith("worker/")
+            for function in DECLARED.findall(code_only(tree.files[name])) if function in gateway]
+
+
 def rule_wrappers(tree: Tree) -> list[Finding]:
     """One module knows each library's header."""
     found = []
@@ -292,6 +301,7 @@ def rule_top(tree: Tree) -> list[Finding]:
 
 RULES = {
     "includes": rule_includes, "cycles": rule_cycles, "wrappers": rule_wrappers, "banned": rule_banned,
-    "uncalled": rule_uncalled, "scoped": rule_scoped, "shape": rule_shape, "functions": rule_functions,
+    "uncalled": rule_uncalled, "names": rule_names, "scoped": rule_scoped, "shape": rule_shape,
+    "functions": rule_functions,
     "listed": rule_listed, "leftovers": rule_leftovers, "origin": rule_origin, "lines": rule_lines, "top": rule_top,
 }

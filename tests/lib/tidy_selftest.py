@@ -38,6 +38,9 @@ CLEAN = {
     "proto/CMakeLists.txt": "add_library(p x.c)\n",
     "proto/x.c": '#include "common/list.h"\n#include "proto/frames.def"\n#include "proto/events.def"\n'
                  '#include "proto/errors.def"\n\nint x_len(void)\n{\n    int x = buf_len();\n    return x;\n}\n',
+    "gateway/CMakeLists.txt": "add_library(g z.c)\n",
+    "gateway/y.h": header("gateway/y.h", "int y_len(void);"),
+    "gateway/z.c": '#include "gateway/y.h"\n\nint z_len(void)\n{\n    int x = y_len();\n    return x;\n}\n',
     **DEFS,
     "proto/PROTOCOL.md": PROTOCOL,
     "tests/x.sh": "#!/usr/bin/env bash\necho 1\n",
@@ -50,6 +53,7 @@ PLANTED: list[tuple[str, str, str | None]] = [
     ("includes", "proto/x.c", "#include <common/buf.h>\n"),
     ("cycles", "common/buf.h", header("common/buf.h", '#include "common/list.h"\nint buf_len(void);')),
     ("uncalled", "common/buf.h", header("common/buf.h", "int buf_len(void);\nint buf_gone(void);")),
+    ("names", "worker/y.h", header("worker/y.h", "int y_len(void);")),
     ("wrappers", "proto/x.c", "#include <curl/curl.h>\n"),
     ("wrappers", "common/buf.c", "#include <zmq.h>\n"),
     ("banned", "common/buf.c", "void f(char *a)\n{\n    strcpy(a, a);\n}\n"),

@@ -34,26 +34,43 @@ static struct {
     pid_t pid;
 } redis_server;
 
+static int redis_connect(void)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    snprintf(at.sun_path, sizeof(at.sun_path), "%s/redis.sock", redis_server.dir);
+    if (connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+static void redis_flush(void)
+{
+    char ok[16];
+    int fd = redis_connect();
+    pump_send(fd, "FLUSHALL\r\n");
+    assert_true(recv(fd, ok, sizeof(ok), 0) > 0);
+    close(fd);
+}
+
 static int redis_up(void **state)
 {
     (void)state;
-    struct sockaddr_un at = {.sun_family = AF_UNIX};
     snprintf(redis_server.dir, sizeof(redis_server.dir), "/tmp/persai-gateway-XXXXXX");
     assert_non_null(mkdtemp(redis_server.dir));
-    snprintf(at.sun_path, sizeof(at.sun_path), "%s/redis.sock", redis_server.dir);
-    snprintf(redis_server.url, sizeof(redis_server.url), "unix://%s", at.sun_path);
+    snprintf(redis_server.url, sizeof(redis_server.url), "unix://%s/redis.sock", redis_server.dir);
     redis_server.pid = fork();
     if (redis_server.pid == 0) {
         execlp("redis-server", "redis-server", "--dir", redis_server.dir, "--unixsocket",
-               at.sun_path, "--port", "0", "--save", "", "--logfile", "redis.log", (char *)NULL);
+               redis_server.url + strlen("unix://"), "--port", "0", "--save", "", "--logfile",
+               "redis.log", (char *)NULL);
         _exit(127);
     }
     for (int tries = 0; tries < 1000; tries++) {
-        int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-        bool up = connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0;
-        close(fd);
-        if (up)
-            return 0;
+        int fd = redis_connect();
+        if (fd >= 0)
+            return close(fd);
         if (waitpid(redis_server.pid, NULL, WNOHANG) == redis_server.pid)
             fail_msg("redis-server does not start: is it installed?");
         nanosleep(&(struct timespec){0, 10000000}, NULL);
@@ -392,6 +409,7 @@ static int world_start(void **state)
     if (worlds++ == 0)
         gateway_metrics_init();
     signal(SIGPIPE, SIG_IGN);
+    redis_flush();
     log_setup(LOG_ERROR, "gateway");
     w = (struct world){0};
     /* Each has its own: an endpoint is a process's until it ends. */

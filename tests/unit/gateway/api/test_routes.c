@@ -176,8 +176,9 @@ static void person_has_so_many_requests_under_way_and_no_more(void **state)
     session_of("ada");
     struct client slow = client_send(
         "ada", "POST /session", "Content-Length: 2\r\nContent-Type: application/json\r\n", NULL);
-    pump_for(w.pump, 20);
     const struct answer *a = ask("ada", "GET /sessions", NULL);
+    for (unsigned tries = 0; a->status == 200 && tries < 100; tries++)
+        a = ask("ada", "GET /sessions", NULL); /* the other's head was not read yet */
     assert_answer(a, 429, "rate_limited");
     assert_non_null(strstr(a->head, "Retry-After: 1"));
     assert_answer(ask("bob", "GET /sessions", NULL), 200, ""); /* another has their own */
