@@ -1,5 +1,5 @@
-/* persai-gateway: the HTTP front and the broker in one event loop. Read this first: settings,
- * modules in order, drain. */
+/* persai-gateway: the HTTP front and the broker in one event loop. Read this first: settings and
+ * drain; then parts.c, the modules in their order. */
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,18 +10,13 @@
 #include "common/config.h"
 #include "common/log.h"
 #include "gateway/api/approvals.h"
-#include "gateway/api/callers.h"
 #include "gateway/doctor.h"
 #include "gateway/gateway.h"
 #include "gateway/hand_over.h"
-#include "gateway/auth/identity.h"
 #include "gateway/auth/keys.h"
-#include "gateway/janitor.h"
 #include "gateway/keyreset.h"
+#include "gateway/parts.h"
 #include "gateway/api/openapi.h"
-#include "gateway/visits.h"
-#include "gateway/api/routes.h"
-#include "gateway/auth/service.h"
 #include "gateway/turn/turns.h"
 #include "gateway/api/webhook.h"
 #include "proto/ipc.h"
@@ -115,51 +110,6 @@ static void on_hangup(void *arg)
 
 /* ---- start ---- */
 
-static void on_redis_server(void *arg, const char *where, struct str info)
-{
-    struct gateway *g = arg;
-    store_health_log(&g->redis_problems, where, info, g->replicas);
-}
-
-static bool open_store(struct gateway *g, char error[256])
-{
-    struct redis_config config = {.url = g->settings.redis,
-                                  .timeout_ms = 5000,
-                                  .queue_bytes_max = 64 << 20,
-                                  .replicas = g->replicas,
-                                  .on_server = on_redis_server,
-                                  .arg = g};
-    struct store_config store = {.lease_ms = g->settings.lease_ms,
-                                 .events_keep_ms = g->settings.events_keep_ms,
-                                 .session_keep_ms = g->settings.session_keep_ms,
-                                 .messages_max = g->settings.messages_max,
-                                 .session_bytes_max = g->settings.session_bytes_max,
-                                 .text_bytes_max = 256 << 10,
-                                 .user_sessions_max = g->settings.user_sessions,
-                                 .user_bytes_max = g->settings.user_bytes,
-                                 .replicas = g->replicas};
-    g->redis = redis_new(g->loop, &config, error);
-    if (g->redis)
-        g->store = store_new(g->loop, g->redis, &store);
-    return g->redis != NULL;
-}
-
-static bool open_http(struct gateway *g, char error[256])
-{
-    static const struct http_callbacks callbacks = {.on_request = routes_on_request,
-                                                    .on_refuse = routes_on_refuse};
-    struct http_config config = {.listen = g->settings.listen,
-                                 .reuse_port = true,
-                                 .memory_bytes_max = g->settings.http_memory_max,
-                                 .connections_max = g->settings.connections_max,
-                                 .address_connections_max = g->settings.address_connections_max,
-                                 .proxies = g->settings.proxies,
-                                 .idle_ms = 75000,
-                                 .ping_ms = g->settings.ping_ms};
-    g->http = http_new(g->loop, &config, &callbacks, g, error);
-    return g->http != NULL;
-}
-
 static bool auth_off_is_safe(const struct gateway_settings *s)
 {
     char endpoint[320];
@@ -216,27 +166,9 @@ static int serve(struct gateway *g)
     if (!store_durability_parse(g->settings.durability, &g->replicas))
         return complain("PERSAI_DURABILITY", STORE_DURABILITY_HELP);
     g->loop = loop_new();
-    g->fetch = fetch_pool_new(g->loop);
-    if (!open_store(g, error))
-        return complain("PERSAI_REDIS", error);
-    g->identity = identity_new(g);
-    g->service = service_new(g, g->settings.service_user, g->settings.service_password);
-    g->keys = keys_new(g, error);
-    if (!g->keys)
-        return complain("PERSAI_API_KEYS", error);
-    g->webhook = webhook_new(g);
-    g->turns = turns_new(g);
-    decisions_init(g);
-    searches_init(&g->searches);
-    g->visits = visits_new(g->loop);
-    g->streams = streams_new(g);
-    g->broker = broker_new(g, &turns_of_workers, g, error);
-    if (!g->broker)
-        return complain("PERSAI_BROKER", error);
-    g->callers = callers_new();
-    if (!open_http(g, error))
-        return complain("PERSAI_LISTEN", error);
-    g->janitor = janitor_new(g);
+    const char *setting = parts_open(g, error);
+    if (setting)
+        return complain(setting, error);
     drain.timer = loop_timer_new(g->loop, on_drain, &drain);
     loop_on_signal(g->loop, SIGUSR1, on_say_more, NULL);
     loop_on_signal(g->loop, SIGUSR2, on_say_less, NULL);
@@ -306,44 +238,9 @@ static int hand_over(struct gateway *g, const char *from, const char *to)
     if (!store_durability_parse(g->settings.durability, &g->replicas))
         return complain("PERSAI_DURABILITY", STORE_DURABILITY_HELP);
     g->loop = loop_new();
-    if (!open_store(g, error))
+    if (!parts_store(g, error))
         return complain("PERSAI_REDIS", error);
     return hand_over_run(g, from, to);
-}
-
-static void close_all(struct gateway *g)
-{
-    if (g->janitor)
-        janitor_free(g->janitor);
-    if (g->http)
-        http_free(g->http);
-    callers_free(g->callers);
-    if (g->streams)
-        streams_free(g->streams);
-    if (g->turns) {
-        decisions_free(g);
-        turns_free(g->turns);
-    }
-    visits_free(g->visits);
-    g->turns = NULL; /* the loop still runs what it put off */
-    if (g->webhook)
-        webhook_free(g->webhook);
-    if (g->keys)
-        keys_free(g->keys);
-    if (g->service)
-        service_free(g->service);
-    if (g->broker)
-        broker_free(g->broker);
-    if (g->identity)
-        identity_free(g->identity);
-    if (g->store)
-        store_free(g->store);
-    if (g->redis)
-        redis_free(g->redis);
-    if (g->fetch)
-        fetch_pool_free(g->fetch);
-    if (g->loop)
-        loop_free(g->loop);
 }
 
 static void name_self(struct gateway *g)
@@ -432,7 +329,7 @@ int main(int argc, char **argv)
         quotas_of_nobody(&g.settings, &args, &result);
         gateway_metrics_init();
         code = result.command ? run_command(&g, &result) : serve(&g);
-        close_all(&g);
+        parts_close(&g);
     }
     config_free(table, SETTINGS, &g.settings);
     return code;

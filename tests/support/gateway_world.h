@@ -14,18 +14,14 @@
 #include <time.h>
 #include "common/config.h"
 #include "common/log.h"
-#include "gateway/api/approvals.h"
-#include "gateway/api/callers.h"
-#include "gateway/api/routes.h"
-#include "gateway/api/webhook.h"
-#include "gateway/auth/service.h"
-#include "gateway/janitor.h"
+#include "gateway/auth/identity.h"
+#include "gateway/parts.h"
 #include "gateway/turn/turns.h"
 #include "proto/frame.h"
 #include "proto/store/store.h"
 #include "proto/wire.h"
 
-enum { WORLD_WAIT_MS = 20000, WORLD_LEASE_MS = 10000 };
+enum { WORLD_WAIT_MS = 20000 };
 
 /* ---- Redis: one for all tests of a program ---- */
 
@@ -375,33 +371,15 @@ static void world_settings(void)
     assert_true(config_load(&args, 1, argv, &w.g.settings, &result));
 }
 
-static void world_store(void)
-{
-    char error[256];
-    struct redis_config redis = {
-        .url = redis_server.url, .timeout_ms = 5000, .queue_bytes_max = 1 << 20};
-    struct store_config store = {.lease_ms = WORLD_LEASE_MS,
-                                 .events_keep_ms = 3600000,
-                                 .messages_max = 100,
-                                 .session_bytes_max = 1 << 20,
-                                 .text_bytes_max = 4096,
-                                 .user_sessions_max = 50};
-    w.g.redis = redis_new(w.g.loop, &redis, error);
-    assert_non_null(w.g.redis);
-    w.g.store = store_new(w.g.loop, w.g.redis, &store);
-}
-
 static bool store_is_ready(void *arg)
 {
     (void)arg;
     return store_ready(w.g.store);
 }
 
-/* As gateway/main.c. */
 static int world_start(void **state)
 {
     (void)state;
-    static const struct http_callbacks routes = {routes_on_request, routes_on_refuse};
     static const struct http_callbacks perses = {on_perses, NULL};
     struct http_config http = {.listen = "127.0.0.1:0", .connections_max = 100, .idle_ms = 60000};
     char error[256] = "";
@@ -423,23 +401,9 @@ static int world_start(void **state)
     snprintf(w.perses_url, sizeof(w.perses_url), "http://127.0.0.1:%u", http_port(w.perses));
     world_settings();
     snprintf(g->name, sizeof(g->name), "test");
-    g->fetch = fetch_pool_new(g->loop);
-    world_store();
-    g->identity = identity_new(g);
-    g->service = service_new(g);
-    g->webhook = webhook_new(g);
-    g->turns = turns_new(g);
-    decisions_init(g);
-    searches_init(&g->searches);
-    g->visits = visits_new(g->loop);
-    g->streams = streams_new(g);
-    g->broker = broker_new(g, &turns_of_workers, g, error);
-    if (!g->broker)
-        fail_msg("%s", error);
-    g->callers = callers_new();
-    g->http = http_new(g->loop, &http, &routes, g, error);
-    assert_non_null(g->http);
-    g->janitor = janitor_new(g);
+    const char *wrong = parts_open(g, error);
+    if (wrong)
+        fail_msg("%s: %s", wrong, error);
     assert_true(pump_within(w.pump, WORLD_WAIT_MS, store_is_ready, NULL));
     return 0;
 }
@@ -447,30 +411,14 @@ static int world_start(void **state)
 static int world_stop(void **state)
 {
     (void)state;
-    struct gateway *g = &w.g;
-    janitor_free(g->janitor);
-    http_free(g->http);
-    callers_free(g->callers);
-    streams_free(g->streams);
-    decisions_free(g);
-    turns_free(g->turns);
-    visits_free(g->visits);
-    g->turns = NULL;
-    webhook_free(g->webhook);
-    service_free(g->service);
     for (unsigned n = 0; n < sizeof(w.workers) / sizeof(*w.workers); n++)
         if (w.workers[n])
             wire_free(w.workers[n]);
-    broker_free(g->broker);
-    identity_free(g->identity);
-    store_free(g->store);
-    redis_free(g->redis);
     http_free(w.perses);
-    fetch_pool_free(g->fetch);
     loop_timer_free(w.tick);
+    parts_close(&w.g);
     free(w.pump);
-    loop_free(g->loop);
-    config_free(gateway_table, GATEWAY_SETTINGS, &g->settings);
+    config_free(gateway_table, GATEWAY_SETTINGS, &w.g.settings);
     return 0;
 }
 

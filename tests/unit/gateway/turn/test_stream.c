@@ -1,5 +1,5 @@
-/* Followers of a turn that is nothing but a tail and what the store has of it. Each client is a real
- * connection; what it has seen is written as ids. */
+/* Followers of a turn that is nothing but a tail and what the store has of it. Each client is a
+ * real connection; what it has seen is written as ids. */
 #include "tests/support/gateway_world.h"
 
 #include "proto/record.h"
