@@ -152,6 +152,17 @@ bool event_progress_notice(struct buf *b, struct str step_id, struct str text)
     return progress(b, step_id, "notice", text);
 }
 
+bool event_progress_looked_up(struct buf *b, struct str step_id, struct str text, struct str detail)
+{
+    open_payload(b, EVENT_step_progress);
+    field_step(b, STEP_INFERENCE, step_id);
+    buf_puts(b, ",\"delta\":{\"type\":\"notice\",\"text\":");
+    json_str(b, text);
+    field(b, "detail", detail);
+    buf_putc(b, '}');
+    return close_payload(b);
+}
+
 static void call_fields(struct buf *b, struct str call_id, struct str tool_name)
 {
     field(b, "call_id", call_id);

@@ -48,6 +48,9 @@ bool event_progress_text(struct buf *b, struct str step_id, struct str text);
 bool event_progress_reasoning(struct buf *b, struct str step_id, struct str text);
 /* What happens beside the answer: a sentence for the person. */
 bool event_progress_notice(struct buf *b, struct str step_id, struct str text);
+/* The same of what was looked up for the model; detail: the text that it is given. */
+bool event_progress_looked_up(struct buf *b, struct str step_id, struct str text,
+                              struct str detail);
 /* A tool call while it is written (inference) or while it runs (tool_execution; state:
  * running|done|failed). */
 bool event_progress_tool_call(struct buf *b, enum step_type type, struct str step_id,

@@ -293,6 +293,8 @@ static void open_turns(struct worker *w)
                  .tools = w->tools,
                  .meters = &w->meters,
                  .extra_prompt = buf_cstr(&w->extra_prompt),
+                 .look_up = s->look_up,
+                 .check_answers = s->check_answers,
                  .token_wait_ms = s->token_wait_ms,
                  .approval_wait_ms = s->approval_wait_ms},
         .capacity = s->capacity,

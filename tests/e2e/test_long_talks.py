@@ -28,7 +28,9 @@ def grow(bare: Stack, folder: Path, *summary: object, workers: int = 1) -> tuple
 
 
 def notices(log: Log) -> list[str]:
-    return [p["delta"]["text"] for p in log.of("step_progress") if p["delta"]["type"] == "notice"]
+    """But those of what was looked up."""
+    return [p["delta"]["text"] for p in log.of("step_progress")
+            if p["delta"]["type"] == "notice" and "detail" not in p["delta"]]
 
 
 def told(bare: Stack) -> list[dict]:
@@ -45,7 +47,7 @@ def test_old_turns_are_summarised_by_the_model_and_the_person_is_told(bare: Stac
     assert len(summary) == 1 and "tools" not in summary[0] and summary[0]["max_tokens"] == 1000
     assert "long 1" in summary[0]["messages"][-1]["content"]
     assert '{"summary":"They said \\"word\\"."}' in told(bare)[0]["content"]
-    assert [m["content"] for m in told(bare) if m["role"] == "user"] == ["long 2", "and now?"]
+    assert [m["content"].split("\n\n[Said by PersAI")[0] for m in told(bare) if m["role"] == "user"] == ["long 2", "and now?"]
     shown = alice.get(f"/session/{session}").json()
     assert shown["summary"] == {"message_id": "2", "text": 'They said "word".'}
     assert [m["content"] for m in shown["messages"]][:2] == ["long 1", "".join(LONG)], "the conversation stays whole"

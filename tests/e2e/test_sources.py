@@ -91,8 +91,8 @@ def test_of_two_of_a_kind_the_conversations_comes_first(stack: Stack, perses: Pe
     other = "/proxy/globaldatasources/logs-2"
     [(_, response)] = calls(stack, Call("loki_labels", {}), datasources=[other])
     assert response["datasource"] == other
-    system = next(m for m in stack.model.chats("look around")[-1]["messages"] if m["role"] == "system")["content"]
-    assert f"Datasource in use: {DATASOURCE}" in system and f"Another datasource: {other}" in system
+    question = next(m for m in stack.model.chats("look around")[-1]["messages"] if m["role"] == "user")["content"]
+    assert f"Datasource in use: {DATASOURCE}" in question and f"Another datasource: {other}" in question
 
 
 def test_a_query_that_is_none_is_told_to_the_model(stack: Stack, sources: Sources) -> None:

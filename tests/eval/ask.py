@@ -5,14 +5,17 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from eval.score import Prometheus, Score, Table, judge
+from eval.score import Prometheus, Score, Table, judge, metrics_of, unsupported
 
 QUESTIONS = Path(__file__).with_name("questions.json")
 AGES = (0.0, 30.0)  # seconds before now at which two queries must agree
 
 
-def questions() -> list[dict]:
-    return json.loads(QUESTIONS.read_text(encoding="utf-8"))
+def questions(world: str = "demo", half: str = "") -> list[dict]:
+    """world: demo (what the tests and the quick start scrape) or exporters (a catalog without data, for recall alone).
+    half: tuned (prompts and tables are made with these in view) or measured (nobody looks at what fails of them)."""
+    found = json.loads(QUESTIONS.read_text(encoding="utf-8"))
+    return [q for q in found if q.get("world", "demo") == world and half in ("", q["half"])]
 
 
 def askable(prometheus: Prometheus, found: Iterable[dict]) -> list[dict]:
@@ -22,8 +25,10 @@ def askable(prometheus: Prometheus, found: Iterable[dict]) -> list[dict]:
 
 
 def evaluate(prometheus: Prometheus, found: Iterable[dict], ask: Callable[[dict], tuple[list, dict]],
-             tell: Callable[[Score], None] = lambda score: None) -> Table:
-    """ask(question) → the turn's calls with results, and its final payload."""
+             tell: Callable[[Score], None] = lambda score: None,
+             looked_up: Callable[[], list[str]] = list) -> Table:
+    """ask(question) → the turn's calls with results, and its final payload; looked_up() → the metrics that its model was
+    told of."""
     table, names = Table(), prometheus.names()
     for question in found:
         begun = time.monotonic()
@@ -32,8 +37,16 @@ def evaluate(prometheus: Prometheus, found: Iterable[dict], ask: Callable[[dict]
         now = time.time()
         score = judge(prometheus, question, tools, [now - age for age in AGES], names)
         usage = final.get("turn", {}).get("usage", {})
+        turn = final.get("turn", {})
         score.tokens = usage.get("input_tokens", 0) + usage.get("output_tokens", 0)
+        score.cached = usage.get("cached_input_tokens", 0)
+        score.input = usage.get("input_tokens", 0)
         score.seconds = seconds
+        told = set(looked_up())
+        score.recall = any(metrics_of(r, names) <= told for r in question["accepted"]) if told else False
+        answer = turn.get("output_message", {}).get("content") or ""
+        score.unsupported = bool(unsupported(answer, [r["content"] for _, r in tools] + [question["question"]] +
+                                             [json.dumps(c["arguments"]) for c, _ in tools]))
         if final.get("event_type") != "turn_complete":
             score.note = f"ended with {final.get('event_type')}: {final.get('code', '')}"
         table.scores.append(score)

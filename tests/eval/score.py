@@ -9,8 +9,9 @@ import re
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 QUERIES = ("execute_instant_query", "execute_range_query", "histogram_quantile", "run_panel")
 SYNTAX = ("bad_data", "bad_arguments")
@@ -51,6 +52,31 @@ def same(a: Result | None, b: Result | None) -> bool:
                for k in a)
 
 
+def same_values(a: Result | None, b: Result | None) -> bool:
+    """Whatever the labels: how a result is grouped matters less to who asked for a number."""
+    if not a or not b or len(a) != len(b):
+        return False
+    return all(math.isclose(x, y, rel_tol=TOLERANCE, abs_tol=1e-9) or (math.isnan(x) and math.isnan(y))
+               for x, y in zip(sorted(a.values()), sorted(b.values()), strict=True))
+
+
+SCALES = (1, 1e3, 1e6, 1e9, 2**10, 2**20, 2**30, 1e-3, 1e-6, 60, 3600, 86400, 0.01, 100)
+
+
+def unsupported(answer: str, read: Iterable[str]) -> list[str]:
+    """Numbers of an answer that nothing which was read has, in any unit: worker/turn/claims.c, seen from outside and
+    more forgiving."""
+    known = {float(n) for text in read for n in re.findall(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?", text)}
+    bare = re.sub(r"```.*?```|`[^`]*`|\d+(?:[:/-]\d+)+\S*|\d+\.\d+\.\d+", " ", answer, flags=re.DOTALL)
+    found = []
+    for text in re.findall(r"(?<![\w.])\d[\d,]*(?:\.\d+)?", bare):
+        number, digits = float(text.replace(",", "").rstrip(".")), len(text.partition(".")[2])
+        slack = max(0.5 * 10.0**-digits, abs(number) * 0.005)
+        if not any(abs(number * s - k) <= slack * s for s in SCALES for k in known):
+            found.append(text)
+    return found
+
+
 def metrics_of(query: str, names: set[str]) -> set[str]:
     bare = re.sub(r'"(\\.|[^"\\])*"|\'[^\']*\'|\{[^}]*\}|\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)',
                   " ", query)
@@ -58,14 +84,15 @@ def metrics_of(query: str, names: set[str]) -> set[str]:
     return words & names if words & names else words
 
 
-def agree(prometheus: Prometheus, query: str, reference: str, moments: Iterable[float]) -> bool:
+def agree(prometheus: Prometheus, query: str, reference: str, moments: Iterable[float],
+          alike: Callable[[Result | None, Result | None], bool] = same) -> bool:
     """The same result at all moments that have one, and one has."""
     any_result = False
     for at in moments:
         # A scrape that ends between the two gives its sample to one of them only: then they are run again.
         for _ in range(3):
             mine, wanted = prometheus.run(query, at), prometheus.run(reference, at)
-            if same(mine, wanted):
+            if alike(mine, wanted):
                 any_result = True
                 break
         else:
@@ -79,11 +106,16 @@ class Score:
     question: str
     query: str = ""
     right: bool = False
+    values: bool = False
     metric: bool = False
+    recall: bool = False
+    unsupported: bool = False
     queries: int = 0
     well_formed: int = 0
     calls: int = 0
     tokens: int = 0
+    input: int = 0
+    cached: int = 0
     seconds: float = 0.0
     note: str = ""
 
@@ -110,7 +142,10 @@ def judge(prometheus: Prometheus, question: dict, tools: Iterable[tuple[dict, di
         score.note = "no query ran"
         return score
     score.metric = any(metrics_of(score.query, names) == metrics_of(r, names) for r in question["accepted"])
+    moments = list(moments)
     score.right = any(agree(prometheus, score.query, reference, moments) for reference in question["accepted"])
+    score.values = score.right or any(agree(prometheus, score.query, reference, moments, same_values)
+                                      for reference in question["accepted"])
     return score
 
 
@@ -126,11 +161,51 @@ class Table:
         queries = sum(s.queries for s in self.scores)
         return sum(s.well_formed for s in self.scores) / queries if queries else 0.0
 
+    def column(self, what: str) -> str:
+        """A share with its 95 % interval (Wilson's), in per cent."""
+        low, high = interval(sum(bool(getattr(s, what)) for s in self.scores), len(self.scores))
+        return f"{self.share(what):.0%} ({low:.0%}–{high:.0%})"
+
+    def mean(self, what: str) -> float:
+        return sum(getattr(s, what) for s in self.scores) / len(self.scores) if self.scores else 0.0
+
     def lines(self, model: str) -> list[str]:
-        count = len(self.scores) or 1
+        cached = self.mean("cached") / self.mean("input") if self.mean("input") else 0.0
         return [
-            "| model | questions | execution | metric | syntax | tokens | tool calls | seconds |",
-            "|---|---|---|---|---|---|---|---|",
-            f"| {model} | {len(self.scores)} | {self.share('right'):.1%} | {self.share('metric'):.1%} | {self.syntax:.1%} "
-            f"| {sum(s.tokens for s in self.scores) / count:.0f} | {sum(s.calls for s in self.scores) / count:.1f} "
-            f"| {sum(s.seconds for s in self.scores) / count:.1f} |"]
+            "| model | questions | execution | values equal | metric | recall@12 | syntax | unsupported numbers | tokens "
+            "| cached | tool calls | seconds |",
+            "|---|---|---|---|---|---|---|---|---|---|---|---|",
+            f"| {model} | {len(self.scores)} | {self.column('right')} | {self.column('values')} | {self.column('metric')} "
+            f"| {self.share('recall'):.0%} | {self.syntax:.0%} | {self.share('unsupported'):.0%} | {self.mean('tokens'):.0f} "
+            f"| {cached:.0%} | {self.mean('calls'):.1f} | {self.mean('seconds'):.1f} |"]
+
+    def save(self, path: Path) -> None:
+        path.write_text("".join(json.dumps(asdict(s), ensure_ascii=False) + "\n" for s in self.scores), encoding="utf-8")
+
+
+def load(path: Path) -> Table:
+    return Table([Score(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()])
+
+
+def interval(hits: int, count: int) -> tuple[float, float]:
+    """Wilson's score interval, 95 %."""
+    if count == 0:
+        return 0.0, 1.0
+    z, share = 1.959964, hits / count
+    middle = share + z * z / (2 * count)
+    spread = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    return (max(0.0, (middle - spread) / (1 + z * z / count)), min(1.0, (middle + spread) / (1 + z * z / count)))
+
+
+def compare(a: Table, b: Table) -> list[str]:
+    """The same questions of two runs, paired: McNemar's exact test of each share."""
+    pairs = [(x, y) for x in a.scores for y in b.scores if x.question == y.question]
+    lines = ["| of the same questions | first alone | second alone | both | neither | p |", "|---|---|---|---|---|---|"]
+    for what in ("right", "values", "metric"):
+        seen = [(bool(getattr(x, what)), bool(getattr(y, what))) for x, y in pairs]
+        first, second = seen.count((True, False)), seen.count((False, True))
+        differing = first + second
+        tail = sum(math.comb(differing, k) for k in range(min(first, second) + 1)) / 2**differing if differing else 0.5
+        lines.append(f"| {what} ({len(pairs)}) | {first} | {second} | {seen.count((True, True))} "
+                     f"| {seen.count((False, False))} | {min(1.0, 2 * tail):.3f} |")
+    return lines

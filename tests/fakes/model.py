@@ -170,14 +170,17 @@ class Model(Fake):
 
 
 def question(body: dict) -> tuple[str, int]:
-    """The last user message's text, and how many assistant messages came after it."""
+    """The last user message's text, and how many assistant messages came after it. What PersAI says beside a question, or of
+    an answer that is none yet, is no part of it."""
     step = 0
     for message in reversed(body.get("messages", [])):
         if message["role"] == "user":
             content = message.get("content") or ""
             if isinstance(content, list):
                 content = "".join(part.get("text", "") for part in content)
-            return content, step
+            content, beside, _ = content.partition("[Said by PersAI")
+            if content or not beside:
+                return content.removesuffix("\n\n") if beside else content, step
         step += message["role"] == "assistant"
     return "", step
 

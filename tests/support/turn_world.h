@@ -52,10 +52,12 @@ struct stored { /* a write or read of the store that is not answered yet */
 static struct world {
     int64_t now_ms;
     char trace[8192];
-    struct hub_link link, other; /* of the gateway that drives, and of another */
-    struct loop_timer timer;
+    struct hub_link link, other;   /* of the gateway that drives, and of another */
+    struct loop_timer timer, late; /* of all turns; of a look-up */
     struct stored load, write, summary;
     uint32_t stored_told; /* by the last event that went live */
+    char last[512];       /* the text of the model's last item */
+    bool looks_up;        /* there is a datasource to look at */
     bool say_by_itself;   /* says are answered at once (by the next settle) */
     struct llm_call *llm;
     struct tool_run runs[8];
@@ -106,8 +108,9 @@ void quota_turn_end(struct store *s, struct str owner, struct id turn)
 struct loop_timer *loop_timer_new(struct loop *l, loop_fn *fn, void *arg)
 {
     (void)l;
-    w.timer = (struct loop_timer){fn, arg, false};
-    return &w.timer;
+    struct loop_timer *t = w.timer.fn ? &w.late : &w.timer;
+    *t = (struct loop_timer){fn, arg, false};
+    return t;
 }
 void loop_timer_set(struct loop_timer *t, int64_t after_ms, int64_t repeat_ms)
 {
@@ -117,7 +120,11 @@ void loop_timer_set(struct loop_timer *t, int64_t after_ms, int64_t repeat_ms)
 }
 void loop_timer_stop(struct loop_timer *t) { t->active = false; }
 bool loop_timer_active(const struct loop_timer *t) { return t->active; }
-void loop_timer_free(struct loop_timer *t) { t->active = false; }
+void loop_timer_free(struct loop_timer *t)
+{
+    if (t)
+        t->active = false;
+}
 
 void hub_hold(struct hub_link *l) { l->held++; }
 void hub_release(struct hub_link *l) { l->held--; }
@@ -301,6 +308,8 @@ enum err llm_call_start(struct llm *l, const struct llm_request *r, const struct
     snprintf(w.system, sizeof(w.system), "%s", buf_cstr((struct buf *)&r->prompt->system));
     snprintf(w.first, sizeof(w.first), "%.*s", (int)r->prompt->items[0].text.len,
              r->prompt->items[0].text.at);
+    const struct prompt_item *last = &r->prompt->items[r->prompt->count - 1];
+    snprintf(w.last, sizeof(w.last), "%.*s", (int)last->text.len, last->text.at);
     note(h->reply.on_text ? "call %s" : "summary %s", r->model->id);
     *out = w.llm;
     return ERR_NONE;
@@ -377,6 +386,17 @@ struct tool_run *tool_start(struct tools *t, const struct tool_call *c, tool_don
                                            : "");
     return r;
 }
+struct tool_run *tools_look_up(struct tools *t, const struct tool_call *c, tool_done_fn *fn,
+                               void *arg)
+{
+    (void)t;
+    if (!w.looks_up)
+        return NULL;
+    struct tool_run *r = &w.runs[w.run_count++];
+    *r = (struct tool_run){.fn = fn, .arg = arg, .used = true};
+    note("look up %.*s", (int)c->arguments.len, c->arguments.at);
+    return r;
+}
 void tool_cancel(struct tool_run *r)
 {
     if (r == NULL)
@@ -423,6 +443,8 @@ static int begin(void **state)
                                              .approval_wait_ms = 86400000},
                                     .capacity = 1,
                                     .tick_ms = 50};
+    c.turn.look_up = true; /* where the script says that there is something to look at */
+    c.turn.check_answers = true;
     w.turns = worker_turns_new(&c);
     return 0;
 }
@@ -443,7 +465,7 @@ static int end(void **state)
 }
 
 static void settle(void) { worker_turns_decide(w.turns); }
-static void tick(int64_t ms)
+__attribute__((unused)) static void tick(int64_t ms)
 {
     w.now_ms += ms;
     w.timer.fn(w.timer.arg);
@@ -522,6 +544,6 @@ static void begin_answer_in(uint32_t epoch)
     start(epoch);
     answer(&w.load, ERR_NONE);
 }
-static void begin_answer(void) { begin_answer_in(1); }
+__attribute__((unused)) static void begin_answer(void) { begin_answer_in(1); }
 
 #endif

@@ -14,6 +14,7 @@ struct span {
     size_t at, len;
 };
 
+/* The same whether it must call or not: a cache holds it. */
 static void write_system(const struct prompt *in, const struct tool_spec *tools, unsigned count,
                          struct buf *b)
 {
@@ -31,7 +32,8 @@ static void write_system(const struct prompt *in, const struct tool_spec *tools,
                 "person: {\"answer\": TEXT}.\n");
 }
 
-static void write_schema(const struct tool_spec *tools, unsigned count, struct buf *b)
+static void write_schema(const struct tool_spec *tools, unsigned count, bool must_call,
+                         struct buf *b)
 {
     for (unsigned i = 0; i < count; i++) {
         buf_puts(b, i == 0 ? "{\"anyOf\":[" : ",");
@@ -43,6 +45,10 @@ static void write_schema(const struct tool_spec *tools, unsigned count, struct b
                    "]},\"arguments\":%s},\"required\":[\"tool\",\"arguments\"],"
                    "\"additionalProperties\":false}",
                    tools[i].schema_json);
+    }
+    if (must_call && count > 0) {
+        buf_puts(b, "]}");
+        return;
     }
     buf_printf(b,
                "%s{\"type\":\"object\",\"properties\":{\"answer\":{\"type\":\"string\","
@@ -74,7 +80,7 @@ static void write_result(const struct prompt_item *item, struct buf *b)
 }
 
 void jsontools_write(const struct prompt *in, const struct tool_spec *tools, unsigned count,
-                     struct jsontools *out)
+                     bool must_call, struct jsontools *out)
 {
     *out = (struct jsontools){.prompt = {.bytes = in->bytes, .tokens = in->tokens}};
     struct span *spans = xcalloc(in->count + 1, sizeof(*spans));
@@ -84,7 +90,7 @@ void jsontools_write(const struct prompt *in, const struct tool_spec *tools, uns
     buf_init(&out->schema, SCHEMA_MAX);
     p->items = xcalloc(in->count + 1, sizeof(*p->items));
     write_system(in, tools, count, &p->system);
-    write_schema(tools, count, &out->schema);
+    write_schema(tools, count, must_call, &out->schema);
     for (unsigned i = 0; i < in->count; i++) {
         const struct prompt_item *item = &in->items[i];
         struct prompt_item *last = p->count > 0 ? &p->items[p->count - 1] : NULL;

@@ -21,8 +21,9 @@ struct jsontools {
     struct buf texts;  /* that items of prompt point into */
     struct buf schema; /* JSON Schema of a reply; without tools of an answer only */
 };
+/* must_call: an answer is none of what it may write. */
 void jsontools_write(const struct prompt *in, const struct tool_spec *tools, unsigned count,
-                     struct jsontools *out);
+                     bool must_call, struct jsontools *out);
 void jsontools_free(struct jsontools *j);
 /* The whole reply, which told nothing on so far: becomes a tool call or a text, and is told on to
  * h. What is no such object is an answer as it stands. */

@@ -39,6 +39,7 @@ struct llm_request {
     const struct prompt *prompt;
     const struct tool_spec *tools;
     unsigned tool_count;        /* 0: none are offered */
+    bool must_call;             /* nothing was read: where its form is forced, it may only call */
     struct str schema;          /* JSON Schema that the reply must follow, or empty; set by llm.c */
     uint32_t step;              /* for ids of calls that came without */
     struct id turn;             /* for log lines */

@@ -131,9 +131,13 @@ const char *model_url_excess(const char *url)
 
 bool model_offers(const struct model *m, const char *tool_name)
 {
-    bool offers = m->offer_count == 0;
+    static const char *const few[] = {"list_metrics", "execute_instant_query",
+                                      "execute_range_query"};
+    bool offers = m->offer_count == 0 && !m->small;
     for (unsigned i = 0; i < m->offer_count; i++)
         offers = offers || strcmp(m->offers[i], tool_name) == 0;
+    for (size_t i = 0; m->small && m->offer_count == 0 && i < sizeof(few) / sizeof(few[0]); i++)
+        offers = offers || strcmp(few[i], tool_name) == 0;
     return offers;
 }
 

@@ -77,8 +77,9 @@ struct model {
     struct learned *learned;  /* of its server's refusals, while this runs; NULL: nothing is */
     char *options;            /* a JSON object, or NULL */
     bool json_tools;
+    bool small; /* told in few words, with worked examples and few tools, one step at a time */
     char *offers[MODEL_OFFERS_MAX];
-    unsigned offer_count; /* 0: all tools */
+    unsigned offer_count; /* 0: all tools; of a small model three that ask for metrics */
     /* Dollars for a million tokens are micro-dollars for a token; times 1,000 for whole numbers. */
     uint64_t price_input, price_output, price_cached;
     uint32_t requests_per_minute, tokens_per_minute, concurrent; /* 0: not limited */

@@ -17,6 +17,7 @@
  *   max_tokens_field   "max_tokens" or "max_completion_tokens": what a Chat Completions server
  *                      calls the answer's limit; by the model's id, learned from a refusal
  *   fallbacks          names of models that are asked when this one fails before its first token
+ *   size               "small" or "large": how it is told of its work
  *   bytes_per_token    about; learned from what the provider counts where it is left out
  *   tools              "native", or "json": it has no tool calling, a JSON format stands for it
  *   offers             names of the tools that it is told of; all. All take some 9,000 tokens, and

@@ -107,11 +107,17 @@ static bool known_api(struct model *m, const char *word)
 
 static bool known_fields(const json_t *v, char reason[160])
 {
-    static const char *const model[] = {
-        "name",    "provider", "model",      "base_url",          "api",       "tools",
-        "options", "window",   "limits",     "max_output_tokens", "price",     "bytes_per_token",
-        "headers", "query",    "key_header", "max_tokens_field",  "fallbacks", "offers",
-        "key_env", "key_file", NULL};
+    static const char *const model[] = {"name",       "provider",
+                                        "model",      "base_url",
+                                        "api",        "tools",
+                                        "options",    "window",
+                                        "limits",     "max_output_tokens",
+                                        "price",      "bytes_per_token",
+                                        "headers",    "query",
+                                        "key_header", "max_tokens_field",
+                                        "fallbacks",  "offers",
+                                        "key_env",    "key_file",
+                                        "size",       NULL};
     static const char *const limits[] = {"requests_per_minute", "tokens_per_minute", "concurrent",
                                          NULL};
     static const char *const price[] = {"input", "output", "cached", NULL};
@@ -129,7 +135,7 @@ static bool speaks(enum provider p, enum model_api api)
 static bool read_model(struct model *m, const json_t *v, char reason[160])
 {
     const char *word = text(v, "provider"), *id = text(v, "model"), *name = text(v, "name");
-    const char *api = text(v, "api"), *tools = text(v, "tools");
+    const char *api = text(v, "api"), *tools = text(v, "tools"), *size = text(v, "size");
     enum provider p;
     *m = (struct model){0};
     if (!known_fields(v, reason))
@@ -169,7 +175,12 @@ static bool read_model(struct model *m, const json_t *v, char reason[160])
     }
     if (options)
         m->options = json_dumps(options, JSON_COMPACT);
-    m->json_tools = tools && strcmp(tools, "json") == 0;
+    m->small = size && strcmp(size, "small") == 0;
+    m->json_tools = tools ? strcmp(tools, "json") == 0 : m->small; /* a form that is forced */
+    if (size && !m->small && strcmp(size, "large") != 0) {
+        snprintf(reason, 160, "size is small or large");
+        return false;
+    }
     if ((api && !known_api(m, api)) || (tools && !m->json_tools && strcmp(tools, "native") != 0)) {
         snprintf(reason, 160,
                  "api is chat, responses, messages or generate; tools is native or json");

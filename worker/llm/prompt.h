@@ -35,7 +35,8 @@ struct prompt_item {
     unsigned turn; /* counts the questions: 0 is the first */
 };
 struct prompt {
-    struct buf system;
+    struct buf system;         /* what stays: a provider's cache holds it */
+    struct buf question;       /* the last one, with what changes behind it: time, datasource … */
     struct prompt_item *items; /* those that are not gone are sent, in order */
     unsigned count;
     uint64_t bytes, tokens;   /* of all that is sent; tokens are estimated */
@@ -49,8 +50,11 @@ struct prompt_input {
     const struct turn_context *context;
     struct str summary; /* of the messages up to summary_to, or empty */
     uint32_t summary_to;
-    const char *extra; /* PERSAI_SYSTEM_PROMPT, or NULL */
-    int64_t now_ms;    /* Unix time */
+    const char *extra;       /* PERSAI_SYSTEM_PROMPT, or NULL */
+    struct str looked_up;    /* metrics that may fit the question, a line of JSON each; or empty */
+    bool small;              /* the model: few words, with worked examples */
+    struct str draft, doubt; /* an answer that is none yet, and what is wrong with it; or empty */
+    int64_t now_ms;          /* Unix time */
     uint32_t window_tokens, output_tokens_max, tools_bytes;
     const struct token_estimate *estimate; /* of the model; NULL: as usual */
     bool last_call;                        /* no tools are offered: it has to answer */

@@ -13,6 +13,7 @@
 #include "worker/tools/mcp/mcp.h"
 #include "worker/tools/meant.h"
 #include "worker/tools/handlers.h"
+#include "worker/tools/look.h"
 #include "worker/tools/schema.h"
 #include "worker/tools/run.h"
 #include "worker/tools/prometheus/catalog_cache.h"
@@ -479,6 +480,26 @@ struct tool_run *tool_start(struct tools *t, const struct tool_call *c, tool_don
 {
     struct tool_run *r = run_new(t, c, fn, arg);
     check_call(r, c);
+    return r;
+}
+
+struct tool_run *tools_look_up(struct tools *t, const struct tool_call *c, tool_done_fn *fn,
+                               void *arg)
+{
+    static const struct tool_spec look_up = {"look_up", "", "{}", false, TOOL_SOURCE_PROMETHEUS};
+    struct path path;
+    json_t *args = json_loadb(c->arguments.at, c->arguments.len, JSON_ALLOW_NUL, NULL);
+    if (args == NULL || c->datasource_count == 0 ||
+        path_parse(c->datasources[0], &path) != ERR_NONE) {
+        json_decref(args);
+        return NULL;
+    }
+    struct tool_run *r = run_new(t, c, fn, arg);
+    r->spec = &look_up;
+    r->fn = prom_look_up;
+    r->args = args;
+    r->datasource = str_dup(c->datasources[0]);
+    run_wait(r);
     return r;
 }
 

@@ -44,6 +44,11 @@ bool tools_docs(const struct tools *t, unsigned *files, unsigned *left_out);
 
 struct tool_run *tool_start(struct tools *t, const struct tool_call *c, tool_done_fn *fn,
                             void *arg);
+/* What fits a question in the conversation's first datasource, for the model to be told beside it:
+ * arguments are {"question", "queried"}, the content lines of JSON (look.h). NULL: that datasource
+ * can't be looked at. */
+struct tool_run *tools_look_up(struct tools *t, const struct tool_call *c, tool_done_fn *fn,
+                               void *arg);
 void tool_cancel(struct tool_run *r); /* no callback comes any more; NULL is fine */
 
 #endif

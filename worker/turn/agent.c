@@ -18,6 +18,7 @@ NAMES(agent_seal_name, enum agent_seal, AGENT_SEALS, X)
 
 static enum agent_act on_loaded(struct agent *a, const struct agent_fact *f);
 static enum agent_act on_replied(struct agent *a, const struct agent_fact *f);
+static enum agent_act on_doubted(struct agent *a, const struct agent_fact *f);
 static enum agent_act on_redo(struct agent *a);
 static enum agent_act on_tooled(struct agent *a, const struct agent_fact *f);
 static enum agent_act on_sealed(struct agent *a, const struct agent_fact *f);
@@ -47,6 +48,8 @@ enum agent_act agent_step(struct agent *a, const struct agent_fact *f)
         return a->state == AGENT_LOADING ? on_loaded(a, f) : ACT_WAIT;
     case FACT_REPLIED:
         return a->state == AGENT_THINKING ? on_replied(a, f) : ACT_WAIT;
+    case FACT_DOUBTED:
+        return a->state == AGENT_THINKING ? on_doubted(a, f) : ACT_WAIT;
     case FACT_REDO:
         return a->state == AGENT_THINKING ? on_redo(a) : ACT_WAIT;
     case FACT_TOOLED:
@@ -93,6 +96,17 @@ static enum agent_act on_replied(struct agent *a, const struct agent_fact *f)
     if (a->usage.input_tokens + a->usage.output_tokens > a->limits->tokens_max)
         return seal(a, SEAL_FAILURE, ERR_TOKEN_LIMIT);
     return seal(a, f->needs_approval ? SEAL_AWAIT : SEAL_REPLY, ERR_NONE);
+}
+
+/* Not a failed try: the model did as it was told, and is told more. */
+static enum agent_act on_doubted(struct agent *a, const struct agent_fact *f)
+{
+    CHECK(a->tries > 0);
+    usage_add(&a->usage, &f->usage);
+    a->doubts++;
+    a->tries--;
+    a->attempt++;
+    return seal(a, SEAL_AGAIN, ERR_NONE);
 }
 
 /* The step has not begun yet: that was no try. */

@@ -8,6 +8,7 @@
  *   NEW       START → LOAD, LOADING
  *   LOADING   LOADED → open tool calls: TOOLS, ACTING; else CALL, THINKING
  *   THINKING  REPLIED → SEAL, SEALING; FAILED → SEAL (the step again, or the turn's end);
+ *             DOUBTED → SEAL (the step again)
  *             REDO → LOAD, LOADING (the model has made room, or a token came: the call once more)
  *   ACTING    TOOLED → WAIT; the last one → SEAL, SEALING; FAILED → SEAL
  *   SEALING   SEALED → open calls: TOOLS; else LOAD; or FINISH, OVER. A wish that comes meanwhile
@@ -33,6 +34,7 @@
     X(START)                                                                                       \
     X(LOADED)  /* step, attempt, tokens, open_calls */                                             \
     X(REPLIED) /* the model's reply is whole: open_calls, needs_approval, tokens */                \
+    X(DOUBTED) /* the reply is whole, but no answer yet: once more, with what is wrong with it */  \
     X(REDO)    /* the call could not begin; now it can, with what is there to be read */           \
     X(TOOLED)  /* one more call has its result: invalid */                                         \
     X(SEALED)  /* what was to be sealed is in Redis */                                             \
@@ -119,6 +121,7 @@ struct agent {
     int64_t start_ms;
     uint32_t step, attempt; /* the present one; step 1 is a turn's first, user's message is 0 */
     uint32_t tries;         /* of this step in this process */
+    uint32_t doubts;        /* of the turn in this process */
     unsigned open_calls;
     bool sensible;           /* of this batch of calls: one was valid */
     uint32_t invalid_rounds; /* in a row */

@@ -58,6 +58,8 @@ void turn_free(struct turn *t)
     secret_free(t->token);
     turn_context_free(&t->context);
     free(t->owner);
+    free(t->lookup.text);
+    turn_doubt_free(t);
     buf_free(&t->said);
     record_message_free(&t->assistant);
     free(t->tool.responses);
@@ -393,13 +395,21 @@ static const struct tool_spec *offered(const struct model *m, const struct tool_
                                        unsigned *count, struct tool_spec few[MODEL_OFFERS_MAX])
 {
     unsigned n = 0;
-    if (m->offer_count == 0)
+    if (m->offer_count == 0 && !m->small)
         return tools;
     for (unsigned i = 0; i < *count && n < MODEL_OFFERS_MAX; i++)
         if (model_offers(m, tools[i].name))
             few[n++] = tools[i];
     *count = n;
     return few;
+}
+
+/* A small model guesses rather than looks. */
+static bool must_call(const struct turn *t)
+{
+    enum { STEPS_MAX = 7 }; /* three rounds of calls that give nothing are enough */
+    return t->model->small && t->config->check_answers && t->lookup.text && !t->doubt.queried &&
+           t->agent.step <= STEPS_MAX;
 }
 
 static void begin_call(struct turn *t, const struct store_answer *answer,
@@ -414,6 +424,9 @@ static void begin_call(struct turn *t, const struct store_answer *answer,
         fail(t, ERR_MODEL_UNKNOWN, false, NULL);
         return;
     }
+    if (c->look_up && turn_lookup_begin(t, answer->messages, answer->message_count))
+        return;
+    turn_doubt_read(t, answer->messages, answer->message_count);
     unsigned tool_count;
     struct tool_spec few[MODEL_OFFERS_MAX];
     const struct tool_spec *tools = tools_specs(c->tools, &tool_count);
@@ -427,6 +440,10 @@ static void begin_call(struct turn *t, const struct store_answer *answer,
                               .summary = answer->load->session.summary,
                               .summary_to = answer->load->session.summary_to,
                               .extra = c->extra_prompt,
+                              .looked_up = str_of(t->lookup.text),
+                              .small = t->model->small,
+                              .draft = str_of(t->doubt.draft),
+                              .doubt = str_of(t->doubt.note),
                               .now_ms = t->asked_ms,
                               .window_tokens = t->model->window_tokens,
                               .output_tokens_max = t->model->output_tokens_max,
@@ -450,12 +467,14 @@ static void begin_call(struct turn *t, const struct store_answer *answer,
     memset(t->told, 0, sizeof(t->told));
     t->used = (struct usage){0};
     turn_announce_step(t, STEP_INFERENCE);
+    turn_tell_looked_up(t);
     if (prompt.left_out > 0)
         turn_tell_left_out(t, prompt.left_out);
     struct llm_request r = {.model = t->model,
                             .prompt = &prompt,
                             .tools = tools,
                             .tool_count = tool_count,
+                            .must_call = must_call(t),
                             .step = t->agent.step,
                             .turn = t->id,
                             .conversation = t->session,
@@ -598,6 +617,12 @@ static void on_llm_done(void *arg, enum err err)
     t->replied = turn_count_used(t);
     if (r->input_known)
         token_estimate_learn(t->model->estimate, t->prompt_bytes, r->input_tokens);
+    if (r->call_count == 0 && turn_doubts(t, r)) {
+        turn_tell(t, (struct agent_fact){.kind = FACT_DOUBTED, .usage = t->replied});
+        return;
+    }
+    if (t->agent.state != AGENT_THINKING) /* what is said behind the answer was too much */
+        return;
     distinguish(t, r);
     keep_reply(t, r);
     begin_vet(t);
@@ -659,6 +684,7 @@ static void stop(struct turn *t)
     llm_call_free(t->llm);
     t->llm = NULL;
     turn_recap_stop(t);
+    turn_lookup_stop(t);
     vet_free(&t->vet);
     tool_batch_free(&t->batch);
     if (t->journal_open) {

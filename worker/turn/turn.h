@@ -20,10 +20,24 @@
 #include "worker/meters.h"
 #include "worker/llm/models.h"
 #include "worker/turn/tool_batch.h"
+#include "worker/turn/claims.h"
 #include "worker/turn/context.h"
 #include "worker/tools/tools.h"
 #include "worker/turn/vet.h"
 
+struct turn_lookup { /* turn_lookup.c */
+    bool asked, told;
+    struct tool_run *run;
+    struct loop_timer *timer;
+    char *text; /* what the model is told; NULL: nothing */
+};
+struct turn_doubt { /* turn_doubt.c: what was read, and what is wrong with what was answered */
+    struct claims known;
+    bool read;                      /* a result of a tool that reads data is in this conversation */
+    bool queried;                   /* … of this turn's, and it is a query's */
+    bool no_data, numbers, partial; /* told once each */
+    char *draft, *note;             /* the answer that is doubted, and why; NULL: none is */
+};
 struct turn_config {               /* of all turns of this process */
     struct journal_config journal; /* with loop, store and the worker's name */
     struct agent_limits limits;
@@ -32,6 +46,8 @@ struct turn_config {               /* of all turns of this process */
     struct tools *tools;
     struct meters *meters;
     const char *extra_prompt; /* or NULL */
+    bool look_up;             /* what fits a question before the model is asked */
+    bool check_answers;       /* against what was read */
     int64_t token_wait_ms;    /* for a fresh token */
     int64_t approval_wait_ms; /* for a person's decision */
     struct list *dirty;       /* turns that have something to perform */
@@ -96,6 +112,8 @@ struct turn {
     enum err refused; /* why the store would not have it any more */
     int64_t begun_ms, step_ms;
     bool first_token;
+    struct turn_lookup lookup;
+    struct turn_doubt doubt;
 };
 
 /* take_token may be empty or NULL. It is marked dirty: its first act is to load. */
@@ -120,6 +138,20 @@ bool turn_recap_begin(struct turn *t, const struct prompt *prompt, const struct 
 void turn_recap_stop(struct turn *t);
 void turn_tell_wait(void *arg, int64_t wait_ms);         /* of a struct turn: the provider limits */
 void turn_tell_left_out(struct turn *t, unsigned count); /* once */
+
+/* ---- turn_lookup.c, for turn.c ---- */
+/* True: what fits the question is being looked up; FACT_REDO comes within a moment. */
+bool turn_lookup_begin(struct turn *t, const struct store_message *messages, unsigned count);
+void turn_lookup_stop(struct turn *t);
+void turn_tell_looked_up(struct turn *t); /* once */
+
+/* ---- turn_doubt.c, for turn.c ---- */
+/* Before each call: what the model can know. */
+void turn_doubt_read(struct turn *t, const struct store_message *messages, unsigned count);
+/* Of a whole reply without calls. True: it is no answer yet, and the model is told why. What stays
+ * wrong after that is said to the person, behind the answer. */
+bool turn_doubts(struct turn *t, struct reply *r);
+void turn_doubt_free(struct turn *t);
 
 /* ---- seal.c, for turn.c ---- */
 void turn_seal(struct turn *t); /* writes what the agent says */

@@ -1,5 +1,6 @@
 #include "worker/tools/prometheus/rank.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@ static struct str name_of(const struct catalog *c, uint32_t metric)
     return catalog_name(c, &c->metrics[metric]);
 }
 
+static bool fit(const struct rank *r, struct str part, uint64_t bits[WORDS_MAX / 64]);
 static void look_at(struct rank *r, const struct catalog *c, uint32_t metric);
 static bool respell(struct rank *r);
 static void weigh_words(struct rank *r, const struct catalog *c);
@@ -108,6 +110,19 @@ static bool fit(const struct rank *r, struct str part, uint64_t bits[WORDS_MAX /
         }
     }
     return maybe ? fit_nearly(r, (struct str){stem, len}, bits) || fits : fits;
+}
+
+unsigned rank_says(const struct rank *r, struct str text)
+{
+    uint64_t bits[WORDS_MAX / 64] = {0};
+    uint32_t groups = 0;
+    struct str part;
+    while (words_part(&text, &part))
+        fit(r, part, bits);
+    for (unsigned i = 0; i < r->words.count; i++)
+        if (bits[i / 64] >> (i % 64) & 1 && r->words.words[i].weight >= 1)
+            groups |= 1U << r->words.words[i].group;
+    return (unsigned)__builtin_popcount(groups);
 }
 
 static bool any(const uint64_t bits[WORDS_MAX / 64]) { return (bits[0] | bits[1]) != 0; }
@@ -315,7 +330,7 @@ static float type_factor(const struct rank *r, const struct catalog *c, uint32_t
 
 static float weigh(const struct rank *r, const struct catalog *c, const struct rank_found *f)
 {
-    float groups[WORDS_GROUPS_MAX] = {0}, sum = 0;
+    float groups[WORDS_GROUPS_MAX] = {0}, sum = 0, numbers = 0;
     for (unsigned half = 0; half < WORDS_MAX / 64; half++)
         for (uint64_t left = f->name[half] | f->help[half]; left != 0; left &= left - 1) {
             unsigned i = half * 64 + (unsigned)__builtin_ctzll(left);
@@ -323,8 +338,12 @@ static float weigh(const struct rank *r, const struct catalog *c, const struct r
             float score = w->weight * r->idf[i] * (bit(f->name, i) ? 1 : 0.4F);
             groups[w->group] = score > groups[w->group] ? score : groups[w->group];
         }
-    for (unsigned g = 0; g < r->words.group_count; g++)
+    for (unsigned g = 0; g < r->words.group_count; g++) {
         sum += groups[g];
+        numbers += groups[g] > 0 && isdigit((unsigned char)r->words.own[g][0]) ? groups[g] : 0;
+    }
+    if (sum <= numbers) /* "1" alone asks for nothing */
+        sum = 0;
     unsigned rest = f->parts > f->fits ? f->parts - f->fits : 0;
     sum *= type_factor(r, c, f->metric) / (1 + 0.06F * (float)rest);
     if (is_known(r, f->metric))

@@ -32,7 +32,7 @@ static void conversation_is_written_without_tool_calls(void **state)
     buf_init(&in.system, 100);
     buf_puts(&in.system, "Be good.");
     struct jsontools j;
-    jsontools_write(&in, tools, 2, &j);
+    jsontools_write(&in, tools, 2, false, &j);
     assert_int_equal(j.prompt.count, 5);
     assert_true(str_is(j.prompt.items[0].text, "How busy?"));
     assert_true(str_is(j.prompt.items[1].text,
@@ -62,7 +62,7 @@ static void results_of_one_step_are_one_message(void **state)
         {.kind = PROMPT_RESULT, .text = STR("b"), .tool_name = STR("query"), .failed = true}};
     struct prompt in = {.items = items, .count = 4};
     struct jsontools j;
-    jsontools_write(&in, tools, 2, &j);
+    jsontools_write(&in, tools, 2, false, &j);
     assert_int_equal(j.prompt.count, 3);
     assert_true(
         str_is(j.prompt.items[2].text, "Result of query: a\n\n(failed) Result of query: b"));
@@ -76,7 +76,7 @@ static void without_tools_only_an_answer_may_be_written(void **state)
     struct prompt_item item = {.kind = PROMPT_USER, .text = STR("q")};
     struct prompt in = {.items = &item, .count = 1};
     struct jsontools j;
-    jsontools_write(&in, tools, 0, &j);
+    jsontools_write(&in, tools, 0, false, &j);
     assert_non_null(strstr(buf_cstr(&j.prompt.system), "{\"answer\": TEXT}"));
     assert_null(strstr(buf_cstr(&j.prompt.system), "tool"));
     json_t *schema = json_loads(buf_cstr(&j.schema), 0, NULL);

@@ -1,0 +1,158 @@
+/* What is looked up for a question, and what is doubted of an answer: by trace, as test_turn.c. */
+#include "tests/support/turn_world.h"
+
+#define FOUND "{\"metric\":\"rooms\",\"type\":\"gauge\"}\n{\"metric\":\"doors\"}"
+
+static void begin_looking(void)
+{
+    w.looks_up = true;
+    start(1);
+    answer(&w.load, ERR_NONE);
+    assert_non_null(strstr(w.trace, "look up {\"question\":\"q\",\"queried\":\"\"}"));
+    assert_null(w.llm);
+    w.trace[0] = '\0';
+}
+
+static void begin_told(void)
+{
+    begin_looking();
+    tooled(0, FOUND, false);
+    answer(&w.load, ERR_NONE);
+    w.trace[0] = '\0';
+}
+
+static void what_fits_stands_beside_the_question_and_is_shown(void **state)
+{
+    (void)state;
+    begin_looking();
+    tooled(0, FOUND, false);
+    expect("load 1\n");
+    answer(&w.load, ERR_NONE);
+    expect("live 1-2 step_start#1\n"
+           "live 1-3 step_progress.notice=Looked up for the model: rooms, doors\ncall m\n");
+    assert_non_null(strstr(w.last, "q\n\n[Said by PersAI"));
+    assert_non_null(strstr(w.last, FOUND));
+    assert_null(strstr(w.system, "rooms"));
+}
+
+static void what_is_not_there_in_time_costs_nothing_more(void **state)
+{
+    (void)state;
+    begin_looking();
+    assert_true(w.late.active);
+    w.late.fn(w.late.arg);
+    settle();
+    expect("tool cancelled\nload 1\n");
+    answer(&w.load, ERR_NONE);
+    expect("live 1-2 step_start#1\ncall m\n");
+    assert_null(strstr(w.last, "Metrics"));
+}
+
+static void look_up_that_fails_or_finds_nothing_says_nothing(void **state)
+{
+    (void)state;
+    begin_looking();
+    tooled(0, "refused", true);
+    answer(&w.load, ERR_NONE);
+    expect("load 1\nlive 1-2 step_start#1\ncall m\n");
+    text("Hi");
+    replied(ERR_NONE);
+    answer(&w.write, ERR_NONE);
+    assert_non_null(strstr(w.trace, "DONE 1 done")); /* and nothing is doubted */
+}
+
+static void cancel_while_it_looks_up_stops_that(void **state)
+{
+    (void)state;
+    begin_looking();
+    worker_turns_cancel(w.turns, turn);
+    settle();
+    assert_non_null(strstr(w.trace, "tool cancelled"));
+    assert_non_null(strstr(w.trace, "seal cancelled"));
+    answer(&w.write, ERR_NONE);
+    assert_int_equal(worker_turns_running(w.turns), 0);
+}
+
+static void answer_without_data_is_given_back_once_and_then_marked(void **state)
+{
+    (void)state;
+    begin_told();
+    text("There are 7 rooms.");
+    replied(ERR_NONE);
+    expect("live 1-4 step_progress.text=There are 7 rooms.\nseal running step=1.2: 2 3 4 5\n");
+    answer(&w.write, ERR_NONE);
+    answer(&w.load, ERR_NONE);
+    expect("live 1-5 step_start#2\nload 1\ncall m\n");
+    assert_non_null(strstr(w.last, "you have read no data"));
+    assert_int_equal(w.messages_shown, 3); /* the question, what it said, what is wrong with it */
+    text("There are 7 rooms.");
+    replied(ERR_NONE);
+    assert_non_null(strstr(w.trace, "There are 7 rooms.\n\n> No data was read for this answer."));
+    answer(&w.write, ERR_NONE);
+    assert_non_null(strstr(w.trace, "DONE 1 done"));
+}
+
+static void read_one(const char *result)
+{
+    asks("a", "execute_instant_query");
+    replied(ERR_NONE);
+    answer(&w.write, ERR_NONE);
+    tooled(1, result, false);
+    answer(&w.write, ERR_NONE);
+    answer(&w.load, ERR_NONE);
+    w.trace[0] = '\0';
+}
+
+static void numbers_that_no_result_has_are_given_back_once(void **state)
+{
+    (void)state;
+    begin_told();
+    read_one("{\"series_total\":1,\"series_shown\":1,\"series\":[{\"value\":4}]}");
+    text("There are 7 rooms.");
+    replied(ERR_NONE);
+    answer(&w.write, ERR_NONE);
+    answer(&w.load, ERR_NONE);
+    assert_non_null(strstr(w.last, "states 7, which no result has"));
+    text("There are 4 rooms.");
+    w.trace[0] = '\0';
+    replied(ERR_NONE);
+    assert_non_null(strstr(w.trace, "assistant(There are 4 rooms. stop"));
+    answer(&w.write, ERR_NONE);
+    assert_non_null(strstr(w.trace, "DONE 1 done"));
+}
+
+static void partial_data_may_not_be_told_as_whole(void **state)
+{
+    (void)state;
+    begin_told();
+    read_one("{\"partial\":true,\"series\":[{\"value\":4}]}");
+    text("All 4 are fine.");
+    replied(ERR_NONE);
+    answer(&w.write, ERR_NONE);
+    answer(&w.load, ERR_NONE);
+    assert_non_null(strstr(w.last, "was partial or cut"));
+    text("All 4 are fine.");
+    w.trace[0] = '\0';
+    replied(ERR_NONE);
+    assert_non_null(strstr(w.trace, "> The data behind this answer was partial or cut."));
+    answer(&w.write, ERR_NONE);
+}
+
+int main(void)
+{
+    secret_setup();
+    meters_init(&w.meters);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_fits_stands_beside_the_question_and_is_shown, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(what_is_not_there_in_time_costs_nothing_more, begin, end),
+        cmocka_unit_test_setup_teardown(look_up_that_fails_or_finds_nothing_says_nothing, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(cancel_while_it_looks_up_stops_that, begin, end),
+        cmocka_unit_test_setup_teardown(answer_without_data_is_given_back_once_and_then_marked,
+                                        begin, end),
+        cmocka_unit_test_setup_teardown(numbers_that_no_result_has_are_given_back_once, begin, end),
+        cmocka_unit_test_setup_teardown(partial_data_may_not_be_told_as_whole, begin, end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,37 @@
+/* worker/turn/claims.h: are the numbers that an answer states those that were read? Pure.
+ *
+ * What is known: the numbers of the results (and of the question and the calls), and how many items
+ * their lists have. A number of the answer is supported when one of these, scaled by the unit that
+ * is written behind it (GB is 10^9 or 2^30, ms, %, k …), is the same within the digits that are
+ * written; or when it is a difference, sum, ratio or mean of numbers that are stated and supported.
+ * Times, dates, versions, names (p95, node1), numbered lists and code are no claims.
+ * Memory: claims_free. */
+#ifndef WORKER_TURN_CLAIMS_H
+#define WORKER_TURN_CLAIMS_H
+
+#include <stdbool.h>
+#include "common/buf.h"
+
+enum { CLAIMS_NUMBERS_MAX = 50000, CLAIM_TEXT_MAX = 40 };
+
+struct claims {
+    double *numbers;
+    unsigned count, cap;
+    bool sorted;
+    bool partial; /* a result says that it is not all there is */
+};
+void claims_free(struct claims *c);
+/* A text that was read: its numbers are known. */
+void claims_know(struct claims *c, struct str text);
+/* A result: also how many items its lists have, and whether it is partial. */
+void claims_know_result(struct claims *c, struct str content);
+
+struct claim {
+    char text[CLAIM_TEXT_MAX]; /* "3.4 GB" */
+};
+/* The claims of an answer that nothing supports, each once; how many were written to out. */
+unsigned claims_unsupported(struct claims *c, struct str answer, struct claim *out, unsigned max);
+/* Does it say that data was missing or cut? In English, German, Spanish, Chinese or Japanese. */
+bool claims_admits(struct str answer);
+
+#endif

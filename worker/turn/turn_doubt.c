@@ -1,0 +1,151 @@
+/* Is a reply an answer? A question about data is not answered before any was read; numbers that no
+ * result has and partial data that is told as whole are not what was read. The model is told once
+ * of each, as a further attempt of the same step, so that what was streamed is dropped. What is
+ * still wrong then is said to the person behind the answer, where every client shows it. */
+#include "worker/turn/turn.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "common/check.h"
+#include "common/log.h"
+
+enum { CLAIMS_TOLD_MAX = 6, NOTE_BYTES_MAX = 1024 };
+
+static bool is_one(struct str name, const char *const *names)
+{
+    for (; *names; names++)
+        if (str_is(name, *names))
+            return true;
+    return false;
+}
+
+/* What these give is nothing of the systems that are asked about. */
+static bool reads(struct str tool)
+{
+    static const char *const others[] = {"show_plan", "find_tools", "list_datasources", NULL};
+    return !is_one(tool, others);
+}
+
+static bool queries(struct str tool)
+{
+    static const char *const names[] = {"execute_instant_query",
+                                        "execute_range_query",
+                                        "histogram_quantile",
+                                        "run_panel",
+                                        "loki_query",
+                                        NULL};
+    return is_one(tool, names);
+}
+
+void turn_doubt_read(struct turn *t, const struct store_message *messages, unsigned count)
+{
+    struct turn_doubt *d = &t->doubt;
+    claims_free(&d->known);
+    d->read = d->queried = false;
+    for (unsigned i = 0; i < count; i++) {
+        const struct record_message *m = &messages[i].record;
+        bool ours = id_eq(m->turn, t->id);
+        if (m->role == ROLE_USER)
+            claims_know(&d->known, m->content);
+        for (unsigned k = 0; m->role == ROLE_ASSISTANT && k < m->call_count; k++)
+            claims_know(&d->known, m->calls[k].arguments);
+        for (unsigned k = 0; m->role == ROLE_TOOL && k < m->response_count; k++) {
+            const struct record_response *r = &m->responses[k];
+            if (ours)
+                claims_know_result(&d->known, r->content);
+            else
+                claims_know(&d->known, r->content);
+            d->read = d->read || (!r->failed && reads(r->tool_name));
+            d->queried = d->queried || (ours && !r->failed && queries(r->tool_name));
+        }
+    }
+    claims_know(&d->known, str_of(t->context.about));
+}
+
+/* Of what the model is told of numbers that nothing has. */
+static void write_claims(const struct claim *claims, unsigned count, struct buf *b)
+{
+    for (unsigned i = 0; i < count; i++)
+        buf_printf(b, "%s%s", i > 0 ? ", " : "", claims[i].text);
+}
+
+/* The model is told, or it was: then the person is. */
+static void doubt(struct turn *t, struct reply *r, bool *told, struct str to_model,
+                  struct str to_person, bool *again)
+{
+    if (!*told && !agent_last_call(&t->agent)) {
+        struct turn_doubt *d = &t->doubt;
+        *told = *again = true;
+        free(d->draft);
+        free(d->note);
+        d->draft = str_dup(buf_str(&r->content));
+        d->note = str_dup(to_model);
+        return;
+    }
+    enum err err = reply_text(r, STR("\n\n> ")); /* a note, set apart from the answer */
+    if (err == ERR_NONE)
+        err = reply_text(r, to_person);
+    log_info("turn.doubted", "turn=%s err=%s", id_log(t->id), err_word(err));
+}
+
+static void doubt_numbers(struct turn *t, struct reply *r, bool *again)
+{
+    struct claim claims[CLAIMS_TOLD_MAX];
+    struct turn_doubt *d = &t->doubt;
+    unsigned count = claims_unsupported(&d->known, buf_str(&r->content), claims, CLAIMS_TOLD_MAX);
+    if (count == 0)
+        return;
+    scoped_buf(to_model, NOTE_BYTES_MAX);
+    scoped_buf(to_person, NOTE_BYTES_MAX);
+    buf_puts(&to_model, "[Said by PersAI: your answer states ");
+    write_claims(claims, count, &to_model);
+    buf_puts(&to_model, ", which no result has. Query what is missing, or answer again with the "
+                        "numbers of the results only.]");
+    buf_puts(&to_person, "Not found in the data that was read: ");
+    write_claims(claims, count, &to_person);
+    buf_puts(&to_person, ".");
+    doubt(t, r, &d->numbers, buf_str(&to_model), buf_str(&to_person), again);
+}
+
+/* Does it state anything of the systems? "Fine." and "Which one do you mean?" don't; a number does,
+ * and so does that there is no such thing. */
+static bool states(struct turn_doubt *d, struct str answer)
+{
+    enum { SENTENCE_BYTES = 60 };
+    struct claim claim;
+    return answer.len >= SENTENCE_BYTES || claims_admits(answer) ||
+           claims_unsupported(&d->known, answer, &claim, 1) > 0;
+}
+
+/* One doubt at a time: the first of them may cure the others. */
+bool turn_doubts(struct turn *t, struct reply *r)
+{
+    struct turn_doubt *d = &t->doubt;
+    bool again = false;
+    if (!t->config->check_answers || r->content.len == 0 || !t->lookup.text)
+        return false;
+    if (!d->read && states(d, buf_str(&r->content)))
+        doubt(
+            t, r, &d->no_data,
+            STR("[Said by PersAI: you have read no data in this conversation. Metrics that may fit "
+                "stand beside the question: query them and answer with the result. If none of "
+                "them can answer it, say why.]"),
+            STR("No data was read for this answer."), &again);
+    else if (d->read)
+        doubt_numbers(t, r, &again);
+    if (!again && d->known.partial && !claims_admits(buf_str(&r->content)))
+        doubt(
+            t, r, &d->partial,
+            STR("[Said by PersAI: a result was partial or cut; your answer does not say so. Answer "
+                "again, and say what is missing.]"),
+            STR("The data behind this answer was partial or cut."), &again);
+    return again;
+}
+
+void turn_doubt_free(struct turn *t)
+{
+    claims_free(&t->doubt.known);
+    free(t->doubt.draft);
+    free(t->doubt.note);
+}

@@ -1,0 +1,178 @@
+/* What fits the question is looked up before the model is asked for the first time in a turn, and
+ * stands beside the question from then on. It costs at most LOOK_MS: what isn't there by then is
+ * left out. It is not stored: who takes the turn over looks it up again. */
+#include "worker/turn/turn.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "common/check.h"
+#include "common/log.h"
+#include "proto/event.h"
+#include "worker/tools/tools.h"
+
+enum {
+    LOOK_MS = 300,
+    SHORT_BYTES = 60, /* a shorter question may be about what was asked before it */
+    QUESTION_BYTES_MAX = 1000,
+    QUERIED_BYTES_MAX = 8 << 10,
+};
+
+static void write_arguments(const struct turn *t, const struct store_message *messages,
+                            unsigned count, struct buf *b);
+static void on_found(void *arg, const struct tool_result *r);
+static void on_late(void *arg);
+
+bool turn_lookup_begin(struct turn *t, const struct store_message *messages, unsigned count)
+{
+    struct turn_lookup *l = &t->lookup;
+    if (l->asked || t->context.datasource_count == 0)
+        return false;
+    l->asked = true;
+    scoped_buf(arguments, 8 * QUESTION_BYTES_MAX + 6 * QUERIED_BYTES_MAX);
+    write_arguments(t, messages, count, &arguments);
+    struct str datasources[TURN_CONTEXT_DATASOURCES_MAX];
+    for (unsigned i = 0; i < t->context.datasource_count; i++)
+        datasources[i] = str_of(t->context.datasources[i]);
+    struct tool_call call = {.turn = t->id,
+                             .owner = str_of(t->owner),
+                             .call_id = STR("look_up"),
+                             .tool_name = STR("look_up"),
+                             .arguments = buf_str(&arguments),
+                             .datasources = datasources,
+                             .datasource_count = t->context.datasource_count,
+                             .token = t->token,
+                             .now_ms = t->asked_ms,
+                             .timezone = str_of(t->context.timezone),
+                             .range_start_ms = t->context.range_start_ms,
+                             .range_end_ms = t->context.range_end_ms};
+    l->run = tools_look_up(t->config->tools, &call, on_found, t);
+    if (l->run == NULL)
+        return false;
+    l->timer = loop_timer_new(t->config->journal.loop, on_late, t);
+    loop_timer_set(l->timer, LOOK_MS, 0);
+    return true;
+}
+
+void turn_lookup_stop(struct turn *t)
+{
+    tool_cancel(t->lookup.run);
+    t->lookup.run = NULL;
+    loop_timer_free(t->lookup.timer);
+    t->lookup.timer = NULL;
+}
+
+/* The names of what fits, for a line that people read. */
+static void write_names(struct str found, struct buf *b)
+{
+    struct str line;
+    while (str_split(&found, '\n', &line)) {
+        static const char before[] = "{\"metric\":\"";
+        if (!str_starts(line, str_of(before)))
+            continue;
+        line = str_skip(line, sizeof(before) - 1);
+        const char *end = memchr(line.at, '"', line.len);
+        buf_puts(b, b->len > 0 ? ", " : "");
+        buf_add_str(b, (struct str){line.at, end ? (size_t)(end - line.at) : line.len});
+    }
+}
+
+/* Once: the person sees what the model is given. */
+void turn_tell_looked_up(struct turn *t)
+{
+    struct turn_lookup *l = &t->lookup;
+    if (l->text == NULL || l->told)
+        return;
+    l->told = true;
+    scoped_buf(names, 4096);
+    scoped_buf(text, 4096);
+    write_names(str_of(l->text), &names);
+    buf_puts(&text, "Looked up for the model: ");
+    buf_add_str(&text, buf_str(&names));
+    event_progress_looked_up(t->config->payload, str_of(t->step_id), buf_str(&text),
+                             str_of(l->text));
+    turn_say_payload(t);
+}
+
+/* What it has after a question mark or not: the present one, and the one before a short one. */
+static void write_question(const struct store_message *messages, unsigned count, struct buf *b)
+{
+    unsigned taken = 0;
+    for (unsigned i = count; i > 0 && taken < 2; i--) {
+        const struct record_message *m = &messages[i - 1].record;
+        if (m->role != ROLE_USER || messages[i - 1].excluded)
+            continue;
+        struct str text = m->content;
+        if (text.len > QUESTION_BYTES_MAX)
+            text.len = QUESTION_BYTES_MAX;
+        while (text.len > 0 && !str_utf8(text))
+            text.len--;
+        buf_puts(b, taken > 0 ? " " : "");
+        buf_add_str(b, text);
+        taken++;
+        if (text.len >= SHORT_BYTES)
+            break;
+    }
+}
+
+/* Arguments of the calls that worked, the newest first; whatever in them is no metric is nothing
+ * to who reads it. */
+static void write_queried(const struct turn *t, const struct store_message *messages,
+                          unsigned count, struct buf *b)
+{
+    for (unsigned i = count; i-- > 1;) {
+        const struct record_message *m = &messages[i - 1].record, *results = &messages[i].record;
+        for (unsigned k = 0; m->role == ROLE_ASSISTANT && k < m->call_count; k++) {
+            bool worked = results->role == ROLE_TOOL && k < results->response_count &&
+                          !results->responses[k].failed;
+            struct str text = m->calls[k].arguments;
+            if (worked && b->len + text.len < QUERIED_BYTES_MAX && str_utf8(text)) {
+                buf_add_str(b, text);
+                buf_putc(b, '\n');
+            }
+        }
+    }
+    struct str about = str_of(t->context.about);
+    if (b->len + about.len < QUERIED_BYTES_MAX)
+        buf_add_str(b, about);
+}
+
+static void write_arguments(const struct turn *t, const struct store_message *messages,
+                            unsigned count, struct buf *b)
+{
+    scoped_buf(question, 2 * QUESTION_BYTES_MAX + 8);
+    scoped_buf(queried, QUERIED_BYTES_MAX);
+    write_question(messages, count, &question);
+    write_queried(t, messages, count, &queried);
+    buf_puts(b, "{\"question\":");
+    json_str(b, buf_str(&question));
+    json_key(b, "queried");
+    json_str(b, buf_str(&queried));
+    buf_putc(b, '}');
+}
+
+static void go_on(struct turn *t)
+{
+    turn_lookup_stop(t);
+    if (t->agent.state == AGENT_THINKING)
+        turn_tell(t, (struct agent_fact){.kind = FACT_REDO});
+}
+
+static void on_found(void *arg, const struct tool_result *r)
+{
+    struct turn *t = arg;
+    MAGIC_CHECK(t, TURN_MAGIC);
+    t->lookup.run = NULL;
+    if (!r->failed && r->content.len > 0) {
+        free(t->lookup.text);
+        t->lookup.text = str_dup(r->content);
+    }
+    go_on(t);
+}
+
+static void on_late(void *arg)
+{
+    struct turn *t = arg;
+    MAGIC_CHECK(t, TURN_MAGIC);
+    log_info("turn.lookup_late", "turn=%s", id_log(t->id));
+    go_on(t);
+}
