@@ -54,6 +54,7 @@ static struct chunk **slot(const struct tail *t, unsigned index)
 static void drop_first(struct tail *t)
 {
     struct chunk *c = *slot(t, 0);
+    t->base = c->at;
     t->bytes -= c->len;
     t->first = (t->first + 1) & (t->size - 1);
     t->count--;
@@ -64,13 +65,14 @@ void tail_reset(struct tail *t)
 {
     while (t->count > 0)
         drop_first(t);
+    t->based = false;
 }
 
 void tail_free(struct tail *t)
 {
     tail_reset(t);
     free(t->ring);
-    *t = (struct tail){.bytes_max = t->bytes_max};
+    tail_init(t, t->bytes_max);
 }
 
 const struct chunk *tail_last(const struct tail *t)
@@ -97,15 +99,63 @@ static void grow(struct tail *t)
     t->size = size;
 }
 
-bool tail_add(struct tail *t, struct chunk *take_chunk)
+static void base(struct tail *t, struct event_at at)
+{
+    if (at.epoch == 1 && at.seq == 0)
+        at.epoch = 0; /* the very beginning is where a client begins that knows nothing */
+    t->base = at;
+    t->based = true;
+}
+
+static struct event_at end_of(const struct tail *t)
 {
     const struct chunk *last = tail_last(t);
-    if (last && event_at_cmp(take_chunk->at, last->at) <= 0) {
+    return last ? last->at : t->base;
+}
+
+bool tail_follows(const struct tail *t, struct event_at at)
+{
+    return t->based && follows_on(end_of(t), at);
+}
+
+void tail_from(struct tail *t, struct event_at at)
+{
+    struct event_at end = end_of(t);
+    bool goes_on = t->based && end.epoch == at.epoch && event_at_cmp(t->base, at) <= 0 &&
+                   event_at_cmp(at, end) <= 0;
+    if (!goes_on) {
+        tail_reset(t);
+        base(t, at);
+    }
+    t->stored = at;
+}
+
+void tail_stored(struct tail *t, struct event_at at)
+{
+    if (event_at_cmp(at, t->stored) > 0)
+        t->stored = at;
+}
+
+/* What is not stored of an epoch that is over never will be: who has not seen it goes on with the
+ * next epoch, and the rest of the old one is not for them. */
+struct event_at tail_sound(const struct tail *t)
+{
+    bool stored = t->base.epoch == t->stored.epoch && t->base.seq <= t->stored.seq;
+    bool sound = t->based && (t->base.seq == 0 || stored);
+    return sound ? t->base : (struct event_at){0, 0};
+}
+
+bool tail_add(struct tail *t, struct chunk *take_chunk)
+{
+    struct event_at at = take_chunk->at;
+    if (t->based && event_at_cmp(at, end_of(t)) <= 0) {
         chunk_free(take_chunk);
         return false;
     }
-    if (last && !follows_on(last->at, take_chunk->at))
+    if (!tail_follows(t, at)) {
         tail_reset(t);
+        base(t, (struct event_at){at.epoch, at.seq - 1});
+    }
     if (t->count == t->size)
         grow(t);
     t->count++;
@@ -116,9 +166,10 @@ bool tail_add(struct tail *t, struct chunk *take_chunk)
     return true;
 }
 
-void tail_trim(struct tail *t, struct event_at given, size_t keep_bytes)
+void tail_trim(struct tail *t, struct event_at given)
 {
-    while (t->count > 1 && t->bytes > keep_bytes && event_at_cmp((*slot(t, 0))->at, given) < 0)
+    struct event_at upto = event_at_cmp(given, t->stored) < 0 ? given : t->stored;
+    while (t->count > 1 && event_at_cmp((*slot(t, 0))->at, upto) <= 0)
         drop_first(t);
 }
 
@@ -127,6 +178,12 @@ void tail_trim(struct tail *t, struct event_at given, size_t keep_bytes)
  * end, where followers are. */
 static int tail_index(const struct tail *t, struct event_at cursor)
 {
+    if (!t->based)
+        return -1;
+    if (event_at_cmp(cursor, t->base) == 0)
+        return 0;
+    if (t->count == 0) /* ahead of us, as below */
+        return cursor.epoch == t->base.epoch && cursor.seq > t->base.seq ? 0 : -1;
     for (unsigned i = t->count; i > 0; i--) {
         const struct chunk *c = *slot(t, i - 1);
         int order = event_at_cmp(c->at, cursor);
@@ -142,9 +199,7 @@ static int tail_index(const struct tail *t, struct event_at cursor)
             return back <= i ? (int)(i - back) : -1;
         }
     }
-    /* From the very beginning on. */
-    bool whole = t->count && (*slot(t, 0))->at.epoch == 1 && (*slot(t, 0))->at.seq == 1;
-    return whole && cursor.epoch == 0 ? 0 : -1;
+    return -1;
 }
 
 /* ---- the follower ---- */
@@ -154,10 +209,13 @@ struct follow_read_chunk {
     struct chunk *chunk;
 };
 
-static bool reaches(const struct follow *f, const struct tail *t)
+/* Its place in the tail, as tail_index. */
+static int place(const struct follow *f, const struct tail *t)
 {
-    return tail_index(t, f->cursor) >= 0;
+    return tail_index(t, event_at_cmp(f->passed, f->cursor) > 0 ? f->passed : f->cursor);
 }
+
+static bool reaches(const struct follow *f, const struct tail *t) { return place(f, t) >= 0; }
 
 void follow_init(struct follow *f, struct event_at cursor, const struct tail *t)
 {
@@ -186,10 +244,11 @@ void follow_free(struct follow *f)
     f->current = NULL;
 }
 
-void follow_asked(struct follow *f)
+void follow_asked(struct follow *f, struct event_at sound)
 {
     CHECK(f->state == FOLLOW_BEHIND);
     f->state = FOLLOW_READING;
+    f->asked = sound;
 }
 
 /* The last event that it has: given out, or waiting to be. */
@@ -212,12 +271,17 @@ void follow_got(struct follow *f, struct chunk *take_chunk)
     list_push(&f->read, &r->node);
 }
 
-void follow_answered(struct follow *f, const struct tail *t, bool more, int64_t now_ms,
-                     int64_t wait_ms)
+void follow_answered(struct follow *f, const struct tail *t, enum follow_answer how,
+                     struct event_at has, int64_t now_ms, int64_t wait_ms)
 {
     CHECK(f->state == FOLLOW_READING);
     f->state = FOLLOW_BEHIND;
-    f->ask_ms = more ? now_ms : now_ms + wait_ms;
+    f->ask_ms = how == FOLLOW_MORE ? now_ms : now_ms + wait_ms;
+    /* The tail began there before the store was asked for all that it has: nothing is between,
+     * unless it has lost what it had. */
+    bool there = has.epoch == f->asked.epoch && has.seq >= f->asked.seq;
+    if (how == FOLLOW_WHOLE && there && event_at_cmp(f->asked, f->passed) > 0)
+        f->passed = f->asked;
     if (list_empty(&f->read) && !f->current && reaches(f, t))
         f->state = FOLLOW_LIVE;
 }
@@ -241,7 +305,7 @@ static struct chunk *next_chunk(struct follow *f, const struct tail *t)
     struct chunk *c = take_read(f);
     if (c || f->state == FOLLOW_OVER)
         return c;
-    int index = tail_index(t, f->cursor);
+    int index = place(f, t);
     if (index < 0) {
         if (f->state == FOLLOW_LIVE)
             f->state = FOLLOW_BEHIND;
@@ -255,7 +319,7 @@ static struct chunk *next_chunk(struct follow *f, const struct tail *t)
 /* turn_awaiting_input ends a stream only as long as nothing has come after it. */
 static bool is_last(const struct follow *f, const struct tail *t)
 {
-    int index = tail_index(t, f->cursor);
+    int index = place(f, t);
     return list_empty(&f->read) && (index < 0 || (unsigned)index == t->count);
 }
 
@@ -293,9 +357,8 @@ bool follow_over(const struct follow *f)
 
 bool follow_is_ahead(const struct follow *f, const struct tail *t)
 {
-    const struct chunk *last = tail_last(t);
-    return f->state == FOLLOW_LIVE && list_empty(&f->read) && !f->current && last &&
-           event_at_cmp(f->cursor, last->at) > 0;
+    return f->state == FOLLOW_LIVE && list_empty(&f->read) && !f->current && t->based &&
+           event_at_cmp(f->cursor, end_of(t)) > 0;
 }
 
 bool follow_waits_at(const struct follow *f, struct event_at cursor)

@@ -177,7 +177,8 @@ static bool waits_for_tail(struct follower *f, int64_t now_ms)
         f->ahead_ms = 0;
         return false;
     }
-    if (!tail_last(t)->final && !ahead_for(f, AHEAD_MS, now_ms))
+    bool ended = tail_last(t) && tail_last(t)->final;
+    if (!ended && !ahead_for(f, AHEAD_MS, now_ms))
         return true;
     give_up(f, ERR_HISTORY_LOST);
     return false;
@@ -205,7 +206,7 @@ static void on_read(void *arg, enum err err, const struct store_answer *a)
         struct follower *other = list_of(node, struct follower, node);
         if (other == f || !follow_waits_at(&other->follow, f->asked))
             continue;
-        follow_asked(&other->follow);
+        follow_asked(&other->follow, f->follow.asked);
         answered(other, err, a);
     }
 }
@@ -223,7 +224,12 @@ static void answered(struct follower *f, enum err err, const struct store_answer
     else if (err == ERR_HISTORY_LOST || err == ERR_EVENTS_EXPIRED || err == ERR_TURN_NOT_FOUND ||
              err == ERR_FENCED)
         give_up(f, err == ERR_FENCED ? ERR_TURN_NOT_FOUND : err);
-    follow_answered(&f->follow, &f->turn->tail, err == ERR_NONE && a->more, now_ms,
+    enum follow_answer how = err ? FOLLOW_FAILED : a->more ? FOLLOW_MORE : FOLLOW_WHOLE;
+    struct event_at has = {0, 0};
+    if (err == ERR_NONE)
+        has = (struct event_at){a->turn.epoch,
+                                a->turn.last.epoch == a->turn.epoch ? a->turn.last.seq : 0};
+    follow_answered(&f->follow, &f->turn->tail, how, has, now_ms,
                     err != ERR_NONE || a->turn.state == TURN_AWAITING ? ASK_LATER_MS
                                                                       : again_ms(f, now_ms));
     attend(f);
@@ -255,7 +261,7 @@ static void ask(struct follower *f)
     if (is_being_asked(f))
         return;
     metric_add(gateway_metric(METRIC_followers_behind), 1);
-    follow_asked(&f->follow);
+    follow_asked(&f->follow, tail_sound(&t->tail));
     f->asked = f->follow.cursor;
     list_push(&t->readers, &f->reading);
     visits_ask(t->gateway->visits, &f->visit, t->owner, ask_go, f);

@@ -17,7 +17,6 @@ enum {
     /* What a tail keeps for clients that come back though all present ones have it: so much text
      * as may not be in Redis yet (PERSAI_FLUSH at 50 tokens/s). Older events are there; kept here
      * they were two thirds of a stream's memory. */
-    KEEP_BYTES = 1 << 10,
 };
 
 struct turns {
@@ -243,7 +242,8 @@ static void on_event(void *arg, const struct dispatch_worker *from, const struct
     if (!tail_add(&t->live.tail,
                   chunk_new((struct event_at){e->epoch, e->seq}, e->final, e->payload)))
         return;
-    tail_trim(&t->live.tail, stream_given(&t->live), KEEP_BYTES);
+    tail_stored(&t->live.tail, (struct event_at){e->epoch, e->stored});
+    tail_trim(&t->live.tail, stream_given(&t->live));
     note_moment(t, e->payload);
     if (e->final) {
         metric_add(gateway_metric(METRIC_turns_ended), 1);

@@ -45,6 +45,7 @@ void reply_turn(const struct redisReply *p, struct id session, struct id turn,
         .cancel = num_at(p, 6) == 1,
         .loss_epoch = u32_at(p, 8),
         .decide_ms = num_at(p, 7),
+        .holder = text_at(p, 9),
     };
 }
 

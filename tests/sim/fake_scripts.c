@@ -32,6 +32,7 @@ static enum err answer_turn(struct redis *r, const struct fake_op *op, const str
 {
     int64_t left = turn_open(t) ? t->lease_ms - r->now_ms : 0;
     out->answer.session = op->session;
+    snprintf(out->holder, sizeof out->holder, "%s", t->holder);
     out->answer.turn =
         (struct store_turn){.session = op->session,
                             .turn = t->turn,
@@ -42,7 +43,8 @@ static enum err answer_turn(struct redis *r, const struct fake_op *op, const str
                             .waiting_ms = left < 0 ? -left : 0,
                             .decide_ms = t->state == TURN_AWAITING ? t->wait_ms - r->now_ms : 0,
                             .loss_epoch = t->loss_epoch,
-                            .cancel = t->cancel};
+                            .cancel = t->cancel,
+                            .holder = str_of(out->holder)};
     return ERR_NONE;
 }
 

@@ -136,7 +136,7 @@ struct fake_reply {
     struct store_decision *decisions;
     struct blob **held; /* what the answer borrows from */
     unsigned held_count, held_max;
-    char cursor[80];
+    char cursor[80], holder[FAKE_NAME_MAX];
 };
 struct fake_reply *fake_op_execute(struct fake_op *op); /* in the database, now */
 void fake_reply_free(struct fake_reply *r);

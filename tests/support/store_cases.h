@@ -520,6 +520,22 @@ CASE(a_store_that_fell_behind_repeats_no_epoch)
     assert_int_equal(OK(f, store_turn_fail, p->session, p->turn, 8, ERR_INTERNAL)->turn.epoch, 9);
 }
 
+/* What a gateway asks to send it a turn's events. */
+CASE(a_running_turn_names_who_has_it)
+{
+    play_begin(p, "one");
+    assert_string_equal(OK(f, store_turn_get, p->owner, p->session, p->turn)->holder, "gateway-1");
+    OK(f, store_turn_load, p->session, p->turn, 1, WORKER);
+    assert_string_equal(OK(f, store_turn_get, p->owner, p->session, p->turn)->holder, "worker-1");
+    assert_string_equal(events(p, 0, 0, 1000)->holder, "worker-1");
+    OK(f, store_turn_claim, p->session, p->turn, 1, true, false, STR("gateway-2"));
+    assert_string_equal(events(p, 0, 0, 1000)->holder, "gateway-2");
+    OK(f, store_turn_load, p->session, p->turn, 2, STR("worker-2"));
+    assert_string_equal(events(p, 0, 0, 1000)->holder, "worker-2");
+    OK(f, store_turn_release, p->session, p->turn, 2);
+    assert_string_equal(events(p, 0, 0, 1000)->holder, "");
+}
+
 CASE(a_running_lease_is_respected)
 {
     play_begin(p, "one");
@@ -752,6 +768,7 @@ static const struct CMUnitTest store_cases[] = {
     C(old_epoch_can_write_nothing),
     C(claim_sent_again_is_the_same_epoch),
     C(a_store_that_fell_behind_repeats_no_epoch),
+    C(a_running_turn_names_who_has_it),
     C(a_running_lease_is_respected),
     C(a_late_hold_takes_nothing_from_the_worker),
     C(released_turn_is_free_at_once),

@@ -53,6 +53,7 @@ struct got {
     enum err err;
     struct id session;
     struct store_turn turn;
+    char holder[64]; /* of turn, whose own is gone */
     unsigned session_count, message_count, event_count, turn_count;
     struct {
         struct id session, running;
@@ -102,6 +103,8 @@ static void on_got(void *arg, enum err err, const struct store_answer *a)
         return;
     g->session = a->session;
     g->turn = a->turn;
+    snprintf(g->holder, sizeof g->holder, "%.*s", (int)a->turn.holder.len,
+             a->turn.holder.len ? a->turn.holder.at : "");
     g->more = a->more;
     g->page_end = a->page_end;
     g->upto = a->upto;

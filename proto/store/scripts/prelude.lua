@@ -93,12 +93,12 @@ local function turn_seq(t)
 end
 
 -- {state, epoch, last epoch, last seq, lease left, unheld since, cancel, left to decide, the epoch
--- before which something was lost}; lease and waiting only of an open turn, left to decide only of
--- one that awaits.
+-- before which something was lost, holder}; lease and waiting only of an open turn, left to decide
+-- only of one that awaits.
 local function turn_answer(t, now)
     local left = turn_open(t) and t.lease - now or 0
     return {t.state, t.epoch, t.le, t.ls, math.max(left, 0), math.max(-left, 0), t.cancel and 1 or 0,
-            t.state == 'awaiting' and t.wait - now or 0, t.loss_epoch}
+            t.state == 'awaiting' and t.wait - now or 0, t.loss_epoch, t.holder}
 end
 
 -- The turn's next epoch. seen: the highest one that the caller knows of.

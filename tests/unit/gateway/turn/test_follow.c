@@ -10,6 +10,7 @@ struct turn_context {
     char seen[4096]; /* all bytes the client got */
     size_t len;
     int64_t now_ms;
+    struct event_at has; /* the store's epoch, and its last seq */
 };
 
 static struct chunk *event(uint32_t epoch, uint32_t seq, bool final)
@@ -71,10 +72,10 @@ static void store_gives(struct turn_context *s, uint32_t epoch, uint32_t first, 
                         bool more)
 {
     assert_true(follow_must_ask(&s->follow, &s->tail, s->now_ms));
-    follow_asked(&s->follow);
+    follow_asked(&s->follow, tail_sound(&s->tail));
     for (uint32_t seq = first; seq <= last; seq++)
         follow_got(&s->follow, event(epoch, seq, false));
-    follow_answered(&s->follow, &s->tail, more, s->now_ms, 50);
+    follow_answered(&s->follow, &s->tail, more ? FOLLOW_MORE : FOLLOW_WHOLE, s->has, s->now_ms, 50);
 }
 
 static void a_live_follower_gets_each_event_once_in_order(void **state)
@@ -119,17 +120,217 @@ static void a_tail_keeps_what_a_follower_has_not_had(void **state)
     struct turn_context *s = *state;
     add(s, 1, 1, 4);
     start(s, 1, 2);
-    tail_trim(&s->tail, s->follow.cursor, 0);
-    assert_int_equal(s->tail.count, 3); /* 1-2, where it stands, and what comes */
+    tail_stored(&s->tail, (struct event_at){1, 4});
+    tail_trim(&s->tail, s->follow.cursor);
+    assert_int_equal(s->tail.count, 2);
     drain(s, 4096);
     assert_string_equal(ids(s), "1-3 1-4");
-    tail_trim(&s->tail, s->follow.cursor, 4096);
-    assert_int_equal(s->tail.count, 3); /* few bytes are kept for others */
-    tail_trim(&s->tail, (struct event_at){UINT32_MAX, UINT32_MAX}, 0);
-    assert_int_equal(s->tail.count, 1);
+    tail_trim(&s->tail, s->follow.cursor);
+    assert_int_equal(s->tail.count, 1); /* the last one stays */
     add(s, 1, 5, 5);
     drain(s, 4096);
     assert_string_equal(ids(s), "1-3 1-4 1-5");
+}
+
+static void a_tail_keeps_what_the_store_lacks(void **state)
+{
+    struct turn_context *s = *state;
+    add(s, 1, 1, 6);
+    tail_stored(&s->tail, (struct event_at){1, 2});
+    tail_trim(&s->tail, (struct event_at){UINT32_MAX, UINT32_MAX}); /* nobody follows */
+    start(s, 1, 2);
+    drain(s, 4096);
+    assert_string_equal(ids(s), "1-3 1-4 1-5 1-6");
+    tail_stored(&s->tail, (struct event_at){1, 6});
+    tail_stored(&s->tail, (struct event_at){1, 4}); /* it never lacks what it had */
+    tail_trim(&s->tail, (struct event_at){UINT32_MAX, UINT32_MAX});
+    assert_int_equal(s->tail.count, 1);
+    add(s, 2, 1, 1);
+    tail_trim(&s->tail, (struct event_at){UINT32_MAX, UINT32_MAX});
+    assert_int_equal(s->tail.count, 1);
+    assert_int_equal(tail_last(&s->tail)->at.epoch, 2);
+}
+
+/* ---- a turn that another gateway drives: its worker says from where on its events come here ---- */
+
+static void a_fed_tail_begins_where_the_store_ends(void **state)
+{
+    struct turn_context *s = *state;
+    start(s, 0, 0);
+    tail_from(&s->tail, (struct event_at){1, 4});
+    s->has = (struct event_at){1, 4};
+    assert_int_equal(s->follow.state, FOLLOW_BEHIND);
+    add(s, 1, 5, 6);
+    store_gives(s, 1, 1, 4, false);
+    drain(s, 4096);
+    assert_string_equal(ids(s), "1-1 1-2 1-3 1-4 1-5 1-6");
+    assert_int_equal(s->follow.state, FOLLOW_LIVE);
+}
+
+static void who_has_all_that_is_stored_waits_for_the_feed_alone(void **state)
+{
+    struct turn_context *s = *state;
+    tail_from(&s->tail, (struct event_at){1, 4});
+    start(s, 1, 4);
+    assert_int_equal(s->follow.state, FOLLOW_LIVE);
+    assert_false(follow_must_ask(&s->follow, &s->tail, 1000000));
+    assert_false(follow_is_ahead(&s->follow, &s->tail));
+    add(s, 1, 5, 5);
+    drain(s, 4096);
+    assert_string_equal(ids(s), "1-5");
+}
+
+/* The driving gateway gave out more than is stored, and its client comes here. */
+static void who_has_more_than_is_stored_gets_what_comes_after_it(void **state)
+{
+    struct turn_context *s = *state;
+    tail_from(&s->tail, (struct event_at){1, 4});
+    start(s, 1, 6);
+    assert_int_equal(s->follow.state, FOLLOW_LIVE);
+    assert_true(follow_is_ahead(&s->follow, &s->tail));
+    add(s, 1, 5, 8);
+    drain(s, 4096);
+    assert_string_equal(ids(s), "1-7 1-8");
+}
+
+static void a_store_that_was_asked_before_the_feed_began_is_asked_again(void **state)
+{
+    struct turn_context *s = *state;
+    start(s, 1, 2);
+    assert_true(follow_must_ask(&s->follow, &s->tail, 0));
+    follow_asked(&s->follow, tail_sound(&s->tail));
+    tail_from(&s->tail, (struct event_at){1, 4}); /* 1-3 and 1-4 were stored meanwhile */
+    add(s, 1, 5, 5);
+    follow_answered(&s->follow, &s->tail, FOLLOW_WHOLE, s->has, 0, 50);
+    drain(s, 4096);
+    assert_string_equal(ids(s), "");
+    s->now_ms = 50;
+    s->has = (struct event_at){1, 4};
+    store_gives(s, 1, 3, 4, false);
+    drain(s, 4096);
+    assert_string_equal(ids(s), "1-3 1-4 1-5");
+}
+
+/* What of the old epoch was seen and never stored is followed by the next one's first. */
+static void a_feed_of_the_next_epoch_goes_on_once_the_store_has_no_more_of_the_old_one(void **state)
+{
+    struct turn_context *s = *state;
+    tail_from(&s->tail, (struct event_at){1, 4});
+    start(s, 1, 4);
+    add(s, 1, 5, 6);
+    drain(s, 4096);
+    tail_from(&s->tail, (struct event_at){2, 0});
+    drain(s, 4096);
+    assert_int_equal(s->follow.state, FOLLOW_BEHIND); /* a seal may have stored 1-7 */
+    s->has = (struct event_at){2, 0};
+    store_gives(s, 1, 7, 7, false);
+    add(s, 2, 1, 1);
+    drain(s, 4096);
+    assert_string_equal(ids(s), "1-5 1-6 1-7 2-1");
+    assert_int_equal(s->follow.state, FOLLOW_LIVE);
+}
+
+/* Or the turn is in another epoch there, in which the feed's has no say. */
+static void a_store_that_lost_what_it_had_is_no_ground_to_go_on_from(void **state)
+{
+    static const struct event_at others[] = {{1, 3}, {2, 0}, {2, 9}};
+    struct turn_context *s = *state;
+    for (unsigned i = 0; i < sizeof others / sizeof *others; i++) {
+        tail_reset(&s->tail);
+        tail_from(&s->tail, (struct event_at){1, 4});
+        add(s, 1, 5, 6);
+        follow_free(&s->follow);
+        start(s, 1, 2);
+        s->has = others[i];
+        store_gives(s, 1, 3, 3, false);
+        s->len = 0;
+        drain(s, 4096);
+        assert_string_equal(ids(s), "1-3");
+        assert_int_equal(s->follow.state, FOLLOW_BEHIND);
+    }
+}
+
+static void a_failed_read_says_nothing_of_what_there_is(void **state)
+{
+    struct turn_context *s = *state;
+    start(s, 1, 6);
+    tail_from(&s->tail, (struct event_at){2, 0});
+    add(s, 2, 1, 1);
+    assert_true(follow_must_ask(&s->follow, &s->tail, 0));
+    follow_asked(&s->follow, tail_sound(&s->tail));
+    follow_answered(&s->follow, &s->tail, FOLLOW_FAILED, s->has, 0, 50);
+    drain(s, 4096);
+    assert_string_equal(ids(s), "");
+}
+
+/* A message of the link was lost: the worker sends again what is not stored. */
+static void a_gap_is_mended_by_a_feed_that_begins_before_it(void **state)
+{
+    struct turn_context *s = *state;
+    add(s, 1, 1, 3);
+    start(s, 0, 0);
+    drain(s, 4096);
+    tail_add(&s->tail, event(1, 6, false));
+    drain(s, 4096);
+    assert_int_equal(s->follow.state, FOLLOW_BEHIND);
+    assert_int_equal(tail_sound(&s->tail).epoch, 0); /* 1-4 and 1-5 may not be stored */
+    tail_from(&s->tail, (struct event_at){1, 2});
+    add(s, 1, 3, 6);
+    drain(s, 4096);
+    assert_string_equal(ids(s), "1-1 1-2 1-3 1-4 1-5 1-6");
+}
+
+static void an_unsound_beginning_never_skips_what_may_come(void **state)
+{
+    struct turn_context *s = *state;
+    add(s, 1, 1, 3);
+    start(s, 0, 0);
+    drain(s, 4096);
+    tail_add(&s->tail, event(1, 6, false));
+    drain(s, 4096);
+    store_gives(s, 1, 1, 0, false); /* it has none of them yet */
+    drain(s, 4096);
+    assert_string_equal(ids(s), "1-1 1-2 1-3");
+    s->now_ms = 50;
+    store_gives(s, 1, 4, 5, false);
+    drain(s, 4096);
+    assert_string_equal(ids(s), "1-1 1-2 1-3 1-4 1-5 1-6");
+}
+
+/* 1-2 and 1-3 were too many to be kept, and died with their worker before they were stored. */
+static void the_rest_of_a_dead_epoch_is_not_for_who_missed_its_middle(void **state)
+{
+    struct turn_context *s = *state;
+    add(s, 1, 4, 6);
+    tail_stored(&s->tail, (struct event_at){1, 1});
+    add(s, 2, 1, 1);
+    tail_stored(&s->tail, (struct event_at){2, 0});
+    start(s, 1, 1);
+    store_gives(s, 1, 1, 0, false);
+    drain(s, 4096);
+    assert_string_equal(ids(s), "");
+    s->now_ms = 50;
+    store_gives(s, 2, 1, 1, false);
+    add(s, 2, 2, 2);
+    drain(s, 4096);
+    assert_string_equal(ids(s), "2-1 2-2");
+}
+
+static void a_feed_that_begins_again_keeps_what_goes_on(void **state)
+{
+    struct turn_context *s = *state;
+    tail_from(&s->tail, (struct event_at){1, 4});
+    add(s, 1, 5, 9);
+    start(s, 1, 6);
+    tail_from(&s->tail, (struct event_at){1, 7}); /* the link was down for a moment */
+    assert_int_equal(s->tail.count, 5);
+    add(s, 1, 8, 10);
+    drain(s, 4096);
+    assert_string_equal(ids(s), "1-7 1-8 1-9 1-10");
+    tail_from(&s->tail, (struct event_at){1, 20}); /* for longer: 1-11 and more are stored */
+    assert_int_equal(s->tail.count, 0);
+    drain(s, 4096);
+    assert_int_equal(s->follow.state, FOLLOW_BEHIND);
 }
 
 static void a_slow_client_falls_behind_and_catches_up(void **state)
@@ -186,12 +387,12 @@ static void the_live_tail_may_overtake_an_answer(void **state)
     struct turn_context *s = *state;
     start(s, 0, 0);
     assert_true(follow_must_ask(&s->follow, &s->tail, 0));
-    follow_asked(&s->follow);
+    follow_asked(&s->follow, tail_sound(&s->tail));
     add(s, 1, 1, 3);
     drain(s, 4096);
     follow_got(&s->follow, event(1, 1, false));
     follow_got(&s->follow, event(1, 2, false));
-    follow_answered(&s->follow, &s->tail, false, 0, 50);
+    follow_answered(&s->follow, &s->tail, FOLLOW_WHOLE, s->has, 0, 50);
     drain(s, 4096);
     assert_string_equal(ids(s), "1-1 1-2 1-3");
 }
@@ -246,7 +447,7 @@ static void one_that_has_nothing_to_give_out_waits_for_the_store(void **state)
     assert_false(follow_waits_at(&s->follow, here)); /* its client takes that first */
     drain(s, 100);
     assert_true(follow_waits_at(&s->follow, here));
-    follow_asked(&s->follow);
+    follow_asked(&s->follow, tail_sound(&s->tail));
     assert_false(follow_waits_at(&s->follow, here));
 }
 
@@ -291,9 +492,9 @@ static void a_final_event_from_the_store_ends_it_too(void **state)
     struct turn_context *s = *state;
     start(s, 1, 1);
     assert_true(follow_must_ask(&s->follow, &s->tail, 0));
-    follow_asked(&s->follow);
+    follow_asked(&s->follow, tail_sound(&s->tail));
     follow_got(&s->follow, event(1, 2, true));
-    follow_answered(&s->follow, &s->tail, false, 0, 50);
+    follow_answered(&s->follow, &s->tail, FOLLOW_WHOLE, s->has, 0, 50);
     drain(s, 4096);
     assert_true(follow_over(&s->follow));
 }
@@ -327,9 +528,9 @@ static void a_last_word_without_an_id_ends_it(void **state)
     struct turn_context *s = *state;
     start(s, 1, 1);
     assert_true(follow_must_ask(&s->follow, &s->tail, 0));
-    follow_asked(&s->follow);
+    follow_asked(&s->follow, tail_sound(&s->tail));
     follow_got(&s->follow, chunk_new_last(STR("{\"lost\":1}")));
-    follow_answered(&s->follow, &s->tail, false, 0, 50);
+    follow_answered(&s->follow, &s->tail, FOLLOW_WHOLE, s->has, 0, 50);
     drain(s, 3);
     s->seen[s->len] = '\0';
     assert_string_equal(s->seen, "data: {\"lost\":1}\n\n");
@@ -351,6 +552,18 @@ int main(void)
         TEST(a_live_follower_gets_each_event_once_in_order),
         TEST(a_reconnected_one_goes_on_after_its_last_id),
         TEST(a_tail_keeps_what_a_follower_has_not_had),
+        TEST(a_tail_keeps_what_the_store_lacks),
+        TEST(a_fed_tail_begins_where_the_store_ends),
+        TEST(who_has_all_that_is_stored_waits_for_the_feed_alone),
+        TEST(who_has_more_than_is_stored_gets_what_comes_after_it),
+        TEST(a_store_that_was_asked_before_the_feed_began_is_asked_again),
+        TEST(a_feed_of_the_next_epoch_goes_on_once_the_store_has_no_more_of_the_old_one),
+        TEST(a_store_that_lost_what_it_had_is_no_ground_to_go_on_from),
+        TEST(a_failed_read_says_nothing_of_what_there_is),
+        TEST(a_gap_is_mended_by_a_feed_that_begins_before_it),
+        TEST(an_unsound_beginning_never_skips_what_may_come),
+        TEST(the_rest_of_a_dead_epoch_is_not_for_who_missed_its_middle),
+        TEST(a_feed_that_begins_again_keeps_what_goes_on),
         TEST(what_the_tail_no_longer_has_comes_from_the_store),
         TEST(a_slow_client_falls_behind_and_catches_up),
         TEST(it_holds_one_answer_of_the_store_at_most),
