@@ -419,6 +419,7 @@ static void on_turn(void *arg, enum err err, const struct store_answer *a)
     struct turn *t = turns_followed(g, c->session, c->turn, str_of(c->user));
     if (!c->cross_site)
         turns_lend(t, &c->credentials);
+    turns_told(t, &a->turn);
     open_stream(c, t, after, NULL, true);
 }
 
@@ -433,9 +434,10 @@ void api_turns_events(struct call *c)
         return;
     }
     struct turn *t = turns_get(g, c->turn);
-    bool driven_here =
-        t && (t->place == PLACE_QUEUED || t->place == PLACE_RUNNING || t->place == PLACE_CLAIMING);
-    if (driven_here && id_eq(t->live.session, c->session) && strcmp(t->live.owner, c->user) == 0) {
+    bool live_here = t && turns_live(t);
+    if (live_here && id_eq(t->live.session, c->session) && strcmp(t->live.owner, c->user) == 0) {
+        if (!c->cross_site)
+            turns_lend(t, &c->credentials);
         open_stream(c, t, after, NULL, true);
         return;
     }

@@ -15,7 +15,8 @@ struct worker {
     struct wire_peer *wire;
     struct peer peer;
     struct dispatch_worker slot;
-    char *name;
+    char *name;   /* as logs may have it */
+    char *holder; /* as the store has it */
     struct list node;
 };
 
@@ -60,10 +61,12 @@ static void worker_gone(struct worker *w, const char *why, bool died)
     wire_peer_set(w->wire, NULL);
     b->last_ms = loop_now_ms(b->gateway->loop);
     list_remove(&w->node);
+    b->handler->on_gone(b->arg, &w->slot);
     dispatch_worker_remove(&b->gateway->dispatch, &w->slot, died, b->last_ms, b->handler->on_lost,
                            b->arg);
     show(b);
     free(w->name);
+    free(w->holder);
     w->magic = 0;
     free(w);
 }
@@ -100,7 +103,8 @@ static void on_hello(struct broker *b, struct wire_peer *p, const struct frame_H
     w->magic = WORKER_MAGIC;
     w->broker = b;
     w->wire = p;
-    w->name = xstrdup(log_text(h->name)); /* a peer's words: as logs may have them */
+    w->name = xstrdup(log_text(h->name));
+    w->holder = str_dup(h->name);
     peer_init(&w->peer, loop_now_ms(g->loop));
     peer_heard(&w->peer, loop_now_ms(g->loop));
     list_push(&b->workers, &w->node);
@@ -129,6 +133,9 @@ static void on_worker_frame(struct broker *b, struct worker *w, const struct fra
     case FRAME_EVENT:
         b->handler->on_event(b->arg, &w->slot, &f->EVENT);
         break;
+    case FRAME_FOLLOWING:
+        b->handler->on_following(b->arg, &w->slot, &f->FOLLOWING);
+        break;
     case FRAME_DONE:
         b->handler->on_done(b->arg, &w->slot, &f->DONE);
         break;
@@ -154,7 +161,6 @@ static void on_worker_frame(struct broker *b, struct worker *w, const struct fra
     case FRAME_WELCOME:
     case FRAME_FOLLOW:
     case FRAME_UNFOLLOW:
-    case FRAME_FOLLOWING:
         break;
     }
 }
@@ -216,6 +222,28 @@ void broker_cancel(struct broker *b, struct id turn)
     struct frame f = {.code = FRAME_CANCEL, .CANCEL = {.turn = turn}};
     list_each (&b->workers, node, next)
         send(list_of(node, struct worker, node)->wire, &f);
+}
+
+struct dispatch_worker *broker_worker(struct broker *b, struct str name)
+{
+    list_each (&b->workers, node, next) {
+        struct worker *w = list_of(node, struct worker, node);
+        if (str_is(name, w->holder))
+            return &w->slot;
+    }
+    return NULL;
+}
+
+void broker_follow(struct dispatch_worker *slot, struct id turn)
+{
+    struct frame f = {.code = FRAME_FOLLOW, .FOLLOW = {.turn = turn}};
+    send(worker_of(slot)->wire, &f);
+}
+
+void broker_unfollow(struct dispatch_worker *slot, struct id turn)
+{
+    struct frame f = {.code = FRAME_UNFOLLOW, .UNFOLLOW = {.turn = turn}};
+    send(worker_of(slot)->wire, &f);
 }
 
 void broker_token(struct dispatch_worker *slot, struct id turn, uint32_t epoch,
@@ -312,6 +340,7 @@ void broker_free(struct broker *b)
         struct worker *w = list_of(node, struct worker, node);
         list_remove(&w->node);
         free(w->name);
+        free(w->holder);
         free(w);
     }
     buf_free(&b->models);

@@ -14,13 +14,16 @@ struct broker;
 struct broker_handler {
     /* The turn is on its way: what of it goes with it. out is zeroed; borrowed until the return. */
     void (*on_send)(void *arg, struct dispatch_turn *slot, struct frame_TURN *out);
-    void (*on_event)(void *arg, const struct dispatch_worker *from, const struct frame_EVENT *e);
+    void (*on_event)(void *arg, struct dispatch_worker *from, const struct frame_EVENT *e);
+    void (*on_following)(void *arg, const struct dispatch_worker *from,
+                         const struct frame_FOLLOWING *f);
     void (*on_done)(void *arg, const struct dispatch_worker *from, const struct frame_DONE *d);
     void (*on_release)(void *arg, const struct dispatch_worker *from,
                        const struct frame_RELEASE *r);
     void (*on_need_token)(void *arg, struct dispatch_worker *from,
                           const struct frame_NEED_TOKEN *n);
-    dispatch_lost_fn *on_lost; /* its worker is gone */
+    dispatch_lost_fn *on_lost;                                        /* its worker is gone */
+    void (*on_gone)(void *arg, const struct dispatch_worker *worker); /* before that, once */
 };
 struct broker *broker_new(struct gateway *g, const struct broker_handler *h, void *arg,
                           char error[256]);
@@ -29,6 +32,11 @@ void broker_free(struct broker *b); /* says BYE to all first */
 void broker_cancel(struct broker *b, struct id turn); /* to every worker */
 void broker_token(struct dispatch_worker *w, struct id turn, uint32_t epoch,
                   const struct secret *token); /* NULL: there is none */
+/* The worker of this name, as the store tells who holds a turn. NULL: it has no link to here. */
+struct dispatch_worker *broker_worker(struct broker *b, struct str name);
+/* A turn that it runs for another gateway is followed here too, or no more. */
+void broker_follow(struct dispatch_worker *w, struct id turn);
+void broker_unfollow(struct dispatch_worker *w, struct id turn);
 struct str
 broker_models(const struct broker *b); /* JSON as the latest worker brought it; "[]" without one */
 struct str broker_tools(const struct broker *b);

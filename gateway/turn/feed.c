@@ -5,8 +5,8 @@
 /* An answer that takes longer was lost with a connection: beats would have told of a dead worker. */
 enum { ASK_AGAIN_MS = 1000 };
 
-static bool is_of(const struct feed *f, const void *worker);
-static void follow(struct feed *f, const void *worker, uint32_t epoch, int64_t now_ms);
+static bool is_of(const struct feed *f, const struct dispatch_worker *worker);
+static void follow(struct feed *f, struct dispatch_worker *worker, uint32_t epoch, int64_t now_ms);
 
 const char *feed_state_name(enum feed_state s)
 {
@@ -18,7 +18,8 @@ const char *feed_state_name(enum feed_state s)
     return names[s];
 }
 
-struct feed_wish feed_held(struct feed *f, const void *worker, uint32_t epoch, int64_t now_ms)
+struct feed_wish feed_held(struct feed *f, struct dispatch_worker *worker, uint32_t epoch,
+                           int64_t now_ms)
 {
     struct feed_wish wish = {0};
     if (epoch < f->epoch)
@@ -35,12 +36,12 @@ struct feed_wish feed_held(struct feed *f, const void *worker, uint32_t epoch, i
     return wish;
 }
 
-static bool is_of(const struct feed *f, const void *worker)
+static bool is_of(const struct feed *f, const struct dispatch_worker *worker)
 {
     return f->state != FEED_NONE && f->worker == worker;
 }
 
-static void follow(struct feed *f, const void *worker, uint32_t epoch, int64_t now_ms)
+static void follow(struct feed *f, struct dispatch_worker *worker, uint32_t epoch, int64_t now_ms)
 {
     *f = (struct feed){.state = worker ? FEED_ASKED : FEED_NONE,
                        .worker = worker,
@@ -48,7 +49,7 @@ static void follow(struct feed *f, const void *worker, uint32_t epoch, int64_t n
                        .asked_ms = now_ms};
 }
 
-bool feed_following(struct feed *f, const void *from, uint32_t epoch)
+bool feed_following(struct feed *f, const struct dispatch_worker *from, uint32_t epoch)
 {
     if (!is_of(f, from) || epoch < f->epoch)
         return false;
@@ -57,7 +58,7 @@ bool feed_following(struct feed *f, const void *from, uint32_t epoch)
     return true;
 }
 
-bool feed_event(const struct feed *f, const void *from, uint32_t epoch)
+bool feed_event(const struct feed *f, const struct dispatch_worker *from, uint32_t epoch)
 {
     return f->state == FEED_LIVE && f->worker == from && f->epoch == epoch;
 }
@@ -70,16 +71,19 @@ static bool end(struct feed *f)
     return true;
 }
 
-bool feed_done(struct feed *f, const void *from, uint32_t epoch)
+bool feed_done(struct feed *f, const struct dispatch_worker *from, uint32_t epoch)
 {
     return is_of(f, from) && (epoch == 0 || epoch >= f->epoch) && end(f);
 }
 
-bool feed_lost(struct feed *f, const void *worker) { return is_of(f, worker) && end(f); }
-
-const void *feed_stop(struct feed *f)
+bool feed_lost(struct feed *f, const struct dispatch_worker *worker)
 {
-    const void *worker = f->worker;
+    return is_of(f, worker) && end(f);
+}
+
+struct dispatch_worker *feed_stop(struct feed *f)
+{
+    struct dispatch_worker *worker = f->worker;
     *f = (struct feed){.epoch = f->epoch};
     return worker;
 }

@@ -11,9 +11,13 @@ enum {
     FOLLOWER_MAGIC = 0x464f4c57,
     READ_BYTES_MAX = 64 << 10, /* of one answer of the store: what a slow client holds in memory at
                                   most, one event aside */
-    ASK_AGAIN_MS = 50,         /* provisional text is stored within about that time */
-    SUSPECT_MS = 2000,         /* a worker that lives has stored what it said long before */
-    AHEAD_MS = 10000,          /* as long as a store that was away may take to have it */
+    /* Who waits for what no link brings asks ever less often: for a turn that is queued at another
+     * gateway, which a worker has the next moment, or of which text is stored each second. */
+    ASK_AGAIN_MS_MIN = 5,
+    ASK_AGAIN_MS_MAX = 250,
+    LOOK_AGAIN_MS = 50,    /* at one that waits for our own tail */
+    SUSPECT_MS = 2000,     /* a worker that lives has stored what it said long before */
+    AHEAD_MS = 10000,      /* as long as a store that was away may take to have it */
     AHEAD_AGAIN_MS = 1000, /* while a client is ahead it is asked ever less often, down to this */
     ASK_LATER_MS = 500,    /* the store did not answer, or the turn awaits a person */
 };
@@ -30,6 +34,7 @@ struct follower {
     struct list attention; /* of streams.attention: to be looked at in the decision phase */
     struct list all;
     uint64_t store_call;
+    int64_t again_ms; /* how long it waits before it asks the store again */
     int64_t ahead_ms; /* since when its client is ahead of what Redis has; 0: not so */
     bool resumable, ended;
 };
@@ -47,9 +52,9 @@ struct streams {
 };
 
 void followed_init(struct followed *t, struct gateway *g, struct id session, struct id turn,
-                   struct str owner, void (*on_left)(struct followed *t))
+                   struct str owner, const struct followed_handler *h)
 {
-    *t = (struct followed){.gateway = g, .session = session, .turn = turn, .on_left = on_left};
+    *t = (struct followed){.gateway = g, .session = session, .turn = turn, .handler = h};
     CHECK(owner.len < sizeof(t->owner));
     memcpy(t->owner, owner.at, owner.len);
     tail_init(&t->tail, g->settings.tail_bytes_max);
@@ -112,7 +117,7 @@ static void on_closed(void *arg)
     of(g)->count--;
     f->magic = 0;
     free(f);
-    t->on_left(t);
+    t->handler->on_left(t);
 }
 
 /* One behind which more is stored does not end the stream: turn_awaiting_input, once it was
@@ -184,12 +189,15 @@ static bool waits_for_tail(struct follower *f, int64_t now_ms)
     return false;
 }
 
-static int64_t again_ms(const struct follower *f, int64_t now_ms)
+static int64_t again_ms(struct follower *f, bool came)
 {
-    int64_t ahead_ms = f->ahead_ms ? now_ms - f->ahead_ms : 0;
-    return ahead_ms < ASK_AGAIN_MS     ? ASK_AGAIN_MS
-           : ahead_ms > AHEAD_AGAIN_MS ? AHEAD_AGAIN_MS
-                                       : ahead_ms;
+    int64_t most_ms = f->ahead_ms ? AHEAD_AGAIN_MS : ASK_AGAIN_MS_MAX;
+    f->again_ms = came ? ASK_AGAIN_MS_MIN : 2 * f->again_ms;
+    if (f->again_ms < ASK_AGAIN_MS_MIN)
+        f->again_ms = ASK_AGAIN_MS_MIN;
+    if (f->again_ms > most_ms)
+        f->again_ms = most_ms;
+    return f->again_ms;
 }
 
 /* Followers of a turn that others drive come to its end and stay there together: what one of them
@@ -201,6 +209,7 @@ static void on_read(void *arg, enum err err, const struct store_answer *a)
     f->store_call = 0;
     visits_over(f->turn->gateway->visits, &f->visit);
     list_remove(&f->reading);
+    struct followed *t = f->turn;
     answered(f, err, a);
     list_each (&f->turn->followers, node, next) {
         struct follower *other = list_of(node, struct follower, node);
@@ -209,6 +218,8 @@ static void on_read(void *arg, enum err err, const struct store_answer *a)
         follow_asked(&other->follow, f->follow.asked);
         answered(other, err, a);
     }
+    if (err == ERR_NONE)
+        t->handler->on_told(t, &a->turn);
 }
 
 static void answered(struct follower *f, enum err err, const struct store_answer *a)
@@ -230,8 +241,9 @@ static void answered(struct follower *f, enum err err, const struct store_answer
         has = (struct event_at){a->turn.epoch,
                                 a->turn.last.epoch == a->turn.epoch ? a->turn.last.seq : 0};
     follow_answered(&f->follow, &f->turn->tail, how, has, now_ms,
-                    err != ERR_NONE || a->turn.state == TURN_AWAITING ? ASK_LATER_MS
-                                                                      : again_ms(f, now_ms));
+                    err != ERR_NONE || a->turn.state == TURN_AWAITING
+                        ? ASK_LATER_MS
+                        : again_ms(f, a->event_count > 0));
     attend(f);
     http_stream_wake(f->stream);
 }
@@ -275,11 +287,13 @@ static void ask_go(void *arg)
                                       f->asked, READ_BYTES_MAX, on_read, f);
 }
 
+static int64_t sooner(int64_t a_ms, int64_t b_ms) { return a_ms < b_ms ? a_ms : b_ms; }
+
 static void decide(void *arg)
 {
     struct streams *s = arg;
     int64_t now_ms = loop_now_ms(s->gateway->loop);
-    bool waiting = false;
+    int64_t look_ms = INT64_MAX;
     list_each (&s->attention, node, next) {
         struct follower *f = list_of(node, struct follower, attention);
         if (f->follow.state == FOLLOW_READING || f->ended) {
@@ -289,7 +303,7 @@ static void decide(void *arg)
             ask(f);
         } else if (f->follow.state == FOLLOW_LIVE) {
             if (waits_for_tail(f, now_ms)) {
-                waiting = true;
+                look_ms = sooner(look_ms, now_ms + LOOK_AGAIN_MS);
                 continue;
             }
             list_remove(&f->attention);
@@ -298,11 +312,11 @@ static void decide(void *arg)
             list_remove(
                 &f->attention); /* its client takes what it has first: on_fill comes back here */
         } else {
-            waiting = true;
+            look_ms = sooner(look_ms, f->follow.ask_ms);
         }
     }
-    if (waiting && !loop_timer_active(s->timer))
-        loop_timer_set(s->timer, ASK_AGAIN_MS, 0);
+    if (look_ms != INT64_MAX)
+        loop_timer_set(s->timer, look_ms > now_ms ? look_ms - now_ms : 1, 0);
 }
 
 static void on_timer(void *arg) { (void)arg; /* waking the loop is all: decide() looks */ }
@@ -311,6 +325,17 @@ void stream_wake(struct followed *t)
 {
     list_each (&t->followers, node, next)
         http_stream_wake(list_of(node, struct follower, node)->stream);
+}
+
+void stream_hurry(struct followed *t)
+{
+    list_each (&t->followers, node, next) {
+        struct follower *f = list_of(node, struct follower, node);
+        f->again_ms = 0;
+        f->follow.ask_ms = 0;
+        attend(f);
+    }
+    stream_wake(t);
 }
 
 struct event_at stream_given(const struct followed *t)

@@ -6,6 +6,7 @@
 #include "common/http.h"
 #include "gateway/auth/user.h"
 #include "gateway/gateway.h"
+#include "gateway/turn/feed.h"
 #include "gateway/turn/follow.h"
 #include "proto/store/store.h"
 
@@ -15,12 +16,18 @@ struct followed {
     struct id session, turn;
     char owner[USER_MAX_BYTES];
     struct tail tail;
-    struct list followers;               /* of struct follower */
-    struct list readers;                 /* those of them for which the store is being asked */
+    struct feed feed;      /* of one that another gateway drives: feeds.h */
+    struct list followers; /* of struct follower */
+    struct list readers;   /* those of them for which the store is being asked */
+    const struct followed_handler *handler;
+};
+struct followed_handler {
     void (*on_left)(struct followed *t); /* a follower is gone: maybe the last */
+    /* The store was asked for events, and says this of the turn. */
+    void (*on_told)(struct followed *t, const struct store_turn *told);
 };
 void followed_init(struct followed *t, struct gateway *g, struct id session, struct id turn,
-                   struct str owner, void (*on_left)(struct followed *t));
+                   struct str owner, const struct followed_handler *h);
 void followed_free(struct followed *t); /* nobody may follow it any more */
 
 struct streams;
@@ -41,7 +48,9 @@ void stream_refuse(struct follower *f, struct http_stream *out, enum err why);
 
 /* The store has lost what came after `last`: followers that have seen more are told so. */
 void stream_lost(struct followed *t, struct event_at last);
-void stream_wake(struct followed *t); /* its tail has grown, or it can be read elsewhere now */
+void stream_wake(struct followed *t); /* its tail has grown */
+/* It begins elsewhere, or is empty: who waits to ask the store asks now. */
+void stream_hurry(struct followed *t);
 /* What all of its followers were given already; the end of time when it has none. */
 struct event_at stream_given(const struct followed *t);
 /* Drain: end the resumable ones (or all): their clients come again elsewhere. */

@@ -60,6 +60,7 @@ static bool driven(enum turn_place p)
 
 static void release_later(struct turn *t);
 static void on_follower_left(struct followed *live);
+static void on_told(struct followed *live, const struct store_turn *told);
 
 /* The one way in which a turn's place changes. */
 static void move(struct turn *t, enum turn_place to)
@@ -74,6 +75,7 @@ static void move(struct turn *t, enum turn_place to)
         release_later(t);
     } else if (!driven(t->place) && driven(to)) {
         all->driven++;
+        feeds_stop(&t->live);
     }
     t->place = to;
     if (to == PLACE_ENDED)
@@ -89,7 +91,8 @@ static struct turn *turn_new(struct gateway *g, struct id session, struct id tur
     t->magic = TURN_MAGIC;
     t->gateway = g;
     t->place = PLACE_FOLLOWED;
-    followed_init(&t->live, g, session, turn, owner, on_follower_left);
+    static const struct followed_handler handler = {on_follower_left, on_told};
+    followed_init(&t->live, g, session, turn, owner, &handler);
     dispatch_turn_init(&t->slot, t->live.owner);
     list_push(&g->turns->all, &t->node);
     CHECK(map_put(g->turns->by_id, id_key(&t->live.turn), t) == NULL);
@@ -101,6 +104,7 @@ static void turn_free(struct turn *t)
     struct gateway *g = t->gateway;
     if (driven(t->place))
         g->turns->driven--;
+    feeds_stop(&t->live);
     dispatch_done(&g->dispatch, &t->slot);
     store_forget(g->store, t->store_call);
     identity_forget(g->identity, t->identity_id);
@@ -209,6 +213,30 @@ static struct turn *running(struct gateway *g, const struct dispatch_worker *fro
     return ok ? t : NULL;
 }
 
+/* One that another gateway drives, and that this worker feeds here. */
+static struct turn *fed(struct gateway *g, const struct dispatch_worker *from, struct id turn,
+                        uint32_t epoch)
+{
+    struct turn *t = turns_get(g, turn);
+    return t && feeds_event(&t->live, from, epoch) ? t : NULL;
+}
+
+bool turns_live(const struct turn *t)
+{
+    return driven(t->place) || (t->place == PLACE_FOLLOWED && t->live.feed.state == FEED_LIVE);
+}
+
+void turns_told(struct turn *t, const struct store_turn *told)
+{
+    if (t->place == PLACE_FOLLOWED)
+        feeds_told(&t->live, told);
+}
+
+static void on_told(struct followed *live, const struct store_turn *told)
+{
+    turns_told(list_of(live, struct turn, live), told);
+}
+
 /* What dispatch wants to know should the worker die. */
 static void note_moment(struct turn *t, struct str payload)
 {
@@ -225,31 +253,61 @@ static void note_moment(struct turn *t, struct str payload)
     }
 }
 
-static void on_event(void *arg, const struct dispatch_worker *from, const struct frame_EVENT *e)
+/* False: it is not new. A message of the link that was lost is asked for again: the worker has what
+ * is not stored. */
+static bool add_event(struct turn *t, struct dispatch_worker *from, const struct frame_EVENT *e)
+{
+    struct tail *tail = &t->live.tail;
+    struct event_at at = {e->epoch, e->seq};
+    bool gap = e->seq > 1 && !tail_follows(tail, at);
+    if (!tail_add(tail, chunk_new(at, e->final, e->payload)))
+        return false;
+    tail_stored(tail, (struct event_at){e->epoch, e->stored});
+    tail_trim(tail, stream_given(&t->live));
+    if (gap)
+        broker_follow(from, e->turn);
+    return true;
+}
+
+static void on_event(void *arg, struct dispatch_worker *from, const struct frame_EVENT *e)
 {
     struct gateway *g = arg;
     struct turn *t = running(g, from, e->turn, e->epoch);
+    bool drives = t != NULL;
+    if (!drives)
+        t = fed(g, from, e->turn, e->epoch);
     if (!t) {
         metric_add(gateway_metric(METRIC_events_dropped), 1);
         return;
     }
     metric_add(gateway_metric(METRIC_stream_events), 1);
-    if (!t->heard) {
+    if (drives && !t->heard) {
         t->heard = true;
         metric_observe(gateway_metric(METRIC_first_event),
                        (double)(loop_hr_ns() - t->begun_ns) / 1e9);
     }
-    if (!tail_add(&t->live.tail,
-                  chunk_new((struct event_at){e->epoch, e->seq}, e->final, e->payload)))
+    if (!add_event(t, from, e))
         return;
-    tail_stored(&t->live.tail, (struct event_at){e->epoch, e->stored});
-    tail_trim(&t->live.tail, stream_given(&t->live));
-    note_moment(t, e->payload);
+    if (drives)
+        note_moment(t, e->payload);
     if (e->final) {
-        metric_add(gateway_metric(METRIC_turns_ended), 1);
+        if (drives)
+            metric_add(gateway_metric(METRIC_turns_ended), 1);
+        feed_stop(&t->live.feed); /* the worker forgets it */
         move(t, PLACE_ENDED);
     }
     stream_wake(&t->live);
+}
+
+static void on_following(void *arg, const struct dispatch_worker *from,
+                         const struct frame_FOLLOWING *f)
+{
+    struct gateway *g = arg;
+    struct turn *t = turns_get(g, f->turn);
+    if (!t || (t != running(g, from, f->turn, f->epoch) && !feeds_following(&t->live, from, f)))
+        return;
+    tail_from(&t->live.tail, (struct event_at){f->epoch, f->seq});
+    stream_hurry(&t->live);
 }
 
 /* Followers find the rest, and how it ended, in the store. */
@@ -257,14 +315,25 @@ static void leave_to_store(struct turn *t)
 {
     move(t, PLACE_FOLLOWED);
     tail_reset(&t->live.tail); /* else who has read it to its end would wait there */
-    stream_wake(&t->live);
+    stream_hurry(&t->live);
+}
+
+/* It is not at that worker any more, which fed it here. */
+static void unfed(struct gateway *g, const struct dispatch_worker *from, struct id turn,
+                  uint32_t epoch)
+{
+    struct turn *t = turns_get(g, turn);
+    if (t)
+        feeds_done(&t->live, from, epoch);
 }
 
 static void on_done(void *arg, const struct dispatch_worker *from, const struct frame_DONE *d)
 {
     struct gateway *g = arg;
     struct turn *t = running(g, from, d->turn, d->epoch);
-    if (t)
+    if (!t)
+        unfed(g, from, d->turn, d->epoch);
+    else
         leave_to_store(t); /* its final event would have ended it: that event did not reach us */
 }
 
@@ -274,8 +343,10 @@ static void on_release(void *arg, const struct dispatch_worker *from, const stru
 {
     struct gateway *g = arg;
     struct turn *t = running(g, from, r->turn, r->epoch);
-    if (!t)
+    if (!t) {
+        unfed(g, from, r->turn, r->epoch);
         return;
+    }
     log_info("turn.released", "turn=%s epoch=%u reason=%s", id_log(t->live.turn), t->epoch,
              log_text(r->reason));
     t->lost = str_is(r->reason, err_word(ERR_HISTORY_LOST));
@@ -289,6 +360,13 @@ static void on_lost(void *arg, struct dispatch_turn *slot, bool died)
     MAGIC_CHECK(t, TURN_MAGIC);
     log_warn("turn.worker_lost", "turn=%s epoch=%u", id_log(t->live.turn), t->epoch);
     claim(t, died, false);
+}
+
+static void on_gone(void *arg, const struct dispatch_worker *worker)
+{
+    struct gateway *g = arg;
+    list_each (&g->turns->all, node, next)
+        feeds_lost(&list_of(node, struct turn, node)->live, worker);
 }
 
 static void on_refreshed(void *arg, enum err err, struct secret *take_access, int64_t expires_ms)
@@ -320,10 +398,12 @@ static void on_need_token(void *arg, struct dispatch_worker *from, const struct 
 
 const struct broker_handler turns_of_workers = {.on_send = on_send,
                                                 .on_event = on_event,
+                                                .on_following = on_following,
                                                 .on_done = on_done,
                                                 .on_release = on_release,
                                                 .on_need_token = on_need_token,
-                                                .on_lost = on_lost};
+                                                .on_lost = on_lost,
+                                                .on_gone = on_gone};
 
 /* ---- the next epoch ---- */
 

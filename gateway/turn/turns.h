@@ -10,8 +10,7 @@
 
 #include "common/list.h"
 #include "gateway/auth/identity.h"
-#include "gateway/turn/broker.h"
-#include "gateway/turn/stream.h"
+#include "gateway/turn/feeds.h"
 #include "proto/frame.h"
 #include "proto/store/turn.h"
 
@@ -20,7 +19,7 @@
     X(QUEUED)    /* accepted, held by us, waits for a worker */                                    \
     X(RUNNING)   /* a worker has it */                                                             \
     X(CLAIMING)  /* its worker is gone: the store is asked for the next epoch */                   \
-    X(FOLLOWED)  /* another's, or nobody's: followers here read it from the store */               \
+    X(FOLLOWED)  /* another's, or nobody's: its worker feeds it, or followers ask the store */     \
     X(ENDED)     /* its final event is in the tail */
 enum turn_place {
 #define X(name) PLACE_##name,
@@ -63,6 +62,11 @@ void turns_free(struct turns *t);
 void turns_counts(const struct turns *t, unsigned *driven, unsigned *streams);
 
 extern const struct broker_handler turns_of_workers; /* its arg: the gateway */
+
+/* The store says this of a turn that has followers here: if another drives it, its worker is asked
+ * to send its events here too. */
+void turns_told(struct turn *t, const struct store_turn *told);
+bool turns_live(const struct turn *t); /* its events come here: nobody needs to be asked */
 
 /* The store is asked to accept it. */
 void turns_begin(struct gateway *g, const struct store_begin *begin,

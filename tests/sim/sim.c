@@ -60,7 +60,7 @@ static void run_one(uint64_t seed)
 {
     sim_begin(seed);
     script_begin();
-    sim.gateway_count = 1 + sim_below(2);
+    sim.gateway_count = 1 + sim_below(SIM_GATEWAYS_MAX);
     sim.worker_count = 2 + sim_below(2);
     sim.auth = sim_chance(500);
     script_poison(sim_chance(30) ? 500 : 0);

@@ -9,7 +9,7 @@
 #include "worker/hub.h"
 #include "worker/turn/turns.h"
 
-enum { PIECES_MAX = 12, FLUSH_MS = 60, TICK_MS = 50, REPLY_BYTES_MAX = 1 << 20 };
+enum { PIECES_MAX = 12, FLUSH_MS = 1000, TICK_MS = 50, REPLY_BYTES_MAX = 1 << 20 };
 
 struct side {
     struct proc *proc;
@@ -236,7 +236,7 @@ static void open_turns(struct side *s)
         .turn = {.journal = {.loop = &p->loop,
                              .store = p->store,
                              .holder = p->name,
-                             .flush_ms = FLUSH_MS,
+                             .flush_ms = sim_chance(200) ? 60 : FLUSH_MS,
                              .flush_bytes = sim_chance(500) ? 300 : 8192,
                              .backlog_bytes_max = 1 << 20,
                              .hold_ms = SIDE_LEASE_MS / 3},

@@ -4,7 +4,11 @@
 #include <string.h>
 #include "gateway/turn/feed.h"
 
-static const char *const a = "a", *const b = "b";
+struct dispatch_worker {
+    const char *name;
+};
+static struct dispatch_worker worker_a = {"a"}, worker_b = {"b"};
+static struct dispatch_worker *const a = &worker_a, *const b = &worker_b;
 static struct feed feed;
 static char trace[1024];
 static int64_t now_ms;
@@ -28,37 +32,37 @@ static void stands(const char *what)
 {
     char text[64];
     snprintf(text, sizeof text, "%s%s%s", what, feed.worker ? " " : "",
-             feed.worker ? (const char *)feed.worker : "");
+             feed.worker ? feed.worker->name : "");
     note(text);
 }
 
-static void held(const void *worker, uint32_t epoch)
+static void held(struct dispatch_worker *worker, uint32_t epoch)
 {
     struct feed_wish wish = feed_held(&feed, worker, epoch, now_ms);
     char text[32];
     if (wish.unfollow) {
-        snprintf(text, sizeof text, "UNFOLLOW %s", (const char *)wish.unfollow);
+        snprintf(text, sizeof text, "UNFOLLOW %s", wish.unfollow->name);
         note(text);
     }
     if (wish.follow) {
-        snprintf(text, sizeof text, "FOLLOW %s", (const char *)wish.follow);
+        snprintf(text, sizeof text, "FOLLOW %s", wish.follow->name);
         note(text);
     }
     stands(feed_state_name(feed.state));
 }
 
-static void following(const void *from, uint32_t epoch)
+static void following(struct dispatch_worker *from, uint32_t epoch)
 {
     note(feed_following(&feed, from, epoch) ? "counts" : "does not count");
     stands(feed_state_name(feed.state));
 }
 
-static void event(const void *from, uint32_t epoch)
+static void event(struct dispatch_worker *from, uint32_t epoch)
 {
     note(feed_event(&feed, from, epoch) ? "taken" : "dropped");
 }
 
-static void done(const void *from, uint32_t epoch)
+static void done(struct dispatch_worker *from, uint32_t epoch)
 {
     note(feed_done(&feed, from, epoch) ? "ended" : "does not count");
     stands(feed_state_name(feed.state));
