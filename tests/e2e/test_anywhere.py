@@ -1,0 +1,206 @@
+"""A turn is live at any gateway: at one that does not drive it, its events come from its worker."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from chaos.lines import Line
+from fakes.model import Attempts, Gate, Ticking
+from harness.client import Client
+from harness.sse import Log, Stream
+from harness.stack import Stack, metric, metrics
+from harness.wait import SLOWNESS, until
+
+# Nothing that is streamed is stored before it is complete: what a follower has of it came live.
+NOT_STORED = {"PERSAI_FLUSH": "10s"}
+
+
+def two(bare: Stack, workers: int = 1, **env: str) -> tuple[Stack, Client, Client]:
+    """Two gateways, and a client of each."""
+    stack = bare.start(gateways=2, workers=workers, worker_env={**NOT_STORED, **env})
+    return stack, stack.client(gateway=0), stack.client(gateway=1)
+
+
+def stored(stack: Stack, session: str, turn: str) -> tuple[int, int]:
+    """The last event that Redis has."""
+    found = stack.redis.client.hmget(f"p:t:{{{session}}}:{turn}", "le", "ls")
+    return int(found[0] or 0), int(found[1] or 0)
+
+
+def scripts(stack: Stack) -> int:
+    stats = stack.redis.client.info("commandstats")
+    return sum(int(stats[f"cmdstat_{name}"]["calls"]) for name in ("evalsha", "eval", "evalsha_ro")
+               if f"cmdstat_{name}" in stats)
+
+
+@pytest.fixture
+def lines() -> Iterator[list[Line]]:
+    made: list[Line] = []
+    yield made
+    for line in made:
+        line.stop()
+
+
+@pytest.mark.core
+def test_a_follower_elsewhere_waits_for_no_write(bare: Stack) -> None:
+    """From the turn's start, from its middle, and of what was said before anybody followed."""
+    stack, here, there = two(bare)
+    gates = [Gate(), Gate()]
+    stack.model.when("far", ["one ", gates[0], "two ", gates[1], "three"])
+    session = here.session()
+    turn = here.start(session, "far")
+    gates[0].wait()
+    first = there.events(session, turn)
+    first.wait_text("one ")
+    assert stored(stack, session, turn) == (1, 1), "what was streamed is stored already"
+    gates[0].open()
+    first.wait_text("one two ")
+    again = there.events(session, turn, after=first.last_id)
+    late = here.events(session, turn, after="1-1")
+    late.wait_text("one two ")
+    assert stored(stack, session, turn) == (1, 1)
+    gates[1].open()
+    log = first.finish()
+    assert log.answer() == log.text() == "one two three"
+    assert late.finish() == log[1:] and again.finish() == Log(e for e in log if e.seq > int(again.after.split("-")[1]))
+    assert metric(there.base, "persai_follows_total") == 1
+
+
+def test_the_store_is_not_asked_for_what_is_coming(bare: Stack) -> None:
+    stack, here, there = two(bare, PERSAI_FLUSH="1s")
+    tick = Ticking(0.02)
+    stack.model.when("ticking", [tick])
+    session = here.session()
+    turn = here.start(session, "ticking")
+    stream = there.events(session, turn)
+    until(lambda: tick.sent > 5 and stream.last_id is not None, "some of the answer")
+    until(lambda: metric(there.base, "persai_follows_total") == 1, "B to follow it")
+    reads, before, began = metric(there.base, "followers_behind"), scripts(stack), time.monotonic()
+    sent = tick.sent
+    until(lambda: tick.sent > sent + 100, "100 tokens more", 30)
+    spent, asked = scripts(stack) - before, metric(there.base, "followers_behind") - reads
+    seconds = time.monotonic() - began
+    tick.enough.set()
+    assert stream.finish().answer() == tick.text()
+    print(f"{spent} scripts and {asked:.0f} reads of followers in {seconds:.1f} s and 100 tokens")
+    assert asked == 0
+    # A say each second, the leases of turn and quota, and what two janitors look at.
+    assert spent <= 6 * seconds + 6
+
+
+def test_the_driving_gateway_may_die(bare: Stack) -> None:
+    stack, here, there = two(bare)
+    gates = [Gate(), Gate()]
+    stack.model.when("orphan", ["one ", gates[0], "two ", gates[1], "three"])
+    session = here.session()
+    turn = here.start(session, "orphan")
+    stream = there.events(session, turn)
+    gates[0].wait()
+    stream.wait_text("one ")
+    stack.gateways[0].process.kill()
+    gates[0].open()
+    stream.wait_text("one two ")
+    gates[1].open()
+    log = stream.finish()
+    assert log.answer() == log.text() == "one two three" and {e.epoch for e in log} == {1}
+
+
+def test_the_following_gateway_may_die(bare: Stack) -> None:
+    """Its client goes on at another, and at the same one when that is back: at once, with what is not stored."""
+    stack, here, there = two(bare)
+    gates = [Gate(), Gate()]
+    stack.model.when("moves", ["one ", gates[0], "two ", gates[1], "three"])
+    session = here.session()
+    turn = here.start(session, "moves")
+    stream = there.events(session, turn)
+    gates[0].wait()
+    stream.wait_text("one ")
+    log = stream.log
+    stack.gateways[1].process.kill()
+    gates[0].open()
+    gates[1].wait()
+    stack.gateways[1].process.start()
+    stack.gateways[1].wait_ready()
+    stream = there.events(session, turn, after=log[-1].id)
+    stream.wait_text("two ")
+    assert stored(stack, session, turn) == (1, 1)
+    gates[1].open()
+    log += stream.finish()
+    assert log.text() == "one two three" and metric(there.base, "persai_follows_total") >= 1
+
+
+def test_the_worker_may_die(bare: Stack) -> None:
+    """The next one is followed; the client's one connection goes on."""
+    stack, here, there = two(bare, workers=2)
+    gates = [Gate(), Gate()]
+    stack.model.when("again", Attempts(["lost ", gates[0]], ["This is ", gates[1], "the answer."]))
+    session = here.session()
+    turn = here.start(session, "again")
+    stream = there.events(session, turn)
+    gates[0].wait()
+    stream.wait_text("lost ")
+    stack.working().process.kill()
+    gates[1].wait(40)
+    stream.wait_text("This is ", 40)
+    assert stored(stack, session, turn)[0] == 1, "what was streamed in the second epoch is stored already"
+    gates[1].open()
+    log = stream.finish()
+    assert log.answer() == log.text() == "This is the answer." and {e.epoch for e in log} == {1, 2}
+
+
+def test_without_a_link_to_the_worker_the_store_is_asked(bare: Stack, lines: list[Line]) -> None:
+    """The line between the worker and B breaks, and heals: nothing is missing, nothing comes twice."""
+    if bare.keys:
+        pytest.skip("a broker with keys has a name of its own")
+    stack = bare.start(gateways=2, workers=0)
+    lines.append(Line(int(stack.gateways[1].broker.rsplit(":", 1)[1])))
+    broken = lines[0]
+    worker = stack.add_worker(PERSAI_GATEWAYS=f"{stack.gateways[0].broker},tcp://127.0.0.1:{broken.port}",
+                              PERSAI_FLUSH="200ms")
+    stack.wait_worker(worker)
+    for gateway in stack.gateways:
+        gateway.wait_ready()
+    here, there = stack.client(gateway=0), stack.client(gateway=1)
+    tick = Ticking(0.02)
+    stack.model.when("cable", [tick])
+    session = here.session()
+    turn = here.start(session, "cable")
+    stream = there.events(session, turn)
+    until(lambda: seq_of(stream) > 10, "some of the answer")
+    broken.cut()
+    broken.sever()
+    until(lambda: metrics(there.base)["persai_workers"] == 0, "B to give its link up", 30)
+    before = seq_of(stream)
+    until(lambda: seq_of(stream) > before + 20, "text by way of the store")
+    broken.heal()
+    until(lambda: metric(there.base, "persai_follows_total") >= 2, "B to follow it again", 30)
+    before = seq_of(stream)
+    until(lambda: seq_of(stream) > before + 20, "text by the link")
+    tick.enough.set()
+    assert stream.finish().answer() == tick.text()
+
+
+def seq_of(stream: Stream) -> int:
+    return int((stream.last_id or "0-0").split("-")[1])
+
+
+def test_a_cancel_at_any_gateway_is_seen_at_once(bare: Stack) -> None:
+    stack, here, there = two(bare)
+    waits = []
+    for n, (asks, sees) in enumerate(((here, here), (here, there), (there, here), (there, there))):
+        gate = Gate()
+        stack.model.when(f"stop {n}", [f"began {n} ", gate, "never"])
+        session = here.session()
+        turn = here.start(session, f"stop {n}")
+        stream = sees.events(session, turn)
+        gate.wait()
+        stream.wait_text(f"began {n} ")
+        began = time.monotonic()
+        assert asks.post(f"/session/{session}/turn/{turn}/cancel").status == 202
+        assert stream.ended.wait(5 * SLOWNESS)
+        waits.append(time.monotonic() - began)
+        assert stream.finish().final()["event_type"] == "turn_cancelled"
+        gate.open()
+    print("ms from the request to the stream's end:", *(f"{1000 * wait:.0f}" for wait in waits))
+    assert max(waits) < 1 * SLOWNESS, "a stop waits for something that is stored or asked for later"
