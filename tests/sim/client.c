@@ -5,9 +5,16 @@
 #include <string.h>
 #include "common/check.h"
 #include "tests/sim/fake_redis.h"
+#include "tests/sim/faults.h"
 #include "tests/sim/script.h"
 
-enum { PARSE_MAX = 1 << 20, PATIENCE_US = 6000000, TEXT_MAX = 512 };
+enum {
+    PARSE_MAX = 1 << 20,
+    PATIENCE_US = 6000000,
+    TEXT_MAX = 512,
+    LINKED_US = 2000000, /* by then all have started and found each other */
+    LATE_US = 1000000,   /* some rounds of the slowest messages; text is stored after thrice that */
+};
 enum client_state { CLIENT_ASKS, CLIENT_FOLLOWS, CLIENT_OVER };
 
 struct client {
@@ -23,6 +30,7 @@ struct client {
     bool async, proxied, slow, leaves;
     unsigned cancels; /* per thousand of events */
     unsigned drops;
+    int64_t opened_us; /* its stream */
     /* what it saw of this turn */
     struct event_at cursor;
     bool final, told_end;
@@ -223,6 +231,19 @@ static void check_step(struct client *c, struct str type, struct str payload)
     }
 }
 
+/* Where nothing breaks, each gateway has what was said a moment later, whoever drives the turn. */
+static void check_late(const struct client *c, struct str payload)
+{
+    struct str text = payload_text(payload, "text");
+    int64_t told_us = text.at ? script_told_us(c->script, text) : 0;
+    if (told_us < LINKED_US || !faults_none() || c->slow)
+        return;
+    int64_t late_us = sim.now_us - (told_us > c->opened_us ? told_us : c->opened_us);
+    if (late_us > LATE_US)
+        sim_fail("client %u got %u-%u %lld ms after it was said", c->index, c->cursor.epoch,
+                 c->cursor.seq, (long long)late_us / 1000);
+}
+
 static bool is_final(struct str type)
 {
     return str_is(type, "turn_complete") || str_is(type, "turn_cancelled") ||
@@ -248,6 +269,7 @@ static void on_event(struct client *c, struct event_at at, struct str payload)
         return;
     }
     check_step(c, type, payload);
+    check_late(c, payload);
     c->final = is_final(type);
     c->script->ended |= c->final;
     script_see(c->script, at, c->final || str_is(type, "step_complete"), payload);
@@ -309,6 +331,7 @@ void client_on_status(struct client *c, struct web *w, unsigned status, struct s
     if (w != c->web)
         return;
     if (status == 200) {
+        c->opened_us = sim.now_us;
         sim_unset(&c->wake);
     } else if (status == 202 && c->state == CLIENT_ASKS) {
         on_posted(c, body);

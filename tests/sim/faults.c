@@ -43,6 +43,7 @@ static struct sim_event snapshot_event;
 static struct redis *snapshot;
 
 unsigned faults_deadly(void) { return deadly; }
+bool faults_none(void) { return deadly == 0 && fault_count == 0; }
 
 /* ---- processes ---- */
 

@@ -6,6 +6,7 @@
 #include "common/check.h"
 #include "proto/store/store.h"
 #include "proto/wire.h"
+#include "tests/sim/plants.h"
 
 enum {
     OUT_BYTES_MAX = 8 << 20,
@@ -165,7 +166,10 @@ static void flush(struct wire_peer *p)
 {
     if (!p->conn || p->out.len == 0)
         return;
-    send_bytes(p->conn, p->wire->router ? TO_DEALER : TO_ROUTER, buf_str(&p->out));
+    scoped_buf(spoilt, OUT_BYTES_MAX);
+    struct str bytes = plants_frames(!p->wire->router, buf_str(&p->out), &spoilt);
+    if (bytes.len > 0)
+        send_bytes(p->conn, p->wire->router ? TO_DEALER : TO_ROUTER, bytes);
     buf_clear(&p->out);
 }
 

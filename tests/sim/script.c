@@ -102,6 +102,24 @@ void script_reply(struct script_reply *out, struct id turn, uint32_t step, bool 
     out->poison = t->poison;
 }
 
+void script_tell(struct id turn, const char *piece)
+{
+    struct script_turn *t = script_turn(turn);
+    struct script_told *told = &t->told[t->told_count++ % SCRIPT_TOLD_MAX];
+    snprintf(told->piece, sizeof told->piece, "%s", piece);
+    told->at_us = sim.now_us;
+}
+
+int64_t script_told_us(const struct script_turn *t, struct str text)
+{
+    for (unsigned i = 0; i < SCRIPT_TOLD_MAX && i < t->told_count; i++) {
+        struct str piece = str_of(t->told[i].piece);
+        if (text.len >= piece.len && memcmp(text.at + text.len - piece.len, piece.at, piece.len) == 0)
+            return t->told[i].at_us;
+    }
+    return 0;
+}
+
 void script_replied(const struct script_reply *r)
 {
     struct script_turn *t = script_turn(r->turn);

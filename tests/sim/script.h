@@ -9,7 +9,7 @@
 #include "proto/event.h"
 #include "tests/sim/world.h"
 
-enum { SCRIPT_PIECES_MAX = 8, SCRIPT_PIECE = 24, SCRIPT_TURNS_MAX = 32, SCRIPT_TEXT = 200 };
+enum { SCRIPT_TOLD_MAX = 64, SCRIPT_PIECES_MAX = 8, SCRIPT_PIECE = 24, SCRIPT_TURNS_MAX = 32, SCRIPT_TEXT = 200 };
 
 struct script_reply {
     struct id turn;
@@ -30,6 +30,10 @@ struct script_said {
     uint32_t step;
     char text[SCRIPT_TEXT];
 };
+struct script_told {
+    char piece[SCRIPT_PIECE];
+    int64_t at_us;
+};
 struct script_seen {
     struct event_at at;
     uint64_t hash;
@@ -45,6 +49,8 @@ struct script_turn {
     unsigned said_count, said_max;
     struct script_seen *seen;
     unsigned seen_count, seen_max;
+    struct script_told told[SCRIPT_TOLD_MAX]; /* the last pieces that the model said */
+    unsigned told_count;
 };
 void script_begin(void); /* of a world */
 void script_end(void);
@@ -54,6 +60,9 @@ void script_poison(unsigned of_thousand);        /* how many turns are */
 void script_break(unsigned of_thousand);
 /* A client saw it. */
 void script_see(struct script_turn *t, struct event_at at, bool lasting, struct str payload);
+/* The model says a piece now; when it said the last one of this text: 0: not known any more. */
+void script_tell(struct id turn, const char *piece);
+int64_t script_told_us(const struct script_turn *t, struct str text);
 bool script_has_said(const struct script_turn *t, uint32_t step, struct str text);
 bool script_over(const struct script_turn *t); /* as the store has it */
 /* The world is quiet: is the store's turn what was seen of it? */

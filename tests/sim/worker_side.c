@@ -9,7 +9,7 @@
 #include "worker/hub.h"
 #include "worker/turn/turns.h"
 
-enum { PIECES_MAX = 12, FLUSH_MS = 1000, TICK_MS = 50, REPLY_BYTES_MAX = 1 << 20 };
+enum { PIECES_MAX = 12, FLUSH_MS = 3000, TICK_MS = 50, REPLY_BYTES_MAX = 1 << 20 };
 
 struct side {
     struct proc *proc;
@@ -53,6 +53,7 @@ static void on_piece(struct sim_event *e)
         sim_in(&p->crash, 0);
     if (c->told < s->piece_count) {
         sim_in(e, sim_between(500, s->pace_us));
+        script_tell(s->turn, s->pieces[c->told]);
         CHECK(reply_text(&c->reply, str_of(s->pieces[c->told++])) == ERR_NONE);
         return;
     }
