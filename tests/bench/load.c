@@ -233,6 +233,8 @@ static bool set_option(int option, const char *arg)
         return set_mode(arg);
     case 'p':
         return uv_ip4_addr("127.0.0.1", (int)n, &load.plan.addr) == 0;
+    case 'e':
+        return uv_ip4_addr("127.0.0.1", (int)n, &load.plan.events_addr) == 0;
     case 'n':
         load.streams = n;
         break;
@@ -281,7 +283,8 @@ static bool read_options(int argc, char **argv)
         {"tokens", 1, NULL, 't'}, {"rate", 1, NULL, 'r'},  {"rounds", 1, NULL, 'k'},
         {"ramp", 1, NULL, 'a'},   {"seed", 1, NULL, 's'},  {"timeout", 1, NULL, 'T'},
         {"drop", 1, NULL, 'd'},   {"away", 1, NULL, 'A'},  {"datasource", 1, NULL, 'D'},
-        {"window", 1, NULL, 'W'}, {"watch", 1, NULL, 'w'}, {NULL, 0, NULL, 0},
+        {"window", 1, NULL, 'W'}, {"watch", 1, NULL, 'w'}, {"events-port", 1, NULL, 'e'},
+        {NULL, 0, NULL, 0},
     };
     int option;
     load.streams = load.rounds = 1;
@@ -302,7 +305,8 @@ int main(int argc, char **argv)
     struct rlimit files;
     if (!read_options(argc, argv)) {
         fprintf(stderr,
-                "usage: bench-load --port PORT [--mode direct|turn|async] [--streams N] "
+                "usage: bench-load --port PORT [--mode direct|turn|async] [--events-port PORT] "
+                "[--streams N] "
                 "[--tokens N] [--rate N] [--rounds N] [--ramp MS] [--drop EVENTS] [--away MS] "
                 "[--window steady|all] [--watch NAME=PID]… [--timeout S] [--seed N]\n");
         return 2;

@@ -19,11 +19,11 @@ class Bench:
         self.too_many = 0  # sizes that were tried and not carried: the table has them
         self.seed = 1
 
-    def load(self, scenario, target, rep, must_pass=True, **options):
+    def load(self, scenario, target, rep, must_pass=True, watched=(), **options):
         """One run of bench-load; its line of JSON is kept and returned."""
         stack = self.stack
         port = stack.ports[{"direct": "model", "nginx": "nginx", "persai": "gateway"}[target]]
-        watched = {"direct": ["model"], "nginx": ["nginx"], "persai": ["gateway", "worker", "redis"]}[target]
+        watched = watched or {"direct": ["model"], "nginx": ["nginx"], "persai": ["gateway", "worker", "redis"]}[target]
         options = {"mode": "turn" if target == "persai" else "direct", "seed": self.seed, **options}
         self.seed += 100_000
         argv = [str(stack.build / "tests/bench/bench-load"), "--port", str(port), *stack.watch(*watched)]
@@ -150,6 +150,38 @@ def back(bench):
             (what, "connect to first replayed event, p99", line["back_us"]["p99"], "µs", "≤ 50000")]
 
 
+def elsewhere(bench):
+    """Begun at one gateway, followed there or at another: as the plugin does behind a load balancer."""
+    if "persai" not in bench.targets:
+        return []
+    stack, streams, rate, tokens = bench.stack, 200, 50, 250
+    what, runs, scripts = f"{streams} streams × {rate} tokens/s, 2 gateways", {"here": [], "elsewhere": []}, {}
+    names = ("gateway", "gateway2", "worker", "redis")
+    for rep in range(bench.reps):
+        for place, port in (("here", "gateway"), ("elsewhere", "gateway2")):
+            stack.persai(gateways=2)
+            calls, _ = stack.scripts()
+            line = bench.load("elsewhere", "persai", rep, mode="async", streams=streams, rate=rate, tokens=tokens,
+                              ramp=1000, watched=names, **{"events-port": stack.ports[port]})
+            after, _ = stack.scripts()
+            line["scripts"] = (after - calls) / (streams * tokens / rate)
+            runs[place].append({**line, "target": place})
+    rows = []
+    for field, label, goal in (("first_us", "first token", "≤ 1000"), ("delay_us", "delay of a token", "")):
+        for at in ("p50", "p99"):
+            here, there = (middle(runs[place], field, at) for place in runs)
+            rows.append((what, f"{label}, {at}, at the driving gateway", here, "µs", ""))
+            rows.append((what, f"{label}, {at}, added elsewhere", there - here, "µs",
+                         goal or ("≤ 200" if at == "p50" else "≤ 1000")))
+    costs = {place: cost(runs[place], *names) for place in runs}
+    rows.append((what, "all gateways, worker, Redis, at the driving gateway", costs["here"], "µs CPU/token", ""))
+    rows.append((what, "the same, elsewhere / driving", costs["elsewhere"] / costs["here"], "×", "≤ 1.15"))
+    for place in runs:
+        rows.append((what, f"Redis, {place}", cost(runs[place], "redis"), "µs CPU/token", "≤ 3"))
+        rows.append((what, f"scripts a second and running turn, {place}", middle(runs[place], "scripts"), "", "≤ 1.5"))
+    return rows
+
+
 def many_run(bench, target, streams, rate, tokens, ramp):
     """One size: its rows, its cost a token, and whether all of it was whole."""
     names = ("gateway", "worker") if target == "persai" else ("nginx",)
@@ -252,5 +284,5 @@ def tools(bench):
     return rows
 
 
-QUICK = (paced, speed, latency, carry, back, tools)
+QUICK = (paced, speed, latency, elsewhere, carry, back, tools)
 FULL = (*QUICK, many, pieces, instructions)

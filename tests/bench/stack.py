@@ -4,6 +4,7 @@ or a unix socket, with its data in one temporary folder, all gone when the bench
 import ctypes
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -125,24 +126,35 @@ class Stack:
     def has_persai(self):
         return (self.build / "gateway/persai-gateway").exists() and (self.build / "worker/persai-worker").exists()
 
-    def persai(self, wrap=(), capacity=12000):
-        """Redis, one gateway, one worker, all fresh."""
-        for name in ("worker", "gateway", "redis"):
+    def persai(self, wrap=(), capacity=12000, gateways=1):
+        """Redis, one gateway ("gateway") or more ("gateway2" …), one worker, all fresh."""
+        for name in [n for n in self.running if n.startswith(("worker", "gateway", "redis"))]:
             self.stop(name)
         shutil.rmtree(self.dir / "appendonlydir", ignore_errors=True)
         self.redis()
-        port, broker, metrics = free_port(), free_port(), free_port()
-        self.ports.update(gateway=port, metrics=metrics)
+        metrics = self.ports["metrics"] = free_port()
+        names = ["gateway", *(f"gateway{n}" for n in range(2, gateways + 1))]
+        brokers = {name: f"tcp://127.0.0.1:{free_port()}" for name in names}
         common = {"PERSAI_BROKER_OPEN": "true", "PERSAI_REDIS": f"unix://{self.dir}/redis.sock", "LOG_LEVEL": "warn",
                   "PERSES_API_URL": f"http://127.0.0.1:{self.ports['model']}"}
-        self.start("gateway", [*wrap, self.build / "gateway/persai-gateway"],
-                   {**common, "PERSAI_AUTH": "false", "PERSAI_LISTEN": f"127.0.0.1:{port}",
-                    "PERSAI_BROKER": f"tcp://127.0.0.1:{broker}"})
+        for name in names:
+            self.ports[name] = free_port()
+            self.start(name, [*wrap, self.build / "gateway/persai-gateway"],
+                       {**common, "PERSAI_AUTH": "false", "PERSAI_LISTEN": f"127.0.0.1:{self.ports[name]}",
+                        "PERSAI_BROKER": brokers[name]})
         self.start("worker", [*wrap, self.build / "worker/persai-worker"],
-                   {**common, "PERSAI_GATEWAYS": f"tcp://127.0.0.1:{broker}", "PERSAI_CAPACITY": str(capacity),
+                   {**common, "PERSAI_GATEWAYS": ",".join(brokers.values()), "PERSAI_CAPACITY": str(capacity),
                     "PERSAI_METRICS_LISTEN": f"127.0.0.1:{metrics}", "PERSAI_DEFAULT_MODEL": "openai/bench",
                     "OPENAI_API_KEY": "bench", "OPENAI_BASE_URL": f"http://127.0.0.1:{self.ports['model']}/v1"})
-        wait_for("PersAI", lambda: answers(f"http://127.0.0.1:{port}/readyz"), 60)
+        for name in names:
+            wait_for("PersAI", lambda at=self.ports[name]: answers(f"http://127.0.0.1:{at}/readyz"), 60)
+
+    def scripts(self):
+        """(calls, µs) of all scripts that Redis ran."""
+        out = subprocess.run(["redis-cli", "-s", self.dir / "redis.sock", "info", "commandstats"], check=True,
+                             capture_output=True, text=True).stdout
+        found = re.findall(r"cmdstat_(?:evalsha|eval|evalsha_ro|eval_ro):calls=(\d+),usec=(\d+)", out)
+        return sum(int(c) for c, _ in found), sum(int(u) for _, u in found)
 
     def watch(self, *names):
         return [f"--watch={name}={self.pid(name)}" for name in names if name in self.running]

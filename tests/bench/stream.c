@@ -268,6 +268,7 @@ static bool take_word(struct stream *s, const char *key, char *out, size_t max)
 }
 
 static void ask(struct stream *s, enum stage stage);
+static void link_open(struct stream *s, enum stage want);
 
 /* A response is complete: go on with what follows it. */
 static void on_response(struct stream *s)
@@ -279,7 +280,13 @@ static void on_response(struct stream *s)
         ask(s, STAGE_TURN);
     } else if (s->stage == STAGE_TURN && status == 202 &&
                take_word(s, "\"turn_id\":\"", s->turn, sizeof s->turn)) {
-        ask(s, STAGE_EVENTS);
+        if (s->plan->events_addr.sin_port) {
+            link_close(s);
+            link_open(s, STAGE_EVENTS);
+            s->back_due = false;
+        } else {
+            ask(s, STAGE_EVENTS);
+        }
     } else if (status == 200) {
         fail(s, "the stream ended without a final event, at token %u", s->text.index);
     } else {
@@ -406,8 +413,10 @@ static void link_open(struct stream *s, enum stage want)
     l->stream = s;
     l->tcp.data = l;
     uv_tcp_init(s->plan->loop, &l->tcp);
-    if (uv_tcp_connect(&l->connect, &l->tcp, (const struct sockaddr *)&s->plan->addr,
-                       on_connected) != 0)
+    const struct sockaddr_in *to = want == STAGE_EVENTS && s->plan->events_addr.sin_port
+                                       ? &s->plan->events_addr
+                                       : &s->plan->addr;
+    if (uv_tcp_connect(&l->connect, &l->tcp, (const struct sockaddr *)to, on_connected) != 0)
         fail(s, "connect failed");
 }
 

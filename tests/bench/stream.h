@@ -20,6 +20,8 @@ struct plan {
     uv_loop_t *loop;
     enum mode mode;
     struct sockaddr_in addr;
+    struct sockaddr_in
+        events_addr; /* MODE_ASYNC: the stream is read there; port 0: where it began */
     const char *datasource;
     uint32_t tokens, rate;
     uint32_t drop_after; /* leave after so many events and come back with Last-Event-ID; 0: never */
