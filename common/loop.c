@@ -10,6 +10,7 @@
 #include <uv.h>
 #include "common/check.h"
 #include "common/list.h"
+#include "common/metrics.h"
 
 enum {
     RESOLVE_ADDRESSES_MAX = 256,
@@ -34,6 +35,8 @@ struct loop {
     bool again, stopping, hooks_taken;
     struct list timers, fds, signals, resolves;
     uint64_t resolve_id;
+    struct metric *passes; /* NULL: not measured */
+    uint64_t measured_ns, idle_ns;
 };
 
 /* Lists of calls. */
@@ -112,10 +115,29 @@ static void cut_long_pass(struct loop *l)
     decide_and_write(l);
 }
 
+void loop_measure(struct loop *l, struct metric *histogram)
+{
+    CHECK(uv_loop_configure(&l->uv, UV_METRICS_IDLE_TIME) == 0);
+    l->passes = histogram;
+    l->measured_ns = uv_hrtime();
+    l->idle_ns = uv_metrics_idle_time(&l->uv);
+}
+
+static void measure(struct loop *l)
+{
+    uint64_t now_ns = uv_hrtime(), idle_ns = uv_metrics_idle_time(&l->uv);
+    uint64_t busy_ns = now_ns - l->measured_ns - (idle_ns - l->idle_ns);
+    metric_observe(l->passes, (double)busy_ns / 1e9);
+    l->measured_ns = now_ns;
+    l->idle_ns = idle_ns;
+}
+
 static void on_prepare(uv_prepare_t *prepare)
 {
     struct loop *l = prepare->data;
     decide_and_write(l);
+    if (l->passes)
+        measure(l);
     if (!l->again)
         uv_idle_stop(&l->idle);
     l->again = false;

@@ -23,7 +23,10 @@ struct loop *loop_new(void);
 /* Runs what loop_later still holds, then closes and frees timers and descriptors that are left.
  * Waits for names that are being resolved. */
 void loop_free(struct loop *l);
-void loop_run(struct loop *l);  /* until loop_stop */
+void loop_run(struct loop *l); /* until loop_stop */
+struct metric;
+/* Observes in this histogram how long each pass is: all but the time that it waits for something. */
+void loop_measure(struct loop *l, struct metric *histogram);
 void loop_stop(struct loop *l); /* after the present pass (and one look at the descriptors) */
 int64_t loop_now_ms(const struct loop *l); /* monotonic; one value for phases 2 and 3 of a pass */
 int64_t loop_wall_ms(void);                /* Unix time, for people and for Redis records */

@@ -166,6 +166,7 @@ static int serve(struct gateway *g)
     if (!store_durability_parse(g->settings.durability, &g->replicas))
         return complain("PERSAI_DURABILITY", STORE_DURABILITY_HELP);
     g->loop = loop_new();
+    loop_measure(g->loop, gateway_metric(METRIC_loop_pass));
     const char *setting = parts_open(g, error);
     if (setting)
         return complain(setting, error);

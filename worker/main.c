@@ -360,6 +360,7 @@ static int serve(struct worker *w)
     if (!hub_check(ipc_or_default(w->settings.gateways), &wire, error))
         return complain("PERSAI_GATEWAYS", error);
     w->loop = loop_new();
+    loop_measure(w->loop, w->meters.loop_pass);
     w->fetches = fetch_pool_new(w->loop);
     if (!open_store(w, error))
         return complain("PERSAI_REDIS", error);

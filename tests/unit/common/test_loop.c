@@ -12,6 +12,7 @@
 #include <cmocka.h>
 #include "common/check.h"
 #include "common/loop.h"
+#include "common/metrics.h"
 
 struct world {
     struct loop *loop;
@@ -277,6 +278,43 @@ static void a_long_pass_decides_and_writes_in_between(void **state)
     loop_off(w->loop, &s);
 }
 
+static void on_busy(void *arg)
+{
+    struct world *w = arg;
+    uint64_t start = loop_hr_ns();
+    while (loop_hr_ns() - start < 30000000) {
+    }
+    loop_stop(w->loop);
+}
+
+/* What a histogram has counted up to a bound. */
+static unsigned counted(const char *le)
+{
+    char line[80];
+    struct buf b;
+    buf_init(&b, 65536);
+    metrics_write(&b);
+    snprintf(line, sizeof(line), "test_pass_seconds_bucket{le=\"%s\"} ", le);
+    const char *at = memmem(b.at, b.len, line, strlen(line));
+    unsigned count = at ? (unsigned)strtoul(at + strlen(line), NULL, 10) : 1000;
+    buf_free(&b);
+    return count;
+}
+
+/* 60 ms of waiting, then 30 ms of work: one long pass. */
+static void passes_are_measured_without_what_they_wait(void **state)
+{
+    struct world *w = *state;
+    struct metric *passes = metric_new(METRIC_HISTOGRAM, "test_pass_seconds", "", "Passes");
+    loop_measure(w->loop, passes);
+    w->timer = loop_timer_new(w->loop, on_busy, w);
+    loop_timer_set(w->timer, 60, 0);
+    loop_run(w->loop);
+    assert_true(metric_get(passes) >= 2);
+    unsigned long_ones = counted("+Inf") - counted("0.02");
+    assert_in_range(long_ones, 1, 2); /* two: the machine was busy with others */
+}
+
 static void events_are_those_asked_for(void **state)
 {
     struct world *w = *state;
@@ -472,6 +510,7 @@ int main(void)
         TEST(a_timer_set_anew_or_stopped_does_not_fire_as_before),
         TEST(a_descriptor_is_reported_as_long_as_there_is_something_to_read),
         TEST(a_long_pass_decides_and_writes_in_between),
+        TEST(passes_are_measured_without_what_they_wait),
         TEST(events_are_those_asked_for),
         TEST(an_error_is_reported_as_all_events_asked_for_and_again),
         TEST(a_descriptor_freed_where_its_error_is_told_is_not_watched_again),
