@@ -2,7 +2,7 @@
 
 #include <stddef.h>
 
-/* An answer that takes longer was lost with a connection: beats would have told of a dead worker. */
+/* An answer that takes longer was lost with a connection: of a dead worker beats would tell. */
 enum { ASK_AGAIN_MS = 1000 };
 
 static bool is_of(const struct feed *f, const struct dispatch_worker *worker);

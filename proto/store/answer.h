@@ -57,9 +57,9 @@ struct store_turn {
     bool fresh;           /* decide: this request decided it; its caller is to run it */
     bool duplicate;       /* begin: the idempotency key had begun it before */
     bool cancel;          /* somebody asked for its cancellation */
-    struct str holder;    /* RUNNING: the name of the worker that has it, of the gateway that queues
-                             it, or empty */
-    uint32_t loss_epoch;      /* what was stored before this epoch was lost in part; 0: nothing was */
+    /* RUNNING: the name of the worker that has it, of the gateway that queues it, or empty. */
+    struct str holder;
+    uint32_t loss_epoch; /* what was stored before this epoch was lost in part; 0: nothing was */
 };
 struct store_event {
     struct event_at at;

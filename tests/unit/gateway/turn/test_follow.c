@@ -151,7 +151,7 @@ static void a_tail_keeps_what_the_store_lacks(void **state)
     assert_int_equal(tail_last(&s->tail)->at.epoch, 2);
 }
 
-/* ---- a turn that another gateway drives: its worker says from where on its events come here ---- */
+/* ---- a turn of another gateway: its worker says from where on its events come here ---- */
 
 static void a_fed_tail_begins_where_the_store_ends(void **state)
 {
