@@ -25,7 +25,7 @@ struct loop *loop_new(void);
 void loop_free(struct loop *l);
 void loop_run(struct loop *l); /* until loop_stop */
 struct metric;
-/* Observes in this histogram how long each pass is: all but the time that it waits for something. */
+/* Observes in this histogram how long each pass is, without what it waits. */
 void loop_measure(struct loop *l, struct metric *histogram);
 void loop_stop(struct loop *l); /* after the present pass (and one look at the descriptors) */
 int64_t loop_now_ms(const struct loop *l); /* monotonic; one value for phases 2 and 3 of a pass */

@@ -20,10 +20,10 @@
     X(NO_EPOCH, "no-epoch-check") /* a worker's writes are taken whatever their epoch */           \
     X(EARLY_SEAL, "early-seal")   /* a seal is answered, so announced, before it is stored */      \
     X(CURSOR_OFF_BY_ONE, "cursor-off-by-one") /* events are read from one past the cursor */       \
-    X(FOLLOW_LOST, "follow-lost")       /* a worker never hears that it is followed */             \
-    X(FOLLOWING_FAR, "following-far")   /* it says that more is stored than there is */            \
-    X(STORED_FAR, "stored-far")         /* the same in each event */                               \
-    X(DONE_LOST, "done-lost")           /* who follows is not told that it has the turn no more */
+    X(FOLLOW_LOST, "follow-lost")             /* a worker never hears that it is followed */       \
+    X(FOLLOWING_FAR, "following-far")         /* it says that more is stored than there is */      \
+    X(STORED_FAR, "stored-far")               /* the same in each event */                         \
+    X(DONE_LOST, "done-lost") /* who follows is not told that it has the turn no more */
 enum fake_plant {
 #define X(name, word) PLANT_##name,
     FAKE_PLANTS(X)

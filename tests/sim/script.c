@@ -114,7 +114,8 @@ int64_t script_told_us(const struct script_turn *t, struct str text)
 {
     for (unsigned i = 0; i < SCRIPT_TOLD_MAX && i < t->told_count; i++) {
         struct str piece = str_of(t->told[i].piece);
-        if (text.len >= piece.len && memcmp(text.at + text.len - piece.len, piece.at, piece.len) == 0)
+        if (text.len >= piece.len &&
+            memcmp(text.at + text.len - piece.len, piece.at, piece.len) == 0)
             return t->told[i].at_us;
     }
     return 0;

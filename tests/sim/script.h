@@ -9,7 +9,13 @@
 #include "proto/event.h"
 #include "tests/sim/world.h"
 
-enum { SCRIPT_TOLD_MAX = 64, SCRIPT_PIECES_MAX = 8, SCRIPT_PIECE = 24, SCRIPT_TURNS_MAX = 32, SCRIPT_TEXT = 200 };
+enum {
+    SCRIPT_TOLD_MAX = 64,
+    SCRIPT_PIECES_MAX = 8,
+    SCRIPT_PIECE = 24,
+    SCRIPT_TURNS_MAX = 32,
+    SCRIPT_TEXT = 200
+};
 
 struct script_reply {
     struct id turn;
