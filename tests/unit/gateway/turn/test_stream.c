@@ -20,6 +20,12 @@ static void on_left(struct followed *t)
     s.left++;
 }
 
+static void on_told(struct followed *t, const struct store_turn *told)
+{
+    assert_ptr_equal(t, &s.turn);
+    assert_true(id_eq(told->turn, t->turn));
+}
+
 static void on_request(void *arg, struct http_request *r)
 {
     (void)arg;
@@ -136,6 +142,7 @@ static unsigned asked_of_store(void)
 static int set_up(void **state)
 {
     static const struct http_callbacks callbacks = {on_request, NULL};
+    static const struct followed_handler handler = {on_left, on_told};
     struct http_config http = {.listen = "127.0.0.1:0", .connections_max = 100, .idle_ms = 60000};
     char what[256], error[256];
     struct id session, turn;
@@ -152,7 +159,7 @@ static int set_up(void **state)
     memset(&s, 0, sizeof(s));
     s.resumable = true;
     s.asked = (unsigned)metric_get(gateway_metric(METRIC_followers_behind));
-    followed_init(&s.turn, &w.g, session, turn, STR("ada:1795854575000"), on_left);
+    followed_init(&s.turn, &w.g, session, turn, STR("ada:1795854575000"), &handler);
     s.http = http_new(w.g.loop, &http, &callbacks, NULL, error);
     store_turn_load(w.g.store, session, turn, 1, STR("elsewhere"), on_store, NULL);
     wait_store();
