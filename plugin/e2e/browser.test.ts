@@ -7,6 +7,7 @@ import { chatTests } from './chat';
 import { dashboardTests } from './dashboards';
 import { helpTests } from './help';
 import { inputTests } from './inputs';
+import { keyTests } from './keys';
 import { longTests } from './long';
 import { panelTests } from './panel';
 import { proposalTests } from './proposals';
@@ -34,6 +35,7 @@ afterEach(async ({ task }) => {
 
 describe('the chat', () => chatTests(() => world));
 describe('an answer', () => answerTests(() => world));
+describe('the keys', () => keyTests(() => world));
 describe('a long conversation', () => longTests(() => world));
 describe('dashboards', () => dashboardTests(() => world));
 describe('logs, traces and profiles', () => sourceTests(() => world));

@@ -123,6 +123,14 @@ export class Stack {
     );
   }
 
+  /** Stops it in its tracks, its lines open; call what is returned to let it go on. */
+  freeze(name: string): () => void {
+    const { pid } = this.status.programs[name] ?? { pid: 0 };
+    if (pid === 0) throw new Error(`${name} does not run`);
+    process.kill(pid, 'SIGSTOP');
+    return () => process.kill(pid, 'SIGCONT');
+  }
+
   /** Perses's API as a user of it. */
   async perses(user: string, method: string, path: string, body?: unknown): Promise<Response> {
     const login = await fetch(`${this.url}/api/auth/providers/native/login`, {

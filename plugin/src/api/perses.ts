@@ -9,8 +9,11 @@ import {
   fetchJson,
 } from '@perses-dev/core';
 
+import { asList, asObject, asText } from './events';
 import { readDashboards, readDatasources, readProjects, readVariables, wholeDashboard } from './resources';
 
+/** A large Prometheus has more than a list can hold. */
+const METRICS_MAX = 20_000;
 const HEADERS = { 'Content-Type': 'application/json' };
 
 export interface PersesApi {
@@ -25,6 +28,8 @@ export interface PersesApi {
   /** Those that dashboards of the project can use without defining them: the project's own, then the global ones. Those
    *  that the person may not read are not among them. */
   listVariables(project: string): Promise<readonly Variable[]>;
+  /** Names of the metrics of a datasource of Prometheus, by its path. */
+  listMetrics(path: string): Promise<readonly string[]>;
   /** All of it, to be changed and written back. */
   getDashboard(project: string, name: string): Promise<DashboardResource>;
   createDashboard(dashboard: DashboardResource): Promise<DashboardResource>;
@@ -64,6 +69,13 @@ export function createPersesApi(prefix: string): PersesApi {
         listed(`${prefix}/api/v1/globalvariables`),
       ]);
       return [...own, ...global];
+    },
+    listMetrics: async (path) => {
+      const answer = asObject(await read(`${prefix}${path}/api/v1/label/__name__/values`));
+      return asList(answer?.['data'])
+        .map(asText)
+        .filter((name) => name !== '')
+        .slice(0, METRICS_MAX);
     },
     getDashboard: async (project, name) =>
       wholeDashboard(await read(`${dashboards(project)}/${encodeURIComponent(name)}`)),

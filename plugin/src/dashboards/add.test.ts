@@ -36,6 +36,7 @@ function apiOf(refuseTimes: number, status: number): PersesApi & { version: numb
     prefix: '',
     listGlobalDatasources: vi.fn(),
     listDatasources: vi.fn(),
+    listMetrics: vi.fn(),
     listProjects: vi.fn(),
     listDashboards: vi.fn(),
     listVariables: vi.fn(),

@@ -25,6 +25,11 @@ export function useChat(): ChatContextValue {
   return value;
 }
 
+/** For what is drawn outside of a chat, too. */
+export function useOptionalChat(): ChatContextValue | undefined {
+  return useContext(ChatContext);
+}
+
 export function useConversation(conversation: Conversation): ConversationState {
   return useSyncExternalStore(conversation.subscribe, conversation.getSnapshot);
 }

@@ -10,7 +10,9 @@ import { SILENCE_MS, StreamMessage, readStream } from '../../api/stream';
 import { ConversationContext, NO_CONTEXT, parseContext } from './chosen';
 import { Exchange, exchangesOf, kept, mergeExchanges } from './exchanges';
 import { perFrame } from './frames';
+import { Pulse } from './pulse';
 import { Turn, goOn, newTurn, reduce } from './reduce';
+import { Retry, WaitFacts } from './waits';
 
 export type Line =
   | 'idle'
@@ -40,6 +42,10 @@ export interface ConversationState {
   readonly problem: Problem | undefined;
   readonly exchanges: readonly Exchange[];
   readonly line: Line;
+  /** Something that is tried again, and when. */
+  readonly retry: Retry | undefined;
+  /** Since when the gateway does not answer. */
+  readonly silentSince: number | undefined;
   readonly stopping: boolean;
   /** Why the last thing that the person did (stop, pin, rename …) did not work. */
   readonly notice: Problem | undefined;
@@ -81,7 +87,7 @@ const BACKOFF_MAX_MS = 10_000;
 const SEND_GIVE_UP_MS = 60_000;
 /** A turn that could not be followed is looked up again after this long. */
 const GIVEN_UP_MS = 2_000;
-/** So often is looked whether an answer that is stopped is over. */
+/** How often is looked whether an answer that is stopped is over. */
 const OVER_LOOK_MS = 50;
 
 const EMPTY: ConversationState = {
@@ -96,6 +102,8 @@ const EMPTY: ConversationState = {
   problem: undefined,
   exchanges: [],
   line: 'idle',
+  retry: undefined,
+  silentSince: undefined,
   stopping: false,
   notice: undefined,
 };
@@ -165,8 +173,15 @@ export class Conversation {
   private readonly outgoing = new Map<string, Outgoing>();
   private readonly channel: BroadcastChannel | undefined;
   private stopWanted = false;
+  /** Since when there is nothing new to see. */
+  private quietSince = Date.now();
+  private readonly pulse: Pulse;
 
   constructor(private readonly options: ConversationOptions) {
+    this.pulse = new Pulse({
+      probe: (signal) => options.client.listModels(signal),
+      onChange: (silentSince) => this.set({ silentSince }),
+    });
     this.channel = typeof BroadcastChannel === 'undefined' ? undefined : new BroadcastChannel(CHANNEL);
     this.channel?.addEventListener('message', this.onOtherTab);
     const chosen = asObject(options.chosen);
@@ -177,6 +192,7 @@ export class Conversation {
 
   dispose(): void {
     this.leave();
+    this.pulse.stop();
     this.life.abort();
     this.channel?.close();
     globalThis.removeEventListener?.('online', this.wake);
@@ -201,6 +217,17 @@ export class Conversation {
   /** True while calls wait for the person. */
   get awaiting(): boolean {
     return this.state.exchanges.at(-1)?.turn?.status === 'awaiting';
+  }
+
+  /** For why the person waits; what it says changes with time. */
+  get waiting(): WaitFacts {
+    const { line, exchanges, retry, silentSince } = this.state;
+    return { line, turn: exchanges.at(-1)?.turn, quietSince: this.quietSince, silentSince, retry };
+  }
+
+  /** What is waited for is tried now. */
+  hurry(): void {
+    this.wake();
   }
 
   /** Shows a stored conversation, and goes on with its answer when one is running. undefined: a new one. */
@@ -418,7 +445,16 @@ export class Conversation {
     const names = Object.keys(change) as Array<keyof ConversationState>;
     if (names.some((name) => name !== 'exchanges' && before[name] !== this.state[name]))
       this.info = this.state;
+    if (before.line !== this.state.line) this.listen();
     for (const listener of this.listeners) listener();
+  }
+
+  /** While something is on its way its gateway is listened for. */
+  private listen(): void {
+    this.quietSince = Date.now();
+    const { line } = this.state;
+    if (line === 'idle' || line === 'signed_out') this.pulse.stop();
+    else this.pulse.start();
   }
 
   /** An action of the person's whose failure is a notice, not a broken page. */
@@ -582,10 +618,21 @@ export class Conversation {
       } catch (error) {
         const again = error instanceof ApiError && error.transient && Date.now() - since < SEND_GIVE_UP_MS;
         if (signal.aborted || this.stopWanted || !again) throw error;
-        await this.wait(error.retryAfterMs ?? backoff(attempt), signal);
+        await this.waitToRetry(error, since, error.retryAfterMs ?? backoff(attempt), signal);
         if (signal.aborted || this.stopWanted) throw error;
       }
     }
+  }
+
+  private async waitToRetry(
+    error: ApiError,
+    sinceMs: number,
+    ms: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    this.set({ retry: { code: error.code, sinceMs, untilMs: Date.now() + ms } });
+    await this.wait(ms, signal);
+    if (!signal.aborted) this.set({ retry: undefined });
   }
 
   private async cancelIfWanted(): Promise<void> {
@@ -678,6 +725,8 @@ export class Conversation {
         }
         cursor.queue.push(message);
       }
+      this.quietSince = Date.now();
+      this.pulse.heard();
       this.frame.request();
       const ended = messages.findLast(({ event }) => event !== undefined)?.event?.type;
       const over = ended === 'turn_complete' || ended === 'turn_cancelled' || ended === 'error';

@@ -337,6 +337,22 @@ function unitOf({ plugin, query, kind }: CallPanel): string | undefined {
   return plugin === 'LokiTimeSeriesQuery' ? unitOfLogQL(query) : undefined;
 }
 
+/** A query that stands in a text, over the time of the page. */
+export function panelOfQuery(query: string, datasource: DatasourceRef | undefined, logs: boolean): CallPanel {
+  const isLines = logs && query.startsWith('{');
+  const plugin = logs ? 'LokiTimeSeriesQuery' : 'PrometheusTimeSeriesQuery';
+  return {
+    kind: isLines ? 'LogsTable' : 'TimeSeriesChart',
+    plugin: isLines ? 'LokiLogQuery' : plugin,
+    query,
+    mode: 'range',
+    datasource,
+    timeRange: undefined,
+    minStep: undefined,
+    title: titleOf({}, query, plugin),
+  };
+}
+
 /** What the person chose for a call's panel, else what the call says, else what its query's names say. */
 export function settingsOf(
   call: Call,

@@ -18,8 +18,25 @@ const highlighter = tagHighlighter([
 /** Parsing takes time in proportion to the text; what is longer is shown as it is. */
 const HIGHLIGHT_CHARS_MAX = 8_000;
 
+/** Code of any kind, in the parts that have colours of their own. */
+export function Coloured({ parts }: { parts: ReadonlyArray<{ text: string; class: string }> }): ReactElement {
+  return (
+    <Code>
+      {parts.map((part, i) =>
+        part.class === '' ? (
+          part.text
+        ) : (
+          // oxlint-disable-next-line react/no-array-index-key -- the text never changes
+          <span key={i} className={part.class}>
+            {part.text}
+          </span>
+        ),
+      )}
+    </Code>
+  );
+}
+
 export function Query({ query, promql }: { query: string; promql: boolean }): ReactElement {
-  const theme = useTheme();
   const parts = useMemo((): ReactNode => {
     const text = plain(query);
     if (!promql || text.length > HIGHLIGHT_CHARS_MAX) return text;
@@ -43,6 +60,11 @@ export function Query({ query, promql }: { query: string; promql: boolean }): Re
     );
     return nodes;
   }, [query, promql]);
+  return <Code>{parts}</Code>;
+}
+
+function Code({ children }: { children: ReactNode }): ReactElement {
+  const theme = useTheme();
   const dark = theme.palette.mode === 'dark';
   return (
     <Box
@@ -60,7 +82,7 @@ export function Query({ query, promql }: { query: string; promql: boolean }): Re
         '& .comment': { color: 'text.secondary', fontStyle: 'italic' },
       }}
     >
-      {parts}
+      {children}
     </Box>
   );
 }

@@ -2,7 +2,7 @@
 // remember which conversation is open.
 import { Box, CircularProgress, Stack, useMediaQuery, useTheme } from '@mui/material';
 import { useQueryClient } from '@tanstack/react-query';
-import { ReactElement, RefObject, useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import { ReactElement, RefObject, Suspense, useCallback, useEffect, useMemo, useRef, useState } from 'react';
 
 import { datasourceLabel } from '../../api/datasource';
 import { PersesApi } from '../../api/perses';
@@ -15,12 +15,16 @@ import { Notice, ProblemBanner, SignedOut } from './Banners';
 import { Composer } from './Composer';
 import { ContextBar } from './ContextBar';
 import { Empty } from './Empty';
-import { Frame } from './Frame';
+import { Boundary, lazily } from './Boundary';
+import { Frame, QUESTION_ID } from './Frame';
 import { HISTORY_KEY, History } from './History';
 import { Messages } from './Messages';
 import { ModelPicker } from './ModelPicker';
 import { SourcePicker } from './SourcePicker';
+import { useCompletion } from './useCompletion';
 import { Question, QuestionSetup, useQuestion } from './useQuestion';
+
+const Keys = lazily(async () => (await import('./Keys')).Keys);
 
 export interface ChatProps extends QuestionSetup {
   readonly sessionId: string | undefined;
@@ -42,18 +46,31 @@ function placeOf(about: ChatProps['about']): string {
   return about?.dashboard === undefined ? '' : `${about.dashboard.project}/${about.dashboard.name}`;
 }
 
+/** The last question's own button: its message is always made. */
+function editLast(): void {
+  [...document.querySelectorAll<HTMLElement>('[data-edit]:not([disabled])')].at(-1)?.click();
+}
+
 function Asking(props: {
   chat: ChatProps;
   conversation: Conversation;
   question: Question;
   inputRef: RefObject<HTMLTextAreaElement>;
+  onNew: () => void;
+  onHelp: () => void;
 }): ReactElement {
-  const { chat, conversation, question, inputRef } = props;
+  const { chat, conversation, question, inputRef, onNew, onHelp } = props;
   const { picked, models, model, blocked, send } = question;
   const { stopping, context } = useInfo(conversation);
   const busy = useBusy(conversation);
+  const [mentions, setMentions] = useState(false);
+  const { perses, sources } = chat;
+  const completions = useCompletion(
+    { conversation, perses, sources, picked, models, onNew, onHelp },
+    mentions,
+  );
   return (
-    <Box sx={{ maxWidth: 980, width: '100%', mx: 'auto', pt: 1 }}>
+    <Box sx={{ maxWidth: 980, width: '100%', mx: 'auto', pt: 1 }} id={QUESTION_ID}>
       <Composer
         busy={busy}
         stopping={stopping}
@@ -63,6 +80,10 @@ function Asking(props: {
         inputRef={inputRef}
         onSend={send}
         onStop={() => void conversation.stop()}
+        completions={completions}
+        onMention={() => setMentions(true)}
+        onEditLast={editLast}
+        onHelp={onHelp}
       >
         {picked.length > 0 && (
           <SourcePicker
@@ -99,6 +120,8 @@ export function Chat(props: ChatProps): ReactElement {
   const narrow = useMediaQuery(useTheme().breakpoints.down('md')) || compact;
   const [historyOpen, setHistoryOpen] = useState(false);
   const [drafts, setDrafts] = useState(0);
+  const [keys, setKeys] = useState(false);
+  const openNew = useRef((): void => undefined);
 
   useEffect(loadMarkdown, []);
 
@@ -115,6 +138,11 @@ export function Chat(props: ChatProps): ReactElement {
     onSession(id);
     inputRef.current?.focus();
   };
+  useEffect(() => {
+    openNew.current = (): void => open(undefined);
+  });
+  const onNew = useCallback(() => openNew.current(), []);
+  const onHelp = useCallback(() => setKeys(true), []);
   const onRenamed = (id: string): void => {
     if (id === info.sessionId) void conversation.refresh();
   };
@@ -140,6 +168,7 @@ export function Chat(props: ChatProps): ReactElement {
         historyOpen={historyOpen}
         onHistory={setHistoryOpen}
         onNew={() => open(undefined)}
+        onHelp={onHelp}
       >
         {info.line === 'signed_out' && <SignedOut conversation={conversation} />}
         {info.problem !== undefined && (
@@ -165,8 +194,13 @@ export function Chat(props: ChatProps): ReactElement {
           conversation={conversation}
           question={question}
           inputRef={inputRef}
+          onNew={onNew}
+          onHelp={onHelp}
         />
       </Frame>
+      <Boundary onReload={() => setKeys(false)}>
+        <Suspense fallback={null}>{keys && <Keys onClose={() => setKeys(false)} />}</Suspense>
+      </Boundary>
       <Notice conversation={conversation} />
     </ChatContext.Provider>
   );

@@ -55,7 +55,7 @@ it('sends nothing that is empty, too long, or while an answer is written', () =>
     fireEvent.keyDown(box, { key: 'Enter' });
     expect(screen.getByRole('button', { name: 'Send' })).toBeDisabled();
   }
-  expect(screen.getByText('1 characters too long')).toBeInTheDocument();
+  expect(screen.getByText('1 character too long')).toBeInTheDocument();
   expect(onSend).not.toHaveBeenCalled();
 });
 

@@ -1,11 +1,16 @@
-// Where one asks. Enter and Ctrl+Enter send, Shift+Enter makes a new line. What was written and not sent
-// survives a reload.
-import { Box, IconButton, Stack, TextField, Tooltip, Typography } from '@mui/material';
+// Where one asks. Enter and Ctrl+Enter send, Shift+Enter makes a new line, Esc stops. What was written and not sent
+// survives a reload. Commands, dashboards and metrics are completed; what was pasted is recognised.
+import { Alert, Box, Button, IconButton, Stack, TextField, Tooltip, Typography } from '@mui/material';
 import SendIcon from 'mdi-material-ui/Send';
 import StopIcon from 'mdi-material-ui/Stop';
-import { KeyboardEvent, ReactElement, ReactNode, RefObject, useEffect, useId, useState } from 'react';
+import { KeyboardEvent, ReactElement, ReactNode, RefObject, useEffect, useId, useRef, useState } from 'react';
 
+import { t } from '../../i18n/i18n';
 import { readTab, tabKey, writeTab } from '../store/tab';
+import { Offer, Token, replaced, tokenAt } from './commands';
+import { Completion, optionId } from './Completion';
+import { Pasted, pastedAs } from './pasted';
+import { Completions } from './useCompletion';
 
 /** As the gateway takes it. */
 export const QUESTION_CHARS_MAX = 16_000;
@@ -26,12 +31,31 @@ export interface ComposerProps {
   readonly inputRef: RefObject<HTMLTextAreaElement>;
   readonly onSend: (text: string) => void;
   readonly onStop: () => void;
+  readonly completions?: Completions;
+  /** Dashboards and metrics are wanted. */
+  readonly onMention?: () => void;
+  /** ↑ with nothing written. */
+  readonly onEditLast?: () => void;
+  readonly onHelp?: () => void;
   /** What stands below the text: pickers, context. */
   readonly children?: ReactNode;
 }
 
-/** On a page of its own one writes at once; and `/` leads to the question from anywhere that is not written in. */
-function useShortcut(inputRef: RefObject<HTMLTextAreaElement>, isPage: boolean): void {
+function isWriting(target: EventTarget | null): boolean {
+  return (
+    target instanceof HTMLElement &&
+    (target.isContentEditable ||
+      target.closest('input, textarea, select, [role=dialog], [role=menu]') !== null)
+  );
+}
+
+/** On a page of its own one writes at once; `/` leads to the question from anywhere that is not written in, `?` to the
+ *  list of keys. */
+function useShortcut(inputRef: RefObject<HTMLTextAreaElement>, isPage: boolean, onHelp?: () => void): void {
+  const help = useRef(onHelp);
+  useEffect(() => {
+    help.current = onHelp;
+  }, [onHelp]);
   useEffect(() => {
     if (!isPage) return undefined;
     // On a screen that is touched, the focus would open a keyboard over half of it.
@@ -39,47 +63,160 @@ function useShortcut(inputRef: RefObject<HTMLTextAreaElement>, isPage: boolean):
     if (!isTouched && document.activeElement === document.body)
       inputRef.current?.focus({ preventScroll: true });
     const onKey = (event: globalThis.KeyboardEvent): void => {
-      const { target } = event;
-      const writes =
-        target instanceof HTMLElement &&
-        (target.isContentEditable ||
-          target.closest('input, textarea, select, [role=dialog], [role=menu]') !== null);
-      if (event.key !== '/' || event.ctrlKey || event.metaKey || event.altKey || writes) return;
+      const { key } = event;
+      if ((key !== '/' && key !== '?') || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (isWriting(event.target)) return;
       event.preventDefault();
-      inputRef.current?.focus();
+      if (key === '/') inputRef.current?.focus();
+      else help.current?.();
     };
     document.addEventListener('keydown', onKey);
     return () => document.removeEventListener('keydown', onKey);
   }, [inputRef, isPage]);
 }
 
+interface Completing {
+  readonly token: Token | undefined;
+  readonly offers: readonly Offer[];
+  readonly at: number;
+  readonly take: (offer: Offer) => void;
+  readonly onText: (text: string, caret: number) => void;
+  /** True: the key was for the offers. */
+  readonly onKey: (event: KeyboardEvent) => boolean;
+}
+
+function useOffers(props: ComposerProps, text: string, setText: (text: string) => void): Completing {
+  const { completions, onMention, inputRef } = props;
+  const [token, setToken] = useState<Token>();
+  const [at, setAt] = useState(0);
+  const offers = token === undefined || completions === undefined ? [] : completions.offersFor(token);
+  const take = (offer: Offer): void => {
+    if (token === undefined || completions === undefined) return;
+    const next = replaced(text, token, completions.choose(token, offer));
+    setText(next.text);
+    setToken(tokenAt(next.text, next.caret));
+    setAt(0);
+    requestAnimationFrame(() => inputRef.current?.setSelectionRange(next.caret, next.caret));
+  };
+  return {
+    token,
+    offers,
+    at: Math.min(at, Math.max(0, offers.length - 1)),
+    take,
+    onText: (next, caret) => {
+      const found = tokenAt(next, caret);
+      if (found?.kind === 'mention') onMention?.();
+      setToken(found);
+      setAt(0);
+    },
+    onKey: (event) => {
+      if (offers.length === 0) return false;
+      const { key } = event;
+      if (key === 'ArrowDown' || key === 'ArrowUp')
+        setAt((at + (key === 'ArrowDown' ? 1 : offers.length - 1)) % offers.length);
+      else if (key === 'Escape') setToken(undefined);
+      else if ((key === 'Enter' && !event.shiftKey) || key === 'Tab') {
+        const offer = offers[at];
+        if (offer !== undefined) take(offer);
+      } else return false;
+      event.preventDefault();
+      event.stopPropagation();
+      return true;
+    },
+  };
+}
+
+/** What was pasted, and what one mostly wants to know of such a thing. */
+function PastedHint({ kind, onAsk }: { kind: Pasted; onAsk: () => void }): ReactElement {
+  return (
+    <Alert
+      severity="info"
+      variant="outlined"
+      sx={{ py: 0, mb: 0.5 }}
+      data-testid="pasted"
+      action={
+        <Button color="inherit" size="small" onClick={onAsk}>
+          {t(`pasted.${kind}.do`)}
+        </Button>
+      }
+    >
+      {t(`pasted.${kind}`)}
+    </Alert>
+  );
+}
+
+const FENCE: Readonly<Record<Pasted, string>> = {
+  promql: 'promql',
+  logql: 'logql',
+  alert: 'json',
+  grafana: 'json',
+};
+
+function SendButton(props: ComposerProps & { canSend: boolean; onSendNow: () => void }): ReactElement {
+  const { busy, stopping, blocked, canSend, onSendNow, onStop } = props;
+  const label = t(busy ? 'composer.stop' : 'composer.send');
+  const stopTitle = t(stopping ? 'composer.stopping' : 'composer.stop');
+  return (
+    <Tooltip title={busy ? stopTitle : (blocked ?? t('composer.sendEnter'))}>
+      <span>
+        <IconButton
+          color="primary"
+          aria-label={label}
+          disabled={busy ? stopping : !canSend}
+          onClick={busy ? onStop : onSendNow}
+        >
+          {busy ? <StopIcon /> : <SendIcon />}
+        </IconButton>
+      </span>
+    </Tooltip>
+  );
+}
+
 export function Composer(props: ComposerProps): ReactElement {
-  const { busy, stopping, blocked, draftKey, compact, inputRef, onSend, onStop, children } = props;
+  const { busy, stopping, blocked, draftKey, compact, inputRef, onSend, onStop, onEditLast, children } =
+    props;
   const [{ draft, asked }] = useState(() => ({
     draft: tabKey('draft', draftKey),
     asked: tabKey('asked', draftKey),
   }));
   const [text, setText] = useState(() => textAtFirst(draft, asked));
+  const [pasted, setPasted] = useState<Pasted>();
+  const completing = useOffers(props, text, setText);
 
   useEffect(() => writeTab(draft, text), [draft, text]);
   useEffect(() => writeTab(asked, ''), [asked]); // it is the draft's now
 
-  useShortcut(inputRef, !compact);
+  useShortcut(inputRef, !compact, props.onHelp);
 
   const helpId = useId();
-  const canSend = !busy && blocked === undefined && text.trim() !== '' && text.length <= QUESTION_CHARS_MAX;
+  const listId = useId();
+  const canAsk = !busy && blocked === undefined;
+  const canSend = canAsk && text.trim() !== '' && text.length <= QUESTION_CHARS_MAX;
   const send = (): void => {
     if (!canSend) return;
     onSend(text);
     setText('');
+    setPasted(undefined);
+  };
+  const askPasted = (kind: Pasted): void => {
+    if (!canAsk) return;
+    onSend(`${t(`pasted.${kind}.ask`)}\n\n\`\`\`${FENCE[kind]}\n${text.trim()}\n\`\`\``);
+    setText('');
+    setPasted(undefined);
   };
   const onKeyDown = (event: KeyboardEvent): void => {
-    if (event.key === 'Escape' && busy && !stopping && !event.nativeEvent.isComposing) onStop();
+    if (event.nativeEvent.isComposing || completing.onKey(event)) return;
+    if (event.key === 'Escape' && busy && !stopping) onStop();
+    if (event.key === 'ArrowUp' && text === '' && onEditLast !== undefined && canAsk) {
+      event.preventDefault();
+      onEditLast();
+    }
     // Enter that ends the writing of a Chinese or Japanese word does not send.
-    if (event.key !== 'Enter' || event.shiftKey || event.nativeEvent.isComposing) return;
+    if (event.key !== 'Enter' || event.shiftKey) return;
     event.preventDefault();
     send();
   };
+  const { offers, at } = completing;
   return (
     <Box
       sx={{
@@ -93,48 +230,47 @@ export function Composer(props: ComposerProps): ReactElement {
         '&:focus-within': { borderColor: 'primary.main' },
       }}
     >
+      {offers.length > 0 && <Completion id={listId} offers={offers} at={at} onChoose={completing.take} />}
+      {pasted !== undefined && <PastedHint kind={pasted} onAsk={() => askPasted(pasted)} />}
       <Stack direction="row" alignItems="end" gap={1}>
         <TextField
           multiline
           fullWidth
           maxRows={compact ? 3 : 8}
           variant="standard"
-          placeholder="Ask about your metrics"
+          placeholder={t('composer.placeholder')}
           value={text}
           inputRef={inputRef}
           error={text.length > QUESTION_CHARS_MAX}
           slotProps={{
             input: { disableUnderline: true },
-            htmlInput: { 'aria-label': 'Question', 'aria-describedby': helpId },
+            htmlInput: {
+              'aria-label': t('composer.question'),
+              'aria-describedby': helpId,
+              'aria-autocomplete': 'list',
+              'aria-controls': offers.length > 0 ? listId : undefined,
+              'aria-activedescendant': offers.length > 0 ? optionId(listId, at) : undefined,
+            },
           }}
-          onChange={(event) => setText(event.target.value)}
+          onChange={({ target }) => {
+            setText(target.value);
+            if (pasted !== undefined && pastedAs(target.value) !== pasted) setPasted(undefined);
+            completing.onText(target.value, target.selectionStart ?? target.value.length);
+          }}
+          onPaste={(event) => {
+            if (text.trim() === '') setPasted(pastedAs(event.clipboardData.getData('text')));
+          }}
           onKeyDown={onKeyDown}
         />
-        {busy ? (
-          <Tooltip title={stopping ? 'Stopping…' : 'Stop'}>
-            <span>
-              <IconButton color="primary" aria-label="Stop" disabled={stopping} onClick={onStop}>
-                <StopIcon />
-              </IconButton>
-            </span>
-          </Tooltip>
-        ) : (
-          <Tooltip title={blocked ?? 'Send (Enter)'}>
-            <span>
-              <IconButton color="primary" aria-label="Send" disabled={!canSend} onClick={send}>
-                <SendIcon />
-              </IconButton>
-            </span>
-          </Tooltip>
-        )}
+        <SendButton {...props} canSend={canSend} onSendNow={send} />
       </Stack>
       <Stack direction="row" alignItems="center" gap={1} flexWrap="wrap" sx={{ mt: 0.5 }}>
         {children}
         <Box sx={{ flexGrow: 1 }} />
         <Typography id={helpId} variant="caption" color="text.secondary">
           {text.length > QUESTION_CHARS_MAX
-            ? `${text.length - QUESTION_CHARS_MAX} characters too long`
-            : !compact && 'Enter to send, Shift+Enter for a new line, Esc to stop'}
+            ? t('composer.tooLong', { count: text.length - QUESTION_CHARS_MAX })
+            : !compact && t('composer.keys')}
         </Typography>
       </Stack>
     </Box>

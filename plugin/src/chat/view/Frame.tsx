@@ -1,10 +1,33 @@
 // The list of conversations beside the chat, or in a drawer where there is little room, and the title above it.
-import { Box, Drawer, IconButton, Stack, Tooltip, Typography } from '@mui/material';
+import { Box, Drawer, IconButton, Link, Stack, Tooltip, Typography } from '@mui/material';
+import HelpIcon from 'mdi-material-ui/KeyboardOutline';
 import HistoryIcon from 'mdi-material-ui/History';
 import PlusIcon from 'mdi-material-ui/Plus';
 import { ReactElement, ReactNode } from 'react';
 
+import { t } from '../../i18n/i18n';
+
 const HISTORY_WIDTH = 260;
+/** Of the part with the question. */
+export const QUESTION_ID = 'persai-question';
+
+/** Past the list and all messages, for who goes by the keyboard. */
+function SkipLink(): ReactElement {
+  return (
+    <Link
+      component="button"
+      type="button"
+      sx={{
+        position: 'absolute',
+        left: -10_000,
+        '&:focus': { left: 8, top: 8, zIndex: 3, px: 1, py: 0.5, backgroundColor: 'background.paper' },
+      }}
+      onClick={() => document.getElementById(QUESTION_ID)?.querySelector('textarea')?.focus()}
+    >
+      {t('skip.question')}
+    </Link>
+  );
+}
 
 export interface FrameProps {
   readonly narrow: boolean;
@@ -14,6 +37,7 @@ export interface FrameProps {
   readonly historyOpen: boolean;
   readonly onHistory: (open: boolean) => void;
   readonly onNew: () => void;
+  readonly onHelp: () => void;
   readonly children: ReactNode;
 }
 
@@ -35,9 +59,14 @@ function SmallButtons({ onHistory, onNew }: Pick<FrameProps, 'onHistory' | 'onNe
 }
 
 export function Frame(props: FrameProps): ReactElement {
-  const { narrow, compact, title, history, historyOpen, onHistory, onNew, children } = props;
+  const { narrow, compact, title, history, historyOpen, onHistory, onNew, onHelp, children } = props;
   return (
-    <Stack direction="row" sx={{ height: '100%', minHeight: 0, minWidth: 0 }} data-testid="persai">
+    <Stack
+      direction="row"
+      sx={{ height: '100%', minHeight: 0, minWidth: 0, position: 'relative' }}
+      data-testid="persai"
+    >
+      <SkipLink />
       {narrow ? (
         <Drawer open={historyOpen} onClose={() => onHistory(false)}>
           <Box sx={{ width: HISTORY_WIDTH, height: '100%', p: 1.5 }}>{history}</Box>
@@ -53,6 +82,13 @@ export function Frame(props: FrameProps): ReactElement {
           <Typography variant="h3" component="h2" noWrap sx={{ flexGrow: 1 }}>
             {title}
           </Typography>
+          {!compact && (
+            <Tooltip title={t('keys.open')}>
+              <IconButton size="small" aria-label={t('keys.open')} onClick={onHelp}>
+                <HelpIcon fontSize="inherit" />
+              </IconButton>
+            </Tooltip>
+          )}
         </Stack>
         {children}
       </Stack>

@@ -23,7 +23,7 @@ import SearchIcon from 'mdi-material-ui/Magnify';
 import PencilIcon from 'mdi-material-ui/Pencil';
 import PlusIcon from 'mdi-material-ui/Plus';
 import TrashIcon from 'mdi-material-ui/TrashCanOutline';
-import { ReactElement, useEffect, useState } from 'react';
+import { KeyboardEvent, ReactElement, useEffect, useState } from 'react';
 
 import { GatewayClient, SessionPage } from '../../api/client';
 import { SessionSummary } from '../../api/sessions';
@@ -132,13 +132,30 @@ function SearchField({
   );
 }
 
+const ROW = '[data-row]';
+
+/** The list is one stop of the Tab key; arrows go through it. */
+function onRowKey(event: KeyboardEvent<HTMLElement>, onDeed: (deed: Deed) => void): void {
+  const list = event.currentTarget.closest('ul');
+  const rows = [...(list?.querySelectorAll<HTMLElement>(ROW) ?? [])];
+  const at = rows.indexOf(event.currentTarget);
+  const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: rows.length - 1 }[event.key];
+  if (event.key === 'F2') onDeed('rename');
+  else if (event.key === 'Delete') onDeed('delete');
+  else if (to === undefined) return;
+  event.preventDefault();
+  if (to !== undefined) rows[to]?.focus();
+}
+
 function Row(props: {
   session: SessionSummary;
   isCurrent: boolean;
+  isStop: boolean;
+  onDeed: (deed: Deed) => void;
   onOpen: () => void;
   onMenu: (anchor: HTMLElement) => void;
 }): ReactElement {
-  const { session, isCurrent, onOpen, onMenu } = props;
+  const { session, isCurrent, isStop, onOpen, onMenu, onDeed } = props;
   return (
     <ListItem
       disablePadding
@@ -148,6 +165,7 @@ function Row(props: {
           size="small"
           aria-label={`More about ${titleOf(session)}`}
           aria-haspopup="menu"
+          tabIndex={-1}
           onClick={(event) => onMenu(event.currentTarget)}
         >
           <DotsIcon fontSize="inherit" />
@@ -155,7 +173,10 @@ function Row(props: {
       }
     >
       <ListItemButton
+        data-row
+        tabIndex={isStop ? 0 : -1}
         selected={isCurrent}
+        onKeyDown={(event) => onRowKey(event, onDeed)}
         aria-current={isCurrent ? 'true' : undefined}
         onClick={onOpen}
         sx={{ borderRadius: 1 }}
@@ -239,6 +260,7 @@ export function History(props: HistoryProps): ReactElement {
   const [menu, setMenu] = useState<{ session: SessionSummary; anchor: HTMLElement }>();
   const [dialog, setDialog] = useState<{ session: SessionSummary; deed: Deed }>();
   const close = (): void => setDialog(undefined);
+  const hasCurrent = sessions.some(({ sessionId }) => sessionId === current);
   return (
     <Stack component="nav" aria-label="Conversations" sx={{ height: '100%', minHeight: 0 }} gap={1}>
       <Button startIcon={<PlusIcon />} variant="outlined" onClick={() => onOpen(undefined)}>
@@ -248,11 +270,13 @@ export function History(props: HistoryProps): ReactElement {
       {error !== null && error !== undefined && <Alert severity="error">{problemOf(error).message}</Alert>}
       <Box sx={{ overflowY: 'auto', flexGrow: 1, minHeight: 0 }}>
         <List dense disablePadding>
-          {sessions.map((session) => (
+          {sessions.map((session, i) => (
             <Row
               key={session.sessionId}
               session={session}
               isCurrent={session.sessionId === current}
+              isStop={hasCurrent ? session.sessionId === current : i === 0}
+              onDeed={(deed) => setDialog({ session, deed })}
               onOpen={() => onOpen(session.sessionId)}
               onMenu={(anchor) => setMenu({ session, anchor })}
             />

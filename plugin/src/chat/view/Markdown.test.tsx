@@ -194,13 +194,14 @@ describe('Markdown', () => {
   it('numbers footnotes, each text its own', () => {
     const text = 'One[^a] and two[^b].\n\n[^b]: Second.\n\nmore\n\n[^a]: First, with `code`.';
     const page = show(`${text}`);
-    show(text);
+    const other = show(text);
     expect([...page.querySelectorAll('sup')].map(({ textContent }) => textContent)).toEqual(['1', '2']);
     expect([...page.querySelectorAll('.footnotes li p')].map((one) => one.textContent)).toEqual([
       'First, with code. ↩',
       'Second. ↩',
     ]);
-    const ids = [...document.querySelectorAll('[id]')].map(({ id }) => id);
+    const ids = [page, other].flatMap((one) => [...one.querySelectorAll('[id]')].map(({ id }) => id));
+    expect(ids.length).toBe(4);
     expect(new Set(ids).size).toBe(ids.length);
     expect(page.querySelectorAll('sup button')).toHaveLength(2);
     expect(show('Not there[^x].').textContent).toBe('Not there[^x].');

@@ -17,9 +17,8 @@ import remarkGfm from 'remark-gfm';
 import remend, { RemendOptions, isWithinCodeBlock } from 'remend';
 
 import { splitBlocks } from './blocks';
-import { CopyButton } from './CopyButton';
+import { CodeBlock } from './CodeBlock';
 import { PlainAnswer } from './PlainAnswer';
-import { Query } from '../tools/promql';
 import { TAGS, tagsToElements } from './tags';
 import { plain, safeLink } from '../../text';
 
@@ -78,33 +77,6 @@ function textOf(node: ReactNode): string {
   if (typeof node === 'string' || typeof node === 'number') return String(node);
   if (isValidElement<{ children?: ReactNode }>(node)) return textOf(node.props.children);
   return Array.isArray(node) ? node.map(textOf).join('') : '';
-}
-
-function CodeBlock({ code, language }: { code: string; language: string }): ReactElement {
-  const isPromQL = language === 'promql' || language === 'prometheus';
-  return (
-    <Box
-      sx={{
-        position: 'relative',
-        my: 1,
-        border: 1,
-        borderColor: 'divider',
-        borderRadius: 1,
-        backgroundColor: 'background.code',
-        '& .copy': { position: 'absolute', top: 4, right: 4 },
-      }}
-    >
-      <Box
-        component="pre"
-        tabIndex={0}
-        aria-label={language === '' ? 'Code' : `Code, ${language}`}
-        sx={{ m: 0, p: 1.5, pr: 6, overflowX: 'auto', fontSize: '0.8125rem' }}
-      >
-        {isPromQL ? <Query query={code} promql /> : <code>{plain(code)}</code>}
-      </Box>
-      <CopyButton className="copy" text={code} label="Copy the code" />
-    </Box>
-  );
 }
 
 const COMPONENTS: Components = {

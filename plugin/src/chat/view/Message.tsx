@@ -215,6 +215,7 @@ const Question = memo(function Question(props: {
               <IconButton
                 size="small"
                 aria-label="Edit and ask again"
+                data-edit
                 disabled={busy}
                 onClick={() => setEditing(true)}
               >

@@ -1,15 +1,15 @@
 // The messages of a conversation, newest at the bottom. It stays at the bottom while an answer streams, unless
 // the person has scrolled up to read. Of a long conversation only what is near the part that is seen is made.
-import { Box, IconButton, Stack, Tooltip, Typography } from '@mui/material';
+import { Box, IconButton, Stack, Tooltip } from '@mui/material';
 import ArrowDown from 'mdi-material-ui/ArrowDown';
-import { ReactElement, ReactNode, UIEvent, memo, useEffect, useLayoutEffect, useRef, useState } from 'react';
+import { ReactElement, ReactNode, UIEvent, useEffect, useLayoutEffect, useRef, useState } from 'react';
 
 import { useChat, useConversation } from '../store/context';
 import { Exchange } from '../store/exchanges';
 import { Nearby } from './nearby';
 import { statusOf } from '../store/reduce';
 import { Slot } from './Slot';
-import { plain, shorten } from '../../text';
+import { Status } from './Status';
 
 /** Enough for a high window, before it is known what is seen. */
 const FIRST = 8;
@@ -84,39 +84,6 @@ function useStick(exchanges: readonly Exchange[]): {
   return { ref, away, onScroll, toEnd };
 }
 
-const Status = memo(function Status({ saying }: { saying: string }): ReactElement {
-  return (
-    <Box role="status" aria-label="What the assistant does" sx={{ minWidth: 0, px: 5, textAlign: 'center' }}>
-      {saying !== '' && (
-        <Typography
-          variant="body2"
-          component="span"
-          data-testid="status"
-          sx={{
-            display: 'inline-block',
-            maxWidth: '100%',
-            overflow: 'hidden',
-            textOverflow: 'ellipsis',
-            whiteSpace: 'nowrap',
-            px: 1.5,
-            py: 0.25,
-            borderRadius: 4,
-            border: 1,
-            borderColor: 'divider',
-            backgroundColor: 'background.paper',
-            color: 'text.secondary',
-            '@keyframes persai-pulse': { '50%': { opacity: 0.75 } },
-            animation: 'persai-pulse 1.6s ease-in-out infinite',
-            '@media (prefers-reduced-motion: reduce)': { animation: 'none' },
-          }}
-        >
-          {plain(shorten(saying, 160))}…
-        </Typography>
-      )}
-    </Box>
-  );
-});
-
 export function Messages(props: MessagesProps): ReactElement {
   const { empty, status } = props;
   const { conversation } = useChat();
@@ -164,7 +131,7 @@ export function Messages(props: MessagesProps): ReactElement {
         justifyContent="center"
         sx={{ position: 'relative', minHeight: 30 }}
       >
-        <Status saying={saying} />
+        <Status conversation={conversation} saying={saying} busy={busy} />
         {away && (
           <Tooltip title="To the latest message">
             <IconButton

@@ -1,0 +1,115 @@
+// The keyboard, what is completed and recognised, code in answers, and why one waits.
+import { expect, it } from 'vitest';
+
+import { World, ask, idle, last } from './lib/world';
+import { seriousFindings } from './chat';
+
+export function keyTests(the: () => World): void {
+  it('says why one waits, also when the gateway is frozen', async () => {
+    const world = the();
+    let open = (): void => undefined;
+    const held = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    world.stack.model.when('slow', () => [held, 'At last.']);
+    const { page } = await world.come();
+    await ask(page, 'A slow one');
+    const status = page.getByRole('status', { name: 'What the assistant does' });
+    await status.getByText('The model has not begun to answer yet').waitFor({ timeout: 10_000 });
+    await page
+      .getByTestId('wait-time')
+      .getByText(/for \d+ s/)
+      .waitFor();
+    const thaw = world.stack.freeze('gateway');
+    try {
+      await status.getByText('PersAI does not answer').waitFor({ timeout: 15_000 });
+      await page.getByRole('button', { name: 'Stop waiting' }).waitFor();
+      await world.shot('frozen');
+      expect(await seriousFindings(page)).toEqual([]);
+    } finally {
+      thaw();
+    }
+    open();
+    await last(page).getByText('At last.').waitFor();
+    await idle(page);
+  });
+
+  it('is gone through by the keyboard: edit, skip, list, help', async () => {
+    const world = the();
+    world.stack.model.when('keyboard', () => ['Typed.']);
+    const { page } = await world.come();
+    await ask(page, 'By keyboard');
+    await last(page).getByText('Typed.').waitFor();
+    await idle(page);
+    const box = page.getByRole('textbox', { name: 'Question' });
+    await box.focus();
+    await last(page).getByRole('button', { name: 'Edit and ask again' }).waitFor();
+    await page.keyboard.press('ArrowUp');
+    const editor = page.getByRole('textbox', { name: 'Edit the question' });
+    await editor.waitFor();
+    await editor.press('Escape');
+    await page.getByRole('button', { name: 'Skip to the question' }).focus();
+    await page.keyboard.press('Enter');
+    await expect.poll(() => box.evaluate((element) => element === document.activeElement)).toBe(true);
+    const rows = page.locator('[data-row]');
+    await expect.poll(() => rows.and(page.locator('[tabindex="0"]')).count()).toBe(1);
+    await rows.and(page.locator('[tabindex="0"]')).focus();
+    await page.keyboard.press('F2');
+    await page.getByRole('dialog', { name: 'Rename the conversation' }).waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('log', { name: 'Conversation' }).focus();
+    await page.keyboard.press('?');
+    const help = page.getByRole('dialog', { name: 'Keys and commands' });
+    await help.getByText('/investigate').waitFor();
+    await world.shot('keys');
+    expect(await seriousFindings(page)).toEqual([]);
+  });
+
+  it('completes commands, metrics and dashboards, and knows what is pasted', async () => {
+    const world = the();
+    world.stack.model.when('explain what it shows', () => ['It is explained.']);
+    const { page, context } = await world.come();
+    await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+    const box = page.getByRole('textbox', { name: 'Question' });
+    await box.pressSequentially('/inv');
+    await page.getByRole('option', { name: '/investigate' }).waitFor();
+    await world.shot('commands');
+    await box.press('Enter');
+    await expect.poll(() => box.inputValue()).toBe('Investigate, step by step and with a plan: ');
+    await box.pressSequentially('@prometheus_tsdb_head_ser');
+    await page
+      .getByRole('option', { name: /^prometheus_tsdb_head_series/ })
+      .first()
+      .waitFor();
+    await box.press('Tab');
+    await expect.poll(() => box.inputValue()).toContain('prometheus_tsdb_head_series');
+    await box.fill('');
+    await page.evaluate(() => navigator.clipboard.writeText('sum by (job) (up{job="prometheus"})'));
+    await box.press('Control+v');
+    const hint = page.getByTestId('pasted');
+    await hint.getByText('This is PromQL.').waitFor();
+    await hint.getByRole('button', { name: 'Run and explain it' }).click();
+    await last(page).getByText('It is explained.').waitFor();
+    await idle(page);
+    expect(await box.inputValue()).toBe('');
+  });
+
+  it('has code with its language; a query is drawn where it stands', async () => {
+    const world = the();
+    const query = 'sum by (job) (up)';
+    world.stack.model.when('code', () => [
+      `Use this:\n\n\`\`\`promql\n${query}\n\`\`\`\n\n\`\`\`yaml\ngroups:\n  - name: x\n\`\`\`\n`,
+    ]);
+    const { page, errors } = await world.come();
+    await ask(page, 'Show me code');
+    await last(page).getByText('promql', { exact: true }).waitFor();
+    await last(page).getByText('yaml', { exact: true }).waitFor();
+    await idle(page);
+    await last(page).getByRole('link', { name: 'Open in Explore' }).waitFor();
+    await last(page).getByRole('button', { name: 'Draw here' }).click();
+    await last(page).getByTestId('query-panel').locator('canvas').first().waitFor();
+    await world.shot('code');
+    expect(await seriousFindings(page)).toEqual([]);
+    expect(errors).toEqual([]);
+  });
+}
