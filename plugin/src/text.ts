@@ -1,6 +1,7 @@
 // Untrusted text on its way to the page. React escapes markup; what is left are characters that make text
 // read other than it is (invisible.ts), what is too long, and links.
 import { Usage } from './api/events';
+import { number, t } from './i18n/i18n';
 
 export { plain } from './invisible';
 
@@ -45,5 +46,5 @@ export function safeLink(href: string | undefined): URL | undefined {
 export function usageText(usage: Usage | undefined): string {
   if (usage === undefined) return '';
   const sum = usage.inputTokens + usage.outputTokens;
-  return sum === 0 ? '' : `${sum.toLocaleString('en')} tokens used`;
+  return sum === 0 ? '' : t('usage.tokens', { count: sum, sum: number(sum) });
 }

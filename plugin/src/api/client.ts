@@ -3,6 +3,7 @@
 import { EventId, asList, asObject, asText, formatEventId, parseJson } from './events';
 import { wellFormed } from '../text';
 import { SessionDetail, SessionSummary, parseSessionDetail, parseSessionSummary } from './sessions';
+import { t } from '../i18n/i18n';
 
 /** The HTTP API that this plugin speaks; a gateway names its own in the header of each answer. */
 export const API_VERSION = '1';
@@ -144,11 +145,7 @@ function retryAfterOf(response: Response): number | undefined {
 }
 
 function notGateway(status: number): ApiError {
-  return new ApiError(
-    status,
-    'not_gateway',
-    'What answered is not a PersAI gateway: the PersAI datasource points somewhere else.',
-  );
+  return new ApiError(status, 'not_gateway', t('client.whatAnsweredIsNot'));
 }
 
 async function errorOf(response: Response): Promise<ApiError> {
@@ -165,28 +162,23 @@ async function errorOf(response: Response): Promise<ApiError> {
   const said = asText(body?.['message']) || asText(body?.['error']);
   switch (response.status) {
     case 401:
-      return new ApiError(401, 'signed_out', 'You are signed out of Perses.');
+      return new ApiError(401, 'signed_out', t('client.youAreSignedOut'));
     case 403:
-      return new ApiError(403, 'datasource_forbidden', 'Perses does not let you use the PersAI datasource.');
+      return new ApiError(403, 'datasource_forbidden', t('client.persesDoesNotLet'));
     case 404:
       // Perses says so in JSON; a page of text is from what the datasource leads to.
       if (body === undefined) return notGateway(404);
-      return new ApiError(404, 'datasource_missing', said || 'Perses knows no such PersAI datasource.');
+      return new ApiError(404, 'datasource_missing', said || t('client.persesKnowsNoSuch'));
     case 500:
     case 502:
     case 503:
     case 504:
-      return new ApiError(
-        response.status,
-        'unreachable',
-        'The PersAI gateway does not answer: Perses could not reach it through the datasource.',
-        retryAfter,
-      );
+      return new ApiError(response.status, 'unreachable', t('client.thePersaiGatewayDoes'), retryAfter);
     default:
       return new ApiError(
         response.status,
         `http_${response.status}`,
-        said || `The request was refused with status ${response.status}.`,
+        said || t('client.refused', { status: response.status }),
         retryAfter,
       );
   }
@@ -249,13 +241,12 @@ async function send(base: string, request: Request): Promise<Response> {
       signal: control.signal,
     });
   } catch (error) {
-    if (late) throw new ApiError(0, 'timeout', 'PersAI took too long to answer.');
+    if (late) throw new ApiError(0, 'timeout', t('client.late'));
     if (isAbort(error) || request.signal?.aborted === true) throw error;
     // Perses's own page wraps fetch: a refused refresh of the sign-in surfaces as an error with a status.
     const status = asObject(error)?.['status'];
-    if (status === 400 || status === 401)
-      throw new ApiError(401, 'signed_out', 'You are signed out of Perses.');
-    throw new ApiError(0, 'network', 'The network did not carry the request.');
+    if (status === 400 || status === 401) throw new ApiError(401, 'signed_out', t('client.youAreSignedOut'));
+    throw new ApiError(0, 'network', t('client.network'));
   } finally {
     clearTimeout(timer);
     request.signal?.removeEventListener('abort', giveUp);
@@ -265,8 +256,7 @@ async function send(base: string, request: Request): Promise<Response> {
     throw new ApiError(
       response.status,
       'api_mismatch',
-      `This PersAI plugin speaks version ${API_VERSION} of the API, the gateway version ${version}. ` +
-        'Ask an administrator to update the older of the two.',
+      t('client.versions', { own: API_VERSION, other: version }),
     );
   }
   if (!response.ok) throw await errorOf(response);
@@ -297,7 +287,7 @@ function sessionPath(sessionId: string, ...rest: readonly string[]): string {
 
 function requireText(value: unknown, what: string): string {
   const text = asText(value);
-  if (text === '') throw new ApiError(200, 'not_gateway', `The gateway's answer has no ${what}.`);
+  if (text === '') throw new ApiError(200, 'not_gateway', t('client.without', { what }));
   return text;
 }
 
@@ -434,7 +424,7 @@ export function createGatewayClient(proxyUrl: string | undefined): GatewayClient
       });
       const type = response.headers.get('Content-Type') ?? '';
       if (response.body === null || !type.startsWith('text/event-stream')) {
-        throw new ApiError(response.status, 'not_gateway', 'What answered is not a PersAI event stream.');
+        throw new ApiError(response.status, 'not_gateway', t('client.noStream'));
       }
       return response.body;
     },

@@ -31,6 +31,7 @@ import {
   withAttachment,
   withOutside,
 } from './context';
+import { t } from '../i18n/i18n';
 
 export interface AddContextProps {
   readonly api: PersesApi;
@@ -43,11 +44,11 @@ export interface AddContextProps {
 function problemText(error: unknown): string {
   switch (statusOf(error)) {
     case 401:
-      return 'You are signed out of Perses.';
+      return t('client.youAreSignedOut');
     case 403:
-      return 'Your role in Perses does not let you read these dashboards.';
+      return t('addContext.forbidden');
     default:
-      return error instanceof Error ? error.message : 'Perses refused.';
+      return error instanceof Error ? error.message : t('add.refused');
   }
 }
 
@@ -64,12 +65,11 @@ function Panels(props: {
     if (!next.delete(key)) next.add(key);
     onChange(next);
   };
-  if (panels.length === 0)
-    return <Typography color="text.secondary">This dashboard has no panels.</Typography>;
+  if (panels.length === 0) return <Typography color="text.secondary">{t('addContext.noPanels')}</Typography>;
   return (
     <Box component="fieldset" sx={{ border: 1, borderColor: 'divider', borderRadius: 1, m: 0, px: 2, py: 1 }}>
       <Typography component="legend" variant="body2" color="text.secondary" sx={{ px: 0.5 }}>
-        Panels
+        {t('addContext.panels')}
       </Typography>
       <FormControlLabel
         control={
@@ -80,7 +80,7 @@ function Panels(props: {
             onChange={() => onChange(new Set(all ? [] : panels.map(({ key }) => key)))}
           />
         }
-        label={`All ${panels.length}`}
+        label={t('addContext.all', { count: panels.length })}
       />
       <FormGroup sx={{ maxHeight: 220, overflowY: 'auto', flexWrap: 'nowrap', pl: 2 }}>
         {panels.map(({ key, title, group }) => (
@@ -125,7 +125,7 @@ function Variables(props: {
             size="small"
             label={plain(display?.name ?? name)}
             value={typeof value === 'string' ? value : value.join(', ')}
-            helperText={list ? 'several: with commas' : undefined}
+            helperText={list ? t('addContext.several') : undefined}
             onChange={({ target }) => {
               const parts = target.value.split(',').map((part) => part.trim());
               onChange({ ...values, [name]: list && parts.length > 1 ? parts : target.value });
@@ -181,8 +181,8 @@ export function AddContext({ api, attachments, onAdd, onClose }: AddContextProps
   const tooLarge = total > CONTEXT_BYTES_MAX;
   const error = dashboards.error ?? projects.error ?? outside.error;
   return (
-    <Dialog open onClose={onClose} fullWidth maxWidth="sm" aria-label="Add context">
-      <Dialog.Header onClose={onClose}>Add a dashboard as context</Dialog.Header>
+    <Dialog open onClose={onClose} fullWidth maxWidth="sm" aria-label={t('contextBar.addContext')}>
+      <Dialog.Header onClose={onClose}>{t('addContext.title')}</Dialog.Header>
       <Dialog.Form
         onSubmit={(event) => {
           event.preventDefault();
@@ -194,10 +194,10 @@ export function AddContext({ api, attachments, onAdd, onClose }: AddContextProps
         <Dialog.Content>
           <Stack gap={2} sx={{ pt: 1 }}>
             {error !== null && <Alert severity="error">{problemText(error)}</Alert>}
-            {projects.data?.length === 0 && <Typography>There is no project that you may see.</Typography>}
+            {projects.data?.length === 0 && <Typography>{t('add.noProject')}</Typography>}
             <TextField
               select
-              label="Project"
+              label={t('add.project')}
               value={project}
               onChange={(event) => {
                 setProject(event.target.value);
@@ -212,11 +212,9 @@ export function AddContext({ api, attachments, onAdd, onClose }: AddContextProps
             </TextField>
             <TextField
               select
-              label="Dashboard"
+              label={t('add.dashboard')}
               value={dashboard === undefined ? '' : name}
-              helperText={
-                dashboards.data?.length === 0 ? 'There is no dashboard in this project.' : undefined
-              }
+              helperText={dashboards.data?.length === 0 ? t('addContext.noDashboard') : undefined}
               onChange={(event) => pick(event.target.value)}
             >
               {(dashboards.data ?? []).map(({ metadata, spec }) => (
@@ -231,20 +229,26 @@ export function AddContext({ api, attachments, onAdd, onClose }: AddContextProps
                 <Variables dashboard={dashboard} used={used} values={values} onChange={setValues} />
                 <FormControlLabel
                   control={<Switch checked={ownTime} onChange={(_event, on) => setOwnTime(on)} />}
-                  label={`Use the dashboard's time range, the last ${dashboard.spec.duration ?? '1h'}`}
+                  label={t('addContext.ownTime', { duration: dashboard.spec.duration ?? '1h' })}
                 />
                 <Alert severity={tooLarge ? 'warning' : 'info'} variant="outlined" data-testid="context-size">
-                  {`Titles, descriptions and queries of ${attachment?.panels.length ?? 0} of ${attachment?.panelCount ?? 0} panels go along with each question: ${sizeText(own)}.`}
+                  {t('addContext.size', {
+                    shown: attachment?.panels.length ?? 0,
+                    count: attachment?.panelCount ?? 0,
+                    size: sizeText(own),
+                  })}
                   {tooLarge &&
-                    ` With what is there already that is ${sizeText(total)}, more than the ${CONTEXT_BYTES_MAX / 1024} kB that fit: choose fewer panels.`}
+                    ` ${t('addContext.tooLarge', { size: sizeText(total), most: CONTEXT_BYTES_MAX / 1024 })}`}
                 </Alert>
               </>
             )}
           </Stack>
         </Dialog.Content>
         <Dialog.Actions>
-          <Dialog.PrimaryButton disabled={attachment === undefined || tooLarge}>Add</Dialog.PrimaryButton>
-          <Dialog.SecondaryButton onClick={onClose}>Cancel</Dialog.SecondaryButton>
+          <Dialog.PrimaryButton disabled={attachment === undefined || tooLarge}>
+            {t('add.add')}
+          </Dialog.PrimaryButton>
+          <Dialog.SecondaryButton onClick={onClose}>{t('historyDialogs.cancel')}</Dialog.SecondaryButton>
         </Dialog.Actions>
       </Dialog.Form>
     </Dialog>

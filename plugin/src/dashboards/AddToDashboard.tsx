@@ -11,6 +11,7 @@ import { Draft, DraftBoard } from '../chat/tools/drafts';
 import { definitionOf } from '../chat/tools/panels';
 import { plain, shorten } from '../text';
 import { Added, Saved, Target, dashboardLink, groupsOf, nameFrom, refusalOf, save } from './add';
+import { t } from '../i18n/i18n';
 
 const NEW = '';
 const DEFAULT_GROUP = 'PersAI';
@@ -24,8 +25,8 @@ export interface AddToDashboardProps {
 }
 
 function headerOf(count: number, board: DraftBoard | undefined): string {
-  if (board !== undefined) return 'Make the dashboard';
-  return count === 1 ? 'Add the panel to a dashboard' : `Add ${count} panels to a dashboard`;
+  if (board !== undefined) return t('add.make');
+  return t('add.title', { count });
 }
 
 /** Where the panels go. */
@@ -89,8 +90,8 @@ function useSaving(api: PersesApi, count: number, onClose: () => void): Saving {
   return useMutation({
     mutationFn: ({ target, added }) => save(api, target, added),
     onSuccess: ({ dashboard, raced }) => {
-      const what = count === 1 ? 'The panel is' : `${count} panels are`;
-      const told = `${what} in the dashboard ${dashboard.spec.display?.name ?? dashboard.metadata.name}`;
+      const name = dashboard.spec.display?.name ?? dashboard.metadata.name;
+      const told = t('add.done', { count, name });
       const show = (id: string | number): ReactElement | false =>
         navigate !== undefined && (
           <Button
@@ -101,12 +102,11 @@ function useSaving(api: PersesApi, count: number, onClose: () => void): Saving {
               navigate(dashboardLink(dashboard.metadata));
             }}
           >
-            Show it
+            {t('add.show')}
           </Button>
         );
       const options = { autoHideDuration: 10_000, action: show };
-      const warning = 'but somebody else saved it in the same moment: look whether their change is there';
-      if (raced) warningSnackbar(`${told}, ${warning}`, options);
+      if (raced) warningSnackbar(t('add.raced', { told }), options);
       else successSnackbar(told, options);
       onClose();
     },
@@ -116,10 +116,10 @@ function useSaving(api: PersesApi, count: number, onClose: () => void): Saving {
 function PlaceFields({ place }: { place: Place }): ReactElement {
   return (
     <>
-      {place.projects?.length === 0 && <Typography>There is no project that you may see.</Typography>}
+      {place.projects?.length === 0 && <Typography>{t('add.noProject')}</Typography>}
       <TextField
         select
-        label="Project"
+        label={t('add.project')}
         value={place.project}
         onChange={(event) => place.setProject(event.target.value)}
       >
@@ -131,12 +131,12 @@ function PlaceFields({ place }: { place: Place }): ReactElement {
       </TextField>
       <TextField
         select
-        label="Dashboard"
+        label={t('add.dashboard')}
         value={place.dashboard === undefined ? NEW : place.name}
         slotProps={{ select: { displayEmpty: true }, inputLabel: { shrink: true } }}
         onChange={(event) => place.setName(event.target.value)}
       >
-        <MenuItem value={NEW}>A new dashboard</MenuItem>
+        <MenuItem value={NEW}>{t('add.new')}</MenuItem>
         {place.dashboards.map(({ metadata, spec }) => (
           <MenuItem key={metadata.name} value={metadata.name}>
             {plain(spec.display?.name ?? metadata.name)}
@@ -151,13 +151,13 @@ function GroupField({ place }: { place: Place }): ReactElement {
   return (
     <TextField
       select
-      label="Group"
+      label={t('add.group')}
       value={place.group}
       onChange={(event) => place.setGroup(event.target.value)}
     >
       {[...new Set([...place.groups, DEFAULT_GROUP])].map((one) => (
         <MenuItem key={one} value={one}>
-          {plain(one) || 'Untitled group'}
+          {plain(one) || t('add.untitled')}
         </MenuItem>
       ))}
     </TextField>
@@ -210,7 +210,7 @@ export function AddToDashboard({ api, panels, board, onClose }: AddToDashboardPr
     });
   };
   return (
-    <Dialog open onClose={onClose} fullWidth maxWidth="sm" aria-label="Add to dashboard">
+    <Dialog open onClose={onClose} fullWidth maxWidth="sm" aria-label={t('panel.add')}>
       <Dialog.Header onClose={onClose}>{headerOf(panels.length, board)}</Dialog.Header>
       <Dialog.Form
         onSubmit={(event) => {
@@ -223,24 +223,24 @@ export function AddToDashboard({ api, panels, board, onClose }: AddToDashboardPr
             {error !== null && <Alert severity="error">{refusalOf(error, project)}</Alert>}
             {foreign !== undefined && (
               <Alert severity="warning">
-                {`The datasource ${plain(foreign.name)} belongs to the project ${plain(foreign.project ?? '')}: only a dashboard of that project can show this.`}
+                {t('add.foreign', { name: plain(foreign.name), project: plain(foreign.project ?? '') })}
               </Alert>
             )}
             <PlaceFields place={place} />
             {dashboard === undefined && (
-              <TitleField label="Title of the dashboard" value={title} onChange={setTitle} />
+              <TitleField label={t('add.boardTitle')} value={title} onChange={setTitle} />
             )}
             {place.groups.length > 0 && panels.some(({ group }) => group === undefined) && (
               <GroupField place={place} />
             )}
             {panels.length === 1 && (
-              <TitleField label="Title of the panel" value={panelTitle} onChange={setPanelTitle} />
+              <TitleField label={t('add.panelTitle')} value={panelTitle} onChange={setPanelTitle} />
             )}
           </Stack>
         </Dialog.Content>
         <Dialog.Actions>
-          <Dialog.PrimaryButton disabled={!ready}>Add</Dialog.PrimaryButton>
-          <Dialog.SecondaryButton onClick={onClose}>Cancel</Dialog.SecondaryButton>
+          <Dialog.PrimaryButton disabled={!ready}>{t('add.add')}</Dialog.PrimaryButton>
+          <Dialog.SecondaryButton onClick={onClose}>{t('historyDialogs.cancel')}</Dialog.SecondaryButton>
         </Dialog.Actions>
       </Dialog.Form>
     </Dialog>

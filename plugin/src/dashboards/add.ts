@@ -6,6 +6,7 @@ import { DashboardResource, GridDefinition, GridItemDefinition, PanelDefinition 
 
 import { asCount, asObject, asText } from '../api/events';
 import { PersesApi, statusOf } from '../api/perses';
+import { t } from '../i18n/i18n';
 
 const COLUMNS = 24;
 const PANEL_WIDTH = 12;
@@ -163,12 +164,12 @@ export async function save(
 export function refusalOf(error: unknown, project: string): string {
   switch (statusOf(error)) {
     case 401:
-      return 'You are signed out of Perses.';
+      return t('client.youAreSignedOut');
     case 403:
-      return `Your role in Perses does not let you change dashboards in the project ${project}.`;
+      return t('add.forbidden', { project });
     case 409:
-      return 'There is a dashboard of this name already, or somebody is changing this one just now. Try again.';
+      return t('add.conflict');
     default:
-      return error instanceof Error ? error.message : 'Perses refused.';
+      return error instanceof Error ? error.message : t('add.refused');
   }
 }

@@ -1,10 +1,17 @@
 // A dashboard, or some of its panels, as what a question is about: compact, so that its size can be told before
 // it is added. Pure. What is kept is a copy: the conversation knows what was asked of, also when it has changed.
-import { DashboardResource, PanelDefinition, Variable, VariableDefinition } from '@perses-dev/core';
+import {
+  DashboardResource,
+  PanelDefinition,
+  Variable,
+  VariableDefinition,
+  formatValue,
+} from '@perses-dev/core';
 
 import { PanelContext, TimeRangeContext, TurnContext } from '../api/client';
 import { asList, asObject, asText } from '../api/events';
 import { shorten } from '../text';
+import { number, t } from '../i18n/i18n';
 
 export type VariableValues = Readonly<Record<string, string | readonly string[]>>;
 
@@ -194,8 +201,8 @@ export function tokensOf(bytes: number): number {
 }
 
 export function sizeText(bytes: number): string {
-  const kilobytes = bytes < 1_000 ? `${bytes} bytes` : `${(bytes / 1_000).toFixed(1)} kB`;
-  return `${kilobytes}, about ${tokensOf(bytes).toLocaleString('en')} tokens`;
+  const size = formatValue(bytes, { unit: 'bytes' });
+  return t('context.size', { size, count: tokensOf(bytes), tokens: number(tokensOf(bytes)) });
 }
 
 function parsePanel(value: unknown): PanelContext | undefined {

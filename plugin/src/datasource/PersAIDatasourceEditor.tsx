@@ -3,6 +3,7 @@ import { OptionsEditorProps } from '@perses-dev/plugin-system';
 import { ReactElement } from 'react';
 
 import type { PersAIDatasourceSpec } from './PersAIDatasource';
+import { t } from '../i18n/i18n';
 
 /** The same rule as the CUE schema's: no user or password, no query, no fragment. */
 const GATEWAY_URL = /^https?:\/\/[^/?#@\s]+(\/[^?#\s]*)?$/;
@@ -19,34 +20,32 @@ export function PersAIDatasourceEditor(props: OptionsEditorProps<PersAIDatasourc
   return (
     <Stack gap={2}>
       <Typography variant="body2" color="text.secondary">
-        The address of the PersAI gateway, as the Perses server reaches it. Browsers never learn it: they go
-        through Perses, which passes the person&apos;s sign-in on, so point it only at a gateway of your own.
+        {t('datasource.about')}
       </Typography>
       <TextField
-        label="Gateway URL"
+        label={t('datasource.url')}
         placeholder="http://persai-gateway:8000"
         fullWidth
         required
         value={url}
         error={wrong}
-        helperText={wrong ? 'http:// or https://, a host, maybe a port and a path' : ' '}
+        helperText={wrong ? t('datasource.urlHelp') : ' '}
         slotProps={{ htmlInput: { readOnly: isReadonly, inputMode: 'url' }, inputLabel: { shrink: true } }}
         onChange={(event) => change({ url: event.target.value.trim() })}
       />
       <TextField
-        label="Secret"
-        placeholder="None"
+        label={t('datasource.secret')}
+        placeholder={t('datasource.none')}
         fullWidth
         value={secret}
-        helperText="A Perses secret: its Bearer authorization is the word of PERSAI_DATASOURCE_SECRET, where the gateway has one, so that it hears Perses only; and the TLS settings of the gateway, if it needs any."
+        helperText={t('datasource.secretHelp')}
         slotProps={{ htmlInput: { readOnly: isReadonly }, inputLabel: { shrink: true } }}
         onChange={(event) =>
           change({ secret: event.target.value.trim() === '' ? undefined : event.target.value.trim() })
         }
       />
       <Alert severity="info" variant="outlined">
-        It must be a global datasource. Sign-in (security.enable_auth) must be on in Perses: the gateway knows
-        people by it.
+        {t('datasource.global')}
       </Alert>
     </Stack>
   );

@@ -19,6 +19,7 @@ import { AddToDashboard, AddToDashboardProps } from '../dashboards/AddToDashboar
 import { PERSAI_DATASOURCE_KIND, PersAIDatasourceClient } from '../datasource/PersAIDatasource';
 import { useSources } from '../datasource/sources';
 import { Help } from './Help';
+import { t } from '../i18n/i18n';
 
 /** Global datasources of a kind, by name; the one that Perses takes by default comes first. */
 export function globalNames(groups: readonly DatasourceSelectItemGroup[] | undefined): readonly string[] {
@@ -40,7 +41,7 @@ export function prefixOf(client: PersAIDatasourceClient | undefined): string {
 function Loading(): ReactElement {
   return (
     <Stack alignItems="center" justifyContent="center" sx={{ height: '100%' }}>
-      <CircularProgress aria-label="Loading PersAI" />
+      <CircularProgress aria-label={t('connected.loadingPersai')} />
     </Stack>
   );
 }

@@ -42,8 +42,34 @@ void i18n.use(initReactI18next).init({
   react: { useSuspense: false },
 });
 
+/** What is put in stays as it is, also where it looks like one of our placeholders: names of metrics, a model's words. */
+function filled(text: string, values: Values): string {
+  return text.replace(/\{\{(\w+)\}\}/g, (_whole, name: string) => String(values[name] ?? ''));
+}
+
+function template(key: Key, { count }: Values): string {
+  return i18n.t(key as string, {
+    skipInterpolation: true,
+    ...(count === undefined ? {} : { count: Number(count) }),
+  });
+}
+
 export function t(key: Key, values: Values = {}): string {
-  return i18n.t(key as string, values);
+  return filled(template(key, values), values);
+}
+
+/** The same in pieces: those between <b> and </b> stand out. */
+export function pieces(key: Key, values: Values = {}): ReadonlyArray<{ text: string; strong: boolean }> {
+  const parts = template(key, values).split(/<\/?b>/);
+  return parts
+    .map((text, i) => ({ text: filled(text, values), strong: i % 2 === 1 }))
+    .filter(({ text }) => text !== '');
+}
+
+/** What the gateway, or we, say of an error: in another language by its code, where that is known there. */
+export function saidOf(code: string, message: string): string {
+  const key = `error.${code}`;
+  return locale() !== 'en' && i18n.exists(key, { fallbackLng: [] }) ? t(key as Key) : message;
 }
 
 /** The code of the language that is spoken, for numbers and dates. */

@@ -10,6 +10,7 @@ import { readTab, tabKey, writeTab } from '../chat/store/tab';
 import { Connected } from '../explore/Connected';
 import { aboutOf } from './about';
 import { PersAIChatPanelEditor } from './PersAIChatPanelEditor';
+import { t } from '../i18n/i18n';
 
 export interface PersAIChatPanelSpec {
   /** The PersAI datasource, by name; none: the default one. */
@@ -53,7 +54,7 @@ function PersAIChat({ spec, definition }: PanelProps<PersAIChatPanelSpec>): Reac
 
 export const PersAIChatPanel: PanelPlugin<PersAIChatPanelSpec> = {
   PanelComponent: bounded(PersAIChat),
-  panelOptionsEditorComponents: [{ label: 'Settings', content: bounded(PersAIChatPanelEditor) }],
+  panelOptionsEditorComponents: [{ label: t('chatPanel.settings'), content: bounded(PersAIChatPanelEditor) }],
   supportedQueryTypes: [],
   hideQueryEditor: true,
   createInitialOptions: () => ({}),

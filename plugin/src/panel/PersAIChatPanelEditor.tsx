@@ -13,6 +13,7 @@ import { PERSAI_DATASOURCE_KIND, PersAIDatasourceClient } from '../datasource/Pe
 import { useSources } from '../datasource/sources';
 import { globalNames, prefixOf } from '../explore/Connected';
 import type { PersAIChatPanelSpec } from './PersAIChatPanel';
+import { t } from '../i18n/i18n';
 
 export function PersAIChatPanelEditor(props: OptionsEditorProps<PersAIChatPanelSpec>): ReactElement {
   const { value, onChange, isReadonly } = props;
@@ -32,13 +33,13 @@ export function PersAIChatPanelEditor(props: OptionsEditorProps<PersAIChatPanelS
     <Stack gap={2}>
       <TextField
         select
-        label="PersAI datasource"
+        label={t('chatPanelEditor.persaiDatasource')}
         value={names.includes(gateway) ? gateway : ''}
         disabled={isReadonly}
         slotProps={select}
         onChange={(event) => set({ gateway: event.target.value })}
       >
-        <MenuItem value="">Default</MenuItem>
+        <MenuItem value="">{t('chatPanelEditor.default')}</MenuItem>
         {names.map((name) => (
           <MenuItem key={name} value={name}>
             {plain(name)}
@@ -47,14 +48,14 @@ export function PersAIChatPanelEditor(props: OptionsEditorProps<PersAIChatPanelS
       </TextField>
       <TextField
         select
-        label="Asked by default"
-        helperText="A question can still be put to others."
+        label={t('chatPanelEditor.askedByDefault')}
+        helperText={t('chatPanelEditor.aQuestionCanStill')}
         value={sources.some(({ path }) => path === datasource) ? datasource : ''}
         disabled={isReadonly}
         slotProps={select}
         onChange={(event) => set({ datasource: event.target.value })}
       >
-        <MenuItem value="">The default Prometheus</MenuItem>
+        <MenuItem value="">{t('chatPanelEditor.theDefaultPrometheus')}</MenuItem>
         {sources.map((source) => (
           <MenuItem key={source.path} value={source.path}>
             {`${source.product}: ${plain(datasourceLabel(source))}`}

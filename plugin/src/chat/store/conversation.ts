@@ -13,6 +13,7 @@ import { perFrame } from './frames';
 import { Pulse } from './pulse';
 import { Turn, goOn, newTurn, reduce } from './reduce';
 import { Retry, WaitFacts } from './waits';
+import { saidOf, t } from '../../i18n/i18n';
 
 export type Line =
   | 'idle'
@@ -75,10 +76,12 @@ export interface ConversationOptions {
   readonly silenceMs?: number;
 }
 
-const DELETED: Problem = {
-  code: 'session_not_found',
-  message: 'This conversation was deleted, in another tab or in another browser.',
-};
+const DELETED = 'session_not_found';
+
+const deleted = (): Problem => ({
+  code: DELETED,
+  message: t('conversation.thisConversationWasDeleted'),
+});
 
 const CHANNEL = 'persai';
 const BACKOFF_FIRST_MS = 250;
@@ -133,13 +136,16 @@ interface Cursor {
 }
 
 export function problemOf(error: unknown): Problem {
-  if (error instanceof ApiError) return { code: error.code, message: error.message };
-  return { code: 'internal', message: error instanceof Error ? error.message : 'Something went wrong.' };
+  if (error instanceof ApiError) return { code: error.code, message: saidOf(error.code, error.message) };
+  return {
+    code: 'internal',
+    message: error instanceof Error ? error.message : t('conversation.somethingWentWrong'),
+  };
 }
 
 /** All of the conversation, not a part of it. */
 function isGone(error: unknown): boolean {
-  return error instanceof ApiError && error.code === DELETED.code;
+  return error instanceof ApiError && error.code === DELETED;
 }
 
 /** Other tabs that show the conversation look for it, and say that it is gone. */
@@ -525,9 +531,9 @@ export class Conversation {
       const { turn } = exchange;
       const isCut =
         turn?.status === 'running' || turn?.status === 'awaiting' || turn?.error?.code === 'turn_not_found';
-      return isCut ? { ...exchange, turn: { ...turn, status: 'failed', error: DELETED } } : exchange;
+      return isCut ? { ...exchange, turn: { ...turn, status: 'failed', error: deleted() } } : exchange;
     });
-    this.set({ exchanges, problem: DELETED, line: 'idle', stopping: false, notice: undefined });
+    this.set({ exchanges, problem: deleted(), line: 'idle', stopping: false, notice: undefined });
     this.options.onChange?.();
   }
 
@@ -591,7 +597,7 @@ export class Conversation {
     } catch (error) {
       if (signal.aborted) return;
       const problem = this.stopWanted
-        ? { code: 'stopped', message: 'Stopped before it was sent.' }
+        ? { code: 'stopped', message: t('conversation.stoppedBeforeItWas') }
         : problemOf(error);
       const signedOut = error instanceof ApiError && error.status === 401;
       this.set({ line: signedOut ? 'signed_out' : 'idle', stopping: false });
@@ -684,6 +690,7 @@ export class Conversation {
         }
         waitMs = error instanceof ApiError ? error.retryAfterMs : undefined;
       }
+      if (signal.aborted) return;
       if (cursor.last !== before) attempt = 0;
       if (this.awaits(cursor)) this.rest(cursor);
       else this.set({ line: 'reconnecting' });

@@ -2,6 +2,7 @@
 // pure. An exchange that did not change keeps its identity.
 import { MessageData, SessionDetail } from '../../api/sessions';
 import { Step, Turn, TurnStatus, awaitingStep, completeCalls } from './reduce';
+import { t } from '../../i18n/i18n';
 
 export interface Question {
   /** Empty until the server has told it. */
@@ -65,7 +66,7 @@ function turnOf(detail: SessionDetail, turnId: string, answer: readonly MessageD
     status === 'failed'
       ? ((detail.turn?.turnId === turnId ? detail.turn.error : undefined) ?? {
           code: 'unanswered',
-          message: 'This question was not answered.',
+          message: t('exchanges.thisQuestionWasNot'),
         })
       : undefined;
   const usage =

@@ -1,5 +1,6 @@
 // The plan that the model shows: a call of show_plan holds the whole of it, and the last call counts. Pure.
 import { asList, asObject, asText } from '../../api/events';
+import { t } from '../../i18n/i18n';
 
 export type PlanState = 'todo' | 'doing' | 'done' | 'dropped';
 
@@ -30,5 +31,5 @@ export function planOf(args: unknown): readonly PlanStep[] | undefined {
 export function progressOf(steps: readonly PlanStep[]): string {
   const wanted = steps.filter(({ state }) => state !== 'dropped');
   const done = wanted.filter(({ state }) => state === 'done').length;
-  return `${done} of ${wanted.length} done`;
+  return t('plan.progress', { done, count: wanted.length });
 }

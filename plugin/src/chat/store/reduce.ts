@@ -9,7 +9,9 @@ import {
   Usage,
   parseJson,
 } from '../../api/events';
+import { wordsOf } from '../tools/words';
 import { PLAN_TOOL, PlanStep, planOf } from './plan';
+import { t } from '../../i18n/i18n';
 
 export type CallState = 'writing' | 'running' | 'done' | 'failed' | 'awaiting';
 
@@ -294,15 +296,16 @@ export function statusOf(turn: Turn): string {
   const step = turn.steps.at(-1);
   if (step?.type === 'tool_execution' && !step.complete) {
     const call = running.at(0) ?? step.calls.at(0);
-    if (call === undefined) return 'Running tools';
+    if (call === undefined) return t('reduce.runningTools');
     const query = queryOf(call.args);
-    const more = running.length > 1 ? ` and ${running.length - 1} more` : '';
-    return query === '' ? `Running ${call.name}${more}` : `Running ${query}${more}`;
+    const what = query === '' ? wordsOf(call) : query;
+    if (running.length < 2) return t('status.running', { what });
+    return t('status.runningMore', { what, count: running.length - 1 });
   }
-  if (step?.wait !== undefined) return 'Waiting for the provider of the model';
-  if (step?.type === 'inference' && !step.complete && step.calls.length > 0) return 'Writing a query';
-  if (step?.type === 'inference' && !step.complete && step.text !== '') return 'Answering';
-  return 'Thinking';
+  if (step?.wait !== undefined) return t('reduce.waitingForTheProvider');
+  if (step?.type === 'inference' && !step.complete && step.calls.length > 0) return t('reduce.writingAQuery');
+  if (step?.type === 'inference' && !step.complete && step.text !== '') return t('status.answering');
+  return t('status.thinking');
 }
 
 export function queryOf(args: unknown): string {

@@ -3,6 +3,9 @@ import { Alert, Box, Button, Stack, Typography } from '@mui/material';
 import { ReactElement, useMemo, useState } from 'react';
 
 import { Awaited, asList, asObject, asText } from '../../api/events';
+
+import { locale, number, t } from '../../i18n/i18n';
+import { Rich } from '../../i18n/Rich';
 import { inLines } from '../../api/source';
 import { countInvisible, revealed } from '../../invisible';
 import { plain, shorten } from '../../text';
@@ -22,14 +25,14 @@ function shownWhole(text: string): string {
 
 /** A tool of a server that is not PersAI's: whose it is, where it is, and what it is told who asks. */
 function ServerIntent({ server }: { server: NonNullable<Awaited['server']> }): ReactElement {
-  const { name, host, tool, key } = server;
+  const name = shownWhole(server.name);
+  const host = shownWhole(server.host);
+  const tool = shownWhole(server.tool);
+  const { key } = server;
   return (
     <>
-      PersAI wants to call the tool <strong>{shownWhole(tool)}</strong> of the server{' '}
-      <strong>{shownWhole(name)}</strong>, at <strong>{shownWhole(host)}</strong>.{' '}
-      {key === '' || key === 'none'
-        ? 'No key goes along.'
-        : `The key that goes along is ${shownWhole(key)}: what it does there, it does with the rights of that key, not with yours.`}
+      <Rich name="approval.server" values={{ tool, name, host }} />{' '}
+      {key === '' || key === 'none' ? t('approval.noKey') : t('approval.key', { key: shownWhole(key) })}
     </>
   );
 }
@@ -40,38 +43,27 @@ function intentOf(call: Call): ReactElement {
   if (server !== undefined) return <ServerIntent server={server} />;
   const args = asObject(call.args);
   const name = (key: string): string => shorten(shownWhole(asText(args?.[key])), 120);
+  const values = { title: name('title'), dashboard: name('dashboard'), project: name('project') };
   switch (args === undefined ? '' : call.name) {
-    case 'save_panel':
-      return (
-        <>
-          PersAI wants to add the panel <strong>{name('title')}</strong> to the dashboard{' '}
-          <strong>{name('dashboard')}</strong> of the project <strong>{name('project')}</strong>
-          {name('group') !== '' && <>, group {name('group')}</>}, in your name. What the dashboard has stays
-          as it is.
-        </>
-      );
-    case 'save_dashboard': {
-      const count = asList(args?.['panels']).length;
-      return (
-        <>
-          PersAI wants to make the new dashboard <strong>{name('title')}</strong> in the project{' '}
-          <strong>{name('project')}</strong>, with {count === 1 ? '1 panel' : `${count} panels`}, in your
-          name. No dashboard that is there is changed.
-        </>
+    case 'save_panel': {
+      const group = name('group');
+      return group === '' ? (
+        <Rich name="approval.panel" values={values} />
+      ) : (
+        <Rich name="approval.panelInGroup" values={{ ...values, group }} />
       );
     }
-    case 'use_datasource':
+    case 'save_dashboard':
       return (
-        <>
-          PersAI wants to ask the datasource <strong>{shownWhole(asText(args?.['datasource']))}</strong> of
-          the project <strong>{name('project')}</strong>, which you did not pick. Its queries go to the server{' '}
-          <strong>{shownWhole(asText(args?.['server']))}</strong>, and{' '}
-          <strong>that server gets your Perses sign-in</strong> with each of them: who runs it could act as
-          you. Approve only if you trust it; your yes holds for this conversation.
-        </>
+        <Rich name="approval.dashboard" values={{ ...values, count: asList(args?.['panels']).length }} />
       );
+    case 'use_datasource': {
+      const datasource = shownWhole(asText(args?.['datasource']));
+      const where = shownWhole(asText(args?.['server']));
+      return <Rich name="approval.datasource" values={{ ...values, datasource, server: where }} />;
+    }
     default:
-      return <>PersAI wants to change something in Perses, in your name.</>;
+      return <>{t('approval.other')}</>;
   }
 }
 
@@ -91,13 +83,15 @@ export function Approval({ call }: { call: Call }): ReactElement {
   return (
     <Box sx={{ mt: 1 }} data-testid="approval">
       <Alert severity="warning" variant="outlined">
-        {intentOf(call)} It is done only if you approve exactly these arguments
-        {Number.isNaN(until.getTime()) ? '' : `, until ${until.toLocaleString()}`}.
+        {intentOf(call)}{' '}
+        {Number.isNaN(until.getTime())
+          ? t('approval.exactly')
+          : t('approval.exactlyUntil', { until: until.toLocaleString(locale()) })}
       </Alert>
       {preview !== undefined && (
         <Box sx={{ mt: 1 }}>
           <Typography variant="body2" color="text.secondary">
-            Preview: {plain(preview.panel.title)}
+            {t('approval.preview', { title: plain(preview.panel.title) })}
           </Typography>
           <QueryPanel panel={preview.panel} settings={preview.settings} ready showTimeRange={false} />
         </Box>
@@ -111,7 +105,7 @@ export function Approval({ call }: { call: Call }): ReactElement {
           aria-pressed={choice === true}
           onClick={() => decide(true)}
         >
-          Approve
+          {t('approval.approve')}
         </Button>
         <Button
           variant="outlined"
@@ -119,11 +113,11 @@ export function Approval({ call }: { call: Call }): ReactElement {
           aria-pressed={choice === false}
           onClick={() => decide(false)}
         >
-          Refuse
+          {t('approval.refuse')}
         </Button>
         {choice !== undefined && !sending && (
           <Typography variant="body2" color="text.secondary">
-            {choice ? 'Approved' : 'Refused'}; sent when the others are decided, too.
+            {t(choice ? 'approval.approved' : 'approval.refused')}
           </Typography>
         )}
       </Stack>
@@ -139,19 +133,19 @@ function Arguments({ source }: { source: string }): ReactElement {
     <Box sx={{ mt: 1 }}>
       {hidden > 0 && (
         <Alert severity="error" variant="outlined" sx={{ mb: 1 }} data-testid="invisible">
-          {`There ${hidden === 1 ? 'is 1 character' : `are ${hidden} characters`} in the arguments that can not be seen. Each is written out below, as ‹U+200B›. Approve only if you know what it is for.`}
+          {t('approval.hidden', { count: hidden })}
         </Alert>
       )}
       <Stack direction="row" alignItems="center" justifyContent="space-between">
         <Typography variant="body2" color="text.secondary">
-          {`Arguments, all of them: ${text.length.toLocaleString('en')} characters`}
+          {t('approval.all', { count: text.length, size: number(text.length) })}
         </Typography>
-        <CopyButton text={text} label="Copy the arguments" />
+        <CopyButton text={text} label={t('card.copyArguments')} />
       </Stack>
       <Box
         component="pre"
         tabIndex={0}
-        aria-label="Arguments"
+        aria-label={t('card.arguments')}
         sx={{
           m: 0,
           p: 1,

@@ -4,11 +4,12 @@ import { ReactElement } from 'react';
 
 import { Citation } from './documents';
 import { plain, shorten } from '../../text';
+import { t } from '../../i18n/i18n';
 
 const TEXT_CHARS_MAX = 20_000;
 
 function whereOf({ heading, line }: Citation): string {
-  const at = line > 0 ? `line ${line}` : '';
+  const at = line > 0 ? t('documents.line', { line }) : '';
   return [heading, at].filter((part) => part !== '').join(', ');
 }
 
@@ -16,7 +17,7 @@ export function Documents({ citations }: { citations: readonly Citation[] }): Re
   return (
     <Box
       component="ul"
-      aria-label="Documents"
+      aria-label={t('documents.list')}
       data-testid="documents"
       sx={{ m: 0, mt: 0.5, p: 0, listStyle: 'none' }}
     >
@@ -30,7 +31,7 @@ export function Documents({ citations }: { citations: readonly Citation[] }): Re
               <Typography variant="body2" component="span" color="text.secondary">
                 {` ${plain(whereOf(citation))} `}
               </Typography>
-              {citation.isRunbook && <Chip size="small" variant="outlined" label="Runbook of the alert" />}
+              {citation.isRunbook && <Chip size="small" variant="outlined" label={t('documents.runbook')} />}
             </summary>
             <Typography
               variant="body2"

@@ -14,6 +14,7 @@ import { useInstalled } from './installed';
 import { Query } from './promql';
 import { QueryPanel } from './QueryPanel';
 import { plain, shorten } from '../../text';
+import { t } from '../../i18n/i18n';
 
 /** A chart costs memory and a query; the others are drawn when the person wants to. */
 const DRAWN_AT_FIRST = 6;
@@ -27,7 +28,7 @@ function DraftPanel({ draft, drawn }: { draft: Draft; drawn: boolean }): ReactEl
         {plain(panel.title)}
         {group !== undefined && (
           <Typography variant="body2" component="span" color="text.secondary">
-            {` in ${plain(shorten(group, 120))}`}
+            {t('board.inGroup', { group: plain(shorten(group, 120)) })}
           </Typography>
         )}
       </Typography>
@@ -37,7 +38,7 @@ function DraftPanel({ draft, drawn }: { draft: Draft; drawn: boolean }): ReactEl
           <QueryPanel panel={panel} settings={settings} ready={missing !== undefined} showTimeRange={false} />
         ) : (
           <Alert severity="info" variant="outlined">
-            {`This Perses does not have ${missing.join(', ')}, which would draw this.`}
+            {t('board.missing', { plugins: missing.join(', ') })}
           </Alert>
         ))}
     </Box>
@@ -63,7 +64,7 @@ function Taken({ perses, board }: { perses: PersesApi; board: DraftBoard }): Rea
   if (there.data !== true) return null;
   return (
     <Alert severity="warning" variant="outlined" sx={{ mt: 1 }}>
-      The project has a dashboard {name} already. It would not be changed: the call would fail.
+      {t('board.taken', { name })}
     </Alert>
   );
 }
@@ -76,16 +77,16 @@ export function BoardPreview({ board, isNew }: { board: DraftBoard; isNew: boole
   return (
     <Box sx={{ mt: 1 }}>
       <Typography variant="body2" color="text.secondary" sx={{ overflowWrap: 'anywhere' }}>
-        {isNew ? 'New: ' : 'Proposed: '}
-        {`${plain(board.project)} / ${board.name}, `}
-        {panels.length === 1 ? '1 panel' : `${panels.length} panels`}
-        {duration !== undefined && `, the last ${duration}`}
+        {t(isNew ? 'board.new' : 'board.proposed')}
+        {` ${plain(board.project)} / ${board.name}, `}
+        {t('board.panels', { count: panels.length })}
+        {duration !== undefined && t('board.last', { duration })}
         {description !== '' && `. ${plain(shorten(description, 500))}`}
       </Typography>
       {isNew && perses !== undefined && <Taken perses={perses} board={board} />}
       <Box
         component="ul"
-        aria-label={`Panels of ${plain(board.title)}`}
+        aria-label={t('board.panelsOf', { title: plain(board.title) })}
         sx={{
           m: 0,
           p: 0,
@@ -102,7 +103,7 @@ export function BoardPreview({ board, isNew }: { board: DraftBoard; isNew: boole
       </Box>
       {rest > 0 && !all && (
         <Button size="small" onClick={() => setAll(true)}>
-          {rest === 1 ? 'Draw the other panel' : `Draw the other ${rest} panels`}
+          {t('board.drawRest', { count: rest })}
         </Button>
       )}
     </Box>
@@ -124,7 +125,7 @@ export function SavedLink(props: { project: string; name: string }): ReactElemen
         navigate(link);
       }}
     >
-      Show the dashboard
+      {t('board.show')}
     </Button>
   );
 }

@@ -8,13 +8,14 @@ import { ReactElement, memo } from 'react';
 
 import { PlanState, PlanStep, progressOf } from '../store/plan';
 import { plain, shorten } from '../../text';
+import { t } from '../../i18n/i18n';
 
 function StateIcon({ state }: { state: PlanState }): ReactElement {
   switch (state) {
     case 'todo':
-      return <EmptyIcon fontSize="small" color="disabled" titleAccess="to do" />;
+      return <EmptyIcon fontSize="small" color="disabled" titleAccess={t('plan.toDo')} />;
     case 'doing':
-      return <DoingIcon fontSize="small" color="primary" titleAccess="being done" />;
+      return <DoingIcon fontSize="small" color="primary" titleAccess={t('plan.beingDone')} />;
     case 'done':
       return <DoneIcon fontSize="small" color="success" titleAccess="done" />;
     case 'dropped':
@@ -27,12 +28,12 @@ export const Plan = memo(function Plan({ steps }: { steps: readonly PlanStep[] }
     <Card
       component="section"
       variant="outlined"
-      aria-label={`Plan, ${progressOf(steps)}`}
+      aria-label={t('plan.about', { progress: progressOf(steps) })}
       data-testid="plan"
       sx={{ my: 1, px: 1.5, py: 1, borderRadius: 1 }}
     >
       <Typography variant="body1" component="span" sx={{ fontWeight: 700, mr: 1 }}>
-        Plan
+        {t('plan.plan')}
       </Typography>
       <Typography variant="body2" component="span" color="text.secondary">
         {progressOf(steps)}

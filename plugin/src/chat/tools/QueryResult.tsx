@@ -106,12 +106,13 @@ function Actions(props: ActionsProps): ReactElement {
 }
 
 /** Within the app, unless the person wants another tab. */
-export function OpenInExplore({ panel }: { panel: CallPanel }): ReactElement {
+export function OpenInExplore({ panel, color }: { panel: CallPanel; color?: 'inherit' }): ReactElement {
   const { navigate } = useRouterContext();
   const link = exploreLink(panel);
   return (
     <Button
       size="small"
+      color={color}
       startIcon={<CompassIcon fontSize="inherit" />}
       href={link}
       onClick={(event) => {

@@ -1,7 +1,7 @@
 // What a call does, for a person. Pure.
 import { asObject, asText } from '../../api/events';
 import { Key, i18n, t } from '../../i18n/i18n';
-import { Call } from '../store/reduce';
+import type { Call } from '../store/reduce';
 
 /** The argument that says what it is about, the most telling one first. */
 const ABOUT = [

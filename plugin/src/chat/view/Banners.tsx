@@ -4,6 +4,7 @@ import { ReactElement } from 'react';
 
 import { Conversation } from '../store/conversation';
 import { useInfo } from '../store/context';
+import { t } from '../../i18n/i18n';
 
 export function SignedOut({ conversation }: { conversation: Conversation }): ReactElement {
   return (
@@ -11,11 +12,11 @@ export function SignedOut({ conversation }: { conversation: Conversation }): Rea
       severity="warning"
       action={
         <Button color="inherit" size="small" onClick={() => void conversation.signedIn()}>
-          Try again
+          {t('banners.tryAgain')}
         </Button>
       }
     >
-      You are signed out of Perses. Sign in (another tab will do) to go on where you were.
+      {t('banners.youAreSignedOut')}
     </Alert>
   );
 }
@@ -26,7 +27,7 @@ export function ProblemBanner({ message, onNew }: { message: string; onNew: () =
       severity="error"
       action={
         <Button color="inherit" size="small" onClick={onNew}>
-          New conversation
+          {t('banners.newConversation')}
         </Button>
       }
     >

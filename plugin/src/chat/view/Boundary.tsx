@@ -5,6 +5,7 @@ import { Component, ComponentType, ReactElement, ReactNode, lazy } from 'react';
 
 import { Spoken } from '../../i18n/Spoken';
 import { plain, shorten } from '../../text';
+import { t } from '../../i18n/i18n';
 
 const failed = new Set<() => void>();
 
@@ -52,11 +53,11 @@ function Card({ error, onReload }: { error: unknown; onReload: () => void }): Re
       sx={{ m: 1, overflowWrap: 'anywhere' }}
       action={
         <Button color="inherit" size="small" onClick={onReload}>
-          Reload PersAI
+          {t('boundary.reloadPersai')}
         </Button>
       }
     >
-      This part of PersAI failed. What you have written, and your conversations, are kept.
+      {t('boundary.failed')}
       {said !== '' && ` (${plain(shorten(said, 200))})`}
     </Alert>
   );

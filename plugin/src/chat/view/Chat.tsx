@@ -23,6 +23,7 @@ import { ModelPicker } from './ModelPicker';
 import { SourcePicker } from './SourcePicker';
 import { useCompletion } from './useCompletion';
 import { Question, QuestionSetup, useQuestion } from './useQuestion';
+import { t } from '../../i18n/i18n';
 
 const Keys = lazily(async () => (await import('./Keys')).Keys);
 
@@ -37,8 +38,8 @@ export interface ChatProps extends QuestionSetup {
 }
 
 function lineStatus(info: ConversationInfo): string | undefined {
-  if (info.stopping) return 'Stopping';
-  return info.line === 'reconnecting' ? 'The line dropped; reconnecting' : undefined;
+  if (info.stopping) return t('status.stopping');
+  return info.line === 'reconnecting' ? t('chat.theLineDroppedReconnecting') : undefined;
 }
 
 /** What the chat is in: what is written there is kept for there. */
@@ -155,7 +156,7 @@ export function Chat(props: ChatProps): ReactElement {
       <Frame
         narrow={narrow}
         compact={compact}
-        title={plain(info.title) || (info.sessionId === undefined ? 'New conversation' : '')}
+        title={plain(info.title) || (info.sessionId === undefined ? t('banners.newConversation') : '')}
         history={
           <History
             client={client}
@@ -176,7 +177,7 @@ export function Chat(props: ChatProps): ReactElement {
         )}
         {info.loading ? (
           <Stack alignItems="center" justifyContent="center" sx={{ flexGrow: 1 }}>
-            <CircularProgress aria-label="Loading the conversation" />
+            <CircularProgress aria-label={t('chat.loadingTheConversation')} />
           </Stack>
         ) : (
           <Messages

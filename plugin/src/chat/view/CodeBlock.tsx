@@ -58,6 +58,7 @@ export function CodeBlock({ code, language }: { code: string; language: string }
         {panel !== undefined && (
           <Button
             size="small"
+            color="inherit"
             startIcon={<ChartIcon fontSize="inherit" />}
             aria-pressed={shown}
             onClick={() => setShown(!shown)}
@@ -65,7 +66,7 @@ export function CodeBlock({ code, language }: { code: string; language: string }
             {t(shown ? 'code.hide' : 'code.draw')}
           </Button>
         )}
-        {panel !== undefined && !shown && <OpenInExplore panel={panel} />}
+        {panel !== undefined && !shown && <OpenInExplore panel={panel} color="inherit" />}
         <CopyButton text={code} label={t('code.copy')} />
       </Stack>
       <Box

@@ -11,6 +11,7 @@ import { Boundary, lazily } from './Boundary';
 import { useChat, useRead, useInfo } from '../store/context';
 import { Conversation } from '../store/conversation';
 import { plain, shorten, usageText } from '../../text';
+import { t } from '../../i18n/i18n';
 
 // Loaded when they are opened first.
 const AddContext = lazily(async () => (await import('../../dashboards/AddContext')).AddContext);
@@ -29,7 +30,7 @@ function hiddenOf(conversation: Conversation): number {
 
 function AttachmentChip({ one, onRemove }: { one: Attachment; onRemove: () => void }): ReactElement {
   const title = plain(shorten(one.title, 40));
-  const some = one.panels.length < one.panelCount ? ` (${one.panels.length} of ${one.panelCount})` : '';
+  const some = one.panels.length < one.panelCount ? ` (${one.panels.length} / ${one.panelCount})` : '';
   return (
     <Tooltip title={sizeText(bytesOf([one]))}>
       <Chip
@@ -41,7 +42,7 @@ function AttachmentChip({ one, onRemove }: { one: Attachment; onRemove: () => vo
         // A chip's cross is not in the order of the keyboard; its Delete key is.
         tabIndex={0}
         role="button"
-        aria-label={`${title}${some}: press Delete to remove it`}
+        aria-label={t('contextBar.remove', { title: `${title}${some}` })}
       />
     </Tooltip>
   );
@@ -53,7 +54,9 @@ export function ContextBar({ perses, datasource, model, busy }: ContextBarProps)
   const hidden = useRead(conversation, hiddenOf);
   const [open, setOpen] = useState<'add' | 'view'>();
   const { attachments } = context;
-  const facts = [hidden === 0 ? '' : `${hidden} hidden`, usageText(usage)].filter((fact) => fact !== '');
+  const facts = [hidden === 0 ? '' : t('contextBar.hidden', { count: hidden }), usageText(usage)].filter(
+    (fact) => fact !== '',
+  );
   const set = (next: readonly Attachment[]): void =>
     void conversation.setContext({ ...context, attachments: next });
   return (
@@ -73,19 +76,19 @@ export function ContextBar({ perses, datasource, model, busy }: ContextBarProps)
           sx={{ color: 'text.secondary', textTransform: 'none' }}
           onClick={() => setOpen('add')}
         >
-          Add context
+          {t('contextBar.addContext')}
         </Button>
       )}
-      <Tooltip title="What the model sees">
+      <Tooltip title={t('contextBar.whatTheModelSees')}>
         <Button
           size="small"
           color="inherit"
-          aria-label={['What the model sees', ...facts].join(', ')}
+          aria-label={[t('contextBar.whatTheModelSees'), ...facts].join(', ')}
           startIcon={<EyeIcon fontSize="inherit" />}
           sx={{ color: 'text.secondary', textTransform: 'none', minWidth: 0 }}
           onClick={() => setOpen('view')}
         >
-          {facts.join(' · ') || 'What the model sees'}
+          {facts.join(' · ') || t('contextBar.whatTheModelSees')}
         </Button>
       </Tooltip>
       <Boundary onReload={() => setOpen(undefined)}>

@@ -2,6 +2,7 @@ import { IconButton, Tooltip } from '@mui/material';
 import CheckIcon from 'mdi-material-ui/Check';
 import CopyIcon from 'mdi-material-ui/ContentCopy';
 import { ReactElement, useEffect, useState } from 'react';
+import { t } from '../../i18n/i18n';
 
 const SHOWN_MS = 1_500;
 
@@ -34,7 +35,9 @@ export function CopyButton(props: { text: string; label: string; className?: str
     return () => clearTimeout(timer);
   }, [state]);
 
-  const title = { idle: label, copied: 'Copied', failed: 'The browser does not let us copy' }[state];
+  const title = { idle: label, copied: t('copyButton.copied'), failed: t('copyButton.theBrowserDoesNot') }[
+    state
+  ];
   return (
     <Tooltip title={title}>
       <IconButton

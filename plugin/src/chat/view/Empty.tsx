@@ -1,12 +1,13 @@
 // What stands in for messages before the first question.
 import { Chip, Stack, Typography } from '@mui/material';
 import { ReactElement } from 'react';
+import { t } from '../../i18n/i18n';
 
-export const SUGGESTIONS: readonly string[] = [
-  'Which targets are up, and which are down?',
-  'How busy is the CPU of each machine, over the last hour?',
-  'What uses the most memory right now?',
-  'Has anything changed in the last hour that I should look at?',
+const suggestions = (): readonly string[] => [
+  t('empty.whichTargetsAreUp'),
+  t('empty.howBusyIsThe'),
+  t('empty.whatUsesTheMost'),
+  t('empty.hasAnythingChangedIn'),
 ];
 
 export interface EmptyProps {
@@ -20,21 +21,20 @@ export function Empty({ onAsk, disabled, compact }: EmptyProps): ReactElement {
     return (
       <Stack alignItems="center" justifyContent="center" sx={{ flexGrow: 1, py: 1 }}>
         <Typography color="text.secondary" align="center">
-          Ask about this dashboard: its variables and its time range go with each question.
+          {t('empty.askAboutThisDashboard')}
         </Typography>
       </Stack>
     );
   return (
     <Stack alignItems="center" justifyContent="center" gap={2} sx={{ flexGrow: 1, py: 6 }}>
       <Typography variant="h2" component="h2">
-        What would you like to know?
+        {t('empty.whatWouldYouLike')}
       </Typography>
       <Typography color="text.secondary" align="center" sx={{ maxWidth: 520 }}>
-        PersAI looks at your metrics, logs, traces and profiles through Perses, with your rights, and shows
-        every query that it ran.
+        {t('empty.persaiLooksAtYour')}
       </Typography>
       <Stack direction="row" flexWrap="wrap" justifyContent="center" gap={1} sx={{ maxWidth: 720 }}>
-        {SUGGESTIONS.map((text) => (
+        {suggestions().map((text) => (
           <Chip key={text} label={text} variant="outlined" disabled={disabled} onClick={() => onAsk(text)} />
         ))}
       </Stack>

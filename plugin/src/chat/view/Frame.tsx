@@ -44,13 +44,13 @@ export interface FrameProps {
 function SmallButtons({ onHistory, onNew }: Pick<FrameProps, 'onHistory' | 'onNew'>): ReactElement {
   return (
     <>
-      <Tooltip title="Conversations">
-        <IconButton aria-label="Conversations" onClick={() => onHistory(true)}>
+      <Tooltip title={t('frame.conversations')}>
+        <IconButton aria-label={t('frame.conversations')} onClick={() => onHistory(true)}>
           <HistoryIcon />
         </IconButton>
       </Tooltip>
-      <Tooltip title="New conversation">
-        <IconButton aria-label="New conversation" onClick={onNew}>
+      <Tooltip title={t('banners.newConversation')}>
+        <IconButton aria-label={t('banners.newConversation')} onClick={onNew}>
           <PlusIcon />
         </IconButton>
       </Tooltip>

@@ -29,6 +29,7 @@ import { GatewayClient, SessionPage } from '../../api/client';
 import { SessionSummary } from '../../api/sessions';
 import { problemOf, tellDeleted } from '../store/conversation';
 import { DeleteDialog, RenameDialog, titleOf } from './HistoryDialogs';
+import { locale, t } from '../../i18n/i18n';
 
 const SEARCH_PAUSE_MS = 250;
 
@@ -100,8 +101,8 @@ function when(iso: string): string {
   if (Number.isNaN(date.getTime())) return '';
   const today = new Date().toDateString() === date.toDateString();
   return today
-    ? date.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit' })
-    : date.toLocaleDateString(undefined, { month: 'short', day: 'numeric' });
+    ? date.toLocaleTimeString(locale(), { hour: '2-digit', minute: '2-digit' })
+    : date.toLocaleDateString(locale(), { month: 'short', day: 'numeric' });
 }
 
 function SearchField({
@@ -115,11 +116,11 @@ function SearchField({
     <TextField
       size="small"
       type="search"
-      placeholder="Search"
+      placeholder={t('history.search')}
       value={value}
       onChange={(event) => onChange(event.target.value)}
       slotProps={{
-        htmlInput: { 'aria-label': 'Search conversations' },
+        htmlInput: { 'aria-label': t('history.searchConversations') },
         input: {
           startAdornment: (
             <InputAdornment position="start">
@@ -163,7 +164,7 @@ function Row(props: {
         <IconButton
           edge="end"
           size="small"
-          aria-label={`More about ${titleOf(session)}`}
+          aria-label={t('history.more', { title: titleOf(session) })}
           aria-haspopup="menu"
           tabIndex={-1}
           onClick={(event) => onMenu(event.currentTarget)}
@@ -208,13 +209,13 @@ function RowMenu(props: {
         <ListItemIcon>
           <PencilIcon fontSize="small" />
         </ListItemIcon>
-        Rename
+        {t('historyDialogs.rename')}
       </MenuItem>
       <MenuItem onClick={choose('delete')}>
         <ListItemIcon>
           <TrashIcon fontSize="small" />
         </ListItemIcon>
-        Delete
+        {t('historyDialogs.delete')}
       </MenuItem>
     </Menu>
   );
@@ -232,10 +233,12 @@ function Foot({
 }): ReactElement {
   return (
     <>
-      {list.isLoading && <CircularProgress size={20} sx={{ m: 2 }} aria-label="Loading conversations" />}
+      {list.isLoading && (
+        <CircularProgress size={20} sx={{ m: 2 }} aria-label={t('history.loadingConversations')} />
+      )}
       {!list.isLoading && isEmpty && (
         <Typography variant="body2" color="text.secondary" sx={{ p: 1 }}>
-          {searched ? 'Nothing found.' : 'No conversations yet.'}
+          {searched ? t('history.nothingFound') : t('history.noConversationsYet')}
         </Typography>
       )}
       {list.hasNextPage === true && (
@@ -245,7 +248,7 @@ function Foot({
           disabled={list.isFetchingNextPage}
           onClick={() => void list.fetchNextPage()}
         >
-          Show more
+          {t('history.showMore')}
         </Button>
       )}
     </>
@@ -262,9 +265,14 @@ export function History(props: HistoryProps): ReactElement {
   const close = (): void => setDialog(undefined);
   const hasCurrent = sessions.some(({ sessionId }) => sessionId === current);
   return (
-    <Stack component="nav" aria-label="Conversations" sx={{ height: '100%', minHeight: 0 }} gap={1}>
+    <Stack
+      component="nav"
+      aria-label={t('frame.conversations')}
+      sx={{ height: '100%', minHeight: 0 }}
+      gap={1}
+    >
       <Button startIcon={<PlusIcon />} variant="outlined" onClick={() => onOpen(undefined)}>
-        New conversation
+        {t('banners.newConversation')}
       </Button>
       <SearchField value={search} onChange={setSearch} />
       {error !== null && error !== undefined && <Alert severity="error">{problemOf(error).message}</Alert>}

@@ -5,9 +5,10 @@ import { ReactElement, useState } from 'react';
 
 import { SessionSummary } from '../../api/sessions';
 import { plain } from '../../text';
+import { t } from '../../i18n/i18n';
 
 export function titleOf(session: SessionSummary): string {
-  return plain(session.title) || 'Untitled conversation';
+  return plain(session.title) || t('historyDialogs.untitledConversation');
 }
 
 export function RenameDialog(props: {
@@ -17,8 +18,14 @@ export function RenameDialog(props: {
 }): ReactElement {
   const [title, setTitle] = useState(props.session.title);
   return (
-    <Dialog open onClose={props.onClose} fullWidth maxWidth="xs" aria-label="Rename the conversation">
-      <Dialog.Header onClose={props.onClose}>Rename the conversation</Dialog.Header>
+    <Dialog
+      open
+      onClose={props.onClose}
+      fullWidth
+      maxWidth="xs"
+      aria-label={t('historyDialogs.renameTheConversation')}
+    >
+      <Dialog.Header onClose={props.onClose}>{t('historyDialogs.renameTheConversation')}</Dialog.Header>
       <Dialog.Form
         onSubmit={(event) => {
           event.preventDefault();
@@ -30,15 +37,19 @@ export function RenameDialog(props: {
             // oxlint-disable-next-line jsx-a11y/no-autofocus -- the dialog was opened for this field
             autoFocus
             fullWidth
-            label="Title"
+            label={t('historyDialogs.title')}
             value={title}
             slotProps={{ htmlInput: { maxLength: 200 } }}
             onChange={(event) => setTitle(event.target.value)}
           />
         </Dialog.Content>
         <Dialog.Actions>
-          <Dialog.PrimaryButton disabled={title.trim() === ''}>Rename</Dialog.PrimaryButton>
-          <Dialog.SecondaryButton onClick={props.onClose}>Cancel</Dialog.SecondaryButton>
+          <Dialog.PrimaryButton disabled={title.trim() === ''}>
+            {t('historyDialogs.rename')}
+          </Dialog.PrimaryButton>
+          <Dialog.SecondaryButton onClick={props.onClose}>
+            {t('historyDialogs.cancel')}
+          </Dialog.SecondaryButton>
         </Dialog.Actions>
       </Dialog.Form>
     </Dialog>
@@ -51,17 +62,22 @@ export function DeleteDialog(props: {
   onDelete: () => void;
 }): ReactElement {
   return (
-    <Dialog open onClose={props.onClose} fullWidth maxWidth="xs" aria-label="Delete the conversation">
-      <Dialog.Header onClose={props.onClose}>Delete the conversation</Dialog.Header>
+    <Dialog
+      open
+      onClose={props.onClose}
+      fullWidth
+      maxWidth="xs"
+      aria-label={t('historyDialogs.deleteTheConversation')}
+    >
+      <Dialog.Header onClose={props.onClose}>{t('historyDialogs.deleteTheConversation')}</Dialog.Header>
       <Dialog.Content>
         <Typography>
-          “{titleOf(props.session)}” and its {props.session.turns}{' '}
-          {props.session.turns === 1 ? 'answer' : 'answers'} are deleted for good.
+          {t('historyDialogs.gone', { title: titleOf(props.session), count: props.session.turns })}
         </Typography>
       </Dialog.Content>
       <Dialog.Actions>
-        <Dialog.PrimaryButton onClick={props.onDelete}>Delete</Dialog.PrimaryButton>
-        <Dialog.SecondaryButton onClick={props.onClose}>Cancel</Dialog.SecondaryButton>
+        <Dialog.PrimaryButton onClick={props.onDelete}>{t('historyDialogs.delete')}</Dialog.PrimaryButton>
+        <Dialog.SecondaryButton onClick={props.onClose}>{t('historyDialogs.cancel')}</Dialog.SecondaryButton>
       </Dialog.Actions>
     </Dialog>
   );

@@ -21,6 +21,7 @@ import { CodeBlock } from './CodeBlock';
 import { PlainAnswer } from './PlainAnswer';
 import { TAGS, tagsToElements } from './tags';
 import { plain, safeLink } from '../../text';
+import { t } from '../../i18n/i18n';
 
 /** What markdown itself makes; the rest are TAGS. */
 const ELEMENTS = (
@@ -81,7 +82,9 @@ function textOf(node: ReactNode): string {
 
 const COMPONENTS: Components = {
   a: ({ href, children }) => <SafeLink href={href}>{children}</SafeLink>,
-  img: ({ alt }) => <em>{alt === undefined || alt === '' ? '[image]' : `[image: ${alt}]`}</em>,
+  img: ({ alt }) => (
+    <em>{alt === undefined || alt === '' ? t('markdown.image') : t('markdown.imageOf', { alt })}</em>
+  ),
   p: ({ children }) => (
     <Typography variant="body1" component="p" dir="auto" sx={{ my: 1 }}>
       {children}
@@ -101,7 +104,7 @@ const COMPONENTS: Components = {
   h5: ({ children }) => <Heading>{children}</Heading>,
   h6: ({ children }) => <Heading>{children}</Heading>,
   table: ({ children }) => (
-    <Box sx={{ overflowX: 'auto', my: 1 }} tabIndex={0} role="region" aria-label="Table">
+    <Box sx={{ overflowX: 'auto', my: 1 }} tabIndex={0} role="region" aria-label={t('panel.kind.Table')}>
       <Table size="small" sx={{ width: 'auto' }}>
         {children}
       </Table>
@@ -125,7 +128,7 @@ const COMPONENTS: Components = {
       type="checkbox"
       disabled
       checked={checked === true}
-      aria-label={checked === true ? 'Done' : 'To do'}
+      aria-label={checked === true ? t('markdown.done') : t('markdown.toDo')}
     />
   ),
   li: ({ children, className, id }) => (

@@ -37,9 +37,10 @@ import { Item, itemsOf } from './groups';
 import { Lookups } from './Lookups';
 import { Reasoning } from './Reasoning';
 import { Block, answerText, blocksOf } from '../store/reduce';
-import { plain } from '../../text';
+import { plain, usageText } from '../../text';
 import { ToolCard } from '../tools/ToolCard';
 import { Waiting } from './Waiting';
+import { saidOf, t } from '../../i18n/i18n';
 
 function Notice({ text }: { text: string }): ReactElement {
   return (
@@ -74,16 +75,16 @@ function QuestionEditor(props: {
         // oxlint-disable-next-line jsx-a11y/no-autofocus -- the person has just asked to edit it
         autoFocus
         value={text}
-        slotProps={{ htmlInput: { 'aria-label': 'Edit the question' } }}
+        slotProps={{ htmlInput: { 'aria-label': t('message.editTheQuestion') } }}
         onChange={(event) => setText(event.target.value)}
         onKeyDown={onKeyDown}
       />
       <Stack direction="row" gap={1} justifyContent="end">
         <Button size="small" onClick={props.onCancel}>
-          Cancel
+          {t('historyDialogs.cancel')}
         </Button>
         <Button size="small" variant="contained" disabled={text.trim() === ''} onClick={send}>
-          Send
+          {t('keys.enter')}
         </Button>
       </Stack>
     </Stack>
@@ -100,10 +101,10 @@ function ActionMenu({ actions }: { actions: readonly Action[] }): ReactElement {
   const [anchor, setAnchor] = useState<HTMLElement>();
   return (
     <>
-      <Tooltip title="More">
+      <Tooltip title={t('message.more')}>
         <IconButton
           size="small"
-          aria-label="More"
+          aria-label={t('message.more')}
           aria-haspopup="menu"
           onClick={(event) => setAnchor(event.currentTarget)}
         >
@@ -156,17 +157,17 @@ const Question = memo(function Question(props: {
   const { excluded } = question;
   const actions: Action[] = [
     {
-      label: excluded ? 'Show it to the model again' : 'Hide it from the model',
+      label: excluded ? t('message.showItToThe') : t('message.hideItFromThe'),
       icon: excluded ? <EyeIcon fontSize="small" /> : <EyeOffIcon fontSize="small" />,
       run: () => setFlags({ excluded: !excluded }),
     },
     {
-      label: question.pinned ? 'Unpin' : 'Pin: the model always sees it',
+      label: question.pinned ? t('message.unpin') : t('message.pinTheModelAlways'),
       icon: <PinIcon fontSize="small" />,
       run: () => setFlags({ pinned: !question.pinned }),
     },
     {
-      label: 'Branch off before this question',
+      label: t('message.branchOffBeforeThis'),
       icon: <ForkIcon fontSize="small" />,
       run: () => act((exchange) => void conversation.fork(exchange)),
     },
@@ -174,13 +175,13 @@ const Question = memo(function Question(props: {
       ? []
       : [
           {
-            label: 'Branch off after this answer',
+            label: t('message.branchOffAfterThis'),
             icon: <ForkIcon fontSize="small" />,
             run: () => act((_exchange, next) => void (next && conversation.fork(next))),
           },
         ]),
     {
-      label: 'Remove question and answer',
+      label: t('message.removeQuestionAndAnswer'),
       icon: <TrashIcon fontSize="small" />,
       run: () => act((exchange) => void conversation.remove(exchange)),
     },
@@ -207,14 +208,14 @@ const Question = memo(function Question(props: {
       )}
       {stored && !editing && (
         <Stack direction="row" alignItems="center" className="actions">
-          {question.pinned && <Chip size="small" variant="outlined" label="Pinned" />}
-          {excluded && <Chip size="small" variant="outlined" label="Hidden from the model" />}
-          <CopyButton text={question.text} label="Copy the question" />
-          <Tooltip title="Edit and ask again">
+          {question.pinned && <Chip size="small" variant="outlined" label={t('message.pinned')} />}
+          {excluded && <Chip size="small" variant="outlined" label={t('message.hiddenFromTheModel')} />}
+          <CopyButton text={question.text} label={t('message.copyTheQuestion')} />
+          <Tooltip title={t('message.editAndAskAgain')}>
             <span>
               <IconButton
                 size="small"
-                aria-label="Edit and ask again"
+                aria-label={t('message.editAndAskAgain')}
                 data-edit
                 disabled={busy}
                 onClick={() => setEditing(true)}
@@ -241,15 +242,15 @@ function Unsent({ exchange }: { exchange: Exchange }): ReactElement | null {
       action={
         <>
           <Button color="inherit" size="small" onClick={() => void conversation.resend(exchange.key)}>
-            Send again
+            {t('message.sendAgain')}
           </Button>
           <Button color="inherit" size="small" onClick={() => conversation.discardUnsent(exchange.key)}>
-            Discard
+            {t('message.discard')}
           </Button>
         </>
       }
     >
-      Not sent. {unsent.message}
+      {t('message.notSent')} {saidOf(unsent.code, unsent.message)}
     </Alert>
   );
 }
@@ -280,33 +281,33 @@ function Ending({ exchange, last }: { exchange: Exchange; last: boolean }): Reac
           action={
             canRetry && (
               <Button color="inherit" size="small" onClick={again}>
-                Retry
+                {t('message.retry')}
               </Button>
             )
           }
         >
-          {plain(turn.error?.message ?? '') || 'The answer ended in an error.'}
+          {plain(saidOf(turn.error?.code ?? '', turn.error?.message ?? '')) || t('message.theAnswerEndedIn')}
         </Alert>
       )}
       {turn.status === 'cancelled' && (
         <Typography variant="body2" color="text.secondary" sx={{ my: 1 }}>
-          Stopped.
+          {t('message.stopped')}
         </Typography>
       )}
       <Stack direction="row" alignItems="center" className="actions">
-        {text !== '' && <CopyButton text={text} label="Copy the answer" />}
+        {text !== '' && <CopyButton text={text} label={t('message.copyTheAnswer')} />}
         {canRetry && (
-          <Tooltip title="Ask it again">
-            <IconButton size="small" aria-label="Ask it again" onClick={again}>
+          <Tooltip title={t('message.askItAgain')}>
+            <IconButton size="small" aria-label={t('message.askItAgain')} onClick={again}>
               <RefreshIcon fontSize="inherit" />
             </IconButton>
           </Tooltip>
         )}
         {drawn > 1 && (
-          <Tooltip title={`Add all ${drawn} panels to a dashboard`}>
+          <Tooltip title={t('message.addAll', { count: drawn })}>
             <IconButton
               size="small"
-              aria-label={`Add all ${drawn} panels to a dashboard`}
+              aria-label={t('message.addAll', { count: drawn })}
               onClick={() => addToDashboard?.(panels())}
             >
               <DashboardIcon fontSize="inherit" />
@@ -315,7 +316,7 @@ function Ending({ exchange, last }: { exchange: Exchange; last: boolean }): Reac
         )}
         {turn.usage !== undefined && (
           <Typography variant="caption" color="text.secondary" sx={{ ml: 1 }}>
-            {turn.usage.inputTokens + turn.usage.outputTokens} tokens
+            {usageText(turn.usage)}
           </Typography>
         )}
       </Stack>
@@ -335,11 +336,11 @@ function BlockView(props: {
   if (item.kind === 'lookups') return <Lookups calls={item.calls} notes={item.notes} at={at} />;
   if (item.block.kind === 'call')
     return <ToolCard call={item.block.call} at={at} settings={settings} compact={item.compact} />;
-  return <Box sx={{ gridColumn: '1 / -1', minWidth: 0 }}>{saidOf(item.block)}</Box>;
+  return <Box sx={{ gridColumn: '1 / -1', minWidth: 0 }}>{drawnOf(item.block)}</Box>;
 }
 
 /** All but calls. */
-function saidOf(block: Exclude<Block, { kind: 'call' }>): ReactElement {
+function drawnOf(block: Exclude<Block, { kind: 'call' }>): ReactElement {
   switch (block.kind) {
     case 'text':
       return <Answer text={block.text} complete={block.complete} />;

@@ -10,6 +10,7 @@ import { Nearby } from './nearby';
 import { statusOf } from '../store/reduce';
 import { Slot } from './Slot';
 import { Status } from './Status';
+import { t } from '../../i18n/i18n';
 
 /** Enough for a high window, before it is known what is seen. */
 const FIRST = 8;
@@ -95,7 +96,7 @@ export function Messages(props: MessagesProps): ReactElement {
 
   const turn = exchanges.at(-1)?.turn;
   const own = turn === undefined ? '' : statusOf(turn);
-  const saying = status ?? (busy && turn === undefined ? 'Sending' : own);
+  const saying = status ?? (busy && turn === undefined ? t('status.sending') : own);
   return (
     <>
       <Box sx={{ position: 'relative', flexGrow: 1, minHeight: 0 }}>
@@ -106,7 +107,7 @@ export function Messages(props: MessagesProps): ReactElement {
           role="log"
           aria-live="polite"
           aria-busy={busy}
-          aria-label="Conversation"
+          aria-label={t('messages.conversation')}
           data-testid="messages"
           sx={{ position: 'absolute', inset: 0, overflowY: 'auto', overscrollBehavior: 'contain' }}
         >
@@ -133,10 +134,10 @@ export function Messages(props: MessagesProps): ReactElement {
       >
         <Status conversation={conversation} saying={saying} busy={busy} />
         {away && (
-          <Tooltip title="To the latest message">
+          <Tooltip title={t('messages.toTheLatestMessage')}>
             <IconButton
               size="small"
-              aria-label="To the latest message"
+              aria-label={t('messages.toTheLatestMessage')}
               onClick={toEnd}
               sx={{ position: 'absolute', right: 8 }}
             >

@@ -3,6 +3,7 @@ import { MenuItem, TextField } from '@mui/material';
 import { ReactElement } from 'react';
 
 import { plain } from '../../text';
+import { t } from '../../i18n/i18n';
 
 export interface ModelPickerProps {
   readonly model: string;
@@ -20,7 +21,7 @@ export function ModelPicker({ model, models, onChange }: ModelPickerProps): Reac
       onChange={(event) => onChange(event.target.value)}
       slotProps={{
         input: { disableUnderline: true },
-        select: { inputProps: { 'aria-label': 'Model' } },
+        select: { inputProps: { 'aria-label': t('modelPicker.model') } },
       }}
       sx={{ maxWidth: 240, '& .MuiSelect-select': { fontSize: '0.75rem', py: 0.25 } }}
     >

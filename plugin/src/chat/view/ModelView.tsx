@@ -22,6 +22,7 @@ import { TurnContext } from '../../api/client';
 import { Attachment, bytesOf, sizeText } from '../../dashboards/context';
 import { useChat, useConversation } from '../store/context';
 import { Exchange } from '../store/exchanges';
+import { number, t } from '../../i18n/i18n';
 import { plain, shorten, usageText } from '../../text';
 
 function Part({ title, children }: { title: string; children: ReactNode }): ReactElement {
@@ -37,8 +38,10 @@ function Part({ title, children }: { title: string; children: ReactNode }): Reac
 
 function timeText(context: TurnContext | undefined): string {
   const range = context?.time_range;
-  if (range?.duration !== undefined) return `the last ${range.duration}`;
-  return range?.start === undefined ? 'none is selected' : `${range.start} to ${range.end ?? 'now'}`;
+  if (range?.duration !== undefined) return t('seen.last', { duration: range.duration });
+  return range?.start === undefined
+    ? t('seen.noTime')
+    : t('seen.fromTo', { start: range.start, end: range.end ?? t('seen.now') });
 }
 
 function MessageRow({ exchange, busy }: { exchange: Exchange; busy: boolean }): ReactElement {
@@ -52,23 +55,23 @@ function MessageRow({ exchange, busy }: { exchange: Exchange; busy: boolean }): 
       disableGutters
       secondaryAction={
         <>
-          <Tooltip title={pinned ? 'Unpin' : 'Pin: the model always sees it'}>
+          <Tooltip title={t(pinned ? 'message.unpin' : 'message.pinTheModelAlways')}>
             <IconButton
               size="small"
               disabled={busy}
               aria-pressed={pinned}
-              aria-label={`Pin ${title}`}
+              aria-label={t('seen.pin', { title })}
               onClick={() => void conversation.setFlags(ids, { pinned: !pinned })}
             >
               {pinned ? <PinFilledIcon fontSize="inherit" /> : <PinIcon fontSize="inherit" />}
             </IconButton>
           </Tooltip>
-          <Tooltip title={excluded ? 'Show it to the model again' : 'Hide it from the model'}>
+          <Tooltip title={t(excluded ? 'message.showItToThe' : 'message.hideItFromThe')}>
             <IconButton
               size="small"
               disabled={busy}
               aria-pressed={excluded}
-              aria-label={`Hide ${title}`}
+              aria-label={t('seen.hide', { title })}
               onClick={() => void conversation.setFlags(ids, { excluded: !excluded })}
             >
               {excluded ? <EyeOffIcon fontSize="inherit" /> : <EyeIcon fontSize="inherit" />}
@@ -103,26 +106,34 @@ export function ModelView(props: ModelViewProps): ReactElement {
   const stored = exchanges.filter(({ question }) => question.messageId !== '');
   const hidden = stored.filter(({ question }) => question.excluded).length;
   return (
-    <Dialog open onClose={onClose} fullWidth maxWidth="sm" aria-label="What the model sees">
-      <Dialog.Header onClose={onClose}>What the model sees</Dialog.Header>
+    <Dialog open onClose={onClose} fullWidth maxWidth="sm" aria-label={t('contextBar.whatTheModelSees')}>
+      <Dialog.Header onClose={onClose}>{t('contextBar.whatTheModelSees')}</Dialog.Header>
       <Dialog.Content>
         <Stack gap={2.5} data-testid="seen">
-          <Part title="With the next question">
+          <Part title={t('seen.next')}>
             <Typography variant="body2">
-              {`Asked: ${plain(datasource)}; time: ${timeText(context)}; time zone ${context?.timezone ?? 'UTC'}`}
-              {model !== '' && `; model ${plain(model)}`}.
+              {t(model === '' ? 'seen.asked' : 'seen.askedModel', {
+                datasource: plain(datasource),
+                time: timeText(context),
+                zone: context?.timezone ?? 'UTC',
+                model: plain(model),
+              })}
             </Typography>
           </Part>
-          <Part title="Dashboards">
+          <Part title={t('seen.dashboards')}>
             {attachments.length === 0 ? (
               <Typography variant="body2" color="text.secondary">
-                None is added.
+                {t('seen.noDashboards')}
               </Typography>
             ) : (
               <>
                 {attachments.map((one) => (
                   <Typography variant="body2" key={`${one.project}/${one.dashboard}`}>
-                    {`${plain(one.title)}: ${one.panels.length} of ${one.panelCount} panels`}
+                    {t('seen.panels', {
+                      title: plain(one.title),
+                      shown: one.panels.length,
+                      count: one.panelCount,
+                    })}
                     {Object.entries(one.variables)
                       .map(([name, value]) => `, $${name} = ${plain([value].flat().join(', '))}`)
                       .join('')}
@@ -134,11 +145,11 @@ export function ModelView(props: ModelViewProps): ReactElement {
               </>
             )}
           </Part>
-          <Part title="Messages">
+          <Part title={t('seen.messages')}>
             <Typography variant="body2" color="text.secondary">
               {stored.length === 0
-                ? 'There is none yet.'
-                : `${stored.length - hidden} of ${stored.length} questions with their answers. Old results are left out first when they do not fit, pinned ones never.`}
+                ? t('seen.noMessages')
+                : t('seen.questions', { shown: stored.length - hidden, count: stored.length })}
             </Typography>
             <List dense disablePadding sx={{ maxHeight: 260, overflowY: 'auto' }}>
               {stored.map((exchange) => (
@@ -146,12 +157,12 @@ export function ModelView(props: ModelViewProps): ReactElement {
               ))}
             </List>
           </Part>
-          <Part title="Used so far">
+          <Part title={t('seen.used')}>
             <Stack direction="row" gap={1}>
-              <Chip size="small" variant="outlined" label={usageText(usage) || 'no tokens'} />
+              <Chip size="small" variant="outlined" label={usageText(usage) || t('seen.noTokens')} />
               {usage !== undefined && usage.inputTokens + usage.outputTokens > 0 && (
                 <Typography variant="body2" color="text.secondary">
-                  {`${usage.inputTokens.toLocaleString('en')} read, ${usage.outputTokens.toLocaleString('en')} written`}
+                  {t('seen.tokens', { read: number(usage.inputTokens), written: number(usage.outputTokens) })}
                 </Typography>
               )}
             </Stack>

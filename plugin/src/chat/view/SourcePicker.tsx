@@ -6,6 +6,7 @@ import { datasourceLabel } from '../../api/datasource';
 import { Source, pathsOf } from '../../datasource/sources';
 import { DATASOURCES_MAX } from '../store/chosen';
 import { plain } from '../../text';
+import { t } from '../../i18n/i18n';
 
 export interface SourcePickerProps {
   readonly sources: readonly Source[];
@@ -30,7 +31,7 @@ export function SourcePicker({ sources, picked, onChange }: SourcePickerProps): 
         <Checkbox size="small" edge="start" checked={picked.includes(source)} tabIndex={-1} disableRipple />
         <ListItemText
           primary={plain(datasourceLabel(source))}
-          secondary={source.path === main && picked.length > 1 ? 'asked by default' : undefined}
+          secondary={source.path === main && picked.length > 1 ? t('sourcePicker.askedByDefault') : undefined}
         />
       </MenuItem>,
     );
@@ -50,7 +51,7 @@ export function SourcePicker({ sources, picked, onChange }: SourcePickerProps): 
         select: {
           multiple: true,
           renderValue: () => titleOf(picked),
-          inputProps: { 'aria-label': 'Datasources' },
+          inputProps: { 'aria-label': t('sourcePicker.datasources') },
           SelectDisplayProps: { title: picked.map(datasourceLabel).join(', ') },
         },
       }}

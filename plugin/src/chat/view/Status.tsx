@@ -30,11 +30,23 @@ function Actions({ conversation, wait }: { conversation: Conversation; wait: Wai
   return (
     <>
       {wait.canHurry && (
-        <Link component="button" type="button" variant="body2" onClick={() => conversation.hurry()}>
+        <Link
+          component="button"
+          type="button"
+          variant="body2"
+          color="inherit"
+          onClick={() => conversation.hurry()}
+        >
           {t('wait.tryNow')}
         </Link>
       )}
-      <Link component="button" type="button" variant="body2" onClick={() => void conversation.stop()}>
+      <Link
+        component="button"
+        type="button"
+        variant="body2"
+        color="inherit"
+        onClick={() => void conversation.stop()}
+      >
         {t('wait.stop')}
       </Link>
     </>

@@ -4,6 +4,7 @@ import { ReactElement, useEffect, useState } from 'react';
 
 import { plain } from '../../text';
 import { useChat, useInfo } from '../store/context';
+import { t } from '../../i18n/i18n';
 
 /** Seconds left; counted down from when it was first drawn. */
 function useSecondsLeft(ms: number): number {
@@ -17,9 +18,9 @@ function useSecondsLeft(ms: number): number {
 }
 
 function waitText(seconds: number): string {
-  if (seconds === 0) return 'trying again now';
-  if (seconds < 90) return `trying again in about ${seconds} s`;
-  return `trying again in about ${Math.ceil(seconds / 60)} min`;
+  if (seconds === 0) return t('waiting.tryingAgainNow');
+  if (seconds < 90) return t('waiting.seconds', { count: seconds });
+  return t('waiting.minutes', { count: Math.ceil(seconds / 60) });
 }
 
 /** Stops, and asks the same of a model that may have room. */
@@ -37,7 +38,7 @@ function OtherModel(): ReactElement | null {
         aria-haspopup="menu"
         onClick={(event) => setAnchor(event.currentTarget)}
       >
-        Another model
+        {t('waiting.anotherModel')}
       </Button>
       <Menu open={anchor !== undefined} anchorEl={anchor} onClose={() => setAnchor(undefined)}>
         {others.map((one) => (
@@ -60,7 +61,7 @@ function OtherModel(): ReactElement | null {
 export function Waiting({ text, ms }: { text: string; ms: number }): ReactElement {
   const { conversation } = useChat();
   const seconds = useSecondsLeft(ms);
-  const why = plain(text) || 'The provider limits requests';
+  const why = plain(text) || t('waiting.theProviderLimitsRequests');
   return (
     <Alert
       severity="info"
@@ -71,7 +72,7 @@ export function Waiting({ text, ms }: { text: string; ms: number }): ReactElemen
         <>
           <OtherModel />
           <Button color="inherit" size="small" onClick={() => void conversation.stop()}>
-            Stop waiting
+            {t('wait.stop')}
           </Button>
         </>
       }

@@ -10,6 +10,7 @@ import { Attachment, contextOf } from '../../dashboards/context';
 import { Source, pathsOf, pickedOf } from '../../datasource/sources';
 import { useInfo, useRead } from '../store/context';
 import { Conversation, ConversationInfo, SendOptions } from '../store/conversation';
+import { t } from '../../i18n/i18n';
 
 export const MODELS_KEY = 'persai-models';
 
@@ -74,11 +75,11 @@ function whyBlocked(
   picked: readonly Source[],
   awaiting: boolean,
 ): string | undefined {
-  if (picked.length === 0) return 'There is no datasource to ask';
-  if (awaiting) return 'Approve or refuse first';
-  if (info.line === 'signed_out') return 'Sign in to Perses first';
-  if (info.loading) return 'Loading';
-  return info.problem === undefined ? undefined : 'Begin a new conversation';
+  if (picked.length === 0) return t('useQuestion.thereIsNoDatasource');
+  if (awaiting) return t('useQuestion.approveOrRefuseFirst');
+  if (info.line === 'signed_out') return t('useQuestion.signInToPerses');
+  if (info.loading) return t('useQuestion.loading');
+  return info.problem === undefined ? undefined : t('command.new');
 }
 
 export function useQuestion(conversation: Conversation, setup: QuestionSetup): Question {
