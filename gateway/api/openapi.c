@@ -179,8 +179,11 @@ static json_t *content_of(const json_t *one)
     const char *schema = json_string_value(json_object_get(one, "schema"));
     const char *events = json_string_value(json_object_get(one, "events"));
     const char *text = json_string_value(json_object_get(one, "text"));
-    if (schema)
+    if (schema && !text)
         return json_pack("{s:{s:o}}", "application/json", "schema", ref("schemas/", schema));
+    if (schema)
+        return json_pack("{s:{s:o}, s:{s:{s:s}}}", "application/json", "schema",
+                         ref("schemas/", schema), text, "schema", "type", "string");
     if (events)
         return json_pack("{s:{s:{}, s:o}}", "text/event-stream", "schema", "x-event",
                          ref("schemas/", events));

@@ -250,3 +250,23 @@ def test_a_request_asks_the_store_for_what_it_shows(bare: Stack, path: str, most
         assert alice.get(path.format(session, turn)).status == 200
     beside = 4 * (time.monotonic() - began) + 4  # what the janitors ask
     assert scripts() - before <= 40 * most + beside
+
+
+@pytest.mark.core
+def test_a_conversation_is_exported_with_its_queries(stack: Stack) -> None:
+    stack.model.when("how many?", [Call("execute_instant_query", {"query": "count(up) by (job)"})], ["As many as **this**."])
+    alice = stack.client()
+    session = alice.session(title="Up & down")
+    alice.ask(session, "how many?")
+    answer = alice.get(f"/session/{session}/export")
+    assert answer.status == 200 and answer.headers["Content-Type"].startswith("text/markdown")
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="persai-{session[:8]}.md"'
+    text = answer.body.decode()
+    for part in ("# Up \\& down\n", "> how many?\n", "```\ncount(up) by (job)\n```", "Datasource: `/proxy/globaldatasources/",
+                 "| series | value |\n", "As many as **this**."):
+        assert part in text, (part, text)
+    whole = alice.get(f"/session/{session}/export?format=json")
+    assert whole.headers["Content-Disposition"].endswith('.json"')
+    assert whole.json() == alice.get(f"/session/{session}").json()
+    assert alice.get(f"/session/{session}/export?format=pdf").status == 422
+    assert stack.client("mallory").get(f"/session/{session}/export").status == 404

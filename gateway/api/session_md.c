@@ -1,0 +1,236 @@
+#include "gateway/api/session_md.h"
+
+#include <jansson.h>
+#include <string.h>
+#include <time.h>
+#include "common/jsontext.h"
+
+enum { ROWS_MAX = 100, CELL_BYTES_MAX = 400 };
+
+static void write_question(struct buf *b, const struct record_message *m);
+static void write_answer(struct buf *b, const struct record_message *m);
+static void write_response(struct buf *b, const struct record_response *r);
+static void write_time(struct buf *b, int64_t ms);
+static void write_line(struct buf *b, struct str text);
+static void write_code(struct buf *b, struct str text);
+static void write_cell(struct buf *b, struct str text);
+static void write_value(struct buf *b, const json_t *v);
+static void write_table(struct buf *b, const json_t *rows);
+static void write_notes(struct buf *b, const json_t *notes);
+
+void session_md_head(struct buf *b, const struct store_session *s)
+{
+    buf_puts(b, "# ");
+    write_line(b, s->title.len > 0 ? s->title : STR("Conversation"));
+    buf_puts(b, "\n\nBegun ");
+    write_time(b, s->created_ms);
+    buf_puts(b, ", last changed ");
+    write_time(b, s->updated_ms);
+    buf_puts(b, ".\n");
+}
+
+void session_md_message(struct buf *b, const struct store_message *m)
+{
+    const struct record_message *r = &m->record;
+    switch (r->role) {
+    case ROLE_USER:
+        write_question(b, r);
+        break;
+    case ROLE_ASSISTANT:
+        write_answer(b, r);
+        break;
+    case ROLE_TOOL:
+        for (unsigned i = 0; i < r->response_count; i++)
+            write_response(b, &r->responses[i]);
+        break;
+    }
+}
+
+static void write_question(struct buf *b, const struct record_message *m)
+{
+    buf_puts(b, "\n## Question, ");
+    write_time(b, m->at_ms);
+    buf_puts(b, "\n\n");
+    /* Quoted, so that a question that holds headings does not end its part. */
+    struct str rest = str_trim(m->content), line;
+    while (str_split(&rest, '\n', &line)) {
+        buf_puts(b, "> ");
+        buf_add_str(b, line);
+        buf_putc(b, '\n');
+    }
+}
+
+static void write_answer(struct buf *b, const struct record_message *m)
+{
+    if (str_trim(m->content).len == 0)
+        return; /* it only asked for tools, which follow */
+    buf_puts(b, m->call_count > 0 ? "\n" : "\n## Answer, ");
+    if (m->call_count == 0) {
+        write_time(b, m->at_ms);
+        buf_puts(b, " (");
+        write_line(b, m->model);
+        buf_puts(b, ")\n\n");
+    }
+    buf_add_str(b, str_trim(m->content));
+    buf_putc(b, '\n');
+}
+
+static void write_response(struct buf *b, const struct record_response *r)
+{
+    json_auto_t *root =
+        r->content.len > 0 ? json_loadb(r->content.at, r->content.len, 0, NULL) : NULL;
+    struct str query = json_text(json_object_get(root, "query"));
+    struct str start = json_text(json_object_get(root, "start"));
+    struct str step = json_text(json_object_get(root, "step"));
+    buf_puts(b, "\n### ");
+    write_line(b, r->tool_name);
+    buf_puts(b, r->failed ? " (failed)\n\n" : "\n\n");
+    if (query.len > 0)
+        write_code(b, query);
+    if (r->datasource.len > 0) {
+        buf_puts(b, "Datasource: `");
+        buf_add_str(b, r->datasource); /* path_parse has seen it */
+        buf_puts(b, "`\n\n");
+    }
+    if (start.len > 0 && step.len > 0) {
+        buf_printf(b, "From %.*s to ", (int)start.len, start.at);
+        write_line(b, json_text(json_object_get(root, "end")));
+        buf_puts(b, ", a point every ");
+        write_line(b, step);
+        buf_puts(b, ".\n\n");
+    } else if (json_object_get(root, "time")) {
+        buf_puts(b, "At ");
+        write_line(b, json_text(json_object_get(root, "time")));
+        buf_puts(b, ".\n\n");
+    }
+    if (json_is_array(json_object_get(root, "series")))
+        write_table(b, json_object_get(root, "series"));
+    else
+        write_code(b, r->content);
+    write_notes(b, json_object_get(root, "notes"));
+}
+
+/* A row a series: its labels, then what is said of it in numbers. */
+static void write_table(struct buf *b, const json_t *rows)
+{
+    static const char *const columns[] = {"value", "last", "min", "max", "avg"};
+    bool there[sizeof(columns) / sizeof(columns[0])] = {false};
+    size_t count = json_array_size(rows);
+    const json_t *row;
+    size_t i;
+    json_array_foreach(rows, i, row)
+    {
+        for (size_t c = 0; c < sizeof(there) / sizeof(there[0]); c++)
+            there[c] = there[c] || json_object_get(row, columns[c]);
+    }
+    buf_puts(b, "| series |");
+    for (size_t c = 0; c < sizeof(there) / sizeof(there[0]); c++)
+        if (there[c])
+            buf_printf(b, " %s |", columns[c]);
+    buf_puts(b, "\n| --- |");
+    for (size_t c = 0; c < sizeof(there) / sizeof(there[0]); c++)
+        if (there[c])
+            buf_puts(b, " ---: |");
+    buf_putc(b, '\n');
+    json_array_foreach(rows, i, row)
+    {
+        if (i == ROWS_MAX)
+            break;
+        buf_puts(b, "| ");
+        write_value(b, json_object_get(row, "labels"));
+        for (size_t c = 0; c < sizeof(there) / sizeof(there[0]); c++)
+            if (there[c]) {
+                buf_puts(b, " | ");
+                write_value(b, json_object_get(row, columns[c]));
+            }
+        buf_puts(b, " |\n");
+    }
+    if (count > ROWS_MAX)
+        buf_printf(b, "\n%zu more series are not shown.\n", count - ROWS_MAX);
+    buf_putc(b, '\n');
+}
+
+static void write_notes(struct buf *b, const json_t *notes)
+{
+    const json_t *note;
+    size_t i;
+    json_array_foreach(notes, i, note)
+    {
+        buf_puts(b, "- ");
+        write_line(b, json_text(note));
+        buf_putc(b, '\n');
+    }
+    if (json_array_size(notes) > 0)
+        buf_putc(b, '\n');
+}
+
+static void write_time(struct buf *b, int64_t ms)
+{
+    char text[40];
+    time_t seconds = (time_t)(ms / 1000);
+    struct tm tm;
+    gmtime_r(&seconds, &tm);
+    strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &tm);
+    buf_puts(b, text);
+}
+
+/* In one line, with nothing that Markdown or HTML would read. */
+static void write_line(struct buf *b, struct str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.at[i];
+        if (strchr("\\`*_<>[]|#&~", c) && c != '\0')
+            buf_putc(b, '\\');
+        buf_putc(b, (unsigned char)c < 0x20 ? ' ' : c);
+    }
+}
+
+/* Fenced with more backquotes than the text has in a row. */
+static void write_code(struct buf *b, struct str text)
+{
+    size_t longest = 2, run = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        run = text.at[i] == '`' ? run + 1 : 0;
+        longest = run > longest ? run : longest;
+    }
+    for (size_t i = 0; i <= longest; i++)
+        buf_putc(b, '`');
+    buf_putc(b, '\n');
+    buf_add_str(b, text);
+    buf_putc(b, '\n');
+    for (size_t i = 0; i <= longest; i++)
+        buf_putc(b, '`');
+    buf_puts(b, "\n\n");
+}
+
+static void write_cell(struct buf *b, struct str text)
+{
+    size_t len = text.len < CELL_BYTES_MAX ? text.len : CELL_BYTES_MAX;
+    while (len < text.len && len > 0 && ((unsigned char)text.at[len] & 0xc0) == 0x80)
+        len--; /* not inside of a character */
+    write_line(b, (struct str){text.at, len});
+    if (len < text.len)
+        buf_puts(b, "…");
+}
+
+/* Labels as name=value, numbers as they were said. */
+static void write_value(struct buf *b, const json_t *v)
+{
+    const char *name;
+    json_t *value;
+    bool first = true;
+    if (json_is_number(v)) {
+        buf_printf(b, "%.10g", json_number_value(v));
+    } else if (json_is_string(v)) {
+        write_cell(b, json_text(v));
+    } else {
+        json_object_foreach((json_t *)v, name, value)
+        {
+            buf_puts(b, first ? "" : ", ");
+            write_cell(b, str_of(name));
+            buf_putc(b, '=');
+            write_cell(b, json_text(value));
+            first = false;
+        }
+    }
+}
