@@ -17,14 +17,15 @@ prepare_c() (
             { rm -rf "$build" && die "PersAI could not be configured"; }
     fi
     # Always: ninja knows what has changed (a dry run does not, where CMake looks for new sources each time).
-    run_logged "$PERSAI_STATE/logs/build.log" "PersAI: build the gateway and the worker" \
-        ninja -C "$build" persai-gateway persai-worker || die "PersAI could not be built"
+    run_logged "$PERSAI_STATE/logs/build.log" "PersAI: build the gateway, the worker and the terminal client" \
+        ninja -C "$build" persai-gateway persai-worker persai || die "PersAI could not be built"
     mkdir -p "$PERSAI_STATE/bin"
-    for program in gateway worker; do
+    for program in gateway/persai-gateway worker/persai-worker gateway/persai; do
         # A copy: a build that goes on while the stack runs does not pull the program from under it.
-        if ! cmp -s "$build/$program/persai-$program" "$PERSAI_STATE/bin/persai-$program"; then
-            cp "$build/$program/persai-$program" "$PERSAI_STATE/bin/persai-$program.new"
-            mv "$PERSAI_STATE/bin/persai-$program.new" "$PERSAI_STATE/bin/persai-$program"
+        name=${program#*/}
+        if ! cmp -s "$build/$program" "$PERSAI_STATE/bin/$name"; then
+            cp "$build/$program" "$PERSAI_STATE/bin/$name.new"
+            mv "$PERSAI_STATE/bin/$name.new" "$PERSAI_STATE/bin/$name"
         fi
     done
 )

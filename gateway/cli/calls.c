@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "common/config.h"
 #include "common/jsontext.h"
 #include "gateway/cli/plot.h"
 
@@ -19,6 +20,7 @@ struct drawing { /* what a range result has to be drawn */
     struct plot_series series[SERIES_MOST];
     char *labels[SERIES_MOST];
     unsigned total; /* with those that are not drawn */
+    double step_s;  /* points are [n, value] at start + n * step; 0: at Unix times, as once */
 };
 
 static json_t *result_of(struct str content);
@@ -151,6 +153,10 @@ static bool drawing_read(struct drawing *d, const json_t *result)
                             .end_s = moment_s(json_object_get(result, "end")),
                             .unit = plot_unit_of(json_text(json_object_get(result, "query"))),
                             .height = PLOT_LINES};
+    int64_t step_ms;
+    if (duration_parse(json_text(json_object_get(result, "step")), &step_ms) &&
+        json_object_get(result, "points_are"))
+        d->step_s = (double)step_ms / 1000;
     for (size_t i = 0; i < json_array_size(list) && d->plot.count < SERIES_MOST; i++)
         take_series(d, json_array_get(list, i));
     json_int_t total = json_integer_value(json_object_get(result, "series_total"));
@@ -167,10 +173,25 @@ static void drawing_free(struct drawing *d)
     d->plot.count = 0;
 }
 
+/* One that is flat comes without points: its first and last value say it all. */
+static json_t *flat_points(const struct drawing *d, const json_t *one)
+{
+    const json_t *last = json_object_get(one, "last"), *since = json_object_get(one, "data_since");
+    const json_t *first = json_object_get(one, "first");
+    double start = d->plot.start_s, end = d->plot.end_s;
+    double from = since ? moment_s(since) : start, step = d->step_s > 0 ? d->step_s : 1;
+    if (!json_is_number(last) || !isfinite(from) || !isfinite(end))
+        return NULL;
+    double base = d->step_s > 0 ? start : 0;
+    return json_pack("[[f,O],[f,O]]", (from - base) / step, json_is_number(first) ? first : last,
+                     (end - base) / step, last);
+}
+
 /* One with fewer than two points is no line. */
 static void take_series(struct drawing *d, const json_t *one)
 {
-    const json_t *points = json_object_get(one, "points");
+    json_auto_t *flat = json_object_get(one, "points") ? NULL : flat_points(d, one);
+    const json_t *points = flat ? flat : json_object_get(one, "points");
     size_t count = json_array_size(points) < POINTS_MOST ? json_array_size(points) : POINTS_MOST;
     if (count < 2)
         return;
@@ -178,8 +199,10 @@ static void take_series(struct drawing *d, const json_t *one)
     s->points = xcalloc(count, sizeof(*s->points));
     for (size_t i = 0; i < count; i++) {
         const json_t *pair = json_array_get(points, i);
-        s->points[i] = (struct plot_point){.at_s = number_of(json_array_get(pair, 0)),
-                                           .value = number_of(json_array_get(pair, 1))};
+        double at = number_of(json_array_get(pair, 0));
+        s->points[i] =
+            (struct plot_point){.at_s = d->step_s > 0 ? d->plot.start_s + at * d->step_s : at,
+                                .value = number_of(json_array_get(pair, 1))};
     }
     s->count = (unsigned)count;
     d->labels[d->plot.count] = label_of(json_object_get(one, "labels"));

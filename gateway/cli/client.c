@@ -14,15 +14,17 @@ enum {
     CALL_MS = 60000, /* one request; a model's answer is no request */
     IDLE_MS = 45000, /* of a stream: the gateway sends a comment every 15 s */
     GIVE_UP_MS =
-        180000,     /* of a stream that can't be had again: a restart of everything takes less */
-    TRIES = 8,      /* of a request that may be sent again: 15 s in all */
-    PAUSE_MS = 250, /* before the second; doubled up to the next */
+        180000,       /* of a stream that can't be had again: a restart of everything takes less */
+    TRIES = 8,        /* of a request to PersAI: 15 s in all, a restart takes less */
+    TRIES_PERSES = 3, /* a wrong address is told soon */
+    PAUSE_MS = 250,   /* before the second; doubled up to the next */
     PAUSE_MOST_MS = 4000,
     EVENT_BYTES_MAX = 32 << 20,
     ANSWER_BYTES_MAX = 256 << 20, /* a conversation; the store allows no more */
     URL_BYTES_MAX = 8192,
     HEADERS_MOST = 6,
 };
+#define STREAM_BYTES_MAX ((uint64_t)1 << 40) /* a turn's own limits hold it */
 #define PERSAI_PATH "/proxy/globaldatasources/persai"
 
 struct client {
@@ -58,6 +60,7 @@ struct request {
     struct str body;
     const char *content_type, *key, *after;
     bool signed_in, stream, async;
+    unsigned tries;
 };
 
 static void send(struct client *c, const struct request *r, struct asked *a);
@@ -216,7 +219,7 @@ static struct fetch *start(struct client *c, const struct request *r,
                               .body = r->body,
                               .idle_ms = r->stream ? IDLE_MS : CALL_MS,
                               .total_ms = r->stream ? 0 : CALL_MS,
-                              .body_bytes_max = r->stream ? UINT64_MAX : ANSWER_BYTES_MAX,
+                              .body_bytes_max = r->stream ? STREAM_BYTES_MAX : ANSWER_BYTES_MAX,
                               .collect = !r->stream,
                               .secret_answer = !r->stream,
                               .use_proxy = !ours(r->base)};
@@ -279,7 +282,7 @@ static void send_again(struct client *c, const struct request *r, struct client_
     for (unsigned tried = 0;; tried++) {
         struct asked a;
         send(c, r, &a);
-        bool again = worth_another(&a) && tried + 1 < TRIES && !c->interrupted;
+        bool again = worth_another(&a) && tried + 1 < r->tries && !c->interrupted;
         bool sign_in = a.http_status == 401 && r->signed_in && c->refresh && !refreshed;
         int64_t ms = pause_ms(&a, tried);
         answer_of(&a, out);
@@ -397,7 +400,11 @@ static void call(struct client *c, const struct request *r, const json_t *body,
 void client_perses(struct client *c, const char *method, const char *path, const json_t *body,
                    bool signed_in, struct client_answer *a)
 {
-    struct request r = {.method = method, .base = c->perses, .path = path, .signed_in = signed_in};
+    struct request r = {.method = method,
+                        .base = c->perses,
+                        .path = path,
+                        .signed_in = signed_in,
+                        .tries = TRIES_PERSES};
     call(c, &r, body, a);
 }
 
@@ -408,7 +415,8 @@ void client_perses_form(struct client *c, const char *path, struct str form,
                         .base = c->perses,
                         .path = path,
                         .body = form,
-                        .content_type = "application/x-www-form-urlencoded"};
+                        .content_type = "application/x-www-form-urlencoded",
+                        .tries = TRIES_PERSES};
     send_again(c, &r, a);
 }
 
@@ -420,7 +428,8 @@ void client_call(struct client *c, const char *method, const char *path, const j
                         .path = path,
                         .key = key,
                         .signed_in = true,
-                        .async = strstr(path, "/turn?")};
+                        .async = strstr(path, "/turn?"),
+                        .tries = TRIES};
     call(c, &r, body, a);
 }
 
@@ -436,19 +445,18 @@ static struct str name_of(const json_t *datasource)
     return json_text(json_object_get(json_object_get(datasource, "metadata"), "name"));
 }
 
-/* The first of a kind; the default one, where there is one. */
-static struct str find_kind(const json_t *list, const char *kind)
+/* The default one of a kind, else the one that is called so, else the first. */
+static struct str find_kind(const json_t *list, const char *kind, const char *name)
 {
     struct str found = {NULL, 0};
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *one = json_array_get(list, i);
-        bool is_default = json_is_true(json_object_get(json_object_get(one, "spec"), "default"));
-        if (str_is(json_text(json_object_get(plugin_of(one), "kind")), kind) &&
-            (found.len == 0 || is_default)) {
+        if (!str_is(json_text(json_object_get(plugin_of(one), "kind")), kind))
+            continue;
+        if (json_is_true(json_object_get(json_object_get(one, "spec"), "default")))
+            return name_of(one);
+        if (found.len == 0 || str_is(name_of(one), name))
             found = name_of(one);
-            if (is_default)
-                break;
-        }
     }
     return found;
 }
@@ -468,8 +476,8 @@ bool client_discover(struct client *c, const char *datasource, struct buf *path,
     client_perses(c, "GET", "/api/v1/globaldatasources", NULL, true, a);
     if (a->status != CLIENT_OK && a->status != CLIENT_REFUSED)
         return false;
-    struct str persai = find_kind(a->body, "PersAIDatasource");
-    struct str prometheus = find_kind(a->body, "PrometheusDatasource");
+    struct str persai = find_kind(a->body, "PersAIDatasource", "persai");
+    struct str prometheus = find_kind(a->body, "PrometheusDatasource", "prometheus");
     if (persai.len > 0) {
         free(c->via);
         CHECK(asprintf(&c->via, "/proxy/globaldatasources/%.*s", (int)persai.len, persai.at) > 0);

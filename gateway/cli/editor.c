@@ -50,14 +50,8 @@ struct editor *editor_new(void)
 
 void editor_free(struct editor *e)
 {
-    HistEvent event;
     if (!e)
         return;
-    if (e->path) {
-        mode_t before = umask(077);
-        history(e->history, &event, H_SAVE, e->path);
-        umask(before);
-    }
     history_end(e->history);
     el_end(e->line);
     free(e->path);
@@ -87,13 +81,23 @@ static char *history_path(void)
     return xstrdup(buf_cstr(&path));
 }
 
+/* After each question: the program may be killed. */
+static void remember(struct editor *e, const char *text)
+{
+    HistEvent event;
+    mode_t before = umask(077);
+    history(e->history, &event, H_ENTER, text);
+    if (e->path)
+        history(e->history, &event, H_SAVE, e->path);
+    umask(before);
+}
+
 static void on_interrupt(int signum) { (void)signum; }
 
 enum editor_end editor_read(struct editor *e, struct buf *text)
 {
     /* The loop's handler lets read() go on; here Ctrl-C must end it. */
     struct sigaction before, here = {.sa_handler = on_interrupt};
-    HistEvent event;
     bool more = true;
     enum editor_end end = EDITOR_LINE;
     sigaction(SIGINT, &here, &before);
@@ -104,7 +108,7 @@ enum editor_end editor_read(struct editor *e, struct buf *text)
     }
     sigaction(SIGINT, &before, NULL);
     if (end == EDITOR_LINE && str_trim(buf_str(text)).len > 0)
-        history(e->history, &event, H_ENTER, buf_cstr(text));
+        remember(e, buf_cstr(text));
     return end;
 }
 

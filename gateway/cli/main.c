@@ -297,6 +297,8 @@ static enum exit_code command_ask(struct app *app, struct talk *t)
     if (code != EXIT_ANSWERED)
         return code;
     code = talk_ask(t, buf_cstr(&question));
+    if (app->usage.timing)
+        talk_timing(t);
     talk_address(t);
     return code;
 }

@@ -97,6 +97,18 @@ void talk_address(const struct talk *t)
         out_note(t->out, "conversation %s", session);
 }
 
+static int64_t now_ms(void) { return (int64_t)(loop_hr_ns() / 1000000); }
+
+void talk_timing(const struct talk *t)
+{
+    double answered = (double)(now_ms() - t->asked_ms) / 1000;
+    if (t->first_ms)
+        out_note(t->out, "first token after %.1f s, answered in %.1f s",
+                 (double)(t->first_ms - t->asked_ms) / 1000, answered);
+    else
+        out_note(t->out, "no text, ended after %.1f s", answered);
+}
+
 /* ---- a question ---- */
 
 static json_t *turn_body(const struct talk *t, const char *question)
@@ -121,6 +133,8 @@ enum exit_code talk_ask(struct talk *t, const char *question)
         out_error(t->out, STR("invalid"), STR("the question is not valid UTF-8"));
         return EXIT_USAGE;
     }
+    t->asked_ms = now_ms();
+    t->first_ms = 0;
     id_text(t->session, session);
     new_key(key);
     buf_printf(&path, "/session/%s/turn?datasource_path=", session);
@@ -163,7 +177,7 @@ enum exit_code talk_rejoin(struct talk *t, bool *has)
 
 static bool on_event(void *arg, const json_t *payload)
 {
-    return show_event(arg, payload, (int64_t)(loop_hr_ns() / 1000000));
+    return show_event(arg, payload, now_ms());
 }
 
 /* To its end, asking on the way. What is decided goes on in the same stream, behind the event that
@@ -179,6 +193,7 @@ static enum exit_code follow(struct talk *t, struct id turn)
         show_init(&s, t->out);
         client_follow(t->client, t->session, turn, after, on_event, &s, &a);
         snprintf(after, sizeof(after), "%s", client_last_event(t->client));
+        t->first_ms = t->first_ms ? t->first_ms : s.first_ms;
         code = ended(t, &s, &a);
         client_answer_free(&a);
         if (code != EXIT_AWAITING)

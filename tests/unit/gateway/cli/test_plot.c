@@ -134,6 +134,36 @@ static void call_is_one_line(void **state)
     assert_string_equal(buf_cstr(&out), "✗ 100 * cpu[2J  no such metric  32 ms\n");
 }
 
+static void points_stand_in_steps_from_the_start(void **state)
+{
+    (void)state;
+    struct call_view v = {
+        STR("t"), NULL,
+        STR("{\"start\":\"1970-01-01T00:00:00Z\",\"end\":\"1970-01-01T00:10:00Z\",\"step\":\"15s\","
+            "\"points_are\":\"[n, value] at start + n * step\",\"series\":[{\"labels\":{},"
+            "\"points\":[[0,1],[20,9],[40,1]]}]}"),
+        false, -1};
+    scoped_buf(out, 65536);
+    assert_true(call_plot(&out, &screen, &v));
+    struct str rest = buf_str(&out), line;
+    assert_true(str_split(&rest, '\n', &line)); /* the peak stands in the middle */
+    assert_non_null(memmem(line.at, line.len, "9 ┤            ", 17));
+}
+
+static void flat_series_needs_no_points(void **state)
+{
+    (void)state;
+    struct call_view v = {STR("t"), NULL,
+                          STR("{\"start\":\"1970-01-01T00:00:00Z\",\"end\":"
+                              "\"1970-01-01T00:10:00Z\",\"series\":[{\"labels\":{},\"last\":3,"
+                              "\"shape\":\"flat\"}]}"),
+                          false, -1};
+    scoped_buf(out, 65536);
+    call_line(&out, &screen, &v);
+    assert_string_equal(buf_cstr(&out), "✓ t  3 → 3 ▁▁\n");
+    assert_true(call_plot(&out, &screen, &v));
+}
+
 static void results_of_any_shape_are_survived(void **state)
 {
     (void)state;
@@ -180,6 +210,8 @@ int main(void)
         cmocka_unit_test(what_can_t_be_drawn_writes_nothing),
         cmocka_unit_test(extreme_values_stay_within_the_canvas),
         cmocka_unit_test(call_is_one_line),
+        cmocka_unit_test(points_stand_in_steps_from_the_start),
+        cmocka_unit_test(flat_series_needs_no_points),
         cmocka_unit_test(results_of_any_shape_are_survived),
         cmocka_unit_test(approval_hides_nothing),
     };
