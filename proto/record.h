@@ -69,6 +69,9 @@ struct record_request {
     struct str context;         /* JSON object of the turn's body, or empty */
     struct str model;           /* asked for by the turn or session, or empty */
     struct str quota_id;        /* an id's bytes: its place among its owner's turns (quota.h) */
+    /* What a program orders instead of asking a model: one tool call, and the turn ends with its
+     * result. Empty: a model is asked. arguments: JSON. */
+    struct str tool_name, arguments;
 };
 bool record_request_encode(const struct record_request *r, struct buf *b);
 enum err record_request_decode(struct str bytes, struct record_request *out) warn_unused;

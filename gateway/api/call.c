@@ -40,6 +40,8 @@ static void call_free(struct call *c)
     credentials_free(&c->credentials);
     visits_over(c->gateway->visits, &c->visit);
     json_decref(c->body);
+    if (c->hooks_data)
+        c->hooks->free(c->hooks_data);
     c->magic = 0;
     free(c);
 }
@@ -82,15 +84,19 @@ void call_fail(struct call *c, enum err err, const char *sentence)
 {
     struct buf b;
     unsigned status = err_http_status(err);
+    char after[16];
+    snprintf(after, sizeof after, "%u", c->retry_after_s ? c->retry_after_s : 2);
+    if (status == 429 || status == 503)
+        http_add_header(c->request, "Retry-After", after);
+    if (c->hooks) {
+        c->hooks->fail(c, err, sentence ? sentence : err_sentence(err));
+        return;
+    }
     buf_init(&b, 4096);
     if (c->error)
         c->error(&b, err, status, sentence ? sentence : err_sentence(err));
     else
         err_json(&b, err, sentence);
-    char after[16];
-    snprintf(after, sizeof after, "%u", c->retry_after_s ? c->retry_after_s : 2);
-    if (status == 429 || status == 503)
-        http_add_header(c->request, "Retry-After", after);
     call_reply(c, status, buf_str(&b));
     buf_free(&b);
 }

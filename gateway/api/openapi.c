@@ -209,7 +209,7 @@ static json_t *answers_of(const json_t *about)
     return answers;
 }
 
-static void add_code(json_t *answers, enum err e);
+static void add_code(json_t *answers, enum err e, const char *shape);
 
 static enum err err_of(const char *word)
 {
@@ -251,23 +251,25 @@ static void add_errors(json_t *answers, const struct row *r, const json_t *about
                  {strstr(r->path, "{session}") != NULL, session}};
     size_t i;
     const json_t *word;
+    const char *own = json_string_value(json_object_get(about, "error"));
+    const char *shape = own ? own : "Error";
     for (unsigned k = 0; k < sizeof(kinds) / sizeof(*kinds); k++)
         for (const enum err *e = kinds[k].errors; kinds[k].is && *e; e++)
-            add_code(answers, *e);
+            add_code(answers, *e, shape);
     json_array_foreach(json_object_get(about, "errors"), i, word)
     {
-        add_code(answers, err_of(json_string_value(word)));
+        add_code(answers, err_of(json_string_value(word)), shape);
     }
 }
 
-static void add_code(json_t *answers, enum err e)
+static void add_code(json_t *answers, enum err e, const char *shape)
 {
     char status[8];
     snprintf(status, sizeof(status), "%u", err_http_status(e));
     json_t *answer = json_object_get(answers, status);
     if (!answer) {
         answer = json_pack("{s:s, s:[], s:{s:{s:o}}}", "description", "", "x-codes", "content",
-                           "application/json", "schema", ref("schemas/", "Error"));
+                           "application/json", "schema", ref("schemas/", shape));
         json_object_set_new(answers, status, answer);
         if (err_http_status(e) == 429 || err_http_status(e) == 503)
             add_header(answer, "Retry-After");

@@ -8,6 +8,7 @@
 #include "common/check.h"
 #include "gateway/api/call.h"
 #include "gateway/api/callers.h"
+#include "gateway/api/mcp.h"
 #include "gateway/api/openapi.h"
 #include "gateway/api/webhook.h"
 #include "gateway/auth/browser.h"
@@ -210,7 +211,9 @@ static void on_user(void *arg, enum err err, struct str user)
 
 static enum door door_of(const struct call *c)
 {
-    return c->route->who == WEBHOOK ? DOOR_WEBHOOK : DOOR_API;
+    return c->route->who == WEBHOOK            ? DOOR_WEBHOOK
+           : c->route->handler == api_mcp_post ? DOOR_MCP
+                                               : DOOR_API;
 }
 
 static void on_service(void *arg, enum err err, struct str user, const struct credentials *shared)
@@ -327,6 +330,8 @@ void routes_on_request(void *gateway, struct http_request *r)
     }
     scoped_buf(allowed, 256);
     c->route = find(c, &allowed);
+    if (c->route && c->route->handler == api_mcp_post)
+        c->hooks = &mcp_hooks;
     if (refuse_head(c, buf_str(&allowed)))
         return;
     if (c->route->who == USER)

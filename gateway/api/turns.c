@@ -21,6 +21,7 @@ enum { DAY_S = 24 * 3600 };
 static void open_stream(struct call *c, struct turn *t, struct event_at after,
                         const struct store_answer *read, bool resumable);
 static void refuse_stream(struct call *c, enum err why);
+static void answer_begun(struct call *c, struct turn *t);
 static void wait_begun(struct call *c, const struct store_begin *begin, bool async);
 static void on_begun(void *arg, enum err err, struct turn *t, bool fresh);
 
@@ -81,7 +82,9 @@ static bool take_context(struct call *c, struct question *q)
 static bool take_question(struct call *c, struct question *q)
 {
     struct str path, message, model, prefer = http_header(c->request, "Prefer");
-    if (!http_query(c->request, "datasource_path", &path))
+    if (c->datasource_path)
+        path = str_of(c->datasource_path);
+    else if (!http_query(c->request, "datasource_path", &path))
         path = (struct str){0};
     enum err bad_path = path_parse(path, &q->datasource);
     if (bad_path) {
@@ -116,6 +119,8 @@ static void begin(struct question *q)
                                      .datasource_path = str_of(q->path),
                                      .context = str_of(q->context),
                                      .model = str_of(q->model),
+                                     .tool_name = c->tool_name,
+                                     .arguments = c->tool_arguments,
                                      .quota_id = id_key(&q->quota_id)};
     struct record_message message = {.role = ROLE_USER,
                                      .turn = turn,
@@ -298,8 +303,15 @@ static void on_first_byte(void *arg)
     struct posted *p = arg;
     struct id turn = p->turn;
     struct call *c = posted_over(p);
-    struct turn *t = turns_followed(c->gateway, c->session, turn, str_of(c->user));
-    open_stream(c, t, (struct event_at){0, 0}, NULL, false);
+    answer_begun(c, turns_followed(c->gateway, c->session, turn, str_of(c->user)));
+}
+
+static void answer_begun(struct call *c, struct turn *t)
+{
+    if (c->hooks)
+        c->hooks->begun(c, t);
+    else
+        open_stream(c, t, (struct event_at){0, 0}, NULL, false);
 }
 
 /* Go's reverse proxy, which Perses uses, sometimes cuts a POST whose answer starts before it has
@@ -323,7 +335,7 @@ static void on_begun(void *arg, enum err err, struct turn *t, bool fresh)
     else if (async)
         reply_accepted(c, t);
     else
-        open_stream(c, t, (struct event_at){0, 0}, NULL, false);
+        answer_begun(c, t);
 }
 
 static void open_stream(struct call *c, struct turn *t, struct event_at after,

@@ -21,7 +21,7 @@ struct talk {
     struct id session;
     const char *perses; /* for the conversation's address; or NULL */
     const char *datasource, *model, *range;
-    bool yes, refuse; /* decide so on all that waits */
+    bool yes, refuse;           /* decide so on all that waits */
     int64_t asked_ms, first_ms; /* of the last question, monotonic; first_ms 0: no text came */
 };
 /* Says it, with its code where there is one. */

@@ -389,6 +389,8 @@ static void on_call(void *arg, const struct reply_call *c)
 /* ---- CALL ---- */
 
 static void on_llm_done(void *arg, enum err err);
+static void begin_vet(struct turn *t);
+static void fit(struct turn *t, struct record_message *m, char *fitted[REPLY_CALLS_MAX]);
 
 /* Of these tools those that the model is told of: all, or a few, which are copied. */
 static const struct tool_spec *offered(const struct model *m, const struct tool_spec *tools,
@@ -412,12 +414,40 @@ static bool must_call(const struct turn *t)
            t->agent.step <= STEPS_MAX;
 }
 
+/* What a program has ordered stands where a model's reply would: the call, and once it has run the
+ * end. */
+static void reply_as_ordered(struct turn *t, const struct record_request *request, bool has_run)
+{
+    struct record_call call = {.call_id = STR("call_ordered"),
+                               .tool_name = request->tool_name,
+                               .arguments = request->arguments};
+    struct record_message m = {.role = ROLE_ASSISTANT,
+                               .turn = t->id,
+                               .step = t->agent.step,
+                               .at_ms = loop_wall_ms(),
+                               .stop_reason = has_run ? STR("stop") : STR("tool_calls"),
+                               .calls = &call,
+                               .call_count = !has_run};
+    char *fitted[REPLY_CALLS_MAX] = {0};
+    t->used = t->replied = (struct usage){0};
+    turn_announce_step(t, STEP_INFERENCE);
+    fit(t, &m, fitted);
+    turn_keep_assistant(t, &m);
+    free(fitted[0]);
+    begin_vet(t);
+}
+
 static void begin_call(struct turn *t, const struct store_answer *answer,
                        const struct record_request *request)
 {
     static const struct llm_handler handler = {
         {on_text, on_reasoning, on_call}, on_llm_done, turn_tell_wait};
     const struct turn_config *c = t->config;
+    if (request->tool_name.len > 0) {
+        reply_as_ordered(t, request,
+                         answer->messages[answer->message_count - 1].record.role == ROLE_TOOL);
+        return;
+    }
     struct str wanted = request->model.len > 0 ? request->model : answer->load->session.model;
     t->model = models_choose(c->models, wanted, t->fallback, &t->fallback_left);
     if (t->model == NULL) {

@@ -96,13 +96,22 @@ static void a_request_comes_back_as_it_was(void **state)
 {
     (void)state;
     scoped_buf(b, 4096);
-    struct record_request in = {STR("alice"), STR("/proxy/globaldatasources/p"),
-                                STR("{\"timezone\":\"UTC\"}"), STR(""), STR("0123456789abcdef")},
+    struct record_request in = {.owner = STR("alice"),
+                                .datasource_path = STR("/proxy/globaldatasources/p"),
+                                .context = STR("{\"timezone\":\"UTC\"}"),
+                                .model = STR(""),
+                                .quota_id = STR("0123456789abcdef")},
                           out;
     assert_true(record_request_encode(&in, &b));
     assert_int_equal(record_request_decode(buf_str(&b), &out), ERR_NONE);
     assert_true(str_eq(in.owner, out.owner) && str_eq(in.datasource_path, out.datasource_path) &&
-                str_eq(in.context, out.context) && out.model.len == 0);
+                str_eq(in.context, out.context) && out.model.len == 0 && out.tool_name.len == 0);
+    in.tool_name = STR("list_alerts");
+    in.arguments = STR("{}");
+    buf_clear(&b);
+    assert_true(record_request_encode(&in, &b));
+    assert_int_equal(record_request_decode(buf_str(&b), &out), ERR_NONE);
+    assert_true(str_eq(in.tool_name, out.tool_name) && str_eq(in.arguments, out.arguments));
 }
 
 static void a_batch_of_events_is_read_one_by_one(void **state)
