@@ -362,10 +362,10 @@ static bool has_word(struct str text, const char *word)
 
 enum plot_unit plot_unit_of(struct str query)
 {
-    bool rate = has_word(query, "rate(") || has_word(query, "deriv(");
-    bool divided = has_word(query, "/");
     if (query.len == 0)
         return UNIT_NONE;
+    bool rate = has_word(query, "rate(") || has_word(query, "deriv(");
+    bool divided = has_word(query, "/");
     if (has_word(query, "* 100") || has_word(query, "100 *") || has_word(query, "*100") ||
         has_word(query, "_percent"))
         return UNIT_PERCENT;
