@@ -36,7 +36,7 @@ struct loop {
     struct list timers, fds, signals, resolves;
     uint64_t resolve_id;
     struct metric *passes; /* NULL: not measured */
-    uint64_t measured_ns, idle_ns;
+    uint64_t woke_ns;      /* when the first callback of this pass began; 0: none did */
 };
 
 /* Lists of calls. */
@@ -115,26 +115,25 @@ static void cut_long_pass(struct loop *l)
     decide_and_write(l);
 }
 
-void loop_measure(struct loop *l, struct metric *histogram)
+void loop_measure(struct loop *l, struct metric *histogram) { l->passes = histogram; }
+
+/* Not by libuv's own idle time: to know it, libuv polls twice in each pass. */
+static void note_woken(struct loop *l)
 {
-    CHECK(uv_loop_configure(&l->uv, UV_METRICS_IDLE_TIME) == 0);
-    l->passes = histogram;
-    l->measured_ns = uv_hrtime();
-    l->idle_ns = uv_metrics_idle_time(&l->uv);
+    if (l->passes && l->woke_ns == 0)
+        l->woke_ns = uv_hrtime();
 }
 
 static void measure(struct loop *l)
 {
-    uint64_t now_ns = uv_hrtime(), idle_ns = uv_metrics_idle_time(&l->uv);
-    uint64_t busy_ns = now_ns - l->measured_ns - (idle_ns - l->idle_ns);
-    metric_observe(l->passes, (double)busy_ns / 1e9);
-    l->measured_ns = now_ns;
-    l->idle_ns = idle_ns;
+    metric_observe(l->passes, (double)(uv_hrtime() - l->woke_ns) / 1e9);
+    l->woke_ns = 0;
 }
 
 static void on_prepare(uv_prepare_t *prepare)
 {
     struct loop *l = prepare->data;
+    note_woken(l);
     decide_and_write(l);
     if (l->passes)
         measure(l);
@@ -237,6 +236,7 @@ struct loop_timer *loop_timer_new(struct loop *l, loop_fn *fn, void *arg)
 
 static void on_timer(uv_timer_t *uv)
 {
+    note_woken(uv->loop->data);
     struct loop_timer *t = uv->data;
     t->fn(t->arg);
 }
@@ -292,6 +292,7 @@ static void poll_start(struct loop_fd *f)
 static void on_poll(uv_poll_t *uv, int status, int events)
 {
     struct loop_fd *f = uv->data;
+    note_woken(uv->loop->data);
     f->fn(f->arg, status == 0 ? (unsigned)events : f->events);
     /* After an error libuv has stopped watching; we stay level-triggered. */
     if (status != 0 && f->fn != NULL && f->events != 0 && !uv_is_active((uv_handle_t *)uv))
