@@ -39,6 +39,8 @@ static void call_free(struct call *c)
     key_unuse(&c->key);
     credentials_free(&c->credentials);
     visits_over(c->gateway->visits, &c->visit);
+    if (c->door)
+        c->door_free(c->door);
     json_decref(c->body);
     if (c->hooks_data)
         c->hooks->free(c->hooks_data);

@@ -54,6 +54,8 @@ struct call {
     void *data;                      /* the handler's own */
     void (*on_gone)(struct call *c); /* the client left: what the handler must undo beside
                                         forgetting store_call; or NULL */
+    void *door;                      /* a door's own; freed with the call unless it took it */
+    void (*door_free)(void *door);
     uint64_t begun_ns;
     uint32_t retry_after_s; /* of a 429 or 503; 0: soon */
 };

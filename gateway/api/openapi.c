@@ -140,6 +140,11 @@ static void add_operation(json_t *paths, const struct row *r, const json_t *abou
     json_object_set_new(json_object_get(paths, r->path), method, operation);
 }
 
+static bool is_signed_in(const struct row *r)
+{
+    return strcmp(r->who, "ANYBODY") != 0 && strcmp(r->who, "WEBHOOK") != 0;
+}
+
 static json_t *parameters_of(const struct row *r, const json_t *about)
 {
     json_t *list = json_array(), *name;
@@ -158,7 +163,7 @@ static json_t *parameters_of(const struct row *r, const json_t *about)
 
 static json_t *security_of(const struct row *r)
 {
-    if (strcmp(r->who, "USER") == 0)
+    if (is_signed_in(r))
         return json_pack("[{s:[]}, {s:[]}]", "bearer", "cookie");
     return strcmp(r->who, "WEBHOOK") == 0 ? json_pack("[{s:[]}]", "webhook") : json_array();
 }
@@ -179,6 +184,11 @@ static json_t *content_of(const json_t *one)
     const char *schema = json_string_value(json_object_get(one, "schema"));
     const char *events = json_string_value(json_object_get(one, "events"));
     const char *text = json_string_value(json_object_get(one, "text"));
+    const char *stream = json_string_value(json_object_get(one, "stream"));
+    if (schema && stream)
+        return json_pack("{s:{s:o}, s:{s:{}, s:o}}", "application/json", "schema",
+                         ref("schemas/", schema), "text/event-stream", "schema", "x-event",
+                         ref("schemas/", stream));
     if (schema && !text)
         return json_pack("{s:{s:o}}", "application/json", "schema", ref("schemas/", schema));
     if (schema)
@@ -244,7 +254,7 @@ static void add_errors(json_t *answers, const struct row *r, const json_t *about
         bool is;
         const enum err *errors;
     } kinds[] = {{true, all},
-                 {strcmp(r->who, "USER") == 0, signed_in},
+                 {is_signed_in(r), signed_in},
                  {strcmp(r->who, "WEBHOOK") == 0, hooked},
                  {strcmp(r->method, "GET") != 0, change},
                  {strcmp(r->body, "NONE") != 0, body},

@@ -9,13 +9,17 @@
 #include "gateway/api/call.h"
 #include "gateway/api/callers.h"
 #include "gateway/api/mcp.h"
+#include "gateway/api/openai.h"
 #include "gateway/api/openapi.h"
 #include "gateway/api/webhook.h"
 #include "gateway/auth/browser.h"
 
-enum who { ANYBODY, USER, WEBHOOK };
+enum who { ANYBODY, USER, WEBHOOK, OPENAI };
 enum body { NONE, OPTIONAL, REQUIRED };
-enum { SMALL = 16 << 10 }; /* a title and a model, escaped; flags */
+enum {
+    SMALL = 16 << 10, /* a title and a model, escaped; flags */
+    DOOR = 2 << 20,   /* a conversation that the client brings */
+};
 enum { KEY_BYTES_MAX = 1024 };
 
 struct route {
@@ -34,6 +38,18 @@ static const struct route routes[] = {
 #undef ROUTE
 };
 enum { ROUTES = sizeof routes / sizeof *routes };
+
+/* Is it one that somebody asks, not a machine of the operator's? */
+static bool is_signed_in(const struct route *route)
+{
+    return route->who != ANYBODY && route->who != WEBHOOK;
+}
+
+/* The clients of a door know its errors only, also where there is no route. */
+static call_error_fn *error_of(struct str path)
+{
+    return str_starts(path, STR("/v1/")) ? openai_fail : NULL;
+}
 
 /* ---- finding the route ---- */
 
@@ -173,7 +189,7 @@ static void on_body(void *arg)
     }
     if (!read_json(c))
         return;
-    if (c->route->who == USER && c->gateway->settings.auth)
+    if (is_signed_in(c->route) && c->gateway->settings.auth)
         visits_ask(c->gateway->visits, &c->visit, c->user, handle, c);
     else
         handle(c);
@@ -212,6 +228,7 @@ static void on_user(void *arg, enum err err, struct str user)
 static enum door door_of(const struct call *c)
 {
     return c->route->who == WEBHOOK            ? DOOR_WEBHOOK
+           : c->route->who == OPENAI           ? DOOR_OPENAI
            : c->route->handler == api_mcp_post ? DOOR_MCP
                                                : DOOR_API;
 }
@@ -323,6 +340,7 @@ static bool refuse_head(struct call *c, struct str allowed)
 void routes_on_request(void *gateway, struct http_request *r)
 {
     struct call *c = call_new(gateway, r);
+    c->error = error_of(http_path(r));
     http_add_header(r, "PersAI-API", "1");
     if (browser_cors(c->gateway, r)) {
         call_reply(c, 204, (struct str){0});
@@ -334,7 +352,7 @@ void routes_on_request(void *gateway, struct http_request *r)
         c->hooks = &mcp_hooks;
     if (refuse_head(c, buf_str(&allowed)))
         return;
-    if (c->route->who == USER)
+    if (is_signed_in(c->route))
         identify(c);
     else if (c->route->who == ANYBODY)
         c->route->handler(c);

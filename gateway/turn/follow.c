@@ -29,6 +29,15 @@ struct chunk *chunk_new_last(struct str payload)
     return c;
 }
 
+struct str chunk_payload(const struct chunk *c)
+{
+    static const char mark[] = "data: ";
+    const char *at = memmem(c->bytes, c->len < 64 ? c->len : 64, mark, sizeof(mark) - 1);
+    CHECK(at);
+    at += sizeof(mark) - 1;
+    return (struct str){at, c->len - (size_t)(at - c->bytes) - 2};
+}
+
 static struct chunk *chunk_ref(struct chunk *c)
 {
     c->refs++;
@@ -341,13 +350,26 @@ size_t follow_fill(struct follow *f, const struct tail *t, char *dst, size_t cap
         filled += len;
         f->offset += len;
         if (f->offset == f->current->len) {
-            if (f->current->final && is_last(f, t))
-                f->state = FOLLOW_OVER;
-            chunk_free(f->current);
+            follow_given(f, t, f->current);
             f->current = NULL;
         }
     }
     return filled;
+}
+
+struct chunk *follow_next(struct follow *f, const struct tail *t)
+{
+    struct chunk *c = next_chunk(f, t);
+    if (c)
+        f->cursor = c->at;
+    return c;
+}
+
+void follow_given(struct follow *f, const struct tail *t, struct chunk *take_chunk)
+{
+    if (take_chunk->final && is_last(f, t))
+        f->state = FOLLOW_OVER;
+    chunk_free(take_chunk);
 }
 
 bool follow_over(const struct follow *f)

@@ -98,6 +98,12 @@ bool follow_must_ask(struct follow *f, const struct tail *t,
                      int64_t now_ms); /* also notices that the tail has moved past it */
 size_t follow_fill(struct follow *f, const struct tail *t, char *dst,
                    size_t cap); /* the next bytes for the client; 0: none now */
+/* The same, event by event, for one that says them in another way: the next chunk whole, to be
+ * given back to follow_given; NULL: none now. Not to be mixed with follow_fill. */
+struct chunk *follow_next(struct follow *f, const struct tail *t);
+void follow_given(struct follow *f, const struct tail *t, struct chunk *take_chunk);
+/* What is behind "data: " of it. */
+struct str chunk_payload(const struct chunk *c);
 bool follow_over(const struct follow *f);
 /* LIVE, and past all that the tail has: another gateway gave it out first, or its client made it
  * up. */

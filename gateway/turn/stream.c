@@ -36,8 +36,15 @@ struct follower {
     uint64_t store_call;
     int64_t again_ms; /* how long it waits before it asks the store again */
     int64_t ahead_ms; /* since when its client is ahead of what Redis has; 0: not so */
-    bool resumable, ended;
+    const struct stream_door *door; /* NULL: the events go out as they are */
+    void *door_arg;
+    struct buf out; /* of the door: sent of it is with the client */
+    size_t sent;
+    bool resumable, ended, whole;
 };
+
+static void collect(struct follower *f);
+static void wake(struct follower *f);
 
 static bool ahead_for(struct follower *f, int64_t most_ms, int64_t now_ms);
 static void answered(struct follower *f, enum err err, const struct store_answer *a);
@@ -82,16 +89,53 @@ static void end(struct follower *f)
 {
     if (!f->ended) {
         f->ended = true;
-        http_stream_end(f->stream);
+        if (f->stream)
+            http_stream_end(f->stream);
+        else
+            attend(f);
     }
+}
+
+/* ---- a door's words ---- */
+
+static bool speak_next(struct follower *f)
+{
+    struct chunk *c = follow_next(&f->follow, &f->turn->tail);
+    if (!c)
+        return false;
+    f->door->on_event(f->door_arg, chunk_payload(c), &f->out);
+    follow_given(&f->follow, &f->turn->tail, c);
+    f->whole = follow_over(&f->follow);
+    return true;
+}
+
+static size_t speak(struct follower *f, char *dst, size_t cap)
+{
+    size_t filled = 0;
+    while (filled < cap) {
+        if (f->sent == f->out.len) {
+            buf_clear(&f->out);
+            f->sent = 0;
+            if (!speak_next(f))
+                break;
+        }
+        size_t len = f->out.len - f->sent;
+        if (len > cap - filled)
+            len = cap - filled;
+        if (len > 0)
+            memcpy(dst + filled, f->out.at + f->sent, len);
+        f->sent += len;
+        filled += len;
+    }
+    return filled;
 }
 
 static size_t on_fill(void *arg, char *dst, size_t cap)
 {
     struct follower *f = arg;
     MAGIC_CHECK(f, FOLLOWER_MAGIC);
-    size_t len = follow_fill(&f->follow, &f->turn->tail, dst, cap);
-    if (follow_over(&f->follow))
+    size_t len = f->door ? speak(f, dst, cap) : follow_fill(&f->follow, &f->turn->tail, dst, cap);
+    if (follow_over(&f->follow) && f->sent == f->out.len)
         end(f);
     else if (f->follow.state == FOLLOW_BEHIND)
         attend(f);
@@ -115,6 +159,9 @@ static void on_closed(void *arg)
     list_remove(&f->attention);
     list_remove(&f->all);
     of(g)->count--;
+    if (f->door)
+        f->door->on_end(f->door_arg, f->whole, &f->out);
+    buf_free(&f->out);
     f->magic = 0;
     free(f);
     t->handler->on_left(t);
@@ -245,7 +292,7 @@ static void answered(struct follower *f, enum err err, const struct store_answer
                         ? ASK_LATER_MS
                         : again_ms(f, a->event_count > 0));
     attend(f);
-    http_stream_wake(f->stream);
+    wake(f);
 }
 
 /* Another of its turn asks the store for the same? */
@@ -296,7 +343,11 @@ static void decide(void *arg)
     int64_t look_ms = INT64_MAX;
     list_each (&s->attention, node, next) {
         struct follower *f = list_of(node, struct follower, attention);
-        if (f->follow.state == FOLLOW_READING || f->ended) {
+        if (!f->stream)
+            collect(f);
+        if (f->ended && !f->stream) {
+            on_closed(f);
+        } else if (f->follow.state == FOLLOW_READING || f->ended) {
             list_remove(&f->attention);
         } else if (follow_must_ask(&f->follow, &f->turn->tail, now_ms)) {
             list_remove(&f->attention);
@@ -307,7 +358,8 @@ static void decide(void *arg)
                 continue;
             }
             list_remove(&f->attention);
-            http_stream_wake(f->stream);
+            if (f->stream)
+                http_stream_wake(f->stream);
         } else if (f->follow.current || !list_empty(&f->follow.read)) {
             list_remove(
                 &f->attention); /* its client takes what it has first: on_fill comes back here */
@@ -324,7 +376,24 @@ static void on_timer(void *arg) { (void)arg; /* waking the loop is all: decide()
 void stream_wake(struct followed *t)
 {
     list_each (&t->followers, node, next)
-        http_stream_wake(list_of(node, struct follower, node)->stream);
+        wake(list_of(node, struct follower, node));
+}
+
+static void wake(struct follower *f)
+{
+    if (f->stream)
+        http_stream_wake(f->stream);
+    else
+        attend(f); /* decide() collects */
+}
+
+/* Of one without a response: all that there is. */
+static void collect(struct follower *f)
+{
+    while (!f->ended && speak_next(f)) {
+    }
+    if (follow_over(&f->follow))
+        end(f);
 }
 
 void stream_hurry(struct followed *t)
@@ -373,8 +442,31 @@ struct follower *stream_new(struct followed *t, struct event_at after, bool resu
     list_push(&t->followers, &f->node);
     list_push(&s->all, &f->all);
     s->count++;
+    buf_init(&f->out, STREAM_DOOR_BYTES_MAX);
     follow_init(&f->follow, after, &t->tail);
     return f;
+}
+
+void stream_speak(struct follower *f, const struct stream_door *door, void *arg)
+{
+    f->door = door;
+    f->door_arg = arg;
+}
+
+void stream_collect(struct follower *f, const struct store_answer *read)
+{
+    CHECK(f->door);
+    if (read)
+        take_events(f, read);
+    attend(f);
+    if (read && nothing_comes(read))
+        end(f);
+}
+
+void stream_leave(struct follower *f)
+{
+    CHECK(!f->stream);
+    on_closed(f);
 }
 
 void stream_begin(struct follower *f, struct http_stream *out, const struct store_answer *read)

@@ -46,6 +46,21 @@ void stream_begin(struct follower *f, struct http_stream *out, const struct stor
 /* Its one event is this error: what is asked for can't be told truly. */
 void stream_refuse(struct follower *f, struct http_stream *out, enum err why);
 
+/* A door: it says a turn's events in its own words. Both before stream_begin. */
+struct stream_door {
+    /* The next event, as the payload of event.h: what its client is told goes to out. */
+    void (*on_event)(void *arg, struct str payload, struct buf *out);
+    /* The last call. whole: the turn's final event was given out; else the client left, or the
+     * gateway ends. Of a follower without a stream (stream_collect) out has what was written. */
+    void (*on_end)(void *arg, bool whole, struct buf *out);
+};
+enum { STREAM_DOOR_BYTES_MAX = 16 << 20 };
+void stream_speak(struct follower *f, const struct stream_door *door, void *arg);
+/* Without a response: all that the door writes is collected until its end. From within the loop's
+ * callbacks; door->on_end comes later, or stream_leave is called. */
+void stream_collect(struct follower *f, const struct store_answer *read);
+void stream_leave(struct follower *f); /* of one that collects: on_end comes, not whole */
+
 /* The store has lost what came after `last`: followers that have seen more are told so. */
 void stream_lost(struct followed *t, struct event_at last);
 void stream_wake(struct followed *t); /* its tail has grown */

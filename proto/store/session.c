@@ -52,7 +52,8 @@ static void on_created(struct store_call *c, struct store_command *cmd, enum err
         store_call_end(c, err, NULL);
         return;
     }
-    index_owner_set(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 1)));
+    if (redis_int(redis_at(reply, 1)) > 0)
+        index_owner_set(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 1)));
     storage_note(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 2)));
     if (c->waiting == 0)
         store_call_end(c, ERR_NONE, &(struct store_answer){.session = c->session});
@@ -75,7 +76,7 @@ static void list_session(struct store_call *c)
 static struct store_command *create_command(struct store_call *c, struct str title,
                                             struct str model, struct str settings, uint32_t turns,
                                             uint32_t last_message, const char *once,
-                                            const char *body)
+                                            const char *body, int64_t life_ms)
 {
     struct store_command *cmd = command_script(c, SCRIPT_session_create, on_created);
     command_session_keys(cmd, c->session);
@@ -88,6 +89,7 @@ static struct store_command *create_command(struct store_call *c, struct str tit
     command_num(cmd, last_message);
     command_str(cmd, str_of(once));
     command_str(cmd, str_of(body));
+    command_num(cmd, life_ms);
     return cmd;
 }
 
@@ -95,8 +97,8 @@ static void create(struct store_call *c)
 {
     const struct draft *d = c->own;
     list_session(c);
-    command_send(
-        create_command(c, buf_str(&d->title), buf_str(&d->model), STR(""), 0, 0, d->once, d->body));
+    command_send(create_command(c, buf_str(&d->title), buf_str(&d->model), STR(""), 0, 0, d->once,
+                                d->body, 0));
 }
 
 static int64_t draft_bytes(const struct store_call *c)
@@ -359,7 +361,7 @@ static void on_forked_from(struct store_call *c, struct store_command *cmd, enum
         store_call_end(c, ERR_MESSAGE_NOT_FOUND, NULL);
     } else {
         struct store_command *create =
-            create_command(c, old.title, old.model, old.settings, turns, f->before - 1, "", "");
+            create_command(c, old.title, old.model, old.settings, turns, f->before - 1, "", "", 0);
         for (unsigned i = 0; i + 1 < redis_count(records); i += 2) {
             int64_t id = redis_int(redis_at(records, i));
             if (id < 0 || id >= f->before)
@@ -436,4 +438,44 @@ uint64_t store_message_delete(struct store *s, struct str owner, struct id sessi
     command_num(cmd, message);
     command_turn_prefix(cmd, session);
     return command_send(cmd);
+}
+
+/* ---- with messages that its client brings ---- */
+
+static void seed_send(struct store_call *c)
+{
+    struct store_command *create = c->own;
+    c->own = NULL;
+    command_send(create);
+}
+
+static void seed_send_listed(struct store_call *c)
+{
+    list_session(c);
+    seed_send(c);
+}
+
+uint64_t store_session_seed(struct store *s, const struct store_seed *seed, store_fn *fn, void *arg)
+{
+    struct store_call *c = session_call(s, seed->owner, seed->session, fn, arg);
+    uint32_t turns = 0;
+    if (c->owner.overflowed || seed->title.len > s->config.text_bytes_max)
+        return store_call_fail(c, ERR_TOO_LARGE);
+    for (unsigned i = 0; i < seed->count; i++)
+        turns += seed->messages[i].role == ROLE_USER;
+    struct store_command *create = c->own =
+        create_command(c, seed->title, STR(""), STR(""), turns, seed->count, "", "", seed->life_ms);
+    scoped_buf(message, RECORD_BYTES_MAX);
+    for (unsigned i = 0; i < seed->count; i++) {
+        buf_clear(&message);
+        if (!record_message_encode(&seed->messages[i], &message))
+            return store_call_fail(c, ERR_TOO_LARGE);
+        command_num(create, i + 1);
+        command_str(create, buf_str(&message));
+        command_str(create, STR(""));
+    }
+    int64_t bytes = SESSION_BYTES_MIN + (int64_t)create->bytes.len;
+    storage_take(c, bytes + (int64_t)seed->count * MESSAGE_BYTES, false,
+                 seed->life_ms ? seed_send : seed_send_listed);
+    return c->id;
 }

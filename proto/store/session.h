@@ -8,6 +8,16 @@
  * key that came before with another one is ERR_IDEMPOTENCY_MISMATCH. */
 uint64_t store_session_create(struct store *s, struct str owner, struct str key, struct str body,
                               struct str title, struct str model, store_fn *fn, void *arg);
+struct store_seed {
+    struct str owner, title;
+    struct id session; /* chosen by the caller; the same again is as it was */
+    const struct record_message *messages;
+    unsigned count;
+    int64_t life_ms; /* not 0: it is in no list, and goes that long after its last change */
+};
+/* A session with the messages that its client brings. ERR_SESSION_NOT_FOUND: it is another's. */
+uint64_t store_session_seed(struct store *s, const struct store_seed *seed, store_fn *fn,
+                            void *arg);
 /* → sessions[0]; with_messages: messages too, in order. */
 uint64_t store_session_get(struct store *s, struct str owner, struct id session, bool with_messages,
                            store_fn *fn, void *arg);

@@ -78,7 +78,7 @@ static void on_begun(struct store_call *c, struct store_command *cmd, enum err e
     c->found.duplicate = redis_int(redis_at(reply, 3)) == 1;
     if (c->found.duplicate)
         index_active_remove(c->store, c->session, c->turn);
-    else
+    else if (redis_int(redis_at(reply, 4)) > 0)
         index_owner_set(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 4)));
     if (redis_int(redis_at(reply, 5)) > 0)
         storage_note(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 5)));

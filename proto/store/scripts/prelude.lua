@@ -66,6 +66,16 @@ local function expire(ms, ...)
     end
 end
 
+-- How long a session lives after its last change: one that isn't listed has its own life.
+local function session_keep(S, keep)
+    return redis.call('HGET', S, 'life') or keep
+end
+
+-- Its place in its owner's list; 0: it has none.
+local function listed(S, when)
+    return redis.call('HEXISTS', S, 'life') == 1 and 0 or when
+end
+
 -- The turn at key, nil when there is none ('void': a janitor has given the id up before it began).
 -- le, ls: epoch and seq of the last event stored. lease: when it ends, Unix ms.
 local function turn_read(key)

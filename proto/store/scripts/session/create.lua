@@ -1,7 +1,8 @@
 #!lua
 -- S M F L. A new session, empty or a copy's; the same id of the same owner again answers as before.
 -- owner title model settings turns keep mseq, its idempotency key's hash (or ''), hash of what was asked
--- for with that key (or ''), then (message id, message, flags) of each.
+-- for with that key (or ''), its life (0: it is listed, and lives as all do), then (message id,
+-- message, flags) of each. -> when, 0 where it isn't listed; its bytes.
 -- Durable.
 local S, M, F, L = unpack(KEYS)
 local now = now_ms()
@@ -10,12 +11,12 @@ if redis.call('EXISTS', S) == 1 then
     if word == 'ok' and ARGV[9] ~= '' and ARGV[9] ~= (redis.call('HGET', S, 'body') or ARGV[9]) then
         word = 'idempotency_mismatch'
     end
-    return {word, updated(S), session_bytes(S)}
+    return {word, listed(S, updated(S)), session_bytes(S)}
 end
 redis.call('HSET', S, 'owner', ARGV[1], 'title', ARGV[2], 'model', ARGV[3], 'settings', ARGV[4],
            'turns', ARGV[5], 'mseq', ARGV[7], 'created', now, 'updated', now, 'running', '', 'once', ARGV[8])
 local bytes = 0
-for i = 10, #ARGV, 3 do
+for i = 11, #ARGV, 3 do
     redis.call('HSET', M, ARGV[i], ARGV[i + 1])
     bytes = bytes + #ARGV[i + 1]
     if ARGV[i + 2] ~= '' then
@@ -26,5 +27,8 @@ redis.call('HSET', S, 'bytes', bytes)
 if ARGV[9] ~= '' then
     redis.call('HSET', S, 'body', ARGV[9])
 end
-expire(ARGV[6], S, M, F, L)
-return {'ok', now, session_bytes(S)}
+if ARGV[10] ~= '0' then
+    redis.call('HSET', S, 'life', ARGV[10])
+end
+expire(session_keep(S, ARGV[6]), S, M, F, L)
+return {'ok', listed(S, now), session_bytes(S)}

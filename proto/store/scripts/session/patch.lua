@@ -10,5 +10,5 @@ for i = 3, #ARGV, 2 do
     redis.call('HSET', S, ARGV[i], ARGV[i + 1])
 end
 redis.call('HSET', S, 'updated', now)
-expire(ARGV[2], S, M, F, L)
+expire(session_keep(S, ARGV[2]), S, M, F, L)
 return {'ok', now, session_bytes(S)}

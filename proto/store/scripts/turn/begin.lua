@@ -19,7 +19,7 @@ if state == 'void' then
     return {'store_unavailable'} -- it came a minute late: no janitor would look after it
 end
 if state then -- sent again
-    return {'ok', turn_answer(turn_read(T), now), tid, 0, updated(S), session_bytes(S)}
+    return {'ok', turn_answer(turn_read(T), now), tid, 0, listed(S, updated(S)), session_bytes(S)}
 end
 if key ~= '' then
     local before = redis.call('GET', K)
@@ -29,7 +29,7 @@ if key ~= '' then
     end
     if t then
         redis.call('HSET', prefix .. before, 'told', 1) -- turn_undo lets it be
-        return {'ok', turn_answer(t, now), before, 1, updated(S), session_bytes(S)}
+        return {'ok', turn_answer(t, now), before, 1, listed(S, updated(S)), session_bytes(S)}
     end
 end
 local running = redis.call('HGET', S, 'running') or ''
@@ -61,5 +61,5 @@ end
 if key ~= '' then
     redis.call('SET', K, tid, 'PX', key_ms)
 end
-expire(keep, S, M, F, L, T, E)
-return {'ok', turn_answer(turn_read(T), now), tid, 0, updated(S), session_bytes(S)}
+expire(session_keep(S, keep), S, M, F, L, T, E)
+return {'ok', turn_answer(turn_read(T), now), tid, 0, listed(S, updated(S)), session_bytes(S)}

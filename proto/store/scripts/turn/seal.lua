@@ -50,7 +50,7 @@ t.lease = now + (state == 'running' and tonumber(ARGV[13]) or 0)
 redis.call('HSET', T, 'state', state, 'le', epoch, 'ls', last, 'sealed', id, 'lease', t.lease,
            'step', ARGV[7], 'attempt', ARGV[8], 'itok', ARGV[9], 'otok', ARGV[10], 'ctok', ARGV[11],
            'cost', ARGV[12])
-expire(ARGV[14], S, M, F, L, T, E)
+expire(session_keep(S, ARGV[14]), S, M, F, L, T, E)
 if not turn_open(t) then
     turn_end(now, S, T, E, tid, ARGV[15])
 elseif state == 'awaiting' then

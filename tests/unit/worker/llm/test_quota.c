@@ -102,7 +102,7 @@ static void on_quota(void *arg, const struct llm_quota_answer *a)
 }
 static void answer(enum err err, int verdict, int64_t wait_ms)
 {
-    struct store_answer a = {.quota = {verdict, wait_ms}};
+    struct store_answer a = {.quota = {(enum quota_verdict)verdict, wait_ms}};
     store_fn *fn = w.fn;
     assert_non_null(fn);
     w.fn = NULL;
