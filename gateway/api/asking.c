@@ -17,6 +17,7 @@ struct asked {
     struct call *call;
     struct gateway *gateway;
     void (*begun)(struct call *c, struct turn *t);
+    bool (*refused)(struct call *c, enum err err);
     struct id session, turn, quota_id;
     char owner[USER_MAX_BYTES];
     char *question, *model, *context, *path;
@@ -48,8 +49,11 @@ static void asked_free(struct asked *a)
 static void refuse(struct asked *a, enum err err, const char *sentence)
 {
     struct call *c = a->call;
+    bool (*refused)(struct call * c, enum err err) = a->refused;
     c->on_gone = NULL;
     asked_free(a);
+    if (refused && refused(c, err))
+        return;
     if (err == ERR_RATE_LIMITED || err == ERR_BUDGET || err_http_status(err) == 503)
         metric_add(gateway_metric(METRIC_turns_refused), 1);
     call_fail(c, err, sentence);
@@ -74,6 +78,7 @@ void asking_begin(struct call *c, const struct asking *from,
     *a = (struct asked){.call = c,
                         .gateway = c->gateway,
                         .begun = begun,
+                        .refused = from->refused,
                         .session = from->session,
                         .turn = id_new(),
                         .quota_id = id_new(),

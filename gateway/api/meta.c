@@ -25,6 +25,17 @@ void api_meta_tools(struct call *c) { call_reply(c, 200, broker_tools(c->gateway
 
 void api_meta_healthz(struct call *c) { call_reply(c, 200, STR("{\"status\":\"ok\"}")); }
 
+extern const unsigned char docs_page[]; /* docs.html */
+
+/* It loads /openapi.json, and nothing from elsewhere. */
+void api_meta_docs(struct call *c)
+{
+    http_add_header(c->request, "Content-Security-Policy",
+                    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+                    "connect-src 'self'; base-uri 'none'; form-action 'none'");
+    call_reply_text(c, 200, "text/html; charset=utf-8", str_of((const char *)docs_page));
+}
+
 static const char *not_ready(const struct gateway *g)
 {
     if (g->draining)

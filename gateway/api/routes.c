@@ -6,6 +6,7 @@
 #include <strings.h>
 #include "common/address.h"
 #include "common/check.h"
+#include "gateway/api/agui.h"
 #include "gateway/api/call.h"
 #include "gateway/api/callers.h"
 #include "gateway/api/mcp.h"
@@ -14,7 +15,7 @@
 #include "gateway/api/webhook.h"
 #include "gateway/auth/browser.h"
 
-enum who { ANYBODY, USER, WEBHOOK, OPENAI };
+enum who { ANYBODY, USER, WEBHOOK, OPENAI, AGUI };
 enum body { NONE, OPTIONAL, REQUIRED };
 enum {
     SMALL = 16 << 10, /* a title and a model, escaped; flags */
@@ -48,7 +49,7 @@ static bool is_signed_in(const struct route *route)
 /* The clients of a door know its errors only, also where there is no route. */
 static call_error_fn *error_of(struct str path)
 {
-    return str_starts(path, STR("/v1/")) ? openai_fail : NULL;
+    return str_starts(path, STR("/v1/")) ? openai_fail : str_is(path, "/agui") ? agui_fail : NULL;
 }
 
 /* ---- finding the route ---- */
@@ -229,6 +230,7 @@ static enum door door_of(const struct call *c)
 {
     return c->route->who == WEBHOOK            ? DOOR_WEBHOOK
            : c->route->who == OPENAI           ? DOOR_OPENAI
+           : c->route->who == AGUI             ? DOOR_AGUI
            : c->route->handler == api_mcp_post ? DOOR_MCP
                                                : DOOR_API;
 }

@@ -1,0 +1,275 @@
+#include "gateway/api/agui_say.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include "common/jsontext.h"
+#include "gateway/api/saying.h"
+
+static void on_delta(struct agui_say *s, const struct saying *said, struct buf *out);
+static void on_other(struct agui_say *s, const json_t *event, struct buf *out);
+
+void agui_say_init(struct agui_say *s, struct str thread, struct str run)
+{
+    *s = (struct agui_say){.thread = str_dup(thread), .run = str_dup(run)};
+}
+
+void agui_say_free(struct agui_say *s)
+{
+    free(s->thread);
+    free(s->run);
+}
+
+void agui_say_event(struct agui_say *s, struct str payload, struct buf *out)
+{
+    struct saying said;
+    saying_read(payload, &said);
+    if (said.kind != SAYING_OTHER) {
+        on_delta(s, &said, out);
+        return;
+    }
+    json_auto_t *event = saying_tree(payload);
+    on_other(s, event, out);
+}
+
+/* ---- events, begun and ended ---- */
+
+static void begin(struct buf *out, const char *type)
+{
+    buf_printf(out, "data: {\"type\":\"%s\"", type);
+}
+
+static void end(struct buf *out) { buf_puts(out, "}\n\n"); }
+
+static void field(struct buf *out, const char *key, struct str value)
+{
+    buf_printf(out, ",\"%s\":", key);
+    json_str(out, value);
+}
+
+/* One that has its message's id alone. */
+static void about_message(struct buf *out, const char *type, const char *prefix, const char *id)
+{
+    begin(out, type);
+    buf_printf(out, ",\"messageId\":\"%s%s\"", prefix, id);
+    end(out);
+}
+
+static void close_reasoning(struct agui_say *s, struct buf *out)
+{
+    if (!s->reasoning_open)
+        return;
+    s->reasoning_open = false;
+    about_message(out, "REASONING_MESSAGE_END", "r-", s->message);
+    about_message(out, "REASONING_END", "r-", s->message);
+}
+
+static void close_text(struct agui_say *s, struct buf *out)
+{
+    if (s->text_open)
+        about_message(out, "TEXT_MESSAGE_END", "", s->message);
+    s->text_open = false;
+}
+
+static void close_all(struct agui_say *s, struct buf *out)
+{
+    close_reasoning(s, out);
+    close_text(s, out);
+    if (s->step_open) {
+        begin(out, "STEP_FINISHED");
+        field(out, "stepName", str_of(s->step));
+        end(out);
+    }
+    s->step_open = false;
+}
+
+/* ---- deltas: text is escaped already ---- */
+
+static void open_text(struct agui_say *s, struct buf *out)
+{
+    close_reasoning(s, out);
+    if (s->text_open)
+        return;
+    s->text_open = true;
+    begin(out, "TEXT_MESSAGE_START");
+    buf_printf(out, ",\"messageId\":\"%s\",\"role\":\"assistant\"", s->message);
+    end(out);
+}
+
+static void open_reasoning(struct agui_say *s, struct buf *out)
+{
+    if (s->reasoning_open)
+        return;
+    s->reasoning_open = true;
+    about_message(out, "REASONING_START", "r-", s->message);
+    begin(out, "REASONING_MESSAGE_START");
+    buf_printf(out, ",\"messageId\":\"r-%s\",\"role\":\"reasoning\"", s->message);
+    end(out);
+}
+
+static void on_delta(struct agui_say *s, const struct saying *said, struct buf *out)
+{
+    bool text = said->kind == SAYING_TEXT;
+    if (said->text.len == 0) /* an empty delta is none there */
+        return;
+    if (text)
+        open_text(s, out);
+    else
+        open_reasoning(s, out);
+    begin(out, text ? "TEXT_MESSAGE_CONTENT" : "REASONING_MESSAGE_CONTENT");
+    buf_printf(out, ",\"messageId\":\"%s%s\",\"delta\":\"", text ? "" : "r-", s->message);
+    buf_add_str(out, said->text);
+    buf_putc(out, '"');
+    end(out);
+}
+
+/* ---- the other events ---- */
+
+static void on_step(struct agui_say *s, const json_t *event, struct buf *out)
+{
+    struct str id = json_text(json_object_get(event, "step_id"));
+    close_all(s, out);
+    snprintf(s->step, sizeof(s->step), "%.*s", (int)(id.len < 60 ? id.len : 60), id.at);
+    snprintf(s->message, sizeof(s->message), "%s-%lld", s->step,
+             (long long)json_integer_value(json_object_get(event, "attempt")));
+    s->step_open = true;
+    begin(out, "STEP_STARTED");
+    field(out, "stepName", str_of(s->step));
+    end(out);
+}
+
+static void on_tool(const json_t *call, const json_t *answer, struct buf *out)
+{
+    struct str id = json_text(json_object_get(call, "call_id"));
+    char *arguments =
+        json_dumps(json_object_get(call, "arguments"), JSON_COMPACT | JSON_ENCODE_ANY);
+    begin(out, "TOOL_CALL_START");
+    field(out, "toolCallId", id);
+    field(out, "toolCallName", json_text(json_object_get(call, "tool_name")));
+    end(out);
+    begin(out, "TOOL_CALL_ARGS");
+    field(out, "toolCallId", id);
+    field(out, "delta", str_of(arguments ? arguments : "{}"));
+    end(out);
+    begin(out, "TOOL_CALL_END");
+    field(out, "toolCallId", id);
+    end(out);
+    if (answer) {
+        begin(out, "TOOL_CALL_RESULT");
+        buf_puts(out, ",\"role\":\"tool\"");
+        scoped_buf(message, 1024);
+        buf_puts(&message, "result-");
+        buf_add_str(&message, id);
+        field(out, "messageId", buf_str(&message));
+        field(out, "toolCallId", id);
+        field(out, "content", json_text(json_object_get(answer, "content")));
+        end(out);
+    }
+    free(arguments);
+}
+
+static void on_tools(const json_t *calls, const json_t *answers, struct buf *out)
+{
+    size_t i;
+    const json_t *call;
+    json_array_foreach(calls, i, call) { on_tool(call, json_array_get(answers, i), out); }
+}
+
+static void on_complete(struct agui_say *s, const json_t *details, struct buf *out)
+{
+    if (json_object_get(details, "tool_calls")) {
+        on_tools(json_object_get(details, "tool_calls"), json_object_get(details, "tool_responses"),
+                 out);
+    } else if (!s->text_open) { /* of a model that does not stream */
+        struct str text =
+            json_text(json_object_get(json_object_get(details, "model_response"), "content"));
+        scoped_buf(escaped, 8 << 20);
+        json_str(&escaped, text);
+        struct saying said = {.kind = SAYING_TEXT};
+        if (escaped.len > 2)
+            said.text = (struct str){escaped.at + 1, escaped.len - 2};
+        on_delta(s, &said, out);
+    }
+    close_all(s, out);
+}
+
+static void finish(struct agui_say *s, const json_t *turn, struct buf *out)
+{
+    const json_t *u = json_object_get(turn, "usage");
+    begin(out, "RUN_FINISHED");
+    field(out, "threadId", str_of(s->thread));
+    field(out, "runId", str_of(s->run));
+    if (u)
+        buf_printf(out, ",\"usage\":[{\"inputTokens\":%lld,\"outputTokens\":%lld}]",
+                   (long long)json_integer_value(json_object_get(u, "input_tokens")),
+                   (long long)json_integer_value(json_object_get(u, "output_tokens")));
+}
+
+/* What waits for the person's yes: one interrupt for each call. */
+static void on_awaiting(struct agui_say *s, const json_t *turn, struct buf *out)
+{
+    size_t i;
+    const json_t *calls = json_object_get(turn, "tool_calls"), *call;
+    close_all(s, out);
+    json_array_foreach(calls, i, call) { on_tool(call, NULL, out); }
+    finish(s, turn, out);
+    buf_puts(out, ",\"outcome\":{\"type\":\"interrupt\",\"interrupts\":[");
+    json_array_foreach(calls, i, call)
+    {
+        struct str id = json_text(json_object_get(call, "call_id"));
+        buf_puts(out, i > 0 ? ",{\"id\":" : "{\"id\":");
+        json_str(out, id);
+        buf_puts(out, ",\"reason\":\"tool_call\"");
+        field(out, "toolCallId", id);
+        field(out, "message", STR("This call changes something: it needs your yes"));
+        field(out, "expiresAt", json_text(json_object_get(call, "expires_at")));
+        buf_putc(out, '}');
+    }
+    buf_puts(out, "]}");
+    end(out);
+    s->over = true;
+}
+
+static void on_end(struct agui_say *s, const json_t *turn, const char *outcome, struct buf *out)
+{
+    close_all(s, out);
+    finish(s, turn, out);
+    buf_printf(out, ",\"outcome\":{\"type\":\"%s\"}", outcome);
+    end(out);
+    s->over = true;
+}
+
+static void on_error(struct agui_say *s, const json_t *event, struct buf *out)
+{
+    begin(out, "RUN_ERROR");
+    field(out, "message", json_text(json_object_get(event, "message")));
+    field(out, "code", json_text(json_object_get(event, "code")));
+    end(out);
+    s->over = true;
+}
+
+static void on_start(struct agui_say *s, struct buf *out)
+{
+    begin(out, "RUN_STARTED");
+    field(out, "threadId", str_of(s->thread));
+    field(out, "runId", str_of(s->run));
+    end(out);
+}
+
+static void on_other(struct agui_say *s, const json_t *event, struct buf *out)
+{
+    struct str type = json_text(json_object_get(event, "event_type"));
+    if (str_is(type, "turn_start"))
+        on_start(s, out);
+    else if (str_is(type, "step_start"))
+        on_step(s, event, out);
+    else if (str_is(type, "step_complete"))
+        on_complete(s, json_object_get(event, "step_details"), out);
+    else if (str_is(type, "turn_complete"))
+        on_end(s, json_object_get(event, "turn"), "success", out);
+    else if (str_is(type, "turn_awaiting_input"))
+        on_awaiting(s, json_object_get(event, "turn"), out);
+    else if (str_is(type, "turn_cancelled"))
+        on_end(s, NULL, "cancelled", out);
+    else if (str_is(type, "error"))
+        on_error(s, event, out);
+}

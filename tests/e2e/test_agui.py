@@ -1,0 +1,145 @@
+"""The door for AG-UI's clients: what its client refuses is looked for in each run."""
+
+import http.client
+import json
+import uuid
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+
+from fakes.model import Call, Gate, Reasoning, Status
+from harness.client import Client
+from harness.stack import Stack
+
+OPENS = {"TEXT_MESSAGE_START": "messageId", "REASONING_MESSAGE_START": "messageId", "REASONING_START": "messageId",
+         "TOOL_CALL_START": "toolCallId", "STEP_STARTED": "stepName"}
+INSIDE = {"TEXT_MESSAGE_CONTENT": "TEXT_MESSAGE", "REASONING_MESSAGE_CONTENT": "REASONING_MESSAGE",
+          "TOOL_CALL_ARGS": "TOOL_CALL"}
+
+
+class Run:
+    def __init__(self, client: Client, thread: str, question: str, **more: object) -> None:
+        url = urlsplit(client.base)
+        self.connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=30)
+        body = {"threadId": thread, "runId": "run-1", "messages": [{"id": "1", "role": "user", "content": question}],
+                "tools": [], "context": [], "state": {}, "forwardedProps": {}, **more}
+        self.connection.request("POST", "/agui", json.dumps(body), {
+            **client.headers(), "Content-Type": "application/json", "Accept": "text/event-stream",
+            "X-PersAI-Datasource": "/proxy/globaldatasources/prometheus"})
+        self.answer = self.connection.getresponse()
+        self.seen: list[dict] = []
+
+    def events(self) -> Iterator[dict]:
+        for line in self.answer:
+            if line.startswith(b"data: "):
+                self.seen.append(json.loads(line[6:]))
+                yield self.seen[-1]
+
+    def finish(self) -> list[dict]:
+        assert self.answer.status == 200, self.answer.read()
+        for _ in self.events():
+            pass
+        self.connection.close()
+        check(self.seen)
+        return self.seen
+
+    def until(self, kind: str) -> dict:
+        return next(e for e in self.events() if e["type"] == kind)
+
+
+def check(events: list[dict]) -> None:
+    """What @ag-ui/client's verifyEvents refuses."""
+    assert events[0]["type"] == "RUN_STARTED" and events[-1]["type"] in ("RUN_FINISHED", "RUN_ERROR")
+    opened: set[tuple[str, str]] = set()
+    for event in events[1:]:
+        kind = event["type"]
+        assert None not in event.values(), event
+        if kind in OPENS:
+            place = (kind.removesuffix("_START").removesuffix("_STARTED"), event[OPENS[kind]])
+            assert place not in opened, event
+            opened.add(place)
+        elif kind in INSIDE:
+            assert (INSIDE[kind], event["toolCallId" if "TOOL" in kind else "messageId"]) in opened and event["delta"]
+        elif kind.endswith("_END") or kind == "STEP_FINISHED":
+            name = kind.removesuffix("_END").removesuffix("_FINISHED")
+            opened.remove((name, event.get("messageId") or event.get("toolCallId") or event["stepName"]))
+        elif kind == "RUN_FINISHED":
+            assert not opened and event is events[-1]
+
+
+def text(events: list[dict]) -> str:
+    return "".join(e["delta"] for e in events if e["type"] == "TEXT_MESSAGE_CONTENT")
+
+
+def test_a_run_with_tools_and_reasoning(stack: Stack) -> None:
+    alice, thread = stack.client(), str(uuid.uuid4())
+    stack.model.when("Is it up?", [Reasoning("I look. "), "Let me look.", Call("execute_range_query", {"query": "up"})],
+                     ["It is ", "\"up\"."])
+    events = Run(alice, thread, "Is it up?").finish()
+    assert text(events) == 'Let me look.It is "up".'
+    assert "I look. " in "".join(e["delta"] for e in events if e["type"] == "REASONING_MESSAGE_CONTENT")
+    call = [e for e in events if e["type"] == "TOOL_CALL_START" and e["toolCallName"] == "execute_range_query"]
+    result = [e for e in events if e["type"] == "TOOL_CALL_RESULT" and e["toolCallId"] == call[0]["toolCallId"]]
+    assert len(call) == len(result) == 1 and result[0]["content"]
+    assert events[0]["threadId"] == thread and events[-1]["outcome"] == {"type": "success"}
+    # The thread is a session: listed, and gone on with.
+    session, = alice.sessions()
+    assert session["session_id"] == thread.replace("-", "")
+    stack.model.when("And now?", ["Still."])
+    assert text(Run(alice, thread, "And now?").finish()) == "Still."
+    assert [m["role"] for m in alice.messages(session["session_id"])].count("user") == 2
+
+
+def test_a_second_client_rejoins(stack: Stack) -> None:
+    alice, thread, gate = stack.client(), "my own thread", Gate()
+    stack.model.when("Is it up?", ["One ", gate, "two."])
+    first = Run(alice, thread, "Is it up?")
+    first.until("TEXT_MESSAGE_CONTENT")
+    gate.wait()
+    second = Run(alice, thread, "Is it up?")
+    second.until("TEXT_MESSAGE_CONTENT")
+    first.connection.close()  # the turn goes on
+    gate.open()
+    assert text(second.finish()) == "One two."
+    assert len(stack.model.chats("Is it up?")) == 1
+
+
+def test_a_run_that_is_cancelled_or_fails(stack: Stack) -> None:
+    alice, thread, gate = stack.client(), uuid.uuid4().hex, Gate()
+    stack.model.when("Is it up?", ["One ", gate, "two."])
+    run = Run(alice, thread, "Is it up?")
+    run.until("TEXT_MESSAGE_CONTENT")
+    turn = alice.get(f"/session/{thread}").json()["turn"]["turn_id"]
+    assert alice.post(f"/session/{thread}/turn/{turn}/cancel").status == 202
+    assert run.finish()[-1]["outcome"] == {"type": "cancelled"}
+    gate.open()
+    stack.model.when("Fail", [Status(401)])
+    events = Run(alice, thread, "Fail").finish()
+    assert events[-1]["type"] == "RUN_ERROR" and events[-1]["code"] == "model_refused"
+
+
+@pytest.mark.parametrize("more", [{"messages": []}, {"messages": [{"id": "1", "role": "assistant", "content": "x"}]},
+                                  {"threadId": ""}, {"runId": 7}, {"tools": [{"name": "f"}]}, {"messages": "x"},
+                                  {"resume": [{"interruptId": "1", "status": "resolved"}]}])
+def test_what_is_refused(stack: Stack, more: dict) -> None:
+    run = Run(stack.client(), "t", "Is it up?", **more)
+    body = json.loads(run.answer.read())
+    assert run.answer.status == 422 and body["type"] == "RUN_ERROR" and body["code"] == "invalid" and body["message"]
+
+
+def test_strangers(stack: Stack) -> None:
+    for client, status in ((Client(stack.gateway.url), 401), (Client(stack.gateway.url, bearer="pk-wrong"), 401)):
+        run = Run(client, "t", "Is it up?")
+        assert run.answer.status == status and json.loads(run.answer.read())["code"] == "unauthenticated"
+    alice, bob = stack.client("alice"), stack.client("bob")
+    session = alice.session()
+    run = Run(bob, session, "Is it up?")
+    assert run.answer.status == 404 and json.loads(run.answer.read())["code"] == "session_not_found"
+
+
+def test_the_page_of_the_api(stack: Stack) -> None:
+    page = Client(stack.gateway.url).get("/docs")
+    assert page.status == 200 and b"openapi.json" in page.body
+    assert "connect-src 'self'" in page.headers["Content-Security-Policy"]
+    assert b"http://" not in page.body and b"https://" not in page.body
