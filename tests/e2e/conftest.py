@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.approvals import Dashboard
 from harness.services import Perses, Prometheus
 from harness.stack import Stack
+
+CLAIM_TESTS = 8  # of a file at once: what its module's fixtures cost is paid by each process
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -21,8 +24,44 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not config.getoption("--long"):
         items[:] = [item for item in items if not item.get_closest_marker("long")]
-    # What is quick and basic first: a broken build shows itself early.
-    items.sort(key=lambda item: 0 if item.get_closest_marker("core") else 1)
+    # What is quick and basic first: a broken build shows itself early. The rest file by file.
+    items.sort(key=lambda item: (0 if item.get_closest_marker("core") else 1, str(item.path)))
+
+
+_file, _place = Path(), 0
+
+
+def is_ours(item: pytest.Item) -> bool:
+    """Several processes share one run (tests/run): each takes some tests of a file, then the next that nobody has."""
+    global _file, _place
+    folder = os.environ.get("PERSAI_TEST_CLAIMS")
+    assert folder
+    _file, _place = item.path, _place + 1 if item.path == _file else 0
+    kind = "core" if item.get_closest_marker("core") else "rest"
+    claim = Path(folder) / f"{item.path.name}.{kind}.{_place // CLAIM_TESTS}"
+    try:
+        with claim.open("x") as f:
+            f.write(str(os.getpid()))
+    except FileExistsError:
+        return claim.read_text() == str(os.getpid())
+    return True
+
+
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """As pytest's own, over those tests that no other process has."""
+    if not os.environ.get("PERSAI_TEST_CLAIMS") or session.config.option.collectonly or session.testsfailed:
+        return None
+    ours = filter(is_ours, session.items)
+    item = next(ours, None)
+    while item is not None:
+        following = next(ours, None)
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        if session.shouldfail:
+            raise session.Failed(session.shouldfail)
+        if session.shouldstop:
+            raise session.Interrupted(session.shouldstop)
+        item = following
+    return True
 
 
 @pytest.fixture(scope="session")
@@ -99,6 +138,11 @@ def bare(make_stack: MakeStack, perses: Perses, sign_in: object) -> Stack:
 def stack(bare: Stack) -> Stack:
     """One gateway, one worker."""
     return bare.start()
+
+
+@pytest.fixture
+def board(perses: Perses) -> Dashboard:
+    return Dashboard(perses)
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -12,7 +12,7 @@ from harness.client import DATASOURCE, Client
 from harness.keys import Keys
 from harness.stack import Stack, metrics, program
 from harness.wait import until
-from test_webhook import PATH, notification
+from harness.alerts import PATH, notification
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """Something is killed, and what was accepted is answered all the same."""
 
-import http.client
 import signal
 import threading
-import time
 
 import pytest
 
@@ -12,6 +10,7 @@ from harness.client import Client
 from harness.sse import Log, check_log
 from harness.stack import Gateway, Stack
 from harness.wait import until
+from harness.retry import begin
 
 
 def final_of(session: str, client: Client) -> list[str]:
@@ -343,32 +342,6 @@ def test_a_rolling_restart_fails_no_turn(bare: Stack) -> None:
         t.join(90)
     assert not problems, problems
     assert all(log.answer() == "".join(f"w{n} " for n in range(30)) for log in logs)
-
-
-def begin(clients: list[Client], message: str, stop: threading.Event) -> tuple[str, str]:
-    """Starts a turn as a good client does: repeats with the same keys at the next gateway until it is accepted."""
-    session = turn = ""
-    tries = 0
-    while not turn and not stop.is_set():
-        client = clients[tries % len(clients)]
-        tries += 1
-        try:
-            if not session:
-                made = client.post("/session", {}, headers={"Idempotency-Key": "s " + message})
-                session = made.json()["session_id"] if made.status == 201 else ""
-            if session:
-                answer = client.post(client.turn_path(session), {"message": message},
-                                     headers={"Prefer": "respond-async", "Idempotency-Key": "t " + message})
-                if answer.status == 202:
-                    turn = answer.json()["turn_id"]
-                else:
-                    assert answer.status == 503, answer
-        except (OSError, ValueError, http.client.HTTPException):
-            pass
-        if not turn:
-            time.sleep(0.05)
-        assert tries < 400, "no gateway takes the turn"
-    return session, turn
 
 
 def test_workers_find_a_gateway_that_comes_later(bare: Stack) -> None:

@@ -8,20 +8,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import anthropic
 import pytest
-from google.genai import types
-from openai.types.chat.completion_create_params import CompletionCreateParamsStreaming
-from openai.types.responses.response_create_params import ResponseCreateParamsStreaming
-from pydantic import TypeAdapter
 
 from fakes.providers import STREAMS
 from fakes.server import Exchange, Fake, Request
 from harness.stack import Stack
+from harness.vendor_types import check_types
 
 APIS = {"chat": "openai", "responses": "openai", "messages": "anthropic", "generate": "google"}
-PARAMS = {"chat": TypeAdapter(CompletionCreateParamsStreaming), "responses": TypeAdapter(ResponseCreateParamsStreaming),
-          "messages": TypeAdapter(anthropic.types.message_create_params.MessageCreateParamsStreaming)}
 THOUGHT = "I look at the list \U0001f600"
 LONG_ID = "functions.list_metrics:0/" + "x" * 60
 
@@ -29,25 +23,6 @@ LONG_ID = "functions.list_metrics:0/" + "x" * 60
 def api_of(path: str) -> str:
     return next((a for a, end in (("chat", "/completions"), ("responses", "/responses"), ("messages", "/messages"))
                  if path.endswith(end)), "generate")
-
-
-def read_all(value: object) -> None:
-    """pydantic checks what is Iterable only as it is read."""
-    if isinstance(value, dict):
-        value = value.values()
-    if not isinstance(value, str) and hasattr(value, "__iter__"):
-        for member in value:
-            read_all(member)
-
-
-def check_types(api: str, body: dict) -> None:
-    if api != "generate":
-        read_all(PARAMS[api].validate_python(body))
-        return
-    for content in [*body["contents"], body["systemInstruction"]]:
-        types.Content.model_validate(content)
-    for tool in body.get("tools", []):
-        types.Tool.model_validate(tool)
 
 
 class Server(Fake):

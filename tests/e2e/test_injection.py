@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 
 from fakes import upstream as up
 from fakes.model import Call
@@ -14,8 +13,8 @@ from fakes.server import Exchange, Fake, Request
 from harness.client import Client
 from harness.services import Perses
 from harness.stack import MODEL_KEY, Stack
-from test_approvals import PROJECT, Dashboard, Waiting
-from test_webhook import SERVICE, firing, notify
+from harness.alerts import SERVICE, firing, notify
+from harness.approvals import PROJECT, Dashboard, Waiting
 
 EVIL = "http://127.0.0.1:EVIL"
 SAVE = 'save_panel({"project":"PROJECT","dashboard":"BOARD","title":"pwned","query":"up"})'

@@ -14,7 +14,7 @@ from fakes.model import Gate
 from fakes.perses import Perses as FakePerses
 from harness.stack import Stack, metric
 from harness.wait import until
-from test_limits import models, usual
+from harness.models_file import models, usual
 
 PEOPLE, WORKERS = 500, 8
 

@@ -12,7 +12,7 @@ from fakes.server import Exchange, Request
 from harness.sse import Stream
 from harness.stack import Stack, program
 from harness.wait import SLOWNESS, until
-from test_limits import models, usual
+from harness.models_file import models, usual
 
 SLOW = b'{"error":{"message":"slow down","type":"requests","code":"rate_limit_exceeded"}}'
 

@@ -6,7 +6,7 @@ from fakes.model import Attempts, Gate, Status
 from harness.client import Client
 from harness.sse import Log
 from harness.stack import Stack
-from test_limits import models, usual
+from harness.models_file import models, usual
 
 LONG = ["word " * 1000] * 18  # 90 KB: two of them and the tools do not fit 196 KB, one does
 SUMMARY = '{"person":'

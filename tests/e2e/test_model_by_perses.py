@@ -12,7 +12,7 @@ from fakes.server import Exchange, Request
 from harness.client import Client
 from harness.stack import Stack
 from harness.wait import until
-from test_sign_in import LEASE, unheld
+from harness.held import LEASE, unheld
 
 PATH = "/proxy/globaldatasources/model"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fakes.model import Model
 from harness.stack import Stack
-from test_limits import models, usual
+from harness.models_file import models, usual
 
 
 def test_a_server_is_asked_as_its_row_says(bare: Stack, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from fakes.model import Call
 from harness import spec
 from harness.client import DATASOURCE, Client
 from harness.stack import Stack
-from test_webhook import SERVICE, TOKEN
+from harness.alerts import SERVICE, TOKEN
 
 TOOLS = Path(sys.executable).parent  # of the tests' virtual environment
 

@@ -10,10 +10,7 @@ from pathlib import Path
 import pytest
 
 from fakes.model import Gate
-from fakes.server import Exchange, Request
-from fakes.upstream import Upstream
 from harness.client import Client
-from harness.services import ADMIN, Perses
 from harness.stack import MODEL_KEY, Gateway, Stack, metric, metrics, program
 from harness.wait import free_port, until
 

@@ -15,8 +15,8 @@ from harness.services import Redis, flat
 from harness.sse import Log, Stream, check_once
 from harness.stack import Stack, metric, program
 from harness.wait import until
-from test_approvals import Dashboard, Waiting, board, saves  # noqa: F401 (a fixture)
-from test_failures import begin
+from harness.approvals import Dashboard, Waiting, saves
+from harness.retry import begin
 
 REPLICATED = {"PERSAI_DURABILITY": "replicated:1"}
 

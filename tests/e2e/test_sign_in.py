@@ -10,8 +10,7 @@ from fakes.upstream import Upstream
 from harness.client import Client
 from harness.stack import Stack
 from harness.wait import until
-
-LEASE = {"PERSAI_LEASE": "1s"}
+from harness.held import LEASE, state_in_redis, unheld
 
 
 def orphan(stack: Stack, client: Client, words: str = "orphan") -> tuple[str, str]:
@@ -40,19 +39,6 @@ def rescue(stack: Stack) -> None:
     worker = stack.add_worker(**LEASE)
     stack.wait_worker(worker)
     stack.gateways[1].wait_ready()
-
-
-def state_in_redis(stack: Stack, session: str, turn: str) -> tuple[str, int]:
-    """Its state, and for how many ms it is still held; without a request that would bring a token."""
-    client = stack.redis.client
-    state, lease = client.hmget(f"p:t:{{{session}}}:{turn}", "state", "lease")
-    seconds, micros = client.time()
-    return state.decode(), int(lease) - int(seconds) * 1000 - micros // 1000
-
-
-def unheld(stack: Stack, session: str, turn: str) -> bool:
-    state, left = state_in_redis(stack, session, turn)
-    return state == "running" and left <= 0
 
 
 REQUESTS = {

@@ -11,7 +11,7 @@ from fakes import upstream as up
 from fakes.model import Call
 from harness.services import ADMIN, Perses
 from harness.stack import Stack
-from test_approvals import PROJECT, Dashboard, Waiting
+from harness.approvals import PROJECT, Dashboard, Waiting
 
 _numbers = itertools.count(1)
 

@@ -15,7 +15,7 @@ from harness.services import Perses
 from harness.stack import Stack
 from harness.terminal import Terminal
 from harness.wait import free_port
-from test_approvals import Dashboard
+from harness.approvals import Dashboard
 
 MINUTES = Call("execute_range_query", {"query": "minute()", "start": "now-30m", "end": "now"})
 

@@ -11,7 +11,7 @@ from fakes.providers import KEY, PATHS, STREAMS, Providers, check_generate
 from fakes.server import Exchange, Fake, Request
 from harness.stack import Stack
 from harness.wait import until
-from test_foreign_models import check_types
+from harness.vendor_types import check_types
 
 PROVIDER = {"chat": "openai", "responses": "openai", "messages": "anthropic", "generate": "google"}
 # Of each API: a stream that thinks and calls a tool, where the request has the conversation, what must go back.

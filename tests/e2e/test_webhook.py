@@ -4,48 +4,21 @@ import json
 import os
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
 
 from fakes.model import Attempts, Call, Gate
-from harness.client import DATASOURCE, Client, Response
+from harness.client import Client, Response
 from harness.process import Process
-from harness.services import PASSWORD, Perses, Prometheus
+from harness.services import Perses, Prometheus
 from harness.stack import Stack, program
 from harness.wait import free_port, until
-from test_approvals import Dashboard
-from test_check import failing
-from test_sign_in import LEASE, state_in_redis
+from harness.alerts import PATH, SECRET, SERVICE, TOKEN, firing, hook, notification, notify
+from harness.approvals import Dashboard
+from harness.check import failing
+from harness.held import LEASE, state_in_redis
 
-TOKEN = "webhook-canary-5b1f0c93d7"
-SECRET = PASSWORD.format("robot")
-SERVICE = {"PERSAI_WEBHOOK_TOKEN": TOKEN, "PERSAI_SERVICE_USER": "robot", "PERSAI_SERVICE_PASSWORD": SECRET}
-PATH = f"/webhook/alertmanager?datasource_path={DATASOURCE}"
 REPORT = "## What\nHot.\n## Since when\n9:00\n## What changed with it\nNothing.\n## Runbook\nNone.\n## Next steps\nWait."
-
-
-def firing(name: str, starts: str = "2026-11-25T10:00:00.5Z", **labels: str) -> dict:
-    return {"status": "firing", "labels": {"alertname": name, **labels}, "startsAt": starts,
-            "annotations": {"summary": f"{name} is up", "runbook_url": "https://wiki.example/runbooks/RoomHot"},
-            "endsAt": "0001-01-01T00:00:00Z", "generatorURL": "http://prometheus/graph?g0.expr=up&g0.tab=1",
-            "fingerprint": "1a30ba71cca2921f"}
-
-
-def notification(*alerts: dict) -> dict:
-    return {"version": "4", "groupKey": "{}:{}", "truncatedAlerts": 0, "status": "firing", "receiver": "persai",
-            "groupLabels": {}, "commonLabels": {}, "commonAnnotations": {}, "externalURL": "http://alertmanager",
-            "alerts": list(alerts)}
-
-
-def hook(stack: Stack, gateway: int = 0) -> Client:
-    return Client(stack.gateways[gateway].url, bearer=TOKEN)
-
-
-def notify(stack: Stack, *alerts: dict, gateway: int = 0) -> list[dict]:
-    answer = hook(stack, gateway).post(PATH, notification(*alerts))
-    assert answer.status == 202, (answer.status, answer.body)
-    return answer.json()["investigations"]
 
 
 @pytest.fixture

@@ -49,6 +49,22 @@ def cache_folder() -> Path:
     return folder
 
 
+_changed: set[str] | None = None  # None: all
+
+
+def only_changed(tree: Tree) -> None:
+    """clang-tidy looks at what differs from the main branch; on that, at what the last commit and the work tree have."""
+    global _changed
+
+    def git(*args: str) -> str:
+        return run(["git", *args], cwd=tree.root).stdout
+
+    base = git("merge-base", "HEAD", "main").strip() or git("merge-base", "HEAD", "origin/main").strip()
+    if not base or base == git("rev-parse", "HEAD").strip():
+        base = "HEAD~1"
+    _changed = {*git("diff", "--name-only", base).split(), *git("ls-files", "--others", "--exclude-standard").split()}
+
+
 def rule_clang_tidy(tree: Tree) -> list[Finding]:
     """clang-tidy has nothing to say (.clang-tidy gives a reason for each check that is off)."""
     program = which("clang-tidy")
@@ -62,7 +78,9 @@ def rule_clang_tidy(tree: Tree) -> list[Finding]:
     commands = json.loads((tree.build / "compile_commands.json").read_text())
     listed = {os.path.relpath(os.path.join(c["directory"], c["file"]), tree.root) for c in commands}
     files = [f for f in tree.c_files(".c") if f in listed]
-    if not files:
+    if _changed is not None:
+        files = [f for f in files if f in _changed]
+    elif not files:
         return [Finding(".clang-tidy", 0, "no source is in compile_commands.json")]
 
     def check(name: str) -> str:

@@ -134,6 +134,17 @@ def rule_names(tree: Tree) -> list[Finding]:
             for function in DECLARED.findall(code_only(tree.files[name])) if function in gateway]
 
 
+def rule_apart(tree: Tree) -> list[Finding]:
+    """No test file imports another: what both need stands beside them, in a file of its own."""
+    found = []
+    for name in tree.files:
+        if name.startswith("tests/") and tree.kind(name) == "py":
+            for number, line in enumerate(tree.lines(name), 1):
+                if re.match(r"\s*(from|import) \.?test_\w+", line):
+                    found.append(Finding(name, number, "imports a test file"))
+    return found
+
+
 def rule_wrappers(tree: Tree) -> list[Finding]:
     """One module knows each library's header."""
     found = []
@@ -301,7 +312,7 @@ def rule_top(tree: Tree) -> list[Finding]:
 
 RULES = {
     "includes": rule_includes, "cycles": rule_cycles, "wrappers": rule_wrappers, "banned": rule_banned,
-    "uncalled": rule_uncalled, "names": rule_names, "scoped": rule_scoped, "shape": rule_shape,
+    "uncalled": rule_uncalled, "names": rule_names, "apart": rule_apart, "scoped": rule_scoped, "shape": rule_shape,
     "functions": rule_functions,
     "listed": rule_listed, "leftovers": rule_leftovers, "origin": rule_origin, "lines": rule_lines, "top": rule_top,
 }

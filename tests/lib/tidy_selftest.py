@@ -54,6 +54,7 @@ PLANTED: list[tuple[str, str, str | None]] = [
     ("cycles", "common/buf.h", header("common/buf.h", '#include "common/list.h"\nint buf_len(void);')),
     ("uncalled", "common/buf.h", header("common/buf.h", "int buf_len(void);\nint buf_gone(void);")),
     ("names", "worker/y.h", header("worker/y.h", "int y_len(void);")),
+    ("apart", "tests/x.py", "from test_y import z\n"),
     ("wrappers", "proto/x.c", "#include <curl/curl.h>\n"),
     ("wrappers", "common/buf.c", "#include <zmq.h>\n"),
     ("banned", "common/buf.c", "void f(char *a)\n{\n    strcpy(a, a);\n}\n"),

@@ -4,7 +4,6 @@ load balancer, while its parts come, go and die."""
 import json
 import re
 import socket
-import time
 from collections.abc import Iterator
 from http.client import HTTPException
 from pathlib import Path
@@ -16,16 +15,10 @@ from docker import Compose, Engine
 from harness.client import Client
 from harness.wait import free_port
 from load import Load
+from still import until
 
 JOBS = {"prometheus", "perses", "node", "persai-gateway", "persai-worker"}
 SERVICES = ("perses", "redis", "gateway", "worker", "lb", "demo-model", "prometheus", "node-exporter")
-
-
-def until(what: str, done: object, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not done():  # type: ignore[operator]
-        assert time.monotonic() < end, f"still not {what} after {seconds} s"
-        time.sleep(0.2)
 
 
 def query(stack: Stack, client: Client, expression: str) -> list[dict]:

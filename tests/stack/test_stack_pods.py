@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import yaml
 from conftest import TOP, Stack
 from docker import Engine
-from test_stack import until
+from still import until
 
 OBJECTS = [o for f in sorted((TOP / "compose" / "kubernetes").glob("*.yaml")) for o in yaml.safe_load_all(f.read_text())]
 PODS = {o["metadata"]["name"]: o["spec"]["template"]["spec"] for o in OBJECTS if o["kind"] == "Deployment"}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from conftest import Stack
 from load import Load
-from test_stack import until
+from still import until
 
 NODES = ("redis", "redis-replica-1", "redis-replica-2")
 SENTINELS = ("sentinel-1", "sentinel-2", "sentinel-3")

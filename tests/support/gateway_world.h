@@ -290,8 +290,8 @@ static void client_wait(struct client *c, const char *text)
 {
     c->got.want = text;
     bool in_time = pump_within(w.pump, WORLD_WAIT_MS, pump_has, &c->got);
-    if (!in_time || (text && !strstr(c->got.bytes, text)))
-        fail_msg("no \"%s\" in\n%s", text, c->got.bytes);
+    if (!in_time || !c->got.bytes || !strstr(c->got.bytes, text))
+        fail_msg("no \"%s\" in\n%s", text, c->got.bytes ? c->got.bytes : "");
 }
 
 static void client_free(struct client *c)

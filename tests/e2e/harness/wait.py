@@ -1,10 +1,13 @@
 """Waiting for conditions, never for a time."""
 
+import fcntl
 import os
 import random
 import socket
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -29,19 +32,44 @@ def until(condition: Callable[[], T], what: str, seconds: float = 15) -> T:
         time.sleep(0.02)
 
 
+# Ports below those that the system gives to outgoing connections: one of them could take it before its server does.
+FIRST_PORT, BLOCK_PORTS, BLOCKS = 10240, 512, 42
+_block: tuple[int, int] | None = None  # its first port, and the lock that makes it ours until this process ends
 _given: set[int] = set()
 
 
-def free_port(host: str = "127.0.0.1") -> int:
-    """A port that nobody listens on, and that this run has not given out before. Below those that the system gives to
-    outgoing connections: one of them could take it before its server does."""
-    while True:
-        port = random.randrange(10240, 32000)
-        with socket.socket() as s:
+def _own_block() -> int:
+    """A range of ports that no other run of tests on this machine takes one from."""
+    global _block
+    if _block is None:
+        folder = Path(tempfile.gettempdir()) / f"persai-test-ports-{os.getuid()}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        for n in random.sample(range(BLOCKS), BLOCKS):
+            lock = os.open(folder / str(n), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
             try:
-                s.bind((host, port))
-            except OSError:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(lock)
                 continue
-        if port not in _given:
+            _block = (FIRST_PORT + n * BLOCK_PORTS, lock)
+            break
+        else:
+            raise AssertionError(f"all {BLOCKS} ranges of ports are in use by other runs of these tests: see {folder}")
+    return _block[0]
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port that nobody listens on and that is given out again only when all others were."""
+    first = _own_block()
+    for _ in range(2):
+        left = [p for p in range(first, first + BLOCK_PORTS) if p not in _given]
+        for port in random.sample(left, len(left)):
             _given.add(port)
+            with socket.socket() as s:
+                try:
+                    s.bind((host, port))
+                except OSError:
+                    continue
             return port
+        _given.clear()
+    raise AssertionError(f"no port from {first} to {first + BLOCK_PORTS - 1} can be listened on")
