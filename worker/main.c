@@ -293,6 +293,7 @@ static void open_turns(struct worker *w)
                  .tools = w->tools,
                  .meters = &w->meters,
                  .extra_prompt = buf_cstr(&w->extra_prompt),
+                 .find_tools = s->find_tools,
                  .look_up = s->look_up,
                  .check_answers = s->check_answers,
                  .token_wait_ms = s->token_wait_ms,

@@ -443,6 +443,7 @@ static int begin(void **state)
                                              .approval_wait_ms = 86400000},
                                     .capacity = 1,
                                     .tick_ms = 50};
+    c.turn.find_tools = false;
     c.turn.look_up = true; /* where the script says that there is something to look at */
     c.turn.check_answers = true;
     w.turns = worker_turns_new(&c);

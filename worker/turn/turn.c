@@ -11,6 +11,7 @@
 #include "proto/store/turn.h"
 #include "worker/llm/history.h"
 #include "worker/llm/prompt.h"
+#include "worker/turn/offer.h"
 
 enum {
     SAID_BYTES_MAX = 128 << 10, /* text of one event: escaped it still fits a frame */
@@ -392,19 +393,8 @@ static void on_llm_done(void *arg, enum err err);
 static void begin_vet(struct turn *t);
 static void fit(struct turn *t, struct record_message *m, char *fitted[REPLY_CALLS_MAX]);
 
-/* Of these tools those that the model is told of: all, or a few, which are copied. */
-static const struct tool_spec *offered(const struct model *m, const struct tool_spec *tools,
-                                       unsigned *count, struct tool_spec few[MODEL_OFFERS_MAX])
-{
-    unsigned n = 0;
-    if (m->offer_count == 0 && !m->small)
-        return tools;
-    for (unsigned i = 0; i < *count && n < MODEL_OFFERS_MAX; i++)
-        if (model_offers(m, tools[i].name))
-            few[n++] = tools[i];
-    *count = n;
-    return few;
-}
+static void ask_model(struct turn *t, const struct store_answer *answer,
+                      const struct tool_spec *tools, unsigned tool_count);
 
 /* A small model guesses rather than looks. */
 static bool must_call(const struct turn *t)
@@ -440,8 +430,6 @@ static void reply_as_ordered(struct turn *t, const struct record_request *reques
 static void begin_call(struct turn *t, const struct store_answer *answer,
                        const struct record_request *request)
 {
-    static const struct llm_handler handler = {
-        {on_text, on_reasoning, on_call}, on_llm_done, turn_tell_wait};
     const struct turn_config *c = t->config;
     if (request->tool_name.len > 0) {
         reply_as_ordered(t, request,
@@ -458,9 +446,26 @@ static void begin_call(struct turn *t, const struct store_answer *answer,
         return;
     turn_doubt_read(t, answer->messages, answer->message_count);
     unsigned tool_count;
-    struct tool_spec few[MODEL_OFFERS_MAX];
-    const struct tool_spec *tools = tools_specs(c->tools, &tool_count);
-    tools = offered(t->model, tools, &tool_count, few);
+    const struct tool_spec *all = tools_specs(c->tools, &tool_count);
+    struct tool_spec *tools = xcalloc(tool_count + 1, sizeof(*tools));
+    struct offer_facts facts = {.model = t->model,
+                                .messages = answer->messages,
+                                .message_count = answer->message_count,
+                                .dashboards = t->context.about != NULL,
+                                .alert = t->context.alert != NULL,
+                                .all = !c->find_tools};
+    tool_count = offer_tools(&facts, all, tool_count, tools);
+    ask_model(t, answer, tools, tool_count);
+    free(tools);
+}
+
+/* tools: what it is offered, but in its last call. */
+static void ask_model(struct turn *t, const struct store_answer *answer,
+                      const struct tool_spec *tools, unsigned tool_count)
+{
+    static const struct llm_handler handler = {
+        {on_text, on_reasoning, on_call}, on_llm_done, turn_tell_wait};
+    const struct turn_config *c = t->config;
     bool last_call = agent_last_call(&t->agent);
     if (last_call)
         tool_count = 0;

@@ -46,6 +46,7 @@ struct turn_config {               /* of all turns of this process */
     struct tools *tools;
     struct meters *meters;
     const char *extra_prompt; /* or NULL */
+    bool find_tools;          /* most tools are offered when they are wanted; else all are */
     bool look_up;             /* what fits a question before the model is asked */
     bool check_answers;       /* against what was read */
     int64_t token_wait_ms;    /* for a fresh token */

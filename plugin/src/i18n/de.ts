@@ -176,6 +176,7 @@ export const de: Words = {
   'tool.search_docs': 'Dokumente durchsucht',
   'tool.read_doc': 'Ein Dokument gelesen',
   'tool.show_plan': 'Den Plan gezeigt',
+  'tool.find_tools': 'Nach Werkzeugen gesucht',
   'client.whatAnsweredIsNot':
     'Was geantwortet hat, ist kein PersAI-Gateway: Die PersAI-Datenquelle zeigt woanders hin.',
   'client.youAreSignedOut': 'Sie sind von Perses abgemeldet.',

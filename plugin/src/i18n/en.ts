@@ -189,6 +189,7 @@ export const en = {
   'tool.search_docs': 'Searched documents',
   'tool.read_doc': 'Read a document',
   'tool.show_plan': 'Showed the plan',
+  'tool.find_tools': 'Looked for tools',
 
   'client.whatAnsweredIsNot':
     'What answered is not a PersAI gateway: the PersAI datasource points somewhere else.',

@@ -185,6 +185,7 @@ export const es: Words = {
   'tool.search_docs': 'Buscó en documentos',
   'tool.read_doc': 'Leyó un documento',
   'tool.show_plan': 'Mostró el plan',
+  'tool.find_tools': 'Buscó herramientas',
   'client.whatAnsweredIsNot':
     'Lo que respondió no es una pasarela de PersAI: la fuente de datos de PersAI apunta a otro sitio.',
   'client.youAreSignedOut': 'Su sesión en Perses está cerrada.',

@@ -167,6 +167,7 @@ export const ja: Words = {
   'tool.search_docs': '文書を検索',
   'tool.read_doc': '文書を読み取り',
   'tool.show_plan': '計画を提示',
+  'tool.find_tools': 'ツールを検索',
   'client.whatAnsweredIsNot':
     '応答したのは PersAI ゲートウェイではありません。PersAI データソースが別の場所を指しています。',
   'client.youAreSignedOut': 'Perses からサインアウトしています。',

@@ -167,6 +167,7 @@ export const zh: Words = {
   'tool.search_docs': '搜索了文档',
   'tool.read_doc': '读取了文档',
   'tool.show_plan': '显示了计划',
+  'tool.find_tools': '查找了工具',
   'client.whatAnsweredIsNot': '响应的不是 PersAI 网关：PersAI 数据源指向了别处。',
   'client.youAreSignedOut': '您已从 Perses 注销。',
   'client.persesDoesNotLet': 'Perses 不允许您使用 PersAI 数据源。',

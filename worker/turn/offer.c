@@ -1,0 +1,147 @@
+#include "worker/turn/offer.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "common/check.h"
+#include "worker/tools/prometheus/words.h"
+
+static bool among(const char *name, const char *const *names)
+{
+    for (; *names; names++)
+        if (strcmp(name, *names) == 0)
+            return true;
+    return false;
+}
+
+static bool core(const struct tool_spec *spec)
+{
+    static const char *const names[] = {"list_metrics",
+                                        "describe_metric",
+                                        "list_label_values",
+                                        "list_datasources",
+                                        "list_alerts",
+                                        "execute_instant_query",
+                                        "execute_range_query",
+                                        "histogram_quantile",
+                                        "show_plan",
+                                        "find_tools",
+                                        NULL};
+    return among(spec->name, names) || strncmp(spec->name, "mcp_", 4) == 0;
+}
+
+/* What kinds of tools are for, beside what their names say. */
+static const struct {
+    const char *words; /* stems */
+    enum tool_source source;
+    const char *const names[8];
+} fors[] = {
+    {"log loki lin messag", TOOL_SOURCE_LOKI, {NULL}},
+    {"trac span tempo", TOOL_SOURCE_TEMPO, {NULL}},
+    {"profil flam pyroscop", TOOL_SOURCE_PYROSCOPE, {NULL}},
+    {"alert silenc firing alertmanager", TOOL_SOURCE_ALERTMANAGER, {"list_rules", NULL}},
+    {"runbook doc document sop procedur guid", TOOL_SOURCE_NONE, {"search_docs", "read_doc", NULL}},
+    {"dashboard panel board chart sav",
+     TOOL_SOURCE_NAMED,
+     {"list_projects", "list_dashboards", "search_panels", "get_dashboard", "get_panel",
+      "run_panel", NULL}},
+    {"scrap target", TOOL_SOURCE_NONE, {"list_targets", NULL}},
+    {"label sery cardinality", TOOL_SOURCE_NONE, {"list_label_names", "list_series", NULL}},
+};
+enum { FORS = sizeof(fors) / sizeof(fors[0]) };
+
+static bool has_stem(const char *stems, const struct word *w)
+{
+    struct str rest = str_of(stems), stem;
+    while (str_split(&rest, ' ', &stem))
+        if (str_eq(stem, (struct str){w->stem, w->len}))
+            return true;
+    return false;
+}
+
+static bool is_for(unsigned i, const struct tool_spec *spec)
+{
+    return (fors[i].source != TOOL_SOURCE_NONE && spec->source == fors[i].source) ||
+           among(spec->name, fors[i].names);
+}
+
+/* A word of the question is what it is for, or a part of its name. */
+static bool asked_for(const struct words *w, const struct tool_spec *spec)
+{
+    char stem[WORDS_STEM_MAX + 1];
+    for (unsigned i = 0; i < w->count; i++) {
+        const struct word *word = &w->words[i];
+        struct str rest = str_of(spec->name), part;
+        for (unsigned k = 0; k < FORS; k++)
+            if (is_for(k, spec) && has_stem(fors[k].words, word))
+                return true;
+        while (word->weight >= 1 && words_part(&rest, &part))
+            if (words_stem(part, stem) == word->len && memcmp(stem, word->stem, word->len) == 0)
+                return true;
+    }
+    return false;
+}
+
+static bool has(struct str text, const char *name)
+{
+    char quoted[96];
+    size_t len = strlen(name);
+    if (len + 3 > sizeof(quoted) || text.len == 0)
+        return false;
+    quoted[0] = quoted[len + 1] = '"';
+    memcpy(quoted + 1, name, len);
+    return memmem(text.at, text.len, quoted, len + 2) != NULL;
+}
+
+/* One of its kind of datasource is as good. */
+static bool names_it(struct str found, const struct tool_spec *all, unsigned count,
+                     const struct tool_spec *spec)
+{
+    bool kind = spec->source >= TOOL_SOURCE_LOKI;
+    for (unsigned i = 0; kind && i < count; i++)
+        if (all[i].source == spec->source && has(found, all[i].name))
+            return true;
+    return has(found, spec->name);
+}
+
+static void mark(const struct store_message *m, const struct tool_spec *all, unsigned count,
+                 bool *wanted)
+{
+    struct words w;
+    if (m->record.role == ROLE_USER)
+        words_read(&w, m->record.content);
+    for (unsigned i = 0; i < count; i++) {
+        bool now = m->record.role == ROLE_USER && asked_for(&w, &all[i]);
+        for (unsigned k = 0; m->record.role == ROLE_ASSISTANT && k < m->record.call_count; k++)
+            now = now || str_is(m->record.calls[k].tool_name, all[i].name);
+        for (unsigned k = 0; m->record.role == ROLE_TOOL && k < m->record.response_count; k++)
+            now = now || (str_is(m->record.responses[k].tool_name, "find_tools") &&
+                          names_it(m->record.responses[k].content, all, count, &all[i]));
+        wanted[i] = wanted[i] || now;
+    }
+}
+
+static bool of_context(const struct offer_facts *f, const struct tool_spec *spec)
+{
+    for (unsigned k = 0; k < FORS; k++)
+        if (is_for(k, spec) && ((f->dashboards && strncmp(fors[k].words, "dash", 4) == 0) ||
+                                (f->alert && (strncmp(fors[k].words, "alert", 5) == 0 ||
+                                              strncmp(fors[k].words, "runbook", 7) == 0))))
+            return true;
+    return false;
+}
+
+unsigned offer_tools(const struct offer_facts *f, const struct tool_spec *all, unsigned count,
+                     struct tool_spec *out)
+{
+    bool chosen = f->model->offer_count > 0 || f->model->small;
+    bool *wanted = xcalloc(count + 1, sizeof(*wanted));
+    unsigned n = 0;
+    for (unsigned i = 0; i < f->message_count && !chosen && !f->all; i++)
+        mark(&f->messages[i], all, count, wanted);
+    for (unsigned i = 0; i < count; i++)
+        if (chosen ? model_offers(f->model, all[i].name)
+                   : f->all || wanted[i] || core(&all[i]) || of_context(f, &all[i]))
+            out[n++] = all[i];
+    free(wanted);
+    return n;
+}
