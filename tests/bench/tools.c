@@ -145,7 +145,7 @@ static void list_warm(void)
         end();
     }
     begin();
-    catalog_write(&s, &catalog, STR("/proxy/globaldatasources/prometheus"), CONTENT_BYTES,
+    catalog_write(&s, &catalog, STR("/proxy/globaldatasources/prometheus"), CONTENT_BYTES, STR(""),
                   &content);
     end();
     CHECK(content.len > 1000);

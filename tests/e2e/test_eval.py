@@ -25,7 +25,7 @@ def clumsy(question: dict) -> list[list]:
     """Guesses a name, writes what no parser reads, names no tool; then does it right."""
     guess = "_".join(question["search"].split()) + "_guessed_total"
     return [[Call("execute_instant_query", {"query": guess}), Call("execute_range_query", {"query": "grate(up[5m])"})],
-            [Call("run_query", {"q": "x"}), Call("execute_instant_query", {"query": question["accepted"][0], "time": "now"})],
+            [Call("frobnicate", {"q": "x"}), Call("execute_instant_query", {"query": question["accepted"][0], "time": "now"})],
             ["So it is."]]
 
 

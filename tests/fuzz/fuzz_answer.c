@@ -51,7 +51,7 @@ static void list(struct str text, size_t piece)
     CHECK(catalog_search_init(&s, piece % 2 ? STR("a cpu") : STR(""), 0, 50));
     while (catalog_search_step(&s, &c))
         ;
-    catalog_write(&s, &c, STR("/d"), SUMMARY_MAX, &out);
+    catalog_write(&s, &c, STR("/d"), SUMMARY_MAX, STR(""), &out);
     json_t *json = json_loadb(out.at, out.len, 0, NULL);
     CHECK(json != NULL && !out.overflowed);
     json_decref(json);

@@ -25,11 +25,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0)
         return 0;
-    struct buf text;
-    buf_init(&text, 8192);
-    schema_write(tools[data[0] % TOOLS].args, tools[data[0] % TOOLS].count, &text);
-    json_t *schema = json_loads(buf_cstr(&text), 0, NULL);
-    buf_free(&text);
+    struct buf written;
+    buf_init(&written, 8192);
+    schema_write(tools[data[0] % TOOLS].args, tools[data[0] % TOOLS].count, &written);
+    json_t *schema = json_loads(buf_cstr(&written), 0, NULL);
+    buf_free(&written);
     struct buf error;
     buf_init(&error, 2048);
     json_t *args =

@@ -293,7 +293,7 @@ static json_t *fit_number(const struct reading *r, const json_t *schema, const c
     if (!r->own || !most || number <= top)
         return NULL;
     if (json_is_real(value) || type_of(schema) == TYPE_NUMBER)
-        return top == 1 && number <= 100 ? json_real(number / 100) : NULL;
+        return top == 1 && number >= 2 && number <= 100 ? json_real(number / 100) : NULL;
     if (strcmp(name, "limit") != 0)
         return NULL;
     if (r->notes)

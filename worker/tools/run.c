@@ -194,6 +194,11 @@ void run_refuse(struct tool_run *r, const char *code, const char *error, struct 
         json_key(&r->content, "suggestion");
         json_str(&r->content, suggestion);
     }
+    if (r->remarks.len > 0) {
+        buf_puts(&r->content, ",\"notes\":[");
+        buf_add_str(&r->content, buf_str(&r->remarks));
+        buf_putc(&r->content, ']');
+    }
     if (r->partial) {
         buf_puts(&r->content, ",\"partial\":true");
         json_key(&r->content, "note");

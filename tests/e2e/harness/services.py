@@ -137,7 +137,9 @@ class Prometheus:
                  "static_configs": [{"targets": [f"127.0.0.1:{self.exporter.port}"]}]}]}))
         self.process = Process(f"prometheus-{self.port}", [
             "prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}",
-            f"--web.listen-address=127.0.0.1:{self.port}", "--enable-feature=native-histograms", "--log.level=warn"], logs)
+            f"--web.listen-address=127.0.0.1:{self.port}", "--enable-feature=native-histograms", "--log.level=warn",
+            # Perses's proxy leaves a connection for each query open for 90 s: at 512 it would be deaf to a whole run
+            "--web.max-connections=8192"], logs)
 
     @property
     def url(self) -> str:

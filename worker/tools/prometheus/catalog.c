@@ -14,7 +14,8 @@ enum { NAME_SHOWN_MAX = 256, HELP_SHOWN_MAX = 160, UNIT_MAX = 24, VARIANTS_NEAR 
 
 static const char *const types[] = {"",     "counter",        "gauge",    "histogram", "summary",
                                     "info", "gaugehistogram", "stateset", "unknown",   "untyped"};
-enum { TYPE_COUNT = sizeof types / sizeof types[0] };
+/* What says no type is none: it may be known by the name. */
+enum { TYPE_KNOWN = sizeof types / sizeof types[0] - 2 };
 
 static bool on_token(void *arg, enum sax_token token, struct str text);
 
@@ -66,6 +67,21 @@ static int compare(struct str a, struct str b)
 
 /* Reading */
 
+/* What has no metadata is known by its name: an index into types. */
+static uint8_t named_type(struct str name)
+{
+    static const struct {
+        const char *end;
+        uint8_t type;
+    } ends[] = {{"_total", 1}, {"_count", 1}, {"_sum", 1}, {"_bucket", 3}, {"_info", 2}};
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        size_t len = strlen(ends[i].end);
+        if (name.len > len && memcmp(name.at + name.len - len, ends[i].end, len) == 0)
+            return ends[i].type;
+    }
+    return 0;
+}
+
 static bool add_name(struct catalog *c, struct str name)
 {
     if (name.len == 0)
@@ -80,7 +96,8 @@ static bool add_name(struct catalog *c, struct str name)
     }
     struct catalog_metric *m = &c->metrics[c->count++];
     *m = (struct catalog_metric){.name_at = (uint32_t)(c->text.len - name.len),
-                                 .name_len = (uint16_t)name.len};
+                                 .name_len = (uint16_t)name.len,
+                                 .named = named_type(name)};
     if (c->count > 1 && c->sorted)
         c->sorted = compare(name_of(c, m - 1), name) <= 0;
     return true;
@@ -128,7 +145,10 @@ struct str catalog_help(const struct catalog *c, const struct catalog_metric *m)
     return help_of(c, m);
 }
 
-const char *catalog_type(const struct catalog_metric *m) { return types[m->type]; }
+const char *catalog_type(const struct catalog_metric *m)
+{
+    return types[m->type ? m->type : m->named];
+}
 
 struct str catalog_unit(const struct catalog *c, const struct catalog_metric *m)
 {
@@ -198,8 +218,7 @@ static void on_string(struct catalog *c, struct str text)
     } else if (c->key == KEY_UNIT) {
         c->unit = unit_index(c, text);
     } else if (c->key == KEY_TYPE) {
-        c->type = 0;
-        for (unsigned i = 1; i < TYPE_COUNT; i++)
+        for (unsigned i = 1; i < TYPE_KNOWN; i++)
             if (str_is(text, types[i]))
                 c->type = (uint8_t)i;
     }
@@ -450,12 +469,10 @@ static void write_metric(const struct catalog *c, const struct catalog_metric *m
 {
     buf_puts(b, "{\"name\":");
     text_json(b, name_of(c, m), NAME_SHOWN_MAX);
-    json_key(b, "type");
-    json_str(b, str_of(types[m->type]));
-    json_key(b, "help");
-    text_json(b, help_of(c, m), help_max);
-    json_key(b, "unit");
-    text_json(b, catalog_unit(c, m), UNIT_MAX);
+    row_text(b, "type", str_of(catalog_type(m)));
+    if (help_max > 0)
+        row_long(b, "help", help_of(c, m), help_max);
+    row_long(b, "unit", catalog_unit(c, m), UNIT_MAX);
     buf_putc(b, '}');
 }
 
@@ -472,7 +489,7 @@ static const struct catalog_metric *page_row(const struct catalog_search *s,
 static uint32_t write_page(const struct catalog_search *s, const struct catalog *c,
                            struct buf *rows)
 {
-    static const size_t helps[] = {HELP_SHOWN_MAX, 80, 40};
+    static const size_t helps[] = {HELP_SHOWN_MAX, 100, 80, 60, 40, 0};
     scoped_buf(row, 8192);
     uint32_t shown = 0;
     for (size_t h = 0; h < sizeof helps / sizeof helps[0]; h++) {
@@ -515,14 +532,16 @@ static bool any_quoted(const struct catalog_search *s, const struct catalog *c, 
 }
 
 static void write_notes(const struct catalog_search *s, const struct catalog *c, uint32_t shown,
-                        struct buf *b)
+                        struct str notes, struct buf *b)
 {
     char text[256];
     json_key(b, "notes");
     buf_putc(b, '[');
+    buf_add_str(b, notes);
     if (s->total > s->offset + shown) {
         snprintf(text, sizeof text,
-                 "%s more: search by words, or ask for the next page with offset %u.",
+                 s->word_count > 0 ? "%s more: add a word, or ask on with offset %u."
+                                   : "%s more: search by words, or ask on with offset %u.",
                  text_count((double)s->total - s->offset - shown), s->offset + shown);
         note(b, text);
     }
@@ -530,11 +549,6 @@ static void write_notes(const struct catalog_search *s, const struct catalog *c,
         note(b,
              "A name with other characters than letters, digits, _ and : stands in quotes inside "
              "the braces of a query: {\"a.name\", \"a.label\"=\"value\"}.");
-    if (s->word_count > 1 && s->total > 0) {
-        snprintf(text, sizeof text, "%s of them fit all of the words; best first.",
-                 text_count(s->whole));
-        note(b, text);
-    }
     if (s->word_count > 0 && s->total == 0)
         note(b, "No metric fits. Try other words or a part of one, or list all without search.");
     if (c->count == 0)
@@ -547,10 +561,11 @@ static void write_notes(const struct catalog_search *s, const struct catalog *c,
 }
 
 void catalog_write(struct catalog_search *s, const struct catalog *c, struct str datasource,
-                   size_t bytes_max, struct buf *b)
+                   size_t bytes_max, struct str notes, struct buf *b)
 {
-    enum { REST_BYTES = 1500 };
-    scoped_buf(rows, bytes_max > 2 * REST_BYTES ? bytes_max - REST_BYTES : bytes_max / 2);
+    enum { REST_BYTES = 1500, BRIEF_REST_BYTES = 320 };
+    size_t rest = bytes_max > 2 * REST_BYTES ? REST_BYTES : BRIEF_REST_BYTES + datasource.len;
+    scoped_buf(rows, bytes_max > 2 * rest ? bytes_max - rest : bytes_max / 2);
     if (s->hit_count > 0)
         qsort(s->hits, s->hit_count, sizeof *s->hits, by_rank);
     uint32_t shown = write_page(s, c, &rows);
@@ -563,5 +578,5 @@ void catalog_write(struct catalog_search *s, const struct catalog *c, struct str
     buf_printf(b, ",\"metrics_total\":%u,\"metrics\":[", c->count);
     buf_add_str(b, buf_str(&rows));
     buf_putc(b, ']');
-    write_notes(s, c, shown, b);
+    write_notes(s, c, shown, notes, b);
 }

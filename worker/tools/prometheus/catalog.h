@@ -25,6 +25,7 @@ struct catalog_metric {
     uint32_t name_at, help_at; /* into text */
     uint16_t name_len, help_len;
     uint8_t type, unit; /* into types and units; 0: not known */
+    uint8_t named;      /* the type that the name says */
 };
 struct catalog {
     struct buf text;
@@ -78,8 +79,8 @@ bool catalog_search_step(struct catalog_search *s, const struct catalog *c); /* 
 /* The names that were found, best first, when all steps are done; at most max of them. */
 unsigned catalog_best(struct catalog_search *s, const struct catalog *c, struct str *names,
                       unsigned max);
-/* {"kind":"metrics",…}, up to bytes_max. */
+/* {"kind":"metrics",…}, up to bytes_max. notes: JSON strings, comma-separated, or empty. */
 void catalog_write(struct catalog_search *s, const struct catalog *c, struct str datasource,
-                   size_t bytes_max, struct buf *b);
+                   size_t bytes_max, struct str notes, struct buf *b);
 
 #endif

@@ -10,6 +10,8 @@
 
 enum {
     KEPT_MS = 60000,
+    SMALL = 2000, /* names: such a catalog costs little, and one that fills up is soon whole */
+    SMALL_KEPT_MS = 10000,
     ENTRIES_MAX = 64,
     BYTES_MAX = 192 * 1024 * 1024,
     NAMES_TIMEOUT_MS = 20000,
@@ -82,6 +84,11 @@ static void hash_token(const struct secret *token, unsigned char out[32])
     secret_hash(secret_reveal(token), out);
 }
 
+static bool is_old(const struct entry *b, int64_t now)
+{
+    return b->ready && now - b->ready_ms > (b->catalog.count < SMALL ? SMALL_KEPT_MS : KEPT_MS);
+}
+
 /* Entries that nobody reads go when they are old, failed, or too many. */
 static void tidy(struct catalog_cache *s)
 {
@@ -91,7 +98,7 @@ static void tidy(struct catalog_cache *s)
         bytes += catalog_bytes(&list_of(node, struct entry, node)->catalog);
     list_each (&s->entries, node, tmp) {
         struct entry *b = list_of(node, struct entry, node);
-        bool old = b->ready && now - b->ready_ms > KEPT_MS;
+        bool old = is_old(b, now);
         if (!list_empty(&b->uses) || b->telling ||
             !(old || b->gone || s->count > ENTRIES_MAX || bytes > BYTES_MAX))
             continue;
@@ -108,7 +115,7 @@ static struct entry *find(struct catalog_cache *s, const struct tool_run *r, int
     hash_token(r->token, hash);
     list_each (&s->entries, node, tmp) {
         struct entry *b = list_of(node, struct entry, node);
-        bool fresh = !b->gone && (!b->ready || now - b->ready_ms <= KEPT_MS);
+        bool fresh = !b->gone && !is_old(b, now);
         int64_t away = (b->start_ms > start ? b->start_ms - start : start - b->start_ms) +
                        (b->end_ms > end ? b->end_ms - end : end - b->end_ms);
         if (fresh && away <= 2 * KEPT_MS && strcmp(door_path(b->door), r->datasource) == 0 &&

