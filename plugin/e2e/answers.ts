@@ -91,7 +91,11 @@ export function answerTests(the: () => World): void {
     await idle(page);
     const stat = cards(page, 'execute_instant_query').first();
     await stat.getByRole('heading', { name: 'Memory in use' }).waitFor();
-    await stat.getByTestId('query-panel').getByText(/\d [MG]B$/).first().waitFor();
+    await stat
+      .getByTestId('query-panel')
+      .getByText(/\d [MG]B$/)
+      .first()
+      .waitFor();
     for (const [tool, n] of [
       ['execute_instant_query', 1],
       ['histogram_quantile', 0],
