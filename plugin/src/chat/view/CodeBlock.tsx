@@ -35,7 +35,7 @@ function Drawing({ panel }: { panel: CallPanel }): ReactElement {
   const [settings, setSettings] = useState<PanelSettings>({});
   const drawn = settings.kind === undefined ? panel : { ...panel, kind: settings.kind };
   return (
-    <Box sx={{ px: 1.5, pb: 1 }} data-keep>
+    <Box sx={{ px: 1.5, pb: 1, backgroundColor: 'background.default' }} data-keep>
       <QueryResult panel={drawn} settings={settings} onSettings={setSettings} />
     </Box>
   );

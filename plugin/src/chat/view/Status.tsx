@@ -65,7 +65,11 @@ const PILL = {
   border: 1,
   borderColor: 'divider',
   backgroundColor: 'background.paper',
-  color: 'text.secondary',
+  color: 'text.primary',
+} as const;
+
+/** While it works; a sentence that is read stands still. */
+const PULSE = {
   '@keyframes persai-pulse': { '50%': { opacity: 0.75 } },
   animation: 'persai-pulse 1.6s ease-in-out infinite',
   '@media (prefers-reduced-motion: reduce)': { animation: 'none' },
@@ -84,7 +88,11 @@ export function Status({ conversation, saying, busy }: StatusProps): ReactElemen
   return (
     <Box sx={{ minWidth: 0, px: 5, textAlign: 'center' }}>
       {/* The seconds are not said aloud each time that they change. */}
-      <Box component="span" sx={saying === '' ? undefined : PILL} data-testid="status-line">
+      <Box
+        component="span"
+        sx={saying === '' ? undefined : { ...PILL, ...(wait === undefined ? PULSE : {}) }}
+        data-testid="status-line"
+      >
         <Typography
           variant="body2"
           component="span"
