@@ -1,6 +1,7 @@
 // How an answer reads: units, titles in words, lookups folded, charts side by side, buckets as a heatmap.
 import { expect, it } from 'vitest';
 
+import { until } from './lib/processes';
 import { World, ask, cards, idle, last } from './lib/world';
 import { seriousFindings } from './chat';
 
@@ -18,7 +19,10 @@ function scriptMany(world: World): void {
     ],
     () => [
       'Now the numbers. ',
-      ...QUERIES.map((query) => ({ tool: 'execute_range_query', args: { query, start: 'now-5m' } })),
+      ...QUERIES.map((query) => ({
+        tool: 'execute_range_query',
+        args: { query, start: 'now-1m', step: '2s' },
+      })),
     ],
     () => ['All of it is **quiet**.'],
   );
@@ -32,6 +36,10 @@ export function answerTests(the: () => World): void {
   ])('of many queries is on one screen, its lookups in one row: $name', async ({ dark, width, name }) => {
     const world = the();
     scriptMany(world);
+    await until('Prometheus has some points', async () => {
+      const samples = { query: 'count_over_time(up{job="prometheus"}[1m])' };
+      return ((await world.stack.query('query', samples))[0]?.[1] ?? 0) >= 8;
+    });
     const { page, errors } = await world.come('demo', { dark, width });
     await ask(page, 'Look at many things');
     await last(page).getByText('quiet').waitFor();
