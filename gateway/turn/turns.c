@@ -458,6 +458,7 @@ static void ask_claim(struct turn *t)
 static void claim(struct turn *t, bool died, bool adopted)
 {
     dispatch_done(&t->gateway->dispatch, &t->slot);
+    store_forget(t->gateway->store, t->store_call); /* a hold's answer, which is for nothing now */
     t->died = died;
     t->adopted = adopted;
     move(t, PLACE_CLAIMING);
