@@ -157,6 +157,16 @@ static bool number_parse(const struct setting *s, struct str value, int64_t *out
                 number_text(s->type, s->min, min), number_text(s->type, max_of(s), max));
 }
 
+/* Of a module's config it is a const char *, which is another type. */
+static void put_text(void *at, char *take_text) { memcpy(at, &take_text, sizeof(take_text)); }
+
+static char *text_at(const void *at)
+{
+    char *text;
+    memcpy(&text, at, sizeof(text));
+    return text;
+}
+
 /* Checks the value and puts it into the struct. */
 static bool store(const struct setting *s, struct str value, void *into, struct config_result *r)
 {
@@ -166,7 +176,7 @@ static bool store(const struct setting *s, struct str value, void *into, struct 
     case SETTING_TEXT:
         if (!length_ok(s, value, r))
             return false;
-        *(char **)at = str_dup(value);
+        put_text(at, str_dup(value));
         return true;
     case SETTING_SECRET:
         CHECK(max_of(s) <= SECRET_MAX);
@@ -274,7 +284,7 @@ static bool load_one(const struct setting *s, const struct source *flag, void *i
     return store(s, str_of(*given ? from.value : s->by_default), into, r);
 }
 
-/* --help and --print-settings. */
+/* --help, --help-all and --print-settings. */
 
 static void print(struct buf *b)
 {
@@ -293,8 +303,9 @@ static size_t arguments_of(struct str *command)
     return count;
 }
 
-static void print_help(const struct config_args *a)
+static void print_help(const struct config_args *a, bool all)
 {
+    size_t more = 0;
     struct buf b;
     char flag[NAME_BYTES_MAX];
     buf_init(&b, HELP_BYTES_MAX);
@@ -306,11 +317,15 @@ static void print_help(const struct config_args *a)
         buf_printf(&b, "       %s %.*s%s%s\n", a->program, (int)word.len, word.at,
                    takes > 0 ? " ARGUMENT" : "", takes > 1 ? " ARGUMENT" : "");
     }
-    buf_printf(&b, "       %s --help | --version | --print-settings\n\n", a->program);
+    buf_printf(&b, "       %s --help | --help-all | --version | --print-settings\n\n", a->program);
     buf_puts(&b, "Settings are environment variables or flags; a flag wins.\n"
                  "A variable with _FILE after its name names a file that holds the value.\n");
     for (size_t i = 0; i < a->count; i++) {
         const struct setting *s = &a->table[i];
+        if (s->advanced && !all) {
+            more++;
+            continue;
+        }
         flag_of(s->name, flag);
         buf_printf(&b, "\n  %s%s  %s%s\n      %s", s->name,
                    s->type == SETTING_SECRET ? ", or _FILE" : "", flag,
@@ -319,6 +334,8 @@ static void print_help(const struct config_args *a)
             buf_printf(&b, " (default %s)", s->by_default);
         buf_putc(&b, '\n');
     }
+    if (more > 0)
+        buf_printf(&b, "\n%zu more that are seldom set: --help-all.\n", more);
     print(&b);
 }
 
@@ -464,8 +481,8 @@ static bool take_args(const struct config_args *a, int argc, char **argv, struct
         struct word w = word_of(argv[i]);
         if (!str_starts(w.flag, STR("--")))
             return fail(r, "Unexpected argument %s; --help lists the flags.", log_text(w.flag));
-        if (str_is(w.flag, "--help")) {
-            print_help(a);
+        if (str_is(w.flag, "--help") || str_is(w.flag, "--help-all")) {
+            print_help(a, str_is(w.flag, "--help-all"));
             return false;
         }
         if (str_is(w.flag, "--version")) {
@@ -513,8 +530,8 @@ void config_free(const struct setting *table, size_t count, void *settings)
     for (size_t i = 0; i < count; i++) {
         void *at = (char *)settings + table[i].offset;
         if (table[i].type == SETTING_TEXT) {
-            free(*(char **)at);
-            *(char **)at = NULL;
+            free(text_at(at));
+            put_text(at, NULL);
         } else if (table[i].type == SETTING_SECRET) {
             secret_free(*(struct secret **)at);
             *(struct secret **)at = NULL;

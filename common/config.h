@@ -32,15 +32,42 @@ struct setting {
      * a min must be set. max 0: what the type holds (64 KiB of text). */
     int64_t min, max;
     const char *help; /* one line */
+    bool advanced;    /* shown by --help-all only */
 };
 
+/* A row of a table: where in `struct into` its value goes, which must have the type of its kind. */
+#define SETTING_ROW(into, place, name, kind, by_default, min, max, help, advanced)                 \
+    {name,                                                                                         \
+     SETTING_##kind,                                                                               \
+     offsetof(struct into, place) +                                                                \
+         0 * sizeof(char[SETTING_FITS_##kind(((struct into *)0)->place) ? 1 : -1]),                \
+     by_default,                                                                                   \
+     min,                                                                                          \
+     max,                                                                                          \
+     help,                                                                                         \
+     advanced},
+#define SETTING_FITS_TEXT(at) _Generic((at), char * : 1, const char * : 1, default : 0)
+#define SETTING_FITS_SECRET(at) _Generic((at), struct secret * : 1, default : 0)
+#define SETTING_FITS_U32(at) _Generic((at), uint32_t : 1, default : 0)
+#define SETTING_FITS_BYTES(at) _Generic((at), uint64_t : 1, default : 0)
+#define SETTING_FITS_DURATION(at) _Generic((at), int64_t : 1, default : 0)
+#define SETTING_FITS_BOOL(at) _Generic((at), bool : 1, default : 0)
+/* A field that a row makes. */
+#define SETTING_FIELD(place, kind) SETTING_FIELD_##kind(place)
+#define SETTING_FIELD_TEXT(place) char *place;
+#define SETTING_FIELD_SECRET(place) struct secret *place;
+#define SETTING_FIELD_U32(place) uint32_t place;
+#define SETTING_FIELD_BYTES(place) uint64_t place;
+#define SETTING_FIELD_DURATION(place) int64_t place;
+#define SETTING_FIELD_BOOL(place) bool place;
+
 /* Fills *into (zeroed by the caller; emptied again on failure). False: exit_code is 2 and error
- * says what was wrong with which setting, in one sentence. Handles --help, --version (prints,
- * *exit_code = 0, returns false with empty error) and
- * --print-settings (Markdown). args: flags this table does not know are refused; `commands` lists
- * words like "--check" that are kept: *command is set to its entry there (or NULL) and *command_arg
- * to its next argument when it takes one ("--make-keys DIR": listed as "--make-keys="), and
- * *command_second to the one behind it when it takes two (listed with "=="). */
+ * says what was wrong with which setting, in one sentence. Handles --help, --help-all, --version
+ * (prints, *exit_code = 0, returns false with empty error) and --print-settings (Markdown). args:
+ * flags this table does not know are refused; `commands` lists words like "--check" that are kept:
+ * *command is set to its entry there (or NULL) and *command_arg to its next argument when it takes
+ * one ("--make-keys DIR": listed as "--make-keys="), and *command_second to the one behind it when
+ * it takes two (listed with "=="). */
 struct config_args {
     const char *program, *summary;
     const struct setting *table;

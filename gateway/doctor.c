@@ -75,7 +75,8 @@ void doctor_run(struct gateway *g, struct report *report)
     g->fetch = fetch_pool_new(g->loop);
     if (token && strlen(token) <= SECRET_MAX)
         d.token = secret_new(str_of(token));
-    d.redis = store_probe_new(g->loop, g->settings.redis, g->settings.durability, report, next, &d);
+    d.redis =
+        store_probe_new(g->loop, g->settings.redis.url, g->settings.durability, report, next, &d);
     loop_run(g->loop);
     store_probe_free(d.redis);
     doctor_sources_free(d.sources);
@@ -121,7 +122,7 @@ static void next(void *arg)
     }
     scoped_buf(url, 4096);
     buf_printf(&url, "%s%s%s", q->to_gateway ? "http://" : "",
-               q->to_gateway ? s->listen : s->perses, q->path);
+               q->to_gateway ? s->http.listen : s->perses, q->path);
     struct fetch_request r = {.method = "GET",
                               .url = buf_cstr(&url),
                               .bearer = q->to_gateway ? NULL : d->token,
@@ -311,7 +312,7 @@ static void judge_gateway(struct doctor *d, const struct fetch_result *r, json_t
     if (r->status != FETCH_OK) {
         report_fail(d->report,
                     "A gateway runs here: nothing answers at %.300s; start persai-gateway",
-                    s->listen);
+                    s->http.listen);
         return;
     }
     report_ok(d->report, "A gateway runs here");

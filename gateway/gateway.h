@@ -3,6 +3,7 @@
 #ifndef GATEWAY_GATEWAY_H
 #define GATEWAY_GATEWAY_H
 
+#include "common/config.h"
 #include "common/fetch.h"
 #include "common/http.h"
 #include "common/list.h"
@@ -13,15 +14,17 @@
 #include "gateway/api/searches.h"
 #include "gateway/turn/dispatch.h"
 #include "proto/store/answer.h"
+#include "proto/store/config.h"
 
 struct gateway_settings {
-#define SETTING(field, name, type, by_default, min, max, help) SETTING_FIELD_##type(field)
-#define SETTING_FIELD_TEXT(field) char *field;
-#define SETTING_FIELD_SECRET(field) struct secret *field;
-#define SETTING_FIELD_U32(field) uint32_t field;
-#define SETTING_FIELD_BYTES(field) uint64_t field;
-#define SETTING_FIELD_DURATION(field) int64_t field;
-#define SETTING_FIELD_BOOL(field) bool field;
+    /* Configs of modules, which main.c makes whole. */
+    struct redis_config redis;
+    struct store_config store;
+    struct http_config http;
+    /* What the rest asks for. */
+#define SETTING(place, name, type, by_default, min, max, help) SETTING_FIELD(place, type)
+#define SETTING_IN(place, name, type, by_default, min, max, help)
+#define ADVANCED_IN SETTING_IN
 #include "gateway/settings.def"
 #undef SETTING
 };
@@ -32,7 +35,6 @@ struct gateway {
     struct loop *loop;
     struct redis *redis;
     struct store *store;
-    unsigned replicas;       /* PERSAI_DURABILITY */
     unsigned redis_problems; /* of store_health: logged already */
     struct fetch_pool *fetch;
     struct identity *identity;

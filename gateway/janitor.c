@@ -84,7 +84,8 @@ static void on_active(void *arg, enum err err, const struct store_answer *a)
 static void sweep(struct janitor *j, int64_t now_ms)
 {
     struct gateway *g = j->gateway;
-    int64_t every_ms = g->settings.lease_ms / 2 < SWEEP_MS ? g->settings.lease_ms / 2 : SWEEP_MS;
+    int64_t every_ms =
+        g->settings.store.lease_ms / 2 < SWEEP_MS ? g->settings.store.lease_ms / 2 : SWEEP_MS;
     if (!store_ready(g->store))
         j->swept_ms = now_ms; /* when it is back, holders renew their leases first */
     if (j->sweep || now_ms - j->swept_ms < every_ms)

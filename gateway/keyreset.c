@@ -35,7 +35,7 @@ int keyreset_run(struct gateway *g)
 {
     char error[256];
     struct redis_config config = {
-        .url = g->settings.redis, .timeout_ms = REDIS_WAIT_MS, .queue_bytes_max = 1 << 20};
+        .url = g->settings.redis.url, .timeout_ms = REDIS_WAIT_MS, .queue_bytes_max = 1 << 20};
     struct keyreset k = {.loop = loop_new()};
     g->loop = k.loop;
     g->redis = redis_new(g->loop, &config, error);
@@ -43,10 +43,7 @@ int keyreset_run(struct gateway *g)
         printf("FAIL  Redis: %s\n", error);
         return 1;
     }
-    struct store_config store = {.lease_ms = g->settings.lease_ms,
-                                 .events_keep_ms = g->settings.events_keep_ms,
-                                 .messages_max = g->settings.messages_max};
-    g->store = store_new(g->loop, g->redis, &store);
+    g->store = store_new(g->loop, g->redis, &g->settings.store);
     quota_keys_reset(g->store, on_reset, &k);
     loop_run(g->loop);
     return k.done ? 0 : 1;

@@ -27,8 +27,10 @@
 #include "proto/wire_keys.h"
 
 static const struct setting table[] = {
-#define SETTING(field, name, type, by_default, min, max, help)                                     \
-    {name, SETTING_##type, offsetof(struct gateway_settings, field), by_default, min, max, help},
+#define SETTING(place, name, type, by_default, min, max, help)                                     \
+    SETTING_ROW(gateway_settings, place, name, type, by_default, min, max, help, false)
+#define ADVANCED(place, name, type, by_default, min, max, help)                                    \
+    SETTING_ROW(gateway_settings, place, name, type, by_default, min, max, help, true)
 #include "gateway/settings.def"
 #undef SETTING
 };
@@ -113,7 +115,7 @@ static void on_hangup(void *arg)
 static bool auth_off_is_safe(const struct gateway_settings *s)
 {
     char endpoint[320];
-    snprintf(endpoint, sizeof endpoint, "tcp://%s", s->listen);
+    snprintf(endpoint, sizeof endpoint, "tcp://%s", s->http.listen);
     return s->auth || s->auth_off_anywhere || wire_is_local(endpoint);
 }
 
@@ -121,10 +123,10 @@ static bool settings_go_together(const struct gateway_settings *s, char error[25
 
 static bool settings_fit(const struct gateway_settings *s, char error[256])
 {
-    return settings_listen("PERSAI_LISTEN", s->listen, error) &&
+    return settings_listen("PERSAI_LISTEN", s->http.listen, error) &&
            settings_url("PERSES_API_URL", s->perses, error) &&
-           settings_redis("PERSAI_REDIS", s->redis, error) &&
-           settings_networks("PERSAI_PROXIES", s->proxies, error) &&
+           settings_redis("PERSAI_REDIS", s->redis.url, error) &&
+           settings_networks("PERSAI_PROXIES", s->http.proxies, error) &&
            settings_origins("PERSAI_CORS_ORIGINS", s->cors_origins, error) &&
            settings_beats(s->beat_ms, s->dead_ms, error) && settings_go_together(s, error);
 }
@@ -145,10 +147,10 @@ static bool settings_go_together(const struct gateway_settings *s, char error[25
 /* PERSAI_PUBLIC_URL is compose's, and may be told to us. */
 static void warn_clear(const struct gateway_settings *s, struct report *report)
 {
-    const char *const ways[][2] = {{"PERSAI_LISTEN", s->listen},
+    const char *const ways[][2] = {{"PERSAI_LISTEN", s->http.listen},
                                    {"PERSAI_PUBLIC_URL", getenv("PERSAI_PUBLIC_URL")},
                                    {"PERSES_API_URL", s->perses},
-                                   {"PERSAI_REDIS", s->redis},
+                                   {"PERSAI_REDIS", s->redis.url},
                                    {NULL, NULL}};
     settings_warn_clear(ways, report);
 }
@@ -162,8 +164,8 @@ static int serve(struct gateway *g)
         return complain("settings", error);
     warn_clear(&g->settings, NULL);
     if (!g->settings.auth)
-        log_warn("gateway.auth_off", "everybody=local listen=%s", g->settings.listen);
-    if (!store_durability_parse(g->settings.durability, &g->replicas))
+        log_warn("gateway.auth_off", "everybody=local listen=%s", g->settings.http.listen);
+    if (!store_durability_parse(g->settings.durability, &g->settings.store.replicas))
         return complain("PERSAI_DURABILITY", STORE_DURABILITY_HELP);
     g->loop = loop_new();
     loop_measure(g->loop, gateway_metric(METRIC_loop_pass));
@@ -177,7 +179,7 @@ static int serve(struct gateway *g)
     loop_on_signal(g->loop, SIGINT, on_terminate, &drain);
     loop_on_signal(g->loop, SIGHUP, on_hangup, g);
     log_info("gateway.ready", "name=%s listen=%s port=%u redis=%s perses=%s version=%s", g->name,
-             g->settings.listen, http_port(g->http), redis_where(g->redis), g->settings.perses,
+             g->settings.http.listen, http_port(g->http), redis_where(g->redis), g->settings.perses,
              PERSAI_VERSION);
     loop_run(g->loop);
     log_info("gateway.stop", "name=%s", g->name);
@@ -236,7 +238,7 @@ static int check(struct gateway *g)
 static int hand_over(struct gateway *g, const char *from, const char *to)
 {
     char error[256];
-    if (!store_durability_parse(g->settings.durability, &g->replicas))
+    if (!store_durability_parse(g->settings.durability, &g->settings.store.replicas))
         return complain("PERSAI_DURABILITY", STORE_DURABILITY_HELP);
     g->loop = loop_new();
     if (!parts_store(g, error))
@@ -263,9 +265,9 @@ static void quotas_of_nobody(struct gateway_settings *s, const struct config_arg
     if (!config_given(args, given, "PERSAI_USER_TURNS_PER_MINUTE"))
         s->user_turns_minute = 0;
     if (!config_given(args, given, "PERSAI_USER_SESSIONS"))
-        s->user_sessions = 0;
+        s->store.user_sessions_max = 0;
     if (!config_given(args, given, "PERSAI_USER_BYTES"))
-        s->user_bytes = 0;
+        s->store.user_bytes_max = 0;
 }
 
 static int make_api_key(const char *name)

@@ -44,29 +44,22 @@ const char *parts_open(struct gateway *g, char error[256])
 static void on_redis_server(void *arg, const char *where, struct str info)
 {
     struct gateway *g = arg;
-    store_health_log(&g->redis_problems, where, info, g->replicas);
+    store_health_log(&g->redis_problems, where, info, g->settings.store.replicas);
 }
 
 bool parts_store(struct gateway *g, char error[256])
 {
-    struct redis_config config = {.url = g->settings.redis,
-                                  .timeout_ms = 5000,
-                                  .queue_bytes_max = 64 << 20,
-                                  .replicas = g->replicas,
-                                  .on_server = on_redis_server,
-                                  .arg = g};
-    struct store_config store = {.lease_ms = g->settings.lease_ms,
-                                 .events_keep_ms = g->settings.events_keep_ms,
-                                 .session_keep_ms = g->settings.session_keep_ms,
-                                 .messages_max = g->settings.messages_max,
-                                 .session_bytes_max = g->settings.session_bytes_max,
-                                 .text_bytes_max = 256 << 10,
-                                 .user_sessions_max = g->settings.user_sessions,
-                                 .user_bytes_max = g->settings.user_bytes,
-                                 .replicas = g->replicas};
-    g->redis = redis_new(g->loop, &config, error);
+    struct redis_config *redis = &g->settings.redis;
+    struct store_config *store = &g->settings.store;
+    redis->timeout_ms = 5000;
+    redis->queue_bytes_max = 64 << 20;
+    redis->replicas = store->replicas;
+    redis->on_server = on_redis_server;
+    redis->arg = g;
+    store->text_bytes_max = 256 << 10;
+    g->redis = redis_new(g->loop, redis, error);
     if (g->redis)
-        g->store = store_new(g->loop, g->redis, &store);
+        g->store = store_new(g->loop, g->redis, store);
     return g->redis != NULL;
 }
 
@@ -74,15 +67,10 @@ static bool open_http(struct gateway *g, char error[256])
 {
     static const struct http_callbacks callbacks = {.on_request = routes_on_request,
                                                     .on_refuse = routes_on_refuse};
-    struct http_config config = {.listen = g->settings.listen,
-                                 .reuse_port = true,
-                                 .memory_bytes_max = g->settings.http_memory_max,
-                                 .connections_max = g->settings.connections_max,
-                                 .address_connections_max = g->settings.address_connections_max,
-                                 .proxies = g->settings.proxies,
-                                 .idle_ms = 75000,
-                                 .ping_ms = g->settings.ping_ms};
-    g->http = http_new(g->loop, &config, &callbacks, g, error);
+    struct http_config *http = &g->settings.http;
+    http->reuse_port = true;
+    http->idle_ms = 75000;
+    g->http = http_new(g->loop, http, &callbacks, g, error);
     return g->http != NULL;
 }
 

@@ -14,7 +14,7 @@ enum { URL_MAX = 1024, NAME_MAX_BYTES = 64 };
 extern char **environ;
 
 static const char *const known[] = {
-#define SETTING(field, name, type, by_default, min, max, help) name,
+#define SETTING(place, name, type, by_default, min, max, help) name,
 #include "gateway/settings.def"
 #include "worker/settings.def"
 #undef SETTING

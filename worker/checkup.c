@@ -59,7 +59,7 @@ void checkup_run(struct worker *w, struct report *report)
     struct llm_config config = {.loop = w->loop,
                                 .fetches = w->fetches,
                                 .perses_url = s->perses,
-                                .connect_ms = s->model_connect_ms,
+                                .connect_ms = s->llm.connect_ms,
                                 .idle_ms = MODEL_MS_MAX,
                                 .total_ms = MODEL_MS_MAX,
                                 .tries_max = 1,
@@ -70,7 +70,7 @@ void checkup_run(struct worker *w, struct report *report)
     c.timer = loop_timer_new(w->loop, on_timer, &c);
     if (token && *token && strlen(token) <= SECRET_MAX)
         c.token = secret_new(str_of(token));
-    c.redis = store_probe_new(w->loop, s->redis, s->durability, report, on_redis, &c);
+    c.redis = store_probe_new(w->loop, s->redis.url, s->durability, report, on_redis, &c);
     loop_run(w->loop);
     store_probe_free(c.redis);
     loop_timer_free(c.timer);
@@ -292,7 +292,8 @@ static bool tools_tried(const struct checkup *c)
 {
     unsigned files, left_out;
     struct tools_server s;
-    bool tried = !c->worker->settings.docs[0] || tools_docs(c->worker->tools, &files, &left_out);
+    bool tried =
+        !c->worker->settings.tools.docs[0] || tools_docs(c->worker->tools, &files, &left_out);
     for (unsigned i = 0; tools_server(c->worker->tools, i, &s); i++)
         tried = tried && (s.there || s.why[0]);
     return tried;
@@ -301,7 +302,7 @@ static bool tools_tried(const struct checkup *c)
 static void judge_docs(struct checkup *c)
 {
     unsigned files, left_out;
-    const char *folder = c->worker->settings.docs;
+    const char *folder = c->worker->settings.tools.docs;
     bool indexed = tools_docs(c->worker->tools, &files, &left_out);
     if (!folder[0])
         return;

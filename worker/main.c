@@ -25,8 +25,10 @@ enum {
 };
 
 static const struct setting table[] = {
-#define SETTING(field, name, type, by_default, min, max, help)                                     \
-    {name, SETTING_##type, offsetof(struct worker_settings, field), by_default, min, max, help},
+#define SETTING(place, name, type, by_default, min, max, help)                                     \
+    SETTING_ROW(worker_settings, place, name, type, by_default, min, max, help, false)
+#define ADVANCED(place, name, type, by_default, min, max, help)                                    \
+    SETTING_ROW(worker_settings, place, name, type, by_default, min, max, help, true)
 #include "worker/settings.def"
 #undef SETTING
 };
@@ -139,24 +141,19 @@ static void on_hangup(void *arg)
 
 static bool open_store(struct worker *w, char error[256])
 {
-    unsigned replicas;
-    if (!store_durability_parse(w->settings.durability, &replicas)) {
+    struct redis_config *redis = &w->settings.redis;
+    struct store_config *store = &w->settings.store;
+    if (!store_durability_parse(w->settings.durability, &store->replicas)) {
         snprintf(error, 256, "PERSAI_DURABILITY %s", STORE_DURABILITY_HELP);
         return false;
     }
-    struct redis_config config = {.url = w->settings.redis,
-                                  .timeout_ms = REDIS_TIMEOUT_MS,
-                                  .queue_bytes_max = REDIS_QUEUE_BYTES_MAX,
-                                  .replicas = replicas};
-    struct store_config store = {.lease_ms = w->settings.lease_ms,
-                                 .quota_noted = true,
-                                 .events_keep_ms = w->settings.events_keep_ms,
-                                 .session_keep_ms = w->settings.session_keep_ms,
-                                 .messages_max = w->settings.messages_max,
-                                 .replicas = replicas};
-    w->redis = redis_new(w->loop, &config, error);
+    redis->timeout_ms = REDIS_TIMEOUT_MS;
+    redis->queue_bytes_max = REDIS_QUEUE_BYTES_MAX;
+    redis->replicas = store->replicas;
+    store->quota_noted = true;
+    w->redis = redis_new(w->loop, redis, error);
     if (w->redis)
-        w->store = store_new(w->loop, w->redis, &store);
+        w->store = store_new(w->loop, w->redis, store);
     return w->redis != NULL;
 }
 
@@ -191,30 +188,19 @@ static bool read_rules(struct worker *w, char error[256])
 
 static void open_llm(struct worker *w)
 {
-    const struct worker_settings *s = &w->settings;
-    struct llm_config llm = {.loop = w->loop,
-                             .fetches = w->fetches,
-                             .perses_url = s->perses,
-                             .connect_ms = s->model_connect_ms,
-                             .idle_ms = s->model_idle_ms,
-                             .total_ms = s->model_total_ms,
-                             .tries_max = s->model_tries,
-                             .backoff_ms = s->model_backoff_ms,
-                             .patience_ms = s->model_patience_ms,
-                             .reply_bytes_max = s->said_bytes_max};
-    struct llm_quotas_config quotas = {.store = w->store,
-                                       .user_tokens = s->user_tokens,
-                                       .user_cost = s->user_cost,
-                                       .deployment_tokens = s->deployment_tokens,
-                                       .deployment_cost = s->deployment_cost,
-                                       .turn_cost = s->turn_cost,
-                                       .lease_ms = s->model_total_ms + 60000,
-                                       .hold_ms = s->lease_ms / 3};
-    w->quotas = llm_quotas_new(&quotas);
-    llm.quotas = w->quotas;
-    llm.redact = w->redact;
-    llm.accounts = models_accounts(w->models);
-    w->llm = llm_new(&llm);
+    struct worker_settings *s = &w->settings;
+    s->quotas.store = w->store;
+    s->quotas.lease_ms = s->llm.total_ms + 60000;
+    s->quotas.hold_ms = s->store.lease_ms / 3;
+    w->quotas = llm_quotas_new(&s->quotas);
+    s->llm.loop = w->loop;
+    s->llm.fetches = w->fetches;
+    s->llm.perses_url = s->perses;
+    s->llm.reply_bytes_max = s->turns.turn.limits.said_bytes_max;
+    s->llm.quotas = w->quotas;
+    s->llm.redact = w->redact;
+    s->llm.accounts = models_accounts(w->models);
+    w->llm = llm_new(&s->llm);
 }
 
 static void on_offer(void *arg)
@@ -226,25 +212,17 @@ static void on_offer(void *arg)
 
 static bool open_tools(struct worker *w, char error[256])
 {
-    const struct worker_settings *s = &w->settings;
+    struct worker_settings *s = &w->settings;
     if (s->mcp[0] && (w->mcp = mcp_file_read(s->mcp, error)) == NULL)
         return false;
-    struct tools_config tools = {.loop = w->loop,
-                                 .fetches = w->fetches,
-                                 .perses_url = s->perses,
-                                 .timeout_ms = s->tool_timeout_ms,
-                                 .answer_bytes_max = s->tool_answer_bytes_max,
-                                 .content_bytes_max = (uint32_t)s->tool_content_bytes_max,
-                                 .series_max = s->tool_series_max,
-                                 .points_max = s->tool_points_max,
-                                 .running_max = s->tools_running_max,
-                                 .datasources = s->datasources,
-                                 .docs = s->docs,
-                                 .redact = w->redact,
-                                 .mcp = w->mcp,
-                                 .on_change = on_offer,
-                                 .on_change_arg = w};
-    w->tools = tools_new(&tools);
+    s->tools.loop = w->loop;
+    s->tools.fetches = w->fetches;
+    s->tools.perses_url = s->perses;
+    s->tools.redact = w->redact;
+    s->tools.mcp = w->mcp;
+    s->tools.on_change = on_offer;
+    s->tools.on_change_arg = w;
+    w->tools = tools_new(&s->tools);
     return true;
 }
 
@@ -273,59 +251,41 @@ static void check_offers(const struct worker *w, struct report *report)
 static void open_turns(struct worker *w)
 {
     const struct worker_settings *s = &w->settings;
-    struct worker_turns_config config = {
-        .turn = {.journal = {.loop = w->loop,
-                             .store = w->store,
-                             .holder = w->name,
-                             .flush_ms = s->flush_ms,
-                             .flush_bytes = (uint32_t)s->flush_bytes,
-                             .backlog_bytes_max = (uint32_t)s->backlog_bytes_max,
-                             .hold_ms = s->lease_ms / 3,
-                             .fresh_ms = s->dead_ms / 2},
-                 .limits = {.calls_max = s->calls_max,
-                            .attempts_max = s->attempts_max,
-                            .invalid_max = s->invalid_max,
-                            .run_ms_max = s->run_ms_max,
-                            .tokens_max = s->tokens_max,
-                            .said_bytes_max = s->said_bytes_max},
-                 .models = w->models,
-                 .llm = w->llm,
-                 .tools = w->tools,
-                 .meters = &w->meters,
-                 .extra_prompt = buf_cstr(&w->extra_prompt),
-                 .find_tools = s->find_tools,
-                 .look_up = s->look_up,
-                 .check_answers = s->check_answers,
-                 .token_wait_ms = s->token_wait_ms,
-                 .approval_wait_ms = s->approval_wait_ms},
-        .capacity = s->capacity,
-        .tick_ms = TICK_MS};
-    w->turns = worker_turns_new(&config);
+    struct worker_turns_config *turns = &w->settings.turns;
+    struct journal_config *journal = &turns->turn.journal;
+    journal->loop = w->loop;
+    journal->store = w->store;
+    journal->holder = w->name;
+    journal->hold_ms = s->store.lease_ms / 3;
+    journal->fresh_ms = s->hub.dead_ms / 2;
+    turns->turn.models = w->models;
+    turns->turn.llm = w->llm;
+    turns->turn.tools = w->tools;
+    turns->turn.meters = &w->meters;
+    turns->turn.extra_prompt = buf_cstr(&w->extra_prompt);
+    turns->capacity = s->hub.capacity;
+    turns->tick_ms = TICK_MS;
+    w->turns = worker_turns_new(turns);
     loop_on_decide(w->loop, decide, w);
 }
 
-static struct wire_config wire_of(const struct worker *w)
+/* What an empty setting stands for. */
+static void settle_hub(struct worker_settings *s)
 {
-    return (struct wire_config){.keys = set_or_null(w->settings.keys),
-                                .open = w->settings.broker_open};
+    s->hub.gateways = ipc_or_default(s->gateways);
+    s->hub.wire.keys = set_or_null(s->keys);
 }
 
 static bool open_hub(struct worker *w, char error[256])
 {
     static const struct hub_callbacks callbacks = {on_turn,     on_cancel, on_follow,
                                                    on_unfollow, on_token,  running};
-    const struct worker_settings *s = &w->settings;
-    struct hub_config config = {.loop = w->loop,
-                                .gateways = ipc_or_default(w->settings.gateways),
-                                .wire = wire_of(w),
-                                .name = w->name,
-                                .capacity = s->capacity,
-                                .models = buf_str(&w->models_json),
-                                .tools = tools_json(w->tools),
-                                .beat_ms = s->beat_ms,
-                                .dead_ms = s->dead_ms,
-                                .resolve_ms = s->resolve_ms};
-    w->hub = hub_new(&config, &callbacks, w, error);
+    struct hub_config *hub = &w->settings.hub;
+    hub->loop = w->loop;
+    hub->name = w->name;
+    hub->models = buf_str(&w->models_json);
+    hub->tools = tools_json(w->tools);
+    w->hub = hub_new(hub, &callbacks, w, error);
     return w->hub != NULL;
 }
 
@@ -333,19 +293,19 @@ static bool settings_fit(const struct worker_settings *s, char error[256])
 {
     return settings_listen("PERSAI_METRICS_LISTEN", s->metrics_listen, error) &&
            settings_url("PERSES_API_URL", s->perses, error) &&
-           settings_redis("PERSAI_REDIS", s->redis, error) &&
+           settings_redis("PERSAI_REDIS", s->redis.url, error) &&
            settings_url("OPENAI_BASE_URL", s->openai_base_url, error) &&
            settings_url("ANTHROPIC_BASE_URL", s->anthropic_base_url, error) &&
            settings_url("GOOGLE_BASE_URL", s->google_base_url, error) &&
-           settings_folder("PERSAI_DOCS", s->docs, error) &&
-           settings_proxy_paths("PERSAI_DATASOURCES", s->datasources, error) &&
-           settings_beats(s->beat_ms, s->dead_ms, error);
+           settings_folder("PERSAI_DOCS", s->tools.docs, error) &&
+           settings_proxy_paths("PERSAI_DATASOURCES", s->tools.datasources, error) &&
+           settings_beats(s->hub.beat_ms, s->hub.dead_ms, error);
 }
 
 static void warn_clear(const struct worker_settings *s, struct report *report)
 {
     const char *const ways[][2] = {
-        {"PERSES_API_URL", s->perses}, {"PERSAI_REDIS", s->redis}, {NULL, NULL}};
+        {"PERSES_API_URL", s->perses}, {"PERSAI_REDIS", s->redis.url}, {NULL, NULL}};
     settings_warn_clear(ways, report);
 }
 
@@ -353,12 +313,11 @@ static int serve(struct worker *w)
 {
     char error[256] = "";
     struct drain drain = {.worker = w};
-    struct wire_config wire = wire_of(w);
     settings_warn_unknown();
     if (!settings_fit(&w->settings, error))
         return complain("settings", error);
     warn_clear(&w->settings, NULL);
-    if (!hub_check(ipc_or_default(w->settings.gateways), &wire, error))
+    if (!hub_check(w->settings.hub.gateways, &w->settings.hub.wire, error))
         return complain("PERSAI_GATEWAYS", error);
     w->loop = loop_new();
     loop_measure(w->loop, w->meters.loop_pass);
@@ -388,7 +347,7 @@ static int serve(struct worker *w)
     log_info("worker.ready",
              "name=%s capacity=%u gateways=%s redis=%s perses=%s model=%s at=%s metrics_port=%u "
              "version=%s",
-             w->name, w->settings.capacity, log_text(str_of(w->settings.gateways)),
+             w->name, w->settings.hub.capacity, log_text(str_of(w->settings.gateways)),
              redis_where(w->redis), w->settings.perses, log_text(str_of(first->name)),
              first->base_url, http_port(w->http), PERSAI_VERSION);
     loop_run(w->loop);
@@ -401,14 +360,13 @@ static void check_gateways(const struct worker *w, struct report *report)
 {
     enum { PROBE_MS = 3000 };
     char error[256], endpoint[300];
-    struct wire_config wire = wire_of(w);
-    struct str rest = str_of(ipc_or_default(w->settings.gateways)), one;
+    struct str rest = str_of(w->settings.hub.gateways), one;
     while (str_split(&rest, ',', &one)) {
         one = str_trim(one);
         if (one.len == 0 || one.len >= sizeof(endpoint))
             continue;
         snprintf(endpoint, sizeof(endpoint), "%.*s", (int)one.len, one.at);
-        if (wire_probe(endpoint, &wire, PROBE_MS, error))
+        if (wire_probe(endpoint, &w->settings.hub.wire, PROBE_MS, error))
             report_ok(report, "Gateway at %s: it takes this worker", endpoint);
         else
             report_fail(report, "Gateway at %s: %s", endpoint, error);
@@ -441,7 +399,6 @@ static int check(struct worker *w)
 {
     char error[256] = "";
     struct report report = {0};
-    struct wire_config wire = wire_of(w);
     settings_warn_unknown();
     if (settings_fit(&w->settings, error)) {
         report_ok(&report, "The settings can be used");
@@ -449,7 +406,7 @@ static int check(struct worker *w)
     } else {
         report_fail(&report, "The settings: %s", error);
     }
-    if (hub_check(ipc_or_default(w->settings.gateways), &wire, error))
+    if (hub_check(w->settings.hub.gateways, &w->settings.hub.wire, error))
         check_gateways(w, &report);
     else
         report_fail(&report, "PERSAI_GATEWAYS: %s", error);
@@ -526,6 +483,7 @@ int main(int argc, char **argv)
         log_setup(level, "worker");
         log_as_json(json);
         name_self(&w);
+        settle_hub(&w.settings);
         meters_init(&w.meters);
         code = result.command ? check(&w) : serve(&w);
         close_all(&w);

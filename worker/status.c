@@ -40,7 +40,7 @@ static void gather(struct worker *w)
     struct redis_stats redis;
     redis_stats_get(w->redis, &redis);
     metric_set(m->running, worker_turns_running(w->turns));
-    metric_set(m->capacity, w->settings.capacity);
+    metric_set(m->capacity, w->settings.hub.capacity);
     metric_set(m->links, hub_open_links(w->hub));
     metric_set(m->redis_up, redis_ready(w->redis));
     catch_up(m->redis_lost, redis.lost);

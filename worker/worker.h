@@ -7,22 +7,32 @@
 #include "common/loop.h"
 #include "common/redis/redis.h"
 #include "proto/store/answer.h"
+#include "common/config.h"
+#include "common/redis/redis.h"
+#include "proto/store/config.h"
 #include "worker/hub.h"
 #include "worker/llm/llm.h"
+#include "worker/llm/quota.h"
 #include "worker/meters.h"
 #include "worker/llm/models.h"
 #include "worker/tools/mcp/file.h"
+#include "worker/tools/tool.h"
 #include "worker/tools/tools.h"
 #include "worker/turn/turns.h"
 
 struct worker_settings {
-#define SETTING(field, name, type, by_default, min, max, help) SETTING_FIELD_##type(field)
-#define SETTING_FIELD_TEXT(field) char *field;
-#define SETTING_FIELD_SECRET(field) struct secret *field;
-#define SETTING_FIELD_U32(field) uint32_t field;
-#define SETTING_FIELD_BYTES(field) uint64_t field;
-#define SETTING_FIELD_DURATION(field) int64_t field;
-#define SETTING_FIELD_BOOL(field) bool field;
+    /* Configs of modules, which main.c makes whole. */
+    struct redis_config redis;
+    struct store_config store;
+    struct llm_config llm;
+    struct llm_quotas_config quotas;
+    struct tools_config tools;
+    struct worker_turns_config turns;
+    struct hub_config hub;
+    /* What the rest asks for. */
+#define SETTING(place, name, type, by_default, min, max, help) SETTING_FIELD(place, type)
+#define SETTING_IN(place, name, type, by_default, min, max, help)
+#define ADVANCED_IN SETTING_IN
 #include "worker/settings.def"
 #undef SETTING
 };

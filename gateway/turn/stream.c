@@ -210,7 +210,7 @@ static bool is_ahead(struct follower *f, const struct store_answer *a, int64_t n
         f->ahead_ms = now_ms - AHEAD_AGAIN_MS;
         return false;
     }
-    int64_t lease_ms = f->turn->gateway->settings.lease_ms;
+    int64_t lease_ms = f->turn->gateway->settings.store.lease_ms;
     return ahead_for(f, a->suspect ? SUSPECT_MS : AHEAD_MS + lease_ms, now_ms);
 }
 

@@ -580,10 +580,11 @@ uint64_t turns_quota_begin(struct gateway *g, struct str owner, struct id quota_
     struct quota_budget b = {.day = (unsigned)(loop_wall_ms() / 1000 / DAY_S),
                              .tokens_max = s->user_tokens,
                              .cost_max = s->user_cost};
-    if (!s->user_turns && !s->user_turns_minute && !s->user_bytes && !b.tokens_max && !b.cost_max)
+    if (!s->user_turns && !s->user_turns_minute && !s->store.user_bytes_max && !b.tokens_max &&
+        !b.cost_max)
         return 0;
     return quota_turn_begin(g->store, owner, quota_id, s->user_turns, s->user_turns_minute,
-                            s->lease_ms, &b, fn, arg);
+                            s->store.lease_ms, &b, fn, arg);
 }
 
 /* target: what was begun, t or what its key had begun before; NULL on an error. */
@@ -710,10 +711,10 @@ static void tick_queued(struct turn *t, int64_t now_ms)
         claim(t, true, false); /* the third ends it */
         return;
     }
-    if (now_ms - t->held_ms < g->settings.lease_ms / 3)
+    if (now_ms - t->held_ms < g->settings.store.lease_ms / 3)
         return;
     t->held_ms = now_ms;
-    quota_turn_hold(g->store, str_of(t->live.owner), t->quota_id, g->settings.lease_ms);
+    quota_turn_hold(g->store, str_of(t->live.owner), t->quota_id, g->settings.store.lease_ms);
     t->store_call = store_turn_hold(g->store, t->live.session, t->live.turn, t->epoch,
                                     str_of(g->name), on_held, t);
 }

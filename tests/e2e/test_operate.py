@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -157,6 +158,10 @@ def run(name: str, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
 def test_help_and_version(name: str) -> None:
     answer = run(name, "--help")
     assert answer.returncode == 0 and "PERSAI_REDIS" in answer.stdout and "--redis" in answer.stdout
+    shown, every = (re.findall(r"^  ([A-Z]\w+)", run(name, flag).stdout, re.M) for flag in ("--help", "--help-all"))
+    printed = re.findall(r"^\| `(\w+)`", run(name, "--print-settings").stdout, re.M)
+    assert every == printed and set(shown) < set(every) and len(shown) <= 30, (shown, every)
+    assert f"{len(every) - len(shown)} more" in answer.stdout and "--help-all" in answer.stdout
     assert run(name, "--version").stdout.strip()
 
 

@@ -277,10 +277,11 @@ static void settings_init(struct gateway_settings *g)
     g->tail_bytes_max = sim_chance(300) && !faults_none() ? 600 : 16384;
     g->beat_ms = SIDE_BEAT_MS;
     g->dead_ms = SIDE_DEAD_MS;
-    g->lease_ms = SIDE_LEASE_MS;
-    g->events_keep_ms = SIDE_EVENTS_KEEP_MS;
     g->drain_ms = SIDE_DRAIN_MS;
-    g->messages_max = 100;
+    g->store = (struct store_config){.lease_ms = SIDE_LEASE_MS,
+                                     .events_keep_ms = SIDE_EVENTS_KEEP_MS,
+                                     .messages_max = 100,
+                                     .text_bytes_max = 4096};
 }
 
 void *side_gateway_new(struct proc *p)
@@ -292,14 +293,10 @@ void *side_gateway_new(struct proc *p)
     list_init(&s->requests);
     p->self = s;
     settings_init(&g->settings);
-    struct store_config c = {.lease_ms = SIDE_LEASE_MS,
-                             .events_keep_ms = SIDE_EVENTS_KEEP_MS,
-                             .messages_max = 100,
-                             .text_bytes_max = 4096};
     snprintf(g->name, sizeof g->name, "%s", p->name);
     sim_loop_init(&p->loop, p);
     g->loop = &p->loop;
-    net_store_open(p, &c);
+    net_store_open(p, &g->settings.store);
     g->store = p->store;
     g->visits = visits_new(g->loop);
     g->turns = turns_new(g);

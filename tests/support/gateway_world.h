@@ -88,8 +88,8 @@ static int redis_down(void **state)
 /* ---- the world ---- */
 
 static const struct setting gateway_table[] = {
-#define SETTING(field, name, type, by_default, min, max, help)                                     \
-    {name, SETTING_##type, offsetof(struct gateway_settings, field), by_default, min, max, help},
+#define SETTING(place, name, type, by_default, min, max, help)                                     \
+    SETTING_ROW(gateway_settings, place, name, type, by_default, min, max, help, false)
 #include "gateway/settings.def"
 #undef SETTING
 };

@@ -104,7 +104,8 @@ static void answer(struct llm_quota *p, struct llm_quota_answer a)
     p->fn(p->arg, &a);
 }
 
-static struct llm_quota_answer over(const struct llm_quota *p, unsigned stage, int verdict)
+static struct llm_quota_answer over(const struct llm_quota *p, unsigned stage,
+                                    enum quota_verdict verdict)
 {
     struct llm_quota_answer a = {.verdict = LLM_QUOTA_OVER, .why = ERR_BUDGET};
     char till[40] = "";
@@ -120,7 +121,7 @@ static struct llm_quota_answer over(const struct llm_quota *p, unsigned stage, i
     return a;
 }
 
-static void on_reserved(struct llm_quota *p, int verdict)
+static void on_reserved(struct llm_quota *p, enum quota_verdict verdict)
 {
     if (verdict != QUOTA_OK) {
         struct llm_quota_answer a = over(p, p->stage, verdict);
@@ -132,7 +133,7 @@ static void on_reserved(struct llm_quota *p, int verdict)
     advance(p);
 }
 
-static void on_key(struct llm_quota *p, int verdict, int64_t wait_ms)
+static void on_key(struct llm_quota *p, enum quota_verdict verdict, int64_t wait_ms)
 {
     struct llm_quota_answer a = {.verdict = LLM_QUOTA_GO, .wait_ms = wait_ms};
     char when[LLM_WAIT_WORDS];

@@ -21,7 +21,7 @@ struct tools_config {
     const char *perses_url;    /* as PERSES_API_URL, without a trailing slash or with one */
     int64_t timeout_ms;        /* of one request to a datasource; 30 s */
     uint64_t answer_bytes_max; /* of one answer of a datasource, cut off while it arrives; 16 MiB */
-    uint32_t content_bytes_max; /* of one result, as the model sees it; 16 KiB */
+    uint64_t content_bytes_max; /* of one result, as the model sees it; 16 KiB */
     uint32_t series_max;        /* estimated series of a query; 20,000 */
     uint32_t points_max;        /* points of a series: the step is raised; 11,000 */
     uint32_t running_max;       /* runs at once in this process; 64 */

@@ -92,7 +92,7 @@ struct agent_limits {
     uint32_t attempts_max;   /* of a step, in this process */
     uint32_t invalid_max;    /* rounds of tool calls in a row none of which made sense */
     int64_t run_ms_max;      /* since this process took the turn */
-    uint64_t tokens_max;     /* input and output, of the turn */
+    uint32_t tokens_max;     /* input and output, of the turn */
     uint64_t said_bytes_max; /* text, reasoning and arguments of one step */
 };
 

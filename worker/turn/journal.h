@@ -21,8 +21,8 @@ struct journal_config {
     struct store *store;
     const char *holder; /* this worker's name */
     int64_t flush_ms;   /* what was said is stored after so long, or so many bytes */
-    uint32_t flush_bytes;
-    uint32_t backlog_bytes_max; /* of one turn, while Redis is away */
+    uint64_t flush_bytes;
+    uint64_t backlog_bytes_max; /* of one turn, while Redis is away */
     int64_t hold_ms;            /* the lease is renewed after so long without a write */
     int64_t fresh_ms;           /* an answer that took longer may find the turn with another */
 };

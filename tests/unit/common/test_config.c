@@ -20,13 +20,13 @@ struct settings {
 };
 #define AT(field) offsetof(struct settings, field)
 static const struct setting table[] = {
-    {"PERSAI_LISTEN", SETTING_TEXT, AT(listen), "127.0.0.1:8000", 1, 100, "where, a|b"},
-    {"PERSAI_PROMPT", SETTING_TEXT, AT(prompt), "", 0, 0, "instructions"},
-    {"OPENAI_API_KEY", SETTING_SECRET, AT(key), "", 0, 40, "key of OpenAI"},
-    {"PERSAI_CAPACITY", SETTING_U32, AT(capacity), "256", 1, 1000, "turns at once"},
-    {"PERSAI_ROOM", SETTING_BYTES, AT(room), "16MiB", 1024, 1 << 30, "memory"},
-    {"PERSAI_TOKEN_WAIT", SETTING_DURATION, AT(wait), "10m", 1000, 86400000, "how long"},
-    {"PERSAI_AUTH", SETTING_BOOL, AT(auth), "true", 0, 0, "ask Perses"},
+    {"PERSAI_LISTEN", SETTING_TEXT, AT(listen), "127.0.0.1:8000", 1, 100, "where, a|b", false},
+    {"PERSAI_PROMPT", SETTING_TEXT, AT(prompt), "", 0, 0, "instructions", false},
+    {"OPENAI_API_KEY", SETTING_SECRET, AT(key), "", 0, 40, "key of OpenAI", false},
+    {"PERSAI_CAPACITY", SETTING_U32, AT(capacity), "256", 1, 1000, "turns at once", false},
+    {"PERSAI_ROOM", SETTING_BYTES, AT(room), "16MiB", 1024, 1 << 30, "memory", true},
+    {"PERSAI_TOKEN_WAIT", SETTING_DURATION, AT(wait), "10m", 1000, 86400000, "how long", false},
+    {"PERSAI_AUTH", SETTING_BOOL, AT(auth), "true", 0, 0, "ask Perses", false},
 };
 enum { COUNT = sizeof(table) / sizeof(*table) };
 static const char *const commands[] = {"--check", "--make-keys=", "--move==", NULL};
@@ -298,6 +298,11 @@ static void help_and_the_table_of_settings_come_from_the_table(void **state)
     assert_non_null(
         strstr(printed, "  PERSAI_TOKEN_WAIT  --token-wait\n      how long (default 10m)\n"));
     assert_non_null(strstr(printed, "  OPENAI_API_KEY, or _FILE  --openai-api-key-file\n"));
+    assert_null(strstr(printed, "PERSAI_ROOM")); /* advanced */
+    assert_non_null(strstr(printed, "\n1 more that are seldom set: --help-all.\n"));
+    catch_stdout("--help-all");
+    assert_non_null(strstr(printed, "  PERSAI_ROOM  --room\n      memory (default 16MiB)\n"));
+    assert_null(strstr(printed, "more that"));
     catch_stdout("--version");
     assert_string_equal(printed, "prog " PERSAI_VERSION "\n");
     catch_stdout("--print-settings");
