@@ -16,8 +16,8 @@ static struct quota_budget small_budget(struct play *p)
                                  .turn_cost_max = 500};
 }
 
-static int reserve(struct play *p, const struct quota_budget *b, struct id id, uint64_t tokens,
-                   uint64_t cost)
+static enum quota_verdict reserve(struct play *p, const struct quota_budget *b, struct id id,
+                                  uint64_t tokens, uint64_t cost)
 {
     return OK(p->f, quota_budget_begin, b, id, tokens, cost)->verdict;
 }

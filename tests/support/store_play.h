@@ -83,7 +83,7 @@ struct got {
     unsigned key_count;
     char key_model[64];
     int64_t key_left_ms;
-    int verdict; /* of quota.h */
+    enum quota_verdict verdict;
     int64_t wait_ms;
 };
 

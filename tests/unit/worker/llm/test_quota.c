@@ -100,7 +100,7 @@ static void on_quota(void *arg, const struct llm_quota_answer *a)
     w.answer = *a;
     w.answers++;
 }
-static void answer(enum err err, int verdict, int64_t wait_ms)
+static void answer(enum err err, enum quota_verdict verdict, int64_t wait_ms)
 {
     struct store_answer a = {.quota = {(enum quota_verdict)verdict, wait_ms}};
     store_fn *fn = w.fn;
