@@ -22,12 +22,12 @@
 
 /* What a pass takes at most, so that those who are connected get their turn. */
 enum { ACCEPTS_A_PASS = 256 };
-/* Without a descriptor (EMFILE) it is tried again so often: one may come free without our doing. */
+/* Between two tries when there is no descriptor (EMFILE): one may come free without our doing. */
 enum { AGAIN_MS = 100 };
 /* Descriptors that are not for clients: Redis, workers, what is asked of others. */
 enum { OTHER_FILES = 256 };
 
-/* Who floods is logged once in so long. */
+/* Who floods is logged once in this time. */
 enum { ADDRESS_LOG_MS = 60000 };
 
 struct origin { /* an address and its connections */

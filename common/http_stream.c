@@ -19,7 +19,7 @@
  * which says "end of stream" and so has the last chunk written and the connection kept alive, or
  * "error", and the connection is closed. */
 
-/* A stream whose client takes nothing for so many ping intervals is cut. */
+/* Ping intervals after which a stream whose client takes nothing is cut. */
 enum { STALLED_PINGS = 4 };
 /* What the kernel may hold for a client that reads slowly; else it grows to megabytes (tcp_wmem).
  */

@@ -14,7 +14,7 @@
 
 enum {
     RESOLVE_ADDRESSES_MAX = 256,
-    PASS_MS = 50, /* reading for so long, a pass decides and writes in between */
+    PASS_MS = 50, /* longest reading in a pass before it decides and writes */
 };
 
 struct call {

@@ -20,8 +20,8 @@ enum {
     WIRE_MAGIC = 0x57495245,
     OUT_BYTES_MAX = 8 << 20,
     MESSAGE_BYTES_MAX = FRAME_BATCH_MAX, /* of one ZeroMQ message, both ways */
-    PART_BYTES = 1 << 20, /* a backlog is cut between frames after so much; a frame is not larger */
-    REFUSED_MS = 1000,    /* a link whose keys were refused is tried again after so long */
+    PART_BYTES = 1 << 20, /* a backlog is cut between frames at this size; a frame is not larger */
+    REFUSED_MS = 1000,    /* before a link whose keys were refused is tried again */
     REFUSED_LOG_MS = 10000,
     READ_BUDGET = 256, /* messages taken in one pass */
     WRITE_HWM = 64, /* messages that ZeroMQ holds for a peer; more wait here, where they are counted

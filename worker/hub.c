@@ -16,7 +16,7 @@ enum {
     LINK_MAGIC = 0x117c0b00,
     ENTRIES_MAX = 64,
     LINKS_MAX = 256,
-    GREET_MS = 1000,   /* without a WELCOME for so long: a beat, which an unknowing gateway answers
+    GREET_MS = 1000, /* longest wait for a WELCOME, then a beat, which an unknowing gateway answers
                           by BYE hello */
     REFUSED_MS = 5000, /* between HELLOs to a gateway of another version */
     ENDPOINT_MAX = 128,

@@ -29,9 +29,9 @@ struct redis_config {
      * unix:///path[?db=N], or a comma-separated list of nodes: of a Cluster, or one of which is a
      * master; sentinel://[user:password@]host:port,…/name[/db] */
     const char *url;
-    int64_t timeout_ms; /* a command without an answer for so long fails REDIS_LOST; default 5 s */
+    int64_t timeout_ms; /* longest wait for an answer, then REDIS_LOST; default 5 s */
     uint64_t queue_bytes_max;
-    /* what is durable is REDIS_OK only once so many replicas have it; 0: at once */
+    /* replicas that must have what is durable before it is REDIS_OK; 0: none */
     unsigned replicas;
     /* A server was connected to: what it says in INFO. NULL: nobody wants to know. */
     void (*on_server)(void *arg, const char *where, struct str info);

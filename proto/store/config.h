@@ -6,10 +6,10 @@
 #include <stdint.h>
 
 struct store_config {
-    int64_t lease_ms;        /* how long a holder may be silent; 10 s */
-    int64_t events_keep_ms;  /* a stream lives so long after its end; 1 h */
-    int64_t session_keep_ms; /* 0: for ever; else a session expires so long after its last update */
-    uint32_t messages_max;   /* of a session; 4000 */
+    int64_t lease_ms;           /* how long a holder may be silent; 10 s */
+    int64_t events_keep_ms;     /* how long a stream lives after its end; 1 h */
+    int64_t session_keep_ms;    /* from its last update until a session expires; 0: never */
+    uint32_t messages_max;      /* of a session; 4000 */
     uint64_t session_bytes_max; /* of a session's messages: ERR_SESSION_FULL; 0: 32 MiB */
     uint32_t user_sessions_max; /* of one owner: ERR_TOO_MANY_SESSIONS; 0: not limited */
     uint64_t user_bytes_max; /* of all that one owner keeps: ERR_QUOTA_EXCEEDED; 0: not limited */

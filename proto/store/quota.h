@@ -49,7 +49,7 @@ enum quota_place {
     QUOTA_AGAIN, /* it was at the provider a moment ago, which did not do it: before all others, and
                     without waiting for the line's pace, unless the key is blocked */
 };
-/* May a call of so many tokens go? OK: yes, it is counted for lease_ms. WAIT: in about wait_ms;
+/* May a call of this many tokens go? OK: yes, it is counted for lease_ms. WAIT: in about wait_ms;
  * its place in line is kept: ask again then, as IN_LINE, and within QUOTA_ASK_AGAIN_MS, since the
  * line may move faster. One person's calls, however many, are before another's by one at most.
  * NEVER: not within patience_ms; its place is given up. Of one in line patience_ms is what is left
@@ -60,7 +60,7 @@ uint64_t quota_key_begin(struct store *s, const struct quota_key *k, struct str 
 /* The call goes on: it is counted for lease_ms from now. */
 void quota_key_hold(struct store *s, const struct quota_key *k, struct id call, int64_t lease_ms);
 /* The call is over, or leaves the line. tokens: more (or fewer) than were asked for; block_ms:
- * nobody shall use the key for so long, and then not as fast. lease_ms: as it was begun with. */
+ * how long nobody shall use the key, and then not as fast. lease_ms: as it was begun with. */
 void quota_key_end(struct store *s, const struct quota_key *k, struct id call, int64_t tokens,
                    int64_t block_ms, int64_t lease_ms);
 

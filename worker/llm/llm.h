@@ -24,11 +24,11 @@ struct llm_config {
     struct fetch_pool *fetches;
     const char *perses_url; /* of models that are datasources of Perses */
     int64_t connect_ms;     /* 5 s */
-    int64_t idle_ms;        /* no byte for so long; 120 s: models think before the first one */
-    int64_t total_ms;       /* of one request; 10 min */
-    uint32_t tries_max;     /* of one call, before its first token; 4 */
-    int64_t backoff_ms;     /* before the second try; doubled each time, jittered; 500 */
-    int64_t patience_ms;    /* the most that one waits for a key's limit; 30 min */
+    int64_t idle_ms;     /* longest time without a byte; 120 s: models think before the first one */
+    int64_t total_ms;    /* of one request; 10 min */
+    uint32_t tries_max;  /* of one call, before its first token; 4 */
+    int64_t backoff_ms;  /* before the second try; doubled each time, jittered; 500 */
+    int64_t patience_ms; /* the most that one waits for a key's limit; 30 min */
     uint64_t reply_bytes_max;
     unsigned accounts;         /* models_accounts: there is a breaker for each */
     struct redact *redact;     /* what must not leave; NULL: all may. Borrowed */

@@ -58,13 +58,13 @@ struct llm_quota {
 };
 void llm_quota_init(struct llm_quota *p, struct llm_quotas *quotas, const struct model *m,
                     struct str owner, struct id turn, llm_quota_fn *fn, void *arg);
-/* For a try that may use so many tokens; after WAIT the same again. again: the call was at the
+/* For a try that may use these tokens; after WAIT the same again. again: the call was at the
  * provider before. patience_ms: what it may still wait; then it is OVER. fn comes later,
  * once. */
 void llm_quota_begin(struct llm_quota *p, uint64_t input_tokens, uint64_t output_tokens, bool again,
                      int64_t patience_ms);
-/* The try is over: so much was used. block_ms: the key was refused (429): nobody uses it for so
- * long. */
+/* The try is over, and used these tokens. block_ms: the key was refused (429), and nobody uses it
+ * meanwhile. */
 void llm_quota_end(struct llm_quota *p, uint64_t input_tokens, uint64_t output_tokens,
                    uint64_t cached_tokens, int64_t block_ms);
 /* To be called now and then: a try that goes on stays counted. */

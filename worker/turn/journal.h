@@ -20,10 +20,10 @@ struct journal_config {
     struct loop *loop;
     struct store *store;
     const char *holder; /* this worker's name */
-    int64_t flush_ms;   /* what was said is stored after so long, or so many bytes */
+    int64_t flush_ms;   /* what was said is stored after flush_ms, or at flush_bytes */
     uint64_t flush_bytes;
     uint64_t backlog_bytes_max; /* of one turn, while Redis is away */
-    int64_t hold_ms;            /* the lease is renewed after so long without a write */
+    int64_t hold_ms;            /* without a write the lease is renewed after this */
     int64_t fresh_ms;           /* an answer that took longer may find the turn with another */
 };
 struct journal_handler {

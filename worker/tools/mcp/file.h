@@ -9,9 +9,9 @@
  *   key_env, key_file  the variable or file that holds a key: Authorization: Bearer KEY
  *   key_header         the key goes into this header instead
  *   headers            object of texts: more headers
- *   timeout            one request may take so long, "30s"; 1s to 10m
+ *   timeout            longest time of one request, "30s"; 1s to 10m
  *   max_bytes          of one answer, "1MiB"; up to 4 MiB
- *   refresh            its tools are listed anew so often, "5m"; from 1s */
+ *   refresh            time between two lists of its tools, "5m"; from 1s */
 #ifndef WORKER_TOOLS_MCP_FILE_H
 #define WORKER_TOOLS_MCP_FILE_H
 

@@ -17,7 +17,7 @@
 #include "worker/tools/text.h"
 
 enum {
-    SELECTORS_MAX = 3, /* of so many it is said */
+    SELECTORS_MAX = 3, /* the first ones are told of */
     FORM_BYTES_MAX = 64 * 1024,
     NOTES_BYTES_MAX = 4096,
     NAMES = 12, /* labels or values that are named */

@@ -29,7 +29,7 @@ enum {
      * return. */
     GUARD_READ_FACTOR = 10,
     GUARD_SUBQUERY_STEP_MS = 60000, /* of [1h:]: the usual evaluation interval of a server */
-    GUARD_POINTS_MIN = 50, /* the step is not raised below so many points to make a query cheap */
+    GUARD_POINTS_MIN = 50, /* the fewest points that the step is raised to, to make a query cheap */
 };
 
 enum guard_shape {

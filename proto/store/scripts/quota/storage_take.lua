@@ -1,5 +1,5 @@
 #!lua
--- Q. May a person's session take so many bytes? A session that is not known yet is one more. -> verdict
+-- Q. May a person's session take these bytes? A session that is not known yet is one more. -> verdict
 -- (quota.h), ms since all were counted (a large number: never).
 -- session, bytes, whether they are added to what it has (1) or all it has (0), most sessions, most bytes, keep.
 local Q = KEYS[1]
