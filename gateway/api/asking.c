@@ -256,7 +256,8 @@ static void make_session(struct asked *a)
                               .title = title_of(str_of(a->question), TITLE_BYTES_MAX),
                               .messages = a->history,
                               .count = a->history_count,
-                              .life_ms = a->unlisted ? a->gateway->settings.events_keep_ms : 0};
+                              .life_ms =
+                                  a->unlisted ? a->gateway->settings.store.events_keep_ms : 0};
     a->call->store_call = store_session_seed(a->gateway->store, &seed, on_session, a);
 }
 

@@ -122,7 +122,7 @@ static void on_got(void *arg, enum err err, const struct store_answer *a)
             keep_text(a->keys[i].model, g->key_model, sizeof g->key_model);
         }
     }
-    g->verdict = (int)a->quota.verdict;
+    g->verdict = a->quota.verdict;
     g->wait_ms = a->quota.wait_ms;
     keep_text(a->cursor, g->cursor, sizeof g->cursor);
     g->session_count = a->session_count;

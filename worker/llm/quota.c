@@ -160,9 +160,9 @@ static void on_answer(void *arg, enum err err, const struct store_answer *a)
             p->reserved[p->stage] = true; /* if it was, it is to be settled */
         answer(p, (struct llm_quota_answer){.verdict = LLM_QUOTA_GO, .unknown = true});
     } else if (p->stage < STAGE_KEY) {
-        on_reserved(p, (int)a->quota.verdict);
+        on_reserved(p, a->quota.verdict);
     } else {
-        on_key(p, (int)a->quota.verdict, a->quota.wait_ms);
+        on_key(p, a->quota.verdict, a->quota.wait_ms);
     }
 }
 
