@@ -19,6 +19,7 @@ from harness.check import failing
 from harness.held import LEASE, state_in_redis
 
 REPORT = "## What\nHot.\n## Since when\n9:00\n## What changed with it\nNothing.\n## Runbook\nNone.\n## Next steps\nWait."
+UNREAD = "\n\n> No data was read for this answer."  # what is said to people of a report without a query
 
 
 @pytest.fixture
@@ -173,7 +174,7 @@ def test_the_service_user_has_the_limits_of_any_person(bare: Stack) -> None:
     refused(hook(stack).post(PATH, notification(firing("RoomHot"))))
     gate.open()
     robot = stack.client("robot")
-    assert robot.events(begun["session_id"], begun["turn_id"]).finish().answer() == REPORT
+    assert robot.events(begun["session_id"], begun["turn_id"]).finish().answer() == REPORT + UNREAD
     other, = until(lambda: hook(stack).post(PATH, notification(firing("RoomHot"))).json().get("investigations"),
                    "room for another")
     assert robot.events(other["session_id"], other["turn_id"]).finish().answer()
@@ -241,7 +242,7 @@ def test_nobody_is_asked_for_approval(served: Stack, perses: Perses) -> None:
     stack.model.when("RoomHot", [call], [REPORT])
     begun, = notify(stack, firing("RoomHot"))
     log = stack.client("robot").events(begun["session_id"], begun["turn_id"]).finish()
-    assert log.answer() == REPORT
+    assert log.answer() == REPORT + UNREAD
     (_, response), = log.tools()
     assert response["failed"] and "not_approved" in response["content"]
 
