@@ -18,8 +18,8 @@ BODY_BYTES_MAX = 4_000_000
 # What a worker may see of the environment beside what the stack sets.
 PASSED_ON = (
     "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "GOOGLE_API_KEY", "GOOGLE_BASE_URL", "PERSAI_MODELS",
-    "PERSAI_SYSTEM_PROMPT", "PERSAI_DOCS", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY",
-    "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR",
+    "PERSAI_SYSTEM_PROMPT", "PERSAI_DOCS", "PERSAI_CHECK_ANSWERS", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY",
+    "http_proxy", "NO_PROXY", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR",
 )  # fmt: skip
 
 

@@ -183,11 +183,11 @@ export function dashboardTests(the: () => World): void {
     await ask(page, 'What is this about?');
     await last(page).getByText('It is about targets.').waitFor();
     await idle(page);
-    const { system } = model.prompts.at(-1) ?? { system: '' };
-    expect(system).toContain('"title":"Targets that are up"');
-    expect(system).toContain('sum(up{job=\\"$job\\"}) * $factor');
-    expect(system).toContain('"variables":{"job":"node","factor":"7"}');
-    expect(system).not.toContain('Heap in use');
+    const { beside } = model.prompts.at(-1) ?? { beside: '' };
+    expect(beside).toContain('"title":"Targets that are up"');
+    expect(beside).toContain('sum(up{job=\\"$job\\"}) * $factor');
+    expect(beside).toContain('"variables":{"job":"node","factor":"7"}');
+    expect(beside).not.toContain('Heap in use');
     await page.reload();
     await chip.waitFor();
     await chip.focus();
@@ -195,6 +195,6 @@ export function dashboardTests(the: () => World): void {
     await expect.poll(() => chip.count()).toBe(0);
     await ask(page, 'And what is this about?');
     await expect.poll(() => page.getByText('It is about targets.').count()).toBe(2);
-    expect(model.prompts.at(-1)?.system).not.toContain('Targets that are up');
+    expect(model.prompts.at(-1)?.beside).not.toContain('Targets that are up');
   });
 }

@@ -56,12 +56,12 @@ export function panelTests(the: () => World): void {
     await ask(page, 'How is this board?');
     await last(page).getByText('All is well here.').waitFor();
     await idle(page);
-    const { system } = model.prompts.at(-1) ?? { system: '' };
-    expect(system).toContain(`"dashboard":{"project":"${PROJECT}","name":"with-chat"}`);
-    expect(system).toMatch(/"variables":\{[^}]*"job":"node"/);
-    const selected = /from \S+ (\S+ \S+) \S+ to \S+ (\S+ \S+) /.exec(system);
+    const { beside } = model.prompts.at(-1) ?? { beside: '' };
+    expect(beside).toContain(`"dashboard":{"project":"${PROJECT}","name":"with-chat"}`);
+    expect(beside).toMatch(/"variables":\{[^}]*"job":"node"/);
+    const selected = /from \S+ (\S+ \S+) \S+ to \S+ (\S+ \S+) /.exec(beside);
     const [from = 0, to = 0] = [selected?.[1], selected?.[2]].map((at) => Date.parse(`${at} UTC`));
-    expect(to - from, system).toBe(15 * 60_000);
+    expect(to - from, beside).toBe(15 * 60_000);
     await last(page).getByTestId('query-panel').locator('canvas').first().waitFor();
     await world.shot('panel');
     // The dashboard changes, and so does what the next question goes with.
@@ -71,7 +71,7 @@ export function panelTests(the: () => World): void {
     await ask(page, 'And how is this board now?');
     await expect.poll(() => page.getByText('All is well here.').count(), PATIENT).toBe(2);
     await idle(page);
-    expect(model.prompts.at(-1)?.system).toMatch(/"variables":\{[^}]*"job":"prometheus"/);
+    expect(model.prompts.at(-1)?.beside).toMatch(/"variables":\{[^}]*"job":"prometheus"/);
     // The panels beside it have their values, too, those of the project's variables included.
     expect(await page.getByText('parse error').count()).toBe(0);
     await page.reload();

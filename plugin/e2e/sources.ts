@@ -205,11 +205,11 @@ export function sourceTests(the: () => World): void {
     expect(await picker.textContent()).toBe('prometheus + 2');
     await ask(page, 'Look everywhere');
     await last(page).getByText('I look everywhere.').waitFor();
-    const { system } = model.prompts.at(-1) ?? { system: '' };
-    expect(system).toContain('Datasource in use: /proxy/globaldatasources/prometheus');
+    const { beside } = model.prompts.at(-1) ?? { beside: '' };
+    expect(beside).toContain('Datasource in use: /proxy/globaldatasources/prometheus');
     for (const name of ['logs', 'traces'])
-      expect(system).toContain(`Another datasource: /proxy/globaldatasources/${name}`);
-    expect(system).not.toContain('globaldatasources/profiles');
+      expect(beside).toContain(`Another datasource: /proxy/globaldatasources/${name}`);
+    expect(beside).not.toContain('globaldatasources/profiles');
     await page.reload();
     await last(page).getByText('I look everywhere.').waitFor();
     expect(await picker.textContent()).toBe('prometheus + 2');

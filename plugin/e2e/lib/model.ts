@@ -15,9 +15,14 @@ export type Piece = string | number | Call | Promise<void>;
 export interface Prompt {
   readonly model: string;
   readonly system: string;
-  /** Role and text of each message but the first, the system's. */
+  /** What PersAI says beside the question: the time, the datasources, what the person looks at, metrics that may fit. */
+  readonly beside: string;
+  /** Role and text of each message but the first, the system's; of questions what the person wrote. */
   readonly messages: ReadonlyArray<{ readonly role: string; readonly text: string }>;
 }
+
+/** Stands behind a question, or alone where the model is told what is wrong with its answer. */
+const BESIDE = /(?:\n\n|^)\[Said by PersAI/;
 
 export class ScriptedModel {
   readonly prompts: Prompt[] = [];
@@ -26,7 +31,7 @@ export class ScriptedModel {
   private server: Server | undefined;
   private calls = 0;
 
-  /** A question that has this word gets these replies: the first one, after its tools the second one, and so on. */
+  /** A question that has this word gets these replies: the first one, after its tools the second one, and so on; the last one stays. */
   when(word: string, ...replies: ReadonlyArray<() => Iterable<Piece>>): void {
     this.scripts.set(word, replies);
   }
@@ -60,16 +65,27 @@ export class ScriptedModel {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const body = JSON.parse(Buffer.concat(chunks).toString()) as Json;
-    const [system, ...messages] = (body['messages'] as Json[]).map((message) => ({
+    const [system, ...told] = (body['messages'] as Json[]).map((message) => ({
       role: String(message['role']),
       text: String(message['content'] ?? ''),
     }));
-    this.prompts.push({ model: String(body['model']), system: system?.text ?? '', messages });
-    const asked = messages.findLastIndex(({ role }) => role === 'user');
+    const messages = told.map(({ role, text }) => ({
+      role,
+      text: role === 'user' ? (text.split(BESIDE)[0] ?? '') : text,
+    }));
+    const asked = messages.findLastIndex(({ role, text }) => role === 'user' && text !== '');
+    this.prompts.push({
+      model: String(body['model']),
+      system: system?.text ?? '',
+      beside: told[asked]?.text.slice(messages[asked]?.text.length) ?? '',
+      messages,
+    });
     const question = messages[asked]?.text ?? '';
     const turn = messages.slice(asked).filter(({ role }) => role === 'assistant').length;
     const script = [...this.scripts].find(([word]) => question.includes(word))?.[1];
-    const reply = script?.[turn] ?? ((): Iterable<Piece> => ['Nothing is scripted for this.']);
+    const reply =
+      script?.[Math.min(turn, script.length - 1)] ??
+      ((): Iterable<Piece> => ['Nothing is scripted for this.']);
     await this.write(response, String(body['model']), reply(), JSON.stringify(messages).length);
   }
 

@@ -78,6 +78,7 @@ export class Stack {
         PERSAI_MODELS: models,
         OPENAI_BASE_URL: model.url,
         PERSAI_DEFAULT_MODEL: 'openai/small',
+        PERSAI_CHECK_ANSWERS: 'false', // what the model says is made up
         LOG_LEVEL: 'info',
       },
     );
