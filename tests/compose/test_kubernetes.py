@@ -13,7 +13,7 @@ FOLDER = TOP / "compose" / "kubernetes"
 OBJECTS = [o for f in sorted(FOLDER.glob("*.yaml")) for o in yaml.safe_load_all(f.read_text()) if o]
 SETTINGS = {name for part in ("gateway", "worker")
             for name in re.findall(r'^SETTING\(\w+, "(\w+)"', (TOP / part / "settings.def").read_text(), re.M)}
-SECRETS_FROM_OUTSIDE = {"persai-keys", "persai-redis", "persai-models", "persai-webhook"}
+SECRETS_FROM_OUTSIDE = {"persai-keys", "persai-redis", "persai-models", "persai-webhook", "persai-api-keys"}
 CONFIG_MAPS_FROM_OUTSIDE = {"persai-files", "persai-docs"}
 
 

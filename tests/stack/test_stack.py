@@ -281,19 +281,33 @@ def test_a_provider_key_comes_from_a_file(stack: Stack, tmp_path: Path) -> None:
     assert str(key) in said and "worker.ready" not in said and "demo model" not in said, said
 
 
-def test_models_documents_and_the_webhook_are_set_by_files(stack: Stack, tmp_path: Path) -> None:
-    folders = {name: tmp_path / name for name in ("docs", "secrets")}
+def program_key(engine: Engine) -> tuple[str, str]:
+    """A key for a program that acts as viewer, and the file of its row."""
+    said = engine.run("run", "--rm", "persai:0.1.0", "persai-gateway", "--make-api-key", "robot")
+    key = re.search(r"^pk-\S+", said, re.M)
+    assert key, said
+    row = json.loads(said[said.index("{"):said.rindex("}") + 1])
+    return key[0], json.dumps([{**row, "user": "viewer", "password_file": "/persai/secrets/viewer", "doors": ["api"]}])
+
+
+def test_what_settings_name_is_brought_by_files(stack: Stack, tmp_path: Path) -> None:
+    """Models, documents, MCP servers, what is masked; the webhook's token and password, keys for programs."""
+    folders = {name: tmp_path / name for name in ("docs", "secrets", "api-secrets")}
     for folder in folders.values():
         folder.mkdir()
         folder.chmod(0o755)
     model = {"name": "brought", "provider": "openai", "model": "demo", "base_url": "http://demo-model:8300/v1",
              "key_file": "/persai/secrets/key"}
+    key, rows = program_key(stack.compose.engine)
     files = {
         "models.json": json.dumps([model]),
         "mcp.json": json.dumps([{"name": "tickets", "url": "http://demo-model:1/mcp", "key_file": "/persai/secrets/key",
                                  "tools": {"search": "read"}}]),
         "docs/cpu.md": "# Busy\nAsk who began it.\n",
         "secrets/key": "sk-of-the-test",
+        "redact": "include email\nticket = T-[0-9]+\n",
+        "api-keys.json": rows,
+        "api-secrets/viewer": stack.password("viewer"),
         "token": "a-token-of-the-webhook",
         "password": stack.password("viewer"),
     }
@@ -304,7 +318,9 @@ def test_models_documents_and_the_webhook_are_set_by_files(stack: Stack, tmp_pat
     try:
         stack.compose.run(*up, PERSAI_MODELS=str(tmp_path / "models.json"), PERSAI_MCP=str(tmp_path / "mcp.json"),
                           PERSAI_DOCS=str(folders["docs"]),
-                          PERSAI_SECRETS=str(folders["secrets"]), PERSAI_WEBHOOK_TOKEN_FILE=str(tmp_path / "token"),
+                          PERSAI_SECRETS=str(folders["secrets"]), PERSAI_REDACT=str(tmp_path / "redact"),
+                          PERSAI_API_KEYS=str(tmp_path / "api-keys.json"), PERSAI_API_SECRETS=str(folders["api-secrets"]),
+                          PERSAI_WEBHOOK_TOKEN_FILE=str(tmp_path / "token"),
                           PERSAI_SERVICE_USER="viewer", PERSAI_SERVICE_PASSWORD_FILE=str(tmp_path / "password"))
         viewer = stack.sign_in("viewer")
         stack.wait_ready(viewer)
@@ -312,6 +328,12 @@ def test_models_documents_and_the_webhook_are_set_by_files(stack: Stack, tmp_pat
         assert '"brought"' in models and "openai/demo" not in models, models
         until("the documents are found", lambda: "docs.indexed files=1" in stack.compose.logs("worker"))
         until("the MCP server is asked", lambda: "mcp.away server=tickets" in stack.compose.logs("worker"))
+        checked = stack.compose.engine.run("exec", stack.compose.running("worker")[0], "persai-entrypoint", "worker", "--check",
+                                           check=False)
+        assert "PERSAI_REDACT: 2 rules" in checked, checked
+        by_key = stack.compose.engine.run("exec", stack.compose.running("gateway")[0], "curl", "-fsS", "-H",
+                                          f"Authorization: Bearer {key}", "http://lb:8000/models")
+        assert '"brought"' in by_key, by_key
         alert = {"status": "firing", "labels": {"alertname": "Busy"}, "annotations": {}, "startsAt": "2026-11-25T10:00:00Z",
                  "endsAt": "0001-01-01T00:00:00Z", "generatorURL": "", "fingerprint": "1a30ba71cca2921f"}
         told = stack.compose.engine.run(

@@ -46,7 +46,8 @@ def pod(stack: Stack, name: str, alias: str) -> Iterator[str]:
                                    f'{{{{(index .NetworkSettings.Networks "{stack.compose.project}_back").IPAddress}}}}')
     user, rights = spec["securityContext"], container["securityContext"]
     assert rights["readOnlyRootFilesystem"] and rights["capabilities"]["drop"] == ["ALL"]
-    files = {v["name"]: {i["path"]: source(i["key"]) for i in v["secret"]["items"]} for v in spec["volumes"] if "secret" in v}
+    of_secrets = {v["name"]: v["secret"].get("items", []) for v in spec["volumes"] if "secret" in v}
+    files = {name: {i["path"]: source(i["key"]) for i in items} for name, items in of_secrets.items()}
     files |= {v["name"]: {"runbook.txt": "/etc/debian_version"} for v in spec["volumes"] if v["name"] == "docs"}
     mounts = {f"{full}-{m['name']}": m["mountPath"] for m in container["volumeMounts"] if m["name"] in files}
     try:
