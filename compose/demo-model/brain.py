@@ -27,6 +27,7 @@ WHO = (
     "words with your question, query them through Perses, and repeat what comes back. For real answers set "
     "OPENAI_API_KEY or OPENAI_BASE_URL and start the stack again."
 )
+BESIDE = "\n\n[Said by PersAI, not by the person:\n"
 ROUNDS_MAX = 8
 SEARCHES_MAX = 8
 SHOWN_MAX = 40  # of one search: what is far down fits badly, and all of it must fit into a model's window
@@ -46,9 +47,25 @@ class Reply:
     calls: list[Call] = field(default_factory=list)
 
 
+def spoken(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without what PersAI says beside a question, and without a doubt of an answer and that answer: by the same rules
+    it would be the same again."""
+    kept: list[dict[str, Any]] = []
+    for message in messages:
+        text = results.text_of(message.get("content") or "") if message.get("role") == "user" else ""
+        if text.startswith("[Said by PersAI: "):
+            if kept and kept[-1].get("role") == "assistant":
+                kept.pop()
+        elif (cut := text.rfind(BESIDE)) >= 0:
+            kept.append({**message, "content": text[:cut]})
+        else:
+            kept.append(message)
+    return kept
+
+
 class Turn:
     def __init__(self, request: dict[str, Any], now: datetime) -> None:
-        self.messages = [m for m in request.get("messages", []) if isinstance(m, dict)]
+        self.messages = spoken([m for m in request.get("messages", []) if isinstance(m, dict)])
         self.tools: dict[str, dict[str, Any]] = {}
         for tool in request.get("tools") or []:
             function = tool.get("function") if isinstance(tool, dict) else None
