@@ -77,7 +77,7 @@ def images(engine: Engine) -> Iterator[None]:
     settings = {}
     ready = engine.offline()
     if ready:
-        subprocess.run([TOP / "plugin" / "build", archive], check=True, capture_output=True)
+        subprocess.run([TOP / "plugin" / "build", archive], check=True, capture_output=True, timeout=1200)
         settings["PERSAI_PLUGIN"] = "ready"
     engine.made += [image for image in OURS if not engine.has(image)]
     try:
