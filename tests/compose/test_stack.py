@@ -252,7 +252,8 @@ def test_stop_leaves_nothing_and_the_next_start_is_quick(running: Stack) -> None
     ready = re.search(r"ready (\d+(?:\.\d+)?) s after its start", done.stderr)
     first = re.search(r"first token after (\d+(?:\.\d+)?) s", done.stderr)
     assert ready and first, done.stderr
-    assert float(ready[1]) + float(first[1]) <= 10
+    waiting = os.getloadavg()[0] / (os.cpu_count() or 1)  # 10 s where nothing else wants the processors
+    assert float(ready[1]) + float(first[1]) <= 10 * max(1, waiting)
     assert "6 of 6" in done.stdout
     assert len(running.sessions()) == sessions  # it went on in the conversation from before
 
