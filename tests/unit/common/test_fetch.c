@@ -408,9 +408,9 @@ static void slow_answers_time_out(void **state)
     wait_done(f, &idle);
     assert_int_equal(idle.status, FETCH_TIMEOUT);
     assert_int_equal(idle.http_status, 200);
-    go(f, &alive, (struct fetch_request){.url = url(f, "/stream"), .idle_ms = 300});
-    for (int i = 0; i < 20; i++) { /* 800 ms in all, never 300 without a byte */
-        pump_for(f->pump, 40);
+    go(f, &alive, (struct fetch_request){.url = url(f, "/stream"), .idle_ms = 1500});
+    for (int i = 0; i < 20; i++) { /* 2 s in all, never 1.5 without a byte */
+        pump_for(f->pump, 100);
         f->line = "data: y\n\n";
         http_stream_wake(f->streams[1]);
     }
