@@ -32,6 +32,7 @@ static void take_quota(struct asked *a);
 static void make_session(struct asked *a);
 static void begin(struct asked *a);
 static void on_left(struct call *c);
+static void on_unwanted(void *arg, enum err err, struct turn *t, bool fresh);
 
 static void asked_free(struct asked *a)
 {
@@ -109,12 +110,19 @@ static void give_back(struct asked *a)
 static void on_left(struct call *c)
 {
     struct asked *a = c->data;
-    if (a->beginning) { /* on_begun ends it */
-        a->call = NULL;
-        return;
-    }
-    give_back(a);
+    struct turns_asker nobody = {.begun = on_unwanted, .arg = a->gateway};
+    if (a->beginning)
+        turns_asker_change(a->gateway, a->turn, &nobody);
+    else
+        give_back(a);
     asked_free(a);
+}
+
+static void on_unwanted(void *arg, enum err err, struct turn *t, bool fresh)
+{
+    (void)fresh;
+    if (err == ERR_NONE)
+        asking_cancel(arg, str_of(t->live.owner), t->live.session, t->live.turn);
 }
 
 /* ---- where it looks ---- */
@@ -266,12 +274,6 @@ static void on_begun(void *arg, enum err err, struct turn *t, bool fresh)
     struct asked *a = arg;
     struct call *c = a->call;
     (void)fresh;
-    if (!c) { /* its client left meanwhile */
-        if (err == ERR_NONE)
-            asking_cancel(a->gateway, str_of(a->owner), a->session, a->turn);
-        asked_free(a);
-        return;
-    }
     if (err) {
         refuse(a, err, NULL);
         return;

@@ -6,6 +6,7 @@
 #include "common/jsontext.h"
 #include "common/log.h"
 #include "common/sse.h"
+#include "gateway/api/asking.h"
 #include "gateway/api/mcp_text.h"
 #include "gateway/turn/turns.h"
 #include "proto/store/session.h"
@@ -39,7 +40,6 @@ static void say(struct mcp_stream *m, json_t *take_message);
 static void on_progress(struct mcp_stream *m, const json_t *payload);
 static void on_tools(struct mcp_stream *m, const json_t *details);
 static void finish(struct mcp_stream *m, const char *status, struct str text, bool is_error);
-static void cancel(struct mcp_stream *m);
 static void on_deleted(void *arg, enum err err, const struct store_answer *a);
 
 void mcp_stream_open(struct call *c, struct turn *t, const struct mcp_streamed *s)
@@ -96,7 +96,7 @@ static void on_closed(void *arg)
     if (m->one_tool && !m->gateway->draining) /* no conversation: nobody would look for it */
         store_session_delete(m->gateway->store, str_of(m->owner), m->session_id, on_deleted, NULL);
     else if (!m->done && m->modern && !m->gateway->draining)
-        cancel(m);
+        asking_cancel(m->gateway, str_of(m->owner), m->session_id, m->turn_id);
     sse_free(&m->sse);
     buf_free(&m->out);
     json_decref(m->id);
@@ -113,31 +113,6 @@ static void on_deleted(void *arg, enum err err, const struct store_answer *a)
     (void)a;
     if (err)
         log_debug("mcp.kept", "code=%s", err_word(err));
-}
-
-struct cancelling {
-    struct gateway *gateway;
-    struct id turn;
-};
-
-static void on_cancelled(void *arg, enum err err, const struct store_answer *a)
-{
-    struct cancelling *x = arg;
-    struct turn *t = x->gateway->draining ? NULL : turns_get(x->gateway, x->turn);
-    if (t && t->place == PLACE_QUEUED)
-        turns_withdraw(t);
-    else if (err == ERR_NONE && !x->gateway->draining && a->turn.state == TURN_RUNNING)
-        broker_cancel(x->gateway->broker, x->turn);
-    log_info("turn.cancel", "turn=%s over=%d", id_log(x->turn), err == ERR_TURN_OVER);
-    free(x);
-}
-
-static void cancel(struct mcp_stream *m)
-{
-    struct cancelling *x = xcalloc(1, sizeof(*x));
-    *x = (struct cancelling){m->gateway, m->turn_id};
-    store_turn_cancel(m->gateway->store, str_of(m->owner), m->session_id, m->turn_id, on_cancelled,
-                      x);
 }
 
 /* ---- events ---- */

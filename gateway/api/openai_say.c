@@ -167,7 +167,8 @@ static void on_step(struct openai_say *s, const json_t *event)
         s->again = s->step.len > 0;
     } else { /* nobody has seen it */
         size_t before = s->parted && s->step.len > 0 ? sizeof(PARAGRAPH) - 1 : 0;
-        s->text.len -= s->step.len + before;
+        if (!s->text.overflowed) /* else it is not all there */
+            s->text.len -= s->step.len + before;
         buf_clear(&s->step);
     }
 }

@@ -301,8 +301,9 @@ void plot_spark(struct buf *b, const struct plot_point *points, unsigned count, 
             most = fmax(most, values[i]);
         }
     }
+    double half = most / 2 - least / 2; /* the whole may be more than a double holds */
     for (unsigned i = 0; i < columns; i++) {
-        double part = most > least ? (values[i] - least) / (most - least) : 0;
+        double part = half > 0 ? (values[i] / 2 - least / 2) / half : 0;
         buf_puts(b, isfinite(values[i]) ? blocks[(int)(part * 7 + 0.5)] : " ");
     }
 }

@@ -665,9 +665,14 @@ void turns_begin(struct gateway *g, const struct store_begin *begin,
 
 void turns_asker_left(struct gateway *g, struct id turn)
 {
+    turns_asker_change(g, turn, &(struct turns_asker){0});
+}
+
+void turns_asker_change(struct gateway *g, struct id turn, const struct turns_asker *to)
+{
     struct turn *t = turns_get(g, turn);
     if (t)
-        t->asker = (struct turns_asker){0};
+        t->asker = *to;
 }
 
 /* ---- periodic ---- */

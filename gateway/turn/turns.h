@@ -73,6 +73,8 @@ void turns_begin(struct gateway *g, const struct store_begin *begin,
                  struct credentials *take_credentials, const struct turns_asker *asker);
 /* Who waits for it no longer does: the turn goes on, it may have been accepted already. */
 void turns_asker_left(struct gateway *g, struct id turn);
+/* Another waits for it instead. */
+void turns_asker_change(struct gateway *g, struct id turn, const struct turns_asker *to);
 /* May this person begin a turn now? Asked before it is begun (it lies in another slot of a cluster
  * than the session): fn gets limit.verdict. 0: nothing is limited, and fn never comes. */
 uint64_t turns_quota_begin(struct gateway *g, struct str owner, struct id quota_id, store_fn *fn,

@@ -168,6 +168,28 @@ static void what_comes_again_is_said_once(void **state)
     }
 }
 
+/* A text that is more than is kept is not taken back by more than was kept of it. */
+static void a_second_attempt_of_too_much(void **state)
+{
+    (void)state;
+    enum { PIECE = 3000, PIECES = (8 << 20) / PIECE };
+    char piece[PIECE + 1];
+    struct openai_say s;
+    scoped_buf(out, 1 << 20);
+    memset(piece, 'a', PIECE);
+    piece[PIECE] = '\0';
+    begin(&s, false, false);
+    start(&s, 1, &out);
+    text_of(&s, piece + PIECE - 700, &out);
+    start(&s, 1, &out);
+    for (unsigned i = 0; i < PIECES; i++)
+        text_of(&s, piece, &out);
+    start(&s, 2, &out);
+    assert_true(s.text.len <= s.text.max_bytes);
+    text_of(&s, "b", &out);
+    openai_say_free(&s);
+}
+
 static void what_is_no_delta_is_read_as_a_tree(void **state)
 {
     (void)state;
@@ -218,6 +240,7 @@ int main(void)
         cmocka_unit_test(one_piece),
         cmocka_unit_test(what_comes_again_is_said_once),
         cmocka_unit_test(a_text_ends_at_its_quote),
+        cmocka_unit_test(a_second_attempt_of_too_much),
         cmocka_unit_test(what_is_no_delta_is_read_as_a_tree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -51,12 +51,16 @@ static void spark_shows_gaps_and_flat_lines(void **state)
     (void)state;
     const struct plot_point rising[] = {{0, 1}, {1, 2}, {2, NAN}, {3, 8}};
     const struct plot_point flat[] = {{0, 5}, {1, 5}};
+    const struct plot_point far[] = {{0, -1.7e308}, {1, 1.7e308}};
     scoped_buf(out, 256);
     plot_spark(&out, rising, 4, 10);
     assert_string_equal(buf_cstr(&out), "▁▂ █");
     buf_clear(&out);
     plot_spark(&out, flat, 2, 10);
     assert_string_equal(buf_cstr(&out), "▁▁");
+    buf_clear(&out);
+    plot_spark(&out, far, 2, 10);
+    assert_string_equal(buf_cstr(&out), "▁█");
     buf_clear(&out);
     plot_spark(&out, rising, 4, 2);
     assert_int_equal(screen_width(buf_str(&out)), 2);
