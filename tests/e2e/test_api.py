@@ -538,8 +538,14 @@ def test_models_and_tools(stack: Stack) -> None:
     for tool in listed:
         assert tool["description"] and tool["input_schema"]["type"] == "object"
         assert tool["read_only"] is (tool["name"] not in ("save_panel", "save_dashboard"))
-    alice.ask(alice.session(), "what do you have")
-    offered = {t["function"]["name"]: t["function"] for t in stack.model.chats("what do you have")[0]["tools"]}
+    session, offered = alice.session(), {}
+    # A core, and the others once what they are for is asked for.
+    for question in ("what do you have", *(name.replace("_", " ") for name in sorted(names))):
+        alice.ask(session, question)
+        offered = {t["function"]["name"]: t["function"] for t in stack.model.chats(question)[0]["tools"]}
+        if question == "what do you have":
+            assert {"list_metrics", "execute_range_query", "find_tools"} <= offered.keys() and len(offered) == 10
+    assert offered.keys() == names
     for tool in listed:
         assert offered[tool["name"]]["parameters"] == tool["input_schema"]
 
