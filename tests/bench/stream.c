@@ -268,7 +268,6 @@ static bool take_word(struct stream *s, const char *key, char *out, size_t max)
 }
 
 static void ask(struct stream *s, enum stage stage);
-static void link_open(struct stream *s, enum stage want);
 
 /* A response is complete: go on with what follows it. */
 static void on_response(struct stream *s)
