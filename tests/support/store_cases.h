@@ -541,9 +541,9 @@ CASE(a_running_lease_is_respected)
     play_begin(p, "one");
     OK(f, store_turn_load, p->session, p->turn, 1, WORKER);
     REFUSED(f, ERR_FENCED, store_turn_claim, p->session, p->turn, 1, false, true, GATEWAY);
-    f->pass(f, CASE_LEASE_MS * 2 / 3);
+    f->pass(f, CASE_LEASE_MS * 3 / 5);
     assert_int_equal(say(p, 1, 2, 2)->err, ERR_NONE); /* renews it */
-    f->pass(f, CASE_LEASE_MS * 2 / 3);
+    f->pass(f, CASE_LEASE_MS * 3 / 5);
     REFUSED(f, ERR_FENCED, store_turn_claim, p->session, p->turn, 1, false, true, GATEWAY);
     f->pass(f, CASE_LEASE_MS);
     struct got *g = OK(f, store_turn_get, p->owner, p->session, p->turn);
