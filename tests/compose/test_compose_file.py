@@ -17,7 +17,7 @@ TOLD = {"gateway": {"PERSAI_PUBLIC_URL"}, "worker": set()}  # compose's own, of 
 
 
 def settings(part: str) -> list[str]:
-    return re.findall(r'^SETTING\(\w+, "(\w+)"', (TOP / part / "settings.def").read_text(), re.M)
+    return re.findall(r'^(?:SETTING|ADVANCED)(?:_IN)?\([\w.]+, "(\w+)"', (TOP / part / "settings.def").read_text(), re.M)
 
 
 @pytest.mark.parametrize("part", ["gateway", "worker"])

@@ -11,8 +11,8 @@ import yaml
 TOP = Path(__file__).resolve().parents[2]
 FOLDER = TOP / "compose" / "kubernetes"
 OBJECTS = [o for f in sorted(FOLDER.glob("*.yaml")) for o in yaml.safe_load_all(f.read_text()) if o]
-SETTINGS = {name for part in ("gateway", "worker")
-            for name in re.findall(r'^SETTING\(\w+, "(\w+)"', (TOP / part / "settings.def").read_text(), re.M)}
+SETTING = re.compile(r'^(?:SETTING|ADVANCED)(?:_IN)?\([\w.]+, "(\w+)"', re.M)
+SETTINGS = {name for part in ("gateway", "worker") for name in SETTING.findall((TOP / part / "settings.def").read_text())}
 SECRETS_FROM_OUTSIDE = {"persai-keys", "persai-redis", "persai-models", "persai-webhook", "persai-api-keys"}
 CONFIG_MAPS_FROM_OUTSIDE = {"persai-files", "persai-docs"}
 
