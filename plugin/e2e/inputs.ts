@@ -78,7 +78,7 @@ export function inputTests(the: () => World): void {
           tool: 'execute_range_query',
           args: { query: 'vector(1) unless vector(time() % 60) >= 15', start: 'now-30m', step: '15s' },
         },
-        { tool: 'execute_range_query', args: { query: 'not_there_at_all', start: 'now-30m', step: '15s' } },
+        { tool: 'execute_range_query', args: { query: 'up == 7', start: 'now-30m', step: '15s' } },
         {
           tool: 'execute_instant_query',
           args: { query: 'sort(topk(5, prometheus_http_requests_total))', kind: 'Table' },
@@ -138,7 +138,7 @@ export function inputTests(the: () => World): void {
     await page.getByRole('option', { name: PROJECT }).click();
     await page.getByRole('combobox', { name: 'Dashboard' }).click();
     await page.getByRole('option', { name: 'bare' }).click();
-    await page.getByText('1 of 1 panels').waitFor();
+    await page.getByText(/1 of 1 panel go/).waitFor();
     await page.getByRole('button', { name: 'Add', exact: true }).click();
     await page.getByTestId('attachment').waitFor();
     expect(errors).toEqual([]);

@@ -54,9 +54,9 @@ export function longTests(the: () => World): void {
     const first = page.getByTestId('exchange').first();
     expect(await page.getByTestId('exchange').count()).toBe(LATER + 1);
     await expect.poll(() => made.count()).toBeLessThan(20);
-    expect(
-      await scroller(page).evaluate((box) => box.scrollHeight - box.scrollTop - box.clientHeight),
-    ).toBeLessThan(2);
+    await expect
+      .poll(() => scroller(page).evaluate((box) => box.scrollHeight - box.scrollTop - box.clientHeight))
+      .toBeLessThan(2);
     // What is away is found by the page's own search.
     expect(await first.textContent()).toContain('How many samples?');
     expect(await first.locator('canvas').count()).toBe(0);

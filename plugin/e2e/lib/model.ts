@@ -31,7 +31,10 @@ export class ScriptedModel {
   private server: Server | undefined;
   private calls = 0;
 
-  /** A question that has this word gets these replies: the first one, after its tools the second one, and so on; the last one stays. */
+  /**
+   * A question that has this word gets these replies: the first one, after its tools the second one, and so on; the
+   * last one stays. Of several words that it has, the longest counts.
+   */
   when(word: string, ...replies: ReadonlyArray<() => Iterable<Piece>>): void {
     this.scripts.set(word, replies);
   }
@@ -82,7 +85,8 @@ export class ScriptedModel {
     });
     const question = messages[asked]?.text ?? '';
     const turn = messages.slice(asked).filter(({ role }) => role === 'assistant').length;
-    const script = [...this.scripts].find(([word]) => question.includes(word))?.[1];
+    const words = [...this.scripts.keys()].filter((word) => question.includes(word));
+    const script = this.scripts.get(words.sort((a, b) => b.length - a.length)[0] ?? '');
     const reply =
       script?.[Math.min(turn, script.length - 1)] ??
       ((): Iterable<Piece> => ['Nothing is scripted for this.']);

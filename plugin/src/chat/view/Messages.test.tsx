@@ -1,5 +1,5 @@
 // @vitest-environment jsdom
-import { act, render, screen } from '@testing-library/react';
+import { act, fireEvent, render, screen } from '@testing-library/react';
 import { ReactElement } from 'react';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 
@@ -71,4 +71,27 @@ it('draws earlier messages once, however an answer below them streams and ends',
   expect(conversation.busy).toBe(false);
   const counts = Array.from({ length: COUNT }, (_, i) => drawn.get(`answer ${i}`));
   expect(counts).toEqual(Array.from({ length: COUNT }, () => 1));
+});
+
+it('is left at its end by who goes up, not by what grows before a scroll is reported', () => {
+  show();
+  const box = screen.getByTestId('messages');
+  const size = { scrollHeight: 1_000, clientHeight: 400 };
+  for (const name of ['scrollHeight', 'clientHeight'] as const)
+    Object.defineProperty(box, name, { get: () => size[name] });
+  const scrolledTo = (top: number): void => {
+    box.scrollTop = top;
+    fireEvent.scroll(box);
+  };
+  const away = (): boolean => screen.queryByRole('button', { name: 'To the latest message' }) !== null;
+  scrolledTo(600);
+  size.scrollHeight = 1_200;
+  fireEvent.scroll(box);
+  expect(away()).toBe(false);
+  scrolledTo(500);
+  expect(away()).toBe(true);
+  scrolledTo(550); // down again, not to the end
+  expect(away()).toBe(true);
+  scrolledTo(800);
+  expect(away()).toBe(false);
 });

@@ -57,8 +57,14 @@ function useStick(exchanges: readonly Exchange[]): {
     setAway(false);
     if (ref.current !== null) ref.current.scrollTop = ref.current.scrollHeight;
   };
+  // Only who goes up wants to leave the end. What has grown since we scrolled there puts us far from it, too, when
+  // that is reported late.
+  const top = useRef(0);
   const onScroll = (event: UIEvent): void => {
-    stick.current = atEnd(event.currentTarget);
+    const box = event.currentTarget;
+    if (atEnd(box)) stick.current = true;
+    else if (box.scrollTop < top.current) stick.current = false;
+    top.current = box.scrollTop;
     setAway(!stick.current);
   };
   const count = exchanges.length;
@@ -71,7 +77,7 @@ function useStick(exchanges: readonly Exchange[]): {
     stick.current = true;
     ref.current.scrollTop = ref.current.scrollHeight;
   }, [count]);
-  // What grows (text, panels that are drawn late) pushes the end down; we follow it.
+  // What grows (text, panels that are drawn late; below, what one asks with) pushes the end down; we follow it.
   useEffect(() => {
     const box = ref.current;
     if (box === null || typeof ResizeObserver === 'undefined') return undefined;
@@ -79,6 +85,7 @@ function useStick(exchanges: readonly Exchange[]): {
       if (stick.current) box.scrollTop = box.scrollHeight;
       else if (atEnd(box)) setAway(false); // what is below has become shorter
     });
+    observer.observe(box);
     if (box.firstElementChild !== null) observer.observe(box.firstElementChild);
     return () => observer.disconnect();
   }, []);
