@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fakes.limits import Bucket, LimitedModel, Window
-from fakes.model import Gate
+from fakes.model import Gate, question
 from fakes.perses import Perses as FakePerses
 from harness.stack import Stack, metric
 from harness.wait import until
@@ -34,7 +34,7 @@ def limited(stack: Stack, limit: Bucket | Window) -> LimitedModel:
 
 def everybody_asks(stack: Stack, seconds: float) -> None:
     """Each a question, all at once; each answer is whole, and the person's own."""
-    stack.model.when("question", lambda body: ["The answer ", "to ", body["messages"][-1]["content"].split()[-1]])
+    stack.model.when("question", lambda body: ["The answer ", "to ", question(body)[0].split()[-1]])
     ready = threading.Barrier(50)
 
     def ask(n: int) -> None:

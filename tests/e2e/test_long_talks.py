@@ -8,13 +8,13 @@ from harness.sse import Log
 from harness.stack import Stack
 from harness.models_file import models, usual
 
-LONG = ["word " * 1000] * 18  # 90 KB: two of them and the tools do not fit 196 KB, one does
+LONG = ["word " * 1000] * 18  # 90 KB: two of them do not fit 176 KB, whatever is said beside them; one does
 SUMMARY = '{"person":'
 
 
 def grow(bare: Stack, folder: Path, *summary: object, workers: int = 1) -> tuple[Client, str]:
     """A conversation whose next question does not fit."""
-    bare.start(workers=workers, worker_env=models(folder, usual(bare, window=50000, max_output_tokens=1000,
+    bare.start(workers=workers, worker_env=models(folder, usual(bare, window=45000, max_output_tokens=1000,
                                                                 price={"input": 1, "output": 1})))
     bare.model.when("long", LONG)
     bare.model.when("and now", ["Fine."])
@@ -83,7 +83,7 @@ def test_a_worker_killed_while_it_summarises_is_replaced(bare: Stack, tmp_path: 
 
 
 def test_a_provider_that_finds_it_too_long_is_asked_once_more_with_less(bare: Stack, tmp_path: Path) -> None:
-    bare.start(worker_env=models(tmp_path, usual(bare, window=50000, max_output_tokens=1000)))
+    bare.start(worker_env=models(tmp_path, usual(bare, window=45000, max_output_tokens=1000)))
     too_long = Status(400, b'{"error":{"message":"maximum context length is 8 tokens","code":"context_length_exceeded"}}')
     bare.model.when("long", LONG)
     bare.model.when("and now", Attempts([too_long], ["Fine."]))

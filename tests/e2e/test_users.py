@@ -117,7 +117,7 @@ def test_an_expiring_token_is_refreshed_during_the_turn(make_stack: object) -> N
     with Upstream() as upstream, fake_perses.Perses(upstream.url) as perses:
         stack = make_stack(perses.url, perses.sign_in).start()  # type: ignore[operator]
         gate = Gate()
-        stack.model.when("late", ["a ", gate, Call("list_metrics", {})], ["done"])
+        stack.model.when("late", ["a ", gate, Call("execute_instant_query", {"query": "up"})], ["done"])
         client = Client(stack.gateway.url, perses.sign_in("alice", ttl=5, refresh_ttl=900))
         began = time.monotonic()
         stream = client.turn(client.session(), "late tools")
@@ -134,7 +134,7 @@ def test_a_bearer_that_expires_ends_the_turn(make_stack: object) -> None:
     with Upstream() as upstream, fake_perses.Perses(upstream.url) as perses:
         stack = make_stack(perses.url, perses.sign_in).start()  # type: ignore[operator]
         gate = Gate()
-        stack.model.when("late", ["a ", gate, Call("list_metrics", {})], ["done"])
+        stack.model.when("late", ["a ", gate, Call("execute_instant_query", {"query": "up"})], ["done"])
         client = Client(stack.gateway.url, bearer=perses.token("alice", 8))
         began = time.monotonic()
         session = client.session()
