@@ -218,12 +218,17 @@ def test_datasources_that_hand_the_sign_in_on_are_listed(own: Stack, many: Many)
     assert len(asked) == 1 and b"jwt" not in asked[0], asked
 
 
-def test_perses_connections_that_will_run_out(own: Stack, many: Many, prometheus: Prometheus) -> None:
-    """The real Prometheus, as it starts by default; then one whose words say nothing of it."""
-    many.source("by-default", {"url": prometheus.url, **CLOSED})
-    with Upstream() as victoria:
-        many.source("victoria", {"url": victoria.url, **CLOSED})
-        lines = check("gateway", gateway_env(own))
+def test_perses_connections_that_will_run_out(own: Stack, many: Many, tmp_path: Path, service_logs: Path) -> None:
+    """A real Prometheus with the connections that it allows by default; then one whose words say nothing of it."""
+    usual = Prometheus(tmp_path / "prometheus", service_logs, connections=512)
+    try:
+        usual.start()
+        many.source("by-default", {"url": usual.url, **CLOSED})
+        with Upstream() as victoria:
+            many.source("victoria", {"url": victoria.url, **CLOSED})
+            lines = check("gateway", gateway_env(own))
+    finally:
+        usual.stop()
     bad = [line for how, line in lines if how == "FAIL"]
     assert len(bad) == 1 and has(bad, "by-default takes 5 queries a second", "--web.max-connections=8192",
                                  "--web.read-timeout=15s"), bad

@@ -187,7 +187,7 @@ def test_chat_goes_on_after_the_program_died(stack: Stack, alice: Terminal) -> N
     again.type("\x15\x0b")
     again.type("what is the moral\r")
     again.wait_for("Be kind.")
-    again.text = ""
+    again.text = again.text.partition("Be kind.")[2]  # the prompt may have come with it
     again.wait_for("persai> ")
     again.type("\x03")
     again.wait_for("^C")

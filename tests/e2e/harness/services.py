@@ -118,7 +118,7 @@ def history_value(host: str, index: int) -> float:
 class Prometheus:
     """Scrapes itself and an exporter, and has three hours of fixed history of `history_load{host}`."""
 
-    def __init__(self, folder: Path, logs: Path, series: int = 0) -> None:
+    def __init__(self, folder: Path, logs: Path, series: int = 0, connections: int = 8192) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.exporter = Exporter(series)
@@ -139,7 +139,7 @@ class Prometheus:
             "prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}",
             f"--web.listen-address=127.0.0.1:{self.port}", "--enable-feature=native-histograms", "--log.level=warn",
             # Perses's proxy leaves a connection for each query open for 90 s: at 512 it would be deaf to a whole run
-            "--web.max-connections=8192"], logs)
+            f"--web.max-connections={connections}"], logs)
 
     @property
     def url(self) -> str:
