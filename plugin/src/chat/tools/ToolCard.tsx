@@ -183,14 +183,23 @@ export interface ToolCardProps {
   readonly compact?: boolean;
 }
 
+/** What is read rather than seen at a glance: small, there would be nothing left of it. */
+const READ_KINDS: ReadonlySet<string> = new Set([
+  'LogsTable',
+  'TraceTable',
+  'TracingGanttChart',
+  'FlameChart',
+]);
+
 export const ToolCard = memo(function ToolCard(props: ToolCardProps): ReactElement {
-  const { call, at, settings, compact = false } = props;
+  const { call, at, settings } = props;
   const { conversation } = useChat();
   const [open, setOpen] = useState(false);
   const [large, setLarge] = useState(false);
   const detailsId = useId();
-  const small = compact && !large;
   const panel = useMemo(() => panelOf(call, at, settings), [call, at, settings]);
+  const compact = props.compact === true && !(panel !== undefined && READ_KINDS.has(panel.kind));
+  const small = compact && !large;
   const chosen = useMemo(() => settingsOf(call, panel, settings), [call, panel, settings]);
   return (
     <Card

@@ -46,7 +46,7 @@ export const Slot = memo(function Slot(props: SlotProps): ReactElement {
   const ref = useRef<HTMLElement>(null);
   const [near, setNear] = useState(early || typeof IntersectionObserver === 'undefined');
   /** Before the last change: how high, and whether all of it was above what is seen. */
-  const before = useRef<{ height: number; above: boolean }>();
+  const before = useRef<{ height: number; above: boolean; scrollTop: number }>();
   const isLast = useRef(last);
   isLast.current = last;
   useEffect(() => {
@@ -55,7 +55,12 @@ export const Slot = memo(function Slot(props: SlotProps): ReactElement {
     return nearby.watch(element, (next) => {
       if (!next && (isLast.current || isKept(element))) return;
       const { height, bottom } = element.getBoundingClientRect();
-      before.current = { height, above: bottom <= (nearby.root?.getBoundingClientRect().top ?? 0) };
+      const { root } = nearby;
+      before.current = {
+        height,
+        above: bottom <= (root?.getBoundingClientRect().top ?? 0),
+        scrollTop: root?.scrollTop ?? 0,
+      };
       setNear(next);
     });
   }, [nearby]);
@@ -64,7 +69,10 @@ export const Slot = memo(function Slot(props: SlotProps): ReactElement {
     const { root } = nearby;
     if (ref.current === null || root === undefined || before.current?.above !== true || !movesContent())
       return;
-    root.scrollTop += ref.current.getBoundingClientRect().height - before.current.height;
+    const grown = ref.current.getBoundingClientRect().height - before.current.height;
+    // Near the end the browser has moved up by itself as far as there is less to scroll.
+    const moved = Math.max(0, before.current.scrollTop - root.scrollTop);
+    root.scrollTop += grown < 0 ? Math.min(0, grown + moved) : grown;
   }, [made, nearby]);
   return (
     <article

@@ -33,11 +33,15 @@ function isLookup({ name, state }: Call): boolean {
   return state !== 'awaiting' && !isQueryTool(name) && !SHOWN.has(name);
 }
 
+/** Lines, traces and profiles are read rather than seen at a glance. */
+const READ = /^(?:loki|tempo|pyroscope)_/;
+
 /** Small beside others; what is proposed is looked at for itself. */
 function isSmall(block: Block): boolean {
   return (
     block.kind === 'call' &&
     isQueryTool(block.call.name) &&
+    !READ.test(block.call.name) &&
     !SHOWN.has(block.call.name) &&
     block.call.state !== 'failed'
   );
