@@ -172,13 +172,13 @@ static void on_data(void *arg, struct str bytes)
  * secret may replace. */
 static struct secret *cookies_of(const struct client *c)
 {
-    struct str access = secret_reveal(c->access), signature = access;
+    struct str access = secret_reveal(c->access);
     scoped_buf(text, SECRET_MAX);
     buf_keep_secret(&text);
     const char *dot = memrchr(access.at, '.', access.len);
     if (!dot)
         return NULL;
-    signature = str_skip(access, (size_t)(dot - access.at) + 1);
+    struct str signature = str_skip(access, (size_t)(dot - access.at) + 1);
     access.len = (size_t)(dot - access.at);
     buf_puts(&text, "jwtPayload=");
     buf_add_str(&text, access);
@@ -212,6 +212,7 @@ static struct fetch *start(struct client *c, const struct request *r,
 {
     scoped_buf(url, URL_BYTES_MAX);
     struct fetch_header headers[HEADERS_MOST];
+    CHECK(r->base);
     bool direct = r->base == c->gateway;
     struct secret *cookies = r->signed_in && !direct && c->access ? cookies_of(c) : NULL;
     struct fetch_request f = {.method = r->method,

@@ -312,6 +312,7 @@ static const struct answer *client_answer(struct client *c)
 {
     static struct answer a;
     assert_true(pump_within(w.pump, WORLD_WAIT_MS, pump_is_closed, &c->got));
+    CHECK(c->got.bytes);
     const char *end = strstr(c->got.bytes, "\r\n\r\n");
     assert_non_null(end);
     json_decref(a.json);

@@ -225,7 +225,7 @@ void turn_keep_assistant(struct turn *t, const struct record_message *m)
 
 static void begin_load(struct turn *t);
 static void begin_call(struct turn *t, const struct store_answer *answer,
-                       const struct record_request *request);
+                       const struct record_request *request, const struct record_message *last);
 
 static void on_loaded(void *arg, enum err err, const struct store_answer *answer)
 {
@@ -285,7 +285,7 @@ static void on_loaded(void *arg, enum err err, const struct store_answer *answer
                                      .usage = load->usage});
     if (t->todo == ACT_CALL) { /* at once: what the answer holds is borrowed */
         t->todo = ACT_WAIT;
-        begin_call(t, answer, &request);
+        begin_call(t, answer, &request, last);
     }
 }
 
@@ -427,13 +427,13 @@ static void reply_as_ordered(struct turn *t, const struct record_request *reques
     begin_vet(t);
 }
 
+/* last: of answer's messages, or NULL. */
 static void begin_call(struct turn *t, const struct store_answer *answer,
-                       const struct record_request *request)
+                       const struct record_request *request, const struct record_message *last)
 {
     const struct turn_config *c = t->config;
     if (request->tool_name.len > 0) {
-        reply_as_ordered(t, request,
-                         answer->messages[answer->message_count - 1].record.role == ROLE_TOOL);
+        reply_as_ordered(t, request, last && last->role == ROLE_TOOL);
         return;
     }
     struct str wanted = request->model.len > 0 ? request->model : answer->load->session.model;
