@@ -12,7 +12,7 @@ enum { FLOODS = 16, FLOOD_PRIME = 251, FLOOD_BLOCK = FLOOD_PRIME * 256, FLOOD_MS
 
 static void flood_body(int fd, uint64_t bytes, bool chunked)
 {
-    static unsigned char block[FLOOD_BLOCK + 2] = {[FLOOD_BLOCK] = '\r', '\n'};
+    static unsigned char block[FLOOD_BLOCK];
     char size[16];
     for (unsigned i = 0; i < FLOOD_BLOCK; i++)
         block[i] = (unsigned char)(i % FLOOD_PRIME);
