@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include "common/buf.h"
+#include "common/file.h"
 #include "proto/settings_check.h"
 
 enum { KEY_FILE_MAX = 8192, VALUE_MAX = 1024, LIST_BYTES_MAX = 1 << 20 };
@@ -64,19 +64,13 @@ bool endpoint_known(const json_t *object, const char *const *names, char reason[
 
 static bool read_all(const char *path, struct buf *out, char why[160])
 {
-    char piece[4096];
-    size_t len;
-    FILE *f = fopen(path, "re");
-    while (f && (len = fread(piece, 1, sizeof(piece), f)) > 0)
-        buf_add(out, piece, len);
-    bool read = f && !ferror(f);
-    if (!read)
-        snprintf(why, 160, "it cannot be read: %s", strerror(errno));
-    else if (out->overflowed)
+    if (file_read(path, out))
+        return true;
+    if (errno == EFBIG)
         snprintf(why, 160, "it is over 1 MiB");
-    if (f)
-        fclose(f);
-    return read && !out->overflowed;
+    else
+        snprintf(why, 160, "it cannot be read: %s", strerror(errno));
+    return false;
 }
 
 json_t *endpoint_list(const char *setting, const char *path, char error[256])
@@ -131,18 +125,15 @@ bool endpoint_key(const json_t *object, struct secret **key, char reason[160])
         }
         *key = secret_new(str_of(value));
     } else if (path) {
-        char bytes[KEY_FILE_MAX];
-        FILE *f = fopen(path, "re");
-        size_t len = f ? fread(bytes, 1, sizeof(bytes), f) : 0;
-        if (f)
-            fclose(f);
-        struct str trimmed = str_trim(str_skip_bom((struct str){bytes, len}));
-        if (trimmed.len == 0 || len == sizeof(bytes)) {
+        scoped_buf(bytes, KEY_FILE_MAX - 1);
+        buf_keep_secret(&bytes);
+        bool read = file_read(path, &bytes);
+        struct str trimmed = str_trim(str_skip_bom(buf_str(&bytes)));
+        if (!read || trimmed.len == 0) {
             snprintf(reason, 160, "no key could be read from %.100s", path);
             return false;
         }
         *key = secret_new(trimmed);
-        secret_wipe(bytes, sizeof(bytes));
     }
     return true;
 }

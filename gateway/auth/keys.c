@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/file.h"
 #include "common/log.h"
 #include "common/map.h"
 
@@ -34,29 +35,11 @@ static void revoke(struct key *key);
 
 /* ---- the files ---- */
 
-/* All of a file, at most max bytes. False: errno says why. */
-static bool read_file(const char *path, size_t max, struct buf *out)
-{
-    char piece[4096];
-    size_t len;
-    FILE *f = fopen(path, "re");
-    if (!f)
-        return false;
-    while ((len = fread(piece, 1, sizeof(piece), f)) > 0 && out->len + len <= max)
-        buf_add(out, piece, len);
-    bool whole = len == 0 && !ferror(f);
-    if (len > 0)
-        errno = EFBIG;
-    secret_wipe(piece, sizeof(piece));
-    fclose(f);
-    return whole;
-}
-
 static struct secret *read_password(const char *path)
 {
     scoped_buf(text, 4096);
     buf_keep_secret(&text);
-    if (!read_file(path, 4096, &text))
+    if (!file_read(path, &text))
         return NULL;
     while (text.len > 0 && strchr("\r\n", text.at[text.len - 1]))
         text.len--;
@@ -77,7 +60,7 @@ static bool load(const char *path, struct loaded *out, char error[256])
     char wrong[256];
     scoped_buf(text, KEYS_FILE_BYTES_MAX);
     *out = (struct loaded){0};
-    if (!read_file(path, KEYS_FILE_BYTES_MAX, &text)) {
+    if (!file_read(path, &text)) {
         snprintf(error, 256, "%.120s: %.60s", path, strerror(errno));
         return false;
     }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/file.h"
 #include "common/pattern.h"
 
 enum {
@@ -37,19 +38,11 @@ static void find(struct redact_walk *w, unsigned rule, size_t from);
 struct redact *redact_file(const char *path, char error[static 256])
 {
     scoped_buf(text, FILE_BYTES_MAX);
-    FILE *file = fopen(path, "re");
-    char piece[4096];
-    size_t len;
-    if (!file) {
-        snprintf(error, 256, "%.180s cannot be read: %s", path, strerror(errno));
-        return NULL;
-    }
-    while ((len = fread(piece, 1, sizeof(piece), file)) > 0)
-        buf_add(&text, piece, len);
-    bool failed = ferror(file) != 0;
-    fclose(file);
-    if (failed || text.overflowed) {
-        snprintf(error, 256, "%.180s %s", path, failed ? "cannot be read" : "is over 1 MiB");
+    if (!file_read(path, &text)) {
+        if (errno == EFBIG)
+            snprintf(error, 256, "%.180s is over 1 MiB", path);
+        else
+            snprintf(error, 256, "%.180s cannot be read: %s", path, strerror(errno));
         return NULL;
     }
     return redact_parse(buf_str(&text), path, error);
