@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
+#include "common/utc.h"
 #include "gateway/gateway.h"
 #include "gateway/auth/user.h"
 #include "proto/store/owner.h"
@@ -155,12 +155,9 @@ static void on_owners(void *arg, enum err err, const struct store_answer *a)
 
 static void print_time(const char *what, int64_t unix_ms)
 {
-    char text[32];
-    time_t seconds = (time_t)(unix_ms / 1000);
-    struct tm tm;
-    gmtime_r(&seconds, &tm);
-    strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
-    printf(", %s %s UTC", what, text);
+    char text[UTC_TEXT_MAX];
+    utc_write(unix_ms, UTC_FOR_PEOPLE, text);
+    printf(", %s %s", what, text);
 }
 
 static void list_owners(const struct hand_over *h, const struct store_answer *a)

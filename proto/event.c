@@ -1,7 +1,7 @@
 #include "proto/event.h"
 
 #include <string.h>
-#include <time.h>
+#include "common/utc.h"
 
 static const struct {
     const char *name;
@@ -260,11 +260,8 @@ bool event_turn_complete(struct buf *b, struct id turn, const struct record_mess
 
 static void field_time(struct buf *b, const char *key, int64_t ms)
 {
-    char text[40];
-    time_t seconds = (time_t)(ms / 1000);
-    struct tm tm;
-    gmtime_r(&seconds, &tm);
-    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    char text[UTC_TEXT_MAX];
+    utc_write(ms, UTC_SECONDS, text);
     field(b, key, str_of(text));
 }
 

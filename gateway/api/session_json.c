@@ -2,7 +2,7 @@
 
 #include <jansson.h>
 #include <stdlib.h>
-#include <time.h>
+#include "common/utc.h"
 
 static void field(struct buf *b, const char *key, struct str value)
 {
@@ -19,12 +19,8 @@ static void field_id(struct buf *b, const char *key, struct id id)
 
 static void field_time(struct buf *b, const char *key, int64_t ms)
 {
-    char text[40];
-    time_t seconds = (time_t)(ms / 1000);
-    struct tm tm;
-    gmtime_r(&seconds, &tm);
-    size_t len = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(text + len, sizeof text - len, ".%03dZ", (int)(ms % 1000));
+    char text[UTC_TEXT_MAX];
+    utc_write(ms, UTC_MILLISECONDS, text);
     field(b, key, str_of(text));
 }
 

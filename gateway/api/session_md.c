@@ -2,8 +2,8 @@
 
 #include <jansson.h>
 #include <string.h>
-#include <time.h>
 #include "common/jsontext.h"
+#include "common/utc.h"
 
 enum { ROWS_MAX = 100, CELL_BYTES_MAX = 400 };
 
@@ -166,11 +166,8 @@ static void write_notes(struct buf *b, const json_t *notes)
 
 static void write_time(struct buf *b, int64_t ms)
 {
-    char text[40];
-    time_t seconds = (time_t)(ms / 1000);
-    struct tm tm;
-    gmtime_r(&seconds, &tm);
-    strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &tm);
+    char text[UTC_TEXT_MAX];
+    utc_write(ms, UTC_FOR_PEOPLE, text);
     buf_puts(b, text);
 }
 

@@ -6,6 +6,7 @@
 #include "common/check.h"
 #include "common/jsontext.h"
 #include "common/log.h"
+#include "common/utc.h"
 #include "gateway/api/call.h"
 #include "gateway/api/title.h"
 #include "gateway/turn/turns.h"
@@ -152,16 +153,15 @@ static void question_gone(struct call *c)
 static void refuse(struct question *q, const struct store_answer *a, unsigned day)
 {
     struct call *c = q->call;
-    char sentence[160], till[40];
+    char sentence[160], till[UTC_TEXT_MAX];
     time_t reset_s = (time_t)(day + 1) * DAY_S;
-    struct tm tm;
     bool wait = a->quota.verdict == QUOTA_WAIT;
     if (a->quota.verdict == QUOTA_BYTES) {
         question_free(q);
         call_fail(c, ERR_QUOTA_EXCEEDED, NULL);
         return;
     }
-    strftime(till, sizeof till, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&reset_s, &tm));
+    utc_write((int64_t)reset_s * 1000, UTC_SECONDS, till);
     c->retry_after_s = wait ? (uint32_t)(a->quota.wait_ms + 999) / 1000
                             : (uint32_t)(reset_s - loop_wall_ms() / 1000);
     snprintf(sentence, sizeof sentence, "Your %s budget of today is used up; it resets at %s",

@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include "common/check.h"
 #include "common/log.h"
+#include "common/utc.h"
 #include "proto/store/quota.h"
 #include "proto/store/store.h"
 #include "worker/llm/wait.h"
@@ -108,10 +108,8 @@ static struct llm_quota_answer over(const struct llm_quota *p, unsigned stage,
                                     enum quota_verdict verdict)
 {
     struct llm_quota_answer a = {.verdict = LLM_QUOTA_OVER, .why = ERR_BUDGET};
-    char till[40] = "";
-    time_t reset_s = (time_t)(p->day + 1) * (DAY_MS / 1000);
-    struct tm tm;
-    strftime(till, sizeof(till), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&reset_s, &tm));
+    char till[UTC_TEXT_MAX];
+    utc_write((int64_t)(p->day + 1) * DAY_MS, UTC_SECONDS, till);
     if (verdict == QUOTA_TURN_COST)
         snprintf(a.detail, sizeof(a.detail), "This turn has cost as much as a turn may cost");
     else

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
+#include "common/utc.h"
 #include "worker/tools/sax.h"
 #include "worker/tools/when.h"
 #include "worker/zone.h"
@@ -149,15 +149,9 @@ const char *moment_write(int64_t ms)
 
 void moment_rfc3339(struct buf *b, int64_t unix_ms)
 {
-    time_t seconds = (time_t)(unix_ms / 1000);
-    struct tm tm;
-    char text[64];
-    gmtime_r(&seconds, &tm);
-    size_t len = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
-    buf_add(b, text, len);
-    if (unix_ms % 1000 != 0)
-        buf_printf(b, ".%03d", (int)(unix_ms % 1000));
-    buf_putc(b, 'Z');
+    char text[UTC_TEXT_MAX];
+    utc_write(unix_ms, unix_ms % 1000 != 0 ? UTC_MILLISECONDS : UTC_SECONDS, text);
+    buf_puts(b, text);
 }
 
 int64_t moment_step(int64_t ms)

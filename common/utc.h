@@ -1,0 +1,15 @@
+/* common/utc.h: a moment as text, in UTC. */
+#ifndef COMMON_UTC_H
+#define COMMON_UTC_H
+
+#include <stdint.h>
+
+enum utc_form {
+    UTC_SECONDS,      /* RFC 3339: 2026-01-02T03:04:05Z */
+    UTC_MILLISECONDS, /* 2026-01-02T03:04:05.678Z */
+    UTC_FOR_PEOPLE,   /* 2026-01-02 03:04:05 UTC */
+};
+enum { UTC_TEXT_MAX = 48 }; /* with its NUL; of any year that gmtime_r knows */
+void utc_write(int64_t unix_ms, enum utc_form form, char out[static UTC_TEXT_MAX]);
+
+#endif
