@@ -42,8 +42,6 @@ static void call_free(struct call *c)
     if (c->door)
         c->door_free(c->door);
     json_decref(c->body);
-    if (c->hooks_data)
-        c->hooks->free(c->hooks_data);
     c->magic = 0;
     free(c);
 }

@@ -24,7 +24,6 @@ struct call_hooks {
     void (*fail)(struct call *c, enum err err, const char *sentence);
     void (*made)(struct call *c, struct id session); /* a conversation; it may go on to the next */
     void (*begun)(struct call *c, struct turn *t);
-    void (*free)(void *data);
 };
 
 struct call {
@@ -43,7 +42,6 @@ struct call {
     uint32_t message;        /* of the path */
     json_t *body;            /* an object, or NULL where there was none */
     const struct call_hooks *hooks; /* NULL: the API itself */
-    void *hooks_data;               /* the door's own */
     const char *datasource_path;    /* a door's, instead of the query's; or NULL */
     /* a door's: the turn runs this one tool, and no model is asked; or empty. Borrowed of it */
     struct str tool_name, tool_arguments;

@@ -32,9 +32,9 @@ static bool take_ask(struct call *c, const json_t *arguments);
 static bool take_datasource(struct call *c, const json_t *arguments);
 static bool take_order(struct call *c, struct str name, const json_t *arguments);
 
-const struct call_hooks mcp_hooks = {fail, made, begun, free_data};
+const struct call_hooks mcp_hooks = {fail, made, begun};
 
-static struct mcp *mcp_of(const struct call *c) { return c->hooks_data; }
+static struct mcp *mcp_of(const struct call *c) { return c->door; }
 
 static const json_t *id_of(const struct call *c)
 {
@@ -102,7 +102,8 @@ void api_mcp_post(struct call *c)
     struct mcp_headers headers = {http_header(c->request, "MCP-Protocol-Version"),
                                   http_header(c->request, "Mcp-Method"),
                                   http_header(c->request, "Mcp-Name")};
-    c->hooks_data = m;
+    c->door = m;
+    c->door_free = free_data;
     m->request = c->body;
     c->body = NULL;
     const json_t *id = json_object_get(m->request, "id");
