@@ -43,13 +43,22 @@ bool log_format_parse(const char *word, bool *json)
 
 void log_as_json(bool json) { as_json = json; }
 
-void log_shift(int by)
+static void set_level(enum log_level least)
 {
-    int level = (int)least_level + (by < 0 ? -1 : 1);
-    least_level = level < (int)LOG_DEBUG   ? LOG_DEBUG
-                  : level > (int)LOG_ERROR ? LOG_ERROR
-                                           : (enum log_level)level;
+    least_level = least;
     log_write(least_level, "log.level", "least=%s", level_names[least_level]);
+}
+
+void log_more(void *unused)
+{
+    (void)unused;
+    set_level(least_level > LOG_DEBUG ? least_level - 1 : LOG_DEBUG);
+}
+
+void log_less(void *unused)
+{
+    (void)unused;
+    set_level(least_level < LOG_ERROR ? least_level + 1 : LOG_ERROR);
 }
 
 bool log_enabled(enum log_level level) { return level >= least_level; }

@@ -17,8 +17,10 @@ void log_setup(enum log_level least, const char *program);
 bool log_level_parse(const char *word, enum log_level *out); /* debug, info, warn(ing), error */
 bool log_format_parse(const char *word, bool *json);         /* logfmt, json */
 void log_as_json(bool json);
-/* By one: -1 says more, 1 less; never less than errors. Told in a line that is always written. */
-void log_shift(int by);
+/* By one level; never less than errors. Told in a line that is always written. As callbacks of
+ * signals, which have nothing to say. */
+void log_more(void *unused);
+void log_less(void *unused);
 bool log_enabled(enum log_level level);
 /* A logfmt line as a JSON object, appended; numbers stay numbers. For log.c and its test. */
 void log_line_json(struct str line, struct buf *b);

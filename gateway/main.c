@@ -85,18 +85,6 @@ static void on_terminate(void *arg)
     loop_timer_set(d->timer, 20, 50);
 }
 
-static void on_say_more(void *arg)
-{
-    (void)arg;
-    log_shift(-1);
-}
-
-static void on_say_less(void *arg)
-{
-    (void)arg;
-    log_shift(1);
-}
-
 /* The keys for programs are read again, and nothing else: a closed terminal or a habit must not cut
  * turns off. */
 static void on_hangup(void *arg)
@@ -173,8 +161,8 @@ static int serve(struct gateway *g)
     if (setting)
         return complain(setting, error);
     drain.timer = loop_timer_new(g->loop, on_drain, &drain);
-    loop_on_signal(g->loop, SIGUSR1, on_say_more, NULL);
-    loop_on_signal(g->loop, SIGUSR2, on_say_less, NULL);
+    loop_on_signal(g->loop, SIGUSR1, log_more, NULL);
+    loop_on_signal(g->loop, SIGUSR2, log_less, NULL);
     loop_on_signal(g->loop, SIGTERM, on_terminate, &drain);
     loop_on_signal(g->loop, SIGINT, on_terminate, &drain);
     loop_on_signal(g->loop, SIGHUP, on_hangup, g);

@@ -118,18 +118,6 @@ static void on_terminate(void *arg)
     loop_timer_set(d->timer, 20, 20);
 }
 
-static void on_say_more(void *arg)
-{
-    (void)arg;
-    log_shift(-1);
-}
-
-static void on_say_less(void *arg)
-{
-    (void)arg;
-    log_shift(1);
-}
-
 /* Nothing is read again while it runs; a closed terminal or a habit must not cut turns off. */
 static void on_hangup(void *arg)
 {
@@ -338,8 +326,8 @@ static int serve(struct worker *w)
     if (!status_open(w, error))
         return complain("PERSAI_METRICS_LISTEN", error);
     drain.timer = loop_timer_new(w->loop, on_drain, &drain);
-    loop_on_signal(w->loop, SIGUSR1, on_say_more, NULL);
-    loop_on_signal(w->loop, SIGUSR2, on_say_less, NULL);
+    loop_on_signal(w->loop, SIGUSR1, log_more, NULL);
+    loop_on_signal(w->loop, SIGUSR2, log_less, NULL);
     loop_on_signal(w->loop, SIGTERM, on_terminate, &drain);
     loop_on_signal(w->loop, SIGINT, on_terminate, &drain);
     loop_on_signal(w->loop, SIGHUP, on_hangup, NULL);
