@@ -126,7 +126,7 @@ def test_an_expiring_token_is_refreshed_during_the_turn(make_stack: object) -> N
         gate.open()
         log = stream.finish()
         assert log.answer() == "done"
-        assert "canary_requests_total" in log.tools()[0][1]["content"]
+        assert "canary_temperature_celsius" in log.tools()[0][1]["content"]
         assert perses.seen(lambda r: r.path == "/api/auth/refresh")
 
 
