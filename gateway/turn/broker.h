@@ -18,8 +18,7 @@ struct broker_handler {
     void (*on_following)(void *arg, const struct dispatch_worker *from,
                          const struct frame_FOLLOWING *f);
     void (*on_done)(void *arg, const struct dispatch_worker *from, const struct frame_DONE *d);
-    void (*on_release)(void *arg, const struct dispatch_worker *from,
-                       const struct frame_RELEASE *r);
+    void (*on_release)(void *arg, struct dispatch_worker *from, const struct frame_RELEASE *r);
     void (*on_need_token)(void *arg, struct dispatch_worker *from,
                           const struct frame_NEED_TOKEN *n);
     dispatch_lost_fn *on_lost;                                        /* its worker is gone */

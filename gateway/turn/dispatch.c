@@ -44,6 +44,13 @@ void dispatch_worker_report(struct dispatch_worker *w, unsigned running)
     w->elsewhere = running > w->assigned ? running - w->assigned : 0;
 }
 
+void dispatch_worker_full(struct dispatch_worker *w)
+{
+    unsigned taken = w->assigned + w->elsewhere;
+    if (taken < w->capacity)
+        w->elsewhere += w->capacity - taken;
+}
+
 void dispatch_worker_leaves(struct dispatch *d, struct dispatch_worker *w)
 {
     if (w->leaving)

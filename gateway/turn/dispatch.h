@@ -68,6 +68,8 @@ void dispatch_turn_init(struct dispatch_turn *t, const char *owner);
 void dispatch_worker_add(struct dispatch *d, struct dispatch_worker *w, unsigned capacity);
 void dispatch_worker_report(struct dispatch_worker *w,
                             unsigned running); /* in all, ours included */
+/* It refused a turn: it gets none until its next report. */
+void dispatch_worker_full(struct dispatch_worker *w);
 void dispatch_worker_leaves(struct dispatch *d,
                             struct dispatch_worker *w); /* no new turns; what it has goes on */
 /* The worker is gone. Its turns are no longer assigned: on_turn is called for each, and may submit

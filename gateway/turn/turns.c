@@ -339,7 +339,14 @@ static void on_done(void *arg, const struct dispatch_worker *from, const struct 
 
 static void claim(struct turn *t, bool died, bool adopted);
 
-static void on_release(void *arg, const struct dispatch_worker *from, const struct frame_RELEASE *r)
+/* A worker that other gateways have filled, as its last report could not say: what it refuses would
+ * go back and forth until the next one. */
+static bool refused(const struct frame_RELEASE *r)
+{
+    return str_is(r->reason, "full") || str_is(r->reason, "leaving");
+}
+
+static void on_release(void *arg, struct dispatch_worker *from, const struct frame_RELEASE *r)
 {
     struct gateway *g = arg;
     struct turn *t = running(g, from, r->turn, r->epoch);
@@ -351,6 +358,8 @@ static void on_release(void *arg, const struct dispatch_worker *from, const stru
              log_text(r->reason));
     t->lost = str_is(r->reason, err_word(ERR_HISTORY_LOST));
     claim(t, false, false);
+    if (refused(r))
+        dispatch_worker_full(from);
 }
 
 static void on_lost(void *arg, struct dispatch_turn *slot, bool died)

@@ -96,6 +96,32 @@ static void what_a_worker_runs_for_others_counts(void **state)
     assert_int_equal(next(s, NULL), 0);
 }
 
+static void who_refused_gets_nothing_until_it_reports(void **state)
+{
+    struct turn_context *s = *state;
+    dispatch_worker_add(&s->d, &s->workers[0], 2);
+    dispatch_submit(&s->d, &s->turns[0]);
+    dispatch_submit(&s->d, &s->turns[1]);
+    assert_int_equal(next(s, NULL), 0);
+    assert_int_equal(next(s, NULL), 0);
+    dispatch_done(&s->d, &s->turns[1]);
+    dispatch_submit_first(&s->d, &s->turns[1]); /* it was refused, and is claimed */
+    dispatch_worker_full(&s->workers[0]);
+    assert_int_equal(next(s, NULL), -1);
+    assert_false(dispatch_idle_worker(&s->d));
+    dispatch_worker_add(&s->d, &s->workers[1], 1);
+    assert_int_equal(next(s, NULL), 1);
+    dispatch_submit(&s->d, &s->turns[2]);
+    assert_int_equal(next(s, NULL), -1);
+    dispatch_worker_report(&s->workers[0], 2); /* one of them another gateway's */
+    assert_int_equal(next(s, NULL), -1);
+    dispatch_worker_report(&s->workers[0], 1);
+    dispatch_worker_full(&s->workers[0]); /* said of one that is full by what we gave it: no more */
+    dispatch_worker_full(&s->workers[0]);
+    dispatch_worker_report(&s->workers[0], 1);
+    assert_int_equal(next(s, NULL), 0);
+}
+
 static void a_turn_on_its_way_is_not_counted_twice(void **state)
 {
     struct turn_context *s = *state;
@@ -430,6 +456,7 @@ int main(void)
         TEST(the_least_loaded_share_of_capacity_gets_it),
         TEST(a_full_worker_gets_nothing),
         TEST(what_a_worker_runs_for_others_counts),
+        TEST(who_refused_gets_nothing_until_it_reports),
         TEST(a_turn_on_its_way_is_not_counted_twice),
         TEST(room_is_bounded_by_the_queue),
         TEST(a_lost_workers_turns_go_before_new_ones),

@@ -44,6 +44,12 @@ static bool is_drained(void *arg)
     return turns_drained(&w.g);
 }
 
+static bool turn_is_queued(void *arg)
+{
+    (void)arg;
+    return w.g.dispatch.queued == 1;
+}
+
 static void begin(const char *token)
 {
     snprintf(session, sizeof(session), "%s", session_of(token));
@@ -208,6 +214,27 @@ static void turn_of_a_worker_that_is_gone_goes_to_another_under_its_next_epoch(v
     assert_non_null(strstr(ended(&c), "id: 3-1\n"));
 }
 
+/* Another gateway has filled it since its last report. Sent at once again, and refused again, a
+ * turn went round some hundred times a second. */
+static void turn_that_a_full_worker_refused_waits_for_its_next_report(void **state)
+{
+    (void)state;
+    begin("ada");
+    worker_start(0, 1);
+    assert_answer(post_async("ada", ""), 202, "");
+    wait_trace("TURN epoch 1");
+    worker_send(0, (struct frame){.code = FRAME_RELEASE,
+                                  .RELEASE = {.turn = w.turn, .epoch = 1, .reason = STR("full")}});
+    assert_true(pump_within(w.pump, WORLD_WAIT_MS, turn_is_queued, NULL));
+    assert_answer(ask("ada", "GET /sessions", NULL), 200, ""); /* some passes later */
+    assert_null(strstr(w.trace, "epoch 2"));
+    worker_send(0, (struct frame){.code = FRAME_BEAT, .BEAT = {.running = 1}});
+    assert_answer(ask("ada", "GET /sessions", NULL), 200, "");
+    assert_null(strstr(w.trace, "epoch 2"));
+    worker_send(0, (struct frame){.code = FRAME_BEAT, .BEAT = {.running = 0}});
+    wait_trace("TURN epoch 2 token ada\n");
+}
+
 static void worker_of_another_version_or_without_bounds_is_refused(void **state)
 {
     (void)state;
@@ -342,6 +369,7 @@ int main(void)
         WORLD_TEST(turn_goes_on_when_who_asked_has_left),
         WORLD_TEST(behind_a_proxy_the_answer_begins_a_moment_later),
         WORLD_TEST(turn_of_a_worker_that_is_gone_goes_to_another_under_its_next_epoch),
+        WORLD_TEST(turn_that_a_full_worker_refused_waits_for_its_next_report),
         WORLD_TEST(worker_of_another_version_or_without_bounds_is_refused),
         WORLD_TEST(worker_is_given_a_fresh_token_or_told_that_there_is_none),
         WORLD_TEST(followers_come_late_leave_early_and_resume_where_they_were),
