@@ -73,9 +73,11 @@ void index_owner_move(struct store *s, struct str owner, struct id session, int6
     expire_owner(s, owner, updated_ms);
 }
 
-void index_owner_forget_once(struct store *s, struct str owner, const char *hash)
+void index_owner_forget_once(struct store_call *c, command_fn *fn, struct str owner,
+                             const char *hash)
 {
-    struct store_command *cmd = index_command(s, "DEL");
+    struct store_command *cmd = command_new(c, fn);
+    command_str(cmd, STR("DEL"));
     command_owner_once_key(cmd, owner, hash);
     command_send(cmd);
 }

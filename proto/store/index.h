@@ -12,6 +12,9 @@ void index_owner_set(struct store *s, struct str owner, struct id session, int64
 /* Of one that is listed: what was deleted meanwhile stays so. */
 void index_owner_move(struct store *s, struct str owner, struct id session, int64_t updated_ms);
 void index_owner_remove(struct store *s, struct str owner, struct id session);
-void index_owner_forget_once(struct store *s, struct str owner, const char *hash);
+/* Part of c, which must not end before fn was told: who hears that a session is gone may create one
+ * with the same idempotency key at once, by another gateway. */
+void index_owner_forget_once(struct store_call *c, command_fn *fn, struct str owner,
+                             const char *hash);
 
 #endif

@@ -41,6 +41,8 @@ static void on_listed(struct store_call *c, struct store_command *cmd, enum err 
 static void on_unlisted(struct store_call *c, struct store_command *cmd, enum err err,
                         const struct redisReply *reply);
 static void unlist(struct store_call *c, unsigned i);
+static void on_followed(struct store_call *c, struct store_command *cmd, enum err err,
+                        const struct redisReply *reply);
 static void move_once(struct store_call *c, const struct moved *m);
 static void page_over(struct store_call *c);
 static void owners_free(void *own);
@@ -187,8 +189,8 @@ static void on_listed(struct store_call *c, struct store_command *cmd, enum err 
     struct move *m = c->own;
     const struct moved *one = &m->page[cmd->tag];
     index_owner_move(c->store, buf_str(&c->owner), one->session, one->updated_ms); /* expires */
-    storage_note_moved(c->store, buf_str(&c->owner), one->session, one->bytes);
-    storage_note(c->store, buf_str(&m->from), one->session, 0);
+    storage_note_moved(c, on_followed, buf_str(&c->owner), one->session, one->bytes);
+    storage_note_in(c, on_followed, buf_str(&m->from), one->session, 0);
     if (*one->once)
         move_once(c, one);
     unlist(c, cmd->tag);
@@ -198,7 +200,7 @@ static void on_listed(struct store_call *c, struct store_command *cmd, enum err 
 static void move_once(struct store_call *c, const struct moved *one)
 {
     const struct move *m = c->own;
-    struct store_command *cmd = command_new(store_call_new(c->store, NULL, NULL), on_noted);
+    struct store_command *cmd = command_new(c, on_followed);
     command_str(cmd, STR("SET"));
     command_owner_once_key(cmd, buf_str(&c->owner), one->once);
     command_id(cmd, one->session);
@@ -206,7 +208,7 @@ static void move_once(struct store_call *c, const struct moved *one)
     command_str(cmd, STR("PX"));
     command_num(cmd, store_once_ms(c->store));
     command_send(cmd);
-    index_owner_forget_once(c->store, buf_str(&m->from), one->once);
+    index_owner_forget_once(c, on_followed, buf_str(&m->from), one->once);
 }
 
 static void unlist(struct store_call *c, unsigned i)
@@ -217,6 +219,13 @@ static void unlist(struct store_call *c, unsigned i)
     command_owner_key(cmd, buf_str(&m->from));
     command_id(cmd, m->page[i].session);
     command_send(cmd);
+}
+
+static void on_followed(struct store_call *c, struct store_command *cmd, enum err err,
+                        const struct redisReply *reply)
+{
+    (void)cmd, (void)err, (void)reply;
+    page_over(c);
 }
 
 static void on_unlisted(struct store_call *c, struct store_command *cmd, enum err err,

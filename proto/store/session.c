@@ -48,6 +48,8 @@ static void on_created(struct store_call *c, struct store_command *cmd, enum err
     (void)cmd;
     if (err == ERR_IDEMPOTENCY_MISMATCH) /* what the quota took for it is its own again */
         storage_note(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 2)));
+    if (err == ERR_SESSION_NOT_FOUND) /* another's has that id: nothing is kept here */
+        storage_note(c->store, buf_str(&c->owner), c->session, 0);
     if (err != ERR_NONE) {
         store_call_end(c, err, NULL);
         return;
@@ -251,17 +253,36 @@ uint64_t store_session_page(struct store *s, struct str owner, struct id session
 }
 
 /* ---- patch, delete ---- */
+/* Ends a call of one session when all that follows from it is done: what its answer says is true
+ * for whoever hears it, at any gateway. */
+static void end_when_told(struct store_call *c)
+{
+    if (c->waiting > 0)
+        return;
+    struct store_answer answer = {.session = c->session, .turn = c->found};
+    store_call_end(c, ERR_NONE, &answer);
+}
+
+static void on_told(struct store_call *c, struct store_command *cmd, enum err err,
+                    const struct redisReply *reply)
+{
+    (void)cmd, (void)err, (void)reply;
+    end_when_told(c);
+}
+
 static void on_patched(struct store_call *c, struct store_command *cmd, enum err err,
                        const struct redisReply *reply)
 {
     (void)cmd;
-    if (err == ERR_NONE) {
-        index_owner_move(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 1)));
-        storage_note(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 2)));
-    } else if (err == ERR_SESSION_NOT_FOUND) {
+    if (err == ERR_SESSION_NOT_FOUND)
         storage_note(c->store, buf_str(&c->owner), c->session, 0); /* what was taken for it */
+    if (err != ERR_NONE) {
+        store_call_end(c, err, NULL);
+        return;
     }
-    store_call_end(c, err, &(struct store_answer){.session = c->session});
+    index_owner_move(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 1)));
+    storage_note_in(c, on_told, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 2)));
+    end_when_told(c);
 }
 
 /* What is patched waits in the command until the quota has room for it. */
@@ -301,22 +322,22 @@ uint64_t store_session_patch(struct store *s, struct str owner, struct id sessio
 static void on_deleted(struct store_call *c, struct store_command *cmd, enum err err,
                        const struct redisReply *reply)
 {
-    struct store_answer answer = {.session = c->session};
-    if (err == ERR_SESSION_NOT_FOUND && cmd->tries > 1)
-        err = ERR_NONE; /* the try whose answer was lost has done it */
-    if (err == ERR_NONE) {
-        if (id_parse(redis_text(redis_at(reply, 1)), &answer.turn.turn))
-            index_active_remove(c->store, c->session, answer.turn.turn);
-        index_owner_remove(c->store, buf_str(&c->owner), c->session);
-        storage_note(c->store, buf_str(&c->owner), c->session, 0);
-        char once[STORE_HASH_TEXT + 1];
-        struct str hash = redis_text(redis_at(reply, 2));
-        if (hash.len == STORE_HASH_TEXT) {
-            snprintf(once, sizeof once, "%.*s", STORE_HASH_TEXT, hash.at);
-            index_owner_forget_once(c->store, buf_str(&c->owner), once);
-        }
+    if (err != ERR_NONE) {
+        bool done = cmd->tries > 1; /* the try whose answer was lost has done it */
+        store_call_end(c, err == ERR_SESSION_NOT_FOUND && done ? ERR_NONE : err,
+                       &(struct store_answer){.session = c->session});
+        return;
     }
-    store_call_end(c, err, &answer);
+    struct str owner = buf_str(&c->owner), hash = redis_text(redis_at(reply, 2));
+    if (id_parse(redis_text(redis_at(reply, 1)), &c->found.turn))
+        index_active_remove(c->store, c->session, c->found.turn);
+    index_owner_remove(c->store, owner, c->session);
+    storage_note_in(c, on_told, owner, c->session, 0);
+    if (hash.len == STORE_HASH_TEXT) {
+        snprintf(c->once, sizeof(c->once), "%.*s", STORE_HASH_TEXT, hash.at);
+        index_owner_forget_once(c, on_told, owner, c->once);
+    }
+    end_when_told(c);
 }
 
 uint64_t store_session_delete(struct store *s, struct str owner, struct id session, store_fn *fn,
@@ -409,9 +430,12 @@ static void on_message(struct store_call *c, struct store_command *cmd, enum err
 static void on_message_deleted(struct store_call *c, struct store_command *cmd, enum err err,
                                const struct redisReply *reply)
 {
-    if (err == ERR_NONE)
-        storage_note(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 1)));
-    on_message(c, cmd, err == ERR_MESSAGE_NOT_FOUND && cmd->tries > 1 ? ERR_NONE : err, reply);
+    if (err != ERR_NONE) {
+        on_message(c, cmd, err == ERR_MESSAGE_NOT_FOUND && cmd->tries > 1 ? ERR_NONE : err, reply);
+        return;
+    }
+    storage_note_in(c, on_told, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 1)));
+    end_when_told(c);
 }
 
 uint64_t store_message_patch(struct store *s, struct str owner, struct id session, uint32_t message,

@@ -155,26 +155,35 @@ static void on_noted(struct store_call *c, struct store_command *cmd, enum err e
     store_call_end(c, ERR_NONE, &(struct store_answer){0});
 }
 
-static void note(struct store *s, struct str owner, struct id session, int64_t bytes, bool moved)
+static bool note(struct store_call *c, command_fn *fn, struct str owner, struct id session,
+                 int64_t bytes, bool moved)
 {
-    if (!noted(s) || owner.len == 0)
-        return;
-    struct store_command *cmd =
-        command_script(store_call_new(s, NULL, NULL), SCRIPT_quota_storage_note, on_noted);
+    if (!noted(c->store) || owner.len == 0)
+        return false;
+    struct store_command *cmd = command_script(c, SCRIPT_quota_storage_note, fn);
     command_storage_key(cmd, owner);
     command_id(cmd, session);
     command_num(cmd, bytes);
-    command_num(cmd, s->config.session_keep_ms);
+    command_num(cmd, c->store->config.session_keep_ms);
     command_num(cmd, moved);
     command_send(cmd);
+    return true;
 }
 
 void storage_note(struct store *s, struct str owner, struct id session, int64_t bytes)
 {
-    note(s, owner, session, bytes, false);
+    if (noted(s) && owner.len > 0)
+        note(store_call_new(s, NULL, NULL), on_noted, owner, session, bytes, false);
 }
 
-void storage_note_moved(struct store *s, struct str owner, struct id session, int64_t bytes)
+bool storage_note_in(struct store_call *c, command_fn *fn, struct str owner, struct id session,
+                     int64_t bytes)
 {
-    note(s, owner, session, bytes, true);
+    return note(c, fn, owner, session, bytes, false);
+}
+
+bool storage_note_moved(struct store_call *c, command_fn *fn, struct str owner, struct id session,
+                        int64_t bytes)
+{
+    return note(c, fn, owner, session, bytes, true);
 }

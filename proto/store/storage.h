@@ -21,7 +21,12 @@ bool storage_stale(const struct store_call *c, int64_t since_ms);
 /* The bytes that a session has now; 0: it is gone. One that the owner's quota does not know was
  * deleted meanwhile: nothing is noted. */
 void storage_note(struct store *s, struct str owner, struct id session, int64_t bytes);
+/* The same as a part of c, which must not end before fn was told: what became free can be taken by
+ * whoever hears c's answer. False: nothing is noted, fn will not be called. */
+bool storage_note_in(struct store_call *c, command_fn *fn, struct str owner, struct id session,
+                     int64_t bytes);
 /* The same of one that was another owner's until now. */
-void storage_note_moved(struct store *s, struct str owner, struct id session, int64_t bytes);
+bool storage_note_moved(struct store_call *c, command_fn *fn, struct str owner, struct id session,
+                        int64_t bytes);
 
 #endif

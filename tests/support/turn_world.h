@@ -75,6 +75,7 @@ static struct world {
     bool unauthorized; /* the model's answer is a 401 of Perses */
     unsigned messages_shown;
     char system[8192], first[256]; /* of the prompt: instructions; its first message */
+    struct id quota_id;            /* of the request: a place is kept for it */
 } w;
 
 static void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -103,7 +104,9 @@ void quota_turn_hold(struct store *s, struct str owner, struct id turn, int64_t 
 }
 void quota_turn_end(struct store *s, struct str owner, struct id turn)
 {
-    (void)s, (void)owner, (void)turn;
+    (void)s;
+    if (!id_is_zero(turn))
+        note("place of %.*s is free", (int)owner.len, owner.at);
 }
 struct loop_timer *loop_timer_new(struct loop *l, loop_fn *fn, void *arg)
 {
@@ -492,7 +495,8 @@ static void answer(struct stored *s, enum err err)
     struct buf request;
     buf_init(&request, 1000);
     struct record_request r = {.owner = STR("o"),
-                               .datasource_path = STR("/proxy/globaldatasources/p")};
+                               .datasource_path = STR("/proxy/globaldatasources/p"),
+                               .quota_id = id_is_zero(w.quota_id) ? STR("") : id_key(&w.quota_id)};
     record_request_encode(&r, &request);
     w.loaded.request = buf_str(&request);
     struct store_answer a = {.messages = messages, .message_count = count, .load = &w.loaded};

@@ -1,4 +1,5 @@
 /* What a checkpoint writes: messages, the events that go with them, and how the turn stands. */
+#include "proto/store/quota.h"
 #include "proto/store/turn.h"
 #include "worker/turn/turn.h"
 
@@ -147,6 +148,14 @@ static struct store_seal new_seal(const struct turn *t)
     return (struct store_seal){.state = TURN_RUNNING, .step = a->step, .usage = a->usage};
 }
 
+/* Before the end is told: who sees it may ask again at once. A worker that has to take the turn
+ * over keeps the place anew. */
+static void give_up_place(struct turn *t)
+{
+    quota_turn_end(t->config->journal.store, str_of(t->owner), t->quota_id);
+    t->quota_id = (struct id){0};
+}
+
 void turn_seal(struct turn *t)
 {
     t->token_ms = 0;
@@ -169,6 +178,8 @@ void turn_seal(struct turn *t)
     }
     llm_call_free(t->llm); /* stops the provider's stream */
     t->llm = NULL;
+    if (s.state != TURN_RUNNING)
+        give_up_place(t);
     journal_seal(&t->journal, &s);
     if (t->agent.seal != SEAL_RESULTS)
         tool_batch_free(&t->batch);

@@ -1,5 +1,4 @@
 /* What is counted, logged and told when this worker is done with a turn. */
-#include "proto/store/quota.h"
 #include "worker/turn/turn.h"
 
 #include "common/log.h"
@@ -31,7 +30,6 @@ void turn_finish(struct turn *t)
              (unsigned long long)a->usage.input_tokens, (unsigned long long)a->usage.output_tokens,
              (unsigned long long)a->usage.cached_tokens, (unsigned long long)a->usage.cost,
              (long long)ms);
-    quota_turn_end(t->config->journal.store, str_of(t->owner), t->quota_id);
     hub_send_done(t->link, t->id, t->epoch, state);
     audience_done(&t->audience, t->id, t->epoch);
 }

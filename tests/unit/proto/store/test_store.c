@@ -546,6 +546,8 @@ static void turn_is_known_to_its_session_when_its_hash_is_gone(void **state)
     assert_int_equal(begin_as(&p, p.owner, id_new(), STR("again"), "one")->err, ERR_NONE);
 }
 
+#include "tests/support/witness_cases.h"
+
 /* ---- owners ---- */
 
 static unsigned sessions_of(struct store_fixture *f, struct str owner)
@@ -697,6 +699,7 @@ static const struct CMUnitTest owner_cases[] = {
     cmocka_unit_test(move_that_broke_off_is_finished),
     cmocka_unit_test(only_its_own_leave_an_owner),
     cmocka_unit_test(idempotency_key_of_a_session_moves_with_it),
+    cmocka_unit_test(idempotency_key_of_a_session_moves_with_it),
     cmocka_unit_test(owners_of_a_name_are_known),
 };
 
@@ -715,6 +718,9 @@ int main(void)
         cmocka_unit_test(pages_are_of_one_moment),
         cmocka_unit_test(stream_s_order_is_a_second_fence),
         cmocka_unit_test(turn_is_known_to_its_session_when_its_hash_is_gone),
+        cmocka_unit_test(deleted_session_is_gone_for_other_gateways_when_it_is_said),
+        cmocka_unit_test(what_became_free_is_free_for_other_gateways_when_it_is_said),
+        cmocka_unit_test(moved_session_is_its_heir_s_when_it_is_said),
     };
     log_setup(LOG_ERROR, "test_store");
     int failed = cmocka_run_group_tests_name("store", store_cases, setup, teardown);

@@ -89,6 +89,23 @@ static void second_worker_runs_the_open_calls_and_not_the_model(void **state)
            "4\n");
 }
 
+/* Who sees the end asks again, by any gateway, and must not be counted twice. */
+static void place_among_a_persons_turns_is_free_before_the_end_is_told(void **state)
+{
+    (void)state;
+    w.quota_id = (struct id){{7}};
+    begin_answer();
+    w.trace[0] = '\0';
+    text("a");
+    settle();
+    replied(ERR_NONE);
+    expect("live 1-3 step_progress.text=a\nplace of o is free\n"
+           "seal done step=2.0 assistant(a stop calls=0): 2 3 4 5!\n");
+    tick(60000); /* and is not kept any more */
+    answer(&w.write, ERR_NONE);
+    expect("live 1-4 step_complete\nlive 1-5! turn_complete\nDONE 1 done\n");
+}
+
 static void fenced_writer_falls_silent(void **state)
 {
     (void)state;
@@ -696,6 +713,7 @@ int main(void)
         TEST(tools_run_in_parallel_between_two_calls),
         TEST(second_worker_runs_the_open_calls_and_not_the_model),
         TEST(fenced_writer_falls_silent),
+        TEST(place_among_a_persons_turns_is_free_before_the_end_is_told),
         TEST(load_that_is_fenced_is_dropped_and_one_that_is_lost_is_tried_again),
         TEST(seal_is_sent_again_until_redis_answers),
         TEST(late_answer_is_confirmed_before_tools_run),
