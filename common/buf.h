@@ -1,4 +1,4 @@
-/* common/buf.h: growable bytes that cannot be made without an upper bound, and borrowed slices.
+/* common/buf.h: growable bytes that cannot be made without an upper bound.
  *
  * A buf that would outgrow its maximum keeps what it has, drops what was added and remembers that
  * (overflowed): the writer checks once at the end. Memory: owned by the buf; buf_free leaves it
@@ -11,28 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "common/check.h"
-
-/* Borrowed bytes: not NUL-terminated, never owned. {NULL, 0} is the empty slice. */
-struct str {
-    const char *at;
-    size_t len;
-};
-#define STR(literal) ((struct str){("" literal), sizeof(literal) - 1})
-struct str str_of(const char *text); /* of a NUL-terminated string; NULL is empty */
-bool str_eq(struct str a, struct str b);
-bool str_is(struct str a, const char *text);
-bool str_starts(struct str a, struct str prefix);
-bool str_ends(struct str a, struct str end);
-struct str str_skip(struct str a, size_t count);
-/* What editors of Windows put before UTF-8 is no part of a text (RFC 8259 section 8.1). */
-struct str str_skip_bom(struct str a);
-/* Cuts what is before the first sep off *rest; false when rest is empty. After the last piece rest
- * is {NULL, 0}. */
-bool str_split(struct str *rest, char sep, struct str *piece);
-struct str str_trim(struct str a);                       /* ASCII blanks */
-bool str_u64(struct str a, uint64_t max, uint64_t *out); /* decimal digits only */
-char *str_dup(struct str a);                             /* NUL-terminated, owned by the caller */
-bool str_utf8(struct str a);                             /* well-formed UTF-8 (RFC 3629), no NUL */
+#include "common/str.h"
 
 struct buf {
     char *at;
@@ -62,12 +41,5 @@ const char *buf_cstr(struct buf *b);      /* NUL-terminated view, valid until th
 char *
 buf_reserve(struct buf *b,
             size_t len); /* room for len more bytes at the end, or NULL; then b->len += written */
-
-/* JSON text (RFC 8259), written straight: no tree. json_str writes a quoted, escaped string; bytes
- * that are no UTF-8 become U+FFFD. */
-bool json_str(struct buf *b, struct str s);
-bool json_key(
-    struct buf *b,
-    const char *key); /* writes a comma first when the last byte is not { or [ ; then "key": */
 
 #endif

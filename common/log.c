@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "common/check.h"
+#include "common/json.h"
 
 enum { LINE_BYTES_MAX = 4096, TEXT_BYTES_MAX = 200, TEXTS = 4 };
 

@@ -1,20 +1,31 @@
 #include "common/utf8.h"
 
-#include "common/buf.h"
+size_t utf8_len(const unsigned char *at, size_t left)
+{
+    size_t len = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
+    if (at[0] < 0xc2 || at[0] > 0xf4 || left < len)
+        return 0;
+    for (size_t i = 1; i < len; i++)
+        if ((at[i] & 0xc0) != 0x80)
+            return 0;
+    if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
+        (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f))
+        return 0;
+    return len;
+}
 
 uint32_t utf8_decode(const unsigned char *at, size_t left, size_t *len)
 {
-    size_t want = at[0] < 0x80 ? 1 : at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
     *len = 1;
-    if (want == 1)
+    if (at[0] < 0x80)
         return at[0];
-    if (want > left || !(at[0] >= 0xc2 && at[0] <= 0xf4) ||
-        !str_utf8((struct str){(const char *)at, want}))
+    size_t wide = utf8_len(at, left);
+    if (wide == 0)
         return 0xfffd;
-    uint32_t c = at[0] & (0x7fu >> want);
-    for (size_t i = 1; i < want; i++)
+    uint32_t c = at[0] & (0x7fu >> wide);
+    for (size_t i = 1; i < wide; i++)
         c = c << 6 | (at[i] & 0x3fu);
-    *len = want;
+    *len = wide;
     return c;
 }
 

@@ -5,7 +5,7 @@
 #include <string.h>
 #include "common/check.h"
 #include "common/config.h"
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "gateway/gateway.h"
 #include "proto/path.h"
 #include "proto/upstream.h"

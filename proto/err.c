@@ -1,5 +1,7 @@
 #include "proto/err.h"
 
+#include "common/json.h"
+
 static const struct {
     const char *word, *sentence;
     unsigned http_status;

@@ -1,6 +1,7 @@
 #include "proto/event.h"
 
 #include <string.h>
+#include "common/json.h"
 #include "common/utc.h"
 
 static const struct {
@@ -62,29 +63,17 @@ static bool close_payload(struct buf *b)
     return !b->overflowed;
 }
 
-static void field(struct buf *b, const char *key, struct str value)
-{
-    json_key(b, key);
-    json_str(b, value);
-}
-
 static void field_id(struct buf *b, const char *key, struct id id)
 {
     char text[ID_TEXT + 1];
     id_text(id, text);
-    field(b, key, str_of(text));
-}
-
-static void field_u64(struct buf *b, const char *key, uint64_t value)
-{
-    json_key(b, key);
-    buf_printf(b, "%llu", (unsigned long long)value);
+    json_field(b, key, str_of(text));
 }
 
 static void field_step(struct buf *b, enum step_type type, struct str step_id)
 {
-    field(b, "step_type", str_of(step_word(type)));
-    field(b, "step_id", step_id);
+    json_field(b, "step_type", str_of(step_word(type)));
+    json_field(b, "step_id", step_id);
 }
 
 static bool has(struct str text, const char *part)
@@ -121,7 +110,7 @@ bool event_step_start(struct buf *b, enum step_type type, struct str step_id, ui
 {
     open_payload(b, EVENT_step_start);
     field_step(b, type, step_id);
-    field_u64(b, "attempt", attempt);
+    json_field_u64(b, "attempt", attempt);
     return close_payload(b);
 }
 
@@ -158,15 +147,15 @@ bool event_progress_looked_up(struct buf *b, struct str step_id, struct str text
     field_step(b, STEP_INFERENCE, step_id);
     buf_puts(b, ",\"delta\":{\"type\":\"notice\",\"text\":");
     json_str(b, text);
-    field(b, "detail", detail);
+    json_field(b, "detail", detail);
     buf_putc(b, '}');
     return close_payload(b);
 }
 
 static void call_fields(struct buf *b, struct str call_id, struct str tool_name)
 {
-    field(b, "call_id", call_id);
-    field(b, "tool_name", tool_name);
+    json_field(b, "call_id", call_id);
+    json_field(b, "tool_name", tool_name);
 }
 
 bool event_progress_tool_call(struct buf *b, enum step_type type, struct str step_id,
@@ -177,8 +166,8 @@ bool event_progress_tool_call(struct buf *b, enum step_type type, struct str ste
     field_step(b, type, step_id);
     buf_puts(b, ",\"delta\":{\"type\":\"tool_call\"");
     call_fields(b, call_id, tool_name);
-    field(b, "arguments", arguments_so_far);
-    field(b, "state", str_of(state));
+    json_field(b, "arguments", arguments_so_far);
+    json_field(b, "state", str_of(state));
     buf_putc(b, '}');
     return close_payload(b);
 }
@@ -190,8 +179,8 @@ bool event_inference_complete(struct buf *b, struct str step_id,
     buf_puts(b, ",\"step_details\":{");
     field_step(b, STEP_INFERENCE, step_id);
     buf_puts(b, ",\"model_response\":{");
-    field(b, "content", assistant->content);
-    field(b, "stop_reason", assistant->stop_reason);
+    json_field(b, "content", assistant->content);
+    json_field(b, "stop_reason", assistant->stop_reason);
     buf_puts(b, "}}");
     return close_payload(b);
 }
@@ -227,10 +216,10 @@ bool event_tools_complete(struct buf *b, struct str step_id, const struct record
         const struct record_response *r = &tool->responses[i];
         buf_puts(b, i ? ",{" : "{");
         call_fields(b, r->call_id, r->tool_name);
-        field(b, "content", r->content);
+        json_field(b, "content", r->content);
         buf_puts(b, r->failed ? ",\"failed\":true" : ",\"failed\":false");
-        field_u64(b, "duration_ms", r->duration_ms);
-        field(b, "datasource", r->datasource);
+        json_field_u64(b, "duration_ms", r->duration_ms);
+        json_field(b, "datasource", r->datasource);
         buf_putc(b, '}');
     }
     buf_puts(b, "]}");
@@ -243,8 +232,8 @@ static void turn_body(struct buf *b, struct id turn, const struct record_message
     buf_puts(b, ",\"turn\":{");
     field_id(b, "turn_id", turn);
     buf_puts(b, ",\"output_message\":{\"role\":\"assistant\"");
-    field(b, "content", assistant->content);
-    field(b, "stop_reason", assistant->stop_reason);
+    json_field(b, "content", assistant->content);
+    json_field(b, "stop_reason", assistant->stop_reason);
     buf_puts(b, "},\"usage\":");
     usage_json(b, usage);
 }
@@ -262,7 +251,7 @@ static void field_time(struct buf *b, const char *key, int64_t ms)
 {
     char text[UTC_TEXT_MAX];
     utc_write(ms, UTC_SECONDS, text);
-    field(b, key, str_of(text));
+    json_field(b, key, str_of(text));
 }
 
 bool event_approvals(struct buf *b, const struct record_call *asks, const struct str *servers,
@@ -277,7 +266,7 @@ bool event_approvals(struct buf *b, const struct record_call *asks, const struct
             json_key(b, "server");
             buf_add_str(b, servers[i]);
         }
-        field(b, "arguments_hash", str_of(hash));
+        json_field(b, "arguments_hash", str_of(hash));
         field_time(b, "expires_at", expires_ms);
         buf_putc(b, '}');
     }
@@ -306,8 +295,8 @@ bool event_turn_cancelled(struct buf *b, struct id turn)
 bool event_error(struct buf *b, enum err e, const char *message)
 {
     open_payload(b, EVENT_error);
-    field(b, "code", str_of(err_word(e)));
-    field(b, "message", str_of(message ? message : err_sentence(e)));
+    json_field(b, "code", str_of(err_word(e)));
+    json_field(b, "message", str_of(message ? message : err_sentence(e)));
     return close_payload(b);
 }
 

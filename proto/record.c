@@ -4,6 +4,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include "common/json.h"
 #include "proto/pack.h"
 
 /* ---- writing ---- */

@@ -2,7 +2,7 @@
 
 #include <string.h>
 #include <strings.h>
-#include "common/jsontext.h"
+#include "common/json.h"
 
 static void read_server(struct str url, char out[UPSTREAM_SERVER_MAX]);
 

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "common/json.h"
 #include "proto/err.h"
 
 enum { METRICS_BYTES_MAX = 1 << 20 };

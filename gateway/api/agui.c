@@ -8,7 +8,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "gateway/api/agui_say.h"
 #include "gateway/api/asking.h"
 #include "gateway/turn/stream.h"

@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "gateway/api/saying.h"
 
 static void on_delta(struct agui_say *s, const struct saying *said, struct buf *out);
@@ -40,12 +40,6 @@ static void begin(struct buf *out, const char *type)
 
 static void end(struct buf *out) { buf_puts(out, "}\n\n"); }
 
-static void field(struct buf *out, const char *key, struct str value)
-{
-    buf_printf(out, ",\"%s\":", key);
-    json_str(out, value);
-}
-
 /* One that has its message's id alone. */
 static void about_message(struct buf *out, const char *type, const char *prefix, const char *id)
 {
@@ -76,7 +70,7 @@ static void close_all(struct agui_say *s, struct buf *out)
     close_text(s, out);
     if (s->step_open) {
         begin(out, "STEP_FINISHED");
-        field(out, "stepName", str_of(s->step));
+        json_field(out, "stepName", str_of(s->step));
         end(out);
     }
     s->step_open = false;
@@ -133,7 +127,7 @@ static void on_step(struct agui_say *s, const json_t *event, struct buf *out)
              (long long)json_integer_value(json_object_get(event, "attempt")));
     s->step_open = true;
     begin(out, "STEP_STARTED");
-    field(out, "stepName", str_of(s->step));
+    json_field(out, "stepName", str_of(s->step));
     end(out);
 }
 
@@ -143,15 +137,15 @@ static void on_tool(const json_t *call, const json_t *answer, struct buf *out)
     char *arguments =
         json_dumps(json_object_get(call, "arguments"), JSON_COMPACT | JSON_ENCODE_ANY);
     begin(out, "TOOL_CALL_START");
-    field(out, "toolCallId", id);
-    field(out, "toolCallName", json_text(json_object_get(call, "tool_name")));
+    json_field(out, "toolCallId", id);
+    json_field(out, "toolCallName", json_text(json_object_get(call, "tool_name")));
     end(out);
     begin(out, "TOOL_CALL_ARGS");
-    field(out, "toolCallId", id);
-    field(out, "delta", str_of(arguments ? arguments : "{}"));
+    json_field(out, "toolCallId", id);
+    json_field(out, "delta", str_of(arguments ? arguments : "{}"));
     end(out);
     begin(out, "TOOL_CALL_END");
-    field(out, "toolCallId", id);
+    json_field(out, "toolCallId", id);
     end(out);
     if (answer) {
         begin(out, "TOOL_CALL_RESULT");
@@ -159,9 +153,9 @@ static void on_tool(const json_t *call, const json_t *answer, struct buf *out)
         scoped_buf(message, 1024);
         buf_puts(&message, "result-");
         buf_add_str(&message, id);
-        field(out, "messageId", buf_str(&message));
-        field(out, "toolCallId", id);
-        field(out, "content", json_text(json_object_get(answer, "content")));
+        json_field(out, "messageId", buf_str(&message));
+        json_field(out, "toolCallId", id);
+        json_field(out, "content", json_text(json_object_get(answer, "content")));
         end(out);
     }
     free(arguments);
@@ -196,8 +190,8 @@ static void finish(struct agui_say *s, const json_t *turn, struct buf *out)
 {
     const json_t *u = json_object_get(turn, "usage");
     begin(out, "RUN_FINISHED");
-    field(out, "threadId", str_of(s->thread));
-    field(out, "runId", str_of(s->run));
+    json_field(out, "threadId", str_of(s->thread));
+    json_field(out, "runId", str_of(s->run));
     if (u)
         buf_printf(out, ",\"usage\":[{\"inputTokens\":%lld,\"outputTokens\":%lld}]",
                    (long long)json_integer_value(json_object_get(u, "input_tokens")),
@@ -219,9 +213,9 @@ static void on_awaiting(struct agui_say *s, const json_t *turn, struct buf *out)
         buf_puts(out, i > 0 ? ",{\"id\":" : "{\"id\":");
         json_str(out, id);
         buf_puts(out, ",\"reason\":\"tool_call\"");
-        field(out, "toolCallId", id);
-        field(out, "message", STR("This call changes something: it needs your yes"));
-        field(out, "expiresAt", json_text(json_object_get(call, "expires_at")));
+        json_field(out, "toolCallId", id);
+        json_field(out, "message", STR("This call changes something: it needs your yes"));
+        json_field(out, "expiresAt", json_text(json_object_get(call, "expires_at")));
         buf_putc(out, '}');
     }
     buf_puts(out, "]}");
@@ -241,8 +235,8 @@ static void on_end(struct agui_say *s, const json_t *turn, const char *outcome, 
 static void on_error(struct agui_say *s, const json_t *event, struct buf *out)
 {
     begin(out, "RUN_ERROR");
-    field(out, "message", json_text(json_object_get(event, "message")));
-    field(out, "code", json_text(json_object_get(event, "code")));
+    json_field(out, "message", json_text(json_object_get(event, "message")));
+    json_field(out, "code", json_text(json_object_get(event, "code")));
     end(out);
     s->over = true;
 }
@@ -250,8 +244,8 @@ static void on_error(struct agui_say *s, const json_t *event, struct buf *out)
 static void on_start(struct agui_say *s, struct buf *out)
 {
     begin(out, "RUN_STARTED");
-    field(out, "threadId", str_of(s->thread));
-    field(out, "runId", str_of(s->run));
+    json_field(out, "threadId", str_of(s->thread));
+    json_field(out, "runId", str_of(s->run));
     end(out);
 }
 

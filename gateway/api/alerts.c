@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "gateway/api/title.h"
 
 enum { TITLE_BYTES_MAX = 120, OTHERS_MAX = 10 };

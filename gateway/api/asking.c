@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "gateway/api/title.h"
 #include "proto/path.h"

@@ -2,7 +2,7 @@
 
 #include <string.h>
 #include "common/check.h"
-#include "common/jsontext.h"
+#include "common/json.h"
 
 /* Where in the body we are: a chain on the stack. */
 struct place {

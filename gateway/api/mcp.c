@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "gateway/api/mcp_stream.h"
 #include "gateway/api/mcp_text.h"
 #include "gateway/api/openapi.h"

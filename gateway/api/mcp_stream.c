@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "common/sse.h"
 #include "gateway/api/asking.h"

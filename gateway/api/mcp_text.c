@@ -3,7 +3,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include "common/jsontext.h"
+#include "common/json.h"
 
 enum { NAME_BYTES_MAX = 4096, TTL_MS = 60000 };
 

@@ -1,6 +1,7 @@
 /* gateway/api/meta.c: health, metrics, what this deployment offers, and this API described. */
 #include <string.h>
 #include "common/check.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "gateway/api/call.h"
 #include "gateway/turn/broker.h"

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "gateway/api/asking.h"
 #include "gateway/api/openai_ask.h"

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include "common/jsontext.h"
+#include "common/json.h"
 
 enum { MODEL_BYTES_MAX = 200 };
 

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "gateway/api/saying.h"
 
 enum { TEXT_BYTES_MAX = 8 << 20, HEAD_BYTES_MAX = 2048 };

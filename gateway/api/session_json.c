@@ -2,59 +2,32 @@
 
 #include <jansson.h>
 #include <stdlib.h>
+#include "common/json.h"
 #include "common/utc.h"
-
-static void field(struct buf *b, const char *key, struct str value)
-{
-    json_key(b, key);
-    json_str(b, value);
-}
 
 static void field_id(struct buf *b, const char *key, struct id id)
 {
     char text[ID_TEXT + 1];
     id_text(id, text);
-    field(b, key, str_of(text));
+    json_field(b, key, str_of(text));
 }
 
 static void field_time(struct buf *b, const char *key, int64_t ms)
 {
     char text[UTC_TEXT_MAX];
     utc_write(ms, UTC_MILLISECONDS, text);
-    field(b, key, str_of(text));
-}
-
-static void field_number(struct buf *b, const char *key, uint64_t value)
-{
-    json_key(b, key);
-    buf_printf(b, "%llu", (unsigned long long)value);
-}
-
-static void field_bool(struct buf *b, const char *key, bool value)
-{
-    json_key(b, key);
-    buf_puts(b, value ? "true" : "false");
-}
-
-/* JSON text that we stored ourselves, or null. */
-static void field_json(struct buf *b, const char *key, struct str json)
-{
-    json_key(b, key);
-    if (json.len)
-        buf_add_str(b, json);
-    else
-        buf_puts(b, "null");
+    json_field(b, key, str_of(text));
 }
 
 void session_json_summary(struct buf *b, const struct store_session *s)
 {
     field_id(b, "session_id", s->session);
-    field(b, "session_name", s->title);
-    field(b, "title", s->title);
+    json_field(b, "session_name", s->title);
+    json_field(b, "title", s->title);
     field_time(b, "started_at", s->created_ms);
     field_time(b, "updated_at", s->updated_ms);
-    field_number(b, "turns", s->turns);
-    field(b, "model", s->model);
+    json_field_u64(b, "turns", s->turns);
+    json_field(b, "model", s->model);
 }
 
 static void write_turn(struct buf *b, const struct store_session *s)
@@ -68,12 +41,12 @@ static void write_turn(struct buf *b, const struct store_session *s)
     buf_putc(b, '{');
     field_id(b, "turn_id", s->running);
     bool awaits = s->running_state == TURN_AWAITING;
-    field(b, "state",
-          waits    ? STR("waiting_for_sign_in")
-          : awaits ? STR("awaiting_input")
-                   : str_of(turn_state_word(s->running_state)));
+    json_field(b, "state",
+               waits    ? STR("waiting_for_sign_in")
+               : awaits ? STR("awaiting_input")
+                        : str_of(turn_state_word(s->running_state)));
     if (awaits)
-        field_json(b, "tool_calls", s->running_approvals);
+        json_field_raw(b, "tool_calls", s->running_approvals);
     buf_putc(b, '}');
 }
 
@@ -92,8 +65,8 @@ static void write_summary_of(struct buf *b, const struct store_session *s)
     snprintf(message, sizeof message, "%u", s->summary_to);
     json_key(b, "summary");
     buf_putc(b, '{');
-    field(b, "message_id", str_of(message));
-    field(b, "text", s->summary);
+    json_field(b, "message_id", str_of(message));
+    json_field(b, "text", s->summary);
     buf_putc(b, '}');
 }
 
@@ -103,8 +76,8 @@ static void write_calls(struct buf *b, const struct record_message *m)
     buf_putc(b, '[');
     for (unsigned i = 0; i < m->call_count; i++) {
         buf_puts(b, i ? ",{" : "{");
-        field(b, "call_id", m->calls[i].call_id);
-        field(b, "tool_name", m->calls[i].tool_name);
+        json_field(b, "call_id", m->calls[i].call_id);
+        json_field(b, "tool_name", m->calls[i].tool_name);
         json_key(b, "arguments");
         record_arguments_json(b, m->calls[i].arguments);
         buf_putc(b, '}');
@@ -119,12 +92,12 @@ static void write_responses(struct buf *b, const struct record_message *m)
     for (unsigned i = 0; i < m->response_count; i++) {
         const struct record_response *r = &m->responses[i];
         buf_puts(b, i ? ",{" : "{");
-        field(b, "call_id", r->call_id);
-        field(b, "tool_name", r->tool_name);
-        field(b, "content", r->content);
-        field_bool(b, "failed", r->failed);
-        field_number(b, "duration_ms", r->duration_ms);
-        field(b, "datasource", r->datasource);
+        json_field(b, "call_id", r->call_id);
+        json_field(b, "tool_name", r->tool_name);
+        json_field(b, "content", r->content);
+        json_field_bool(b, "failed", r->failed);
+        json_field_u64(b, "duration_ms", r->duration_ms);
+        json_field(b, "datasource", r->datasource);
         buf_putc(b, '}');
     }
     buf_putc(b, ']');
@@ -136,24 +109,24 @@ void session_json_message(struct buf *b, const struct store_message *m)
     char message[16];
     snprintf(message, sizeof message, "%u", m->message);
     buf_putc(b, '{');
-    field(b, "message_id", str_of(message));
-    field(b, "role", str_of(role_word(r->role)));
+    json_field(b, "message_id", str_of(message));
+    json_field(b, "role", str_of(role_word(r->role)));
     field_id(b, "turn_id", r->turn);
     field_time(b, "at", r->at_ms);
-    field(b, "content", r->content);
+    json_field(b, "content", r->content);
     if (r->role == ROLE_USER)
-        field_json(b, "context", r->context);
+        json_field_raw(b, "context", r->context);
     if (r->role == ROLE_ASSISTANT) {
-        field(b, "reasoning", r->reasoning);
-        field(b, "stop_reason", r->stop_reason);
-        field(b, "model", r->model);
+        json_field(b, "reasoning", r->reasoning);
+        json_field(b, "stop_reason", r->stop_reason);
+        json_field(b, "model", r->model);
         write_usage(b, &r->usage);
         write_calls(b, r);
     }
     if (r->role == ROLE_TOOL)
         write_responses(b, r);
-    field_bool(b, "pinned", m->pinned);
-    field_bool(b, "excluded", m->excluded);
+    json_field_bool(b, "pinned", m->pinned);
+    json_field_bool(b, "excluded", m->excluded);
     buf_putc(b, '}');
 }
 
@@ -164,7 +137,7 @@ static void write_settings(struct buf *b, struct str settings)
     json_t *all = settings.len ? json_loadb(settings.at, settings.len, 0, NULL) : NULL;
     for (unsigned i = 0; i < 2; i++) {
         char *text = json_dumps(json_object_get(all, keys[i]), JSON_COMPACT | JSON_ENCODE_ANY);
-        field_json(b, keys[i], str_of(text));
+        json_field_raw(b, keys[i], str_of(text));
         free(text);
     }
     json_decref(all);

@@ -2,7 +2,7 @@
 
 #include <jansson.h>
 #include <string.h>
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "common/utc.h"
 
 enum { ROWS_MAX = 100, CELL_BYTES_MAX = 400 };

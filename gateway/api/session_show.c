@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "gateway/api/call.h"
 #include "gateway/api/session_json.h"

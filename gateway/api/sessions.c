@@ -3,7 +3,7 @@
 #include <string.h>
 #include <time.h>
 #include "common/check.h"
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "gateway/api/call.h"
 #include "gateway/api/session_json.h"
 #include "gateway/turn/turns.h"

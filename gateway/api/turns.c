@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 #include "common/check.h"
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "common/utc.h"
 #include "gateway/api/call.h"

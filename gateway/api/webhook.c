@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 #include "common/check.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "gateway/api/alerts.h"
 #include "gateway/auth/service.h"

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "common/list.h"
 #include "common/log.h"
 #include "common/map.h"

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "proto/path.h"
 
 enum { PER_MINUTE_MAX = 1000000, TEXT_MAX = 1024 };

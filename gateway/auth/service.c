@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/json.h"
 #include "common/list.h"
 #include "common/log.h"
 
@@ -127,8 +128,7 @@ struct fetch *service_sign_in(struct gateway *g, const char *user, const struct 
     buf_keep_secret(&body);
     buf_puts(&body, "{\"login\":");
     json_str(&body, str_of(user));
-    json_key(&body, "password");
-    json_str(&body, secret_reveal(password));
+    json_field(&body, "password", secret_reveal(password));
     buf_putc(&body, '}');
     return credentials_ask(g, SERVICE_SIGN_IN, &body, ANSWER_BYTES_MAX, h, arg);
 }

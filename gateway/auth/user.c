@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include "common/jsontext.h"
+#include "common/json.h"
 
 static bool read_created(const char *text, int64_t *created_ms);
 static const char *read_offset(const char *at, int64_t *offset_s);

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 #include "common/config.h"
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "gateway/cli/plot.h"
 
 enum {

@@ -6,7 +6,7 @@
 #include <string.h>
 #include "common/check.h"
 #include "common/fetch.h"
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "common/loop.h"
 #include "common/sse.h"
 

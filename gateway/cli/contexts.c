@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "common/secret.h"
 
 enum { FILE_BYTES_MAX = 1 << 20, ERROR_BYTES = 512 };

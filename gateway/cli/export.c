@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "common/jsontext.h"
+#include "common/json.h"
 
 enum { DOCUMENT_BYTES_MAX = 256 << 20 };
 

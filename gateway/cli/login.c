@@ -6,7 +6,7 @@
 #include <termios.h>
 #include <unistd.h>
 #include "common/fetch.h"
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "common/loop.h"
 
 enum { LINE_BYTES_MAX = 1024 };

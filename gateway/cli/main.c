@@ -6,7 +6,7 @@
 #include <unistd.h>
 #include "common/config.h"
 #include "common/fetch.h"
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "gateway/cli/contexts.h"
 #include "gateway/cli/editor.h"
 #include "gateway/cli/export.h"

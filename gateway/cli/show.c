@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "gateway/cli/calls.h"
 
 enum { DRAWN_BYTES_MAX = 8 << 20 };

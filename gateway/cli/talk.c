@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "common/fetch.h"
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "common/loop.h"
 #include "gateway/cli/calls.h"
 #include "gateway/cli/show.h"
@@ -33,8 +33,7 @@ enum exit_code talk_failed(struct out *out, const struct client_answer *a)
         json_str(&line, code.len > 0                        ? code
                         : a->status == CLIENT_NOT_SIGNED_IN ? STR("unauthenticated")
                                                             : STR("no_answer"));
-        json_key(&line, "message");
-        json_str(&line, message);
+        json_field(&line, "message", message);
         buf_putc(&line, '}');
         out_json(out, buf_str(&line));
     }

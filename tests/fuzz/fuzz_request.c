@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include "common/check.h"
 #include "common/http.h"
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "gateway/api/alerts.h"
 #include "gateway/gateway.h"

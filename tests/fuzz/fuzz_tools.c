@@ -4,7 +4,7 @@
  */
 #include "tests/support/tools_fixture.h"
 
-#include "common/jsontext.h"
+#include "common/json.h"
 
 enum { ANSWERS_MAX = 4 };
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "worker/llm/delta.h"
 #include "worker/llm/jsonio.h"
 #include "worker/llm/history.h"
@@ -46,11 +46,11 @@ static void write_thoughts(struct buf *b, const json_t *thoughts)
 static void write_parts(struct buf *b, struct str thinking, struct str text)
 {
     buf_puts(b, "[{\"type\":\"thinking\",\"thinking\":[{\"type\":\"text\"");
-    jsonio_field(b, "text", thinking);
+    json_field(b, "text", thinking);
     buf_puts(b, "}]}");
     if (text.len > 0) {
         buf_puts(b, ",{\"type\":\"text\"");
-        jsonio_field(b, "text", text);
+        json_field(b, "text", text);
         buf_putc(b, '}');
     }
     buf_putc(b, ']');
@@ -84,12 +84,12 @@ static void write_call(struct buf *b, const struct writer *w, unsigned at, unsig
     const struct record_call *c = &w->request->prompt->items[at].calls[n];
     char key[16];
     buf_puts(b, n == 0 ? ",\"tool_calls\":[{" : ",{");
-    jsonio_field(b, "id", history_call_id(&w->history, at, n));
+    json_field(b, "id", history_call_id(&w->history, at, n));
     buf_puts(b, ",\"type\":\"function\",\"function\":{");
     history_name(b, "name", c->tool_name);
     /* What is no JSON would be refused by some servers for the rest of the conversation. */
     json_auto_t *valid = jsonio_parse(c->arguments);
-    jsonio_field(b, "arguments", json_is_object(valid) ? c->arguments : STR("{}"));
+    json_field(b, "arguments", json_is_object(valid) ? c->arguments : STR("{}"));
     buf_putc(b, '}');
     snprintf(key, sizeof(key), "%u", n);
     const json_t *extra = json_object_get(json_object_get(thoughts, "calls"), key);
@@ -134,7 +134,7 @@ static void write_messages(struct buf *b, const struct llm_request *r)
     struct writer w = {.request = r};
     history_init(&w.history, r);
     buf_puts(b, ",\"messages\":[{\"role\":\"system\"");
-    jsonio_field(b, "content", buf_str(&p->system));
+    json_field(b, "content", buf_str(&p->system));
     buf_putc(b, '}');
     for (unsigned i = 0; i < p->count; i++) {
         const struct prompt_item *item = &p->items[i];
@@ -143,7 +143,7 @@ static void write_messages(struct buf *b, const struct llm_request *r)
         switch (item->kind) {
         case PROMPT_USER:
             buf_puts(b, ",{\"role\":\"user\"");
-            jsonio_field(b, "content", item->text);
+            json_field(b, "content", item->text);
             break;
         case PROMPT_ASSISTANT:
             buf_puts(b, ",{\"role\":\"assistant\"");
@@ -151,8 +151,8 @@ static void write_messages(struct buf *b, const struct llm_request *r)
             break;
         case PROMPT_RESULT:
             buf_puts(b, ",{\"role\":\"tool\"");
-            jsonio_field(b, "tool_call_id", history_result_id(&w.history, i));
-            jsonio_field(b, "content", item->text);
+            json_field(b, "tool_call_id", history_result_id(&w.history, i));
+            json_field(b, "content", item->text);
             break;
         }
         buf_putc(b, '}');
@@ -167,8 +167,8 @@ static void write_tools(struct buf *b, const struct llm_request *r)
         const struct tool_spec *t = &r->tools[i];
         buf_puts(b, i == 0 ? ",\"tools\":[" : ",");
         buf_puts(b, "{\"type\":\"function\",\"function\":{");
-        jsonio_field(b, "name", str_of(t->name));
-        jsonio_field(b, "description", str_of(t->description));
+        json_field(b, "name", str_of(t->name));
+        json_field(b, "description", str_of(t->description));
         buf_printf(b, ",\"parameters\":%s}}", t->schema_json);
     }
     if (r->tool_count > 0)
@@ -198,7 +198,7 @@ static enum err write_request(const struct llm_request *r, struct llm_wire *out)
         out->secret_header = "api-key";
     struct buf *b = &out->body;
     buf_putc(b, '{');
-    jsonio_field(b, "model", str_of(m->id));
+    json_field(b, "model", str_of(m->id));
     write_messages(b, r);
     write_tools(b, r);
     buf_puts(b, ",\"stream\":true");

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "worker/llm/delta.h"
 #include "worker/llm/jsonio.h"
 #include "worker/llm/history.h"
@@ -45,7 +45,7 @@ static void open_part(struct writer *w, const char *role)
         return;
     }
     buf_puts(w->b, w->role ? "]},{" : "{");
-    jsonio_field(w->b, "role", str_of(role));
+    json_field(w->b, "role", str_of(role));
     buf_puts(w->b, ",\"parts\":[{");
     w->role = role;
 }
@@ -54,7 +54,7 @@ static void open_part(struct writer *w, const char *role)
 static void write_id(struct writer *w, struct str call_id)
 {
     if (w->own && !str_starts(call_id, STR("call_")))
-        jsonio_field(w->b, "id", call_id);
+        json_field(w->b, "id", call_id);
 }
 
 static void write_call(struct writer *w, unsigned at, unsigned n, const json_t *signatures)
@@ -73,7 +73,7 @@ static void write_call(struct writer *w, unsigned at, unsigned n, const json_t *
     jsonio_arguments(w->b, c->arguments);
     buf_putc(w->b, '}');
     if (signature.len > 0)
-        jsonio_field(w->b, "thoughtSignature", signature);
+        json_field(w->b, "thoughtSignature", signature);
     buf_putc(w->b, '}');
 }
 
@@ -85,9 +85,9 @@ static void write_assistant(struct writer *w, unsigned at)
     if (item->text.len > 0 || item->call_count == 0) {
         struct str signature = json_text(json_object_get(signatures, "text"));
         open_part(w, "model");
-        jsonio_field(w->b, "text", item->text);
+        json_field(w->b, "text", item->text);
         if (signature.len > 0)
-            jsonio_field(w->b, "thoughtSignature", signature);
+            json_field(w->b, "thoughtSignature", signature);
         buf_putc(w->b, '}');
     }
     for (unsigned n = 0; n < item->call_count; n++)
@@ -100,7 +100,7 @@ static void write_item(struct writer *w, unsigned at)
     switch (item->kind) {
     case PROMPT_USER:
         open_part(w, "user");
-        jsonio_field(w->b, "text", item->text);
+        json_field(w->b, "text", item->text);
         buf_putc(w->b, '}');
         break;
     case PROMPT_ASSISTANT:
@@ -112,7 +112,7 @@ static void write_item(struct writer *w, unsigned at)
         write_id(w, history_result_id(&w->history, at));
         history_name(w->b, "name", item->tool_name);
         buf_puts(w->b, ",\"response\":{");
-        jsonio_field(w->b, item->failed ? "error" : "output", item->text);
+        json_field(w->b, item->failed ? "error" : "output", item->text);
         buf_puts(w->b, "}}}");
         break;
     }
@@ -123,8 +123,8 @@ static void write_tools(struct buf *b, const struct llm_request *r)
     for (unsigned i = 0; i < r->tool_count; i++) {
         const struct tool_spec *t = &r->tools[i];
         buf_puts(b, i == 0 ? ",\"tools\":[{\"functionDeclarations\":[{" : ",{");
-        jsonio_field(b, "name", str_of(t->name));
-        jsonio_field(b, "description", str_of(t->description));
+        json_field(b, "name", str_of(t->name));
+        json_field(b, "description", str_of(t->description));
         buf_printf(b, ",\"parametersJsonSchema\":%s", t->schema_json);
         buf_puts(b, i + 1 == r->tool_count ? "}]}]" : "}");
     }
@@ -147,7 +147,7 @@ static enum err write_request(const struct llm_request *r, struct llm_wire *out)
     buf_printf(&out->url, "%s:streamGenerateContent?alt=sse", m->id);
     out->secret_header = "x-goog-api-key";
     buf_puts(b, "{\"systemInstruction\":{\"parts\":[{");
-    jsonio_field(b, "text", buf_str(&r->prompt->system));
+    json_field(b, "text", buf_str(&r->prompt->system));
     buf_puts(b, "}]},\"contents\":[");
     history_init(&w.history, r);
     for (unsigned i = 0; i < r->prompt->count; i++)
@@ -181,7 +181,7 @@ static void keep_signature(struct reply *r, const char *key, struct str signatur
         r->state.len--; /* the object's end */
     else
         buf_putc(&r->state, '{');
-    jsonio_field(&r->state, key, signature);
+    json_field(&r->state, key, signature);
     buf_putc(&r->state, '}');
 }
 

@@ -6,6 +6,7 @@
 #include <strings.h>
 #include <sodium.h>
 #include "common/check.h"
+#include "common/json.h"
 #include "worker/llm/jsonio.h"
 #include "worker/llm/llm.h"
 
@@ -173,5 +174,5 @@ void history_name(struct buf *b, const char *key, struct str tool_name)
     size_t len = tool_name.len < NAME_MAX_BYTES ? tool_name.len : NAME_MAX_BYTES;
     for (size_t i = 0; i < len; i++)
         name[i] = letters((struct str){tool_name.at + i, 1}, "_-") ? tool_name.at[i] : '_';
-    jsonio_field(b, key, len > 0 ? (struct str){name, len} : STR("unnamed"));
+    json_field(b, key, len > 0 ? (struct str){name, len} : STR("unnamed"));
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 #include "common/check.h"
-#include "common/jsontext.h"
+#include "common/json.h"
 
 enum { METADATA_RAW_MAX = 1024 };
 
@@ -40,12 +40,6 @@ char *jsonio_dump(const json_t *v)
         return NULL;
     return json_is_string(v) ? xstrndup(json_string_value(v), json_string_length(v))
                              : json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
-}
-
-void jsonio_field(struct buf *b, const char *key, struct str value)
-{
-    json_key(b, key);
-    json_str(b, value);
 }
 
 void jsonio_arguments(struct buf *b, struct str arguments)

@@ -17,7 +17,6 @@ int64_t jsonio_index(const json_t *v);
 /* A value as text: a string's own, JSON of anything else, NULL of nothing. To be freed. */
 char *jsonio_dump(const json_t *v);
 
-void jsonio_field(struct buf *b, const char *key, struct str value); /* ,"key":"value" */
 /* A tool call's arguments as an object: what is none would be refused for the rest of the
  * conversation, so {} stands for it. */
 void jsonio_arguments(struct buf *b, struct str arguments);

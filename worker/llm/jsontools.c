@@ -4,7 +4,7 @@
 #include <string.h>
 #include <jansson.h>
 #include "common/check.h"
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "worker/llm/jsonio.h"
 
 enum { TEXTS_MAX = 16 << 20, SCHEMA_MAX = 256 << 10, SYSTEM_MAX = 512 << 10, ANSWER_MAX = 8000 };

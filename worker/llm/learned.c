@@ -6,7 +6,7 @@
 #include <strings.h>
 #include <jansson.h>
 #include "common/check.h"
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "worker/llm/jsonio.h"
 
 /* What a request can do without. Names that are words of everyday language count only where they

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "common/map.h"
 
 enum { DEPTH_MAX = 200, KEY_MAX = 32, DIGITS = 8 };

@@ -9,7 +9,7 @@
 
 #include <string.h>
 #include "common/check.h"
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "worker/llm/delta.h"
 #include "worker/llm/jsonio.h"
 #include "worker/llm/history.h"
@@ -38,12 +38,12 @@ static void open_block(struct writer *w, const char *role, const char *type)
         buf_putc(w->b, ',');
     } else {
         buf_puts(w->b, w->role ? "]},{" : "{");
-        jsonio_field(w->b, "role", str_of(role));
+        json_field(w->b, "role", str_of(role));
         buf_puts(w->b, ",\"content\":[");
         w->role = role;
     }
     buf_putc(w->b, '{');
-    jsonio_field(w->b, "type", str_of(type));
+    json_field(w->b, "type", str_of(type));
 }
 
 /* What this very model thought, signed: another's is not its to read. */
@@ -67,18 +67,18 @@ static void write_assistant(struct writer *w, unsigned at)
         json_object_foreach((json_t *)block, key, v)
         {
             if (strcmp(key, "type") != 0)
-                jsonio_field(w->b, key, json_text(v));
+                json_field(w->b, key, json_text(v));
         }
         buf_putc(w->b, '}');
     }
     if (str_trim(item->text).len > 0) { /* one of blanks alone is refused, and so is none */
         open_block(w, "assistant", "text");
-        jsonio_field(w->b, "text", item->text);
+        json_field(w->b, "text", item->text);
         buf_putc(w->b, '}');
     }
     for (unsigned n = 0; n < item->call_count; n++) {
         open_block(w, "assistant", "tool_use");
-        jsonio_field(w->b, "id", history_call_id(&w->history, at, n));
+        json_field(w->b, "id", history_call_id(&w->history, at, n));
         history_name(w->b, "name", item->calls[n].tool_name);
         buf_puts(w->b, ",\"input\":");
         jsonio_arguments(w->b, item->calls[n].arguments);
@@ -92,15 +92,15 @@ static void write_item(struct writer *w, unsigned at, bool last)
     switch (item->kind) {
     case PROMPT_USER:
         open_block(w, "user", "text");
-        jsonio_field(w->b, "text", item->text.len > 0 ? item->text : STR("."));
+        json_field(w->b, "text", item->text.len > 0 ? item->text : STR("."));
         break;
     case PROMPT_ASSISTANT:
         write_assistant(w, at);
         return;
     case PROMPT_RESULT:
         open_block(w, "user", "tool_result");
-        jsonio_field(w->b, "tool_use_id", history_result_id(&w->history, at));
-        jsonio_field(w->b, "content", item->text);
+        json_field(w->b, "tool_use_id", history_result_id(&w->history, at));
+        json_field(w->b, "content", item->text);
         if (item->failed)
             buf_puts(w->b, ",\"is_error\":true");
         break;
@@ -146,8 +146,8 @@ static void write_tools(struct buf *b, const struct llm_request *r)
     for (unsigned i = 0; i < r->tool_count; i++) {
         const struct tool_spec *t = &r->tools[i];
         buf_puts(b, i == 0 ? ",\"tools\":[{" : ",{");
-        jsonio_field(b, "name", str_of(t->name));
-        jsonio_field(b, "description", str_of(t->description));
+        json_field(b, "name", str_of(t->name));
+        json_field(b, "description", str_of(t->description));
         buf_printf(b, ",\"input_schema\":%s", t->schema_json);
         if (i + 1 == r->tool_count)
             buf_puts(b, breakpoint);
@@ -167,10 +167,10 @@ static enum err write_request(const struct llm_request *r, struct llm_wire *out)
     llm_header(out, "anthropic-version", "2026-10-21");
     out->secret_header = "x-api-key";
     buf_putc(b, '{');
-    jsonio_field(b, "model", str_of(m->id));
+    json_field(b, "model", str_of(m->id));
     write_tools(b, r); /* in the order in which they are cached */
     buf_puts(b, ",\"system\":[{\"type\":\"text\"");
-    jsonio_field(b, "text", buf_str(&r->prompt->system));
+    json_field(b, "text", buf_str(&r->prompt->system));
     buf_printf(b, "%s}]", breakpoint);
     bool lacks = write_messages(b, r);
     buf_puts(b, ",\"stream\":true");
@@ -219,7 +219,7 @@ static void begin_state(struct reply *r, const char *type)
     if (r->state.len > 0)
         r->state.len--; /* the list's end */
     buf_puts(&r->state, r->state.len == 0 ? "[{" : ",{");
-    jsonio_field(&r->state, "type", str_of(type));
+    json_field(&r->state, "type", str_of(type));
 }
 
 static enum err begin_block(struct reply *r, int64_t index, const json_t *block)
@@ -239,7 +239,7 @@ static enum err begin_block(struct reply *r, int64_t index, const json_t *block)
     }
     if (str_is(type, "redacted_thinking")) {
         begin_state(r, "redacted_thinking");
-        jsonio_field(&r->state, "data", json_text(json_object_get(block, "data")));
+        json_field(&r->state, "data", json_text(json_object_get(block, "data")));
         buf_puts(&r->state, "}]");
     }
     if (str_is(type, "thinking")) {
@@ -262,8 +262,8 @@ static void end_block(struct reply *r)
     if (r->signature.len == 0)
         return;
     begin_state(r, "thinking");
-    jsonio_field(&r->state, "thinking", str_skip(buf_str(&r->reasoning), r->block_from));
-    jsonio_field(&r->state, "signature", buf_str(&r->signature));
+    json_field(&r->state, "thinking", str_skip(buf_str(&r->reasoning), r->block_from));
+    json_field(&r->state, "signature", buf_str(&r->signature));
     buf_puts(&r->state, "}]");
     buf_clear(&r->signature);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sodium.h>
 #include "common/check.h"
+#include "common/json.h"
 #include "worker/llm/models_file.h"
 
 struct models {
@@ -76,12 +77,9 @@ bool models_json(const struct models *m, struct buf *b)
     for (unsigned i = 0; i < m->count; i++) {
         const struct model *model = &m->all[i];
         buf_puts(b, i > 0 ? ",{" : "{");
-        json_key(b, "name");
-        json_str(b, str_of(model->name));
-        json_key(b, "provider");
-        json_str(b, str_of(provider_facts(model->provider)->word));
-        json_key(b, "model");
-        json_str(b, str_of(model->id));
+        json_field(b, "name", str_of(model->name));
+        json_field(b, "provider", str_of(provider_facts(model->provider)->word));
+        json_field(b, "model", str_of(model->id));
         buf_printf(b, ",\"window\":%u,\"default\":%s}", model->window_tokens,
                    i == 0 ? "true" : "false");
     }

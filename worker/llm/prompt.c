@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/json.h"
 #include "worker/llm/instructions.h"
 #include "worker/turn/alert.h"
 #include "worker/zone.h"

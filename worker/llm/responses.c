@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "worker/llm/delta.h"
 #include "worker/llm/jsonio.h"
 #include "worker/llm/history.h"
@@ -22,14 +22,14 @@ const struct llm_format llm_responses = {write_request, read_event, read_body};
 static void open_item(struct buf *b, const char *type)
 {
     buf_puts(b, b->at[b->len - 1] == '[' ? "{" : ",{");
-    jsonio_field(b, "type", str_of(type));
+    json_field(b, "type", str_of(type));
 }
 
 static void write_question(struct buf *b, struct str text)
 {
     open_item(b, "message");
     buf_puts(b, ",\"role\":\"user\",\"content\":[{\"type\":\"input_text\"");
-    jsonio_field(b, "text", text);
+    json_field(b, "text", text);
     buf_puts(b, "}]}");
 }
 
@@ -42,7 +42,7 @@ static void write_answer(struct buf *b, unsigned at, struct str text)
                ",\"id\":\"msg_%u\",\"role\":\"assistant\",\"status\":\"completed\",\"content\":"
                "[{\"type\":\"output_text\"",
                at);
-    jsonio_field(b, "text", text);
+    json_field(b, "text", text);
     buf_puts(b, ",\"annotations\":[]}]}");
 }
 
@@ -72,9 +72,9 @@ static void write_assistant(struct buf *b, const struct llm_request *r, const st
         const struct record_call *c = &item->calls[n];
         json_auto_t *valid = jsonio_parse(c->arguments);
         open_item(b, "function_call");
-        jsonio_field(b, "call_id", history_call_id(h, at, n));
+        json_field(b, "call_id", history_call_id(h, at, n));
         history_name(b, "name", c->tool_name);
-        jsonio_field(b, "arguments", json_is_object(valid) ? c->arguments : STR("{}"));
+        json_field(b, "arguments", json_is_object(valid) ? c->arguments : STR("{}"));
         buf_putc(b, '}');
     }
 }
@@ -97,8 +97,8 @@ static void write_input(struct buf *b, const struct llm_request *r)
             break;
         case PROMPT_RESULT:
             open_item(b, "function_call_output");
-            jsonio_field(b, "call_id", history_result_id(&h, i));
-            jsonio_field(b, "output", item->text);
+            json_field(b, "call_id", history_result_id(&h, i));
+            json_field(b, "output", item->text);
             buf_putc(b, '}');
             break;
         }
@@ -112,9 +112,9 @@ static void write_tools(struct buf *b, const struct llm_request *r)
     for (unsigned i = 0; i < r->tool_count; i++) {
         const struct tool_spec *t = &r->tools[i];
         buf_puts(b, i == 0 ? ",\"tools\":[{" : ",{");
-        jsonio_field(b, "type", STR("function"));
-        jsonio_field(b, "name", str_of(t->name));
-        jsonio_field(b, "description", str_of(t->description));
+        json_field(b, "type", STR("function"));
+        json_field(b, "name", str_of(t->name));
+        json_field(b, "description", str_of(t->description));
         buf_printf(b, ",\"parameters\":%s,\"strict\":false", t->schema_json);
         buf_puts(b, i + 1 == r->tool_count ? "}]" : "}");
     }
@@ -130,8 +130,8 @@ static enum err write_request(const struct llm_request *r, struct llm_wire *out)
     llm_url(out, m, NULL, "/responses");
     out->bearer = m->key;
     buf_putc(b, '{');
-    jsonio_field(b, "model", str_of(m->id));
-    jsonio_field(b, "instructions", buf_str(&r->prompt->system));
+    json_field(b, "model", str_of(m->id));
+    json_field(b, "instructions", buf_str(&r->prompt->system));
     write_input(b, r);
     write_tools(b, r);
     buf_puts(b, ",\"stream\":true,\"store\":false");

@@ -1,6 +1,6 @@
 /* Alertmanager's tools, read-only: what is notified now, and what is silenced by whom. */
 #include "common/check.h"
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "worker/tools/args.h"
 #include "worker/tools/handlers.h"
 #include "worker/tools/rows.h"

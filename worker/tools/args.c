@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "worker/tools/meant.h"
 #include "worker/tools/sax.h"
 #include "worker/tools/text.h"

@@ -1,6 +1,7 @@
 /* find_tools: the tools that are not offered from the start, by words. What it names is offered
  * from then on (worker/turn/offer.h). */
 #include <string.h>
+#include "common/json.h"
 #include "worker/tools/args.h"
 #include "worker/tools/handlers.h"
 #include "worker/tools/run.h"

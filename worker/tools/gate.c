@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "proto/path.h"
 #include "proto/record.h"
@@ -200,12 +201,9 @@ static void write_ask(const struct gate *g, struct buf *b)
 {
     buf_puts(b, "{\"project\":");
     json_str(b, g->path.project);
-    json_key(b, "server");
-    json_str(b, str_of(g->server));
-    json_key(b, "datasource");
-    json_str(b, str_of(g->run->datasource));
-    json_key(b, "gets");
-    json_str(b, STR("your Perses sign-in, with each query of this conversation"));
+    json_field(b, "server", str_of(g->server));
+    json_field(b, "datasource", str_of(g->run->datasource));
+    json_field(b, "gets", STR("your Perses sign-in, with each query of this conversation"));
     buf_putc(b, '}');
 }
 

@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include "common/check.h"
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "worker/tools/text.h"
 
 enum { KEY_BYTES_MAX = 512 };

@@ -1,7 +1,7 @@
 #include "worker/tools/partial.h"
 
 #include <strings.h>
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "worker/tools/items.h"
 #include "worker/tools/text.h"
 

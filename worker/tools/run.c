@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "proto/path.h"
 #include "worker/tools/door.h"
@@ -188,11 +188,9 @@ void run_refuse(struct tool_run *r, const char *code, const char *error, struct 
     buf_clear(&r->content);
     buf_puts(&r->content, "{\"kind\":\"error\",\"code\":");
     json_str(&r->content, str_of(code));
-    json_key(&r->content, "error");
-    json_str(&r->content, str_of(error));
+    json_field(&r->content, "error", str_of(error));
     if (suggestion.len > 0) {
-        json_key(&r->content, "suggestion");
-        json_str(&r->content, suggestion);
+        json_field(&r->content, "suggestion", suggestion);
     }
     if (r->remarks.len > 0) {
         buf_puts(&r->content, ",\"notes\":[");
@@ -201,8 +199,7 @@ void run_refuse(struct tool_run *r, const char *code, const char *error, struct 
     }
     if (r->partial) {
         buf_puts(&r->content, ",\"partial\":true");
-        json_key(&r->content, "note");
-        json_str(&r->content, STR(PARTIAL_NOTE));
+        json_field(&r->content, "note", STR(PARTIAL_NOTE));
     }
     buf_putc(&r->content, '}');
     r->failed = true;

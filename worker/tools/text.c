@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/json.h"
 #include "common/utf8.h"
 
 bool text_hides(struct str text)

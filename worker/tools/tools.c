@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "proto/path.h"
 #include "worker/tools/args.h"
@@ -109,8 +109,7 @@ static bool offer(struct tools *t, const struct tool_spec *spec)
     size_t before = b->len;
     buf_puts(b, t->offered_count > 0 ? ",{\"name\":" : "[{\"name\":");
     json_str(b, str_of(spec->name));
-    json_key(b, "description");
-    json_str(b, str_of(spec->description));
+    json_field(b, "description", str_of(spec->description));
     json_key(b, "input_schema");
     buf_puts(b, spec->schema_json);
     json_key(b, "read_only");

@@ -1,7 +1,7 @@
 #include "worker/turn/alert.h"
 
 #include "common/check.h"
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "worker/tools/text.h"
 #include "worker/zone.h"
 

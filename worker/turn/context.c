@@ -5,7 +5,7 @@
 #include <string.h>
 #include <jansson.h>
 #include "common/check.h"
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "proto/path.h"
 #include "worker/turn/alert.h"
 #include "worker/zone.h"

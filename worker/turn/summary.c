@@ -1,6 +1,7 @@
 #include "worker/turn/summary.h"
 
 #include <string.h>
+#include "common/json.h"
 
 enum {
     TEXT_BYTES_MAX = 1 << 20,

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "proto/event.h"
 #include "worker/tools/tools.h"
@@ -145,8 +146,7 @@ static void write_arguments(const struct turn *t, const struct store_message *me
     write_queried(t, messages, count, &queried);
     buf_puts(b, "{\"question\":");
     json_str(b, buf_str(&question));
-    json_key(b, "queried");
-    json_str(b, buf_str(&queried));
+    json_field(b, "queried", buf_str(&queried));
     buf_putc(b, '}');
 }
 

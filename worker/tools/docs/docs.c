@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "common/check.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "proto/path.h"
 #include "worker/tools/handlers.h"
@@ -533,8 +534,7 @@ static void write_found(struct ask *a, sqlite3_stmt *s, unsigned shown, bool run
     buf_printf(b, ",\"line\":%lld", (long long)sqlite3_column_int64(s, 2));
     if (runbook)
         buf_puts(b, ",\"is_the_runbook\":true");
-    json_key(b, "text");
-    json_str(b, buf_str(&text));
+    json_field(b, "text", buf_str(&text));
     buf_putc(b, '}');
 }
 
@@ -724,8 +724,7 @@ static void read_work(void *arg)
         json_key(&a->content, "heading");
         text_json(&a->content, str_of(a->heading), HEADING_SHOWN);
     }
-    json_key(&a->content, "text");
-    json_str(&a->content, buf_str(&text));
+    json_field(&a->content, "text", buf_str(&text));
     if (next > 0)
         buf_printf(&a->content, ",\"next_line\":%lld", (long long)next);
     buf_puts(&a->content, ",\"notes\":[");

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "proto/record.h"
 #include "worker/endpoint.h"
@@ -100,12 +100,9 @@ void mcp_tool_reach(const struct mcp_tool *t, struct buf *b)
     endpoint_host(c->url, host);
     buf_puts(b, "{\"name\":");
     json_str(b, str_of(c->name));
-    json_key(b, "host");
-    json_str(b, str_of(host));
-    json_key(b, "tool");
-    json_str(b, str_of(t->allowed->name));
-    json_key(b, "key");
-    json_str(b, c->key || c->header_count > 0 ? STR("the operator's") : STR("none"));
+    json_field(b, "host", str_of(host));
+    json_field(b, "tool", str_of(t->allowed->name));
+    json_field(b, "key", c->key || c->header_count > 0 ? STR("the operator's") : STR("none"));
     buf_putc(b, '}');
 }
 

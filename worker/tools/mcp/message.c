@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "worker/tools/text.h"
 
 enum {
@@ -34,8 +34,7 @@ static void write_meta(struct buf *b, const char *call_key, bool modern)
                     "\",\"io.modelcontextprotocol/clientInfo\":{\"name\":\"persai\",\"version\":"
                     "\"" PERSAI_VERSION "\"},\"io.modelcontextprotocol/clientCapabilities\":{}");
     if (call_key) {
-        json_key(b, "persai/call");
-        json_str(b, str_of(call_key));
+        json_field(b, "persai/call", str_of(call_key));
     }
     buf_putc(b, '}');
 }
@@ -46,8 +45,7 @@ void mcp_write(struct buf *b, uint64_t id, const char *method, struct str params
     buf_puts(b, "{\"jsonrpc\":\"2.0\"");
     if (id != 0)
         buf_printf(b, ",\"id\":%llu", (unsigned long long)id);
-    json_key(b, "method");
-    json_str(b, str_of(method));
+    json_field(b, "method", str_of(method));
     if (params.len > 0 || call_key || modern) {
         buf_puts(b, ",\"params\":{");
         buf_add_str(b, params);

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 #include "common/check.h"
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "worker/tools/text.h"
 
 /* A tool as a model may be shown it. Its schema is copied with every text cleaned; what providers

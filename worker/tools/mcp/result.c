@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "worker/tools/text.h"
 
 /* A result as a model is shown it: texts cleaned line by line, the structured content as compact
@@ -257,9 +257,9 @@ void mcp_result_write(const json_t *result, const struct mcp_config *server,
     if (text.len > 0)
         all = put_text(b, "text", buf_str(&text), room) && all;
     if (!whole || !all) {
-        json_key(b, "note");
-        json_str(b, STR("This result was too large and is cut: don't answer as if it were whole. "
-                        "Ask the tool for less."));
+        json_field(b, "note",
+                   STR("This result was too large and is cut: don't answer as if it were whole. "
+                       "Ask the tool for less."));
     }
     buf_putc(b, '}');
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 #include "common/check.h"
+#include "common/json.h"
 #include "proto/path.h"
 #include "worker/tools/args.h"
 #include "worker/tools/perses/datasources.h"

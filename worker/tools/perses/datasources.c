@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/json.h"
 #include "common/list.h"
 #include "proto/path.h"
 #include "worker/tools/args.h"

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/json.h"
 #include "proto/path.h"
 #include "worker/tools/args.h"
 #include "worker/tools/perses/panel.h"
@@ -246,10 +247,8 @@ static void saved(struct draft *d, bool already)
     struct buf *b = &r->content;
     buf_puts(b, "{\"kind\":\"dashboard_saved\",\"project\":");
     json_str(b, args_str(r->args, "project"));
-    json_key(b, "dashboard");
-    json_str(b, str_of(d->name));
-    json_key(b, "title");
-    json_str(b, args_str(r->args, "title"));
+    json_field(b, "dashboard", str_of(d->name));
+    json_field(b, "title", args_str(r->args, "title"));
     buf_printf(b, ",\"panels\":%zu", json_array_size(json_object_get(r->args, "panels")));
     if (already)
         buf_puts(b, ",\"already\":true");

@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "worker/tools/args.h"
 
 enum { HEIGHT = 8 };

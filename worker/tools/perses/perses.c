@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "proto/path.h"
 #include "proto/record.h"
@@ -158,19 +159,16 @@ static void done(struct save *s, bool already, bool overtook)
     struct buf *b = &r->content;
     buf_puts(b, "{\"kind\":\"panel_saved\",\"project\":");
     json_str(b, args_str(r->args, "project"));
-    json_key(b, "dashboard");
-    json_str(b, args_str(r->args, "dashboard"));
-    json_key(b, "panel");
-    json_str(b, str_of(s->key));
-    json_key(b, "title");
-    json_str(b, args_str(r->args, "title"));
+    json_field(b, "dashboard", args_str(r->args, "dashboard"));
+    json_field(b, "panel", str_of(s->key));
+    json_field(b, "title", args_str(r->args, "title"));
     if (already)
         buf_puts(b, ",\"already\":true");
     if (overtook) {
-        json_key(b, "note");
-        json_str(b, STR("Somebody else saved this dashboard at the same moment, and Perses keeps "
-                        "the last one: tell the person to check that nothing of theirs is "
-                        "missing."));
+        json_field(b, "note",
+                   STR("Somebody else saved this dashboard at the same moment, and Perses keeps "
+                       "the last one: tell the person to check that nothing of theirs is "
+                       "missing."));
     }
     buf_putc(b, '}');
     run_done(r);

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 #include "common/check.h"
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "worker/tools/items.h"
 #include "worker/tools/moment.h"
 

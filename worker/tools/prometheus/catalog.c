@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/json.h"
 #include "worker/tools/prometheus/name.h"
 #include "worker/tools/partial.h"
 #include "worker/tools/rows.h"

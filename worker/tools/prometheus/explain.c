@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "worker/tools/prometheus/catalog.h"
 #include "worker/tools/items.h"
 #include "worker/tools/prometheus/name.h"

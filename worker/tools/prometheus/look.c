@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "worker/tools/args.h"
 #include "worker/tools/look.h"
 #include "worker/tools/prometheus/catalog_cache.h"
@@ -285,8 +285,7 @@ static void write_hit(const struct look *l, unsigned hit, const json_t *series, 
     if (family)
         buf_puts(b, ",\"series\":[\"_bucket or quantile\",\"_sum\",\"_count\"]");
     if (catalog_type(m)[0]) {
-        json_key(b, "type");
-        json_str(b, str_of(catalog_type(m)));
+        json_field(b, "type", str_of(catalog_type(m)));
     }
     if (help.len > 0) {
         json_key(b, "help");

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/json.h"
 #include "worker/tools/moment.h"
 #include "worker/tools/partial.h"
 #include "worker/tools/text.h"
@@ -463,15 +464,12 @@ static void write_head(const struct series *s, const struct series_head *h, stru
 {
     buf_puts(b, "{\"kind\":");
     json_str(b, str_of(h->kind));
-    json_key(b, "query");
-    json_str(b, h->query);
-    json_key(b, "datasource");
-    json_str(b, h->datasource);
+    json_field(b, "query", h->query);
+    json_field(b, "datasource", h->datasource);
     if (h->step_ms > 0) {
         write_moment(b, "start", h->start_ms);
         write_moment(b, "end", h->end_ms);
-        json_key(b, "step");
-        json_str(b, str_of(moment_write(h->step_ms)));
+        json_field(b, "step", str_of(moment_write(h->step_ms)));
     } else {
         write_moment(b, "time", h->end_ms);
     }

@@ -1,6 +1,7 @@
 #include "worker/tools/prometheus/shape.h"
 
 #include <math.h>
+#include "common/json.h"
 #include "worker/tools/moment.h"
 #include "worker/tools/text.h"
 
@@ -161,8 +162,7 @@ void shape_write(const struct shape *s, bool brief, struct buf *b)
     text_number(b, s->change, false);
     if (s->word == SHAPE_UNKNOWN)
         return;
-    json_key(b, "shape");
-    json_str(b, str_of(words[s->word]));
+    json_field(b, "shape", str_of(words[s->word]));
     if (brief || s->word == SHAPE_FLAT)
         return;
     json_key(b, "trend_per_hour");

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/json.h"
 #include "worker/tools/handlers.h"
 #include "worker/tools/args.h"
 #include "worker/tools/prometheus/name.h"
@@ -197,8 +198,7 @@ static void on_end(void *arg, enum source_outcome outcome)
     struct buf *b = &r->content;
     buf_puts(b, "{\"kind\":\"label_values\",\"label\":");
     json_str(b, buf_str(&v->label));
-    json_key(b, "datasource");
-    json_str(b, str_of(r->datasource));
+    json_field(b, "datasource", str_of(r->datasource));
     if (r->partial)
         buf_puts(b, ",\"partial\":true");
     buf_printf(b, ",\"total\":%llu,\"shown\":%llu", (unsigned long long)v->total,

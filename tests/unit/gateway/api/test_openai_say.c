@@ -8,7 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "gateway/api/openai_say.h"
 #include "gateway/api/saying.h"
 #include "proto/event.h"

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <time.h>
 #include "common/check.h"
-#include "common/jsontext.h"
+#include "common/json.h"
 #include "worker/tools/prometheus/rank.h"
 
 #ifndef EVAL_FOLDER

@@ -1,0 +1,29 @@
+/* common/json.h: JSON text (RFC 8259) written straight into a buf, without a tree, and the text of
+ * a jansson string. What is written is whole or nothing; bytes that are no UTF-8 become U+FFFD. */
+#ifndef COMMON_JSON_H
+#define COMMON_JSON_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "common/buf.h"
+
+/* A quoted, escaped string. */
+bool json_str(struct buf *b, struct str s);
+/* "key": and a comma before it, unless the last byte is { or [. */
+bool json_key(struct buf *b, const char *key);
+
+/* Members: json_key and the value. */
+void json_field(struct buf *b, const char *key, struct str value);
+void json_field_u64(struct buf *b, const char *key, uint64_t value);
+void json_field_bool(struct buf *b, const char *key, bool value);
+/* value: JSON text; null where it is empty. */
+void json_field_raw(struct buf *b, const char *key, struct str value);
+
+/* Borrowed from v. Nothing (NULL, 0) where it is no string, or NULL. */
+static inline struct str json_text(const json_t *v)
+{
+    return (struct str){json_string_value(v), json_string_length(v)};
+}
+
+#endif

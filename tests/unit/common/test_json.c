@@ -1,0 +1,99 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include <jansson.h>
+#include "common/check.h"
+#include "common/json.h"
+
+static void json_strings_read_back_as_they_were(void **state)
+{
+    (void)state;
+    scoped_buf(b, 1 << 16);
+    for (unsigned c = 0; c < 256; c++)
+        for (size_t at = 0; at < 19; at++) { /* every byte at every place of a word and after it */
+            char text[19];
+            memset(text, 'x', sizeof(text));
+            text[at] = (char)c;
+            buf_clear(&b);
+            assert_true(json_str(&b, (struct str){text, sizeof(text)}));
+            json_t *back = json_loadb(b.at, b.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+            assert_non_null(back);
+            if (c < 0x80) {
+                assert_int_equal(json_string_length(back), sizeof(text));
+                assert_memory_equal(json_string_value(back), text, sizeof(text));
+            } else {
+                assert_memory_equal(json_string_value(back) + at, "\xef\xbf\xbd", 3);
+                assert_int_equal(json_string_length(back), sizeof(text) + 2);
+            }
+            json_decref(back);
+        }
+}
+
+static void json_escapes_are_the_short_ones_and_utf8_stays(void **state)
+{
+    (void)state;
+    scoped_buf(b, 1000);
+    assert_true(json_str(&b, STR("\b\t\n\v\f\r\"\\\x01/ä€𝄞\x7f\xc3\xe2\x82.")));
+    assert_string_equal(buf_cstr(&b), "\"\\b\\t\\n\\u000b\\f\\r\\\"\\\\\\u0001/ä€𝄞\x7f"
+                                      "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd.\"");
+}
+
+static void json_keys_bring_their_commas(void **state)
+{
+    (void)state;
+    scoped_buf(b, 100);
+    buf_putc(&b, '{');
+    json_key(&b, "a");
+    buf_putc(&b, '{');
+    json_key(&b, "b");
+    json_str(&b, STR("{"));
+    json_key(&b, "c");
+    buf_puts(&b, "1}}");
+    assert_string_equal(buf_cstr(&b), "{\"a\":{\"b\":\"{\",\"c\":1}}");
+}
+
+static void json_that_does_not_fit_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    for (size_t max = 2; max < 20; max++) {
+        scoped_buf(b, max);
+        buf_puts(&b, "1");
+        bool fits = json_str(&b, STR("ab\ncd\xff\x01"));
+        assert_int_equal(fits, max >= 18);
+        assert_int_equal(b.len, fits ? 18 : 1);
+        assert_int_equal(b.overflowed, !fits);
+        size_t before = b.len;
+        if (!json_key(&b, "k"))
+            assert_int_equal(b.len, before);
+    }
+}
+
+static void members_are_written_with_their_keys(void **state)
+{
+    (void)state;
+    scoped_buf(b, 200);
+    buf_putc(&b, '{');
+    json_field(&b, "text", STR("a \"b\""));
+    json_field_u64(&b, "number", UINT64_MAX);
+    json_field_bool(&b, "yes", true);
+    json_field_bool(&b, "no", false);
+    json_field_raw(&b, "raw", STR("[1]"));
+    json_field_raw(&b, "none", STR(""));
+    buf_putc(&b, '}');
+    assert_string_equal(buf_cstr(&b), "{\"text\":\"a \\\"b\\\"\",\"number\":18446744073709551615,"
+                                      "\"yes\":true,\"no\":false,\"raw\":[1],\"none\":null}");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(json_strings_read_back_as_they_were),
+        cmocka_unit_test(json_escapes_are_the_short_ones_and_utf8_stays),
+        cmocka_unit_test(json_keys_bring_their_commas),
+        cmocka_unit_test(json_that_does_not_fit_leaves_nothing_behind),
+        cmocka_unit_test(members_are_written_with_their_keys),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

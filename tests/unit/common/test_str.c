@@ -1,0 +1,97 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "common/str.h"
+
+static void splitting_gives_every_piece_once(void **state)
+{
+    (void)state;
+    struct str rest = STR("a,,bc"), piece;
+    assert_true(str_split(&rest, ',', &piece) && str_is(piece, "a"));
+    assert_true(str_split(&rest, ',', &piece) && str_is(piece, ""));
+    assert_true(str_split(&rest, ',', &piece) && str_is(piece, "bc"));
+    assert_null(rest.at);
+    assert_false(str_split(&rest, ',', &piece));
+    rest = STR("x,");
+    assert_true(str_split(&rest, ',', &piece) && str_is(piece, "x"));
+    assert_false(str_split(&rest, ',', &piece));
+}
+
+static void the_empty_slice_is_harmless(void **state)
+{
+    (void)state;
+    struct str none = {NULL, 0};
+    assert_true(str_eq(none, STR("")));
+    assert_true(str_starts(STR("a"), none));
+    assert_int_equal(str_skip(none, 3).len, 0);
+    assert_int_equal(str_trim(STR(" \t\r\n")).len, 0);
+    assert_true(str_is(str_trim(STR(" a b\n")), "a b"));
+    assert_true(str_is(str_of(NULL), ""));
+    assert_true(str_utf8(none));
+    char *copy = str_dup(none);
+    assert_string_equal(copy, "");
+    free(copy);
+}
+
+static void numbers_have_digits_only_and_a_maximum(void **state)
+{
+    (void)state;
+    uint64_t n = 7;
+    assert_true(str_u64(STR("18446744073709551615"), UINT64_MAX, &n) && n == UINT64_MAX);
+    assert_true(str_u64(STR("0"), 0, &n) && n == 0);
+    assert_true(str_u64(STR("00100"), 100, &n) && n == 100);
+    static const char *const bad[] = {"", "-1", "+1", " 1", "1 ", "0x1", "18446744073709551616"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+        assert_false(str_u64(str_of(bad[i]), UINT64_MAX, &n));
+    assert_false(str_u64(STR("101"), 100, &n));
+    assert_false(str_u64(STR("1"), 0, &n));
+    assert_false(str_u64(STR("9"), 8, &n));
+}
+
+static void only_well_formed_utf8_passes(void **state)
+{
+    (void)state;
+    static const char *const good[] = {
+        "plain, longer than a word", "ä€𝄞", "0123456€89abcdef", "\xed\x9f\xbf", "\xee\x80\x80",
+        "\xf4\x8f\xbf\xbf"};
+    static const char *const bad[] = {
+        "\x80",
+        "\xc0\xaf",
+        "\xc1\xbf",
+        "\xe0\x9f\xbf",
+        "\xed\xa0\x80",
+        "\xf0\x8f\xbf",
+        "\xf4\x90\x80",
+        "\xf5\x80\x80\x80",
+        "0123456\xe2\x82",
+        "\xc3",
+        "\xff",
+        "a\xc3(",
+        "\xe2\x82(",
+        "\xf0\x8f\xbf\xbf...",
+        "\xf4\x90\x80\x80",
+    };
+    for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++)
+        assert_true(str_utf8(str_of(good[i])));
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+        assert_false(str_utf8(str_of(bad[i])));
+    for (size_t i = 0; i < 20; i++) { /* a NUL anywhere, in a word and in the rest */
+        char text[20];
+        memset(text, 'x', sizeof(text));
+        text[i] = '\0';
+        assert_false(str_utf8((struct str){text, sizeof(text)}));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(splitting_gives_every_piece_once),
+        cmocka_unit_test(the_empty_slice_is_harmless),
+        cmocka_unit_test(numbers_have_digits_only_and_a_maximum),
+        cmocka_unit_test(only_well_formed_utf8_passes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
