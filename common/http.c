@@ -336,6 +336,7 @@ static void on_completed(void *arg, struct MHD_Connection *c, void **context,
         return;
     *context = NULL;
     CHECK(r->state != REQUEST_HANDED); /* it is suspended then: microhttpd leaves it alone */
+    http_forget_credentials(r); /* its memory is freed as it is, and not all were asked for them */
     if (r->response != NULL)
         MHD_destroy_response(r->response);
     r->conn->request = NULL;

@@ -3,16 +3,20 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from secrets import token_hex
+from urllib.parse import urlsplit
 
 import pytest
 
 from fakes.model import Attempts, Call, Gate, Status
 from fakes.upstream import Upstream
 from harness.client import Client
+from harness.keys import Keys
 from harness.process import Process
 from harness.services import PASSWORD, Perses
 from harness.stack import MODEL_KEY, Stack, make_keys
@@ -149,6 +153,90 @@ def check_that_memory_forgets(stack: Stack, perses: Perses, way: str) -> None:
 
     try:
         until(lambda: not left(), "the tokens to be gone", 5)
+    except AssertionError:
+        raise AssertionError(left()) from None
+
+
+ASK = {"role": "user", "content": "look"}
+DOORS = {"/v1/chat/completions": {"model": "persai", "messages": [ASK]},
+         "/agui": {"threadId": "t", "runId": "r", "messages": [{"id": "1", **ASK}]},
+         "/mcp": {"jsonrpc": "2.0", "id": 1, "method": "tools/call",
+                  "params": {"name": "ask", "arguments": {"question": "look"}}}}
+
+
+def door(who: Client, path: str, body: dict) -> tuple[int, bytes]:
+    """What it says, a stream or not."""
+    connection, response = who.send("POST", path, body)
+    try:
+        return response.status, response.read()
+    finally:
+        connection.close()
+
+
+def test_nothing_keeps_what_came_through_a_door(bare: Stack, perses: Perses, tmp_path: Path) -> None:
+    """Neither a person's token, by either way, nor a program's key; of the password that goes with a key no core."""
+    keys = Keys(bare.folder)
+    key = keys.make("ci")
+    stack = bare.start(gateways=2, gateway_env=keys.env())
+    stack.model.when("look", [Call("list_label_values", {"label": "room"})], ["three"])
+    cookies = perses.sign_in("alice")
+    token = f"{cookies['jwtPayload']}.{cookies['jwtSignature']}"
+    for n, who in enumerate((Client("", cookies), Client("", bearer=token), Client("", cookies, token), Client("", bearer=key))):
+        for path, body in DOORS.items():
+            who.base = stack.gateways[n % 2].url
+            status, answer = door(who, path, body)
+            assert status == 200 and b"three" in answer, answer
+            assert door(who, path, {**body, "messages": [], "jsonrpc": "1"})[0] in (400, 422)
+        assert Client(who.base, bearer=key + "x").get("/v1/models").status == 401
+    words = {"the key": key[3:].encode(), **{n: w for n, w in canaries(cookies).items() if n != "model key"}}
+    processes = [g.process for g in stack.gateways] + [stack.worker.process]
+
+    def left() -> list[str]:
+        memory = {p.name: memory_of(p.pid) for p in processes}
+        return [f"{word} in {name}" for name, data in memory.items() for word, value in words.items() if value in data]
+
+    try:
+        until(lambda: not left(), "the tokens to be gone", 10)
+    except AssertionError:
+        raise AssertionError(left()) from None
+    words["its user's password"] = PASSWORD.format("robot").encode()
+    places = {"Redis": stack.redis.dump(), **{f"the log of {p.name}": p.log_bytes() for p in stack.processes()}}
+    if shutil.which("gcore"):
+        places |= {f"the core of {p.name}": core_of(p, tmp_path) for p in processes}
+    hits = [f"{name} is in {place}" for place, data in places.items() for name, word in words.items() if word in data]
+    assert not hits, hits
+
+
+def test_memory_forgets_what_came_with_requests_that_need_no_sign_in(stack: Stack) -> None:
+    """A browser sends its cookies with everything: with a page, a probe, and what is refused by its head. All at once,
+    so that no connection is given the memory of another."""
+    url, words, kept = urlsplit(stack.gateway.url), {}, []
+    typed = "Content-Type: application/json\r\n"
+    lines = ["GET /docs", "GET /healthz", "GET /nothing", "DELETE /sessions", "GET /sessions?a=%zz", "BREW /sessions",
+             f"POST /webhook/alertmanager\r\n{typed}Content-Length: 0", "POST /session\r\nSec-Fetch-Site: cross-site",
+             f"POST /session\r\nIdempotency-Key: {'k' * 1100}", "GET /sessions\r\nHost: second",
+             "GET /sessions\r\nX-Folded: a\r\n b", "GET /v1/nothing", "OPTIONS /session\r\nOrigin: http://elsewhere"]
+    secrets = {"cookie": "Cookie: jwtPayload=e30.{0}; jwtSignature={0}; jwtRefreshToken={0}",
+               "bearer": "Authorization: Bearer e30.{0}.x", "key": "Authorization: Bearer pk-{0}"}
+    for line in lines:
+        for name, secret in secrets.items():
+            word = words[f"{name} of {line:.40}"] = token_hex(24)
+            asked, _, more = line.partition("\r\n")
+            one = socket.create_connection((url.hostname, url.port), 10)
+            head = [f"{asked} HTTP/1.1", f"Host: {url.netloc}", secret.format(word), *([more] if more else []), "", ""]
+            one.sendall("\r\n".join(head).encode())
+            kept.append(one)
+    for one in kept:
+        assert one.recv(100).startswith(b"HTTP/1.1 ")
+    for one in kept:
+        one.close()
+
+    def left() -> list[str]:
+        memory = memory_of(stack.gateway.process.pid)
+        return [name for name, word in words.items() if word.encode() in memory]
+
+    try:
+        until(lambda: not left(), "the words to be gone", 10)
     except AssertionError:
         raise AssertionError(left()) from None
 
