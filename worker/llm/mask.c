@@ -9,6 +9,7 @@
 #include <strings.h>
 #include "common/json.h"
 #include "common/map.h"
+#include "worker/llm/undone.h"
 
 enum { DEPTH_MAX = 200, KEY_MAX = 32, DIGITS = 8 };
 static const char lead[] = "MASKED_";
@@ -30,6 +31,7 @@ struct json_walk {
 };
 
 static void free_value(void *arg, struct str word, void *value);
+static bool mask_seen(struct mask *m, struct str text, const struct undone *seen, struct buf *out);
 static const char *word_for(struct mask *m, struct redact_match match, struct str value);
 static bool in_word(const struct mask *m, struct str text, struct redact_match match);
 static size_t word_len(const struct mask *m, struct str text);
@@ -66,28 +68,52 @@ static void free_value(void *arg, struct str word, void *value)
     map_remove(arg, word);
 }
 
+/* As it is, and with its escapes undone, again and again: a log line in a result in a request is
+ * JSON in JSON in JSON, where "\\nACME-123456" is a line that begins with what must not leave. */
 bool mask_text(struct mask *m, struct str text, struct buf *out)
+{
+    bool any = false;
+    struct str rest = text;
+    scoped_buf(kept, out->max_bytes);
+    for (unsigned level = 0; m->rules && level < UNDONE_LEVELS; level++) {
+        struct undone u = {.text = rest};
+        if (level > 0 && !undo_escapes(rest, level, &u))
+            break;
+        scoped_buf(next, out->max_bytes);
+        if (mask_seen(m, rest, &u, &next)) {
+            buf_clear(&kept);
+            kept.overflowed = !buf_add_str(&kept, buf_str(&next)) || next.overflowed;
+            rest = buf_str(&kept);
+            any = true;
+        }
+        undone_free(&u);
+    }
+    if (any && (!buf_add_str(out, rest) || kept.overflowed))
+        out->overflowed = true;
+    return any;
+}
+
+/* Appends text with what matches in `seen`, which is what it says, masked. */
+static bool mask_seen(struct mask *m, struct str text, const struct undone *seen, struct buf *out)
 {
     struct redact_walk w;
     struct redact_match match;
     size_t done = 0;
-    if (!m->rules || !redact_begin(&w, m->rules, text))
-        return false;
-    size_t before = out->len;
     bool any = false;
+    if (!redact_begin(&w, m->rules, seen->text))
+        return false;
     while (redact_next(&w, &match)) {
-        struct str value = {text.at + match.begin, match.end - match.begin};
-        if (in_word(m, text, match))
+        struct str value = {seen->text.at + match.begin, match.end - match.begin};
+        if (in_word(m, seen->text, match))
             continue; /* what it stands for was masked before: a rule for digits must not hide it */
-        buf_add(out, text.at + done, match.begin - done);
+        size_t begin = undone_at(seen, match.begin);
+        buf_add(out, text.at + done, begin - done);
         buf_puts(out, word_for(m, match, value));
-        done = match.end;
+        done = undone_at(seen, match.end);
         any = true;
     }
     if (any)
         buf_add(out, text.at + done, text.len - done);
-    else
-        out->len = before;
     return any;
 }
 

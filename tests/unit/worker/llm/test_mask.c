@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <jansson.h>
+#include "common/json.h"
 #include "worker/llm/mask.h"
 
 static const struct id conversation = {{1}};
@@ -33,6 +34,56 @@ static void expect_back(struct mask *m, const char *text)
         buf_puts(&hidden, text);
     unmask_text(m, buf_str(&hidden), &back);
     assert_string_equal(buf_cstr(&back), text);
+}
+
+/* A result is JSON in a string of the request, and a log line in it may be JSON once more: what is
+ * the begin of a line there has a letter before it. */
+static void escapes_hide_nothing(void **state)
+{
+    (void)state;
+    struct redact *r = rules_of("include aws, ipv4\nid =~ \\bACME-[0-9]{6}\\b\n"
+                                "login =~ CORP\\\\\\w+\ncity =~ \\bM\u00fcnchen-\\d\\b\n");
+    static const char *const texts[] = {"line\nACME-123456",
+                                        "tab\\tACME-123456",
+                                        "{\"line\":\"a\\nACME-123456\"}",
+                                        "{\\\"msg\\\":\\\"x\\\\nACME-123456\\\"}",
+                                        "\\\\\\\\tACME-123456",
+                                        "\\u003cACME-123456\\u003e",
+                                        "\\u0041CME-123456",
+                                        "ACME\\u002d123456",
+                                        "ACME\\\\u002d123456",
+                                        "a\\nAKIAIOSFODNN7EXAMPLE",
+                                        "v1\\n10.20.30.40",
+                                        "\\u000b10.20.30.40",
+                                        "CORP\\nina",
+                                        "CORP\\\\nina",
+                                        "CORP\\\\\\\\nina",
+                                        "x\\nM\\u00fcnchen-7",
+                                        "x\\nM\\\\u00fcnchen-7 \\ud83d\\ude00"};
+    static const char *const secrets[] = {"123456", "IOSFODNN", "10.20", "nina", "nchen-7"};
+    struct mask m;
+    mask_init(&m, r, conversation);
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        scoped_buf(json, 1000);
+        scoped_buf(out, 1000);
+        assert_non_null(strstr(masked(&m, texts[i]), "MASKED_"));
+        buf_puts(&json, "{\"content\":");
+        json_str(&json, str_of(texts[i]));
+        buf_putc(&json, '}');
+        assert_true(mask_json(&m, buf_str(&json), &out));
+        for (size_t k = 0; k < sizeof(secrets) / sizeof(secrets[0]); k++) {
+            assert_null(strstr(masked(&m, texts[i]), secrets[k]));
+            assert_null(strstr(buf_cstr(&out), secrets[k]));
+        }
+    }
+    /* What is around it stays as it was, and the value that comes back is the plain one. */
+    assert_true(strncmp(masked(&m, "\\\\tACME-123456\\n"), "\\\\tMASKED_ID_", 13) == 0);
+    assert_string_equal(masked(&m, "C:\\temp\\new \\u12 \\"), "");
+    scoped_buf(back, 1000);
+    unmask_text(&m, str_of(masked(&m, "{\"a\":\"\\u0041CME-123456\"}")), &back);
+    assert_string_equal(buf_cstr(&back), "{\"a\":\"ACME-123456\"}");
+    mask_free(&m);
+    redact_free(r);
 }
 
 static void values_become_words_and_come_back(void **state)
@@ -251,6 +302,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_become_words_and_come_back),
+        cmocka_unit_test(escapes_hide_nothing),
         cmocka_unit_test(a_value_is_the_same_word_in_its_conversation_only),
         cmocka_unit_test(a_word_is_not_masked_again),
         cmocka_unit_test(words_cut_anywhere_come_back),

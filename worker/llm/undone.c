@@ -1,0 +1,117 @@
+#include "worker/llm/undone.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include "common/check.h"
+
+static bool undo_once(struct undone *u);
+static size_t escape_len(struct str text, char out[static 4], size_t *out_len);
+
+bool undo_escapes(struct str source, unsigned levels, struct undone *out)
+{
+    bool any = memchr(source.at ? source.at : "", '\\', source.len) != NULL;
+    *out = (struct undone){.text = source};
+    if (!any)
+        return false;
+    out->own = xmalloc(source.len + 1);
+    memcpy(out->own, source.at, source.len);
+    out->text = (struct str){out->own, source.len};
+    out->from = xmalloc((source.len + 1) * sizeof(*out->from));
+    for (size_t i = 0; i <= source.len; i++)
+        out->from[i] = i;
+    for (unsigned i = 0; i < levels && any; i++)
+        any = undo_once(out);
+    if (!any)
+        undone_free(out);
+    return any;
+}
+
+void undone_free(struct undone *u)
+{
+    free(u->own);
+    free(u->from);
+    *u = (struct undone){0};
+}
+
+size_t undone_at(const struct undone *u, size_t at)
+{
+    CHECK(at <= u->text.len);
+    return u->from ? u->from[at] : at;
+}
+
+/* In place: what is undone is shorter than its escape. */
+static bool undo_once(struct undone *u)
+{
+    size_t to = 0, at = 0;
+    bool any = false;
+    while (at < u->text.len) {
+        char bytes[4] = {u->text.at[at]};
+        size_t count = 1, len = escape_len(str_skip(u->text, at), bytes, &count);
+        size_t from = u->from[at];
+        any = any || len > 0;
+        for (size_t i = 0; i < count; i++) {
+            u->own[to] = bytes[i];
+            u->from[to++] = from;
+        }
+        at += len > 0 ? len : 1;
+    }
+    u->from[to] = u->from[u->text.len];
+    u->text.len = to;
+    return any;
+}
+
+static bool hex4(struct str text, uint32_t *out)
+{
+    *out = 0;
+    for (unsigned i = 0; i < 4; i++) {
+        char c = i < text.len ? text.at[i] : 'x';
+        uint32_t digit = c >= '0' && c <= '9'   ? (uint32_t)(c - '0')
+                         : c >= 'a' && c <= 'f' ? (uint32_t)(c - 'a') + 10
+                         : c >= 'A' && c <= 'F' ? (uint32_t)(c - 'A') + 10
+                                                : 16;
+        if (digit > 15)
+            return false;
+        *out = *out << 4 | digit;
+    }
+    return true;
+}
+
+/* As UTF-8. Half of a pair stands for what it is not: U+FFFD. */
+static size_t put(uint32_t c, char out[static 4])
+{
+    if (c < 0x80) {
+        out[0] = (char)c;
+        return 1;
+    }
+    if (c >= 0xd800 && c < 0xe000)
+        c = 0xfffd;
+    size_t len = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    for (size_t i = len; i-- > 1; c >>= 6)
+        out[i] = (char)(0x80 | (c & 0x3f));
+    out[0] = (char)((0xf00 >> len & 0xff) | c);
+    return len;
+}
+
+/* Of the escape at text's begin, 0: there is none. */
+static size_t escape_len(struct str text, char out[static 4], size_t *out_len)
+{
+    static const char names[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
+    uint32_t high, low;
+    if (text.len < 2 || text.at[0] != '\\')
+        return 0;
+    const char *name = text.at[1] ? strchr(names, text.at[1]) : NULL;
+    if (name) {
+        out[0] = meanings[name - names];
+        return 2;
+    }
+    if (text.at[1] != 'u' || !hex4(str_skip(text, 2), &high))
+        return 0;
+    if (high >= 0xd800 && high < 0xdc00 && text.len >= 12 && text.at[6] == '\\' &&
+        text.at[7] == 'u' && hex4(str_skip(text, 8), &low) && low >= 0xdc00 && low < 0xe000) {
+        *out_len = put(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00), out);
+        return 12;
+    }
+    *out_len = put(high, out);
+    return 6;
+}
