@@ -277,6 +277,63 @@ void record_message_free(struct record_message *m)
     *m = (struct record_message){0};
 }
 
+/* Texts are laid one behind the other; with a NULL buf they are only counted. */
+struct texts {
+    struct buf *to;
+    size_t bytes;
+};
+
+static void lay(struct texts *t, struct str *text)
+{
+    t->bytes += text->len;
+    if (t->to == NULL)
+        return;
+    size_t at = t->to->len;
+    buf_add_str(t->to, *text);
+    *text = (struct str){text->len ? t->to->at + at : NULL, text->len};
+}
+
+static void lay_all(struct texts *t, struct record_message *m)
+{
+    struct str *const own[] = {&m->content, &m->reasoning, &m->context, &m->stop_reason,
+                               &m->model,   &m->state,     &m->maker};
+    for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
+        lay(t, own[i]);
+    for (unsigned i = 0; i < m->call_count; i++) {
+        lay(t, &m->calls[i].call_id);
+        lay(t, &m->calls[i].tool_name);
+        lay(t, &m->calls[i].arguments);
+    }
+    for (unsigned i = 0; i < m->response_count; i++) {
+        lay(t, &m->responses[i].call_id);
+        lay(t, &m->responses[i].tool_name);
+        lay(t, &m->responses[i].content);
+        lay(t, &m->responses[i].datasource);
+    }
+}
+
+static void *copy_of(const void *from, size_t bytes)
+{
+    return bytes ? memcpy(xcalloc(1, bytes), from, bytes) : NULL;
+}
+
+bool record_message_copy(const struct record_message *m, struct buf *bytes,
+                         struct record_message *out)
+{
+    struct texts count = {NULL, 0};
+    *out = *m;
+    out->calls = copy_of(m->calls, m->call_count * sizeof(*m->calls));
+    out->responses = copy_of(m->responses, m->response_count * sizeof(*m->responses));
+    lay_all(&count, out);
+    buf_clear(bytes);
+    if (count.bytes > 0 && buf_reserve(bytes, count.bytes) == NULL) {
+        record_message_free(out);
+        return false;
+    }
+    lay_all(&(struct texts){bytes, 0}, out); /* there is room: nothing moves */
+    return true;
+}
+
 enum err record_request_decode(struct str bytes, struct record_request *out)
 {
     *out = (struct record_request){0};

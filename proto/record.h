@@ -52,6 +52,10 @@ bool record_message_encode(const struct record_message *m, struct buf *b);
 enum err record_message_decode(struct str bytes,
                                struct record_message *out) warn_unused; /* ERR_BAD_FRAME */
 void record_message_free(struct record_message *m);
+/* A copy that is freed as a decoded one is: its texts lie in *bytes, which is cleared first and
+ * must stay as it is. False: they are more than *bytes may hold; *out is empty. */
+bool record_message_copy(const struct record_message *m, struct buf *bytes,
+                         struct record_message *out) warn_unused;
 
 /* Writes a call's arguments for clients: the object, compact, where they are one; else the text as
  * a JSON string. */

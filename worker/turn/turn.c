@@ -216,11 +216,7 @@ static void on_journal_cancel(void *arg) { turn_cancel(arg); }
 void turn_keep_assistant(struct turn *t, const struct record_message *m)
 {
     record_message_free(&t->assistant);
-    t->assistant = (struct record_message){0};
-    buf_clear(&t->assistant_bytes);
-    CHECK(record_message_encode(m, &t->assistant_bytes));
-    enum err err = record_message_decode(buf_str(&t->assistant_bytes), &t->assistant);
-    CHECK(err == ERR_NONE);
+    CHECK(record_message_copy(m, &t->assistant_bytes, &t->assistant));
 }
 
 static void begin_load(struct turn *t);

@@ -43,6 +43,40 @@ static void a_message_comes_back_as_it_was(void **state)
     record_message_free(&out);
 }
 
+static void a_copy_has_its_texts_in_its_own_bytes(void **state)
+{
+    (void)state;
+    scoped_buf(encoded, 1 << 16);
+    scoped_buf(bytes, 1 << 16);
+    scoped_buf(again, 1 << 16);
+    char text[] = "the answer", id[] = "c1";
+    struct record_call call = {{id, 2}, STR("list_metrics"), STR("")};
+    struct record_message in = {.role = ROLE_ASSISTANT,
+                                .turn = id_new(),
+                                .content = {text, 10},
+                                .state = STR("[1]"),
+                                .maker = STR("m"),
+                                .calls = &call,
+                                .call_count = 1,
+                                .responses = responses,
+                                .response_count = 2};
+    struct record_message out;
+    assert_true(record_message_encode(&in, &encoded));
+    assert_true(record_message_copy(&in, &bytes, &out));
+    memset(text, 'x', 10); /* what was copied is not borrowed */
+    memset(id, 'x', 2);
+    assert_true(record_message_encode(&out, &again));
+    assert_true(str_eq(buf_str(&encoded), buf_str(&again)));
+    record_message_free(&out);
+
+    assert_true(record_message_copy(&(struct record_message){0}, &bytes, &out)); /* of nothing */
+    record_message_free(&out);
+    scoped_buf(small, 8);
+    assert_false(record_message_copy(&in, &small, &out));
+    assert_int_equal(out.call_count, 0);
+    assert_null(out.calls);
+}
+
 static void what_a_newer_version_added_is_skipped(void **state)
 {
     (void)state;
@@ -153,6 +187,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_message_comes_back_as_it_was),
+        cmocka_unit_test(a_copy_has_its_texts_in_its_own_bytes),
         cmocka_unit_test(what_a_newer_version_added_is_skipped),
         cmocka_unit_test(hostile_bytes_are_refused_and_free_what_was_read),
         cmocka_unit_test(a_request_comes_back_as_it_was),

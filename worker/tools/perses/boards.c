@@ -2,7 +2,6 @@
  * see. */
 #include "worker/tools/handlers.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,30 +29,17 @@ enum {
     LOCAL_PATH = 3, /* of run_panel's paths */
 };
 
-/* A name as Perses allows it: it becomes a segment of a path. */
-static bool name_ok(struct str name)
-{
-    if (name.len == 0 || name.len > NAME_MAX_BYTES || str_is(name, ".") || str_is(name, ".."))
-        return false;
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.at[i];
-        if (!isalnum((unsigned char)c) && c != '_' && c != '-' && c != '.')
-            return false;
-    }
-    return true;
-}
-
 /* "/api/v1/projects/P/dashboards/D"; without D all of P, without P of all. False: the run failed.
  */
 static bool write_api(struct tool_run *r, struct buf *api, bool one)
 {
     struct str project = str_trim(args_str(r->args, "project"));
     struct str dashboard = one ? str_trim(args_str(r->args, "dashboard")) : STR("");
-    if ((project.len > 0 && !name_ok(project)) || (one && !name_ok(dashboard))) {
+    if ((project.len > 0 && !path_name_ok(project)) || (one && !path_name_ok(dashboard))) {
         run_fail(r, "bad_arguments",
                  "The argument \"%s\" is no name: letters, digits, '_', '-' and '.', as "
                  "list_dashboards gives it.",
-                 one && !name_ok(dashboard) ? "dashboard" : "project");
+                 one && !path_name_ok(dashboard) ? "dashboard" : "project");
         return false;
     }
     buf_puts(api, "/api/v1/");
@@ -246,7 +232,7 @@ static bool panel_has(const struct rows *r, const json_t *panel)
 
 static void copy(char *to, size_t size, struct str from)
 {
-    size_t len = name_ok(from) ? from.len : 0;
+    size_t len = path_name_ok(from) ? from.len : 0;
     memcpy(to, len ? from.at : "", len < size ? len : 0);
     to[len < size ? len : 0] = '\0';
 }
@@ -346,7 +332,7 @@ static void keep_query(struct board *d, const struct rows *r, const json_t *pane
 /* {"default":…,"plugin":{"kind"}} by its name, which goes before those of project and Perses. */
 static void take_local(struct board *d, struct str name, const json_t *item)
 {
-    if (!name_ok(name) ||
+    if (!path_name_ok(name) ||
         !str_is(item_str(json_object_get(item, "plugin"), "kind"), "PrometheusDatasource"))
         return;
     size_t before = d->locals.len;
