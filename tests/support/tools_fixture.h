@@ -43,7 +43,8 @@ struct fixture {
     enum tool_approval approval;
     const struct tool_grant *grants;
     unsigned grant_count;
-    bool vet;
+    bool vet, repeated;
+    const char *offered;          /* as a tool_call has it, or NULL */
     const char *call_id;          /* NULL: c1 */
     const char *timezone;         /* of the person, or NULL */
     const char *owner;            /* whose calls */
@@ -266,6 +267,8 @@ static inline struct tool_run *fixture_start_bytes(struct fixture *f, const char
         .grants = f->grants,
         .grant_count = f->grant_count,
         .vet = f->vet,
+        .repeated = f->repeated,
+        .offered = str_of(f->offered),
         .tool_name = str_of(name),
         .arguments = arguments,
         .datasources = f->paths,

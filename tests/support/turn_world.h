@@ -308,6 +308,8 @@ enum err llm_call_start(struct llm *l, const struct llm_request *r, const struct
     w.last_call = r->tool_count == 0;
     w.messages_shown = r->prompt->count;
     reply_init(&w.llm->reply, 1000, &h->reply, arg);
+    for (unsigned i = 0; i < r->tool_count; i++)
+        reply_know_tool(&w.llm->reply, r->tools[i].name);
     snprintf(w.system, sizeof(w.system), "%s", buf_cstr((struct buf *)&r->prompt->system));
     snprintf(w.first, sizeof(w.first), "%.*s", (int)r->prompt->items[0].text.len,
              r->prompt->items[0].text.at);
@@ -371,6 +373,11 @@ bool tools_fit(const struct tools *t, struct str name, struct str arguments, str
     (void)t;
     return str_is(name, "save") && str_is(arguments, "{\"n\":\"1\"}") && buf_puts(b, "{\"n\":1}");
 }
+bool tools_takes(const struct tools *t, struct str name, struct str arguments)
+{
+    (void)t;
+    return str_is(name, "look") && str_starts(arguments, STR("{"));
+}
 void tools_reach(const struct tools *t, struct str name, struct buf *b)
 {
     (void)t, (void)name, (void)b;
@@ -382,11 +389,12 @@ struct tool_run *tool_start(struct tools *t, const struct tool_call *c, tool_don
     *r = (struct tool_run){.fn = fn, .arg = arg, .used = true};
     snprintf(r->token, sizeof(r->token), "%.*s", (int)secret_reveal(c->token).len,
              secret_reveal(c->token).at);
-    note("tool %.*s %.*s token=%s%s", (int)c->tool_name.len, c->tool_name.at, (int)c->arguments.len,
-         c->arguments.at, r->token,
+    note("tool %.*s %.*s token=%s%s%s", (int)c->tool_name.len, c->tool_name.at,
+         (int)c->arguments.len, c->arguments.at, r->token,
          c->approval == APPROVAL_GIVEN     ? " approved"
          : c->approval == APPROVAL_REFUSED ? " refused"
-                                           : "");
+                                           : "",
+         c->repeated ? " again" : "");
     return r;
 }
 struct tool_run *tools_look_up(struct tools *t, const struct tool_call *c, tool_done_fn *fn,

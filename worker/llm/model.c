@@ -1,5 +1,6 @@
 #include "worker/llm/model.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +50,29 @@ bool provider_parse(struct str word, enum provider *out)
 
 static const char perses_scheme[] = "perses:";
 
+/* Do its parameters, as its name says them, come to a few billions at most? "1.5b" of
+ * "qwen2.5-coder:1.5b-instruct", "135M" of "SmolLM2-135M"; of several the most ("30b-a3b"). */
+static bool small_by_name(const char *id)
+{
+    static const double few = 4.5e9;
+    double most = 0;
+    for (const char *at = id; *at; at++) {
+        bool begins = isdigit((unsigned char)*at) &&
+                      (at == id || (!isalnum((unsigned char)at[-1]) && at[-1] != '.'));
+        char *end;
+        if (!begins)
+            continue;
+        double number = strtod(at, &end);
+        double unit = tolower((unsigned char)*end) == 'b'   ? 1e9
+                      : tolower((unsigned char)*end) == 'm' ? 1e6
+                                                            : 0;
+        if (unit > 0 && !isalnum((unsigned char)end[1]) && number * unit > most)
+            most = number * unit;
+        at = end - 1;
+    }
+    return most > 0 && most <= few;
+}
+
 void model_init(struct model *m, const char *name, enum provider p, const char *id,
                 const char *base_url)
 {
@@ -64,6 +88,7 @@ void model_init(struct model *m, const char *name, enum provider p, const char *
     const struct known *k = known;
     while (strncmp(id, k->prefix, strlen(k->prefix)) != 0)
         k++;
+    m->small = m->json_tools = small_by_name(id);
     m->window_tokens = k->window_tokens;
     m->output_tokens_max = k->output_tokens_max;
     m->estimate = xcalloc(1, sizeof(*m->estimate));

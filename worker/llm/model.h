@@ -90,7 +90,8 @@ struct model {
     char key_name[MODEL_KEY_NAME + 1]; /* names that account in Redis */
 };
 
-/* A model with what is known of its id. Texts are copied; model_free. */
+/* A model with what is known of its id: window, and by its parameters' number whether it is small.
+ * Texts are copied; model_free. */
 void model_init(struct model *m, const char *name, enum provider p, const char *id,
                 const char *base_url);
 void model_free(struct model *m); /* what it holds, not m itself */

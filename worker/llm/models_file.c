@@ -175,7 +175,7 @@ static bool read_model(struct model *m, const json_t *v, char reason[160])
     }
     if (options)
         m->options = json_dumps(options, JSON_COMPACT);
-    m->small = size && strcmp(size, "small") == 0;
+    m->small = size ? strcmp(size, "small") == 0 : m->small;
     m->json_tools = tools ? strcmp(tools, "json") == 0 : m->small; /* a form that is forced */
     if (size && !m->small && strcmp(size, "large") != 0) {
         snprintf(reason, 160, "size is small or large");

@@ -257,6 +257,20 @@ enum err reply_end(struct reply *r, uint32_t step)
     return ERR_NONE;
 }
 
+enum err reply_called(struct reply *r, const struct textcalls *c)
+{
+    struct str none = {NULL, 0};
+    enum err err = ERR_NONE;
+    r->bytes -= r->content.len - c->said; /* they are counted as calls */
+    r->content.len = c->said;
+    for (unsigned i = 0; i < c->count && err == ERR_NONE; i++)
+        err = reply_call(r, (int64_t)i, none, str_of(c->all[i].tool_name),
+                         str_of(c->all[i].arguments));
+    reply_calls_end(r);
+    reply_stop(r, STR("tool_calls"));
+    return err;
+}
+
 static void keep_thoughts(struct reply *r)
 {
     const char *field = r->think.began ? "think" : r->thoughts_field;

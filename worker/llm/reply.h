@@ -14,6 +14,7 @@
 #include "worker/llm/errors.h"
 #include "worker/llm/mask.h"
 #include "worker/llm/ragged.h"
+#include "worker/llm/textcall.h"
 #include "worker/llm/think.h"
 
 enum {
@@ -113,6 +114,8 @@ void reply_again(struct reply *r);
 /* The stream is over: is it a whole reply? Gives calls without an id one (call_STEP_N).
  * ERR_MODEL_BROKEN when it was cut off or holds nothing. */
 enum err reply_end(struct reply *r, uint32_t step) warn_unused;
+/* Of a whole reply: what stands behind its first `said` bytes was no text, but these calls. */
+enum err reply_called(struct reply *r, const struct textcalls *c) warn_unused;
 /* As a message of the conversation, without turn, step, model and usage; borrowed from the reply.
  * calls: room for call_count of its calls. */
 struct record_message reply_message(const struct reply *r, struct record_call *calls,

@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "proto/path.h"
 #include "worker/tools/door.h"
+#include "worker/tools/instead.h"
 #include "worker/tools/partial.h"
 #include "worker/tools/text.h"
 
@@ -69,6 +70,8 @@ struct tool_run *run_new(struct tools *t, const struct tool_call *c, tool_done_f
     r->done = fn;
     r->arg = arg;
     r->vet = c->vet;
+    r->asked = c->repeated ? str_dup(c->arguments) : NULL;
+    r->asked_tool = c->repeated ? str_dup(c->tool_name) : NULL;
     r->grants = xcalloc(c->grant_count + 1, sizeof *r->grants);
     r->grant_count = c->grant_count;
     if (c->grant_count > 0)
@@ -95,6 +98,8 @@ static void run_free(struct tool_run *r)
     buf_free(&r->content);
     buf_free(&r->remarks);
     free(r->call_id);
+    free(r->asked);
+    free(r->asked_tool);
     door_free(r->door);
     free(r->grants);
     free(r->ask_source);
@@ -192,6 +197,10 @@ void run_refuse(struct tool_run *r, const char *code, const char *error, struct 
     if (suggestion.len > 0) {
         json_field(&r->content, "suggestion", suggestion);
     }
+    const struct instead instead = {r->spec,  r->mcp == NULL, r->asked_tool,
+                                    r->asked, code,           suggestion};
+    if (r->asked != NULL)
+        instead_write(&instead, &r->content);
     if (r->remarks.len > 0) {
         buf_puts(&r->content, ",\"notes\":[");
         buf_add_str(&r->content, buf_str(&r->remarks));

@@ -50,6 +50,7 @@ struct tool_run {
     /* the call */
     struct id turn, conversation;
     char *call_id, *owner;
+    char *asked, *asked_tool; /* of a call that failed before: as the model wrote it; or NULL */
     json_t *args;
     char *datasource;  /* path, path_parse'd; NULL: refused before, or none is needed */
     struct door *door; /* to it (gate.h); NULL: not looked at yet */

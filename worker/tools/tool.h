@@ -87,11 +87,13 @@ enum tool_ask {
 /* One call and where it runs. Everything is borrowed until tool_start returns (the token is shared
  * by secret_ref). */
 struct tool_call {
-    struct id turn;                  /* for log lines */
-    struct id conversation;          /* masked words are the same in all of it */
-    struct str owner;                /* whose call it is: calls go by rounds of their owners */
-    struct str call_id, tool_name;   /* as the model wrote them */
-    struct str arguments;            /* JSON text as the model wrote it; empty counts as {} */
+    struct id turn;                /* for log lines */
+    struct id conversation;        /* masked words are the same in all of it */
+    struct str owner;              /* whose call it is: calls go by rounds of their owners */
+    struct str call_id, tool_name; /* as the model wrote them */
+    struct str arguments;          /* JSON text as the model wrote it; empty counts as {} */
+    struct str offered; /* names that the model was told of: "\nNAME\nNAME\n"; empty: all, maybe */
+    bool repeated;      /* this very call failed before in this turn */
     enum tool_approval approval;     /* a tool that needs approval runs with APPROVAL_GIVEN only */
     const struct tool_grant *grants; /* copied */
     unsigned grant_count;

@@ -186,6 +186,18 @@ bool tools_fit(const struct tools *t, struct str name, struct str arguments, str
     return fits;
 }
 
+bool tools_takes(const struct tools *t, struct str name, struct str arguments)
+{
+    const struct row *own = find_own(name);
+    const struct mcp_tool *other = own ? NULL : find_other(t, name);
+    scoped_buf(error, 1024);
+    if (own == NULL && other == NULL)
+        return false;
+    json_auto_t *args =
+        args_read(other ? mcp_tool_schema(other) : own->schema, !other, arguments, &error, NULL);
+    return args != NULL;
+}
+
 void tools_reach(const struct tools *t, struct str name, struct buf *b)
 {
     const struct mcp_tool *other = find_own(name) ? NULL : find_other(t, name);
@@ -311,8 +323,18 @@ static void release(struct tool_run *r)
 
 /* ---- checks before a run ---- */
 
-static void refuse_name(struct tool_run *r, struct str name)
+static bool was_offered(const struct tool_call *c, const char *name)
 {
+    scoped_buf(line, 256);
+    buf_printf(&line, "\n%s\n", name);
+    return c->offered.len == 0 ||
+           memmem(c->offered.at, c->offered.len, buf_cstr(&line), line.len) != NULL;
+}
+
+static void refuse_name(struct tool_run *r, const struct tool_call *c)
+{
+    struct str name = c->tool_name;
+    unsigned named = 0;
     const struct tools *t = r->tools;
     scoped_buf(error, 2000);
     buf_puts(&error, "There is no tool ");
@@ -328,7 +350,8 @@ static void refuse_name(struct tool_run *r, struct str name)
         buf_printf(&error, "; did you mean %s?", nearest->name);
     buf_puts(&error, " The tools are: ");
     for (unsigned i = 0; i < t->offered_count; i++)
-        buf_printf(&error, "%s%s", i > 0 ? ", " : "", t->offered[i].name);
+        if (was_offered(c, t->offered[i].name))
+            buf_printf(&error, "%s%s", named++ > 0 ? ", " : "", t->offered[i].name);
     buf_putc(&error, '.');
     run_fail(r, "unknown_tool", "%s", buf_cstr(&error));
 }
@@ -421,7 +444,7 @@ static void check_call(struct tool_run *r, const struct tool_call *c)
     struct mcp_tool *other = NULL;
     const struct row *own = find(r->tools, c, &other);
     if (own == NULL && other == NULL) {
-        refuse_name(r, c->tool_name);
+        refuse_name(r, c);
         return;
     }
     if (own != NULL && !str_is(c->tool_name, own->spec.name)) {

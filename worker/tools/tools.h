@@ -31,6 +31,8 @@ bool tools_vets(const struct tools *t, const struct tool_call *c);
 /* The arguments as the tool would take them: mended where models are sloppy. What the person is
  * asked is this text, and this text runs. False: they don't fit, or the tool asks nobody. */
 bool tools_fit(const struct tools *t, struct str name, struct str arguments, struct buf *b);
+/* Is this a tool's own name, and do these arguments fit it as they are? */
+bool tools_takes(const struct tools *t, struct str name, struct str arguments);
 /* Whose server a call goes to, as members of a JSON object for the person: of an MCP server's tool.
  */
 void tools_reach(const struct tools *t, struct str name, struct buf *b);

@@ -42,6 +42,10 @@ struct tool_batch_world {
     const struct approval *approval;
     struct secret *token; /* NULL: authentication is off */
     int64_t now_ms;       /* Unix time: what "now" means to the whole batch */
+    struct str offered;   /* as a tool_call has it */
+    /* Did this very call fail before? NULL: nobody knows. */
+    bool (*failed_before)(void *arg, const struct record_call *call);
+    void *arg;
 };
 /* datasources: room for the context's paths, as long as the call. */
 struct tool_call tool_batch_tool_call(const struct tool_batch_world *w,

@@ -60,6 +60,7 @@ void turn_free(struct turn *t)
     turn_context_free(&t->context);
     free(t->owner);
     free(t->lookup.text);
+    free(t->offered);
     turn_doubt_free(t);
     buf_free(&t->said);
     record_message_free(&t->assistant);
@@ -594,7 +595,10 @@ static struct tool_batch_world world_of(struct turn *t)
                                      .context = &t->context,
                                      .approval = &t->approval,
                                      .token = t->token,
-                                     .now_ms = loop_wall_ms()};
+                                     .now_ms = loop_wall_ms(),
+                                     .offered = str_of(t->offered),
+                                     .failed_before = turn_failed_before,
+                                     .arg = t};
 }
 
 /* Nobody is there to say yes in an investigation: such a call fails, and its report goes on. */
@@ -640,6 +644,8 @@ static void on_llm_done(void *arg, enum err err)
     if (t->agent.state != AGENT_THINKING)
         return;
     flush_said(t);
+    if (err == ERR_NONE && r->call_count == 0)
+        err = turn_take_spoken(t, r);
     if (err != ERR_NONE) {
         if (!turn_token_refused(t))
             fail_call(t, err, r);
@@ -698,6 +704,7 @@ static void on_tool_refused(void *arg, bool again)
 static void begin_tools(struct turn *t)
 {
     static const struct tool_batch_handler handler = {on_tool_result, on_tool_refused};
+    turn_keep_offered(t);
     llm_call_free(t->llm); /* the reply is in t->assistant */
     t->llm = NULL;
     turn_announce_step(t, STEP_TOOL_EXECUTION);

@@ -31,12 +31,15 @@ struct turn_lookup { /* turn_lookup.c */
     struct loop_timer *timer;
     char *text; /* what the model is told; NULL: nothing */
 };
+enum { TURN_FAILED_MAX = 64 };
 struct turn_doubt { /* turn_doubt.c: what was read, and what is wrong with what was answered */
     struct claims known;
     bool read;                      /* a result of a tool that reads data is in this conversation */
     bool queried;                   /* … of this turn's, and it is a query's */
     bool no_data, numbers, partial; /* told once each */
     char *draft, *note;             /* the answer that is doubted, and why; NULL: none is */
+    uint64_t failed[TURN_FAILED_MAX]; /* hashes of this turn's calls that failed, the last ones */
+    unsigned failed_count;
 };
 struct turn_config {               /* of all turns of this process */
     struct journal_config journal; /* with loop, store and the worker's name */
@@ -115,6 +118,8 @@ struct turn {
     bool first_token;
     struct turn_lookup lookup;
     struct turn_doubt doubt;
+    char
+        *offered; /* names of tools that the model was told of: "\nNAME\nNAME\n"; NULL: not known */
 };
 
 /* take_token may be empty or NULL. It is marked dirty: its first act is to load. */
@@ -152,7 +157,14 @@ void turn_doubt_read(struct turn *t, const struct store_message *messages, unsig
 /* Of a whole reply without calls. True: it is no answer yet, and the model is told why. What stays
  * wrong after that is said to the person, behind the answer. */
 bool turn_doubts(struct turn *t, struct reply *r);
+/* Did this very call fail before in this turn? */
+bool turn_failed_before(void *turn, const struct record_call *call);
 void turn_doubt_free(struct turn *t);
+
+/* ---- turn_spoken.c, for turn.c ---- */
+/* Of a whole reply without calls: those that it wrote as text are its calls. */
+enum err turn_take_spoken(struct turn *t, struct reply *r) warn_unused;
+void turn_keep_offered(struct turn *t); /* t->offered, of the reply that has come */
 
 /* ---- seal.c, for turn.c ---- */
 void turn_seal(struct turn *t); /* writes what the agent says */

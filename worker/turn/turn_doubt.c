@@ -38,11 +38,42 @@ static bool queries(struct str tool)
     return is_one(tool, names);
 }
 
+static uint64_t hash(uint64_t h, struct str text) /* FNV-1a */
+{
+    for (size_t i = 0; i < text.len; i++)
+        h = (h ^ (unsigned char)text.at[i]) * 1099511628211ULL;
+    return h;
+}
+
+static uint64_t hash_call(const struct record_call *call)
+{
+    return hash(hash(14695981039346656037ULL, call->tool_name), call->arguments);
+}
+
+static void note_failed(struct turn_doubt *d, const struct record_message *asked,
+                        struct str call_id)
+{
+    for (unsigned i = 0; i < asked->call_count; i++)
+        if (str_eq(asked->calls[i].call_id, call_id))
+            d->failed[d->failed_count++ % TURN_FAILED_MAX] = hash_call(&asked->calls[i]);
+}
+
+bool turn_failed_before(void *turn, const struct record_call *call)
+{
+    const struct turn_doubt *d = &((const struct turn *)turn)->doubt;
+    uint64_t h = hash_call(call);
+    for (unsigned i = 0; i < d->failed_count && i < TURN_FAILED_MAX; i++)
+        if (d->failed[i] == h)
+            return true;
+    return false;
+}
+
 void turn_doubt_read(struct turn *t, const struct store_message *messages, unsigned count)
 {
     struct turn_doubt *d = &t->doubt;
     claims_free(&d->known);
     d->read = d->queried = false;
+    d->failed_count = 0;
     for (unsigned i = 0; i < count; i++) {
         const struct record_message *m = &messages[i].record;
         bool ours = id_eq(m->turn, t->id);
@@ -58,6 +89,8 @@ void turn_doubt_read(struct turn *t, const struct store_message *messages, unsig
                 claims_know(&d->known, r->content);
             d->read = d->read || (!r->failed && reads(r->tool_name));
             d->queried = d->queried || (ours && !r->failed && queries(r->tool_name));
+            if (ours && r->failed && i > 0)
+                note_failed(d, &messages[i - 1].record, r->call_id);
         }
     }
     claims_know(&d->known, str_of(t->context.about));

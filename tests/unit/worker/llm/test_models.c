@@ -241,6 +241,40 @@ static void all_that_is_special_about_a_model_is_read(void **state)
     models_free(m);
 }
 
+static void a_model_is_small_that_says_so_in_its_name(void **state)
+{
+    static const char *const smalls[] = {"qwen2.5-coder:1.5b", "SmolLM2-135M-Instruct",
+                                         "llama3.2:3b",        "qwen3-0.6b-q4",
+                                         "gemma-2-2B_it",      "google/gemma-3-4b-it"};
+    static const char *const larges[] = {"gpt-5-mini",
+                                         "claude-sonnet-5-5",
+                                         "llama3.1:8b",
+                                         "qwen3-30b-a3b",
+                                         "mixtral-8x7b",
+                                         "phi-3-mini-128k",
+                                         "b",
+                                         "4",
+                                         "",
+                                         "gpt-4.1",
+                                         "qwen2.5-72b-4bit",
+                                         "o4-mini"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(smalls) / sizeof(smalls[0]); i++) {
+        struct model m;
+        model_init(&m, "x", PROVIDER_OPENAI, smalls[i], "http://127.0.0.1:1");
+        if (!m.small || !m.json_tools)
+            fail_msg("%s", smalls[i]);
+        model_free(&m);
+    }
+    for (size_t i = 0; i < sizeof(larges) / sizeof(larges[0]); i++) {
+        struct model m;
+        model_init(&m, "x", PROVIDER_OPENAI, larges[i], "http://127.0.0.1:1");
+        if (m.small || m.json_tools)
+            fail_msg("%s", larges[i]);
+        model_free(&m);
+    }
+}
+
 int main(void)
 {
     secret_setup();
@@ -251,6 +285,7 @@ int main(void)
         cmocka_unit_test(key_alone_gives_openais_model),
         cmocka_unit_test(base_url_needs_no_key_but_a_model),
         cmocka_unit_test(nothing_set_or_nonsense_is_a_sentence),
+        cmocka_unit_test(a_model_is_small_that_says_so_in_its_name),
         cmocka_unit_test(file_offers_several_and_the_default_comes_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -230,6 +230,68 @@ static void a_query_with_a_known_fault_comes_back_mended(void **state)
     }
 }
 
+static void tools_that_are_offered_are_named(void **state)
+{
+    struct fixture *f = *state;
+    f->offered = "\nlist_metrics\nfind_tools\n";
+    fixture_run(f, NULL, "frobnicate", "{}");
+    fixture_expect_error(f, "unknown_tool", "The tools are: list_metrics, find_tools.");
+    f->offered = NULL;
+    fixture_run(f, NULL, "frobnicate", "{}");
+    fixture_expect_error(f, "unknown_tool", ", loki_query, ");
+}
+
+/* The second time a call can be copied. */
+static void the_same_failing_call_is_answered_with_another(void **state)
+{
+    static const struct {
+        const char *tool, *arguments, *instead;
+    } cases[] = {
+        {"execute_instant_query", "{\"query\":\"sum(x) by job\",\"time\":\"now\"}",
+         "{\"tool\":\"execute_instant_query\",\"arguments\":{\"query\":\"sum(x) by "
+         "(job)\",\"time\":\"now\"}}"},
+        {"execute_range_query", "{\"query\":\"up\",\"start\":\"now\",\"end\":\"now-1h\"}",
+         "{\"tool\":\"execute_range_query\",\"arguments\":{\"query\":\"up\"}}"},
+        {"execute_range_query", "{\"query\":\"up\",\"step\":\"often\"}",
+         "{\"tool\":\"execute_range_query\",\"arguments\":{\"query\":\"up\"}}"},
+        {"execute_instant_query", "{\"query\":\"frob(shop_orders_total\",\"x\":1}",
+         "{\"tool\":\"execute_instant_query\",\"arguments\":{\"query\":\"frob(shop_orders_total\"}"
+         "}"},
+        {"execute_instant_query", "{\"query\":\"1 + + frob_orders_total ! 2\"}",
+         "{\"tool\":\"list_metrics\",\"arguments\":{\"search\":\"frob orders total\"}}"},
+        {"describe_metric", "{\"metric\":\"shop_orders!\",\"limit\":3}",
+         "{\"tool\":\"describe_metric\",\"arguments\":{\"metric\":\"shop_orders!\"}}"},
+        {"show_logs_of_pods", "{}",
+         "{\"tool\":\"find_tools\",\"arguments\":{\"words\":\"show logs of pods\"}}"},
+        {"execute_instant_query", "{}", NULL},
+        {"execute_instant_query", "no", NULL},
+    };
+    static const struct answer bad[] = {
+        COUNT,
+        {.path = "/format_query",
+         .status = 400,
+         .body = STR("{\"status\":\"error\",\"errorType\":\"bad_data\",\"error\":\"no\"}")},
+        {0}};
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        f->repeated = false;
+        fixture_run(f, bad, cases[i].tool, cases[i].arguments);
+        assert_true(f->failed);
+        assert_null(json_object_get(f->json, "instead"));
+        f->repeated = true;
+        fixture_run(f, bad, cases[i].tool, cases[i].arguments);
+        assert_non_null(strstr(fixture_text(f, "again"), "same call"));
+        json_t *instead = json_object_get(f->json, "instead");
+        char *text = instead ? json_dumps(instead, JSON_COMPACT) : NULL;
+        if (cases[i].instead ? !text || strcmp(text, cases[i].instead) != 0 : text != NULL)
+            fail_msg("%s: %s", cases[i].arguments, f->content);
+        free(text);
+    }
+    fixture_run(f, up, "execute_instant_query", "{\"query\":\"up\"}"); /* it works now */
+    assert_false(f->failed);
+    assert_null(json_object_get(f->json, "again"));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 int main(void)
 {
@@ -243,6 +305,8 @@ int main(void)
         T(variables_are_put_in_as_perses_would),
         T(a_range_of_no_length_is_a_moment),
         T(a_query_with_a_known_fault_comes_back_mended),
+        T(tools_that_are_offered_are_named),
+        T(the_same_failing_call_is_answered_with_another),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -138,6 +138,60 @@ static void partial_data_may_not_be_told_as_whole(void **state)
     answer(&w.write, ERR_NONE);
 }
 
+/* A model that was told of tools and writes a call as text. */
+static void a_call_that_was_written_as_text_is_made(void **state)
+{
+    (void)state;
+    begin_told();
+    text("I look.\n<tool_call>{\"name\": \"look\", \"arguments\": {\"a\": 1}}</tool_call>");
+    w.trace[0] = '\0';
+    replied(ERR_NONE);
+    assert_non_null(strstr(w.trace, "assistant(I look. tool_calls"));
+    answer(&w.write, ERR_NONE);
+    assert_non_null(strstr(w.trace, "tool look {\"a\":1}"));
+}
+
+static void a_call_of_what_is_not_offered_is_text(void **state)
+{
+    static const char *const texts[] = {"{\"name\":\"other\",\"arguments\":{}}",
+                                        "{\"name\":\"save\",\"arguments\":{}}", /* they don't fit */
+                                        "{\"name\":\"loo\",\"arguments\":{}}"};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        if (i > 0) {
+            end(state);
+            begin(state);
+        }
+        start(1);
+        answer(&w.load, ERR_NONE);
+        text(texts[i]);
+        w.trace[0] = '\0';
+        replied(ERR_NONE);
+        if (strstr(w.trace, "stop") == NULL || strstr(w.trace, "tool_calls"))
+            fail_msg("%s: %s", texts[i], w.trace);
+    }
+    answer(&w.write, ERR_NONE);
+}
+
+static void a_call_that_failed_before_is_known(void **state)
+{
+    (void)state;
+    start(1);
+    answer(&w.load, ERR_NONE);
+    for (unsigned i = 0; i < 2; i++) {
+        asks(i == 0 ? "a" : "b", "look");
+        replied(ERR_NONE);
+        w.trace[0] = '\0';
+        answer(&w.write, ERR_NONE);
+        if ((strstr(w.trace, "again") != NULL) != (i == 1))
+            fail_msg("%s", w.trace);
+        struct tool_result failed = {.content = STR("no"), .failed = true};
+        w.runs[i].fn(w.runs[i].arg, &failed);
+        settle();
+        answer(&w.write, ERR_NONE);
+        answer(&w.load, ERR_NONE);
+    }
+}
+
 int main(void)
 {
     secret_setup();
@@ -153,6 +207,9 @@ int main(void)
                                         begin, end),
         cmocka_unit_test_setup_teardown(numbers_that_no_result_has_are_given_back_once, begin, end),
         cmocka_unit_test_setup_teardown(partial_data_may_not_be_told_as_whole, begin, end),
+        cmocka_unit_test_setup_teardown(a_call_that_was_written_as_text_is_made, begin, end),
+        cmocka_unit_test_setup_teardown(a_call_of_what_is_not_offered_is_text, begin, end),
+        cmocka_unit_test_setup_teardown(a_call_that_failed_before_is_known, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,121 @@
+/* Calls that were written as text: what is one, and what only shows one. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "common/check.h"
+#include "worker/llm/textcall.h"
+
+/* "said|name arguments|name arguments" */
+static void write(const struct textcalls *c, struct str text, char *out, size_t size)
+{
+    size_t len = (size_t)snprintf(out, size, "%.*s", (int)c->said, text.at);
+    for (unsigned i = 0; i < c->count; i++)
+        len += (size_t)snprintf(out + len, size - len, "|%s %s", c->all[i].tool_name,
+                                c->all[i].arguments);
+}
+
+static void calls_are_read_as_models_write_them(void **state)
+{
+    static const char *const cases[][2] = {
+        {"{\"name\": \"q\", \"arguments\": {\"query\": \"up\"}}", "|q {\"query\":\"up\"}"},
+        {"<tool_call>\n{\"name\": \"q\", \"arguments\": {}}\n</tool_call>", "|q {}"},
+        {"Let me look.\n\n```json\n{\"name\":\"q\",\"parameters\":{\"a\":1}}\n```\n",
+         "Let me look.|q {\"a\":1}"},
+        {"<tool_call>{\"name\":\"a\",\"arguments\":{}}</tool_call>\n"
+         "<tool_call>{\"name\":\"b\",\"arguments\":{\"x\":\"y\"}}</tool_call>",
+         "|a {}|b {\"x\":\"y\"}"},
+        {"[TOOL_CALLS][{\"name\":\"a\",\"arguments\":{}},{\"name\":\"b\",\"arguments\":{}}]",
+         "|a {}|b {}"},
+        {"<function=q>{\"query\": \"up{job=\\\"x\\\"}\"}</function>",
+         "|q {\"query\":\"up{job=\\\"x\\\"}\"}"},
+        {"Sure <|python_tag|>{\"name\":\"q\",\"parameters\":{}}<|eom_id|>", "Sure|q {}"},
+        {"{\"type\":\"function\",\"function\":{\"name\":\"q\",\"arguments\":\"{\\\"a\\\":2}\"}}",
+         "|q {\"a\":2}"},
+        {"{\"tool\":\"q\",\"args\":{}}", "|q {}"},
+        {"With up{job=\"x\"} I count: {\"name\":\"q\",\"arguments\":{}}",
+         "With up{job=\"x\"} I count:|q {}"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct textcalls c;
+        char out[512];
+        textcalls_read(&c, str_of(cases[i][0]));
+        write(&c, str_of(cases[i][0]), out, sizeof(out));
+        if (strcmp(out, cases[i][1]) != 0)
+            fail_msg("%s: %s", cases[i][0], out);
+        textcalls_free(&c);
+    }
+}
+
+static void what_only_shows_a_call_is_none(void **state)
+{
+    static const char *const cases[] = {
+        "",
+        "There are 4 rooms.",
+        "{",
+        "{\"name\":\"q\"}",
+        "{\"name\":\"q\",\"arguments\":\"no\"}",
+        "{\"name\":\"q\",\"arguments\":[1]}",
+        "{\"name\":3,\"arguments\":{}}",
+        "{\"answer\":\"4\"}",
+        "{\"metric\":{\"name\":\"up\"},\"arguments\":{}} is what came.",
+        "Call {\"name\":\"q\",\"arguments\":{}} to see it yourself.",
+        "[{\"name\":\"q\",\"arguments\":{}}, 4]",
+        "{\"name\":\"q\",\"arguments\":{}} {\"x\":1}",
+        "<function=>{\"a\":1}",
+        "<function=q {\"a\":1}",
+        "{\"name\":\"q\",\"arguments\":{}",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct textcalls c;
+        textcalls_read(&c, str_of(cases[i]));
+        if (c.count != 0)
+            fail_msg("%s: %s", cases[i], c.all[0].tool_name);
+        textcalls_free(&c);
+    }
+}
+
+static void any_text_is_taken(void **state)
+{
+    static const char bytes[] = "{}[]\"\\:,<>/=`\n name tool arguments q 1 \xff";
+    (void)state;
+    char text[64];
+    unsigned seed = 7;
+    for (unsigned round = 0; round < 20000; round++) {
+        size_t len = round % sizeof(text);
+        for (size_t i = 0; i < len; i++)
+            text[i] = bytes[(seed = seed * 1103515245U + 12345U) / 65536 % (sizeof(bytes) - 1)];
+        struct textcalls c;
+        textcalls_read(&c, (struct str){text, len});
+        textcalls_free(&c);
+    }
+    char *braces = xcalloc(100001, 1);
+    memset(braces, '{', 100000);
+    struct textcalls c;
+    textcalls_read(&c, str_of(braces));
+    assert_int_equal(c.count, 0);
+    free(braces);
+    scoped_buf(many, 4096);
+    for (unsigned i = 0; i < 20; i++)
+        buf_puts(&many, "{\"name\":\"q\",\"arguments\":{}} ");
+    textcalls_read(&c, buf_str(&many)); /* more than there may be: which are meant is not guessed */
+    assert_int_equal(c.count, 0);
+    textcalls_free(&c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(calls_are_read_as_models_write_them),
+        cmocka_unit_test(what_only_shows_a_call_is_none),
+        cmocka_unit_test(any_text_is_taken),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
