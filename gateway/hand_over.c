@@ -3,25 +3,20 @@
 #include <stdio.h>
 #include <string.h>
 #include "common/utc.h"
+#include "gateway/errand.h"
 #include "gateway/gateway.h"
 #include "gateway/auth/user.h"
 #include "proto/store/owner.h"
-#include "proto/store/store.h"
-
-enum { REDIS_WAIT_MS = 5000, LOOK_MS = 20 };
 
 struct hand_over {
     struct gateway *gateway;
-    struct loop_timer *timer;
+    struct errand errand;
     const char *from, *to; /* as they were given */
     char owner[USER_MAX_BYTES], heir[USER_MAX_BYTES];
-    int64_t until_ms; /* Redis is waited for */
-    bool exact;       /* of `to`: the owner itself was given */
-    bool over;
-    int code;
+    bool exact; /* of `to`: the owner itself was given */
 };
 
-static void on_look(void *arg);
+static void start(void *arg);
 static void ask_heir(struct hand_over *h, struct str name);
 static void on_heirs(void *arg, enum err err, const struct store_answer *a);
 static void ask_owner(struct hand_over *h);
@@ -31,47 +26,20 @@ static void on_moved(void *arg, enum err err, const struct store_answer *a);
 
 int hand_over_run(struct gateway *g, const char *from, const char *to)
 {
-    struct hand_over h = {.gateway = g, .from = from, .to = to, .code = 1};
-    h.until_ms = loop_now_ms(g->loop) + REDIS_WAIT_MS;
-    h.timer = loop_timer_new(g->loop, on_look, &h);
-    loop_timer_set(h.timer, LOOK_MS, LOOK_MS);
-    loop_run(g->loop);
-    loop_timer_free(h.timer);
-    return h.code;
+    struct hand_over h = {.gateway = g, .from = from, .to = to};
+    h.errand = (struct errand){.gateway = g, .begin = start, .arg = &h};
+    return errand_run(&h.errand);
 }
 
-/* Once Redis is there it begins; once all is written it ends. */
-static void on_look(void *arg)
+static void start(void *arg)
 {
     struct hand_over *h = arg;
-    struct gateway *g = h->gateway;
-    if (h->over) {
-        if (store_idle(g->store))
-            loop_stop(g->loop);
-    } else if (h->until_ms == 0) {
-        return;
-    } else if (store_ready(g->store)) {
-        h->until_ms = 0;
-        ask_heir(h, str_of(h->to));
-    } else if (loop_now_ms(g->loop) >= h->until_ms) {
-        printf("Redis does not answer at %s\n", redis_where(g->redis));
-        h->over = true;
-    }
+    ask_heir(h, str_of(h->to));
 }
 
 static void keep(struct str owner, char out[USER_MAX_BYTES])
 {
     snprintf(out, USER_MAX_BYTES, "%.*s", (int)owner.len, owner.at);
-}
-
-/* True: it was said, and is over. */
-static bool failed(struct hand_over *h, enum err err)
-{
-    if (err == ERR_NONE)
-        return false;
-    printf("Redis could not do it: %s\n", err_word(err));
-    h->over = true;
-    return true;
 }
 
 /* ---- who gets them ---- */
@@ -86,7 +54,7 @@ static void on_heirs(void *arg, enum err err, const struct store_answer *a)
     struct hand_over *h = arg;
     struct str to = str_of(h->to), name;
     int64_t created_ms, latest_ms = -1;
-    if (failed(h, err))
+    if (errand_failed(&h->errand, err))
         return;
     for (unsigned i = 1; i < a->owner_count; i++) { /* the first is the name itself */
         struct str owner = a->owners[i].owner;
@@ -107,7 +75,7 @@ static void on_heirs(void *arg, enum err err, const struct store_answer *a)
         printf("Nobody called %s was here since times of creation are noted: let them sign in to "
                "Perses and open PersAI once\n",
                h->to);
-        h->over = true;
+        errand_end(&h->errand, 1);
     }
 }
 
@@ -133,7 +101,7 @@ static void on_owners(void *arg, enum err err, const struct store_answer *a)
 {
     struct hand_over *h = arg;
     unsigned found = 0;
-    if (failed(h, err))
+    if (errand_failed(&h->errand, err))
         return;
     for (unsigned i = 0; i < a->owner_count; i++) {
         if (!may_be_meant(h, a, i))
@@ -150,7 +118,7 @@ static void on_owners(void *arg, enum err err, const struct store_answer *a)
                str_is(str_of(h->from), h->to) ? " but the account that has them already" : "");
     else
         list_owners(h, a);
-    h->over = true;
+    errand_end(&h->errand, 1);
 }
 
 static void print_time(const char *what, int64_t unix_ms)
@@ -184,9 +152,8 @@ static void list_owners(const struct hand_over *h, const struct store_answer *a)
 static void on_moved(void *arg, enum err err, const struct store_answer *a)
 {
     struct hand_over *h = arg;
-    if (failed(h, err))
+    if (errand_failed(&h->errand, err))
         return;
     printf("%u conversations of %s are %s's now\n", a->moved, h->owner, h->heir);
-    h->code = 0;
-    h->over = true;
+    errand_end(&h->errand, 0);
 }

@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "gateway/api/approvals.h"
 #include "gateway/doctor.h"
+#include "gateway/feedback_export.h"
 #include "gateway/gateway.h"
 #include "gateway/hand_over.h"
 #include "gateway/auth/keys.h"
@@ -223,7 +224,8 @@ static int check(struct gateway *g)
     return report_exit_code(&report);
 }
 
-static int hand_over(struct gateway *g, const char *from, const char *to)
+/* Those that work in Redis, serve nobody and end. */
+static int run_errand(struct gateway *g, const struct config_result *given)
 {
     char error[256];
     if (!store_durability_parse(g->settings.durability, &g->settings.store.replicas))
@@ -231,7 +233,9 @@ static int hand_over(struct gateway *g, const char *from, const char *to)
     g->loop = loop_new();
     if (!parts_store(g, error))
         return complain("PERSAI_REDIS", error);
-    return hand_over_run(g, from, to);
+    if (strcmp(given->command, "--export-feedback") == 0)
+        return feedback_export_run(g);
+    return hand_over_run(g, given->command_arg, given->command_second);
 }
 
 static void name_self(struct gateway *g)
@@ -273,16 +277,16 @@ static int run_command(struct gateway *g, const struct config_result *given)
 {
     if (strcmp(given->command, "--key-reset") == 0)
         return keyreset_run(g);
-    if (strcmp(given->command, "--hand-over==") == 0)
-        return hand_over(g, given->command_arg, given->command_second);
-    return check(g);
+    if (strcmp(given->command, "--check") == 0)
+        return check(g);
+    return run_errand(g, given);
 }
 
 int main(int argc, char **argv)
 {
     static const char *const commands[] = {
-        "--check",       "--key-reset", "--make-keys=", "--make-api-key=", "--print-openapi",
-        "--hand-over==", NULL};
+        "--check",         "--key-reset",   "--make-keys=",      "--make-api-key=",
+        "--print-openapi", "--hand-over==", "--export-feedback", NULL};
     struct gateway g = {0};
     struct config_result result = {0};
     struct config_args args = {

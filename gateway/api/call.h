@@ -40,6 +40,7 @@ struct call {
     bool cross_site;         /* of another site's page: it may ask, not change, nor lend a token */
     struct id session, turn; /* of the path */
     uint32_t message;        /* of the path */
+    char share[ID_TEXT + 1]; /* of the path: what makes its reader one; "" where it is malformed */
     json_t *body;            /* an object, or NULL where there was none */
     const struct call_hooks *hooks; /* NULL: the API itself */
     const char *datasource_path;    /* a door's, instead of the query's; or NULL */

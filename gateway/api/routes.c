@@ -54,6 +54,16 @@ static call_error_fn *error_of(struct str path)
 
 /* ---- finding the route ---- */
 
+/* Its session's id, and the token. */
+static void take_share(struct str segment, struct call *c)
+{
+    struct id token;
+    struct str id = {segment.at, ID_TEXT}, rest = str_skip(segment, ID_TEXT);
+    c->session = (struct id){0};
+    if (segment.len == 2 * ID_TEXT && id_parse(id, &c->session) && id_parse(rest, &token))
+        id_text(token, c->share);
+}
+
 /* One segment of the pattern against one of the path. A malformed id names nothing, as one that
  * doesn't exist: it is taken as zero, which no session, turn or message has, so that the answer is
  * the same 404. */
@@ -66,6 +76,8 @@ static bool segment_fits(struct str pattern, struct str segment, struct call *c)
     } else if (str_is(pattern, "{turn}")) {
         if (!id_parse(segment, &c->turn))
             c->turn = (struct id){0};
+    } else if (str_is(pattern, "{share}")) {
+        take_share(segment, c);
     } else if (str_is(pattern, "{message}")) {
         c->message = str_u64(segment, UINT32_MAX, &number) ? (uint32_t)number : 0;
     } else {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "common/json.h"
 #include "common/utc.h"
+#include "gateway/auth/user.h"
 
 static void field_id(struct buf *b, const char *key, struct id id)
 {
@@ -85,16 +86,20 @@ static void write_calls(struct buf *b, const struct record_message *m)
     buf_putc(b, ']');
 }
 
-static void write_responses(struct buf *b, const struct record_message *m)
+static void write_responses(struct buf *b, const struct record_message *m,
+                            const struct session_view *view)
 {
     json_key(b, "tool_responses");
     buf_putc(b, '[');
     for (unsigned i = 0; i < m->response_count; i++) {
         const struct record_response *r = &m->responses[i];
+        bool withheld = view && !view->sees(view->arg, r->datasource);
         buf_puts(b, i ? ",{" : "{");
         json_field(b, "call_id", r->call_id);
         json_field(b, "tool_name", r->tool_name);
-        json_field(b, "content", r->content);
+        json_field(b, "content", withheld ? STR("") : r->content);
+        if (view)
+            json_field_bool(b, "withheld", withheld);
         json_field_bool(b, "failed", r->failed);
         json_field_u64(b, "duration_ms", r->duration_ms);
         json_field(b, "datasource", r->datasource);
@@ -103,7 +108,21 @@ static void write_responses(struct buf *b, const struct record_message *m)
     buf_putc(b, ']');
 }
 
-void session_json_message(struct buf *b, const struct store_message *m)
+/* What its owner said of an answer. */
+static void write_feedback(struct buf *b, const struct store_message *m)
+{
+    json_key(b, "feedback");
+    if (m->sentiment == 0) {
+        buf_puts(b, "null");
+        return;
+    }
+    buf_printf(b, "{\"sentiment\":%d", m->sentiment);
+    json_field(b, "comment", m->comment);
+    buf_putc(b, '}');
+}
+
+void session_json_message(struct buf *b, const struct store_message *m,
+                          const struct session_view *view)
 {
     const struct record_message *r = &m->record;
     char message[16];
@@ -117,14 +136,16 @@ void session_json_message(struct buf *b, const struct store_message *m)
     if (r->role == ROLE_USER)
         json_field_raw(b, "context", r->context);
     if (r->role == ROLE_ASSISTANT) {
-        json_field(b, "reasoning", r->reasoning);
+        json_field(b, "reasoning", view ? STR("") : r->reasoning);
         json_field(b, "stop_reason", r->stop_reason);
         json_field(b, "model", r->model);
         write_usage(b, &r->usage);
         write_calls(b, r);
+        if (!view)
+            write_feedback(b, m);
     }
     if (r->role == ROLE_TOOL)
-        write_responses(b, r);
+        write_responses(b, r, view);
     json_field_bool(b, "pinned", m->pinned);
     json_field_bool(b, "excluded", m->excluded);
     buf_putc(b, '}');
@@ -152,4 +173,29 @@ void session_json_head(struct buf *b, const struct store_session *s)
     write_usage(b, &s->usage);
     write_summary_of(b, s);
     write_turn(b, s);
+    json_key(b, "share_id");
+    session_json_share_id(b, s->session, s->share);
+}
+
+void session_json_head_shared(struct buf *b, const struct store_session *s)
+{
+    struct str name = s->owner;
+    int64_t created_ms;
+    user_split(s->owner, &name, &created_ms);
+    session_json_summary(b, s);
+    write_settings(b, STR(""));
+    write_usage(b, &s->usage);
+    json_key(b, "turn");
+    buf_puts(b, "null");
+    json_field(b, "shared_by", name);
+}
+
+void session_json_share_id(struct buf *b, struct id session, struct str share)
+{
+    char text[ID_TEXT + 1];
+    id_text(session, text);
+    if (share.len == 0)
+        buf_puts(b, "null");
+    else
+        buf_printf(b, "\"%s%.*s\"", text, (int)share.len, share.at);
 }

@@ -8,6 +8,20 @@
 void session_json_id(struct buf *b, struct id session);
 void session_json_summary(struct buf *b, const struct store_session *s); /* as in a list */
 void session_json_head(struct buf *b, const struct store_session *s);    /* all but its messages */
-void session_json_message(struct buf *b, const struct store_message *m);
+/* What others see of it: no settings, no approvals, no summary. */
+void session_json_head_shared(struct buf *b, const struct store_session *s);
+
+/* A share's id: its session's, then the token; null where it is not shared. */
+void session_json_share_id(struct buf *b, struct id session, struct str share);
+
+/* Whose results a reader sees: those of datasources for which sees() says so. */
+struct session_view {
+    bool (*sees)(void *arg, struct str datasource);
+    void *arg;
+};
+/* view NULL: the owner's. A reader sees neither thoughts, which quote results freely, nor what the
+ * owner said of answers. */
+void session_json_message(struct buf *b, const struct store_message *m,
+                          const struct session_view *view);
 
 #endif

@@ -109,7 +109,7 @@ bool browser_cors(const struct gateway *g, struct http_request *r)
     if (!str_is(http_method(r), "OPTIONS") ||
         http_header(r, "Access-Control-Request-Method").len == 0)
         return false;
-    http_add_header(r, "Access-Control-Allow-Methods", "GET, POST, PATCH, DELETE");
+    http_add_header(r, "Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE");
     http_add_header(r, "Access-Control-Allow-Headers",
                     "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer");
     http_add_header(r, "Access-Control-Max-Age", "600");

@@ -40,10 +40,16 @@ struct store_session {
      * messages were changed. */
     struct str summary;
     uint32_t summary_to, revision;
+    /* Of get and page: its readers' token, empty when it is not shared; and the path of the
+     * datasource that they must be allowed to read, or empty. */
+    struct str share, share_path;
 };
 struct store_message {
     uint32_t message; /* its id in the session */
     bool pinned, excluded;
+    /* Of page: what its owner said of this answer: 1, -1; 0: nothing. */
+    int sentiment;
+    struct str comment;
     struct record_message record;
 };
 struct store_turn {
@@ -128,6 +134,11 @@ struct store_answer { /* which fields are set is said at each operation */
     } quota; /* of quota.h */
     const struct quota_blocked *keys;
     unsigned key_count;
+    struct str share; /* of share.h */
+    struct str model; /* of feedback.h, with sentiment: what was said of the answer before, or 0 */
+    int sentiment;
+    const struct store_rated *rated;
+    unsigned rated_count;
 };
 typedef void store_fn(void *arg, enum err err, const struct store_answer *answer);
 

@@ -34,6 +34,28 @@ void index_active_remove(struct store *s, struct id session, struct id turn)
     command_send(cmd);
 }
 
+void index_rated_add(struct store *s, struct id session)
+{
+    struct store_command *cmd = index_command(s, "ZADD");
+    command_str(cmd, STR(INDEX_RATED));
+    command_num(cmd, loop_wall_ms());
+    command_id(cmd, session);
+    command_send(cmd);
+    cmd = index_command(s, "ZREMRANGEBYRANK");
+    command_str(cmd, STR(INDEX_RATED));
+    command_num(cmd, 0);
+    command_num(cmd, -(INDEX_RATED_MAX + 1));
+    command_send(cmd);
+}
+
+void index_rated_remove(struct store *s, struct id session)
+{
+    struct store_command *cmd = index_command(s, "ZREM");
+    command_str(cmd, STR(INDEX_RATED));
+    command_id(cmd, session);
+    command_send(cmd);
+}
+
 /* Where sessions expire, their owner's list does as well: an entry as old as that is one of a
  * session that is gone, and with the last of them goes the list. */
 static void expire_owner(struct store *s, struct str owner, int64_t updated_ms)

@@ -3,12 +3,15 @@
  *
  * Keys of one session share the hash tag {SID}:
  *
+ *   p:s:{SID}        hash    owner, title, model, settings, turns, mseq, bytes, created, updated,
  *                            running (TID or ''), itok, otok, ctok, cost (usage.h), once (its
  *                            p:i's HASH), body (hash of what was asked for with that key);
  *                            sum, sumto (what a model made of the messages up to that one), mrev
  *                            (how often messages were changed); sources (datasources that the
- *                            person said yes to); kept, evat, evkeep, evnow, evwas (bytes of
- *                            turns that are over, and of their streams: prelude.lua)
+ *                            person said yes to); share (the token of its readers), sharefor (the
+ *                            datasource that these must be allowed to read, or ''); fb:MID (what
+ *                            its owner said of that answer); kept, evat, evkeep, evnow, evwas
+ *                            (bytes of turns that are over, and of their streams: prelude.lua)
  *   p:m:{SID}        hash    message id (decimal, growing) -> record_message
  *   p:f:{SID}        hash    message id -> flags (p: pinned, x: excluded)
  *   p:w:{SID}        hash    replicated: writes whose copies are waited for (7 d)
@@ -28,6 +31,7 @@
  *   p:e:{SID}:TID    stream  entry EPOCH-LASTSEQ: e = record_event batch
  *   p:u:{OWNER}      zset    SID by last update (mended by who reads it; expires as sessions do)
  *   p:i:{OWNER}:HASH string  idempotency key of a session -> SID (24 h)
+ *   p:rated          zset    SID with feedback, by when (the latest 50,000)
  *   p:n:{NAME}       zset    the owners of this name by when they were here last
  */
 #ifndef PROTO_STORE_KEY_H

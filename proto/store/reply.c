@@ -68,6 +68,8 @@ void reply_session(const struct redisReply *p, struct id session, struct store_s
         .summary = text_at(p, 16),
         .summary_to = u32_at(p, 17),
         .revision = u32_at(p, 18),
+        .share = text_at(p, 19),
+        .share_path = text_at(p, 20),
     };
     if (!id_parse(text_at(p, 7), &out->running))
         out->running = (struct id){{0}};
@@ -116,6 +118,17 @@ struct store_message *reply_messages(const struct redisReply *messages,
     flag_messages(m, kept, flags);
     *count = kept;
     return m;
+}
+
+void reply_feedback(struct store_message *m, unsigned count, const struct redisReply *said)
+{
+    for (unsigned i = 0; i + 2 < redis_count(said); i += 3) {
+        struct store_message *found = messages_find(m, count, u32_at(said, i));
+        if (!found)
+            continue;
+        found->sentiment = num_at(said, i + 1) > 0 ? 1 : -1;
+        found->comment = text_at(said, i + 2);
+    }
 }
 
 void messages_free(struct store_message *m, unsigned count)

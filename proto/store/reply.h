@@ -11,6 +11,8 @@ void reply_session(const struct redisReply *p, struct id session, struct store_s
 struct store_message *reply_messages(const struct redisReply *messages,
                                      const struct redisReply *flags, unsigned *count);
 struct store_message *messages_find(struct store_message *m, unsigned count, uint32_t message);
+/* said: triples (message id, sentiment, comment). */
+void reply_feedback(struct store_message *m, unsigned count, const struct redisReply *said);
 void messages_free(struct store_message *m, unsigned count);
 /* Ends the call with the turn of reply[1], or with err. */
 void end_with_turn(struct store_call *c, enum err err, const struct redisReply *reply);

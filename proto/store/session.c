@@ -230,6 +230,7 @@ static void on_page(struct store_call *c, struct store_command *cmd, enum err er
     }
     struct store_message *m =
         reply_messages(redis_at(reply, 2), redis_at(reply, 3), &answer.message_count);
+    reply_feedback(m, answer.message_count, redis_at(reply, 6));
     answer.messages = m;
     answer.more = answer.page_end < answer.upto;
     unsigned count = answer.message_count;
@@ -237,19 +238,37 @@ static void on_page(struct store_call *c, struct store_command *cmd, enum err er
     messages_free(m, count);
 }
 
+/* share: empty, the owner reads. */
+static uint64_t ask_page(struct store_call *c, struct str owner, struct str share, uint32_t after,
+                         uint32_t upto, uint32_t bytes)
+{
+    struct store_command *cmd = command_script(c, SCRIPT_session_page, on_page);
+    command_session_keys(cmd, c->session);
+    command_str(cmd, owner);
+    command_turn_prefix(cmd, c->session);
+    command_num(cmd, after);
+    command_num(cmd, upto);
+    command_num(cmd, bytes);
+    command_str(cmd, share);
+    return command_send(cmd);
+}
+
 uint64_t store_session_page(struct store *s, struct str owner, struct id session, uint32_t after,
                             uint32_t upto, uint32_t bytes, store_fn *fn, void *arg)
 {
     struct store_call *c = store_call_new(s, fn, arg);
     c->session = session;
-    struct store_command *cmd = command_script(c, SCRIPT_session_page, on_page);
-    command_session_keys(cmd, session);
-    command_str(cmd, owner);
-    command_turn_prefix(cmd, session);
-    command_num(cmd, after);
-    command_num(cmd, upto);
-    command_num(cmd, bytes);
-    return command_send(cmd);
+    return ask_page(c, owner, STR(""), after, upto, bytes);
+}
+
+uint64_t store_shared_page(struct store *s, struct str share, struct id session, uint32_t after,
+                           uint32_t upto, uint32_t bytes, store_fn *fn, void *arg)
+{
+    struct store_call *c = store_call_new(s, fn, arg);
+    c->session = session;
+    if (share.len == 0) /* it would ask as an owner */
+        return store_call_fail(c, ERR_SESSION_NOT_FOUND);
+    return ask_page(c, STR(""), share, after, upto, bytes);
 }
 
 /* ---- patch, delete ---- */
@@ -332,6 +351,7 @@ static void on_deleted(struct store_call *c, struct store_command *cmd, enum err
     if (id_parse(redis_text(redis_at(reply, 1)), &c->found.turn))
         index_active_remove(c->store, c->session, c->found.turn);
     index_owner_remove(c->store, owner, c->session);
+    index_rated_remove(c->store, c->session);
     storage_note_in(c, on_told, owner, c->session, 0);
     if (hash.len == STORE_HASH_TEXT) {
         snprintf(c->once, sizeof(c->once), "%.*s", STORE_HASH_TEXT, hash.at);

@@ -26,6 +26,9 @@ uint64_t store_session_get(struct store *s, struct str owner, struct id session,
  * the first one's upto, so that all pages are of one moment, but for what was removed meanwhile. */
 uint64_t store_session_page(struct store *s, struct str owner, struct id session, uint32_t after,
                             uint32_t upto, uint32_t bytes, store_fn *fn, void *arg);
+/* The same for one who knows the token by which it is shared (share.h), of any session. */
+uint64_t store_shared_page(struct store *s, struct str share, struct id session, uint32_t after,
+                           uint32_t upto, uint32_t bytes, store_fn *fn, void *arg);
 struct store_patch {
     const struct str *title, *model, *settings; /* NULL: as it is */
 };

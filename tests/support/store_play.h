@@ -12,8 +12,10 @@
 #include <string.h>
 #include <cmocka.h>
 #include "proto/store/events.h"
+#include "proto/store/feedback.h"
 #include "proto/store/quota.h"
 #include "proto/store/session.h"
+#include "proto/store/share.h"
 #include "proto/store/turn.h"
 
 /* The times that the fixture's store was made with. */
@@ -49,6 +51,9 @@ struct got_event {
 };
 struct got {
     uint32_t page_end, upto;
+    char share[40], share_path[80], model_said[40];
+    int sentiment;
+    unsigned rated_count, rated_messages;
     bool done;
     enum err err;
     struct id session;
@@ -108,6 +113,14 @@ static void on_got(void *arg, enum err err, const struct store_answer *a)
     g->more = a->more;
     g->page_end = a->page_end;
     g->upto = a->upto;
+    keep_text(a->share, g->share, sizeof g->share);
+    keep_text(a->model, g->model_said, sizeof g->model_said);
+    g->sentiment = a->sentiment;
+    g->rated_count = a->rated_count;
+    if (a->session_count > 0)
+        keep_text(a->sessions[0].share_path, g->share_path, sizeof g->share_path);
+    if (a->rated_count > 0)
+        g->rated_messages = a->rated[0].message_count;
     g->moved = a->moved;
     g->owner_count = a->owner_count;
     for (unsigned i = 0; i < a->owner_count && i < 4; i++) {

@@ -168,6 +168,11 @@ local function sources_grant(S, asked)
     end
 end
 
+-- Is the session there and shared with those who know this token?
+local function shared(S, token)
+    return token ~= '' and redis.call('HGET', S, 'share') == token
+end
+
 -- Is the session there and the owner's? (invariant 8)
 local function owned(S, owner)
     return redis.call('HGET', S, 'owner') == owner
@@ -221,6 +226,24 @@ local function session_bytes(S)
            TURN_BYTES * redis.call('ZCOUNT', L, since, '+inf')
 end
 
+-- What the owner said of an answer: {sentiment, comment, when}, or nil. It is kept with the session, and counts
+-- among its bytes.
+local FEEDBACK_BYTES = 64
+
+local function feedback_read(S, message)
+    local packed = redis.call('HGET', S, 'fb:' .. message)
+    local fine, said = pcall(cmsgpack.unpack, packed or '')
+    return packed and fine and type(said) == 'table' and said or nil
+end
+
+local function feedback_drop(S, message)
+    local bytes = redis.call('HSTRLEN', S, 'fb:' .. message)
+    if bytes > 0 then
+        redis.call('HDEL', S, 'fb:' .. message)
+        redis.call('HINCRBY', S, 'kept', -(bytes + FEEDBACK_BYTES))
+    end
+end
+
 -- When the session was changed last: what its owner's list is ordered by.
 local function updated(S)
     return tonumber(redis.call('HGET', S, 'updated')) or 0
@@ -229,7 +252,7 @@ end
 -- {owner, title, model, settings, created, updated, turns, running, its state, epoch, lease left,
 -- tokens in, out, of them cached, cost, calls that wait for a decision (JSON)}; settings, which may be
 -- large, and calls are empty unless whole; whole: and summary, the last message that it covers,
--- revision of the messages
+-- revision of the messages, its readers' token (or ''), the datasource that they must be allowed to read
 local function session_answer(S, turn_prefix, now, whole)
     local v = redis.call('HMGET', S, 'owner', 'title', 'model', whole and 'settings' or 'none', 'created',
                          'updated', 'turns', 'itok', 'otok', 'ctok', 'cost', 'running')
@@ -258,8 +281,9 @@ local function session_answer(S, turn_prefix, now, whole)
     end
     answer[16] = asks
     if whole then
-        local more = redis.call('HMGET', S, 'sum', 'sumto', 'mrev')
+        local more = redis.call('HMGET', S, 'sum', 'sumto', 'mrev', 'share', 'sharefor')
         answer[17], answer[18], answer[19] = more[1] or '', tonumber(more[2]) or 0, tonumber(more[3]) or 0
+        answer[20], answer[21] = more[4] or '', more[5] or ''
     end
     return answer
 end

@@ -20,5 +20,6 @@ end
 redis.call('HDEL', M, ARGV[2])
 redis.call('HDEL', F, ARGV[2])
 redis.call('HINCRBY', S, 'bytes', -bytes)
+feedback_drop(S, ARGV[2])
 message_changed(S, ARGV[2])
 return {'ok', session_bytes(S)}

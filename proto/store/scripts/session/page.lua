@@ -1,18 +1,21 @@
 #!lua flags=no-writes
 -- S M F L. A page of a conversation, about as many bytes as asked for. -> the session (first page: else
 -- nothing), messages {id, record, ...}, flags {id, flags, ...}, up to which message the page went,
--- and all pages go: what is said meanwhile is not among them.
--- owner, prefix of the turns' keys, after, up to (after 0: to the last one now), bytes.
+-- and all pages go: what is said meanwhile is not among them; what its owner said of them {id, sentiment,
+-- comment, ...}.
+-- owner, prefix of the turns' keys, after, up to (after 0: to the last one now), bytes, a reader's token (or '':
+-- the owner reads).
 local S, M, F = unpack(KEYS)
 local after, upto, bytes = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-if not owned(S, ARGV[1]) then
+local reads = ARGV[6] ~= ''
+if not (reads and shared(S, ARGV[6]) or not reads and owned(S, ARGV[1])) then
     return {'session_not_found'}
 end
 local wait = unsure(S)
 if wait then
     return wait
 end
-local session, messages, flags, looked = {}, {}, {}, 0
+local session, messages, flags, said, looked = {}, {}, {}, {}, 0
 if after == 0 then
     session = session_answer(S, ARGV[2], now_ms(), true)
     upto = tonumber(redis.call('HGET', S, 'mseq')) or 0
@@ -28,6 +31,10 @@ while after < upto and bytes > 0 and looked < 1000 do
         if letters then
             flags[#flags + 1], flags[#flags + 2] = id, letters
         end
+        local f = not reads and feedback_read(S, id)
+        if f then
+            said[#said + 1], said[#said + 2], said[#said + 3] = id, f[1], f[2]
+        end
     end
 end
-return {'ok', session, messages, flags, after, upto}
+return {'ok', session, messages, flags, after, upto, said}

@@ -449,6 +449,51 @@ static struct got *page(struct play *p, uint32_t after, uint32_t upto, uint32_t 
     return ASK(p->f, store_session_page, p->owner, p->session, after, upto, bytes);
 }
 
+static void a_share_opens_pages_until_it_is_taken_back(void **state)
+{
+    struct server *s = *state;
+    struct play p = play_new(&s->f);
+    play_session(&p);
+    play_begin(&p, "question");
+    seal(&p, 1, 2, 3, TURN_DONE, "answer");
+    REFUSED(&s->f, ERR_SESSION_NOT_FOUND, store_shared_page, STR(""), p.session, 0, 0, 1 << 20);
+    REFUSED(&s->f, ERR_SESSION_NOT_FOUND, store_shared_page, STR("x"), p.session, 0, 0, 1 << 20);
+    REFUSED(&s->f, ERR_SESSION_NOT_FOUND, store_session_share, STR("somebody"), p.session, STR(""));
+    char token[40];
+    struct got *g = OK(&s->f, store_session_share, p.owner, p.session, STR("/proxy/x"));
+    snprintf(token, sizeof(token), "%s", g->share);
+    assert_int_equal(strlen(token), 32);
+    assert_string_equal(OK(&s->f, store_session_share, p.owner, p.session, STR(""))->share, token);
+    g = OK(&s->f, store_shared_page, str_of(token), p.session, 0, 0, 1 << 20);
+    assert_true(g->message_count == 2 && strcmp(g->share_path, "/proxy/x") == 0);
+    REFUSED(&s->f, ERR_SESSION_NOT_FOUND, store_session_unshare, STR("somebody"), p.session);
+    assert_string_equal(OK(&s->f, store_session_unshare, p.owner, p.session)->share, "");
+    REFUSED(&s->f, ERR_SESSION_NOT_FOUND, store_shared_page, str_of(token), p.session, 1, 2, 99);
+    assert_string_not_equal(OK(&s->f, store_session_share, p.owner, p.session, STR(""))->share,
+                            token);
+}
+
+static void feedback_is_of_answers_and_goes_with_them(void **state)
+{
+    struct server *s = *state;
+    struct play p = play_new(&s->f);
+    play_session(&p);
+    play_begin(&p, "question");
+    seal(&p, 1, 2, 3, TURN_DONE, "answer");
+    REFUSED(&s->f, ERR_INVALID, store_feedback_set, p.owner, p.session, 1, 1, STR(""));
+    REFUSED(&s->f, ERR_MESSAGE_NOT_FOUND, store_feedback_set, p.owner, p.session, 9, 1, STR(""));
+    REFUSED(&s->f, ERR_SESSION_NOT_FOUND, store_feedback_set, STR("x"), p.session, 2, 1, STR(""));
+    assert_int_equal(OK(&s->f, store_feedback_set, p.owner, p.session, 2, 1, STR("a"))->sentiment,
+                     0);
+    assert_int_equal(OK(&s->f, store_feedback_set, p.owner, p.session, 2, -1, STR("b"))->sentiment,
+                     1);
+    struct got *g = OK(&s->f, store_rated_get, p.session, 0);
+    assert_true(g->rated_count == 1 && g->rated_messages == 2 && !g->more);
+    assert_int_equal(OK(&s->f, store_rated_get, p.session, 2)->rated_count, 0);
+    OK(&s->f, store_message_delete, p.owner, p.session, 2);
+    assert_int_equal(OK(&s->f, store_rated_get, p.session, 0)->rated_count, 0);
+}
+
 static void pages_are_of_one_moment(void **state)
 {
     struct server *s = *state;
@@ -716,6 +761,8 @@ int main(void)
         cmocka_unit_test(owner_s_list_is_mended),
         cmocka_unit_test(spoilt_records_are_skipped),
         cmocka_unit_test(pages_are_of_one_moment),
+        cmocka_unit_test(a_share_opens_pages_until_it_is_taken_back),
+        cmocka_unit_test(feedback_is_of_answers_and_goes_with_them),
         cmocka_unit_test(stream_s_order_is_a_second_fence),
         cmocka_unit_test(turn_is_known_to_its_session_when_its_hash_is_gone),
         cmocka_unit_test(deleted_session_is_gone_for_other_gateways_when_it_is_said),

@@ -1,0 +1,112 @@
+"""A conversation that others may read: only who has its id and is signed in, only while its owner lets them, and of stored
+results only those that they may read themselves."""
+
+import json
+
+import pytest
+
+from fakes.model import Call
+from harness.client import DATASOURCE, Client
+from harness.stack import Stack
+from harness.wait import until
+
+HIDDEN = ("21.5", "12.25")  # what the kitchen and the cellar have: in the results, in no query
+
+
+def talk(stack: Stack, client: Client) -> str:
+    stack.model.when("how warm", ["I look. ", Call("execute_instant_query", {"query": "room_temperature_celsius"}),
+                                  Call("list_datasources", {})], ["It is fine."])
+    session = client.session(title="Rooms")
+    client.request("PATCH", f"/session/{session}", {"context": {"secret": "of mine"}})
+    assert client.ask(session, "how warm is it?").answer() == "It is fine."
+    return session
+
+
+def share(client: Client, session: str) -> str:
+    answer = client.post(f"/session/{session}/share")
+    assert answer.status == 201, answer.body
+    made = answer.json()
+    assert made["path"] == f"/shared/{made['share_id']}"
+    return made["share_id"]
+
+
+def responses(shared: dict) -> dict[str, dict]:
+    return {r["tool_name"]: r for m in shared["messages"] for r in m.get("tool_responses", [])}
+
+
+@pytest.mark.core
+def test_results_are_shown_to_who_may_read_them(stack: Stack) -> None:
+    alice, bob, mallory = stack.client("alice"), stack.client("bob"), stack.client("mallory")
+    session = talk(stack, alice)
+    assert alice.get(f"/session/{session}").json()["share_id"] is None
+    shared = share(alice, session)
+    assert share(alice, session) == shared == alice.get(f"/session/{session}").json()["share_id"]
+    last = alice.messages(session)[-1]["message_id"]
+    assert alice.request("PUT", f"/session/{session}/message/{last}/feedback", {"sentiment": 1}).status == 200
+
+    seen = bob.get(f"/shared/{shared}").json()
+    own = alice.get(f"/session/{session}").json()
+    assert seen["shared_by"] == "alice" and seen["title"] == "Rooms" and seen["context"] is None and seen["panels"] is None
+    assert [m["content"] for m in seen["messages"]] == [m["content"] for m in own["messages"]]
+    asked = responses(seen)["execute_instant_query"]
+    assert asked["content"] == responses(own)["execute_instant_query"]["content"] and not asked["withheld"]
+    assert all(word in asked["content"] for word in HIDDEN)
+    # What was found with the owner's rights elsewhere is nobody else's.
+    assert responses(seen)["list_datasources"]["withheld"] and responses(seen)["list_datasources"]["content"] == ""
+
+    answer = mallory.get(f"/shared/{shared}")
+    text = answer.body.decode()
+    assert answer.status == 200 and not any(word in text for word in HIDDEN), text
+    kept = responses(answer.json())["execute_instant_query"]
+    assert kept["withheld"] and kept["datasource"] == DATASOURCE
+    calls = [c for m in answer.json()["messages"] for c in m.get("tool_calls", [])]
+    assert calls[0]["arguments"] == {"query": "room_temperature_celsius"}
+    assert "of mine" not in text and "sentiment" not in text
+
+
+def test_only_its_owner_shares_and_only_the_id_opens(stack: Stack) -> None:
+    alice, bob = stack.client("alice"), stack.client("bob")
+    session = talk(stack, alice)
+    for method in ("POST", "DELETE"):
+        assert bob.request(method, f"/session/{session}/share").code == "session_not_found"
+        assert alice.request(method, f"/session/{'0' * 32}/share").code == "session_not_found"
+    assert bob.get(f"/shared/{session}{'0' * 32}").code == "session_not_found"
+    shared = share(alice, session)
+    assert Client(stack.gateway.url).get(f"/shared/{shared}").status == 401
+    for wrong in (shared[:-1], shared + "0", shared[:32] + "0" * 32, "x" * 64, shared.upper() + "g", session):
+        assert bob.get(f"/shared/{wrong}").code == "session_not_found", wrong
+    # Reading is all that it opens.
+    assert bob.get(f"/session/{session}").status == 404 and bob.sessions() == []
+    assert bob.request("DELETE", f"/session/{session}").status == 404
+    assert bob.post(f"/session/{session}/fork", {"message_id": 1}).status == 404
+
+
+def test_what_is_taken_back_is_gone_at_all_gateways(bare: Stack) -> None:
+    stack = bare.start(gateways=2)
+    alice, bob = stack.client("alice"), stack.client("bob", gateway=1)
+    session = talk(stack, alice)
+    first = share(alice, session)
+    assert bob.get(f"/shared/{first}").status == 200
+    assert alice.request("DELETE", f"/session/{session}/share").status == 200
+    assert bob.get(f"/shared/{first}").status == 404  # at once
+    assert alice.request("DELETE", f"/session/{session}/share").status == 200
+    second = share(alice, session)
+    assert second != first and bob.get(f"/shared/{first}").status == 404
+    assert bob.get(f"/shared/{second}").status == 200
+    assert alice.request("DELETE", f"/session/{session}").status == 200
+    assert bob.get(f"/shared/{second}").status == 404
+
+
+def test_many_pages_are_read_by_their_rights(stack: Stack) -> None:
+    """More than the store gives at once, with results of a datasource that first comes late."""
+    alice, mallory = stack.client("alice"), stack.client("mallory")
+    session = alice.session()
+    stack.model.when("long", ["word " * 9000])
+    for _ in range(3):
+        alice.ask(session, "long please")
+    stack.model.when("how warm", [Call("execute_instant_query", {"query": "room_temperature_celsius"})], ["Fine."])
+    alice.ask(session, "how warm?")
+    shared = share(alice, session)
+    text = mallory.get(f"/shared/{shared}").body.decode()
+    assert len(json.loads(text)["messages"]) == 10 and not any(word in text for word in HIDDEN)
+    until(lambda: all(w in stack.client("bob").get(f"/shared/{shared}").body.decode() for w in HIDDEN), "bob's results")
