@@ -5,6 +5,7 @@
 static enum sse_status take_line(struct sse *s, struct str line);
 static enum sse_status take_data(struct sse *s, struct str value);
 static void take_id(struct sse *s, struct str value);
+static struct str data_of(const struct sse *s);
 static enum sse_status dispatch(struct sse *s);
 static bool settle(struct sse *s);
 static size_t line_end(struct str bytes);
@@ -86,6 +87,12 @@ static enum sse_status take_line(struct sse *s, struct str line)
     struct str value = colon ? str_skip(line, field.len + 1) : (struct str){NULL, 0};
     if (value.len > 0 && value.at[0] == ' ')
         value = str_skip(value, 1);
+    bool begins = str_is(field, "event") || (str_is(field, "data") && str_trim(value).len > 0);
+    if (begins && s->has_data && s->is_whole && s->is_whole(data_of(s))) {
+        enum sse_status status = dispatch(s);
+        if (status != SSE_MORE)
+            return status;
+    }
     if (str_is(field, "data"))
         return take_data(s, value);
     if (str_is(field, "event")) { /* a name longer than any that we know is as good cut off */
@@ -128,12 +135,16 @@ static bool settle(struct sse *s)
     return value.len == 0 || buf_add_str(&s->data, value);
 }
 
+static struct str data_of(const struct sse *s)
+{
+    return s->in_place.len > 0 ? s->in_place : buf_str(&s->data);
+}
+
 static enum sse_status dispatch(struct sse *s)
 {
     bool go_on = true;
     if (s->has_data)
-        go_on =
-            s->fn(s->arg, str_of(s->name), s->in_place.len > 0 ? s->in_place : buf_str(&s->data));
+        go_on = s->fn(s->arg, str_of(s->name), data_of(s));
     s->has_data = false;
     s->in_place = (struct str){NULL, 0};
     s->name[0] = '\0';

@@ -25,6 +25,9 @@ struct sse {
     size_t event_bytes_max;
     sse_fn *fn;
     void *arg;
+    /* Is this data an event, though another data line follows? NULL: never. For servers that part
+     * events by no blank line. */
+    bool (*is_whole)(struct str data);
 };
 enum sse_status {
     SSE_MORE,

@@ -57,6 +57,9 @@ def stream(*pieces: bytes, content_type: str = SSE) -> Answer:
 DONE = b"data: [DONE]\n\n"
 STOP = chunk({}, "stop")
 FINE = stream(chunk({"content": "All is "}), chunk({"content": "fine."}), STOP, DONE)
+OBJECTS = [line.removeprefix(b"data: ") for line in FINE.body.splitlines() if line.startswith(b"data: {")]
+WHOLE = json.dumps({"object": "chat.completion", "choices": [{"index": 0, "message": {
+    "role": "assistant", "content": "All is fine."}, "finish_reason": "stop"}]}).encode()
 CALL = {"name": "list_metrics", "arguments": "{}"}
 
 
@@ -193,6 +196,37 @@ CASES = {
         "role": "assistant", "content": "All is fine."}, "finish_reason": "stop"}]}).encode())]),
     "whole_blank_lines": Case([Answer(200, b"\n\n   \n" + json.dumps({"choices": [{"message": {"content": "All is fine."},
                                                                                   "finish_reason": "stop"}]}).encode())]),
+    # Framings: an object a line, a list, no blank lines, no end of the last line, another content type
+    **{f"lines_{name}": Case([Answer(200, b"\n".join(OBJECTS), t)]) for name, t in (
+        ("ndjson", "application/x-ndjson"), ("jsonl", "application/jsonl"), ("json", JSON), ("none", ""), ("sse", SSE),
+        ("plain", "text/plain; charset=utf-8"))},
+    "lines_of_ollama": Case([Answer(200, b"".join(json.dumps(v).encode() + b"\n" for v in (
+        {"model": "m", "message": {"role": "assistant", "content": "", "thinking": "Hm"}, "done": False},
+        {"model": "m", "message": {"role": "assistant", "content": "All is "}, "done": False},
+        {"model": "m", "message": {"role": "assistant", "content": "fine."}, "done": False},
+        {"model": "m", "message": {"role": "assistant", "content": ""}, "done": True, "done_reason": "stop",
+         "prompt_eval_count": 7, "eval_count": 3})), "application/x-ndjson")]),
+    "a_list": Case([Answer(200, b"[" + b",\n".join(OBJECTS) + b"]")]),
+    "sse_as_json": Case([Answer(200, FINE.body, JSON)]),
+    "no_blank_lines": Case([stream(FINE.body.replace(b"\n\n", b"\n"))]),
+    "no_last_line_end": Case([stream(FINE.body.replace(DONE, b"").rstrip())]),
+    "whole_in_sse": Case([stream(b"data: " + WHOLE + b"\n\n", DONE)]),
+    "whole_without_an_end": Case([stream(b"data: " + WHOLE.replace(b'"stop"', b"null") + b"\n\n")]),
+    "whole_under_any_type": Case([Answer(200, WHOLE, "text/plain")]),
+    "whole_behind_it": Case([stream(chunk({"content": "All is fine."}), b"data: " + WHOLE + b"\n\n", DONE)]),
+    "whole_messages": Case([Answer(200, json.dumps({"type": "message", "role": "assistant", "content": [
+        {"type": "text", "text": "All is fine."}], "stop_reason": "end_turn", "usage": {"input_tokens": 3, "output_tokens": 2},
+        }).encode(), SSE)], api="messages"),
+    "whole_responses": Case([Answer(200, json.dumps({"object": "response", "status": "completed", "error": None, "output": [
+        {"type": "reasoning", "id": "rs", "summary": [], "content": [{"type": "reasoning_text", "text": "Hm"}]},
+        {"type": "message", "content": [{"type": "output_text", "text": "All is fine."}]}]}).encode(), "text/plain")],
+        api="responses"),
+    "only_the_end_of_responses": Case([stream(b'data: {"type":"response.completed","response":{"status":"completed","output":[{'
+                                              b'"type":"message","content":[{"type":"output_text","text":"All is fine."}]}]}}'
+                                              b"\n\n")], api="responses"),
+    "lone_end_of_thoughts": Case([stream(chunk({"content": "Hm, so"}), chunk({"content": " it is.\n</thi"}),
+                                         chunk({"content": "nk>\n\nAll is "}), chunk({"content": "fine."}), STOP, DONE)],
+                                 says=r"^All is fine\.$", asked=2),
     "finish_in_caps": Case([stream(chunk({"content": "All is fine."}), chunk({}, "STOP"), DONE)]),
     "eos": Case([stream(chunk({"content": "All is fine."}), chunk({}, "eos"), DONE)]),
     "empty_finish": Case([stream(chunk({"content": "All is "}, ""), chunk({"content": "fine."}, ""), STOP, DONE)]),
@@ -303,6 +337,9 @@ def test_what_vendors_say_is_understood(bare: Stack, tmp_path: Path, vendors: Ve
     logs = {name: log for name, _, log in found}
     thoughts = [p["delta"]["text"] for p in logs["mistral_parts"].of("step_progress") if p["delta"]["type"] == "reasoning"]
     assert "".join(thoughts) == "Hm"
+    assert logs["whole_behind_it"].answer() == "All is fine."
+    events = logs["lone_end_of_thoughts"].of("step_progress")
+    assert "".join(e["delta"]["text"] for e in events if e["delta"]["type"] == "reasoning") == "Hm, so it is.\n"
     for name in ("ollama_call", "dashscope_call"):
         assert [c["arguments"] for c, _ in logs[name].tools()] == [{"search": "cpu"}], name
     for name in ("empty_first", "end_alone_first"):

@@ -359,7 +359,8 @@ static void keep_opaque(struct reply *r, json_t *opaque)
 
 static enum err read_thoughts(struct reply *r, const json_t *delta)
 {
-    static const char *const fields[] = {"reasoning_content", "reasoning", "reasoning_text"};
+    static const char *const fields[] = {"reasoning_content", "reasoning", "reasoning_text",
+                                         "thinking"};
     const json_t *details = json_object_get(delta, "reasoning_details");
     keep_opaque(r, json_object_get(delta, "reasoning_opaque"));
     keep_blocks(r, details, "reasoning_details");
@@ -367,8 +368,9 @@ static enum err read_thoughts(struct reply *r, const json_t *delta)
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
         struct str text = json_text(json_object_get(delta, fields[i]));
         if (text.len == 0)
-            continue; /* some say it in both */
-        r->thoughts_field = fields[i];
+            continue;                           /* some say it in both */
+        if (strcmp(fields[i], "thinking") != 0) /* of Ollama's, which wants none back */
+            r->thoughts_field = fields[i];
         return reply_reasoning(r, text);
     }
     return read_blocks(r, details);
@@ -390,13 +392,25 @@ static enum err read_delta(struct reply *r, const json_t *delta)
     return err;
 }
 
-/* A chunk, or a whole reply, which has "message" where a chunk has "delta". */
-static enum err read_chunk(struct reply *r, const json_t *root, const char *part)
+/* What a chunk adds. A whole reply has "message" where a chunk has "delta"; behind a stream it says
+ * again what came. */
+static enum err read_choice(struct reply *r, const json_t *choice)
+{
+    const json_t *delta = json_object_get(choice, "delta"),
+                 *message = json_object_get(choice, "message");
+    if (json_is_object(delta) || !json_is_object(message))
+        return read_delta(r, delta);
+    enum err err = r->began ? ERR_NONE : read_delta(r, message);
+    r->ended = true;
+    return err;
+}
+
+static enum err read_chunk(struct reply *r, const json_t *root)
 {
     const json_t *choice = json_array_get(json_object_get(root, "choices"), 0);
     if (json_object_get(choice, "error")) /* OpenRouter */
         return jsonio_event_error(r, choice);
-    enum err err = read_delta(r, json_object_get(choice, part));
+    enum err err = read_choice(r, choice);
     if (err != ERR_NONE)
         return err;
     struct str finish = json_text(json_object_get(choice, "finish_reason"));
@@ -411,6 +425,27 @@ static enum err read_chunk(struct reply *r, const json_t *root, const char *part
                     jsonio_count(json_object_get(usage, "completion_tokens")),
                     jsonio_count(json_object_get(details, "cached_tokens")));
     return ERR_NONE;
+}
+
+/* Ollama's own API (/api/chat), which has no choices. */
+static enum err read_ollama(struct reply *r, const json_t *root)
+{
+    struct str why = json_text(json_object_get(root, "done_reason"));
+    enum err err = read_delta(r, json_object_get(root, "message"));
+    if (err != ERR_NONE || !json_is_true(json_object_get(root, "done")))
+        return err;
+    reply_stop(r, why.len > 0 ? why : STR("stop"));
+    reply_usage(r, jsonio_count(json_object_get(root, "prompt_eval_count")),
+                jsonio_count(json_object_get(root, "eval_count")), 0);
+    r->ended = true;
+    return ERR_NONE;
+}
+
+static enum err read_object(struct reply *r, const json_t *root)
+{
+    bool ollama = !json_object_get(root, "choices") &&
+                  json_is_object(json_object_get(root, "message")) && json_object_get(root, "done");
+    return ollama ? read_ollama(r, root) : read_chunk(r, root);
 }
 
 static enum err read_event(struct reply *r, struct str name, struct str data)
@@ -429,7 +464,7 @@ static enum err read_event(struct reply *r, struct str name, struct str data)
     json_auto_t *root = jsonio_read(r, data);
     if (!json_is_object(root))
         return reply_fail(r, ERR_MODEL_BROKEN, true, "The model sent an event that is no JSON");
-    return jsonio_is_error(root, name) ? jsonio_event_error(r, root) : read_chunk(r, root, "delta");
+    return jsonio_is_error(root, name) ? jsonio_event_error(r, root) : read_object(r, root);
 }
 
 static enum err read_body(struct reply *r, int http_status, struct str body)
@@ -438,5 +473,5 @@ static enum err read_body(struct reply *r, int http_status, struct str body)
     if (http_status != 200 || !json_object_get(root, "choices"))
         return jsonio_refusal(r, http_status, root);
     r->ended = true;
-    return read_chunk(r, root, "message");
+    return read_chunk(r, root);
 }

@@ -101,6 +101,14 @@ uint32_t learned_output_max(const struct model *m, uint32_t most)
     return learned > 0 && learned < most ? learned : most;
 }
 
+void learned_thoughts(const struct model *m, const struct think *t, bool opened)
+{
+    if (m->learned && t->closed_only)
+        m->learned->thinks_first = true;
+    else if (m->learned && opened && !t->began)
+        m->learned->thinks_first = false; /* it thinks no more, or what parses it is there now */
+}
+
 void learned_apply(const struct model *m, struct buf *body)
 {
     const struct learned *l = m->learned;

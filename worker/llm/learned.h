@@ -2,7 +2,7 @@
  * parameter that it does not know (max_tokens where it wants max_completion_tokens, temperature,
  * stream_options, parallel_tool_calls, response_format …), a limit that is too high, thoughts that
  * it wants back or can't read. The request is mended and sent again at once; what was learned holds
- * for the model's later requests while this process runs.
+ * for the model's later requests while this process runs. So does who opens its thoughts.
  *
  * Memory: it is kept in the model (struct learned). */
 #ifndef WORKER_LLM_LEARNED_H
@@ -11,11 +11,15 @@
 #include <stdbool.h>
 #include "common/buf.h"
 #include "worker/llm/model.h"
+#include "worker/llm/think.h"
 
 /* The name of the answer's limit in Chat Completions: as the models file says, as learned, or by
  * the model's id. */
 const char *learned_tokens_field(const struct model *m);
 uint32_t learned_output_max(const struct model *m, uint32_t most);
+/* What a reply showed of who opens the thoughts. opened: it is whole, and the template was taken to
+ * do it. */
+void learned_thoughts(const struct model *m, const struct think *t, bool opened);
 /* Mends a request as was learned. */
 void learned_apply(const struct model *m, struct buf *body);
 /* From a refusal's words (JSON text). True: something was learned, and the body is another now;

@@ -9,10 +9,10 @@
 #include "common/log.h"
 #include "proto/store/quota.h"
 #include "worker/breaker.h"
+#include "worker/llm/intake.h"
 #include "worker/llm/jsontools.h"
 #include "worker/llm/learned.h"
 #include "worker/llm/wait.h"
-#include "common/sse.h"
 
 enum {
     CALL_MAGIC = 0x11c4a110,
@@ -69,8 +69,8 @@ struct llm_call {
     struct mask mask;     /* what is not said to the provider */
     struct llm_wire wire; /* kept for another try until the reply begins */
     struct reply reply;
-    struct sse sse;
-    struct buf body; /* of an answer that is no stream */
+    struct intake intake;
+    struct buf body; /* of an answer that may be no stream */
     struct fetch *fetch;
     struct loop_timer *timer;
     int http_status;
@@ -83,6 +83,7 @@ static void ask_quota(struct llm_call *c);
 static void begin_fetch(struct llm_call *c);
 static void on_quota(void *arg, const struct llm_quota_answer *a);
 static void note_end(struct llm_call *c, enum err err, int64_t block_ms);
+static bool is_body(const struct llm_call *c);
 static void on_head(void *arg, int http_status);
 static void on_data(void *arg, struct str bytes);
 static void on_fetched(void *arg, const struct fetch_result *r);
@@ -154,12 +155,15 @@ enum err llm_call_start(struct llm *l, const struct llm_request *r, const struct
     reply_init(&c->reply, l->config.reply_bytes_max, c->json_tools ? &nobody : &c->handler.reply,
                arg);
     c->reply.step = r->step;
+    c->reply.learns = c->model->learned && !c->json_tools;
+    if (c->model->thinks_first || (c->model->learned && c->model->learned->thinks_first))
+        reply_thinks_first(&c->reply);
     mask_init(&c->mask, l->config.redact, r->conversation);
     if (l->config.redact && !c->json_tools)
         c->reply.mask = &c->mask;
     for (unsigned i = 0; i < r->tool_count; i++)
         reply_know_tool(&c->reply, r->tools[i].name);
-    sse_init(&c->sse, EVENT_BYTES_MAX, on_event, c);
+    intake_init(&c->intake, EVENT_BYTES_MAX, on_event, c);
     buf_init(&c->body, EVENT_BYTES_MAX);
     buf_init(&c->wire.url, 2048);
     buf_init(&c->wire.body, LLM_BODY_MAX);
@@ -193,7 +197,7 @@ void llm_call_free(struct llm_call *c)
     llm_quota_drop(&c->quota);
     fetch_cancel(c->fetch);
     loop_timer_free(c->timer);
-    sse_free(&c->sse);
+    intake_free(&c->intake);
     reply_free(&c->reply);
     mask_free(&c->mask);
     buf_free(&c->body);
@@ -445,8 +449,8 @@ static void begin_fetch(struct llm_call *c)
     c->err = ERR_NONE;
     c->reply.refusal = (struct llm_error){0};
     buf_clear(&c->body);
-    sse_free(&c->sse);
-    sse_init(&c->sse, EVENT_BYTES_MAX, on_event, c);
+    intake_free(&c->intake);
+    intake_init(&c->intake, EVENT_BYTES_MAX, on_event, c);
     struct fetch_request r = {
         .method = "POST",
         .url = buf_cstr(&c->wire.url),
@@ -466,18 +470,25 @@ static void begin_fetch(struct llm_call *c)
     c->fetch = fetch_start(config->fetches, &r, &handler, c);
 }
 
-/* Servers that stream under another content type are taken at their bytes. */
+/* Servers that stream under another content type, or don't, are taken at their bytes. */
 static void on_head(void *arg, int http_status)
 {
     struct llm_call *c = arg;
     MAGIC_CHECK(c, CALL_MAGIC);
     struct str type = fetch_response_header(c->fetch, "content-type");
     c->http_status = http_status;
-    c->is_stream = http_status == 200 &&
-                   !(type.len >= 16 && !strncasecmp(type.at, "application/json", 16)) &&
-                   !(type.len >= 9 && !strncasecmp(type.at, "text/html", 9));
+    c->is_stream = http_status == 200 && !(type.len >= 9 && !strncasecmp(type.at, "text/html", 9));
     if (http_status != 200)
         loop_timer_set(c->timer, ERROR_BODY_MS, 0);
+}
+
+/* Of what may be no stream. */
+static void keep_body(struct llm_call *c, struct str bytes)
+{
+    size_t room = c->http_status == 200 ? EVENT_BYTES_MAX : LLM_ERROR_BODY_MAX;
+    if (c->body.len < room && (!c->is_stream || is_body(c)))
+        buf_add(&c->body, bytes.at,
+                bytes.len < room - c->body.len ? bytes.len : room - c->body.len);
 }
 
 static void on_data(void *arg, struct str bytes)
@@ -486,14 +497,10 @@ static void on_data(void *arg, struct str bytes)
     MAGIC_CHECK(c, CALL_MAGIC);
     if (c->state != CALL_FETCHING)
         return; /* what follows the end */
-    if (!c->is_stream) {
-        size_t room = c->http_status == 200 ? EVENT_BYTES_MAX : LLM_ERROR_BODY_MAX;
-        if (c->body.len < room)
-            buf_add(&c->body, bytes.at,
-                    bytes.len < room - c->body.len ? bytes.len : room - c->body.len);
+    keep_body(c, bytes);
+    if (!c->is_stream)
         return;
-    }
-    if (sse_feed(&c->sse, bytes) == SSE_TOO_BIG)
+    if (intake_feed(&c->intake, bytes) == SSE_TOO_BIG)
         c->err = reply_fail(&c->reply, ERR_MODEL_BROKEN, false,
                             "The model sent an event of more than %d bytes", EVENT_BYTES_MAX);
     if (c->err != ERR_NONE || c->reply.ended) { /* judged outside of fetch's callback */
@@ -528,10 +535,18 @@ static void on_fetched(void *arg, const struct fetch_result *r)
         finish(c, err);
 }
 
+/* Nothing in it made it a stream. */
+static bool is_body(const struct llm_call *c)
+{
+    return !c->is_stream || (c->intake.kind != INTAKE_SSE && !c->reply.began);
+}
+
 /* What has become of the request as a whole? */
 static enum err judge(struct llm_call *c, const struct fetch_result *r)
 {
     struct reply *reply = &c->reply;
+    if (c->err == ERR_NONE && c->is_stream && !reply->ended)
+        intake_end(&c->intake);
     if (c->err != ERR_NONE)
         return c->err;
     if (reply->ended || (reply->stopped && c->is_stream))
@@ -554,7 +569,7 @@ static enum err judge(struct llm_call *c, const struct fetch_result *r)
     case FETCH_OK:
         break;
     }
-    return c->is_stream ? end_reply(c) : judge_body(c);
+    return is_body(c) ? judge_body(c) : end_reply(c);
 }
 
 static enum err judge_body(struct llm_call *c)
@@ -761,6 +776,7 @@ static void on_timer(void *arg)
 static void finish(struct llm_call *c, enum err err)
 {
     c->state = CALL_OVER;
+    learned_thoughts(c->model, &c->reply.think, err == ERR_NONE && c->reply.thinks_first);
     hide_key(c);
     loop_timer_stop(c->timer);
     free_wire(&c->wire);

@@ -285,6 +285,8 @@ static enum err read_delta(struct reply *r, int64_t index, const json_t *delta)
     return ERR_NONE; /* citations_delta, and what is to come */
 }
 
+static enum err read_whole(struct reply *r, const json_t *root);
+
 static enum err read_event(struct reply *r, struct str name, struct str data)
 {
     struct str text;
@@ -299,6 +301,8 @@ static enum err read_event(struct reply *r, struct str name, struct str data)
         type = name;
     if (jsonio_is_error(root, name))
         return jsonio_event_error(r, root);
+    if (str_is(type, "message")) /* no stream, though one was asked for */
+        return read_whole(r, root);
     int64_t index = jsonio_index(json_object_get(root, "index"));
     if (str_is(type, "content_block_delta"))
         return read_delta(r, index, json_object_get(root, "delta"));
@@ -320,11 +324,16 @@ static enum err read_event(struct reply *r, struct str name, struct str data)
 static enum err read_body(struct reply *r, int http_status, struct str body)
 {
     json_auto_t *root = jsonio_read(r, body);
-    const json_t *content = json_object_get(root, "content"), *block;
-    if (http_status != 200 || !json_is_array(content))
+    if (http_status != 200 || !json_is_array(json_object_get(root, "content")))
         return jsonio_refusal(r, http_status, root);
+    return read_whole(r, root);
+}
+
+static enum err read_whole(struct reply *r, const json_t *root)
+{
     size_t i;
-    json_array_foreach(content, i, block)
+    const json_t *block;
+    json_array_foreach(json_object_get(root, "content"), i, block)
     {
         enum err err = begin_block(r, (int64_t)i, block);
         if (err != ERR_NONE)

@@ -56,6 +56,7 @@ struct learned {
     uint32_t output_tokens_max; /* 0: as the model has it */
     bool wants_thoughts;        /* reasoning_content on each message that called tools */
     bool plain_content;         /* text alone: no thoughts as parts of it */
+    bool thinks_first;          /* its template opens the thoughts: see think.h */
 };
 
 struct model {
@@ -77,6 +78,7 @@ struct model {
     struct learned *learned;  /* of its server's refusals, while this runs; NULL: nothing is */
     char *options;            /* a JSON object, or NULL */
     bool json_tools;
+    bool thinks_first; /* as in struct learned, said by the models file */
     bool small; /* told in few words, with worked examples and few tools, one step at a time */
     char *offers[MODEL_OFFERS_MAX];
     unsigned offer_count; /* 0: all tools; of a small model three that ask for metrics */

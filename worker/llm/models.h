@@ -16,6 +16,8 @@
  *   limits             {"requests_per_minute", "tokens_per_minute", "concurrent"} of the key
  *   max_tokens_field   "max_tokens" or "max_completion_tokens": what a Chat Completions server
  *                      calls the answer's limit; by the model's id, learned from a refusal
+ *   thinks_first       true: its template opens the thoughts, so that only </think> is in the text;
+ *                      learned from the first such reply, which is asked for again
  *   fallbacks          names of models that are asked when this one fails before its first token
  *   size               "small" or "large": how it is told of its work
  *   bytes_per_token    about; learned from what the provider counts where it is left out

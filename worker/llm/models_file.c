@@ -107,17 +107,11 @@ static bool known_api(struct model *m, const char *word)
 
 static bool known_fields(const json_t *v, char reason[160])
 {
-    static const char *const model[] = {"name",       "provider",
-                                        "model",      "base_url",
-                                        "api",        "tools",
-                                        "options",    "window",
-                                        "limits",     "max_output_tokens",
-                                        "price",      "bytes_per_token",
-                                        "headers",    "query",
-                                        "key_header", "max_tokens_field",
-                                        "fallbacks",  "offers",
-                                        "key_env",    "key_file",
-                                        "size",       NULL};
+    static const char *const model[] = {
+        "name",    "provider", "model",      "base_url",          "api",       "tools",
+        "options", "window",   "limits",     "max_output_tokens", "price",     "bytes_per_token",
+        "headers", "query",    "key_header", "max_tokens_field",  "fallbacks", "offers",
+        "key_env", "key_file", "size",       "thinks_first",      NULL};
     static const char *const limits[] = {"requests_per_minute", "tokens_per_minute", "concurrent",
                                          NULL};
     static const char *const price[] = {"input", "output", "cached", NULL};
@@ -175,6 +169,12 @@ static bool read_model(struct model *m, const json_t *v, char reason[160])
     }
     if (options)
         m->options = json_dumps(options, JSON_COMPACT);
+    const json_t *first = json_object_get(v, "thinks_first");
+    m->thinks_first = json_is_true(first);
+    if (first && !json_is_boolean(first)) {
+        snprintf(reason, 160, "thinks_first is true or false");
+        return false;
+    }
     m->small = size ? strcmp(size, "small") == 0 : m->small;
     m->json_tools = tools ? strcmp(tools, "json") == 0 : m->small; /* a form that is forced */
     if (size && !m->small && strcmp(size, "large") != 0) {

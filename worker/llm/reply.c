@@ -8,6 +8,8 @@
 #include "common/check.h"
 #include "common/loop.h"
 
+static enum err tell(struct reply *r, enum think_kind kind, struct str part);
+static void retell(struct reply *r);
 static enum err tell_text(struct reply *r, struct str text);
 static enum err tell_reasoning(struct reply *r, struct str text);
 static struct str shown(struct reply *r, struct unmask *words, struct str text);
@@ -52,13 +54,15 @@ void reply_know_tool(struct reply *r, const char *tool_name)
     buf_printf(&r->tool_names, "%s%s\n", r->tool_names.len == 0 ? "\n" : "", tool_name);
 }
 
+void reply_thinks_first(struct reply *r) { r->thinks_first = r->think.opened = true; }
+
 void reply_again(struct reply *r)
 {
     r->detail[0] = r->refused_words[0] = r->refused_till[0] = '\0';
     r->stopped = r->ended = r->input_known = r->output_known = false;
     r->cached_tokens = 0;
     r->refused_status = 0;
-    r->think = (struct think){0};
+    r->think = (struct think){.opened = r->thinks_first};
     r->text_half = r->reasoning_half = (struct ragged){0};
     r->text_words = r->reasoning_words = (struct unmask){0};
     /* Thoughts that are not shown (Anthropic's redacted ones) are no beginning, but kept. */
@@ -95,7 +99,10 @@ enum err reply_text(struct reply *r, struct str text)
 
 enum err reply_reasoning(struct reply *r, struct str text)
 {
-    return text.len == 0 ? ERR_NONE : tell_reasoning(r, reply_join(r, &r->reasoning_half, text));
+    if (text.len == 0)
+        return ERR_NONE;
+    r->think.opened = false; /* they come apart from the text */
+    return tell_reasoning(r, reply_join(r, &r->reasoning_half, text));
 }
 
 /* Thoughts that came in the text are told apart. */
@@ -105,10 +112,31 @@ static enum err filter_text(struct reply *r, struct str text)
     enum think_kind kind;
     enum err err = ERR_NONE;
     while (err == ERR_NONE && (kind = think_read(&r->think, &text, &part)) != THINK_NOTHING)
-        err = kind == THINK_TEXT ? tell_text(r, part) : tell_reasoning(r, part);
+        err = tell(r, kind, part);
     if (err == ERR_NONE && r->bytes + r->think.held_len > r->bytes_max)
         err = reply_take(r, r->think.held_len);
     return err;
+}
+
+static enum err tell(struct reply *r, enum think_kind kind, struct str part)
+{
+    if (kind == THINK_WAS_THOUGHT && r->learns && r->content.len > 0)
+        return reply_fail(r, ERR_MODEL_BROKEN, true,
+                          "The model's server gives out its thoughts as text");
+    if (kind == THINK_WAS_THOUGHT)
+        retell(r);
+    return kind == THINK_THOUGHT ? tell_reasoning(r, part) : tell_text(r, part);
+}
+
+/* What was taken for text was a thought, it turns out. Where it was told as text it can't be taken
+ * back: the step is run again, and then it is known. */
+static void retell(struct reply *r)
+{
+    end_words(r);
+    scoped_buf(thought, r->content.len);
+    buf_add_str(&thought, buf_str(&r->content));
+    buf_clear(&r->content);
+    say_reasoning(r, buf_str(&thought)); /* its bytes were counted */
 }
 
 static enum err tell_text(struct reply *r, struct str text)

@@ -55,6 +55,8 @@ struct reply {
     bool marked;    /* texts of the event that is being read may hold marks: see ragged.h */
     bool had_marks; /* those of one before did */
     struct think think;
+    bool thinks_first;     /* think.opened, of the next try as well */
+    bool learns;           /* what fails for it not being so is known to be so the next time */
     struct buf tool_names; /* that the model was told of: "\nNAME\nNAME\n"; empty: not known */
     uint32_t step;         /* for ids of calls that come without */
     struct buf signature;  /* of the format: of the thoughts being read, so far */
@@ -99,6 +101,8 @@ bool reply_room(struct reply *r, const json_t *thought);
 /* To state: JSON of an event, whole. */
 void reply_keep(struct reply *r, const json_t *v);
 void reply_know_tool(struct reply *r, const char *tool_name);
+/* The template opens the thoughts: see think.h. */
+void reply_thinks_first(struct reply *r);
 void reply_stop(struct reply *r, struct str reason);
 /* What is 0 the provider did not count. */
 void reply_usage(struct reply *r, uint64_t input_tokens, uint64_t output_tokens,

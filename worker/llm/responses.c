@@ -228,6 +228,7 @@ static bool is_end(struct str type)
 }
 
 static enum err read_typed(struct reply *r, struct str type, const json_t *root);
+static enum err read_whole(struct reply *r, const json_t *root);
 
 static enum err read_event(struct reply *r, struct str name, struct str data)
 {
@@ -252,6 +253,8 @@ static enum err read_typed(struct reply *r, struct str type, const json_t *root)
     struct str delta = json_text(json_object_get(root, "delta")), none = {NULL, 0};
     struct str id = json_text(json_object_get(root, "item_id"));
     const json_t *item = json_object_get(root, "item");
+    if (type.len == 0 && json_is_array(json_object_get(root, "output")))
+        return read_whole(r, root); /* no stream, though one was asked for */
     if (str_is(type, "response.output_text.delta") || str_is(type, "response.refusal.delta"))
         return reply_text(r, delta);
     if (str_is(type, "response.reasoning_summary_text.delta") ||
@@ -270,28 +273,58 @@ static enum err read_typed(struct reply *r, struct str type, const json_t *root)
         return read_arguments(r, index, json_text(json_object_get(item, "id")),
                               json_object_get(item, "arguments"));
     }
-    return is_end(type) ? read_end(r, json_object_get(root, "response"))
-                        : ERR_NONE; /* created, in_progress, …; parts and their ends; news */
+    if (!is_end(type))
+        return ERR_NONE; /* created, in_progress, …; parts and their ends; news */
+    const json_t *response = json_object_get(root, "response");
+    bool only = !r->began && r->state.len == 0; /* gateways that make events of a whole response */
+    return only ? read_whole(r, response) : read_end(r, response);
 }
 
 static enum err read_body(struct reply *r, int http_status, struct str body)
 {
     json_auto_t *root = jsonio_read(r, body);
-    const json_t *output = json_object_get(root, "output"), *item, *part;
-    if (http_status != 200 || !json_is_array(output))
+    if (http_status != 200 || !json_is_array(json_object_get(root, "output")))
         return jsonio_refusal(r, http_status, root);
-    size_t i, j;
-    enum err err = ERR_NONE;
+    return read_whole(r, root);
+}
+
+static enum err read_parts(struct reply *r, const json_t *parts, bool thoughts)
+{
+    size_t i;
+    const json_t *part;
+    json_array_foreach(parts, i, part)
+    {
+        struct str text = json_text(json_object_get(part, "text"));
+        if (text.len == 0)
+            text = json_text(json_object_get(part, "refusal"));
+        enum err err = thoughts ? reply_reasoning(r, text) : reply_text(r, text);
+        if (err != ERR_NONE)
+            return err;
+    }
+    return ERR_NONE;
+}
+
+static enum err read_output(struct reply *r, const json_t *output)
+{
+    const json_t *item;
+    size_t i;
     json_array_foreach(output, i, item)
     {
-        if (err == ERR_NONE)
-            err = read_item(r, (int64_t)i, item);
+        bool thoughts = str_is(json_text(json_object_get(item, "type")), "reasoning");
+        enum err err = read_item(r, (int64_t)i, item);
         keep_item(r, item);
-        json_array_foreach(json_object_get(item, "content"), j, part)
-        {
-            if (err == ERR_NONE)
-                err = reply_text(r, json_text(json_object_get(part, "text")));
-        }
+        if (err == ERR_NONE)
+            err = read_parts(r, json_object_get(item, "summary"), thoughts);
+        if (err == ERR_NONE)
+            err = read_parts(r, json_object_get(item, "content"), thoughts);
+        if (err != ERR_NONE)
+            return err;
     }
+    return ERR_NONE;
+}
+
+static enum err read_whole(struct reply *r, const json_t *root)
+{
+    enum err err = read_output(r, json_object_get(root, "output"));
     return err != ERR_NONE ? err : read_end(r, root);
 }

@@ -6,7 +6,9 @@
 enum tag { TAG_NO, TAG_MAYBE, TAG_WHOLE };
 
 static enum think_kind read_open(struct think *t, struct str *text, struct str *out);
+static enum think_kind begin_text(struct think *t);
 static enum think_kind read_thought(struct think *t, struct str *text, struct str *out);
+static enum think_kind read_text(struct think *t, struct str *text, struct str *out);
 static enum tag tag_at(const char *at, size_t len, const char *const *tags);
 static enum think_kind give_held(struct think *t, enum think_kind kind, struct str *out);
 
@@ -19,12 +21,10 @@ enum think_kind think_read(struct think *t, struct str *text, struct str *out)
         enum think_kind kind = THINK_NOTHING;
         if (text->len == 0)
             return THINK_NOTHING;
-        if (t->state == THINK_OVER) {
-            *out = *text;
-            *text = (struct str){NULL, 0};
-            return THINK_TEXT;
-        }
-        kind = t->state == THINK_INSIDE ? read_thought(t, text, out) : read_open(t, text, out);
+        if (t->state == THINK_OVER)
+            kind = read_text(t, text, out);
+        else
+            kind = t->state == THINK_INSIDE ? read_thought(t, text, out) : read_open(t, text, out);
         if (kind != THINK_NOTHING)
             return kind;
     }
@@ -38,7 +38,7 @@ static enum think_kind read_open(struct think *t, struct str *text, struct str *
 {
     unsigned from = 0;
     if (t->held_len == 0 && text->at[0] != '<' && !blank(text->at[0])) {
-        t->state = THINK_OVER;
+        begin_text(t);
         return THINK_NOTHING;
     }
     t->held[t->held_len++] = text->at[0];
@@ -46,6 +46,8 @@ static enum think_kind read_open(struct think *t, struct str *text, struct str *
         from++;
     enum tag tag =
         from == t->held_len ? TAG_MAYBE : tag_at(t->held + from, t->held_len - from, opening);
+    enum tag end =
+        from == t->held_len ? TAG_NO : tag_at(t->held + from, t->held_len - from, closing);
     if (from == t->held_len && t->state == THINK_AFTER)
         t->held_len = 0;
     *text = str_skip(*text, 1);
@@ -55,10 +57,23 @@ static enum think_kind read_open(struct think *t, struct str *text, struct str *
         t->held_len = 0;
         return THINK_NOTHING;
     }
-    if (tag == TAG_MAYBE && t->held_len < THINK_HELD_MAX)
+    if (end == TAG_WHOLE) { /* of thoughts that were none */
+        t->state = THINK_AFTER;
+        t->began = true;
+        t->held_len = 0;
         return THINK_NOTHING;
-    t->state = THINK_OVER;
-    return give_held(t, THINK_TEXT, out);
+    }
+    if ((tag == TAG_MAYBE || end == TAG_MAYBE) && t->held_len < THINK_HELD_MAX)
+        return THINK_NOTHING;
+    return give_held(t, begin_text(t), out);
+}
+
+/* No opening tag is there. */
+static enum think_kind begin_text(struct think *t)
+{
+    bool thought = t->opened && t->state == THINK_BEFORE;
+    t->state = thought ? THINK_INSIDE : THINK_OVER;
+    return thought ? THINK_THOUGHT : THINK_TEXT;
 }
 
 /* Up to what may be the end. */
@@ -79,12 +94,56 @@ static enum think_kind read_thought(struct think *t, struct str *text, struct st
         return THINK_NOTHING;
     case TAG_WHOLE:
         t->state = THINK_AFTER;
+        t->began = true;
         t->held_len = 0;
         return THINK_NOTHING;
     case TAG_NO:
         break;
     }
     return give_held(t, THINK_THOUGHT, out);
+}
+
+static enum think_kind pass(struct think *t, struct str *text, size_t len, struct str *out)
+{
+    *out = (struct str){text->at, len};
+    *text = str_skip(*text, len);
+    for (size_t i = 0; i < len; i++)
+        t->quoted ^= out->at[i] == '`';
+    t->before = out->at[len - 1];
+    return THINK_TEXT;
+}
+
+/* Up to what may be a closing tag that has no opening one. Behind thoughts, or any other tag, there
+ * is none to look for; nor is it one in code, or in quotes. */
+static enum think_kind read_text(struct think *t, struct str *text, struct str *out)
+{
+    if (t->held_len == 0) {
+        const char *at = t->began || t->tagged ? NULL : memchr(text->at, '<', text->len);
+        if (at != text->at)
+            return pass(t, text, at ? (size_t)(at - text->at) : text->len, out);
+        if (t->quoted || t->before == '"' || t->before == '\'')
+            return pass(t, text, 1, out);
+    } else if (text->at[0] == '<') {
+        t->before = '<';
+        return give_held(t, THINK_TEXT, out);
+    }
+    t->held[t->held_len++] = text->at[0];
+    *text = str_skip(*text, 1);
+    enum tag close = tag_at(t->held, t->held_len, closing);
+    enum tag open = tag_at(t->held, t->held_len, opening);
+    if (close == TAG_WHOLE) {
+        t->state = THINK_AFTER;
+        t->began = t->closed_only = true;
+        t->held_len = 0;
+        *out = (struct str){NULL, 0};
+        return THINK_WAS_THOUGHT;
+    }
+    t->tagged = open == TAG_WHOLE;
+    if (close == TAG_MAYBE || open == TAG_MAYBE)
+        return THINK_NOTHING;
+    t->before = t->held[t->held_len - 1];
+    t->quoted ^= t->before == '`';
+    return give_held(t, THINK_TEXT, out);
 }
 
 enum think_kind think_end(struct think *t, struct str *out)

@@ -1,6 +1,7 @@
 /* worker/llm/think.h: the thoughts that some servers leave in the text: <think>…</think> at its
- * beginning (DeepSeek R1, Qwen, QwQ; <thinking> of others), where nothing parses them. A tag later
- * on is text: somebody speaks of it.
+ * beginning (DeepSeek R1, Qwen, QwQ; <thinking> of others), where nothing parses them. Where the
+ * prompt's template writes the opening tag, only the closing one is in the text: all before it was
+ * a thought. Any other tag later on is text: somebody speaks of it.
  *
  * Memory: plain data. */
 #ifndef WORKER_LLM_THINK_H
@@ -13,10 +14,16 @@ enum { THINK_HELD_MAX = 128 };
 struct think {
     enum { THINK_BEFORE, THINK_INSIDE, THINK_AFTER, THINK_OVER } state;
     bool began;                /* there were thoughts */
+    bool opened;               /* the template opens them: text is a thought until their end */
+    bool closed_only;          /* they were: the closing tag was the first */
+    bool tagged;               /* a tag that is text was in it: so may others be */
+    bool quoted;               /* the text so far ends inside of code */
+    char before;               /* the last byte of the text so far */
     char held[THINK_HELD_MAX]; /* blanks and what may be a tag, until it is known */
     unsigned held_len;
 };
-enum think_kind { THINK_NOTHING, THINK_TEXT, THINK_THOUGHT };
+/* WAS_THOUGHT: all text so far; *out is empty. */
+enum think_kind { THINK_NOTHING, THINK_TEXT, THINK_THOUGHT, THINK_WAS_THOUGHT };
 
 /* Takes from the beginning of *text; *out is what was read, of that kind: part of *text, or of what
  * was held, until the next call. NOTHING: all was taken. */

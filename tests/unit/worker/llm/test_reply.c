@@ -154,11 +154,78 @@ static void thoughts_in_tags_at_the_beginning_are_thoughts(void **state)
     SAID(NULL, "So.", "hm", "<thinking>hm</thinking>So.");
     SAID(NULL, "So.", "a < b </thin c", "<think>a < b </thin c</think>So.");
     SAID(NULL, "So.", "ab", "<think>a</think>\n<think>b</think>So.");
-    SAID("|So <think>x</think>", "So <think>x</think>", "", "So <think>x</think>");
+    SAID(NULL, "So <think>x</think>", "", "So <think>x</think>");
     SAID(NULL, "<thin air>", "", "<thi", "n air>");
     SAID(NULL, "<think", "", "<think");
     SAID(NULL, "  So", "", "  ", "So");
     SAID("~So.|So.", "So.", "So.", "<think>So."); /* never ended: the answer */
+}
+
+/* Where the prompt's template opens the thoughts, the closing tag is the first. */
+static void text_before_a_lone_closing_tag_was_a_thought(void **state)
+{
+    (void)state;
+    SAID("|hm~hm|So.", "So.", "hm", "hm</think>\n\nSo.");
+    SAID("|So.", "So.", "", "\n</think>\n\nSo.");
+    SAID(NULL, "So.", "Is a < b?\n", "Is a ", "<", " b?\n", "</th", "ink", ">", "\n\n", "So.");
+    SAID(NULL, "So.", "hm", "hm</THINKING>So.");
+    SAID(NULL, "So: </think> ends it.", "hm", "hm</think>So: </think> ends it.");
+    SAID(NULL, "So.", "ab", "a</think>\n<think>b</think>So.");
+    SAID(NULL, "So.", "it's `<x>`, </", "it's `<x>`, </", "</think>So.");
+    SAID(NULL, "Write `</think>` then.", "", "Write `</th", "ink>` then.");
+    SAID(NULL, "Write \"</think>\" then.", "", "Write \"</think>\" then.");
+    SAID(NULL, "```\n</think>\n```", "", "```\n</think>\n```");
+    SAID(NULL, "a <think> b </think>", "", "a <think> b </think>");
+    SAID(NULL, "a </thin", "", "a </thin");
+}
+
+static void text_that_was_told_and_was_a_thought_is_asked_for_again(void **state)
+{
+    struct heard h;
+    (void)state;
+    begin(&h);
+    h.reply.learns = true;
+    assert_int_equal(reply_text(&h.reply, STR("hm</think>\n\nSo.")), ERR_MODEL_BROKEN);
+    assert_true(h.reply.again && h.reply.think.closed_only);
+    reply_free(&h.reply);
+    begin(&h);
+    h.reply.learns = true;
+    assert_int_equal(reply_text(&h.reply, STR("\n</think>\n\nSo.")), ERR_NONE); /* none was */
+    reply_free(&h.reply);
+}
+
+/* Known from the models file, or from a reply before. */
+static void said_first(const char *pieces, const char *told, bool apart)
+{
+    struct heard h;
+    begin(&h);
+    reply_thinks_first(&h.reply);
+    if (apart)
+        assert_int_equal(reply_reasoning(&h.reply, STR("hm")), ERR_NONE);
+    for (; *pieces; pieces++) /* byte by byte */
+        assert_int_equal(reply_text(&h.reply, (struct str){pieces, 1}), ERR_NONE);
+    reply_stop(&h.reply, STR("stop"));
+    assert_int_equal(reply_end(&h.reply, 1), ERR_NONE);
+    char all[256];
+    size_t len = 0;
+    for (const char *c = h.told, *kind = ""; *c; c++) /* neighbours of a kind as one */
+        if (*c != '|' && *c != '~')
+            all[len++] = *c;
+        else if (*c != *kind)
+            all[len++] = *(kind = c);
+    all[len] = '\0';
+    assert_string_equal(all, told);
+    reply_free(&h.reply);
+}
+
+static void thoughts_that_the_template_opens_are_told_as_such(void **state)
+{
+    (void)state;
+    said_first("hm</think>\n\nSo.", "~hm|So.", false);
+    said_first("<think>hm</think>So.", "~hm|So.", false);
+    said_first("hm <x> `</think>So.", "~hm <x> `|So.", false);
+    said_first("So.", "~hm|So.", true);   /* its server parses them by now */
+    said_first("So.", "~So.|So.", false); /* it did not think: the answer */
 }
 
 static void halves_of_characters_are_joined(void **state)
@@ -229,6 +296,9 @@ int main(void)
         cmocka_unit_test(pieces_of_calls_come_to_what_the_model_meant),
         cmocka_unit_test(pieces_that_belong_nowhere_never_run_a_tool_as_something_else),
         cmocka_unit_test(thoughts_in_tags_at_the_beginning_are_thoughts),
+        cmocka_unit_test(text_before_a_lone_closing_tag_was_a_thought),
+        cmocka_unit_test(text_that_was_told_and_was_a_thought_is_asked_for_again),
+        cmocka_unit_test(thoughts_that_the_template_opens_are_told_as_such),
         cmocka_unit_test(halves_of_characters_are_joined),
         cmocka_unit_test(halves_inside_of_arguments_are_no_reason_to_refuse_them),
     };
