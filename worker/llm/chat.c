@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include "common/json.h"
 #include "worker/llm/delta.h"
 #include "worker/llm/jsonio.h"
@@ -405,6 +406,65 @@ static enum err read_choice(struct reply *r, const json_t *choice)
     return err;
 }
 
+/* Words that servers have for the same; "" is no end of a reply but a fault of theirs. */
+static enum err read_finish(struct reply *r, struct str reason)
+{
+    static const char *const words[][2] = {
+        {"function_call", "tool_calls"},
+        {"tool_call", "tool_calls"},
+        {"tool_use", "tool_calls"},
+        {"max_tokens", "length"},
+        {"max_output_tokens", "length"},
+        {"model_length", "length"},           /* Mistral: the window is full */
+        {"stop", "stop"},                     /* in capitals */
+        {"end_turn", "stop"},                 /* Anthropic's, by gateways */
+        {"stop_sequence", "stop"},            /* likewise */
+        {"eos", "stop"},                      /* Together */
+        {"eos_token", "stop"},                /* TGI */
+        {"safety", "content_filter"},         /* Google's, by gateways */
+        {"recitation", "content_filter"},     /* likewise */
+        {"refusal", "content_filter"},        /* Anthropic's, by gateways */
+        {"sensitive", "content_filter"},      /* Zhipu */
+        {"insufficient_system_resource", ""}, /* DeepSeek */
+        {"network_error", ""},                /* Zhipu */
+        {"abort", ""},                        /* vLLM, SGLang */
+        {"aborted", ""},
+        {"cancelled", ""},
+        {"error", ""}, /* OpenRouter, Mistral */
+    };
+    const char *word = NULL;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]) && !word; i++)
+        if (reason.len == strlen(words[i][0]) &&
+            strncasecmp(reason.at, words[i][0], reason.len) == 0)
+            word = words[i][1];
+    if (word && word[0] == '\0')
+        return reply_fail(r, ERR_MODEL_UNAVAILABLE, true, "The model's server broke off");
+    if (reason.len > 0)
+        reply_stop(r, word ? str_of(word) : reason);
+    return ERR_NONE;
+}
+
+/* Most count in a chunk's usage, some in the choice's (Kimi) or in a field of their own (Groq); for
+ * what was read from the cache each has its word. */
+static void read_usage(struct reply *r, const json_t *root, const json_t *choice)
+{
+    const json_t *usage = json_object_get(root, "usage");
+    if (!json_is_object(usage))
+        usage = json_object_get(choice, "usage");
+    if (!json_is_object(usage))
+        usage = json_object_get(json_object_get(root, "x_groq"), "usage");
+    if (!json_is_object(usage))
+        return;
+    uint64_t cached = jsonio_count(
+        json_object_get(json_object_get(usage, "prompt_tokens_details"), "cached_tokens"));
+    if (cached == 0)
+        cached = jsonio_count(json_object_get(usage, "prompt_cache_hit_tokens")); /* DeepSeek */
+    if (cached == 0)
+        cached = jsonio_count(json_object_get(usage, "cached_tokens")); /* Kimi */
+    reply_usage(r, jsonio_count(json_object_get(usage, "prompt_tokens")),
+                jsonio_count(json_object_get(usage, "completion_tokens")), cached);
+}
+
 static enum err read_chunk(struct reply *r, const json_t *root)
 {
     const json_t *choice = json_array_get(json_object_get(root, "choices"), 0);
@@ -413,18 +473,8 @@ static enum err read_chunk(struct reply *r, const json_t *root)
     enum err err = read_choice(r, choice);
     if (err != ERR_NONE)
         return err;
-    struct str finish = json_text(json_object_get(choice, "finish_reason"));
-    if (str_is(finish, "error"))
-        return reply_fail(r, ERR_MODEL_UNAVAILABLE, true, "The model's server broke off");
-    if (finish.len > 0)
-        reply_stop(r, str_is(finish, "function_call") ? STR("tool_calls") : finish);
-    const json_t *usage = json_object_get(root, "usage");
-    const json_t *details = json_object_get(usage, "prompt_tokens_details");
-    if (json_is_object(usage))
-        reply_usage(r, jsonio_count(json_object_get(usage, "prompt_tokens")),
-                    jsonio_count(json_object_get(usage, "completion_tokens")),
-                    jsonio_count(json_object_get(details, "cached_tokens")));
-    return ERR_NONE;
+    read_usage(r, root, choice);
+    return read_finish(r, json_text(json_object_get(choice, "finish_reason")));
 }
 
 /* Ollama's own API (/api/chat), which has no choices. */
@@ -471,7 +521,7 @@ static enum err read_body(struct reply *r, int http_status, struct str body)
 {
     json_auto_t *root = jsonio_read(r, body);
     if (http_status != 200 || !json_object_get(root, "choices"))
-        return jsonio_refusal(r, http_status, root);
+        return jsonio_refusal(r, http_status, root, body);
     r->ended = true;
     return read_chunk(r, root);
 }

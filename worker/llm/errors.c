@@ -86,6 +86,17 @@ static const struct row rows[] = {
     {LLM_ERROR_TOO_LONG, NULL, "too many input tokens"},                 /* Bedrock */
     {LLM_ERROR_TOO_LONG, NULL, "total number of tokens*exceed"},         /* Cohere */
     {LLM_ERROR_TOO_LONG, NULL, "token limit exceeded"},
+    {LLM_ERROR_TOO_LONG, NULL, "token count*only supports up to"},      /* Vertex */
+    {LLM_ERROR_TOO_LONG, NULL, "token count*exceeds the max"},          /* Databricks */
+    {LLM_ERROR_TOO_LONG, NULL, "prompt exceeds max length"},            /* Zhipu */
+    {LLM_ERROR_TOO_LONG, NULL, "prompt length*exceeds"},                /* TensorRT-LLM, Ollama */
+    {LLM_ERROR_TOO_LONG, NULL, "input tokens*cannot exceed"},           /* watsonx */
+    {LLM_ERROR_TOO_LONG, NULL, "max tokens of*exceeded"},               /* Snowflake */
+    {LLM_ERROR_TOO_LONG, NULL, "tokens too long"},                      /* Qianfan */
+    {LLM_ERROR_TOO_LONG, NULL, "prompt*longer than the*length"},        /* SGLang */
+    {LLM_ERROR_TOO_LONG, NULL, "input*longer than the*length"},         /* SGLang */
+    {LLM_ERROR_TOO_LONG, "tokens_limit_reached", "body too large for"}, /* GitHub Models */
+    {LLM_ERROR_TOO_LONG, NULL, "exceeds the model's maximum"},
     {LLM_ERROR_TOO_LONG, NULL, "model token limit"},                          /* Kimi */
     {LLM_ERROR_TOO_LONG, NULL, "maximum model length"},                       /* vLLM */
     {LLM_ERROR_TOO_LONG, NULL, "max_model_len"},                              /* vLLM */
@@ -220,13 +231,11 @@ static const char *find(struct str text, const char *pattern)
 
 static int64_t wait_in(struct str message)
 {
-    static const char *const phrases[] = {"try again in ",
-                                          "retry in ",
-                                          "retry after ",
-                                          "try again after ",
-                                          "retrying in ",
-                                          "wait for ",
-                                          "retry your request after "};
+    static const char *const phrases[] = {"try again in ",          "retry in ",
+                                          "retry after ",           "try again after ",
+                                          "try again in about ",    "retrying in ",
+                                          "retry your request in ", "wait for ",
+                                          "please wait ",           "retry your request after "};
     for (size_t i = 0; i < sizeof(phrases) / sizeof(phrases[0]); i++) {
         const char *at = find(message, phrases[i]);
         int64_t ms = at ? llm_error_duration_ms(str_skip(message, (size_t)(at - message.at))) : 0;

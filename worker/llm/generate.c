@@ -320,6 +320,6 @@ static enum err read_body(struct reply *r, int http_status, struct str body)
     struct str none = {NULL, 0};
     if (http_status != 200 || json_object_get(first, "error") ||
         !(json_object_get(first, "candidates") || json_object_get(first, "promptFeedback")))
-        return jsonio_refusal(r, http_status, root);
+        return jsonio_refusal(r, http_status, root, body);
     return read_responses(r, none, root);
 }

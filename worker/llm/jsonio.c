@@ -7,7 +7,9 @@
 #include "common/check.h"
 #include "common/json.h"
 
-enum { METADATA_RAW_MAX = 1024 };
+enum { METADATA_RAW_MAX = 1024, PLAIN_MAX = 1024 };
+
+static struct str message_of(const json_t *v, unsigned depth);
 
 uint64_t jsonio_count(const json_t *v)
 {
@@ -111,9 +113,25 @@ static void add_metadata(struct reply *r, const json_t *error, struct buf *messa
                    (int)(raw.len < METADATA_RAW_MAX ? raw.len : METADATA_RAW_MAX), raw.at);
     json_object_foreach((json_t *)json_object_get(metadata, "headers"), name, v)
     {
-        if (strcasecmp(name, "x-ratelimit-reset") == 0 || strcasecmp(name, "retry-after") == 0)
-            snprintf(r->refused_till, sizeof(r->refused_till), "%s",
-                     json_is_string(v) ? json_string_value(v) : "");
+        if (strcasecmp(name, "x-ratelimit-reset") != 0 && strcasecmp(name, "retry-after") != 0)
+            continue;
+        char *text = jsonio_dump(v); /* a text, or a number */
+        snprintf(r->refused_till, sizeof(r->refused_till), "%s", text ? text : "");
+        free(text);
+    }
+}
+
+/* How long it takes, in seconds, as a field beside the message: said behind it, where others have
+ * it. */
+static void add_wait(const json_t *error, struct buf *message)
+{
+    static const char *const fields[] = {"retry_after", "retryAfter", "retry_after_seconds",
+                                         "estimated_time"}; /* Hugging Face: a model is loaded */
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        double s = json_number_value(json_object_get(error, fields[i]));
+        if (s > 0)
+            buf_printf(message, "%sretry in %.3f s", message->len > 0 ? "; " : "",
+                       s < 86400.0 ? s : 86400.0);
     }
 }
 
@@ -146,53 +164,79 @@ enum err jsonio_error(struct reply *r, int http_status, const json_t *error)
     add_word(&words, json_object_get(error, "status"));      /* Google */
     if (http_status == 200 && number >= 100 && number < 600) /* an HTTP status in a 200 */
         http_status = (int)number;
-    struct str message = json_text(json_object_get(error, "message"));
-    if (message.len == 0)
-        message = json_text(error);
+    struct str message = message_of(error, 0);
     scoped_buf(said, message.len + METADATA_RAW_MAX + 256);
     buf_add_str(&said, message);
     add_metadata(r, error, &said);
     add_details(error, &words, &said);
+    add_wait(error, &said);
     return reply_refused(r, http_status, buf_str(&words), buf_str(&said));
 }
 
-enum err jsonio_refusal(struct reply *r, int http_status, const json_t *root)
+/* Where servers and what stands before them write their sentence: FastAPI's list, AWS, Cloudflare's
+ * list, Apigee, RFC 9457 … */
+static struct str message_of(const json_t *v, unsigned depth)
+{
+    static const char *const fields[] = {"message", "Message", "msg",    "error_msg", "faultstring",
+                                         "detail",  "error",   "errors", "fault",     "title"};
+    struct str text = json_text(v);
+    if (json_is_array(v))
+        return message_of(json_array_get(v, 0), depth);
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]) && text.len == 0 && depth < 4; i++)
+        text = message_of(json_object_get(v, fields[i]), depth + 1);
+    return text;
+}
+
+/* A page for a browser says nothing worth repeating. */
+static struct str plain_text(struct str body)
+{
+    body = str_trim(body);
+    struct str none = {NULL, 0};
+    body.len = body.len < PLAIN_MAX ? body.len : PLAIN_MAX;
+    while (body.len > 0 && !str_utf8(body) && body.len + 4 > PLAIN_MAX)
+        body.len--;
+    return body.len > 0 && body.at[0] != '<' && str_utf8(body) ? body : none;
+}
+
+/* Some have the member in what is no error as well. */
+static bool tells(const json_t *error)
+{
+    return json_string_length(error) > 0 || json_object_size(error) > 0 ||
+           json_array_size(error) > 0 || json_is_number(error) || json_is_true(error);
+}
+
+enum err jsonio_refusal(struct reply *r, int http_status, const json_t *root, struct str body)
 {
     const json_t *first = json_is_array(root) ? json_array_get(root, 0) : root; /* Google: a list */
-    const json_t *error = json_object_get(first, "error"), *detail;
-    if (error && !json_is_null(error))
-        return jsonio_error(r, http_status, error);
+    const json_t *error = json_object_get(first, "error");
+    if (tells(error))
+        return jsonio_error(r, http_status, json_is_object(error) ? error : first);
     if (http_status == 200)
         return reply_fail(r, ERR_MODEL_BROKEN, true,
                           "The model's server answered with something "
                           "that is no stream");
-    /* {"message"}, {"detail"} (a text, or FastAPI's list), or a page for a browser, of which
-     * nothing is worth repeating */
     keep_words(r, first);
-    detail = json_object_get(first, "detail");
-    if (json_is_array(detail))
-        detail = json_object_get(json_array_get(detail, 0), "msg");
-    struct str message = json_text(json_object_get(first, "message"));
-    if (message.len == 0)
-        message = json_text(json_object_get(first, "Message")); /* AWS, in some of its errors */
     scoped_buf(words, 512);
     add_word(&words, json_object_get(first, "type"));
     add_word(&words, json_object_get(first, "code"));
     add_word(&words, json_object_get(first, "__type")); /* AWS */
-    return reply_refused(r, http_status, buf_str(&words),
-                         message.len > 0 ? message : json_text(detail));
+    struct str message = root ? message_of(first, 0) : plain_text(body);
+    scoped_buf(said, message.len + 256);
+    buf_add_str(&said, message);
+    add_wait(first, &said);
+    return reply_refused(r, http_status, buf_str(&words), buf_str(&said));
 }
 
 bool jsonio_is_error(const json_t *root, struct str name)
 {
     const json_t *error = json_object_get(root, "error");
     struct str object = json_text(json_object_get(root, "object"));
-    return (error && !json_is_null(error)) || str_is(name, "error") || str_is(object, "error") ||
+    return tells(error) || str_is(name, "error") || str_is(object, "error") ||
            str_is(json_text(json_object_get(root, "type")), "error");
 }
 
 enum err jsonio_event_error(struct reply *r, const json_t *root)
 {
     const json_t *error = json_object_get(root, "error");
-    return jsonio_error(r, 200, error && !json_is_null(error) ? error : root);
+    return jsonio_error(r, 200, tells(error) ? error : root);
 }

@@ -32,7 +32,7 @@ enum err jsonio_error(struct reply *r, int http_status, const json_t *error);
 bool jsonio_is_error(const json_t *root, struct str name);
 enum err jsonio_event_error(struct reply *r, const json_t *root);
 /* A body that is neither a stream nor a whole reply: an error object, something else that tells a
- * message, or a page for a browser. */
-enum err jsonio_refusal(struct reply *r, int http_status, const json_t *root);
+ * message, plain text, or a page for a browser. root: the body as JSON, or NULL. */
+enum err jsonio_refusal(struct reply *r, int http_status, const json_t *root, struct str body);
 
 #endif

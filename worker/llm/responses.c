@@ -284,7 +284,7 @@ static enum err read_body(struct reply *r, int http_status, struct str body)
 {
     json_auto_t *root = jsonio_read(r, body);
     if (http_status != 200 || !json_is_array(json_object_get(root, "output")))
-        return jsonio_refusal(r, http_status, root);
+        return jsonio_refusal(r, http_status, root, body);
     return read_whole(r, root);
 }
 

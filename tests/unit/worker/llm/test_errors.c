@@ -98,6 +98,54 @@ static void too_long_in_each_vendors_words(void **state)
     check(all, sizeof(all) / sizeof(all[0]));
 }
 
+static void too_long_in_the_words_of_others(void **state)
+{
+    (void)state;
+    static const struct said all[] = {
+        {400, "",
+         "Unable to submit request because the input token count is 1500000 but model only sup"
+         "ports up to 1048576. Reduce the input token count and try again.",
+         LONG},
+        {400, "BAD_REQUEST", "Requested token count 5000 exceeds the maximum tokens limit of 4096.",
+         LONG},
+        {400, "1261", "Prompt exceeds max length", LONG},
+        {400, "", "Prompt length (9000) exceeds maximum input length (8192).", LONG},
+        {400, "invalid_input_argument",
+         "the number of input tokens 5000 cannot exceed the total tokens limit 4096 for this m"
+         "odel",
+         LONG},
+        {400, "390142", "max tokens of 4096 exceeded", LONG},
+        {400, "336007", "prompt tokens too long", LONG},
+        {400, "BadRequestError",
+         "The input (9000 tokens) is longer than the model's context length (8192 tokens).", LONG},
+        {413, "tokens_limit_reached",
+         "Request body too large for gpt-4o model. Max size: 8000 tokens.", LONG},
+        {400, "",
+         "Input Tokens Exceeded: Number of input tokens exceeds maximum length. Please update "
+         "the input to try again.",
+         LONG},
+        {400, "", "The prompt is too long: 40000, model maximum context length: 32767", LONG},
+        {400, "BadRequestError",
+         "You passed 10000 input tokens and requested 100 output tokens. However, the model's "
+         "context length is only 8192 tokens",
+         LONG},
+        {400, "",
+         "Trying to keep the first 5000 tokens when context overflows. However, the model is l"
+         "oaded with context length of only 4096 tokens",
+         LONG},
+        {400, "",
+         "AiError: The estimated number of input and maximum output tokens (10000) exceeded th"
+         "is model context window limit (8192).",
+         LONG},
+        {400, "context_length_exceeded",
+         "Please reduce the length of the messages or completion. Current length is 8200 while"
+         " limit is 8192",
+         LONG},
+        {400, "", "invalid params, context window exceeds limit (2013)", LONG},
+    };
+    check(all, sizeof(all) / sizeof(all[0]));
+}
+
 static void limits_say_how_long_and_are_never_too_long(void **state)
 {
     (void)state;
@@ -125,6 +173,18 @@ static void limits_say_how_long_and_are_never_too_long(void **state)
          "minute.",
          SLOW},
         {429, "429 RESOURCE_EXHAUSTED", "Resource has been exhausted (e.g. check quota).", SLOW},
+        {429, "", "Rate limit reached. Please try again in 1m2.5s. Visit our page.", SLOW, 62500},
+        {429, "", "Please retry after 1 minute.", SLOW, 60000},
+        {429, "", "Try again in 2 hours.", SLOW, 7200000},
+        {429, "", "Please try again in about 20 seconds.", SLOW, 20000},
+        {429, "", "Please wait 20s before you ask again.", SLOW, 20000},
+        {429, "", "Please retry your request in 3 seconds", SLOW, 3000},
+        {429, "token_quota_exceeded too_many_tokens_error",
+         "Tokens per minute limit exceeded - too many tokens processed.", SLOW},
+        {429, "",
+         "Requests to the ChatCompletions_Create Operation have exceeded call rate limit. "
+         "Please retry after 59 seconds.",
+         SLOW, 59000},
         {429, "", "Please try again in 99999999999999999999999999h", SLOW, 86400000},
     };
     check(all, sizeof(all) / sizeof(all[0]));
@@ -196,6 +256,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(too_long_in_each_vendors_words),
+        cmocka_unit_test(too_long_in_the_words_of_others),
         cmocka_unit_test(limits_say_how_long_and_are_never_too_long),
         cmocka_unit_test(money_that_is_gone_is_no_wait),
         cmocka_unit_test(the_rest_is_told_apart),
