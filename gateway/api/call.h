@@ -18,7 +18,6 @@ typedef void call_error_fn(struct buf *b, enum err err, unsigned status, const c
 
 struct call;
 struct turn;
-struct visitor;
 /* A door: the client speaks another protocol. It uses the API's handlers, and is answered by these
  * where they would answer. Each ends the call, as the functions below do. */
 struct call_hooks {
@@ -36,7 +35,6 @@ struct call {
     struct credentials credentials;
     struct key_use key;      /* of a program; key.key NULL: a person asks */
     uint64_t service_id;     /* while the key's user signs in */
-    struct visitor *visitor; /* of callers.h, until it is answered; NULL: nobody's */
     bool reading, cut;       /* its body is being taken in; its key was revoked meanwhile */
     call_error_fn *error;    /* NULL: as all of our own API */
     bool cross_site;         /* of another site's page: it may ask, not change, nor lend a token */

@@ -11,11 +11,6 @@ struct caller {
     struct callers *callers;
     char *user;
     uint32_t requests;
-    uint64_t bytes; /* of all of them */
-};
-struct visitor { /* a request */
-    struct caller *caller;
-    uint64_t bytes;
 };
 
 struct callers *callers_new(void)
@@ -36,10 +31,7 @@ void callers_free(struct callers *c)
 
 static void leave(void *arg)
 {
-    struct visitor *v = arg;
-    struct caller *u = v->caller;
-    u->bytes -= v->bytes;
-    free(v);
+    struct caller *u = arg;
     if (--u->requests > 0)
         return;
     map_remove(u->callers->users, str_of(u->user));
@@ -47,12 +39,11 @@ static void leave(void *arg)
     free(u);
 }
 
-struct visitor *callers_enter(struct callers *c, const char *user, uint32_t max,
-                              struct http_request *r)
+bool callers_enter(struct callers *c, const char *user, uint32_t max, struct http_request *r)
 {
     struct caller *u = map_get(c->users, str_of(user));
     if (u && max > 0 && u->requests >= max)
-        return NULL;
+        return false;
     if (!u) {
         u = xcalloc(1, sizeof(*u));
         u->callers = c;
@@ -60,18 +51,6 @@ struct visitor *callers_enter(struct callers *c, const char *user, uint32_t max,
         map_put(c->users, str_of(user), u);
     }
     u->requests++;
-    struct visitor *v = xcalloc(1, sizeof(*v));
-    v->caller = u;
-    http_on_over(r, leave, v);
-    return v;
-}
-
-bool callers_hold(struct visitor *v, uint64_t bytes, uint64_t max)
-{
-    struct caller *u = v->caller;
-    if (bytes > max || u->bytes > max - bytes)
-        return false;
-    u->bytes += bytes;
-    v->bytes += bytes;
+    http_on_over(r, leave, u);
     return true;
 }

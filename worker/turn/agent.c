@@ -27,6 +27,7 @@ static enum agent_act on_wish(struct agent *a, enum agent_wish wish);
 static enum agent_act next(struct agent *a, int64_t now_ms);
 static enum agent_act seal(struct agent *a, enum agent_seal what, enum err why);
 static enum agent_act over(struct agent *a, enum agent_act last);
+static enum agent_act on_tick(struct agent *a, int64_t now_ms);
 static bool out_of_time(const struct agent *a, int64_t now_ms);
 
 void agent_init(struct agent *a, const struct agent_limits *limits)
@@ -45,6 +46,7 @@ enum agent_act agent_step(struct agent *a, const struct agent_fact *f)
         a->state = AGENT_LOADING;
         return ACT_LOAD;
     case FACT_LOADED:
+        a->stuck_ms = 0;
         return a->state == AGENT_LOADING ? on_loaded(a, f) : ACT_WAIT;
     case FACT_REPLIED:
         return a->state == AGENT_THINKING ? on_replied(a, f) : ACT_WAIT;
@@ -55,6 +57,7 @@ enum agent_act agent_step(struct agent *a, const struct agent_fact *f)
     case FACT_TOOLED:
         return a->state == AGENT_ACTING ? on_tooled(a, f) : ACT_WAIT;
     case FACT_SEALED:
+        a->stuck_ms = 0;
         return a->state == AGENT_SEALING ? on_sealed(a, f) : ACT_WAIT;
     case FACT_FAILED:
         return on_failed(a, f);
@@ -65,11 +68,21 @@ enum agent_act agent_step(struct agent *a, const struct agent_fact *f)
     case FACT_LEAVE:
         return on_wish(a, WISH_LEAVE);
     case FACT_TICK:
-        if ((a->state == AGENT_THINKING || a->state == AGENT_ACTING) && out_of_time(a, f->now_ms))
-            return seal(a, SEAL_FAILURE, ERR_TURN_TIMEOUT);
-        return ACT_WAIT;
+        return on_tick(a, f->now_ms);
     }
     return ACT_WAIT;
+}
+
+static enum agent_act on_tick(struct agent *a, int64_t now_ms)
+{
+    if (a->state == AGENT_LOADING || a->state == AGENT_SEALING) {
+        if (a->stuck_ms == 0)
+            a->stuck_ms = now_ms;
+        a->gave_up = now_ms - a->stuck_ms >= AGENT_STUCK_MS;
+        return a->gave_up ? over(a, ACT_RELEASE) : ACT_WAIT;
+    }
+    a->stuck_ms = 0;
+    return out_of_time(a, now_ms) ? seal(a, SEAL_FAILURE, ERR_TURN_TIMEOUT) : ACT_WAIT;
 }
 
 /* The first load of this process says where the turn stands; what comes after is counted here. */

@@ -13,7 +13,10 @@
  *   ACTING    TOOLED → WAIT; the last one → SEAL, SEALING; FAILED → SEAL
  *   SEALING   SEALED → open calls: TOOLS; else LOAD; or FINISH, OVER. A wish that comes meanwhile
  *             is remembered: a write in flight is never undone
- *   any       FENCED → DROP, OVER, silently; CANCEL → SEAL that outcome; LEAVE → RELEASE, OVER */
+ *   any       FENCED → DROP, OVER, silently; CANCEL → SEAL that outcome; LEAVE → RELEASE, OVER
+ *
+ * A turn ends or goes on: who has waited for Redis for AGENT_STUCK_MS, to load or to seal, gives it
+ * to another worker, whose way there may be another. (Epochs fence what is under way.) */
 #ifndef WORKER_TURN_AGENT_H
 #define WORKER_TURN_AGENT_H
 
@@ -87,6 +90,8 @@ const char *agent_fact_name(enum agent_fact_kind k);
 const char *agent_act_name(enum agent_act a);
 const char *agent_seal_name(enum agent_seal s);
 
+/* Longer than a failover takes, and no longer than a person looks at half an answer. */
+enum { AGENT_STUCK_MS = 60000 };
 struct agent_limits {
     uint32_t calls_max;      /* of the model in a turn */
     uint32_t attempts_max;   /* of a step, in this process */
@@ -119,6 +124,8 @@ struct agent {
     enum agent_seal seal; /* what SEAL is to write */
     enum err why;         /* of SEAL_FAILURE */
     int64_t start_ms;
+    int64_t stuck_ms;       /* since when it waits for Redis, as far as ticks tell; 0: it doesn't */
+    bool gave_up;           /* it waited for too long */
     uint32_t step, attempt; /* the present one; step 1 is a turn's first, user's message is 0 */
     uint32_t tries;         /* of this step in this process */
     uint32_t doubts;        /* of the turn in this process */

@@ -740,15 +740,22 @@ static void on_released(void *arg, enum err err, const struct store_answer *answ
     MAGIC_CHECK(t, TURN_MAGIC);
     (void)answer;
     t->call = 0;
-    if (err == ERR_NONE) /* else its lease ends by itself, or it is another's already */
+    if (err == ERR_NONE) { /* else its lease ends by itself, or it is another's already */
         hub_send_release(t->link, t->id, t->epoch, "leaving");
+        t->refused = ERR_NONE;
+    }
     t->retry_ms = 0;
     t->todo = ACT_DROP;
     mark(t);
 }
 
+/* Who is stuck can't tell Redis either, maybe: its gateway is told in any case. */
 static void begin_release(struct turn *t)
 {
+    if (t->agent.gave_up) {
+        t->refused = ERR_STORE_UNAVAILABLE;
+        log_warn("turn.stuck", "turn=%s epoch=%u step=%u", id_log(t->id), t->epoch, t->agent.step);
+    }
     stop(t);
     metric_add(t->config->meters->turns_released, 1);
     log_info("turn.released", "turn=%s epoch=%u step=%u", id_log(t->id), t->epoch, t->agent.step);

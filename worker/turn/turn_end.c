@@ -39,7 +39,7 @@ void turn_drop(struct turn *t)
     audience_done(&t->audience, t->id, t->epoch);
     if (t->refused != ERR_NONE && t->refused != ERR_FENCED) /* nobody else knows it yet */
         hub_send_release(t->link, t->id, t->epoch, err_word(t->refused));
-    if (t->agent.wish == WISH_LEAVE)
+    if (t->agent.wish == WISH_LEAVE || t->agent.gave_up)
         return; /* counted and logged when it was released */
     if (t->refused == ERR_NONE || t->refused == ERR_FENCED)
         /* Its gateway may have heard of no other epoch: the session was deleted. */

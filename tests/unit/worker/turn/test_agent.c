@@ -327,6 +327,59 @@ static void leaving_hands_the_turn_back_but_finishes_a_write(void **state)
                                   "SEALED > RELEASE OVER\n");
 }
 
+static void who_waits_for_redis_for_long_gives_the_turn_to_another(void **state)
+{
+    (void)state;
+    struct play *p = begin();
+    PLAY(p, FACT_START);
+    p->now_ms = 1;
+    PLAY(p, FACT_TICK);
+    p->now_ms += AGENT_STUCK_MS - 1;
+    PLAY(p, FACT_TICK);
+    p->now_ms++;
+    PLAY(p, FACT_TICK);
+    assert_string_equal(p->trace, "START > LOAD LOADING\n"
+                                  "TICK > WAIT LOADING\n"
+                                  "TICK > WAIT LOADING\n"
+                                  "TICK > RELEASE OVER\n");
+    p = begin();
+    p->now_ms = 1;
+    PLAY(p, FACT_START);
+    LOADED_FRESH(p);
+    PLAY(p, FACT_REPLIED);
+    PLAY(p, FACT_TICK);
+    PLAY(p, FACT_CANCEL);
+    p->now_ms += AGENT_STUCK_MS;
+    PLAY(p, FACT_TICK);
+    assert_string_equal(p->trace, "START > LOAD LOADING\n"
+                                  "LOADED > CALL THINKING\n"
+                                  "REPLIED > SEAL(ANSWER) SEALING\n"
+                                  "TICK > WAIT SEALING\n"
+                                  "CANCEL > WAIT SEALING\n"
+                                  "TICK > RELEASE OVER\n");
+}
+
+static void every_answer_of_redis_begins_the_wait_anew(void **state)
+{
+    (void)state;
+    struct play *p = begin();
+    p->now_ms = 1;
+    PLAY(p, FACT_START);
+    for (int i = 0; i < 3; i++) { /* each just in time */
+        PLAY(p, FACT_TICK);
+        p->now_ms += AGENT_STUCK_MS - 1;
+        PLAY(p, FACT_LOADED, .open_calls = 1);
+        if (p->agent.state != AGENT_ACTING)
+            break;
+        PLAY(p, FACT_TOOLED);
+        PLAY(p, FACT_TICK);
+        p->now_ms += AGENT_STUCK_MS - 1;
+        PLAY(p, FACT_SEALED);
+    }
+    assert_int_equal(p->agent.state, AGENT_SEALING); /* it is out of its own time by then */
+    assert_int_equal(p->agent.seal, SEAL_FAILURE);
+}
+
 static void cancel_is_stronger_than_leave(void **state)
 {
     (void)state;
@@ -419,6 +472,8 @@ int main(void)
         cmocka_unit_test(refusal_ends_the_turn_at_once),
         cmocka_unit_test(rounds_of_nothing_but_invalid_calls_end_the_turn),
         cmocka_unit_test(leaving_hands_the_turn_back_but_finishes_a_write),
+        cmocka_unit_test(who_waits_for_redis_for_long_gives_the_turn_to_another),
+        cmocka_unit_test(every_answer_of_redis_begins_the_wait_anew),
         cmocka_unit_test(cancel_is_stronger_than_leave),
         cmocka_unit_test(limits_end_the_turn_with_their_own_error),
     };

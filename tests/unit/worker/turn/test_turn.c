@@ -406,6 +406,33 @@ static void leaving_hands_the_turn_back(void **state)
     expect("RELEASE 1 leaving\n");
 }
 
+/* Its gateway is told, whether Redis takes note or not: another worker's way there may be open. */
+static void who_can_not_seal_for_long_hands_the_turn_back(void **state)
+{
+    (void)state;
+    for (int noted = 0; noted < 2; noted++) {
+        begin_answer_in(1 + (uint32_t)noted);
+        text("a");
+        replied(ERR_NONE);
+        tick(1);
+        w.trace[0] = '\0';
+        tick(59000);
+        assert_null(strstr(w.trace, "release"));
+        tick(2000);
+        settle();
+        assert_non_null(strstr(w.trace, "release"));
+        if (noted)
+            answer(&w.write, ERR_NONE);
+        else
+            tick(3000);
+        settle();
+        assert_non_null(
+            strstr(w.trace, noted ? "RELEASE 2 leaving\n" : "RELEASE 1 store_unavailable\n"));
+        assert_null(strstr(w.trace, "DONE"));
+        assert_int_equal(worker_turns_running(w.turns), 0);
+    }
+}
+
 static void full_worker_hands_back_at_once_and_a_turn_said_twice_is_one(void **state)
 {
     (void)state;
@@ -736,6 +763,7 @@ int main(void)
         TEST(token_that_the_model_refused_is_asked_for_and_the_call_begun_anew),
         TEST(leaving_hands_the_turn_back),
         TEST(full_worker_hands_back_at_once_and_a_turn_said_twice_is_one),
+        TEST(who_can_not_seal_for_long_hands_the_turn_back),
         TEST(call_that_needs_a_yes_leaves_the_turn_awaiting),
         TEST(decided_calls_run_as_they_were_decided),
         TEST(call_id_that_was_asked_before_becomes_another),
