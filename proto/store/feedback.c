@@ -8,6 +8,7 @@
 #include "proto/store/storage.h"
 
 enum {
+    FEEDBACK_BYTES = 64, /* beside the comment: prelude.lua has the same */
     LIST_PAGE = 200,
     RATED_PAGE = 10, /* answers with all that led to them, which may be megabytes */
 };
@@ -22,9 +23,18 @@ static void on_said(struct store_call *c, struct store_command *cmd, enum err er
                                   .sentiment = (int)redis_int(redis_at(reply, 2))};
     if (err == ERR_NONE && cmd->tag)
         index_rated_add(c->store, c->session);
-    if (err == ERR_NONE)
-        storage_note(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 3)));
+    /* What was taken for it, or what it has now: nothing, where the session is not there. */
+    storage_note(c->store, buf_str(&c->owner), c->session,
+                 redis_int(redis_at(reply, err == ERR_NONE ? 3 : 1)));
     store_call_end(c, err, &answer);
+}
+
+/* It waits in the call until the quota has room for it. */
+static void say(struct store_call *c)
+{
+    struct store_command *cmd = c->own;
+    c->own = NULL;
+    command_send(cmd);
 }
 
 uint64_t store_feedback_set(struct store *s, struct str owner, struct id session, uint32_t message,
@@ -33,14 +43,18 @@ uint64_t store_feedback_set(struct store *s, struct str owner, struct id session
     struct store_call *c = store_call_new(s, fn, arg);
     c->session = session;
     buf_add_str(&c->owner, owner);
-    struct store_command *cmd = command_script(c, SCRIPT_session_feedback, on_said);
+    struct store_command *cmd = c->own = command_script(c, SCRIPT_session_feedback, on_said);
     cmd->tag = sentiment != 0;
     command_session_keys(cmd, session);
     command_str(cmd, owner);
     command_num(cmd, message);
     command_num(cmd, sentiment);
     command_str(cmd, comment);
-    return command_send(cmd);
+    if (sentiment != 0)
+        storage_take(c, (int64_t)comment.len + FEEDBACK_BYTES, true, say);
+    else
+        say(c);
+    return c->id;
 }
 
 /* ---- what was said ---- */

@@ -81,7 +81,21 @@ def long_answers(alice: Client) -> Iterator[Response]:
         yield answer
 
 
-WAYS = [creates, forks, patches, questions, questions_that_are_removed, questions_that_wait, long_answers]
+def comments(alice: Client) -> Iterator[Response]:
+    """On answers, once nothing else has room any more."""
+    session = alice.session()
+    for _ in range(100):
+        alice.ask(session, "q")
+    answers = [m["message_id"] for m in alice.messages(session) if m["role"] == "assistant"]
+    assert alice.request("PATCH", f"/session/{session}", {"context": {"note": "x" * 60_000}}).status == 200
+    while alice.post("/session", {"title": "t" * 500}).status == 201:
+        pass
+    for _ in range(3):
+        for message in answers:
+            yield alice.request("PUT", f"/session/{session}/message/{message}/feedback", {"sentiment": 1, "comment": "c" * 3900})
+
+
+WAYS = [creates, forks, patches, questions, questions_that_are_removed, questions_that_wait, long_answers, comments]
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)

@@ -1,6 +1,6 @@
 #!lua
 -- S M F L. What its owner thinks of an answer; the last counts. -> the answer's model, the sentiment before (0: none),
--- the session's bytes.
+-- the session's bytes; these alone, where it is no answer.
 -- owner, message, sentiment (1, -1; 0: taken back), comment.
 -- Durable.
 local S, M = KEYS[1], KEYS[2]
@@ -10,10 +10,10 @@ end
 local record = redis.call('HGET', M, ARGV[2])
 local fine, message = pcall(cmsgpack.unpack, record or '')
 if not record or not fine or type(message) ~= 'table' then
-    return {'message_not_found'}
+    return {'message_not_found', session_bytes(S)}
 end
 if message.role ~= 1 then
-    return {'invalid'}
+    return {'invalid', session_bytes(S)}
 end
 local before = feedback_read(S, ARGV[2])
 feedback_drop(S, ARGV[2])
