@@ -14,11 +14,17 @@ from urllib.parse import urlsplit
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 
-from harness.client import Client  # noqa: E402
+from harness.client import DATASOURCE, Client  # noqa: E402
 
 THREADS = 8
 SOCKETS = 150  # of one person, at once
 PAUSE = 0.002  # the flood is what the gateway has to bear, not what a core of the test's can do
+
+ASK = {"role": "user", "content": "how is the flood"}
+DOORS = [("/v1/chat/completions", {"model": "persai", "messages": [ASK]}),
+         ("/agui", {"runId": "r", "messages": [{"id": "1", **ASK}]}),
+         ("/mcp", {"jsonrpc": "2.0", "id": 1, "method": "tools/call",
+                   "params": {"name": "list_label_values", "arguments": {"label": "room"}}})]
 
 
 class Flood:
@@ -66,6 +72,33 @@ class Flood:
             answer = client.post(path, {"message": "flood of tools"}, headers={"Prefer": "respond-async"})
             self.counts[answer.status] += 1
             time.sleep(0.05)
+
+    def pins(self, n: int) -> None:
+        message = f"/session/{self.more['session']}/message/{self.more['message']}"
+        self.repeat(n, "PATCH", message, {"pinned": n % 2 == 0, "excluded": n % 3 == 0})
+
+    def refused(self, n: int) -> None:
+        """Questions in a conversation whose turn does not end."""
+        client = self.client(n)
+        session = client.post("/session", {}).json().get("session_id", "")
+        path = client.turn_path(session, "/proxy/globaldatasources/hangs")
+        client.post(path, {"message": "flood of tools"}, headers={"Prefer": "respond-async"})
+        self.repeat(n, "POST", path, {"message": "another " + "word " * 100})
+
+    def exports(self, n: int) -> None:
+        self.repeat(n, "GET", f"/session/{self.more['session']}/export?format={('md', 'json')[n % 2]}")
+
+    def doors(self, n: int) -> None:
+        """Each is a conversation, a turn and an answer."""
+        path, body = DOORS[n % len(DOORS)]
+        client = self.client(n)
+        while time.monotonic() < self.end:
+            connection, response = client.send("POST", path, {**body, "threadId": f"{n}"} if path == "/agui" else body,
+                                               headers={"X-PersAI-Datasource": DATASOURCE})
+            response.read()
+            connection.close()
+            self.counts[f"{path} {response.status}"] += 1
+            time.sleep(PAUSE)
 
     def tokens(self, n: int) -> None:
         """Wrong ones: each is a question to Perses."""
@@ -117,7 +150,8 @@ class Flood:
             thread.join(max(0.1, self.end - time.monotonic() + 25))
 
 
-KINDS = ["sessions", "settings", "forks", "searches", "reads", "turns", "tokens", "bodies", "followers"]
+KINDS = ["sessions", "settings", "forks", "pins", "searches", "reads", "exports", "turns", "refused", "doors", "tokens",
+         "bodies", "followers"]
 
 if __name__ == "__main__":
     os.nice(19)

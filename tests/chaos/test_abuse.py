@@ -39,7 +39,8 @@ class House:
         self.stack.model.when("flood of tools", [Call("execute_instant_query", {"query": f"flood_x{n}"}) for n in range(16)],
                               ["Done."])
         self.stack.model.when("long", [LONG])
-        self.stack.start(gateways=2, workers=2)
+        # As it is without a setting; all the rest of what one person may have is as it is anyway.
+        self.stack.start(gateways=2, workers=2, gateway_env={"PERSAI_USER_TURNS": "4"})
         self.quiet: list[float] = []
 
     def fetch(self, exchange: Exchange, request: Request) -> None:
