@@ -9,6 +9,8 @@
 #include <jansson.h>
 #include "common/check.h"
 
+/* What is looked at of an answer: longer ones are a model's that does not stop. */
+enum { ANSWER_BYTES_MAX = 64 << 10 };
 enum { STATED_MAX = 64, DERIVED_FROM_MAX = 8, READINGS_MAX = 2, DIGITS_MAX = 40 };
 
 /* One number of an answer. Where a comma may be a decimal sign or not, it has two readings. */
@@ -256,11 +258,9 @@ static bool is_claim(struct str text, size_t at, size_t len)
             return false;
     }
     size_t line = at;
-    while (line > 0 && text.at[line - 1] != '\n')
+    while (line > 0 && text.at[line - 1] != '\0' && strchr(" \t*>-#", text.at[line - 1]))
         line--;
-    bool begins = true;
-    for (size_t i = line; i < at; i++)
-        begins = begins && strchr(" \t*>-#", text.at[i]) != NULL;
+    bool begins = line == 0 || text.at[line - 1] == '\n';
     return !(begins && (after == '.' || after == ')') && (after2 == ' ' || after2 == '\n'));
 }
 
@@ -303,6 +303,8 @@ static size_t after_code(struct str text, size_t at)
 static unsigned read_all(struct str answer, struct stated all[STATED_MAX])
 {
     unsigned count = 0;
+    if (answer.len > ANSWER_BYTES_MAX)
+        answer.len = ANSWER_BYTES_MAX;
     for (size_t at = 0; at < answer.len && count < STATED_MAX;) {
         if (answer.at[at] == '`')
             at = after_code(answer, at);
@@ -429,6 +431,8 @@ bool claims_admits(struct str answer)
         "no todos",   "sin datos",      "部分",      "不完整",        "缺",         "截断",
         "至少",       "没有数据",       "一部",      "不完全",        "欠け",       "欠損",
         "少なくとも", "データがあり"};
+    if (answer.len > ANSWER_BYTES_MAX) /* at its end, where it says so if it does */
+        answer = str_skip(answer, answer.len - ANSWER_BYTES_MAX);
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         for (size_t at = 0; at + strlen(words[i]) <= answer.len; at++)
             if (strncasecmp(answer.at + at, words[i], strlen(words[i])) == 0)

@@ -3,6 +3,7 @@
 #include "tests/support/unit.h"
 
 #include <stdio.h>
+#include <time.h>
 #include "worker/turn/claims.h"
 
 struct planted {
@@ -211,12 +212,39 @@ static void much_of_anything_is_bounded(void **state)
     claims_free(&c);
 }
 
+/* A model that does not stop: a line without end, of numbers that are none; code that is never
+ * closed. Looking for each line's begin and each fence's end took minutes of everybody's time. */
+static void long_answers_take_no_time(void **state)
+{
+    (void)state;
+    enum { BYTES = 4 << 20 };
+    static const char *const units[] = {"1,2,3,4 ",  "1.2.3.4 ", "- 1 ",
+                                        "` ``` `` ", "x1 ",      "12 000 "};
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        struct claims known = {0};
+        struct claim found[4];
+        scoped_buf(answer, BYTES + 16);
+        while (answer.len < BYTES)
+            buf_puts(&answer, units[i]);
+        struct timespec begin, end;
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begin);
+        claims_unsupported(&known, buf_str(&answer), found, 4);
+        assert_false(claims_admits(buf_str(&answer)));
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
+        assert_true(end.tv_sec - begin.tv_sec < 2);
+        buf_puts(&answer, "not all");
+        assert_true(claims_admits(buf_str(&answer)));
+        claims_free(&known);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(planted_numbers_are_all_found),
         cmocka_unit_test(true_numbers_are_not_doubted),
         cmocka_unit_test(what_is_partial_must_be_said_to_be_so),
+        cmocka_unit_test(long_answers_take_no_time),
         cmocka_unit_test(much_of_anything_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
