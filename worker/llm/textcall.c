@@ -7,6 +7,8 @@
 
 /* A text that is full of braces is no call: so many are tried. */
 enum { STARTS_MAX = 64 };
+/* Nor is one that is longer than calls are: each try reads to the text's end. */
+enum { TEXT_BYTES_MAX = 64 << 10 };
 
 static bool read_at(struct textcalls *c, struct str text, size_t at, size_t *end);
 static bool take(struct textcalls *c, const json_t *v, struct str tagged);
@@ -19,6 +21,8 @@ void textcalls_read(struct textcalls *c, struct str text)
     *c = (struct textcalls){0};
     unsigned tried = 0;
     size_t at = 0, end = 0;
+    if (text.len > TEXT_BYTES_MAX)
+        return;
     for (; at < text.len && c->count == 0 && tried < STARTS_MAX; at++) {
         if (text.at[at] != '{' && text.at[at] != '[')
             continue;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <cmocka.h>
 
 #include "common/check.h"
@@ -110,12 +111,31 @@ static void any_text_is_taken(void **state)
     textcalls_free(&c);
 }
 
+/* Each try reads to the text's end, and makes a tree of it. */
+static void long_text_takes_no_time(void **state)
+{
+    (void)state;
+    scoped_buf(b, 8 << 20);
+    for (unsigned i = 0; i < 64; i++)
+        buf_putc(&b, '[');
+    while (b.len < 4 << 20)
+        buf_puts(&b, "0,");
+    struct timespec begin, end;
+    struct textcalls c;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begin);
+    textcalls_read(&c, buf_str(&b));
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
+    assert_int_equal(c.count, 0);
+    assert_true(end.tv_sec - begin.tv_sec < 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calls_are_read_as_models_write_them),
         cmocka_unit_test(what_only_shows_a_call_is_none),
         cmocka_unit_test(any_text_is_taken),
+        cmocka_unit_test(long_text_takes_no_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
