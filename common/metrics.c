@@ -14,12 +14,15 @@
 static const double buckets[] = {0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5,
                                  1,     2,     5,     10,   20,   30,   60,  120};
 enum { BUCKETS = sizeof(buckets) / sizeof(*buckets) };
+_Static_assert((int)BUCKETS <= (int)METRIC_BOUNDS_MAX, "room for the usual ones");
 
 struct metric {
     enum metric_kind kind;
     const char *name, *labels, *help;
-    double value;             /* of a histogram: the sum */
-    uint64_t counts[BUCKETS]; /* observations in each bucket, not cumulative */
+    double value; /* of a histogram: the sum */
+    const double *bounds;
+    unsigned bound_count;
+    uint64_t counts[METRIC_BOUNDS_MAX]; /* observations in each bucket, not cumulative */
     uint64_t count;
 };
 
@@ -54,11 +57,26 @@ struct metric *metric_new(enum metric_kind kind, const char *name, const char *l
         if (strcmp(metrics[i]->name, name) == 0)
             CHECK(metrics[i]->kind == kind && strcmp(metrics[i]->help, help) == 0);
     struct metric *m = xcalloc(1, sizeof(*m));
-    *m = (struct metric){.kind = kind, .name = name, .labels = labels, .help = help};
+    *m = (struct metric){.kind = kind,
+                         .name = name,
+                         .labels = labels,
+                         .help = help,
+                         .bounds = buckets,
+                         .bound_count = BUCKETS};
     metrics = xrealloc(metrics, (metric_count + 1) * sizeof(struct metric *));
     memmove(metrics + at + 1, metrics + at, (metric_count - at) * sizeof(struct metric *));
     metrics[at] = m;
     metric_count++;
+    return m;
+}
+
+struct metric *metric_histogram(const char *name, const char *labels, const char *help,
+                                const double *bounds, unsigned bound_count)
+{
+    struct metric *m = metric_new(METRIC_HISTOGRAM, name, labels, help);
+    CHECK(bound_count <= METRIC_BOUNDS_MAX && (m->count == 0 || m->bounds == bounds));
+    m->bounds = bounds;
+    m->bound_count = bound_count;
     return m;
 }
 
@@ -78,9 +96,9 @@ void metric_observe(struct metric *m, double seconds)
 {
     CHECK(m->kind == METRIC_HISTOGRAM);
     size_t i = 0;
-    while (i < BUCKETS && seconds > buckets[i])
+    while (i < m->bound_count && seconds > m->bounds[i])
         i++;
-    if (i < BUCKETS)
+    if (i < m->bound_count)
         m->counts[i]++;
     m->count++;
     m->value += seconds;
@@ -202,10 +220,10 @@ static void write_sample(struct buf *b, const struct metric *m, const char *suff
 static void write_histogram(struct buf *b, const struct metric *m)
 {
     uint64_t below = 0;
-    for (size_t i = 0; i < BUCKETS; i++) {
+    for (size_t i = 0; i < m->bound_count; i++) {
         char le[32];
         below += m->counts[i];
-        snprintf(le, sizeof(le), "le=\"%g\"", buckets[i]);
+        snprintf(le, sizeof(le), "le=\"%.10g\"", m->bounds[i]);
         write_sample(b, m, "_bucket", le, (double)below);
     }
     write_sample(b, m, "_bucket", "le=\"+Inf\"", (double)m->count);

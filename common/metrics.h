@@ -17,6 +17,10 @@ struct metric;
  * Lives as long as the process. Histogram buckets: seconds, 1 ms to 120 s, roughly doubling. */
 struct metric *metric_new(enum metric_kind kind, const char *name, const char *labels,
                           const char *help);
+/* A histogram of other values than seconds: its bounds, ascending, at most METRIC_BOUNDS_MAX. */
+enum { METRIC_BOUNDS_MAX = 17 };
+struct metric *metric_histogram(const char *name, const char *labels, const char *help,
+                                const double *bounds, unsigned bound_count);
 void metric_add(struct metric *m, double by);
 void metric_set(struct metric *m, double value);
 void metric_observe(struct metric *m, double seconds);

@@ -9,6 +9,7 @@
 #include "common/list.h"
 #include "common/loop.h"
 #include "common/metrics.h"
+#include "common/otlp_send.h"
 #include "common/redis/redis.h"
 #include "gateway/visits.h"
 #include "gateway/api/searches.h"
@@ -37,6 +38,8 @@ struct gateway {
     struct store *store;
     unsigned redis_problems; /* of store_health: logged already */
     struct fetch_pool *fetch;
+    struct otlp_sender *traces;
+    struct otlp *otlp; /* its queue; NULL: nothing is traced */
     struct identity *identity;
     struct service *service; /* of the webhook */
     struct keys *keys;       /* for programs */

@@ -63,8 +63,8 @@ static void on_drain(void *arg)
         turns_hand_over(g);
         streams_end(g, true);
         broker_bye(g->broker);
-        loop_timer_set(d->timer, 200, 0); /* what was said has so long to leave */
-    } else if (d->told) {
+        loop_timer_set(d->timer, 200, 50); /* what was said has so long to leave */
+    } else if (d->told && otlp_leave(g->traces)) {
         loop_stop(g->loop);
     }
 }
@@ -115,6 +115,8 @@ static bool settings_fit(const struct gateway_settings *s, char error[256])
     return settings_listen("PERSAI_LISTEN", s->http.listen, error) &&
            settings_url("PERSES_API_URL", s->perses, error) &&
            settings_redis("PERSAI_REDIS", s->redis.url, error) &&
+           settings_url("OTEL_EXPORTER_OTLP_ENDPOINT", s->otlp_endpoint, error) &&
+           settings_pairs(s->otlp_headers, s->otel_attributes, error) &&
            settings_networks("PERSAI_PROXIES", s->http.proxies, error) &&
            settings_origins("PERSAI_CORS_ORIGINS", s->cors_origins, error) &&
            settings_beats(s->beat_ms, s->dead_ms, error) && settings_go_together(s, error);

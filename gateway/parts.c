@@ -14,10 +14,13 @@
 #include "proto/store/store.h"
 
 static bool open_http(struct gateway *g, char error[256]);
+static bool open_traces(struct gateway *g, char error[256]);
 
 const char *parts_open(struct gateway *g, char error[256])
 {
     g->fetch = fetch_pool_new(g->loop);
+    if (!open_traces(g, error))
+        return "OTEL_EXPORTER_OTLP_ENDPOINT";
     if (!parts_store(g, error))
         return "PERSAI_REDIS";
     g->identity = identity_new(g);
@@ -63,6 +66,22 @@ bool parts_store(struct gateway *g, char error[256])
     return g->redis != NULL;
 }
 
+static bool open_traces(struct gateway *g, char error[256])
+{
+    const struct gateway_settings *s = &g->settings;
+    struct otlp_sender_config c = {.loop = g->loop,
+                                   .fetches = g->fetch,
+                                   .endpoint = s->otlp_endpoint,
+                                   .headers = s->otlp_headers,
+                                   .service = s->otel_service,
+                                   .attributes = s->otel_attributes,
+                                   .version = PERSAI_VERSION,
+                                   .instance = g->name};
+    g->traces = otlp_sender_new(&c, error);
+    g->otlp = otlp_sender_queue(g->traces);
+    return error[0] == '\0';
+}
+
 static bool open_http(struct gateway *g, char error[256])
 {
     static const struct http_callbacks callbacks = {.on_request = routes_on_request,
@@ -103,6 +122,7 @@ void parts_close(struct gateway *g)
         store_free(g->store);
     if (g->redis)
         redis_free(g->redis);
+    otlp_sender_free(g->traces);
     if (g->fetch)
         fetch_pool_free(g->fetch);
     if (g->loop)

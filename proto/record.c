@@ -75,7 +75,7 @@ bool record_message_encode(const struct record_message *m, struct buf *b)
 
 bool record_request_encode(const struct record_request *r, struct buf *b)
 {
-    pack_map(b, r->tool_name.len > 0 ? 7 : 5);
+    pack_map(b, 5u + (r->tool_name.len > 0 ? 2 : 0) + (r->traceparent.len > 0 ? 1 : 0));
     key_text(b, "owner", r->owner);
     key_text(b, "ds", r->datasource_path);
     key_text(b, "ctx", r->context);
@@ -85,6 +85,8 @@ bool record_request_encode(const struct record_request *r, struct buf *b)
         key_text(b, "tool", r->tool_name);
         key_text(b, "args", r->arguments);
     }
+    if (r->traceparent.len > 0)
+        key_text(b, "trace", r->traceparent);
     return !b->overflowed;
 }
 
@@ -338,10 +340,10 @@ enum err record_request_decode(struct str bytes, struct record_request *out)
 {
     *out = (struct record_request){0};
     const struct field fields[] = {
-        {"owner", NULL, &out->owner},   {"ds", NULL, &out->datasource_path},
-        {"ctx", NULL, &out->context},   {"model", NULL, &out->model},
-        {"slot", NULL, &out->quota_id}, {"tool", NULL, &out->tool_name},
-        {"args", NULL, &out->arguments}};
+        {"owner", NULL, &out->owner},    {"ds", NULL, &out->datasource_path},
+        {"ctx", NULL, &out->context},    {"model", NULL, &out->model},
+        {"slot", NULL, &out->quota_id},  {"tool", NULL, &out->tool_name},
+        {"args", NULL, &out->arguments}, {"trace", NULL, &out->traceparent}};
     if (bytes.len <= RECORD_BYTES_MAX && read_map(&bytes, fields, sizeof fields / sizeof *fields) &&
         bytes.len == 0)
         return ERR_NONE;

@@ -76,6 +76,7 @@ struct record_request {
     /* What a program orders instead of asking a model: one tool call, and the turn ends with its
      * result. Empty: a model is asked. arguments: JSON. */
     struct str tool_name, arguments;
+    struct str traceparent; /* the span that the worker's are children of, or empty: not traced */
 };
 bool record_request_encode(const struct record_request *r, struct buf *b);
 enum err record_request_decode(struct str bytes, struct record_request *out) warn_unused;

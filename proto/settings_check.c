@@ -6,6 +6,8 @@
 #include "common/address.h"
 #include "common/buf.h"
 #include "common/log.h"
+#include "common/pairs.h"
+#include "common/secret.h"
 #include "common/redis/url.h"
 #include "common/report.h"
 
@@ -296,6 +298,22 @@ static size_t distance(const char *a, const char *b)
         }
     }
     return row[len];
+}
+
+bool settings_pairs(const struct secret *headers, const char *attributes,
+                    char why[SETTINGS_WHY_MAX])
+{
+    char error[256];
+    const char *name = "OTEL_EXPORTER_OTLP_HEADERS";
+    if (!pairs_ok(secret_reveal(headers), error)) {
+        snprintf(why, SETTINGS_WHY_MAX, "%s %.200s", name, error);
+        return false;
+    }
+    name = "OTEL_RESOURCE_ATTRIBUTES";
+    if (pairs_ok(str_of(attributes), error))
+        return true;
+    snprintf(why, SETTINGS_WHY_MAX, "%s %.200s", name, error);
+    return false;
 }
 
 void settings_warn_unknown(void)

@@ -26,6 +26,10 @@ bool settings_networks(const char *name, const char *list, char why[SETTINGS_WHY
 bool settings_origins(const char *name, const char *list, char why[SETTINGS_WHY_MAX]);
 /* A list of paths of datasources behind Perses's proxy. */
 bool settings_proxy_paths(const char *name, const char *list, char why[SETTINGS_WHY_MAX]);
+/* OTEL_EXPORTER_OTLP_HEADERS and OTEL_RESOURCE_ATTRIBUTES. */
+struct secret;
+bool settings_pairs(const struct secret *headers, const char *attributes,
+                    char why[SETTINGS_WHY_MAX]);
 bool settings_folder(const char *name, const char *path, char why[SETTINGS_WHY_MAX]);
 /* Two beats must fit into the silence that counts as death: one may be lost or late. */
 bool settings_beats(int64_t beat_ms, int64_t dead_ms, char why[SETTINGS_WHY_MAX]);

@@ -92,7 +92,8 @@ static void on_drain(void *arg)
     struct drain *d = arg;
     struct worker *w = d->worker;
     int64_t now_ms = loop_now_ms(w->loop);
-    if ((worker_turns_running(w->turns) == 0 && tools_leave(w->tools)) || now_ms >= d->stop_ms) {
+    if ((worker_turns_running(w->turns) == 0 && tools_leave(w->tools) && otlp_leave(w->traces)) ||
+        now_ms >= d->stop_ms) {
         loop_stop(w->loop);
     } else if (now_ms >= d->leave_ms && !d->left) {
         d->left = true;
@@ -126,6 +127,23 @@ static void on_hangup(void *arg)
 }
 
 /* ---- start ---- */
+
+static bool open_traces(struct worker *w, char error[256])
+{
+    struct worker_settings *s = &w->settings;
+    struct otlp_sender_config c = {.loop = w->loop,
+                                   .fetches = w->fetches,
+                                   .endpoint = s->otlp_endpoint,
+                                   .headers = s->otlp_headers,
+                                   .service = s->otel_service,
+                                   .attributes = s->otel_attributes,
+                                   .version = PERSAI_VERSION,
+                                   .instance = w->name};
+    w->traces = otlp_sender_new(&c, error);
+    s->llm.otlp = s->tools.otlp = s->turns.turn.journal.otlp = otlp_sender_queue(w->traces);
+    s->llm.capture = s->tools.capture = s->otel_capture;
+    return error[0] == '\0';
+}
 
 static bool open_store(struct worker *w, char error[256])
 {
@@ -285,6 +303,8 @@ static bool settings_fit(const struct worker_settings *s, char error[256])
            settings_url("OPENAI_BASE_URL", s->openai_base_url, error) &&
            settings_url("ANTHROPIC_BASE_URL", s->anthropic_base_url, error) &&
            settings_url("GOOGLE_BASE_URL", s->google_base_url, error) &&
+           settings_url("OTEL_EXPORTER_OTLP_ENDPOINT", s->otlp_endpoint, error) &&
+           settings_pairs(s->otlp_headers, s->otel_attributes, error) &&
            settings_folder("PERSAI_DOCS", s->tools.docs, error) &&
            settings_proxy_paths("PERSAI_DATASOURCES", s->tools.datasources, error) &&
            settings_beats(s->hub.beat_ms, s->hub.dead_ms, error);
@@ -310,6 +330,8 @@ static int serve(struct worker *w)
     w->loop = loop_new();
     loop_measure(w->loop, w->meters.loop_pass);
     w->fetches = fetch_pool_new(w->loop);
+    if (!open_traces(w, error))
+        return complain("OTEL_EXPORTER_OTLP_ENDPOINT", error);
     if (!open_store(w, error))
         return complain("PERSAI_REDIS", error);
     if (!read_models(w, error))
@@ -426,6 +448,7 @@ static void close_all(struct worker *w)
         store_free(w->store);
     if (w->redis)
         redis_free(w->redis);
+    otlp_sender_free(w->traces);
     if (w->fetches)
         fetch_pool_free(w->fetches);
     if (w->loop)

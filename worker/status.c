@@ -46,6 +46,10 @@ static void gather(struct worker *w)
     metric_set(m->redis_up, redis_ready(w->redis));
     catch_up(m->redis_lost, redis.lost);
     gather_redactions(w->redact);
+    struct otlp_stats spans = otlp_stats(w->traces);
+    catch_up(m->spans_sent, spans.sent);
+    catch_up(m->spans_dropped, spans.dropped);
+    catch_up(m->spans_refused, spans.refused);
     struct llm_stats llm;
     llm_stats_get(w->llm, &llm);
     catch_up(m->model_retries, llm.retries);

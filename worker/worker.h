@@ -5,6 +5,7 @@
 #include "common/fetch.h"
 #include "common/http.h"
 #include "common/loop.h"
+#include "common/otlp_send.h"
 #include "common/redis/redis.h"
 #include "proto/store/answer.h"
 #include "common/config.h"
@@ -44,6 +45,7 @@ struct worker {
     struct redis *redis;
     struct store *store;
     struct fetch_pool *fetches;
+    struct otlp_sender *traces; /* NULL: nothing is traced */
     struct models *models;
     struct llm_quotas *quotas;
     struct llm *llm;

@@ -290,7 +290,7 @@ static void on_begun(void *arg, enum err err, struct turn *t, bool fresh)
 static void begin(struct asked *a)
 {
     struct call *c = a->call;
-    struct turns_asker asker = {on_begun, a, c->begun_ns};
+    struct turns_asker asker = {on_begun, a, c->begun_ns, http_header(c->request, "traceparent")};
     struct buf turn_start;
     buf_init(&turn_start, 1024);
     CHECK(event_turn_start(&turn_start, a->turn, a->session));

@@ -82,6 +82,10 @@ static void gather(struct gateway *g)
     follow_counter(METRIC_redis_unreplicated, stats.unreplicated);
     follow_counter(METRIC_redis_redirects, stats.redirects);
     follow_counter(METRIC_redis_reconnects, stats.reconnects);
+    struct otlp_stats spans = otlp_stats(g->traces);
+    follow_counter(METRIC_spans_sent, spans.sent);
+    follow_counter(METRIC_spans_dropped, spans.dropped);
+    follow_counter(METRIC_spans_refused, spans.refused);
     metric_set(metrics[METRIC_turns_queued], g->dispatch.queued);
 }
 

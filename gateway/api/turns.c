@@ -271,7 +271,7 @@ static void posted_gone(struct call *c)
 static void wait_begun(struct call *c, const struct store_begin *begin, bool async)
 {
     struct posted *p = xcalloc(1, sizeof(*p));
-    struct turns_asker asker = {on_begun, p, c->begun_ns};
+    struct turns_asker asker = {on_begun, p, c->begun_ns, http_header(c->request, "traceparent")};
     *p = (struct posted){.call = c, .turn = begin->turn, .async = async};
     c->data = p;
     c->on_gone = posted_gone;

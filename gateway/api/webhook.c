@@ -190,7 +190,7 @@ static void begin(struct notification *n)
     const struct alert *a = &n->alerts.at[n->at];
     struct id session = n->begun[n->at].session, turn = id_new(), quota_id = quota_id_of(n);
     struct credentials lent = credentials_share(&n->credentials);
-    struct turns_asker asker = {on_begun, n, loop_hr_ns()};
+    struct turns_asker asker = {on_begun, n, loop_hr_ns(), {NULL, 0}};
     scoped_buf(turn_start, 1024);
     CHECK(event_turn_start(&turn_start, turn, session));
     struct record_request request = {.owner = str_of(n->user),

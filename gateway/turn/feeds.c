@@ -1,6 +1,7 @@
 #include "gateway/turn/feeds.h"
 
 #include "common/log.h"
+#include "proto/traced.h"
 
 static void ended(struct followed *t);
 
@@ -15,7 +16,7 @@ void feeds_told(struct followed *t, const struct store_turn *told)
         broker_unfollow(wish.unfollow, t->turn);
     if (wish.follow) {
         metric_add(gateway_metric(METRIC_follows), 1);
-        log_debug("turn.follow", "turn=%s epoch=%u worker=%s", id_log(t->turn), told->epoch,
+        log_debug("turn.follow", "turn=%s epoch=%u worker=%s", traced_log(t->turn), told->epoch,
                   log_text(told->holder));
         broker_follow(wish.follow, t->turn);
     }
@@ -28,7 +29,7 @@ bool feeds_following(struct followed *t, const struct dispatch_worker *from,
 {
     if (!feed_following(&t->feed, from, f->epoch))
         return false;
-    log_debug("turn.following", "turn=%s from=%u-%u", id_log(t->turn), f->epoch, f->seq);
+    log_debug("turn.following", "turn=%s from=%u-%u", traced_log(t->turn), f->epoch, f->seq);
     return true;
 }
 
@@ -55,7 +56,7 @@ static void ended(struct followed *t)
 {
     if (!t->tail.based)
         return;
-    log_debug("turn.unfed", "turn=%s epoch=%u", id_log(t->turn), t->feed.epoch);
+    log_debug("turn.unfed", "turn=%s epoch=%u", traced_log(t->turn), t->feed.epoch);
     tail_reset(&t->tail); /* else who has read it to its end would wait there */
     stream_hurry(t);
 }

@@ -10,6 +10,7 @@
 #include "proto/store/session.h"
 #include "proto/store/store.h"
 #include "proto/store/turn.h"
+#include "proto/traced.h"
 
 enum {
     TURN_MAGIC = 0x5455524e,
@@ -66,9 +67,15 @@ static void on_told(struct followed *live, const struct store_turn *told);
 static void move(struct turn *t, enum turn_place to)
 {
     struct turns *all = t->gateway->turns;
-    log_debug("turn.place", "turn=%s epoch=%u from=%s to=%s", id_log(t->live.turn), t->epoch,
+    log_debug("turn.place", "turn=%s epoch=%u from=%s to=%s", traced_log(t->live.turn), t->epoch,
               place_name(t->place), place_name(to));
+    if (t->place == PLACE_QUEUED)
+        spans_left_queue(&t->spans, t->gateway->otlp);
+    if (to == PLACE_QUEUED)
+        spans_queued(&t->spans);
     if (driven(t->place) && !driven(to)) {
+        struct turn_facts facts = {t->live.session, t->live.turn, t->epoch};
+        spans_end(&t->spans, t->gateway->otlp, &facts, place_name(to));
         all->driven--;
         dispatch_done(&t->gateway->dispatch, &t->slot);
         dispatch_passed(&t->slot);
@@ -104,6 +111,7 @@ static void turn_free(struct turn *t)
     struct gateway *g = t->gateway;
     if (driven(t->place))
         g->turns->driven--;
+    traced_remove(t->live.turn);
     feeds_stop(&t->live);
     dispatch_done(&g->dispatch, &t->slot);
     store_forget(g->store, t->store_call);
@@ -199,7 +207,7 @@ static void on_send(void *arg, struct dispatch_turn *slot, struct frame_TURN *ou
                                .epoch = t->epoch,
                                .token = t->credentials.access};
     move(t, PLACE_RUNNING);
-    log_info("turn.sent", "turn=%s session=%s epoch=%u", id_log(t->live.turn),
+    log_info("turn.sent", "turn=%s session=%s epoch=%u", traced_log(t->live.turn),
              id_log(t->live.session), t->epoch);
 }
 
@@ -354,7 +362,7 @@ static void on_release(void *arg, struct dispatch_worker *from, const struct fra
         unfed(g, from, r->turn, r->epoch);
         return;
     }
-    log_info("turn.released", "turn=%s epoch=%u reason=%s", id_log(t->live.turn), t->epoch,
+    log_info("turn.released", "turn=%s epoch=%u reason=%s", traced_log(t->live.turn), t->epoch,
              log_text(r->reason));
     t->lost = str_is(r->reason, err_word(ERR_HISTORY_LOST));
     claim(t, false, false);
@@ -367,7 +375,7 @@ static void on_lost(void *arg, struct dispatch_turn *slot, bool died)
     (void)arg;
     struct turn *t = list_of(slot, struct turn, slot);
     MAGIC_CHECK(t, TURN_MAGIC);
-    log_warn("turn.worker_lost", "turn=%s epoch=%u", id_log(t->live.turn), t->epoch);
+    log_warn("turn.worker_lost", "turn=%s epoch=%u", traced_log(t->live.turn), t->epoch);
     claim(t, died, false);
 }
 
@@ -447,14 +455,14 @@ static void on_claimed(void *arg, enum err err, const struct store_answer *a)
     }
     if (err != ERR_NONE) { /* another has it, or it is over: also when it has killed too many, which
                               the store has noted */
-        log_info("turn.left", "turn=%s epoch=%u code=%s", id_log(t->live.turn), t->epoch,
+        log_info("turn.left", "turn=%s epoch=%u code=%s", traced_log(t->live.turn), t->epoch,
                  err_word(err));
         leave_to_store(t);
         return;
     }
     queue_first(t, &a->turn);
     metric_add(gateway_metric(METRIC_redispatches), 1);
-    log_info("turn.claimed", "turn=%s epoch=%u", id_log(t->live.turn), t->epoch);
+    log_info("turn.claimed", "turn=%s epoch=%u", traced_log(t->live.turn), t->epoch);
 }
 
 static void ask_claim(struct turn *t)
@@ -489,7 +497,7 @@ static void adopt(struct turn *t, uint32_t epoch)
     t->epoch = epoch;
     t->begun_ns = loop_hr_ns();
     metric_add(gateway_metric(METRIC_adopted), 1);
-    log_info("turn.adopted", "turn=%s epoch=%u", id_log(t->live.turn), epoch);
+    log_info("turn.adopted", "turn=%s epoch=%u", traced_log(t->live.turn), epoch);
     claim(t, false, true);
 }
 
@@ -576,7 +584,7 @@ void turns_run(struct gateway *g, const struct store_turn *taken, struct str own
     t->begun_ns = loop_hr_ns();
     queue_first(t, taken);
     stream_wake(&t->live);
-    log_info("turn.resumed", "turn=%s epoch=%u", id_log(t->live.turn), t->epoch);
+    log_info("turn.resumed", "turn=%s epoch=%u", traced_log(t->live.turn), t->epoch);
 }
 
 /* ---- begin ---- */
@@ -631,6 +639,7 @@ static void on_begun(void *arg, enum err err, const struct store_answer *a)
     MAGIC_CHECK(t, TURN_MAGIC);
     struct gateway *g = t->gateway;
     t->store_call = 0;
+    spans_begun(&t->spans, g->otlp, err);
     if (err != ERR_NONE) {
         tell_asker(t, err, NULL);
         metric_add(gateway_metric(METRIC_turns_refused), 1);
@@ -653,7 +662,7 @@ static void on_begun(void *arg, enum err err, const struct store_answer *a)
     move(t, PLACE_QUEUED);
     dispatch_submit(&g->dispatch, &t->slot);
     metric_add(gateway_metric(METRIC_turns_accepted), 1);
-    log_info("turn.accepted", "turn=%s session=%s ms=%lld", id_log(t->live.turn),
+    log_info("turn.accepted", "turn=%s session=%s ms=%lld", traced_log(t->live.turn),
              id_log(t->live.session), (long long)((loop_hr_ns() - t->begun_ns) / 1000000));
     tell_asker(t, ERR_NONE, t);
 }
@@ -665,11 +674,18 @@ void turns_begin(struct gateway *g, const struct store_begin *begin,
     move(t, PLACE_BEGINNING);
     t->begun_ns = asker->asked_ns;
     t->asker = *asker;
+    t->asker.traceparent = (struct str){NULL, 0};
     t->credentials = *take_credentials;
     *take_credentials = (struct credentials){0};
     CHECK(begin->request->quota_id.len == sizeof t->quota_id.bytes);
     memcpy(t->quota_id.bytes, begin->request->quota_id.at, sizeof t->quota_id.bytes);
-    t->store_call = store_turn_begin(g->store, begin, on_begun, t);
+    char traceparent[TRACE_PARENT_TEXT + 1];
+    spans_begin(&t->spans, g->otlp, begin->turn, asker->traceparent, traceparent);
+    struct record_request request = *begin->request;
+    request.traceparent = str_of(traceparent);
+    struct store_begin traced = *begin;
+    traced.request = &request;
+    t->store_call = store_turn_begin(g->store, &traced, on_begun, t);
 }
 
 void turns_asker_left(struct gateway *g, struct id turn)
@@ -721,7 +737,7 @@ static void tick_queued(struct turn *t, int64_t now_ms)
     if (t->store_call)
         return;
     if (dispatch_overdue(&g->dispatch, &t->slot, now_ms)) {
-        log_warn("turn.not_alone", "turn=%s epoch=%u", id_log(t->live.turn), t->epoch);
+        log_warn("turn.not_alone", "turn=%s epoch=%u", traced_log(t->live.turn), t->epoch);
         claim(t, true, false); /* the third ends it */
         return;
     }

@@ -11,6 +11,7 @@
 #include "common/list.h"
 #include "gateway/auth/identity.h"
 #include "gateway/turn/feeds.h"
+#include "gateway/turn/spans.h"
 #include "proto/frame.h"
 #include "proto/store/turn.h"
 
@@ -33,7 +34,8 @@ struct turn;
 struct turns_asker {
     void (*begun)(void *arg, enum err err, struct turn *t, bool fresh);
     void *arg;
-    uint64_t asked_ns; /* loop_hr_ns() when the question came */
+    uint64_t asked_ns;      /* loop_hr_ns() when the question came */
+    struct str traceparent; /* of the request, or empty; borrowed until turns_begin returns */
 };
 
 struct turn {
@@ -53,6 +55,7 @@ struct turn {
     bool adopted;    /* CLAIMING: another's, and only if nobody holds it */
     bool heard;      /* an event of a worker has come */
     uint64_t begun_ns;
+    struct turn_spans spans;
     struct turns_asker asker; /* BEGINNING; begun NULL when nobody waits (any more) */
 };
 

@@ -61,7 +61,7 @@ def test_metrics_are_prometheus_text(stack: Stack, tmp_path: Path) -> None:
         assert answer.headers["Content-Type"].startswith("text/plain")
         checked = subprocess.run(["promtool", "check", "metrics"], input=answer.body, capture_output=True, timeout=30)
         assert checked.returncode == 0, checked.stdout + checked.stderr
-        assert all(name.startswith("persai_") or name.startswith("process_") for name in metrics(url)), list(metrics(url))
+        assert all(name.startswith(("persai_", "process_", "gen_ai_")) for name in metrics(url)), list(metrics(url))
     assert metric(stack.gateway.url, "turns") >= 1 and metric(stack.worker.url, "turns") >= 1
 
 

@@ -8,10 +8,12 @@
 #include "common/check.h"
 #include "common/log.h"
 #include "proto/store/quota.h"
+#include "proto/traced.h"
 #include "worker/breaker.h"
 #include "worker/llm/intake.h"
 #include "worker/llm/jsontools.h"
 #include "worker/llm/learned.h"
+#include "worker/llm/llm_trace.h"
 #include "worker/llm/wait.h"
 
 enum {
@@ -54,6 +56,7 @@ struct llm_call {
     struct llm_handler handler;
     void *arg;
     struct id turn;
+    struct llm_trace trace;
     struct secret *token;
     struct llm_quota quota;
     uint64_t prompt_tokens, output_tokens_max;
@@ -104,6 +107,7 @@ static void wait_for_key(struct llm_call *c, int64_t wait_ms);
 static int64_t pause_asked(const struct llm_call *c, bool limited);
 static void on_timer(void *arg);
 static void finish(struct llm_call *c, enum err err);
+static void end_trace(struct llm_call *c, enum err err);
 static enum err write_wire(struct llm_call *c, const struct llm_request *r);
 static void hide(struct llm_call *c, struct buf *body);
 static void free_wire(struct llm_wire *w);
@@ -174,6 +178,7 @@ enum err llm_call_start(struct llm *l, const struct llm_request *r, const struct
         return err;
     }
     l->stats.calls++;
+    llm_trace_begin(&c->trace, l->config.otlp, &r->trace, l->config.capture ? r->prompt : NULL);
     if (r->attempts_before > 0) {
         c->state = CALL_WAITING;
         loop_timer_set(c->timer, backoff(c, r->attempts_before), 0);
@@ -194,6 +199,7 @@ void llm_call_free(struct llm_call *c)
         note_end(c, ERR_CANCELLED, 0);
     if (c->state == CALL_HELD)
         llm_quota_end(&c->quota, 0, 0, 0, 0);
+    end_trace(c, ERR_CANCELLED);
     llm_quota_drop(&c->quota);
     fetch_cancel(c->fetch);
     loop_timer_free(c->timer);
@@ -436,12 +442,15 @@ static void begin_fetch(struct llm_call *c)
 {
     static const struct fetch_handler handler = {on_head, on_data, on_fetched};
     const struct llm_config *config = &c->llm->config;
-    struct fetch_header headers[LLM_HEADERS_MAX + 2] = {
+    struct fetch_header headers[LLM_HEADERS_MAX + 3] = {
         {"Content-Type", STR("application/json")},
         {"Accept", STR("text/event-stream")},
     };
+    unsigned count = 2;
     for (unsigned i = 0; i < c->wire.header_count; i++)
-        headers[2 + i] = c->wire.headers[i];
+        headers[count++] = c->wire.headers[i];
+    if (c->trace.header[0])
+        headers[count++] = (struct fetch_header){"traceparent", str_of(c->trace.header)};
     c->state = CALL_FETCHING;
     c->again = true;
     c->http_status = 0;
@@ -455,7 +464,7 @@ static void begin_fetch(struct llm_call *c)
         .method = "POST",
         .url = buf_cstr(&c->wire.url),
         .headers = headers,
-        .header_count = 2 + c->wire.header_count,
+        .header_count = count,
         .bearer = c->wire.bearer,
         .secret_header = c->model->key ? c->wire.secret_header : NULL,
         .secret_value = c->model->key,
@@ -509,6 +518,8 @@ static void on_data(void *arg, struct str bytes)
     } else if (c->reply.stopped && !loop_timer_active(c->timer)) {
         loop_timer_set(c->timer, STOP_GRACE_MS, 0); /* some never send an end */
     }
+    if (c->reply.began)
+        llm_trace_said(&c->trace);
     if (c->reply.began && c->wire.body.len > 0) {
         buf_free(&c->wire.body); /* nothing is sent again from here on */
         buf_init(&c->wire.body, LLM_BODY_MAX);
@@ -591,7 +602,8 @@ static bool ask_anew(struct llm_call *c, enum err err)
         !learned_from(c->model, str_of(c->reply.refused_words), &c->wire.body, &what))
         return false;
     c->learned++;
-    log_info("llm.learned", "turn=%s model=%s refuses=%s", id_log(c->turn), c->model->name, what);
+    log_info("llm.learned", "turn=%s model=%s refuses=%s", traced_log(c->turn), c->model->name,
+             what);
     note_end(c, err, 0);
     reply_again(&c->reply);
     c->tries--;
@@ -604,7 +616,7 @@ static bool ask_anew(struct llm_call *c, enum err err)
 static void log_words(struct llm_call *c)
 {
     hide_key(c);
-    log_debug("llm.why", "turn=%s why=%s", id_log(c->turn), log_text(str_of(c->reply.detail)));
+    log_debug("llm.why", "turn=%s why=%s", traced_log(c->turn), log_text(str_of(c->reply.detail)));
 }
 
 static bool met_limit(const struct llm_call *c)
@@ -636,8 +648,9 @@ static bool wait_for_retry(struct llm_call *c, enum err err)
     int64_t wait_ms = backoff(c, c->tries);
     if (wait_ms < pause_ms)
         wait_ms = pause_ms + (int64_t)randombytes_uniform((uint32_t)config->backoff_ms + 1);
-    log_warn("llm.retry", "turn=%s model=%s try=%u status=%d err=%s wait_ms=%lld", id_log(c->turn),
-             c->model->name, c->tries, c->http_status, err_word(err), (long long)wait_ms);
+    log_warn("llm.retry", "turn=%s model=%s try=%u status=%d err=%s wait_ms=%lld",
+             traced_log(c->turn), c->model->name, c->tries, c->http_status, err_word(err),
+             (long long)wait_ms);
     log_words(c);
     c->llm->stats.retries++;
     note_end(c, err, limited ? wait_ms : 0);
@@ -773,10 +786,18 @@ static void on_timer(void *arg)
     }
 }
 
+static void end_trace(struct llm_call *c, enum err err)
+{
+    struct llm_trace_end end = {c->model, &c->reply,      &c->mask, c->used,
+                                err,      c->http_status, c->tries};
+    llm_trace_end(&c->trace, &end);
+}
+
 static void finish(struct llm_call *c, enum err err)
 {
     c->state = CALL_OVER;
     learned_thoughts(c->model, &c->reply.think, err == ERR_NONE && c->reply.thinks_first);
+    end_trace(c, err);
     hide_key(c);
     loop_timer_stop(c->timer);
     free_wire(&c->wire);
@@ -786,7 +807,7 @@ static void finish(struct llm_call *c, enum err err)
         if (!c->reply.began && err != ERR_CONTEXT_TOO_LONG)
             c->reply.again = false; /* what could help was tried here */
         c->llm->stats.failures++;
-        log_warn("llm.failed", "turn=%s model=%s tries=%u status=%d err=%s", id_log(c->turn),
+        log_warn("llm.failed", "turn=%s model=%s tries=%u status=%d err=%s", traced_log(c->turn),
                  c->model->name, c->tries, c->http_status, err_word(err));
         log_words(c);
     }

@@ -10,6 +10,7 @@
 #include "common/fetch.h"
 #include "common/loop.h"
 #include "proto/id.h"
+#include "common/otlp.h"
 #include "worker/llm/models.h"
 #include "worker/llm/quota.h"
 #include "worker/llm/prompt.h"
@@ -33,6 +34,8 @@ struct llm_config {
     unsigned accounts;         /* models_accounts: there is a breaker for each */
     struct redact *redact;     /* what must not leave; NULL: all may. Borrowed */
     struct llm_quotas *quotas; /* what is shared with other workers; NULL: all may go */
+    struct otlp *otlp;         /* where spans go; NULL: nowhere */
+    bool capture;              /* spans hold what was said, masked */
 };
 struct llm_request {
     const struct model *model;
@@ -47,8 +50,9 @@ struct llm_request {
     struct str owner;           /* whose budget it is */
     uint32_t output_tokens_max; /* 0: the model's own */
     uint32_t attempts_before;   /* of this step: each makes the pause before the first try longer */
-    bool has_fallback;    /* another model may be asked: fail early rather than wait for long */
-    struct secret *token; /* the person's, for models behind Perses; or NULL. Shared */
+    bool has_fallback;        /* another model may be asked: fail early rather than wait for long */
+    struct secret *token;     /* the person's, for models behind Perses; or NULL. Shared */
+    struct trace_point trace; /* of the turn */
 };
 struct llm_handler {
     struct reply_handler reply;

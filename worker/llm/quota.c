@@ -9,6 +9,7 @@
 #include "proto/store/quota.h"
 #include "proto/store/store.h"
 #include "worker/llm/wait.h"
+#include "proto/traced.h"
 
 enum {
     STAGE_USER,
@@ -152,7 +153,7 @@ static void on_answer(void *arg, enum err err, const struct store_answer *a)
     struct llm_quota *p = arg;
     p->call = 0;
     if (err != ERR_NONE) {
-        log_warn("quota.unknown", "turn=%s err=%s", id_log(p->turn), err_word(err));
+        log_warn("quota.unknown", "turn=%s err=%s", traced_log(p->turn), err_word(err));
         p->in_line = false;
         if (p->stage < STAGE_KEY)
             p->reserved[p->stage] = true; /* if it was, it is to be settled */

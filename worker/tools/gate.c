@@ -10,6 +10,7 @@
 #include "proto/upstream.h"
 #include "worker/tools/items.h"
 #include "worker/tools/source.h"
+#include "proto/traced.h"
 
 enum {
     DEFINITION_BYTES_MAX = 2 << 20, /* of a dashboard, which may hold the datasource */
@@ -139,7 +140,8 @@ __attribute__((format(printf, 2, 0))) static void read_one(struct gate *g, const
                                   .api = buf_cstr(&api),
                                   .form = &form,
                                   .timeout_ms = TIMEOUT_MS,
-                                  .product = "Perses"};
+                                  .product = "Perses",
+                                  .trace = g->run->span.at};
     buf_clear(&g->body);
     g->ask.on_piece = on_piece;
     g->ask.on_end = on_end;
@@ -219,7 +221,7 @@ static void need_yes(struct gate *g)
     for (unsigned i = 0; i < r->grant_count; i++)
         if (strcmp(r->grants[i].hash, hash) == 0 && said != APPROVAL_REFUSED)
             said = r->grants[i].said;
-    log_info("tool.gate", "turn=%s datasource=%s server=%s said=%d vet=%d", id_log(r->turn),
+    log_info("tool.gate", "turn=%s datasource=%s server=%s said=%d vet=%d", traced_log(r->turn),
              r->datasource, g->server, said, r->vet);
     if (said == APPROVAL_GIVEN) {
         open_door(r, g->then);

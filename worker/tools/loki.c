@@ -292,7 +292,8 @@ static void run_metric(struct loki *l, struct buf *form)
                                   .api = "/loki/api/v1/query_range",
                                   .form = form,
                                   .timeout_ms = r->tools->config.timeout_ms,
-                                  .product = "Loki"};
+                                  .product = "Loki",
+                                  .trace = r->span.at};
     l->ask.on_piece = on_series_piece;
     l->ask.on_end = on_series;
     source_request(&l->ask, r->tools, r->door, r->token, &request);
@@ -378,7 +379,8 @@ static void ask_stats(struct loki *l)
                                   .api = "/loki/api/v1/index/stats",
                                   .form = &form,
                                   .timeout_ms = STATS_TIMEOUT_MS,
-                                  .product = "Loki"};
+                                  .product = "Loki",
+                                  .trace = r->span.at};
     l->ask.on_piece = on_stats_piece;
     l->ask.on_end = on_stats;
     l->ask.arg = l;

@@ -184,7 +184,8 @@ static void ask(struct rows *r, struct door *door, const char *api, struct buf *
                                   .api = api,
                                   .form = form,
                                   .timeout_ms = r->run->tools->config.timeout_ms,
-                                  .product = r->spec->product};
+                                  .product = r->spec->product,
+                                  .trace = r->run->span.at};
     r->ask.on_piece = on_piece;
     r->ask.on_end = on_end;
     r->ask.arg = r;

@@ -12,6 +12,7 @@
 #include "worker/tools/instead.h"
 #include "worker/tools/partial.h"
 #include "worker/tools/text.h"
+#include "proto/traced.h"
 
 /* Runs wait, run, have ended. Callbacks come from on_later only, so never from inside tool_start or
  * from a fetch's callback. */
@@ -67,6 +68,7 @@ struct tool_run *run_new(struct tools *t, const struct tool_call *c, tool_done_f
     r->range_end_ms = c->range_end_ms;
     r->timezone = str_dup(c->timezone);
     r->started_ns = loop_hr_ns();
+    trace_begin(&r->span, &c->trace);
     r->done = fn;
     r->arg = arg;
     r->vet = c->vet;
@@ -81,6 +83,7 @@ struct tool_run *run_new(struct tools *t, const struct tool_call *c, tool_done_f
 
 static void run_free(struct tool_run *r)
 {
+    run_trace_end(r);
     if (r->state_free != NULL)
         r->state_free(r->state);
     line_leave(r->tools->line, &r->ticket, now_ms(r->tools));
@@ -248,6 +251,20 @@ void run_steps(struct tool_run *r, bool (*step)(struct tool_run *r))
     later(r->tools);
 }
 
+unsigned run_headers(const struct tool_run *r, bool body, struct fetch_header headers[3],
+                     char traceparent[TRACE_PARENT_TEXT + 1])
+{
+    unsigned count = 0;
+    headers[count++] = (struct fetch_header){"Accept", STR("application/json")};
+    if (body)
+        headers[count++] = (struct fetch_header){"Content-Type", STR("application/json")};
+    if (trace_on(&r->span.at)) {
+        trace_write(&r->span.at, traceparent);
+        headers[count++] = (struct fetch_header){"traceparent", str_of(traceparent)};
+    }
+    return count;
+}
+
 void run_rehearsed(struct tool_run *r)
 {
     if (r->vet) {
@@ -273,7 +290,7 @@ static void tell(struct tool_run *r)
         .ask_source = str_of(r->failed ? NULL : r->ask_source),
     };
     log_info("tool.done", "turn=%s tool=%s failed=%d unauthorized=%d bytes=%zu ms=%u datasource=%s",
-             id_log(r->turn), r->spec ? r->spec->name : "unknown", r->failed, r->unauthorized,
+             traced_log(r->turn), r->spec ? r->spec->name : "unknown", r->failed, r->unauthorized,
              r->content.len, result.duration_ms, log_text(result.datasource));
     r->telling = true; /* a cancel from inside changes nothing */
     r->done(r->arg, &result);

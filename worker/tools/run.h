@@ -85,6 +85,7 @@ struct tool_run {
     struct buf content;
     bool failed, invalid, unauthorized, ended, telling;
     uint64_t started_ns;
+    struct trace_span span;
     tool_done_fn *done;
     void *arg;
 };
@@ -99,6 +100,11 @@ struct tool_run *run_new(struct tools *t, const struct tool_call *c, tool_done_f
 void run_wait(struct tool_run *r);
 void run_cancel(struct tool_run *r); /* no callback comes any more; NULL is fine */
 
+/* ---- run_trace.c, for run.c ---- */
+
+/* As a span and a metric: the run has ended, or was cancelled. */
+void run_trace_end(const struct tool_run *r);
+
 /* ---- for a tool's function ---- */
 
 /* content is written. */
@@ -111,6 +117,9 @@ void run_fail(struct tool_run *r, const char *code, const char *format, ...)
 void run_refuse(struct tool_run *r, const char *code, const char *error, struct str suggestion);
 /* One more of remarks. */
 void run_remark(struct tool_run *r, struct str text);
+/* Of a JSON request for it: how many headers were written. traceparent: room, as long as they. */
+unsigned run_headers(const struct tool_run *r, bool body, struct fetch_header headers[3],
+                     char traceparent[TRACE_PARENT_TEXT + 1]);
 /* Nothing is known that stands against a call which needs the person's yes, and nothing was done.
  */
 void run_rehearsed(struct tool_run *r);

@@ -206,17 +206,23 @@ static void on_done(void *arg, const struct fetch_result *f)
 static void send(struct source_request *ask)
 {
     static const struct fetch_handler handler = {on_head, on_data, on_done};
-    const struct fetch_header headers[] = {
-        {"Accept", STR("application/json")},
-        {"Content-Type",
-         ask->json ? STR("application/json") : STR("application/x-www-form-urlencoded")},
-    };
+    char traceparent[TRACE_PARENT_TEXT + 1];
+    struct fetch_header headers[3] = {{"Accept", STR("application/json")}};
+    unsigned count = 1;
+    if (ask->form.len > 0)
+        headers[count++] = (struct fetch_header){
+            "Content-Type",
+            ask->json ? STR("application/json") : STR("application/x-www-form-urlencoded")};
+    if (trace_on(&ask->trace)) {
+        trace_write(&ask->trace, traceparent);
+        headers[count++] = (struct fetch_header){"traceparent", str_of(traceparent)};
+    }
     const struct tools_config *c = &ask->tools->config;
     struct fetch_request f = {
         .method = ask->method,
         .url = buf_cstr(&ask->url),
         .headers = headers,
-        .header_count = ask->form.len > 0 ? 2 : 1,
+        .header_count = count,
         .bearer = ask->token,
         .body = buf_str(&ask->form),
         .total_ms = ask->deadline_ms - loop_now_ms(c->loop),
@@ -237,6 +243,7 @@ void source_request(struct source_request *ask, struct tools *t, const struct do
     ask->datasource = datasource ? xstrdup(datasource) : NULL;
     ask->method = request->method;
     ask->json = request->json;
+    ask->trace = request->trace;
     ask->token = token;
     ask->code = "";
     ask->product = request->product ? request->product : "Prometheus";

@@ -40,14 +40,16 @@ struct source_request {
     bool json;
     int64_t deadline_ms;
     unsigned tries;
+    struct trace_point trace;
 };
 struct source_call {
     const char *method; /* "GET", "POST": parameters in the address or as a form */
     const char *api;    /* "/api/v1/query_range" */
     struct buf *form;   /* a=b&c=d, escaped; not overflowed */
     int64_t timeout_ms;
-    const char *product; /* what should answer, as "Loki"; NULL: Prometheus */
-    bool json;           /* form is a JSON body */
+    const char *product;      /* what should answer, as "Loki"; NULL: Prometheus */
+    bool json;                /* form is a JSON body */
+    struct trace_point trace; /* of the call that asks; or none */
 };
 /* ask's callbacks and arg are set. With on_again the token outlives the ask. door: of the
  * datasource; NULL: Perses's own API. */

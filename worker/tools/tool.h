@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include "common/fetch.h"
 #include "common/loop.h"
+#include "common/otlp.h"
 #include "common/secret.h"
 #include "common/buf.h"
 #include "proto/id.h"
@@ -29,6 +30,8 @@ struct tools_config {
     const char *docs;           /* folder of documents; NULL or "": none */
     struct redact *redact;      /* what MCP servers are not told; NULL: all. Borrowed */
     const struct mcp_file *mcp; /* MCP servers (mcp_file_read), as long as the tools; NULL: none */
+    struct otlp *otlp;          /* where spans go; NULL: nowhere */
+    bool capture;               /* spans hold arguments and results, masked */
     loop_fn *on_change;         /* other tools are offered; may be NULL */
     void *on_change_arg;
 };
@@ -106,6 +109,7 @@ struct tool_call {
     int64_t now_ms;                       /* Unix time: what "now" means to this turn */
     struct str timezone;                  /* IANA name of the person's zone, or empty: UTC */
     int64_t range_start_ms, range_end_ms; /* what the person has selected; 0, 0: nothing */
+    struct trace_point trace;             /* of the turn */
 };
 struct tool_result {
     struct str content; /* what the model (and the person) sees: JSON or plain text, bounded */

@@ -5,6 +5,8 @@
 #include "proto/record.h"
 #include "proto/store/store.h"
 #include "proto/store/turn.h"
+#include "proto/store/wait.h"
+#include "proto/traced.h"
 
 enum {
     BACKOFF_MS_MIN = 50,
@@ -88,6 +90,7 @@ void journal_seal(struct journal *j, const struct store_seal *seal)
     CHECK(journal_can_say(j) && j->pending.len > 0);
     j->seal = *seal;
     j->seal_waits = true;
+    trace_begin(&j->sealing, &j->trace);
     if (j->state != JOURNAL_SAYING) /* what a say may or may not have stored comes first */
         seal_now(j);
 }
@@ -168,8 +171,8 @@ static bool settled(struct journal *j, enum err err, const struct store_answer *
     }
     if (err == ERR_STORE_UNAVAILABLE || err == ERR_STORE_FULL || err == ERR_LOST) {
         if (j->backoff_ms == 0)
-            log_warn("journal.retry", "turn=%s epoch=%u state=%d err=%s", id_log(j->turn), j->epoch,
-                     (int)j->state, err_word(err));
+            log_warn("journal.retry", "turn=%s epoch=%u state=%d err=%s", traced_log(j->turn),
+                     j->epoch, (int)j->state, err_word(err));
         j->lost++;
         j->backoff_ms = j->backoff_ms == 0 ? BACKOFF_MS_MIN : j->backoff_ms * 2;
         if (j->backoff_ms > BACKOFF_MS_MAX)
@@ -178,8 +181,8 @@ static bool settled(struct journal *j, enum err err, const struct store_answer *
         return false;
     }
     if (err != ERR_FENCED)
-        log_error("journal.refused", "turn=%s epoch=%u state=%d err=%s", id_log(j->turn), j->epoch,
-                  (int)j->state, err_word(err));
+        log_error("journal.refused", "turn=%s epoch=%u state=%d err=%s", traced_log(j->turn),
+                  j->epoch, (int)j->state, err_word(err));
     j->retry_ms = INT64_MAX;
     j->handler->on_refused(j->arg, err);
     return false;
@@ -217,6 +220,7 @@ static void on_sealed(void *arg, enum err err, const struct store_answer *answer
     struct journal *j = arg;
     if (!settled(j, err, answer))
         return;
+    store_wait_told(j->config->otlp, &j->sealing, "turn_seal", ERR_NONE);
     j->stored_seq = j->seq;
     go_live(j);
     empty(&j->pending);

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include "common/buf.h"
 #include "common/loop.h"
+#include "common/otlp.h"
 #include "proto/store/turn.h"
 #include "worker/turn/audience.h"
 
@@ -24,6 +25,7 @@ struct journal_config {
     uint64_t flush_bytes;
     uint64_t backlog_bytes_max; /* of one turn, while Redis is away */
     int64_t hold_ms;            /* without a write the lease is renewed after this */
+    struct otlp *otlp;          /* where spans go; NULL: nowhere */
     int64_t fresh_ms;           /* an answer that took longer may find the turn with another */
 };
 struct journal_handler {
@@ -58,7 +60,9 @@ struct journal {
     uint32_t sent_seq;
     bool seal_waits; /* a seal was asked for and is not under way */
     struct store_seal seal;
-    uint64_t lost; /* writes that had to be sent again */
+    uint64_t lost;            /* writes that had to be sent again */
+    struct trace_point trace; /* of the turn */
+    struct trace_span sealing;
 };
 
 void journal_init(struct journal *j, const struct journal_config *c,

@@ -52,7 +52,8 @@ struct tool_call tool_batch_tool_call(const struct tool_batch_world *w,
                               .now_ms = w->now_ms,
                               .timezone = str_of(context->timezone),
                               .range_start_ms = context->range_start_ms,
-                              .range_end_ms = context->range_end_ms};
+                              .range_end_ms = context->range_end_ms,
+                              .trace = w->trace};
 }
 
 static void run(struct tool_batch_call *c)

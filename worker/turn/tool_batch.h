@@ -46,6 +46,7 @@ struct tool_batch_world {
     /* Did this very call fail before? NULL: nobody knows. */
     bool (*failed_before)(void *arg, const struct record_call *call);
     void *arg;
+    struct trace_point trace;
 };
 /* datasources: room for the context's paths, as long as the call. */
 struct tool_call tool_batch_tool_call(const struct tool_batch_world *w,

@@ -12,6 +12,7 @@
 #include "worker/llm/history.h"
 #include "worker/llm/prompt.h"
 #include "worker/turn/offer.h"
+#include "proto/traced.h"
 
 enum {
     SAID_BYTES_MAX = 128 << 10, /* text of one event: escaped it still fits a frame */
@@ -55,6 +56,7 @@ void turn_free(struct turn *t)
     MAGIC_CHECK(t, TURN_MAGIC);
     CHECK(list_empty(&t->node) && list_empty(&t->dirty));
     stop(t);
+    turn_trace_end(t, "left", ERR_NONE);
     audience_free(&t->audience);
     secret_free(t->token);
     turn_context_free(&t->context);
@@ -84,7 +86,7 @@ void turn_tell(struct turn *t, struct agent_fact f)
     }
     if (before != t->agent.state)
         log_debug("turn.step", "turn=%s epoch=%u step=%u fact=%s act=%s from=%s to=%s",
-                  id_log(t->id), t->epoch, t->agent.step, agent_fact_name(f.kind),
+                  traced_log(t->id), t->epoch, t->agent.step, agent_fact_name(f.kind),
                   agent_act_name(act), agent_state_name(before), agent_state_name(t->agent.state));
 }
 
@@ -238,7 +240,7 @@ static void on_loaded(void *arg, enum err err, const struct store_answer *answer
     struct record_request request;
     if (err != ERR_NONE || record_request_decode(answer->load->request, &request) != ERR_NONE) {
         if (err != ERR_FENCED)
-            log_error("turn.unloadable", "turn=%s epoch=%u err=%s", id_log(t->id), t->epoch,
+            log_error("turn.unloadable", "turn=%s epoch=%u err=%s", traced_log(t->id), t->epoch,
                       err_word(err));
         t->refused = err != ERR_NONE ? err : ERR_INTERNAL;
         turn_fenced(t);
@@ -257,11 +259,13 @@ static void on_loaded(void *arg, enum err err, const struct store_answer *answer
         if (request.quota_id.len == sizeof(t->quota_id.bytes))
             memcpy(t->quota_id.bytes, request.quota_id.at, sizeof(t->quota_id.bytes));
         keep_place(t);
+        turn_trace_loaded(t, request.traceparent);
     }
     if (!t->journal_open) {
         t->journal_open = true;
         journal_init(&t->journal, &t->config->journal, &handler, t, &t->audience, t->session, t->id,
                      t->epoch, load->seq);
+        t->journal.trace = t->trace.span.at;
         journal_tell(&t->journal);
     }
     t->clock_ms = load->now_ms - now_ms(t);
@@ -513,7 +517,8 @@ static void ask_model(struct turn *t, const struct store_answer *answer,
                             .owner = str_of(t->owner),
                             .attempts_before = t->agent.tries > 1 ? t->agent.tries - 1 : 0,
                             .has_fallback = t->fallback_left,
-                            .token = t->token};
+                            .token = t->token,
+                            .trace = t->trace.span.at};
     if (t->agent.state == AGENT_THINKING)
         err = llm_call_start(c->llm, &r, &handler, t, &t->llm);
     prompt_free(&prompt);
@@ -598,7 +603,8 @@ static struct tool_batch_world world_of(struct turn *t)
                                      .now_ms = loop_wall_ms(),
                                      .offered = str_of(t->offered),
                                      .failed_before = turn_failed_before,
-                                     .arg = t};
+                                     .arg = t,
+                                     .trace = t->trace.span.at};
 }
 
 /* Nobody is there to say yes in an investigation: such a call fails, and its report goes on. */
@@ -758,7 +764,8 @@ static void begin_release(struct turn *t)
     }
     stop(t);
     metric_add(t->config->meters->turns_released, 1);
-    log_info("turn.released", "turn=%s epoch=%u step=%u", id_log(t->id), t->epoch, t->agent.step);
+    log_info("turn.released", "turn=%s epoch=%u step=%u", traced_log(t->id), t->epoch,
+             t->agent.step);
     t->retry_ms = now_ms(t) + RELEASE_WAIT_MS;
     t->call =
         store_turn_release(t->config->journal.store, t->session, t->id, t->epoch, on_released, t);

@@ -41,6 +41,9 @@ struct turn_doubt { /* turn_doubt.c: what was read, and what is wrong with what 
     uint64_t failed[TURN_FAILED_MAX]; /* hashes of this turn's calls that failed, the last ones */
     unsigned failed_count;
 };
+struct turn_trace {         /* turn_trace.c */
+    struct trace_span span; /* off until the turn was loaded: its request says where it belongs */
+};
 struct turn_config {               /* of all turns of this process */
     struct journal_config journal; /* with loop, store and the worker's name */
     struct agent_limits limits;
@@ -120,6 +123,7 @@ struct turn {
     struct turn_doubt doubt;
     char
         *offered; /* names of tools that the model was told of: "\nNAME\nNAME\n"; NULL: not known */
+    struct turn_trace trace;
 };
 
 /* take_token may be empty or NULL. It is marked dirty: its first act is to load. */
@@ -179,6 +183,12 @@ void turn_say_payload(struct turn *t); /* the event that is in the payload buffe
 struct usage turn_count_used(struct turn *t);
 /* True: the call failed for the person's token, and is begun anew with a fresh one. */
 bool turn_token_refused(struct turn *t);
+
+/* ---- turn_trace.c, for turn.c and turn_end.c: invoke_agent; others tell what is below it ---- */
+/* Once: the first load has come. traceparent: of the request, or empty. */
+void turn_trace_loaded(struct turn *t, struct str traceparent);
+/* Once, again: nothing. outcome: a word of turn_state_word, or why it left. */
+void turn_trace_end(struct turn *t, const char *outcome, enum err err);
 
 /* ---- turn_end.c, for turn.c ---- */
 void turn_finish(struct turn *t); /* it is over and sealed */

@@ -9,6 +9,7 @@
 #include <string.h>
 #include "common/check.h"
 #include "common/log.h"
+#include "proto/traced.h"
 
 enum { CLAIMS_TOLD_MAX = 6, NOTE_BYTES_MAX = 1024 };
 
@@ -119,7 +120,7 @@ static void doubt(struct turn *t, struct reply *r, bool *told, struct str to_mod
     enum err err = reply_text(r, STR("\n\n> ")); /* a note, set apart from the answer */
     if (err == ERR_NONE)
         err = reply_text(r, to_person);
-    log_info("turn.doubted", "turn=%s err=%s", id_log(t->id), err_word(err));
+    log_info("turn.doubted", "turn=%s err=%s", traced_log(t->id), err_word(err));
 }
 
 static void doubt_numbers(struct turn *t, struct reply *r, bool *again)

@@ -2,6 +2,8 @@
 #include "worker/turn/turn.h"
 
 #include "common/log.h"
+#include "worker/genai.h"
+#include "proto/traced.h"
 
 void turn_finish(struct turn *t)
 {
@@ -22,14 +24,16 @@ void turn_finish(struct turn *t)
     int64_t ms = loop_now_ms(t->config->journal.loop) - t->begun_ms;
     metric_add(outcome, 1);
     metric_observe(m->turn_seconds, (double)ms / 1000);
+    genai_turn(a->seal == SEAL_FAILURE ? a->why : ERR_NONE, (double)ms / 1000);
     log_info("turn.done",
              "turn=%s epoch=%u state=%s err=%s steps=%u input_tokens=%llu output_tokens=%llu "
              "cached_tokens=%llu cost=%llu ms=%lld",
-             id_log(t->id), t->epoch, turn_state_word(state),
+             traced_log(t->id), t->epoch, turn_state_word(state),
              err_word(a->seal == SEAL_FAILURE ? a->why : ERR_NONE), a->step,
              (unsigned long long)a->usage.input_tokens, (unsigned long long)a->usage.output_tokens,
              (unsigned long long)a->usage.cached_tokens, (unsigned long long)a->usage.cost,
              (long long)ms);
+    turn_trace_end(t, turn_state_word(state), a->seal == SEAL_FAILURE ? a->why : ERR_NONE);
     hub_send_done(t->link, t->id, t->epoch, state);
     audience_done(&t->audience, t->id, t->epoch);
 }
@@ -44,7 +48,8 @@ void turn_drop(struct turn *t)
     if (t->refused == ERR_NONE || t->refused == ERR_FENCED)
         /* Its gateway may have heard of no other epoch: the session was deleted. */
         hub_send_done(t->link, t->id, t->epoch, TURN_NONE);
-    log_info("turn.fenced", "turn=%s epoch=%u step=%u why=%s", id_log(t->id), t->epoch,
+    log_info("turn.fenced", "turn=%s epoch=%u step=%u why=%s", traced_log(t->id), t->epoch,
              t->agent.step, err_word(t->refused));
     metric_add(t->config->meters->turns_fenced, 1);
+    turn_trace_end(t, "fenced", ERR_FENCED);
 }

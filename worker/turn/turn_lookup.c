@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "proto/event.h"
 #include "worker/tools/tools.h"
+#include "proto/traced.h"
 
 enum {
     LOOK_MS = 300,
@@ -45,7 +46,8 @@ bool turn_lookup_begin(struct turn *t, const struct store_message *messages, uns
                              .now_ms = t->asked_ms,
                              .timezone = str_of(t->context.timezone),
                              .range_start_ms = t->context.range_start_ms,
-                             .range_end_ms = t->context.range_end_ms};
+                             .range_end_ms = t->context.range_end_ms,
+                             .trace = t->trace.span.at};
     l->run = tools_look_up(t->config->tools, &call, on_found, t);
     if (l->run == NULL)
         return false;
@@ -173,6 +175,6 @@ static void on_late(void *arg)
 {
     struct turn *t = arg;
     MAGIC_CHECK(t, TURN_MAGIC);
-    log_info("turn.lookup_late", "turn=%s", id_log(t->id));
+    log_info("turn.lookup_late", "turn=%s", traced_log(t->id));
     go_on(t);
 }

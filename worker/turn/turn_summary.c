@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "proto/event.h"
 #include "worker/turn/summary.h"
+#include "proto/traced.h"
 
 static void summarised(struct turn *t)
 {
@@ -25,7 +26,7 @@ static void on_stored(void *arg, enum err err, const struct store_answer *answer
     MAGIC_CHECK(t, TURN_MAGIC);
     (void)answer;
     t->summary_call = 0;
-    log_info("turn.summarised", "turn=%s step=%u to=%u err=%s", id_log(t->id), t->agent.step,
+    log_info("turn.summarised", "turn=%s step=%u to=%u err=%s", traced_log(t->id), t->agent.step,
              t->summary_to, err_word(err));
     summarised(t); /* stored or not, the load says what there is; a turn that is fenced, too */
 }
@@ -46,7 +47,7 @@ static void on_done(void *arg, enum err err)
     struct str text = summary_kept(buf_str(&llm_reply(t->llm)->content), t->model->window_tokens,
                                    t->model->estimate);
     if (err != ERR_NONE || text.len == 0) {
-        log_warn("turn.summary_failed", "turn=%s step=%u err=%s", id_log(t->id), t->agent.step,
+        log_warn("turn.summary_failed", "turn=%s step=%u err=%s", traced_log(t->id), t->agent.step,
                  err_word(err));
         summarised(t);
         return;
@@ -108,7 +109,8 @@ bool turn_recap_begin(struct turn *t, const struct prompt *prompt, const struct 
                             .owner = str_of(t->owner),
                             .output_tokens_max = SUMMARY_OUTPUT_TOKENS,
                             .has_fallback = t->fallback_left,
-                            .token = t->token};
+                            .token = t->token,
+                            .trace = t->trace.span.at};
     bool begun = t->agent.state == AGENT_THINKING &&
                  llm_call_start(t->config->llm, &r, &handler, t, &t->llm) == ERR_NONE;
     t->summarising = begun;

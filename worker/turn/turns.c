@@ -4,6 +4,7 @@
 #include "common/check.h"
 #include "common/log.h"
 #include "common/map.h"
+#include "proto/traced.h"
 
 enum {
     EVENT_BYTES_MAX = 1 << 20, /* of a payload: frames.def */
@@ -88,7 +89,7 @@ void worker_turns_start(struct worker_turns *all, struct hub_link *from, struct 
     map_put(all->by_id, id_key(&t->id), t);
     if (!loop_timer_active(all->tick))
         loop_timer_set(all->tick, all->config.tick_ms, all->config.tick_ms);
-    log_debug("turn.start", "turn=%s epoch=%u", id_log(id), epoch);
+    log_debug("turn.start", "turn=%s epoch=%u", traced_log(id), epoch);
 }
 
 void worker_turns_cancel(struct worker_turns *all, struct id id)

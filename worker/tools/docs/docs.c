@@ -482,7 +482,8 @@ static void ask_next_project(struct ask *a)
                                   .api = buf_cstr(&api),
                                   .form = &form,
                                   .timeout_ms = PERSES_TIMEOUT_MS,
-                                  .product = "Perses"};
+                                  .product = "Perses",
+                                  .trace = a->run->span.at};
     a->perses.on_piece = on_project_piece;
     a->perses.on_end = on_project;
     a->perses.arg = a;

@@ -203,6 +203,7 @@ struct headers {
     unsigned count;
     char *made[MCP_MARKS_MAX + 1], *names[MCP_MARKS_MAX + 1]; /* owned; some may be NULL */
     unsigned made_count;
+    char traceparent[TRACE_PARENT_TEXT + 1];
 };
 
 static void add(struct headers *h, const char *name, struct str value)
@@ -259,6 +260,10 @@ static void add_all(struct headers *h, const struct mcp_peer *p, const struct mc
     add(h, "Mcp-Session-Id", str_of(p->session));
     for (unsigned i = 0; i < c->header_count; i++)
         add(h, c->headers[i].name, str_of(c->headers[i].value));
+    if (trace_on(&what->trace)) {
+        trace_write(&what->trace, h->traceparent);
+        add(h, "traceparent", str_of(h->traceparent));
+    }
     if (p->modern && what->method)
         add_modern(h, what);
 }

@@ -8,6 +8,7 @@
 
 #include "common/fetch.h"
 #include "common/list.h"
+#include "common/trace.h"
 #include "worker/tools/mcp/message.h"
 
 enum { MCP_SESSION_MAX = 1024 };
@@ -53,14 +54,15 @@ struct mcp_answer {
 typedef void mcp_ask_fn(void *arg, const struct mcp_answer *a);
 struct mcp_ask;
 struct mcp_asking {
-    const char *method;   /* "tools/call" */
-    struct str params;    /* members of an object; borrowed */
-    bool notification;    /* no answer is due */
-    const char *name;     /* of the tool, for Mcp-Name; or NULL */
-    const char *call_key; /* or NULL */
-    const json_t *marks;  /* of the tool's offer, */
-    const json_t *args;   /* whose values go into headers; or NULL */
-    int64_t timeout_ms;   /* 0: the server's */
+    const char *method;       /* "tools/call" */
+    struct str params;        /* members of an object; borrowed */
+    bool notification;        /* no answer is due */
+    const char *name;         /* of the tool, for Mcp-Name; or NULL */
+    const char *call_key;     /* or NULL */
+    const json_t *marks;      /* of the tool's offer, */
+    const json_t *args;       /* whose values go into headers; or NULL */
+    int64_t timeout_ms;       /* 0: the server's */
+    struct trace_point trace; /* of the call; or none */
 };
 /* fn comes once, later, and the ask is gone when it returns. */
 struct mcp_ask *mcp_ask(struct mcp_peer *p, const struct mcp_asking *what, mcp_ask_fn *fn,

@@ -668,7 +668,8 @@ static void send_call(struct call *c)
                               .name = t->allowed->name,
                               .call_key = key,
                               .marks = t->offer.marks,
-                              .args = c->args};
+                              .args = c->args,
+                              .trace = c->run->span.at};
     list_remove(&c->node);
     list_push(&s->calling, &c->node);
     c->session = s->session;

@@ -127,14 +127,14 @@ static json_t *board_of(struct draft *d)
 static void send(struct draft *d, const char *method, const struct buf *url, bool body,
                  const struct fetch_handler *handler)
 {
-    static const struct fetch_header headers[] = {{"Accept", {"application/json", 16}},
-                                                  {"Content-Type", {"application/json", 16}}};
+    char traceparent[TRACE_PARENT_TEXT + 1];
+    struct fetch_header headers[3];
     struct tools *t = d->run->tools;
     char *text = body ? json_dumps(d->board, JSON_COMPACT) : NULL;
     struct fetch_request f = {.method = method,
                               .url = url->at,
                               .headers = headers,
-                              .header_count = body ? 2 : 1,
+                              .header_count = run_headers(d->run, body, headers, traceparent),
                               .bearer = d->run->token,
                               .body = text ? str_of(text) : (struct str){NULL, 0},
                               .total_ms = t->config.timeout_ms,

@@ -199,13 +199,14 @@ static void on_written(void *arg, const struct fetch_result *f)
 static void send(struct save *s, const char *method, struct str body,
                  const struct fetch_handler *handler)
 {
-    static const struct fetch_header headers[] = {{"Accept", {"application/json", 16}},
-                                                  {"Content-Type", {"application/json", 16}}};
+    char traceparent[TRACE_PARENT_TEXT + 1];
+    struct fetch_header headers[3];
     struct tools *t = s->run->tools;
     struct fetch_request f = {.method = method,
                               .url = buf_cstr(&s->url),
                               .headers = headers,
-                              .header_count = body.len > 0 ? 2 : 1,
+                              .header_count =
+                                  run_headers(s->run, body.len > 0, headers, traceparent),
                               .bearer = s->run->token,
                               .body = body,
                               .total_ms = t->config.timeout_ms,

@@ -90,8 +90,11 @@ static void ask(struct describe *d, const char *api, struct buf *form, const cha
                 items_fn *fn, void (*on_end)(void *arg, enum source_outcome outcome))
 {
     bool query = strcmp(api, "/api/v1/query") == 0;
-    struct source_call request = {
-        .method = query ? "POST" : "GET", .api = api, .form = form, .timeout_ms = TIMEOUT_MS};
+    struct source_call request = {.method = query ? "POST" : "GET",
+                                  .api = api,
+                                  .form = form,
+                                  .timeout_ms = TIMEOUT_MS,
+                                  .trace = d->run->span.at};
     items_free(&d->items);
     d->on_item = fn;
     d->paths[0] = path;

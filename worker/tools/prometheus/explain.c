@@ -185,8 +185,11 @@ static void ask(struct explain *e, const char *api, struct buf *form, const char
                 items_fn *fn, void (*on_end)(void *arg, enum source_outcome outcome))
 {
     bool query = strcmp(api, "/api/v1/query_range") == 0;
-    struct source_call request = {
-        .method = query ? "POST" : "GET", .api = api, .form = form, .timeout_ms = TIMEOUT_MS};
+    struct source_call request = {.method = query ? "POST" : "GET",
+                                  .api = api,
+                                  .form = form,
+                                  .timeout_ms = TIMEOUT_MS,
+                                  .trace = e->run->span.at};
     items_free(&e->items);
     e->on_item = fn;
     e->paths[0] = path;

@@ -154,8 +154,11 @@ static void ask_samples(struct tool_run *r)
         write_hits(r, NULL);
         return;
     }
-    struct source_call call = {
-        .method = "POST", .api = "/api/v1/query", .form = &form, .timeout_ms = SAMPLES_TIMEOUT_MS};
+    struct source_call call = {.method = "POST",
+                               .api = "/api/v1/query",
+                               .form = &form,
+                               .timeout_ms = SAMPLES_TIMEOUT_MS,
+                               .trace = r->span.at};
     l->ask.on_piece = on_piece;
     l->ask.on_end = on_samples;
     l->ask.arg = r;

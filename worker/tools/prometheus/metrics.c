@@ -219,8 +219,11 @@ static void ask_labels(struct reader *reader)
     static const char *const path[] = {"data/*"};
     struct tool_run *r = reader->run;
     scoped_buf(form, 64);
-    struct source_call call = {
-        .method = "GET", .api = "/api/v1/labels", .form = &form, .timeout_ms = LABELS_TIMEOUT_MS};
+    struct source_call call = {.method = "GET",
+                               .api = "/api/v1/labels",
+                               .form = &form,
+                               .timeout_ms = LABELS_TIMEOUT_MS,
+                               .trace = r->span.at};
     items_init(&reader->items, path, 1, on_label, reader);
     reader->ask.on_piece = on_piece;
     reader->ask.on_end = on_labels;

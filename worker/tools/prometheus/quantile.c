@@ -176,7 +176,8 @@ static void look(struct quantile *q)
     struct source_call request = {.method = "POST",
                                   .api = "/api/v1/query_range",
                                   .form = &form,
-                                  .timeout_ms = LOOK_TIMEOUT_MS};
+                                  .timeout_ms = LOOK_TIMEOUT_MS,
+                                  .trace = r->span.at};
     q->ask.on_piece = on_piece;
     q->ask.on_end = on_looked;
     q->ask.on_again = on_again;

@@ -231,8 +231,11 @@ static void ask(struct query *q, const char *api, struct buf *form, int64_t time
 {
     struct tool_run *r = q->run;
     buf_printf(form, "&timeout=%llds", (long long)(timeout_ms + 999) / 1000);
-    struct source_call request = {
-        .method = "POST", .api = api, .form = form, .timeout_ms = timeout_ms + GRACE_MS};
+    struct source_call request = {.method = "POST",
+                                  .api = api,
+                                  .form = form,
+                                  .timeout_ms = timeout_ms + GRACE_MS,
+                                  .trace = r->span.at};
     q->ask.on_piece = on_piece;
     q->ask.on_end = on_end;
     q->ask.on_again = on_again;
@@ -453,7 +456,8 @@ static void check_syntax(struct query *q)
     struct source_call request = {.method = "POST",
                                   .api = "/api/v1/format_query",
                                   .form = &form,
-                                  .timeout_ms = CHECK_TIMEOUT_MS};
+                                  .timeout_ms = CHECK_TIMEOUT_MS,
+                                  .trace = r->span.at};
     q->check.on_piece = on_check_piece;
     q->check.on_end = on_checked;
     q->check.arg = q;

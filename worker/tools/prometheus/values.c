@@ -242,7 +242,8 @@ static void ask(struct values *v, bool escaped)
     struct source_call request = {.method = "GET",
                                   .api = buf_cstr(&api),
                                   .form = &form,
-                                  .timeout_ms = r->tools->config.timeout_ms};
+                                  .timeout_ms = r->tools->config.timeout_ms,
+                                  .trace = r->span.at};
     v->ask.on_piece = on_piece;
     v->ask.on_end = on_end;
     v->ask.arg = v;

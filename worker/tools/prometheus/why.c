@@ -163,8 +163,11 @@ static void ask(struct why *w, struct buf *query, items_fn *fn,
     source_param_time(&form, "start", w->range.start_ms);
     source_param_time(&form, "end", w->range.end_ms);
     source_param_time(&form, "step", w->range.step_ms);
-    struct source_call call = {
-        .method = "POST", .api = "/api/v1/query_range", .form = &form, .timeout_ms = TIMEOUT_MS};
+    struct source_call call = {.method = "POST",
+                               .api = "/api/v1/query_range",
+                               .form = &form,
+                               .timeout_ms = TIMEOUT_MS,
+                               .trace = w->run->span.at};
     items_free(&w->items);
     items_init(&w->items, path, 1, fn, w);
     w->ask.on_piece = on_piece;
