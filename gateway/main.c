@@ -240,6 +240,23 @@ static int run_errand(struct gateway *g, const struct config_result *given)
     return hand_over_run(g, given->command_arg, given->command_second);
 }
 
+/* --check-config: settings and files alone: nobody is asked, and no port is taken. */
+static int check_config(struct gateway *g)
+{
+    char error[256] = "";
+    struct report report = {0};
+    settings_warn_unknown();
+    if (!settings_fit(&g->settings, error))
+        report_fail(&report, "The settings: %s", error);
+    else if (!store_durability_parse(g->settings.durability, &g->settings.store.replicas))
+        report_fail(&report, "PERSAI_DURABILITY %s", STORE_DURABILITY_HELP);
+    else
+        report_ok(&report, "The settings can be used");
+    check_broker(g, &report);
+    check_keys(g, &report);
+    return report_exit_code(&report);
+}
+
 static void name_self(struct gateway *g)
 {
     char host[64] = "gateway", id[ID_TEXT + 1];
@@ -281,14 +298,16 @@ static int run_command(struct gateway *g, const struct config_result *given)
         return keyreset_run(g);
     if (strcmp(given->command, "--check") == 0)
         return check(g);
+    if (strcmp(given->command, "--check-config") == 0)
+        return check_config(g);
     return run_errand(g, given);
 }
 
 int main(int argc, char **argv)
 {
-    static const char *const commands[] = {
-        "--check",         "--key-reset",   "--make-keys=",      "--make-api-key=",
-        "--print-openapi", "--hand-over==", "--export-feedback", NULL};
+    static const char *const commands[] = {"--check-config", "--check",           "--key-reset",
+                                           "--make-keys=",   "--make-api-key=",   "--print-openapi",
+                                           "--hand-over==",  "--export-feedback", NULL};
     struct gateway g = {0};
     struct config_result result = {0};
     struct config_args args = {

@@ -65,7 +65,7 @@ void checkup_run(struct worker *w, struct report *report)
                                 .tries_max = 1,
                                 .backoff_ms = 1,
                                 .reply_bytes_max = REPLY_BYTES_MAX,
-                                .accounts = w->models ? models_accounts(w->models) : 0};
+                                .accounts = w->now ? models_accounts(w->now->models) : 0};
     struct checkup c = {.worker = w, .report = report, .llm = llm_new(&config)};
     c.timer = loop_timer_new(w->loop, on_timer, &c);
     if (token && *token && strlen(token) <= SECRET_MAX)
@@ -122,7 +122,7 @@ static void on_perses(void *arg, const struct fetch_result *r)
 static void ask_model(void *arg)
 {
     struct checkup *c = arg;
-    const struct models *all = c->worker->models;
+    const struct models *all = c->worker->now ? c->worker->now->models : NULL;
     while (all && c->model < models_count(all)) {
         const struct model *m = models_at(all, c->model);
         if (!m->by_perses || c->token) {
@@ -172,7 +172,7 @@ static bool start_call(struct checkup *c, const struct model *m)
 static void on_model(void *arg, enum err err)
 {
     struct checkup *c = arg;
-    judge_model(c, models_at(c->worker->models, c->model), err);
+    judge_model(c, models_at(c->worker->now->models, c->model), err);
     llm_call_free(c->call);
     c->call = NULL;
     c->model++;
@@ -275,11 +275,11 @@ static void on_timer(void *arg)
 
 static void wait_for_tools(struct checkup *c)
 {
-    if (c->worker->tools && !tools_tried(c) && loop_now_ms(c->worker->loop) < c->until_ms) {
+    if (c->worker->now && !tools_tried(c) && loop_now_ms(c->worker->loop) < c->until_ms) {
         loop_timer_set(c->timer, LOOK_MS, 0);
         return;
     }
-    if (c->worker->tools) {
+    if (c->worker->now) {
         judge_docs(c);
         judge_servers(c);
     }
@@ -293,8 +293,8 @@ static bool tools_tried(const struct checkup *c)
     unsigned files, left_out;
     struct tools_server s;
     bool tried =
-        !c->worker->settings.tools.docs[0] || tools_docs(c->worker->tools, &files, &left_out);
-    for (unsigned i = 0; tools_server(c->worker->tools, i, &s); i++)
+        !c->worker->settings.tools.docs[0] || tools_docs(c->worker->now->tools, &files, &left_out);
+    for (unsigned i = 0; tools_server(c->worker->now->tools, i, &s); i++)
         tried = tried && (s.there || s.why[0]);
     return tried;
 }
@@ -303,7 +303,7 @@ static void judge_docs(struct checkup *c)
 {
     unsigned files, left_out;
     const char *folder = c->worker->settings.tools.docs;
-    bool indexed = tools_docs(c->worker->tools, &files, &left_out);
+    bool indexed = tools_docs(c->worker->now->tools, &files, &left_out);
     if (!folder[0])
         return;
     if (!indexed)
@@ -326,7 +326,7 @@ static void judge_docs(struct checkup *c)
 static void judge_servers(struct checkup *c)
 {
     struct tools_server s;
-    for (unsigned i = 0; tools_server(c->worker->tools, i, &s); i++) {
+    for (unsigned i = 0; tools_server(c->worker->now->tools, i, &s); i++) {
         if (!s.there)
             report_fail(c->report,
                         "MCP server %s: %.*s; correct its url or key in PERSAI_MCP, or start it",
@@ -345,7 +345,7 @@ static void judge_servers(struct checkup *c)
 static void leave_tools(struct checkup *c)
 {
     struct loop *loop = c->worker->loop;
-    bool left = !c->worker->tools || tools_leave(c->worker->tools);
+    bool left = !c->worker->now || tools_leave(c->worker->now->tools);
     if (left || loop_now_ms(loop) >= c->until_ms) {
         loop_stop(loop);
         return;

@@ -514,6 +514,8 @@ static void send_offer(struct hub_link *l)
     l->told = l->hub->offers;
 }
 
+void hub_offer_models(struct hub *h, struct str models) { h->config.models = models; }
+
 void hub_offer(struct hub *h, struct str tools)
 {
     h->config.tools = tools;

@@ -67,6 +67,9 @@ void hub_bye(struct hub *h);
 /* Other tools are offered from now on: tells every gateway. Borrowed as those of the config. */
 void hub_offer(struct hub *h, struct str tools);
 
+/* Other models, from the next HELLO on: a HELLO in the midst of turns would lose them. */
+void hub_offer_models(struct hub *h, struct str models);
+
 /* A turn holds the link that it came by, so that the link outlives it. */
 void hub_hold(struct hub_link *l);
 void hub_release(struct hub_link *l);

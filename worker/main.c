@@ -19,9 +19,8 @@ enum {
     TICK_MS = 10, /* flushes, leases, deadlines: of some turns each time */
     REDIS_TIMEOUT_MS = 5000,
     REDIS_QUEUE_BYTES_MAX = 256 << 20,
-    RELEASE_MS = 3000,       /* for turns to be handed back, after the grace period */
-    HELLO_BYTES_MAX = 65536, /* of models: frames.def */
-    EXTRA_PROMPT_MAX = 32768,
+    RELEASE_MS = 3000, /* for turns to be handed back, after the grace period */
+    SWEEP_MS = 100,    /* looks at generations that turns have left */
 };
 
 static const struct setting table[] = {
@@ -92,7 +91,8 @@ static void on_drain(void *arg)
     struct drain *d = arg;
     struct worker *w = d->worker;
     int64_t now_ms = loop_now_ms(w->loop);
-    if ((worker_turns_running(w->turns) == 0 && tools_leave(w->tools) && otlp_leave(w->traces)) ||
+    if ((worker_turns_running(w->turns) == 0 && tools_leave(w->now->tools) &&
+         otlp_leave(w->traces)) ||
         now_ms >= d->stop_ms) {
         loop_stop(w->loop);
     } else if (now_ms >= d->leave_ms && !d->left) {
@@ -117,13 +117,6 @@ static void on_terminate(void *arg)
     d->leave_ms = now_ms + grace_ms; /* asked twice: now */
     d->stop_ms = d->leave_ms + RELEASE_MS;
     loop_timer_set(d->timer, 20, 20);
-}
-
-/* Nothing is read again while it runs; a closed terminal or a habit must not cut turns off. */
-static void on_hangup(void *arg)
-{
-    (void)arg;
-    log_info("worker.hangup", "ignored=1");
 }
 
 /* ---- start ---- */
@@ -163,33 +156,22 @@ static bool open_store(struct worker *w, char error[256])
     return w->redis != NULL;
 }
 
-static bool read_models(struct worker *w, char error[256])
+static struct generation *read_files(const struct worker *w, char error[320])
 {
     const struct worker_settings *s = &w->settings;
-    struct models_config models = {
-        .default_model = set_or_null(s->default_model),
-        .providers = {[PROVIDER_OPENAI] = {set_or_null(s->openai_base_url), s->openai_key},
-                      [PROVIDER_ANTHROPIC] = {set_or_null(s->anthropic_base_url), s->anthropic_key},
-                      [PROVIDER_GOOGLE] = {set_or_null(s->google_base_url), s->google_key}},
-        .file = set_or_null(s->models)};
-    w->models = models_new(&models, error);
-    if (w->models && !models_json(w->models, &w->models_json)) {
-        snprintf(error, 256, "PERSAI_MODELS has more models than can be told to gateways");
-        return false;
-    }
-    return w->models != NULL;
-}
-
-static bool read_rules(struct worker *w, char error[256])
-{
-    const struct worker_settings *s = &w->settings;
-    buf_puts(&w->extra_prompt, s->system_prompt);
-    if (!s->redact[0])
-        return true;
-    w->redact = redact_file(s->redact, error);
-    if (w->redact)
-        buf_printf(&w->extra_prompt, "%s%s", w->extra_prompt.len > 0 ? "\n" : "", mask_prompt);
-    return w->redact != NULL;
+    struct generation_files f = {
+        .models = {.default_model = set_or_null(s->default_model),
+                   .providers = {[PROVIDER_OPENAI] = {set_or_null(s->openai_base_url),
+                                                      s->openai_key},
+                                 [PROVIDER_ANTHROPIC] = {set_or_null(s->anthropic_base_url),
+                                                         s->anthropic_key},
+                                 [PROVIDER_GOOGLE] = {set_or_null(s->google_base_url),
+                                                      s->google_key}},
+                   .file = set_or_null(s->models)},
+        .redact = s->redact,
+        .mcp = s->mcp,
+        .system_prompt = s->system_prompt};
+    return generation_read(&f, error);
 }
 
 static void open_llm(struct worker *w)
@@ -204,32 +186,23 @@ static void open_llm(struct worker *w)
     s->llm.perses_url = s->perses;
     s->llm.reply_bytes_max = s->turns.turn.limits.said_bytes_max;
     s->llm.quotas = w->quotas;
-    s->llm.redact = w->redact;
-    s->llm.accounts = models_accounts(w->models);
-    w->llm = llm_new(&s->llm);
 }
 
 static void on_offer(void *arg)
 {
     struct worker *w = arg;
     if (w->hub)
-        hub_offer(w->hub, tools_json(w->tools));
+        hub_offer(w->hub, tools_json(w->now->tools));
 }
 
-static bool open_tools(struct worker *w, char error[256])
+static void open_tools(struct worker *w)
 {
     struct worker_settings *s = &w->settings;
-    if (s->mcp[0] && (w->mcp = mcp_file_read(s->mcp, error)) == NULL)
-        return false;
     s->tools.loop = w->loop;
     s->tools.fetches = w->fetches;
     s->tools.perses_url = s->perses;
-    s->tools.redact = w->redact;
-    s->tools.mcp = w->mcp;
     s->tools.on_change = on_offer;
     s->tools.on_change_arg = w;
-    w->tools = tools_new(&s->tools);
-    return true;
 }
 
 /* A tool's name that is misspelt would leave a model without it in silence. Those of MCP servers
@@ -237,9 +210,9 @@ static bool open_tools(struct worker *w, char error[256])
 static void check_offers(const struct worker *w, struct report *report)
 {
     unsigned count;
-    const struct tool_spec *specs = tools_specs(w->tools, &count);
-    for (unsigned i = 0; i < models_count(w->models); i++) {
-        const struct model *m = models_at(w->models, i);
+    const struct tool_spec *specs = tools_specs(w->now->tools, &count);
+    for (unsigned i = 0; i < models_count(w->now->models); i++) {
+        const struct model *m = models_at(w->now->models, i);
         for (unsigned k = 0; k < m->offer_count; k++) {
             bool known = strncmp(m->offers[k], "mcp_", 4) == 0;
             for (unsigned j = 0; j < count && !known; j++)
@@ -264,11 +237,7 @@ static void open_turns(struct worker *w)
     journal->holder = w->name;
     journal->hold_ms = s->store.lease_ms / 3;
     journal->fresh_ms = s->hub.dead_ms / 2;
-    turns->turn.models = w->models;
-    turns->turn.llm = w->llm;
-    turns->turn.tools = w->tools;
     turns->turn.meters = &w->meters;
-    turns->turn.extra_prompt = buf_cstr(&w->extra_prompt);
     turns->capacity = s->hub.capacity;
     turns->tick_ms = TICK_MS;
     w->turns = worker_turns_new(turns);
@@ -289,8 +258,8 @@ static bool open_hub(struct worker *w, char error[256])
     struct hub_config *hub = &w->settings.hub;
     hub->loop = w->loop;
     hub->name = w->name;
-    hub->models = buf_str(&w->models_json);
-    hub->tools = tools_json(w->tools);
+    hub->models = buf_str(&w->now->models_json);
+    hub->tools = tools_json(w->now->tools);
     w->hub = hub_new(hub, &callbacks, w, error);
     return w->hub != NULL;
 }
@@ -317,9 +286,13 @@ static void warn_clear(const struct worker_settings *s, struct report *report)
     settings_warn_clear(ways, report);
 }
 
+static void use(struct worker *w, struct generation *g);
+static void on_hangup(void *arg);
+static void on_sweep(void *arg);
+
 static int serve(struct worker *w)
 {
-    char error[256] = "";
+    char error[256] = "", why[320];
     struct drain drain = {.worker = w};
     settings_warn_unknown();
     if (!settings_fit(&w->settings, error))
@@ -334,15 +307,12 @@ static int serve(struct worker *w)
         return complain("OTEL_EXPORTER_OTLP_ENDPOINT", error);
     if (!open_store(w, error))
         return complain("PERSAI_REDIS", error);
-    if (!read_models(w, error))
-        return complain("PERSAI_DEFAULT_MODEL", error);
-    if (!read_rules(w, error))
-        return complain("PERSAI_REDACT", error);
+    if (!(w->now = read_files(w, why)))
+        return complain("settings", why);
     open_llm(w);
-    if (!open_tools(w, error))
-        return complain("PERSAI_MCP", error);
-    check_offers(w, NULL);
+    open_tools(w);
     open_turns(w);
+    use(w, w->now);
     if (!open_hub(w, error))
         return complain("PERSAI_GATEWAYS", error);
     if (!status_open(w, error))
@@ -352,8 +322,9 @@ static int serve(struct worker *w)
     loop_on_signal(w->loop, SIGUSR2, log_less, NULL);
     loop_on_signal(w->loop, SIGTERM, on_terminate, &drain);
     loop_on_signal(w->loop, SIGINT, on_terminate, &drain);
-    loop_on_signal(w->loop, SIGHUP, on_hangup, NULL);
-    const struct model *first = models_at(w->models, 0);
+    loop_on_signal(w->loop, SIGHUP, on_hangup, w);
+    w->sweep = loop_timer_new(w->loop, on_sweep, w);
+    const struct model *first = models_at(w->now->models, 0);
     log_info("worker.ready",
              "name=%s capacity=%u gateways=%s redis=%s perses=%s model=%s at=%s metrics_port=%u "
              "version=%s",
@@ -363,7 +334,54 @@ static int serve(struct worker *w)
     loop_run(w->loop);
     log_info("worker.stop", "name=%s turns=%u", w->name, worker_turns_running(w->turns));
     loop_timer_free(drain.timer);
+    loop_timer_free(w->sweep);
     return 0;
+}
+
+/* ---- SIGHUP: the files are read again, all of them or none ---- */
+
+/* What they say holds for turns that begin from now on. */
+static void use(struct worker *w, struct generation *g)
+{
+    const struct worker_settings *s = &w->settings;
+    g->number = ++w->generations;
+    generation_open(g, &s->llm, &s->tools, &s->turns.turn);
+    if (w->now != g)
+        list_push(&w->olds, &w->now->node);
+    w->now = g;
+    check_offers(w, NULL);
+    worker_turns_use(w->turns, &g->turn);
+    if (!w->hub)
+        return;
+    hub_offer_models(w->hub, buf_str(&g->models_json));
+    hub_offer(w->hub, tools_json(g->tools));
+    loop_timer_set(w->sweep, SWEEP_MS, SWEEP_MS);
+}
+
+static void on_sweep(void *arg)
+{
+    struct worker *w = arg;
+    list_each (&w->olds, node, next) {
+        struct generation *g = list_of(node, struct generation, node);
+        if (g->users == 0 && tools_leave(g->tools))
+            generation_free(g);
+    }
+    if (list_empty(&w->olds))
+        loop_timer_stop(w->sweep);
+}
+
+static void on_hangup(void *arg)
+{
+    struct worker *w = arg;
+    char error[320];
+    struct generation *g = w->draining ? NULL : read_files(w, error);
+    if (g) {
+        use(w, g);
+        log_info("worker.hangup", "files=read generation=%llu", (unsigned long long)g->number);
+    } else {
+        log_error("worker.hangup", "files=as_before why=%s",
+                  log_text(str_of(w->draining ? "it is draining" : error)));
+    }
 }
 
 static void check_gateways(const struct worker *w, struct report *report)
@@ -386,22 +404,34 @@ static void check_gateways(const struct worker *w, struct report *report)
 /* Tries the rules on a text that the operator gave. */
 static void check_rules(struct worker *w, struct report *report)
 {
-    char error[256] = "";
+    struct redact *rules = w->now->redact;
     struct mask mask;
     struct str text = str_of(w->settings.redact_text);
-    if (!read_rules(w, error)) {
-        report_fail(report, "PERSAI_REDACT: %s", error);
+    if (!rules)
         return;
-    }
-    if (!w->redact)
-        return;
-    report_ok(report, "PERSAI_REDACT: %u rules", redact_count(w->redact));
+    report_ok(report, "PERSAI_REDACT: %u rules", redact_count(rules));
     scoped_buf(masked, REPORT_LINE_MAX);
-    mask_init(&mask, w->redact, id_new());
+    mask_init(&mask, rules, id_new());
     if (text.len > 0)
         report_ok(report, "PERSAI_REDACT_TEXT leaves as: %s",
                   mask_text(&mask, text, &masked) ? buf_cstr(&masked) : w->settings.redact_text);
     mask_free(&mask);
+}
+
+/* The files; what is made of them is looked at without asking anybody. */
+static void check_files(struct worker *w, struct report *report)
+{
+    char error[320];
+    w->now = read_files(w, error);
+    if (!w->now) {
+        report_fail(report, "%s", error);
+        return;
+    }
+    const struct worker_settings *s = &w->settings;
+    open_tools(w);
+    generation_open(w->now, &s->llm, &s->tools, &s->turns.turn);
+    check_rules(w, report);
+    check_offers(w, report);
 }
 
 /* --check: what serve() would open, as far as it can be opened, without a word to a gateway. */
@@ -422,14 +452,34 @@ static int check(struct worker *w)
         report_fail(&report, "PERSAI_GATEWAYS: %s", error);
     w->loop = loop_new();
     w->fetches = fetch_pool_new(w->loop);
-    if (!read_models(w, error))
-        report_fail(&report, "The models: %s", error);
-    check_rules(w, &report);
-    if (!open_tools(w, error))
-        report_fail(&report, "PERSAI_MCP: %s", error);
-    if (w->models && w->tools)
-        check_offers(w, &report);
+    check_files(w, &report);
     checkup_run(w, &report);
+    return report_exit_code(&report);
+}
+
+/* --check-config: settings and files alone: nobody is asked, and no port is taken. */
+static int check_config(struct worker *w)
+{
+    char error[320] = "";
+    struct report report = {0};
+    const struct worker_settings *s = &w->settings;
+    settings_warn_unknown();
+    if (!settings_fit(s, error))
+        report_fail(&report, "The settings: %s", error);
+    else if (!store_durability_parse(s->durability, &w->settings.store.replicas))
+        report_fail(&report, "PERSAI_DURABILITY %s", STORE_DURABILITY_HELP);
+    else
+        report_ok(&report, "The settings can be used");
+    if (!hub_check(s->hub.gateways, &s->hub.wire, error))
+        report_fail(&report, "PERSAI_GATEWAYS: %s", error);
+    w->now = read_files(w, error);
+    if (!w->now) {
+        report_fail(&report, "%s", error);
+    } else {
+        report_ok(&report, "Models, redaction and MCP servers can be read: %u models",
+                  models_count(w->now->models));
+        check_rules(w, &report);
+    }
     return report_exit_code(&report);
 }
 
@@ -439,11 +489,10 @@ static void close_all(struct worker *w)
         http_free(w->http);
     worker_turns_free(w->turns);
     hub_free(w->hub);
-    tools_free(w->tools);
-    mcp_file_free(w->mcp);
-    llm_free(w->llm);
+    generation_free(w->now);
+    list_each (&w->olds, node, next)
+        generation_free(list_of(node, struct generation, node));
     llm_quotas_free(w->quotas);
-    models_free(w->models);
     if (w->store)
         store_free(w->store);
     if (w->redis)
@@ -453,7 +502,6 @@ static void close_all(struct worker *w)
         fetch_pool_free(w->fetches);
     if (w->loop)
         loop_free(w->loop);
-    buf_free(&w->models_json);
 }
 
 static void name_self(struct worker *w)
@@ -466,7 +514,7 @@ static void name_self(struct worker *w)
 
 int main(int argc, char **argv)
 {
-    static const char *const commands[] = {"--check", NULL};
+    static const char *const commands[] = {"--check", "--check-config", NULL};
     static struct worker w;
     struct config_result result = {0};
     struct config_args args = {.program = "persai-worker",
@@ -480,8 +528,7 @@ int main(int argc, char **argv)
     secret_setup();
     signal(SIGPIPE, SIG_IGN);
     log_setup(level, "worker");
-    buf_init(&w.models_json, HELLO_BYTES_MAX);
-    buf_init(&w.extra_prompt, EXTRA_PROMPT_MAX);
+    list_init(&w.olds);
     if (!config_load(&args, argc, argv, &w.settings, &result)) {
         if (*result.error)
             fprintf(stderr, "persai-worker: %s\n", result.error);
@@ -496,7 +543,9 @@ int main(int argc, char **argv)
         name_self(&w);
         settle_hub(&w.settings);
         meters_init(&w.meters);
-        code = result.command ? check(&w) : serve(&w);
+        code = !result.command                          ? serve(&w)
+               : strcmp(result.command, "--check") == 0 ? check(&w)
+                                                        : check_config(&w);
         close_all(&w);
     }
     config_free(table, SETTINGS, &w.settings);

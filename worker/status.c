@@ -14,24 +14,50 @@ static void catch_up(struct metric *m, uint64_t count)
     metric_add(m, (double)count - metric_get(m));
 }
 
-/* A counter for each rule: the operator's, so their number is bounded and their names are words. */
-static void gather_redactions(const struct redact *r)
+/* The same of one that begins anew when files are read again. */
+static void add_new(struct metric *m, uint64_t *told, uint64_t count)
 {
+    metric_add(m, (double)(count - *told));
+    *told = count;
+}
+
+/* A counter for each rule: the operator's, so their number is bounded and their names are words. */
+static void gather_redactions(const struct generation *g)
+{
+    static uint64_t number, told[REDACT_RULES_MAX], limits_told;
+    struct redact *r = g->redact;
     static const char name[] = "persai_worker_redactions_total";
     static const char help[] = "Values that were masked before they left, by rule of PERSAI_REDACT";
     static struct metric *rules[REDACT_RULES_MAX], *limits;
+    if (number != g->number) { /* others since then, which count from 0 */
+        memset(rules, 0, sizeof(rules));
+        memset(told, 0, sizeof(told));
+        limits_told = 0;
+        number = g->number;
+    }
     for (unsigned i = 0; r && i < redact_count(r); i++) {
         char *labels;
         if (!rules[i] && asprintf(&labels, "rule=\"%s\"", redact_name(r, i)) > 0)
             rules[i] = metric_new(METRIC_COUNTER, name, labels, help); /* it keeps labels */
     }
     for (unsigned i = 0; r && i < redact_count(r); i++)
-        catch_up(rules[i], redact_matches(r, i));
+        add_new(rules[i], &told[i], redact_matches(r, i));
     if (r && !limits)
         limits = metric_new(METRIC_COUNTER, "persai_worker_redaction_limits_total", "",
                             "Texts that were masked whole, since a rule gave up on them");
     if (r)
-        catch_up(limits, redact_limits(r));
+        add_new(limits, &limits_told, redact_limits(r));
+}
+
+static void gather_retries(const struct generation *g, struct metric *m)
+{
+    static uint64_t number, told;
+    struct llm_stats llm;
+    if (number != g->number)
+        told = 0;
+    number = g->number;
+    llm_stats_get(g->llm, &llm);
+    add_new(m, &told, llm.retries);
 }
 
 /* What is counted elsewhere, as it stands now. */
@@ -45,14 +71,12 @@ static void gather(struct worker *w)
     metric_set(m->links, hub_open_links(w->hub));
     metric_set(m->redis_up, redis_ready(w->redis));
     catch_up(m->redis_lost, redis.lost);
-    gather_redactions(w->redact);
+    gather_redactions(w->now);
     struct otlp_stats spans = otlp_stats(w->traces);
     catch_up(m->spans_sent, spans.sent);
     catch_up(m->spans_dropped, spans.dropped);
     catch_up(m->spans_refused, spans.refused);
-    struct llm_stats llm;
-    llm_stats_get(w->llm, &llm);
-    catch_up(m->model_retries, llm.retries);
+    gather_retries(w->now, m->model_retries);
     uint64_t requests, connections;
     fetch_pool_stats(w->fetches, &requests, &connections);
     catch_up(m->requests, requests);

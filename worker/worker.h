@@ -11,14 +11,10 @@
 #include "common/config.h"
 #include "common/redis/redis.h"
 #include "proto/store/config.h"
+#include "worker/generation.h"
 #include "worker/hub.h"
-#include "worker/llm/llm.h"
 #include "worker/llm/quota.h"
 #include "worker/meters.h"
-#include "worker/llm/models.h"
-#include "worker/tools/mcp/file.h"
-#include "worker/tools/tool.h"
-#include "worker/tools/tools.h"
 #include "worker/turn/turns.h"
 
 struct worker_settings {
@@ -46,18 +42,15 @@ struct worker {
     struct store *store;
     struct fetch_pool *fetches;
     struct otlp_sender *traces; /* NULL: nothing is traced */
-    struct models *models;
     struct llm_quotas *quotas;
-    struct llm *llm;
-    struct redact *redact;   /* NULL: nothing is masked */
-    struct buf extra_prompt; /* what the model is told beside our own */
-    struct mcp_file *mcp;    /* NULL: no servers */
-    struct tools *tools;
+    struct generation *now;   /* what new turns begin with; NULL: it could not be read */
+    struct list olds;         /* generations that turns still have */
+    uint64_t generations;     /* how many were opened */
+    struct loop_timer *sweep; /* looks whether they still do */
     struct meters meters;
     struct worker_turns *turns;
     struct hub *hub;
     struct http *http;
-    struct buf models_json;
     bool draining;
 };
 

@@ -14,6 +14,7 @@
 
 #include "common/check.h"
 #include "common/log.h"
+#include "common/tls.h"
 
 /* Of hiredis we use the protocol reader alone. Its async API resolves names blocking, shifts its
  * whole output buffer after each partial write, and asserts on an answer that nobody asked for; the
@@ -37,6 +38,7 @@ enum {
     X(DOWN)       /* waits for the retry timer */                                                  \
     X(RESOLVING)  /* the name */                                                                   \
     X(CONNECTING) /* the socket */                                                                 \
+    X(SECURING)   /* the handshake of TLS */                                                       \
     X(GREETING)   /* AUTH, SELECT and the like, or asking a sentinel */                            \
     X(READY)
 enum link_state {
@@ -69,6 +71,7 @@ struct redis_link {
     unsigned greeting_count, greeted;
     int fd;
     struct loop_fd *io;
+    struct tls *tls; /* NULL: in the clear */
     uint64_t resolving;
     redisReader *reader;
     struct buf out;
@@ -106,11 +109,16 @@ static void give_back(struct redis_link *l, struct redis_call *c, enum redis_sta
 
 /* ---- output: all commands of a pass go out in one write ---- */
 
+static ssize_t send_some(struct redis_link *l, const char *bytes, size_t len)
+{
+    return l->tls ? tls_write(l->tls, bytes, len)
+                  : send(l->fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 static void send_out(struct redis_link *l)
 {
     while (l->out_off < l->out.len) {
-        ssize_t sent = send(l->fd, l->out.at + l->out_off, l->out.len - l->out_off,
-                            MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t sent = send_some(l, l->out.at + l->out_off, l->out.len - l->out_off);
         if (sent < 0 && errno == EINTR)
             continue;
         if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
@@ -319,12 +327,14 @@ static void read_in(struct redis_link *l)
 {
     static char bytes[READ_BYTES]; /* one thread; what is read goes into the reader's own buffer */
     const redisReader *reader = l->reader; /* another one: another connection */
-    for (int i = 0; i < READS_A_PASS && l->reader == reader; i++) {
-        ssize_t n = recv(l->fd, bytes, sizeof bytes, MSG_DONTWAIT);
+    /* What TLS holds back does not show on the socket: it is read until there is no more. */
+    for (int i = 0; (i < READS_A_PASS || l->tls) && l->reader == reader; i++) {
+        ssize_t n = l->tls ? tls_read(l->tls, bytes, sizeof bytes)
+                           : recv(l->fd, bytes, sizeof bytes, MSG_DONTWAIT);
         if (n > 0) {
             redisReaderFeed(l->reader, bytes, (size_t)n);
             take_replies(l);
-            if ((size_t)n < sizeof bytes)
+            if (!l->tls && (size_t)n < sizeof bytes)
                 return;
         } else if (n == 0) {
             link_down(l, "it closed the connection");
@@ -380,6 +390,33 @@ static void greet(struct redis_link *l)
         secret_wipe(l->out.at, l->out.cap); /* the password went through it */
 }
 
+static void secure(struct redis_link *l)
+{
+    char error[256] = "";
+    switch (tls_greet(l->tls, error)) {
+    case TLS_GREETING:
+        loop_fd_set(l->io, tls_wants_write(l->tls) ? LOOP_READ | LOOP_WRITE : LOOP_READ);
+        return;
+    case TLS_FAILED:
+        link_down(l, error);
+        return;
+    case TLS_OPEN:
+        greet(l);
+        return;
+    }
+}
+
+static void begin_tls(struct redis_link *l)
+{
+    char error[256];
+    link_set(l, LINK_SECURING);
+    l->tls = tls_new(l->fd, l->target.host, l->url->ca, error);
+    if (l->tls)
+        secure(l);
+    else
+        link_down(l, error);
+}
+
 static void on_io(void *arg, unsigned events)
 {
     struct redis_link *l = arg;
@@ -389,8 +426,14 @@ static void on_io(void *arg, unsigned events)
         getsockopt(l->fd, SOL_SOCKET, SO_ERROR, &error, &len);
         if (error != 0)
             link_down(l, strerror(error));
+        else if (l->url->tls)
+            begin_tls(l);
         else
             greet(l);
+        return;
+    }
+    if (l->state == LINK_SECURING) {
+        secure(l);
         return;
     }
     if ((events & LOOP_WRITE) != 0)
@@ -467,7 +510,8 @@ static void on_retry(void *arg)
 {
     struct redis_link *l = arg;
     if (l->state != LINK_DOWN) {
-        link_down(l, "no connection in time");
+        link_down(l, l->state == LINK_SECURING ? "no handshake of TLS in time: does it speak it?"
+                                               : "no connection in time");
         return;
     }
     l->config.owner->pick(l->config.arg, l, &l->target);
@@ -494,6 +538,8 @@ static void link_down(struct redis_link *l, const char *why)
     l->resolving = 0;
     loop_fd_free(l->io);
     l->io = NULL;
+    tls_free(l->tls);
+    l->tls = NULL;
     if (l->fd >= 0)
         close(l->fd);
     l->fd = -1;

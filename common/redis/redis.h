@@ -25,7 +25,7 @@
 struct redis;
 
 struct redis_config {
-    /* redis://[user:password@]host[:port][/db], rediss is refused with a sentence,
+    /* redis://[user:password@]host[:port][/db]; rediss://…[?ca=FILE] over TLS;
      * unix:///path[?db=N], or a comma-separated list of nodes: of a Cluster, or one of which is a
      * master; sentinel://[user:password@]host:port,…/name[/db] */
     const char *url;

@@ -6,6 +6,7 @@
 #include <sys/un.h>
 
 #include "common/check.h"
+#include "common/tls.h"
 
 enum { DB_MAX = 1023, PORT_DEFAULT = 6379, SENTINEL_PORT_DEFAULT = 26379 };
 
@@ -117,19 +118,42 @@ static bool parse_unix(struct str text, struct redis_url *u, char error[256])
     return parse_db(query, u, error) && add_node(u, path, 0, error);
 }
 
+/* Cuts ?ca=FILE off. */
+static bool parse_query(struct str *text, struct redis_url *u, char error[256])
+{
+    size_t len;
+    const char *mark = text->len ? memchr(text->at, '?', text->len) : NULL;
+    if (!mark)
+        return true;
+    struct str query = str_skip(*text, (size_t)(mark - text->at) + 1);
+    text->len = (size_t)(mark - text->at);
+    if (!u->tls || !str_starts(query, STR("ca=")))
+        return fail(error, "has an option that is not ?ca=FILE of a rediss:// address");
+    if (!unescape(str_skip(query, 3), u->ca, sizeof u->ca, &len) || len == 0)
+        return fail(error, "has a file of authorities that is badly escaped or too long");
+    return true;
+}
+
 /* One item of the list; behind the first one the scheme and the credentials may be left out. */
 static bool parse_item(struct str text, struct redis_url *u, char error[256])
 {
     if (str_starts(text, STR("unix://")))
         return parse_unix(str_skip(text, 7), u, error);
-    if (str_starts(text, STR("rediss://")))
-        return fail(error, "asks for TLS (rediss://), which this client cannot speak: use a local "
-                           "tunnel or proxy");
-    if (str_starts(text, STR("redis://")))
-        text = str_skip(text, 8);
-    else if (u->node_count == 0)
-        return fail(error, "must start with redis://, unix:// or sentinel://");
+    bool tls = str_starts(text, STR("rediss://"));
+    if (tls && !tls_available())
+        return fail(error, "asks for TLS (rediss://), and this PersAI was built without it");
+    if (tls || str_starts(text, STR("redis://"))) {
+        if (u->node_count > 0 && u->tls != tls)
+            return fail(error, "lists nodes with and without TLS");
+        u->tls = tls;
+        text = str_skip(text, tls ? 9 : 8);
+    } else if (u->node_count == 0) {
+        return fail(error, "must start with redis://, rediss://, unix:// or sentinel://");
+    }
     struct str authority, rest = text;
+    if (!parse_query(&text, u, error))
+        return false;
+    rest = text;
     if (!str_split(&rest, '/', &authority))
         return fail(error, "lacks a host");
     if (!parse_db(rest, u, error))

@@ -21,6 +21,8 @@ struct redis_url {
     char user[128]; /* "": none */
     struct secret *password;
     unsigned db;
+    bool tls;     /* rediss:// */
+    char ca[512]; /* ?ca=FILE: the authorities that its certificate may be of; "": the system's */
 };
 /* False: error says what is wrong, without the password. */
 bool redis_url_parse(const char *text, struct redis_url *out, char error[256]);

@@ -29,7 +29,8 @@ jansson libjansson-dev
 libsodium libsodium-dev
 sqlite3 libsqlite3-dev
 libpcre2-8 libpcre2-dev
-libedit libedit-dev"
+libedit libedit-dev
+openssl libssl-dev"
 
 has_library() { # NAME|NAME…
     local name

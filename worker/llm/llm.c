@@ -10,6 +10,7 @@
 #include "proto/store/quota.h"
 #include "proto/traced.h"
 #include "worker/breaker.h"
+#include "worker/llm/hide_key.h"
 #include "worker/llm/intake.h"
 #include "worker/llm/jsontools.h"
 #include "worker/llm/learned.h"
@@ -94,7 +95,6 @@ static bool on_event(void *arg, struct str name, struct str data);
 static enum err judge(struct llm_call *c, const struct fetch_result *r);
 static enum err judge_body(struct llm_call *c);
 static bool ask_anew(struct llm_call *c, enum err err);
-static void hide_key(struct llm_call *c);
 static void log_words(struct llm_call *c);
 static bool met_limit(const struct llm_call *c);
 static int64_t block_ms(const struct llm_call *c, enum err err);
@@ -615,7 +615,7 @@ static bool ask_anew(struct llm_call *c, enum err err)
 /* What a provider says may repeat the question: it is for who looks for it. */
 static void log_words(struct llm_call *c)
 {
-    hide_key(c);
+    hide_key(&c->reply, c->model->key);
     log_debug("llm.why", "turn=%s why=%s", traced_log(c->turn), log_text(str_of(c->reply.detail)));
 }
 
@@ -715,23 +715,6 @@ static void fail_for_long(struct llm_call *c, enum err err, bool limited, int64_
                limited ? "limits requests" : "is overloaded", when);
 }
 
-/* A server that repeats the key in an error must not show it to a person or to a log. Its words may
- * end in the midst of it, where they were cut off. */
-static void hide_key(struct llm_call *c)
-{
-    enum { PART_MIN = 8 };
-    struct str key = secret_reveal(c->model->key);
-    char *at = c->reply.detail, *end = at + strlen(at);
-    if (key.len < PART_MIN)
-        return;
-    for (char *found; (found = memmem(at, (size_t)(end - at), key.at, key.len)) != NULL;
-         at = found + key.len)
-        memset(found, '*', key.len);
-    for (size_t n = key.len; n >= PART_MIN; n--)
-        if (n <= (size_t)(end - at) && memcmp(end - n, key.at, n) == 0)
-            memset(end - n, '*', n);
-}
-
 /* Before the next of so many tries: doubled each time, jittered. */
 static int64_t backoff(const struct llm_call *c, uint32_t tries)
 {
@@ -798,7 +781,7 @@ static void finish(struct llm_call *c, enum err err)
     c->state = CALL_OVER;
     learned_thoughts(c->model, &c->reply.think, err == ERR_NONE && c->reply.thinks_first);
     end_trace(c, err);
-    hide_key(c);
+    hide_key(&c->reply, c->model->key);
     loop_timer_stop(c->timer);
     free_wire(&c->wire);
     buf_init(&c->wire.url, 1);

@@ -32,6 +32,8 @@ struct turn *turn_new(const struct turn_config *c, struct hub_link *from, struct
     struct turn *t = xcalloc(1, sizeof(*t));
     t->magic = TURN_MAGIC;
     t->config = c;
+    if (c->users)
+        ++*c->users;
     t->link = from;
     audience_init(&t->audience, from); /* holds the link */
     t->session = session;
@@ -70,6 +72,8 @@ void turn_free(struct turn *t)
     buf_free(&t->assistant_bytes);
     approval_free(&t->approval);
     t->magic = 0;
+    if (t->config->users)
+        --*t->config->users;
     free(t);
 }
 
@@ -614,18 +618,6 @@ static void begin_vet(struct turn *t)
     vet_free(&t->vet);
     if (t->context.alert != NULL || !vet_start(&t->vet, &world, &t->assistant, on_vetted, t))
         on_vetted(t);
-}
-
-/* Of the call: all its tries, the lost ones too. What was counted before is not counted again. */
-struct usage turn_count_used(struct turn *t)
-{
-    struct meters *meters = t->config->meters;
-    struct usage u = llm_call_used(t->llm);
-    metric_add(meters->input_tokens, (double)u.input_tokens);
-    metric_add(meters->output_tokens, (double)u.output_tokens);
-    metric_add(meters->cached_tokens, (double)u.cached_tokens);
-    usage_add(&t->used, &u);
-    return u;
 }
 
 /* The next model of the list is asked when this one could not even begin. */

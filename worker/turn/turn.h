@@ -59,6 +59,7 @@ struct turn_config {               /* of all turns of this process */
     int64_t approval_wait_ms; /* for a person's decision */
     struct list *dirty;       /* turns that have something to perform */
     struct buf *payload;      /* the event that is being written */
+    unsigned *users;          /* how many turns have this config; NULL: nobody asks */
 };
 
 enum { TURN_MAGIC = 0x70a17000 };
@@ -180,7 +181,6 @@ struct record_message turn_as_message(struct turn *t, struct reply *r, struct re
 void turn_tell(struct turn *t, struct agent_fact f);
 void turn_announce_step(struct turn *t, enum step_type type);
 void turn_say_payload(struct turn *t); /* the event that is in the payload buffer */
-struct usage turn_count_used(struct turn *t);
 /* True: the call failed for the person's token, and is begun anew with a fresh one. */
 bool turn_token_refused(struct turn *t);
 
@@ -191,7 +191,8 @@ void turn_trace_loaded(struct turn *t, struct str traceparent);
 void turn_trace_end(struct turn *t, const char *outcome, enum err err);
 
 /* ---- turn_end.c, for turn.c ---- */
-void turn_finish(struct turn *t); /* it is over and sealed */
-void turn_drop(struct turn *t);   /* it is another's, or gone */
+void turn_finish(struct turn *t);             /* it is over and sealed */
+void turn_drop(struct turn *t);               /* it is another's, or gone */
+struct usage turn_count_used(struct turn *t); /* by the call that is over or stopped */
 
 #endif

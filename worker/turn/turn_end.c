@@ -53,3 +53,15 @@ void turn_drop(struct turn *t)
     metric_add(t->config->meters->turns_fenced, 1);
     turn_trace_end(t, "fenced", ERR_FENCED);
 }
+
+/* Of the call: all its tries, the lost ones too. What was counted before is not counted again. */
+struct usage turn_count_used(struct turn *t)
+{
+    struct meters *meters = t->config->meters;
+    struct usage u = llm_call_used(t->llm);
+    metric_add(meters->input_tokens, (double)u.input_tokens);
+    metric_add(meters->output_tokens, (double)u.output_tokens);
+    metric_add(meters->cached_tokens, (double)u.cached_tokens);
+    usage_add(&t->used, &u);
+    return u;
+}

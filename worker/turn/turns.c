@@ -20,6 +20,7 @@ enum {
 
 struct worker_turns {
     struct worker_turns_config config;
+    const struct turn_config *turn; /* of new ones */
     struct map *by_id;
     struct list list, dirty;
     struct buf payload;
@@ -39,8 +40,7 @@ struct worker_turns *worker_turns_new(const struct worker_turns_config *c)
     list_init(&all->list);
     list_init(&all->dirty);
     buf_init(&all->payload, EVENT_BYTES_MAX);
-    all->config.turn.dirty = &all->dirty;
-    all->config.turn.payload = &all->payload;
+    worker_turns_use(all, &all->config.turn);
     all->tick = loop_timer_new(c->turn.journal.loop, on_tick, all);
     return all;
 }
@@ -55,6 +55,13 @@ void worker_turns_free(struct worker_turns *all)
     buf_free(&all->payload);
     loop_timer_free(all->tick);
     free(all);
+}
+
+void worker_turns_use(struct worker_turns *all, struct turn_config *c)
+{
+    c->dirty = &all->dirty;
+    c->payload = &all->payload;
+    all->turn = c;
 }
 
 unsigned worker_turns_running(const struct worker_turns *all)
@@ -84,7 +91,7 @@ void worker_turns_start(struct worker_turns *all, struct hub_link *from, struct 
         hub_send_release(from, id, epoch, all->closed ? "leaving" : "full");
         return;
     }
-    struct turn *t = turn_new(&all->config.turn, from, session, id, epoch, take_token);
+    struct turn *t = turn_new(all->turn, from, session, id, epoch, take_token);
     list_push(&all->list, &t->node);
     map_put(all->by_id, id_key(&t->id), t);
     if (!loop_timer_active(all->tick))

@@ -14,6 +14,8 @@ struct worker_turns_config {
 };
 struct worker_turns *worker_turns_new(const struct worker_turns_config *c);
 void worker_turns_free(struct worker_turns *all);
+/* New turns are made with it. Borrowed as long as it is this one, or a turn has it (users). */
+void worker_turns_use(struct worker_turns *all, struct turn_config *c);
 unsigned worker_turns_running(const struct worker_turns *all);
 
 /* Facts, from the hub. */

@@ -645,7 +645,10 @@ static void urls_are_read_or_refused_with_a_sentence(void **state)
     redis_url_free(&u);
     bad("", "empty");
     bad("localhost:6379", "must start with");
-    bad("rediss://:s3cret@h", "TLS");
+    bad("rediss://:s3cret@h,redis://i", "with and without TLS");
+    bad("rediss://:s3cret@h/0?ca=", "authorities");
+    bad("redis://:s3cret@h/0?ca=/x", "option");
+    bad("rediss://:s3cret@h/0?cert=/x", "option");
     bad("redis://:s3cret@h:x", "port");
     bad("redis://:s3cret@h:70000", "port");
     bad("redis://:s3cret@", "host");
