@@ -68,6 +68,8 @@ static void gather(struct worker *w)
     redis_stats_get(w->redis, &redis);
     metric_set(m->running, worker_turns_running(w->turns));
     metric_set(m->capacity, w->settings.hub.capacity);
+    metric_set(m->budget_tokens, (double)w->settings.quotas.deployment_tokens);
+    metric_set(m->budget_cost, (double)w->settings.quotas.deployment_cost);
     metric_set(m->links, hub_open_links(w->hub));
     metric_set(m->redis_up, redis_ready(w->redis));
     catch_up(m->redis_lost, redis.lost);

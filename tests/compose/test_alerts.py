@@ -19,12 +19,13 @@ def test_promtool_takes_the_rules() -> None:
 
 def test_the_alerts_fire(tmp_path: Path) -> None:
     """promtool plays series to the rules: each alert is not there at first, and is in the end."""
-    def case(series: str, values: str, alert: str, quiet: str = "1m", **labels: str) -> dict:
+    def case(series: str, values: str, alert: str, quiet: str = "1m", more: dict[str, str] | None = None, **labels: str) -> dict:
         severity = RULES.read_text().split(f"- alert: {alert}\n")[1].split("severity: ")[1].split(" ")[0]
         labels |= {"alertname": alert, "alertstate": "firing", "severity": severity}
         sample = "ALERTS{" + ", ".join(f'{k}="{v}"' for k, v in labels.items()) + "}"
         firing = {"expr": f'ALERTS{{alertname="{alert}", alertstate="firing"}}'}
-        return {"interval": "30s", "input_series": [{"series": series, "values": values}],
+        played = {series: values, **(more or {})}
+        return {"interval": "30s", "input_series": [{"series": s, "values": v} for s, v in played.items()],
                 "promql_expr_test": [{**firing, "eval_time": quiet, "exp_samples": []},
                                      {**firing, "eval_time": "20m", "exp_samples": [{"labels": sample, "value": 1}]}]}
 
@@ -38,6 +39,18 @@ def test_the_alerts_fire(tmp_path: Path) -> None:
         case('persai_worker_turns_total{outcome="failed"}', "0+1x40", "PersAITurnsFail"),
         case('persai_worker_model_errors_total{instance="w"}', "0+1x40", "PersAIModelFails"),
         case('persai_workers_lost_total{instance="g"}', "0+1x40", "PersAIWorkersLost"),
+        case('persai_worker_turns_total{outcome="failed"}', "0+1x200", "PersAITurnsMissSlo"),
+        case('persai_worker_first_token_seconds_bucket{le="+Inf"}', "0+9x40", "PersAIFirstTokenSlow", more={
+            'persai_worker_first_token_seconds_bucket{le="30"}': "0+9x40",
+            'persai_worker_first_token_seconds_bucket{le="20"}': "0x40"}),
+        case('gen_ai_execute_tool_duration_seconds_count{gen_ai_tool_name="t", error_type="failed"}', "0+1x40",
+             "PersAIToolErrors", gen_ai_tool_name="t"),
+        case('gen_ai_client_operation_duration_seconds_count{gen_ai_provider_name="p", gen_ai_request_model="m", error_type="e"}',
+             "0+1x40", "PersAIProviderErrors", gen_ai_provider_name="p", gen_ai_request_model="m", error_type="e"),
+        case('persai_worker_tokens_total', "0x4 0+10x36", "PersAIBudgetLow", more={"persai_worker_budget_tokens": "100x40"}),
+        case('persai_worker_cost_microdollars_total', "0x4 0+10x36", "PersAIBudgetLow",
+             more={"persai_worker_budget_microdollars": "100x40"}),
+        case('persai_trace_spans_total{outcome="dropped"}', "0+1x40", "PersAISpansLost"),
         case('process_resident_memory_bytes{job="persai-worker", instance="w"}', "950000000x40", "PersAIMemory",
              job="persai-worker", instance="w"),
     ]
@@ -46,6 +59,14 @@ def test_the_alerts_fire(tmp_path: Path) -> None:
     file.write_text(json.dumps({"rule_files": [str(RULES)], "tests": tests}))
     done = subprocess.run(["promtool", "test", "rules", file], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_alert_has_a_runbook() -> None:
+    text = (RULES.parent / "runbooks" / "persai.md").read_text()
+    titles = {title.lower() for title in re.findall(r"^## (\w+)$", text, re.M)}
+    alerts = re.findall(r"alert: (\w+)\n.*?runbook: \"persai\.md#(\w+)\"", RULES.read_text(), re.S)
+    assert len(alerts) == RULES.read_text().count("- alert:") == len(titles)
+    assert all(name.lower() == target for name, target in alerts) and {target for _, target in alerts} == titles
 
 
 def test_every_metric_is_one_of_ours() -> None:

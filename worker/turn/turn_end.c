@@ -62,6 +62,7 @@ struct usage turn_count_used(struct turn *t)
     metric_add(meters->input_tokens, (double)u.input_tokens);
     metric_add(meters->output_tokens, (double)u.output_tokens);
     metric_add(meters->cached_tokens, (double)u.cached_tokens);
+    metric_add(meters->cost, (double)u.cost);
     usage_add(&t->used, &u);
     return u;
 }
