@@ -171,6 +171,18 @@ describe('Markdown', () => {
     ).toBe('not closed');
   });
 
+  it('reads entities in a fold as everywhere', () => {
+    for (const entities of [
+      'it&#39;s &#x3C;x&gt; &hellip; &le; &#x1F600;',
+      '&#0; &#xD800; &#9999999; &nothing;',
+    ]) {
+      const fold = show(`<details><summary>${entities}</summary>\n\nx\n\n</details>`);
+      const wanted = entities.startsWith('it') ? "it's <x> … ≤ 😀" : entities;
+      expect(fold.querySelector('summary')?.textContent).toBe(wanted);
+      expect(fold.querySelector('x')).toBeNull();
+    }
+  });
+
   it.each(['10~20 ms and 30~40 ms', '~/a and ~/b', 'a ~b~ c'])('strikes nothing out of %s', (text) => {
     for (const complete of [true, false]) {
       const page = show(text, complete);

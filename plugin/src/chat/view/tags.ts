@@ -87,13 +87,30 @@ const ENTITIES: Readonly<Record<string, string>> = {
   quot: '"',
   apos: "'",
   nbsp: '\u00a0',
+  hellip: '…',
+  ndash: '–',
+  mdash: '—',
+  rarr: '→',
+  times: '×',
+  deg: '°',
+  micro: 'µ',
+  le: '≤',
+  ge: '≥',
 };
+
+/** `#39` or `#x27`; undefined: no character has that number. */
+function numbered(entity: string): string | undefined {
+  const code = /^#x/i.test(entity) ? parseInt(entity.slice(2), 16) : Number(entity.slice(1));
+  const isCharacter = code > 0 && code <= 0x10ffff && !(code >= 0xd800 && code <= 0xdfff);
+  return isCharacter ? String.fromCodePoint(code) : undefined;
+}
 
 /** Text in a block of HTML is the one place where markdown leaves them to us. */
 function withoutEntities(text: string): string {
-  return text.replace(/&([a-z]+);/g, (whole, name: string) =>
-    Object.hasOwn(ENTITIES, name) ? (ENTITIES[name] ?? whole) : whole,
-  );
+  return text.replace(/&(#\d{1,7}|#[xX][\da-fA-F]{1,6}|[a-z]+);/g, (whole, name: string) => {
+    if (name.startsWith('#')) return numbered(name) ?? whole;
+    return Object.hasOwn(ENTITIES, name) ? (ENTITIES[name] ?? whole) : whole;
+  });
 }
 
 function tagPiece(match: RegExpMatchArray, inBlock: boolean): Piece {
