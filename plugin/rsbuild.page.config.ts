@@ -3,8 +3,8 @@ import { resolve } from 'node:path';
 import { defineConfig } from '@rsbuild/core';
 import { pluginReact } from '@rsbuild/plugin-react';
 
-/** Perses's runtime shares these with the plugins by require() while our code imports them: both must be the one
- *  copy, or a plugin sees a React and contexts of its own ("No QueryClient set"). */
+/** Perses's runtime shares these with the plugins: they must be the one copy that our code has, or a plugin sees a React
+ *  and contexts of its own ("No QueryClient set"). */
 const SHARED = [
   'react',
   'react-dom',
@@ -56,4 +56,18 @@ export default defineConfig({
     assetPrefix: '/',
   },
   performance: { chunkSplit: { strategy: 'split-by-experience' } },
+  tools: {
+    rspack: {
+      module: {
+        rules: [
+          // Its package.json does not say, as that of its siblings does, that what is not used can be left out.
+          { test: /@perses-dev[\\/]components[\\/]dist[\\/].*\.js$/, sideEffects: false },
+          {
+            test: /plugin-system[\\/]dist[\\/]remote[\\/]PluginRuntime\.js$/,
+            use: [resolve(import.meta.dirname ?? '.', 'src/page/on-demand.cjs')],
+          },
+        ],
+      },
+    },
+  },
 });

@@ -29,6 +29,8 @@ void session_json_summary(struct buf *b, const struct store_session *s)
     field_time(b, "updated_at", s->updated_ms);
     json_field_u64(b, "turns", s->turns);
     json_field(b, "model", s->model);
+    if (s->snippet.len > 0)
+        json_field(b, "snippet", s->snippet);
 }
 
 static void write_turn(struct buf *b, const struct store_session *s)

@@ -8,9 +8,12 @@ import { dashboardTests } from './dashboards';
 import { helpTests } from './help';
 import { inputTests } from './inputs';
 import { keyTests } from './keys';
+import { languageTests } from './language';
+import { loadingTests } from './loading';
 import { longTests } from './long';
 import { panelTests } from './panel';
 import { proposalTests } from './proposals';
+import { shareTests } from './share';
 import { sourceTests, stopSources } from './sources';
 import { World } from './lib/world';
 
@@ -33,8 +36,10 @@ afterEach(async ({ task }) => {
   await world.leave();
 });
 
+describe('the page', () => loadingTests(() => world));
 describe('the chat', () => chatTests(() => world));
 describe('an answer', () => answerTests(() => world));
+describe('the language', () => languageTests(() => world));
 describe('the keys', () => keyTests(() => world));
 describe('a long conversation', () => longTests(() => world));
 describe('dashboards', () => dashboardTests(() => world));
@@ -42,5 +47,6 @@ describe('logs, traces and profiles', () => sourceTests(() => world));
 describe('the chat in a dashboard', () => panelTests(() => world));
 describe('proposals', () => proposalTests(() => world));
 describe('an approval', () => approvalTests(() => world));
+describe('what is done with an answer', () => shareTests(() => world));
 describe('what is sent and shown', () => inputTests(() => world));
 describe('what goes wrong', () => helpTests(() => world));

@@ -72,23 +72,34 @@ async function readTooltip(page: Page, panel: Locator): Promise<{ at: number; te
   throw new Error('no tooltip');
 }
 
-export async function seriousFindings(page: Page): Promise<readonly string[]> {
+async function axe(page: Page): Promise<readonly AxeFinding[]> {
   await page.evaluate(readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8'));
-  const found = await page.evaluate(async () => {
-    const { axe } = globalThis as unknown as {
+  return page.evaluate(async () => {
+    const { axe: run } = globalThis as unknown as {
       axe: { run(root: Element): Promise<{ violations: AxeFinding[] }> };
     };
     const dialog = document.querySelector('[role=dialog]');
     const root = dialog ?? document.querySelector('[data-testid=persai]');
-    return root === null ? [] : (await axe.run(root)).violations;
+    return root === null ? [] : (await run.run(root)).violations;
   });
-  return found
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, nodes }) => `${id}: ${nodes[0]?.html.slice(0, 300)}`);
+}
+
+function told(found: readonly AxeFinding[]): readonly string[] {
+  return found.map(({ id, nodes }) => `${id}: ${nodes[0]?.html.slice(0, 300)}`);
+}
+
+/** What axe finds in what is ours, at any level. */
+export async function findingsOf(page: Page): Promise<readonly string[]> {
+  return told(await axe(page));
+}
+
+export async function seriousFindings(page: Page): Promise<readonly string[]> {
+  const found = await axe(page);
+  return told(found.filter(({ impact }) => impact === 'serious' || impact === 'critical'));
 }
 
 /** Perses's own placeholder of a panel that loads has a finding of axe's; it is gone in a moment. */
-async function drawn(page: Page): Promise<void> {
+export async function drawn(page: Page): Promise<void> {
   await expect.poll(async () => page.locator('.MuiSkeleton-root').count(), { timeout: 20_000 }).toBe(0);
 }
 

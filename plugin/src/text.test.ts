@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { plain, safeLink, shorten, wellFormed } from './text';
+import { plain, safeLink, shorten, usageText, wellFormed } from './text';
 
 describe('safeLink', () => {
   it.each(['https://example.org/a?b#c', 'http://example.org', 'HTTPS://example.org/'])(
@@ -79,5 +79,20 @@ describe('wellFormed', () => {
     expect(wellFormed('a\ud83d b\ude42 \ude42\ud83d 🙂 \ud83d')).toBe(
       'a\ufffd b\ufffd \ufffd\ufffd 🙂 \ufffd',
     );
+  });
+});
+
+describe('what an answer used', () => {
+  it.each([
+    [{ inputTokens: 11_000, outputTokens: 1_234, cost: 0.0123 }, '$0.012 · 12k tokens'],
+    [{ inputTokens: 0, outputTokens: 1, cost: 0 }, '$0.00 · 1 token'],
+    [{ inputTokens: 900, outputTokens: 99, cost: 0.000001 }, '< $0.0001 · 999 tokens'],
+    [{ inputTokens: 1_500_000, outputTokens: 0, cost: 12.345 }, '$12.35 · 1.5M tokens'],
+    [{ inputTokens: 5, outputTokens: 5, cost: 0.999 }, '$0.999 · 10 tokens'],
+    [{ inputTokens: 5, outputTokens: 5 }, '– · 10 tokens'],
+    [{ inputTokens: 0, outputTokens: 0, cost: 0 }, ''],
+    [undefined, ''],
+  ])('%j is said as "%s"', (usage, text) => {
+    expect(usageText(usage)).toBe(text);
   });
 });

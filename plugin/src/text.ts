@@ -1,7 +1,7 @@
 // Untrusted text on its way to the page. React escapes markup; what is left are characters that make text
 // read other than it is (invisible.ts), what is too long, and links.
 import { Usage } from './api/events';
-import { number, t } from './i18n/i18n';
+import { locale, t } from './i18n/i18n';
 
 export { plain } from './invisible';
 
@@ -43,8 +43,40 @@ export function safeLink(href: string | undefined): URL | undefined {
   }
 }
 
+/** 12345 → 12k, as the language has it; English with the small k of units. */
+export function rounded(value: number): string {
+  const text = value.toLocaleString(locale(), {
+    notation: value < 1_000 ? 'standard' : 'compact',
+    maximumSignificantDigits: value < 1_000 ? undefined : 2,
+  });
+  return locale() === 'en' ? text.replace('K', 'k') : text;
+}
+
+export function percent(share: number): string {
+  return share.toLocaleString(locale(), { style: 'percent', maximumFractionDigits: 0 });
+}
+
+const CENT = 0.01;
+/** Less than this is not worth its digits. */
+const COST_LEAST = 0.0001;
+
+/** Dollars: two digits that say something, cents from a dollar on; "–": a model has no price. */
+export function costText(cost: number | undefined): string {
+  if (cost === undefined) return '–';
+  const dollars = (value: number): string =>
+    value.toLocaleString(locale(), {
+      style: 'currency',
+      currency: 'USD',
+      currencyDisplay: 'narrowSymbol',
+      ...(value > 0 && value < 1 ? { maximumSignificantDigits: value < CENT * 10 ? 2 : 3 } : {}),
+    });
+  return cost > 0 && cost < COST_LEAST ? `< ${dollars(COST_LEAST)}` : dollars(cost);
+}
+
+/** "$0.012 · 12k tokens". */
 export function usageText(usage: Usage | undefined): string {
   if (usage === undefined) return '';
   const sum = usage.inputTokens + usage.outputTokens;
-  return sum === 0 ? '' : t('usage.tokens', { count: sum, sum: number(sum) });
+  if (sum === 0) return '';
+  return `${costText(usage.cost)} · ${t('usage.tokens', { count: sum, sum: rounded(sum) })}`;
 }

@@ -74,14 +74,15 @@ static void listing_free(void *own)
 /* A session that outlives the reply it was read from: its texts are copied behind each other. */
 static void session_keep(const struct store_session *from, struct store_session *to, char **texts)
 {
-    struct str *slices[] = {&to->owner, &to->title, &to->model, &to->settings};
+    struct str *slices[] = {&to->owner, &to->title, &to->model, &to->settings, &to->snippet};
+    unsigned count = sizeof(slices) / sizeof(slices[0]);
     size_t len = 0;
     *to = *from;
     to->running_approvals = (struct str){0}; /* lists don't show them */
-    for (unsigned i = 0; i < 4; i++)
+    for (unsigned i = 0; i < count; i++)
         len += slices[i]->len;
     char *at = *texts = xmalloc(len + 1);
-    for (unsigned i = 0; i < 4; i++) {
+    for (unsigned i = 0; i < count; i++) {
         if (slices[i]->len > 0)
             memcpy(at, slices[i]->at, slices[i]->len);
         slices[i]->at = at;
@@ -217,10 +218,13 @@ static void read_page(struct store_call *c)
 }
 
 /* ---- one session of it ---- */
-static void candidate_take(struct candidate *d, const struct redisReply *p)
+/* p, and of a search what stands around the words: NULL elsewhere. */
+static void candidate_take(struct candidate *d, const struct redisReply *p,
+                           const struct redisReply *snippet)
 {
     struct store_session found;
     reply_session(p, d->session, &found);
+    found.snippet = snippet ? redis_text(snippet) : (struct str){0};
     session_keep(&found, &d->found, &d->texts);
     d->hit = true;
 }
@@ -234,9 +238,9 @@ static void on_candidate(struct store_call *c, struct store_command *cmd, enum e
         if (loop_wall_ms() - d->place.updated_ms > INDEX_GRACE_MS)
             index_owner_remove(c->store, buf_str(&c->owner), d->session);
     } else if (w->word_count == 0) {
-        candidate_take(d, redis_at(reply, 1));
+        candidate_take(d, redis_at(reply, 1), NULL);
     } else if (redis_int(redis_at(reply, 1)) == 1) {
-        candidate_take(d, redis_at(reply, 2));
+        candidate_take(d, redis_at(reply, 2), redis_at(reply, 3));
         w->found++;
     } else if (redis_int(redis_at(reply, 1)) == 2) {
         read_candidate(c, cmd->tag, redis_int(redis_at(reply, 2)));

@@ -74,6 +74,18 @@ def test_sessions_search_titles_and_texts(stack: Stack) -> None:
     assert set(found("?q=")) == {titled, asked, other}
 
 
+def test_a_search_shows_what_stands_around_the_words_in_whole_characters(stack: Stack) -> None:
+    stack.model.when("zürich", ["ä" * 300 + " the Needle, " + "ö" * 300])
+    alice = stack.client()
+    session = alice.session(title="Haystack")
+    alice.ask(session, "zürich")
+    [found] = [s for s in alice.sessions("?q=needle") if s["session_id"] == session]
+    assert " the Needle, ö" in found["snippet"] and found["snippet"].startswith("ä")
+    assert len(found["snippet"].encode()) <= 161 and set(found["snippet"]) <= set("äö the Needle,")
+    [titled] = [s for s in alice.sessions("?q=haystack") if s["session_id"] == session]
+    assert "snippet" not in titled, "the title shows it"
+
+
 def test_sessions_are_paged_by_the_link_header(stack: Stack) -> None:
     alice = stack.client()
     made = [alice.session(title=f"number {n}") for n in range(7)]

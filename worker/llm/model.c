@@ -99,6 +99,7 @@ void model_free(struct model *m)
 {
     free(m->name);
     free(m->id);
+    free(m->description);
     free(m->base_url);
     free(m->options);
     free(m->query);

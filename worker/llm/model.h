@@ -64,6 +64,7 @@ struct model {
     enum provider provider;
     enum model_api api;
     char *id;           /* as the provider knows it */
+    char *description;  /* what it is good for, to the person who chooses; or NULL */
     char *base_url;     /* as the provider's SDK takes it, without a slash at the end */
     bool by_perses;     /* base_url is a path on Perses */
     struct secret *key; /* NULL: none needed */

@@ -17,6 +17,7 @@ static bool add_default(struct models *m, const struct models_config *c, char er
 static bool add_named(struct models *m, const struct models_config *c, const char *name,
                       char error[256]);
 static bool link_fallbacks(struct models *m, char error[256]);
+static void write_choice(struct buf *b, const struct model *m);
 static void number_accounts(struct models *m);
 
 struct models *models_new(const struct models_config *c, char error[256])
@@ -80,11 +81,22 @@ bool models_json(const struct models *m, struct buf *b)
         json_field(b, "name", str_of(model->name));
         json_field(b, "provider", str_of(provider_facts(model->provider)->word));
         json_field(b, "model", str_of(model->id));
+        write_choice(b, model);
         buf_printf(b, ",\"window\":%u,\"default\":%s}", model->window_tokens,
                    i == 0 ? "true" : "false");
     }
     buf_putc(b, ']');
     return !b->overflowed;
+}
+
+/* What a person chooses by. */
+static void write_choice(struct buf *b, const struct model *m)
+{
+    if (m->description)
+        json_field(b, "description", str_of(m->description));
+    if (m->price_input || m->price_output)
+        buf_printf(b, ",\"price\":{\"input\":%.3f,\"output\":%.3f}", (double)m->price_input / 1000,
+                   (double)m->price_output / 1000);
 }
 
 static void first_to_front(struct models *m, unsigned at)

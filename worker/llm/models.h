@@ -4,6 +4,7 @@
  * PERSAI_MODELS is a JSON file: a list of objects. "provider" and "model" must be there; the rest
  * may be left out:
  *   name               as it is offered; provider/model
+ *   description        what it is good for, in a few words, for the person who chooses
  *   base_url           the provider's own; perses:/proxy/…/datasources/NAME[/PATH] is a datasource
  *                      of Perses, called with the person's token: its secret holds the key
  *   key_env, key_file  the variable or file that holds the key
@@ -48,7 +49,8 @@ const struct model *models_find(const struct models *m, struct str name); /* emp
 const struct model *models_choose(const struct models *m, struct str name, unsigned fallback,
                                   bool *left);
 unsigned models_accounts(const struct models *m);
-/* GET /models: [{"name","provider","model","window","default"}]. False: over b's bound. */
+/* GET /models: [{"name","provider","model","description","window","price","default"}], without a
+ * description or a price that it lacks. False: over b's bound. */
 bool models_json(const struct models *m, struct buf *b);
 
 #endif

@@ -8,9 +8,14 @@
 #include "common/check.h"
 #include "worker/endpoint.h"
 
-enum { QUERY_MAX = 1024, PRICE_MAX = 1000000 };
+enum {
+    QUERY_MAX = 1024,
+    PRICE_MAX = 1000000,
+    DESCRIPTION_MAX = 200 /* a line in a menu; all of them go to gateways in one frame */
+};
 
 static bool read_model(struct model *m, const json_t *v, char reason[160]);
+static bool read_description(struct model *m, const json_t *v);
 static bool read_numbers(struct model *m, const json_t *v);
 static bool read_wire(struct model *m, const json_t *v, char reason[160]);
 static bool read_names(const json_t *v, const char *field, char **names, unsigned max,
@@ -108,10 +113,10 @@ static bool known_api(struct model *m, const char *word)
 static bool known_fields(const json_t *v, char reason[160])
 {
     static const char *const model[] = {
-        "name",    "provider", "model",      "base_url",          "api",       "tools",
-        "options", "window",   "limits",     "max_output_tokens", "price",     "bytes_per_token",
-        "headers", "query",    "key_header", "max_tokens_field",  "fallbacks", "offers",
-        "key_env", "key_file", "size",       "thinks_first",      NULL};
+        "name",    "provider", "model",      "base_url",          "api",         "tools",
+        "options", "window",   "limits",     "max_output_tokens", "price",       "bytes_per_token",
+        "headers", "query",    "key_header", "max_tokens_field",  "fallbacks",   "offers",
+        "key_env", "key_file", "size",       "thinks_first",      "description", NULL};
     static const char *const limits[] = {"requests_per_minute", "tokens_per_minute", "concurrent",
                                          NULL};
     static const char *const price[] = {"input", "output", "cached", NULL};
@@ -160,6 +165,10 @@ static bool read_model(struct model *m, const json_t *v, char reason[160])
         return false;
     }
     model_init(m, name, p, id, url);
+    if (!read_description(m, v)) {
+        snprintf(reason, 160, "its description is a text of at most %d bytes", DESCRIPTION_MAX);
+        return false;
+    }
     const json_t *options = json_object_get(v, "options");
     if (!read_numbers(m, v) || (options && !json_is_object(options))) {
         snprintf(reason, 160,
@@ -193,6 +202,18 @@ static bool read_model(struct model *m, const json_t *v, char reason[160])
         return false;
     }
     return read_wire(m, v, reason) && read_key(m, v, reason);
+}
+
+static bool read_description(struct model *m, const json_t *v)
+{
+    const json_t *given = json_object_get(v, "description");
+    if (!given)
+        return true;
+    if (!json_is_string(given) || json_string_length(given) > DESCRIPTION_MAX)
+        return false;
+    if (json_string_length(given) > 0)
+        m->description = xstrdup(json_string_value(given));
+    return true;
 }
 
 static bool read_numbers(struct model *m, const json_t *v)

@@ -20,6 +20,8 @@ export interface Visit {
 
 export interface VisitOptions {
   readonly dark?: boolean;
+  /** What the browser asks for; English. */
+  readonly locale?: string;
   readonly width?: number;
   readonly height?: number;
 }
@@ -29,6 +31,7 @@ export async function visit(browser: Browser, origin: string, options: VisitOpti
     colorScheme: options.dark === true ? 'dark' : 'light',
     viewport: { width: options.width ?? 1280, height: options.height ?? 860 },
     timezoneId: 'UTC',
+    locale: options.locale ?? 'en-US',
   });
   const page = await context.newPage();
   page.setDefaultTimeout(40_000); // a machine that is busy with other builds is no failure

@@ -1,8 +1,8 @@
 // The gateway's HTTP API, reached only through a Perses datasource's proxy on the page's own origin. This is
 // the one file that calls fetch and the one that knows the proxy's path: no other URL can be reached from here.
-import { EventId, asList, asObject, asText, formatEventId, parseJson } from './events';
+import { EventId, asCount, asList, asObject, asText, formatEventId, parseJson } from './events';
 import { wellFormed } from '../text';
-import { SessionDetail, SessionSummary, parseSessionDetail, parseSessionSummary } from './sessions';
+import { Feedback, SessionDetail, SessionSummary, parseSessionDetail, parseSessionSummary } from './sessions';
 import { t } from '../i18n/i18n';
 
 /** The HTTP API that this plugin speaks; a gateway names its own in the header of each answer. */
@@ -44,6 +44,12 @@ export interface ModelInfo {
   readonly id: string;
   readonly name: string;
   readonly isDefault: boolean;
+  /** What it is good for, in its operator's words; or empty. */
+  readonly description: string;
+  /** Tokens that it can read at once; 0: not known. */
+  readonly window: number;
+  /** Dollars for a million tokens; undefined: not known. */
+  readonly price?: { readonly input: number; readonly output: number };
 }
 
 export interface TimeRangeContext {
@@ -121,6 +127,14 @@ export interface GatewayClient {
   cancelTurn(sessionId: string, turnId: string): Promise<void>;
   resumeTurn(sessionId: string, turnId: string, decisions: readonly Decision[]): Promise<void>;
   listModels(signal?: AbortSignal): Promise<readonly ModelInfo[]>;
+  /** Lets signed-in people who have its id read the conversation; the same id when they may already. */
+  shareSession(sessionId: string): Promise<string>;
+  unshareSession(sessionId: string): Promise<void>;
+  getShared(shareId: string, signal?: AbortSignal): Promise<SessionDetail>;
+  /** The conversation as a file. */
+  exportSession(sessionId: string, format: 'md' | 'json'): Promise<Blob>;
+  /** What an answer was worth; undefined takes it back. */
+  rateMessage(sessionId: string, messageId: string, feedback: Feedback | undefined): Promise<void>;
 }
 
 const PROXY_PATH = /^((?:\/[A-Za-z0-9_.-]+)*)\/proxy\/globaldatasources\/([A-Za-z0-9_.-]{1,75})$/;
@@ -189,7 +203,7 @@ function isAbort(error: unknown): boolean {
 }
 
 interface Request {
-  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly path: string;
   readonly query?: Readonly<Record<string, string | undefined>>;
   readonly body?: unknown;
@@ -297,6 +311,12 @@ function nextCursor(link: string | null): string | undefined {
   return target === undefined ? undefined : (/[?&]cursor=([^&]*)/.exec(target)?.[1] ?? undefined);
 }
 
+function priceOf(value: unknown): Pick<ModelInfo, 'price'> {
+  const price = asObject(value);
+  const [input, output] = [price?.['input'], price?.['output']];
+  return typeof input === 'number' && typeof output === 'number' ? { price: { input, output } } : {};
+}
+
 function parseModels(body: unknown): readonly ModelInfo[] {
   const list = Array.isArray(body) ? body : asList(asObject(body)?.['models'] ?? asObject(body)?.['data']);
   const models: ModelInfo[] = [];
@@ -309,6 +329,9 @@ function parseModels(body: unknown): readonly ModelInfo[] {
         id,
         name: asText(asObject(entry)?.['name']) || id,
         isDefault: asObject(entry)?.['default'] === true,
+        description: asText(asObject(entry)?.['description']),
+        window: asCount(asObject(entry)?.['window']),
+        ...priceOf(asObject(entry)?.['price']),
       });
     }
   }
@@ -445,6 +468,38 @@ export function createGatewayClient(proxyUrl: string | undefined): GatewayClient
           })),
         },
       });
+    },
+
+    async shareSession(sessionId): Promise<string> {
+      const body = await command({ method: 'POST', path: sessionPath(sessionId, 'share') });
+      return requireText(asObject(body)?.['share_id'], 'share_id');
+    },
+
+    async unshareSession(sessionId): Promise<void> {
+      await command({ method: 'DELETE', path: sessionPath(sessionId, 'share') });
+    },
+
+    async getShared(shareId, signal): Promise<SessionDetail> {
+      const path = `/shared/${part(shareId)}`;
+      const { body, text } = await sendForJson(base, { method: 'GET', path, signal });
+      return parseSessionDetail('', body, text);
+    },
+
+    async exportSession(sessionId, format): Promise<Blob> {
+      const response = await send(base, {
+        method: 'GET',
+        path: sessionPath(sessionId, 'export'),
+        query: { format },
+        headers: { Accept: '*/*' },
+      });
+      return response.blob();
+    },
+
+    async rateMessage(sessionId, messageId, feedback): Promise<void> {
+      const path = sessionPath(sessionId, 'message', part(messageId), 'feedback');
+      await command(
+        feedback === undefined ? { method: 'DELETE', path } : { method: 'PUT', path, body: feedback },
+      );
     },
 
     async listModels(signal): Promise<readonly ModelInfo[]> {

@@ -49,6 +49,8 @@ export interface ToolResponseData {
 export interface Usage {
   readonly inputTokens: number;
   readonly outputTokens: number;
+  /** In dollars; undefined: a model has no price. */
+  readonly cost?: number;
 }
 
 export type Delta =
@@ -224,7 +226,13 @@ export function parseToolResponse(value: unknown): ToolResponseData | undefined 
 export function parseUsage(value: unknown): Usage | undefined {
   const usage = asObject(value);
   if (usage === undefined) return undefined;
-  return { inputTokens: asCount(usage['input_tokens']), outputTokens: asCount(usage['output_tokens']) };
+  const { cost } = usage;
+  const known = typeof cost === 'number' && Number.isFinite(cost) && cost >= 0;
+  return {
+    inputTokens: asCount(usage['input_tokens']),
+    outputTokens: asCount(usage['output_tokens']),
+    ...(known ? { cost } : {}),
+  };
 }
 
 function present<T>(value: T | undefined): value is T {

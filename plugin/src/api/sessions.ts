@@ -21,6 +21,13 @@ export interface SessionSummary {
   readonly startedAt: string;
   readonly updatedAt: string;
   readonly turns: number;
+  /** Of a search: what stands around the words in a message; or empty. */
+  readonly snippet: string;
+}
+
+export interface Feedback {
+  readonly sentiment: 1 | -1;
+  readonly comment: string;
 }
 
 export interface MessageData {
@@ -36,6 +43,8 @@ export interface MessageData {
   readonly usage?: Usage;
   readonly pinned: boolean;
   readonly excluded: boolean;
+  /** What the person said of an answer. */
+  readonly feedback?: Feedback;
 }
 
 export type TurnState = 'running' | 'waiting_for_sign_in' | 'awaiting_input' | 'over';
@@ -58,6 +67,10 @@ export interface SessionDetail {
   readonly context: Readonly<Record<string, unknown>>;
   /** Of all its turns. */
   readonly usage?: Usage;
+  /** By which others may read it; empty: nobody may. */
+  readonly shareId: string;
+  /** Of what another person shares: who it is; else empty. */
+  readonly sharedBy: string;
   readonly messages: readonly MessageData[];
   readonly turn?: TurnData;
 }
@@ -79,7 +92,15 @@ export function parseSessionSummary(value: unknown): SessionSummary | undefined 
     startedAt: asTime(session['started_at']),
     updatedAt: asTime(session['updated_at']),
     turns: asCount(session['turns']),
+    snippet: asText(session['snippet']),
   };
+}
+
+function feedbackOf(value: unknown): Pick<MessageData, 'feedback'> {
+  const said = asObject(value);
+  const sentiment = said?.['sentiment'];
+  if (sentiment !== 1 && sentiment !== -1) return {};
+  return { feedback: { sentiment, comment: asText(said?.['comment']) } };
 }
 
 export function parseMessage(value: unknown): MessageData | undefined {
@@ -99,6 +120,7 @@ export function parseMessage(value: unknown): MessageData | undefined {
     usage: parseUsage(message['usage']),
     pinned: message['pinned'] === true,
     excluded: message['excluded'] === true,
+    ...feedbackOf(message['feedback']),
   };
 }
 
@@ -134,6 +156,8 @@ export function parseSessionDetail(sessionId: string, value: unknown, text: stri
     panels: asObject(session['panels']) ?? {},
     context: asObject(session['context']) ?? {},
     usage: parseUsage(session['usage']),
+    shareId: asText(session['share_id']),
+    sharedBy: asText(session['shared_by']),
     messages: asList(session['messages'])
       .map(parseMessage)
       .filter((message) => message !== undefined),

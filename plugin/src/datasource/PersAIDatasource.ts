@@ -33,6 +33,12 @@ export const ALLOWED_ENDPOINTS: ReadonlyArray<{ endpointPattern: string; method:
   { endpointPattern: '^/session/[^/]+/turn$', method: 'POST' },
   { endpointPattern: '^/session/[^/]+/turn/[^/]+/events$', method: 'GET' },
   { endpointPattern: '^/session/[^/]+/turn/[^/]+/(cancel|resume)$', method: 'POST' },
+  { endpointPattern: '^/session/[^/]+/message/[^/]+/feedback$', method: 'PUT' },
+  { endpointPattern: '^/session/[^/]+/message/[^/]+/feedback$', method: 'DELETE' },
+  { endpointPattern: '^/session/[^/]+/share$', method: 'POST' },
+  { endpointPattern: '^/session/[^/]+/share$', method: 'DELETE' },
+  { endpointPattern: '^/shared/[^/]+$', method: 'GET' },
+  { endpointPattern: '^/session/[^/]+/export$', method: 'GET' },
   { endpointPattern: '^/models$', method: 'GET' },
 ];
 

@@ -38,10 +38,16 @@ it('are all that the client asks, and the client asks all of them', async () => 
     () => client.cancelTurn('s', 't'),
     () => client.resumeTurn('s', 't', []),
     () => client.listModels(),
+    () => client.shareSession('s'),
+    () => client.unshareSession('s'),
+    () => client.getShared('a'.repeat(64)),
+    () => client.exportSession('s', 'md'),
+    () => client.rateMessage('s', 'm', { sentiment: 1, comment: '' }),
   ];
   expect(asks.map((ask) => ask.name)).toHaveLength(Object.keys(client).length);
   for (const ask of asks) await ask().catch(() => undefined);
-  expect(gateway.requests).toHaveLength(asks.length);
+  await client.rateMessage('s', 'm', undefined).catch(() => undefined);
+  expect(gateway.requests).toHaveLength(asks.length + 1);
   const unused = new Set(ALLOWED_ENDPOINTS);
   for (const { method, path } of gateway.requests) {
     const allowing = ALLOWED_ENDPOINTS.filter(

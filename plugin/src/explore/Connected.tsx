@@ -13,6 +13,7 @@ import { ApiError, GatewayClient } from '../api/client';
 import { createPersesApi } from '../api/perses';
 import { Boundary } from '../chat/view/Boundary';
 import { Chat, ChatProps } from '../chat/view/Chat';
+import { Shared } from '../chat/view/Shared';
 import { MODELS_KEY } from '../chat/view/useQuestion';
 import { Problem, problemOf } from '../chat/store/conversation';
 import { AddToDashboard, AddToDashboardProps } from '../dashboards/AddToDashboard';
@@ -76,11 +77,13 @@ export interface ConnectedProps extends Pick<
 > {
   /** The PersAI datasource, by name; undefined: the default one. */
   readonly gateway?: string;
+  /** What another person shares is shown, instead of a chat. */
+  readonly shareId?: string;
   /** The project that the page is in. */
   readonly project?: string;
 }
 
-function WithGateway({ name, project, ...rest }: ConnectedProps & { name: string }): ReactElement {
+function WithGateway({ name, project, shareId, ...rest }: ConnectedProps & { name: string }): ReactElement {
   const selector = useMemo(() => ({ kind: PERSAI_DATASOURCE_KIND, name }), [name]);
   const client = useDatasourceClient<PersAIDatasourceClient>(selector);
   const gateway = useMemo((): GatewayClient | undefined => {
@@ -109,14 +112,24 @@ function WithGateway({ name, project, ...rest }: ConnectedProps & { name: string
   }
   return (
     <Reachable client={gateway} name={name}>
-      <Chat
-        {...rest}
-        client={gateway}
-        gateway={name}
-        sources={sources}
-        perses={api}
-        addToDashboard={addToDashboard}
-      />
+      {shareId === undefined ? (
+        <Chat
+          {...rest}
+          client={gateway}
+          gateway={name}
+          sources={sources}
+          perses={api}
+          addToDashboard={addToDashboard}
+        />
+      ) : (
+        <Shared
+          client={gateway}
+          shareId={shareId}
+          perses={api}
+          addToDashboard={addToDashboard}
+          onLeave={() => rest.onSession(undefined)}
+        />
+      )}
       <Boundary onReload={() => setAdding(undefined)}>
         {adding !== undefined && (
           <AddToDashboard api={api} {...adding} onClose={() => setAdding(undefined)} />

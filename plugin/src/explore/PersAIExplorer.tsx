@@ -10,9 +10,12 @@ import { Connected } from './Connected';
 
 interface ExplorerData {
   readonly session?: string;
+  /** What another person shares. */
+  readonly shared?: string;
 }
 
 const SESSION_ID = /^[A-Za-z0-9_-]{1,64}$/;
+const SHARE_ID = /^[0-9a-f]{64}$/;
 const MIN_HEIGHT_PX = 420;
 
 /** As high as what is left of the window below it. */
@@ -42,6 +45,7 @@ export function PersAIExplorer(): ReactElement {
   const { data: explorer, setData } = useExplorerManagerContext<ExplorerData>();
   const asked = explorer.session ?? '';
   const sessionId = SESSION_ID.test(asked) ? asked : undefined;
+  const shareId = SHARE_ID.test(explorer.shared ?? '') ? explorer.shared : undefined;
   const onSession = useCallback(
     (id: string | undefined) => setData(id === undefined ? {} : { session: id }),
     [setData],
@@ -50,7 +54,7 @@ export function PersAIExplorer(): ReactElement {
     <FullHeight>
       <Spoken>
         <Boundary>
-          <Connected sessionId={sessionId} onSession={onSession} />
+          <Connected sessionId={sessionId} shareId={shareId} onSession={onSession} />
         </Boundary>
       </Spoken>
     </FullHeight>

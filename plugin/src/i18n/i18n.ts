@@ -124,11 +124,18 @@ export async function speak(code: string): Promise<void> {
   await i18n.changeLanguage(code);
 }
 
+const CHOSEN_EVENT = 'persai-language';
+
 export function chooseLanguage(code: string): void {
   try {
     localStorage.setItem(CHOSEN_KEY, code);
   } catch {
     // storage is off: it holds until the page goes
   }
-  void speak(code);
+  globalThis.dispatchEvent?.(new CustomEvent(CHOSEN_EVENT, { detail: code }));
 }
+
+// The page around the plugin may be ours as well, with texts of its own: all that listen speak it.
+globalThis.addEventListener?.(CHOSEN_EVENT, (event) => {
+  if (event instanceof CustomEvent) void speak(String(event.detail));
+});

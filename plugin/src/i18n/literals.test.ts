@@ -21,7 +21,7 @@ const READ = new Set([
   'header',
 ]);
 /** Not ours to translate: what Perses itself shows of its own, names of products, the tests' own. */
-const LEFT_OUT = /units\.ts$|tags\.ts$|stream\.ts$|\.test\.tsx?$|\/test\/|\/i18n\/|\/page\/|\.d\.ts$/;
+const LEFT_OUT = /units\.ts$|tags\.ts$|stream\.ts$|\.test\.tsx?$|\/test\/|\/i18n\/|\.d\.ts$/;
 
 function filesOf(folder: string): readonly string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
@@ -31,9 +31,11 @@ function filesOf(folder: string): readonly string[] {
   });
 }
 
+const PRODUCTS = new Set(['Perses', 'PersAI']);
+
 /** Words, not names of fields, units or signs. */
 function isWords(text: string): boolean {
-  return /[A-Za-z]{2,}/.test(text) && !/^[a-z0-9_.:/-]+$/.test(text.trim());
+  return /[A-Za-z]{2,}/.test(text) && !PRODUCTS.has(text.trim()) && !/^[a-z0-9_.:/-]+$/.test(text.trim());
 }
 
 /** A sentence wherever it stands: a capital, and words after it. */

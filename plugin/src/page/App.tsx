@@ -1,5 +1,6 @@
 // Perses's own Explore on a page of ours, for the quick start, development and the browser tests: the plugins,
-// PersAI's too, are loaded by module federation exactly as in the full Perses UI.
+// PersAI's too, are loaded by module federation exactly as in the full Perses UI. What is here is drawn first; what
+// Perses draws with is loaded behind it.
 import {
   Alert,
   AppBar,
@@ -14,29 +15,26 @@ import {
   Typography,
   useMediaQuery,
 } from '@mui/material';
-import { ChartsProvider, SnackbarProvider, generateChartsTheme, getTheme } from '@perses-dev/components';
-import { ViewExplore } from '@perses-dev/explore';
-import {
-  PluginRegistry,
-  ProjectStoreProvider,
-  ReactRouterProvider,
-  remotePluginLoader,
-} from '@perses-dev/plugin-system';
+import { getTheme } from '@perses-dev/components';
 import { QueryClient, QueryClientProvider, useQuery, useQueryClient } from '@tanstack/react-query';
+import LogoutIcon from 'mdi-material-ui/Logout';
 import SunIcon from 'mdi-material-ui/WhiteBalanceSunny';
 import MoonIcon from 'mdi-material-ui/WeatherNight';
-import { ReactElement, useEffect, useMemo, useState } from 'react';
-import { BrowserRouter, Link as RouterLink, Navigate, Route, Routes } from 'react-router-dom';
-import { QueryParamProvider } from 'use-query-params';
-import { ReactRouter6Adapter } from 'use-query-params/adapters/react-router-6';
+import { ReactElement, Suspense, lazy, useEffect, useMemo, useState } from 'react';
+import { BrowserRouter, Link as RouterLink } from 'react-router-dom';
 
-import { Dashboard, Dashboards } from './Dashboards';
-import { datasourceApi, isAuthEnabled, onSignedOut, signOut, whoami } from './perses';
+import { Spoken } from '../i18n/Spoken';
+import { locale, t } from '../i18n/i18n';
+import { isAuthEnabled, onSignedOut, signOut, whoami } from './perses';
 import { SignIn } from './SignIn';
+import { START } from './start';
 
 const THEME_KEY = 'persai.theme';
-const START = '/explore?explorer=PersAI-PersAIExplorer';
-const pluginLoader = remotePluginLoader();
+/** Asked for as soon as there is something to see: it is on its way while Perses is asked who this is. */
+const inside = new Promise<void>((painted) => requestAnimationFrame(() => setTimeout(painted))).then(
+  () => import('./Inside'),
+);
+const Inside = lazy(async () => ({ default: (await inside).Inside }));
 
 const queryClient = new QueryClient({
   defaultOptions: { queries: { refetchOnWindowFocus: false, retry: false } },
@@ -56,18 +54,44 @@ function useDark(): [boolean, () => void] {
   ];
 }
 
-function Explore(): ReactElement {
+interface HeaderProps {
+  readonly dark: boolean;
+  readonly toggleDark: () => void;
+  readonly name: string | undefined;
+  readonly onLeave: () => void;
+}
+
+function Header({ dark, toggleDark, name, onLeave }: HeaderProps): ReactElement {
+  const other = t(dark ? 'page.lightTheme' : 'page.darkTheme');
   return (
-    <Box component="main" sx={{ flexGrow: 1, minWidth: 0 }}>
-      <ViewExplore
-        datasourceApi={datasourceApi}
-        exploreTitleComponent={
-          <Typography variant="h1" sx={{ alignSelf: 'center' }}>
-            Explore
-          </Typography>
-        }
-      />
-    </Box>
+    <AppBar position="static" elevation={0} component="header">
+      <Toolbar variant="dense" sx={{ gap: { xs: 0, sm: 1 } }}>
+        <Typography variant="h2" component="span" noWrap sx={{ flexGrow: 1 }}>
+          Perses
+        </Typography>
+        <Button color="inherit" component={RouterLink} to={START}>
+          {t('page.explore')}
+        </Button>
+        <Button color="inherit" component={RouterLink} to="/projects">
+          {t('page.dashboards')}
+        </Button>
+        <Tooltip title={other}>
+          <IconButton color="inherit" aria-label={other} onClick={toggleDark}>
+            {dark ? <SunIcon /> : <MoonIcon />}
+          </IconButton>
+        </Tooltip>
+        {name !== undefined && (
+          <>
+            <Typography noWrap>{name}</Typography>
+            <Tooltip title={t('page.signOut')}>
+              <IconButton color="inherit" aria-label={t('page.signOut')} onClick={onLeave}>
+                <LogoutIcon />
+              </IconButton>
+            </Tooltip>
+          </>
+        )}
+      </Toolbar>
+    </AppBar>
   );
 }
 
@@ -79,8 +103,12 @@ function Page({ dark, toggleDark }: { dark: boolean; toggleDark: () => void }): 
     staleTime: Infinity,
   });
   useEffect(() => onSignedOut(() => client.setQueryData(['who'], { auth: true, name: undefined })), [client]);
-  if (user.isLoading) return <CircularProgress sx={{ m: 4 }} aria-label="Loading" />;
-  if (user.data === undefined) return <Alert severity="error">Perses does not answer.</Alert>;
+  useEffect(() => {
+    document.documentElement.lang = locale();
+  }, []);
+  const loading = <CircularProgress sx={{ m: 4 }} aria-label={t('page.loading')} />;
+  if (user.isLoading) return loading;
+  if (user.data === undefined) return <Alert severity="error">{t('page.noAnswer')}</Alert>;
   if (user.data.auth && user.data.name === undefined) {
     return <SignIn onSignedIn={() => void client.resetQueries()} />;
   }
@@ -95,44 +123,10 @@ function Page({ dark, toggleDark }: { dark: boolean; toggleDark: () => void }): 
   };
   return (
     <Box sx={{ display: 'flex', flexDirection: 'column', minHeight: '100vh' }}>
-      <AppBar position="static" elevation={0} component="header">
-        <Toolbar variant="dense" sx={{ gap: 1 }}>
-          <Typography variant="h2" component="span" sx={{ flexGrow: 1 }}>
-            Perses
-          </Typography>
-          <Button color="inherit" component={RouterLink} to={START}>
-            Explore
-          </Button>
-          <Button color="inherit" component={RouterLink} to="/projects">
-            Dashboards
-          </Button>
-          <Tooltip title={dark ? 'Light theme' : 'Dark theme'}>
-            <IconButton color="inherit" aria-label={dark ? 'Light theme' : 'Dark theme'} onClick={toggleDark}>
-              {dark ? <SunIcon /> : <MoonIcon />}
-            </IconButton>
-          </Tooltip>
-          {user.data.name !== undefined && (
-            <>
-              <Typography>{user.data.name}</Typography>
-              <Button color="inherit" onClick={leave}>
-                Sign out
-              </Button>
-            </>
-          )}
-        </Toolbar>
-      </AppBar>
-      <ReactRouterProvider>
-        <ProjectStoreProvider enabledURLParams>
-          <PluginRegistry pluginLoader={pluginLoader}>
-            <Routes>
-              <Route path="/explore" element={<Explore />} />
-              <Route path="/projects" element={<Dashboards />} />
-              <Route path="/projects/:project/dashboards/:name" element={<Dashboard />} />
-              <Route path="*" element={<Navigate to={START} replace />} />
-            </Routes>
-          </PluginRegistry>
-        </ProjectStoreProvider>
-      </ReactRouterProvider>
+      <Header dark={dark} toggleDark={toggleDark} name={user.data.name} onLeave={leave} />
+      <Suspense fallback={loading}>
+        <Inside />
+      </Suspense>
     </Box>
   );
 }
@@ -140,19 +134,14 @@ function Page({ dark, toggleDark }: { dark: boolean; toggleDark: () => void }): 
 export function App(): ReactElement {
   const [dark, toggleDark] = useDark();
   const theme = useMemo(() => getTheme(dark ? 'dark' : 'light'), [dark]);
-  const chartsTheme = useMemo(() => generateChartsTheme(theme, {}), [theme]);
   return (
     <QueryClientProvider client={queryClient}>
       <ThemeProvider theme={theme}>
         <CssBaseline />
         <BrowserRouter future={{ v7_relativeSplatPath: true, v7_startTransition: false }}>
-          <QueryParamProvider adapter={ReactRouter6Adapter}>
-            <SnackbarProvider anchorOrigin={{ vertical: 'bottom', horizontal: 'left' }}>
-              <ChartsProvider chartsTheme={chartsTheme} enablePinning={false} enableSyncGrouping={false}>
-                <Page dark={dark} toggleDark={toggleDark} />
-              </ChartsProvider>
-            </SnackbarProvider>
-          </QueryParamProvider>
+          <Spoken>
+            <Page dark={dark} toggleDark={toggleDark} />
+          </Spoken>
         </BrowserRouter>
       </ThemeProvider>
     </QueryClientProvider>

@@ -9,6 +9,7 @@ import { Link as RouterLink, useParams } from 'react-router-dom';
 
 import { createPersesApi } from '../api/perses';
 import { dashboardLink } from '../dashboards/add';
+import { t } from '../i18n/i18n';
 import { datasourceApi, listDashboards } from './perses';
 
 const api = createPersesApi('');
@@ -17,9 +18,9 @@ export function Dashboards(): ReactElement {
   const { data, error } = useQuery({ queryKey: ['dashboards'], queryFn: listDashboards });
   return (
     <Box component="main" sx={{ p: 2 }}>
-      <Typography variant="h1">Dashboards</Typography>
-      {error !== null && <Alert severity="error">The dashboards could not be read from Perses.</Alert>}
-      {data?.length === 0 && <Typography sx={{ mt: 2 }}>There is none that you may see.</Typography>}
+      <Typography variant="h1">{t('page.dashboards')}</Typography>
+      {error !== null && <Alert severity="error">{t('page.dashboardsUnread')}</Alert>}
+      {data?.length === 0 && <Typography sx={{ mt: 2 }}>{t('page.noDashboards')}</Typography>}
       <List dense>
         {(data ?? []).map((dashboard) => (
           <ListItem key={`${dashboard.metadata.project}/${dashboard.metadata.name}`} disableGutters>
@@ -77,11 +78,11 @@ export function Dashboard(): ReactElement {
     [data, name],
   );
   if (isLoading || variables.isLoading)
-    return <CircularProgress sx={{ m: 4 }} aria-label="Loading the dashboard" />;
+    return <CircularProgress sx={{ m: 4 }} aria-label={t('page.loading')} />;
   if (data === undefined)
     return (
       <Alert severity="error" sx={{ m: 2 }}>
-        {error instanceof Error ? error.message : 'The dashboard could not be read from Perses.'}
+        {error instanceof Error ? error.message : t('page.dashboardUnread')}
       </Alert>
     );
   return (
@@ -99,7 +100,7 @@ export function Dashboard(): ReactElement {
           onSave={(entity) =>
             entity.kind === 'Dashboard'
               ? api.updateDashboard(entity)
-              : Promise.reject(new Error('Only dashboards can be saved.'))
+              : Promise.reject(new Error(t('page.onlyDashboards')))
           }
         />
       </ValidationProvider>

@@ -1,6 +1,7 @@
 import { Alert, Button, Card, Stack, TextField, Typography } from '@mui/material';
 import { FormEvent, ReactElement, useState } from 'react';
 
+import { t } from '../i18n/i18n';
 import { signIn } from './perses';
 
 export function SignIn({ onSignedIn }: { onSignedIn: () => void }): ReactElement {
@@ -21,18 +22,18 @@ export function SignIn({ onSignedIn }: { onSignedIn: () => void }): ReactElement
     <Stack component="main" alignItems="center" justifyContent="center" sx={{ minHeight: '100vh', px: 2 }}>
       <Card variant="outlined" sx={{ p: 4, width: '100%', maxWidth: 380 }}>
         <Stack component="form" gap={2} onSubmit={submit}>
-          <Typography variant="h1">Sign in to Perses</Typography>
+          <Typography variant="h1">{t('page.signInTo')}</Typography>
           {error !== undefined && <Alert severity="error">{error}</Alert>}
-          <TextField name="login" label="User name" autoComplete="username" required />
+          <TextField name="login" label={t('page.userName')} autoComplete="username" required />
           <TextField
             name="password"
-            label="Password"
+            label={t('page.password')}
             type="password"
             autoComplete="current-password"
             required
           />
           <Button type="submit" variant="contained" disabled={busy}>
-            Sign in
+            {t('page.signIn')}
           </Button>
         </Stack>
       </Card>

@@ -8,6 +8,8 @@ import {
 } from '@perses-dev/core';
 import { DatasourceApi } from '@perses-dev/dashboards';
 
+import { t } from '../i18n/i18n';
+
 const plainFetch: typeof fetch = globalThis.fetch.bind(globalThis);
 const SIGNED_OUT = 'persai-signed-out';
 
@@ -49,7 +51,7 @@ export function onSignedOut(listener: () => void): () => void {
 export async function whoami(): Promise<string | undefined> {
   const response = await fetch('/api/v1/user/whoami');
   if (response.status === 401) return undefined;
-  if (!response.ok) throw new Error(`Perses answered ${response.status}`);
+  if (!response.ok) throw new Error(t('page.answered', { status: response.status }));
   const user = (await response.json()) as { metadata?: { name?: string } };
   return user.metadata?.name;
 }
@@ -69,7 +71,7 @@ export async function signIn(login: string, password: string): Promise<void> {
   });
   if (response.ok) return;
   const wrong = response.status === 400 || response.status === 401;
-  throw new Error(wrong ? 'The name or the password is wrong.' : `Perses answered ${response.status}.`);
+  throw new Error(wrong ? t('page.wrongPassword') : t('page.answered', { status: response.status }));
 }
 
 export async function signOut(): Promise<void> {
@@ -79,7 +81,9 @@ export async function signOut(): Promise<void> {
 async function list<T>(path: string): Promise<T[]> {
   const response = await fetch(path);
   if (!response.ok)
-    throw Object.assign(new Error(`Perses answered ${response.status}`), { status: response.status });
+    throw Object.assign(new Error(t('page.answered', { status: response.status })), {
+      status: response.status,
+    });
   return (await response.json()) as T[];
 }
 

@@ -1,6 +1,7 @@
 // What the parts of a chat share: the store, and what the page around it can do.
 import { createContext, useContext, useSyncExternalStore } from 'react';
 
+import { ModelInfo } from '../../api/client';
 import { PersesApi } from '../../api/perses';
 import { Conversation, ConversationState, SendOptions, ConversationInfo } from './conversation';
 import { Draft, DraftBoard } from '../tools/drafts';
@@ -11,8 +12,10 @@ export interface ChatContextValue {
   readonly perses?: PersesApi;
   /** The datasource, time and context of the next question; undefined: no datasource is chosen. */
   readonly sendOptions: () => SendOptions | undefined;
+  /** It is another person's, and can only be read. */
+  readonly readOnly?: boolean;
   /** The models that can be asked. */
-  readonly models?: readonly string[];
+  readonly models?: readonly ModelInfo[];
   /** Opens the dialog that writes panels into a dashboard, or makes the proposed one. */
   readonly addToDashboard?: (panels: readonly Draft[], board?: DraftBoard) => void;
 }

@@ -5,7 +5,7 @@
 // dropped line, a reload, a second tab and a stream that Perses's proxy cut are all that same loop.
 import { ApiError, Decision, GatewayClient, TurnContext, newIdempotencyKey } from '../../api/client';
 import { EventId, Usage, asObject, isAfter } from '../../api/events';
-import { SessionDetail } from '../../api/sessions';
+import { Feedback, SessionDetail } from '../../api/sessions';
 import { SILENCE_MS, StreamMessage, readStream } from '../../api/stream';
 import { ConversationContext, NO_CONTEXT, parseContext } from './chosen';
 import { Exchange, exchangesOf, kept, mergeExchanges } from './exchanges';
@@ -38,6 +38,10 @@ export interface ConversationState {
   readonly usage: Usage | undefined;
   /** What the person has said to calls that wait, while others of the same answer are not decided yet. */
   readonly choices: Readonly<Record<string, boolean>>;
+  /** By which others may read it; empty: nobody may. */
+  readonly shareId: string;
+  /** Another person's, which is only read: whose it is; else empty. */
+  readonly sharedBy: string;
   readonly loading: boolean;
   /** Why the conversation could not be loaded. */
   readonly problem: Problem | undefined;
@@ -101,6 +105,8 @@ const EMPTY: ConversationState = {
   context: NO_CONTEXT,
   usage: undefined,
   choices: {},
+  shareId: '',
+  sharedBy: '',
   loading: false,
   problem: undefined,
   exchanges: [],
@@ -242,6 +248,61 @@ export class Conversation {
     this.options.onChosen?.(undefined); // it was for the conversation that had not begun
     this.set({ ...EMPTY, sessionId, loading: sessionId !== undefined });
     if (sessionId !== undefined) await this.load(sessionId);
+  }
+
+  /** Shows what another person shares. It is read, and nothing else. */
+  async openShared(shareId: string): Promise<void> {
+    this.leave();
+    this.set({ ...EMPTY, loading: true });
+    const { signal } = this.life;
+    try {
+      const read = (): Promise<SessionDetail> => this.options.client.getShared(shareId, signal);
+      const { turn: _running, ...detail } = await this.patiently(read, signal);
+      if (signal.aborted) return;
+      const { title, panels, sharedBy } = detail;
+      this.set({ loading: false, title, panels, sharedBy, exchanges: exchangesOf(detail) });
+    } catch (error) {
+      if (!signal.aborted) this.set({ loading: false, problem: problemOf(error) });
+    }
+  }
+
+  /** Lets who is signed in and has the id read it; resolves to the id, undefined when that did not work. */
+  async share(): Promise<string | undefined> {
+    const { sessionId } = this.state;
+    if (sessionId === undefined) return undefined;
+    await this.act(async () => this.set({ shareId: await this.options.client.shareSession(sessionId) }));
+    return this.state.shareId || undefined;
+  }
+
+  async unshare(): Promise<void> {
+    const { sessionId } = this.state;
+    if (sessionId === undefined) return;
+    await this.act(async () => {
+      await this.options.client.unshareSession(sessionId);
+      this.set({ shareId: '' });
+    });
+  }
+
+  /** The conversation as a file; undefined when that did not work. */
+  async exported(format: 'md' | 'json'): Promise<Blob | undefined> {
+    const { sessionId } = this.state;
+    let file: Blob | undefined;
+    if (sessionId !== undefined)
+      await this.act(async () => {
+        file = await this.options.client.exportSession(sessionId, format);
+      });
+    return file;
+  }
+
+  /** Says what an answer was worth; undefined takes it back. */
+  async rate(exchange: Exchange, feedback: Feedback | undefined): Promise<void> {
+    const { sessionId } = this.state;
+    const { answerId } = exchange;
+    if (sessionId === undefined || answerId === undefined) return;
+    await this.act(async () => {
+      await this.options.client.rateMessage(sessionId, answerId, feedback);
+      await this.sync();
+    });
   }
 
   /** Asks. Resolves when the question was accepted, or is shown as not sent. */

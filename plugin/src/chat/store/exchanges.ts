@@ -1,6 +1,7 @@
 // A conversation as it is drawn: a question and what was answered. Made from the session's stored messages;
 // pure. An exchange that did not change keeps its identity.
-import { MessageData, SessionDetail } from '../../api/sessions';
+import { Usage } from '../../api/events';
+import { Feedback, MessageData, SessionDetail } from '../../api/sessions';
 import { Step, Turn, TurnStatus, awaitingStep, completeCalls } from './reduce';
 import { t } from '../../i18n/i18n';
 
@@ -19,6 +20,11 @@ export interface Exchange {
   readonly question: Question;
   /** The messages of the answer, so that the person can pin, exclude or remove them. */
   readonly answerIds: readonly string[];
+  /** The message that answers, and what the person said of it. */
+  readonly answerId?: string;
+  readonly feedback?: Feedback;
+  /** What the model read and wrote in its last step: the next one begins with that. */
+  readonly windowTokens?: number;
   readonly answerPinned: boolean;
   readonly answerExcluded: boolean;
   /** undefined until the question was accepted. */
@@ -53,6 +59,20 @@ function statusOf(detail: SessionDetail, turnId: string, answered: boolean): Tur
   }
 }
 
+/** Without a cost as soon as one of them has none. */
+function sumOf(usages: readonly Usage[]): Usage | undefined {
+  if (usages.length === 0) return undefined;
+  const cost = usages.reduce<number | undefined>(
+    (sum, one) => (sum === undefined || one.cost === undefined ? undefined : sum + one.cost),
+    0,
+  );
+  return {
+    inputTokens: usages.reduce((sum, { inputTokens }) => sum + inputTokens, 0),
+    outputTokens: usages.reduce((sum, { outputTokens }) => sum + outputTokens, 0),
+    ...(cost === undefined ? {} : { cost }),
+  };
+}
+
 function turnOf(detail: SessionDetail, turnId: string, answer: readonly MessageData[]): Turn {
   const stored = stepsOf(answer);
   const waiting = detail.turn?.turnId === turnId ? detail.turn.awaiting : [];
@@ -69,14 +89,19 @@ function turnOf(detail: SessionDetail, turnId: string, answer: readonly MessageD
           message: t('exchanges.thisQuestionWasNot'),
         })
       : undefined;
-  const usage =
-    usages.length === 0
-      ? undefined
-      : {
-          inputTokens: usages.reduce((sum, { inputTokens }) => sum + inputTokens, 0),
-          outputTokens: usages.reduce((sum, { outputTokens }) => sum + outputTokens, 0),
-        };
+  const usage = sumOf(usages);
   return { ...turn, ...(error === undefined ? {} : { error }), ...(usage === undefined ? {} : { usage }) };
+}
+
+function ratedOf(answer: readonly MessageData[]): Pick<Exchange, 'answerId' | 'feedback'> {
+  const last = answer.findLast(({ role }) => role === 'assistant');
+  if (last === undefined || last.messageId === '') return {};
+  return { answerId: last.messageId, ...(last.feedback === undefined ? {} : { feedback: last.feedback }) };
+}
+
+function windowOf(answer: readonly MessageData[]): Pick<Exchange, 'windowTokens'> {
+  const usage = answer.findLast((message) => message.usage !== undefined)?.usage;
+  return usage === undefined ? {} : { windowTokens: usage.inputTokens + usage.outputTokens };
 }
 
 export function exchangesOf(detail: SessionDetail): readonly Exchange[] {
@@ -103,6 +128,8 @@ export function exchangesOf(detail: SessionDetail): readonly Exchange[] {
       answerIds: answer.map(({ messageId }) => messageId).filter((id) => id !== ''),
       answerPinned: answer.length > 0 && answer.every(({ pinned }) => pinned),
       answerExcluded: answer.length > 0 && answer.every(({ excluded }) => excluded),
+      ...windowOf(answer),
+      ...ratedOf(answer),
       turn: turnOf(detail, turnId, answer),
     };
   });

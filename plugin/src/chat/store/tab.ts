@@ -31,6 +31,25 @@ export function tabKey(what: 'draft' | 'asked' | 'chosen' | 'session', place: st
   return `persai.${what}/${encodeURIComponent(currentUser())}/${place}`;
 }
 
+const MODEL_KEY = 'persai.model';
+
+/** The model that was chosen last in this browser, or empty. */
+export function lastModel(): string {
+  try {
+    return localStorage.getItem(MODEL_KEY) ?? '';
+  } catch {
+    return ''; // storage is off
+  }
+}
+
+export function keepModel(model: string): void {
+  try {
+    localStorage.setItem(MODEL_KEY, model);
+  } catch {
+    // storage is off, or full: the next conversation begins with the gateway's own
+  }
+}
+
 export function readTab(key: string): string {
   try {
     return sessionStorage.getItem(key) ?? '';

@@ -132,7 +132,7 @@ function Header(props: HeaderProps): ReactElement {
       <StateIcon state={call.state} />
       <Typography
         variant="body1"
-        component="h4"
+        component="h3"
         noWrap
         title={plain(heading)}
         sx={{ fontWeight: 700, flexGrow: 1, minWidth: 0 }}

@@ -1,7 +1,8 @@
 // The whole chat: the list of conversations, the messages, the composer. It is given a gateway, and where to
 // remember which conversation is open.
-import { Box, CircularProgress, Stack, useMediaQuery, useTheme } from '@mui/material';
+import { Box, CircularProgress, IconButton, Stack, Tooltip, useMediaQuery, useTheme } from '@mui/material';
 import { useQueryClient } from '@tanstack/react-query';
+import ShareIcon from 'mdi-material-ui/ShareVariantOutline';
 import { ReactElement, RefObject, Suspense, useCallback, useEffect, useMemo, useRef, useState } from 'react';
 
 import { datasourceLabel } from '../../api/datasource';
@@ -9,6 +10,7 @@ import { PersesApi } from '../../api/perses';
 import { plain } from '../../text';
 import { ChatContext, ChatContextValue, useBusy, useInfo } from '../store/context';
 import { Conversation, ConversationInfo } from '../store/conversation';
+import { keepModel } from '../store/tab';
 import { useStore } from '../store/useStore';
 import { loadMarkdown } from './Answer';
 import { Notice, ProblemBanner, SignedOut } from './Banners';
@@ -26,6 +28,7 @@ import { Question, QuestionSetup, useQuestion } from './useQuestion';
 import { t } from '../../i18n/i18n';
 
 const Keys = lazily(async () => (await import('./Keys')).Keys);
+const ShareDialog = lazily(async () => (await import('./ShareDialog')).ShareDialog);
 
 export interface ChatProps extends QuestionSetup {
   readonly sessionId: string | undefined;
@@ -66,6 +69,10 @@ function Asking(props: {
   const busy = useBusy(conversation);
   const [mentions, setMentions] = useState(false);
   const { perses, sources } = chat;
+  const choose = (next: string): void => {
+    keepModel(next);
+    void conversation.setModel(next);
+  };
   const completions = useCompletion(
     { conversation, perses, sources, picked, models, onNew, onHelp },
     mentions,
@@ -93,13 +100,12 @@ function Asking(props: {
             onChange={(datasources) => void conversation.setContext({ ...context, datasources })}
           />
         )}
-        {models.length > 1 && (
-          <ModelPicker model={model} models={models} onChange={(next) => void conversation.setModel(next)} />
-        )}
+        {models.length > 1 && <ModelPicker model={model} models={models} onChange={choose} />}
         <ContextBar
           perses={chat.perses}
           datasource={picked.map(datasourceLabel).join(', ')}
           model={model}
+          window={models.find(({ id }) => id === model)?.window ?? 0}
           busy={busy}
         />
       </Composer>
@@ -122,6 +128,7 @@ export function Chat(props: ChatProps): ReactElement {
   const [historyOpen, setHistoryOpen] = useState(false);
   const [drafts, setDrafts] = useState(0);
   const [keys, setKeys] = useState(false);
+  const [sharing, setSharing] = useState(false);
   const openNew = useRef((): void => undefined);
 
   useEffect(loadMarkdown, []);
@@ -170,6 +177,16 @@ export function Chat(props: ChatProps): ReactElement {
         onHistory={setHistoryOpen}
         onNew={() => open(undefined)}
         onHelp={onHelp}
+        actions={
+          info.sessionId !== undefined &&
+          info.problem === undefined && (
+            <Tooltip title={t('share.title')}>
+              <IconButton size="small" aria-label={t('share.title')} onClick={() => setSharing(true)}>
+                <ShareIcon fontSize="inherit" />
+              </IconButton>
+            </Tooltip>
+          )
+        }
       >
         {info.line === 'signed_out' && <SignedOut conversation={conversation} />}
         {info.problem !== undefined && (
@@ -199,6 +216,17 @@ export function Chat(props: ChatProps): ReactElement {
           onHelp={onHelp}
         />
       </Frame>
+      <Boundary onReload={() => setSharing(false)}>
+        <Suspense fallback={null}>
+          {sharing && (
+            <ShareDialog
+              conversation={conversation}
+              prefix={perses?.prefix ?? ''}
+              onClose={() => setSharing(false)}
+            />
+          )}
+        </Suspense>
+      </Boundary>
       <Boundary onReload={() => setKeys(false)}>
         <Suspense fallback={null}>{keys && <Keys onClose={() => setKeys(false)} />}</Suspense>
       </Boundary>

@@ -10,7 +10,7 @@ import { Attachment, bytesOf, isSame, sizeText } from '../../dashboards/context'
 import { Boundary, lazily } from './Boundary';
 import { useChat, useRead, useInfo } from '../store/context';
 import { Conversation } from '../store/conversation';
-import { plain, shorten, usageText } from '../../text';
+import { percent, plain, shorten, usageText } from '../../text';
 import { t } from '../../i18n/i18n';
 
 // Loaded when they are opened first.
@@ -21,11 +21,20 @@ export interface ContextBarProps {
   readonly perses: PersesApi | undefined;
   readonly datasource: string;
   readonly model: string;
+  /** Tokens that it can read at once; 0: not known. */
+  readonly window: number;
   readonly busy: boolean;
 }
 
 function hiddenOf(conversation: Conversation): number {
   return conversation.getSnapshot().exchanges.filter(({ question }) => question.excluded).length;
+}
+
+/** What the next question goes on from, in tokens. */
+function filledOf(conversation: Conversation): number {
+  return (
+    conversation.getSnapshot().exchanges.findLast((one) => one.windowTokens !== undefined)?.windowTokens ?? 0
+  );
 }
 
 function AttachmentChip({ one, onRemove }: { one: Attachment; onRemove: () => void }): ReactElement {
@@ -48,15 +57,18 @@ function AttachmentChip({ one, onRemove }: { one: Attachment; onRemove: () => vo
   );
 }
 
-export function ContextBar({ perses, datasource, model, busy }: ContextBarProps): ReactElement {
+export function ContextBar({ perses, datasource, model, window, busy }: ContextBarProps): ReactElement {
   const { conversation, sendOptions } = useChat();
   const { context, usage } = useInfo(conversation);
   const hidden = useRead(conversation, hiddenOf);
   const [open, setOpen] = useState<'add' | 'view'>();
   const { attachments } = context;
-  const facts = [hidden === 0 ? '' : t('contextBar.hidden', { count: hidden }), usageText(usage)].filter(
-    (fact) => fact !== '',
-  );
+  const filled = useRead(conversation, filledOf);
+  const facts = [
+    hidden === 0 ? '' : t('contextBar.hidden', { count: hidden }),
+    usageText(usage),
+    filled === 0 || window === 0 ? '' : t('contextBar.window', { share: percent(filled / window) }),
+  ].filter((fact) => fact !== '');
   const set = (next: readonly Attachment[]): void =>
     void conversation.setContext({ ...context, attachments: next });
   return (
@@ -106,6 +118,8 @@ export function ContextBar({ perses, datasource, model, busy }: ContextBarProps)
               context={sendOptions()?.context}
               datasource={datasource}
               model={model}
+              filled={filled}
+              window={window}
               attachments={attachments}
               busy={busy}
               onClose={() => setOpen(undefined)}

@@ -38,6 +38,8 @@ export interface FrameProps {
   readonly onHistory: (open: boolean) => void;
   readonly onNew: () => void;
   readonly onHelp: () => void;
+  /** What can be done with the conversation, beside its title. */
+  readonly actions?: ReactNode;
   readonly children: ReactNode;
 }
 
@@ -59,7 +61,7 @@ function SmallButtons({ onHistory, onNew }: Pick<FrameProps, 'onHistory' | 'onNe
 }
 
 export function Frame(props: FrameProps): ReactElement {
-  const { narrow, compact, title, history, historyOpen, onHistory, onNew, onHelp, children } = props;
+  const { narrow, compact, title, history, historyOpen, onHistory, onNew, onHelp, actions, children } = props;
   return (
     <Stack
       direction="row"
@@ -82,6 +84,7 @@ export function Frame(props: FrameProps): ReactElement {
           <Typography variant="h3" component="h2" noWrap sx={{ flexGrow: 1 }}>
             {title}
           </Typography>
+          {actions}
           {!compact && (
             <Tooltip title={t('keys.open')}>
               <IconButton size="small" aria-label={t('keys.open')} onClick={onHelp}>

@@ -28,7 +28,9 @@ import { KeyboardEvent, ReactElement, useEffect, useState } from 'react';
 import { GatewayClient, SessionPage } from '../../api/client';
 import { SessionSummary } from '../../api/sessions';
 import { problemOf, tellDeleted } from '../store/conversation';
+import { groupsOf, marked } from './days';
 import { DeleteDialog, RenameDialog, titleOf } from './HistoryDialogs';
+import { plain } from '../../text';
 import { locale, t } from '../../i18n/i18n';
 
 const SEARCH_PAUSE_MS = 250;
@@ -137,7 +139,7 @@ const ROW = '[data-row]';
 
 /** The list is one stop of the Tab key; arrows go through it. */
 function onRowKey(event: KeyboardEvent<HTMLElement>, onDeed: (deed: Deed) => void): void {
-  const list = event.currentTarget.closest('ul');
+  const list = event.currentTarget.closest('nav');
   const rows = [...(list?.querySelectorAll<HTMLElement>(ROW) ?? [])];
   const at = rows.indexOf(event.currentTarget);
   const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: rows.length - 1 }[event.key];
@@ -148,15 +150,35 @@ function onRowKey(event: KeyboardEvent<HTMLElement>, onDeed: (deed: Deed) => voi
   if (to !== undefined) rows[to]?.focus();
 }
 
+/** At most three lines of it. */
+const SNIPPET = {
+  display: '-webkit-box',
+  WebkitLineClamp: 3,
+  WebkitBoxOrient: 'vertical',
+  overflow: 'hidden',
+  overflowWrap: 'anywhere',
+};
+
+function Marked({ text, query }: { text: string; query: string }): ReactElement {
+  return (
+    <>
+      {marked(text, query).map((part, i) =>
+        part.hit ? <mark key={i}>{part.text}</mark> : <span key={i}>{part.text}</span>,
+      )}
+    </>
+  );
+}
+
 function Row(props: {
   session: SessionSummary;
+  query: string;
   isCurrent: boolean;
   isStop: boolean;
   onDeed: (deed: Deed) => void;
   onOpen: () => void;
   onMenu: (anchor: HTMLElement) => void;
 }): ReactElement {
-  const { session, isCurrent, isStop, onOpen, onMenu, onDeed } = props;
+  const { session, query, isCurrent, isStop, onOpen, onMenu, onDeed } = props;
   return (
     <ListItem
       disablePadding
@@ -183,9 +205,15 @@ function Row(props: {
         sx={{ borderRadius: 1 }}
       >
         <ListItemText
-          primary={titleOf(session)}
-          secondary={when(session.updatedAt)}
-          slotProps={{ primary: { noWrap: true }, secondary: { variant: 'caption' } }}
+          primary={<Marked text={titleOf(session)} query={query} />}
+          secondary={
+            session.snippet === '' ? (
+              when(session.updatedAt)
+            ) : (
+              <Marked text={plain(session.snippet)} query={query} />
+            )
+          }
+          slotProps={{ primary: { noWrap: true }, secondary: { variant: 'caption', sx: SNIPPET } }}
         />
       </ListItemButton>
     </ListItem>
@@ -262,6 +290,8 @@ export function History(props: HistoryProps): ReactElement {
   const { list, sessions, error, rename, remove } = useSessions(props, query);
   const [menu, setMenu] = useState<{ session: SessionSummary; anchor: HTMLElement }>();
   const [dialog, setDialog] = useState<{ session: SessionSummary; deed: Deed }>();
+  // When the list was read, for what "today" is in it.
+  const now = new Date(list.dataUpdatedAt);
   const close = (): void => setDialog(undefined);
   const hasCurrent = sessions.some(({ sessionId }) => sessionId === current);
   return (
@@ -278,16 +308,26 @@ export function History(props: HistoryProps): ReactElement {
       {error !== null && error !== undefined && <Alert severity="error">{problemOf(error).message}</Alert>}
       <Box sx={{ overflowY: 'auto', flexGrow: 1, minHeight: 0 }}>
         <List dense disablePadding>
-          {sessions.map((session, i) => (
-            <Row
-              key={session.sessionId}
-              session={session}
-              isCurrent={session.sessionId === current}
-              isStop={hasCurrent ? session.sessionId === current : i === 0}
-              onDeed={(deed) => setDialog({ session, deed })}
-              onOpen={() => onOpen(session.sessionId)}
-              onMenu={(anchor) => setMenu({ session, anchor })}
-            />
+          {groupsOf(sessions, now).map((group) => (
+            <li key={group.title}>
+              <Typography variant="caption" component="div" color="text.secondary" sx={{ px: 1, pt: 1 }}>
+                {group.title}
+              </Typography>
+              <List dense disablePadding aria-label={group.title}>
+                {group.sessions.map((session) => (
+                  <Row
+                    key={session.sessionId}
+                    session={session}
+                    query={query}
+                    isCurrent={session.sessionId === current}
+                    isStop={session.sessionId === (hasCurrent ? current : sessions[0]?.sessionId)}
+                    onDeed={(deed) => setDialog({ session, deed })}
+                    onOpen={() => onOpen(session.sessionId)}
+                    onMenu={(anchor) => setMenu({ session, anchor })}
+                  />
+                ))}
+              </List>
+            </li>
           ))}
         </List>
         <Foot list={list} isEmpty={sessions.length === 0} searched={query !== ''} />

@@ -35,6 +35,7 @@ import { parseSettings } from '../tools/panels';
 import { Plan } from '../tools/Plan';
 import { Item, itemsOf } from './groups';
 import { Lookups } from './Lookups';
+import { Rating } from './Rating';
 import { Reasoning } from './Reasoning';
 import { Block, answerText, blocksOf } from '../store/reduce';
 import { plain, usageText } from '../../text';
@@ -136,7 +137,7 @@ const Question = memo(function Question(props: {
   last: boolean;
 }): ReactElement {
   const { id, question, last } = props;
-  const { conversation, sendOptions } = useChat();
+  const { conversation, sendOptions, readOnly = false } = useChat();
   const busy = useBusy(conversation);
   const [editing, setEditing] = useState(false);
   const stored = question.messageId !== '';
@@ -211,20 +212,22 @@ const Question = memo(function Question(props: {
           {question.pinned && <Chip size="small" variant="outlined" label={t('message.pinned')} />}
           {excluded && <Chip size="small" variant="outlined" label={t('message.hiddenFromTheModel')} />}
           <CopyButton text={question.text} label={t('message.copyTheQuestion')} />
-          <Tooltip title={t('message.editAndAskAgain')}>
-            <span>
-              <IconButton
-                size="small"
-                aria-label={t('message.editAndAskAgain')}
-                data-edit
-                disabled={busy}
-                onClick={() => setEditing(true)}
-              >
-                <PencilIcon fontSize="inherit" />
-              </IconButton>
-            </span>
-          </Tooltip>
-          {!busy && <ActionMenu actions={actions} />}
+          {!readOnly && (
+            <Tooltip title={t('message.editAndAskAgain')}>
+              <span>
+                <IconButton
+                  size="small"
+                  aria-label={t('message.editAndAskAgain')}
+                  data-edit
+                  disabled={busy}
+                  onClick={() => setEditing(true)}
+                >
+                  <PencilIcon fontSize="inherit" />
+                </IconButton>
+              </span>
+            </Tooltip>
+          )}
+          {!busy && !readOnly && <ActionMenu actions={actions} />}
         </Stack>
       )}
     </Stack>
@@ -256,7 +259,7 @@ function Unsent({ exchange }: { exchange: Exchange }): ReactElement | null {
 }
 
 function Ending({ exchange, last }: { exchange: Exchange; last: boolean }): ReactElement | null {
-  const { conversation, sendOptions, addToDashboard } = useChat();
+  const { conversation, sendOptions, addToDashboard, readOnly = false } = useChat();
   const busy = useBusy(conversation);
   const { turn } = exchange;
   if (turn === undefined || turn.status === 'running' || turn.status === 'awaiting') return null;
@@ -270,7 +273,7 @@ function Ending({ exchange, last }: { exchange: Exchange; last: boolean }): Reac
   const panels = (): readonly Draft[] =>
     draftsOf(turn, exchange.question.at, conversation.getSnapshot().panels);
   const drawn = addToDashboard === undefined ? 0 : panels().length;
-  const canRetry = exchange.question.messageId !== '' && !busy;
+  const canRetry = exchange.question.messageId !== '' && !busy && !readOnly;
   return (
     <Box>
       {turn.status === 'failed' && (
@@ -313,6 +316,9 @@ function Ending({ exchange, last }: { exchange: Exchange; last: boolean }): Reac
               <DashboardIcon fontSize="inherit" />
             </IconButton>
           </Tooltip>
+        )}
+        {!readOnly && exchange.answerId !== undefined && turn.status === 'done' && (
+          <Rating exchange={exchange} />
         )}
         {turn.usage !== undefined && (
           <Typography variant="caption" color="text.secondary" sx={{ ml: 1 }}>

@@ -4,6 +4,7 @@ import {
   Box,
   Chip,
   IconButton,
+  LinearProgress,
   List,
   ListItem,
   ListItemText,
@@ -23,7 +24,7 @@ import { Attachment, bytesOf, sizeText } from '../../dashboards/context';
 import { useChat, useConversation } from '../store/context';
 import { Exchange } from '../store/exchanges';
 import { number, t } from '../../i18n/i18n';
-import { plain, shorten, usageText } from '../../text';
+import { plain, rounded, shorten, usageText } from '../../text';
 
 function Part({ title, children }: { title: string; children: ReactNode }): ReactElement {
   return (
@@ -90,17 +91,22 @@ function MessageRow({ exchange, busy }: { exchange: Exchange; busy: boolean }): 
   );
 }
 
+const FILLED_ID = 'persai-window';
+
 export interface ModelViewProps {
   readonly context: TurnContext | undefined;
   readonly datasource: string;
   readonly model: string;
+  /** Of the model's window, in tokens; 0: not known. */
+  readonly filled: number;
+  readonly window: number;
   readonly attachments: readonly Attachment[];
   readonly busy: boolean;
   readonly onClose: () => void;
 }
 
 export function ModelView(props: ModelViewProps): ReactElement {
-  const { context, datasource, model, attachments, busy, onClose } = props;
+  const { context, datasource, model, filled, window, attachments, busy, onClose } = props;
   const { conversation } = useChat();
   const { exchanges, usage } = useConversation(conversation);
   const stored = exchanges.filter(({ question }) => question.messageId !== '');
@@ -166,6 +172,18 @@ export function ModelView(props: ModelViewProps): ReactElement {
                 </Typography>
               )}
             </Stack>
+            {filled > 0 && window > 0 && (
+              <Stack gap={0.5} sx={{ mt: 1 }}>
+                <Typography variant="body2" color="text.secondary" id={FILLED_ID}>
+                  {t('seen.window', { filled: rounded(filled), window: rounded(window) })}
+                </Typography>
+                <LinearProgress
+                  variant="determinate"
+                  value={Math.min(100, (filled / window) * 100)}
+                  aria-labelledby={FILLED_ID}
+                />
+              </Stack>
+            )}
           </Part>
         </Stack>
       </Dialog.Content>

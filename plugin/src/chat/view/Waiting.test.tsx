@@ -2,7 +2,7 @@
 import { act, fireEvent, render, screen } from '@testing-library/react';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 
-import { createGatewayClient } from '../../api/client';
+import { ModelInfo, createGatewayClient } from '../../api/client';
 import { FakeGateway, PROXY } from '../../test/gateway';
 import { ChatContext } from '../store/context';
 import { Conversation } from '../store/conversation';
@@ -11,6 +11,8 @@ import { Messages } from './Messages';
 const options = { datasourcePath: '/proxy/globaldatasources/prom' };
 let gateway: FakeGateway;
 let conversation: Conversation;
+
+const model = (id: string): ModelInfo => ({ id, name: id, isDefault: false, description: '', window: 0 });
 
 async function pass(ms = 300): Promise<void> {
   await act(() => vi.advanceTimersByTimeAsync(ms));
@@ -22,7 +24,7 @@ beforeEach(async () => {
   conversation = new Conversation({ client: createGatewayClient(PROXY) });
   render(
     <ChatContext.Provider
-      value={{ conversation, sendOptions: () => options, models: ['demo/one', 'demo/two'] }}
+      value={{ conversation, sendOptions: () => options, models: ['demo/one', 'demo/two'].map(model) }}
     >
       <Messages empty={null} status={undefined} />
     </ChatContext.Provider>,

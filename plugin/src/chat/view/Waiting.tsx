@@ -28,7 +28,7 @@ function OtherModel(): ReactElement | null {
   const { conversation, models = [], sendOptions } = useChat();
   const { model } = useInfo(conversation);
   const [anchor, setAnchor] = useState<HTMLElement>();
-  const others = models.filter((one) => one !== model);
+  const others = models.map(({ id }) => id).filter((one) => one !== model);
   if (others.length === 0 || (model === '' && models.length < 2)) return null;
   return (
     <>

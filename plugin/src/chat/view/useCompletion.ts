@@ -3,6 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
 
 import { datasourceLabel } from '../../api/datasource';
+import { ModelInfo } from '../../api/client';
 import { PersesApi } from '../../api/perses';
 import { attachmentOf, withAttachment } from '../../dashboards/context';
 import { Source } from '../../datasource/sources';
@@ -15,7 +16,7 @@ export interface CompletionSetup {
   readonly perses: PersesApi | undefined;
   readonly sources: readonly Source[];
   readonly picked: readonly Source[];
-  readonly models: readonly string[];
+  readonly models: readonly ModelInfo[];
   readonly onNew: () => void;
   readonly onHelp: () => void;
 }
@@ -106,7 +107,7 @@ export function useCompletion(setup: CompletionSetup, wantsMentions: boolean): C
   return useMemo((): Completions => {
     const values = (command: Token['command']): readonly Offer[] =>
       command === 'model'
-        ? models.map((id) => ({ id, label: id, about: '' }))
+        ? models.map(({ id, description }) => ({ id, label: id, about: description }))
         : sources.map((source) => ({
             id: source.path,
             label: datasourceLabel(source),

@@ -5,9 +5,10 @@ import { useTimeRange } from '@perses-dev/plugin-system';
 import { useQuery } from '@tanstack/react-query';
 import { useCallback, useMemo } from 'react';
 
-import { GatewayClient, TurnContext } from '../../api/client';
+import { GatewayClient, ModelInfo, TurnContext } from '../../api/client';
 import { Attachment, contextOf } from '../../dashboards/context';
 import { Source, pathsOf, pickedOf } from '../../datasource/sources';
+import { lastModel } from '../store/tab';
 import { useInfo, useRead } from '../store/context';
 import { Conversation, ConversationInfo, SendOptions } from '../store/conversation';
 import { t } from '../../i18n/i18n';
@@ -28,7 +29,7 @@ export interface QuestionSetup {
 
 export interface Question {
   readonly picked: readonly Source[];
-  readonly models: readonly string[];
+  readonly models: readonly ModelInfo[];
   readonly model: string;
   /** undefined: no datasource is chosen. */
   readonly sendOptions: () => SendOptions | undefined;
@@ -58,16 +59,22 @@ function useTurnContext(
   }, [timeRange, attachments, about]);
 }
 
-function useModels(client: GatewayClient, gateway: string): { models: readonly string[]; usual: string } {
+const NO_MODELS: readonly ModelInfo[] = [];
+
+/** The model that was picked: for this conversation, or last of all for one that has not begun; or empty. */
+function chosenOf({ model, sessionId }: ConversationInfo, models: readonly ModelInfo[]): string {
+  if (model !== '' || sessionId !== undefined) return model;
+  const before = lastModel();
+  return models.some(({ id }) => id === before) ? before : '';
+}
+
+function useModels(client: GatewayClient, gateway: string): readonly ModelInfo[] {
   const { data } = useQuery({
     queryKey: [MODELS_KEY, gateway],
     queryFn: ({ signal }) => client.listModels(signal),
     staleTime: 60_000,
   });
-  return useMemo(() => {
-    const models = data?.map(({ id }) => id) ?? [];
-    return { models, usual: data?.find(({ isDefault }) => isDefault)?.id ?? models[0] ?? '' };
-  }, [data]);
+  return data ?? NO_MODELS;
 }
 
 function whyBlocked(
@@ -86,7 +93,9 @@ export function useQuestion(conversation: Conversation, setup: QuestionSetup): Q
   const { client, gateway, sources, preferred, about } = setup;
   const info = useInfo(conversation);
   const awaiting = useRead(conversation, ({ awaiting: waits }) => waits);
-  const { models, usual } = useModels(client, gateway);
+  const models = useModels(client, gateway);
+  const chosen = chosenOf(info, models);
+  const usual = models.find(({ isDefault }) => isDefault) ?? models[0];
   const wanted = info.context.datasources ?? preferred;
   const picked = useMemo(() => pickedOf(sources, wanted ?? []), [sources, wanted]);
   const turnContext = useTurnContext(info.context.attachments, about);
@@ -96,9 +105,9 @@ export function useQuestion(conversation: Conversation, setup: QuestionSetup): Q
     return {
       datasourcePath: path,
       context: { ...turnContext(), ...(others.length === 0 ? {} : { datasources: others }) },
-      model: info.model === '' ? undefined : info.model,
+      model: chosen === '' ? undefined : chosen,
     };
-  }, [picked, turnContext, info.model]);
+  }, [picked, turnContext, chosen]);
   const send = useCallback(
     (text: string): void => {
       const options = sendOptions();
@@ -107,5 +116,5 @@ export function useQuestion(conversation: Conversation, setup: QuestionSetup): Q
     [conversation, sendOptions],
   );
   const blocked = whyBlocked(info, picked, awaiting);
-  return { picked, models, model: info.model || usual, sendOptions, blocked, send };
+  return { picked, models, model: chosen || (usual?.id ?? ''), sendOptions, blocked, send };
 }

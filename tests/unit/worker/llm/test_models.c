@@ -65,6 +65,37 @@ static void key_alone_gives_openais_model(void **state)
     secret_free(key);
 }
 
+static void who_chooses_is_told_what_for_and_at_what_price(void **state)
+{
+    (void)state;
+    char error[256] = "";
+    struct models *m =
+        from_file("[{\"provider\":\"openai\",\"model\":\"x\",\"name\":\"x\","
+                  "\"description\":\"quick, \\\"cheap\\\"\",\"price\":{\"input\":0.25,"
+                  "\"output\":2}},"
+                  "{\"provider\":\"openai\",\"model\":\"y\",\"name\":\"y\","
+                  "\"description\":\"\"}]",
+                  NULL, error);
+    assert_non_null(m);
+    struct buf b;
+    buf_init(&b, 1000);
+    assert_true(models_json(m, &b));
+    assert_non_null(strstr(buf_cstr(&b),
+                           "\"model\":\"x\",\"description\":\"quick, \\\"cheap\\\"\","
+                           "\"price\":{\"input\":0.250,\"output\":2.000},\"window\":"));
+    assert_non_null(strstr(buf_cstr(&b), "\"model\":\"y\",\"window\":"));
+    buf_free(&b);
+    models_free(m);
+    static const char *const bad[] = {"7", "[\"a\"]", "null"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        char text[200];
+        snprintf(text, sizeof(text),
+                 "[{\"provider\":\"openai\",\"model\":\"x\",\"description\":%s}]", bad[i]);
+        assert_null(from_file(text, NULL, error));
+        assert_non_null(strstr(error, "description"));
+    }
+}
+
 static void base_url_needs_no_key_but_a_model(void **state)
 {
     (void)state;
@@ -283,6 +314,7 @@ int main(void)
         cmocka_unit_test(all_that_is_special_about_a_model_is_read),
         cmocka_unit_test(a_file_may_begin_with_a_byte_order_mark),
         cmocka_unit_test(key_alone_gives_openais_model),
+        cmocka_unit_test(who_chooses_is_told_what_for_and_at_what_price),
         cmocka_unit_test(base_url_needs_no_key_but_a_model),
         cmocka_unit_test(nothing_set_or_nonsense_is_a_sentence),
         cmocka_unit_test(a_model_is_small_that_says_so_in_its_name),

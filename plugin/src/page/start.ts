@@ -1,0 +1,2 @@
+/** Where the page begins. */
+export const START = '/explore?explorer=PersAI-PersAIExplorer';
