@@ -13,6 +13,8 @@ import { asList, asObject, asText } from './events';
 import { readDashboards, readDatasources, readProjects, readVariables, wholeDashboard } from './resources';
 
 /** A large Prometheus has more than a list can hold. */
+/** More than a person is asked to choose from. */
+const FIRING_MAX = 20;
 const METRICS_MAX = 20_000;
 const HEADERS = { 'Content-Type': 'application/json' };
 
@@ -30,6 +32,8 @@ export interface PersesApi {
   listVariables(project: string): Promise<readonly Variable[]>;
   /** Names of the metrics of a datasource of Prometheus, by its path. */
   listMetrics(path: string): Promise<readonly string[]>;
+  /** Names of the alerts that fire, by rules of a datasource of Prometheus. */
+  listFiring(path: string): Promise<readonly string[]>;
   /** All of it, to be changed and written back. */
   getDashboard(project: string, name: string): Promise<DashboardResource>;
   createDashboard(dashboard: DashboardResource): Promise<DashboardResource>;
@@ -76,6 +80,15 @@ export function createPersesApi(prefix: string): PersesApi {
         .map(asText)
         .filter((name) => name !== '')
         .slice(0, METRICS_MAX);
+    },
+    listFiring: async (path) => {
+      const query = encodeURIComponent('count by (alertname) (ALERTS{alertstate="firing"})');
+      const answer = asObject(await read(`${prefix}${path}/api/v1/query?query=${query}`));
+      return asList(asObject(answer?.['data'])?.['result'])
+        .map((one) => asText(asObject(asObject(one)?.['metric'])?.['alertname']))
+        .filter((name) => name !== '')
+        .sort()
+        .slice(0, FIRING_MAX);
     },
     getDashboard: async (project, name) =>
       wholeDashboard(await read(`${dashboards(project)}/${encodeURIComponent(name)}`)),

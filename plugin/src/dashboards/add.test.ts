@@ -37,6 +37,7 @@ function apiOf(refuseTimes: number, status: number): PersesApi & { version: numb
     listGlobalDatasources: vi.fn(),
     listDatasources: vi.fn(),
     listMetrics: vi.fn(),
+    listFiring: vi.fn(),
     listProjects: vi.fn(),
     listDashboards: vi.fn(),
     listVariables: vi.fn(),

@@ -502,4 +502,13 @@ export const en = {
   'share.by': '{{name}} shares this conversation with you. You can read it, not ask in it.',
   'share.gone': 'This conversation is not shared with you, or not any more.',
   'share.own': 'My conversations',
+  'empty.whyFiring': 'Why is {{name}} firing?',
+  'empty.whichLogErrors': 'Which services log the most errors, over the last hour?',
+  'empty.newInLogs': 'What is new in the logs since an hour ago?',
+  'empty.slowestTraces': 'Which traces were the slowest, and where did they spend the time?',
+  'empty.failedTraces': 'Which requests failed, and in which service did that begin?',
+  'empty.functionsCpu': 'Which functions use the most CPU?',
+  'empty.whichAlerts': 'Which alerts are firing, and since when?',
+  'empty.standsOut': 'What stands out on this dashboard?',
+  'empty.changedHere': 'What has changed here since an hour ago?',
 } as const;

@@ -20,7 +20,7 @@ import { QueryClient, QueryClientProvider, useQuery, useQueryClient } from '@tan
 import LogoutIcon from 'mdi-material-ui/Logout';
 import SunIcon from 'mdi-material-ui/WhiteBalanceSunny';
 import MoonIcon from 'mdi-material-ui/WeatherNight';
-import { ReactElement, Suspense, lazy, useEffect, useMemo, useState } from 'react';
+import { ReactElement, ReactNode, Suspense, lazy, useEffect, useMemo, useState } from 'react';
 import { BrowserRouter, Link as RouterLink } from 'react-router-dom';
 
 import { Spoken } from '../i18n/Spoken';
@@ -30,10 +30,11 @@ import { SignIn } from './SignIn';
 import { START } from './start';
 
 const THEME_KEY = 'persai.theme';
+let painted = (): void => undefined;
 /** Asked for as soon as there is something to see: it is on its way while Perses is asked who this is. */
-const inside = new Promise<void>((painted) => requestAnimationFrame(() => setTimeout(painted))).then(
-  () => import('./Inside'),
-);
+const inside = new Promise<void>((resolve) => {
+  painted = resolve;
+}).then(() => import('./Inside'));
 const Inside = lazy(async () => ({ default: (await inside).Inside }));
 
 const queryClient = new QueryClient({
@@ -61,37 +62,45 @@ interface HeaderProps {
   readonly onLeave: () => void;
 }
 
-function Header({ dark, toggleDark, name, onLeave }: HeaderProps): ReactElement {
-  const other = t(dark ? 'page.lightTheme' : 'page.darkTheme');
+function Bar({ children }: { children?: ReactNode }): ReactElement {
   return (
     <AppBar position="static" elevation={0} component="header">
       <Toolbar variant="dense" sx={{ gap: { xs: 0, sm: 1 } }}>
         <Typography variant="h2" component="span" noWrap sx={{ flexGrow: 1 }}>
           Perses
         </Typography>
-        <Button color="inherit" component={RouterLink} to={START}>
-          {t('page.explore')}
-        </Button>
-        <Button color="inherit" component={RouterLink} to="/projects">
-          {t('page.dashboards')}
-        </Button>
-        <Tooltip title={other}>
-          <IconButton color="inherit" aria-label={other} onClick={toggleDark}>
-            {dark ? <SunIcon /> : <MoonIcon />}
-          </IconButton>
-        </Tooltip>
-        {name !== undefined && (
-          <>
-            <Typography noWrap>{name}</Typography>
-            <Tooltip title={t('page.signOut')}>
-              <IconButton color="inherit" aria-label={t('page.signOut')} onClick={onLeave}>
-                <LogoutIcon />
-              </IconButton>
-            </Tooltip>
-          </>
-        )}
+        {children}
       </Toolbar>
     </AppBar>
+  );
+}
+
+function Header({ dark, toggleDark, name, onLeave }: HeaderProps): ReactElement {
+  const other = t(dark ? 'page.lightTheme' : 'page.darkTheme');
+  return (
+    <Bar>
+      <Button color="inherit" component={RouterLink} to={START}>
+        {t('page.explore')}
+      </Button>
+      <Button color="inherit" component={RouterLink} to="/projects">
+        {t('page.dashboards')}
+      </Button>
+      <Tooltip title={other}>
+        <IconButton color="inherit" aria-label={other} onClick={toggleDark}>
+          {dark ? <SunIcon /> : <MoonIcon />}
+        </IconButton>
+      </Tooltip>
+      {name !== undefined && (
+        <>
+          <Typography noWrap>{name}</Typography>
+          <Tooltip title={t('page.signOut')}>
+            <IconButton color="inherit" aria-label={t('page.signOut')} onClick={onLeave}>
+              <LogoutIcon />
+            </IconButton>
+          </Tooltip>
+        </>
+      )}
+    </Bar>
   );
 }
 
@@ -106,8 +115,19 @@ function Page({ dark, toggleDark }: { dark: boolean; toggleDark: () => void }): 
   useEffect(() => {
     document.documentElement.lang = locale();
   }, []);
+  useEffect(() => {
+    // Behind the frame that is being drawn now.
+    const frame = requestAnimationFrame(() => setTimeout(painted));
+    return () => cancelAnimationFrame(frame);
+  }, []);
   const loading = <CircularProgress sx={{ m: 4 }} aria-label={t('page.loading')} />;
-  if (user.isLoading) return loading;
+  if (user.isLoading)
+    return (
+      <>
+        <Bar />
+        {loading}
+      </>
+    );
   if (user.data === undefined) return <Alert severity="error">{t('page.noAnswer')}</Alert>;
   if (user.data.auth && user.data.name === undefined) {
     return <SignIn onSignedIn={() => void client.resetQueries()} />;

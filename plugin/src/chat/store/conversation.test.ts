@@ -388,6 +388,30 @@ describe('asking again', () => {
     expect(gateway.sessions.size).toBe(2);
     expect(gateway.lastTurn.sessionId).not.toBe(turn.sessionId);
     expect(conversation.getSnapshot().exchanges.map(({ question }) => question.text)).toEqual(['instead']);
+    expect(conversation.getSnapshot().title).toBe('instead');
+  });
+
+  it('names a branch by its first new question, and by no later one', async () => {
+    const conversation = start();
+    const turn = await asked(conversation, 'trunk');
+    gateway.store(turn, 'one');
+    turn.answer('one');
+    await settle();
+    const [exchange] = conversation.getSnapshot().exchanges;
+    if (exchange === undefined) throw new Error('no exchange');
+    void conversation.fork(exchange);
+    await settle();
+    for (const text of [`a ${'long '.repeat(40)}one`, 'another']) {
+      void conversation.send(text, options);
+      await settle();
+      gateway.store(gateway.lastTurn, 'ok');
+      gateway.lastTurn.answer('ok');
+      await settle();
+    }
+    const { title } = conversation.getSnapshot();
+    expect(title).toMatch(/^a long long/);
+    expect(title.length).toBeLessThanOrEqual(80);
+    expect(gateway.requests.filter(({ method }) => method === 'PATCH')).toHaveLength(1);
   });
 
   it('puts the retry of a failed answer in its place', async () => {

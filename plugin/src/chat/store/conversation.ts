@@ -13,6 +13,7 @@ import { perFrame } from './frames';
 import { Pulse } from './pulse';
 import { Turn, goOn, newTurn, reduce } from './reduce';
 import { Retry, WaitFacts } from './waits';
+import { shorten } from '../../text';
 import { saidOf, t } from '../../i18n/i18n';
 
 export type Line =
@@ -87,6 +88,7 @@ const deleted = (): Problem => ({
   message: t('conversation.thisConversationWasDeleted'),
 });
 
+const TITLE_MAX = 80;
 const CHANNEL = 'persai';
 const BACKOFF_FIRST_MS = 250;
 const BACKOFF_MAX_MS = 10_000;
@@ -185,6 +187,8 @@ export class Conversation {
   private readonly outgoing = new Map<string, Outgoing>();
   private readonly channel: BroadcastChannel | undefined;
   private stopWanted = false;
+  /** A branch that has no question of its own yet. */
+  private unnamed: string | undefined;
   /** Since when there is nothing new to see. */
   private quietSince = Date.now();
   private readonly pulse: Pulse;
@@ -334,12 +338,15 @@ export class Conversation {
     };
     this.set({ exchanges: [...this.state.exchanges.filter(({ unsent }) => unsent === undefined), exchange] });
     await this.submit(outgoing);
+    await this.nameBranch(message);
   }
 
   /** Sends a question again that was not accepted: under the same key, so it is asked once. */
   async resend(key: string): Promise<void> {
     const outgoing = this.outgoing.get(key);
-    if (outgoing !== undefined && !this.busy) await this.submit(outgoing);
+    if (outgoing === undefined || this.busy) return;
+    await this.submit(outgoing);
+    await this.nameBranch(outgoing.text);
   }
 
   discardUnsent(key: string): void {
@@ -353,9 +360,7 @@ export class Conversation {
     const { sessionId } = this.state;
     if (sessionId === undefined || exchange.question.messageId === '' || this.busy) return;
     await this.act(async () => {
-      const fork = await this.options.client.forkSession(sessionId, exchange.question.messageId);
-      await this.open(fork);
-      this.options.onSession?.(fork);
+      await this.openFork(sessionId, exchange);
       await this.send(text, options);
     });
   }
@@ -392,11 +397,25 @@ export class Conversation {
     const { sessionId } = this.state;
     if (sessionId === undefined || exchange.question.messageId === '') return;
     await this.act(async () => {
-      const fork = await this.options.client.forkSession(sessionId, exchange.question.messageId);
-      await this.open(fork);
-      this.options.onSession?.(fork);
+      await this.openFork(sessionId, exchange);
       this.options.onChange?.();
     });
+  }
+
+  private async openFork(sessionId: string, { question }: Exchange): Promise<void> {
+    const fork = await this.options.client.forkSession(sessionId, question.messageId);
+    await this.open(fork);
+    this.options.onSession?.(fork);
+    this.unnamed = fork;
+  }
+
+  /** A branch has the name of what it was made of until its first own question was taken. */
+  private async nameBranch(text: string): Promise<void> {
+    const { sessionId, exchanges } = this.state;
+    if (this.unnamed === undefined || this.unnamed !== sessionId) return;
+    if (exchanges.at(-1)?.unsent !== undefined) return;
+    this.unnamed = undefined;
+    await this.rename(shorten(text, TITLE_MAX));
   }
 
   /** Cancels the answer on the server. The stream then ends with turn_cancelled. */

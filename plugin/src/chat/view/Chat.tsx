@@ -24,6 +24,7 @@ import { Messages } from './Messages';
 import { ModelPicker } from './ModelPicker';
 import { SourcePicker } from './SourcePicker';
 import { useCompletion } from './useCompletion';
+import { useSuggestions } from './useSuggestions';
 import { Question, QuestionSetup, useQuestion } from './useQuestion';
 import { t } from '../../i18n/i18n';
 
@@ -123,6 +124,7 @@ export function Chat(props: ChatProps): ReactElement {
   const info = useInfo(conversation);
   const question = useQuestion(conversation, props);
   const { sendOptions, blocked, send, models } = question;
+  const suggestions = useSuggestions(perses, question.picked, about);
   const inputRef = useRef<HTMLTextAreaElement>(null);
   const narrow = useMediaQuery(useTheme().breakpoints.down('md')) || compact;
   const [historyOpen, setHistoryOpen] = useState(false);
@@ -201,7 +203,12 @@ export function Chat(props: ChatProps): ReactElement {
             status={lineStatus(info)}
             empty={
               info.problem === undefined && (
-                <Empty onAsk={send} disabled={blocked !== undefined} compact={compact} />
+                <Empty
+                  onAsk={send}
+                  disabled={blocked !== undefined}
+                  compact={compact}
+                  suggestions={suggestions}
+                />
               )
             }
           />

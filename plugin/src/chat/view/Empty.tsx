@@ -3,26 +3,38 @@ import { Chip, Stack, Typography } from '@mui/material';
 import { ReactElement } from 'react';
 import { t } from '../../i18n/i18n';
 
-const suggestions = (): readonly string[] => [
-  t('empty.whichTargetsAreUp'),
-  t('empty.howBusyIsThe'),
-  t('empty.whatUsesTheMost'),
-  t('empty.hasAnythingChangedIn'),
-];
-
 export interface EmptyProps {
   readonly onAsk: (text: string) => void;
   readonly disabled: boolean;
   readonly compact: boolean;
+  readonly suggestions: readonly string[];
 }
 
-export function Empty({ onAsk, disabled, compact }: EmptyProps): ReactElement {
+function Suggestions({ suggestions, disabled, onAsk }: Omit<EmptyProps, 'compact'>): ReactElement {
+  return (
+    <Stack direction="row" flexWrap="wrap" justifyContent="center" gap={1} sx={{ maxWidth: 720 }}>
+      {suggestions.map((text) => (
+        <Chip
+          key={text}
+          label={text}
+          variant="outlined"
+          disabled={disabled}
+          onClick={() => onAsk(text)}
+          sx={{ height: 'auto', minHeight: 32, '& .MuiChip-label': { whiteSpace: 'normal' } }}
+        />
+      ))}
+    </Stack>
+  );
+}
+
+export function Empty({ onAsk, disabled, compact, suggestions }: EmptyProps): ReactElement {
   if (compact)
     return (
-      <Stack alignItems="center" justifyContent="center" sx={{ flexGrow: 1, py: 1 }}>
+      <Stack alignItems="center" justifyContent="center" gap={1} sx={{ flexGrow: 1, py: 1 }}>
         <Typography color="text.secondary" align="center">
           {t('empty.askAboutThisDashboard')}
         </Typography>
+        <Suggestions suggestions={suggestions} disabled={disabled} onAsk={onAsk} />
       </Stack>
     );
   return (
@@ -33,11 +45,7 @@ export function Empty({ onAsk, disabled, compact }: EmptyProps): ReactElement {
       <Typography color="text.secondary" align="center" sx={{ maxWidth: 520 }}>
         {t('empty.persaiLooksAtYour')}
       </Typography>
-      <Stack direction="row" flexWrap="wrap" justifyContent="center" gap={1} sx={{ maxWidth: 720 }}>
-        {suggestions().map((text) => (
-          <Chip key={text} label={text} variant="outlined" disabled={disabled} onClick={() => onAsk(text)} />
-        ))}
-      </Stack>
+      <Suggestions suggestions={suggestions} disabled={disabled} onAsk={onAsk} />
     </Stack>
   );
 }
