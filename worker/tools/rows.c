@@ -154,6 +154,8 @@ static void on_end(void *arg, enum source_outcome outcome)
     json_str(b, str_of(r->spec->kind));
     if (run->partial)
         buf_puts(b, ",\"partial\":true");
+    if (r->cut)
+        buf_puts(b, ",\"truncated\":true");
     if (!r->perses)
         row_text(b, "datasource", str_of(run->datasource));
     if (r->span.end_ms > 0) {

@@ -21,6 +21,7 @@ struct docs;
 struct mcp;
 struct mcp_tool;
 struct catalog_cache;
+struct known_cache;
 
 struct tools {
     struct tools_config config;
@@ -32,6 +33,7 @@ struct tools {
     struct list saves; /* of perses.c */
     bool later, closing;
     struct catalog_cache *catalog_cache; /* catalogs of metrics */
+    struct known_cache *known;           /* what rules and panels query */
     struct datasources *datasources;     /* datasources that people may see */
     struct docs *docs;                   /* NULL: none */
     struct mcp *mcp;                     /* NULL: none */

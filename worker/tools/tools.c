@@ -17,6 +17,7 @@
 #include "worker/tools/schema.h"
 #include "worker/tools/run.h"
 #include "worker/tools/prometheus/catalog_cache.h"
+#include "worker/tools/prometheus/known.h"
 #include "worker/tools/text.h"
 
 /* ---- the table ---- */
@@ -248,6 +249,7 @@ struct tools *tools_new(const struct tools_config *c)
     list_init(&t->saves);
     make_schemas();
     t->catalog_cache = catalog_cache_new(t);
+    t->known = known_cache_new(t);
     t->datasources = datasources_new(t);
     t->docs = docs_new(c->loop, c->docs);
     t->mcp = mcp_new(t, c->mcp, on_mcp_change);
@@ -261,6 +263,7 @@ void tools_free(struct tools *t)
     if (t == NULL)
         return;
     catalog_cache_free(t->catalog_cache);
+    known_cache_free(t->known);
     datasources_free(t->datasources);
     docs_free(t->docs);
     mcp_free(t->mcp);

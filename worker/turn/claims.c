@@ -8,6 +8,8 @@
 #include <strings.h>
 #include <jansson.h>
 #include "common/check.h"
+#include "common/json.h"
+#include "worker/tools/prometheus/why.h"
 
 /* What is looked at of an answer: longer ones are a model's that does not stop. */
 enum { ANSWER_BYTES_MAX = 64 << 10 };
@@ -134,15 +136,63 @@ static void know_lists(struct claims *c, const json_t *v)
     json_object_foreach((json_t *)v, key, child) know_lists(c, child);
 }
 
+/* Lists that are looked through, not told: that one goes on is no matter. */
+static bool is_told(struct str kind)
+{
+    static const char *const searched[] = {
+        "metrics",  "label_names", "label_values", "tools",     "panels", "dashboards",
+        "projects", "documents",   "metric",       "dashboard", NULL};
+    for (unsigned i = 0; searched[i]; i++)
+        if (str_is(kind, searched[i]))
+            return false;
+    return kind.len > 0;
+}
+
+/* Shown of total: more are there than were seen. */
+static void know_page(struct claims *c, const json_t *root, const char *shown, const char *total)
+{
+    const json_t *of = json_object_get(root, total);
+    double count = json_number_value(of);
+    if (!json_is_number(of) || json_number_value(json_object_get(root, shown)) >= count)
+        return;
+    c->partial = true;
+    if (c->count_count < CLAIMS_COUNTS_MAX)
+        c->counts[c->count_count++] = count;
+}
+
+/* A result without a series; not where a comparison was false for all there are. */
+static void know_empty(struct claims *c, const json_t *root)
+{
+    const json_t *total = json_object_get(root, "series_total"), *note;
+    size_t i;
+    bool answers = false;
+    if (!json_is_number(total))
+        return;
+    json_array_foreach(json_object_get(root, "notes"), i, note)
+    {
+        struct str text = json_text(note);
+        answers = answers || (text.len > 0 && memmem(text.at, text.len, WHY_NONE_PASSES,
+                                                     strlen(WHY_NONE_PASSES)) != NULL);
+    }
+    c->queries++;
+    c->empty += json_number_value(total) <= 0 && !answers;
+}
+
 void claims_know_result(struct claims *c, struct str content)
 {
     claims_know(c, content);
     json_auto_t *root = json_loadb(content.at, content.len, JSON_ALLOW_NUL, NULL);
     know_lists(c, root);
-    double shown = json_number_value(json_object_get(root, "series_shown"));
-    double total = json_number_value(json_object_get(root, "series_total"));
-    c->partial = c->partial || json_is_true(json_object_get(root, "partial")) ||
-                 json_is_true(json_object_get(root, "truncated")) || shown < total;
+    bool cut = json_is_true(json_object_get(root, "partial")) ||
+               json_is_true(json_object_get(root, "truncated")) ||
+               json_object_get(root, "structured_cut") != NULL;
+    c->unsaid = c->unsaid || cut;
+    c->partial = c->partial || cut;
+    know_page(c, root, "series_shown", "series_total");
+    know_page(c, root, "lines_shown", "lines_total");
+    if (is_told(json_text(json_object_get(root, "kind"))))
+        know_page(c, root, "shown", "total");
+    know_empty(c, root);
 }
 
 /* ---- what is stated ---- */
@@ -421,21 +471,120 @@ unsigned claims_unsupported(struct claims *c, struct str answer, struct claim *o
     return found;
 }
 
-bool claims_admits(struct str answer)
+/* ---- what is said of data that was lacking ---- */
+
+static bool word_char(char c) { return isalnum((unsigned char)c) || (unsigned char)c >= 0x80; }
+
+/* "was not cut off", "nothing is missing", "nicht unvollständig": just before. */
+static bool negated(struct str answer, size_t at)
 {
-    static const char *const words[] = {
-        "partial",    "incomplete",     "truncat",   "cut off",       "was cut",    "missing",
-        "not all",    "only the first", "no data",   "at least",      "left out",   "more than",
-        "unvollst",   "teilweise",      "fehl",      "abgeschnitten", "nicht alle", "keine daten",
-        "mindestens", "parcial",        "incomplet", "faltan",        "truncad",    "al menos",
-        "no todos",   "sin datos",      "部分",      "不完整",        "缺",         "截断",
-        "至少",       "没有数据",       "一部",      "不完全",        "欠け",       "欠損",
-        "少なくとも", "データがあり"};
-    if (answer.len > ANSWER_BYTES_MAX) /* at its end, where it says so if it does */
-        answer = str_skip(answer, answer.len - ANSWER_BYTES_MAX);
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-        for (size_t at = 0; at + strlen(words[i]) <= answer.len; at++)
-            if (strncasecmp(answer.at + at, words[i], strlen(words[i])) == 0)
+    static const char *const no[] = {"not ",     "n't ",    "nothing ", "never ",  "nicht ",
+                                     "keine ",   "nichts ", "neither ", "no son ", "no es ",
+                                     "no está ", "没有",    "并未",     "并不",    "不是"};
+    enum { BEFORE = 14 };
+    size_t from = at > BEFORE ? at - BEFORE : 0;
+    struct str before = {answer.at + from, at - from};
+    for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
+        for (size_t k = 0; k + strlen(no[i]) <= before.len; k++)
+            if (strncasecmp(before.at + k, no[i], strlen(no[i])) == 0)
                 return true;
     return false;
 }
+
+/* One of the phrases; those of letters at a word's beginning. A # is a number. */
+static bool says(struct str answer, const char *const *phrases)
+{
+    if (answer.len > ANSWER_BYTES_MAX) /* at its end, where it says so if it does */
+        answer = str_skip(answer, answer.len - ANSWER_BYTES_MAX);
+    for (; *phrases; phrases++) {
+        size_t len = strlen(*phrases);
+        bool number = (*phrases)[len - 1] == '#';
+        len -= number;
+        for (size_t at = 0; at + len <= answer.len; at++) {
+            if (tolower((unsigned char)answer.at[at]) != (unsigned char)(*phrases)[0])
+                continue; /* most of it */
+            bool begins =
+                (unsigned char)(*phrases)[0] >= 0x80 || at == 0 || !word_char(answer.at[at - 1]);
+            if (!begins || strncasecmp(answer.at + at, *phrases, len) != 0)
+                continue;
+            if ((!number || digit_at(answer, at + len)) && !negated(answer, at))
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool says_part(struct str answer)
+{
+    static const char *const phrases[] = {
+        "partial", "incomplete", "truncat", "cut off", "was cut", "were cut", "is cut", "are cut",
+        "missing data", "data is missing", "data are missing", "data was missing", "some data is",
+        "not all", "not every", "only the first", "only part", "only a part", "left out",
+        "not complete", "not whole", "not shown", "at least #", "more than are shown",
+        "there may be more", "there are more", "could not be read", "couldn't be read",
+        /* German */
+        "unvollst", "teilweise", "abgeschnitten", "nicht alle", "nicht vollst", "gekürzt",
+        "daten fehlen", "fehlende daten", "es fehlen", "mindestens #", "nur ein teil",
+        "nur einen teil", "nur die ersten",
+        /* Spanish */
+        "parcial", "incomplet", "truncad", "faltan", "no todos", "no todas", "al menos #",
+        "solo una parte", "sólo una parte", "recortad",
+        /* Chinese and Japanese */
+        "部分", "不完整", "截断", "数据缺失", "缺失", "缺少", "不全", "至少", "一部", "不完全",
+        "欠け", "欠損", "切り捨て", "切り詰め", "少なくとも", "すべてではな", "全てではな", NULL};
+    return says(answer, phrases);
+}
+
+static bool says_none(struct str answer)
+{
+    static const char *const phrases[] = {
+        "no data", "no series", "no result", "no metric", "no such", "no sample", "no value",
+        "no matching", "no information", "no log", "no line", "no entries", "not found", "not find",
+        "not exist", "not available", "not collected", "not exposed", "not recorded", "not have",
+        "not any data", "not return", "unavailable", "unable", "nothing match", "nothing was found",
+        "nothing came", "nothing return", "returned nothing", "found nothing", "is empty",
+        "are empty", "was empty", "were empty", "empty result", "came back empty", "cannot",
+        "can't", "couldn't", "doesn't exist", "don't exist", "doesn't have", "don't have",
+        "isn't any", "aren't any", "didn't return", "isn't available", "aren't available",
+        "could not",
+        /* German */
+        "keine daten", "keine serie", "keine zeitreihe", "keine metrik", "keine ergebnis",
+        "kein ergebnis", "keine werte", "keinen wert", "nicht gefunden", "nicht vorhanden",
+        "nicht verfügbar", "leer", "nichts gefunden", "gibt es nicht", "existiert nicht",
+        /* Spanish */
+        "sin datos", "no hay datos", "no hay serie", "no hay métrica", "no hay result",
+        "no se encontr", "no existe", "no devolvi", "no está disponible", "vacío", "vacía",
+        "ningún dato", "ninguna serie", "ningún resultado",
+        /* Chinese and Japanese */
+        "没有数据", "没有任何数据", "没有找到", "未找到", "没有结果", "没有返回", "无数据", "为空",
+        "不存在", "没有这", "没有该", "没有匹配", "データがあり", "データはあり", "データが見つか",
+        "データなし", "見つかりません", "見つからな", "存在しません", "存在しない", "空です",
+        "結果がありません", "結果はありません", "ありませんでした", NULL};
+    return says(answer, phrases);
+}
+
+/* A number of the answer that is how many there are. */
+static bool states_counts(const struct claims *c, struct str answer)
+{
+    struct stated all[STATED_MAX];
+    unsigned count = read_all(answer, all);
+    for (unsigned k = 0; k < c->count_count; k++) {
+        bool stated = false;
+        for (unsigned i = 0; i < count; i++)
+            for (unsigned r = 0; r < all[i].readings; r++)
+                stated = stated || all[i].values[r] == c->counts[k];
+        if (!stated)
+            return false;
+    }
+    return c->count_count > 0;
+}
+
+enum claims_lack claims_conceals(const struct claims *c, struct str answer)
+{
+    if (c->queries > 0 && c->empty == c->queries && !says_none(answer) && !says_part(answer))
+        return CLAIMS_LACK_ALL;
+    bool told = says_part(answer) || (!c->unsaid && states_counts(c, answer));
+    return c->partial && !told ? CLAIMS_LACK_PART : CLAIMS_LACK_NOTHING;
+}
+
+bool claims_admits(struct str answer) { return says_part(answer) || says_none(answer); }

@@ -12,13 +12,17 @@
 #include <stdbool.h>
 #include "common/buf.h"
 
-enum { CLAIMS_NUMBERS_MAX = 50000, CLAIM_TEXT_MAX = 40 };
+enum { CLAIMS_NUMBERS_MAX = 50000, CLAIM_TEXT_MAX = 40, CLAIMS_COUNTS_MAX = 16 };
 
 struct claims {
     double *numbers;
     unsigned count, cap;
     bool sorted;
-    bool partial; /* a result says that it is not all there is */
+    bool partial;                     /* a result says that it is not all there is */
+    double counts[CLAIMS_COUNTS_MAX]; /* … but how many there are: who states that hides nothing */
+    unsigned count_count;
+    bool unsaid;             /* … and not how many there are */
+    unsigned queries, empty; /* results that have series, or would have */
 };
 void claims_free(struct claims *c);
 /* A text that was read: its numbers are known. */
@@ -31,7 +35,12 @@ struct claim {
 };
 /* The claims of an answer that nothing supports, each once; how many were written to out. */
 unsigned claims_unsupported(struct claims *c, struct str answer, struct claim *out, unsigned max);
-/* Does it say that data was missing or cut? In English, German, Spanish, Chinese or Japanese. */
+enum claims_lack { CLAIMS_LACK_NOTHING, CLAIMS_LACK_PART, CLAIMS_LACK_ALL };
+/* What the results lacked and the answer does not say: a part of the data, or all of it. It is said
+ * in English, German, Spanish, Chinese or Japanese; that something is not so ("no errors") says
+ * nothing of the data. */
+enum claims_lack claims_conceals(const struct claims *c, struct str answer);
+/* Does it say that data was missing or cut? */
 bool claims_admits(struct str answer);
 
 #endif

@@ -142,6 +142,28 @@ static void doubt_numbers(struct turn *t, struct reply *r, bool *again)
     doubt(t, r, &d->numbers, buf_str(&to_model), buf_str(&to_person), again);
 }
 
+static void doubt_lack(struct turn *t, struct reply *r, bool *again)
+{
+    struct turn_doubt *d = &t->doubt;
+    switch (claims_conceals(&d->known, buf_str(&r->content))) {
+    case CLAIMS_LACK_NOTHING:
+        break;
+    case CLAIMS_LACK_PART:
+        doubt(
+            t, r, &d->lack,
+            STR("[Said by PersAI: a result was partial or cut; your answer does not say so. Answer "
+                "again, and say what is missing.]"),
+            STR("The data behind this answer was partial or cut."), again);
+        break;
+    case CLAIMS_LACK_ALL:
+        doubt(t, r, &d->lack,
+              STR("[Said by PersAI: your queries returned no data at all; your answer does not say "
+                  "so. Query something that has data, or answer that there is none.]"),
+              STR("No query of this answer returned any data."), again);
+        break;
+    }
+}
+
 /* Does it state anything of the systems? "Fine." and "Which one do you mean?" don't; a number does,
  * and so does that there is no such thing. */
 static bool states(struct turn_doubt *d, struct str answer)
@@ -168,12 +190,8 @@ bool turn_doubts(struct turn *t, struct reply *r)
             STR("No data was read for this answer."), &again);
     else if (d->read)
         doubt_numbers(t, r, &again);
-    if (!again && d->known.partial && !claims_admits(buf_str(&r->content)))
-        doubt(
-            t, r, &d->partial,
-            STR("[Said by PersAI: a result was partial or cut; your answer does not say so. Answer "
-                "again, and say what is missing.]"),
-            STR("The data behind this answer was partial or cut."), &again);
+    if (!again)
+        doubt_lack(t, r, &again);
     return again;
 }
 

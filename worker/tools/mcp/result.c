@@ -257,6 +257,7 @@ void mcp_result_write(const json_t *result, const struct mcp_config *server,
     if (text.len > 0)
         all = put_text(b, "text", buf_str(&text), room) && all;
     if (!whole || !all) {
+        buf_puts(b, ",\"truncated\":true");
         json_field(b, "note",
                    STR("This result was too large and is cut: don't answer as if it were whole. "
                        "Ask the tool for less."));

@@ -8,6 +8,7 @@
 #include "worker/tools/args.h"
 #include "worker/tools/look.h"
 #include "worker/tools/prometheus/catalog_cache.h"
+#include "worker/tools/prometheus/known.h"
 #include "worker/tools/prometheus/name.h"
 #include "worker/tools/prometheus/rank.h"
 #include "worker/tools/source.h"
@@ -25,12 +26,20 @@ enum {
     VALUES_SHOWN = 3,
     VALUE_SHOWN = 40,
     LINE_BYTES_MAX = 900,
+    KNOWN_PATIENCE_MS = 120, /* rules and panels that are not there by then are done without */
+    COMPUTED_HITS = 4,       /* of the first, who computes something of them is told */
+    COMPUTED_SHOWN = 2,
+    EXPRESSION_SHOWN = 160,
 };
 /* What fits much less than the best is noise to a model. */
 static const float least_share = 0.22F;
 
 struct look {
     struct catalog_cache_use *use;
+    struct known_use *known_use;
+    struct loop_timer *patience;
+    const struct known *known; /* NULL: not there in time */
+    bool waited, began;
     const struct catalog *catalog;
     struct rank rank;
     struct rank_hit hits[SHOWN_MAX];
@@ -55,7 +64,38 @@ static void look_free(void *state)
     rank_free(&l->rank);
     buf_free(&l->samples);
     catalog_cache_leave(l->use);
+    known_leave(l->known_use);
+    loop_timer_free(l->patience);
     free(l);
+}
+
+/* When the catalog is there, and what is known or was waited for. */
+static void begin(struct tool_run *r)
+{
+    struct look *l = r->state;
+    if (l->catalog == NULL || !l->waited || l->began)
+        return;
+    l->began = true;
+    for (unsigned i = 0; l->known && i < l->known->name_count; i++)
+        rank_used(&l->rank, l->catalog, str_of(l->known->names[i]));
+    rank_queried(l, args_str(r->args, "queried"));
+    run_steps(r, step);
+}
+
+static void on_known(void *arg, const struct known *k)
+{
+    struct tool_run *r = arg;
+    struct look *l = r->state;
+    l->known = k;
+    l->waited = true;
+    begin(r);
+}
+
+static void on_patience(void *arg)
+{
+    struct tool_run *r = arg;
+    ((struct look *)r->state)->waited = true;
+    begin(r);
 }
 
 static void on_catalog(void *arg, const struct catalog *c, const struct source_request *why)
@@ -67,8 +107,7 @@ static void on_catalog(void *arg, const struct catalog *c, const struct source_r
         source_fail(r, why);
         return;
     }
-    rank_queried(l, args_str(r->args, "queried"));
-    run_steps(r, step);
+    begin(r);
 }
 
 void prom_look_up(struct tool_run *r)
@@ -78,6 +117,9 @@ void prom_look_up(struct tool_run *r)
     rank_init(&l->rank, args_str(r->args, "question"));
     r->state = l;
     r->state_free = look_free;
+    l->patience = loop_timer_new(r->tools->config.loop, on_patience, r);
+    loop_timer_set(l->patience, KNOWN_PATIENCE_MS, 0);
+    l->known_use = known_use(r, on_known, r);
     l->use = catalog_cache_use(r, on_catalog, r);
 }
 
@@ -276,6 +318,53 @@ static void write_samples(const json_t *series, struct str name, bool family, st
     }
 }
 
+/* Is the metric, or of a family one of its series, in this expression? */
+static bool computes(const struct look *l, unsigned hit, const struct known_expression *e)
+{
+    static const char *const ends[] = {"", "_bucket", "_sum", "_count"};
+    struct str name = name_of(l, hit);
+    scoped_buf(series, NAME_BYTES_MAX);
+    if (!l->hits[hit].family)
+        return known_queries(e, name);
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        buf_clear(&series);
+        buf_add_str(&series, rank_family(name));
+        buf_puts(&series, ends[i]);
+        if (known_queries(e, buf_str(&series)))
+            return true;
+    }
+    return false;
+}
+
+/* What it records itself, and which rules and panels make something of it already: theirs is how
+ * people here compute it. Of rules before panels. */
+static void write_computed(const struct look *l, unsigned hit, struct buf *b)
+{
+    unsigned shown = 0;
+    struct str name = name_of(l, hit);
+    if (l->known == NULL)
+        return;
+    for (unsigned i = 0; i < l->known->expression_count; i++)
+        if (l->known->expressions[i].recorded && str_is(name, l->known->expressions[i].name)) {
+            json_key(b, "records");
+            text_json(b, str_of(l->known->expressions[i].text), EXPRESSION_SHOWN);
+            return;
+        }
+    for (unsigned k = 0; k < 2 && hit < COMPUTED_HITS; k++)
+        for (unsigned i = 0; i < l->known->expression_count && shown < COMPUTED_SHOWN; i++) {
+            const struct known_expression *e = &l->known->expressions[i];
+            if (e->recorded != (k == 0) || !computes(l, hit, e))
+                continue;
+            buf_puts(b, shown++ == 0 ? ",\"computed_already_by\":[" : ",");
+            buf_puts(b, e->recorded ? "{\"rule\":" : "{\"panel\":");
+            text_json(b, str_of(e->name), VALUE_SHOWN);
+            json_key(b, "query");
+            text_json(b, str_of(e->text), EXPRESSION_SHOWN);
+            buf_putc(b, '}');
+        }
+    buf_puts(b, shown > 0 ? "]" : "");
+}
+
 static void write_hit(const struct look *l, unsigned hit, const json_t *series, struct buf *b)
 {
     const struct catalog *c = l->catalog;
@@ -304,6 +393,12 @@ static void write_hit(const struct look *l, unsigned hit, const json_t *series, 
     size_t before = b->len;
     write_samples(series, buf_str(&sampled), family, b);
     if (b->overflowed) { /* labels without end */
+        b->len = before;
+        b->overflowed = false;
+    }
+    before = b->len;
+    write_computed(l, hit, b);
+    if (b->overflowed) {
         b->len = before;
         b->overflowed = false;
     }

@@ -49,6 +49,38 @@ void rank_known(struct rank *r, const struct catalog *c, struct str name)
     r->known[r->known_count++] = at;
 }
 
+/* Where it stands, or would. */
+static unsigned used_at(const struct rank *r, uint32_t metric)
+{
+    unsigned low = 0, high = r->used_count;
+    while (low < high) {
+        unsigned middle = low + (high - low) / 2;
+        if (r->used[middle] < metric)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool is_used(const struct rank *r, uint32_t metric)
+{
+    unsigned at = used_at(r, metric);
+    return at < r->used_count && r->used[at] == metric;
+}
+
+void rank_used(struct rank *r, const struct catalog *c, struct str name)
+{
+    const struct catalog_metric *m = catalog_find(c, name);
+    uint32_t metric = m ? (uint32_t)(m - c->metrics) : 0;
+    if (m == NULL || r->used_count == RANK_USED_MAX || is_used(r, metric))
+        return;
+    unsigned at = used_at(r, metric);
+    memmove(&r->used[at + 1], &r->used[at], (r->used_count - at) * sizeof(r->used[0]));
+    r->used[at] = metric;
+    r->used_count++;
+}
+
 bool rank_step(struct rank *r, const struct catalog *c)
 {
     if (r->words.count == 0)
@@ -348,5 +380,7 @@ static float weigh(const struct rank *r, const struct catalog *c, const struct r
     sum *= type_factor(r, c, f->metric) / (1 + 0.06F * (float)rest);
     if (is_known(r, f->metric))
         sum = sum * 1.4F + 1;
+    else if (is_used(r, f->metric))
+        sum *= 1.25F;
     return sum;
 }

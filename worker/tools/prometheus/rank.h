@@ -17,6 +17,7 @@
 
 enum {
     RANK_KNOWN_MAX = 64,
+    RANK_USED_MAX = 512,
     RANK_HITS_MAX = 500,
     RANK_TOP_MAX = 3 * RANK_HITS_MAX, /* a family has up to three series */
     RANK_SLICE = 4096,
@@ -36,6 +37,8 @@ struct rank {
     uint32_t fuzzy, letters; /* bits: groups that are misspelt, and what they begin with */
     uint32_t known[RANK_KNOWN_MAX];
     unsigned known_count;
+    uint32_t used[RANK_USED_MAX]; /* sorted */
+    unsigned used_count;
     struct rank_found *found; /* names that any word fits */
     uint32_t found_count, found_cap, at, weighed;
     struct rank_top {
@@ -47,9 +50,11 @@ struct rank {
 };
 void rank_init(struct rank *r, struct str question);
 void rank_free(struct rank *r);
-/* This metric is queried by a dashboard or a rule, or was by an answer before. One that is not in
- * the catalog is nothing. */
+/* This metric was queried in the conversation before, or is by a panel that the person added: it
+ * fits though no word of the question does. One that is not in the catalog is nothing. */
 void rank_known(struct rank *r, const struct catalog *c, struct str name);
+/* It is queried by a rule or a dashboard: people here look at it. */
+void rank_used(struct rank *r, const struct catalog *c, struct str name);
 bool rank_step(struct rank *r, const struct catalog *c); /* true: more to do */
 /* When all steps are done: at most max (RANK_HITS_MAX) of them, best first. total: of all that fit,
  * each series of a family counted; may be NULL. */

@@ -475,6 +475,8 @@ static void write_head(const struct series *s, const struct series_head *h, stru
     }
     if (s->partial || h->partial)
         buf_puts(b, ",\"partial\":true");
+    if (h->cut)
+        buf_puts(b, ",\"truncated\":true");
     buf_printf(b, ",\"series_total\":%llu", (unsigned long long)s->total);
 }
 

@@ -201,6 +201,8 @@ static void on_end(void *arg, enum source_outcome outcome)
     json_field(b, "datasource", str_of(r->datasource));
     if (r->partial)
         buf_puts(b, ",\"partial\":true");
+    if (outcome == SOURCE_CUT)
+        buf_puts(b, ",\"truncated\":true");
     buf_printf(b, ",\"total\":%llu,\"shown\":%llu", (unsigned long long)v->total,
                (unsigned long long)v->shown);
     row_next(b, v->total, v->offset + v->shown);

@@ -260,8 +260,7 @@ static void on_counts(void *arg, enum source_outcome outcome)
     bool both = w->left_count > 0 && w->right_count > 0 && w->right.len > 0;
     if (!both && compares(op) && w->left_count > 0) {
         note(w,
-             "%s series on the left, and none passes the comparison (%.*s …): that is an answer, "
-             "not missing data.",
+             "%s series on the left, and none passes the comparison (%.*s …): " WHY_NONE_PASSES ".",
              text_count(w->left_count), (int)op->text.len, op->text.at);
     } else if (both && !token_is(op, "or")) {
         scoped_buf(query, QUERY_BYTES_MAX);

@@ -7,6 +7,9 @@
 #include "worker/tools/prometheus/guard.h"
 #include "worker/tools/run.h"
 
+/* In the note on a comparison that is false for all series there are. */
+#define WHY_NONE_PASSES "that is an answer, not missing data"
+
 struct why;
 /* Once, last, maybe at once. notes: JSON strings, comma-separated, or empty; borrowed. */
 typedef void why_fn(void *arg, struct str notes);

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <time.h>
+#include "worker/tools/prometheus/why.h"
 #include "worker/turn/claims.h"
 
 struct planted {
@@ -194,6 +195,151 @@ static void what_is_partial_must_be_said_to_be_so(void **state)
     assert_false(claims_admits(STR("")));
 }
 
+/* Data that is partial, cut or not there at all, and answers that tell it as whole. */
+#define SHORT                                                                                      \
+    "{\"kind\":\"instant\",\"series_total\":90,\"series_shown\":20,\"series\":[{\"value\":1}]}"
+#define PARTLY                                                                                     \
+    "{\"kind\":\"range\",\"partial\":true,\"series_total\":4,\"series_shown\":4,\"series\":[]}"
+#define CUT                                                                                        \
+    "{\"kind\":\"range\",\"truncated\":true,\"series_total\":4,\"series_shown\":4,\"series\":[]}"
+#define ALERTS "{\"kind\":\"alerts\",\"total\":80,\"shown\":50,\"next_offset\":50,\"alerts\":[]}"
+#define LINES "{\"kind\":\"logs\",\"lines_total\":500,\"lines_shown\":50,\"streams\":[]}"
+#define MCP "{\"kind\":\"mcp\",\"truncated\":true,\"structured_cut\":\"{\"}"
+#define LOKI_NONE "{\"kind\":\"loki_metric\",\"series_total\":0,\"series_shown\":0,\"series\":[]}"
+#define PASSES_NONE                                                                                \
+    "{\"series_total\":0,\"series_shown\":0,\"series\":[],\"notes\":[\"7 series on the left, and " \
+    "none passes the comparison (== …): " WHY_NONE_PASSES ".\"]}"
+
+static const struct planted concealed[] = {
+    {SHORT, "All 20 series are fine.", "part"},
+    {SHORT, "All of them are up.", "part"},
+    {SHORT, "There are 20 of them.", "part"},
+    {SHORT, "The pods use at most 1 core, and none is missing.", "part"},
+    {SHORT, "CPU is more than 80 % everywhere.", "part"},
+    {SHORT, "Die Fehlerquote ist überall 1.", "part"},
+    {SHORT, "Alle 20 laufen.", "part"},
+    {SHORT, "Todos los 20 funcionan.", "part"},
+    {SHORT, "全部 20 个都正常。", "part"},
+    {SHORT, "20個すべて正常です。", "part"},
+    {SHORT, "The data is complete: 20 series, nothing is truncated.", "part"},
+    {SHORT, "Errors were left as they are.", "part"},
+    {PARTLY, "All 4 are fine.", "part"},
+    {PARTLY, "The error rate was 1 throughout.", "part"},
+    {PARTLY, "2 pods are missing from the cluster.", "part"},
+    {PARTLY, "The rate fell to 1 and no data was lost.", "part"},
+    {PARTLY, "Es gibt 4 Reihen, nicht unvollständig.", "part"},
+    {PARTLY, "Die Fehler sind weg.", "part"},
+    {PARTLY, "This is the whole picture: 4 series.", "part"},
+    {PARTLY, "It isn't partial: all 4 are there.", "part"},
+    {PARTLY, "Hay 4 en total.", "part"},
+    {PARTLY, "共有 4 个。", "part"},
+    {PARTLY, "4つあります。", "part"},
+    {CUT, "There are 4 jobs.", "part"},
+    {CUT, "Only these 4 jobs exist.", "part"},
+    {CUT, "The attack was not cut off by the firewall.", "part"},
+    {CUT, "It was at most 4.", "part"},
+    {CUT, "Genau 4.", "part"},
+    {ALERTS, "50 alerts are firing.", "part"},
+    {ALERTS, "All alerts are about disks.", "part"},
+    {ALERTS, "Nur Platten melden sich.", "part"},
+    {LINES, "The log has 50 errors.", "part"},
+    {LINES, "All errors come from the shop.", "part"},
+    {LINES, "Every line is a timeout.", "part"},
+    {MCP, "There is one ticket.", "part"},
+    {MCP, "The tickets are all closed.", "part"},
+    {NONE, "All targets are up.", "all"},
+    {NONE, "Memory usage is stable.", "all"},
+    {NONE, "There were no errors.", "all"},
+    {NONE, "There were 0 errors.", "all"},
+    {NONE, "No pod restarted.", "all"},
+    {NONE, "The service is healthy.", "all"},
+    {NONE, "Everything is fine, no problems at all.", "all"},
+    {NONE, "Keine Fehler.", "all"},
+    {NONE, "Alle Ziele laufen.", "all"},
+    {NONE, "No hay errores.", "all"},
+    {NONE, "Todo está bien.", "all"},
+    {NONE, "没有错误。", "all"},
+    {NONE, "一切正常。", "all"},
+    {NONE, "エラーはありません。", "all"},
+    {NONE, "正常に動いています。", "all"},
+    {NONE, "The disk is not full.", "all"},
+    {NONE, "The latency is zero.", "all"},
+    {NONE, "Yes.", "all"},
+    {LOKI_NONE, "The logs are clean.", "all"},
+    {LOKI_NONE, "Es gab keine Warnungen.", "all"},
+    {LOKI_NONE, "The shop never logged a timeout.", "all"},
+};
+static const struct planted told[] = {
+    {SHORT, "The first 20 of 90 series are fine.", "none"},
+    {SHORT, "20 are shown, not all.", "none"},
+    {SHORT, "At least 20 are up.", "none"},
+    {SHORT, "Von 90 Reihen wurden 20 gelesen.", "none"},
+    {SHORT, "结果不完整。", "none"},
+    {PARTLY, "The data is partial: a store was away.", "none"},
+    {PARTLY, "4 series, but some data is missing.", "none"},
+    {PARTLY, "Die Daten sind unvollständig.", "none"},
+    {PARTLY, "Los datos son parciales.", "none"},
+    {PARTLY, "一部のデータが欠けています。", "none"},
+    {CUT, "The result was cut off, so there are more.", "none"},
+    {ALERTS, "80 alerts are firing, 50 of which I read.", "none"},
+    {LINES, "The newest 50 of 500 lines.", "none"},
+    {MCP, "The list was truncated.", "none"},
+    {NONE, "No series matches: there is no data.", "none"},
+    {NONE, "There is no such metric.", "none"},
+    {NONE, "I could not find a metric for that.", "none"},
+    {NONE, "The query returned nothing.", "none"},
+    {NONE, "Dafür gibt es keine Daten.", "none"},
+    {NONE, "No hay datos.", "none"},
+    {NONE, "没有数据。", "none"},
+    {NONE, "データが見つかりません。", "none"},
+    {PASSES_NONE, "All targets are up.", "none"},
+    {ROOMS, "All 3 rooms are warm.", "none"},
+    {"{\"kind\":\"metrics\",\"total\":219,\"shown\":12,\"metrics\":[]}", "There are some.", "none"},
+    {"{\"kind\":\"error\",\"error\":\"no\"}", "All is well.", "none"},
+    {"no json", "All is well.", "none"},
+};
+
+static const char *lack_of(const struct planted *p)
+{
+    static const char *const names[] = {"none", "part", "all"};
+    struct claims c = {0};
+    claims_know_result(&c, str_of(p->result));
+    enum claims_lack lack = claims_conceals(&c, str_of(p->answer));
+    claims_free(&c);
+    return names[lack];
+}
+
+static void what_is_lacking_is_never_told_as_whole(void **state)
+{
+    unsigned wrong = 0;
+    (void)state;
+    assert_true(sizeof(concealed) / sizeof(concealed[0]) >= 50);
+    for (size_t i = 0; i < sizeof(concealed) / sizeof(concealed[0]); i++)
+        if (strcmp(lack_of(&concealed[i]), concealed[i].found) != 0)
+            print_message("missed %u: %s\n", ++wrong, concealed[i].answer);
+    for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
+        if (strcmp(lack_of(&told[i]), told[i].found) != 0)
+            print_message("doubted %u: %s\n", ++wrong, told[i].answer);
+    assert_int_equal(wrong, 0);
+}
+
+/* One that came whole makes up for one that came empty; none for one that is cut. */
+static void all_results_of_a_turn_count(void **state)
+{
+    struct claims c = {0};
+    (void)state;
+    claims_know_result(&c, STR(NONE));
+    assert_int_equal(claims_conceals(&c, STR("All is well.")), CLAIMS_LACK_ALL);
+    claims_know_result(&c, STR(ROOMS));
+    assert_int_equal(claims_conceals(&c, STR("All is well.")), CLAIMS_LACK_NOTHING);
+    claims_know_result(&c, STR(SHORT));
+    assert_int_equal(claims_conceals(&c, STR("All is well.")), CLAIMS_LACK_PART);
+    assert_int_equal(claims_conceals(&c, STR("20 of 90.")), CLAIMS_LACK_NOTHING);
+    claims_know_result(&c, STR(CUT));
+    assert_int_equal(claims_conceals(&c, STR("20 of 90.")), CLAIMS_LACK_PART);
+    claims_free(&c);
+}
+
 static void much_of_anything_is_bounded(void **state)
 {
     struct claims c = {0};
@@ -245,6 +391,8 @@ int main(void)
         cmocka_unit_test(true_numbers_are_not_doubted),
         cmocka_unit_test(what_is_partial_must_be_said_to_be_so),
         cmocka_unit_test(long_answers_take_no_time),
+        cmocka_unit_test(what_is_lacking_is_never_told_as_whole),
+        cmocka_unit_test(all_results_of_a_turn_count),
         cmocka_unit_test(much_of_anything_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

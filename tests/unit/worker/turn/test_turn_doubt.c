@@ -138,6 +138,23 @@ static void partial_data_may_not_be_told_as_whole(void **state)
     answer(&w.write, ERR_NONE);
 }
 
+static void no_data_at_all_may_not_be_told_as_good_news(void **state)
+{
+    (void)state;
+    begin_told();
+    read_one("{\"series_total\":0,\"series_shown\":0,\"series\":[]}");
+    text("All targets are up.");
+    replied(ERR_NONE);
+    answer(&w.write, ERR_NONE);
+    answer(&w.load, ERR_NONE);
+    assert_non_null(strstr(w.last, "returned no data at all"));
+    text("All targets are up.");
+    w.trace[0] = '\0';
+    replied(ERR_NONE);
+    assert_non_null(strstr(w.trace, "> No query of this answer returned any data."));
+    answer(&w.write, ERR_NONE);
+}
+
 /* A model that was told of tools and writes a call as text. */
 static void a_call_that_was_written_as_text_is_made(void **state)
 {
@@ -207,6 +224,7 @@ int main(void)
                                         begin, end),
         cmocka_unit_test_setup_teardown(numbers_that_no_result_has_are_given_back_once, begin, end),
         cmocka_unit_test_setup_teardown(partial_data_may_not_be_told_as_whole, begin, end),
+        cmocka_unit_test_setup_teardown(no_data_at_all_may_not_be_told_as_good_news, begin, end),
         cmocka_unit_test_setup_teardown(a_call_that_was_written_as_text_is_made, begin, end),
         cmocka_unit_test_setup_teardown(a_call_of_what_is_not_offered_is_text, begin, end),
         cmocka_unit_test_setup_teardown(a_call_that_failed_before_is_known, begin, end),
