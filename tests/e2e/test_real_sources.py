@@ -5,11 +5,14 @@ import datetime
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from eval.ask import askable, evaluate, questions
+from eval.score import Loki as ScoredLoki
+from eval.score import Table
 from fakes.model import Call
 from harness.loki import Alertmanager, Loki, post
 from harness.services import Perses
@@ -86,6 +89,30 @@ def test_what_a_real_loki_refuses_is_told(stack: Stack, loki: Loki) -> None:
     assert blanket["kind"] == "error" and blanket["code"] == "query_refused", blanket
     assert nothing["streams"] == [] and nothing["kind"] != "error", nothing
     assert hostile["streams"][0]["lines"][0][1] == "sent reversed mail", hostile
+
+
+def test_questions_about_logs_are_scored(stack: Stack, loki: Loki) -> None:
+    """The evaluation's questions over logs: right calls are right, those that select too much are not."""
+    source, found = ScoredLoki(loki.url), questions("loki")
+    usable = askable(source, found)
+    assert len(usable) == len(found) >= 12, [q["id"] for q in found if q not in usable]
+    client = stack.client()
+
+    def table_of(query_of: Callable[[dict], str]) -> Table:
+        def ask(question: dict) -> tuple[list, dict]:
+            stack.model.scripts.clear()
+            call = Call("loki_query", {"query": query_of(question), "datasource": local("real-loki"), "start": "now-1h",
+                                       "end": "now"})
+            stack.model.when(question["question"], [call], ["So it is."])
+            log = client.ask(client.session(), question["question"])
+            return log.tools(), log.final()
+
+        return evaluate(source, usable, ask)
+
+    right = table_of(lambda q: q["accepted"][-1])
+    assert right.share("right") == right.share("metric") == right.syntax == 1, [s for s in right.scores if not s.right]
+    wrong = table_of(lambda q: 'sum(count_over_time({app=~"mail|shops"}[2h])) + 1')
+    assert wrong.share("right") == wrong.share("metric") == 0, [s for s in wrong.scores if s.right]
 
 
 @pytest.fixture(scope="module")

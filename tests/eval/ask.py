@@ -5,14 +5,15 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from eval.score import Prometheus, Score, Table, judge, metrics_of, unsupported
+from eval.score import Prometheus, Score, Table, judge, unsupported
 
 QUESTIONS = Path(__file__).with_name("questions.json")
 AGES = (0.0, 30.0)  # seconds before now at which two queries must agree
 
 
 def questions(world: str = "demo", half: str = "") -> list[dict]:
-    """world: demo (what the tests and the quick start scrape) or exporters (a catalog without data, for recall alone).
+    """world: demo (what the tests and the quick start scrape) or exporters (a catalog without data, for recall alone),
+    or loki (logs of test_real_sources.py).
     half: tuned (prompts and tables are made with these in view) or measured (nobody looks at what fails of them)."""
     found = json.loads(QUESTIONS.read_text(encoding="utf-8"))
     return [q for q in found if q.get("world", "demo") == world and half in ("", q["half"])]
@@ -43,7 +44,7 @@ def evaluate(prometheus: Prometheus, found: Iterable[dict], ask: Callable[[dict]
         score.input = usage.get("input_tokens", 0)
         score.seconds = seconds
         told = set(looked_up())
-        score.recall = any(metrics_of(r, names) <= told for r in question["accepted"]) if told else False
+        score.recall = any(prometheus.parts(r, names) <= told for r in question["accepted"]) if told else False
         answer = turn.get("output_message", {}).get("content") or ""
         score.unsupported = bool(unsupported(answer, [r["content"] for _, r in tools] + [question["question"]] +
                                              [json.dumps(c["arguments"]) for c, _ in tools]))

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-QUERIES = ("execute_instant_query", "execute_range_query", "histogram_quantile", "run_panel")
+QUERIES = ("execute_instant_query", "execute_range_query", "histogram_quantile", "run_panel", "loki_query")
 SYNTAX = ("bad_data", "bad_arguments")
 TOLERANCE = 1e-6
 
@@ -43,6 +43,35 @@ class Prometheus:
             return None
         return {tuple(sorted((k, v) for k, v in row["metric"].items() if k != "__name__")): float(row["value"][1])
                 for row in data["result"]}  # type: ignore[index,call-overload]
+
+    def parts(self, query: str, names: set[str]) -> set[str]:
+        """What a query is of."""
+        return metrics_of(query, names)
+
+
+class Loki(Prometheus):
+    """Of a log query the result is how many lines each stream has in the hour before."""
+
+    def names(self) -> set[str]:
+        return set()
+
+    def run(self, query: str, at: float) -> Result | None:
+        lines = query.lstrip().startswith("{")
+        times = {"start": f"{at - 3600:.0f}", "end": f"{at:.0f}", "limit": 5000} if lines else {"time": f"{at:.0f}"}
+        try:
+            data = self.get("/loki/api/v1/query_range" if lines else "/loki/api/v1/query", query=query, **times)
+        except urllib.error.HTTPError:
+            return None
+        if lines:
+            return {tuple(sorted(row["stream"].items())): float(len(row["values"]))
+                    for row in data["result"]}  # type: ignore[index,call-overload]
+        return {tuple(sorted(row["metric"].items())): float(row["value"][1])
+                for row in data["result"]}  # type: ignore[index,call-overload]
+
+    def parts(self, query: str, names: set[str]) -> set[str]:
+        """The matchers of its selectors."""
+        found = re.findall(r"\{([^}]*)\}", query)
+        return {re.sub(r"\s", "", matcher) for selector in found for matcher in re.findall(r'[^,"]+"[^"]*"', selector)}
 
 
 def same(a: Result | None, b: Result | None) -> bool:
@@ -141,7 +170,7 @@ def judge(prometheus: Prometheus, question: dict, tools: Iterable[tuple[dict, di
     if not score.query:
         score.note = "no query ran"
         return score
-    score.metric = any(metrics_of(score.query, names) == metrics_of(r, names) for r in question["accepted"])
+    score.metric = any(prometheus.parts(score.query, names) == prometheus.parts(r, names) for r in question["accepted"])
     moments = list(moments)
     score.right = any(agree(prometheus, score.query, reference, moments) for reference in question["accepted"])
     score.values = score.right or any(agree(prometheus, score.query, reference, moments, same_values)

@@ -373,6 +373,12 @@ bool tools_fit(const struct tools *t, struct str name, struct str arguments, str
     (void)t;
     return str_is(name, "save") && str_is(arguments, "{\"n\":\"1\"}") && buf_puts(b, "{\"n\":1}");
 }
+bool tools_lacks(const struct tools *t, const struct secret *token, const char *const *paths,
+                 unsigned path_count, enum tool_source source)
+{
+    (void)t, (void)token, (void)paths, (void)path_count, (void)source;
+    return false;
+}
 bool tools_takes(const struct tools *t, struct str name, struct str arguments)
 {
     (void)t;

@@ -199,6 +199,13 @@ bool tools_takes(const struct tools *t, struct str name, struct str arguments)
     return args != NULL;
 }
 
+bool tools_lacks(const struct tools *t, const struct secret *token, const char *const *paths,
+                 unsigned path_count, enum tool_source source)
+{
+    const char *kind = tool_source_kind(source);
+    return kind != NULL && datasources_lack(t->datasources, token, paths, path_count, kind);
+}
+
 void tools_reach(const struct tools *t, struct str name, struct buf *b)
 {
     const struct mcp_tool *other = find_own(name) ? NULL : find_other(t, name);
@@ -526,6 +533,7 @@ struct tool_run *tools_look_up(struct tools *t, const struct tool_call *c, tool_
     r->fn = prom_look_up;
     r->args = args;
     r->datasource = str_dup(c->datasources[0]);
+    datasources_ask(r);
     run_wait(r);
     return r;
 }

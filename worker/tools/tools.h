@@ -46,6 +46,10 @@ bool tools_docs(const struct tools *t, unsigned *files, unsigned *left_out);
 
 struct tool_run *tool_start(struct tools *t, const struct tool_call *c, tool_done_fn *fn,
                             void *arg);
+/* Has this person, for certain, no datasource that such a tool could ask? paths: the
+ * conversation's. Known soon after tools_look_up. */
+bool tools_lacks(const struct tools *t, const struct secret *token, const char *const *paths,
+                 unsigned path_count, enum tool_source source);
 /* What fits a question in the conversation's first datasource, for the model to be told beside it:
  * arguments are {"question", "queried"}, the content lines of JSON (look.h). NULL: that datasource
  * can't be looked at. */

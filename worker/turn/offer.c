@@ -130,6 +130,12 @@ static bool of_context(const struct offer_facts *f, const struct tool_spec *spec
     return false;
 }
 
+/* Logs, traces and the like; metrics are what a conversation is of. */
+static bool lacking(const struct offer_facts *f, const struct tool_spec *spec)
+{
+    return f->lacks && spec->source >= TOOL_SOURCE_LOKI && f->lacks(f->arg, spec->source);
+}
+
 unsigned offer_tools(const struct offer_facts *f, const struct tool_spec *all, unsigned count,
                      struct tool_spec *out)
 {
@@ -140,7 +146,8 @@ unsigned offer_tools(const struct offer_facts *f, const struct tool_spec *all, u
         mark(&f->messages[i], all, count, wanted);
     for (unsigned i = 0; i < count; i++)
         if (chosen ? model_offers(f->model, all[i].name)
-                   : f->all || wanted[i] || core(&all[i]) || of_context(f, &all[i]))
+                   : (f->all || wanted[i] || core(&all[i]) || of_context(f, &all[i])) &&
+                         !lacking(f, &all[i]))
             out[n++] = all[i];
     free(wanted);
     return n;

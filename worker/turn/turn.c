@@ -458,7 +458,9 @@ static void begin_call(struct turn *t, const struct store_answer *answer,
                                 .message_count = answer->message_count,
                                 .dashboards = t->context.about != NULL,
                                 .alert = t->context.alert != NULL,
-                                .all = !c->find_tools};
+                                .all = !c->find_tools,
+                                .lacks = turn_lacks,
+                                .arg = t};
     tool_count = offer_tools(&facts, all, tool_count, tools);
     ask_model(t, answer, tools, tool_count);
     free(tools);

@@ -169,6 +169,8 @@ void turn_doubt_free(struct turn *t);
 /* ---- turn_spoken.c, for turn.c ---- */
 /* Of a whole reply without calls: those that it wrote as text are its calls. */
 enum err turn_take_spoken(struct turn *t, struct reply *r) warn_unused;
+/* Has its person, for certain, no datasource that such a tool could ask? */
+bool turn_lacks(void *turn, enum tool_source source);
 void turn_keep_offered(struct turn *t); /* t->offered, of the reply that has come */
 
 /* ---- seal.c, for turn.c ---- */

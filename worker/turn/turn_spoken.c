@@ -39,3 +39,10 @@ void turn_keep_offered(struct turn *t)
     free(t->offered);
     t->offered = str_dup(buf_str(&llm_reply(t->llm)->tool_names));
 }
+
+bool turn_lacks(void *turn, enum tool_source source)
+{
+    const struct turn *t = turn;
+    return tools_lacks(t->config->tools, t->token, (const char *const *)t->context.datasources,
+                       t->context.datasource_count, source);
+}

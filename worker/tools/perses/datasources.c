@@ -228,6 +228,43 @@ static void use(struct tool_run *r, void (*fn)(struct tool_run *r, const struct 
         fn(r, v->listing);
 }
 
+void datasources_ask(const struct tool_run *r) { open_listing(r->tools->datasources, r); }
+
+static bool listed(const struct listing *s, const char *path)
+{
+    for (unsigned i = 0; i < s->count; i++)
+        if (strcmp(s->entries[i].path, path) == 0)
+            return true;
+    return false;
+}
+
+static bool lacks(const struct listing *s, const char *const *paths, unsigned path_count,
+                  const char *kind)
+{
+    if (!s->ready || s->failed || s->partly || s->left_out > 0)
+        return false;
+    for (unsigned i = 0; i < path_count; i++)
+        if (!listed(s, paths[i]))
+            return false;
+    for (unsigned i = 0; i < s->count; i++)
+        if (strcmp(s->entries[i].kind, kind) == 0)
+            return false;
+    return true;
+}
+
+bool datasources_lack(const struct datasources *d, const struct secret *token,
+                      const char *const *paths, unsigned path_count, const char *kind)
+{
+    unsigned char hash[32];
+    secret_hash(secret_reveal(token), hash);
+    list_each (&d->listings, node, tmp) {
+        const struct listing *s = list_of(node, struct listing, node);
+        if (!stale(s) && memcmp(s->token_hash, hash, sizeof hash) == 0)
+            return lacks(s, paths, path_count, kind);
+    }
+    return false;
+}
+
 void datasources_leave(struct datasources_use *v)
 {
     if (v == NULL)

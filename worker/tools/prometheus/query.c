@@ -11,6 +11,7 @@
 #include "worker/tools/prometheus/catalog.h"
 #include "worker/tools/prometheus/catalog_cache.h"
 #include "worker/tools/prometheus/explain.h"
+#include "worker/tools/prometheus/labels.h"
 #include "worker/tools/prometheus/name.h"
 #include "worker/tools/prometheus/near.h"
 #include "worker/tools/prometheus/repair.h"
@@ -54,7 +55,9 @@ struct query {
     const struct catalog *catalog;
     struct loop_timer *patience;
     bool judged;
-    bool known; /* it is there, or waited for long enough */
+    bool known;            /* it is there, or waited for long enough */
+    struct labels *labels; /* that it groups by; NULL: none */
+    bool labelled;         /* they are there, or there is nothing to wait for */
     struct near *near;
     struct str unknown; /* the metric that is not in it */
     struct repair repair;
@@ -64,6 +67,7 @@ static void count(struct query *q, bool groups);
 static void check_syntax(struct query *q);
 static void execute(struct query *q);
 static void look_up(struct query *q);
+static void on_labels(void *arg);
 
 static void query_free(void *state)
 {
@@ -73,6 +77,7 @@ static void query_free(void *state)
     explain_free(q->explain);
     why_free(q->why);
     near_free(q->near);
+    labels_free(q->labels);
     catalog_cache_leave(q->use);
     loop_timer_free(q->patience);
     repair_free(&q->repair);
@@ -196,6 +201,8 @@ static void start(struct tool_run *r, bool range_query)
         return;
     }
     check_syntax(q);
+    q->labels = labels_new(r, &q->guard, &q->range, on_labels, q);
+    q->labelled = q->labels == NULL;
     count(q, false);
     look_up(q);
 }
@@ -210,6 +217,7 @@ static void on_counted(void *arg, enum source_outcome outcome);
 static void judge(struct query *q);
 static void judge_count(struct query *q);
 static bool names_are_known(struct query *q);
+static bool labels_are_known(struct query *q);
 static void on_result(void *arg, enum source_outcome outcome);
 
 static bool on_piece(void *arg, struct str piece)
@@ -295,7 +303,7 @@ static void decide(struct query *q)
     switch (guard_decide(&q->guard, &q->range, &limits, &suggestion)) {
     case GUARD_RUN:
     case GUARD_RAISED:
-        if (names_are_known(q) &&
+        if (names_are_known(q) && labels_are_known(q) &&
             repair_judge(&q->repair, q->run, q->catalog, q->guard.text, q->range_query))
             execute(q);
         break;
@@ -354,6 +362,23 @@ static bool names_are_known(struct query *q)
     return true;
 }
 
+static bool labels_are_known(struct query *q)
+{
+    scoped_buf(error, NOTES_BYTES_MAX);
+    scoped_buf(mended, FORM_BYTES_MAX / 4);
+    if (q->labels == NULL || !labels_wrong(q->labels, &error, &mended))
+        return true;
+    run_refuse(q->run, "unknown_label", buf_cstr(&error), buf_str(&mended));
+    return false;
+}
+
+static void on_labels(void *arg)
+{
+    struct query *q = arg;
+    q->labelled = true;
+    judge(q);
+}
+
 static void on_catalog(void *arg, const struct catalog *c, const struct source_request *why)
 {
     (void)why;
@@ -366,7 +391,7 @@ static void on_catalog(void *arg, const struct catalog *c, const struct source_r
 static void on_patience(void *arg)
 {
     struct query *q = arg;
-    q->known = true;
+    q->known = q->labelled = true;
     judge(q);
 }
 
@@ -381,7 +406,7 @@ static void look_up(struct query *q)
 /* When all that is asked before has come. */
 static void judge(struct query *q)
 {
-    if (q->counted && q->checked && q->known && !q->judged && !q->run->ended) {
+    if (q->counted && q->checked && q->known && q->labelled && !q->judged && !q->run->ended) {
         q->judged = true;
         judge_count(q);
     }

@@ -230,6 +230,83 @@ static void a_query_with_a_known_fault_comes_back_mended(void **state)
     }
 }
 
+static void labels_that_no_series_has_are_refused_before_the_query_runs(void **state)
+{
+    static const struct {
+        const char *query, *mended; /* NULL: it runs; "": refused, and nothing is near */
+    } cases[] = {
+        {"sum by (job) (up)", NULL},
+        {"sum by (jobs) (up)", "sum by (job) (up)"},
+        {"sum(up) by (host)", "sum(up) by (instance)"},
+        {"sum by (job, hostname) (rate(up[5m]))", "sum by (job, instance) (rate(up[5m]))"},
+        {"topk(3, sum by (kubernetes_pod_name) (up))", "topk(3, sum by (pod) (up))"},
+        {"sum by (flavour) (up)", ""},
+        {"up / on (instanc) up", "up / on (instance) up"},
+        {"up * on (job) group_left (podd) up", "up * on (job) group_left (pod) up"},
+        {"sum by (le) (up)", NULL},
+        {"sum without (flavour) (up)", NULL},
+        {"sum by (__name__) (up)", NULL},
+        {"sum by (x) (label_replace(up, \"x\", \"$1\", \"job\", \"(.*)\"))", NULL},
+        {"count_values by (job) (\"flavour\", up)", NULL},
+        {"sum by (flavour) (up offset 1d)", NULL},
+        {"sum(up{by=\"flavour\"})", NULL},
+    };
+    static const struct answer labelled[] = {
+        {.path = QUERY_RANGE,
+         .status = 200,
+         .in_query = "\"1\"", /* of two selectors */
+         .body = STR("{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":[{"
+                     "\"metric\":{\"i\":\"0\"},\"values\":[[1,\"3\"]]},{\"metric\":{\"i\":\"1\"},"
+                     "\"values\":[[1,\"3\"]]}]}}")},
+        COUNT,
+        {.path = "/api/v1/labels",
+         .status = 200,
+         .body =
+             STR("{\"status\":\"success\",\"data\":[\"__name__\",\"instance\",\"job\",\"pod\"]}")},
+        {.path = QUERY, .status = 200, .body = STR(ONE("vector", "\"value\":[1700000000,\"1\"]"))},
+        {0}};
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        json_t *arguments = json_pack("{s:s}", "query", cases[i].query);
+        char *text = json_dumps(arguments, 0);
+        fixture_run(f, labelled, "execute_instant_query", text);
+        bool right = cases[i].mended == NULL
+                         ? strcmp(fixture_text(f, "code"), "unknown_label") != 0
+                         : f->failed &&
+                               strcmp(fixture_text(f, "suggestion"), cases[i].mended) == 0 &&
+                               strstr(fixture_text(f, "error"), "instance, job, pod.");
+        if (!right)
+            fail_msg("%s: %s", cases[i].query, f->content);
+        free(text);
+        json_decref(arguments);
+    }
+}
+
+/* A datasource that does not say its labels, or says nonsense, is asked all the same. */
+static void labels_that_are_not_known_refuse_nothing(void **state)
+{
+    static const struct str bodies[] = {STR("{\"status\":\"success\",\"data\":[]}"),
+                                        STR("{\"data\":[\"a\","), STR("[1,2]"), STR("")};
+    struct fixture *f = *state;
+    for (size_t i = 0; i <= sizeof(bodies) / sizeof(bodies[0]); i++) {
+        bool silent = i == sizeof(bodies) / sizeof(bodies[0]);
+        const struct answer script[] = {
+            COUNT,
+            {.path = "/api/v1/labels",
+             .status = silent   ? 0
+                       : i == 3 ? 500
+                                : 200,
+             .body = silent ? STR("") : bodies[i]},
+            {.path = QUERY,
+             .status = 200,
+             .body = STR(ONE("vector", "\"value\":[1700000000,\"1\"]"))},
+            {0}};
+        fixture_run(f, script, "execute_instant_query", "{\"query\":\"sum by (flavour) (up)\"}");
+        if (f->failed)
+            fail_msg("%zu: %s", i, f->content);
+    }
+}
+
 static void tools_that_are_offered_are_named(void **state)
 {
     struct fixture *f = *state;
@@ -305,6 +382,8 @@ int main(void)
         T(variables_are_put_in_as_perses_would),
         T(a_range_of_no_length_is_a_moment),
         T(a_query_with_a_known_fault_comes_back_mended),
+        T(labels_that_no_series_has_are_refused_before_the_query_runs),
+        T(labels_that_are_not_known_refuse_nothing),
         T(tools_that_are_offered_are_named),
         T(the_same_failing_call_is_answered_with_another),
     };

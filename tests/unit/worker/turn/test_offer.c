@@ -115,6 +115,26 @@ static void what_the_person_added_and_what_the_operator_says_count(void **state)
     assert_true(is_offered("read_doc"));
 }
 
+static bool has_no_loki(void *arg, enum tool_source source)
+{
+    (void)arg;
+    return source == TOOL_SOURCE_LOKI || source == TOOL_SOURCE_PROMETHEUS;
+}
+
+static void kinds_that_the_person_lacks_are_left_out(void **state)
+{
+    struct store_message m = {
+        .record = {.role = ROLE_USER, .content = STR("logs and traces of the api")}};
+    struct offer_facts facts = {.messages = &m, .message_count = 1, .lacks = has_no_loki};
+    offer(*state, &facts);
+    assert_true(is_offered("tempo_search") && is_offered("execute_instant_query"));
+    assert_false(is_offered("loki_query") || is_offered("loki_labels"));
+    facts.all = true;
+    offer(*state, &facts);
+    assert_true(is_offered("tempo_search") && is_offered("save_panel"));
+    assert_false(is_offered("loki_query"));
+}
+
 static void tools_are_found_by_words(void **state)
 {
     struct fixture *f = *state;
@@ -142,6 +162,7 @@ int main(void)
         T(tools_join_when_a_question_asks_for_what_they_do),
         T(what_was_found_or_called_stays),
         T(what_the_person_added_and_what_the_operator_says_count),
+        T(kinds_that_the_person_lacks_are_left_out),
         T(tools_are_found_by_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

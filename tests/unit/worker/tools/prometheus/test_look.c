@@ -144,6 +144,40 @@ static void what_rules_query_comes_before_what_nobody_looks_at(void **state)
     assert_true(str_starts(str_of(f->content), STR("{\"metric\":\"shop_carts\"")));
 }
 
+static void kinds_of_datasources_are_known_after_it(void **state)
+{
+#define GLOBAL(status_)                                                                            \
+    {                                                                                              \
+        .path = "/api/v1/globaldatasources", .status = status_,                                    \
+        .body = STR("[{\"metadata\":{\"name\":\"prom\"},\"spec\":{\"plugin\":{\"kind\":"           \
+                    "\"PrometheusDatasource\"}}},{\"metadata\":{\"name\":\"logs\"},\"spec\":{"     \
+                    "\"plugin\":{\"kind\":\"LokiDatasource\"}}}]")                                 \
+    }
+    static const struct answer some[] = {
+        NAMES,
+        METADATA,
+        SAMPLES,
+        GLOBAL(200),
+        {.path = "/api/v1/datasources", .status = 200, .body = STR("[]")},
+        {0}};
+    static const struct answer half[] = {NAMES, METADATA, SAMPLES, GLOBAL(200), {0}};
+    static const char *const paths[] = {"/proxy/globaldatasources/prom"};
+    static const char *const other[] = {"/proxy/projects/p/dashboards/d/datasources/x"};
+    struct fixture *f = *state;
+    assert_false(tools_lacks(f->tools, f->token, paths, 1, TOOL_SOURCE_TEMPO)); /* nobody knows */
+    look(f, some, "orders");
+    look(f, some, "orders"); /* the list came meanwhile */
+    assert_true(tools_lacks(f->tools, f->token, paths, 1, TOOL_SOURCE_TEMPO));
+    assert_false(tools_lacks(f->tools, f->token, paths, 1, TOOL_SOURCE_LOKI));
+    assert_false(tools_lacks(f->tools, f->token, paths, 1, TOOL_SOURCE_NONE));
+    assert_false(tools_lacks(f->tools, f->token, other, 1, TOOL_SOURCE_TEMPO));
+    assert_false(tools_lacks(f->tools, NULL, paths, 1, TOOL_SOURCE_TEMPO));
+    fixture_tools(f);
+    look(f, half, "orders");
+    look(f, half, "orders");
+    assert_false(tools_lacks(f->tools, f->token, paths, 1, TOOL_SOURCE_TEMPO));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 int main(void)
 {
@@ -151,6 +185,7 @@ int main(void)
         T(what_rules_and_panels_compute_is_told),
         T(they_are_read_once_for_each_person),
         T(what_is_not_there_is_done_without),
+        T(kinds_of_datasources_are_known_after_it),
         T(what_rules_query_comes_before_what_nobody_looks_at),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
