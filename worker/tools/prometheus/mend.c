@@ -154,7 +154,8 @@ static void mend_matcher(struct mending *m, unsigned at)
         unsigned value = i + 2, last = value;
         while (last + 1 < end && k[last + 1].kind != TOKEN_COMMA)
             last++;
-        if (k[value].kind == TOKEN_WORD || k[value].kind == TOKEN_NUMBER) {
+        bool path = k[value].kind == TOKEN_OPERATOR && str_is(k[value].text, "/");
+        if (k[value].kind == TOKEN_WORD || k[value].kind == TOKEN_NUMBER || path) {
             struct str text = tokens_text(m->t, value, last);
             if (memchr(text.at, '"', text.len) != NULL || memchr(text.at, '=', text.len) != NULL)
                 return;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <jansson.h>
 #include "worker/tools/prometheus/guard.h"
 #include "worker/tools/prometheus/mend.h"
 #include "worker/tools/prometheus/tokens.h"
@@ -23,6 +24,7 @@ static void what_no_server_takes_is_mended(void **state)
          "in quotes"},
         {"up{job==\"node\"}", "up{job=\"node\"}", "one ="},
         {"up{job==node}", "up{job=\"node\"}", "one ="},
+        {"x{handler=/api/v1/query}", "x{handler=\"/api/v1/query\"}", "in quotes"},
         {"x{code=200}", "x{code=\"200\"}", "in quotes"},
         {"x{code=~5..}", "x{code=~\"5..\"}", "in quotes"},
         {"rate(x)", "rate(x[5m])", "takes a range"},
@@ -256,6 +258,116 @@ static void the_top_operator_is_found(void **state)
     }
 }
 
+/* ---- each accepted query of the evaluation's questions, broken as models break them ---- */
+
+static char *without_parentheses(const char *query) /* by (job) → by job */
+{
+    const char *by = strstr(query, "by ("), *end = by ? strchr(by, ')') : NULL;
+    char *broken = NULL;
+    if (by && end &&
+        asprintf(&broken, "%.*sby %.*s%s", (int)(by - query), query, (int)(end - by - 4), by + 4,
+                 end + 1) < 0)
+        abort();
+    return broken;
+}
+
+static char *without_range(const char *query) /* rate(x[5m]) → rate(x) */
+{
+    const char *range = strstr(query, "[5m])");
+    char *broken = NULL;
+    if (range && asprintf(&broken, "%.*s%s", (int)(range - query), query, range + 4) < 0)
+        abort();
+    return broken;
+}
+
+static char *without_quotes(const char *query) /* {a="b"} → {a=b} */
+{
+    const char *open = strchr(query, '{'), *quote = open ? strchr(open, '"') : NULL,
+               *end = quote ? strchr(quote + 1, '"') : NULL;
+    char *broken = NULL;
+    if (!end || strcspn(quote + 1, ",=(){}[] |") < (size_t)(end - quote - 1))
+        return NULL;
+    if (asprintf(&broken, "%.*s%.*s%s", (int)(quote - query), query, (int)(end - quote - 1),
+                 quote + 1, end + 1) < 0)
+        abort();
+    return broken;
+}
+
+static char *with_two_signs(const char *query) /* {a="b"} → {a=="b"} */
+{
+    const char *sign = strstr(query, "=\"");
+    char *broken = NULL;
+    if (sign && asprintf(&broken, "%.*s=%s", (int)(sign - query), query, sign) < 0)
+        abort();
+    return broken;
+}
+
+static char *without_end(const char *query) /* f(x) → f(x */
+{
+    size_t len = strlen(query);
+    return len > 1 && query[len - 1] == ')' ? strndup(query, len - 1) : NULL;
+}
+
+static char *summed_early(const char *query) /* sum(rate(x[5m])) → rate(sum(x)[5m]) */
+{
+    static const char begin[] = "sum(rate(";
+    const char *range = strstr(query, "[5m]))");
+    char *broken = NULL;
+    if (strncmp(query, begin, strlen(begin)) != 0 || !range || range[6] != '\0')
+        return NULL;
+    if (asprintf(&broken, "rate(sum(%.*s)[5m])", (int)(range - query - (long)strlen(begin)),
+                 query + strlen(begin)) < 0)
+        abort();
+    return broken;
+}
+
+static bool same_but_blanks(const char *a, const char *b)
+{
+    for (;; a++, b++) {
+        a += strspn(a, " ");
+        b += strspn(b, " ");
+        if (*a != *b || *a == '\0')
+            return *a == *b;
+    }
+}
+
+static void broken_queries_of_all_questions_are_mended(void **state)
+{
+    static char *(*const faults[])(const char *query) = {without_parentheses, without_range,
+                                                         without_quotes,      with_two_signs,
+                                                         without_end,         summed_early};
+    unsigned broken_count = 0, whole = 0;
+    size_t i, k;
+    json_t *question, *query;
+    (void)state;
+    json_auto_t *questions =
+        json_load_file(PERSAI_SOURCE_DIR "/tests/eval/questions.json", 0, NULL);
+    assert_non_null(questions);
+    json_array_foreach(questions, i, question)
+    {
+        bool logs = json_object_get(question, "world") != NULL &&
+                    strcmp(json_string_value(json_object_get(question, "world")), "loki") == 0;
+        json_array_foreach(logs ? NULL : json_object_get(question, "accepted"), k,
+                           query) for (size_t f = 0; f < sizeof(faults) / sizeof(faults[0]); f++)
+        {
+            char *broken = faults[f](json_string_value(query));
+            scoped_buf(mended, MEND_BYTES_MAX);
+            scoped_buf(what, 4096);
+            if (!broken)
+                continue;
+            bool same = mend_syntax(str_of(broken), &mended, &what) &&
+                        same_but_blanks(buf_cstr(&mended), json_string_value(query));
+            if (!same)
+                print_message("not mended: %s\n", broken);
+            broken_count++;
+            whole += same;
+            free(broken);
+        }
+    }
+    print_message("mended: %u of %u broken queries\n", whole, broken_count);
+    assert_true(broken_count >= 200 && whole * 100 >= broken_count * 95);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -263,6 +375,7 @@ int main(void)
         cmocka_unit_test(what_is_right_is_left_alone),
         cmocka_unit_test(what_misleads_is_said_and_mended),
         cmocka_unit_test(any_text_is_taken),
+        cmocka_unit_test(broken_queries_of_all_questions_are_mended),
         cmocka_unit_test(the_top_operator_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
