@@ -545,21 +545,6 @@ struct record_message turn_as_message(struct turn *t, struct reply *r, struct re
     return m;
 }
 
-/* Decisions are told apart by the call's id: one that the person was asked about before in this
- * turn gets another. */
-static void distinguish(struct turn *t, struct reply *r)
-{
-    for (unsigned i = 0; i < r->call_count; i++) {
-        struct reply_call *c = &r->calls[i];
-        char other[32];
-        if (!approval_asked(&t->approval, str_of(c->call_id)))
-            continue;
-        snprintf(other, sizeof other, "call_again_%u_%u", t->agent.step, i);
-        free(c->call_id);
-        c->call_id = xstrdup(other);
-    }
-}
-
 /* What the person is asked is what runs: arguments as the tool takes them, not as the model wrote
  * them. fitted: owned by the caller. */
 static void fit(struct turn *t, struct record_message *m, char *fitted[REPLY_CALLS_MAX])
@@ -660,7 +645,7 @@ static void on_llm_done(void *arg, enum err err)
     }
     if (t->agent.state != AGENT_THINKING) /* what is said behind the answer was too much */
         return;
-    distinguish(t, r);
+    turn_distinguish(t, r);
     keep_reply(t, r);
     begin_vet(t);
 }

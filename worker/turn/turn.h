@@ -171,6 +171,8 @@ void turn_doubt_free(struct turn *t);
 enum err turn_take_spoken(struct turn *t, struct reply *r) warn_unused;
 /* Has its person, for certain, no datasource that such a tool could ask? */
 bool turn_lacks(void *turn, enum tool_source source);
+/* Calls that have the id of one that was decided on get another. */
+void turn_distinguish(struct turn *t, struct reply *r);
 void turn_keep_offered(struct turn *t); /* t->offered, of the reply that has come */
 
 /* ---- seal.c, for turn.c ---- */

@@ -1,7 +1,9 @@
-/* Models that are told of tools in the API's own way and write a call as text all the same. Only
- * what could be called is one: a tool that was offered, with arguments that fit it. */
+/* The calls of a reply. Models that are told of tools in the API's own way and write a call as text
+ * all the same: only what could be called is one, a tool that was offered, with arguments that fit
+ * it. */
 #include "worker/turn/turn.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
@@ -45,4 +47,19 @@ bool turn_lacks(void *turn, enum tool_source source)
     const struct turn *t = turn;
     return tools_lacks(t->config->tools, t->token, (const char *const *)t->context.datasources,
                        t->context.datasource_count, source);
+}
+
+/* Decisions are told apart by the call's id: one that the person was asked about before in this
+ * turn gets another. */
+void turn_distinguish(struct turn *t, struct reply *r)
+{
+    for (unsigned i = 0; i < r->call_count; i++) {
+        struct reply_call *c = &r->calls[i];
+        char other[32];
+        if (!approval_asked(&t->approval, str_of(c->call_id)))
+            continue;
+        snprintf(other, sizeof other, "call_again_%u_%u", t->agent.step, i);
+        free(c->call_id);
+        c->call_id = xstrdup(other);
+    }
 }
