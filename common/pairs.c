@@ -26,7 +26,7 @@ bool pairs_next(struct str *rest, struct str *key, struct buf *value)
     for (size_t i = 0; i < text.len; i++) {
         int high = text.at[i] == '%' && i + 2 < text.len ? digit(text.at[i + 1]) : -1;
         int low = high >= 0 ? digit(text.at[i + 2]) : -1;
-        buf_putc(value, low >= 0 ? (char)(high << 4 | low) : text.at[i]);
+        buf_putc(value, (char)(low >= 0 ? high << 4 | low : text.at[i]));
         i += low >= 0 ? 2 : 0;
     }
     return true;
