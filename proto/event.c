@@ -50,9 +50,20 @@ static const char *step_word(enum step_type type)
 }
 
 /* The one shape of all payloads. */
+#define HEAD "{\"event\":{\"payload\":{\"event_type\":\""
+
+bool event_is(struct str payload, enum event_name e)
+{
+    struct str name = str_of(event_text_name(e));
+    if (!str_starts(payload, STR(HEAD)))
+        return false;
+    payload = str_skip(payload, sizeof(HEAD) - 1);
+    return str_starts(payload, name) && str_starts(str_skip(payload, name.len), STR("\""));
+}
+
 static void open_payload(struct buf *b, enum event_name e)
 {
-    buf_puts(b, "{\"event\":{\"payload\":{\"event_type\":\"");
+    buf_puts(b, HEAD);
     buf_puts(b, event_text_name(e));
     buf_putc(b, '"');
 }

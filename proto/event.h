@@ -20,6 +20,7 @@ enum event_name {
     EVENT_COUNT
 };
 bool event_is_final(enum event_name e);
+bool event_is(struct str payload, enum event_name e); /* of a payload that was written here */
 const char *event_text_name(enum event_name e);
 
 /* Where an event stands in a turn's stream: `id: EPOCH-SEQ`. */

@@ -91,6 +91,10 @@ static void answer(struct call *c, enum err err)
                       : NULL);
         return;
     }
+    if (c->hooks && c->hooks->decided) {
+        c->hooks->decided(c);
+        return;
+    }
     id_text(c->turn, turn);
     id_text(c->session, session);
     int len =

@@ -20,7 +20,7 @@ struct asked {
     bool (*refused)(struct call *c, enum err err);
     struct id session, turn, quota_id;
     char owner[USER_MAX_BYTES];
-    char *question, *model, *context, *path;
+    char *question, *model, *context, *path, *tool_name, *tool_arguments;
     struct record_message *history;
     unsigned history_count;
     bool unlisted, beginning;
@@ -44,6 +44,8 @@ static void asked_free(struct asked *a)
     free(a->model);
     free(a->context);
     free(a->path);
+    free(a->tool_name);
+    free(a->tool_arguments);
     free(a);
 }
 
@@ -87,6 +89,8 @@ void asking_begin(struct call *c, const struct asking *from,
                         .model = str_dup(from->model),
                         .context = str_dup(from->context),
                         .path = str_dup(from->path),
+                        .tool_name = str_dup(from->tool_name),
+                        .tool_arguments = str_dup(from->tool_arguments),
                         .unlisted = from->unlisted};
     memcpy(a->owner, c->user, sizeof(a->owner));
     keep_history(a, from);
@@ -298,6 +302,8 @@ static void begin(struct asked *a)
                                      .datasource_path = str_of(a->path),
                                      .context = str_of(a->context),
                                      .model = str_of(a->model),
+                                     .tool_name = str_of(a->tool_name),
+                                     .arguments = str_of(a->tool_arguments),
                                      .quota_id = id_key(&a->quota_id)};
     struct record_message message = {.role = ROLE_USER,
                                      .turn = a->turn,

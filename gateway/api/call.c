@@ -88,7 +88,7 @@ void call_fail(struct call *c, enum err err, const char *sentence)
     snprintf(after, sizeof after, "%u", c->retry_after_s ? c->retry_after_s : 2);
     if (status == 429 || status == 503)
         http_add_header(c->request, "Retry-After", after);
-    if (c->hooks) {
+    if (c->hooks && c->hooks->fail) {
         c->hooks->fail(c, err, sentence ? sentence : err_sentence(err));
         return;
     }

@@ -17,13 +17,12 @@ typedef void call_error_fn(struct buf *b, enum err err, unsigned status, const c
 #define CALL_KEY_UNKNOWN "This API key is not known here, or was revoked"
 
 struct call;
-struct turn;
 /* A door: the client speaks another protocol. It uses the API's handlers, and is answered by these
- * where they would answer. Each ends the call, as the functions below do. */
+ * where they would answer; NULL: as they do. Each ends the call, as the functions below do. */
 struct call_hooks {
     void (*fail)(struct call *c, enum err err, const char *sentence);
-    void (*made)(struct call *c, struct id session); /* a conversation; it may go on to the next */
-    void (*begun)(struct call *c, struct turn *t);
+    void (*decided)(struct call *c); /* what api_turns_resume was asked to */
+    void (*cancelled)(struct call *c);
 };
 
 struct call {
@@ -43,9 +42,6 @@ struct call {
     char share[ID_TEXT + 1]; /* of the path: what makes its reader one; "" where it is malformed */
     json_t *body;            /* an object, or NULL where there was none */
     const struct call_hooks *hooks; /* NULL: the API itself */
-    const char *datasource_path;    /* a door's, instead of the query's; or NULL */
-    /* a door's: the turn runs this one tool, and no model is asked; or empty. Borrowed of it */
-    struct str tool_name, tool_arguments;
     uint64_t identity_id;
     /* what the handler waits for: forgotten when the client leaves. 0: nothing */
     uint64_t store_call;

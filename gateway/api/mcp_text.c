@@ -5,7 +5,7 @@
 #include <string.h>
 #include "common/json.h"
 
-enum { NAME_BYTES_MAX = 4096, TTL_MS = 60000 };
+enum { NAME_BYTES_MAX = 4096 };
 
 static const char *const versions[] = {MCP_MODERN, "2025-11-25", "2025-06-18", "2025-03-26"};
 enum { VERSIONS = sizeof(versions) / sizeof(versions[0]) };
@@ -18,8 +18,9 @@ static const char INSTRUCTIONS[] =
 
 static bool name_fits(struct str header, struct str name);
 static json_t *ask_tool(void);
-static json_t *read_tool(const json_t *tool);
-static bool is_open(const json_t *tool);
+static json_t *one_tool(const json_t *tool, bool reads);
+static bool is_tool(const json_t *tool);
+static bool reads(const json_t *tool);
 
 /* ---- what is asked ---- */
 
@@ -33,6 +34,21 @@ bool mcp_is_modern(const json_t *request, const struct mcp_headers *h)
     return json_object_get(meta_of(request), META "protocolVersion") ||
            str_is(h->version, MCP_MODERN) ||
            str_is(json_text(json_object_get(request, "method")), "server/discover");
+}
+
+/* The handshake's versions say what they can once, and no server here remembers it. */
+struct mcp_client mcp_client_of(const json_t *request, const struct mcp_headers *h)
+{
+    struct mcp_client client = {.modern = mcp_is_modern(request, h)};
+    if (!client.modern)
+        return client;
+    const json_t *can = json_object_get(meta_of(request), META "clientCapabilities");
+    const json_t *elicits = json_object_get(can, "elicitation");
+    client.elicits = json_is_object(elicits) &&
+                     (json_object_size(elicits) == 0 || json_object_get(elicits, "form"));
+    client.tasks =
+        json_is_object(json_object_get(json_object_get(can, "extensions"), META "tasks"));
+    return client;
 }
 
 static bool known(struct str version)
@@ -131,14 +147,33 @@ static json_t *server_info(void)
                      PERSAI_VERSION);
 }
 
-static json_t *capabilities(void) { return json_pack("{s:{},s:{}}", "tools", "prompts"); }
+static json_t *capabilities(void)
+{
+    return json_pack("{s:{},s:{},s:{}}", "tools", "prompts", "resources");
+}
+
+static json_t *with_tasks(json_t *take_capabilities)
+{
+    json_object_set_new(take_capabilities, "extensions", json_pack("{s:{}}", META "tasks"));
+    return take_capabilities;
+}
+
+json_t *mcp_needs_tasks(void)
+{
+    return json_pack("{s:o}", "requiredCapabilities", with_tasks(json_object()));
+}
+
+json_t *mcp_needs_elicitation(void)
+{
+    return json_pack("{s:{s:{s:{}}}}", "requiredCapabilities", "elicitation", "form");
+}
 
 json_t *mcp_discover(void)
 {
     return json_pack("{s:s,s:o,s:o,s:s,s:i,s:s,s:{s:o}}", "resultType", "complete",
-                     "supportedVersions", mcp_versions(), "capabilities", capabilities(),
-                     "instructions", INSTRUCTIONS, "ttlMs", TTL_MS, "cacheScope", "private",
-                     "_meta", META "serverInfo", server_info());
+                     "supportedVersions", mcp_versions(), "capabilities",
+                     with_tasks(capabilities()), "instructions", INSTRUCTIONS, "ttlMs", MCP_TTL_MS,
+                     "cacheScope", "private", "_meta", META "serverInfo", server_info());
 }
 
 /* A version that we don't speak is answered with the newest of those with a handshake. */
@@ -154,48 +189,48 @@ json_t *mcp_initialize(const json_t *params)
 
 /* ---- tools ---- */
 
-json_t *mcp_tools(struct str tools)
+/* Those that change something are for clients that can ask their person first. */
+json_t *mcp_tools(struct str tools, const struct mcp_client *client)
 {
     json_auto_t *all = json_loadb(tools.at, tools.len, 0, NULL);
     json_t *list = json_array();
     size_t i;
     const json_t *tool;
     json_array_append_new(list, ask_tool());
-    json_array_foreach(all, i, tool) if (is_open(tool))
-        json_array_append_new(list, read_tool(tool));
-    return json_pack("{s:o,s:i,s:s}", "tools", list, "ttlMs", TTL_MS, "cacheScope", "private");
+    json_array_foreach(all, i, tool) if (is_tool(tool) && (reads(tool) || client->elicits))
+        json_array_append_new(list, one_tool(tool, reads(tool)));
+    return json_pack("{s:o,s:i,s:s}", "tools", list, "ttlMs", MCP_TTL_MS, "cacheScope", "private");
 }
 
-/* A tool that asks the person first is the agent's to call: `ask` for it. */
-static bool is_open(const json_t *tool)
-{
-    return json_is_true(json_object_get(tool, "read_only")) &&
-           json_is_string(json_object_get(tool, "name"));
-}
+static bool is_tool(const json_t *tool) { return json_is_string(json_object_get(tool, "name")); }
 
-bool mcp_has_tool(struct str tools, struct str name)
+static bool reads(const json_t *tool) { return json_is_true(json_object_get(tool, "read_only")); }
+
+enum mcp_tool_kind mcp_tool_kind(struct str tools, struct str name)
 {
     json_auto_t *all = json_loadb(tools.at, tools.len, 0, NULL);
+    enum mcp_tool_kind kind = MCP_NO_TOOL;
     size_t i;
     const json_t *tool;
-    json_array_foreach(all, i,
-                       tool) if (is_open(tool) && str_eq(json_text(json_object_get(tool, "name")),
-                                                         name)) return true;
-    return false;
+    json_array_foreach(all, i, tool) if (is_tool(tool) &&
+                                         str_eq(json_text(json_object_get(tool, "name")), name))
+        kind = reads(tool) ? MCP_READS : MCP_CHANGES;
+    return kind;
 }
 
-static json_t *annotations(bool read_only)
+static json_t *annotations(bool read_only, bool destructive)
 {
-    return json_pack("{s:b,s:b,s:b,s:b}", "readOnlyHint", (int)read_only, "destructiveHint", 0,
-                     "idempotentHint", (int)read_only, "openWorldHint", 1);
+    return json_pack("{s:b,s:b,s:b,s:b}", "readOnlyHint", (int)read_only, "destructiveHint",
+                     (int)destructive, "idempotentHint", (int)read_only, "openWorldHint", 1);
 }
 
-static json_t *read_tool(const json_t *tool)
+/* One that changes something may replace what was there. */
+static json_t *one_tool(const json_t *tool, bool reads)
 {
     return json_pack("{s:O,s:O*,s:O*,s:o,s:{s:s}}", "name", json_object_get(tool, "name"),
                      "description", json_object_get(tool, "description"), "inputSchema",
-                     json_object_get(tool, "input_schema"), "annotations", annotations(true),
-                     "outputSchema", "type", "object");
+                     json_object_get(tool, "input_schema"), "annotations",
+                     annotations(reads, !reads), "outputSchema", "type", "object");
 }
 
 static const char ASK[] =
@@ -228,7 +263,7 @@ static const char ASK[] =
 static json_t *ask_tool(void)
 {
     json_t *tool = json_loads(ASK, 0, NULL);
-    json_object_set_new(tool, "annotations", annotations(false));
+    json_object_set_new(tool, "annotations", annotations(false, false));
     return tool;
 }
 
@@ -267,7 +302,8 @@ json_t *mcp_prompts(void)
                                               "description", prompts[i].description, "arguments",
                                               "name", prompts[i].argument, "description",
                                               prompts[i].means, "required", 1));
-    return json_pack("{s:o,s:i,s:s}", "prompts", list, "ttlMs", TTL_MS, "cacheScope", "private");
+    return json_pack("{s:o,s:i,s:s}", "prompts", list, "ttlMs", MCP_TTL_MS, "cacheScope",
+                     "private");
 }
 
 json_t *mcp_prompt(const json_t *params, const char **wrong)

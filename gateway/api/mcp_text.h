@@ -23,6 +23,7 @@ enum mcp_code {
     MCP_NOT_FOUND = -32002, /* of a resource, in the versions with a handshake */
     MCP_REFUSED = -32000,   /* ours: data.code has the API's word */
 };
+enum { MCP_TTL_MS = 60000 }; /* how long what is listed may be kept */
 #define MCP_MODERN "2026-07-28"
 
 /* A request's place in the protocol. headers: as they came, empty where there was none. */
@@ -35,6 +36,12 @@ struct mcp_wrong { /* of mcp_check */
     const char *sentence;
 };
 bool mcp_is_modern(const json_t *request, const struct mcp_headers *h);
+struct mcp_client { /* who asks */
+    bool modern;
+    bool elicits; /* it can ask its person, by a form */
+    bool tasks;   /* it can wait for a task; modern */
+};
+struct mcp_client mcp_client_of(const json_t *request, const struct mcp_headers *h);
 /* May it be answered? Of a modern one its _meta and headers, of others the version's header. */
 struct mcp_wrong mcp_check(const json_t *request, const struct mcp_headers *h, bool modern);
 
@@ -46,10 +53,14 @@ json_t *mcp_versions(void); /* ["2026-07-28", …] */
 /* Results of methods. tools: what GET /tools says. */
 json_t *mcp_discover(void);
 json_t *mcp_initialize(const json_t *params);
-json_t *mcp_tools(struct str tools);
+json_t *mcp_tools(struct str tools, const struct mcp_client *client);
 json_t *mcp_prompts(void);
 json_t *mcp_prompt(const json_t *params, const char **wrong); /* NULL: wrong says why */
-bool mcp_has_tool(struct str tools, struct str name);         /* one that only reads */
+enum mcp_tool_kind { MCP_NO_TOOL, MCP_READS, MCP_CHANGES };
+enum mcp_tool_kind mcp_tool_kind(struct str tools, struct str name);
+/* Data of MCP_CAPABILITY: what the client lacks. */
+json_t *mcp_needs_tasks(void);
+json_t *mcp_needs_elicitation(void);
 /* Of tools/call. structured: or NULL. */
 json_t *mcp_tool_result(struct str text, json_t *take_structured, bool is_error);
 

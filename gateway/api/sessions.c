@@ -45,10 +45,6 @@ static void on_session_id(void *arg, enum err err, const struct store_answer *a)
         call_fail(c, err, NULL);
         return;
     }
-    if (c->hooks) {
-        c->hooks->made(c, a->session);
-        return;
-    }
     struct buf b;
     buf_init(&b, 256);
     buf_putc(&b, '{');

@@ -8,10 +8,10 @@
 #include "common/log.h"
 #include "common/utc.h"
 #include "gateway/api/call.h"
+#include "gateway/api/following.h"
 #include "gateway/api/title.h"
 #include "gateway/turn/turns.h"
 #include "proto/path.h"
-#include "proto/store/events.h"
 #include "proto/store/quota.h"
 #include "proto/store/turn.h"
 
@@ -22,7 +22,6 @@ enum { DAY_S = 24 * 3600 };
 static void open_stream(struct call *c, struct turn *t, struct event_at after,
                         const struct store_answer *read, bool resumable);
 static void refuse_stream(struct call *c, enum err why);
-static void answer_begun(struct call *c, struct turn *t);
 static void wait_begun(struct call *c, const struct store_begin *begin, bool async);
 static void on_begun(void *arg, enum err err, struct turn *t, bool fresh);
 
@@ -83,9 +82,7 @@ static bool take_context(struct call *c, struct question *q)
 static bool take_question(struct call *c, struct question *q)
 {
     struct str path, message, model, prefer = http_header(c->request, "Prefer");
-    if (c->datasource_path)
-        path = str_of(c->datasource_path);
-    else if (!http_query(c->request, "datasource_path", &path))
+    if (!http_query(c->request, "datasource_path", &path))
         path = (struct str){0};
     enum err bad_path = path_parse(path, &q->datasource);
     if (bad_path) {
@@ -120,8 +117,6 @@ static void begin(struct question *q)
                                      .datasource_path = str_of(q->path),
                                      .context = str_of(q->context),
                                      .model = str_of(q->model),
-                                     .tool_name = c->tool_name,
-                                     .arguments = c->tool_arguments,
                                      .quota_id = id_key(&q->quota_id)};
     struct record_message message = {.role = ROLE_USER,
                                      .turn = turn,
@@ -303,15 +298,8 @@ static void on_first_byte(void *arg)
     struct posted *p = arg;
     struct id turn = p->turn;
     struct call *c = posted_over(p);
-    answer_begun(c, turns_followed(c->gateway, c->session, turn, str_of(c->user)));
-}
-
-static void answer_begun(struct call *c, struct turn *t)
-{
-    if (c->hooks)
-        c->hooks->begun(c, t);
-    else
-        open_stream(c, t, (struct event_at){0, 0}, NULL, false);
+    open_stream(c, turns_followed(c->gateway, c->session, turn, str_of(c->user)),
+                (struct event_at){0, 0}, NULL, false);
 }
 
 /* Go's reverse proxy, which Perses uses, sometimes cuts a POST whose answer starts before it has
@@ -335,7 +323,7 @@ static void on_begun(void *arg, enum err err, struct turn *t, bool fresh)
     else if (async)
         reply_accepted(c, t);
     else
-        answer_begun(c, t);
+        open_stream(c, t, (struct event_at){0, 0}, NULL, false);
 }
 
 static void open_stream(struct call *c, struct turn *t, struct event_at after,
@@ -355,10 +343,6 @@ static void refuse_stream(struct call *c, enum err why)
 
 /* ---- GET /session/ID/turn/TID/events ---- */
 
-struct follow_call { /* what a GET waits for */
-    struct event_at after;
-};
-
 static bool take_after(struct call *c, struct event_at *after)
 {
     struct str header = http_header(c->request, "Last-Event-ID"), query = {0};
@@ -371,93 +355,28 @@ static bool take_after(struct call *c, struct event_at *after)
     return false;
 }
 
-static struct event_at after_of(const struct call *c)
+/* Its client has seen events of a turn that the session has lost, or that are gone. */
+static void on_found(struct call *c, enum err err, struct turn *t, struct event_at after,
+                     const struct store_answer *read)
 {
-    const struct follow_call *f = c->data;
-    return f->after;
-}
-
-static void free_data(struct call *c)
-{
-    free(c->data);
-    c->data = NULL;
-}
-
-static void on_over_read(void *arg, enum err err, const struct store_answer *a)
-{
-    struct call *c = arg;
-    struct event_at after = after_of(c);
-    c->store_call = 0;
-    c->on_gone = NULL;
-    free_data(c);
-    if (err == ERR_HISTORY_LOST) {
-        refuse_stream(c, err);
-        return;
-    }
-    if (err) {
+    bool knew = after.epoch > 0 && !id_is_zero(c->turn); /* of no id there was none */
+    if (err == ERR_HISTORY_LOST || (err == ERR_TURN_NOT_FOUND && knew))
+        refuse_stream(c, ERR_HISTORY_LOST);
+    else if (err)
         call_fail(c, err, NULL);
-        return;
-    }
-    struct turn *t = turns_followed(c->gateway, c->session, c->turn, str_of(c->user));
-    open_stream(c, t, after, a, true);
-}
-
-static void on_turn(void *arg, enum err err, const struct store_answer *a)
-{
-    struct call *c = arg;
-    struct gateway *g = c->gateway;
-    c->store_call = 0;
-    if (err) {
-        bool knew = after_of(c).epoch > 0 && !id_is_zero(c->turn); /* of no id there was none */
-        c->on_gone = NULL;
-        free_data(c);
-        if (err == ERR_TURN_NOT_FOUND && knew) /* the session is there, and has lost its turn */
-            refuse_stream(c, ERR_HISTORY_LOST);
-        else
-            call_fail(c, err, NULL);
-        return;
-    }
-    if (turn_state_over(a->turn.state)) { /* its events may have expired: that must be known before
-                                             the stream begins */
-        c->store_call =
-            store_events_read(g->store, c->session, c->turn, after_of(c), 65536, on_over_read, c);
-        return;
-    }
-    struct event_at after = after_of(c);
-    c->on_gone = NULL;
-    free_data(c);
-    if (a->turn.state == TURN_RUNNING && a->turn.lease_ms <= 0 && !c->cross_site)
-        turns_adopt(g, c->session, c->turn, a->turn.epoch, str_of(c->user), &c->credentials);
-    struct turn *t = turns_followed(g, c->session, c->turn, str_of(c->user));
-    if (!c->cross_site)
-        turns_lend(t, &c->credentials);
-    turns_told(t, &a->turn);
-    open_stream(c, t, after, NULL, true);
+    else
+        open_stream(c, t, after, read, true);
 }
 
 void api_turns_events(struct call *c)
 {
-    struct gateway *g = c->gateway;
     struct event_at after;
     if (!take_after(c, &after))
         return;
-    if (g->draining) {
+    if (c->gateway->draining)
         call_fail(c, ERR_DRAINING, NULL);
-        return;
-    }
-    struct turn *t = turns_get(g, c->turn);
-    bool live_here = t && turns_live(t);
-    if (live_here && id_eq(t->live.session, c->session) && strcmp(t->live.owner, c->user) == 0) {
-        if (!c->cross_site)
-            turns_lend(t, &c->credentials);
-        open_stream(c, t, after, NULL, true);
-        return;
-    }
-    struct follow_call *f = xcalloc(1, sizeof *f);
-    f->after = after;
-    c->data = f;
-    c->on_gone = free_data;
-    c->store_call = store_turn_get(g->store, str_of(c->user), c->session, c->turn, on_turn, c);
+    else
+        following_begin(c, after, on_found);
 }
 
 /* ---- POST …/cancel ---- */
@@ -477,6 +396,10 @@ static void on_cancelled(void *arg, enum err err, const struct store_answer *a)
     else if (err == ERR_NONE && a->turn.state == TURN_RUNNING)
         broker_cancel(g->broker, c->turn); /* whichever worker has it, for whichever gateway */
     log_info("turn.cancel", "turn=%s over=%d", id_log(c->turn), err == ERR_TURN_OVER);
+    if (c->hooks && c->hooks->cancelled) {
+        c->hooks->cancelled(c);
+        return;
+    }
     call_reply(c, 202,
                err == ERR_TURN_OVER ? STR("{\"state\":\"over\"}")
                                     : STR("{\"state\":\"cancelling\"}"));

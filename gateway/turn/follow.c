@@ -367,9 +367,14 @@ struct chunk *follow_next(struct follow *f, const struct tail *t)
 
 void follow_given(struct follow *f, const struct tail *t, struct chunk *take_chunk)
 {
-    if (take_chunk->final && is_last(f, t))
+    if (follow_ends_with(f, t, take_chunk))
         f->state = FOLLOW_OVER;
     chunk_free(take_chunk);
+}
+
+bool follow_ends_with(const struct follow *f, const struct tail *t, const struct chunk *c)
+{
+    return c->final && is_last(f, t);
 }
 
 bool follow_over(const struct follow *f)

@@ -102,6 +102,9 @@ size_t follow_fill(struct follow *f, const struct tail *t, char *dst,
  * given back to follow_given; NULL: none now. Not to be mixed with follow_fill. */
 struct chunk *follow_next(struct follow *f, const struct tail *t);
 void follow_given(struct follow *f, const struct tail *t, struct chunk *take_chunk);
+/* Before it is given back: does the stream end with it? A turn_awaiting_input that was decided does
+ * not end it. */
+bool follow_ends_with(const struct follow *f, const struct tail *t, const struct chunk *c);
 /* What is behind "data: " of it. */
 struct str chunk_payload(const struct chunk *c);
 bool follow_over(const struct follow *f);

@@ -103,7 +103,9 @@ static bool speak_next(struct follower *f)
     struct chunk *c = follow_next(&f->follow, &f->turn->tail);
     if (!c)
         return false;
-    f->door->on_event(f->door_arg, chunk_payload(c), &f->out);
+    if (!event_is(chunk_payload(c), EVENT_turn_awaiting_input) ||
+        follow_ends_with(&f->follow, &f->turn->tail, c))
+        f->door->on_event(f->door_arg, chunk_payload(c), &f->out);
     follow_given(&f->follow, &f->turn->tail, c);
     f->whole = follow_over(&f->follow);
     return true;

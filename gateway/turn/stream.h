@@ -48,7 +48,8 @@ void stream_refuse(struct follower *f, struct http_stream *out, enum err why);
 
 /* A door: it says a turn's events in its own words. Both before stream_begin. */
 struct stream_door {
-    /* The next event, as the payload of event.h: what its client is told goes to out. */
+    /* The next event, as the payload of event.h: what its client is told goes to out. Not of a
+     * turn_awaiting_input behind which more is known: that yes is waited for no more. */
     void (*on_event)(void *arg, struct str payload, struct buf *out);
     /* The last call. whole: the turn's final event was given out; else the client left, or the
      * gateway ends. Of a follower without a stream (stream_collect) out has what was written. */

@@ -13,6 +13,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
 from fakes.model import Call, Gate
+from harness.approvals import Dashboard
 from harness.client import Client, Response
 from harness.stack import Stack
 from harness.wait import SLOWNESS, until
@@ -116,7 +117,7 @@ def test_what_a_call_lacks_is_for_its_model_to_read(stack: Stack) -> None:
                              ({"question": "q", "conversation": "0" * 32}, "Session not found"),
                              ({"question": "q", "datasource": "../x"}, "datasource path"),
                              ({"question": "q", "time_range": {"start": []}}, "time_range"),
-                             ({"question": " "}, "message must be")):
+                             ({"question": " "}, "question must be")):
         async def work(client: McpClient, arguments: dict = arguments) -> Any:
             return await client.call_tool("ask", arguments)
 
@@ -124,15 +125,19 @@ def test_what_a_call_lacks_is_for_its_model_to_read(stack: Stack) -> None:
         assert result.is_error and words in result.content[0].text, (arguments, result.content)
 
 
-def test_a_write_waits_for_the_person(stack: Stack) -> None:
-    stack.model.when("save", [Call("save_panel", {"project": "p", "dashboard": "d", "title": "t", "query": "up"})], ["Saved."])
+def test_a_write_waits_for_the_person(stack: Stack, board: Dashboard, version: str) -> None:
+    """Of a client that can't be asked, the yes is given in PersAI; the same tool by itself is not offered."""
+    stack.model.when("save", [board.call()], ["Saved."])
 
     async def work(client: McpClient) -> Any:
-        return await client.call_tool("ask", {"question": "save it"})
+        with pytest.raises(MCPError) as refused:
+            await client.call_tool("save_panel", board.call().arguments)
+        return await client.call_tool("ask", {"question": "save it"}), refused.value
 
-    result = with_client(stack, MODERN, work)
-    assert result.structured_content["status"] in ("awaiting_approval", "answered")
-    assert "yes" in result.content[0].text or "Saved" in result.content[0].text
+    result, refused = with_client(stack, version, work)
+    assert result.structured_content["status"] == "awaiting_approval" and "yes" in result.content[0].text
+    assert refused.error.code == (-32021 if version == MODERN else -32602)
+    assert board.panels() == {}
 
 
 def test_prompts(stack: Stack, version: str) -> None:
@@ -213,7 +218,7 @@ def test_errors_have_the_protocols_codes(stack: Stack) -> None:
     assert post(alice, {"jsonrpc": "2.0", "method": "notifications/initialized"}).status == 202
     assert post(alice, {"jsonrpc": "2.0", "id": 7, "method": "ping"}).json() == {"jsonrpc": "2.0", "id": 7, "result": {}}
     tool, headers_of_tool = modern("tools/call", {"name": "save_panel", "arguments": {}}, **{"Mcp-Name": "save_panel"})
-    assert error(post(alice, tool, headers_of_tool)) == (400, -32602)
+    assert error(post(alice, tool, headers_of_tool)) == (400, -32021)  # nobody could be asked for a yes
     assert alice.get("/mcp").status == 405 and alice.request("DELETE", "/mcp").status == 405
     foreign = post(alice, body, {**headers, "Origin": "https://evil.example"})
     assert error(foreign) == (403, -32000) and foreign.json()["error"]["data"]["code"] == "cross_site"

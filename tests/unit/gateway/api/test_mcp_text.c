@@ -46,20 +46,24 @@ static void versions_that_nobody_speaks_are_refused(void **state)
     assert_int_equal(check(no_capabilities, MCP_MODERN, "tools/list", NULL), MCP_PARAMS);
 }
 
-static void tools_that_change_something_are_not_listed(void **state)
+static void tools_that_change_something_are_for_clients_that_can_ask(void **state)
 {
     (void)state;
     struct str tools = STR("[{\"name\":\"a\",\"description\":\"d\",\"input_schema\":{\"type\":"
                            "\"object\"},\"read_only\":true},{\"name\":\"b\",\"input_schema\":{},"
                            "\"read_only\":false},7]");
-    json_auto_t *result = mcp_tools(tools);
+    struct mcp_client plain = {.modern = true}, asks = {.modern = true, .elicits = true};
+    json_auto_t *result = mcp_tools(tools, &plain);
+    json_auto_t *more = mcp_tools(tools, &asks);
     const json_t *list = json_object_get(result, "tools");
     assert_int_equal(json_array_size(list), 2);
     assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0), "name")), "ask");
     assert_string_equal(json_string_value(json_object_get(json_array_get(list, 1), "name")), "a");
-    assert_true(mcp_has_tool(tools, STR("a")));
-    assert_false(mcp_has_tool(tools, STR("b")));
-    assert_false(mcp_has_tool(STR("no json"), STR("a")));
+    assert_int_equal(json_array_size(json_object_get(more, "tools")), 3);
+    assert_int_equal(mcp_tool_kind(tools, STR("a")), MCP_READS);
+    assert_int_equal(mcp_tool_kind(tools, STR("b")), MCP_CHANGES);
+    assert_int_equal(mcp_tool_kind(tools, STR("c")), MCP_NO_TOOL);
+    assert_int_equal(mcp_tool_kind(STR("no json"), STR("a")), MCP_NO_TOOL);
 }
 
 static void results_and_errors_have_their_envelopes(void **state)
@@ -96,7 +100,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(modern_request_repeats_itself_in_its_headers),
         cmocka_unit_test(versions_that_nobody_speaks_are_refused),
-        cmocka_unit_test(tools_that_change_something_are_not_listed),
+        cmocka_unit_test(tools_that_change_something_are_for_clients_that_can_ask),
         cmocka_unit_test(results_and_errors_have_their_envelopes),
         cmocka_unit_test(prompts_need_their_argument),
     };
