@@ -1,8 +1,9 @@
 /* gateway/api/agui.c: the door for clients of AG-UI 1.0: POST /agui.
  *
  * threadId is a session: an id of ours, a UUID, or any text of the client's own, from which one is
- * made for this person. A run is a turn. A client that leaves may come again with the same thread:
- * while its turn runs, it is told all of it from the beginning, then what is live. */
+ * made for this person. A run is a turn. A client that leaves may come again with the same thread,
+ * with its question or without messages: it is told what the conversation has, the running turn from
+ * its beginning, then what is live. What waits for a yes is an interrupt, and resume decides. */
 #include "gateway/api/agui.h"
 
 #include <sodium.h>
@@ -11,24 +12,43 @@
 #include "common/json.h"
 #include "gateway/api/agui_say.h"
 #include "gateway/api/asking.h"
+#include "gateway/api/following.h"
 #include "gateway/turn/stream.h"
 #include "proto/store/session.h"
+#include "proto/store/turn.h"
 
-enum { NAME_BYTES_MAX = 256 };
+enum { NAME_BYTES_MAX = 256, SNAPSHOT_BYTES = 4 << 20 };
 
 static void on_begun(struct call *c, struct turn *t);
 static bool on_refused(struct call *c, enum err err);
-static void on_session(void *arg, enum err err, const struct store_answer *a);
+static void join(struct call *c);
+static void on_page(void *arg, enum err err, const struct store_answer *a);
+static void resume(struct call *c);
+static void on_turn(void *arg, enum err err, const struct store_answer *a);
+static void on_decided(struct call *c);
+static void tell(struct call *c, enum err err, struct turn *t, struct event_at after,
+                 const struct store_answer *read);
+
+static const struct call_hooks hooks = {.decided = on_decided};
+
+struct run { /* of a call, until it is told */
+    struct agui_say say;
+    struct event_at after; /* of a resume: what its client has */
+};
 
 static void on_event(void *arg, struct str payload, struct buf *out)
 {
-    agui_say_event(arg, payload, out);
+    struct run *r = arg;
+    agui_say_event(&r->say, payload, out);
 }
+
+static struct run *run_of(const struct call *c) { return c->door; }
 
 static void say_free(void *arg)
 {
-    agui_say_free(arg);
-    free(arg);
+    struct run *r = arg;
+    agui_say_free(&r->say);
+    free(r);
 }
 
 static void on_end(void *arg, bool whole, struct buf *out)
@@ -77,6 +97,11 @@ static struct str last_question(const json_t *messages)
                : (struct str){0};
 }
 
+static bool is_filled(const json_t *body, const char *key)
+{
+    return json_array_size(json_object_get(body, key)) > 0;
+}
+
 /* What is wrong with it, or NULL. */
 static const char *fault_of(const struct call *c, struct str thread, struct str run,
                             struct str question)
@@ -85,9 +110,8 @@ static const char *fault_of(const struct call *c, struct str thread, struct str 
         return "threadId and runId must be texts of 1 to 256 bytes";
     if (json_array_size(json_object_get(c->body, "tools")) > 0)
         return "client_tools_unsupported: PersAI runs its own tools; send tools: []";
-    if (json_array_size(json_object_get(c->body, "resume")) > 0)
-        return "Decide on an interrupt by POST /session/ID/turn/TID/resume, then run again to "
-               "follow it";
+    if (is_filled(c->body, "resume") || !is_filled(c->body, "messages"))
+        return NULL;
     if (str_trim(question).len == 0 || question.len > c->gateway->settings.message_bytes_max)
         return "The last of messages must be a user's, with a text as its content";
     return NULL;
@@ -103,48 +127,142 @@ void api_agui_run(struct call *c)
         call_fail(c, ERR_INVALID, fault);
         return;
     }
-    struct agui_say *say = xcalloc(1, sizeof(*say));
-    agui_say_init(say, thread, run);
-    c->door = say;
+    struct run *r = xcalloc(1, sizeof(*r));
+    agui_say_init(&r->say, thread, run);
+    c->door = r;
     c->door_free = say_free;
     c->session = session_of(c, thread);
     struct asking a = {.session = c->session, .question = question, .refused = on_refused};
-    asking_begin(c, &a, on_begun);
+    if (is_filled(c->body, "resume"))
+        resume(c);
+    else if (!is_filled(c->body, "messages"))
+        join(c);
+    else
+        asking_begin(c, &a, on_begun);
 }
 
 /* ---- the answer ---- */
 
-static void on_begun(struct call *c, struct turn *t)
+static void tell(struct call *c, enum err err, struct turn *t, struct event_at after,
+                 const struct store_answer *read)
 {
-    struct follower *f = stream_new(&t->live, (struct event_at){0, 0}, false);
+    if (err) {
+        call_fail(c, err, NULL);
+        return;
+    }
+    struct follower *f = stream_new(&t->live, after, false);
+    agui_say_turn(&run_of(c)->say, t->live.turn);
     stream_speak(f, &door, c->door);
     c->door = NULL;
-    stream_begin(f, call_stream(c, "text/event-stream", &stream_handler, f), NULL);
+    stream_begin(f, call_stream(c, "text/event-stream", &stream_handler, f), read);
 }
+
+static void on_begun(struct call *c, struct turn *t)
+{
+    tell(c, ERR_NONE, t, (struct event_at){0, 0}, NULL);
+}
+
+/* ---- a client that comes again ---- */
 
 /* The thread's turn runs already: it is followed. */
 static bool on_refused(struct call *c, enum err err)
 {
     if (err != ERR_TURN_RUNNING)
         return false;
-    c->store_call =
-        store_session_get(c->gateway->store, str_of(c->user), c->session, false, on_session, c);
+    join(c);
     return true;
 }
 
-static void on_session(void *arg, enum err err, const struct store_answer *a)
+static void join(struct call *c)
+{
+    c->store_call = store_session_page(c->gateway->store, str_of(c->user), c->session, 0, 0,
+                                       SNAPSHOT_BYTES, on_page, c);
+}
+
+static bool wants_cancel(const struct call *c)
+{
+    const json_t *ours = json_object_get(json_object_get(c->body, "forwardedProps"), "persai");
+    return json_is_true(json_object_get(ours, "cancel"));
+}
+
+static void on_page(void *arg, enum err err, const struct store_answer *a)
 {
     struct call *c = arg;
     c->store_call = 0;
-    if (err == ERR_NONE && id_is_zero(a->sessions[0].running))
-        err = ERR_TURN_RUNNING; /* it ended meanwhile: the client asks again */
-    if (err != ERR_NONE) {
+    if (err) {
         call_fail(c, err, NULL);
         return;
     }
-    c->turn = a->sessions[0].running;
-    turns_adopt_of(c->gateway, &a->sessions[0], str_of(c->user), &c->credentials);
-    struct turn *t = turns_followed(c->gateway, c->session, c->turn, str_of(c->user));
-    turns_lend(t, &c->credentials);
-    on_begun(c, t);
+    const struct store_session *s = &a->sessions[0];
+    struct agui_say *say = &run_of(c)->say;
+    if (!a->more)
+        agui_say_snapshot(say, a->messages, a->message_count, s->running);
+    if (id_is_zero(s->running)) {
+        scoped_buf(out, STREAM_DOOR_BYTES_MAX);
+        agui_say_nothing(say, &out);
+        call_reply_text(c, 200, "text/event-stream", buf_str(&out));
+        return;
+    }
+    c->turn = s->running;
+    if (wants_cancel(c))
+        asking_cancel(c->gateway, str_of(c->user), c->session, c->turn);
+    following_begin(c, (struct event_at){0, 0}, tell);
+}
+
+/* ---- resume: what the person said to each interrupt ---- */
+
+/* The body of …/resume, and the turn; false: an entry is of no interrupt, or of two turns. */
+static bool take_decisions(struct call *c)
+{
+    const json_t *entries = json_object_get(c->body, "resume"), *entry;
+    json_t *list = json_array(), *decision;
+    struct id turn;
+    size_t i;
+    bool fine = true;
+    json_array_foreach(entries, i, entry)
+    {
+        fine = fine && agui_decision(entry, &turn, &decision);
+        if (fine)
+            json_array_append_new(list, decision);
+        fine = fine && (i == 0 || id_eq(turn, c->turn));
+        if (fine)
+            c->turn = turn;
+    }
+    json_decref(c->body);
+    c->body = json_pack("{s:o}", "decisions", list);
+    return fine;
+}
+
+static void resume(struct call *c)
+{
+    if (take_decisions(c))
+        c->store_call =
+            store_turn_get(c->gateway->store, str_of(c->user), c->session, c->turn, on_turn, c);
+    else
+        call_fail(c, ERR_INVALID,
+                  "resume must be a list of {interruptId, status, payload} of the interrupts that "
+                  "are open");
+}
+
+/* What its client has goes up to the interrupt; one that resumes again is told all anew. */
+static void on_turn(void *arg, enum err err, const struct store_answer *a)
+{
+    struct call *c = arg;
+    c->store_call = 0;
+    if (err) {
+        call_fail(c, err, NULL);
+        return;
+    }
+    if (a->turn.state == TURN_AWAITING)
+        run_of(c)->after = a->turn.last;
+    c->hooks = &hooks;
+    api_turns_resume(c);
+}
+
+static void on_decided(struct call *c)
+{
+    if (run_of(c)->after.epoch > 0)
+        following_begin(c, run_of(c)->after, tell);
+    else
+        join(c);
 }

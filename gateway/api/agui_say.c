@@ -7,21 +7,31 @@
 
 static void on_delta(struct agui_say *s, const struct saying *said, struct buf *out);
 static void on_other(struct agui_say *s, const json_t *event, struct buf *out);
+static void on_start(struct agui_say *s, struct buf *out);
+static void on_end(struct agui_say *s, const json_t *turn, const char *outcome, struct buf *out);
+
+enum { SNAPSHOT_BYTES_MAX = 12 << 20, INTERRUPT_BYTES_MAX = 2048 };
 
 void agui_say_init(struct agui_say *s, struct str thread, struct str run)
 {
     *s = (struct agui_say){.thread = str_dup(thread), .run = str_dup(run)};
+    buf_init(&s->snapshot, SNAPSHOT_BYTES_MAX);
 }
 
 void agui_say_free(struct agui_say *s)
 {
     free(s->thread);
     free(s->run);
+    buf_free(&s->snapshot);
 }
+
+void agui_say_turn(struct agui_say *s, struct id turn) { id_text(turn, s->turn); }
 
 void agui_say_event(struct agui_say *s, struct str payload, struct buf *out)
 {
     struct saying said;
+    if (!s->started)
+        on_start(s, out);
     saying_read(payload, &said);
     if (said.kind != SAYING_OTHER) {
         on_delta(s, &said, out);
@@ -198,6 +208,30 @@ static void finish(struct agui_say *s, const json_t *turn, struct buf *out)
                    (long long)json_integer_value(json_object_get(u, "output_tokens")));
 }
 
+/* ---- interrupts: TURN:HASH:CALL names one call of one turn, as it was shown ---- */
+
+#define SCHEMA                                                                                     \
+    "{\"type\":\"object\",\"properties\":{\"approve\":{\"type\":\"boolean\"}},"                    \
+    "\"required\":[\"approve\"]}"
+
+static void interrupt(struct agui_say *s, const json_t *call, struct buf *out)
+{
+    struct str id = json_text(json_object_get(call, "call_id"));
+    scoped_buf(name, INTERRUPT_BYTES_MAX);
+    buf_printf(&name, "%s:", s->turn);
+    buf_add_str(&name, json_text(json_object_get(call, "arguments_hash")));
+    buf_putc(&name, ':');
+    buf_add_str(&name, id);
+    buf_putc(out, '{');
+    json_field(out, "id", buf_str(&name));
+    json_field(out, "reason", STR("tool_call"));
+    json_field(out, "toolCallId", id);
+    json_field(out, "message", STR("This call changes something: it needs your yes"));
+    json_field_raw(out, "responseSchema", STR(SCHEMA));
+    json_field(out, "expiresAt", json_text(json_object_get(call, "expires_at")));
+    buf_putc(out, '}');
+}
+
 /* What waits for the person's yes: one interrupt for each call. */
 static void on_awaiting(struct agui_say *s, const json_t *turn, struct buf *out)
 {
@@ -205,22 +239,35 @@ static void on_awaiting(struct agui_say *s, const json_t *turn, struct buf *out)
     const json_t *calls = json_object_get(turn, "tool_calls"), *call;
     close_all(s, out);
     json_array_foreach(calls, i, call) { on_tool(call, NULL, out); }
+    begin(out, "STATE_SNAPSHOT"); /* there is none; the protocol wants it before an interrupt */
+    buf_puts(out, ",\"snapshot\":{}");
+    end(out);
     finish(s, turn, out);
     buf_puts(out, ",\"outcome\":{\"type\":\"interrupt\",\"interrupts\":[");
     json_array_foreach(calls, i, call)
     {
-        struct str id = json_text(json_object_get(call, "call_id"));
-        buf_puts(out, i > 0 ? ",{\"id\":" : "{\"id\":");
-        json_str(out, id);
-        buf_puts(out, ",\"reason\":\"tool_call\"");
-        json_field(out, "toolCallId", id);
-        json_field(out, "message", STR("This call changes something: it needs your yes"));
-        json_field(out, "expiresAt", json_text(json_object_get(call, "expires_at")));
-        buf_putc(out, '}');
+        if (i > 0)
+            buf_putc(out, ',');
+        interrupt(s, call, out);
     }
     buf_puts(out, "]}");
     end(out);
     s->over = true;
+}
+
+bool agui_decision(const json_t *entry, struct id *turn, json_t **decision)
+{
+    struct str name = json_text(json_object_get(entry, "interruptId")), id, hash;
+    struct str status = json_text(json_object_get(entry, "status"));
+    bool yes = str_is(status, "resolved") &&
+               json_is_true(json_object_get(json_object_get(entry, "payload"), "approve"));
+    if (!(str_is(status, "resolved") || str_is(status, "cancelled")) ||
+        !str_split(&name, ':', &id) || !id_parse(id, turn) || !str_split(&name, ':', &hash) ||
+        name.len == 0)
+        return false;
+    *decision = json_pack("{s:s%,s:s%,s:b}", "call_id", name.at, name.len, "arguments_hash",
+                          hash.at, hash.len, "approve", (int)yes);
+    return *decision != NULL;
 }
 
 static void on_end(struct agui_say *s, const json_t *turn, const char *outcome, struct buf *out)
@@ -243,18 +290,25 @@ static void on_error(struct agui_say *s, const json_t *event, struct buf *out)
 
 static void on_start(struct agui_say *s, struct buf *out)
 {
+    s->started = true;
     begin(out, "RUN_STARTED");
     json_field(out, "threadId", str_of(s->thread));
     json_field(out, "runId", str_of(s->run));
     end(out);
+    buf_add_str(out, buf_str(&s->snapshot));
+    buf_free(&s->snapshot);
+}
+
+void agui_say_nothing(struct agui_say *s, struct buf *out)
+{
+    on_start(s, out);
+    on_end(s, NULL, "success", out);
 }
 
 static void on_other(struct agui_say *s, const json_t *event, struct buf *out)
 {
     struct str type = json_text(json_object_get(event, "event_type"));
-    if (str_is(type, "turn_start"))
-        on_start(s, out);
-    else if (str_is(type, "step_start"))
+    if (str_is(type, "step_start"))
         on_step(s, event, out);
     else if (str_is(type, "step_complete"))
         on_complete(s, json_object_get(event, "step_details"), out);
@@ -266,4 +320,70 @@ static void on_other(struct agui_say *s, const json_t *event, struct buf *out)
         on_end(s, NULL, "cancelled", out);
     else if (str_is(type, "error"))
         on_error(s, event, out);
+}
+
+/* ---- what there was before ---- */
+
+static void snapshot_calls(const struct record_message *m, struct buf *out)
+{
+    json_key(out, "toolCalls");
+    buf_putc(out, '[');
+    for (unsigned i = 0; i < m->call_count; i++) {
+        scoped_buf(arguments, SNAPSHOT_BYTES_MAX);
+        record_arguments_json(&arguments, m->calls[i].arguments);
+        buf_puts(out, i > 0 ? ",{" : "{");
+        json_field(out, "id", m->calls[i].call_id);
+        json_field(out, "type", STR("function"));
+        json_key(out, "function");
+        buf_putc(out, '{');
+        json_field(out, "name", m->calls[i].tool_name);
+        json_field(out, "arguments", buf_str(&arguments));
+        buf_puts(out, "}}");
+    }
+    buf_putc(out, ']');
+}
+
+/* Opens it: what is common to all roles. */
+static void snapshot_open(unsigned message, unsigned part, const char *role, struct str content,
+                          struct buf *out)
+{
+    char id[32];
+    snprintf(id, sizeof(id), "m-%u-%u", message, part);
+    if (out->at[out->len - 1] != '[')
+        buf_putc(out, ',');
+    buf_putc(out, '{');
+    json_field(out, "id", str_of(id));
+    json_field(out, "role", str_of(role));
+    json_field(out, "content", content);
+}
+
+static void snapshot_message(const struct store_message *m, struct buf *out)
+{
+    const struct record_message *r = &m->record;
+    for (unsigned i = 0; i < r->response_count; i++) {
+        snapshot_open(m->message, i, "tool", r->responses[i].content, out);
+        json_field(out, "toolCallId", r->responses[i].call_id);
+        buf_putc(out, '}');
+    }
+    if (r->role == ROLE_TOOL)
+        return;
+    snapshot_open(m->message, 0, r->role == ROLE_USER ? "user" : "assistant", r->content, out);
+    if (r->call_count > 0)
+        snapshot_calls(r, out);
+    buf_putc(out, '}');
+}
+
+/* One that is too large is left out: its client keeps what it has. */
+void agui_say_snapshot(struct agui_say *s, const struct store_message *messages, unsigned count,
+                       struct id running)
+{
+    begin(&s->snapshot, "MESSAGES_SNAPSHOT");
+    buf_puts(&s->snapshot, ",\"messages\":[");
+    for (unsigned i = 0; i < count; i++)
+        if (!id_eq(messages[i].record.turn, running) || messages[i].record.role == ROLE_USER)
+            snapshot_message(&messages[i], &s->snapshot);
+    buf_putc(&s->snapshot, ']');
+    end(&s->snapshot);
+    if (s->snapshot.overflowed)
+        buf_clear(&s->snapshot);
 }

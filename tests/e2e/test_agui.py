@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from fakes.model import Call, Gate, Reasoning, Status
+from harness.approvals import Dashboard, saves
 from harness.client import Client
 from harness.stack import Stack
 
@@ -119,7 +120,114 @@ def test_a_run_that_is_cancelled_or_fails(stack: Stack) -> None:
     assert events[-1]["type"] == "RUN_ERROR" and events[-1]["code"] == "model_refused"
 
 
-@pytest.mark.parametrize("more", [{"messages": []}, {"messages": [{"id": "1", "role": "assistant", "content": "x"}]},
+def snapshot(events: list[dict]) -> list[tuple[str, str]]:
+    found, = (e["messages"] for e in events if e["type"] == "MESSAGES_SNAPSHOT")
+    assert len({m["id"] for m in found}) == len(found)
+    return [(m["role"], m["content"]) for m in found]
+
+
+def interrupts(events: list[dict]) -> list[dict]:
+    assert [e["type"] for e in events[-2:]] == ["STATE_SNAPSHOT", "RUN_FINISHED"]
+    assert events[-1]["outcome"]["type"] == "interrupt"
+    return events[-1]["outcome"]["interrupts"]
+
+
+def answers(found: list[dict], status: str = "resolved", **payload: bool) -> list[dict]:
+    return [{"interruptId": one["id"], "status": status, **({"payload": payload} if payload else {})} for one in found]
+
+
+def test_who_comes_again_is_told_all(stack: Stack) -> None:
+    alice, thread, gate = stack.client(), uuid.uuid4().hex, Gate()
+    stack.model.when("Is it up?", ["Let me look.", Call("list_label_values", {"label": "room"})], ["It is."])
+    Run(alice, thread, "Is it up?").finish()
+    before = Run(alice, thread, "", messages=[]).finish()
+    assert before[-1]["outcome"] == {"type": "success"} and [e["type"] for e in before][1] == "MESSAGES_SNAPSHOT"
+    said = snapshot(before)
+    assert [role for role, _ in said] == ["user", "assistant", "tool", "assistant"]
+    assert said[0][1] == "Is it up?" and said[-1][1] == "It is."
+    called = before[1]["messages"][1]["toolCalls"][0]
+    assert called["function"] == {"name": "list_label_values", "arguments": '{"label":"room"}'}
+    assert before[1]["messages"][2]["toolCallId"] == called["id"]
+    stack.model.when("And now?", ["Still ", gate, "up."])
+    first = Run(alice, thread, "And now?")
+    gate.wait()
+    second = Run(alice, thread, "", messages=[])
+    second.until("TEXT_MESSAGE_CONTENT")
+    gate.open()
+    events = second.finish()
+    assert snapshot(events) == [*said, ("user", "And now?")] and text(events) == "Still up."
+    assert text(first.finish()) == "Still up."
+
+
+def test_a_gateway_is_killed_mid_run(bare: Stack) -> None:
+    stack = bare.start(gateways=2)
+    thread, gate = uuid.uuid4().hex, Gate()
+    stack.model.when("Is it up?", ["One ", gate, "two."])
+    first = Run(stack.client(), thread, "Is it up?")
+    first.until("TEXT_MESSAGE_CONTENT")
+    gate.wait()
+    stack.gateways[0].process.kill()
+    again = Run(stack.client(gateway=1), thread, "Is it up?")
+    again.until("MESSAGES_SNAPSHOT")
+    gate.open()
+    events = again.finish()
+    assert text(events).endswith("two.") and snapshot(events) == [("user", "Is it up?")]
+    assert events[-1]["outcome"] == {"type": "success"}
+
+
+def test_a_run_is_cancelled_by_its_thread(stack: Stack) -> None:
+    alice, gate = stack.client(), Gate()
+    stack.model.when("Is it up?", ["One ", gate, "two."])
+    run = Run(alice, "a text of mine", "Is it up?")
+    gate.wait()
+    ended = Run(alice, "a text of mine", "", messages=[], forwardedProps={"persai": {"cancel": True}}).finish()
+    assert ended[-1]["outcome"] == {"type": "cancelled"} == run.finish()[-1]["outcome"]
+    gate.open()
+
+
+@pytest.mark.parametrize("said", ["yes", "no", "cancelled"])
+def test_an_approval_is_an_interrupt(stack: Stack, board: Dashboard, said: str) -> None:
+    saves(stack, board.call())
+    carol, thread = stack.client("carol"), uuid.uuid4().hex
+    run = Run(carol, thread, "save it").finish()
+    found, = interrupts(run)
+    assert found["reason"] == "tool_call" and found["toolCallId"] == "call_Kitchen" and found["expiresAt"]
+    assert found["responseSchema"]["required"] == ["approve"]
+    assert interrupts(Run(carol, thread, "", messages=[]).finish()) == [found]  # who comes again sees it
+    resume = answers([found], "cancelled") if said == "cancelled" else answers([found], approve=said == "yes")
+    events = Run(carol, thread, "", messages=[], resume=resume).finish()
+    assert [e["type"] for e in events][0] == "RUN_STARTED" and text(events) == "Saved."
+    assert not any(e["type"] == "MESSAGES_SNAPSHOT" for e in events)
+    assert board.titles() == (["Kitchen"] if said == "yes" else [])
+    # Sent again it is done no more, and told from the beginning.
+    again = Run(carol, thread, "", messages=[], resume=resume).finish()
+    assert snapshot(again)[-1] == ("assistant", "Saved.") and len(board.panels()) == (said == "yes")
+    contrary = Run(carol, thread, "", messages=[], resume=answers([found], approve=said != "yes"))
+    assert contrary.answer.status == 409 and json.loads(contrary.answer.read())["code"] == "already_decided"
+
+
+def test_all_interrupts_are_decided_at_once(stack: Stack, board: Dashboard) -> None:
+    stack.model.when("save", [board.call("One"), board.call("Two")], ["Saved."])
+    carol, thread = stack.client("carol"), uuid.uuid4().hex
+    found = interrupts(Run(carol, thread, "save both").finish())
+    wrong = [answers(found[:1], approve=True), [*answers(found, approve=True), {"interruptId": "x", "status": "resolved"}],
+             answers([{"id": f["id"].replace("call_", "other_")} for f in found], approve=True),
+             answers(found, "maybe"), [7], answers([*found, found[0]], approve=True),
+             answers([{"id": uuid.uuid4().hex + f["id"][32:]} for f in found], approve=True)]
+    for resume in wrong:
+        run = Run(carol, thread, "", messages=[], resume=resume)
+        body = json.loads(run.answer.read())
+        assert run.answer.status in (404, 422) and body["type"] == "RUN_ERROR", (resume, body)
+    busy = Run(carol, thread, "another question").finish()
+    assert interrupts(busy) == found
+    bob = Run(stack.client("bob"), thread, "", messages=[], resume=answers(found, approve=True))
+    assert bob.answer.status == 404
+    assert board.panels() == {}
+    Run(carol, thread, "", messages=[], resume=answers(found, approve=True)).finish()
+    assert board.titles() == ["One", "Two"]
+
+
+@pytest.mark.parametrize("more", [{"messages": [{"id": "1", "role": "assistant", "content": "x"}]},
                                   {"threadId": ""}, {"runId": 7}, {"tools": [{"name": "f"}]}, {"messages": "x"},
                                   {"resume": [{"interruptId": "1", "status": "resolved"}]}])
 def test_what_is_refused(stack: Stack, more: dict) -> None:
