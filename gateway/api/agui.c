@@ -2,8 +2,9 @@
  *
  * threadId is a session: an id of ours, a UUID, or any text of the client's own, from which one is
  * made for this person. A run is a turn. A client that leaves may come again with the same thread,
- * with its question or without messages: it is told what the conversation has, the running turn from
- * its beginning, then what is live. What waits for a yes is an interrupt, and resume decides. */
+ * with its question or without messages: it is told what the conversation has, the running turn
+ * from its beginning, then what is live. What waits for a yes is an interrupt, and resume decides.
+ */
 #include "gateway/api/agui.h"
 
 #include <sodium.h>

@@ -49,7 +49,7 @@ static bool is_request(const struct mcp *m)
 
 void api_mcp_post(struct call *c)
 {
-    struct mcp *m = mcp_new(c);
+    struct mcp *m = mcp_take(c);
     struct mcp_headers headers = {http_header(c->request, "MCP-Protocol-Version"),
                                   http_header(c->request, "Mcp-Method"),
                                   http_header(c->request, "Mcp-Name")};
@@ -235,7 +235,7 @@ static void on_conversation(void *arg, enum err err, const struct store_answer *
         begin(c);
 }
 
-/* What a tool that was called by itself is called in its conversation, which is in nobody's list. */
+/* What a tool that is called by itself is called in its conversation, which nobody's list has. */
 static void begin(struct call *c)
 {
     const struct mcp *m = mcp_of(c);

@@ -9,7 +9,7 @@ const json_t *mcp_params(const struct call *c)
     return json_object_get(mcp_of(c)->request, "params");
 }
 
-const json_t *mcp_id(const struct call *c)
+static const json_t *id_of(const struct call *c)
 {
     return mcp_of(c) ? json_object_get(mcp_of(c)->request, "id") : NULL;
 }
@@ -24,7 +24,7 @@ static void free_data(void *data)
     free(m);
 }
 
-struct mcp *mcp_new(struct call *c)
+struct mcp *mcp_take(struct call *c)
 {
     struct mcp *m = xcalloc(1, sizeof(*m));
     m->request = c->body;
@@ -38,7 +38,7 @@ struct mcp_saying mcp_saying_of(const struct call *c)
 {
     const struct mcp *m = mcp_of(c);
     const json_t *meta = json_object_get(mcp_params(c), "_meta");
-    return (struct mcp_saying){.id = mcp_id(c),
+    return (struct mcp_saying){.id = id_of(c),
                                .token = json_object_get(meta, "progressToken"),
                                .task = m->task,
                                .modern = m->client.modern,
@@ -59,13 +59,13 @@ static void reply(struct call *c, unsigned status, json_t *take_message)
 
 void mcp_reply_result(struct call *c, json_t *take_result)
 {
-    reply(c, 200, mcp_answer(mcp_id(c), take_result, mcp_of(c)->client.modern));
+    reply(c, 200, mcp_answer(id_of(c), take_result, mcp_of(c)->client.modern));
 }
 
 void mcp_reply_error(struct call *c, unsigned status, int code, const char *sentence,
                      json_t *take_data)
 {
-    reply(c, status, mcp_error(mcp_id(c), code, sentence, take_data));
+    reply(c, status, mcp_error(id_of(c), code, sentence, take_data));
 }
 
 void mcp_refuse_params(struct call *c, const char *sentence)

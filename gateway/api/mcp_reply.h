@@ -19,9 +19,8 @@ struct mcp {
     void (*decided)(struct call *c); /* goes on once the person's decision is stored */
 };
 struct mcp *mcp_of(const struct call *c); /* NULL before its body is there */
-struct mcp *mcp_new(struct call *c);      /* takes its body; c owns it */
+struct mcp *mcp_take(struct call *c);     /* takes its body; c owns it */
 const json_t *mcp_params(const struct call *c);
-const json_t *mcp_id(const struct call *c);
 /* For mcp_stream.h, with the call's progress token; borrows. */
 struct mcp_saying mcp_saying_of(const struct call *c);
 

@@ -48,8 +48,8 @@ def bearer(stack: Stack, user: str) -> str:
     return stack.client(user, bearer=True).bearer or ""
 
 
-def mcp(npm: tuple[str, str], stack: Stack, version: str, tool: str, arguments: dict, answer: str = "", user: str = "carol") -> dict:
-    result, = Script(npm, "mcp", stack.gateway.url + "/mcp", bearer(stack, user), version, tool,
+def mcp(npm: tuple[str, str], stack: Stack, version: str, tool: str, arguments: dict, answer: str = "") -> dict:
+    result, = Script(npm, "mcp", stack.gateway.url + "/mcp", bearer(stack, "carol"), version, tool,
                      json.dumps(arguments), answer).lines()
     return result
 
