@@ -36,7 +36,11 @@ export function languageTests(the: () => World): void {
       for (const root of mine) {
         if (root === null) continue;
         const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
-        while (walker.nextNode()) found.push(walker.currentNode.textContent?.trim() ?? '');
+        while (walker.nextNode()) {
+          const { parentElement, textContent } = walker.currentNode;
+          // Titles of conversations are what people wrote.
+          if (parentElement?.closest('[data-row]') === null) found.push(textContent?.trim() ?? '');
+        }
         for (const element of root.querySelectorAll('[aria-label], [placeholder], [title]'))
           for (const name of ['aria-label', 'placeholder', 'title'])
             found.push(element.getAttribute(name) ?? '');
