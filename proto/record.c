@@ -90,17 +90,66 @@ bool record_request_encode(const struct record_request *r, struct buf *b)
     return !b->overflowed;
 }
 
-bool record_event_add(struct buf *b, uint32_t seq, uint32_t final, struct str payload)
+/* ---- events ---- */
+
+/* What a part of an event costs beside its bytes: not worth it for less. */
+enum { LIKE_BYTES_MIN = 32 };
+
+/* How much of an event is as in the one before it. */
+struct likeness {
+    size_t head, tail;
+};
+
+static struct likeness compare(struct str base, struct str payload)
 {
-    size_t before = b->len;
+    size_t most = base.len < payload.len ? base.len : payload.len;
+    struct likeness l = {0};
+    while (l.head < most && base.at[l.head] == payload.at[l.head])
+        l.head++;
+    while (l.tail < most - l.head &&
+           base.at[base.len - 1 - l.tail] == payload.at[payload.len - 1 - l.tail])
+        l.tail++;
+    return l;
+}
+
+static void add_whole(struct buf *b, uint32_t seq, uint32_t final, struct str payload)
+{
     pack_array(b, 3);
     pack_u64(b, seq);
     pack_u64(b, final);
     pack_bytes(b, payload);
-    if (!b->overflowed)
-        return true;
-    b->len = before;
-    return false;
+}
+
+static void add_part(struct buf *b, uint32_t seq, uint32_t final, struct likeness l,
+                     struct str payload)
+{
+    pack_array(b, 5);
+    pack_u64(b, seq);
+    pack_u64(b, final);
+    pack_u64(b, l.head);
+    pack_u64(b, l.tail);
+    pack_bytes(b, (struct str){payload.at + l.head, payload.len - l.head - l.tail});
+}
+
+bool record_event_add(struct buf *b, struct record_base *base, uint32_t seq, uint32_t final,
+                      struct str payload)
+{
+    size_t before = b->len;
+    struct likeness l = {0};
+    if (base && base->len > 0)
+        l = compare((struct str){b->at + base->at, base->len}, payload);
+    bool part = l.head + l.tail >= LIKE_BYTES_MIN && l.head + l.tail >= payload.len / 2;
+    if (part)
+        add_part(b, seq, final, l, payload);
+    else
+        add_whole(b, seq, final, payload);
+    if (b->overflowed) {
+        b->len = before;
+        return false;
+    }
+    if (base && !part)
+        *base = (struct record_base){b->len - payload.len, payload.len};
+    return true;
 }
 
 void record_arguments_json(struct buf *b, struct str arguments)
@@ -351,19 +400,77 @@ enum err record_request_decode(struct str bytes, struct record_request *out)
     return ERR_BAD_FRAME;
 }
 
-enum err record_event_next(struct str *rest, struct record_event *out)
+void record_events_init(struct record_events *r, struct str batch)
+{
+    *r = (struct record_events){.rest = batch};
+    buf_init(&r->whole, RECORD_BYTES_MAX);
+}
+
+void record_events_free(struct record_events *r) { buf_free(&r->whole); }
+
+bool record_events_more(const struct record_events *r) { return r->rest.len > 0; }
+
+static bool read_number(struct str *rest, uint64_t max, uint64_t *out)
+{
+    struct pack_value v;
+    bool ok = pack_read(rest, &v) && v.type == PACK_NUMBER && v.number <= max;
+    *out = ok ? v.number : 0;
+    return ok;
+}
+
+static bool read_bytes(struct str *rest, struct str *out)
+{
+    struct pack_value v;
+    bool ok = pack_read(rest, &v) && v.type == PACK_BYTES;
+    *out = ok ? v.bytes : (struct str){0};
+    return ok;
+}
+
+/* What is as in the base, around what is its own. */
+static bool read_part(struct record_events *r, struct str *payload)
+{
+    uint64_t head, tail;
+    struct str own;
+    if (!read_number(&r->rest, r->base.len, &head) ||
+        !read_number(&r->rest, r->base.len - head, &tail) || !read_bytes(&r->rest, &own))
+        return false;
+    buf_clear(&r->whole);
+    buf_add(&r->whole, r->base.at, head);
+    buf_add_str(&r->whole, own);
+    buf_add_str(&r->whole, str_skip(r->base, r->base.len - tail));
+    *payload = buf_str(&r->whole);
+    return !r->whole.overflowed;
+}
+
+enum err record_events_next(struct record_events *r, struct record_event *out)
 {
     uint32_t count;
-    struct pack_value seq, final, payload;
+    uint64_t seq, final;
+    struct str payload = {0};
     *out = (struct record_event){0};
-    bool ok = pack_read_array(rest, &count) && count == 3 && pack_read(rest, &seq) &&
-              pack_read(rest, &final) && pack_read(rest, &payload) && seq.type == PACK_NUMBER &&
-              seq.number > 0 && seq.number <= UINT32_MAX && final.type == PACK_NUMBER &&
-              final.number <= 1 && payload.type == PACK_BYTES && payload.bytes.len > 0;
-    if (!ok)
+    bool ok = pack_read_array(&r->rest, &count) && (count == 3 || count == 5) &&
+              read_number(&r->rest, UINT32_MAX, &seq) && seq > 0 &&
+              read_number(&r->rest, 1, &final);
+    if (ok && count == 5)
+        ok = read_part(r, &payload);
+    else if (ok)
+        ok = read_bytes(&r->rest, &payload);
+    if (!ok || payload.len == 0)
         return ERR_BAD_FRAME;
-    *out = (struct record_event){(uint32_t)seq.number, (uint32_t) final.number, payload.bytes};
+    if (count == 3)
+        r->base = payload;
+    *out = (struct record_event){(uint32_t)seq, (uint32_t) final, payload};
     return ERR_NONE;
+}
+
+uint32_t record_events_first(struct str batch)
+{
+    struct record_events r;
+    struct record_event e;
+    record_events_init(&r, batch);
+    uint32_t first = record_events_next(&r, &e) == ERR_NONE ? e.seq : 0;
+    record_events_free(&r);
+    return first;
 }
 
 const char *role_word(enum message_role r)

@@ -81,15 +81,31 @@ struct record_request {
 bool record_request_encode(const struct record_request *r, struct buf *b);
 enum err record_request_decode(struct str bytes, struct record_request *out) warn_unused;
 
-/* A batch of events, as one entry of a turn's Redis Stream (and as what travels with a seal). */
+/* A batch of events, as one entry of a turn's Redis Stream (and as what travels with a seal). An
+ * event is written whole, or as what makes it differ from the last whole one of its batch: the JSON
+ * of two tokens is the same but for the tokens (170 bytes are 15 so). */
 struct record_event {
     uint32_t seq;
     uint32_t final;
     struct str payload;
 };
-bool record_event_add(struct buf *b, uint32_t seq, uint32_t final,
-                      struct str payload); /* appends [seq, final, payload] */
-enum err record_event_next(struct str *rest, struct record_event *out)
-    warn_unused; /* *rest empty: stop before calling */
+struct record_base { /* zeroed with an empty batch: where its last whole payload is */
+    size_t at, len;
+};
+/* Appends it. base: of this batch, whose events were all added with it; NULL: whole. */
+bool record_event_add(struct buf *b, struct record_base *base, uint32_t seq, uint32_t final,
+                      struct str payload);
+
+struct record_events { /* reads a batch; borrows it */
+    struct str rest, base;
+    struct buf whole; /* the last event's payload, where it was not written whole */
+};
+void record_events_init(struct record_events *r, struct str batch);
+void record_events_free(struct record_events *r);
+bool record_events_more(const struct record_events *r);
+/* The next one; its payload is valid until the next call. */
+enum err record_events_next(struct record_events *r, struct record_event *out) warn_unused;
+/* The seq of a batch's first event; 0: it can't be read. */
+uint32_t record_events_first(struct str batch);
 
 #endif

@@ -220,6 +220,7 @@ static void judge_refusal(struct checkup *c, const struct model *m, int status,
         PROVIDERS(X)
 #undef X
     };
+    const char *words = r->refused_words ? r->refused_words : "";
     char host[ENDPOINT_HOST_MAX];
     endpoint_host(m->by_perses ? c->worker->settings.perses : m->base_url, host);
     if (r->refusal.kind == LLM_ERROR_AUTH && m->by_perses)
@@ -233,7 +234,7 @@ static void judge_refusal(struct checkup *c, const struct model *m, int status,
                     "key_env or key_file in PERSAI_MODELS",
                     m->name, host, m->key ? "the key" : "to answer without a key", status,
                     prefixes[m->provider]);
-    else if (unknown_model(status, r->refused_words))
+    else if (unknown_model(status, words))
         report_fail(c->report,
                     "Model %.100s: %s does not know \"%.100s\", or has not this API (HTTP %d): "
                     "correct the name in PERSAI_DEFAULT_MODEL or PERSAI_MODELS, or the base URL",
@@ -241,7 +242,7 @@ static void judge_refusal(struct checkup *c, const struct model *m, int status,
     else if (r->refusal.kind == LLM_ERROR_QUOTA_GONE)
         report_fail(c->report, "Model %.100s: the key is right, but its quota or money is used up",
                     m->name);
-    else if (status == 400 && !m->json_tools && strcasestr(r->refused_words, "tool"))
+    else if (status == 400 && !m->json_tools && strcasestr(words, "tool"))
         report_fail(c->report,
                     "Model %.100s takes no tools: set \"tools\": \"json\" for it in PERSAI_MODELS "
                     "(HTTP %d)",

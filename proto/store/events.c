@@ -5,6 +5,8 @@
 #include "proto/store/key.h"
 #include "proto/store/reply.h"
 
+enum { STORED_PART = 4 };
+
 struct reading {
     struct event_at after;
     uint32_t max_bytes;
@@ -19,11 +21,14 @@ static bool follows(struct event_at before, struct event_at at)
 }
 
 struct found_events {
-    struct store_event *at;
+    struct store_event *at; /* their payloads are owned */
     unsigned count, cap;
     uint64_t bytes;
     bool full, gap;
 };
+
+static void take_event(struct found_events *f, struct event_at *cursor, struct event_at at,
+                       const struct record_event *e, uint32_t max_bytes);
 
 /* Events of one entry past *cursor. An entry may repeat some: what was said and got no answer is
  * said again together with what followed. */
@@ -33,28 +38,38 @@ static bool take_entry(struct found_events *f, struct event_at *cursor, struct s
     struct event_at last;
     if (!event_at_parse(id, &last))
         return false;
-    while (batch.len > 0 && !f->full && !f->gap) {
+    struct record_events events;
+    bool ok = true;
+    record_events_init(&events, batch);
+    while (ok && record_events_more(&events) && !f->full && !f->gap) {
         struct record_event e;
-        if (record_event_next(&batch, &e) != ERR_NONE)
-            return false;
-        struct event_at at = {last.epoch, e.seq};
-        if (event_at_cmp(at, *cursor) <= 0)
-            continue;
-        if (!follows(*cursor, at)) {
-            f->gap = true;
-        } else if (f->count > 0 && f->bytes + e.payload.len > max_bytes) {
-            f->full = true;
-        } else {
-            if (f->count == f->cap) {
-                f->cap = f->cap == 0 ? 64 : f->cap * 2;
-                f->at = xrealloc(f->at, f->cap * sizeof *f->at);
-            }
-            f->at[f->count++] = (struct store_event){at, e.final != 0, e.payload};
-            f->bytes += e.payload.len;
-            *cursor = at;
-        }
+        ok = record_events_next(&events, &e) == ERR_NONE;
+        if (ok)
+            take_event(f, cursor, (struct event_at){last.epoch, e.seq}, &e, max_bytes);
     }
-    return true;
+    record_events_free(&events);
+    return ok;
+}
+
+static void take_event(struct found_events *f, struct event_at *cursor, struct event_at at,
+                       const struct record_event *e, uint32_t max_bytes)
+{
+    if (event_at_cmp(at, *cursor) <= 0)
+        return;
+    if (!follows(*cursor, at)) {
+        f->gap = true;
+    } else if (f->count > 0 && f->bytes + e->payload.len > max_bytes) {
+        f->full = true;
+    } else {
+        if (f->count == f->cap) {
+            f->cap = f->cap == 0 ? 64 : f->cap * 2;
+            f->at = xrealloc(f->at, f->cap * sizeof *f->at);
+        }
+        struct str own = {str_dup(e->payload), e->payload.len};
+        f->at[f->count++] = (struct store_event){at, e->final != 0, own};
+        f->bytes += own.len;
+        *cursor = at;
+    }
 }
 
 static void on_events(struct store_call *c, struct store_command *cmd, enum err err,
@@ -79,6 +94,8 @@ static void on_events(struct store_call *c, struct store_command *cmd, enum err 
                                   .more = f.full || f.gap || redis_int(redis_at(reply, 2)) == 1};
     reply_turn(redis_at(reply, 1), c->session, c->turn, &answer.turn);
     store_call_end(c, err, &answer);
+    for (unsigned i = 0; i < f.count; i++)
+        free((void *)(uintptr_t)f.at[i].payload.at);
     free(f.at);
 }
 
@@ -96,6 +113,7 @@ uint64_t store_events_read(struct store *s, struct id session, struct id turn,
     command_id(cmd, turn);
     command_num(cmd, after.epoch);
     command_num(cmd, after.seq);
-    command_num(cmd, max_bytes > 0 ? max_bytes : 1);
+    /* An entry is some tenth of its events: what is read beyond max_bytes is read once more. */
+    command_num(cmd, max_bytes > STORED_PART ? max_bytes / STORED_PART : 1);
     return command_send(cmd);
 }

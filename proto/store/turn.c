@@ -118,7 +118,7 @@ uint64_t store_turn_begin(struct store *s, const struct store_begin *b, store_fn
     char body[STORE_HASH_TEXT + 1] = "";
     if (!record_message_encode(b->message, &message) ||
         !record_request_encode(b->request, &request) ||
-        !record_event_add(&batch, 1, 0, b->turn_start) || !buf_add_str(&c->owner, b->owner))
+        !record_event_add(&batch, NULL, 1, 0, b->turn_start) || !buf_add_str(&c->owner, b->owner))
         return store_call_fail(c, ERR_TOO_LARGE);
 
     /* The list first: a turn that is in it and never began is voided by who looks at it, one that
@@ -186,7 +186,7 @@ static bool last_words(struct buf *batch, struct id turn, enum err why)
     scoped_buf(payload, EVENT_BATCH_MAX);
     bool fine = why == ERR_CANCELLED ? event_turn_cancelled(&payload, turn)
                                      : event_error(&payload, why, NULL);
-    return fine && record_event_add(batch, 1, 1, buf_str(&payload));
+    return fine && record_event_add(batch, NULL, 1, 1, buf_str(&payload));
 }
 
 uint64_t store_turn_claim(struct store *s, struct id session, struct id turn,
@@ -384,17 +384,10 @@ uint64_t store_turn_load(struct store *s, struct id session, struct id turn, uin
     return command_send(cmd);
 }
 
-/* The seq of a batch's first event; 0: it can't be read. */
-static uint32_t first_seq(struct str batch)
-{
-    struct record_event e;
-    return batch.len > 0 && record_event_next(&batch, &e) == ERR_NONE ? e.seq : 0;
-}
-
 uint64_t store_turn_say(struct store *s, struct id session, struct id turn, uint32_t epoch,
                         uint32_t last_seq, struct str batch, store_fn *fn, void *arg)
 {
-    uint32_t first = first_seq(batch);
+    uint32_t first = record_events_first(batch);
     CHECK(first > 0 && first <= last_seq);
     struct store_command *cmd =
         command_script(turn_call(s, session, turn, fn, arg), SCRIPT_turn_say, on_turn);
@@ -430,7 +423,7 @@ static bool command_approvals(struct store_command *cmd, const struct store_seal
 
 uint64_t store_turn_seal(struct store *s, const struct store_seal *seal, store_fn *fn, void *arg)
 {
-    uint32_t first = first_seq(seal->batch);
+    uint32_t first = record_events_first(seal->batch);
     CHECK(first > 0 && first <= seal->last_seq && seal->state != TURN_NONE);
     struct store_call *c = turn_call(s, seal->session, seal->turn, fn, arg);
     struct store_command *cmd = command_script(c, SCRIPT_turn_seal, on_ended);

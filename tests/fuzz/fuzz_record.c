@@ -15,8 +15,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         record_message_free(&message);
     }
     (void)!record_request_decode(bytes, &request);
-    for (struct record_event e; bytes.len > 0 && record_event_next(&bytes, &e) == ERR_NONE;)
+    struct record_events events;
+    record_events_init(&events, bytes);
+    for (struct record_event e;
+         record_events_more(&events) && record_events_next(&events, &e) == ERR_NONE;)
         CHECK(e.payload.len > 0 && e.seq > 0);
+    record_events_free(&events);
     buf_free(&b);
     return 0;
 }

@@ -93,7 +93,7 @@ static void turn_stop(struct redis *r, const struct fake_op *op, struct fake_ses
     buf_init(&batch, LAST_WORDS_MAX);
     CHECK(why == ERR_CANCELLED ? event_turn_cancelled(&payload, t->turn)
                                : event_error(&payload, why, NULL));
-    CHECK(record_event_add(&batch, 1, 1, buf_str(&payload)));
+    CHECK(record_event_add(&batch, NULL, 1, 1, buf_str(&payload)));
     t->epoch = turn_next(r, t, seen);
     t->from = seen;
     struct blob *b = blob_new(buf_str(&batch));
@@ -253,7 +253,7 @@ static enum err cancel(struct redis *r, struct fake_op *op, struct fake_reply *o
         return t->state == TURN_CANCELLED ? ERR_NONE : ERR_TURN_OVER;
     }
     t->cancel = true;
-    if (t->state == TURN_AWAITING || t->lease_ms <= r->now_ms)
+    if (t->state == TURN_AWAITING || t->lease_ms <= r->now_ms || t->loaded != t->epoch)
         turn_stop(r, op, s, t, 0, TURN_CANCELLED, ERR_CANCELLED);
     return answer_turn(r, op, t, out);
 }
@@ -411,31 +411,43 @@ struct reading {
     unsigned cap;
 };
 
+static void take_event(struct reading *f, const struct fake_op *op, struct event_at at,
+                       const struct record_event *e, struct fake_reply *out);
+
 static void take_entry(struct reading *f, const struct fake_op *op, const struct fake_entry *entry,
                        struct fake_reply *out)
 {
-    struct str batch = reply_hold(out, entry->batch);
-    while (batch.len > 0 && !f->full && !f->gap) {
+    struct record_events events;
+    record_events_init(&events, blob_str(entry->batch));
+    while (record_events_more(&events) && !f->full && !f->gap) {
         struct record_event e;
-        CHECK(record_event_next(&batch, &e) == ERR_NONE);
-        struct event_at at = {entry->last.epoch, e.seq};
-        if (event_at_cmp(at, f->cursor) <= 0)
-            continue;
-        unsigned count = out->answer.event_count;
-        if (!follows(f->cursor, at)) {
-            f->gap = true;
-        } else if (count > 0 && f->bytes + e.payload.len > op->max) {
-            f->full = true;
-        } else {
-            if (count == f->cap) {
-                f->cap = f->cap ? 2 * f->cap : 16;
-                out->events = xrealloc(out->events, f->cap * sizeof *out->events);
-            }
-            out->events[count] = (struct store_event){at, e.final != 0, e.payload};
-            out->answer.event_count++;
-            f->bytes += e.payload.len;
-            f->cursor = at;
+        CHECK(record_events_next(&events, &e) == ERR_NONE);
+        take_event(f, op, (struct event_at){entry->last.epoch, e.seq}, &e, out);
+    }
+    record_events_free(&events);
+}
+
+static void take_event(struct reading *f, const struct fake_op *op, struct event_at at,
+                       const struct record_event *e, struct fake_reply *out)
+{
+    unsigned count = out->answer.event_count;
+    if (event_at_cmp(at, f->cursor) <= 0)
+        return;
+    if (!follows(f->cursor, at)) {
+        f->gap = true;
+    } else if (count > 0 && f->bytes + e->payload.len > op->max) {
+        f->full = true;
+    } else {
+        if (count == f->cap) {
+            f->cap = f->cap ? 2 * f->cap : 16;
+            out->events = xrealloc(out->events, f->cap * sizeof *out->events);
         }
+        struct blob *own = blob_new(e->payload);
+        out->events[count] = (struct store_event){at, e->final != 0, reply_hold(out, own)};
+        blob_free(own);
+        out->answer.event_count++;
+        f->bytes += e->payload.len;
+        f->cursor = at;
     }
 }
 

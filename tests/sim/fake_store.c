@@ -361,7 +361,7 @@ uint64_t store_turn_begin(struct store *s, const struct store_begin *b, store_fn
     scoped_buf(request, RECORD_BYTES_MAX);
     scoped_buf(batch, RECORD_BYTES_MAX);
     if (!add_message(op, b->message) || !record_request_encode(b->request, &request) ||
-        !record_event_add(&batch, 1, 0, b->turn_start))
+        !record_event_add(&batch, NULL, 1, 0, b->turn_start))
         return op_break(op, ERR_TOO_LARGE);
     op_name(op->owner, b->owner);
     op_name(op->holder, b->holder);
@@ -466,11 +466,10 @@ uint64_t store_turn_load(struct store *s, struct id session, struct id turn, uin
 
 static void add_batch(struct fake_op *op, uint32_t epoch, uint32_t last_seq, struct str batch)
 {
-    struct record_event e;
     op->batch = blob_new(batch);
-    CHECK(batch.len > 0 && record_event_next(&batch, &e) == ERR_NONE && e.seq <= last_seq);
     op->epoch = epoch;
-    op->first_seq = e.seq;
+    op->first_seq = record_events_first(batch);
+    CHECK(op->first_seq > 0 && op->first_seq <= last_seq);
     op->last_seq = last_seq;
 }
 

@@ -244,29 +244,35 @@ static void walk_payload(struct walk *w, bool final, struct str payload)
         sim_fail("a turn that kills its workers was answered");
 }
 
+static void walk_event(struct walk *w, struct event_at at, const struct record_event *e)
+{
+    if (event_at_cmp(at, w->last) <= 0)
+        return; /* said again together with what followed */
+    bool follows = at.epoch == w->last.epoch ? at.seq == w->last.seq + 1 : at.seq == 1;
+    if (!follows && !sim.lossy)
+        sim_fail("the store has a gap: %u-%u then %u-%u", w->last.epoch, w->last.seq, at.epoch,
+                 at.seq);
+    if (w->final)
+        sim_fail("the store has an event after the final one: %u-%u", at.epoch, at.seq);
+    struct script_seen *seen = seen_at(w->turn, at);
+    if (seen && seen->hash != hash_of(e->payload) && !sim.lossy)
+        sim_fail("stored event %u-%u is not what was seen", at.epoch, at.seq);
+    if (seen)
+        seen->lasting = false; /* found */
+    w->last = at;
+    walk_payload(w, e->final != 0, e->payload);
+}
+
 static void walk_entry(struct walk *w, const struct fake_entry *entry)
 {
-    struct str batch = blob_str(entry->batch);
-    while (batch.len > 0) {
+    struct record_events events;
+    record_events_init(&events, blob_str(entry->batch));
+    while (record_events_more(&events)) {
         struct record_event e;
-        CHECK(record_event_next(&batch, &e) == ERR_NONE);
-        struct event_at at = {entry->last.epoch, e.seq};
-        if (event_at_cmp(at, w->last) <= 0)
-            continue; /* said again together with what followed */
-        bool follows = at.epoch == w->last.epoch ? at.seq == w->last.seq + 1 : at.seq == 1;
-        if (!follows && !sim.lossy)
-            sim_fail("the store has a gap: %u-%u then %u-%u", w->last.epoch, w->last.seq, at.epoch,
-                     at.seq);
-        if (w->final)
-            sim_fail("the store has an event after the final one: %u-%u", at.epoch, at.seq);
-        struct script_seen *seen = seen_at(w->turn, at);
-        if (seen && seen->hash != hash_of(e.payload) && !sim.lossy)
-            sim_fail("stored event %u-%u is not what was seen", at.epoch, at.seq);
-        if (seen)
-            seen->lasting = false; /* found */
-        w->last = at;
-        walk_payload(w, e.final != 0, e.payload);
+        CHECK(record_events_next(&events, &e) == ERR_NONE);
+        walk_event(w, (struct event_at){entry->last.epoch, e.seq}, &e);
     }
+    record_events_free(&events);
 }
 
 static void check_left(struct walk *w)

@@ -277,7 +277,7 @@ static struct str batch_of(uint32_t first, uint32_t last, bool final, struct buf
     for (uint32_t i = first; i <= last; i++) {
         char text[32];
         snprintf(text, sizeof text, "{e%u}", i);
-        assert_true(record_event_add(b, i, final && i == last, str_of(text)));
+        assert_true(record_event_add(b, NULL, i, final && i == last, str_of(text)));
     }
     return buf_str(b);
 }

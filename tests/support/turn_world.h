@@ -450,7 +450,7 @@ static int begin(void **state)
     struct worker_turns_config c = {.turn = {.journal = {.holder = "me",
                                                          .flush_ms = 100,
                                                          .flush_bytes = 100000,
-                                                         .backlog_bytes_max = 1500,
+                                                         .backlog_bytes_max = 1000,
                                                          .hold_ms = 3000,
                                                          .fresh_ms = 750},
                                              .limits = limits,

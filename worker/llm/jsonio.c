@@ -90,7 +90,8 @@ void jsonio_options(struct buf *b, json_t *take_fields, const struct model *m,
 static void keep_words(struct reply *r, const json_t *error)
 {
     char *text = error ? json_dumps(error, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
-    snprintf(r->refused_words, sizeof(r->refused_words), "%s", text ? text : "");
+    free(r->refused_words);
+    r->refused_words = text ? xstrndup(text, strnlen(text, REPLY_ERROR_MAX - 1)) : NULL;
     free(text);
 }
 

@@ -38,17 +38,16 @@ void llm_quota_init(struct llm_quota *p, struct llm_quotas *quotas, const struct
                     struct str owner, struct id turn, llm_quota_fn *fn, void *arg)
 {
     *p = (struct llm_quota){.quotas = quotas, .model = m, .turn = turn, .fn = fn, .arg = arg};
-    snprintf(p->scopes[STAGE_USER], LLM_QUOTA_SCOPE_MAX, "o:%.*s",
+    snprintf(p->user, sizeof(p->user), "o:%.*s",
              (int)(owner.len < LLM_QUOTA_SCOPE_MAX - 3 ? owner.len : LLM_QUOTA_SCOPE_MAX - 3),
              owner.at);
-    snprintf(p->scopes[STAGE_DEPLOYMENT], LLM_QUOTA_SCOPE_MAX, "all");
 }
 
 static struct quota_budget budget(const struct llm_quota *p, unsigned stage)
 {
     const struct llm_quotas_config *c = &p->quotas->config;
     bool user = stage == STAGE_USER;
-    return (struct quota_budget){.scope = str_of(p->scopes[stage]),
+    return (struct quota_budget){.scope = user ? str_of(p->user) : STR("all"),
                                  .day = p->day,
                                  .tokens_max = user ? c->user_tokens : c->deployment_tokens,
                                  .cost_max = user ? c->user_cost : c->deployment_cost,
@@ -177,7 +176,7 @@ static void advance(struct llm_quota *p)
     }
     struct quota_key k = key_of(p->model);
     enum quota_place place = p->in_line ? QUOTA_IN_LINE : p->again ? QUOTA_AGAIN : QUOTA_NEW;
-    p->call = quota_key_begin(c->store, &k, str_of(p->scopes[STAGE_USER]), p->id, place, p->tokens,
+    p->call = quota_key_begin(c->store, &k, str_of(p->user), p->id, place, p->tokens,
                               p->patience_ms, lease_of(p), on_answer, p);
 }
 

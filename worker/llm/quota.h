@@ -44,8 +44,8 @@ enum { LLM_QUOTA_SCOPES = 2, LLM_QUOTA_SCOPE_MAX = 408 };
 struct llm_quota {
     struct llm_quotas *quotas;
     const struct model *model;
-    char scopes[LLM_QUOTA_SCOPES][LLM_QUOTA_SCOPE_MAX];
-    struct id turn, id; /* id: by which it is counted; a new one for each try */
+    char user[LLM_QUOTA_SCOPE_MAX]; /* its scope */
+    struct id turn, id;             /* id: by which it is counted; a new one for each try */
     uint64_t tokens, cost, input_tokens;
     int64_t held_ms;
     unsigned day, stage;

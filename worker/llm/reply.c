@@ -44,6 +44,8 @@ void reply_free(struct reply *r)
     buf_free(&r->tool_names);
     buf_free(&r->signature);
     buf_free(&r->state);
+    free(r->refused_words);
+    r->refused_words = NULL;
     json_decref(r->thoughts);
     r->thoughts = NULL;
     reply_calls_free(r);
@@ -58,7 +60,9 @@ void reply_thinks_first(struct reply *r) { r->thinks_first = r->think.opened = t
 
 void reply_again(struct reply *r)
 {
-    r->detail[0] = r->refused_words[0] = r->refused_till[0] = '\0';
+    r->detail[0] = r->refused_till[0] = '\0';
+    free(r->refused_words);
+    r->refused_words = NULL;
     r->stopped = r->ended = r->input_known = r->output_known = false;
     r->cached_tokens = 0;
     r->refused_status = 0;

@@ -75,9 +75,9 @@ struct reply {
     bool again;                           /* of an error: another try may help */
     struct llm_error refusal;             /* of a provider's error: what it means */
     int refused_status;                   /* of an error: what it is as an HTTP status, or 0 */
-    char refused_words[REPLY_ERROR_MAX];  /* of an error: what the provider wrote, cut off */
-    char refused_till[32];                /* of an error: a header that stood in it (wait.h) */
-    const struct mask *mask;              /* whose words are put back, or NULL; borrowed */
+    char *refused_words;     /* of an error: what the provider wrote, cut off; NULL: none came */
+    char refused_till[32];   /* of an error: a header that stood in it (wait.h) */
+    const struct mask *mask; /* whose words are put back, or NULL; borrowed */
     struct unmask text_words, reasoning_words;
     struct buf shown; /* of a text: with its words put back */
     uint64_t bytes, bytes_max;

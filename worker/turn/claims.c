@@ -69,7 +69,7 @@ static void know(struct claims *c, double number)
     if (c->count == CLAIMS_NUMBERS_MAX || !isfinite(number))
         return;
     if (c->count == c->cap) {
-        c->cap = c->cap ? 2 * c->cap : 256;
+        c->cap = c->cap ? 2 * c->cap : 16;
         c->numbers = xrealloc(c->numbers, c->cap * sizeof(*c->numbers));
     }
     c->numbers[c->count++] = number;

@@ -12,7 +12,6 @@ enum {
     BACKOFF_MS_MIN = 50,
     BACKOFF_MS_MAX = 1000,
     BATCH_BYTES_MAX = RECORD_BYTES_MAX,
-    KEEP_BYTES = 4096, /* a buffer that grew larger is given back when it is empty */
 };
 
 static void say_now(struct journal *j);
@@ -69,7 +68,7 @@ bool journal_say(struct journal *j, struct str payload)
     int64_t now_ms = loop_now_ms(j->config->loop);
     if (j->pending.len == 0)
         j->pending_ms = now_ms;
-    if (!record_event_add(&j->pending, j->seq + 1, 0, payload))
+    if (!record_event_add(&j->pending, &j->base, j->seq + 1, 0, payload))
         return false;
     j->live_seq = ++j->seq;
     send_event(j, NULL, &(struct record_event){.seq = j->seq, .payload = payload});
@@ -79,7 +78,7 @@ bool journal_say(struct journal *j, struct str payload)
 bool journal_add(struct journal *j, bool final, struct str payload)
 {
     CHECK(journal_can_say(j));
-    if (!record_event_add(&j->pending, j->seq + 1, final, payload))
+    if (!record_event_add(&j->pending, &j->base, j->seq + 1, final, payload))
         return false;
     j->seq++;
     return true;
@@ -118,6 +117,7 @@ void journal_tick(struct journal *j, int64_t now_ms)
             struct buf sent = j->sent;
             j->sent = j->pending;
             j->pending = sent;
+            j->base = (struct record_base){0};
             j->sent_seq = j->seq;
             say_now(j);
         } else if (now_ms - j->touched_ms >= j->config->hold_ms) {
@@ -224,6 +224,7 @@ static void on_sealed(void *arg, enum err err, const struct store_answer *answer
     j->stored_seq = j->seq;
     go_live(j);
     empty(&j->pending);
+    j->base = (struct record_base){0};
     j->state = JOURNAL_IDLE;
     j->confirms =
         j->seal.state == TURN_RUNNING && j->touched_ms - j->asked_ms > j->config->fresh_ms;
@@ -236,14 +237,16 @@ static void on_sealed(void *arg, enum err err, const struct store_answer *answer
 /* The final events of the seal: stored, so they may be seen now. */
 static void go_live(struct journal *j)
 {
-    struct str rest = buf_str(&j->pending);
-    while (rest.len > 0) {
+    struct record_events events;
+    record_events_init(&events, buf_str(&j->pending));
+    while (record_events_more(&events)) {
         struct record_event e;
-        enum err err = record_event_next(&rest, &e);
+        enum err err = record_events_next(&events, &e);
         CHECK(err == ERR_NONE); /* we wrote it */
         if (e.seq > j->live_seq)
             send_event(j, NULL, &e);
     }
+    record_events_free(&events);
     j->live_seq = j->seq;
 }
 
@@ -275,21 +278,21 @@ void journal_tell(struct journal *j)
 /* What of it went live: events of a seal under way have not. */
 static void tell_batch(const struct journal *j, struct hub_link *to, struct str batch)
 {
-    while (batch.len > 0) {
+    struct record_events events;
+    record_events_init(&events, batch);
+    while (record_events_more(&events)) {
         struct record_event e;
-        enum err err = record_event_next(&batch, &e);
+        enum err err = record_events_next(&events, &e);
         CHECK(err == ERR_NONE); /* we wrote it */
         if (e.seq > j->stored_seq && e.seq <= j->live_seq)
             send_event(j, to, &e);
     }
+    record_events_free(&events);
 }
 
+/* Given back: of thousands of turns most have nothing to store at a time. */
 static void empty(struct buf *b)
 {
-    if (b->cap > KEEP_BYTES) {
-        buf_free(b);
-        buf_init(b, BATCH_BYTES_MAX);
-    } else {
-        buf_clear(b);
-    }
+    buf_free(b);
+    buf_init(b, BATCH_BYTES_MAX);
 }

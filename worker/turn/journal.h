@@ -14,6 +14,7 @@
 #include "common/buf.h"
 #include "common/loop.h"
 #include "common/otlp.h"
+#include "proto/record.h"
 #include "proto/store/turn.h"
 #include "worker/turn/audience.h"
 
@@ -53,10 +54,11 @@ struct journal {
     enum journal_state state;
     uint64_t call; /* of the store, or 0: it failed and waits for retry_ms */
     int64_t retry_ms, backoff_ms, touched_ms, pending_ms;
-    int64_t asked_ms;   /* when the seal under way was sent */
-    bool confirms;      /* a seal's answer was late: is the turn still ours? */
-    struct buf pending; /* record_events not stored; the last one is seq */
-    struct buf sent;    /* of the say under way */
+    int64_t asked_ms;        /* when the seal under way was sent */
+    bool confirms;           /* a seal's answer was late: is the turn still ours? */
+    struct buf pending;      /* record_events not stored; the last one is seq */
+    struct record_base base; /* of pending */
+    struct buf sent;         /* of the say under way */
     uint32_t sent_seq;
     bool seal_waits; /* a seal was asked for and is not under way */
     struct store_seal seal;

@@ -6,7 +6,7 @@
 #include "common/check.h"
 #include "worker/turn/tool_batch.h"
 
-enum { REACH_BYTES_MAX = 2048 };
+enum { REACH_BYTES_MAX = 2048, ASKS_A_CALL = 2 /* itself, and its source */ };
 
 static void look(struct vet_call *v, const struct tool_batch_world *w,
                  const struct record_call *call);
@@ -21,6 +21,9 @@ bool vet_start(struct vet *v, const struct tool_batch_world *w,
     CHECK(assistant->call_count <= REPLY_CALLS_MAX);
     v->assistant = assistant;
     v->count = assistant->call_count;
+    v->calls = xcalloc(v->count + 1, sizeof(*v->calls));
+    v->asks = xcalloc(ASKS_A_CALL * v->count + 1, sizeof(*v->asks));
+    v->servers = xcalloc(ASKS_A_CALL * v->count + 1, sizeof(*v->servers));
     for (unsigned i = 0; i < v->count; i++) {
         v->calls[i].vet = v;
         look(&v->calls[i], w, &assistant->calls[i]);
@@ -38,6 +41,9 @@ void vet_free(struct vet *v)
         free(v->calls[i].source);
         free(v->calls[i].reach);
     }
+    free(v->calls);
+    free(v->asks);
+    free(v->servers);
     *v = (struct vet){0};
 }
 

@@ -12,7 +12,7 @@
 #include "worker/llm/reply.h"
 #include "worker/turn/context.h"
 
-enum { VET_ASKS_MAX = 2 * REPLY_CALLS_MAX, VET_ID_BYTES = 32 };
+enum { VET_ID_BYTES = 32 };
 
 struct vet;
 typedef void vet_fn(void *arg); /* once, later */
@@ -28,10 +28,10 @@ struct vet {
     const struct record_message *assistant; /* borrowed */
     vet_fn *fn;
     void *arg;
-    struct vet_call calls[REPLY_CALLS_MAX];
+    struct vet_call *calls;
     unsigned count, running;
-    struct record_call asks[VET_ASKS_MAX]; /* borrow from the assistant's message and from here */
-    struct str servers[VET_ASKS_MAX];      /* of each, as event_asks takes it */
+    struct record_call *asks; /* borrow from the assistant's message and from here */
+    struct str *servers;      /* of each, as event_asks takes it */
     unsigned ask_count;
 };
 /* True: fn comes. False: the asks are known now. batch: as tool_batch_start takes it. */

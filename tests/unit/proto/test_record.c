@@ -148,22 +148,117 @@ static void a_request_comes_back_as_it_was(void **state)
     assert_true(str_eq(in.tool_name, out.tool_name) && str_eq(in.arguments, out.arguments));
 }
 
+static void expect_event(struct record_events *r, uint32_t seq, uint32_t final, const char *payload)
+{
+    struct record_event e;
+    assert_true(record_events_more(r));
+    assert_int_equal(record_events_next(r, &e), ERR_NONE);
+    assert_int_equal(e.seq, seq);
+    assert_int_equal(e.final, final);
+    assert_true(str_is(e.payload, payload));
+}
+
 static void a_batch_of_events_is_read_one_by_one(void **state)
 {
     (void)state;
     scoped_buf(b, 4096);
-    assert_true(record_event_add(&b, 2, 0, STR("{\"a\":1}")));
-    assert_true(record_event_add(&b, 3, 1, STR("{\"b\":2}")));
-    struct str rest = buf_str(&b);
+    assert_true(record_event_add(&b, NULL, 2, 0, STR("{\"a\":1}")));
+    assert_true(record_event_add(&b, NULL, 3, 1, STR("{\"b\":2}")));
+    struct record_events r;
+    record_events_init(&r, buf_str(&b));
+    expect_event(&r, 2, 0, "{\"a\":1}");
+    expect_event(&r, 3, 1, "{\"b\":2}");
+    assert_false(record_events_more(&r));
+    record_events_free(&r);
     struct record_event e;
-    assert_int_equal(record_event_next(&rest, &e), ERR_NONE);
-    assert_true(e.seq == 2 && !e.final && str_is(e.payload, "{\"a\":1}"));
-    assert_int_equal(record_event_next(&rest, &e), ERR_NONE);
-    assert_true(e.seq == 3 && e.final && str_is(e.payload, "{\"b\":2}"));
-    assert_int_equal(rest.len, 0);
-    rest = (struct str){b.at, b.len - 1};
-    assert_int_equal(record_event_next(&rest, &e), ERR_NONE);
-    assert_int_equal(record_event_next(&rest, &e), ERR_BAD_FRAME);
+    record_events_init(&r, (struct str){b.at, b.len - 1});
+    assert_int_equal(record_events_next(&r, &e), ERR_NONE);
+    assert_int_equal(record_events_next(&r, &e), ERR_BAD_FRAME);
+    record_events_free(&r);
+    assert_int_equal(record_events_first(buf_str(&b)), 2);
+    assert_int_equal(record_events_first((struct str){b.at, 2}), 0);
+    assert_int_equal(record_events_first((struct str){0}), 0);
+}
+
+#define TOKEN(text)                                                                                \
+    "{\"event\":{\"payload\":{\"event_type\":\"step_progress\",\"delta\":{\"text\":\"" text "\"}}" \
+    "}}"
+
+static void events_that_are_alike_are_written_once(void **state)
+{
+    (void)state;
+    static const char *const said[] = {
+        TOKEN("one"),
+        TOKEN("two"),
+        TOKEN(""),
+        TOKEN("oneone"),
+        "{\"event\":{}}",
+        "{\"another\": \"kind of event, that is as long as those of text are here\"}",
+        "{\"another\": \"kind of event, that is as short as those of text are here\"}",
+        TOKEN("five"),
+        "x"};
+    enum { SAID = sizeof(said) / sizeof(*said) };
+    scoped_buf(b, 4096);
+    struct record_base base = {0};
+    size_t whole = 0, before = 0;
+    for (unsigned i = 0; i < SAID; i++) {
+        assert_true(record_event_add(&b, &base, i + 1, i + 1 == SAID, str_of(said[i])));
+        whole += strlen(said[i]);
+        if (i == 1)
+            assert_in_range(b.len - before, 1, 16);
+        before = b.len;
+    }
+    assert_true(b.len < whole * 2 / 3);
+    struct record_events r;
+    record_events_init(&r, buf_str(&b));
+    for (unsigned i = 0; i < SAID; i++)
+        expect_event(&r, i + 1, i + 1 == SAID, said[i]);
+    assert_false(record_events_more(&r));
+    record_events_free(&r);
+}
+
+/* One that does not fit leaves the batch, and what it is written by, as they were. */
+static void an_event_that_does_not_fit_changes_nothing(void **state)
+{
+    (void)state;
+    scoped_buf(b, 120);
+    struct record_base base = {0};
+    assert_true(record_event_add(&b, &base, 1, 0, STR(TOKEN("one"))));
+    struct record_base was = base;
+    char large[200];
+    memset(large, 'x', sizeof(large));
+    assert_false(record_event_add(&b, &base, 2, 0, (struct str){large, sizeof(large)}));
+    assert_true(base.at == was.at && base.len == was.len);
+    b.overflowed = false;
+    assert_true(record_event_add(&b, &base, 2, 0, STR(TOKEN("two"))));
+    struct record_events r;
+    record_events_init(&r, buf_str(&b));
+    expect_event(&r, 1, 0, TOKEN("one"));
+    expect_event(&r, 2, 0, TOKEN("two"));
+    record_events_free(&r);
+}
+
+static void a_part_of_no_event_is_refused(void **state)
+{
+    (void)state;
+    static const struct str bad[] = {
+        STR("\x95\x01\x00\x01\x00\xc4\x01x"),                       /* of nothing */
+        STR("\x93\x01\x00\xc4\x02pq\x95\x02\x00\x03\x00\xc4\x01x"), /* head too long */
+        STR("\x93\x01\x00\xc4\x02pq\x95\x02\x00\x01\x02\xc4\x01x"), /* tail too long */
+        STR("\x93\x01\x00\xc4\x02pq\x95\x02\x00\x00\x00\xc4\x00"),  /* empty */
+        STR("\x93\x01\x00\xc4\x02pq\x95\x02\x00\x01\x01"),          /* cut off */
+        STR("\x93\x01\x00\xc4\x02pq\x94\x02\x00\x01\x01"),          /* neither */
+    };
+    for (unsigned i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        struct record_events r;
+        struct record_event e;
+        enum err err = ERR_NONE;
+        record_events_init(&r, bad[i]);
+        while (err == ERR_NONE && record_events_more(&r))
+            err = record_events_next(&r, &e);
+        assert_int_equal(err, ERR_BAD_FRAME);
+        record_events_free(&r);
+    }
 }
 
 static void arguments_are_an_object_only_where_they_are_one(void **state)
@@ -192,6 +287,9 @@ int main(void)
         cmocka_unit_test(hostile_bytes_are_refused_and_free_what_was_read),
         cmocka_unit_test(a_request_comes_back_as_it_was),
         cmocka_unit_test(a_batch_of_events_is_read_one_by_one),
+        cmocka_unit_test(events_that_are_alike_are_written_once),
+        cmocka_unit_test(an_event_that_does_not_fit_changes_nothing),
+        cmocka_unit_test(a_part_of_no_event_is_refused),
         cmocka_unit_test(arguments_are_an_object_only_where_they_are_one),
     };
     return cmocka_run_group_tests_name("proto/record", tests, NULL, NULL);

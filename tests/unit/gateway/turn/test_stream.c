@@ -113,7 +113,7 @@ static void stored(uint32_t first, uint32_t last)
 {
     scoped_buf(batch, 65536);
     for (uint32_t seq = first; seq <= last; seq++)
-        assert_true(record_event_add(&batch, seq, 0, STR("{}")));
+        assert_true(record_event_add(&batch, NULL, seq, 0, STR("{}")));
     store_turn_say(w.g.store, s.turn.session, s.turn.turn, 1, last, buf_str(&batch), on_store,
                    NULL);
     wait_store();
@@ -122,7 +122,7 @@ static void stored(uint32_t first, uint32_t last)
 static void stored_end(uint32_t seq)
 {
     scoped_buf(batch, 65536);
-    assert_true(record_event_add(&batch, seq, 1, STR("{}")));
+    assert_true(record_event_add(&batch, NULL, seq, 1, STR("{}")));
     struct store_seal seal = {.session = s.turn.session,
                               .turn = s.turn.turn,
                               .epoch = 1,

@@ -216,7 +216,7 @@ static void backlog_that_grows_too_long_ends_the_turn_when_redis_is_back(void **
 {
     (void)state;
     begin_answer();
-    for (int i = 0; i < 30; i++) {
+    for (int i = 0; i < 80; i++) {
         if (w.llm)
             text("x");
         settle();
