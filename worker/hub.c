@@ -425,7 +425,8 @@ static void on_frame(struct hub_link *l, struct frame *f)
         break;
     }
     case FRAME_CANCEL:
-        h->cb.on_cancel(h->arg, f->CANCEL.turn);
+        if (!h->cb.on_cancel(h->arg, f->CANCEL.turn))
+            hub_send_news(l, f->CANCEL.turn); /* it may be queued at another gateway */
         break;
     case FRAME_FOLLOW:
         h->cb.on_follow(h->arg, l, f->FOLLOW.turn);
@@ -448,6 +449,7 @@ static void on_frame(struct hub_link *l, struct frame *f)
     case FRAME_NEED_TOKEN:
     case FRAME_TOOLS:
     case FRAME_FOLLOWING:
+    case FRAME_NEWS:
         break; /* not this way: frame_decode refuses them */
     }
 }
@@ -568,6 +570,16 @@ void hub_send_done(struct hub_link *l, struct id turn, uint32_t epoch, enum turn
                       .DONE = {.turn = turn, .epoch = epoch, .state = (uint32_t)state}};
     if (hub_alive(l))
         send_frame(l, &f);
+}
+
+void hub_send_news(struct hub_link *but, struct id turn)
+{
+    struct frame f = {.code = FRAME_NEWS, .NEWS = {.turn = turn}};
+    list_each (&but->hub->links, node, next) {
+        struct hub_link *l = list_of(node, struct hub_link, node);
+        if (l != but && hub_alive(l))
+            send_frame(l, &f);
+    }
 }
 
 void hub_send_release(struct hub_link *l, struct id turn, uint32_t epoch, const char *reason)

@@ -46,7 +46,7 @@ struct hub_callbacks {
     /* A turn to run. token: taken over; NULL: there is none. */
     void (*on_turn)(void *arg, struct hub_link *from, struct id session, struct id turn,
                     uint32_t epoch, struct secret *take_token);
-    void (*on_cancel)(void *arg, struct id turn);
+    bool (*on_cancel)(void *arg, struct id turn); /* false: it does not run here */
     /* A turn's events are wanted at that gateway too, or no more. */
     void (*on_follow)(void *arg, struct hub_link *from, struct id turn);
     void (*on_unfollow)(void *arg, struct hub_link *from, struct id turn);
@@ -80,6 +80,8 @@ unsigned hub_life(const struct hub_link *l);
 void hub_send_event(struct hub_link *l, const struct frame_EVENT *e);
 void hub_send_following(struct hub_link *l, struct id turn, struct event_at stored);
 void hub_send_done(struct hub_link *l, struct id turn, uint32_t epoch, enum turn_state state);
+/* To all gateways but this link's, that are alive. */
+void hub_send_news(struct hub_link *but, struct id turn);
 void hub_send_release(struct hub_link *l, struct id turn, uint32_t epoch, const char *reason);
 void hub_send_need_token(struct hub_link *l, struct id turn, uint32_t epoch);
 

@@ -53,9 +53,9 @@ static void on_turn(void *arg, struct hub_link *from, struct id session, struct 
     worker_turns_start(w->turns, from, session, turn, epoch, take_token);
 }
 
-static void on_cancel(void *arg, struct id turn)
+static bool on_cancel(void *arg, struct id turn)
 {
-    worker_turns_cancel(((struct worker *)arg)->turns, turn);
+    return worker_turns_cancel(((struct worker *)arg)->turns, turn);
 }
 
 static void on_follow(void *arg, struct hub_link *from, struct id turn)

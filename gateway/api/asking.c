@@ -330,11 +330,7 @@ static void on_cancelled(void *arg, enum err err, const struct store_answer *ans
     struct gateway *g = arg;
     if (err != ERR_NONE)
         return;
-    struct turn *t = turns_get(g, answer->turn.turn);
-    if (t && t->place == PLACE_QUEUED)
-        turns_withdraw(t);
-    else if (answer->turn.state == TURN_RUNNING)
-        broker_cancel(g->broker, answer->turn.turn);
+    turns_cancelled(g, &answer->turn);
     log_info("turn.cancel", "turn=%s by=client_left", id_log(answer->turn.turn));
 }
 

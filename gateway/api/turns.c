@@ -390,11 +390,8 @@ static void on_cancelled(void *arg, enum err err, const struct store_answer *a)
         call_fail(c, err, NULL);
         return;
     }
-    struct turn *t = turns_get(g, c->turn);
-    if (t && t->place == PLACE_QUEUED)
-        turns_withdraw(t);
-    else if (err == ERR_NONE && a->turn.state == TURN_RUNNING)
-        broker_cancel(g->broker, c->turn); /* whichever worker has it, for whichever gateway */
+    if (err == ERR_NONE)
+        turns_cancelled(g, &a->turn);
     log_info("turn.cancel", "turn=%s over=%d", id_log(c->turn), err == ERR_TURN_OVER);
     if (c->hooks && c->hooks->cancelled) {
         c->hooks->cancelled(c);

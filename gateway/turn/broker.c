@@ -136,6 +136,9 @@ static void on_worker_frame(struct broker *b, struct worker *w, const struct fra
     case FRAME_FOLLOWING:
         b->handler->on_following(b->arg, &w->slot, &f->FOLLOWING);
         break;
+    case FRAME_NEWS:
+        b->handler->on_news(b->arg, f->NEWS.turn);
+        break;
     case FRAME_DONE:
         b->handler->on_done(b->arg, &w->slot, &f->DONE);
         break;
@@ -222,6 +225,13 @@ void broker_cancel(struct broker *b, struct id turn)
     struct frame f = {.code = FRAME_CANCEL, .CANCEL = {.turn = turn}};
     list_each (&b->workers, node, next)
         send(list_of(node, struct worker, node)->wire, &f);
+}
+
+void broker_cancelled(struct broker *b, struct id turn)
+{
+    struct frame f = {.code = FRAME_CANCEL, .CANCEL = {.turn = turn}};
+    if (!list_empty(&b->workers))
+        send(list_first(&b->workers, struct worker, node)->wire, &f);
 }
 
 struct dispatch_worker *broker_worker(struct broker *b, struct str name)

@@ -17,6 +17,7 @@ struct broker_handler {
     void (*on_event)(void *arg, struct dispatch_worker *from, const struct frame_EVENT *e);
     void (*on_following)(void *arg, const struct dispatch_worker *from,
                          const struct frame_FOLLOWING *f);
+    void (*on_news)(void *arg, struct id turn);
     void (*on_done)(void *arg, const struct dispatch_worker *from, const struct frame_DONE *d);
     void (*on_release)(void *arg, struct dispatch_worker *from, const struct frame_RELEASE *r);
     void (*on_need_token)(void *arg, struct dispatch_worker *from,
@@ -29,6 +30,8 @@ struct broker *broker_new(struct gateway *g, const struct broker_handler *h, voi
 void broker_free(struct broker *b); /* says BYE to all first */
 
 void broker_cancel(struct broker *b, struct id turn); /* to every worker */
+/* It ended before a worker had it: one of them passes that on to the other gateways. */
+void broker_cancelled(struct broker *b, struct id turn);
 void broker_token(struct dispatch_worker *w, struct id turn, uint32_t epoch,
                   const struct secret *token); /* NULL: there is none */
 /* The worker of this name, as the store tells who holds a turn. NULL: it has no link to here. */

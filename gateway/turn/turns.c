@@ -345,6 +345,28 @@ static void on_done(void *arg, const struct dispatch_worker *from, const struct 
         leave_to_store(t); /* its final event would have ended it: that event did not reach us */
 }
 
+static void look(struct turn *t);
+static void on_held(void *arg, enum err err, const struct store_answer *a);
+
+static void on_news(void *arg, struct id turn)
+{
+    struct gateway *g = arg;
+    struct turn *t = turns_get(g, turn);
+    if (t && t->place == PLACE_QUEUED)
+        look(t);
+    else if (t && t->place == PLACE_FOLLOWED && t->live.feed.state == FEED_NONE)
+        stream_hurry(&t->live);
+}
+
+/* Is it still ours? */
+static void look(struct turn *t)
+{
+    if (t->store_call) /* its lease is being renewed, which tells the same */
+        return;
+    t->store_call = store_turn_hold(t->gateway->store, t->live.session, t->live.turn, t->epoch,
+                                    str_of(t->gateway->name), on_held, t);
+}
+
 static void claim(struct turn *t, bool died, bool adopted);
 
 /* A worker that other gateways have filled, as its last report could not say: what it refuses would
@@ -417,6 +439,7 @@ const struct broker_handler turns_of_workers = {.on_send = on_send,
                                                 .on_event = on_event,
                                                 .on_following = on_following,
                                                 .on_done = on_done,
+                                                .on_news = on_news,
                                                 .on_release = on_release,
                                                 .on_need_token = on_need_token,
                                                 .on_lost = on_lost,
@@ -583,7 +606,7 @@ void turns_run(struct gateway *g, const struct store_turn *taken, struct str own
     *take_credentials = (struct credentials){0};
     t->begun_ns = loop_hr_ns();
     queue_first(t, taken);
-    stream_wake(&t->live);
+    stream_hurry(&t->live);
     log_info("turn.resumed", "turn=%s epoch=%u", traced_log(t->live.turn), t->epoch);
 }
 
@@ -707,16 +730,25 @@ static void ignore(void *arg, enum err err, const struct store_answer *a)
     (void)arg, (void)err, (void)a;
 }
 
+void turns_cancelled(struct gateway *g, const struct store_turn *told)
+{
+    struct turn *t = turns_get(g, told->turn);
+    if (told->state == TURN_RUNNING) {
+        broker_cancel(g->broker, told->turn); /* whichever worker has it, for whichever gateway */
+        return;
+    }
+    broker_cancelled(g->broker, told->turn);
+    if (t && t->place == PLACE_QUEUED)
+        turns_withdraw(t);
+    else if (t)
+        stream_hurry(&t->live); /* who follows it here need not wait for its gateway's word */
+}
+
 void turns_withdraw(struct turn *t)
 {
-    struct gateway *g = t->gateway;
     if (t->place != PLACE_QUEUED)
         return;
-    /* Not held any more, it is ended by the cancel behind. Should either be lost, a worker sees the
-     * wish when it loads the turn. */
-    store_turn_release(g->store, t->live.session, t->live.turn, t->epoch, ignore, NULL);
-    store_turn_cancel(g->store, str_of(t->live.owner), t->live.session, t->live.turn, ignore, NULL);
-    quota_turn_end(g->store, str_of(t->live.owner), t->quota_id);
+    quota_turn_end(t->gateway->store, str_of(t->live.owner), t->quota_id);
     leave_to_store(t);
 }
 
@@ -724,10 +756,9 @@ static void on_held(void *arg, enum err err, const struct store_answer *a)
 {
     struct turn *t = arg;
     MAGIC_CHECK(t, TURN_MAGIC);
+    (void)a;
     t->store_call = 0;
-    if (t->place == PLACE_QUEUED && (err == ERR_FENCED || err == ERR_TURN_OVER))
-        leave_to_store(t);
-    else if (t->place == PLACE_QUEUED && err == ERR_NONE && a->turn.cancel)
+    if (err == ERR_FENCED || err == ERR_TURN_OVER || err == ERR_SESSION_NOT_FOUND)
         turns_withdraw(t);
 }
 
@@ -745,8 +776,7 @@ static void tick_queued(struct turn *t, int64_t now_ms)
         return;
     t->held_ms = now_ms;
     quota_turn_hold(g->store, str_of(t->live.owner), t->quota_id, g->settings.store.lease_ms);
-    t->store_call = store_turn_hold(g->store, t->live.session, t->live.turn, t->epoch,
-                                    str_of(g->name), on_held, t);
+    look(t);
 }
 
 void turns_tick(struct gateway *g)

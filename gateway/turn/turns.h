@@ -88,7 +88,10 @@ enum err turns_refused(const struct gateway *g);
  * is to go on with it, with the token of who decided. */
 void turns_run(struct gateway *g, const struct store_turn *taken, struct str owner,
                struct credentials *take_credentials);
-/* Cancellation of one that is still QUEUED here: it ends without a worker. */
+/* The store says this of a turn whose cancellation was asked for: whoever has it is told, here, at
+ * its worker, or at another gateway. */
+void turns_cancelled(struct gateway *g, const struct store_turn *told);
+/* One that is QUEUED here no longer is: it has ended, or its session is gone. */
 void turns_withdraw(struct turn *t);
 /* A turn that nobody holds, and its owner (or nobody's sign-in is needed) brought a token: take it
  * over. */

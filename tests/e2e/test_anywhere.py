@@ -7,6 +7,7 @@ import pytest
 
 from chaos.lines import Line
 from fakes.model import Attempts, Gate, Ticking
+from harness.approvals import Dashboard, Waiting
 from harness.client import Client
 from harness.sse import Log, Stream
 from harness.stack import Stack, metric, metrics
@@ -204,3 +205,52 @@ def test_a_cancel_at_any_gateway_is_seen_at_once(bare: Stack) -> None:
         gate.open()
     print("ms from the request to the stream's end:", *(f"{1000 * wait:.0f}" for wait in waits))
     assert max(waits) < 1 * SLOWNESS, "a stop waits for something that is stored or asked for later"
+
+
+def test_a_cancel_of_what_is_queued_is_seen_at_once_at_any_gateway(bare: Stack) -> None:
+    """A queue is its gateway's own: that one hears of it by way of a worker, and the room is free again."""
+    stack, here, there = two(bare, PERSAI_CAPACITY="1")
+    gate = Gate()
+    stack.model.when("busy", ["busy ", gate, "done"])
+    stack.model.when("queued", ["never"])
+    session = here.session()
+    busy = here.start(session, "busy")
+    gate.wait()
+    waits = []
+    for asks, sees in ((here, here), (here, there), (there, here), (there, there)):
+        queued = here.session()
+        turn = here.start(queued, "queued")
+        stream = sees.events(queued, turn)
+        until(lambda stream=stream: stream.last_id == "1-1", "its turn_start")
+        until(lambda: metric(here.base, "persai_turns_queued") == 1, "it to wait")
+        began = time.monotonic()
+        assert asks.post(f"/session/{queued}/turn/{turn}/cancel").status == 202
+        assert stream.ended.wait(5 * SLOWNESS)
+        waits.append(time.monotonic() - began)
+        assert stream.finish().final()["event_type"] == "turn_cancelled"
+        until(lambda: metric(here.base, "persai_turns_queued") == 0, "the room to be free again")
+    gate.open()
+    assert here.events(session, busy).finish().answer() == "busy done"
+    print("ms from the request to the stream's end:", *(f"{1000 * wait:.0f}" for wait in waits))
+    assert max(waits) < 1 * SLOWNESS, "a stop waits for the next renewal of a lease"
+
+
+def test_an_approval_at_any_gateway_is_seen_at_once(bare: Stack, board: Dashboard) -> None:
+    """From the decision to the first event of what goes on, with the client of each gateway."""
+    stack, here, there = two(bare)
+    waits = []
+    for n, (asks, sees) in enumerate(((here, here), (here, there), (there, here), (there, there))):
+        gate = Gate()
+        stack.model.when(f"save {n}", ["Shall I? ", board.call(f"Panel {n}")], [gate, "Saved."])
+        waiting = Waiting(here, f"save {n}")
+        stream = sees.events(waiting.session, waiting.turn, waiting.log[-1].id)
+        until(lambda sees=sees: metric(sees.base, "persai_streams") == 1, "its stream")
+        began = time.monotonic()
+        assert waiting.decide(client=asks).status == 202
+        until(lambda stream=stream: stream.last_id is not None, "what goes on")
+        waits.append(time.monotonic() - began)
+        gate.open()
+        assert stream.finish().answer() == "Saved."
+        until(lambda sees=sees: metric(sees.base, "persai_streams") == 0, "its end")
+    print("ms from the decision to the first event:", *(f"{1000 * wait:.0f}" for wait in waits))
+    assert max(waits) < 1 * SLOWNESS

@@ -170,6 +170,7 @@ void hub_send_following(struct hub_link *l, struct id turn, struct event_at stor
     (void)turn;
     note("%sFOLLOWING %u-%u", name_of(l), stored.epoch, stored.seq);
 }
+void hub_send_news(struct hub_link *but, struct id turn) { (void)but, (void)turn; }
 void hub_send_done(struct hub_link *l, struct id turn, uint32_t epoch, enum turn_state state)
 {
     (void)turn;
@@ -225,12 +226,15 @@ uint64_t store_turn_load(struct store *s, struct id session, struct id turn, uin
 static void note_batch(const char *what, struct str batch)
 {
     char text[512] = "";
-    while (batch.len > 0) {
+    struct record_events events;
+    record_events_init(&events, batch);
+    while (record_events_more(&events)) {
         struct record_event e;
-        assert_int_equal(record_event_next(&batch, &e), ERR_NONE);
+        assert_int_equal(record_events_next(&events, &e), ERR_NONE);
         snprintf(text + strlen(text), sizeof(text) - strlen(text), " %u%s", e.seq,
                  e.final ? "!" : "");
     }
+    record_events_free(&events);
     note("%s%s", what, text);
 }
 uint64_t store_turn_say(struct store *s, struct id session, struct id turn, uint32_t epoch,

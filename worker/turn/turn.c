@@ -271,6 +271,7 @@ static void on_loaded(void *arg, enum err err, const struct store_answer *answer
                      t->epoch, load->seq);
         t->journal.trace = t->trace.span.at;
         journal_tell(&t->journal);
+        hub_send_news(t->link, t->id);
     }
     t->clock_ms = load->now_ms - now_ms(t);
     approval_read(&t->approval, load->decisions, load->decision_count);

@@ -99,11 +99,12 @@ void worker_turns_start(struct worker_turns *all, struct hub_link *from, struct 
     log_debug("turn.start", "turn=%s epoch=%u", traced_log(id), epoch);
 }
 
-void worker_turns_cancel(struct worker_turns *all, struct id id)
+bool worker_turns_cancel(struct worker_turns *all, struct id id)
 {
     struct turn *t = map_get(all->by_id, id_key(&id));
     if (t)
         turn_cancel(t);
+    return t != NULL;
 }
 
 void worker_turns_follow(struct worker_turns *all, struct hub_link *from, struct id id)

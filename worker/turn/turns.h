@@ -21,7 +21,7 @@ unsigned worker_turns_running(const struct worker_turns *all);
 /* Facts, from the hub. */
 void worker_turns_start(struct worker_turns *all, struct hub_link *from, struct id session,
                         struct id turn, uint32_t epoch, struct secret *take_token);
-void worker_turns_cancel(struct worker_turns *all, struct id turn);
+bool worker_turns_cancel(struct worker_turns *all, struct id turn);
 void worker_turns_follow(struct worker_turns *all, struct hub_link *from, struct id turn);
 void worker_turns_unfollow(struct worker_turns *all, struct hub_link *from, struct id turn);
 void worker_turns_token(struct worker_turns *all, struct id turn, uint32_t epoch,

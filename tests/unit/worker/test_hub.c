@@ -100,10 +100,11 @@ static void on_turn(void *arg, struct hub_link *from, struct id session, struct 
     w.turns++;
     secret_free(take_token);
 }
-static void on_cancel(void *arg, struct id turn)
+static bool on_cancel(void *arg, struct id turn)
 {
-    (void)arg, (void)turn;
+    (void)arg;
     w.cancels++;
+    return turn.bytes[0] == 1; /* that one runs here */
 }
 static void on_follow(void *arg, struct hub_link *from, struct id turn)
 {
@@ -200,6 +201,25 @@ static void link_greets_is_welcomed_and_beats(void **state)
     assert_int_equal(hub_open_links(w.hub), 1);
     pass_ms(600);
     assert_string_equal(sent(0), "BEAT BEAT BEAT ");
+    hub_free(w.hub);
+}
+
+static void cancel_of_a_turn_that_does_not_run_here_is_passed_on(void **state)
+{
+    (void)state;
+    open_hub("tcp://127.0.0.1:1, tcp://127.0.0.1:2, tcp://127.0.0.1:3");
+    welcome(0, "g0");
+    welcome(1, "g1");
+    for (unsigned i = 0; i < 3; i++)
+        sent(i);
+    hear(0, (struct frame){.code = FRAME_CANCEL, .CANCEL = {.turn = {{1}}}});
+    for (unsigned i = 0; i < 3; i++)
+        assert_string_equal(sent(i), "");
+    hear(0, (struct frame){.code = FRAME_CANCEL, .CANCEL = {.turn = {{2}}}});
+    assert_string_equal(sent(0), "");
+    assert_string_equal(sent(1), "NEWS ");
+    assert_string_equal(sent(2), ""); /* nobody hears us there */
+    assert_int_equal(w.cancels, 2);
     hub_free(w.hub);
 }
 
@@ -384,6 +404,7 @@ int main(void)
     secret_setup();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(link_greets_is_welcomed_and_beats),
+        cmocka_unit_test(cancel_of_a_turn_that_does_not_run_here_is_passed_on),
         cmocka_unit_test(silent_gateway_is_lost_and_greeted_when_it_is_heard_again),
         cmocka_unit_test(gateway_that_forgot_us_or_speaks_another_version_is_handled),
         cmocka_unit_test(two_addresses_of_one_gateway_are_one_link),
