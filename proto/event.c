@@ -92,6 +92,12 @@ static bool has(struct str text, const char *part)
     return text.len > 0 && memmem(text.at, text.len, part, strlen(part)) != NULL;
 }
 
+bool event_awaits(struct str payload)
+{
+    return str_starts(payload,
+                      STR("{\"event\":{\"payload\":{\"event_type\":\"turn_awaiting_input"));
+}
+
 enum event_moment event_moment(struct str payload)
 {
     enum { HEAD_BYTES = 160 }; /* up to the delta's type, with an id of a step */

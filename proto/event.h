@@ -41,6 +41,7 @@ enum event_moment {
     MOMENT_TOOL,   /* a tool runs, or is about to */
     MOMENT_PASSED, /* a step of tools is stored */
 };
+bool event_awaits(struct str payload); /* turn_awaiting_input: more may come behind it */
 enum event_moment event_moment(struct str payload);
 
 bool event_turn_start(struct buf *b, struct id turn, struct id session);

@@ -309,6 +309,14 @@ bool follow_must_ask(struct follow *f, const struct tail *t, int64_t now_ms)
     return now_ms >= f->ask_ms;
 }
 
+/* Its client had the turn's end from the store, before it came to the tail. */
+static bool has_all(const struct follow *f, const struct tail *t)
+{
+    const struct chunk *last = tail_last(t);
+    return last && last->final && event_at_cmp(f->cursor, last->at) == 0 &&
+           !event_awaits(chunk_payload(last));
+}
+
 static struct chunk *next_chunk(struct follow *f, const struct tail *t)
 {
     struct chunk *c = take_read(f);
@@ -322,6 +330,8 @@ static struct chunk *next_chunk(struct follow *f, const struct tail *t)
     }
     if (f->state == FOLLOW_BEHIND)
         f->state = FOLLOW_LIVE;
+    if (has_all(f, t))
+        f->state = FOLLOW_OVER;
     return (unsigned)index < t->count ? chunk_ref(*slot(t, (unsigned)index)) : NULL;
 }
 

@@ -18,6 +18,12 @@ static struct chunk *event(uint32_t epoch, uint32_t seq, bool final)
     return chunk_new((struct event_at){epoch, seq}, final, STR("{}"));
 }
 
+static struct chunk *awaiting(uint32_t epoch, uint32_t seq)
+{
+    return chunk_new((struct event_at){epoch, seq}, true,
+                     STR("{\"event\":{\"payload\":{\"event_type\":\"turn_awaiting_input\"}}}"));
+}
+
 static int set_up(void **state)
 {
     struct turn_context *s = calloc(1, sizeof *s);
@@ -500,11 +506,37 @@ static void a_final_event_from_the_store_ends_it_too(void **state)
 }
 
 /* turn_awaiting_input ends a stream until its person has decided. */
+/* A client has read it in the store, and comes once more before the tail has it. */
+static void who_has_the_final_event_already_is_not_kept_waiting(void **state)
+{
+    struct turn_context *s = *state;
+    tail_add(&s->tail, event(1, 1, false));
+    start(s, 1, 3);
+    drain(s, 4096);
+    assert_false(follow_over(&s->follow));
+    tail_add(&s->tail, event(1, 2, false));
+    tail_add(&s->tail, event(1, 3, true));
+    drain(s, 4096);
+    assert_int_equal(s->len, 0);
+    assert_true(follow_over(&s->follow));
+}
+
+/* What its person decides comes behind it. */
+static void who_has_seen_what_awaits_a_decision_waits_for_it(void **state)
+{
+    struct turn_context *s = *state;
+    tail_add(&s->tail, event(1, 1, false));
+    tail_add(&s->tail, awaiting(1, 2));
+    start(s, 1, 2);
+    drain(s, 4096);
+    assert_false(follow_over(&s->follow));
+}
+
 static void a_final_event_with_more_behind_it_is_not_the_end(void **state)
 {
     struct turn_context *s = *state;
     add(s, 1, 1, 1);
-    tail_add(&s->tail, event(1, 2, true));
+    tail_add(&s->tail, awaiting(1, 2));
     start(s, 0, 0);
     drain(s, 1000);
     assert_true(follow_over(&s->follow));
@@ -578,6 +610,8 @@ int main(void)
         TEST(a_late_event_of_an_old_epoch_is_dropped),
         TEST(after_the_final_event_it_is_over),
         TEST(a_final_event_from_the_store_ends_it_too),
+        TEST(who_has_the_final_event_already_is_not_kept_waiting),
+        TEST(who_has_seen_what_awaits_a_decision_waits_for_it),
         TEST(a_final_event_with_more_behind_it_is_not_the_end),
         TEST(a_last_word_without_an_id_ends_it),
         TEST(the_tail_is_bounded),
