@@ -14,7 +14,7 @@
 
 enum {
     RESOLVE_ADDRESSES_MAX = 256,
-    PASS_MS = 50, /* longest reading in a pass before it decides and writes */
+    PASS_MS = 10, /* longest reading in a pass before it decides and writes */
 };
 
 struct call {
