@@ -156,5 +156,16 @@ class Stack:
         found = re.findall(r"cmdstat_(?:evalsha|eval|evalsha_ro|eval_ro):calls=(\d+),usec=(\d+)", out)
         return sum(int(c) for c, _ in found), sum(int(u) for _, u in found)
 
+    def redis_says(self, commands):
+        """The answers to many commands, a line each (of those that answer with one line)."""
+        done = subprocess.run(["redis-cli", "-s", self.dir / "redis.sock"], input="\n".join(commands), check=True,
+                              capture_output=True, text=True)
+        return done.stdout.splitlines()
+
+    def redis_cpu(self):
+        """Seconds of CPU that Redis has used."""
+        out = "\n".join(self.redis_says(["info cpu"]))
+        return sum(float(s) for s in re.findall(r"used_cpu_(?:sys|user):([\d.]+)", out))
+
     def watch(self, *names):
         return [f"--watch={name}={self.pid(name)}" for name in names if name in self.running]
