@@ -505,7 +505,6 @@ static void a_final_event_from_the_store_ends_it_too(void **state)
     assert_true(follow_over(&s->follow));
 }
 
-/* turn_awaiting_input ends a stream until its person has decided. */
 /* A client has read it in the store, and comes once more before the tail has it. */
 static void who_has_the_final_event_already_is_not_kept_waiting(void **state)
 {
@@ -532,6 +531,7 @@ static void who_has_seen_what_awaits_a_decision_waits_for_it(void **state)
     assert_false(follow_over(&s->follow));
 }
 
+/* turn_awaiting_input ends a stream until its person has decided. */
 static void a_final_event_with_more_behind_it_is_not_the_end(void **state)
 {
     struct turn_context *s = *state;

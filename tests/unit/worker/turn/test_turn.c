@@ -106,6 +106,25 @@ static void place_among_a_persons_turns_is_free_before_the_end_is_told(void **st
     expect("live 1-4 step_complete\nlive 1-5! turn_complete\nDONE 1 done\n");
 }
 
+/* As it was begun it has just been kept; a later epoch may come long after. */
+static void place_among_a_persons_turns_is_kept_while_it_runs(void **state)
+{
+    (void)state;
+    w.quota_id = (struct id){{7}};
+    begin_answer();
+    assert_null(strstr(w.trace, "place "));
+    tick(3000);
+    assert_non_null(strstr(w.trace, "place o 9000"));
+}
+
+static void place_among_a_persons_turns_is_taken_again_in_a_later_epoch(void **state)
+{
+    (void)state;
+    w.quota_id = (struct id){{7}};
+    begin_answer_in(2);
+    assert_non_null(strstr(w.trace, "place o 9000"));
+}
+
 static void fenced_writer_falls_silent(void **state)
 {
     (void)state;
@@ -739,6 +758,8 @@ int main(void)
         TEST(what_is_said_is_stored_lazily_and_the_seal_carries_the_rest),
         TEST(tools_run_in_parallel_between_two_calls),
         TEST(second_worker_runs_the_open_calls_and_not_the_model),
+        TEST(place_among_a_persons_turns_is_kept_while_it_runs),
+        TEST(place_among_a_persons_turns_is_taken_again_in_a_later_epoch),
         TEST(fenced_writer_falls_silent),
         TEST(place_among_a_persons_turns_is_free_before_the_end_is_told),
         TEST(load_that_is_fenced_is_dropped_and_one_that_is_lost_is_tried_again),
