@@ -15,9 +15,6 @@
 enum {
     TURN_MAGIC = 0x5455524e,
     CLAIM_AGAIN_MS = 300, /* the store did not answer a claim */
-    /* What a tail keeps for clients that come back though all present ones have it: so much text
-     * as may not be in Redis yet (PERSAI_FLUSH at 50 tokens/s). Older events are there; kept here
-     * they were two thirds of a stream's memory. */
 };
 
 struct turns {
@@ -345,17 +342,14 @@ static void on_done(void *arg, const struct dispatch_worker *from, const struct 
         leave_to_store(t); /* its final event would have ended it: that event did not reach us */
 }
 
-static void look(struct turn *t);
-static void on_held(void *arg, enum err err, const struct store_answer *a);
-
-static void on_news(void *arg, struct id turn)
+static void on_held(void *arg, enum err err, const struct store_answer *a)
 {
-    struct gateway *g = arg;
-    struct turn *t = turns_get(g, turn);
-    if (t && t->place == PLACE_QUEUED)
-        look(t);
-    else if (t && t->place == PLACE_FOLLOWED && t->live.feed.state == FEED_NONE)
-        stream_hurry(&t->live);
+    struct turn *t = arg;
+    MAGIC_CHECK(t, TURN_MAGIC);
+    (void)a;
+    t->store_call = 0;
+    if (err == ERR_FENCED || err == ERR_TURN_OVER || err == ERR_SESSION_NOT_FOUND)
+        turns_withdraw(t);
 }
 
 /* Is it still ours? */
@@ -365,6 +359,15 @@ static void look(struct turn *t)
         return;
     t->store_call = store_turn_hold(t->gateway->store, t->live.session, t->live.turn, t->epoch,
                                     str_of(t->gateway->name), on_held, t);
+}
+
+static void on_news(void *arg, struct id turn)
+{
+    struct turn *t = turns_get(arg, turn);
+    if (t && t->place == PLACE_QUEUED)
+        look(t);
+    else if (t && t->place == PLACE_FOLLOWED && t->live.feed.state == FEED_NONE)
+        stream_hurry(&t->live);
 }
 
 static void claim(struct turn *t, bool died, bool adopted);
@@ -750,16 +753,6 @@ void turns_withdraw(struct turn *t)
         return;
     quota_turn_end(t->gateway->store, str_of(t->live.owner), t->quota_id);
     leave_to_store(t);
-}
-
-static void on_held(void *arg, enum err err, const struct store_answer *a)
-{
-    struct turn *t = arg;
-    MAGIC_CHECK(t, TURN_MAGIC);
-    (void)a;
-    t->store_call = 0;
-    if (err == ERR_FENCED || err == ERR_TURN_OVER || err == ERR_SESSION_NOT_FOUND)
-        turns_withdraw(t);
 }
 
 static void tick_queued(struct turn *t, int64_t now_ms)

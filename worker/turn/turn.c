@@ -9,7 +9,6 @@
 #include "proto/store/quota.h"
 #include "proto/store/store.h"
 #include "proto/store/turn.h"
-#include "worker/llm/history.h"
 #include "worker/llm/prompt.h"
 #include "worker/turn/offer.h"
 #include "proto/traced.h"
@@ -46,7 +45,7 @@ struct turn *turn_new(const struct turn_config *c, struct hub_link *from, struct
     agent_init(&t->agent, &c->limits);
     buf_init(&t->said, SAID_BYTES_MAX);
     buf_init(&t->assistant_bytes, RECORD_BYTES_MAX);
-    t->begun_ms = now_ms(t);
+    t->begun_ms = t->placed_ms = now_ms(t);
     list_init(&t->node);
     list_init(&t->dirty);
     turn_tell(t, (struct agent_fact){.kind = FACT_START});
@@ -262,7 +261,6 @@ static void on_loaded(void *arg, enum err err, const struct store_answer *answer
         t->owner = str_dup(request.owner);
         if (request.quota_id.len == sizeof(t->quota_id.bytes))
             memcpy(t->quota_id.bytes, request.quota_id.at, sizeof(t->quota_id.bytes));
-        t->placed_ms = now_ms(t);
         if (t->epoch > 1) /* else its gateway has just kept it */
             keep_place(t);
         turn_trace_loaded(t, request.traceparent);
