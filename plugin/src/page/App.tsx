@@ -85,7 +85,7 @@ function Header({ dark, toggleDark, name, onLeave }: HeaderProps): ReactElement 
       <Button color="inherit" component={RouterLink} to="/projects">
         {t('page.dashboards')}
       </Button>
-      <Tooltip title={other}>
+      <Tooltip title={other} disableInteractive>
         <IconButton color="inherit" aria-label={other} onClick={toggleDark}>
           {dark ? <SunIcon /> : <MoonIcon />}
         </IconButton>
@@ -93,7 +93,7 @@ function Header({ dark, toggleDark, name, onLeave }: HeaderProps): ReactElement 
       {name !== undefined && (
         <>
           <Typography noWrap>{name}</Typography>
-          <Tooltip title={t('page.signOut')}>
+          <Tooltip title={t('page.signOut')} disableInteractive>
             <IconButton color="inherit" aria-label={t('page.signOut')} onClick={onLeave}>
               <LogoutIcon />
             </IconButton>
