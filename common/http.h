@@ -85,6 +85,9 @@ bool http_has_body(const struct http_request *r); /* one is announced */
  * come: the client left, or the body was refused here. Once, before anything else that waits. */
 void http_read_body(struct http_request *r, size_t bytes_max, void (*on_body)(void *user));
 struct str http_body(const struct http_request *r); /* empty before on_body */
+/* What is made of it counts for memory_bytes_max as well, until the request is answered. False:
+ * there is no room. */
+bool http_take_memory(struct http_request *r, size_t bytes);
 /* Connections are at their maximum and this one is of the few beyond it: what tells of health is
  * answered, all else should be refused (503). The connection ends with the answer. */
 bool http_crowded(const struct http_request *r);

@@ -48,6 +48,15 @@ void http_let_go(struct http *h, size_t bytes)
     log_info("http.memory_full_over", "bytes=%llu", (unsigned long long)h->held_bytes);
 }
 
+bool http_take_memory(struct http_request *r, size_t bytes)
+{
+    CHECK(r->state == REQUEST_HANDED);
+    if (!http_hold(r->http, bytes, 0))
+        return false;
+    r->held_bytes += bytes;
+    return true;
+}
+
 static void reply_free(void *arg)
 {
     struct reply *p = arg;

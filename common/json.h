@@ -20,6 +20,10 @@ void json_field_bool(struct buf *b, const char *key, bool value);
 /* value: JSON text; null where it is empty. */
 void json_field_raw(struct buf *b, const char *key, struct str value);
 
+/* About what jansson's tree of this text takes, and never much less; of a text that is no JSON too.
+ * Two bytes may be a value of fifty: whoever keeps trees of others' texts bounds them by this. */
+size_t json_tree_bytes(struct str text);
+
 /* Borrowed from v. Nothing (NULL, 0) where it is no string, or NULL. */
 static inline struct str json_text(const json_t *v)
 {

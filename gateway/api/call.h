@@ -17,6 +17,7 @@ typedef void call_error_fn(struct buf *b, enum err err, unsigned status, const c
 #define CALL_KEY_UNKNOWN "This API key is not known here, or was revoked"
 
 struct call;
+struct visitor;
 /* A door: the client speaks another protocol. It uses the API's handlers, and is answered by these
  * where they would answer; NULL: as they do. Each ends the call, as the functions below do. */
 struct call_hooks {
@@ -34,6 +35,7 @@ struct call {
     struct credentials credentials;
     struct key_use key;      /* of a program; key.key NULL: a person asks */
     uint64_t service_id;     /* while the key's user signs in */
+    struct visitor *visitor; /* of callers.h, until it is answered; NULL: nobody's */
     bool reading, cut;       /* its body is being taken in; its key was revoked meanwhile */
     call_error_fn *error;    /* NULL: as all of our own API */
     bool cross_site;         /* of another site's page: it may ask, not change, nor lend a token */

@@ -11,6 +11,11 @@ struct caller {
     struct callers *callers;
     char *user;
     uint32_t requests;
+    uint64_t bytes; /* of all of them */
+};
+struct visitor { /* a request */
+    struct caller *caller;
+    uint64_t bytes;
 };
 
 struct callers *callers_new(void)
@@ -31,7 +36,10 @@ void callers_free(struct callers *c)
 
 static void leave(void *arg)
 {
-    struct caller *u = arg;
+    struct visitor *v = arg;
+    struct caller *u = v->caller;
+    u->bytes -= v->bytes;
+    free(v);
     if (--u->requests > 0)
         return;
     map_remove(u->callers->users, str_of(u->user));
@@ -39,11 +47,12 @@ static void leave(void *arg)
     free(u);
 }
 
-bool callers_enter(struct callers *c, const char *user, uint32_t max, struct http_request *r)
+struct visitor *callers_enter(struct callers *c, const char *user, uint32_t max,
+                              struct http_request *r)
 {
     struct caller *u = map_get(c->users, str_of(user));
     if (u && max > 0 && u->requests >= max)
-        return false;
+        return NULL;
     if (!u) {
         u = xcalloc(1, sizeof(*u));
         u->callers = c;
@@ -51,6 +60,18 @@ bool callers_enter(struct callers *c, const char *user, uint32_t max, struct htt
         map_put(c->users, str_of(user), u);
     }
     u->requests++;
-    http_on_over(r, leave, u);
+    struct visitor *v = xcalloc(1, sizeof(*v));
+    v->caller = u;
+    http_on_over(r, leave, v);
+    return v;
+}
+
+bool callers_hold(struct visitor *v, uint64_t bytes, uint64_t max)
+{
+    struct caller *u = v->caller;
+    if (bytes > max || u->bytes > max - bytes)
+        return false;
+    u->bytes += bytes;
+    v->bytes += bytes;
     return true;
 }

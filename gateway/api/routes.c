@@ -6,6 +6,7 @@
 #include <strings.h>
 #include "common/address.h"
 #include "common/check.h"
+#include "common/json.h"
 #include "gateway/api/agui.h"
 #include "gateway/api/call.h"
 #include "gateway/api/callers.h"
@@ -21,7 +22,12 @@ enum {
     SMALL = 16 << 10, /* a title and a model, escaped; flags */
     DOOR = 2 << 20,   /* a conversation that the client brings */
 };
-enum { KEY_BYTES_MAX = 1024 };
+enum {
+    KEY_BYTES_MAX = 1024,
+    TREE_BYTES_MAX =
+        16 << 20, /* of a body's JSON, read: eight times that of the largest body that is
+                                  mostly text */
+};
 
 struct route {
     const char *method, *path;
@@ -118,6 +124,7 @@ static const struct route *find(struct call *c, struct buf *allowed)
 
 static bool is_change(const struct http_request *r);
 static void take_body(struct call *c);
+static bool person_has_room(struct call *c, uint64_t bytes);
 static void on_body(void *arg);
 static void handle(void *arg);
 
@@ -147,11 +154,44 @@ static void take_body(struct call *c)
         call_fail(c, ERR_UNSUPPORTED_MEDIA_TYPE, NULL);
     else if (is_change(c->request) && announced(c) > most)
         call_fail(c, ERR_TOO_LARGE, NULL);
+    else if (is_change(c->request) && http_has_body(c->request) &&
+             !person_has_room(c, announced(c) ? announced(c) : most))
+        return;
     else if (is_change(c->request)) {
         c->reading = true;
         http_read_body(c->request, most, on_body);
     } else
         on_body(c);
+}
+
+/* One person's bodies, and what is read from them, are a quarter of what all may hold: else who
+ * sends slowly would have all. False: the call was answered. */
+static bool person_has_room(struct call *c, uint64_t bytes)
+{
+    const struct gateway_settings *s = &c->gateway->settings;
+    if (!c->visitor || !s->auth || s->http.memory_bytes_max == 0 ||
+        callers_hold(c->visitor, bytes, s->http.memory_bytes_max / 4))
+        return true;
+    c->retry_after_s = 1;
+    call_fail(c, ERR_RATE_LIMITED, "Your requests under way are too large in all");
+    return false;
+}
+
+/* Room for the tree of a body. False: the call was answered. */
+static bool has_room(struct call *c, struct str body)
+{
+    size_t bytes = json_tree_bytes(body);
+    if (bytes > TREE_BYTES_MAX) {
+        call_fail(c, ERR_TOO_LARGE, "The body has too many values");
+        return false;
+    }
+    if (!person_has_room(c, bytes))
+        return false;
+    if (!http_take_memory(c->request, bytes)) {
+        call_fail(c, ERR_BUSY, NULL);
+        return false;
+    }
+    return true;
 }
 
 /* False: the call was answered. */
@@ -178,6 +218,8 @@ static bool read_json(struct call *c)
     }
     if (body.len > 0 && c->route->body == NONE)
         return true;
+    if (!has_room(c, body))
+        return false;
     c->body = json_loadb(body.len ? body.at : "", body.len, JSON_REJECT_DUPLICATES, &where);
     if (json_is_object(c->body))
         return has_shape(c);
@@ -227,7 +269,8 @@ static void on_user(void *arg, enum err err, struct str user)
     CHECK(user.len < sizeof c->user);
     memcpy(c->user, user.at, user.len);
     uint32_t most = c->gateway->settings.auth ? c->gateway->settings.user_requests : 0;
-    if (callers_enter(c->gateway->callers, c->user, most, c->request)) {
+    c->visitor = callers_enter(c->gateway->callers, c->user, most, c->request);
+    if (c->visitor) {
         take_body(c);
     } else {
         c->retry_after_s = 1;

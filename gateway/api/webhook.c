@@ -1,5 +1,6 @@
 #include "gateway/api/webhook.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -7,11 +8,13 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "gateway/api/alerts.h"
+#include "gateway/api/session_json.h"
 #include "gateway/auth/service.h"
 #include "gateway/turn/turns.h"
 #include "proto/path.h"
 #include "proto/store/quota.h"
 #include "proto/store/session.h"
+#include "proto/store/share.h"
 #include "proto/store/store.h"
 #include "proto/store/turn.h"
 
@@ -30,6 +33,7 @@ struct notification {
     unsigned at; /* the alert that is being begun */
     struct begun {
         struct id session, turn;
+        char share[ID_TEXT + 1]; /* the token of its readers */
         bool fresh, failed;
     } begun[ALERTS_MAX];
 };
@@ -115,6 +119,8 @@ static void write_begun(struct buf *b, const struct alert *a, const struct begun
     buf_printf(b, "{\"session_id\":\"%s\",\"turn_id\":\"%s\",\"new\":%s,\"alert\":", session, turn,
                one->fresh ? "true" : "false");
     json_str(b, str_of(a->title));
+    json_key(b, "share_id");
+    session_json_share_id(b, one->session, str_of(one->share));
     buf_putc(b, '}');
 }
 
@@ -146,6 +152,8 @@ static void end_well(struct notification *n)
 /* ---- one alert after the other: may it begin, its session, its turn ---- */
 
 static void next(struct notification *n);
+static void drop(struct notification *n, enum err err);
+static void begin(struct notification *n);
 
 static struct id quota_id_of(const struct notification *n)
 {
@@ -165,6 +173,14 @@ static bool give_up(struct notification *n, enum err err)
     log_warn("webhook.alert_failed", "code=%s", err_word(err));
     n->begun[n->at++].failed = true;
     return false;
+}
+
+/* Before its turn began. */
+static void drop(struct notification *n, enum err err)
+{
+    quota_turn_end(n->webhook->gateway->store, str_of(n->user), quota_id_of(n));
+    if (!give_up(n, err))
+        next(n);
 }
 
 static void on_begun(void *arg, enum err err, struct turn *t, bool fresh)
@@ -215,18 +231,32 @@ static void begin(struct notification *n)
     turns_begin(g, &b, &lent, &asker);
 }
 
+/* The report is for whoever may read the alert's datasource: on-call needs no other sign-in than
+ * their own. */
+static void on_shared(void *arg, enum err err, const struct store_answer *a)
+{
+    struct notification *n = arg;
+    n->store_call = 0;
+    if (err != ERR_NONE) {
+        drop(n, err);
+        return;
+    }
+    snprintf(n->begun[n->at].share, sizeof(n->begun[n->at].share), "%.*s", (int)a->share.len,
+             a->share.at);
+    begin(n);
+}
+
 static void on_session(void *arg, enum err err, const struct store_answer *a)
 {
     struct notification *n = arg;
     n->store_call = 0;
     if (err != ERR_NONE) {
-        quota_turn_end(n->webhook->gateway->store, str_of(n->user), quota_id_of(n));
-        if (!give_up(n, err))
-            next(n);
+        drop(n, err);
         return;
     }
     n->begun[n->at].session = a->session;
-    begin(n);
+    n->store_call = store_report_share(n->webhook->gateway->store, str_of(n->user), a->session,
+                                       str_of(n->path), on_shared, n);
 }
 
 static void make_session(struct notification *n)

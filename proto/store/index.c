@@ -34,26 +34,40 @@ void index_active_remove(struct store *s, struct id session, struct id turn)
     command_send(cmd);
 }
 
-void index_rated_add(struct store *s, struct id session)
+static void mark(struct store *s, const char *list, int64_t most, struct id session)
 {
     struct store_command *cmd = index_command(s, "ZADD");
-    command_str(cmd, STR(INDEX_RATED));
+    command_str(cmd, str_of(list));
+    command_str(cmd, STR("NX"));
     command_num(cmd, loop_wall_ms());
     command_id(cmd, session);
     command_send(cmd);
     cmd = index_command(s, "ZREMRANGEBYRANK");
-    command_str(cmd, STR(INDEX_RATED));
+    command_str(cmd, str_of(list));
     command_num(cmd, 0);
-    command_num(cmd, -(INDEX_RATED_MAX + 1));
+    command_num(cmd, -(most + 1));
     command_send(cmd);
 }
 
-void index_rated_remove(struct store *s, struct id session)
+void index_rated_add(struct store *s, struct id session)
 {
-    struct store_command *cmd = index_command(s, "ZREM");
-    command_str(cmd, STR(INDEX_RATED));
-    command_id(cmd, session);
-    command_send(cmd);
+    mark(s, INDEX_RATED, INDEX_RATED_MAX, session);
+}
+
+void index_report_add(struct store *s, struct id session)
+{
+    mark(s, INDEX_REPORTS, INDEX_REPORTS_MAX, session);
+}
+
+void index_marks_remove(struct store *s, struct id session)
+{
+    static const char *const lists[] = {INDEX_RATED, INDEX_REPORTS};
+    for (unsigned i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
+        struct store_command *cmd = index_command(s, "ZREM");
+        command_str(cmd, str_of(lists[i]));
+        command_id(cmd, session);
+        command_send(cmd);
+    }
 }
 
 /* Where sessions expire, their owner's list does as well: an entry as old as that is one of a

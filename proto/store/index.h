@@ -9,13 +9,17 @@
 /* Session ids by when something was said of their answers last. More than can be looked through are
  * of no use. */
 #define INDEX_RATED "p:rated"
-enum { INDEX_RATED_MAX = 50000 };
+/* Of alerts' reports by when they were begun. */
+#define INDEX_REPORTS "p:reports"
+enum { INDEX_RATED_MAX = 50000, INDEX_REPORTS_MAX = 1000 };
 
 void index_active_add(struct store *s, struct id session, struct id turn);
 void index_active_remove(struct store *s, struct id session, struct id turn);
-/* Of sessions with feedback: the latest of them are kept. */
+/* Of sessions with feedback, and of reports: the latest of them are kept. */
 void index_rated_add(struct store *s, struct id session);
-void index_rated_remove(struct store *s, struct id session);
+void index_report_add(struct store *s, struct id session);
+/* From both. */
+void index_marks_remove(struct store *s, struct id session);
 void index_owner_set(struct store *s, struct str owner, struct id session, int64_t updated_ms);
 /* Of one that is listed: what was deleted meanwhile stays so. */
 void index_owner_move(struct store *s, struct str owner, struct id session, int64_t updated_ms);

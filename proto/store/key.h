@@ -32,6 +32,7 @@
  *   p:u:{OWNER}      zset    SID by last update (mended by who reads it; expires as sessions do)
  *   p:i:{OWNER}:HASH string  idempotency key of a session -> SID (24 h)
  *   p:rated          zset    SID with feedback, by when (the latest 50,000)
+ *   p:reports        zset    SID of alerts' reports, by when (the latest 1,000)
  *   p:n:{NAME}       zset    the owners of this name by when they were here last
  */
 #ifndef PROTO_STORE_KEY_H

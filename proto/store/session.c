@@ -351,7 +351,7 @@ static void on_deleted(struct store_call *c, struct store_command *cmd, enum err
     if (id_parse(redis_text(redis_at(reply, 1)), &c->found.turn))
         index_active_remove(c->store, c->session, c->found.turn);
     index_owner_remove(c->store, owner, c->session);
-    index_rated_remove(c->store, c->session);
+    index_marks_remove(c->store, c->session);
     storage_note_in(c, on_told, owner, c->session, 0);
     if (hash.len == STORE_HASH_TEXT) {
         snprintf(c->once, sizeof(c->once), "%.*s", STORE_HASH_TEXT, hash.at);

@@ -15,4 +15,11 @@ uint64_t store_session_share(struct store *s, struct str owner, struct id sessio
 uint64_t store_session_unshare(struct store *s, struct str owner, struct id session, store_fn *fn,
                                void *arg);
 
+/* An alert's report: shared for a datasource, and in the list of reports. → share */
+uint64_t store_report_share(struct store *s, struct str owner, struct id session, struct str path,
+                            store_fn *fn, void *arg);
+enum { STORE_REPORTS_MAX = 50 };
+/* → sessions: the latest reports, their title, created_ms, share and share_path, whoever asks. */
+uint64_t store_reports_list(struct store *s, store_fn *fn, void *arg);
+
 #endif

@@ -30,6 +30,27 @@ def served(bare: Stack) -> Stack:
     return bare.start(gateway_env=SERVICE, worker_env={"PERSAI_DOCS": str(docs)})
 
 
+def test_a_report_is_read_by_who_may_read_its_datasource(served: Stack) -> None:
+    """On call reads it with a sign-in of their own."""
+    stack = served
+    assert stack.client("alice").get("/reports").json() == []
+    stack.model.when("Investigate the alert RoomHot.", [Call("execute_instant_query", {"query": "up"})], [REPORT])
+    begun, = notify(stack, firing("RoomHot"))
+    stack.client("robot").events(begun["session_id"], begun["turn_id"]).finish()
+    alice, mallory = stack.client("alice"), stack.client("mallory")
+    found, = alice.get("/reports").json()
+    assert found["share_id"] == begun["share_id"] and found["title"] == "RoomHot"
+    assert found["path"] == f"/shared/{begun['share_id']}" and found["datasource_path"] in PATH
+    seen = alice.get(found["path"]).json()
+    assert seen["messages"][-1]["content"].startswith(REPORT) and seen["shared_by"] == "robot"
+    assert not any(r["withheld"] for m in seen["messages"] for r in m.get("tool_responses", []))
+    assert mallory.get("/reports").json() == [] and mallory.get(found["path"]).code == "session_not_found"
+    again, = notify(stack, firing("RoomHot"))
+    assert again["share_id"] == begun["share_id"] and len(alice.get("/reports").json()) == 1
+    assert stack.client("robot").request("DELETE", f"/session/{begun['session_id']}").status == 200
+    assert alice.get("/reports").json() == [] and stack.redis.client.zcard("p:reports") == 0
+
+
 @pytest.mark.core
 def test_an_alert_becomes_a_report(served: Stack, perses: Perses) -> None:
     stack = served

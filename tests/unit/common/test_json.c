@@ -1,3 +1,4 @@
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -86,6 +87,56 @@ static void members_are_written_with_their_keys(void **state)
                                       "\"yes\":true,\"no\":false,\"raw\":[1],\"none\":null}");
 }
 
+/* A tree's bytes are counted by what malloc gave out. */
+static size_t allocated;
+static void *count_malloc(size_t size)
+{
+    void *p = malloc(size);
+    allocated += malloc_usable_size(p) + sizeof(size_t);
+    return p;
+}
+static void count_free(void *p)
+{
+    allocated -= p ? malloc_usable_size(p) + sizeof(size_t) : 0;
+    free(p);
+}
+
+static void tree_is_never_much_larger_than_was_said(void **state)
+{
+    (void)state;
+    static const char *const units[] = {"0,",
+                                        "[],",
+                                        "{},",
+                                        "[[]],",
+                                        "\"\",",
+                                        "\"a\",",
+                                        "1.5,",
+                                        "{\"a\":1},",
+                                        "[0],",
+                                        "{\"a\":{}},",
+                                        "true,",
+                                        "\"a long text of a person\",",
+                                        "{\"a\":\"b\",\"c\":[1,2]},"};
+    json_set_alloc_funcs(count_malloc, count_free);
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        scoped_buf(b, 1 << 20);
+        buf_putc(&b, '[');
+        for (unsigned n = 0; n < 10000; n++)
+            buf_puts(&b, units[i]);
+        buf_puts(&b, "0]");
+        size_t before = allocated, said = json_tree_bytes(buf_str(&b));
+        json_t *tree = json_loadb(b.at, b.len, 0, NULL);
+        assert_non_null(tree);
+        size_t took = allocated - before;
+        if (took > said + said / 4 || said > 10 * took)
+            fail_msg("%s: %zu of a text of %zu, said %zu", units[i], took, b.len, said);
+        json_decref(tree);
+    }
+    json_set_alloc_funcs(malloc, free);
+    assert_int_equal(json_tree_bytes(STR("\"a,b:c[d{\\\",\"")), 13);
+    assert_int_equal(json_tree_bytes(STR("")), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -94,6 +145,7 @@ int main(void)
         cmocka_unit_test(json_keys_bring_their_commas),
         cmocka_unit_test(json_that_does_not_fit_leaves_nothing_behind),
         cmocka_unit_test(members_are_written_with_their_keys),
+        cmocka_unit_test(tree_is_never_much_larger_than_was_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
