@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "common/audit.h"
 #include "common/check.h"
 #include "common/config.h"
 #include "common/log.h"
@@ -86,13 +87,14 @@ static void on_terminate(void *arg)
     loop_timer_set(d->timer, 20, 50);
 }
 
-/* The keys for programs are read again, and nothing else: a closed terminal or a habit must not cut
- * turns off. */
+/* The keys for programs are read again and the audit's file is opened anew, and nothing else: a
+ * closed terminal or a habit must not cut turns off. */
 static void on_hangup(void *arg)
 {
     const struct gateway *g = arg;
     char error[256] = "";
     bool read = keys_reload(g->keys, error);
+    audit_reopen();
     if (read)
         log_info("gateway.hangup", "keys=read");
     else
@@ -158,6 +160,10 @@ static int serve(struct gateway *g)
         log_warn("gateway.auth_off", "everybody=local listen=%s", g->settings.http.listen);
     if (!store_durability_parse(g->settings.durability, &g->settings.store.replicas))
         return complain("PERSAI_DURABILITY", STORE_DURABILITY_HELP);
+    if (!audit_setup(&(struct audit_config){g->settings.audit, "gateway", g->settings.audit_strict,
+                                            g->settings.audit_arguments},
+                     error))
+        return complain("PERSAI_AUDIT", error);
     g->loop = loop_new();
     loop_measure(g->loop, gateway_metric(METRIC_loop_pass));
     const char *setting = parts_open(g, error);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "common/audit.h"
 #include "common/check.h"
 #include "common/config.h"
 #include "common/log.h"
@@ -300,6 +301,10 @@ static int serve(struct worker *w)
     warn_clear(&w->settings, NULL);
     if (!hub_check(w->settings.hub.gateways, &w->settings.hub.wire, error))
         return complain("PERSAI_GATEWAYS", error);
+    if (!audit_setup(&(struct audit_config){w->settings.audit, "worker", w->settings.audit_strict,
+                                            w->settings.audit_arguments},
+                     error))
+        return complain("PERSAI_AUDIT", error);
     w->loop = loop_new();
     loop_measure(w->loop, w->meters.loop_pass);
     w->fetches = fetch_pool_new(w->loop);
@@ -338,7 +343,7 @@ static int serve(struct worker *w)
     return 0;
 }
 
-/* ---- SIGHUP: the files are read again, all of them or none ---- */
+/* ---- SIGHUP: the files are read again, all of them or none; the audit's is opened anew ---- */
 
 /* What they say holds for turns that begin from now on. */
 static void use(struct worker *w, struct generation *g)
@@ -374,6 +379,7 @@ static void on_hangup(void *arg)
 {
     struct worker *w = arg;
     char error[320];
+    audit_reopen();
     struct generation *g = w->draining ? NULL : read_files(w, error);
     if (g) {
         use(w, g);

@@ -1,10 +1,12 @@
 #include "gateway/api/approvals.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "gateway/api/audit.h"
 #include "gateway/api/call.h"
 #include "gateway/turn/turns.h"
 #include "proto/store/store.h"
@@ -17,7 +19,8 @@ struct decision {
     struct list node;  /* of gateway->decisions */
     struct call *call; /* NULL: its client left */
     struct id session, turn;
-    char user[USER_MAX_BYTES];
+    char user[USER_MAX_BYTES], key[KEY_NAME_MAX + 1];
+    json_t *decided; /* as it was sent, for the audit */
     struct credentials credentials;
     uint64_t store_call;
 };
@@ -27,6 +30,7 @@ static void decision_free(struct decision *d)
     store_forget(d->gateway->store, d->store_call);
     list_remove(&d->node);
     credentials_free(&d->credentials);
+    json_decref(d->decided);
     free(d);
 }
 
@@ -113,6 +117,7 @@ static void on_decided(void *arg, enum err err, const struct store_answer *a)
                     &d->credentials); /* who decided it first has died */
     log_info("turn.decided", "turn=%s code=%s fresh=%d", id_log(d->turn), err_word(err),
              err == ERR_NONE && a->turn.fresh);
+    audit_decisions(str_of(d->user), d->session, d->turn, d->key, d->decided, err);
     if (d->call) {
         d->call->on_gone = NULL;
         answer(d->call, err);
@@ -146,6 +151,9 @@ void api_turns_resume(struct call *c)
                            .credentials = c->credentials};
     c->credentials = (struct credentials){0};
     memcpy(d->user, c->user, sizeof d->user);
+    d->decided = json_incref(json_object_get(c->body, "decisions"));
+    if (c->key.key)
+        snprintf(d->key, sizeof(d->key), "%s", key_row(c->key.key)->name);
     list_push(&g->decisions, &d->node);
     c->data = d;
     c->on_gone = client_gone;

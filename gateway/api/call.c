@@ -1,3 +1,4 @@
+#include "gateway/api/audit.h"
 #include "gateway/api/call.h"
 
 #include <sodium.h>
@@ -50,6 +51,7 @@ static void on_gone(void *arg)
 {
     struct call *c = arg;
     MAGIC_CHECK(c, CALL_MAGIC);
+    audit_call(c, 0);
     if (c->on_gone)
         c->on_gone(c);
     call_free(c);
@@ -67,6 +69,7 @@ void call_reply_text(struct call *c, unsigned status, const char *content_type, 
 {
     MAGIC_CHECK(c, CALL_MAGIC);
     call_count(status);
+    audit_call(c, status);
     log_debug("http.reply", "method=%s status=%u path=%s us=%llu",
               log_text(http_method(c->request)), status, log_text(http_path(c->request)),
               (unsigned long long)((loop_hr_ns() - c->begun_ns) / 1000));
@@ -83,6 +86,7 @@ void call_reply(struct call *c, unsigned status, struct str json)
 void call_fail(struct call *c, enum err err, const char *sentence)
 {
     struct buf b;
+    c->err = err;
     unsigned status = err_http_status(err);
     char after[16];
     snprintf(after, sizeof after, "%u", c->retry_after_s ? c->retry_after_s : 2);
@@ -169,6 +173,7 @@ struct http_stream *call_stream(struct call *c, const char *content_type,
 {
     MAGIC_CHECK(c, CALL_MAGIC);
     call_count(200);
+    audit_call(c, 200);
     http_set_user(c->request, NULL, NULL);
     struct http_stream *s = c->key.key ? open_keyed(c, content_type, h, arg)
                                        : http_stream_open(c->request, content_type, h, arg);

@@ -30,8 +30,10 @@ struct call {
     uint32_t magic;
     struct gateway *gateway;
     struct http_request *request;
-    const struct route *route; /* of routes.c */
-    char user[USER_MAX_BYTES]; /* "" where the route needs none */
+    const struct route *route;   /* of routes.c */
+    const char *act, *door_name; /* its operation and door, for the audit; act NULL: it is no act */
+    enum err err;                /* with which it was failed */
+    char user[USER_MAX_BYTES];   /* "" where the route needs none */
     struct credentials credentials;
     struct key_use key;      /* of a program; key.key NULL: a person asks */
     uint64_t service_id;     /* while the key's user signs in */

@@ -242,10 +242,13 @@ static void add_errors(json_t *answers, const struct row *r, const json_t *about
                                          ERR_RATE_LIMITED,
                                          ERR_STORE_UNAVAILABLE,
                                          ERR_STORE_FULL,
+                                         ERR_AUDIT_UNAVAILABLE,
                                          ERR_PERSES_UNAVAILABLE,
                                          ERR_NONE};
-    static const enum err hooked[] = {ERR_BUSY,         ERR_UNAUTHENTICATED,    ERR_FORBIDDEN,
-                                      ERR_RATE_LIMITED, ERR_PERSES_UNAVAILABLE, ERR_NONE};
+    static const enum err hooked[] = {
+        ERR_BUSY,         ERR_UNAUTHENTICATED,    ERR_FORBIDDEN,
+        ERR_RATE_LIMITED, ERR_PERSES_UNAVAILABLE, ERR_AUDIT_UNAVAILABLE,
+        ERR_NONE};
     static const enum err change[] = {ERR_CROSS_SITE, ERR_TOO_LARGE, ERR_UNSUPPORTED_MEDIA_TYPE,
                                       ERR_NONE};
     static const enum err body[] = {ERR_BAD_JSON, ERR_NONE};

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 #include "common/address.h"
+#include "common/audit.h"
 #include "common/check.h"
 #include "common/json.h"
 #include "gateway/api/agui.h"
@@ -407,12 +408,18 @@ void routes_on_request(void *gateway, struct http_request *r)
     c->route = find(c, &allowed);
     if (c->route && c->route->handler == api_mcp_post)
         c->hooks = &mcp_hooks;
+    if (c->route && c->route->who != ANYBODY) {
+        c->act = c->route->name;
+        c->door_name = door_word(door_of(c));
+    }
     if (refuse_head(c, buf_str(&allowed)))
         return;
-    if (is_signed_in(c->route))
-        identify(c);
-    else if (c->route->who == ANYBODY)
+    if (c->route->who == ANYBODY)
         c->route->handler(c);
+    else if (!audit_allows())
+        call_fail(c, ERR_AUDIT_UNAVAILABLE, NULL);
+    else if (is_signed_in(c->route))
+        identify(c);
     else if (keys_given(c->request))
         identify_program(c);
     else if (webhook_allowed(c))

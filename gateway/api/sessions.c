@@ -45,6 +45,7 @@ static void on_session_id(void *arg, enum err err, const struct store_answer *a)
         call_fail(c, err, NULL);
         return;
     }
+    c->session = a->session;
     struct buf b;
     buf_init(&b, 256);
     buf_putc(&b, '{');

@@ -298,6 +298,7 @@ static void on_first_byte(void *arg)
     struct posted *p = arg;
     struct id turn = p->turn;
     struct call *c = posted_over(p);
+    c->turn = turn;
     open_stream(c, turns_followed(c->gateway, c->session, turn, str_of(c->user)),
                 (struct event_at){0, 0}, NULL, false);
 }
@@ -318,6 +319,8 @@ static void on_begun(void *arg, enum err err, struct turn *t, bool fresh)
     }
     bool async = p->async;
     posted_over(p);
+    if (t)
+        c->turn = t->live.turn;
     if (err)
         call_fail(c, err, NULL);
     else if (async)

@@ -8,6 +8,7 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "gateway/api/alerts.h"
+#include "gateway/api/audit.h"
 #include "gateway/api/session_json.h"
 #include "gateway/auth/service.h"
 #include "gateway/turn/turns.h"
@@ -27,7 +28,7 @@ struct notification {
     struct call *call; /* NULL: its client left */
     struct alerts alerts;
     char *path, *model;
-    char user[USER_MAX_BYTES];
+    char user[USER_MAX_BYTES], key[KEY_NAME_MAX + 1];
     struct credentials credentials;
     uint64_t service_id, store_call;
     unsigned at; /* the alert that is being begun */
@@ -194,6 +195,7 @@ static void on_begun(void *arg, enum err err, struct turn *t, bool fresh)
     }
     one->turn = t->live.turn;
     one->fresh = fresh;
+    audit_alert(str_of(n->user), n->key, one->session, one->turn, str_of(n->path), ERR_NONE);
     log_info("webhook.alert", "session=%s turn=%s new=%d", id_log(one->session), id_log(one->turn),
              fresh);
     n->at++;
@@ -369,6 +371,7 @@ void api_webhook_alertmanager(struct call *c)
         return;
     }
     if (c->key.key) { /* its user was signed in by the way */
+        snprintf(n->key, sizeof(n->key), "%s", key_row(c->key.key)->name);
         on_service(n, ERR_NONE, str_of(c->user), &c->credentials);
         return;
     }

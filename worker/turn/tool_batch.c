@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "worker/turn/audit.h"
 
 static void run(struct tool_batch_call *c);
 static void on_done(void *arg, const struct tool_result *result);
@@ -88,6 +89,7 @@ static void on_done(void *arg, const struct tool_result *result)
                                            .duration_ms = result->duration_ms,
                                            .datasource = str_of(c->datasource)};
     c->invalid = result->invalid;
+    audit_tool(&r->world, asked, &c->response);
     c->state = TOOL_BATCH_ANSWERED;
     r->handler->on_result(r->arg, c->index);
 }

@@ -2,8 +2,9 @@
 #include "worker/turn/turn.h"
 
 #include "common/log.h"
-#include "worker/genai.h"
 #include "proto/traced.h"
+#include "worker/genai.h"
+#include "worker/turn/audit.h"
 
 void turn_finish(struct turn *t)
 {
@@ -34,6 +35,14 @@ void turn_finish(struct turn *t)
              (unsigned long long)a->usage.cached_tokens, (unsigned long long)a->usage.cost,
              (long long)ms);
     turn_trace_end(t, turn_state_word(state), a->seal == SEAL_FAILURE ? a->why : ERR_NONE);
+    audit_turn_end(&(struct audit_turn){.owner = str_of(t->owner),
+                                        .model = str_of(t->model ? t->model->name : NULL),
+                                        .session = t->session,
+                                        .turn = t->id,
+                                        .state = turn_state_word(state),
+                                        .error = a->seal == SEAL_FAILURE ? err_word(a->why) : "",
+                                        .usage = a->usage,
+                                        .ms = ms});
     hub_send_done(t->link, t->id, t->epoch, state);
     audience_done(&t->audience, t->id, t->epoch);
 }

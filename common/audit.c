@@ -1,0 +1,133 @@
+#include "common/audit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include "common/json.h"
+#include "common/log.h"
+#include "common/metrics.h"
+#include "common/utc.h"
+
+static struct {
+    struct audit_config config;
+    int fd;      /* -1: not open */
+    bool torn;   /* the last line stands there in part */
+    bool broken; /* the last line is not there */
+    struct metric *lines, *lost;
+} audit = {.config = {.path = ""}, .fd = -1};
+
+static bool open_file(void);
+static void lose(const char *why);
+
+bool audit_setup(const struct audit_config *c, char error[256])
+{
+    audit.config = *c;
+    if (!audit_on())
+        return true;
+    audit.lines = metric_new(METRIC_COUNTER, "persai_audit_lines_total", "",
+                             "Lines that were written to PERSAI_AUDIT");
+    audit.lost = metric_new(METRIC_COUNTER, "persai_audit_lost_total", "",
+                            "Lines that could not be written to PERSAI_AUDIT");
+    if (open_file())
+        return true;
+    snprintf(error, 256, "%.180s: %s", c->path, strerror(errno));
+    return false;
+}
+
+bool audit_on(void) { return *audit.config.path != '\0'; }
+
+bool audit_arguments(void) { return audit.config.arguments; }
+
+/* Not waited for: what nobody reads at the other end of a pipe is lost. */
+static bool open_file(void)
+{
+    bool out = strcmp(audit.config.path, "-") == 0;
+    audit.fd = out ? STDOUT_FILENO
+                   : open(audit.config.path,
+                          O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+    audit.torn = false;
+    return audit.fd >= 0;
+}
+
+void audit_reopen(void)
+{
+    if (!audit_on() || audit.fd == STDOUT_FILENO)
+        return;
+    if (audit.fd >= 0)
+        close(audit.fd);
+    if (!open_file())
+        log_error("audit.open", "why=%s", strerror(errno));
+}
+
+bool audit_allows(void)
+{
+    if (!audit_on() || !audit.config.strict || !audit.broken)
+        return true;
+    scoped_buf(line, 256);
+    audit_begin(&line, "audit_resumed");
+    audit_end(&line);
+    return !audit.broken;
+}
+
+/* ---- a line ---- */
+
+void audit_begin(struct buf *line, const char *act)
+{
+    struct timespec now;
+    char at[UTC_TEXT_MAX];
+    clock_gettime(CLOCK_REALTIME, &now);
+    utc_write((int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000, UTC_MILLISECONDS, at);
+    buf_putc(line, '{');
+    json_field(line, "at", str_of(at));
+    json_field(line, "program", str_of(audit.config.program));
+    json_field(line, "act", str_of(act));
+}
+
+void audit_person(struct buf *line, struct str owner)
+{
+    struct str name = owner;
+    while (name.len > 0 && name.at[name.len - 1] != ':')
+        name.len--;
+    name.len = name.len > 0 ? name.len - 1 : owner.len;
+    json_field(line, "user", name);
+    json_field(line, "account", owner);
+}
+
+static void lose(const char *why)
+{
+    if (!audit.broken)
+        log_error("audit.lost", "why=%s", why);
+    audit.broken = true;
+    metric_add(audit.lost, 1);
+}
+
+void audit_end(struct buf *line)
+{
+    buf_puts(line, "}\n");
+    if (audit.fd < 0 && !open_file()) {
+        lose(strerror(errno));
+        return;
+    }
+    if (line->overflowed) {
+        lose("too_long");
+        return;
+    }
+    scoped_buf(whole, line->len + 1);
+    if (audit.torn) /* what is there of the last one becomes a line of its own */
+        buf_putc(&whole, '\n');
+    buf_add_str(&whole, buf_str(line));
+    ssize_t sent;
+    do
+        sent = write(audit.fd, whole.at, whole.len);
+    while (sent < 0 && errno == EINTR);
+    if (sent == (ssize_t)whole.len) {
+        audit.torn = audit.broken = false;
+        metric_add(audit.lines, 1);
+        return;
+    }
+    audit.torn = audit.torn || sent > 0;
+    lose(sent < 0 ? strerror(errno) : "disk_full");
+}

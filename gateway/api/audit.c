@@ -1,0 +1,93 @@
+#include "gateway/api/audit.h"
+
+#include "common/audit.h"
+#include "common/json.h"
+
+enum { LINE_BYTES_MAX = 16 << 10 };
+
+static void field_id(struct buf *b, const char *name, struct id id)
+{
+    char text[ID_TEXT + 1] = "";
+    if (!id_is_zero(id))
+        id_text(id, text);
+    json_field(b, name, str_of(text));
+}
+
+/* At most so much of what a client sent; whole characters are json_field's. */
+static struct str short_of(struct str s)
+{
+    enum { TEXT_BYTES_MAX = 512 };
+    return s.len > TEXT_BYTES_MAX ? (struct str){s.at, TEXT_BYTES_MAX} : s;
+}
+
+static void begin(struct buf *line, const char *act, struct str owner, const char *door,
+                  const char *key)
+{
+    audit_begin(line, act);
+    audit_person(line, owner);
+    json_field(line, "door", str_of(door));
+    json_field(line, "key", str_of(key));
+}
+
+static const char *key_of(const struct call *c)
+{
+    return c->key.key ? key_row(c->key.key)->name : "";
+}
+
+void audit_call(const struct call *c, unsigned status)
+{
+    struct str path = str_of(c->datasource_path);
+    if (!audit_on() || !c->act)
+        return;
+    if (!c->datasource_path && status != 0) /* the request is there until it is answered */
+        http_query(c->request, "datasource_path", &path);
+    scoped_buf(line, LINE_BYTES_MAX);
+    begin(&line, c->act, str_of(c->user), c->door_name, key_of(c));
+    field_id(&line, "session_id", c->session);
+    field_id(&line, "turn_id", c->turn);
+    json_field(&line, "datasource", short_of(path));
+    json_field_u64(&line, "status", status);
+    json_field(&line, "outcome",
+               status == 0    ? STR("client_left")
+               : c->err       ? str_of(err_word(c->err))
+               : status < 400 ? STR("ok")
+                              : STR("refused"));
+    audit_end(&line);
+}
+
+void audit_alert(struct str owner, const char *key, struct id session, struct id turn,
+                 struct str datasource, enum err err)
+{
+    if (!audit_on())
+        return;
+    scoped_buf(line, LINE_BYTES_MAX);
+    begin(&line, "alert", owner, "webhook", key);
+    field_id(&line, "session_id", session);
+    field_id(&line, "turn_id", turn);
+    json_field(&line, "datasource", short_of(datasource));
+    json_field(&line, "outcome", err ? str_of(err_word(err)) : STR("ok"));
+    audit_end(&line);
+}
+
+void audit_decisions(struct str owner, struct id session, struct id turn, const char *key,
+                     const json_t *decisions, enum err err)
+{
+    const json_t *one;
+    size_t i;
+    if (!audit_on())
+        return;
+    json_array_foreach((json_t *)decisions, i, one)
+    {
+        bool yes = json_is_true(json_object_get(one, "approve"));
+        scoped_buf(line, LINE_BYTES_MAX);
+        begin(&line, "decision", owner, "api", key);
+        field_id(&line, "session_id", session);
+        field_id(&line, "turn_id", turn);
+        json_field(&line, "call_id", short_of(json_text(json_object_get(one, "call_id"))));
+        json_field(&line, "arguments_hash",
+                   short_of(json_text(json_object_get(one, "arguments_hash"))));
+        json_field(&line, "decision", yes ? STR("approved") : STR("refused"));
+        json_field(&line, "outcome", err ? str_of(err_word(err)) : STR("ok"));
+        audit_end(&line);
+    }
+}

@@ -1,0 +1,138 @@
+"""The audit: one JSON line for each act, whichever door it came by; never a token or an answer."""
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from fakes.model import Call
+from harness.alerts import SERVICE, TOKEN, firing, notify
+from harness.client import DATASOURCE, Client
+from harness.stack import MODEL_KEY, Stack, metric, program
+from harness.wait import until
+
+QUERY = "room_temperature_celsius"
+
+
+def lines(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def audited(stack: Stack, **env: str) -> Path:
+    path = stack.folder / "audit.jsonl"
+    both = {"PERSAI_AUDIT": str(path), **env}
+    stack.start(gateway_env={**SERVICE, **both}, worker_env=both)
+    return path
+
+
+def acts(path: Path, act: str) -> list[dict]:
+    return [line for line in lines(path) if line["act"] == act]
+
+
+@pytest.mark.core
+def test_each_act_is_a_line(bare: Stack) -> None:
+    path = audited(bare, PERSAI_AUDIT_ARGUMENTS="true")
+    stack, alice = bare, bare.client()
+    stack.model.when("how warm", [Call("execute_instant_query", {"query": QUERY})], ["CANARY-ANSWER"])
+    session = alice.session(title="CANARY-TITLE")
+    turn = alice.start(session, "how warm is CANARY-QUESTION?")
+    alice.follow(session, turn)
+    for method, way in (("GET", ""), ("GET", "/export"), ("POST", "/share"), ("DELETE", "/share"), ("DELETE", "")):
+        assert alice.request(method, f"/session/{session}{way}").status in (200, 201)
+    assert stack.client("bob").get(f"/session/{session}").status == 404
+    assert Client(stack.gateway.url, bearer="a.b.c").get("/sessions").status == 401
+
+    end = until(lambda: acts(path, "turn_end"), "the turn's end")[0]
+    assert end["user"] == "alice" and end["account"].startswith("alice:") and end["outcome"] == "done"
+    assert (end["session_id"], end["turn_id"]) == (session, turn) and end["model"] and end["input_tokens"] >= 0
+    tool, = acts(path, "tool")
+    assert tool["tool"] == "execute_instant_query" and tool["datasource"] == DATASOURCE and tool["outcome"] == "ok"
+    assert json.loads(tool["arguments"]) == {"query": QUERY} and len(tool["arguments_hash"]) == 32
+    asked, = acts(path, "turns_post")
+    assert asked["door"] == "api" and asked["user"] == "alice" and asked["status"] == 202 and asked["outcome"] == "ok"
+    assert asked["turn_id"] == turn and asked["datasource"] == DATASOURCE and asked["key"] == ""
+    said = [(line["act"], line["user"], line["outcome"]) for line in lines(path)]
+    for one in (("sessions_post", "alice", "ok"), ("turns_events", "alice", "ok"), ("sessions_export", "alice", "ok"),
+                ("share_post", "alice", "ok"), ("share_delete", "alice", "ok"), ("sessions_delete", "alice", "ok"),
+                ("sessions_get", "bob", "session_not_found"), ("sessions_list", "", "unauthenticated")):
+        assert one in said, one
+    text = path.read_text()
+    cookies = alice.cookies.values()
+    assert not any(word in text for word in ("CANARY", MODEL_KEY, TOKEN, "a.b.c", *cookies))
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_every_door_writes_its_name(bare: Stack) -> None:
+    path = audited(bare)
+    alice = bare.client(bearer=True)
+    bare.model.when("RoomHot", ["Hot."])
+    bare.model.when("hello", ["Hi."])
+    hello = {"model": "persai", "messages": [{"role": "user", "content": "hello"}]}
+    assert alice.post("/v1/chat/completions", hello).status == 200
+    alice.stream("POST", "/agui", {"threadId": "t", "runId": "r", "messages": [
+        {"id": "1", "role": "user", "content": "hello"}], "tools": [], "context": []}).close()
+    alice.post("/mcp", {"jsonrpc": "2.0", "id": 1, "method": "ping"})
+    begun, = notify(bare, firing("RoomHot"))
+    doors = {line["act"]: (line["door"], line["user"]) for line in lines(path) if line["program"] == "gateway"}
+    assert doors["openai_chat"] == ("openai", "alice") and doors["agui_run"] == ("agui", "alice")
+    assert doors["mcp_post"] == ("mcp", "alice") and doors["webhook_alertmanager"] == ("webhook", "")
+    alert, = acts(path, "alert")
+    assert alert["user"] == "robot" and alert["turn_id"] == begun["turn_id"] and alert["door"] == "webhook"
+    # Nothing but its hash is said of arguments unless it is asked for.
+    assert not any("arguments" in line for line in acts(path, "tool"))
+
+
+def test_nothing_from_outside_begins_a_line(bare: Stack) -> None:
+    path = audited(bare, PERSAI_AUDIT_ARGUMENTS="true")
+    alice = bare.client()
+    evil = '"}\n{"act":"forged","user":"admin"}\n\u2028\x00'
+    bare.model.when("go", [Call('execute_instant_query', {"query": evil})], [Call("no_such\n{}", {})], ["Done."])
+    session = alice.session()
+    alice.ask(session, "go", datasource="/proxy/globaldatasources/prometheus")
+    alice.request("POST", f"/session/{session}/turn?datasource_path=%0A%7B%22act%22%3A%22forged%22%7D", {"message": "x"})
+    until(lambda: acts(path, "turn_end"), "the end")
+    assert not acts(path, "forged") and {line["program"] for line in lines(path)} == {"gateway", "worker"}
+
+
+def test_it_is_opened_anew_and_a_full_disk_stops_nothing(bare: Stack) -> None:
+    path = audited(bare)
+    alice = bare.client()
+    alice.session()
+    path.rename(old := path.with_suffix(".1"))
+    alice.session()
+    assert len(acts(old, "sessions_post")) == 2
+    os.kill(bare.gateway.process.pid, signal.SIGHUP)
+    until(lambda: path.exists(), "the new file")
+    alice.session()
+    assert len(acts(path, "sessions_post")) == 1
+    # No room: what is done goes on, and is counted.
+    path.unlink()
+    path.symlink_to("/dev/full")
+    os.kill(bare.gateway.process.pid, signal.SIGHUP)
+    until(lambda: alice.session() and metric(bare.gateway.url, "persai_audit_lost_total") > 0, "lines to be lost")
+
+
+def test_strict_begins_nothing_that_is_not_written(bare: Stack) -> None:
+    path = audited(bare, PERSAI_AUDIT_STRICT="true")
+    alice = bare.client()
+    alice.session()
+    path.unlink()
+    path.symlink_to("/dev/full")
+    os.kill(bare.gateway.process.pid, signal.SIGHUP)
+    until(lambda: alice.post("/session", {}).status == 503, "what can't be written to be refused")
+    answer = alice.post("/session", {})
+    assert answer.code == "audit_unavailable" and answer.headers["Retry-After"]
+    assert Client(bare.gateway.url).get("/healthz").status == 200
+    path.unlink()
+    os.kill(bare.gateway.process.pid, signal.SIGHUP)
+    until(lambda: alice.post("/session", {}).status == 201, "it to go on")
+
+
+def test_a_place_that_is_none_is_an_error_at_start(bare: Stack) -> None:
+    for name in ("gateway", "worker"):
+        answer = subprocess.run([program(name)], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
+                                env={"PERSAI_AUDIT": "/nowhere/at/all", "OPENAI_API_KEY": "x", "PATH": "/usr/bin:/bin"})
+        assert answer.returncode == 1 and "/nowhere/at/all: No such file" in answer.stderr, answer.stderr

@@ -1,0 +1,73 @@
+#include "worker/turn/audit.h"
+
+#include "common/audit.h"
+#include "common/json.h"
+
+enum { LINE_BYTES_MAX = 1 << 20 }; /* arguments of a reply, escaped: PERSAI_STEP_BYTES */
+
+static void field_id(struct buf *b, const char *name, struct id id)
+{
+    char text[ID_TEXT + 1];
+    id_text(id, text);
+    json_field(b, name, str_of(text));
+}
+
+static void begin(struct buf *line, const char *act, struct str owner, struct id session,
+                  struct id turn)
+{
+    audit_begin(line, act);
+    audit_person(line, owner);
+    field_id(line, "session_id", session);
+    field_id(line, "turn_id", turn);
+}
+
+static const char *approval_word(const struct tool_batch_world *w, const struct record_call *call)
+{
+    switch (approval_for(w->approval, call)) {
+    case APPROVAL_GIVEN:
+        return "approved";
+    case APPROVAL_REFUSED:
+        return "refused";
+    case APPROVAL_NONE:
+        break;
+    }
+    return "none";
+}
+
+/* The hash is the one that a decision is bound to. */
+void audit_tool(const struct tool_batch_world *w, const struct record_call *call,
+                const struct record_response *response)
+{
+    char hash[RECORD_HASH_TEXT + 1];
+    if (!audit_on())
+        return;
+    record_call_hash(call, hash);
+    scoped_buf(line, LINE_BYTES_MAX);
+    begin(&line, "tool", w->owner, w->session, w->turn);
+    json_field(&line, "call_id", call->call_id);
+    json_field(&line, "tool", call->tool_name);
+    json_field(&line, "arguments_hash", str_of(hash));
+    if (audit_arguments())
+        json_field(&line, "arguments", call->arguments);
+    json_field(&line, "datasource", response->datasource);
+    json_field(&line, "approval", str_of(approval_word(w, call)));
+    json_field(&line, "outcome", response->failed ? STR("failed") : STR("ok"));
+    json_field_u64(&line, "ms", response->duration_ms);
+    audit_end(&line);
+}
+
+void audit_turn_end(const struct audit_turn *t)
+{
+    if (!audit_on())
+        return;
+    scoped_buf(line, LINE_BYTES_MAX);
+    begin(&line, "turn_end", t->owner, t->session, t->turn);
+    json_field(&line, "model", t->model);
+    json_field(&line, "outcome", str_of(t->state));
+    json_field(&line, "error", str_of(t->error));
+    json_field_u64(&line, "input_tokens", t->usage.input_tokens);
+    json_field_u64(&line, "output_tokens", t->usage.output_tokens);
+    json_field_u64(&line, "cost", t->usage.cost);
+    json_field_u64(&line, "ms", (uint64_t)t->ms);
+    audit_end(&line);
+}
