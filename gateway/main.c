@@ -18,6 +18,7 @@
 #include "gateway/auth/keys.h"
 #include "gateway/keyreset.h"
 #include "gateway/parts.h"
+#include "gateway/person.h"
 #include "gateway/api/openapi.h"
 #include "gateway/turn/turns.h"
 #include "gateway/api/webhook.h"
@@ -243,6 +244,10 @@ static int run_errand(struct gateway *g, const struct config_result *given)
         return complain("PERSAI_REDIS", error);
     if (strcmp(given->command, "--export-feedback") == 0)
         return feedback_export_run(g);
+    if (strcmp(given->command, "--export-user=") == 0)
+        return person_export(g, given->command_arg);
+    if (strcmp(given->command, "--erase-user=") == 0)
+        return person_erase(g, given->command_arg);
     return hand_over_run(g, given->command_arg, given->command_second);
 }
 
@@ -311,9 +316,17 @@ static int run_command(struct gateway *g, const struct config_result *given)
 
 int main(int argc, char **argv)
 {
-    static const char *const commands[] = {"--check-config", "--check",           "--key-reset",
-                                           "--make-keys=",   "--make-api-key=",   "--print-openapi",
-                                           "--hand-over==",  "--export-feedback", NULL};
+    static const char *const commands[] = {"--check-config",
+                                           "--check",
+                                           "--key-reset",
+                                           "--make-keys=",
+                                           "--make-api-key=",
+                                           "--print-openapi",
+                                           "--hand-over==",
+                                           "--export-feedback",
+                                           "--export-user=",
+                                           "--erase-user=",
+                                           NULL};
     struct gateway g = {0};
     struct config_result result = {0};
     struct config_args args = {

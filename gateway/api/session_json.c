@@ -175,6 +175,7 @@ void session_json_head(struct buf *b, const struct store_session *s)
     write_usage(b, &s->usage);
     write_summary_of(b, s);
     write_turn(b, s);
+    json_field_bool(b, "keep", s->keep);
     json_key(b, "share_id");
     session_json_share_id(b, s->session, s->share);
 }

@@ -236,11 +236,13 @@ static void on_settings_read(void *arg, enum err err, const struct store_answer 
         call_fail(c, ERR_TOO_LARGE, "panels and context are larger than 128 KiB");
         return;
     }
+    bool keep = json_is_true(json_object_get(c->body, "keep"));
     struct store_patch patch = {.settings = &settings};
     if (call_text(c, "title", TITLE_BYTES_MAX, &title) &&
         call_text(c, "model", MODEL_BYTES_MAX, &model)) {
         patch.title = json_object_get(c->body, "title") ? &title : NULL;
         patch.model = json_object_get(c->body, "model") ? &model : NULL;
+        patch.keep = json_object_get(c->body, "keep") ? &keep : NULL;
         c->store_call =
             store_session_patch(c->gateway->store, str_of(c->user), c->session, &patch, on_done, c);
     }

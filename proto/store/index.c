@@ -71,20 +71,27 @@ void index_marks_remove(struct store *s, struct id session)
 }
 
 /* Where sessions expire, their owner's list does as well: an entry as old as that is one of a
- * session that is gone, and with the last of them goes the list. */
+ * session that is gone, unless it is kept, and with the last of them goes the list. */
 static void expire_owner(struct store *s, struct str owner, int64_t updated_ms)
 {
     int64_t keep_ms = s->config.session_keep_ms;
     if (keep_ms <= 0)
         return;
-    struct store_command *cmd = index_command(s, "ZREMRANGEBYSCORE");
+    struct store_command *cmd =
+        command_script(store_call_new(s, NULL, NULL), SCRIPT_owner_trim, on_told);
     command_owner_key(cmd, owner);
-    command_str(cmd, STR("-inf"));
+    command_kept_key(cmd, owner);
+    cmd->keys = cmd->argc;
     command_num(cmd, updated_ms - keep_ms);
-    command_send(cmd);
-    cmd = index_command(s, "PEXPIRE");
-    command_owner_key(cmd, owner);
     command_num(cmd, keep_ms);
+    command_send(cmd);
+}
+
+void index_owner_keep(struct store *s, struct str owner, struct id session, bool keep)
+{
+    struct store_command *cmd = index_command(s, keep ? "SADD" : "SREM");
+    command_kept_key(cmd, owner);
+    command_id(cmd, session);
     command_send(cmd);
 }
 

@@ -23,6 +23,8 @@ void index_marks_remove(struct store *s, struct id session);
 void index_owner_set(struct store *s, struct str owner, struct id session, int64_t updated_ms);
 /* Of one that is listed: what was deleted meanwhile stays so. */
 void index_owner_move(struct store *s, struct str owner, struct id session, int64_t updated_ms);
+/* Those of them that are kept for good. */
+void index_owner_keep(struct store *s, struct str owner, struct id session, bool keep);
 void index_owner_remove(struct store *s, struct str owner, struct id session);
 /* Part of c, which must not end before fn was told: who hears that a session is gone may create one
  * with the same idempotency key at once, by another gateway. */

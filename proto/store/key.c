@@ -84,6 +84,14 @@ void command_owner_key(struct store_command *cmd, struct str owner)
     command_cut(cmd);
 }
 
+void command_kept_key(struct store_command *cmd, struct str owner)
+{
+    buf_puts(&cmd->bytes, "p:v:{");
+    buf_add_str(&cmd->bytes, owner);
+    buf_puts(&cmd->bytes, "}");
+    command_cut(cmd);
+}
+
 void command_name_key(struct store_command *cmd, struct str name)
 {
     buf_puts(&cmd->bytes, "p:n:{");

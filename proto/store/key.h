@@ -9,9 +9,10 @@
  *                            sum, sumto (what a model made of the messages up to that one), mrev
  *                            (how often messages were changed); sources (datasources that the
  *                            person said yes to); share (the token of its readers), sharefor (the
- *                            datasource that these must be allowed to read, or ''); fb:MID (what
- *                            its owner said of that answer); kept, evat, evkeep, evnow, evwas
- *                            (bytes of turns that are over, and of their streams: prelude.lua)
+ *                            datasource that these must be allowed to read, or ''); keep (1: it
+ *                            never expires); fb:MID (what its owner said of that answer); kept,
+ *                            evat, evkeep, evnow, evwas (bytes of turns that are over, and of
+ *                            their streams: prelude.lua)
  *   p:m:{SID}        hash    message id (decimal, growing) -> record_message
  *   p:f:{SID}        hash    message id -> flags (p: pinned, x: excluded)
  *   p:w:{SID}        hash    replicated: writes whose copies are waited for (7 d)
@@ -30,6 +31,7 @@
  *                            p:l tells that it was
  *   p:e:{SID}:TID    stream  entry EPOCH-LASTSEQ: e = record_event batch
  *   p:u:{OWNER}      zset    SID by last update (mended by who reads it; expires as sessions do)
+ *   p:v:{OWNER}      set     those of them that are kept for good
  *   p:i:{OWNER}:HASH string  idempotency key of a session -> SID (24 h)
  *   p:rated          zset    SID with feedback, by when (the latest 50,000)
  *   p:reports        zset    SID of alerts' reports, by when (the latest 1,000)
@@ -51,6 +53,7 @@ void command_stream_prefix(struct store_command *cmd, struct id session);
 void command_once_prefix(struct store_command *cmd, struct id session);
 void command_once_key(struct store_command *cmd, struct id session, const char *hash);
 void command_owner_key(struct store_command *cmd, struct str owner);
+void command_kept_key(struct store_command *cmd, struct str owner);
 /* Of a person's name: the owners that bore it. */
 void command_name_key(struct store_command *cmd, struct str name);
 void command_owner_once_key(struct store_command *cmd, struct str owner, const char *hash);

@@ -22,6 +22,7 @@ enum {
 struct moved {
     struct id session;
     int64_t updated_ms, bytes;
+    bool keep;
     char once[STORE_HASH_TEXT + 1];
 };
 struct move {
@@ -171,6 +172,7 @@ static void on_session(struct store_call *c, struct store_command *cmd, enum err
     m->moved++;
     one->updated_ms = redis_int(redis_at(reply, 2));
     one->bytes = redis_int(redis_at(reply, 3));
+    one->keep = redis_int(redis_at(reply, 5)) == 1;
     if (once.len == STORE_HASH_TEXT)
         memcpy(one->once, once.at, once.len);
     struct store_command *list = command_new(c, on_listed);
@@ -188,6 +190,10 @@ static void on_listed(struct store_call *c, struct store_command *cmd, enum err 
     (void)err, (void)reply;
     struct move *m = c->own;
     const struct moved *one = &m->page[cmd->tag];
+    if (one->keep) {
+        index_owner_keep(c->store, buf_str(&c->owner), one->session, true);
+        index_owner_keep(c->store, buf_str(&m->from), one->session, false);
+    }
     index_owner_move(c->store, buf_str(&c->owner), one->session, one->updated_ms); /* expires */
     storage_note_moved(c, on_followed, buf_str(&c->owner), one->session, one->bytes);
     storage_note_in(c, on_followed, buf_str(&m->from), one->session, 0);

@@ -70,6 +70,7 @@ void reply_session(const struct redisReply *p, struct id session, struct store_s
         .revision = u32_at(p, 18),
         .share = text_at(p, 19),
         .share_path = text_at(p, 20),
+        .keep = num_at(p, 21) == 1,
     };
     if (!id_parse(text_at(p, 7), &out->running))
         out->running = (struct id){{0}};

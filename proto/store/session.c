@@ -292,13 +292,14 @@ static void on_told(struct store_call *c, struct store_command *cmd, enum err er
 static void on_patched(struct store_call *c, struct store_command *cmd, enum err err,
                        const struct redisReply *reply)
 {
-    (void)cmd;
     if (err == ERR_SESSION_NOT_FOUND)
         storage_note(c->store, buf_str(&c->owner), c->session, 0); /* what was taken for it */
     if (err != ERR_NONE) {
         store_call_end(c, err, NULL);
         return;
     }
+    if (cmd->tag > 0)
+        index_owner_keep(c->store, buf_str(&c->owner), c->session, cmd->tag == 2);
     index_owner_move(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 1)));
     storage_note_in(c, on_told, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 2)));
     end_when_told(c);
@@ -321,6 +322,8 @@ uint64_t store_session_patch(struct store *s, struct str owner, struct id sessio
     command_session_keys(cmd, session);
     command_str(cmd, owner);
     command_num(cmd, s->config.session_keep_ms);
+    command_num(cmd, p->keep ? *p->keep : -1);
+    cmd->tag = p->keep ? 1U + *p->keep : 0;
     const struct {
         const char *field;
         const struct str *value;
@@ -351,6 +354,7 @@ static void on_deleted(struct store_call *c, struct store_command *cmd, enum err
     if (id_parse(redis_text(redis_at(reply, 1)), &c->found.turn))
         index_active_remove(c->store, c->session, c->found.turn);
     index_owner_remove(c->store, owner, c->session);
+    index_owner_keep(c->store, owner, c->session, false);
     index_marks_remove(c->store, c->session);
     storage_note_in(c, on_told, owner, c->session, 0);
     if (hash.len == STORE_HASH_TEXT) {

@@ -31,6 +31,7 @@ uint64_t store_shared_page(struct store *s, struct str share, struct id session,
                            uint32_t upto, uint32_t bytes, store_fn *fn, void *arg);
 struct store_patch {
     const struct str *title, *model, *settings; /* NULL: as it is */
+    const bool *keep; /* whether it stays however long nobody changes it; NULL: as it is */
 };
 uint64_t store_session_patch(struct store *s, struct str owner, struct id session,
                              const struct store_patch *p, store_fn *fn, void *arg);

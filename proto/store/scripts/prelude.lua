@@ -66,9 +66,10 @@ local function expire(ms, ...)
     end
 end
 
--- How long a session lives after its last change: one that isn't listed has its own life.
+-- How long a session lives after its last change; 0: for good. One that isn't listed has its own life.
 local function session_keep(S, keep)
-    return redis.call('HGET', S, 'life') or keep
+    local v = redis.call('HMGET', S, 'life', 'keep')
+    return v[2] and 0 or v[1] or keep
 end
 
 -- Its place in its owner's list; 0: it has none.
@@ -252,7 +253,8 @@ end
 -- {owner, title, model, settings, created, updated, turns, running, its state, epoch, lease left,
 -- tokens in, out, of them cached, cost, calls that wait for a decision (JSON)}; settings, which may be
 -- large, and calls are empty unless whole; whole: and summary, the last message that it covers,
--- revision of the messages, its readers' token (or ''), the datasource that they must be allowed to read
+-- revision of the messages, its readers' token (or ''), the datasource that they must be allowed to read,
+-- whether it is kept for good
 local function session_answer(S, turn_prefix, now, whole)
     local v = redis.call('HMGET', S, 'owner', 'title', 'model', whole and 'settings' or 'none', 'created',
                          'updated', 'turns', 'itok', 'otok', 'ctok', 'cost', 'running')
@@ -281,9 +283,9 @@ local function session_answer(S, turn_prefix, now, whole)
     end
     answer[16] = asks
     if whole then
-        local more = redis.call('HMGET', S, 'sum', 'sumto', 'mrev', 'share', 'sharefor')
+        local more = redis.call('HMGET', S, 'sum', 'sumto', 'mrev', 'share', 'sharefor', 'keep')
         answer[17], answer[18], answer[19] = more[1] or '', tonumber(more[2]) or 0, tonumber(more[3]) or 0
-        answer[20], answer[21] = more[4] or '', more[5] or ''
+        answer[20], answer[21], answer[22] = more[4] or '', more[5] or '', more[6] and 1 or 0
     end
     return answer
 end

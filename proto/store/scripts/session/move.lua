@@ -1,7 +1,7 @@
 #!lua
 -- S. The session becomes another owner's, when it is the first's and was created at or after a time. -> whether
 -- it is the other's now (0: it is older), when it was updated, its bytes, the hash of the idempotency
--- key that made it, or ''. Once more: as before.
+-- key that made it, or '', whether it is kept for good. Once more: as before.
 -- owner, new owner, Unix ms.
 -- Durable.
 local S, from, to, since = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
@@ -15,4 +15,4 @@ if v[1] == from then
     end
     redis.call('HSET', S, 'owner', to)
 end
-return {'ok', 1, updated(S), session_bytes(S), v[3] or ''}
+return {'ok', 1, updated(S), session_bytes(S), v[3] or '', redis.call('HEXISTS', S, 'keep')}

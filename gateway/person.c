@@ -1,0 +1,199 @@
+#include "gateway/person.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "common/check.h"
+#include "common/json.h"
+#include "gateway/api/session_json.h"
+#include "gateway/auth/user.h"
+#include "gateway/errand.h"
+#include "proto/store/erase.h"
+#include "proto/store/owner.h"
+#include "proto/store/session.h"
+
+enum { PAGE_BYTES = 256 << 10, TEXT_BYTES_MAX = 256 << 20, ROUNDS_MAX = 5 };
+
+struct person {
+    struct errand errand;
+    struct store *store;
+    const char *given;
+    bool erase, exact;
+    char owner[USER_MAX_BYTES];
+    struct id *sessions;
+    unsigned count, at, rounds, erased;
+    bool first, first_message;
+};
+
+static void start(void *arg);
+static void on_owners(void *arg, enum err err, const struct store_answer *a);
+static void find(struct person *p);
+static void on_found(void *arg, enum err err, const struct store_answer *a);
+static void next(struct person *p);
+static void on_deleted(void *arg, enum err err, const struct store_answer *a);
+static void on_wiped(void *arg, enum err err, const struct store_answer *a);
+static void on_page(void *arg, enum err err, const struct store_answer *a);
+static struct str name_of(const struct person *p);
+
+static int run(struct gateway *g, const char *name, bool erase)
+{
+    struct person p = {.store = g->store, .given = name, .erase = erase, .first = true};
+    p.errand = (struct errand){.gateway = g, .begin = start, .arg = &p};
+    int code = errand_run(&p.errand);
+    free(p.sessions);
+    return fflush(stdout) == 0 ? code : 1;
+}
+
+int person_export(struct gateway *g, const char *name) { return run(g, name, false); }
+
+int person_erase(struct gateway *g, const char *name) { return run(g, name, true); }
+
+/* ---- who is meant ---- */
+
+static void start(void *arg)
+{
+    struct person *p = arg;
+    struct str name = str_of(p->given);
+    int64_t created_ms;
+    p->exact = user_split(str_of(p->given), &name, &created_ms);
+    store_owner_list(p->store, name, on_owners, p);
+}
+
+/* The name alone is an owner too: of an earlier version, or PERSAI_AUTH=false's. One that was named
+ * exactly may be unknown by now, and have something nevertheless. */
+static void on_owners(void *arg, enum err err, const struct store_answer *a)
+{
+    struct person *p = arg;
+    unsigned found = 0;
+    if (errand_failed(&p->errand, err))
+        return;
+    snprintf(p->owner, sizeof(p->owner), "%s", p->given);
+    for (unsigned i = 0; i < a->owner_count && !p->exact; i++) {
+        struct str owner = a->owners[i].owner;
+        if ((i == 0 && a->owners[i].sessions == 0) || owner.len >= sizeof(p->owner))
+            continue;
+        found++;
+        snprintf(p->owner, sizeof(p->owner), "%.*s", (int)owner.len, owner.at);
+    }
+    if (found <= 1) {
+        find(p);
+        return;
+    }
+    fprintf(stderr, "%s is the name of several accounts. Say which one is meant:\n", p->given);
+    for (unsigned i = 0; i < a->owner_count; i++)
+        fprintf(stderr, "  %.*s  %u conversations\n", (int)a->owners[i].owner.len,
+                a->owners[i].owner.at, a->owners[i].sessions);
+    errand_end(&p->errand, 1);
+}
+
+static void find(struct person *p)
+{
+    store_owner_find(p->store, str_of(p->owner), p->erase, on_found, p);
+}
+
+static void on_found(void *arg, enum err err, const struct store_answer *a)
+{
+    struct person *p = arg;
+    if (errand_failed(&p->errand, err))
+        return;
+    p->sessions = xrealloc(p->sessions, (a->session_count + 1) * sizeof(*p->sessions));
+    p->at = 0;
+    p->count = a->session_count;
+    for (unsigned i = 0; i < p->count; i++)
+        p->sessions[i] = a->sessions[i].session;
+    if (!p->erase) {
+        printf("{\"user\":");
+        scoped_buf(b, 2048);
+        json_str(&b, name_of(p));
+        buf_puts(&b, ",\"account\":");
+        json_str(&b, str_of(p->owner));
+        printf("%s,\"sessions\":[", buf_cstr(&b));
+    }
+    next(p);
+}
+
+static struct str name_of(const struct person *p)
+{
+    struct str name = str_of(p->owner);
+    int64_t created_ms;
+    user_split(str_of(p->owner), &name, &created_ms);
+    return name;
+}
+
+static void next(struct person *p)
+{
+    struct str owner = str_of(p->owner);
+    if (p->at < p->count && p->erase) {
+        store_session_delete(p->store, owner, p->sessions[p->at], on_deleted, p);
+    } else if (p->at < p->count) {
+        p->first_message = true;
+        store_session_page(p->store, owner, p->sessions[p->at], 0, 0, PAGE_BYTES, on_page, p);
+    } else if (p->erase) {
+        store_owner_wipe(p->store, owner, name_of(p), on_wiped, p);
+    } else {
+        printf("]}\n");
+        errand_end(&p->errand, 0);
+    }
+}
+
+/* ---- erase ---- */
+
+/* Some are in a list and gone already. */
+static void on_deleted(void *arg, enum err err, const struct store_answer *a)
+{
+    struct person *p = arg;
+    (void)a;
+    if (errand_failed(&p->errand, err == ERR_SESSION_NOT_FOUND ? ERR_NONE : err))
+        return;
+    p->erased += err == ERR_NONE;
+    p->at++;
+    next(p);
+}
+
+/* What was begun meanwhile is looked for once more. */
+static void on_wiped(void *arg, enum err err, const struct store_answer *a)
+{
+    struct person *p = arg;
+    (void)a;
+    if (errand_failed(&p->errand, err))
+        return;
+    if (p->count > 0 && ++p->rounds < ROUNDS_MAX) {
+        find(p);
+        return;
+    }
+    printf("%u conversations of %s are erased%s\n", p->erased, p->owner,
+           p->count > 0 ? "; others are made meanwhile: delete the user in Perses first" : "");
+    errand_end(&p->errand, p->count > 0);
+}
+
+/* ---- export ---- */
+
+static void on_page(void *arg, enum err err, const struct store_answer *a)
+{
+    struct person *p = arg;
+    if (errand_failed(&p->errand, err == ERR_SESSION_NOT_FOUND ? ERR_NONE : err))
+        return;
+    scoped_buf(b, TEXT_BYTES_MAX);
+    if (err == ERR_NONE && a->session_count > 0) {
+        buf_puts(&b, p->first ? "{" : ",\n{");
+        session_json_head(&b, &a->sessions[0]);
+        buf_puts(&b, ",\"messages\":[");
+        p->first = false;
+    }
+    for (unsigned i = 0; err == ERR_NONE && i < a->message_count; i++) {
+        buf_puts(&b, p->first_message ? "" : ",");
+        session_json_message(&b, &a->messages[i], NULL);
+        p->first_message = false;
+    }
+    bool more = err == ERR_NONE && a->more;
+    if (err == ERR_NONE && !more)
+        buf_puts(&b, "]}");
+    fwrite(buf_cstr(&b), 1, b.len, stdout);
+    if (more) {
+        store_session_page(p->store, str_of(p->owner), p->sessions[p->at], a->page_end, a->upto,
+                           PAGE_BYTES, on_page, p);
+        return;
+    }
+    p->at++;
+    next(p);
+}

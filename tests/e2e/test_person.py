@@ -1,0 +1,88 @@
+"""A person's data: exported whole, erased so that nothing in Redis is theirs; and conversations that are kept."""
+
+import json
+import subprocess
+
+import pytest
+
+from fakes.model import Gate
+from harness.services import flat
+from harness.stack import Stack, program
+from harness.wait import until
+
+
+def person(stack: Stack, command: str, name: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([program("gateway"), command, name], capture_output=True, text=True, timeout=60,
+                          stdin=subprocess.DEVNULL, env={"PERSAI_REDIS": stack.redis.url, "PATH": "/usr/bin:/bin"})
+
+
+def theirs(stack: Stack, *words: str) -> list[bytes]:
+    """Keys whose name or value has one of the words."""
+    client = stack.redis.client
+    return [key for key in client.scan_iter(count=1000)
+            if any(word.encode() in key + b"\n" + flat(client, key) for word in words)]
+
+
+@pytest.mark.core
+def test_nothing_of_an_erased_person_is_left(bare: Stack) -> None:
+    stack = bare.start(gateway_env={"PERSAI_USER_TURNS": "4", "PERSAI_USER_TOKENS": "1000000"})
+    alice, bob = stack.client("alice"), stack.client("bob")
+    kept = bob.session(title="bob's own")
+    bob.ask(kept, "hello")
+    session = alice.post("/session", {"title": "first"}, headers={"Idempotency-Key": "k"}).json()["session_id"]
+    alice.ask(session, "hello", headers={"Idempotency-Key": "t"})
+    answer = alice.messages(session)[-1]["message_id"]
+    alice.request("PUT", f"/session/{session}/message/{answer}/feedback", {"sentiment": 1, "comment": "of alice"})
+    alice.post(f"/session/{session}/share")
+    alice.request("PATCH", f"/session/{session}", {"keep": True})
+    gate = Gate()
+    stack.model.when("run on", ["a ", gate, *["more "] * 50])
+    running = alice.session()
+    stream = alice.turn(running, "run on")
+    stream.wait_text("a ")
+
+    whole = json.loads(person(stack, "--export-user", "alice").stdout)
+    assert whole["user"] == "alice" and {s["session_id"] for s in whole["sessions"]} == {session, running}
+    one = next(s for s in whole["sessions"] if s["session_id"] == session)
+    assert one["title"] == "first" and one["messages"][-1]["feedback"]["comment"] == "of alice" and one["keep"]
+
+    done = person(stack, "--erase-user", "alice")
+    assert done.returncode == 0 and done.stdout.startswith("2 conversations of alice:"), done.stdout + done.stderr
+    gate.open()
+    until(lambda: not theirs(stack, "alice", session, running), "nothing of hers to be left", 30)
+    assert alice.sessions() == [] and alice.get(f"/session/{session}").status == 404
+    assert bob.messages(kept)[0]["content"] == "hello" and bob.sessions()[0]["session_id"] == kept
+    stream.close()
+    again = person(stack, "--erase-user", "alice")
+    assert again.returncode == 0 and again.stdout.startswith("0 conversations")
+
+
+def test_who_is_meant_must_be_plain(stack: Stack) -> None:
+    stack.client("alice").session()
+    owner = stack.redis.client.zrange("p:n:{alice}", 0, -1)[0].decode()
+    stack.redis.client.zadd("p:n:{alice}", {"alice:1000": 1})
+    for command in ("--erase-user", "--export-user"):
+        answer = person(stack, command, "alice")
+        assert answer.returncode == 1 and owner in answer.stderr and "alice:1000" in answer.stderr
+    assert len(stack.client("alice").sessions()) == 1
+    assert person(stack, "--erase-user", owner).returncode == 0 and stack.client("alice").sessions() == []
+    nobody = person(stack, "--export-user", "nobody-at-all")
+    assert nobody.returncode == 0 and json.loads(nobody.stdout)["sessions"] == []
+
+
+def test_what_is_kept_outlives_the_retention(bare: Stack) -> None:
+    stack = bare.start(gateway_env={"PERSAI_SESSION_KEEP": "3s"}, worker_env={"PERSAI_SESSION_KEEP": "3s"})
+    alice, client = stack.client(), stack.redis.client
+    kept, other = alice.session(title="kept"), alice.session(title="other")
+    assert alice.get(f"/session/{kept}").json()["keep"] is False
+    for wrong in ("yes", 1, None):
+        assert alice.request("PATCH", f"/session/{kept}", {"keep": wrong}).code == "invalid"
+    assert alice.request("PATCH", f"/session/{kept}", {"keep": True}).status == 200
+    alice.ask(kept, "hello")
+    assert client.ttl(f"p:s:{{{kept}}}") == client.ttl(f"p:m:{{{kept}}}") == -1
+    until(lambda: not client.exists(f"p:s:{{{other}}}"), "the other to be gone", 20)
+    last = alice.session()
+    assert {s["session_id"] for s in alice.sessions()} == {kept, last}
+    assert alice.get(f"/session/{kept}").json()["keep"] is True and alice.messages(kept)
+    assert alice.request("PATCH", f"/session/{kept}", {"keep": False}).status == 200
+    until(lambda: not client.exists(f"p:s:{{{kept}}}"), "it to go as all do", 20)
