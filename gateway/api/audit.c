@@ -29,29 +29,21 @@ static void begin(struct buf *line, const char *act, struct str owner, const cha
     json_field(line, "key", str_of(key));
 }
 
-static const char *key_of(const struct call *c)
+void audit_request(const struct audit_request *r)
 {
-    return c->key.key ? key_row(c->key.key)->name : "";
-}
-
-void audit_call(const struct call *c, unsigned status)
-{
-    struct str path = str_of(c->datasource_path);
-    if (!audit_on() || !c->act)
+    if (!audit_on() || !r->act)
         return;
-    if (!c->datasource_path && status != 0) /* the request is there until it is answered */
-        http_query(c->request, "datasource_path", &path);
     scoped_buf(line, LINE_BYTES_MAX);
-    begin(&line, c->act, str_of(c->user), c->door_name, key_of(c));
-    field_id(&line, "session_id", c->session);
-    field_id(&line, "turn_id", c->turn);
-    json_field(&line, "datasource", short_of(path));
-    json_field_u64(&line, "status", status);
+    begin(&line, r->act, r->owner, r->door, r->key);
+    field_id(&line, "session_id", r->session);
+    field_id(&line, "turn_id", r->turn);
+    json_field(&line, "datasource", short_of(r->datasource));
+    json_field_u64(&line, "status", r->status);
     json_field(&line, "outcome",
-               status == 0    ? STR("client_left")
-               : c->err       ? str_of(err_word(c->err))
-               : status < 400 ? STR("ok")
-                              : STR("refused"));
+               r->status == 0    ? STR("client_left")
+               : r->err          ? str_of(err_word(r->err))
+               : r->status < 400 ? STR("ok")
+                                 : STR("refused"));
     audit_end(&line);
 }
 

@@ -7,11 +7,20 @@
 #ifndef GATEWAY_API_AUDIT_H
 #define GATEWAY_API_AUDIT_H
 
-#include "gateway/api/call.h"
-#include "proto/store/answer.h"
+#include <jansson.h>
+#include "proto/err.h"
+#include "proto/id.h"
 
-/* It is being answered with this status; 0: its client left before. */
-void audit_call(const struct call *c, unsigned status);
+struct audit_request {
+    const char *act; /* NULL: it is none */
+    struct str owner;
+    const char *door, *key;
+    struct id session, turn;
+    struct str datasource;
+    unsigned status; /* with which it is answered; 0: its client left before */
+    enum err err;
+};
+void audit_request(const struct audit_request *r);
 /* An alert whose investigation was begun, or not. */
 void audit_alert(struct str owner, const char *key, struct id session, struct id turn,
                  struct str datasource, enum err err);

@@ -13,6 +13,7 @@
 enum { CALL_MAGIC = 0x43414c4c };
 
 static void on_gone(void *arg);
+static void audit(const struct call *c, unsigned status);
 static struct http_stream *open_keyed(struct call *c, const char *content_type,
                                       const struct http_stream_handler *h, void *arg);
 
@@ -51,7 +52,7 @@ static void on_gone(void *arg)
 {
     struct call *c = arg;
     MAGIC_CHECK(c, CALL_MAGIC);
-    audit_call(c, 0);
+    audit(c, 0);
     if (c->on_gone)
         c->on_gone(c);
     call_free(c);
@@ -69,7 +70,7 @@ void call_reply_text(struct call *c, unsigned status, const char *content_type, 
 {
     MAGIC_CHECK(c, CALL_MAGIC);
     call_count(status);
-    audit_call(c, status);
+    audit(c, status);
     log_debug("http.reply", "method=%s status=%u path=%s us=%llu",
               log_text(http_method(c->request)), status, log_text(http_path(c->request)),
               (unsigned long long)((loop_hr_ns() - c->begun_ns) / 1000));
@@ -103,6 +104,23 @@ void call_fail(struct call *c, enum err err, const char *sentence)
         err_json(&b, err, sentence);
     call_reply(c, status, buf_str(&b));
     buf_free(&b);
+}
+
+/* Before the request is answered, which it does not outlive. */
+static void audit(const struct call *c, unsigned status)
+{
+    struct str datasource = str_of(c->datasource_path);
+    if (!c->datasource_path && status != 0)
+        http_query(c->request, "datasource_path", &datasource);
+    audit_request(&(struct audit_request){.act = c->act,
+                                          .owner = str_of(c->user),
+                                          .door = c->door_name,
+                                          .key = c->key.key ? key_row(c->key.key)->name : "",
+                                          .session = c->session,
+                                          .turn = c->turn,
+                                          .datasource = datasource,
+                                          .status = status,
+                                          .err = c->err});
 }
 
 /* ---- a key that is revoked ---- */
@@ -173,7 +191,7 @@ struct http_stream *call_stream(struct call *c, const char *content_type,
 {
     MAGIC_CHECK(c, CALL_MAGIC);
     call_count(200);
-    audit_call(c, 200);
+    audit(c, 200);
     http_set_user(c->request, NULL, NULL);
     struct http_stream *s = c->key.key ? open_keyed(c, content_type, h, arg)
                                        : http_stream_open(c->request, content_type, h, arg);

@@ -21,38 +21,26 @@ static void begin(struct buf *line, const char *act, struct str owner, struct id
     field_id(line, "turn_id", turn);
 }
 
-static const char *approval_word(const struct tool_batch_world *w, const struct record_call *call)
-{
-    switch (approval_for(w->approval, call)) {
-    case APPROVAL_GIVEN:
-        return "approved";
-    case APPROVAL_REFUSED:
-        return "refused";
-    case APPROVAL_NONE:
-        break;
-    }
-    return "none";
-}
-
 /* The hash is the one that a decision is bound to. */
-void audit_tool(const struct tool_batch_world *w, const struct record_call *call,
-                const struct record_response *response)
+void audit_tool(const struct audit_tool *t)
 {
+    static const char *const said[] = {
+        [APPROVAL_NONE] = "none", [APPROVAL_REFUSED] = "refused", [APPROVAL_GIVEN] = "approved"};
     char hash[RECORD_HASH_TEXT + 1];
     if (!audit_on())
         return;
-    record_call_hash(call, hash);
+    record_call_hash(t->call, hash);
     scoped_buf(line, LINE_BYTES_MAX);
-    begin(&line, "tool", w->owner, w->session, w->turn);
-    json_field(&line, "call_id", call->call_id);
-    json_field(&line, "tool", call->tool_name);
+    begin(&line, "tool", t->owner, t->session, t->turn);
+    json_field(&line, "call_id", t->call->call_id);
+    json_field(&line, "tool", t->call->tool_name);
     json_field(&line, "arguments_hash", str_of(hash));
     if (audit_arguments())
-        json_field(&line, "arguments", call->arguments);
-    json_field(&line, "datasource", response->datasource);
-    json_field(&line, "approval", str_of(approval_word(w, call)));
-    json_field(&line, "outcome", response->failed ? STR("failed") : STR("ok"));
-    json_field_u64(&line, "ms", response->duration_ms);
+        json_field(&line, "arguments", t->call->arguments);
+    json_field(&line, "datasource", t->response->datasource);
+    json_field(&line, "approval", str_of(said[t->said]));
+    json_field(&line, "outcome", t->response->failed ? STR("failed") : STR("ok"));
+    json_field_u64(&line, "ms", t->response->duration_ms);
     audit_end(&line);
 }
 

@@ -9,10 +9,17 @@
 #ifndef WORKER_TURN_AUDIT_H
 #define WORKER_TURN_AUDIT_H
 
-#include "worker/turn/tool_batch.h"
+#include "proto/record.h"
+#include "worker/tools/tool.h"
 
-void audit_tool(const struct tool_batch_world *w, const struct record_call *call,
-                const struct record_response *response);
+struct audit_tool {
+    struct str owner;
+    struct id session, turn;
+    const struct record_call *call;
+    const struct record_response *response;
+    enum tool_approval said; /* by the person */
+};
+void audit_tool(const struct audit_tool *t);
 struct audit_turn {
     struct str owner, model;
     struct id session, turn;

@@ -89,7 +89,12 @@ static void on_done(void *arg, const struct tool_result *result)
                                            .duration_ms = result->duration_ms,
                                            .datasource = str_of(c->datasource)};
     c->invalid = result->invalid;
-    audit_tool(&r->world, asked, &c->response);
+    audit_tool(&(struct audit_tool){.owner = r->world.owner,
+                                    .session = r->world.session,
+                                    .turn = r->world.turn,
+                                    .call = asked,
+                                    .response = &c->response,
+                                    .said = approval_for(r->world.approval, asked)});
     c->state = TOOL_BATCH_ANSWERED;
     r->handler->on_result(r->arg, c->index);
 }

@@ -1,5 +1,6 @@
 #!lua
--- S M F L. owner, keep, whether it is kept for good (1, 0; -1: as it is), then (field, value) of each that changes. -> when, its bytes.
+-- S M F L. owner, keep, whether it is kept for good (1, 0; -1: as it is), then (field, value) of each that changes.
+-- -> when, its bytes.
 -- Durable.
 local S, M, F, L = unpack(KEYS)
 if not owned(S, ARGV[1]) then
