@@ -109,8 +109,8 @@ void call_fail(struct call *c, enum err err, const char *sentence)
 /* Before the request is answered, which it does not outlive. */
 static void audit(const struct call *c, unsigned status)
 {
-    struct str datasource = str_of(c->datasource_path);
-    if (!c->datasource_path && status != 0)
+    struct str datasource = {0};
+    if (status != 0)
         http_query(c->request, "datasource_path", &datasource);
     audit_request(&(struct audit_request){.act = c->act,
                                           .owner = str_of(c->user),
