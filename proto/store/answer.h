@@ -43,7 +43,7 @@ struct store_session {
     /* Of get and page: its readers' token, empty when it is not shared; and the path of the
      * datasource that they must be allowed to read, or empty. */
     struct str share, share_path;
-    bool keep; /* of the same: it is deleted by its owner alone */
+    bool keep;          /* of the same: it is deleted by its owner alone */
     struct str snippet; /* of a search: what stands around the words in a message, or empty */
 };
 struct store_message {
