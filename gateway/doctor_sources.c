@@ -15,7 +15,7 @@ enum {
     CONNECT_MS = 3000,
     TOTAL_MS = 10000,
     LINES_MAX = 50, /* of one kind: what goes beyond is counted */
-    /* Perses 0.54 makes a connection for each query and leaves it open for so long. */
+    /* Perses 0.54 makes a connection for each query and leaves it open for HELD_MS. */
     HELD_MS = 90000,
     /* A busy dashboard or a few questions at once need as many queries a second. */
     QUERIES_MIN = 20,

@@ -65,7 +65,7 @@ static void on_drain(void *arg)
         turns_hand_over(g);
         streams_end(g, true);
         broker_bye(g->broker);
-        loop_timer_set(d->timer, 200, 50); /* what was said has so long to leave */
+        loop_timer_set(d->timer, 200, 50); /* for what was said to leave */
     } else if (d->told && otlp_leave(g->traces)) {
         loop_stop(g->loop);
     }

@@ -35,7 +35,7 @@ struct breaker {
 /* All zero is a closed one. */
 void breaker_succeeded(struct breaker *b);              /* fact */
 void breaker_failed(struct breaker *b, int64_t now_ms); /* fact */
-/* Decision: 0: go (a probe, if it was open). Else not before so many ms have passed. */
+/* Decision: 0: go (a probe, if it was open). Else the ms to wait before asking again. */
 int64_t breaker_wait_ms(struct breaker *b, int64_t now_ms);
 
 #endif

@@ -13,7 +13,7 @@ static void field_id(struct buf *b, const char *name, struct id id)
     json_field(b, name, str_of(text));
 }
 
-/* At most so much of what a client sent; whole characters are json_field's. */
+/* The beginning of what a client sent; whole characters are json_field's. */
 static struct str short_of(struct str s)
 {
     enum { TEXT_BYTES_MAX = 512 };

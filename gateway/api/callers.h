@@ -12,7 +12,7 @@ void callers_free(struct callers *c); /* after http_free: none is under way */
  * request is over. */
 struct visitor *callers_enter(struct callers *c, const char *user, uint32_t max,
                               struct http_request *r);
-/* It holds so much more. False: its user's requests would hold more than max in all. */
+/* It holds `bytes` more. False: its user's requests would hold more than max in all. */
 bool callers_hold(struct visitor *v, uint64_t bytes, uint64_t max);
 
 #endif

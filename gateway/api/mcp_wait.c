@@ -100,7 +100,7 @@ json_t *mcp_input_requests(const json_t *calls)
     return all;
 }
 
-/* 1: yes, 0: no, -1: nothing was said. Only a yes in so many words is one. */
+/* 1: yes, 0: no, -1: nothing was said. Only a plain yes is one. */
 static int said_of(const json_t *response)
 {
     struct str action = json_text(json_object_get(response, "action"));

@@ -10,8 +10,8 @@
 
 enum {
     ASKER_LINE_MAX = 256, /* questions of one sender that wait: an office that comes back at once */
-    /* Refusals of one sender: so many at once, then one in so long. An office's tokens that have
-     * just expired are fewer. */
+    /* Refusals of one sender: ASKER_REFUSALS at once, then one each ASKER_REFUSAL_MS. The tokens of
+     * an office that have just expired are fewer. */
     ASKER_REFUSALS = 100,
     ASKER_REFUSAL_MS = 200,
     ASKER_WAIT_MS = 10000, /* in a line; as long as Perses has for its answer */

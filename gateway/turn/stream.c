@@ -169,8 +169,8 @@ static void on_closed(void *arg)
     t->handler->on_left(t);
 }
 
-/* One behind which more is stored does not end the stream: turn_awaiting_input, once it was
- * decided. */
+/* Does this event end the stream? A turn_awaiting_input that was decided does not: more of the turn
+ * is stored behind it. */
 static bool ends(const struct store_answer *a, unsigned i)
 {
     return a->events[i].final && event_at_cmp(a->events[i].at, a->turn.last) >= 0 &&

@@ -14,7 +14,7 @@ enum {
 
 struct active_entry {
     struct id session, turn;
-    bool old; /* listed for so long that it would have begun */
+    bool old; /* listed longer than a turn takes to begin */
 };
 struct active {
     unsigned count, found;

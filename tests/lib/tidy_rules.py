@@ -259,6 +259,19 @@ def rule_leftovers(tree: Tree) -> list[Finding]:
     return search(tree, words, "left over")
 
 
+def rule_quantities(tree: Tree) -> list[Finding]:
+    """Comments of the programs name the quantity ("the idle timeout", "at most TRIES"), not "so long", "so many"."""
+    words, found = re.compile(r"\bso (long|many|often|much)\b"), []
+    for name in tree.files:
+        if not name.endswith((".c", ".h", ".lua", ".def")) or not name.startswith(("common/", "proto/", "gateway/", "worker/")):
+            continue
+        for number, line in enumerate(tree.lines(name), 1):
+            match = words.search(re.sub(r'"(\\.|[^"\\])*"', "", line))
+            if match:
+                found.append(Finding(name, number, f"'{match[0]}': say the quantity"))
+    return found
+
+
 def rule_origin(tree: Tree) -> list[Finding]:
     """Nothing of the machine or the way this was made: paths, registry hosts, issue numbers."""
     pattern = re.compile(
@@ -314,5 +327,6 @@ RULES = {
     "includes": rule_includes, "cycles": rule_cycles, "wrappers": rule_wrappers, "banned": rule_banned,
     "uncalled": rule_uncalled, "names": rule_names, "apart": rule_apart, "scoped": rule_scoped, "shape": rule_shape,
     "functions": rule_functions,
-    "listed": rule_listed, "leftovers": rule_leftovers, "origin": rule_origin, "lines": rule_lines, "top": rule_top,
+    "listed": rule_listed, "leftovers": rule_leftovers, "quantities": rule_quantities,
+    "origin": rule_origin, "lines": rule_lines, "top": rule_top,
 }

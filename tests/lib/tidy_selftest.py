@@ -70,6 +70,7 @@ PLANTED: list[tuple[str, str, str | None]] = [
     ("listed", "common/other.h", header("common/other.h")),
     ("leftovers", "common/buf.c", "/* TODO: finish */\n"),
     ("leftovers", "README.md", "<<<<<<< HEAD\n"),
+    ("quantities", "common/buf.c", "/* waits so long */\n"),
     ("origin", "README.md", "see /" + "work/main/x\n"),
     ("origin", "common/buf.c", "/* as issue 3 says */\n"),
     ("origin", "tests/x.sh", "curl https://registry.npmjs.org/x\n"),

@@ -402,7 +402,7 @@ static void on_quota(void *arg, const struct llm_quota_answer *a)
     }
 }
 
-/* What the provider said; else about so much. spent: it had begun to work. */
+/* What the provider said; else our estimate. spent: it had begun to work. */
 static struct usage try_used(const struct llm_call *c, bool spent)
 {
     const struct reply *r = &c->reply;
@@ -715,7 +715,7 @@ static void fail_for_long(struct llm_call *c, enum err err, bool limited, int64_
                limited ? "limits requests" : "is overloaded", when);
 }
 
-/* Before the next of so many tries: doubled each time, jittered. */
+/* The wait before the next try, after `tries` of them: doubled each time, jittered. */
 static int64_t backoff(const struct llm_call *c, uint32_t tries)
 {
     int64_t most_ms = c->llm->config.backoff_ms << (tries < 10 ? tries - 1 : 9);

@@ -5,7 +5,7 @@
 #include "common/check.h"
 #include "common/json.h"
 
-/* A text that is full of braces is no call: so many are tried. */
+/* A text that is full of braces is no call: the first STARTS_MAX are tried. */
 enum { STARTS_MAX = 64 };
 /* Nor is one that is longer than calls are: each try reads to the text's end. */
 enum { TEXT_BYTES_MAX = 64 << 10 };

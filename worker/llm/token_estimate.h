@@ -17,12 +17,12 @@ struct token_estimate {
     uint32_t fixed;         /* what the models file says; 0: learned */
     uint64_t bytes, tokens; /* of prompts so far; older ones count less and less */
 };
-/* Fact: a prompt of so many bytes was counted as so many tokens. Small ones say nothing, and what
+/* Fact: a prompt of `bytes` was counted as `tokens`. Small ones say nothing, and what
  * can't be is not believed. NULL is fine. */
 void token_estimate_learn(struct token_estimate *g, uint64_t bytes, uint64_t tokens);
 /* Hundredths of a byte of one token. NULL: the default. */
 uint32_t token_estimate_ratio(const struct token_estimate *g);
-/* About so many tokens, rounded up. */
+/* An estimate, rounded up. */
 uint64_t token_estimate_tokens(const struct token_estimate *g, uint64_t bytes);
 
 #endif

@@ -65,7 +65,7 @@ static int weekday_of(struct str word)
     return -1;
 }
 
-/* The calendar day in the zone so many days before. */
+/* The calendar day in the zone, days_back days ago. */
 static bool day_of(int64_t now_ms, int days_back, struct str zone, char date[11], int *weekday)
 {
     char text[11];

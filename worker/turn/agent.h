@@ -140,12 +140,12 @@ struct agent {
 
 void agent_init(struct agent *a, const struct agent_limits *limits);
 enum agent_act agent_step(struct agent *a, const struct agent_fact *f);
-/* Fact without a step: so many bytes were said. ERR_OUTPUT_LIMIT: more than a step may. */
+/* Fact without a step: `bytes` were said. ERR_OUTPUT_LIMIT: more than a step may. */
 enum err agent_said(struct agent *a, uint64_t bytes) warn_unused;
-/* Fact without a step: so much was used by a call that is not told of otherwise. */
+/* Fact without a step: what a call used that is not told of otherwise. */
 void agent_used(struct agent *a, const struct usage *u);
-/* Fact without a step: it waited so long for others (a provider's key): that is not its own time.
- */
+/* Fact without a step: `ms` were spent waiting for others (a provider's key): they are not its
+ * own time. */
 void agent_waited(struct agent *a, int64_t ms);
 /* The present call of the model is the last that the limits allow: no tools are offered to it. */
 bool agent_last_call(const struct agent *a);

@@ -375,7 +375,7 @@ static void on_said(struct turn *t, enum turn_said kind, struct str text)
 static void on_text(void *arg, struct str text) { on_said(arg, SAID_TEXT, text); }
 static void on_reasoning(void *arg, struct str text) { on_said(arg, SAID_REASONING, text); }
 
-/* A call is told on when it begins and whenever it has doubled: so long arguments stay linear. */
+/* A call is told on when it begins and whenever it has doubled: the cost stays linear. */
 static void on_call(void *arg, const struct reply_call *c)
 {
     struct turn *t = arg;

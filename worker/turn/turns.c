@@ -9,7 +9,7 @@
 enum {
     EVENT_BYTES_MAX = 1 << 20, /* of a payload: frames.def */
     /* Turns looked at in one tick: all of them in TICKS_ROUND ticks while they are few. With many a
-     * batch takes longer, so that neither this loop nor Redis gets more than so many writes at once
+     * batch takes longer, so that neither this loop nor Redis gets a burst of writes
      * (each costs Redis some 70 us, and each token that comes meanwhile waits): text is stored a
      * little later then. */
     TICKS_ROUND = 5,

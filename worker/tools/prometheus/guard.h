@@ -25,8 +25,8 @@ enum {
     /* Series × points that a query may evaluate: what Prometheus itself allows a query to hold by
      * default (--query.max-samples). */
     GUARD_EVALUATIONS_MAX = 50000000,
-    /* A query whose result is small (sum, topk) may read so many times more series than it may
-     * return. */
+    /* A query whose result is small (sum, topk) may read this many times the series that it
+     * may return. */
     GUARD_READ_FACTOR = 10,
     GUARD_SUBQUERY_STEP_MS = 60000, /* of [1h:]: the usual evaluation interval of a server */
     GUARD_POINTS_MIN = 50, /* the fewest points that the step is raised to, to make a query cheap */
