@@ -27,6 +27,8 @@ bool mcp_task_parse(struct str text, struct mcp_task *out)
     if (!str_split(&text, '.', &session) || !str_split(&text, '.', &turn) ||
         !str_split(&text, '.', &created) || !str_u64(created, INT64_MAX / 2, &ms))
         return false;
+    if (text.at && text.len == 0)
+        return false; /* a dot with nothing behind it */
     out->one_tool = str_split(&text, '.', &of);
     out->created_ms = (int64_t)ms;
     return (!out->one_tool || (str_is(of, OF_TOOL) && !text.at)) &&
@@ -51,7 +53,7 @@ json_t *mcp_task_json(const struct mcp_task *t, const char *status, int64_t now_
     utc_write(t->created_ms, UTC_MILLISECONDS, created);
     utc_write(now_ms, UTC_MILLISECONDS, updated);
     return json_pack("{s:s,s:s,s:s,s:s,s:I,s:i}", "taskId", id, "status", status, "createdAt",
-                     created, "lastUpdatedAt", updated, "ttlMs", (json_int_t)(age_ms + keep_ms),
+                     created, "lastUpdatedAt", updated, "ttlMs", (json_int_t)age_ms + keep_ms,
                      "pollIntervalMs", POLL_MS);
 }
 

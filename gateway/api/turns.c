@@ -319,6 +319,7 @@ static void on_begun(void *arg, enum err err, struct turn *t, bool fresh)
     }
     bool async = p->async;
     posted_over(p);
+    CHECK(err || t);
     if (t)
         c->turn = t->live.turn;
     if (err)

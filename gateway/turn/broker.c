@@ -231,7 +231,7 @@ void broker_cancelled(struct broker *b, struct id turn)
 {
     struct frame f = {.code = FRAME_CANCEL, .CANCEL = {.turn = turn}};
     if (!list_empty(&b->workers))
-        send(list_first(&b->workers, struct worker, node)->wire, &f);
+        send(list_head(&b->workers, struct worker, node)->wire, &f);
 }
 
 struct dispatch_worker *broker_worker(struct broker *b, struct str name)

@@ -119,7 +119,7 @@ static enum think_kind read_text(struct think *t, struct str *text, struct str *
 {
     if (t->held_len == 0) {
         const char *at = t->began || t->tagged ? NULL : memchr(text->at, '<', text->len);
-        if (at != text->at)
+        if (!at || at != text->at)
             return pass(t, text, at ? (size_t)(at - text->at) : text->len, out);
         if (t->quoted || t->before == '"' || t->before == '\'')
             return pass(t, text, 1, out);

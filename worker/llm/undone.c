@@ -10,8 +10,8 @@ static size_t escape_len(struct str text, char out[static 4], size_t *out_len);
 
 bool undo_escapes(struct str source, unsigned levels, struct undone *out)
 {
-    bool any = memchr(source.at ? source.at : "", '\\', source.len) != NULL;
     *out = (struct undone){.text = source};
+    bool any = source.at && memchr(source.at, '\\', source.len) != NULL;
     if (!any)
         return false;
     out->own = xmalloc(source.len + 1);
