@@ -6,6 +6,7 @@
 #include "common/json.h"
 #include "gateway/api/agui_say.h"
 #include "gateway/api/mcp_text.h"
+#include "gateway/api/mcp_wait.h"
 #include "gateway/api/openai_ask.h"
 #include "gateway/api/openai_say.h"
 #include "gateway/api/openapi.h"
@@ -49,7 +50,13 @@ static void mcp(const json_t *request)
     bool modern = mcp_is_modern(request, &repeated);
     struct mcp_wrong w = mcp_check(request, &repeated, modern);
     CHECK(w.code == 0 || (w.sentence && w.http_status >= 400));
-    mcp_has_tool(str_of(TOOLS), repeated.name);
+    mcp_tool_kind(str_of(TOOLS), repeated.name);
+    struct mcp_task task, again;
+    char text[MCP_TASK_TEXT_MAX];
+    if (mcp_task_parse(repeated.name, &task)) {
+        mcp_task_text(&task, text);
+        CHECK(mcp_task_parse(str_of(text), &again) && again.created_ms == task.created_ms);
+    }
     keep(mcp_answer(json_object_get(request, "id"), mcp_initialize(params), modern));
     json_t *prompt = mcp_prompt(params, &wrong);
     CHECK(prompt || wrong);
