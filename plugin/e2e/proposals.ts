@@ -93,8 +93,9 @@ export function proposalTests(the: () => World): void {
     const approval = page.getByTestId('approval');
     await approval.getByText('wants to make the new dashboard Memory, saved').waitFor();
     await approval.getByText(`New: ${PROJECT} / Memory_saved, 8 panels`).waitFor();
-    await approval.locator('canvas').first().waitFor();
     expect(await approval.getByTestId('draft-panel').count()).toBe(8);
+    await approval.getByTestId('draft-panel').first().scrollIntoViewIfNeeded();
+    await approval.locator('canvas').first().waitFor();
     expect(await approval.getByText('already').count()).toBe(0);
     await world.shot('approval-dashboard');
     await approval.getByRole('button', { name: 'Approve' }).click();

@@ -3,6 +3,8 @@
 // keeps what it means today: the page's copy is taken, also by a plugin that has a newer one with it; so the plugin's
 // own copies are not fetched ahead either.
 const SHARED = /lib: ?\(\) ?=> ?require\('([^']+)'\)/g;
+// What is a function with members (lodash) comes from import() as the default of an object that has nothing else.
+const WHOLE = "(it) => Object.keys(it).join() === 'default' ? it.default : it";
 const MADE = 'instance = pluginRuntime;';
 const REMOTES = 'remotes: [],';
 
@@ -11,7 +13,7 @@ module.exports = function onDemand(source) {
   if (!SHARED.test(source) || !source.includes(MADE) || !source.includes(REMOTES))
     this.emitError(new Error('Perses shares its libraries in another way now'));
   return source
-    .replace(SHARED, "loaded: true, get: () => import('$1').then((library) => () => library)")
+    .replace(SHARED, `loaded: true, get: () => import('$1').then((library) => () => (${WHOLE})(library))`)
     .replace(
       REMOTES,
       `${REMOTES} plugins: [{ name: 'persai-page', generatePreloadAssets: async () =>
