@@ -107,7 +107,11 @@ void perses_tried(struct tool_run *r, const struct fetch_result *f)
 bool perses_guard(struct tool_run *r, struct str query)
 {
     struct guard_query q;
-    if (guard_read(&q, query) || guard_read_loosely(&q, query))
+    const struct tools_config *c = &r->tools->config;
+    const struct guard_limits limits = {.series_max = c->series_max, .points_max = c->points_max};
+    const struct guard_range least = {.end_ms = r->now_ms}; /* a panel shows more than a moment */
+    if ((guard_read(&q, query) || guard_read_loosely(&q, query)) &&
+        guard_subqueries(&q, &least, &limits))
         return true;
     run_fail(r, "query_refused", "%s", q.error);
     return false;

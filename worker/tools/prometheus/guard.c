@@ -21,27 +21,27 @@ uint64_t guard_points(const struct guard_range *r)
     return r->step_ms > 0 ? (uint64_t)((r->end_ms - r->start_ms) / r->step_ms) + 1 : 1;
 }
 
-static uint64_t sub_points(const struct guard_selector *s, const struct guard_range *r)
+static uint64_t sub_points(int64_t range_ms, int64_t step_ms, const struct guard_range *r)
 {
     int64_t span = r->step_ms > 0 ? r->end_ms - r->start_ms : 0;
-    return (uint64_t)((span + s->sub_ms) / s->step_ms) + 1;
+    return (uint64_t)((span + range_ms) / step_ms) + 1;
 }
 
 bool guard_subqueries(struct guard_query *q, const struct guard_range *r,
                       const struct guard_limits *l)
 {
-    for (unsigned i = 0; i < q->selector_count; i++) {
-        const struct guard_selector *s = &q->selectors[i];
-        if (s->sub_ms == 0 || sub_points(s, r) <= l->points_max)
+    for (unsigned i = 0; i < q->subquery_count; i++) {
+        const struct guard_subquery *s = &q->subqueries[i];
+        uint64_t points = sub_points(s->range_ms, s->step_ms, r);
+        if (points <= l->points_max)
             continue;
         int64_t span = r->step_ms > 0 ? r->end_ms - r->start_ms : 0;
-        int64_t step = moment_step((span + s->sub_ms) / (l->points_max - 1) + 1);
+        int64_t step = moment_step((span + s->range_ms) / (l->points_max - 1) + 1);
         snprintf(q->error, sizeof q->error,
                  "The subquery's resolution of %s makes %s points for each series, more than %s. "
                  "Use a resolution of %s or more, as in [%s:%s].",
-                 moment_write(s->step_ms), text_count((double)sub_points(s, r)),
-                 text_count(l->points_max), moment_write(step), moment_write(s->sub_ms),
-                 moment_write(step));
+                 moment_write(s->step_ms), text_count((double)points), text_count(l->points_max),
+                 moment_write(step), moment_write(s->range_ms), moment_write(step));
         return false;
     }
     return true;
@@ -128,7 +128,7 @@ static void evaluations(const struct guard_query *q, const struct guard_range *r
     for (unsigned i = 0; i < q->selector_count; i++) {
         const struct guard_selector *s = &q->selectors[i];
         if (s->sub_ms > 0)
-            *inner += counted(s->series) * (double)sub_points(s, r);
+            *inner += counted(s->series) * (double)sub_points(s->sub_ms, s->step_ms, r);
         else
             *outer += counted(s->series);
     }

@@ -21,6 +21,7 @@
 
 enum {
     GUARD_SELECTORS_MAX = 20,
+    GUARD_SUBQUERIES_MAX = 20,
     GUARD_ERROR_MAX = 512,
     /* Series × points that a query may evaluate: what Prometheus itself allows a query to hold by
      * default (--query.max-samples). */
@@ -47,10 +48,16 @@ struct guard_selector {
     double series;       /* counted; -1: not yet */
     double groups;
 };
+/* A subquery with those around it, whatever is inside: vector(1) is evaluated at each point too. */
+struct guard_subquery {
+    int64_t range_ms, step_ms; /* their ranges' sum, the finest step */
+};
 struct guard_query {
     struct str text; /* borrowed, trimmed */
     struct guard_selector selectors[GUARD_SELECTORS_MAX];
     unsigned selector_count;
+    struct guard_subquery subqueries[GUARD_SUBQUERIES_MAX];
+    unsigned subquery_count;
     bool has_or; /* results add up */
     bool dotted; /* it has a name with dots that is in no quotes, which Prometheus does not take */
     struct with with;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 #include "worker/tools/prometheus/extent.h"
+#include "worker/tools/prometheus/grow.h"
 #include "worker/tools/sax.h"
 #include "worker/tools/text.h"
 #include "worker/tools/prometheus/with.h"
@@ -18,9 +19,10 @@ enum paren { PLAIN, REDUCES, TOP, TRANSPARENT, INFO };
 
 struct open {
     enum paren kind;
-    unsigned first;      /* selector */
+    unsigned first, sub; /* selector, subquery */
     struct str grouping; /* that stood before it */
     size_t inside;       /* offset of what follows the parenthesis */
+    struct grow labels;
 };
 struct reader {
     struct guard_query *q;
@@ -35,6 +37,7 @@ struct reader {
     bool matching;     /* it was on(…) or ignoring(…) */
     bool loose;        /* what is not known is passed over: guard_read */
     unsigned group;    /* first selector of what the last token ended */
+    unsigned sub;      /* and its first subquery */
 };
 
 static bool refuse(struct reader *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -238,9 +241,29 @@ static bool read_selector(struct reader *r, size_t from, bool named)
         return refuse(r, "Refused: the query has more than %d selectors. Ask for less at once.",
                       GUARD_SELECTORS_MAX);
     r->group = q->selector_count;
+    r->sub = q->subquery_count;
     q->selectors[q->selector_count++] =
         (struct guard_selector){.text = text, .series = -1, .groups = -1};
     r->operand = r->selector_end = true;
+    return true;
+}
+
+/* Around those inside of it; with none inside it is the innermost. */
+static bool add_subquery(struct reader *r, int64_t range_ms, int64_t step_ms)
+{
+    struct guard_query *q = r->q;
+    if (r->sub == q->subquery_count) {
+        if (q->subquery_count == GUARD_SUBQUERIES_MAX)
+            return refuse(r,
+                          "Refused: the query has more than %d subqueries. Ask for less at once.",
+                          GUARD_SUBQUERIES_MAX);
+        q->subqueries[q->subquery_count++] = (struct guard_subquery){.step_ms = step_ms};
+    }
+    for (unsigned i = r->sub; i < q->subquery_count; i++) {
+        struct guard_subquery *s = &q->subqueries[i];
+        s->range_ms += range_ms;
+        s->step_ms = step_ms < s->step_ms ? step_ms : s->step_ms;
+    }
     return true;
 }
 
@@ -284,7 +307,7 @@ static bool read_brackets(struct reader *r)
             s->step_ms = step;
     }
     r->selector_end = false;
-    return true;
+    return !subquery || add_subquery(r, window, step);
 }
 
 /* Modifiers: offset 5m, @ 1609746000, @ start() */
@@ -425,8 +448,11 @@ static bool push(struct reader *r, enum paren kind, struct str grouping)
         return refuse(r, "Refused: the query has more than %d parentheses in each other.",
                       NESTING_MAX);
     r->at++;
-    r->open[r->depth++] = (struct open){
-        .kind = kind, .first = r->q->selector_count, .grouping = grouping, .inside = r->at};
+    r->open[r->depth++] = (struct open){.kind = kind,
+                                        .first = r->q->selector_count,
+                                        .sub = r->q->subquery_count,
+                                        .grouping = grouping,
+                                        .inside = r->at};
     r->operand = r->selector_end = r->binary = false;
     return true;
 }
@@ -466,6 +492,25 @@ static void read_limit(struct reader *r)
         read_number(r);
 }
 
+static void note_string(struct reader *r, struct str inside)
+{
+    for (unsigned i = 0; i < r->depth; i++)
+        grow_string(&r->open[i].labels, inside);
+}
+
+static bool bound_labels(struct reader *r, const struct open *o)
+{
+    uint64_t bytes = grow_bytes(&o->labels);
+    if (bytes > GROW_BYTES_MAX)
+        return refuse(r,
+                      "Refused: label_join or label_replace in each other could make labels of "
+                      "more than %d bytes. Join fewer labels.",
+                      GROW_BYTES_MAX);
+    if (r->depth > 0)
+        grow_around(&r->open[r->depth - 1].labels, bytes);
+    return true;
+}
+
 static bool pop(struct reader *r)
 {
     if (r->depth == 0)
@@ -486,9 +531,10 @@ static bool pop(struct reader *r)
         reduce(r, o);
     }
     r->group = o->first;
+    r->sub = o->sub;
     r->operand = true;
     r->selector_end = false;
-    return true;
+    return bound_labels(r, o);
 }
 
 /* Words */
@@ -520,8 +566,12 @@ static bool read_call(struct reader *r, struct str word)
     }
     if (peek(r) == '(' && r->q->with.open && with_has(&r->q->with, word))
         return refuse_blanket(r, word);
-    if (peek(r) == '(')
-        return push(r, kind == PLAIN && is_one_of(word, single) ? REDUCES : kind, grouping);
+    if (peek(r) == '(') {
+        if (!push(r, kind == PLAIN && is_one_of(word, single) ? REDUCES : kind, grouping))
+            return false;
+        grow_call(&r->open[r->depth - 1].labels, word);
+        return true;
+    }
     r->at = after; /* a metric that is named like a function */
     return read_selector(r, (size_t)(word.at - r->text), true);
 }
@@ -582,6 +632,7 @@ static bool read_word(struct reader *r)
     if ((is(word, "inf") || is(word, "nan")) && peek(r) != '{' && peek(r) != '(') {
         r->operand = true;
         r->group = r->q->selector_count;
+        r->sub = r->q->subquery_count;
         return true;
     }
     return read_call(r, word);
@@ -616,6 +667,8 @@ static bool read_operator(struct reader *r)
         r->operand = r->selector_end = false;
         r->compare = i < 8;
         r->binary = operators[i][0] != ',';
+        if (!r->binary && r->depth > 0)
+            r->open[r->depth - 1].labels.commas++;
         r->q->has_or = r->q->has_or || !r->binary; /* union(a, b) */
         return operators[i][0] != ',' || read_info_filter(r);
     }
@@ -633,18 +686,21 @@ static bool read_operator(struct reader *r)
 
 static bool read_literal(struct reader *r)
 {
-    struct str ignored;
+    struct str inside;
     bool string = with_quote(peek(r));
     if (r->operand && !r->loose)
         return refuse(r, "Not valid PromQL: an operator was expected before a %s.",
                       string ? "string" : "number");
-    if (string && !read_string(r, &ignored))
+    if (string && !read_string(r, &inside))
         return false;
-    if (!string)
+    if (string)
+        note_string(r, inside);
+    else
         read_number(r);
     r->operand = true;
     r->selector_end = false;
     r->group = r->q->selector_count;
+    r->sub = r->q->subquery_count;
     return true;
 }
 

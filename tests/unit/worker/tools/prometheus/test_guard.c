@@ -505,6 +505,67 @@ static void a_dear_query_gets_a_longer_step_or_is_refused(void **state)
     buf_free(&b);
 }
 
+static void points_count_whatever_the_subquery_is_over(void **state)
+{
+    static const struct guard_range instant = {.end_ms = 3600000};
+    static const struct {
+        const char *query;
+        bool ok;
+    } rows[] = {
+        {"max_over_time(vector(1)[100d:1s])", false},
+        {"max_over_time(max_over_time(vector(1)[1h:1s])[30d:1m])", false},
+        {"max_over_time(max_over_time(max_over_time(1[1m:1s])[1m:1m])[1d:1h])", false},
+        {"quantile_over_time(0.5,(vector(1))[60d:1s])", false},
+        {"max_over_time(time()[20d:1s])", false},
+        {"max_over_time((vector(1) + max_over_time(vector(2)[60d:1s]))[1m:1m])", false},
+        {"up + on() max_over_time(vector(1)[60d:1s])", false},
+        {"max_over_time(vector(1)[1h:1s])", true},
+        {"max_over_time(vector(1)[1h:1s]) + max_over_time(vector(1)[30d:1h])", true},
+        {"max_over_time(vector(1)[7d:1m]) + max_over_time(vector(1)[7d:1m])", true},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct guard_query q;
+        assert_true(guard_read(&q, str_of(rows[i].query)));
+        if (guard_subqueries(&q, &instant, &limits) != rows[i].ok)
+            fail_msg("%s: %s", rows[i].query, q.error);
+    }
+}
+
+/* f(f(…vector(1)…)) */
+static bool takes_nested(const char *before, const char *behind, unsigned depth)
+{
+    struct guard_query q;
+    struct buf b;
+    buf_init(&b, 65536);
+    for (unsigned i = 0; i < depth; i++)
+        buf_puts(&b, before);
+    buf_puts(&b, "vector(1)");
+    for (unsigned i = 0; i < depth; i++)
+        buf_puts(&b, behind);
+    bool ok = guard_read(&q, buf_str(&b));
+    bool loosely = guard_read_loosely(&q, buf_str(&b));
+    assert_true(ok || !loosely);
+    buf_free(&b);
+    return ok;
+}
+
+static void labels_that_multiply_are_bounded(void **state)
+{
+    static const char join[] = ",'a','','a','a','a','a','a','a','a','a','a','a')";
+    (void)state;
+    assert_true(takes_nested("label_join(", join, 2));
+    assert_false(takes_nested("label_join(", join, 3));
+    assert_false(takes_nested("count((label_join(", ",'a','','a','a'))) + 1", 1) &&
+                 takes_nested("(label_join(", ",'a','','a','a') + on() group_left(a) up)", 8));
+    assert_true(takes_nested("label_replace(", ",'a','$1','a','(.*)')", 20));
+    assert_true(takes_nested("label_replace(", ",'a','$1-$2','a','(.*)-(.*)')", 6));
+    assert_false(takes_nested("label_replace(", ",'a','$1$1$1$1$1','a','(.*)')", 4));
+    assert_false(takes_nested("label_replace(", ",'a',('$1$1$1$1$1'),'a','(.*)')", 4));
+    assert_false(takes_nested("label_replace(", ",'a',\"\\x241\\x241\\x241\",'a','(.*)')", 5));
+    assert_false(takes_nested("label_transform(", ",'a','','0123456789')", 3));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -519,6 +580,8 @@ int main(void)
         cmocka_unit_test(the_step_is_raised_to_the_most_points),
         cmocka_unit_test(counts_are_asked_over_the_time_that_is_read),
         cmocka_unit_test(the_verdict_goes_by_what_comes_out_and_what_is_read),
+        cmocka_unit_test(points_count_whatever_the_subquery_is_over),
+        cmocka_unit_test(labels_that_multiply_are_bounded),
         cmocka_unit_test(a_dear_query_gets_a_longer_step_or_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
