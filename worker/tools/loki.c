@@ -345,11 +345,22 @@ static bool on_stats_piece(void *arg, struct str piece)
     return items_feed(&((struct loki *)arg)->items, piece);
 }
 
-/* A Loki that has no stats (or does not allow them) is asked without. */
+/* A Loki that has no stats (or does not allow them) is asked without; what says nothing in time
+ * may be about to read too much. */
+static bool has_none(const struct source_request *ask)
+{
+    int status = ask->http_status;
+    return status == 404 || status == 403 || status == 501;
+}
+
 static void on_stats(void *arg, enum source_outcome outcome)
 {
     struct loki *l = arg;
-    if (outcome == SOURCE_REFUSED && l->ask.unauthorized)
+    if (outcome == SOURCE_REFUSED && strcmp(l->ask.code, "timeout") == 0)
+        run_fail(l->run, "query_refused",
+                 "The query was not run: already asking how much it would read took too long. Use "
+                 "a shorter time range or more label matchers.");
+    else if (outcome == SOURCE_REFUSED && !has_none(&l->ask))
         source_fail(l->run, &l->ask);
     else if (l->bytes > bytes_max)
         run_fail(l->run, "query_refused",

@@ -185,6 +185,20 @@ static void dear_and_blanket_log_queries_are_refused(void **state)
     const struct answer script[] = {GLOBALS, LOCALS, STATS("90000000000"), {0}};
     fixture_run(f, script, "loki_query", "{\"query\":\"{job=\\\"api\\\"}\"}");
     fixture_expect_error(f, "query_refused", "about 90,000 MB");
+    static const unsigned statuses[] = {500, 503, 504, 400, 404, 403, 501};
+    for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
+        const struct answer says[] = {
+            GLOBALS,
+            LOCALS,
+            {.path = "/loki/api/v1/index/stats", .status = statuses[i], .body = STR("no")},
+            {.path = "/loki/api/v1/query_range",
+             .status = 200,
+             .body = STR("{\"status\":\"success\",\"data\":{\"result\":[]}}")},
+            {0}};
+        fixture_run(f, says, "loki_query", "{\"query\":\"{job=\\\"api\\\"}\"}");
+        if (f->failed != (i < 4)) /* only what has no such address is asked without */
+            fail_msg("%u: %s", statuses[i], f->content);
+    }
     static const char *const blanket[] = {"{}",
                                           "{job=~\\\".+\\\"}",
                                           "{job!=\\\"x\\\"}",
