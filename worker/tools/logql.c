@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 #include "worker/tools/moment.h"
+#include "worker/tools/template.h"
 
 enum { DEPTH_MAX = 64, VALUE_BYTES_MAX = 8000 };
 
@@ -25,6 +26,8 @@ struct nesting {
     char stack[DEPTH_MAX];
     unsigned depth, braces;
     size_t begin; /* of the selector that is open */
+    char last;    /* of what means something */
+    bool format;  /* in line_format or label_format: strings are templates */
 };
 
 /* A bracket opens or closes; 0: too deep, or one that was not opened. */
@@ -73,6 +76,17 @@ static bool read_one(struct logql *out, struct str q, size_t at, struct nesting 
     return true;
 }
 
+static void note(struct nesting *n, struct str q, size_t at)
+{
+    char c = q.at[at];
+    if (!isspace((unsigned char)c))
+        n->last = c;
+    if (word_at(q, at, STR("line_format")) || word_at(q, at, STR("label_format")))
+        n->format = n->braces == 0;
+    else if (strchr("|[){", c))
+        n->format = false;
+}
+
 bool logql_read(struct logql *out, struct str q)
 {
     struct nesting n = {0};
@@ -83,8 +97,14 @@ bool logql_read(struct logql *out, struct str q)
         if (c == '\0' || why)
             return fail(out, why ? why : "The query holds a NUL.");
         if (c == '"' || c == '`') {
+            size_t from = i + 1;
             if ((i = skip_string(q, i)) >= q.len)
                 return fail(out, "A string in the query has no end.");
+            n.last = c;
+            why = n.format ? template_read(&out->growth, (struct str){q.at + from, i - from}, c)
+                           : NULL;
+            if (why)
+                return fail(out, why);
             continue;
         }
         if (c == '#') {
@@ -93,10 +113,12 @@ bool logql_read(struct logql *out, struct str q)
         }
         if (!isspace((unsigned char)c) && !strchr("{(", c) && out->count == 0 && n.braces == 0)
             out->metric = true;
+        bool listed = n.last == '(' || n.last == ','; /* a label of that name, in by (offset) */
+        note(&n, q, i);
         if (c == '[') {
             if (!read_range(out, q, &i))
                 return fail(out, "A range in the query, as [5m], can't be read.");
-        } else if (n.braces == 0 && word_at(q, i, STR("offset"))) {
+        } else if (n.braces == 0 && !listed && word_at(q, i, STR("offset"))) {
             if (!read_offset(out, q, &i))
                 return fail(out, "An offset in the query, as offset 5m, can't be read.");
         } else if (!read_one(out, q, i, &n)) {
@@ -165,21 +187,25 @@ static bool read_offset(struct logql *out, struct str q, size_t *at)
 /* name op "value", …: does one of them narrow? */
 bool logql_selects(struct str s)
 {
+    char before = '\0', last = '\0'; /* of what means something */
     for (size_t i = 1; i < s.len; i++) {
         if (s.at[i] == '#') {
             i = skip_comment(s, i);
             continue;
         }
-        if (s.at[i] != '"' && s.at[i] != '`')
+        if (s.at[i] != '"' && s.at[i] != '`') {
+            if (!isspace((unsigned char)s.at[i])) {
+                before = last;
+                last = s.at[i];
+            }
             continue;
-        size_t op = i, end = skip_string(s, i);
+        }
+        size_t end = skip_string(s, i);
         struct str value = {s.at + i + 1, end > i ? end - i - 1 : 0};
-        while (op > 0 && isspace((unsigned char)s.at[op - 1]))
-            op--;
-        bool regex = op > 1 && s.at[op - 1] == '~' && s.at[op - 2] == '=';
-        bool equal = op > 1 && s.at[op - 1] == '=' && s.at[op - 2] != '!';
+        bool regex = last == '~' && before == '=', equal = last == '=' && before != '!';
         if ((equal && value.len > 0) || (regex && narrows_written(value, s.at[i])))
             return true;
+        before = last = '\0';
         i = end;
     }
     return false;
@@ -210,6 +236,7 @@ static bool narrows_written(struct str value, char quote)
 struct regex {
     struct str rest;
     unsigned depth;
+    bool unread; /* something in it stands for more than is known here */
 };
 enum { REGEX_DEPTH_MAX = 64 };
 
@@ -229,7 +256,8 @@ static bool narrows(struct str regex)
 {
     struct regex r = {.rest = regex};
     unsigned least = letters_of(&r);
-    return least > 0 && r.rest.len == 0; /* what is left closes nothing: it is not read */
+    return least > 0 && !r.unread &&
+           r.rest.len == 0; /* what is left closes nothing: it is not read */
 }
 
 static unsigned letters_of(struct regex *r)
@@ -254,6 +282,11 @@ static unsigned letters_of_group(struct regex *r)
         char c = take(r);
         while (r->rest.len > 0 && c != ':' && c != '>' && r->rest.at[0] != ')')
             c = take(r);
+        if (c != ':' && c != '>') { /* flags alone: what is behind repeats what was before */
+            take(r);
+            r->unread = r->unread || (r->rest.len > 0 && memchr("?*+{", r->rest.at[0], 4));
+            return 0;
+        }
     }
     if (++r->depth > REGEX_DEPTH_MAX) {
         r->rest = str_skip(r->rest, r->rest.len);
@@ -264,6 +297,15 @@ static unsigned letters_of_group(struct regex *r)
     return take(r) == ')' ? inside : 0;
 }
 
+/* [:alpha:] inside of a class; without :] behind it the bracket is a character. */
+static void skip_named_class(struct regex *r)
+{
+    struct str rest = str_skip(r->rest, 1);
+    const char *end = memmem(rest.at, rest.len, ":]", 2);
+    if (end)
+        r->rest = str_skip(rest, (size_t)(end - rest.at) + 2);
+}
+
 static void skip_class(struct regex *r)
 {
     if (str_starts(r->rest, STR("^")))
@@ -272,9 +314,8 @@ static void skip_class(struct regex *r)
         char c = take(r);
         if (c == '\\')
             take(r);
-        else if (c == '[' && str_starts(r->rest, STR(":"))) /* [[:alpha:]] */
-            while (r->rest.len > 0 && take(r) != ']')
-                ;
+        else if (c == '[' && str_starts(r->rest, STR(":")))
+            skip_named_class(r);
         else if (c == ']' && !first)
             return;
     }
@@ -291,21 +332,28 @@ static unsigned letters_of_one(struct regex *r)
     }
     if (c == '\\')
         return letters_of_escape(r);
+    while ((c & 0x80) && r->rest.len > 0 && (r->rest.at[0] & 0xC0) == 0x80)
+        take(r); /* a letter of several bytes: what follows repeats all of it */
     return isalnum((unsigned char)c) || (c != '\0' && strchr("_-/:@ ", c)) || (c & 0x80);
 }
 
-/* \., \- stand for themselves; \w, \pL, \p{Greek} for many; \x61 is not read; nor is \Q…\E, in
+/* \., \- stand for themselves; \w, \pL, \p{Greek} for many; \x61 and \141 are not read; nor is \Q…\E, in
  * which nothing means what it does outside. */
 static unsigned letters_of_escape(struct regex *r)
 {
     char c = take(r);
-    if (c == 'Q')
-        r->rest = str_skip(r->rest, r->rest.len);
+    r->unread = r->unread || c == 'Q' || c == 'E';
+    unsigned digits = c == 'x' || (c >= '0' && c <= '7') ? 2 : 0;
     if ((c == 'p' || c == 'P' || c == 'x') && str_starts(r->rest, STR("{"))) {
         while (r->rest.len > 0 && take(r) != '}')
             ;
     } else if (c == 'p' || c == 'P') {
         take(r);
+    } else {
+        for (; digits > 0 && r->rest.len > 0 && isxdigit((unsigned char)r->rest.at[0]); digits--)
+            take(r);
+        while (r->rest.len > 0 && (r->rest.at[0] & 0xC0) == 0x80)
+            take(r);
     }
     return c == '-' || c == '_' || c == '/' || c == ':' || c == '@';
 }
@@ -319,7 +367,8 @@ static bool may_be_left_out(struct regex *r)
         out = out || c == '?' || c == '*';
         if (c != '{')
             continue;
-        out = out || str_starts(r->rest, STR("0")) || !isdigit((unsigned char)*r->rest.at);
+        out = out || r->rest.len == 0 || str_starts(r->rest, STR("0")) ||
+              !isdigit((unsigned char)*r->rest.at);
         while (r->rest.len > 0 && take(r) != '}')
             ;
     }

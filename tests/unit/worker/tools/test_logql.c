@@ -83,6 +83,8 @@ static void it_is_known_how_far_back_a_query_reads(void **state)
         {"rate({a=\"b\"}[5m]) + rate({a=\"c\"}[1h] offset 1d)", 60 * M + D},
         {"rate({a=\"b\"} |= \"offset 30d [30d]\" [5m])", 5 * M},
         {"rate({the_offset=\"b\"}[5m])", 5 * M},
+        {"sum by (offset) (rate({a=\"b\"}[5m]))", 5 * M},
+        {"sum by (x, # y\n offset) (rate({a=\"b\"}[5m] offset 1d))", 5 * M + D},
         {"sum by (offset_a, b_offset) (rate({a=\"b\"}[5m]))", 5 * M},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -132,6 +134,19 @@ static void a_regular_expression_that_all_match_selects_nothing(void **state)
         "{a=~`.+)`}",
         "{a=~`(.+`}",
         "{b!~`x`, a=~`.+` # =~`x`\n}",
+        "{app=~#=\n\".+\"}",
+        "{app!=#=\n\"x\",level=~#=\n\".+\"}",
+        "{app!= # x =\n # =\n \"x\"}",
+        "{app=~\"\xc3\xa9*.+\"}",
+        "{app=~`\xc3\xa9?.+`}",
+        "{app=~`\xe2\x82\xac{0,1}.+`}",
+        "{app=~\"\\\\141*.+\"}",
+        "{app=~`\\141?.+`}",
+        "{app=~`\\0*.+`}",
+        "{app=~`\\x61*.+`}",
+        "{app=~`a(?i)*.+`}",
+        "{app=~`a\\Q\\E*.+`}",
+        "{app=~`[[:].+|]a`}",
     };
     static const char *const some[] = {
         "{a=\"b\"}",         "{a=~\"b.*\"}",         "{a=~`api(-v1|-v2)?`}", "{a=~`(x|y)+`}",
@@ -144,6 +159,46 @@ static void a_regular_expression_that_all_match_selects_nothing(void **state)
     for (size_t i = 0; i < sizeof some / sizeof some[0]; i++)
         if (!logql_selects(str_of(some[i])))
             fail_msg("%s is said to select all", some[i]);
+}
+
+static void a_template_that_multiplies_is_refused(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "{a=\"b\"} | line_format `{{ repeat 5000000 \"x\" }}`",
+        "{a=\"b\"} | line_format \"{{ repeat 5 \\\"x\\\" }}\"",
+        "{a=\"b\"} | line_format \"{{ \\x72epeat 5000000 `x` }}\"",
+        "{a=\"b\"} | LINE_FORMAT `{{.x}} {{\"x\" | repeat 9}}`",
+        "{a=\"b\"} | label_format y=z, x=`{{repeat 9 .y}}`",
+        "sum(count_over_time({a=\"b\"} | line_format `{{- indent 9 .x}}` [5m]))",
+        "{a=\"b\"} | line_format # |\n `{{nindent 9 .x}}`",
+        "{a=\"b\"} | line_format `{{printf \"%5000000d\" 1}}`",
+        "{a=\"b\"} | line_format `{{printf \"%*d\" 999999 1}}`",
+        "{a=\"b\"} | line_format `{{alignLeft 5000000 .x}}`",
+        "{a=\"b\"} | line_format `{{alignLeft 0xFFFFFF .x}}`",
+        "{a=\"b\"} | line_format `{{range 5000000}}x{{end}}`",
+        "{a=\"b\"} | line_format `{{define \"t\"}}{{template \"t\"}}{{end}}`",
+        "{a=\"b\"} | line_format "
+        "`{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}`"
+        " | label_format x=`{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}`"
+        " | label_format x=`{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}`",
+    };
+    static const char *const good[] = {
+        "{a=\"b\"} | json | line_format \"{{.method}} {{.status}} {{.path}} {{ __line__ }}\"",
+        "{a=\"b\"} | line_format `{{.repeat}} repeat {{ .x | replace \"a\" \"b\" | upper }}`",
+        "{a=\"b\"} | label_format x=y, z=`{{ printf \"%-20s\" .z }}`",
+        "{a=\"b\"} |= `{{ repeat 5000000 }}`",
+        "{a=\"b\"} | line_format `{{.x}}` |= `{{ repeat 5000000 }}`",
+        "{a=\"b\"} | line_format `{{ range $q := fromJson .queries }}{{ $q.query }} {{ end }}`",
+        "{a=\"b\"} | line_format `{{ if eq .status \"500\" }}bad{{ else }}{{ .status }}{{ end }}`",
+    };
+    struct logql q;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        if (read(&q, bad[i]))
+            fail_msg("%s", bad[i]);
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        if (!read(&q, good[i]))
+            fail_msg("%s: %s", good[i], q.error);
 }
 
 static void deep_nesting_is_bounded(void **state)
@@ -167,6 +222,7 @@ int main(void)
         cmocka_unit_test(each_selector_is_found),
         cmocka_unit_test(it_is_known_how_far_back_a_query_reads),
         cmocka_unit_test(a_regular_expression_that_all_match_selects_nothing),
+        cmocka_unit_test(a_template_that_multiplies_is_refused),
         cmocka_unit_test(deep_nesting_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
