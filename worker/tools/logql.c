@@ -337,8 +337,8 @@ static unsigned letters_of_one(struct regex *r)
     return isalnum((unsigned char)c) || (c != '\0' && strchr("_-/:@ ", c)) || (c & 0x80);
 }
 
-/* \., \- stand for themselves; \w, \pL, \p{Greek} for many; \x61 and \141 are not read; nor is \Q…\E, in
- * which nothing means what it does outside. */
+/* \., \- stand for themselves; \w, \pL, \p{Greek} for many; \x61 and \141 are not read; nor is
+ * \Q…\E, in which nothing means what it does outside. */
 static unsigned letters_of_escape(struct regex *r)
 {
     char c = take(r);

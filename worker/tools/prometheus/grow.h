@@ -22,7 +22,7 @@ struct grow {
 void grow_call(struct grow *g, struct str function);
 /* A string inside of it, in parentheses or not. */
 void grow_string(struct grow *g, struct str inside);
-void grow_around(struct grow *g, uint64_t bytes); /* values of so many bytes are inside */
+void grow_around(struct grow *g, uint64_t bytes); /* of a value inside */
 /* Of the longest value that comes out. */
 uint64_t grow_bytes(const struct grow *g);
 
