@@ -557,9 +557,11 @@ def test_models_and_tools(stack: Stack) -> None:
         offered = {t["function"]["name"]: t["function"] for t in stack.model.chats(question)[0]["tools"]}
         if question == "what do you have":
             assert {"list_metrics", "execute_range_query", "find_tools"} <= offered.keys() and len(offered) == 10
-    assert offered.keys() == names
+    # Of kinds of datasource that nobody has here nothing is offered.
+    assert offered.keys() <= names
+    assert {name.split("_")[0] for name in names - offered.keys()} <= {"alertmanager", "loki", "pyroscope", "tempo"}
     for tool in listed:
-        assert offered[tool["name"]]["parameters"] == tool["input_schema"]
+        assert tool["name"] not in offered or offered[tool["name"]]["parameters"] == tool["input_schema"]
 
 
 # ---- how it says no ----

@@ -28,6 +28,12 @@ static bool reads(struct str tool)
     return !is_one(tool, others);
 }
 
+static bool changes(struct str tool)
+{
+    static const char *const names[] = {"save_panel", "save_dashboard", NULL};
+    return is_one(tool, names);
+}
+
 static bool queries(struct str tool)
 {
     static const char *const names[] = {"execute_instant_query",
@@ -73,15 +79,17 @@ void turn_doubt_read(struct turn *t, const struct store_message *messages, unsig
 {
     struct turn_doubt *d = &t->doubt;
     claims_free(&d->known);
-    d->read = d->queried = false;
+    d->read = d->queried = d->acted = false;
     d->failed_count = 0;
     for (unsigned i = 0; i < count; i++) {
         const struct record_message *m = &messages[i].record;
         bool ours = id_eq(m->turn, t->id);
         if (m->role == ROLE_USER)
             claims_know(&d->known, m->content);
-        for (unsigned k = 0; m->role == ROLE_ASSISTANT && k < m->call_count; k++)
+        for (unsigned k = 0; m->role == ROLE_ASSISTANT && k < m->call_count; k++) {
             claims_know(&d->known, m->calls[k].arguments);
+            d->acted = d->acted || (ours && changes(m->calls[k].tool_name));
+        }
         for (unsigned k = 0; m->role == ROLE_TOOL && k < m->response_count; k++) {
             const struct record_response *r = &m->responses[k];
             if (ours)
@@ -181,7 +189,7 @@ bool turn_doubts(struct turn *t, struct reply *r)
     bool again = false;
     if (!t->config->check_answers || r->content.len == 0 || !t->lookup.text)
         return false;
-    if (!d->read && states(d, buf_str(&r->content)))
+    if (!d->read && !d->acted && states(d, buf_str(&r->content)))
         doubt(
             t, r, &d->no_data,
             STR("[Said by PersAI: you have read no data in this conversation. Metrics that may fit "
