@@ -151,11 +151,22 @@ static bool may_change(struct call *c)
     return false;
 }
 
-/* Named by the call, or found as all doors find it; a name alone is a global one's. */
+/* A global one that the call names, else found as all doors find it; a name alone is a global
+ * one's. Arguments are a model's words: who else gets the person's token is not theirs to choose. A tool
+ * that is called with a project's asks its person, as in a conversation. */
 static bool take_datasource(struct call *c, const json_t *arguments)
 {
+    struct mcp *m = mcp_of(c);
     struct str named = json_text(json_object_get(arguments, "datasource"));
     scoped_buf(path, PATH_BYTES_MAX);
+    if (named.len > 0 && named.at[0] == '/' &&
+        !str_starts(named, STR("/proxy/globaldatasources/"))) {
+        if (m->one_tool)
+            return true;
+        mcp_refuse_tool(c, "A project's datasource is chosen by the header X-PersAI-Datasource, "
+                           "or by the key; an argument names a global one");
+        return false;
+    }
     if (named.len > 0 && named.at[0] != '/')
         buf_puts(&path, "/proxy/globaldatasources/");
     buf_add_str(&path, named);
@@ -163,7 +174,7 @@ static bool take_datasource(struct call *c, const json_t *arguments)
         mcp_refuse_tool(c, "datasource is too long");
         return false;
     }
-    mcp_of(c)->path = xstrdup(buf_cstr(&path));
+    m->path = xstrdup(buf_cstr(&path));
     return true;
 }
 

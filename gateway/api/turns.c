@@ -191,6 +191,8 @@ static void begin_quota(struct question *q)
     q->quota_id = id_new();
     if (once.len >= sizeof q->quota_id.bytes)
         memcpy(q->quota_id.bytes, once.at, sizeof q->quota_id.bytes);
+    for (size_t i = 0; i < sizeof q->quota_id.bytes; i++) /* a key is of one session's turns */
+        q->quota_id.bytes[i] ^= c->session.bytes[i];
     c->data = q;
     c->on_gone = question_gone;
     c->store_call = turns_quota_begin(c->gateway, str_of(c->user), q->quota_id, on_quota, q);

@@ -93,6 +93,27 @@ def test_what_the_person_picked_is_not_asked_about(stack: Stack, perses: Perses,
     assert log.answer() == "Seen." and evil.seen()
 
 
+@pytest.mark.parametrize("tool,more", [("execute_instant_query", {"query": "up"}), ("ask", {"question": "what is up"})])
+def test_arguments_of_a_program_do_not_choose_either(stack: Stack, perses: Perses, evil: up.Upstream, tool: str,
+                                                     more: dict) -> None:
+    source = Hostile(perses, evil.url)
+    asks_for(stack, Call("execute_instant_query", {"query": "up"}))
+    alice = stack.client(bearer=True)
+    for named in (source.path, source.name, source.path + "/", "/proxy/projects/../" + source.path[1:]):
+        body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call",
+                "params": {"name": tool, "arguments": {**more, "datasource": named}}}
+        answer = alice.request("POST", "/mcp", raw=json.dumps(body).encode(), headers={
+            "Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-06-18"})
+        assert answer.status in (200, 400), (answer.status, answer.body)
+        assert not evil.seen(), (named, answer.body)
+    # Who sets the header picks.
+    body["params"]["arguments"].pop("datasource")
+    answer = alice.request("POST", "/mcp", raw=json.dumps(body).encode(), headers={
+        "Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-06-18",
+        "X-PersAI-Datasource": source.path})
+    assert answer.status == 200 and evil.seen(), answer.body
+
+
 def test_an_operator_names_what_is_free(bare: Stack, perses: Perses, evil: up.Upstream) -> None:
     source = Hostile(perses, evil.url)
     stack = bare.start(worker_env={"PERSAI_DATASOURCES": f"/proxy/projects/{PROJECT}/datasources/hostile-*"})

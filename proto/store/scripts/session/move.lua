@@ -14,5 +14,7 @@ if v[1] == from then
         return {'ok', 0}
     end
     redis.call('HSET', S, 'owner', to)
+    -- What the first one allowed, and whom they showed it to, is not the other's word.
+    redis.call('HDEL', S, 'sources', 'share', 'sharefor')
 end
 return {'ok', 1, updated(S), session_bytes(S), v[3] or '', redis.call('HEXISTS', S, 'keep')}
