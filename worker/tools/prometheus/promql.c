@@ -686,7 +686,7 @@ static bool read_operator(struct reader *r)
 
 static bool read_literal(struct reader *r)
 {
-    struct str inside;
+    struct str inside = {NULL, 0};
     bool string = with_quote(peek(r));
     if (r->operand && !r->loose)
         return refuse(r, "Not valid PromQL: an operator was expected before a %s.",
