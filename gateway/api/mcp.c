@@ -152,8 +152,8 @@ static bool may_change(struct call *c)
 }
 
 /* A global one that the call names, else found as all doors find it; a name alone is a global
- * one's. Arguments are a model's words: who else gets the person's token is not theirs to choose. A tool
- * that is called with a project's asks its person, as in a conversation. */
+ * one's. Arguments are a model's words: who else gets the person's token is not theirs to choose.
+ * A tool that is called with a project's asks its person, as in a conversation. */
 static bool take_datasource(struct call *c, const json_t *arguments)
 {
     struct mcp *m = mcp_of(c);
