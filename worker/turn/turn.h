@@ -36,7 +36,7 @@ struct turn_doubt { /* turn_doubt.c: what was read, and what is wrong with what 
     struct claims known;
     bool read;                   /* a result of a tool that reads data is in this conversation */
     bool queried;                /* … of this turn's, and it is a query's */
-    bool acted;                  /* this turn asked for a change: its answer is about that */
+    bool acted;                  /* this turn asked for a change: "I could not" is of that */
     bool no_data, numbers, lack; /* told once each */
     char *draft, *note;          /* the answer that is doubted, and why; NULL: none is */
     uint64_t failed[TURN_FAILED_MAX]; /* hashes of this turn's calls that failed, the last ones */

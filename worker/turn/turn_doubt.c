@@ -178,7 +178,7 @@ static bool states(struct turn_doubt *d, struct str answer)
 {
     enum { SENTENCE_BYTES = 60 };
     struct claim claim;
-    return answer.len >= SENTENCE_BYTES || claims_admits(answer) ||
+    return answer.len >= SENTENCE_BYTES || (!d->acted && claims_admits(answer)) ||
            claims_unsupported(&d->known, answer, &claim, 1) > 0;
 }
 
@@ -189,7 +189,7 @@ bool turn_doubts(struct turn *t, struct reply *r)
     bool again = false;
     if (!t->config->check_answers || r->content.len == 0 || !t->lookup.text)
         return false;
-    if (!d->read && !d->acted && states(d, buf_str(&r->content)))
+    if (!d->read && states(d, buf_str(&r->content)))
         doubt(
             t, r, &d->no_data,
             STR("[Said by PersAI: you have read no data in this conversation. Metrics that may fit "
