@@ -5,6 +5,7 @@
  * takes any bytes for a name. It keeps the head in one piece of memory and hands out pointers into
  * it, so all that is between two of them can be seen: exactly what must be there, or the request is
  * refused. */
+#include "common/hex.h"
 #include "common/http_priv.h"
 #include "common/secret.h"
 
@@ -280,14 +281,6 @@ void http_forget_credentials(struct http_request *r)
 {
     MHD_get_connection_values(r->mhd, MHD_HEADER_KIND, wipe_value, NULL);
     MHD_get_connection_values(r->mhd, MHD_COOKIE_KIND, wipe_value, NULL);
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 /* Form decoding (+ is a blank). False: a broken escape, or a NUL. out has room for in.len. */

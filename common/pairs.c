@@ -2,14 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
-
-static int digit(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
+#include "common/hex.h"
 
 bool pairs_next(struct str *rest, struct str *key, struct buf *value)
 {
@@ -24,8 +17,8 @@ bool pairs_next(struct str *rest, struct str *key, struct buf *value)
     struct str text = str_trim(str_skip(pair, (size_t)(is - pair.at) + 1));
     buf_clear(value);
     for (size_t i = 0; i < text.len; i++) {
-        int high = text.at[i] == '%' && i + 2 < text.len ? digit(text.at[i + 1]) : -1;
-        int low = high >= 0 ? digit(text.at[i + 2]) : -1;
+        int high = text.at[i] == '%' && i + 2 < text.len ? hex_digit(text.at[i + 1]) : -1;
+        int low = high >= 0 ? hex_digit(text.at[i + 2]) : -1;
         buf_putc(value, (char)(low >= 0 ? high << 4 | low : text.at[i]));
         i += low >= 0 ? 2 : 0;
     }

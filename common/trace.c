@@ -4,10 +4,9 @@
 #include <string.h>
 #include <time.h>
 #include <sodium.h>
+#include "common/hex.h"
 #include "common/json.h"
 
-static bool hex(struct str text, uint8_t *out);
-static void hex_text(const uint8_t *bytes, size_t len, char *out);
 static bool any(const uint8_t *bytes, size_t len);
 static int64_t wall_ns(void);
 static void attribute(struct buf *b, const char *key, const char *type);
@@ -23,10 +22,10 @@ bool trace_parse(struct str t, struct trace_point *out)
     struct trace_point p = {0};
     *out = p;
     bool ok = t.len >= TRACE_PARENT_TEXT && t.at[2] == '-' && t.at[35] == '-' && t.at[52] == '-' &&
-              hex((struct str){t.at, 2}, &version) &&
-              hex((struct str){t.at + 3, sizeof(p.trace) * 2}, p.trace) &&
-              hex((struct str){t.at + 36, sizeof(p.span) * 2}, p.span) &&
-              hex((struct str){t.at + 53, 2}, &flags);
+              hex_read((struct str){t.at, 2}, &version) &&
+              hex_read((struct str){t.at + 3, sizeof(p.trace) * 2}, p.trace) &&
+              hex_read((struct str){t.at + 36, sizeof(p.span) * 2}, p.span) &&
+              hex_read((struct str){t.at + 53, 2}, &flags);
     if (!ok || version == 0xff || (version == 0 && t.len != TRACE_PARENT_TEXT) ||
         (t.len > TRACE_PARENT_TEXT && t.at[TRACE_PARENT_TEXT] != '-') || !trace_on(&p) ||
         !any(p.span, sizeof(p.span)))
@@ -39,40 +38,14 @@ bool trace_parse(struct str t, struct trace_point *out)
 void trace_write(const struct trace_point *p, char out[TRACE_PARENT_TEXT + 1])
 {
     char trace[sizeof(p->trace) * 2 + 1], span[sizeof(p->span) * 2 + 1];
-    hex_text(p->trace, sizeof(p->trace), trace);
-    hex_text(p->span, sizeof(p->span), span);
+    hex_write(p->trace, sizeof(p->trace), trace);
+    hex_write(p->span, sizeof(p->span), span);
     snprintf(out, TRACE_PARENT_TEXT + 1, "00-%s-%s-%s", trace, span, p->sampled ? "01" : "00");
 }
 
 void trace_id_text(const uint8_t trace[TRACE_ID], char out[TRACE_ID_TEXT + 1])
 {
-    hex_text(trace, TRACE_ID, out);
-}
-
-static int digit(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static bool hex(struct str text, uint8_t *out)
-{
-    for (size_t i = 0; i + 1 < text.len; i += 2) {
-        int high = digit(text.at[i]), low = digit(text.at[i + 1]);
-        if (high < 0 || low < 0)
-            return false;
-        out[i / 2] = (uint8_t)(high << 4 | low);
-    }
-    return true;
-}
-
-static void hex_text(const uint8_t *bytes, size_t len, char *out)
-{
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < len; i++) {
-        out[2 * i] = digits[bytes[i] >> 4];
-        out[2 * i + 1] = digits[bytes[i] & 15];
-    }
-    out[2 * len] = '\0';
+    hex_write(trace, TRACE_ID, out);
 }
 
 static bool any(const uint8_t *bytes, size_t len)
@@ -125,9 +98,9 @@ void trace_open(struct buf *b, const struct trace_span *s, const char *name, enu
 {
     char trace[TRACE_ID_TEXT + 1], span[2 * TRACE_SPAN_ID + 1], parent[2 * TRACE_SPAN_ID + 1];
     int64_t now_ns = wall_ns();
-    hex_text(s->at.trace, sizeof(s->at.trace), trace);
-    hex_text(s->at.span, sizeof(s->at.span), span);
-    hex_text(s->parent, sizeof(s->parent), parent);
+    hex_write(s->at.trace, sizeof(s->at.trace), trace);
+    hex_write(s->at.span, sizeof(s->at.span), span);
+    hex_write(s->parent, sizeof(s->parent), parent);
     buf_printf(b, "{\"traceId\":\"%s\",\"spanId\":\"%s\",", trace, span);
     if (any(s->parent, sizeof(s->parent)))
         buf_printf(b, "\"parentSpanId\":\"%s\",", parent);

@@ -14,6 +14,16 @@ size_t utf8_len(const unsigned char *at, size_t left)
     return len;
 }
 
+size_t utf8_encode(uint32_t c, char out[static 4])
+{
+    static const unsigned char lead[] = {0, 0, 0xc0, 0xe0, 0xf0}; /* by length */
+    size_t len = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    for (size_t i = len - 1; i > 0; i--, c >>= 6)
+        out[i] = (char)(0x80 | (c & 0x3f));
+    out[0] = (char)(lead[len] | c);
+    return len;
+}
+
 uint32_t utf8_decode(const unsigned char *at, size_t left, size_t *len)
 {
     *len = 1;

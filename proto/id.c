@@ -2,6 +2,7 @@
 
 #include <string.h>
 #include <sodium.h>
+#include "common/hex.h"
 
 struct id id_new(void)
 {
@@ -10,37 +11,12 @@ struct id id_new(void)
     return id;
 }
 
-static int digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return -1;
-}
-
 bool id_parse(struct str text, struct id *out)
 {
-    if (text.len != ID_TEXT)
-        return false;
-    for (size_t i = 0; i < sizeof out->bytes; i++) {
-        int high = digit(text.at[2 * i]), low = digit(text.at[2 * i + 1]);
-        if (high < 0 || low < 0)
-            return false;
-        out->bytes[i] = (uint8_t)(high << 4 | low);
-    }
-    return true;
+    return text.len == ID_TEXT && hex_read(text, out->bytes);
 }
 
-void id_text(struct id id, char out[ID_TEXT + 1])
-{
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < sizeof id.bytes; i++) {
-        out[2 * i] = digits[id.bytes[i] >> 4];
-        out[2 * i + 1] = digits[id.bytes[i] & 15];
-    }
-    out[ID_TEXT] = '\0';
-}
+void id_text(struct id id, char out[ID_TEXT + 1]) { hex_write(id.bytes, sizeof(id.bytes), out); }
 
 bool id_eq(struct id a, struct id b) { return memcmp(a.bytes, b.bytes, sizeof a.bytes) == 0; }
 

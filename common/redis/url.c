@@ -6,6 +6,7 @@
 #include <sys/un.h>
 
 #include "common/check.h"
+#include "common/hex.h"
 #include "common/tls.h"
 
 enum { DB_MAX = 1023, PORT_DEFAULT = 6379, SENTINEL_PORT_DEFAULT = 26379 };
@@ -14,14 +15,6 @@ static bool fail(char error[256], const char *why)
 {
     snprintf(error, 256, "the Redis address %s", why);
     return false;
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 /* Percent-decodes in into out[size], NUL-terminated. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "common/utf8.h"
 
 enum {
     DOTS_X = 2,
@@ -191,9 +192,8 @@ static void write_cell(struct buf *b, unsigned dots)
         buf_putc(b, ' ');
         return;
     }
-    buf_putc(b, (char)0xe2);
-    buf_putc(b, (char)(0xa0 | dots >> 6));
-    buf_putc(b, (char)(0x80 | (dots & 0x3f)));
+    char pattern[4];
+    buf_add(b, pattern, utf8_encode(0x2800 | dots, pattern));
 }
 
 static void time_text(double at_s, double span_s, char *out, size_t size)

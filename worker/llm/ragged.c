@@ -1,6 +1,8 @@
 #include "worker/llm/ragged.h"
 
 #include <string.h>
+#include "common/hex.h"
+#include "common/utf8.h"
 
 /* Marks are the last code points of plane 16, which is for private use: one for each byte that is
  * no character, one for each surrogate. */
@@ -116,16 +118,14 @@ static bool rewrite_byte(struct str *rest, struct buf *out)
 
 static bool hex4(struct str text, size_t at, uint32_t *unit)
 {
-    static const char digits[] = "0123456789abcdef";
     *unit = 0;
     if (at + 4 > text.len)
         return false;
     for (size_t i = at; i < at + 4; i++) {
-        char c = text.at[i];
-        const char *digit = memchr(digits, c >= 'A' && c <= 'F' ? c + 32 : c, 16);
-        if (!digit)
+        int digit = hex_digit(text.at[i]);
+        if (digit < 0)
             return false;
-        *unit = *unit << 4 | (uint32_t)(digit - digits);
+        *unit = *unit << 4 | (uint32_t)digit;
     }
     return true;
 }
@@ -138,13 +138,10 @@ static size_t character(struct str text)
     return len <= text.len && str_utf8((struct str){text.at, len}) ? len : 0;
 }
 
-static void put(struct buf *out, uint32_t c) /* of four bytes, or of three */
+static void put(struct buf *out, uint32_t c)
 {
-    char bytes[4] = {(char)(0xF0 | c >> 18), (char)(0x80 | (c >> 12 & 0x3F)),
-                     (char)(0x80 | (c >> 6 & 0x3F)), (char)(0x80 | (c & 0x3F))};
-    if (c < 0x10000)
-        bytes[1] = (char)(0xE0 | c >> 12);
-    buf_add(out, bytes + (c < 0x10000), c < 0x10000 ? 3 : 4);
+    char bytes[4];
+    buf_add(out, bytes, utf8_encode(c, bytes));
 }
 
 /* ---- joining ---- */

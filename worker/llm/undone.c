@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/hex.h"
+#include "common/utf8.h"
 
 static bool undo_once(struct undone *u);
 static size_t escape_len(struct str text, char out[static 4], size_t *out_len);
@@ -65,32 +67,18 @@ static bool hex4(struct str text, uint32_t *out)
 {
     *out = 0;
     for (unsigned i = 0; i < 4; i++) {
-        char c = i < text.len ? text.at[i] : 'x';
-        uint32_t digit = c >= '0' && c <= '9'   ? (uint32_t)(c - '0')
-                         : c >= 'a' && c <= 'f' ? (uint32_t)(c - 'a') + 10
-                         : c >= 'A' && c <= 'F' ? (uint32_t)(c - 'A') + 10
-                                                : 16;
-        if (digit > 15)
+        int digit = i < text.len ? hex_digit(text.at[i]) : -1;
+        if (digit < 0)
             return false;
-        *out = *out << 4 | digit;
+        *out = *out << 4 | (uint32_t)digit;
     }
     return true;
 }
 
-/* As UTF-8. Half of a pair stands for what it is not: U+FFFD. */
+/* Half of a pair stands for what it is not: U+FFFD. */
 static size_t put(uint32_t c, char out[static 4])
 {
-    if (c < 0x80) {
-        out[0] = (char)c;
-        return 1;
-    }
-    if (c >= 0xd800 && c < 0xe000)
-        c = 0xfffd;
-    size_t len = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-    for (size_t i = len; i-- > 1; c >>= 6)
-        out[i] = (char)(0x80 | (c & 0x3f));
-    out[0] = (char)((0xf00 >> len & 0xff) | c);
-    return len;
+    return utf8_encode(c >= 0xd800 && c < 0xe000 ? 0xfffd : c, out);
 }
 
 /* Of the escape at text's begin, 0: there is none. */

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/hex.h"
+#include "common/utf8.h"
 
 enum state { BETWEEN, IN_STRING, IN_ESCAPE, IN_CODE, IN_SCALAR };
 /* What may come next, between tokens. */
@@ -118,22 +120,7 @@ static bool end_string(struct sax *s, struct str text)
 static void hold_code(struct sax *s, uint32_t c)
 {
     char out[4];
-    size_t len = 0;
-    if (c < 0x80) {
-        out[len++] = (char)c;
-    } else if (c < 0x800) {
-        out[len++] = (char)(0xc0 | c >> 6);
-        out[len++] = (char)(0x80 | (c & 0x3f));
-    } else if (c < 0x10000) {
-        out[len++] = (char)(0xe0 | c >> 12);
-        out[len++] = (char)(0x80 | (c >> 6 & 0x3f));
-        out[len++] = (char)(0x80 | (c & 0x3f));
-    } else {
-        out[len++] = (char)(0xf0 | c >> 18);
-        out[len++] = (char)(0x80 | (c >> 12 & 0x3f));
-        out[len++] = (char)(0x80 | (c >> 6 & 0x3f));
-        out[len++] = (char)(0x80 | (c & 0x3f));
-    }
+    size_t len = utf8_encode(c, out);
     if (s->text.len + len > SAX_STRING_MAX) /* not half a character */
         s->cut = s->cut_now = true;
     hold(s, out, s->cut_now ? 0 : len);
@@ -204,13 +191,10 @@ static bool escape(struct sax *s, char c)
 
 static bool code_digit(struct sax *s, char c)
 {
-    unsigned digit = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
-                     : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10
-                     : c >= 'A' && c <= 'F' ? (unsigned)(c - 'A') + 10
-                                            : 16;
-    if (digit > 15)
+    int digit = hex_digit(c);
+    if (digit < 0)
         return false;
-    s->code = s->code << 4 | digit;
+    s->code = s->code << 4 | (unsigned)digit;
     if (++s->code_digits == 4) {
         end_code(s);
         s->state = IN_STRING;

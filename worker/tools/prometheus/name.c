@@ -5,8 +5,7 @@
 #include <string.h>
 #include "common/check.h"
 #include "common/fetch.h"
-
-static void add_point(struct buf *b, unsigned long point);
+#include "common/utf8.h"
 
 static bool letter(char c) { return isalpha((unsigned char)c) || c == '_'; }
 
@@ -30,7 +29,7 @@ static bool escaped_number(struct str *text, struct buf *b)
     } kinds[] = {{'x', 2, 16, 1}, {'u', 4, 16, 1}, {'U', 8, 16, 1}, {'0', 3, 8, 0}};
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         bool octal = kinds[i].base == 8;
-        char c = text->at[0], digits[12] = "", *end;
+        char c = text->at[0], digits[12] = "", character[4], *end;
         if (octal ? c < '0' || c > '7' : c != kinds[i].letter)
             continue;
         if (text->len < kinds[i].skip + kinds[i].digits)
@@ -42,24 +41,11 @@ static bool escaped_number(struct str *text, struct buf *b)
         if (octal || c == 'x')
             buf_putc(b, (char)point);
         else
-            add_point(b, point);
+            buf_add(b, character, utf8_encode((uint32_t)point, character));
         *text = str_skip(*text, kinds[i].skip + kinds[i].digits);
         return true;
     }
     return false;
-}
-
-static void add_point(struct buf *b, unsigned long point)
-{
-    if (point < 0x80) {
-        buf_putc(b, (char)point);
-        return;
-    }
-    int more = point < 0x800 ? 1 : point < 0x10000 ? 2 : 3;
-    static const unsigned char lead[] = {0, 0xc0, 0xe0, 0xf0};
-    buf_putc(b, (char)(lead[more] | point >> (6 * more)));
-    while (more-- > 0)
-        buf_putc(b, (char)(0x80 | (point >> (6 * more) & 0x3f)));
 }
 
 void name_unquote(struct buf *b, struct str quoted)
