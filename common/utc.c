@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <time.h>
+#include "common/json.h"
 
 void utc_write(int64_t unix_ms, enum utc_form form, char out[static UTC_TEXT_MAX])
 {
@@ -14,4 +15,11 @@ void utc_write(int64_t unix_ms, enum utc_form form, char out[static UTC_TEXT_MAX
         snprintf(out + len, UTC_TEXT_MAX - len, ".%03dZ", (int)(unix_ms % 1000));
     else
         snprintf(out + len, UTC_TEXT_MAX - len, "%s", form == UTC_SECONDS ? "Z" : " UTC");
+}
+
+void utc_field(struct buf *b, const char *key, int64_t unix_ms, enum utc_form form)
+{
+    char text[UTC_TEXT_MAX];
+    utc_write(unix_ms, form, text);
+    json_field(b, key, str_of(text));
 }

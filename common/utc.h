@@ -3,6 +3,7 @@
 #define COMMON_UTC_H
 
 #include <stdint.h>
+#include "common/buf.h"
 
 enum utc_form {
     UTC_SECONDS,      /* RFC 3339: 2026-01-02T03:04:05Z */
@@ -11,5 +12,8 @@ enum utc_form {
 };
 enum { UTC_TEXT_MAX = 48 }; /* with its NUL; of any year that gmtime_r knows */
 void utc_write(int64_t unix_ms, enum utc_form form, char out[static UTC_TEXT_MAX]);
+
+/* A member of a JSON object. */
+void utc_field(struct buf *b, const char *key, int64_t unix_ms, enum utc_form form);
 
 #endif

@@ -74,13 +74,6 @@ static bool close_payload(struct buf *b)
     return !b->overflowed;
 }
 
-static void field_id(struct buf *b, const char *key, struct id id)
-{
-    char text[ID_TEXT + 1];
-    id_text(id, text);
-    json_field(b, key, str_of(text));
-}
-
 static void field_step(struct buf *b, enum step_type type, struct str step_id)
 {
     json_field(b, "step_type", str_of(step_word(type)));
@@ -118,8 +111,8 @@ enum event_moment event_moment(struct str payload)
 bool event_turn_start(struct buf *b, struct id turn, struct id session)
 {
     open_payload(b, EVENT_turn_start);
-    field_id(b, "turn_id", turn);
-    field_id(b, "session_id", session);
+    id_field(b, "turn_id", turn);
+    id_field(b, "session_id", session);
     return close_payload(b);
 }
 
@@ -247,7 +240,7 @@ static void turn_body(struct buf *b, struct id turn, const struct record_message
                       const struct usage *usage)
 {
     buf_puts(b, ",\"turn\":{");
-    field_id(b, "turn_id", turn);
+    id_field(b, "turn_id", turn);
     buf_puts(b, ",\"output_message\":{\"role\":\"assistant\"");
     json_field(b, "content", assistant->content);
     json_field(b, "stop_reason", assistant->stop_reason);
@@ -264,13 +257,6 @@ bool event_turn_complete(struct buf *b, struct id turn, const struct record_mess
     return close_payload(b);
 }
 
-static void field_time(struct buf *b, const char *key, int64_t ms)
-{
-    char text[UTC_TEXT_MAX];
-    utc_write(ms, UTC_SECONDS, text);
-    json_field(b, key, str_of(text));
-}
-
 bool event_approvals(struct buf *b, const struct record_call *asks, const struct str *servers,
                      unsigned count, int64_t expires_ms)
 {
@@ -284,7 +270,7 @@ bool event_approvals(struct buf *b, const struct record_call *asks, const struct
             buf_add_str(b, servers[i]);
         }
         json_field(b, "arguments_hash", str_of(hash));
-        field_time(b, "expires_at", expires_ms);
+        utc_field(b, "expires_at", expires_ms, UTC_SECONDS);
         buf_putc(b, '}');
     }
     buf_putc(b, ']');
@@ -305,7 +291,7 @@ bool event_turn_awaiting(struct buf *b, struct id turn, const struct record_mess
 bool event_turn_cancelled(struct buf *b, struct id turn)
 {
     open_payload(b, EVENT_turn_cancelled);
-    field_id(b, "turn_id", turn);
+    id_field(b, "turn_id", turn);
     return close_payload(b);
 }
 

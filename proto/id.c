@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sodium.h>
 #include "common/hex.h"
+#include "common/json.h"
 
 struct id id_new(void)
 {
@@ -17,6 +18,13 @@ bool id_parse(struct str text, struct id *out)
 }
 
 void id_text(struct id id, char out[ID_TEXT + 1]) { hex_write(id.bytes, sizeof(id.bytes), out); }
+
+void id_field(struct buf *b, const char *key, struct id id)
+{
+    char text[ID_TEXT + 1];
+    id_text(id, text);
+    json_field(b, key, str_of(text));
+}
 
 bool id_eq(struct id a, struct id b) { return memcmp(a.bytes, b.bytes, sizeof a.bytes) == 0; }
 

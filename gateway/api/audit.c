@@ -5,12 +5,13 @@
 
 enum { LINE_BYTES_MAX = 16 << 10 };
 
+/* None is "". */
 static void field_id(struct buf *b, const char *name, struct id id)
 {
-    char text[ID_TEXT + 1] = "";
-    if (!id_is_zero(id))
-        id_text(id, text);
-    json_field(b, name, str_of(text));
+    if (id_is_zero(id))
+        json_field(b, name, STR(""));
+    else
+        id_field(b, name, id);
 }
 
 /* The beginning of what a client sent; whole characters are json_field's. */

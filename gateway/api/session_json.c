@@ -6,27 +6,13 @@
 #include "common/utc.h"
 #include "gateway/auth/user.h"
 
-static void field_id(struct buf *b, const char *key, struct id id)
-{
-    char text[ID_TEXT + 1];
-    id_text(id, text);
-    json_field(b, key, str_of(text));
-}
-
-static void field_time(struct buf *b, const char *key, int64_t ms)
-{
-    char text[UTC_TEXT_MAX];
-    utc_write(ms, UTC_MILLISECONDS, text);
-    json_field(b, key, str_of(text));
-}
-
 void session_json_summary(struct buf *b, const struct store_session *s)
 {
-    field_id(b, "session_id", s->session);
+    id_field(b, "session_id", s->session);
     json_field(b, "session_name", s->title);
     json_field(b, "title", s->title);
-    field_time(b, "started_at", s->created_ms);
-    field_time(b, "updated_at", s->updated_ms);
+    utc_field(b, "started_at", s->created_ms, UTC_MILLISECONDS);
+    utc_field(b, "updated_at", s->updated_ms, UTC_MILLISECONDS);
     json_field_u64(b, "turns", s->turns);
     json_field(b, "model", s->model);
     if (s->snippet.len > 0)
@@ -42,7 +28,7 @@ static void write_turn(struct buf *b, const struct store_session *s)
     }
     bool waits = s->running_state == TURN_RUNNING && s->running_lease_ms <= 0;
     buf_putc(b, '{');
-    field_id(b, "turn_id", s->running);
+    id_field(b, "turn_id", s->running);
     bool awaits = s->running_state == TURN_AWAITING;
     json_field(b, "state",
                waits    ? STR("waiting_for_sign_in")
@@ -132,8 +118,8 @@ void session_json_message(struct buf *b, const struct store_message *m,
     buf_putc(b, '{');
     json_field(b, "message_id", str_of(message));
     json_field(b, "role", str_of(role_word(r->role)));
-    field_id(b, "turn_id", r->turn);
-    field_time(b, "at", r->at_ms);
+    id_field(b, "turn_id", r->turn);
+    utc_field(b, "at", r->at_ms, UTC_MILLISECONDS);
     json_field(b, "content", r->content);
     if (r->role == ROLE_USER)
         json_field_raw(b, "context", r->context);
@@ -166,7 +152,7 @@ static void write_settings(struct buf *b, struct str settings)
     json_decref(all);
 }
 
-void session_json_id(struct buf *b, struct id session) { field_id(b, "session_id", session); }
+void session_json_id(struct buf *b, struct id session) { id_field(b, "session_id", session); }
 
 void session_json_head(struct buf *b, const struct store_session *s)
 {

@@ -111,10 +111,8 @@ static void write_call(struct buf *b, struct str id, struct str name, struct str
 {
     buf_puts(b, "{\"type\":\"tool_call\",\"id\":");
     json_str(b, id);
-    json_key(b, "name");
-    json_str(b, name);
-    json_key(b, "arguments");
-    json_str(b, arguments);
+    json_field(b, "name", name);
+    json_field(b, "arguments", arguments);
     buf_putc(b, '}');
 }
 
@@ -132,8 +130,7 @@ static void write_item(struct buf *b, const struct prompt_item *item)
     if (item->kind == PROMPT_RESULT) {
         buf_puts(b, "{\"type\":\"tool_call_response\",\"id\":");
         json_str(b, item->call_id);
-        json_key(b, "response");
-        json_str(b, item->text);
+        json_field(b, "response", item->text);
         buf_putc(b, '}');
     } else if (item->text.len > 0) {
         write_text(b, item->text);

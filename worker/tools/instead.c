@@ -41,9 +41,9 @@ void instead_write(const struct instead *in, struct buf *b)
     json_t *needed =
         known && strcmp(in->code, "bad_arguments") == 0 ? needed_only(in, asked) : NULL;
     json_t *words;
-    json_key(b, "again");
-    json_str(b, STR("You made this same call before, and it failed then too: it fails each time. "
-                    "Don't make it once more."));
+    json_field(b, "again",
+               STR("You made this same call before, and it failed then too: it fails each time. "
+                   "Don't make it once more."));
     if (known && in->suggestion.len > 0)
         write_call(in->spec->name, with_query(asked, in->suggestion), b);
     else if (needed != NULL)

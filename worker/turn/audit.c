@@ -5,20 +5,13 @@
 
 enum { LINE_BYTES_MAX = 1 << 20 }; /* arguments of a reply, escaped: PERSAI_STEP_BYTES */
 
-static void field_id(struct buf *b, const char *name, struct id id)
-{
-    char text[ID_TEXT + 1];
-    id_text(id, text);
-    json_field(b, name, str_of(text));
-}
-
 static void begin(struct buf *line, const char *act, struct str owner, struct id session,
                   struct id turn)
 {
     audit_begin(line, act);
     audit_person(line, owner);
-    field_id(line, "session_id", session);
-    field_id(line, "turn_id", turn);
+    id_field(line, "session_id", session);
+    id_field(line, "turn_id", turn);
 }
 
 /* The hash is the one that a decision is bound to. */
