@@ -189,11 +189,8 @@ static bool wants_cancel(const struct call *c)
 static void on_page(void *arg, enum err err, const struct store_answer *a)
 {
     struct call *c = arg;
-    c->store_call = 0;
-    if (err) {
-        call_fail(c, err, NULL);
+    if (!call_stored(c, err))
         return;
-    }
     const struct store_session *s = &a->sessions[0];
     struct agui_say *say = &run_of(c)->say;
     if (!a->more)
@@ -249,11 +246,8 @@ static void resume(struct call *c)
 static void on_turn(void *arg, enum err err, const struct store_answer *a)
 {
     struct call *c = arg;
-    c->store_call = 0;
-    if (err) {
-        call_fail(c, err, NULL);
+    if (!call_stored(c, err))
         return;
-    }
     if (a->turn.state == TURN_AWAITING)
         run_of(c)->after = a->turn.last;
     c->hooks = &hooks;

@@ -84,6 +84,14 @@ void call_reply(struct call *c, unsigned status, struct str json)
     call_reply_text(c, status, "application/json", json);
 }
 
+bool call_stored(struct call *c, enum err err)
+{
+    c->store_call = 0;
+    if (err)
+        call_fail(c, err, NULL);
+    return !err;
+}
+
 void call_fail(struct call *c, enum err err, const char *sentence)
 {
     struct buf b;

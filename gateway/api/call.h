@@ -69,6 +69,8 @@ void call_count(unsigned status);      /* an answer, in the metrics */
 /* One of these ends the call: it is gone when they return. */
 void call_reply(struct call *c, unsigned status, struct str json);
 void call_reply_text(struct call *c, unsigned status, const char *content_type, struct str body);
+/* The store has answered. False: with an error, which is the call's answer. */
+bool call_stored(struct call *c, enum err err) warn_unused;
 void call_fail(struct call *c, enum err err, const char *sentence); /* sentence NULL: the table's */
 /* The response becomes an event stream of http; the call is gone. */
 struct http_stream *call_stream(struct call *c, const char *content_type,

@@ -239,10 +239,7 @@ static void on_conversation(void *arg, enum err err, const struct store_answer *
 {
     struct call *c = arg;
     (void)a;
-    c->store_call = 0;
-    if (err)
-        call_fail(c, err, NULL);
-    else
+    if (call_stored(c, err))
         begin(c);
 }
 

@@ -1,6 +1,7 @@
 #include "gateway/api/mcp_reply.h"
 
 #include <stdlib.h>
+#include "common/json.h"
 
 struct mcp *mcp_of(const struct call *c) { return c->door; }
 
@@ -34,6 +35,11 @@ struct mcp *mcp_take(struct call *c)
     return m;
 }
 
+bool mcp_is_method(const struct call *c, const char *name)
+{
+    return str_is(json_text(json_object_get(mcp_of(c)->request, "method")), name);
+}
+
 struct mcp_saying mcp_saying_of(const struct call *c)
 {
     const struct mcp *m = mcp_of(c);
@@ -43,6 +49,7 @@ struct mcp_saying mcp_saying_of(const struct call *c)
                                .task = m->task,
                                .modern = m->client.modern,
                                .elicits = m->client.elicits,
+                               .as_task = mcp_is_method(c, "tasks/get"),
                                .now_ms = loop_wall_ms(),
                                .keep_ms = c->gateway->settings.store.events_keep_ms};
 }

@@ -22,6 +22,7 @@ struct mcp *mcp_of(const struct call *c); /* NULL before its body is there */
 struct mcp *mcp_take(struct call *c);     /* takes its body; c owns it */
 const json_t *mcp_params(const struct call *c);
 /* For mcp_stream.h, with the call's progress token; borrows. */
+bool mcp_is_method(const struct call *c, const char *name);
 struct mcp_saying mcp_saying_of(const struct call *c);
 
 /* Each ends the call. */

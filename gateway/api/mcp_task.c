@@ -11,8 +11,6 @@ static void on_session(void *arg, enum err err, const struct store_answer *a);
 static void get(struct call *c, const struct store_session *s, const json_t *calls);
 static void update(struct call *c, const json_t *calls);
 static void retry(struct call *c, const json_t *calls);
-static void tell_end(struct call *c, enum err err, struct turn *t, struct event_at after,
-                     const struct store_answer *read);
 static void tell(struct call *c, enum err err, struct turn *t, struct event_at after,
                  const struct store_answer *read);
 
@@ -22,11 +20,6 @@ void mcp_task_made(struct call *c)
                                  c->gateway->settings.store.events_keep_ms);
     json_object_set_new(task, "resultType", json_string("task"));
     mcp_reply_result(c, task);
-}
-
-static bool is_method(const struct call *c, const char *name)
-{
-    return str_is(json_text(json_object_get(mcp_of(c)->request, "method")), name);
 }
 
 /* Whose turn it is, whether it runs, and what it waits for. */
@@ -71,18 +64,15 @@ void mcp_task_retry(struct call *c, struct str state)
 static void on_session(void *arg, enum err err, const struct store_answer *a)
 {
     struct call *c = arg;
-    c->store_call = 0;
-    if (err) {
-        call_fail(c, err, NULL);
+    if (!call_stored(c, err))
         return;
-    }
     const struct store_session *s = &a->sessions[0];
     bool waits = id_eq(s->running, c->turn) && s->running_state == TURN_AWAITING;
     json_auto_t *calls =
         waits ? json_loadb(s->running_approvals.at, s->running_approvals.len, 0, NULL) : NULL;
-    if (is_method(c, "tasks/get"))
+    if (mcp_is_method(c, "tasks/get"))
         get(c, s, calls);
-    else if (is_method(c, "tasks/update"))
+    else if (mcp_is_method(c, "tasks/update"))
         update(c, calls);
     else
         retry(c, calls);
@@ -93,7 +83,6 @@ static void on_session(void *arg, enum err err, const struct store_answer *a)
 static void get(struct call *c, const struct store_session *s, const json_t *calls)
 {
     struct mcp_saying saying = mcp_saying_of(c);
-    saying.as_task = true;
     if (calls) {
         struct mcp_say say;
         mcp_say_init(&say, &saying);
@@ -104,21 +93,8 @@ static void get(struct call *c, const struct store_session *s, const json_t *cal
         turns_adopt_of(c->gateway, s, str_of(c->user), &c->credentials);
         mcp_reply_result(c, mcp_task_json(&saying.task, "working", saying.now_ms, saying.keep_ms));
     } else {
-        following_begin(c, (struct event_at){0, 0}, tell_end);
+        following_begin(c, (struct event_at){0, 0}, tell);
     }
-}
-
-static void tell_end(struct call *c, enum err err, struct turn *t, struct event_at after,
-                     const struct store_answer *read)
-{
-    (void)after;
-    if (err) {
-        call_fail(c, err, NULL);
-        return;
-    }
-    struct mcp_saying saying = mcp_saying_of(c);
-    saying.as_task = true;
-    mcp_stream_collect(c, t, &saying, read);
 }
 
 /* ---- tasks/update, and a retry: what the person said ---- */
@@ -177,5 +153,8 @@ static void tell(struct call *c, enum err err, struct turn *t, struct event_at a
         return;
     }
     struct mcp_saying saying = mcp_saying_of(c);
-    mcp_stream_open(c, t, &saying, read);
+    if (saying.as_task)
+        mcp_stream_collect(c, t, &saying, read);
+    else
+        mcp_stream_open(c, t, &saying, read);
 }

@@ -40,11 +40,8 @@ static void reply_ok(struct call *c) { call_reply(c, 200, STR("{\"response\":\"o
 static void on_session_id(void *arg, enum err err, const struct store_answer *a)
 {
     struct call *c = arg;
-    c->store_call = 0;
-    if (err) {
-        call_fail(c, err, NULL);
+    if (!call_stored(c, err))
         return;
-    }
     c->session = a->session;
     struct buf b;
     buf_init(&b, 256);
@@ -59,10 +56,7 @@ static void on_done(void *arg, enum err err, const struct store_answer *a)
 {
     (void)a;
     struct call *c = arg;
-    c->store_call = 0;
-    if (err)
-        call_fail(c, err, NULL);
-    else
+    if (call_stored(c, err))
         reply_ok(c);
 }
 
@@ -110,11 +104,8 @@ static void add_link(struct call *c, struct str cursor)
 static void on_list(void *arg, enum err err, const struct store_answer *a)
 {
     struct call *c = arg;
-    c->store_call = 0;
-    if (err) {
-        call_fail(c, err, NULL);
+    if (!call_stored(c, err))
         return;
-    }
     struct buf b;
     buf_init(&b, LIST_BYTES_MAX);
     buf_putc(&b, '[');
@@ -215,11 +206,8 @@ static void on_settings_read(void *arg, enum err err, const struct store_answer 
 {
     struct call *c = arg;
     static const char *const keys[] = {"panels", "context"};
-    c->store_call = 0;
-    if (err) {
-        call_fail(c, err, NULL);
+    if (!call_stored(c, err))
         return;
-    }
     turns_adopt_of(c->gateway, &a->sessions[0], str_of(c->user), &c->credentials);
     struct str now = a->sessions[0].settings, title, model;
     json_t *all = now.len ? json_loadb(now.at, now.len, 0, NULL) : NULL;
@@ -258,11 +246,8 @@ void api_sessions_patch(struct call *c)
 static void on_deleted(void *arg, enum err err, const struct store_answer *a)
 {
     struct call *c = arg;
-    c->store_call = 0;
-    if (err) {
-        call_fail(c, err, NULL);
+    if (!call_stored(c, err))
         return;
-    }
     if (!id_is_zero(a->turn.turn)) {
         /* What it would still write is fenced; this ends what it costs. */
         struct turn *t = turns_get(c->gateway, a->turn.turn);

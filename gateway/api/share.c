@@ -18,11 +18,8 @@ void api_share_post(struct call *c)
 static void on_shared(void *arg, enum err err, const struct store_answer *a)
 {
     struct call *c = arg;
-    c->store_call = 0;
-    if (err) {
-        call_fail(c, err, NULL);
+    if (!call_stored(c, err))
         return;
-    }
     char session[ID_TEXT + 1];
     id_text(a->session, session);
     log_info("session.shared", "session=%s", session);
@@ -42,11 +39,8 @@ void api_share_delete(struct call *c)
 static void on_unshared(void *arg, enum err err, const struct store_answer *a)
 {
     struct call *c = arg;
-    c->store_call = 0;
-    if (err) {
-        call_fail(c, err, NULL);
+    if (!call_stored(c, err))
         return;
-    }
     log_info("session.unshared", "session=%s", id_log(a->session));
     call_reply(c, 200, STR("{\"response\":\"ok\"}"));
 }
