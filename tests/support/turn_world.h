@@ -361,11 +361,12 @@ const struct tool_spec *tools_specs(const struct tools *t, unsigned *count)
     *count = 2;
     return specs;
 }
+bool tools_change(struct str name) { return str_is(name, "save"); }
 bool tools_asks(const struct tools *t, struct str name, struct str arguments)
 {
     (void)t;
     (void)arguments;
-    return str_is(name, "save");
+    return tools_change(name);
 }
 bool tools_vets(const struct tools *t, const struct tool_call *c)
 {

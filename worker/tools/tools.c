@@ -173,6 +173,12 @@ static json_t *asking_args(const struct tools *t, struct str name, struct str ar
     return args;
 }
 
+bool tools_change(struct str name)
+{
+    const struct row *own = find_own(name);
+    return own && own->spec.needs_approval;
+}
+
 bool tools_asks(const struct tools *t, struct str name, struct str arguments)
 {
     json_auto_t *args = asking_args(t, name, arguments);

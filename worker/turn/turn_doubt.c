@@ -28,12 +28,6 @@ static bool reads(struct str tool)
     return !is_one(tool, others);
 }
 
-static bool changes(struct str tool)
-{
-    static const char *const names[] = {"save_panel", "save_dashboard", NULL};
-    return is_one(tool, names);
-}
-
 static bool queries(struct str tool)
 {
     static const char *const names[] = {"execute_instant_query",
@@ -88,7 +82,7 @@ void turn_doubt_read(struct turn *t, const struct store_message *messages, unsig
             claims_know(&d->known, m->content);
         for (unsigned k = 0; m->role == ROLE_ASSISTANT && k < m->call_count; k++) {
             claims_know(&d->known, m->calls[k].arguments);
-            d->acted = d->acted || (ours && changes(m->calls[k].tool_name));
+            d->acted = d->acted || (ours && tools_change(m->calls[k].tool_name));
         }
         for (unsigned k = 0; m->role == ROLE_TOOL && k < m->response_count; k++) {
             const struct record_response *r = &m->responses[k];
