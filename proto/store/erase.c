@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include "proto/store/call.h"
 #include "proto/store/key.h"
 
@@ -95,11 +94,6 @@ static void scan(struct store_call *c, struct str cursor)
     command_send(cmd);
 }
 
-static bool ends(struct str s, struct str end)
-{
-    return s.len >= end.len && memcmp(s.at + s.len - end.len, end.at, end.len) == 0;
-}
-
 /* Of a session its owner is asked; an idempotency key and a place in a line of theirs goes. */
 static void look_at(struct store_call *c, struct str key)
 {
@@ -111,7 +105,7 @@ static void look_at(struct store_call *c, struct str key)
     buf_puts(&once, "}:");
     bool session = str_starts(key, STR("p:s:")), line = str_starts(key, STR("p:p:"));
     bool theirs = str_starts(key, buf_str(&once));
-    if (!session && !(f->erase && (theirs || (line && ends(key, STR(":o"))))))
+    if (!session && !(f->erase && (theirs || (line && str_ends(key, STR(":o"))))))
         return;
     struct store_command *cmd = command_new(c, session ? on_owner : on_done);
     command_str(cmd, session ? STR("HGET") : theirs ? STR("DEL") : STR("HDEL"));
