@@ -68,17 +68,12 @@ static void on_list(void *arg, enum err err, const struct store_answer *a)
 
 static void write_report(struct buf *b, const struct store_session *s, const struct rights *rights)
 {
-    char at[UTC_TEXT_MAX], session[ID_TEXT + 1];
     if (rights_of(rights, s->share_path) != RIGHT_YES)
         return;
-    utc_write(s->created_ms, UTC_MILLISECONDS, at);
-    id_text(s->session, session);
     buf_puts(b, b->len > 1 ? ",{" : "{");
-    json_key(b, "share_id");
-    session_json_share_id(b, s->session, s->share);
-    buf_printf(b, ",\"path\":\"/shared/%s%.*s\"", session, (int)s->share.len, s->share.at);
+    session_json_share(b, s->session, s->share);
     json_field(b, "title", s->title);
     json_field(b, "datasource_path", s->share_path);
-    json_field(b, "started_at", str_of(at));
+    utc_field(b, "started_at", s->created_ms, UTC_MILLISECONDS);
     buf_putc(b, '}');
 }

@@ -162,7 +162,6 @@ void session_json_head(struct buf *b, const struct store_session *s)
     write_summary_of(b, s);
     write_turn(b, s);
     json_field_bool(b, "keep", s->keep);
-    json_key(b, "share_id");
     session_json_share_id(b, s->session, s->share);
 }
 
@@ -183,8 +182,17 @@ void session_json_share_id(struct buf *b, struct id session, struct str share)
 {
     char text[ID_TEXT + 1];
     id_text(session, text);
+    json_key(b, "share_id");
     if (share.len == 0)
         buf_puts(b, "null");
     else
         buf_printf(b, "\"%s%.*s\"", text, (int)share.len, share.at);
+}
+
+void session_json_share(struct buf *b, struct id session, struct str share)
+{
+    char text[ID_TEXT + 1];
+    id_text(session, text);
+    session_json_share_id(b, session, share);
+    buf_printf(b, ",\"path\":\"/shared/%s%.*s\"", text, (int)share.len, share.at);
 }

@@ -11,8 +11,10 @@ void session_json_head(struct buf *b, const struct store_session *s);    /* all 
 /* What others see of it: no settings, no approvals, no summary. */
 void session_json_head_shared(struct buf *b, const struct store_session *s);
 
-/* A share's id: its session's, then the token; null where it is not shared. */
+/* "share_id": its session's id, then the token; null where it is not shared. */
 void session_json_share_id(struct buf *b, struct id session, struct str share);
+/* What is shared: "share_id", and the "path" where it is read. */
+void session_json_share(struct buf *b, struct id session, struct str share);
 
 /* Whose results a reader sees: those of datasources for which sees() says so. */
 struct session_view {

@@ -20,13 +20,11 @@ static void on_shared(void *arg, enum err err, const struct store_answer *a)
     struct call *c = arg;
     if (!call_stored(c, err))
         return;
-    char session[ID_TEXT + 1];
-    id_text(a->session, session);
-    log_info("session.shared", "session=%s", session);
+    log_info("session.shared", "session=%s", id_log(a->session));
     scoped_buf(b, 512);
-    buf_puts(&b, "{\"share_id\":");
-    session_json_share_id(&b, a->session, a->share);
-    buf_printf(&b, ",\"path\":\"/shared/%s%.*s\"}", session, (int)a->share.len, a->share.at);
+    buf_putc(&b, '{');
+    session_json_share(&b, a->session, a->share);
+    buf_putc(&b, '}');
     call_reply(c, 201, buf_str(&b));
 }
 

@@ -120,7 +120,6 @@ static void write_begun(struct buf *b, const struct alert *a, const struct begun
     buf_printf(b, "{\"session_id\":\"%s\",\"turn_id\":\"%s\",\"new\":%s,\"alert\":", session, turn,
                one->fresh ? "true" : "false");
     json_str(b, str_of(a->title));
-    json_key(b, "share_id");
     session_json_share_id(b, one->session, str_of(one->share));
     buf_putc(b, '}');
 }
