@@ -5,10 +5,6 @@
 #include "gateway/api/mcp_text.h"
 #include "gateway/api/saying.h"
 
-#define WAITS                                                                                      \
-    "A tool call would change something and waits for the person's yes: decide in PersAI, or by "  \
-    "`persai approve` and the conversation's id"
-
 static json_t *on_progress(struct mcp_say *s, const json_t *event);
 static void on_tools(struct mcp_say *s, const json_t *details);
 static json_t *finish(struct mcp_say *s, const char *status, struct str text, bool is_error);
@@ -143,16 +139,28 @@ static json_t *answer(struct mcp_say *s, json_t *take_result)
     return mcp_answer(s->of.id, take_result, s->of.modern);
 }
 
+/* For a client that can't ask. */
+static void write_waits(const struct mcp_say *s, struct buf *b)
+{
+    buf_puts(b,
+             "Nothing was done yet: a tool call waits for the person's yes. They decide in PersAI, "
+             "or by `persai approve ");
+    buf_puts(b, s->session);
+    buf_puts(b, "`");
+}
+
 json_t *mcp_say_waits(struct mcp_say *s, const json_t *calls)
 {
     char state[MCP_TASK_TEXT_MAX];
+    scoped_buf(waits, 512);
     s->awaits = true;
+    write_waits(s, &waits);
     if (s->of.as_task)
         return s->of.elicits
                    ? as_task(s, "input_required", "inputRequests", mcp_input_requests(calls))
-                   : as_task(s, "working", "statusMessage", json_string(WAITS));
+                   : as_task(s, "working", "statusMessage", json_string(buf_cstr(&waits)));
     if (!s->of.elicits)
-        return finish(s, "awaiting_approval", STR(WAITS), false);
+        return finish(s, "awaiting_approval", buf_str(&waits), false);
     mcp_task_text(&s->of.task, state);
     return answer(s, json_pack("{s:s,s:o,s:s}", "resultType", "input_required", "inputRequests",
                                mcp_input_requests(calls), "requestState", state));

@@ -74,9 +74,13 @@ static json_t *ask(const json_t *call)
     char *arguments =
         json_dumps(json_object_get(call, "arguments"), JSON_COMPACT | JSON_ENCODE_ANY);
     scoped_buf(message, MESSAGE_BYTES_MAX);
-    buf_puts(&message, "PersAI wants to run ");
-    buf_add_str(&message, title_of(tool, NAME_SHOWN_MAX));
-    buf_puts(&message, ", which changes something: ");
+    if (str_is(tool, "use_datasource")) {
+        buf_puts(&message, "PersAI would ask a datasource whose server gets your sign-in: ");
+    } else {
+        buf_puts(&message, "PersAI wants to run ");
+        buf_add_str(&message, title_of(tool, NAME_SHOWN_MAX));
+        buf_puts(&message, ", which changes something: ");
+    }
     buf_add_str(&message, title_of(str_of(arguments), SHOWN_BYTES_MAX));
     if (arguments && strlen(arguments) > SHOWN_BYTES_MAX)
         buf_puts(&message, " … (the rest is shown in PersAI)");

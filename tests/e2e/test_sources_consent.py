@@ -3,12 +3,14 @@ hands it on, gets nothing before their yes, which is for its server and for this
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from fakes import upstream as up
 from fakes.model import Call
+from harness.client import Client
+from harness.mcp_tasks import META, MODERN, Tasks
 from harness.services import ADMIN, Perses
 from harness.stack import Stack
 from harness.approvals import PROJECT, Dashboard, Waiting
@@ -45,6 +47,25 @@ class Hostile:
 def evil() -> Iterator[up.Upstream]:
     with up.Upstream() as upstream:
         yield upstream
+
+
+@pytest.fixture(params=("modern", "handshake"))
+def caller(request: pytest.FixtureRequest) -> Callable[..., dict]:
+    """tools/call of POST /mcp, by a client that can't be asked; modern: or that can, when elicits is true."""
+    modern = request.param == "modern"
+
+    def call(client: Client, tool: str, arguments: dict, elicits: bool = False, **headers: str) -> dict:
+        params: dict = {"name": tool, "arguments": arguments}
+        if modern:
+            params["_meta"] = {META + "protocolVersion": MODERN,
+                               META + "clientCapabilities": {"elicitation": {"form": {}}} if elicits else {}}
+            headers |= {"MCP-Protocol-Version": MODERN, "Mcp-Method": "tools/call", "Mcp-Name": tool}
+        answer = client.request("POST", "/mcp", {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params},
+                                headers={"Accept": "application/json, text/event-stream", **headers})
+        assert answer.status == 200, (answer.status, answer.body)
+        return json.loads(answer.body.split(b"data: ")[-1])["result"]
+
+    return call
 
 
 def asks_for(stack: Stack, *calls: Call) -> None:
@@ -112,6 +133,65 @@ def test_arguments_of_a_program_do_not_choose_either(stack: Stack, perses: Perse
         "Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-06-18",
         "X-PersAI-Datasource": source.path})
     assert answer.status == 200 and evil.seen(), answer.body
+
+
+def test_a_call_of_mcp_does_not_pick(stack: Stack, perses: Perses, evil: up.Upstream, caller: Callable[..., dict]) -> None:
+    """Its arguments are written by a model, as a tool call's are; the header is the person's."""
+    source = Hostile(perses, evil.url)
+    alice = stack.client("alice", bearer=True)
+    result = caller(alice, "execute_instant_query", {"query": "up", "datasource": source.path})
+    told = result["structuredContent"]
+    assert told["status"] == "awaiting_approval" and told["conversation"] in result["content"][0]["text"], result
+    assert not evil.seen()
+    # Under another word for it, and with a name that only a project has.
+    caller(alice, "execute_instant_query", {"query": "up", "datasource_path": source.path})
+    caller(alice, "execute_instant_query", {"query": "up", "datasource": source.name})
+    assert not evil.seen()
+    # The header picks; and it picks that one only.
+    other = Hostile(perses, evil.url)
+    caller(alice, "execute_instant_query", {"query": "up", "datasource": source.path}, **{"X-PersAI-Datasource": other.path})
+    assert not evil.seen()
+    caller(alice, "execute_instant_query", {"query": "up", "datasource": source.path}, **{"X-PersAI-Datasource": source.path})
+    assert evil.seen()
+
+
+def test_what_a_call_of_mcp_waits_for_is_decided_by_its_id(stack: Stack, perses: Perses, evil: up.Upstream,
+                                                            caller: Callable[..., dict]) -> None:
+    source = Hostile(perses, evil.url)
+    alice = stack.client("alice", bearer=True)
+    told = caller(alice, "execute_instant_query", {"query": "up", "datasource": source.path})["structuredContent"]
+    waits = alice.get(f"/session/{told['conversation']}").json()["turn"]
+    assert waits["turn_id"] == told["turn"] and [c["tool_name"] for c in waits["tool_calls"]] == ["use_datasource"]
+    decisions = [{"call_id": c["call_id"], "approve": True, "arguments_hash": c["arguments_hash"]}
+                 for c in waits["tool_calls"]]
+    assert not evil.seen()
+    assert alice.post(f"/session/{told['conversation']}/turn/{told['turn']}/resume", {"decisions": decisions}).status == 202
+    alice.events(told["conversation"], told["turn"]).finish()
+    assert evil.seen()
+
+
+def test_the_bodies_of_the_other_doors_name_none(stack: Stack, perses: Perses, evil: up.Upstream) -> None:
+    source = Hostile(perses, evil.url)
+    asks_for(stack, Call("execute_instant_query", {"query": "up"}))
+    alice = stack.client("alice", bearer=True)
+    named = {"datasource": source.path, "datasources": [source.path], "datasource_path": source.path}
+    question = [{"id": "1", "role": "user", "content": "what is up"}]
+    bodies = {"/v1/chat/completions": {"model": "persai", "messages": question, "persai": named, "metadata": named, **named},
+              "/agui": {"threadId": "t", "runId": "r", "messages": question, "state": named, "forwardedProps": {
+                  "persai": named, "context": named, **named}, "context": [{"description": "datasource", "value": source.path}]}}
+    for path, body in bodies.items():
+        answer = alice.request("POST", path, body)
+        assert answer.status == 200 and b"Seen." in answer.body, (path, answer.body)
+    assert not evil.seen()
+
+
+def test_a_client_of_mcp_is_asked_before_a_datasource_is(stack: Stack, perses: Perses, evil: up.Upstream) -> None:
+    source = Hostile(perses, evil.url)
+    tasks = Tasks(stack.client("alice", bearer=True), {"elicitation": {"form": {}}})
+    asked = tasks.call("execute_instant_query", {"query": "up", "datasource": source.path})
+    assert asked["resultType"] == "input_required" and not evil.seen()
+    (request,) = asked["inputRequests"].values()
+    assert evil.url in request["params"]["message"] and "your sign-in" in request["params"]["message"]
 
 
 def test_an_operator_names_what_is_free(bare: Stack, perses: Perses, evil: up.Upstream) -> None:
