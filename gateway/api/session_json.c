@@ -122,7 +122,7 @@ void session_json_message(struct buf *b, const struct store_message *m,
     utc_field(b, "at", r->at_ms, UTC_MILLISECONDS);
     json_field(b, "content", r->content);
     if (r->role == ROLE_USER)
-        json_field_raw(b, "context", r->context);
+        json_field_raw(b, "context", view ? STR("null") : r->context);
     if (r->role == ROLE_ASSISTANT) {
         json_field(b, "reasoning", view ? STR("") : r->reasoning);
         json_field(b, "stop_reason", r->stop_reason);

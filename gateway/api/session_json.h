@@ -22,7 +22,7 @@ struct session_view {
     void *arg;
 };
 /* view NULL: the owner's. A reader sees neither thoughts, which quote results freely, nor what the
- * owner said of answers. */
+ * owner had before them (variables, an alert, datasources), nor what they said of answers. */
 void session_json_message(struct buf *b, const struct store_message *m,
                           const struct session_view *view);
 

@@ -11,6 +11,9 @@ from harness.stack import Stack
 from harness.wait import until
 
 HIDDEN = ("21.5", "12.25")  # what the kitchen and the cellar have: in the results, in no query
+# What the owner has before them when they ask.
+BEFORE = {"variables": {"tenant": "acme-of-mine"}, "datasources": [DATASOURCE],
+          "dashboard": {"project": "p-of-mine", "name": "d"}, "alert": {"labels": {"alertname": "OfMine"}}}
 
 
 def talk(stack: Stack, client: Client) -> str:
@@ -18,7 +21,7 @@ def talk(stack: Stack, client: Client) -> str:
                                   Call("list_datasources", {})], ["It is fine."])
     session = client.session(title="Rooms")
     client.request("PATCH", f"/session/{session}", {"context": {"secret": "of mine"}})
-    assert client.ask(session, "how warm is it?").answer() == "It is fine."
+    assert client.ask(session, "how warm is it?", context=BEFORE).answer() == "It is fine."
     return session
 
 
@@ -51,6 +54,8 @@ def test_results_are_shown_to_who_may_read_them(stack: Stack) -> None:
     asked = responses(seen)["execute_instant_query"]
     assert asked["content"] == responses(own)["execute_instant_query"]["content"] and not asked["withheld"]
     assert all(word in asked["content"] for word in HIDDEN)
+    assert [m["context"] for m in own["messages"] if m["role"] == "user"] == [BEFORE]
+    assert [m["context"] for m in seen["messages"] if m["role"] == "user"] == [None]
     # What was found with the owner's rights elsewhere is nobody else's.
     assert responses(seen)["list_datasources"]["withheld"] and responses(seen)["list_datasources"]["content"] == ""
 
@@ -61,7 +66,7 @@ def test_results_are_shown_to_who_may_read_them(stack: Stack) -> None:
     assert kept["withheld"] and kept["datasource"] == DATASOURCE
     calls = [c for m in answer.json()["messages"] for c in m.get("tool_calls", [])]
     assert calls[0]["arguments"] == {"query": "room_temperature_celsius"}
-    assert "of mine" not in text and "sentiment" not in text
+    assert not any(word in text for word in ("of mine", "of-mine", "OfMine", "sentiment"))
 
 
 def test_only_its_owner_shares_and_only_the_id_opens(stack: Stack) -> None:
