@@ -1,9 +1,10 @@
 /* gateway/api/agui.c: the door for clients of AG-UI 1.0: POST /agui.
  *
- * threadId is a session: an id of ours, a UUID, or any text of the client's own, from which one is
- * made for this person. A run is a turn. A client that leaves may come again with the same thread,
- * with its question or without messages: it is told what the conversation has, the running turn
- * from its beginning, then what is live. What waits for a yes is an interrupt, and resume decides.
+ * threadId is a session: the id of one of this person's, or any text of the client's own (a UUID,
+ * too), from which one is made that is this person's alone. A run is a turn. A client that leaves
+ * may come again with the same thread, with its question or without messages: it is told what the
+ * conversation has, the running turn from its beginning, then what is live, also where the person
+ * may begin no other. What waits for a yes is an interrupt, and resume decides.
  */
 #include "gateway/api/agui.h"
 
@@ -20,6 +21,9 @@
 
 enum { NAME_BYTES_MAX = 256, SNAPSHOT_BYTES = 4 << 20 };
 
+static void look(struct call *c, struct id session);
+static void on_thread(void *arg, enum err err, const struct store_answer *a);
+static void begin(struct call *c);
 static void on_begun(struct call *c, struct turn *t);
 static bool on_refused(struct call *c, enum err err);
 static void join(struct call *c);
@@ -34,6 +38,7 @@ static const struct call_hooks hooks = {.decided = on_decided};
 
 struct run { /* of a call, until it is told */
     struct agui_say say;
+    struct id made;        /* the session that the thread is where it is no session's id */
     struct event_at after; /* of a resume: what its client has */
 };
 
@@ -70,18 +75,27 @@ void agui_fail(struct buf *b, enum err err, unsigned status, const char *sentenc
 
 /* ---- the request ---- */
 
-/* A UUID without its dashes is an id. */
-static struct id session_of(const struct call *c, struct str thread)
+/* A UUID without its dashes may be an id. */
+static bool may_be_id(struct str thread, struct id *id)
 {
-    struct id id;
     char bare[64];
     size_t len = 0;
     for (size_t i = 0; i < thread.len && len < sizeof(bare); i++)
         if (thread.at[i] != '-')
             bare[len++] =
                 thread.at[i] >= 'A' && thread.at[i] <= 'F' ? thread.at[i] | 0x20 : thread.at[i];
-    if (id_parse((struct str){bare, len}, &id) && !id_is_zero(id))
-        return id;
+    return id_parse((struct str){bare, len}, id) && !id_is_zero(*id);
+}
+
+/* Nobody else's thread of the same name is this one. A UUID is the same however it is written. */
+static struct id made_of(const struct call *c, struct str thread)
+{
+    struct id id;
+    char text[ID_TEXT + 1];
+    if (may_be_id(thread, &id)) {
+        id_text(id, text);
+        thread = str_of(text);
+    }
     crypto_generichash_state state;
     crypto_generichash_init(&state, NULL, 0, sizeof(id.bytes));
     crypto_generichash_update(&state, (const unsigned char *)c->user, strlen(c->user) + 1);
@@ -132,14 +146,44 @@ void api_agui_run(struct call *c)
     agui_say_init(&r->say, thread, run);
     c->door = r;
     c->door_free = say_free;
-    c->session = session_of(c, thread);
-    struct asking a = {.session = c->session, .question = question, .refused = on_refused};
-    if (is_filled(c->body, "resume"))
+    r->made = made_of(c, thread);
+    struct id own;
+    look(c, may_be_id(thread, &own) ? own : r->made);
+}
+
+/* Is it a session of this person's, and does a turn run in it? Before their quota is asked: who
+ * comes again begins nothing. */
+static void look(struct call *c, struct id session)
+{
+    c->session = session;
+    c->store_call =
+        store_session_get(c->gateway->store, str_of(c->user), session, false, on_thread, c);
+}
+
+static void on_thread(void *arg, enum err err, const struct store_answer *a)
+{
+    struct call *c = arg;
+    struct id made = run_of(c)->made;
+    bool missing = err == ERR_SESSION_NOT_FOUND;
+    c->store_call = 0;
+    if (err && !missing)
+        call_fail(c, err, NULL);
+    else if (missing && !id_eq(c->session, made))
+        look(c, made);
+    else if (is_filled(c->body, "resume"))
         resume(c);
-    else if (!is_filled(c->body, "messages"))
+    else if (!is_filled(c->body, "messages") || (!missing && !id_is_zero(a->sessions[0].running)))
         join(c);
     else
-        asking_begin(c, &a, on_begun);
+        begin(c);
+}
+
+static void begin(struct call *c)
+{
+    struct asking a = {.session = c->session,
+                       .question = last_question(json_object_get(c->body, "messages")),
+                       .refused = on_refused};
+    asking_begin(c, &a, on_begun);
 }
 
 /* ---- the answer ---- */
@@ -165,7 +209,7 @@ static void on_begun(struct call *c, struct turn *t)
 
 /* ---- a client that comes again ---- */
 
-/* The thread's turn runs already: it is followed. */
+/* The thread's turn runs since a moment ago: it is followed. */
 static bool on_refused(struct call *c, enum err err)
 {
     if (err != ERR_TURN_RUNNING)

@@ -86,7 +86,6 @@ def test_a_run_with_tools_and_reasoning(stack: Stack) -> None:
     assert events[0]["threadId"] == thread and events[-1]["outcome"] == {"type": "success"}
     # The thread is a session: listed, and gone on with.
     session, = alice.sessions()
-    assert session["session_id"] == thread.replace("-", "")
     stack.model.when("And now?", ["Still."])
     assert text(Run(alice, thread, "And now?").finish()) == "Still."
     assert [m["role"] for m in alice.messages(session["session_id"])].count("user") == 2
@@ -111,8 +110,9 @@ def test_a_run_that_is_cancelled_or_fails(stack: Stack) -> None:
     stack.model.when("Is it up?", ["One ", gate, "two."])
     run = Run(alice, thread, "Is it up?")
     run.until("TEXT_MESSAGE_CONTENT")
-    turn = alice.get(f"/session/{thread}").json()["turn"]["turn_id"]
-    assert alice.post(f"/session/{thread}/turn/{turn}/cancel").status == 202
+    session = alice.sessions()[0]["session_id"]
+    turn = alice.get(f"/session/{session}").json()["turn"]["turn_id"]
+    assert alice.post(f"/session/{session}/turn/{turn}/cancel").status == 202
     assert run.finish()[-1]["outcome"] == {"type": "cancelled"}
     gate.open()
     stack.model.when("Fail", [Status(401)])
@@ -240,10 +240,60 @@ def test_strangers(stack: Stack) -> None:
     for client, status in ((Client(stack.gateway.url), 401), (Client(stack.gateway.url, bearer="pk-wrong"), 401)):
         run = Run(client, "t", "Is it up?")
         assert run.answer.status == status and json.loads(run.answer.read())["code"] == "unauthenticated"
-    alice, bob = stack.client("alice"), stack.client("bob")
-    session = alice.session()
-    run = Run(bob, session, "Is it up?")
-    assert run.answer.status == 404 and json.loads(run.answer.read())["code"] == "session_not_found"
+
+
+def sessions(client: Client) -> list[str]:
+    return [s["session_id"] for s in client.sessions()]
+
+
+def test_a_thread_is_nobody_elses(stack: Stack, board: Dashboard) -> None:
+    """Whoever comes first with a name, or makes up the id of another's conversation, holds neither."""
+    carol, bob, thread = stack.client("carol"), stack.client("bob"), str(uuid.uuid4())
+    stack.model.when("Is it up?", ["Yes."])
+    Run(carol, thread, "Is it up?").finish()
+    of_carol, = sessions(carol)
+    assert text(Run(bob, thread, "Is it up?").finish()) == "Yes."
+    of_bob, = sessions(bob)
+    assert of_bob != of_carol and thread.replace("-", "") not in (of_bob, of_carol)
+    # However it is written it is the same thread, and gone on with.
+    stack.model.when("And now?", ["Still."])
+    for name in (thread.upper(), thread.replace("-", "")):
+        Run(carol, name, "And now?").finish()
+    assert sessions(carol) == [of_carol] and len(carol.messages(of_carol)) == 6 and len(bob.messages(of_bob)) == 2
+    # A conversation of one's own is gone on with by its id, another's is not.
+    own = carol.session()
+    Run(carol, own, "Is it up?").finish()
+    assert len(carol.messages(own)) == 2 and len(sessions(carol)) == 2
+    Run(bob, own, "Is it up?").finish()
+    assert len(carol.messages(own)) == 2 and len(sessions(bob)) == 2
+    assert json.loads(Run(bob, of_carol, "", messages=[]).answer.read())["code"] == "session_not_found"
+    # What waits in it is decided by nobody else.
+    saves(stack, board.call())
+    found = interrupts(Run(carol, thread, "save it").finish())
+    for name in (thread, of_carol):
+        assert Run(bob, name, "", messages=[], resume=answers(found, approve=True)).answer.status == 404
+    assert board.panels() == {}
+    Run(carol, of_carol, "", messages=[], resume=answers(found, approve=True)).finish()
+    assert board.titles() == ["Kitchen"]
+
+
+@pytest.mark.parametrize("thread", ["mine", str(uuid.UUID(int=7))])
+def test_who_may_begin_no_more_comes_again(bare: Stack, thread: str) -> None:
+    stack = bare.start(gateway_env={"PERSAI_USER_TURNS": "1"})
+    alice, gate = stack.client(), Gate()
+    stack.model.when("Is it up?", ["One ", gate, "two."])
+    first = Run(alice, thread, "Is it up?")
+    first.until("TEXT_MESSAGE_CONTENT")
+    gate.wait()
+    first.connection.close()
+    again = [Run(alice, thread, "Is it up?"), Run(alice, thread, "", messages=[])]
+    for run in again:
+        run.until("TEXT_MESSAGE_CONTENT")
+    other = Run(alice, "another", "Is it up?")
+    assert other.answer.status == 429 and json.loads(other.answer.read())["code"] == "rate_limited"
+    gate.open()
+    assert [text(run.finish()) for run in again] == ["One two.", "One two."]
+    assert len(stack.model.chats("Is it up?")) == 1
 
 
 def test_the_page_of_the_api(stack: Stack) -> None:
