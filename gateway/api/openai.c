@@ -198,6 +198,12 @@ static void answer(struct completion *k, struct buf *out)
         return;
     }
     http_add_header(c->request, "x-should-retry", "false");
+    struct openai_fault fault = openai_fault_of(k->say.err);
+    if (k->say.state == OPENAI_FAILED && fault.param) {
+        fault.sentence = k->say.message;
+        refuse(c, &fault);
+        return;
+    }
     call_fail(c, k->say.state == OPENAI_FAILED ? k->say.err : ERR_INTERNAL,
               *k->say.message ? k->say.message : NULL);
 }

@@ -23,7 +23,7 @@ struct openai_ask { /* texts: of the body, or of own */
 };
 struct openai_fault {
     unsigned status;
-    const char *sentence, *param, *code; /* literals; param NULL: none */
+    const char *sentence, *param, *code; /* param NULL: none */
 };
 /* False: fault says why. out is to be freed either way. Fields that we do not know are left. */
 bool openai_ask_read(const json_t *body, struct openai_ask *out, struct openai_fault *fault);

@@ -241,7 +241,8 @@ static void on_error(struct openai_say *s, const json_t *event, struct buf *out)
     if (!s->config.stream)
         return;
     buf_puts(out, "data: ");
-    openai_error(out, err_http_status(s->err), s->message, NULL, err_word(s->err));
+    struct openai_fault fault = openai_fault_of(s->err);
+    openai_error(out, fault.status, s->message, fault.param, fault.code);
     buf_puts(out, "\n\ndata: [DONE]\n\n");
 }
 
@@ -323,6 +324,14 @@ static void end(struct openai_say *s, const json_t *turn, struct buf *out)
                finish_of(turn));
     write_usage(turn, out);
     buf_putc(out, '}');
+}
+
+/* Their clients cut the oldest messages, or tell their person so, by this word alone. */
+struct openai_fault openai_fault_of(enum err err)
+{
+    if (err == ERR_CONTEXT_TOO_LONG)
+        return (struct openai_fault){400, "", "messages", "context_length_exceeded"};
+    return (struct openai_fault){err_http_status(err), "", NULL, err_word(err)};
 }
 
 void openai_error(struct buf *b, unsigned status, const char *sentence, const char *param,

@@ -10,6 +10,7 @@
 #include <jansson.h>
 #include <stdint.h>
 #include "common/buf.h"
+#include "gateway/api/openai_ask.h"
 #include "proto/err.h"
 
 struct openai_say_config {
@@ -38,6 +39,9 @@ void openai_say_init(struct openai_say *s, const struct openai_say_config *c);
 void openai_say_free(struct openai_say *s);
 /* out: the chunks that this event is; or, at the end of one in one piece, all of the answer. */
 void openai_say_event(struct openai_say *s, struct str payload, struct buf *out);
+
+/* How err is answered, where their word or status for it is not ours. sentence: "". */
+struct openai_fault openai_fault_of(enum err err);
 
 /* {"error": {message, type, param, code}}. param NULL: none. */
 void openai_error(struct buf *b, unsigned status, const char *sentence, const char *param,

@@ -179,6 +179,22 @@ def test_a_model_that_fails(served: tuple[Stack, openai.OpenAI]) -> None:
     assert len(stack.model.chats("Is it up?")) == 2 * asked, "a failed turn was asked again"
 
 
+TOO_LONG = b'{"error": {"message": "maximum context length is 8192 tokens", "code": "context_length_exceeded"}}'
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_conversation_that_is_too_long(served: tuple[Stack, openai.OpenAI], stream: bool) -> None:
+    """Clients cut it shorter by this answer, and take 500 for a broken server."""
+    stack, client = served
+    stack.model.when("Is it up?", [Status(400, TOO_LONG)])
+    with pytest.raises(openai.APIError) as fault:
+        words(client.chat.completions.create(model="persai", messages=ASK, stream=True)) if stream else \
+            client.with_options(max_retries=2).chat.completions.create(model="persai", messages=ASK)
+    assert stream or isinstance(fault.value, openai.BadRequestError)
+    assert fault.value.code == "context_length_exceeded" and fault.value.param == "messages"
+    assert fault.value.type == "invalid_request_error" and "too long" in fault.value.message
+
+
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_client_that_leaves_cancels(served: tuple[Stack, openai.OpenAI], stream: bool) -> None:
     stack, client = served
