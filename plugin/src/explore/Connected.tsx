@@ -15,7 +15,7 @@ import { Boundary } from '../chat/view/Boundary';
 import { Chat, ChatProps } from '../chat/view/Chat';
 import { Shared } from '../chat/view/Shared';
 import { MODELS_KEY } from '../chat/view/useQuestion';
-import { Problem, problemOf } from '../chat/store/conversation';
+import { Problem, problemOf } from '../chat/store/state';
 import { AddToDashboard, AddToDashboardProps } from '../dashboards/AddToDashboard';
 import { PERSAI_DATASOURCE_KIND, PersAIDatasourceClient } from '../datasource/PersAIDatasource';
 import { useSources } from '../datasource/sources';

@@ -4,7 +4,7 @@ import { ReactElement, ReactNode } from 'react';
 
 import { Key, i18n, saidOf, t } from '../i18n/i18n';
 import { Rich } from '../i18n/Rich';
-import { Problem } from '../chat/store/conversation';
+import { Problem } from '../chat/store/state';
 import { plain } from '../text';
 
 /** Codes that need the same advice. */

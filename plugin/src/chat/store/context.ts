@@ -3,7 +3,8 @@ import { createContext, useContext, useSyncExternalStore } from 'react';
 
 import { ModelInfo } from '../../api/client';
 import { PersesApi } from '../../api/perses';
-import { Conversation, ConversationState, SendOptions, ConversationInfo } from './conversation';
+import { Conversation, SendOptions } from './conversation';
+import { ConversationInfo, ConversationState } from './state';
 import { Draft, DraftBoard } from '../tools/drafts';
 
 export interface ChatContextValue {

@@ -4,61 +4,20 @@
 // There is one way to receive an answer: read the turn's events past the last id seen, until a final one. A
 // dropped line, a reload, a second tab and a stream that Perses's proxy cut are all that same loop.
 import { ApiError, Decision, GatewayClient, TurnContext, newIdempotencyKey } from '../../api/client';
-import { EventId, Usage, asObject, isAfter } from '../../api/events';
-import { Feedback, SessionDetail } from '../../api/sessions';
+import { EventId, asObject, isAfter } from '../../api/events';
+import { SessionDetail } from '../../api/sessions';
 import { SILENCE_MS, StreamMessage, readStream } from '../../api/stream';
 import { ConversationContext, NO_CONTEXT, parseContext } from './chosen';
 import { Exchange, exchangesOf, kept, mergeExchanges } from './exchanges';
 import { perFrame } from './frames';
+import { Patience, backoff } from './patience';
 import { Pulse } from './pulse';
-import { Turn, goOn, newTurn, reduce } from './reduce';
-import { Retry, WaitFacts } from './waits';
+import { goOn, newTurn, reduce } from './reduce';
+import { Sharing } from './sharing';
+import { ConversationInfo, ConversationState, EMPTY, deleted, isGone, isOver, problemOf } from './state';
+import { WaitFacts } from './waits';
 import { shorten } from '../../text';
-import { saidOf, t } from '../../i18n/i18n';
-
-export type Line =
-  | 'idle'
-  /** The question is on its way. */
-  | 'sending'
-  | 'live'
-  /** The line dropped; the answer goes on at the server and we are on our way back to it. */
-  | 'reconnecting'
-  | 'signed_out';
-
-export interface Problem {
-  readonly code: string;
-  readonly message: string;
-}
-
-export interface ConversationState {
-  readonly sessionId: string | undefined;
-  readonly title: string;
-  readonly model: string;
-  readonly panels: Readonly<Record<string, unknown>>;
-  readonly context: ConversationContext;
-  readonly usage: Usage | undefined;
-  /** What the person has said to calls that wait, while others of the same answer are not decided yet. */
-  readonly choices: Readonly<Record<string, boolean>>;
-  /** By which others may read it; empty: nobody may. */
-  readonly shareId: string;
-  /** Another person's, which is only read: whose it is; else empty. */
-  readonly sharedBy: string;
-  readonly loading: boolean;
-  /** Why the conversation could not be loaded. */
-  readonly problem: Problem | undefined;
-  readonly exchanges: readonly Exchange[];
-  readonly line: Line;
-  /** Something that is tried again, and when. */
-  readonly retry: Retry | undefined;
-  /** Since when the gateway does not answer. */
-  readonly silentSince: number | undefined;
-  readonly stopping: boolean;
-  /** Why the last thing that the person did (stop, pin, rename …) did not work. */
-  readonly notice: Problem | undefined;
-}
-
-/** All but the messages, which change with every token. */
-export type ConversationInfo = Omit<ConversationState, 'exchanges'>;
+import { t } from '../../i18n/i18n';
 
 export interface SendOptions {
   readonly datasourcePath: string;
@@ -81,43 +40,12 @@ export interface ConversationOptions {
   readonly silenceMs?: number;
 }
 
-const DELETED = 'session_not_found';
-
-const deleted = (): Problem => ({
-  code: DELETED,
-  message: t('conversation.thisConversationWasDeleted'),
-});
-
 const TITLE_MAX = 80;
 const CHANNEL = 'persai';
-const BACKOFF_FIRST_MS = 250;
-const BACKOFF_MAX_MS = 10_000;
-/** A question that could not be handed over for this long is shown as not sent. */
-const SEND_GIVE_UP_MS = 60_000;
 /** A turn that could not be followed is looked up again after this long. */
 const GIVEN_UP_MS = 2_000;
 /** How often is looked whether an answer that is stopped is over. */
 const OVER_LOOK_MS = 50;
-
-const EMPTY: ConversationState = {
-  sessionId: undefined,
-  title: '',
-  model: '',
-  panels: {},
-  context: NO_CONTEXT,
-  usage: undefined,
-  choices: {},
-  shareId: '',
-  sharedBy: '',
-  loading: false,
-  problem: undefined,
-  exchanges: [],
-  line: 'idle',
-  retry: undefined,
-  silentSince: undefined,
-  stopping: false,
-  notice: undefined,
-};
 
 /** A question on its way: its keys make sure that however often it is sent, it is asked once. */
 interface Outgoing {
@@ -143,34 +71,12 @@ interface Cursor {
   rests: EventId | undefined;
 }
 
-export function problemOf(error: unknown): Problem {
-  if (error instanceof ApiError) return { code: error.code, message: saidOf(error.code, error.message) };
-  return {
-    code: 'internal',
-    message: error instanceof Error ? error.message : t('conversation.somethingWentWrong'),
-  };
-}
-
-/** All of the conversation, not a part of it. */
-function isGone(error: unknown): boolean {
-  return error instanceof ApiError && error.code === DELETED;
-}
-
 /** Other tabs that show the conversation look for it, and say that it is gone. */
 export function tellDeleted(sessionId: string): void {
   if (typeof BroadcastChannel === 'undefined') return;
   const channel = new BroadcastChannel(CHANNEL);
   channel.postMessage({ sessionId, deleted: true });
   channel.close();
-}
-
-function isOver(turn: Turn | undefined): boolean {
-  return turn === undefined || turn.status !== 'running';
-}
-
-function backoff(attempt: number): number {
-  const full = Math.min(BACKOFF_FIRST_MS * 2 ** attempt, BACKOFF_MAX_MS);
-  return full / 2 + Math.random() * (full / 2); // many tabs must not come back in one moment
 }
 
 export class Conversation {
@@ -182,8 +88,6 @@ export class Conversation {
   private patches: Promise<unknown> = Promise.resolve();
   /** Ends everything that belongs to the conversation on the page when another one takes its place. */
   private life = new AbortController();
-  /** Wakes a wait for the next attempt: the network is back, the person looks again. */
-  private wakers = new Set<() => void>();
   private readonly outgoing = new Map<string, Outgoing>();
   private readonly channel: BroadcastChannel | undefined;
   private stopWanted = false;
@@ -192,17 +96,29 @@ export class Conversation {
   /** Since when there is nothing new to see. */
   private quietSince = Date.now();
   private readonly pulse: Pulse;
+  private readonly patience = new Patience({
+    onRetry: (retry) => this.set({ retry }),
+    isStopped: () => this.stopWanted,
+  });
+  readonly sharing: Sharing;
 
   constructor(private readonly options: ConversationOptions) {
     this.pulse = new Pulse({
       probe: (signal) => options.client.listModels(signal),
       onChange: (silentSince) => this.set({ silentSince }),
     });
+    this.sharing = new Sharing({
+      client: options.client,
+      getSnapshot: this.getSnapshot,
+      set: (change) => this.set(change),
+      act: (action) => this.act(action),
+      refresh: () => this.refresh(),
+    });
     this.channel = typeof BroadcastChannel === 'undefined' ? undefined : new BroadcastChannel(CHANNEL);
     this.channel?.addEventListener('message', this.onOtherTab);
     const chosen = asObject(options.chosen);
     if (chosen !== undefined) this.set({ context: parseContext(chosen) });
-    globalThis.addEventListener?.('online', this.wake);
+    globalThis.addEventListener?.('online', this.patience.wake);
     globalThis.document?.addEventListener('visibilitychange', this.onVisible);
   }
 
@@ -211,7 +127,7 @@ export class Conversation {
     this.pulse.stop();
     this.life.abort();
     this.channel?.close();
-    globalThis.removeEventListener?.('online', this.wake);
+    globalThis.removeEventListener?.('online', this.patience.wake);
     globalThis.document?.removeEventListener('visibilitychange', this.onVisible);
     this.listeners.clear();
   }
@@ -243,7 +159,7 @@ export class Conversation {
 
   /** What is waited for is tried now. */
   hurry(): void {
-    this.wake();
+    this.patience.wake();
   }
 
   /** Shows a stored conversation, and goes on with its answer when one is running. undefined: a new one. */
@@ -261,52 +177,13 @@ export class Conversation {
     const { signal } = this.life;
     try {
       const read = (): Promise<SessionDetail> => this.options.client.getShared(shareId, signal);
-      const { turn: _running, ...detail } = await this.patiently(read, signal);
+      const { turn: _running, ...detail } = await this.patience.persist(read, signal);
       if (signal.aborted) return;
       const { title, panels, sharedBy } = detail;
       this.set({ loading: false, title, panels, sharedBy, exchanges: exchangesOf(detail) });
     } catch (error) {
       if (!signal.aborted) this.set({ loading: false, problem: problemOf(error) });
     }
-  }
-
-  /** Lets who is signed in and has the id read it; resolves to the id, undefined when that did not work. */
-  async share(): Promise<string | undefined> {
-    const { sessionId } = this.state;
-    if (sessionId === undefined) return undefined;
-    await this.act(async () => this.set({ shareId: await this.options.client.shareSession(sessionId) }));
-    return this.state.shareId || undefined;
-  }
-
-  async unshare(): Promise<void> {
-    const { sessionId } = this.state;
-    if (sessionId === undefined) return;
-    await this.act(async () => {
-      await this.options.client.unshareSession(sessionId);
-      this.set({ shareId: '' });
-    });
-  }
-
-  /** The conversation as a file; undefined when that did not work. */
-  async exported(format: 'md' | 'json'): Promise<Blob | undefined> {
-    const { sessionId } = this.state;
-    let file: Blob | undefined;
-    if (sessionId !== undefined)
-      await this.act(async () => {
-        file = await this.options.client.exportSession(sessionId, format);
-      });
-    return file;
-  }
-
-  /** Says what an answer was worth; undefined takes it back. */
-  async rate(exchange: Exchange, feedback: Feedback | undefined): Promise<void> {
-    const { sessionId } = this.state;
-    const { answerId } = exchange;
-    if (sessionId === undefined || answerId === undefined) return;
-    await this.act(async () => {
-      await this.options.client.rateMessage(sessionId, answerId, feedback);
-      await this.sync();
-    });
   }
 
   /** Asks. Resolves when the question was accepted, or is shown as not sent. */
@@ -385,7 +262,7 @@ export class Conversation {
     const turnOf = (): Exchange | undefined => this.state.exchanges.find(({ turn }) => turn?.id === turnId);
     await this.setModel(model);
     await this.stop();
-    while (!isOver(turnOf()?.turn) && this.state.stopping) await this.wait(OVER_LOOK_MS, signal);
+    while (!isOver(turnOf()?.turn) && this.state.stopping) await this.patience.wait(OVER_LOOK_MS, signal);
     await this.sync(); // the ids of what is to be replaced
     const exchange = turnOf();
     if (signal.aborted || exchange === undefined || !isOver(exchange.turn)) return;
@@ -423,7 +300,7 @@ export class Conversation {
     if (!this.busy || this.state.stopping) return;
     this.stopWanted = true;
     this.set({ stopping: true });
-    this.wake(); // a question that is still to be sent again is not
+    this.patience.wake(); // a question that is still to be sent again is not
     await this.cancelIfWanted();
   }
 
@@ -458,7 +335,7 @@ export class Conversation {
       }));
       this.set({ choices: {} });
       this.tellOthers();
-      this.wake(); // a line that is about to be tried again is tried now
+      this.patience.wake(); // a line that is about to be tried again is tried now
       void this.follow(turn.id);
     });
   }
@@ -575,7 +452,10 @@ export class Conversation {
   private async load(sessionId: string): Promise<void> {
     const { signal } = this.life;
     try {
-      const detail = await this.patiently(() => this.options.client.getSession(sessionId, signal), signal);
+      const detail = await this.patience.persist(
+        () => this.options.client.getSession(sessionId, signal),
+        signal,
+      );
       if (signal.aborted) return;
       this.set({ sessionId, loading: false, problem: undefined });
       this.take(detail);
@@ -651,7 +531,7 @@ export class Conversation {
           outgoing.sessionModel = wanted;
         }
         const { sessionKey } = outgoing;
-        sessionId = await this.patiently(
+        sessionId = await this.patience.persist(
           () => client.createSession({ model: wanted, idempotencyKey: sessionKey }),
           signal,
         );
@@ -662,7 +542,7 @@ export class Conversation {
         if (signal.aborted) return;
       }
       const request = { sessionId, message: outgoing.text, datasourcePath, context, model };
-      const turnId = await this.patiently(
+      const turnId = await this.patience.persist(
         () => client.startTurn({ ...request, idempotencyKey: outgoing.turnKey }),
         signal,
       );
@@ -695,32 +575,6 @@ export class Conversation {
     this.options.onChosen?.(undefined);
   }
 
-  /** Does it, and again after a while for as long as that can help. */
-  private async patiently<T>(request: () => Promise<T>, signal: AbortSignal): Promise<T> {
-    const since = Date.now();
-    for (let attempt = 0; ; attempt++) {
-      try {
-        return await request();
-      } catch (error) {
-        const again = error instanceof ApiError && error.transient && Date.now() - since < SEND_GIVE_UP_MS;
-        if (signal.aborted || this.stopWanted || !again) throw error;
-        await this.waitToRetry(error, since, error.retryAfterMs ?? backoff(attempt), signal);
-        if (signal.aborted || this.stopWanted) throw error;
-      }
-    }
-  }
-
-  private async waitToRetry(
-    error: ApiError,
-    sinceMs: number,
-    ms: number,
-    signal: AbortSignal,
-  ): Promise<void> {
-    this.set({ retry: { code: error.code, sinceMs, untilMs: Date.now() + ms } });
-    await this.wait(ms, signal);
-    if (!signal.aborted) this.set({ retry: undefined });
-  }
-
   private async cancelIfWanted(): Promise<void> {
     const { sessionId } = this.state;
     const turn = this.state.exchanges.at(-1)?.turn;
@@ -728,7 +582,7 @@ export class Conversation {
     this.stopWanted = false;
     const { signal } = this.life;
     try {
-      await this.patiently(() => this.options.client.cancelTurn(sessionId, turn.id), signal);
+      await this.patience.persist(() => this.options.client.cancelTurn(sessionId, turn.id), signal);
     } catch (error) {
       if (signal.aborted) return;
       // It was over before: the stream tells how.
@@ -774,7 +628,7 @@ export class Conversation {
       if (cursor.last !== before) attempt = 0;
       if (this.awaits(cursor)) this.rest(cursor);
       else this.set({ line: 'reconnecting' });
-      await this.wait(waitMs ?? backoff(attempt), signal);
+      await this.patience.wait(waitMs ?? backoff(attempt), signal);
     }
   }
 
@@ -883,7 +737,7 @@ export class Conversation {
     this.set({ line: 'idle', stopping: false });
     // Not at once: a gateway that refuses a turn's events and calls it running would be asked without end.
     const { signal } = this.life;
-    void this.wait(GIVEN_UP_MS, signal).then(() => (signal.aborted ? undefined : this.sync()));
+    void this.patience.wait(GIVEN_UP_MS, signal).then(() => (signal.aborted ? undefined : this.sync()));
   }
 
   /** Signed in again: goes on with what was interrupted. */
@@ -915,30 +769,9 @@ export class Conversation {
     this.set({ exchanges });
   }
 
-  private readonly wake = (): void => {
-    const { wakers } = this;
-    this.wakers = new Set();
-    for (const waker of wakers) waker();
-  };
-
-  private async wait(ms: number, signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return;
-    await new Promise<void>((resolve) => {
-      const done = (): void => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', done);
-        this.wakers.delete(done);
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      signal.addEventListener('abort', done);
-      this.wakers.add(done);
-    });
-  }
-
   private readonly onVisible = (): void => {
     if (globalThis.document.visibilityState !== 'visible') return;
-    this.wake();
+    this.patience.wake();
     if (this.state.line === 'signed_out') void this.signedIn();
     else if (!this.busy && !this.state.loading) void this.sync();
   };

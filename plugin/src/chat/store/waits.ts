@@ -1,15 +1,7 @@
 // Why the person waits: one thing at a time, the one that holds up all others first. Pure.
 import { Key } from '../../i18n/i18n';
-import { Line } from './conversation';
 import { Call, Turn } from './reduce';
-
-export interface Retry {
-  /** The error of the last try. */
-  readonly code: string;
-  readonly sinceMs: number;
-  /** When it is tried again. */
-  readonly untilMs: number;
-}
+import { Line, Retry } from './state';
 
 export interface WaitFacts {
   readonly line: Line;

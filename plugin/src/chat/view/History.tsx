@@ -27,7 +27,8 @@ import { KeyboardEvent, ReactElement, useEffect, useState } from 'react';
 
 import { GatewayClient, SessionPage } from '../../api/client';
 import { SessionSummary } from '../../api/sessions';
-import { problemOf, tellDeleted } from '../store/conversation';
+import { tellDeleted } from '../store/conversation';
+import { problemOf } from '../store/state';
 import { groupsOf, marked } from './days';
 import { DeleteDialog, RenameDialog, titleOf } from './HistoryDialogs';
 import { plain } from '../../text';

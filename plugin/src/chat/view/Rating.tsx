@@ -48,8 +48,8 @@ export function Rating({ exchange }: { exchange: Exchange }): ReactElement {
   const good = feedback?.sentiment === 1;
   const bad = feedback?.sentiment === -1;
   const rate = (sentiment: 1 | -1, comment = ''): void =>
-    void conversation.rate(exchange, { sentiment, comment });
-  const takeBack = (): void => void conversation.rate(exchange, undefined);
+    void conversation.sharing.rate(exchange, { sentiment, comment });
+  const takeBack = (): void => void conversation.sharing.rate(exchange, undefined);
   return (
     <>
       <Tooltip title={t('rating.good')}>

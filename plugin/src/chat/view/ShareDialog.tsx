@@ -44,7 +44,7 @@ export function ShareDialog(props: {
     void work.finally(() => setBusy(false));
   };
   const save = async (format: 'md' | 'json'): Promise<void> => {
-    const file = await conversation.exported(format);
+    const file = await conversation.sharing.exported(format);
     if (file !== undefined) saveAs(file, fileName(title, format));
   };
   const link = linkOf(shareId, prefix);
@@ -60,7 +60,7 @@ export function ShareDialog(props: {
               variant="contained"
               sx={{ alignSelf: 'start' }}
               disabled={busy}
-              onClick={() => during(conversation.share())}
+              onClick={() => during(conversation.sharing.share())}
             >
               {t('share.make')}
             </Button>
@@ -79,7 +79,7 @@ export function ShareDialog(props: {
               <Button
                 sx={{ alignSelf: 'start' }}
                 disabled={busy}
-                onClick={() => during(conversation.unshare())}
+                onClick={() => during(conversation.sharing.unshare())}
               >
                 {t('share.stop')}
               </Button>

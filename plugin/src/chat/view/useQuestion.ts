@@ -10,7 +10,8 @@ import { Attachment, contextOf } from '../../dashboards/context';
 import { Source, pathsOf, pickedOf } from '../../datasource/sources';
 import { lastModel } from '../store/tab';
 import { useInfo, useRead } from '../store/context';
-import { Conversation, ConversationInfo, SendOptions } from '../store/conversation';
+import { Conversation, SendOptions } from '../store/conversation';
+import { ConversationInfo } from '../store/state';
 import { t } from '../../i18n/i18n';
 
 export const MODELS_KEY = 'persai-models';
