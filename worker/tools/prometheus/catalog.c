@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/heap.h"
 #include "common/json.h"
 #include "worker/tools/prometheus/name.h"
 #include "worker/tools/partial.h"
@@ -399,33 +400,18 @@ static uint32_t rank(const struct catalog_search *s, const struct catalog *c,
     return found == 0 ? 0 : found << 16 | score << 8 | brief;
 }
 
-static bool worse(struct catalog_hit a, struct catalog_hit b)
+static bool worse(const void *a, const void *b)
 {
-    return a.rank < b.rank || (a.rank == b.rank && a.metric > b.metric);
+    const struct catalog_hit *x = a, *y = b;
+    return x->rank < y->rank || (x->rank == y->rank && x->metric > y->metric);
 }
+
+static const struct heap_of best_hits = {sizeof(struct catalog_hit), worse};
 
 static void keep(struct catalog_search *s, struct catalog_hit hit)
 {
-    uint32_t at;
-    if (s->hit_count < s->hit_max) {
-        at = s->hit_count++;
-        for (; at > 0 && worse(hit, s->hits[(at - 1) / 2]); at = (at - 1) / 2)
-            s->hits[at] = s->hits[(at - 1) / 2];
-    } else if (worse(s->hits[0], hit)) {
-        at = 0;
-        for (;;) {
-            uint32_t child = 2 * at + 1;
-            if (child + 1 < s->hit_count && worse(s->hits[child + 1], s->hits[child]))
-                child++;
-            if (child >= s->hit_count || !worse(s->hits[child], hit))
-                break;
-            s->hits[at] = s->hits[child];
-            at = child;
-        }
-    } else {
-        return;
-    }
-    s->hits[at] = hit;
+    if (heap_takes(&best_hits, s->hits, s->hit_count, s->hit_max, &hit))
+        heap_put(&best_hits, s->hits, &s->hit_count, s->hit_max, &hit);
 }
 
 bool catalog_search_step(struct catalog_search *s, const struct catalog *c)
@@ -448,18 +434,11 @@ bool catalog_search_step(struct catalog_search *s, const struct catalog *c)
 
 /* Writing */
 
-static int by_rank(const void *a, const void *b)
-{
-    const struct catalog_hit *x = a, *y = b;
-    return worse(*y, *x) ? -1 : worse(*x, *y);
-}
-
 unsigned catalog_best(struct catalog_search *s, const struct catalog *c, struct str *names,
                       unsigned max)
 {
     unsigned count = s->hit_count < max ? s->hit_count : max;
-    if (s->hit_count > 0)
-        qsort(s->hits, s->hit_count, sizeof *s->hits, by_rank);
+    heap_sort(&best_hits, s->hits, s->hit_count);
     for (unsigned i = 0; i < count; i++)
         names[i] = name_of(c, &c->metrics[s->hits[i].metric]);
     return count;
@@ -567,8 +546,7 @@ void catalog_write(struct catalog_search *s, const struct catalog *c, struct str
     enum { REST_BYTES = 1500, BRIEF_REST_BYTES = 320 };
     size_t rest = bytes_max > 2 * REST_BYTES ? REST_BYTES : BRIEF_REST_BYTES + datasource.len;
     scoped_buf(rows, bytes_max > 2 * rest ? bytes_max - rest : bytes_max / 2);
-    if (s->hit_count > 0)
-        qsort(s->hits, s->hit_count, sizeof *s->hits, by_rank);
+    heap_sort(&best_hits, s->hits, s->hit_count);
     uint32_t shown = write_page(s, c, &rows);
     buf_puts(b, "{\"kind\":\"metrics\",\"datasource\":");
     json_str(b, datasource);

@@ -68,8 +68,8 @@ struct catalog_search {
     uint32_t at, total, whole; /* names looked at; matching; matching all words */
     struct catalog_hit {
         uint32_t rank, metric;
-    } * hits; /* a heap, the worst on top; offset + limit of them */
-    uint32_t hit_count, hit_max;
+    } * hits; /* a heap of offset + limit of them */
+    unsigned hit_count, hit_max;
 };
 /* False: offset + limit is more than CATALOG_RANKED_MAX. */
 bool catalog_search_init(struct catalog_search *s, struct str search, unsigned offset,

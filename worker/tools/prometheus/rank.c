@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/heap.h"
 
 struct rank_found {
     uint32_t metric;
@@ -226,45 +227,19 @@ static bool respell(struct rank *r)
 
 /* ---- weighing ---- */
 
-static bool worse(struct rank_top a, struct rank_top b)
-{
-    return a.score != b.score ? a.score < b.score : a.found > b.found;
-}
-
-static int by_score(const void *a, const void *b)
+static bool worse(const void *a, const void *b)
 {
     const struct rank_top *x = a, *y = b;
-    return worse(*y, *x) ? -1 : worse(*x, *y);
+    return x->score != y->score ? x->score < y->score : x->found > y->found;
 }
 
-static void sink(struct rank *r, struct rank_top top)
-{
-    unsigned at = 0;
-    for (unsigned child; (child = 2 * at + 1) < r->top_count; at = child) {
-        if (child + 1 < r->top_count && worse(r->top[child + 1], r->top[child]))
-            child++;
-        if (!worse(r->top[child], top))
-            break;
-        r->top[at] = r->top[child];
-    }
-    r->top[at] = top;
-}
+static const struct heap_of best_tops = {sizeof(struct rank_top), worse};
 
 static void keep(struct rank *r, float score, uint32_t found)
 {
     struct rank_top top = {score, found};
-    unsigned at = r->top_count;
-    if (score <= 0)
-        return;
-    if (r->top_count == RANK_TOP_MAX) {
-        if (worse(r->top[0], top))
-            sink(r, top);
-        return;
-    }
-    r->top_count++;
-    for (; at > 0 && worse(top, r->top[(at - 1) / 2]); at = (at - 1) / 2)
-        r->top[at] = r->top[(at - 1) / 2];
-    r->top[at] = top;
+    if (score > 0 && heap_takes(&best_tops, r->top, r->top_count, RANK_TOP_MAX, &top))
+        heap_put(&best_tops, r->top, &r->top_count, RANK_TOP_MAX, &top);
 }
 
 struct str rank_family(struct str name)
@@ -305,8 +280,7 @@ unsigned rank_best(struct rank *r, const struct catalog *c, struct rank_hit *hit
                    uint32_t *total)
 {
     unsigned count = 0;
-    if (r->top_count > 0)
-        qsort(r->top, r->top_count, sizeof(*r->top), by_score);
+    heap_sort(&best_tops, r->top, r->top_count);
     for (unsigned i = 0; i < r->top_count && count < max; i++) {
         const struct rank_found *f = &r->found[r->top[i].found];
         struct str base = rank_family(name_of(c, f->metric));

@@ -44,7 +44,7 @@ struct rank {
     struct rank_top {
         float score;
         uint32_t found;
-    } top[RANK_TOP_MAX]; /* a heap, the worst on top */
+    } top[RANK_TOP_MAX]; /* a heap */
     unsigned top_count;
     bool respelt;
 };

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/heap.h"
 #include "common/json.h"
 #include "worker/tools/moment.h"
 #include "worker/tools/partial.h"
@@ -134,28 +135,21 @@ static void add_sample(struct series *s)
     s->samples[s->sample_count++] = s->sample;
 }
 
-/* The kept rows are a heap once it is full: the least on top. */
-static bool less(const struct series_row *a, const struct series_row *b)
+/* Of equal ones what came later is worse. */
+static bool worse(const void *a, const void *b)
 {
-    return a->key < b->key || (a->key == b->key && a->order > b->order);
+    const struct series_row *x = a, *y = b;
+    return x->key < y->key || (x->key == y->key && x->order > y->order);
 }
 
-static void sift(struct series_row *heap, unsigned count, unsigned at)
+static bool later(const void *a, const void *b)
 {
-    for (;;) {
-        unsigned least = at, left = 2 * at + 1, right = left + 1;
-        if (left < count && less(&heap[left], &heap[least]))
-            least = left;
-        if (right < count && less(&heap[right], &heap[least]))
-            least = right;
-        if (least == at)
-            return;
-        struct series_row swap = heap[at];
-        heap[at] = heap[least];
-        heap[least] = swap;
-        at = least;
-    }
+    const struct series_row *x = a, *y = b;
+    return x->order > y->order;
 }
+
+static const struct heap_of best_rows = {sizeof(struct series_row), worse};
+static const struct heap_of first_rows = {sizeof(struct series_row), later};
 
 static void keep_row(struct series *s)
 {
@@ -179,17 +173,11 @@ static void end_row(struct series *s)
         s->most = !s->any_last || last > s->most ? last : s->most;
         s->any_last = true;
     }
-    if (s->kept_count < s->kept_max) {
+    if (heap_takes(&best_rows, s->kept, s->kept_count, s->kept_max, row)) {
         keep_row(s);
-        s->kept[s->kept_count++] = *row;
         if (s->kept_count == s->kept_max)
-            for (unsigned i = s->kept_count / 2; i-- > 0;)
-                sift(s->kept, s->kept_count, i);
-    } else if (less(&s->kept[0], row)) {
-        keep_row(s);
-        row_free(&s->kept[0]);
-        s->kept[0] = *row;
-        sift(s->kept, s->kept_count, 0);
+            row_free(&s->kept[0]);
+        heap_put(&best_rows, s->kept, &s->kept_count, s->kept_max, row);
     }
     s->row = (struct series_row){0};
 }
@@ -438,14 +426,6 @@ unsigned series_thin(struct series_point *p, unsigned count, unsigned want)
 
 /* Writing */
 
-static int by_key(const void *a, const void *b) { return less(b, a) ? -1 : less(a, b) ? 1 : 0; }
-
-static int by_order(const void *a, const void *b)
-{
-    const struct series_row *x = a, *y = b;
-    return x->order < y->order ? -1 : x->order > y->order;
-}
-
 static void write_moment(struct buf *b, const char *key, int64_t unix_ms)
 {
     json_key(b, key);
@@ -654,13 +634,13 @@ void series_write(struct series *s, const struct series_head *h, struct buf *b)
     size_t room = h->bytes_max > used * 2 ? h->bytes_max - used : h->bytes_max / 2;
     bool shortened = false, many = s->total > s->kept_count;
     scoped_buf(rows, room);
-    qsort(s->kept, s->kept_count, sizeof s->kept[0], many ? by_key : by_order);
+    heap_sort(many ? &best_rows : &first_rows, s->kept, s->kept_count);
     unsigned points = points_that_fit(s, room);
     if (s->matrix && points < 4 && s->kept_count > 8) /* rather fewer series, with their shape */
         points = 4;
     unsigned shown = write_rows(s, h, points, &rows, &shortened);
     if (shown < s->kept_count && !many) { /* not all fit: then the highest */
-        qsort(s->kept, s->kept_count, sizeof s->kept[0], by_key);
+        heap_sort(&best_rows, s->kept, s->kept_count);
         shown = write_rows(s, h, points, &rows, &shortened);
     }
     write_head(s, h, b);
