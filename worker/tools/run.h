@@ -13,15 +13,13 @@
 #include "worker/tools/line.h"
 #include "worker/tools/tool.h"
 
-struct datasources;
+struct cache;
 struct door;
 struct gate;
 struct datasources_use;
 struct docs;
 struct mcp;
 struct mcp_tool;
-struct catalog_cache;
-struct known_cache;
 
 struct tools {
     struct tools_config config;
@@ -32,11 +30,11 @@ struct tools {
     tool_fn *release;  /* a run ends: what begin found is given back */
     struct list saves; /* of perses.c */
     bool later, closing;
-    struct catalog_cache *catalog_cache; /* catalogs of metrics */
-    struct known_cache *known;           /* what rules and panels query */
-    struct datasources *datasources;     /* datasources that people may see */
-    struct docs *docs;                   /* NULL: none */
-    struct mcp *mcp;                     /* NULL: none */
+    struct cache *catalog_cache; /* catalogs of metrics */
+    struct cache *known;         /* what rules and panels query */
+    struct cache *datasources;   /* datasources that people may see */
+    struct docs *docs;           /* NULL: none */
+    struct mcp *mcp;             /* NULL: none */
     struct tool_spec *offered;
     unsigned offered_count;
     struct buf list; /* the same as JSON */

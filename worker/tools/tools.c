@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "proto/path.h"
 #include "worker/tools/args.h"
+#include "worker/tools/cache.h"
 #include "worker/tools/perses/datasources.h"
 #include "worker/tools/docs/docs.h"
 #include "worker/tools/gate.h"
@@ -276,9 +277,9 @@ void tools_free(struct tools *t)
 {
     if (t == NULL)
         return;
-    catalog_cache_free(t->catalog_cache);
-    known_cache_free(t->known);
-    datasources_free(t->datasources);
+    cache_free(t->catalog_cache);
+    cache_free(t->known);
+    cache_free(t->datasources);
     docs_free(t->docs);
     mcp_free(t->mcp);
     buf_free(&t->list);

@@ -5,9 +5,9 @@
 #include <string.h>
 #include "common/check.h"
 #include "common/json.h"
-#include "common/list.h"
 #include "proto/path.h"
 #include "worker/tools/args.h"
+#include "worker/tools/cache.h"
 #include "worker/tools/handlers.h"
 #include "worker/tools/rows.h"
 #include "worker/tools/text.h"
@@ -29,89 +29,42 @@ struct entry {
 };
 /* What one person may see: loading (global, then projects'), or ready. */
 struct listing {
-    struct datasources *datasources;
-    struct list node, uses;
-    unsigned char token_hash[32];
-    struct secret *token; /* only while it loads */
-    struct source_request ask;
+    struct cache_entry cached;
     struct items items;
     struct entry *entries;
     unsigned count, left_out;
     bool projects; /* the second half */
-    bool ready, partly, failed, unauthorized, telling;
-    int64_t ready_ms;
-};
-struct datasources {
-    struct tools *tools;
-    struct list listings;
-    unsigned count;
+    bool partly, failed, unauthorized;
 };
 struct datasources_use {
+    struct cache_use use;
     struct tool_run *run;
-    struct listing *listing;
-    struct list node;
     void (*fn)(struct tool_run *r, const struct listing *s);
 };
 
-struct datasources *datasources_new(struct tools *t)
+static void begin(struct cache_entry *e, const struct tool_run *r);
+static void clear(struct cache_entry *e);
+
+struct cache *datasources_new(struct tools *t)
 {
-    struct datasources *d = xcalloc(1, sizeof *d);
-    d->tools = t;
-    list_init(&d->listings);
-    return d;
+    static const struct cache_of listings = {
+        .size = sizeof(struct listing), .entries_max = LISTINGS_MAX, .load = begin, .clear = clear};
+    return cache_new(&listings, t);
 }
 
-static void listing_free(struct listing *s)
+static struct listing *listing_of(struct cache_entry *e)
 {
-    CHECK(list_empty(&s->uses));
-    list_remove(&s->node);
-    s->datasources->count--;
-    source_request_free(&s->ask);
+    return list_of(e, struct listing, cached);
+}
+
+static void clear(struct cache_entry *e)
+{
+    struct listing *s = listing_of(e);
     items_free(&s->items);
-    secret_free(s->token);
     free(s->entries);
-    free(s);
 }
 
-void datasources_free(struct datasources *d)
-{
-    if (d == NULL)
-        return;
-    list_each (&d->listings, node, tmp)
-        listing_free(list_of(node, struct listing, node));
-    free(d);
-}
-
-static bool stale(const struct listing *s)
-{
-    int64_t now = loop_now_ms(s->datasources->tools->config.loop);
-    return s->failed || (s->ready && now - s->ready_ms > KEPT_MS);
-}
-
-static void tidy(struct datasources *d)
-{
-    list_each (&d->listings, node, tmp) {
-        struct listing *s = list_of(node, struct listing, node);
-        if (list_empty(&s->uses) && !s->telling && (stale(s) || d->count > LISTINGS_MAX))
-            listing_free(s);
-    }
-}
-
-/* Loading */
-
-static void tell(struct listing *s)
-{
-    s->ready = true;
-    s->ready_ms = loop_now_ms(s->datasources->tools->config.loop);
-    secret_free(s->token);
-    s->token = NULL;
-    s->telling = true;
-    list_each (&s->uses, node, tmp) {
-        struct datasources_use *v = list_of(node, struct datasources_use, node);
-        v->fn(v->run, s);
-    }
-    s->telling = false;
-}
+/* ---- loading ---- */
 
 static void copy(char *to, size_t size, struct str from)
 {
@@ -165,11 +118,11 @@ static void on_end(void *arg, enum source_outcome outcome)
 {
     struct listing *s = arg;
     bool whole = outcome == SOURCE_WHOLE && items_whole(&s->items);
-    s->unauthorized = s->unauthorized || s->ask.unauthorized;
+    s->unauthorized = s->unauthorized || s->cached.ask.unauthorized;
     s->partly = s->partly || !whole;
     s->failed = !whole && s->count == 0 && (s->projects ? s->failed : true);
     if (s->projects || s->unauthorized) {
-        tell(s);
+        cache_ready(&s->cached, s->failed ? -1 : KEPT_MS);
         return;
     }
     s->projects = true;
@@ -188,47 +141,34 @@ static void load(struct listing *s)
                                   .product = "Perses"};
     items_free(&s->items);
     items_init(&s->items, path, 1, on_entity, s);
-    s->ask.on_piece = on_piece;
-    s->ask.on_end = on_end;
-    s->ask.arg = s;
-    source_request(&s->ask, s->datasources->tools, NULL, s->token, &request);
+    s->cached.ask.on_piece = on_piece;
+    s->cached.ask.on_end = on_end;
+    s->cached.ask.arg = s;
+    source_request(&s->cached.ask, s->cached.tools, NULL, s->cached.token, &request);
 }
 
-static struct listing *open_listing(struct datasources *d, const struct tool_run *r)
+static void begin(struct cache_entry *e, const struct tool_run *r)
 {
-    unsigned char hash[32];
-    secret_hash(secret_reveal(r->token), hash);
-    list_each (&d->listings, node, tmp) {
-        struct listing *s = list_of(node, struct listing, node);
-        if (!stale(s) && memcmp(s->token_hash, hash, sizeof hash) == 0)
-            return s;
-    }
-    struct listing *s = xcalloc(1, sizeof *s);
-    s->datasources = d;
-    list_init(&s->node);
-    list_init(&s->uses);
-    memcpy(s->token_hash, hash, sizeof hash);
-    s->token = r->token ? secret_ref(r->token) : NULL;
-    list_push(&d->listings, &s->node);
-    d->count++;
-    load(s);
-    return s;
+    (void)r;
+    load(listing_of(e));
+}
+
+static void on_ready(struct cache_use *u)
+{
+    struct datasources_use *v = list_of(u, struct datasources_use, use);
+    v->fn(v->run, listing_of(u->entry));
 }
 
 static void use(struct tool_run *r, void (*fn)(struct tool_run *r, const struct listing *s))
 {
-    struct datasources_use *v = xcalloc(1, sizeof *v);
+    struct datasources_use *v = xcalloc(1, sizeof(*v));
     v->run = r;
     v->fn = fn;
-    v->listing = open_listing(r->tools->datasources, r);
-    list_init(&v->node);
-    list_push(&v->listing->uses, &v->node);
     r->datasources = v;
-    if (v->listing->ready)
-        fn(r, v->listing);
+    cache_use(&v->use, r->tools->datasources, r, on_ready);
 }
 
-void datasources_ask(const struct tool_run *r) { open_listing(r->tools->datasources, r); }
+void datasources_ask(const struct tool_run *r) { cache_open(r->tools->datasources, r); }
 
 static bool listed(const struct listing *s, const char *path)
 {
@@ -241,7 +181,7 @@ static bool listed(const struct listing *s, const char *path)
 static bool lacks(const struct listing *s, const char *const *paths, unsigned path_count,
                   const char *kind)
 {
-    if (!s->ready || s->failed || s->partly || s->left_out > 0)
+    if (!s->cached.ready || s->failed || s->partly || s->left_out > 0)
         return false;
     for (unsigned i = 0; i < path_count; i++)
         if (!listed(s, paths[i]))
@@ -252,30 +192,22 @@ static bool lacks(const struct listing *s, const char *const *paths, unsigned pa
     return true;
 }
 
-bool datasources_lack(const struct datasources *d, const struct secret *token,
-                      const char *const *paths, unsigned path_count, const char *kind)
+bool datasources_lack(const struct cache *c, const struct secret *token, const char *const *paths,
+                      unsigned path_count, const char *kind)
 {
-    unsigned char hash[32];
-    secret_hash(secret_reveal(token), hash);
-    list_each (&d->listings, node, tmp) {
-        const struct listing *s = list_of(node, struct listing, node);
-        if (!stale(s) && memcmp(s->token_hash, hash, sizeof hash) == 0)
-            return lacks(s, paths, path_count, kind);
-    }
-    return false;
+    const struct cache_entry *e = cache_find(c, token);
+    return e && lacks((const struct listing *)e, paths, path_count, kind);
 }
 
 void datasources_leave(struct datasources_use *v)
 {
-    if (v == NULL)
+    if (!v)
         return;
-    struct datasources *d = v->listing->datasources;
-    list_remove(&v->node);
+    cache_leave(&v->use);
     free(v);
-    tidy(d);
 }
 
-/* Choosing */
+/* ---- choosing ---- */
 
 /* "Loki" of "LokiDatasource" */
 static int short_kind(const char *kind) { return (int)(strlen(kind) - strlen("Datasource")); }
@@ -375,7 +307,7 @@ static void on_listing(struct tool_run *r, const struct listing *s)
 
 void datasources_find(struct tool_run *r) { use(r, on_listing); }
 
-/* list_datasources */
+/* ---- list_datasources ---- */
 
 static void on_listed(struct tool_run *r, const struct listing *s)
 {

@@ -8,9 +8,8 @@
 
 #include "worker/tools/run.h"
 
-struct datasources;
-struct datasources *datasources_new(struct tools *t);
-void datasources_free(struct datasources *d); /* no run uses it any more; NULL is fine */
+struct cache;
+struct cache *datasources_new(struct tools *t);
 
 /* Finds the run's datasource by run->wanted and the kind its tool needs: sets run->datasource and
  * goes on with run->fn, maybe at once; or the run has failed. */
@@ -19,8 +18,8 @@ void datasources_find(struct tool_run *r);
 void datasources_ask(const struct tool_run *r);
 /* Is there none of this kind that this person may see? Only what is known for certain now: not
  * where one of paths (the conversation's) is not among those that Perses lists. */
-bool datasources_lack(const struct datasources *d, const struct secret *token,
-                      const char *const *paths, unsigned path_count, const char *kind);
+bool datasources_lack(const struct cache *c, const struct secret *token, const char *const *paths,
+                      unsigned path_count, const char *kind);
 /* What run_free calls: the run waits no more. */
 struct datasources_use;
 void datasources_leave(struct datasources_use *v); /* NULL is fine */

@@ -7,14 +7,13 @@
 #ifndef WORKER_TOOLS_PROMETHEUS_CATALOG_CACHE_H
 #define WORKER_TOOLS_PROMETHEUS_CATALOG_CACHE_H
 
-struct catalog_cache;
+struct cache;
 struct tools;
 struct tool_run;
 struct catalog;
 struct source_request;
 
-struct catalog_cache *catalog_cache_new(struct tools *t);
-void catalog_cache_free(struct catalog_cache *s); /* no run uses it any more */
+struct cache *catalog_cache_new(struct tools *t);
 
 /* A run that wants the catalog of its datasource. The callback comes once, maybe at once; c is
  * valid until catalog_cache_leave. c NULL: it could not be read, and why. */

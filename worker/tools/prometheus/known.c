@@ -5,9 +5,8 @@
 #include <string.h>
 #include "common/check.h"
 #include "common/json.h"
-#include "common/list.h"
+#include "worker/tools/cache.h"
 #include "worker/tools/items.h"
-#include "worker/tools/source.h"
 
 enum {
     KEPT_MS = 300000,
@@ -20,107 +19,66 @@ enum {
 
 /* What one person may see of one datasource: loading (rules, then panels), or ready. */
 struct entry {
-    struct known_cache *cache;
-    struct list node, uses;
-    struct door *door;
-    unsigned char token_hash[32];
-    struct secret *token; /* only while it loads */
-    struct source_request ask;
+    struct cache_entry cached;
     struct items items;
     struct known known;
-    bool ready, telling;
     unsigned failed; /* of the two requests */
-    int64_t ready_ms;
-};
-struct known_cache {
-    struct tools *tools;
-    struct list entries; /* the one that was used most lately last */
-    unsigned count;
 };
 struct known_use {
-    struct entry *entry;
-    struct list node;
+    struct cache_use use;
     known_fn *fn;
     void *arg;
 };
 
-static void load(struct entry *e);
+static void load(struct cache_entry *e, const struct tool_run *r);
+static void clear(struct cache_entry *e);
+static void on_ready(struct cache_use *u);
 
-struct known_cache *known_cache_new(struct tools *t)
+struct cache *known_cache_new(struct tools *t)
 {
-    struct known_cache *s = xcalloc(1, sizeof(*s));
-    s->tools = t;
-    list_init(&s->entries);
-    return s;
+    static const struct cache_of known = {.size = sizeof(struct entry),
+                                          .entries_max = ENTRIES_MAX,
+                                          .of_datasource = true,
+                                          .load = load,
+                                          .clear = clear};
+    return cache_new(&known, t);
 }
 
-static void entry_free(struct entry *e)
+struct known_use *known_use(struct tool_run *r, known_fn *fn, void *arg)
 {
-    CHECK(list_empty(&e->uses));
-    list_remove(&e->node);
-    e->cache->count--;
-    source_request_free(&e->ask);
+    struct known_use *u = xcalloc(1, sizeof(*u));
+    u->fn = fn;
+    u->arg = arg;
+    cache_use(&u->use, r->tools->known, r, on_ready);
+    return u;
+}
+
+void known_leave(struct known_use *u)
+{
+    if (!u)
+        return;
+    cache_leave(&u->use);
+    free(u);
+}
+
+static struct entry *entry_of(struct cache_entry *e) { return list_of(e, struct entry, cached); }
+
+static void on_ready(struct cache_use *u)
+{
+    struct known_use *v = list_of(u, struct known_use, use);
+    v->fn(v->arg, &entry_of(u->entry)->known);
+}
+
+static void clear(struct cache_entry *cached)
+{
+    struct entry *e = entry_of(cached);
     items_free(&e->items);
-    secret_free(e->token);
-    door_free(e->door);
     for (unsigned i = 0; i < e->known.name_count; i++)
         free(e->known.names[i]);
     for (unsigned i = 0; i < e->known.expression_count; i++) {
         free(e->known.expressions[i].name);
         free(e->known.expressions[i].text);
     }
-    free(e);
-}
-
-void known_cache_free(struct known_cache *s)
-{
-    if (!s)
-        return;
-    list_each (&s->entries, node, tmp)
-        entry_free(list_of(node, struct entry, node));
-    free(s);
-}
-
-static int64_t now_ms(const struct known_cache *s) { return loop_now_ms(s->tools->config.loop); }
-
-static bool is_old(const struct entry *e)
-{
-    return e->ready && now_ms(e->cache) - e->ready_ms > (e->failed == 2 ? FAILED_KEPT_MS : KEPT_MS);
-}
-
-static void tidy(struct known_cache *s)
-{
-    list_each (&s->entries, node, tmp) {
-        struct entry *e = list_of(node, struct entry, node);
-        if (list_empty(&e->uses) && !e->telling && (is_old(e) || s->count > ENTRIES_MAX))
-            entry_free(e);
-    }
-}
-
-static struct entry *open_entry(struct known_cache *s, const struct tool_run *r)
-{
-    unsigned char hash[32];
-    secret_hash(secret_reveal(r->token), hash);
-    list_each (&s->entries, node, tmp) {
-        struct entry *e = list_of(node, struct entry, node);
-        if (!is_old(e) && strcmp(door_path(e->door), r->datasource) == 0 &&
-            memcmp(e->token_hash, hash, sizeof(hash)) == 0) {
-            list_remove(&e->node);
-            list_push(&s->entries, &e->node);
-            return e;
-        }
-    }
-    struct entry *e = xcalloc(1, sizeof(*e));
-    e->cache = s;
-    list_init(&e->node);
-    list_init(&e->uses);
-    e->door = door_ref(r->door);
-    memcpy(e->token_hash, hash, sizeof(hash));
-    e->token = r->token ? secret_ref(r->token) : NULL;
-    list_push(&s->entries, &e->node);
-    s->count++;
-    load(e);
-    return e;
 }
 
 /* ---- reading ---- */
@@ -218,16 +176,7 @@ static void on_panels(void *arg, enum source_outcome outcome)
 {
     struct entry *e = arg;
     e->failed += outcome == SOURCE_REFUSED;
-    secret_free(e->token);
-    e->token = NULL;
-    e->ready = true;
-    e->ready_ms = now_ms(e->cache);
-    e->telling = true;
-    list_each (&e->uses, node, tmp) {
-        struct known_use *u = list_of(node, struct known_use, node);
-        u->fn(u->arg, &e->known);
-    }
-    e->telling = false;
+    cache_ready(&e->cached, e->failed == 2 ? FAILED_KEPT_MS : KEPT_MS);
 }
 
 static void ask(struct entry *e, const struct door *door, const char *api, items_fn *fn,
@@ -238,10 +187,10 @@ static void ask(struct entry *e, const struct door *door, const char *api, items
         .method = "GET", .api = api, .form = &form, .timeout_ms = TIMEOUT_MS};
     items_free(&e->items);
     items_init(&e->items, paths, 1, fn, e);
-    e->ask.on_piece = on_piece;
-    e->ask.on_end = on_end;
-    e->ask.arg = e;
-    source_request(&e->ask, e->cache->tools, door, e->token, &call);
+    e->cached.ask.on_piece = on_piece;
+    e->cached.ask.on_end = on_end;
+    e->cached.ask.arg = e;
+    source_request(&e->cached.ask, e->cached.tools, door, e->cached.token, &call);
 }
 
 static void on_rules(void *arg, enum source_outcome outcome)
@@ -252,32 +201,9 @@ static void on_rules(void *arg, enum source_outcome outcome)
     ask(e, NULL, "/api/v1/dashboards", on_panel, paths, on_panels);
 }
 
-static void load(struct entry *e)
+static void load(struct cache_entry *e, const struct tool_run *r)
 {
     static const char *const paths[] = {"data/groups/*/rules/*"};
-    ask(e, e->door, "/api/v1/rules", on_rule, paths, on_rules);
-}
-
-/* ---- uses ---- */
-
-struct known_use *known_use(struct tool_run *r, known_fn *fn, void *arg)
-{
-    struct known_use *u = xcalloc(1, sizeof(*u));
-    struct entry *e = open_entry(r->tools->known, r);
-    *u = (struct known_use){.entry = e, .fn = fn, .arg = arg};
-    list_init(&u->node);
-    list_push(&e->uses, &u->node);
-    if (e->ready)
-        fn(arg, &e->known);
-    return u;
-}
-
-void known_leave(struct known_use *u)
-{
-    if (!u)
-        return;
-    struct known_cache *s = u->entry->cache;
-    list_remove(&u->node);
-    free(u);
-    tidy(s);
+    (void)r;
+    ask(entry_of(e), e->door, "/api/v1/rules", on_rule, paths, on_rules);
 }

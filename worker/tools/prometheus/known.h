@@ -29,12 +29,11 @@ struct known {
 /* Is this metric among what it queries? */
 bool known_queries(const struct known_expression *e, struct str metric);
 
-struct known_cache;
+struct cache;
 struct known_use;
 struct tools;
 struct tool_run;
-struct known_cache *known_cache_new(struct tools *t);
-void known_cache_free(struct known_cache *s); /* NULL is fine; no use is left */
+struct cache *known_cache_new(struct tools *t);
 /* Once, maybe at once; k is valid until known_leave. */
 typedef void known_fn(void *arg, const struct known *k);
 struct known_use *known_use(struct tool_run *r, known_fn *fn, void *arg);
