@@ -4,33 +4,32 @@
 #include <string.h>
 #include "common/check.h"
 #include "common/map.h"
+#include "common/rounds.h"
 
 enum { SENDERS_MAX = 10000 }; /* remembered; those that ask or wait come on top */
 
-struct asker {         /* a sender */
-    struct list ready; /* in askers.ready while it has a line and room */
-    struct list line;  /* of ask.node */
-    uint32_t waiting, asking;
-    int64_t paid_ms; /* when the last of its refusals is forgotten */
+struct asker {                 /* a sender */
+    struct rounds_owner owner; /* its line: of ask.node */
+    int64_t paid_ms;           /* when the last of its refusals is forgotten */
 };
 
 struct askers {
-    uint32_t max, asking, strangers;
-    struct map *senders; /* address → asker */
-    struct list ready;   /* by rounds: who was asked for goes to the end */
-    struct list waiting; /* ask.in_order, the longest there first */
-    struct asker known;  /* those whose tokens Perses knew, together */
+    uint32_t max;
+    struct map *senders;     /* address → asker */
+    struct rounds strangers; /* by senders */
+    struct rounds familiar;  /* of one owner: */
+    struct asker known;      /* those whose tokens Perses knew, together */
+    struct list waiting;     /* ask.in_order, the longest there first */
 };
 
 static struct address key_of(const struct address *sender);
 static struct str bytes_of(const struct address *at);
 static struct asker *asker_of(struct askers *a, const struct address *sender, int64_t now_ms);
-static void make_ready(struct askers *a, struct asker *s);
 
-static void asker_init(struct asker *s)
+/* The round that this one's questions are in. */
+static struct rounds *rounds_of(struct askers *a, const struct asker *s)
 {
-    list_init(&s->ready);
-    list_init(&s->line);
+    return s == &a->known ? &a->familiar : &a->strangers;
 }
 
 struct askers *askers_new(uint32_t max)
@@ -38,11 +37,14 @@ struct askers *askers_new(uint32_t max)
     struct askers *a = xcalloc(1, sizeof(*a));
     a->max = max;
     a->senders = map_new();
-    list_init(&a->ready);
+    rounds_init(&a->strangers, max / 4 > 0 ? max / 4 : 1);
+    rounds_init(&a->familiar, 0);
     list_init(&a->waiting);
-    asker_init(&a->known);
+    rounds_owner_init(&a->known.owner);
     return a;
 }
+
+static uint32_t asking(const struct askers *a) { return a->strangers.going + a->familiar.going; }
 
 static void free_sender(void *arg, struct str key, void *value)
 {
@@ -53,7 +55,7 @@ static void free_sender(void *arg, struct str key, void *value)
 
 void askers_free(struct askers *a)
 {
-    CHECK(a->asking == 0 && list_empty(&a->waiting));
+    CHECK(asking(a) == 0 && list_empty(&a->waiting));
     map_each(a->senders, free_sender, a);
     map_free(a->senders);
     free(a);
@@ -72,7 +74,7 @@ bool askers_may(const struct askers *a, const struct address *sender, bool known
         return true;
     struct address key = key_of(sender);
     const struct asker *s = map_get(a->senders, bytes_of(&key));
-    return !s || (s->waiting < ASKER_LINE_MAX &&
+    return !s || (s->owner.waiting < ASKER_LINE_MAX &&
                   s->paid_ms - now_ms < (int64_t)ASKER_REFUSALS * ASKER_REFUSAL_MS);
 }
 
@@ -83,40 +85,20 @@ void askers_enter(struct askers *a, struct ask *q, const struct address *sender,
     struct asker *s = known || !sender ? &a->known : asker_of(a, sender, now_ms);
     q->asker = s;
     q->since_ms = now_ms;
-    s->waiting++;
-    list_push(&s->line, &q->node);
+    rounds_wait(rounds_of(a, s), &s->owner, &q->node);
     list_push(&a->waiting, &q->in_order);
-    make_ready(a, s);
-}
-
-static void make_ready(struct askers *a, struct asker *s)
-{
-    uint32_t each = a->max / 4 > 0 ? a->max / 4 : 1;
-    list_remove(&s->ready);
-    if (s != &a->known && s->waiting > 0 && s->asking < each)
-        list_push(&a->ready, &s->ready);
 }
 
 struct ask *askers_next(struct askers *a)
 {
-    struct asker *s = NULL;
-    if (a->asking >= a->max)
+    struct rounds *r = rounds_next(&a->familiar) ? &a->familiar : &a->strangers;
+    struct rounds_owner *o = rounds_next(r);
+    if (!o || asking(a) >= a->max || (r == &a->strangers && r->going >= a->max - a->max / 4))
         return NULL;
-    if (a->known.waiting > 0)
-        s = &a->known;
-    else if (a->strangers < a->max - a->max / 4)
-        s = list_first(&a->ready, struct asker, ready);
-    if (!s)
-        return NULL;
-    struct ask *q = list_head(&s->line, struct ask, node);
-    list_remove(&q->node);
+    struct ask *q = list_head(&o->line, struct ask, node);
+    rounds_go(r, o, &q->node);
     list_remove(&q->in_order);
     q->asking = true;
-    s->waiting--;
-    s->asking++;
-    a->asking++;
-    a->strangers += s != &a->known;
-    make_ready(a, s);
     return q;
 }
 
@@ -125,19 +107,11 @@ void askers_leave(struct askers *a, struct ask *q, bool refused, int64_t now_ms)
     struct asker *s = q->asker;
     if (!s)
         return;
-    if (q->asking) {
-        s->asking--;
-        a->asking--;
-        a->strangers -= s != &a->known;
-    } else {
-        s->waiting--;
-    }
+    rounds_leave(rounds_of(a, s), &s->owner, &q->node, q->asking);
+    list_remove(&q->in_order);
     if (refused)
         s->paid_ms = (s->paid_ms > now_ms ? s->paid_ms : now_ms) + ASKER_REFUSAL_MS;
-    list_remove(&q->node);
-    list_remove(&q->in_order);
     ask_init(q);
-    make_ready(a, s);
 }
 
 bool askers_waiting(const struct askers *a) { return !list_empty(&a->waiting); }
@@ -173,7 +147,7 @@ static void drop_idle(void *arg, struct str key, void *value)
 {
     const struct sweep *w = arg;
     struct asker *s = value;
-    if (s->waiting > 0 || s->asking > 0 || s->paid_ms > w->now_ms)
+    if (!rounds_idle(&s->owner) || s->paid_ms > w->now_ms)
         return;
     map_remove(w->askers->senders, key);
     free(s);
@@ -190,7 +164,7 @@ static struct asker *asker_of(struct askers *a, const struct address *sender, in
     if (map_size(a->senders) >= SENDERS_MAX) /* their refusals are forgotten */
         map_each(a->senders, drop_idle, &(struct sweep){a, INT64_MAX});
     s = xcalloc(1, sizeof(*s));
-    asker_init(s);
+    rounds_owner_init(&s->owner);
     map_put(a->senders, bytes_of(&key), s);
     return s;
 }

@@ -4,14 +4,15 @@
 #include <string.h>
 #include "common/check.h"
 #include "common/log.h"
+#include "common/rounds.h"
 #include "worker/breaker.h"
 
 enum { LANES_REMEMBERED = 1024 }; /* that were silent and have no runs now */
 
 struct asker {
-    struct list node, waiting; /* in the order of the rounds: who has waited longest comes first */
+    struct rounds_owner of; /* its line: of tickets that wait */
+    struct list node;
     char *owner;
-    uint32_t runs, goes; /* that wait or go; that go */
 };
 struct lane {
     struct list node, going; /* going: tickets */
@@ -22,7 +23,8 @@ struct lane {
 };
 struct line {
     struct list askers, lanes;
-    uint32_t max, asker_max, lane_max, waiting, goes, lane_count;
+    struct rounds rounds;
+    uint32_t max, asker_max, lane_max, lane_count;
 };
 
 static struct asker *asker_of(struct line *l, const char *owner);
@@ -35,6 +37,7 @@ struct line *line_new(uint32_t running_max)
     struct line *l = xcalloc(1, sizeof(*l));
     list_init(&l->askers);
     list_init(&l->lanes);
+    rounds_init(&l->rounds, 0); /* has_room says how many of one owner go */
     l->max = running_max;
     l->asker_max = running_max < SHARED_FROM ? running_max : running_max / 2;
     l->lane_max = running_max < SHARED_FROM ? running_max : running_max / 4;
@@ -64,17 +67,18 @@ bool line_join(struct line *l, struct line_ticket *t, const char *owner, const c
 {
     CHECK(!t->asker);
     struct asker *a = asker_of(l, owner);
-    if (!again && (l->waiting >= LINE_MAX || a->runs - a->goes >= LINE_OWNER_MAX))
-        return false; /* a has runs: it stays */
+    if (!again && (l->rounds.waiting >= LINE_MAX || a->of.waiting >= LINE_OWNER_MAX)) {
+        tidy(l, a, NULL);
+        return false;
+    }
     *t = (struct line_ticket){.asker = a, .lane = lane ? lane_of(l, lane, true) : NULL};
-    a->runs++;
+    list_init(&t->node);
     if (t->lane)
         t->lane->runs++;
-    l->waiting++;
     if (again)
-        list_unshift(&a->waiting, &t->node);
+        rounds_wait_first(&l->rounds, &a->of, &t->node);
     else
-        list_push(&a->waiting, &t->node);
+        rounds_wait(&l->rounds, &a->of, &t->node);
     return true;
 }
 
@@ -99,14 +103,13 @@ static int64_t closed_ms(struct line_ticket *t, int64_t now_ms)
 
 static bool has_room(const struct line *l, const struct line_ticket *t)
 {
-    return l->goes < l->max && t->asker->goes < l->asker_max &&
+    return l->rounds.going < l->max && t->asker->of.going < l->asker_max &&
            (!t->lane || t->lane->goes < l->lane_max);
 }
 
 static void go(struct line *l, struct line_ticket *t)
 {
-    l->goes++;
-    t->asker->goes++;
+    rounds_go(&l->rounds, &t->asker->of, &t->node);
     if (t->lane) {
         t->lane->goes++;
         list_push(&t->lane->going, &t->node);
@@ -116,17 +119,12 @@ static void go(struct line *l, struct line_ticket *t)
 
 struct line_ticket *line_next(struct line *l, int64_t now_ms, int64_t *refused_ms)
 {
-    list_each (&l->askers, asker, asker_tmp) {
-        struct asker *a = list_of(asker, struct asker, node);
-        list_each (&a->waiting, node, tmp) {
+    list_each (&l->rounds.ready, owner, owner_tmp) {
+        list_each (&list_of(owner, struct rounds_owner, ready)->line, node, tmp) {
             struct line_ticket *t = list_of(node, struct line_ticket, node);
             if (!has_room(l, t) && !closed(t, now_ms))
                 continue;
             *refused_ms = closed_ms(t, now_ms);
-            list_remove(&t->node);
-            list_remove(&a->node); /* the round goes on with the others */
-            list_push(&l->askers, &a->node);
-            l->waiting--;
             go(l, t);
             return t;
         }
@@ -140,17 +138,10 @@ void line_leave(struct line *l, struct line_ticket *t, int64_t now_ms)
     struct lane *lane = t->lane;
     if (!a)
         return;
-    list_remove(&t->node);
-    a->runs--;
-    if (lane)
+    rounds_leave(&l->rounds, &a->of, &t->node, t->goes);
+    if (lane) {
         lane->runs--;
-    if (t->goes) {
-        l->goes--;
-        a->goes--;
-        if (lane)
-            lane->goes--;
-    } else {
-        l->waiting--;
+        lane->goes -= t->goes;
     }
     /* A probe that asked nothing (or was cancelled) tells nothing: the next one may. */
     if (lane && t->probe && lane->breaker.state == BREAKER_PROBE)
@@ -212,7 +203,8 @@ static struct asker *asker_of(struct line *l, const char *owner)
     }
     struct asker *a = xcalloc(1, sizeof(*a));
     a->owner = xstrdup(owner);
-    list_init(&a->waiting);
+    rounds_owner_init(&a->of);
+    list_init(&a->node);
     list_push(&l->askers, &a->node);
     return a;
 }
@@ -241,7 +233,7 @@ static void tidy(struct line *l, struct asker *a, struct lane *lane)
         l->lane_count--;
         lane_free(lane);
     }
-    if (a->runs > 0)
+    if (!rounds_idle(&a->of))
         return;
     list_remove(&a->node);
     free(a->owner);
