@@ -6,9 +6,12 @@
 #include "common/check.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "gateway/api/admission.h"
 #include "gateway/api/audit.h"
 #include "gateway/api/call.h"
+#include "gateway/turn/places.h"
 #include "gateway/turn/turns.h"
+#include "proto/store/quota.h"
 #include "proto/store/store.h"
 #include "proto/store/turn.h"
 
@@ -20,7 +23,11 @@ struct decision {
     struct call *call; /* NULL: its client left */
     struct id session, turn;
     char user[USER_MAX_BYTES], key[KEY_NAME_MAX + 1];
-    json_t *decided; /* as it was sent, for the audit */
+    json_t *decided;                          /* as it was sent, for the audit */
+    struct store_decision all[DECISIONS_MAX]; /* their texts are in decided */
+    unsigned count;
+    struct id place; /* among its person's turns, for when it is decided; zero: none are counted */
+    struct admission admission;
     struct credentials credentials;
     uint64_t store_call;
 };
@@ -84,9 +91,15 @@ static bool take_decisions(struct call *c, struct store_decision *out, unsigned 
 
 /* ---- what comes of it ---- */
 
-static void answer(struct call *c, enum err err)
+static void answer(const struct decision *d, enum err err)
 {
+    struct call *c = d->call;
     char turn[ID_TEXT + 1], session[ID_TEXT + 1], body[160];
+    if (err == ERR_RATE_LIMITED) { /* it goes on waiting for this */
+        c->retry_after_s = d->admission.retry_after_s;
+        call_fail(c, d->admission.err, admission_sentence(&d->admission));
+        return;
+    }
     if (err) {
         call_fail(c, err,
                   err == ERR_INVALID
@@ -109,18 +122,20 @@ static void answer(struct call *c, enum err err)
 static void on_decided(void *arg, enum err err, const struct store_answer *a)
 {
     struct decision *d = arg;
+    bool fresh = err == ERR_NONE && a->turn.fresh;
     d->store_call = 0;
-    if (err == ERR_NONE && a->turn.fresh)
-        turns_run(d->gateway, &a->turn, str_of(d->user), &d->credentials);
+    if (!fresh) /* not taken, or by the request before */
+        quota_turn_end(d->gateway->store, str_of(d->user), d->place);
+    if (fresh)
+        turns_run(d->gateway, &a->turn, str_of(d->user), d->place, &d->credentials);
     else if (err == ERR_NONE && a->turn.state == TURN_RUNNING && a->turn.lease_ms <= 0)
         turns_adopt(d->gateway, d->session, d->turn, a->turn.epoch, str_of(d->user),
                     &d->credentials); /* who decided it first has died */
-    log_info("turn.decided", "turn=%s code=%s fresh=%d", id_log(d->turn), err_word(err),
-             err == ERR_NONE && a->turn.fresh);
+    log_info("turn.decided", "turn=%s code=%s fresh=%d", id_log(d->turn), err_word(err), fresh);
     audit_decisions(str_of(d->user), d->session, d->turn, d->key, d->decided, err);
     if (d->call) {
         d->call->on_gone = NULL;
-        answer(d->call, err);
+        answer(d, err);
     }
     decision_free(d);
 }
@@ -129,6 +144,35 @@ static void client_gone(struct call *c)
 {
     struct decision *d = c->data;
     d->call = NULL;
+}
+
+static void decide(struct decision *d)
+{
+    struct gateway *g = d->gateway;
+    struct store_verdict v = {.owner = str_of(d->user),
+                              .session = d->session,
+                              .turn = d->turn,
+                              .decisions = d->all,
+                              .count = d->count,
+                              .holder = str_of(g->name),
+                              .place = d->place,
+                              .no_place = d->admission.err != ERR_NONE};
+    d->store_call = store_turn_decide(g->store, &v, on_decided, d);
+}
+
+/* Who has no place may still hear what was decided before: the same may be sent again. */
+static void on_quota(void *arg, enum err err, const struct store_answer *a)
+{
+    struct decision *d = arg;
+    d->store_call = 0;
+    if (err != ERR_NONE) {
+        on_decided(d, err, NULL);
+        return;
+    }
+    d->admission = admission_of(a);
+    if (d->admission.err != ERR_NONE)
+        d->place = (struct id){{0}};
+    decide(d);
 }
 
 void api_turns_resume(struct call *c)
@@ -148,6 +192,8 @@ void api_turns_resume(struct call *c)
                            .call = c,
                            .session = c->session,
                            .turn = c->turn,
+                           .count = count,
+                           .place = id_new(),
                            .credentials = c->credentials};
     c->credentials = (struct credentials){0};
     memcpy(d->user, c->user, sizeof d->user);
@@ -157,6 +203,10 @@ void api_turns_resume(struct call *c)
     list_push(&g->decisions, &d->node);
     c->data = d;
     c->on_gone = client_gone;
-    d->store_call = store_turn_decide(g->store, str_of(c->user), c->session, c->turn, decisions,
-                                      count, str_of(g->name), on_decided, d);
+    memcpy(d->all, decisions, count * sizeof(*decisions));
+    d->store_call = places_resume(g, str_of(d->user), d->place, on_quota, d);
+    if (d->store_call == 0) {
+        d->place = (struct id){{0}};
+        decide(d);
+    }
 }

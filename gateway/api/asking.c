@@ -5,7 +5,9 @@
 #include "common/check.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "gateway/api/admission.h"
 #include "gateway/api/title.h"
+#include "gateway/turn/places.h"
 #include "proto/path.h"
 #include "proto/store/quota.h"
 #include "proto/store/session.h"
@@ -223,25 +225,21 @@ static void find_source(struct asked *a)
 static void on_quota(void *arg, enum err err, const struct store_answer *answer)
 {
     struct asked *a = arg;
+    struct admission m = {.err = err};
     a->call->store_call = 0;
-    if (err != ERR_NONE) {
-        refuse(a, err, NULL);
-    } else if (answer->quota.verdict == QUOTA_OK) {
+    if (err == ERR_NONE)
+        m = admission_of(answer);
+    if (m.err == ERR_NONE) {
         make_session(a);
-    } else if (answer->quota.verdict == QUOTA_BYTES) {
-        refuse(a, ERR_QUOTA_EXCEEDED, NULL);
-    } else if (answer->quota.verdict == QUOTA_WAIT) {
-        a->call->retry_after_s = (uint32_t)(answer->quota.wait_ms + 999) / 1000;
-        refuse(a, ERR_RATE_LIMITED, "You have as many turns as are allowed at once or in a minute");
-    } else {
-        a->call->retry_after_s = 3600;
-        refuse(a, ERR_BUDGET, NULL);
+        return;
     }
+    a->call->retry_after_s = m.retry_after_s;
+    refuse(a, m.err, admission_sentence(&m));
 }
 
 static void take_quota(struct asked *a)
 {
-    a->call->store_call = turns_quota_begin(a->gateway, str_of(a->owner), a->quota_id, on_quota, a);
+    a->call->store_call = places_begin(a->gateway, str_of(a->owner), a->quota_id, on_quota, a);
     if (a->call->store_call == 0) {
         a->quota_id = (struct id){{0}};
         make_session(a);

@@ -2,22 +2,20 @@
  * approvals.c has …/resume. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include "common/check.h"
 #include "common/json.h"
 #include "common/log.h"
-#include "common/utc.h"
+#include "gateway/api/admission.h"
 #include "gateway/api/call.h"
 #include "gateway/api/following.h"
 #include "gateway/api/title.h"
+#include "gateway/turn/places.h"
 #include "gateway/turn/turns.h"
 #include "proto/path.h"
 #include "proto/store/quota.h"
 #include "proto/store/turn.h"
 
 enum { CONTEXT_BYTES_MAX = 65536, MODEL_BYTES_MAX = 200, DATASOURCES_MAX = 16 };
-
-enum { DAY_S = 24 * 3600 };
 
 static void open_stream(struct call *c, struct turn *t, struct event_at after,
                         const struct store_answer *read, bool resumable);
@@ -145,42 +143,24 @@ static void question_gone(struct call *c)
     question_free(q);
 }
 
-static void refuse(struct question *q, const struct store_answer *a, unsigned day)
-{
-    struct call *c = q->call;
-    char sentence[160], till[UTC_TEXT_MAX];
-    time_t reset_s = (time_t)(day + 1) * DAY_S;
-    bool wait = a->quota.verdict == QUOTA_WAIT;
-    if (a->quota.verdict == QUOTA_BYTES) {
-        question_free(q);
-        call_fail(c, ERR_QUOTA_EXCEEDED, NULL);
-        return;
-    }
-    utc_write((int64_t)reset_s * 1000, UTC_SECONDS, till);
-    c->retry_after_s = wait ? (uint32_t)(a->quota.wait_ms + 999) / 1000
-                            : (uint32_t)(reset_s - loop_wall_ms() / 1000);
-    snprintf(sentence, sizeof sentence, "Your %s budget of today is used up; it resets at %s",
-             a->quota.verdict == QUOTA_COST ? "cost" : "token", till);
-    question_free(q);
-    call_fail(c, wait ? ERR_RATE_LIMITED : ERR_BUDGET,
-              wait ? "You have as many turns as are allowed at once or in a minute" : sentence);
-}
-
 static void on_quota(void *arg, enum err err, const struct store_answer *a)
 {
     struct question *q = arg;
     struct call *c = q->call;
+    struct admission m = {.err = err};
     c->store_call = 0;
     c->on_gone = NULL;
-    if (err != ERR_NONE) {
-        question_free(q);
-        call_fail(c, err, NULL);
-    } else if (a->quota.verdict != QUOTA_OK) {
-        metric_add(gateway_metric(METRIC_turns_refused), 1);
-        refuse(q, a, (unsigned)(loop_wall_ms() / 1000 / DAY_S));
-    } else {
+    if (err == ERR_NONE)
+        m = admission_of(a);
+    if (m.err == ERR_NONE) {
         begin(q);
+        return;
     }
+    if (err == ERR_NONE)
+        metric_add(gateway_metric(METRIC_turns_refused), 1);
+    question_free(q);
+    c->retry_after_s = m.retry_after_s;
+    call_fail(c, m.err, admission_sentence(&m));
 }
 
 static void begin_quota(struct question *q)
@@ -195,7 +175,7 @@ static void begin_quota(struct question *q)
         q->quota_id.bytes[i] ^= c->session.bytes[i];
     c->data = q;
     c->on_gone = question_gone;
-    c->store_call = turns_quota_begin(c->gateway, str_of(c->user), q->quota_id, on_quota, q);
+    c->store_call = places_begin(c->gateway, str_of(c->user), q->quota_id, on_quota, q);
     if (c->store_call == 0) {
         c->on_gone = NULL;
         q->quota_id = (struct id){{0}};

@@ -11,6 +11,7 @@
 #include "gateway/api/audit.h"
 #include "gateway/api/session_json.h"
 #include "gateway/auth/service.h"
+#include "gateway/turn/places.h"
 #include "gateway/turn/turns.h"
 #include "proto/path.h"
 #include "proto/store/quota.h"
@@ -297,7 +298,7 @@ static void next(struct notification *n)
         end_failed(n, refused, NULL);
         return;
     }
-    n->store_call = turns_quota_begin(g, str_of(n->user), quota_id_of(n), on_quota, n);
+    n->store_call = places_begin(g, str_of(n->user), quota_id_of(n), on_quota, n);
     if (n->store_call == 0)
         make_session(n);
 }

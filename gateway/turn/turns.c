@@ -596,7 +596,7 @@ enum err turns_refused(const struct gateway *g)
 }
 
 void turns_run(struct gateway *g, const struct store_turn *taken, struct str owner,
-               struct credentials *take_credentials)
+               struct id quota_id, struct credentials *take_credentials)
 {
     struct turn *t = turns_followed(g, taken->session, taken->turn, owner);
     if (driven(t->place) && t->epoch >= taken->epoch)
@@ -607,6 +607,7 @@ void turns_run(struct gateway *g, const struct store_turn *taken, struct str own
     credentials_free(&t->credentials);
     t->credentials = *take_credentials;
     *take_credentials = (struct credentials){0};
+    t->quota_id = quota_id;
     t->begun_ns = loop_hr_ns();
     queue_first(t, taken);
     stream_hurry(&t->live);
@@ -614,21 +615,6 @@ void turns_run(struct gateway *g, const struct store_turn *taken, struct str own
 }
 
 /* ---- begin ---- */
-
-uint64_t turns_quota_begin(struct gateway *g, struct str owner, struct id quota_id, store_fn *fn,
-                           void *arg)
-{
-    enum { DAY_S = 24 * 3600 };
-    const struct gateway_settings *s = &g->settings;
-    struct quota_budget b = {.day = (unsigned)(loop_wall_ms() / 1000 / DAY_S),
-                             .tokens_max = s->user_tokens,
-                             .cost_max = s->user_cost};
-    if (!s->user_turns && !s->user_turns_minute && !s->store.user_bytes_max && !b.tokens_max &&
-        !b.cost_max)
-        return 0;
-    return quota_turn_begin(g->store, owner, quota_id, s->user_turns, s->user_turns_minute,
-                            s->store.lease_ms, &b, fn, arg);
-}
 
 /* target: what was begun, t or what its key had begun before; NULL on an error. */
 static void tell_asker(struct turn *t, enum err err, struct turn *target)

@@ -43,7 +43,8 @@ struct turn {
     struct gateway *gateway;
     enum turn_place place;
     struct followed live; /* its ids, owner, tail and followers */
-    struct id quota_id;   /* of one that was begun here: its place among its person's (quota.h) */
+    struct id quota_id;   /* of one that was begun or resumed here: its place among its person's
+                           (quota.h) */
     uint32_t epoch;
     struct credentials credentials;
     struct dispatch_turn slot;
@@ -78,16 +79,12 @@ void turns_begin(struct gateway *g, const struct store_begin *begin,
 void turns_asker_left(struct gateway *g, struct id turn);
 /* Another waits for it instead. */
 void turns_asker_change(struct gateway *g, struct id turn, const struct turns_asker *to);
-/* May this person begin a turn now? Asked before it is begun (it lies in another slot of a cluster
- * than the session): fn gets limit.verdict. 0: nothing is limited, and fn never comes. */
-uint64_t turns_quota_begin(struct gateway *g, struct str owner, struct id quota_id, store_fn *fn,
-                           void *arg);
 /* Why this gateway would take no turn now; ERR_NONE: it would. */
 enum err turns_refused(const struct gateway *g);
 /* One that was taken for its next epoch, held by this gateway, by its person's decision: a worker
- * is to go on with it, with the token of who decided. */
+ * is to go on with it, with the token of who decided. quota_id: its place from now on. */
 void turns_run(struct gateway *g, const struct store_turn *taken, struct str owner,
-               struct credentials *take_credentials);
+               struct id quota_id, struct credentials *take_credentials);
 /* The store says this of a turn whose cancellation was asked for: whoever has it is told, here, at
  * its worker, or at another gateway. */
 void turns_cancelled(struct gateway *g, const struct store_turn *told);

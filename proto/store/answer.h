@@ -95,6 +95,8 @@ struct store_load {
     int64_t begun_ms;       /* Unix time of acceptance */
     struct usage usage;     /* of this turn so far */
     bool cancel;
+    /* The turn's place among its person's since they decided on its calls; zero: as it began. */
+    struct id place;
     int64_t now_ms;                         /* Redis's clock */
     const struct store_decision *decisions; /* calls that the person was asked about in this turn */
     unsigned decision_count;

@@ -27,8 +27,9 @@
  *                            and mended (loss_from, loss_epoch: what was stored past the one,
  *                            before the other, is lost in part); asked (calls that need a decision,
  *                            and the decisions), asks (those that wait, as clients see them),
- *                            wait (until when), decider, decided; goes 7 d after its end: then
- *                            p:l tells that it was
+ *                            wait (until when), decider, decided, place (among its person's
+ *                            turns since then: quota.h); goes 7 d after its end: then p:l tells
+ *                            that it was
  *   p:e:{SID}:TID    stream  entry EPOCH-LASTSEQ: e = record_event batch
  *   p:u:{OWNER}      zset    SID by last update (mended by who reads it; expires as sessions do)
  *   p:v:{OWNER}      set     those of them that are kept for good

@@ -72,7 +72,8 @@ struct quota_blocked {
 uint64_t quota_keys_reset(struct store *s, store_fn *fn, void *arg);
 
 /* May this turn of theirs begin? b: their budget today. OK: it has a place for lease_ms, as it is
- * held; WAIT: too many at once or a minute, wait_ms until it may be asked again; TOKENS, COST:
+ * held; WAIT: too many at once or a minute (per_minute 0: it is none of those that were begun in
+ * it), wait_ms until it may be asked again; TOKENS, COST:
  * until tomorrow; BYTES: they keep as much as they may (store_config). */
 uint64_t quota_turn_begin(struct store *s, struct str owner, struct id turn, uint32_t at_once,
                           uint32_t per_minute, int64_t lease_ms, const struct quota_budget *b,

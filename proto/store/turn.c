@@ -265,27 +265,27 @@ static void on_decided(struct store_call *c, struct store_command *cmd, enum err
     store_call_end(c, err, &answer);
 }
 
-uint64_t store_turn_decide(struct store *s, struct str owner, struct id session, struct id turn,
-                           const struct store_decision *decisions, unsigned count,
-                           struct str holder, store_fn *fn, void *arg)
+uint64_t store_turn_decide(struct store *s, const struct store_verdict *v, store_fn *fn, void *arg)
 {
-    struct store_call *c = turn_call(s, session, turn, fn, arg);
+    struct store_call *c = turn_call(s, v->session, v->turn, fn, arg);
     scoped_buf(batch, EVENT_BATCH_MAX);
-    CHECK(last_words(&batch, turn, ERR_DECISION_EXPIRED));
+    CHECK(last_words(&batch, v->turn, ERR_DECISION_EXPIRED));
     struct store_command *cmd = command_script(c, SCRIPT_turn_decide, on_decided);
-    command_turn_keys(cmd, session, turn);
-    command_str(cmd, owner);
-    command_id(cmd, turn);
+    command_turn_keys(cmd, v->session, v->turn);
+    command_str(cmd, v->owner);
+    command_id(cmd, v->turn);
     command_id(cmd, id_new()); /* of this request, however often it is sent */
-    command_str(cmd, holder);
+    command_str(cmd, v->holder);
     command_num(cmd, s->config.lease_ms);
     command_str(cmd, buf_str(&batch));
     command_num(cmd, s->config.events_keep_ms);
-    for (unsigned i = 0; i < count; i++) {
-        CHECK(decisions[i].what != DECISION_NONE);
-        command_str(cmd, decisions[i].call_id);
-        command_num(cmd, decisions[i].what);
-        command_str(cmd, decisions[i].hash);
+    command_str(cmd, id_is_zero(v->place) ? STR("") : id_key(&v->place));
+    command_num(cmd, v->no_place);
+    for (unsigned i = 0; i < v->count; i++) {
+        CHECK(v->decisions[i].what != DECISION_NONE);
+        command_str(cmd, v->decisions[i].call_id);
+        command_num(cmd, v->decisions[i].what);
+        command_str(cmd, v->decisions[i].hash);
     }
     return command_send(cmd);
 }
@@ -358,6 +358,9 @@ static void on_loaded(struct store_call *c, struct store_command *cmd, enum err 
         .cancel = redis_int(redis_at(p, 9)) == 1,
         .now_ms = redis_int(redis_at(p, 10)),
     };
+    struct str place = redis_text(redis_at(p, 11));
+    if (place.len == sizeof(load.place.bytes))
+        memcpy(load.place.bytes, place.at, place.len);
     reply_session(redis_at(reply, 1), c->session, &load.session);
     struct store_answer answer = {.session = c->session, .load = &load};
     struct store_decision *decisions = read_decisions(redis_at(reply, 5), &load.decision_count);

@@ -39,14 +39,22 @@ uint64_t store_turn_hold(struct store *s, struct id session, struct id turn, uin
  * told). ERR_TURN_OVER when it had ended in another way. */
 uint64_t store_turn_cancel(struct store *s, struct str owner, struct id session, struct id turn,
                            store_fn *fn, void *arg);
+struct store_verdict {
+    struct str owner;
+    struct id session, turn;
+    const struct store_decision *decisions;
+    unsigned count;
+    struct str holder;
+    struct id place; /* among its person's turns (quota.h), taken for it; zero: none are counted */
+    bool no_place;   /* the quota had none: only what was decided before is answered */
+};
 /* Decides on all calls that an AWAITING turn waits for: the first request takes it for its next
- * epoch, as a claim does (→ turn, fresh: run it). The same decision again: fine, not fresh, also
- * when the turn has ended meanwhile. ERR_ALREADY_DECIDED: otherwise. ERR_INVALID: not of all calls,
- * or of another one, or with another hash. ERR_DECISION_EXPIRED: the time was over; the turn has
- * ended by that. ERR_NOT_AWAITING, ERR_TURN_OVER, ERR_TURN_NOT_FOUND. */
-uint64_t store_turn_decide(struct store *s, struct str owner, struct id session, struct id turn,
-                           const struct store_decision *decisions, unsigned count,
-                           struct str holder, store_fn *fn, void *arg);
+ * epoch, as a claim does (→ turn, fresh: run it; its worker keeps the place). The same decision
+ * again: fine, not fresh, also when the turn has ended meanwhile. ERR_ALREADY_DECIDED: otherwise.
+ * ERR_INVALID: not of all calls, or of another one, or with another hash. ERR_DECISION_EXPIRED: the
+ * time was over; the turn has ended by that. ERR_RATE_LIMITED: no_place, and it goes on waiting.
+ * ERR_NOT_AWAITING, ERR_TURN_OVER, ERR_TURN_NOT_FOUND. */
+uint64_t store_turn_decide(struct store *s, const struct store_verdict *v, store_fn *fn, void *arg);
 /* Ends a turn with an error event under the next epoch, if its epoch is still expected_epoch; why
  * ERR_CANCELLED: with turn_cancelled, as cancelled (a gateway does that to what it queues).
  * ERR_TURN_OVER. → turn */

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from fakes.model import Attempts, Call, Finish, Gate, Hang, Model, Raw, Status
+from harness.approvals import Dashboard, Waiting
 from harness.client import Client, Response
 from harness.services import Perses
 from harness.stack import Stack, metric
@@ -354,3 +355,28 @@ def test_nobody_is_limited_on_a_machine_of_ones_own(bare: Stack) -> None:
     by_default = {"PERSAI_USER_TURNS": "", "PERSAI_USER_TURNS_PER_MINUTE": ""}
     me = Client(bare.start(gateway_env={"PERSAI_AUTH": "false", **by_default}).gateway.url)
     assert all(me.ask(me.session(), "hello").answer() for _ in range(35))
+
+
+def test_a_decision_needs_a_place_as_a_question_does(bare: Stack, perses: Perses) -> None:
+    """Turns that wait for their person take no place: however many do, they go on one by one, and those that can't
+    go on waiting. What was decided before is said again also by who has no place."""
+    bare.start(gateway_env={"PERSAI_USER_TURNS": "1"})
+    gate = Gate()
+    bare.model.when("save it", [Dashboard(perses).call()], ["saved ", gate, "or not"])
+    alice = bare.client()
+    first, *others = [Waiting(alice) for _ in range(3)]
+    assert first.decide(False).status == 202
+    gate.wait()
+    for other in others:
+        refused = other.decide(False)
+        assert refused.status == 429 and refused.code == "rate_limited" and int(refused.headers["Retry-After"]) > 0
+        assert other.state()["state"] == "awaiting_input"
+    assert metric(bare.worker.url, "turns_running") == 1
+    assert first.decide(False).status == 202, "it was decided so before"
+    assert first.decide(True).code == "already_decided"
+    assert alice.post(alice.turn_path(alice.session()), {"message": "hello"}).code == "rate_limited"
+    gate.open()
+    assert first.rest().answer() == "saved or not"
+    for other in others:
+        assert until(lambda: (got := other.decide(False)).status == 202 and got, "a place to be free again")
+        assert other.rest().answer() == "saved or not"

@@ -33,6 +33,7 @@ struct fake_turn {
     int64_t wait_ms;   /* until when */
     struct id decider; /* the request that decided */
     uint32_t decided;  /* the epoch that it began */
+    struct id place;   /* among its person's turns since then */
     struct usage usage;
     struct fake_entry *entries;
     unsigned entry_count, entry_cap;

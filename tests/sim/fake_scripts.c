@@ -293,6 +293,8 @@ static enum err decide_now(struct redis *r, struct fake_op *op, struct fake_sess
     snprintf(t->claimer, sizeof t->claimer, "%s", op->holder);
     t->decider = op->request;
     t->decided = t->epoch;
+    if (!id_is_zero(op->place))
+        t->place = op->place;
     blob_free(t->approvals);
     t->approvals = NULL;
     t->wait_ms = 0;
@@ -344,6 +346,8 @@ static enum err decide(struct redis *r, struct fake_op *op, struct fake_reply *o
     }
     if (unknown || leaves_open(op, t))
         return ERR_INVALID;
+    if (op->no_place)
+        return ERR_RATE_LIMITED;
     return decide_now(r, op, s, t, out);
 }
 
@@ -527,6 +531,7 @@ static enum err load(struct redis *r, struct fake_op *op, struct fake_reply *out
                                     .begun_ms = t->begun_ms,
                                     .usage = t->usage,
                                     .cancel = t->cancel,
+                                    .place = t->place,
                                     .now_ms = r->now_ms};
     out->decisions = xcalloc(t->asked_count + 1, sizeof *out->decisions);
     for (unsigned i = 0; i < t->asked_count; i++) {

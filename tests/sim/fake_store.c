@@ -410,19 +410,20 @@ uint64_t store_turn_cancel(struct store *s, struct str owner, struct id session,
     return op_send(op);
 }
 
-uint64_t store_turn_decide(struct store *s, struct str owner, struct id session, struct id turn,
-                           const struct store_decision *decisions, unsigned count,
-                           struct str holder, store_fn *fn, void *arg)
+uint64_t store_turn_decide(struct store *s, const struct store_verdict *v, store_fn *fn, void *arg)
 {
-    struct fake_op *op = turn_op(s, OP_TURN_DECIDE, session, turn, fn, arg);
-    op_name(op->owner, owner);
-    op_name(op->holder, holder);
+    struct fake_op *op = turn_op(s, OP_TURN_DECIDE, v->session, v->turn, fn, arg);
+    op_name(op->owner, v->owner);
+    op_name(op->holder, v->holder);
     op->request = id_new();
-    for (unsigned i = 0; i < count; i++) {
+    op->place = v->place;
+    op->no_place = v->no_place;
+    for (unsigned i = 0; i < v->count; i++) {
+        struct str hash = v->decisions[i].hash;
         struct fake_asked *a = add_asked(op);
-        op_name(a->call_id, decisions[i].call_id);
-        snprintf(a->hash, sizeof a->hash, "%.*s", (int)decisions[i].hash.len, decisions[i].hash.at);
-        a->what = (int)decisions[i].what;
+        op_name(a->call_id, v->decisions[i].call_id);
+        snprintf(a->hash, sizeof a->hash, "%.*s", (int)hash.len, hash.at);
+        a->what = (int)v->decisions[i].what;
     }
     return op_send(op);
 }

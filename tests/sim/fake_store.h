@@ -123,6 +123,8 @@ struct fake_op {
     unsigned asked_count;
     int64_t expires_ms;
     struct id request; /* decide: this one, however often it is sent */
+    struct id place;   /* decide: what was taken for it */
+    bool no_place;
 };
 const char *fake_op_name(const struct fake_op *op);
 struct fake_op *fake_op_ref(struct fake_op *op);

@@ -50,12 +50,25 @@ static struct got *ask_one(struct play *p, int64_t wait_ms)
     return ask_person(p, 1, 2, 3, &call, 1, wait_ms);
 }
 
+static struct store_verdict verdict(struct play *p, const struct store_decision *d, unsigned count)
+{
+    return (struct store_verdict){.owner = p->owner,
+                                  .session = p->session,
+                                  .turn = p->turn,
+                                  .decisions = d,
+                                  .count = count,
+                                  .holder = GATEWAY};
+}
+
 static struct got *decide(struct play *p, struct str owner, struct str holder, const char *id,
                           int what, const char *hash)
 {
     struct store_decision d = {str_of(id), str_of(hash),
                                what ? DECISION_APPROVED : DECISION_REFUSED};
-    return ASK(p->f, store_turn_decide, owner, p->session, p->turn, &d, 1, holder);
+    struct store_verdict v = verdict(p, &d, 1);
+    v.owner = owner;
+    v.holder = holder;
+    return ASK(p->f, store_turn_decide, &v);
 }
 
 CASE(asked_calls_are_shown_until_they_are_decided)
@@ -87,8 +100,9 @@ CASE(decision_reaches_the_worker)
                                  {STR("c1"), STR(""), DECISION_APPROVED}};
     ask_person(p, 1, 2, 3, calls, 2, CASE_WAIT_MS);
     REFUSED(f, ERR_FENCED, store_turn_load, p->session, p->turn, 1, WORKER);
-    REFUSED(f, ERR_INVALID, store_turn_decide, p->owner, p->session, p->turn, d, 1, GATEWAY);
-    OK(f, store_turn_decide, p->owner, p->session, p->turn, d, 2, GATEWAY);
+    struct store_verdict one = verdict(p, d, 1), both = verdict(p, d, 2);
+    REFUSED(f, ERR_INVALID, store_turn_decide, &one);
+    OK(f, store_turn_decide, &both);
     struct got *g = OK(f, store_turn_load, p->session, p->turn, 2, STR("worker-2"));
     assert_int_equal(g->load.step, 2);
     assert_int_equal(g->load.attempt, 1);
@@ -121,16 +135,36 @@ CASE(two_who_decide_are_one_decision)
     assert_int_equal(decide(p, p->owner, GATEWAY, "c1", 0, "")->err, ERR_ALREADY_DECIDED);
 }
 
+/* Nothing is lost by it: the question stays open, and what was decided before is answered. */
+CASE(decision_without_a_place_among_its_persons_turns_is_not_taken)
+{
+    play_begin(p, "one");
+    ask_one(p, CASE_WAIT_MS);
+    struct store_decision d = {STR("c1"), STR(""), DECISION_APPROVED};
+    struct store_verdict v = verdict(p, &d, 1);
+    v.no_place = true;
+    REFUSED(f, ERR_RATE_LIMITED, store_turn_decide, &v);
+    assert_int_equal(OK(f, store_turn_get, p->owner, p->session, p->turn)->turn.state,
+                     TURN_AWAITING);
+    struct store_verdict with = verdict(p, &d, 1);
+    with.place = id_new();
+    assert_true(OK(f, store_turn_decide, &with)->turn.fresh);
+    assert_false(OK(f, store_turn_decide, &v)->turn.fresh);
+    struct got *g = OK(f, store_turn_load, p->session, p->turn, 2, WORKER);
+    assert_true(id_eq(g->load.place, with.place));
+}
+
 CASE(decision_is_for_what_was_asked)
 {
-    struct store_decision none = {0};
+    struct store_verdict none;
     play_begin(p, "one");
     assert_int_equal(decide(p, p->owner, GATEWAY, "c1", 1, "")->err, ERR_NOT_AWAITING);
     ask_one(p, CASE_WAIT_MS);
     assert_int_equal(decide(p, STR("mallory"), GATEWAY, "c1", 1, "")->err, ERR_SESSION_NOT_FOUND);
     assert_int_equal(decide(p, p->owner, GATEWAY, "c9", 1, "")->err, ERR_INVALID);
     assert_int_equal(decide(p, p->owner, GATEWAY, "c1", 1, "0123")->err, ERR_INVALID);
-    REFUSED(f, ERR_INVALID, store_turn_decide, p->owner, p->session, p->turn, &none, 0, GATEWAY);
+    none = verdict(p, NULL, 0);
+    REFUSED(f, ERR_INVALID, store_turn_decide, &none);
     assert_int_equal(OK(f, store_turn_get, p->owner, p->session, p->turn)->turn.state,
                      TURN_AWAITING);
     assert_int_equal(OK(f, store_turn_get, p->owner, p->session, p->turn)->turn.epoch, 1);

@@ -280,19 +280,21 @@ CASE(turns_at_once_and_a_minute_are_limited_by_person)
     quota_turn_hold(f->store, p->owner, (struct id){{0}}, CASE_LEASE_MS); /* none is none */
 #define ADMIT(turn, at_once, per_minute)                                                           \
     OK(f, quota_turn_begin, p->owner, turn, at_once, per_minute, CASE_LEASE_MS, &b)
-    assert_int_equal(ADMIT(one, 2, 0)->verdict, QUOTA_OK);
-    assert_int_equal(ADMIT(two, 2, 0)->verdict, QUOTA_OK);
-    assert_int_equal(ADMIT(two, 2, 0)->verdict, QUOTA_OK); /* sent again */
-    assert_int_equal(ADMIT(id_new(), 2, 0)->verdict, QUOTA_WAIT);
+    assert_int_equal(ADMIT(one, 2, 100)->verdict, QUOTA_OK);
+    assert_int_equal(ADMIT(two, 2, 100)->verdict, QUOTA_OK);
+    assert_int_equal(ADMIT(two, 2, 100)->verdict, QUOTA_OK); /* sent again */
+    assert_int_equal(ADMIT(id_new(), 2, 100)->verdict, QUOTA_WAIT);
     quota_turn_end(f->store, p->owner, one);
-    assert_int_equal(ADMIT(id_new(), 2, 0)->verdict, QUOTA_OK);
+    assert_int_equal(ADMIT(id_new(), 2, 100)->verdict, QUOTA_OK);
     f->pass(f, CASE_LEASE_MS * 3 / 5);
     quota_turn_hold(f->store, p->owner, two, CASE_LEASE_MS);
     f->pass(f, CASE_LEASE_MS * 3 / 5); /* the other was lost */
-    assert_int_equal(ADMIT(id_new(), 2, 0)->verdict, QUOTA_OK);
-    assert_int_equal(ADMIT(id_new(), 2, 0)->verdict, QUOTA_WAIT);
+    assert_int_equal(ADMIT(id_new(), 2, 100)->verdict, QUOTA_OK);
+    assert_int_equal(ADMIT(id_new(), 2, 100)->verdict, QUOTA_WAIT);
     f->pass(f, CASE_LEASE_MS + 100); /* both were lost */
-    assert_int_equal(ADMIT(id_new(), 2, 0)->verdict, QUOTA_OK);
+    assert_int_equal(ADMIT(id_new(), 2, 100)->verdict, QUOTA_OK);
+    assert_int_equal(ADMIT(id_new(), 0, 0)->verdict, QUOTA_OK); /* of the minute it is none */
+    assert_int_equal(ADMIT(id_new(), 0, 6)->verdict, QUOTA_OK);
     struct got *g = ADMIT(id_new(), 0, 4);
     assert_int_equal(g->verdict, QUOTA_WAIT);
     assert_true(g->wait_ms > 50000 && g->wait_ms <= 60000);

@@ -724,6 +724,7 @@ static const struct CMUnitTest store_cases[] = {
     C(asked_calls_are_shown_until_they_are_decided),
     C(decision_reaches_the_worker),
     C(two_who_decide_are_one_decision),
+    C(decision_without_a_place_among_its_persons_turns_is_not_taken),
     C(decision_is_for_what_was_asked),
     C(decision_that_comes_late_ends_the_turn),
     C(nobody_decides_and_a_janitor_ends_it),

@@ -261,6 +261,8 @@ static void on_loaded(void *arg, enum err err, const struct store_answer *answer
         t->owner = str_dup(request.owner);
         if (request.quota_id.len == sizeof(t->quota_id.bytes))
             memcpy(t->quota_id.bytes, request.quota_id.at, sizeof(t->quota_id.bytes));
+        if (!id_is_zero(load->place))
+            t->quota_id = load->place;
         if (t->epoch > 1) /* else its gateway has just kept it */
             keep_place(t);
         turn_trace_loaded(t, request.traceparent);

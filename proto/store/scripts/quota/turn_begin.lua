@@ -30,6 +30,8 @@ if per_minute > 0 and redis.call('ZCARD', M) >= per_minute then
 end
 redis.call('ZADD', A, now + lease, turn)
 redis.call('PEXPIRE', A, lease)
-redis.call('ZADD', M, now, turn)
-redis.call('PEXPIRE', M, 60000)
+if per_minute > 0 then
+    redis.call('ZADD', M, now, turn)
+    redis.call('PEXPIRE', M, 60000)
+end
 return {'ok', 0, 0}

@@ -14,7 +14,8 @@ end
 if t.state ~= 'running' or epoch < t.epoch then
     return {'fenced'}
 end
-local v = redis.call('HMGET', T, 'req', 'step', 'attempt', 'begun', 'itok', 'otok', 'ctok', 'cost', 'loaded', 'loader')
+local v = redis.call('HMGET', T, 'req', 'step', 'attempt', 'begun', 'itok', 'otok', 'ctok', 'cost', 'loaded', 'loader',
+                     'place')
 local attempt = tonumber(v[3]) or 0
 if tonumber(v[9]) ~= epoch then -- once an epoch: the step is tried again
     -- Behind a loss (the epoch is that much higher) attempts may have been seen that are not known.
@@ -28,7 +29,7 @@ local now = now_ms()
 redis.call('HSET', T, 'lease', now + tonumber(ARGV[3]), 'holder', holder, 'sound', (replid()))
 local load = {v[1] or '', turn_seq(t), tonumber(v[2]) or 0, attempt, tonumber(v[4]) or 0,
               tonumber(v[5]) or 0, tonumber(v[6]) or 0, tonumber(v[7]) or 0, tonumber(v[8]) or 0,
-              t.cancel and 1 or 0, now}
+              t.cancel and 1 or 0, now, v[11] or ''}
 local decisions = {}
 local asked = asked_read(T)
 for id, hash in pairs(sources_read(S)) do
