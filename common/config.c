@@ -9,9 +9,10 @@
 #include <strings.h>
 #include <unistd.h>
 #include "common/check.h"
+#include "common/duration.h"
 #include "common/log.h"
 
-enum { NAME_BYTES_MAX = 64, TEXT_BYTES_MAX = 65536, HELP_BYTES_MAX = 1 << 20 };
+enum { NAME_BYTES_MAX = 64, TEXT_BYTES_MAX = 65536, HELP_BYTES_MAX = 1 << 20, TIME_BYTES_MAX = 64 };
 
 static bool fail(struct config_result *r, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -50,15 +51,15 @@ static bool parse_unit(struct str text, const struct unit *units, size_t count, 
     return false;
 }
 
-bool duration_parse(struct str text, int64_t *ms)
+/* Settings take units in either case. */
+static bool length_of_time(struct str text, int64_t *ms)
 {
-    static const struct unit units[] = {
-        {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
-    uint64_t value = 0;
-    if (!str_is(text, "0") && !parse_unit(text, units, sizeof(units) / sizeof(*units), &value))
+    char lower[TIME_BYTES_MAX];
+    if (text.len > sizeof(lower))
         return false;
-    *ms = (int64_t)value;
-    return true;
+    for (size_t i = 0; i < text.len; i++)
+        lower[i] = (char)(text.at[i] >= 'A' && text.at[i] <= 'Z' ? text.at[i] | 32 : text.at[i]);
+    return duration_parse((struct str){lower, text.len}, ms);
 }
 
 bool bytes_parse(struct str text, uint64_t *bytes)
@@ -84,16 +85,15 @@ static bool bool_parse(struct str text, bool *out)
 /* How a number is written in the setting's own unit, for messages. */
 static const char *number_text(enum setting_type type, int64_t value, char out[32])
 {
-    static const struct unit ms[] = {{"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}};
     static const struct unit bytes[] = {{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}};
-    const struct unit *units = type == SETTING_DURATION ? ms : bytes;
-    size_t count = type == SETTING_DURATION ? 4 : type == SETTING_BYTES ? 3 : 0;
-    for (size_t i = 0; i < count; i++)
-        if (value != 0 && value % (int64_t)units[i].size == 0) {
-            snprintf(out, 32, "%" PRId64 "%s", value / (int64_t)units[i].size, units[i].name);
+    if (type == SETTING_DURATION)
+        return duration_write(value);
+    for (size_t i = 0; i < 3 && type == SETTING_BYTES; i++)
+        if (value != 0 && value % (int64_t)bytes[i].size == 0) {
+            snprintf(out, 32, "%" PRId64 "%s", value / (int64_t)bytes[i].size, bytes[i].name);
             return out;
         }
-    snprintf(out, 32, "%" PRId64 "%s", value, type == SETTING_DURATION ? "ms" : "");
+    snprintf(out, 32, "%" PRId64, value);
     return out;
 }
 
@@ -137,7 +137,7 @@ static bool number_parse(const struct setting *s, struct str value, int64_t *out
     const char *like;
     uint64_t number = 0;
     if (s->type == SETTING_DURATION) {
-        ok = duration_parse(value, out);
+        ok = length_of_time(value, out);
         like = "a duration like 250ms, 30s, 10m, 2h or 7d";
     } else if (s->type == SETTING_BYTES) {
         ok = bytes_parse(value, &number);

@@ -86,7 +86,6 @@ bool config_load(const struct config_args *args, int argc, char **argv, void *in
 /* Was the setting of this name given? It is one of the table. */
 bool config_given(const struct config_args *args, const struct config_result *r, const char *name);
 void config_free(const struct setting *table, size_t count, void *settings);
-bool duration_parse(struct str text, int64_t *ms);
 bool bytes_parse(struct str text, uint64_t *bytes);
 
 #endif

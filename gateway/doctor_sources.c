@@ -5,6 +5,7 @@
 #include <string.h>
 #include "common/check.h"
 #include "common/config.h"
+#include "common/duration.h"
 #include "common/json.h"
 #include "gateway/gateway.h"
 #include "proto/path.h"

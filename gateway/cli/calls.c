@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 #include "common/config.h"
+#include "common/duration.h"
 #include "common/json.h"
 #include "gateway/cli/plot.h"
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "common/config.h"
+#include "common/duration.h"
 #include "common/fetch.h"
 #include "common/json.h"
 #include "gateway/cli/contexts.h"

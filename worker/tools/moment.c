@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "common/duration.h"
 #include "common/utc.h"
 #include "worker/tools/sax.h"
 #include "worker/tools/when.h"
@@ -11,25 +12,6 @@
 static const int64_t day_ms = 86400000;
 static const int64_t duration_ms_max = 100 * 365 * (int64_t)86400000;
 static const int64_t unix_ms_max = 253402300799000; /* the year 9999 */
-
-static bool unit_of(struct str *text, int64_t *ms)
-{
-    static const struct {
-        const char *name;
-        int64_t ms;
-    } units[] = {{"ms", 1},       {"s", 1000},         {"m", 60000},      {"h", 3600000},
-                 {"d", 86400000}, {"w", 7 * 86400000}, {"y", 31536000000}};
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-        struct str name = str_of(units[i].name);
-        bool minutes = units[i].ms == 60000 && text->len > 1 && text->at[1] == 's';
-        if (str_starts(*text, name) && !minutes) {
-            *text = str_skip(*text, name.len);
-            *ms = units[i].ms;
-            return true;
-        }
-    }
-    return false;
-}
 
 bool moment_duration(struct str text, int64_t *ms)
 {
@@ -43,25 +25,7 @@ bool moment_duration(struct str text, int64_t *ms)
         *ms = (int64_t)llround(seconds * 1000);
         return *ms > 0;
     }
-    int64_t sum = 0;
-    while (text.len > 0) {
-        size_t len = 0;
-        int64_t unit;
-        while (len < text.len && ((text.at[len] >= '0' && text.at[len] <= '9') ||
-                                  text.at[len] == '.')) /* "1.5h" is no PromQL, but clear */
-            len++;
-        double number;
-        if (len == 0 || !sax_double((struct str){text.at, len}, &number))
-            return false;
-        text = str_skip(text, len);
-        if (!unit_of(&text, &unit) || number * (double)unit > (double)duration_ms_max)
-            return false;
-        sum += (int64_t)llround(number * (double)unit);
-        if (sum > duration_ms_max)
-            return false;
-    }
-    *ms = sum;
-    return sum > 0;
+    return duration_parse(text, ms) && *ms > 0 && *ms <= duration_ms_max;
 }
 
 /* 20261128 and 2026 are a day and a year, not moments of 1970. False: it is neither. */
@@ -121,30 +85,6 @@ bool moment_parse(struct str text, int64_t now_ms, struct str zone, int64_t *uni
         !when_parse(text, now_ms, zone, unix_ms, remark))
         return false;
     return *unix_ms >= 0 && *unix_ms <= unix_ms_max;
-}
-
-const char *moment_write(int64_t ms)
-{
-    static char texts[4][64];
-    static unsigned next;
-    static const struct {
-        const char *name;
-        int64_t ms;
-    } units[] = {{"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
-    char *text = texts[next++ % 4];
-    size_t len = 0;
-    if (ms < 60000 * 2 && ms % 1000 == 0) { /* 90s rather than 1m30s */
-        snprintf(text, sizeof texts[0], "%llds", (long long)(ms / 1000));
-        return text;
-    }
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-        int64_t count = ms / units[i].ms;
-        ms -= count * units[i].ms;
-        if (count > 0 && len < sizeof texts[0] - 24)
-            len += (size_t)snprintf(text + len, sizeof texts[0] - len, "%lld%s", (long long)count,
-                                    units[i].name);
-    }
-    return text;
 }
 
 void moment_rfc3339(struct buf *b, int64_t unix_ms)

@@ -2,8 +2,7 @@
  *
  * A time is RFC 3339 (without an offset: local to the person's zone), Unix seconds, or relative to
  * the turn's now: "now", "now-1h30m", "1h" and "-1h" (that long ago), or what tools/when.h
- * understands. A duration is "15s", "1h30m"
- * or a number of seconds. */
+ * understands. A duration is one of common/duration.h or a number of seconds. */
 #ifndef WORKER_TOOLS_MOMENT_H
 #define WORKER_TOOLS_MOMENT_H
 
@@ -15,9 +14,7 @@
 /* remark: what is to be said of a local time; may be NULL. */
 bool moment_parse(struct str text, int64_t now_ms, struct str zone, int64_t *unix_ms,
                   enum zone_remark *remark);
-bool moment_duration(struct str text, int64_t *ms); /* positive, at most 100 years */
-/* "90s", "5m", "1h30m", "500ms". For a %s; up to 4 live at once. */
-const char *moment_write(int64_t ms);
+bool moment_duration(struct str text, int64_t *ms);  /* positive, at most 100 years */
 void moment_rfc3339(struct buf *b, int64_t unix_ms); /* UTC; milliseconds where they are not 0 */
 /* The least of the usual steps (1 s, 2 s, 5 s, … 1 d, then whole days) that is ≥ ms. */
 int64_t moment_step(int64_t ms);

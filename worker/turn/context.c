@@ -1,10 +1,10 @@
 #include "worker/turn/context.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <jansson.h>
 #include "common/check.h"
+#include "common/duration.h"
 #include "common/json.h"
 #include "proto/path.h"
 #include "worker/turn/alert.h"
@@ -12,7 +12,6 @@
 
 static void read_range(struct turn_context *s, const json_t *range, int64_t now_ms);
 static bool read_time(const struct turn_context *s, const json_t *v, int64_t *ms);
-static bool read_duration(struct str text, int64_t *ms);
 static void add_datasource(struct turn_context *s, struct str path);
 static char *read_about(const json_t *context);
 static char *name_of(const json_t *object, const char *key);
@@ -82,7 +81,7 @@ static void read_range(struct turn_context *s, const json_t *range, int64_t now_
     struct str duration = json_text(json_object_get(range, "duration"));
     if (duration.len == 0)
         duration = json_text(json_object_get(range, "pastDuration")); /* Perses's own word for it */
-    if (read_duration(duration, &length)) {
+    if (duration_parse(duration, &length) && length > 0 && length <= duration_ms_max) {
         s->range_start_ms = length < now_ms ? now_ms - length : 0;
         s->range_end_ms = now_ms;
     } else if (read_time(s, json_object_get(range, "start"), &start) &&
@@ -99,41 +98,6 @@ static bool read_time(const struct turn_context *s, const json_t *v, int64_t *ms
         return *ms > 0 && *ms <= time_ms_max;
     }
     return zone_parse(json_text(v), str_of(s->timezone), ms, NULL) && *ms > 0 && *ms <= time_ms_max;
-}
-
-/* Prometheus's way: 1h30m, 2d, 1w. */
-static bool read_duration(struct str text, int64_t *ms)
-{
-    static const struct {
-        const char *unit;
-        int64_t ms;
-    } units[] = {{"ms", 1},       {"s", 1000},      {"m", 60000},        {"h", 3600000},
-                 {"d", 86400000}, {"w", 604800000}, {"y", 31536000000LL}};
-    int64_t sum = 0;
-    while (text.len > 0) {
-        size_t digits = 0;
-        while (digits < text.len && isdigit((unsigned char)text.at[digits]))
-            digits++;
-        uint64_t number;
-        if (!str_u64((struct str){text.at, digits}, 100000, &number))
-            return false;
-        text = str_skip(text, digits);
-        size_t letters = 0;
-        while (letters < text.len && isalpha((unsigned char)text.at[letters]))
-            letters++;
-        int64_t unit = 0;
-        for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-            if (str_is((struct str){text.at, letters}, units[i].unit))
-                unit = units[i].ms;
-        if (unit == 0)
-            return false;
-        text = str_skip(text, letters);
-        sum += (int64_t)number * unit; /* both are small */
-        if (sum > duration_ms_max)
-            return false;
-    }
-    *ms = sum;
-    return sum > 0;
 }
 
 /* As many of the first panels as there is room for; how many were not taken. */

@@ -238,21 +238,6 @@ static void commands_are_kept_with_their_argument(void **state)
     assert_error("--make-keys: only one command at a time");
 }
 
-static void durations_have_units_and_no_overflow(void **state)
-{
-    (void)state;
-    int64_t ms = -1;
-    assert_true(duration_parse(STR("250ms"), &ms) && ms == 250);
-    assert_true(duration_parse(STR("30s"), &ms) && ms == 30000);
-    assert_true(duration_parse(STR("7d"), &ms) && ms == 7 * 86400000LL);
-    assert_true(duration_parse(STR("0"), &ms) && ms == 0);
-    assert_true(duration_parse(STR("9223372036854775807ms"), &ms) && ms == INT64_MAX);
-    static const char *const bad[] = {"",    "s",   "10",    "1.5s",  "-1s",
-                                      "1s ", " 1s", "1h30m", "1week", "9223372036854775807s"};
-    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
-        assert_false(duration_parse(str_of(bad[i]), &ms));
-}
-
 static void bytes_have_units_of_1024_and_no_overflow(void **state)
 {
     (void)state;
@@ -329,7 +314,6 @@ int main(void)
         TEST(a_secret_on_the_command_line_is_refused_and_not_shown),
         TEST(what_is_wrong_is_said_with_the_settings_name),
         TEST(commands_are_kept_with_their_argument),
-        TEST(durations_have_units_and_no_overflow),
         TEST(bytes_have_units_of_1024_and_no_overflow),
         TEST(help_and_the_table_of_settings_come_from_the_table),
     };

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "common/check.h"
 #include "common/config.h"
+#include "common/duration.h"
 #include "worker/endpoint.h"
 
 enum {

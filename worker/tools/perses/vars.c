@@ -6,9 +6,9 @@
 #include <string.h>
 #include <strings.h>
 #include "common/check.h"
+#include "common/duration.h"
 #include "common/json.h"
 #include "worker/tools/items.h"
-#include "worker/tools/moment.h"
 
 enum { NAME_MAX_BYTES = 75, SCRAPE_MS = 15000 };
 
@@ -139,13 +139,13 @@ static bool built_in(const struct vars *v, struct str name, struct buf *out)
 {
     int64_t rate = v->step_ms + SCRAPE_MS > 4 * SCRAPE_MS ? v->step_ms + SCRAPE_MS : 4 * SCRAPE_MS;
     if (str_is(name, "__rate_interval"))
-        return buf_puts(out, moment_write(rate));
+        return buf_puts(out, duration_write(rate));
     if (str_is(name, "__interval"))
-        return buf_puts(out, moment_write(v->step_ms));
+        return buf_puts(out, duration_write(v->step_ms));
     if (str_is(name, "__interval_ms"))
         return buf_printf(out, "%lld", (long long)v->step_ms);
     if (str_is(name, "__range"))
-        return buf_puts(out, moment_write(v->range_ms));
+        return buf_puts(out, duration_write(v->range_ms));
     if (str_is(name, "__range_s"))
         return buf_printf(out, "%lld", (long long)v->range_ms / 1000);
     if (str_is(name, "__range_ms"))

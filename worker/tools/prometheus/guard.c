@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "common/duration.h"
 #include "worker/tools/moment.h"
 #include "worker/tools/text.h"
 
@@ -40,8 +41,8 @@ bool guard_subqueries(struct guard_query *q, const struct guard_range *r,
         snprintf(q->error, sizeof q->error,
                  "The subquery's resolution of %s makes %s points for each series, more than %s. "
                  "Use a resolution of %s or more, as in [%s:%s].",
-                 moment_write(s->step_ms), text_count((double)points), text_count(l->points_max),
-                 moment_write(step), moment_write(s->range_ms), moment_write(step));
+                 duration_write(s->step_ms), text_count((double)points), text_count(l->points_max),
+                 duration_write(step), duration_write(s->range_ms), duration_write(step));
         return false;
     }
     return true;

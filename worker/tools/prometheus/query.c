@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/duration.h"
 #include "common/json.h"
 #include "worker/tools/handlers.h"
 #include "worker/tools/args.h"
@@ -499,7 +500,7 @@ static void execute(struct query *q)
         add_note(q,
                  "The step was raised from %s to %s: so that a series has at most %s points and "
                  "the query stays affordable.",
-                 moment_write(q->step_asked_ms), moment_write(q->range.step_ms),
+                 duration_write(q->step_asked_ms), duration_write(q->range.step_ms),
                  text_count(c->points_max));
     source_param(&form, "query", q->guard.text);
     if (q->range_query)

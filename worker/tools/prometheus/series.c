@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/duration.h"
 #include "common/heap.h"
 #include "common/json.h"
 #include "worker/tools/moment.h"
@@ -449,7 +450,7 @@ static void write_head(const struct series *s, const struct series_head *h, stru
     if (h->step_ms > 0) {
         write_moment(b, "start", h->start_ms);
         write_moment(b, "end", h->end_ms);
-        json_field(b, "step", str_of(moment_write(h->step_ms)));
+        json_field(b, "step", str_of(duration_write(h->step_ms)));
     } else {
         write_moment(b, "time", h->end_ms);
     }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/duration.h"
 #include "common/json.h"
 #include "worker/tools/items.h"
 #include "worker/tools/moment.h"
@@ -105,9 +106,9 @@ static void add_windows(struct why *w, struct buf *query)
             continue;
         scoped_buf(text, QUERY_BYTES_MAX);
         buf_add_str(&text, s->text);
-        buf_printf(&text, "[%s]", moment_write(s->window_ms));
+        buf_printf(&text, "[%s]", duration_write(s->window_ms));
         add(query, "max(count_over_time", buf_str(&text), "w", i);
-        text.len -= strlen(moment_write(s->window_ms)) + 2;
+        text.len -= strlen(duration_write(s->window_ms)) + 2;
         buf_puts(&text, "[1h]");
         add(query, "max(count_over_time", buf_str(&text), "h", i);
     }
@@ -217,7 +218,7 @@ static bool note_window(struct why *w)
             continue;
         int64_t each_ms = moment_step((int64_t)(LONG_MS / w->hour[i]));
         int64_t window_ms = moment_step(4 * each_ms);
-        struct str window = str_of(moment_write(s->window_ms));
+        struct str window = str_of(duration_write(s->window_ms));
         scoped_buf(mended, QUERY_BYTES_MAX);
         const char *at =
             memchr(s->text.at + s->text.len, '[',
@@ -227,14 +228,14 @@ static bool note_window(struct why *w)
         if (!end)
             return false;
         buf_add(&mended, w->query->text.at, (size_t)(at - w->query->text.at));
-        buf_printf(&mended, "[%s", moment_write(window_ms));
+        buf_printf(&mended, "[%s", duration_write(window_ms));
         buf_add(&mended, end, (size_t)(w->query->text.at + w->query->text.len - end));
         note(
             w,
             "The window [%.*s] holds fewer than two samples of %.*s, which has one about every %s: "
             "rate() and its like need at least two, better four. Try: %s",
             (int)window.len, window.at, (int)(s->text.len < 120 ? s->text.len : 120), s->text.at,
-            moment_write(each_ms), buf_cstr(&mended));
+            duration_write(each_ms), buf_cstr(&mended));
         return true;
     }
     return false;

@@ -1,4 +1,5 @@
 /* What is read of PromQL, and what may run. */
+#include "common/duration.h"
 #include "tests/support/unit.h"
 
 #include <stdio.h>
@@ -20,9 +21,9 @@ static void describe(const struct guard_query *q, struct buf *b)
         if (s->at.len > 0)
             buf_printf(b, "|%.*s", (int)s->at.len, s->at.at);
         if (s->window_ms > 0)
-            buf_printf(b, "|w=%s", moment_write(s->window_ms));
+            buf_printf(b, "|w=%s", duration_write(s->window_ms));
         if (s->sub_ms > 0)
-            buf_printf(b, "|s=%s:%s", moment_write(s->sub_ms), moment_write(s->step_ms));
+            buf_printf(b, "|s=%s:%s", duration_write(s->sub_ms), duration_write(s->step_ms));
     }
 }
 
