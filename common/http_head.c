@@ -212,9 +212,10 @@ struct str http_path(const struct http_request *r) { return (struct str){r->path
 
 struct str http_host(const struct http_request *r) { return r->host; }
 
+/* Blanks around a value are not of it (RFC 9110 section 5.5); MHD leaves those behind it. */
 struct str http_header(const struct http_request *r, const char *name)
 {
-    return str_of(MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, name));
+    return str_trim(str_of(MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, name)));
 }
 
 /* What a cookie's value may hold (RFC 6265 section 4.1.1, and blanks and commas, which are sent).

@@ -65,8 +65,7 @@ void api_mcp_post(struct call *c)
     struct mcp_wrong wrong = mcp_check(m->request, &headers, m->client.modern);
     if (wrong.code)
         mcp_reply_error(c, wrong.http_status, wrong.code, wrong.sentence,
-                        wrong.code == MCP_VERSION ? json_pack("{s:o}", "supported", mcp_versions())
-                                                  : NULL);
+                        wrong.code == MCP_VERSION ? mcp_unspoken(m->request, &headers) : NULL);
     else
         answer_method(c, json_text(json_object_get(m->request, "method")), mcp_params(c));
 }

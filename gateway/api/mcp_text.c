@@ -64,11 +64,14 @@ static struct str named_by(const json_t *request)
 {
     struct str method = json_text(json_object_get(request, "method"));
     const json_t *params = json_object_get(request, "params");
-    const char *key = str_is(method, "tools/call") || str_is(method, "prompts/get") ? "name"
-                      : str_is(method, "resources/read")                            ? "uri"
-                      : str_starts(method, STR("tasks/"))                           ? "taskId"
-                                                                                    : NULL;
-    return key ? json_text(json_object_get(params, key)) : (struct str){NULL, 0};
+    static const struct {
+        const char *method, *key;
+    } names[] = {{"tools/call", "name"},  {"prompts/get", "name"},    {"resources/read", "uri"},
+                 {"tasks/get", "taskId"}, {"tasks/update", "taskId"}, {"tasks/cancel", "taskId"}};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (str_is(method, names[i].method))
+            return json_text(json_object_get(params, names[i].key));
+    return (struct str){NULL, 0};
 }
 
 struct mcp_wrong mcp_check(const json_t *request, const struct mcp_headers *h, bool modern)
@@ -131,12 +134,24 @@ json_t *mcp_error(const json_t *id, int code, const char *sentence, json_t *take
     return answer;
 }
 
-json_t *mcp_versions(void)
+static json_t *spoken(void)
 {
     json_t *list = json_array();
     for (unsigned i = 0; i < VERSIONS; i++)
         json_array_append_new(list, json_string(versions[i]));
     return list;
+}
+
+/* A header's that is no UTF-8 is left out, and so is what nobody would call a version. */
+json_t *mcp_unspoken(const json_t *request, const struct mcp_headers *h)
+{
+    struct str asked = json_text(json_object_get(meta_of(request), META "protocolVersion"));
+    json_t *data = json_pack("{s:o}", "supported", spoken());
+    if (asked.len == 0)
+        asked = h->version;
+    if (asked.len <= NAME_BYTES_MAX)
+        json_object_set_new(data, "requested", json_stringn(asked.at, asked.len));
+    return data;
 }
 
 /* ---- who we are ---- */
@@ -171,9 +186,9 @@ json_t *mcp_needs_elicitation(void)
 json_t *mcp_discover(void)
 {
     return json_pack("{s:s,s:o,s:o,s:s,s:i,s:s,s:{s:o}}", "resultType", "complete",
-                     "supportedVersions", mcp_versions(), "capabilities",
-                     with_tasks(capabilities()), "instructions", INSTRUCTIONS, "ttlMs", MCP_TTL_MS,
-                     "cacheScope", "private", "_meta", META "serverInfo", server_info());
+                     "supportedVersions", spoken(), "capabilities", with_tasks(capabilities()),
+                     "instructions", INSTRUCTIONS, "ttlMs", MCP_TTL_MS, "cacheScope", "private",
+                     "_meta", META "serverInfo", server_info());
 }
 
 /* A version that we don't speak is answered with the newest of those with a handshake. */

@@ -48,7 +48,8 @@ struct mcp_wrong mcp_check(const json_t *request, const struct mcp_headers *h, b
 /* Owned by the caller. id: borrowed, NULL is null. */
 json_t *mcp_answer(const json_t *id, json_t *take_result, bool modern);
 json_t *mcp_error(const json_t *id, int code, const char *sentence, json_t *take_data);
-json_t *mcp_versions(void); /* ["2026-07-28", …] */
+/* Data of MCP_VERSION: what is spoken here, and what was asked for. */
+json_t *mcp_unspoken(const json_t *request, const struct mcp_headers *h);
 
 /* Results of methods. tools: what GET /tools says. */
 json_t *mcp_discover(void);

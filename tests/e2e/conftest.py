@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from harness.approvals import Dashboard
 from harness.services import Perses, Prometheus
 from harness.stack import Stack
 
+NPM = Path(__file__).parents[1] / "npm" / "build"
 CLAIM_TESTS = 8  # of a file at once: what its module's fixtures cost is paid by each process
 
 
@@ -104,6 +106,15 @@ def sign_in(perses: Perses) -> Callable[[str], dict[str, str]]:
         return dict(kept[user][1])
 
     return cookies
+
+
+@pytest.fixture(scope="session")
+def npm() -> tuple[str, str]:
+    """Node and the folder of the clients and scripts that npm brings; installed once."""
+    done = subprocess.run([NPM], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stderr
+    node, folder = done.stdout.split("\n")[-3:-1]
+    return node, folder
 
 
 MakeStack = Callable[..., Stack]

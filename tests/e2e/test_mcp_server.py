@@ -200,17 +200,22 @@ def test_errors_have_the_protocols_codes(stack: Stack) -> None:
     called, named = modern("tools/call", {"name": "ask", "arguments": {}}, **{"Mcp-Name": "other"})
     assert error(post(alice, called, named)) == (400, -32020)
     assert post(alice, called, {**named, "Mcp-Name": "=?base64?YXNr?="}).status == 200
+    assert post(alice, called, {**named, "Mcp-Name": " ask \t"}).status == 200  # blanks are not of a header's value
     none, headers_of_none = modern("tools/none")
     assert error(post(alice, none, headers_of_none)) == (404, -32601)
+    removed, headers_of_removed = modern("tasks/result", {"taskId": "x"})
+    assert error(post(alice, removed, headers_of_removed)) == (404, -32601)
     future, _ = modern("tools/list")
     future["params"]["_meta"][META + "protocolVersion"] = "2099-01-01"
     answer = post(alice, future, {"MCP-Protocol-Version": "2099-01-01", "Mcp-Method": "tools/list"})
     assert error(answer) == (400, -32022) and MODERN in answer.json()["error"]["data"]["supported"]
+    assert answer.json()["error"]["data"]["requested"] == "2099-01-01"
     bare, headers_of_bare = modern("tools/list")
     del bare["params"]["_meta"][META + "clientCapabilities"]
     assert error(post(alice, bare, headers_of_bare)) == (400, -32602)
     old = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
-    assert error(post(alice, old, {"MCP-Protocol-Version": "1999-01-01"})) == (400, -32022)
+    unspoken = post(alice, old, {"MCP-Protocol-Version": "1999-01-01"})
+    assert error(unspoken) == (400, -32022) and unspoken.json()["error"]["data"]["requested"] == "1999-01-01"
     assert error(post(alice, {"jsonrpc": "1.0", "id": 1, "method": "ping"})) == (400, -32600)
     assert error(post(alice, {"jsonrpc": "2.0", "id": {}, "method": "ping"})) == (400, -32600)
     assert error(post(alice, b"{")) == (400, -32700)

@@ -14,17 +14,7 @@ from harness.keys import Keys
 from harness.stack import Stack, metric
 from harness.wait import SLOWNESS, until
 
-BUILD = Path(__file__).parents[1] / "npm" / "build"
 VERSIONS = ("2026-07-28", "2025-11-25", "2025-06-18", "2025-03-26")
-
-
-@pytest.fixture(scope="session")
-def npm() -> tuple[str, str]:
-    """Node and the folder of the scripts; installed once."""
-    done = subprocess.run([BUILD], capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    assert done.returncode == 0, done.stderr
-    node, folder = done.stdout.split("\n")[-3:-1]
-    return node, folder
 
 
 class Script:
@@ -75,6 +65,35 @@ def test_mcps_sdk_asks_its_person(npm: tuple[str, str], stack: Stack, board: Das
     told = mcp(npm, stack, VERSIONS[0], "save_panel", board.call().arguments, answer)  # type: ignore[arg-type]
     assert len(told["asked"]) == 1 and "save_panel" in told["tools"]
     assert board.titles() == (["Kitchen"] if answer == "accept" else [])
+
+
+def inspector(npm: tuple[str, str], stack: Stack, user: str, *args: str, code: int = 0) -> dict:
+    """One method, asked by the command line of MCP's inspector: its result."""
+    program = f"{npm[1]}/node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js"
+    done = subprocess.run([npm[0], program, "--cli", stack.gateway.url + "/mcp", "--transport", "http",
+                           "--header", f"Authorization: Bearer {bearer(stack, user)}", *args],
+                          capture_output=True, text=True, timeout=60 * SLOWNESS, stdin=subprocess.DEVNULL,
+                          env={"PATH": str(Path(npm[0]).parent), "HOME": str(stack.folder)})
+    assert done.returncode == code, done.stdout + done.stderr
+    return json.loads(done.stdout) if not code else {"error": done.stdout + done.stderr}
+
+
+def test_mcps_inspector(npm: tuple[str, str], stack: Stack) -> None:
+    stack.model.when("rooms", ["Let me see. ", Call("list_label_values", {"label": "room"})], ["Three rooms."])
+    tools = inspector(npm, stack, "alice", "--method", "tools/list")["tools"]
+    assert {"ask", "execute_range_query"} <= {t["name"] for t in tools}
+    one = inspector(npm, stack, "alice", "--method", "tools/call", "--tool-name", "list_label_values", "--tool-arg", "label=room")
+    assert "kitchen" in one["content"][0]["text"] and not one.get("isError")
+    told = inspector(npm, stack, "alice", "--method", "tools/call", "--tool-name", "ask", "--tool-arg", "question=which rooms")
+    assert told["content"][0]["text"] == "Three rooms."
+    listed = inspector(npm, stack, "alice", "--method", "resources/list")["resources"]
+    uri = f"persai://conversation/{told['structuredContent']['conversation']}"
+    assert uri in [r["uri"] for r in listed]
+    read = inspector(npm, stack, "alice", "--method", "resources/read", "--uri", uri)
+    assert "Three rooms." in read["contents"][0]["text"]
+    prompt = inspector(npm, stack, "alice", "--method", "prompts/get", "--prompt-name", "explain_panel", "--prompt-args",
+                       "panel=Kitchen")
+    assert "Kitchen" in prompt["messages"][0]["content"]["text"]
 
 
 def agui(npm: tuple[str, str], stack: Stack, thread: str, *steps: str, user: str = "carol", gateway: int = 0) -> Script:

@@ -197,7 +197,7 @@ static void request_is_read_whole_and_answered(void **state)
     (void)state;
     struct fixture *f = start();
     struct pump_got g = client(f, "POST /a%2Fb/../c?x=1&q=a%20b%2Bc+d&q=2 HTTP/1.1\r\nHost: h\r\n"
-                                  "X-Test: yes\r\nCookie: a=b; jwtPayload=eyJ.x-_9; c=d\r\n"
+                                  "X-Test: \t yes \t\r\nCookie: a=b; jwtPayload=eyJ.x-_9; c=d\r\n"
                                   "Content-Length: 5\r\n\r\nhello");
     wait_for(f, &g, "/a%2Fb/../c", 1);
     assert_non_null(strstr(g.bytes, "HTTP/1.1 200 OK\r\n"));
