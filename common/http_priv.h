@@ -127,7 +127,7 @@ void http_head_forget(struct http_request *r);
 void http_refuse_length(struct http *h);
 
 /* http_reply.c */
-/* So many bytes more are held for a client; those up to small may pass the bound by a quarter.
+/* These bytes more are held for a client; those up to small may pass the bound by a quarter.
  * False: they are too many. */
 bool http_hold(struct http *h, size_t bytes, size_t small);
 void http_let_go(struct http *h, size_t bytes);

@@ -18,10 +18,10 @@ struct entry {
 enum { SLOTS_MIN = 8 };
 
 struct map {
-    struct entry **slots;
-    size_t slot_count; /* a power of two */
+    struct entry **buckets;
+    size_t bucket_count; /* a power of two */
     size_t size;
-    unsigned visiting; /* map_each is on the stack: keep the slots as they are */
+    unsigned visiting; /* map_each is on the stack: keep the buckets as they are */
     unsigned char hash_key[crypto_shorthash_KEYBYTES];
 };
 
@@ -29,8 +29,8 @@ struct map *map_new(void)
 {
     CHECK(sodium_init() >= 0);
     struct map *m = xcalloc(1, sizeof(*m));
-    m->slot_count = SLOTS_MIN;
-    m->slots = xcalloc(m->slot_count, sizeof(struct entry *));
+    m->bucket_count = SLOTS_MIN;
+    m->buckets = xcalloc(m->bucket_count, sizeof(struct entry *));
     randombytes_buf(m->hash_key, sizeof(m->hash_key));
     return m;
 }
@@ -40,12 +40,12 @@ void map_free(struct map *m)
     if (m == NULL)
         return;
     CHECK(m->visiting == 0);
-    for (size_t i = 0; i < m->slot_count; i++)
-        for (struct entry *e = m->slots[i], *next; e != NULL; e = next) {
+    for (size_t i = 0; i < m->bucket_count; i++)
+        for (struct entry *e = m->buckets[i], *next; e != NULL; e = next) {
             next = e->next;
             free(e);
         }
-    free(m->slots);
+    free(m->buckets);
     free(m);
 }
 
@@ -63,39 +63,39 @@ static uint64_t hash_of(const struct map *m, struct str key)
 /* Where the pointer to the key's entry is, or would be. */
 static struct entry **find(const struct map *m, struct str key, uint64_t hash)
 {
-    struct entry **at = &m->slots[hash & (m->slot_count - 1)];
+    struct entry **at = &m->buckets[hash & (m->bucket_count - 1)];
     while (*at != NULL && !((*at)->hash == hash && (*at)->len == key.len &&
                             (key.len == 0 || memcmp((*at)->key, key.at, key.len) == 0)))
         at = &(*at)->next;
     return at;
 }
 
-static void resize(struct map *m, size_t slot_count)
+static void resize(struct map *m, size_t bucket_count)
 {
-    struct entry **slots = xcalloc(slot_count, sizeof(struct entry *));
-    for (size_t i = 0; i < m->slot_count; i++)
-        for (struct entry *e = m->slots[i], *next; e != NULL; e = next) {
+    struct entry **buckets = xcalloc(bucket_count, sizeof(struct entry *));
+    for (size_t i = 0; i < m->bucket_count; i++)
+        for (struct entry *e = m->buckets[i], *next; e != NULL; e = next) {
             next = e->next;
-            struct entry **to = &slots[e->hash & (slot_count - 1)];
+            struct entry **to = &buckets[e->hash & (bucket_count - 1)];
             e->next = *to;
             *to = e;
         }
-    free(m->slots);
-    m->slots = slots;
-    m->slot_count = slot_count;
+    free(m->buckets);
+    m->buckets = buckets;
+    m->bucket_count = bucket_count;
 }
 
-/* Between an eighth and all of the slots are used: far enough apart not to swing. */
+/* Between an eighth and all of the buckets are used: far enough apart not to swing. */
 static void fit(struct map *m)
 {
     if (m->visiting > 0)
         return;
-    size_t count = m->slot_count;
+    size_t count = m->bucket_count;
     while (m->size > count)
         count *= 2;
     while (count > SLOTS_MIN && m->size < count / 8)
         count /= 2;
-    if (count != m->slot_count)
+    if (count != m->bucket_count)
         resize(m, count);
 }
 
@@ -142,8 +142,8 @@ void *map_remove(struct map *m, struct str key)
 void map_each(struct map *m, void (*fn)(void *arg, struct str key, void *value), void *arg)
 {
     m->visiting++;
-    for (size_t i = 0; i < m->slot_count; i++)
-        for (struct entry *e = m->slots[i], *next; e != NULL; e = next) {
+    for (size_t i = 0; i < m->bucket_count; i++)
+        for (struct entry *e = m->buckets[i], *next; e != NULL; e = next) {
             next = e->next;
             fn(arg, (struct str){e->key, e->len}, e->value);
         }

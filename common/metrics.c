@@ -86,6 +86,11 @@ void metric_add(struct metric *m, double by)
     m->value += by;
 }
 
+void metric_catch_up(struct metric *m, uint64_t total)
+{
+    metric_add(m, (double)total - metric_get(m));
+}
+
 void metric_set(struct metric *m, double value)
 {
     CHECK(m->kind == METRIC_GAUGE);

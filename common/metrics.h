@@ -23,6 +23,7 @@ struct metric *metric_histogram(const char *name, const char *labels, const char
                                 const double *bounds, unsigned bound_count);
 void metric_add(struct metric *m, double by);
 void metric_set(struct metric *m, double value);
+void metric_catch_up(struct metric *m, uint64_t total); /* a counter that another module keeps */
 void metric_observe(struct metric *m, double seconds);
 double metric_get(const struct metric *m); /* of a histogram: how many were observed */
 void metrics_write(struct buf *b);         /* all of them, families grouped, names sorted */

@@ -8,13 +8,7 @@
 
 enum { METRICS_BYTES_MAX = 1 << 20 };
 
-/* A counter that is kept elsewhere. */
-static void catch_up(struct metric *m, uint64_t count)
-{
-    metric_add(m, (double)count - metric_get(m));
-}
-
-/* The same of one that begins anew when files are read again. */
+/* A counter that another module keeps, from 0 again when files are read again. */
 static void add_new(struct metric *m, uint64_t *told, uint64_t count)
 {
     metric_add(m, (double)(count - *told));
@@ -72,17 +66,17 @@ static void gather(struct worker *w)
     metric_set(m->budget_cost, (double)w->settings.quotas.deployment_cost);
     metric_set(m->links, hub_open_links(w->hub));
     metric_set(m->redis_up, redis_ready(w->redis));
-    catch_up(m->redis_lost, redis.lost);
+    metric_catch_up(m->redis_lost, redis.lost);
     gather_redactions(w->now);
     struct otlp_stats spans = otlp_stats(w->traces);
-    catch_up(m->spans_sent, spans.sent);
-    catch_up(m->spans_dropped, spans.dropped);
-    catch_up(m->spans_refused, spans.refused);
+    metric_catch_up(m->spans_sent, spans.sent);
+    metric_catch_up(m->spans_dropped, spans.dropped);
+    metric_catch_up(m->spans_refused, spans.refused);
     gather_retries(w->now, m->model_retries);
     uint64_t requests, connections;
     fetch_pool_stats(w->fetches, &requests, &connections);
-    catch_up(m->requests, requests);
-    catch_up(m->model_connections, connections);
+    metric_catch_up(m->requests, requests);
+    metric_catch_up(m->model_connections, connections);
 }
 
 static void answer_metrics(struct worker *w, struct http_request *r)

@@ -65,27 +65,21 @@ void api_meta_readyz(struct call *c)
     buf_free(&b);
 }
 
-/* A counter that another module keeps. */
-static void follow_counter(enum gateway_metric m, uint64_t total)
-{
-    metric_add(metrics[m], (double)total - metric_get(metrics[m]));
-}
-
 static void gather(struct gateway *g)
 {
     struct redis_stats stats;
     redis_stats_get(g->redis, &stats);
     metric_set(metrics[METRIC_streams], streams_count(g));
     metric_set(metrics[METRIC_redis_up], redis_ready(g->redis));
-    follow_counter(METRIC_redis_commands, stats.commands);
-    follow_counter(METRIC_redis_lost, stats.lost);
-    follow_counter(METRIC_redis_unreplicated, stats.unreplicated);
-    follow_counter(METRIC_redis_redirects, stats.redirects);
-    follow_counter(METRIC_redis_reconnects, stats.reconnects);
+    metric_catch_up(metrics[METRIC_redis_commands], stats.commands);
+    metric_catch_up(metrics[METRIC_redis_lost], stats.lost);
+    metric_catch_up(metrics[METRIC_redis_unreplicated], stats.unreplicated);
+    metric_catch_up(metrics[METRIC_redis_redirects], stats.redirects);
+    metric_catch_up(metrics[METRIC_redis_reconnects], stats.reconnects);
     struct otlp_stats spans = otlp_stats(g->traces);
-    follow_counter(METRIC_spans_sent, spans.sent);
-    follow_counter(METRIC_spans_dropped, spans.dropped);
-    follow_counter(METRIC_spans_refused, spans.refused);
+    metric_catch_up(metrics[METRIC_spans_sent], spans.sent);
+    metric_catch_up(metrics[METRIC_spans_dropped], spans.dropped);
+    metric_catch_up(metrics[METRIC_spans_refused], spans.refused);
     metric_set(metrics[METRIC_turns_queued], g->dispatch.queued);
 }
 

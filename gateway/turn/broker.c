@@ -14,7 +14,7 @@ struct worker {
     struct broker *broker;
     struct wire_peer *wire;
     struct peer peer;
-    struct dispatch_worker slot;
+    struct dispatch_worker place;
     char *name;   /* as logs may have it */
     char *holder; /* as the store has it */
     struct list node;
@@ -30,9 +30,9 @@ struct broker {
     struct buf models, tools; /* of the latest worker that said HELLO */
 };
 
-static struct worker *worker_of(struct dispatch_worker *slot)
+static struct worker *worker_of(struct dispatch_worker *place)
 {
-    struct worker *w = list_of(slot, struct worker, slot);
+    struct worker *w = list_of(place, struct worker, place);
     MAGIC_CHECK(w, WORKER_MAGIC);
     return w;
 }
@@ -56,13 +56,13 @@ static bool send(struct wire_peer *p, const struct frame *f)
 static void worker_gone(struct worker *w, const char *why, bool died)
 {
     struct broker *b = w->broker;
-    log_warn("worker.lost", "worker=%s why=%s turns=%u", w->name, why, w->slot.assigned);
+    log_warn("worker.lost", "worker=%s why=%s turns=%u", w->name, why, w->place.assigned);
     metric_add(gateway_metric(METRIC_workers_lost), 1);
     wire_peer_set(w->wire, NULL);
     b->last_ms = loop_now_ms(b->gateway->loop);
     list_remove(&w->node);
-    b->handler->on_gone(b->arg, &w->slot);
-    dispatch_worker_remove(&b->gateway->dispatch, &w->slot, died, b->last_ms, b->handler->on_lost,
+    b->handler->on_gone(b->arg, &w->place);
+    dispatch_worker_remove(&b->gateway->dispatch, &w->place, died, b->last_ms, b->handler->on_lost,
                            b->arg);
     show(b);
     free(w->name);
@@ -108,8 +108,8 @@ static void on_hello(struct broker *b, struct wire_peer *p, const struct frame_H
     peer_init(&w->peer, loop_now_ms(g->loop));
     peer_heard(&w->peer, loop_now_ms(g->loop));
     list_push(&b->workers, &w->node);
-    dispatch_worker_add(&b->gateway->dispatch, &w->slot, h->capacity);
-    dispatch_worker_report(&w->slot, h->running);
+    dispatch_worker_add(&b->gateway->dispatch, &w->place, h->capacity);
+    dispatch_worker_report(&w->place, h->running);
     wire_peer_set(p, w);
     buf_clear(&b->models);
     buf_add_str(&b->models, h->models);
@@ -128,33 +128,33 @@ static void on_worker_frame(struct broker *b, struct worker *w, const struct fra
 {
     switch (f->code) {
     case FRAME_BEAT:
-        dispatch_worker_report(&w->slot, f->BEAT.running);
+        dispatch_worker_report(&w->place, f->BEAT.running);
         break;
     case FRAME_EVENT:
-        b->handler->on_event(b->arg, &w->slot, &f->EVENT);
+        b->handler->on_event(b->arg, &w->place, &f->EVENT);
         break;
     case FRAME_FOLLOWING:
-        b->handler->on_following(b->arg, &w->slot, &f->FOLLOWING);
+        b->handler->on_following(b->arg, &w->place, &f->FOLLOWING);
         break;
     case FRAME_NEWS:
         b->handler->on_news(b->arg, f->NEWS.turn);
         break;
     case FRAME_DONE:
-        b->handler->on_done(b->arg, &w->slot, &f->DONE);
+        b->handler->on_done(b->arg, &w->place, &f->DONE);
         break;
     case FRAME_RELEASE:
-        b->handler->on_release(b->arg, &w->slot, &f->RELEASE);
+        b->handler->on_release(b->arg, &w->place, &f->RELEASE);
         break;
     case FRAME_NEED_TOKEN:
-        b->handler->on_need_token(b->arg, &w->slot, &f->NEED_TOKEN);
+        b->handler->on_need_token(b->arg, &w->place, &f->NEED_TOKEN);
         break;
     case FRAME_TOOLS:
         buf_clear(&b->tools);
         buf_add_str(&b->tools, f->TOOLS.tools);
         break;
     case FRAME_BYE:
-        log_info("worker.leaves", "worker=%s turns=%u", w->name, w->slot.assigned);
-        dispatch_worker_leaves(&b->gateway->dispatch, &w->slot);
+        log_info("worker.leaves", "worker=%s turns=%u", w->name, w->place.assigned);
+        dispatch_worker_leaves(&b->gateway->dispatch, &w->place);
         show(b);
         break;
     case FRAME_HELLO: /* on_message */
@@ -206,11 +206,11 @@ static void on_gone(void *arg, struct wire_peer *p)
 static void decide(void *arg)
 {
     struct broker *b = arg;
-    struct dispatch_worker *slot;
+    struct dispatch_worker *place;
     struct dispatch_turn *next;
     int64_t now_ms = loop_now_ms(b->gateway->loop);
-    while ((next = dispatch_next(&b->gateway->dispatch, now_ms, &slot)) != NULL) {
-        struct worker *w = worker_of(slot);
+    while ((next = dispatch_next(&b->gateway->dispatch, now_ms, &place)) != NULL) {
+        struct worker *w = worker_of(place);
         struct frame f = {.code = FRAME_TURN};
         b->handler->on_send(b->arg, next, &f.TURN);
         if (!send(w->wire, &f))
@@ -239,31 +239,31 @@ struct dispatch_worker *broker_worker(struct broker *b, struct str name)
     list_each (&b->workers, node, next) {
         struct worker *w = list_of(node, struct worker, node);
         if (str_is(name, w->holder))
-            return &w->slot;
+            return &w->place;
     }
     return NULL;
 }
 
-void broker_follow(struct dispatch_worker *slot, struct id turn)
+void broker_follow(struct dispatch_worker *place, struct id turn)
 {
     struct frame f = {.code = FRAME_FOLLOW, .FOLLOW = {.turn = turn}};
-    send(worker_of(slot)->wire, &f);
+    send(worker_of(place)->wire, &f);
 }
 
-void broker_unfollow(struct dispatch_worker *slot, struct id turn)
+void broker_unfollow(struct dispatch_worker *place, struct id turn)
 {
     struct frame f = {.code = FRAME_UNFOLLOW, .UNFOLLOW = {.turn = turn}};
-    send(worker_of(slot)->wire, &f);
+    send(worker_of(place)->wire, &f);
 }
 
-void broker_token(struct dispatch_worker *slot, struct id turn, uint32_t epoch,
+void broker_token(struct dispatch_worker *place, struct id turn, uint32_t epoch,
                   const struct secret *token)
 {
     struct frame f = {.code = FRAME_TOKEN, .TOKEN = {.turn = turn, .epoch = epoch}};
     struct secret *copy = token ? secret_new(secret_reveal(token)) : NULL;
     f.TOKEN.token = copy;
-    send(worker_of(slot)->wire, &f);
-    wire_wipe_after(worker_of(slot)->wire);
+    send(worker_of(place)->wire, &f);
+    wire_wipe_after(worker_of(place)->wire);
     secret_free(copy);
 }
 

@@ -10,10 +10,10 @@
 
 struct broker;
 
-/* Told with arg. A slot is one that was given to gateway.dispatch. */
+/* Told with arg. A place is what was given to gateway.dispatch. */
 struct broker_handler {
     /* The turn is on its way: what of it goes with it. out is zeroed; borrowed until the return. */
-    void (*on_send)(void *arg, struct dispatch_turn *slot, struct frame_TURN *out);
+    void (*on_send)(void *arg, struct dispatch_turn *place, struct frame_TURN *out);
     void (*on_event)(void *arg, struct dispatch_worker *from, const struct frame_EVENT *e);
     void (*on_following)(void *arg, const struct dispatch_worker *from,
                          const struct frame_FOLLOWING *f);

@@ -55,14 +55,14 @@ static void chunk_free(struct chunk *c)
 
 void tail_init(struct tail *t, size_t bytes_max) { *t = (struct tail){.bytes_max = bytes_max}; }
 
-static struct chunk **slot(const struct tail *t, unsigned index)
+static struct chunk **chunk_at(const struct tail *t, unsigned index)
 {
     return &t->ring[(t->first + index) & (t->size - 1)];
 }
 
 static void drop_first(struct tail *t)
 {
-    struct chunk *c = *slot(t, 0);
+    struct chunk *c = *chunk_at(t, 0);
     t->base = c->at;
     t->bytes -= c->len;
     t->first = (t->first + 1) & (t->size - 1);
@@ -86,7 +86,7 @@ void tail_free(struct tail *t)
 
 const struct chunk *tail_last(const struct tail *t)
 {
-    return t->count ? *slot(t, t->count - 1) : NULL;
+    return t->count ? *chunk_at(t, t->count - 1) : NULL;
 }
 
 static bool follows_on(struct event_at last, struct event_at next)
@@ -101,7 +101,7 @@ static void grow(struct tail *t)
     unsigned size = t->size ? t->size * 2 : 8;
     struct chunk **ring = xmalloc(size * sizeof *ring);
     for (unsigned i = 0; i < t->count; i++)
-        ring[i] = *slot(t, i);
+        ring[i] = *chunk_at(t, i);
     free(t->ring);
     t->ring = ring;
     t->first = 0;
@@ -168,7 +168,7 @@ bool tail_add(struct tail *t, struct chunk *take_chunk)
     if (t->count == t->size)
         grow(t);
     t->count++;
-    *slot(t, t->count - 1) = take_chunk;
+    *chunk_at(t, t->count - 1) = take_chunk;
     t->bytes += take_chunk->len;
     while (t->bytes > t->bytes_max && t->count > 1)
         drop_first(t);
@@ -178,7 +178,7 @@ bool tail_add(struct tail *t, struct chunk *take_chunk)
 void tail_trim(struct tail *t, struct event_at given)
 {
     struct event_at upto = event_at_cmp(given, t->stored) < 0 ? given : t->stored;
-    while (t->count > 1 && event_at_cmp((*slot(t, 0))->at, upto) <= 0)
+    while (t->count > 1 && event_at_cmp((*chunk_at(t, 0))->at, upto) <= 0)
         drop_first(t);
 }
 
@@ -194,7 +194,7 @@ static int tail_index(const struct tail *t, struct event_at cursor)
     if (t->count == 0) /* ahead of us, as below */
         return cursor.epoch == t->base.epoch && cursor.seq > t->base.seq ? 0 : -1;
     for (unsigned i = t->count; i > 0; i--) {
-        const struct chunk *c = *slot(t, i - 1);
+        const struct chunk *c = *chunk_at(t, i - 1);
         int order = event_at_cmp(c->at, cursor);
         if (order == 0)
             return (int)i;
@@ -332,7 +332,7 @@ static struct chunk *next_chunk(struct follow *f, const struct tail *t)
         f->state = FOLLOW_LIVE;
     if (has_all(f, t))
         f->state = FOLLOW_OVER;
-    return (unsigned)index < t->count ? chunk_ref(*slot(t, (unsigned)index)) : NULL;
+    return (unsigned)index < t->count ? chunk_ref(*chunk_at(t, (unsigned)index)) : NULL;
 }
 
 /* turn_awaiting_input ends a stream only as long as nothing has come after it. */

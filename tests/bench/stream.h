@@ -24,8 +24,8 @@ struct plan {
         events_addr; /* MODE_ASYNC: the stream is read there; port 0: where it began */
     const char *datasource;
     uint32_t tokens, rate;
-    uint32_t drop_after; /* leave after so many events and come back with Last-Event-ID; 0: never */
-    uint32_t away_ms;    /* and after so long, so that there is something to replay */
+    uint32_t drop_after; /* leave after as many events and come back with Last-Event-ID; 0: never */
+    uint32_t away_ms;    /* how long it is away: there is something to replay then */
     void (*on_first)(void);
     void (*on_over)(void *slot, bool ok);
 

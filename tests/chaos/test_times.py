@@ -39,7 +39,7 @@ def whole(stack: Stack) -> None:
 
 
 def next_event(stream: Stream, known: int) -> float:
-    """When the event after so many came."""
+    """When the event after this number of them came."""
     while len(stream.parser.events) <= known:
         assert not stream.ended.is_set(), "the stream ended"
         time.sleep(0.0005)

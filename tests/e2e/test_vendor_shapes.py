@@ -32,7 +32,7 @@ class Answer:
 
 @dataclass
 class Case:
-    """answers: the last one is for all later requests; the final event: a code, or "" and what it says. asked: so often."""
+    """answers: the last one is for all later requests; the final event: a code, or "" and what it says; asked: requests."""
 
     answers: list[Answer]
     code: str = ""

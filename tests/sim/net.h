@@ -14,7 +14,7 @@
 void net_break(struct proc *worker, unsigned gateway); /* the connection between them */
 void net_cut(struct proc *worker, unsigned gateway, int64_t us, bool breaks); /* for a while */
 void net_lane_break(struct proc *p); /* the process's connection to Redis */
-/* Gone for so long; what is under way is cut off. promoted: its replica takes over. */
+/* Gone for a while; what is under way is cut off. promoted: its replica takes over. */
 void net_redis_crash(int64_t us, bool promoted);
 
 /* The process's store, over its connection. */

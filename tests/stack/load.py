@@ -73,7 +73,7 @@ class Load:
             thread.join(2 * self.patience)
 
     def wait_more(self, turns: int, seconds: float = 120) -> None:
-        """Until so many further turns have ended."""
+        """Until this number of further turns have ended."""
         goal, end = len(self.logs) + turns, time.monotonic() + seconds
         while len(self.logs) < goal:
             assert not self.faults, self.faults

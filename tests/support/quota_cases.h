@@ -278,24 +278,24 @@ CASE(turns_at_once_and_a_minute_are_limited_by_person)
     struct quota_budget b = {.day = 20000};
     struct id one = id_new(), two = id_new();
     quota_turn_hold(f->store, p->owner, (struct id){{0}}, CASE_LEASE_MS); /* none is none */
-#define ADMIT(turn, at_once, per_minute)                                                           \
+#define BEGIN(turn, at_once, per_minute)                                                           \
     OK(f, quota_turn_begin, p->owner, turn, at_once, per_minute, CASE_LEASE_MS, &b)
-    assert_int_equal(ADMIT(one, 2, 100)->verdict, QUOTA_OK);
-    assert_int_equal(ADMIT(two, 2, 100)->verdict, QUOTA_OK);
-    assert_int_equal(ADMIT(two, 2, 100)->verdict, QUOTA_OK); /* sent again */
-    assert_int_equal(ADMIT(id_new(), 2, 100)->verdict, QUOTA_WAIT);
+    assert_int_equal(BEGIN(one, 2, 100)->verdict, QUOTA_OK);
+    assert_int_equal(BEGIN(two, 2, 100)->verdict, QUOTA_OK);
+    assert_int_equal(BEGIN(two, 2, 100)->verdict, QUOTA_OK); /* sent again */
+    assert_int_equal(BEGIN(id_new(), 2, 100)->verdict, QUOTA_WAIT);
     quota_turn_end(f->store, p->owner, one);
-    assert_int_equal(ADMIT(id_new(), 2, 100)->verdict, QUOTA_OK);
+    assert_int_equal(BEGIN(id_new(), 2, 100)->verdict, QUOTA_OK);
     f->pass(f, CASE_LEASE_MS * 3 / 5);
     quota_turn_hold(f->store, p->owner, two, CASE_LEASE_MS);
     f->pass(f, CASE_LEASE_MS * 3 / 5); /* the other was lost */
-    assert_int_equal(ADMIT(id_new(), 2, 100)->verdict, QUOTA_OK);
-    assert_int_equal(ADMIT(id_new(), 2, 100)->verdict, QUOTA_WAIT);
+    assert_int_equal(BEGIN(id_new(), 2, 100)->verdict, QUOTA_OK);
+    assert_int_equal(BEGIN(id_new(), 2, 100)->verdict, QUOTA_WAIT);
     f->pass(f, CASE_LEASE_MS + 100); /* both were lost */
-    assert_int_equal(ADMIT(id_new(), 2, 100)->verdict, QUOTA_OK);
-    assert_int_equal(ADMIT(id_new(), 0, 0)->verdict, QUOTA_OK); /* of the minute it is none */
-    assert_int_equal(ADMIT(id_new(), 0, 6)->verdict, QUOTA_OK);
-    struct got *g = ADMIT(id_new(), 0, 4);
+    assert_int_equal(BEGIN(id_new(), 2, 100)->verdict, QUOTA_OK);
+    assert_int_equal(BEGIN(id_new(), 0, 0)->verdict, QUOTA_OK); /* of the minute it is none */
+    assert_int_equal(BEGIN(id_new(), 0, 6)->verdict, QUOTA_OK);
+    struct got *g = BEGIN(id_new(), 0, 4);
     assert_int_equal(g->verdict, QUOTA_WAIT);
     assert_true(g->wait_ms > 50000 && g->wait_ms <= 60000);
     char scope[128];
@@ -303,8 +303,8 @@ CASE(turns_at_once_and_a_minute_are_limited_by_person)
     struct quota_budget spent = {.scope = str_of(scope), .day = 20000, .tokens_max = 10};
     assert_int_equal(reserve(p, &spent, id_new(), 10, 0), QUOTA_OK);
     b.tokens_max = 10;
-    assert_int_equal(ADMIT(id_new(), 0, 0)->verdict, QUOTA_TOKENS);
-#undef ADMIT
+    assert_int_equal(BEGIN(id_new(), 0, 0)->verdict, QUOTA_TOKENS);
+#undef BEGIN
 }
 
 #define LIMIT_CASES                                                                                \

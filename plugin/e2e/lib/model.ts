@@ -9,7 +9,7 @@ export interface Call {
   readonly args: Json;
 }
 
-/** A text, a tool call, a pause of so many milliseconds, or what the test opens. */
+/** A text, a tool call, a pause in milliseconds, or what the test opens. */
 export type Piece = string | number | Call | Promise<void>;
 
 export interface Prompt {

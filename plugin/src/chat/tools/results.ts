@@ -2,7 +2,7 @@
 // trusted to have the shape that it should.
 import { asList, asObject, asText, parseJson } from '../../api/events';
 
-/** Beyond so many samples each as a point would cost more than it shows. */
+/** With more samples than this a point for each would cost more than it shows. */
 const POINTS_MAX = 20_000;
 
 /** Nothing was found: no series with a value, no line, no trace, no profile. */

@@ -17,7 +17,7 @@ const OF_PRODUCT: Readonly<Record<string, readonly Key[]>> = {
 };
 const OF_DASHBOARD: readonly Key[] = ['empty.standsOut', 'empty.changedHere'];
 
-export interface Scene {
+export interface SuggestionFacts {
   readonly products: readonly string[];
   readonly firing: readonly string[];
   readonly onDashboard: boolean;
@@ -29,7 +29,7 @@ function inTurn(lists: ReadonlyArray<readonly Key[]>): readonly Key[] {
   return Array.from({ length: longest }, (_, i) => lists.flatMap((list) => list[i] ?? [])).flat();
 }
 
-export function suggestionsOf({ products, firing, onDashboard }: Scene): readonly string[] {
+export function suggestionsOf({ products, firing, onDashboard }: SuggestionFacts): readonly string[] {
   const alerts = firing
     .slice(0, FIRING_MAX)
     .map((name) => t('empty.whyFiring', { name: plain(shorten(name, NAME_MAX)) }));
