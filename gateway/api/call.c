@@ -230,6 +230,24 @@ bool call_text(struct call *c, const char *key, size_t max, struct str *out)
     return false;
 }
 
+bool call_message(struct call *c, const char *key, uint32_t *out)
+{
+    json_t *value = json_object_get(c->body, key);
+    char sentence[80];
+    uint64_t n = 0;
+    if (json_is_number(value) && json_number_value(value) > 0 &&
+        json_number_value(value) <= UINT32_MAX)
+        n = (uint64_t)json_number_value(value);
+    else if (json_is_string(value))
+        str_u64(json_text(value), UINT32_MAX, &n);
+    *out = (uint32_t)n;
+    if (n == 0) {
+        snprintf(sentence, sizeof(sentence), "%s must be the id of a message", key);
+        call_fail(c, ERR_INVALID, sentence);
+    }
+    return n != 0;
+}
+
 struct str call_key(struct call *c, char out[65])
 {
     unsigned char hash[32];

@@ -79,6 +79,9 @@ struct http_stream *call_stream(struct call *c, const char *content_type,
 /* A string field of the body. Absent: *out {NULL, 0}. Wrong type or longer than max: false, the
  * call was failed with 422. */
 bool call_text(struct call *c, const char *key, size_t max, struct str *out);
+/* A message's id in the body: as GET /session gives it, or a number. False: it is none, the call
+ * was failed with 422. */
+bool call_message(struct call *c, const char *key, uint32_t *out);
 /* The Idempotency-Key header, hashed with the user's name; empty when absent. */
 struct str call_key(struct call *c, char out[65]);
 /* What is asked for under that key, hashed with it: the body, however its JSON is written, and what

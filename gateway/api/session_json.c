@@ -45,6 +45,12 @@ static void write_usage(struct buf *b, const struct usage *u)
     usage_json(b, u);
 }
 
+/* Questions that were asked in several ways, of which one is among the messages. */
+static void write_versions(struct buf *b, const struct store_session *s)
+{
+    json_field_raw(b, "versions", s->versions.len > 0 ? s->versions : STR("[]"));
+}
+
 /* What stands for its oldest messages when they don't fit a model. */
 static void write_summary_of(struct buf *b, const struct store_session *s)
 {
@@ -161,6 +167,7 @@ void session_json_head(struct buf *b, const struct store_session *s)
     write_usage(b, &s->usage);
     write_summary_of(b, s);
     write_turn(b, s);
+    write_versions(b, s);
     json_field_bool(b, "keep", s->keep);
     session_json_share_id(b, s->session, s->share);
 }

@@ -95,6 +95,8 @@ static void add_link(struct call *c, struct str cursor)
         buf_puts(&link, "&q=");
         fetch_escape(&link, q);
     }
+    if (http_query(c->request, "keep", &q))
+        buf_puts(&link, "&keep=true");
     buf_puts(&link, ">; rel=\"next\"");
     if (!link.overflowed)
         http_add_header(c->request, "Link", buf_cstr(&link));
@@ -112,6 +114,7 @@ static void on_list(void *arg, enum err err, const struct store_answer *a)
     for (unsigned i = 0; i < a->session_count; i++) {
         buf_puts(&b, i ? ",{" : "{");
         session_json_summary(&b, &a->sessions[i]);
+        json_field_bool(&b, "keep", a->sessions[i].keep);
         buf_putc(&b, '}');
     }
     buf_putc(&b, ']');
@@ -123,7 +126,7 @@ static void on_list(void *arg, enum err err, const struct store_answer *a)
 
 void api_sessions_list(struct call *c)
 {
-    struct str q = {0}, cursor = {0}, limit_text;
+    struct str q = {0}, cursor = {0}, limit_text, kept_text;
     uint64_t limit = LIST_DEFAULT;
     http_query(c->request, "q", &q);
     http_query(c->request, "cursor", &cursor);
@@ -132,12 +135,22 @@ void api_sessions_list(struct call *c)
         call_fail(c, ERR_INVALID, "limit must be a number from 1 to 200");
         return;
     }
+    bool kept = http_query(c->request, "keep", &kept_text);
+    if (kept && (!str_is(kept_text, "true") || str_trim(q).len > 0)) {
+        call_fail(c, ERR_INVALID, "keep must be true, without q");
+        return;
+    }
     if (q.len > QUERY_BYTES_MAX || cursor.len > QUERY_BYTES_MAX || !str_utf8(q) ||
         !str_utf8(cursor)) {
         call_fail(c, ERR_INVALID, "q and cursor are at most 256 bytes of UTF-8");
         return;
     }
     q = str_trim(q);
+    if (kept) {
+        c->store_call = store_session_list_kept(c->gateway->store, str_of(c->user), (unsigned)limit,
+                                                cursor, on_list, c);
+        return;
+    }
     if (q.len == 0) {
         c->store_call = store_session_list(c->gateway->store, str_of(c->user), q, (unsigned)limit,
                                            cursor, on_list, c);
@@ -264,27 +277,11 @@ void api_sessions_delete(struct call *c)
         store_session_delete(c->gateway->store, str_of(c->user), c->session, on_deleted, c);
 }
 
-/* A message's id in a body: as GET /session gives it, or a number. */
-static bool message_of(struct call *c, uint32_t *out)
-{
-    json_t *value = json_object_get(c->body, "message_id");
-    uint64_t n = 0;
-    if (json_is_number(value) && json_number_value(value) > 0 &&
-        json_number_value(value) <= UINT32_MAX)
-        n = (uint64_t)json_number_value(value);
-    else if (json_is_string(value))
-        str_u64(json_text(value), UINT32_MAX, &n);
-    *out = (uint32_t)n;
-    if (n == 0)
-        call_fail(c, ERR_INVALID, "message_id must be the id of a message");
-    return n != 0;
-}
-
 void api_sessions_fork(struct call *c)
 {
     uint32_t before;
     bring_token(c);
-    if (message_of(c, &before))
+    if (call_message(c, "message_id", &before))
         c->store_call = store_session_fork(c->gateway->store, str_of(c->user), c->session, before,
                                            on_session_id, c);
 }
@@ -298,10 +295,16 @@ static int flag_of(const struct call *c, const char *key)
 
 void api_sessions_message_patch(struct call *c)
 {
-    int pinned = flag_of(c, "pinned"), excluded = flag_of(c, "excluded");
+    int pinned = flag_of(c, "pinned"), excluded = flag_of(c, "excluded"),
+        shown = flag_of(c, "shown");
     bring_token(c);
-    if (pinned == -1 && excluded == -1)
-        call_fail(c, ERR_INVALID, "pinned or excluded is to be changed");
+    if (shown == 0 || (shown == 1 && (pinned != -1 || excluded != -1)))
+        call_fail(c, ERR_INVALID, "shown is true, alone: another version then is not shown");
+    else if (shown == 1)
+        c->store_call = store_version_show(c->gateway->store, str_of(c->user), c->session,
+                                           c->message, on_done, c);
+    else if (pinned == -1 && excluded == -1)
+        call_fail(c, ERR_INVALID, "pinned, excluded or shown is to be changed");
     else
         c->store_call = store_message_patch(c->gateway->store, str_of(c->user), c->session,
                                             c->message, pinned, excluded, on_done, c);

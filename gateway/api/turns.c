@@ -31,7 +31,8 @@ struct question {
     struct path datasource;
     char *path, *message, *model, *context;
     bool async;
-    struct id quota_id; /* its place among its person's turns: the same when it is sent again */
+    uint32_t instead_of; /* the question that it is another version of, or 0 */
+    struct id quota_id;  /* its place among its person's turns: the same when it is sent again */
 };
 
 static void question_free(struct question *q)
@@ -94,6 +95,8 @@ static bool take_question(struct call *c, struct question *q)
         call_fail(c, ERR_INVALID, "message must be a text that is not empty");
         return false;
     }
+    if (json_object_get(c->body, "instead_of") && !call_message(c, "instead_of", &q->instead_of))
+        return false;
     q->path = str_dup(path);
     q->message = str_dup(message);
     q->model = str_dup(model);
@@ -127,6 +130,7 @@ static void begin(struct question *q)
                             .key = call_key(c, key),
                             .body = call_body(c, str_of(q->path), body),
                             .title = title_of(str_of(q->message), TITLE_BYTES_MAX),
+                            .instead_of = q->instead_of,
                             .message = &message,
                             .request = &request,
                             .turn_start = buf_str(&turn_start),

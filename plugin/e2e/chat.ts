@@ -250,7 +250,7 @@ export function chatTests(the: () => World): void {
     }
   });
 
-  it('has its questions edited and asked again in a branch, hidden and shown again', async () => {
+  it('has its questions edited and asked again in their place, hidden and shown again', async () => {
     const world = the();
     const { model } = world.stack;
     model.when('second', () => ['The second answer.']);
@@ -267,6 +267,19 @@ export function chatTests(the: () => World): void {
     await last(page).getByText('The second answer.').waitFor();
     await idle(page);
     expect(await page.getByTestId('exchange').count()).toBe(1);
+    // Both are kept, in one place and one conversation; also after a reload.
+    const nav = page.getByRole('navigation', { name: 'Conversations' });
+    await expect.poll(() => nav.locator('[data-row]').filter({ hasText: 'first' }).count()).toBe(1);
+    expect(await nav.locator('[data-row]').filter({ hasText: 'second' }).count()).toBe(0);
+    await last(page).getByText('2/2').waitFor();
+    await last(page).getByRole('button', { name: 'Earlier version' }).click();
+    await last(page).getByText('The first answer.').waitFor();
+    await page.reload();
+    await last(page).getByText('1/2').waitFor();
+    await world.shot('versions');
+    expect(await seriousFindings(page)).toEqual([]);
+    await last(page).getByRole('button', { name: 'Later version' }).click();
+    await last(page).getByText('The second answer.').waitFor();
     await last(page).getByRole('button', { name: 'More' }).click();
     await page.getByRole('menuitem', { name: 'Hide it from the model' }).click();
     await last(page).getByText('Hidden from the model').waitFor();
@@ -332,7 +345,7 @@ export function chatTests(the: () => World): void {
     await page.goto(trunk);
     await last(page).getByText('The left answer.').waitFor();
     expect(await page.getByTestId('exchange').count()).toBe(2);
-    // An earlier question that is asked anew is a branch, too.
+    // An earlier question that is asked anew takes the place of what came of it.
     const first = page.getByTestId('exchange').first();
     await first.getByRole('button', { name: 'Edit and ask again' }).click();
     await first.getByRole('textbox', { name: 'Edit the question' }).fill('right');
@@ -457,7 +470,7 @@ export function chatTests(the: () => World): void {
     expect(errors).toEqual([]);
   });
 
-  it('is found again, renamed and deleted', async () => {
+  it('is found again, renamed, pinned and deleted', async () => {
     const world = the();
     world.stack.model.when('needle', () => ['Yes.']);
     const { page } = await world.come();
@@ -478,6 +491,21 @@ export function chatTests(the: () => World): void {
     await page.getByLabel('Title').fill('The needle, found');
     await page.getByRole('button', { name: 'Rename' }).click();
     await nav.getByRole('button', { name: /^The needle, found/ }).waitFor();
+    await nav.getByLabel('More about The needle, found').click();
+    await page.getByRole('menuitem', { name: 'Pin' }).click();
+    await nav.getByLabel('Search conversations').fill('');
+    const pinned = nav
+      .getByRole('list', { name: 'Pinned' })
+      .getByRole('button', { name: /^The needle, found/ });
+    await pinned.waitFor();
+    await page.reload();
+    await pinned.waitFor();
+    expect(await nav.getByRole('button', { name: /^The needle, found/ }).count()).toBe(1);
+    await world.shot('pinned');
+    await nav.getByLabel('More about The needle, found').click();
+    await page.getByRole('menuitem', { name: 'Unpin' }).click();
+    await expect.poll(() => pinned.count()).toBe(0);
+    await nav.getByLabel('Search conversations').fill('needle');
     await nav.getByLabel('More about The needle, found').click();
     await page.getByRole('menuitem', { name: 'Delete' }).click();
     await page.getByRole('button', { name: 'Delete' }).click();

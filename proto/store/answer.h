@@ -36,6 +36,7 @@ struct store_session {
                                  token */
     struct str running_approvals; /* of an AWAITING one: event_approvals; else empty */
     struct usage usage;           /* of all its turns */
+    bool keep;                    /* it is deleted by its owner alone */
     /* Of get and load: what a model made of the messages up to one, or empty; and how often
      * messages were changed. */
     struct str summary;
@@ -43,8 +44,9 @@ struct store_session {
     /* Of get and page: its readers' token, empty when it is not shared; and the path of the
      * datasource that they must be allowed to read, or empty. */
     struct str share, share_path;
-    bool keep;          /* of the same: it is deleted by its owner alone */
-    struct str snippet; /* of a search: what stands around the words in a message, or empty */
+    struct str versions; /* of the same: [["5","9"],…]: questions of which one is in the
+                            conversation, by when they were asked; or empty */
+    struct str snippet;  /* of a search: what stands around the words in a message, or empty */
 };
 struct store_message {
     uint32_t message; /* its id in the session */

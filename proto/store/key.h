@@ -10,10 +10,12 @@
  *                            (how often messages were changed); sources (datasources that the
  *                            person said yes to); share (the token of its readers), sharefor (the
  *                            datasource that these must be allowed to read, or ''); keep (1: it
- *                            never expires); fb:MID (what its owner said of that answer); kept,
+ *                            never expires); versions (of questions: prelude.lua); fb:MID (what
+ *                            its owner said of that answer); kept,
  *                            evat, evkeep, evnow, evwas (bytes of turns that are over, and of
  *                            their streams: prelude.lua)
- *   p:m:{SID}        hash    message id (decimal, growing) -> record_message
+ *   p:m:{SID}        hash    message id (decimal, growing) -> record_message; vQUESTION:MESSAGE:
+ *                            what another version of a question leads to
  *   p:f:{SID}        hash    message id -> flags (p: pinned, x: excluded)
  *   p:w:{SID}        hash    replicated: writes whose copies are waited for (7 d)
  *   p:k:{SID}:HASH   string  idempotency key of a turn -> TID (24 h)

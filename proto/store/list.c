@@ -42,7 +42,7 @@ struct listing {
     struct candidate *page;
     unsigned found;            /* of a search: hits of this page so far */
     unsigned page_count, next; /* next: of a search, the candidate to look at */
-    bool page_full;
+    bool page_full, kept;
     struct store_session *hits;
     char **hit_texts;
     unsigned hit_count;
@@ -155,13 +155,14 @@ static void on_page(struct store_call *c, struct store_command *cmd, enum err er
     struct listing *w = c->own;
     unsigned pairs = redis_count(reply) / 2;
     w->page = xcalloc(pairs + 1, sizeof *w->page);
-    w->page_full = pairs >= cmd->tag;
+    w->page_full = !w->kept && pairs >= cmd->tag;
     for (unsigned i = 0; i < pairs; i++) {
         struct candidate *d = &w->page[w->page_count];
-        if (!id_parse(redis_text(redis_at(reply, 2 * i)), &d->session))
+        unsigned at = 2 * (w->kept ? pairs - 1 - i : i); /* newest first */
+        if (!id_parse(redis_text(redis_at(reply, at)), &d->session))
             continue;
         id_text(d->session, d->place.session);
-        d->place.updated_ms = redis_int(redis_at(reply, 2 * i + 1));
+        d->place.updated_ms = redis_int(redis_at(reply, at + 1));
         if (behind(w, &d->place))
             w->page_count++;
     }
@@ -214,6 +215,20 @@ static void read_page(struct store_call *c)
     command_str(cmd, STR("LIMIT"));
     command_num(cmd, w->offset);
     command_num(cmd, cmd->tag);
+    command_send(cmd);
+}
+
+/* Those that are kept for good, all of them: a person marks them one by one. */
+static void read_kept(struct store_call *c)
+{
+    struct store_command *cmd = command_new(c, on_page);
+    command_str(cmd, STR("ZINTER"));
+    command_num(cmd, 2);
+    command_owner_key(cmd, buf_str(&c->owner));
+    command_kept_key(cmd, buf_str(&c->owner));
+    command_str(cmd, STR("AGGREGATE"));
+    command_str(cmd, STR("MAX"));
+    command_str(cmd, STR("WITHSCORES"));
     command_send(cmd);
 }
 
@@ -307,8 +322,8 @@ static bool words_parse(struct listing *w, struct str q)
     return true;
 }
 
-uint64_t store_session_list(struct store *s, struct str owner, struct str q, unsigned limit,
-                            struct str cursor, store_fn *fn, void *arg)
+static uint64_t list(struct store *s, struct str owner, struct str q, unsigned limit,
+                     struct str cursor, bool kept, store_fn *fn, void *arg)
 {
     CHECK(limit >= 1 && limit <= LIST_MAX);
     struct store_call *c = store_call_new(s, fn, arg);
@@ -316,12 +331,28 @@ uint64_t store_session_list(struct store *s, struct str owner, struct str q, uns
     c->own_free = listing_free;
     buf_init(&w->query, QUERY_BYTES_MAX);
     w->limit = limit;
+    w->kept = kept;
     w->hits = xcalloc(limit, sizeof *w->hits);
     w->hit_texts = xcalloc(limit, sizeof *w->hit_texts);
     w->bounded = cursor.len > 0;
     if (!buf_add_str(&c->owner, owner) || !words_parse(w, q) ||
         (w->bounded && !cursor_parse(cursor, &w->bound)))
         return store_call_fail(c, ERR_INVALID);
-    read_page(c);
+    if (kept)
+        read_kept(c);
+    else
+        read_page(c);
     return c->id;
+}
+
+uint64_t store_session_list(struct store *s, struct str owner, struct str q, unsigned limit,
+                            struct str cursor, store_fn *fn, void *arg)
+{
+    return list(s, owner, q, limit, cursor, false, fn, arg);
+}
+
+uint64_t store_session_list_kept(struct store *s, struct str owner, unsigned limit,
+                                 struct str cursor, store_fn *fn, void *arg)
+{
+    return list(s, owner, STR(""), limit, cursor, true, fn, arg);
 }

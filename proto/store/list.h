@@ -8,5 +8,8 @@
  * (ASCII case folded); empty: all. limit 1..200. */
 uint64_t store_session_list(struct store *s, struct str owner, struct str q, unsigned limit,
                             struct str cursor, store_fn *fn, void *arg);
+/* The same of those that are kept for good. */
+uint64_t store_session_list_kept(struct store *s, struct str owner, unsigned limit,
+                                 struct str cursor, store_fn *fn, void *arg);
 
 #endif

@@ -65,12 +65,13 @@ void reply_session(const struct redisReply *p, struct id session, struct store_s
         .running_lease_ms = num_at(p, 10),
         .usage = {u64_at(p, 11), u64_at(p, 12), u64_at(p, 13), u64_at(p, 14)},
         .running_approvals = text_at(p, 15),
-        .summary = text_at(p, 16),
-        .summary_to = u32_at(p, 17),
-        .revision = u32_at(p, 18),
-        .share = text_at(p, 19),
-        .share_path = text_at(p, 20),
-        .keep = num_at(p, 21) == 1,
+        .keep = num_at(p, 16) == 1,
+        .summary = text_at(p, 17),
+        .summary_to = u32_at(p, 18),
+        .revision = u32_at(p, 19),
+        .share = text_at(p, 20),
+        .share_path = text_at(p, 21),
+        .versions = text_at(p, 22),
     };
     if (!id_parse(text_at(p, 7), &out->running))
         out->running = (struct id){{0}};

@@ -475,6 +475,18 @@ uint64_t store_message_patch(struct store *s, struct str owner, struct id sessio
     return command_send(cmd);
 }
 
+uint64_t store_version_show(struct store *s, struct str owner, struct id session, uint32_t message,
+                            store_fn *fn, void *arg)
+{
+    struct store_call *c = session_call(s, owner, session, fn, arg);
+    struct store_command *cmd = command_script(c, SCRIPT_session_version, on_message);
+    command_session_keys(cmd, session);
+    command_str(cmd, owner);
+    command_num(cmd, message);
+    command_turn_prefix(cmd, session);
+    return command_send(cmd);
+}
+
 uint64_t store_message_delete(struct store *s, struct str owner, struct id session,
                               uint32_t message, store_fn *fn, void *arg)
 {

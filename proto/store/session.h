@@ -46,6 +46,10 @@ uint64_t store_session_fork(struct store *s, struct str owner, struct id session
 /* ERR_MESSAGE_NOT_FOUND. -1: as it is, 0, 1. */
 uint64_t store_message_patch(struct store *s, struct str owner, struct id session, uint32_t message,
                              int pinned, int excluded, store_fn *fn, void *arg);
+/* Shows that version of a question, with all that came of it, instead of the one that is shown.
+ * ERR_TURN_RUNNING, ERR_MESSAGE_NOT_FOUND. */
+uint64_t store_version_show(struct store *s, struct str owner, struct id session, uint32_t message,
+                            store_fn *fn, void *arg);
 /* ERR_TURN_RUNNING while the message belongs to the running turn. */
 uint64_t store_message_delete(struct store *s, struct str owner, struct id session,
                               uint32_t message, store_fn *fn, void *arg);

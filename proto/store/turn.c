@@ -155,6 +155,10 @@ uint64_t store_turn_begin(struct store *s, const struct store_begin *b, store_fn
     if (b->body.len > 0)
         store_hash(b->body, body);
     command_str(cmd, str_of(body));
+    if (b->instead_of)
+        command_num(cmd, b->instead_of);
+    else
+        command_str(cmd, STR(""));
     return command_send(cmd);
 }
 

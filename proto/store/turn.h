@@ -12,6 +12,8 @@ struct store_begin {
     struct id session, turn; /* turn: a new id; the answer's is an older one when key was seen */
     struct str key, body;    /* as of store_session_create */
     struct str title;        /* for a session without one */
+    uint32_t instead_of;     /* not 0: the question that it is another version of: that one and all
+                                behind it leave the conversation; ERR_MESSAGE_NOT_FOUND */
     const struct record_message *message; /* the user's */
     const struct record_request *request;
     struct str turn_start; /* payload of event 1-1; written with this turn's id */

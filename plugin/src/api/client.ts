@@ -89,6 +89,8 @@ export interface TurnRequest {
   readonly datasourcePath: string;
   readonly context?: TurnContext;
   readonly model?: string;
+  /** The question that it is another version of: what came of that one is kept, and shown no more. */
+  readonly insteadOf?: string;
   readonly idempotencyKey: string;
 }
 
@@ -106,7 +108,13 @@ export interface SessionPage {
 
 export interface GatewayClient {
   createSession(options: { title?: string; model?: string; idempotencyKey: string }): Promise<string>;
-  listSessions(options?: { query?: string; cursor?: string; signal?: AbortSignal }): Promise<SessionPage>;
+  listSessions(options?: {
+    query?: string;
+    /** Only those that are pinned. */
+    pinned?: boolean;
+    cursor?: string;
+    signal?: AbortSignal;
+  }): Promise<SessionPage>;
   getSession(sessionId: string, signal?: AbortSignal): Promise<SessionDetail>;
   patchSession(sessionId: string, patch: Record<string, unknown>): Promise<void>;
   deleteSession(sessionId: string): Promise<void>;
@@ -114,7 +122,7 @@ export interface GatewayClient {
   patchMessage(
     sessionId: string,
     messageId: string,
-    patch: { pinned?: boolean; excluded?: boolean },
+    patch: { pinned?: boolean; excluded?: boolean; shown?: true },
   ): Promise<void>;
   deleteMessage(sessionId: string, messageId: string): Promise<void>;
   startTurn(request: TurnRequest): Promise<string>;
@@ -356,12 +364,13 @@ export function createGatewayClient(proxyUrl: string | undefined): GatewayClient
       return requireText(asObject(body)?.['session_id'], 'session_id');
     },
 
-    async listSessions({ query, cursor, signal } = {}): Promise<SessionPage> {
+    async listSessions({ query, pinned, cursor, signal } = {}): Promise<SessionPage> {
       const { body, response } = await sendForJson(base, {
         method: 'GET',
         path: '/sessions',
         query: {
           q: query,
+          keep: pinned === true ? 'true' : undefined,
           limit: '50',
           cursor: cursor === undefined ? undefined : decodeURIComponent(cursor),
         },
@@ -419,6 +428,7 @@ export function createGatewayClient(proxyUrl: string | undefined): GatewayClient
       datasourcePath: path,
       context,
       model,
+      insteadOf,
       idempotencyKey,
     }): Promise<string> {
       const body = await command({
@@ -430,6 +440,7 @@ export function createGatewayClient(proxyUrl: string | undefined): GatewayClient
           message,
           ...(context === undefined ? {} : { context }),
           ...(model === undefined ? {} : { model }),
+          ...(insteadOf === undefined ? {} : { instead_of: insteadOf }),
         },
       });
       return requireText(asObject(body)?.['turn_id'], 'turn_id');

@@ -23,6 +23,8 @@ export interface SessionSummary {
   readonly turns: number;
   /** Of a search: what stands around the words in a message; or empty. */
   readonly snippet: string;
+  /** Stands on top, and is not deleted after a while. */
+  readonly pinned: boolean;
 }
 
 export interface Feedback {
@@ -71,6 +73,8 @@ export interface SessionDetail {
   readonly shareId: string;
   /** Of what another person shares: who it is; else empty. */
   readonly sharedBy: string;
+  /** Questions that were asked in several ways, by their ids: of each group one is among the messages. */
+  readonly versions: ReadonlyArray<readonly string[]>;
   readonly messages: readonly MessageData[];
   readonly turn?: TurnData;
 }
@@ -93,6 +97,7 @@ export function parseSessionSummary(value: unknown): SessionSummary | undefined 
     updatedAt: asTime(session['updated_at']),
     turns: asCount(session['turns']),
     snippet: asText(session['snippet']),
+    pinned: session['keep'] === true,
   };
 }
 
@@ -158,6 +163,7 @@ export function parseSessionDetail(sessionId: string, value: unknown, text: stri
     usage: parseUsage(session['usage']),
     shareId: asText(session['share_id']),
     sharedBy: asText(session['shared_by']),
+    versions: asList(session['versions']).map((group) => asList(group).map(asText)),
     messages: asList(session['messages'])
       .map(parseMessage)
       .filter((message) => message !== undefined),

@@ -120,6 +120,10 @@ interface FakeSession {
   model: string;
   panels: Json;
   context: Json;
+  pinned: boolean;
+  /** Versions of questions, and what the ones that are not shown lead to. */
+  versions: string[][];
+  away: Map<string, Json[]>;
 }
 
 function otherBody(): Response {
@@ -163,7 +167,17 @@ export class FakeGateway {
   }
 
   addSession(id: string, messages: Json[], title = 'A talk'): FakeSession {
-    const session: FakeSession = { id, title, messages, model: '', panels: {}, context: {} };
+    const session: FakeSession = {
+      id,
+      title,
+      messages,
+      model: '',
+      panels: {},
+      context: {},
+      pinned: false,
+      versions: [],
+      away: new Map(),
+    };
     this.sessions.set(id, session);
     return session;
   }
@@ -181,6 +195,18 @@ export class FakeGateway {
       content: message,
     });
     return turn;
+  }
+
+  private putAway(session: FakeSession, id: string): void {
+    const at = session.messages.findIndex((message) => message['message_id'] === id);
+    if (at >= 0) session.away.set(id, session.messages.splice(at));
+  }
+
+  private addVersion(session: FakeSession, insteadOf: string): void {
+    const group = session.versions.find((one) => one.includes(insteadOf));
+    const next = String(session.messages.findLast(({ role }) => role === 'user')?.['message_id']);
+    if (group === undefined) session.versions.push([insteadOf, next]);
+    else group.push(next);
   }
 
   /** What a worker stores when the turn's answer is final. */
@@ -227,12 +253,15 @@ export class FakeGateway {
     if (kind === 'models') return Response.json([{ id: 'demo/one', default: true }, { id: 'demo/two' }]);
     if (kind === 'sessions') {
       return Response.json(
-        [...this.sessions.values()].map((session) => ({
-          session_id: session.id,
-          session_name: session.title,
-          title: session.title,
-          turns: session.messages.filter(({ role }) => role === 'user').length,
-        })),
+        [...this.sessions.values()]
+          .filter(({ pinned }) => pinned || request.query.get('keep') !== 'true')
+          .map((session) => ({
+            keep: session.pinned,
+            session_id: session.id,
+            session_name: session.title,
+            title: session.title,
+            turns: session.messages.filter(({ role }) => role === 'user').length,
+          })),
       );
     }
     if (kind !== 'session') return problem(404, 'not_found', 'There is nothing here');
@@ -266,7 +295,10 @@ export class FakeGateway {
         return problem(400, 'no_datasource_path', 'No datasource path provided');
       }
       const made = this.once(request, () => {
+        const insteadOf = request.body['instead_of'];
+        if (typeof insteadOf === 'string') this.putAway(session, insteadOf);
         const started = this.startTurn(sessionId, String(request.body['message']));
+        if (typeof insteadOf === 'string') this.addVersion(session, insteadOf);
         return { turn_id: started.id, session_id: sessionId };
       });
       return made === undefined ? otherBody() : Response.json(made, { status: 202 });
@@ -282,6 +314,7 @@ export class FakeGateway {
     if (request.method === 'PATCH') {
       session.title = String(request.body['title'] ?? session.title);
       session.model = String(request.body['model'] ?? session.model);
+      session.pinned = request.body['keep'] === undefined ? session.pinned : request.body['keep'] === true;
       session.panels = asObject(request.body['panels']) ?? session.panels;
       session.context = asObject(request.body['context']) ?? session.context;
       return Response.json({});
@@ -293,12 +326,20 @@ export class FakeGateway {
       model: session.model,
       panels: session.panels,
       context: session.context,
+      versions: session.versions,
       messages: session.messages,
       turn: turn === undefined ? null : { turn_id: turn.id, state: turn.state },
     });
   }
 
   private aboutMessage(request: SeenRequest, session: FakeSession, id: string): Response {
+    if (request.body['shown'] === true) {
+      const group = session.versions.find((one) => one.includes(id)) ?? [];
+      for (const other of group) if (other !== id) this.putAway(session, other);
+      session.messages.push(...(session.away.get(id) ?? []));
+      session.away.delete(id);
+      return Response.json({});
+    }
     const at = session.messages.findIndex((message) => message['message_id'] === id);
     if (at < 0) return problem(404, 'message_not_found', 'Message not found');
     if (request.method === 'DELETE') session.messages.splice(at, 1);

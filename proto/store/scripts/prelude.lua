@@ -209,7 +209,7 @@ end
 -- What a session takes, about as Redis holds it: all that its owner can make it hold.
 local function session_bytes(S)
     local tag, now, bytes = string.sub(S, 5), now_ms(), SESSION_BYTES
-    for _, field in ipairs({'title', 'model', 'settings', 'sum', 'sources'}) do
+    for _, field in ipairs({'title', 'model', 'settings', 'sum', 'sources', 'versions'}) do
         bytes = bytes + redis.call('HSTRLEN', S, field)
     end
     local v = redis.call('HMGET', S, 'bytes', 'running', 'kept')
@@ -254,10 +254,10 @@ end
 -- tokens in, out, of them cached, cost, calls that wait for a decision (JSON)}; settings, which may be
 -- large, and calls are empty unless whole; whole: and summary, the last message that it covers,
 -- revision of the messages, its readers' token (or ''), the datasource that they must be allowed to read,
--- whether it is kept for good
+-- whether it is kept for good, the versions of its questions (JSON, or '')
 local function session_answer(S, turn_prefix, now, whole)
     local v = redis.call('HMGET', S, 'owner', 'title', 'model', whole and 'settings' or 'none', 'created',
-                         'updated', 'turns', 'itok', 'otok', 'ctok', 'cost', 'running')
+                         'updated', 'turns', 'itok', 'otok', 'ctok', 'cost', 'running', 'keep')
     local answer = {}
     for i = 1, 4 do
         answer[i] = v[i] or ''
@@ -281,11 +281,11 @@ local function session_answer(S, turn_prefix, now, whole)
     for i = 8, 11 do
         answer[4 + i] = tonumber(v[i]) or 0
     end
-    answer[16] = asks
+    answer[16], answer[17] = asks, v[13] and 1 or 0
     if whole then
-        local more = redis.call('HMGET', S, 'sum', 'sumto', 'mrev', 'share', 'sharefor', 'keep')
-        answer[17], answer[18], answer[19] = more[1] or '', tonumber(more[2]) or 0, tonumber(more[3]) or 0
-        answer[20], answer[21], answer[22] = more[4] or '', more[5] or '', more[6] and 1 or 0
+        local more = redis.call('HMGET', S, 'sum', 'sumto', 'mrev', 'share', 'sharefor', 'versions')
+        answer[18], answer[19], answer[20] = more[1] or '', tonumber(more[2]) or 0, tonumber(more[3]) or 0
+        answer[21], answer[22], answer[23] = more[4] or '', more[5] or '', more[6] or ''
     end
     return answer
 end
@@ -296,6 +296,115 @@ local function message_changed(S, message)
     if tonumber(message) <= (tonumber(redis.call('HGET', S, 'sumto')) or 0) then
         redis.call('HDEL', S, 'sum', 'sumto')
     end
+end
+
+-- A question may have versions, in groups by the place where they stand: {{'5', '9'}, ...} in JSON, by when
+-- they were asked. One of each group is in the conversation; what another one leads to is kept in M as well,
+-- as vQUESTION:MESSAGE, where only these functions look for it.
+local function versions_read(S)
+    local text = redis.call('HGET', S, 'versions')
+    return text and cjson.decode(text) or {}
+end
+
+local function versions_write(S, groups)
+    for i = #groups, 1, -1 do
+        if #groups[i] < 2 then
+            table.remove(groups, i)
+        end
+    end
+    if #groups == 0 then
+        redis.call('HDEL', S, 'versions')
+    else
+        redis.call('HSET', S, 'versions', cjson.encode(groups))
+    end
+end
+
+-- The group that the question (text) is in and its place there, or nil.
+local function versions_find(groups, question)
+    for _, group in ipairs(groups) do
+        for i, one in ipairs(group) do
+            if one == question then
+                return group, i
+            end
+        end
+    end
+end
+
+-- Takes the question (text) and all behind it out of the conversation (away), or brings them back.
+local function version_move(S, M, question, away)
+    for id = tonumber(question), tonumber(redis.call('HGET', S, 'mseq')) or 0 do
+        local here, there = string.format('%d', id), string.format('v%s:%d', question, id)
+        local from, to = away and here or there, away and there or here
+        local record = redis.call('HGET', M, from)
+        if record then
+            redis.call('HDEL', M, from)
+            redis.call('HSET', M, to, record)
+        end
+    end
+    message_changed(S, question)
+end
+
+-- {id, record, ...} of the messages that are in the conversation.
+local function messages_read(S, M)
+    local all = redis.call('HGETALL', M)
+    if redis.call('HEXISTS', S, 'versions') == 0 then
+        return all
+    end
+    local here = {}
+    for i = 1, #all, 2 do
+        if string.sub(all[i], 1, 1) ~= 'v' then
+            here[#here + 1], here[#here + 2] = all[i], all[i + 1]
+        end
+    end
+    return here
+end
+
+-- Is that message (text) in the conversation, and a question?
+local function is_question(M, message)
+    local record = redis.call('HGET', M, message)
+    local fine, m = pcall(cmsgpack.unpack, record or '')
+    return record and fine and type(m) == 'table' and m.role == 0
+end
+
+-- The question (text) is replaced by another one, which is about to be appended as `id`.
+local function version_add(S, M, question, id)
+    local groups = versions_read(S)
+    local group = versions_find(groups, question)
+    if not group then
+        group = {question}
+        groups[#groups + 1] = group
+    end
+    group[#group + 1] = string.format('%d', id)
+    versions_write(S, groups)
+    version_move(S, M, question, true)
+end
+
+-- The question (text) is no more: what follows it now stands in its place, else its latest other version does.
+local function version_drop(S, M, question)
+    local groups = versions_read(S)
+    local group, place = versions_find(groups, question)
+    if not group then
+        return
+    end
+    table.remove(group, place)
+    for id = tonumber(question) + 1, tonumber(redis.call('HGET', S, 'mseq')) or 0 do
+        local next = string.format('%d', id)
+        if is_question(M, next) then
+            for _, one in ipairs(versions_find(groups, next) or {next}) do
+                group[#group + 1] = one
+            end
+            for i, other in ipairs(groups) do
+                if other ~= group and versions_find({other}, next) then
+                    table.remove(groups, i)
+                    break
+                end
+            end
+            table.sort(group, function(a, b) return tonumber(a) < tonumber(b) end)
+            return versions_write(S, groups)
+        end
+    end
+    version_move(S, M, group[#group], false)
+    versions_write(S, groups)
 end
 
 -- Appends a message to the conversation; its id.

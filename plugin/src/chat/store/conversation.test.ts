@@ -375,7 +375,33 @@ describe('stopping', () => {
 });
 
 describe('asking again', () => {
-  it('asks something else in a copy of the conversation up to there', async () => {
+  it('asks something else in its place, and keeps both', async () => {
+    const conversation = start();
+    for (const text of ['first', 'behind it']) {
+      const turn = await asked(conversation, text);
+      gateway.store(turn, 'one');
+      turn.answer('one');
+      await settle();
+    }
+    const texts = (): string[] => conversation.getSnapshot().exchanges.map(({ question }) => question.text);
+    const [exchange] = conversation.getSnapshot().exchanges;
+    if (exchange === undefined) throw new Error('no exchange');
+    void conversation.askInstead(exchange, 'instead', options);
+    await settle();
+    gateway.store(gateway.lastTurn, 'two');
+    gateway.lastTurn.answer('two');
+    await settle();
+    expect(gateway.sessions.size).toBe(1);
+    expect(texts()).toEqual(['instead']);
+    const [now] = conversation.getSnapshot().exchanges;
+    expect(now?.versions).toEqual([exchange.question.messageId, now?.question.messageId]);
+    await conversation.showVersion(exchange.question.messageId);
+    expect(texts()).toEqual(['first', 'behind it']);
+    await conversation.showVersion(now?.question.messageId ?? '');
+    expect(texts()).toEqual(['instead']);
+  });
+
+  it('shows what was to be replaced again when the question that could not be sent is dropped', async () => {
     const conversation = start();
     const turn = await asked(conversation, 'first');
     gateway.store(turn, 'one');
@@ -383,12 +409,14 @@ describe('asking again', () => {
     await settle();
     const [exchange] = conversation.getSnapshot().exchanges;
     if (exchange === undefined) throw new Error('no exchange');
-    void conversation.askInstead(exchange, 'instead', options);
+    gateway.before = ({ path }) =>
+      path.endsWith('/turn') ? problem(422, 'session_full', 'Full') : undefined;
+    await conversation.askInstead(exchange, 'instead', options);
+    const [unsent] = conversation.getSnapshot().exchanges;
+    expect(unsent?.unsent?.code).toBe('session_full');
+    conversation.discardUnsent(unsent?.key ?? '');
     await settle();
-    expect(gateway.sessions.size).toBe(2);
-    expect(gateway.lastTurn.sessionId).not.toBe(turn.sessionId);
-    expect(conversation.getSnapshot().exchanges.map(({ question }) => question.text)).toEqual(['instead']);
-    expect(conversation.getSnapshot().title).toBe('instead');
+    expect(conversation.getSnapshot().exchanges.map(({ question }) => question.text)).toEqual(['first']);
   });
 
   it('names a branch by its first new question, and by no later one', async () => {

@@ -55,6 +55,7 @@ interface Outgoing {
   /** Of its conversation, and the model that it was asked for with: with another one it is another request. */
   sessionKey: string;
   sessionModel: string | undefined;
+  readonly insteadOf: string | undefined;
   readonly turnKey: string;
 }
 
@@ -187,7 +188,7 @@ export class Conversation {
   }
 
   /** Asks. Resolves when the question was accepted, or is shown as not sent. */
-  async send(text: string, options: SendOptions): Promise<void> {
+  async send(text: string, options: SendOptions, insteadOf?: string): Promise<void> {
     const message = text.trim();
     if (message === '' || this.busy || this.state.loading) return;
     const outgoing: Outgoing = {
@@ -196,6 +197,7 @@ export class Conversation {
       options,
       sessionKey: newIdempotencyKey(),
       sessionModel: this.state.model || options.model,
+      insteadOf,
       turnKey: newIdempotencyKey(),
     };
     this.outgoing.set(outgoing.key, outgoing);
@@ -227,18 +229,30 @@ export class Conversation {
   }
 
   discardUnsent(key: string): void {
+    const instead = this.outgoing.get(key)?.insteadOf !== undefined;
     this.outgoing.delete(key);
     this.options.onPending?.(undefined);
     this.set({ exchanges: this.state.exchanges.filter((exchange) => exchange.key !== key) });
+    if (instead) void this.sync(); // what it was to replace
   }
 
-  /** Asks an earlier question again, or another in its place, in a copy of the conversation up to there. */
-  async askInstead(exchange: Exchange, text: string, options: SendOptions): Promise<void> {
+  /** Asks an earlier question again, or another in its place. What came of the earlier one is kept: a version. */
+  async askInstead({ key, question }: Exchange, text: string, options: SendOptions): Promise<void> {
+    const { sessionId, exchanges } = this.state;
+    const at = exchanges.findIndex((exchange) => exchange.key === key);
+    if (sessionId === undefined || question.messageId === '' || this.busy || at < 0) return;
+    this.set({ exchanges: exchanges.slice(0, at) });
+    await this.send(text, options, question.messageId);
+  }
+
+  /** Shows another version of a question, with what came of it. */
+  async showVersion(messageId: string): Promise<void> {
     const { sessionId } = this.state;
-    if (sessionId === undefined || exchange.question.messageId === '' || this.busy) return;
+    if (sessionId === undefined || this.busy) return;
     await this.act(async () => {
-      await this.openFork(sessionId, exchange);
-      await this.send(text, options);
+      await this.options.client.patchMessage(sessionId, messageId, { shown: true });
+      await this.sync();
+      this.tellOthers();
     });
   }
 
@@ -246,6 +260,10 @@ export class Conversation {
   async retry(exchange: Exchange, options: SendOptions): Promise<void> {
     const { sessionId } = this.state;
     if (sessionId === undefined || this.busy) return;
+    if (exchange.versions !== undefined) {
+      await this.askInstead(exchange, exchange.question.text, options); // the others stay
+      return;
+    }
     await this.act(async () => {
       const ids = [...exchange.answerIds, exchange.question.messageId].filter((id) => id !== '');
       for (const id of ids) await this.options.client.deleteMessage(sessionId, id);
@@ -541,7 +559,8 @@ export class Conversation {
         await this.keepContext(sessionId);
         if (signal.aborted) return;
       }
-      const request = { sessionId, message: outgoing.text, datasourcePath, context, model };
+      const { text: message, insteadOf } = outgoing;
+      const request = { sessionId, message, datasourcePath, context, model, insteadOf };
       const turnId = await this.patience.persist(
         () => client.startTurn({ ...request, idempotencyKey: outgoing.turnKey }),
         signal,

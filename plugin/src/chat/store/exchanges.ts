@@ -18,6 +18,8 @@ export interface Exchange {
   /** Stable for as long as the exchange is on the page. */
   readonly key: string;
   readonly question: Question;
+  /** Where the question was asked in several ways: all of them, this one too, by when they were asked. */
+  readonly versions?: readonly string[];
   /** The messages of the answer, so that the person can pin, exclude or remove them. */
   readonly answerIds: readonly string[];
   /** The message that answers, and what the person said of it. */
@@ -104,6 +106,11 @@ function windowOf(answer: readonly MessageData[]): Pick<Exchange, 'windowTokens'
   return usage === undefined ? {} : { windowTokens: usage.inputTokens + usage.outputTokens };
 }
 
+function versionsOf(detail: SessionDetail, messageId: string): Pick<Exchange, 'versions'> {
+  const versions = detail.versions.find((group) => group.length > 1 && group.includes(messageId));
+  return versions === undefined ? {} : { versions };
+}
+
 export function exchangesOf(detail: SessionDetail): readonly Exchange[] {
   const groups: MessageData[][] = [];
   for (const message of detail.messages) {
@@ -125,6 +132,7 @@ export function exchangesOf(detail: SessionDetail): readonly Exchange[] {
         pinned: asked?.pinned ?? false,
         excluded: asked?.excluded ?? false,
       },
+      ...versionsOf(detail, asked?.messageId ?? ''),
       answerIds: answer.map(({ messageId }) => messageId).filter((id) => id !== ''),
       answerPinned: answer.length > 0 && answer.every(({ pinned }) => pinned),
       answerExcluded: answer.length > 0 && answer.every(({ excluded }) => excluded),

@@ -1,4 +1,4 @@
-// The conversations of the past: search, open, rename, delete.
+// The conversations of the past: search, open, pin, rename, delete.
 import {
   Alert,
   Box,
@@ -17,10 +17,18 @@ import {
   TextField,
   Typography,
 } from '@mui/material';
-import { UseInfiniteQueryResult, useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query';
+import {
+  UseInfiniteQueryResult,
+  useInfiniteQuery,
+  useMutation,
+  useQuery,
+  useQueryClient,
+} from '@tanstack/react-query';
 import DotsIcon from 'mdi-material-ui/DotsVertical';
 import SearchIcon from 'mdi-material-ui/Magnify';
 import PencilIcon from 'mdi-material-ui/Pencil';
+import PinOffIcon from 'mdi-material-ui/PinOffOutline';
+import PinIcon from 'mdi-material-ui/PinOutline';
 import PlusIcon from 'mdi-material-ui/Plus';
 import TrashIcon from 'mdi-material-ui/TrashCanOutline';
 import { KeyboardEvent, ReactElement, useEffect, useState } from 'react';
@@ -59,7 +67,10 @@ function usePaused(value: string): string {
 interface Sessions {
   readonly list: UseInfiniteQueryResult<SessionPage>;
   readonly sessions: readonly SessionSummary[];
+  /** Those that stand on top; none while one searches. */
+  readonly pinned: readonly SessionSummary[];
   readonly error: unknown;
+  readonly pin: (session: SessionSummary) => void;
   readonly rename: (session: SessionSummary, title: string) => void;
   readonly remove: (session: SessionSummary) => void;
 }
@@ -73,7 +84,17 @@ function useSessions({ client, gateway, current, onOpen, onRenamed }: HistoryPro
     getNextPageParam: (page) => page.cursor,
     keepPreviousData: true,
   });
+  const pins = useQuery({
+    queryKey: [HISTORY_KEY, gateway, 'pinned'],
+    queryFn: ({ signal }) => client.listSessions({ pinned: true, signal }),
+    enabled: query === '',
+    keepPreviousData: true,
+  });
   const refresh = (): Promise<void> => queryClient.invalidateQueries([HISTORY_KEY, gateway]);
+  const pin = useMutation({
+    mutationFn: ({ sessionId, pinned }: SessionSummary) => client.patchSession(sessionId, { keep: !pinned }),
+    onSuccess: refresh,
+  });
   const rename = useMutation({
     mutationFn: ({ session, title }: { session: SessionSummary; title: string }) =>
       client.patchSession(session.sessionId, { title }),
@@ -90,10 +111,15 @@ function useSessions({ client, gateway, current, onOpen, onRenamed }: HistoryPro
       await refresh();
     },
   });
+  const pinned = query === '' ? (pins.data?.sessions ?? []) : [];
+  const onTop = new Set(pinned.map(({ sessionId }) => sessionId));
+  const all = list.data?.pages.flatMap((page) => page.sessions) ?? [];
   return {
     list,
-    sessions: list.data?.pages.flatMap((page) => page.sessions) ?? [],
-    error: list.error ?? rename.error ?? remove.error,
+    sessions: all.filter(({ sessionId }) => !onTop.has(sessionId)),
+    pinned,
+    pin: (session) => pin.mutate(session),
+    error: list.error ?? pins.error ?? pin.error ?? rename.error ?? remove.error,
     rename: (session, title) => rename.mutate({ session, title }),
     remove: (session) => remove.mutate(session),
   };
@@ -221,10 +247,11 @@ function Row(props: {
   );
 }
 
-type Deed = 'rename' | 'delete';
+type Deed = 'pin' | 'rename' | 'delete';
 
 function RowMenu(props: {
   anchor: HTMLElement | undefined;
+  pinned: boolean;
   onChoose: (deed: Deed) => void;
   onClose: () => void;
 }): ReactElement {
@@ -234,6 +261,12 @@ function RowMenu(props: {
   };
   return (
     <Menu open={props.anchor !== undefined} anchorEl={props.anchor} onClose={props.onClose}>
+      <MenuItem onClick={choose('pin')}>
+        <ListItemIcon>
+          {props.pinned ? <PinOffIcon fontSize="small" /> : <PinIcon fontSize="small" />}
+        </ListItemIcon>
+        {props.pinned ? t('history.unpin') : t('history.pin')}
+      </MenuItem>
       <MenuItem onClick={choose('rename')}>
         <ListItemIcon>
           <PencilIcon fontSize="small" />
@@ -288,13 +321,22 @@ export function History(props: HistoryProps): ReactElement {
   const { current, onOpen } = props;
   const [search, setSearch] = useState('');
   const query = usePaused(search.trim());
-  const { list, sessions, error, rename, remove } = useSessions(props, query);
+  const { list, sessions, pinned, error, pin, rename, remove } = useSessions(props, query);
   const [menu, setMenu] = useState<{ session: SessionSummary; anchor: HTMLElement }>();
   const [dialog, setDialog] = useState<{ session: SessionSummary; deed: Deed }>();
   // When the list was read, for what "today" is in it.
   const now = new Date(list.dataUpdatedAt);
   const close = (): void => setDialog(undefined);
-  const hasCurrent = sessions.some(({ sessionId }) => sessionId === current);
+  const groups = [
+    ...(pinned.length === 0 ? [] : [{ title: t('history.pinned'), sessions: pinned }]),
+    ...groupsOf(sessions, now),
+  ];
+  const rows = groups.flatMap((group) => group.sessions);
+  const onDeed = (session: SessionSummary, deed: Deed): void => {
+    if (deed === 'pin') pin(session);
+    else setDialog({ session, deed });
+  };
+  const hasCurrent = rows.some(({ sessionId }) => sessionId === current);
   return (
     <Stack
       component="nav"
@@ -309,7 +351,7 @@ export function History(props: HistoryProps): ReactElement {
       {error !== null && error !== undefined && <Alert severity="error">{problemOf(error).message}</Alert>}
       <Box sx={{ overflowY: 'auto', flexGrow: 1, minHeight: 0 }}>
         <List dense disablePadding>
-          {groupsOf(sessions, now).map((group) => (
+          {groups.map((group) => (
             <li key={group.title}>
               <Typography variant="caption" component="div" color="text.secondary" sx={{ px: 1, pt: 1 }}>
                 {group.title}
@@ -321,8 +363,8 @@ export function History(props: HistoryProps): ReactElement {
                     session={session}
                     query={query}
                     isCurrent={session.sessionId === current}
-                    isStop={session.sessionId === (hasCurrent ? current : sessions[0]?.sessionId)}
-                    onDeed={(deed) => setDialog({ session, deed })}
+                    isStop={session.sessionId === (hasCurrent ? current : rows[0]?.sessionId)}
+                    onDeed={(deed) => onDeed(session, deed)}
                     onOpen={() => onOpen(session.sessionId)}
                     onMenu={(anchor) => setMenu({ session, anchor })}
                   />
@@ -331,11 +373,12 @@ export function History(props: HistoryProps): ReactElement {
             </li>
           ))}
         </List>
-        <Foot list={list} isEmpty={sessions.length === 0} searched={query !== ''} />
+        <Foot list={list} isEmpty={rows.length === 0} searched={query !== ''} />
       </Box>
       <RowMenu
         anchor={menu?.anchor}
-        onChoose={(deed) => menu !== undefined && setDialog({ session: menu.session, deed })}
+        pinned={menu?.session.pinned === true}
+        onChoose={(deed) => menu !== undefined && onDeed(menu.session, deed)}
         onClose={() => setMenu(undefined)}
       />
       {dialog?.deed === 'rename' && (

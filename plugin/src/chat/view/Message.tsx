@@ -27,6 +27,7 @@ import { KeyboardEvent, ReactElement, ReactNode, memo, useMemo, useState } from 
 
 import { Answer } from './Answer';
 import { Boundary } from './Boundary';
+import { Versions } from './Versions';
 import { useBusy, useChat } from '../store/context';
 import { CopyButton } from './CopyButton';
 import { Draft, draftsOf } from '../tools/drafts';
@@ -134,9 +135,10 @@ function ActionMenu({ actions }: { actions: readonly Action[] }): ReactElement {
 const Question = memo(function Question(props: {
   id: string;
   question: Exchange['question'];
+  versions: Exchange['versions'];
   last: boolean;
 }): ReactElement {
-  const { id, question, last } = props;
+  const { id, question, versions, last } = props;
   const { conversation, sendOptions, readOnly = false } = useChat();
   const busy = useBusy(conversation);
   const [editing, setEditing] = useState(false);
@@ -209,6 +211,9 @@ const Question = memo(function Question(props: {
       )}
       {stored && !editing && (
         <Stack direction="row" alignItems="center" className="actions">
+          {versions !== undefined && !readOnly && (
+            <Versions messageId={question.messageId} versions={versions} busy={busy} />
+          )}
           {question.pinned && <Chip size="small" variant="outlined" label={t('message.pinned')} />}
           {excluded && <Chip size="small" variant="outlined" label={t('message.hiddenFromTheModel')} />}
           <CopyButton text={question.text} label={t('message.copyTheQuestion')} />
@@ -387,7 +392,9 @@ export const Message = memo(function Message(props: {
         '&:hover .actions, &:focus-within .actions': { opacity: 1 },
       }}
     >
-      {question.text !== '' && <Question id={exchange.key} question={question} last={last} />}
+      {question.text !== '' && (
+        <Question id={exchange.key} question={question} versions={exchange.versions} last={last} />
+      )}
       <Unsent exchange={exchange} />
       <Box sx={{ mr: { xs: 0, sm: 4 }, opacity: exchange.answerExcluded ? 0.6 : 1 }}>
         <Box sx={GRID}>

@@ -13,6 +13,7 @@ function session(sessionId: string, date: Date): SessionSummary {
     updatedAt: Number.isNaN(date.getTime()) ? '' : date.toISOString(),
     turns: 1,
     snippet: '',
+    pinned: false,
   };
 }
 

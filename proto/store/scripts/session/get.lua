@@ -11,6 +11,6 @@ if ARGV[2] == '1' then
     if wait then
         return wait
     end
-    messages, flags = redis.call('HGETALL', M), redis.call('HGETALL', F)
+    messages, flags = messages_read(S, M), redis.call('HGETALL', F)
 end
 return {'ok', session_answer(S, ARGV[3], now_ms(), ARGV[2] ~= '-1'), messages, flags}

@@ -22,4 +22,5 @@ redis.call('HDEL', F, ARGV[2])
 redis.call('HINCRBY', S, 'bytes', -bytes)
 feedback_drop(S, ARGV[2])
 message_changed(S, ARGV[2])
+version_drop(S, M, ARGV[2])
 return {'ok', session_bytes(S)}

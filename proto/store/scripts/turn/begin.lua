@@ -3,11 +3,12 @@
 -- turn's id.
 -- owner, turn, idempotency key's hash (or ''), its life, title, message, request, batch of event
 -- 1-1, holder, lease, keep, most messages, most bytes, prefix of the turns' keys, hash of what is asked
--- for (or ''): with another one than the key came with before it is idempotency_mismatch.
+-- for (or ''): with another one than the key came with before it is idempotency_mismatch; the question that this
+-- one is another version of (or '').
 -- Durable.
 local S, M, F, L, T, E, K = unpack(KEYS)
 local owner, tid, key, key_ms, title, message, request, batch, holder = unpack(ARGV)
-local body = ARGV[15]
+local body, instead_of = ARGV[15], ARGV[16]
 local lease, keep, prefix = tonumber(ARGV[10]), ARGV[11], ARGV[14]
 local messages_max, bytes_max = tonumber(ARGV[12]), tonumber(ARGV[13])
 if not owned(S, owner) then
@@ -39,12 +40,18 @@ if running ~= '' then
         return {'turn_running', running}
     end
 end
+if instead_of ~= '' and not is_question(M, instead_of) then
+    return {'message_not_found'}
+end
 local bytes = tonumber(redis.call('HGET', S, 'bytes')) or 0
 if redis.call('HLEN', M) >= messages_max or bytes + #message > bytes_max then
     return {'session_full'}
 end
 
 redis.call('XADD', E, '1-1', 'e', batch)
+if instead_of ~= '' then
+    version_add(S, M, instead_of, (tonumber(redis.call('HGET', S, 'mseq')) or 0) + 1)
+end
 local first = message_append(S, M, message)
 redis.call('HSET', T, 'state', 'running', 'epoch', 1, 'le', 1, 'ls', 1, 'lease', now + lease,
            'holder', holder, 'step', 1, 'attempt', 0, 'begun', now, 'first', first, 'req', request, 'key', key,

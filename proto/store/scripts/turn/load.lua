@@ -40,4 +40,4 @@ for id, a in pairs(asked) do
     decisions[n + 1], decisions[n + 2], decisions[n + 3] = id, a[1], a[2]
 end
 local session = session_answer(S, ARGV[4], now, true)
-return {'ok', session, load, redis.call('HGETALL', M), redis.call('HGETALL', F), decisions}
+return {'ok', session, load, messages_read(S, M), redis.call('HGETALL', F), decisions}

@@ -15,6 +15,7 @@ if t then
     redis.call('HINCRBY', S, 'bytes', -redis.call('HSTRLEN', M, more[3]))
     redis.call('HINCRBY', S, 'turns', -1)
     redis.call('HDEL', M, more[3])
+    version_drop(S, M, more[3])
     redis.call('ZREM', L, ARGV[1])
     if redis.call('HGET', S, 'running') == ARGV[1] then
         redis.call('HSET', S, 'running', '')
