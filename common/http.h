@@ -47,9 +47,10 @@ struct http_callbacks {
      * costs no memory for it. */
     void (*on_request)(void *arg, struct http_request *r);
     /* Refused here: 400 (not what RFC 9112 allows), 413, 503 (memory_bytes_max). Returns the JSON
-     * of the error; may be NULL. What microhttpd can't read at all, or whose head is over about 20
+     * of the error; may be NULL. r: whose path may be asked; NULL where it can't be known. What
+     * microhttpd can't read at all, or whose head is over about 20
      * KiB, it answers 400, 413, 414, 431 or 505 in its own words, or closes. */
-    struct str (*on_refuse)(void *arg, unsigned status);
+    struct str (*on_refuse)(void *arg, const struct http_request *r, unsigned status);
 };
 /* NULL and a sentence in error when it can't listen ("address already in use: …"). */
 struct http *http_new(struct loop *l, const struct http_config *c, const struct http_callbacks *cb,

@@ -169,7 +169,8 @@ static bool take_authority(struct http_request *r)
 
 void http_refuse_length(struct http *h)
 {
-    struct str text = h->cb.on_refuse ? h->cb.on_refuse(h->arg, MHD_HTTP_BAD_REQUEST) : STR("{}");
+    struct str text =
+        h->cb.on_refuse ? h->cb.on_refuse(h->arg, NULL, MHD_HTTP_BAD_REQUEST) : STR("{}");
     scoped_buf(b, 4096);
     buf_printf(
         &b,

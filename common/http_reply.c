@@ -91,11 +91,12 @@ static struct MHD_Response *response_of(struct http *h, const char *content_type
         content_type);
 }
 
-static struct MHD_Response *refusal_of(struct http *h, unsigned status)
+static struct MHD_Response *refusal_of(const struct http_request *r, unsigned status)
 {
+    struct http *h = r->http;
     struct str text = {NULL, 0};
     if (h->cb.on_refuse)
-        text = h->cb.on_refuse(h->arg, status);
+        text = h->cb.on_refuse(h->arg, r, status);
     struct MHD_Response *response = response_of(h, text.len ? "application/json" : NULL, text);
     CHECK(response != NULL); /* it is tiny */
     if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
@@ -124,7 +125,7 @@ static void settle(struct http_request *r, unsigned status, struct MHD_Response 
 
 void http_refuse(struct http_request *r, unsigned status)
 {
-    settle(r, status, refusal_of(r->http, status), 0);
+    settle(r, status, refusal_of(r, status), 0);
 }
 
 void http_reply(struct http_request *r, unsigned status, const char *content_type, struct str body)

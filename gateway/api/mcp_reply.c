@@ -93,6 +93,16 @@ static int code_of(enum err err, unsigned status)
                                                           : MCP_REFUSED;
 }
 
+void mcp_write_error(struct buf *b, enum err err, unsigned status, const char *sentence)
+{
+    json_t *message =
+        mcp_error(NULL, code_of(err, status), sentence, json_pack("{s:s}", "code", err_word(err)));
+    char *text = json_dumps(message, JSON_COMPACT);
+    json_decref(message);
+    buf_puts(b, text);
+    free(text);
+}
+
 /* Who is not let in hears it by the status. */
 void mcp_fail(struct call *c, enum err err, const char *sentence)
 {

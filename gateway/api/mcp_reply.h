@@ -32,5 +32,7 @@ void mcp_reply_error(struct call *c, unsigned status, int code, const char *sent
 void mcp_refuse_params(struct call *c, const char *sentence);
 void mcp_refuse_tool(struct call *c, const char *sentence); /* as the tool's answer */
 void mcp_fail(struct call *c, enum err err, const char *sentence);
+/* Of a request whose id is not known: call_error_fn. */
+void mcp_write_error(struct buf *b, enum err err, unsigned status, const char *sentence);
 
 #endif

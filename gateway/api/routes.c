@@ -12,6 +12,7 @@
 #include "gateway/api/call.h"
 #include "gateway/api/callers.h"
 #include "gateway/api/mcp.h"
+#include "gateway/api/mcp_reply.h"
 #include "gateway/api/openai.h"
 #include "gateway/api/openapi.h"
 #include "gateway/api/webhook.h"
@@ -56,7 +57,10 @@ static bool is_signed_in(const struct route *route)
 /* The clients of a door know its errors only, also where there is no route. */
 static call_error_fn *error_of(struct str path)
 {
-    return str_starts(path, STR("/v1/")) ? openai_fail : str_is(path, "/agui") ? agui_fail : NULL;
+    return str_starts(path, STR("/v1/")) ? openai_fail
+           : str_is(path, "/agui")       ? agui_fail
+           : str_is(path, "/mcp")        ? mcp_write_error
+                                         : NULL;
 }
 
 /* ---- finding the route ---- */
@@ -426,14 +430,19 @@ void routes_on_request(void *gateway, struct http_request *r)
         take_body(c);
 }
 
-struct str routes_on_refuse(void *gateway, unsigned status)
+struct str routes_on_refuse(void *gateway, const struct http_request *r, unsigned status)
 {
-    (void)gateway;
+    enum err err = status == 413 ? ERR_TOO_LARGE : status == 503 ? ERR_BUSY : ERR_BAD_REQUEST;
+    call_error_fn *error = r ? error_of(http_path(r)) : NULL;
     static struct buf b;
+    (void)gateway;
     if (b.max_bytes == 0)
         buf_init(&b, 4096);
     buf_clear(&b);
     call_count(status);
-    err_json(&b, status == 413 ? ERR_TOO_LARGE : status == 503 ? ERR_BUSY : ERR_BAD_REQUEST, NULL);
+    if (error)
+        error(&b, err, status, err_sentence(err));
+    else
+        err_json(&b, err, NULL);
     return buf_str(&b);
 }

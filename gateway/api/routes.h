@@ -9,6 +9,7 @@
 #include "common/http.h"
 
 void routes_on_request(void *gateway, struct http_request *r); /* http_callbacks.on_request */
-struct str routes_on_refuse(void *gateway, unsigned status);   /* http_callbacks.on_refuse */
+struct str routes_on_refuse(void *gateway, const struct http_request *r,
+                            unsigned status); /* http_callbacks.on_refuse */
 
 #endif

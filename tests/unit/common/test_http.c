@@ -93,9 +93,10 @@ static void on_request(void *arg, struct http_request *r)
     }
 }
 
-static struct str on_refuse(void *arg, unsigned status)
+static struct str on_refuse(void *arg, const struct http_request *r, unsigned status)
 {
     (void)arg;
+    (void)r;
     return status == 413 ? STR("{\"too\":\"big\"}") : STR("{\"bad\":\"request\"}");
 }
 

@@ -65,9 +65,10 @@ static void on_request(void *arg, struct http_request *r)
         http_read_body(r, BODY_MAX, on_body);
 }
 
-static struct str on_refuse(void *arg, unsigned status)
+static struct str on_refuse(void *arg, const struct http_request *r, unsigned status)
 {
     (void)arg;
+    (void)r;
     return status == 503   ? STR("{\"refused\":503}")
            : status == 413 ? STR("{\"refused\":413}")
                            : STR("{\"refused\":400}");
