@@ -215,8 +215,8 @@ static bool add_watched(const char *arg)
 
 static bool set_mode(const char *word)
 {
-    static const char *const modes[] = {"direct", "turn", "async"};
-    for (unsigned i = 0; i < 3; i++) {
+    static const char *const modes[] = {"direct", "turn", "async", "openai", "agui"};
+    for (unsigned i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
         if (strcmp(word, modes[i]) == 0) {
             load.plan.mode = (enum mode)i;
             return true;
@@ -305,8 +305,8 @@ int main(int argc, char **argv)
     struct rlimit files;
     if (!read_options(argc, argv)) {
         fprintf(stderr,
-                "usage: bench-load --port PORT [--mode direct|turn|async] [--events-port PORT] "
-                "[--streams N] "
+                "usage: bench-load --port PORT [--mode direct|turn|async|openai|agui] "
+                "[--events-port PORT] [--streams N] "
                 "[--tokens N] [--rate N] [--rounds N] [--ramp MS] [--drop EVENTS] [--away MS] "
                 "[--window steady|all] [--watch NAME=PID]… [--timeout S] [--seed N]\n");
         return 2;

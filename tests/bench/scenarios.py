@@ -268,6 +268,31 @@ def many(bench):
     return rows
 
 
+def doors(bench):
+    """What the doors for OpenAI's and AG-UI's clients cost beside the plain stream, and many OpenAI streams at once."""
+    if "persai" not in bench.targets:
+        return []
+    modes, rows = ("turn", "openai", "agui"), []
+    loads = {"full speed": {"streams": 200, "rate": 0, "tokens": 1000, "window": "all", "timeout": 120},
+             "50 tokens/s": {"streams": 100, "rate": 50, "tokens": 150, "ramp": 1000}}
+    for pace, options in loads.items():
+        runs = {mode: [] for mode in modes}
+        for rep in range(bench.reps):
+            for mode in modes:
+                bench.stack.persai()
+                runs[mode].append(bench.load(f"doors, {mode}", "persai", rep, mode=mode, **options))
+        plain, what = cost(runs["turn"], "gateway"), f"{options['streams']} streams, {pace}"
+        rows.append((what, "plain stream, gateway", plain, "µs CPU/token", ""))
+        for mode in modes[1:]:
+            rows.append((what, f"{mode}, added to the gateway", cost(runs[mode], "gateway") - plain, "µs CPU/token", "≤ 1"))
+            if options["rate"]:
+                added = middle(runs[mode], "first_us", "p50") - middle(runs["turn"], "first_us", "p50")
+                rows.append((what, f"{mode}, added to the first token, p50", added, "µs", "≤ 2000"))
+    bench.stack.persai()
+    line = bench.load("doors, many", "persai", 0, mode="openai", streams=1000, rate=20, tokens=100, ramp=2000, timeout=90)
+    return [*rows, ("1,000 streams at /v1 × 20 tokens/s", "whole, byte for byte", line["ok"], "of 1000", "all")]
+
+
 def instructions(bench):
     """Instructions a token, by callgrind: the same on every machine. Two runs that differ in tokens only; the
     difference is the tokens' own."""
@@ -327,5 +352,5 @@ def tools(bench):
     return rows
 
 
-QUICK = (paced, speed, latency, elsewhere, kept, carry, back, tools)
+QUICK = (paced, speed, latency, doors, elsewhere, kept, carry, back, tools)
 FULL = (*QUICK, many, quiet, pieces, instructions)

@@ -24,6 +24,7 @@ static char text[TEXT_BYTES_MAX]; /* one decoded string */
 static uint64_t now_us;           /* of this read */
 
 static void link_open(struct stream *s, enum stage want);
+static bool is(const char *word, size_t len, const char *want);
 
 /* ---- ends ---- */
 
@@ -123,6 +124,22 @@ static void on_openai(struct stream *s, const char *p, const char *end)
         take_text(s, content, end);
 }
 
+static void on_agui(struct stream *s, const char *p, const char *end)
+{
+    const char *type = json_after(p, end, "\"type\":\""), *at;
+    size_t len = type ? strcspn(type, "\"") : 0;
+    s->plan->events++;
+    if (is(type, len, "TEXT_MESSAGE_CONTENT")) {
+        at = json_after(p, end, "\"delta\":\"");
+        if (at)
+            take_text(s, at, end);
+    } else if (is(type, len, "RUN_FINISHED")) {
+        finish(s);
+    } else if (is(type, len, "RUN_ERROR")) {
+        fail(s, "ended with %.*s", (int)(end - p < 180 ? end - p : 180), p);
+    }
+}
+
 static bool is(const char *word, size_t len, const char *want)
 {
     return len == strlen(want) && memcmp(word, want, len) == 0;
@@ -201,8 +218,10 @@ static void on_line(struct stream *s, char *p, size_t len)
 {
     p[len] = 0; /* in the newline's place */
     if (len > 6 && memcmp(p, "data: ", 6) == 0) {
-        if (s->plan->mode == MODE_DIRECT)
+        if (s->plan->mode == MODE_DIRECT || s->plan->mode == MODE_OPENAI)
             on_openai(s, p + 6, p + len);
+        else if (s->plan->mode == MODE_AGUI)
+            on_agui(s, p + 6, p + len);
         else
             on_persai(s, p + 6, p + len);
     } else if (len > 4 && memcmp(p, "id: ", 4) == 0) {
@@ -333,6 +352,34 @@ static size_t post(struct link *l, const char *path, const char *extra, const ch
     return (size_t)n;
 }
 
+/* At one of the doors, or at the model itself. */
+static size_t post_at_once(struct stream *s)
+{
+    char question[64], body[512], extra[256];
+    const struct plan *plan = s->plan;
+    const struct script *sc = &s->text.script;
+    snprintf(question, sizeof question, "bench-%ux%u-%u", sc->tokens, sc->rate, sc->seed);
+    snprintf(extra, sizeof extra, "X-PersAI-Datasource: %s\r\n", plan->datasource);
+    if (plan->mode == MODE_AGUI)
+        snprintf(body, sizeof body,
+                 "{\"threadId\":\"%s-%" PRIu64 "\",\"runId\":\"r\",\"state\":{},\"tools\":[],"
+                 "\"context\":[],\"forwardedProps\":{},\"messages\":[{\"id\":\"m\",\"role\":"
+                 "\"user\",\"content\":\"%s\"}]}",
+                 question, script_now_us(), question);
+    else
+        snprintf(body, sizeof body,
+                 "{\"model\":\"%s\",\"stream\":true,\"stream_options\":{\"include_usage\":true},"
+                 "\"messages\":[{\"role\":\"user\",\"content\":\"%s\"}]}",
+                 plan->mode == MODE_OPENAI ? "persai" : "bench", question);
+    return post(s->link, plan->mode == MODE_AGUI ? "/agui" : "/v1/chat/completions",
+                plan->mode == MODE_DIRECT ? "" : extra, body);
+}
+
+static bool is_at_once(const struct plan *plan)
+{
+    return plan->mode == MODE_DIRECT || plan->mode == MODE_OPENAI || plan->mode == MODE_AGUI;
+}
+
 static size_t request(struct stream *s, enum stage stage)
 {
     struct plan *plan = s->plan;
@@ -351,13 +398,8 @@ static size_t request(struct stream *s, enum stage stage)
                          s->session, s->turn, last);
         return (size_t)n;
     }
-    if (plan->mode == MODE_DIRECT) {
-        snprintf(body, sizeof body,
-                 "{\"model\":\"bench\",\"stream\":true,\"stream_options\":{\"include_usage\":true},"
-                 "\"messages\":[{\"role\":\"user\",\"content\":\"bench-%ux%u-%u\"}]}",
-                 sc->tokens, sc->rate, sc->seed);
-        return post(l, "/v1/chat/completions", "", body);
-    }
+    if (is_at_once(plan))
+        return post_at_once(s);
     snprintf(path, sizeof path, "/session/%s/turn?datasource_path=%s", s->session,
              plan->datasource);
     snprintf(body, sizeof body, "{\"message\":\"bench-%ux%u-%u\"}", sc->tokens, sc->rate, sc->seed);
@@ -426,7 +468,7 @@ void stream_start(struct stream *s, struct plan *plan, void *slot, uint32_t seed
     s->plan = plan;
     s->slot = slot;
     verify_init(&s->text, &script);
-    link_open(s, plan->mode == MODE_DIRECT ? STAGE_TURN : STAGE_SESSION);
+    link_open(s, is_at_once(plan) ? STAGE_TURN : STAGE_SESSION);
 }
 
 void stream_tick(struct stream *s)

@@ -13,6 +13,8 @@ enum mode {
     MODE_DIRECT, /* POST /v1/chat/completions: the model, or a plain proxy before it */
     MODE_TURN,   /* PersAI: POST /session, POST …/turn, whose answer is the stream */
     MODE_ASYNC, /* PersAI as its plugin uses it: POST …/turn is 202, GET …/events is the stream */
+    MODE_OPENAI, /* PersAI as OpenAI's clients use it */
+    MODE_AGUI,
 };
 
 /* What all streams share: what to ask, and what came of it. */
