@@ -27,6 +27,7 @@ WHO = (
     "words with your question, query them through Perses, and repeat what comes back. For real answers set "
     "OPENAI_API_KEY or OPENAI_BASE_URL and start the stack again."
 )
+TITLE = "Write the title of a conversation"  # how PersAI asks for one
 BESIDE = "\n\n[Said by PersAI, not by the person:\n"
 ROUNDS_MAX = 8
 SEARCHES_MAX = 8
@@ -295,7 +296,18 @@ class Turn:
 
 def respond(request: dict[str, Any], now: datetime) -> Reply:
     """The next message of the conversation in the request (OpenAI Chat Completions)."""
-    return Turn(request, now).next()
+    turn = Turn(request, now)
+    system = results.text_of(request["messages"][0].get("content") or "")
+    return Reply(title_of(turn.question)) if system.startswith(TITLE) else turn.next()
+
+
+def title_of(told: str) -> str:
+    """PersAI wants a title: the question's first words."""
+    try:
+        question = str(json.loads(told.splitlines()[0])["person"])
+    except (IndexError, KeyError, TypeError, ValueError):
+        return ""
+    return " ".join(question.split()[:6]).rstrip(" ?.,;:")
 
 
 def arguments_json(call: Call) -> str:

@@ -470,6 +470,20 @@ export function chatTests(the: () => World): void {
     expect(errors).toEqual([]);
   });
 
+  it('is called by the model in a few words, after its first answer', async () => {
+    const world = the();
+    const { model } = world.stack;
+    model.when('most CPU since', () => ['Those named pump do.']);
+    model.titles.set('most CPU since', 'CPU use of the pumps');
+    const { page } = await world.come();
+    await ask(page, 'Which pods burn the most CPU since the deploy?');
+    await idle(page);
+    await page.getByText('CPU use of the pumps').first().waitFor();
+    const nav = page.getByRole('navigation', { name: 'Conversations' });
+    await nav.getByRole('button', { name: /^CPU use of the pumps/ }).waitFor();
+    await world.shot('titled');
+  });
+
   it('is found again, renamed, pinned and deleted', async () => {
     const world = the();
     world.stack.model.when('needle', () => ['Yes.']);

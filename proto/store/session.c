@@ -475,6 +475,22 @@ uint64_t store_message_patch(struct store *s, struct str owner, struct id sessio
     return command_send(cmd);
 }
 
+uint64_t store_session_title(struct store *s, struct str owner, struct id session, struct str given,
+                             struct str title, const struct usage *used, store_fn *fn, void *arg)
+{
+    struct store_call *c = session_call(s, owner, session, fn, arg);
+    struct store_command *cmd = command_script(c, SCRIPT_session_title, on_message);
+    command_session_keys(cmd, session);
+    command_str(cmd, owner);
+    command_str(cmd, given);
+    command_str(cmd, title);
+    command_num(cmd, (int64_t)used->input_tokens);
+    command_num(cmd, (int64_t)used->output_tokens);
+    command_num(cmd, (int64_t)used->cached_tokens);
+    command_num(cmd, (int64_t)used->cost);
+    return command_send(cmd);
+}
+
 uint64_t store_version_show(struct store *s, struct str owner, struct id session, uint32_t message,
                             store_fn *fn, void *arg)
 {

@@ -33,6 +33,9 @@ struct store_patch {
     const struct str *title, *model, *settings; /* NULL: as it is */
     const bool *keep; /* whether it stays however long nobody changes it; NULL: as it is */
 };
+/* What a model calls it, unless its title is no more `given`; empty: nothing. used: by that. */
+uint64_t store_session_title(struct store *s, struct str owner, struct id session, struct str given,
+                             struct str title, const struct usage *used, store_fn *fn, void *arg);
 uint64_t store_session_patch(struct store *s, struct str owner, struct id session,
                              const struct store_patch *p, store_fn *fn, void *arg);
 /* Removes every key of it; a running turn is fenced by that. → turn.turn: the turn that was

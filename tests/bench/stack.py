@@ -145,6 +145,7 @@ class Stack:
         self.start("worker", [*wrap, self.build / "worker/persai-worker"],
                    {**common, "PERSAI_GATEWAYS": ",".join(brokers.values()), "PERSAI_CAPACITY": str(capacity),
                     "PERSAI_METRICS_LISTEN": f"127.0.0.1:{metrics}", "PERSAI_DEFAULT_MODEL": "openai/bench",
+                    "PERSAI_TITLES": "false",
                     "OPENAI_API_KEY": "bench", "OPENAI_BASE_URL": f"http://127.0.0.1:{self.ports['model']}/v1"})
         for name in names:
             wait_for("PersAI", lambda at=self.ports[name]: answers(f"http://127.0.0.1:{at}/readyz"), 60)

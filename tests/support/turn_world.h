@@ -14,6 +14,7 @@
 #include <jansson.h>
 
 #include "proto/store/quota.h"
+#include "proto/store/session.h"
 #include "proto/store/store.h"
 #include "proto/store/turn.h"
 #include "worker/turn/turns.h"
@@ -54,7 +55,7 @@ static struct world {
     char trace[8192];
     struct hub_link link, other;   /* of the gateway that drives, and of another */
     struct loop_timer timer, late; /* of all turns; of a look-up */
-    struct stored load, write, summary;
+    struct stored load, write, summary, title;
     uint32_t stored_told; /* by the last event that went live */
     char last[512];       /* the text of the model's last item */
     bool looks_up;        /* there is a datasource to look at */
@@ -265,6 +266,13 @@ uint64_t store_turn_summary(struct store *s, struct id session, struct id turn, 
     (void)s, (void)session, (void)turn;
     note("summary %u rev=%u to=%u %.*s", epoch, revision, to, (int)text.len, text.at);
     return keep(&w.summary, "summary", fn, arg);
+}
+uint64_t store_session_title(struct store *s, struct str owner, struct id session, struct str given,
+                             struct str title, const struct usage *used, store_fn *fn, void *arg)
+{
+    (void)s, (void)owner, (void)session, (void)used;
+    note("title %.*s for %.*s", (int)title.len, title.at, (int)given.len, given.at);
+    return keep(&w.title, "title", fn, arg);
 }
 uint64_t store_turn_seal(struct store *s, const struct store_seal *seal, store_fn *fn, void *arg)
 {

@@ -64,6 +64,8 @@ void turn_free(struct turn *t)
     free(t->owner);
     free(t->lookup.text);
     free(t->offered);
+    free(t->first_question);
+    free(t->given_title);
     turn_doubt_free(t);
     buf_free(&t->said);
     record_message_free(&t->assistant);
@@ -279,6 +281,7 @@ static void on_loaded(void *arg, enum err err, const struct store_answer *answer
     approval_read(&t->approval, load->decisions, load->decision_count);
     turn_context_free(&t->context);
     turn_context_read(&t->context, request.context, request.datasource_path, load->now_ms);
+    turn_title_keep(t, answer);
     if (load->cancel)
         turn_cancel(t);
     const struct record_message *last =

@@ -56,6 +56,8 @@ struct turn_config {               /* of all turns of this process */
     bool find_tools;          /* most tools are offered when they are wanted; else all are */
     bool look_up;             /* what fits a question before the model is asked */
     bool check_answers;       /* against what was read */
+    bool titles;              /* a model names conversations */
+    struct list *titlings;    /* those that it is at (turn_title.c) */
     int64_t token_wait_ms;    /* for a fresh token */
     int64_t approval_wait_ms; /* for a person's decision */
     struct list *dirty;       /* turns that have something to perform */
@@ -126,6 +128,8 @@ struct turn {
     char
         *offered; /* names of tools that the model was told of: "\nNAME\nNAME\n"; NULL: not known */
     struct turn_trace trace;
+    /* Of a conversation's first turn: what is asked and what title it has by that; or NULL. */
+    char *first_question, *given_title;
 };
 
 /* take_token may be empty or NULL. It is marked dirty: its first act is to load. */
@@ -175,6 +179,15 @@ bool turn_lacks(void *turn, enum tool_source source);
 /* Calls that have the id of one that was decided on get another. */
 void turn_distinguish(struct turn *t, struct reply *r);
 void turn_keep_offered(struct turn *t); /* t->offered, of the reply that has come */
+
+/* ---- turn_title.c, for turn.c, turn_end.c and turns.c ---- */
+/* Of each load: keeps what is asked in a conversation's first turn, whose title is that question's
+ * beginning: nobody has given it another one. */
+void turn_title_keep(struct turn *t, const struct store_answer *answer);
+/* It is over and answered: begins to ask, should it be the first of its conversation. */
+void turn_title_begin(struct turn *t);
+/* Ends all that run, of a list of turn_config.titlings. */
+void turn_titles_stop(struct list *titlings);
 
 /* ---- seal.c, for turn.c ---- */
 void turn_seal(struct turn *t); /* writes what the agent says */

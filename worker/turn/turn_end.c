@@ -43,6 +43,8 @@ void turn_finish(struct turn *t)
                                         .error = a->seal == SEAL_FAILURE ? err_word(a->why) : "",
                                         .usage = a->usage,
                                         .ms = ms});
+    if (state == TURN_DONE)
+        turn_title_begin(t);
     hub_send_done(t->link, t->id, t->epoch, state);
     audience_done(&t->audience, t->id, t->epoch);
 }

@@ -22,7 +22,7 @@ struct worker_turns {
     struct worker_turns_config config;
     const struct turn_config *turn; /* of new ones */
     struct map *by_id;
-    struct list list, dirty;
+    struct list list, dirty, titlings;
     struct buf payload;
     struct loop_timer *tick;
     bool closed;
@@ -39,6 +39,7 @@ struct worker_turns *worker_turns_new(const struct worker_turns_config *c)
     all->by_id = map_new();
     list_init(&all->list);
     list_init(&all->dirty);
+    list_init(&all->titlings);
     buf_init(&all->payload, EVENT_BYTES_MAX);
     worker_turns_use(all, &all->config.turn);
     all->tick = loop_timer_new(c->turn.journal.loop, on_tick, all);
@@ -51,6 +52,7 @@ void worker_turns_free(struct worker_turns *all)
         return;
     list_each (&all->list, node, tmp)
         forget(all, list_of(node, struct turn, node));
+    turn_titles_stop(&all->titlings);
     map_free(all->by_id);
     buf_free(&all->payload);
     loop_timer_free(all->tick);
@@ -60,6 +62,7 @@ void worker_turns_free(struct worker_turns *all)
 void worker_turns_use(struct worker_turns *all, struct turn_config *c)
 {
     c->dirty = &all->dirty;
+    c->titlings = &all->titlings;
     c->payload = &all->payload;
     all->turn = c;
 }

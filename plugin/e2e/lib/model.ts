@@ -24,8 +24,13 @@ export interface Prompt {
 /** Stands behind a question, or alone where the model is told what is wrong with its answer. */
 const BESIDE = /(?:\n\n|^)\[Said by PersAI/;
 
+/** How PersAI asks for a conversation's title. */
+const TITLE = 'Write the title of a conversation';
+
 export class ScriptedModel {
   readonly prompts: Prompt[] = [];
+  /** What conversations are called whose question has this word; others keep their question's beginning. */
+  readonly titles = new Map<string, string>();
   url = '';
   private readonly scripts = new Map<string, ReadonlyArray<() => Iterable<Piece>>>();
   private server: Server | undefined;
@@ -77,6 +82,11 @@ export class ScriptedModel {
       text: role === 'user' ? (text.split(BESIDE)[0] ?? '') : text,
     }));
     const asked = messages.findLastIndex(({ role, text }) => role === 'user' && text !== '');
+    if (system?.text.startsWith(TITLE) === true) {
+      const word = [...this.titles.keys()].find((one) => messages[asked]?.text.includes(one) === true);
+      await this.write(response, String(body['model']), [this.titles.get(word ?? '') ?? ''], 100);
+      return;
+    }
     this.prompts.push({
       model: String(body['model']),
       system: system?.text ?? '',

@@ -4,17 +4,19 @@
 // There is one way to receive an answer: read the turn's events past the last id seen, until a final one. A
 // dropped line, a reload, a second tab and a stream that Perses's proxy cut are all that same loop.
 import { ApiError, Decision, GatewayClient, TurnContext, newIdempotencyKey } from '../../api/client';
-import { EventId, asObject, isAfter } from '../../api/events';
+import { asObject, isAfter } from '../../api/events';
 import { SessionDetail } from '../../api/sessions';
-import { SILENCE_MS, StreamMessage, readStream } from '../../api/stream';
+import { SILENCE_MS, readStream } from '../../api/stream';
 import { ConversationContext, NO_CONTEXT, parseContext } from './chosen';
 import { Exchange, exchangesOf, kept, mergeExchanges } from './exchanges';
 import { perFrame } from './frames';
+import { Cursor, Outgoing } from './onTheWay';
 import { Patience, backoff } from './patience';
 import { Pulse } from './pulse';
 import { goOn, newTurn, reduce } from './reduce';
 import { Sharing } from './sharing';
 import { ConversationInfo, ConversationState, EMPTY, deleted, isGone, isOver, problemOf } from './state';
+import { lookForTitle } from './titling';
 import { WaitFacts } from './waits';
 import { shorten } from '../../text';
 import { t } from '../../i18n/i18n';
@@ -46,31 +48,6 @@ const CHANNEL = 'persai';
 const GIVEN_UP_MS = 2_000;
 /** How often is looked whether an answer that is stopped is over. */
 const OVER_LOOK_MS = 50;
-
-/** A question on its way: its keys make sure that however often it is sent, it is asked once. */
-interface Outgoing {
-  readonly key: string;
-  readonly text: string;
-  readonly options: SendOptions;
-  /** Of its conversation, and the model that it was asked for with: with another one it is another request. */
-  sessionKey: string;
-  sessionModel: string | undefined;
-  readonly insteadOf: string | undefined;
-  readonly turnKey: string;
-}
-
-/** Where a turn's stream was read to. */
-interface Cursor {
-  readonly turnId: string;
-  readonly control: AbortController;
-  last: EventId | undefined;
-  /** Read from the stream and not yet drawn. */
-  queue: StreamMessage[];
-  /** What is on the page is not from this stream; the first events replace it. */
-  fresh: boolean;
-  /** The event at which the turn began to wait for its person, once that was told. */
-  rests: EventId | undefined;
-}
 
 /** Other tabs that show the conversation look for it, and say that it is gone. */
 export function tellDeleted(sessionId: string): void {
@@ -712,7 +689,17 @@ export class Conversation {
     this.stopWanted = false;
     this.set({ line: 'idle', stopping: false });
     this.tellOthers();
-    void this.sync().then(() => this.options.onChange?.());
+    const { signal } = this.life;
+    void this.sync().then(() => {
+      this.options.onChange?.();
+      return lookForTitle({
+        getSnapshot: this.getSnapshot,
+        wait: (ms) => this.patience.wait(ms, signal),
+        isQuiet: () => !signal.aborted && !this.busy,
+        sync: () => this.sync(),
+        onTitle: () => this.options.onChange?.(),
+      });
+    });
   }
 
   /** The turn can't be followed any more. What is stored of it can still be read. */
