@@ -9,6 +9,7 @@ enum { ROWS_MAX = 100, CELL_BYTES_MAX = 400 };
 
 static void write_question(struct buf *b, const struct record_message *m);
 static void write_answer(struct buf *b, const struct record_message *m);
+static void write_said(struct buf *b, struct str text);
 static void write_response(struct buf *b, const struct record_response *r);
 static void write_time(struct buf *b, int64_t ms);
 static void write_line(struct buf *b, struct str text);
@@ -71,8 +72,23 @@ static void write_answer(struct buf *b, const struct record_message *m)
         write_line(b, m->model);
         buf_puts(b, ")\n\n");
     }
-    buf_add_str(b, str_trim(m->content));
-    buf_putc(b, '\n');
+    write_said(b, str_trim(m->content));
+}
+
+/* Without the block of what might be asked next: that is of the moment. */
+static void write_said(struct buf *b, struct str text)
+{
+    static const char block[] = "```next", end[] = "```";
+    bool inside = false;
+    for (struct str line; str_split(&text, '\n', &line);) {
+        bool closes = inside && str_is(str_trim(line), end);
+        inside = inside || str_is(str_trim(line), block);
+        if (!inside) {
+            buf_add_str(b, line);
+            buf_putc(b, '\n');
+        }
+        inside = inside && !closes;
+    }
 }
 
 static void write_response(struct buf *b, const struct record_response *r)

@@ -470,6 +470,27 @@ export function chatTests(the: () => World): void {
     expect(errors).toEqual([]);
   });
 
+  it('offers what might be asked next, from the answer itself', async () => {
+    const world = the();
+    const { model } = world.stack;
+    const next = '```next\nSince when do they?\nWhich node are they on?\n```';
+    model.when('followed', () => ['Those named pump do.\n\n', next.slice(0, 9), next.slice(9)]);
+    model.when('Since when', () => ['Since noon.']);
+    const { page } = await world.come('demo', { width: 390, height: 800 });
+    await ask(page, 'What is followed?');
+    const questions = page.getByRole('group', { name: 'What to ask next' });
+    await questions.getByRole('button', { name: 'Which node are they on?' }).waitFor();
+    expect(await last(page).getByText('```').count()).toBe(0);
+    expect(model.prompts.at(-1)?.beside).toContain('```next');
+    await world.shot('next-narrow');
+    expect(await seriousFindings(page)).toEqual([]);
+    await page.getByRole('button', { name: 'Dark theme' }).click();
+    await world.shot('next-narrow-dark');
+    await questions.getByRole('button', { name: 'Since when do they?' }).click();
+    await last(page).getByText('Since noon.').waitFor();
+    expect(await questions.count()).toBe(0);
+  });
+
   it('is called by the model in a few words, after its first answer', async () => {
     const world = the();
     const { model } = world.stack;

@@ -133,6 +133,16 @@ static void write_looked_up(const struct prompt_input *in, struct buf *b)
     buf_putc(b, '\n');
 }
 
+/* In the answer's own call: clients that ask for it take the block out (plugin: followUps.ts). */
+static void write_follow_ups(const struct prompt_input *in, struct buf *b)
+{
+    if (in->context->follow_ups && !in->small && !in->last_call)
+        buf_puts(b, "When something is worth asking next, your answer ends with two or three short "
+                    "questions that the person might ask then, in their language, one a line, in "
+                    "a block that begins with ```next and ends with ```. Say nothing else about "
+                    "them.\n");
+}
+
 /* What changes from question to question stands behind the question, and so behind all that a
  * cache can hold. */
 static void write_beside(const struct prompt_input *in, struct buf *b)
@@ -145,6 +155,7 @@ static void write_beside(const struct prompt_input *in, struct buf *b)
                    s->datasources[i]);
     write_about(in, b);
     write_looked_up(in, b);
+    write_follow_ups(in, b);
     buf_puts(b, "]\n");
 }
 

@@ -42,6 +42,7 @@ void turn_context_read(struct turn_context *s, struct str context, struct str da
     s->project = name_of(dashboard, "project");
     s->dashboard = name_of(dashboard, "name");
     s->about = read_about(root);
+    s->follow_ups = json_is_true(json_object_get(root, "follow_ups"));
     read_alert(s, json_object_get(root, "alert"), now_ms);
 }
 

@@ -6,6 +6,7 @@
 #ifndef WORKER_TURN_CONTEXT_H
 #define WORKER_TURN_CONTEXT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "common/buf.h"
 
@@ -23,6 +24,7 @@ struct turn_context {
     /* Dashboard, variables and panels as compact JSON on one line, or NULL. When it was too large:
      * without its last panels, and with their number in panels_left_out. */
     char *about;
+    bool follow_ups; /* the answer may end with what to ask next */
 };
 void turn_context_read(struct turn_context *s, struct str context, struct str datasource_path,
                        int64_t now_ms);

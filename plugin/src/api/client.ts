@@ -81,6 +81,8 @@ export interface TurnContext {
   };
   readonly panels?: readonly PanelContext[];
   readonly variables?: Readonly<Record<string, string | readonly string[]>>;
+  /** Whether the answer may end with what to ask next (store/followUps.ts). */
+  readonly follow_ups?: boolean;
 }
 
 export interface TurnRequest {

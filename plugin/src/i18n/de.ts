@@ -246,6 +246,7 @@ export const de: Words = {
   'message.version': 'Fassung {{at}} von {{count}}',
   'message.earlierVersion': 'Frühere Fassung',
   'message.laterVersion': 'Spätere Fassung',
+  'message.next': 'Was man als Nächstes fragen kann',
   'message.pinned': 'Angeheftet',
   'message.hiddenFromTheModel': 'Vor dem Modell verborgen',
   'message.copyTheQuestion': 'Die Frage kopieren',

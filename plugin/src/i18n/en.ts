@@ -260,6 +260,7 @@ export const en = {
   'message.version': 'Version {{at}} of {{count}}',
   'message.earlierVersion': 'Earlier version',
   'message.laterVersion': 'Later version',
+  'message.next': 'What to ask next',
   'message.pinned': 'Pinned',
   'message.hiddenFromTheModel': 'Hidden from the model',
   'message.copyTheQuestion': 'Copy the question',

@@ -255,6 +255,7 @@ export const es: Words = {
   'message.version': 'Versión {{at}} de {{count}}',
   'message.earlierVersion': 'Versión anterior',
   'message.laterVersion': 'Versión posterior',
+  'message.next': 'Qué preguntar después',
   'message.pinned': 'Fijada',
   'message.hiddenFromTheModel': 'Oculta al modelo',
   'message.copyTheQuestion': 'Copiar la pregunta',

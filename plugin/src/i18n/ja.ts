@@ -235,6 +235,7 @@ export const ja: Words = {
   'message.version': '{{count}} 件中 {{at}} 番目の版',
   'message.earlierVersion': '前の版',
   'message.laterVersion': '次の版',
+  'message.next': '次に聞けること',
   'message.pinned': '固定済み',
   'message.hiddenFromTheModel': 'モデルから非表示',
   'message.copyTheQuestion': '質問をコピー',

@@ -232,6 +232,7 @@ export const zh: Words = {
   'message.version': '第 {{at}} 版，共 {{count}} 版',
   'message.earlierVersion': '上一版',
   'message.laterVersion': '下一版',
+  'message.next': '接下来可以问',
   'message.pinned': '已固定',
   'message.hiddenFromTheModel': '对模型隐藏',
   'message.copyTheQuestion': '复制问题',

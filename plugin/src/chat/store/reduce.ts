@@ -11,6 +11,7 @@ import {
 } from '../../api/events';
 import { wordsOf } from '../tools/words';
 import { PLAN_TOOL, PlanStep, planOf } from './plan';
+import { withoutFollowUps } from './followUps';
 import { t } from '../../i18n/i18n';
 
 export type CallState = 'writing' | 'running' | 'done' | 'failed' | 'awaiting';
@@ -261,7 +262,8 @@ export function blocksOf(turn: Turn): readonly Block[] {
       const thought = complete || step.text !== '' || step.calls.length > 0;
       blocks.push({ kind: 'reasoning', key: `r/${step.id}`, text: step.reasoning, complete: thought });
     }
-    if (step.text !== '') blocks.push({ kind: 'text', key: `t/${step.id}`, text: step.text, complete });
+    const text = withoutFollowUps(step.text, complete);
+    if (text !== '') blocks.push({ kind: 'text', key: `t/${step.id}`, text, complete });
     for (const call of step.calls) {
       const isRun = run.has(call.id) || (isWithoutId(step, call) && names.has(call.name));
       if (step.type === 'inference' && isRun) continue; // drawn where it runs
@@ -285,7 +287,9 @@ export function blocksOf(turn: Turn): readonly Block[] {
 
 /** What the model said, without its thoughts and calls. */
 export function answerText(turn: Turn): string {
-  const said = turn.steps.filter(({ type }) => type === 'inference').map(({ text }) => text);
+  const said = turn.steps
+    .filter(({ type }) => type === 'inference')
+    .map(({ text }) => withoutFollowUps(text));
   return said.join('\n\n').trim();
 }
 

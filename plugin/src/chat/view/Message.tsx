@@ -32,13 +32,14 @@ import { useBusy, useChat } from '../store/context';
 import { CopyButton } from './CopyButton';
 import { Draft, draftsOf } from '../tools/drafts';
 import { Exchange } from '../store/exchanges';
+import { followUpsOf } from '../store/followUps';
 import { parseSettings } from '../tools/panels';
 import { Plan } from '../tools/Plan';
 import { Item, itemsOf } from './groups';
 import { Lookups } from './Lookups';
 import { Rating } from './Rating';
 import { Reasoning } from './Reasoning';
-import { Block, answerText, blocksOf } from '../store/reduce';
+import { Block, Turn, answerText, blocksOf } from '../store/reduce';
 import { plain, usageText } from '../../text';
 import { ToolCard } from '../tools/ToolCard';
 import { Waiting } from './Waiting';
@@ -263,6 +264,30 @@ function Unsent({ exchange }: { exchange: Exchange }): ReactElement | null {
   );
 }
 
+/** Buttons of what the model thinks is worth asking next. */
+function FollowUps({ turn }: { turn: Turn }): ReactElement | null {
+  const { conversation, sendOptions } = useChat();
+  const questions = followUpsOf(turn.steps.findLast(({ type }) => type === 'inference')?.text ?? '');
+  if (questions.length === 0) return null;
+  const ask = (question: string): void => {
+    const options = sendOptions();
+    if (options !== undefined) void conversation.send(question, options);
+  };
+  return (
+    <Stack direction="row" flexWrap="wrap" gap={1} sx={{ mt: 1 }} aria-label={t('message.next')} role="group">
+      {questions.map((question) => (
+        <Chip
+          key={question}
+          label={plain(question)}
+          variant="outlined"
+          onClick={() => ask(question)}
+          sx={{ height: 'auto', minHeight: 32, '& .MuiChip-label': { whiteSpace: 'normal' } }}
+        />
+      ))}
+    </Stack>
+  );
+}
+
 function Ending({ exchange, last }: { exchange: Exchange; last: boolean }): ReactElement | null {
   const { conversation, sendOptions, addToDashboard, readOnly = false } = useChat();
   const busy = useBusy(conversation);
@@ -331,6 +356,7 @@ function Ending({ exchange, last }: { exchange: Exchange; last: boolean }): Reac
           </Typography>
         )}
       </Stack>
+      {last && canRetry && turn.status === 'done' && <FollowUps turn={turn} />}
     </Box>
   );
 }

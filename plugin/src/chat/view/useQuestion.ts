@@ -52,6 +52,7 @@ function useTurnContext(
       time_range: isRelativeTimeRange(timeRange)
         ? { duration: timeRange.pastDuration }
         : { start: timeRange.start.toISOString(), end: timeRange.end.toISOString() },
+      follow_ups: true,
       timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
       ...added,
       ...about,

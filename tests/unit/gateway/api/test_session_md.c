@@ -49,6 +49,11 @@ static void a_question_is_quoted_and_an_answer_stands_as_it_is(void **state)
     m.record.content = STR("**a** of `x`");
     assert_string_equal(written(&m), "\n## Answer, 2023-11-14 22:13:20 UTC (openai/gpt\\_5)\n\n"
                                      "**a** of `x`\n");
+    m.record.content = STR("It is.\n\n```next\nSince when?\n```\n\n> A note.");
+    assert_non_null(strstr(written(&m), ")\n\nIt is.\n\n\n> A note.\n"));
+    m.record.content = STR("It is.\n```next\nSince");
+    assert_non_null(strstr(written(&m), ")\n\nIt is.\n"));
+    assert_null(strstr(written(&m), "Since"));
     m.record.content = STR(" ");
     assert_string_equal(written(&m), "");
 }

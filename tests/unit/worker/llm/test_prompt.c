@@ -85,6 +85,11 @@ static void system_prompt_says_when_where_and_what_is_selected(void **state)
     assert_null(strstr(text, "passwd"));
     assert_non_null(strstr(text, "{\"dashboard\":{\"project\":\"p\",\"name\":\"d\"}}"));
     assert_non_null(strstr(buf_cstr(&p.system), "\nBe kind.\n"));
+    assert_null(strstr(text, "```next"));
+    prompt_free(&p);
+    assert_int_equal(build(&p, m, 1, 100000, "{\"follow_ups\":true}"), ERR_NONE);
+    assert_non_null(strstr(buf_cstr(&p.question), "```next")); /* not in what a cache holds */
+    assert_null(strstr(buf_cstr(&p.system), "```next"));
     prompt_free(&p);
     static const char *const broken[] = {"",
                                          "{",
