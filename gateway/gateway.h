@@ -15,6 +15,7 @@
 #include "gateway/api/searches.h"
 #include "gateway/turn/dispatch.h"
 #include "proto/store/answer.h"
+#include "proto/switchboard.h"
 #include "proto/store/config.h"
 
 struct gateway_settings {
@@ -52,8 +53,10 @@ struct gateway {
     struct callers *callers;
     struct visits *visits;
     struct janitor *janitor;
-    struct searches searches; /* of api/sessions.c */
-    struct list decisions;    /* of api/approvals.c: being asked of the store */
+    struct switchboard *switches;
+    const struct switched *switched; /* what it says */
+    struct searches searches;        /* of api/sessions.c */
+    struct list decisions;           /* of api/approvals.c: being asked of the store */
     bool draining;
 };
 

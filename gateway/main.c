@@ -19,6 +19,7 @@
 #include "gateway/keyreset.h"
 #include "gateway/parts.h"
 #include "gateway/person.h"
+#include "gateway/switch.h"
 #include "gateway/api/openapi.h"
 #include "gateway/turn/turns.h"
 #include "gateway/api/webhook.h"
@@ -88,18 +89,20 @@ static void on_terminate(void *arg)
     loop_timer_set(d->timer, 20, 50);
 }
 
-/* The keys for programs are read again and the audit's file is opened anew, and nothing else: a
- * closed terminal or a habit must not cut turns off. */
+/* The keys for programs and the switches are read again and the audit's file is opened anew, and
+ * nothing else: a closed terminal or a habit must not cut turns off. */
 static void on_hangup(void *arg)
 {
     const struct gateway *g = arg;
-    char error[256] = "";
-    bool read = keys_reload(g->keys, error);
+    char error[256] = "", wrong[256] = "";
+    bool keys = keys_reload(g->keys, error), switches = switchboard_reload(g->switches, wrong);
     audit_reopen();
-    if (read)
-        log_info("gateway.hangup", "keys=read");
-    else
+    if (keys && switches)
+        log_info("gateway.hangup", "keys=read switches=read");
+    if (!keys)
         log_error("gateway.hangup", "keys=as_before why=%s", log_text(str_of(error)));
+    if (!switches)
+        log_error("gateway.hangup", "switches=as_before why=%s", log_text(str_of(wrong)));
 }
 
 /* ---- start ---- */
@@ -215,6 +218,19 @@ static void check_keys(const struct gateway *g, struct report *report)
         report_fail(report, "PERSAI_API_KEYS: %s", error);
 }
 
+static void check_switches(const struct gateway *g, struct report *report)
+{
+    char error[256];
+    struct switches s = {0};
+    if (!*g->settings.switches_file)
+        return;
+    if (switches_read_file(g->settings.switches_file, &s, error))
+        report_ok(report, "PERSAI_SWITCHES can be read: %u are off", s.count);
+    else
+        report_fail(report, "PERSAI_SWITCHES: %s", error);
+    switches_free(&s);
+}
+
 /* --check: what serve() refuses to start with, and whether what it needs is there. */
 static int check(struct gateway *g)
 {
@@ -229,6 +245,7 @@ static int check(struct gateway *g)
     }
     check_broker(g, &report);
     check_keys(g, &report);
+    check_switches(g, &report);
     doctor_run(g, &report);
     return report_exit_code(&report);
 }
@@ -248,6 +265,8 @@ static int run_errand(struct gateway *g, const struct config_result *given)
         return person_export(g, given->command_arg);
     if (strcmp(given->command, "--erase-user=") == 0)
         return person_erase(g, given->command_arg);
+    if (strcmp(given->command, "--switch==") == 0)
+        return switch_run(g, given->command_arg, given->command_second);
     return hand_over_run(g, given->command_arg, given->command_second);
 }
 
@@ -265,6 +284,7 @@ static int check_config(struct gateway *g)
         report_ok(&report, "The settings can be used");
     check_broker(g, &report);
     check_keys(g, &report);
+    check_switches(g, &report);
     return report_exit_code(&report);
 }
 
@@ -316,17 +336,10 @@ static int run_command(struct gateway *g, const struct config_result *given)
 
 int main(int argc, char **argv)
 {
-    static const char *const commands[] = {"--check-config",
-                                           "--check",
-                                           "--key-reset",
-                                           "--make-keys=",
-                                           "--make-api-key=",
-                                           "--print-openapi",
-                                           "--hand-over==",
-                                           "--export-feedback",
-                                           "--export-user=",
-                                           "--erase-user=",
-                                           NULL};
+    static const char *const commands[] = {"--check-config", "--check",           "--key-reset",
+                                           "--make-keys=",   "--make-api-key=",   "--print-openapi",
+                                           "--hand-over==",  "--export-feedback", "--export-user=",
+                                           "--erase-user=",  "--switch==",        NULL};
     struct gateway g = {0};
     struct config_result result = {0};
     struct config_args args = {

@@ -23,6 +23,10 @@ const char *parts_open(struct gateway *g, char error[256])
         return "OTEL_EXPORTER_OTLP_ENDPOINT";
     if (!parts_store(g, error))
         return "PERSAI_REDIS";
+    g->switches = switchboard_new(g->loop, g->store, g->settings.switches_file, NULL, NULL, error);
+    if (!g->switches)
+        return "PERSAI_SWITCHES";
+    g->switched = switchboard_now(g->switches);
     g->identity = identity_new(g);
     g->service = service_new(g, g->settings.service_user, g->settings.service_password);
     g->keys = keys_new(g, error);
@@ -118,6 +122,7 @@ void parts_close(struct gateway *g)
         broker_free(g->broker);
     if (g->identity)
         identity_free(g->identity);
+    switchboard_free(g->switches);
     if (g->store)
         store_free(g->store);
     if (g->redis)

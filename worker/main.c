@@ -11,6 +11,7 @@
 #include "proto/ipc.h"
 #include "proto/settings_check.h"
 #include "proto/store/store.h"
+#include "proto/switchboard.h"
 #include "proto/wire_probe.h"
 #include "worker/checkup.h"
 #include "worker/llm/mask.h"
@@ -196,12 +197,24 @@ static void on_offer(void *arg)
         hub_offer(w->hub, tools_json(w->now->tools));
 }
 
+static void on_switch(void *arg)
+{
+    struct worker *w = arg;
+    if (!w->now || !w->now->tools)
+        return;
+    tools_switched(w->now->tools);
+    list_each (&w->olds, node, next)
+        tools_switched(list_of(node, struct generation, node)->tools);
+    on_offer(w);
+}
+
 static void open_tools(struct worker *w)
 {
     struct worker_settings *s = &w->settings;
     s->tools.loop = w->loop;
     s->tools.fetches = w->fetches;
     s->tools.perses_url = s->perses;
+    s->tools.switched = switchboard_now(w->switches);
     s->tools.on_change = on_offer;
     s->tools.on_change_arg = w;
 }
@@ -239,6 +252,7 @@ static void open_turns(struct worker *w)
     journal->hold_ms = s->store.lease_ms / 3;
     journal->fresh_ms = s->hub.dead_ms / 2;
     turns->turn.meters = &w->meters;
+    turns->turn.switched = switchboard_now(w->switches);
     turns->capacity = s->hub.capacity;
     turns->tick_ms = TICK_MS;
     w->turns = worker_turns_new(turns);
@@ -312,6 +326,10 @@ static int serve(struct worker *w)
         return complain("OTEL_EXPORTER_OTLP_ENDPOINT", error);
     if (!open_store(w, error))
         return complain("PERSAI_REDIS", error);
+    w->switches =
+        switchboard_new(w->loop, w->store, w->settings.switches_file, on_switch, w, error);
+    if (!w->switches)
+        return complain("PERSAI_SWITCHES", error);
     if (!(w->now = read_files(w, why)))
         return complain("settings", why);
     open_llm(w);
@@ -378,8 +396,10 @@ static void on_sweep(void *arg)
 static void on_hangup(void *arg)
 {
     struct worker *w = arg;
-    char error[320];
+    char error[320], wrong[256];
     audit_reopen();
+    if (!switchboard_reload(w->switches, wrong))
+        log_error("worker.hangup", "switches=as_before why=%s", log_text(str_of(wrong)));
     struct generation *g = w->draining ? NULL : read_files(w, error);
     if (g) {
         use(w, g);
@@ -440,6 +460,15 @@ static void check_files(struct worker *w, struct report *report)
     check_offers(w, report);
 }
 
+static void check_switches(const struct worker_settings *s, struct report *report)
+{
+    char error[256];
+    struct switches read = {0};
+    if (*s->switches_file && !switches_read_file(s->switches_file, &read, error))
+        report_fail(report, "PERSAI_SWITCHES: %s", error);
+    switches_free(&read);
+}
+
 /* --check: what serve() would open, as far as it can be opened, without a word to a gateway. */
 static int check(struct worker *w)
 {
@@ -459,6 +488,7 @@ static int check(struct worker *w)
     w->loop = loop_new();
     w->fetches = fetch_pool_new(w->loop);
     check_files(w, &report);
+    check_switches(&w->settings, &report);
     checkup_run(w, &report);
     return report_exit_code(&report);
 }
@@ -486,6 +516,7 @@ static int check_config(struct worker *w)
                   models_count(w->now->models));
         check_rules(w, &report);
     }
+    check_switches(s, &report);
     return report_exit_code(&report);
 }
 
@@ -499,6 +530,7 @@ static void close_all(struct worker *w)
     list_each (&w->olds, node, next)
         generation_free(list_of(node, struct generation, node));
     llm_quotas_free(w->quotas);
+    switchboard_free(w->switches);
     if (w->store)
         store_free(w->store);
     if (w->redis)

@@ -47,6 +47,7 @@ struct worker {
     struct list olds;         /* generations that turns still have */
     uint64_t generations;     /* how many were opened */
     struct loop_timer *sweep; /* looks whether they still do */
+    struct switchboard *switches;
     struct meters meters;
     struct worker_turns *turns;
     struct hub *hub;

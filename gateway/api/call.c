@@ -96,6 +96,8 @@ void call_fail(struct call *c, enum err err, const char *sentence)
 {
     struct buf b;
     c->err = err;
+    if (!sentence && err == ERR_SWITCHED_OFF)
+        sentence = switched_off(c->gateway->switched, "turns", STR(""));
     unsigned status = err_http_status(err);
     char after[16];
     snprintf(after, sizeof after, "%u", c->retry_after_s ? c->retry_after_s : 2);

@@ -1,4 +1,5 @@
 /* gateway/api/meta.c: health, metrics, what this deployment offers, and this API described. */
+#include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
 #include "common/json.h"
@@ -20,7 +21,28 @@ void gateway_metrics_init(void)
 
 struct metric *gateway_metric(enum gateway_metric m) { return metrics[m]; }
 
-void api_meta_models(struct call *c) { call_reply(c, 200, broker_models(c->gateway->broker)); }
+/* One that is off stays in the list, with the sentence: it is some conversation's. */
+void api_meta_models(struct call *c)
+{
+    struct str text = broker_models(c->gateway->broker);
+    const struct switched *switched = c->gateway->switched;
+    if (!switched_any(switched, "model")) {
+        call_reply(c, 200, text);
+        return;
+    }
+    json_auto_t *list = json_loadb(text.at, text.len, 0, NULL);
+    json_t *one;
+    size_t i;
+    json_array_foreach(list, i, one)
+    {
+        const char *off = switched_off(switched, "model", json_text(json_object_get(one, "name")));
+        if (off)
+            json_object_set_new(one, "off", json_string(off));
+    }
+    char *marked = json_dumps(list, JSON_COMPACT);
+    call_reply(c, 200, str_of(marked));
+    free(marked);
+}
 
 void api_meta_tools(struct call *c) { call_reply(c, 200, broker_tools(c->gateway->broker)); }
 

@@ -243,12 +243,18 @@ static void add_errors(json_t *answers, const struct row *r, const json_t *about
                                          ERR_STORE_UNAVAILABLE,
                                          ERR_STORE_FULL,
                                          ERR_AUDIT_UNAVAILABLE,
+                                         ERR_SWITCHED_OFF,
                                          ERR_PERSES_UNAVAILABLE,
                                          ERR_NONE};
-    static const enum err hooked[] = {
-        ERR_BUSY,         ERR_UNAUTHENTICATED,    ERR_FORBIDDEN,
-        ERR_RATE_LIMITED, ERR_PERSES_UNAVAILABLE, ERR_AUDIT_UNAVAILABLE,
-        ERR_NONE};
+    static const enum err hooked[] = {ERR_BUSY,
+                                      ERR_UNAUTHENTICATED,
+                                      ERR_FORBIDDEN,
+                                      ERR_RATE_LIMITED,
+                                      ERR_PERSES_UNAVAILABLE,
+                                      ERR_AUDIT_UNAVAILABLE,
+                                      ERR_SWITCHED_OFF,
+                                      ERR_NONE};
+    static const enum err admin[] = {ERR_NOT_ADMINISTRATOR, ERR_NONE};
     static const enum err change[] = {ERR_CROSS_SITE, ERR_TOO_LARGE, ERR_UNSUPPORTED_MEDIA_TYPE,
                                       ERR_NONE};
     static const enum err body[] = {ERR_BAD_JSON, ERR_NONE};
@@ -258,6 +264,7 @@ static void add_errors(json_t *answers, const struct row *r, const json_t *about
         const enum err *errors;
     } kinds[] = {{true, all},
                  {is_signed_in(r), signed_in},
+                 {strcmp(r->who, "ADMIN") == 0, admin},
                  {strcmp(r->who, "WEBHOOK") == 0, hooked},
                  {strcmp(r->method, "GET") != 0, change},
                  {strcmp(r->body, "NONE") != 0, body},

@@ -8,6 +8,7 @@
 #include "common/audit.h"
 #include "common/check.h"
 #include "common/json.h"
+#include "gateway/api/administrators.h"
 #include "gateway/api/agui.h"
 #include "gateway/api/call.h"
 #include "gateway/api/callers.h"
@@ -18,7 +19,7 @@
 #include "gateway/api/webhook.h"
 #include "gateway/auth/browser.h"
 
-enum who { ANYBODY, USER, WEBHOOK, OPENAI, AGUI };
+enum who { ANYBODY, USER, ADMIN, WEBHOOK, OPENAI, AGUI };
 enum body { NONE, OPTIONAL, REQUIRED };
 enum {
     SMALL = 16 << 10, /* a title and a model, escaped; flags */
@@ -132,6 +133,7 @@ static void take_body(struct call *c);
 static bool person_has_room(struct call *c, uint64_t bytes);
 static void on_body(void *arg);
 static void handle(void *arg);
+static void on_administrator(struct call *c, bool yes);
 
 static bool is_json(struct str content_type)
 {
@@ -259,7 +261,18 @@ static void handle(void *arg)
 {
     struct call *c = arg;
     call_check(c);
-    c->route->handler(c);
+    if (c->route->who == ADMIN)
+        administrators_ask(c, on_administrator);
+    else
+        c->route->handler(c);
+}
+
+static void on_administrator(struct call *c, bool yes)
+{
+    if (yes)
+        c->route->handler(c);
+    else
+        call_fail(c, ERR_NOT_ADMINISTRATOR, NULL);
 }
 
 static void on_user(void *arg, enum err err, struct str user)
@@ -399,6 +412,15 @@ static bool refuse_head(struct call *c, struct str allowed)
     return refused;
 }
 
+/* Who can switch it on again is let in: administrators are. */
+static const char *door_off(const struct call *c)
+{
+    const struct route *route = c->route;
+    if (route->who == ANYBODY || route->who == ADMIN || route->handler == api_admin_get)
+        return NULL;
+    return switched_off(c->gateway->switched, "door", str_of(door_word(door_of(c))));
+}
+
 void routes_on_request(void *gateway, struct http_request *r)
 {
     struct call *c = call_new(gateway, r);
@@ -418,8 +440,11 @@ void routes_on_request(void *gateway, struct http_request *r)
     }
     if (refuse_head(c, buf_str(&allowed)))
         return;
+    const char *off = door_off(c);
     if (c->route->who == ANYBODY)
         c->route->handler(c);
+    else if (off)
+        call_fail(c, ERR_SWITCHED_OFF, off);
     else if (!audit_allows())
         call_fail(c, ERR_AUDIT_UNAVAILABLE, NULL);
     else if (is_signed_in(c->route))

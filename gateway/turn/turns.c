@@ -578,17 +578,17 @@ void turns_bring_token(struct gateway *g, struct id session, struct str owner,
                        const struct credentials *c)
 {
     struct bringing *o = xcalloc(1, sizeof *o);
+    *o = (struct bringing){.gateway = g, .credentials = credentials_share(c)};
     CHECK(owner.len < sizeof o->owner);
     memcpy(o->owner, owner.at, owner.len);
-    o->gateway = g;
-    o->credentials = credentials_share(c);
     list_push(&g->turns->bringings, &o->node);
     o->store_call = store_session_get(g->store, owner, session, false, on_brought, o);
 }
 
 enum err turns_refused(const struct gateway *g)
 {
-    return g->draining                         ? ERR_DRAINING
+    bool off = switched_off(g->switched, "turns", STR("")) != NULL;
+    return off || g->draining                  ? (off ? ERR_SWITCHED_OFF : ERR_DRAINING)
            : !dispatch_room(&g->dispatch)      ? ERR_QUEUE_FULL
            : !broker_expects_worker(g->broker) ? ERR_NO_WORKER
            : !store_ready(g->store)            ? ERR_STORE_UNAVAILABLE

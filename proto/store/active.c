@@ -20,6 +20,7 @@ struct active {
     unsigned count, found;
     struct active_entry *entries;
     struct store_turn *turns; /* by entry; state NONE: not open */
+    char **owners;            /* of these */
 };
 
 static void active_free(void *own)
@@ -27,6 +28,9 @@ static void active_free(void *own)
     struct active *w = own;
     free(w->entries);
     free(w->turns);
+    for (unsigned i = 0; i < w->count; i++)
+        free(w->owners[i]);
+    free(w->owners);
     free(w);
 }
 
@@ -61,6 +65,10 @@ static void on_looked_at(struct store_call *c, struct store_command *cmd, enum e
     if (err == ERR_NONE)
         reply_turn(redis_at(reply, 1), e->session, e->turn, &t);
     if (t.state == TURN_RUNNING || t.state == TURN_AWAITING) {
+        w->owners[cmd->tag] = str_dup(redis_text(redis_at(reply, 2)));
+        t.begun_ms = redis_int(redis_at(reply, 3));
+        t.owner = str_of(w->owners[cmd->tag]);
+        t.holder = (struct str){0}; /* the reply's */
         w->turns[cmd->tag] = t;
     } else if (err == ERR_NONE || err == ERR_EVENTS_EXPIRED) {
         index_active_remove(c->store, e->session, e->turn);
@@ -75,15 +83,21 @@ static void on_looked_at(struct store_call *c, struct store_command *cmd, enum e
     active_end(c);
 }
 
+/* Whosever it is. */
+static void ask_turn(struct store_command *cmd, struct id session, struct id turn)
+{
+    command_turn_keys(cmd, session, turn);
+    command_str(cmd, STR(""));
+    command_id(cmd, turn);
+    command_num(cmd, 0);
+}
+
 static void look_at(struct store_call *c, unsigned i)
 {
     struct active *w = c->own;
     struct store_command *cmd = command_script(c, SCRIPT_turn_get, on_looked_at);
     cmd->tag = i;
-    command_turn_keys(cmd, w->entries[i].session, w->entries[i].turn);
-    command_str(cmd, STR(""));
-    command_id(cmd, w->entries[i].turn);
-    command_num(cmd, 0);
+    ask_turn(cmd, w->entries[i].session, w->entries[i].turn);
     command_send(cmd);
 }
 
@@ -96,6 +110,7 @@ static void on_active(struct store_call *c, struct store_command *cmd, enum err 
     c->own_free = active_free;
     w->entries = xcalloc(pairs + 1, sizeof *w->entries);
     w->turns = xcalloc(pairs + 1, sizeof *w->turns);
+    w->owners = xcalloc(pairs + 1, sizeof *w->owners);
     /* A full page: go on behind it next time, so that turns which wait for long starve no other. */
     c->store->active_offset = pairs >= max ? c->store->active_offset + max : 0;
     for (unsigned i = 0; i < pairs; i++) {
@@ -122,5 +137,28 @@ uint64_t store_turn_active(struct store *s, unsigned max, store_fn *fn, void *ar
     command_num(cmd, s->active_offset);
     command_num(cmd, (int64_t)s->active_offset + max - 1);
     command_str(cmd, STR("WITHSCORES"));
+    return command_send(cmd);
+}
+
+static void on_look(struct store_call *c, struct store_command *cmd, enum err err,
+                    const struct redisReply *reply)
+{
+    (void)cmd;
+    struct store_answer answer = {.session = c->session};
+    if (err == ERR_NONE)
+        reply_turn(redis_at(reply, 1), c->session, c->turn, &answer.turn);
+    answer.turn.owner = redis_text(redis_at(reply, 2));
+    answer.turn.begun_ms = redis_int(redis_at(reply, 3));
+    store_call_end(c, err, &answer);
+}
+
+uint64_t store_turn_look(struct store *s, struct id session, struct id turn, store_fn *fn,
+                         void *arg)
+{
+    struct store_call *c = store_call_new(s, fn, arg);
+    c->session = session;
+    c->turn = turn;
+    struct store_command *cmd = command_script(c, SCRIPT_turn_get, on_look);
+    ask_turn(cmd, session, turn);
     return command_send(cmd);
 }

@@ -8,5 +8,8 @@
  * ended, so that each has its turn however many wait: the janitors' list. Entries whose turn is
  * over are removed on the way. */
 uint64_t store_turn_active(struct store *s, unsigned max, store_fn *fn, void *arg);
+/* For the operator, whosever it is. → turn. ERR_TURN_NOT_FOUND, ERR_EVENTS_EXPIRED */
+uint64_t store_turn_look(struct store *s, struct id session, struct id turn, store_fn *fn,
+                         void *arg);
 
 #endif

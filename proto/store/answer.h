@@ -22,6 +22,7 @@
 #include "proto/store/turn_state.h"
 
 struct store;
+struct switches; /* proto/switches.h */
 
 struct store_session {
     struct id session;
@@ -70,6 +71,8 @@ struct store_turn {
     /* RUNNING: the name of the worker that has it, of the gateway that queues it, or empty. */
     struct str holder;
     uint32_t loss_epoch; /* what was stored before this epoch was lost in part; 0: nothing was */
+    struct str owner;    /* of active and look */
+    int64_t begun_ms;    /* of the same */
 };
 struct store_event {
     struct event_at at;
@@ -145,6 +148,7 @@ struct store_answer { /* which fields are set is said at each operation */
     int sentiment;
     const struct store_rated *rated;
     unsigned rated_count;
+    const struct switches *switches; /* of switching.h */
 };
 typedef void store_fn(void *arg, enum err err, const struct store_answer *answer);
 

@@ -38,6 +38,7 @@
  *   p:i:{OWNER}:HASH string  idempotency key of a session -> SID (24 h)
  *   p:rated          zset    SID with feedback, by when (the latest 50,000)
  *   p:reports        zset    SID of alerts' reports, by when (the latest 1,000)
+ *   p:switches       hash    what is switched off: its name -> JSON (switching.h)
  *   p:n:{NAME}       zset    the owners of this name by when they were here last
  */
 #ifndef PROTO_STORE_KEY_H

@@ -16,6 +16,7 @@ struct mcp_file;
 struct tool_run;
 typedef void tool_fn(struct tool_run *r); /* see run.h */
 
+struct switched; /* proto/switches.h */
 struct tools_config {
     struct loop *loop;
     struct fetch_pool *fetches;
@@ -32,7 +33,8 @@ struct tools_config {
     const struct mcp_file *mcp; /* MCP servers (mcp_file_read), as long as the tools; NULL: none */
     struct otlp *otlp;          /* where spans go; NULL: nowhere */
     bool capture;               /* spans hold arguments and results, masked */
-    loop_fn *on_change;         /* other tools are offered; may be NULL */
+    const struct switched *switched; /* what is off is not offered; NULL: nothing is */
+    loop_fn *on_change;              /* other tools are offered; may be NULL */
     void *on_change_arg;
 };
 

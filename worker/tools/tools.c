@@ -7,6 +7,7 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "proto/path.h"
+#include "proto/switches.h"
 #include "worker/tools/args.h"
 #include "worker/tools/cache.h"
 #include "worker/tools/perses/datasources.h"
@@ -126,6 +127,12 @@ static bool offer(struct tools *t, const struct tool_spec *spec)
     return true;
 }
 
+/* What people are told of it; NULL: it is on. */
+static const char *is_off(const struct tools *t, const char *name)
+{
+    return switched_off(t->config.switched, "tool", str_of(name));
+}
+
 static void offer_all(struct tools *t)
 {
     const struct mcp_tool *tool;
@@ -137,13 +144,15 @@ static void offer_all(struct tools *t)
     t->offered = xcalloc(TOOL_COUNT + others, sizeof *t->offered);
     t->offered_count = 0;
     for (unsigned i = 0; i < TOOL_COUNT; i++)
-        CHECK(offer(t, &table[i].spec));
+        CHECK(is_off(t, table[i].spec.name) || offer(t, &table[i].spec));
     for (unsigned i = 0; (tool = mcp_tool_at(t->mcp, i)) != NULL; i++)
-        if (!offer(t, mcp_tool_spec(tool)))
+        if (!is_off(t, mcp_tool_spec(tool)->name) && !offer(t, mcp_tool_spec(tool)))
             log_warn("tools.too_many", "tool=%s bytes_max=%d", mcp_tool_spec(tool)->name,
                      TOOLS_JSON_MAX);
-    buf_putc(&t->list, ']');
+    buf_puts(&t->list, t->offered_count > 0 ? "]" : "[]");
 }
+
+void tools_switched(struct tools *t) { offer_all(t); }
 
 static void on_mcp_change(void *arg)
 {
@@ -162,7 +171,7 @@ static json_t *asking_args(const struct tools *t, struct str name, struct str ar
     const struct row *own = find_own(name);
     const struct mcp_tool *other = own ? NULL : find_other(t, name);
     const struct tool_spec *spec = other ? mcp_tool_spec(other) : own ? &own->spec : NULL;
-    if (spec == NULL || !spec->needs_approval)
+    if (spec == NULL || !spec->needs_approval || is_off(t, spec->name))
         return NULL;
     scoped_buf(error, 1024);
     json_t *args =
@@ -475,6 +484,14 @@ static void check_call(struct tool_run *r, const struct tool_call *c)
     r->spec = other ? mcp_tool_spec(other) : &own->spec;
     r->fn = other ? mcp_call : own->fn;
     r->rehearsal = other ? NULL : own->rehearsal;
+    const char *off = is_off(r->tools, r->spec->name);
+    if (off) {
+        run_fail(r, "switched_off",
+                 "This tool is switched off by the administrator, who says: %s. Do without it, or "
+                 "tell the person so.",
+                 off);
+        return;
+    }
     json_t *args = args_read(other ? mcp_tool_schema(other) : own->schema, !other, c->arguments,
                              &error, &notes);
     if (args == NULL) {

@@ -42,6 +42,9 @@ enum { TOOLS_JSON_MAX = 65536 }; /* of HELLO: frames.def */
 /* GET /tools: [{"name","description","input_schema","read_only"}]. */
 struct str tools_json(const struct tools *t);
 
+/* Something was switched off or on. */
+void tools_switched(struct tools *t);
+
 bool tools_server(const struct tools *t, unsigned i, struct tools_server *out); /* false: no more */
 /* What was indexed of PERSAI_DOCS. False: nothing yet. */
 bool tools_docs(const struct tools *t, unsigned *files, unsigned *left_out);

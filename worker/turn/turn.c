@@ -448,9 +448,9 @@ static void begin_call(struct turn *t, const struct store_answer *answer,
         return;
     }
     struct str wanted = request->model.len > 0 ? request->model : answer->load->session.model;
-    t->model = models_choose(c->models, wanted, t->fallback, &t->fallback_left);
-    if (t->model == NULL) {
-        fail(t, ERR_MODEL_UNKNOWN, false, NULL);
+    const char *off = turn_choose_model(t, wanted);
+    if (t->model == NULL || off) {
+        fail(t, off ? ERR_SWITCHED_OFF : ERR_MODEL_UNKNOWN, false, off);
         return;
     }
     if (c->look_up && turn_lookup_begin(t, answer->messages, answer->message_count))

@@ -11,6 +11,7 @@
 #include "common/loop.h"
 #include "common/secret.h"
 #include "proto/store/answer.h"
+#include "proto/switches.h"
 #include "worker/turn/agent.h"
 #include "worker/turn/approval.h"
 #include "worker/hub.h"
@@ -52,17 +53,18 @@ struct turn_config {               /* of all turns of this process */
     struct llm *llm;
     struct tools *tools;
     struct meters *meters;
-    const char *extra_prompt; /* or NULL */
-    bool find_tools;          /* most tools are offered when they are wanted; else all are */
-    bool look_up;             /* what fits a question before the model is asked */
-    bool check_answers;       /* against what was read */
-    bool titles;              /* a model names conversations */
-    struct list *titlings;    /* those that it is at (turn_title.c) */
-    int64_t token_wait_ms;    /* for a fresh token */
-    int64_t approval_wait_ms; /* for a person's decision */
-    struct list *dirty;       /* turns that have something to perform */
-    struct buf *payload;      /* the event that is being written */
-    unsigned *users;          /* how many turns have this config; NULL: nobody asks */
+    const struct switched *switched; /* NULL: nothing is off */
+    const char *extra_prompt;        /* or NULL */
+    bool find_tools;                 /* most tools are offered when they are wanted; else all are */
+    bool look_up;                    /* what fits a question before the model is asked */
+    bool check_answers;              /* against what was read */
+    bool titles;                     /* a model names conversations */
+    struct list *titlings;           /* those that it is at (turn_title.c) */
+    int64_t token_wait_ms;           /* for a fresh token */
+    int64_t approval_wait_ms;        /* for a person's decision */
+    struct list *dirty;              /* turns that have something to perform */
+    struct buf *payload;             /* the event that is being written */
+    unsigned *users;                 /* how many turns have this config; NULL: nobody asks */
 };
 
 enum { TURN_MAGIC = 0x70a17000 };
@@ -154,6 +156,11 @@ bool turn_recap_begin(struct turn *t, const struct prompt *prompt, const struct 
 void turn_recap_stop(struct turn *t);
 void turn_tell_wait(void *arg, int64_t wait_ms);         /* of a struct turn: the provider limits */
 void turn_tell_left_out(struct turn *t, unsigned count); /* once */
+
+/* ---- turn_model.c, for turn.c ---- */
+/* t->model: the one that was asked for, or its next fallback that is on. NULL and nothing: there is
+ * none of that name. What people are told: all of them are off. */
+const char *turn_choose_model(struct turn *t, struct str wanted);
 
 /* ---- turn_lookup.c, for turn.c ---- */
 /* True: what fits the question is being looked up; FACT_REDO comes within a moment. */

@@ -1,0 +1,15 @@
+/* proto/store/switching.h: what is switched off, for all gateways and workers: see answer.h and
+ * proto/switches.h. One hash, p:switches: a switch's name → what JSON says of it. */
+#ifndef PROTO_STORE_SWITCHING_H
+#define PROTO_STORE_SWITCHING_H
+
+#include "proto/store/answer.h"
+
+/* → switches */
+uint64_t store_switches_get(struct store *s, store_fn *fn, void *arg);
+/* sentence: what people see; empty: it is on again. by: who did it. ERR_INVALID: there is no such
+ * switch. */
+uint64_t store_switch_set(struct store *s, struct str name, struct str sentence, struct str by,
+                          store_fn *fn, void *arg);
+
+#endif

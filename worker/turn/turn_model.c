@@ -1,0 +1,18 @@
+/* Which model a turn asks: what is off is passed over. */
+#include "worker/turn/turn.h"
+
+const char *turn_choose_model(struct turn *t, struct str wanted)
+{
+    const struct turn_config *c = t->config;
+    const char *off = NULL;
+    for (;; t->fallback++) {
+        t->model = models_choose(c->models, wanted, t->fallback, &t->fallback_left);
+        const char *now =
+            t->model ? switched_off(c->switched, "model", str_of(t->model->name)) : NULL;
+        off = off ? off : now;
+        if (!now)
+            return NULL;
+        if (!t->fallback_left)
+            return off;
+    }
+}
