@@ -10,11 +10,9 @@
 #include "worker/llm/jsonio.h"
 #include "worker/llm/llm.h"
 
-/* The longest id of each API. OpenAI refuses longer ones by these numbers; Bedrock, which speaks
- * Messages, more than 64. Mistral's models take 9 letters and digits, neither more nor less. */
-static const size_t id_max[API_COUNT] = {
-    [API_CHAT] = 40, [API_RESPONSES] = 64, [API_MESSAGES] = 64, [API_GENERATE] = 64};
-enum { MISTRAL_ID = 9, NAME_MAX_BYTES = 64 };
+/* The longest id: OpenAI refuses longer ones by these numbers; Bedrock, which speaks Messages, more
+ * than 64. Mistral's models take 9 letters and digits, neither more nor less. */
+enum { CHAT_ID_MAX = 40, MISTRAL_ID = 9, NAME_MAX_BYTES = 64 };
 
 static void take_id(struct history *h, unsigned at, const struct record_call *c, unsigned n);
 static bool id_ok(const struct history *h, const struct prompt_item *item, struct str id);
@@ -146,7 +144,8 @@ static bool id_ok(const struct history *h, const struct prompt_item *item, struc
     if (is_mistral(m))
         return id.len == MISTRAL_ID && letters(id, "");
     bool as_it_was = m->api == API_CHAT && history_own(h, item);
-    return id.len <= id_max[m->api] && letters(id, as_it_was ? "_-.:/" : "_-");
+    size_t max = m->api == API_CHAT ? CHAT_ID_MAX : HISTORY_ID_MAX;
+    return id.len <= max && letters(id, as_it_was ? "_-.:/" : "_-");
 }
 
 static void make_id(const struct history *h, struct str id, uint32_t message, unsigned salt,
