@@ -70,8 +70,9 @@ http_path(const struct http_request *r); /* raw, percent escapes undecoded, with
 bool http_query_ok(const struct http_request *r);
 bool http_query(const struct http_request *r, const char *key,
                 struct str *value); /* decoded; first of its name */
-struct str http_header(const struct http_request *r,
-                       const char *name); /* case-insensitive; empty when absent */
+/* Case-insensitive, without blanks around it; empty when absent. In several lines: all of them, as
+ * one list by commas. */
+struct str http_header(const struct http_request *r, const char *name);
 struct str http_cookie(const struct http_request *r, const char *name);
 /* Wipes what was sent as Cookie and Authorization: a stream stays open for long, and the head with
  * it. Both are empty from here on. */

@@ -17,8 +17,10 @@
 
 #include "common/check.h"
 
+/* What was made of the head's bytes: a part of the query, or the lines of a header in several. */
 struct decoded {
     struct decoded *next;
+    const char *name; /* of the header; NULL: of the query */
     size_t len;
     char bytes[];
 };
@@ -200,6 +202,7 @@ void http_head_forget(struct http_request *r)
     r->host = (struct str){NULL, 0};
     while (r->decoded) {
         struct decoded *next = r->decoded->next;
+        secret_wipe(r->decoded->bytes, r->decoded->len);
         free(r->decoded);
         r->decoded = next;
     }
@@ -213,10 +216,63 @@ struct str http_path(const struct http_request *r) { return (struct str){r->path
 
 struct str http_host(const struct http_request *r) { return r->host; }
 
-/* Blanks around a value are not of it (RFC 9110 section 5.5); MHD leaves those behind it. */
+struct lines {
+    const char *name;
+    unsigned count; /* those that say something */
+    size_t bytes;
+    struct str last;
+    char *out; /* NULL: they are only counted */
+};
+
+/* Blanks around a value are not of it (RFC 9110 section 5.5); microhttpd leaves those behind it. */
+static enum MHD_Result take_line(void *arg, enum MHD_ValueKind kind, const char *key,
+                                 const char *value)
+{
+    struct lines *l = arg;
+    (void)kind;
+    struct str text = str_trim(str_of(value));
+    if (strcasecmp(key, l->name) != 0 || (text.len == 0 && l->last.len > 0))
+        return MHD_YES;
+    l->last = text;
+    if (text.len == 0)
+        return MHD_YES;
+    if (l->out && l->count > 0) {
+        memcpy(l->out + l->bytes, ", ", 2);
+        l->bytes += 2;
+    }
+    if (l->out)
+        memcpy(l->out + l->bytes, text.at, text.len);
+    l->bytes += text.len;
+    l->count++;
+    return MHD_YES;
+}
+
+static struct str join_lines(struct http_request *r, const char *name, const struct lines *counted)
+{
+    size_t room = counted->bytes + 2 * (size_t)counted->count;
+    struct decoded *d = xmalloc(sizeof(*d) + room);
+    struct lines l = {.name = name, .out = d->bytes};
+    MHD_get_connection_values(r->mhd, MHD_HEADER_KIND, take_line, &l);
+    CHECK(l.bytes <= room);
+    *d = (struct decoded){.next = r->decoded, .name = name, .len = l.bytes};
+    r->decoded = d;
+    return (struct str){d->bytes, d->len};
+}
+
+/* Several lines of a name are one list (RFC 9110 section 5.3). What is no list, but was sent twice,
+ * becomes a value that nobody takes for one of the two: no proxy and no check before us can have
+ * gone by the other. */
 struct str http_header(const struct http_request *r, const char *name)
 {
-    return str_trim(str_of(MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, name)));
+    struct http_request *owner = (struct http_request *)r; /* keeps what was joined */
+    struct lines l = {.name = name};
+    MHD_get_connection_values(r->mhd, MHD_HEADER_KIND, take_line, &l);
+    if (l.count < 2)
+        return l.last;
+    for (struct decoded *d = r->decoded; d; d = d->next)
+        if (d->name && strcasecmp(d->name, name) == 0)
+            return (struct str){d->bytes, d->len};
+    return join_lines(owner, name, &l);
 }
 
 /* What a cookie's value may hold (RFC 6265 section 4.1.1, and blanks and commas, which are sent).
@@ -283,6 +339,11 @@ void http_forget_credentials(struct http_request *r)
 {
     MHD_get_connection_values(r->mhd, MHD_HEADER_KIND, wipe_value, NULL);
     MHD_get_connection_values(r->mhd, MHD_COOKIE_KIND, wipe_value, NULL);
+    for (struct decoded *d = r->decoded; d; d = d->next)
+        if (d->name && strcasecmp(d->name, MHD_HTTP_HEADER_AUTHORIZATION) == 0) {
+            secret_wipe(d->bytes, d->len);
+            d->len = 0;
+        }
 }
 
 /* Form decoding (+ is a blank). False: a broken escape, or a NUL. out has room for in.len. */
@@ -314,7 +375,7 @@ static bool decode_for(struct http_request *r, struct str in, struct str *out)
         return true;
     }
     struct decoded *d = xmalloc(sizeof *d + in.len);
-    d->next = r->decoded;
+    *d = (struct decoded){.next = r->decoded};
     r->decoded = d;
     if (!decode(in, d->bytes, &d->len))
         return false;

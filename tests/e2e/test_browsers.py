@@ -39,7 +39,12 @@ def test_other_sites_pages_change_nothing(bare: Stack) -> None:
                {"Sec-Fetch-Site": "cross-site", "Origin": own}, {"Sec-Fetch-Site": "same-site", "Origin": own},
                {"Origin": "https://evil.example"}, {"Origin": "null"}, {"Origin": "http://127.0.0.1"}, {"Origin": own + "0"},
                {"Origin": f"http://evil.example/{host(stack)}"}, {"Origin": "https://evil.perses.example"},
-               {"Origin": OURS + ".evil.example"}, {"Origin": "https://a", "X-Forwarded-Host": "b"}]
+               {"Origin": OURS + ".evil.example"}, {"Origin": "https://a", "X-Forwarded-Host": "b"},
+               # A name that differs by case is a line of its own: what is no list is neither of the two.
+               {"Origin": own, "origin": "https://evil.example"}, {"Origin": "https://evil.example", "origin": own},
+               {"Origin": OURS, "origin": "https://evil.example"},
+               {"Sec-Fetch-Site": "same-origin", "sec-fetch-site": "cross-site"},
+               {"Origin": "https://a", "X-Forwarded-Host": "b", "x-forwarded-host": "c"}]
     for headers in refused:
         assert asked(alice, headers) == (403, "cross_site"), headers
         assert asked(alice, {**headers, "Content-Type": "text/plain"}) == (403, "cross_site"), headers
@@ -52,6 +57,7 @@ def test_other_sites_pages_change_nothing(bare: Stack) -> None:
                {"Origin": "https://a.example", "X-Forwarded-Host": "a.example"},
                {"Origin": "https://a.example", "X-Forwarded-Host": "x, A.example:443"},
                {"Origin": "http://a.example:8080", "X-Forwarded-Host": "a.example:8080"},
+               {"Origin": "https://a.example", "X-Forwarded-Host": "x", "x-forwarded-host": "A.example:443"},
                {"Sec-Fetch-Site": "same-origin", "Origin": "https://perses.behind.a.proxy"}]
     for headers in allowed:
         assert asked(alice, headers) == (201, ""), headers

@@ -101,9 +101,11 @@ def at_once(count: int, ask: Callable[[int], Response]) -> list[Response]:
         return list(pool.map(ask, range(count)))
 
 
-def forged(stack: Stack, n: int, sender: str = "") -> Response:
-    """A token of one's own making; sender: as a proxy says."""
-    return Client(stack.gateway.url, bearer=f"a.b.{n}").get("/sessions", headers={"X-Forwarded-For": sender} if sender else {})
+def forged(stack: Stack, n: int, sender: str = "", said: str = "") -> Response:
+    """A token of one's own making; sender: as a proxy says, in a line of its own after what the sender said itself."""
+    headers = {"x-forwarded-for": said} if said else {}
+    return Client(stack.gateway.url, bearer=f"a.b.{n}").get(
+        "/sessions", headers={**headers, "X-Forwarded-For": sender} if sender else headers)
 
 
 @pytest.mark.parametrize("credential", ["bearer", "cookies"])
@@ -251,7 +253,7 @@ def test_a_real_perses_is_asked_for_a_stranger_no_more_than_so_often(bare: Stack
         assert client.get("/sessions").status == 200
     before = metric(stack.gateway.url, "whoami_total")
     began = time.monotonic()
-    answers = [forged(stack, n, "203.0.113.9") for n in range(600)]
+    answers = [forged(stack, n, "203.0.113.9", f"198.51.100.{n % 250}") for n in range(600)]  # it names another each time
     asked = metric(stack.gateway.url, "whoami_total") - before
     assert {a.status for a in answers} == {401, 429}
     assert asked <= 100 + 5 * (time.monotonic() - began) + 20

@@ -17,6 +17,7 @@ struct fixture {
     unsigned requests, bodies, gone, over;
     size_t body_bytes;
     char path[256], host[64], cookie[64];
+    char list[64], list_again[64], authorization[64], forgotten[64];
     char *big;
 };
 
@@ -55,6 +56,12 @@ static void on_request(void *arg, struct http_request *r)
     copy(f->path, sizeof(f->path), http_path(r));
     copy(f->host, sizeof(f->host), http_host(r));
     copy(f->cookie, sizeof(f->cookie), http_cookie(r, "jwtPayload"));
+    copy(f->list, sizeof(f->list), http_header(r, "X-List"));
+    copy(f->list_again, sizeof(f->list_again), http_header(r, "x-list"));
+    copy(f->authorization, sizeof(f->authorization), http_header(r, "Authorization"));
+    if (str_is(http_path(r), "/forget"))
+        http_forget_credentials(r);
+    copy(f->forgotten, sizeof(f->forgotten), http_header(r, "Authorization"));
     http_set_user(r, r, on_gone);
     http_on_over(r, on_over, f);
     if (str_is(http_path(r), "/wait"))
@@ -327,6 +334,54 @@ static void what_is_unusual_is_answered(void **state)
     }
 }
 
+static void several_lines_of_a_name_are_one_list(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"", ""},
+        {"X-List:\r\n", ""},
+        {"X-List:\r\nX-List: \t\r\n", ""},
+        {"X-List: \ta b\t \r\n", "a b"},
+        {"X-List: a\r\nX-List: b\r\n", "a, b"},
+        {"X-List: a,\r\nX: y\r\nx-LIST: a\r\n", "a,, a"},
+        {"X-List:\r\nX-List: a\r\nX-List:\r\nX-List: b, c\r\n", "a, b, c"},
+        {"X-List: a\r\nX-List-2: b\r\n", "a"},
+    };
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct fixture *f = start(60000);
+        char text[256];
+        snprintf(text, sizeof(text), "GET /a HTTP/1.1\r\nHost: h\r\n%s\r\n", cases[i][0]);
+        struct pump_got g = client(f, text, strlen(text));
+        wait_for(f, &g, "{\"well\":1}");
+        assert_string_equal(f->list, cases[i][1]);
+        assert_string_equal(f->list_again, cases[i][1]);
+        hang_up(&g);
+        finish(f);
+    }
+}
+
+/* Also what was joined of them. */
+static void credentials_are_forgotten(void **state)
+{
+    (void)state;
+    static const char *const heads[] = {
+        "Authorization: Bearer a\r\nCookie: c=1\r\n",
+        "Authorization: Bearer a\r\nCookie: c=1\r\nAuthorization: Bearer b\r\nCookie: d=2\r\n",
+    };
+    static const char *const said[] = {"Bearer a", "Bearer a, Bearer b"};
+    for (unsigned i = 0; i < sizeof(heads) / sizeof(*heads); i++) {
+        struct fixture *f = start(60000);
+        char text[256];
+        snprintf(text, sizeof(text), "GET /forget HTTP/1.1\r\nHost: h\r\n%s\r\n", heads[i]);
+        struct pump_got g = client(f, text, strlen(text));
+        wait_for(f, &g, "{\"well\":1}");
+        assert_string_equal(f->authorization, said[i]);
+        assert_string_equal(f->forgotten, "");
+        hang_up(&g);
+        finish(f);
+    }
+}
+
 static void cookies_are_read_as_perses_reads_them(void **state)
 {
     (void)state;
@@ -502,6 +557,8 @@ int main(void)
         cmocka_unit_test(nothing_follows_chunks),
         cmocka_unit_test(a_line_without_end_keeps_nobody_waiting),
         cmocka_unit_test(what_is_unusual_is_answered),
+        cmocka_unit_test(several_lines_of_a_name_are_one_list),
+        cmocka_unit_test(credentials_are_forgotten),
         cmocka_unit_test(cookies_are_read_as_perses_reads_them),
         cmocka_unit_test(every_answer_says_that_it_is_what_it_says),
         cmocka_unit_test(who_is_refused_at_the_head_has_no_body_taken_in),

@@ -399,6 +399,14 @@ static void sender_is_who_the_proxies_were_asked_by(void **state)
         {"X-Forwarded-For: [2001:db8::1]:4711\r\n", "2001:db8::1"},
         {"X-Forwarded-For: ,,\r\n", "127.0.0.1"},
         {"X-Forwarded-For:\r\n", "127.0.0.1"},
+        /* several lines are one list (RFC 9110 section 5.3) */
+        {"X-Forwarded-For: 1.1.1.1\r\nX-Forwarded-For: 192.0.2.7\r\n", "192.0.2.7"},
+        {"X-Forwarded-For: 1.1.1.1\r\nx-forwarded-for: 192.0.2.7, 10.1.2.3\r\n", "192.0.2.7"},
+        {"X-Forwarded-For: 192.0.2.7\r\nX: y\r\nX-Forwarded-For:\r\n", "192.0.2.7"},
+        {"X-Forwarded-For:\r\nX-Forwarded-For: 192.0.2.7\r\n", "192.0.2.7"},
+        {"X-Forwarded-For: 1.1.1.1\r\nX-Forwarded-For: 10.1.2.3\r\n"
+         "X-Forwarded-For: 10.1.2.4\r\n",
+         "1.1.1.1"},
     };
     struct fixture *f = start("127.0.0.1:0", 0, "10.0.0.0/8");
     for (unsigned i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
