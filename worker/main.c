@@ -11,6 +11,7 @@
 #include "proto/ipc.h"
 #include "proto/settings_check.h"
 #include "proto/store/store.h"
+#include "proto/store/tally.h"
 #include "proto/switchboard.h"
 #include "proto/wire_probe.h"
 #include "worker/checkup.h"
@@ -241,6 +242,19 @@ static void check_offers(const struct worker *w, struct report *report)
     }
 }
 
+static void on_ended(void *arg, const struct turn *t, enum turn_state state)
+{
+    const struct worker *w = arg;
+    const struct usage *u = &t->agent.usage;
+    tally_note(w->store, str_of(t->owner), str_of(t->model ? t->model->name : NULL),
+               &(struct tally){.turns = 1,
+                               .errors = state == TURN_FAILED,
+                               .cancelled = state == TURN_CANCELLED,
+                               .input_tokens = (int64_t)u->input_tokens,
+                               .output_tokens = (int64_t)u->output_tokens,
+                               .cost = (int64_t)u->cost});
+}
+
 static void open_turns(struct worker *w)
 {
     const struct worker_settings *s = &w->settings;
@@ -253,6 +267,8 @@ static void open_turns(struct worker *w)
     journal->fresh_ms = s->hub.dead_ms / 2;
     turns->turn.meters = &w->meters;
     turns->turn.switched = switchboard_now(w->switches);
+    turns->turn.ended = on_ended;
+    turns->turn.ended_arg = w;
     turns->capacity = s->hub.capacity;
     turns->tick_ms = TICK_MS;
     w->turns = worker_turns_new(turns);

@@ -5,6 +5,7 @@
 #include "common/map.h"
 #include "gateway/api/call.h"
 #include "proto/store/feedback.h"
+#include "proto/store/tally.h"
 
 enum {
     COMMENT_BYTES_MAX = 4000,
@@ -45,6 +46,10 @@ static void on_said(void *arg, enum err err, const struct store_answer *a)
         call_fail(c, err, err == ERR_INVALID ? "Only an answer can be rated" : NULL);
         return;
     }
+    if (now != a->sentiment)
+        tally_note(c->gateway->store, str_of(c->user), a->model,
+                   &(struct tally){.good = (now > 0) - (a->sentiment > 0),
+                                   .bad = (now < 0) - (a->sentiment < 0)});
     if (now != 0 && now != a->sentiment)
         metric_add(metric_of(a->model, now), 1);
     call_reply(c, 200, STR("{\"response\":\"ok\"}"));

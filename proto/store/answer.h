@@ -148,7 +148,9 @@ struct store_answer { /* which fields are set is said at each operation */
     int sentiment;
     const struct store_rated *rated;
     unsigned rated_count;
-    const struct switches *switches; /* of switching.h */
+    const struct switches *switches;   /* of switching.h */
+    const struct store_tally *tallies; /* of tally.h */
+    unsigned tally_count;
 };
 typedef void store_fn(void *arg, enum err err, const struct store_answer *answer);
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "proto/store/call.h"
 #include "proto/store/key.h"
+#include "proto/store/tally.h"
 
 enum {
     FOUND_MAX = 100000,
@@ -188,6 +189,12 @@ uint64_t store_owner_wipe(struct store *s, struct str owner, struct str name, st
     for (unsigned i = 0; i < DAYS; i++) {
         snprintf(day, sizeof(day), "}:%u", today + 1 - i);
         wipe(c, "p:b:{o:", owner, day);
+    }
+    for (unsigned i = 0; i <= TALLY_DAYS + 1; i++) {
+        struct store_command *forget = command_script(c, SCRIPT_tally_forget, on_wiped);
+        command_tally_key(forget, today + 1 - i);
+        command_str(forget, owner);
+        command_send(forget);
     }
     struct store_command *cmd = command_new(c, on_wiped);
     command_str(cmd, STR("ZREM"));

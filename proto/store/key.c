@@ -1,5 +1,6 @@
 #include "proto/store/key.h"
 
+#include <stdio.h>
 #include <sodium.h>
 #include "common/check.h"
 
@@ -123,6 +124,14 @@ void command_owner_once_key(struct store_command *cmd, struct str owner, const c
     buf_puts(&cmd->bytes, "}:");
     buf_puts(&cmd->bytes, hash);
     command_cut(cmd);
+}
+
+void command_tally_key(struct store_command *cmd, unsigned day)
+{
+    char key[32];
+    snprintf(key, sizeof(key), "p:use:%u", day);
+    command_str(cmd, str_of(key));
+    cmd->keys = cmd->argc;
 }
 
 void command_active_key(struct store_command *cmd) { command_str(cmd, STR("p:active")); }

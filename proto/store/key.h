@@ -38,6 +38,7 @@
  *   p:i:{OWNER}:HASH string  idempotency key of a session -> SID (24 h)
  *   p:rated          zset    SID with feedback, by when (the latest 50,000)
  *   p:reports        zset    SID of alerts' reports, by when (the latest 1,000)
+ *   p:use:DAY        hash    what people used on that day (tally.h)
  *   p:switches       hash    what is switched off: its name -> JSON (switching.h)
  *   p:n:{NAME}       zset    the owners of this name by when they were here last
  */
@@ -61,6 +62,7 @@ void command_kept_key(struct store_command *cmd, struct str owner);
 /* Of a person's name: the owners that bore it. */
 void command_name_key(struct store_command *cmd, struct str name);
 void command_owner_once_key(struct store_command *cmd, struct str owner, const char *hash);
+void command_tally_key(struct store_command *cmd, unsigned day); /* the one key of a script */
 void command_active_key(struct store_command *cmd);
 /* The one key of a script: S alone; what the owner keeps in all, in the slot of quota.h's p:a. */
 void command_session_key(struct store_command *cmd, struct id session);

@@ -187,3 +187,26 @@ def test_an_administrator_sees_what_runs_and_ends_it(stack: Stack) -> None:
     until(lambda: admin.get("/admin/turns").json()["turns"] == [], "it to be over")
     assert admin.post(path).status == 202
     assert admin.post(f"/admin/session/{'0' * 32}/turn/{row['turn_id']}/cancel").code == "turn_not_found"
+
+
+def test_administrators_see_what_people_used(stack: Stack) -> None:
+    alice, bob, admin = stack.client("alice"), stack.client("bob"), stack.client(ADMIN)
+    assert admin.get("/admin/usage").json() == {"days": 7, "rows": []}
+    session = alice.session()
+    alice.ask(session, "hello")
+    alice.ask(session, "hello again")
+    bob.ask(bob.session(), "hello")
+    answer = alice.messages(session)[-1]["message_id"]
+    for said, good, bad in ((1, 1, 0), (1, 1, 0), (-1, 0, 1)):
+        path = f"/session/{session}/message/{answer}/feedback"
+        assert alice.request("PUT", path, {"sentiment": said}).status == 200
+
+        def sums() -> list[tuple]:
+            rows = admin.get("/admin/usage?days=2").json()["rows"]
+            return sorted((r["user"], r["turns"], r["errors"], r["good"], r["bad"]) for r in rows)
+        until(lambda g=good, b=bad: sums() == [("alice", 2, 0, g, b), ("bob", 1, 0, 0, 0)], f"what was used: {sums()}")
+    row = next(r for r in admin.get("/admin/usage").json()["rows"] if r["user"] == "alice")
+    assert row["input_tokens"] > 0 and row["output_tokens"] > 0 and row["model"] == alice.get("/models").json()[0]["name"]
+    for wrong in ("0", "36", "x", "-1", ""):
+        assert admin.get(f"/admin/usage?days={wrong}").code == "invalid", wrong
+    assert alice.get("/admin/usage").code == "not_administrator"

@@ -46,6 +46,7 @@ struct turn_doubt { /* turn_doubt.c: what was read, and what is wrong with what 
 struct turn_trace {         /* turn_trace.c */
     struct trace_span span; /* off until the turn was loaded: its request says where it belongs */
 };
+struct turn;
 struct turn_config {               /* of all turns of this process */
     struct journal_config journal; /* with loop, store and the worker's name */
     struct agent_limits limits;
@@ -54,17 +55,19 @@ struct turn_config {               /* of all turns of this process */
     struct tools *tools;
     struct meters *meters;
     const struct switched *switched; /* NULL: nothing is off */
-    const char *extra_prompt;        /* or NULL */
-    bool find_tools;                 /* most tools are offered when they are wanted; else all are */
-    bool look_up;                    /* what fits a question before the model is asked */
-    bool check_answers;              /* against what was read */
-    bool titles;                     /* a model names conversations */
-    struct list *titlings;           /* those that it is at (turn_title.c) */
-    int64_t token_wait_ms;           /* for a fresh token */
-    int64_t approval_wait_ms;        /* for a person's decision */
-    struct list *dirty;              /* turns that have something to perform */
-    struct buf *payload;             /* the event that is being written */
-    unsigned *users;                 /* how many turns have this config; NULL: nobody asks */
+    void (*ended)(void *arg, const struct turn *t, enum turn_state state); /* or NULL */
+    void *ended_arg;
+    const char *extra_prompt; /* or NULL */
+    bool find_tools;          /* most tools are offered when they are wanted; else all are */
+    bool look_up;             /* what fits a question before the model is asked */
+    bool check_answers;       /* against what was read */
+    bool titles;              /* a model names conversations */
+    struct list *titlings;    /* those that it is at (turn_title.c) */
+    int64_t token_wait_ms;    /* for a fresh token */
+    int64_t approval_wait_ms; /* for a person's decision */
+    struct list *dirty;       /* turns that have something to perform */
+    struct buf *payload;      /* the event that is being written */
+    unsigned *users;          /* how many turns have this config; NULL: nobody asks */
 };
 
 enum { TURN_MAGIC = 0x70a17000 };

@@ -45,6 +45,8 @@ void turn_finish(struct turn *t)
                                         .ms = ms});
     if (state == TURN_DONE)
         turn_title_begin(t);
+    if (t->config->ended && state != TURN_AWAITING)
+        t->config->ended(t->config->ended_arg, t, state);
     hub_send_done(t->link, t->id, t->epoch, state);
     audience_done(&t->audience, t->id, t->epoch);
 }
