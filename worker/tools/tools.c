@@ -16,11 +16,11 @@
 #include "worker/tools/mcp/mcp.h"
 #include "worker/tools/meant.h"
 #include "worker/tools/handlers.h"
-#include "worker/tools/look.h"
 #include "worker/tools/schema.h"
 #include "worker/tools/run.h"
 #include "worker/tools/prometheus/catalog_cache.h"
 #include "worker/tools/prometheus/known.h"
+#include "worker/tools/prometheus/look.h"
 #include "worker/tools/text.h"
 
 /* ---- the table ---- */

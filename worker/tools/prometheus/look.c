@@ -1,12 +1,13 @@
 /* What fits a question, before the model is asked: the metrics that rank.c finds in the catalog of
  * the run's datasource, each as one line of JSON with its type, help, unit, and labels and a value
  * of a few of its series. Not a tool of the model's: tools_look_up runs it. */
+#include "worker/tools/prometheus/look.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
 #include "common/json.h"
 #include "worker/tools/args.h"
-#include "worker/tools/look.h"
 #include "worker/tools/prometheus/catalog_cache.h"
 #include "worker/tools/prometheus/known.h"
 #include "worker/tools/prometheus/name.h"

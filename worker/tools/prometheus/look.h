@@ -1,6 +1,6 @@
-/* worker/tools/look.h: the look-up that tools_look_up runs. Inside worker/tools only. */
-#ifndef WORKER_TOOLS_LOOK_H
-#define WORKER_TOOLS_LOOK_H
+/* worker/tools/prometheus/look.h: the look-up that tools_look_up runs. Inside worker/tools only. */
+#ifndef WORKER_TOOLS_PROMETHEUS_LOOK_H
+#define WORKER_TOOLS_PROMETHEUS_LOOK_H
 
 #include "worker/tools/run.h"
 
