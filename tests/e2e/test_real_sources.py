@@ -144,3 +144,19 @@ def test_alerts_and_silences_of_a_real_alertmanager(stack: Stack, alertmanager: 
     alerts, silences = until(asked, "one alert to be silenced", 30)
     assert {a["labels"]["room"] for a in alerts["alerts"]} == {"attic", "cellar"}, alerts
     assert [(s["by"], s["comment"]) for s in silences["silences"]] == [("ann", "the heating is repaired")], silences
+
+
+def test_what_would_end_loki_is_not_asked(stack: Stack, loki: Loki) -> None:
+    """A label of more than 16 MB ends Loki's process, with everybody's queries."""
+    series = 'label_replace(sum(count_over_time({app="shop"}[1h])), "a", "' + "x" * 1000 + '", "", "")'
+    for _ in range(5):
+        series = f'label_replace({series}, "a", "' + "$1" * 10 + '", "a", "(.*)")'
+    held = "{{ $a := __line__ }}" + ('{{ $a = printf "' + "%s" * 10 + '"' + " $a" * 10 + " }}") * 5 + "{{ $a }}"
+    there = {"datasource": local("real-loki"), "start": "now-1h", "end": "now"}
+    *refused, fine = say(
+        stack, Call("loki_query", {"query": f"count({series})", **there}),
+        Call("loki_query", {"query": f'{{app="shop"}} | label_format a=`{held}`', **there}),
+        Call("loki_query", {"query": '{app="shop"} | line_format `{{ .level }} {{ __line__ | trunc 5 }}`', **there}))
+    assert [one["code"] for one in refused] == ["bad_arguments"] * 2, refused
+    assert fine["kind"] == "logs" and " order" in json.dumps(fine), fine
+    assert loki.process.running()

@@ -28,6 +28,7 @@ struct nesting {
     size_t begin; /* of the selector that is open */
     char last;    /* of what means something */
     bool format;  /* in line_format or label_format: strings are templates */
+    bool labels;  /* label_replace was there: strings may be what it puts in */
 };
 
 /* A bracket opens or closes; 0: too deep, or one that was not opened. */
@@ -85,12 +86,29 @@ static void note(struct nesting *n, struct str q, size_t at)
         n->format = n->braces == 0;
     else if (strchr("|[){", c))
         n->format = false;
+    n->labels = n->labels || word_at(q, at, STR("label_replace"));
+}
+
+/* The inside of a string that may make lines or labels longer. In what label_replace puts in, each
+ * mark may stand for all of another label, and one may be in the other. */
+static const char *read_text(struct logql *out, const struct nesting *n, struct str text,
+                             char quote)
+{
+    uint64_t marks = 0;
+    if (n->format)
+        return template_read(&out->bytes, text, quote);
+    if (!n->labels || n->braces > 0)
+        return NULL;
+    for (size_t i = 0; i < text.len; i++)
+        marks += text.at[i] == '$' || text.at[i] == '\\';
+    out->bytes = out->bytes * (marks > 1 ? marks : 1) + text.len;
+    return template_too_large(out->bytes);
 }
 
 bool logql_read(struct logql *out, struct str q)
 {
     struct nesting n = {0};
-    *out = (struct logql){0};
+    *out = (struct logql){.bytes = template_first()};
     for (size_t i = 0; i < q.len; i++) {
         char c = q.at[i];
         const char *why = two_ways(str_skip(q, i));
@@ -101,8 +119,7 @@ bool logql_read(struct logql *out, struct str q)
             if ((i = skip_string(q, i)) >= q.len)
                 return fail(out, "A string in the query has no end.");
             n.last = c;
-            why = n.format ? template_read(&out->growth, (struct str){q.at + from, i - from}, c)
-                           : NULL;
+            why = read_text(out, &n, (struct str){q.at + from, i - from}, c);
             if (why)
                 return fail(out, why);
             continue;

@@ -19,7 +19,7 @@ struct logql {
     bool metric;       /* something stands before its first selector: its result is numbers */
     int64_t window_ms; /* the longest range and the longest offset: so far back it reads */
     int64_t offset_ms;
-    unsigned growth;   /* how many times its templates may multiply a line */
+    uint64_t bytes;    /* of the longest line or label that its templates may make */
     const char *error; /* why it can't be read, for the model */
 };
 bool logql_read(struct logql *q, struct str query);

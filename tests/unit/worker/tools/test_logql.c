@@ -182,8 +182,37 @@ static void a_template_that_multiplies_is_refused(void **state)
         "`{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}`"
         " | label_format x=`{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}`"
         " | label_format x=`{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}{{.x}}`",
+        /* variables, and with, hold what was made */
+        "{a=\"b\"} | line_format `{{$a := printf \"%s%s%s%s%s\" .x .x .x .x .x}}"
+        "{{$a = printf \"%s%s%s%s%s\" $a $a $a $a $a}}{{$a = printf \"%s%s%s%s%s\" $a $a $a $a "
+        "$a}}{{$a}}`",
+        "{a=\"b\"} | line_format `{{with printf \"%s%s\" .x .x}}{{with printf \"%s%s\" . "
+        ".}}{{.}}{{end}}{{end}}`",
+        /* constants, which a second one multiplies */
+        "{a=\"b\"} | label_format x=`{{printf \"%999s\" \"\"}}` | label_format x=`{{.}}{{.}}`",
+        "{a=\"b\"} | line_format `{{printf \"%[1]s%[1]s%[1]s\" .x}}`",
+        "{a=\"b\"} | line_format `{{printf .x .y}}`",
+        "{a=\"b\"} | line_format `{{alignLeft (int (mul 1000 1000)) .x}}`",
+        "{a=\"b\"} | line_format `{{replace \"\" \""
+        "0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789\" .x}}`",
+        "{a=\"b\"} | line_format `{{replace \"o\" __line__ __line__}}`",
+        "{a=\"b\"} | line_format `{{regexReplaceAll \"(.)\" __line__ .x}}`",
+        "{a=\"b\"} | line_format `{{range $i := fromJson .x}}{{__line__}}{{end}}`",
+        "{a=\"b\"} | line_format `{{range $i := fromJson .x}}{{$.y}}{{end}}`",
+        "{a=\"b\"} | line_format `{{$y := .y}}{{range $i := fromJson .x}}{{$y}}{{end}}`",
+        "{a=\"b\"} | line_format `{{range fromJson .x}}{{range fromJson .y}}x{{end}}{{end}}`",
+        "{a=\"b\"} | line_format `{{range 1000}}x{{end}}`",
+        "{a=\"b\"} | line_format `{{/* \" */}}{{.x}}{{/* \" */}}`",
+        "count(label_replace(label_replace(sum(count_over_time({a=\"b\"}[5m])), `x`, "
+        "`$1$1$1$1$1$1$1$1$1$1`, `x`, `(.*)`), `x`, `$1$1$1$1$1$1$1$1$1$1`, `x`, `(.*)`))",
     };
     static const char *const good[] = {
+        "label_replace(sum by (x) (count_over_time({a=\"b\"} |~ `a$` [5m])), \"y\", \"$1-$2\", "
+        "\"x\", \"(.*):(.*)\")",
+        "{a=\"b\"} | line_format `{{$a := .x}}{{ if $a }}{{ $a | trunc 100 }}{{ end }}`",
+        "{a=\"b\"} | line_format `{{alignRight 20 .x}} {{printf \"%.2f\" (div .y 1000)}}`",
+        "{a=\"b\"} | line_format `{{.ts | toDate \"2006-01-02\" | date \"15:04:05\"}} {{.x.y}}`",
+        "{a=\"b\"} | label_format d=`{{regexReplaceAll \"[0-9]+\" .path \"N\"}}`",
         "{a=\"b\"} | json | line_format \"{{.method}} {{.status}} {{.path}} {{ __line__ }}\"",
         "{a=\"b\"} | line_format `{{.repeat}} repeat {{ .x | replace \"a\" \"b\" | upper }}`",
         "{a=\"b\"} | label_format x=y, z=`{{ printf \"%-20s\" .z }}`",
