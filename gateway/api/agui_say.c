@@ -214,6 +214,21 @@ static void finish(struct agui_say *s, const json_t *turn, struct buf *out)
     "{\"type\":\"object\",\"properties\":{\"approve\":{\"type\":\"boolean\"}},"                    \
     "\"required\":[\"approve\"]}"
 
+/* The call itself is shown before it; what it has not is whose tool it is. */
+static void write_message(const json_t *call, struct buf *message)
+{
+    const json_t *server = json_object_get(call, "server");
+    char *of = server ? json_dumps(server, JSON_COMPACT) : NULL;
+    buf_puts(message, str_is(json_text(json_object_get(call, "tool_name")), "use_datasource")
+                          ? "This datasource's server gets your sign-in: it needs your yes"
+                          : "This call changes something: it needs your yes");
+    if (of)
+        buf_puts(message, ". Its tool is of the server ");
+    if (of)
+        buf_puts(message, of);
+    free(of);
+}
+
 static void interrupt(struct agui_say *s, const json_t *call, struct buf *out)
 {
     struct str id = json_text(json_object_get(call, "call_id"));
@@ -222,11 +237,13 @@ static void interrupt(struct agui_say *s, const json_t *call, struct buf *out)
     buf_add_str(&name, json_text(json_object_get(call, "arguments_hash")));
     buf_putc(&name, ':');
     buf_add_str(&name, id);
+    scoped_buf(message, INTERRUPT_BYTES_MAX);
+    write_message(call, &message);
     buf_putc(out, '{');
     json_field(out, "id", buf_str(&name));
     json_field(out, "reason", STR("tool_call"));
     json_field(out, "toolCallId", id);
-    json_field(out, "message", STR("This call changes something: it needs your yes"));
+    json_field(out, "message", buf_str(&message));
     json_field_raw(out, "responseSchema", STR(SCHEMA));
     json_field(out, "expiresAt", json_text(json_object_get(call, "expires_at")));
     buf_putc(out, '}');

@@ -23,6 +23,7 @@ struct decision {
     struct call *call; /* NULL: its client left */
     struct id session, turn;
     char user[USER_MAX_BYTES], key[KEY_NAME_MAX + 1];
+    const char *door;                         /* through which the decision came */
     json_t *decided;                          /* as it was sent, for the audit */
     struct store_decision all[DECISIONS_MAX]; /* their texts are in decided */
     unsigned count;
@@ -132,7 +133,7 @@ static void on_decided(void *arg, enum err err, const struct store_answer *a)
         turns_adopt(d->gateway, d->session, d->turn, a->turn.epoch, str_of(d->user),
                     &d->credentials); /* who decided it first has died */
     log_info("turn.decided", "turn=%s code=%s fresh=%d", id_log(d->turn), err_word(err), fresh);
-    audit_decisions(str_of(d->user), d->session, d->turn, d->key, d->decided, err);
+    audit_decisions(str_of(d->user), d->session, d->turn, d->door, d->key, d->decided, err);
     if (d->call) {
         d->call->on_gone = NULL;
         answer(d, err);
@@ -197,6 +198,7 @@ void api_turns_resume(struct call *c)
                            .credentials = c->credentials};
     c->credentials = (struct credentials){0};
     memcpy(d->user, c->user, sizeof d->user);
+    d->door = c->door_name;
     d->decided = json_incref(json_object_get(c->body, "decisions"));
     if (c->key.key)
         snprintf(d->key, sizeof(d->key), "%s", key_row(c->key.key)->name);

@@ -62,8 +62,8 @@ void audit_alert(struct str owner, const char *key, struct id session, struct id
     audit_end(&line);
 }
 
-void audit_decisions(struct str owner, struct id session, struct id turn, const char *key,
-                     const json_t *decisions, enum err err)
+void audit_decisions(struct str owner, struct id session, struct id turn, const char *door,
+                     const char *key, const json_t *decisions, enum err err)
 {
     const json_t *one;
     size_t i;
@@ -73,7 +73,7 @@ void audit_decisions(struct str owner, struct id session, struct id turn, const 
     {
         bool yes = json_is_true(json_object_get(one, "approve"));
         scoped_buf(line, LINE_BYTES_MAX);
-        begin(&line, "decision", owner, "api", key);
+        begin(&line, "decision", owner, door, key);
         field_id(&line, "session_id", session);
         field_id(&line, "turn_id", turn);
         json_field(&line, "call_id", short_of(json_text(json_object_get(one, "call_id"))));

@@ -25,7 +25,7 @@ void audit_request(const struct audit_request *r);
 void audit_alert(struct str owner, const char *key, struct id session, struct id turn,
                  struct str datasource, enum err err);
 /* What a person decided on tool calls. */
-void audit_decisions(struct str owner, struct id session, struct id turn, const char *key,
-                     const json_t *decisions, enum err err);
+void audit_decisions(struct str owner, struct id session, struct id turn, const char *door,
+                     const char *key, const json_t *decisions, enum err err);
 
 #endif

@@ -155,11 +155,11 @@ json_t *mcp_say_waits(struct mcp_say *s, const json_t *calls)
     scoped_buf(waits, 512);
     s->awaits = true;
     write_waits(s, &waits);
+    bool asks = s->of.elicits && mcp_can_ask(calls);
     if (s->of.as_task)
-        return s->of.elicits
-                   ? as_task(s, "input_required", "inputRequests", mcp_input_requests(calls))
-                   : as_task(s, "working", "statusMessage", json_string(buf_cstr(&waits)));
-    if (!s->of.elicits)
+        return asks ? as_task(s, "input_required", "inputRequests", mcp_input_requests(calls))
+                    : as_task(s, "working", "statusMessage", json_string(buf_cstr(&waits)));
+    if (!asks)
         return finish(s, "awaiting_approval", buf_str(&waits), false);
     mcp_task_text(&s->of.task, state);
     return answer(s, json_pack("{s:s,s:o,s:s}", "resultType", "input_required", "inputRequests",

@@ -5,14 +5,11 @@
 #include <string.h>
 #include "common/json.h"
 #include "common/utc.h"
-#include "gateway/api/title.h"
 
 enum {
     POLL_MS = 1000,
     KEY_BYTES_MAX = 2048,
-    MESSAGE_BYTES_MAX = 8 << 10,
-    SHOWN_BYTES_MAX = 4000,
-    NAME_SHOWN_MAX = 200
+    MESSAGE_BYTES_MAX = 4500, /* what a person reads in a client's form */
 };
 
 static bool write_key(const json_t *call, struct buf *key);
@@ -48,9 +45,10 @@ void mcp_task_text(const struct mcp_task *t, char out[static MCP_TASK_TEXT_MAX])
 json_t *mcp_task_json(const struct mcp_task *t, const char *status, int64_t now_ms, int64_t keep_ms)
 {
     char id[MCP_TASK_TEXT_MAX], created[UTC_TEXT_MAX], updated[UTC_TEXT_MAX];
-    int64_t age_ms = now_ms > t->created_ms ? now_ms - t->created_ms : 0;
+    int64_t created_ms = t->created_ms < now_ms ? t->created_ms : now_ms;
+    int64_t age_ms = now_ms - created_ms;
     mcp_task_text(t, id);
-    utc_write(t->created_ms, UTC_MILLISECONDS, created);
+    utc_write(created_ms, UTC_MILLISECONDS, created);
     utc_write(now_ms, UTC_MILLISECONDS, updated);
     return json_pack("{s:s,s:s,s:s,s:s,s:I,s:i}", "taskId", id, "status", status, "createdAt",
                      created, "lastUpdatedAt", updated, "ttlMs", (json_int_t)age_ms + keep_ms,
@@ -68,23 +66,49 @@ static bool write_key(const json_t *call, struct buf *key)
     return !key->overflowed;
 }
 
-static json_t *ask(const json_t *call)
+/* All of the call, and whose tool it is. False: it does not fit, so nobody can say yes to it. */
+static bool write_message(const json_t *call, struct buf *message)
 {
     struct str tool = json_text(json_object_get(call, "tool_name"));
+    const json_t *server = json_object_get(call, "server");
     char *arguments =
         json_dumps(json_object_get(call, "arguments"), JSON_COMPACT | JSON_ENCODE_ANY);
-    scoped_buf(message, MESSAGE_BYTES_MAX);
+    char *of = server ? json_dumps(server, JSON_COMPACT) : NULL;
     if (str_is(tool, "use_datasource")) {
-        buf_puts(&message, "PersAI would ask a datasource whose server gets your sign-in: ");
+        buf_puts(message, "PersAI would ask a datasource whose server gets your sign-in: ");
     } else {
-        buf_puts(&message, "PersAI wants to run ");
-        buf_add_str(&message, title_of(tool, NAME_SHOWN_MAX));
-        buf_puts(&message, ", which changes something: ");
+        buf_puts(message, "PersAI wants to run ");
+        buf_add_str(message, tool);
+        if (of) {
+            buf_puts(message, " of the server ");
+            buf_puts(message, of);
+        }
+        buf_puts(message, ", which changes something: ");
     }
-    buf_add_str(&message, title_of(str_of(arguments), SHOWN_BYTES_MAX));
-    if (arguments && strlen(arguments) > SHOWN_BYTES_MAX)
-        buf_puts(&message, " … (the rest is shown in PersAI)");
+    bool whole = arguments && buf_puts(message, arguments);
     free(arguments);
+    free(of);
+    return whole && !message->overflowed;
+}
+
+bool mcp_can_ask(const json_t *calls)
+{
+    size_t i;
+    const json_t *call;
+    json_array_foreach(calls, i, call)
+    {
+        scoped_buf(message, MESSAGE_BYTES_MAX);
+        scoped_buf(key, KEY_BYTES_MAX);
+        if (!write_message(call, &message) || !write_key(call, &key))
+            return false;
+    }
+    return true;
+}
+
+static json_t *ask(const json_t *call)
+{
+    scoped_buf(message, MESSAGE_BYTES_MAX);
+    write_message(call, &message);
     return json_pack(
         "{s:s,s:{s:s,s:s,s:{s:s,s:{s:{s:s,s:s,s:s,s:b}},s:[s]}}}", "method", "elicitation/create",
         "params", "mode", "form", "message", buf_cstr(&message), "requestedSchema", "type",
@@ -122,6 +146,8 @@ enum mcp_said mcp_input_responses(const json_t *calls, const json_t *responses, 
     json_t *list = json_array();
     size_t i;
     const json_t *call;
+    if (!mcp_can_ask(calls)) /* nobody was shown them */
+        responses = NULL;
     json_array_foreach(calls, i, call)
     {
         scoped_buf(key, KEY_BYTES_MAX);

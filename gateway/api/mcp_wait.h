@@ -27,11 +27,13 @@ void mcp_task_text(const struct mcp_task *t, char out[static MCP_TASK_TEXT_MAX])
 json_t *mcp_task_json(const struct mcp_task *t, const char *status, int64_t now_ms,
                       int64_t keep_ms);
 
+/* Can a client's form show all of these calls whole? If not, they are decided in PersAI only. */
+bool mcp_can_ask(const json_t *calls);
 /* calls: as event_approvals writes those that wait for the person's yes. {key: elicitation/create},
  * each key of one call only. */
 json_t *mcp_input_requests(const json_t *calls);
 enum mcp_said {
-    MCP_SAID_NOTHING, /* to none of them, or somebody put the question off */
+    MCP_SAID_NOTHING, /* to none of them, or somebody put the question off, or none was shown */
     MCP_SAID_PARTLY,
     MCP_SAID_ALL, /* *decisions: the body of …/resume */
 };

@@ -10,7 +10,9 @@ import pytest
 
 from fakes.model import Call
 from harness.alerts import SERVICE, TOKEN, firing, notify
+from harness.approvals import Dashboard, Waiting, saves
 from harness.client import DATASOURCE, Client
+from harness.mcp_tasks import Tasks
 from harness.stack import MODEL_KEY, Stack, metric, program
 from harness.wait import until
 
@@ -136,3 +138,16 @@ def test_a_place_that_is_none_is_an_error_at_start(bare: Stack) -> None:
         answer = subprocess.run([program(name)], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
                                 env={"PERSAI_AUDIT": "/nowhere/at/all", "OPENAI_API_KEY": "x", "PATH": "/usr/bin:/bin"})
         assert answer.returncode == 1 and "/nowhere/at/all: No such file" in answer.stderr, answer.stderr
+
+
+def test_a_decision_names_its_door(bare: Stack, board: Dashboard) -> None:
+    path = audited(bare)
+    saves(bare, board.call())
+    tasks = Tasks(bare.client("carol", bearer=True))
+    task = tasks.ask("save it")
+    key, = tasks.until(task, "input_required")["inputRequests"]
+    tasks.update(task, {key: {"action": "decline"}})
+    tasks.until(task, "completed")
+    assert Waiting(bare.client("carol")).decide(False).status == 202
+    until(lambda: len(acts(path, "decision")) == 2, "both decisions to be audited")
+    assert [(line["door"], line["decision"]) for line in acts(path, "decision")] == [("mcp", "refused"), ("api", "refused")]

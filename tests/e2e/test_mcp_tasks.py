@@ -100,6 +100,25 @@ def test_only_a_yes_is_one(stack: Stack, board: Dashboard, response: dict) -> No
     assert board.panels() == {}
 
 
+def test_what_a_form_cant_show_whole_is_decided_in_persai(stack: Stack, board: Dashboard) -> None:
+    """The end of it would be what the person did not see."""
+    saves(stack, board.call(query="vector(1) + " * 400 + "vector(666)"))
+    tasks = Tasks(stack.client("carol", bearer=True))
+    task = tasks.ask("save it")
+    session, turn = task.split(".")[:2]
+    until(lambda: "statusMessage" in tasks.get(task), "it to wait")
+    waits = tasks.get(task)
+    assert waits["status"] == "working" and session in waits["statusMessage"]
+    carol = stack.client("carol")
+    call, = carol.get(f"/session/{session}").json()["turn"]["tool_calls"]
+    key = call["arguments_hash"] + ":" + call["call_id"]
+    assert tasks.update(task, accepted({key: 0})).status == 200 and "statusMessage" in tasks.get(task)
+    decision = {"call_id": call["call_id"], "approve": False, "arguments_hash": call["arguments_hash"]}
+    assert carol.post(f"/session/{session}/turn/{turn}/resume", {"decisions": [decision]}).status == 202
+    tasks.until(task, "completed")
+    assert board.panels() == {}
+
+
 def test_several_calls_are_decided_together(stack: Stack, board: Dashboard) -> None:
     stack.model.when("save", [board.call("One"), board.call("Two")], ["Saved."])
     tasks = Tasks(stack.client("carol", bearer=True))

@@ -99,6 +99,36 @@ static void only_a_yes_is_one(void **state)
         assert_int_equal(said(nothing[i], &yes), MCP_SAID_NOTHING);
 }
 
+/* A yes is to what was shown. */
+static void what_is_too_large_for_a_form_is_not_asked_there(void **state)
+{
+    (void)state;
+    char text[8000], call[8200];
+    json_t *decisions;
+    memset(text, 'x', sizeof(text));
+    for (size_t len = 1000; len < sizeof(text); len += 6000) {
+        text[len] = '\0';
+        snprintf(call, sizeof(call),
+                 "[{\"tool_name\":\"t\",\"call_id\":\"a\",\"arguments_hash\":\"h\","
+                 "\"server\":{\"name\":\"kiosk\",\"host\":\"k.example\"},"
+                 "\"arguments\":{\"q\":\"%s!\"}}]",
+                 text);
+        text[len] = 'x';
+        json_auto_t *calls = json_loads(call, 0, NULL);
+        json_auto_t *given = json_loads("{\"h:a\":" ACCEPT "}", 0, NULL);
+        assert_non_null(calls);
+        assert_int_equal(mcp_can_ask(calls), len < 4000);
+        assert_int_equal(mcp_input_responses(calls, given, &decisions),
+                         len < 4000 ? MCP_SAID_ALL : MCP_SAID_NOTHING);
+        json_decref(decisions);
+        json_auto_t *asked = mcp_input_requests(calls);
+        const json_t *params = json_object_get(json_object_get(asked, "h:a"), "params");
+        const char *message = json_string_value(json_object_get(params, "message"));
+        assert_non_null(strstr(message, "k.example"));
+        assert_true(len > 4000 || strstr(message, "x!"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -106,6 +136,7 @@ int main(void)
         cmocka_unit_test(what_is_no_task_id_is_none),
         cmocka_unit_test(each_call_has_a_key_of_its_own),
         cmocka_unit_test(only_a_yes_is_one),
+        cmocka_unit_test(what_is_too_large_for_a_form_is_not_asked_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
