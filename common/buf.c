@@ -79,7 +79,7 @@ bool buf_add(struct buf *b, const void *bytes, size_t len)
     if (len == 0)
         return true;
     char *to = buf_reserve(b, len);
-    if (to == NULL)
+    if (!to)
         return false;
     memcpy(to, bytes, len);
     b->len += len;
@@ -133,7 +133,7 @@ void buf_drop(struct buf *b, size_t len)
 
 const char *buf_cstr(struct buf *b)
 {
-    if (b->at == NULL)
+    if (!b->at)
         return "";
     b->at[b->len] = '\0';
     return b->at;

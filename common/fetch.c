@@ -109,7 +109,7 @@ static int on_watch(CURL *easy, curl_socket_t fd, int what, void *arg, void *ass
     struct watch *w = assigned;
     (void)easy;
     if (what == CURL_POLL_REMOVE) {
-        if (w != NULL)
+        if (w)
             loop_fd_free(w->io);
         free(w);
         curl_multi_assign(p->multi, fd, NULL);
@@ -117,11 +117,11 @@ static int on_watch(CURL *easy, curl_socket_t fd, int what, void *arg, void *ass
     }
     unsigned events =
         ((what & CURL_POLL_IN) ? LOOP_READ : 0u) | ((what & CURL_POLL_OUT) ? LOOP_WRITE : 0u);
-    if (w != NULL) {
+    if (w) {
         loop_fd_set(w->io, events);
         return 0;
     }
-    w = xcalloc(1, sizeof *w);
+    w = xcalloc(1, sizeof(*w));
     w->pool = p;
     w->fd = fd;
     w->io = loop_fd_new(p->loop, fd, events, on_socket, w);
@@ -166,7 +166,7 @@ static void *wiping_realloc(void *take_bytes, size_t size)
     if (had >= size && had - size < 4096) /* it fits where it is */
         return take_bytes != NULL ? take_bytes : malloc(size ? size : 1);
     void *bytes = malloc(size ? size : 1);
-    if (bytes == NULL)
+    if (!bytes)
         return NULL;
     if (had > 0)
         memcpy(bytes, take_bytes, had < size ? had : size);
@@ -176,7 +176,7 @@ static void *wiping_realloc(void *take_bytes, size_t size)
 
 struct fetch_pool *fetch_pool_new(struct loop *l)
 {
-    struct fetch_pool *p = xcalloc(1, sizeof *p);
+    struct fetch_pool *p = xcalloc(1, sizeof(*p));
     CHECK(curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, secret_wiping_free, wiping_realloc,
                                strdup, calloc) == CURLE_OK);
     p->loop = l;
@@ -202,7 +202,7 @@ struct fetch_pool *fetch_pool_new(struct loop *l)
 
 void fetch_pool_free(struct fetch_pool *p)
 {
-    if (p == NULL)
+    if (!p)
         return;
     CHECK(p->active == 0 && !p->inside && list_empty(&p->dying));
     p->closing = true;
@@ -219,7 +219,7 @@ void fetch_pool_free(struct fetch_pool *p)
 
 static void fetch_free(struct fetch *f)
 {
-    if (f->easy != NULL) {
+    if (f->easy) {
         curl_multi_remove_handle(f->pool->multi, f->easy); /* no harm when it was never added */
         curl_easy_cleanup(f->easy);
     }
@@ -246,7 +246,7 @@ static void finish(struct fetch *f, enum fetch_status status, const char *error)
     list_remove(&f->node);
     list_remove(&f->place);
     f->pool->active--;
-    if (f->easy != NULL)
+    if (f->easy)
         curl_multi_remove_handle(f->pool->multi, f->easy);
     f->cancelled = true; /* a cancel from inside on_done changes nothing */
     f->handler.on_done(f->arg, &r);
@@ -355,7 +355,7 @@ static void on_idle_tick(void *arg)
                 break;
             }
         }
-        if (late != NULL)
+        if (late)
             finish(late, FETCH_TIMEOUT, "nothing came for too long");
     } while (late != NULL);
 }
@@ -414,7 +414,7 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *arg)
     f->http_status = (int)status;
     drop_body(f);
     bound_encoded(f);
-    if (f->handler.on_head != NULL)
+    if (f->handler.on_head)
         f->handler.on_head(f->arg, f->http_status);
     return f->cancelled ? 0 : len;
 }
@@ -540,9 +540,9 @@ static bool add_headers(struct fetch *f, const struct fetch_request *r)
         ok = ok && add_header(f, r->headers[i].name, "", r->headers[i].value);
         typed = typed || strcasecmp(r->headers[i].name, "content-type") == 0;
     }
-    if (r->bearer != NULL)
+    if (r->bearer)
         ok = ok && add_header(f, "Authorization", "Bearer ", secret_reveal(r->bearer));
-    if (r->secret_header != NULL)
+    if (r->secret_header)
         ok = ok && add_header(f, r->secret_header, "", secret_reveal(r->secret_value));
     f->headers = curl_slist_append(f->headers, "Expect:"); /* no waiting for 100 Continue */
     if (!typed)
@@ -615,7 +615,7 @@ struct fetch *fetch_start(struct fetch_pool *p, const struct fetch_request *r,
                           const struct fetch_handler *h, void *arg)
 {
     CHECK(h->on_done != NULL && (r->collect || h->on_data != NULL) && !p->closing);
-    struct fetch *f = xcalloc(1, sizeof *f);
+    struct fetch *f = xcalloc(1, sizeof(*f));
     f->pool = p;
     f->handler = *h;
     f->arg = arg;

@@ -142,7 +142,7 @@ void http_request_forget(struct http_request *r)
 /* The caller is told that its request is over without its answer. */
 static void give_up(struct http_request *r)
 {
-    if (r->on_gone != NULL)
+    if (r->on_gone)
         r->on_gone(r->user);
     r->user = NULL;
     r->on_gone = NULL;
@@ -204,7 +204,7 @@ static enum MHD_Result go_on(struct http_request *r)
 
 static void deliver(struct http_request *r)
 {
-    if (r->on_body != NULL)
+    if (r->on_body)
         r->on_body(r->user);
     else
         r->http->cb.on_request(r->http->arg, r);
@@ -314,13 +314,13 @@ static void *on_uri(void *arg, const char *uri, struct MHD_Connection *c)
     struct http *h = arg;
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    struct http_request *r = xcalloc(1, sizeof *r);
+    struct http_request *r = xcalloc(1, sizeof(*r));
     r->http = h;
     r->mhd = c;
     r->conn = info->socket_context;
     r->conn->request = r;
     buf_init(&r->body, 1);
-    if (uri != NULL) {
+    if (uri) {
         r->uri = xstrdup(uri);
         r->uri_len = strlen(uri);
     }
@@ -332,19 +332,19 @@ static void on_completed(void *arg, struct MHD_Connection *c, void **context,
 {
     struct http_request *r = *context;
     (void)arg, (void)c, (void)how;
-    if (r == NULL)
+    if (!r)
         return;
     *context = NULL;
     CHECK(r->state != REQUEST_HANDED); /* it is suspended then: microhttpd leaves it alone */
     http_forget_credentials(r); /* its memory is freed as it is, and not all were asked for them */
-    if (r->response != NULL)
+    if (r->response)
         MHD_destroy_response(r->response);
     r->conn->request = NULL;
     r->conn->deadline_ms = loop_now_ms(r->http->loop) + 2 * r->http->config.idle_ms;
     http_request_forget(r);
     if (r->state == REQUEST_BODY) /* the client left in the midst of it */
         give_up(r);
-    if (r->on_over != NULL)
+    if (r->on_over)
         r->on_over(r->over_arg);
     free(r);
 }
@@ -355,7 +355,7 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **context,
     struct http *h = arg;
     struct http_conn *conn = *context;
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-        conn = xcalloc(1, sizeof *conn);
+        conn = xcalloc(1, sizeof(*conn));
         conn->http = h;
         conn->fd = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
         conn->deadline_ms = loop_now_ms(h->loop) + 2 * h->config.idle_ms;
@@ -363,7 +363,7 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **context,
         list_push(&h->conns, &conn->node);
         http_conn_taken(conn);
         *context = conn;
-    } else if (conn != NULL) {
+    } else if (conn) {
         list_remove(&conn->node);
         http_conn_left(conn);
         *context = NULL;
@@ -385,7 +385,7 @@ static void on_mhd_log(void *arg, const char *format, va_list args)
         http_refuse_length(arg);
     if (!log_enabled(LOG_DEBUG))
         return;
-    int len = vsnprintf(line, sizeof line, format, args);
+    int len = vsnprintf(line, sizeof(line), format, args);
     if (len > 0)
         log_debug("http.mhd", "text=%s", log_text(str_trim(str_of(line))));
 }
@@ -436,7 +436,7 @@ struct http *http_new(struct loop *l, const struct http_config *c, const struct 
 {
     CHECK(c->connections_max > 0 && c->stream_fill_bytes_max <= 1 << 20);
     MHD_set_panic_func(on_mhd_panic, NULL);
-    struct http *h = xcalloc(1, sizeof *h);
+    struct http *h = xcalloc(1, sizeof(*h));
     h->loop = l;
     h->config = *c;
     if (h->config.stream_fill_bytes_max == 0)
@@ -468,7 +468,7 @@ struct http *http_new(struct loop *l, const struct http_config *c, const struct 
 
 void http_free(struct http *h)
 {
-    if (h == NULL)
+    if (!h)
         return;
     CHECK(!h->flushing); /* not from inside a callback */
     h->closing = true;

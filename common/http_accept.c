@@ -331,9 +331,9 @@ static int open_listener(const struct http_config *c, char error[256])
         return -1;
     }
     int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), one = 1;
-    bool ok = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0;
+    bool ok = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0;
     if (ok && c->reuse_port)
-        ok = setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) == 0;
+        ok = setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) == 0;
     ok = ok && bind(fd, found->ai_addr, found->ai_addrlen) == 0 && listen(fd, 4096) == 0;
     if (!ok) {
         snprintf(error, 256, "cannot listen on %s: %s", c->listen, strerror(errno));
@@ -352,7 +352,7 @@ static uint16_t bound_port(int fd)
         struct sockaddr_in v4;
         struct sockaddr_in6 v6;
     } address = {0};
-    socklen_t len = sizeof address;
+    socklen_t len = sizeof(address);
     if (getsockname(fd, &address.any, &len) != 0)
         return 0;
     return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);

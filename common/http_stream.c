@@ -208,8 +208,8 @@ enum http_content http_stream_content(struct http_stream *s, struct MHD_Connecti
     CHECK(s->state == STREAM_OPENING);
     if (s->http->closing)
         return CONTENT_BREAKS;
-    setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    setsockopt(s->fd, SOL_SOCKET, SO_SNDBUF, &kernel_bytes, sizeof kernel_bytes);
+    setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    setsockopt(s->fd, SOL_SOCKET, SO_SNDBUF, &kernel_bytes, sizeof(kernel_bytes));
     s->state = STREAM_LIVE;
     s->io = loop_fd_new(s->http->loop, s->fd, LOOP_HANGUP, on_io, s);
     s->output_ms = loop_now_ms(s->http->loop);
@@ -242,7 +242,7 @@ void http_stream_on_ping(void *arg)
             continue;
         if (s->pending == NULL && s->handler.quiet)
             continue;
-        if (s->pending == NULL) {
+        if (!s->pending) {
             char *body = h->scratch + HTTP_CHUNK_HEAD;
             memcpy(body, ping.at, ping.len);
             send_body(s, body, ping.len);
@@ -269,7 +269,7 @@ void http_stream_close_all(struct http *h)
 struct http_stream *http_stream_open(struct http_request *r, const char *content_type,
                                      const struct http_stream_handler *handler, void *arg)
 {
-    struct http_stream *s = xcalloc(1, sizeof *s);
+    struct http_stream *s = xcalloc(1, sizeof(*s));
     s->http = r->http;
     s->mhd = r->mhd;
     s->fd = r->conn->fd;

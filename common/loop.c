@@ -54,7 +54,7 @@ static void calls_run(struct calls *c)
 {
     for (size_t i = 0; i < c->count; i++) { /* by index: a hook may add hooks, which moves them */
         struct call call = c->at[i];
-        if (call.fn != NULL)
+        if (call.fn)
             call.fn(call.arg);
     }
 }
@@ -250,7 +250,7 @@ void loop_timer_set(struct loop_timer *t, int64_t after_ms, int64_t repeat_ms)
 
 void loop_timer_stop(struct loop_timer *t)
 {
-    if (t != NULL)
+    if (t)
         uv_timer_stop(&t->uv);
 }
 
@@ -263,7 +263,7 @@ static void on_closed(uv_handle_t *handle) { free(handle->data); }
 
 void loop_timer_free(struct loop_timer *t)
 {
-    if (t == NULL)
+    if (!t)
         return;
     list_remove(&t->in_loop);
     uv_close((uv_handle_t *)&t->uv, on_closed);
@@ -326,7 +326,7 @@ void loop_fd_set(struct loop_fd *f, unsigned events)
 
 void loop_fd_free(struct loop_fd *f)
 {
-    if (f == NULL)
+    if (!f)
         return;
     f->fn = NULL;
     list_remove(&f->in_loop);
@@ -373,7 +373,7 @@ struct resolve {
 static void resolve_finish(struct resolve *r, const char *const *addresses, unsigned count)
 {
     list_remove(&r->in_loop);
-    if (r->fn != NULL)
+    if (r->fn)
         r->fn(r->arg, addresses, count);
     free(r);
 }
@@ -476,7 +476,7 @@ static void close_other(uv_handle_t *handle, void *arg)
 
 void loop_free(struct loop *l)
 {
-    if (l == NULL)
+    if (!l)
         return;
     list_each (&l->resolves, node, tmp) {
         struct resolve *r = list_of(node, struct resolve, in_loop);

@@ -91,7 +91,7 @@ struct secret *secret_new(struct str bytes)
 
 struct secret *secret_ref(struct secret *s)
 {
-    if (s != NULL) {
+    if (s) {
         CHECK(s->refs > 0);
         s->refs++;
     }
@@ -100,7 +100,7 @@ struct secret *secret_ref(struct secret *s)
 
 void secret_free(struct secret *s)
 {
-    if (s == NULL)
+    if (!s)
         return;
     CHECK(s->refs > 0);
     if (--s->refs > 0)
@@ -113,7 +113,7 @@ void secret_free(struct secret *s)
 
 struct str secret_reveal(const struct secret *s)
 {
-    if (s == NULL)
+    if (!s)
         return (struct str){NULL, 0};
     CHECK(s->refs > 0);
     return (struct str){(const char *)s + HEAD, s->len};

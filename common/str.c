@@ -44,7 +44,7 @@ bool str_split(struct str *rest, char sep, struct str *piece)
     if (rest->len == 0)
         return false;
     const char *cut = memchr(rest->at, sep, rest->len);
-    if (cut == NULL) {
+    if (!cut) {
         *piece = *rest;
         *rest = (struct str){NULL, 0};
         return true;

@@ -104,7 +104,7 @@ static void on_timer(void *arg)
 
 struct janitor *janitor_new(struct gateway *g)
 {
-    struct janitor *j = xcalloc(1, sizeof *j);
+    struct janitor *j = xcalloc(1, sizeof(*j));
     j->gateway = g;
     j->swept_ms = loop_now_ms(g->loop);
     j->timer = loop_timer_new(g->loop, on_timer, j);

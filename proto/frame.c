@@ -109,9 +109,9 @@ static bool get_u32(struct str *rest, uint32_t *out)
 static bool get_id(struct str *rest, struct id *out)
 {
     struct pack_value v;
-    if (!pack_read(rest, &v) || v.type != PACK_BYTES || v.bytes.len != sizeof out->bytes)
+    if (!pack_read(rest, &v) || v.type != PACK_BYTES || v.bytes.len != sizeof(out->bytes))
         return false;
-    memcpy(out->bytes, v.bytes.at, sizeof out->bytes);
+    memcpy(out->bytes, v.bytes.at, sizeof(out->bytes));
     return true;
 }
 
@@ -186,7 +186,7 @@ enum err frame_decode(struct str *rest, enum frame_way way, struct frame *out)
 {
     uint32_t count;
     uint64_t code;
-    memset(out, 0, sizeof *out);
+    memset(out, 0, sizeof(*out));
     if (!pack_read_array(rest, &count) || count == 0 || !get_u64(rest, 255, &code) ||
         !way_ok((enum frame_code)code, way))
         return ERR_BAD_FRAME;

@@ -170,12 +170,12 @@ void record_hash(struct str a, struct str b, char out[RECORD_HASH_TEXT + 1])
     static const unsigned char between = 0;
     unsigned char hash[RECORD_HASH_TEXT / 2];
     crypto_generichash_state state;
-    crypto_generichash_init(&state, NULL, 0, sizeof hash);
+    crypto_generichash_init(&state, NULL, 0, sizeof(hash));
     crypto_generichash_update(&state, (const unsigned char *)a.at, a.len);
     crypto_generichash_update(&state, &between, 1);
     crypto_generichash_update(&state, (const unsigned char *)b.at, b.len);
-    crypto_generichash_final(&state, hash, sizeof hash);
-    sodium_bin2hex(out, RECORD_HASH_TEXT + 1, hash, sizeof hash);
+    crypto_generichash_final(&state, hash, sizeof(hash));
+    sodium_bin2hex(out, RECORD_HASH_TEXT + 1, hash, sizeof(hash));
 }
 
 void record_call_hash(const struct record_call *c, char out[RECORD_HASH_TEXT + 1])
@@ -234,14 +234,14 @@ static bool read_calls(struct str *rest, struct record_message *out)
     uint32_t count;
     if (!pack_read_array(rest, &count) || count > RECORD_CALLS_MAX || out->calls)
         return false;
-    out->calls = count ? xcalloc(count, sizeof *out->calls) : NULL;
+    out->calls = count ? xcalloc(count, sizeof(*out->calls)) : NULL;
     out->call_count = count;
     for (unsigned i = 0; i < count; i++) {
         struct record_call *call = &out->calls[i];
         const struct field fields[] = {{"id", NULL, &call->call_id},
                                        {"tool", NULL, &call->tool_name},
                                        {"args", NULL, &call->arguments}};
-        if (!read_map(rest, fields, sizeof fields / sizeof *fields))
+        if (!read_map(rest, fields, sizeof(fields) / sizeof(*fields)))
             return false;
     }
     return true;
@@ -252,7 +252,7 @@ static bool read_responses(struct str *rest, struct record_message *out)
     uint32_t count;
     if (!pack_read_array(rest, &count) || count > RECORD_CALLS_MAX || out->responses)
         return false;
-    out->responses = count ? xcalloc(count, sizeof *out->responses) : NULL;
+    out->responses = count ? xcalloc(count, sizeof(*out->responses)) : NULL;
     out->response_count = count;
     for (unsigned i = 0; i < count; i++) {
         struct record_response *r = &out->responses[i];
@@ -260,7 +260,7 @@ static bool read_responses(struct str *rest, struct record_message *out)
         const struct field fields[] = {{"id", NULL, &r->call_id},   {"tool", NULL, &r->tool_name},
                                        {"text", NULL, &r->content}, {"failed", &failed, NULL},
                                        {"ms", &ms, NULL},           {"ds", NULL, &r->datasource}};
-        if (!read_map(rest, fields, sizeof fields / sizeof *fields))
+        if (!read_map(rest, fields, sizeof(fields) / sizeof(*fields)))
             return false;
         r->failed = small(failed);
         r->duration_ms = small(ms);
@@ -298,11 +298,11 @@ static bool read_message(struct str rest, struct record_message *out)
         else if (ok && str_is(key.bytes, "answers"))
             ok = read_responses(&rest, out);
         else if (ok)
-            ok = read_field(&rest, key.bytes, fields, sizeof fields / sizeof *fields);
+            ok = read_field(&rest, key.bytes, fields, sizeof(fields) / sizeof(*fields));
         if (!ok)
             return false;
     }
-    if (rest.len > 0 || role > ROLE_TOOL || (turn.len != 0 && turn.len != sizeof out->turn.bytes))
+    if (rest.len > 0 || role > ROLE_TOOL || (turn.len != 0 && turn.len != sizeof(out->turn.bytes)))
         return false;
     out->role = (enum message_role)role;
     out->step = small(step);
@@ -337,7 +337,7 @@ struct texts {
 static void lay(struct texts *t, struct str *text)
 {
     t->bytes += text->len;
-    if (t->to == NULL)
+    if (!t->to)
         return;
     size_t at = t->to->len;
     buf_add_str(t->to, *text);
@@ -393,8 +393,8 @@ enum err record_request_decode(struct str bytes, struct record_request *out)
         {"ctx", NULL, &out->context},    {"model", NULL, &out->model},
         {"slot", NULL, &out->quota_id},  {"tool", NULL, &out->tool_name},
         {"args", NULL, &out->arguments}, {"trace", NULL, &out->traceparent}};
-    if (bytes.len <= RECORD_BYTES_MAX && read_map(&bytes, fields, sizeof fields / sizeof *fields) &&
-        bytes.len == 0)
+    if (bytes.len <= RECORD_BYTES_MAX &&
+        read_map(&bytes, fields, sizeof(fields) / sizeof(*fields)) && bytes.len == 0)
         return ERR_NONE;
     *out = (struct record_request){0};
     return ERR_BAD_FRAME;
@@ -476,6 +476,6 @@ uint32_t record_events_first(struct str batch)
 const char *role_word(enum message_role r)
 {
     static const char *const words[] = {"user", "assistant", "tool"};
-    CHECK((unsigned)r < sizeof words / sizeof *words);
+    CHECK((unsigned)r < sizeof(words) / sizeof(*words));
     return words[r];
 }

@@ -102,9 +102,9 @@ bool wire_is_local(const char *endpoint)
     if (strncmp(endpoint, "ipc://", 6) == 0)
         return true;
     if (strncmp(endpoint, "tcp://", 6) != 0 || colon < endpoint + 6 ||
-        (size_t)(colon - endpoint) - 6 >= sizeof host)
+        (size_t)(colon - endpoint) - 6 >= sizeof(host))
         return false;
-    snprintf(host, sizeof host, "%.*s", (int)(colon - endpoint) - 6, endpoint + 6);
+    snprintf(host, sizeof(host), "%.*s", (int)(colon - endpoint) - 6, endpoint + 6);
     if (strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0)
         return true;
     return inet_pton(AF_INET, host, address) == 1 &&
@@ -133,14 +133,14 @@ bool wire_endpoint_ok(const char *endpoint, const struct wire_config *c, char er
 
 static struct wire_peer *peer_new(struct wire *w, const char *identity, size_t len)
 {
-    struct wire_peer *p = xcalloc(1, sizeof *p);
+    struct wire_peer *p = xcalloc(1, sizeof(*p));
     p->wire = w;
     p->identity = xstrndup(identity ? identity : "", len);
     p->identity_len = len;
     buf_init(&p->out, w->out_bytes_max);
     if (w->router)
         buf_keep_secret(&p->out);
-    p->cuts = xcalloc((size_t)(w->out_bytes_max / PART_BYTES) + 1, sizeof *p->cuts);
+    p->cuts = xcalloc((size_t)(w->out_bytes_max / PART_BYTES) + 1, sizeof(*p->cuts));
     list_init(&p->dirty);
     list_push(&w->peers, &p->node);
     if (w->by_identity)
@@ -211,7 +211,7 @@ const char *wire_bound(const struct wire *w) { return w->endpoint; }
 static bool readable(struct wire *w)
 {
     int events = 0;
-    size_t len = sizeof events;
+    size_t len = sizeof(events);
     return zmq_getsockopt(w->zmq, ZMQ_EVENTS, &events, &len) == 0 && (events & ZMQ_POLLIN);
 }
 
@@ -451,9 +451,9 @@ static void on_monitor(void *arg, unsigned events)
     while (zmq_msg_recv(&m, zmq, ZMQ_DONTWAIT) >= 0) {
         uint16_t event = 0;
         uint32_t value = 0;
-        if (zmq_msg_size(&m) >= sizeof event + sizeof value) {
-            memcpy(&event, zmq_msg_data(&m), sizeof event);
-            memcpy(&value, (const char *)zmq_msg_data(&m) + sizeof event, sizeof value);
+        if (zmq_msg_size(&m) >= sizeof(event) + sizeof(value)) {
+            memcpy(&event, zmq_msg_data(&m), sizeof(event));
+            memcpy(&value, (const char *)zmq_msg_data(&m) + sizeof(event), sizeof(value));
         }
         skip_parts(zmq, &m);
         log_refused(w, event, value);
@@ -475,7 +475,7 @@ static void monitor(struct wire *w)
 {
     static unsigned made; /* names stay taken for a moment after their end */
     char endpoint[64];
-    snprintf(endpoint, sizeof endpoint, "inproc://monitor-%u", made++);
+    snprintf(endpoint, sizeof(endpoint), "inproc://monitor-%u", made++);
     CHECK(zmq_socket_monitor(w->zmq, endpoint,
                              ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
                                  ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL) == 0);
@@ -492,7 +492,7 @@ static struct wire *wire_new(struct loop *l, const struct wire_config *c,
                              const struct wire_callbacks *cb, void *arg, int type)
 {
     set_up();
-    struct wire *w = xcalloc(1, sizeof *w);
+    struct wire *w = xcalloc(1, sizeof(*w));
     w->magic = WIRE_MAGIC;
     w->loop = l;
     w->router = type == ZMQ_ROUTER;
@@ -558,7 +558,7 @@ static bool bind_all(struct wire *w, const struct wire_config *c, const char *en
         piece = str_trim(piece);
         if (piece.len == 0)
             continue;
-        snprintf(endpoint, sizeof endpoint, "%.*s", (int)piece.len, piece.at);
+        snprintf(endpoint, sizeof(endpoint), "%.*s", (int)piece.len, piece.at);
         size_t len = strlen(endpoint);
         if (len > 2 && strcmp(endpoint + len - 2, ":0") == 0)
             endpoint[len - 1] = '*';
@@ -574,7 +574,7 @@ static bool bind_all(struct wire *w, const struct wire_config *c, const char *en
             return false;
         }
         if (!w->endpoint[0]) {
-            size_t size = sizeof w->endpoint;
+            size_t size = sizeof(w->endpoint);
             zmq_getsockopt(w->zmq, ZMQ_LAST_ENDPOINT, w->endpoint, &size);
         }
     }
@@ -618,7 +618,7 @@ struct wire *wire_dealer_new(struct loop *l, const struct wire_config *c, const 
         wire_free(w);
         return NULL;
     }
-    snprintf(w->endpoint, sizeof w->endpoint, "%s", endpoint);
+    snprintf(w->endpoint, sizeof(w->endpoint), "%s", endpoint);
     w->gateway = peer_new(w, NULL, 0);
     watch(w);
     return w;

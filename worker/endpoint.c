@@ -102,7 +102,7 @@ unsigned endpoint_line(const char *path, const char *reason)
     char line[4096], word[80];
     unsigned number = 0, found = 0;
     FILE *f = to && to - from < 78 ? fopen(path, "re") : NULL;
-    if (f == NULL)
+    if (!f)
         return 0;
     snprintf(word, sizeof(word), "%.*s", (int)(to - from + 1), from);
     while (found == 0 && fgets(line, sizeof(line), f)) {

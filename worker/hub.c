@@ -109,7 +109,7 @@ struct hub *hub_new(const struct hub_config *c, const struct hub_callbacks *cb, 
 
 void hub_free(struct hub *h)
 {
-    if (h == NULL)
+    if (!h)
         return;
     for (unsigned i = 0; i < h->entry_count; i++)
         if (h->entries[i].resolving)
@@ -265,7 +265,7 @@ static struct hub_link *link_for(struct hub *h, unsigned entry, const char *endp
     snprintf(l->endpoint, sizeof(l->endpoint), "%s", endpoint);
     struct wire_callbacks cb = {.on_message = on_message};
     l->wire = wire_dealer_new(h->config.loop, &h->config.wire, endpoint, &cb, l, error);
-    if (l->wire == NULL) {
+    if (!l->wire) {
         free(l);
         return NULL;
     }

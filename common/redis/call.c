@@ -44,11 +44,11 @@ struct redis_call *redis_call_new(unsigned first_count, const struct str *first,
         len += bulk_len(first[i]);
     for (unsigned i = 0; i < argc; i++)
         len += bulk_len(argv[i]);
-    struct redis_call *c = xmalloc(sizeof *c + len);
-    memset(c, 0, sizeof *c);
+    struct redis_call *c = xmalloc(sizeof(*c) + len);
+    memset(c, 0, sizeof(*c));
     list_init(&c->node);
     c->len = len;
-    c->cost = len + sizeof *c;
+    c->cost = len + sizeof(*c);
     c->argc = first_count + argc;
     char *at = put_head(c->wire, '*', c->argc);
     for (unsigned i = 0; i < first_count; i++) {

@@ -175,8 +175,8 @@ void redis_link_send(struct redis_link *l, struct redis_call *take_call)
 static void put_wait(struct redis_link *l)
 {
     char replicas[16], ms[16];
-    snprintf(replicas, sizeof replicas, "%u", l->config.replicas);
-    snprintf(ms, sizeof ms, "%d", COPIES_MS);
+    snprintf(replicas, sizeof(replicas), "%u", l->config.replicas);
+    snprintf(ms, sizeof(ms), "%d", COPIES_MS);
     put_own(l, CALL_WAIT, 3, (struct str[]){STR("WAIT"), str_of(replicas), str_of(ms)});
     l->counting = true;
     l->uncounted = false;
@@ -217,7 +217,7 @@ static bool on_answer(struct redis_link *l, redisReply *reply)
 {
     struct redis_call *c = list_first(&l->sent, struct redis_call, node);
     bool failed = reply->type == REDIS_REPLY_ERROR;
-    if (c == NULL) {
+    if (!c) {
         link_down(l, "an answer that nobody asked for");
         return false;
     }
@@ -290,7 +290,7 @@ static void on_greeting(struct redis_link *l, redisReply *reply)
             l->config.owner->on_slots(l->config.arg, l, reply);
     } else if (failed && !(greeting == GREET_PING && error_is(reply, "MISCONF"))) {
         /* MISCONF: its disk is full, it refuses writes (and PING) and can be read. */
-        snprintf(why, sizeof why, "%.*s", (int)(reply->len < 150 ? reply->len : 150), reply->str);
+        snprintf(why, sizeof(why), "%.*s", (int)(reply->len < 150 ? reply->len : 150), reply->str);
         link_down(l, why);
         return;
     }
@@ -309,7 +309,7 @@ static void take_replies(struct redis_link *l)
             link_down(l, "nonsense for an answer");
             return;
         }
-        if (reply == NULL)
+        if (!reply)
             break;
         if (l->state == LINK_GREETING)
             on_greeting(l, reply);
@@ -329,12 +329,12 @@ static void read_in(struct redis_link *l)
     const redisReader *reader = l->reader; /* another one: another connection */
     /* What TLS holds back does not show on the socket: it is read until there is no more. */
     for (int i = 0; (i < READS_A_PASS || l->tls) && l->reader == reader; i++) {
-        ssize_t n = l->tls ? tls_read(l->tls, bytes, sizeof bytes)
-                           : recv(l->fd, bytes, sizeof bytes, MSG_DONTWAIT);
+        ssize_t n = l->tls ? tls_read(l->tls, bytes, sizeof(bytes))
+                           : recv(l->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
         if (n > 0) {
             redisReaderFeed(l->reader, bytes, (size_t)n);
             take_replies(l);
-            if (!l->tls && (size_t)n < sizeof bytes)
+            if (!l->tls && (size_t)n < sizeof(bytes))
                 return;
         } else if (n == 0) {
             link_down(l, "it closed the connection");
@@ -376,7 +376,7 @@ static void greet(struct redis_link *l)
                   (struct str[]){STR("SENTINEL"), STR("get-master-addr-by-name"),
                                  str_of(l->url->master)});
     } else {
-        snprintf(db, sizeof db, "%u", l->url->db);
+        snprintf(db, sizeof(db), "%u", l->url->db);
         if (l->url->db != 0)
             greet_add(l, GREET_SELECT, 2, (struct str[]){STR("SELECT"), str_of(db)});
         if (l->config.asks_slots)
@@ -422,7 +422,7 @@ static void on_io(void *arg, unsigned events)
     struct redis_link *l = arg;
     if (l->state == LINK_CONNECTING) {
         int error = 0;
-        socklen_t len = sizeof error;
+        socklen_t len = sizeof(error);
         getsockopt(l->fd, SOL_SOCKET, SO_ERROR, &error, &len);
         if (error != 0)
             link_down(l, strerror(error));
@@ -451,8 +451,8 @@ static void connect_socket(struct redis_link *l, const struct sockaddr *to, sock
         return;
     }
     if (to->sa_family != AF_UNIX) {
-        setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-        setsockopt(l->fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
+        setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+        setsockopt(l->fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
     }
     link_set(l, LINK_CONNECTING);
     l->reader = redisReaderCreate();
@@ -469,9 +469,9 @@ static void connect_address(struct redis_link *l, const char *address)
     struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(l->target.port)};
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(l->target.port)};
     if (inet_pton(AF_INET, address, &v4.sin_addr) == 1)
-        connect_socket(l, (struct sockaddr *)&v4, sizeof v4);
+        connect_socket(l, (struct sockaddr *)&v4, sizeof(v4));
     else if (inet_pton(AF_INET6, address, &v6.sin6_addr) == 1)
-        connect_socket(l, (struct sockaddr *)&v6, sizeof v6);
+        connect_socket(l, (struct sockaddr *)&v6, sizeof(v6));
     else
         link_down(l, "no such address");
 }
@@ -490,13 +490,13 @@ static void on_resolved(void *arg, const char *const *addresses, unsigned count)
 static void connect_next(struct redis_link *l)
 {
     unsigned char any[16];
-    snprintf(l->where, sizeof l->where, l->target.port ? "%s:%u" : "%s", l->target.host,
+    snprintf(l->where, sizeof(l->where), l->target.port ? "%s:%u" : "%s", l->target.host,
              l->target.port);
     loop_timer_set(l->retry, CONNECT_MS, 0);
     if (l->target.port == 0) {
         struct sockaddr_un path = {.sun_family = AF_UNIX};
-        snprintf(path.sun_path, sizeof path.sun_path, "%.107s", l->target.host);
-        connect_socket(l, (struct sockaddr *)&path, sizeof path);
+        snprintf(path.sun_path, sizeof(path.sun_path), "%.107s", l->target.host);
+        connect_socket(l, (struct sockaddr *)&path, sizeof(path));
     } else if (inet_pton(AF_INET, l->target.host, any) == 1 ||
                inet_pton(AF_INET6, l->target.host, any) == 1) {
         connect_address(l, l->target.host);
@@ -523,7 +523,7 @@ static void on_retry(void *arg)
 static void lose_all(struct redis_link *l, struct list *calls)
 {
     for (struct redis_call *c; (c = list_first(calls, struct redis_call, node)) != NULL;) {
-        if (c->kept != NULL)
+        if (c->kept)
             freeReplyObject(c->kept);
         c->kept = NULL;
         give_back(l, c, REDIS_LOST, NULL);
@@ -543,10 +543,10 @@ static void link_down(struct redis_link *l, const char *why)
     if (l->fd >= 0)
         close(l->fd);
     l->fd = -1;
-    if (l->reader != NULL)
+    if (l->reader)
         redisReaderFree(l->reader);
     l->reader = NULL;
-    if (l->out.at != NULL)
+    if (l->out.at)
         secret_wipe(l->out.at, l->out.len);
     buf_clear(&l->out);
     l->out_off = 0;
@@ -556,7 +556,7 @@ static void link_down(struct redis_link *l, const char *why)
     link_set(l, LINK_DOWN);
     lose_all(l, &l->unsure);
     lose_all(l, &l->sent);
-    if (why == NULL)
+    if (!why)
         return;
     if (!l->complained)
         log_warn("redis.down", "where=%s why=%s", l->where, log_text(str_of(why)));
@@ -570,7 +570,7 @@ static void link_down(struct redis_link *l, const char *why)
 
 struct redis_link *redis_link_new(const struct redis_link_config *c)
 {
-    struct redis_link *l = xcalloc(1, sizeof *l);
+    struct redis_link *l = xcalloc(1, sizeof(*l));
     l->config = *c;
     l->loop = c->loop;
     l->url = c->url;
@@ -586,7 +586,7 @@ struct redis_link *redis_link_new(const struct redis_link_config *c)
 
 void redis_link_free(struct redis_link *l)
 {
-    if (l == NULL)
+    if (!l)
         return;
     link_down(l, NULL);
     loop_timer_free(l->retry);

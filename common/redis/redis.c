@@ -56,7 +56,7 @@ static void deliver(struct redis *r, struct redis_call *c, enum redis_status sta
     r->held_bytes -= c->cost;
     r->stats.waiting--;
     redis_call_free(c);
-    if (fn != NULL)
+    if (fn)
         fn(arg, status, reply);
 }
 
@@ -144,7 +144,7 @@ uint64_t redis_eval(struct redis *r, const struct redis_script *s, redis_fn *fn,
 {
     char count[16];
     CHECK(s->sha[0] != '\0' && keys <= argc);
-    snprintf(count, sizeof count, "%u", keys);
+    snprintf(count, sizeof(count), "%u", keys);
     struct str first[] = {STR("EVALSHA"), {s->sha, 40}, str_of(count)};
     struct redis_call *c = redis_call_new(3, first, argc, argv);
     c->script = s;
@@ -215,13 +215,13 @@ static struct redis_link *link_to(struct redis *r, const struct redis_node *node
 static void take_slots(struct redis *r, const struct redis_link *from,
                        const struct redisReply *reply)
 {
-    struct redis_slots *s = r->slots ? r->slots : xcalloc(1, sizeof *s);
+    struct redis_slots *s = r->slots ? r->slots : xcalloc(1, sizeof(*s));
     r->cluster = true;
     if (!redis_slots_read(s, reply, redis_link_node(from)) && r->slots == NULL) {
         free(s); /* nobody has a slot yet */
         return;
     }
-    if (r->slots == NULL)
+    if (!r->slots)
         log_info("redis.cluster", "from=%s masters=%u", redis_link_where(from), s->node_count);
     r->slots = s;
     r->drop_due = true;
@@ -351,9 +351,9 @@ static bool redirect(struct redis *r, const struct redis_link *from, struct redi
         refresh_soon(r);
     if (kind == REDIRECT_NONE)
         return false;
-    if (r->slots == NULL) { /* it is one after all: it was loading, or would not tell */
+    if (!r->slots) { /* it is one after all: it was loading, or would not tell */
         r->cluster = true;
-        r->slots = xcalloc(1, sizeof *r->slots);
+        r->slots = xcalloc(1, sizeof(*r->slots));
         log_info("redis.cluster", "from=%s moved=1", redis_link_where(from));
     }
     struct redis_link *l = link_to(r, &to);
@@ -398,9 +398,9 @@ static const struct redis_link_owner link_owner = {.pick = pick,
 
 static struct redis_link *route(struct redis *r, const struct redis_call *c)
 {
-    if (c->via != NULL)
+    if (c->via)
         return c->via;
-    if (r->slots == NULL)
+    if (!r->slots)
         return r->home;
     const struct redis_node *owner = redis_slots_owner(r->slots, c->slot);
     return owner == NULL ? NULL : link_to(r, owner);
@@ -423,7 +423,7 @@ static void on_flush(void *arg)
         if (l != NULL && redis_link_takes(l)) {
             c->via = NULL;
             redis_link_send(l, c);
-        } else if (r->slots == NULL) {
+        } else if (!r->slots) {
             break; /* the others wait for the same link */
         } else {
             refresh_soon(r);
@@ -442,7 +442,7 @@ struct redis *redis_new(struct loop *l, const struct redis_config *c, char error
     CHECK(c->queue_bytes_max > 0);
     if (!redis_url_parse(c->url, &url, error))
         return NULL;
-    struct redis *r = xcalloc(1, sizeof *r);
+    struct redis *r = xcalloc(1, sizeof(*r));
     r->loop = l;
     r->config = *c;
     r->url = url;
@@ -460,7 +460,7 @@ struct redis *redis_new(struct loop *l, const struct redis_config *c, char error
 
 void redis_free(struct redis *r)
 {
-    if (r == NULL)
+    if (!r)
         return;
     r->closing = true;
     while (r->link_count > 0)

@@ -24,7 +24,7 @@ static uint16_t crc16(struct str in)
 uint16_t redis_slot(struct str key)
 {
     const char *open = key.len > 0 ? memchr(key.at, '{', key.len) : NULL;
-    if (open != NULL) {
+    if (open) {
         struct str rest = str_skip(key, (size_t)(open - key.at) + 1);
         const char *close = rest.len > 0 ? memchr(rest.at, '}', rest.len) : NULL;
         if (close != NULL && close > rest.at)
@@ -114,7 +114,7 @@ static bool node_read(struct str host, int64_t port, const struct redis_node *as
 bool redis_slots_read(struct redis_slots *s, const struct redisReply *reply,
                       const struct redis_node *asked)
 {
-    struct redis_slots *found = xcalloc(1, sizeof *found);
+    struct redis_slots *found = xcalloc(1, sizeof(*found));
     for (unsigned i = 0; i < redis_count(reply); i++) {
         const struct redisReply *range = redis_at(reply, i), *master = redis_at(range, 2);
         int64_t from = redis_int(redis_at(range, 0)), to = redis_int(redis_at(range, 1));

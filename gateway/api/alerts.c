@@ -44,14 +44,14 @@ static void write_key(const json_t *alert, struct str path, char out[ALERT_KEY_T
     char *labels = json_dumps(json_object_get(alert, "labels"), JSON_COMPACT | JSON_SORT_KEYS);
     struct str parts[] = {path, text_of(alert, "startsAt"), str_of(labels)};
     crypto_generichash_state state;
-    crypto_generichash_init(&state, NULL, 0, sizeof hash);
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+    crypto_generichash_init(&state, NULL, 0, sizeof(hash));
+    for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
         if (parts[i].len > 0)
             crypto_generichash_update(&state, (const unsigned char *)parts[i].at, parts[i].len);
         crypto_generichash_update(&state, (const unsigned char *)"", 1);
     }
-    crypto_generichash_final(&state, hash, sizeof hash);
-    sodium_bin2hex(out, ALERT_KEY_TEXT + 1, hash, sizeof hash);
+    crypto_generichash_final(&state, hash, sizeof(hash));
+    sodium_bin2hex(out, ALERT_KEY_TEXT + 1, hash, sizeof(hash));
     free(labels);
 }
 
@@ -73,7 +73,7 @@ static char *write_context(const json_t *alert, json_t *others, unsigned others_
     json_auto_t *context = json_object();
     json_t *about = json_object();
     json_object_set_new(context, "alert", about);
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+    for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
         json_object_set(about, keys[i], json_object_get(alert, keys[i]));
     if (others_count > 0) {
         json_object_set(about, "others", others);
@@ -120,7 +120,7 @@ static char *write_message(struct str name)
     char text[TITLE_BYTES_MAX + 64];
     if (!plain(name))
         return xstrdup("Investigate this alert.");
-    snprintf(text, sizeof text, "Investigate the alert %.*s.", (int)name.len, name.at);
+    snprintf(text, sizeof(text), "Investigate the alert %.*s.", (int)name.len, name.at);
     return xstrdup(text);
 }
 

@@ -85,13 +85,13 @@ static int64_t expiry_of(struct str token)
     size_t len;
     if (!str_split(&token, '.', &payload) || !str_split(&token, '.', &payload))
         return 0;
-    if (sodium_base642bin(text, sizeof text, payload.at, payload.len, NULL, &len, NULL,
+    if (sodium_base642bin(text, sizeof(text), payload.at, payload.len, NULL, &len, NULL,
                           sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0)
         return 0;
     json_t *claims = json_loadb((char *)text, len, 0, NULL);
     json_int_t exp = json_integer_value(json_object_get(claims, "exp"));
     json_decref(claims);
-    sodium_memzero(text, sizeof text);
+    sodium_memzero(text, sizeof(text));
     return exp > 0 && exp < INT64_MAX / 1000 ? exp * 1000 : 0;
 }
 
@@ -115,7 +115,7 @@ static struct secret *cookie_token(const struct http_request *r)
     memcpy(joined + payload.len + 1, signature.at, signature.len);
     struct str whole = {joined, payload.len + 1 + signature.len};
     struct secret *token = token_ok(whole) ? secret_new(whole) : NULL;
-    secret_wipe(joined, sizeof joined);
+    secret_wipe(joined, sizeof(joined));
     return token;
 }
 
@@ -410,12 +410,12 @@ static struct known *known_of(struct identity *i, const unsigned char hash[32])
     for (struct sweep w = {i, STALE}; map_size(i->tokens) >= CACHE_MAX && w.up_to < ASKED;
          w.up_to++)
         map_each(i->tokens, drop, &w);
-    k = xcalloc(1, sizeof *k);
+    k = xcalloc(1, sizeof(*k));
     k->identity = i;
     list_init(&k->waiters);
     list_init(&k->refused);
     ask_init(&k->ask);
-    memcpy(k->key, hash, sizeof k->key);
+    memcpy(k->key, hash, sizeof(k->key));
     map_put(i->tokens, key, k);
     return k;
 }
@@ -423,7 +423,7 @@ static struct known *known_of(struct identity *i, const unsigned char hash[32])
 static uint64_t wait_for(struct known *k, identity_fn *fn, void *arg)
 {
     struct identity *i = k->identity;
-    struct waiter *w = xcalloc(1, sizeof *w);
+    struct waiter *w = xcalloc(1, sizeof(*w));
     *w = (struct waiter){.id = ++i->next_id, .known = k, .fn = fn, .arg = arg};
     list_push(&k->waiters, &w->node);
     map_put(i->waiters, key_of(&w->id), w);
@@ -436,7 +436,7 @@ uint64_t identity_check(struct identity *i, const struct secret *access,
     unsigned char hash[32];
     int64_t now_ms = loop_now_ms(i->gateway->loop);
     secret_hash(secret_reveal(access), hash);
-    struct known *k = map_get(i->tokens, (struct str){(char *)hash, sizeof hash});
+    struct known *k = map_get(i->tokens, (struct str){(char *)hash, sizeof(hash)});
     bool asked = k && is_asked(k), familiar = k && k->familiar;
     if (k && !asked && now_ms < k->until_ms) {
         fn(arg, k->err, k->err ? (struct str){0} : str_of(k->user.owner));
@@ -499,7 +499,7 @@ uint64_t identity_refresh(struct identity *i, const struct secret *refresh, iden
                           void *arg)
 {
     static const struct fetch_handler handler = {.on_done = on_refreshed};
-    struct refresh *f = xcalloc(1, sizeof *f);
+    struct refresh *f = xcalloc(1, sizeof(*f));
     scoped_buf(body, SECRET_MAX * 2);
     buf_keep_secret(&body);
     buf_puts(&body, "{\"refresh_token\":");
@@ -518,7 +518,7 @@ static void left(struct known *k)
 {
     if (!k->ask.asker || k->ask.asking)
         return;
-    map_remove(k->identity->tokens, (struct str){(char *)k->key, sizeof k->key});
+    map_remove(k->identity->tokens, (struct str){(char *)k->key, sizeof(k->key)});
     known_free(k);
 }
 
@@ -546,7 +546,7 @@ void identity_forget(struct identity *i, uint64_t id)
 
 struct identity *identity_new(struct gateway *g)
 {
-    struct identity *i = xcalloc(1, sizeof *i);
+    struct identity *i = xcalloc(1, sizeof(*i));
     i->gateway = g;
     i->tokens = map_new();
     i->waiters = map_new();

@@ -37,7 +37,7 @@ struct service {
 
 struct service *service_new(struct gateway *g, const char *name, const struct secret *password)
 {
-    struct service *s = xcalloc(1, sizeof *s);
+    struct service *s = xcalloc(1, sizeof(*s));
     s->gateway = g;
     s->name = *name ? xstrdup(name) : NULL;
     s->password = password ? secret_new(secret_reveal(password)) : NULL;
@@ -97,7 +97,7 @@ static void on_user(void *arg, enum err err, struct str user)
         fail(s, err_word(err), 0);
         return;
     }
-    CHECK(user.len < sizeof s->user);
+    CHECK(user.len < sizeof(s->user));
     memcpy(s->user, user.at, user.len);
     s->user[user.len] = '\0';
     int64_t left_ms = s->credentials.expires_ms - loop_wall_ms();
@@ -146,7 +146,7 @@ static bool known(struct service *s)
 {
     struct gateway *g = s->gateway;
     if (!g->settings.auth) {
-        snprintf(s->user, sizeof s->user, USER_LOCAL);
+        snprintf(s->user, sizeof(s->user), USER_LOCAL);
         s->err = ERR_NONE;
         return true;
     }
@@ -164,7 +164,7 @@ uint64_t service_ask(struct service *s, service_fn *fn, void *arg)
         fn(arg, s->err, str_of(s->user), &s->credentials);
         return 0;
     }
-    struct waiter *w = xcalloc(1, sizeof *w);
+    struct waiter *w = xcalloc(1, sizeof(*w));
     *w = (struct waiter){.id = ++s->next_id, .fn = fn, .arg = arg};
     list_push(&s->waiters, &w->node);
     return w->id;

@@ -435,7 +435,7 @@ const struct http_stream_handler stream_handler = {.on_fill = on_fill, .on_close
 struct follower *stream_new(struct followed *t, struct event_at after, bool resumable)
 {
     struct streams *s = of(t->gateway);
-    struct follower *f = xcalloc(1, sizeof *f);
+    struct follower *f = xcalloc(1, sizeof(*f));
     f->magic = FOLLOWER_MAGIC;
     f->turn = t;
     f->resumable = resumable;
@@ -501,7 +501,7 @@ void streams_end(struct gateway *g, bool all)
 
 struct streams *streams_new(struct gateway *g)
 {
-    struct streams *s = xcalloc(1, sizeof *s);
+    struct streams *s = xcalloc(1, sizeof(*s));
     s->gateway = g;
     list_init(&s->attention);
     list_init(&s->all);

@@ -63,7 +63,7 @@ static void take_event(struct found_events *f, struct event_at *cursor, struct e
     } else {
         if (f->count == f->cap) {
             f->cap = f->cap == 0 ? 64 : f->cap * 2;
-            f->at = xrealloc(f->at, f->cap * sizeof *f->at);
+            f->at = xrealloc(f->at, f->cap * sizeof(*f->at));
         }
         struct str own = {str_dup(e->payload), e->payload.len};
         f->at[f->count++] = (struct store_event){at, e->final != 0, own};
@@ -105,7 +105,7 @@ uint64_t store_events_read(struct store *s, struct id session, struct id turn,
     struct store_call *c = store_call_new(s, fn, arg);
     c->session = session;
     c->turn = turn;
-    struct reading *r = c->own = xcalloc(1, sizeof *r);
+    struct reading *r = c->own = xcalloc(1, sizeof(*r));
     c->own_free = free;
     *r = (struct reading){after, max_bytes};
     struct store_command *cmd = command_script(c, SCRIPT_turn_events, on_events);

@@ -168,7 +168,7 @@ int main(int argc, char **argv)
     buf_init(&out, 1 << 20);
     buf_init(&wire, 1 << 20);
     turn = id_new();
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         if (argc == 1)
             printf("%s\n", cases[i].name);
         else if (strcmp(argv[1], cases[i].name) == 0 && count > 0) {

@@ -159,7 +159,7 @@ static bool put(struct conn *c, const char *bytes, size_t len)
     size_t done = n < 0 ? 0 : (size_t)n;
     if (done == len)
         return true;
-    struct rest *r = malloc(sizeof *r + len - done);
+    struct rest *r = malloc(sizeof(*r) + len - done);
     if (!r)
         abort();
     r->req.data = r;
@@ -193,7 +193,7 @@ static size_t event_text(struct conn *c, char *out)
     char event[CHUNK_MAX], word[SCRIPT_WORD_MAX], stamp[SCRIPT_STAMP_BYTES];
     size_t wlen = script_word_json(&c->script, c->sent, word);
     script_stamp(script_now_us(), stamp);
-    int n = snprintf(event, sizeof event,
+    int n = snprintf(event, sizeof(event),
                      CHUNK_HEAD "\"choices\":[{\"index\":0,\"delta\":{\"content\":\"%.*s%.*s\"},"
                                 "\"logprobs\":null,\"finish_reason\":null}]}\n\n",
                      c->script.seed, SCRIPT_STAMP_BYTES, stamp, (int)wlen, word);
@@ -203,7 +203,7 @@ static size_t event_text(struct conn *c, char *out)
 static size_t event_fixed(struct conn *c, char *out, const char *choices)
 {
     char event[CHUNK_MAX];
-    int n = snprintf(event, sizeof event, CHUNK_HEAD "%s}\n\n", c->script.seed, choices);
+    int n = snprintf(event, sizeof(event), CHUNK_HEAD "%s}\n\n", c->script.seed, choices);
     return http_chunk(out, event, (size_t)n);
 }
 
@@ -214,16 +214,16 @@ static void stream_end(struct conn *c)
         c, out,
         "\"choices\":[{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"stop\"}]");
     if (c->usage) {
-        snprintf(choices, sizeof choices,
+        snprintf(choices, sizeof(choices),
                  "\"choices\":[],\"usage\":{\"prompt_tokens\":100,\"completion_tokens\":%u,"
                  "\"total_tokens\":%u}",
                  c->script.tokens, c->script.tokens + 100);
         n += event_fixed(c, out + n, choices);
     }
     static const char done[] = "e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n";
-    memcpy(out + n, done, sizeof done - 1);
+    memcpy(out + n, done, sizeof(done) - 1);
     enter(c, CONN_READING);
-    put(c, out, n + sizeof done - 1);
+    put(c, out, n + sizeof(done) - 1);
 }
 
 /* One token. False: this stream can take no more now, or is over. */
@@ -296,9 +296,9 @@ static void on_idle(uv_idle_t *h)
 
 static void stream_begin(struct conn *c)
 {
-    char out[sizeof reply_head + CHUNK_MAX];
-    memcpy(out, reply_head, sizeof reply_head - 1);
-    size_t n = sizeof reply_head - 1;
+    char out[sizeof(reply_head) + CHUNK_MAX];
+    memcpy(out, reply_head, sizeof(reply_head) - 1);
+    size_t n = sizeof(reply_head) - 1;
     n +=
         event_fixed(c, out + n,
                     "\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},"
@@ -319,7 +319,7 @@ static void reply_json(struct conn *c, const char *json)
 {
     char out[2048];
     int n = snprintf(
-        out, sizeof out,
+        out, sizeof(out),
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
         strlen(json), json);
     put(c, out, (size_t)n);
@@ -328,7 +328,7 @@ static void reply_json(struct conn *c, const char *json)
 static void reply_stats(struct conn *c)
 {
     char json[1024];
-    FILE *f = fmemopen(json, sizeof json, "w");
+    FILE *f = fmemopen(json, sizeof(json), "w");
     if (!f)
         abort();
     fprintf(f, "{\"streams\":%zu,\"tokens\":%" PRIu64 ",", model.streams, model.tokens);
@@ -336,7 +336,7 @@ static void reply_stats(struct conn *c)
     fputs("}\n", f);
     fclose(f);
     reply_json(c, json);
-    memset(&model.late, 0, sizeof model.late);
+    memset(&model.late, 0, sizeof(model.late));
 }
 
 static bool has(const char *p, size_t len, const char *word)
@@ -405,7 +405,7 @@ static void on_alloc(uv_handle_t *h, size_t hint, uv_buf_t *buf)
 {
     (void)h;
     (void)hint;
-    *buf = uv_buf_init(model.scratch, sizeof model.scratch);
+    *buf = uv_buf_init(model.scratch, sizeof(model.scratch));
 }
 
 static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
@@ -431,7 +431,7 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
 
 static void on_connection(uv_stream_t *listener, int status)
 {
-    struct conn *c = status < 0 ? NULL : calloc(1, sizeof *c);
+    struct conn *c = status < 0 ? NULL : calloc(1, sizeof(*c));
     if (!c)
         return;
     c->prev = c->next = c;
@@ -455,7 +455,7 @@ int main(int argc, char **argv)
 {
     struct sockaddr_in addr;
     uv_signal_t term, intr;
-    int port = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 0, len = sizeof addr;
+    int port = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 0, len = sizeof(addr);
     signal(SIGPIPE, SIG_IGN); /* a peer that left is an error of its write */
     uv_loop_init(&model.loop);
     for (int i = 0; i < WHEEL; i++)

@@ -95,7 +95,7 @@ static bool marker(const char *p, const char *end, struct script *out)
 bool script_find(const char *bytes, size_t len, struct script *out)
 {
     static const char key[] = "bench-";
-    const size_t klen = sizeof key - 1;
+    const size_t klen = sizeof(key) - 1;
     for (size_t at = len; at >= klen; at--) {
         const char *p = bytes + at - klen;
         if (*p == 'b' && memcmp(p, key, klen) == 0 && marker(p + klen, bytes + len, out))

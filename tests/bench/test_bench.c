@@ -51,16 +51,16 @@ static void any_byte_lost_twice_or_changed_is_seen(void **state)
     (void)state;
     static char out[8192], bad[8192];
     size_t len = said(&sample, out);
-    assert_in_range(len, 1000, sizeof out - 1);
+    assert_in_range(len, 1000, sizeof(out) - 1);
     assert_false(whole(out, len - 1, 4096, NULL));
     for (size_t at = 0; at + 1 < len; at++) {
-        memcpy(bad, out, sizeof out);
-        memmove(bad + at, out + at + 1, sizeof out - at - 1);
+        memcpy(bad, out, sizeof(out));
+        memmove(bad + at, out + at + 1, sizeof(out) - at - 1);
         assert_false(whole(bad, len - 1, 4096, NULL));
-        memcpy(bad, out, sizeof out);
-        memmove(bad + at + 1, out + at, sizeof out - at - 1);
+        memcpy(bad, out, sizeof(out));
+        memmove(bad + at + 1, out + at, sizeof(out) - at - 1);
         assert_false(whole(bad, len + 1, 4096, NULL));
-        memcpy(bad, out, sizeof out);
+        memcpy(bad, out, sizeof(out));
         bad[at] = '!';
         assert_false(whole(bad, len, 4096, NULL));
     }
@@ -90,15 +90,15 @@ static void json_form_decodes_to_the_plain_word(void **state)
         char json[SCRIPT_WORD_MAX + 1], plain[SCRIPT_WORD_MAX], back[SCRIPT_WORD_MAX];
         size_t n = script_word_json(&sample, i, json), len, m = script_word(&sample, i, plain);
         json[n] = '"';
-        assert_ptr_equal(json_string(json, json + n + 1, back, sizeof back, &len), json + n);
+        assert_ptr_equal(json_string(json, json + n + 1, back, sizeof(back), &len), json + n);
         assert_int_equal(len, m);
         assert_memory_equal(back, plain, m);
     }
     char out[64];
     size_t len;
     static const char *const bad[] = {"\\", "\\x\"", "\\u12\"", "\\ud83d\"", "abc"};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        assert_null(json_string(bad[i], bad[i] + strlen(bad[i]), out, sizeof out, &len));
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+        assert_null(json_string(bad[i], bad[i] + strlen(bad[i]), out, sizeof(out), &len));
 }
 
 static void last_marker_counts_and_nonsense_is_none(void **state)
@@ -112,7 +112,7 @@ static void last_marker_counts_and_nonsense_is_none(void **state)
     assert_int_equal(s.seed, 42);
     static const char *const bad[] = {"bench-",    "bench-5",        "bench-5x",
                                       "bench-5x5", "bench-5x9999-1", "bench-99999999999999x1-1"};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
         assert_false(script_find(bad[i], strlen(bad[i]), &s));
 }
 
@@ -157,7 +157,7 @@ static void percentile_is_right_within_its_bucket(void **state)
     for (uint64_t us = 1; us <= 100000; us++)
         hist_add(&h, us);
     static const double shares[] = {0.01, 0.5, 0.9, 0.99, 0.999};
-    for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
+    for (size_t i = 0; i < sizeof(shares) / sizeof(*shares); i++) {
         double got = (double)hist_at(&h, shares[i]), want = shares[i] * 100000;
         assert_true(got >= want * 0.99 && got <= want * 1.04);
     }

@@ -165,7 +165,7 @@ static int by_size(const void *a, const void *b)
 
 int main(int argc, char **argv)
 {
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         if (argc == 1)
             printf("%s\n", cases[i].name);
         else if (strcmp(argv[1], cases[i].name) == 0) {
@@ -175,8 +175,8 @@ int main(int argc, char **argv)
                 totals[n] = (double)total_ns / 1e6;
                 longest[n] = (double)longest_ns / 1e6;
             }
-            qsort(totals, ROUNDS, sizeof *totals, by_size);
-            qsort(longest, ROUNDS, sizeof *longest, by_size);
+            qsort(totals, ROUNDS, sizeof(*totals), by_size);
+            qsort(longest, ROUNDS, sizeof(*longest), by_size);
             printf("%.2f %.2f ms\n", totals[ROUNDS / 2], longest[ROUNDS / 2]);
             catalog_free(&catalog);
             return 0;

@@ -25,7 +25,7 @@ static bool read_by(struct str text, size_t piece, struct buf *out)
                                         "*/metadata", "status"};
     struct items items;
     bool ok = true;
-    items_init(&items, paths, sizeof paths / sizeof paths[0], on_item, out);
+    items_init(&items, paths, sizeof(paths) / sizeof(paths[0]), on_item, out);
     for (size_t at = 0; at < text.len && ok; at += piece)
         ok = items_feed(&items,
                         (struct str){text.at + at, text.len - at < piece ? text.len - at : piece});

@@ -81,10 +81,10 @@ static struct web *request(struct client *c, enum web_kind kind)
 {
     struct proc *p = &sim.gateways[sim_below(sim.gateway_count)];
     struct web *w = web_new(c, p, kind);
-    snprintf(w->user, sizeof w->user, "%s", c->user);
-    snprintf(w->key, sizeof w->key, "%s-%u", c->user, c->asked);
-    snprintf(w->message, sizeof w->message, "question %u", c->asked);
-    snprintf(w->last_id, sizeof w->last_id, "%u-%u", c->cursor.epoch, c->cursor.seq);
+    snprintf(w->user, sizeof(w->user), "%s", c->user);
+    snprintf(w->key, sizeof(w->key), "%s-%u", c->user, c->asked);
+    snprintf(w->message, sizeof(w->message), "question %u", c->asked);
+    snprintf(w->last_id, sizeof(w->last_id), "%u-%u", c->cursor.epoch, c->cursor.seq);
     if (c->cursor.epoch == 0)
         w->last_id[0] = '\0';
     w->session = c->session;
@@ -322,7 +322,7 @@ static void on_posted(struct client *c, struct str body)
 void client_on_status(struct client *c, struct web *w, unsigned status, struct str body)
 {
     sim_note("client %u: %u %.*s", c->index, status, (int)body.len, body.at);
-    sim_hash(&status, sizeof status);
+    sim_hash(&status, sizeof(status));
     if (w == c->cancel) {
         web_free(c->cancel);
         c->cancel = NULL;
@@ -380,7 +380,7 @@ void clients_begin(unsigned askers, unsigned watchers)
         buf_init(&c->bytes, PARSE_MAX);
         c->watcher = i >= askers;
         const struct client *owner = c->watcher ? &clients[i - 1] : c;
-        snprintf(c->user, sizeof c->user, "user-%u", owner->index);
+        snprintf(c->user, sizeof(c->user), "user-%u", owner->index);
         c->session = c->watcher ? owner->session : id_new();
         if (!c->watcher)
             redis_session_add(sim.redis, c->session, str_of(c->user));

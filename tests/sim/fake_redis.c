@@ -8,7 +8,7 @@
 /* ---- blobs ---- */
 struct blob *blob_new(struct str s)
 {
-    struct blob *b = xmalloc(sizeof *b + s.len);
+    struct blob *b = xmalloc(sizeof(*b) + s.len);
     b->refs = 1;
     b->len = s.len;
     if (s.len > 0)
@@ -54,10 +54,10 @@ struct fake_session *redis_session(const struct redis *r, struct id session)
 
 struct fake_session *redis_session_add(struct redis *r, struct id session, struct str owner)
 {
-    struct fake_session *s = xcalloc(1, sizeof *s);
+    struct fake_session *s = xcalloc(1, sizeof(*s));
     s->session = session;
     s->created_ms = s->updated_ms = r->now_ms;
-    snprintf(s->owner, sizeof s->owner, "%.*s", (int)owner.len, owner.at);
+    snprintf(s->owner, sizeof(s->owner), "%.*s", (int)owner.len, owner.at);
     GROW(r->sessions, r->session_count, r->session_cap);
     return r->sessions[r->session_count++] = s;
 }
@@ -109,7 +109,7 @@ struct fake_turn *session_turn(const struct fake_session *s, struct id turn)
 
 struct fake_turn *session_turn_add(struct fake_session *s, struct id turn)
 {
-    struct fake_turn *t = xcalloc(1, sizeof *t);
+    struct fake_turn *t = xcalloc(1, sizeof(*t));
     t->turn = turn;
     GROW(s->begun, s->begun_count, s->begun_cap);
     return s->begun[s->begun_count++] = t;
@@ -147,7 +147,7 @@ void redis_open_remove(struct redis *r, struct id session, struct id turn)
     for (unsigned i = 0; i < r->open_count; i++) {
         if (!id_eq(r->open[i].turn, turn))
             continue;
-        memmove(r->open + i, r->open + i + 1, (r->open_count - i - 1) * sizeof *r->open);
+        memmove(r->open + i, r->open + i + 1, (r->open_count - i - 1) * sizeof(*r->open));
         r->open_count--;
         return;
     }
@@ -164,7 +164,7 @@ void redis_once_add(struct redis *r, const char *owner, struct blob *key, struct
     GROW(r->once, r->once_count, r->once_cap);
     struct fake_once *o = &r->once[r->once_count++];
     *o = (struct fake_once){.key = blob_ref(key), .session = session};
-    snprintf(o->owner, sizeof o->owner, "%s", owner);
+    snprintf(o->owner, sizeof(o->owner), "%s", owner);
 }
 
 void redis_once_remove(struct redis *r, struct id session)
@@ -181,7 +181,7 @@ void redis_once_remove(struct redis *r, struct id session)
 /* ---- the whole ---- */
 struct redis *fake_redis_new(void)
 {
-    struct redis *r = xcalloc(1, sizeof *r);
+    struct redis *r = xcalloc(1, sizeof(*r));
     r->run = r->replid = 1;
     return r;
 }
@@ -231,8 +231,8 @@ static void copy_turn(struct fake_session *to, const struct fake_turn *from)
     blob_ref(t->approvals);
     t->asked = NULL;
     if (from->asked_count > 0) {
-        t->asked = xcalloc(FAKE_ASKED_MAX, sizeof *t->asked);
-        memcpy(t->asked, from->asked, from->asked_count * sizeof *t->asked);
+        t->asked = xcalloc(FAKE_ASKED_MAX, sizeof(*t->asked));
+        memcpy(t->asked, from->asked, from->asked_count * sizeof(*t->asked));
     }
     t->entries = NULL;
     t->entry_count = t->entry_cap = 0;

@@ -60,7 +60,7 @@ static void message_changed(struct fake_session *s, uint32_t message)
 
 void answer_messages(const struct fake_session *s, struct fake_reply *reply)
 {
-    reply->messages = xcalloc(s->message_count + 1, sizeof *reply->messages);
+    reply->messages = xcalloc(s->message_count + 1, sizeof(*reply->messages));
     for (unsigned i = 0; i < s->message_count; i++) {
         const struct fake_message *from = &s->messages[i];
         struct store_message *m = &reply->messages[i];
@@ -75,7 +75,7 @@ void answer_messages(const struct fake_session *s, struct fake_reply *reply)
 
 static void answer_one(struct redis *r, const struct fake_session *s, struct fake_reply *out)
 {
-    out->sessions = xcalloc(1, sizeof *out->sessions);
+    out->sessions = xcalloc(1, sizeof(*out->sessions));
     answer_session(r, s, out, out->sessions);
     out->answer.sessions = out->sessions;
     out->answer.session_count = 1;
@@ -255,7 +255,7 @@ static enum err message_delete(struct redis *r, struct fake_op *op, struct fake_
     s->bytes -= m->record->len;
     blob_free(m->record);
     size_t behind = (size_t)(s->messages + s->message_count - (m + 1));
-    memmove(m, m + 1, behind * sizeof *m);
+    memmove(m, m + 1, behind * sizeof(*m));
     s->message_count--;
     message_changed(s, op->message);
     return ERR_NONE;
@@ -308,7 +308,7 @@ static int place_cmp(struct place a, struct place b)
 {
     if (a.updated_ms != b.updated_ms)
         return a.updated_ms > b.updated_ms ? -1 : 1;
-    return -memcmp(a.session.bytes, b.session.bytes, sizeof a.session.bytes);
+    return -memcmp(a.session.bytes, b.session.bytes, sizeof(a.session.bytes));
 }
 
 static struct place place_of(const struct fake_session *s)
@@ -347,14 +347,14 @@ static enum err list_sessions(struct redis *r, struct fake_op *op, struct fake_r
     bool bounded = cursor.len > 0;
     if (bounded && !cursor_parse(cursor, &at))
         return ERR_INVALID;
-    out->sessions = xcalloc(op->max, sizeof *out->sessions);
+    out->sessions = xcalloc(op->max, sizeof(*out->sessions));
     out->answer.sessions = out->sessions;
     const struct fake_session *s;
     while ((s = next_behind(r, op, bounded ? &at : NULL)) != NULL) {
         if (out->answer.session_count == op->max) {
             char id[ID_TEXT + 1];
             id_text(at.session, id);
-            snprintf(out->cursor, sizeof out->cursor, "%lld-%s", (long long)at.updated_ms, id);
+            snprintf(out->cursor, sizeof(out->cursor), "%lld-%s", (long long)at.updated_ms, id);
             out->answer.cursor = str_of(out->cursor);
             out->answer.more = true;
             break;
@@ -376,6 +376,6 @@ void scripts_session(struct redis *r, struct fake_op *op, struct fake_reply *out
         [OP_SESSION_DELETE] = delete,       [OP_SESSION_FORK] = fork_session,
         [OP_MESSAGE_PATCH] = message_patch, [OP_MESSAGE_DELETE] = message_delete,
     };
-    CHECK(op->kind < sizeof scripts / sizeof *scripts && scripts[op->kind]);
+    CHECK(op->kind < sizeof(scripts) / sizeof(*scripts) && scripts[op->kind]);
     out->err = scripts[op->kind](r, op, out);
 }

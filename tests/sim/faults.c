@@ -53,7 +53,7 @@ static void proc_start(struct proc *p)
     p->life++;
     p->frozen_us = 0;
     list_init(&p->wires);
-    snprintf(p->name, sizeof p->name, "%c%u.%u", p->gateway ? 'g' : 'w', p->index, p->life);
+    snprintf(p->name, sizeof(p->name), "%c%u.%u", p->gateway ? 'g' : 'w', p->index, p->life);
     sim_note("%s starts", p->name);
     if (p->gateway)
         p->self = side_gateway_new(p);

@@ -103,8 +103,8 @@ static void call_free(struct call *c)
 void side_web_request(struct web *w)
 {
     struct side *s = w->gateway->self;
-    struct http_request *r = xcalloc(1, sizeof *r);
-    struct call *c = xcalloc(1, sizeof *c);
+    struct http_request *r = xcalloc(1, sizeof(*r));
+    struct call *c = xcalloc(1, sizeof(*c));
     r->web = web_ref(w);
     r->side = s;
     r->call = c;
@@ -116,7 +116,7 @@ void side_web_request(struct web *w)
     c->turn = w->turn;
     c->begun_ns = loop_hr_ns();
     c->credentials.access = secret_new(STR("token"));
-    snprintf(c->user, sizeof c->user, "%s", w->user);
+    snprintf(c->user, sizeof(c->user), "%s", w->user);
     sim_wake(&s->proc->loop);
     if (w->kind == WEB_POST)
         api_turns_post(c);
@@ -207,7 +207,7 @@ struct http_stream *call_stream(struct call *c, const char *content_type,
 {
     (void)content_type;
     struct http_request *r = c->request;
-    r->stream = xcalloc(1, sizeof *r->stream);
+    r->stream = xcalloc(1, sizeof(*r->stream));
     *r->stream = (struct http_stream){.request = r, .handler = h, .arg = arg};
     r->call = NULL;
     call_free(c);
@@ -286,14 +286,14 @@ static void settings_init(struct gateway_settings *g)
 
 void *side_gateway_new(struct proc *p)
 {
-    struct side *s = xcalloc(1, sizeof *s);
+    struct side *s = xcalloc(1, sizeof(*s));
     struct gateway *g = &s->gateway;
     char error[256];
     s->proc = p;
     list_init(&s->requests);
     p->self = s;
     settings_init(&g->settings);
-    snprintf(g->name, sizeof g->name, "%s", p->name);
+    snprintf(g->name, sizeof(g->name), "%s", p->name);
     sim_loop_init(&p->loop, p);
     g->loop = &p->loop;
     net_store_open(p, &g->settings.store);

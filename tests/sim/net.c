@@ -77,7 +77,7 @@ static void send_bytes(struct conn *c, unsigned way, struct str bytes)
     const struct wire *dealer = c->dealer;
     if (!to || !dealer)
         return;
-    struct message *m = xmalloc(sizeof *m + bytes.len);
+    struct message *m = xmalloc(sizeof(*m) + bytes.len);
     *m = (struct message){.event.fn = on_message_due, .conn = c, .way = way};
     m->number = c->sent[way]++;
     m->life = proc_of(to)->life;
@@ -92,7 +92,7 @@ static void send_bytes(struct conn *c, unsigned way, struct str bytes)
 
 static struct wire_peer *peer_new(struct wire *w, struct conn *c)
 {
-    struct wire_peer *p = xcalloc(1, sizeof *p);
+    struct wire_peer *p = xcalloc(1, sizeof(*p));
     p->wire = w;
     p->conn = c;
     if (c)
@@ -190,7 +190,7 @@ static void on_connect(struct sim_event *e)
         sim_in(e, sim_between(RECONNECT_MS, 3 * RECONNECT_MS) * 1000);
         return;
     }
-    p->conn = xcalloc(1, sizeof *p->conn);
+    p->conn = xcalloc(1, sizeof(*p->conn));
     *p->conn = (struct conn){.refs = 1, .dealer = w, .router = router, .cut = {NEVER, NEVER}};
     list_push(&conns, &p->conn->node);
     flush(p);
@@ -221,7 +221,7 @@ static void write_all(void *arg)
 
 static struct wire *wire_new(struct loop *l, const struct wire_callbacks *cb, void *arg)
 {
-    struct wire *w = xcalloc(1, sizeof *w);
+    struct wire *w = xcalloc(1, sizeof(*w));
     w->loop = l;
     w->callbacks = *cb;
     w->arg = arg;
@@ -395,7 +395,7 @@ static void on_answer_due(struct sim_event *e)
     if (same_lane(f) && proc_takes(f->proc, f->life, e, &put_off)) {
         struct fake_reply *reply = f->reply;
         f->reply = NULL;
-        sim_hash(&reply->err, sizeof reply->err);
+        sim_hash(&reply->err, sizeof(reply->err));
         sim_note("%s <- %s e%u: %s", f->proc->name, fake_op_name(f->op), f->op->epoch,
                  err_word(reply->err));
         sim_wake(&f->proc->loop);
@@ -448,7 +448,7 @@ static void on_op_due(struct sim_event *e)
 
 static struct flight *flight_new(struct proc *p, struct fake_op *take_op)
 {
-    struct flight *f = xcalloc(1, sizeof *f);
+    struct flight *f = xcalloc(1, sizeof(*f));
     *f = (struct flight){.event.fn = on_op_due, .op = take_op, .proc = p};
     f->life = p->life;
     f->number = p->lane.number;
@@ -460,7 +460,7 @@ static void answer_early(struct proc *p, struct fake_op *op)
 {
     struct flight *f = flight_new(p, fake_op_ref(op));
     f->event.fn = on_answer_due;
-    f->reply = xcalloc(1, sizeof *f->reply);
+    f->reply = xcalloc(1, sizeof(*f->reply));
     f->reply->answer.turn = (struct store_turn){.session = op->session,
                                                 .turn = op->turn,
                                                 .state = op->state,

@@ -22,7 +22,7 @@ static const char *find(struct str s, const char *what)
 struct str payload_text(struct str payload, const char *key)
 {
     char what[40];
-    int len = snprintf(what, sizeof what, "\"%s\":\"", key);
+    int len = snprintf(what, sizeof(what), "\"%s\":\"", key);
     const char *at = find(payload, what);
     if (!at)
         return (struct str){NULL, 0};
@@ -34,7 +34,7 @@ struct str payload_text(struct str payload, const char *key)
 uint32_t payload_number(struct str payload, const char *key)
 {
     char what[40];
-    int len = snprintf(what, sizeof what, "\"%s\":", key);
+    int len = snprintf(what, sizeof(what), "\"%s\":", key);
     const char *at = find(payload, what);
     return at ? (uint32_t)strtoul(at + len, NULL, 10) : 0;
 }
@@ -106,7 +106,7 @@ void script_tell(struct id turn, const char *piece)
 {
     struct script_turn *t = script_turn(turn);
     struct script_told *told = &t->told[t->told_count++ % SCRIPT_TOLD_MAX];
-    snprintf(told->piece, sizeof told->piece, "%s", piece);
+    snprintf(told->piece, sizeof(told->piece), "%s", piece);
     told->at_us = sim.now_us;
 }
 
@@ -132,7 +132,7 @@ void script_replied(const struct script_reply *r)
     *s = (struct script_said){.step = r->step};
     size_t len = 0;
     for (unsigned i = 0; i < r->piece_count; i++)
-        len += (size_t)snprintf(s->text + len, sizeof s->text - len, "%s", r->pieces[i]);
+        len += (size_t)snprintf(s->text + len, sizeof(s->text) - len, "%s", r->pieces[i]);
 }
 
 void script_result(char *out, size_t size, struct id turn, struct str call_id)

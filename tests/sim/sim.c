@@ -93,7 +93,7 @@ static enum fake_plant plant_of(const char *word)
         FAKE_PLANTS(X)
 #undef X
     };
-    for (unsigned i = 0; i < sizeof words / sizeof *words; i++)
+    for (unsigned i = 0; i < sizeof(words) / sizeof(*words); i++)
         if (strcmp(words[i], word) == 0)
             return (enum fake_plant)i;
     fprintf(stderr, "sim: no such bug: %s\n", word);

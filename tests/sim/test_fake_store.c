@@ -77,9 +77,9 @@ static unsigned modelled(struct CMUnitTest *out)
 {
     const struct CMUnitTest left_out[] = {LIMIT_CASES};
     unsigned count = 0;
-    for (size_t i = 0; i < sizeof store_cases / sizeof *store_cases; i++) {
+    for (size_t i = 0; i < sizeof(store_cases) / sizeof(*store_cases); i++) {
         bool out_of_it = false;
-        for (size_t k = 0; k < sizeof left_out / sizeof *left_out; k++)
+        for (size_t k = 0; k < sizeof(left_out) / sizeof(*left_out); k++)
             out_of_it |= left_out[k].test_func == store_cases[i].test_func;
         if (!out_of_it)
             out[count++] = store_cases[i];
@@ -89,7 +89,7 @@ static unsigned modelled(struct CMUnitTest *out)
 
 int main(void)
 {
-    static struct CMUnitTest cases[sizeof store_cases / sizeof *store_cases];
+    static struct CMUnitTest cases[sizeof(store_cases) / sizeof(*store_cases)];
     static const struct CMUnitTest own_cases[] = {
         cmocka_unit_test(restored_database_is_what_it_was),
     };

@@ -17,7 +17,7 @@ struct packet {
 
 struct web *web_new(struct client *c, struct proc *gateway, enum web_kind kind)
 {
-    struct web *w = xcalloc(1, sizeof *w);
+    struct web *w = xcalloc(1, sizeof(*w));
     *w = (struct web){.refs = 1, .kind = kind, .client = c, .gateway = gateway};
     w->life = gateway->life;
     w->window = 64 << 10;
@@ -84,7 +84,7 @@ static void on_packet(struct sim_event *e)
 static void packet_send(struct web *w, enum packet_kind kind, unsigned status, struct str bytes,
                         int64_t delay)
 {
-    struct packet *p = xmalloc(sizeof *p + bytes.len);
+    struct packet *p = xmalloc(sizeof(*p) + bytes.len);
     *p = (struct packet){.event.fn = on_packet, .kind = kind, .web = web_ref(w), .status = status};
     p->len = bytes.len;
     if (bytes.len > 0)

@@ -60,8 +60,8 @@ static void on_piece(struct sim_event *e)
     enum err err = s->fails;
     for (unsigned i = 0; i < s->call_count && !err; i++) {
         char id[32], arguments[32];
-        snprintf(id, sizeof id, "c%u", i);
-        snprintf(arguments, sizeof arguments, "{\"n\":%u}", i);
+        snprintf(id, sizeof(id), "c%u", i);
+        snprintf(arguments, sizeof(arguments), "{\"n\":%u}", i);
         CHECK(reply_call(&c->reply, i, str_of(id), STR("look"), str_of(arguments)) == ERR_NONE);
     }
     if (err) {
@@ -78,7 +78,7 @@ static void on_piece(struct sim_event *e)
 enum err llm_call_start(struct llm *l, const struct llm_request *r, const struct llm_handler *h,
                         void *arg, struct llm_call **out)
 {
-    struct llm_call *c = xcalloc(1, sizeof *c);
+    struct llm_call *c = xcalloc(1, sizeof(*c));
     c->event.fn = on_piece;
     c->llm = l;
     c->handler = h;
@@ -154,12 +154,12 @@ static void on_tooled(struct sim_event *e)
 
 struct tool_run *tool_start(struct tools *t, const struct tool_call *c, tool_done_fn *fn, void *arg)
 {
-    struct tool_run *run = xcalloc(1, sizeof *run);
+    struct tool_run *run = xcalloc(1, sizeof(*run));
     run->event.fn = on_tooled;
     run->side = t->side;
     run->fn = fn;
     run->arg = arg;
-    script_result(run->content, sizeof run->content, c->turn, c->call_id);
+    script_result(run->content, sizeof(run->content), c->turn, c->call_id);
     sim_in(&run->event, sim_between(500, 60000));
     return run;
 }
@@ -265,7 +265,7 @@ void *side_worker_new(struct proc *p, unsigned gateways)
 {
     static const struct hub_callbacks callbacks = {on_turn,     on_cancel, on_follow,
                                                    on_unfollow, on_token,  running};
-    struct side *s = xcalloc(1, sizeof *s);
+    struct side *s = xcalloc(1, sizeof(*s));
     struct store_config c = {
         .lease_ms = SIDE_LEASE_MS, .events_keep_ms = SIDE_EVENTS_KEEP_MS, .messages_max = 100};
     char error[256];
@@ -275,7 +275,7 @@ void *side_worker_new(struct proc *p, unsigned gateways)
     net_store_open(p, &c);
     open_turns(s);
     CHECK(gateways <= SIM_GATEWAYS_MAX);
-    snprintf(s->gateways, sizeof s->gateways, "ipc://0,ipc://1,ipc://2");
+    snprintf(s->gateways, sizeof(s->gateways), "ipc://0,ipc://1,ipc://2");
     s->gateways[8 * gateways - 1] = '\0';
     struct hub_config config = {.loop = &p->loop,
                                 .gateways = s->gateways,

@@ -35,7 +35,7 @@ bool sim_chance(unsigned of_thousand) { return sim_below(1000) < of_thousand; }
 struct id id_new(void)
 {
     struct id id;
-    for (unsigned i = 0; i < sizeof id.bytes; i += 8) {
+    for (unsigned i = 0; i < sizeof(id.bytes); i += 8) {
         uint64_t r = sim_random();
         memcpy(id.bytes + i, &r, 8);
     }
@@ -75,7 +75,7 @@ void sim_fail(const char *format, ...)
     sim.failed = true;
     va_list args;
     va_start(args, format);
-    vsnprintf(sim.failure, sizeof sim.failure, format, args);
+    vsnprintf(sim.failure, sizeof(sim.failure), format, args);
     va_end(args);
     sim_note("BROKEN %s", sim.failure);
 }
@@ -90,7 +90,7 @@ void log_write(enum log_level level, const char *event, const char *format, ...)
     char text[1024];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     sim_note("    log %s %s", event, text);
 }
@@ -162,7 +162,7 @@ bool sim_step(int64_t until_us)
     sim_unset(e);
     sim.now_us = e->at_us;
     sim.happened++;
-    sim_hash(&sim.now_us, sizeof sim.now_us);
+    sim_hash(&sim.now_us, sizeof(sim.now_us));
     fake_redis_time(sim.redis, sim_wall_ms());
     e->fn(e);
     return true;
@@ -179,7 +179,7 @@ void sim_begin(uint64_t seed)
     unsigned heap_max = sim.heap_max;
     bool tracing = sim.tracing;
     enum fake_plant plant = sim.plant;
-    memset(&sim, 0, sizeof sim);
+    memset(&sim, 0, sizeof(sim));
     sim.heap = heap;
     sim.heap_max = heap_max;
     sim.tracing = tracing;
@@ -318,7 +318,7 @@ void loop_off(struct loop *l, const void *arg)
 
 void loop_later(struct loop *l, loop_fn *fn, void *arg)
 {
-    struct later *f = xmalloc(sizeof *f);
+    struct later *f = xmalloc(sizeof(*f));
     *f = (struct later){.fn = fn, .arg = arg};
     list_push(&l->later, &f->node);
     if (l->proc->up)
@@ -342,7 +342,7 @@ static void on_timer(struct sim_event *e)
 
 struct loop_timer *loop_timer_new(struct loop *l, loop_fn *fn, void *arg)
 {
-    struct loop_timer *t = xcalloc(1, sizeof *t);
+    struct loop_timer *t = xcalloc(1, sizeof(*t));
     *t = (struct loop_timer){.event.fn = on_timer, .loop = l, .fn = fn, .arg = arg};
     return t;
 }

@@ -74,7 +74,7 @@ static inline void mcp_say(struct mcp_fixture *f, struct http_request *r, const 
         buf_printf(&f->said, " n=%.*s", (int)name.len, name.at);
     buf_putc(&f->said, '\n');
     static const char *const headers[] = {"authorization", "cookie", "x-key", "mcp-param-word"};
-    for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
+    for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
         struct str value = http_header(r, headers[i]);
         if (value.len)
             buf_printf(&f->bodies, "%s: %.*s\n", headers[i], (int)value.len, value.at);
@@ -166,7 +166,7 @@ static inline void mcp_serve(struct mcp_fixture *f, struct http_request *r, cons
         mcp_reply(f, r, 400, NULL, REFUSAL(-32600, "Bad Request"), id);
         return;
     } else if (greeting) {
-        snprintf(f->session, sizeof f->session, "s%u", ++f->sessions);
+        snprintf(f->session, sizeof(f->session), "s%u", ++f->sessions);
         http_add_header(r, "Mcp-Session-Id", f->session);
         buf_puts(&b, RESULT("{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{\"tools\":{}},"
                             "\"serverInfo\":{\"name\":\"x\",\"version\":\"1\"}}"));
@@ -208,7 +208,7 @@ static inline void mcp_on_request(void *arg, struct http_request *r)
 static inline void mcp_open(struct mcp_fixture *f)
 {
     char error[256], listen[32];
-    snprintf(listen, sizeof listen, "127.0.0.1:%u", f->port);
+    snprintf(listen, sizeof(listen), "127.0.0.1:%u", f->port);
     struct http_config config = {
         .listen = listen, .body_bytes_max = 1 << 20, .connections_max = 100, .idle_ms = 60000};
     static const struct http_callbacks callbacks = {.on_request = mcp_on_request};
@@ -219,7 +219,7 @@ static inline void mcp_open(struct mcp_fixture *f)
 
 static inline struct mcp_fixture *mcp_fixture_new(void)
 {
-    struct mcp_fixture *f = xcalloc(1, sizeof *f);
+    struct mcp_fixture *f = xcalloc(1, sizeof(*f));
     f->loop = loop_new();
     f->pump = pump_new(f->loop, &f->tick);
     f->pool = fetch_pool_new(f->loop);
@@ -229,9 +229,9 @@ static inline struct mcp_fixture *mcp_fixture_new(void)
     f->config = usual_tools(f->loop, f->pool, "http://127.0.0.1:1");
     buf_init(&f->said, 1 << 20);
     buf_init(&f->bodies, 4 << 20);
-    snprintf(f->folder, sizeof f->folder, "/tmp/persai-mcp-XXXXXX");
+    snprintf(f->folder, sizeof(f->folder), "/tmp/persai-mcp-XXXXXX");
     assert_non_null(mkdtemp(f->folder));
-    snprintf(f->path, sizeof f->path, "%s/mcp.json", f->folder);
+    snprintf(f->path, sizeof(f->path), "%s/mcp.json", f->folder);
     mcp_open(f);
     return f;
 }
@@ -251,7 +251,7 @@ static inline void mcp_on_change(void *arg) { ((struct mcp_fixture *)arg)->chang
 static inline void mcp_start(struct mcp_fixture *f, const char *more)
 {
     char text[1024], error[256];
-    snprintf(text, sizeof text,
+    snprintf(text, sizeof(text),
              "[{\"name\":\"tix\",\"url\":\"http://127.0.0.1:%u/mcp\","
              "\"tools\":{\"find\":\"read\",\"make.it\":\"ask\"}%s}]",
              f->port, more);

@@ -45,7 +45,7 @@ static inline void pump_on_tick(void *arg) { (void)arg; }
 /* One pump a loop. The tick keeps the loop turning, so that conditions are looked at. */
 static inline struct pump *pump_new(struct loop *l, struct loop_timer **tick)
 {
-    struct pump *p = xcalloc(1, sizeof *p);
+    struct pump *p = xcalloc(1, sizeof(*p));
     p->loop = l;
     loop_on_decide(l, pump_on_decide, p);
     *tick = loop_timer_new(l, pump_on_tick, NULL);
@@ -79,7 +79,7 @@ static inline int pump_connect(uint16_t port)
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     assert_true(fd >= 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
     return fd;
 }
 

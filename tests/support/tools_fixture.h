@@ -148,17 +148,17 @@ static inline void fixture_on_request(void *arg, struct http_request *r)
     assert_true(f->asked_count < ASKED_MAX);
     struct asked *a = &f->asked[f->asked_count++];
     struct str value;
-    fixture_copy(a->method, sizeof a->method, http_method(r));
-    fixture_copy(a->path, sizeof a->path, http_path(r));
-    fixture_copy(a->body, sizeof a->body, http_body(r));
-    fixture_copy(a->authorization, sizeof a->authorization, http_header(r, "authorization"));
+    fixture_copy(a->method, sizeof(a->method), http_method(r));
+    fixture_copy(a->path, sizeof(a->path), http_path(r));
+    fixture_copy(a->body, sizeof(a->body), http_body(r));
+    fixture_copy(a->authorization, sizeof(a->authorization), http_header(r, "authorization"));
     if (http_body(r).len > 0) {
-        fixture_field(http_body(r), "query", a->query, sizeof a->query);
-        fixture_field(http_body(r), "start", a->start, sizeof a->start);
-        fixture_field(http_body(r), "end", a->end, sizeof a->end);
-        fixture_field(http_body(r), "step", a->step, sizeof a->step);
+        fixture_field(http_body(r), "query", a->query, sizeof(a->query));
+        fixture_field(http_body(r), "start", a->start, sizeof(a->start));
+        fixture_field(http_body(r), "end", a->end, sizeof(a->end));
+        fixture_field(http_body(r), "step", a->step, sizeof(a->step));
     } else if (http_query(r, "match[]", &value)) {
-        fixture_copy(a->query, sizeof a->query, value);
+        fixture_copy(a->query, sizeof(a->query), value);
     }
     /* The check of a query's syntax goes beside the count: in no order, and only counted when a
      * test answers it. */
@@ -195,7 +195,7 @@ static inline void fixture_on_request(void *arg, struct http_request *r)
 
 static inline struct fixture *fixture_new(void)
 {
-    struct fixture *f = xcalloc(1, sizeof *f);
+    struct fixture *f = xcalloc(1, sizeof(*f));
     char error[256];
     f->loop = loop_new();
     f->pump = pump_new(f->loop, &f->tick);
@@ -207,7 +207,7 @@ static inline struct fixture *fixture_new(void)
     f->http = http_new(f->loop, &config, &callbacks, f, error);
     assert_non_null(f->http);
     f->pool = fetch_pool_new(f->loop);
-    snprintf(f->base, sizeof f->base, "http://127.0.0.1:%u/", http_port(f->http));
+    snprintf(f->base, sizeof(f->base), "http://127.0.0.1:%u/", http_port(f->http));
     f->config = usual_tools(f->loop, f->pool, f->base);
     f->tools = tools_new(&f->config);
     f->token = secret_new(STR("canary-token"));
@@ -253,8 +253,8 @@ static inline void fixture_on_done(void *arg, const struct tool_result *r)
     f->failed = r->failed;
     f->unauthorized = r->unauthorized;
     f->json = json_loadb(r->content.at, r->content.len, 0, NULL);
-    fixture_copy(f->datasource, sizeof f->datasource, r->datasource);
-    fixture_copy(f->ask_source, sizeof f->ask_source, r->ask_source);
+    fixture_copy(f->datasource, sizeof(f->datasource), r->datasource);
+    fixture_copy(f->ask_source, sizeof(f->ask_source), r->ask_source);
     f->ask = r->ask;
     assert_true(r->content.len <= f->config.content_bytes_max);
     assert_true(str_utf8(r->content));

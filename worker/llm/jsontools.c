@@ -127,7 +127,7 @@ void jsontools_free(struct jsontools *j)
 static json_t *find_object(struct str text)
 {
     const char *brace = text.len > 0 ? memchr(text.at, '{', text.len) : NULL;
-    if (brace == NULL)
+    if (!brace)
         return NULL;
     struct str rest = str_skip(text, (size_t)(brace - text.at));
     return json_loadb(rest.at, rest.len, JSON_DISABLE_EOF_CHECK | JSON_ALLOW_NUL, NULL);
@@ -139,7 +139,7 @@ static json_t *mend_answer(struct str text)
 {
     const char *brace = text.len > 0 ? memchr(text.at, '{', text.len) : NULL;
     json_t *root = NULL;
-    if (brace == NULL)
+    if (!brace)
         return NULL;
     struct str rest = str_skip(text, (size_t)(brace - text.at));
     for (size_t cut = 0; root == NULL && cut < 12 && cut < rest.len; cut++) {
@@ -165,7 +165,7 @@ enum err jsontools_read(struct reply *r, const struct reply_handler *h)
     scoped_buf(mended, 4 * whole.len + 16);
     if (root == NULL && ragged_mend(buf_str(&whole), &mended))
         root = find_object(buf_str(&mended));
-    if (root == NULL)
+    if (!root)
         root = mend_answer(buf_str(&whole));
     const json_t *arguments = json_object_get(root, "arguments");
     struct str tool = json_text(json_object_get(root, "tool"));

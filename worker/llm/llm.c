@@ -128,7 +128,7 @@ struct llm *llm_new(const struct llm_config *c)
 
 void llm_free(struct llm *l)
 {
-    if (l == NULL)
+    if (!l)
         return;
     free(l->breakers);
     free(l);
@@ -191,7 +191,7 @@ enum err llm_call_start(struct llm *l, const struct llm_request *r, const struct
 
 void llm_call_free(struct llm_call *c)
 {
-    if (c == NULL)
+    if (!c)
         return;
     MAGIC_CHECK(c, CALL_MAGIC);
     c->magic = 0;
@@ -416,7 +416,7 @@ struct usage llm_call_used(struct llm_call *c)
 {
     struct usage u = c->used, now = {0};
     c->used = now;
-    if (c->fetch != NULL)
+    if (c->fetch)
         now = try_used(c, true);
     usage_add(&u, &now);
     return u;

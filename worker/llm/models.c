@@ -36,7 +36,7 @@ struct models *models_new(const struct models_config *c, char error[256])
 
 void models_free(struct models *m)
 {
-    if (m == NULL)
+    if (!m)
         return;
     for (unsigned i = 0; i < m->count; i++)
         model_free(&m->all[i]);

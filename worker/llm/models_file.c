@@ -31,7 +31,7 @@ static const char *text(const json_t *v, const char *key)
 static bool number(const json_t *v, const char *key, uint32_t *out)
 {
     const json_t *n = json_object_get(v, key);
-    if (n == NULL)
+    if (!n)
         return true;
     if (!json_is_integer(n) || json_integer_value(n) < 1 || json_integer_value(n) > 100000000)
         return false;
@@ -44,7 +44,7 @@ static bool price(const json_t *v, const char *key, uint64_t *out)
 {
     const json_t *n = json_object_get(v, key);
     double dollars = json_number_value(n);
-    if (n == NULL)
+    if (!n)
         return true;
     if (!json_is_number(n) || !(dollars >= 0) || dollars > PRICE_MAX)
         return false;
@@ -146,7 +146,7 @@ static bool read_model(struct model *m, const json_t *v, char reason[160])
     }
     char full[300];
     snprintf(full, sizeof(full), "%s/%.250s", word, id);
-    if (name == NULL)
+    if (!name)
         name = full;
     const char *url = text(v, "base_url") ? text(v, "base_url") : provider_facts(p)->url;
     if (!model_url_ok(url)) {

@@ -216,7 +216,7 @@ void llm_quota_hold(struct llm_quota *p, int64_t now_ms)
 
 void llm_quota_drop(struct llm_quota *p)
 {
-    if (p->quotas == NULL)
+    if (!p->quotas)
         return;
     struct quota_key k = key_of(p->model);
     bool asked = p->stage == STAGE_KEY && (p->call != 0 || p->in_line);

@@ -58,7 +58,7 @@ static bool read_at(struct textcalls *c, struct str text, size_t at, size_t *end
     struct str rest = str_skip(text, at);
     json_auto_t *root =
         json_loadb(rest.at, rest.len, JSON_DISABLE_EOF_CHECK | JSON_REJECT_DUPLICATES, &error);
-    if (root == NULL)
+    if (!root)
         return false;
     size_t i;
     json_t *one;

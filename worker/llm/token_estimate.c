@@ -24,7 +24,7 @@ void token_estimate_learn(struct token_estimate *g, uint64_t bytes, uint64_t tok
 
 uint32_t token_estimate_ratio(const struct token_estimate *g)
 {
-    if (g == NULL)
+    if (!g)
         return TOKEN_ESTIMATE_USUAL;
     if (g->fixed > 0)
         return g->fixed;

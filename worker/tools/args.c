@@ -92,7 +92,7 @@ json_t *args_read(const json_t *schema, bool own, struct str text, struct buf *e
     json_auto_t *given = text.len == 0 || str_is(text, "null")
                              ? json_object()
                              : json_loadb(text.at, text.len, JSON_REJECT_DUPLICATES, &where);
-    if (given == NULL) {
+    if (!given) {
         buf_puts(error, "The arguments are not valid JSON: ");
         text_clean(error, str_of(where.text), 120);
         buf_putc(error, '.');
@@ -133,9 +133,9 @@ static json_t *fit_object(const struct reading *r, const json_t *schema, const c
         if (json_is_null(value) && type_of(wanted) != TYPE_OTHER)
             continue;
         char name[NAME_BYTES];
-        snprintf(name, sizeof name, "%s%s%s", within, within[0] ? "." : "", as);
+        snprintf(name, sizeof(name), "%s%s%s", within, within[0] ? "." : "", as);
         json_t *fitted = fit(r, wanted, name, value);
-        if (fitted == NULL)
+        if (!fitted)
             return NULL;
         json_object_set_new(args, as, fitted);
     }
@@ -169,9 +169,9 @@ static json_t *fit_array(const struct reading *r, const json_t *schema, const ch
     }
     for (size_t i = 0; i < count; i++) {
         char one[NAME_BYTES];
-        snprintf(one, sizeof one, "%s[%zu]", name, i);
+        snprintf(one, sizeof(one), "%s[%zu]", name, i);
         json_t *item = fit(r, items, one, json_array_get(given, i));
-        if (item == NULL)
+        if (!item)
             return NULL;
         json_array_append_new(fitted, item);
     }
@@ -347,7 +347,7 @@ static json_t *fit(const struct reading *r, const json_t *schema, const char *na
     struct buf *error = r->error;
     enum type type = type_of(schema);
     json_t *fitted = as_type(type, value);
-    if (fitted == NULL) {
+    if (!fitted) {
         const char *word = json_string_value(json_object_get(schema, "type"));
         bool vowel = type == TYPE_INTEGER || type == TYPE_ARRAY || type == TYPE_OBJECT;
         buf_printf(error, "The argument \"%s\" must be %s %s.", name, vowel ? "an" : "a", word);

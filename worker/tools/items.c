@@ -14,7 +14,7 @@ static bool on_token(void *arg, enum sax_token token, struct str text);
 void items_init(struct items *i, const char *const *paths, unsigned path_count, items_fn *fn,
                 void *arg)
 {
-    memset(i, 0, sizeof *i);
+    memset(i, 0, sizeof(*i));
     CHECK(path_count > 0 && path_count <= ITEMS_PATHS_MAX);
     i->paths = paths;
     i->path_count = path_count;
@@ -73,7 +73,7 @@ static uint16_t match(const struct items *i, unsigned *item)
 static json_t *make_string(struct str text)
 {
     json_t *string = json_stringn(text.at ? text.at : "", text.len);
-    if (string != NULL)
+    if (string)
         return string;
     scoped_buf(clean, SAX_STRING_MAX * 3 + 8); /* no UTF-8 */
     text_clean(&clean, text, SAX_STRING_MAX * 3);

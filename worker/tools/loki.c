@@ -214,7 +214,7 @@ static void streams_head(struct rows *r, struct buf *b)
     struct logs *l = r->extra;
     if (l->count > 0) {
         buf_clear(&r->notes); /* what rows.c says of rows is not meant */
-        qsort(l->lines, l->count, sizeof l->lines[0], l->forward ? by_time : by_time_back);
+        qsort(l->lines, l->count, sizeof(l->lines[0]), l->forward ? by_time : by_time_back);
     }
     unsigned shown = write_streams(r, l);
     row_long(b, "query", args_str(r->run->args, "query"), 8000);
@@ -311,7 +311,7 @@ static void run_logs(struct loki *l, struct buf *form)
     loki_free(l);
     struct rows *rows = rows_new(r, &streams_spec);
     rows->limit = streams_spec.page; /* the argument limits lines, not streams */
-    struct logs *logs = xcalloc(1, sizeof *logs);
+    struct logs *logs = xcalloc(1, sizeof(*logs));
     logs->forward = str_is(direction, "forward");
     rows->extra = logs;
     rows->extra_free = logs_free;
@@ -400,7 +400,7 @@ static void ask_stats(struct loki *l)
 
 void loki_query(struct tool_run *r)
 {
-    struct loki *l = xcalloc(1, sizeof *l);
+    struct loki *l = xcalloc(1, sizeof(*l));
     l->run = r;
     r->state = l;
     r->state_free = loki_free;

@@ -121,7 +121,7 @@ const char *meant_argument(const json_t *properties, const json_t *given, const 
         if (!among(arguments[i].others, str_of(name)) ||
             json_object_get(properties, argument) == NULL || json_object_get(given, argument))
             continue;
-        if (found != NULL)
+        if (found)
             return NULL;
         found = argument;
     }

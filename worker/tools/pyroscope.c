@@ -84,7 +84,7 @@ static bool flame_row(struct rows *r, unsigned path, struct str key, json_t *ite
     } else if (path == 2) {
         t->ticks = json_number_value(item);
     } else if (path == 3) {
-        snprintf(t->unit, sizeof t->unit, "%.*s", (int)(text.len < 30 ? text.len : 30),
+        snprintf(t->unit, sizeof(t->unit), "%.*s", (int)(text.len < 30 ? text.len : 30),
                  text.len ? text.at : "");
     }
     return false;
@@ -100,7 +100,7 @@ static void top_head(struct rows *r, struct buf *b)
 {
     struct top *t = r->extra;
     unsigned limit = (unsigned)args_int(r->run->args, "limit", TOP);
-    qsort(t->functions, t->count, sizeof *t->functions, by_self);
+    qsort(t->functions, t->count, sizeof(*t->functions), by_self);
     row_long(b, "query", args_str(r->run->args, "query"), 2000);
     row_text(b, "unit", str_of(t->unit));
     row_number(b, "sum", t->ticks);
@@ -173,8 +173,8 @@ void pyroscope_top(struct tool_run *r)
     source_param(&form, "format", STR("json"));
     source_param_count(&form, "max-nodes", NODES_MAX);
     struct rows *rows = rows_new(r, &top_spec);
-    struct top *t = xcalloc(1, sizeof *t);
-    t->functions = xcalloc(NAMES_MAX, sizeof *t->functions);
+    struct top *t = xcalloc(1, sizeof(*t));
+    t->functions = xcalloc(NAMES_MAX, sizeof(*t->functions));
     rows->extra = t;
     rows->span = span;
     rows->extra_free = top_free;

@@ -24,7 +24,7 @@ static void rows_free(void *state)
     buf_free(&r->page);
     buf_free(&r->row);
     buf_free(&r->notes);
-    if (r->extra_free != NULL)
+    if (r->extra_free)
         r->extra_free(r->extra);
     else
         free(r->extra);
@@ -40,7 +40,7 @@ void rows_end(struct rows *r)
 
 struct rows *rows_new(struct tool_run *run, const struct rows_spec *spec)
 {
-    struct rows *r = xcalloc(1, sizeof *r);
+    struct rows *r = xcalloc(1, sizeof(*r));
     size_t room = run->tools->config.content_bytes_max;
     struct str search = args_str(run->args, "search");
     r->spec = spec;
@@ -74,11 +74,11 @@ void rows_note(struct rows *r, const char *format, ...)
     char text[600];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     if (r->notes.len > 0)
         buf_putc(&r->notes, ',');
-    text_json(&r->notes, str_of(text), sizeof text);
+    text_json(&r->notes, str_of(text), sizeof(text));
 }
 
 /* Reading */
@@ -144,7 +144,7 @@ static void on_end(void *arg, enum source_outcome outcome)
     run->partial = run->partial || r->ask.http_status == 206;
     if (run->partial)
         run_remark(run, STR(PARTIAL_NOTE));
-    if (r->spec->then != NULL) {
+    if (r->spec->then) {
         r->spec->then(r);
         return;
     }
@@ -162,7 +162,7 @@ static void on_end(void *arg, enum source_outcome outcome)
         row_moment(b, "start", r->span.start_ms);
         row_moment(b, "end", r->span.end_ms);
     }
-    if (r->spec->head != NULL)
+    if (r->spec->head)
         r->spec->head(r, b);
     buf_printf(b, ",\"total\":%llu,\"shown\":%llu", (unsigned long long)r->total,
                (unsigned long long)r->shown);

@@ -51,7 +51,7 @@ static int64_t now_ms(const struct tools *t) { return loop_now_ms(t->config.loop
 
 struct tool_run *run_new(struct tools *t, const struct tool_call *c, tool_done_fn *fn, void *arg)
 {
-    struct tool_run *r = xcalloc(1, sizeof *r);
+    struct tool_run *r = xcalloc(1, sizeof(*r));
     r->tools = t;
     list_init(&r->node);
     buf_init(&r->content, t->config.content_bytes_max);
@@ -74,17 +74,17 @@ struct tool_run *run_new(struct tools *t, const struct tool_call *c, tool_done_f
     r->vet = c->vet;
     r->asked = c->repeated ? str_dup(c->arguments) : NULL;
     r->asked_tool = c->repeated ? str_dup(c->tool_name) : NULL;
-    r->grants = xcalloc(c->grant_count + 1, sizeof *r->grants);
+    r->grants = xcalloc(c->grant_count + 1, sizeof(*r->grants));
     r->grant_count = c->grant_count;
     if (c->grant_count > 0)
-        memcpy(r->grants, c->grants, c->grant_count * sizeof *r->grants);
+        memcpy(r->grants, c->grants, c->grant_count * sizeof(*r->grants));
     return r;
 }
 
 static void run_free(struct tool_run *r)
 {
     run_trace_end(r);
-    if (r->state_free != NULL)
+    if (r->state_free)
         r->state_free(r->state);
     line_leave(r->tools->line, &r->ticket, now_ms(r->tools));
     list_remove(&r->node);
@@ -125,7 +125,7 @@ void run_cancel(struct tool_run *r)
  * asked, or the datasource is to be looked up. */
 static const char *lane_of(const struct tool_run *r)
 {
-    if (r->server != NULL)
+    if (r->server)
         return r->server;
     return r->look_up || r->spec->source == TOOL_SOURCE_NAMED ? NULL : r->datasource;
 }
@@ -202,7 +202,7 @@ void run_refuse(struct tool_run *r, const char *code, const char *error, struct 
     }
     const struct instead instead = {r->spec,  r->mcp == NULL, r->asked_tool,
                                     r->asked, code,           suggestion};
-    if (r->asked != NULL)
+    if (r->asked)
         instead_write(&instead, &r->content);
     if (r->remarks.len > 0) {
         buf_puts(&r->content, ",\"notes\":[");
@@ -224,7 +224,7 @@ void run_fail(struct tool_run *r, const char *code, const char *format, ...)
     char error[2048];
     va_list args;
     va_start(args, format);
-    vsnprintf(error, sizeof error, format, args);
+    vsnprintf(error, sizeof(error), format, args);
     va_end(args);
     run_refuse(r, code, error, (struct str){NULL, 0});
 }
@@ -304,7 +304,7 @@ static void step_running(struct tools *t)
 {
     list_each (&t->running, node, tmp) {
         struct tool_run *r = list_of(node, struct tool_run, node);
-        if (r->step == NULL)
+        if (!r->step)
             continue;
         if (!r->step(r))
             r->step = NULL;

@@ -57,7 +57,7 @@ static void refuse(struct source_request *ask, const char *code, const char *for
     char text[1024];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     ask->code = code;
     buf_puts(&ask->error, text);
@@ -77,7 +77,7 @@ static const char *known_type(const char *type)
     static const char *const known[] = {"bad_data",  "execution",        "timeout",
                                         "canceled",  "internal",         "unavailable",
                                         "not_found", "too_many_requests"};
-    for (size_t i = 0; type != NULL && i < sizeof known / sizeof known[0]; i++)
+    for (size_t i = 0; type != NULL && i < sizeof(known) / sizeof(known[0]); i++)
         if (strcmp(type, known[i]) == 0)
             return known[i];
     return NULL;
@@ -90,7 +90,7 @@ static void explain_status(struct source_request *ask)
     json_auto_t *json = json_loadb(body.len ? body.at : "", body.len, 0, NULL);
     const char *type = known_type(json_string_value(json_object_get(json, "errorType")));
     const char *said = json_string_value(json_object_get(json, "error"));
-    if (said == NULL)
+    if (!said)
         said = json_string_value(json_object_get(json, "message"));
     int status = ask->http_status;
     if (status == 401) {
@@ -104,7 +104,7 @@ static void explain_status(struct source_request *ask)
         refuse(ask, type,
                "The query took too long. Use a shorter time range, a longer step, or "
                "matchers that select fewer series.");
-    } else if (type != NULL) {
+    } else if (type) {
         refuse(ask, type, "The datasource refused the request (%s).", type);
     } else if (status == 404) {
         refuse(ask, "not_found", "There is no such thing here, or the datasource is no %s (404).",

@@ -204,7 +204,7 @@ static struct str attribute(const json_t *attributes, const char *name)
 static void take_resource(struct trace *t, const json_t *resource)
 {
     char name[NAME_MAX_BYTES + 1];
-    copy(name, sizeof name, attribute(json_object_get(resource, "attributes"), "service.name"));
+    copy(name, sizeof(name), attribute(json_object_get(resource, "attributes"), "service.name"));
     for (t->at = 0; t->at < t->service_count; t->at++)
         if (strcmp(t->services[t->at].name, name) == 0)
             return;
@@ -213,7 +213,7 @@ static void take_resource(struct trace *t, const json_t *resource)
         return;
     }
     t->at = t->service_count++;
-    memcpy(t->services[t->at].name, name, sizeof name);
+    memcpy(t->services[t->at].name, name, sizeof(name));
 }
 
 /* Failed ones first, then the slowest; a root always stays. */
@@ -249,9 +249,9 @@ static void take_span(struct trace *t, const json_t *span)
     k.duration_ns = end > k.start_ns ? end - k.start_ns : 0;
     k.error = json_number_value(code) == 2 || str_is(item_str(status, "code"), "STATUS_CODE_ERROR");
     k.root = item_str(span, "parentSpanId").len == 0;
-    memcpy(k.service, s->name, sizeof k.service);
-    copy(k.name, sizeof k.name, item_str(span, "name"));
-    copy(k.message, sizeof k.message, item_str(status, "message"));
+    memcpy(k.service, s->name, sizeof(k.service));
+    copy(k.name, sizeof(k.name), item_str(span, "name"));
+    copy(k.message, sizeof(k.message), item_str(status, "message"));
     s->spans++;
     s->errors += k.error;
     s->total_ns += k.duration_ns;
@@ -308,7 +308,7 @@ static void trace_head(struct rows *r, struct buf *b)
         buf_putc(b, '}');
     }
     buf_putc(b, ']');
-    qsort(t->kept, t->kept_count, sizeof t->kept[0], by_start);
+    qsort(t->kept, t->kept_count, sizeof(t->kept[0]), by_start);
     for (unsigned i = 0; i < t->kept_count; i++) {
         size_t before = r->page.len;
         buf_puts(&r->page, before > 0 ? "," : "");

@@ -78,10 +78,10 @@ void text_number(struct buf *b, double value, bool exact)
     if (!exact) {
         int whole = fabs(value) < 1 ? 0 : (int)log10(fabs(value)) + 1; /* digits before the point */
         int digits = whole + 3 > 17 ? 17 : whole + 3 > 6 ? whole + 3 : 6;
-        snprintf(text, sizeof text, "%.*g", digits, value);
+        snprintf(text, sizeof(text), "%.*g", digits, value);
     } else {
         for (int precision = 12; precision <= 17; precision++) {
-            snprintf(text, sizeof text, "%.*g", precision, value);
+            snprintf(text, sizeof(text), "%.*g", precision, value);
             if (strtod(text, NULL) == value)
                 break;
         }
@@ -110,9 +110,9 @@ const char *text_count(double count)
     static char texts[4][40];
     static unsigned next;
     char plain_text[32], *text = texts[next++ % 4];
-    snprintf(plain_text, sizeof plain_text, "%.0f", count);
+    snprintf(plain_text, sizeof(plain_text), "%.0f", count);
     size_t len = strlen(plain_text), to = 0;
-    for (size_t i = 0; i < len && to + 2 < sizeof texts[0]; i++) {
+    for (size_t i = 0; i < len && to + 2 < sizeof(texts[0]); i++) {
         if (i > 0 && (len - i) % 3 == 0 && isdigit((unsigned char)plain_text[i - 1]))
             text[to++] = ',';
         text[to++] = plain_text[i];

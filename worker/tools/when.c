@@ -82,10 +82,10 @@ static bool day_of(int64_t now_ms, int days_back, struct str zone, char date[11]
     if (days_back == 0)
         return true;
     char at_noon[20]; /* an hour more or less of a clock change stays in the day */
-    snprintf(at_noon, sizeof at_noon, "%sT12:00", date);
+    snprintf(at_noon, sizeof(at_noon), "%sT12:00", date);
     if (!zone_parse(str_of(at_noon), zone, &noon, NULL))
         return false;
-    memcpy(text, date, sizeof text);
+    memcpy(text, date, sizeof(text));
     return day_of(noon - days_back * day_ms, 0, zone, date, weekday);
 }
 
@@ -99,7 +99,7 @@ static bool read_clock(struct said *s)
     if (is(word, "noon") || is(word, "midday") || is(word, "midnight")) {
         s->hour = is(word, "midnight") ? 0 : 12;
     } else {
-        if (word.len == 0 || word.len >= sizeof text || !isdigit((unsigned char)word.at[0]))
+        if (word.len == 0 || word.len >= sizeof(text) || !isdigit((unsigned char)word.at[0]))
             return false;
         memcpy(text, word.at, word.len);
         text[word.len] = '\0';
@@ -134,7 +134,7 @@ static bool read_day(struct said *s)
     struct str word = peek(s);
     int year, month, day, used = 0;
     char text[16] = "";
-    if (word.len > 0 && word.len < sizeof text)
+    if (word.len > 0 && word.len < sizeof(text))
         memcpy(text, word.at, word.len);
     if (is(word, "today"))
         s->days_back = 0;
@@ -144,7 +144,7 @@ static bool read_day(struct said *s)
         s->weekday = weekday_of(word);
     else if (word.len == 10 && sscanf(text, "%4d-%2d-%2d%n", &year, &month, &day, &used) == 3 &&
              used == 10)
-        memcpy(s->date, text, sizeof s->date);
+        memcpy(s->date, text, sizeof(s->date));
     else
         return false;
     s->at++;
@@ -172,7 +172,7 @@ static bool read_ago(const struct said *s, int64_t now_ms, int64_t *unix_ms)
         count = 1;
     else if (!str_u64(number, 100000, &count))
         return false;
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
         size_t len = strlen(units[i].name);
         bool plural = unit.len == len + 1 && (unit.at[len] | 32) == 's';
         if ((unit.len != len && !plural) || strncasecmp(unit.at, units[i].name, len) != 0)
@@ -196,14 +196,14 @@ static bool resolve(const struct said *s, int64_t now_ms, struct str zone, int64
         back = (weekday - s->weekday + WEEK - 1) % WEEK + 1;
     for (int tries = 0; tries < 2; tries++, back++) {
         if (s->date[0] != '\0')
-            memcpy(date, s->date, sizeof date);
+            memcpy(date, s->date, sizeof(date));
         else if (!day_of(now_ms, back, zone, date, &weekday))
             return false;
         if (s->clock)
-            snprintf(text, sizeof text, "%sT%02u:%02u:%02u", date, s->hour % 24, s->minute % 60,
+            snprintf(text, sizeof(text), "%sT%02u:%02u:%02u", date, s->hour % 24, s->minute % 60,
                      s->second % 60);
         else /* its first moment */
-            snprintf(text, sizeof text, "%s", date);
+            snprintf(text, sizeof(text), "%s", date);
         if (!zone_parse(str_of(text), zone, unix_ms, remark))
             return false;
         if (s->day || *unix_ms <= now_ms) /* a clock alone: the latest that was */

@@ -8,21 +8,21 @@
 void approval_read(struct approval *c, const struct store_decision *decisions, unsigned count)
 {
     approval_free(c);
-    c->entries = xcalloc(count + 1, sizeof *c->entries);
+    c->entries = xcalloc(count + 1, sizeof(*c->entries));
     c->count = count;
-    c->grants = xcalloc(count + 1, sizeof *c->grants);
+    c->grants = xcalloc(count + 1, sizeof(*c->grants));
     for (unsigned i = 0; i < count; i++) {
         const struct store_decision *d = &decisions[i];
         struct approval_entry *e = &c->entries[i];
         e->call_id = str_dup(d->call_id);
-        snprintf(e->hash, sizeof e->hash, "%.*s", (int)d->hash.len, d->hash.at ? d->hash.at : "");
+        snprintf(e->hash, sizeof(e->hash), "%.*s", (int)d->hash.len, d->hash.at ? d->hash.at : "");
         e->said = d->what == DECISION_APPROVED  ? APPROVAL_GIVEN
                   : d->what == DECISION_REFUSED ? APPROVAL_REFUSED
                                                 : APPROVAL_NONE;
         if (!str_starts(d->call_id, STR(APPROVAL_SOURCE)) || e->said == APPROVAL_NONE)
             continue;
         struct tool_grant *g = &c->grants[c->grant_count++];
-        memcpy(g->hash, e->hash, sizeof g->hash);
+        memcpy(g->hash, e->hash, sizeof(g->hash));
         g->said = e->said;
     }
 }

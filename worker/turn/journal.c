@@ -47,7 +47,7 @@ void journal_init(struct journal *j, const struct journal_config *c,
 
 void journal_free(struct journal *j)
 {
-    if (j->config == NULL)
+    if (!j->config)
         return; /* never initialised */
     store_forget(j->config->store, j->call);
     buf_free(&j->pending);

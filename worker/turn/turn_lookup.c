@@ -49,7 +49,7 @@ bool turn_lookup_begin(struct turn *t, const struct store_message *messages, uns
                              .range_end_ms = t->context.range_end_ms,
                              .trace = t->trace.span.at};
     l->run = tools_look_up(t->config->tools, &call, on_found, t);
-    if (l->run == NULL)
+    if (!l->run)
         return false;
     l->timer = loop_timer_new(t->config->journal.loop, on_late, t);
     loop_timer_set(l->timer, LOOK_MS, 0);

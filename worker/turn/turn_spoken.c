@@ -36,7 +36,7 @@ enum err turn_take_spoken(struct turn *t, struct reply *r)
 
 void turn_keep_offered(struct turn *t)
 {
-    if (t->llm == NULL)
+    if (!t->llm)
         return;
     free(t->offered);
     t->offered = str_dup(buf_str(&llm_reply(t->llm)->tool_names));
@@ -58,7 +58,7 @@ void turn_distinguish(struct turn *t, struct reply *r)
         char other[32];
         if (!approval_asked(&t->approval, str_of(c->call_id)))
             continue;
-        snprintf(other, sizeof other, "call_again_%u_%u", t->agent.step, i);
+        snprintf(other, sizeof(other), "call_again_%u_%u", t->agent.step, i);
         free(c->call_id);
         c->call_id = xstrdup(other);
     }

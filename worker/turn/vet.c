@@ -97,7 +97,7 @@ static void find_asks(struct vet *v)
 static void add_source(struct vet *v, struct vet_call *c)
 {
     char hash[RECORD_HASH_TEXT + 1];
-    if (c->source == NULL)
+    if (!c->source)
         return;
     struct record_call ask = {.tool_name = STR(TOOLS_SOURCE), .arguments = str_of(c->source)};
     record_call_hash(&ask, hash);

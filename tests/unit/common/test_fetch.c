@@ -71,14 +71,14 @@ static void on_request(void *arg, struct http_request *r)
     struct fixture *f = arg;
     struct str value;
     f->requests++;
-    copy(f->method, sizeof f->method, http_method(r));
-    copy(f->path, sizeof f->path, http_path(r));
-    copy(f->authorization, sizeof f->authorization, http_header(r, "authorization"));
-    copy(f->key, sizeof f->key, http_header(r, "x-api-key"));
-    copy(f->type, sizeof f->type, http_header(r, "content-type"));
-    copy(f->body, sizeof f->body, http_body(r));
+    copy(f->method, sizeof(f->method), http_method(r));
+    copy(f->path, sizeof(f->path), http_path(r));
+    copy(f->authorization, sizeof(f->authorization), http_header(r, "authorization"));
+    copy(f->key, sizeof(f->key), http_header(r, "x-api-key"));
+    copy(f->type, sizeof(f->type), http_header(r, "content-type"));
+    copy(f->body, sizeof(f->body), http_body(r));
     if (http_query(r, "q", &value))
-        copy(f->query, sizeof f->query, value);
+        copy(f->query, sizeof(f->query), value);
     if (strcmp(f->path, "/stream") == 0) {
         f->streams[f->stream_count++] =
             http_stream_open(r, "text/event-stream", &stream_handler, f);
@@ -94,7 +94,7 @@ static void on_raw_bytes(void *arg, unsigned events)
     struct fixture *f = arg;
     (void)events;
     ssize_t n = recv(f->raw_client, f->raw_got + f->raw_got_len,
-                     sizeof f->raw_got - f->raw_got_len - 1, MSG_DONTWAIT);
+                     sizeof(f->raw_got) - f->raw_got_len - 1, MSG_DONTWAIT);
     if (n > 0) {
         f->raw_got_len += (size_t)n;
         f->raw_got[f->raw_got_len] = '\0';
@@ -130,7 +130,7 @@ static void on_raw_client(void *arg, unsigned events)
 
 static struct fixture *start(void)
 {
-    struct fixture *f = xcalloc(1, sizeof *f);
+    struct fixture *f = xcalloc(1, sizeof(*f));
     struct http_config config = {
         .listen = "127.0.0.1:0", .body_bytes_max = 1000, .connections_max = 1000, .idle_ms = 60000};
     struct http_callbacks callbacks = {on_request, NULL};
@@ -140,16 +140,16 @@ static struct fixture *start(void)
     f->http = http_new(f->loop, &config, &callbacks, f, error);
     assert_string_equal(error, "");
     f->pool = fetch_pool_new(f->loop);
-    snprintf(f->base, sizeof f->base, "http://127.0.0.1:%u", http_port(f->http));
+    snprintf(f->base, sizeof(f->base), "http://127.0.0.1:%u", http_port(f->http));
     struct sockaddr_in to = {.sin_family = AF_INET};
-    socklen_t len = sizeof to;
+    socklen_t len = sizeof(to);
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     f->raw_client = -1;
     f->raw_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(f->raw_fd, (struct sockaddr *)&to, sizeof to), 0);
+    assert_int_equal(bind(f->raw_fd, (struct sockaddr *)&to, sizeof(to)), 0);
     assert_int_equal(listen(f->raw_fd, 10), 0);
     getsockname(f->raw_fd, (struct sockaddr *)&to, &len);
-    snprintf(f->raw_base, sizeof f->raw_base, "http://127.0.0.1:%u", ntohs(to.sin_port));
+    snprintf(f->raw_base, sizeof(f->raw_base), "http://127.0.0.1:%u", ntohs(to.sin_port));
     f->raw = loop_fd_new(f->loop, f->raw_fd, LOOP_READ, on_raw_client, f);
     return f;
 }
@@ -181,7 +181,7 @@ static void on_data(void *arg, struct str bytes)
 {
     struct seen *s = arg;
     assert_int_equal(s->heads, 1);
-    assert_true(s->body_len + bytes.len < sizeof s->body);
+    assert_true(s->body_len + bytes.len < sizeof(s->body));
     memcpy(s->body + s->body_len, bytes.at, bytes.len);
     s->body_len += bytes.len;
     s->pieces++;
@@ -195,10 +195,10 @@ static void on_done(void *arg, const struct fetch_result *r)
     s->done++;
     s->status = r->status;
     s->http_status = r->http_status;
-    snprintf(s->error, sizeof s->error, "%s", r->error);
-    copy(s->retry_after, sizeof s->retry_after, fetch_response_header(s->fetch, "retry-after"));
+    snprintf(s->error, sizeof(s->error), "%s", r->error);
+    copy(s->retry_after, sizeof(s->retry_after), fetch_response_header(s->fetch, "retry-after"));
     if (r->body.len > 0) {
-        assert_true(r->body.len < sizeof s->body);
+        assert_true(r->body.len < sizeof(s->body));
         memcpy(s->body, r->body.at, r->body.len);
         s->body_len = r->body.len;
     }
@@ -216,7 +216,7 @@ static const char *url(struct fixture *f, const char *path)
     static char text[4][512];
     static unsigned turn;
     turn = (turn + 1) % 4;
-    snprintf(text[turn], sizeof text[turn], "%s%s", f->base, path);
+    snprintf(text[turn], sizeof(text[turn]), "%s%s", f->base, path);
     return text[turn];
 }
 
@@ -423,7 +423,7 @@ static void play(struct fixture *f, struct seen *s, const char *script, size_t l
 {
     static char text[128];
     drop_raw_client(f);
-    snprintf(text, sizeof text, "%s/raw", f->raw_base);
+    snprintf(text, sizeof(text), "%s/raw", f->raw_base);
     f->script = script;
     f->script_len = len;
     f->script_close = then_close;
@@ -469,7 +469,7 @@ static void redirects_are_not_followed(void **state)
     struct fixture *f = start();
     struct seen s = {0};
     char script[256];
-    snprintf(script, sizeof script,
+    snprintf(script, sizeof(script),
              "HTTP/1.1 302 Found\r\nLocation: %s/stolen\r\nContent-Length: 0\r\n\r\n", f->base);
     play(f, &s, script, strlen(script), false);
     assert_int_equal(s.status, FETCH_OK);
@@ -513,11 +513,11 @@ static void compressed_answers_count_as_what_they_unpack_to(void **state)
     struct fixture *f = start();
     struct seen s = {0};
     char script[512];
-    int len = snprintf(script, sizeof script,
+    int len = snprintf(script, sizeof(script),
                        "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %zu\r\n\r\n",
-                       sizeof bomb);
-    memcpy(script + len, bomb, sizeof bomb);
-    play(f, &s, script, (size_t)len + sizeof bomb, false);
+                       sizeof(bomb));
+    memcpy(script + len, bomb, sizeof(bomb));
+    play(f, &s, script, (size_t)len + sizeof(bomb), false);
     assert_int_equal(s.status, FETCH_TOO_BIG);
     finish(f);
 }
@@ -537,7 +537,7 @@ static void hundreds_run_at_once(void **state)
 {
     (void)state;
     struct fixture *f = start();
-    struct seen *s = xcalloc(MANY, sizeof *s);
+    struct seen *s = xcalloc(MANY, sizeof(*s));
     for (unsigned i = 0; i < MANY; i++)
         go(f, &s[i], (struct fetch_request){.url = url(f, "/stream")});
     while (f->stream_count < MANY)
@@ -552,7 +552,7 @@ static void hundreds_run_at_once(void **state)
     for (unsigned i = 0; i < MANY; i++)
         assert_int_equal(s[i].status, FETCH_OK);
     for (unsigned i = 0; i < MANY; i++) { /* and again: on the connections that are there */
-        memset(&s[i], 0, sizeof s[i]);
+        memset(&s[i], 0, sizeof(s[i]));
         go(f, &s[i], (struct fetch_request){.url = url(f, "/x"), .collect = true});
     }
     assert_true(pump_within(f->pump, 10000, all_done, s));

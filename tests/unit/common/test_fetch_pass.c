@@ -18,7 +18,7 @@ static void flood_body(int fd, uint64_t bytes, bool chunked)
         block[i] = (unsigned char)(i % FLOOD_PRIME);
     while (bytes > 0) {
         size_t len = bytes < FLOOD_BLOCK ? (size_t)bytes : FLOOD_BLOCK;
-        int head = chunked ? snprintf(size, sizeof size, "%zx\r\n", len) : 0;
+        int head = chunked ? snprintf(size, sizeof(size), "%zx\r\n", len) : 0;
         if (send(fd, size, (size_t)head, MSG_NOSIGNAL) < 0 ||
             send(fd, block, len, MSG_NOSIGNAL) < 0 ||
             (chunked && send(fd, "\r\n", 2, MSG_NOSIGNAL) < 0))
@@ -35,14 +35,14 @@ static void *flood_one(void *arg)
     char request[4096] = "", head[128];
     unsigned long long bytes = 0;
     char kind = 0;
-    ssize_t n = recv(fd, request, sizeof request - 1, 0); /* loopback: in one piece */
+    ssize_t n = recv(fd, request, sizeof(request) - 1, 0); /* loopback: in one piece */
     if (n > 0 && sscanf(request, "GET /%llu/%c ", &bytes, &kind) == 2) {
-        int len = snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\n%s",
+        int len = snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\n%s",
                            kind == 'c' ? "Transfer-Encoding: chunked\r\n" : "");
         if (kind == 'l')
             len +=
-                snprintf(head + len, sizeof head - (size_t)len, "Content-Length: %llu\r\n", bytes);
-        len += snprintf(head + len, sizeof head - (size_t)len, "\r\n");
+                snprintf(head + len, sizeof(head) - (size_t)len, "Content-Length: %llu\r\n", bytes);
+        len += snprintf(head + len, sizeof(head) - (size_t)len, "\r\n");
         (void)!send(fd, head, (size_t)len, MSG_NOSIGNAL);
         flood_body(fd, bytes, kind == 'c');
     }
@@ -125,7 +125,7 @@ static void flood_start(struct floods *s, struct flood *d, struct flood want, co
     static const struct fetch_handler handler = {on_flood_head, on_flood_data, on_flood_done};
     char text[128];
     *d = want;
-    snprintf(text, sizeof text, "http://127.0.0.1:%u%s", s->port, path);
+    snprintf(text, sizeof(text), "http://127.0.0.1:%u%s", s->port, path);
     struct fetch_request r = {
         .method = "GET", .url = text, .body_bytes_max = want.limit, .idle_ms = FLOOD_MS};
     d->fetch = fetch_start(s->pool, &r, &handler, d);
@@ -134,15 +134,15 @@ static void flood_start(struct floods *s, struct flood *d, struct flood want, co
 static struct floods *floods_new(void)
 {
     struct sockaddr_in to = {.sin_family = AF_INET};
-    socklen_t len = sizeof to;
-    struct floods *s = floods = xcalloc(1, sizeof *s);
+    socklen_t len = sizeof(to);
+    struct floods *s = floods = xcalloc(1, sizeof(*s));
     s->loop = loop_new();
     s->pump = pump_new(s->loop, &s->tick);
     s->pool = fetch_pool_new(s->loop);
     loop_on_write(s->loop, on_flood_pass, s);
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     s->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(s->listener, (struct sockaddr *)&to, sizeof to), 0);
+    assert_int_equal(bind(s->listener, (struct sockaddr *)&to, sizeof(to)), 0);
     assert_int_equal(listen(s->listener, 100), 0);
     getsockname(s->listener, (struct sockaddr *)&to, &len);
     s->port = ntohs(to.sin_port);

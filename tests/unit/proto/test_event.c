@@ -9,7 +9,7 @@
 static struct id fixed_id(uint8_t byte)
 {
     struct id id;
-    memset(id.bytes, byte, sizeof id.bytes);
+    memset(id.bytes, byte, sizeof(id.bytes));
     return id;
 }
 
@@ -109,7 +109,7 @@ static void a_place_in_the_stream_is_two_numbers(void **state)
                                       "4294967295-1",
                                       "1-4294967295",
                                       "4294967295-4294967295"};
-    for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++)
+    for (unsigned i = 0; i < sizeof(bad) / sizeof(*bad); i++)
         if (event_at_parse(str_of(bad[i]), &at))
             fail_msg("accepted: %s", bad[i]);
     assert_true(event_at_cmp((struct event_at){1, 9}, (struct event_at){2, 1}) < 0);
@@ -136,7 +136,7 @@ static void add(struct stream *s, bool written)
 static void compare(struct stream *s, const char *name)
 {
     char path[512];
-    snprintf(path, sizeof path, "%s/proto/golden/%s.sse", PERSAI_SOURCE_DIR, name);
+    snprintf(path, sizeof(path), "%s/proto/golden/%s.sse", PERSAI_SOURCE_DIR, name);
     if (getenv("PERSAI_GOLDEN_WRITE")) {
         FILE *f = fopen(path, "w");
         assert_non_null(f);

@@ -103,7 +103,7 @@ static void bounds_hold_both_ways(void **state)
     (void)state;
     scoped_buf(b, 1 << 20);
     char long_text[300];
-    memset(long_text, 'x', sizeof long_text);
+    memset(long_text, 'x', sizeof(long_text));
     struct frame bye = {.code = FRAME_BYE, .BYE = {.reason = {long_text, 257}}}, out;
     assert_false(frame_encode(&bye, &b));
     assert_int_equal(b.len, 0);
@@ -137,7 +137,7 @@ static void a_claimed_gigabyte_allocates_nothing(void **state)
     static const char text[] = "\x92\x14\xdb\x7f\xff\xff\xff";   /* text of 2 GiB */
     struct frame out;
     struct str all[] = {
-        {hostile, sizeof hostile - 1}, {inside, sizeof inside - 1}, {text, sizeof text - 1}};
+        {hostile, sizeof(hostile) - 1}, {inside, sizeof(inside) - 1}, {text, sizeof(text) - 1}};
     for (unsigned i = 0; i < 3; i++)
         assert_int_equal(frame_decode(&all[i], FRAME_BOTH, &out), ERR_BAD_FRAME);
 }

@@ -56,7 +56,7 @@ static void whatever_could_lead_elsewhere_is_refused(void **state)
         "/",
     };
     struct path p;
-    for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {
+    for (unsigned i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         enum err e = path_parse(str_of(bad[i]), &p);
         if (e != ERR_BAD_DATASOURCE_PATH)
             fail_msg("accepted: %s", bad[i]);

@@ -122,7 +122,7 @@ static void hostile_bytes_are_refused_and_free_what_was_read(void **state)
         }
     static const char nested[] =
         "\x81\xa1x\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\xc0";
-    assert_int_equal(record_message_decode((struct str){nested, sizeof nested - 1}, &out),
+    assert_int_equal(record_message_decode((struct str){nested, sizeof(nested) - 1}, &out),
                      ERR_BAD_FRAME);
 }
 

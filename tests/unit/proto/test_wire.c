@@ -85,7 +85,7 @@ static void open_dealer(struct turn_context *s, const char *keys, uint64_t out_b
 
 static int set_up(void **state)
 {
-    struct turn_context *s = calloc(1, sizeof *s);
+    struct turn_context *s = calloc(1, sizeof(*s));
     s->loop = loop_new();
     s->patience = loop_timer_new(s->loop, too_late, s);
     *state = s;
@@ -102,7 +102,7 @@ static int tear_down(void **state)
     loop_free(s->loop);
     if (*s->keys) {
         char command[600];
-        snprintf(command, sizeof command, "rm -rf '%s' '%s-other'", s->keys, s->keys);
+        snprintf(command, sizeof(command), "rm -rf '%s' '%s-other'", s->keys, s->keys);
         assert_int_equal(system(command), 0);
     }
     free(s);
@@ -120,7 +120,7 @@ static void make_keys(struct turn_context *s, const char *suffix, char *path, si
 {
     static char base[64];
     if (!*base) {
-        snprintf(base, sizeof base, "/tmp/persai-wire-XXXXXX");
+        snprintf(base, sizeof(base), "/tmp/persai-wire-XXXXXX");
         assert_non_null(mkdtemp(base));
     }
     snprintf(path, size, "%s%s", base, suffix);
@@ -160,7 +160,7 @@ static void send_much(void *arg)
     struct turn_context *s = arg;
     static char kilobyte[1024];
     for (unsigned i = 0; i < 200; i++)
-        if (!wire_send(wire_gateway(s->dealer), (struct str){kilobyte, sizeof kilobyte}))
+        if (!wire_send(wire_gateway(s->dealer), (struct str){kilobyte, sizeof(kilobyte)}))
             break;
 }
 
@@ -194,7 +194,7 @@ static void what_waits_for_a_peer_is_bounded(void **state)
 static void free_endpoint(char *endpoint, size_t size)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t len = sizeof address;
+    socklen_t len = sizeof(address);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(bind(fd, (struct sockaddr *)&address, len), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
@@ -208,7 +208,7 @@ static void a_large_backlog_arrives_whole(void **state)
     enum { FRAME_BYTES = 1000 * 1000, FRAMES = 8 };
     struct turn_context *s = *state;
     char endpoint[128], *bytes = calloc(1, FRAME_BYTES);
-    free_endpoint(endpoint, sizeof endpoint);
+    free_endpoint(endpoint, sizeof(endpoint));
     open_dealer_to(s, endpoint, NULL, 0);
     for (unsigned i = 0; i < FRAMES; i++)
         assert_true(wire_send(wire_gateway(s->dealer), (struct str){bytes, FRAME_BYTES}));
@@ -288,7 +288,7 @@ static void messages_wait_for_a_gateway_that_is_not_there_yet(void **state)
 {
     struct turn_context *s = *state;
     char endpoint[128];
-    free_endpoint(endpoint, sizeof endpoint);
+    free_endpoint(endpoint, sizeof(endpoint));
     open_dealer_to(s, endpoint, NULL, 0);
     wire_send(wire_gateway(s->dealer), STR("early"));
     run(s, 300);
@@ -301,7 +301,7 @@ static void messages_wait_for_a_gateway_that_is_not_there_yet(void **state)
 static void with_keys_it_works_as_well(void **state)
 {
     struct turn_context *s = *state;
-    make_keys(s, "", s->keys, sizeof s->keys);
+    make_keys(s, "", s->keys, sizeof(s->keys));
     open_router(s, "tcp://127.0.0.1:*");
     open_dealer(s, s->keys, 0);
     s->expect_messages = 1;
@@ -318,7 +318,7 @@ static void with_keys_it_works_as_well(void **state)
 static void knows_gateway(struct turn_context *s, const char *worker_keys)
 {
     char command[1024];
-    snprintf(command, sizeof command, "cp '%s/gateway.key' '%s/' && rm '%s/gateway.key_secret'",
+    snprintf(command, sizeof(command), "cp '%s/gateway.key' '%s/' && rm '%s/gateway.key_secret'",
              s->keys, worker_keys, worker_keys);
     assert_int_equal(system(command), 0);
 }
@@ -327,8 +327,8 @@ static void a_worker_that_is_not_on_the_list_never_gets_through(void **state)
 {
     struct turn_context *s = *state;
     char other[300];
-    make_keys(s, "", s->keys, sizeof s->keys);
-    make_keys(s, "-other", other, sizeof other);
+    make_keys(s, "", s->keys, sizeof(s->keys));
+    make_keys(s, "-other", other, sizeof(other));
     /* It knows the right gateway, but its own key is not among those accepted. */
     knows_gateway(s, other);
     open_router(s, "tcp://127.0.0.1:*");
@@ -343,8 +343,8 @@ static void a_certificate_that_is_added_counts_at_once(void **state)
 {
     struct turn_context *s = *state;
     char other[300], command[1024];
-    make_keys(s, "", s->keys, sizeof s->keys);
-    make_keys(s, "-other", other, sizeof other);
+    make_keys(s, "", s->keys, sizeof(s->keys));
+    make_keys(s, "-other", other, sizeof(other));
     knows_gateway(s, other);
     open_router(s, "tcp://127.0.0.1:*");
     open_dealer(s, other, 0);
@@ -352,7 +352,7 @@ static void a_certificate_that_is_added_counts_at_once(void **state)
     wire_send(wire_gateway(s->dealer), STR("hello"));
     run(s, 700);
     assert_int_equal(s->to_router, 0);
-    snprintf(command, sizeof command, "cp '%s/worker.key' '%s/workers/another.key'", other,
+    snprintf(command, sizeof(command), "cp '%s/worker.key' '%s/workers/another.key'", other,
              s->keys);
     assert_int_equal(system(command), 0);
     run(s, 5000);
@@ -364,14 +364,14 @@ static void a_certificate_that_is_removed_counts_at_once(void **state)
 {
     struct turn_context *s = *state;
     char path[600];
-    make_keys(s, "", s->keys, sizeof s->keys);
+    make_keys(s, "", s->keys, sizeof(s->keys));
     open_router(s, "tcp://127.0.0.1:*");
     open_dealer(s, s->keys, 0);
     s->expect_messages = 1;
     wire_send(wire_gateway(s->dealer), STR("hello"));
     run(s, 5000);
     assert_int_equal(s->to_router, 1);
-    snprintf(path, sizeof path, "%s/workers/worker.key", s->keys);
+    snprintf(path, sizeof(path), "%s/workers/worker.key", s->keys);
     assert_int_equal(unlink(path), 0);
     s->expect_messages = 0;
     run(s, 1000);
@@ -384,7 +384,7 @@ static void a_certificate_that_is_removed_counts_at_once(void **state)
 static void a_worker_without_keys_never_gets_through(void **state)
 {
     struct turn_context *s = *state;
-    make_keys(s, "", s->keys, sizeof s->keys);
+    make_keys(s, "", s->keys, sizeof(s->keys));
     open_router(s, "tcp://127.0.0.1:*");
     open_dealer(s, NULL, 0);
     wire_send(wire_gateway(s->dealer), STR("hello"));
@@ -397,8 +397,8 @@ static void keys_are_private_and_never_overwritten(void **state)
     struct turn_context *s = *state;
     struct stat st;
     char path[600];
-    make_keys(s, "", s->keys, sizeof s->keys);
-    snprintf(path, sizeof path, "%s/gateway.key_secret", s->keys);
+    make_keys(s, "", s->keys, sizeof(s->keys));
+    snprintf(path, sizeof(path), "%s/gateway.key_secret", s->keys);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 077, 0);
     assert_false(wire_keys_make(s->keys, s->error));
@@ -411,7 +411,7 @@ static void without_keys_only_this_machine_is_allowed(void **state)
     static const char *const far[] = {"tcp://0.0.0.0:*", "tcp://*:*", "tcp://10.1.2.3:9",
                                       "tcp://gateway:8100", "tcp://[::]:9"};
     struct wire_config c = {0};
-    for (unsigned i = 0; i < sizeof far / sizeof *far; i++) {
+    for (unsigned i = 0; i < sizeof(far) / sizeof(*far); i++) {
         assert_null(wire_router_new(s->loop, &c, far[i], &router_calls, s, s->error));
         assert_non_null(strstr(s->error, "PERSAI_KEYS"));
         assert_null(wire_dealer_new(s->loop, &c, far[i], &dealer_calls, s, s->error));

@@ -69,7 +69,7 @@ static const struct {
 static void a_local_time_is_the_first_that_is_meant(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++)
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
         expect(times[i].zone, times[i].text, times[i].wanted, times[i].remark);
 }
 
@@ -77,7 +77,7 @@ static void a_local_time_is_the_first_that_is_meant(void **state)
 static void what_was_converted_before_changes_nothing(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
         int64_t ms;
         assert_true(zone_parse(STR("2026-07-01T12:00"), str_of(times[i].zone), &ms, NULL));
         expect(times[i].zone, times[i].text, times[i].wanted, times[i].remark);
@@ -101,7 +101,7 @@ static void with_an_offset_nothing_is_guessed(void **state)
                                        "2026-11-28T17:30:00+0530",  "2026-11-28 06:00:00-06",
                                        "2026-11-28 12:00 UTC",      "2026-11-28 12:00:00 GMT",
                                        "2026-11-28t12:00z",         "2026-11-28T14:00:00 +02:00"};
-    for (size_t i = 0; i < sizeof noon / sizeof noon[0]; i++)
+    for (size_t i = 0; i < sizeof(noon) / sizeof(noon[0]); i++)
         expect("Asia/Tokyo", noon[i], "2026-11-28T12:00:00Z", ZONE_PLAIN);
     static const char *const none[] = {"2026-W48",
                                        "2026-W48-6",
@@ -123,7 +123,7 @@ static void with_an_offset_nothing_is_guessed(void **state)
                                        "26-11-28",
                                        "2026-11-28T12:00:00 CEST",
                                        "2026-11-28T12:00:00[Europe/Berlin]"};
-    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++)
+    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
         if (zone_parse(str_of(none[i]), STR("Europe/Berlin"), &ms, NULL) && strlen(none[i]) != 4 &&
             strlen(none[i]) != 8)
             fail_msg("is a time: %s", none[i]);
@@ -138,7 +138,7 @@ static void a_number_may_be_a_date(void **state)
         {"0", "1970-01-01T00:00:00Z"},          {"99999999", "1973-03-03T09:46:39Z"},
         {"1e9", "2001-09-09T01:46:40Z"},        {"20261328", "1970-08-23T12:08:48Z"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         int64_t ms = -1;
         scoped_buf(b, 64);
         assert_true(moment_parse(str_of(cases[i][0]), 0, STR("Europe/Berlin"), &ms, NULL));
@@ -152,7 +152,7 @@ static void a_number_may_be_a_date(void **state)
 static void copy(const char *folder, const char *from, const char *to)
 {
     char command[600];
-    snprintf(command, sizeof command,
+    snprintf(command, sizeof(command),
              "mkdir -p $(dirname %s/%s) && cp -L /usr/share/zoneinfo/%s %s/%s", folder, to, from,
              folder, to);
     assert_int_equal(system(command), 0);
@@ -171,7 +171,7 @@ static void former_names_are_known_without_their_files(void **state)
     static const char *const unknown[] = {"No/Where",    "Europe",         "America/Argentina",
                                           "leapseconds", "europe/berlin ", "+02:00",
                                           "Mars/Phobos"};
-    for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++)
+    for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
         if (zone_known(str_of(unknown[i])))
             fail_msg("known: %s", unknown[i]);
     assert_true(zone_known(STR("EST5EDT")) && zone_known(STR("Etc/GMT+12")));
@@ -186,7 +186,7 @@ static void former_names_are_known_without_their_files(void **state)
     assert_true(zone_write(&b, 1700000000000, STR("Asia/Calcutta")));
     assert_string_equal(buf_cstr(&b), "Wednesday 2023-11-15 03:43:20 +05:30");
     unsetenv("TZDIR");
-    snprintf(command, sizeof command, "rm -r %s", folder);
+    snprintf(command, sizeof(command), "rm -r %s", folder);
     assert_int_equal(system(command), 0);
 }
 
@@ -199,10 +199,10 @@ static void the_table_of_links_is_whole(void **state)
 #undef ZONE_LINK
     };
     (void)state;
-    for (size_t i = 0; i < sizeof links / sizeof links[0]; i++) {
+    for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
         if (!zone_known(str_of(links[i][1])))
             fail_msg("%s leads to %s, which is no zone", links[i][0], links[i][1]);
-        for (size_t k = 0; k < sizeof links / sizeof links[0]; k++)
+        for (size_t k = 0; k < sizeof(links) / sizeof(links[0]); k++)
             assert_string_not_equal(links[i][1], links[k][0]);
     }
 }

@@ -77,7 +77,7 @@ static bool is_document(const char *name)
 {
     static const char *const ends[] = {".md", ".markdown", ".txt"};
     size_t len = strlen(name);
-    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
         size_t end = strlen(ends[i]);
         if (len > end && strcasecmp(name + len - end, ends[i]) == 0)
             return name[0] != '.';
@@ -166,10 +166,10 @@ static void take_file(struct scan *s, int folder, const char *name, const char *
     s->files++;
     s->bytes += size;
     mix(&s->signature, path, strlen(path) + 1);
-    mix(&s->signature, &st->st_mtim, sizeof st->st_mtim);
-    mix(&s->signature, &st->st_size, sizeof st->st_size);
+    mix(&s->signature, &st->st_mtim, sizeof(st->st_mtim));
+    mix(&s->signature, &st->st_size, sizeof(st->st_size));
     s->file = path;
-    if (s->index != NULL) {
+    if (s->index) {
         note_project(s->index, project_of(path));
         read_document(s, folder, name, size);
     }
@@ -187,8 +187,8 @@ static void walk(struct scan *s, int at, const char *name, const char *path, uns
         const char *entry = entries[i]->d_name;
         char below[PATH_BYTES_MAX];
         struct stat st;
-        int len = snprintf(below, sizeof below, "%s%s%s", path, path[0] ? "/" : "", entry);
-        bool fits = entry[0] != '.' && len > 0 && (size_t)len < sizeof below &&
+        int len = snprintf(below, sizeof(below), "%s%s%s", path, path[0] ? "/" : "", entry);
+        bool fits = entry[0] != '.' && len > 0 && (size_t)len < sizeof(below) &&
                     fstatat(folder, entry, &st, AT_SYMLINK_NOFOLLOW) == 0;
         if (fits && S_ISDIR(st.st_mode) && depth < DOCS_DEPTH_MAX)
             walk(s, folder, entry, below, depth + 1);
@@ -227,7 +227,7 @@ static void scan_work(void *arg)
     look(s);
     if (s->signature == s->before)
         return;
-    struct index *i = xcalloc(1, sizeof *i);
+    struct index *i = xcalloc(1, sizeof(*i));
     i->refs = 1;
     buf_init(&i->projects, DOCS_FILES_MAX * PATH_BYTES_MAX);
     s->index = i;
@@ -268,7 +268,7 @@ static void on_scanned(void *arg)
     struct scan *s = arg;
     struct docs *d = s->docs;
     d->working = false;
-    if (s->index != NULL) {
+    if (s->index) {
         log_info("docs.indexed", "files=%u sections=%u left_out=%u", s->index->files,
                  s->index->sections, s->index->left_out);
         index_free(d->index);
@@ -288,7 +288,7 @@ static void on_time(void *arg)
     struct docs *d = arg;
     if (d->working)
         return;
-    struct scan *s = xcalloc(1, sizeof *s);
+    struct scan *s = xcalloc(1, sizeof(*s));
     s->docs = d;
     s->folder = xstrdup(d->folder);
     s->before = d->signature;
@@ -300,7 +300,7 @@ struct docs *docs_new(struct loop *loop, const char *folder)
 {
     if (folder == NULL || folder[0] == '\0')
         return NULL;
-    struct docs *d = xcalloc(1, sizeof *d);
+    struct docs *d = xcalloc(1, sizeof(*d));
     d->loop = loop;
     d->folder = xstrdup(folder);
     d->timer = loop_timer_new(loop, on_time, d);
@@ -310,7 +310,7 @@ struct docs *docs_new(struct loop *loop, const char *folder)
 
 void docs_free(struct docs *d)
 {
-    if (d == NULL)
+    if (!d)
         return;
     loop_timer_free(d->timer);
     d->closing = true;
@@ -370,7 +370,7 @@ static void on_answered(void *arg)
 {
     struct ask *a = arg;
     struct tool_run *r = a->run;
-    if (r != NULL) {
+    if (r) {
         r->state = NULL;
         if (a->code.len > 0)
             run_fail(r, buf_cstr(&a->code), "%s", buf_cstr(&a->content));
@@ -385,7 +385,7 @@ static void on_answered(void *arg)
 static void forget(void *state)
 {
     struct ask *a = state;
-    if (a == NULL)
+    if (!a)
         return;
     a->run = NULL;
     if (!a->working) /* else the thread may still be at it */
@@ -420,7 +420,7 @@ static struct ask *ask_new(struct tool_run *r, void (*work)(void *arg))
                            : "The documents are not indexed yet. Try again in a moment.");
         return NULL;
     }
-    struct ask *a = xcalloc(1, sizeof *a);
+    struct ask *a = xcalloc(1, sizeof(*a));
     a->run = r;
     a->index = d->index;
     a->index->refs++;
@@ -638,7 +638,7 @@ static char *runbook_name(struct str url)
     size_t from = end;
     while (from > 0 && url.at[from - 1] != '/')
         from--;
-    for (size_t i = from; i < end && len + 1 < sizeof name; i++)
+    for (size_t i = from; i < end && len + 1 < sizeof(name); i++)
         name[len++] = url.at[i] >= 'A' && url.at[i] <= 'Z' ? (char)(url.at[i] + 32) : url.at[i];
     name[len] = '\0';
     char *dot = strrchr(name, '.');
@@ -656,7 +656,7 @@ void docs_search(struct tool_run *r)
         return;
     }
     struct ask *a = ask_new(r, search_work);
-    if (a == NULL)
+    if (!a)
         return;
     a->match = write_match(query);
     a->runbook = url.len > 0 ? runbook_name(url) : NULL;
@@ -737,7 +737,7 @@ static void read_work(void *arg)
 void docs_read(struct tool_run *r)
 {
     struct ask *a = ask_new(r, read_work);
-    if (a == NULL)
+    if (!a)
         return;
     a->file = str_dup(str_trim(args_str(r->args, "file")));
     a->heading = str_dup(str_trim(args_str(r->args, "heading")));

@@ -62,11 +62,11 @@ void mcp_peer_free(struct mcp_peer *p)
 
 static void finish(struct mcp_ask *a, struct mcp_answer answer)
 {
-    if (a->fetch != NULL)
+    if (a->fetch)
         answer.session = fetch_response_header(a->fetch, "mcp-session-id");
     answer.list_changed = a->list_changed;
     list_remove(&a->node); /* a cancel from inside fn has nothing to do */
-    if (a->fn != NULL)
+    if (a->fn)
         a->fn(a->arg, &answer);
     ask_free(a);
 }
@@ -150,7 +150,7 @@ static void on_data(void *arg, struct str bytes)
         return;
     }
     enum sse_status status = sse_feed(&a->sse, bytes);
-    if (a->answer != NULL)
+    if (a->answer)
         answered(a, 200);
     else if (a->is_broken || status == SSE_TOO_BIG)
         broken(a, 200, a->is_broken ? a->why : "an event of its stream is too large");
@@ -301,7 +301,7 @@ static void send(struct mcp_peer *p, const char *method, struct str body,
 struct mcp_ask *mcp_ask(struct mcp_peer *p, const struct mcp_asking *what, mcp_ask_fn *fn,
                         void *arg)
 {
-    struct mcp_ask *a = xcalloc(1, sizeof *a);
+    struct mcp_ask *a = xcalloc(1, sizeof(*a));
     scoped_buf(b, REQUEST_BYTES_MAX);
     a->id = what->notification ? 0 : ++p->last_id;
     a->is_call = what->name != NULL;
@@ -316,7 +316,7 @@ struct mcp_ask *mcp_ask(struct mcp_peer *p, const struct mcp_asking *what, mcp_a
 static void send_note(struct mcp_peer *p, const char *method, struct str body, int64_t timeout_ms)
 {
     struct mcp_asking what = {.timeout_ms = timeout_ms};
-    struct mcp_ask *a = xcalloc(1, sizeof *a);
+    struct mcp_ask *a = xcalloc(1, sizeof(*a));
     a->is_note = true;
     p->notes++;
     send(p, method, body, &what, a);
@@ -336,7 +336,7 @@ static void give_up(const struct mcp_ask *a)
 
 void mcp_ask_cancel(struct mcp_ask *a)
 {
-    if (a == NULL)
+    if (!a)
         return;
     give_up(a);
     ask_free(a);

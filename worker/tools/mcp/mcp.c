@@ -159,13 +159,13 @@ static void change(struct server *s, enum mcp_state to)
 
 struct mcp *mcp_new(struct tools *t, const struct mcp_file *file, loop_fn *on_change)
 {
-    if (file == NULL)
+    if (!file)
         return NULL;
-    struct mcp *m = xcalloc(1, sizeof *m);
+    struct mcp *m = xcalloc(1, sizeof(*m));
     m->tools = t;
     m->on_change = on_change;
     m->count = file->count;
-    m->servers = xcalloc(file->count + 1, sizeof *m->servers);
+    m->servers = xcalloc(file->count + 1, sizeof(*m->servers));
     for (unsigned i = 0; i < file->count; i++) {
         struct server *s = &m->servers[i];
         s->mcp = m;
@@ -183,7 +183,7 @@ struct mcp *mcp_new(struct tools *t, const struct mcp_file *file, loop_fn *on_ch
 
 void mcp_free(struct mcp *m)
 {
-    if (m == NULL)
+    if (!m)
         return;
     for (unsigned i = 0; i < m->count; i++) {
         struct server *s = &m->servers[i];
@@ -359,7 +359,7 @@ static void connect_now(void *arg)
     change(s, MCP_PROBING);
     s->peer.modern = true;
     s->peer.session[0] = '\0';
-    snprintf(s->peer.version, sizeof s->peer.version, "%s", MCP_MODERN);
+    snprintf(s->peer.version, sizeof(s->peer.version), "%s", MCP_MODERN);
     s->ask = mcp_ask(&s->peer, &what, on_discovered, s);
 }
 
@@ -380,7 +380,7 @@ static bool keep_session(struct server *s, struct str session)
             return false;
     if (session.len > MCP_SESSION_MAX)
         return false;
-    snprintf(s->peer.session, sizeof s->peer.session, "%.*s", (int)session.len,
+    snprintf(s->peer.session, sizeof(s->peer.session), "%.*s", (int)session.len,
              session.len ? session.at : "");
     return true;
 }
@@ -400,7 +400,7 @@ static void on_greeted(void *arg, const struct mcp_answer *a)
     } else if (!keep_session(s, a->session)) {
         fail_by(s, "its session id is not valid");
     } else {
-        snprintf(s->peer.version, sizeof s->peer.version, "%.*s", (int)text.len, text.at);
+        snprintf(s->peer.version, sizeof(s->peer.version), "%.*s", (int)text.len, text.at);
         change(s, MCP_TOLD);
         s->ask = mcp_ask(&s->peer, &what, on_told, s);
     }
@@ -445,7 +445,7 @@ static void take_tool(struct server *s, const json_t *v)
         log_warn("mcp.twice", "server=%s tool=%s", c->name, c->tools[i].offered);
         return;
     }
-    struct mcp_tool *t = xcalloc(1, sizeof *t);
+    struct mcp_tool *t = xcalloc(1, sizeof(*t));
     *t = (struct mcp_tool){.refs = 1, .server = s, .allowed = &c->tools[i]};
     if (!mcp_offer_read(v, c, t->allowed, &t->offer, why)) {
         log_warn("mcp.refused", "server=%s tool=%s why=%s", c->name, t->allowed->offered, why);
@@ -693,7 +693,7 @@ static json_t *hide_args(struct mask *m, json_t *args)
 void mcp_call(struct tool_run *r)
 {
     struct server *s = r->mcp->server;
-    struct call *c = xcalloc(1, sizeof *c);
+    struct call *c = xcalloc(1, sizeof(*c));
     *c = (struct call){.server = s, .run = r};
     list_init(&c->node);
     mask_init(&c->mask, r->tools->config.redact, r->conversation);

@@ -17,7 +17,7 @@ static const char *const legacy[] = {MCP_LEGACY, "2025-06-18", "2025-03-26"};
 
 bool mcp_version_ok(struct str version)
 {
-    for (size_t i = 0; i < sizeof legacy / sizeof legacy[0]; i++)
+    for (size_t i = 0; i < sizeof(legacy) / sizeof(legacy[0]); i++)
         if (str_is(version, legacy[i]))
             return true;
     return false;
@@ -164,7 +164,7 @@ char *mcp_header_value(const json_t *value)
         buf_add_str(&b, text);
     } else {
         char coded[VALUE_MAX * 2];
-        sodium_bin2base64(coded, sizeof coded, (const unsigned char *)text.at, text.len,
+        sodium_bin2base64(coded, sizeof(coded), (const unsigned char *)text.at, text.len,
                           sodium_base64_VARIANT_ORIGINAL);
         buf_printf(&b, "=?base64?%s?=", coded);
     }

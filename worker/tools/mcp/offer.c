@@ -65,10 +65,10 @@ static enum place place_of(const char *key)
     static const char *const names[] = {"properties", "$defs", "definitions", "patternProperties",
                                         "dependentSchemas"};
     static const char *const values[] = {"enum", "const", "default", "examples", "required"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (strcmp(key, names[i]) == 0)
             return PLACE_NAMES;
-    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
         if (strcmp(key, values[i]) == 0)
             return PLACE_VALUE;
     return PLACE_SCHEMA;
@@ -145,7 +145,7 @@ static json_t *copy_object(struct copy *c, const json_t *v, enum place place)
             json_array_remove(path, json_array_size(path) - 1);
         c->path = path;
         c->bytes += strlen(key);
-        if (copied == NULL)
+        if (!copied)
             return NULL;
         json_object_set_new(out, key, copied);
     }
@@ -162,7 +162,7 @@ static json_t *copy_array(struct copy *c, const json_t *v, enum place place)
     json_array_foreach((json_t *)v, i, value)
     {
         json_t *copied = copy(c, value, place);
-        if (copied == NULL)
+        if (!copied)
             return NULL;
         json_array_append_new(out, copied);
     }
@@ -198,7 +198,7 @@ static const char *trim_top(json_t *schema)
     if (json_object_get(schema, "type") && !(type && strcmp(type, "object") == 0))
         return "its schema is not of an object";
     json_object_set_new(schema, "type", json_string("object"));
-    for (size_t k = 0; k < sizeof gone / sizeof gone[0]; k++)
+    for (size_t k = 0; k < sizeof(gone) / sizeof(gone[0]); k++)
         json_object_del(schema, gone[k]);
     if (!json_is_object(json_object_get(schema, "properties")))
         json_object_set_new(schema, "properties", json_object());
@@ -233,7 +233,7 @@ bool mcp_offer_read(const json_t *tool, const struct mcp_config *server,
     if (json_is_object(schema))
         out->schema = copy(&c, schema, PLACE_SCHEMA);
     const char *wrong = out->schema ? trim_top(out->schema) : c.why;
-    if (wrong == NULL) {
+    if (!wrong) {
         out->schema_text = json_dumps(out->schema, JSON_COMPACT);
         if (out->schema_text == NULL || strlen(out->schema_text) > MCP_SCHEMA_MAX)
             wrong = "its schema is too large";

@@ -157,7 +157,7 @@ static void board_free(void *extra)
 
 static struct board *board_new(struct tool_run *r)
 {
-    struct board *d = xcalloc(1, sizeof *d);
+    struct board *d = xcalloc(1, sizeof(*d));
     int64_t start, end;
     span_selected(r, 3600000, &start, &end);
     d->vars.range_ms = end - start;
@@ -243,8 +243,8 @@ static bool found_row(struct rows *r, unsigned path, struct str key, json_t *ite
 {
     struct board *d = r->extra;
     if (path == 0) {
-        copy(d->project, sizeof d->project, item_str(item, "project"));
-        copy(d->name, sizeof d->name, item_str(item, "name"));
+        copy(d->project, sizeof(d->project), item_str(item, "project"));
+        copy(d->name, sizeof(d->name), item_str(item, "name"));
         vars_free(&d->vars);
         r->all--;
         return false;

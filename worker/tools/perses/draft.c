@@ -55,7 +55,7 @@ static void draft_free(void *state)
 
 static struct draft *draft_new(struct tool_run *r)
 {
-    struct draft *d = xcalloc(1, sizeof *d);
+    struct draft *d = xcalloc(1, sizeof(*d));
     d->run = r;
     r->state = d;
     r->state_free = draft_free;
@@ -200,7 +200,7 @@ void draft_propose_panel(struct tool_run *r)
         return;
     struct draft *d = draft_new(r);
     d->only_panel = true;
-    snprintf(d->name, sizeof d->name, "proposal");
+    snprintf(d->name, sizeof(d->name), "proposal");
     check(d);
 }
 
@@ -326,7 +326,7 @@ static struct draft *open_save(struct tool_run *r)
 void draft_save_dashboard(struct tool_run *r)
 {
     struct draft *d = open_save(r);
-    if (d != NULL)
+    if (d)
         create(d);
 }
 
@@ -341,7 +341,7 @@ void draft_try_dashboard(struct tool_run *r)
     static const struct fetch_handler handler = {NULL, NULL, on_tried_project};
     struct str project = args_str(r->args, "project");
     struct draft *d = open_save(r);
-    if (d == NULL)
+    if (!d)
         return;
     scoped_buf(url, URL_BYTES_MAX);
     buf_printf(&url, "%s/api/v1/projects/%.*s", r->tools->perses_url, (int)project.len, project.at);

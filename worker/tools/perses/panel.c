@@ -131,7 +131,7 @@ void panel_place(json_t *spec, const char *key, json_t *take_panel, struct str g
     if (!second)
         y = bottom_of(items);
     char ref[64];
-    snprintf(ref, sizeof ref, "#/spec/panels/%s", key);
+    snprintf(ref, sizeof(ref), "#/spec/panels/%s", key);
     json_array_append_new(items, json_pack("{s:i, s:I, s:i, s:i, s:{s:s}}", "x",
                                            second ? PANEL_HALF : 0, "y", y, "width", width,
                                            "height", HEIGHT, "content", "$ref", ref));

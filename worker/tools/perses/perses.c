@@ -287,7 +287,7 @@ static struct save *open_save(struct tool_run *r)
     }
     if (!perses_guard(r, args_str(r->args, "query")))
         return NULL;
-    struct save *s = xcalloc(1, sizeof *s);
+    struct save *s = xcalloc(1, sizeof(*s));
     s->run = r;
     r->state = s;
     r->state_free = save_free;
@@ -304,7 +304,7 @@ static struct save *open_save(struct tool_run *r)
 void perses_save_panel(struct tool_run *r)
 {
     struct save *s = open_save(r);
-    if (s == NULL)
+    if (!s)
         return;
     s->active = !is_taken(s);
     list_push(&r->tools->saves, &s->node);
@@ -315,7 +315,7 @@ void perses_save_panel(struct tool_run *r)
 void perses_try_panel(struct tool_run *r)
 {
     struct save *s = open_save(r);
-    if (s == NULL)
+    if (!s)
         return;
     s->tries_only = true;
     send_read(s);

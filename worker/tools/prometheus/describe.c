@@ -147,11 +147,11 @@ static void write(struct describe *d, const char *note)
     json_key(b, "exposed_by");
     buf_putc(b, '[');
     buf_add_str(b, buf_str(&d->targets));
-    if (note != NULL)
+    if (note)
         run_remark(d->run, str_of(note));
     if (d->labels_left > 0) {
         char text[80];
-        snprintf(text, sizeof text, "%u more labels: list_label_names.", d->labels_left);
+        snprintf(text, sizeof(text), "%u more labels: list_label_names.", d->labels_left);
         run_remark(d->run, str_of(text));
     }
     buf_puts(b, "],\"notes\":[");
@@ -318,10 +318,10 @@ static void on_catalog(void *arg, const struct catalog *c, const struct source_r
     const struct catalog_metric *m = c ? catalog_find(c, d->metric) : NULL;
     d->catalog = c;
     d->run->partial = d->run->partial || (c && c->partial);
-    if (m != NULL) {
+    if (m) {
         struct str unit = catalog_unit(c, m);
-        snprintf(d->type, sizeof d->type, "%s", catalog_type(m));
-        snprintf(d->unit, sizeof d->unit, "%.*s", (int)unit.len, unit.len ? unit.at : "");
+        snprintf(d->type, sizeof(d->type), "%s", catalog_type(m));
+        snprintf(d->unit, sizeof(d->unit), "%.*s", (int)unit.len, unit.len ? unit.at : "");
         buf_add_str(&d->help, catalog_help(c, m));
     }
     int64_t start, end;
@@ -335,7 +335,7 @@ static void on_catalog(void *arg, const struct catalog *c, const struct source_r
 
 void prom_describe_metric(struct tool_run *r)
 {
-    struct describe *d = xcalloc(1, sizeof *d);
+    struct describe *d = xcalloc(1, sizeof(*d));
     d->run = r;
     r->state = d;
     r->state_free = describe_free;

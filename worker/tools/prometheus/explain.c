@@ -58,7 +58,7 @@ static void next(struct explain *e);
 
 void explain_free(struct explain *e)
 {
-    if (e == NULL)
+    if (!e)
         return;
     source_request_free(&e->ask);
     items_free(&e->items);
@@ -153,11 +153,11 @@ static void note(struct explain *e, const char *format, ...)
     char text[1800];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     if (e->notes.len > 0)
         buf_putc(&e->notes, ',');
-    text_json(&e->notes, str_of(text), sizeof text);
+    text_json(&e->notes, str_of(text), sizeof(text));
 }
 
 /* For a %.*s */
@@ -340,8 +340,8 @@ static void ask_counts(struct explain *e)
     scoped_buf(query, FORM_BYTES_MAX / 4);
     scoped_buf(form, FORM_BYTES_MAX);
     e->all = 0;
-    memset(e->alone, 0, sizeof e->alone);
-    memset(e->labelled, 0, sizeof e->labelled);
+    memset(e->alone, 0, sizeof(e->alone));
+    memset(e->labelled, 0, sizeof(e->labelled));
     add_count(e, &query, STR(""), 'a', 0);
     for (unsigned i = 0; i < e->matcher_count; i++) {
         const struct matcher *m = &e->matchers[i];
@@ -410,7 +410,7 @@ static void on_catalog(void *arg, const struct catalog *c, const struct source_r
 struct explain *explain_new(struct tool_run *r, const struct guard_query *q,
                             const struct guard_range *range, explain_fn *fn, void *arg)
 {
-    struct explain *e = xcalloc(1, sizeof *e);
+    struct explain *e = xcalloc(1, sizeof(*e));
     e->run = r;
     e->query = q;
     e->range = range;

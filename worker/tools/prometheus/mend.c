@@ -392,7 +392,7 @@ static void judge_counter(struct judging *j, unsigned at, unsigned last, struct 
     const struct token *by = NULL;
     while (around(j->t, open, &open)) {
         const struct token *k = called(j->t, open);
-        if (k == NULL)
+        if (!k)
             continue;
         bool found = false;
         for (size_t i = 0; i < sizeof(spoils) / sizeof(spoils[0]); i++)

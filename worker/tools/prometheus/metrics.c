@@ -87,7 +87,7 @@ static void on_catalog(void *arg, const struct catalog *c, const struct source_r
     struct reader *reader = arg;
     struct tool_run *r = reader->run;
     reader->catalog = c;
-    if (c == NULL) {
+    if (!c) {
         source_fail(r, why);
         return;
     }

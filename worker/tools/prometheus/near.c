@@ -17,7 +17,7 @@ struct near {
 
 void near_free(struct near *n)
 {
-    if (n == NULL)
+    if (!n)
         return;
     if (n->run->step_state == n) {
         n->run->step = NULL;
@@ -49,7 +49,7 @@ static bool step(struct tool_run *r)
 struct near *near_find(struct tool_run *r, const struct catalog *c, struct str name, near_fn *fn,
                        void *arg)
 {
-    struct near *n = xcalloc(1, sizeof *n);
+    struct near *n = xcalloc(1, sizeof(*n));
     n->run = r;
     n->catalog = c;
     n->fn = fn;

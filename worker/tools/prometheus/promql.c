@@ -45,7 +45,7 @@ static bool refuse(struct reader *r, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    vsnprintf(r->q->error, sizeof r->q->error, format, args);
+    vsnprintf(r->q->error, sizeof(r->q->error), format, args);
     va_end(args);
     return false;
 }
@@ -771,7 +771,7 @@ bool guard_read(struct guard_query *q, struct str query)
 bool guard_read_loosely(struct guard_query *q, struct str query)
 {
     char strict[GUARD_ERROR_MAX];
-    memcpy(strict, q->error, sizeof strict);
+    memcpy(strict, q->error, sizeof(strict));
     *q = (struct guard_query){.text = str_trim(query), .has_or = true, .loose = true};
     struct reader r = {.q = q, .text = q->text.at, .len = q->text.len, .loose = true};
     if (!read_all(&r))
@@ -780,6 +780,6 @@ bool guard_read_loosely(struct guard_query *q, struct str query)
         q->selectors[i].shape = GUARD_WHOLE;
     if (q->selector_count > 0)
         return true;
-    memcpy(q->error, strict, sizeof strict); /* nothing that could be counted */
+    memcpy(q->error, strict, sizeof(strict)); /* nothing that could be counted */
     return false;
 }

@@ -223,7 +223,7 @@ static bool read_span(struct quantile *q)
 
 void prom_quantile(struct tool_run *r)
 {
-    struct quantile *q = xcalloc(1, sizeof *q);
+    struct quantile *q = xcalloc(1, sizeof(*q));
     struct str bucket = STR("_bucket");
     q->run = r;
     r->state = q;

@@ -145,7 +145,7 @@ static void write_notes(const struct values *v, bool cut, struct buf *b)
         run_remark(v->run, STR(PARTIAL_NOTE));
     buf_add_str(b, buf_str(&v->run->remarks));
     if (v->total > v->offset + v->shown) {
-        snprintf(text, sizeof text,
+        snprintf(text, sizeof(text),
                  "%s more: use search, or ask for the next page with offset %llu.",
                  text_count((double)(v->total - v->offset - v->shown)),
                  (unsigned long long)(v->offset + v->shown));
@@ -254,7 +254,7 @@ static void ask(struct values *v, bool escaped)
 
 static struct values *values_new(struct tool_run *r)
 {
-    struct values *v = xcalloc(1, sizeof *v);
+    struct values *v = xcalloc(1, sizeof(*v));
     struct str search = args_str(r->args, "search");
     size_t room = r->tools->config.content_bytes_max;
     v->run = r;
@@ -266,7 +266,7 @@ static struct values *values_new(struct tool_run *r)
     buf_init(&v->label, NAME_BYTES_MAX);
     buf_init(&v->form, FORM_BYTES_MAX);
     sax_init(&v->sax, on_token, v);
-    for (; v->search_len < search.len && v->search_len < sizeof v->search; v->search_len++) {
+    for (; v->search_len < search.len && v->search_len < sizeof(v->search); v->search_len++) {
         char c = search.at[v->search_len];
         v->search[v->search_len] = c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
     }

@@ -110,7 +110,7 @@ static void write_phrase(struct str said, struct buf *b)
 static bool take(struct buf *text, struct buf *phrase)
 {
     char *at = memmem(text->at, text->len, phrase->at, phrase->len);
-    if (at == NULL)
+    if (!at)
         return false;
     memset(at, ' ', phrase->len);
     return true;

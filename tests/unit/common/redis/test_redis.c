@@ -44,7 +44,7 @@ static void on_answer(void *arg, enum redis_status status, const struct redisRep
     a->number = redis_int(reply);
     a->elements = redis_count(reply);
     a->nil = redis_is_nil(reply);
-    snprintf(a->text, sizeof a->text, "%.*s", (int)text.len, text.len ? text.at : "");
+    snprintf(a->text, sizeof(a->text), "%.*s", (int)text.len, text.len ? text.at : "");
 }
 
 /* argv is NULL-terminated */
@@ -94,10 +94,10 @@ static struct redis *make(struct fixture *f, const char *url, int64_t timeout_ms
 
 static struct fixture *start_without_server(void)
 {
-    struct fixture *f = xcalloc(1, sizeof *f);
-    snprintf(f->dir, sizeof f->dir, "/tmp/persai-redis-XXXXXX");
+    struct fixture *f = xcalloc(1, sizeof(*f));
+    snprintf(f->dir, sizeof(f->dir), "/tmp/persai-redis-XXXXXX");
     assert_non_null(mkdtemp(f->dir));
-    snprintf(f->url, sizeof f->url, "unix://%s/redis.sock", f->dir);
+    snprintf(f->url, sizeof(f->url), "unix://%s/redis.sock", f->dir);
     f->loop = loop_new();
     f->pump = pump_new(f->loop, &f->tick);
     f->redis = make(f, f->url, 2000, 1 << 20);
@@ -144,7 +144,7 @@ static uint64_t ask(struct fixture *f, struct answer *a, const char *text)
 {
     struct str rest = str_of(text), argv[8];
     unsigned argc = 0;
-    memset(a, 0, sizeof *a);
+    memset(a, 0, sizeof(*a));
     while (argc < 8 && str_split(&rest, ' ', &argv[argc]))
         argc++;
     uint64_t id = redis_command(f->redis, on_answer, a, argc, argv);
@@ -211,13 +211,13 @@ static void any_bytes_come_back(void **state)
     wait_answer(f, &b);
     assert_string_equal(a.text, "OK");
     assert_int_equal(b.number, (int64_t)len);
-    memset(&a, 0, sizeof a);
+    memset(&a, 0, sizeof(a));
     struct str get[] = {STR("GETRANGE"), STR("k\r\n"), STR("0"), STR("4")};
     redis_command(f->redis, on_answer, &a, 4, get);
     wait_answer(f, &a);
     assert_memory_equal(a.text, "\0", 1);
     struct str whole[] = {STR("GET"), STR("k\r\n")};
-    memset(&a, 0, sizeof a);
+    memset(&a, 0, sizeof(a));
     redis_command(f->redis, on_answer, &a, 2, whole);
     wait_answer(f, &a);
     assert_int_equal(a.status, REDIS_OK);
@@ -417,7 +417,7 @@ static void scripts_go_by_hash_and_survive_a_flush(void **state)
     wait_answer(f, &info);
     assert_int_equal(info.number, 6);
     struct str exists[] = {STR("SCRIPT"), STR("EXISTS"), {script.sha, 40}};
-    memset(&info, 0, sizeof info);
+    memset(&info, 0, sizeof(info));
     redis_command(f->redis, on_answer, &info, 3, exists);
     wait_answer(f, &info);
     assert_int_equal(info.elements, 1); /* Redis has it under that hash */
@@ -430,9 +430,9 @@ static void free_port(char text[16])
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in to = {.sin_family = AF_INET};
-    socklen_t len = sizeof to;
+    socklen_t len = sizeof(to);
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    assert_int_equal(bind(fd, (struct sockaddr *)&to, sizeof to), 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&to, sizeof(to)), 0);
     getsockname(fd, (struct sockaddr *)&to, &len);
     close(fd);
     snprintf(text, 16, "%u", ntohs(to.sin_port));
@@ -460,12 +460,12 @@ static void password_and_database_come_first(void **state)
                           "s3cret",       "--user", "alice", "on",
                           ">p@ss",        "~*",     "+@all", NULL};
     pid_t second = spawn(f->dir, argv);
-    snprintf(url, sizeof url, "redis://:s3cret@localhost:%s/3", port);
+    snprintf(url, sizeof(url), "redis://:s3cret@localhost:%s/3", port);
     f->redis = make(f, url, 2000, 100000);
     said(f, "SET in3 yes", REDIS_OK, "OK");
     assert_null(strstr(redis_where(f->redis), "s3cret"));
     redis_free(f->redis);
-    snprintf(url, sizeof url, "redis://alice:p%%40ss@127.0.0.1:%s/3", port);
+    snprintf(url, sizeof(url), "redis://alice:p%%40ss@127.0.0.1:%s/3", port);
     f->redis = make(f, url, 2000, 100000);
     said(f, "GET in3", REDIS_OK, "yes");
     said(f, "ACL WHOAMI", REDIS_OK, "alice");
@@ -518,11 +518,11 @@ static void sentinel_leads_to_the_master_and_to_the_next_one(void **state)
         free_port(ports[i]);
     pid_t master = spawn_replica(f, ports[0], NULL), replica = spawn_replica(f, ports[1], ports[0]);
     redis_free(f->redis);
-    snprintf(url, sizeof url, "redis://127.0.0.1:%s", ports[1]);
+    snprintf(url, sizeof(url), "redis://127.0.0.1:%s", ports[1]);
     f->redis = make(f, url, 2000, 100000);
     wait_said(f, "INFO replication", "master_link_status:up");
 
-    snprintf(path, sizeof path, "%s/sentinel.conf", f->dir);
+    snprintf(path, sizeof(path), "%s/sentinel.conf", f->dir);
     FILE *file = fopen(path, "w");
     assert_non_null(file);
     fprintf(file,
@@ -533,20 +533,20 @@ static void sentinel_leads_to_the_master_and_to_the_next_one(void **state)
     const char *argv[] = {"redis-server", "sentinel.conf", "--sentinel", NULL};
     pid_t sentinel = spawn(f->dir, argv);
     redis_free(f->redis);
-    snprintf(url, sizeof url, "redis://127.0.0.1:%s", ports[2]);
+    snprintf(url, sizeof(url), "redis://127.0.0.1:%s", ports[2]);
     f->redis = make(f, url, 2000, 100000);
     wait_said(f, "INFO sentinel", "slaves=1");
 
     redis_free(f->redis); /* the first of the sentinels is not there */
-    snprintf(url, sizeof url, "sentinel://127.0.0.1:1,127.0.0.1:%s/main/2", ports[2]);
+    snprintf(url, sizeof(url), "sentinel://127.0.0.1:1,127.0.0.1:%s/main/2", ports[2]);
     f->redis = make(f, url, 15000, 100000);
     said(f, "SET k before", REDIS_OK, "OK");
-    snprintf(text, sizeof text, "127.0.0.1:%s", ports[0]);
+    snprintf(text, sizeof(text), "127.0.0.1:%s", ports[0]);
     assert_string_equal(redis_where(f->redis), text);
     said(f, "WAIT 1 1000", REDIS_OK, "");
     stop(&master);
     wait_said(f, "SET k after", "OK"); /* waits for the failover */
-    snprintf(text, sizeof text, "127.0.0.1:%s", ports[1]);
+    snprintf(text, sizeof(text), "127.0.0.1:%s", ports[1]);
     assert_string_equal(redis_where(f->redis), text);
     stop(&replica);
     stop(&sentinel);
@@ -562,18 +562,18 @@ static void demoted_master_is_left(void **state)
     free_port(ports[1]);
     pid_t first = spawn_replica(f, ports[0], NULL), second = spawn_replica(f, ports[1], ports[0]);
     redis_free(f->redis);
-    snprintf(url, sizeof url, "redis://127.0.0.1:%s,127.0.0.1:%s", ports[0], ports[1]);
+    snprintf(url, sizeof(url), "redis://127.0.0.1:%s,127.0.0.1:%s", ports[0], ports[1]);
     f->redis = make(f, url, 5000, 100000);
     said(f, "SET a 1", REDIS_OK, "OK");
     struct redis *other;
     struct redis *ours = f->redis;
-    snprintf(url, sizeof url, "redis://127.0.0.1:%s", ports[1]);
+    snprintf(url, sizeof(url), "redis://127.0.0.1:%s", ports[1]);
     f->redis = other = make(f, url, 5000, 100000);
     wait_said(f, "INFO replication", "master_link_status:up");
     said(f, "REPLICAOF NO ONE", REDIS_OK, "OK");
     redis_free(other);
     f->redis = ours;
-    snprintf(text, sizeof text, "REPLICAOF 127.0.0.1 %s", ports[1]);
+    snprintf(text, sizeof(text), "REPLICAOF 127.0.0.1 %s", ports[1]);
     said(f, text, REDIS_OK, "OK");
     struct answer a;
     ask(f, &a, "SET a 2");
@@ -581,7 +581,7 @@ static void demoted_master_is_left(void **state)
     assert_int_equal(a.status, REDIS_ERROR);
     assert_int_equal(strncmp(a.text, "READONLY", 8), 0);
     said(f, "SET a 2", REDIS_OK, "OK"); /* went to the new master */
-    snprintf(text, sizeof text, "127.0.0.1:%s", ports[1]);
+    snprintf(text, sizeof(text), "127.0.0.1:%s", ports[1]);
     assert_string_equal(redis_where(f->redis), text);
     stop(&first);
     stop(&second);

@@ -7,7 +7,7 @@
 static struct redis_node node(const char *host, uint16_t port)
 {
     struct redis_node n = {.port = port};
-    snprintf(n.host, sizeof n.host, "%s", host);
+    snprintf(n.host, sizeof(n.host), "%s", host);
     return n;
 }
 
@@ -51,7 +51,7 @@ static void redirections_are_read(void **state)
                                         "MOVED 1 h:70000",
                                         "MOVEDX 1 h:1",
                                         "ASK 1 h:"};
-    for (size_t i = 0; i < sizeof other / sizeof *other; i++)
+    for (size_t i = 0; i < sizeof(other) / sizeof(*other); i++)
         assert_int_equal(redis_redirect_parse(str_of(other[i]), &asked, &slot, &to), REDIRECT_NONE);
 }
 
@@ -74,7 +74,7 @@ static void slots_change_hands_and_nodes_without_any_are_forgotten(void **state)
     }
     assert_true(s.node_count <= REDIS_MASTERS_MAX && redis_slots_has(&s, &a));
     /* But not at once. */
-    memset(&s, 0, sizeof s);
+    memset(&s, 0, sizeof(s));
     for (unsigned i = 0; i < REDIS_MASTERS_MAX; i++) {
         struct redis_node n = node("n", (uint16_t)(i + 1));
         assert_true(redis_slots_set(&s, i, i, &n));

@@ -62,7 +62,7 @@ static void its_key_is_its_labels_and_when_it_fired_and_where(void **state)
     struct alerts a, b;
     char key[ALERT_KEY_TEXT + 1];
     assert_int_equal(read_text(ALL(FIRING("Down", "a", "2026-01-01T00:03:00Z")), 1, &a), ERR_NONE);
-    memcpy(key, a.at[0].key, sizeof key);
+    memcpy(key, a.at[0].key, sizeof(key));
     alerts_free(&a);
     /* Other order, other company, other annotations: the same alert. */
     assert_int_equal(
@@ -76,7 +76,7 @@ static void its_key_is_its_labels_and_when_it_fired_and_where(void **state)
     static const char *const others[] = {ALL(FIRING("Down", "a", "2026-01-01T00:03:01Z")),
                                          ALL(FIRING("Down", "aa", "2026-01-01T00:03:00Z")),
                                          ALL(FIRING("Downa", "", "2026-01-01T00:03:00Z"))};
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+    for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
         assert_int_equal(read_text(others[i], 1, &b), ERR_NONE);
         assert_string_not_equal(b.at[0].key, key);
         alerts_free(&b);
@@ -106,7 +106,7 @@ static void what_does_not_fire_is_passed_over(void **state)
                                        "{\"version\":\"4\"}",
                                        "{\"version\":\"4\",\"alerts\":{}}",
                                        "{\"version\":\"5\",\"alerts\":[]}"};
-    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+    for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++)
         assert_int_equal(read_text(none[i], 1, &a), ERR_INVALID);
     assert_int_equal(alerts_read(NULL, PATH, 1, &a), ERR_INVALID);
 }

@@ -12,7 +12,7 @@ struct turn_context {
 
 static int set_up(void **state)
 {
-    struct turn_context *s = calloc(1, sizeof *s);
+    struct turn_context *s = calloc(1, sizeof(*s));
     dispatch_init(&s->d, 4);
     for (unsigned i = 0; i < 32; i++)
         dispatch_turn_init(&s->turns[i], "alice");

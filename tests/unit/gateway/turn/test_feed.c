@@ -25,13 +25,13 @@ static int begin(void **state)
 static void note(const char *what)
 {
     size_t len = strlen(trace);
-    snprintf(trace + len, sizeof trace - len, "%s%s", len ? ", " : "", what);
+    snprintf(trace + len, sizeof(trace) - len, "%s%s", len ? ", " : "", what);
 }
 
 static void stands(const char *what)
 {
     char text[64];
-    snprintf(text, sizeof text, "%s%s%s", what, feed.worker ? " " : "",
+    snprintf(text, sizeof(text), "%s%s%s", what, feed.worker ? " " : "",
              feed.worker ? feed.worker->name : "");
     note(text);
 }
@@ -41,11 +41,11 @@ static void held(struct dispatch_worker *worker, uint32_t epoch)
     struct feed_wish wish = feed_held(&feed, worker, epoch, now_ms);
     char text[32];
     if (wish.unfollow) {
-        snprintf(text, sizeof text, "UNFOLLOW %s", wish.unfollow->name);
+        snprintf(text, sizeof(text), "UNFOLLOW %s", wish.unfollow->name);
         note(text);
     }
     if (wish.follow) {
-        snprintf(text, sizeof text, "FOLLOW %s", wish.follow->name);
+        snprintf(text, sizeof(text), "FOLLOW %s", wish.follow->name);
         note(text);
     }
     stands(feed_state_name(feed.state));

@@ -26,7 +26,7 @@ static struct chunk *awaiting(uint32_t epoch, uint32_t seq)
 
 static int set_up(void **state)
 {
-    struct turn_context *s = calloc(1, sizeof *s);
+    struct turn_context *s = calloc(1, sizeof(*s));
     tail_init(&s->tail, 1024);
     *state = s;
     return 0;
@@ -68,7 +68,7 @@ static const char *ids(struct turn_context *s)
     s->seen[s->len] = '\0';
     text[0] = '\0';
     for (const char *at = s->seen; (at = strstr(at, "id: ")) != NULL; at += 4)
-        len += (size_t)snprintf(text + len, sizeof text - len, "%s%.*s", len ? " " : "",
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%.*s", len ? " " : "",
                                 (int)strcspn(at + 4, "\n"), at + 4);
     return text;
 }
@@ -241,7 +241,7 @@ static void a_store_that_lost_what_it_had_is_no_ground_to_go_on_from(void **stat
 {
     static const struct event_at others[] = {{1, 3}, {2, 0}, {2, 9}};
     struct turn_context *s = *state;
-    for (unsigned i = 0; i < sizeof others / sizeof *others; i++) {
+    for (unsigned i = 0; i < sizeof(others) / sizeof(*others); i++) {
         tail_reset(&s->tail);
         tail_from(&s->tail, (struct event_at){1, 4});
         add(s, 1, 5, 6);

@@ -22,7 +22,7 @@ static void an_info_is_judged(void **state)
         {"connected_slaves:1\r\n", 2, 1u << STORE_ALONE},
         {"connected_slaves:x\r\n", 1, 1u << STORE_ALONE},
     };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
         assert_int_equal(store_health(str_of(rows[i].info), rows[i].replicas), rows[i].found);
 }
 

@@ -49,7 +49,7 @@ static void plain_text_is_read(void **state)
         {" { \"choices\" : [ { \"delta\" : { \"content\" : \"y\" } } ] } ", "y"},
     };
     (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         char text[256];
         assert_true(quick(rows[i].json, strlen(rows[i].json), text));
         assert_string_equal(text, rows[i].text);
@@ -91,7 +91,7 @@ static void what_means_more_is_left_to_the_library(void **state)
     };
     char text[256];
     (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
         if (quick(rows[i], strlen(rows[i]), text))
             fail_msg("taken as \"%s\": %s", text, rows[i]);
 }
@@ -109,15 +109,15 @@ static void any_byte_cut_or_changed_is_read_as_the_library_does(void **state)
     static const char others[] = "\"\\{}[],:0nu \xc3\x01";
     size_t taken = 0;
     (void)state;
-    for (size_t i = 0; i < sizeof json - 1; i++) {
-        char text[256], changed[sizeof json];
+    for (size_t i = 0; i < sizeof(json) - 1; i++) {
+        char text[256], changed[sizeof(json)];
         assert_false(quick(json, i, text));
-        for (size_t k = 0; k < sizeof others - 1; k++) {
-            memcpy(changed, json, sizeof json);
+        for (size_t k = 0; k < sizeof(others) - 1; k++) {
+            memcpy(changed, json, sizeof(json));
             changed[i] = others[k];
-            if (!quick(changed, sizeof json - 1, text))
+            if (!quick(changed, sizeof(json) - 1, text))
                 continue;
-            json_t *root = json_loadb(changed, sizeof json - 1, JSON_ALLOW_NUL, NULL);
+            json_t *root = json_loadb(changed, sizeof(json) - 1, JSON_ALLOW_NUL, NULL);
             assert_non_null(root);
             assert_non_null(slow(root));
             assert_string_equal(slow(root), text);
@@ -165,7 +165,7 @@ static void each_format_has_its_shape(void **state)
         {DELTA_GENERATE, "{\"usageMetadata\":{}}", NULL},
     };
     (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         struct buf scratch;
         struct str text;
         buf_init(&scratch, 4096);

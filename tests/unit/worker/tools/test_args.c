@@ -52,7 +52,7 @@ static void what_is_known_is_checked_and_the_rest_is_let_through(void **state)
         {"{\"name\":\"ab\",\"list\":\"x\"}", "The argument \"list\" must be an array."},
         {"{\"name\":\"ab\",\"box\":[]}", "The argument \"box\" must be an object."},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char *got = read_by(schema_text, cases[i][0]);
         assert_string_equal(got, cases[i][1]);
         free(got);
@@ -91,7 +91,7 @@ static void a_word_is_taken_in_any_case_and_ours_has_a_default(void **state)
         {false, "{\"u\":\"furlongs\"}",
          "The argument \"u\" must be one of [\"decimal\", \"bytes\", \"Bytes\"]."},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char *got = read_as(cases[i].own, schema, cases[i].text);
         assert_string_equal(got, cases[i].read);
         free(got);

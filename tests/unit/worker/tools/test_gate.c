@@ -43,7 +43,7 @@ static void one_that_hands_the_sign_in_on_needs_a_yes(void **state)
         STR(SPEC("http://u:p@evil:9", ",\"headers\":{\"Cookie\":\"\"}")),
         STR(SPEC("http://evil:9", ",\"headers\":{\"Cookie\":\"\",\"Authorization\":\"x\"}")),
         STR(SPEC("http://evil:9", CLOSED)) /* its secret can't be read */};
-    for (size_t i = 0; i < sizeof open / sizeof open[0]; i++) {
+    for (size_t i = 0; i < sizeof(open) / sizeof(open[0]); i++) {
         const struct answer script[] = {
             LISTS,
             {.path = "/api/v1/projects/shop/datasources/evil", .status = 200, .body = open[i]},
@@ -112,7 +112,7 @@ static void a_yes_is_for_that_server(void **state)
 static void picked_global_and_named_ones_are_free(void **state)
 {
     struct fixture *f = *state;
-    static const struct str picked[] = {{EVIL, sizeof EVIL - 1}};
+    static const struct str picked[] = {{EVIL, sizeof(EVIL) - 1}};
     const struct answer script[] = {LISTS, {0}};
     f->paths = picked;
     f->path_count = 1;
@@ -278,7 +278,7 @@ static void what_only_looks_like_a_datasource_leads_nowhere(void **state)
         "evil-prom\\n",
         "evil"};
     static const char *const tools[] = {"execute_instant_query", "loki_labels", "propose_panel"};
-    for (size_t i = 0; i < 3 * sizeof names / sizeof names[0]; i++) {
+    for (size_t i = 0; i < 3 * sizeof(names) / sizeof(names[0]); i++) {
         scoped_buf(call, 1000);
         buf_printf(&call, "{\"datasource\":\"%s\"%s%s}", names[i / 3],
                    i % 3 == 1 ? "" : ",\"query\":\"up\"", i % 3 == 2 ? ",\"title\":\"t\"" : "");
@@ -342,7 +342,7 @@ static void a_panel_s_datasource_is_found_as_perses_finds_it(void **state)
                "\"proxy\":{\"spec\":{\"url\":\"http://evil:9\"}}}}}},"),
          "/proxy/projects/shop/dashboards/d/datasources/same"},
     };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const struct answer script[] = {
             {.path = "/api/v1/globaldatasources", .status = 200, .body = rows[i].globals},
             {.path = "/api/v1/datasources", .status = 200, .body = rows[i].locals},
@@ -386,7 +386,7 @@ static void those_of_the_dashboard_that_the_person_added_are_free(void **state)
     f->path_count = 0;
     fixture_tools(f);
     f->vet = true;
-    for (size_t i = 0; i < sizeof added / sizeof added[0]; i++) {
+    for (size_t i = 0; i < sizeof(added) / sizeof(added[0]); i++) {
         f->project = added[i][0];
         f->dashboard = added[i][1];
         fixture_run(f, script, "run_panel",
@@ -402,10 +402,10 @@ static void a_server_that_can_be_read_in_two_ways_is_not_read(void **state)
     static const char *const urls[] = {
         "http://a\\\\@b/", "http://a b",      "ftp://a",           "//a", "http://", "http:///x",
         "http://a%2f",     "http://\xc3\xa4", "http://a\\u0000.b", ""};
-    for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++) {
+    for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
         char text[256];
         struct upstream u;
-        snprintf(text, sizeof text,
+        snprintf(text, sizeof(text),
                  "{\"plugin\":{\"spec\":{\"proxy\":{\"spec\":{\"url\":\"%s\"}}}}}", urls[i]);
         json_auto_t *spec = json_loads(text, JSON_ALLOW_NUL, NULL);
         assert_non_null(spec);
@@ -422,7 +422,7 @@ static void what_no_eye_sees_is_one_list(void **state)
     FILE *f = fopen(PERSAI_SOURCE_DIR "/proto/golden/invisible.txt", "r");
     char line[256];
     assert_non_null(f);
-    while (fgets(line, sizeof line, f)) {
+    while (fgets(line, sizeof(line), f)) {
         unsigned first, last;
         int n = sscanf(line, "%x..%x", &first, &last);
         for (unsigned c = first; line[0] != '#' && n > 0 && c <= (n > 1 ? last : first); c++)

@@ -86,7 +86,7 @@ static void what_is_no_json_or_not_wanted_stops_it(void **state)
     (void)state;
     static const char *const path[] = {"*"};
     static const char *const broken[] = {"<html>", "[1,", "[{\"a\":}]", "\"bare\"", "7 ", "[}"};
-    for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
+    for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
         struct seen s = {.stop_after = 0};
         buf_init(&s.text, 4096);
         items_init(&s.items, path, 1, on_item, &s);

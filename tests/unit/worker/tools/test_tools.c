@@ -113,7 +113,7 @@ static void times_are_relative_or_absolute(void **state)
     };
     static const struct answer script[] = {
         COUNT, {.path = QUERY_RANGE, .status = 200, .body = STR(OK_MATRIX(""))}, {0}};
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         fixture_run(f, script, "execute_range_query", cases[i].arguments);
         assert_false(f->failed);
         assert_string_equal(f->asked[1].start, cases[i].start);
@@ -144,11 +144,11 @@ static void what_is_odd_about_a_local_time_is_said(void **state)
         {.path = QUERY_RANGE, .status = 200, .body = STR(OK_MATRIX(""))},
         {.path = "/loki/api/v1/labels", .status = 200, .body = STR("{\"data\":[\"a\"]}")},
         {0}};
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char arguments[128];
         f->timezone = cases[i].zone;
-        snprintf(arguments, sizeof arguments, "{\"query\":\"up\",\"start\":\"%s\",\"end\":\"now\"}",
-                 cases[i].start);
+        snprintf(arguments, sizeof(arguments),
+                 "{\"query\":\"up\",\"start\":\"%s\",\"end\":\"now\"}", cases[i].start);
         fixture_run(f, script, "execute_range_query", arguments);
         assert_string_equal(f->asked[1].start, cases[i].asked);
         if (cases[i].said && !strstr(f->content, cases[i].said))
@@ -209,7 +209,7 @@ static void what_a_model_gets_wrong_it_is_told(void **state)
         {"list_label_values", "{\"label\":\"job\",\"match\":\"{job!=\\\"x\\\"}\"}", "bad_arguments",
          "neither a metric name"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         fixture_run(f, NULL, cases[i].tool, cases[i].arguments);
         fixture_expect_error(f, cases[i].code, cases[i].part);
         for (unsigned k = 0; k < f->asked_count; k++) /* nothing of it reached a datasource */
@@ -274,7 +274,7 @@ static void what_a_datasource_refuses_is_passed_on(void **state)
          "{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":",
          "broken", "not what Prometheus"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const struct answer script[] = {COUNT,
                                         {.path = QUERY,
                                          .status = cases[i].status,
@@ -498,8 +498,8 @@ static void a_metric_with_a_name_of_10000_characters(void **state)
 {
     struct fixture *f = *state;
     char name[10001];
-    memset(name, 'n', sizeof name - 1);
-    name[sizeof name - 1] = '\0';
+    memset(name, 'n', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
     scoped_buf(names, 1 << 16);
     scoped_buf(result, 1 << 16);
     scoped_buf(query, 1 << 16);

@@ -50,7 +50,7 @@ static void names_are_read_and_written(void **state)
         {"$cost/user", "{\"$cost/user\"}", NULL, "U___24_cost_2f_user"},
     };
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         scoped_buf(name, NAME_BYTES_MAX);
         scoped_buf(selector, NAME_BYTES_MAX);
         scoped_buf(label, NAME_BYTES_MAX);
@@ -70,7 +70,7 @@ static void names_are_read_and_written(void **state)
                                        "x,y",     "\"a\"b\"",    "\"a\\\"",         "\"\\xff\"",
                                        "\"\\n\"", "\"\\ud83d\"", "a + b",           "up offset 5m",
                                        "x > 3",   "x>3",         "a unless b",      "{'a' or 'b'}"};
-    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
+    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
         scoped_buf(name, NAME_BYTES_MAX);
         if (name_read(str_of(none[i]), true, &name))
             fail_msg("is a name: %s", none[i]);
@@ -86,7 +86,7 @@ static void lists_of_names_are_parted(void **state)
     (void)state;
     struct str rest = STR("host.name, \"a,b\" ,`c\\`, 'd\\',e' ,,f"), name;
     static const char *const names[] = {"host.name", "\"a,b\"", "`c\\`", "'d\\',e'", "", "f"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         assert_true(name_next(&rest, &name));
         assert_true(str_is(name, names[i]));
     }

@@ -88,7 +88,7 @@ static const struct {
 static void what_is_partial_is_said(void **state)
 {
     struct fixture *f = *state;
-    for (size_t i = 0; i < sizeof partial_cases / sizeof partial_cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(partial_cases) / sizeof(partial_cases[0]); i++) {
         const struct answer script[] = {SOURCES,
                                         {.path = partial_cases[i].path,
                                          .status = partial_cases[i].status,
@@ -162,7 +162,7 @@ static void what_rests_on_a_partial_answer_is_partial(void **state)
          {.path = "/none", .status = 200},
          true},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const struct answer script[] = {SOURCES, cases[i].first, cases[i].second, NAMES, {0}};
         fixture_teardown(state);
         fixture_setup(state); /* without the catalogs of before */
@@ -211,7 +211,7 @@ static void the_next_page_is_named(void **state)
         {"list_metrics", "{\"limit\":1}", "/values", "\"shown\":1,\"next_offset\":1"},
         {"list_metrics", "{\"limit\":3}", "/values", NULL},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const struct answer script[] = {
             SOURCES,
             {.path = cases[i].path,
@@ -285,7 +285,7 @@ static void lines_of_one_moment_stay_in_order(void **state)
         const char *at = f->content;
         for (int i = 0; i < COUNT_OF; i++) {
             char line[16];
-            snprintf(line, sizeof line, "line %02d", i);
+            snprintf(line, sizeof(line), "line %02d", i);
             if (!(at = strstr(at, line)))
                 fail_msg("%d %s: %s", forward, line, f->content);
         }

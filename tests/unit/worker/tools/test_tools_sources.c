@@ -30,7 +30,7 @@ static const char globals[] =
     {                                                                                              \
         .path = "/api/v1/globaldatasources", .status = 200, .body = {                              \
             globals,                                                                               \
-            sizeof globals - 1                                                                     \
+            sizeof(globals) - 1                                                                    \
         }                                                                                          \
     }
 #define LOCALS                                                                                     \
@@ -186,7 +186,7 @@ static void dear_and_blanket_log_queries_are_refused(void **state)
     fixture_run(f, script, "loki_query", "{\"query\":\"{job=\\\"api\\\"}\"}");
     fixture_expect_error(f, "query_refused", "about 90,000 MB");
     static const unsigned statuses[] = {500, 503, 504, 400, 404, 403, 501};
-    for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
+    for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
         const struct answer says[] = {
             GLOBALS,
             LOCALS,
@@ -214,9 +214,9 @@ static void dear_and_blanket_log_queries_are_refused(void **state)
                                           "{ # a=\\\"b\\\"\\n}",
                                           "sum(rate({a=\\\"b\\\"}[1m])) or sum(rate({}[1m]))",
                                           "{a=\\\"\\\"}"};
-    for (size_t i = 0; i < sizeof blanket / sizeof blanket[0]; i++) {
+    for (size_t i = 0; i < sizeof(blanket) / sizeof(blanket[0]); i++) {
         char arguments[200];
-        snprintf(arguments, sizeof arguments, "{\"query\":\"%s\"}", blanket[i]);
+        snprintf(arguments, sizeof(arguments), "{\"query\":\"%s\"}", blanket[i]);
         fixture_run(f, script, "loki_query", arguments);
         fixture_expect_error(f, "query_refused", "selects every stream");
         assert_int_equal(f->asked_count, 0);
@@ -336,7 +336,7 @@ static void profiles_are_summed_by_function(void **state)
                                           "{\"query\":\"process_cpu:cpu{}\"}",
                                           "{\"query\":\"process_cpu:cpu{a=~\\\".+\\\"}\"}",
                                           "{\"query\":\"cpu{a=`b`} or cpu{c=`d`}\"}"};
-    for (size_t i = 0; i < sizeof blanket / sizeof blanket[0]; i++) {
+    for (size_t i = 0; i < sizeof(blanket) / sizeof(blanket[0]); i++) {
         fixture_run(f, script, "pyroscope_top_functions", blanket[i]);
         fixture_expect_error(f, "query_refused", "one selector");
     }
@@ -385,13 +385,13 @@ static const char board[] =
 static void dashboards_are_read_with_their_variables(void **state)
 {
     struct fixture *f = *state;
-    char list[sizeof board + 2];
-    snprintf(list, sizeof list, "[%s]", board);
+    char list[sizeof(board) + 2];
+    snprintf(list, sizeof(list), "[%s]", board);
     const struct answer script[] = {
         {.path = "/api/v1/dashboards", .status = 200, .body = str_of(list)},
         {.path = "/api/v1/projects/shop/dashboards/nodes",
          .status = 200,
-         .body = {board, sizeof board - 1}},
+         .body = {board, sizeof(board) - 1}},
         {.path = "/api/v1/projects",
          .status = 200,
          .body = STR("[{\"metadata\":{\"name\":\"shop\"},\"spec\":{\"display\":{\"name\":\"The "
@@ -426,7 +426,7 @@ static void a_panels_query_is_run(void **state)
     const struct answer script[] = {
         {.path = "/api/v1/projects/shop/dashboards/nodes",
          .status = 200,
-         .body = {board, sizeof board - 1}},
+         .body = {board, sizeof(board) - 1}},
         {.path = "/api/v1/query_range",
          .status = 200,
          .body = STR("{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":[{"

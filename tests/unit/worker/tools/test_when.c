@@ -69,7 +69,7 @@ static void what_is_no_time_is_none(void **state)
                                        "2023-13-45x",
                                        "99999999 years ago",
                                        "1 2 3 4 5 6 7 8 9 10 11 12"};
-    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++)
+    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
         expect(none[i], "", "");
 }
 

@@ -50,7 +50,7 @@ static void what_is_none_is_not_taken(void **state)
     static const char *const texts[] = {"[]", "{}", "{\"labels\":{}}", "{\"labels\":[1]}",
                                         "{\"labels\":\"x\",\"startsAt\":\"2026-11-23T09:12:44Z\"}"};
     int64_t starts_ms;
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         assert_null(read_text(texts[i], &starts_ms));
     assert_null(alert_read(NULL, &starts_ms));
     char *text = read_text("{\"labels\":{\"a\":\"b\"},\"startsAt\":\"soon\"}", &starts_ms);
@@ -68,10 +68,10 @@ static void what_is_too_much_is_left_out(void **state)
     json_auto_t *alert = json_object(), *others = json_array();
     json_t *labels = json_object(), *annotations = json_object();
     char name[200], value[4000];
-    memset(value, '"', sizeof value - 1);
-    value[sizeof value - 1] = '\0';
+    memset(value, '"', sizeof(value) - 1);
+    value[sizeof(value) - 1] = '\0';
     for (int i = 0; i < 100; i++) {
-        snprintf(name, sizeof name, "%d-%0150d", i, i);
+        snprintf(name, sizeof(name), "%d-%0150d", i, i);
         json_object_set_new(labels, name, json_string(value));
         json_object_set_new(annotations, name, json_string(value));
     }

@@ -14,7 +14,7 @@ struct world {
 static void put(const struct world *w, const char *name, const char *text)
 {
     char path[200];
-    snprintf(path, sizeof path, "%s/%s", w->folder, name);
+    snprintf(path, sizeof(path), "%s/%s", w->folder, name);
     FILE *file = fopen(path, "w");
     assert_non_null(file);
     fputs(text, file);
@@ -29,13 +29,13 @@ static bool is_ready(void *arg)
 
 static int setup(void **state)
 {
-    struct world *w = xcalloc(1, sizeof *w);
+    struct world *w = xcalloc(1, sizeof(*w));
     static const char *const folders[] = {"runbooks", "projects", "projects/shop", "projects/bank"};
     char below[200];
-    snprintf(w->folder, sizeof w->folder, "/tmp/persai-docs-XXXXXX");
+    snprintf(w->folder, sizeof(w->folder), "/tmp/persai-docs-XXXXXX");
     assert_non_null(mkdtemp(w->folder));
-    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
-        snprintf(below, sizeof below, "%s/%s", w->folder, folders[i]);
+    for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+        snprintf(below, sizeof(below), "%s/%s", w->folder, folders[i]);
         assert_int_equal(mkdir(below, 0700), 0);
     }
     put(w, "projects/Queues.md", "# All\nThe queues of others are drained by machines.\n");
@@ -47,7 +47,7 @@ static int setup(void **state)
     put(w, "notes.txt", "The database lives in the cellar. Deploys are on Tuesdays.\n");
     put(w, ".hidden.md", "secretword\n");
     put(w, "data.json", "{\"secretword\":1}\n");
-    snprintf(below, sizeof below, "%s/passwd.md", w->folder);
+    snprintf(below, sizeof(below), "%s/passwd.md", w->folder);
     assert_int_equal(symlink("/etc/passwd", below), 0);
     w->f = fixture_new();
     w->f->config.docs = w->folder;
@@ -75,8 +75,8 @@ static int teardown(void **state)
                                         "projects"};
     char path[200];
     fixture_free(w->f);
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        snprintf(path, sizeof path, "%s/%s", w->folder, names[i]);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        snprintf(path, sizeof(path), "%s/%s", w->folder, names[i]);
         remove(path);
     }
     assert_int_equal(rmdir(w->folder), 0);
@@ -252,7 +252,7 @@ static void a_long_document_is_paged(void **state)
     int pages = 0, lines = 0;
     while (from > 0) {
         char arguments[100];
-        snprintf(arguments, sizeof arguments, "{\"file\":\"new.md\",\"from_line\":%lld}",
+        snprintf(arguments, sizeof(arguments), "{\"file\":\"new.md\",\"from_line\":%lld}",
                  (long long)from);
         fixture_run(w->f, NULL, "read_doc", arguments);
         assert_false(w->f->failed);

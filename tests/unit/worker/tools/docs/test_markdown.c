@@ -115,7 +115,7 @@ static void variables_are_filled_in(void **state)
         "[]"};
     struct vars v = {.range_ms = 3600000, .step_ms = 15000};
     assert_true(vars_parse(&v, STR("env=test, $host = h1:9100 ,")));
-    for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++) {
+    for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
         json_t *variable = json_loads(variables[i], 0, NULL);
         vars_read(&v, variable);
         json_decref(variable);
@@ -171,11 +171,11 @@ static void formats_are_those_of_perses(void **state)
                       "[\"a.b\",\"it's\"]}}");
     read_variable(&v, "{\"kind\":\"TextVariable\",\"spec\":{\"name\":\"s\",\"value\":\"5\"}}");
     read_variable(&v, "{\"kind\":\"TextVariable\",\"spec\":{\"name\":\"u\",\"value\":\"ä b&c\"}}");
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char query[64];
-        snprintf(query, sizeof query, "${v%s}", cases[i].format);
+        snprintf(query, sizeof(query), "${v%s}", cases[i].format);
         applied(&v, query, cases[i].wanted, true);
-        snprintf(query, sizeof query, "${s%s}", cases[i].format);
+        snprintf(query, sizeof(query), "${s%s}", cases[i].format);
         applied(&v, query, cases[i].single, true);
     }
     applied(&v, "${u:percentencode}", "%C3%A4%20b%26c", true);

@@ -141,7 +141,7 @@ static void a_session_that_is_gone_is_made_anew_once(void **state)
     struct mcp_fixture *f = *state;
     mcp_start(f, "");
     mcp_wait_there(f);
-    snprintf(f->session, sizeof f->session, "gone");
+    snprintf(f->session, sizeof(f->session), "gone");
     mcp_run(f, "mcp_tix_find", "{}");
     mcp_expect(f, false, "found");
     assert_non_null(strstr(buf_cstr(&f->said), "tools/call v=2025-06-18 s=s1\nPOST initialize\n"));
@@ -157,7 +157,7 @@ static void several_calls_that_lose_a_session_share_the_next(void **state)
     struct mcp_fixture *f = *state;
     mcp_start(f, "");
     mcp_wait_there(f);
-    snprintf(f->session, sizeof f->session, "gone");
+    snprintf(f->session, sizeof(f->session), "gone");
     for (int i = 0; i < 4; i++)
         mcp_begin(f, "mcp_tix_find", "{}");
     mcp_run(f, "mcp_tix_find", "{}");
@@ -257,7 +257,7 @@ static void what_goes_wrong_with_a_call_is_told(void **state)
     };
     mcp_start(f, "");
     mcp_wait_there(f);
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         f->odd[0] = cases[i].odd;
         mcp_run(f, "mcp_tix_find", "{}");
         mcp_expect(f, true, cases[i].part);
@@ -380,7 +380,7 @@ static void handshakes_that_go_wrong_leave_it_away(void **state)
          NULL, 0, false},
         {"server/discover", 401, "", NULL, 0, false},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         f->odd[0] = cases[i];
         tools_free(f->tools);
         mcp_file_free(f->file);
@@ -454,7 +454,7 @@ static void files_that_are_wrong_are_a_sentence(void **state)
          "{\"name\":\"a\",\"url\":\"http://h/\",\"tools\":{\"y\":\"read\"}}]"),
     };
     char error[256];
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         error[0] = '\0';
         if (mcp_file_of(f, bad[i], error) != NULL)
             fail_msg("was taken: %s", bad[i]);

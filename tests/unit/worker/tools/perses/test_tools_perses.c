@@ -30,7 +30,7 @@ static const char *key_of(const char *call_id)
     char turn[ID_TEXT + 1], hash[RECORD_HASH_TEXT + 1];
     id_text((struct id){{0}}, turn);
     record_hash(str_of(turn), str_of(call_id), hash);
-    snprintf(key, sizeof key, "persai-%.16s", hash);
+    snprintf(key, sizeof(key), "persai-%.16s", hash);
     return key;
 }
 
@@ -50,7 +50,7 @@ static json_t *at(json_t *v, const char *path)
     while (v && str_split(&rest, '.', &name)) {
         char key[64];
         uint64_t index = 0;
-        snprintf(key, sizeof key, "%.*s", (int)name.len, name.at);
+        snprintf(key, sizeof(key), "%.*s", (int)name.len, name.at);
         str_u64(name, 100, &index);
         v = json_is_array(v) ? json_array_get(v, (size_t)index) : json_object_get(v, key);
     }
@@ -93,7 +93,7 @@ static void panel_goes_below_what_is_there(void **state)
     assert_int_equal(json_array_size(at(d, "spec.extra")), 3);
     at(d, "spec.panels.a");
     assert_int_equal(json_integer_value(at(d, "spec.layouts.0.spec.items.1.y")), 10);
-    snprintf(path, sizeof path, "#/spec/panels/%s", key_of("c1"));
+    snprintf(path, sizeof(path), "#/spec/panels/%s", key_of("c1"));
     assert_string_equal(text_at(d, "spec.layouts.0.spec.items.1.content.$ref"), path);
     assert_int_equal(json_array_size(at(d, "spec.layouts")), 3);
     json_t *panel = json_object_get(at(d, "spec.panels"), key_of("c1"));
@@ -147,7 +147,7 @@ static void without_a_yes_nothing_is_changed(void **state)
 static struct str saved(const char *call_id)
 {
     static char text[256];
-    int len = snprintf(text, sizeof text, "{" META ",\"spec\":{\"panels\":{\"%s\":{}}}}",
+    int len = snprintf(text, sizeof(text), "{" META ",\"spec\":{\"panels\":{\"%s\":{}}}}",
                        key_of(call_id));
     return (struct str){text, (size_t)len};
 }
@@ -224,7 +224,7 @@ static void refusals_are_told(void **state)
                 {200, 401, "unauthorized", "401"},
                 {200, 403, "forbidden", "may not change"},
                 {200, 400, "refused", "It said: why"}};
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct str body = rows[i].get == 200 ? STR(EMPTY) : STR("{\"message\":\"why\"}");
         const struct answer script[] = {
             {.path = PATH, .status = rows[i].get, .method = "GET", .body = body},
@@ -244,7 +244,7 @@ static void nonsense_is_no_dashboard(void **state)
     struct fixture *f = *state;
     static const char *const bodies[] = {
         "", "null", "[]", "{\"spec\":[]}", "<html>", "{\"spec\":{}", "{\"kind\":\"Dashboard\"}"};
-    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+    for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
         const struct answer script[] = {{.path = PATH, .status = 200, .body = str_of(bodies[i])},
                                         {0}};
         fixture_run(f, script, "save_panel", ARGS);
@@ -257,14 +257,14 @@ static void names_can_not_leave_the_path(void **state)
 {
     struct fixture *f = *state;
     static const char *const names[] = {"..", ".", "a/b", "a%2fb", "a?b", "a#b", "a b", "a\\\\b"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char args[256];
-        snprintf(args, sizeof args,
+        snprintf(args, sizeof(args),
                  "{\"project\":\"shop\",\"dashboard\":\"%s\",\"title\":\"T\",\"query\":\"up\"}",
                  names[i]);
         fixture_run(f, NULL, "save_panel", args);
         fixture_expect_error(f, "bad_arguments", "names");
-        snprintf(args, sizeof args,
+        snprintf(args, sizeof(args),
                  "{\"project\":\"%s\",\"dashboard\":\"board\",\"title\":\"T\",\"query\":\"up\"}",
                  names[i]);
         fixture_run(f, NULL, "save_panel", args);
@@ -388,7 +388,7 @@ static void a_dashboard_is_made_once(void **state)
     assert_false(f->failed);
     assert_string_equal(fixture_text(f, "dashboard"), "Shop_its_CPU");
     assert_int_equal(json_integer_value(at(f->json, "panels")), 3);
-    snprintf(there, sizeof there, "{\"spec\":{\"panels\":{\"%s-1\":{}}}}", key_of("c1"));
+    snprintf(there, sizeof(there), "{\"spec\":{\"panels\":{\"%s-1\":{}}}}", key_of("c1"));
     const struct answer again[] = {
         {.path = BOARDS, .status = 409, .method = "POST"},
         {.path = BOARDS "/Shop_its_CPU", .status = 200, .method = "GET", .body = str_of(there)},
@@ -480,10 +480,10 @@ static void what_the_person_could_not_see_is_not_asked(void **state)
     struct fixture *f = *state;
     static const char *const hidden[] = {"\\u200b", "\\u00ad", "\\udb40\\udc41", "\\ufe0f",
                                          "\\u3164", "\\u202e", "\\u2067",        "\\u0000"};
-    for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++) {
+    for (size_t i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++) {
         char args[256];
         snprintf(
-            args, sizeof args,
+            args, sizeof(args),
             "{\"project\":\"shop\",\"dashboard\":\"board\",\"title\":\"T%s\",\"query\":\"up\"}",
             hidden[i]);
         assert_false(tools_asks(f->tools, STR("save_panel"), str_of(args)));

@@ -215,7 +215,7 @@ static void other_kinds_of_answers_are_read(void **state)
         {"[]", NULL},
     };
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct series s;
         struct buf b;
         series_init(&s, 10, 100);

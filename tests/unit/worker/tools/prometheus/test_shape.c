@@ -27,7 +27,7 @@ static void shapes_have_words(void **state)
                  {wavy, SHAPE_FLUCTUATING}, {step, SHAPE_STEP_UP},  {drop, SHAPE_STEP_DOWN},
                  {spike, SHAPE_SPIKE},      {gaps, SHAPE_RISING},   {huge, SHAPE_FLAT}};
     struct series_point p[COUNT];
-    for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
+    for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
         struct shape s;
         for (int i = 0; i < COUNT; i++)
             p[i] = (struct series_point){1700000000 + i * 60, cases[c].f(i)};

@@ -24,7 +24,7 @@ struct real {
 static const char *program(void)
 {
     static const char *const places[] = {"/usr/bin/prometheus", "/usr/local/bin/prometheus"};
-    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
         if (access(places[i], X_OK) == 0)
             return places[i];
     return NULL;
@@ -33,10 +33,10 @@ static const char *program(void)
 static uint16_t free_port(void)
 {
     struct sockaddr_in at = {.sin_family = AF_INET};
-    socklen_t len = sizeof at;
+    socklen_t len = sizeof(at);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
     close(fd);
     return ntohs(at.sin_port);
@@ -45,7 +45,7 @@ static uint16_t free_port(void)
 static void write_file(const struct real *r, const char *name, const char *text)
 {
     char path[128];
-    snprintf(path, sizeof path, "%s/%s", r->folder, name);
+    snprintf(path, sizeof(path), "%s/%s", r->folder, name);
     FILE *file = fopen(path, "w");
     assert_non_null(file);
     fputs(text, file);
@@ -57,10 +57,10 @@ static void write_file(const struct real *r, const char *name, const char *text)
 static void launch(struct real *r)
 {
     char config[512], listen[64], storage[128], file[128];
-    snprintf(r->folder, sizeof r->folder, "/tmp/persai-prom-XXXXXX");
+    snprintf(r->folder, sizeof(r->folder), "/tmp/persai-prom-XXXXXX");
     assert_non_null(mkdtemp(r->folder));
     r->port = free_port();
-    snprintf(config, sizeof config,
+    snprintf(config, sizeof(config),
              "global: {scrape_interval: 2s, scrape_timeout: 2s, evaluation_interval: 2s}\n"
              "rule_files: [rules.yml]\nscrape_configs:\n"
              "- {job_name: many, static_configs: [{targets: ['127.0.0.1:%u']}]}\n",
@@ -71,9 +71,9 @@ static void launch(struct real *r)
                "  - {record: 'kind:many:sum', expr: 'sum by (kind) (many_things)'}\n"
                "  - {alert: FewAreFew, expr: 'few_total < 1', labels: {severity: page},\n"
                "     annotations: {summary: 'few is few', runbook_url: 'https://x/few.md'}}\n");
-    snprintf(listen, sizeof listen, "--web.listen-address=127.0.0.1:%u", r->port);
-    snprintf(storage, sizeof storage, "--storage.tsdb.path=%s/data", r->folder);
-    snprintf(file, sizeof file, "--config.file=%s/prometheus.yml", r->folder);
+    snprintf(listen, sizeof(listen), "--web.listen-address=127.0.0.1:%u", r->port);
+    snprintf(storage, sizeof(storage), "--storage.tsdb.path=%s/data", r->folder);
+    snprintf(file, sizeof(file), "--config.file=%s/prometheus.yml", r->folder);
     r->pid = fork();
     assert_true(r->pid >= 0);
     if (r->pid > 0)
@@ -110,7 +110,7 @@ static void on_scrape(void *arg, struct http_request *request)
 static int setup(void **state)
 {
     char error[256], url[64];
-    struct real *r = xcalloc(1, sizeof *r);
+    struct real *r = xcalloc(1, sizeof(*r));
     *state = r;
     assert_non_null(program()); /* tests/run installs it */
     r->f = fixture_new();
@@ -123,7 +123,7 @@ static int setup(void **state)
     r->f->http = http_new(r->f->loop, &config, &callbacks, r, error);
     assert_non_null(r->f->http);
     launch(r);
-    snprintf(url, sizeof url, "http://127.0.0.1:%u", r->port);
+    snprintf(url, sizeof(url), "http://127.0.0.1:%u", r->port);
     r->f->config.perses_url = url;
     fixture_tools(r->f);
     return 0;
@@ -137,7 +137,7 @@ static int teardown(void **state)
         int status;
         kill(r->pid, SIGKILL);
         waitpid(r->pid, &status, 0);
-        snprintf(command, sizeof command, "%s", r->folder);
+        snprintf(command, sizeof(command), "%s", r->folder);
         pid_t pid = fork();
         if (pid == 0) {
             execlp("rm", "rm", "-rf", command, (char *)NULL);
@@ -287,9 +287,9 @@ static void a_real_prometheus_is_explored(void **state)
         {"many_things{kind=\\\"odd\\\",thing=\\\"2\\\"}",
          "Each matcher of many_things alone fits some series, but none fits all of them"},
     };
-    for (size_t i = 0; i < sizeof empties / sizeof empties[0]; i++) {
+    for (size_t i = 0; i < sizeof(empties) / sizeof(empties[0]); i++) {
         char arguments[512];
-        snprintf(arguments, sizeof arguments, "{\"query\":\"%s\"}", empties[i].query);
+        snprintf(arguments, sizeof(arguments), "{\"query\":\"%s\"}", empties[i].query);
         assert_true(ask_until(r, "execute_instant_query", arguments, empties[i].says));
     }
 }
