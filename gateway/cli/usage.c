@@ -61,6 +61,7 @@ struct parse {
 static enum usage_verdict parse_one(struct parse *p, const char *word);
 static enum usage_verdict parse_option(struct parse *p, const char *word);
 static enum usage_verdict print(struct parse *p, const char *word);
+static enum usage_verdict help(struct parse *p);
 static bool set_option(struct parse *p, unsigned row, const char *value);
 static enum usage_verdict check(struct parse *p);
 static void print_help(struct buf *b);
@@ -100,6 +101,8 @@ static enum usage_verdict parse_one(struct parse *p, const char *word)
                 p->has_command = true;
                 return USAGE_RUN;
             }
+        if (strcmp(word, "help") == 0)
+            return help(p);
         buf_printf(p->out, "there is no command %s; see persai --help", word);
         return USAGE_WRONG;
     }
@@ -184,6 +187,13 @@ static enum usage_verdict print(struct parse *p, const char *word)
             return USAGE_PRINT;
         }
     return USAGE_RUN;
+}
+
+/* `help` and `help COMMAND`: what is typed first where --help is not known. */
+static enum usage_verdict help(struct parse *p)
+{
+    enum usage_verdict verdict = p->at < p->argc ? parse_one(p, p->argv[p->at++]) : USAGE_RUN;
+    return verdict == USAGE_RUN ? print(p, "--help") : verdict;
 }
 
 static enum usage_verdict check(struct parse *p)

@@ -55,6 +55,7 @@ static void what_is_wrong_is_said(void **state)
 {
     (void)state;
     refused("persai", "which command? See persai --help");
+    refused("persai help dance", "there is no command dance; see persai --help");
     refused("persai dance", "there is no command dance; see persai --help");
     refused("persai ask --dance", "there is no option --dance; see persai --help");
     refused("persai ask --model", "--model needs a value");
@@ -105,6 +106,12 @@ static void help_man_and_completions_have_every_option(void **state)
     assert_int_equal(parse("persai ask --help", &u, &out), USAGE_PRINT);
     assert_non_null(strstr(buf_cstr(&out), "--datasource NAME"));
     assert_null(strstr(buf_cstr(&out), "--refuse"));
+    scoped_buf(same, 1 << 20);
+    assert_int_equal(parse("persai help ask", &u, &same), USAGE_PRINT);
+    assert_string_equal(buf_cstr(&same), buf_cstr(&out));
+    scoped_buf(all, 1 << 20);
+    assert_int_equal(parse("persai help", &u, &all), USAGE_PRINT);
+    assert_non_null(strstr(buf_cstr(&all), "usage: persai COMMAND"));
 }
 
 int main(void)
