@@ -125,15 +125,17 @@ def test_hostile_frames(stack: Stack) -> None:
     well(stack)
 
 
-def test_a_worker_of_another_version_is_refused(stack: Stack) -> None:
-    """With a line in the log; it gets no turn."""
+@pytest.mark.parametrize("version", [1, 3, 4711])
+def test_a_worker_of_another_version_is_refused(stack: Stack, version: int) -> None:
+    """An older one, or a later: with a line in the log; it gets no turn."""
     context = zmq.Context()
     try:
         dealer = context.socket(zmq.DEALER)
         dealer.linger = 0
         dealer.connect(stack.gateway.broker)
-        dealer.send(msgpack.packb([1, 4711, "future-worker", 256, 0, b"[]", b"[]"]))
-        until(lambda: b"version" in stack.gateway.process.log_bytes(), "the log line")
+        dealer.send(msgpack.packb([1, version, "other-worker", 256, 0, b"[]", b"[]"]))
+        line = f"event=worker.refused worker=\"other-worker\" version={version} ours=".encode()
+        until(lambda: line in stack.gateway.process.log_bytes(), "the log line")
         alice = stack.client()
         for n in range(5):
             alice.ask(alice.session(), f"question {n}")
