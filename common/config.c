@@ -26,7 +26,7 @@ static bool fail(struct config_result *r, const char *format, ...)
     return false;
 }
 
-/* Values. */
+/* ---- values ---- */
 
 struct unit {
     const char *name;
@@ -205,7 +205,7 @@ static bool store(const struct setting *s, struct str value, void *into, struct 
     return false;
 }
 
-/* Where values come from. */
+/* ---- where values come from ---- */
 
 static bool takes_file(const struct setting *s)
 {
@@ -366,7 +366,7 @@ static void print_settings(const struct config_args *a)
     print(&b);
 }
 
-/* The command line. */
+/* ---- the command line ---- */
 
 struct word {
     struct str flag;   /* --name */

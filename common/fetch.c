@@ -215,7 +215,7 @@ void fetch_pool_free(struct fetch_pool *p)
         free(p);
 }
 
-/* The end of a fetch */
+/* ---- the end of a fetch ---- */
 
 static void fetch_free(struct fetch *f)
 {
@@ -360,7 +360,7 @@ static void on_idle_tick(void *arg)
     } while (late != NULL);
 }
 
-/* Bytes come in */
+/* ---- bytes come in ---- */
 
 static void keep_header(struct fetch *f, struct str line)
 {
@@ -429,7 +429,7 @@ static void bound_encoded(struct fetch *f)
         f->body_bytes_max = BODY_BYTES_MAX;
 }
 
-/* What a pass reads */
+/* ---- what a pass reads ---- */
 
 /* Has it had its share of a pass whose bytes are used up? An encoded body is read on: libcurl would
  * decode the rest of its buffer and keep that, up to 64 MiB (curl_easy_pause(3), MEMORY USE); what
@@ -510,7 +510,7 @@ struct str fetch_response_header(const struct fetch *f, const char *name)
     return (struct str){NULL, 0};
 }
 
-/* The start of a fetch */
+/* ---- the start of a fetch ---- */
 
 /* False: a control character, which could smuggle in another header. */
 static bool add_header(struct fetch *f, const char *name, const char *prefix, struct str value)
@@ -667,7 +667,7 @@ static void on_later(void *arg)
     }
 }
 
-/* Small things */
+/* ---- small things ---- */
 
 bool fetch_escape(struct buf *b, struct str s)
 {

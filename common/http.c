@@ -19,7 +19,7 @@ enum { RUNS_A_PASS = 8 };
 /* With many requests at once each run is long: others of the loop get their turn after this. */
 enum { RUN_NS_MAX = 2 * 1000 * 1000 };
 
-/* The loop's side */
+/* ---- the loop's side ---- */
 
 static void on_mhd_timeout(void *arg);
 static void on_flush(void *arg);
@@ -108,7 +108,7 @@ static void on_sweep(void *arg)
     }
 }
 
-/* Requests come in */
+/* ---- requests come in ---- */
 
 static enum MHD_Result head_is_in(struct http_request *r, const char *url, const char *version);
 static enum MHD_Result go_on(struct http_request *r);
@@ -390,7 +390,7 @@ static void on_mhd_log(void *arg, const char *format, va_list args)
         log_debug("http.mhd", "text=%s", log_text(str_trim(str_of(line))));
 }
 
-/* What a request holds */
+/* ---- what a request holds ---- */
 
 struct str http_body(const struct http_request *r) { return buf_str(&r->body); }
 
@@ -410,7 +410,7 @@ void http_on_over(struct http_request *r, void (*fn)(void *arg), void *arg)
     r->over_arg = arg;
 }
 
-/* Start and end */
+/* ---- start and end ---- */
 
 static struct MHD_Daemon *start_daemon(struct http *h)
 {

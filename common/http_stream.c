@@ -79,7 +79,7 @@ static void end_stream(struct http_stream *s)
         free(s);
 }
 
-/* Output */
+/* ---- output ---- */
 
 /* How many bytes the socket took. */
 static size_t send_some(struct http_stream *s, const char *bytes, size_t len)
@@ -184,7 +184,7 @@ void http_stream_flush_all(struct http *h)
     }
 }
 
-/* What the loop and microhttpd tell */
+/* ---- what the loop and microhttpd tell ---- */
 
 static void on_io(void *arg, unsigned events)
 {
@@ -264,7 +264,7 @@ void http_stream_close_all(struct http *h)
     }
 }
 
-/* The caller's side */
+/* ---- the caller's side ---- */
 
 struct http_stream *http_stream_open(struct http_request *r, const char *content_type,
                                      const struct http_stream_handler *handler, void *arg)

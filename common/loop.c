@@ -39,7 +39,7 @@ struct loop {
     uint64_t woke_ns;      /* when the first callback of this pass began; 0: none did */
 };
 
-/* Lists of calls. */
+/* ---- lists of calls ---- */
 
 static void calls_add(struct calls *c, loop_fn *fn, void *arg)
 {
@@ -90,7 +90,7 @@ static void run_later(struct loop *l)
         loop_again(l); /* what they put off runs at the end of the next pass */
 }
 
-/* The pass. */
+/* ---- the pass ---- */
 
 static void decide_and_write(struct loop *l)
 {
@@ -269,7 +269,7 @@ void loop_timer_free(struct loop_timer *t)
     uv_close((uv_handle_t *)&t->uv, on_closed);
 }
 
-/* File descriptors. */
+/* ---- file descriptors ---- */
 
 struct loop_fd {
     uv_poll_t uv;
@@ -333,7 +333,7 @@ void loop_fd_free(struct loop_fd *f)
     uv_close((uv_handle_t *)&f->uv, on_closed); /* stops watching at once: fd may be closed now */
 }
 
-/* Signals. */
+/* ---- signals ---- */
 
 struct loop_signal {
     uv_signal_t uv;
@@ -360,7 +360,7 @@ void loop_on_signal(struct loop *l, int signum, loop_fn *fn, void *arg)
     CHECK(uv_signal_start(&s->uv, on_signal, signum) == 0);
 }
 
-/* Names. */
+/* ---- names ---- */
 
 struct resolve {
     uv_getaddrinfo_t uv;
@@ -433,7 +433,7 @@ void loop_resolve_forget(struct loop *l, uint64_t id)
     }
 }
 
-/* Work in a thread. */
+/* ---- work in a thread ---- */
 
 struct work {
     uv_work_t uv;
@@ -465,7 +465,7 @@ void loop_work(struct loop *l, loop_fn *work, loop_fn *done, void *arg)
     CHECK(uv_queue_work(&l->uv, &w->uv, on_work, on_worked) == 0);
 }
 
-/* The end. */
+/* ---- the end ---- */
 
 static void close_other(uv_handle_t *handle, void *arg)
 {

@@ -114,7 +114,7 @@ double metric_get(const struct metric *m)
     return m->kind == METRIC_HISTOGRAM ? (double)m->count : m->value;
 }
 
-/* The process itself. */
+/* ---- the process itself ---- */
 
 static double wall_seconds(clockid_t clock)
 {
@@ -196,7 +196,7 @@ static void process_metrics(void)
         fds_max->value = limit.rlim_cur == RLIM_INFINITY ? INFINITY : (double)limit.rlim_cur;
 }
 
-/* Prometheus text. */
+/* ---- Prometheus text ---- */
 
 static void write_number(struct buf *b, double value)
 {

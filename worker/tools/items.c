@@ -68,7 +68,7 @@ static uint16_t match(const struct items *i, unsigned *item)
     return found;
 }
 
-/* Building */
+/* ---- building ---- */
 
 static json_t *make_string(struct str text)
 {
@@ -196,7 +196,7 @@ static bool on_token(void *arg, enum sax_token token, struct str text)
     return false;
 }
 
-/* Reading a tree */
+/* ---- reading a tree ---- */
 
 struct str item_str(const json_t *item, const char *key)
 {

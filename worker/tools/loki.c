@@ -410,7 +410,7 @@ void loki_query(struct tool_run *r)
         ask_stats(l);
 }
 
-/* Lists */
+/* ---- lists ---- */
 
 static bool text_row(struct rows *r, unsigned path, struct str key, json_t *item, struct buf *b)
 {

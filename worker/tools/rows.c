@@ -81,7 +81,7 @@ void rows_note(struct rows *r, const char *format, ...)
     text_json(&r->notes, str_of(text), sizeof(text));
 }
 
-/* Reading */
+/* ---- reading ---- */
 
 static bool on_item(void *arg, unsigned path, struct str key, json_t *item)
 {
@@ -210,7 +210,7 @@ void rows_post(struct rows *r, const char *api, struct buf *body)
     ask(r, r->run->door, api, body, true);
 }
 
-/* Writing */
+/* ---- writing ---- */
 
 void row_long(struct buf *b, const char *key, struct str text, size_t max_bytes)
 {

@@ -308,7 +308,7 @@ bool sax_feed(struct sax *s, struct str piece)
     return !s->broken && !s->stopped;
 }
 
-/* Numbers */
+/* ---- numbers ---- */
 
 static bool slow_double(struct str text, double *out)
 {

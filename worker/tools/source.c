@@ -17,7 +17,7 @@ enum {
     TRIES_MAX = 3,
 };
 
-/* Forms */
+/* ---- forms ---- */
 
 void source_param(struct buf *form, const char *name, struct str value)
 {
@@ -45,7 +45,7 @@ void source_said(struct tool_run *r, unsigned path, const json_t *item)
         run_remark(r, buf_str(&note));
 }
 
-/* Asking */
+/* ---- asking ---- */
 
 static void send(struct source_request *ask);
 static void heard(const struct source_request *ask, enum fetch_status status);

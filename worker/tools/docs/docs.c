@@ -59,7 +59,7 @@ static void index_free(struct index *i)
     free(i);
 }
 
-/* Making an index. In a thread: nothing here touches the loop. */
+/* ---- making an index. In a thread: nothing here touches the loop ---- */
 
 struct scan {
     struct docs *docs;
@@ -254,7 +254,7 @@ static void scan_work(void *arg)
     }
 }
 
-/* The folder, now and then */
+/* ---- the folder, now and then ---- */
 
 static void docs_end(struct docs *d)
 {
@@ -329,7 +329,7 @@ bool docs_count(const struct docs *d, unsigned *files, unsigned *left_out)
 
 void docs_look(struct docs *d) { on_time(d); }
 
-/* A question to the index, answered in a thread. */
+/* ---- a question to the index, answered in a thread ---- */
 
 struct ask {
     struct tool_run *run; /* NULL: cancelled */

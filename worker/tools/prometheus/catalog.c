@@ -67,7 +67,7 @@ static int compare(struct str a, struct str b)
     return order != 0 ? order : a.len < b.len ? -1 : a.len > b.len;
 }
 
-/* Reading */
+/* ---- reading ---- */
 
 /* What has no metadata is known by its name: an index into types. */
 static uint8_t named_type(struct str name)
@@ -329,7 +329,7 @@ void catalog_end_metadata(struct catalog *c)
     buf_free(&c->help);
 }
 
-/* Searching */
+/* ---- searching ---- */
 
 bool catalog_search_init(struct catalog_search *s, struct str search, unsigned offset,
                          unsigned limit)
@@ -432,7 +432,7 @@ bool catalog_search_step(struct catalog_search *s, const struct catalog *c)
     return s->at < c->count;
 }
 
-/* Writing */
+/* ---- writing ---- */
 
 unsigned catalog_best(struct catalog_search *s, const struct catalog *c, struct str *names,
                       unsigned max)

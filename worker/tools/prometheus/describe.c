@@ -106,7 +106,7 @@ static void ask(struct describe *d, const char *api, struct buf *form, const cha
     source_request(&d->ask, d->run->tools, d->run->door, d->run->token, &request);
 }
 
-/* The end */
+/* ---- the end ---- */
 
 static void write_labels(struct describe *d, struct buf *b)
 {
@@ -234,7 +234,7 @@ static void ask_details(struct describe *d)
         ask(d, "/api/v1/query", &form, result_path, on_detail, on_details);
 }
 
-/* Counting its series */
+/* ---- counting its series ---- */
 
 static bool on_count_item(void *arg, unsigned path, struct str key, json_t *item)
 {
@@ -271,7 +271,7 @@ static void ask_count(struct describe *d)
     ask(d, "/api/v1/query", &form, result_path, on_count_item, on_count);
 }
 
-/* The names of its labels */
+/* ---- the names of its labels ---- */
 
 static bool on_label(void *arg, unsigned path, struct str key, json_t *item)
 {

@@ -70,7 +70,7 @@ void explain_free(struct explain *e)
     free(e);
 }
 
-/* Reading a selector */
+/* ---- reading a selector ---- */
 
 static struct str word(const char **at, const char *end)
 {
@@ -145,7 +145,7 @@ unsigned explain_matchers(struct str selector, struct str *metric, struct matche
     return count;
 }
 
-/* Notes */
+/* ---- notes ---- */
 
 static void note(struct explain *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void note(struct explain *e, const char *format, ...)
@@ -165,7 +165,7 @@ static void note(struct explain *e, const char *format, ...)
 
 static void done(struct explain *e) { e->fn(e->arg, buf_str(&e->notes)); }
 
-/* Asking */
+/* ---- asking ---- */
 
 static bool on_piece(void *arg, struct str piece)
 {
@@ -363,7 +363,7 @@ static void ask_counts(struct explain *e)
         ask(e, "/api/v1/query_range", &form, "data/result/*", on_count, on_counts);
 }
 
-/* One selector after the other */
+/* ---- one selector after the other ---- */
 
 static void on_near(void *arg, struct str names)
 {

@@ -48,7 +48,7 @@ bool guard_subqueries(struct guard_query *q, const struct guard_range *r,
     return true;
 }
 
-/* Counting */
+/* ---- counting ---- */
 
 bool guard_count_query(const struct guard_query *q, bool grouped, struct buf *b)
 {
@@ -94,7 +94,7 @@ void guard_count_range(const struct guard_query *q, const struct guard_range *r,
     count->step_ms = span >= INSTANTS - 1 ? (span + INSTANTS - 2) / (INSTANTS - 1) : 1;
 }
 
-/* Deciding */
+/* ---- deciding ---- */
 
 static double counted(double series) { return series > 0 ? series : 0; }
 

@@ -47,7 +47,7 @@ static bool has_value(const struct rows *r, const json_t *labels)
     return !rows_searching(r);
 }
 
-/* Label names */
+/* ---- label names ---- */
 
 static bool name_row(struct rows *r, unsigned path, struct str key, json_t *item, struct buf *b)
 {
@@ -85,7 +85,7 @@ void prom_label_names(struct tool_run *run)
     rows_ask(rows_new(run, &names_spec), "/api/v1/labels", &form);
 }
 
-/* Series */
+/* ---- series ---- */
 
 static bool series_row(struct rows *r, unsigned path, struct str key, json_t *item, struct buf *b)
 {
@@ -119,7 +119,7 @@ void prom_series(struct tool_run *run)
     rows_ask(rows_new(run, &series_spec), "/api/v1/series", &form);
 }
 
-/* Alerts */
+/* ---- alerts ---- */
 
 static bool alert_row(struct rows *r, unsigned path, struct str key, json_t *item, struct buf *b)
 {
@@ -157,7 +157,7 @@ void prom_alerts(struct tool_run *run)
     rows_ask(rows_new(run, &alerts_spec), "/api/v1/alerts", &form);
 }
 
-/* Rules */
+/* ---- rules ---- */
 
 static bool rule_row(struct rows *r, unsigned path, struct str key, json_t *item, struct buf *b)
 {
@@ -205,7 +205,7 @@ void prom_rules(struct tool_run *run)
     rows_ask(rows_new(run, &rules_spec), "/api/v1/rules", &form);
 }
 
-/* Targets */
+/* ---- targets ---- */
 
 struct healths {
     unsigned up, down, unknown;
@@ -264,7 +264,7 @@ void prom_targets(struct tool_run *run)
     rows_ask(r, "/api/v1/targets", &form);
 }
 
-/* Build info */
+/* ---- build info ---- */
 
 static bool build_row(struct rows *r, unsigned path, struct str key, json_t *item, struct buf *b)
 {

@@ -142,7 +142,7 @@ static bool read_string(struct reader *r, struct str *inside)
 static const char *const word_operators[] = {"and",     "or", "unless", "atan2",
                                              "default", "if", "ifnot",  NULL};
 
-/* Selectors */
+/* ---- selectors ---- */
 
 /* One matcher, or a metric's quoted name. */
 static bool read_matcher(struct reader *r, bool *selects)
@@ -310,7 +310,7 @@ static bool read_brackets(struct reader *r)
     return !subquery || add_subquery(r, window, step);
 }
 
-/* Modifiers: offset 5m, @ 1609746000, @ start() */
+/* ---- modifiers: offset 5m, @ 1609746000, @ start() ---- */
 
 static void modify(struct reader *r, size_t from, bool offset)
 {
@@ -398,7 +398,7 @@ static bool read_at(struct reader *r)
     return true;
 }
 
-/* Parentheses */
+/* ---- parentheses ---- */
 
 /* A list of labels: (a, "b"); the text from `from` to its end by list. */
 static bool read_list(struct reader *r, size_t from, struct str *list)
@@ -537,7 +537,7 @@ static bool pop(struct reader *r)
     return bound_labels(r, o);
 }
 
-/* Words */
+/* ---- words ---- */
 
 static bool read_call(struct reader *r, struct str word)
 {

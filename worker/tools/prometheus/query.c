@@ -212,7 +212,7 @@ void prom_range_query(struct tool_run *r) { start(r, true); }
 
 void prom_instant_query(struct tool_run *r) { start(r, false); }
 
-/* Counting what it would touch */
+/* ---- counting what it would touch ---- */
 
 static void on_counted(void *arg, enum source_outcome outcome);
 static void judge(struct query *q);
@@ -490,7 +490,7 @@ static void check_syntax(struct query *q)
     source_request(&q->check, r->tools, r->door, r->token, &request);
 }
 
-/* The query itself */
+/* ---- the query itself ---- */
 
 static void execute(struct query *q)
 {

@@ -75,7 +75,7 @@ void series_free(struct series *s)
 
 bool series_feed(struct series *s, struct str piece) { return sax_feed(&s->sax, piece); }
 
-/* Reading */
+/* ---- reading ---- */
 
 static uint8_t key_of(enum where where, struct str text)
 {
@@ -383,7 +383,7 @@ static bool on_token(void *arg, enum sax_token token, struct str text)
     return false;
 }
 
-/* Thinning */
+/* ---- thinning ---- */
 
 unsigned series_thin(struct series_point *p, unsigned count, unsigned want)
 {
@@ -425,7 +425,7 @@ unsigned series_thin(struct series_point *p, unsigned count, unsigned want)
     return want;
 }
 
-/* Writing */
+/* ---- writing ---- */
 
 static void write_moment(struct buf *b, const char *key, int64_t unix_ms)
 {
