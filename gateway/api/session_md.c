@@ -56,7 +56,8 @@ static void write_question(struct buf *b, const struct record_message *m)
     struct str rest = str_trim(m->content), line;
     while (str_split(&rest, '\n', &line)) {
         buf_puts(b, "> ");
-        buf_add_str(b, line);
+        for (size_t i = 0; i < line.len; i++) /* a line ends there too (CommonMark) */
+            buf_putc(b, line.at[i] == '\r' ? ' ' : line.at[i]);
         buf_putc(b, '\n');
     }
 }
@@ -109,7 +110,9 @@ static void write_response(struct buf *b, const struct record_response *r)
         buf_puts(b, "`\n\n");
     }
     if (start.len > 0 && step.len > 0) {
-        buf_printf(b, "From %.*s to ", (int)start.len, start.at);
+        buf_puts(b, "From ");
+        write_line(b, start);
+        buf_puts(b, " to ");
         write_line(b, json_text(json_object_get(root, "end")));
         buf_puts(b, ", a point every ");
         write_line(b, step);

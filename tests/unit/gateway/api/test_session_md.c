@@ -44,6 +44,8 @@ static void a_question_is_quoted_and_an_answer_stands_as_it_is(void **state)
                                          .content = STR("which?\n# not a heading\n")}};
     assert_string_equal(written(&m), "\n## Question, 2023-11-14 22:13:20 UTC\n\n"
                                      "> which?\n> # not a heading\n");
+    m.record.content = STR("which?\r# no heading either\rx");
+    assert_null(strchr(written(&m), '\r'));
     m.record.role = ROLE_ASSISTANT;
     m.record.model = STR("openai/gpt_5");
     m.record.content = STR("**a** of `x`");
@@ -61,6 +63,8 @@ static void a_question_is_quoted_and_an_answer_stands_as_it_is(void **state)
 static void a_query_has_its_text_range_and_table(void **state)
 {
     (void)state;
+    assert_non_null(strstr(response("{\"start\":\"<img>\",\"step\":\"1\",\"series\":[]}", false),
+                           "From \\<img"));
     assert_string_equal(
         response(
             "{\"kind\":\"range\",\"query\":\"rate(x[5m])\",\"start\":\"2026-01-01T00:00:00Z\","
