@@ -43,6 +43,18 @@ def test_what_is_printed_is_what_is_answered(stack: Stack) -> None:
     assert Client(stack.gateway.url).get("/openapi.json").json() == spec.document()
 
 
+def test_each_body_has_an_example_that_fits() -> None:
+    document = spec.document()
+    bodies = [operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[-1]
+              for item in document["paths"].values() for operation in item.values() if "requestBody" in operation]
+    assert len(bodies) > 9
+    for name in bodies:
+        examples = document["components"]["schemas"][name].get("examples")
+        assert examples, name
+        for example in examples:
+            spec.check(name, example)
+
+
 def test_the_check_of_each_answer_sees_a_fault() -> None:
     """Of harness/spec.py itself."""
     good = {"session_id": "0" * 32, "session_name": "", "title": "", "started_at": "2026-01-01T00:00:00Z", "model": "",
