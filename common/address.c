@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 
 static bool parse_network(struct str text, struct network *out);
@@ -77,6 +78,34 @@ bool address_host(struct str text, struct str *name)
     if (!str_split(&rest, ']', name) || !rest.at || !parse_host(*name, &v4, &at) || v4)
         return false;
     return rest.len == 0 || (rest.at[0] == ':' && port_ok(str_skip(rest, 1)));
+}
+
+static bool is_same(struct str a, struct str b)
+{
+    return a.len == b.len && a.len > 0 && strncasecmp(a.at, b.at, a.len) == 0;
+}
+
+/* localhost and what is below it never leave the machine (RFC 6761 section 6.3). */
+bool address_is_local(struct str name)
+{
+    struct str below = STR(".localhost");
+    struct address a;
+    if (is_same(name, STR("localhost")) ||
+        (name.len > below.len &&
+         is_same((struct str){name.at + name.len - below.len, below.len}, below)))
+        return true;
+    return address_parse(name, &a) && address_is_loopback(&a);
+}
+
+bool address_listed(struct str host, struct str list)
+{
+    struct str name, one;
+    if (!address_host(host, &name))
+        return false;
+    while (str_split(&list, ',', &one))
+        if (is_same(str_trim(one), host) || is_same(str_trim(one), name))
+            return true;
+    return false;
 }
 
 bool address_listen(const char *text, char host[ADDRESS_HOST_MAX], char port[ADDRESS_PORT_MAX])

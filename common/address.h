@@ -23,6 +23,12 @@ enum { ADDRESS_HOST_MAX = 256, ADDRESS_PORT_MAX = 6 };
 /* Where to listen: "name:80", "192.0.2.1:80", "[2001:db8::1]:80", ":80" and "*:80" (all addresses).
  * host comes without brackets. False: there is no port, or one above 65535. */
 bool address_listen(const char *text, char host[ADDRESS_HOST_MAX], char port[ADDRESS_PORT_MAX]);
+/* A name that never leaves the machine, or a loopback address; without brackets, as address_host
+ * gives it. */
+bool address_is_local(struct str name);
+/* Is it in this list, with its port or without? host: as a Host header has it; names fit whatever
+ * their case. */
+bool address_listed(struct str host, struct str list);
 bool address_is_v4(const struct address *a);
 bool address_is_loopback(const struct address *a);
 void address_text(const struct address *a, char out[INET6_ADDRSTRLEN]);

@@ -226,3 +226,22 @@ const char *log_text(struct str s)
     }
     return buf_cstr(b);
 }
+
+/* What stands before the last @ may all be of a password that was not escaped. */
+const char *log_address(const char *url)
+{
+    struct str all = str_of(url);
+    const char *mark = strstr(url, "://"), *at = strrchr(url, '@'), *query = strpbrk(url, "?#");
+    size_t letters = strspn(url, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+    size_t scheme = mark == url + letters ? letters + 3 : 0;
+    scoped_buf(b, 4096);
+    buf_add_str(&b, (struct str){url, scheme});
+    if (at && query && query < at)
+        buf_puts(&b, "…");
+    else if (at)
+        buf_add(&b, at + 1, strcspn(at + 1, "?#"));
+    else
+        buf_add_str(&b,
+                    str_skip((struct str){url, query ? (size_t)(query - url) : all.len}, scheme));
+    return log_text(buf_str(&b));
+}

@@ -35,5 +35,8 @@ void log_write(enum log_level level, const char *event, const char *format, ...)
 /* A quoted, escaped, shortened (200 bytes) form for a %s of one log call; up to 4 live at once a
  * line. */
 const char *log_text(struct str s);
+/* The same of an address (http://user:password@host:port/path?key), without its user, password and
+ * query. Where it can't be told what is a password, nothing but its scheme. */
+const char *log_address(const char *url);
 
 #endif

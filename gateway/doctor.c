@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/log.h"
 #include "gateway/doctor_sources.h"
 #include "gateway/gateway.h"
 #include "gateway/auth/identity.h"
@@ -169,7 +170,8 @@ static void judge_health(struct doctor *d, const struct fetch_result *r, json_t 
             d->report,
             "Perses answers: nothing useful came from %.600s (%s, HTTP %d); start Perses or "
             "set PERSES_API_URL",
-            d->gateway->settings.perses, *r->error ? r->error : "an answer", r->http_status);
+            log_address(d->gateway->settings.perses), *r->error ? r->error : "an answer",
+            r->http_status);
 }
 
 static void judge_config(struct doctor *d, const struct fetch_result *r, json_t *body)

@@ -180,8 +180,8 @@ static int serve(struct gateway *g)
     loop_on_signal(g->loop, SIGINT, on_terminate, &drain);
     loop_on_signal(g->loop, SIGHUP, on_hangup, g);
     log_info("gateway.ready", "name=%s listen=%s port=%u redis=%s perses=%s version=%s", g->name,
-             g->settings.http.listen, http_port(g->http), redis_where(g->redis), g->settings.perses,
-             PERSAI_VERSION);
+             g->settings.http.listen, http_port(g->http), redis_where(g->redis),
+             log_address(g->settings.perses), PERSAI_VERSION);
     loop_run(g->loop);
     log_info("gateway.stop", "name=%s", g->name);
     loop_timer_free(drain.timer);

@@ -97,7 +97,7 @@ bool settings_url(const char *name, const char *url, char why[SETTINGS_WHY_MAX])
     snprintf(why, SETTINGS_WHY_MAX,
              "%s is %.120s, but must be an address that begins with http:// or https:// (a port "
              "is from 1 to 65535).",
-             name, log_text(str_of(url)));
+             name, log_address(url));
     return false;
 }
 

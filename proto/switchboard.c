@@ -94,4 +94,4 @@ bool switchboard_reload(struct switchboard *b, char error[256])
     return true;
 }
 
-const struct switched *switchboard_now(const struct switchboard *b) { return &b->now; }
+const struct switched *switchboard_now(const struct switchboard *b) { return b ? &b->now : NULL; }

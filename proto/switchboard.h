@@ -17,6 +17,7 @@ void switchboard_free(struct switchboard *b); /* NULL is fine */
 /* The file is read again. False: it stays as it was, and error says why. */
 bool switchboard_reload(struct switchboard *b, char error[256]) warn_unused;
 /* As long as the board is there. */
+/* b NULL (a check has none): NULL, nothing is off. */
 const struct switched *switchboard_now(const struct switchboard *b);
 /* This is what the store says. */
 void switchboard_told(struct switchboard *b, const struct switches *s);

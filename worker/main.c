@@ -368,8 +368,8 @@ static int serve(struct worker *w)
              "name=%s capacity=%u gateways=%s redis=%s perses=%s model=%s at=%s metrics_port=%u "
              "version=%s",
              w->name, w->settings.hub.capacity, log_text(str_of(w->settings.gateways)),
-             redis_where(w->redis), w->settings.perses, log_text(str_of(first->name)),
-             first->base_url, http_port(w->http), PERSAI_VERSION);
+             redis_where(w->redis), log_address(w->settings.perses), log_text(str_of(first->name)),
+             log_address(first->base_url), http_port(w->http), PERSAI_VERSION);
     loop_run(w->loop);
     log_info("worker.stop", "name=%s turns=%u", w->name, worker_turns_running(w->turns));
     loop_timer_free(drain.timer);

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "common/address.h"
 #include "common/json.h"
 #include "proto/err.h"
 
@@ -115,13 +116,28 @@ static void answer_ready(const struct worker *w, struct http_request *r)
     http_reply(r, reason ? 503 : 200, "application/json", buf_str(&b));
 }
 
+/* Is it asked by the name of another site, which leads here for a browser (DNS rebinding)? Such a
+ * name has a dot: whose network this is has addresses, and its own names. */
+static bool host_ok(const struct worker *w, struct str host)
+{
+    struct str name;
+    struct address at;
+    if (host.len == 0) /* HTTP/1.0: no browser */
+        return true;
+    return address_host(host, &name) &&
+           (address_parse(name, &at) || address_is_local(name) || !memchr(name.at, '.', name.len) ||
+            address_listed(host, str_of(w->settings.metrics_hosts)));
+}
+
 static void on_request(void *arg, struct http_request *r)
 {
     struct worker *w = arg;
     struct str path = http_path(r);
     bool metrics = str_is(path, "/metrics"), health = str_is(path, "/healthz");
     bool ready = str_is(path, "/readyz");
-    if (!metrics && !health && !ready)
+    if (!host_ok(w, http_host(r)))
+        answer_error(r, ERR_BAD_HOST);
+    else if (!metrics && !health && !ready)
         answer_error(r, ERR_NOT_FOUND);
     else if (!str_is(http_method(r), "GET"))
         answer_error(r, ERR_METHOD_NOT_ALLOWED);

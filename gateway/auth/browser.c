@@ -118,30 +118,11 @@ bool browser_cors(const struct gateway *g, struct http_request *r)
 
 /* ---- hosts ---- */
 
-/* localhost and what is below it never leave the machine (RFC 6761 section 6.3). */
-static bool is_loopback(struct str name)
-{
-    struct str below = STR(".localhost");
-    struct address a;
-    if (is_same(name, STR("localhost")) ||
-        (name.len > below.len &&
-         is_same((struct str){name.at + name.len - below.len, below.len}, below)))
-        return true;
-    return address_parse(name, &a) && address_is_loopback(&a);
-}
-
 bool browser_host_ok(const struct gateway *g, const struct http_request *r)
 {
     struct str host = http_host(r), name;
-    struct str list = str_of(g->settings.hosts), one;
     if (host.len == 0) /* HTTP/1.0: no browser */
         return true;
-    if (!address_host(host, &name))
-        return false;
-    if (is_loopback(name))
-        return true;
-    while (str_split(&list, ',', &one))
-        if (is_same(str_trim(one), host) || is_same(str_trim(one), name))
-            return true;
-    return false;
+    return address_host(host, &name) &&
+           (address_is_local(name) || address_listed(host, str_of(g->settings.hosts)));
 }

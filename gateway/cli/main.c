@@ -8,6 +8,7 @@
 #include "common/duration.h"
 #include "common/fetch.h"
 #include "common/json.h"
+#include "common/log.h"
 #include "gateway/cli/contexts.h"
 #include "gateway/cli/editor.h"
 #include "gateway/cli/export.h"
@@ -172,7 +173,7 @@ static enum exit_code command_login(struct app *app)
     json_object_set_new(app->contexts.all, "current", json_string(app->name));
     code = save(app);
     if (code == EXIT_ANSWERED)
-        out_note(&app->out, "signed in to %s as context %s", app->perses, app->name);
+        out_note(&app->out, "signed in to %s as context %s", log_address(app->perses), app->name);
     return code;
 }
 

@@ -381,6 +381,14 @@ static void hosts_are_read(void **state)
     for (unsigned i = 0; i < sizeof(bad) / sizeof(*bad); i++)
         assert_false(address_host(str_of(bad[i]), &name));
     assert_false(address_host((struct str){"a\0b", 3}, &name));
+    assert_true(address_is_local(STR("A.LocalHost")) && address_is_local(STR("127.9.9.9")));
+    assert_true(address_is_local(STR("::1")) && address_is_local(STR("localhost")));
+    assert_false(address_is_local(STR("localhost.evil")) || address_is_local(STR("192.0.2.1")));
+    assert_false(address_is_local(STR("")) || address_is_local(STR(".localhost")));
+    assert_true(address_listed(STR("A:80"), STR("b, a")) &&
+                address_listed(STR("a:80"), STR("a:80")));
+    assert_false(address_listed(STR("a:81"), STR("a:80")) || address_listed(STR("a"), STR("")));
+    assert_false(address_listed(STR("x.a"), STR("a,,")) || address_listed(STR("a:x"), STR("a:x")));
 }
 
 static bool was_asked(void *arg) { return ((struct fixture *)arg)->requests > 0; }

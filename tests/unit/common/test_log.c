@@ -47,6 +47,34 @@ static void a_line_has_time_level_program_event_and_values(void **state)
                         "level=info program=worker event=turn.done turn=t1 epoch=1\n");
 }
 
+static void an_address_is_shown_without_its_password(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"http://host", "\"http://host\""},
+        {"https://host:8080/a/b", "\"https://host:8080/a/b\""},
+        {"http://user:hush@host:80/a", "\"http://host:80/a\""},
+        {"http://hush@host", "\"http://host\""},
+        {"http://u:hu@sh@[::1]:80/a", "\"http://[::1]:80/a\""},
+        {"http://user:hu/sh@host/a", "\"http://host/a\""},
+        {"http://user:12/hush@host/a", "\"http://host/a\""},
+        {"http://user:hu?sh@host/a", "\"http://…\""},
+        {"http://user:hu#sh@host/a", "\"http://…\""},
+        {"http://host/a?key=hush", "\"http://host/a\""},
+        {"http://host/a?key=hush@x", "\"http://…\""},
+        {"http://user:hush@host/a?key=hush", "\"http://host/a\""},
+        {"user:hush@host", "\"host\""},
+
+        {"host:80", "\"host:80\""},
+        {"", "\"\""},
+        {"user:hu://sh@host", "\"host\""},
+        {"://hush@", "\"://\""},
+        {"http://hush@a\"b", "\"http://a\\\"b\""},
+    };
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+        assert_string_equal(log_address(cases[i][0]), cases[i][1]);
+}
+
 static void lines_below_the_level_are_not_written_and_errno_stays(void **state)
 {
     (void)state;
@@ -179,6 +207,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_has_time_level_program_event_and_values),
+        cmocka_unit_test(an_address_is_shown_without_its_password),
         cmocka_unit_test(lines_below_the_level_are_not_written_and_errno_stays),
         cmocka_unit_test(a_line_is_one_line_of_4_kib_at_most),
         cmocka_unit_test(hostile_text_is_quoted_and_shortened),
