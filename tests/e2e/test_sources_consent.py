@@ -4,6 +4,7 @@ hands it on, gets nothing before their yes, which is for its server and for this
 import itertools
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -153,6 +154,29 @@ def test_a_call_of_mcp_does_not_pick(stack: Stack, perses: Perses, evil: up.Upst
     assert not evil.seen()
     caller(alice, "execute_instant_query", {"query": "up", "datasource": source.path}, **{"X-PersAI-Datasource": source.path})
     assert evil.seen()
+
+
+@pytest.fixture(scope="module")
+def empty_perses(run_folder: Path, service_logs: Path) -> Iterator[Perses]:
+    """One without a datasource that everybody may read."""
+    service = Perses(run_folder / "perses-empty", service_logs, {})
+    service.start()
+    yield service
+    service.process.terminate()
+
+
+def test_an_argument_is_no_datasource_for_who_has_none(empty_perses: Perses, make_stack: Callable[..., Stack], evil: up.Upstream,
+                                                       caller: Callable[..., dict]) -> None:
+    """Where there is nothing to begin with, what a model names does not become the turn's own."""
+    stack = make_stack(empty_perses.url, empty_perses.sign_in).start()
+    source = Hostile(empty_perses, evil.url)
+    asks_for(stack, Call("execute_instant_query", {"query": "up", "datasource": source.path}))
+    alice = stack.client()
+    for tool, more in (("execute_instant_query", {"query": "up"}), ("list_metrics", {}), ("ask", {"question": "what is up"})):
+        for named in (source.path, source.name):
+            result = caller(alice, tool, {**more, "datasource": named})
+            assert result["isError"] and "name one in the header" in result["content"][0]["text"], result  # no_datasource_path
+    assert not evil.seen()
 
 
 def test_what_a_call_of_mcp_waits_for_is_decided_by_its_id(stack: Stack, perses: Perses, evil: up.Upstream,
