@@ -109,11 +109,31 @@ static const char *read_offset(const char *rest, int64_t *offset_s)
     return minutes < 0 ? NULL : end;
 }
 
+/* Of 2026-10-25T02:30+01:00[Europe/Berlin] (RFC 9557, 4.1) what stands before the bracket; the zone
+ * in it becomes *zone, which counts where there is no offset. Further brackets (a calendar) are
+ * left out. */
+static struct str zone_suffix(struct str text, struct str *zone)
+{
+    const char *open = text.len > 0 ? memchr(text.at, '[', text.len) : NULL;
+    if (!open || text.at[text.len - 1] != ']')
+        return text;
+    struct str inside = str_skip(text, (size_t)(open - text.at) + 1), name;
+    if (!str_split(&inside, ']', &name))
+        return text;
+    if (name.len > 0 && name.at[0] == '!') /* critical: it must be understood, and is */
+        name = str_skip(name, 1);
+    if (zone_named(name))
+        *zone = name;
+    text.len = (size_t)(open - text.at);
+    return text;
+}
+
 bool zone_parse(struct str text, struct str zone, int64_t *unix_ms, enum zone_remark *remark)
 {
     uint64_t number;
     enum zone_remark ignored;
     char copy[48];
+    text = zone_suffix(text, &zone);
     struct tm tm = {0};
     int64_t ms, offset_s = 0;
     if (!remark)

@@ -26,7 +26,8 @@ enum zone_remark {
     ZONE_UNKNOWN, /* a zone was named that is not known here: it was taken as UTC */
 };
 /* Unix milliseconds, or RFC 3339 with an offset or Z, or without one: then local to the zone (UTC
- * when unknown). A date alone is its first moment. remark may be NULL. */
+ * when unknown). A date alone is its first moment. A zone in brackets behind it (RFC 9557) counts
+ * before the other. remark may be NULL. */
 bool zone_parse(struct str text, struct str zone, int64_t *unix_ms, enum zone_remark *remark);
 
 #endif

@@ -50,6 +50,10 @@ static const struct {
     {"Europe/Dublin", "2026-01-15T12:00:00", "2026-01-15T12:00:00Z", ZONE_PLAIN},
     {"America/Caracas", "2016-05-01T02:45:00", "2016-05-01T07:15:00Z", ZONE_SKIPPED},
     {"Asia/Tehran", "2022-09-21T23:30:00", "2022-09-21T19:00:00Z", ZONE_TWICE},
+    {"", "2026-07-01T12:00:00[Europe/Berlin]", "2026-07-01T10:00:00Z", ZONE_PLAIN},
+    {"UTC", "2026-10-25T02:30[!Europe/Berlin][u-ca=iso8601]", "2026-10-25T00:30:00Z", ZONE_TWICE},
+    {"UTC", "2026-10-25T02:30:00.000+01:00[Europe/Berlin]", "2026-10-25T01:30:00Z", ZONE_PLAIN},
+    {"UTC", "2026-07-01T12:00:00Z[America/Los_Angeles]", "2026-07-01T12:00:00Z", ZONE_PLAIN},
     {"Etc/GMT+5", "2026-07-01T12:00", "2026-07-01T17:00:00Z", ZONE_PLAIN},
     {"Etc/GMT-14", "2026-07-01T12:00", "2026-06-30T22:00:00Z", ZONE_PLAIN},
     {"Pacific/Chatham", "2026-04-05T03:15:00", "2026-04-04T13:30:00Z", ZONE_TWICE},
@@ -122,7 +126,7 @@ static void with_an_offset_nothing_is_guessed(void **state)
                                        "-2026-11-28",
                                        "26-11-28",
                                        "2026-11-28T12:00:00 CEST",
-                                       "2026-11-28T12:00:00[Europe/Berlin]"};
+                                       "2026-11-28T12:00:00[Europe/Berlin"};
     for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
         if (zone_parse(str_of(none[i]), STR("Europe/Berlin"), &ms, NULL) && strlen(none[i]) != 4 &&
             strlen(none[i]) != 8)
