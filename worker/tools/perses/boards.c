@@ -160,8 +160,11 @@ static struct board *board_new(struct tool_run *r)
     struct board *d = xcalloc(1, sizeof(*d));
     int64_t start, end;
     span_selected(r, 3600000, &start, &end);
+    d->vars.end_ms = end;
     d->vars.range_ms = end - start;
     d->vars.step_ms = moment_step((end - start) / POINTS + 1);
+    d->vars.project = d->project;
+    d->vars.dashboard = d->name;
     d->query_max = QUERY_SHOWN;
     buf_init(&d->display, 400);
     buf_init(&d->variables, 4096);
@@ -429,6 +432,8 @@ static struct rows *ask_board(struct tool_run *r, const struct rows_spec *spec, 
     struct board *d = board_new(r);
     rows->extra = d;
     rows->extra_free = board_free;
+    copy(d->project, sizeof d->project, str_trim(args_str(r->args, "project")));
+    copy(d->name, sizeof d->name, str_trim(args_str(r->args, "dashboard")));
     d->query_max = query_max;
     if (!vars_parse(&d->vars, args_str(r->args, "variables"))) {
         run_fail(r, "bad_arguments", "The argument \"variables\" must be as env=prod,job=api.");

@@ -150,7 +150,14 @@ static bool built_in(const struct vars *v, struct str name, struct buf *out)
         return buf_printf(out, "%lld", (long long)v->range_ms / 1000);
     if (str_is(name, "__range_ms"))
         return buf_printf(out, "%lld", (long long)v->range_ms);
-    return false;
+    if (str_is(name, "__from"))
+        return buf_printf(out, "%lld", (long long)(v->end_ms - v->range_ms));
+    if (str_is(name, "__to"))
+        return buf_printf(out, "%lld", (long long)v->end_ms);
+    const char *whose = str_is(name, "__project")     ? v->project
+                        : str_is(name, "__dashboard") ? v->dashboard
+                                                      : NULL;
+    return whose && whose[0] && buf_puts(out, whose);
 }
 
 /* ---- formats ---- */

@@ -5,8 +5,8 @@
  * regex, regexliteral, singlequote, sqlstring, text). Without a format several values become a
  * group of a regular expression, (a|b). "All" is the variable's customAllValue; without one the
  * values of a static list, else .* (which values there are only the datasource knows). What is not
- * known stays as it is and is named. Built-in ones ($__rate_interval, $__range …) come from the
- * time range. Memory: vars_free. */
+ * known stays as it is and is named. Built-in ones ($__rate_interval, $__range, $__from …) come
+ * from the time range, $__project and $__dashboard from whose they are. Memory: vars_free. */
 #ifndef WORKER_TOOLS_PERSES_VARS_H
 #define WORKER_TOOLS_PERSES_VARS_H
 
@@ -25,7 +25,8 @@ struct vars {
         bool finished;  /* an expression, which no format changes */
     } all[VARS_MAX];
     unsigned count;
-    int64_t range_ms, step_ms;
+    int64_t end_ms, range_ms, step_ms; /* end_ms: Unix milliseconds */
+    const char *project, *dashboard;   /* whose they are; borrowed; NULL or empty: not known */
 };
 void vars_free(struct vars *v);
 /* One of spec.variables; a value that was set before stays (but for $__all, which is resolved).

@@ -123,6 +123,14 @@ static void variables_are_filled_in(void **state)
     applied(&v, "up{env=\"$env\",job=~\"${job:regex}\",i=\"$host\",x=~\"$all\",y=\"${one}\"}",
             "up{env=\"test\",job=~\"(a|b)\",i=\"h1:9100\",x=~\".*\",y=\"x\"}", true);
     applied(&v, "rate(x[$__rate_interval]) and y[$__range]", "rate(x[60s]) and y[1h]", true);
+    /* as Perses's own: Unix milliseconds, and whose dashboard it is */
+    v.end_ms = 1764288000000;
+    applied(&v, "x @ ${__from} + $__to + $__range_s + $__range_ms",
+            "x @ 1764284400000 + 1764288000000 + 3600 + 3600000", true);
+    applied(&v, "up{p=\"$__project\"}", "up{p=\"$__project\"}", false);
+    v.project = "shop";
+    v.dashboard = "nodes";
+    applied(&v, "up{p=\"$__project\",d=\"${__dashboard}\"}", "up{p=\"shop\",d=\"nodes\"}", true);
     applied(&v, "up{a=\"$none\"}", "up{a=\"$none\"}", false);
     applied(&v, "label_replace(up, \"a\", \"$1\", \"b\", \"(.*)$\")",
             "label_replace(up, \"a\", \"$1\", \"b\", \"(.*)$\")", true);
