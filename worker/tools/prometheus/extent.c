@@ -47,6 +47,20 @@ static bool take(struct reader *r, char c)
     return true;
 }
 
+/* 0s: no extent of time by itself, but a part of one, as in [30m+0s]. */
+static bool is_nothing(struct str text, int64_t *ms)
+{
+    size_t zeros = 0;
+    while (zeros < text.len && text.at[zeros] == '0')
+        zeros++;
+    char whole[8] = "1"; /* the same with a one: is what follows a unit? */
+    *ms = 0;
+    if (zeros == 0 || text.len - zeros > sizeof(whole) - 2)
+        return false;
+    memcpy(whole + 1, text.at + zeros, text.len - zeros);
+    return moment_duration((struct str){whole, 1 + text.len - zeros}, &(int64_t){0});
+}
+
 /* A number of seconds or a duration. */
 static bool literal(struct reader *r, double *out)
 {
@@ -72,7 +86,7 @@ static bool literal(struct reader *r, double *out)
             return false;
         *out *= step_s[r->guess];
     } else if (!sax_double(text, out)) {
-        if (!moment_duration(text, &ms))
+        if (!moment_duration(text, &ms) && !is_nothing(text, &ms))
             return false;
         *out = (double)ms / 1000;
     }

@@ -10,7 +10,8 @@ bool match_param(struct tool_run *r, struct buf *form, struct str selector, cons
     struct guard_query guard;
     scoped_buf(metric, NAME_BYTES_MAX);
     scoped_buf(written, NAME_BYTES_MAX * 2 + 8);
-    if (strcmp(name, "metric") == 0 && name_read(selector, true, &metric)) {
+    bool escapes = selector.len > 0 && memchr(selector.at, '\\', selector.len); /* MetricsQL's */
+    if ((strcmp(name, "metric") == 0 || !escapes) && name_read(selector, true, &metric)) {
         name_selector(&written, buf_str(&metric), STR(""));
         source_param(form, "match[]", buf_str(&written));
         return true;

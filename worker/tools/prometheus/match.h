@@ -4,7 +4,8 @@
 
 #include "worker/tools/run.h"
 
-/* One selector and nothing else (of the argument "metric": its name), as match[]. False: the run
+/* One selector and nothing else (of the argument "metric": its name), as match[]. A name alone is
+ * written as a selector, whatever is in it. False: the run
  * has failed; `name` is the argument. */
 bool match_param(struct tool_run *r, struct buf *form, struct str selector, const char *name);
 

@@ -165,6 +165,26 @@ static void label_names_of_a_dotted_metric_are_listed(void **state)
     assert_string_equal(f->asked[0].query, "{\"" METRIC "\",\"host.name\"=\"x\"}");
 }
 
+/* As a match a name alone is a selector too, whatever is in it. */
+static void a_name_alone_is_a_match(void **state)
+{
+    struct fixture *f = *state;
+    static const struct answer script[] = {
+        {.path = "/api/v1/labels", .status = 200, .body = STR(VALUES("\"job\""))}, {0}};
+    static const char *const cases[][2] = {
+        {METRIC, "{\"" METRIC "\"}"},     {"size.in%", "{\"size.in%\"}"},
+        {"my metric", "{\"my metric\"}"}, {"up", "up"},
+        {"{'a/b'}", "{\"a/b\"}"},         {"foo\\\\-bar", "foo\\-bar"},
+        {"{job='x'}", "{job='x'}"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char arguments[200];
+        snprintf(arguments, sizeof(arguments), "{\"match\":\"%s\"}", cases[i][0]);
+        fixture_run(f, script, "list_label_names", arguments);
+        assert_string_equal(f->asked[0].query, cases[i][1]);
+    }
+}
+
 static void a_dotted_metric_is_described(void **state)
 {
     struct fixture *f = *state;
@@ -284,6 +304,7 @@ int main(void)
         cmocka_unit_test(quoted_selectors_are_taken_apart),
         T(values_of_a_dotted_label_are_listed),
         T(label_names_of_a_dotted_metric_are_listed),
+        T(a_name_alone_is_a_match),
         T(a_dotted_metric_is_described),
         T(quantiles_of_a_dotted_histogram),
         T(an_empty_result_of_dotted_names_is_explained),
