@@ -245,7 +245,7 @@ def test_logs_are_logfmt_with_ids(stack: Stack) -> None:
         assert not [line for line in lines if json.dumps("hello") in line], "a person's words are in the log"
 
 
-def test_sighup_is_ignored(bare: Stack) -> None:
+def test_sighup_disturbs_no_turn(bare: Stack) -> None:
     bare.start()
     gate = Gate()
     bare.model.when("held", lambda body: ["so ", gate, "far"])
