@@ -33,7 +33,9 @@ bool guard_subqueries(struct guard_query *q, const struct guard_range *r,
 {
     for (unsigned i = 0; i < q->subquery_count; i++) {
         const struct guard_subquery *s = &q->subqueries[i];
-        uint64_t points = sub_points(s->range_ms, s->step_ms, r);
+        int64_t own_ms = r->step_ms > 0 ? r->step_ms : GUARD_OWN_STEP_MS;
+        int64_t step_ms = s->own_step && own_ms < s->step_ms ? own_ms : s->step_ms;
+        uint64_t points = sub_points(s->range_ms, step_ms, r);
         if (points <= l->points_max)
             continue;
         int64_t span = r->step_ms > 0 ? r->end_ms - r->start_ms : 0;
@@ -41,7 +43,7 @@ bool guard_subqueries(struct guard_query *q, const struct guard_range *r,
         snprintf(q->error, sizeof q->error,
                  "The subquery's resolution of %s makes %s points for each series, more than %s. "
                  "Use a resolution of %s or more, as in [%s:%s].",
-                 duration_write(s->step_ms), text_count((double)points), text_count(l->points_max),
+                 duration_write(step_ms), text_count((double)points), text_count(l->points_max),
                  duration_write(step), duration_write(s->range_ms), duration_write(step));
         return false;
     }

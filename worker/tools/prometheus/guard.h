@@ -30,6 +30,7 @@ enum {
      * may return. */
     GUARD_READ_FACTOR = 10,
     GUARD_SUBQUERY_STEP_MS = 60000, /* of [1h:]: the usual evaluation interval of a server */
+    GUARD_OWN_STEP_MS = 300000, /* VictoriaMetrics's for an instant query (its step's default) */
     GUARD_POINTS_MIN = 50, /* the fewest points that the step is raised to, to make a query cheap */
 };
 
@@ -51,6 +52,7 @@ struct guard_selector {
 /* A subquery with those around it, whatever is inside: vector(1) is evaluated at each point too. */
 struct guard_subquery {
     int64_t range_ms, step_ms; /* their ranges' sum, the finest step */
+    bool own_step;             /* one of them has none: it goes by the query's (MetricsQL) */
 };
 struct guard_query {
     struct str text; /* borrowed, trimmed */

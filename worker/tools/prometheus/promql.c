@@ -257,14 +257,27 @@ static bool add_subquery(struct reader *r, int64_t range_ms, int64_t step_ms)
             return refuse(r,
                           "Refused: the query has more than %d subqueries. Ask for less at once.",
                           GUARD_SUBQUERIES_MAX);
-        q->subqueries[q->subquery_count++] = (struct guard_subquery){.step_ms = step_ms};
+        q->subqueries[q->subquery_count++] = (struct guard_subquery){.step_ms = INT64_MAX};
     }
     for (unsigned i = r->sub; i < q->subquery_count; i++) {
         struct guard_subquery *s = &q->subqueries[i];
         s->range_ms += range_ms;
-        s->step_ms = step_ms < s->step_ms ? step_ms : s->step_ms;
+        s->own_step = s->own_step || step_ms == 0;
+        s->step_ms = step_ms > 0 && step_ms < s->step_ms ? step_ms : s->step_ms;
     }
     return true;
+}
+
+/* MetricsQL takes [1d] over any expression, and evaluates it at each of the query's own steps; what
+ * looks like a selector may be a template's name for one. */
+static bool is_of_expression(const struct reader *r)
+{
+    const struct guard_query *q = r->q;
+    if (!r->selector_end || q->selector_count == 0)
+        return true;
+    struct str rest = q->selectors[q->selector_count - 1].text, name;
+    str_split(&rest, '{', &name);
+    return q->with.text.len > 0 && with_has(&q->with, str_trim(name));
 }
 
 /* [5m] after a selector, [1h:1m] after anything. */
@@ -306,8 +319,9 @@ static bool read_brackets(struct reader *r)
         if (s->step_ms == 0 || step < s->step_ms)
             s->step_ms = step;
     }
+    bool of_expression = is_of_expression(r);
     r->selector_end = false;
-    return !subquery || add_subquery(r, window, step);
+    return (!subquery && !of_expression) || add_subquery(r, window, subquery ? step : 0);
 }
 
 /* ---- modifiers: offset 5m, @ 1609746000, @ start() ---- */

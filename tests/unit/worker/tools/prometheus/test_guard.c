@@ -554,6 +554,40 @@ static bool takes_nested(const char *before, const char *behind, unsigned depth)
     return ok;
 }
 
+/* What VictoriaMetrics evaluates at each of the query's steps. */
+static void a_window_over_an_expression_is_a_subquery(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *query;
+        int64_t step_ms; /* 0: an instant query */
+        bool ok;
+    } cases[] = {
+        {"up + max_over_time(vector(1)[100d])", 0, false},
+        {"up + max_over_time(vector(1)[20d])", 0, true},
+        {"up + max_over_time(vector(1)[1d])", 1000, false},
+        {"up + max_over_time(rand()[1h])", 1000, true},
+        {"max_over_time(sum(up)[20d])", 60000, false},
+        {"max_over_time(sum(up)[20d])", 3600000, true},
+        {"max_over_time(max_over_time(sum(up)[20d])[30d])", 0, false},
+        {"max_over_time(sum(up)[1d][1d:1s])", 0, false},
+        {"WITH (f = rand()) max_over_time(f[100d])", 0, false},
+        {"WITH (f = rand()) max_over_time(f[1h])", 0, true},
+        {"WITH (f = {job=\"a\"}) max_over_time(up{f}[100d])", 0, true},
+        {"max_over_time(up[100d])", 1000, true},
+    };
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct guard_query q;
+        struct guard_range range = {0, 3600000, cases[i].step_ms};
+        if (!guard_read(&q, str_of(cases[i].query)) &&
+            !guard_read_loosely(&q, str_of(cases[i].query)))
+            fail_msg("%s: %s", cases[i].query, q.error);
+        if (guard_subqueries(&q, &range, &limits) != cases[i].ok)
+            fail_msg("%s: %s", cases[i].query, q.error);
+        assert_true(cases[i].ok || strstr(q.error, "The subquery's resolution of"));
+    }
+}
+
 static void labels_that_multiply_are_bounded(void **state)
 {
     static const char join[] = ",'a','','a','a','a','a','a','a','a','a','a','a')";
@@ -585,6 +619,7 @@ int main(void)
         cmocka_unit_test(counts_are_asked_over_the_time_that_is_read),
         cmocka_unit_test(the_verdict_goes_by_what_comes_out_and_what_is_read),
         cmocka_unit_test(points_count_whatever_the_subquery_is_over),
+        cmocka_unit_test(a_window_over_an_expression_is_a_subquery),
         cmocka_unit_test(labels_that_multiply_are_bounded),
         cmocka_unit_test(a_dear_query_gets_a_longer_step_or_is_refused),
     };
