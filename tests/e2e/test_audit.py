@@ -11,6 +11,7 @@ import pytest
 from fakes.model import Call
 from harness.alerts import SERVICE, TOKEN, firing, notify
 from harness.approvals import Dashboard, Waiting, saves
+from harness import spec
 from harness.client import DATASOURCE, Client
 from harness.mcp_tasks import Tasks
 from harness.stack import MODEL_KEY, Stack, metric, program
@@ -151,3 +152,25 @@ def test_a_decision_names_its_door(bare: Stack, board: Dashboard) -> None:
     assert Waiting(bare.client("carol")).decide(False).status == 202
     until(lambda: len(acts(path, "decision")) == 2, "both decisions to be audited")
     assert [(line["door"], line["decision"]) for line in acts(path, "decision")] == [("mcp", "refused"), ("api", "refused")]
+
+
+def test_no_route_and_no_tool_is_without_a_line(bare: Stack) -> None:
+    path = audited(bare)
+    stack, alice = bare, bare.client()
+    nobody = {"session": "0" * 32, "turn": "0" * 32, "message": "1", "share": "0" * 64}
+    wanted = set()
+    for way, operations in spec.document()["paths"].items():
+        for method, operation in operations.items():
+            if not operation["security"]:
+                continue
+            wanted.add(operation["operationId"])
+            bearer = {"Authorization": f"Bearer {TOKEN}"} if "webhook" in way else {}
+            body = None if method == "get" else {}
+            alice.request(method.upper(), way.format(**nobody), body, headers=bearer)
+    assert len(wanted) > 25 and wanted <= {line["act"] for line in lines(path)}, wanted - {line["act"] for line in lines(path)}
+
+    names = sorted(tool["name"] for tool in alice.get("/tools").json())
+    for name in names:
+        stack.model.when(f"call {name} now", [Call(name, {"no_such_argument": 1})], ["Done."])
+        alice.ask(alice.session(), f"call {name} now")
+    until(lambda: {line["tool"] for line in acts(path, "tool")} >= set(names), "a line for each tool")
