@@ -9,6 +9,7 @@
 #include "proto/store/active.h"
 #include "proto/store/store.h"
 #include "proto/store/turn.h"
+#include "proto/traced.h"
 
 enum {
     SWEEP_MS = 5000, /* how often turns that nobody holds are looked for */
@@ -60,7 +61,7 @@ static void on_active(void *arg, enum err err, const struct store_answer *a)
     for (unsigned i = 0; err == ERR_NONE && i < a->turn_count; i++) {
         const struct store_turn *t = &a->turns[i];
         if (t->state == TURN_AWAITING && t->decide_ms <= 0) {
-            log_info("turn.decision_expired", "turn=%s", id_log(t->turn));
+            log_info("turn.decision_expired", "turn=%s", traced_log(t->turn));
             store_turn_fail(g->store, t->session, t->turn, t->epoch, ERR_DECISION_EXPIRED, ignore,
                             NULL);
         }
@@ -71,7 +72,7 @@ static void on_active(void *arg, enum err err, const struct store_answer *a)
         } else if (turns_adopt_lent(g, t->turn, t->epoch)) {
             continue;
         } else if (t->waiting_ms > g->settings.token_wait_ms) {
-            log_info("turn.token_expired", "turn=%s waited_ms=%lld", id_log(t->turn),
+            log_info("turn.token_expired", "turn=%s waited_ms=%lld", traced_log(t->turn),
                      (long long)t->waiting_ms);
             store_turn_fail(g->store, t->session, t->turn, t->epoch, ERR_TOKEN_EXPIRED, ignore,
                             NULL);

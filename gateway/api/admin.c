@@ -11,6 +11,7 @@
 #include "proto/store/active.h"
 #include "proto/store/switching.h"
 #include "proto/store/turn.h"
+#include "proto/traced.h"
 
 enum {
     TURNS_MAX = 500,
@@ -93,7 +94,7 @@ static void on_cancelled(void *arg, enum err err, const struct store_answer *a)
         return;
     if (err == ERR_NONE)
         turns_cancelled(c->gateway, &a->turn);
-    log_info("turn.cancel", "turn=%s by=administrator", id_log(c->turn));
+    log_info("turn.cancel", "turn=%s by=administrator", traced_log(c->turn));
     call_reply(c, 202, STR("{\"response\":\"ok\"}"));
 }
 

@@ -14,6 +14,7 @@
 #include "proto/store/quota.h"
 #include "proto/store/store.h"
 #include "proto/store/turn.h"
+#include "proto/traced.h"
 
 enum { DECISIONS_MAX = 64, CALL_ID_BYTES_MAX = 1024, HASH_BYTES_MAX = 128 };
 
@@ -132,7 +133,7 @@ static void on_decided(void *arg, enum err err, const struct store_answer *a)
     else if (err == ERR_NONE && a->turn.state == TURN_RUNNING && a->turn.lease_ms <= 0)
         turns_adopt(d->gateway, d->session, d->turn, a->turn.epoch, str_of(d->user),
                     &d->credentials); /* who decided it first has died */
-    log_info("turn.decided", "turn=%s code=%s fresh=%d", id_log(d->turn), err_word(err), fresh);
+    log_info("turn.decided", "turn=%s code=%s fresh=%d", traced_log(d->turn), err_word(err), fresh);
     audit_decisions(str_of(d->user), d->session, d->turn, d->door, d->key, d->decided, err);
     if (d->call) {
         d->call->on_gone = NULL;

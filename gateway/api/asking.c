@@ -12,6 +12,7 @@
 #include "proto/store/quota.h"
 #include "proto/store/session.h"
 #include "proto/store/turn.h"
+#include "proto/traced.h"
 
 enum { TITLE_BYTES_MAX = 120, SOURCES_BYTES_MAX = 4 << 20, SOURCES_WAIT_MS = 10000 };
 
@@ -329,7 +330,7 @@ static void on_cancelled(void *arg, enum err err, const struct store_answer *ans
     if (err != ERR_NONE)
         return;
     turns_cancelled(g, &answer->turn);
-    log_info("turn.cancel", "turn=%s by=client_left", id_log(answer->turn.turn));
+    log_info("turn.cancel", "turn=%s by=client_left", traced_log(answer->turn.turn));
 }
 
 void asking_cancel(struct gateway *g, struct str owner, struct id session, struct id turn)

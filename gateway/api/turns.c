@@ -14,6 +14,7 @@
 #include "proto/path.h"
 #include "proto/store/quota.h"
 #include "proto/store/turn.h"
+#include "proto/traced.h"
 
 enum { CONTEXT_BYTES_MAX = 65536, MODEL_BYTES_MAX = 200, DATASOURCES_MAX = 16 };
 
@@ -382,7 +383,7 @@ static void on_cancelled(void *arg, enum err err, const struct store_answer *a)
     }
     if (err == ERR_NONE)
         turns_cancelled(g, &a->turn);
-    log_info("turn.cancel", "turn=%s over=%d", id_log(c->turn), err == ERR_TURN_OVER);
+    log_info("turn.cancel", "turn=%s over=%d", traced_log(c->turn), err == ERR_TURN_OVER);
     if (c->hooks && c->hooks->cancelled) {
         c->hooks->cancelled(c);
         return;

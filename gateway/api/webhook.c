@@ -19,6 +19,7 @@
 #include "proto/store/share.h"
 #include "proto/store/store.h"
 #include "proto/store/turn.h"
+#include "proto/traced.h"
 
 enum { MODEL_BYTES_MAX = 200 };
 
@@ -196,8 +197,8 @@ static void on_begun(void *arg, enum err err, struct turn *t, bool fresh)
     one->turn = t->live.turn;
     one->fresh = fresh;
     audit_alert(str_of(n->user), n->key, one->session, one->turn, str_of(n->path), ERR_NONE);
-    log_info("webhook.alert", "session=%s turn=%s new=%d", id_log(one->session), id_log(one->turn),
-             fresh);
+    log_info("webhook.alert", "session=%s turn=%s new=%d", id_log(one->session),
+             traced_log(one->turn), fresh);
     n->at++;
     next(n);
 }

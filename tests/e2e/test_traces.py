@@ -10,7 +10,7 @@ import pytest
 
 from fakes.collector import Collector, Span
 from fakes.mcp_server import McpServer
-from fakes.model import Call, Status
+from fakes.model import Call, Gate, Status
 from harness.stack import Stack, metrics, program
 from harness.wait import free_port, until
 
@@ -243,3 +243,17 @@ def test_nothing_of_it_is_there_when_it_is_off(stack: Stack) -> None:
 def test_what_can_not_be_is_refused_at_start(part: str, name: str, value: str) -> None:
     answer = subprocess.run([program(part)], env={name: value}, capture_output=True, text=True, timeout=30)
     assert answer.returncode != 0 and name in answer.stderr, answer.stderr
+
+
+def test_what_is_said_of_a_cancelled_turn_names_its_trace(bare: Stack, collector: Collector) -> None:
+    stack = start(bare, collector)
+    alice = stack.client()
+    gate = Gate()
+    stack.model.when("long", ["a ", gate, "b"])
+    session = alice.session()
+    turn = alice.start(session, "long")
+    gate.wait()
+    assert alice.post(f"/session/{session}/turn/{turn}/cancel").status == 202
+    assert alice.follow(session, turn).final()["event_type"] == "turn_cancelled"
+    gate.open()
+    assert f"event=turn.cancel turn={turn} trace_id={turn}".encode() in stack.gateway.process.log_bytes()
