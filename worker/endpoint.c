@@ -10,6 +10,8 @@
 
 enum { KEY_FILE_MAX = 8192, VALUE_MAX = 1024, LIST_BYTES_MAX = 1 << 20 };
 
+static size_t item_begin(struct str text, size_t item);
+
 bool endpoint_url_ok(const char *url) { return settings_url_ok(url); }
 
 void endpoint_host(const char *url, char out[ENDPOINT_HOST_MAX])
@@ -96,21 +98,47 @@ json_t *endpoint_list(const char *setting, const char *path, char error[256])
     return NULL;
 }
 
-unsigned endpoint_line(const char *path, const char *reason)
+unsigned endpoint_line(const char *path, size_t item, const char *reason)
 {
     const char *from = strchr(reason, '"'), *to = from ? strchr(from + 1, '"') : NULL;
-    char line[4096], word[80];
-    unsigned number = 0, found = 0;
-    FILE *f = to && to - from < 78 ? fopen(path, "re") : NULL;
-    if (!f)
+    char why[160];
+    scoped_buf(bytes, LIST_BYTES_MAX);
+    if (!read_all(path, &bytes, why))
         return 0;
-    snprintf(word, sizeof(word), "%.*s", (int)(to - from + 1), from);
-    while (found == 0 && fgets(line, sizeof(line), f)) {
-        number++;
-        found = strstr(line, word) ? number : 0;
+    struct str text = buf_str(&bytes);
+    size_t begin = item_begin(text, item), at = begin;
+    if (to) {
+        size_t len = (size_t)(to - from) + 1;
+        const char *word = memmem(text.at + begin, text.len - begin, from, len);
+        at = word ? (size_t)(word - text.at) : begin;
     }
-    fclose(f);
-    return found;
+    unsigned line = 1;
+    for (size_t i = 0; i < at; i++)
+        line += text.at[i] == '\n';
+    return line;
+}
+
+/* Where the list's item of this number begins; the text is JSON (endpoint_list has read it). */
+static size_t item_begin(struct str text, size_t item)
+{
+    size_t depth = 0, commas = 0;
+    bool string = false, found = false;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.at[i];
+        found = found || (depth == 1 && commas == item);
+        if (string) {
+            i += c == '\\';
+            string = c != '"';
+        } else if (found && !strchr(" \t\r\n", c)) {
+            return i;
+        } else {
+            string = c == '"';
+            depth += c == '[' || c == '{';
+            depth -= depth > 0 && (c == ']' || c == '}');
+            commas += c == ',' && depth == 1;
+        }
+    }
+    return 0;
 }
 
 bool endpoint_key(const json_t *object, struct secret **key, char reason[160])

@@ -19,8 +19,9 @@ bool endpoint_header_ok(const char *name, const char *value);
 bool endpoint_known(const json_t *object, const char *const *names, char reason[160]);
 /* The JSON list in a file, which setting names. NULL and a sentence that begins with setting. */
 json_t *endpoint_list(const char *setting, const char *path, char error[256]);
-/* The line of a file in which the reason's first word in quotes stands first, or 0. */
-unsigned endpoint_line(const char *path, const char *reason);
+/* The line of such a file on which an item of the list begins (from 0), or the first after it that
+ * has what the reason puts in quotes. 0: the file cannot be read any more. */
+unsigned endpoint_line(const char *path, size_t item, const char *reason);
 /* "key_env" or "key_file" of an object. Without either: true, NULL. False and a sentence. */
 bool endpoint_key(const json_t *object, struct secret **key, char reason[160]);
 

@@ -87,11 +87,8 @@ bool models_file_read(const char *path, struct model *all, unsigned max, unsigne
                 ok = false;
             }
         if (!ok) {
-            unsigned line = endpoint_line(path, reason);
-            snprintf(error, 256, "PERSAI_MODELS: model %u (%.60s): %s", (unsigned)i + 1,
-                     name ? name : "", reason);
-            if (strstr(reason, "is no field"))
-                snprintf(error, 256, "PERSAI_MODELS: %.80s, line %u: %s", path, line, reason);
+            snprintf(error, 256, "PERSAI_MODELS: %.60s, line %u (%.30s): %s", path,
+                     endpoint_line(path, i, reason), name ? name : "", reason);
             return false;
         }
     }

@@ -48,11 +48,8 @@ struct mcp_file *mcp_file_read(const char *path, char error[256])
             snprintf(reason, sizeof reason, "it is no object");
         if (reason[0] == '\0')
             continue;
-        snprintf(error, 256, "PERSAI_MCP: server %u (%.40s): %s", (unsigned)i + 1,
-                 text(v, "name") ? text(v, "name") : "", reason);
-        if (strstr(reason, "is no field"))
-            snprintf(error, 256, "PERSAI_MCP: %.80s, line %u: %s", path,
-                     endpoint_line(path, reason), reason);
+        snprintf(error, 256, "PERSAI_MCP: %.60s, line %u (%.30s): %s", path,
+                 endpoint_line(path, i, reason), text(v, "name") ? text(v, "name") : "", reason);
         break;
     }
     if (error[0] == '\0')

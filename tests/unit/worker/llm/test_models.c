@@ -182,6 +182,32 @@ static void nothing_set_or_nonsense_is_a_sentence(void **state)
     }
 }
 
+/* Of whatever is wrong with a model; its word is looked for in it, not in another one. */
+static void what_is_wrong_is_said_with_its_line(void **state)
+{
+    (void)state;
+#define FIRST                                                                                      \
+    "[\n{\"provider\":\"openai\",\"model\":\"a, [\\\"basurl\"},\n\n {\"provider\":\"openai\",\n"
+    static const struct {
+        const char *text, *where;
+    } cases[] = {
+        {FIRST "\"model\":\"b\",\n\"basurl\":\"http://h/v1\"}]",
+         ", line 6 (b): \"basurl\" is no field"},
+        {FIRST "\"model\":\"b\",\"window\":\"128k\"}]", ", line 4 (b): window"},
+        {FIRST "\"model\":\"b\",\"base_url\":\"h:1\"}]", ", line 4 (b): its base_url"},
+        {FIRST "\"model\":\"b\",\"key_env\":\"TEST_MODELS_NOT_SET\"}]",
+         ", line 4 (b): the variable"},
+        {"[\n7]", ", line 2 (): "},
+        {"[{\"provider\":\"opnai\",\"model\":\"x\"}]", ", line 1 (x): "},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char error[256] = "";
+        assert_null(from_file(cases[i].text, NULL, error));
+        if (!strstr(error, cases[i].where))
+            fail_msg("%s: wanted %s", error, cases[i].where);
+    }
+}
+
 static void file_offers_several_and_the_default_comes_first(void **state)
 {
     (void)state;
@@ -318,6 +344,7 @@ int main(void)
         cmocka_unit_test(base_url_needs_no_key_but_a_model),
         cmocka_unit_test(nothing_set_or_nonsense_is_a_sentence),
         cmocka_unit_test(a_model_is_small_that_says_so_in_its_name),
+        cmocka_unit_test(what_is_wrong_is_said_with_its_line),
         cmocka_unit_test(file_offers_several_and_the_default_comes_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -464,7 +464,7 @@ static void files_that_are_wrong_are_a_sentence(void **state)
         f,
         "[{\"name\":\"a\",\"url\":\"http://h/\",\n\"timeuot\":\"1s\",\"tools\":{\"x\":\"read\"}}]",
         error));
-    assert_non_null(strstr(error, "line 2: \"timeuot\""));
+    assert_non_null(strstr(error, "line 2 (a): \"timeuot\""));
     assert_null(mcp_file_read("/nonexistent/mcp.json", error));
     mcp_start(f, "");
 }
