@@ -69,6 +69,12 @@ def test_a_body_over_the_limit(stack: Stack, door: str, chunked: bool) -> None:
 
 
 @pytest.mark.parametrize("door", DOORS)
+def test_another_method(stack: Stack, door: str) -> None:
+    answer = stack.client("alice", bearer=True).request("PUT", door, {})
+    assert answer.status == 405 and shape(door, answer.json()) == "method_not_allowed"
+
+
+@pytest.mark.parametrize("door", DOORS)
 def test_where_there_is_no_memory(bare: Stack, door: str) -> None:
     """A chunked body that outgrows what all bodies may hold."""
     stack = bare.start(gateway_env={"PERSAI_HTTP_MEMORY": "1MiB"})

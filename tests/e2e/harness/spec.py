@@ -83,6 +83,12 @@ def path_of(path: str) -> str | None:
     return None
 
 
+def error_of(path: str) -> str:
+    """A door's client knows its errors only, also where there is no route."""
+    doors = {"/mcp": "McpMessage", "/agui": "AguiError"}
+    return "OpenAIError" if path.startswith("/v1/") else doors.get(path, "Error")
+
+
 def check_answer(method: str, path: str, status: int, headers: Mapping[str, str], body: bytes) -> None:
     """Nothing is said of what no gateway of ours has answered, nor of a preflight."""
     if not KNOWN or headers.get("PersAI-API") is None or (method == "OPTIONS" and status == 204):
@@ -97,7 +103,7 @@ def check_answer(method: str, path: str, status: int, headers: Mapping[str, str]
         if status == 405 and not headers.get("Allow"):
             raise NotAsDescribed(place + "no Allow")
         if method != "HEAD":
-            check("Error", json.loads(body))
+            check(error_of(path.partition("?")[0]), json.loads(body))
         return
     answer = operation["responses"].get(str(status))
     if answer is None:
