@@ -173,9 +173,9 @@ def test_an_argument_is_no_datasource_for_who_has_none(empty_perses: Perses, mak
     asks_for(stack, Call("execute_instant_query", {"query": "up", "datasource": source.path}))
     alice = stack.client()
     for tool, more in (("execute_instant_query", {"query": "up"}), ("list_metrics", {}), ("ask", {"question": "what is up"})):
-        for named in (source.path, source.name):
-            result = caller(alice, tool, {**more, "datasource": named})
-            assert result["isError"] and "name one in the header" in result["content"][0]["text"], result  # no_datasource_path
+        result = caller(alice, tool, {**more, "datasource": source.path})
+        assert result["isError"] and "header X-PersAI-Datasource" in result["content"][0]["text"], result  # who may choose
+        caller(alice, tool, {**more, "datasource": source.name})  # which is one for all projects, and there is none
     assert not evil.seen()
 
 
