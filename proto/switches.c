@@ -142,7 +142,7 @@ static unsigned line_of(struct str json, const char *key)
     char quoted[SWITCH_NAME_MAX + 3];
     unsigned line = 1;
     snprintf(quoted, sizeof(quoted), "\"%.*s\"", SWITCH_NAME_MAX, key);
-    const char *at = memmem(json.at, json.len, quoted, strlen(quoted));
+    const char *at = json.at ? memmem(json.at, json.len, quoted, strlen(quoted)) : NULL;
     for (const char *p = json.at; at && p < at; p++)
         line += *p == '\n';
     return line;
