@@ -14,9 +14,10 @@ from harness.wait import until
 
 def keys(stack: Stack) -> list[str]:
     """All but the places at a provider's key (they are the key's, and one that a killed worker held ends with its lease),
-    how many turns a person began in the last minute, and which accounts a name had."""
+    how many turns a person began in the last minute, which accounts a name had, and what was used on a day (the
+    operator's account of it, which outlives a conversation)."""
     found = map(bytes.decode, stack.redis.client.scan_iter(count=1000))
-    return sorted(k for k in found if not k.startswith(("p:p:", "p:keys", "p:n:")) and not k.endswith("}:m"))
+    return sorted(k for k in found if not k.startswith(("p:p:", "p:keys", "p:n:", "p:use:")) and not k.endswith("}:m"))
 
 
 def no_keys(stack: Stack, seconds: float = 20) -> None:
