@@ -78,6 +78,7 @@ export class Stack {
         PERSAI_MODELS: models,
         OPENAI_BASE_URL: model.url,
         PERSAI_DEFAULT_MODEL: 'openai/small',
+        PERSAI_USER_TURNS_PER_MINUTE: '0', // a long conversation is asked for faster than a person asks
         PERSAI_CHECK_ANSWERS: 'false', // what the model says is made up
         LOG_LEVEL: 'info',
       },
