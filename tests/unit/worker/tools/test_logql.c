@@ -207,8 +207,8 @@ static void a_template_that_multiplies_is_refused(void **state)
         "`$1$1$1$1$1$1$1$1$1$1`, `x`, `(.*)`), `x`, `$1$1$1$1$1$1$1$1$1$1`, `x`, `(.*)`))",
     };
     static const char *const good[] = {
-        "label_replace(sum by (x) (count_over_time({a=\"b\"} |~ `a$` [5m])), \"y\", \"$1-$2\", "
-        "\"x\", \"(.*):(.*)\")",
+        ("label_replace(sum by (x) (count_over_time({a=\"b\"} |~ `a$` [5m])), \"y\", \"$1-$2\", "
+         "\"x\", \"(.*):(.*)\")"),
         "{a=\"b\"} | line_format `{{$a := .x}}{{ if $a }}{{ $a | trunc 100 }}{{ end }}`",
         "{a=\"b\"} | line_format `{{alignRight 20 .x}} {{printf \"%.2f\" (div .y 1000)}}`",
         "{a=\"b\"} | line_format `{{.ts | toDate \"2006-01-02\" | date \"15:04:05\"}} {{.x.y}}`",
