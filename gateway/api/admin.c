@@ -7,6 +7,7 @@
 #include "common/utc.h"
 #include "gateway/api/administrators.h"
 #include "gateway/api/call.h"
+#include "gateway/auth/user.h"
 #include "gateway/turn/turns.h"
 #include "proto/store/active.h"
 #include "proto/store/switching.h"
@@ -172,12 +173,12 @@ static bool take(struct call *c, struct str *name, struct str *sentence)
 
 void api_admin_switches_put(struct call *c)
 {
-    struct str name, sentence, by = str_of(c->user);
+    struct str name, sentence, by;
+    int64_t created_ms;
     if (!take(c, &name, &sentence))
         return;
-    while (by.len > 0 && by.at[by.len - 1] != ':')
-        by.len--;
-    by = by.len > 0 ? (struct str){by.at, by.len - 1} : str_of(c->user);
+    if (!user_split(str_of(c->user), &by, &created_ms))
+        by = str_of(c->user);
     log_info("switch", "name=%s off=%d", log_text(name), sentence.len > 0);
     c->store_call = store_switch_set(c->gateway->store, name, sentence, by, on_set, c);
 }

@@ -5,6 +5,7 @@
 #include "common/check.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "gateway/auth/user.h"
 
 enum { ANSWER_BYTES_MAX = 1 << 20, ASK_MS = 5000 };
 
@@ -47,14 +48,14 @@ void administrators_ask(struct call *c, void (*then)(struct call *c, bool yes))
 
 static bool write_url(const struct call *c, struct buf *url)
 {
-    struct str owner = str_of(c->user), name = owner;
-    while (name.len > 0 && name.at[name.len - 1] != ':')
-        name.len--;
-    name.len -= name.len > 0;
+    struct str name;
+    int64_t created_ms;
+    if (!user_split(str_of(c->user), &name, &created_ms))
+        return false;
     buf_puts(url, c->gateway->settings.perses);
     buf_puts(url, "/api/v1/users/");
     fetch_escape(url, name);
-    return buf_puts(url, "/permissions") && name.len > 0;
+    return buf_puts(url, "/permissions");
 }
 
 static void end(struct asking_roles *a)
