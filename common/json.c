@@ -1,5 +1,6 @@
 #include "common/json.h"
 
+#include <string.h>
 #include "common/utf8.h"
 #include "common/word.h"
 
@@ -114,4 +115,26 @@ size_t json_tree_bytes(struct str text)
             bytes += c == ',' || c == ':' ? VALUE : c == '[' ? ARRAY : c == '{' ? OBJECT : 0;
     }
     return bytes;
+}
+
+size_t json_item_at(struct str text, size_t item)
+{
+    size_t depth = 0, commas = 0;
+    bool string = false, found = false;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.at[i];
+        found = found || (depth == 1 && commas == item);
+        if (string) {
+            i += c == '\\';
+            string = c != '"';
+        } else if (found && !strchr(" \t\r\n", c)) {
+            return i;
+        } else {
+            string = c == '"';
+            depth += c == '[' || c == '{';
+            depth -= depth > 0 && (c == ']' || c == '}');
+            commas += c == ',' && depth == 1;
+        }
+    }
+    return 0;
 }

@@ -24,6 +24,10 @@ void json_field_raw(struct buf *b, const char *key, struct str value);
  * Two bytes may be a value of fifty: whoever keeps trees of others' texts bounds them by this. */
 size_t json_tree_bytes(struct str text);
 
+/* Where the item of this number, from 0, begins in the text of a list, which is JSON; 0: it has
+ * fewer. */
+size_t json_item_at(struct str text, size_t item);
+
 /* Borrowed from v. Nothing (NULL, 0) where it is no string, or NULL. */
 static inline struct str json_text(const json_t *v)
 {

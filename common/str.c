@@ -82,6 +82,23 @@ bool str_u64(struct str a, uint64_t max, uint64_t *out)
     return true;
 }
 
+struct str str_cut(struct str a, size_t bytes_max)
+{
+    if (a.len > bytes_max)
+        a.len = bytes_max;
+    while (a.len > 0 && !str_utf8(a) && bytes_max - a.len < 4)
+        a.len--;
+    return a;
+}
+
+unsigned str_line(struct str a, size_t at)
+{
+    unsigned line = 1;
+    for (size_t i = 0; i < at && i < a.len; i++)
+        line += a.at[i] == '\n';
+    return line;
+}
+
 char *str_dup(struct str a) { return xstrndup(a.at, a.len); }
 
 bool str_utf8(struct str a)

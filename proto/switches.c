@@ -11,7 +11,11 @@
 
 enum { FILE_BYTES_MAX = 1 << 20 };
 
-static const char *const doors[] = {"api", "openai", "mcp", "agui", "webhook"};
+static const char *const doors[] = {
+#define X(name, word) word,
+    DOORS(X)
+#undef X
+};
 
 static bool is_text(struct str s, size_t max);
 static unsigned line_of(struct str json, const char *key);
@@ -140,12 +144,9 @@ bool switches_read(struct str json, struct switches *out, char error[256])
 static unsigned line_of(struct str json, const char *key)
 {
     char quoted[SWITCH_NAME_MAX + 3];
-    unsigned line = 1;
     snprintf(quoted, sizeof(quoted), "\"%.*s\"", SWITCH_NAME_MAX, key);
     const char *at = json.at ? memmem(json.at, json.len, quoted, strlen(quoted)) : NULL;
-    for (const char *p = json.at; at && p < at; p++)
-        line += *p == '\n';
-    return line;
+    return str_line(json, at ? (size_t)(at - json.at) : 0);
 }
 
 bool switches_read_file(const char *path, struct switches *out, char error[256])

@@ -14,6 +14,13 @@ enum {
     SWITCH_NAME_MAX = 300,     /* bytes: a model's name is 256 at most */
     SWITCH_SENTENCE_MAX = 500, /* bytes: it stands where an error does */
 };
+/* The ways in: each is switched by its word, and a key is for some of them. */
+#define DOORS(X)                                                                                   \
+    X(API, "api")         /* the routes of this gateway's own API */                               \
+    X(OPENAI, "openai")   /* /v1/… */                                                            \
+    X(MCP, "mcp")         /* /mcp */                                                               \
+    X(AGUI, "agui")       /* /agui */                                                              \
+    X(WEBHOOK, "webhook") /* /webhook/alertmanager, instead of PERSAI_WEBHOOK_TOKEN */
 struct switch_off {
     char *name, *sentence;
     char *by; /* who did it; "" where a file says so */

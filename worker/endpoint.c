@@ -6,11 +6,10 @@
 #include <string.h>
 #include <strings.h>
 #include "common/file.h"
+#include "common/json.h"
 #include "proto/settings_check.h"
 
 enum { KEY_FILE_MAX = 8192, VALUE_MAX = 1024, LIST_BYTES_MAX = 1 << 20 };
-
-static size_t item_begin(struct str text, size_t item);
 
 bool endpoint_url_ok(const char *url) { return settings_url_ok(url); }
 
@@ -106,39 +105,13 @@ unsigned endpoint_line(const char *path, size_t item, const char *reason)
     if (!read_all(path, &bytes, why))
         return 0;
     struct str text = buf_str(&bytes);
-    size_t begin = item_begin(text, item), at = begin;
+    size_t begin = json_item_at(text, item), at = begin;
     if (to) {
         size_t len = (size_t)(to - from) + 1;
         const char *word = memmem(text.at + begin, text.len - begin, from, len);
         at = word ? (size_t)(word - text.at) : begin;
     }
-    unsigned line = 1;
-    for (size_t i = 0; i < at; i++)
-        line += text.at[i] == '\n';
-    return line;
-}
-
-/* Where the list's item of this number begins; the text is JSON (endpoint_list has read it). */
-static size_t item_begin(struct str text, size_t item)
-{
-    size_t depth = 0, commas = 0;
-    bool string = false, found = false;
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.at[i];
-        found = found || (depth == 1 && commas == item);
-        if (string) {
-            i += c == '\\';
-            string = c != '"';
-        } else if (found && !strchr(" \t\r\n", c)) {
-            return i;
-        } else {
-            string = c == '"';
-            depth += c == '[' || c == '{';
-            depth -= depth > 0 && (c == ']' || c == '}');
-            commas += c == ',' && depth == 1;
-        }
-    }
-    return 0;
+    return str_line(text, at);
 }
 
 bool endpoint_key(const json_t *object, struct secret **key, char reason[160])

@@ -40,30 +40,6 @@ void key_rows_free(struct key_rows *r)
     *r = (struct key_rows){0};
 }
 
-/* The line on which the element `index` of a well-formed list begins. */
-static unsigned line_of(struct str json, unsigned index)
-{
-    size_t at = 0;
-    unsigned line = 1;
-    while (at < json.len && json.at[at] != '[')
-        at++;
-    for (unsigned i = 0; at < json.len; i++) {
-        json_error_t end;
-        at++; /* of [ or , */
-        while (at < json.len && strchr(" \t\r\n", json.at[at]))
-            at++;
-        if (i == index)
-            break;
-        json_decref(json_loadb(json.at + at, json.len - at,
-                               JSON_DISABLE_EOF_CHECK | JSON_DECODE_ANY, &end));
-        for (at += (size_t)end.position; at < json.len && json.at[at] != ',';)
-            at++;
-    }
-    for (size_t i = 0; i < at && i < json.len; i++)
-        line += json.at[i] == '\n';
-    return line;
-}
-
 /* What two rows must not share. */
 static const char *clash(const struct key_rows *rows, const struct key_row *row)
 {
@@ -94,7 +70,7 @@ bool key_rows_read(struct str json, struct key_rows *out, char error[256])
         if (!wrong)
             wrong = clash(out, &row);
         if (wrong) {
-            snprintf(error, 256, "line %u: %s", line_of(json, i), wrong);
+            snprintf(error, 256, "line %u: %s", str_line(json, json_item_at(json, i)), wrong);
             row_free(&row);
             key_rows_free(out);
             return false;

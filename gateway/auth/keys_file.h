@@ -8,14 +8,9 @@
 
 #include <stdint.h>
 #include "common/buf.h"
+#include "proto/switches.h"
 
 /* What a key may be used for. */
-#define DOORS(X)                                                                                   \
-    X(API, "api")         /* the routes of this gateway's own API */                               \
-    X(OPENAI, "openai")   /* /v1/… */                                                            \
-    X(MCP, "mcp")         /* /mcp */                                                               \
-    X(AGUI, "agui")       /* /agui */                                                              \
-    X(WEBHOOK, "webhook") /* /webhook/alertmanager, instead of PERSAI_WEBHOOK_TOKEN */
 enum door {
 #define X(name, word) DOOR_##name,
     DOORS(X)

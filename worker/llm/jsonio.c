@@ -191,11 +191,8 @@ static struct str message_of(const json_t *v, unsigned depth)
 /* A page for a browser says nothing worth repeating. */
 static struct str plain_text(struct str body)
 {
-    body = str_trim(body);
+    body = str_cut(str_trim(body), PLAIN_MAX);
     struct str none = {NULL, 0};
-    body.len = body.len < PLAIN_MAX ? body.len : PLAIN_MAX;
-    while (body.len > 0 && !str_utf8(body) && body.len + 4 > PLAIN_MAX)
-        body.len--;
     return body.len > 0 && body.at[0] != '<' && str_utf8(body) ? body : none;
 }
 

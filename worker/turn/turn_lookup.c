@@ -104,11 +104,7 @@ static void write_question(const struct store_message *messages, unsigned count,
         const struct record_message *m = &messages[i - 1].record;
         if (m->role != ROLE_USER || messages[i - 1].excluded)
             continue;
-        struct str text = m->content;
-        if (text.len > QUESTION_BYTES_MAX)
-            text.len = QUESTION_BYTES_MAX;
-        while (text.len > 0 && !str_utf8(text))
-            text.len--;
+        struct str text = str_cut(m->content, QUESTION_BYTES_MAX);
         buf_puts(b, taken > 0 ? " " : "");
         buf_add_str(b, text);
         taken++;

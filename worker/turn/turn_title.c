@@ -58,12 +58,8 @@ void turn_titles_stop(struct list *titlings)
 
 static void line(struct buf *b, const char *key, struct str text)
 {
-    if (text.len > PIECE_BYTES_MAX)
-        text.len = PIECE_BYTES_MAX;
-    while (text.len > 0 && !str_utf8(text)) /* inside a character */
-        text.len--;
     buf_printf(b, "{\"%s\":", key);
-    json_str(b, text);
+    json_str(b, str_cut(text, PIECE_BYTES_MAX));
     buf_puts(b, "}\n");
 }
 

@@ -137,6 +137,17 @@ static void tree_is_never_much_larger_than_was_said(void **state)
     assert_int_equal(json_tree_bytes(STR("")), 0);
 }
 
+static void items_of_a_list_are_found(void **state)
+{
+    (void)state;
+    struct str text = STR("\n[ {\"a\": [1, 2]},\n\t\"x,]\\\"\" , [[]],7 ]");
+    static const char first[] = {'{', '"', '[', '7'};
+    for (size_t i = 0; i < sizeof(first); i++)
+        assert_int_equal(text.at[json_item_at(text, i)], first[i]);
+    assert_int_equal(json_item_at(text, 4), 0);
+    assert_int_equal(json_item_at((struct str){0}, 0), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -146,6 +157,7 @@ int main(void)
         cmocka_unit_test(json_that_does_not_fit_leaves_nothing_behind),
         cmocka_unit_test(members_are_written_with_their_keys),
         cmocka_unit_test(tree_is_never_much_larger_than_was_said),
+        cmocka_unit_test(items_of_a_list_are_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -85,6 +85,26 @@ static void only_well_formed_utf8_passes(void **state)
     }
 }
 
+static void a_cut_is_between_characters(void **state)
+{
+    (void)state;
+    struct str text = STR("a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"); /* 1, 2, 3 and 4 bytes */
+    static const size_t lens[] = {0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 10};
+    for (size_t max = 0; max < sizeof(lens) / sizeof(*lens); max++)
+        assert_int_equal(str_cut(text, max).len, lens[max]);
+    assert_int_equal(str_cut((struct str){0}, 3).len, 0);
+}
+
+static void a_line_is_counted_from_one(void **state)
+{
+    (void)state;
+    struct str text = STR("a\nb\n\nc");
+    static const unsigned lines[] = {1, 1, 2, 2, 3, 4, 4, 4};
+    for (size_t at = 0; at < sizeof(lines) / sizeof(*lines); at++)
+        assert_int_equal(str_line(text, at), lines[at]);
+    assert_int_equal(str_line((struct str){0}, 1), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -92,6 +112,8 @@ int main(void)
         cmocka_unit_test(the_empty_slice_is_harmless),
         cmocka_unit_test(numbers_have_digits_only_and_a_maximum),
         cmocka_unit_test(only_well_formed_utf8_passes),
+        cmocka_unit_test(a_cut_is_between_characters),
+        cmocka_unit_test(a_line_is_counted_from_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
