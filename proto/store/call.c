@@ -85,6 +85,13 @@ void store_call_end(struct store_call *c, enum err err, struct store_answer *ans
     call_free(c);
 }
 
+void store_call_done(struct store_call *c, struct store_command *cmd, enum err err,
+                     const struct redisReply *reply)
+{
+    (void)cmd, (void)reply;
+    store_call_end(c, err, &(struct store_answer){0});
+}
+
 /* ---- commands ---- */
 struct store_command *command_new(struct store_call *c, command_fn *fn)
 {

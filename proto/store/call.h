@@ -91,6 +91,9 @@ uint64_t store_call_fail(struct store_call *c, enum err err);
 /* Ends it without an answer; also what waits for the timer. */
 void store_call_drop(struct store_call *c);
 void store_call_end(struct store_call *c, enum err err, struct store_answer *answer);
+/* The fn of a call's only command, which answers nothing but that it was done. */
+void store_call_done(struct store_call *c, struct store_command *cmd, enum err err,
+                     const struct redisReply *reply);
 
 struct store_command *command_new(struct store_call *c, command_fn *fn);
 struct store_command *command_script(struct store_call *c, enum store_script script,

@@ -179,7 +179,7 @@ uint64_t store_owner_wipe(struct store *s, struct str owner, struct str name, st
                           void *arg)
 {
     struct store_call *c = store_call_new(s, fn, arg);
-    unsigned today = (unsigned)(loop_wall_ms() / (24 * 3600 * 1000));
+    unsigned today = tally_today();
     char day[32];
     wipe(c, "p:u:{", owner, "}");
     wipe(c, "p:v:{", owner, "}");

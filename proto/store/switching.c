@@ -35,20 +35,13 @@ uint64_t store_switches_get(struct store *s, store_fn *fn, void *arg)
     return command_send(cmd);
 }
 
-static void on_set(struct store_call *c, struct store_command *cmd, enum err err,
-                   const struct redisReply *reply)
-{
-    (void)cmd, (void)reply;
-    store_call_end(c, err, &(struct store_answer){0});
-}
-
 uint64_t store_switch_set(struct store *s, struct str name, struct str sentence, struct str by,
                           store_fn *fn, void *arg)
 {
     struct store_call *c = store_call_new(s, fn, arg);
     if (!switch_name_ok(name) || (sentence.len > 0 && !switch_sentence_ok(sentence)))
         return store_call_fail(c, ERR_INVALID);
-    struct store_command *cmd = command_new(c, on_set);
+    struct store_command *cmd = command_new(c, store_call_done);
     command_str(cmd, sentence.len > 0 ? STR("HSET") : STR("HDEL"));
     command_str(cmd, STR(SWITCHES_KEY));
     command_str(cmd, name);

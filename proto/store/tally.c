@@ -10,17 +10,10 @@ enum { MODEL_BYTES_MAX = 256 };
 
 unsigned tally_today(void) { return (unsigned)(loop_wall_ms() / DAY_MS); }
 
-static void on_noted(struct store_call *c, struct store_command *cmd, enum err err,
-                     const struct redisReply *reply)
-{
-    (void)cmd, (void)reply;
-    store_call_end(c, err, &(struct store_answer){0});
-}
-
 void tally_note(struct store *s, struct str owner, struct str model, const struct tally *more)
 {
     struct store_command *cmd =
-        command_script(store_call_new(s, NULL, NULL), SCRIPT_tally_note, on_noted);
+        command_script(store_call_new(s, NULL, NULL), SCRIPT_tally_note, store_call_done);
     if (model.len > MODEL_BYTES_MAX)
         model.len = MODEL_BYTES_MAX;
     command_tally_key(cmd, tally_today());
