@@ -68,7 +68,7 @@ class Turn:
     def __init__(self, request: dict[str, Any], now: datetime) -> None:
         self.messages = spoken([m for m in request.get("messages", []) if isinstance(m, dict)])
         self.tools: dict[str, dict[str, Any]] = {}
-        for tool in request.get("tools") or []:
+        for tool in results.list_of(request.get("tools")):
             function = tool.get("function") if isinstance(tool, dict) else None
             if isinstance(function, dict) and isinstance(name := function.get("name"), str):
                 parameters = function.get("parameters")
@@ -297,7 +297,8 @@ class Turn:
 def respond(request: dict[str, Any], now: datetime) -> Reply:
     """The next message of the conversation in the request (OpenAI Chat Completions)."""
     turn = Turn(request, now)
-    system = results.text_of(request["messages"][0].get("content") or "")
+    first = request["messages"][0]
+    system = results.text_of(first.get("content") or "") if isinstance(first, dict) else ""
     return Reply(title_of(turn.question)) if system.startswith(TITLE) else turn.next()
 
 

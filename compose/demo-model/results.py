@@ -48,8 +48,8 @@ class Known:
 
 def parse(content: Any) -> Any:
     """The first JSON value in a tool message; None when there is none."""
-    if isinstance(content, list):  # content parts
-        content = "".join(p.get("text", "") for p in content if isinstance(p, dict))
+    if isinstance(content, list):
+        content = text_of(content)
     if not isinstance(content, str):
         return content
     decoder = json.JSONDecoder()
@@ -62,9 +62,14 @@ def parse(content: Any) -> Any:
 
 
 def text_of(content: Any) -> str:
-    if isinstance(content, list):
-        content = "".join(p.get("text", "") for p in content if isinstance(p, dict))
+    if isinstance(content, list):  # content parts
+        texts = [p.get("text") for p in content if isinstance(p, dict)]
+        content = "".join(t for t in texts if isinstance(t, str))
     return content if isinstance(content, str) else json.dumps(content)
+
+
+def list_of(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def error_of(value: Any, content: Any) -> str:
@@ -130,7 +135,7 @@ def read_series(row: Any) -> Series | None:
     if not isinstance(labels, dict):
         return None
     series = Series({str(k): str(v) for k, v in labels.items()})
-    points = row.get("points") or row.get("values") or []
+    points = list_of(row.get("points")) or list_of(row.get("values"))
     values = [v for p in points if isinstance(p, list) and len(p) == 2 and (v := number(p[1])) is not None]
     single = row.get("value")
     if isinstance(single, list) and len(single) == 2:
@@ -168,7 +173,7 @@ def read(messages: list[dict[str, Any]]) -> Known:
     last_user = max((i for i, m in enumerate(messages) if m.get("role") == "user"), default=-1)
     calls: dict[str, tuple[str, dict[str, Any]]] = {}
     for i, message in enumerate(messages):
-        for call in message.get("tool_calls") or []:
+        for call in list_of(message.get("tool_calls")):
             function = call.get("function") if isinstance(call, dict) else None
             if not isinstance(function, dict):
                 continue
