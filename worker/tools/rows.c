@@ -13,6 +13,7 @@
 
 enum { ROW_BYTES_MAX = 16 * 1024, REST_BYTES = 3000, SEARCH_BYTES_MAX = 256, LABEL_MAX = 200 };
 
+static void start(struct rows *r);
 static bool on_item(void *arg, unsigned path, struct str key, json_t *item);
 
 static void rows_free(void *state)
@@ -56,13 +57,19 @@ struct rows *rows_new(struct tool_run *run, const struct rows_spec *spec)
     for (size_t i = 0; i < search.len; i++)
         buf_putc(&r->search, search.at[i] >= 'A' && search.at[i] <= 'Z' ? (char)(search.at[i] + 32)
                                                                         : search.at[i]);
-    for (unsigned i = 0; i < spec->path_count; i++)
-        r->paths[i] = spec->paths[i];
-    unsigned count = spec->path_count;
+    start(r);
+    return r;
+}
+
+static void start(struct rows *r)
+{
+    unsigned count = r->spec->path_count;
+    for (unsigned i = 0; i < count; i++)
+        r->paths[i] = r->spec->paths[i];
     for (unsigned i = 0; i < PARTIAL_PATHS; i++)
         r->paths[count++] = partial_paths[i];
+    items_free(&r->items);
     items_init(&r->items, r->paths, count, on_item, r);
-    return r;
 }
 
 bool rows_searching(const struct rows *r) { return r->search.len > 0; }
@@ -128,6 +135,15 @@ static void add_notes(struct rows *r, bool cut)
         rows_note(r, "%s", r->spec->empty);
 }
 
+static bool asked_again(struct rows *r)
+{
+    if (r->all > 0 || r->again || !r->spec->again)
+        return false;
+    r->again = true;
+    start(r);
+    return r->spec->again(r);
+}
+
 static void on_end(void *arg, enum source_outcome outcome)
 {
     struct rows *r = arg;
@@ -141,6 +157,8 @@ static void on_end(void *arg, enum source_outcome outcome)
         run_fail(run, "broken", "The answer ended in the middle.");
         return;
     }
+    if (asked_again(r))
+        return;
     run->partial = run->partial || r->ask.http_status == 206;
     if (run->partial)
         run_remark(run, STR(PARTIAL_NOTE));

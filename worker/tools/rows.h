@@ -27,6 +27,8 @@ struct rows_spec {
     /* More members before the list, each by json_key; NULL: none. */
     void (*head)(struct rows *r, struct buf *b);
     const char *empty; /* note when nothing came */
+    /* Nothing came: asks once more for something else. False: there is nothing else; NULL: none. */
+    bool (*again)(struct rows *r);
     /* Instead of the end: the tool goes on with what r->extra holds; NULL: none. */
     void (*then)(struct rows *r);
 };
@@ -38,7 +40,7 @@ struct rows {
     unsigned limit, offset;
     struct buf search; /* lower case */
     uint64_t all, total, shown;
-    bool full, cut, perses;
+    bool full, cut, perses, again;      /* again: it was asked once more */
     const char *paths[ITEMS_PATHS_MAX]; /* the spec's, and where a server says more */
     struct span span; /* what was asked for: told with the result when it is set */
     struct buf page, row, notes;

@@ -94,6 +94,22 @@ static bool is_all(const json_t *value)
     return str_is(json_text(value), all_value);
 }
 
+/* As Perses does where nobody has chosen: all if that is offered, else the first of what there is.
+ * A text's value may be empty. */
+static void set_default(struct vars *v, struct str name, const json_t *spec)
+{
+    const json_t *text = json_object_get(spec, "value");
+    const json_t *first =
+        json_array_get(item_at(json_object_get(spec, "plugin"), "spec", "values", NULL), 0);
+    struct str value = text                    ? json_text(text)
+                       : json_is_object(first) ? item_str(first, "value")
+                                               : json_text(first);
+    if (json_is_true(json_object_get(spec, "allowAllValue")))
+        set_all(v, name, spec);
+    else if (value.at && value.len <= VARS_VALUE_MAX)
+        set(v, name, one(value), false, false);
+}
+
 void vars_read(struct vars *v, const json_t *variable)
 {
     const json_t *spec = json_object_get(variable, "spec");
@@ -102,35 +118,55 @@ void vars_read(struct vars *v, const json_t *variable)
     const struct var *given = find(v, name);
     if (given != NULL && !is_all(given->values))
         return;
-    if (value == NULL)
-        value = json_object_get(spec, "value");
     bool empty = json_is_array(value) ? json_array_size(value) == 0 : json_text(value).len == 0;
-    if (given != NULL || is_all(value) ||
-        (empty && json_is_true(json_object_get(spec, "allowAllValue"))))
+    if (given != NULL || is_all(value))
         set_all(v, name, spec);
+    else if (empty)
+        set_default(v, name, spec);
     else if (json_is_array(value))
         set(v, name, strings_of(value), true, false);
-    else if (!empty && json_text(value).len <= VARS_VALUE_MAX)
+    else if (json_text(value).len <= VARS_VALUE_MAX)
         set(v, name, one(json_text(value)), false, false);
+}
+
+/* One more value of a name that has some. */
+static void also(struct var *var, struct str value)
+{
+    if (json_array_size(var->values) >= VARS_VALUES_MAX)
+        return;
+    json_array_append_new(var->values, json_stringn(value.at ? value.at : "", value.len));
+    var->list = true;
+}
+
+/* "name=value", or without a name another value of the one before. */
+static bool take(struct vars *v, struct str part, struct str *before)
+{
+    struct str value = part, name = *before;
+    if (memchr(part.at, '=', part.len) && !str_split(&value, '=', &name))
+        return false;
+    name = str_trim(name);
+    if (name.len > 0 && name.at[0] == '$')
+        name = str_skip(name, 1);
+    value = str_trim(value);
+    if (name.len == 0)
+        return false;
+    struct var *var = find(v, name);
+    *before = name;
+    if (value.len > VARS_VALUE_MAX)
+        return true;
+    if (var)
+        also(var, value);
+    else
+        set(v, name, one(value), false, false);
+    return true;
 }
 
 bool vars_parse(struct vars *v, struct str text)
 {
-    struct str part, name;
+    struct str part, name = STR("");
     while (str_split(&text, ',', &part)) {
-        struct str value = part;
-        if (str_trim(part).len == 0)
-            continue;
-        if (memchr(part.at, '=', part.len) == NULL || !str_split(&value, '=', &name))
+        if (str_trim(part).len > 0 && !take(v, part, &name))
             return false;
-        name = str_trim(name);
-        if (name.len > 0 && name.at[0] == '$')
-            name = str_skip(name, 1);
-        if (name.len == 0)
-            return false;
-        value = str_trim(value);
-        if (value.len > 0 && value.len <= VARS_VALUE_MAX)
-            set(v, name, one(value), false, false);
     }
     return true;
 }
@@ -222,14 +258,11 @@ static void add_regex_literal(struct buf *b, struct str value, struct str name)
     add_escaped(b, value, "\\\\");
 }
 
+/* A string, whatever it looks like: Perses's values are. */
 static void add_json(struct buf *b, struct str value, struct str name)
 {
     (void)name;
-    json_auto_t *json = json_loadb(value.at ? value.at : "", value.len, JSON_DECODE_ANY, NULL);
-    if (json != NULL) /* JSON already, as a number */
-        buf_add_str(b, value);
-    else
-        json_str(b, value);
+    json_str(b, value);
 }
 
 /* As encodeURIComponent. */
@@ -320,7 +353,7 @@ static void write_formatted(const struct var *var, struct str format, struct buf
 
 /* ---- references ---- */
 
-/* $name or ${name} or ${name:format} at text; its length, 0: none. */
+/* $name, ${name}, ${name:format} or ${name.field:format} at text; its length, 0: none. */
 static size_t reference(struct str text, struct str *name, struct str *format)
 {
     bool braces = text.len > 1 && text.at[1] == '{';
@@ -338,8 +371,9 @@ static size_t reference(struct str text, struct str *name, struct str *format)
         end++;
     if (end == text.len)
         return 0;
-    if (text.at[at] == ':')
-        *format = (struct str){text.at + at + 1, end - at - 1};
+    const char *colon = memchr(text.at + at, ':', end - at);
+    if (colon)
+        *format = (struct str){colon + 1, (size_t)(text.at + end - colon) - 1};
     return end + 1;
 }
 

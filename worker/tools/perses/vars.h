@@ -1,12 +1,14 @@
 /* worker/tools/perses/vars.h: a dashboard's variables, put into its queries. Pure.
  *
- * $name, ${name} and ${name:format} are replaced as Perses does it (its interpolation formats: csv,
- * distributed, doublequote, glob, json, lucene, percentencode, pipe, prometheus, queryparam, raw,
- * regex, regexliteral, singlequote, sqlstring, text). Without a format several values become a
- * group of a regular expression, (a|b). "All" is the variable's customAllValue; without one the
- * values of a static list, else .* (which values there are only the datasource knows). What is not
- * known stays as it is and is named. Built-in ones ($__rate_interval, $__range, $__from …) come
- * from the time range, $__project and $__dashboard from whose they are. Memory: vars_free. */
+ * $name, ${name}, ${name:format} and ${name.field:format} are replaced as Perses does it (its
+ * interpolation formats: csv, distributed, doublequote, glob, json, lucene, percentencode, pipe,
+ * prometheus, queryparam, raw, regex, regexliteral, singlequote, sqlstring, text). Without a format
+ * several values become a group of a regular expression, (a|b). "All" is the variable's
+ * customAllValue; without one the values of a static list, else .* (which values there are only the
+ * datasource knows). Where nothing was chosen it is all if that is offered, else the first of a
+ * static list. What is not known stays as it is and is named. Built-in ones ($__rate_interval,
+ * $__range, $__from …) come from the time range, $__project and $__dashboard from whose they are.
+ * Memory: vars_free. */
 #ifndef WORKER_TOOLS_PERSES_VARS_H
 #define WORKER_TOOLS_PERSES_VARS_H
 
@@ -32,7 +34,8 @@ void vars_free(struct vars *v);
 /* One of spec.variables; a value that was set before stays (but for $__all, which is resolved).
  * Names and values that are too long are left out. */
 void vars_read(struct vars *v, const json_t *variable);
-/* "env=prod, job=a|b" of a model. False: it cannot be read. */
+/* "env=prod, job=a,b" of a model; a name may also come again with another value. False: it cannot
+ * be read. */
 bool vars_parse(struct vars *v, struct str text);
 /* Its values as they stand in a query without a format. */
 void vars_write(const struct var *var, struct buf *out);

@@ -11,6 +11,7 @@
 #include "worker/tools/handlers.h"
 #include "worker/tools/args.h"
 #include "worker/tools/prometheus/catalog.h"
+#include "worker/tools/prometheus/match.h"
 #include "worker/tools/prometheus/name.h"
 #include "worker/tools/prometheus/near.h"
 #include "worker/tools/partial.h"
@@ -39,6 +40,7 @@ struct describe {
     const struct catalog *catalog; /* NULL: could not be read */
     struct near *near;
     struct str metric; /* in name */
+    bool family;       /* no series has the name itself: what is counted has it with _bucket … */
     struct buf name, selector;
     char type[24], unit[64];
     struct buf help;
@@ -53,6 +55,10 @@ struct describe {
     const char *paths[1 + PARTIAL_PATHS];
     items_fn *on_item;
 };
+
+static const char *const members[] = {"_bucket", "_total", "_sum", "_count", "_info"};
+
+static void ask_labels(struct describe *d);
 
 static void describe_free(void *state)
 {
@@ -129,9 +135,49 @@ static void write_labels(struct describe *d, struct buf *b)
     buf_putc(b, ']');
 }
 
+static const struct catalog_metric *member(struct describe *d, unsigned which)
+{
+    scoped_buf(name, NAME_BYTES_MAX + 8);
+    buf_add_str(&name, d->metric);
+    buf_puts(&name, members[which]);
+    return d->catalog ? catalog_find(d->catalog, buf_str(&name)) : NULL;
+}
+
+static void write_family(struct describe *d, struct buf *b)
+{
+    bool any = false;
+    json_key(b, "family");
+    buf_putc(b, '[');
+    for (unsigned i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+        const struct catalog_metric *m = member(d, i);
+        if (!m)
+            continue;
+        buf_puts(b, any ? "," : "");
+        json_str(b, catalog_name(d->catalog, m));
+        any = true;
+    }
+    buf_putc(b, ']');
+    run_remark(d->run, STR(MATCH_FAMILY_NOTE));
+}
+
+/* A histogram that has series of its own name is a native one. */
+static void remark_native(struct describe *d)
+{
+    scoped_buf(text, NAME_BYTES_MAX * 3);
+    if (d->family || strcmp(d->type, "histogram") != 0 || str_ends(d->metric, STR("_bucket")))
+        return;
+    buf_printf(&text,
+               "A native histogram: it has no buckets as series. Use the tool histogram_quantile, "
+               "or histogram_quantile(0.95, sum(rate(%s[5m]))), histogram_count() and "
+               "histogram_avg().",
+               buf_cstr(&d->selector));
+    run_remark(d->run, buf_str(&text));
+}
+
 static void write(struct describe *d, const char *note)
 {
     struct buf *b = &d->run->content;
+    remark_native(d);
     buf_puts(b, "{\"kind\":\"metric\"");
     if (d->run->partial) {
         run_remark(d->run, STR(PARTIAL_NOTE));
@@ -143,6 +189,8 @@ static void write(struct describe *d, const char *note)
     row_long(b, "help", buf_str(&d->help), CATALOG_HELP_MAX);
     row_text(b, "unit", str_of(d->unit));
     row_number(b, "series", d->series);
+    if (d->family)
+        write_family(d, b);
     write_labels(d, b);
     json_key(b, "exposed_by");
     buf_putc(b, '[');
@@ -299,31 +347,29 @@ static void on_near(void *arg, struct str names)
              names.at ? names.at : "");
 }
 
+static void ask_family(struct describe *d)
+{
+    d->family = true;
+    buf_clear(&d->selector);
+    name_family(&d->selector, d->metric, STR(""));
+    ask_labels(d);
+}
+
 static void on_labels(void *arg, enum source_outcome outcome)
 {
     struct describe *d = arg;
     if (outcome == SOURCE_REFUSED)
         source_fail(d->run, &d->ask);
+    else if (d->label_count == 0 && d->labels_left == 0 && !d->family)
+        ask_family(d);
     else if (d->label_count == 0 && d->labels_left == 0)
         d->near = near_find(d->run, d->catalog, d->metric, on_near, d);
     else
         ask_count(d);
 }
 
-/* Without a catalog it is described as far as the datasource can. */
-static void on_catalog(void *arg, const struct catalog *c, const struct source_request *why)
+static void ask_labels(struct describe *d)
 {
-    (void)why;
-    struct describe *d = arg;
-    const struct catalog_metric *m = c ? catalog_find(c, d->metric) : NULL;
-    d->catalog = c;
-    d->run->partial = d->run->partial || (c && c->partial);
-    if (m) {
-        struct str unit = catalog_unit(c, m);
-        snprintf(d->type, sizeof(d->type), "%s", catalog_type(m));
-        snprintf(d->unit, sizeof(d->unit), "%.*s", (int)unit.len, unit.len ? unit.at : "");
-        buf_add_str(&d->help, catalog_help(c, m));
-    }
     int64_t start, end;
     scoped_buf(form, FORM_BYTES_MAX);
     source_param(&form, "match[]", buf_str(&d->selector));
@@ -333,6 +379,25 @@ static void on_catalog(void *arg, const struct catalog *c, const struct source_r
     ask(d, "/api/v1/labels", &form, "data/*", on_label, on_labels);
 }
 
+/* Without a catalog it is described as far as the datasource can. */
+static void on_catalog(void *arg, const struct catalog *c, const struct source_request *why)
+{
+    (void)why;
+    struct describe *d = arg;
+    const struct catalog_metric *m = c ? catalog_find(c, d->metric) : NULL;
+    d->catalog = c;
+    for (unsigned i = 0; !m && i < sizeof(members) / sizeof(members[0]); i++)
+        m = member(d, i);
+    d->run->partial = d->run->partial || (c && c->partial);
+    if (m) {
+        struct str unit = catalog_unit(c, m);
+        snprintf(d->type, sizeof(d->type), "%s", catalog_type(m));
+        snprintf(d->unit, sizeof(d->unit), "%.*s", (int)unit.len, unit.len ? unit.at : "");
+        buf_add_str(&d->help, catalog_help(c, m));
+    }
+    ask_labels(d);
+}
+
 void prom_describe_metric(struct tool_run *r)
 {
     struct describe *d = xcalloc(1, sizeof(*d));
@@ -340,7 +405,7 @@ void prom_describe_metric(struct tool_run *r)
     r->state = d;
     r->state_free = describe_free;
     buf_init(&d->name, NAME_BYTES_MAX);
-    buf_init(&d->selector, NAME_BYTES_MAX * 2 + 8);
+    buf_init(&d->selector, NAME_BYTES_MAX * 4);
     buf_init(&d->help, CATALOG_HELP_MAX * 2);
     buf_init(&d->targets, TARGETS * 800);
     if (!name_read(args_str(r->args, "metric"), true, &d->name)) {

@@ -47,6 +47,25 @@ static bool has_value(const struct rows *r, const json_t *labels)
     return !rows_searching(r);
 }
 
+/* The name of a histogram's family, of which no series is. */
+static bool of_family(struct rows *r, struct str name, const char *api, uint32_t limit)
+{
+    scoped_buf(form, FORM_BYTES_MAX);
+    if (!match_family(&form, name))
+        return false;
+    add_range(r->run, &form);
+    source_param_count(&form, "limit", limit);
+    rows_ask(r, api, &form);
+    return true;
+}
+
+static void family_head(struct rows *r, struct buf *b)
+{
+    (void)b;
+    if (r->again && r->all > 0)
+        rows_note(r, "%s", MATCH_FAMILY_NOTE);
+}
+
 /* ---- label names ---- */
 
 static bool name_row(struct rows *r, unsigned path, struct str key, json_t *item, struct buf *b)
@@ -54,6 +73,13 @@ static bool name_row(struct rows *r, unsigned path, struct str key, json_t *item
     (void)path, (void)key;
     struct str name = json_text(item);
     return json_is_string(item) && rows_has(r, name) && text_json(b, name, ROWS_TEXT_MAX);
+}
+
+static bool names_of_family(struct rows *r)
+{
+    struct str metric = str_trim(args_str(r->run->args, "metric"));
+    struct str match = str_trim(args_str(r->run->args, "match"));
+    return of_family(r, metric.len > 0 ? metric : match, "/api/v1/labels", LABELS_MAX);
 }
 
 static const struct rows_spec names_spec = {
@@ -65,6 +91,8 @@ static const struct rows_spec names_spec = {
     .paths = {"data/*"},
     .row = name_row,
     .empty = "No series fits in this time range, so there are no labels.",
+    .again = names_of_family,
+    .head = family_head,
 };
 
 void prom_label_names(struct tool_run *run)
@@ -98,6 +126,12 @@ static bool series_row(struct rows *r, unsigned path, struct str key, json_t *it
     return true;
 }
 
+static bool series_of_family(struct rows *r)
+{
+    return of_family(r, str_trim(args_str(r->run->args, "match")), "/api/v1/series",
+                     r->run->tools->config.series_max);
+}
+
 static const struct rows_spec series_spec = {
     .kind = "series",
     .list = "series",
@@ -107,6 +141,8 @@ static const struct rows_spec series_spec = {
     .paths = {"data/*"},
     .row = series_row,
     .empty = "No series fits in this time range.",
+    .again = series_of_family,
+    .head = family_head,
 };
 
 void prom_series(struct tool_run *run)

@@ -29,3 +29,21 @@ bool match_param(struct tool_run *r, struct buf *form, struct str selector, cons
     source_param(form, "match[]", guard.text);
     return true;
 }
+
+bool match_family(struct buf *form, struct str selector)
+{
+    scoped_buf(metric, NAME_BYTES_MAX);
+    scoped_buf(written, NAME_BYTES_MAX * 4);
+    struct str matchers = selector, head = {NULL, 0};
+    bool braces = selector.len > 0 && selector.at[selector.len - 1] == '}' &&
+                  str_split(&matchers, '{', &head) && name_is_classic(str_trim(head), true);
+    if (braces)
+        matchers.len--;
+    if (!name_read(braces ? str_trim(head) : selector, true, &metric))
+        return false;
+    name_family(&written, buf_str(&metric), braces ? str_trim(matchers) : STR(""));
+    if (written.overflowed)
+        return false;
+    source_param(form, "match[]", buf_str(&written));
+    return true;
+}

@@ -184,6 +184,22 @@ void name_selector(struct buf *b, struct str metric, struct str matchers)
     buf_putc(b, '}');
 }
 
+void name_family(struct buf *b, struct str metric, struct str matchers)
+{
+    scoped_buf(pattern, NAME_BYTES_MAX * 2);
+    for (size_t i = 0; i < metric.len; i++) {
+        if (strchr("\\.+*?()|[]{}^$", metric.at[i]))
+            buf_putc(&pattern, '\\');
+        buf_putc(&pattern, metric.at[i]);
+    }
+    buf_puts(&pattern, "(_bucket|_sum|_count|_total|_created|_info|_gsum|_gcount)");
+    buf_puts(b, "{__name__=~");
+    name_quote(b, buf_str(&pattern));
+    buf_puts(b, matchers.len > 0 ? "," : "");
+    buf_add_str(b, matchers);
+    buf_putc(b, '}');
+}
+
 /* One character of well-formed UTF-8. */
 static unsigned code_point(struct str text, size_t *at)
 {

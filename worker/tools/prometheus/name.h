@@ -28,6 +28,9 @@ void name_quote(struct buf *b, struct str text); /* as a string of the query lan
 void name_label(struct buf *b, struct str label);
 /* The metric with matchers as they are written, or none: a, a{b="c"}, {"a.b"}, {"a.b",c="d"} */
 void name_selector(struct buf *b, struct str metric, struct str matchers);
+/* The series of a histogram, a summary or an OpenMetrics counter by the name of their family, which
+ * itself has none: {__name__=~"a(_bucket|_sum|…)",c="d"} */
+void name_family(struct buf *b, struct str metric, struct str matchers);
 
 /* As a segment of an address: U__ and what is not classic by its code points (Prometheus's
  * documentation of its HTTP API, values escaping), or with %. */

@@ -35,8 +35,8 @@ struct values {
     size_t search_len;
     unsigned limit, offset;
     uint64_t total, all, shown;
-    bool full, escaped; /* escaped: how the label is asked for */
-    struct buf page;    /* JSON strings, comma-separated */
+    bool full, escaped, family; /* escaped: how the label is asked for; family: for the metric's */
+    struct buf page;            /* JSON strings, comma-separated */
     struct buf label, form;
 };
 
@@ -144,6 +144,10 @@ static void write_notes(const struct values *v, bool cut, struct buf *b)
     if (v->run->partial)
         run_remark(v->run, STR(PARTIAL_NOTE));
     buf_add_str(b, buf_str(&v->run->remarks));
+    if (v->family && v->all > 0) {
+        buf_puts(b, b->len > start ? "," : "");
+        json_str(b, STR(MATCH_FAMILY_NOTE));
+    }
     if (v->total > v->offset + v->shown) {
         snprintf(text, sizeof(text),
                  "%s more: use search, or ask for the next page with offset %llu.",
@@ -166,6 +170,7 @@ static void write_notes(const struct values *v, bool cut, struct buf *b)
 }
 
 static void ask(struct values *v, bool escaped);
+static void add_range(struct values *v);
 
 /* What is no Prometheus of today (VictoriaMetrics, an older Mimir) knows the label by its plain
  * name alone. What a proxy would take for a path is not asked for so. */
@@ -181,11 +186,28 @@ static bool ask_plainly(struct values *v, enum source_outcome outcome)
     return true;
 }
 
+/* The metric was named by its family, of which no series is. */
+static bool ask_family(struct values *v, enum source_outcome outcome)
+{
+    struct str metric = str_trim(args_str(v->run->args, "metric"));
+    if (metric.len == 0)
+        metric = str_trim(args_str(v->run->args, "match"));
+    if (v->family || v->all > 0 || outcome != SOURCE_WHOLE)
+        return false;
+    buf_clear(&v->form);
+    if (!match_family(&v->form, metric))
+        return false;
+    add_range(v);
+    v->family = true;
+    ask(v, !name_is_classic(buf_str(&v->label), false));
+    return true;
+}
+
 static void on_end(void *arg, enum source_outcome outcome)
 {
     struct values *v = arg;
     struct tool_run *r = v->run;
-    if (ask_plainly(v, outcome))
+    if (ask_plainly(v, outcome) || ask_family(v, outcome))
         return;
     if (outcome == SOURCE_REFUSED) {
         source_fail(r, &v->ask);
@@ -273,10 +295,18 @@ static struct values *values_new(struct tool_run *r)
     return v;
 }
 
+static void add_range(struct values *v)
+{
+    int64_t start, end;
+    span_selected(v->run, RANGE_MS, &start, &end);
+    source_param_time(&v->form, "start", start);
+    source_param_time(&v->form, "end", end);
+    source_param_count(&v->form, "limit", VALUES_MAX);
+}
+
 void prom_label_values(struct tool_run *r)
 {
     struct values *v = values_new(r);
-    int64_t start, end;
     if (!name_read(args_str(r->args, "label"), false, &v->label)) {
         run_fail(r, "bad_arguments",
                  "The argument \"label\" is no label name, as job, instance or host.name.");
@@ -284,9 +314,6 @@ void prom_label_values(struct tool_run *r)
     }
     if (!add_match(r, &v->form))
         return;
-    span_selected(r, RANGE_MS, &start, &end);
-    source_param_time(&v->form, "start", start);
-    source_param_time(&v->form, "end", end);
-    source_param_count(&v->form, "limit", VALUES_MAX);
+    add_range(v);
     ask(v, !name_is_classic(buf_str(&v->label), false));
 }

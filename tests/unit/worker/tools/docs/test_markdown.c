@@ -161,7 +161,7 @@ static void formats_are_those_of_perses(void **state)
         {":distributed", "a.b,v=it's", "5"},
         {":doublequote", "\"a.b\",\"it's\"", "\"5\""},
         {":glob", "{a.b,it's}", "{5}"},
-        {":json", "[\"a.b\",\"it's\"]", "[5]"},
+        {":json", "[\"a.b\",\"it's\"]", "[\"5\"]"},
         {":lucene", "(\"a.b\" OR \"it's\")", "(\"5\")"},
         {":percentencode", "a.b%2Cit's", "5"},
         {":pipe", "a.b|it's", "5"},
@@ -187,6 +187,7 @@ static void formats_are_those_of_perses(void **state)
         applied(&v, query, cases[i].single, true);
     }
     applied(&v, "${u:percentencode}", "%C3%A4%20b%26c", true);
+    applied(&v, "${v.field:csv} ${v.field} ${s.a.b:json}", "a.b,it's (a.b|it's) [\"5\"]", true);
     vars_free(&v);
 }
 
@@ -212,9 +213,39 @@ static void all_is_what_the_variable_says(void **state)
     vars_free(&v);
 }
 
+/* Perses shows a dashboard that nobody has chosen values for with the first of each list. */
+static void what_was_not_chosen_is_as_perses_chooses(void **state)
+{
+    (void)state;
+    struct vars v = {.range_ms = 3600000, .step_ms = 15000};
+    read_variable(&v, LIST("first", STATIC("[\"a\",\"b\"]")));
+    read_variable(&v, LIST("labelled",
+                           "\"defaultValue\":\"\"," STATIC("[{\"value\":\"b\",\"label\":\"B\"}]")));
+    read_variable(
+        &v, LIST("all", "\"allowAllValue\":true,\"defaultValue\":[]," STATIC("[\"a\",\"b\"]")));
+    read_variable(&v, LIST("none", STATIC("[]")));
+    read_variable(&v, LIST("asked", "\"plugin\":{\"kind\":\"PrometheusLabelValuesVariable\"}"));
+    read_variable(&v, "{\"kind\":\"TextVariable\",\"spec\":{\"name\":\"filter\",\"value\":\"\"}}");
+    applied(&v, "$first $labelled ${all:csv} x$filter.", "a b a,b x.", true);
+    applied(&v, "$none", "$none", false);
+    applied(&v, "$asked", "$asked", false);
+    vars_free(&v);
+}
+
+static void a_model_may_give_several_values(void **state)
+{
+    (void)state;
+    struct vars v = {.range_ms = 3600000, .step_ms = 15000};
+    assert_true(vars_parse(&v, STR("job=a, b,pod=x,job=c,empty=,$own=q=r")));
+    applied(&v, "${job:csv} $job $pod <$empty> $own", "a,b,c (a|b|c) x <> q=r", true);
+    vars_free(&v);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_not_chosen_is_as_perses_chooses),
+        cmocka_unit_test(a_model_may_give_several_values),
         cmocka_unit_test(a_section_has_the_headings_above_it),
         cmocka_unit_test(a_long_stretch_is_cut),
         cmocka_unit_test(no_section_is_longer_than_its_bound),

@@ -218,6 +218,31 @@ static void a_real_prometheus_is_read(void **state)
         ask_until(r, "list_label_values", "{\"label\":\"thing\",\"search\":\"777\"}", "\"7770\""));
 }
 
+/* A histogram by the name of its family, which no series has. */
+static void a_family_is_explored(struct real *r)
+{
+    assert_true(ask_until(r, "describe_metric", "{\"metric\":\"wait_seconds\"}",
+                          "\"family\":[\"wait_seconds_bucket\""));
+    assert_string_equal(fixture_text(r->f, "name"), "wait_seconds");
+    assert_string_equal(fixture_text(r->f, "type"), "histogram");
+    assert_non_null(strstr(r->f->content, "{\"name\":\"way\",\"values\":"));
+    assert_non_null(strstr(r->f->content, "{\"name\":\"le\","));
+    assert_non_null(strstr(r->f->content, "No series has this name itself"));
+    static const struct {
+        const char *tool, *arguments, *has;
+    } families[] = {
+        {"list_label_names", "{\"metric\":\"wait_seconds\"}", "\"way\""},
+        {"list_label_names", "{\"match\":\"wait_seconds{way=\\\"in\\\"}\"}", "\"le\""},
+        {"list_series", "{\"match\":\"wait_seconds\"}", "\"wait_seconds_bucket\""},
+        {"list_label_values", "{\"label\":\"way\",\"metric\":\"wait_seconds\"}", "\"in\""},
+    };
+    for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+        assert_true(ask_until(r, families[i].tool, families[i].arguments, families[i].has));
+        assert_non_null(strstr(r->f->content, "No series has this name itself"));
+    }
+    assert_true(ask_until(r, "list_label_names", "{\"metric\":\"wait\"}", "\"total\":0"));
+}
+
 /* The tools that look, and what is said of what is not there. */
 static void a_real_prometheus_is_explored(void **state)
 {
@@ -236,6 +261,7 @@ static void a_real_prometheus_is_explored(void **state)
     assert_true(ask_until(r, "describe_metric", "{\"metric\":\"things_of_many\"}",
                           "\"code\":\"unknown_metric\""));
     assert_non_null(strstr(fixture_text(r->f, "error"), "The nearest are: many_things"));
+    a_family_is_explored(r);
     assert_true(ask_until(r, "list_label_names", "{\"metric\":\"many_things\"}",
                           "\"total\":5,\"shown\":5,\"labels\":[\"__name__\",\"instance\""));
     assert_true(ask_until(r, "list_alerts", "{\"search\":\"FEW\"}", "\"name\":\"FewAreFew\""));
