@@ -1,4 +1,4 @@
--- Put before every script at build time.
+-- What a script uses of this is put before it at build time (embed.cmake).
 --
 -- A script answers {'ok', ...} or {word}, a stable word of errors.def. All of a script's keys
 -- share the hash tag {SID}; which are which is said on its first line. Only the keys of other
