@@ -21,6 +21,7 @@
 #include "gateway/person.h"
 #include "gateway/switch.h"
 #include "gateway/api/openapi.h"
+#include "gateway/turn/broker.h"
 #include "gateway/turn/turns.h"
 #include "gateway/api/webhook.h"
 #include "proto/ipc.h"
@@ -49,25 +50,32 @@ static int complain(const char *what, const char *why)
 
 /* ---- drain: no new turns; what runs ends, or its streams are told to come again elsewhere ---- */
 
+enum { LEAVE_MS = 200 }; /* for what was said to leave */
+
 struct drain {
     struct gateway *gateway;
     struct loop_timer *timer;
-    int64_t until_ms;
-    bool told;
+    int64_t until_ms, told_ms; /* told_ms: 0 before that */
 };
+
+/* What was said has left after a while; where nobody listened there was nothing to say. */
+static bool nobody_is_told(const struct gateway *g)
+{
+    return http_connections(g->http) == 0 && broker_workers(g->broker) == 0;
+}
 
 static void on_drain(void *arg)
 {
     struct drain *d = arg;
     struct gateway *g = d->gateway;
-    bool late = loop_now_ms(g->loop) >= d->until_ms;
-    if (!d->told && (late || (turns_drained(g) && decisions_drained(g)))) {
-        d->told = true;
+    int64_t now_ms = loop_now_ms(g->loop);
+    if (d->told_ms == 0 && (now_ms >= d->until_ms || (turns_drained(g) && decisions_drained(g)))) {
+        d->told_ms = now_ms;
         turns_hand_over(g);
         streams_end(g, true);
         broker_bye(g->broker);
-        loop_timer_set(d->timer, 200, 50); /* for what was said to leave */
-    } else if (d->told && otlp_leave(g->traces)) {
+    } else if (d->told_ms > 0 && (now_ms - d->told_ms >= LEAVE_MS || nobody_is_told(g)) &&
+               otlp_leave(g->traces)) {
         loop_stop(g->loop);
     }
 }
@@ -86,7 +94,7 @@ static void on_terminate(void *arg)
     http_stop_accepting(g->http);
     streams_end(g, false);
     d->until_ms = loop_now_ms(g->loop) + g->settings.drain_ms;
-    loop_timer_set(d->timer, 20, 50);
+    loop_timer_set(d->timer, 20, 20);
 }
 
 /* The keys for programs and the switches are read again and the audit's file is opened anew, and

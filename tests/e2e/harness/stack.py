@@ -163,13 +163,18 @@ class Stack:
     def stop(self) -> None:
         """Ends everything, and looks whether each process was well to its end."""
         problems = []
-        for process in self.processes():
-            try:
-                if process.running():
-                    process.terminate()
-                process.check()
-            except AssertionError as error:
-                problems.append(str(error))
+        for kind in [w.process for w in self.workers], [g.process for g in self.gateways], self.others:
+            running = [p for p in kind if p.running()]
+            for process in running:
+                process.ask_to_end()
+            for process in kind:
+                try:
+                    if process in running:
+                        process.ended()
+                    process.check()
+                except AssertionError as error:
+                    problems.append(str(error))
+        self.redis.process.kill()  # nobody needs its data any more, and asked it takes up to 100 ms
         self.model.stop()
         if self.model.errors:
             problems.append(f"the scripted model failed: {self.model.errors[:3]}")

@@ -19,6 +19,7 @@ def until(condition: Callable[[], T], what: str, seconds: float = 15) -> T:
     """The first true answer; exceptions of a service that is not up yet count as no."""
     end = time.monotonic() + seconds * SLOWNESS
     last: object = None
+    pause = 0.005
     while True:
         try:
             answer = condition()
@@ -29,7 +30,8 @@ def until(condition: Callable[[], T], what: str, seconds: float = 15) -> T:
             last = error
         if time.monotonic() > end:
             raise AssertionError(f"waited {seconds * SLOWNESS:g} s in vain for {what}; last: {last!r:.500}")
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.02)
 
 
 # Ports below those that the system gives to outgoing connections: one of them could take it before its server does.

@@ -744,40 +744,44 @@ static const struct CMUnitTest owner_cases[] = {
     cmocka_unit_test(move_that_broke_off_is_finished),
     cmocka_unit_test(only_its_own_leave_an_owner),
     cmocka_unit_test(idempotency_key_of_a_session_moves_with_it),
-    cmocka_unit_test(idempotency_key_of_a_session_moves_with_it),
     cmocka_unit_test(owners_of_a_name_are_known),
 };
 
-int main(void)
+static const struct CMUnitTest redis_cases[] = {
+    cmocka_unit_test(accepted_turn_survives_the_store_s_crash),
+    cmocka_unit_test(redis_knows_each_script_by_the_hash_that_it_is_asked_for),
+    cmocka_unit_test(calls_outlast_a_short_absence),
+    cmocka_unit_test(a_long_absence_is_an_error),
+    cmocka_unit_test(full_store_refuses_what_is_new_and_lets_end_what_runs),
+    cmocka_unit_test(epochs_leave_room_behind_a_restart),
+    cmocka_unit_test(list_of_open_turns_is_mended),
+    cmocka_unit_test(owner_s_list_is_mended),
+    cmocka_unit_test(spoilt_records_are_skipped),
+    cmocka_unit_test(pages_are_of_one_moment),
+    cmocka_unit_test(a_share_opens_pages_until_it_is_taken_back),
+    cmocka_unit_test(feedback_is_of_answers_and_goes_with_them),
+    cmocka_unit_test(stream_s_order_is_a_second_fence),
+    cmocka_unit_test(turn_is_known_to_its_session_when_its_hash_is_gone),
+    cmocka_unit_test(deleted_session_is_gone_for_other_gateways_when_it_is_said),
+    cmocka_unit_test(what_became_free_is_free_for_other_gateways_when_it_is_said),
+    cmocka_unit_test(moved_session_is_its_heir_s_when_it_is_said),
+};
+
+#define GROUP(name, cases, setup)                                                                  \
+    if (argc < 2 || strcmp(argv[1], name) == 0)                                                    \
+    failed += cmocka_run_group_tests_name("store " name, cases, setup, teardown)
+
+/* With an argument that group alone: they mostly wait, and four at once wait as long as one
+ * (tests/CMakeLists.txt). */
+int main(int argc, char **argv)
 {
-    static const struct CMUnitTest redis_cases[] = {
-        cmocka_unit_test(accepted_turn_survives_the_store_s_crash),
-        cmocka_unit_test(redis_knows_each_script_by_the_hash_that_it_is_asked_for),
-        cmocka_unit_test(calls_outlast_a_short_absence),
-        cmocka_unit_test(a_long_absence_is_an_error),
-        cmocka_unit_test(full_store_refuses_what_is_new_and_lets_end_what_runs),
-        cmocka_unit_test(epochs_leave_room_behind_a_restart),
-        cmocka_unit_test(list_of_open_turns_is_mended),
-        cmocka_unit_test(owner_s_list_is_mended),
-        cmocka_unit_test(spoilt_records_are_skipped),
-        cmocka_unit_test(pages_are_of_one_moment),
-        cmocka_unit_test(a_share_opens_pages_until_it_is_taken_back),
-        cmocka_unit_test(feedback_is_of_answers_and_goes_with_them),
-        cmocka_unit_test(stream_s_order_is_a_second_fence),
-        cmocka_unit_test(turn_is_known_to_its_session_when_its_hash_is_gone),
-        cmocka_unit_test(deleted_session_is_gone_for_other_gateways_when_it_is_said),
-        cmocka_unit_test(what_became_free_is_free_for_other_gateways_when_it_is_said),
-        cmocka_unit_test(moved_session_is_its_heir_s_when_it_is_said),
-    };
+    int failed = 0;
     log_setup(LOG_ERROR, "test_store");
-    int failed = cmocka_run_group_tests_name("store", store_cases, setup, teardown);
-    failed +=
-        cmocka_run_group_tests_name("store in a cluster", store_cases, setup_cluster, teardown);
-    failed +=
-        cmocka_run_group_tests_name("store with copies", store_cases, setup_replicated, teardown);
-    failed += cmocka_run_group_tests_name("store in Redis", redis_cases, setup, teardown);
-    failed += cmocka_run_group_tests_name("owners", owner_cases, setup, teardown);
-    failed +=
-        cmocka_run_group_tests_name("owners in a cluster", owner_cases, setup_cluster, teardown);
+    GROUP("plain", store_cases, setup);
+    GROUP("cluster", store_cases, setup_cluster);
+    GROUP("copies", store_cases, setup_replicated);
+    GROUP("redis", redis_cases, setup);
+    GROUP("redis", owner_cases, setup);
+    GROUP("redis", owner_cases, setup_cluster);
     return failed;
 }
