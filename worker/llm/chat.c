@@ -294,11 +294,14 @@ static enum err read_blocks(struct reply *r, const json_t *pieces)
 static enum err read_call(struct reply *r, const json_t *v)
 {
     const json_t *function = json_object_get(v, "function");
+    if (!json_is_object(function) && json_text(json_object_get(v, "name")).len > 0)
+        function = v; /* some leave the object out */
     char *arguments = jsonio_dump(json_object_get(function, "arguments"));
-    enum err err = reply_call(r, jsonio_index(json_object_get(v, "index")),
-                              json_text(json_object_get(v, "id")),
+    char *id = jsonio_dump(json_object_get(v, "id")); /* a number by some */
+    enum err err = reply_call(r, jsonio_index(json_object_get(v, "index")), str_of(id),
                               json_text(json_object_get(function, "name")), str_of(arguments));
     free(arguments);
+    free(id);
     return err;
 }
 
@@ -317,10 +320,9 @@ static void keep_extra(struct reply *r, const json_t *call)
 
 static enum err read_calls(struct reply *r, const json_t *calls)
 {
-    size_t i;
-    const json_t *v;
-    json_array_foreach(calls, i, v)
-    {
+    size_t count = json_is_object(calls) ? 1 : json_array_size(calls);
+    for (size_t i = 0; i < count; i++) {
+        const json_t *v = json_is_object(calls) ? calls : json_array_get(calls, i);
         enum err err = read_call(r, v);
         if (err != ERR_NONE)
             return err;
@@ -333,6 +335,8 @@ static enum err read_content(struct reply *r, const json_t *content)
 {
     if (json_is_string(content))
         return reply_text(r, json_text(content));
+    if (json_is_object(content)) /* one part */
+        return reply_text(r, json_text(json_object_get(content, "text")));
     size_t i;
     const json_t *part; /* Mistral: a list of parts */
     json_array_foreach(content, i, part)
@@ -455,21 +459,29 @@ static void read_usage(struct reply *r, const json_t *root, const json_t *choice
         usage = json_object_get(json_object_get(root, "x_groq"), "usage");
     if (!json_is_object(usage))
         return;
+    uint64_t input = jsonio_count(json_object_get(usage, "prompt_tokens"));
+    uint64_t output = jsonio_count(json_object_get(usage, "completion_tokens"));
     uint64_t cached = jsonio_count(
         json_object_get(json_object_get(usage, "prompt_tokens_details"), "cached_tokens"));
+    if (input == 0) /* the words of other APIs, by gateways */
+        input = jsonio_count(json_object_get(usage, "input_tokens"));
+    if (output == 0)
+        output = jsonio_count(json_object_get(usage, "output_tokens"));
     if (cached == 0)
         cached = jsonio_count(json_object_get(usage, "prompt_cache_hit_tokens")); /* DeepSeek */
     if (cached == 0)
         cached = jsonio_count(json_object_get(usage, "cached_tokens")); /* Kimi */
-    reply_usage(r, jsonio_count(json_object_get(usage, "prompt_tokens")),
-                jsonio_count(json_object_get(usage, "completion_tokens")), cached);
+    reply_usage(r, input, output, cached);
 }
 
 static enum err read_chunk(struct reply *r, const json_t *root)
 {
     const json_t *choice = json_array_get(json_object_get(root, "choices"), 0);
-    if (json_object_get(choice, "error")) /* OpenRouter */
+    const json_t *groq = json_object_get(root, "x_groq");
+    if (jsonio_is_error(choice, STR(""))) /* OpenRouter */
         return jsonio_event_error(r, choice);
+    if (jsonio_is_error(groq, STR(""))) /* why it stops early */
+        return jsonio_event_error(r, groq);
     enum err err = read_choice(r, choice);
     if (err != ERR_NONE)
         return err;
@@ -495,7 +507,11 @@ static enum err read_object(struct reply *r, const json_t *root)
 {
     bool ollama = !json_object_get(root, "choices") &&
                   json_is_object(json_object_get(root, "message")) && json_object_get(root, "done");
-    return ollama ? read_ollama(r, root) : read_chunk(r, root);
+    if (ollama)
+        return read_ollama(r, root);
+    if (!json_object_get(root, "choices") && jsonio_is_odd_error(root))
+        return jsonio_odd_error(r, root);
+    return read_chunk(r, root);
 }
 
 static enum err read_event(struct reply *r, struct str name, struct str data)
@@ -512,6 +528,10 @@ static enum err read_event(struct reply *r, struct str name, struct str data)
     if (delta_text(DELTA_CHAT, data, &r->scratch, &text))
         return reply_text(r, text);
     json_auto_t *root = jsonio_read(r, data);
+    if (!json_is_object(root) && r->stopped) { /* a proxy's line behind the answer */
+        r->ended = true;
+        return ERR_NONE;
+    }
     if (!json_is_object(root))
         return reply_fail(r, ERR_MODEL_BROKEN, true, "The model sent an event that is no JSON");
     return jsonio_is_error(root, name) ? jsonio_event_error(r, root) : read_object(r, root);

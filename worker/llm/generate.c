@@ -214,6 +214,10 @@ static enum err read_part(struct reply *r, const json_t *part)
     struct str text = json_text(json_object_get(part, "text"));
     struct str signature = json_text(json_object_get(part, "thoughtSignature"));
     const json_t *call = json_object_get(part, "functionCall");
+    if (json_object_get(call, "partialArgs") || json_is_true(json_object_get(call, "willContinue")))
+        return reply_fail(r, ERR_MODEL_REFUSED, false,
+                          "The model's options ask for streamFunctionCallArguments, which is not "
+                          "read here: leave it out of PERSAI_MODELS");
     if (json_is_object(call))
         return read_call(r, call, signature);
     if (json_is_true(json_object_get(part, "thought")))
@@ -268,7 +272,7 @@ static enum err read_response(struct reply *r, const json_t *root)
     read_usage(r, json_object_get(root, "usageMetadata"));
     struct str blocked =
         json_text(json_object_get(json_object_get(root, "promptFeedback"), "blockReason"));
-    if (blocked.len > 0)
+    if (blocked.len > 0 && !str_is(blocked, "BLOCKED_REASON_UNSPECIFIED"))
         return reply_fail(r, ERR_MODEL_REFUSED, false, "The model's provider blocked the question");
     const json_t *candidate = json_array_get(json_object_get(root, "candidates"), 0);
     size_t i;
@@ -290,7 +294,14 @@ static enum err read_responses(struct reply *r, struct str name, const json_t *r
         const json_t *v = json_is_array(root) ? json_array_get(root, i) : root;
         if (!json_is_object(v))
             return reply_fail(r, ERR_MODEL_BROKEN, true, "The model sent an event that is no JSON");
-        err = jsonio_is_error(v, name) ? jsonio_event_error(r, v) : read_response(r, v);
+        bool ours = json_object_get(v, "candidates") || json_object_get(v, "promptFeedback") ||
+                    json_object_get(v, "usageMetadata");
+        if (jsonio_is_error(v, name))
+            err = jsonio_event_error(r, v);
+        else if (!ours && jsonio_is_odd_error(v))
+            err = jsonio_odd_error(r, v);
+        else
+            err = read_response(r, v);
     }
     return err;
 }

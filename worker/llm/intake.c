@@ -43,9 +43,25 @@ void intake_end(struct intake *in)
         return; /* it is as if it had not come: the answer is cut off */
 }
 
+/* What servers and proxies send so that a line is not idle, where a comment would do. */
+static bool is_idle(struct str data)
+{
+    static const char *const words[] = {"",          "null",       "[]",        "ping", "pong",
+                                        "keepalive", "keep-alive", "heartbeat", NULL};
+    for (unsigned i = 0; words[i]; i++)
+        if (str_is(data, words[i]))
+            return true;
+    return false;
+}
+
 static bool on_sse(void *arg, struct str name, struct str data)
 {
     struct intake *in = arg;
+    data = str_trim(data);
+    while (str_starts(data, STR("data:"))) /* gateways that wrap what is wrapped already */
+        data = str_trim(str_skip(data, 5));
+    if (is_idle(data))
+        return true;
     if (in->ending && !is_whole(data) && !str_is(str_trim(data), "[DONE]"))
         return false; /* cut off in its midst */
     return in->fn(in->arg, name, data);

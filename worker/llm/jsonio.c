@@ -7,13 +7,17 @@
 #include "common/check.h"
 #include "common/json.h"
 
-enum { METADATA_RAW_MAX = 1024, PLAIN_MAX = 1024 };
+enum { METADATA_RAW_MAX = 1024, PLAIN_MAX = 1024, COUNT_MAX = 1000000000 };
 
 static struct str message_of(const json_t *v, unsigned depth);
 
 uint64_t jsonio_count(const json_t *v)
 {
-    return json_is_integer(v) && json_integer_value(v) > 0 ? (uint64_t)json_integer_value(v) : 0;
+    uint64_t n = 0;
+    if (json_is_string(v))
+        return str_u64(json_text(v), COUNT_MAX, &n) ? n : 0;
+    double count = json_number_value(v); /* some make a float of it */
+    return count > 0 && count <= COUNT_MAX ? (uint64_t)count : 0;
 }
 
 json_t *jsonio_parse(struct str text)
@@ -33,7 +37,8 @@ int64_t jsonio_index(const json_t *v)
     uint64_t n;
     if (json_is_string(v) && str_u64(json_text(v), INT32_MAX, &n))
         return (int64_t)n;
-    return json_is_integer(v) ? json_integer_value(v) : -1;
+    return json_is_number(v) && json_number_value(v) < INT32_MAX ? (int64_t)json_number_value(v)
+                                                                 : -1;
 }
 
 char *jsonio_dump(const json_t *v)
@@ -156,13 +161,15 @@ static void add_details(const json_t *error, struct buf *words, struct buf *mess
 enum err jsonio_error(struct reply *r, int http_status, const json_t *error)
 {
     const json_t *code = json_object_get(error, "code");
-    int64_t number = jsonio_index(code);
+    int64_t number = jsonio_index(code), status = jsonio_index(json_object_get(error, "status"));
     scoped_buf(words, 512);
     keep_words(r, error);
     if (number < 0)
         add_word(&words, code);
-    add_word(&words, json_object_get(error, "type"));        /* OpenAI, Anthropic */
-    add_word(&words, json_object_get(error, "status"));      /* Google */
+    add_word(&words, json_object_get(error, "type"));   /* OpenAI, Anthropic */
+    add_word(&words, json_object_get(error, "status")); /* Google */
+    add_word(&words, json_object_get(error, "__type")); /* AWS */
+    number = number < 0 ? status : number;
     if (http_status == 200 && number >= 100 && number < 600) /* an HTTP status in a 200 */
         http_status = (int)number;
     struct str message = message_of(error, 0);
@@ -231,6 +238,33 @@ bool jsonio_is_error(const json_t *root, struct str name)
     struct str object = json_text(json_object_get(root, "object"));
     return tells(error) || str_is(name, "error") || str_is(object, "error") ||
            str_is(json_text(json_object_get(root, "type")), "error");
+}
+
+/* Bedrock: {"throttlingException":{"message":…}} */
+static const char *exception_of(const json_t *root)
+{
+    const char *name = json_object_iter_key(json_object_iter((json_t *)root));
+    return name && json_object_size(root) == 1 && str_ends(str_of(name), STR("Exception")) ? name
+                                                                                           : NULL;
+}
+
+bool jsonio_is_odd_error(const json_t *root)
+{
+    return exception_of(root) || message_of(root, 0).len > 0;
+}
+
+enum err jsonio_odd_error(struct reply *r, const json_t *root)
+{
+    const char *name = exception_of(root);
+    json_auto_t *error = json_copy((json_t *)root);
+    if (name) {
+        json_object_set_new(error, "__type", json_string(name));
+        json_object_set(error, "message", json_object_get(json_object_get(root, name), "message"));
+    } else if (json_text(json_object_get(root, "message")).len == 0) {
+        struct str message = message_of(root, 0);
+        json_object_set_new(error, "message", json_stringn(message.at, message.len));
+    }
+    return jsonio_error(r, 200, error);
 }
 
 enum err jsonio_event_error(struct reply *r, const json_t *root)

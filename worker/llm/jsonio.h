@@ -8,8 +8,9 @@
 #include "worker/llm/model.h"
 #include "worker/llm/reply.h"
 
-uint64_t jsonio_count(const json_t *v); /* 0 when it is no positive integer */
-json_t *jsonio_parse(struct str text);  /* NULL: no JSON. The caller's */
+/* Of tokens, also as text or with a fraction; 0 when it is none. */
+uint64_t jsonio_count(const json_t *v);
+json_t *jsonio_parse(struct str text); /* NULL: no JSON. The caller's */
 /* An event or a body that a provider sent: halves of characters are no fault of it (ragged.h). */
 json_t *jsonio_read(struct reply *r, struct str text);
 /* A member's number, also where it is written as text; -1: there is none. */
@@ -31,6 +32,10 @@ enum err jsonio_error(struct reply *r, int http_status, const json_t *error);
  * lie open, or in an object of their own. */
 bool jsonio_is_error(const json_t *root, struct str name);
 enum err jsonio_event_error(struct reply *r, const json_t *root);
+/* An event that is none of the format's own may tell an error all the same: a message, or one of
+ * AWS's exceptions. */
+bool jsonio_is_odd_error(const json_t *root);
+enum err jsonio_odd_error(struct reply *r, const json_t *root);
 /* A body that is neither a stream nor a whole reply: an error object, something else that tells a
  * message, plain text, or a page for a browser. root: the body as JSON, or NULL. */
 enum err jsonio_refusal(struct reply *r, int http_status, const json_t *root, struct str body);

@@ -193,10 +193,8 @@ static void read_usage(struct reply *r, const json_t *usage)
     uint64_t cached = jsonio_count(json_object_get(usage, "cache_read_input_tokens"));
     uint64_t all = jsonio_count(input) + cached +
                    jsonio_count(json_object_get(usage, "cache_creation_input_tokens"));
-    bool has_input = json_is_integer(input) && all > 0;
-    reply_usage(r, has_input ? all : r->input_tokens,
-                json_is_integer(output) ? jsonio_count(output) : r->output_tokens,
-                has_input ? cached : r->cached_tokens);
+    bool has_input = jsonio_count(input) + all > 0 && input && !json_is_null(input);
+    reply_usage(r, has_input ? all : 0, jsonio_count(output), cached);
 }
 
 static void read_stop(struct reply *r, struct str reason)
@@ -290,6 +288,10 @@ static enum err read_whole(struct reply *r, const json_t *root);
 static enum err read_event(struct reply *r, struct str name, struct str data)
 {
     struct str text;
+    if (str_is(str_trim(data), "[DONE]")) { /* of gateways */
+        r->ended = true;
+        return ERR_NONE;
+    }
     r->marked = false;
     if (delta_text(DELTA_MESSAGES, data, &r->scratch, &text))
         return reply_text(r, text);
@@ -301,6 +303,9 @@ static enum err read_event(struct reply *r, struct str name, struct str data)
         type = name;
     if (jsonio_is_error(root, name))
         return jsonio_event_error(r, root);
+    bool odd = type.len == 0 || str_is(type, "exception") || str_ends(type, STR("Exception"));
+    if (odd && jsonio_is_odd_error(root)) /* Bedrock, and what stands before a server */
+        return jsonio_odd_error(r, root);
     if (str_is(type, "message")) /* no stream, though one was asked for */
         return read_whole(r, root);
     int64_t index = jsonio_index(json_object_get(root, "index"));

@@ -76,6 +76,7 @@ void reply_again(struct reply *r)
     r->thoughts = NULL;
     r->thoughts_bytes = 0;
     r->others_input = r->had_marks = false;
+    r->text_came = r->item_from = 0;
 }
 
 enum err reply_take(struct reply *r, size_t bytes)
@@ -98,6 +99,7 @@ struct str reply_join(struct reply *r, struct ragged *half, struct str text)
 
 enum err reply_text(struct reply *r, struct str text)
 {
+    r->text_came += text.len;
     return text.len == 0 ? ERR_NONE : filter_text(r, reply_join(r, &r->text_half, text));
 }
 
@@ -210,11 +212,14 @@ void reply_stop(struct reply *r, struct str reason)
 void reply_usage(struct reply *r, uint64_t input_tokens, uint64_t output_tokens,
                  uint64_t cached_tokens)
 {
-    r->input_known = input_tokens > 0;
-    r->output_known = output_tokens > 0;
-    r->cached_tokens = cached_tokens;
-    r->input_tokens = input_tokens;
-    r->output_tokens = output_tokens;
+    if (input_tokens > 0 || !r->input_known) {
+        r->input_tokens = input_tokens;
+        r->cached_tokens = cached_tokens;
+    }
+    if (output_tokens > 0 || !r->output_known)
+        r->output_tokens = output_tokens;
+    r->input_known = r->input_known || input_tokens > 0;
+    r->output_known = r->output_known || output_tokens > 0;
 }
 
 enum err reply_fail(struct reply *r, enum err err, bool again, const char *format, ...)

@@ -60,8 +60,10 @@ struct reply {
     struct buf tool_names; /* that the model was told of: "\nNAME\nNAME\n"; empty: not known */
     uint32_t step;         /* for ids of calls that come without */
     struct buf signature;  /* of the format: of the thoughts being read, so far */
-    bool others_input; /* of the format: the block being read is a call that is not ours to run */
-    size_t block_from; /* of the format: where the block being read begins in reasoning */
+    bool others_input;  /* of the format: the block being read is a call that is not ours to run */
+    size_t block_from;  /* of the format: where the block being read begins in reasoning */
+    uint64_t text_came; /* bytes that were read as text */
+    uint64_t item_from; /* of the format: what of it came before the item being read */
     struct reply_call *calls;
     unsigned call_count;
     char stop_reason[32]; /* stop, length, tool_calls, content_filter; or the provider's own */
@@ -104,7 +106,7 @@ void reply_know_tool(struct reply *r, const char *tool_name);
 /* The template opens the thoughts: see think.h. */
 void reply_thinks_first(struct reply *r);
 void reply_stop(struct reply *r, struct str reason);
-/* What is 0 the provider did not count. */
+/* What is 0 the provider did not count: it is as it said before. */
 void reply_usage(struct reply *r, uint64_t input_tokens, uint64_t output_tokens,
                  uint64_t cached_tokens);
 /* err with a sentence for people; printf's way. Returns err. */

@@ -191,6 +191,63 @@ static enum err read_arguments(struct reply *r, int64_t index, struct str id, co
     return ERR_NONE;
 }
 
+static enum err read_parts(struct reply *r, const json_t *parts, bool thoughts)
+{
+    size_t i;
+    const json_t *part;
+    json_array_foreach(parts, i, part)
+    {
+        struct str text = json_text(json_object_get(part, "text"));
+        if (text.len == 0)
+            text = json_text(json_object_get(part, "refusal"));
+        enum err err = thoughts ? reply_reasoning(r, text) : reply_text(r, text);
+        if (err != ERR_NONE)
+            return err;
+    }
+    return ERR_NONE;
+}
+
+static bool has_call(const struct reply *r, struct str call_id)
+{
+    for (unsigned i = 0; i < r->call_count; i++)
+        if (r->calls[i].tool_name && r->calls[i].call_id && str_is(call_id, r->calls[i].call_id))
+            return true;
+    return false;
+}
+
+/* A call whose beginning was not told: its arguments may have come all the same. */
+static enum err read_late_call(struct reply *r, int64_t index, const json_t *item)
+{
+    struct str none = {NULL, 0};
+    for (unsigned i = 0; i < r->call_count; i++)
+        if (!r->calls[i].tool_name && r->calls[i].index == index && r->calls[i].arguments.len > 0)
+            return reply_call(r, index, json_text(json_object_get(item, "call_id")),
+                              json_text(json_object_get(item, "name")), none);
+    return read_item(r, index, item);
+}
+
+/* What of the whole response no event has told. */
+static enum err read_untold(struct reply *r, const json_t *output)
+{
+    size_t i, calls = 0;
+    const json_t *item;
+    enum err err = ERR_NONE;
+    json_array_foreach(output, i, item) calls +=
+        str_is(json_text(json_object_get(item, "type")), "function_call");
+    bool silent = r->text_came == 0, missing = calls > r->call_count;
+    json_array_foreach(output, i, item)
+    {
+        struct str type = json_text(json_object_get(item, "type"));
+        if (silent && str_is(type, "message"))
+            err = read_parts(r, json_object_get(item, "content"), false);
+        else if (missing && !has_call(r, json_text(json_object_get(item, "call_id"))))
+            err = read_item(r, (int64_t)i, item);
+        if (err != ERR_NONE)
+            break;
+    }
+    return err;
+}
+
 static void read_usage(struct reply *r, const json_t *usage)
 {
     const json_t *details = json_object_get(usage, "input_tokens_details");
@@ -232,8 +289,10 @@ static enum err read_whole(struct reply *r, const json_t *root);
 
 static enum err read_event(struct reply *r, struct str name, struct str data)
 {
-    if (str_trim(data).len == 0 || str_is(str_trim(data), "[DONE]"))
+    if (str_is(str_trim(data), "[DONE]")) { /* of gateways */
+        r->ended = true;
         return ERR_NONE;
+    }
     struct str text;
     r->marked = false;
     if (delta_text(DELTA_RESPONSES, data, &r->scratch, &text))
@@ -244,7 +303,26 @@ static enum err read_event(struct reply *r, struct str name, struct str data)
     struct str type = json_text(json_object_get(root, "type"));
     if (type.len == 0)
         type = name;
-    return jsonio_is_error(root, name) ? jsonio_event_error(r, root) : read_typed(r, type, root);
+    if (jsonio_is_error(root, name))
+        return jsonio_event_error(r, root);
+    if (type.len == 0 && !json_object_get(root, "output") && jsonio_is_odd_error(root))
+        return jsonio_odd_error(r, root);
+    return read_typed(r, type, root);
+}
+
+/* A whole item: some gateways send no pieces of it, or not its beginning. */
+static enum err end_item(struct reply *r, int64_t index, const json_t *item)
+{
+    struct str id = json_text(json_object_get(item, "id"));
+    const json_t *arguments = json_object_get(item, "arguments");
+    bool silent = r->item_from == r->text_came;
+    keep_item(r, item);
+    r->item_from = r->text_came;
+    if (str_is(json_text(json_object_get(item, "type")), "message"))
+        return silent ? read_parts(r, json_object_get(item, "content"), false) : ERR_NONE;
+    return has_call(r, json_text(json_object_get(item, "call_id")))
+               ? read_arguments(r, index, id, arguments)
+               : read_late_call(r, index, item);
 }
 
 static enum err read_typed(struct reply *r, struct str type, const json_t *root)
@@ -262,22 +340,26 @@ static enum err read_typed(struct reply *r, struct str type, const json_t *root)
         return reply_reasoning(r, delta);
     if (str_is(type, "response.reasoning_summary_part.added") && r->reasoning.len > 0)
         return reply_reasoning(r, STR("\n\n"));
-    if (str_is(type, "response.output_item.added"))
+    if (str_is(type, "response.output_item.added")) {
+        r->item_from = r->text_came;
         return read_item(r, index, item);
+    }
     if (str_is(type, "response.function_call_arguments.delta"))
         return reply_call(r, index, id, none, delta);
     if (str_is(type, "response.function_call_arguments.done"))
         return read_arguments(r, index, id, json_object_get(root, "arguments"));
-    if (str_is(type, "response.output_item.done")) {
-        keep_item(r, item);
-        return read_arguments(r, index, json_text(json_object_get(item, "id")),
-                              json_object_get(item, "arguments"));
-    }
+    if (str_is(type, "response.output_item.done"))
+        return end_item(r, index, item);
     if (!is_end(type))
         return ERR_NONE; /* created, in_progress, …; parts and their ends; news */
     const json_t *response = json_object_get(root, "response");
     bool only = !r->began && r->state.len == 0; /* gateways that make events of a whole response */
-    return only ? read_whole(r, response) : read_end(r, response);
+    if (only)
+        return read_whole(r, response);
+    enum err err = str_is(type, "response.completed")
+                       ? read_untold(r, json_object_get(response, "output"))
+                       : ERR_NONE;
+    return err != ERR_NONE ? err : read_end(r, response);
 }
 
 static enum err read_body(struct reply *r, int http_status, struct str body)
@@ -286,22 +368,6 @@ static enum err read_body(struct reply *r, int http_status, struct str body)
     if (http_status != 200 || !json_is_array(json_object_get(root, "output")))
         return jsonio_refusal(r, http_status, root, body);
     return read_whole(r, root);
-}
-
-static enum err read_parts(struct reply *r, const json_t *parts, bool thoughts)
-{
-    size_t i;
-    const json_t *part;
-    json_array_foreach(parts, i, part)
-    {
-        struct str text = json_text(json_object_get(part, "text"));
-        if (text.len == 0)
-            text = json_text(json_object_get(part, "refusal"));
-        enum err err = thoughts ? reply_reasoning(r, text) : reply_text(r, text);
-        if (err != ERR_NONE)
-            return err;
-    }
-    return ERR_NONE;
 }
 
 static enum err read_output(struct reply *r, const json_t *output)

@@ -1,0 +1,246 @@
+/* What gateways and proxies make of the providers' streams: errors in a shape of their own, counts
+ * in odd places, calls and texts whose pieces were left out, lines that mean nothing. Written with
+ * ' for ". */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "worker/llm/intake.h"
+#include "worker/llm/llm.h"
+
+struct reading {
+    const struct llm_format *format;
+    struct reply reply;
+    enum err err;
+};
+static const struct reply_handler nobody;
+
+static bool on_event(void *arg, struct str name, struct str data)
+{
+    struct reading *r = arg;
+    r->err = r->format->event(&r->reply, name, data);
+    return r->err == ERR_NONE && !r->reply.ended;
+}
+
+static void read_stream(struct reading *r, const struct llm_format *format, const char *stream)
+{
+    struct intake in;
+    char *bytes = strdup(stream);
+    for (char *c = bytes; *c; c++)
+        *c = *c == '\'' ? '"' : *c;
+    *r = (struct reading){.format = format};
+    reply_init(&r->reply, 1 << 20, &nobody, NULL);
+    intake_init(&in, 1 << 20, on_event, r);
+    if (intake_feed(&in, str_of(bytes)) == SSE_MORE)
+        intake_end(&in);
+    intake_free(&in);
+    if (r->err == ERR_NONE)
+        r->err = reply_end(&r->reply, 1);
+    free(bytes);
+}
+
+/* "text; tool(arguments) …; input/output tokens", or "error: status kind" */
+static void summarise(const struct reading *r, struct buf *b)
+{
+    const struct reply *p = &r->reply;
+    if (r->err != ERR_NONE) {
+        buf_printf(b, "%s %d%s", err_word(r->err), p->refused_status,
+                   p->refusal.kind == LLM_ERROR_THROTTLED ? " throttled" : "");
+        return;
+    }
+    buf_add_str(b, buf_str(&p->content));
+    for (unsigned i = 0; i < p->call_count; i++)
+        buf_printf(b, "; %s %s%s", p->calls[i].call_id, p->calls[i].tool_name,
+                   buf_cstr(&p->calls[i].arguments));
+    if (p->input_known || p->output_known)
+        buf_printf(b, "; %llu/%llu/%llu", (unsigned long long)p->input_tokens,
+                   (unsigned long long)p->output_tokens, (unsigned long long)p->cached_tokens);
+}
+
+struct row {
+    const char *stream, *wanted;
+};
+
+static void check(const struct llm_format *format, const struct row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct reading r;
+        scoped_buf(got, 4096);
+        read_stream(&r, format, rows[i].stream);
+        summarise(&r, &got);
+        if (strcmp(buf_cstr(&got), rows[i].wanted) != 0)
+            print_message("of: %s\n", rows[i].stream);
+        assert_string_equal(buf_cstr(&got), rows[i].wanted);
+        reply_free(&r.reply);
+    }
+}
+#define CHECK_ROWS(format, rows) check(format, rows, sizeof(rows) / sizeof((rows)[0]))
+
+#define SAID "data: {'choices':[{'index':0,'delta':{'content':'So'}}]}\n\n"
+#define STOP "data: {'choices':[{'index':0,'delta':{},'finish_reason':'stop'}]}\n\n"
+#define CALL(call)                                                                                 \
+    "data: {'choices':[{'delta':{'tool_calls':" call "},'finish_reason':'stop'}]}\n\n"
+
+static void chat_completions(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        /* lines that keep it alive, and what is wrapped twice */
+        {": c\n\ndata: null\n\ndata: []\n\ndata: ping\n\ndata: keep-alive\n\ndata:\n\n" SAID STOP,
+         "So"},
+        {"data: data: {'choices':[{'delta':{'content':'So'},'finish_reason':'stop'}]}\n\n"
+         "data: data: [DONE]\n\n",
+         "So"},
+        {SAID STOP "data: '[DONE]'\n\n", "So"},
+        {SAID STOP "data: <html>bye</html>\n\n", "So"},
+        {SAID "data: <html>bye</html>\n\n", "model_broken 0"},
+        /* counts */
+        {SAID STOP "data: {'choices':[],'usage':{'prompt_tokens':'41','completion_tokens':7.0,"
+                   "'prompt_tokens_details':{'cached_tokens':'3'}}}\n\n",
+         "So; 41/7/3"},
+        {SAID "data: {'choices':[{'delta':{},'finish_reason':'stop'}],'usage':{'prompt_tokens':41,"
+              "'completion_tokens':7}}\n\ndata: {'choices':[],'usage':{'prompt_tokens':0,"
+              "'completion_tokens':0}}\n\n",
+         "So; 41/7/0"},
+        {SAID STOP "data: {'choices':[],'usage':{'input_tokens':41,'output_tokens':7}}\n\n",
+         "So; 41/7/0"},
+        {SAID STOP "data: {'choices':[],'usage':{'prompt_tokens':-1,'completion_tokens':1e99}}\n\n",
+         "So"},
+        /* content and calls */
+        {"data: {'choices':[{'delta':{'content':{'type':'text','text':'So'}}}]}\n\n" STOP, "So"},
+        {CALL("[{'index':0,'id':'a','name':'f','arguments':'{}'}]"), "; a f{}"},
+        {CALL("{'index':0,'id':'a','function':{'name':'f','arguments':{'x':1}}}"),
+         "; a f{\"x\":1}"},
+        {CALL("[{'index':0.0,'id':17,'function':{'name':'f','arguments':'{}'}}]"), "; 17 f{}"},
+        /* errors */
+        {"data: {'message':'Too many tokens, please wait before trying again.',"
+         "'__type':'ThrottlingException'}\n\n",
+         "model_unavailable 429 throttled"},
+        {SAID "data: {'modelStreamErrorException':{'message':'x','originalStatusCode':424}}\n\n",
+         "model_unavailable 500"},
+        {"data: {'status':429,'message':'Too Many Requests'}\n\n",
+         "model_unavailable 429 throttled"},
+        {"data: {'code':'busy','status':503,'message':'Later'}\n\n", "model_unavailable 503"},
+        {"data: {'detail':'Rate limit exceeded'}\n\n", "model_unavailable 500 throttled"},
+        {"data: {'errors':[{'code':7009,'message':'upstream'}],'success':false}\n\n",
+         "model_unavailable 500"},
+        {SAID "data: {'choices':[],'x_groq':{'id':'a','error':'over_capacity'}}\n\n",
+         "model_unavailable 500"},
+        {SAID "data: {'id':'x','error':{'code':502,'message':'gone'},'choices':[{'delta':"
+              "{'content':''},'finish_reason':'error'}]}\n\n",
+         "model_unavailable 502"},
+    };
+    CHECK_ROWS(&llm_chat, rows);
+}
+
+#define BEGAN                                                                                      \
+    "data: {'type':'message_start','message':{'content':[],'usage':{'input_tokens':10,"            \
+    "'output_tokens':1}}}\n\n"
+#define BLOCK                                                                                      \
+    "data: {'type':'content_block_start','index':0,'content_block':{'type':'text','text':''}}\n\n" \
+    "data: {'type':'content_block_delta','index':0,'delta':{'type':'text_delta','text':'So'}}\n\n"
+#define ENDED(usage)                                                                               \
+    "data: {'type':'message_delta','delta':{'stop_reason':'end_turn'},'usage':" usage              \
+    "}\n\ndata: {'type':'message_stop'}\n\n"
+
+static void messages(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {"event: ping\ndata:\n\ndata: null\n\n" BEGAN BLOCK ENDED("{'output_tokens':9}"),
+         "So; 10/9/0"},
+        {BEGAN BLOCK "data: [DONE]\n\n", "So; 10/1/0"},
+        {BEGAN BLOCK ENDED("{'output_tokens':'9','input_tokens':null}"), "So; 10/9/0"},
+        {BEGAN BLOCK ENDED("{'output_tokens':9.0,'input_tokens':'12',"
+                           "'cache_read_input_tokens':'3'}"),
+         "So; 15/9/3"},
+        {BEGAN BLOCK ENDED("{'input_tokens':0,'output_tokens':0}"), "So; 10/1/0"},
+        {BEGAN "data: {'type':'exception','message':'Bedrock is unable to process it'}\n\n",
+         "model_unavailable 500"},
+        {BEGAN "event: exception\ndata: {'message':'Too many requests, please wait before trying "
+               "again.'}\n\n",
+         "model_unavailable 500 throttled"},
+        {BEGAN BLOCK "event: throttlingException\ndata: {'message':'Too many requests'}\n\n",
+         "model_unavailable 500 throttled"},
+        {BEGAN "data: {'error':{'code':429,'message':'x','status':'RESOURCE_EXHAUSTED'}}\n\n",
+         "model_unavailable 429 throttled"},
+    };
+    CHECK_ROWS(&llm_messages, rows);
+}
+
+#define CREATED "data: {'type':'response.created','response':{'status':'in_progress'}}\n\n"
+#define TEXT                                                                                       \
+    "data: {'type':'response.output_item.added','output_index':0,'item':{'type':'message'}}\n\n"   \
+    "data: {'type':'response.output_text.delta','output_index':0,'delta':'So'}\n\n"
+#define TEXT_DONE                                                                                  \
+    "data: {'type':'response.output_item.done','output_index':0,'item':{'type':'message',"         \
+    "'content':[{'type':'output_text','text':'So'}]}}\n\n"
+#define CALL_DONE                                                                                  \
+    "data: {'type':'response.output_item.done','output_index':1,'item':{'type':'function_call',"   \
+    "'id':'fc','call_id':'c','name':'f','arguments':'{}'}}\n\n"
+#define COMPLETED(output)                                                                          \
+    "data: {'type':'response.completed','response':{'status':'completed','output':" output         \
+    ",'usage':{'input_tokens':'5','output_tokens':2.0}}}\n\n"
+
+static void responses(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {CREATED TEXT TEXT_DONE COMPLETED("[]"), "So; 5/2/0"},
+        {CREATED TEXT "data: [DONE]\n\n", "So"},
+        {CREATED TEXT_DONE COMPLETED("[]"), "So; 5/2/0"},
+        {CREATED TEXT TEXT_DONE TEXT_DONE COMPLETED("[]"), "SoSo; 5/2/0"},
+        {CREATED TEXT TEXT_DONE CALL_DONE COMPLETED("[]"), "So; c f{}; 5/2/0"},
+        {CREATED TEXT COMPLETED("[{'type':'message','content':[{'text':'So'}]},"
+                                "{'type':'function_call','call_id':'c','name':'f',"
+                                "'arguments':'{}'}]"),
+         "So; c f{}; 5/2/0"},
+        {CREATED CALL_DONE COMPLETED("[{'type':'function_call','call_id':'c','name':'f',"
+                                     "'arguments':'{}'}]"),
+         "; c f{}; 5/2/0"},
+        {CREATED "data: {'type':'response.function_call_arguments.delta','output_index':1,"
+                 "'item_id':'fc','delta':'{}'}\n\n" CALL_DONE COMPLETED("[]"),
+         "; fc f{}; 5/2/0"},
+        {CREATED "data: {'message':'Internal server error'}\n\n", "model_unavailable 500"},
+    };
+    CHECK_ROWS(&llm_responses, rows);
+}
+
+#define PART(part, rest) "data: {'candidates':[{'content':{'parts':[" part "]}" rest "}]}\n\n"
+#define FINISH ",'finishReason':'STOP'"
+
+static void generate(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {"data: null\n\n" PART("{'text':'So'}", FINISH) "data: [DONE]\n\n", "So"},
+        {"data: {'promptFeedback':{'blockReason':'BLOCKED_REASON_UNSPECIFIED'}}\n\n" PART(
+             "{'text':'So'}", FINISH),
+         "So"},
+        {PART("{'text':'So'}", "") "data: {'usageMetadata':{'promptTokenCount':'5',"
+                                   "'candidatesTokenCount':2.0}}\n\n" PART(
+                                       "",
+                                       FINISH) "data: {'usageMetadata':{'promptTokenCount':5}}\n\n",
+         "So; 5/2/0"},
+        {PART("{'functionCall':{'name':'f','willContinue':true}}", ""), "model_refused 0"},
+        {"data: {'code':503,'message':'x','status':'UNAVAILABLE'}\n\n", "model_unavailable 503"},
+    };
+    CHECK_ROWS(&llm_generate, rows);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(chat_completions),
+        cmocka_unit_test(messages),
+        cmocka_unit_test(responses),
+        cmocka_unit_test(generate),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
