@@ -1,6 +1,7 @@
 // The chat in a real Chromium, in Perses's own Explore, on the real stack of compose/run. One stack for all.
 import { afterAll, afterEach, beforeAll, describe } from 'vitest';
 
+import { adminTests } from './admin';
 import { answerTests } from './answers';
 import { approvalTests } from './approvals';
 import { chatTests } from './chat';
@@ -11,6 +12,7 @@ import { keyTests } from './keys';
 import { languageTests } from './language';
 import { loadingTests } from './loading';
 import { longTests } from './long';
+import { narrowTests } from './narrow';
 import { panelTests } from './panel';
 import { proposalTests } from './proposals';
 import { shareTests } from './share';
@@ -41,11 +43,13 @@ describe('the chat', () => chatTests(() => world));
 describe('an answer', () => answerTests(() => world));
 describe('the language', () => languageTests(() => world));
 describe('the keys', () => keyTests(() => world));
+describe('a narrow window', () => narrowTests(() => world));
 describe('a long conversation', () => longTests(() => world));
 describe('dashboards', () => dashboardTests(() => world));
 describe('logs, traces and profiles', () => sourceTests(() => world));
 describe('the chat in a dashboard', () => panelTests(() => world));
 describe('proposals', () => proposalTests(() => world));
+describe('the page of administrators', () => adminTests(() => world));
 describe('an approval', () => approvalTests(() => world));
 describe('what is done with an answer', () => shareTests(() => world));
 describe('what is sent and shown', () => inputTests(() => world));

@@ -1,6 +1,7 @@
 // The gateway's HTTP API, reached only through a Perses datasource's proxy on the page's own origin. This is
 // the one file that calls fetch and the one that knows the proxy's path: no other URL can be reached from here.
 import { EventId, asCount, asList, asObject, asText, formatEventId, parseJson } from './events';
+import { RunningTurns, Switches, UsageRow, parseRunningTurns, parseSwitches, parseUsageRows } from './admin';
 import { wellFormed } from '../text';
 import { Feedback, SessionDetail, SessionSummary, parseSessionDetail, parseSessionSummary } from './sessions';
 import { t } from '../i18n/i18n';
@@ -145,6 +146,15 @@ export interface GatewayClient {
   exportSession(sessionId: string, format: 'md' | 'json'): Promise<Blob>;
   /** What an answer was worth; undefined takes it back. */
   rateMessage(sessionId: string, messageId: string, feedback: Feedback | undefined): Promise<void>;
+  /** May this person ask what follows? */
+  isAdministrator(signal?: AbortSignal): Promise<boolean>;
+  adminUsage(days: number, signal?: AbortSignal): Promise<readonly UsageRow[]>;
+  adminTurns(signal?: AbortSignal): Promise<RunningTurns>;
+  /** Stops another person's answer. */
+  adminCancel(sessionId: string, turnId: string): Promise<void>;
+  adminSwitches(signal?: AbortSignal): Promise<Switches>;
+  /** Switches it off, with what people are told, or on again. → what is off then */
+  setSwitch(name: string, off: boolean, sentence: string): Promise<Switches>;
 }
 
 const PROXY_PATH = /^((?:\/[A-Za-z0-9_.-]+)*)\/proxy\/globaldatasources\/([A-Za-z0-9_.-]{1,75})$/;
@@ -513,6 +523,34 @@ export function createGatewayClient(proxyUrl: string | undefined): GatewayClient
       await command(
         feedback === undefined ? { method: 'DELETE', path } : { method: 'PUT', path, body: feedback },
       );
+    },
+
+    async isAdministrator(signal): Promise<boolean> {
+      const body = await command({ method: 'GET', path: '/admin', signal });
+      return asObject(body)?.['administrator'] === true;
+    },
+
+    async adminUsage(days, signal): Promise<readonly UsageRow[]> {
+      const query = { days: String(days) };
+      return parseUsageRows(await command({ method: 'GET', path: '/admin/usage', query, signal }));
+    },
+
+    async adminTurns(signal): Promise<RunningTurns> {
+      return parseRunningTurns(await command({ method: 'GET', path: '/admin/turns', signal }));
+    },
+
+    async adminCancel(sessionId, turnId): Promise<void> {
+      const path = `/admin${sessionPath(sessionId, 'turn', part(turnId), 'cancel')}`;
+      await command({ method: 'POST', path });
+    },
+
+    async adminSwitches(signal): Promise<Switches> {
+      return parseSwitches(await command({ method: 'GET', path: '/admin/switches', signal }));
+    },
+
+    async setSwitch(name, off, sentence): Promise<Switches> {
+      const body = { name, off, ...(off ? { sentence } : {}) };
+      return parseSwitches(await command({ method: 'PUT', path: '/admin/switches', body }));
     },
 
     async listModels(signal): Promise<readonly ModelInfo[]> {

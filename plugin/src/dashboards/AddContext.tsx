@@ -32,6 +32,7 @@ import {
   withOutside,
 } from './context';
 import { t } from '../i18n/i18n';
+import { DialogBody } from '../chat/view/DialogBody';
 
 export interface AddContextProps {
   readonly api: PersesApi;
@@ -191,7 +192,7 @@ export function AddContext({ api, attachments, onAdd, onClose }: AddContextProps
           onClose();
         }}
       >
-        <Dialog.Content>
+        <DialogBody>
           <Stack gap={2} sx={{ pt: 1 }}>
             {error !== null && <Alert severity="error">{problemText(error)}</Alert>}
             {projects.data?.length === 0 && <Typography>{t('add.noProject')}</Typography>}
@@ -243,7 +244,7 @@ export function AddContext({ api, attachments, onAdd, onClose }: AddContextProps
               </>
             )}
           </Stack>
-        </Dialog.Content>
+        </DialogBody>
         <Dialog.Actions>
           <Dialog.PrimaryButton disabled={attachment === undefined || tooLarge}>
             {t('add.add')}

@@ -12,6 +12,7 @@ import { definitionOf } from '../chat/tools/panels';
 import { plain, shorten } from '../text';
 import { Added, Saved, Target, dashboardLink, groupsOf, nameFrom, refusalOf, save } from './add';
 import { t } from '../i18n/i18n';
+import { DialogBody } from '../chat/view/DialogBody';
 
 const NEW = '';
 const DEFAULT_GROUP = 'PersAI';
@@ -218,7 +219,7 @@ export function AddToDashboard({ api, panels, board, onClose }: AddToDashboardPr
           if (ready) submit();
         }}
       >
-        <Dialog.Content>
+        <DialogBody>
           <Stack gap={2} sx={{ pt: 1 }}>
             {error !== null && <Alert severity="error">{refusalOf(error, project)}</Alert>}
             {foreign !== undefined && (
@@ -237,7 +238,7 @@ export function AddToDashboard({ api, panels, board, onClose }: AddToDashboardPr
               <TitleField label={t('add.panelTitle')} value={panelTitle} onChange={setPanelTitle} />
             )}
           </Stack>
-        </Dialog.Content>
+        </DialogBody>
         <Dialog.Actions>
           <Dialog.PrimaryButton disabled={!ready}>{t('add.add')}</Dialog.PrimaryButton>
           <Dialog.SecondaryButton onClick={onClose}>{t('historyDialogs.cancel')}</Dialog.SecondaryButton>

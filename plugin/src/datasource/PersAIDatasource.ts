@@ -40,6 +40,11 @@ export const ALLOWED_ENDPOINTS: ReadonlyArray<{ endpointPattern: string; method:
   { endpointPattern: '^/shared/[^/]+$', method: 'GET' },
   { endpointPattern: '^/session/[^/]+/export$', method: 'GET' },
   { endpointPattern: '^/models$', method: 'GET' },
+  { endpointPattern: '^/admin$', method: 'GET' },
+  { endpointPattern: '^/admin/(usage|turns)$', method: 'GET' },
+  { endpointPattern: '^/admin/session/[^/]+/turn/[^/]+/cancel$', method: 'POST' },
+  { endpointPattern: '^/admin/switches$', method: 'GET' },
+  { endpointPattern: '^/admin/switches$', method: 'PUT' },
 ];
 
 export const PersAIDatasource: DatasourcePlugin<PersAIDatasourceSpec, PersAIDatasourceClient> = {

@@ -43,6 +43,12 @@ it('are all that the client asks, and the client asks all of them', async () => 
     () => client.getShared('a'.repeat(64)),
     () => client.exportSession('s', 'md'),
     () => client.rateMessage('s', 'm', { sentiment: 1, comment: '' }),
+    () => client.isAdministrator(),
+    () => client.adminUsage(7),
+    () => client.adminTurns(),
+    () => client.adminCancel('s', 't'),
+    () => client.adminSwitches(),
+    () => client.setSwitch('turns', true, 'Back at noon'),
   ];
   expect(asks.map((ask) => ask.name)).toHaveLength(Object.keys(client).length);
   for (const ask of asks) await ask().catch(() => undefined);

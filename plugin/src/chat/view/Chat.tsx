@@ -1,7 +1,8 @@
 // The whole chat: the list of conversations, the messages, the composer. It is given a gateway, and where to
 // remember which conversation is open.
 import { Box, CircularProgress, IconButton, Stack, Tooltip, useMediaQuery, useTheme } from '@mui/material';
-import { useQueryClient } from '@tanstack/react-query';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import AdminIcon from 'mdi-material-ui/ShieldAccountOutline';
 import ShareIcon from 'mdi-material-ui/ShareVariantOutline';
 import { ReactElement, RefObject, Suspense, useCallback, useEffect, useMemo, useRef, useState } from 'react';
 
@@ -30,6 +31,7 @@ import { Question, QuestionSetup, useQuestion } from './useQuestion';
 import { t } from '../../i18n/i18n';
 
 const Keys = lazily(async () => (await import('./Keys')).Keys);
+const AdminDialog = lazily(async () => (await import('./AdminDialog')).AdminDialog);
 const ShareDialog = lazily(async () => (await import('./ShareDialog')).ShareDialog);
 
 export interface ChatProps extends QuestionSetup {
@@ -115,6 +117,18 @@ function Asking(props: {
   );
 }
 
+/** Asked once; where it can't be told the person is none. */
+function useAdministrator(client: ChatProps['client'], gateway: string, enabled: boolean): boolean {
+  const { data } = useQuery({
+    queryKey: ['persai-administrator', gateway],
+    queryFn: ({ signal }) => client.isAdministrator(signal).catch(() => false),
+    staleTime: Infinity,
+    retry: false,
+    enabled,
+  });
+  return data === true;
+}
+
 export function Chat(props: ChatProps): ReactElement {
   const { client, gateway, sessionId, onSession, perses, addToDashboard, about, compact = false } = props;
   const queryClient = useQueryClient();
@@ -132,6 +146,8 @@ export function Chat(props: ChatProps): ReactElement {
   const [drafts, setDrafts] = useState(0);
   const [keys, setKeys] = useState(false);
   const [sharing, setSharing] = useState(false);
+  const [administrating, setAdministrating] = useState(false);
+  const administrator = useAdministrator(client, gateway, !compact);
   const openNew = useRef((): void => undefined);
 
   useEffect(loadMarkdown, []);
@@ -181,14 +197,26 @@ export function Chat(props: ChatProps): ReactElement {
         onNew={() => open(undefined)}
         onHelp={onHelp}
         actions={
-          info.sessionId !== undefined &&
-          info.problem === undefined && (
-            <Tooltip title={t('share.title')}>
-              <IconButton size="small" aria-label={t('share.title')} onClick={() => setSharing(true)}>
-                <ShareIcon fontSize="inherit" />
-              </IconButton>
-            </Tooltip>
-          )
+          <>
+            {administrator && (
+              <Tooltip title={t('admin.title')}>
+                <IconButton
+                  size="small"
+                  aria-label={t('admin.title')}
+                  onClick={() => setAdministrating(true)}
+                >
+                  <AdminIcon fontSize="inherit" />
+                </IconButton>
+              </Tooltip>
+            )}
+            {info.sessionId !== undefined && info.problem === undefined && (
+              <Tooltip title={t('share.title')}>
+                <IconButton size="small" aria-label={t('share.title')} onClick={() => setSharing(true)}>
+                  <ShareIcon fontSize="inherit" />
+                </IconButton>
+              </Tooltip>
+            )}
+          </>
         }
       >
         {info.line === 'signed_out' && <SignedOut conversation={conversation} />}
@@ -231,6 +259,18 @@ export function Chat(props: ChatProps): ReactElement {
               conversation={conversation}
               prefix={perses?.prefix ?? ''}
               onClose={() => setSharing(false)}
+            />
+          )}
+        </Suspense>
+      </Boundary>
+      <Boundary onReload={() => setAdministrating(false)}>
+        <Suspense fallback={null}>
+          {administrating && (
+            <AdminDialog
+              client={client}
+              gateway={gateway}
+              models={models.map(({ id }) => id)}
+              onClose={() => setAdministrating(false)}
             />
           )}
         </Suspense>

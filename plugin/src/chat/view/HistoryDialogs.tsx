@@ -6,6 +6,7 @@ import { ReactElement, useState } from 'react';
 import { SessionSummary } from '../../api/sessions';
 import { plain } from '../../text';
 import { t } from '../../i18n/i18n';
+import { DialogBody } from './DialogBody';
 
 export function titleOf(session: SessionSummary): string {
   return plain(session.title) || t('historyDialogs.untitledConversation');
@@ -32,7 +33,7 @@ export function RenameDialog(props: {
           if (title.trim() !== '') props.onRename(title.trim());
         }}
       >
-        <Dialog.Content>
+        <DialogBody>
           <TextField
             // oxlint-disable-next-line jsx-a11y/no-autofocus -- the dialog was opened for this field
             autoFocus
@@ -42,7 +43,7 @@ export function RenameDialog(props: {
             slotProps={{ htmlInput: { maxLength: 200 } }}
             onChange={(event) => setTitle(event.target.value)}
           />
-        </Dialog.Content>
+        </DialogBody>
         <Dialog.Actions>
           <Dialog.PrimaryButton disabled={title.trim() === ''}>
             {t('historyDialogs.rename')}
@@ -70,11 +71,11 @@ export function DeleteDialog(props: {
       aria-label={t('historyDialogs.deleteTheConversation')}
     >
       <Dialog.Header onClose={props.onClose}>{t('historyDialogs.deleteTheConversation')}</Dialog.Header>
-      <Dialog.Content>
+      <DialogBody>
         <Typography>
           {t('historyDialogs.gone', { title: titleOf(props.session), count: props.session.turns })}
         </Typography>
-      </Dialog.Content>
+      </DialogBody>
       <Dialog.Actions>
         <Dialog.PrimaryButton onClick={props.onDelete}>{t('historyDialogs.delete')}</Dialog.PrimaryButton>
         <Dialog.SecondaryButton onClick={props.onClose}>{t('historyDialogs.cancel')}</Dialog.SecondaryButton>

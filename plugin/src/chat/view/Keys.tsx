@@ -5,6 +5,7 @@ import { ReactElement } from 'react';
 
 import { Key, LANGUAGES, chooseLanguage, locale, t } from '../../i18n/i18n';
 import { COMMANDS } from './commands';
+import { DialogBody } from './DialogBody';
 
 const KEYS: ReadonlyArray<readonly [string, Key]> = [
   ['Enter', 'keys.enter'],
@@ -38,7 +39,7 @@ export function Keys({ onClose }: { onClose: () => void }): ReactElement {
   return (
     <Dialog open onClose={onClose} fullWidth maxWidth="xs" aria-label={t('keys.title')}>
       <Dialog.Header onClose={onClose}>{t('keys.title')}</Dialog.Header>
-      <Dialog.Content>
+      <DialogBody>
         <Stack gap={2}>
           <Rows rows={KEYS.map(([name, key]) => [name, t(key)])} />
           <Typography variant="h4" component="h3">
@@ -59,7 +60,7 @@ export function Keys({ onClose }: { onClose: () => void }): ReactElement {
             ))}
           </TextField>
         </Stack>
-      </Dialog.Content>
+      </DialogBody>
     </Dialog>
   );
 }

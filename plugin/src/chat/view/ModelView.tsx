@@ -25,6 +25,7 @@ import { useChat, useConversation } from '../store/context';
 import { Exchange } from '../store/exchanges';
 import { number, t } from '../../i18n/i18n';
 import { plain, rounded, shorten, usageText } from '../../text';
+import { DialogBody } from './DialogBody';
 
 function Part({ title, children }: { title: string; children: ReactNode }): ReactElement {
   return (
@@ -114,7 +115,7 @@ export function ModelView(props: ModelViewProps): ReactElement {
   return (
     <Dialog open onClose={onClose} fullWidth maxWidth="sm" aria-label={t('contextBar.whatTheModelSees')}>
       <Dialog.Header onClose={onClose}>{t('contextBar.whatTheModelSees')}</Dialog.Header>
-      <Dialog.Content>
+      <DialogBody>
         <Stack gap={2.5} data-testid="seen">
           <Part title={t('seen.next')}>
             <Typography variant="body2">
@@ -186,7 +187,7 @@ export function ModelView(props: ModelViewProps): ReactElement {
             )}
           </Part>
         </Stack>
-      </Dialog.Content>
+      </DialogBody>
     </Dialog>
   );
 }

@@ -7,6 +7,7 @@ import { t } from '../../i18n/i18n';
 import { Conversation } from '../store/conversation';
 import { useInfo } from '../store/context';
 import { CopyButton } from './CopyButton';
+import { DialogBody } from './DialogBody';
 
 /** Where this explorer shows what is shared. */
 function linkOf(shareId: string, prefix: string): string {
@@ -51,7 +52,7 @@ export function ShareDialog(props: {
   return (
     <Dialog open onClose={onClose} fullWidth maxWidth="sm" aria-label={t('share.title')}>
       <Dialog.Header onClose={onClose}>{t('share.title')}</Dialog.Header>
-      <Dialog.Content>
+      <DialogBody>
         <Stack gap={2}>
           {notice !== undefined && <Alert severity="error">{notice.message}</Alert>}
           <Typography variant="body2">{t('share.what')}</Typography>
@@ -103,7 +104,7 @@ export function ShareDialog(props: {
             ))}
           </Stack>
         </Stack>
-      </Dialog.Content>
+      </DialogBody>
     </Dialog>
   );
 }

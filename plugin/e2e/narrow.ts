@@ -1,0 +1,34 @@
+// Dialogs in a window as narrow as a telephone's.
+import { Locator } from 'playwright-core';
+import { expect, it } from 'vitest';
+
+import { World, ask, idle, last } from './lib/world';
+
+/** All of it can be seen without moving it sideways; a table that is moved on its own is no harm. */
+export async function unclipped(dialog: Locator): Promise<boolean> {
+  const body = dialog.locator('.MuiDialogContent-root');
+  return body.evaluate((element) => element.scrollWidth <= element.clientWidth);
+}
+
+export function narrowTests(the: () => World): void {
+  it.each([false, true])('has dialogs that fit into it, dark: %s', async (dark) => {
+    const world = the();
+    world.stack.model.when('narrow window', () => ['It fits.']);
+    const { page } = await world.come('admin', { width: 390, height: 800, dark });
+    await ask(page, 'What of a narrow window?');
+    await last(page).getByText('It fits.').waitFor();
+    await idle(page);
+    const wide: string[] = [];
+    const openers = [/^Administration/, /^Share and export/, /^What the model sees/, /^Add context/, /^Keys/];
+    for (const name of openers) {
+      await page.getByRole('button', { name }).first().click();
+      const dialog = page.getByRole('dialog');
+      await dialog.locator('.MuiDialogContent-root').waitFor();
+      if (!(await unclipped(dialog))) wide.push(String(name));
+      await world.shot(`narrow-${name.source.slice(1).replaceAll(' ', '-')}${dark ? '-dark' : ''}`);
+      await dialog.getByRole('button', { name: 'Close' }).first().click();
+      await dialog.waitFor({ state: 'detached' });
+    }
+    expect(wide).toEqual([]);
+  });
+}
