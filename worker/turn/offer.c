@@ -58,6 +58,10 @@ static bool has_stem(const char *stems, const struct word *w)
     return false;
 }
 
+/* The latest ones: to read all of a conversation's thousands takes others' turns too long. What was
+ * called since an older one asked for it is known by the call. */
+enum { QUESTIONS_READ = 64 };
+
 static bool is_for(unsigned i, const struct tool_spec *spec)
 {
     return (fors[i].source != TOOL_SOURCE_NONE && spec->source == fors[i].source) ||
@@ -103,14 +107,16 @@ static bool names_it(struct str found, const struct tool_spec *all, unsigned cou
     return has(found, spec->name);
 }
 
-static void mark(const struct store_message *m, const struct tool_spec *all, unsigned count,
-                 bool *wanted)
+/* read: its words too, if it is a question. */
+static void mark(const struct store_message *m, bool read, const struct tool_spec *all,
+                 unsigned count, bool *wanted)
 {
     struct words w;
-    if (m->record.role == ROLE_USER)
+    bool asks = read && m->record.role == ROLE_USER;
+    if (asks)
         words_read(&w, m->record.content);
     for (unsigned i = 0; i < count; i++) {
-        bool now = m->record.role == ROLE_USER && asked_for(&w, &all[i]);
+        bool now = asks && asked_for(&w, &all[i]);
         for (unsigned k = 0; m->record.role == ROLE_ASSISTANT && k < m->record.call_count; k++)
             now = now || str_is(m->record.calls[k].tool_name, all[i].name);
         for (unsigned k = 0; m->record.role == ROLE_TOOL && k < m->record.response_count; k++)
@@ -142,8 +148,12 @@ unsigned offer_tools(const struct offer_facts *f, const struct tool_spec *all, u
     bool chosen = f->model->offer_count > 0 || f->model->small;
     bool *wanted = xcalloc(count + 1, sizeof(*wanted));
     unsigned n = 0;
-    for (unsigned i = 0; i < f->message_count && !chosen && !f->all; i++)
-        mark(&f->messages[i], all, count, wanted);
+    unsigned questions = 0;
+    for (unsigned i = f->message_count; i > 0 && !chosen && !f->all; i--) {
+        const struct store_message *m = &f->messages[i - 1];
+        questions += m->record.role == ROLE_USER;
+        mark(m, questions <= QUESTIONS_READ, all, count, wanted);
+    }
     for (unsigned i = 0; i < count; i++)
         if (chosen ? model_offers(f->model, all[i].name)
                    : (f->all || wanted[i] || core(&all[i]) || of_context(f, &all[i])) &&

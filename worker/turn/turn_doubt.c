@@ -69,13 +69,36 @@ bool turn_failed_before(void *turn, const struct record_call *call)
     return false;
 }
 
+static size_t text_bytes(const struct record_message *m)
+{
+    size_t bytes = m->role == ROLE_USER ? m->content.len : 0;
+    for (unsigned i = 0; i < m->call_count; i++)
+        bytes += m->calls[i].arguments.len;
+    for (unsigned i = 0; i < m->response_count; i++)
+        bytes += m->responses[i].content.len;
+    return bytes;
+}
+
+/* From where on numbers are known: what is older than that no model is shown, and to read all of a
+ * conversation's megabytes takes others' turns too long. */
+static unsigned known_from(const struct turn *t, const struct store_message *messages,
+                           unsigned count)
+{
+    enum { KNOWN_BYTES_MAX = 4 << 20 }; /* the largest windows, as text */
+    size_t bytes = 0;
+    unsigned from = count;
+    while (from > 0 && (bytes <= KNOWN_BYTES_MAX || id_eq(messages[from - 1].record.turn, t->id)))
+        bytes += text_bytes(&messages[--from].record);
+    return from;
+}
+
 void turn_doubt_read(struct turn *t, const struct store_message *messages, unsigned count)
 {
     struct turn_doubt *d = &t->doubt;
     claims_free(&d->known);
     d->read = d->queried = d->acted = false;
     d->failed_count = 0;
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = known_from(t, messages, count); i < count; i++) {
         const struct record_message *m = &messages[i].record;
         bool ours = id_eq(m->turn, t->id);
         if (m->role == ROLE_USER)

@@ -53,6 +53,25 @@ static void the_core_is_cheap_and_can_look_for_the_rest(void **state)
     assert_false(is_offered("loki_query") || is_offered("save_panel") || is_offered("tempo_trace"));
 }
 
+/* Of a long conversation the latest questions are read; what was called of old stays. */
+static void old_questions_of_a_long_conversation_are_not_read(void **state)
+{
+    static struct store_message all[300];
+    struct record_call call = {.call_id = STR("c1"), .tool_name = STR("tempo_search")};
+    for (unsigned i = 0; i < 300; i++)
+        all[i].record = (struct record_message){.role = i % 2 ? ROLE_ASSISTANT : ROLE_USER,
+                                                .content = STR("How warm is it?")};
+    all[0].record.content = STR("Show me the error logs of the api");
+    all[1].record.calls = &call;
+    all[1].record.call_count = 1;
+    struct offer_facts facts = {.messages = all, .message_count = 300};
+    offer(*state, &facts);
+    assert_true(is_offered("tempo_search") && !is_offered("loki_query"));
+    facts.message_count = 100;
+    offer(*state, &facts);
+    assert_true(is_offered("tempo_search") && is_offered("loki_query"));
+}
+
 static void tools_join_when_a_question_asks_for_what_they_do(void **state)
 {
     static const struct {
@@ -159,6 +178,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(the_core_is_cheap_and_can_look_for_the_rest),
+        T(old_questions_of_a_long_conversation_are_not_read),
         T(tools_join_when_a_question_asks_for_what_they_do),
         T(what_was_found_or_called_stays),
         T(what_the_person_added_and_what_the_operator_says_count),
