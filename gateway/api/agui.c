@@ -156,8 +156,7 @@ void api_agui_run(struct call *c)
 static void look(struct call *c, struct id session)
 {
     c->session = session;
-    c->store_call =
-        store_session_get(c->gateway->store, str_of(c->user), session, false, on_thread, c);
+    c->store_call = store_session_get(c->gateway->store, str_of(c->user), session, on_thread, c);
 }
 
 static void on_thread(void *arg, enum err err, const struct store_answer *a)

@@ -127,7 +127,7 @@ static void call_tool(struct call *c, const json_t *params)
     } else if (take_datasource(c, arguments) &&
                (m->one_tool ? take_order(c, arguments) : take_ask(c, arguments))) {
         if (json_object_get(arguments, "conversation") && !m->one_tool)
-            c->store_call = store_session_get(c->gateway->store, str_of(c->user), c->session, false,
+            c->store_call = store_session_get(c->gateway->store, str_of(c->user), c->session,
                                               on_conversation, c);
         else
             begin(c);

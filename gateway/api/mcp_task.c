@@ -28,7 +28,7 @@ static void look(struct call *c)
     c->session = mcp_of(c)->task.session;
     c->turn = mcp_of(c)->task.turn;
     c->store_call =
-        store_session_get(c->gateway->store, str_of(c->user), c->session, false, on_session, c);
+        store_session_get(c->gateway->store, str_of(c->user), c->session, on_session, c);
 }
 
 bool mcp_task_method(struct call *c, struct str method)

@@ -582,7 +582,7 @@ void turns_bring_token(struct gateway *g, struct id session, struct str owner,
     CHECK(owner.len < sizeof o->owner);
     memcpy(o->owner, owner.at, owner.len);
     list_push(&g->turns->bringings, &o->node);
-    o->store_call = store_session_get(g->store, owner, session, false, on_brought, o);
+    o->store_call = store_session_get(g->store, owner, session, on_brought, o);
 }
 
 enum err turns_refused(const struct gateway *g)

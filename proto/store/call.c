@@ -8,7 +8,7 @@
 
 enum {
     COMMAND_MAGIC = 0x51a5c0de,
-    COMMAND_BYTES_MAX = 96 << 20, /* a fork's: a whole session */
+    COMMAND_BYTES_MAX = 96 << 20, /* more than a checkpoint or a history that is brought */
     WAITS_BYTES_MAX = 64 << 10,
     RETRY_MS = 5000, /* a command is given up after this */
     RETRY_EVERY_MS = 100,
@@ -64,6 +64,15 @@ struct store_call *store_call_new(struct store *s, store_fn *fn, void *arg)
     buf_init(&c->owner, STORE_OWNER_MAX);
     list_push(&s->calls, &c->node);
     map_put(s->by_id, (struct str){(const char *)&c->id, sizeof c->id}, c);
+    return c;
+}
+
+struct store_call *store_call_of(struct store *s, struct str owner, struct id session, store_fn *fn,
+                                 void *arg)
+{
+    struct store_call *c = store_call_new(s, fn, arg);
+    c->session = session;
+    buf_add_str(&c->owner, owner); /* too long: nothing is found under what remains, "" */
     return c;
 }
 

@@ -29,6 +29,7 @@ struct store {
     struct list calls, late; /* late: commands and calls that wait for the timer */
     struct loop_timer *timer;
     uint64_t last_id;
+    struct list forks;              /* of struct fork: who waits for their owner's one before */
     unsigned active_offset;         /* store_turn_active walks the list in turns */
     char name[STORE_NAME_TEXT + 1]; /* of tokens, unique among all stores */
 };
@@ -86,6 +87,9 @@ struct store_command {
 };
 
 struct store_call *store_call_new(struct store *s, store_fn *fn, void *arg);
+/* One of this owner's session. */
+struct store_call *store_call_of(struct store *s, struct str owner, struct id session, store_fn *fn,
+                                 void *arg);
 /* For arguments that can't be sent: the callback comes later, with err. */
 uint64_t store_call_fail(struct store_call *c, enum err err);
 /* Ends it without an answer; also what waits for the timer. */

@@ -277,7 +277,7 @@ static void read_candidate(struct store_call *c, unsigned i, int64_t from_messag
     command_session_keys(cmd, w->page[i].session);
     command_str(cmd, buf_str(&c->owner));
     if (!search)
-        command_num(cmd, -1);
+        command_num(cmd, false); /* without settings */
     command_turn_prefix(cmd, w->page[i].session);
     if (search) {
         command_num(cmd, from_message);

@@ -18,9 +18,9 @@ struct store_seed {
 /* A session with the messages that its client brings. ERR_SESSION_NOT_FOUND: it is another's. */
 uint64_t store_session_seed(struct store *s, const struct store_seed *seed, store_fn *fn,
                             void *arg);
-/* → sessions[0]; with_messages: messages too, in order. */
-uint64_t store_session_get(struct store *s, struct str owner, struct id session, bool with_messages,
-                           store_fn *fn, void *arg);
+/* → sessions[0]. */
+uint64_t store_session_get(struct store *s, struct str owner, struct id session, store_fn *fn,
+                           void *arg);
 /* A page of its messages past `after`, about as many bytes as asked for, at least one message. →
  * messages, page_end, upto, more; after 0: sessions[0] too. The next page: after page_end, up to
  * the first one's upto, so that all pages are of one moment, but for what was removed meanwhile. */

@@ -17,6 +17,7 @@ struct store *store_new(struct loop *l, struct redis *borrowed, const struct sto
     s->by_id = map_new();
     list_init(&s->calls);
     list_init(&s->late);
+    list_init(&s->forks);
     s->timer = loop_timer_new(l, store_calls_late, s);
     unsigned char name[STORE_NAME_TEXT / 2];
     randombytes_buf(name, sizeof name);

@@ -280,11 +280,19 @@ static struct fake_op *session_op(struct store *s, enum fake_op_kind kind, struc
     return op;
 }
 
-uint64_t store_session_get(struct store *s, struct str owner, struct id session, bool with_messages,
-                           store_fn *fn, void *arg)
+uint64_t store_session_get(struct store *s, struct str owner, struct id session, store_fn *fn,
+                           void *arg)
+{
+    return op_send(session_op(s, OP_SESSION_GET, owner, session, fn, arg));
+}
+
+/* All of it is one page. */
+uint64_t store_session_page(struct store *s, struct str owner, struct id session, uint32_t after,
+                            uint32_t upto, uint32_t bytes, store_fn *fn, void *arg)
 {
     struct fake_op *op = session_op(s, OP_SESSION_GET, owner, session, fn, arg);
-    op->with_messages = with_messages;
+    CHECK(after == 0 && upto == 0 && bytes > 0);
+    op->with_messages = true;
     return op_send(op);
 }
 

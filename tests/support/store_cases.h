@@ -15,7 +15,7 @@
 /* ---- sessions ---- */
 CASE(created_session_is_read_and_listed)
 {
-    struct got *g = OK(f, store_session_get, p->owner, p->session, true);
+    struct got *g = OK(f, store_session_page, p->owner, p->session, 0, 0, 1 << 20);
     assert_int_equal(g->session_count, 1);
     assert_string_equal(g->sessions[0].owner, p->owner_text);
     assert_string_equal(g->sessions[0].model, "m/1");
@@ -48,7 +48,7 @@ CASE(another_owner_finds_nothing)
     struct str other = STR("mallory");
     struct store_patch patch = {.title = &other};
     play_begin(p, "mine");
-    REFUSED(f, ERR_SESSION_NOT_FOUND, store_session_get, other, p->session, true);
+    REFUSED(f, ERR_SESSION_NOT_FOUND, store_session_page, other, p->session, 0, 0, 1 << 20);
     REFUSED(f, ERR_SESSION_NOT_FOUND, store_session_patch, other, p->session, &patch);
     REFUSED(f, ERR_SESSION_NOT_FOUND, store_session_delete, other, p->session);
     REFUSED(f, ERR_SESSION_NOT_FOUND, store_session_fork, other, p->session, 1);
@@ -58,7 +58,7 @@ CASE(another_owner_finds_nothing)
     REFUSED(f, ERR_SESSION_NOT_FOUND, store_turn_cancel, other, p->session, p->turn);
     assert_int_equal(begin_as(p, other, id_new(), STR(""), "x")->err, ERR_SESSION_NOT_FOUND);
     assert_int_equal(OK(f, store_session_list, other, STR("mine"), 10, STR(""))->session_count, 0);
-    REFUSED(f, ERR_SESSION_NOT_FOUND, store_session_get, p->owner, id_new(), true);
+    REFUSED(f, ERR_SESSION_NOT_FOUND, store_session_page, p->owner, id_new(), 0, 0, 1 << 20);
     assert_int_equal(conversation(p)->message_count, 1);
     assert_int_equal(OK(f, store_turn_get, p->owner, p->session, p->turn)->turn.state,
                      TURN_RUNNING);
@@ -139,7 +139,7 @@ CASE(delete_removes_every_key_and_fences)
     REFUSED(f, ERR_FENCED, store_turn_load, p->session, p->turn, 1, WORKER);
     REFUSED(f, ERR_FENCED, store_turn_claim, p->session, p->turn, 1, true, false, GATEWAY);
     REFUSED(f, ERR_FENCED, store_turn_fail, p->session, p->turn, 1, ERR_INTERNAL);
-    REFUSED(f, ERR_SESSION_NOT_FOUND, store_session_get, p->owner, p->session, false);
+    REFUSED(f, ERR_SESSION_NOT_FOUND, store_session_get, p->owner, p->session);
     assert_int_equal(f->keys(f, p->session), 0);
     assert_int_equal(OK(f, store_session_list, p->owner, STR(""), 9, STR(""))->session_count, 0);
 }
@@ -665,7 +665,8 @@ static void on_never(void *arg, enum err err, const struct store_answer *a)
 
 CASE(forgotten_call_is_not_answered)
 {
-    uint64_t call = store_session_get(f->store, p->owner, p->session, true, on_never, NULL);
+    uint64_t call =
+        store_session_page(f->store, p->owner, p->session, 0, 0, 1 << 20, on_never, NULL);
     store_forget(f->store, call);
     store_forget(f->store, call);
     store_forget(f->store, 0);

@@ -316,7 +316,7 @@ static struct got *events(struct play *p, uint32_t epoch, uint32_t seq, uint32_t
 
 static struct got *conversation(struct play *p)
 {
-    return OK(p->f, store_session_get, p->owner, p->session, true);
+    return OK(p->f, store_session_page, p->owner, p->session, 0, 0, 1 << 20);
 }
 
 /* "1-1 1-2 2-1": where the events stand. */

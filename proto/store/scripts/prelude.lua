@@ -245,6 +245,27 @@ local function feedback_drop(S, message)
     end
 end
 
+-- A page of a conversation: its messages past one, up to another, about as many bytes as asked for, one at
+-- least. No script reads a whole one: others wait for it. -> {id, record, ...}, {id, flags, ...}, up to which
+-- message it went.
+local function messages_page(M, F, after, upto, bytes)
+    local messages, flags, looked, flagged = {}, {}, 0, redis.call('HLEN', F) > 0
+    while after < upto and bytes > 0 and looked < 1000 do
+        after, looked = after + 1, looked + 1
+        local id = string.format('%d', after)
+        local record = redis.call('HGET', M, id)
+        if record then
+            messages[#messages + 1], messages[#messages + 2] = id, record
+            bytes = bytes - #record
+            local letters = flagged and redis.call('HGET', F, id)
+            if letters then
+                flags[#flags + 1], flags[#flags + 2] = id, letters
+            end
+        end
+    end
+    return messages, flags, after
+end
+
 -- When the session was changed last: what its owner's list is ordered by.
 local function updated(S)
     return tonumber(redis.call('HGET', S, 'updated')) or 0
@@ -342,21 +363,6 @@ local function version_move(S, M, question, away)
         end
     end
     message_changed(S, question)
-end
-
--- {id, record, ...} of the messages that are in the conversation.
-local function messages_read(S, M)
-    local all = redis.call('HGETALL', M)
-    if redis.call('HEXISTS', S, 'versions') == 0 then
-        return all
-    end
-    local here = {}
-    for i = 1, #all, 2 do
-        if string.sub(all[i], 1, 1) ~= 'v' then
-            here[#here + 1], here[#here + 2] = all[i], all[i + 1]
-        end
-    end
-    return here
 end
 
 -- Is that message (text) in the conversation, and a question?

@@ -15,26 +15,16 @@ local wait = unsure(S)
 if wait then
     return wait
 end
-local session, messages, flags, said, looked = {}, {}, {}, {}, 0
+local session, said = {}, {}
 if after == 0 then
     session = session_answer(S, ARGV[2], now_ms(), true)
     upto = tonumber(redis.call('HGET', S, 'mseq')) or 0
 end
-while after < upto and bytes > 0 and looked < 1000 do
-    after, looked = after + 1, looked + 1
-    local id = string.format('%d', after)
-    local record = redis.call('HGET', M, id)
-    if record then
-        messages[#messages + 1], messages[#messages + 2] = id, record
-        bytes = bytes - #record
-        local letters = redis.call('HGET', F, id)
-        if letters then
-            flags[#flags + 1], flags[#flags + 2] = id, letters
-        end
-        local f = not reads and feedback_read(S, id)
-        if f then
-            said[#said + 1], said[#said + 2], said[#said + 3] = id, f[1], f[2]
-        end
+local messages, flags, went = messages_page(M, F, after, upto, bytes)
+for i = 1, #messages, 2 do
+    local f = not reads and feedback_read(S, messages[i])
+    if f then
+        said[#said + 1], said[#said + 2], said[#said + 3] = messages[i], f[1], f[2]
     end
 end
-return {'ok', session, messages, flags, after, upto, said}
+return {'ok', session, messages, flags, went, upto, said}

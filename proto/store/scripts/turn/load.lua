@@ -1,7 +1,9 @@
 #!lua flags=allow-oom
--- S M F L T E. Takes the lease for a worker. -> session, load, messages {id, record, ...}, flags
--- {id, flags, ...}, {call id, hash, decision, ...} of the calls that the person was asked about.
--- epoch, holder, lease, prefix of the turns' keys.
+-- S M F L T E. A page of the conversation for a worker; with the last one it takes the lease. -> messages {id,
+-- record, ...}, flags {id, flags, ...}, up to which message the page went, and all pages go, revision of the
+-- messages; of the last page also session, load, {call id, hash, decision, ...} of the calls that the person was
+-- asked about.
+-- epoch, holder, lease, prefix of the turns' keys, after, up to (0: to the last one now), bytes.
 local S, M, F, L, T = unpack(KEYS)
 local epoch, holder = tonumber(ARGV[1]), ARGV[2]
 local t = turn_read(T)
@@ -13,6 +15,15 @@ if epoch > t.epoch then
 end
 if t.state ~= 'running' or epoch < t.epoch then
     return {'fenced'}
+end
+local upto = tonumber(ARGV[6])
+if upto == 0 then
+    upto = tonumber(redis.call('HGET', S, 'mseq')) or 0
+end
+local messages, flags, went = messages_page(M, F, tonumber(ARGV[5]), upto, tonumber(ARGV[7]))
+local revision = tonumber(redis.call('HGET', S, 'mrev')) or 0
+if went < upto then
+    return {'ok', messages, flags, went, upto, revision}
 end
 local v = redis.call('HMGET', T, 'req', 'step', 'attempt', 'begun', 'itok', 'otok', 'ctok', 'cost', 'loaded', 'loader',
                      'place')
@@ -40,4 +51,4 @@ for id, a in pairs(asked) do
     decisions[n + 1], decisions[n + 2], decisions[n + 3] = id, a[1], a[2]
 end
 local session = session_answer(S, ARGV[4], now, true)
-return {'ok', session, load, messages_read(S, M), redis.call('HGETALL', F), decisions}
+return {'ok', messages, flags, went, upto, revision, session, load, decisions}
