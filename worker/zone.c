@@ -128,6 +128,37 @@ static struct str zone_suffix(struct str text, struct str *zone)
     return text;
 }
 
+static bool are_digits(const char *at, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!isdigit((unsigned char)at[i]))
+            return false;
+    return true;
+}
+
+/* Other ways to write it, as the usual one: 20261128T120000Z (ISO 8601's basic format), 2026/11/28,
+ * a comma before the part of a second. out: room for four bytes more and a NUL. */
+static void unite(struct str text, char *out)
+{
+    const char *t = text.at;
+    bool basic = text.len >= 13 && are_digits(t, 8) && (t[8] | 32) == 't' && are_digits(t + 9, 4);
+    if (basic) {
+        bool seconds = text.len >= 15 && are_digits(t + 13, 2);
+        int len = snprintf(out, 20, "%.4s-%.2s-%.2sT%.2s:%.2s%s%.*s", t, t + 4, t + 6, t + 9,
+                           t + 11, seconds ? ":" : "", seconds ? 2 : 0, t + 13);
+        text = str_skip(text, seconds ? 15 : 13);
+        out += len;
+    }
+    memcpy(out, text.len ? text.at : "", text.len);
+    out[text.len] = '\0';
+    if (!basic && text.len >= 10 && out[4] == '/' && out[7] == '/')
+        out[4] = out[7] = '-';
+    char *comma = strchr(out, ',');
+    if (comma && comma > out && isdigit((unsigned char)comma[-1]) &&
+        isdigit((unsigned char)comma[1]))
+        *comma = '.';
+}
+
 bool zone_parse(struct str text, struct str zone, int64_t *unix_ms, enum zone_remark *remark)
 {
     uint64_t number;
@@ -143,10 +174,9 @@ bool zone_parse(struct str text, struct str zone, int64_t *unix_ms, enum zone_re
         *unix_ms = (int64_t)number;
         return true;
     }
-    if (text.len == 0 || text.len >= sizeof(copy))
+    if (text.len == 0 || text.len + 4 >= sizeof(copy))
         return false;
-    memcpy(copy, text.at, text.len);
-    copy[text.len] = '\0';
+    unite(text, copy);
     const char *date = read_date(copy, &tm);
     const char *rest = date ? read_clock(date, &tm, &ms) : NULL;
     bool local = rest && *rest == '\0';

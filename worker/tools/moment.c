@@ -5,6 +5,7 @@
 #include <string.h>
 #include "common/duration.h"
 #include "common/utc.h"
+#include "worker/tools/calendar.h"
 #include "worker/tools/sax.h"
 #include "worker/tools/when.h"
 #include "worker/zone.h"
@@ -32,6 +33,17 @@ bool moment_duration(struct str text, int64_t *ms)
 static bool is_calendar(struct str text, char date[static 11])
 {
     uint64_t number;
+    unsigned of_year, of_month;
+    char dashed[8] = "";
+    if (text.len == 7 && text.at[4] == '-') { /* 2026-11 */
+        memcpy(dashed, text.at, text.len);
+        int used = 0;
+        if (sscanf(dashed, "%4u-%2u%n", &of_year, &of_month, &used) != 2 || used != 7 ||
+            of_month < 1 || of_month > 12)
+            return false;
+        snprintf(date, 11, "%04u-%02u-01", of_year % 10000, of_month % 100);
+        return true;
+    }
     if ((text.len != 8 && text.len != 4) || !str_u64(text, 99991231, &number))
         return false;
     uint64_t day = text.len == 4 ? number * 10000 + 101 : number;
@@ -40,6 +52,45 @@ static bool is_calendar(struct str text, char date[static 11])
         return false;
     snprintf(date, 11, "%04u-%02u-%02u", year, month, (unsigned)(day % 100));
     return true;
+}
+
+/* One letter, as Grafana and others have it: m is a minute, M a month. */
+static bool unit_of(struct str text, enum calendar_unit *unit)
+{
+    static const char letters[] = "mhdwMy"; /* in the order of the units */
+    const char *at = text.len == 1 && text.at[0] ? strchr(letters, text.at[0]) : NULL;
+    if (at)
+        *unit = (enum calendar_unit)(at - letters);
+    return at != NULL;
+}
+
+/* Behind "now": "", "-1h30m", "+5m", "-1M", "/d", "-1w/w" */
+static bool of_now(struct str text, int64_t now_ms, struct str zone, int64_t *unix_ms,
+                   enum zone_remark *remark)
+{
+    struct str offset, round = text;
+    enum calendar_unit unit;
+    int64_t away = 0;
+    uint64_t months;
+    bool rounded = text.len > 0 && memchr(text.at, '/', text.len);
+    *unix_ms = now_ms;
+    if (!str_split(&round, '/', &offset))
+        return true;
+    offset = str_trim(offset);
+    struct str much = offset.len > 0 ? str_trim(str_skip(offset, 1)) : offset, count = much;
+    count.len -= count.len > 0;
+    bool calendar = count.len > 0 && much.at[count.len] == 'M' && str_u64(count, 1200, &months);
+    if (offset.len > 0 && offset.at[0] != '-' && (offset.at[0] != '+' || calendar))
+        return false;
+    if (calendar ? !calendar_months_back(now_ms, (unsigned)months, zone, unix_ms, remark)
+                 : offset.len > 0 && !moment_duration(much, &away))
+        return false;
+    if (offset.len > 0)
+        *unix_ms += offset.at[0] == '-' ? -away : away;
+    if (*unix_ms < 0 || *unix_ms > unix_ms_max)
+        return false;
+    return !rounded || (unit_of(str_trim(round), &unit) &&
+                        calendar_begin(*unix_ms, unit, 0, zone, unix_ms, remark));
 }
 
 bool moment_parse(struct str text, int64_t now_ms, struct str zone, int64_t *unix_ms,
@@ -63,17 +114,8 @@ bool moment_parse(struct str text, int64_t now_ms, struct str zone, int64_t *uni
         *unix_ms = (int64_t)llround(ms);
         return true;
     }
-    if (str_starts(text, STR("now"))) {
-        text = str_trim(str_skip(text, 3));
-        if (text.len == 0) {
-            *unix_ms = now_ms;
-            return true;
-        }
-        if ((text.at[0] != '-' && text.at[0] != '+') || !moment_duration(str_skip(text, 1), &away))
-            return false;
-        *unix_ms = text.at[0] == '-' ? now_ms - away : now_ms + away;
-        return *unix_ms >= 0 && *unix_ms <= unix_ms_max;
-    }
+    if (str_starts(text, STR("now")))
+        return of_now(str_trim(str_skip(text, 3)), now_ms, zone, unix_ms, remark);
     struct str past = text.len > 0 && text.at[0] == '-' ? str_skip(text, 1) : text;
     if (past.len > 4 && str_is(str_skip(past, past.len - 4), " ago"))
         past.len -= 4;

@@ -2,12 +2,14 @@
 
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include "common/check.h"
+#include "worker/tools/calendar.h"
 #include "worker/zone.h"
 
-enum { WORDS_MAX = 10, WEEK = 7 };
+enum { WORDS_MAX = 10, WEEK = 7, SATURDAY = 6 };
 static const int64_t day_ms = 86400000;
 
 struct said {
@@ -17,6 +19,7 @@ struct said {
     int days_back, weekday;
     char date[11]; /* YYYY-MM-DD, when one was said */
     unsigned hour, minute, second;
+    struct str offset; /* behind the clock: UTC, +0100; or empty */
 };
 
 static bool is(struct str word, const char *text)
@@ -140,6 +143,10 @@ static bool read_day(struct said *s)
         s->days_back = 0;
     else if (is(word, "yesterday"))
         s->days_back = 1;
+    else if (is(word, "tomorrow"))
+        s->days_back = -1;
+    else if (is(word, "weekend"))
+        s->weekday = SATURDAY;
     else if (weekday_of(word) >= 0)
         s->weekday = weekday_of(word);
     else if (word.len == 10 && sscanf(text, "%4d-%2d-%2d%n", &year, &month, &day, &used) == 3 &&
@@ -152,43 +159,131 @@ static bool read_day(struct said *s)
     return true;
 }
 
+static bool is_offset(struct str word)
+{
+    bool digits = word.len > 2 && word.len <= 6 && (word.at[0] == '+' || word.at[0] == '-') &&
+                  isdigit((unsigned char)word.at[1]);
+    return digits || is(word, "UTC") || is(word, "GMT") || is(word, "Z");
+}
+
+/* "28", "28th" */
+static bool read_day_number(struct str word, unsigned *day)
+{
+    uint64_t number;
+    static const char *const ends[] = {"st", "nd", "rd", "th"};
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+        if (word.len > 2 && is(str_skip(word, word.len - 2), ends[i])) {
+            word.len -= 2;
+            break;
+        }
+    if (word.len > 2 || !str_u64(word, 31, &number) || number == 0)
+        return false;
+    *day = (unsigned)number;
+    return true;
+}
+
+/* "28 Nov", "November 28th 2026", "28 of November"; without a year the latest that was. */
+static bool read_date(struct said *s, int64_t now_ms, struct str zone)
+{
+    unsigned at = s->at, day = 0, month = calendar_month(s->words[at]);
+    uint64_t year = 0;
+    char today[11];
+    int weekday;
+    if (month == 0 && !read_day_number(s->words[at], &day))
+        return false;
+    at++;
+    if (at < s->count && is(s->words[at], "of"))
+        at++;
+    if (at == s->count || (month > 0 ? !read_day_number(s->words[at], &day)
+                                     : (month = calendar_month(s->words[at])) == 0))
+        return false;
+    at++;
+    if (at < s->count && s->words[at].len == 4 && str_u64(s->words[at], 9999, &year))
+        at++;
+    if (!day_of(now_ms, 0, zone, today, &weekday))
+        return false;
+    unsigned now = (unsigned)strtoul(today, NULL, 10);
+    snprintf(s->date, sizeof(s->date), "%04u-%02u-%02u",
+             year ? (unsigned)year % 10000 : now % 10000, month % 100, day % 100);
+    if (year == 0 && strcmp(s->date, today) > 0)
+        snprintf(s->date, sizeof(s->date), "%04u-%02u-%02u", (now - 1) % 10000, month % 100,
+                 day % 100);
+    s->at = at;
+    s->day = true;
+    s->weekday = -1; /* "Sat, 28 Nov" */
+    return true;
+}
+
+/* "3", "a", "an", "two": up to twelve in words. */
+static bool read_number(struct str word, uint64_t *count)
+{
+    static const char *const words[] = {"one",   "two",   "three", "four", "five",   "six",
+                                        "seven", "eight", "nine",  "ten",  "eleven", "twelve"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (is(word, words[i])) {
+            *count = i + 1;
+            return true;
+        }
+    *count = 1;
+    return is(word, "a") || is(word, "an") || str_u64(word, 100000, count);
+}
+
 /* "3 days ago", "an hour ago", "half an hour ago" */
 static bool read_ago(const struct said *s, int64_t now_ms, int64_t *unix_ms)
 {
-    static const struct {
-        const char *name;
-        int64_t ms;
-    } units[] = {{"second", 1000},     {"sec", 1000},       {"minute", 60000},
-                 {"min", 60000},       {"hour", 3600000},   {"hr", 3600000},
-                 {"day", 86400000},    {"week", 604800000}, {"month", 2592000000},
-                 {"year", 31536000000}};
-    static const char *const ones[] = {"a", "an", "one", NULL};
+    enum calendar_unit unit;
+    int64_t one_ms;
     uint64_t count;
     bool half = s->count == 4 && is(s->words[0], "half");
-    if (s->count != (half ? 4u : 3u) || !is(s->words[s->count - 1], "ago"))
+    if (s->count != (half ? 4u : 3u) || !is(s->words[s->count - 1], "ago") ||
+        !read_number(s->words[s->count - 3], &count))
         return false;
-    struct str number = s->words[s->count - 3], unit = s->words[s->count - 2];
-    if (one_of(number, ones))
-        count = 1;
-    else if (!str_u64(number, 100000, &count))
+    struct str word = s->words[s->count - 2];
+    if (is(word, "second") || is(word, "seconds") || is(word, "sec") || is(word, "secs"))
+        one_ms = 1000;
+    else if (!calendar_unit(word, &unit, &one_ms))
         return false;
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-        size_t len = strlen(units[i].name);
-        bool plural = unit.len == len + 1 && (unit.at[len] | 32) == 's';
-        if ((unit.len != len && !plural) || strncasecmp(unit.at, units[i].name, len) != 0)
-            continue;
-        int64_t away = (int64_t)count * units[i].ms / (half ? 2 : 1);
-        *unix_ms = now_ms - away;
-        return *unix_ms >= 0;
+    *unix_ms = now_ms - (int64_t)count * one_ms / (half ? 2 : 1);
+    return *unix_ms >= 0;
+}
+
+/* "last week" (its first moment), "this month", "start of the year", "past hour", "last 2 hours" */
+static bool read_period(const struct said *s, int64_t now_ms, struct str zone, int64_t *unix_ms,
+                        enum zone_remark *remark)
+{
+    static const char *const before[] = {"since",  "from",   "the", "in",   "over", "for",
+                                         "during", "within", "of",  "from", NULL};
+    static const char *const begins[] = {"start", "beginning", "this", "current", NULL};
+    static const char *const lasts[] = {"last", "previous", "past", NULL};
+    enum calendar_unit unit;
+    int64_t one_ms;
+    uint64_t count = 0;
+    bool begin = false, last = false, past = false;
+    unsigned at = 0;
+    for (; at < s->count; at++) {
+        struct str word = s->words[at];
+        begin = begin || one_of(word, begins);
+        last = last || one_of(word, lasts);
+        past = past || is(word, "past");
+        if (!one_of(word, before) && !one_of(word, begins) && !one_of(word, lasts))
+            break;
     }
-    return false;
+    if (at + 2 == s->count && read_number(s->words[at], &count))
+        at++;
+    if (at + 1 != s->count || !calendar_unit(s->words[at], &unit, &one_ms) ||
+        (!begin && !last && count == 0))
+        return false;
+    if (count == 0 && !past && (begin || unit >= CALENDAR_WEEK))
+        return calendar_begin(now_ms, unit, last ? 1 : 0, zone, unix_ms, remark);
+    *unix_ms = now_ms - (int64_t)(count ? count : 1) * one_ms;
+    return *unix_ms >= 0;
 }
 
 /* The date and clock that were said, in the zone. */
 static bool resolve(const struct said *s, int64_t now_ms, struct str zone, int64_t *unix_ms,
                     enum zone_remark *remark)
 {
-    char date[11], text[32];
+    char date[11], text[48];
     int weekday, back = s->days_back;
     if (!day_of(now_ms, 0, zone, date, &weekday))
         return false;
@@ -200,8 +295,9 @@ static bool resolve(const struct said *s, int64_t now_ms, struct str zone, int64
         else if (!day_of(now_ms, back, zone, date, &weekday))
             return false;
         if (s->clock)
-            snprintf(text, sizeof(text), "%sT%02u:%02u:%02u", date, s->hour % 24, s->minute % 60,
-                     s->second % 60);
+            snprintf(text, sizeof(text), "%sT%02u:%02u:%02u%.*s", date, s->hour % 24,
+                     s->minute % 60, s->second % 60, (int)s->offset.len,
+                     s->offset.len ? s->offset.at : "");
         else /* its first moment */
             snprintf(text, sizeof(text), "%s", date);
         if (!zone_parse(str_of(text), zone, unix_ms, remark))
@@ -215,13 +311,14 @@ static bool resolve(const struct said *s, int64_t now_ms, struct str zone, int64
 bool when_parse(struct str text, int64_t now_ms, struct str zone, int64_t *unix_ms,
                 enum zone_remark *remark)
 {
-    static const char *const fillers[] = {"since", "from", "at", "on",   "until",  "till",  "to",
-                                          "last",  "the",  "of", "this", "around", "about", NULL};
+    static const char *const fillers[] = {"since", "from",  "at",        "on", "until", "till",
+                                          "to",    "last",  "the",       "of", "this",  "around",
+                                          "about", "start", "beginning", NULL};
     struct said s = {.weekday = -1};
     *remark = ZONE_PLAIN;
     if (text.len > 80 || !split(text, &s))
         return false;
-    if (read_ago(&s, now_ms, unix_ms))
+    if (read_ago(&s, now_ms, unix_ms) || read_period(&s, now_ms, zone, unix_ms, remark))
         return true;
     while (s.at < s.count) {
         struct str word = peek(&s);
@@ -233,7 +330,12 @@ bool when_parse(struct str text, int64_t now_ms, struct str zone, int64_t *unix_
             s.hour = 12, s.clock = true, s.at++;
         } else if ((is(word, "evening") || is(word, "night")) && !s.clock) {
             s.hour = 18, s.clock = true, s.at++;
-        } else if ((s.day || !read_day(&s)) && (s.clock || !read_clock(&s))) {
+        } else if (s.clock && s.offset.len == 0 && is_offset(word)) {
+            s.offset = word, s.at++;
+        } else if (s.weekday >= 0 && s.date[0] == '\0' && read_date(&s, now_ms, zone)) {
+            continue; /* "Sat, 28 Nov 2026" */
+        } else if ((s.day || (!read_day(&s) && !read_date(&s, now_ms, zone))) &&
+                   (s.clock || !read_clock(&s))) {
             return false;
         }
     }
