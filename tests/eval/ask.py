@@ -25,11 +25,21 @@ def askable(prometheus: Prometheus, found: Iterable[dict]) -> list[dict]:
     return [q for q in found if any(prometheus.run(r, now) for r in q["accepted"])]
 
 
+def told_of(lines: Iterable[str]) -> set[str]:
+    """Metrics of what was looked up; of a histogram or summary all series."""
+    names: set[str] = set()
+    for found in map(json.loads, lines):
+        names.add(found["metric"])
+        if "series" in found:
+            names |= {found["metric"] + end for end in ("_bucket", "_sum", "_count")}
+    return names
+
+
 def evaluate(prometheus: Prometheus, found: Iterable[dict], ask: Callable[[dict], tuple[list, dict]],
              tell: Callable[[Score], None] = lambda score: None,
              looked_up: Callable[[], list[str]] = list) -> Table:
-    """ask(question) → the turn's calls with results, and its final payload; looked_up() → the metrics that its model was
-    told of."""
+    """ask(question) → the turn's calls with results, and its final payload; looked_up() → what was looked up for its
+    model, a line of JSON for each metric."""
     table, names = Table(), prometheus.names()
     for question in found:
         begun = time.monotonic()
@@ -43,9 +53,11 @@ def evaluate(prometheus: Prometheus, found: Iterable[dict], ask: Callable[[dict]
         score.cached = usage.get("cached_input_tokens", 0)
         score.input = usage.get("input_tokens", 0)
         score.seconds = seconds
-        told = set(looked_up())
+        score.told = looked_up()
+        told = told_of(score.told)
         score.recall = any(prometheus.parts(r, names) <= told for r in question["accepted"]) if told else False
-        answer = turn.get("output_message", {}).get("content") or ""
+        score.made = [{"tool": c["tool_name"], "arguments": c["arguments"], "result": r["content"]} for c, r in tools]
+        score.answer = answer = turn.get("output_message", {}).get("content") or ""
         score.unsupported = bool(unsupported(answer, [r["content"] for _, r in tools] + [question["question"]] +
                                              [json.dumps(c["arguments"]) for c, _ in tools]))
         if final.get("event_type") != "turn_complete":

@@ -147,6 +147,9 @@ class Score:
     cached: int = 0
     seconds: float = 0.0
     note: str = ""
+    told: list[str] = field(default_factory=list)  # what was looked up for the model, a line of JSON a metric
+    made: list[dict] = field(default_factory=list)  # each call with its arguments and the result as the model read it
+    answer: str = ""
 
 
 def judge(prometheus: Prometheus, question: dict, tools: Iterable[tuple[dict, dict]], moments: Iterable[float],

@@ -46,6 +46,7 @@ static const char small_text[] =
     "total.\n"
     "- Highest in the last hour: max_over_time(x[1h]). Longest, most, warmest: topk(1, x). "
     "For each or by something: sum by (label) (x). How long ago or since: time() - x.\n"
+    "- A call that failed with a suggestion: call again with the suggestion as the query.\n"
     "Examples:\n"
     "How much memory does the shop use? -> shop_memory_bytes\n"
     "How many orders per second are made? -> sum(rate(shop_orders_total[5m]))\n"

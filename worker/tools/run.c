@@ -103,6 +103,7 @@ static void run_free(struct tool_run *r)
     free(r->call_id);
     free(r->asked);
     free(r->asked_tool);
+    free(r->again);
     door_free(r->door);
     free(r->grants);
     free(r->ask_source);
@@ -191,6 +192,13 @@ void run_done(struct tool_run *r)
     end(r);
 }
 
+/* Only what reads, and takes a query; once. */
+static bool may_again(const struct tool_run *r)
+{
+    return r->spec && r->fn && !r->mcp && !r->vet && !r->spec->needs_approval && !r->ran_again &&
+           json_object_get(r->args, "query") != NULL;
+}
+
 void run_refuse(struct tool_run *r, const char *code, const char *error, struct str suggestion)
 {
     buf_clear(&r->content);
@@ -204,6 +212,10 @@ void run_refuse(struct tool_run *r, const char *code, const char *error, struct 
                                     r->asked, code,           suggestion};
     if (r->asked)
         instead_write(&instead, &r->content);
+    if (r->asked && suggestion.len > 0 && may_again(r)) {
+        free(r->again);
+        r->again = str_dup(suggestion);
+    }
     if (r->remarks.len > 0) {
         buf_puts(&r->content, ",\"notes\":[");
         buf_add_str(&r->content, buf_str(&r->remarks));
@@ -275,8 +287,37 @@ void run_rehearsed(struct tool_run *r)
     }
 }
 
+/* The same failing call, and it is known what would have been right: a model that makes it again
+ * does not read what it is told. The query that it was told is run, and the result says so. */
+static void run_again(struct tool_run *r)
+{
+    scoped_buf(remark, 1024);
+    buf_puts(&remark, "You made this same call before, and it failed: this is the result of the "
+                      "query that was suggested then, ");
+    buf_add_str(&remark, str_cut(str_of(r->again), 400));
+    if (r->state_free)
+        r->state_free(r->state);
+    r->state = NULL;
+    r->state_free = NULL;
+    r->step = NULL;
+    list_remove(&r->node);
+    list_push(&r->tools->running, &r->node);
+    r->ended = r->failed = r->invalid = r->unauthorized = r->partial = false;
+    r->ran_again = true;
+    buf_clear(&r->content);
+    run_remark(r, buf_str(&remark));
+    json_object_set_new(r->args, "query", json_string(r->again));
+    free(r->again);
+    r->again = NULL;
+    r->fn(r);
+}
+
 static void tell(struct tool_run *r)
 {
+    if (r->again) {
+        run_again(r);
+        return;
+    }
     uint64_t ms = (loop_hr_ns() - r->started_ns) / 1000000;
     struct tool_result result = {
         .content = buf_str(&r->content),

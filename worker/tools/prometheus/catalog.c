@@ -69,9 +69,30 @@ static int compare(struct str a, struct str b)
 
 /* ---- reading ---- */
 
+/* What Prometheus writes itself beside a target's own samples, and of alerts; no metadata is of
+ * them (prometheus.io/docs/concepts/jobs_instances, …/configuration/alerting_rules). */
+static bool is_synthetic(struct str name)
+{
+    static const char *const names[] = {"up",
+                                        "scrape_duration_seconds",
+                                        "scrape_samples_scraped",
+                                        "scrape_samples_post_metric_relabeling",
+                                        "scrape_series_added",
+                                        "scrape_timeout_seconds",
+                                        "scrape_sample_limit",
+                                        "scrape_body_size_bytes",
+                                        "ALERTS",
+                                        "ALERTS_FOR_STATE"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (str_is(name, names[i]))
+            return true;
+    return false;
+}
+
 /* What has no metadata is known by its name: an index into types. */
 static uint8_t named_type(struct str name)
 {
+    enum { GAUGE = 2 };
     static const struct {
         const char *end;
         uint8_t type;
@@ -81,7 +102,7 @@ static uint8_t named_type(struct str name)
         if (name.len > len && memcmp(name.at + name.len - len, ends[i].end, len) == 0)
             return ends[i].type;
     }
-    return 0;
+    return is_synthetic(name) ? GAUGE : 0;
 }
 
 static bool add_name(struct catalog *c, struct str name)

@@ -409,11 +409,35 @@ static void judge_counter(struct judging *j, unsigned at, unsigned last, struct 
     insert_before(&m, &j->t->all[at], "rate(");
     insert_behind(&m, &j->t->all[last], WINDOW ")");
     say(&m,
-        "%.*s is a counter: %s%.*s%s only shows how much came since each process started. Take "
-        "its rate (or increase) first.",
+        "%.*s is a counter: %s%.*s%s only shows how much came since each process started. If that "
+        "is not what was asked, take its rate (or increase) first.",
         SHORT(name), by ? "its " : "alone", by ? (int)by->text.len : 0, by ? by->text.at : "",
         by ? "()" : "");
     tell(j, MEND_NOTED, &m);
+}
+
+/* rate(gauge[5m]): a gauge is its value already. One that is named like a counter may be one: its
+ * type is doubted as well as the query. */
+static void judge_gauge(struct judging *j, const struct token *function, unsigned at, unsigned last)
+{
+    struct str name = name_of(j->t, at);
+    unsigned open = at - 1, close = j->t->all[open].pair;
+    bool whole = token_is(function, "increase");
+    bool alone = function + 1 == &j->t->all[open] && j->t->all[last + 1].pair + 1 == close;
+    bool value = !whole && alone && type_of_name(name) == MEND_UNKNOWN;
+    scoped_buf(what, WHAT_MAX);
+    struct mending m = {.t = j->t, .what = &what};
+    if (value) {
+        struct str call = tokens_text(j->t, (unsigned)(function - j->t->all), close);
+        replace(&m, call, tokens_text(j->t, at, last));
+    } else {
+        replace(&m, function->text, whole ? STR("delta") : STR("deriv"));
+    }
+    say(&m,
+        "%.*s is a gauge, and %.*s() is for counters: it takes each fall for a restart. "
+        "Take %s (its change per second would be deriv()).",
+        SHORT(name), SHORT(function->text), whole ? "delta()" : "the gauge as it is");
+    tell(j, value ? MEND_REFUSED : MEND_NOTED, &m);
 }
 
 static void judge_selector(struct judging *j, unsigned at, unsigned last)
@@ -425,15 +449,7 @@ static void judge_selector(struct judging *j, unsigned at, unsigned last)
     const struct token *function = around(j->t, at, &open) ? called(j->t, open) : NULL;
     bool ranged = token_opens(&k[last + 1], '[');
     if (ranged && function && token_counts(function) && type == MEND_GAUGE) {
-        bool whole = token_is(function, "increase");
-        scoped_buf(what, WHAT_MAX);
-        struct mending m = {.t = j->t, .what = &what};
-        replace(&m, function->text, whole ? STR("delta") : STR("deriv"));
-        say(&m,
-            "%.*s is a gauge, and %.*s() is for counters: it takes each fall for a restart. "
-            "Use %s(), or the gauge as it is.",
-            SHORT(name), SHORT(function->text), whole ? "delta" : "deriv");
-        tell(j, MEND_NOTED, &m);
+        judge_gauge(j, function, at, last);
     } else if (!ranged && type == MEND_COUNTER && !ends_with(name, "_bucket")) {
         judge_counter(j, at, last, name);
     }

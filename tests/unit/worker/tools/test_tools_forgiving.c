@@ -324,9 +324,6 @@ static void the_same_failing_call_is_answered_with_another(void **state)
     static const struct {
         const char *tool, *arguments, *instead;
     } cases[] = {
-        {"execute_instant_query", "{\"query\":\"sum(x) by job\",\"time\":\"now\"}",
-         "{\"tool\":\"execute_instant_query\",\"arguments\":{\"query\":\"sum(x) by "
-         "(job)\",\"time\":\"now\"}}"},
         {"execute_range_query", "{\"query\":\"up\",\"start\":\"now\",\"end\":\"now-1h\"}",
          "{\"tool\":\"execute_range_query\",\"arguments\":{\"query\":\"up\"}}"},
         {"execute_range_query", "{\"query\":\"up\",\"step\":\"often\"}",
@@ -369,6 +366,47 @@ static void the_same_failing_call_is_answered_with_another(void **state)
     assert_null(json_object_get(f->json, "again"));
 }
 
+/* … and where a query is known that would do, it is run, and the result says so: once. */
+static void the_same_refused_query_is_run_as_it_was_suggested(void **state)
+{
+    static const struct answer gauge[] = {
+        {.path = "/label/__name__/values",
+         .status = 200,
+         .body = STR("{\"status\":\"success\",\"data\":[\"shop_queue\",\"up\"]}")},
+        {.path = "/api/v1/metadata",
+         .status = 200,
+         .body = STR("{\"status\":\"success\",\"data\":{\"shop_queue\":[{\"type\":\"gauge\"}]}}")},
+        COUNT,
+        {.path = "/format_query", .status = 404, .body = STR("")},
+        {.path = QUERY, .status = 200, .body = STR(ONE("vector", "\"value\":[1700000000,\"1\"]"))},
+        {0}};
+    static const char *const queries[] = {"shop_queue", "up"};
+    struct fixture *f = *state;
+    for (size_t i = 0; i < 2; i++) { /* what Prometheus writes itself is a gauge without metadata */
+        char arguments[256];
+        snprintf(arguments, sizeof(arguments), "{\"query\":\"sum(rate(%s[5m]))\"}", queries[i]);
+        f->repeated = false;
+        fixture_run(f, gauge, "execute_instant_query", arguments);
+        fixture_expect_error(f, "query_refused", "is a gauge");
+        f->repeated = true;
+        fixture_run(f, gauge, "execute_instant_query", arguments);
+        snprintf(arguments, sizeof(arguments), "sum(%s)", queries[i]);
+        if (f->failed || strcmp(fixture_text(f, "query"), arguments) != 0 ||
+            !strstr(f->content, "You made this same call before"))
+            fail_msg("%s", f->content);
+    }
+    /* one that is refused as well is not tried again */
+    static const struct answer bad[] = {
+        COUNT,
+        {.path = "/format_query",
+         .status = 400,
+         .body = STR("{\"status\":\"error\",\"errorType\":\"bad_data\",\"error\":\"no\"}")},
+        {0}};
+    fixture_run(f, bad, "execute_instant_query", "{\"query\":\"sum(x) by job\"}");
+    fixture_expect_error(f, "bad_data", "no");
+    assert_non_null(strstr(fixture_text(f, "again"), "same call"));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 int main(void)
 {
@@ -386,6 +424,7 @@ int main(void)
         T(labels_that_are_not_known_refuse_nothing),
         T(tools_that_are_offered_are_named),
         T(the_same_failing_call_is_answered_with_another),
+        T(the_same_refused_query_is_run_as_it_was_suggested),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -147,9 +147,9 @@ static void what_misleads_is_said_and_mended(void **state)
         const char *query, *mended, *what;
         enum mend_weight weight;
     } cases[] = {
-        {"rate(g[5m])", "deriv(g[5m])", "g is a gauge", MEND_NOTED},
-        {"sum by (job) (rate(g{a=\"b\"}[1h]))", "sum by (job) (deriv(g{a=\"b\"}[1h]))", "gauge",
-         MEND_NOTED},
+        {"rate(g[5m])", "g", "g is a gauge", MEND_REFUSED},
+        {"sum by (job) (rate(g{a=\"b\"}[1h]))", "sum by (job) (g{a=\"b\"})", "gauge", MEND_REFUSED},
+        {"irate(g[1m]) / 2", "g / 2", "gauge", MEND_REFUSED},
         {"increase(g[1h])", "delta(g[1h])", "delta()", MEND_NOTED},
         {"rate(g_total[5m])", "deriv(g_total[5m])", "is a gauge", MEND_NOTED},
         {"c", "rate(c[5m])", "c is a counter", MEND_NOTED},
