@@ -51,7 +51,7 @@ struct tool_run {
     struct id turn, conversation;
     char *call_id, *owner;
     char *asked, *asked_tool; /* of a call that failed before: as the model wrote it; or NULL */
-    char *again; /* the query that such a call is run with instead, once; or NULL */
+    char *again;              /* the query that such a call is run with instead, once; or NULL */
     bool ran_again;
     json_t *args;
     char *datasource;  /* path, path_parse'd; NULL: refused before, or none is needed */

@@ -12,6 +12,7 @@
 #include "worker/tools/prometheus/known.h"
 #include "worker/tools/prometheus/name.h"
 #include "worker/tools/prometheus/rank.h"
+#include "worker/tools/prometheus/sketch.h"
 #include "worker/tools/source.h"
 #include "worker/tools/text.h"
 
@@ -31,6 +32,7 @@ enum {
     COMPUTED_HITS = 4,       /* of the first, who computes something of them is told */
     COMPUTED_SHOWN = 2,
     EXPRESSION_SHOWN = 160,
+    SKETCHED_HITS = 6, /* of the first, the query that the question suggests is told */
 };
 /* What fits much less than the best is noise to a model. */
 static const float least_share = 0.22F;
@@ -48,6 +50,7 @@ struct look {
     uint32_t total;
     struct source_request ask;
     struct buf samples;
+    struct sketch sketch;
 };
 
 static bool step(struct tool_run *r);
@@ -116,6 +119,7 @@ void prom_look_up(struct tool_run *r)
     struct look *l = xcalloc(1, sizeof(*l));
     buf_init(&l->samples, SAMPLES_BYTES_MAX);
     rank_init(&l->rank, args_str(r->args, "question"));
+    sketch_read(&l->sketch, &l->rank.words, args_str(r->args, "question"));
     r->state = l;
     r->state_free = look_free;
     l->patience = loop_timer_new(r->tools->config.loop, on_patience, r);
@@ -248,6 +252,8 @@ static void weigh_labels(struct look *l, const json_t *series)
             said = now > said ? now : said;
         }
         l->hits[i].score *= 1 + 0.3F * (float)said;
+        if (sketch_wants_moment(&l->sketch, name_of(l, i)))
+            l->hits[i].score *= 1.5F;
     }
     for (unsigned i = 1; i < l->count; i++) /* few: by insertion, which keeps the order of equals */
         for (unsigned k = i; k > 0 && l->hits[k].score > l->hits[k - 1].score; k--) {
@@ -366,6 +372,69 @@ static void write_computed(const struct look *l, unsigned hit, struct buf *b)
     buf_puts(b, shown > 0 ? "]" : "");
 }
 
+/* Of a family its buckets tell a histogram from a summary, where no metadata does. */
+static const char *type_of(const struct look *l, unsigned hit)
+{
+    const struct catalog *c = l->catalog;
+    scoped_buf(bucket, NAME_BYTES_MAX);
+    if (!l->hits[hit].family)
+        return catalog_type(&c->metrics[l->hits[hit].metric]);
+    buf_add_str(&bucket, rank_family(name_of(l, hit)));
+    buf_puts(&bucket, "_bucket");
+    return catalog_find(c, buf_str(&bucket)) ? "histogram" : "summary";
+}
+
+static void take_value(struct sketch_label *label, struct str value)
+{
+    for (unsigned i = 0; i < label->value_count; i++)
+        if (str_eq(label->values[i], value))
+            return;
+    if (label->value_count < SKETCH_VALUES_MAX)
+        label->values[label->value_count++] = value;
+}
+
+static void take_labels(struct sketch_metric *m, const json_t *row)
+{
+    const char *label;
+    json_t *value;
+    json_object_foreach(json_object_get(row, "metric"), label, value)
+    {
+        unsigned at = 0;
+        while (at < m->label_count && !str_is(m->labels[at].name, label))
+            at++;
+        if (strcmp(label, "__name__") == 0 || at == SKETCH_LABELS_MAX)
+            continue;
+        if (at == m->label_count)
+            m->labels[m->label_count++] = (struct sketch_label){.name = str_of(label)};
+        take_value(&m->labels[at], json_text(value));
+    }
+}
+
+static void write_sketch(const struct look *l, unsigned hit, const json_t *series, struct buf *b)
+{
+    size_t i;
+    const json_t *row;
+    struct str name = name_of(l, hit);
+    scoped_buf(sampled, NAME_BYTES_MAX);
+    scoped_buf(query, SKETCH_BYTES_MAX);
+    struct sketch_metric m = {.name = l->hits[hit].family ? rank_family(name) : name,
+                              .type = type_of(l, hit)};
+    series_name(l, hit, &sampled);
+    json_array_foreach(series, i, row)
+    {
+        if (is_of(row, buf_str(&sampled)))
+            take_labels(&m, row);
+    }
+    scoped_buf(whole, NAME_BYTES_MAX);
+    for (unsigned k = 0; m.whole.len == 0 && sketch_whole(m.name, k, &whole); k++)
+        if (catalog_find(l->catalog, buf_str(&whole)))
+            m.whole = buf_str(&whole);
+    if (sketch_write(&l->sketch, &m, &query)) {
+        json_key(b, "query");
+        json_str(b, buf_str(&query));
+    }
+}
+
 static void write_hit(const struct look *l, unsigned hit, const json_t *series, struct buf *b)
 {
     const struct catalog *c = l->catalog;
@@ -392,6 +461,13 @@ static void write_hit(const struct look *l, unsigned hit, const json_t *series, 
         buf_puts(b, ",\"queried_here_before\":true");
     series_name(l, hit, &sampled);
     size_t before = b->len;
+    if (hit < SKETCHED_HITS)
+        write_sketch(l, hit, series, b);
+    if (b->overflowed) {
+        b->len = before;
+        b->overflowed = false;
+    }
+    before = b->len;
     write_samples(series, buf_str(&sampled), family, b);
     if (b->overflowed) { /* labels without end */
         b->len = before;

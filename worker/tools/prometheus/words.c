@@ -23,7 +23,6 @@ static const struct same {
 enum { STOPS = sizeof(stops) / sizeof(stops[0]), SAMES = sizeof(sames) / sizeof(sames[0]) };
 static const float trade_weight = 0.72F;
 
-static void normalise(struct str question, struct buf *b);
 static void read_wishes(struct words *w, struct str text);
 static void take_phrases(struct words *w, struct buf *text);
 static void take_words(struct words *w, struct str text);
@@ -38,21 +37,54 @@ void words_read(struct words *w, struct str question)
     *w = (struct words){0};
     if (question.len > WORDS_QUESTION_MAX)
         question.len = WORDS_QUESTION_MAX;
-    scoped_buf(text, 2 * WORDS_QUESTION_MAX + 8);
-    normalise(question, &text);
+    scoped_buf(text, WORDS_TEXT_MAX);
+    words_normalise(question, &text);
     read_wishes(w, buf_str(&text));
     take_phrases(w, &text);
     take_words(w, buf_str(&text));
 }
 
-/* ASCII and Latin-1 letters in lower case, signs as blanks, a blank before and behind. */
-static void normalise(struct str question, struct buf *b)
+/* Signs of more than one byte: those of Latin-1 (¿ ¡ « »), general and CJK punctuation, and the
+ * full width forms of ASCII's signs. How many bytes; 0: it is a letter. */
+static size_t sign_bytes(struct str text)
 {
+    const unsigned char *at = (const unsigned char *)text.at;
+    if (text.len >= 2 && at[0] == 0xC2)
+        return 2;
+    if (text.len < 3)
+        return 0;
+    bool sign = (at[0] == 0xE2 && at[1] == 0x80) ||
+                (at[0] == 0xE3 && at[1] == 0x80 && at[2] < 0x92) ||
+                (at[0] == 0xEF && at[1] == 0xBC && at[2] < 0x90) ||
+                (at[0] == 0xEF && at[1] == 0xBC && at[2] > 0x99 && at[2] < 0xA1);
+    return sign ? 3 : 0;
+}
+
+/* One that languages without blanks are written in. */
+static bool is_wide(unsigned char c, bool before)
+{
+    return c >= 0x80 && c < 0xC0 ? before : c >= 0xE3;
+}
+
+/* ASCII and Latin-1 letters in lower case, signs as blanks, a blank before and behind, and between
+ * what is written with blanks and what is not. */
+void words_normalise(struct str text, struct buf *b)
+{
+    bool wide = false;
     buf_putc(b, ' ');
-    for (size_t i = 0; i < question.len; i++) {
-        unsigned char c = (unsigned char)question.at[i];
-        unsigned char before = i > 0 ? (unsigned char)question.at[i - 1] : 0;
-        if (c >= 'A' && c <= 'Z') {
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.at[i];
+        unsigned char before = i > 0 ? (unsigned char)text.at[i - 1] : 0;
+        size_t sign = sign_bytes(str_skip(text, i));
+        bool now = is_wide(c, wide);
+        if (now != wide && b->at[b->len - 1] != ' ')
+            buf_putc(b, ' ');
+        wide = now;
+        if (sign > 0) {
+            buf_putc(b, ' ');
+            i += sign - 1;
+            wide = false;
+        } else if (c >= 'A' && c <= 'Z') {
             bool camel = before >= 'a' && before <= 'z';
             if (camel)
                 buf_putc(b, ' ');
@@ -77,9 +109,9 @@ static bool has(struct str text, const char *needle)
 static void read_wishes(struct words *w, struct str text)
 {
     static const char *const distributions[] = {
-        "percentil", "quantil",        "median",    "perzentil",   " p50 ",  " p90 ",
-        " p95 ",     " p99 ",          "histogram", "mediana",     "百分位", "分位",
-        "中位",      "パーセンタイル", "中央値",    "distribution"};
+        "percentil", "quantil", "median",         "perzentil", " p50 ",       " p90 ",
+        " p95 ",     " p99 ",   " p999 ",         "histogram", "mediana",     "百分位",
+        "分位",      "中位",    "パーセンタイル", "中央値",    "distribution"};
     static const char *const rates[] = {"per second", " rate ", "pro sekunde", "por segundo",
                                         "毎秒",       "每秒",   "1秒",         "per minute",
                                         " rps ",      " qps ",  "throughput",  "/s "};

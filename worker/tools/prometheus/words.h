@@ -14,6 +14,7 @@ enum {
     WORDS_STEM_MAX = 23,
     WORDS_QUESTION_MAX = 1000, /* bytes of the question that are read */
     WORDS_STARTS = 1024,
+    WORDS_TEXT_MAX = 2 * WORDS_QUESTION_MAX + 8, /* of words_normalise */
 };
 struct word {
     char stem[WORDS_STEM_MAX + 1];
@@ -31,6 +32,8 @@ struct words {
     bool wants_rate;              /* … for something per second */
 };
 void words_read(struct words *w, struct str question);
+/* Lower case, words and numbers between blanks, signs gone; at most WORDS_TEXT_MAX bytes. */
+void words_normalise(struct str text, struct buf *b);
 /* A group whose words are nowhere: what it may have meant, by the words of the trade that are
  * written nearly like it. False: nothing comes near. */
 bool words_respell(struct words *w, unsigned group);

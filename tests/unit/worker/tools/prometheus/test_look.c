@@ -77,7 +77,8 @@ static void what_rules_and_panels_compute_is_told(void **state)
     look(f, shop, "How many orders does the shop make per second?");
     if (!strstr(f->content, "\"computed_already_by\":[{\"rule\":\"job:shop_orders:rate5m\","
                             "\"query\":\"sum by (job) (rate(shop_orders_total[5m]))\"}]") ||
-        !strstr(f->content, "{\"metric\":\"job:shop_orders:rate5m\",\"records\":\"sum by (job) "
+        !strstr(f->content, "{\"metric\":\"job:shop_orders:rate5m\",\"query\":"
+                            "\"job:shop_orders:rate5m\",\"records\":\"sum by (job) "
                             "(rate(shop_orders_total[5m]))\"}") ||
         strstr(f->content, "$job"))
         fail_msg("%s", f->content);
@@ -128,6 +129,7 @@ static void what_is_not_there_is_done_without(void **state)
         fixture_tools(f);
         look(f, scripts[i], "orders of the shop");
         if (!strstr(f->content, "\"metric\":\"shop_orders_total\"") ||
+            !strstr(f->content, "\"query\":\"shop_orders_total\"") || /* without labels too */
             strstr(f->content, "computed"))
             fail_msg("%zu: %s", i, f->content);
     }

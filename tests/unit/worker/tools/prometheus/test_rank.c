@@ -8,12 +8,10 @@
 #include <time.h>
 #include "common/check.h"
 #include "common/json.h"
+#include "tests/support/eval_catalog.h"
 #include "worker/tools/prometheus/rank.h"
 
-#ifndef EVAL_FOLDER
-#define EVAL_FOLDER PERSAI_SOURCE_DIR "/tests/eval"
-#endif
-enum { TOP = 12, CATALOG_BYTES = 8 << 20 };
+enum { TOP = 12 };
 
 static double now_ms(void)
 {
@@ -22,59 +20,12 @@ static double now_ms(void)
     return (double)t.tv_sec * 1000 + (double)t.tv_nsec / 1e6;
 }
 
-/* names: {"a": {"type", "help"}, …} */
-static void catalog_of(struct catalog *c, const json_t *names, const json_t *metadata)
-{
-    size_t i;
-    const json_t *name, *entry;
-    const char *key;
-    scoped_buf(text, CATALOG_BYTES);
-    catalog_init(c);
-    buf_puts(&text, "{\"status\":\"success\",\"data\":[");
-    json_array_foreach(names, i, name)
-    {
-        buf_puts(&text, i > 0 ? "," : "");
-        json_str(&text, json_text(name));
-    }
-    buf_puts(&text, "]}");
-    assert_true(catalog_feed_names(c, buf_str(&text)));
-    assert_true(catalog_end_names(c, false));
-    buf_clear(&text);
-    buf_puts(&text, "{\"status\":\"success\",\"data\":{");
-    bool first = true;
-    json_object_foreach((json_t *)metadata, key, entry)
-    {
-        buf_puts(&text, first ? "" : ",");
-        json_str(&text, str_of(key));
-        buf_puts(&text, ":[{\"type\":");
-        json_str(&text, json_text(json_object_get(entry, "type")));
-        buf_puts(&text, ",\"help\":");
-        json_str(&text, json_text(json_object_get(entry, "help")));
-        buf_puts(&text, "}]");
-        first = false;
-    }
-    buf_puts(&text, "}}");
-    assert_true(catalog_feed_metadata(c, buf_str(&text)));
-    catalog_end_metadata(c);
-}
-
 static void catalog_of_names(struct catalog *c, const char *const *names, size_t count)
 {
     json_auto_t *list = json_array(), *none = json_object();
     for (size_t i = 0; i < count; i++)
         json_array_append_new(list, json_string(names[i]));
-    catalog_of(c, list, none);
-}
-
-static json_t *load(const char *name)
-{
-    char path[512];
-    json_error_t error;
-    snprintf(path, sizeof(path), "%s/%s", EVAL_FOLDER, name);
-    json_t *root = json_load_file(path, 0, &error);
-    if (root == NULL)
-        fail_msg("%s: %s", path, error.text);
-    return root;
+    eval_catalog(c, list, none);
 }
 
 static unsigned best(const struct catalog *c, struct str question, struct rank_hit *hits,
@@ -163,7 +114,7 @@ static void ask(const struct catalog *c, const json_t *question, struct recall *
 static struct recall recall_of(const char *questions_file, const struct catalog *c,
                                const char *world)
 {
-    json_auto_t *questions = load(questions_file);
+    json_auto_t *questions = eval_load(questions_file);
     struct recall all = {0};
     size_t i;
     const json_t *question;
@@ -182,9 +133,9 @@ static struct recall recall_of(const char *questions_file, const struct catalog 
 static void the_demo_worlds_questions_find_their_metrics(void **state)
 {
     (void)state;
-    json_auto_t *world = load("catalogs/demo.json");
+    json_auto_t *world = eval_load("catalogs/demo.json");
     struct catalog c;
-    catalog_of(&c, json_object_get(world, "names"), json_object_get(world, "metadata"));
+    eval_catalog(&c, json_object_get(world, "names"), json_object_get(world, "metadata"));
     struct recall all = recall_of("questions.json", &c, "demo");
     assert_true(all.asked >= 73);
     assert_true(all.found * 100 >= all.asked * 95);
@@ -204,7 +155,7 @@ static void exporters_catalog(struct catalog *c)
         json_object_set_new(metadata, name, json_pack("{s:s}", "type", type));
     }
     fclose(file);
-    catalog_of(c, names, metadata);
+    eval_catalog(c, names, metadata);
 }
 
 static void the_exporters_questions_find_their_metrics(void **state)
@@ -357,7 +308,7 @@ static void a_hundred_thousand_names_are_ranked_in_slices(void **state)
             json_pack("{s:s,s:s}", "type", "counter", "help",
                       "For how long it was busy with this, by instance and shard."));
     }
-    catalog_of(&c, names, metadata);
+    eval_catalog(&c, names, metadata);
     double least_all = INFINITY, least_longest = INFINITY;
     for (unsigned round = 0; round < 7; round++) {
         struct rank r;
