@@ -7,6 +7,7 @@
 #include "common/check.h"
 #include "common/fetch.h"
 #include "common/json.h"
+#include "common/log.h"
 #include "common/loop.h"
 #include "common/sse.h"
 
@@ -32,6 +33,8 @@ struct client {
     struct fetch_pool *pool;
     struct loop_timer *timer;
     char *perses, *gateway;
+    void (*on_wait)(void *arg, const char *why);
+    void *arg;
     char *via; /* PersAI's path in Perses's proxy */
     struct secret *access, *refresh, *key;
     bool interrupted, waiting;
@@ -65,7 +68,9 @@ struct request {
 
 static void send(struct client *c, const struct request *r, struct asked *a);
 static void send_again(struct client *c, const struct request *r, struct client_answer *out);
-static void answer_of(const struct asked *asked, struct client_answer *out);
+static bool proxied(const struct client *c, const struct request *r);
+static void answer_of(const struct request *r, const struct asked *asked,
+                      struct client_answer *out);
 static bool refresh(struct client *c, struct client_answer *a);
 static void on_interrupt(void *arg);
 static void on_bytes(void *arg, struct str bytes);
@@ -95,6 +100,8 @@ struct client *client_new(const struct client_config *config)
     c->via = xstrdup(PERSAI_PATH);
     c->refresh = config->take_refresh;
     c->key = config->take_key;
+    c->on_wait = config->on_wait;
+    c->arg = config->arg;
     loop_on_signal(c->loop, SIGINT, on_interrupt, c);
     return c;
 }
@@ -207,6 +214,12 @@ static void add_header(struct fetch_request *f, struct fetch_header *headers, co
         headers[f->header_count++] = (struct fetch_header){name, str_of(value)};
 }
 
+/* To PersAI through Perses. */
+static bool proxied(const struct client *c, const struct request *r)
+{
+    return r->signed_in && r->base != c->gateway && strncmp(r->path, "/api/", 5) != 0;
+}
+
 static struct fetch *start(struct client *c, const struct request *r,
                            const struct fetch_handler *handler, void *arg)
 {
@@ -224,8 +237,7 @@ static struct fetch *start(struct client *c, const struct request *r,
                               .collect = !r->stream,
                               .secret_answer = !r->stream,
                               .use_proxy = !ours(r->base)};
-    buf_printf(&url, "%s%s%s", r->base,
-               r->signed_in && !direct && strncmp(r->path, "/api/", 5) != 0 ? c->via : "", r->path);
+    buf_printf(&url, "%s%s%s", r->base, proxied(c, r) ? c->via : "", r->path);
     f.url = buf_cstr(&url);
     add_header(&f, headers, "Content-Type", r->content_type);
     add_header(&f, headers, "Accept", r->stream ? "text/event-stream" : "application/json");
@@ -283,15 +295,18 @@ static void send_again(struct client *c, const struct request *r, struct client_
     for (unsigned tried = 0;; tried++) {
         struct asked a;
         send(c, r, &a);
-        bool again = worth_another(&a) && tried + 1 < r->tries && !c->interrupted;
+        answer_of(r, &a, out);
+        bool again = (worth_another(&a) || out->status == CLIENT_LOST) &&
+                     a.fetched != FETCH_TOO_BIG && tried + 1 < r->tries && !c->interrupted;
         bool sign_in = a.http_status == 401 && r->signed_in && c->refresh && !refreshed;
         int64_t ms = pause_ms(&a, tried);
-        answer_of(&a, out);
         buf_free(&a.body);
         if (c->interrupted)
             out->status = CLIENT_INTERRUPTED;
         if (!again && !sign_in)
             return;
+        if (again && tried == 0)
+            c->on_wait(c->arg, out->message);
         client_answer_free(out);
         if (sign_in && !refresh(c, out))
             return;
@@ -310,12 +325,13 @@ static void copy_text(char *out, size_t size, struct str text)
 }
 
 /* PersAI's errors have detail, Perses's a message, OAuth's an error. */
-static void answer_of(const struct asked *asked, struct client_answer *out)
+static void answer_of(const struct request *r, const struct asked *asked, struct client_answer *out)
 {
     *out = (struct client_answer){.http_status = asked->http_status};
     if (asked->fetched != FETCH_OK) {
         out->status = CLIENT_LOST;
-        snprintf(out->message, sizeof(out->message), "no answer: %s", asked->error);
+        snprintf(out->message, sizeof(out->message), "no answer from %s: %s", log_address(r->base),
+                 asked->error);
         return;
     }
     out->body = asked->body.len > 0
@@ -324,6 +340,13 @@ static void answer_of(const struct asked *asked, struct client_answer *out)
     if (asked->http_status < 300)
         return;
     const json_t *detail = json_object_get(out->body, "detail");
+    if (asked->http_status == 500 && !detail && proxied(asked->client, r)) {
+        const char *said = json_string_value(json_object_get(out->body, "message"));
+        out->status = CLIENT_LOST; /* Perses's words for a gateway that is away */
+        snprintf(out->message, sizeof(out->message), "no answer from PersAI behind %s: %.400s",
+                 log_address(r->base), said ? said : "HTTP status 500");
+        return;
+    }
     struct str said = json_text(json_object_get(detail, "response"));
     copy_text(out->code, sizeof(out->code), json_text(json_object_get(detail, "code")));
     if (said.len == 0)
@@ -553,7 +576,7 @@ static bool follow_once(struct client *c, const char *path, struct client_answer
     sse_init(&c->sse, EVENT_BYTES_MAX, on_event, c);
     send(c, &r, &asked);
     sse_free(&c->sse);
-    answer_of(&asked, a);
+    answer_of(&r, &asked, a);
     bool lasts = asked.fetched == FETCH_OK && asked.http_status >= 400 && !worth_another(&asked) &&
                  asked.http_status != 500; /* Perses's answer where the gateway is away */
     buf_free(&asked.body);
@@ -578,10 +601,15 @@ void client_follow(struct client *c, struct id session, struct id turn, const ch
     c->over = false;
     c->heard_ms = loop_now_ms(c->loop);
     *a = (struct client_answer){0};
+    int64_t told = -1; /* heard_ms when it was said that nothing is heard: once for each silence */
     if (ready(c, a))
         while (follow_once(c, path, a) && !c->over && !c->interrupted) {
             if (loop_now_ms(c->loop) - c->heard_ms > GIVE_UP_MS)
                 break;
+            if (a->message[0] && told != c->heard_ms) {
+                told = c->heard_ms;
+                c->on_wait(c->arg, a->message);
+            }
             client_answer_free(a);
             client_wait(c, PAUSE_MS);
         }

@@ -24,6 +24,9 @@ struct client_config {
     const char *perses;                     /* http://…; NULL: not known */
     const char *gateway;                    /* the gateway's own address, or NULL: through Perses */
     struct secret *take_refresh, *take_key; /* a refresh token, a key for programs; or NULL */
+    void (*on_wait)(void *arg,
+                    const char *why); /* once a call: it did not go, and is tried again */
+    void *arg;
 };
 struct client *client_new(const struct client_config *config);
 void client_free(struct client *c);

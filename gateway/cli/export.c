@@ -29,9 +29,13 @@ enum exit_code export_write(struct client *c, struct out *out, struct id session
         client_answer_free(&a);
         return code;
     }
-    if (json) { /* JSON escapes what would drive a terminal, but for C1 */
+    if (json) {
         char *dumped = json_dumps(a.body, JSON_INDENT(2) | JSON_ENSURE_ASCII);
-        buf_puts(&text, dumped ? dumped : "null");
+        struct str whole = str_of(dumped ? dumped : "null");
+        if (out->answer.terminal) /* DEL is left, of what drives one */
+            screen_clean(&text, whole, true);
+        else
+            buf_add_str(&text, whole);
         buf_putc(&text, '\n');
         free(dumped);
     } else {

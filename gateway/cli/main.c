@@ -1,4 +1,5 @@
 /* persai: the terminal client: the command line, the sign-in, and the command. */
+#include <fcntl.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,8 @@ struct app {
     struct buf datasource;
 };
 
+static void open_standard(void);
+static void say_wrong(struct str sentence);
 static enum exit_code run(struct app *app);
 static enum exit_code connect_it(struct app *app);
 static enum exit_code command_login(struct app *app);
@@ -44,28 +47,53 @@ int main(int argc, char **argv)
     struct app app = {0};
     scoped_buf(told, USAGE_BYTES_MAX);
     char error[ERROR_BYTES];
+    open_standard();
     secret_setup();
     if (!setlocale(LC_CTYPE, "") || MB_CUR_MAX == 1)
         setlocale(LC_CTYPE, "C.UTF-8"); /* widths of characters: the terminal's are UTF-8 anyway */
     enum usage_verdict verdict = usage_parse(argc, argv, &app.usage, &told);
-    if (verdict == USAGE_PRINT)
-        return fputs(buf_cstr(&told), stdout) < 0 || fflush(stdout) != 0;
     if (verdict == USAGE_WRONG) {
-        fprintf(stderr, "persai: %s\n", buf_cstr(&told));
+        say_wrong(buf_str(&told));
         return EXIT_USAGE;
     }
     out_init(&app.out, app.usage.json, app.usage.verbose);
+    if (verdict == USAGE_PRINT) {
+        out_drawn(&app.out, buf_str(&told));
+        bool whole = out_whole(&app.out);
+        out_free(&app.out);
+        return whole ? EXIT_ANSWERED : EXIT_ERROR;
+    }
     buf_init(&app.datasource, 4096);
     enum exit_code code = EXIT_ERROR;
     if (contexts_load(&app.contexts, error))
         code = run(&app);
     else
         out_error(&app.out, (struct str){0}, str_of(error));
+    if (!out_whole(&app.out) && code == EXIT_ANSWERED)
+        code = EXIT_ERROR;
     client_free(app.client);
     contexts_free(&app.contexts);
     buf_free(&app.datasource);
     out_free(&app.out);
     return (int)code;
+}
+
+/* What was started without one of them would get a connection in its place, and write into that.
+ * Without stdout a write fails, and is said to. */
+static void open_standard(void)
+{
+    static const int flags[] = {O_RDONLY, O_RDONLY, O_RDWR};
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", flags[fd]) != fd)
+            _exit(EXIT_ERROR);
+}
+
+/* It quotes the command line, which may be pasted from anywhere. */
+static void say_wrong(struct str sentence)
+{
+    scoped_buf(clean, USAGE_BYTES_MAX);
+    screen_clean(&clean, sentence, false);
+    fprintf(stderr, "persai: %s\n", buf_cstr(&clean));
 }
 
 static enum exit_code wrong(struct app *app, const char *sentence)
@@ -112,6 +140,8 @@ static const char *text_of(const json_t *context, const char *key)
     return json_string_value(json_object_get(context, key));
 }
 
+static void say_wait(void *arg, const char *why) { out_note(arg, "%s; trying again", why); }
+
 /* Flag, environment, context: the first that says it. */
 static enum exit_code connect_it(struct app *app)
 {
@@ -134,6 +164,8 @@ static enum exit_code connect_it(struct app *app)
     bool same = app->perses && kept && strcmp(app->perses, kept) == 0;
     struct client_config config = {.perses = app->perses,
                                    .gateway = app->gateway,
+                                   .on_wait = say_wait,
+                                   .arg = &app->out,
                                    .take_refresh = same && token.len ? secret_new(token) : NULL,
                                    .take_key = key ? secret_new(str_of(key)) : NULL};
     app->client = client_new(&config);

@@ -4,11 +4,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { DRAWN_BYTES_MAX = 64 << 20, NOTE_BYTES_MAX = 1 << 20 };
 
-static void put(int fd, struct str text);
+static void put(struct out *o, int fd, struct str text);
 
 void out_init(struct out *o, bool json, bool verbose)
 {
@@ -21,16 +22,31 @@ void out_init(struct out *o, bool json, bool verbose)
 
 void out_free(struct out *o) { markdown_free(&o->markdown); }
 
-/* A pipe that nobody reads any more is the reader's wish, not a fault: head and the like. */
-static void put(int fd, struct str text)
+/* A pipe that nobody reads any more is the reader's wish, not a fault: head and the like. What else
+ * keeps an answer from stdout is remembered: a script must not take half of one for the whole. */
+static void put(struct out *o, int fd, struct str text)
 {
     while (text.len > 0) {
         ssize_t n = write(fd, text.at, text.len);
-        if (n < 0 && errno != EINTR)
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            if (fd == STDOUT_FILENO && errno != EPIPE)
+                o->lost = errno;
             return;
-        if (n > 0)
-            text = str_skip(text, (size_t)n);
+        }
+        text = str_skip(text, (size_t)n);
     }
+}
+
+bool out_whole(struct out *o)
+{
+    if (o->lost == 0)
+        return true;
+    scoped_buf(line, 256);
+    buf_printf(&line, "stdout can't be written: %s", strerror(o->lost));
+    out_error(o, (struct str){0}, buf_str(&line));
+    return false;
 }
 
 void out_text(struct out *o, struct str text)
@@ -58,14 +74,14 @@ void out_drawn(struct out *o, struct str text)
 {
     if (o->json || text.len == 0)
         return;
-    put(STDOUT_FILENO, text);
+    put(o, STDOUT_FILENO, text);
     o->in_line = text.at[text.len - 1] != '\n';
 }
 
 void out_note_drawn(struct out *o, struct str text)
 {
     out_text_end(o);
-    put(STDERR_FILENO, text);
+    put(o, STDERR_FILENO, text);
 }
 
 void out_note(struct out *o, const char *format, ...)
@@ -105,6 +121,11 @@ void out_json(struct out *o, struct str line)
 {
     if (!o->json)
         return;
-    put(STDOUT_FILENO, line);
-    put(STDOUT_FILENO, STR("\n"));
+    scoped_buf(clean, DRAWN_BYTES_MAX);
+    if (o->answer.terminal) { /* JSON escapes of what drives one the first 32 characters only */
+        screen_clean(&clean, line, false);
+        line = buf_str(&clean);
+    }
+    put(o, STDOUT_FILENO, line);
+    put(o, STDOUT_FILENO, STR("\n"));
 }

@@ -13,9 +13,12 @@ struct out {
     struct markdown markdown;
     bool json, verbose;
     bool in_line; /* the last byte on stdout was no line feed */
+    int lost;     /* errno of a write to stdout that failed, else 0 */
 };
 void out_init(struct out *o, bool json, bool verbose);
 void out_free(struct out *o);
+/* False, and an error is written: stdout did not take all, as with a full disk. */
+bool out_whole(struct out *o);
 /* The answer's text, in any pieces; a piece's end is out_text_end. */
 void out_text(struct out *o, struct str text);
 void out_text_end(struct out *o);

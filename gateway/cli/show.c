@@ -15,7 +15,18 @@ static void tool_progress(struct show *s, const json_t *delta, int64_t now_ms);
 static void show_tools(struct show *s, const json_t *details);
 static void end(struct show *s, const char *kind, const json_t *payload);
 
-void show_init(struct show *s, struct out *out) { *s = (struct show){.out = out}; }
+void show_init(struct show *s, struct out *out)
+{
+    *s = (struct show){.out = out};
+    buf_init(&s->draft, DRAWN_BYTES_MAX);
+}
+
+void show_free(struct show *s)
+{
+    out_text(s->out, buf_str(&s->draft));
+    out_text_end(s->out);
+    buf_free(&s->draft);
+}
 
 bool show_event(struct show *s, const json_t *payload, int64_t now_ms)
 {
@@ -50,9 +61,10 @@ static void step_start(struct show *s, const json_t *payload)
 {
     struct str step = json_text(json_object_get(payload, "step_id"));
     int64_t attempt = json_integer_value(json_object_get(payload, "attempt"));
+    buf_clear(&s->draft);
     if (str_is(step, s->step) && attempt > s->attempt && s->printed > 0) {
         out_text_end(s->out);
-        out_note(s->out, "(a worker was lost; this part is written again)");
+        out_note(s->out, "(this part is written again)");
     }
     snprintf(s->step, sizeof(s->step), "%.*s", (int)step.len, step.at ? step.at : "");
     s->attempt = attempt;
@@ -66,6 +78,8 @@ static void step_progress(struct show *s, const json_t *payload, int64_t now_ms)
     struct str text = json_text(json_object_get(delta, "text"));
     if (is_text(delta, "type", "text") && text.len > 0) {
         s->first_ms = s->first_ms ? s->first_ms : now_ms;
+        if (!s->out->answer.terminal && buf_add_str(&s->draft, text))
+            return;
         s->printed += text.len;
         out_text(s->out, text);
     } else if (is_text(delta, "type", "notice")) {
@@ -111,6 +125,7 @@ static void step_complete(struct show *s, const json_t *payload, int64_t now_ms)
         s->first_ms = s->first_ms ? s->first_ms : now_ms;
         out_text(s->out, content);
     }
+    buf_clear(&s->draft);
     out_text_end(s->out);
 }
 

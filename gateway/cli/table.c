@@ -29,6 +29,25 @@ static bool next_cell(struct str *rest, struct str *cell);
 static void measure(struct table *t);
 static bool is_number(const char *text);
 static void draw_aligned(const struct table *t, const struct screen *s, struct buf *out);
+/* Of "• name: value": where the value begins on its line. A name that leaves too little of it has
+ * lines of its own. */
+static unsigned draw_name(const struct cell *name, const struct screen *s, struct buf *out)
+{
+    enum { VALUE_LEAST = 8 };
+    bool fits = 2 + name->width + 2 + VALUE_LEAST <= s->width;
+    style_on(out, s, STYLE_DIM);
+    if (fits) {
+        buf_printf(out, "%s:", name->text);
+    } else {
+        scoped_buf(text, CELL_BYTES_MAX + 2);
+        buf_printf(&text, "%s:", name->text);
+        screen_wrap(out, buf_str(&text), s->width, 2, 4);
+    }
+    style_off(out, s, STYLE_DIM);
+    buf_puts(out, fits ? " " : "    ");
+    return fits ? 2 + name->width + 2 : 4;
+}
+
 static void draw_listed(const struct table *t, const struct screen *s, struct buf *out);
 static void free_rows(struct table *t);
 
@@ -164,13 +183,8 @@ static void draw_listed(const struct table *t, const struct screen *s, struct bu
             bool has_name = t->named && c < t->rows[0].count && t->rows[0].cells[c].width > 0;
             buf_puts(out, c == 0 ? "• " : "  ");
             unsigned first = 2;
-            if (has_name) {
-                style_on(out, s, STYLE_DIM);
-                buf_printf(out, "%s:", t->rows[0].cells[c].text);
-                style_off(out, s, STYLE_DIM);
-                buf_putc(out, ' ');
-                first += t->rows[0].cells[c].width + 2;
-            }
+            if (has_name)
+                first = draw_name(&t->rows[0].cells[c], s, out);
             screen_wrap(out, str_of(t->rows[i].cells[c].text), s->width, first, 4);
         }
     }

@@ -191,6 +191,7 @@ static enum exit_code follow(struct talk *t, struct id turn)
         json_t *decisions = NULL;
         show_init(&s, t->out);
         client_follow(t->client, t->session, turn, after, on_event, &s, &a);
+        show_free(&s);
         snprintf(after, sizeof(after), "%s", client_last_event(t->client));
         t->first_ms = t->first_ms ? t->first_ms : s.first_ms;
         code = ended(t, &s, &a);

@@ -47,6 +47,16 @@ static const struct {
              {5, "a tool call waits for a decision: persai approve SESSION"}};
 enum { EXIT_COUNT = sizeof(exits) / sizeof(exits[0]) };
 
+/* What tells of the program instead of running a command. */
+static const struct {
+    const char *flag, *help;
+} telling[] = {
+    {"-h, --help", "This, or behind a command what it is and takes."},
+    {"--version", "Which version this is."},
+    {"--print-man", "The man page, for man -l -."},
+    {"--print-completion=SHELL", "The completions of bash, zsh or fish, for its source command."}};
+enum { TELLING_COUNT = sizeof(telling) / sizeof(telling[0]) };
+
 static const char SUMMARY[] = "ask PersAI, the assistant of Perses, from a terminal";
 
 struct parse {
@@ -70,6 +80,7 @@ static void print_man(struct buf *b);
 static void print_bash(struct buf *b);
 static void print_zsh(struct buf *b);
 static void print_fish(struct buf *b);
+static void fish_option(struct buf *b, unsigned row);
 
 /* ---- parsing ---- */
 
@@ -209,8 +220,8 @@ static enum usage_verdict check(struct parse *p)
             return USAGE_WRONG;
         }
     if (u->count < commands[u->command].least || u->count > commands[u->command].most) {
-        buf_printf(p->out, "usage: persai %s %s", commands[u->command].name,
-                   commands[u->command].arguments);
+        buf_printf(p->out, "usage: persai %s%s%s", commands[u->command].name,
+                   commands[u->command].most > 0 ? " " : "", commands[u->command].arguments);
         return USAGE_WRONG;
     }
     if ((u->yes && u->refuse) || (u->session && u->go_on)) {
@@ -231,26 +242,36 @@ static void option_head(struct buf *b, unsigned row)
                options[row].value);
 }
 
+/* Words from this column on, wrapped before the 80th; the first line is there already. */
+static void wrapped(struct buf *b, const char *text, unsigned indent)
+{
+    enum { WIDTH = 80 };
+    unsigned column = indent;
+    struct str rest = str_of(text);
+    for (struct str word; str_split(&rest, ' ', &word);) {
+        bool first = column == indent;
+        if (!first && column + 1 + word.len > WIDTH) {
+            buf_printf(b, "\n%*s", (int)indent, "");
+            column = indent;
+            first = true;
+        }
+        if (!first)
+            buf_putc(b, ' ');
+        buf_add_str(b, word);
+        column += (unsigned)word.len + (first ? 0 : 1);
+    }
+    buf_putc(b, '\n');
+}
+
 /* A head in its column, then text, wrapped beside it. */
 static void entry(struct buf *b, const char *head, const char *text)
 {
-    enum { COLUMN = 26, WIDTH = 80 };
-    unsigned column = COLUMN;
-    buf_printf(b, "  %-*s", COLUMN - 2, head);
+    enum { COLUMN = 26 };
     if (strlen(head) > COLUMN - 4)
-        buf_printf(b, "\n%*s", COLUMN, "");
-    struct str rest = str_of(text);
-    for (struct str word; str_split(&rest, ' ', &word);) {
-        if (column > COLUMN && column + word.len + 1 > WIDTH) {
-            buf_printf(b, "\n%*s", COLUMN, "");
-            column = COLUMN;
-        }
-        if (column > COLUMN)
-            buf_putc(b, ' ');
-        buf_add_str(b, word);
-        column += (unsigned)word.len + 1;
-    }
-    buf_putc(b, '\n');
+        buf_printf(b, "  %s\n%*s", head, COLUMN, "");
+    else
+        buf_printf(b, "  %-*s", COLUMN - 2, head);
+    wrapped(b, text, COLUMN);
 }
 
 static void option_entries(struct buf *b, unsigned mask, bool exactly)
@@ -274,6 +295,8 @@ static void print_help(struct buf *b)
     }
     buf_puts(b, "\nOptions of all commands (persai COMMAND --help lists a command's own):\n");
     option_entries(b, ON_ALL, true);
+    for (unsigned i = 0; i < TELLING_COUNT; i++)
+        entry(b, telling[i].flag, telling[i].help);
     buf_puts(b, "\nIt ends with\n");
     for (unsigned i = 0; i < EXIT_COUNT; i++) {
         char code[8];
@@ -284,8 +307,11 @@ static void print_help(struct buf *b)
 
 static void print_help_of(struct buf *b, enum command command)
 {
-    buf_printf(b, "usage: persai %s [OPTIONS] %s\n\n%s\n\n", commands[command].name,
-               commands[command].arguments, commands[command].help);
+    const char *arguments = commands[command].arguments;
+    buf_printf(b, "usage: persai %s [OPTIONS]%s%s\n\n", commands[command].name,
+               *arguments ? " " : "", arguments);
+    wrapped(b, commands[command].help, 0);
+    buf_putc(b, '\n');
     option_entries(b, 1u << command, false);
 }
 
@@ -302,20 +328,27 @@ static void man_text(struct buf *b, const char *text)
     }
 }
 
+static void man_entry(struct buf *b, const char *head, const char *text)
+{
+    buf_puts(b, ".TP\n.B ");
+    man_text(b, head);
+    buf_putc(b, '\n');
+    man_text(b, text);
+    buf_putc(b, '\n');
+}
+
 static void man_option(struct buf *b, unsigned row)
 {
     scoped_buf(head, 128);
     option_head(&head, row);
-    buf_puts(b, ".TP\n.B ");
-    man_text(b, buf_cstr(&head));
-    buf_putc(b, '\n');
-    man_text(b, options[row].help);
-    buf_putc(b, '\n');
+    man_entry(b, buf_cstr(&head), options[row].help);
 }
 
 static void print_man(struct buf *b)
 {
-    buf_printf(b, ".TH PERSAI 1 \"\" \"persai " PERSAI_VERSION "\"\n.SH NAME\npersai \\- %s\n",
+    buf_printf(b,
+               ".TH PERSAI 1 \"\" \"persai " PERSAI_VERSION "\"\n.ad l\n"
+               ".SH NAME\npersai \\- %s\n",
                SUMMARY);
     buf_puts(b, ".SH SYNOPSIS\n.B persai\n.I COMMAND\n[OPTIONS] [ARGUMENTS]\n.SH COMMANDS\n");
     for (unsigned i = 0; i < COMMAND_COUNT; i++) {
@@ -330,6 +363,8 @@ static void print_man(struct buf *b)
     for (unsigned k = 0; k < OPTION_COUNT; k++)
         if (options[k].commands == ON_ALL)
             man_option(b, k);
+    for (unsigned k = 0; k < TELLING_COUNT; k++)
+        man_entry(b, telling[k].flag, telling[k].help);
     buf_puts(b, ".SH EXIT STATUS\n");
     for (unsigned i = 0; i < EXIT_COUNT; i++)
         buf_printf(b, ".TP\n.B %d\n%s\n", exits[i].code, exits[i].means);
@@ -343,24 +378,81 @@ static void print_man(struct buf *b)
 
 /* ---- completions ---- */
 
+/* What an option's value can be, where its row names all of it: "md|json". */
+static bool has_choices(unsigned row) { return strchr(options[row].value, '|'); }
+
+static void put_choices(struct buf *b, unsigned row)
+{
+    for (const char *at = options[row].value; *at; at++)
+        buf_putc(b, *at == '|' ? ' ' : *at);
+}
+
+static void put_commands(struct buf *b, char between)
+{
+    for (unsigned i = 0; i < COMMAND_COUNT; i++)
+        buf_printf(b, "%s%c", commands[i].name, between);
+}
+
+/* Those that take a value, as the patterns of a case. */
+static void put_valued(struct buf *b, char between)
+{
+    bool first = true;
+    for (unsigned k = 0; k < OPTION_COUNT; k++) {
+        if (!options[k].value[0])
+            continue;
+        if (!first)
+            buf_putc(b, between);
+        buf_printf(b, "--%s", options[k].flag);
+        if (options[k].letter)
+            buf_printf(b, "%c-%c", between, options[k].letter);
+        first = false;
+    }
+}
+
+static void bash_options(struct buf *b, unsigned mask, bool exactly)
+{
+    for (unsigned k = 0; k < OPTION_COUNT; k++)
+        if (exactly ? options[k].commands == mask : options[k].commands & mask)
+            buf_printf(b, "--%s ", options[k].flag);
+}
+
+/* The command is the first word that is neither an option nor one's value. Words are what blanks
+ * part: bash's own are parted at = and : as well. */
 static void print_bash(struct buf *b)
 {
     buf_puts(b, "# bash completion of persai; made from its table of commands\n_persai() {\n"
-                "    local word=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]} words\n"
-                "    if [ \"$COMP_CWORD\" = 1 ]; then words='");
-    for (unsigned i = 0; i < COMMAND_COUNT; i++)
-        buf_printf(b, "%s ", commands[i].name);
-    buf_puts(b, "--help --version'\n    else case $command in\n");
+                "    local line=${COMP_LINE:0:COMP_POINT} before command= words= i\n"
+                "    local word=${line##* } option\n"
+                "    read -ra before <<<\"${line% *}\"\n"
+                "    for ((i = 1; i < ${#before[@]}; i++)); do\n"
+                "        case ${before[i]} in\n        ");
+    put_valued(b, '|');
+    buf_puts(b, ") ((i += 1)) ;;\n        -*|help) ;;\n"
+                "        *) command=${before[i]}; break ;;\n        esac\n    done\n"
+                "    option=${before[-1]}\n"
+                "    if [[ $word == --*=* ]]; then option=${word%%=*} word=${word#*=}; fi\n"
+                "    case $option in\n");
+    for (unsigned k = 0; k < OPTION_COUNT; k++) {
+        if (!has_choices(k))
+            continue;
+        buf_printf(b, "    --%s) words='", options[k].flag);
+        put_choices(b, k);
+        buf_puts(b, "' ;;\n");
+    }
+    buf_puts(b, "    ");
+    put_valued(b, '|');
+    buf_puts(b, ") ;;\n    *) case $command in\n        '') words='");
+    put_commands(b, ' ');
+    bash_options(b, ON_ALL, true);
+    buf_puts(b, "--help --version' ;;\n");
     for (unsigned i = 0; i < COMMAND_COUNT; i++) {
         buf_printf(b, "        %s) words='", commands[i].name);
-        for (unsigned k = 0; k < OPTION_COUNT; k++)
-            if (options[k].commands >> i & 1)
-                buf_printf(b, "--%s ", options[k].flag);
+        bash_options(b, 1u << i, false);
         buf_puts(b, "--help' ;;\n");
     }
-    buf_puts(b, "        *) words= ;;\n    esac; fi\n"
+    buf_puts(b, "        esac ;;\n    esac\n"
                 "    mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n}\n"
-                "complete -o default -F _persai persai\n");
+                "complete -F _persai persai\n");
 }
 
 /* In '…' of a shell: an apostrophe ends it; in zsh's list also [, ] and : have a meaning. */
@@ -376,50 +468,109 @@ static void shell_text(struct buf *b, const char *text, bool zsh)
     }
 }
 
+static void zsh_option(struct buf *b, unsigned row, const char *spelled)
+{
+    buf_puts(b, " \\\n      '");
+    if (options[row].letter)
+        buf_printf(b, "(-%c --%s)", options[row].letter, options[row].flag);
+    buf_printf(b, "%s[", spelled);
+    shell_text(b, options[row].help, true);
+    buf_putc(b, ']');
+    if (has_choices(row)) {
+        buf_puts(b, ":value:(");
+        put_choices(b, row);
+        buf_putc(b, ')');
+    } else if (options[row].value[0]) {
+        buf_printf(b, ":%s:", options[row].value);
+    }
+    buf_putc(b, '\'');
+}
+
+static void zsh_options(struct buf *b, unsigned mask, bool exactly)
+{
+    for (unsigned k = 0; k < OPTION_COUNT; k++) {
+        char spelled[64];
+        bool valued = options[k].value[0];
+        if (exactly ? options[k].commands != mask : !(options[k].commands & mask))
+            continue;
+        snprintf(spelled, sizeof(spelled), "--%s%s", options[k].flag, valued ? "=" : "");
+        zsh_option(b, k, spelled);
+        snprintf(spelled, sizeof(spelled), "-%c%s", options[k].letter, valued ? "+" : "");
+        if (options[k].letter)
+            zsh_option(b, k, spelled);
+    }
+}
+
+/* As a file in zsh's fpath it is called the function _persai; sourced, it says so itself. */
 static void print_zsh(struct buf *b)
 {
-    buf_puts(b, "#compdef persai\n# made from persai's table of commands\nlocal -a commands\n"
-                "commands=(\n");
+    buf_puts(b, "#compdef persai\n# made from persai's table of commands\n_persai() {\n"
+                "  local curcontext=$curcontext state line\n  local -a commands\n  commands=(\n");
     for (unsigned i = 0; i < COMMAND_COUNT; i++) {
-        buf_printf(b, "  '%s:", commands[i].name);
+        buf_printf(b, "    '%s:", commands[i].name);
         shell_text(b, commands[i].help, true);
         buf_puts(b, "'\n");
     }
-    buf_puts(b, ")\nif (( CURRENT == 2 )); then\n  _describe command commands\n  return\nfi\n"
-                "case $words[2] in\n");
+    buf_puts(b, "  )\n  _arguments -C");
+    zsh_options(b, ON_ALL, true);
+    buf_puts(b, " \\\n      '--help[Help]' '--version[Version]' '1: :->command' '*:: :->rest'\n"
+                "  case $state in\n  command) _describe command commands ;;\n"
+                "  rest) case $words[1] in\n"
+                "    help) _arguments '1: :(");
+    put_commands(b, ' ');
+    buf_puts(b, ")' ;;\n");
     for (unsigned i = 0; i < COMMAND_COUNT; i++) {
-        buf_printf(b, "  %s)\n    _arguments", commands[i].name);
-        for (unsigned k = 0; k < OPTION_COUNT; k++) {
-            if (!(options[k].commands >> i & 1))
-                continue;
-            buf_printf(b, " \\\n      '--%s[", options[k].flag);
-            shell_text(b, options[k].help, true);
-            buf_printf(b, options[k].value[0] ? "]:%s:'" : "]'", options[k].value);
-        }
-        buf_puts(b, " \\\n      '*: :_default'\n    ;;\n");
+        buf_printf(b, "    %s) _arguments", commands[i].name);
+        zsh_options(b, 1u << i, false);
+        buf_puts(b, " \\\n      '--help[Help]' '*: :{:}' ;;\n");
     }
-    buf_puts(b, "esac\n");
+    buf_puts(b, "    esac ;;\n  esac\n}\n"
+                "if [[ $funcstack[1] == _persai ]]; then _persai \"$@\"; "
+                "else compdef _persai persai; fi\n");
 }
 
+/* Its own __fish_use_subcommand takes an option's value for the command. */
 static void print_fish(struct buf *b)
 {
     buf_puts(b, "# fish completion of persai; made from its table of commands\n"
-                "complete -c persai -f\n");
+                "function __persai_at\n    set -l words (commandline -opc)\n    set -l command ''\n"
+                "    set -e words[1]\n    while set -q words[1]\n        switch $words[1]\n"
+                "            case ");
+    put_valued(b, ' ');
+    buf_puts(b, "\n                set -e words[1]\n            case '-*'\n"
+                "            case '*'\n                set command $words[1]\n"
+                "                break\n        end\n        set -e words[1]\n    end\n"
+                "    contains -- \"$command\" $argv\nend\ncomplete -c persai -f\n"
+                "complete -c persai -n '__persai_at help' -a '");
+    put_commands(b, ' ');
+    buf_puts(b, "'\ncomplete -c persai -n '__persai_at \"\"' -l version\n"
+                "complete -c persai -l help\n");
     for (unsigned i = 0; i < COMMAND_COUNT; i++) {
-        buf_printf(b, "complete -c persai -n __fish_use_subcommand -a %s -d '", commands[i].name);
+        buf_printf(b, "complete -c persai -n '__persai_at \"\"' -a %s -d '", commands[i].name);
         shell_text(b, commands[i].help, false);
         buf_puts(b, "'\n");
     }
-    for (unsigned k = 0; k < OPTION_COUNT; k++) {
-        buf_puts(b, "complete -c persai -n '__fish_seen_subcommand_from");
-        for (unsigned i = 0; i < COMMAND_COUNT; i++)
-            if (options[k].commands >> i & 1)
-                buf_printf(b, " %s", commands[i].name);
-        buf_printf(b, "' -l %s", options[k].flag);
-        if (options[k].letter)
-            buf_printf(b, " -s %c", options[k].letter);
-        buf_puts(b, options[k].value[0] ? " -x -d '" : " -d '");
-        shell_text(b, options[k].help, false);
-        buf_puts(b, "'\n");
+    for (unsigned k = 0; k < OPTION_COUNT; k++)
+        fish_option(b, k);
+}
+
+static void fish_option(struct buf *b, unsigned row)
+{
+    buf_puts(b, "complete -c persai -n '__persai_at");
+    if (options[row].commands == ON_ALL)
+        buf_puts(b, " \"\"");
+    for (unsigned i = 0; i < COMMAND_COUNT; i++)
+        if (options[row].commands >> i & 1)
+            buf_printf(b, " %s", commands[i].name);
+    buf_printf(b, "' -l %s", options[row].flag);
+    if (options[row].letter)
+        buf_printf(b, " -s %c", options[row].letter);
+    if (has_choices(row)) {
+        buf_puts(b, " -a '");
+        put_choices(b, row);
+        buf_putc(b, '\'');
     }
+    buf_puts(b, options[row].value[0] ? " -x -d '" : " -d '");
+    shell_text(b, options[row].help, false);
+    buf_puts(b, "'\n");
 }

@@ -65,19 +65,19 @@ class Terminal:
         assert done.code == 0, done
         return done
 
-    def on_screen(self, *args: str, **env: str) -> "Screen":
-        return Screen(self, args, env)
+    def on_screen(self, *args: str, columns: int = 100, **env: str) -> "Screen":
+        return Screen(self, args, env, columns)
 
 
 class Screen:
-    """A program on a terminal of 100 columns: what it wrote is in `text`."""
+    """A program on a terminal of its own: what it wrote is in `text`."""
 
-    def __init__(self, terminal: Terminal, args: tuple[str, ...], env: dict[str, str]) -> None:
+    def __init__(self, terminal: Terminal, args: tuple[str, ...], env: dict[str, str], columns: int) -> None:
         self.text = ""
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             try:
-                termios.tcsetwinsize(0, (30, 100))
+                termios.tcsetwinsize(0, (30, columns))
                 os.execve(program(), ["persai", *args], terminal.env | env)
             finally:
                 os._exit(127)
