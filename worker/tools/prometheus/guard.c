@@ -22,10 +22,16 @@ uint64_t guard_points(const struct guard_range *r)
     return r->step_ms > 0 ? (uint64_t)((r->end_ms - r->start_ms) / r->step_ms) + 1 : 1;
 }
 
-static uint64_t sub_points(int64_t range_ms, int64_t step_ms, const struct guard_range *r)
+/* The query's range, over which subqueries are evaluated; not those at a fixed moment, which every
+ * server of those that know @ evaluates once. */
+static int64_t span_of(const struct guard_range *r, bool fixed)
 {
-    int64_t span = r->step_ms > 0 ? r->end_ms - r->start_ms : 0;
-    return (uint64_t)((span + range_ms) / step_ms) + 1;
+    return r->step_ms > 0 && !fixed ? r->end_ms - r->start_ms : 0;
+}
+
+static uint64_t sub_points(int64_t range_ms, int64_t step_ms, int64_t span_ms)
+{
+    return (uint64_t)((span_ms + range_ms) / step_ms) + 1;
 }
 
 bool guard_subqueries(struct guard_query *q, const struct guard_range *r,
@@ -35,10 +41,10 @@ bool guard_subqueries(struct guard_query *q, const struct guard_range *r,
         const struct guard_subquery *s = &q->subqueries[i];
         int64_t own_ms = r->step_ms > 0 ? r->step_ms : GUARD_OWN_STEP_MS;
         int64_t step_ms = s->own_step && own_ms < s->step_ms ? own_ms : s->step_ms;
-        uint64_t points = sub_points(s->range_ms, step_ms, r);
+        int64_t span = span_of(r, s->fixed);
+        uint64_t points = sub_points(s->range_ms, step_ms, span);
         if (points <= l->points_max)
             continue;
-        int64_t span = r->step_ms > 0 ? r->end_ms - r->start_ms : 0;
         int64_t step = moment_step((span + s->range_ms) / (l->points_max - 1) + 1);
         snprintf(q->error, sizeof q->error,
                  "The subquery's resolution of %s makes %s points for each series, more than %s. "
@@ -131,7 +137,8 @@ static void evaluations(const struct guard_query *q, const struct guard_range *r
     for (unsigned i = 0; i < q->selector_count; i++) {
         const struct guard_selector *s = &q->selectors[i];
         if (s->sub_ms > 0)
-            *inner += counted(s->series) * (double)sub_points(s->sub_ms, s->step_ms, r);
+            *inner += counted(s->series) *
+                      (double)sub_points(s->sub_ms, s->step_ms, span_of(r, s->fixed));
         else
             *outer += counted(s->series);
     }

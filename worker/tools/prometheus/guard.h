@@ -44,6 +44,7 @@ struct guard_selector {
     struct str offset, at;   /* modifiers as they were written, or empty */
     int64_t window_ms;       /* of [5m], and of subqueries around it: so far back it reads */
     int64_t sub_ms, step_ms; /* of the subqueries around it: their range, the finest step; or 0 */
+    bool fixed; /* @ follows the outermost of those subqueries: they are evaluated once */
     enum guard_shape shape;
     struct str grouping; /* of GROUPED: by (a, b) or without (c) */
     double series;       /* counted; -1: not yet */
@@ -52,6 +53,7 @@ struct guard_selector {
 /* A subquery with those around it, whatever is inside: vector(1) is evaluated at each point too. */
 struct guard_subquery {
     int64_t range_ms, step_ms; /* their ranges' sum, the finest step */
+    bool fixed;                /* @ follows the outermost: they are evaluated once */
     bool own_step;             /* one of them has none: it goes by the query's (MetricsQL) */
 };
 struct guard_query {

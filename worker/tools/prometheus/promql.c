@@ -261,6 +261,7 @@ static bool add_subquery(struct reader *r, int64_t range_ms, int64_t step_ms)
     }
     for (unsigned i = r->sub; i < q->subquery_count; i++) {
         struct guard_subquery *s = &q->subqueries[i];
+        s->fixed = false; /* it may be evaluated again at each point of this one */
         s->range_ms += range_ms;
         s->own_step = s->own_step || step_ms == 0;
         s->step_ms = step_ms > 0 && step_ms < s->step_ms ? step_ms : s->step_ms;
@@ -315,6 +316,7 @@ static bool read_brackets(struct reader *r)
         s->window_ms += window;
         if (!subquery)
             continue;
+        s->fixed = false;
         s->sub_ms += window;
         if (s->step_ms == 0 || step < s->step_ms)
             s->step_ms = step;
@@ -333,7 +335,10 @@ static void modify(struct reader *r, size_t from, bool offset)
         struct str *to = offset ? &r->q->selectors[i].offset : &r->q->selectors[i].at;
         if (to->len == 0)
             *to = text;
+        r->q->selectors[i].fixed = r->q->selectors[i].fixed || !offset;
     }
+    for (unsigned i = r->sub; i < r->q->subquery_count; i++)
+        r->q->subqueries[i].fixed = r->q->subqueries[i].fixed || !offset;
 }
 
 /* To its closing parenthesis; what it holds is duration expressions alone. */
@@ -743,20 +748,11 @@ static bool read_token(struct reader *r)
     }
 }
 
-/* What is written behind the query must not become part of its last name. */
-static bool ends_in_escape(struct str text)
-{
-    size_t count = 0;
-    while (count < text.len && text.at[text.len - 1 - count] == '\\')
-        count++;
-    return count % 2 == 1;
-}
-
 static bool read_all(struct reader *r)
 {
     if (r->q->text.len == 0)
         return refuse(r, "The query is empty.");
-    if (ends_in_escape(r->q->text))
+    if (with_ends_in_escape(r->q->text))
         return refuse(r, "Not valid PromQL: the query ends in a backslash that escapes nothing.");
     if (!with_read(&r->q->with, r->q->text))
         return refuse(r, "Not valid PromQL: the ( of WITH has no closing ).");

@@ -160,3 +160,11 @@ static bool read_filters(struct str text, size_t *at, bool *selects)
     *selects = all && now;
     return (*at)++ < text.len;
 }
+
+bool with_ends_in_escape(struct str text)
+{
+    size_t count = 0;
+    while (count < text.len && text.at[text.len - 1 - count] == '\\')
+        count++;
+    return count % 2 == 1;
+}

@@ -26,5 +26,7 @@ struct str with_ident(struct str text); /* at the start of text */
 bool with_quote(char c);
 /* At the start of text, with its quotes; to the end of text where none closes it. */
 struct str with_string(struct str text);
+/* What is written behind such a query would become part of its last name. */
+bool with_ends_in_escape(struct str text);
 
 #endif

@@ -436,6 +436,37 @@ static void counts_are_asked_over_the_time_that_is_read(void **state)
     buf_free(&b);
 }
 
+/* A subquery at a fixed moment is evaluated once, whatever the range of the query; one around it
+ * may evaluate it anew. */
+static void a_fixed_subquery_is_not_counted_over_the_range(void **state)
+{
+    static const struct {
+        const char *query;
+        bool runs;
+    } rows[] = {
+        {"max_over_time(rate(x[5m])[1h:10s] @ end())", true},
+        {"max_over_time(rate(x[5m])[1h:10s] offset 1h @ 1700000000)", true},
+        {"max_over_time(rate(x[5m])[1h:10s] @ start() offset 1h)", true},
+        {"max_over_time(vector(1)[1h:10s] @ end())", true},
+        {"max_over_time(rate(x[5m])[1h:10s])", false},
+        {"max_over_time(rate(x[5m] @ end())[1h:10s])", false},
+        {"max_over_time(vector(1)[1h:10s])", false},
+        {"max_over_time(max_over_time(x[1h:10s] @ end())[1h:10m])", false},
+        {"max_over_time(max_over_time(x[1h:10s])[1h:10m] @ end())", true},
+        {"max_over_time(x[1d:5s] @ end())", false},
+        {"max_over_time(x[1h:10s] @ end()) + max_over_time(y[1h:10s])", false},
+    };
+    struct guard_range r = {.start_ms = 0, .end_ms = 7 * 86400000, .step_ms = 300000};
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct guard_query q;
+        if (!guard_read(&q, str_of(rows[i].query)))
+            fail_msg("%s: %s", rows[i].query, q.error);
+        if (guard_subqueries(&q, &r, &limits) != rows[i].runs)
+            fail_msg("%s: %s", rows[i].query, q.error);
+    }
+}
+
 static enum guard_verdict decide(struct guard_query *q, const char *query, double series,
                                  double groups, struct guard_range *r, struct buf *suggestion)
 {
@@ -616,6 +647,7 @@ int main(void)
         cmocka_unit_test(many_selectors_and_parentheses_are_refused),
         cmocka_unit_test(a_query_cut_anywhere_is_read_or_refused),
         cmocka_unit_test(the_step_is_raised_to_the_most_points),
+        cmocka_unit_test(a_fixed_subquery_is_not_counted_over_the_range),
         cmocka_unit_test(counts_are_asked_over_the_time_that_is_read),
         cmocka_unit_test(the_verdict_goes_by_what_comes_out_and_what_is_read),
         cmocka_unit_test(points_count_whatever_the_subquery_is_over),
