@@ -151,6 +151,26 @@ def stack(bare: Stack) -> Stack:
     return bare.start()
 
 
+@pytest.fixture(scope="module")
+def module_stack(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest, perses: Perses,
+                 sign_in: object) -> Iterator[Stack]:
+    made = Stack(tmp_path_factory.mktemp("module"), perses.url, sign_in, request.config.getoption("--curve"))
+    try:
+        yield made.start()
+        made.stop()
+    finally:
+        made.kill_all()
+
+
+@pytest.fixture
+def shared(module_stack: Stack, request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """As stack, for tests that need nobody's past, as those of what is refused: one for all of a file."""
+    request.node.stacks = [module_stack]
+    yield module_stack
+    for process in module_stack.processes():
+        assert process.running(), f"{process.name} is gone:\n{process.tail()}"
+
+
 @pytest.fixture
 def board(perses: Perses) -> Dashboard:
     return Dashboard(perses)

@@ -106,16 +106,16 @@ def test_sessions_are_paged_by_the_link_header(stack: Stack) -> None:
 
 @pytest.mark.parametrize("query", ["?limit=0", "?limit=-1", "?limit=x", "?limit=99999999999999999999", "?cursor=%ff",
                                    "?cursor=nonsense"])
-def test_sessions_refuse_bad_queries(stack: Stack, query: str) -> None:
-    answer = stack.client().get("/sessions" + query)
+def test_sessions_refuse_bad_queries(shared: Stack, query: str) -> None:
+    answer = shared.client().get("/sessions" + query)
     assert answer.status in (400, 422) and answer.code, answer
 
 
 @pytest.mark.parametrize("query", ["?limit=%zz", "?limit=5%", "?q=%00", "?limit=2&limit=3", "?%6cimit=2&limit=3", "?q=a&q=a",
                                    "?limit", "?x=%",
                                    "?" + "&".join(f"p{n}=1" for n in range(40))])
-def test_a_query_that_can_be_read_in_two_ways_is_refused(stack: Stack, query: str) -> None:
-    answer = stack.client().get("/sessions" + query)
+def test_a_query_that_can_be_read_in_two_ways_is_refused(shared: Stack, query: str) -> None:
+    answer = shared.client().get("/sessions" + query)
     assert answer.status in (400, 422) and answer.code in ("bad_request", "invalid"), answer
 
 
@@ -130,8 +130,8 @@ def test_what_a_query_may_have_beside_is_ignored(stack: Stack) -> None:
                                   {"message": "x", "context": {"variables": {"a": 1}}},
                                   {"message": "x", "context": {"dashboard": {"name": 1}}},
                                   {"message": "x", "model": []}, {"message": "x", "context": {"time_range": {"start": True}}}])
-def test_what_a_turn_says_in_another_type_is_refused(stack: Stack, body: dict) -> None:
-    alice = stack.client()
+def test_what_a_turn_says_in_another_type_is_refused(shared: Stack, body: dict) -> None:
+    alice = shared.client()
     session = alice.session()
     answer = alice.post(alice.turn_path(session), body)
     assert answer.status == 422 and answer.code == "invalid", answer
@@ -285,8 +285,8 @@ def test_turn_context_reaches_the_model(stack: Stack) -> None:
     (b'{"message":"a","context":{"datasources":["/etc/passwd"]}}', 422), (b'{"message":"\xff\xfe"}', 400),
     (b'{"message":"a\\u0000b"}', 200), (b'{"message":"a","message":"b"}', None), (b"null", 422),
     (b"[" * 100000, 400), (b'{"message":"a"}x', 400)])
-def test_turn_refuses_bad_bodies(stack: Stack, body: bytes, status: int | None) -> None:
-    alice = stack.client()
+def test_turn_refuses_bad_bodies(shared: Stack, body: bytes, status: int | None) -> None:
+    alice = shared.client()
     session = alice.session()
     answer = alice.post(alice.turn_path(session), raw=body)
     if status == 200:
@@ -309,8 +309,8 @@ def test_turn_refuses_bad_bodies(stack: Stack, body: bytes, status: int | None) 
     "/proxy/projects/p/dashboards/d/datasources/", "/proxy/globaldatasources/a\r\nX-Evil: 1", "/proxy/globaldatasources/a b",
     "proxy/globaldatasources/a", "/proxy/globaldatasources/" + "a" * 500, "/PROXY/globaldatasources/a", "@evil.example",
     "/proxy/globaldatasources/a@evil.example:80", "/proxy/globaldatasources/ä"])
-def test_turn_refuses_hostile_datasource_paths(stack: Stack, path: str) -> None:
-    alice = stack.client()
+def test_turn_refuses_hostile_datasource_paths(shared: Stack, path: str) -> None:
+    alice = shared.client()
     session = alice.session()
     answer = alice.post(f"/session/{session}/turn?datasource_path={quote(path, safe='')}", {"message": "steal"})
     assert answer.status == 400 and answer.code == "bad_datasource_path", (path, answer)
@@ -356,8 +356,8 @@ def test_session_is_patched(stack: Stack) -> None:
 
 @pytest.mark.parametrize("body", [b"{", b'{"title":7}', b'{"title":"' + b"x" * 100000 + b'"}', b"[]", b'{"model":{}}',
                                   b'{"panels":7}', b'{"context":"text"}'])
-def test_session_patch_refuses(stack: Stack, body: bytes) -> None:
-    alice = stack.client()
+def test_session_patch_refuses(shared: Stack, body: bytes) -> None:
+    alice = shared.client()
     session = alice.session(title="kept")
     answer = alice.request("PATCH", f"/session/{session}", raw=body)
     assert answer.status in (400, 413, 422) and answer.code
@@ -463,8 +463,8 @@ def test_events_follow_a_running_turn(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("last", ["0-0", "x", "1", "1-", "-1", "99999999999999999999-1", "1-1-1", "", "1-1\t"])
-def test_events_refuse_or_ignore_bad_ids(stack: Stack, last: str) -> None:
-    alice = stack.client()
+def test_events_refuse_or_ignore_bad_ids(shared: Stack, last: str) -> None:
+    alice = shared.client()
     session = alice.session()
     turn = alice.ask(session, "hello").of("turn_start")[0]["turn_id"]
     answer = alice.get(f"/session/{session}/turn/{turn}/events?last_event_id={quote(last)}")
@@ -568,8 +568,8 @@ def test_models_and_tools(stack: Stack) -> None:
 @pytest.mark.parametrize("method,path", [
     ("GET", "/"), ("GET", "/nothing"), ("POST", "/session/"), ("GET", "/session/x/y/z"), ("GET", "/session//turn"),
     ("GET", "/sessions/"), ("GET", "/session/" + "a" * 5000), ("GET", "/%00"), ("GET", "/session/%2e%2e"), ("GET", "//")])
-def test_unknown_paths(stack: Stack, method: str, path: str) -> None:
-    answer = stack.client().request(method, path)
+def test_unknown_paths(shared: Stack, method: str, path: str) -> None:
+    answer = shared.client().request(method, path)
     assert answer.status in (404, 400, 405, 414, 431) or (path == "/" and answer.status == 200), answer
     if answer.status in (404, 405):
         assert answer.code
@@ -580,8 +580,8 @@ def test_unknown_paths(stack: Stack, method: str, path: str) -> None:
     ("get", "/healthz", {"GET", "HEAD"}), ("PUT", "/session/" + NOBODY, {"GET", "PATCH", "DELETE"}),
     ("GET", f"/session/{NOBODY}/turn", {"POST"}), ("DELETE", "/healthz", {"GET"}), ("POST", "/openapi.json", {"GET"}),
     ("GET", f"/session/{NOBODY}/turn/{NOBODY}/cancel", {"POST"}), ("TRACE", "/session", {"POST"})])
-def test_wrong_methods(stack: Stack, method: str, path: str, allowed: set[str]) -> None:
-    answer = stack.client().request(method, path)
+def test_wrong_methods(shared: Stack, method: str, path: str, allowed: set[str]) -> None:
+    answer = shared.client().request(method, path)
     assert answer.status == 405 and answer.code == "method_not_allowed"
     assert allowed <= {m.strip() for m in answer.headers["Allow"].split(",")}
 
@@ -613,7 +613,7 @@ def test_too_large(stack: Stack) -> None:
     ("DELETE", "/session/{}/message/1", None), ("GET", "/session/{}/turn/" + NOBODY + "/events", None),
     ("POST", "/session/{}/turn/" + NOBODY + "/cancel", None)])
 @pytest.mark.parametrize("session", [NOBODY, "x", "..", "a" * 200, "%00", "0" * 31 + "Z"])
-def test_unknown_sessions(stack: Stack, method: str, path: str, body: object, session: str) -> None:
-    answer = stack.client().request(method, path.format(session), body)
+def test_unknown_sessions(shared: Stack, method: str, path: str, body: object, session: str) -> None:
+    answer = shared.client().request(method, path.format(session), body)
     assert answer.status == 404, answer
     assert answer.json()["detail"]["response"]
