@@ -1,6 +1,7 @@
 // The chat as a panel of a dashboard.
 import { expect, it } from 'vitest';
 
+import { findingsOf } from './chat';
 import { PROJECT, prepare } from './dashboards';
 import { World, ask, idle, last } from './lib/world';
 
@@ -101,6 +102,59 @@ export function panelTests(the: () => World): void {
       .getByRole('button', { name: /this board/ })
       .first()
       .waitFor();
+  });
+
+  it.each([
+    { width: 1280, height: 860 },
+    { width: 390, height: 800, dark: true },
+  ])('opens wide over the dashboard with all that it knows, and goes back: %j', async (window) => {
+    const world = the();
+    const { model } = world.stack;
+    const place = window.width < 600 ? { y: 0, height: 8 } : { y: 8, height: 8 };
+    const path = await withChat(world, `wide-${window.width}`, 'With a chat to open wide', place);
+    const held: { open?: () => void } = {};
+    model.when('wide board', () => [
+      'It begins. ',
+      new Promise<void>((done) => {
+        held.open = done;
+      }),
+      'It ends.',
+    ]);
+    const { page, errors } = await world.come('demo', window);
+    await page.goto(`${world.stack.url}${path}?start=15m&var-job=node`);
+    const panel = page.getByTestId('persai-panel');
+    const box = page.getByRole('textbox', { name: 'Question' });
+    await box.fill('How is the wide board?');
+    const widen = panel.getByRole('button', { name: 'Open wide' });
+    await widen.click();
+    const drawer = page.getByRole('dialog', { name: 'Ask' });
+    // What was written is there, and the keys are at hand.
+    await expect.poll(() => box.inputValue(), PATIENT).toBe('How is the wide board?');
+    await expect.poll(() => box.evaluate((one) => one === document.activeElement), PATIENT).toBe(true);
+    await box.press('Enter');
+    await drawer.getByText('It begins.').waitFor();
+    await drawer.getByText('How is the wide board?', { exact: true }).first().waitFor();
+    await world.shot(`panel-wide-${window.width}`);
+    if (window.width > 600) await drawer.getByRole('button', { name: 'New conversation' }).waitFor();
+    expect(await findingsOf(page)).toEqual([]);
+    const { beside } = model.prompts.at(-1) ?? { beside: '' };
+    expect(beside).toContain(`"dashboard":{"project":"${PROJECT}","name":"wide-${window.width}"}`);
+    expect(beside).toMatch(/"variables":\{[^}]*"job":"node"/);
+    // The answer goes on where the chat goes; Escape stops it first and closes then.
+    await drawer.getByRole('button', { name: 'Back into the panel' }).click();
+    await drawer.waitFor({ state: 'detached' });
+    await panel.getByText('It begins.').waitFor();
+    await expect.poll(() => widen.evaluate((one) => one === document.activeElement), PATIENT).toBe(true);
+    await widen.press('Enter');
+    await drawer.getByText('It begins.').waitFor();
+    await box.press('Escape');
+    await drawer.getByText('Stopped').waitFor();
+    held.open?.();
+    await idle(page);
+    await box.press('Escape');
+    await drawer.waitFor({ state: 'detached' });
+    await panel.getByText('It begins.').waitFor();
+    expect(errors).toEqual([]);
   });
 
   it('is added from a dashboard by whom may edit it', async () => {

@@ -73,7 +73,7 @@ function listProblem(error: unknown): Problem {
 
 export interface ConnectedProps extends Pick<
   ChatProps,
-  'sessionId' | 'onSession' | 'preferred' | 'about' | 'compact'
+  'sessionId' | 'onSession' | 'preferred' | 'about' | 'compact' | 'placeActions'
 > {
   /** The PersAI datasource, by name; undefined: the default one. */
   readonly gateway?: string;

@@ -4,7 +4,17 @@ import { Box, CircularProgress, IconButton, Stack, Tooltip, useMediaQuery, useTh
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import AdminIcon from 'mdi-material-ui/ShieldAccountOutline';
 import ShareIcon from 'mdi-material-ui/ShareVariantOutline';
-import { ReactElement, RefObject, Suspense, useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import {
+  ReactElement,
+  ReactNode,
+  RefObject,
+  Suspense,
+  useCallback,
+  useEffect,
+  useMemo,
+  useRef,
+  useState,
+} from 'react';
 
 import { datasourceLabel } from '../../api/datasource';
 import { PersesApi } from '../../api/perses';
@@ -42,6 +52,8 @@ export interface ChatProps extends QuestionSetup {
   readonly addToDashboard?: ChatContextValue['addToDashboard'];
   /** For a small place: no list of conversations beside it, few words. */
   readonly compact?: boolean;
+  /** What is done with the place that the chat is in: stands last in its header. */
+  readonly placeActions?: ReactNode;
 }
 
 function lineStatus(info: ConversationInfo): string | undefined {
@@ -196,6 +208,7 @@ export function Chat(props: ChatProps): ReactElement {
         onHistory={setHistoryOpen}
         onNew={() => open(undefined)}
         onHelp={onHelp}
+        placeActions={props.placeActions}
         actions={
           <>
             {administrator && (

@@ -90,6 +90,21 @@ it('is ready to be written in on a page, and is reached by a slash from anywhere
   expect(small).not.toHaveFocus();
 });
 
+it('is led to by / in a dialog that it is in, and not in one that lies over it', () => {
+  const box = show();
+  const over = document.createElement('div');
+  over.setAttribute('role', 'dialog');
+  const button = over.appendChild(document.createElement('button'));
+  document.body.append(over);
+  box.blur();
+  fireEvent.keyDown(button, { key: '/' });
+  expect(box).not.toHaveFocus();
+  over.append(box.parentElement ?? box);
+  fireEvent.keyDown(button, { key: '/' });
+  expect(box).toHaveFocus();
+  over.remove();
+});
+
 it('stops by Escape while an answer is written, and only then', () => {
   fireEvent.keyDown(show({ busy: true }), { key: 'Escape' });
   expect(onStop).toHaveBeenCalledTimes(1);

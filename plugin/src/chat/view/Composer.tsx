@@ -41,15 +41,15 @@ export interface ComposerProps {
   readonly children?: ReactNode;
 }
 
-function isWriting(target: EventTarget | null): boolean {
-  return (
-    target instanceof HTMLElement &&
-    (target.isContentEditable ||
-      target.closest('input, textarea, select, [role=dialog], [role=menu]') !== null)
-  );
+/** In a field, or in a dialog or menu over the chat; one that the chat is in itself is none. */
+function isElsewhere(target: EventTarget | null, box: HTMLElement | null): boolean {
+  if (!(target instanceof HTMLElement)) return false;
+  if (target.isContentEditable || target.closest('input, textarea, select') !== null) return true;
+  const over = target.closest('[role=dialog], [role=menu]');
+  return over !== null && !over.contains(box);
 }
 
-/** On a page of its own one writes at once; `/` leads to the question from anywhere that is not written in, `?` to the
+/** Where there is room one writes at once, unless something else has the focus; `/` leads to the question from anywhere that is not written in, `?` to the
  *  list of keys. */
 function useShortcut(inputRef: RefObject<HTMLTextAreaElement>, isPage: boolean, onHelp?: () => void): void {
   const help = useRef(onHelp);
@@ -60,12 +60,12 @@ function useShortcut(inputRef: RefObject<HTMLTextAreaElement>, isPage: boolean, 
     if (!isPage) return undefined;
     // On a screen that is touched, the focus would open a keyboard over half of it.
     const isTouched = globalThis.matchMedia?.('(pointer: coarse)').matches ?? false;
-    if (!isTouched && document.activeElement === document.body)
+    if (!isTouched && document.activeElement?.contains(inputRef.current) === true)
       inputRef.current?.focus({ preventScroll: true });
     const onKey = (event: globalThis.KeyboardEvent): void => {
       const { key } = event;
       if ((key !== '/' && key !== '?') || event.ctrlKey || event.metaKey || event.altKey) return;
-      if (isWriting(event.target)) return;
+      if (isElsewhere(event.target, inputRef.current)) return;
       event.preventDefault();
       if (key === '/') inputRef.current?.focus();
       else help.current?.();
@@ -206,7 +206,10 @@ export function Composer(props: ComposerProps): ReactElement {
   };
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.nativeEvent.isComposing || completing.onKey(event)) return;
-    if (event.key === 'Escape' && busy && !stopping) onStop();
+    if (event.key === 'Escape' && busy) {
+      event.stopPropagation(); // it does not close what the chat is in, too
+      if (!stopping) onStop();
+    }
     if (event.key === 'ArrowUp' && text === '' && onEditLast !== undefined && canAsk) {
       event.preventDefault();
       onEditLast();

@@ -40,6 +40,8 @@ export interface FrameProps {
   readonly onHelp: () => void;
   /** What can be done with the conversation, beside its title. */
   readonly actions?: ReactNode;
+  /** What can be done with the place that all this is in. */
+  readonly placeActions?: ReactNode;
   readonly children: ReactNode;
 }
 
@@ -61,7 +63,7 @@ function SmallButtons({ onHistory, onNew }: Pick<FrameProps, 'onHistory' | 'onNe
 }
 
 export function Frame(props: FrameProps): ReactElement {
-  const { narrow, compact, title, history, historyOpen, onHistory, onNew, onHelp, actions, children } = props;
+  const { narrow, compact, title, history, historyOpen, onHistory, onNew, onHelp, children } = props;
   return (
     <Stack
       direction="row"
@@ -81,10 +83,10 @@ export function Frame(props: FrameProps): ReactElement {
       <Stack sx={{ flexGrow: 1, minWidth: 0, minHeight: 0, pl: narrow ? 0 : 1.5 }}>
         <Stack direction="row" alignItems="center" gap={1} sx={{ minHeight: compact ? 28 : 36 }}>
           {narrow && <SmallButtons onHistory={onHistory} onNew={onNew} />}
-          <Typography variant="h3" component="h2" noWrap sx={{ flexGrow: 1 }}>
+          <Typography variant="h3" component={title === '' ? 'span' : 'h2'} noWrap sx={{ flexGrow: 1 }}>
             {title}
           </Typography>
-          {actions}
+          {props.actions}
           {!compact && (
             <Tooltip title={t('keys.open')}>
               <IconButton size="small" aria-label={t('keys.open')} onClick={onHelp}>
@@ -92,6 +94,7 @@ export function Frame(props: FrameProps): ReactElement {
               </IconButton>
             </Tooltip>
           )}
+          {props.placeActions}
         </Stack>
         {children}
       </Stack>

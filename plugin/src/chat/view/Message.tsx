@@ -63,7 +63,10 @@ function QuestionEditor(props: {
     if (text.trim() !== '') props.onSend(text);
   };
   const onKeyDown = (event: KeyboardEvent): void => {
-    if (event.key === 'Escape') props.onCancel();
+    if (event.key === 'Escape') {
+      event.stopPropagation(); // it does not close what the chat is in, too
+      props.onCancel();
+    }
     if (event.key === 'Enter' && !event.shiftKey && !event.nativeEvent.isComposing) {
       event.preventDefault();
       send();
