@@ -26,15 +26,23 @@ def run(*args: str | pathlib.Path, cwd: pathlib.Path | None = None) -> str:
 
 
 @pytest.fixture(scope="module")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[pathlib.Path]]:
-    """By version: of this source, and of the same as an earlier one."""
-    missing = [tool for tool in ("cpack", "dpkg-shlibdeps", "ninja") if not shutil.which(tool)]
-    if missing:
-        pytest.skip(f"packages can't be made: {missing} are not there")
+def build(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A release, built as compose/README.md says."""
+    if not shutil.which("ninja"):
+        pytest.skip("there is no ninja")
     build = tmp_path_factory.mktemp("deb")
     launcher = ["-DCMAKE_C_COMPILER_LAUNCHER=ccache"] if shutil.which("ccache") else []
     run("cmake", "-S", TOP, "-B", build, "-G", "Ninja", "-DCMAKE_INSTALL_PREFIX=/usr", "-DBUILD_TESTING=OFF", *launcher)
     run("ninja", "-C", build)
+    return build
+
+
+@pytest.fixture(scope="module")
+def packages(build: pathlib.Path) -> dict[str, list[pathlib.Path]]:
+    """By version: of this source, and of the same as an earlier one."""
+    missing = [tool for tool in ("cpack", "dpkg-shlibdeps") if not shutil.which(tool)]
+    if missing:
+        pytest.skip(f"packages can't be made: {missing} are not there")
     made = {}
     for version in ("0.0.1", ""):
         run("cpack", "-B", build / f"of-{version}", *([f"-DCPACK_PACKAGE_VERSION={version}"] if version else []), cwd=build)
@@ -102,6 +110,54 @@ def test_packages_are_installed_upgraded_and_removed(system: System, packages: d
     system.do("dpkg", "--purge", *NAMES)
     assert system.files() - before == set() and before - system.files() == set()
     assert system.do("cat", "/etc/passwd", "/etc/group") == people
+
+
+def below(folder: pathlib.Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir()}
+
+
+def test_an_installation_below_a_folder_is_what_the_packages_have(build: pathlib.Path, packages: dict[str, list[pathlib.Path]],
+                                                                  tmp_path: pathlib.Path) -> None:
+    for package in packages["now"]:
+        run("dpkg-deb", "--extract", package, tmp_path / "packages")
+    run("env", f"DESTDIR={tmp_path / 'installed'}", "cmake", "--install", build)
+    assert below(tmp_path / "installed") == below(tmp_path / "packages")
+    assert {f"usr/bin/{name}" for name in NAMES} <= below(tmp_path / "installed")
+    for name in ("gateway", "worker"):
+        assert (tmp_path / "installed/etc/persai" / f"{name}.env").stat().st_mode & 0o777 == 0o600
+    # Where Debian's shells and man look.
+    assert {"usr/share/bash-completion/completions/persai", "usr/share/zsh/vendor-completions/_persai",
+            "usr/share/fish/vendor_completions.d/persai.fish", "usr/share/man/man1/persai.1"} <= below(tmp_path / "installed")
+
+
+def test_any_prefix_is_one(build: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    """Each program runs from there, and each unit names what is there."""
+    prefix = tmp_path / "opt" / "persai"
+    try:
+        run("cmake", f"-DCMAKE_INSTALL_PREFIX={prefix}", build)
+        run("cmake", "--install", build)
+    finally:
+        run("cmake", "-DCMAKE_INSTALL_PREFIX=/usr", build)
+    for name in NAMES:
+        assert "0." in run(prefix / "bin" / name, "--version")
+    assert "share/zsh/site-functions/_persai" in below(prefix)
+    for name in ("gateway", "worker"):
+        unit = (prefix / f"lib/systemd/system/persai-{name}.service").read_text()
+        assert f"ExecStart={prefix}/bin/persai-{name}\n" in unit and f"EnvironmentFile=-{prefix}/etc/persai/{name}.env\n" in unit
+        assert (prefix / f"etc/persai/{name}.env").is_file()
+
+
+@pytest.mark.parametrize("name", ["gateway", "worker"])
+def test_systemd_understands_the_units(build: pathlib.Path, name: str, tmp_path: pathlib.Path) -> None:
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("there is no systemd-analyze")
+    run("env", f"DESTDIR={tmp_path}", "cmake", "--install", build)
+    unit = tmp_path / f"usr/lib/systemd/system/persai-{name}.service"
+    # It looks for the program and the user too: the one is where it was put, the other is the package's to make.
+    unit.write_text(unit.read_text().replace("ExecStart=", f"ExecStart={tmp_path}").replace("=persai\n", "=root\n"))
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", unit], capture_output=True,
+                          text=True, timeout=60)
+    assert done.returncode == 0 and done.stdout + done.stderr == "", done
 
 
 @pytest.mark.parametrize("name", ["gateway", "worker"])

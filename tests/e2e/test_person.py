@@ -6,21 +6,22 @@ import subprocess
 import pytest
 
 from fakes.model import Gate
+from harness.redis_sets import Cluster
 from harness.services import flat
 from harness.stack import Stack, program
 from harness.wait import until
 
 
-def person(stack: Stack, command: str, name: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([program("gateway"), command, name], capture_output=True, text=True, timeout=60,
+def person(stack: Stack, *args: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([program("gateway"), *args], capture_output=True, text=True, timeout=60,
                           stdin=subprocess.DEVNULL, env={"PERSAI_REDIS": stack.redis.url, "PATH": "/usr/bin:/bin"})
 
 
 def theirs(stack: Stack, *words: str) -> list[bytes]:
-    """Keys whose name or value has one of the words."""
-    client = stack.redis.client
-    return [key for key in client.scan_iter(count=1000)
-            if any(word.encode() in key + b"\n" + flat(client, key) for word in words)]
+    """Keys whose name or value has one of the words, on each node that there is."""
+    nodes = stack.redis.masters if isinstance(stack.redis, Cluster) else [stack.redis]
+    return [key for node in nodes for key in node.client.scan_iter(count=1000)
+            if any(word.encode() in key + b"\n" + flat(node.client, key) for word in words)]
 
 
 @pytest.mark.core
@@ -55,6 +56,32 @@ def test_nothing_of_an_erased_person_is_left(bare: Stack) -> None:
     stream.close()
     again = person(stack, "--erase-user", "alice")
     assert again.returncode == 0 and again.stdout.startswith("0 conversations")
+
+
+def test_on_a_cluster_a_persons_data_is_found_on_all_its_nodes(bare: Stack) -> None:
+    bare.redis = Cluster(bare.folder / "cluster", bare.logs)
+    bare.others += bare.redis.others
+    stack = bare.start(gateway_env={"PERSAI_USER_TOKENS": "1000000"})
+    alice, bob = stack.client("alice"), stack.client("bob")
+    hers, his = [alice.session(title=f"her {n}") for n in range(8)], bob.session(title="his own")
+    for session in hers:
+        alice.ask(session, "where is the kettle")
+    assert len({bare.redis.owner(f"{{{session}}}").port for session in hers}) > 1
+
+    whole = json.loads(person(stack, "--export-user", "alice").stdout)
+    assert {s["session_id"] for s in whole["sessions"]} == set(hers)
+    assert all(len(s["messages"]) == 2 for s in whole["sessions"])
+
+    done = person(stack, "--hand-over", "alice", "bob")
+    assert done.returncode == 0 and done.stdout.startswith("8 conversations of alice:"), done.stdout + done.stderr
+    assert {s["session_id"] for s in bob.sessions()} == {his, *hers} and alice.sessions() == []
+    assert len(bob.sessions("?q=kettle")) == 8 and bob.ask(hers[3], "go on").answer()
+
+    done = person(stack, "--erase-user", "bob")
+    assert done.returncode == 0 and done.stdout.startswith("9 conversations of bob:"), done.stdout + done.stderr
+    until(lambda: not theirs(stack, "bob", his, *hers), "nothing of his to be left", 30)
+    assert person(stack, "--erase-user", "alice").returncode == 0
+    until(lambda: not theirs(stack, "alice"), "nothing of hers to be left", 30)
 
 
 def test_who_is_meant_must_be_plain(stack: Stack) -> None:
