@@ -89,7 +89,7 @@ struct store_decision {
     /* record_call_hash. To decide with: may be empty, then it is not checked; needed where the turn
      * had asked about another call by the same id before. */
     struct str hash;
-    enum { DECISION_NONE = -1, DECISION_REFUSED, DECISION_APPROVED } what;
+    enum { DECISION_NONE = -1, DECISION_REFUSED, DECISION_APPROVED, DECISION_BEGUN } what;
 };
 struct store_load {
     struct store_session session;

@@ -131,7 +131,8 @@ static struct store_decision *read_decisions(const struct redisReply *p, unsigne
         int64_t what = redis_int(redis_at(p, 3 * i + 2));
         d[i] = (struct store_decision){redis_text(redis_at(p, 3 * i)),
                                        redis_text(redis_at(p, 3 * i + 1)),
-                                       what == 1   ? DECISION_APPROVED
+                                       what == 2   ? DECISION_BEGUN
+                                       : what == 1 ? DECISION_APPROVED
                                        : what == 0 ? DECISION_REFUSED
                                                    : DECISION_NONE};
     }

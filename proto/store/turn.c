@@ -411,6 +411,20 @@ uint64_t store_turn_summary(struct store *s, struct id session, struct id turn, 
     return command_send(cmd);
 }
 
+uint64_t store_turn_mark(struct store *s, struct id session, struct id turn, uint32_t epoch,
+                         struct str holder, const struct str *call_ids, unsigned count,
+                         store_fn *fn, void *arg)
+{
+    struct store_command *cmd =
+        command_script(turn_call(s, session, turn, fn, arg), SCRIPT_turn_mark, on_turn);
+    command_turn_key(cmd, session, turn);
+    command_num(cmd, epoch);
+    command_str(cmd, holder);
+    for (unsigned i = 0; i < count; i++)
+        command_str(cmd, call_ids[i]);
+    return command_send(cmd);
+}
+
 uint64_t store_turn_release(struct store *s, struct id session, struct id turn, uint32_t epoch,
                             store_fn *fn, void *arg)
 {

@@ -97,6 +97,11 @@ uint64_t store_turn_seal(struct store *s, const struct store_seal *seal, store_f
 uint64_t store_turn_summary(struct store *s, struct id session, struct id turn, uint32_t epoch,
                             uint32_t revision, uint32_t to, struct str text, store_fn *fn,
                             void *arg);
+/* Approved calls that must not be done twice begin: the next load says DECISION_BEGUN of them. The
+ * same again is fine. → turn */
+uint64_t store_turn_mark(struct store *s, struct id session, struct id turn, uint32_t epoch,
+                         struct str holder, const struct str *call_ids, unsigned count,
+                         store_fn *fn, void *arg);
 /* The worker hands the turn back before it ended: its lease ends, for the gateway to claim it. →
  * turn */
 uint64_t store_turn_release(struct store *s, struct id session, struct id turn, uint32_t epoch,

@@ -12,6 +12,8 @@ import uvicorn
 from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 
+from fakes.relay import Hold
+
 NEWEST = "2026-07-28"
 OLDER = ("2025-11-25", "2025-06-18", "2025-03-26")
 Scope = MutableMapping[str, Any]
@@ -20,12 +22,14 @@ Hear = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
 class McpServer:
-    """Tools: search (reads), create (counts what it did in `created`), fail, and hidden, which nobody allows."""
+    """Tools: search (reads), create (counts what it did in `created`), fail, and hidden, which nobody allows. hold: the next
+    create waits there, when it is done."""
 
     def __init__(self, port: int, version: str = NEWEST, text: str = "nothing new") -> None:
         self.port, self.version, self.text = port, version, text
         self.seen: list[bytes] = []  # head and body of each request
         self.created: list[str] = []
+        self.hold: Hold | None = None
 
     @property
     def url(self) -> str:
@@ -72,6 +76,9 @@ class McpServer:
         @server.tool(description="Makes a ticket.")
         def create(title: str) -> str:
             self.created.append(title)
+            hold, self.hold = self.hold, None
+            if hold:
+                hold.stop_here()
             return f"made {title}"
 
         @server.tool(description="Fails.")

@@ -538,7 +538,8 @@ static enum err load(struct redis *r, struct fake_op *op, struct fake_reply *out
         const struct fake_asked *a = &t->asked[i];
         struct blob *id = blob_new(str_of(a->call_id)), *hash = blob_new(str_of(a->hash));
         out->decisions[i] = (struct store_decision){reply_hold(out, id), reply_hold(out, hash),
-                                                    a->what == 1   ? DECISION_APPROVED
+                                                    a->begun       ? DECISION_BEGUN
+                                                    : a->what == 1 ? DECISION_APPROVED
                                                     : a->what == 0 ? DECISION_REFUSED
                                                                    : DECISION_NONE};
         blob_free(id);
@@ -552,6 +553,20 @@ static enum err load(struct redis *r, struct fake_op *op, struct fake_reply *out
     out->answer.session = op->session;
     out->answer.load = &out->load;
     return ERR_NONE;
+}
+
+static enum err begin_calls(struct redis *r, struct fake_op *op, struct fake_reply *out)
+{
+    struct fake_turn *t = turn_read(redis_session(r, op->session), op->turn);
+    if (!t || t->state != TURN_RUNNING || t->epoch != op->epoch || t->loaded != t->epoch ||
+        strcmp(t->loader, op->holder) != 0)
+        return ERR_FENCED;
+    for (unsigned i = 0; i < op->asked_count; i++) {
+        struct fake_asked *a = asked_of(t, op->asked[i].call_id);
+        if (a)
+            a->begun = true;
+    }
+    return answer_turn(r, op, t, out);
 }
 
 static enum err say(struct redis *r, struct fake_op *op, struct fake_reply *out)
@@ -648,7 +663,7 @@ void scripts_turn(struct redis *r, struct fake_op *op, struct fake_reply *out)
         [OP_TURN_HOLD] = hold,       [OP_TURN_CANCEL] = cancel,   [OP_TURN_FAIL] = fail,
         [OP_TURN_DECIDE] = decide,   [OP_TURN_ACTIVE] = active,   [OP_EVENTS_READ] = events_read,
         [OP_TURN_LOAD] = load,       [OP_TURN_SAY] = say,         [OP_TURN_SEAL] = seal,
-        [OP_TURN_RELEASE] = release, [OP_TURN_SUMMARY] = summary,
+        [OP_TURN_RELEASE] = release, [OP_TURN_SUMMARY] = summary, [OP_TURN_MARK] = begin_calls,
     };
     CHECK(op->kind < sizeof scripts / sizeof *scripts && scripts[op->kind]);
     out->err = scripts[op->kind](r, op, out);

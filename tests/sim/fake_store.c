@@ -535,6 +535,18 @@ uint64_t store_turn_summary(struct store *s, struct id session, struct id turn, 
     return op_send(op);
 }
 
+uint64_t store_turn_mark(struct store *s, struct id session, struct id turn, uint32_t epoch,
+                         struct str holder, const struct str *call_ids, unsigned count,
+                         store_fn *fn, void *arg)
+{
+    struct fake_op *op = turn_op(s, OP_TURN_MARK, session, turn, fn, arg);
+    op->epoch = epoch;
+    op_name(op->holder, holder);
+    for (unsigned i = 0; i < count; i++)
+        op_name(add_asked(op)->call_id, call_ids[i]);
+    return op_send(op);
+}
+
 uint64_t store_turn_release(struct store *s, struct id session, struct id turn, uint32_t epoch,
                             store_fn *fn, void *arg)
 {

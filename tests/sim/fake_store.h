@@ -72,7 +72,8 @@ enum { FAKE_NAME_MAX = 128, FAKE_MESSAGES_MAX = 4, FAKE_ASKED_MAX = 16 };
     X(TURN_DECIDE)                                                                                 \
     X(TURN_FAIL)                                                                                   \
     X(TURN_ACTIVE)                                                                                 \
-    X(EVENTS_READ) X(TURN_LOAD) X(TURN_SAY) X(TURN_SEAL) X(TURN_RELEASE) X(TURN_SUMMARY)
+    X(EVENTS_READ)                                                                                 \
+    X(TURN_LOAD) X(TURN_SAY) X(TURN_SEAL) X(TURN_RELEASE) X(TURN_SUMMARY) X(TURN_MARK)
 enum fake_op_kind {
 #define X(name) OP_##name,
     FAKE_OPS(X)
@@ -94,6 +95,7 @@ struct fake_asked { /* a call that needs the person's decision */
     char call_id[FAKE_NAME_MAX], hash[RECORD_HASH_TEXT + 1];
     int what;    /* -1: not decided, 0, 1 */
     bool reused; /* the id was asked about before, with another hash */
+    bool begun;  /* and must not begin twice */
 };
 
 struct fake_op {

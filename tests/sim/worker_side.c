@@ -139,6 +139,12 @@ const struct tool_spec *tools_specs(const struct tools *t, unsigned *count)
     return specs;
 }
 
+bool tools_once(const struct tools *t, struct str name)
+{
+    (void)t, (void)name;
+    return false;
+}
+
 static void on_tooled(struct sim_event *e)
 {
     struct tool_run *run = (struct tool_run *)e;

@@ -118,6 +118,30 @@ CASE(decision_reaches_the_worker)
     assert_string_equal(places(events(p, 1, 2, 1000)), "1-3! 2-1 2-2!");
 }
 
+/* Who has the turn next is told that the call may have been done. */
+CASE(call_that_began_is_known_to_have)
+{
+    play_begin(p, "one");
+    ask_one(p, CASE_WAIT_MS);
+    assert_true(decide(p, p->owner, GATEWAY, "c1", 1, "")->turn.fresh);
+    struct str ids[] = {STR("c1"), STR("of nobody")};
+    REFUSED(f, ERR_FENCED, store_turn_mark, p->session, p->turn, 2, WORKER, ids, 2);
+    assert_int_equal(OK(f, store_turn_load, p->session, p->turn, 2, WORKER)->decisions[0].what,
+                     DECISION_APPROVED);
+    REFUSED(f, ERR_FENCED, store_turn_mark, p->session, p->turn, 2, STR("worker-2"), ids, 2);
+    REFUSED(f, ERR_FENCED, store_turn_mark, p->session, p->turn, 1, WORKER, ids, 2);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(OK(f, store_turn_mark, p->session, p->turn, 2, WORKER, ids, 2)->turn.epoch,
+                         2);
+    assert_false(decide(p, p->owner, GATEWAY, "c1", 1, "")->turn.fresh);
+    assert_int_equal(decide(p, p->owner, GATEWAY, "c1", 0, "")->err, ERR_ALREADY_DECIDED);
+    OK(f, store_turn_claim, p->session, p->turn, 2, true, false, GATEWAY);
+    REFUSED(f, ERR_FENCED, store_turn_mark, p->session, p->turn, 2, WORKER, ids, 2);
+    struct got *g = OK(f, store_turn_load, p->session, p->turn, 3, STR("worker-2"));
+    assert_int_equal(g->load.decision_count, 1);
+    assert_int_equal(g->decisions[0].what, DECISION_BEGUN);
+}
+
 CASE(two_who_decide_are_one_decision)
 {
     play_begin(p, "one");

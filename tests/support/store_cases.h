@@ -724,6 +724,7 @@ static const struct CMUnitTest store_cases[] = {
     C(cancel_of_an_ended_turn_is_refused),
     C(asked_calls_are_shown_until_they_are_decided),
     C(decision_reaches_the_worker),
+    C(call_that_began_is_known_to_have),
     C(two_who_decide_are_one_decision),
     C(decision_without_a_place_among_its_persons_turns_is_not_taken),
     C(decision_is_for_what_was_asked),

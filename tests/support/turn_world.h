@@ -252,6 +252,14 @@ uint64_t store_turn_hold(struct store *s, struct id session, struct id turn, uin
     note("hold");
     return keep(&w.write, "hold", fn, arg);
 }
+uint64_t store_turn_mark(struct store *s, struct id session, struct id turn, uint32_t epoch,
+                         struct str holder, const struct str *call_ids, unsigned count,
+                         store_fn *fn, void *arg)
+{
+    (void)s, (void)session, (void)turn, (void)epoch, (void)holder;
+    note("mark %u %.*s of %u", epoch, (int)call_ids[0].len, call_ids[0].at, count);
+    return keep(&w.summary, "mark", fn, arg); /* beside the journal's */
+}
 uint64_t store_turn_release(struct store *s, struct id session, struct id turn, uint32_t epoch,
                             store_fn *fn, void *arg)
 {
@@ -369,7 +377,12 @@ const struct tool_spec *tools_specs(const struct tools *t, unsigned *count)
     *count = 2;
     return specs;
 }
-bool tools_change(struct str name) { return str_is(name, "save"); }
+bool tools_once(const struct tools *t, struct str name)
+{
+    (void)t;
+    return str_is(name, "send");
+}
+bool tools_change(struct str name) { return str_is(name, "save") || str_is(name, "send"); }
 bool tools_asks(const struct tools *t, struct str name, struct str arguments)
 {
     (void)t;
@@ -411,6 +424,7 @@ struct tool_run *tool_start(struct tools *t, const struct tool_call *c, tool_don
     note("tool %.*s %.*s token=%s%s%s", (int)c->tool_name.len, c->tool_name.at,
          (int)c->arguments.len, c->arguments.at, r->token,
          c->approval == APPROVAL_GIVEN     ? " approved"
+         : c->approval == APPROVAL_BEGUN   ? " begun"
          : c->approval == APPROVAL_REFUSED ? " refused"
                                            : "",
          c->repeated ? " again" : "");
@@ -539,7 +553,7 @@ static void answer(struct stored *s, enum err err)
     buf_free(&request);
     settle();
 }
-static void text(const char *t)
+__attribute__((unused)) static void text(const char *t)
 {
     assert_int_equal(reply_text(&w.llm->reply, str_of(t)), ERR_NONE);
 }
@@ -559,7 +573,7 @@ static void replied(enum err err)
     w.llm->handler->on_done(w.llm->arg, err);
     settle();
 }
-static void tooled(unsigned run, const char *content, bool unauthorized)
+__attribute__((unused)) static void tooled(unsigned run, const char *content, bool unauthorized)
 {
     struct tool_result r = {
         .content = str_of(content), .unauthorized = unauthorized, .failed = unauthorized};

@@ -78,6 +78,7 @@ enum tool_approval {
     APPROVAL_NONE, /* the person was not asked, or has not decided */
     APPROVAL_REFUSED,
     APPROVAL_GIVEN,
+    APPROVAL_BEGUN, /* given, and a worker that is gone began it: was it done? */
 };
 /* The name under which the person is asked whether a datasource's server may get their sign-in. */
 #define TOOLS_SOURCE "use_datasource"

@@ -189,6 +189,12 @@ bool tools_change(struct str name)
     return own && own->spec.needs_approval;
 }
 
+bool tools_once(const struct tools *t, struct str name)
+{
+    const struct mcp_tool *other = find_own(name) ? NULL : find_other(t, name);
+    return other && !mcp_tool_reads(other); /* our own find what they did before */
+}
+
 bool tools_asks(const struct tools *t, struct str name, struct str arguments)
 {
     json_auto_t *args = asking_args(t, name, arguments);
@@ -443,7 +449,8 @@ static bool pick_datasource(struct tool_run *r, const struct tool_call *c, struc
 /* Of a tool that needs the person's yes. False: the run has failed. */
 static bool may_ask(struct tool_run *r, const struct tool_call *c, const json_t *args)
 {
-    r->approved = c->approval == APPROVAL_GIVEN;
+    bool begun = c->approval == APPROVAL_BEGUN;
+    r->approved = begun || c->approval == APPROVAL_GIVEN;
     if (hides(args)) {
         run_fail(
             r, "bad_arguments",
@@ -455,6 +462,14 @@ static bool may_ask(struct tool_run *r, const struct tool_call *c, const json_t 
         run_fail(r, "refused_by_person",
                  "The person was asked and said no: this was not done. Don't ask again for the "
                  "same; go on without it.");
+        return false;
+    }
+    if (begun && r->mcp != NULL) {
+        run_fail(
+            r, "maybe_done",
+            "This was begun once, by a process that ended before it had an answer: it may have "
+            "been done, and was not sent again. Find out by a tool that reads, and tell the "
+            "person.");
         return false;
     }
     if (r->mcp != NULL && !r->approved && !c->vet) {

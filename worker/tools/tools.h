@@ -27,6 +27,8 @@ const struct tool_spec *tools_specs(const struct tools *t, unsigned *count);
 bool tools_asks(const struct tools *t, struct str name, struct str arguments);
 /* Is it a row of tools.def that asks first, since it changes something? */
 bool tools_change(struct str name);
+/* Would its server do this call twice, if it were sent twice? */
+bool tools_once(const struct tools *t, struct str name);
 /* Is there more to find out about a call before it runs: whether the person must be asked, and
  * whether it could be done at all? Then tool_start it with vet. */
 bool tools_vets(const struct tools *t, const struct tool_call *c);

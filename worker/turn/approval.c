@@ -16,9 +16,10 @@ void approval_read(struct approval *c, const struct store_decision *decisions, u
         struct approval_entry *e = &c->entries[i];
         e->call_id = str_dup(d->call_id);
         snprintf(e->hash, sizeof(e->hash), "%.*s", (int)d->hash.len, d->hash.at ? d->hash.at : "");
-        e->said = d->what == DECISION_APPROVED  ? APPROVAL_GIVEN
-                  : d->what == DECISION_REFUSED ? APPROVAL_REFUSED
-                                                : APPROVAL_NONE;
+        e->said = d->what == DECISION_BEGUN      ? APPROVAL_BEGUN
+                  : d->what == DECISION_APPROVED ? APPROVAL_GIVEN
+                  : d->what == DECISION_REFUSED  ? APPROVAL_REFUSED
+                                                 : APPROVAL_NONE;
         if (!str_starts(d->call_id, STR(APPROVAL_SOURCE)) || e->said == APPROVAL_NONE)
             continue;
         struct tool_grant *g = &c->grants[c->grant_count++];

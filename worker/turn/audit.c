@@ -17,8 +17,10 @@ static void begin(struct buf *line, const char *act, struct str owner, struct id
 /* The hash is the one that a decision is bound to. */
 void audit_tool(const struct audit_tool *t)
 {
-    static const char *const said[] = {
-        [APPROVAL_NONE] = "none", [APPROVAL_REFUSED] = "refused", [APPROVAL_GIVEN] = "approved"};
+    static const char *const said[] = {[APPROVAL_NONE] = "none",
+                                       [APPROVAL_REFUSED] = "refused",
+                                       [APPROVAL_GIVEN] = "approved",
+                                       [APPROVAL_BEGUN] = "approved"};
     char hash[RECORD_HASH_TEXT + 1];
     if (!audit_on())
         return;

@@ -156,6 +156,12 @@ static void give_up_place(struct turn *t)
     t->quota_id = (struct id){0};
 }
 
+void turn_keep_assistant(struct turn *t, const struct record_message *m)
+{
+    record_message_free(&t->assistant);
+    CHECK(record_message_copy(m, &t->assistant_bytes, &t->assistant));
+}
+
 void turn_seal(struct turn *t)
 {
     t->token_ms = 0;

@@ -179,8 +179,12 @@ void turn_tick(struct turn *t)
     int64_t now = now_ms(t);
     if (t->retry_ms != 0 && now >= t->retry_ms) {
         t->retry_ms = 0;
-        t->todo = t->agent.state == AGENT_OVER ? ACT_DROP : ACT_LOAD;
-        mark(t);
+        if (t->agent.state == AGENT_ACTING) {
+            t->marked(t);
+        } else {
+            t->todo = t->agent.state == AGENT_OVER ? ACT_DROP : ACT_LOAD;
+            mark(t);
+        }
     }
     if (t->agent.state == AGENT_OVER)
         return;
@@ -220,12 +224,6 @@ static void on_journal_refused(void *arg, enum err why)
 static void on_journal_cancel(void *arg) { turn_cancel(arg); }
 
 /* ---- LOAD ---- */
-
-void turn_keep_assistant(struct turn *t, const struct record_message *m)
-{
-    record_message_free(&t->assistant);
-    CHECK(record_message_copy(m, &t->assistant_bytes, &t->assistant));
-}
 
 static void begin_load(struct turn *t);
 static void begin_call(struct turn *t, const struct store_answer *answer,
@@ -692,18 +690,24 @@ static void on_tool_refused(void *arg, bool again)
         ask_token(t);
 }
 
-static void begin_tools(struct turn *t)
+/* Once those that must not be done twice are noted. */
+static void start_tools(struct turn *t)
 {
     static const struct tool_batch_handler handler = {on_tool_result, on_tool_refused};
+    struct tool_batch_world world = world_of(t);
+    if (t->agent.state == AGENT_ACTING && !turn_once_begin(t, start_tools))
+        tool_batch_start(&t->batch, &world, &handler, t, &t->assistant);
+}
+
+static void begin_tools(struct turn *t)
+{
     turn_keep_offered(t);
     llm_call_free(t->llm); /* the reply is in t->assistant */
     t->llm = NULL;
     turn_announce_step(t, STEP_TOOL_EXECUTION);
     for (unsigned i = 0; i < t->assistant.call_count; i++)
         say_call(t, i, "running");
-    struct tool_batch_world world = world_of(t);
-    if (t->agent.state == AGENT_ACTING)
-        tool_batch_start(&t->batch, &world, &handler, t, &t->assistant);
+    start_tools(t);
 }
 
 /* ---- the end ---- */

@@ -86,7 +86,7 @@ struct turn {
     enum agent_act todo;
     struct journal journal;
     bool journal_open;
-    uint64_t call;              /* of the store: load or release */
+    uint64_t call;              /* of the store: load, mark or release */
     int64_t retry_ms, token_ms; /* when to try that again; when the wait for a token ends; 0: no */
     int64_t load_ms;            /* when the load was asked for */
     bool load_late;             /* its answer was late, and it is asked for once more */
@@ -118,10 +118,12 @@ struct turn {
     struct buf assistant_bytes;   /* the last assistant's message, and its decoded form */
     struct record_message assistant;
     struct record_message tool;
-    struct approval approval; /* what the person was asked in this turn, and said */
-    struct vet vet;           /* what they are to be asked now */
-    struct usage replied;     /* by the reply that is vetted */
-    int64_t clock_ms;         /* Redis's clock, less our loop's */
+    struct approval approval;       /* what the person was asked in this turn, and said */
+    void (*marked)(struct turn *t); /* once it is stored which of its calls begin */
+    uint32_t marked_step;           /* of which that is */
+    struct vet vet;                 /* what they are to be asked now */
+    struct usage replied;           /* by the reply that is vetted */
+    int64_t clock_ms;               /* Redis's clock, less our loop's */
     struct tool_batch batch;
     char detail[REPLY_DETAIL_MAX]; /* of a failure, for people */
     enum err detail_of;
@@ -181,6 +183,11 @@ bool turn_doubts(struct turn *t, struct reply *r);
 bool turn_failed_before(void *turn, const struct record_call *call);
 void turn_doubt_free(struct turn *t);
 
+/* ---- turn_once.c, for turn.c ---- */
+/* Before this step's calls run: those that must not be done twice are noted as begun, so that who
+ * has the turn after this worker's death knows. True: that is under way, and then is called. */
+bool turn_once_begin(struct turn *t, void (*then)(struct turn *t));
+
 /* ---- turn_spoken.c, for turn.c ---- */
 /* Of a whole reply without calls: those that it wrote as text are its calls. */
 enum err turn_take_spoken(struct turn *t, struct reply *r) warn_unused;
@@ -201,9 +208,9 @@ void turn_titles_stop(struct list *titlings);
 
 /* ---- seal.c, for turn.c ---- */
 void turn_seal(struct turn *t); /* writes what the agent says */
+void turn_keep_assistant(struct turn *t, const struct record_message *m);
 
 /* ---- turn.c, for turn_summary.c and seal.c ---- */
-void turn_keep_assistant(struct turn *t, const struct record_message *m);
 struct record_message turn_as_message(struct turn *t, struct reply *r, struct record_call *calls,
                                       unsigned call_count);
 void turn_tell(struct turn *t, struct agent_fact f);

@@ -134,8 +134,9 @@ local function turn_next(t, T, seen)
 end
 
 -- The calls that a person was asked about in this turn: call id -> {hash of the call, -1: not
--- decided, 0: refused, 1: approved; 1: the id was asked about before, with another hash}. Kept to
--- the turn's end: a decision may come twice.
+-- decided, 0: refused, 1: approved; 1: the id was asked about before, with another hash; the epoch
+-- in which it began, where it must not begin twice}. Kept to the turn's end: a decision may come
+-- twice.
 local function asked_read(T)
     local packed = redis.call('HGET', T, 'asked')
     return packed and cmsgpack.unpack(packed) or {}

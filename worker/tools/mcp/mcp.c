@@ -91,6 +91,8 @@ const struct tool_spec *mcp_tool_spec(const struct mcp_tool *t) { return &t->spe
 
 const json_t *mcp_tool_schema(const struct mcp_tool *t) { return t->offer.schema; }
 
+bool mcp_tool_reads(const struct mcp_tool *t) { return t->allowed->reads; }
+
 const char *mcp_tool_server(const struct mcp_tool *t) { return t->server->config->name; }
 
 void mcp_tool_reach(const struct mcp_tool *t, struct buf *b)

@@ -38,6 +38,7 @@ bool mcp_leave(struct mcp *m);
 struct mcp_tool *mcp_tool_at(const struct mcp *m, unsigned i);
 const struct tool_spec *mcp_tool_spec(const struct mcp_tool *t);
 const json_t *mcp_tool_schema(const struct mcp_tool *t);
+bool mcp_tool_reads(const struct mcp_tool *t);         /* and nothing else, says the operator */
 const char *mcp_tool_server(const struct mcp_tool *t); /* its name */
 struct mcp_tool *mcp_tool_ref(struct mcp_tool *t);
 void mcp_tool_free(struct mcp_tool *t); /* one reference; NULL is fine */
