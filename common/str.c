@@ -82,13 +82,57 @@ bool str_u64(struct str a, uint64_t max, uint64_t *out)
     return true;
 }
 
+/* Does the character at this byte only go on with what stands before it: a joiner, an accent, a
+ * variation, a skin's colour, a keycap, a letter of a flag's name? */
+static bool is_mark(struct str at)
+{
+    static const struct {
+        const char *first, *last;
+    } marks[] = {{"\xcc\x80", "\xcd\xaf"},
+                 {"\xe2\x80\x8d", "\xe2\x80\x8d"},
+                 {"\xe2\x83\x90", "\xe2\x83\xb0"},
+                 {"\xef\xb8\x80", "\xef\xb8\x8f"},
+                 {"\xf0\x9f\x8f\xbb", "\xf0\x9f\x8f\xbf"},
+                 {"\xf3\xa0\x80\xa0", "\xf3\xa0\x81\xbf"}};
+    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+        size_t len = strlen(marks[i].first);
+        if (at.len >= len && memcmp(at.at, marks[i].first, len) >= 0 &&
+            memcmp(at.at, marks[i].last, len) <= 0)
+            return true;
+    }
+    return false;
+}
+
+/* One of the two halves of a country's flag. */
+static bool is_flag_half(struct str at)
+{
+    return str_starts(at, STR("\xf0\x9f\x87")) && at.len >= 4 && (unsigned char)at.at[3] >= 0xa6;
+}
+
+/* Is a cut before this byte one through what people see as one character? Of its kinds the usual
+ * ones (Unicode Standard Annex 29). */
+static bool goes_on(struct str a, size_t at)
+{
+    struct str before = {a.at, at}, rest = str_skip(a, at);
+    size_t halves = 0;
+    while (at >= 4 * (halves + 1) && is_flag_half(str_skip(a, at - 4 * (halves + 1))))
+        halves++;
+    return is_mark(rest) || str_ends(before, STR("\xe2\x80\x8d")) ||
+           (halves % 2 == 1 && is_flag_half(rest));
+}
+
 struct str str_cut(struct str a, size_t bytes_max)
 {
-    if (a.len > bytes_max)
-        a.len = bytes_max;
-    while (a.len > 0 && !str_utf8(a) && bytes_max - a.len < 4)
-        a.len--;
-    return a;
+    enum { CLUSTER_MAX = 64 }; /* a heap of accents has no end */
+    if (a.len <= bytes_max && str_utf8(a))
+        return a;
+    struct str cut = {a.at, a.len > bytes_max ? bytes_max : a.len};
+    while (cut.len > 0 && !str_utf8(cut) && bytes_max - cut.len < 4)
+        cut.len--;
+    for (size_t at = cut.len; at > 0 && cut.len - at < CLUSTER_MAX; at--)
+        if (at == a.len || (((unsigned char)a.at[at] & 0xc0) != 0x80 && !goes_on(a, at)))
+            return (struct str){a.at, at};
+    return cut;
 }
 
 unsigned str_line(struct str a, size_t at)

@@ -25,7 +25,8 @@ struct str str_skip_bom(struct str a);
 bool str_split(struct str *rest, char sep, struct str *piece);
 struct str str_trim(struct str a);                       /* ASCII blanks */
 bool str_u64(struct str a, uint64_t max, uint64_t *out); /* decimal digits only */
-/* Its beginning of at most bytes_max, which does not end inside a character of UTF-8. */
+/* Its beginning of at most bytes_max, which ends neither inside a character of UTF-8 nor, as far as
+ * its usual kinds go, of what people see as one (a family, a flag, a letter with its accent). */
 struct str str_cut(struct str a, size_t bytes_max);
 unsigned str_line(struct str a, size_t at); /* the line, from 1, on which the byte at stands */
 char *str_dup(struct str a);                /* NUL-terminated, owned by the caller */

@@ -236,7 +236,8 @@ static void on_error(struct openai_say *s, const json_t *event, struct buf *out)
     struct str sentence = json_text(json_object_get(event, "message"));
     s->state = OPENAI_FAILED;
     s->err = err_of_word(word);
-    snprintf(s->message, sizeof(s->message), "%.*s", (int)(sentence.len < 500 ? sentence.len : 500),
+    sentence = str_cut(sentence, 500);
+    snprintf(s->message, sizeof(s->message), "%.*s", (int)sentence.len,
              sentence.len ? sentence.at : "");
     if (!s->config.stream)
         return;

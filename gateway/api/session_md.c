@@ -221,11 +221,9 @@ static void write_code(struct buf *b, struct str text)
 
 static void write_cell(struct buf *b, struct str text)
 {
-    size_t len = text.len < CELL_BYTES_MAX ? text.len : CELL_BYTES_MAX;
-    while (len < text.len && len > 0 && ((unsigned char)text.at[len] & 0xc0) == 0x80)
-        len--; /* not inside of a character */
-    write_line(b, (struct str){text.at, len});
-    if (len < text.len)
+    struct str shown = str_cut(text, CELL_BYTES_MAX);
+    write_line(b, shown);
+    if (shown.len < text.len)
         buf_puts(b, "…");
 }
 

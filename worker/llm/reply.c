@@ -206,6 +206,7 @@ static void end_words(struct reply *r)
 void reply_stop(struct reply *r, struct str reason)
 {
     r->stopped = true;
+    reason = str_cut(reason, sizeof(r->stop_reason) - 1);
     snprintf(r->stop_reason, sizeof(r->stop_reason), "%.*s", (int)reason.len, reason.at);
 }
 

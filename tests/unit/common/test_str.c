@@ -1,5 +1,6 @@
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -95,6 +96,33 @@ static void a_cut_is_between_characters(void **state)
     assert_int_equal(str_cut((struct str){0}, 3).len, 0);
 }
 
+/* What people see as one character is whole or not there. */
+static void a_cut_is_between_what_people_see(void **state)
+{
+    (void)state;
+    static const char *const wholes[] = {
+        "\xf0\x9f\x91\xa8\xe2\x80\x8d\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x91\xa7", /* family */
+        "\xf0\x9f\x87\xa9\xf0\x9f\x87\xaa",                                         /* a flag */
+        "\xf0\x9f\x91\x8d\xf0\x9f\x8f\xbd", /* a thumb with its colour */
+        "\xe2\x9d\xa4\xef\xb8\x8f",         /* a heart, in colours */
+        "1\xef\xb8\x8f\xe2\x83\xa3",        /* a keycap */
+        "e\xcc\x81",                        /* an accent */
+    };
+    for (size_t i = 0; i < sizeof(wholes) / sizeof(wholes[0]); i++) {
+        char text[64];
+        size_t one = strlen(wholes[i]);
+        snprintf(text, sizeof(text), "ab%s%s", wholes[i], wholes[i]);
+        for (size_t max = 0; max <= 2 + 2 * one; max++) {
+            size_t wanted = max < 2 ? max : 2 + (max - 2) / one * one;
+            assert_int_equal(str_cut(str_of(text), max).len, wanted);
+        }
+    }
+    char heap[301] = "a"; /* of accents, which has no end */
+    for (size_t i = 1; i < 300; i += 2)
+        memcpy(heap + i, "\xcc\x81", 2);
+    assert_in_range(str_cut(str_of(heap), 200).len, 199, 200);
+}
+
 static void a_line_is_counted_from_one(void **state)
 {
     (void)state;
@@ -113,6 +141,7 @@ int main(void)
         cmocka_unit_test(numbers_have_digits_only_and_a_maximum),
         cmocka_unit_test(only_well_formed_utf8_passes),
         cmocka_unit_test(a_cut_is_between_characters),
+        cmocka_unit_test(a_cut_is_between_what_people_see),
         cmocka_unit_test(a_line_is_counted_from_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
