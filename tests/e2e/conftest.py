@@ -111,10 +111,19 @@ def sign_in(perses: Perses) -> Callable[[str], dict[str, str]]:
 @pytest.fixture(scope="session")
 def npm() -> tuple[str, str]:
     """Node and the folder of the clients and scripts that npm brings; installed once."""
-    done = subprocess.run([NPM], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    return installed_npm()
+
+
+def installed_npm(*folder: str) -> tuple[str, str]:
+    done = subprocess.run([NPM, *folder], capture_output=True, text=True, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stderr
-    node, folder = done.stdout.split("\n")[-3:-1]
-    return node, folder
+    node, scripts = done.stdout.split("\n")[-3:-1]
+    return node, scripts
+
+
+@pytest.fixture(scope="session")
+def npm_librechat() -> tuple[str, str]:
+    return installed_npm("librechat")
 
 
 MakeStack = Callable[..., Stack]

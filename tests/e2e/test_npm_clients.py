@@ -1,12 +1,14 @@
-"""The doors, asked by the official clients of npm: MCP's TypeScript SDK, @ag-ui/client, OpenAI's SDK."""
+"""The doors, asked by the official clients of npm: MCP's TypeScript SDK, @ag-ui/client, OpenAI's SDK, LibreChat's agents."""
 
 import json
+import re
 import subprocess
 import uuid
 from pathlib import Path
 from typing import IO
 
 import pytest
+import yaml
 
 from fakes.model import Call, Gate, Status
 from harness.approvals import Dashboard, saves
@@ -165,3 +167,33 @@ def test_openais_sdk(npm: tuple[str, str], bare: Stack) -> None:
     assert Script(npm, "openai", url, key, "close").lines() == [{"closed": True}]
     until(lambda: metric(stack.worker.url, "turns_running") == 0, "the turn to end")  # its model says no more
     gate.open()
+
+
+def test_librechats_configuration_is_one(npm: tuple[str, str]) -> None:
+    """What gateway/README.md says to write is what LibreChat's own schema takes, and read as it is meant."""
+    page = (Path(__file__).parents[2] / "gateway" / "README.md").read_text()
+    written = re.search(r"LibreChat, in\s+`librechat\.yaml`[^`]*```yaml\n(.*?)```", page, re.S)
+    assert written
+    config = yaml.safe_load(written[1])
+    done = subprocess.run([npm[0], f"{npm[1]}/librechat_config.mjs"], input=json.dumps(config), capture_output=True, text=True,
+                          timeout=60 * SLOWNESS)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["issues"] == [] and config["version"] == told["version"], told
+    assert told["read"] == config["endpoints"]["custom"]  # a name that it does not know would be left out
+
+
+@pytest.mark.long  # half a gigabyte of packages, once; then 5 s
+@pytest.mark.timeout(1200)
+def test_librechats_agents(npm_librechat: tuple[str, str], bare: Stack) -> None:
+    keys = Keys(bare.folder)
+    key = keys.make("chat")
+    stack = bare.start(gateway_env=keys.env())
+    stack.model.when("Is it up?", ["Let me look.", Call("execute_range_query", {"query": "up"})], ["It is ", "up."])
+    url = stack.gateway.url + "/v1"
+    told, = Script(npm_librechat, "librechat", url, key, "persai").lines()
+    assert [part["text"] for part in told["content"]] == ["Let me look.\n\nIt is up."], told
+    wrong, = Script(npm_librechat, "librechat", url, "pk-wrong", "persai").lines()
+    assert wrong["status"] == 401, wrong
+    unknown, = Script(npm_librechat, "librechat", url, key, "gpt-5").lines()
+    assert unknown["status"] == 404, unknown
