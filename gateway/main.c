@@ -30,6 +30,7 @@
 #include "proto/store/health.h"
 #include "proto/wire.h"
 #include "proto/wire_keys.h"
+#include "proto/store/tally.h"
 
 static const struct setting table[] = {
 #define SETTING(place, name, type, by_default, min, max, help)                                     \
@@ -74,6 +75,7 @@ static void on_drain(void *arg)
         turns_hand_over(g);
         streams_end(g, true);
         broker_bye(g->broker);
+        tally_tell(g->store);
     } else if (d->told_ms > 0 && (now_ms - d->told_ms >= LEAVE_MS || nobody_is_told(g)) &&
                otlp_leave(g->traces)) {
         loop_stop(g->loop);

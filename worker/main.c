@@ -94,8 +94,10 @@ static void on_drain(void *arg)
     struct drain *d = arg;
     struct worker *w = d->worker;
     int64_t now_ms = loop_now_ms(w->loop);
-    if ((worker_turns_running(w->turns) == 0 && tools_leave(w->now->tools) &&
-         otlp_leave(w->traces)) ||
+    bool ended = worker_turns_running(w->turns) == 0;
+    if (ended)
+        tally_tell(w->store);
+    if ((ended && tools_leave(w->now->tools) && otlp_leave(w->traces) && store_idle(w->store)) ||
         now_ms >= d->stop_ms) {
         loop_stop(w->loop);
     } else if (now_ms >= d->leave_ms && !d->left) {
@@ -152,7 +154,6 @@ static bool open_store(struct worker *w, char error[256])
     redis->timeout_ms = REDIS_TIMEOUT_MS;
     redis->queue_bytes_max = REDIS_QUEUE_BYTES_MAX;
     redis->replicas = store->replicas;
-    store->quota_noted = true;
     w->redis = redis_new(w->loop, redis, error);
     if (w->redis)
         w->store = store_new(w->loop, w->redis, store);

@@ -103,6 +103,7 @@ struct store_load {
     /* The turn's place among its person's since they decided on its calls; zero: as it began. */
     struct id place;
     int64_t now_ms;                         /* Redis's clock */
+    int64_t bytes;                          /* that the session has, as its owner's quota counts */
     const struct store_decision *decisions; /* calls that the person was asked about in this turn */
     unsigned decision_count;
 };
@@ -140,7 +141,8 @@ struct store_answer { /* which fields are set is said at each operation */
     struct {
         enum quota_verdict verdict;
         int64_t wait_ms;
-    } quota; /* of quota.h */
+        bool open; /* of a key: nothing limits it at present */
+    } quota;       /* of quota.h */
     const struct quota_blocked *keys;
     unsigned key_count;
     struct str share; /* of share.h */

@@ -20,6 +20,7 @@ enum { STORE_NAME_TEXT = 12, STORE_HASH_TEXT = 32, STORE_OWNER_MAX = 1024 };
 
 struct store_call;
 struct counted;
+struct tallies;
 
 struct store {
     struct loop *loop;
@@ -30,6 +31,8 @@ struct store {
     struct loop_timer *timer;
     uint64_t last_id;
     struct list forks;              /* of struct fork: who waits for their owner's one before */
+    struct tallies *tallies;        /* tally.c: what was not told yet, or NULL */
+    struct trimmed *trimmed;        /* index.c */
     unsigned active_offset;         /* store_turn_active walks the list in turns */
     char name[STORE_NAME_TEXT + 1]; /* of tokens, unique among all stores */
 };
@@ -111,6 +114,8 @@ void command_cut(struct store_command *cmd);
 /* A durable command's write is copied, or undone: readers need not wait for it. */
 void command_forget_note(const struct store_command *cmd);
 uint64_t command_send(struct store_command *cmd); /* the call's id */
+
+void tally_free(struct store *s); /* of store_free: what was not told is lost */
 
 /* The store's timer: what waits for it is sent again, what failed before it was sent is told. */
 loop_fn store_calls_late;

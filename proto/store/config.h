@@ -13,7 +13,6 @@ struct store_config {
     uint64_t session_bytes_max; /* of a session's messages: ERR_SESSION_FULL; 0: 32 MiB */
     uint32_t user_sessions_max; /* of one owner: ERR_TOO_MANY_SESSIONS; 0: not limited */
     uint64_t user_bytes_max; /* of all that one owner keeps: ERR_QUOTA_EXCEEDED; 0: not limited */
-    bool quota_noted; /* without limits of its own: notes what sessions take, for those who have */
     uint32_t text_bytes_max; /* titles and settings: bounded by the caller; this is a last guard */
     unsigned replicas;       /* as redis_config.replicas */
 };

@@ -1,5 +1,8 @@
 #include "proto/store/index.h"
 
+#include <stdlib.h>
+#include <sodium.h>
+#include "common/check.h"
 #include "proto/store/key.h"
 
 static void on_told(struct store_call *c, struct store_command *cmd, enum err err,
@@ -70,12 +73,43 @@ void index_marks_remove(struct store *s, struct id session)
     }
 }
 
+/* When an owner's list was trimmed last, by the hash of their name. Of two that share a place each
+ * is trimmed more often than need be. */
+enum { TRIMMED_MAX = 256, TRIM_EVERY_MS = 3600 * 1000 };
+struct trimmed {
+    uint64_t owner;
+    int64_t at_ms;
+};
+
+/* How long a list may go without: a small part of what sessions live. */
+static int64_t trim_every(const struct store *s)
+{
+    int64_t part_ms = s->config.session_keep_ms / 64;
+    return part_ms < TRIM_EVERY_MS ? part_ms : TRIM_EVERY_MS;
+}
+
+static bool trim_is_due(struct store *s, struct str owner)
+{
+    static const unsigned char key[crypto_shorthash_KEYBYTES]; /* no secret: see above */
+    uint64_t hash;
+    int64_t now_ms = loop_wall_ms();
+    CHECK(sizeof(hash) == crypto_shorthash_BYTES);
+    crypto_shorthash((unsigned char *)&hash, (const unsigned char *)owner.at, owner.len, key);
+    if (!s->trimmed)
+        s->trimmed = xcalloc(TRIMMED_MAX, sizeof(*s->trimmed));
+    struct trimmed *t = &s->trimmed[hash % TRIMMED_MAX];
+    if (t->owner == hash && now_ms >= t->at_ms && now_ms - t->at_ms < trim_every(s))
+        return false;
+    *t = (struct trimmed){hash, now_ms};
+    return true;
+}
+
 /* Where sessions expire, their owner's list does as well: an entry as old as that is one of a
  * session that is gone, unless it is kept, and with the last of them goes the list. */
 static void expire_owner(struct store *s, struct str owner, int64_t updated_ms)
 {
     int64_t keep_ms = s->config.session_keep_ms;
-    if (keep_ms <= 0)
+    if (keep_ms <= 0 || !trim_is_due(s, owner))
         return;
     struct store_command *cmd =
         command_script(store_call_new(s, NULL, NULL), SCRIPT_owner_trim, on_told);
@@ -83,7 +117,7 @@ static void expire_owner(struct store *s, struct str owner, int64_t updated_ms)
     command_kept_key(cmd, owner);
     cmd->keys = cmd->argc;
     command_num(cmd, updated_ms - keep_ms);
-    command_num(cmd, keep_ms);
+    command_num(cmd, keep_ms + trim_every(s)); /* it is not said again until then */
     command_send(cmd);
 }
 

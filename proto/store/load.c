@@ -102,6 +102,7 @@ static void loaded(struct store_call *c, const struct redisReply *reply)
                   (uint64_t)redis_int(redis_at(p, 7)), (uint64_t)redis_int(redis_at(p, 8))},
         .cancel = redis_int(redis_at(p, 9)) == 1,
         .now_ms = redis_int(redis_at(p, 10)),
+        .bytes = redis_int(redis_at(reply, 9)),
     };
     struct str place = redis_text(redis_at(p, 11));
     if (place.len == sizeof(load.place.bytes))

@@ -28,7 +28,7 @@ static void on_quota(struct store_call *c, struct store_command *cmd, enum err e
     store_call_end(
         c, err,
         &(struct store_answer){.quota = {(enum quota_verdict)redis_int(redis_at(reply, 1)),
-                                         redis_int(redis_at(reply, 2))}});
+                                         redis_int(redis_at(reply, 2)), false}});
 }
 
 static void command_key(struct store_command *cmd, const char *prefix, struct str name,
@@ -103,6 +103,17 @@ static void note_key(struct store *s, const struct quota_key *k)
     command_send(cmd);
 }
 
+static void on_key_begun(struct store_call *c, struct store_command *cmd, enum err err,
+                         const struct redisReply *reply)
+{
+    (void)cmd;
+    store_call_end(
+        c, err,
+        &(struct store_answer){.quota = {(enum quota_verdict)redis_int(redis_at(reply, 1)),
+                                         redis_int(redis_at(reply, 2)),
+                                         redis_int(redis_at(reply, 3)) == 1}});
+}
+
 static struct store_command *key_command(struct store *s, enum store_script script,
                                          const struct quota_key *k, store_fn *fn, void *arg)
 {
@@ -130,6 +141,7 @@ uint64_t quota_key_begin(struct store *s, const struct quota_key *k, struct str 
     command_num(cmd, patience_ms);
     command_num(cmd, lease_ms);
     command_num(cmd, QUOTA_ASK_AGAIN_MS);
+    cmd->fn = on_key_begun;
     command_str(cmd, owner);
     return command_send(cmd);
 }
@@ -143,7 +155,7 @@ void quota_key_hold(struct store *s, const struct quota_key *k, struct id call, 
 }
 
 void quota_key_end(struct store *s, const struct quota_key *k, struct id call, int64_t tokens,
-                   int64_t block_ms, int64_t lease_ms)
+                   int64_t block_ms, int64_t lease_ms, int64_t age_ms)
 {
     struct store_command *cmd = key_command(s, SCRIPT_quota_key_end, k, NULL, NULL);
     command_id(cmd, call);
@@ -151,6 +163,7 @@ void quota_key_end(struct store *s, const struct quota_key *k, struct id call, i
     command_num(cmd, tokens);
     command_num(cmd, block_ms);
     command_num(cmd, lease_ms);
+    command_num(cmd, age_ms);
     command_send(cmd);
     if (block_ms > 0)
         note_key(s, k);
@@ -282,15 +295,20 @@ uint64_t quota_turn_begin(struct store *s, struct str owner, struct id turn, uin
     return c->id;
 }
 
-static struct store_command *turn_command(struct store *s, enum store_script script,
-                                          struct str owner, struct id turn)
+static void command_places_key(struct store_command *cmd, struct str owner)
 {
-    struct store_command *cmd = command_script(store_call_new(s, NULL, NULL), script, on_quota);
     char name[OWNER_MAX + 8];
     int len = snprintf(name, sizeof(name), "o:%.*s",
                        (int)(owner.len < OWNER_MAX - 2 ? owner.len : OWNER_MAX - 2), owner.at);
     command_key(cmd, "p:a:", (struct str){name, (size_t)len}, "");
-    cmd->keys = 1;
+    cmd->keys = cmd->argc;
+}
+
+static struct store_command *turn_command(struct store *s, enum store_script script,
+                                          struct str owner, struct id turn)
+{
+    struct store_command *cmd = command_script(store_call_new(s, NULL, NULL), script, on_quota);
+    command_places_key(cmd, owner);
     command_id(cmd, turn);
     return cmd;
 }
@@ -308,4 +326,20 @@ void quota_turn_end(struct store *s, struct str owner, struct id turn)
 {
     if (!id_is_zero(turn))
         command_send(turn_command(s, SCRIPT_quota_turn_end, owner, turn));
+}
+
+void quota_turn_end_note(struct store *s, struct str owner, struct id turn, struct id session,
+                         int64_t bytes)
+{
+    if (id_is_zero(turn))
+        return;
+    struct store_command *cmd =
+        command_script(store_call_new(s, NULL, NULL), SCRIPT_quota_turn_end, on_quota);
+    command_places_key(cmd, owner);
+    command_storage_key(cmd, owner);
+    command_id(cmd, turn);
+    command_id(cmd, session);
+    command_num(cmd, bytes);
+    command_num(cmd, s->config.session_keep_ms);
+    command_send(cmd);
 }

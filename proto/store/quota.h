@@ -52,6 +52,8 @@ enum quota_place {
 /* May a call of this many tokens go? OK: yes, it is counted for lease_ms. WAIT: in about wait_ms;
  * its place in line is kept: ask again then, as IN_LINE, and within QUOTA_ASK_AGAIN_MS, since the
  * line may move faster. One person's calls, however many, are before another's by one at most.
+ * open: nothing limits the key, no refusal is remembered: the call is not counted, needs no end but
+ * to tell of a refusal, and for a while others may go without asking.
  * NEVER: not within patience_ms; its place is given up. Of one in line patience_ms is what is left
  * of it. */
 uint64_t quota_key_begin(struct store *s, const struct quota_key *k, struct str owner,
@@ -60,9 +62,10 @@ uint64_t quota_key_begin(struct store *s, const struct quota_key *k, struct str 
 /* The call goes on: it is counted for lease_ms from now. */
 void quota_key_hold(struct store *s, const struct quota_key *k, struct id call, int64_t lease_ms);
 /* The call is over, or leaves the line. tokens: more (or fewer) than were asked for; block_ms:
- * how long nobody shall use the key, and then not as fast. lease_ms: as it was begun with. */
+ * how long nobody shall use the key, and then not as fast. lease_ms: as it was begun with; age_ms:
+ * how long ago that was, of one that was not counted. */
 void quota_key_end(struct store *s, const struct quota_key *k, struct id call, int64_t tokens,
-                   int64_t block_ms, int64_t lease_ms);
+                   int64_t block_ms, int64_t lease_ms, int64_t age_ms);
 
 /* Lifts what refusals have blocked, of every key that ever was. → keys: what was left of it. */
 struct quota_blocked {
@@ -81,5 +84,8 @@ uint64_t quota_turn_begin(struct store *s, struct str owner, struct id turn, uin
 /* Who holds the turn keeps its place; when all that hold it are gone, it is free by itself. */
 void quota_turn_hold(struct store *s, struct str owner, struct id turn, int64_t lease_ms);
 void quota_turn_end(struct store *s, struct str owner, struct id turn);
+/* The same, and what its session has now: in one script. */
+void quota_turn_end_note(struct store *s, struct str owner, struct id turn, struct id session,
+                         int64_t bytes);
 
 #endif

@@ -29,8 +29,6 @@ static bool limited(const struct store *s)
     return s->config.user_sessions_max > 0 || s->config.user_bytes_max > 0;
 }
 
-static bool noted(const struct store *s) { return limited(s) || s->config.quota_noted; }
-
 static void take(struct store_call *c)
 {
     const struct store_config *config = &c->store->config;
@@ -158,7 +156,7 @@ static void on_noted(struct store_call *c, struct store_command *cmd, enum err e
 static bool note(struct store_call *c, command_fn *fn, struct str owner, struct id session,
                  int64_t bytes, bool moved)
 {
-    if (!noted(c->store) || owner.len == 0)
+    if (!limited(c->store) || owner.len == 0)
         return false;
     struct store_command *cmd = command_script(c, SCRIPT_quota_storage_note, fn);
     command_storage_key(cmd, owner);
@@ -172,7 +170,7 @@ static bool note(struct store_call *c, command_fn *fn, struct str owner, struct 
 
 void storage_note(struct store *s, struct str owner, struct id session, int64_t bytes)
 {
-    if (noted(s) && owner.len > 0)
+    if (limited(s) && owner.len > 0)
         note(store_call_new(s, NULL, NULL), on_noted, owner, session, bytes, false);
 }
 

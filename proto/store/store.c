@@ -35,6 +35,8 @@ void store_free(struct store *s)
         return;
     list_each (&s->calls, n, tmp)
         store_call_drop(list_of(n, struct store_call, node));
+    tally_free(s);
+    free(s->trimmed);
     loop_timer_free(s->timer);
     map_free(s->by_id);
     free(s);

@@ -1,6 +1,6 @@
 /* proto/store/tally.h: what people used, by day (UTC), person and model, for administrators: see
- * answer.h. Counts for people to look at, told once at a turn's end: a crash in that moment loses
- * one. Budgets (quota.h) are exact.
+ * answer.h. Counts for people to look at, gathered and told each two seconds: a crash loses what
+ * was not told yet. Budgets (quota.h) are exact.
  *
  *   p:use:DAY   hash  OWNER \n MODEL -> the counters, in their order; both empty: all that were too
  *                     many for rows of their own; goes after TALLY_DAYS days */
@@ -31,6 +31,8 @@ struct store_tally {
 unsigned tally_today(void); /* days of Unix time */
 /* more: may be negative, where something is taken back. Nobody waits for it. */
 void tally_note(struct store *s, struct str owner, struct str model, const struct tally *more);
+/* Tells what was noted, now: by who is about to end. */
+void tally_tell(struct store *s);
 /* → tallies, of one day, in no order. */
 uint64_t tally_read(struct store *s, unsigned day, store_fn *fn, void *arg);
 

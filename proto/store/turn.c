@@ -34,12 +34,15 @@ static void on_turn(struct store_call *c, struct store_command *cmd, enum err er
     end_with_turn(c, err, reply);
 }
 
-/* A turn that has ended leaves the list, its session moves up in its owner's. */
-static void note_end(struct store_call *c, struct str owner, int64_t now_ms)
+/* A turn that has ended leaves the list, its session moves up in its owner's. bytes: what it has
+ * now; 0: its worker says so (quota_turn_end_note). */
+static void note_end(struct store_call *c, struct str owner, int64_t now_ms, int64_t bytes)
 {
     index_active_remove(c->store, c->session, c->turn);
     if (owner.len > 0)
         index_owner_move(c->store, owner, c->session, now_ms);
+    if (bytes > 0)
+        storage_note(c->store, owner, c->session, bytes);
 }
 
 /* ---- begin ---- */
@@ -80,8 +83,6 @@ static void on_begun(struct store_call *c, struct store_command *cmd, enum err e
         index_active_remove(c->store, c->session, c->turn);
     else if (redis_int(redis_at(reply, 4)) > 0)
         index_owner_set(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 4)));
-    if (redis_int(redis_at(reply, 5)) > 0)
-        storage_note(c->store, buf_str(&c->owner), c->session, redis_int(redis_at(reply, 5)));
     begin_end(c);
 }
 
@@ -180,7 +181,8 @@ static void on_claimed(struct store_call *c, struct store_command *cmd, enum err
 {
     (void)cmd;
     if (err == ERR_WORKER_LOST)
-        note_end(c, redis_text(redis_at(reply, 1)), redis_int(redis_at(reply, 2)));
+        note_end(c, redis_text(redis_at(reply, 1)), redis_int(redis_at(reply, 2)),
+                 redis_int(redis_at(reply, 3)));
     end_with_turn(c, err, reply);
 }
 
@@ -233,7 +235,8 @@ static void on_cancelled(struct store_call *c, struct store_command *cmd, enum e
     struct store_turn t;
     reply_turn(redis_at(reply, 1), c->session, c->turn, &t);
     if (err == ERR_NONE && turn_state_over(t.state))
-        note_end(c, buf_str(&c->owner), redis_int(redis_at(reply, 2)));
+        note_end(c, buf_str(&c->owner), redis_int(redis_at(reply, 2)),
+                 redis_int(redis_at(reply, 3)));
     end_with_turn(c, err, reply);
 }
 
@@ -263,7 +266,7 @@ static void on_decided(struct store_call *c, struct store_command *cmd, enum err
     answer.turn.fresh = redis_int(redis_at(reply, 2)) == 1;
     struct str owner = redis_text(redis_at(reply, 3));
     if (err == ERR_DECISION_EXPIRED)
-        note_end(c, owner, redis_int(redis_at(reply, 4)));
+        note_end(c, owner, redis_int(redis_at(reply, 4)), 0);
     else if (err == ERR_NONE && answer.turn.fresh)
         index_owner_move(c->store, owner, c->session, redis_int(redis_at(reply, 4)));
     store_call_end(c, err, &answer);
@@ -302,9 +305,7 @@ static void on_ended(struct store_call *c, struct store_command *cmd, enum err e
     reply_turn(redis_at(reply, 1), c->session, c->turn, &t);
     struct str owner = redis_text(redis_at(reply, 2));
     if (err == ERR_NONE && turn_state_over(t.state))
-        note_end(c, owner, redis_int(redis_at(reply, 3)));
-    if (err == ERR_NONE && redis_int(redis_at(reply, 4)) > 0) /* of a seal */
-        storage_note(c->store, owner, c->session, redis_int(redis_at(reply, 4)));
+        note_end(c, owner, redis_int(redis_at(reply, 3)), redis_int(redis_at(reply, 4)));
     end_with_turn(c, err, reply);
 }
 

@@ -35,9 +35,9 @@ void quota_key_hold(struct store *s, const struct quota_key *k, struct id slot, 
 }
 
 void quota_key_end(struct store *s, const struct quota_key *k, struct id slot, int64_t tokens,
-                   int64_t block_ms, int64_t lease_ms)
+                   int64_t block_ms, int64_t lease_ms, int64_t age_ms)
 {
-    (void)s, (void)k, (void)slot, (void)tokens, (void)block_ms, (void)lease_ms;
+    (void)s, (void)k, (void)slot, (void)tokens, (void)block_ms, (void)lease_ms, (void)age_ms;
 }
 
 uint64_t quota_keys_reset(struct store *s, store_fn *fn, void *arg)
@@ -65,4 +65,10 @@ void quota_turn_hold(struct store *s, struct str owner, struct id turn, int64_t 
 void quota_turn_end(struct store *s, struct str owner, struct id turn)
 {
     (void)s, (void)owner, (void)turn;
+}
+
+void quota_turn_end_note(struct store *s, struct str owner, struct id turn, struct id session,
+                         int64_t bytes)
+{
+    (void)s, (void)owner, (void)turn, (void)session, (void)bytes;
 }

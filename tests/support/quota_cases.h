@@ -93,7 +93,7 @@ CASE(line_moves_on_when_its_first_go_or_leave)
     int64_t wait_ms = take(p, &k, line[4], QUOTA_IN_LINE)->wait_ms;
     assert_true(take(p, &k, line[4], QUOTA_IN_LINE)->wait_ms <= wait_ms); /* its place is kept */
     for (int i = 0; i < 3; i++)
-        quota_key_end(f->store, &k, line[i], 0, 0, 60000);
+        quota_key_end(f->store, &k, line[i], 0, 0, 60000, 0);
     assert_true(take(p, &k, line[4], QUOTA_IN_LINE)->wait_ms <= wait_ms - 3 * 1112);
     f->pass(f, 1200);
     assert_int_equal(take(p, &k, line[3], QUOTA_IN_LINE)->verdict, QUOTA_OK);
@@ -131,7 +131,7 @@ CASE(tokens_of_a_key_are_spread_and_settled)
     struct got *g = OK(f, quota_key_begin, &k, p->owner, id_new(), QUOTA_NEW, 500, 1000, 60000);
     assert_int_equal(g->verdict, QUOTA_NEVER);
     assert_true(g->wait_ms > 20000 && g->wait_ms < 33000);
-    quota_key_end(f->store, &k, slot, -490, 0, 60000); /* it needed ten */
+    quota_key_end(f->store, &k, slot, -490, 0, 60000, 0); /* it needed ten */
     assert_int_equal(
         OK(f, quota_key_begin, &k, p->owner, id_new(), QUOTA_NEW, 500, 1000, 60000)->verdict,
         QUOTA_OK);
@@ -146,7 +146,7 @@ CASE(calls_at_once_are_counted_and_a_lost_one_frees_its_slot)
     assert_int_equal(OK(f, quota_key_begin, &k, p->owner, two, QUOTA_NEW, 10, 1000, 500)->verdict,
                      QUOTA_OK);
     assert_int_equal(take(p, &k, three, QUOTA_IN_LINE)->verdict, QUOTA_WAIT);
-    quota_key_end(f->store, &k, one, 0, 0, 60000);
+    quota_key_end(f->store, &k, one, 0, 0, 60000, 0);
     assert_int_equal(take(p, &k, three, QUOTA_IN_LINE)->verdict, QUOTA_OK);
     assert_int_equal(take(p, &k, four, QUOTA_IN_LINE)->verdict, QUOTA_WAIT);
     f->pass(f, 600); /* two was never heard of again */
@@ -157,7 +157,7 @@ CASE(refusal_that_one_saw_slows_all)
 {
     struct quota_key k = {.key = p->owner};
     assert_int_equal(take(p, &k, id_new(), QUOTA_NEW)->verdict, QUOTA_OK);
-    quota_key_end(f->store, &k, id_new(), 0, 10000, 60000);
+    quota_key_end(f->store, &k, id_new(), 0, 10000, 60000, 0);
     struct got *g = take(p, &k, id_new(), QUOTA_NEW);
     assert_int_equal(g->verdict, QUOTA_WAIT);
     assert_true(g->wait_ms > 8000 && g->wait_ms <= 10000);
@@ -179,12 +179,12 @@ CASE(refusal_past_patience_empties_the_line_and_is_lifted_by_hand)
     struct quota_key k = {.key = p->owner, .model = STR("openai/some")};
     struct id one = id_new(), two = id_new();
     assert_int_equal(take(p, &k, one, QUOTA_NEW)->verdict, QUOTA_OK);
-    quota_key_end(f->store, &k, one, 0, 20000, 60000);
+    quota_key_end(f->store, &k, one, 0, 20000, 60000, 0);
     assert_int_equal(take(p, &k, two, QUOTA_NEW)->verdict, QUOTA_WAIT);
     assert_int_equal(take(p, &k, one, QUOTA_AGAIN)->verdict, QUOTA_WAIT);
     struct got *g = OK(f, quota_key_begin, &k, p->owner, two, QUOTA_IN_LINE, 10, 0, 60000);
     assert_int_equal(g->verdict, QUOTA_NEVER); /* its patience is over */
-    quota_key_end(f->store, &k, id_new(), 0, 7200000, 60000);
+    quota_key_end(f->store, &k, id_new(), 0, 7200000, 60000, 0);
     g = take(p, &k, one, QUOTA_IN_LINE);
     assert_int_equal(g->verdict, QUOTA_NEVER);
     assert_true(g->wait_ms > 7190000 && g->wait_ms <= 7200000);
@@ -211,7 +211,7 @@ CASE(one_that_was_at_the_provider_waits_for_nobodys_turn)
     assert_int_equal(take(p, &k, again, QUOTA_AGAIN)->verdict, QUOTA_OK);
     struct got *g = take(p, &k, id_new(), QUOTA_NEW);
     assert_true(g->wait_ms > last_ms + 1112); /* but it counts as any other */
-    quota_key_end(f->store, &k, again, 0, 5000, 60000);
+    quota_key_end(f->store, &k, again, 0, 5000, 60000, 0);
     g = take(p, &k, id_new(), QUOTA_AGAIN);
     assert_int_equal(g->verdict, QUOTA_WAIT); /* of a refusal it does wait, before the others */
     assert_true(g->wait_ms > 4000 && g->wait_ms <= 5000);
@@ -232,8 +232,8 @@ CASE(after_a_refusal_calls_go_one_after_the_other_until_they_are_taken)
     assert_int_equal(take(p, &k, one, QUOTA_NEW)->verdict, QUOTA_OK);
     assert_int_equal(take(p, &k, two, QUOTA_NEW)->verdict, QUOTA_OK);
     f->pass(f, 5);
-    quota_key_end(f->store, &k, one, 0, 200, 60000);
-    quota_key_end(f->store, &k, two, 0, 200, 60000); /* of before: the pace is halved once */
+    quota_key_end(f->store, &k, one, 0, 200, 60000, 5);
+    quota_key_end(f->store, &k, two, 0, 200, 60000, 5); /* of before: the pace is halved once */
     int64_t low_ms = 0,
             high_ms = 0; /* when the last one may go, on our clock: it was asked between */
     for (int i = 0; i < 10; i++) {
@@ -253,7 +253,7 @@ CASE(after_a_refusal_calls_go_one_after_the_other_until_they_are_taken)
         f->pass(f, 320);
         struct got *g = take(p, &k, slot, QUOTA_IN_LINE);
         assert_int_equal(g->verdict, QUOTA_OK);
-        quota_key_end(f->store, &k, slot, 0, 0, 60000);
+        quota_key_end(f->store, &k, slot, 0, 0, 60000, 0);
     }
     for (int i = 0; i < 3; i++)
         assert_int_equal(take(p, &k, id_new(), QUOTA_IN_LINE)->verdict, QUOTA_OK);
@@ -266,11 +266,53 @@ CASE(pace_of_refusals_is_forgotten_five_seconds_after_the_last)
         struct id slot = id_new();
         take(p, &k, slot, QUOTA_IN_LINE);
         f->pass(f, 12);
-        quota_key_end(f->store, &k, slot, 0, 10, 5);
+        quota_key_end(f->store, &k, slot, 0, 10, 5, 0);
     }
     f->pass(f, 5200);
     assert_int_equal(take(p, &k, id_new(), QUOTA_NEW)->verdict, QUOTA_OK);
     assert_int_equal(take(p, &k, id_new(), QUOTA_NEW)->verdict, QUOTA_OK);
+}
+
+CASE(key_that_nothing_limits_counts_no_calls_until_one_is_refused)
+{
+    struct quota_key k = {.key = p->owner}, limited = {.key = p->owner, .concurrent = 1};
+    struct id two = id_new();
+    assert_true(take(p, &k, id_new(), QUOTA_NEW)->open);
+    assert_true(take(p, &k, id_new(), QUOTA_NEW)->open); /* and so many at once as there are */
+    quota_key_end(f->store, &k, id_new(), 0, 100, 60000, 5000);
+    struct got *g = take(p, &k, two, QUOTA_NEW);
+    assert_true(g->verdict == QUOTA_WAIT && !g->open);
+    quota_key_end(f->store, &k, id_new(), 0, 100, 60000,
+                  5000); /* began before: no second refusal */
+    f->pass(f, 350);
+    g = take(p, &k, two, QUOTA_IN_LINE);
+    assert_true(g->verdict == QUOTA_OK && !g->open);
+    limited.key = STR("limited, and never refused");
+    assert_false(take(p, &limited, id_new(), QUOTA_NEW)->open);
+    k.key = limited.key; /* of another model, without limits: it has the same key */
+    assert_false(take(p, &k, id_new(), QUOTA_NEW)->open);
+}
+
+CASE(what_people_did_is_told_by_many_turns_at_once)
+{
+    struct got *before = OK(f, tally_read, tally_today());
+    unsigned rows = before->tally_count;
+    int64_t turns = before->tally_turns, tokens = before->tally_tokens;
+    char other[128];
+    snprintf(other, sizeof(other), "%s-2", p->owner_text);
+    for (int i = 0; i < 100; i++) {
+        tally_note(f->store, p->owner, STR("m"), &(struct tally){.turns = 1, .input_tokens = 7});
+        tally_note(f->store, str_of(other), STR("m"), &(struct tally){.turns = 1});
+    }
+    struct got *g = OK(f, tally_read, tally_today());
+    assert_int_equal(g->tally_count, rows + 2);
+    assert_int_equal(g->tally_turns, turns + 200);
+    assert_int_equal(g->tally_tokens, tokens + 700);
+    for (int i = 0; i < 70; i++) { /* more than are gathered: none is lost */
+        snprintf(other, sizeof(other), "%s+%d", p->owner_text, i);
+        tally_note(f->store, str_of(other), STR(""), &(struct tally){.turns = 1});
+    }
+    assert_int_equal(OK(f, tally_read, tally_today())->tally_count, rows + 72);
 }
 
 CASE(turns_at_once_and_a_minute_are_limited_by_person)
@@ -320,6 +362,8 @@ CASE(turns_at_once_and_a_minute_are_limited_by_person)
         cmocka_unit_test(one_that_was_at_the_provider_waits_for_nobodys_turn),                     \
         cmocka_unit_test(after_a_refusal_calls_go_one_after_the_other_until_they_are_taken),       \
         cmocka_unit_test(pace_of_refusals_is_forgotten_five_seconds_after_the_last),               \
+        cmocka_unit_test(key_that_nothing_limits_counts_no_calls_until_one_is_refused),            \
+        cmocka_unit_test(what_people_did_is_told_by_many_turns_at_once),                           \
         cmocka_unit_test(turns_at_once_and_a_minute_are_limited_by_person)
 
 #endif

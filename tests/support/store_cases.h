@@ -108,7 +108,8 @@ static struct id session_of_a_third(struct play *p)
         OK(p->f, store_session_create, p->owner, STR(""), STR(""), STR("t"), STR(""))->session;
     play_begin(p, third());
     struct id made = p->session;
-    OK(p->f, store_turn_load, p->session, p->turn, 1, WORKER);
+    int64_t bytes = OK(p->f, store_turn_load, p->session, p->turn, 1, WORKER)->load.bytes;
+    quota_turn_end_note(p->f->store, p->owner, p->turn, p->session, bytes);
     assert_int_equal(seal(p, 1, 2, 2, TURN_DONE, "a")->err, ERR_NONE);
     p->session = was;
     return made;

@@ -14,6 +14,7 @@
 #include "proto/store/events.h"
 #include "proto/store/feedback.h"
 #include "proto/store/quota.h"
+#include "proto/store/tally.h"
 #include "proto/store/session.h"
 #include "proto/store/share.h"
 #include "proto/store/turn.h"
@@ -90,6 +91,9 @@ struct got {
     int64_t key_left_ms;
     enum quota_verdict verdict;
     int64_t wait_ms;
+    bool open;
+    unsigned tally_count;
+    int64_t tally_turns, tally_tokens; /* of all rows */
 };
 
 static void keep_text(struct str s, char *out, size_t size)
@@ -137,6 +141,12 @@ static void on_got(void *arg, enum err err, const struct store_answer *a)
     }
     g->verdict = a->quota.verdict;
     g->wait_ms = a->quota.wait_ms;
+    g->open = a->quota.open;
+    g->tally_count = a->tally_count;
+    for (unsigned i = 0; i < a->tally_count; i++) {
+        g->tally_turns += a->tallies[i].sums.turns;
+        g->tally_tokens += a->tallies[i].sums.input_tokens;
+    }
     keep_text(a->cursor, g->cursor, sizeof g->cursor);
     g->session_count = a->session_count;
     for (unsigned i = 0; i < a->session_count && i < GOT_MAX; i++) {

@@ -77,6 +77,7 @@ static struct world {
     unsigned messages_shown;
     char system[8192], first[256]; /* of the prompt: instructions; its first message */
     struct id quota_id;            /* of the request: a place is kept for it */
+    int64_t bytes_noted;           /* of the session, when that is free */
 } w;
 
 static void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -103,11 +104,13 @@ void quota_turn_hold(struct store *s, struct str owner, struct id turn, int64_t 
     if (!id_is_zero(turn))
         note("place %.*s %lld", (int)owner.len, owner.at, (long long)lease_ms);
 }
-void quota_turn_end(struct store *s, struct str owner, struct id turn)
+void quota_turn_end_note(struct store *s, struct str owner, struct id turn, struct id session,
+                         int64_t bytes)
 {
-    (void)s;
+    (void)s, (void)session;
     if (!id_is_zero(turn))
         note("place of %.*s is free", (int)owner.len, owner.at);
+    w.bytes_noted = bytes;
 }
 struct loop_timer *loop_timer_new(struct loop *l, loop_fn *fn, void *arg)
 {

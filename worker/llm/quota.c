@@ -17,10 +17,19 @@ enum {
     STAGE_KEY,
     OUTPUT_GUESS = 4096, /* of output tokens; what an answer rarely is longer than */
     DAY_MS = 24 * 3600 * 1000,
+    OPEN_MS =
+        1000, /* a key that nothing limits is asked for once in this time by each worker: so late
+                       it hears of a refusal that another one met */
+    OPEN_MAX = 16, /* keys; of more, some are asked for at each call */
+};
+struct open_key {
+    char name[MODEL_KEY_NAME + 1];
+    int64_t asked_ms; /* by the wall */
 };
 
 struct llm_quotas {
     struct llm_quotas_config config;
+    struct open_key open[OPEN_MAX];
 };
 
 static void advance(struct llm_quota *p);
@@ -69,6 +78,37 @@ static struct quota_key key_of(const struct model *m)
                               .concurrent = m->concurrent};
 }
 
+/* ---- keys that nothing limits ---- */
+
+/* Its place, or that of the one that was asked for the longest time ago. */
+static struct open_key *place_of(const struct llm_quota *p)
+{
+    struct open_key *all = p->quotas->open, *at = all;
+    for (unsigned i = 0; i < OPEN_MAX; i++) {
+        if (strcmp(all[i].name, p->model->key_name) == 0)
+            return &all[i];
+        if (all[i].asked_ms < at->asked_ms)
+            at = &all[i];
+    }
+    return at;
+}
+
+static bool key_is_open(const struct llm_quota *p)
+{
+    const struct open_key *k = place_of(p);
+    int64_t age_ms = loop_wall_ms() - k->asked_ms;
+    return strcmp(k->name, p->model->key_name) == 0 && age_ms >= 0 && age_ms < OPEN_MS;
+}
+
+static void note_open(const struct llm_quota *p, bool open)
+{
+    struct open_key *k = place_of(p);
+    if (!open && strcmp(k->name, p->model->key_name) != 0)
+        return;
+    snprintf(k->name, sizeof(k->name), "%s", p->model->key_name);
+    k->asked_ms = open ? loop_wall_ms() : 0;
+}
+
 static int64_t lease_of(const struct llm_quota *p)
 {
     const struct llm_quotas_config *c = &p->quotas->config;
@@ -98,6 +138,7 @@ void llm_quota_begin(struct llm_quota *p, uint64_t input_tokens, uint64_t output
 static void answer(struct llm_quota *p, struct llm_quota_answer a)
 {
     p->going = a.verdict == LLM_QUOTA_GO;
+    p->begun_ms = loop_wall_ms();
     p->in_line = a.verdict == LLM_QUOTA_WAIT;
     if (a.verdict == LLM_QUOTA_OVER)
         llm_quota_drop(p);
@@ -131,8 +172,10 @@ static void on_reserved(struct llm_quota *p, enum quota_verdict verdict)
     advance(p);
 }
 
-static void on_key(struct llm_quota *p, enum quota_verdict verdict, int64_t wait_ms)
+static void on_key(struct llm_quota *p, enum quota_verdict verdict, int64_t wait_ms, bool open)
 {
+    p->counted = !open;
+    note_open(p, open);
     struct llm_quota_answer a = {.verdict = LLM_QUOTA_GO, .wait_ms = wait_ms};
     char when[LLM_WAIT_WORDS];
     if (verdict == QUOTA_WAIT)
@@ -160,7 +203,7 @@ static void on_answer(void *arg, enum err err, const struct store_answer *a)
     } else if (p->stage < STAGE_KEY) {
         on_reserved(p, a->quota.verdict);
     } else {
-        on_key(p, a->quota.verdict, a->quota.wait_ms);
+        on_key(p, a->quota.verdict, a->quota.wait_ms, a->quota.open);
     }
 }
 
@@ -174,7 +217,13 @@ static void advance(struct llm_quota *p)
             return;
         }
     }
+    if (!p->in_line && key_is_open(p)) {
+        p->counted = false;
+        answer(p, (struct llm_quota_answer){.verdict = LLM_QUOTA_GO});
+        return;
+    }
     struct quota_key k = key_of(p->model);
+    p->counted = true;
     enum quota_place place = p->in_line ? QUOTA_IN_LINE : p->again ? QUOTA_AGAIN : QUOTA_NEW;
     p->call = quota_key_begin(c->store, &k, str_of(p->user), p->id, place, p->tokens,
                               p->patience_ms, lease_of(p), on_answer, p);
@@ -199,9 +248,12 @@ void llm_quota_end(struct llm_quota *p, uint64_t input_tokens, uint64_t output_t
     p->going = false;
     settle_budgets(p, input_tokens + output_tokens,
                    model_cost(p->model, input_tokens, output_tokens, cached_tokens));
-    quota_key_end(p->quotas->config.store, &k, p->id,
-                  (int64_t)(input_tokens + output_tokens) - (int64_t)p->tokens, block_ms,
-                  lease_of(p));
+    if (block_ms > 0)
+        note_open(p, false);
+    if (p->counted || block_ms > 0)
+        quota_key_end(p->quotas->config.store, &k, p->id,
+                      (int64_t)(input_tokens + output_tokens) - (int64_t)p->tokens, block_ms,
+                      lease_of(p), loop_wall_ms() - p->begun_ms);
 }
 
 void llm_quota_hold(struct llm_quota *p, int64_t now_ms)
@@ -226,7 +278,7 @@ void llm_quota_drop(struct llm_quota *p)
     p->call = 0;
     p->in_line = false;
     if (!p->going && asked) /* those behind it need not wait for it */
-        quota_key_end(p->quotas->config.store, &k, p->id, -(int64_t)p->tokens, 0, lease_of(p));
+        quota_key_end(p->quotas->config.store, &k, p->id, -(int64_t)p->tokens, 0, lease_of(p), 0);
     if (!p->going)
         settle_budgets(p, 0, 0);
 }

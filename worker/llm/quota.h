@@ -3,7 +3,8 @@
  *
  * Before a try its estimate is reserved, afterwards it is settled by what was used: a try that is
  * lost with its process stays counted. Calls of a key begin in order of asking, so nobody
- * polls. When Redis does not answer in time a call goes: it would be lost for nothing otherwise.
+ * polls. A key that nothing limits is asked for once a second. When Redis does not answer in time
+ * a call goes: it would be lost for nothing otherwise.
  * Memory: struct llm_quota is embedded; llm_quota_drop. */
 #ifndef WORKER_LLM_QUOTA_H
 #define WORKER_LLM_QUOTA_H
@@ -51,6 +52,8 @@ struct llm_quota {
     unsigned day, stage;
     bool reserved[LLM_QUOTA_SCOPES];
     bool in_line, going, again;
+    bool counted;     /* by its key, or about to be: it must be told of its end */
+    int64_t begun_ms; /* by the wall */
     int64_t patience_ms;
     uint64_t call; /* of the store */
     llm_quota_fn *fn;
@@ -60,7 +63,7 @@ void llm_quota_init(struct llm_quota *p, struct llm_quotas *quotas, const struct
                     struct str owner, struct id turn, llm_quota_fn *fn, void *arg);
 /* For a try that may use these tokens; after WAIT the same again. again: the call was at the
  * provider before. patience_ms: what it may still wait; then it is OVER. fn comes later,
- * once. */
+ * once; at once where nothing is to be asked. */
 void llm_quota_begin(struct llm_quota *p, uint64_t input_tokens, uint64_t output_tokens, bool again,
                      int64_t patience_ms);
 /* The try is over, and used these tokens. block_ms: the key was refused (429), and nobody uses it

@@ -94,6 +94,11 @@ void journal_seal(struct journal *j, const struct store_seal *seal)
         seal_now(j);
 }
 
+size_t journal_stored_bytes(const struct journal *j)
+{
+    return j->stored_bytes + j->sent.len + j->pending.len;
+}
+
 void journal_tick(struct journal *j, int64_t now_ms)
 {
     if (j->call != 0)
@@ -193,6 +198,7 @@ static void on_said(void *arg, enum err err, const struct store_answer *answer)
     struct journal *j = arg;
     if (!settled(j, err, answer))
         return;
+    j->stored_bytes += j->sent.len;
     empty(&j->sent);
     j->stored_seq = j->sent_seq;
     j->state = JOURNAL_IDLE;
@@ -221,6 +227,7 @@ static void on_sealed(void *arg, enum err err, const struct store_answer *answer
     if (!settled(j, err, answer))
         return;
     store_wait_told(j->config->otlp, &j->sealing, "turn_seal", ERR_NONE);
+    j->stored_bytes = 0; /* what comes next reads anew what there is */
     j->stored_seq = j->seq;
     go_live(j);
     empty(&j->pending);

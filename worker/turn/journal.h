@@ -60,7 +60,8 @@ struct journal {
     struct record_base base; /* of pending */
     struct buf sent;         /* of the say under way */
     uint32_t sent_seq;
-    bool seal_waits; /* a seal was asked for and is not under way */
+    size_t stored_bytes; /* by says since the last seal */
+    bool seal_waits;     /* a seal was asked for and is not under way */
     struct store_seal seal;
     uint64_t lost;            /* writes that had to be sent again */
     struct trace_point trace; /* of the turn */
@@ -81,6 +82,8 @@ bool journal_add(struct journal *j, bool final, struct str payload)
 /* Of *seal all is read but session, turn, epoch, last_seq and batch; messages and asks are
  * borrowed until on_sealed. At least one event was added or said since the last one. */
 void journal_seal(struct journal *j, const struct store_seal *seal);
+/* What is stored since the last seal, or will be by the next one. */
+size_t journal_stored_bytes(const struct journal *j);
 /* Tells those of the audience that were not told yet from where on they hear it: what Redis has,
  * and right behind it what went live since. So a gateway that begins to follow waits for no write,
  * and has every event: past ones in Redis, the others here. */

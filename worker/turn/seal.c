@@ -10,6 +10,7 @@
 enum {
     CONTENTS_BYTES_MAX = 1 << 20, /* of all results, before they are cut to fit an event */
     CONTENTS_BYTES_MIN = 256,
+    MESSAGE_BYTES = 256, /* of a stored one beside its texts */
 };
 
 static bool add_payload(struct turn *t, bool final)
@@ -148,11 +149,27 @@ static struct store_seal new_seal(const struct turn *t)
     return (struct store_seal){.state = TURN_RUNNING, .step = a->step, .usage = a->usage};
 }
 
-/* Before the end is told: who sees it may ask again at once. A worker that has to take the turn
- * over keeps the place anew. */
-static void give_up_place(struct turn *t)
+/* About what this seal adds to its session. */
+static int64_t seal_bytes(const struct turn *t, const struct store_seal *s)
 {
-    quota_turn_end(t->config->journal.store, str_of(t->owner), t->quota_id);
+    size_t bytes = journal_stored_bytes(&t->journal);
+    for (unsigned i = 0; i < s->message_count; i++) {
+        const struct record_message *m = &s->messages[i];
+        bytes += MESSAGE_BYTES + m->content.len;
+        for (unsigned k = 0; k < m->call_count; k++)
+            bytes += m->calls[k].arguments.len;
+        for (unsigned k = 0; k < m->response_count; k++)
+            bytes += m->responses[k].content.len;
+    }
+    return (int64_t)bytes;
+}
+
+/* Before the end is told: who sees it may ask again at once, and is refused if what they keep is
+ * too much by then. A worker that has to take the turn over keeps the place anew. */
+static void give_up_place(struct turn *t, const struct store_seal *s)
+{
+    quota_turn_end_note(t->config->journal.store, str_of(t->owner), t->quota_id, t->session,
+                        t->session_bytes + seal_bytes(t, s));
     t->quota_id = (struct id){0};
 }
 
@@ -185,7 +202,7 @@ void turn_seal(struct turn *t)
     llm_call_free(t->llm); /* stops the provider's stream */
     t->llm = NULL;
     if (s.state != TURN_RUNNING)
-        give_up_place(t);
+        give_up_place(t, &s);
     journal_seal(&t->journal, &s);
     if (t->agent.seal != SEAL_RESULTS)
         tool_batch_free(&t->batch);

@@ -275,6 +275,7 @@ static void on_loaded(void *arg, enum err err, const struct store_answer *answer
         journal_tell(&t->journal);
         hub_send_news(t->link, t->id);
     }
+    t->session_bytes = load->bytes;
     t->clock_ms = load->now_ms - now_ms(t);
     approval_read(&t->approval, load->decisions, load->decision_count);
     turn_context_free(&t->context);

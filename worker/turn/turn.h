@@ -108,9 +108,10 @@ struct turn {
     uint64_t summary_call; /* of the store */
     uint32_t token_step;   /* for which a fresh token was asked, as the model refused it */
     bool told_left_out;
-    char *owner;        /* known once it was loaded */
-    struct id quota_id; /* its place among its person's turns; none when they are not limited */
-    int64_t placed_ms;  /* when that was kept last */
+    char *owner;           /* known once it was loaded */
+    struct id quota_id;    /* its place among its person's turns; none when they are not limited */
+    int64_t placed_ms;     /* when that was kept last */
+    int64_t session_bytes; /* when it was loaded last */
     int64_t ticked_ms;
     uint64_t prompt_bytes;
     struct usage used;            /* by the present call of the model */

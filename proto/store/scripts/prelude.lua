@@ -451,3 +451,24 @@ local function turn_stop(t, now, S, T, E, tid, seen, state, why, batch, events_k
                'holder', '', 'from', seen)
     turn_end(now, S, T, E, tid, events_keep)
 end
+
+-- What a session has now, in its owner's Q; 0: it is gone. One that is not there was deleted meanwhile (its place
+-- was taken before it was made), and comes back by nobody's late word; moved: it was another owner's until now.
+local function storage_note(Q, sid, bytes, keep, moved)
+    local v = redis.call('HMGET', Q, 'sum', 'counted', sid)
+    if not v[3] and not moved then
+        return
+    end
+    local sum, had = tonumber(v[1]) or 0, v[3] and tonumber(string.match(v[3], '^%d+')) or 0
+    redis.call('HSET', Q, 'sum', math.max(0, sum + bytes - had), 'counted', v[2] or 0)
+    if bytes > 0 then
+        redis.call('HSET', Q, sid, string.format('%d %d', bytes, now_ms()))
+    else
+        redis.call('HDEL', Q, sid)
+    end
+    if redis.call('HLEN', Q) == 2 then -- the last session is gone
+        redis.call('DEL', Q)
+    else
+        expire(keep, Q)
+    end
+end

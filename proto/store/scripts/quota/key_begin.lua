@@ -1,6 +1,7 @@
 #!lua
 -- K C Q X O. Begins a call by a provider's key, in line by person: each one's calls in order of asking, one of
--- each person in turn. Who is not asked after in time has left the line. -> verdict, wait (quota.h).
+-- each person in turn. Who is not asked after in time has left the line. -> verdict, wait (quota.h), whether
+-- nothing limits the key: then the call is not counted, and others need not ask for a while.
 -- call, place (quota_place), requests a minute, tokens a minute, concurrent, tokens, patience, lease, ask again,
 -- owner.
 local K, C, Q, X, O = unpack(KEYS)
@@ -8,6 +9,9 @@ local call, in_line, again, owner, now = ARGV[1], ARGV[2] ~= '0', ARGV[2] == '2'
 local per_minute, tokens_per_minute = tonumber(ARGV[3]), tonumber(ARGV[4])
 local concurrent, tokens, patience = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local ask_again = tonumber(ARGV[9])
+if per_minute == 0 and tokens_per_minute == 0 and concurrent == 0 and redis.call('EXISTS', K, Q, C) == 0 then
+    return {'ok', 0, 0, 1}
+end
 if redis.call('ZSCORE', C, call) then -- sent again
     return {'ok', 0, 0}
 end

@@ -2,7 +2,8 @@
 -- K C Q X. A call is over, or leaves the line; after a 429 nobody uses the key for a while, and then one
 -- after the other: at a pace that each refusal halves, and that calls which are taken make quicker again.
 -- With time it is forgotten: quota/key_begin.lua.
--- call, tokens a minute, tokens beyond what was asked for, block, lease.
+-- call, tokens a minute, tokens beyond what was asked for, block, lease, how long ago it began (when it was not
+-- counted).
 local K, C, Q, X = unpack(KEYS)
 local call, per_minute, more, block = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local now, leased = now_ms(), tonumber(redis.call('ZSCORE', C, ARGV[1]))
@@ -14,7 +15,7 @@ if per_minute > 0 and more ~= 0 and v[2] then
     redis.call('HSET', K, 'tat', string.format('%.0f', v[2] + math.ceil(more * 66000 / per_minute)))
 end
 -- One that began before the pace was changed says nothing of it.
-local pace, news = tonumber(v[3]) or 0, not leased or leased - ARGV[5] >= (tonumber(v[4]) or 0)
+local pace, news = tonumber(v[3]) or 0, (leased and leased - ARGV[5] or now - ARGV[6]) >= (tonumber(v[4]) or 0)
 if block > 0 then
     local till = math.max(tonumber(v[1]) or 0, now + block)
     redis.call('HSET', K, 'blocked', string.format('%.0f', till))

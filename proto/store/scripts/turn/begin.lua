@@ -1,5 +1,5 @@
 #!lua
--- S M F L T E K. Accepts a turn. -> turn, its id, duplicate, when, the session's bytes; or turn_running and the open
+-- S M F L T E K. Accepts a turn. -> turn, its id, duplicate, when; or turn_running and the open
 -- turn's id.
 -- owner, turn, idempotency key's hash (or ''), its life, title, message, request, batch of event
 -- 1-1, holder, lease, keep, most messages, most bytes, prefix of the turns' keys, hash of what is asked
@@ -20,7 +20,7 @@ if state == 'void' then
     return {'store_unavailable'} -- it came a minute late: no janitor would look after it
 end
 if state then -- sent again
-    return {'ok', turn_answer(turn_read(T), now), tid, 0, listed(S, updated(S)), session_bytes(S)}
+    return {'ok', turn_answer(turn_read(T), now), tid, 0, listed(S, updated(S))}
 end
 if key ~= '' then
     local before = redis.call('GET', K)
@@ -30,7 +30,7 @@ if key ~= '' then
     end
     if t then
         redis.call('HSET', prefix .. before, 'told', 1) -- turn_undo lets it be
-        return {'ok', turn_answer(t, now), before, 1, listed(S, updated(S)), session_bytes(S)}
+        return {'ok', turn_answer(t, now), before, 1, listed(S, updated(S))}
     end
 end
 local running = redis.call('HGET', S, 'running') or ''
@@ -69,4 +69,4 @@ if key ~= '' then
     redis.call('SET', K, tid, 'PX', key_ms)
 end
 expire(session_keep(S, keep), S, M, F, L, T, E)
-return {'ok', turn_answer(turn_read(T), now), tid, 0, listed(S, updated(S)), session_bytes(S)}
+return {'ok', turn_answer(turn_read(T), now), tid, 0, listed(S, updated(S))}

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- S M F L T E. -> turn, when. A worker has loaded it and holds it: that one is to end it. Else it
+-- S M F L T E. -> turn, when, the session's bytes. A worker has loaded it and holds it: that one is to end it. Else it
 -- ends here: one that is queued anywhere has said nothing in this epoch.
 -- owner, turn, batch of the event, events' keep.
 -- Durable.
@@ -21,4 +21,4 @@ local loaded = tonumber(redis.call('HGET', T, 'loaded')) == t.epoch
 if t.state == 'awaiting' or t.lease <= now or not loaded then
     turn_stop(t, now, S, T, E, ARGV[2], 0, 'cancelled', 'cancelled', ARGV[3], ARGV[4])
 end
-return {'ok', turn_answer(t, now), updated(S)}
+return {'ok', turn_answer(t, now), updated(S), session_bytes(S)}

@@ -31,7 +31,7 @@ if died then
     if deaths >= tonumber(ARGV[7]) then
         redis.call('HSET', T, 'claimer', holder)
         turn_stop(t, now, S, T, E, tid, expected, 'failed', 'worker_lost', ARGV[8], ARGV[9])
-        return {'worker_lost', redis.call('HGET', S, 'owner'), now}
+        return {'worker_lost', redis.call('HGET', S, 'owner'), now, session_bytes(S)}
     end
 end
 t.epoch, t.lease = turn_next(t, T, expected), now + lease

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- S M F L T E. -> turn, owner, when. turn, expected epoch, state to end in, word, batch of the
--- event, events' keep.
+-- S M F L T E. -> turn, owner, when, the session's bytes.
+-- turn, expected epoch, state to end in, word, batch of the event, events' keep.
 -- Durable.
 local S, M, F, L, T, E = unpack(KEYS)
 local expected = tonumber(ARGV[2])
@@ -18,4 +18,4 @@ if expected < t.epoch then
     return {'fenced'}
 end
 turn_stop(t, now, S, T, E, ARGV[1], expected, ARGV[3], ARGV[4], ARGV[5], ARGV[6])
-return {'ok', turn_answer(t, now), owner, updated(S)}
+return {'ok', turn_answer(t, now), owner, updated(S), session_bytes(S)}

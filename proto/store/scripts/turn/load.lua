@@ -2,7 +2,7 @@
 -- S M F L T E. A page of the conversation for a worker; with the last one it takes the lease. -> messages {id,
 -- record, ...}, flags {id, flags, ...}, up to which message the page went, and all pages go, revision of the
 -- messages; of the last page also session, load, {call id, hash, decision (2: approved, and it began already), ...}
--- of the calls that the person was asked about.
+-- of the calls that the person was asked about, the session's bytes.
 -- epoch, holder, lease, prefix of the turns' keys, after, up to (0: to the last one now), bytes.
 local S, M, F, L, T = unpack(KEYS)
 local epoch, holder = tonumber(ARGV[1]), ARGV[2]
@@ -51,4 +51,4 @@ for id, a in pairs(asked) do
     decisions[n + 1], decisions[n + 2], decisions[n + 3] = id, a[1], a[4] and 2 or a[2]
 end
 local session = session_answer(S, ARGV[4], now, true)
-return {'ok', messages, flags, went, upto, revision, session, load, decisions}
+return {'ok', messages, flags, went, upto, revision, session, load, decisions, session_bytes(S)}

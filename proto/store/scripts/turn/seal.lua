@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- S M F L T E. A checkpoint: events, messages and state in one. -> turn, owner, when, the session's bytes.
+-- S M F L T E. A checkpoint: events, messages and state in one. -> turn, owner, when.
 -- turn, epoch, first seq, last seq, batch, state, step, attempt, tokens in, out, cached, cost, lease,
 -- keep, events' keep, most entries, until when a decision is waited for (Unix ms), the calls that
 -- wait for it (JSON), how many, (call id, hash) of each, messages...
@@ -21,7 +21,7 @@ if t.sealed == id then -- sent again: also while copies of it are waited for
         t.lease = now + tonumber(ARGV[13])
         redis.call('HSET', T, 'lease', t.lease)
     end
-    return {'ok', turn_answer(t, now), owner, updated(S), session_bytes(S)}
+    return {'ok', turn_answer(t, now), owner, updated(S)}
 end
 if t.state ~= 'running' then
     return {'fenced'}
@@ -66,4 +66,4 @@ elseif state == 'awaiting' then
     redis.call('HSET', T, 'holder', '', 'wait', t.wait, 'asks', ARGV[18])
     redis.call('HSET', S, 'updated', now)
 end
-return {'ok', turn_answer(t, now), owner, updated(S), session_bytes(S)}
+return {'ok', turn_answer(t, now), owner, updated(S)}

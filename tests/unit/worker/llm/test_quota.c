@@ -20,6 +20,8 @@ static struct {
     struct llm_quota quota;
     struct llm_quota_answer answer;
     unsigned answers;
+    int64_t later_ms;
+    bool open; /* the key, as the store says */
 } w;
 static struct model model = {
     .key_name = "k", .price_input = 1000, .price_output = 5000, .price_cached = 100};
@@ -44,7 +46,7 @@ struct str fetch_response_header(const struct fetch *f, const char *name)
     (void)f, (void)name;
     return (struct str){NULL, 0};
 }
-int64_t loop_wall_ms(void) { return INT64_C(86400000) * 20000; }
+int64_t loop_wall_ms(void) { return INT64_C(86400000) * 20000 + w.later_ms; }
 void store_forget(struct store *s, uint64_t call)
 {
     (void)s;
@@ -83,10 +85,12 @@ uint64_t quota_key_begin(struct store *s, const struct quota_key *k, struct str 
     return asked(fn, arg);
 }
 void quota_key_end(struct store *s, const struct quota_key *k, struct id slot, int64_t tokens,
-                   int64_t block_ms, int64_t lease_ms)
+                   int64_t block_ms, int64_t lease_ms, int64_t age_ms)
 {
     (void)s, (void)k, (void)slot, (void)lease_ms;
     note("give %lld block %lld ", (long long)tokens, (long long)block_ms);
+    if (age_ms > 0)
+        note("after %lld ", (long long)age_ms);
 }
 void quota_key_hold(struct store *s, const struct quota_key *k, struct id slot, int64_t lease_ms)
 {
@@ -102,7 +106,7 @@ static void on_quota(void *arg, const struct llm_quota_answer *a)
 }
 static void answer(enum err err, enum quota_verdict verdict, int64_t wait_ms)
 {
-    struct store_answer a = {.quota = {(enum quota_verdict)verdict, wait_ms}};
+    struct store_answer a = {.quota = {verdict, wait_ms, w.open}};
     store_fn *fn = w.fn;
     assert_non_null(fn);
     w.fn = NULL;
@@ -177,6 +181,38 @@ static void one_that_was_at_the_provider_goes_first_and_too_long_a_line_is_said(
     expect("take first 110 for 600000 within 5000 ");
 }
 
+static void key_that_nothing_limits_is_asked_for_once_a_second(void **state)
+{
+    (void)state;
+    struct llm_quotas_config c = {.lease_ms = 600000, .hold_ms = 3000};
+    llm_quotas_free(w.quotas);
+    w.quotas = llm_quotas_new(&c);
+    llm_quota_init(&w.quota, w.quotas, &model, STR("ann"), (struct id){{1}}, on_quota, &w);
+    w.open = true;
+    llm_quota_begin(&w.quota, 100, 10, false, 60000);
+    expect("take 110 for 600000 within 60000 ");
+    answer(ERR_NONE, QUOTA_OK, 0);
+    llm_quota_end(&w.quota, 90, 4, 50, 0);
+    llm_quota_begin(&w.quota, 100, 10, false, 60000);
+    assert_int_equal(w.answers, 2); /* at once */
+    llm_quota_end(&w.quota, 90, 4, 50, 0);
+    expect(""); /* it was not counted: there is nothing to give back */
+    w.later_ms = 1000;
+    llm_quota_begin(&w.quota, 100, 10, false, 60000);
+    expect("take 110 for 600000 within 60000 ");
+    answer(ERR_NONE, QUOTA_OK, 0);
+    llm_quota_begin(&w.quota, 100, 10, false, 60000);
+    w.later_ms = 1300;
+    llm_quota_end(&w.quota, 0, 0, 0, 500); /* refused: all are told, and it is asked for again */
+    expect("give -110 block 500 after 300 ");
+    w.open = false;
+    llm_quota_begin(&w.quota, 100, 10, true, 60000);
+    expect("take first 110 for 600000 within 60000 ");
+    answer(ERR_NONE, QUOTA_OK, 0);
+    llm_quota_end(&w.quota, 90, 4, 50, 0);
+    expect("give -16 block 0 ");
+}
+
 static void over_one_budget_the_other_is_given_back(void **state)
 {
     (void)state;
@@ -248,6 +284,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(budgets_are_reserved_before_the_key_is_taken_and_settled_behind),
         TEST(one_that_was_at_the_provider_goes_first_and_too_long_a_line_is_said),
+        TEST(key_that_nothing_limits_is_asked_for_once_a_second),
         TEST(over_one_budget_the_other_is_given_back),
         TEST(what_stops_asking_gives_back_what_is_on_its_way),
         TEST(without_redis_a_call_goes_and_what_was_reserved_is_settled),
