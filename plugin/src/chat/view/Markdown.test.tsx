@@ -171,6 +171,28 @@ describe('Markdown', () => {
     ).toBe('not closed');
   });
 
+  it.each([
+    ['<details><summary>S</summary>\n\ncontent **here**</details>\n\nafter', 'content here'],
+    ['<details>\n<summary>S</summary>\n\n- a\n- b</details>\n\nafter', '\na\nb\n'],
+    ['<details><summary>S</summary>\n\nx <pod></details>  \nafter', 'x <pod>'],
+  ])('ends a fold behind its last word: %j', (text, inside) => {
+    for (const complete of [true, false]) {
+      const page = show(text, complete);
+      expect(page.querySelector('details')?.textContent).toBe(`S${inside}`);
+      expect(page.textContent).not.toContain('</details>');
+      expect(page.lastElementChild?.lastElementChild?.textContent?.trim()).toBe('after');
+    }
+  });
+
+  it.each([
+    '`a</details>` and b</details>',
+    '```\na</details>\n```',
+    'a</details>',
+    '<details><summary>S</summary>\n\nthe tag `</details>`\n\n</details>',
+  ])('takes no end of a fold out of what is none: %j', (text) => {
+    expect(show(text).textContent).toContain('</details>');
+  });
+
   it('reads entities in a fold as everywhere', () => {
     for (const entities of [
       'it&#39;s &#x3C;x&gt; &hellip; &le; &#x1F600;',

@@ -62,8 +62,31 @@ function withBarsInCode(text: string): string {
     .join('\n');
 }
 
+const OPENS_FOLD = /^[ \t]*(?:[-*+>]|\d+[.)])?[ \t]*<details(?=[\s>])/i;
+const ENDS_FOLD = /^(.*\S)[ \t]*<\/details[ \t]*>[ \t]*$/i;
+
+/** `- the last item</details>`: markdown takes a tag for a block's only where it begins the line, and GitHub ends the
+ *  fold here all the same. */
+function withFoldsEnded(text: string): string {
+  if (!/<\/details/i.test(text)) return text;
+  let open = 0;
+  let fence = '';
+  return text
+    .split('\n')
+    .map((line) => {
+      const mark = FENCE.exec(line)?.[1] ?? '';
+      if (mark !== '' && (fence === '' || mark.startsWith(fence))) fence = fence === '' ? mark : '';
+      if (fence !== '' || mark !== '') return line;
+      const before = ENDS_FOLD.exec(line)?.[1];
+      const isOfText = before !== undefined && open > 0 && !/^\s*<|`[^`]*$/.test(before);
+      open = Math.max(0, open + (OPENS_FOLD.test(line) ? 1 : 0) + Math.min(0, foldsOpened(line)));
+      return isOfText ? `${before}\n\n</details>` : line;
+    })
+    .join('\n');
+}
+
 export function splitBlocks(given: string): readonly string[] {
-  const text = withBarsInCode(given);
+  const text = withFoldsEnded(withBarsInCode(given));
   if (FOOTNOTE.test(text)) return [text];
   const tokens = marked.lexer(text, { gfm: true });
   // What leads nowhere is no definition but text (tags.ts).
