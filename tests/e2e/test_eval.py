@@ -2,16 +2,21 @@
 so that the tools, what they say of mistakes, and the scoring itself are exercised without a key."""
 
 import json
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from eval.ask import askable, evaluate, questions
 from eval.score import Prometheus as Scored
-from eval.score import metrics_of, same
+from eval.score import load, metrics_of, same
 from fakes.model import Call
 from harness.services import Prometheus
 from harness.stack import Stack
 
+EVAL = Path(__file__).resolve().parent.parent / "eval" / "run"
 WRONG = 'count({__name__="up"}) + 1000'
 
 
@@ -89,6 +94,56 @@ def test_clumsy_sequences_recover(stack: Stack, usable: list[dict], prometheus: 
 def test_bad_sequences_are_scored_wrong(stack: Stack, usable: list[dict], prometheus: Prometheus) -> None:
     table, _ = play(stack, usable[::6], prometheus, bad)
     assert not any(s.right for s in table.scores)  # type: ignore[attr-defined]
+
+
+LINE = re.compile(r'^\{"metric":.*\}$', re.MULTILINE)
+
+
+def copies(body: dict) -> list:
+    """What no model needs to know: the first query that stands beside the question, then that it is so."""
+    words = body["messages"][-1]["content"]
+    if words.startswith("Result of "):
+        return [json.dumps({"answer": "So it is."})]
+    told = [json.loads(line) for line in LINE.findall(words)]
+    query = next((line["query"] for line in told if "query" in line), "up")
+    return [json.dumps({"tool": "execute_instant_query", "arguments": {"query": query}})]
+
+
+def command(stack: Stack, folder: Path, *options: object) -> str:
+    """What tests/eval/run prints."""
+    token = folder / "token"
+    token.write_text(stack.client(bearer=True).bearer, encoding="utf-8")
+    ran = subprocess.run([sys.executable, EVAL, "--gateway", stack.gateway.url, "--token-file", token, *map(str, options)],
+                         capture_output=True, text=True, timeout=300, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
+
+
+def small(stack: Stack, folder: Path) -> Stack:
+    path = folder / "models.json"
+    path.write_text(json.dumps([{"name": "copies", "provider": "openai", "model": "copies", "size": "small",
+                                 "base_url": stack.model.base_url}]), encoding="utf-8")
+    return stack.start(worker_env={"PERSAI_MODELS": str(path), "PERSAI_DEFAULT_MODEL": "copies"})
+
+
+def test_a_model_that_copies_what_it_is_told_is_often_right(bare: Stack, prometheus: Prometheus, tmp_path: Path) -> None:
+    """The floor of a small model's answers, and the evaluation as a command: what is looked up and suggested on a real
+    Prometheus is right without any thought. In each language, and as people on call write."""
+    small(bare, tmp_path)
+    bare.model.when("", copies)
+    saved = tmp_path / "now.jsonl"
+    said = command(bare, tmp_path, "--prometheus", prometheus.url, "--model", "copies", "--save", saved)
+    print(said)
+    table = load(saved)
+    assert said.splitlines()[-1].startswith("| copies |")
+    assert len(table.scores) >= 80
+    for what, least in (("right", 0.7), ("values", 0.7), ("metric", 0.78), ("recall", 0.95)):
+        assert table.share(what) >= least, (what, table.share(what))
+    assert table.syntax >= 0.99 and table.mean("calls") == 1
+    assert all(s.made[0]["result"] and s.told and s.answer for s in table.scores)
+    # the same run paired with itself differs nowhere
+    paired = command(bare, tmp_path, "--compare", saved, saved).splitlines()
+    assert len(paired) == 5 and all(line.endswith("| 1.000 |") for line in paired[2:]), paired
 
 
 def test_equal_is_labels_and_values() -> None:
