@@ -76,7 +76,8 @@ def answering(service_logs: Path) -> Iterator[str]:
     root, port = Path(os.environ["PERSAI_TEST_LOCAL_MODEL"]) / "root", free_port()
     process = Process("llama-answers", [
         "nice", "-n", "15", "chroot", "--userspec=65534:65534", root, "/usr/bin/llama-server", "-m", "/model/answers.gguf",
-        "--host", "127.0.0.1", "--port", str(port), "-c", "16384", "-np", "1", "-t", "2", "--jinja"], service_logs).start()
+        "--host", "127.0.0.1", "--port", str(port), "-c", "16384", "-np", "1", "-t", "2", "--cache-ram", "512",
+        "--jinja"], service_logs).start()
     url = f"http://127.0.0.1:{port}"
     until(lambda: Client(url).get("/health").status == 200 or not process.running(), "the model to be loaded", 300)
     assert process.running(), process.tail()
@@ -117,7 +118,7 @@ def test_answers(bare: Stack, world: World, answering: str, tmp_path: Path, way:
     path.write_text(json.dumps([{"name": "answers", "provider": "openai", "model": "answers", "base_url": answering + "/v1",
                                  "window": 16384, "max_output_tokens": 400, "options": options, **said}]), encoding="utf-8")
     bare.start(worker_env={"PERSAI_MODELS": str(path), "PERSAI_DEFAULT_MODEL": "answers", "OPENAI_BASE_URL": "",
-                           "OPENAI_API_KEY": "", "PERSAI_STEPS": "6", **settings})
+                           "OPENAI_API_KEY": "", "PERSAI_STEPS": "6", "PERSAI_TITLES": "false", **settings})
     table = evaluated(bare, world, tmp_path, f"{way}-{seed}")
     print(table)
     assert "| answers |" in table.splitlines()[-1]

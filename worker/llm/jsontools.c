@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include "common/check.h"
 #include "common/json.h"
+#include "worker/llm/brief.h"
 #include "worker/llm/jsonio.h"
 
 enum { TEXTS_MAX = 16 << 20, SCHEMA_MAX = 256 << 10, SYSTEM_MAX = 512 << 10, ANSWER_MAX = 8000 };
@@ -16,7 +17,7 @@ struct span {
 
 /* The same whether it must call or not: a cache holds it. */
 static void write_system(const struct prompt *in, const struct tool_spec *tools, unsigned count,
-                         struct buf *b)
+                         bool brief, struct buf *b)
 {
     buf_add_str(b, buf_str(&in->system));
     if (count == 0) {
@@ -24,9 +25,19 @@ static void write_system(const struct prompt *in, const struct tool_spec *tools,
         buf_puts(b, "\nWrite one JSON object and nothing else: {\"answer\": TEXT}.\n");
         return;
     }
-    buf_puts(b, "\nYour tools, each with the JSON Schema of its arguments:\n");
-    for (unsigned i = 0; i < count; i++)
-        buf_printf(b, "- %s: %s %s\n", tools[i].name, tools[i].description, tools[i].schema_json);
+    buf_puts(b, brief ? "\nYour tools, each with its arguments (? may be left out; a time is RFC "
+                        "3339 or as now-1h):\n"
+                      : "\nYour tools, each with the JSON Schema of its arguments:\n");
+    for (unsigned i = 0; i < count; i++) {
+        if (!brief) {
+            buf_printf(b, "- %s: %s %s\n", tools[i].name, tools[i].description,
+                       tools[i].schema_json);
+            continue;
+        }
+        buf_printf(b, "- %s {", tools[i].name);
+        brief_arguments(tools[i].schema_json, b);
+        buf_printf(b, "}: %s\n", tools[i].description);
+    }
     buf_puts(b, "\nWrite one JSON object and nothing else. To call a tool: "
                 "{\"tool\": NAME, \"arguments\": {…}}; you are then told its result. To answer the "
                 "person: {\"answer\": TEXT}.\n");
@@ -80,7 +91,7 @@ static void write_result(const struct prompt_item *item, struct buf *b)
 }
 
 void jsontools_write(const struct prompt *in, const struct tool_spec *tools, unsigned count,
-                     bool must_call, struct jsontools *out)
+                     bool must_call, bool brief, struct jsontools *out)
 {
     *out = (struct jsontools){.prompt = {.bytes = in->bytes, .tokens = in->tokens}};
     struct span *spans = xcalloc(in->count + 1, sizeof(*spans));
@@ -89,7 +100,7 @@ void jsontools_write(const struct prompt *in, const struct tool_spec *tools, uns
     buf_init(&out->texts, TEXTS_MAX);
     buf_init(&out->schema, SCHEMA_MAX);
     p->items = xcalloc(in->count + 1, sizeof(*p->items));
-    write_system(in, tools, count, &p->system);
+    write_system(in, tools, count, brief, &p->system);
     write_schema(tools, count, must_call, &out->schema);
     for (unsigned i = 0; i < in->count; i++) {
         const struct prompt_item *item = &in->items[i];

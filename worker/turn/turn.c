@@ -9,6 +9,7 @@
 #include "proto/store/quota.h"
 #include "proto/store/store.h"
 #include "proto/store/turn.h"
+#include "worker/llm/brief.h"
 #include "worker/llm/prompt.h"
 #include "worker/turn/offer.h"
 #include "proto/traced.h"
@@ -406,14 +407,6 @@ static void fit(struct turn *t, struct record_message *m, char *fitted[REPLY_CAL
 static void ask_model(struct turn *t, const struct store_answer *answer,
                       const struct tool_spec *tools, unsigned tool_count);
 
-/* A small model guesses rather than looks. */
-static bool must_call(const struct turn *t)
-{
-    enum { STEPS_MAX = 7 }; /* three rounds of calls that give nothing are enough */
-    return t->model->small && t->config->check_answers && t->lookup.text && !t->doubt.queried &&
-           t->agent.step <= STEPS_MAX;
-}
-
 /* What a program has ordered stands where a model's reply would: the call, and once it has run the
  * end. */
 static void reply_as_ordered(struct turn *t, const struct record_request *request, bool has_run)
@@ -467,7 +460,11 @@ static void begin_call(struct turn *t, const struct store_answer *answer,
                                 .lacks = turn_lacks,
                                 .arg = t};
     tool_count = offer_tools(&facts, all, tool_count, tools);
-    ask_model(t, answer, tools, tool_count);
+    struct brief brief = {0};
+    if (t->model->small)
+        brief_init(&brief, tools, tool_count, t->context.datasource_count <= 1);
+    ask_model(t, answer, t->model->small ? brief.tools : tools, tool_count);
+    brief_free(&brief);
     free(tools);
 }
 
@@ -521,7 +518,7 @@ static void ask_model(struct turn *t, const struct store_answer *answer,
                             .prompt = &prompt,
                             .tools = tools,
                             .tool_count = tool_count,
-                            .must_call = must_call(t),
+                            .must_call = turn_must_call(t),
                             .step = t->agent.step,
                             .turn = t->id,
                             .conversation = t->session,

@@ -167,6 +167,8 @@ void turn_tell_left_out(struct turn *t, unsigned count); /* once */
 /* t->model: the one that was asked for, or its next fallback that is on. NULL and nothing: there is
  * none of that name. What people are told: all of them are off. */
 const char *turn_choose_model(struct turn *t, struct str wanted);
+/* Nothing was queried yet, and the form of its reply is forced: it may only call. */
+bool turn_must_call(const struct turn *t);
 
 /* ---- turn_lookup.c, for turn.c ---- */
 /* True: what fits the question is being looked up; FACT_REDO comes within a moment. */

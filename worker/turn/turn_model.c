@@ -1,4 +1,4 @@
-/* Which model a turn asks: what is off is passed over. */
+/* Which model a turn asks: what is off is passed over; and whether it may answer yet. */
 #include "worker/turn/turn.h"
 
 const char *turn_choose_model(struct turn *t, struct str wanted)
@@ -15,4 +15,12 @@ const char *turn_choose_model(struct turn *t, struct str wanted)
         if (!t->fallback_left)
             return off;
     }
+}
+
+/* A small model guesses rather than looks. */
+bool turn_must_call(const struct turn *t)
+{
+    enum { STEPS_MAX = 7 }; /* three rounds of calls that give nothing are enough */
+    return t->model->small && t->config->check_answers && t->lookup.text && !t->doubt.queried &&
+           t->agent.step <= STEPS_MAX;
 }

@@ -13,6 +13,7 @@
 #include "worker/tools/prometheus/name.h"
 #include "worker/tools/prometheus/rank.h"
 #include "worker/tools/prometheus/sketch.h"
+#include "worker/tools/sax.h"
 #include "worker/tools/source.h"
 #include "worker/tools/text.h"
 
@@ -291,6 +292,23 @@ static void write_values(const json_t *series, struct str name, const char *labe
     }
 }
 
+/* One process has it: its address tells series of it apart from nothing. */
+static bool is_alone(const json_t *series, struct str name)
+{
+    struct str seen = {NULL, 0};
+    size_t i;
+    const json_t *row;
+    json_array_foreach(series, i, row)
+    {
+        struct str instance =
+            json_text(json_object_get(json_object_get(row, "metric"), "instance"));
+        if (is_of(row, name) && seen.len > 0 && !str_eq(seen, instance))
+            return false;
+        seen = is_of(row, name) ? instance : seen;
+    }
+    return true;
+}
+
 static void write_samples(const json_t *series, struct str name, bool family, struct buf *b)
 {
     size_t i;
@@ -309,7 +327,8 @@ static void write_samples(const json_t *series, struct str name, bool family, st
     buf_putc(b, '{');
     json_object_foreach(json_object_get(first, "metric"), label, value)
     {
-        if (strcmp(label, "__name__") == 0 || labels == LABELS_SHOWN)
+        if (strcmp(label, "__name__") == 0 || labels == LABELS_SHOWN ||
+            (strcmp(label, "instance") == 0 && is_alone(series, name)))
             continue;
         buf_puts(b, labels++ > 0 ? "," : "");
         text_json(b, str_of(label), VALUE_SHOWN);
@@ -319,9 +338,10 @@ static void write_samples(const json_t *series, struct str name, bool family, st
     }
     buf_putc(b, '}');
     struct str number = json_text(json_array_get(json_object_get(first, "value"), 1));
-    if (!family && number.len > 0) {
+    double value_now;
+    if (!family && sax_double(number, &value_now)) {
         json_key(b, "a_value");
-        text_json(b, number, VALUE_SHOWN);
+        text_number(b, value_now, false);
     }
 }
 
@@ -446,8 +466,8 @@ static void write_hit(const struct look *l, unsigned hit, const json_t *series, 
     text_json(b, family ? rank_family(name) : name, NAME_SHOWN);
     if (family)
         buf_puts(b, ",\"series\":[\"_bucket or quantile\",\"_sum\",\"_count\"]");
-    if (catalog_type(m)[0]) {
-        json_field(b, "type", str_of(catalog_type(m)));
+    if (type_of(l, hit)[0]) {
+        json_field(b, "type", str_of(type_of(l, hit)));
     }
     if (help.len > 0) {
         json_key(b, "help");

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "worker/llm/brief.h"
 #include "worker/llm/jsontools.h"
 #include "worker/llm/llm.h"
 
@@ -32,7 +33,7 @@ static void conversation_is_written_without_tool_calls(void **state)
     buf_init(&in.system, 100);
     buf_puts(&in.system, "Be good.");
     struct jsontools j;
-    jsontools_write(&in, tools, 2, false, &j);
+    jsontools_write(&in, tools, 2, false, false, &j);
     assert_int_equal(j.prompt.count, 5);
     assert_true(str_is(j.prompt.items[0].text, "How busy?"));
     assert_true(str_is(j.prompt.items[1].text,
@@ -62,11 +63,49 @@ static void results_of_one_step_are_one_message(void **state)
         {.kind = PROMPT_RESULT, .text = STR("b"), .tool_name = STR("query"), .failed = true}};
     struct prompt in = {.items = items, .count = 4};
     struct jsontools j;
-    jsontools_write(&in, tools, 2, false, &j);
+    jsontools_write(&in, tools, 2, false, false, &j);
     assert_int_equal(j.prompt.count, 3);
     assert_true(
         str_is(j.prompt.items[2].text, "Result of query: a\n\n(failed) Result of query: b"));
     jsontools_free(&j);
+}
+
+/* As a small model is told of them, and held to. */
+static void briefly_only_what_a_query_needs_is_told(void **state)
+{
+    static const struct tool_spec ours[] = {
+        {.name = "run_query",
+         .description = "Runs one, as {\"query\":\"up\"}. Returns much. And more.",
+         .schema_json =
+             "{\"type\":\"object\",\"properties\":{\"query\":{\"type\":\"string\",\"minLength\":1,"
+             "\"description\":\"PromQL\"},\"time\":{\"type\":\"string\"},\"unit\":{\"type\":"
+             "\"string\"},\"title\":{\"type\":\"string\"},\"datasource\":{\"type\":\"string\"}},"
+             "\"required\":[\"query\",\"title\"],\"additionalProperties\":false}"},
+        {.name = "mcp_tickets_search",
+         .description = "Searches. Says more.",
+         .schema_json = "{\"type\":\"object\",\"properties\":{\"unit\":{\"type\":\"string\"}}}"},
+        {.name = "odd", .description = "Odd", .schema_json = "{broken"}};
+    (void)state;
+    struct prompt_item item = {.kind = PROMPT_USER, .text = STR("q")};
+    struct prompt in = {.items = &item, .count = 1};
+    struct jsontools j;
+    struct brief b;
+    for (unsigned one = 0; one < 2; one++) {
+        brief_init(&b, ours, 3, one);
+        jsontools_write(&in, b.tools, 3, true, true, &j);
+        const char *said = buf_cstr(&j.prompt.system), *held = buf_cstr(&j.schema);
+        if (!strstr(said,
+                    one ? "- run_query {query, time?, title}: Runs one, as {\"query\":\"up\"}.\n"
+                        : "- run_query {query, time?, title, datasource?}: Runs one") ||
+            !strstr(said, "- mcp_tickets_search {unit?}: Searches. Says more.\n") ||
+            !strstr(said, "- odd {}: Odd\n") || strstr(said, "PromQL"))
+            fail_msg("%s", said);
+        if (!strstr(held, "\"minLength\":1") || strstr(held, "PromQL"))
+            fail_msg("%s", held);
+        assert_string_equal(b.tools[1].schema_json, ours[1].schema_json);
+        jsontools_free(&j);
+        brief_free(&b);
+    }
 }
 
 /* A conversation full of calls must not make the last one look like another. */
@@ -76,7 +115,7 @@ static void without_tools_only_an_answer_may_be_written(void **state)
     struct prompt_item item = {.kind = PROMPT_USER, .text = STR("q")};
     struct prompt in = {.items = &item, .count = 1};
     struct jsontools j;
-    jsontools_write(&in, tools, 0, false, &j);
+    jsontools_write(&in, tools, 0, false, false, &j);
     assert_non_null(strstr(buf_cstr(&j.prompt.system), "{\"answer\": TEXT}"));
     assert_null(strstr(buf_cstr(&j.prompt.system), "tool"));
     json_t *schema = json_loads(buf_cstr(&j.schema), 0, NULL);
@@ -179,6 +218,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(conversation_is_written_without_tool_calls),
         cmocka_unit_test(results_of_one_step_are_one_message),
+        cmocka_unit_test(briefly_only_what_a_query_needs_is_told),
         cmocka_unit_test(without_tools_only_an_answer_may_be_written),
         cmocka_unit_test(schema_goes_into_each_apis_own_field),
         cmocka_unit_test(what_it_writes_is_a_call_an_answer_or_stands_as_it_is),
