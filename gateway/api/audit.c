@@ -2,8 +2,50 @@
 
 #include "common/audit.h"
 #include "common/json.h"
+#include "common/loop.h"
 
-enum { LINE_BYTES_MAX = 16 << 10 };
+enum {
+    LINE_BYTES_MAX = 16 << 10,
+    SENDERS = 256,           /* who shares one is refused together with another: no harm */
+    REFUSED_AT_ONCE = 100,   /* a client that is wrong shows itself in fewer */
+    REFUSED_EVERY_MS = 1000, /* of 0.8 KB: 70 MB a day */
+};
+
+/* Of what is refused a sender may have that many lines: else who can't even sign in would fill the
+ * disk, and stop all where the audit must be written. */
+static struct sender {
+    int64_t due_ms; /* all are its again */
+    uint64_t left_out;
+} senders[SENDERS];
+
+/* All who are not signed in are one. */
+static struct sender *sender_of(struct str owner)
+{
+    unsigned hash = 0;
+    for (size_t i = 0; i < owner.len; i++)
+        hash = 31 * hash + (unsigned char)owner.at[i];
+    return &senders[owner.len > 0 ? 1 + hash % (SENDERS - 1) : 0];
+}
+
+/* False: the line is left out, and counted in its sender's next one. */
+static bool may_be_refused(struct sender *s)
+{
+    int64_t now_ms = (int64_t)(loop_hr_ns() / 1000000);
+    int64_t due_ms = s->due_ms > now_ms ? s->due_ms : now_ms;
+    bool fine = due_ms - now_ms < (int64_t)REFUSED_AT_ONCE * REFUSED_EVERY_MS;
+    if (fine)
+        s->due_ms = due_ms + REFUSED_EVERY_MS;
+    else
+        s->left_out++;
+    return fine;
+}
+
+static void field_left_out(struct buf *line, struct sender *s)
+{
+    if (s->left_out > 0)
+        json_field_u64(line, "left_out", s->left_out);
+    s->left_out = 0;
+}
 
 /* None is "". */
 static void field_id(struct buf *b, const char *name, struct id id)
@@ -32,7 +74,9 @@ static void begin(struct buf *line, const char *act, struct str owner, const cha
 
 void audit_request(const struct audit_request *r)
 {
-    if (!audit_on() || !r->act)
+    struct sender *sender = sender_of(r->owner);
+    bool refused = r->err || r->status == 0 || r->status >= 400;
+    if (!audit_on() || !r->act || (refused && !may_be_refused(sender)))
         return;
     scoped_buf(line, LINE_BYTES_MAX);
     begin(&line, r->act, r->owner, r->door, r->key);
@@ -45,6 +89,7 @@ void audit_request(const struct audit_request *r)
                : r->err          ? str_of(err_word(r->err))
                : r->status < 400 ? STR("ok")
                                  : STR("refused"));
+    field_left_out(&line, sender);
     audit_end(&line);
 }
 
@@ -67,10 +112,13 @@ void audit_decisions(struct str owner, struct id session, struct id turn, const 
 {
     const json_t *one;
     size_t i;
+    struct sender *sender = sender_of(owner);
     if (!audit_on())
         return;
     json_array_foreach((json_t *)decisions, i, one)
     {
+        if (err && !may_be_refused(sender))
+            continue;
         bool yes = json_is_true(json_object_get(one, "approve"));
         scoped_buf(line, LINE_BYTES_MAX);
         begin(&line, "decision", owner, door, key);
@@ -81,6 +129,7 @@ void audit_decisions(struct str owner, struct id session, struct id turn, const 
                    short_of(json_text(json_object_get(one, "arguments_hash"))));
         json_field(&line, "decision", yes ? STR("approved") : STR("refused"));
         json_field(&line, "outcome", err ? str_of(err_word(err)) : STR("ok"));
+        field_left_out(&line, sender);
         audit_end(&line);
     }
 }

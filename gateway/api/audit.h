@@ -3,7 +3,9 @@
  *
  *     {"at", "program": "gateway", "act": the operation's name, "user", "account", "door", "key",
  *      "session_id", "turn_id", "datasource", "status", "outcome": "ok" or the error's word}
- */
+ *
+ * Of what is refused only some lines of one sender are written, 100 at once and one a second; its
+ * next one says how many were left out. What was done always has its line. */
 #ifndef GATEWAY_API_AUDIT_H
 #define GATEWAY_API_AUDIT_H
 
