@@ -10,6 +10,7 @@
 #include "worker/tools/args.h"
 #include "worker/tools/logql.h"
 #include "worker/tools/moment.h"
+#include "worker/tools/perses/vars.h"
 #include "worker/tools/prometheus/name.h"
 #include "worker/tools/source.h"
 #include "worker/tools/rows.h"
@@ -398,6 +399,24 @@ static void ask_stats(struct loki *l)
     source_request(&l->ask, r->tools, r->door, r->token, &request);
 }
 
+/* $__interval and its like, as in a query of PromQL. */
+static void put_in_variables(struct loki *l)
+{
+    struct tool_run *r = l->run;
+    struct str query = args_str(r->args, "query");
+    int64_t range_ms = l->span.end_ms - l->span.start_ms;
+    struct vars built_in = {
+        .end_ms = l->span.end_ms, .range_ms = range_ms, .step_ms = moment_step(range_ms / POINTS)};
+    scoped_buf(text, FORM_BYTES_MAX / 4);
+    if (query.len == 0 || !memchr(query.at, '$', query.len))
+        return;
+    vars_apply(&built_in, query, &text, NULL);
+    if (text.overflowed || str_eq(buf_str(&text), query))
+        return;
+    json_object_set_new(r->args, "query", json_stringn(text.at, text.len));
+    run_remark(r, STR(VARS_PUT_IN_NOTE));
+}
+
 void loki_query(struct tool_run *r)
 {
     struct loki *l = xcalloc(1, sizeof(*l));
@@ -406,7 +425,10 @@ void loki_query(struct tool_run *r)
     r->state_free = loki_free;
     series_init(&l->series, 1, 3);
     series_free(&l->series);
-    if (read_query(r, str_trim(args_str(r->args, "query")), &l->query) && span_read(r, &l->span))
+    if (!span_read(r, &l->span))
+        return;
+    put_in_variables(l);
+    if (read_query(r, str_trim(args_str(r->args, "query")), &l->query))
         ask_stats(l);
 }
 

@@ -176,7 +176,7 @@ static bool built_in(const struct vars *v, struct str name, struct buf *out)
     int64_t rate = v->step_ms + SCRAPE_MS > 4 * SCRAPE_MS ? v->step_ms + SCRAPE_MS : 4 * SCRAPE_MS;
     if (str_is(name, "__rate_interval"))
         return buf_puts(out, duration_write(rate));
-    if (str_is(name, "__interval"))
+    if (str_is(name, "__interval") || str_is(name, "__auto")) /* the latter of Grafana's Loki */
         return buf_puts(out, duration_write(v->step_ms));
     if (str_is(name, "__interval_ms"))
         return buf_printf(out, "%lld", (long long)v->step_ms);

@@ -39,6 +39,7 @@ void vars_read(struct vars *v, const json_t *variable);
 bool vars_parse(struct vars *v, struct str text);
 /* Its values as they stand in a query without a format. */
 void vars_write(const struct var *var, struct buf *out);
+#define VARS_PUT_IN_NOTE "The variables of Perses were put in: see query."
 /* The query with its variables; false: one is not known (its name is in unknown, when not NULL). */
 bool vars_apply(const struct vars *v, struct str query, struct buf *out, struct str *unknown);
 

@@ -163,6 +163,7 @@ static void put_in_variables(struct query *q)
         return;
     int64_t range_ms = q->range_query ? q->range.end_ms - q->range.start_ms : RANGE_MS;
     struct vars built_in = {.range_ms = range_ms,
+                            .end_ms = q->range.end_ms,
                             .step_ms = q->range_query ? q->range.step_ms
                                                       : moment_step(range_ms / POINTS + 1)};
     scoped_buf(text, FORM_BYTES_MAX / 4);
@@ -170,7 +171,7 @@ static void put_in_variables(struct query *q)
     if (text.overflowed || str_eq(buf_str(&text), query))
         return;
     json_object_set_new(q->run->args, "query", json_stringn(text.at, text.len));
-    add_note(q, "The variables of Perses were put in: see query.");
+    add_note(q, VARS_PUT_IN_NOTE);
 }
 
 static void start(struct tool_run *r, bool range_query)

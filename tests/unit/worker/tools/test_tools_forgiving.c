@@ -173,6 +173,8 @@ static void variables_are_put_in_as_perses_would(void **state)
         {"{\"query\":\"rate(x[$__rate_interval])\",\"step\":\"5m\"}", "rate(x[5m15s])"},
         {"{\"query\":\"rate(x[$__interval])\",\"step\":\"5m\"}", "rate(x[5m])"},
         {"{\"query\":\"rate(x[${__range}])\"}", "rate(x[1h])"},
+        {"{\"query\":\"x + $__to - $__from\",\"start\":\"1700000000\",\"end\":\"1700003600\"}",
+         "x + 1700003600000 - 1700000000000"},
         {"{\"query\":\"label_replace(rate(x[$__interval]), \\\"a\\\", \\\"$1\\\", \\\"b\\\", "
          "\\\"(.*)\\\")\",\"step\":\"1m\"}",
          "label_replace(rate(x[60s]), \"a\", \"$1\", \"b\", \"(.*)\")"},

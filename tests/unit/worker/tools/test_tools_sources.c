@@ -177,6 +177,12 @@ static void logs_are_read(void **state)
                 "{\"query\":\"sum by (level) (count_over_time({job=\\\"api\\\"}[5m]))\"}");
     expect(f, "\"kind\":\"log_metric\"");
     expect(f, "{\"labels\":{\"level\":\"error\"},\"last\":5");
+    /* as a dashboard's query has it */
+    fixture_run(
+        f, metric, "loki_query",
+        "{\"query\":\"sum(rate({job=\\\"api\\\"}[$__auto])) / rate({a=\\\"b\\\"}[$__range])\"}");
+    expect(f, "sum(rate({job=\\\"api\\\"}[30s])) / rate({a=\\\"b\\\"}[1h])");
+    expect(f, "variables of Perses were put in");
 }
 
 static void dear_and_blanket_log_queries_are_refused(void **state)
