@@ -146,6 +146,33 @@ def test_a_model_that_copies_what_it_is_told_is_often_right(bare: Stack, prometh
     assert len(paired) == 5 and all(line.endswith("| 1.000 |") for line in paired[2:]), paired
 
 
+@pytest.mark.parametrize("call", [{"query": "sum(room_temperature_celsius) by rooms"}, {"query": "room_temperature_celsius"}],
+                         ids=["refused", "answered"])
+def test_a_small_model_that_calls_for_ever_ends_with_a_plain_word(bare: Stack, tmp_path: Path, call: dict) -> None:
+    """Even where its form is not held to. A refused call that it repeats is run as it was suggested, once it was told."""
+    small(bare, tmp_path)
+    bare.model.when("", [json.dumps({"tool": "execute_instant_query", "arguments": call})])
+    alice = bare.client()
+    session = alice.session()
+    log = alice.ask(session, "How warm are the rooms?")
+    final = log.final()
+    assert final["event_type"] == "error" and final["code"] == "step_limit", final
+    assert "more steps" in final["message"], final["message"]
+    assert len(log.tools()) == 15 and len(bare.model.chats()) == 16
+    results = [json.loads(r["content"]) for _, r in log.tools()]
+    if "by" in call["query"]:  # two faults
+        assert results[0]["kind"] == "error" and results[0]["suggestion"], results[0]
+        assert results[1]["query"] == "sum(room_temperature_celsius) by (room)", results[1]
+        assert any("You made this same call before" in note for note in results[1]["notes"]), results[1]
+    # what repeats a call that worked is offered none any more, and its form is held to an answer
+    schemas = [json.dumps(body["response_format"]) for body in bare.model.chats()]
+    worked = 3 if "by" in call["query"] else 2
+    assert ["execute_instant_query" in s for s in schemas] == [True] * worked + [False] * (16 - worked)
+    bare.model.scripts.clear()
+    bare.model.when("", [json.dumps({"answer": "Hello."})])
+    assert alice.ask(session, "hello").answer() == "Hello.", "the conversation goes on"
+
+
 def test_equal_is_labels_and_values() -> None:
     a = {(("job", "x"),): 1.0}
     assert same(a, {(("job", "x"),): 1.0 + 1e-9}) and not same(a, {(("job", "y"),): 1.0})

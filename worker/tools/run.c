@@ -192,11 +192,12 @@ void run_done(struct tool_run *r)
     end(r);
 }
 
-/* Only what reads, and takes a query; once. */
+/* Only what reads and takes a query, for as many faults as one may have. */
 static bool may_again(const struct tool_run *r)
 {
-    return r->spec && r->fn && !r->mcp && !r->vet && !r->spec->needs_approval && !r->ran_again &&
-           json_object_get(r->args, "query") != NULL;
+    enum { AGAIN_MAX = 3 };
+    return r->spec && r->fn && !r->mcp && !r->vet && !r->spec->needs_approval &&
+           r->ran_again < AGAIN_MAX && json_object_get(r->args, "query") != NULL;
 }
 
 void run_refuse(struct tool_run *r, const char *code, const char *error, struct str suggestion)
@@ -212,7 +213,8 @@ void run_refuse(struct tool_run *r, const char *code, const char *error, struct 
                                     r->asked, code,           suggestion};
     if (r->asked)
         instead_write(&instead, &r->content);
-    if (r->asked && suggestion.len > 0 && may_again(r)) {
+    if (r->asked && suggestion.len > 0 && may_again(r) &&
+        !str_eq(suggestion, json_text(json_object_get(r->args, "query")))) {
         free(r->again);
         r->again = str_dup(suggestion);
     }
@@ -303,7 +305,7 @@ static void run_again(struct tool_run *r)
     list_remove(&r->node);
     list_push(&r->tools->running, &r->node);
     r->ended = r->failed = r->invalid = r->unauthorized = r->partial = false;
-    r->ran_again = true;
+    r->ran_again++;
     buf_clear(&r->content);
     run_remark(r, buf_str(&remark));
     json_object_set_new(r->args, "query", json_string(r->again));

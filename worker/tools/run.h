@@ -51,8 +51,8 @@ struct tool_run {
     struct id turn, conversation;
     char *call_id, *owner;
     char *asked, *asked_tool; /* of a call that failed before: as the model wrote it; or NULL */
-    char *again;              /* the query that such a call is run with instead, once; or NULL */
-    bool ran_again;
+    char *again;              /* the query that such a call is run with instead, or NULL */
+    unsigned ran_again;       /* times: a query may have more than one fault */
     json_t *args;
     char *datasource;  /* path, path_parse'd; NULL: refused before, or none is needed */
     struct door *door; /* to it (gate.h); NULL: not looked at yet */

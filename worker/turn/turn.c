@@ -475,7 +475,7 @@ static void ask_model(struct turn *t, const struct store_answer *answer,
     static const struct llm_handler handler = {
         {on_text, on_reasoning, on_call}, on_llm_done, turn_tell_wait};
     const struct turn_config *c = t->config;
-    bool last_call = agent_last_call(&t->agent);
+    bool last_call = agent_last_call(&t->agent) || turn_must_answer(t);
     if (last_call)
         tool_count = 0;
     struct prompt_input in = {.messages = answer->messages,

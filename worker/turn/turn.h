@@ -33,6 +33,10 @@ struct turn_lookup { /* turn_lookup.c */
     char *text; /* what the model is told; NULL: nothing */
 };
 enum { TURN_FAILED_MAX = 64 };
+struct turn_calls { /* hashes of this turn's calls, the last ones */
+    uint64_t hashes[TURN_FAILED_MAX];
+    unsigned count;
+};
 struct turn_doubt { /* turn_doubt.c: what was read, and what is wrong with what was answered */
     struct claims known;
     bool read;                   /* a result of a tool that reads data is in this conversation */
@@ -40,8 +44,8 @@ struct turn_doubt { /* turn_doubt.c: what was read, and what is wrong with what 
     bool acted;                  /* this turn asked for a change: "I could not" is of that */
     bool no_data, numbers, lack; /* told once each */
     char *draft, *note;          /* the answer that is doubted, and why; NULL: none is */
-    uint64_t failed[TURN_FAILED_MAX]; /* hashes of this turn's calls that failed, the last ones */
-    unsigned failed_count;
+    struct turn_calls failed, worked;
+    bool repeats; /* a call that had worked was made again */
 };
 struct turn_trace {         /* turn_trace.c */
     struct trace_span span; /* off until the turn was loaded: its request says where it belongs */
@@ -169,6 +173,8 @@ void turn_tell_left_out(struct turn *t, unsigned count); /* once */
 const char *turn_choose_model(struct turn *t, struct str wanted);
 /* Nothing was queried yet, and the form of its reply is forced: it may only call. */
 bool turn_must_call(const struct turn *t);
+/* It makes calls again whose results it has: a small model that has got into a loop. */
+bool turn_must_answer(const struct turn *t);
 
 /* ---- turn_lookup.c, for turn.c ---- */
 /* True: what fits the question is being looked up; FACT_REDO comes within a moment. */

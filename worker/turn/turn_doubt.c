@@ -51,22 +51,30 @@ static uint64_t hash_call(const struct record_call *call)
     return hash(hash(14695981039346656037ULL, call->tool_name), call->arguments);
 }
 
-static void note_failed(struct turn_doubt *d, const struct record_message *asked,
-                        struct str call_id)
+static bool has_call(const struct turn_calls *c, uint64_t h)
 {
-    for (unsigned i = 0; i < asked->call_count; i++)
-        if (str_eq(asked->calls[i].call_id, call_id))
-            d->failed[d->failed_count++ % TURN_FAILED_MAX] = hash_call(&asked->calls[i]);
+    for (unsigned i = 0; i < c->count && i < TURN_FAILED_MAX; i++)
+        if (c->hashes[i] == h)
+            return true;
+    return false;
+}
+
+static void note_call(struct turn_doubt *d, const struct record_message *asked,
+                      const struct record_response *r)
+{
+    struct turn_calls *c = r->failed ? &d->failed : &d->worked;
+    for (unsigned i = 0; i < asked->call_count; i++) {
+        uint64_t h = hash_call(&asked->calls[i]);
+        if (!str_eq(asked->calls[i].call_id, r->call_id))
+            continue;
+        d->repeats = d->repeats || (!r->failed && has_call(c, h));
+        c->hashes[c->count++ % TURN_FAILED_MAX] = h;
+    }
 }
 
 bool turn_failed_before(void *turn, const struct record_call *call)
 {
-    const struct turn_doubt *d = &((const struct turn *)turn)->doubt;
-    uint64_t h = hash_call(call);
-    for (unsigned i = 0; i < d->failed_count && i < TURN_FAILED_MAX; i++)
-        if (d->failed[i] == h)
-            return true;
-    return false;
+    return has_call(&((const struct turn *)turn)->doubt.failed, hash_call(call));
 }
 
 static size_t text_bytes(const struct record_message *m)
@@ -96,8 +104,8 @@ void turn_doubt_read(struct turn *t, const struct store_message *messages, unsig
 {
     struct turn_doubt *d = &t->doubt;
     claims_free(&d->known);
-    d->read = d->queried = d->acted = false;
-    d->failed_count = 0;
+    d->read = d->queried = d->acted = d->repeats = false;
+    d->failed.count = d->worked.count = 0;
     for (unsigned i = known_from(t, messages, count); i < count; i++) {
         const struct record_message *m = &messages[i].record;
         bool ours = id_eq(m->turn, t->id);
@@ -115,8 +123,8 @@ void turn_doubt_read(struct turn *t, const struct store_message *messages, unsig
                 claims_know(&d->known, r->content);
             d->read = d->read || (!r->failed && reads(r->tool_name));
             d->queried = d->queried || (ours && !r->failed && queries(r->tool_name));
-            if (ours && r->failed && i > 0)
-                note_failed(d, &messages[i - 1].record, r->call_id);
+            if (ours && i > 0)
+                note_call(d, &messages[i - 1].record, r);
         }
     }
     claims_know(&d->known, str_of(t->context.about));

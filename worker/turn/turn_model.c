@@ -17,6 +17,8 @@ const char *turn_choose_model(struct turn *t, struct str wanted)
     }
 }
 
+bool turn_must_answer(const struct turn *t) { return t->model->small && t->doubt.repeats; }
+
 /* A small model guesses rather than looks. */
 bool turn_must_call(const struct turn *t)
 {
