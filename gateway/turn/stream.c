@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/http.h"
 #include "common/log.h"
 #include "proto/store/events.h"
 #include "proto/store/store.h"

@@ -3,7 +3,6 @@
 #ifndef GATEWAY_TURN_STREAM_H
 #define GATEWAY_TURN_STREAM_H
 
-#include "common/http.h"
 #include "gateway/auth/user.h"
 #include "gateway/gateway.h"
 #include "gateway/turn/feed.h"
@@ -21,6 +20,8 @@ struct followed {
     struct list readers;   /* those of them for which the store is being asked */
     const struct followed_handler *handler;
 };
+struct http_stream; /* of common/http.h: of HTTP followers know this alone */
+struct http_stream_handler;
 struct followed_handler {
     void (*on_left)(struct followed *t); /* a follower is gone: maybe the last */
     /* The store was asked for events, and says this of the turn. */
