@@ -26,7 +26,7 @@ struct asked {
     char *question, *model, *context, *path, *tool_name, *tool_arguments;
     struct record_message *history;
     unsigned history_count;
-    bool unlisted, beginning;
+    bool unlisted, seeded, beginning; /* seeded: its session may be there */
     struct fetch *sources;
 };
 
@@ -106,6 +106,18 @@ void asking_begin(struct call *c, const struct asking *from,
         find_source(a);
 }
 
+static void ignore(void *arg, enum err err, const struct store_answer *answer)
+{
+    (void)arg, (void)err, (void)answer;
+}
+
+/* Of a turn that did not begin: nobody's list has it, and nobody would look for it. */
+static void drop_session(struct asked *a)
+{
+    if (a->unlisted)
+        store_session_delete(a->gateway->store, str_of(a->owner), a->session, ignore, NULL);
+}
+
 /* Its place among its person's turns. */
 static void give_back(struct asked *a)
 {
@@ -122,6 +134,8 @@ static void on_left(struct call *c)
         turns_asker_change(a->gateway, a->turn, &nobody);
     else
         give_back(a);
+    if (a->seeded && !a->beginning)
+        drop_session(a);
     asked_free(a);
 }
 
@@ -269,6 +283,7 @@ static void make_session(struct asked *a)
                               .count = a->history_count,
                               .life_ms =
                                   a->unlisted ? a->gateway->settings.store.events_keep_ms : 0};
+    a->seeded = true;
     a->call->store_call = store_session_seed(a->gateway->store, &seed, on_session, a);
 }
 
@@ -278,6 +293,7 @@ static void on_begun(void *arg, enum err err, struct turn *t, bool fresh)
     struct call *c = a->call;
     (void)fresh;
     if (err) {
+        drop_session(a);
         refuse(a, err, NULL);
         return;
     }
@@ -335,5 +351,5 @@ static void on_cancelled(void *arg, enum err err, const struct store_answer *ans
 
 void asking_cancel(struct gateway *g, struct str owner, struct id session, struct id turn)
 {
-    store_turn_cancel(g->store, owner, session, turn, on_cancelled, g);
+    store_turn_abandon(g->store, owner, session, turn, on_cancelled, g);
 }

@@ -102,10 +102,10 @@ static void leave(struct mcp_stream *m)
     const struct mcp_saying *of = &m->say.of;
     if (of->as_task || m->gateway->draining || m->say.awaits)
         return;
-    if (of->task.one_tool)
+    if (of->task.one_tool && m->say.done)
         store_session_delete(m->gateway->store, str_of(m->owner), of->task.session, on_deleted,
                              NULL);
-    else if (!m->say.done && of->modern)
+    else if (!m->say.done && (of->task.one_tool || of->modern))
         asking_cancel(m->gateway, str_of(m->owner), of->task.session, of->task.turn);
 }
 

@@ -2,7 +2,8 @@
  * /v1/chat/completions, GET /v1/models.
  *
  * The history is what the client sends, so each request is a session of its own, in nobody's list,
- * that is deleted when its answer was given. A client that leaves cancels the turn. */
+ * that is deleted when its answer was given. A client that leaves cancels the turn, and the session
+ * goes when what it cost is known. */
 #include "gateway/api/openai.h"
 
 #include <stdio.h>
@@ -211,7 +212,7 @@ static void answer(struct completion *k, struct buf *out)
 static void on_end(void *arg, bool whole, struct buf *out)
 {
     struct completion *k = arg;
-    if (!whole || k->say.awaits)
+    if (!whole || k->say.awaits) /* what it used is still counted when it ends */
         asking_cancel(k->gateway, str_of(k->owner), k->session, k->turn);
     else
         store_session_delete(k->gateway->store, str_of(k->owner), k->session, ignore, NULL);

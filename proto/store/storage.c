@@ -1,6 +1,7 @@
 #include "proto/store/storage.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include "proto/store/call.h"
 #include "proto/store/key.h"
 
@@ -17,8 +18,10 @@ enum {
 
 static void on_taken(struct store_call *c, struct store_command *cmd, enum err err,
                      const struct redisReply *reply);
-static void on_index(struct store_call *c, struct store_command *cmd, enum err err,
-                     const struct redisReply *reply);
+static void on_listed(struct store_call *c, struct store_command *cmd, enum err err,
+                      const struct redisReply *reply);
+static void on_noted_before(struct store_call *c, struct store_command *cmd, enum err err,
+                            const struct redisReply *reply);
 static void on_size(struct store_call *c, struct store_command *cmd, enum err err,
                     const struct redisReply *reply);
 static void on_counted(struct store_call *c, struct store_command *cmd, enum err err,
@@ -81,10 +84,12 @@ bool storage_stale(const struct store_call *c, int64_t since_ms)
     return since_ms > COUNTED_MS && !c->storage.counted;
 }
 
+/* Those of the list, and those that are in no list, but were noted when they were made. */
 void storage_count(struct store_call *c, void (*then)(struct store_call *c))
 {
     c->storage.recounted = then;
-    struct store_command *cmd = command_new(c, on_index);
+    c->storage.found_count = 0;
+    struct store_command *cmd = command_new(c, on_listed);
     command_str(cmd, STR("ZRANGE"));
     command_owner_key(cmd, buf_str(&c->owner));
     command_num(cmd, 0);
@@ -92,19 +97,47 @@ void storage_count(struct store_call *c, void (*then)(struct store_call *c))
     command_send(cmd);
 }
 
-static void on_index(struct store_call *c, struct store_command *cmd, enum err err,
-                     const struct redisReply *reply)
+static int by_id(const void *a, const void *b)
+{
+    return memcmp(((const struct counted *)a)->session.bytes,
+                  ((const struct counted *)b)->session.bytes, sizeof(struct id));
+}
+
+/* Ids that are among the first `sorted` already are left out. */
+static void find(struct store_call *c, const struct redisReply *ids, unsigned sorted)
+{
+    struct storage_taking *t = &c->storage;
+    unsigned count = redis_count(ids);
+    t->found = xrealloc(t->found, (t->found_count + count + 1) * sizeof(*t->found));
+    for (unsigned i = 0; i < count; i++) {
+        struct counted one = {0};
+        if (id_parse(redis_text(redis_at(ids, i)), &one.session) &&
+            !bsearch(&one, t->found, sorted, sizeof(one), by_id))
+            t->found[t->found_count++] = one;
+    }
+}
+
+static void on_listed(struct store_call *c, struct store_command *cmd, enum err err,
+                      const struct redisReply *reply)
 {
     (void)cmd, (void)err;
-    unsigned count = redis_count(reply);
-    c->storage.found = xcalloc(count + 1, sizeof(*c->storage.found));
-    for (unsigned i = 0; i < count; i++) {
-        struct counted *one = &c->storage.found[c->storage.found_count];
-        if (!id_parse(redis_text(redis_at(reply, i)), &one->session))
-            continue;
+    find(c, reply, 0);
+    struct store_command *noted = command_new(c, on_noted_before);
+    command_str(noted, STR("HKEYS"));
+    command_storage_key(noted, buf_str(&c->owner));
+    command_send(noted);
+}
+
+static void on_noted_before(struct store_call *c, struct store_command *cmd, enum err err,
+                            const struct redisReply *reply)
+{
+    (void)cmd, (void)err;
+    qsort(c->storage.found, c->storage.found_count, sizeof(*c->storage.found), by_id);
+    find(c, reply, c->storage.found_count);
+    for (unsigned i = 0; i < c->storage.found_count; i++) {
         struct store_command *size = command_script(c, SCRIPT_session_size, on_size);
-        size->tag = c->storage.found_count++;
-        command_session_key(size, one->session);
+        size->tag = i;
+        command_session_key(size, c->storage.found[i].session);
         command_str(size, buf_str(&c->owner));
         command_send(size);
     }

@@ -240,8 +240,8 @@ static void on_cancelled(struct store_call *c, struct store_command *cmd, enum e
     end_with_turn(c, err, reply);
 }
 
-uint64_t store_turn_cancel(struct store *s, struct str owner, struct id session, struct id turn,
-                           store_fn *fn, void *arg)
+static uint64_t cancel(struct store *s, struct str owner, struct id session, struct id turn,
+                       int64_t life_ms, store_fn *fn, void *arg)
 {
     struct store_call *c = turn_call(s, session, turn, fn, arg);
     scoped_buf(batch, EVENT_BATCH_MAX);
@@ -254,7 +254,21 @@ uint64_t store_turn_cancel(struct store *s, struct str owner, struct id session,
     command_id(cmd, turn);
     command_str(cmd, buf_str(&batch));
     command_num(cmd, s->config.events_keep_ms);
+    command_num(cmd, life_ms);
     return command_send(cmd);
+}
+
+uint64_t store_turn_cancel(struct store *s, struct str owner, struct id session, struct id turn,
+                           store_fn *fn, void *arg)
+{
+    return cancel(s, owner, session, turn, 0, fn, arg);
+}
+
+uint64_t store_turn_abandon(struct store *s, struct str owner, struct id session, struct id turn,
+                            store_fn *fn, void *arg)
+{
+    enum { LIFE_MS = 60000 }; /* who cancelled it may still read how it ended */
+    return cancel(s, owner, session, turn, LIFE_MS, fn, arg);
 }
 
 static void on_decided(struct store_call *c, struct store_command *cmd, enum err err,

@@ -41,6 +41,10 @@ uint64_t store_turn_hold(struct store *s, struct id session, struct id turn, uin
  * told). ERR_TURN_OVER when it had ended in another way. */
 uint64_t store_turn_cancel(struct store *s, struct str owner, struct id session, struct id turn,
                            store_fn *fn, void *arg);
+/* The same for a turn that nobody waits for any more: a session that is in no list goes a minute
+ * after its end, instead of after its life. */
+uint64_t store_turn_abandon(struct store *s, struct str owner, struct id session, struct id turn,
+                            store_fn *fn, void *arg);
 struct store_verdict {
     struct str owner;
     struct id session, turn;

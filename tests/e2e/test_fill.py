@@ -5,9 +5,10 @@ from secrets import token_hex
 
 import pytest
 
-from fakes.model import Call
+from fakes.model import Call, Gate
 from harness.client import Client, Response
-from harness.stack import Stack
+from harness.stack import Stack, metric
+from harness.wait import until
 
 QUOTA, SESSIONS, SLACK = 1 << 20, 150, 1 << 20
 TRIES = 3000  # what is not refused by then is not bounded
@@ -117,6 +118,47 @@ def test_a_way_to_fill_the_store_ends_at_the_quota(bare: Stack, way: Callable[[C
     print(f"{way.__name__}: {answer.code} after {count} requests, Redis grew by {grown >> 10} KiB")
     assert grown < 2 * QUOTA + SLACK
     assert bob.ask(bob.session(), "hello").answer()
+
+
+def test_histories_whose_client_left_are_counted_and_go(bare: Stack) -> None:
+    """A session that is in nobody's list is its person's as well; once nobody waits for its answer it has a minute."""
+    quota, gate = 4 << 20, Gate()
+    bare.start(gateway_env={"PERSAI_USER_BYTES": "4MiB", "PERSAI_USER_TURNS_PER_MINUTE": "0"})
+    bare.model.when("and now?", ["One ", gate, "two."])
+    alice, client = bare.client("alice"), bare.redis.client
+    before, history = used(bare), {"role": "assistant", "content": "x" * (1 << 20)}
+
+    def ask_and_leave() -> int:
+        connection, answer = alice.send("POST", "/v1/chat/completions", {
+            "model": "persai", "stream": True,
+            "messages": [{"role": "user", "content": "q"}, history, {"role": "user", "content": "and now?"}]})
+        if answer.status == 200:
+            assert answer.read(1)
+        else:
+            assert answer.status == 422, answer.read()
+        answer.close()
+        connection.close()
+        until(lambda: metric(bare.worker.url, "turns_running") == 0, "the turn to be cancelled")
+        return answer.status
+
+    def fill() -> int:
+        for count in range(20):
+            if ask_and_leave() == 422:
+                return count
+        pytest.fail("not refused")
+
+    first = fill()
+    assert 0 < first <= quota >> 20
+    key = kept_by_alice(bare)
+    left = client.keys("p:s:*")
+    assert len(left) == first
+    until(lambda: all(0 < client.pttl(one) <= 60_000 for one in left), "each to have a minute")
+    client.hset(key, mapping={"counted": 0, **{one[5:-1]: f"{1 << 20} 0" for one in left}})  # all is counted anew
+    assert fill() == 0, "they are there, and counted"
+    print(f"refused after {first}; Redis grew by {(used(bare) - before) >> 10} KiB")
+    for one in client.scan_iter("p:?:{*}*"):
+        if any(session[4:] in one for session in left):
+            assert 0 < client.pttl(one) <= 60_000, one
 
 
 def kept_by_alice(stack: Stack) -> bytes:

@@ -433,7 +433,8 @@ local function turn_end(now, S, T, E, tid, events_keep)
         redis.call('HSET', S, 'running', '')
     end
     redis.call('HSET', S, 'updated', now)
-    redis.call('PEXPIRE', E, events_keep)
+    local life = redis.call('PTTL', S)
+    redis.call('PEXPIRE', E, life >= 0 and math.min(life, events_keep) or events_keep)
     local left, keep = redis.call('PTTL', T), math.max(TURN_KEEP, tonumber(events_keep))
     if left < 0 or left > keep then
         redis.call('PEXPIRE', T, keep)

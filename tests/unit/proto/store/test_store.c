@@ -534,6 +534,7 @@ static void pages_are_of_one_moment(void **state)
 }
 
 #include "tests/support/long_cases.h"
+#include "tests/support/unlisted_cases.h"
 
 /* A script of an older process that comes after a claim is refused by the stream's own order. */
 static void redis_knows_each_script_by_the_hash_that_it_is_asked_for(void **state)
@@ -744,6 +745,9 @@ static const struct CMUnitTest owner_cases[] = {
     cmocka_unit_test(quotas_of_both_owners_follow_a_move),
     cmocka_unit_test(long_conversation_is_loaded_by_pages),
     cmocka_unit_test(long_conversation_is_copied_by_pages),
+    cmocka_unit_test(unlisted_sessions_are_counted_too),
+    cmocka_unit_test(unlisted_session_goes_soon_when_nobody_waits),
+    cmocka_unit_test(listed_session_stays_when_nobody_waits),
     cmocka_unit_test(what_is_older_than_its_owner_stays),
     cmocka_unit_test(move_that_broke_off_is_finished),
     cmocka_unit_test(only_its_own_leave_an_owner),
