@@ -7,6 +7,7 @@
 #include "gateway/gateway.h"
 #include "gateway/auth/user.h"
 #include "proto/store/owner.h"
+#include "proto/store/parting.h"
 
 struct hand_over {
     struct gateway *gateway;
@@ -14,6 +15,7 @@ struct hand_over {
     const char *from, *to; /* as they were given */
     char owner[USER_MAX_BYTES], heir[USER_MAX_BYTES];
     bool exact; /* of `to`: the owner itself was given */
+    unsigned moved;
 };
 
 static void start(void *arg);
@@ -23,6 +25,7 @@ static void ask_owner(struct hand_over *h);
 static void on_owners(void *arg, enum err err, const struct store_answer *a);
 static void list_owners(const struct hand_over *h, const struct store_answer *a);
 static void on_moved(void *arg, enum err err, const struct store_answer *a);
+static void on_parted(void *arg, enum err err, const struct store_answer *a);
 
 int hand_over_run(struct gateway *g, const char *from, const char *to)
 {
@@ -154,6 +157,17 @@ static void on_moved(void *arg, enum err err, const struct store_answer *a)
     struct hand_over *h = arg;
     if (errand_failed(&h->errand, err))
         return;
-    printf("%u conversations of %s are %s's now\n", a->moved, h->owner, h->heir);
+    h->moved = a->moved;
+    store_owner_part(h->gateway->store, str_of(h->owner), on_parted, h);
+}
+
+/* Who follows a turn of theirs at a gateway does so no longer. */
+static void on_parted(void *arg, enum err err, const struct store_answer *a)
+{
+    struct hand_over *h = arg;
+    (void)a;
+    if (errand_failed(&h->errand, err))
+        return;
+    printf("%u conversations of %s are %s's now\n", h->moved, h->owner, h->heir);
     errand_end(&h->errand, 0);
 }

@@ -1,5 +1,6 @@
 #include "gateway/janitor.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include "common/check.h"
 #include "common/log.h"
@@ -7,6 +8,7 @@
 #include "gateway/auth/service.h"
 #include "gateway/turn/turns.h"
 #include "proto/store/active.h"
+#include "proto/store/parting.h"
 #include "proto/store/store.h"
 #include "proto/store/turn.h"
 #include "proto/traced.h"
@@ -14,13 +16,17 @@
 enum {
     SWEEP_MS = 5000, /* how often turns that nobody holds are looked for */
     SWEEP_MAX = 500,
+    PARTED_MS = 500, /* how often it is asked whose conversations are theirs no more */
+    CURSOR_BYTES = 64,
 };
 
 struct janitor {
     struct gateway *gateway;
     struct loop_timer *timer;
     int64_t swept_ms;
-    uint64_t sweep; /* the store is being asked */
+    int64_t asked_ms;
+    uint64_t sweep, parted;    /* the store is being asked */
+    char cursor[CURSOR_BYTES]; /* of store_owners_parted */
 };
 
 static void ignore(void *arg, enum err err, const struct store_answer *a)
@@ -95,12 +101,34 @@ static void sweep(struct janitor *j, int64_t now_ms)
     j->sweep = store_turn_active(g->store, SWEEP_MAX, on_active, j);
 }
 
+/* What was handed on or erased by another process is followed here no longer. */
+static void on_parted(void *arg, enum err err, const struct store_answer *a)
+{
+    struct janitor *j = arg;
+    j->parted = 0;
+    if (err != ERR_NONE)
+        return;
+    for (unsigned i = 0; i < a->parted_count; i++)
+        turns_part(j->gateway, a->parted[i]);
+    if (a->cursor.len > 0 && a->cursor.len < sizeof(j->cursor))
+        snprintf(j->cursor, sizeof(j->cursor), "%.*s", (int)a->cursor.len, a->cursor.at);
+}
+
+static void ask_parted(struct janitor *j, int64_t now_ms)
+{
+    if (j->parted || now_ms - j->asked_ms < PARTED_MS || !store_ready(j->gateway->store))
+        return;
+    j->asked_ms = now_ms;
+    j->parted = store_owners_parted(j->gateway->store, str_of(j->cursor), on_parted, j);
+}
+
 static void on_timer(void *arg)
 {
     struct janitor *j = arg;
     broker_tick(j->gateway->broker);
     turns_tick(j->gateway);
     sweep(j, loop_now_ms(j->gateway->loop));
+    ask_parted(j, loop_now_ms(j->gateway->loop));
 }
 
 struct janitor *janitor_new(struct gateway *g)
@@ -117,6 +145,7 @@ struct janitor *janitor_new(struct gateway *g)
 void janitor_free(struct janitor *j)
 {
     store_forget(j->gateway->store, j->sweep);
+    store_forget(j->gateway->store, j->parted);
     loop_timer_free(j->timer);
     free(j);
 }

@@ -10,6 +10,7 @@
 #include "gateway/errand.h"
 #include "proto/store/erase.h"
 #include "proto/store/owner.h"
+#include "proto/store/parting.h"
 #include "proto/store/session.h"
 
 enum { PAGE_BYTES = 256 << 10, TEXT_BYTES_MAX = 256 << 20, ROUNDS_MAX = 5 };
@@ -32,6 +33,7 @@ static void on_found(void *arg, enum err err, const struct store_answer *a);
 static void next(struct person *p);
 static void on_deleted(void *arg, enum err err, const struct store_answer *a);
 static void on_wiped(void *arg, enum err err, const struct store_answer *a);
+static void on_parted(void *arg, enum err err, const struct store_answer *a);
 static void on_page(void *arg, enum err err, const struct store_answer *a);
 static struct str name_of(const struct person *p);
 
@@ -161,6 +163,16 @@ static void on_wiped(void *arg, enum err err, const struct store_answer *a)
         find(p);
         return;
     }
+    store_owner_part(p->store, str_of(p->owner), on_parted, p);
+}
+
+/* Who follows a turn of theirs at a gateway does so no longer. */
+static void on_parted(void *arg, enum err err, const struct store_answer *a)
+{
+    struct person *p = arg;
+    (void)a;
+    if (errand_failed(&p->errand, err))
+        return;
     printf("%u conversations of %s are erased%s\n", p->erased, p->owner,
            p->count > 0 ? "; others are made meanwhile: delete the user in Perses first" : "");
     errand_end(&p->errand, p->count > 0);

@@ -35,7 +35,7 @@ void following_begin(struct call *c, struct event_at after, following_fn *fn)
 {
     struct gateway *g = c->gateway;
     struct turn *t = turns_get(g, c->turn);
-    if (t && turns_live(t) && id_eq(t->live.session, c->session) &&
+    if (t && turns_live(t) && !t->live.parted && id_eq(t->live.session, c->session) &&
         strcmp(t->live.owner, c->user) == 0) {
         if (!c->cross_site)
             turns_lend(t, &c->credentials);

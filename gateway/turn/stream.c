@@ -6,6 +6,7 @@
 #include "common/http.h"
 #include "common/log.h"
 #include "proto/store/events.h"
+#include "proto/store/parting.h"
 #include "proto/store/store.h"
 
 enum {
@@ -497,6 +498,17 @@ void streams_end(struct gateway *g, bool all)
         struct follower *f = list_of(node, struct follower, all);
         if (all || f->resumable)
             end(f);
+    }
+}
+
+void streams_end_of(struct gateway *g, struct str parted)
+{
+    list_each (&of(g)->all, node, next) {
+        struct follower *f = list_of(node, struct follower, all);
+        if (!store_owner_is(str_of(f->turn->owner), parted))
+            continue;
+        log_info("stream.cut", "turn=%s", id_log(f->turn->turn));
+        end(f);
     }
 }
 

@@ -14,6 +14,7 @@ struct followed {
     struct gateway *gateway;
     struct id session, turn;
     char owner[USER_MAX_BYTES];
+    bool parted; /* it may be another's by now: the store knows whose */
     struct tail tail;
     struct feed feed;      /* of one that another gateway drives: feeds.h */
     struct list followers; /* of struct follower */
@@ -72,5 +73,7 @@ void stream_hurry(struct followed *t);
 struct event_at stream_given(const struct followed *t);
 /* Drain: end the resumable ones (or all): their clients come again elsewhere. */
 void streams_end(struct gateway *g, bool all);
+/* Of this owner (store_owner_is): whose client comes again is asked who it is. */
+void streams_end_of(struct gateway *g, struct str parted);
 
 #endif

@@ -6,6 +6,7 @@
 #include "common/check.h"
 #include "common/log.h"
 #include "common/map.h"
+#include "proto/store/parting.h"
 #include "proto/store/quota.h"
 #include "proto/store/session.h"
 #include "proto/store/store.h"
@@ -781,6 +782,15 @@ void turns_hand_over(struct gateway *g)
         store_turn_release(g->store, t->live.session, t->live.turn, t->epoch, ignore, NULL);
         leave_to_store(t);
     }
+}
+
+void turns_part(struct gateway *g, struct str parted)
+{
+    list_each (&g->turns->all, node, next) {
+        struct turn *t = list_of(node, struct turn, node);
+        t->live.parted = t->live.parted || store_owner_is(str_of(t->live.owner), parted);
+    }
+    streams_end_of(g, parted);
 }
 
 bool turns_drained(const struct gateway *g) { return g->turns->driven == 0; }

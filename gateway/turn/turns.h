@@ -111,6 +111,9 @@ struct turn *turns_followed(struct gateway *g, struct id session, struct id turn
 
 void turns_tick(struct gateway *g);      /* janitor */
 void turns_hand_over(struct gateway *g); /* end of the drain: what is queued here is let go of */
+/* What this owner (store_owner_is) has was handed on or erased: their streams end, and who comes
+ * again is asked who they are. */
+void turns_part(struct gateway *g, struct str parted);
 bool turns_drained(const struct gateway *g); /* nothing is driven here any more */
 
 #endif

@@ -138,6 +138,8 @@ struct store_answer { /* which fields are set is said at each operation */
     const struct store_owner *owners;
     unsigned owner_count;
     unsigned moved;
+    const struct str *parted; /* of parting.h */
+    unsigned parted_count;
     struct {
         enum quota_verdict verdict;
         int64_t wait_ms;

@@ -12,7 +12,7 @@ from fakes.model import Gate
 from harness.client import Client
 from harness.services import ADMIN, PASSWORD, Perses
 from harness.stack import Stack, program
-from harness.wait import until
+from harness.wait import SLOWNESS, until
 
 
 def created(perses: Perses, user: str, password: str = "") -> str:
@@ -239,6 +239,32 @@ def test_a_deleted_users_conversations_are_handed_over(stack: Stack, perses: Per
     assert bob.request("DELETE", f"/session/{sessions[1]}").status == 200
     code, said = hand_over(stack, "ines", "bob")
     assert code == 1 and "Nobody called ines has conversations here" in said
+
+
+def test_what_is_handed_over_is_followed_no_longer(bare: Stack) -> None:
+    """At whichever gateway, by whichever door; the turn goes on, and its new owner follows it."""
+    stack, gate = bare.start(gateways=2), Gate()
+    stack.model.when("run on", ["one ", gate, "two"])
+    alice, there, bob = stack.client("alice"), stack.client("alice", gateway=1), stack.client("bob", gateway=1)
+    bob.session()
+    session = alice.session()
+    posted = alice.turn(session, "run on")
+    turn = posted.wait_for("turn_start")["turn_id"]
+    followed = there.events(session, turn)
+    for stream in (posted, followed):
+        stream.wait_text("one ")
+    began = time.monotonic()
+    assert hand_over(stack, "alice", "bob")[0] == 0
+    for stream in (posted, followed):
+        assert stream.ended.wait(5 * SLOWNESS), "the former owner's stream goes on"
+    print(f"cut {time.monotonic() - began:.2f} s after the command began")
+    for client in (alice, there):
+        assert client.get(f"/session/{session}/turn/{turn}/events").status == 404
+    own = bob.events(session, turn)
+    own.wait_text("one ")
+    gate.open()
+    assert own.finish().answer() == "one two"
+    assert not any("two" in stream.log.text() for stream in (posted, followed))
 
 
 def test_a_person_whose_account_was_made_anew_gets_their_own_back(stack: Stack, perses: Perses) -> None:

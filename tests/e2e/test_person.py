@@ -9,7 +9,7 @@ from fakes.model import Gate
 from harness.redis_sets import Cluster
 from harness.services import flat
 from harness.stack import Stack, program
-from harness.wait import until
+from harness.wait import SLOWNESS, until
 
 
 def person(stack: Stack, *args: str) -> subprocess.CompletedProcess[str]:
@@ -49,6 +49,7 @@ def test_nothing_of_an_erased_person_is_left(bare: Stack) -> None:
 
     done = person(stack, "--erase-user", "alice")
     assert done.returncode == 0 and done.stdout.startswith("2 conversations of alice:"), done.stdout + done.stderr
+    assert stream.ended.wait(5 * SLOWNESS), "her stream goes on"
     gate.open()
     until(lambda: not theirs(stack, "alice", session, running), "nothing of hers to be left", 30)
     assert alice.sessions() == [] and alice.get(f"/session/{session}").status == 404
