@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -110,3 +111,41 @@ def test_who_leaves_with_requests_under_way_takes_nothing_along(stack: Stack) ->
             s.close()
     assert bob.ask(bob.session(), "hello").answer()
     until(lambda: alice.get("/sessions").status == 200, "her places to be free")
+
+
+def many(one: str, size: int) -> bytes:
+    """A body of that many bytes, all of it such values."""
+    return b'{"model":"persai","messages":[' + ",".join([one] * (size // (len(one) + 1))).encode() + b"]}"
+
+
+# Each is read into a tree of up to a hundred times its length.
+VALUES = ["{}", "[]", "0", '{"a":0}', "[[[[]]]]", '{"a":{},"b":[]}', '""']
+
+
+def test_bodies_of_many_small_values_cost_others_nothing(bare: Stack) -> None:
+    stack = bare.start(gateway_env={"PERSAI_BODY_MAX": "2MiB"})
+    alice, bob = stack.client("alice"), stack.client("bob")
+    bob.session()
+    assert alice.get("/sessions").status == bob.get("/sessions").status == 200
+    memory, before, longest, answers = stack.gateway.process.memory_bytes, stack.gateway.process.memory_bytes(), 0.0, set()
+
+    def send(job: tuple[str, bytes]) -> None:
+        path, body = job
+        answers.add((path, alice.request("POST", path, raw=body).status))
+
+    jobs = [(path, many(one, size)) for path in ("/v1/chat/completions", "/mcp", "/agui", "/session")
+            for one in VALUES for size in (2_000_000, 120_000)]
+    with ThreadPoolExecutor(4) as pool:
+        under_way = [pool.submit(send, job) for job in jobs * 3]
+        while not all(one.done() for one in under_way):
+            began = time.monotonic()
+            assert bob.get("/sessions").status == 200
+            longest = max(longest, time.monotonic() - began)
+    for one in under_way:
+        one.result()
+    grown = memory() - before
+    print(f"bob's longest list {longest * 1000:.0f} ms, gateway grew by {grown >> 20} MiB; {sorted(answers)}")
+    assert all(400 <= status < 500 for _, status in answers), answers
+    assert ("/v1/chat/completions", 413) in answers
+    assert longest < 0.5 * SLOWNESS
+    assert grown < 64 << 20
