@@ -139,9 +139,10 @@ static void on_request(void *arg, struct http_request *r)
         answer_error(r, ERR_BAD_HOST);
     else if (!metrics && !health && !ready)
         answer_error(r, ERR_NOT_FOUND);
-    else if (!str_is(http_method(r), "GET"))
+    else if (!str_is(http_method(r), "GET") && !str_is(http_method(r), "HEAD")) {
+        http_add_header(r, "Allow", "GET, HEAD"); /* load balancers ask by HEAD */
         answer_error(r, ERR_METHOD_NOT_ALLOWED);
-    else if (metrics)
+    } else if (metrics)
         answer_metrics(w, r);
     else if (ready)
         answer_ready(w, r);

@@ -43,6 +43,7 @@ def test_a_worker_is_ready_with_redis_and_a_gateway(bare: Stack) -> None:
     gateway = stack.add_gateway()
     web = Client(stack.add_worker().url)
     gateway.wait_ready()
+    assert web.request("HEAD", "/healthz").status == 200  # as load balancers ask
     until(lambda: web.get("/readyz").status == 200, "the worker to be ready")
     gateway.process.kill()
     until(lambda: web.get("/readyz").status == 503, "the worker to notice that its gateway is gone", 30)

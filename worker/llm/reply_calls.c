@@ -11,6 +11,7 @@
 #include <string.h>
 #include <jansson.h>
 #include "common/check.h"
+#include "common/json.h"
 
 struct piece {
     int64_t index;
@@ -263,6 +264,28 @@ static void mend_arguments(struct reply_call *c)
     buf_add_str(&c->arguments, buf_str(&mended));
 }
 
+/* An object that was written as JSON's string of it (LiteLLM, templates that write JSON twice), or
+ * behind which a template left its end. What stands in it is as it was. */
+static void unwrap(struct reply_call *c)
+{
+    struct str text = arguments_of(c);
+    json_error_t e;
+    if (text.len == 0 || is_object(text))
+        return;
+    if (text.at[0] == '"') {
+        json_auto_t *inner = json_loadb(text.at, text.len, JSON_DECODE_ANY, NULL);
+        if (!is_object(json_text(inner)))
+            return;
+        buf_clear(&c->arguments);
+        buf_add_str(&c->arguments, json_text(inner));
+        return;
+    }
+    json_auto_t *root = json_loadb(text.at, text.len, JSON_DISABLE_EOF_CHECK, &e);
+    struct str rest = json_is_object(root) ? str_trim(str_skip(text, (size_t)e.position)) : text;
+    if (str_is(rest, "</tool_call>"))
+        c->arguments.len = (size_t)(text.at + e.position - c->arguments.at);
+}
+
 static void put_values_back(const struct reply *r, struct reply_call *c)
 {
     if (!r->mask)
@@ -281,6 +304,7 @@ void reply_calls_end(struct reply *r)
     for (unsigned i = 0; i < r->call_count; i++) {
         struct reply_call *c = &r->calls[i];
         mend_arguments(c);
+        unwrap(c);
         put_values_back(r, c);
         struct str text = arguments_of(c);
         if (!c->tool_name && (text.len == 0 || is_empty_object(text))) {

@@ -114,6 +114,13 @@ static void pieces_of_calls_come_to_what_the_model_meant(void **state)
     /* each piece says all there is so far */
     come_to("0 x list_metrics {\"a;0 x list_metrics {\"a\":;0 x list_metrics {\"a\":1}", one);
     come_to("- - list_metrics {;- - - {\"a\";- - - {\"a\":1}", one);
+    /* written as JSON twice; a template's end behind it */
+    come_to("0 x list_metrics \"{\\\"a\\\":;0 - - 1}\"", one);
+    come_to("0 x list_metrics {\"a\":1}\n</tool_call>", one);
+    /* but what says more is not cut */
+    come_to("0 x list_metrics {\"a\":1}]", "list_metrics {\"a\":1}];");
+    come_to("0 x list_metrics \"a\"", "list_metrics \"a\";");
+    come_to("0 x list_metrics {\"a\":1", "list_metrics {\"a\":1;");
 }
 
 static void pieces_that_belong_nowhere_never_run_a_tool_as_something_else(void **state)
