@@ -83,8 +83,10 @@ static bool query_covered(const struct catalog *c, const struct rank_hit *hits, 
     return metrics > 0;
 }
 
+enum { LANGUAGES = 5 };
+static const char *const languages[LANGUAGES] = {"en", "de", "es", "zh", "ja"};
 struct recall {
-    unsigned asked, found, tuned, tuned_found;
+    unsigned asked, found, tuned, tuned_found, of[LANGUAGES], of_found[LANGUAGES];
 };
 
 static void ask(const struct catalog *c, const json_t *question, struct recall *all)
@@ -102,6 +104,12 @@ static void ask(const struct catalog *c, const json_t *question, struct recall *
     bool tuned = str_is(json_text(json_object_get(question, "half")), "tuned");
     all->tuned += tuned;
     all->tuned_found += tuned && found;
+    struct str lang = json_text(json_object_get(question, "lang"));
+    for (unsigned n = 0; n < LANGUAGES; n++) {
+        bool said = lang.len > 0 ? str_is(lang, languages[n]) : n == 0;
+        all->of[n] += said;
+        all->of_found[n] += said && found;
+    }
     if (found || !tuned) /* nobody tunes by what is only measured */
         return;
     print_message("not found: %s  (%s)\n", text.at,
@@ -127,6 +135,9 @@ static struct recall recall_of(const char *questions_file, const struct catalog 
     print_message("recall@%d, %s: %u of %u (%u of %u tuned, %u of %u measured)\n", TOP, world,
                   all.found, all.asked, all.tuned_found, all.tuned, all.found - all.tuned_found,
                   all.asked - all.tuned);
+    for (unsigned n = 0; n < LANGUAGES; n++)
+        if (all.of[n] > 0)
+            print_message("    %s: %u of %u\n", languages[n], all.of_found[n], all.of[n]);
     return all;
 }
 
@@ -139,6 +150,8 @@ static void the_demo_worlds_questions_find_their_metrics(void **state)
     struct recall all = recall_of("questions.json", &c, "demo");
     assert_true(all.asked >= 73);
     assert_true(all.found * 100 >= all.asked * 95);
+    for (unsigned n = 0; n < LANGUAGES; n++)
+        assert_true(all.of_found[n] * 100 >= all.of[n] * 90);
     catalog_free(&c);
 }
 
