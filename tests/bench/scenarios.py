@@ -1,11 +1,13 @@
 """What is measured. Each scenario runs the same streams against the model directly, through nginx as a plain proxy,
 and through PersAI, one after the other, several times over; the report takes medians."""
 
+import http.server
 import json
 import re
 import statistics
 import subprocess
 import sys
+import threading
 
 TARGETS = ("direct", "nginx", "persai")
 
@@ -298,22 +300,93 @@ def instructions(bench):
     difference is the tokens' own."""
     if "persai" not in bench.targets:
         return []
-    stack, counts = bench.stack, {}
     tokens = (200, 600)
-    for count in tokens:
-        stack.persai(wrap=["valgrind", "--tool=callgrind", f"--callgrind-out-file={stack.dir}/callgrind.%p"])
-        pids = {name: stack.pid(name) for name in ("gateway", "worker")}
-        bench.load("instructions", "persai", 0, streams=20, rate=20, tokens=count, timeout=120)
-        for name, pid in pids.items():
-            stack.stop(name)
-            text = (stack.dir / f"callgrind.{pid}").read_text()
-            counts[name, count] = int(re.search(r"^(?:summary|totals): (\d+)", text, re.M).group(1))
+    counts = {count: spent(bench, streams=20, rate=20, tokens=count) for count in tokens}
     apart = 20 * (tokens[1] - tokens[0])
     rows = []
     for name in ("gateway", "worker"):
-        value = (counts[name, tokens[1]] - counts[name, tokens[0]]) / apart
+        value = (counts[tokens[1]][name] - counts[tokens[0]][name]) / apart
         bench.out({"scenario": "instructions", "target": name, "per_token": round(value)})
         rows.append(("20 streams × 20 tokens/s, callgrind", name, value, "instructions/token", ""))
+    return rows
+
+
+def recorded(bench, env=None, **options):
+    """callgrind's files of a gateway and of a worker, from their start to their end, with such a load."""
+    stack = bench.stack
+    stack.persai(wrap=["valgrind", "--tool=callgrind", f"--callgrind-out-file={stack.dir}/callgrind.%p"], env=env)
+    pids = {name: stack.pid(name) for name in ("gateway", "worker")}
+    bench.load("instructions", "persai", 0, timeout=120, **options)
+    for name in pids:
+        stack.stop(name)
+    return {name: stack.dir / f"callgrind.{pid}" for name, pid in pids.items()}
+
+
+def spent(bench, **options):
+    """All their instructions."""
+    files = recorded(bench, **options)
+    return {name: int(re.search(r"^(?:summary|totals): (\d+)", path.read_text(), re.M)[1]) for name, path in files.items()}
+
+
+def inclusive(path):
+    """Instructions of each function with what it calls."""
+    done = subprocess.run(["callgrind_annotate", "--inclusive=yes", "--threshold=100", path], check=True, capture_output=True,
+                          text=True)
+    found = re.findall(r"^ *([\d,]+) \([\d. ]+%\) +\S*?:(\w+)", done.stdout, re.M)
+    counts = {}
+    for count, name in found:  # one that calls itself has several lines
+        counts[name] = max(counts.get(name, 0), int(count.replace(",", "")))
+    return counts
+
+
+class Collector(http.server.BaseHTTPRequestHandler):
+    """Takes traces and forgets them."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+# As people have them: sets that come with PersAI, names of machines and customers, forms of numbers and keys.
+RULES = ["include email, ipv4, ipv6, bearer, aws, gcp, iban"]
+RULES += [rf"host{n} =~ \b[a-z]{{2,8}}-{n}\d\.corp\.example\b" for n in range(20)]
+RULES += [rf"customer{n} =~ (?i)\bcustomer {n}[0-9]{{3}}\b" for n in range(15)]
+RULES += [rf"key{n} =~ \bK{n:02}-[0-9A-F]{{16,32}}\b" for n in range(8)]
+
+
+TRACING = {"gateway": ("spans_begin", "spans_begun", "spans_queued", "spans_left_queue", "spans_end", "on_timer"),
+           "worker": ("turn_trace_loaded", "turn_trace_end", "llm_trace_begin", "llm_trace_said", "llm_trace_end",
+                      "run_trace_end", "on_timer")}
+REDACTING = ("mask_json", "unmask_json", "unmask_feed", "unmask_end")  # redact_begin: what was not seen before
+
+
+def trust(bench):
+    """The share of traces and of redaction by 50 rules in what turns of 300 tokens cost, by callgrind's instructions: of
+    their own functions, since with a load's wake-ups the whole differs by more than they cost."""
+    if "persai" not in bench.targets:
+        return []
+    collector = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Collector)
+    threading.Thread(target=collector.serve_forever, daemon=True).start()
+    rules = bench.stack.dir / "rules"
+    rules.write_text("\n".join(RULES) + "\n")
+    load, what, rows = {"streams": 40, "rate": 50, "tokens": 300}, "40 turns of 300 tokens, callgrind", []
+    traced = recorded(bench, {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.server_port}"}, **load)
+    traced = {name: inclusive(path) for name, path in traced.items()}
+    masked = {name: inclusive(path) for name, path in recorded(bench, {"PERSAI_REDACT": str(rules)}, **load).items()}
+    collector.shutdown()
+    for name, functions in TRACING.items():
+        spent_on = sum(traced[name].get(f, 0) - masked[name].get(f, 0) for f in functions)
+        rows.append((what, f"{name}, traces", 100 * spent_on / traced[name]["loop_run"], "% of its instructions", "≤ 3"))
+    worker = masked["worker"]
+    again = sum(worker.get(f, 0) for f in REDACTING) - worker["redact_begin"]
+    rows.append((what, "worker, redaction by 50 rules", 100 * again / worker["loop_run"], "% of its instructions", "≤ 5"))
+    rows.append((what, "what it costs to see all texts first", worker["redact_begin"] / 1e6, "million instructions", ""))
+    for one, count, unit in ((r[1], r[2], r[3]) for r in rows):
+        bench.out({"scenario": "trust", "target": one, "value": round(count, 2), "unit": unit})
     return rows
 
 
@@ -353,4 +426,4 @@ def tools(bench):
 
 
 QUICK = (paced, speed, latency, doors, elsewhere, kept, carry, back, tools)
-FULL = (*QUICK, many, quiet, pieces, instructions)
+FULL = (*QUICK, many, quiet, pieces, instructions, trust)

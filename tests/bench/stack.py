@@ -126,8 +126,8 @@ class Stack:
     def has_persai(self):
         return (self.build / "gateway/persai-gateway").exists() and (self.build / "worker/persai-worker").exists()
 
-    def persai(self, wrap=(), capacity=12000, gateways=1):
-        """Redis, one gateway ("gateway") or more ("gateway2" …), one worker, all fresh."""
+    def persai(self, wrap=(), capacity=12000, gateways=1, env=None):
+        """Redis, one gateway ("gateway") or more ("gateway2" …), one worker, all fresh; env: settings of both."""
         for name in [n for n in self.running if n.startswith(("worker", "gateway", "redis"))]:
             self.stop(name)
         shutil.rmtree(self.dir / "appendonlydir", ignore_errors=True)
@@ -136,7 +136,7 @@ class Stack:
         names = ["gateway", *(f"gateway{n}" for n in range(2, gateways + 1))]
         brokers = {name: f"tcp://127.0.0.1:{free_port()}" for name in names}
         common = {"PERSAI_BROKER_OPEN": "true", "PERSAI_REDIS": f"unix://{self.dir}/redis.sock", "LOG_LEVEL": "warn",
-                  "PERSES_API_URL": f"http://127.0.0.1:{self.ports['model']}"}
+                  "PERSES_API_URL": f"http://127.0.0.1:{self.ports['model']}", **(env or {})}
         for name in names:
             self.ports[name] = free_port()
             self.start(name, [*wrap, self.build / "gateway/persai-gateway"],
