@@ -117,6 +117,7 @@ enum quota_verdict { /* quota.h */
                      QUOTA_SESSIONS,
                      QUOTA_BYTES
 };
+struct pile;
 struct store_answer { /* which fields are set is said at each operation */
     struct id session;
     const struct store_session *sessions;
@@ -154,6 +155,7 @@ struct store_answer { /* which fields are set is said at each operation */
     unsigned rated_count;
     const struct switches *switches;   /* of switching.h */
     const struct store_tally *tallies; /* of tally.h */
+    struct pile *pile;                 /* of load: for store_loaded_keep */
     unsigned tally_count;
 };
 typedef void store_fn(void *arg, enum err err, const struct store_answer *answer);

@@ -117,6 +117,7 @@ static void loaded(struct store_call *c, const struct redisReply *reply)
     unsigned count = answer.message_count;
     struct pile pile = l->messages; /* their texts: they outlive the call, which the next ends */
     pile_init(&l->messages);
+    answer.pile = &pile;
     store_call_end(c, ERR_NONE, &answer);
     messages_free(m, count);
     pile_free(&pile);

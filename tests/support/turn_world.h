@@ -13,6 +13,8 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "common/check.h"
+#include "proto/store/loaded.h"
 #include "proto/store/quota.h"
 #include "proto/store/session.h"
 #include "proto/store/store.h"
@@ -59,6 +61,7 @@ static struct world {
     uint32_t stored_told; /* by the last event that went live */
     char last[512];       /* the text of the model's last item */
     bool looks_up;        /* there is a datasource to look at */
+    bool keeps;           /* what is loaded can be kept meanwhile */
     bool say_by_itself;   /* says are answered at once (by the next settle) */
     struct llm_call *llm;
     struct tool_run runs[8];
@@ -524,6 +527,48 @@ static void start(uint32_t epoch)
     worker_turns_start(w.turns, &w.link, session, turn, epoch, secret_new(STR("T1")));
     settle();
 }
+/* The conversation as a load tells it. */
+struct store_loaded {
+    struct store_load load;
+    struct store_message messages[8];
+    struct buf request;
+    struct store_answer answer;
+};
+static struct store_loaded *loaded_new(void)
+{
+    struct store_loaded *l = xcalloc(1, sizeof(*l));
+    struct record_request r = {.owner = STR("o"),
+                               .datasource_path = STR("/proxy/globaldatasources/p"),
+                               .quota_id = id_is_zero(w.quota_id) ? STR("") : id_key(&w.quota_id)};
+    buf_init(&l->request, 1000);
+    record_request_encode(&r, &l->request);
+    l->load = w.loaded;
+    l->load.request = buf_str(&l->request);
+    l->answer = (struct store_answer){
+        .messages = l->messages, .message_count = w.record_count, .load = &l->load};
+    l->answer.turn.cancel = w.loaded.cancel;
+    for (unsigned i = 0; i < w.record_count; i++) {
+        l->messages[i] = (struct store_message){.message = i + 1};
+        assert_int_equal(record_message_decode(buf_str(&w.records[i]), &l->messages[i].record),
+                         ERR_NONE);
+    }
+    return l;
+}
+struct store_loaded *store_loaded_keep(const struct store_answer *a)
+{
+    (void)a;
+    return w.keeps ? loaded_new() : NULL;
+}
+const struct store_answer *store_loaded_answer(const struct store_loaded *l) { return &l->answer; }
+void store_loaded_free(struct store_loaded *l)
+{
+    for (unsigned i = 0; l && i < l->answer.message_count; i++)
+        record_message_free(&l->messages[i].record);
+    if (l)
+        buf_free(&l->request);
+    free(l);
+}
+
 static void answer(struct stored *s, enum err err)
 {
     assert_non_null(s->fn);
@@ -534,26 +579,9 @@ static void answer(struct stored *s, enum err err)
         w.records[w.record_count++] = w.sealing[i];
     if (err == ERR_NONE && strcmp(now.what, "seal") == 0)
         w.sealing_count = 0;
-    unsigned count = w.record_count;
-    struct store_message messages[8];
-    struct buf request;
-    buf_init(&request, 1000);
-    struct record_request r = {.owner = STR("o"),
-                               .datasource_path = STR("/proxy/globaldatasources/p"),
-                               .quota_id = id_is_zero(w.quota_id) ? STR("") : id_key(&w.quota_id)};
-    record_request_encode(&r, &request);
-    w.loaded.request = buf_str(&request);
-    struct store_answer a = {.messages = messages, .message_count = count, .load = &w.loaded};
-    for (unsigned i = 0; i < count; i++) {
-        messages[i] = (struct store_message){.message = i + 1};
-        assert_int_equal(record_message_decode(buf_str(&w.records[i]), &messages[i].record),
-                         ERR_NONE);
-    }
-    a.turn.cancel = w.loaded.cancel;
-    now.fn(now.arg, err, err == ERR_NONE ? &a : NULL);
-    for (unsigned i = 0; i < count; i++)
-        record_message_free(&messages[i].record);
-    buf_free(&request);
+    struct store_loaded *l = loaded_new();
+    now.fn(now.arg, err, err == ERR_NONE ? &l->answer : NULL);
+    store_loaded_free(l);
     settle();
 }
 __attribute__((unused)) static void text(const char *t)

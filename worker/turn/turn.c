@@ -227,8 +227,6 @@ static void on_journal_cancel(void *arg) { turn_cancel(arg); }
 /* ---- LOAD ---- */
 
 static void begin_load(struct turn *t);
-static void begin_call(struct turn *t, const struct store_answer *answer,
-                       const struct record_request *request, const struct record_message *last);
 
 static void on_loaded(void *arg, enum err err, const struct store_answer *answer)
 {
@@ -296,7 +294,7 @@ static void on_loaded(void *arg, enum err err, const struct store_answer *answer
                                      .usage = load->usage});
     if (t->todo == ACT_CALL) { /* at once: what the answer holds is borrowed */
         t->todo = ACT_WAIT;
-        begin_call(t, answer, &request, last);
+        turn_begin_call(t, answer, &request);
     }
 }
 
@@ -431,12 +429,13 @@ static void reply_as_ordered(struct turn *t, const struct record_request *reques
 }
 
 /* last: of answer's messages, or NULL. */
-static void begin_call(struct turn *t, const struct store_answer *answer,
-                       const struct record_request *request, const struct record_message *last)
+void turn_begin_call(struct turn *t, const struct store_answer *answer,
+                     const struct record_request *request)
 {
     const struct turn_config *c = t->config;
     if (request->tool_name.len > 0) {
-        reply_as_ordered(t, request, last && last->role == ROLE_TOOL);
+        unsigned count = answer->message_count;
+        reply_as_ordered(t, request, count && answer->messages[count - 1].record.role == ROLE_TOOL);
         return;
     }
     struct str wanted = request->model.len > 0 ? request->model : answer->load->session.model;
@@ -445,7 +444,7 @@ static void begin_call(struct turn *t, const struct store_answer *answer,
         fail(t, off ? ERR_SWITCHED_OFF : ERR_MODEL_UNKNOWN, false, off);
         return;
     }
-    if (c->look_up && turn_lookup_begin(t, answer->messages, answer->message_count))
+    if (c->look_up && turn_lookup_begin(t, answer))
         return;
     turn_doubt_read(t, answer->messages, answer->message_count);
     unsigned tool_count;

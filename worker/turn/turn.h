@@ -30,7 +30,8 @@ struct turn_lookup { /* turn_lookup.c */
     bool asked, told;
     struct tool_run *run;
     struct loop_timer *timer;
-    char *text; /* what the model is told; NULL: nothing */
+    char *text;                /* what the model is told; NULL: nothing */
+    struct store_loaded *kept; /* the conversation meanwhile; NULL: it is loaded again */
 };
 enum { TURN_FAILED_MAX = 64 };
 struct turn_calls { /* hashes of this turn's calls, the last ones */
@@ -178,8 +179,11 @@ bool turn_must_answer(const struct turn *t);
 
 /* ---- turn_lookup.c, for turn.c ---- */
 /* True: what fits the question is being looked up; FACT_REDO comes within a moment. */
-bool turn_lookup_begin(struct turn *t, const struct store_message *messages, unsigned count);
+bool turn_lookup_begin(struct turn *t, const struct store_answer *loaded);
 void turn_lookup_stop(struct turn *t);
+/* turn.c, for it: the model is called, with what was loaded. */
+void turn_begin_call(struct turn *t, const struct store_answer *answer,
+                     const struct record_request *request);
 void turn_tell_looked_up(struct turn *t); /* once */
 
 /* ---- turn_doubt.c, for turn.c ---- */

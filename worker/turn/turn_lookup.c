@@ -9,6 +9,7 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "proto/event.h"
+#include "proto/store/loaded.h"
 #include "worker/tools/tools.h"
 #include "proto/traced.h"
 
@@ -24,14 +25,14 @@ static void write_arguments(const struct turn *t, const struct store_message *me
 static void on_found(void *arg, const struct tool_result *r);
 static void on_late(void *arg);
 
-bool turn_lookup_begin(struct turn *t, const struct store_message *messages, unsigned count)
+bool turn_lookup_begin(struct turn *t, const struct store_answer *loaded)
 {
     struct turn_lookup *l = &t->lookup;
     if (l->asked || t->context.datasource_count == 0)
         return false;
     l->asked = true;
     scoped_buf(arguments, 8 * QUESTION_BYTES_MAX + 6 * QUERIED_BYTES_MAX);
-    write_arguments(t, messages, count, &arguments);
+    write_arguments(t, loaded->messages, loaded->message_count, &arguments);
     struct str datasources[TURN_CONTEXT_DATASOURCES_MAX];
     for (unsigned i = 0; i < t->context.datasource_count; i++)
         datasources[i] = str_of(t->context.datasources[i]);
@@ -51,6 +52,7 @@ bool turn_lookup_begin(struct turn *t, const struct store_message *messages, uns
     l->run = tools_look_up(t->config->tools, &call, on_found, t);
     if (!l->run)
         return false;
+    l->kept = store_loaded_keep(loaded);
     l->timer = loop_timer_new(t->config->journal.loop, on_late, t);
     loop_timer_set(l->timer, LOOK_MS, 0);
     return true;
@@ -62,6 +64,8 @@ void turn_lookup_stop(struct turn *t)
     t->lookup.run = NULL;
     loop_timer_free(t->lookup.timer);
     t->lookup.timer = NULL;
+    store_loaded_free(t->lookup.kept);
+    t->lookup.kept = NULL;
 }
 
 /* The names of what fits, for a line that people read. */
@@ -148,11 +152,27 @@ static void write_arguments(const struct turn *t, const struct store_message *me
     buf_putc(b, '}');
 }
 
+/* Unless we were frozen meanwhile, and the turn may be another's. */
+static bool call_kept(struct turn *t, const struct store_loaded *kept)
+{
+    const struct journal_config *c = &t->config->journal;
+    struct record_request request;
+    if (!kept || loop_now_ms(c->loop) - t->load_ms > c->fresh_ms)
+        return false;
+    const struct store_answer *answer = store_loaded_answer(kept);
+    CHECK(record_request_decode(answer->load->request, &request) == ERR_NONE); /* it was before */
+    turn_begin_call(t, answer, &request);
+    return true;
+}
+
 static void go_on(struct turn *t)
 {
+    struct store_loaded *kept = t->lookup.kept;
+    t->lookup.kept = NULL;
     turn_lookup_stop(t);
-    if (t->agent.state == AGENT_THINKING)
+    if (t->agent.state == AGENT_THINKING && !call_kept(t, kept))
         turn_tell(t, (struct agent_fact){.kind = FACT_REDO});
+    store_loaded_free(kept);
 }
 
 static void on_found(void *arg, const struct tool_result *r)

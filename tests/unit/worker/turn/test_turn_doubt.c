@@ -35,6 +35,27 @@ static void what_fits_stands_beside_the_question_and_is_shown(void **state)
     assert_null(strstr(w.system, "rooms"));
 }
 
+static void what_was_loaded_is_kept_meanwhile(void **state)
+{
+    (void)state;
+    w.keeps = true;
+    begin_looking();
+    tooled(0, FOUND, false);
+    expect("live 1-2 step_start#1\n"
+           "live 1-3 step_progress.notice=Looked up for the model: rooms, doors\ncall m\n");
+    assert_non_null(strstr(w.last, FOUND));
+}
+
+static void what_was_kept_by_one_that_was_frozen_is_loaded_again(void **state)
+{
+    (void)state;
+    w.keeps = true;
+    begin_looking();
+    w.now_ms += 60000;
+    tooled(0, FOUND, false);
+    expect("load 1\n");
+}
+
 static void what_is_not_there_in_time_costs_nothing_more(void **state)
 {
     (void)state;
@@ -215,6 +236,9 @@ int main(void)
     meters_init(&w.meters);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_fits_stands_beside_the_question_and_is_shown, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(what_was_loaded_is_kept_meanwhile, begin, end),
+        cmocka_unit_test_setup_teardown(what_was_kept_by_one_that_was_frozen_is_loaded_again, begin,
                                         end),
         cmocka_unit_test_setup_teardown(what_is_not_there_in_time_costs_nothing_more, begin, end),
         cmocka_unit_test_setup_teardown(look_up_that_fails_or_finds_nothing_says_nothing, begin,
