@@ -400,6 +400,14 @@ static enum err active(struct redis *r, struct fake_op *op, struct fake_reply *o
     return ERR_NONE;
 }
 
+/* Nobody hands on or erases here what they have. */
+static enum err owners_parted(struct redis *r, struct fake_op *op, struct fake_reply *out)
+{
+    (void)r, (void)op;
+    out->answer.cursor = STR("0-0");
+    return ERR_NONE;
+}
+
 /* ---- events ---- */
 static bool follows(struct event_at before, struct event_at at)
 {
@@ -659,11 +667,22 @@ static enum err seal(struct redis *r, struct fake_op *op, struct fake_reply *out
 void scripts_turn(struct redis *r, struct fake_op *op, struct fake_reply *out)
 {
     static enum err (*const scripts[])(struct redis *, struct fake_op *, struct fake_reply *) = {
-        [OP_TURN_BEGIN] = begin,     [OP_TURN_GET] = get,         [OP_TURN_CLAIM] = claim,
-        [OP_TURN_HOLD] = hold,       [OP_TURN_CANCEL] = cancel,   [OP_TURN_FAIL] = fail,
-        [OP_TURN_DECIDE] = decide,   [OP_TURN_ACTIVE] = active,   [OP_EVENTS_READ] = events_read,
-        [OP_TURN_LOAD] = load,       [OP_TURN_SAY] = say,         [OP_TURN_SEAL] = seal,
-        [OP_TURN_RELEASE] = release, [OP_TURN_SUMMARY] = summary, [OP_TURN_MARK] = begin_calls,
+        [OP_TURN_BEGIN] = begin,
+        [OP_TURN_GET] = get,
+        [OP_TURN_CLAIM] = claim,
+        [OP_TURN_HOLD] = hold,
+        [OP_TURN_CANCEL] = cancel,
+        [OP_TURN_FAIL] = fail,
+        [OP_TURN_DECIDE] = decide,
+        [OP_TURN_ACTIVE] = active,
+        [OP_EVENTS_READ] = events_read,
+        [OP_TURN_LOAD] = load,
+        [OP_TURN_SAY] = say,
+        [OP_TURN_SEAL] = seal,
+        [OP_TURN_RELEASE] = release,
+        [OP_TURN_SUMMARY] = summary,
+        [OP_TURN_MARK] = begin_calls,
+        [OP_OWNERS_PARTED] = owners_parted,
     };
     CHECK(op->kind < sizeof scripts / sizeof *scripts && scripts[op->kind]);
     out->err = scripts[op->kind](r, op, out);

@@ -7,6 +7,7 @@
 #include "proto/store/active.h"
 #include "proto/store/events.h"
 #include "proto/store/list.h"
+#include "proto/store/parting.h"
 #include "proto/store/session.h"
 #include "proto/store/store.h"
 #include "proto/store/turn.h"
@@ -461,6 +462,12 @@ uint64_t store_events_read(struct store *s, struct id session, struct id turn,
     op->last_seq = after.seq;
     op->max = max_bytes > 0 ? max_bytes : 1;
     return op_send(op);
+}
+
+uint64_t store_owners_parted(struct store *s, struct str cursor, store_fn *fn, void *arg)
+{
+    (void)cursor;
+    return op_send(op_new(s, OP_OWNERS_PARTED, fn, arg));
 }
 
 /* ---- turns, by the worker ---- */

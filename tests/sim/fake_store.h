@@ -73,6 +73,7 @@ enum { FAKE_NAME_MAX = 128, FAKE_MESSAGES_MAX = 4, FAKE_ASKED_MAX = 16 };
     X(TURN_FAIL)                                                                                   \
     X(TURN_ACTIVE)                                                                                 \
     X(EVENTS_READ)                                                                                 \
+    X(OWNERS_PARTED)                                                                               \
     X(TURN_LOAD) X(TURN_SAY) X(TURN_SEAL) X(TURN_RELEASE) X(TURN_SUMMARY) X(TURN_MARK)
 enum fake_op_kind {
 #define X(name) OP_##name,
