@@ -19,6 +19,7 @@ struct row {
     enum llm_error_kind kind;
     const char *code, *message; /* either is enough; NULL: never */
 };
+enum { OF_ONE_REQUEST = 2 }; /* the first rows: also of a 429 it is about its size */
 static const struct row rows[] = {
     /* One request is over a minute's allowance: no wait helps (OpenAI 429, Groq 413). */
     {LLM_ERROR_TOO_LONG, NULL, "request too large for*requested"},
@@ -33,10 +34,13 @@ static const struct row rows[] = {
     {LLM_ERROR_QUOTA_GONE, "billing", "billing hard limit"}, /* OpenAI, Anthropic */
     {LLM_ERROR_QUOTA_GONE, "insufficient_credit", "credit balance is too low"}, /* Anthropic */
     {LLM_ERROR_QUOTA_GONE, NULL, "insufficient credit"},                        /* OpenRouter */
-    {LLM_ERROR_QUOTA_GONE, "credit_limit", "requires more credits"}, /* Together, OpenRouter */
-    {LLM_ERROR_QUOTA_GONE, NULL, "used all available credits"},      /* xAI */
-    {LLM_ERROR_QUOTA_GONE, NULL, "monthly spending limit"},          /* xAI */
-    {LLM_ERROR_QUOTA_GONE, NULL, "specified api usage limits"},      /* Anthropic */
+    {LLM_ERROR_QUOTA_GONE, "credit_limit", "requires more credits"},    /* Together, OpenRouter */
+    {LLM_ERROR_QUOTA_GONE, NULL, "used all available credits"},         /* xAI */
+    {LLM_ERROR_QUOTA_GONE, NULL, "monthly spending limit"},             /* xAI */
+    {LLM_ERROR_QUOTA_GONE, NULL, "specified api usage limits"},         /* Anthropic */
+    {LLM_ERROR_QUOTA_GONE, "arrearage", "account is in good standing"}, /* Qwen */
+    {LLM_ERROR_QUOTA_GONE, NULL, "key limit exceeded"},                 /* OpenRouter */
+    {LLM_ERROR_QUOTA_GONE, NULL, "past the per month"},                 /* Cohere */
     {LLM_ERROR_QUOTA_GONE, "budget_exceeded", "budget has been exceeded"},  /* LiteLLM */
     {LLM_ERROR_SPOILED, "tool_use_failed", "failed to call a function"},    /* Groq */
     {LLM_ERROR_SPOILED, "json_validate_failed", "failed to generate json"}, /* Groq */
@@ -49,9 +53,10 @@ static const struct row rows[] = {
     {LLM_ERROR_AUTH, "authentication_error", "invalid x-api-key"},          /* Anthropic */
     {LLM_ERROR_AUTH, "unauthenticated", "invalid api key"}, /* Google, Groq, Cohere */
     {LLM_ERROR_AUTH, "unrecognizedclient", "security token included in the request is"}, /* AWS */
-    {LLM_ERROR_FILTERED, "content_filter", "content management policy"},    /* OpenAI, Azure */
-    {LLM_ERROR_FILTERED, "content_policy", "requires moderation"},          /* OpenAI, OpenRouter */
-    {LLM_ERROR_FILTERED, "responsibleaipolicy", "flagged by moderation"},   /* Azure */
+    {LLM_ERROR_FILTERED, "content_filter", "content management policy"}, /* OpenAI, Azure */
+    {LLM_ERROR_FILTERED, "content_policy", "requires moderation"},       /* OpenAI, OpenRouter */
+    {LLM_ERROR_FILTERED, "invalid_prompt", "flagged as potentially violating"}, /* OpenAI */
+    {LLM_ERROR_FILTERED, "responsibleaipolicy", "flagged by moderation"},       /* Azure */
     {LLM_ERROR_FILTERED, "prohibited_content", "content filtering policy"}, /* Google, Anthropic */
     {LLM_ERROR_FILTERED, "data_inspection_failed", "contentpolicyviolation"}, /* Qwen, LiteLLM */
     {LLM_ERROR_AUTH, "permission", "permission denied"},           /* Anthropic, Google */
@@ -104,6 +109,11 @@ static const struct row rows[] = {
     {LLM_ERROR_TOO_LONG, NULL, "token count*exceeds the limit of"},           /* Copilot */
     {LLM_ERROR_TOO_LONG, NULL, "range of input length should be"},            /* Qwen */
     {LLM_ERROR_TOO_LONG, NULL, "length of all messages is too long"},         /* Perplexity */
+    {LLM_ERROR_TOO_LONG, NULL, "`inputs` must have less than"},               /* TGI */
+    {LLM_ERROR_TOO_LONG, NULL, "exceed max message tokens"},                  /* Volcengine */
+    {LLM_ERROR_TOO_LONG, NULL, "input length*exceeds the maximum length"},    /* Volcengine */
+    {LLM_ERROR_TOO_LONG, NULL, "prompt \xe8\xb6\x85\xe9\x95\xbf"},            /* Zhipu */
+    {LLM_ERROR_TOO_LONG, NULL, "tokens must be no more than"},                /* Hunyuan */
     {LLM_ERROR_TOO_LONG, NULL, "request exceeds the maximum size"},           /* Anthropic */
     {LLM_ERROR_TOO_LONG, NULL, "entity too large"},
     {LLM_ERROR_TOO_LONG, NULL, "payload size exceeds the limit"},            /* Google */
@@ -142,7 +152,7 @@ struct llm_error llm_error_judge(int http_status, struct str code, struct str me
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const struct row *r = &rows[i];
         if (((r->code && find(code, r->code)) || (r->message && find(message, r->message))) &&
-            fits(r->kind, e.http_status)) {
+            (fits(r->kind, e.http_status) || (i < OF_ONE_REQUEST && e.http_status == 429))) {
             e.kind = r->kind;
             break;
         }
@@ -191,6 +201,8 @@ static enum llm_error_kind by_status(int http_status)
         return LLM_ERROR_QUOTA_GONE;
     case 408:
     case 409:
+    case 424: /* Bedrock's ModelErrorException: the model failed */
+    case 425:
         return LLM_ERROR_SERVER;
     case 413:
         return LLM_ERROR_TOO_LONG;

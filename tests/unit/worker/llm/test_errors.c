@@ -142,6 +142,18 @@ static void too_long_in_the_words_of_others(void **state)
          " limit is 8192",
          LONG},
         {400, "", "invalid params, context window exceeds limit (2013)", LONG},
+        {422, "validation",
+         "Input validation error: `inputs` must have less than 4096 tokens. Given: 5000", LONG},
+        {400, "InvalidParameter", "Total tokens of image and text exceed max message tokens", LONG},
+        {400, "InvalidParameter", "Input length 40000 exceeds the maximum length 32768", LONG},
+        {400, "1261", "Prompt 超长", LONG},
+        {400, "", "The input or output tokens must be no more than 4096", LONG},
+        /* one request over the allowance of a minute, which no wait makes room for */
+        {429, "tokens rate_limit_exceeded",
+         "Request too large for gpt-4o in organization org-x on tokens per min (TPM): Limit 30000, "
+         "Requested 50000. The input or output tokens must be reduced in order to run "
+         "successfully.",
+         LONG},
     };
     check(all, sizeof(all) / sizeof(all[0]));
 }
@@ -201,6 +213,10 @@ static void money_that_is_gone_is_no_wait(void **state)
         {402, "", "Insufficient Balance", GONE},
         {402, "402", "", GONE},
         {403, "billing_error", "", GONE},
+        {400, "Arrearage", "Access denied, please make sure your account is in good standing.",
+         GONE},
+        {403, "", "Key limit exceeded (monthly limit). Manage it in the settings", GONE},
+        {429, "", "You are past the per month request limit for this model", GONE},
         {429, "",
          "Your team has either used all available credits or reached its monthly spending "
          "limit.",
