@@ -279,7 +279,7 @@ static bool load_one(const struct setting *s, const struct source *flag, void *i
             return fail(r, "%s and %s are both set: set one of them.", s->name, name_file);
     }
     *given = from.path != NULL || from.value != NULL;
-    if (from.path != NULL)
+    if (from.path)
         return store_file(s, &from, into, r);
     return store(s, str_of(*given ? from.value : s->by_default), into, r);
 }
@@ -377,7 +377,7 @@ static struct word word_of(const char *arg)
 {
     const char *equals = strchr(arg, '=');
     struct word w = {str_of(arg), NULL};
-    if (equals != NULL) {
+    if (equals) {
         w.flag.len = (size_t)(equals - arg);
         w.value = equals + 1;
     }
@@ -389,7 +389,7 @@ static struct word word_of(const char *arg)
 static const char *take_value(const struct word *w, int argc, char **argv, int *i,
                               struct config_result *r)
 {
-    if (w->value != NULL)
+    if (w->value)
         return w->value;
     if (*i + 1 < argc && strncmp(argv[*i + 1], "--", 2) != 0)
         return argv[++*i];
@@ -406,7 +406,7 @@ static int take_command(const struct config_args *a, const struct word *w, int a
         size_t takes = arguments_of(&command);
         if (!str_eq(w->flag, command))
             continue;
-        if (r->command != NULL) {
+        if (r->command) {
             fail(r, "%.*s: only one command at a time.", (int)command.len, command.at);
             return -1;
         }

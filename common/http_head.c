@@ -374,7 +374,7 @@ static bool decode_for(struct http_request *r, struct str in, struct str *out)
         *out = in;
         return true;
     }
-    struct decoded *d = xmalloc(sizeof *d + in.len);
+    struct decoded *d = xmalloc(sizeof(*d) + in.len);
     *d = (struct decoded){.next = r->decoded};
     r->decoded = d;
     if (!decode(in, d->bytes, &d->len))
@@ -413,7 +413,7 @@ bool http_query(const struct http_request *r, const char *key, struct str *value
         if (pair.len == 0 || !str_split(&left, '=', &name) || !decode_for(owner, name, &name) ||
             !str_is(name, key))
             continue;
-        if (left.at == NULL)
+        if (!left.at)
             left = STR("");
         return decode_for(owner, left, value);
     }

@@ -210,7 +210,7 @@ const char *log_text(struct str s)
     static struct buf texts[TEXTS];
     static unsigned next;
     struct buf *b = &texts[next++ % TEXTS];
-    if (b->at == NULL)
+    if (!b->at)
         buf_init(b, (size_t)TEXT_BYTES_MAX * 6 + 16); /* \u0000 is the longest escape */
     buf_clear(b);
     size_t whole = s.len;

@@ -37,7 +37,7 @@ struct map *map_new(void)
 
 void map_free(struct map *m)
 {
-    if (m == NULL)
+    if (!m)
         return;
     CHECK(m->visiting == 0);
     for (size_t i = 0; i < m->bucket_count; i++)
@@ -129,7 +129,7 @@ void *map_remove(struct map *m, struct str key)
 {
     struct entry **at = find(m, key, hash_of(m, key));
     struct entry *e = *at;
-    if (e == NULL)
+    if (!e)
         return NULL;
     void *value = e->value;
     *at = e->next;

@@ -129,7 +129,7 @@ static size_t proc_fields(const char *path, double *fields, size_t max)
     char text[1024];
     size_t count = 0;
     FILE *file = fopen(path, "re");
-    if (file == NULL)
+    if (!file)
         return 0;
     size_t len = fread(text, 1, sizeof(text) - 1, file);
     fclose(file);
@@ -149,7 +149,7 @@ static double open_fds(void)
     if (stat("/proc/self/fd", &st) == 0 && st.st_size > 0)
         return (double)st.st_size; /* Linux 6.2: no need to walk thousands of them */
     DIR *dir = opendir("/proc/self/fd");
-    if (dir == NULL)
+    if (!dir)
         return 0;
     for (const struct dirent *entry; (entry = readdir(dir)) != NULL;)
         count += entry->d_name[0] != '.';
@@ -170,7 +170,7 @@ static double start_time(void)
 static void process_metrics(void)
 {
     static struct metric *cpu, *resident, *virtual_size, *fds, *fds_max, *start;
-    if (cpu == NULL) {
+    if (!cpu) {
         cpu = metric_new(METRIC_COUNTER, "process_cpu_seconds_total", "",
                          "User and system CPU time spent, in seconds.");
         resident = metric_new(METRIC_GAUGE, "process_resident_memory_bytes", "",

@@ -40,7 +40,7 @@ static const struct setting table[] = {
 #include "gateway/settings.def"
 #undef SETTING
 };
-enum { SETTINGS = sizeof table / sizeof *table };
+enum { SETTINGS = sizeof(table) / sizeof(*table) };
 
 static int complain(const char *what, const char *why)
 {
@@ -120,7 +120,7 @@ static void on_hangup(void *arg)
 static bool auth_off_is_safe(const struct gateway_settings *s)
 {
     char endpoint[320];
-    snprintf(endpoint, sizeof endpoint, "tcp://%s", s->http.listen);
+    snprintf(endpoint, sizeof(endpoint), "tcp://%s", s->http.listen);
     return s->auth || s->auth_off_anywhere || wire_is_local(endpoint);
 }
 
@@ -301,9 +301,9 @@ static int check_config(struct gateway *g)
 static void name_self(struct gateway *g)
 {
     char host[64] = "gateway", id[ID_TEXT + 1];
-    gethostname(host, sizeof host - 1);
+    gethostname(host, sizeof(host) - 1);
     id_text(id_new(), id);
-    snprintf(g->name, sizeof g->name, "%s:%ld:%.8s", host, (long)getpid(), id);
+    snprintf(g->name, sizeof(g->name), "%s:%ld:%.8s", host, (long)getpid(), id);
 }
 
 /* On a machine of one's own nobody is kept from another's share, unless it is asked for. */

@@ -307,11 +307,11 @@ bool event_error(struct buf *b, enum err e, const char *message)
 static void add_u32(struct buf *b, uint32_t value)
 {
     char digits[10];
-    size_t at = sizeof digits;
+    size_t at = sizeof(digits);
     do
         digits[--at] = (char)('0' + value % 10);
     while ((value /= 10) != 0);
-    buf_add(b, digits + at, sizeof digits - at);
+    buf_add(b, digits + at, sizeof(digits) - at);
 }
 
 bool event_sse(struct buf *b, struct event_at at, struct str payload)

@@ -8,7 +8,7 @@
 struct id id_new(void)
 {
     struct id id;
-    randombytes_buf(id.bytes, sizeof id.bytes);
+    randombytes_buf(id.bytes, sizeof(id.bytes));
     return id;
 }
 
@@ -26,7 +26,7 @@ void id_field(struct buf *b, const char *key, struct id id)
     json_field(b, key, str_of(text));
 }
 
-bool id_eq(struct id a, struct id b) { return memcmp(a.bytes, b.bytes, sizeof a.bytes) == 0; }
+bool id_eq(struct id a, struct id b) { return memcmp(a.bytes, b.bytes, sizeof(a.bytes)) == 0; }
 
 bool id_is_zero(struct id id)
 {
@@ -36,7 +36,7 @@ bool id_is_zero(struct id id)
 
 struct str id_key(const struct id *id)
 {
-    return (struct str){(const char *)id->bytes, sizeof id->bytes};
+    return (struct str){(const char *)id->bytes, sizeof(id->bytes)};
 }
 
 const char *id_log(struct id id)

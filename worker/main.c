@@ -34,7 +34,7 @@ static const struct setting table[] = {
 #include "worker/settings.def"
 #undef SETTING
 };
-enum { SETTINGS = sizeof table / sizeof *table };
+enum { SETTINGS = sizeof(table) / sizeof(*table) };
 
 /* setting: the one that is at fault. */
 static int complain(const char *setting, const char *why)
@@ -562,9 +562,9 @@ static void close_all(struct worker *w)
 static void name_self(struct worker *w)
 {
     char host[64] = "worker", id[ID_TEXT + 1];
-    gethostname(host, sizeof host - 1);
+    gethostname(host, sizeof(host) - 1);
     id_text(id_new(), id);
-    snprintf(w->name, sizeof w->name, "%s:%ld:%.8s", host, (long)getpid(), id);
+    snprintf(w->name, sizeof(w->name), "%s:%ld:%.8s", host, (long)getpid(), id);
 }
 
 int main(int argc, char **argv)

@@ -47,12 +47,12 @@ static bool parse_credentials(struct str text, struct redis_url *u, char error[2
     struct str rest = text, user;
     if (!str_split(&rest, ':', &user))
         return true;
-    if (!unescape(user, u->user, sizeof u->user, &len) ||
-        !unescape(rest, password, sizeof password, &len))
+    if (!unescape(user, u->user, sizeof(u->user), &len) ||
+        !unescape(rest, password, sizeof(password), &len))
         return fail(error, "has a user or password that is too long or badly escaped");
     secret_free(u->password);
     u->password = len > 0 ? secret_new((struct str){password, len}) : NULL;
-    secret_wipe(password, sizeof password);
+    secret_wipe(password, sizeof(password));
     return true;
 }
 
@@ -122,7 +122,7 @@ static bool parse_query(struct str *text, struct redis_url *u, char error[256])
     text->len = (size_t)(mark - text->at);
     if (!u->tls || !str_starts(query, STR("ca=")))
         return fail(error, "has an option that is not ?ca=FILE of a rediss:// address");
-    if (!unescape(str_skip(query, 3), u->ca, sizeof u->ca, &len) || len == 0)
+    if (!unescape(str_skip(query, 3), u->ca, sizeof(u->ca), &len) || len == 0)
         return fail(error, "has a file of authorities that is badly escaped or too long");
     return true;
 }
@@ -172,7 +172,7 @@ static bool parse_sentinel(struct str text, struct redis_url *u, char error[256]
     rest = str_skip(text, at);
     if (!str_split(&rest, '/', &nodes) || !str_split(&rest, '/', &name) || name.len == 0)
         return fail(error, "lacks the name of the master: sentinel://host:port,…/NAME");
-    if (!unescape(name, u->master, sizeof u->master, &len))
+    if (!unescape(name, u->master, sizeof(u->master), &len))
         return fail(error, "has a bad name of the master");
     while (str_split(&nodes, ',', &item))
         if (!parse_host(item, u, error))
@@ -183,7 +183,7 @@ static bool parse_sentinel(struct str text, struct redis_url *u, char error[256]
 bool redis_url_parse(const char *text, struct redis_url *out, char error[256])
 {
     struct str rest = str_of(text), item;
-    memset(out, 0, sizeof *out);
+    memset(out, 0, sizeof(*out));
     bool ok = true;
     if (str_starts(rest, STR("sentinel://"))) {
         ok = parse_sentinel(str_skip(rest, 11), out, error);

@@ -117,7 +117,7 @@ static void answer(const struct decision *d, enum err err)
     id_text(c->turn, turn);
     id_text(c->session, session);
     int len =
-        snprintf(body, sizeof body, "{\"turn_id\":\"%s\",\"session_id\":\"%s\"}", turn, session);
+        snprintf(body, sizeof(body), "{\"turn_id\":\"%s\",\"session_id\":\"%s\"}", turn, session);
     call_reply(c, 202, (struct str){body, (size_t)len});
 }
 
@@ -189,7 +189,7 @@ void api_turns_resume(struct call *c)
         call_fail(c, refused, NULL);
         return;
     }
-    struct decision *d = xcalloc(1, sizeof *d);
+    struct decision *d = xcalloc(1, sizeof(*d));
     *d = (struct decision){.gateway = g,
                            .call = c,
                            .session = c->session,
@@ -198,7 +198,7 @@ void api_turns_resume(struct call *c)
                            .place = id_new(),
                            .credentials = c->credentials};
     c->credentials = (struct credentials){0};
-    memcpy(d->user, c->user, sizeof d->user);
+    memcpy(d->user, c->user, sizeof(d->user));
     d->door = c->door_name;
     d->decided = json_incref(json_object_get(c->body, "decisions"));
     if (c->key.key)

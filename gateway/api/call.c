@@ -100,7 +100,7 @@ void call_fail(struct call *c, enum err err, const char *sentence)
         sentence = switched_off(c->gateway->switched, "turns", STR(""));
     unsigned status = err_http_status(err);
     char after[16];
-    snprintf(after, sizeof after, "%u", c->retry_after_s ? c->retry_after_s : 2);
+    snprintf(after, sizeof(after), "%u", c->retry_after_s ? c->retry_after_s : 2);
     if (status == 429 || status == 503)
         http_add_header(c->request, "Retry-After", after);
     if (c->hooks && c->hooks->fail) {
@@ -219,7 +219,7 @@ bool call_text(struct call *c, const char *key, size_t max, struct str *out)
         return true;
     if (!json_is_string(value)) {
         char sentence[128];
-        snprintf(sentence, sizeof sentence, "%s must be a text", key);
+        snprintf(sentence, sizeof(sentence), "%s must be a text", key);
         call_fail(c, ERR_INVALID, sentence);
         return false;
     }
@@ -227,7 +227,7 @@ bool call_text(struct call *c, const char *key, size_t max, struct str *out)
     if (out->len <= max)
         return true;
     char sentence[128];
-    snprintf(sentence, sizeof sentence, "%s is longer than %zu bytes", key, max);
+    snprintf(sentence, sizeof(sentence), "%s is longer than %zu bytes", key, max);
     call_fail(c, ERR_TOO_LARGE, sentence);
     return false;
 }
@@ -257,11 +257,11 @@ struct str call_key(struct call *c, char out[65])
     if (key.len == 0)
         return (struct str){0};
     crypto_generichash_state state;
-    crypto_generichash_init(&state, NULL, 0, sizeof hash);
+    crypto_generichash_init(&state, NULL, 0, sizeof(hash));
     crypto_generichash_update(&state, (const unsigned char *)c->user, strlen(c->user) + 1);
     crypto_generichash_update(&state, (const unsigned char *)key.at, key.len);
-    crypto_generichash_final(&state, hash, sizeof hash);
-    sodium_bin2hex(out, 65, hash, sizeof hash);
+    crypto_generichash_final(&state, hash, sizeof(hash));
+    sodium_bin2hex(out, 65, hash, sizeof(hash));
     return (struct str){out, 64};
 }
 
@@ -274,13 +274,13 @@ struct str call_body(struct call *c, struct str query, char out[65])
     char *text = c->body ? json_dumps(c->body, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     const char *body = text ? text : "{}"; /* none says as much as an empty one */
     crypto_generichash_state state;
-    crypto_generichash_init(&state, NULL, 0, sizeof hash);
-    crypto_generichash_update(&state, (const unsigned char *)key, sizeof key);
+    crypto_generichash_init(&state, NULL, 0, sizeof(hash));
+    crypto_generichash_update(&state, (const unsigned char *)key, sizeof(key));
     crypto_generichash_update(&state, (const unsigned char *)query.at, query.len);
     crypto_generichash_update(&state, (const unsigned char *)"", 1);
     crypto_generichash_update(&state, (const unsigned char *)body, strlen(body));
-    crypto_generichash_final(&state, hash, sizeof hash);
-    sodium_bin2hex(out, 65, hash, sizeof hash);
+    crypto_generichash_final(&state, hash, sizeof(hash));
+    sodium_bin2hex(out, 65, hash, sizeof(hash));
     free(text);
     return (struct str){out, 64};
 }

@@ -47,7 +47,7 @@ static const struct route routes[] = {
 #include "gateway/routes.def"
 #undef ROUTE
 };
-enum { ROUTES = sizeof routes / sizeof *routes };
+enum { ROUTES = sizeof(routes) / sizeof(*routes) };
 
 /* Is it one that somebody asks, not a machine of the operator's? */
 static bool is_signed_in(const struct route *route)
@@ -284,7 +284,7 @@ static void on_user(void *arg, enum err err, struct str user)
         call_fail(c, err, NULL);
         return;
     }
-    CHECK(user.len < sizeof c->user);
+    CHECK(user.len < sizeof(c->user));
     memcpy(c->user, user.at, user.len);
     uint32_t most = c->gateway->settings.auth ? c->gateway->settings.user_requests : 0;
     c->visitor = callers_enter(c->gateway->callers, c->user, most, c->request);

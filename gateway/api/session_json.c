@@ -57,7 +57,7 @@ static void write_summary_of(struct buf *b, const struct store_session *s)
     char message[16];
     if (s->summary.len == 0)
         return;
-    snprintf(message, sizeof message, "%u", s->summary_to);
+    snprintf(message, sizeof(message), "%u", s->summary_to);
     json_key(b, "summary");
     buf_putc(b, '{');
     json_field(b, "message_id", str_of(message));
@@ -120,7 +120,7 @@ void session_json_message(struct buf *b, const struct store_message *m,
 {
     const struct record_message *r = &m->record;
     char message[16];
-    snprintf(message, sizeof message, "%u", m->message);
+    snprintf(message, sizeof(message), "%u", m->message);
     buf_putc(b, '{');
     json_field(b, "message_id", str_of(message));
     json_field(b, "role", str_of(role_word(r->role)));

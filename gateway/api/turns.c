@@ -174,9 +174,9 @@ static void begin_quota(struct question *q)
     char body[65];
     struct str once = call_body(c, str_of(q->path), body);
     q->quota_id = id_new();
-    if (once.len >= sizeof q->quota_id.bytes)
-        memcpy(q->quota_id.bytes, once.at, sizeof q->quota_id.bytes);
-    for (size_t i = 0; i < sizeof q->quota_id.bytes; i++) /* a key is of one session's turns */
+    if (once.len >= sizeof(q->quota_id.bytes))
+        memcpy(q->quota_id.bytes, once.at, sizeof(q->quota_id.bytes));
+    for (size_t i = 0; i < sizeof(q->quota_id.bytes); i++) /* a key is of one session's turns */
         q->quota_id.bytes[i] ^= c->session.bytes[i];
     c->data = q;
     c->on_gone = question_gone;
@@ -212,7 +212,7 @@ static bool expires_soon(const struct credentials *k)
 void api_turns_post(struct call *c)
 {
     struct gateway *g = c->gateway;
-    struct question *q = xcalloc(1, sizeof *q);
+    struct question *q = xcalloc(1, sizeof(*q));
     q->call = c;
     if (!take_question(c, q)) {
         question_free(q);

@@ -60,7 +60,7 @@ static void notification_free(struct notification *n)
 
 struct webhook *webhook_new(struct gateway *g)
 {
-    struct webhook *w = xcalloc(1, sizeof *w);
+    struct webhook *w = xcalloc(1, sizeof(*w));
     w->gateway = g;
     list_init(&w->notifications);
     return w;
@@ -160,8 +160,8 @@ static void begin(struct notification *n);
 static struct id quota_id_of(const struct notification *n)
 {
     struct id quota_id;
-    CHECK(sizeof quota_id.bytes <= ALERT_KEY_TEXT);
-    memcpy(quota_id.bytes, n->alerts.at[n->at].key, sizeof quota_id.bytes);
+    CHECK(sizeof(quota_id.bytes) <= ALERT_KEY_TEXT);
+    memcpy(quota_id.bytes, n->alerts.at[n->at].key, sizeof(quota_id.bytes));
     return quota_id;
 }
 
@@ -314,7 +314,7 @@ static void on_service(void *arg, enum err err, struct str user, const struct cr
         end_failed(n, err, "The service user could not sign in to Perses: see the gateway's log");
         return;
     }
-    CHECK(user.len < sizeof n->user);
+    CHECK(user.len < sizeof(n->user));
     memcpy(n->user, user.at, user.len);
     n->credentials = credentials_share(c);
     next(n);
@@ -358,7 +358,7 @@ void api_webhook_alertmanager(struct call *c)
     struct alerts alerts;
     if (!take(c, &path, &model, &alerts))
         return;
-    struct notification *n = xcalloc(1, sizeof *n);
+    struct notification *n = xcalloc(1, sizeof(*n));
     *n = (struct notification){.webhook = g->webhook,
                                .call = c,
                                .alerts = alerts,

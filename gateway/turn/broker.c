@@ -99,7 +99,7 @@ static void on_hello(struct broker *b, struct wire_peer *p, const struct frame_H
               taken from it, which counts as nobody's death: a gateway that was frozen would meet
               one such worker after the other */
         worker_gone(w, "hello_again", false);
-    w = xcalloc(1, sizeof *w);
+    w = xcalloc(1, sizeof(*w));
     w->magic = WORKER_MAGIC;
     w->broker = b;
     w->wire = p;
@@ -321,7 +321,7 @@ struct broker *broker_new(struct gateway *g, const struct broker_handler *h, voi
     const char *keys = g->settings.keys;
     struct wire_config config = {.keys = keys && *keys ? keys : NULL,
                                  .open = g->settings.broker_open};
-    struct broker *b = xcalloc(1, sizeof *b);
+    struct broker *b = xcalloc(1, sizeof(*b));
     b->gateway = g;
     b->handler = h;
     b->arg = arg;

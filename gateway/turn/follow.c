@@ -11,7 +11,7 @@ struct chunk *chunk_new(struct event_at at, bool final, struct str payload)
     struct buf b;
     buf_init(&b, payload.len + 64);
     CHECK(event_sse(&b, at, payload));
-    struct chunk *c = xmalloc(sizeof *c + b.len);
+    struct chunk *c = xmalloc(sizeof(*c) + b.len);
     *c = (struct chunk){.at = at, .refs = 1, .len = (uint32_t)b.len, .final = final};
     memcpy(c->bytes, b.at, b.len);
     buf_free(&b);
@@ -20,7 +20,7 @@ struct chunk *chunk_new(struct event_at at, bool final, struct str payload)
 
 struct chunk *chunk_new_last(struct str payload)
 {
-    struct chunk *c = xmalloc(sizeof *c + payload.len + 8);
+    struct chunk *c = xmalloc(sizeof(*c) + payload.len + 8);
     *c = (struct chunk){.at = {UINT32_MAX, UINT32_MAX}, .refs = 1, .final = true};
     memcpy(c->bytes, "data: ", 6);
     memcpy(c->bytes + 6, payload.at, payload.len);
@@ -99,7 +99,7 @@ static bool follows_on(struct event_at last, struct event_at next)
 static void grow(struct tail *t)
 {
     unsigned size = t->size ? t->size * 2 : 8;
-    struct chunk **ring = xmalloc(size * sizeof *ring);
+    struct chunk **ring = xmalloc(size * sizeof(*ring));
     for (unsigned i = 0; i < t->count; i++)
         ring[i] = *chunk_at(t, i);
     free(t->ring);
@@ -274,7 +274,7 @@ void follow_got(struct follow *f, struct chunk *take_chunk)
         chunk_free(take_chunk);
         return;
     }
-    struct follow_read_chunk *r = xmalloc(sizeof *r);
+    struct follow_read_chunk *r = xmalloc(sizeof(*r));
     r->chunk = take_chunk;
     f->read_bytes += take_chunk->len;
     list_push(&f->read, &r->node);

@@ -92,7 +92,7 @@ static void move(struct turn *t, enum turn_place to)
 
 static struct turn *turn_new(struct gateway *g, struct id session, struct id turn, struct str owner)
 {
-    struct turn *t = xcalloc(1, sizeof *t);
+    struct turn *t = xcalloc(1, sizeof(*t));
     t->magic = TURN_MAGIC;
     t->gateway = g;
     t->place = PLACE_FOLLOWED;
@@ -150,7 +150,7 @@ static void release_pending(void *arg)
 
 static void release_later(struct turn *t)
 {
-    struct pending_release *p = xmalloc(sizeof *p);
+    struct pending_release *p = xmalloc(sizeof(*p));
     *p = (struct pending_release){t->gateway, t->live.turn};
     loop_later(t->gateway->loop, release_pending, p);
 }
@@ -168,7 +168,7 @@ struct turn *turns_followed(struct gateway *g, struct id session, struct id turn
 
 struct turns *turns_new(struct gateway *g)
 {
-    struct turns *t = xcalloc(1, sizeof *t);
+    struct turns *t = xcalloc(1, sizeof(*t));
     dispatch_init(&g->dispatch, g->settings.queue_max);
     t->by_id = map_new();
     list_init(&t->all);
@@ -578,9 +578,9 @@ void turns_adopt_of(struct gateway *g, const struct store_session *s, struct str
 void turns_bring_token(struct gateway *g, struct id session, struct str owner,
                        const struct credentials *c)
 {
-    struct bringing *o = xcalloc(1, sizeof *o);
+    struct bringing *o = xcalloc(1, sizeof(*o));
     *o = (struct bringing){.gateway = g, .credentials = credentials_share(c)};
-    CHECK(owner.len < sizeof o->owner);
+    CHECK(owner.len < sizeof(o->owner));
     memcpy(o->owner, owner.at, owner.len);
     list_push(&g->turns->bringings, &o->node);
     o->store_call = store_session_get(g->store, owner, session, on_brought, o);
@@ -690,8 +690,8 @@ void turns_begin(struct gateway *g, const struct store_begin *begin,
     t->asker.traceparent = (struct str){NULL, 0};
     t->credentials = *take_credentials;
     *take_credentials = (struct credentials){0};
-    CHECK(begin->request->quota_id.len == sizeof t->quota_id.bytes);
-    memcpy(t->quota_id.bytes, begin->request->quota_id.at, sizeof t->quota_id.bytes);
+    CHECK(begin->request->quota_id.len == sizeof(t->quota_id.bytes));
+    memcpy(t->quota_id.bytes, begin->request->quota_id.at, sizeof(t->quota_id.bytes));
     char traceparent[TRACE_PARENT_TEXT + 1];
     spans_begin(&t->spans, g->otlp, begin->turn, asker->traceparent, traceparent);
     struct record_request request = *begin->request;

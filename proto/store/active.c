@@ -106,10 +106,10 @@ static void on_active(struct store_call *c, struct store_command *cmd, enum err 
 {
     (void)err;
     unsigned pairs = redis_count(reply) / 2, max = cmd->tag;
-    struct active *w = c->own = xcalloc(1, sizeof *w);
+    struct active *w = c->own = xcalloc(1, sizeof(*w));
     c->own_free = active_free;
-    w->entries = xcalloc(pairs + 1, sizeof *w->entries);
-    w->turns = xcalloc(pairs + 1, sizeof *w->turns);
+    w->entries = xcalloc(pairs + 1, sizeof(*w->entries));
+    w->turns = xcalloc(pairs + 1, sizeof(*w->turns));
     w->owners = xcalloc(pairs + 1, sizeof(*w->owners));
     /* A full page: go on behind it next time, so that turns which wait for long starve no other. */
     c->store->active_offset = pairs >= max ? c->store->active_offset + max : 0;

@@ -32,7 +32,7 @@ static void command_free(struct store_command *cmd)
 /* Takes the call out of the store; its memory stays until call_free. */
 static void call_leave(struct store_call *c)
 {
-    map_remove(c->store->by_id, (struct str){(const char *)&c->id, sizeof c->id});
+    map_remove(c->store->by_id, (struct str){(const char *)&c->id, sizeof(c->id)});
     list_each (&c->commands, n, tmp)
         command_free(list_of(n, struct store_command, node));
     list_remove(&c->node);
@@ -55,7 +55,7 @@ void store_call_drop(struct store_call *c)
 
 struct store_call *store_call_new(struct store *s, store_fn *fn, void *arg)
 {
-    struct store_call *c = xcalloc(1, sizeof *c);
+    struct store_call *c = xcalloc(1, sizeof(*c));
     c->store = s;
     c->id = ++s->last_id;
     c->fn = fn;
@@ -63,7 +63,7 @@ struct store_call *store_call_new(struct store *s, store_fn *fn, void *arg)
     list_init(&c->commands);
     buf_init(&c->owner, STORE_OWNER_MAX);
     list_push(&s->calls, &c->node);
-    map_put(s->by_id, (struct str){(const char *)&c->id, sizeof c->id}, c);
+    map_put(s->by_id, (struct str){(const char *)&c->id, sizeof(c->id)}, c);
     return c;
 }
 
@@ -104,7 +104,7 @@ void store_call_done(struct store_call *c, struct store_command *cmd, enum err e
 /* ---- commands ---- */
 struct store_command *command_new(struct store_call *c, command_fn *fn)
 {
-    struct store_command *cmd = xcalloc(1, sizeof *cmd);
+    struct store_command *cmd = xcalloc(1, sizeof(*cmd));
     cmd->magic = COMMAND_MAGIC;
     cmd->call = c;
     cmd->fn = fn;
@@ -126,7 +126,7 @@ void command_cut(struct store_command *cmd)
 {
     if (cmd->argc == cmd->cap) {
         cmd->cap = cmd->cap == 0 ? 24 : cmd->cap * 2;
-        cmd->ends = xrealloc(cmd->ends, cmd->cap * sizeof *cmd->ends);
+        cmd->ends = xrealloc(cmd->ends, cmd->cap * sizeof(*cmd->ends));
     }
     cmd->ends[cmd->argc++] = cmd->bytes.len;
 }
@@ -192,7 +192,7 @@ static bool waits_for_replicas(const struct store_command *cmd)
 static void send_command(struct store_command *cmd)
 {
     struct store *s = cmd->call->store;
-    struct str few[32], *argv = cmd->argc < 32 ? few : xmalloc((cmd->argc + 1) * sizeof *argv);
+    struct str few[32], *argv = cmd->argc < 32 ? few : xmalloc((cmd->argc + 1) * sizeof(*argv));
     scoped_buf(note, 128);
     unsigned n = 0, keys = cmd->keys;
     for (unsigned i = 0; i < cmd->argc; i++) {
@@ -376,7 +376,7 @@ static bool on_unreplicated(struct store_command *cmd)
         return true;
     log_warn("store.unreplicated", "script=%s wanted=%u", cmd->script->name,
              cmd->call->store->config.replicas);
-    if (cmd->unreplicated == NULL)
+    if (!cmd->unreplicated)
         return false;
     cmd->call->waiting--;
     cmd->unreplicated(cmd->call);

@@ -147,9 +147,9 @@ void command_active_entry(struct store_command *cmd, struct id session, struct i
 void store_hash(struct str key, char out[STORE_HASH_TEXT + 1])
 {
     unsigned char hash[STORE_HASH_TEXT / 2];
-    CHECK(crypto_generichash(hash, sizeof hash, (const unsigned char *)key.at, key.len, NULL, 0) ==
+    CHECK(crypto_generichash(hash, sizeof(hash), (const unsigned char *)key.at, key.len, NULL, 0) ==
           0);
-    sodium_bin2hex(out, STORE_HASH_TEXT + 1, hash, sizeof hash);
+    sodium_bin2hex(out, STORE_HASH_TEXT + 1, hash, sizeof(hash));
 }
 
 int64_t store_once_ms(const struct store *s)

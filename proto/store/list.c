@@ -101,7 +101,7 @@ static void list_end(struct store_call *c, bool more, const struct place *last)
     struct listing *w = c->own;
     struct store_answer answer = {.sessions = w->hits, .session_count = w->hit_count, .more = more};
     if (more) {
-        snprintf(w->cursor, sizeof w->cursor, "%lld-%s", (long long)last->updated_ms,
+        snprintf(w->cursor, sizeof(w->cursor), "%lld-%s", (long long)last->updated_ms,
                  last->session);
         answer.cursor = str_of(w->cursor);
     }
@@ -154,7 +154,7 @@ static void on_page(struct store_call *c, struct store_command *cmd, enum err er
     (void)err;
     struct listing *w = c->own;
     unsigned pairs = redis_count(reply) / 2;
-    w->page = xcalloc(pairs + 1, sizeof *w->page);
+    w->page = xcalloc(pairs + 1, sizeof(*w->page));
     w->page_full = !w->kept && pairs >= cmd->tag;
     for (unsigned i = 0; i < pairs; i++) {
         struct candidate *d = &w->page[w->page_count];
@@ -327,13 +327,13 @@ static uint64_t list(struct store *s, struct str owner, struct str q, unsigned l
 {
     CHECK(limit >= 1 && limit <= LIST_MAX);
     struct store_call *c = store_call_new(s, fn, arg);
-    struct listing *w = c->own = xcalloc(1, sizeof *w);
+    struct listing *w = c->own = xcalloc(1, sizeof(*w));
     c->own_free = listing_free;
     buf_init(&w->query, QUERY_BYTES_MAX);
     w->limit = limit;
     w->kept = kept;
-    w->hits = xcalloc(limit, sizeof *w->hits);
-    w->hit_texts = xcalloc(limit, sizeof *w->hit_texts);
+    w->hits = xcalloc(limit, sizeof(*w->hits));
+    w->hit_texts = xcalloc(limit, sizeof(*w->hit_texts));
     w->bounded = cursor.len > 0;
     if (!buf_add_str(&c->owner, owner) || !words_parse(w, q) ||
         (w->bounded && !cursor_parse(cursor, &w->bound)))

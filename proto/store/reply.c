@@ -87,7 +87,7 @@ static int by_message(const void *a, const void *b)
 struct store_message *messages_find(struct store_message *m, unsigned count, uint32_t message)
 {
     struct store_message key = {.message = message};
-    return count == 0 ? NULL : bsearch(&key, m, count, sizeof *m, by_message);
+    return count == 0 ? NULL : bsearch(&key, m, count, sizeof(*m), by_message);
 }
 
 /* flags: pairs (message id, letters), few. */
@@ -107,7 +107,7 @@ struct store_message *reply_messages(const struct redisReply *messages,
                                      const struct redisReply *flags, unsigned *count)
 {
     unsigned pairs = redis_count(messages) / 2, kept = 0;
-    struct store_message *m = xcalloc(pairs + 1, sizeof *m);
+    struct store_message *m = xcalloc(pairs + 1, sizeof(*m));
     for (unsigned i = 0; i < pairs; i++) {
         uint64_t id;
         if (str_u64(text_at(messages, 2 * i), UINT32_MAX, &id) &&
@@ -116,7 +116,7 @@ struct store_message *reply_messages(const struct redisReply *messages,
         else /* one spoilt record must not take the conversation with it */
             log_error("store.bad_record", "message=%s", log_text(text_at(messages, 2 * i)));
     }
-    qsort(m, kept, sizeof *m, by_message);
+    qsort(m, kept, sizeof(*m), by_message);
     flag_messages(m, kept, flags);
     *count = kept;
     return m;

@@ -153,7 +153,7 @@ uint64_t store_session_patch(struct store *s, struct str owner, struct id sessio
         const char *field;
         const struct str *value;
     } rows[] = {{"title", p->title}, {"model", p->model}, {"settings", p->settings}};
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         if (rows[i].value == NULL)
             continue;
         if (rows[i].value->len > s->config.text_bytes_max)

@@ -7,7 +7,7 @@
 
 struct store *store_new(struct loop *l, struct redis *borrowed, const struct store_config *c)
 {
-    struct store *s = xcalloc(1, sizeof *s);
+    struct store *s = xcalloc(1, sizeof(*s));
     s->loop = l;
     s->redis = borrowed;
     s->config = *c;
@@ -20,8 +20,8 @@ struct store *store_new(struct loop *l, struct redis *borrowed, const struct sto
     list_init(&s->forks);
     s->timer = loop_timer_new(l, store_calls_late, s);
     unsigned char name[STORE_NAME_TEXT / 2];
-    randombytes_buf(name, sizeof name);
-    sodium_bin2hex(s->name, sizeof s->name, name, sizeof name);
+    randombytes_buf(name, sizeof(name));
+    sodium_bin2hex(s->name, sizeof(s->name), name, sizeof(name));
     return s;
 }
 
@@ -31,7 +31,7 @@ bool store_idle(const struct store *s) { return list_empty(&s->calls); }
 
 void store_free(struct store *s)
 {
-    if (s == NULL)
+    if (!s)
         return;
     list_each (&s->calls, n, tmp)
         store_call_drop(list_of(n, struct store_call, node));
@@ -44,7 +44,7 @@ void store_free(struct store *s)
 
 void store_forget(struct store *s, uint64_t call)
 {
-    struct store_call *c = map_get(s->by_id, (struct str){(const char *)&call, sizeof call});
+    struct store_call *c = map_get(s->by_id, (struct str){(const char *)&call, sizeof(call)});
     if (c)
         store_call_drop(c);
 }

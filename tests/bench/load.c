@@ -133,7 +133,7 @@ static void on_timeout(uv_timer_t *t)
 {
     load.stopped = true;
     if (!load.plan.error[0])
-        snprintf(load.plan.error, sizeof load.plan.error, "%u streams open after %u s",
+        snprintf(load.plan.error, sizeof(load.plan.error), "%u streams open after %u s",
                  load.running, load.timeout_s);
     uv_stop(t->loop);
 }
@@ -207,7 +207,7 @@ static bool add_watched(const char *arg)
     const char *eq = strchr(arg, '=');
     if (!eq || load.watched_count == WATCHED_MAX)
         return false;
-    snprintf(w->name, sizeof w->name, "%.*s", (int)(eq - arg), arg);
+    snprintf(w->name, sizeof(w->name), "%.*s", (int)(eq - arg), arg);
     w->pid = (int)strtol(eq + 1, NULL, 10);
     load.watched_count++;
     return w->pid > 0;
@@ -320,7 +320,7 @@ int main(int argc, char **argv)
     load.plan.loop = &load.loop;
     load.plan.on_first = on_first;
     load.plan.on_over = on_over;
-    load.slots = calloc(load.streams, sizeof *load.slots);
+    load.slots = calloc(load.streams, sizeof(*load.slots));
     if (!load.slots)
         return 1;
     for (uint32_t i = 0; i < load.streams; i++)

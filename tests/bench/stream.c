@@ -59,7 +59,7 @@ __attribute__((format(printf, 2, 3))) static void fail(struct stream *s, const c
     va_list args;
     if (!s->finished && !s->plan->error[0]) {
         va_start(args, format);
-        vsnprintf(s->plan->error, sizeof s->plan->error, format, args);
+        vsnprintf(s->plan->error, sizeof(s->plan->error), format, args);
         va_end(args);
     }
     over(s, false);
@@ -80,7 +80,7 @@ static void take_text(struct stream *s, const char *p, const char *end)
 {
     size_t len;
     uint32_t before = s->text.index;
-    if (!json_string(p, end, text, sizeof text, &len)) {
+    if (!json_string(p, end, text, sizeof(text), &len)) {
         fail(s, "not a JSON string: %.60s", p);
         return;
     }
@@ -102,7 +102,7 @@ static void take_whole(struct stream *s, const char *p, const char *end)
 {
     size_t len;
     struct verify whole;
-    if (!json_string(p, end, text, sizeof text, &len)) {
+    if (!json_string(p, end, text, sizeof(text), &len)) {
         fail(s, "no content in the final event");
         return;
     }
@@ -198,7 +198,7 @@ static void on_persai(struct stream *s, const char *p, const char *end)
     } else if (is(type, len, "turn_start")) {
         at = json_after(p, end, "\"turn_id\":\"");
         if (at)
-            snprintf(s->turn, sizeof s->turn, "%.*s", (int)strcspn(at, "\""), at);
+            snprintf(s->turn, sizeof(s->turn), "%.*s", (int)strcspn(at, "\""), at);
     } else if (is(type, len, "step_start")) {
         on_step_start(s, p, end);
     } else if (is(type, len, "turn_complete") || is(type, len, "turn_cancelled") ||
@@ -293,11 +293,11 @@ static void on_response(struct stream *s)
 {
     int status = s->http.status;
     if (s->stage == STAGE_SESSION && status == 201 &&
-        take_word(s, "\"session_id\":\"", s->session, sizeof s->session)) {
+        take_word(s, "\"session_id\":\"", s->session, sizeof(s->session))) {
         hist_add(&s->plan->session, now_us - s->asked_us);
         ask(s, STAGE_TURN);
     } else if (s->stage == STAGE_TURN && status == 202 &&
-               take_word(s, "\"turn_id\":\"", s->turn, sizeof s->turn)) {
+               take_word(s, "\"turn_id\":\"", s->turn, sizeof(s->turn))) {
         if (s->plan->events_addr.sin_port) {
             link_close(s);
             link_open(s, STAGE_EVENTS);
@@ -316,7 +316,7 @@ static void on_alloc(uv_handle_t *h, size_t hint, uv_buf_t *buf)
 {
     (void)h;
     (void)hint;
-    *buf = uv_buf_init(scratch, sizeof scratch - 1);
+    *buf = uv_buf_init(scratch, sizeof(scratch) - 1);
 }
 
 static void on_read(uv_stream_t *tcp, ssize_t n, const uv_buf_t *buf)
@@ -345,7 +345,7 @@ static void on_read(uv_stream_t *tcp, ssize_t n, const uv_buf_t *buf)
 
 static size_t post(struct link *l, const char *path, const char *extra, const char *body)
 {
-    int n = snprintf(l->request, sizeof l->request,
+    int n = snprintf(l->request, sizeof(l->request),
                      "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
                      "Content-Length: %zu\r\n%s\r\n%s",
                      path, strlen(body), extra, body);
@@ -358,16 +358,16 @@ static size_t post_at_once(struct stream *s)
     char question[64], body[512], extra[256];
     const struct plan *plan = s->plan;
     const struct script *sc = &s->text.script;
-    snprintf(question, sizeof question, "bench-%ux%u-%u", sc->tokens, sc->rate, sc->seed);
-    snprintf(extra, sizeof extra, "X-PersAI-Datasource: %s\r\n", plan->datasource);
+    snprintf(question, sizeof(question), "bench-%ux%u-%u", sc->tokens, sc->rate, sc->seed);
+    snprintf(extra, sizeof(extra), "X-PersAI-Datasource: %s\r\n", plan->datasource);
     if (plan->mode == MODE_AGUI)
-        snprintf(body, sizeof body,
+        snprintf(body, sizeof(body),
                  "{\"threadId\":\"%s-%" PRIu64 "\",\"runId\":\"r\",\"state\":{},\"tools\":[],"
                  "\"context\":[],\"forwardedProps\":{},\"messages\":[{\"id\":\"m\",\"role\":"
                  "\"user\",\"content\":\"%s\"}]}",
                  question, script_now_us(), question);
     else
-        snprintf(body, sizeof body,
+        snprintf(body, sizeof(body),
                  "{\"model\":\"%s\",\"stream\":true,\"stream_options\":{\"include_usage\":true},"
                  "\"messages\":[{\"role\":\"user\",\"content\":\"%s\"}]}",
                  plan->mode == MODE_OPENAI ? "persai" : "bench", question);
@@ -391,18 +391,19 @@ static size_t request(struct stream *s, enum stage stage)
     if (stage == STAGE_EVENTS) {
         char last[64] = "";
         if (s->epoch)
-            snprintf(last, sizeof last, "Last-Event-ID: %" PRIu64 "-%" PRIu64 "\r\n", s->epoch,
+            snprintf(last, sizeof(last), "Last-Event-ID: %" PRIu64 "-%" PRIu64 "\r\n", s->epoch,
                      s->seq);
-        int n = snprintf(l->request, sizeof l->request,
+        int n = snprintf(l->request, sizeof(l->request),
                          "GET /session/%s/turn/%s/events HTTP/1.1\r\nHost: 127.0.0.1\r\n%s\r\n",
                          s->session, s->turn, last);
         return (size_t)n;
     }
     if (is_at_once(plan))
         return post_at_once(s);
-    snprintf(path, sizeof path, "/session/%s/turn?datasource_path=%s", s->session,
+    snprintf(path, sizeof(path), "/session/%s/turn?datasource_path=%s", s->session,
              plan->datasource);
-    snprintf(body, sizeof body, "{\"message\":\"bench-%ux%u-%u\"}", sc->tokens, sc->rate, sc->seed);
+    snprintf(body, sizeof(body), "{\"message\":\"bench-%ux%u-%u\"}", sc->tokens, sc->rate,
+             sc->seed);
     return post(l, path, plan->mode == MODE_ASYNC ? "Prefer: respond-async\r\n" : "", body);
 }
 
@@ -442,7 +443,7 @@ static void on_connected(uv_connect_t *req, int status)
 
 static void link_open(struct stream *s, enum stage want)
 {
-    struct link *l = calloc(1, sizeof *l);
+    struct link *l = calloc(1, sizeof(*l));
     if (!l)
         abort();
     s->link = l;
@@ -464,7 +465,7 @@ static void link_open(struct stream *s, enum stage want)
 void stream_start(struct stream *s, struct plan *plan, void *slot, uint32_t seed)
 {
     struct script script = {.tokens = plan->tokens, .rate = plan->rate, .seed = seed};
-    memset(s, 0, sizeof *s);
+    memset(s, 0, sizeof(*s));
     s->plan = plan;
     s->slot = slot;
     verify_init(&s->text, &script);

@@ -167,7 +167,7 @@ CASE(refusal_that_one_saw_slows_all)
 static struct got *reset_keys(struct store_fixture *f)
 {
     static struct got g;
-    memset(&g, 0, sizeof g);
+    memset(&g, 0, sizeof(g));
     quota_keys_reset(f->store, on_got, &g);
     f->wait(f, &g.done);
     assert_int_equal(g.err, ERR_NONE);

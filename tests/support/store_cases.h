@@ -241,7 +241,7 @@ CASE(list_pages_without_gap_or_repeat)
             seen[count++] = g->sessions[i].session;
         }
         more = g->more;
-        memcpy(cursor, g->cursor, sizeof cursor);
+        memcpy(cursor, g->cursor, sizeof(cursor));
     }
     assert_int_equal(count, MADE);
     assert_int_equal(pages, 3);

@@ -112,17 +112,17 @@ static void on_got(void *arg, enum err err, const struct store_answer *a)
         return;
     g->session = a->session;
     g->turn = a->turn;
-    snprintf(g->holder, sizeof g->holder, "%.*s", (int)a->turn.holder.len,
+    snprintf(g->holder, sizeof(g->holder), "%.*s", (int)a->turn.holder.len,
              a->turn.holder.len ? a->turn.holder.at : "");
     g->more = a->more;
     g->page_end = a->page_end;
     g->upto = a->upto;
-    keep_text(a->share, g->share, sizeof g->share);
-    keep_text(a->model, g->model_said, sizeof g->model_said);
+    keep_text(a->share, g->share, sizeof(g->share));
+    keep_text(a->model, g->model_said, sizeof(g->model_said));
     g->sentiment = a->sentiment;
     g->rated_count = a->rated_count;
     if (a->session_count > 0)
-        keep_text(a->sessions[0].share_path, g->share_path, sizeof g->share_path);
+        keep_text(a->sessions[0].share_path, g->share_path, sizeof(g->share_path));
     if (a->rated_count > 0)
         g->rated_messages = a->rated[0].message_count;
     g->moved = a->moved;
@@ -136,7 +136,7 @@ static void on_got(void *arg, enum err err, const struct store_answer *a)
     for (unsigned i = 0; i < a->key_count; i++) {
         if (a->keys[i].left_ms >= g->key_left_ms) {
             g->key_left_ms = a->keys[i].left_ms;
-            keep_text(a->keys[i].model, g->key_model, sizeof g->key_model);
+            keep_text(a->keys[i].model, g->key_model, sizeof(g->key_model));
         }
     }
     g->verdict = a->quota.verdict;
@@ -147,7 +147,7 @@ static void on_got(void *arg, enum err err, const struct store_answer *a)
         g->tally_turns += a->tallies[i].sums.turns;
         g->tally_tokens += a->tallies[i].sums.input_tokens;
     }
-    keep_text(a->cursor, g->cursor, sizeof g->cursor);
+    keep_text(a->cursor, g->cursor, sizeof(g->cursor));
     g->session_count = a->session_count;
     for (unsigned i = 0; i < a->session_count && i < GOT_MAX; i++) {
         const struct store_session *s = &a->sessions[i];
@@ -185,7 +185,7 @@ static void on_got(void *arg, enum err err, const struct store_answer *a)
         struct record_request r;
         g->load = *a->load;
         assert_int_equal(record_request_decode(a->load->request, &r), ERR_NONE);
-        keep_text(r.datasource_path, g->request_path, sizeof g->request_path);
+        keep_text(r.datasource_path, g->request_path, sizeof(g->request_path));
         for (unsigned i = 0; i < a->load->decision_count && i < 4; i++) {
             keep_text(a->load->decisions[i].call_id, g->decisions[i].call_id, 32);
             keep_text(a->load->decisions[i].hash, g->decisions[i].hash, 64);
@@ -200,7 +200,7 @@ static unsigned got_next;
 #define ASK(f, call, ...)                                                                          \
     ({                                                                                             \
         struct got *g_ = &got_ring[got_next++ % 8];                                                \
-        memset(g_, 0, sizeof *g_);                                                                 \
+        memset(g_, 0, sizeof(*g_));                                                                \
         assert_true(call((f)->store, __VA_ARGS__, on_got, g_) > 0);                                \
         assert_false(g_->done); /* never from inside */                                            \
         (f)->wait((f), &g_->done);                                                                 \
@@ -233,7 +233,7 @@ struct play {
 static struct play play_new(struct store_fixture *f)
 {
     struct play p = {.f = f};
-    snprintf(p.owner_text, sizeof p.owner_text, "owner-%d-%u", (int)getpid(), ++f->last_owner);
+    snprintf(p.owner_text, sizeof(p.owner_text), "owner-%d-%u", (int)getpid(), ++f->last_owner);
     return p;
 }
 
@@ -286,7 +286,7 @@ static struct str batch_of(uint32_t first, uint32_t last, bool final, struct buf
     buf_init(b, 65536);
     for (uint32_t i = first; i <= last; i++) {
         char text[32];
-        snprintf(text, sizeof text, "{e%u}", i);
+        snprintf(text, sizeof(text), "{e%u}", i);
         assert_true(record_event_add(b, NULL, i, final && i == last, str_of(text)));
     }
     return buf_str(b);
@@ -336,7 +336,7 @@ static const char *places(const struct got *g)
     size_t len = 0;
     text[0] = '\0';
     for (unsigned i = 0; i < g->event_count && i < GOT_MAX; i++)
-        len += (size_t)snprintf(text + len, sizeof text - len, "%s%u-%u%s", i ? " " : "",
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%u-%u%s", i ? " " : "",
                                 g->events[i].at.epoch, g->events[i].at.seq,
                                 g->events[i].final ? "!" : "");
     return text;

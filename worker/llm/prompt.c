@@ -71,7 +71,7 @@ static void write_system(const struct prompt_input *in, struct buf *b)
     if (in->last_call)
         buf_puts(b, "\nYou have used all tool calls of this turn: answer now with what you know, "
                     "and say what is missing.\n");
-    if (in->context->alert != NULL)
+    if (in->context->alert)
         alert_prompt(b, in->context->alert);
 }
 
@@ -167,7 +167,7 @@ static void attach(const struct prompt_input *in, struct prompt *out)
     for (unsigned i = 0; i < out->count; i++)
         if (out->items[i].kind == PROMPT_USER)
             question = &out->items[i];
-    if (question == NULL) {
+    if (!question) {
         write_beside(in, &out->system);
         return;
     }

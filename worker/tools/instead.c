@@ -46,7 +46,7 @@ void instead_write(const struct instead *in, struct buf *b)
                    "Don't make it once more."));
     if (known && in->suggestion.len > 0)
         write_call(in->spec->name, with_query(asked, in->suggestion), b);
-    else if (needed != NULL)
+    else if (needed)
         write_call(in->spec->name, needed, b);
     else if (in->spec == NULL && (words = search_for(NULL, "", in->tool)) != NULL)
         write_call("find_tools", json_pack("{s:o}", "words", words), b);

@@ -99,7 +99,7 @@ bool moment_parse(struct str text, int64_t now_ms, struct str zone, int64_t *uni
     double seconds;
     int64_t away;
     enum zone_remark ignored;
-    if (remark == NULL)
+    if (!remark)
         remark = &ignored;
     *remark = ZONE_PLAIN;
     text = str_trim(text);
@@ -140,7 +140,7 @@ int64_t moment_step(int64_t ms)
 {
     static const int64_t usual_s[] = {1,   2,   5,    10,   15,   30,    60,    120,   300,
                                       600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400};
-    for (size_t i = 0; i < sizeof usual_s / sizeof usual_s[0]; i++)
+    for (size_t i = 0; i < sizeof(usual_s) / sizeof(usual_s[0]); i++)
         if (usual_s[i] * 1000 >= ms)
             return usual_s[i] * 1000;
     return (ms + day_ms - 1) / day_ms * day_ms;

@@ -181,7 +181,7 @@ static bool escape(struct sax *s, char c)
         return true;
     }
     const char *found = c ? strchr(from, c) : NULL;
-    if (found == NULL)
+    if (!found)
         return false;
     lone_high(s);
     hold(s, &to[found - from], 1);
@@ -313,7 +313,7 @@ bool sax_feed(struct sax *s, struct str piece)
 static bool slow_double(struct str text, double *out)
 {
     char copy[64], *end;
-    if (text.len == 0 || text.len >= sizeof copy)
+    if (text.len == 0 || text.len >= sizeof(copy))
         return false;
     memcpy(copy, text.at, text.len);
     copy[text.len] = '\0';
@@ -335,7 +335,7 @@ static bool quick_scale(uint64_t mantissa, int exponent, double *out)
     long double value = (long double)mantissa;
     value = exponent < 0 ? value / tens[-exponent] : value * tens[exponent];
     uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
+    memcpy(&bits, &value, sizeof(bits));
     if ((bits & 0x7ff) >= 0x3fe && (bits & 0x7ff) <= 0x402)
         return false;
     *out = (double)value;

@@ -141,7 +141,7 @@ static void offer_all(struct tools *t)
         others++;
     free(t->offered);
     buf_clear(&t->list);
-    t->offered = xcalloc(TOOL_COUNT + others, sizeof *t->offered);
+    t->offered = xcalloc(TOOL_COUNT + others, sizeof(*t->offered));
     t->offered_count = 0;
     for (unsigned i = 0; i < TOOL_COUNT; i++)
         CHECK(is_off(t, table[i].spec.name) || offer(t, &table[i].spec));
@@ -232,7 +232,7 @@ bool tools_lacks(const struct tools *t, const struct secret *token, const char *
 void tools_reach(const struct tools *t, struct str name, struct buf *b)
 {
     const struct mcp_tool *other = find_own(name) ? NULL : find_other(t, name);
-    if (other != NULL)
+    if (other)
         mcp_tool_reach(other, b);
 }
 
@@ -266,7 +266,7 @@ static void release(struct tool_run *r);
 
 struct tools *tools_new(const struct tools_config *c)
 {
-    struct tools *t = xcalloc(1, sizeof *t);
+    struct tools *t = xcalloc(1, sizeof(*t));
     t->config = *c;
     struct str url = str_of(c->perses_url);
     while (url.len > 0 && url.at[url.len - 1] == '/')
@@ -290,7 +290,7 @@ struct tools *tools_new(const struct tools_config *c)
 
 void tools_free(struct tools *t)
 {
-    if (t == NULL)
+    if (!t)
         return;
     cache_free(t->catalog_cache);
     cache_free(t->known);
@@ -319,7 +319,7 @@ bool tools_docs(const struct tools *t, unsigned *files, unsigned *left_out)
 
 static void rehearse(struct tool_run *r)
 {
-    if (r->rehearsal != NULL)
+    if (r->rehearsal)
         r->rehearsal(r);
     else
         run_rehearsed(r);
@@ -341,7 +341,7 @@ static void begin(struct tool_run *r)
 {
     if (r->look_up)
         datasources_find(r);
-    else if (r->datasource != NULL)
+    else if (r->datasource)
         gate_pass(r, go_on);
     else
         go_on(r);
@@ -379,7 +379,7 @@ static void refuse_name(struct tool_run *r, const struct tool_call *c)
         if (distance < least)
             least = distance, nearest = &t->offered[i];
     }
-    if (nearest != NULL)
+    if (nearest)
         buf_printf(&error, "; did you mean %s?", nearest->name);
     buf_puts(&error, " The tools are: ");
     for (unsigned i = 0; i < t->offered_count; i++)
@@ -391,7 +391,7 @@ static void refuse_name(struct tool_run *r, const struct tool_call *c)
 
 static void keep_paths(struct tool_run *r, const struct tool_call *c)
 {
-    r->paths = xcalloc(c->datasource_count + 1, sizeof *r->paths);
+    r->paths = xcalloc(c->datasource_count + 1, sizeof(*r->paths));
     for (unsigned i = 0; i < c->datasource_count; i++)
         r->paths[r->path_count++] = str_dup(c->datasources[i]);
 }
@@ -404,7 +404,7 @@ static bool pick_datasource(struct tool_run *r, const struct tool_call *c, struc
     struct str found = {NULL, 0};
     unsigned count = 0;
     r->kind = tool_source_kind(r->spec->source);
-    if (r->kind == NULL)
+    if (!r->kind)
         return true;
     if (strcmp(r->kind, "PrometheusDatasource") != 0) {
         r->wanted = str_dup(wanted);
@@ -509,7 +509,7 @@ static void check_call(struct tool_run *r, const struct tool_call *c)
     }
     json_t *args = args_read(other ? mcp_tool_schema(other) : own->schema, !other, c->arguments,
                              &error, &notes);
-    if (args == NULL) {
+    if (!args) {
         run_fail(r, "bad_arguments", "%s", buf_cstr(&error));
         return;
     }
@@ -534,12 +534,12 @@ bool tools_vets(const struct tools *t, const struct tool_call *c)
     struct mcp_tool *other = NULL;
     const struct row *own = find(t, c, &other);
     scoped_buf(error, 1024);
-    if (own == NULL)
+    if (!own)
         return false;
     if (own->spec.needs_approval || own->spec.source == TOOL_SOURCE_PANEL)
         return true;
     const char *kind = tool_source_kind(own->spec.source);
-    if (kind == NULL)
+    if (!kind)
         return false;
     json_auto_t *args = args_read(own->schema, true, c->arguments, &error, NULL);
     struct str wanted = args_str(args, "datasource");

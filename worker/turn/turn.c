@@ -255,7 +255,7 @@ static void on_loaded(void *arg, enum err err, const struct store_answer *answer
         return;
     }
     t->load_late = false;
-    if (t->owner == NULL) { /* the first load */
+    if (!t->owner) { /* the first load */
         t->asked_ms = load->now_ms;
         t->owner = str_dup(request.owner);
         if (request.quota_id.len == sizeof(t->quota_id.bytes))

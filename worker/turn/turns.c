@@ -48,7 +48,7 @@ struct worker_turns *worker_turns_new(const struct worker_turns_config *c)
 
 void worker_turns_free(struct worker_turns *all)
 {
-    if (all == NULL)
+    if (!all)
         return;
     list_each (&all->list, node, tmp)
         forget(all, list_of(node, struct turn, node));

@@ -69,15 +69,15 @@ static void on_request(void *arg, struct http_request *r)
     struct fixture *f = arg;
     struct str value;
     f->requests++;
-    copy(f->method, sizeof f->method, http_method(r));
-    copy(f->path, sizeof f->path, http_path(r));
+    copy(f->method, sizeof(f->method), http_method(r));
+    copy(f->path, sizeof(f->path), http_path(r));
     if (http_query(r, "q", &value))
-        copy(f->query, sizeof f->query, value);
-    copy(f->header, sizeof f->header, http_header(r, "x-test"));
-    copy(f->cookie, sizeof f->cookie, http_cookie(r, "jwtPayload"));
+        copy(f->query, sizeof(f->query), value);
+    copy(f->header, sizeof(f->header), http_header(r, "x-test"));
+    copy(f->cookie, sizeof(f->cookie), http_cookie(r, "jwtPayload"));
     f->body_len = http_body(r).len;
-    if (f->body_len < sizeof f->body)
-        copy(f->body, sizeof f->body, http_body(r));
+    if (f->body_len < sizeof(f->body))
+        copy(f->body, sizeof(f->body), http_body(r));
     if (strcmp(f->path, "/wait") == 0) {
         http_set_user(r, f, on_gone);
         assert_ptr_equal(http_user(r), f);
@@ -102,7 +102,7 @@ static struct str on_refuse(void *arg, const struct http_request *r, unsigned st
 
 static struct fixture *start_with(struct http_config config)
 {
-    struct fixture *f = xcalloc(1, sizeof *f);
+    struct fixture *f = xcalloc(1, sizeof(*f));
     struct http_callbacks callbacks = {on_request, on_refuse};
     char error[256] = "";
     f->loop = loop_new();
@@ -298,7 +298,7 @@ static void body_over_the_limit_is_413(void **state)
     struct fixture *f = start();
     char head[256], *big = xcalloc(1, 300001);
     memset(big, 'x', 300000);
-    snprintf(head, sizeof head, "POST /big HTTP/1.1\r\nHost: h\r\nContent-Length: 300000\r\n\r\n");
+    snprintf(head, sizeof(head), "POST /big HTTP/1.1\r\nHost: h\r\nContent-Length: 300000\r\n\r\n");
     struct pump_got g = client(f, head);
     for (int i = 0; i < 30; i++) {
         assert_int_equal(send(g.fd, big, 10000, MSG_NOSIGNAL), 10000);
@@ -349,7 +349,7 @@ static void nonsense_is_refused(void **state)
         "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999999999999999\r\n\r\n",
         "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n",
     };
-    for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {
+    for (unsigned i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         struct pump_got g = client(f, bad[i]);
         wait_closed(f, &g);
         if (g.len > 0 && strstr(g.bytes, "HTTP/1.1 4") == NULL &&
@@ -601,8 +601,8 @@ static void thousands_of_streams_lose_nothing(void **state)
 {
     (void)state;
     struct fixture *f = start();
-    f->streams = xcalloc(MANY, sizeof *f->streams);
-    struct pump_got *got = xcalloc(MANY, sizeof *got);
+    f->streams = xcalloc(MANY, sizeof(*f->streams));
+    struct pump_got *got = xcalloc(MANY, sizeof(*got));
     for (unsigned i = 0; i < MANY; i++) {
         got[i].fd = pump_connect(http_port(f->http));
         pump_send(got[i].fd, "GET /many HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -650,7 +650,7 @@ static void drain_keeps_connections_and_refuses_new_ones(void **state)
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    assert_int_not_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    assert_int_not_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
     close(fd);
     f->stream.text = "data: still here\n\n";
     f->stream.left = 18;
@@ -687,7 +687,7 @@ static void taken_port_is_a_sentence(void **state)
     (void)state;
     struct fixture *f = start();
     char text[64], error[256];
-    snprintf(text, sizeof text, "127.0.0.1:%u", http_port(f->http));
+    snprintf(text, sizeof(text), "127.0.0.1:%u", http_port(f->http));
     struct http_config config = config_of();
     struct http_callbacks callbacks = {on_request, on_refuse};
     config.listen = text;

@@ -33,7 +33,7 @@ struct mcp_file *mcp_file_read(const char *path, char error[256])
     json_auto_t *root = endpoint_list("PERSAI_MCP", path, error);
     if (!root)
         return NULL;
-    struct mcp_file *f = xcalloc(1, sizeof *f);
+    struct mcp_file *f = xcalloc(1, sizeof(*f));
     size_t i;
     const json_t *v;
     error[0] = '\0';
@@ -41,11 +41,11 @@ struct mcp_file *mcp_file_read(const char *path, char error[256])
     {
         char reason[160] = "";
         if (f->count == MCP_SERVERS_MAX)
-            snprintf(reason, sizeof reason, "more than %d servers", MCP_SERVERS_MAX);
+            snprintf(reason, sizeof(reason), "more than %d servers", MCP_SERVERS_MAX);
         else if (json_is_object(v))
             read_server(f, v, reason);
         else
-            snprintf(reason, sizeof reason, "it is no object");
+            snprintf(reason, sizeof(reason), "it is no object");
         if (reason[0] == '\0')
             continue;
         snprintf(error, 256, "PERSAI_MCP: %.60s, line %u (%.30s): %s", path,
@@ -60,7 +60,7 @@ struct mcp_file *mcp_file_read(const char *path, char error[256])
 
 void mcp_file_free(struct mcp_file *f)
 {
-    if (f == NULL)
+    if (!f)
         return;
     for (unsigned i = 0; i < f->count; i++) {
         struct mcp_config *c = &f->servers[i];
@@ -98,7 +98,7 @@ static bool read_server(struct mcp_file *f, const json_t *v, char reason[160])
                  MCP_SERVER_NAME_MAX);
         return false;
     }
-    snprintf(c->name, sizeof c->name, "%s", name);
+    snprintf(c->name, sizeof(c->name), "%s", name);
     for (unsigned i = 0; i + 1 < f->count; i++)
         if (strcmp(f->servers[i].name, c->name) == 0)
             snprintf(reason, 160, "its name is there twice");
@@ -155,9 +155,9 @@ static bool read_headers(struct mcp_config *c, const json_t *v)
 /* mcp_SERVER_TOOL: what no model's API takes in a name becomes _. */
 static void offer_name(const struct mcp_config *c, struct mcp_allowed *a)
 {
-    scoped_buf(b, sizeof c->name + sizeof a->name + 8);
+    scoped_buf(b, sizeof(c->name) + sizeof(a->name) + 8);
     buf_printf(&b, "mcp_%s_%s", c->name, a->name);
-    snprintf(a->offered, sizeof a->offered, "%.*s", MCP_OFFERED_NAME_MAX, buf_cstr(&b));
+    snprintf(a->offered, sizeof(a->offered), "%.*s", MCP_OFFERED_NAME_MAX, buf_cstr(&b));
     for (char *at = a->offered; *at; at++)
         if (!strchr(letters, *at) && *at != '-')
             *at = '_';
@@ -183,7 +183,7 @@ static bool read_tools(struct mcp_file *f, struct mcp_config *c, const json_t *v
                  MCP_SERVER_TOOLS_MAX);
         return false;
     }
-    c->tools = xcalloc(json_object_size(tools), sizeof *c->tools);
+    c->tools = xcalloc(json_object_size(tools), sizeof(*c->tools));
     json_object_foreach(tools, name, value)
     {
         struct mcp_allowed *a = &c->tools[c->tool_count];
@@ -194,7 +194,7 @@ static bool read_tools(struct mcp_file *f, struct mcp_config *c, const json_t *v
             snprintf(reason, 160, "the tool %.60s must be \"read\" or \"ask\"", name);
             return false;
         }
-        snprintf(a->name, sizeof a->name, "%s", name);
+        snprintf(a->name, sizeof(a->name), "%s", name);
         offer_name(c, a);
         if (is_taken(f, a)) {
             snprintf(reason, 160, "another tool would be offered as %s too", a->offered);

@@ -432,8 +432,8 @@ static struct rows *ask_board(struct tool_run *r, const struct rows_spec *spec, 
     struct board *d = board_new(r);
     rows->extra = d;
     rows->extra_free = board_free;
-    copy(d->project, sizeof d->project, str_trim(args_str(r->args, "project")));
-    copy(d->name, sizeof d->name, str_trim(args_str(r->args, "dashboard")));
+    copy(d->project, sizeof(d->project), str_trim(args_str(r->args, "project")));
+    copy(d->name, sizeof(d->name), str_trim(args_str(r->args, "dashboard")));
     d->query_max = query_max;
     if (!vars_parse(&d->vars, args_str(r->args, "variables"))) {
         run_fail(r, "bad_arguments", "The argument \"variables\" must be as env=prod,job=api.");

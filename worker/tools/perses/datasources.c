@@ -98,10 +98,10 @@ static bool on_entity(void *arg, unsigned path, struct str key, json_t *item)
         return true;
     }
     if ((s->count & (s->count - 1)) == 0) /* a power of two: full */
-        s->entries = xrealloc(s->entries, (s->count ? 2 * s->count : 1) * sizeof *s->entries);
-    copy(e.path, sizeof e.path, buf_str(&b));
-    copy(e.kind, sizeof e.kind, item_str(item_at(spec, "plugin", NULL), "kind"));
-    copy(e.display, sizeof e.display, item_str(item_at(spec, "display", NULL), "name"));
+        s->entries = xrealloc(s->entries, (s->count ? 2 * s->count : 1) * sizeof(*s->entries));
+    copy(e.path, sizeof(e.path), buf_str(&b));
+    copy(e.kind, sizeof(e.kind), item_str(item_at(spec, "plugin", NULL), "kind"));
+    copy(e.display, sizeof(e.display), item_str(item_at(spec, "display", NULL), "name"));
     e.name_at = (unsigned)(b.len - name.len);
     s->entries[s->count++] = e;
     return true;
@@ -218,7 +218,7 @@ static void refuse(struct tool_run *r, const struct listing *s, const char *kind
     struct str wanted = str_of(r->wanted);
     unsigned named = 0;
     scoped_buf(error, ERROR_BYTES_MAX);
-    if (wrong != NULL)
+    if (wrong)
         buf_printf(&error, "The datasource %s is a %s; this tool needs a %s.", wrong->path,
                    wrong->kind, kind);
     else if (wanted.len > 0) {
@@ -296,7 +296,7 @@ static void on_listing(struct tool_run *r, const struct listing *s)
 {
     const char *kind = r->kind; /* of a panel's query for run_panel */
     const struct entry *wrong = NULL, *found = choose(r, s, kind, &wrong);
-    if (found == NULL) {
+    if (!found) {
         refuse(r, s, kind, wrong);
         return;
     }

@@ -40,7 +40,7 @@ static void set(struct vars *v, struct str name, json_t *take_values, bool list,
         json_decref(take_values);
         return;
     }
-    if (var == NULL) {
+    if (!var) {
         var = &v->all[v->count++];
         *var = (struct var){.name = str_dup(name)};
     }
@@ -309,7 +309,7 @@ static const struct format {
 
 static const struct format *format_of(struct str name)
 {
-    for (size_t i = 1; i < sizeof formats / sizeof formats[0]; i++)
+    for (size_t i = 1; i < sizeof(formats) / sizeof(formats[0]); i++)
         if (name.len == strlen(formats[i].name) &&
             strncasecmp(name.at, formats[i].name, name.len) == 0)
             return &formats[i];
@@ -388,7 +388,7 @@ bool vars_apply(const struct vars *v, struct str query, struct buf *out, struct 
             buf_putc(out, query.at[i++]);
             continue;
         }
-        if (var != NULL) {
+        if (var) {
             write_formatted(var, format, out);
         } else if (!built_in(v, name, out)) {
             buf_add(out, rest.at, len);

@@ -17,13 +17,13 @@ enum { NAME_SHOWN_MAX = 256, HELP_SHOWN_MAX = 160, UNIT_MAX = 24, VARIANTS_NEAR 
 static const char *const types[] = {"",     "counter",        "gauge",    "histogram", "summary",
                                     "info", "gaugehistogram", "stateset", "unknown",   "untyped"};
 /* What says no type is none: it may be known by the name. */
-enum { TYPE_KNOWN = sizeof types / sizeof types[0] - 2 };
+enum { TYPE_KNOWN = sizeof(types) / sizeof(types[0]) - 2 };
 
 static bool on_token(void *arg, enum sax_token token, struct str text);
 
 void catalog_init(struct catalog *c)
 {
-    memset(c, 0, sizeof *c);
+    memset(c, 0, sizeof(*c));
     buf_init(&c->text, CATALOG_TEXT_MAX);
     buf_init(&c->metric, SAX_STRING_MAX);
     buf_init(&c->help, SAX_STRING_MAX);
@@ -47,7 +47,7 @@ void catalog_free(struct catalog *c)
 
 size_t catalog_bytes(const struct catalog *c)
 {
-    return c->text.cap + c->cap * sizeof *c->metrics + sizeof *c;
+    return c->text.cap + c->cap * sizeof(*c->metrics) + sizeof(*c);
 }
 
 static struct str name_of(const struct catalog *c, const struct catalog_metric *m)
@@ -83,7 +83,7 @@ static bool is_synthetic(struct str name)
                                         "scrape_body_size_bytes",
                                         "ALERTS",
                                         "ALERTS_FOR_STATE"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (str_is(name, names[i]))
             return true;
     return false;
@@ -97,7 +97,7 @@ static uint8_t named_type(struct str name)
         const char *end;
         uint8_t type;
     } ends[] = {{"_total", 1}, {"_count", 1}, {"_sum", 1}, {"_bucket", 3}, {"_info", 2}};
-    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
         size_t len = strlen(ends[i].end);
         if (name.len > len && memcmp(name.at + name.len - len, ends[i].end, len) == 0)
             return ends[i].type;
@@ -115,7 +115,7 @@ static bool add_name(struct catalog *c, struct str name)
     }
     if (c->count == c->cap) {
         c->cap = c->cap ? c->cap * 2 : 1024;
-        c->metrics = xrealloc(c->metrics, c->cap * sizeof *c->metrics);
+        c->metrics = xrealloc(c->metrics, c->cap * sizeof(*c->metrics));
     }
     struct catalog_metric *m = &c->metrics[c->count++];
     *m = (struct catalog_metric){.name_at = (uint32_t)(c->text.len - name.len),
@@ -133,7 +133,7 @@ static uint8_t unit_index(struct catalog *c, struct str unit)
     for (unsigned i = 0; i < c->unit_count; i++)
         if (str_eq(c->units[i], unit))
             return (uint8_t)(i + 1);
-    if (c->unit_count == sizeof c->units / sizeof c->units[0])
+    if (c->unit_count == sizeof(c->units) / sizeof(c->units[0]))
         return 0;
     c->units[c->unit_count] = (struct str){str_dup(unit), unit.len};
     return (uint8_t)++c->unit_count;
@@ -189,7 +189,7 @@ static bool variant_type(struct str rest, uint8_t family, uint8_t *type)
     } variants[] = {{"", 0},           {"_bucket", 0},      {"_sum", COUNTER}, {"_count", COUNTER},
                     {"_total", 0},     {"_created", GAUGE}, {"_info", 0},      {"_gsum", GAUGE},
                     {"_gcount", GAUGE}};
-    for (size_t i = 0; i < sizeof variants / sizeof variants[0]; i++)
+    for (size_t i = 0; i < sizeof(variants) / sizeof(variants[0]); i++)
         if (str_is(rest, variants[i].suffix)) {
             *type = variants[i].type ? variants[i].type : family;
             return true;
@@ -328,7 +328,7 @@ bool catalog_end_names(struct catalog *c, bool cut)
     bool whole = sax_whole(&c->sax) && c->status_ok;
     if (!c->sorted) {
         sorting = c;
-        qsort(c->metrics, c->count, sizeof *c->metrics, by_name);
+        qsort(c->metrics, c->count, sizeof(*c->metrics), by_name);
         sorting = NULL;
     }
     sax_free(&c->sax);
@@ -356,7 +356,7 @@ bool catalog_search_init(struct catalog_search *s, struct str search, unsigned o
                          unsigned limit)
 {
     *s = (struct catalog_search){.limit = limit, .offset = offset};
-    size_t len = search.len < sizeof s->text ? search.len : sizeof s->text;
+    size_t len = search.len < sizeof(s->text) ? search.len : sizeof(s->text);
     for (size_t i = 0; i < len; i++) {
         char c = search.at[i];
         bool part = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c & 0x80) != 0;
@@ -374,7 +374,7 @@ bool catalog_search_init(struct catalog_search *s, struct str search, unsigned o
     if (offset + limit > CATALOG_RANKED_MAX)
         return false;
     s->hit_max = offset + limit;
-    s->hits = xcalloc(s->hit_max, sizeof *s->hits);
+    s->hits = xcalloc(s->hit_max, sizeof(*s->hits));
     return true;
 }
 
@@ -493,12 +493,12 @@ static uint32_t write_page(const struct catalog_search *s, const struct catalog 
     static const size_t helps[] = {HELP_SHOWN_MAX, 100, 80, 60, 40, 0};
     scoped_buf(row, 8192);
     uint32_t shown = 0;
-    for (size_t h = 0; h < sizeof helps / sizeof helps[0]; h++) {
+    for (size_t h = 0; h < sizeof(helps) / sizeof(helps[0]); h++) {
         bool full = false;
         buf_clear(rows);
         for (shown = 0; shown < s->limit; shown++) {
             const struct catalog_metric *m = page_row(s, c, shown);
-            if (m == NULL)
+            if (!m)
                 break;
             buf_clear(&row);
             buf_puts(&row, shown > 0 ? "," : "");
@@ -540,7 +540,7 @@ static void write_notes(const struct catalog_search *s, const struct catalog *c,
     buf_putc(b, '[');
     buf_add_str(b, notes);
     if (s->total > s->offset + shown) {
-        snprintf(text, sizeof text,
+        snprintf(text, sizeof(text),
                  s->word_count > 0 ? "%s more: add a word, or ask on with offset %u."
                                    : "%s more: search by words, or ask on with offset %u.",
                  text_count((double)s->total - s->offset - shown), s->offset + shown);

@@ -46,7 +46,7 @@ bool guard_subqueries(struct guard_query *q, const struct guard_range *r,
         if (points <= l->points_max)
             continue;
         int64_t step = moment_step((span + s->range_ms) / (l->points_max - 1) + 1);
-        snprintf(q->error, sizeof q->error,
+        snprintf(q->error, sizeof(q->error),
                  "The subquery's resolution of %s makes %s points for each series, more than %s. "
                  "Use a resolution of %s or more, as in [%s:%s].",
                  duration_write(step_ms), text_count((double)points), text_count(l->points_max),
@@ -157,7 +157,7 @@ static enum guard_verdict refuse_result(struct guard_query *q, double result,
         /* a comment at its end must not swallow the parenthesis */
         buf_puts(suggestion, memchr(body.at, '#', body.len) ? "\n)" : ")");
     }
-    snprintf(q->error, sizeof q->error,
+    snprintf(q->error, sizeof(q->error),
              "This query would return about %s series, more than the %s that are allowed. %s (as "
              "sum by (label) (…)), or add label matchers.",
              text_count(result), text_count(l->series_max),
@@ -174,7 +174,7 @@ static enum guard_verdict decide(struct guard_query *q, struct guard_range *r,
     if (result > l->series_max)
         return groups_unknown(q) ? GUARD_COUNT_GROUPS : refuse_result(q, result, l, suggestion);
     if (read > (double)l->series_max * GUARD_READ_FACTOR) {
-        snprintf(q->error, sizeof q->error,
+        snprintf(q->error, sizeof(q->error),
                  "This query would read about %s series, more than the %s that are allowed even "
                  "for an aggregation. Add label matchers that select fewer.",
                  text_count(read), text_count((double)l->series_max * GUARD_READ_FACTOR));
@@ -186,7 +186,7 @@ static enum guard_verdict decide(struct guard_query *q, struct guard_range *r,
         return GUARD_RUN;
     double affordable = outer > 0 ? floor(room / outer) : 0;
     if (affordable < GUARD_POINTS_MIN || points <= 1) {
-        snprintf(q->error, sizeof q->error,
+        snprintf(q->error, sizeof(q->error),
                  "This query would evaluate about %s samples (%s series at many points in time), "
                  "more than the %s that are allowed. Add label matchers, a shorter time range or a "
                  "coarser subquery.",
@@ -204,7 +204,7 @@ enum guard_verdict guard_decide(struct guard_query *q, struct guard_range *r,
     enum guard_verdict verdict = decide(q, r, l, suggestion);
     size_t len = strlen(q->error);
     if (verdict == GUARD_REFUSED && q->loose)
-        snprintf(q->error + len, sizeof q->error - len,
+        snprintf(q->error + len, sizeof(q->error) - len,
                  " (Not the query is the limit but this tool: it cannot read all of its syntax, so "
                  "each selector counts in full, whatever aggregates it.)");
     return verdict;

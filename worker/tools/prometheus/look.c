@@ -108,7 +108,7 @@ static void on_catalog(void *arg, const struct catalog *c, const struct source_r
     struct tool_run *r = arg;
     struct look *l = r->state;
     l->catalog = c;
-    if (c == NULL) {
+    if (!c) {
         source_fail(r, why);
         return;
     }
@@ -321,7 +321,7 @@ static void write_samples(const json_t *series, struct str name, bool family, st
         if (first == NULL && is_of(row, name))
             first = row;
     }
-    if (first == NULL)
+    if (!first)
         return;
     json_key(b, "labels");
     buf_putc(b, '{');
@@ -369,7 +369,7 @@ static void write_computed(const struct look *l, unsigned hit, struct buf *b)
 {
     unsigned shown = 0;
     struct str name = name_of(l, hit);
-    if (l->known == NULL)
+    if (!l->known)
         return;
     for (unsigned i = 0; i < l->known->expression_count; i++)
         if (l->known->expressions[i].recorded && str_is(name, l->known->expressions[i].name)) {

@@ -94,7 +94,7 @@ static void add_note(struct query *q, const char *format, ...)
     char text[512];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     if (q->notes.len > 0)
         buf_putc(&q->notes, ',');
@@ -176,7 +176,7 @@ static void put_in_variables(struct query *q)
 
 static void start(struct tool_run *r, bool range_query)
 {
-    struct query *q = xcalloc(1, sizeof *q);
+    struct query *q = xcalloc(1, sizeof(*q));
     q->run = r;
     q->range_query = range_query;
     buf_init(&q->notes, NOTES_BYTES_MAX);
@@ -266,7 +266,7 @@ static void count(struct query *q, bool groups)
     struct guard_range range;
     scoped_buf(text, FORM_BYTES_MAX / 4);
     if (!guard_count_query(&q->guard, groups, &text) || text.overflowed) {
-        snprintf(q->guard.error, sizeof q->guard.error,
+        snprintf(q->guard.error, sizeof(q->guard.error),
                  "The query has too many long selectors. Ask for less at once.");
         refuse(q, (struct str){NULL, 0});
         return;

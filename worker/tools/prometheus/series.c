@@ -36,7 +36,7 @@ static bool on_token(void *arg, enum sax_token token, struct str text);
 
 void series_init(struct series *s, unsigned kept_max, unsigned samples_max)
 {
-    memset(s, 0, sizeof *s);
+    memset(s, 0, sizeof(*s));
     CHECK(kept_max > 0 && kept_max <= SERIES_KEPT_MAX && samples_max > 2);
     s->kept_max = kept_max;
     s->samples_max = samples_max;
@@ -91,7 +91,7 @@ static uint8_t key_of(enum where where, struct str text)
         {ROW, KEY_VALUE, "value"},           {ROW, KEY_VALUES, "values"},
         {ROW, KEY_HISTOGRAM, "histogram"},   {ROW, KEY_HISTOGRAM, "histograms"},
     };
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
         if (keys[i].where == where && str_is(text, keys[i].name))
             return keys[i].key;
     return NO_KEY;
@@ -131,7 +131,7 @@ static void add_sample(struct series *s)
         s->sample_cap = s->sample_cap ? s->sample_cap * 2 : 64;
         if (s->sample_cap > s->samples_max)
             s->sample_cap = s->samples_max;
-        s->samples = xrealloc(s->samples, s->sample_cap * sizeof *s->samples);
+        s->samples = xrealloc(s->samples, s->sample_cap * sizeof(*s->samples));
     }
     s->samples[s->sample_count++] = s->sample;
 }
@@ -158,9 +158,9 @@ static void keep_row(struct series *s)
     row->labels = s->labels.len ? str_dup(buf_str(&s->labels)) : xstrdup("{");
     shape_of(s->samples, s->sample_count, &row->shape);
     row->point_count = series_thin(s->samples, s->sample_count, SERIES_POINTS_KEPT);
-    row->points = xmalloc((row->point_count ? row->point_count : 1) * sizeof *row->points);
+    row->points = xmalloc((row->point_count ? row->point_count : 1) * sizeof(*row->points));
     if (row->point_count > 0)
-        memcpy(row->points, s->samples, row->point_count * sizeof *row->points);
+        memcpy(row->points, s->samples, row->point_count * sizeof(*row->points));
 }
 
 static void end_row(struct series *s)
@@ -466,7 +466,7 @@ static void write_points(const struct series_head *h, const struct series_row *r
                          struct buf *b)
 {
     struct series_point points[SERIES_POINTS_KEPT];
-    memcpy(points, row->points, row->point_count * sizeof *points);
+    memcpy(points, row->points, row->point_count * sizeof(*points));
     unsigned count = series_thin(points, row->point_count, want);
     json_key(b, "points");
     buf_putc(b, '[');

@@ -40,9 +40,9 @@ static void nap(long ms) { nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1
 static void free_port(char out[8])
 {
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof at;
+    socklen_t len = sizeof(at);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
     close(fd);
     snprintf(out, 8, "%u", ntohs(at.sin_port));
@@ -66,10 +66,10 @@ static void server_start(struct server *s)
         _exit(127);
     }
     struct sockaddr_un at = {.sun_family = AF_UNIX};
-    snprintf(at.sun_path, sizeof at.sun_path, "%s", s->socket);
+    snprintf(at.sun_path, sizeof(at.sun_path), "%s", s->socket);
     for (int tries = 0; tries < 500; tries++, nap(10)) {
         int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-        bool up = connect(fd, (struct sockaddr *)&at, sizeof at) == 0;
+        bool up = connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0;
         close(fd);
         if (up)
             return;
@@ -150,14 +150,14 @@ static void on_raw(void *arg, enum redis_status status, const struct redisReply 
     r->number = status != REDIS_OK   ? -1
                 : redis_count(reply) ? redis_count(reply)
                                      : redis_int(reply);
-    keep_text(redis_text(reply), r->text, sizeof r->text);
+    keep_text(redis_text(reply), r->text, sizeof(r->text));
 }
 static struct raw raw(struct server *s, const char *format, ...)
 {
     char line[512];
     va_list args;
     va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
+    vsnprintf(line, sizeof(line), format, args);
     va_end(args);
     struct str argv[16], rest = str_of(line);
     unsigned argc = 0;
@@ -179,17 +179,17 @@ static unsigned on_keys(struct store_fixture *f, struct id session)
 static void server_open(struct server *s, enum kind kind)
 {
     *s = (struct server){.kind = kind};
-    snprintf(s->dir, sizeof s->dir, "/tmp/persai-store-XXXXXX");
+    snprintf(s->dir, sizeof(s->dir), "/tmp/persai-store-XXXXXX");
     assert_non_null(mkdtemp(s->dir));
-    snprintf(s->socket, sizeof s->socket, "%s/redis.sock", s->dir);
-    snprintf(s->port, sizeof s->port, "0");
+    snprintf(s->socket, sizeof(s->socket), "%s/redis.sock", s->dir);
+    snprintf(s->port, sizeof(s->port), "0");
     if (kind != PLAIN)
         free_port(s->port);
     if (kind == CLUSTER)
         free_port(s->bus);
     server_start(s);
     char url[128], error[256];
-    snprintf(url, sizeof url, "unix://%s", s->socket);
+    snprintf(url, sizeof(url), "unix://%s", s->socket);
     s->loop = loop_new();
     loop_on_decide(s->loop, on_pass, s);
     s->timer = loop_timer_new(s->loop, on_late, s);
@@ -223,7 +223,7 @@ static void server_close(struct server *s)
         waitpid(s->replica, NULL, 0);
     }
     char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", s->dir);
+    snprintf(command, sizeof(command), "rm -rf '%s'", s->dir);
     assert_int_equal(system(command), 0);
 }
 
@@ -361,7 +361,7 @@ static void epochs_leave_room_behind_a_restart(void **state)
     assert_string_equal(places(events(&p, 1, 9, 9999)), ""); /* what was said and not stored */
     assert_int_equal(seal(&p, next, 1, 2, TURN_DONE, "x")->err, ERR_NONE);
     char stored[64];
-    snprintf(stored, sizeof stored, "%u-1 %u-2!", next, next);
+    snprintf(stored, sizeof(stored), "%u-1 %u-2!", next, next);
     assert_string_equal(places(events(&p, 1, 3, 9999)), stored);
     /* A claim that went ahead of what there is: something is lost. */
     play_begin(&p, "two");
@@ -386,7 +386,7 @@ static void list_of_open_turns_is_mended(void **state)
     id_text(p.turn, turn);
     struct str entry[] = {STR("ZADD"), STR("p:active"), STR("1000"), STR(""), {0}};
     char name[80];
-    snprintf(name, sizeof name, "%s %s", session, turn);
+    snprintf(name, sizeof(name), "%s %s", session, turn);
     entry[3] = str_of(name);
     struct raw r = {0};
     redis_command(s->redis, on_raw, &r, 4, entry);

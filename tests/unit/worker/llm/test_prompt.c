@@ -331,7 +331,7 @@ static void dashboards_are_one_line_of_data_and_are_cut_whole_panel_by_panel(voi
     assert_non_null(at);
     at = strchr(at, '\n') + 1;
     static const char head[] = "{\"dashboard\":{\"name\":\"d\"},\"panels\":[{";
-    assert_int_equal(strncmp(at, head, sizeof head - 1), 0);
+    assert_int_equal(strncmp(at, head, sizeof(head) - 1), 0);
     assert_non_null(strstr(at, "\\nObey me"));
     assert_null(strstr(at, "\nObey me")); /* what is in it can't begin a line */
     assert_null(strstr(at, "left_out"));

@@ -23,7 +23,7 @@ static void what_the_server_reads_otherwise_is_refused(void **state)
         "{a=\"b\"}}", "({a=\"b\"}", "sum(rate({a=\"b\"}[5m:1m]))", "sum(rate({a=\"b\"}[5m))",
         "sum(rate({a=\"b\"}[5m] offset))", "sum(rate({a=\"b\"}[5m] offset x))",
         "sum(rate({a=\"b\"}[5m] offset 5parsecs))"};
-    for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++) {
+    for (size_t i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++) {
         struct logql q;
         if (read(&q, hidden[i]))
             fail_msg("%s", hidden[i]);
@@ -56,7 +56,7 @@ static void each_selector_is_found(void **state)
         {"{span.\"attr[0]\" = `x`} &&! {duration > 1s}", 2, false},
         {"cpu:cpu:nanoseconds:cpu:nanoseconds{service_name=\"shop\"}", 1, true},
     };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct logql q;
         if (!read(&q, rows[i].query) || q.count != rows[i].count || q.metric != rows[i].metric)
             fail_msg("%s: %u selectors, metric %d, %s", rows[i].query, q.count, q.metric,
@@ -87,7 +87,7 @@ static void it_is_known_how_far_back_a_query_reads(void **state)
         {"sum by (x, # y\n offset) (rate({a=\"b\"}[5m] offset 1d))", 5 * M + D},
         {"sum by (offset_a, b_offset) (rate({a=\"b\"}[5m]))", 5 * M},
     };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct logql q;
         if (!read(&q, rows[i].query) || q.window_ms != rows[i].window_ms)
             fail_msg("%s: %lld ms, %s", rows[i].query, (long long)q.window_ms,
@@ -153,10 +153,10 @@ static void a_regular_expression_that_all_match_selects_nothing(void **state)
         "{a=~`(?i)shop.*`}", "{a=~`(?P<n>shop).+`}", "{a=~`x{1,3}`}",        "{a=~`a\\.b`}",
         "{a=~\"a\\\\.b\"}",  "{c!=\"\", a=~`.+b`}",  "{a=\"\\x2e\"}",        "{a=~`\xc3\xa4.*`}",
     };
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
         if (logql_selects(str_of(all[i])))
             fail_msg("%s is said to narrow", all[i]);
-    for (size_t i = 0; i < sizeof some / sizeof some[0]; i++)
+    for (size_t i = 0; i < sizeof(some) / sizeof(some[0]); i++)
         if (!logql_selects(str_of(some[i])))
             fail_msg("%s is said to select all", some[i]);
 }
@@ -222,10 +222,10 @@ static void a_template_that_multiplies_is_refused(void **state)
         "{a=\"b\"} | line_format `{{ if eq .status \"500\" }}bad{{ else }}{{ .status }}{{ end }}`",
     };
     struct logql q;
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         if (read(&q, bad[i]))
             fail_msg("%s", bad[i]);
-    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
         if (!read(&q, good[i]))
             fail_msg("%s: %s", good[i], q.error);
 }
@@ -234,9 +234,9 @@ static void deep_nesting_is_bounded(void **state)
 {
     (void)state;
     char text[9000];
-    size_t at = (size_t)snprintf(text, sizeof text, "{a=~`");
+    size_t at = (size_t)snprintf(text, sizeof(text), "{a=~`");
     memset(text + at, '(', 4000);
-    snprintf(text + at + 4000, sizeof text - at - 4000, "a`}");
+    snprintf(text + at + 4000, sizeof(text) - at - 4000, "a`}");
     assert_false(logql_selects(str_of(text)));
     struct logql q;
     memset(text, '(', 5000);

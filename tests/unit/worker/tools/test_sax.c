@@ -86,7 +86,7 @@ static void json_is_read_whatever_the_pieces(void **state)
     struct buf b;
     (void)state;
     buf_init(&b, 65536);
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         for (size_t cut = 0; cut <= strlen(cases[i].json); cut++) {
             bool single = cut == strlen(cases[i].json);
             bool ok = play(cases[i].json, cut, single, &b);
@@ -216,12 +216,12 @@ static void numbers_are_exactly_rounded(void **state)
     double got;
     char text[64];
     (void)state;
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         assert_true(sax_double(str_of(texts[i]), &got));
         double want = strtod(texts[i], NULL);
-        assert_memory_equal(&got, &want, sizeof got);
+        assert_memory_equal(&got, &want, sizeof(got));
     }
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_false(sax_double(str_of(bad[i]), &got));
     assert_true(sax_double(STR("NaN"), &got) && isnan(got));
     assert_true(sax_double(STR("+Inf"), &got) && isinf(got) && got > 0);
@@ -230,12 +230,12 @@ static void numbers_are_exactly_rounded(void **state)
         uint64_t bits = next_random(&seed);
         double want;
         if (i % 3 == 0)
-            memcpy(&want, &bits, sizeof want);
+            memcpy(&want, &bits, sizeof(want));
         else
             want = (double)(int64_t)bits / (double)(1ull << (next_random(&seed) % 63));
         if (!isfinite(want))
             continue;
-        snprintf(text, sizeof text, i % 2 ? "%.17g" : "%.15g", want);
+        snprintf(text, sizeof(text), i % 2 ? "%.17g" : "%.15g", want);
         want = strtod(text, NULL);
         if (!sax_double(str_of(text), &got) || !(got == want))
             fail_msg("%s: %.17g", text, got);
@@ -288,7 +288,7 @@ static void numbers_are_written_short_and_whole(void **state)
                  {INFINITY, false, "\"+Inf\""},
                  {-INFINITY, false, "\"-Inf\""}};
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct buf b;
         buf_init(&b, 64);
         text_number(&b, cases[i].value, cases[i].exact);
@@ -341,14 +341,14 @@ static void times_and_durations_are_read(void **state)
                      {"1000y", -1},  {"1h-5m", -1},      {"NaN", -1}};
     int64_t ms;
     (void)state;
-    for (size_t i = 0; i < sizeof moments / sizeof moments[0]; i++) {
+    for (size_t i = 0; i < sizeof(moments) / sizeof(moments[0]); i++) {
         bool ok = moment_parse(str_of(moments[i].text), now, STR(""), &ms, NULL);
         if (ok != (moments[i].want >= 0) || (ok && ms != moments[i].want))
             fail_msg("%s: %d %lld", moments[i].text, ok, (long long)ms);
     }
     assert_true(moment_parse(STR("2023-11-14T23:13:20"), now, STR("Europe/Berlin"), &ms, NULL));
     assert_int_equal(ms, now);
-    for (size_t i = 0; i < sizeof durations / sizeof durations[0]; i++) {
+    for (size_t i = 0; i < sizeof(durations) / sizeof(durations[0]); i++) {
         bool ok = moment_duration(str_of(durations[i].text), &ms);
         if (ok != (durations[i].want >= 0) || (ok && ms != durations[i].want))
             fail_msg("%s: %d %lld", durations[i].text, ok, (long long)ms);

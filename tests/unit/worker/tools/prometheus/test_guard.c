@@ -104,7 +104,7 @@ static void selectors_are_found_in_many_forms(void **state)
         {"clamp_max(x, 1) atan2 y", "x|whole\ny|whole"},
     };
     (void)state;
-    read_cases(cases, sizeof cases / sizeof cases[0]);
+    read_cases(cases, sizeof(cases) / sizeof(cases[0]));
 }
 
 static void templates_stand_before_what_is_suggested(void **state)
@@ -181,7 +181,7 @@ static void promql_of_today_is_read(void **state)
          "{\"http.server.request.duration\", \"host.name\"=\"ä\"}|grouped by (\"host.name\", job)"},
     };
     (void)state;
-    read_cases(cases, sizeof cases / sizeof cases[0]);
+    read_cases(cases, sizeof(cases) / sizeof(cases[0]));
 }
 
 static void metricsql_is_read(void **state)
@@ -218,7 +218,7 @@ static void metricsql_is_read(void **state)
         {"with + 1", "with|whole"},
     };
     (void)state;
-    read_cases(cases, sizeof cases / sizeof cases[0]);
+    read_cases(cases, sizeof(cases) / sizeof(cases[0]));
     static const char *const blanket[] = {
         "{a=\"b\" or c=~\"d\"}",
         "{c=~\"d\" or a=\"b\"}",
@@ -230,7 +230,7 @@ static void metricsql_is_read(void **state)
         "WITH (f = up or {job!=\"\"}) f",
         "WITH (f = {a=\"b\" or job=~\".+\"}) f{c=~\"d\"}",
     };
-    for (size_t i = 0; i < sizeof blanket / sizeof blanket[0]; i++) {
+    for (size_t i = 0; i < sizeof(blanket) / sizeof(blanket[0]); i++) {
         struct guard_query q;
         if (guard_read(&q, str_of(blanket[i])) || guard_read_loosely(&q, str_of(blanket[i])) ||
             !strstr(q.error, "neither a metric name nor an equality matcher"))
@@ -257,7 +257,7 @@ static void what_cannot_be_read_is_bounded_by_its_selectors(void **state)
         {"sum(x) |> y", "x|whole\ny|whole"},
     };
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct guard_query q;
         scoped_buf(b, 4096);
         if (guard_read(&q, str_of(cases[i].query)))
@@ -281,7 +281,7 @@ static void what_cannot_be_read_is_bounded_by_its_selectors(void **state)
         {"x ?? $y", "a variable that is not known"},
         {"a\\b\\", "escapes nothing"},
     };
-    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
         struct guard_query q;
         assert_false(guard_read(&q, str_of(refused[i].query)));
         assert_false(guard_read_loosely(&q, str_of(refused[i].query)));
@@ -347,7 +347,7 @@ static void what_cannot_be_read_or_has_no_name_is_refused(void **state)
         {"x \xc3\xa4", "operator was expected"},
     };
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct guard_query q;
         bool ok = guard_read(&q, str_of(cases[i].query));
         if (cases[i].part == NULL ? !ok : ok || strstr(q.error, cases[i].part) == NULL)
@@ -380,7 +380,7 @@ static void a_query_cut_anywhere_is_read_or_refused(void **state)
         "sum by (a, \"b\") (rate(x{j=\"a\\\"\",k=~'b'}[5m] offset 1d)) / on(a) group_left(c) "
         "max_over_time((y{} @ end())[1h:5m]) > bool 0x1f # end";
     (void)state;
-    for (size_t len = 0; len < sizeof text; len++) {
+    for (size_t len = 0; len < sizeof(text); len++) {
         struct guard_query q;
         char *copy = malloc(len + 1); /* exact: a read past the end is seen */
         memcpy(copy, text, len);
@@ -499,7 +499,7 @@ static void the_verdict_goes_by_what_comes_out_and_what_is_read(void **state)
         {"x", 0, -1, GUARD_RUN},
     };
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct guard_query q;
         struct guard_range r = {.start_ms = 0, .end_ms = 3600000, .step_ms = 15000};
         struct buf b;
@@ -559,7 +559,7 @@ static void points_count_whatever_the_subquery_is_over(void **state)
         {"max_over_time(vector(1)[7d:1m]) + max_over_time(vector(1)[7d:1m])", true},
     };
     (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct guard_query q;
         assert_true(guard_read(&q, str_of(rows[i].query)));
         if (guard_subqueries(&q, &instant, &limits) != rows[i].ok)
