@@ -332,10 +332,11 @@ def inclusive(path):
     """Instructions of each function with what it calls."""
     done = subprocess.run(["callgrind_annotate", "--inclusive=yes", "--threshold=100", path], check=True, capture_output=True,
                           text=True)
-    found = re.findall(r"^ *([\d,]+) \([\d. ]+%\) +\S*?:(\w+)", done.stdout, re.M)
+    found = re.findall(r"^ *([\d,]+) \([\d. ]+%\) +\S*?([^/\s]*):(\w+)", done.stdout, re.M)
     counts = {}
-    for count, name in found:  # one that calls itself has several lines
-        counts[name] = max(counts.get(name, 0), int(count.replace(",", "")))
+    for count, file, function in found:  # one that calls itself has several lines
+        for name in (function, f"{file}:{function}"):
+            counts[name] = max(counts.get(name, 0), int(count.replace(",", "")))
     return counts
 
 
@@ -358,9 +359,9 @@ RULES += [rf"customer{n} =~ (?i)\bcustomer {n}[0-9]{{3}}\b" for n in range(15)]
 RULES += [rf"key{n} =~ \bK{n:02}-[0-9A-F]{{16,32}}\b" for n in range(8)]
 
 
-TRACING = {"gateway": ("spans_begin", "spans_begun", "spans_queued", "spans_left_queue", "spans_end", "on_timer"),
+TRACING = {"gateway": ("spans_begin", "spans_begun", "spans_queued", "spans_left_queue", "spans_end", "otlp_send.c:on_timer"),
            "worker": ("turn_trace_loaded", "turn_trace_end", "llm_trace_begin", "llm_trace_said", "llm_trace_end",
-                      "run_trace_end", "on_timer")}
+                      "run_trace_end", "otlp_send.c:on_timer")}
 REDACTING = ("mask_json", "unmask_json", "unmask_feed", "unmask_end")  # redact_begin: what was not seen before
 
 

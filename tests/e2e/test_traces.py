@@ -1,6 +1,7 @@
 """Traces: one a turn over gateway, worker, models and tools; what a collector that is slow, dead or refuses costs."""
 
 import json
+import os
 import secrets
 import subprocess
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ import pytest
 from fakes.collector import Collector, Span
 from fakes.mcp_server import McpServer
 from fakes.model import Call, Gate, Status
+from harness.client import Client
+from harness.process import Process
 from harness.stack import Stack, metrics, program
 from harness.wait import free_port, until
 
@@ -257,3 +260,42 @@ def test_what_is_said_of_a_cancelled_turn_names_its_trace(bare: Stack, collector
     assert alice.follow(session, turn).final()["event_type"] == "turn_cancelled"
     gate.open()
     assert f"event=turn.cancel turn={turn} trace_id={turn}".encode() in stack.gateway.process.log_bytes()
+
+
+@pytest.mark.long  # 0.9 GB of packages, once; then 40 s
+@pytest.mark.timeout(1800)
+def test_phoenix_shows_a_turn(bare: Stack) -> None:
+    """Arize Phoenix takes protobuf alone: it is reached by a collector, as gateway/README.md says."""
+    done = subprocess.run([Path(__file__).parents[1] / "pypi" / "build", "arize-phoenix"], capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stderr
+    port, home = free_port(), bare.folder / "phoenix"
+    home.mkdir()
+    phoenix = Process("phoenix", [Path(done.stdout.split("\n")[-2]) / "phoenix", "serve"], bare.logs, {
+        "HOME": str(home), "PATH": os.environ["PATH"], "PHOENIX_WORKING_DIR": str(home), "PHOENIX_HOST": "127.0.0.1",
+        "PHOENIX_PORT": str(port), "PHOENIX_GRPC_PORT": str(free_port()), "PHOENIX_TELEMETRY_ENABLED": "false"})
+    phoenix.start()
+    collector = Collector(onward=f"http://127.0.0.1:{port}/v1/traces")
+    try:
+        page = Client(f"http://127.0.0.1:{port}")
+        until(lambda: page.get("/healthz").status == 200, "Phoenix to answer", 180)
+        stack = start(bare, collector)
+        stack.model.when("how warm", [Call("execute_instant_query", {"query": "up"})], ["Warm."])
+        alice = stack.client()
+        session = alice.session()
+        turn = alice.start(session, "how warm?")
+        alice.follow(session, turn)
+        sent = {s.id: s for s in whole(collector, turn)}
+
+        def shown() -> dict[str, dict]:
+            found = page.get("/v1/projects/default/spans?limit=100")
+            data = json.loads(found.body)["data"] if found.status == 200 else []
+            return {s["context"]["span_id"]: s for s in data if s["context"]["trace_id"] == turn}
+
+        until(lambda: set(shown()) == set(sent), "all spans to be shown", 60)
+        for id_, span in shown().items():
+            assert span["name"] == sent[id_].name and (span["parent_id"] or "") == sent[id_].parent, span
+        assert not collector.problems, collector.problems
+    finally:
+        collector.stop()
+        phoenix.kill()

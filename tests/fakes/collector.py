@@ -3,6 +3,7 @@
 import base64
 import json
 import threading
+import urllib.request
 from dataclasses import dataclass
 
 from fakes.server import Exchange, Fake, Request
@@ -32,7 +33,7 @@ class Span:
     failed: bool
 
 
-def decode(body: bytes) -> list[Span]:
+def message_of(body: bytes) -> ExportTraceServiceRequest:
     """Ids are in hex (OTLP/HTTP, JSON encoding), where protobuf's own JSON has base64."""
     text = json.loads(body)
     for resource in text["resourceSpans"]:
@@ -41,7 +42,10 @@ def decode(body: bytes) -> list[Span]:
                 for name in ("traceId", "spanId", "parentSpanId"):
                     if name in span:
                         span[name] = base64.b64encode(bytes.fromhex(span[name])).decode()
-    message = json_format.ParseDict(text, ExportTraceServiceRequest())
+    return json_format.ParseDict(text, ExportTraceServiceRequest())
+
+
+def decode(message: ExportTraceServiceRequest) -> list[Span]:
     return [Span(str(resource["service.name"]), resource, s.name, s.kind, s.trace_id.hex(), s.span_id.hex(),
                  s.parent_span_id.hex(), s.start_time_unix_nano, s.end_time_unix_nano,
                  {a.key: value_of(a.value) for a in s.attributes}, s.status.code == 2)
@@ -51,10 +55,12 @@ def decode(body: bytes) -> list[Span]:
 
 
 class Collector(Fake):
-    """`statuses` are answered one by one, then 200; `hold` keeps every answer back until it is set."""
+    """`statuses` are answered one by one, then 200; `hold` keeps every answer back until it is set. With `onward` it hands
+    on what it gets as protobuf, as OpenTelemetry's own does to those who take nothing else."""
 
-    def __init__(self) -> None:
+    def __init__(self, onward: str = "") -> None:
         super().__init__()
+        self.onward = onward
         self.spans: list[Span] = []
         self.statuses: list[int] = []
         self.problems: list[str] = []
@@ -64,7 +70,11 @@ class Collector(Fake):
     def answer(self, exchange: Exchange, request: Request) -> None:
         try:
             assert request.path == "/v1/traces" and request.header("Content-Type") == "application/json", request
-            spans = decode(request.body)
+            message = message_of(request.body)
+            spans = decode(message)
+            if self.onward:
+                urllib.request.urlopen(urllib.request.Request(self.onward, message.SerializeToString(), {
+                    "Content-Type": "application/x-protobuf"}), timeout=30).close()
         except Exception as error:  # noqa: BLE001
             self.problems.append(f"{error}: {request.body[:300]!r}")
             exchange.reply(400, b"{}")
