@@ -12,8 +12,9 @@
 enum {
     LIST_MAX = 100,
     WAIT_MS = 10000,
-    DASHBOARDS_BYTES_MAX = 16 << 20, /* Perses lists them whole */
-    PAGE_BYTES = 2 << 20,            /* of a conversation: more than a model reads */
+    DASHBOARD_BYTES_MAX = 16 << 20,
+    DASHBOARDS_BYTES_MAX = 4 << 20, /* about 20,000 */
+    PAGE_BYTES = 2 << 20,           /* of a conversation: more than a model reads */
     TEXT_BYTES_MAX = 32 << 20,
     URI_BYTES_MAX = 512,
 };
@@ -105,9 +106,10 @@ static void on_conversations(void *arg, enum err err, const struct store_answer 
     if (a->more)
         reply_list(c, found, a->cursor);
     else
-        ask_perses(c, "/api/v1/dashboards", found);
+        ask_perses(c, "/api/v1/dashboards?metadata_only=true", found);
 }
 
+/* Without their specs, which Perses would send whole: megabytes, of which a title was used. */
 static void add_dashboards(json_t *found, struct str body)
 {
     json_auto_t *all = json_loadb(body.at, body.len, 0, NULL);
@@ -116,18 +118,15 @@ static void add_dashboards(json_t *found, struct str body)
     json_array_foreach(all, i, one)
     {
         const json_t *metadata = json_object_get(one, "metadata");
-        const json_t *display = json_object_get(json_object_get(one, "spec"), "display");
         struct str project = json_text(json_object_get(metadata, "project"));
         struct str name = json_text(json_object_get(metadata, "name"));
-        struct str title = json_text(json_object_get(display, "name"));
         scoped_buf(place, URI_BYTES_MAX);
         buf_add_str(&place, project);
         buf_putc(&place, '/');
         buf_add_str(&place, name);
         if (path_name_ok(project) && path_name_ok(name))
             json_array_append_new(found,
-                                  resource(DASHBOARD, buf_str(&place), title.len > 0 ? title : name,
-                                           "application/json"));
+                                  resource(DASHBOARD, buf_str(&place), name, "application/json"));
     }
 }
 
@@ -155,7 +154,8 @@ static void ask_perses(struct call *c, const char *path, json_t *take_list)
                                     .bearer = c->credentials.access,
                                     .connect_ms = 3000,
                                     .total_ms = WAIT_MS,
-                                    .body_bytes_max = DASHBOARDS_BYTES_MAX,
+                                    .body_bytes_max =
+                                        take_list ? DASHBOARDS_BYTES_MAX : DASHBOARD_BYTES_MAX,
                                     .collect = true};
     c->data = r;
     c->on_gone = on_left;

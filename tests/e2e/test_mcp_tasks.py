@@ -260,6 +260,7 @@ def test_resources(stack: Stack, board: Dashboard, mode: str) -> None:
 
     listed, templates, texts = with_client(stack, work, mode=mode)
     assert listed[conversation].name == "Rooms" and listed[dashboard].mime_type == "application/json"
+    assert listed[dashboard].name == board.name  # Perses is not asked for what is in all of them, titles neither
     assert [t.uri_template for t in templates] == ["persai://conversation/{id}", "perses://dashboard/{project}/{name}"]
     assert "which rooms" in texts[0].text and "Three rooms." in texts[0].text
     assert json.loads(texts[1].text)["metadata"]["name"] == board.name
