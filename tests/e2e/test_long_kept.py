@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from fakes.model import Gate
 from harness.client import Client
 from harness.stack import Stack
 from harness.wait import SLOWNESS, until
@@ -120,3 +121,42 @@ def test_copies_are_asked_of_the_quota_first_and_made_by_pages(bare: Stack) -> N
     assert slow < LONGEST_MS * SLOWNESS, what
     assert grown < 16 << 20
     assert times[-1] < 1 * SLOWNESS and times_refused[-1] < 1 * SLOWNESS
+
+
+def test_copies_at_two_gateways_while_a_turn_runs_harm_nobody(bare: Stack) -> None:
+    """One gateway copies one at a time for a person; over several there are as many at once, each by pages and with the
+    quota asked before: they are whole, and no more than there is room for."""
+    stack, gate = bare.start(gateways=2, gateway_env={"PERSAI_USER_BYTES": "100MiB"}), Gate()
+    stack.model.when("and now?", ["One ", gate, "two."])
+    at = [stack.client("alice", gateway=n) for n in range(2)]
+    bob = stack.client("bob")
+    session = long_session(stack, at[0])
+    bob.session()
+    last = at[0].messages(session)[-1]["message_id"]
+    running = at[0].turn(session, "and now?")
+    gate.wait()
+    watch(stack)
+    copies: list[str] = []
+
+    def fork(n: int) -> int:
+        answer = at[n % 2].post(f"/session/{session}/fork", {"message_id": last})
+        if answer.status == 201:
+            copies.append(answer.json()["session_id"])
+        return answer.status
+
+    def fork_all() -> None:
+        with ThreadPoolExecutor(8) as pool:
+            assert sorted(pool.map(fork, range(8))) == [201] * 3 + [422] * 5
+
+    times = beside(fork_all, lambda: bob.sessions())
+    slow, what = slowest_command_ms(stack)
+    print(f"bob's lists: longest {times[-1] * 1000:.0f} ms; Redis's longest command {slow:.1f} ms {what}")
+    assert slow < LONGEST_MS * SLOWNESS, what
+    assert times[-1] < 1 * SLOWNESS
+    gate.open()
+    assert running.finish().answer() == "One two."
+    whole = stack.redis.client.hgetall(f"p:m:{{{session}}}")
+    for copy in copies:
+        assert stack.redis.client.hgetall(f"p:m:{{{copy}}}") == {i: m for i, m in whole.items() if int(i) < int(last)}
+    assert at[0].request("DELETE", f"/session/{copies[0]}").status == 200
+    assert at[1].ask(copies[1], "is it free?").answer()
