@@ -157,6 +157,24 @@ class Stack:
         found = re.findall(r"cmdstat_(?:evalsha|eval|evalsha_ro|eval_ro):calls=(\d+),usec=(\d+)", out)
         return sum(int(c) for c, _ in found), sum(int(u) for _, u in found)
 
+    def note_scripts(self, noted):
+        """From here on Redis notes each script, or no more."""
+        self.redis_says(["config set slowlog-max-len 100000", f"config set slowlog-log-slower-than {0 if noted else -1}",
+                         "slowlog reset"])
+
+    def scripts_by_name(self):
+        """{name: (calls, µs)} of what was noted. To be noted makes each a little dearer."""
+        table = next(self.build.glob("**/store/scripts.c")).read_text()
+        names = {sha: name for name, sha in re.findall(r'\.name = "(\w+)".*?\.sha = "(\w+)"', table)}
+        noted = subprocess.run(["redis-cli", "-s", self.dir / "redis.sock", "slowlog", "get", "-1"], check=True,
+                               capture_output=True, text=True, encoding="latin-1").stdout.splitlines()
+        found = {}
+        for micros, command, sha in zip(noted, noted[1:], noted[2:]):
+            if command == "EVALSHA" and sha in names:
+                calls, us = found.get(names[sha], (0, 0))
+                found[names[sha]] = calls + 1, us + int(micros)
+        return found
+
     def redis_says(self, commands):
         """The answers to many commands, a line each (of those that answer with one line)."""
         done = subprocess.run(["redis-cli", "-s", self.dir / "redis.sock"], input="\n".join(commands), check=True,
