@@ -18,6 +18,8 @@ export function narrowTests(the: () => World): void {
     await ask(page, 'What of a narrow window?');
     await last(page).getByText('It fits.').waitFor();
     await idle(page);
+    // What is left of the day's budget is told beside what was used.
+    await page.getByRole('button', { name: /^What the model sees.*\d+M tokens left today/ }).waitFor();
     const wide: string[] = [];
     const openers = [/^Administration/, /^Share and export/, /^What the model sees/, /^Add context/, /^Keys/];
     for (const name of openers) {

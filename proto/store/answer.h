@@ -146,6 +146,9 @@ struct store_answer { /* which fields are set is said at each operation */
         int64_t wait_ms;
         bool open; /* of a key: nothing limits it at present */
     } quota;       /* of quota.h */
+    struct {
+        uint64_t tokens, cost; /* what is used, or reserved for what runs */
+    } budget;                  /* of quota.h */
     const struct quota_blocked *keys;
     unsigned key_count;
     struct str share; /* of share.h */

@@ -10,12 +10,15 @@
 enum {
     BUDGET_KEEP_MS = 3 * 24 * 3600 * 1000,
     OWNER_MAX = 600,
+    SCOPE_MAX = OWNER_MAX + 8,
 };
 /* Beyond what any refusal lasts. */
 #define KEYS_KEEP_MS (INT64_C(30) * 24 * 3600 * 1000)
 
 static void on_keys(struct store_call *c, struct store_command *cmd, enum err err,
                     const struct redisReply *reply);
+static void on_budget(struct store_call *c, struct store_command *cmd, enum err err,
+                      const struct redisReply *reply);
 static void on_reset(struct store_call *c, struct store_command *cmd, enum err err,
                      const struct redisReply *reply);
 static void end_when_all(struct store_call *c);
@@ -45,6 +48,14 @@ static void command_budget_key(struct store_command *cmd, const struct quota_bud
     char day[16];
     snprintf(day, sizeof(day), ":%u", b->day);
     command_key(cmd, "p:b:", b->scope, day);
+}
+
+/* A person's, in the room that is given. */
+static struct str scope_of(struct str owner, char name[SCOPE_MAX])
+{
+    int len = snprintf(name, SCOPE_MAX, "o:%.*s",
+                       (int)(owner.len < OWNER_MAX - 2 ? owner.len : OWNER_MAX - 2), owner.at);
+    return (struct str){name, (size_t)len};
 }
 
 uint64_t quota_budget_begin(struct store *s, const struct quota_budget *b, struct id reservation,
@@ -77,6 +88,30 @@ void quota_budget_end(struct store *s, const struct quota_budget *b, struct id r
     command_num(cmd, (int64_t)cost);
     command_id(cmd, b->turn);
     command_send(cmd);
+}
+
+uint64_t quota_budget_read(struct store *s, struct str owner, const struct quota_budget *b,
+                           store_fn *fn, void *arg)
+{
+    struct store_command *cmd = command_new(store_call_new(s, fn, arg), on_budget);
+    char name[SCOPE_MAX];
+    struct quota_budget theirs = *b;
+    theirs.scope = scope_of(owner, name);
+    command_str(cmd, STR("HMGET"));
+    command_budget_key(cmd, &theirs);
+    command_str(cmd, STR("tokens"));
+    command_str(cmd, STR("cost"));
+    cmd->keys = 0;
+    return command_send(cmd);
+}
+
+static void on_budget(struct store_call *c, struct store_command *cmd, enum err err,
+                      const struct redisReply *reply)
+{
+    (void)cmd;
+    store_call_end(c, err,
+                   &(struct store_answer){.budget = {(uint64_t)redis_int(redis_at(reply, 0)),
+                                                     (uint64_t)redis_int(redis_at(reply, 1))}});
 }
 
 static void noted(struct store_call *c, struct store_command *cmd, enum err err,
@@ -248,12 +283,9 @@ static void begin_turn(struct store_call *c)
 {
     const struct turn_quota *want = c->own;
     struct store_command *cmd = command_script(c, SCRIPT_quota_turn_begin, on_turn);
-    char name[OWNER_MAX + 8];
+    char name[SCOPE_MAX];
     struct quota_budget theirs = want->budget;
-    struct str owner = buf_str(&c->owner);
-    int len = snprintf(name, sizeof(name), "o:%.*s",
-                       (int)(owner.len < OWNER_MAX - 2 ? owner.len : OWNER_MAX - 2), owner.at);
-    theirs.scope = (struct str){name, (size_t)len};
+    theirs.scope = scope_of(buf_str(&c->owner), name);
     command_key(cmd, "p:a:", theirs.scope, "");
     command_key(cmd, "p:a:", theirs.scope, ":m");
     command_budget_key(cmd, &theirs);
@@ -297,10 +329,8 @@ uint64_t quota_turn_begin(struct store *s, struct str owner, struct id turn, uin
 
 static void command_places_key(struct store_command *cmd, struct str owner)
 {
-    char name[OWNER_MAX + 8];
-    int len = snprintf(name, sizeof(name), "o:%.*s",
-                       (int)(owner.len < OWNER_MAX - 2 ? owner.len : OWNER_MAX - 2), owner.at);
-    command_key(cmd, "p:a:", (struct str){name, (size_t)len}, "");
+    char name[SCOPE_MAX];
+    command_key(cmd, "p:a:", scope_of(owner, name), "");
     cmd->keys = cmd->argc;
 }
 

@@ -100,7 +100,10 @@ def test_budgets_of_a_day_and_of_a_turn_end_in_a_clear_error(bare: Stack, tmp_pa
     assert used == {"input_tokens": 11, "output_tokens": 4, "cached_input_tokens": 0, "cost": 0.015}
     told = alice.get(f"/session/{session}").json()
     assert told["usage"] == used and told["messages"][-1]["usage"] == used
+    assert alice.get("/budget").json()["tokens"] == {"most": 30, "left": 15}
+    assert bob.get("/budget").json()["tokens"] == {"most": 30, "left": 30}, "each has their own"
     assert alice.ask(alice.session(), "two").final()["event_type"] == "turn_complete"
+    assert alice.get("/budget").json()["tokens"]["left"] == 0
     refused = alice.post(f"/session/{alice.session()}/turn?datasource_path=/proxy/globaldatasources/prometheus",
                          {"message": "three"})
     detail = refused.json()["detail"]
@@ -112,6 +115,21 @@ def test_budgets_of_a_day_and_of_a_turn_end_in_a_clear_error(bare: Stack, tmp_pa
     bare.model.when("expensive", *[[Call("list_metrics", {})]] * 9)
     final = bob.ask(bob.session(), "expensive").final()
     assert final["event_type"] == "error" and final["code"] == "budget_exceeded", final
+
+
+def test_what_is_left_of_a_days_budget_is_told_in_dollars(bare: Stack, tmp_path: Path) -> None:
+    env = models(tmp_path, usual(bare, price={"input": 1000, "output": 1000}))
+    limits = {"PERSAI_USER_COST": "20000"}
+    bare.start(worker_env={**env, **limits}, gateway_env=limits)
+    alice = bare.client()
+    before = alice.get("/budget").json()
+    assert set(before) == {"resets_at", "cost"} and before["cost"] == {"most": 0.02, "left": 0.02}
+    alice.ask(alice.session(), "one")  # 15,000 micro-dollars
+    assert alice.get("/budget").json()["cost"] == {"most": 0.02, "left": 0.005}
+    alice.ask(alice.session(), "two")
+    after = alice.get("/budget").json()
+    assert after["cost"]["left"] == 0, "one step may go over it: nothing is left then, not less"
+    assert after["resets_at"].endswith("T00:00:00Z") and after["resets_at"] == before["resets_at"]
 
 
 def test_the_deployments_budget_is_everybodys(bare: Stack, tmp_path: Path) -> None:

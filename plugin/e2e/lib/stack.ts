@@ -79,6 +79,7 @@ export class Stack {
         OPENAI_BASE_URL: model.url,
         PERSAI_DEFAULT_MODEL: 'openai/small',
         PERSAI_USER_TURNS_PER_MINUTE: '0', // a long conversation is asked for faster than a person asks
+        PERSAI_USER_TOKENS: '50000000', // more than all tests need: what is left is shown
         PERSAI_CHECK_ANSWERS: 'false', // what the model says is made up
         LOG_LEVEL: 'info',
       },

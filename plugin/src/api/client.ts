@@ -1,6 +1,7 @@
 // The gateway's HTTP API, reached only through a Perses datasource's proxy on the page's own origin. This is
 // the one file that calls fetch and the one that knows the proxy's path: no other URL can be reached from here.
 import { EventId, asCount, asList, asObject, asText, formatEventId, parseJson } from './events';
+import { Budget, parseBudget } from './budget';
 import { RunningTurns, Switches, UsageRow, parseRunningTurns, parseSwitches, parseUsageRows } from './admin';
 import { wellFormed } from '../text';
 import { Feedback, SessionDetail, SessionSummary, parseSessionDetail, parseSessionSummary } from './sessions';
@@ -146,6 +147,8 @@ export interface GatewayClient {
   exportSession(sessionId: string, format: 'md' | 'json'): Promise<Blob>;
   /** What an answer was worth; undefined takes it back. */
   rateMessage(sessionId: string, messageId: string, feedback: Feedback | undefined): Promise<void>;
+  /** Of today: what is left to this person. */
+  getBudget(signal?: AbortSignal): Promise<Budget>;
   /** May this person ask what follows? */
   isAdministrator(signal?: AbortSignal): Promise<boolean>;
   adminUsage(days: number, signal?: AbortSignal): Promise<readonly UsageRow[]>;
@@ -523,6 +526,10 @@ export function createGatewayClient(proxyUrl: string | undefined): GatewayClient
       await command(
         feedback === undefined ? { method: 'DELETE', path } : { method: 'PUT', path, body: feedback },
       );
+    },
+
+    async getBudget(signal): Promise<Budget> {
+      return parseBudget(await command({ method: 'GET', path: '/budget', signal }));
     },
 
     async isAdministrator(signal): Promise<boolean> {

@@ -40,6 +40,7 @@ export const ALLOWED_ENDPOINTS: ReadonlyArray<{ endpointPattern: string; method:
   { endpointPattern: '^/shared/[^/]+$', method: 'GET' },
   { endpointPattern: '^/session/[^/]+/export$', method: 'GET' },
   { endpointPattern: '^/models$', method: 'GET' },
+  { endpointPattern: '^/budget$', method: 'GET' },
   { endpointPattern: '^/admin$', method: 'GET' },
   { endpointPattern: '^/admin/(usage|turns)$', method: 'GET' },
   { endpointPattern: '^/admin/session/[^/]+/turn/[^/]+/cancel$', method: 'POST' },

@@ -43,6 +43,7 @@ it('are all that the client asks, and the client asks all of them', async () => 
     () => client.getShared('a'.repeat(64)),
     () => client.exportSession('s', 'md'),
     () => client.rateMessage('s', 'm', { sentiment: 1, comment: '' }),
+    () => client.getBudget(),
     () => client.isAdministrator(),
     () => client.adminUsage(7),
     () => client.adminTurns(),

@@ -304,6 +304,7 @@ export const de: Words = {
   'message.addAll_other': 'Alle {{count}} Panels zu einem Dashboard hinzufügen',
   'usage.tokens_one': '{{sum}} Token',
   'usage.tokens_other': '{{sum}} Tokens',
+  'usage.left': 'heute noch {{what}}',
   'waiting.seconds_one': 'neuer Versuch in etwa {{count}} s',
   'waiting.seconds_other': 'neuer Versuch in etwa {{count}} s',
   'waiting.minutes_one': 'neuer Versuch in etwa {{count}} min',

@@ -318,6 +318,7 @@ export const en = {
   'message.addAll_other': 'Add all {{count}} panels to a dashboard',
   'usage.tokens_one': '{{sum}} token',
   'usage.tokens_other': '{{sum}} tokens',
+  'usage.left': '{{what}} left today',
   'waiting.seconds_one': 'trying again in about {{count}} s',
   'waiting.seconds_other': 'trying again in about {{count}} s',
   'waiting.minutes_one': 'trying again in about {{count}} min',

@@ -317,6 +317,7 @@ export const es: Words = {
   'usage.tokens_one': '{{sum}} token',
   'usage.tokens_other': '{{sum}} tokens',
   'usage.tokens_many': '{{sum}} tokens',
+  'usage.left': 'quedan {{what}} hoy',
   'waiting.seconds_one': 'nuevo intento en unos {{count}} s',
   'waiting.seconds_other': 'nuevo intento en unos {{count}} s',
   'waiting.seconds_many': 'nuevo intento en unos {{count}} s',

@@ -287,6 +287,7 @@ export const ja: Words = {
   'message.notSent': '送信されていません。',
   'message.addAll_other': '{{count}} 個のパネルをすべてダッシュボードに追加',
   'usage.tokens_other': '{{sum}} トークン',
+  'usage.left': '今日の残り {{what}}',
   'waiting.seconds_other': '約 {{count}} 秒後に再試行',
   'waiting.minutes_other': '約 {{count}} 分後に再試行',
   'status.running': '{{what}} を実行中',

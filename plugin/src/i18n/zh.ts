@@ -284,6 +284,7 @@ export const zh: Words = {
   'message.notSent': '未发送。',
   'message.addAll_other': '将全部 {{count}} 个面板添加到仪表板',
   'usage.tokens_other': '{{sum}} 个 token',
+  'usage.left': '今日剩余 {{what}}',
   'waiting.seconds_other': '约 {{count}} 秒后重试',
   'waiting.minutes_other': '约 {{count}} 分钟后重试',
   'status.running': '正在运行 {{what}}',

@@ -35,6 +35,7 @@ import { HISTORY_KEY, History } from './History';
 import { Messages } from './Messages';
 import { ModelPicker } from './ModelPicker';
 import { SourcePicker } from './SourcePicker';
+import { budgetText, useBudget } from './useBudget';
 import { useCompletion } from './useCompletion';
 import { useSuggestions } from './useSuggestions';
 import { Question, QuestionSetup, useQuestion } from './useQuestion';
@@ -81,9 +82,11 @@ function Asking(props: {
 }): ReactElement {
   const { chat, conversation, question, inputRef, onNew, onHelp } = props;
   const { picked, models, model, blocked, send } = question;
-  const { stopping, context } = useInfo(conversation);
+  const { stopping, context, usage } = useInfo(conversation);
   const busy = useBusy(conversation);
   const [mentions, setMentions] = useState(false);
+  const budget = useBudget(chat.client, chat.gateway, usage);
+  const asked = models.find(({ id }) => id === model);
   const { perses, sources } = chat;
   const choose = (next: string): void => {
     keepModel(next);
@@ -121,7 +124,8 @@ function Asking(props: {
           perses={chat.perses}
           datasource={picked.map(datasourceLabel).join(', ')}
           model={model}
-          window={models.find(({ id }) => id === model)?.window ?? 0}
+          window={asked?.window ?? 0}
+          left={budgetText(budget, asked?.price !== undefined)}
           busy={busy}
         />
       </Composer>

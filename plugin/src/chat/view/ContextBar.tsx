@@ -23,6 +23,8 @@ export interface ContextBarProps {
   readonly model: string;
   /** Tokens that it can read at once; 0: not known. */
   readonly window: number;
+  /** Of the person's budget, in words; empty: none is set. */
+  readonly left: string;
   readonly busy: boolean;
 }
 
@@ -57,7 +59,7 @@ function AttachmentChip({ one, onRemove }: { one: Attachment; onRemove: () => vo
   );
 }
 
-export function ContextBar({ perses, datasource, model, window, busy }: ContextBarProps): ReactElement {
+export function ContextBar({ perses, datasource, model, window, left, busy }: ContextBarProps): ReactElement {
   const { conversation, sendOptions } = useChat();
   const { context, usage } = useInfo(conversation);
   const hidden = useRead(conversation, hiddenOf);
@@ -68,6 +70,7 @@ export function ContextBar({ perses, datasource, model, window, busy }: ContextB
     hidden === 0 ? '' : t('contextBar.hidden', { count: hidden }),
     usageText(usage),
     filled === 0 || window === 0 ? '' : t('contextBar.window', { share: percent(filled / window) }),
+    left,
   ].filter((fact) => fact !== '');
   const set = (next: readonly Attachment[]): void =>
     void conversation.setContext({ ...context, attachments: next });
@@ -120,6 +123,7 @@ export function ContextBar({ perses, datasource, model, window, busy }: ContextB
               model={model}
               filled={filled}
               window={window}
+              left={left}
               attachments={attachments}
               busy={busy}
               onClose={() => setOpen(undefined)}

@@ -101,13 +101,15 @@ export interface ModelViewProps {
   /** Of the model's window, in tokens; 0: not known. */
   readonly filled: number;
   readonly window: number;
+  /** Of the person's budget, in words; empty: none is set. */
+  readonly left: string;
   readonly attachments: readonly Attachment[];
   readonly busy: boolean;
   readonly onClose: () => void;
 }
 
 export function ModelView(props: ModelViewProps): ReactElement {
-  const { context, datasource, model, filled, window, attachments, busy, onClose } = props;
+  const { context, datasource, model, filled, window, left, attachments, busy, onClose } = props;
   const { conversation } = useChat();
   const { exchanges, usage } = useConversation(conversation);
   const stored = exchanges.filter(({ question }) => question.messageId !== '');
@@ -173,6 +175,11 @@ export function ModelView(props: ModelViewProps): ReactElement {
                 </Typography>
               )}
             </Stack>
+            {left !== '' && (
+              <Typography variant="body2" color="text.secondary" sx={{ mt: 1 }}>
+                {left}
+              </Typography>
+            )}
             {filled > 0 && window > 0 && (
               <Stack gap={0.5} sx={{ mt: 1 }}>
                 <Typography variant="body2" color="text.secondary" id={FILLED_ID}>
