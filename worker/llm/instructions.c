@@ -51,7 +51,7 @@ static const char small_text[] =
     "- A call that failed with a suggestion: call again with the suggestion as the query.\n"
     "Examples:\n"
     "How much memory does the shop use? -> shop_memory_bytes\n"
-    "How many orders per second are made? -> sum(rate(shop_orders_total[5m]))\n"
+    "How many orders per second are made? -> rate(shop_orders_total[5m])\n"
     "How many orders were there, by country? -> sum by (country) (shop_orders_total)\n"
     "Which queue is the longest? -> topk(1, shop_queue_length)\n"
     "What is the 95th percentile of payment durations? -> histogram_quantile(0.95, sum by (le) "
