@@ -537,11 +537,12 @@ static void on_fetched(void *arg, const struct fetch_result *r)
 {
     struct llm_call *c = arg;
     MAGIC_CHECK(c, CALL_MAGIC);
+    const struct fetch *ended = c->fetch;
     enum err err = judge(c, r);
     bool waits = err != ERR_NONE && (ask_anew(c, err) || wait_for_retry(c, err));
     if (!waits)
         note_end(c, err, block_ms(c, err));
-    c->fetch = NULL; /* it is gone when this returns */
+    c->fetch = c->fetch == ended ? NULL : c->fetch; /* gone on return; the next may have begun */
     if (!waits)
         finish(c, err);
 }
@@ -753,12 +754,12 @@ static void on_timer(void *arg)
         enum err err = c->err != ERR_NONE                  ? c->err
                        : c->fetch && c->http_status != 200 ? judge_body(c)
                                                            : end_reply(c);
-        bool ran = c->fetch != NULL;
+        struct fetch *ended = c->fetch;
         bool waits = err != ERR_NONE && (ask_anew(c, err) || wait_for_retry(c, err));
-        if (ran && !waits)
+        if (ended && !waits)
             note_end(c, err, block_ms(c, err));
-        fetch_cancel(c->fetch);
-        c->fetch = NULL;
+        fetch_cancel(ended);
+        c->fetch = c->fetch == ended ? NULL : c->fetch;
         if (!waits)
             finish(c, err);
         return;
