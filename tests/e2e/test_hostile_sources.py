@@ -21,7 +21,8 @@ CALLS = [("logs", "loki_query", {"query": '{job="api"}'}), ("logs", "loki_query"
          ("logs", "loki_patterns", {"match": '{job="api"}'}), ("logs", "loki_volume", {"match": '{job="api"}'}),
          ("traces", "tempo_search", {"query": "{ status = error }"}), ("traces", "tempo_trace", {"trace_id": TRACE}),
          ("traces", "tempo_tags", {}), ("traces", "tempo_tags", {"tag": "resource.service.name"}),
-         ("profiles", "pyroscope_profile_types", {}), ("profiles", "pyroscope_top_functions", {"query": PROFILE + "{service_name=\"shop\"}"}),
+         ("profiles", "pyroscope_profile_types", {}),
+         ("profiles", "pyroscope_top_functions", {"query": PROFILE + '{service_name="shop"}'}),
          ("alerts", "alertmanager_alerts", {}), ("alerts", "alertmanager_silences", {})]
 Behave = Callable[[Exchange, Request], None]
 
@@ -45,7 +46,8 @@ def flames(levels: list, names: list, ticks: object = 1) -> bytes:
 SHAPES: dict[str, bytes] = {
     "a chain of 50,000 spans": spans(50_000),
     "a span that is its own parent": spans(2).replace(b'"name": "xx', b'"parentSpanId": "AAAAAAAAAAE=", "name": "xx'),
-    "names that are not there": flames([[0, 1e300, -5, 7, 0, 2 ** 53, 3, -1], [0.5, None, "x", {}], [1] * 200_001], ["a", 7, None], "x"),
+    "names that are not there": flames([[0, 1e300, -5, 7, 0, 2 ** 53, 3, -1], [0.5, None, "x", {}], [1] * 200_001],
+                                       ["a", 7, None], "x"),
     "100,000 levels": flames([[0, 1, 0, 0]] * 100_000, ["a" * 1000]),
     "all of it null": json.dumps(dict.fromkeys(("status", "data", "traces", "batches", "flamebearer", "profileTypes",
                                                 "scopes", "tagValues"))).encode(),
@@ -79,7 +81,8 @@ def hostile(perses: Perses) -> Iterator[up.Upstream]:
 
 
 def look(stack: Stack, word: str, prefix: str) -> list[tuple[str, dict]]:
-    made = [Call(tool, {**arguments, "datasource": f"/proxy/globaldatasources/{prefix}{kind}"}) for kind, tool, arguments in CALLS]
+    made = [Call(tool, {**arguments, "datasource": f"/proxy/globaldatasources/{prefix}{kind}"})
+            for kind, tool, arguments in CALLS]
     stack.model.when(word, made, ["Seen."])
     alice = stack.client()
     log = alice.turn(alice.session(), word).finish(100)

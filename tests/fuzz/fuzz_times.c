@@ -1,5 +1,5 @@
-/* Times and lengths of time as people and models write them: read within bounds or not at all, and what we
- * write ourselves is read as what it was. The first byte picks the zone. */
+/* Times and lengths of time as people and models write them: read within bounds or not at all, and
+ * what we write ourselves is read as what it was. The first byte picks the zone. */
 #include <stdint.h>
 #include "common/check.h"
 #include "common/duration.h"
