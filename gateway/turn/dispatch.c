@@ -210,18 +210,33 @@ static struct dispatch_worker *worker_for(const struct dispatch *d)
     return best;
 }
 
+static bool runs_cell_of(const struct dispatch_worker *w, uint64_t owner)
+{
+    if (w->cell == 0)
+        return false;
+    list_each (&w->turns, node, next) {
+        const struct dispatch_turn *t = list_of(node, struct dispatch_turn, node);
+        if (t->cell != 0 && t->owner == owner)
+            return true;
+    }
+    return false;
+}
+
 /* For a suspect: where its cell runs, else a worker of its own, else, when it has waited for long,
  * the one whose death would cost least. NULL: it waits; a worker is set aside for it, but not the
- * only one. */
+ * only one, and not while another one of its owner's has one: else who has several would have all
+ * workers. */
 static struct dispatch_worker *worker_alone(struct dispatch *d, const struct dispatch_turn *t,
                                             int64_t now_ms)
 {
     bool late = t->deaths < 2 && now_ms - t->since_ms >= DISPATCH_WAIT_MS;
     struct dispatch_worker *least = NULL;
     unsigned staying = 0;
+    bool another = false;
     list_each (&d->workers, node, next) {
         struct dispatch_worker *w = list_of(node, struct dispatch_worker, node);
         staying += !w->leaving;
+        another = another || (w->cell != t->cell && runs_cell_of(w, t->owner));
         if (w->leaving || w->assigned + w->elsewhere >= w->capacity ||
             (w->cell != 0 && w->cell != t->cell))
             continue;
@@ -230,9 +245,9 @@ static struct dispatch_worker *worker_alone(struct dispatch *d, const struct dis
         if (!least || others(w) < others(least))
             least = w;
     }
-    if (!least || others(least) == 0 || late)
+    if (!least || late || (others(least) == 0 && !another))
         return least;
-    if (!d->aside && staying > 1)
+    if (!another && !d->aside && staying > 1)
         d->aside = least;
     return NULL;
 }

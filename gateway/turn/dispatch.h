@@ -12,8 +12,9 @@
  * a worker that is killed from outside must not make all its turns wait.) Suspects are retried
  * before all others, apart from them: each is a cell of its own (of many, a few make one), and a
  * worker that runs a cell takes nothing else. Who passes a step, or lives for ALONE_MS, is no
- * suspect any more. A cell goes to a worker that has nothing, or only what was a suspect; one is
- * set aside for it where there are others; where there is none in time, it goes to the least busy
+ * suspect any more. A cell goes to a worker that has nothing, or only what was a suspect, one of an
+ * owner's at a time, so that nobody's take all workers; a worker is set aside for it where there
+ * are others; where there is none in time, it goes to the least busy
  * one, so that nobody waits for ever; one that has seen two deaths does not, and is given up. A
  * death is counted against the suspects only: three end a turn, and who was beside them loses its
  * step, nothing else. Who is beside a cell twice is a suspect as well. */

@@ -1,6 +1,6 @@
-/* A model's Markdown in the terminal: the same however it is cut, nothing but text and our own styles
- * in it. The first byte is the width and whether there are colours, the second how long the pieces
- * are. */
+/* A model's Markdown in the terminal: the same however it is cut, nothing but text and our own
+ * styles in it. The first byte is the width and whether there are colours, the second how long the
+ * pieces are. */
 #include <locale.h>
 #include <stdint.h>
 #include "common/check.h"

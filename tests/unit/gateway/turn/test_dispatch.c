@@ -267,7 +267,7 @@ static void round_goes_on_when_its_turns_are_withdrawn(void **state)
 
 /* ---- quarantine ---- */
 
-/* Letters are turns a to z, digits workers 1 to 3, of capacity 20:
+/* Letters are turns a to z, from v on another owner's, digits workers 1 to 3, of capacity 20:
  *   +1  worker 1 comes          -1  it dies            a   a is submitted
  *   a!  a runs a tool           a.  a passes a step    a/  a is over
  *   >   what can be sent is     9000 that many ms pass (behind a blank)
@@ -341,7 +341,11 @@ static const char *play(void **state, const char *facts)
 static int set_up_play(void **state)
 {
     buf_init(&trace, 4096);
-    return set_up(state);
+    int failed = set_up(state);
+    struct turn_context *s = *state;
+    for (char c = 'v'; c <= 'z'; c++)
+        dispatch_turn_init(&s->turns[c - 'a'], "mallory");
+    return failed;
 }
 
 static int tear_down_play(void **state)
@@ -439,6 +443,19 @@ static void of_many_suspects_a_few_make_a_cell(void **state)
     EXPECT("o. >", "2nm"); /* two of 15 */
 }
 
+/* Who has several that kill would have all workers to themselves. */
+static void one_owners_suspects_have_one_worker_at_a_time(void **state)
+{
+    EXPECT("+1 avwx >", "1avwx");
+    EXPECT("a! v! w! x! -1 +1 +2 +3 >", "!avwx 1x 2a"); /* another owner's has another */
+    EXPECT("b >", "3b");
+    EXPECT("-1 +1 >", "!x 1x");
+    EXPECT("x. c >", "1w 3c");
+    EXPECT("-1 +1 >", "!w 1w 3x"); /* x had passed */
+    EXPECT(" 9999 >", "");
+    EXPECT(" 1 >", "2v"); /* w lives: nobody waits for ever */
+}
+
 static void a_death_while_it_is_claimed_keeps_the_order(void **state)
 {
     EXPECT("+1 ab > b! -1 b/ a/", "1ab !b");
@@ -472,6 +489,7 @@ int main(void)
         PLAY(one_alone_is_a_suspect),
         PLAY(who_is_beside_a_cell_is_spared_once),
         PLAY(of_many_suspects_a_few_make_a_cell),
+        PLAY(one_owners_suspects_have_one_worker_at_a_time),
         PLAY(a_death_while_it_is_claimed_keeps_the_order),
     };
     return cmocka_run_group_tests_name("gateway/dispatch", tests, NULL, NULL);
