@@ -3,6 +3,7 @@ without a trace; and the units, which confine what they run. Three minutes: a re
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import re
@@ -110,6 +111,17 @@ def test_packages_are_installed_upgraded_and_removed(system: System, packages: d
     system.do("dpkg", "--purge", *NAMES)
     assert system.files() - before == set() and before - system.files() == set()
     assert system.do("cat", "/etc/passwd", "/etc/group") == people
+
+
+def test_an_sbom_says_what_a_package_is(packages: dict[str, list[pathlib.Path]]) -> None:
+    state = pathlib.Path(os.environ.get("PERSAI_STATE", pathlib.Path.home() / ".local/state/persai"))
+    if not list(state.glob("syft/syft-*")):
+        pytest.skip("syft is not built: compose/sbom/make does it, in four minutes")
+    for package in packages["now"]:
+        told = json.loads(run(TOP / "compose/sbom/make", package))
+        name, version = package.name.split("_")[:2]
+        assert told["spdxVersion"] == "SPDX-2.3"
+        assert (name, version) in {(one["name"], one.get("versionInfo")) for one in told["packages"]}, told["packages"]
 
 
 def below(folder: pathlib.Path) -> set[str]:
