@@ -19,7 +19,8 @@ static struct world {
     struct loop_timer timer;
     struct fetch_handler handler; /* of the request that runs */
     void *arg;
-    bool running;
+    struct fetch *running; /* the last one that was begun, while it runs */
+    char fetches[64];      /* what they point at */
     unsigned requests, cancels;
     const char *type, *retry_after;
     struct llm *llm;
@@ -30,6 +31,7 @@ static struct world {
     bool again;
     char text[256];
     struct llm_quota *quota; /* that waits for its answer */
+    bool at_once;            /* it has it when it asks */
     unsigned asked;
     bool first;
     int64_t patience_ms, now_ms;
@@ -71,6 +73,8 @@ void llm_quota_begin(struct llm_quota *p, uint64_t input_tokens, uint64_t output
     w.asked++;
     w.first = again;
     w.patience_ms = patience_ms;
+    if (w.at_once)
+        p->fn(p->arg, &(struct llm_quota_answer){.verdict = LLM_QUOTA_GO});
 }
 void llm_quota_end(struct llm_quota *p, uint64_t input_tokens, uint64_t output_tokens,
                    uint64_t cached_tokens, int64_t block_ms)
@@ -88,25 +92,24 @@ struct fetch *fetch_start(struct fetch_pool *p, const struct fetch_request *r,
                           const struct fetch_handler *h, void *arg)
 {
     (void)p;
-    assert_false(w.running);
+    assert_true(!w.running || w.at_once);
     assert_true(r->body.len > 0 && r->use_proxy);
     w.handler = *h;
     w.arg = arg;
-    w.running = true;
-    w.requests++;
-    return (struct fetch *)&w;
+    w.running = (struct fetch *)&w.fetches[w.requests++];
+    return w.running;
 }
 void fetch_cancel(struct fetch *f)
 {
     if (f == NULL)
         return;
-    assert_true(w.running);
-    w.running = false;
+    assert_true(f == w.running || w.at_once);
+    w.running = f == w.running ? NULL : w.running;
     w.cancels++;
 }
 struct str fetch_response_header(const struct fetch *f, const char *name)
 {
-    (void)f;
+    assert_true(f && f == w.running);
     if (strcmp(name, "content-type") == 0)
         return str_of(w.type);
     return strcmp(name, "retry-after") == 0 ? str_of(w.retry_after) : (struct str){NULL, 0};
@@ -178,9 +181,10 @@ static void head(int status) { w.handler.on_head(w.arg, status); }
 static void data(const char *bytes) { w.handler.on_data(w.arg, str_of(bytes)); }
 static void over(enum fetch_status status, int http_status)
 {
+    struct fetch *ended = w.running;
     struct fetch_result r = {.status = status, .http_status = http_status, .error = "why"};
-    w.running = false;
     w.handler.on_done(w.arg, &r);
+    w.running = w.running == ended ? NULL : w.running;
 }
 static void ring(void)
 {
@@ -421,8 +425,8 @@ static void silence_is_a_timeout_and_nonsense_in_the_stream_ends_it_at_once(void
     end(NULL);
     begin(NULL);
     struct fetch_result r = {.status = FETCH_TIMEOUT, .total_ms = 120000, .error = "idle"};
-    w.running = false;
     w.handler.on_done(w.arg, &r);
+    w.running = NULL;
     assert_int_equal(w.err, ERR_MODEL_TIMEOUT);
     assert_int_equal(w.requests, 1);
 }
@@ -520,6 +524,31 @@ static void met_limit_of_a_key_blocks_it_for_all_and_is_no_failed_try(void **sta
         ring();
     }
     assert_non_null(strstr(w.settled, "0+0 blocked "));
+}
+
+/* Where nothing limits the key any more, its quota answers while the refused request still ends. */
+static void try_that_begins_while_the_last_one_ends_is_not_taken_for_it(void **state)
+{
+    (void)state;
+    for (int whole = 0; whole < 2; whole++) {
+        end(NULL);
+        begin_with(some(), false);
+        w.at_once = true;
+        quota(LLM_QUOTA_GO, 0);
+        head(429);
+        if (whole)
+            over(FETCH_OK, 429);
+        else
+            ring(); /* its body does not end */
+        assert_int_equal(w.requests, 2);
+        assert_int_equal(w.cancels, whole ? 0 : 1);
+        head(200);
+        data(TEXT("Hello") STOP DONE);
+        over(FETCH_OK, 200);
+        assert_int_equal(w.done, 1);
+        assert_int_equal(w.err, ERR_NONE);
+        assert_string_equal(w.text, "Hello");
+    }
 }
 
 static void patience_is_for_all_waits_of_a_call_and_a_longer_one_is_told_anew(void **state)
@@ -723,6 +752,7 @@ int main(void)
         TEST(no_request_goes_without_its_permit_and_each_try_is_settled),
         TEST(over_budget_ends_the_call_with_its_sentence),
         TEST(met_limit_of_a_key_blocks_it_for_all_and_is_no_failed_try),
+        TEST(try_that_begins_while_the_last_one_ends_is_not_taken_for_it),
         TEST(patience_is_for_all_waits_of_a_call_and_a_longer_one_is_told_anew),
         TEST(short_refusals_in_a_row_are_told_after_a_second),
         TEST(with_a_fallback_the_line_is_not_waited_for),
