@@ -148,7 +148,7 @@ export function panelTests(the: () => World): void {
     await widen.press('Enter');
     await drawer.getByText('It begins.').waitFor();
     await box.press('Escape');
-    await drawer.getByText('Stopped').waitFor();
+    await drawer.getByText('Stopped.', { exact: true }).waitFor();
     held.open?.();
     await idle(page);
     await box.press('Escape');
