@@ -55,8 +55,8 @@ def keys(folder: pathlib.Path, workers: pathlib.Path) -> None:
 # What gateways and workers say to Redis; no more than that can be done with their password.
 ACL = (
     "resetkeys ~* resetchannels -@all +@hash +@sortedset +@set +@stream +@string +@connection"
-    " +del +unlink +exists +pexpire +expire +pttl +ttl +type +scan +eval +evalsha +script|load +script|exists"
-    " +time +wait +asking +cluster|slots +cluster|keyslot -@dangerous -@admin +info +role"
+    " +del +unlink +exists +pexpire +expire +persist +pttl +ttl +type +scan +eval +evalsha +script|load"
+    " +script|exists +time +wait +asking +cluster|slots +cluster|keyslot -@dangerous -@admin +info +role"
 )
 
 

@@ -1,5 +1,6 @@
 """Redis over TLS (rediss://), and as a user who may do no more than the rules that compose gives it."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from harness.stack import Stack, program
 from harness.wait import free_port, until
 
 PASSWORD = "canary-redis-1"
-SETUP = Path(__file__).resolve().parents[2] / "compose" / "lib" / "setup.py"
+TOP = Path(__file__).resolve().parents[2]
+SETUP = TOP / "compose" / "lib" / "setup.py"
 
 
 def acl() -> str:
@@ -96,6 +98,23 @@ def test_turns_run_over_tls_with_the_least_rights(bare: Stack, server: TlsRedis)
     denied = [entry for entry in server.admin.acl_log() if entry["reason"] == "command" and entry["username"] == "persai"]
     assert not denied, denied
     assert "redis.ready" in stack.gateway.process.log.read_text()
+
+
+def commands() -> set[str]:
+    """That the scripts call, and whatever may be one of what is sent without a script."""
+    scripts = {name for file in (TOP / "proto/store/scripts").rglob("*.lua")
+               for name in re.findall(r"redis\.p?call\('(\w+)'", file.read_text())}
+    sent = {name for folder in ("proto/store", "common/redis") for file in (TOP / folder).glob("*.c")
+            for name in re.findall(r'STR\("([A-Z]+)"\)', file.read_text())}
+    assert {"HSET", "XADD"} <= scripts and {"SCAN", "INFO"} <= sent
+    return (scripts | sent) - {"CLUSTER", "SCRIPT"}  # of those the rights name what is used, and each turn uses it
+
+
+def test_the_least_rights_are_enough_for_every_command(server: TlsRedis) -> None:
+    known = {name: abs(said["arity"]) - 1 for name, said in server.admin.command().items() if name.upper() in commands()}
+    denied = {name: said for name, arguments in known.items()
+              if (said := server.admin.execute_command("ACL", "DRYRUN", "persai", name, *["1"] * arguments)) != b"OK"}
+    assert len(known) > 30 and not denied, denied
 
 
 def test_it_comes_back_after_the_connection_was_cut(bare: Stack, server: TlsRedis) -> None:
