@@ -93,16 +93,12 @@ static bool of_now(struct str text, int64_t now_ms, struct str zone, int64_t *un
                         calendar_begin(*unix_ms, unit, 0, zone, unix_ms, remark));
 }
 
-bool moment_parse(struct str text, int64_t now_ms, struct str zone, int64_t *unix_ms,
-                  enum zone_remark *remark)
+/* Of any way to say it, whatever comes of it. */
+static bool read(struct str text, int64_t now_ms, struct str zone, int64_t *unix_ms,
+                 enum zone_remark *remark)
 {
     double seconds;
     int64_t away;
-    enum zone_remark ignored;
-    if (!remark)
-        remark = &ignored;
-    *remark = ZONE_PLAIN;
-    text = str_trim(text);
     char date[11];
     if (is_calendar(text, date))
         return zone_parse(str_of(date), zone, unix_ms, remark);
@@ -121,12 +117,21 @@ bool moment_parse(struct str text, int64_t now_ms, struct str zone, int64_t *uni
         past.len -= 4;
     if (moment_duration(past, &away)) {
         *unix_ms = now_ms - away;
-        return *unix_ms >= 0;
+        return true;
     }
-    if (!zone_parse(text, zone, unix_ms, remark) &&
-        !when_parse(text, now_ms, zone, unix_ms, remark))
-        return false;
-    return *unix_ms >= 0 && *unix_ms <= unix_ms_max;
+    return zone_parse(text, zone, unix_ms, remark) ||
+           when_parse(text, now_ms, zone, unix_ms, remark);
+}
+
+bool moment_parse(struct str text, int64_t now_ms, struct str zone, int64_t *unix_ms,
+                  enum zone_remark *remark)
+{
+    enum zone_remark ignored;
+    if (!remark)
+        remark = &ignored;
+    *remark = ZONE_PLAIN;
+    return read(str_trim(text), now_ms, zone, unix_ms, remark) && *unix_ms >= 0 &&
+           *unix_ms <= unix_ms_max;
 }
 
 void moment_rfc3339(struct buf *b, int64_t unix_ms)

@@ -12,7 +12,7 @@
 #include "common/buf.h"
 #include "worker/zone.h"
 
-/* remark: what is to be said of a local time; may be NULL. */
+/* From 1970 to 9999. remark: what is to be said of a local time; may be NULL. */
 bool moment_parse(struct str text, int64_t now_ms, struct str zone, int64_t *unix_ms,
                   enum zone_remark *remark);
 bool moment_duration(struct str text, int64_t *ms);  /* positive, at most 100 years */

@@ -108,6 +108,9 @@ static void now_is_rounded_as_dashboards_do(void **state)
     expect_moment("now/h", "Asia/Kolkata", "2023-11-14T21:30:00Z");
     expect_moment("now-5m/m", "", "2023-11-14T22:08:00Z");
     expect_moment("2023-11", "Europe/Berlin", "2023-10-31T23:00:00Z");
+    expect_moment("1969-12", "", ""); /* nothing was before 1970 */
+    expect_moment("1211-11", "", "");
+    expect_moment("1970-01", "Europe/Berlin", "");
     expect_moment("20231103T120000Z", "Asia/Tokyo", "2023-11-03T12:00:00Z");
     expect_moment("20231103T1200", "Asia/Tokyo", "2023-11-03T03:00:00Z");
     expect_moment("20231103T120000.5+0100", "", "2023-11-03T11:00:00.500Z");
