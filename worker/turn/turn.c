@@ -434,7 +434,7 @@ void turn_begin_call(struct turn *t, const struct store_answer *answer,
 {
     const struct turn_config *c = t->config;
     if (request->tool_name.len > 0) {
-        unsigned count = answer->message_count;
+        unsigned count = answer->messages ? answer->message_count : 0;
         reply_as_ordered(t, request, count && answer->messages[count - 1].record.role == ROLE_TOOL);
         return;
     }

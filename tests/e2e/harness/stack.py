@@ -162,7 +162,7 @@ class Stack:
 
     def stop(self) -> None:
         """Ends everything, and looks whether each process was well to its end."""
-        problems = []
+        problems, store = [], self.redis.process  # of a pair its Sentinel tells, while it runs
         for kind in [w.process for w in self.workers], [g.process for g in self.gateways], self.others:
             running = [p for p in kind if p.running()]
             for process in running:
@@ -174,7 +174,7 @@ class Stack:
                     process.check()
                 except AssertionError as error:
                     problems.append(str(error))
-        self.redis.process.kill()  # nobody needs its data any more, and asked it takes up to 100 ms
+        store.kill()  # nobody needs its data any more, and asked it takes up to 100 ms
         self.model.stop()
         if self.model.errors:
             problems.append(f"the scripted model failed: {self.model.errors[:3]}")

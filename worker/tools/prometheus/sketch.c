@@ -377,8 +377,10 @@ bool sketch_whole(struct str name, unsigned i, struct buf *whole)
 {
     const char *at;
     const struct part *p = part_of(name, &at);
-    struct str rest = str_of(p ? p->wholes : NULL), word;
     buf_clear(whole);
+    if (!p)
+        return false;
+    struct str rest = str_of(p->wholes), word;
     while (str_split(&rest, ' ', &word)) {
         if (i-- > 0)
             continue;

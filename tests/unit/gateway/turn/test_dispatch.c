@@ -343,7 +343,7 @@ static int set_up_play(void **state)
     buf_init(&trace, 4096);
     int failed = set_up(state);
     struct turn_context *s = *state;
-    for (char c = 'v'; c <= 'z'; c++)
+    for (int c = 'v'; c <= 'z'; c++)
         dispatch_turn_init(&s->turns[c - 'a'], "mallory");
     return failed;
 }
