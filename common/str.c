@@ -135,6 +135,13 @@ struct str str_cut(struct str a, size_t bytes_max)
     return cut;
 }
 
+uint64_t str_hash(uint64_t before, struct str a)
+{
+    for (size_t i = 0; i < a.len; i++)
+        before = (before ^ (unsigned char)a.at[i]) * UINT64_C(1099511628211);
+    return before;
+}
+
 unsigned str_line(struct str a, size_t at)
 {
     unsigned line = 1;

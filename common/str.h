@@ -29,7 +29,11 @@ bool str_u64(struct str a, uint64_t max, uint64_t *out); /* decimal digits only 
  * its usual kinds go, of what people see as one (a family, a flag, a letter with its accent). */
 struct str str_cut(struct str a, size_t bytes_max);
 unsigned str_line(struct str a, size_t at); /* the line, from 1, on which the byte at stands */
-char *str_dup(struct str a);                /* NUL-terminated, owned by the caller */
-bool str_utf8(struct str a);                /* well-formed UTF-8 (RFC 3629), no NUL */
+/* FNV-1a of a text's parts one after the other; STR_HASH_NONE before the first. To spread texts, or
+ * to tell whether one changed: who chooses them can make two of one hash. */
+#define STR_HASH_NONE UINT64_C(14695981039346656037)
+uint64_t str_hash(uint64_t before, struct str a);
+char *str_dup(struct str a); /* NUL-terminated, owned by the caller */
+bool str_utf8(struct str a); /* well-formed UTF-8 (RFC 3629), no NUL */
 
 #endif

@@ -205,9 +205,7 @@ static uint64_t look(const char *folder)
     struct dirent *e;
     while (d && (e = readdir(d)) != NULL) {
         struct stat s = {0};
-        uint64_t one = 14695981039346656037u; /* FNV-1a */
-        for (const char *c = e->d_name; *c; c++)
-            one = (one ^ (unsigned char)*c) * 1099511628211u;
+        uint64_t one = str_hash(STR_HASH_NONE, str_of(e->d_name));
         if (fstatat(dirfd(d), e->d_name, &s, 0) == 0)
             one += (uint64_t)s.st_size * 31 + (uint64_t)s.st_ino * 17 +
                    (uint64_t)s.st_mtim.tv_sec * 1000000007u + (uint64_t)s.st_mtim.tv_nsec;

@@ -21,10 +21,7 @@ static struct sender {
 /* All who are not signed in are one. */
 static struct sender *sender_of(struct str owner)
 {
-    unsigned hash = 0;
-    for (size_t i = 0; i < owner.len; i++)
-        hash = 31 * hash + (unsigned char)owner.at[i];
-    return &senders[owner.len > 0 ? 1 + hash % (SENDERS - 1) : 0];
+    return &senders[owner.len > 0 ? 1 + str_hash(STR_HASH_NONE, owner) % (SENDERS - 1) : 0];
 }
 
 /* False: the line is left out, and counted in its sender's next one. */

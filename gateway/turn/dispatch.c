@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 #include "common/check.h"
+#include "common/str.h"
 
 static void suspect(struct dispatch *d, const struct dispatch_worker *w, int64_t now_ms);
 static void clear(struct dispatch_turn *t);
@@ -13,18 +14,10 @@ void dispatch_init(struct dispatch *d, unsigned queue_max)
     list_init(&d->queue);
 }
 
-/* Two owners with one hash (FNV-1a) would share their turn in the round: no harm. */
-static uint64_t hash_of(const char *owner)
-{
-    uint64_t hash = UINT64_C(14695981039346656037);
-    for (; *owner; owner++)
-        hash = (hash ^ (unsigned char)*owner) * UINT64_C(1099511628211);
-    return hash;
-}
-
+/* Two owners with one hash would share their turn in the round: no harm. */
 void dispatch_turn_init(struct dispatch_turn *t, const char *owner)
 {
-    *t = (struct dispatch_turn){.owner = hash_of(owner)};
+    *t = (struct dispatch_turn){.owner = str_hash(STR_HASH_NONE, str_of(owner))};
     list_init(&t->node);
 }
 

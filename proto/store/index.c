@@ -1,7 +1,6 @@
 #include "proto/store/index.h"
 
 #include <stdlib.h>
-#include <sodium.h>
 #include "common/check.h"
 #include "proto/store/key.h"
 
@@ -90,11 +89,8 @@ static int64_t trim_every(const struct store *s)
 
 static bool trim_is_due(struct store *s, struct str owner)
 {
-    static const unsigned char key[crypto_shorthash_KEYBYTES]; /* no secret: see above */
-    uint64_t hash;
+    uint64_t hash = str_hash(STR_HASH_NONE, owner);
     int64_t now_ms = loop_wall_ms();
-    CHECK(sizeof(hash) == crypto_shorthash_BYTES);
-    crypto_shorthash((unsigned char *)&hash, (const unsigned char *)owner.at, owner.len, key);
     if (!s->trimmed)
         s->trimmed = xcalloc(TRIMMED_MAX, sizeof(*s->trimmed));
     struct trimmed *t = &s->trimmed[hash % TRIMMED_MAX];

@@ -39,16 +39,9 @@ static bool queries(struct str tool)
     return is_one(tool, names);
 }
 
-static uint64_t hash(uint64_t h, struct str text) /* FNV-1a */
-{
-    for (size_t i = 0; i < text.len; i++)
-        h = (h ^ (unsigned char)text.at[i]) * 1099511628211ULL;
-    return h;
-}
-
 static uint64_t hash_call(const struct record_call *call)
 {
-    return hash(hash(14695981039346656037ULL, call->tool_name), call->arguments);
+    return str_hash(str_hash(STR_HASH_NONE, call->tool_name), call->arguments);
 }
 
 static bool has_call(const struct turn_calls *c, uint64_t h)

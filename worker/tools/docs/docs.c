@@ -149,9 +149,7 @@ static void read_document(struct scan *s, int folder, const char *name, size_t s
 
 static void mix(uint64_t *hash, const void *bytes, size_t len)
 {
-    const unsigned char *at = bytes;
-    for (size_t i = 0; i < len; i++)
-        *hash = (*hash ^ at[i]) * 1099511628211u;
+    *hash = str_hash(*hash, (struct str){bytes, len});
 }
 
 static void take_file(struct scan *s, int folder, const char *name, const char *path,
@@ -205,7 +203,7 @@ static void look(struct scan *s)
 {
     s->files = s->left_out = 0;
     s->bytes = 0;
-    s->signature = 14695981039346656037u;
+    s->signature = STR_HASH_NONE;
     walk(s, AT_FDCWD, s->folder, "", 0);
 }
 
