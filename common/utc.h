@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include "common/buf.h"
 
+#define UTC_DAY_MS (INT64_C(24) * 3600 * 1000) /* Unix time has no leap seconds */
 enum utc_form {
     UTC_SECONDS,      /* RFC 3339: 2026-01-02T03:04:05Z */
     UTC_MILLISECONDS, /* 2026-01-02T03:04:05.678Z */

@@ -12,7 +12,6 @@ enum {
     DAYS = 7,
     BYTES_MAX = 64 << 20, /* of TALLY_DAYS days of TALLY_ROWS_MAX rows with long names */
 };
-#define DAY_MS (INT64_C(24) * 3600 * 1000)
 
 struct usage_of {
     struct buf b;
@@ -58,7 +57,7 @@ static void ask(struct call *c)
 static void write_row(struct buf *b, unsigned day, const struct store_tally *t)
 {
     char date[UTC_TEXT_MAX];
-    utc_write(day * DAY_MS, UTC_SECONDS, date);
+    utc_write(day * UTC_DAY_MS, UTC_SECONDS, date);
     buf_puts(b, b->at[b->len - 1] == '[' ? "{" : ",{");
     json_field(b, "day", (struct str){date, sizeof("2026-11-28") - 1});
     audit_person(b, t->owner);

@@ -36,12 +36,11 @@ struct admission admission_of(const struct store_answer *a)
 
 static void budget_used_up(struct admission *m, const char *which)
 {
-    enum { DAY_S = 24 * 3600 };
     char till[UTC_TEXT_MAX];
-    int64_t now_s = loop_wall_ms() / 1000, reset_s = (now_s / DAY_S + 1) * DAY_S;
-    utc_write(reset_s * 1000, UTC_SECONDS, till);
+    int64_t now_ms = loop_wall_ms(), reset_ms = (now_ms / UTC_DAY_MS + 1) * UTC_DAY_MS;
+    utc_write(reset_ms, UTC_SECONDS, till);
     m->err = ERR_BUDGET;
-    m->retry_after_s = (uint32_t)(reset_s - now_s);
+    m->retry_after_s = (uint32_t)(reset_ms / 1000 - now_ms / 1000);
     snprintf(m->sentence, sizeof(m->sentence),
              "Your %s budget of today is used up; it resets at %s", which, till);
 }

@@ -5,7 +5,6 @@
 #include "proto/store/quota.h"
 #include "proto/store/tally.h"
 
-#define DAY_MS (INT64_C(24) * 3600 * 1000)
 enum { DOLLAR = 1000000, ANSWER_BYTES_MAX = 1024 };
 
 static void on_used(void *arg, enum err err, const struct store_answer *a);
@@ -43,7 +42,7 @@ static void say(struct call *c, uint64_t tokens, uint64_t cost)
     const struct gateway_settings *s = &c->gateway->settings;
     scoped_buf(b, ANSWER_BYTES_MAX);
     buf_putc(&b, '{');
-    utc_field(&b, "resets_at", (int64_t)(tally_today() + 1) * DAY_MS, UTC_SECONDS);
+    utc_field(&b, "resets_at", (int64_t)(tally_today() + 1) * UTC_DAY_MS, UTC_SECONDS);
     if (s->user_tokens)
         buf_printf(&b, ",\"tokens\":{\"most\":%llu,\"left\":%llu}",
                    (unsigned long long)s->user_tokens,

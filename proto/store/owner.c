@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "common/utc.h"
 #include "proto/store/call.h"
 #include "proto/store/index.h"
 #include "proto/store/key.h"
@@ -16,7 +17,6 @@
 enum {
     PAGE = 32,       /* sessions moved side by side */
     OWNERS_MAX = 64, /* of one name; the earliest are left out */
-    DAY_MS = 24 * 3600 * 1000,
 };
 
 struct moved {
@@ -78,7 +78,7 @@ void store_owner_seen(struct store *s, struct str name, struct str owner)
     cmd = command_new(c, on_noted);
     command_str(cmd, STR("PEXPIRE"));
     command_name_key(cmd, name);
-    command_num(cmd, s->config.session_keep_ms + DAY_MS);
+    command_num(cmd, s->config.session_keep_ms + UTC_DAY_MS);
     command_send(cmd);
 }
 

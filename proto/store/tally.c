@@ -2,10 +2,10 @@
 
 #include <stdlib.h>
 #include "common/check.h"
+#include "common/utc.h"
 #include "proto/store/call.h"
 #include "proto/store/key.h"
 
-#define DAY_MS (INT64_C(24) * 3600 * 1000)
 #define X(name) +1
 enum {
     MODEL_BYTES_MAX = 256,
@@ -15,7 +15,7 @@ enum {
 };
 #undef X
 
-unsigned tally_today(void) { return (unsigned)(loop_wall_ms() / DAY_MS); }
+unsigned tally_today(void) { return (unsigned)(loop_wall_ms() / UTC_DAY_MS); }
 
 struct tallies;
 static struct tally_row *row_of(struct tallies *all, struct str owner, struct str model);
@@ -84,7 +84,7 @@ void tally_tell(struct store *s)
         command_script(store_call_new(s, NULL, NULL), SCRIPT_tally_note, store_call_done);
     command_tally_key(cmd, all->day);
     command_num(cmd, TALLY_ROWS_MAX);
-    command_num(cmd, (TALLY_DAYS + 1) * DAY_MS);
+    command_num(cmd, (TALLY_DAYS + 1) * UTC_DAY_MS);
     command_num(cmd, COUNTERS);
     for (unsigned i = 0; i < all->count; i++) {
         const struct tally_row *row = &all->rows[i];

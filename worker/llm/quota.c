@@ -16,7 +16,6 @@ enum {
     STAGE_DEPLOYMENT,
     STAGE_KEY,
     OUTPUT_GUESS = 4096, /* of output tokens; what an answer rarely is longer than */
-    DAY_MS = 24 * 3600 * 1000,
     OPEN_MS =
         1000, /* a key that nothing limits is asked for once in this time by each worker: so late
                        it hears of a refusal that another one met */
@@ -124,7 +123,7 @@ void llm_quota_begin(struct llm_quota *p, uint64_t input_tokens, uint64_t output
         if (output_tokens > OUTPUT_GUESS)
             output_tokens = OUTPUT_GUESS;
         p->id = id_new();
-        p->day = (unsigned)(loop_wall_ms() / DAY_MS);
+        p->day = (unsigned)(loop_wall_ms() / UTC_DAY_MS);
         p->input_tokens = input_tokens;
         p->tokens = input_tokens + output_tokens;
         p->cost = model_cost(p->model, input_tokens, output_tokens, 0);
@@ -150,7 +149,7 @@ static struct llm_quota_answer over(const struct llm_quota *p, unsigned stage,
 {
     struct llm_quota_answer a = {.verdict = LLM_QUOTA_OVER, .why = ERR_BUDGET};
     char till[UTC_TEXT_MAX];
-    utc_write((int64_t)(p->day + 1) * DAY_MS, UTC_SECONDS, till);
+    utc_write((int64_t)(p->day + 1) * UTC_DAY_MS, UTC_SECONDS, till);
     if (verdict == QUOTA_TURN_COST)
         snprintf(a.detail, sizeof(a.detail), "This turn has cost as much as a turn may cost");
     else
