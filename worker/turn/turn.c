@@ -181,7 +181,7 @@ void turn_tick(struct turn *t)
     if (t->retry_ms != 0 && now >= t->retry_ms) {
         t->retry_ms = 0;
         if (t->agent.state == AGENT_ACTING) {
-            t->marked(t);
+            turn_start_tools(t);
         } else {
             t->todo = t->agent.state == AGENT_OVER ? ACT_DROP : ACT_LOAD;
             mark(t);
@@ -687,12 +687,11 @@ static void on_tool_refused(void *arg, bool again)
         ask_token(t);
 }
 
-/* Once those that must not be done twice are noted. */
-static void start_tools(struct turn *t)
+void turn_start_tools(struct turn *t)
 {
     static const struct tool_batch_handler handler = {on_tool_result, on_tool_refused};
     struct tool_batch_world world = world_of(t);
-    if (t->agent.state == AGENT_ACTING && !turn_once_begin(t, start_tools))
+    if (t->agent.state == AGENT_ACTING && !turn_once_begin(t))
         tool_batch_start(&t->batch, &world, &handler, t, &t->assistant);
 }
 
@@ -704,7 +703,7 @@ static void begin_tools(struct turn *t)
     turn_announce_step(t, STEP_TOOL_EXECUTION);
     for (unsigned i = 0; i < t->assistant.call_count; i++)
         say_call(t, i, "running");
-    start_tools(t);
+    turn_start_tools(t);
 }
 
 /* ---- the end ---- */

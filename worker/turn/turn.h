@@ -124,12 +124,11 @@ struct turn {
     struct buf assistant_bytes;   /* the last assistant's message, and its decoded form */
     struct record_message assistant;
     struct record_message tool;
-    struct approval approval;       /* what the person was asked in this turn, and said */
-    void (*marked)(struct turn *t); /* once it is stored which of its calls begin */
-    uint32_t marked_step;           /* of which that is */
-    struct vet vet;                 /* what they are to be asked now */
-    struct usage replied;           /* by the reply that is vetted */
-    int64_t clock_ms;               /* Redis's clock, less our loop's */
+    struct approval approval; /* what the person was asked in this turn, and said */
+    uint32_t marked_step;     /* whose calls are noted as begun (turn_once.c) */
+    struct vet vet;           /* what they are to be asked now */
+    struct usage replied;     /* by the reply that is vetted */
+    int64_t clock_ms;         /* Redis's clock, less our loop's */
     struct tool_batch batch;
     char detail[REPLY_DETAIL_MAX]; /* of a failure, for people */
     enum err detail_of;
@@ -198,8 +197,11 @@ void turn_doubt_free(struct turn *t);
 
 /* ---- turn_once.c, for turn.c ---- */
 /* Before this step's calls run: those that must not be done twice are noted as begun, so that who
- * has the turn after this worker's death knows. True: that is under way, and then is called. */
-bool turn_once_begin(struct turn *t, void (*then)(struct turn *t));
+ * has the turn after this worker's death knows. True: that is under way; turn_start_tools is called
+ * again. */
+bool turn_once_begin(struct turn *t);
+/* turn.c, for it: the reply's calls run, once those are noted. */
+void turn_start_tools(struct turn *t);
 
 /* ---- turn_spoken.c, for turn.c ---- */
 /* Of a whole reply without calls: those that it wrote as text are its calls. */

@@ -25,14 +25,13 @@ static unsigned list_once(const struct turn *t, struct str ids[REPLY_CALLS_MAX])
     return count;
 }
 
-bool turn_once_begin(struct turn *t, void (*then)(struct turn *t))
+bool turn_once_begin(struct turn *t)
 {
     const struct journal_config *c = &t->config->journal;
     struct str ids[REPLY_CALLS_MAX];
     unsigned count = t->marked_step == t->agent.step ? 0 : list_once(t, ids);
     if (count == 0)
         return false;
-    t->marked = then;
     t->call = store_turn_mark(c->store, t->session, t->id, t->epoch, str_of(c->holder), ids, count,
                               on_marked, t);
     return true;
@@ -57,5 +56,5 @@ static void on_marked(void *arg, enum err err, const struct store_answer *answer
         return;
     }
     t->marked_step = t->agent.step;
-    t->marked(t);
+    turn_start_tools(t);
 }
