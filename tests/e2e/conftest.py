@@ -12,6 +12,7 @@ import pytest
 from harness.approvals import Dashboard
 from harness.services import Perses, Prometheus
 from harness.stack import Stack
+from harness.terminal import Terminal
 
 NPM = Path(__file__).parents[1] / "npm" / "build"
 CLAIM_TESTS = 8  # of a file at once: what its module's fixtures cost is paid by each process
@@ -178,6 +179,14 @@ def shared(module_stack: Stack, request: pytest.FixtureRequest) -> Iterator[Stac
     yield module_stack
     for process in module_stack.processes():
         assert process.running(), f"{process.name} is gone:\n{process.tail()}"
+
+
+@pytest.fixture
+def alice(stack: Stack, perses: Perses, tmp_path: Path) -> Terminal:
+    perses.put_gateway(stack.gateway.url)
+    made = Terminal(tmp_path / "home", perses.url)
+    made.login()
+    return made
 
 
 @pytest.fixture

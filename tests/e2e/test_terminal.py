@@ -20,19 +20,6 @@ from harness.approvals import Dashboard
 MINUTES = Call("execute_range_query", {"query": "minute()", "start": "now-30m", "end": "now"})
 
 
-@pytest.fixture
-def board(perses: Perses) -> Dashboard:
-    return Dashboard(perses)
-
-
-@pytest.fixture
-def alice(stack: Stack, perses: Perses, tmp_path: Path) -> Terminal:
-    perses.put_gateway(stack.gateway.url)
-    terminal = Terminal(tmp_path / "home", perses.url)
-    terminal.login()
-    return terminal
-
-
 def contexts(terminal: Terminal) -> Path:
     return terminal.folder / ".config" / "persai" / "contexts.json"
 

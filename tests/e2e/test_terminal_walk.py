@@ -22,14 +22,6 @@ HOSTILE = "a\x1b[2J\x1b]0;owned\x07\x1b]52;c;b3duZWQ=\x1b\\\x9b31m\x1b]8;;http:/
 HARM = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]")
 
 
-@pytest.fixture
-def alice(stack: Stack, perses: Perses, tmp_path: Path) -> Terminal:
-    perses.put_gateway(stack.gateway.url)
-    terminal = Terminal(tmp_path / "home", perses.url)
-    terminal.login()
-    return terminal
-
-
 def harmless(text: str) -> None:
     """Of what a terminal was sent: nothing but text, lines and our own colours."""
     found = HARM.search(STYLE.sub("", text).replace("\r\n", "\n"))

@@ -13,8 +13,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "worker/llm/intake.h"
-#include "worker/llm/llm.h"
+#include "tests/support/reading.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 enum { CUTS_APART = 7 }; /* it is five times slower there, and looks for something else */
@@ -22,28 +21,12 @@ enum { CUTS_APART = 7 }; /* it is five times slower there, and looks for somethi
 enum { CUTS_APART = 1 };
 #endif
 
-struct reading {
-    const struct llm_format *format;
-    struct reply reply;
-    enum err err;
-};
-static const struct reply_handler nobody;
-
-static bool on_event(void *arg, struct str name, struct str data)
-{
-    struct reading *r = arg;
-    r->err = r->format->event(&r->reply, name, data);
-    return r->err == ERR_NONE && !r->reply.ended;
-}
-
 /* In a first piece of first bytes, then pieces of the given size. */
 static void read_cut(struct reading *r, const struct llm_format *format, struct str bytes,
                      size_t first, size_t piece)
 {
     struct intake in;
-    *r = (struct reading){.format = format};
-    reply_init(&r->reply, 1 << 20, &nobody, NULL);
-    intake_init(&in, 1 << 20, on_event, r);
+    reading_begin(r, format, &in);
     for (size_t at = 0, len = first; at < bytes.len; at += len, len = piece) {
         if (len > bytes.len - at)
             len = bytes.len - at;

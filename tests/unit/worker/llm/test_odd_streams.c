@@ -11,22 +11,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "worker/llm/intake.h"
-#include "worker/llm/llm.h"
-
-struct reading {
-    const struct llm_format *format;
-    struct reply reply;
-    enum err err;
-};
-static const struct reply_handler nobody;
-
-static bool on_event(void *arg, struct str name, struct str data)
-{
-    struct reading *r = arg;
-    r->err = r->format->event(&r->reply, name, data);
-    return r->err == ERR_NONE && !r->reply.ended;
-}
+#include "tests/support/reading.h"
 
 static void read_stream(struct reading *r, const struct llm_format *format, const char *stream)
 {
@@ -34,9 +19,7 @@ static void read_stream(struct reading *r, const struct llm_format *format, cons
     char *bytes = strdup(stream);
     for (char *c = bytes; *c; c++)
         *c = *c == '\'' ? '"' : *c;
-    *r = (struct reading){.format = format};
-    reply_init(&r->reply, 1 << 20, &nobody, NULL);
-    intake_init(&in, 1 << 20, on_event, r);
+    reading_begin(r, format, &in);
     if (intake_feed(&in, str_of(bytes)) == SSE_MORE)
         intake_end(&in);
     intake_free(&in);
