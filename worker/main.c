@@ -230,7 +230,7 @@ static void check_offers(const struct worker *w, struct report *report)
     for (unsigned i = 0; i < models_count(w->now->models); i++) {
         const struct model *m = models_at(w->now->models, i);
         for (unsigned k = 0; k < m->offer_count; k++) {
-            bool known = strncmp(m->offers[k], "mcp_", 4) == 0;
+            bool known = str_starts(str_of(m->offers[k]), STR(TOOLS_MCP));
             for (unsigned j = 0; j < count && !known; j++)
                 known = strcmp(specs[j].name, m->offers[k]) == 0;
             if (!known && report)

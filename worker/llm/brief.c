@@ -18,7 +18,7 @@ void brief_init(struct brief *b, const struct tool_spec *tools, unsigned count, 
     for (unsigned i = 0; i < count; i++) {
         char **texts = &b->texts[TEXTS_EACH * i];
         b->tools[i] = tools[i];
-        if (strncmp(tools[i].name, "mcp_", 4) == 0)
+        if (str_starts(str_of(tools[i].name), STR(TOOLS_MCP)))
             continue;
         texts[0] = first_sentence(tools[i].description);
         texts[1] = trimmed(tools[i].schema_json, one_source);

@@ -80,6 +80,8 @@ enum tool_approval {
     APPROVAL_GIVEN,
     APPROVAL_BEGUN, /* given, and a worker that is gone began it: was it done? */
 };
+/* An MCP server's tool is mcp_SERVER_TOOL. */
+#define TOOLS_MCP "mcp_"
 /* The name under which the person is asked whether a datasource's server may get their sign-in. */
 #define TOOLS_SOURCE "use_datasource"
 struct tool_grant { /* what the person said to TOOLS_SOURCE */

@@ -26,7 +26,7 @@ static bool core(const struct tool_spec *spec)
                                         "show_plan",
                                         "find_tools",
                                         NULL};
-    return among(spec->name, names) || strncmp(spec->name, "mcp_", 4) == 0;
+    return among(spec->name, names) || str_starts(str_of(spec->name), STR(TOOLS_MCP));
 }
 
 /* What kinds of tools are for, beside what their names say. */

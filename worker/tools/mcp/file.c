@@ -8,6 +8,7 @@
 #include "common/config.h"
 #include "common/duration.h"
 #include "worker/endpoint.h"
+#include "worker/tools/tool.h"
 
 enum {
     TIMEOUT_MS = 30000,
@@ -156,7 +157,7 @@ static bool read_headers(struct mcp_config *c, const json_t *v)
 static void offer_name(const struct mcp_config *c, struct mcp_allowed *a)
 {
     scoped_buf(b, sizeof(c->name) + sizeof(a->name) + 8);
-    buf_printf(&b, "mcp_%s_%s", c->name, a->name);
+    buf_printf(&b, TOOLS_MCP "%s_%s", c->name, a->name);
     snprintf(a->offered, sizeof(a->offered), "%.*s", MCP_OFFERED_NAME_MAX, buf_cstr(&b));
     for (char *at = a->offered; *at; at++)
         if (!strchr(letters, *at) && *at != '-')

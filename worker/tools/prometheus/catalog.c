@@ -16,6 +16,7 @@ enum { NAME_SHOWN_MAX = 256, HELP_SHOWN_MAX = 160, UNIT_MAX = 24, VARIANTS_NEAR 
 
 static const char *const types[] = {"",     "counter",        "gauge",    "histogram", "summary",
                                     "info", "gaugehistogram", "stateset", "unknown",   "untyped"};
+enum { COUNTER = 1, GAUGE = 2, HISTOGRAM = 3 }; /* some of them */
 /* What says no type is none: it may be known by the name. */
 enum { TYPE_KNOWN = sizeof(types) / sizeof(types[0]) - 2 };
 
@@ -92,11 +93,14 @@ static bool is_synthetic(struct str name)
 /* What has no metadata is known by its name: an index into types. */
 static uint8_t named_type(struct str name)
 {
-    enum { GAUGE = 2 };
     static const struct {
         const char *end;
         uint8_t type;
-    } ends[] = {{"_total", 1}, {"_count", 1}, {"_sum", 1}, {"_bucket", 3}, {"_info", 2}};
+    } ends[] = {{"_total", COUNTER},
+                {"_count", COUNTER},
+                {"_sum", COUNTER},
+                {"_bucket", HISTOGRAM},
+                {"_info", GAUGE}};
     for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
         size_t len = strlen(ends[i].end);
         if (name.len > len && memcmp(name.at + name.len - len, ends[i].end, len) == 0)
@@ -182,7 +186,6 @@ struct str catalog_unit(const struct catalog *c, const struct catalog_metric *m)
  * such a series is to be queried. */
 static bool variant_type(struct str rest, uint8_t family, uint8_t *type)
 {
-    enum { COUNTER = 1, GAUGE = 2 };
     static const struct {
         const char *suffix;
         uint8_t type; /* 0: the family's */

@@ -312,26 +312,20 @@ static bool bit(const uint64_t bits[WORDS_MAX / 64], unsigned i)
     return bits[i / 64] >> (i % 64) & 1;
 }
 
-static bool ends_with(struct str name, const char *suffix)
-{
-    size_t len = strlen(suffix);
-    return name.len >= len && memcmp(name.at + name.len - len, suffix, len) == 0;
-}
-
 /* What the question says of how its metric is made. */
 static float type_factor(const struct rank *r, const struct catalog *c, uint32_t metric)
 {
     const char *type = catalog_type(&c->metrics[metric]);
     struct str name = name_of(c, metric);
     bool distribution = strcmp(type, "histogram") == 0 || strcmp(type, "summary") == 0 ||
-                        ends_with(name, "_bucket");
-    bool counter = strcmp(type, "counter") == 0 || ends_with(name, "_total");
+                        str_ends(name, STR("_bucket"));
+    bool counter = strcmp(type, "counter") == 0 || str_ends(name, STR("_total"));
     float factor = 1;
     if (r->words.wants_distribution && distribution)
         factor *= 1.35F;
     if (r->words.wants_rate && counter)
         factor *= 1.1F;
-    return ends_with(name, "_created") ? 0.6F * factor : factor;
+    return str_ends(name, STR("_created")) ? 0.6F * factor : factor;
 }
 
 static float weigh(const struct rank *r, const struct catalog *c, const struct rank_found *f)
