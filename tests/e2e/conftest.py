@@ -96,6 +96,13 @@ def perses(run_folder: Path, service_logs: Path, prometheus: Prometheus) -> Iter
     service.process.terminate()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def own_datasources(perses: Perses) -> Iterator[None]:
+    """A file leaves no datasources to the next one."""
+    yield
+    perses.remove_datasources()
+
+
 @pytest.fixture(scope="session")
 def sign_in(perses: Perses) -> Callable[[str], dict[str, str]]:
     """Cookies of a user; kept for a while, since a login costs a password hash."""

@@ -61,8 +61,10 @@ class Redis:
 
 
 def flat(client: redis_client.Redis, key: bytes) -> bytes:
-    """A value as plain bytes: DUMP may compress it."""
+    """A value as plain bytes, since DUMP may compress it; none of a key that has gone meanwhile."""
     kind = client.type(key)
+    if kind == b"none":
+        return b""
     if kind == b"string":
         return client.get(key) or b""
     if kind == b"hash":
@@ -213,6 +215,7 @@ class Perses:
         self.upstreams = upstreams
         self.ttl = access_token_ttl
         self.interval = provisioning
+        self.put: set[str] = set()  # names
         (folder / "archives").mkdir(parents=True, exist_ok=True)
         self.provision()
         self.configure()
@@ -318,6 +321,14 @@ class Perses:
 
     def put_datasource(self, name: str, spec: dict) -> None:
         self.put_global("GlobalDatasource", name, spec)
+        self.put.add(name)
+
+    def remove_datasources(self) -> None:
+        """What put_datasource made: the next file's tests have the first of a kind for the one in use."""
+        for name in sorted(self.put):
+            answer = self.api("DELETE", f"/api/v1/globaldatasources/{name}", cookies=self.sign_in(ADMIN) if self.auth else {})
+            assert answer.status in (200, 204, 404), (name, answer.status, answer.body)
+        self.put.clear()
 
     def put_secret(self, name: str, bearer: str) -> str:
         self.put_global("GlobalSecret", name, {"authorization": {"type": "Bearer", "credentials": bearer}})
