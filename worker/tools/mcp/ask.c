@@ -12,6 +12,7 @@ enum {
     REFUSAL_BYTES_MAX = 64 << 10, /* of a body with an HTTP error */
     NOTES_MAX = 8,                /* no more replies at once: a server could ask without end */
     NOTE_MS = 10000,
+    KEY_MIN = 8, /* bytes: a shorter key may be a part of any word */
     BYE_MS = 1000,
     HEADERS_MAX = 6 + MCP_HEADERS_MAX + MCP_MARKS_MAX,
 };
@@ -33,6 +34,7 @@ struct mcp_ask {
 };
 
 static void give_up(const struct mcp_ask *a);
+static bool on_message(void *arg, const struct mcp_message *m);
 /* Nobody waits for what comes of it. */
 static void send_note(struct mcp_peer *p, const char *method, struct str body, int64_t timeout_ms);
 
@@ -73,6 +75,20 @@ static void finish(struct mcp_ask *a, struct mcp_answer answer)
 
 /* ---- what the server says ---- */
 
+/* A server that repeats the operator's key must not show it to models, persons and logs. */
+static bool read_hiding_key(struct mcp_ask *a, struct str bytes, const char **why)
+{
+    struct str key = secret_reveal(a->peer->config->key);
+    if (key.len < KEY_MIN || bytes.len == 0 || !memmem(bytes.at, bytes.len, key.at, key.len))
+        return mcp_read(bytes, on_message, a, why);
+    scoped_buf(b, bytes.len);
+    buf_add_str(&b, bytes);
+    for (char *at = b.at, *end = b.at + b.len;
+         (at = memmem(at, (size_t)(end - at), key.at, key.len)) != NULL; at += key.len)
+        memset(at, '*', key.len);
+    return mcp_read(buf_str(&b), on_message, a, why);
+}
+
 /* To a request, of the legacy era only: we declared to be able to do nothing for it. */
 static void reply(struct mcp_peer *p, const struct mcp_message *m)
 {
@@ -87,7 +103,7 @@ static bool on_message(void *arg, const struct mcp_message *m)
     struct mcp_ask *a = arg;
     switch (m->kind) {
     case MCP_REQUEST:
-        if (!a->peer->modern)
+        if (!a->peer->modern && !a->is_note) /* else it could ask in each answer to our answer */
             reply(a->peer, m);
         return true;
     case MCP_NOTIFICATION:
@@ -112,7 +128,7 @@ static bool on_event(void *arg, struct str name, struct str data)
     const char *why;
     if (data.len == 0 || (name.len > 0 && !str_is(name, "message")))
         return true;
-    if (!mcp_read(data, on_message, a, &why)) {
+    if (!read_hiding_key(a, data, &why)) {
         a->is_broken = true;
         a->why = why;
     }
@@ -162,7 +178,7 @@ static void take_body(struct mcp_ask *a, int http_status)
     const char *why = "";
     bool fine = http_status >= 200 && http_status <= 299, read = false;
     if (a->body.len > 0 && !a->body.overflowed)
-        read = mcp_read(buf_str(&a->body), on_message, a, &why);
+        read = read_hiding_key(a, buf_str(&a->body), &why);
     if (a->answer != NULL && (fine || a->is_error))
         answered(a, http_status);
     else if (!fine)

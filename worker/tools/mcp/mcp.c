@@ -42,9 +42,10 @@ struct server {
     char why[WHY_MAX]; /* of the last one; "" when there is none */
     unsigned session;  /* counted: how many there were */
     struct list waiting, calling;
-    struct mcp_tool **tools, **fresh; /* config->tool_count each; NULL: not there */
-    unsigned pages, listed;           /* of the list that is read */
-    bool changed;                     /* what was listed has changed since */
+    struct mcp_tool **tools, **fresh;      /* config->tool_count each; NULL: not there */
+    bool met[MCP_SERVER_TOOLS_MAX], twice; /* in the list that is read */
+    unsigned pages, listed;                /* of the list that is read */
+    bool changed;                          /* what was listed has changed since */
 };
 struct mcp {
     struct tools *tools;
@@ -443,10 +444,13 @@ static void take_tool(struct server *s, const json_t *v)
         i++;
     if (i == c->tool_count)
         return;
-    if (s->fresh[i] != NULL) {
-        log_warn("mcp.twice", "server=%s tool=%s", c->name, c->tools[i].offered);
+    if (s->met[i]) { /* a line a list: it can have each 60,000 times */
+        if (!s->twice)
+            log_warn("mcp.twice", "server=%s tool=%s", c->name, c->tools[i].offered);
+        s->twice = true;
         return;
     }
+    s->met[i] = true;
     struct mcp_tool *t = xcalloc(1, sizeof(*t));
     *t = (struct mcp_tool){.refs = 1, .server = s, .allowed = &c->tools[i]};
     if (!mcp_offer_read(v, c, t->allowed, &t->offer, why)) {
@@ -523,7 +527,8 @@ static void list(struct server *s, struct str cursor)
     if (cursor.len == 0) {
         drop_tools(s->fresh, s->config->tool_count);
         s->pages = s->listed = 0;
-        s->changed = false;
+        s->changed = s->twice = false;
+        memset(s->met, 0, sizeof(s->met));
     }
     s->pages++;
     s->session += begins;

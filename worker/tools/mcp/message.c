@@ -69,8 +69,8 @@ void mcp_write_reply(struct buf *b, const json_t *id, bool is_ping)
 
 /* ---- reading ---- */
 
-/* Is it small enough to be made a tree? Looks at brackets outside of strings only. */
-static bool is_bounded(struct str bytes)
+/* Looks at brackets outside of strings only. */
+bool mcp_is_bounded(struct str bytes)
 {
     unsigned depth = 0, containers = 0;
     bool in_string = false;
@@ -117,7 +117,7 @@ bool mcp_read(struct str bytes, mcp_message_fn *fn, void *arg, const char **why)
 {
     struct mcp_message m;
     *why = "it is too deeply nested or branched";
-    if (!is_bounded(bytes))
+    if (!mcp_is_bounded(bytes))
         return false;
     *why = "it is no JSON-RPC message";
     json_auto_t *root = json_loadb(bytes.at ? bytes.at : "", bytes.len, JSON_ALLOW_NUL, NULL);

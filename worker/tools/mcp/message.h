@@ -44,6 +44,7 @@ struct mcp_message {
 typedef bool mcp_message_fn(void *arg, const struct mcp_message *m);
 /* One message or a batch. False: it is none, *why says what is wrong with it. */
 bool mcp_read(struct str bytes, mcp_message_fn *fn, void *arg, const char **why);
+bool mcp_is_bounded(struct str bytes); /* JSON that is small enough to be made a tree */
 bool mcp_is_id(const json_t *id, uint64_t ours);
 
 /* ---- tools ---- */

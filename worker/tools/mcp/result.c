@@ -55,7 +55,8 @@ static struct str said_by(const json_t *item)
 static bool repeats(struct str text, const json_t *structured)
 {
     text = str_trim(text);
-    if (structured == NULL || text.len == 0 || (text.at[0] != '{' && text.at[0] != '['))
+    if (structured == NULL || text.len == 0 || (text.at[0] != '{' && text.at[0] != '[') ||
+        !mcp_is_bounded(text))
         return false;
     json_auto_t *same = json_loadb(text.at, text.len, JSON_ALLOW_NUL, NULL);
     return same && json_equal(same, (json_t *)structured);

@@ -2,6 +2,9 @@
  * either era and one that does not mean well. */
 #include "tests/support/mcp_fixture.h"
 
+#include <malloc.h>
+#include <unistd.h>
+
 static int setup(void **state)
 {
     *state = mcp_fixture_new();
@@ -423,6 +426,119 @@ static void arguments_go_into_headers_where_a_tool_wants_it(void **state)
         strstr(buf_cstr(&f->bodies), "mcp-param-word: =?base64?WsO8cmljaA0KWC1FdmlsOiAx?="));
 }
 
+static bool mcp_has_left(void *arg) { return tools_leave(((struct mcp_fixture *)arg)->tools); }
+
+/* A ping in each answer to our answers: it would be answered for ever, and never be left. */
+static void a_server_that_asks_in_answers_to_answers_is_answered_once(void **state)
+{
+    struct mcp_fixture *f = *state;
+    mcp_start(f, "");
+    mcp_wait_there(f);
+#define PING "data: {\"jsonrpc\":\"2.0\",\"id\":\"p\",\"method\":\"ping\"}\n\n"
+    f->odd[0] =
+        (struct odd){"tools/call",        200, PING "data: " RESULT("{\"content\":[]}") "\n\n",
+                     "text/event-stream", 0,   false};
+    f->odd[1] = (struct odd){"", 200, PING, "text/event-stream", 0, false};
+    mcp_run(f, "mcp_tix_find", "{}");
+    mcp_wait_said(f, "POST answer");
+    pump_for(f->pump, 300);
+    const char *first = strstr(buf_cstr(&f->said), "POST answer");
+    assert_null(strstr(first + 1, "POST answer"));
+    assert_true(tools_leave(f->tools) || pump_within(f->pump, 5000, mcp_has_left, f));
+}
+
+/* Whatever repeats it: a list, a result, a refusal, in one piece or as a stream. */
+static void a_key_that_a_server_repeats_is_hidden(void **state)
+{
+    struct mcp_fixture *f = *state;
+    static const struct odd odds[] = {
+        {"tools/call", 200, REFUSAL(-32000, "bad key sekret-key-1, sekret-key-1"), NULL, 0, false},
+        {"tools/call", 200, RESULT("{\"content\":[{\"type\":\"text\",\"text\":\"sekret-key-1\"}]}"),
+         NULL, 0, false},
+        {"tools/call", 200, RESULT("{\"structuredContent\":{\"sekret-key-1\":\"sekret-key-1\"}}"),
+         NULL, 0, false},
+        {"tools/call", 200,
+         "data: " RESULT("{\"isError\":true,\"content\":[{\"type\":\"text\",\"text\":"
+                         "\"Bearer sekret-key-1\"}]}") "\n\n",
+         "text/event-stream", 0, false},
+    };
+    f->tools_json = TOOL("find", "") "," TOOL("make.it", ",\"description\":\"with sekret-key-1\"");
+    setenv("TEST_MCP_SEKRET", "sekret-key-1", 1);
+    mcp_start(f, ",\"key_env\":\"TEST_MCP_SEKRET\"");
+    mcp_wait_there(f);
+    assert_null(strstr(mcp_offered(f, "mcp_tix_make_it")->description, "sekret"));
+    for (size_t i = 0; i < sizeof(odds) / sizeof(odds[0]); i++) {
+        f->odd[0] = odds[i];
+        mcp_run(f, "mcp_tix_find", "{}");
+        if (strstr(f->content, "sekret") || !strstr(f->content, "************"))
+            fail_msg("%zu: %s", i, f->content);
+    }
+}
+
+/* 1 MiB of a list is 60,000 times the same tool. */
+static void a_tool_that_is_listed_without_end_is_told_once(void **state)
+{
+    struct mcp_fixture *f = *state;
+    scoped_buf(b, 1 << 20);
+    FILE *log = tmpfile();
+    assert_non_null(log);
+    int err = dup(STDERR_FILENO);
+    buf_puts(&b, TOOL("find", ""));
+    for (int i = 0; i < 500; i++)
+        buf_puts(&b, ",{\"name\":\"find\"},{\"name\":\"make.it\"}");
+    f->tools_json = buf_cstr(&b);
+    fflush(stderr);
+    assert_int_equal(dup2(fileno(log), STDERR_FILENO), STDERR_FILENO);
+    mcp_start(f, "");
+    mcp_wait_there(f);
+    dup2(err, STDERR_FILENO);
+    close(err);
+    off_t bytes = lseek(fileno(log), 0, SEEK_END);
+    fclose(log);
+    if (bytes == 0 || bytes > 4096)
+        fail_msg("%lld bytes of log", (long long)bytes);
+}
+
+static size_t tree_bytes, tree_peak;
+
+static void *tree_malloc(size_t size)
+{
+    void *p = malloc(size);
+    tree_bytes += malloc_usable_size(p);
+    tree_peak = tree_bytes > tree_peak ? tree_bytes : tree_peak;
+    return p;
+}
+
+static void tree_free(void *p)
+{
+    tree_bytes -= malloc_usable_size(p);
+    free(p);
+}
+
+/* A text beside structured content may be the same once more: it is parsed to be compared. */
+static void a_text_that_branches_too_much_is_no_tree(void **state)
+{
+    struct mcp_fixture *f = *state;
+    scoped_buf(b, 1 << 20);
+    buf_puts(&b, "{\"structuredContent\":{},\"content\":[{\"type\":\"text\",\"text\":\"[{}");
+    for (int i = 0; i < 300000; i++)
+        buf_puts(&b, ",{}");
+    buf_puts(&b, "]\"}]}");
+    f->result = buf_cstr(&b);
+    mcp_start(f, "");
+    mcp_wait_there(f);
+    json_malloc_t old_malloc;
+    json_free_t old_free;
+    json_get_alloc_funcs(&old_malloc, &old_free);
+    tree_bytes = tree_peak = 1 << 20; /* what is there already may be freed meanwhile */
+    json_set_alloc_funcs(tree_malloc, tree_free);
+    mcp_run(f, "mcp_tix_find", "{}");
+    json_set_alloc_funcs(old_malloc, old_free);
+    mcp_expect(f, false, "\"truncated\":true");
+    if (tree_peak > 16 << 20)
+        fail_msg("%zu bytes of trees", tree_peak);
+}
+
 static void files_that_are_wrong_are_a_sentence(void **state)
 {
     struct mcp_fixture *f = *state;
@@ -492,6 +608,10 @@ int main(void)
         T(handshakes_that_go_wrong_leave_it_away),
         T(a_modern_server_that_prefers_a_legacy_version_gets_it),
         T(arguments_go_into_headers_where_a_tool_wants_it),
+        T(a_server_that_asks_in_answers_to_answers_is_answered_once),
+        T(a_key_that_a_server_repeats_is_hidden),
+        T(a_tool_that_is_listed_without_end_is_told_once),
+        T(a_text_that_branches_too_much_is_no_tree),
         T(files_that_are_wrong_are_a_sentence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
