@@ -55,13 +55,18 @@ static bool is_signed_in(const struct route *route)
     return route->who != ANYBODY && route->who != WEBHOOK;
 }
 
+static bool is_below(struct str path, struct str door)
+{
+    return str_starts(path, door) && (path.len == door.len || path.at[door.len] == '/');
+}
+
 /* The clients of a door know its errors only, also where there is no route. */
 static call_error_fn *error_of(struct str path)
 {
-    return str_starts(path, STR("/v1/")) ? openai_fail
-           : str_is(path, "/agui")       ? agui_fail
-           : str_is(path, "/mcp")        ? mcp_write_error
-                                         : NULL;
+    return is_below(path, STR("/v1"))     ? openai_fail
+           : is_below(path, STR("/agui")) ? agui_fail
+           : is_below(path, STR("/mcp"))  ? mcp_write_error
+                                          : NULL;
 }
 
 /* ---- finding the route ---- */

@@ -74,6 +74,17 @@ def test_another_method(stack: Stack, door: str) -> None:
     assert answer.status == 405 and shape(door, answer.json()) == "method_not_allowed"
 
 
+@pytest.mark.parametrize("path", ["/v1", "/v1/none", "/mcp/", "/mcp/none", "/agui/", "/agui/none"])
+def test_no_such_path_below_a_door(stack: Stack, path: str) -> None:
+    answer = stack.client("alice", bearer=True).request("POST", path, {})
+    assert answer.status == 404 and shape("/" + path.split("/")[1], answer.json()) == "not_found"
+
+
+def test_what_only_begins_like_a_door_is_none(stack: Stack) -> None:
+    answer = stack.client("alice", bearer=True).request("POST", "/mcpx", {})
+    assert answer.status == 404 and answer.json()["detail"]["code"] == "not_found"
+
+
 @pytest.mark.parametrize("door", DOORS)
 def test_where_there_is_no_memory(bare: Stack, door: str) -> None:
     """A chunked body that outgrows what all bodies may hold."""

@@ -85,8 +85,8 @@ def path_of(path: str) -> str | None:
 
 def error_of(path: str) -> str:
     """A door's client knows its errors only, also where there is no route."""
-    doors = {"/mcp": "McpMessage", "/agui": "AguiError"}
-    return "OpenAIError" if path.startswith("/v1/") else doors.get(path, "Error")
+    doors = {"v1": "OpenAIError", "mcp": "McpMessage", "agui": "AguiError"}
+    return doors.get(path.partition("/")[2].partition("/")[0], "Error")
 
 
 def check_answer(method: str, path: str, status: int, headers: Mapping[str, str], body: bytes) -> None:
