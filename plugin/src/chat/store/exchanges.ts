@@ -47,7 +47,7 @@ function stepsOf(messages: readonly MessageData[]): readonly Step[] {
   });
 }
 
-function statusOf(detail: SessionDetail, turnId: string, answered: boolean): TurnStatus {
+function statusOf(detail: SessionDetail, turnId: string, last: MessageData | undefined): TurnStatus {
   const turn = detail.turn?.turnId === turnId ? detail.turn : undefined;
   switch (turn?.state) {
     case 'running':
@@ -56,9 +56,14 @@ function statusOf(detail: SessionDetail, turnId: string, answered: boolean): Tur
     case 'awaiting_input':
       return 'awaiting';
     default:
-      if (turn?.cancelled === true) return 'cancelled';
-      return turn?.error !== undefined || !answered ? 'failed' : 'done';
+      if (turn?.cancelled === true || last?.stopReason === 'cancelled') return 'cancelled';
+      return turn?.error !== undefined || !isAnswer(last) ? 'failed' : 'done';
   }
+}
+
+/** What was said until an error is kept, and is no answer. */
+function isAnswer(last: MessageData | undefined): boolean {
+  return last?.role === 'assistant' && last.calls.length === 0 && last.stopReason !== 'error';
 }
 
 /** Without a cost as soon as one of them has none. */
@@ -79,9 +84,7 @@ function turnOf(detail: SessionDetail, turnId: string, answer: readonly MessageD
   const stored = stepsOf(answer);
   const waiting = detail.turn?.turnId === turnId ? detail.turn.awaiting : [];
   const steps = waiting.length === 0 ? stored : [...stored, awaitingStep(waiting)];
-  const last = answer.at(-1);
-  const answered = last?.role === 'assistant' && last.calls.length === 0;
-  const status = statusOf(detail, turnId, answered);
+  const status = statusOf(detail, turnId, answer.at(-1));
   const usages = answer.flatMap(({ usage }) => (usage === undefined ? [] : [usage]));
   const turn: Turn = { id: turnId, status, steps };
   const error =
