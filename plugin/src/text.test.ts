@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { plain, safeLink, shorten, usageText, wellFormed } from './text';
+import { fitting, plain, safeLink, shorten, usageText, wellFormed } from './text';
 
 describe('safeLink', () => {
   it.each(['https://example.org/a?b#c', 'http://example.org', 'HTTPS://example.org/'])(
@@ -95,4 +95,15 @@ describe('what an answer used', () => {
   ])('%j is said as "%s"', (usage, text) => {
     expect(usageText(usage)).toBe(text);
   });
+});
+
+it.each([
+  ['abcdef', 3, 'abc'],
+  ['abc', 3, 'abc'],
+  ['维护中', 8, '维护'],
+  ['维护中', 9, '维护中'],
+  ['a😀b', 4, 'a'],
+  ['', 3, ''],
+])('fitting: %s in %i bytes', (text, bytesMax, kept) => {
+  expect(fitting(text, bytesMax)).toBe(kept);
 });

@@ -20,6 +20,13 @@ export function shorten(text: string, max: number): string {
   return text.length <= max ? text : `${text.slice(0, cutAt(text, max - 1))}…`;
 }
 
+/** What of it, from its beginning and in whole characters, is at most so large: the gateway's limits are in bytes of
+ *  UTF-8. */
+export function fitting(text: string, bytesMax: number): string {
+  const { read } = new TextEncoder().encodeInto(text, new Uint8Array(bytesMax));
+  return text.slice(0, read);
+}
+
 /** Halves of characters, which no server takes, replaced. */
 export function wellFormed(text: string): string {
   return text.replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, '\ufffd');

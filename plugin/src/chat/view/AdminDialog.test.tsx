@@ -151,6 +151,17 @@ it('switches off with a sentence, keeps what was written when that is refused, a
   expect(gateway.requests.at(-1)?.body).toEqual({ name: 'door:mcp', off: false });
 });
 
+it('takes of a sentence what the gateway takes: 500 bytes, in whole characters', async () => {
+  await show();
+  const sentence = await within(named('Switched off')).findByRole('textbox', {
+    name: 'What people are told',
+  });
+  fireEvent.change(sentence, { target: { value: '维'.repeat(400) } });
+  expect(sentence).toHaveValue('维'.repeat(166));
+  fireEvent.change(sentence, { target: { value: 'a'.repeat(600) } });
+  expect(sentence).toHaveValue('a'.repeat(500));
+});
+
 it("leaves what the operator's file says to the operator", async () => {
   const off = { name: 'turns', sentence: 'Moving house.', from: 'file' };
   said['/admin/switches'] = { switches: [off], doors: DOORS };

@@ -20,7 +20,7 @@ import { FormEvent, ReactElement, ReactNode, useState } from 'react';
 
 import { Switch, UsageRow, summed } from '../../api/admin';
 import { GatewayClient } from '../../api/client';
-import { costText, plain, rounded } from '../../text';
+import { costText, fitting, plain, rounded } from '../../text';
 import { locale, number, t } from '../../i18n/i18n';
 import { problemOf } from '../store/state';
 import { DialogBody } from './DialogBody';
@@ -29,7 +29,7 @@ const KEY = 'persai-admin';
 const DAYS = [1, 7, 30];
 /** What runs is asked for again while the page is open. */
 const LOOK_MS = 5_000;
-const SENTENCE_MAX = 500;
+const SENTENCE_BYTES_MAX = 500;
 
 interface AdminProps {
   readonly client: GatewayClient;
@@ -268,8 +268,7 @@ function SwitchOff(props: {
         size="small"
         label={t('admin.sentence')}
         value={sentence}
-        onChange={(event) => setSentence(event.target.value)}
-        slotProps={{ htmlInput: { maxLength: SENTENCE_MAX } }}
+        onChange={(event) => setSentence(fitting(event.target.value, SENTENCE_BYTES_MAX))}
         sx={{ flexGrow: 1 }}
       />
       <Button type="submit" variant="outlined" disabled={!ready} sx={{ alignSelf: 'start' }}>

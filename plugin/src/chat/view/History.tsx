@@ -39,10 +39,12 @@ import { tellDeleted } from '../store/conversation';
 import { problemOf } from '../store/state';
 import { groupsOf, marked } from './days';
 import { DeleteDialog, RenameDialog, titleOf } from './HistoryDialogs';
-import { plain } from '../../text';
+import { fitting, plain } from '../../text';
 import { locale, t } from '../../i18n/i18n';
 
 const SEARCH_PAUSE_MS = 250;
+/** As the gateway takes them. */
+const SEARCH_BYTES_MAX = 256;
 
 export const HISTORY_KEY = 'persai-sessions';
 
@@ -147,7 +149,7 @@ function SearchField({
       type="search"
       placeholder={t('history.search')}
       value={value}
-      onChange={(event) => onChange(event.target.value)}
+      onChange={(event) => onChange(fitting(event.target.value, SEARCH_BYTES_MAX))}
       slotProps={{
         htmlInput: { 'aria-label': t('history.searchConversations') },
         input: {

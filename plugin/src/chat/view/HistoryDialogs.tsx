@@ -4,9 +4,12 @@ import { Dialog } from '@perses-dev/components';
 import { ReactElement, useState } from 'react';
 
 import { SessionSummary } from '../../api/sessions';
-import { plain } from '../../text';
+import { fitting, plain } from '../../text';
 import { t } from '../../i18n/i18n';
 import { DialogBody } from './DialogBody';
+
+/** As the gateway takes them. */
+const TITLE_BYTES_MAX = 512;
 
 export function titleOf(session: SessionSummary): string {
   return plain(session.title) || t('historyDialogs.untitledConversation');
@@ -40,8 +43,7 @@ export function RenameDialog(props: {
             fullWidth
             label={t('historyDialogs.title')}
             value={title}
-            slotProps={{ htmlInput: { maxLength: 200 } }}
-            onChange={(event) => setTitle(event.target.value)}
+            onChange={(event) => setTitle(fitting(event.target.value, TITLE_BYTES_MAX))}
           />
         </DialogBody>
         <Dialog.Actions>

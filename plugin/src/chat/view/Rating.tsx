@@ -7,11 +7,12 @@ import UpIcon from 'mdi-material-ui/ThumbUpOutline';
 import { FormEvent, ReactElement, useRef, useState } from 'react';
 
 import { t } from '../../i18n/i18n';
+import { fitting } from '../../text';
 import { useChat } from '../store/context';
 import { Exchange } from '../store/exchanges';
 
 /** As the gateway takes them. */
-const COMMENT_MAX = 4_000;
+const COMMENT_BYTES_MAX = 4_000;
 
 function Comment({ first, onSend }: { first: string; onSend: (comment: string) => void }): ReactElement {
   const [comment, setComment] = useState(first);
@@ -30,8 +31,7 @@ function Comment({ first, onSend }: { first: string; onSend: (comment: string) =
         autoFocus
         label={t('rating.what')}
         value={comment}
-        onChange={(event) => setComment(event.target.value)}
-        slotProps={{ htmlInput: { maxLength: COMMENT_MAX } }}
+        onChange={(event) => setComment(fitting(event.target.value, COMMENT_BYTES_MAX))}
       />
       <Button type="submit" size="small" variant="contained" sx={{ alignSelf: 'end' }}>
         {t('rating.send')}
