@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "proto/store/index.h"
 #include "proto/store/key.h"
+#include "proto/store/quota.h"
 #include "proto/store/session.h"
 #include "proto/store/storage.h"
 
@@ -196,7 +197,7 @@ uint64_t store_session_seed(struct store *s, const struct store_seed *seed, stor
         command_str(create, STR(""));
     }
     int64_t bytes = SESSION_BYTES_MIN + (int64_t)create->bytes.len;
-    storage_take(c, bytes + (int64_t)seed->count * MESSAGE_BYTES, false,
+    storage_take(c, bytes + (int64_t)seed->count * QUOTA_MESSAGE_BYTES, false,
                  seed->life_ms ? seed_send : seed_send_listed);
     return c->id;
 }

@@ -2,6 +2,7 @@
 #include "proto/store/call.h"
 #include "proto/store/create.h"
 #include "proto/store/key.h"
+#include "proto/store/quota.h"
 #include "proto/store/reply.h"
 #include "proto/store/session.h"
 #include "proto/store/storage.h"
@@ -127,8 +128,8 @@ static void on_extent(struct store_call *c, struct store_command *cmd, enum err 
     }
     int64_t texts = (int64_t)(f->title.len + f->model.len + f->settings.len);
     f->looked = 0;
-    storage_take(c, SESSION_BYTES_MIN + texts + f->bytes + (int64_t)f->count * MESSAGE_BYTES, false,
-                 copy_on);
+    storage_take(c, SESSION_BYTES_MIN + texts + f->bytes + (int64_t)f->count * QUOTA_MESSAGE_BYTES,
+                 false, copy_on);
 }
 
 /* ---- the copy ---- */
@@ -172,32 +173,25 @@ static void on_page(struct store_call *c, struct store_command *cmd, enum err er
         copy_on(c);
 }
 
-static struct str letters_of(const struct store_message *m)
-{
-    return m && m->pinned && m->excluded ? STR("px")
-           : m && m->pinned              ? STR("p")
-           : m && m->excluded            ? STR("x")
-                                         : STR("");
-}
-
-/* Records go on as they are, those too that can't be read. */
+/* Records go on as they are, those too that can't be read, and so do flags. */
 static void put(struct store_call *c, const struct redisReply *reply)
 {
     struct fork *f = c->own;
-    const struct redisReply *records = redis_at(reply, 1);
-    unsigned count;
-    struct store_message *m = reply_messages(records, redis_at(reply, 2), &count);
+    const struct redisReply *records = redis_at(reply, 1), *flags = redis_at(reply, 2);
+    unsigned count, flag = 0;
+    struct store_message *m = reply_messages(records, flags, &count);
     struct store_command *cmd = command_script(c, SCRIPT_session_put, on_put);
     command_session_keys(cmd, c->session);
     command_num(cmd, PUT_KEEP_MS);
     for (unsigned i = 0; i + 1 < redis_count(records); i += 2) {
-        uint32_t id = (uint32_t)redis_int(redis_at(records, i));
-        const struct store_message *found = messages_find(m, count, id);
+        struct str id = redis_text(redis_at(records, i));
+        const struct store_message *found =
+            messages_find(m, count, (uint32_t)redis_int(redis_at(records, i)));
         f->turns += found && found->record.role == ROLE_USER;
         f->copied++;
-        command_num(cmd, id);
+        command_str(cmd, id);
         command_str(cmd, redis_text(redis_at(records, i + 1)));
-        command_str(cmd, letters_of(found));
+        command_str(cmd, reply_flags(flags, &flag, id));
     }
     messages_free(m, count);
     command_send(cmd);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include "common/check.h"
 #include "common/log.h"
+#include "proto/store/reply.h"
 
 enum { PILE_BYTES_MAX = 1 << 30 }; /* what PERSAI_SESSION_BYTES may be at most */
 
@@ -11,9 +12,6 @@ struct piled {
     size_t end; /* of its record, which begins where the one before ends */
     bool pinned, excluded;
 };
-
-static struct str letters_of(const struct redisReply *flags, unsigned *at, struct str id);
-static bool has(struct str letters, char letter);
 
 void pile_init(struct pile *p)
 {
@@ -33,7 +31,7 @@ bool pile_add(struct pile *p, const struct redisReply *messages, const struct re
     unsigned flag = 0;
     for (unsigned i = 0; i + 1 < redis_count(messages); i += 2) {
         uint64_t number;
-        struct str id = redis_text(redis_at(messages, i)), letters = letters_of(flags, &flag, id);
+        struct str id = redis_text(redis_at(messages, i)), letters = reply_flags(flags, &flag, id);
         if (!str_u64(id, UINT32_MAX, &number))
             continue;
         if (!buf_add_str(&p->records, redis_text(redis_at(messages, i + 1))))
@@ -44,28 +42,10 @@ bool pile_add(struct pile *p, const struct redisReply *messages, const struct re
         }
         p->all[p->count++] = (struct piled){.message = (uint32_t)number,
                                             .end = p->records.len,
-                                            .pinned = has(letters, 'p'),
-                                            .excluded = has(letters, 'x')};
+                                            .pinned = reply_flag(letters, 'p'),
+                                            .excluded = reply_flag(letters, 'x')};
     }
     return true;
-}
-
-/* Both lists are in the order of the messages; few have flags. */
-static struct str letters_of(const struct redisReply *flags, unsigned *at, struct str id)
-{
-    if (*at + 1 >= redis_count(flags) || !str_eq(redis_text(redis_at(flags, *at)), id))
-        return STR("");
-    struct str letters = redis_text(redis_at(flags, *at + 1));
-    *at += 2;
-    return letters;
-}
-
-static bool has(struct str letters, char letter)
-{
-    for (size_t i = 0; i < letters.len; i++)
-        if (letters.at[i] == letter)
-            return true;
-    return false;
 }
 
 struct store_message *pile_messages(const struct pile *p, unsigned *count)

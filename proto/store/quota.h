@@ -85,6 +85,8 @@ uint64_t quota_keys_reset(struct store *s, store_fn *fn, void *arg);
 uint64_t quota_turn_begin(struct store *s, struct str owner, struct id turn, uint32_t at_once,
                           uint32_t per_minute, int64_t lease_ms, const struct quota_budget *b,
                           store_fn *fn, void *arg);
+/* Of a message beside its texts, as Redis holds it: prelude.lua has the same. */
+enum { QUOTA_MESSAGE_BYTES = 128 };
 /* Who holds the turn keeps its place; when all that hold it are gone, it is free by itself. */
 void quota_turn_hold(struct store *s, struct str owner, struct id turn, int64_t lease_ms);
 void quota_turn_end(struct store *s, struct str owner, struct id turn);

@@ -90,34 +90,39 @@ struct store_message *messages_find(struct store_message *m, unsigned count, uin
     return count == 0 ? NULL : bsearch(&key, m, count, sizeof(*m), by_message);
 }
 
-/* flags: pairs (message id, letters), few. */
-static void flag_messages(struct store_message *m, unsigned count, const struct redisReply *flags)
+struct str reply_flags(const struct redisReply *flags, unsigned *at, struct str id)
 {
-    for (unsigned i = 0; i + 1 < redis_count(flags); i += 2) {
-        struct store_message *found = messages_find(m, count, u32_at(flags, i));
-        struct str letters = text_at(flags, i + 1);
-        for (size_t j = 0; found && j < letters.len; j++) {
-            found->pinned |= letters.at[j] == 'p';
-            found->excluded |= letters.at[j] == 'x';
-        }
-    }
+    if (*at + 1 >= redis_count(flags) || !str_eq(text_at(flags, *at), id))
+        return STR("");
+    struct str letters = text_at(flags, *at + 1);
+    *at += 2;
+    return letters;
+}
+
+bool reply_flag(struct str letters, char letter)
+{
+    return letters.len > 0 && memchr(letters.at, letter, letters.len);
 }
 
 struct store_message *reply_messages(const struct redisReply *messages,
                                      const struct redisReply *flags, unsigned *count)
 {
-    unsigned pairs = redis_count(messages) / 2, kept = 0;
+    unsigned pairs = redis_count(messages) / 2, kept = 0, flag = 0;
     struct store_message *m = xcalloc(pairs + 1, sizeof(*m));
     for (unsigned i = 0; i < pairs; i++) {
-        uint64_t id;
-        if (str_u64(text_at(messages, 2 * i), UINT32_MAX, &id) &&
-            record_message_decode(text_at(messages, 2 * i + 1), &m[kept].record) == ERR_NONE)
-            m[kept++].message = (uint32_t)id;
-        else /* one spoilt record must not take the conversation with it */
-            log_error("store.bad_record", "message=%s", log_text(text_at(messages, 2 * i)));
+        struct str id = text_at(messages, 2 * i), letters = reply_flags(flags, &flag, id);
+        uint64_t number;
+        if (!str_u64(id, UINT32_MAX, &number) ||
+            record_message_decode(text_at(messages, 2 * i + 1), &m[kept].record) != ERR_NONE) {
+            /* one spoilt record must not take the conversation with it */
+            log_error("store.bad_record", "message=%s", log_text(id));
+            continue;
+        }
+        m[kept].message = (uint32_t)number;
+        m[kept].pinned = reply_flag(letters, 'p');
+        m[kept++].excluded = reply_flag(letters, 'x');
     }
     qsort(m, kept, sizeof(*m), by_message);
-    flag_messages(m, kept, flags);
     *count = kept;
     return m;
 }

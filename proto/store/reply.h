@@ -10,6 +10,10 @@ void reply_turn(const struct redisReply *p, struct id session, struct id turn,
 void reply_session(const struct redisReply *p, struct id session, struct store_session *out);
 struct store_message *reply_messages(const struct redisReply *messages,
                                      const struct redisReply *flags, unsigned *count);
+/* The letters of a message (p: pinned, x: excluded) in flags, which has pairs (message id,
+ * letters) of few messages, in the messages' order; at: how far it is read, 0 at first. */
+struct str reply_flags(const struct redisReply *flags, unsigned *at, struct str id);
+bool reply_flag(struct str letters, char letter);
 struct store_message *messages_find(struct store_message *m, unsigned count, uint32_t message);
 /* said: triples (message id, sentiment, comment). */
 void reply_feedback(struct store_message *m, unsigned count, const struct redisReply *said);

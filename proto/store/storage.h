@@ -6,9 +6,8 @@
 #include "proto/store/call.h"
 
 enum {
-    SESSION_BYTES_MIN = 1024, /* of an empty one, as Redis holds it: prelude.lua has the same */
-    MESSAGE_BYTES = 128,      /* of a message beside its text */
-};
+    SESSION_BYTES_MIN = 1024
+}; /* of an empty one, as Redis holds it: prelude.lua has the same */
 /* Takes bytes (all that the call's session has, or with add: more than it has) of the call's
  * owner's quota, then goes on; else the call ends with ERR_TOO_MANY_SESSIONS or ERR_QUOTA_EXCEEDED.
  */

@@ -10,7 +10,6 @@
 enum {
     CONTENTS_BYTES_MAX = 1 << 20, /* of all results, before they are cut to fit an event */
     CONTENTS_BYTES_MIN = 256,
-    MESSAGE_BYTES = 256, /* of a stored one beside its texts */
 };
 
 static bool add_payload(struct turn *t, bool final)
@@ -155,7 +154,7 @@ static int64_t seal_bytes(const struct turn *t, const struct store_seal *s)
     size_t bytes = journal_stored_bytes(&t->journal);
     for (unsigned i = 0; i < s->message_count; i++) {
         const struct record_message *m = &s->messages[i];
-        bytes += MESSAGE_BYTES + m->content.len;
+        bytes += QUOTA_MESSAGE_BYTES + m->content.len;
         for (unsigned k = 0; k < m->call_count; k++)
             bytes += m->calls[k].arguments.len;
         for (unsigned k = 0; k < m->response_count; k++)
