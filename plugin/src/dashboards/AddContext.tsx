@@ -12,7 +12,7 @@ import {
   Typography,
 } from '@mui/material';
 import { Dialog } from '@perses-dev/components';
-import { DashboardResource } from '@perses-dev/core';
+import { DashboardResource, ProjectResource } from '@perses-dev/core';
 import { useQuery } from '@tanstack/react-query';
 import { ReactElement, useMemo, useState } from 'react';
 
@@ -138,13 +138,22 @@ function Variables(props: {
   );
 }
 
-export function AddContext({ api, attachments, onAdd, onClose }: AddContextProps): ReactElement {
+interface Choosing {
+  readonly projects: readonly ProjectResource[] | undefined;
+  readonly project: string;
+  readonly setProject: (project: string) => void;
+  readonly dashboards: readonly DashboardResource[] | undefined;
+  /** The one that is chosen, with the variables of its project and all projects. */
+  readonly dashboard: DashboardResource | undefined;
+  readonly setName: (name: string) => void;
+  /** null: none. */
+  readonly error: unknown;
+}
+
+/** What Perses has to choose from, and the project and dashboard that are chosen. */
+function useChoosing(api: PersesApi): Choosing {
   const [chosenProject, setProject] = useState<string>();
   const [name, setName] = useState('');
-  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
-  const [values, setValues] = useState<VariableValues>({});
-  const [ownTime, setOwnTime] = useState(false);
-
   const projects = useQuery({ queryKey: ['persai-projects'], queryFn: () => api.listProjects() });
   const project = chosenProject ?? projects.data?.[0]?.metadata.name ?? '';
   const dashboards = useQuery({
@@ -161,9 +170,78 @@ export function AddContext({ api, attachments, onAdd, onClose }: AddContextProps
     const found = dashboards.data?.find(({ metadata }) => metadata.name === name);
     return found && withOutside(found, outside.data ?? []);
   }, [dashboards.data, name, outside.data]);
-  const pick = (next: string): void => {
-    const found = dashboards.data?.find(({ metadata }) => metadata.name === next);
-    setName(next);
+  return {
+    projects: projects.data,
+    project,
+    setProject,
+    dashboards: dashboards.data,
+    dashboard,
+    setName,
+    error: dashboards.error ?? projects.error ?? outside.error,
+  };
+}
+
+function Choice({ choosing, onPick }: { choosing: Choosing; onPick: (name: string) => void }): ReactElement {
+  const { projects, project, setProject, dashboards, dashboard } = choosing;
+  return (
+    <>
+      {projects?.length === 0 && <Typography>{t('add.noProject')}</Typography>}
+      <TextField
+        select
+        label={t('add.project')}
+        value={project}
+        onChange={({ target }) => {
+          setProject(target.value);
+          onPick('');
+        }}
+      >
+        {(projects ?? []).map(({ metadata, spec }) => (
+          <MenuItem key={metadata.name} value={metadata.name}>
+            {plain(spec?.display?.name ?? metadata.name)}
+          </MenuItem>
+        ))}
+      </TextField>
+      <TextField
+        select
+        label={t('add.dashboard')}
+        value={dashboard?.metadata.name ?? ''}
+        helperText={dashboards?.length === 0 ? t('addContext.noDashboard') : undefined}
+        onChange={({ target }) => onPick(target.value)}
+      >
+        {(dashboards ?? []).map(({ metadata, spec }) => (
+          <MenuItem key={metadata.name} value={metadata.name}>
+            {plain(spec.display?.name ?? metadata.name)}
+          </MenuItem>
+        ))}
+      </TextField>
+    </>
+  );
+}
+
+function Size(props: { attachment: Attachment | undefined; total: number }): ReactElement {
+  const { attachment, total } = props;
+  const tooLarge = total > CONTEXT_BYTES_MAX;
+  return (
+    <Alert severity={tooLarge ? 'warning' : 'info'} variant="outlined" data-testid="context-size">
+      {t('addContext.size', {
+        shown: attachment?.panels.length ?? 0,
+        count: attachment?.panelCount ?? 0,
+        size: sizeText(attachment === undefined ? 0 : bytesOf([attachment])),
+      })}
+      {tooLarge && ` ${t('addContext.tooLarge', { size: sizeText(total), most: CONTEXT_BYTES_MAX / 1024 })}`}
+    </Alert>
+  );
+}
+
+export function AddContext({ api, attachments, onAdd, onClose }: AddContextProps): ReactElement {
+  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+  const [values, setValues] = useState<VariableValues>({});
+  const [ownTime, setOwnTime] = useState(false);
+  const choosing = useChoosing(api);
+  const { dashboard, error } = choosing;
+  const pick = (name: string): void => {
+    const found = choosing.dashboards?.find(({ metadata }) => metadata.name === name);
+    choosing.setName(name);
     setValues({});
     setChosen(new Set(Object.keys(found?.spec.panels ?? {})));
   };
@@ -177,17 +255,15 @@ export function AddContext({ api, attachments, onAdd, onClose }: AddContextProps
     [dashboard, chosen, values, ownTime],
   );
   const after = attachment === undefined ? attachments : withAttachment(attachments, attachment);
-  const own = attachment === undefined ? 0 : bytesOf([attachment]);
   const total = bytesOf(after);
-  const tooLarge = total > CONTEXT_BYTES_MAX;
-  const error = dashboards.error ?? projects.error ?? outside.error;
+  const canAdd = attachment !== undefined && total <= CONTEXT_BYTES_MAX;
   return (
     <Dialog open onClose={onClose} fullWidth maxWidth="sm" aria-label={t('contextBar.addContext')}>
       <Dialog.Header onClose={onClose}>{t('addContext.title')}</Dialog.Header>
       <Dialog.Form
         onSubmit={(event) => {
           event.preventDefault();
-          if (attachment === undefined || tooLarge) return;
+          if (!canAdd) return;
           onAdd(after);
           onClose();
         }}
@@ -195,35 +271,7 @@ export function AddContext({ api, attachments, onAdd, onClose }: AddContextProps
         <DialogBody>
           <Stack gap={2} sx={{ pt: 1 }}>
             {error !== null && <Alert severity="error">{problemText(error)}</Alert>}
-            {projects.data?.length === 0 && <Typography>{t('add.noProject')}</Typography>}
-            <TextField
-              select
-              label={t('add.project')}
-              value={project}
-              onChange={(event) => {
-                setProject(event.target.value);
-                pick('');
-              }}
-            >
-              {(projects.data ?? []).map(({ metadata, spec }) => (
-                <MenuItem key={metadata.name} value={metadata.name}>
-                  {plain(spec?.display?.name ?? metadata.name)}
-                </MenuItem>
-              ))}
-            </TextField>
-            <TextField
-              select
-              label={t('add.dashboard')}
-              value={dashboard === undefined ? '' : name}
-              helperText={dashboards.data?.length === 0 ? t('addContext.noDashboard') : undefined}
-              onChange={(event) => pick(event.target.value)}
-            >
-              {(dashboards.data ?? []).map(({ metadata, spec }) => (
-                <MenuItem key={metadata.name} value={metadata.name}>
-                  {plain(spec.display?.name ?? metadata.name)}
-                </MenuItem>
-              ))}
-            </TextField>
+            <Choice choosing={choosing} onPick={pick} />
             {dashboard !== undefined && (
               <>
                 <Panels dashboard={dashboard} chosen={chosen} onChange={setChosen} />
@@ -232,23 +280,13 @@ export function AddContext({ api, attachments, onAdd, onClose }: AddContextProps
                   control={<Switch checked={ownTime} onChange={(_event, on) => setOwnTime(on)} />}
                   label={t('addContext.ownTime', { duration: dashboard.spec.duration ?? '1h' })}
                 />
-                <Alert severity={tooLarge ? 'warning' : 'info'} variant="outlined" data-testid="context-size">
-                  {t('addContext.size', {
-                    shown: attachment?.panels.length ?? 0,
-                    count: attachment?.panelCount ?? 0,
-                    size: sizeText(own),
-                  })}
-                  {tooLarge &&
-                    ` ${t('addContext.tooLarge', { size: sizeText(total), most: CONTEXT_BYTES_MAX / 1024 })}`}
-                </Alert>
+                <Size attachment={attachment} total={total} />
               </>
             )}
           </Stack>
         </DialogBody>
         <Dialog.Actions>
-          <Dialog.PrimaryButton disabled={attachment === undefined || tooLarge}>
-            {t('add.add')}
-          </Dialog.PrimaryButton>
+          <Dialog.PrimaryButton disabled={!canAdd}>{t('add.add')}</Dialog.PrimaryButton>
           <Dialog.SecondaryButton onClick={onClose}>{t('historyDialogs.cancel')}</Dialog.SecondaryButton>
         </Dialog.Actions>
       </Dialog.Form>

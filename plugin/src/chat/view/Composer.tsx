@@ -172,54 +172,138 @@ function SendButton(props: ComposerProps & { canSend: boolean; onSendNow: () => 
   );
 }
 
-export function Composer(props: ComposerProps): ReactElement {
-  const { busy, stopping, blocked, draftKey, compact, inputRef, onSend, onStop, onEditLast, children } =
-    props;
+interface Draft {
+  readonly text: string;
+  readonly setText: (text: string) => void;
+  /** What was pasted, as long as it is all that is there. */
+  readonly pasted: Pasted | undefined;
+  readonly setPasted: (pasted: Pasted | undefined) => void;
+  readonly clear: () => void;
+}
+
+/** What is written and not sent. */
+function useDraft(draftKey: string): Draft {
   const [{ draft, asked }] = useState(() => ({
     draft: tabKey('draft', draftKey),
     asked: tabKey('asked', draftKey),
   }));
   const [text, setText] = useState(() => textAtFirst(draft, asked));
   const [pasted, setPasted] = useState<Pasted>();
-  const completing = useOffers(props, text, setText);
 
   useEffect(() => writeTab(draft, text), [draft, text]);
   useEffect(() => writeTab(asked, ''), [asked]); // it is the draft's now
+  return {
+    text,
+    setText,
+    pasted,
+    setPasted,
+    clear: () => {
+      setText('');
+      setPasted(undefined);
+    },
+  };
+}
 
-  useShortcut(inputRef, !compact, props.onHelp);
+interface Asking {
+  readonly canSend: boolean;
+  readonly send: () => void;
+  readonly askPasted: (kind: Pasted) => void;
+  readonly onKeyDown: (event: KeyboardEvent) => void;
+}
 
-  const helpId = useId();
-  const listId = useId();
+function useAsking(props: ComposerProps, { text, clear }: Draft, completing: Completing): Asking {
+  const { busy, stopping, blocked, onSend, onStop, onEditLast } = props;
   const canAsk = !busy && blocked === undefined;
   const canSend = canAsk && text.trim() !== '' && text.length <= QUESTION_CHARS_MAX;
   const send = (): void => {
     if (!canSend) return;
     onSend(text);
-    setText('');
-    setPasted(undefined);
+    clear();
   };
-  const askPasted = (kind: Pasted): void => {
-    if (!canAsk) return;
-    onSend(`${t(`pasted.${kind}.ask`)}\n\n\`\`\`${FENCE[kind]}\n${text.trim()}\n\`\`\``);
-    setText('');
-    setPasted(undefined);
-  };
-  const onKeyDown = (event: KeyboardEvent): void => {
-    if (event.nativeEvent.isComposing || completing.onKey(event)) return;
-    if (event.key === 'Escape' && busy) {
-      event.stopPropagation(); // it does not close what the chat is in, too
-      if (!stopping) onStop();
-    }
-    if (event.key === 'ArrowUp' && text === '' && onEditLast !== undefined && canAsk) {
+  return {
+    canSend,
+    send,
+    askPasted: (kind) => {
+      if (!canAsk) return;
+      onSend(`${t(`pasted.${kind}.ask`)}\n\n\`\`\`${FENCE[kind]}\n${text.trim()}\n\`\`\``);
+      clear();
+    },
+    onKeyDown: (event) => {
+      if (event.nativeEvent.isComposing || completing.onKey(event)) return;
+      if (event.key === 'Escape' && busy) {
+        event.stopPropagation(); // it does not close what the chat is in, too
+        if (!stopping) onStop();
+      }
+      if (event.key === 'ArrowUp' && text === '' && onEditLast !== undefined && canAsk) {
+        event.preventDefault();
+        onEditLast();
+      }
+      // Enter that ends the writing of a Chinese or Japanese word does not send.
+      if (event.key !== 'Enter' || event.shiftKey) return;
       event.preventDefault();
-      onEditLast();
-    }
-    // Enter that ends the writing of a Chinese or Japanese word does not send.
-    if (event.key !== 'Enter' || event.shiftKey) return;
-    event.preventDefault();
-    send();
+      send();
+    },
   };
-  const { offers, at } = completing;
+}
+
+interface QuestionProps {
+  readonly compact: boolean;
+  readonly inputRef: RefObject<HTMLTextAreaElement>;
+  readonly draft: Draft;
+  readonly completing: Completing;
+  readonly helpId: string;
+  readonly listId: string;
+  readonly onKeyDown: (event: KeyboardEvent) => void;
+}
+
+function Question(props: QuestionProps): ReactElement {
+  const { compact, inputRef, draft, completing, helpId, listId, onKeyDown } = props;
+  const { text, pasted, setText, setPasted } = draft;
+  const { offers, at, onText } = completing;
+  return (
+    <TextField
+      multiline
+      fullWidth
+      maxRows={compact ? 3 : 8}
+      variant="standard"
+      placeholder={t('composer.placeholder')}
+      value={text}
+      inputRef={inputRef}
+      error={text.length > QUESTION_CHARS_MAX}
+      slotProps={{
+        input: { disableUnderline: true },
+        htmlInput: {
+          'aria-label': t('composer.question'),
+          'aria-describedby': helpId,
+          'aria-autocomplete': 'list',
+          'aria-controls': offers.length > 0 ? listId : undefined,
+          'aria-activedescendant': offers.length > 0 ? optionId(listId, at) : undefined,
+        },
+      }}
+      onChange={({ target }) => {
+        setText(target.value);
+        if (pasted !== undefined && pastedAs(target.value) !== pasted) setPasted(undefined);
+        onText(target.value, target.selectionStart ?? target.value.length);
+      }}
+      onPaste={(event) => {
+        if (text.trim() === '') setPasted(pastedAs(event.clipboardData.getData('text')));
+      }}
+      onKeyDown={onKeyDown}
+    />
+  );
+}
+
+export function Composer(props: ComposerProps): ReactElement {
+  const { draftKey, compact, inputRef, children } = props;
+  const draft = useDraft(draftKey);
+  const { text, pasted } = draft;
+  const completing = useOffers(props, text, draft.setText);
+  const { canSend, send, askPasted, onKeyDown } = useAsking(props, draft, completing);
+  useShortcut(inputRef, !compact, props.onHelp);
+
+  const helpId = useId();
+  const listId = useId();
+  const { offers, at, take } = completing;
   return (
     <Box
       sx={{
@@ -233,38 +317,10 @@ export function Composer(props: ComposerProps): ReactElement {
         '&:focus-within': { borderColor: 'primary.main' },
       }}
     >
-      {offers.length > 0 && <Completion id={listId} offers={offers} at={at} onChoose={completing.take} />}
+      {offers.length > 0 && <Completion id={listId} offers={offers} at={at} onChoose={take} />}
       {pasted !== undefined && <PastedHint kind={pasted} onAsk={() => askPasted(pasted)} />}
       <Stack direction="row" alignItems="end" gap={1}>
-        <TextField
-          multiline
-          fullWidth
-          maxRows={compact ? 3 : 8}
-          variant="standard"
-          placeholder={t('composer.placeholder')}
-          value={text}
-          inputRef={inputRef}
-          error={text.length > QUESTION_CHARS_MAX}
-          slotProps={{
-            input: { disableUnderline: true },
-            htmlInput: {
-              'aria-label': t('composer.question'),
-              'aria-describedby': helpId,
-              'aria-autocomplete': 'list',
-              'aria-controls': offers.length > 0 ? listId : undefined,
-              'aria-activedescendant': offers.length > 0 ? optionId(listId, at) : undefined,
-            },
-          }}
-          onChange={({ target }) => {
-            setText(target.value);
-            if (pasted !== undefined && pastedAs(target.value) !== pasted) setPasted(undefined);
-            completing.onText(target.value, target.selectionStart ?? target.value.length);
-          }}
-          onPaste={(event) => {
-            if (text.trim() === '') setPasted(pastedAs(event.clipboardData.getData('text')));
-          }}
-          onKeyDown={onKeyDown}
-        />
+        <Question {...{ compact, inputRef, draft, completing, helpId, listId, onKeyDown }} />
         <SendButton {...props} canSend={canSend} onSendNow={send} />
       </Stack>
       <Stack direction="row" alignItems="center" gap={1} flexWrap="wrap" sx={{ mt: 0.5 }}>
