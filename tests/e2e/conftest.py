@@ -86,21 +86,26 @@ def prometheus(run_folder: Path, service_logs: Path) -> Iterator[Prometheus]:
     service.stop()
 
 
+PERSES = pytest.StashKey[Perses]()
+
+
 @pytest.fixture(scope="session")
-def perses(run_folder: Path, service_logs: Path, prometheus: Prometheus) -> Iterator[Perses]:
+def perses(run_folder: Path, service_logs: Path, prometheus: Prometheus, request: pytest.FixtureRequest) -> Iterator[Perses]:
     # closed-port: a datasource whose upstream is down.
     service = Perses(run_folder / "perses", service_logs,
                      {"prometheus": prometheus.url, "closed-port": "http://127.0.0.1:1"})
     service.start()
+    request.config.stash[PERSES] = service
     yield service
     service.process.terminate()
 
 
 @pytest.fixture(scope="module", autouse=True)
-def own_datasources(perses: Perses) -> Iterator[None]:
-    """A file leaves no datasources to the next one."""
+def own_datasources(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A file leaves no datasources to the next one. It may have a Perses of its own, or none."""
     yield
-    perses.remove_datasources()
+    if PERSES in request.config.stash:
+        request.config.stash[PERSES].remove_datasources()
 
 
 @pytest.fixture(scope="session")
