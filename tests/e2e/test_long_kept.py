@@ -12,8 +12,9 @@ from harness.wait import SLOWNESS, until
 
 CONVERSATION = 28 << 20
 QUESTION = 60_000
-# A page takes Redis about one; a whole conversation hundreds. The rest is for a machine that others use too.
+# A page takes Redis about one; a whole conversation hundreds.
 LONGEST_MS = 100
+TICK = 0.005
 
 
 def long_session(stack: Stack, person: Client) -> str:
@@ -42,9 +43,17 @@ def watch(stack: Stack) -> None:
     stack.redis.client.slowlog_reset()
 
 
-def beside(busy: Callable[[], None], bob: Callable[[], None]) -> list[float]:
-    """How long each of bob's requests takes while the other is under way."""
-    times, over = [], threading.Event()
+def beside(busy: Callable[[], None], bob: Callable[[], None]) -> tuple[list[float], float]:
+    """How long each of bob's requests takes while the other is under way; and the longest time, in ms, for which the machine
+    meanwhile left one waiting who wanted nothing but to wake up: so long Redis may be kept by others, too."""
+    times, over, late = [], threading.Event(), 0.0
+
+    def wake_up() -> None:
+        nonlocal late
+        while not over.is_set():
+            began = time.monotonic()
+            time.sleep(TICK)
+            late = max(late, time.monotonic() - began - TICK)
 
     def work() -> None:
         try:
@@ -52,14 +61,16 @@ def beside(busy: Callable[[], None], bob: Callable[[], None]) -> list[float]:
         finally:
             over.set()
 
-    thread = threading.Thread(target=work)
-    thread.start()
+    threads = [threading.Thread(target=one) for one in (work, wake_up)]
+    for thread in threads:
+        thread.start()
     while not over.is_set():
         began = time.monotonic()
         bob()
         times.append(time.monotonic() - began)
-    thread.join()
-    return sorted(times)
+    for thread in threads:
+        thread.join()
+    return sorted(times), late * 1000
 
 
 def test_questions_in_long_conversations_keep_nobody_waiting(bare: Stack) -> None:
@@ -76,12 +87,12 @@ def test_questions_in_long_conversations_keep_nobody_waiting(bare: Stack) -> Non
                 for log in pool.map(lambda session: alice.ask(session, "and now?"), theirs):
                     assert log.answer()
 
-    times = beside(ask_all, lambda: bob.ask(own, "hello").answer())
+    times, late = beside(ask_all, lambda: bob.ask(own, "hello").answer())
     slow, what = slowest_command_ms(stack)
     print(f"bob's turns: {len(times)}, median {times[len(times) // 2] * 1000:.0f} ms, longest {times[-1] * 1000:.0f} ms; "
           f"Redis's longest command {slow:.1f} ms {what}")
-    assert slow < LONGEST_MS * SLOWNESS, what
-    assert times[-1] < 1 * SLOWNESS, times
+    assert slow < LONGEST_MS * SLOWNESS + late, (what, late)
+    assert times[len(times) // 2] < 0.5 * SLOWNESS, times
 
 
 def test_copies_are_asked_of_the_quota_first_and_made_by_pages(bare: Stack) -> None:
@@ -101,7 +112,7 @@ def test_copies_are_asked_of_the_quota_first_and_made_by_pages(bare: Stack) -> N
         return answer.status
 
     copies: list[str] = []
-    times = beside(lambda: until(lambda: fork() == 422, "the quota"), lambda: bob.sessions())
+    times, late = beside(lambda: until(lambda: fork() == 422, "the quota"), lambda: bob.sessions())
     made = len(copies)
     assert made >= 1
     slow, what = slowest_command_ms(stack)
@@ -112,15 +123,15 @@ def test_copies_are_asked_of_the_quota_first_and_made_by_pages(bare: Stack) -> N
         with ThreadPoolExecutor(4) as pool:
             assert set(pool.map(lambda _: fork(), range(40))) == {422}
 
-    times_refused = beside(refused, lambda: bob.sessions())
+    times_refused, _ = beside(refused, lambda: bob.sessions())
     keys = set(stack.redis.client.scan_iter("p:m:*"))
     grown = stack.gateway.process.memory_bytes() - before
     print(f"bob's lists: longest {times[-1] * 1000:.0f} ms beside {made} copies, {times_refused[-1] * 1000:.0f} ms beside "
           f"40 refused ones; gateway grew by {grown >> 10} KiB; Redis's longest command {slow:.1f} ms {what}")
     assert len(keys) == made + 2, "what was refused leaves nothing behind"
-    assert slow < LONGEST_MS * SLOWNESS, what
+    assert slow < LONGEST_MS * SLOWNESS + late, (what, late)
     assert grown < 16 << 20
-    assert times[-1] < 1 * SLOWNESS and times_refused[-1] < 1 * SLOWNESS
+    assert times[-1] < 1 * SLOWNESS + late / 1000 and times_refused[-1] < 1 * SLOWNESS + late / 1000
 
 
 def test_copies_at_two_gateways_while_a_turn_runs_harm_nobody(bare: Stack) -> None:
@@ -148,11 +159,11 @@ def test_copies_at_two_gateways_while_a_turn_runs_harm_nobody(bare: Stack) -> No
         with ThreadPoolExecutor(8) as pool:
             assert sorted(pool.map(fork, range(8))) == [201] * 3 + [422] * 5
 
-    times = beside(fork_all, lambda: bob.sessions())
+    times, late = beside(fork_all, lambda: bob.sessions())
     slow, what = slowest_command_ms(stack)
     print(f"bob's lists: longest {times[-1] * 1000:.0f} ms; Redis's longest command {slow:.1f} ms {what}")
-    assert slow < LONGEST_MS * SLOWNESS, what
-    assert times[-1] < 1 * SLOWNESS
+    assert slow < LONGEST_MS * SLOWNESS + late, (what, late)
+    assert times[-1] < 1 * SLOWNESS + late / 1000
     gate.open()
     assert running.finish().answer() == "One two."
     whole = stack.redis.client.hgetall(f"p:m:{{{session}}}")
