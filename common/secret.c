@@ -125,6 +125,26 @@ bool secret_eq(const struct secret *a, const struct secret *b)
     return x.len == y.len && (x.len == 0 || sodium_memcmp(x.at, y.at, x.len) == 0);
 }
 
+static char *find(struct str key, const char *at, size_t len)
+{
+    return key.len < SECRET_PART_MIN || len == 0 ? NULL : memmem(at, len, key.at, key.len);
+}
+
+bool secret_is_in(const struct secret *s, struct str bytes)
+{
+    return find(secret_reveal(s), bytes.at, bytes.len) != NULL;
+}
+
+void secret_hide(const struct secret *s, char *at, size_t len)
+{
+    struct str key = secret_reveal(s);
+    const char *end = at + len;
+    while ((at = find(key, at, (size_t)(end - at))) != NULL) {
+        memset(at, '*', key.len);
+        at += key.len;
+    }
+}
+
 void secret_wipe(void *at, size_t len)
 {
     if (len > 0)

@@ -20,6 +20,10 @@ struct secret *secret_ref(struct secret *s);      /* shares: counted, the last s
 struct str secret_reveal(const struct secret *s); /* borrowed; NULL gives the empty slice */
 bool secret_eq(const struct secret *a,
                const struct secret *b); /* constant time for equal lengths */
+/* What a server repeats of a secret must not be shown to a model, a person or a log. A secret of
+ * less than SECRET_PART_MIN bytes may be a part of any word: it is nowhere. NULL too. */
+bool secret_is_in(const struct secret *s, struct str bytes);
+void secret_hide(const struct secret *s, char *at, size_t len); /* stars, wherever it is whole */
 void secret_wipe(void *at, size_t len);
 /* free() that wipes all of the block first: for libraries that take an allocator. NULL is fine. */
 void secret_wiping_free(void *take_bytes);
@@ -27,6 +31,6 @@ void secret_hash(
     struct str bytes,
     unsigned char out[32]); /* keyed by a random key of this process: a cache key, not a digest */
 
-enum { SECRET_MAX = 16384 };
+enum { SECRET_MAX = 16384, SECRET_PART_MIN = 8 };
 
 #endif

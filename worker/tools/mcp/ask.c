@@ -12,7 +12,6 @@ enum {
     REFUSAL_BYTES_MAX = 64 << 10, /* of a body with an HTTP error */
     NOTES_MAX = 8,                /* no more replies at once: a server could ask without end */
     NOTE_MS = 10000,
-    KEY_MIN = 8, /* bytes: a shorter key may be a part of any word */
     BYE_MS = 1000,
     HEADERS_MAX = 6 + MCP_HEADERS_MAX + MCP_MARKS_MAX,
 };
@@ -78,14 +77,12 @@ static void finish(struct mcp_ask *a, struct mcp_answer answer)
 /* A server that repeats the operator's key must not show it to models, persons and logs. */
 static bool read_hiding_key(struct mcp_ask *a, struct str bytes, const char **why)
 {
-    struct str key = secret_reveal(a->peer->config->key);
-    if (key.len < KEY_MIN || bytes.len == 0 || !memmem(bytes.at, bytes.len, key.at, key.len))
+    const struct secret *key = a->peer->config->key;
+    if (!secret_is_in(key, bytes))
         return mcp_read(bytes, on_message, a, why);
     scoped_buf(b, bytes.len);
     buf_add_str(&b, bytes);
-    for (char *at = b.at, *end = b.at + b.len;
-         (at = memmem(at, (size_t)(end - at), key.at, key.len)) != NULL; at += key.len)
-        memset(at, '*', key.len);
+    secret_hide(key, b.at, b.len);
     return mcp_read(buf_str(&b), on_message, a, why);
 }
 
