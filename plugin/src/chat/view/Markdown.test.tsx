@@ -172,6 +172,84 @@ describe('Markdown', () => {
   });
 
   it.each([
+    ['<details class="x">', false],
+    ['<details id=x markdown="1">', false],
+    ['<details style="color: red" OPEN class="y">', true],
+    ['<details class="open">', false],
+    ['<details data-x="is open now">', false],
+    ['<details\n  class="x"\n  open="">', true],
+    ['<details onclick="alert(1)" onToggle=alert(1)>', false],
+  ])('folds %s, and takes nothing else from it', (tag, isOpen) => {
+    for (const text of [`${tag}<summary class="s">S</summary>\n\ntext\n\n</details>\n\nafter`]) {
+      const page = show(text);
+      const fold = page.querySelector('details');
+      expect(fold?.getAttributeNames()).toEqual(isOpen ? ['open'] : []);
+      expect(fold?.querySelector('summary')?.getAttributeNames()).toEqual([]);
+      expect(page.textContent?.replaceAll('\n', '')).toBe('Stextafter');
+    }
+  });
+
+  it('takes how a tag looks from no text', () => {
+    const page = show('<kbd class="x">Ctrl</kbd> <sub style=\'color:red\'>a</sub> b<br clear="all">c');
+    for (const name of ['kbd', 'sub', 'br'])
+      expect(page.querySelector(name)?.getAttributeNames(), name).toEqual([]);
+    expect(page.textContent).toBe('Ctrl a bc');
+  });
+
+  it.each([
+    ['note', 'Note'],
+    ['tip', 'Tip'],
+    ['important', 'Important'],
+    ['warning', 'Warning'],
+    ['caution', 'Caution'],
+  ])('draws a quote that begins with %s', (name, title) => {
+    for (const mark of [name.toUpperCase(), name]) {
+      for (const after of ['\n> text **b**', '  \n> text **b**', '\n>\n> text **b**']) {
+        const box = show(`> [!${mark}]${after}\n>\n> - one\n>   - two`).querySelector('blockquote');
+        expect(box?.firstElementChild?.textContent).toBe(title);
+        expect(box?.querySelector('svg')).not.toBeNull();
+        expect(box?.querySelector('strong')?.textContent).toBe('b');
+        expect(box?.querySelectorAll('li')).toHaveLength(2);
+        expect(box?.textContent).not.toContain('[!');
+      }
+    }
+    const fold = show(`<details><summary>s</summary>\n\n> [!${name}]\n> x\n\n</details>`);
+    expect(fold.querySelector('details blockquote')?.firstElementChild?.textContent).toBe(title);
+  });
+
+  it.each([
+    '> [!NOTE] more in the line',
+    '> [!NOTE]',
+    '> [!OTHER]\n> x',
+    '> [!NOTE]**b**',
+    '> x\n> [!NOTE]',
+    '> `[!NOTE]`\n> x',
+    '[!NOTE]\nx',
+    '> [!constructor]\n> x',
+  ])('leaves %j as it is', (text) => {
+    const page = show(text);
+    expect(page.querySelector('svg')).toBeNull();
+    expect(page.textContent?.trim()).toBe(text.replace(/^> /gm, '').replace(/[*`]/g, ''));
+  });
+
+  it('shows what GitHub shows of code, of quotes and of words between colons', () => {
+    for (const text of ['~~~\ncode ``` x\n~~~', '~~~\ncode ``` x', '````\ncode ``` x'])
+      expect(show(text, false).querySelector('pre')?.textContent).toBe('code ``` x');
+    expect(show(':rocket: at 10:30:15').textContent).toBe(':rocket: at 10:30:15');
+    expect(
+      show('> - a\n>   - b\n>     1. c\n>        ```\n>        x\n>        ```').querySelector(
+        'ul ul ol pre',
+      ),
+    ).not.toBeNull();
+    const page = show('see www.example.org, https://example.org/a_b_c. <https://example.org/?q=x>');
+    expect([...page.querySelectorAll('a')].map((link) => link.getAttribute('href'))).toEqual([
+      'http://www.example.org/',
+      'https://example.org/a_b_c',
+      'https://example.org/?q=x',
+    ]);
+  });
+
+  it.each([
     ['<details><summary>S</summary>\n\ncontent **here**</details>\n\nafter', 'content here'],
     ['<details>\n<summary>S</summary>\n\n- a\n- b</details>\n\nafter', '\na\nb\n'],
     ['<details><summary>S</summary>\n\nx <pod></details>  \nafter', 'x <pod>'],

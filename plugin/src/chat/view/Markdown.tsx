@@ -1,6 +1,11 @@
 // The model's markdown. It is untrusted: of HTML only a few tags are drawn, the rest is text; no images, only http(s)
 // links with their host shown. While it streams only its last block is parsed and drawn again.
 import { Box, Link, Table, TableBody, TableCell, TableHead, TableRow, Typography } from '@mui/material';
+import InformationIcon from 'mdi-material-ui/InformationOutline';
+import TipIcon from 'mdi-material-ui/LightbulbOutline';
+import ImportantIcon from 'mdi-material-ui/MessageAlertOutline';
+import WarningIcon from 'mdi-material-ui/AlertOutline';
+import CautionIcon from 'mdi-material-ui/AlertOctagonOutline';
 import {
   ReactElement,
   ReactNode,
@@ -16,6 +21,7 @@ import rehypeSanitize, { Options, defaultSchema } from 'rehype-sanitize';
 import remarkGfm from 'remark-gfm';
 import remend, { RemendOptions, isWithinCodeBlock } from 'remend';
 
+import { ALERTS, Alert, isAlert, quotesToAlerts } from './alerts';
 import { splitBlocks } from './blocks';
 import { CodeBlock } from './CodeBlock';
 import { PlainAnswer } from './PlainAnswer';
@@ -32,11 +38,16 @@ const ELEMENTS = (
 const SCHEMA: Options = {
   ...defaultSchema,
   tagNames: [...new Set([...ELEMENTS, ...TAGS])],
+  attributes: { ...defaultSchema.attributes, blockquote: [['dataAlert', ...ALERTS]] },
   protocols: { href: ['http', 'https'] },
   clobberPrefix: '', // the ids of footnotes, the only ones, are made ours below
 };
 
-const REMARK: MarkdownOptions['remarkPlugins'] = [[remarkGfm, { singleTilde: false }], tagsToElements];
+const REMARK: MarkdownOptions['remarkPlugins'] = [
+  [remarkGfm, { singleTilde: false }],
+  tagsToElements,
+  quotesToAlerts,
+];
 const REHYPE: MarkdownOptions['rehypePlugins'] = [[rehypeSanitize, SCHEMA]];
 
 /** The ids of a text's footnotes begin with this: there are more texts on the page. */
@@ -136,6 +147,14 @@ const COMPONENTS: Components = {
       {children}
     </li>
   ),
+  blockquote: ({ children, ...props }) => {
+    const { 'data-alert': alert } = props as { 'data-alert'?: unknown };
+    return isAlert(alert) ? (
+      <AlertBox alert={alert}>{children}</AlertBox>
+    ) : (
+      <blockquote dir="auto">{children}</blockquote>
+    );
+  },
   pre: ({ children }) => <>{children}</>,
   code: ({ className, children }) => {
     const text = textOf(children);
@@ -159,6 +178,27 @@ const COMPONENTS: Components = {
     );
   },
 };
+
+const ALERT_LOOKS = {
+  note: { color: 'info.main', Icon: InformationIcon },
+  tip: { color: 'success.main', Icon: TipIcon },
+  important: { color: 'primary.main', Icon: ImportantIcon },
+  warning: { color: 'warning.main', Icon: WarningIcon },
+  caution: { color: 'error.main', Icon: CautionIcon },
+} as const satisfies Readonly<Record<Alert, unknown>>;
+
+function AlertBox({ alert, children }: { alert: Alert; children: ReactNode }): ReactElement {
+  const { color, Icon } = ALERT_LOOKS[alert];
+  return (
+    <Box component="blockquote" dir="auto" sx={{ mx: 0, my: 1, pl: 2, borderLeft: 4, borderColor: color }}>
+      <Typography component="p" variant="subtitle2" sx={{ display: 'flex', alignItems: 'center', gap: 1 }}>
+        <Icon fontSize="small" sx={{ color }} aria-hidden />
+        {t(`markdown.${alert}`)}
+      </Typography>
+      {children}
+    </Box>
+  );
+}
 
 /** An answer's heading is below those of the page. */
 function Heading({ children }: { children?: ReactNode }): ReactElement {

@@ -15,6 +15,10 @@ const VOID: ReadonlySet<string> = new Set(['br', 'wbr']);
 /** Drawn around blocks. */
 const FOLD = 'details';
 const FOLD_TITLE = 'summary';
+/** Attributes that say how a tag looks; whatever they say, it is drawn as ours. `if a<b then x else y>z` reads as <b>
+ *  with five attributes, and is text. */
+const LOOKS = /^(\s+(class|id|style|title|align|clear|dir|lang)\s*=\s*("[^"]*"|'[^']*'))*$/i;
+const OPEN = /(^|\s)open(\s*=\s*\S+)?(?=\s|$)/i;
 /** What tagsToElements() makes, for who checks the tree after it. */
 export const TAGS: readonly string[] = [...INLINE, ...VOID, FOLD, FOLD_TITLE];
 
@@ -117,10 +121,9 @@ function tagPiece(match: RegExpMatchArray, inBlock: boolean): Piece {
   const [source, slash, given = '', attributes = ''] = match;
   const name = given.toLowerCase();
   const isFold = inBlock && (name === FOLD || name === FOLD_TITLE);
-  const isOpen = name === FOLD && /^open(=""|="open")?$/i.test(attributes.trim());
-  // `if a<b then x else y>z` reads as <b> with five attributes.
-  const bare = attributes.trim() === '' || isOpen;
-  if (!bare || !(isFold || INLINE.has(name) || VOID.has(name))) return { kind: 'text', source };
+  const isOpen = name === FOLD && OPEN.test(attributes.replace(/"[^"]*"|'[^']*'/g, '""'));
+  const isDrawn = isFold || ((INLINE.has(name) || VOID.has(name)) && LOOKS.test(attributes.trimEnd()));
+  if (!isDrawn) return { kind: 'text', source };
   if (VOID.has(name)) return slash === '' ? { kind: 'void', name } : { kind: 'text', source };
   return slash === '' ? { kind: 'open', name, source, isOpen } : { kind: 'close', name, source };
 }
