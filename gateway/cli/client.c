@@ -16,7 +16,7 @@ enum {
     IDLE_MS = 45000, /* of a stream: the gateway sends a comment every 15 s */
     GIVE_UP_MS =
         180000,       /* of a stream that can't be had again: a restart of everything takes less */
-    TRIES = 8,        /* of a request to PersAI: 15 s in all, a restart takes less */
+    TRIES = 15,       /* of a request to PersAI: 43 s in all, a restart takes less */
     TRIES_PERSES = 3, /* a wrong address is told soon */
     PAUSE_MS = 250,   /* before the second; doubled up to the next */
     PAUSE_MOST_MS = 4000,

@@ -1,13 +1,16 @@
 #include "gateway/cli/editor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <histedit.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <wchar.h>
 
 enum { HISTORY_MOST = 1000 };
 
@@ -15,8 +18,11 @@ struct editor {
     EditLine *line;
     History *history;
     bool more; /* the question goes on in this line */
+    bool interrupted;
+    int pressed[2]; /* a pipe: Ctrl-C, whenever it comes, ends the wait for the next character */
     char *path;
 };
+static int pressed_fd = -1; /* the one that the signal's handler writes to */
 
 static char *history_path(void);
 static enum editor_end read_one(struct editor *e, struct buf *text, bool *more);
@@ -29,6 +35,47 @@ static char *prompt(EditLine *line)
     return e->more ? next : first;
 }
 
+/* False: Ctrl-C, or stdin can't be waited for. */
+static bool wait_readable(struct editor *e)
+{
+    struct pollfd fds[2] = {{.fd = STDIN_FILENO, .events = POLLIN},
+                            {.fd = e->pressed[0], .events = POLLIN}};
+    char one;
+    while (poll(fds, 2, -1) < 0)
+        if (errno != EINTR)
+            return false;
+    if (!fds[1].revents)
+        return true;
+    while (read(e->pressed[0], &one, 1) > 0)
+        ;
+    e->interrupted = true;
+    return false;
+}
+
+/* As libedit reads, but for the wait: a signal just before read() would be lost. Bytes that are no
+ * text are left out. */
+static int next_char(EditLine *line, wchar_t *out)
+{
+    struct editor *e;
+    mbstate_t state = {0};
+    char byte;
+    el_get(line, EL_CLIENTDATA, &e);
+    for (;;) {
+        if (!wait_readable(e))
+            return -1;
+        ssize_t got = read(STDIN_FILENO, &byte, 1);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return (int)got;
+        size_t len = mbrtowc(out, &byte, 1, &state);
+        if (len <= 1)
+            return 1;
+        if (len == (size_t)-1)
+            state = (mbstate_t){0};
+    }
+}
+
 struct editor *editor_new(void)
 {
     HistEvent event;
@@ -36,12 +83,14 @@ struct editor *editor_new(void)
     e->line = el_init("persai", stdin, stdout, stderr);
     e->history = history_init();
     CHECK(e->line && e->history);
+    CHECK(pipe2(e->pressed, O_CLOEXEC | O_NONBLOCK) == 0);
     history(e->history, &event, H_SETSIZE, HISTORY_MOST);
     history(e->history, &event, H_SETUNIQUE, 1);
     e->path = history_path();
     if (e->path)
         history(e->history, &event, H_LOAD, e->path);
     el_set(e->line, EL_CLIENTDATA, e);
+    el_set(e->line, EL_GETCFN, next_char);
     el_set(e->line, EL_PROMPT, prompt);
     el_set(e->line, EL_EDITOR, "emacs");
     el_set(e->line, EL_HIST, history, e->history);
@@ -54,6 +103,8 @@ void editor_free(struct editor *e)
         return;
     history_end(e->history);
     el_end(e->line);
+    close(e->pressed[0]);
+    close(e->pressed[1]);
     free(e->path);
     free(e);
 }
@@ -92,14 +143,21 @@ static void remember(struct editor *e, const char *text)
     umask(before);
 }
 
-static void on_interrupt(int signum) { (void)signum; }
+static void on_interrupt(int signum)
+{
+    int before = errno;
+    (void)signum;
+    (void)!write(pressed_fd, "", 1);
+    errno = before;
+}
 
 enum editor_end editor_read(struct editor *e, struct buf *text)
 {
-    /* The loop's handler lets read() go on; here Ctrl-C must end it. */
+    /* The loop's handler would not be heard: the loop does not run here. */
     struct sigaction before, here = {.sa_handler = on_interrupt};
     bool more = true;
     enum editor_end end = EDITOR_LINE;
+    pressed_fd = e->pressed[1];
     sigaction(SIGINT, &here, &before);
     e->more = false;
     while (more && end == EDITOR_LINE) {
@@ -115,14 +173,15 @@ enum editor_end editor_read(struct editor *e, struct buf *text)
 static enum editor_end read_one(struct editor *e, struct buf *text, bool *more)
 {
     int count = 0;
-    errno = 0;
+    e->interrupted = false;
+    /* Before the prompt is there, which el_gets() draws first: a Ctrl-D typed between would be lost. */
+    el_set(e->line, EL_PREP_TERM, 1);
     const char *line = el_gets(e->line, &count);
     if (!line || count <= 0) {
-        bool interrupted = errno == EINTR;
-        if (interrupted)
+        if (e->interrupted)
             fputs("^C\n", stdout);
         el_reset(e->line);
-        return interrupted ? EDITOR_INTERRUPTED : EDITOR_CLOSED;
+        return e->interrupted ? EDITOR_INTERRUPTED : EDITOR_CLOSED;
     }
     struct str got = {line, (size_t)count};
     while (got.len > 0 && (got.at[got.len - 1] == '\n' || got.at[got.len - 1] == '\r'))

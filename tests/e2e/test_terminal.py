@@ -4,6 +4,7 @@ import json
 import os
 import re
 import stat
+import termios
 from pathlib import Path
 
 import pytest
@@ -188,6 +189,19 @@ def test_chat_goes_on_after_the_program_died(stack: Stack, alice: Terminal) -> N
     assert asked == ["tell a \nstory", "what is the moral"]
     history = alice.folder / ".local" / "state" / "persai" / "history"
     assert stat.S_IMODE(history.stat().st_mode) == 0o600
+
+
+def test_what_is_typed_at_the_prompt_is_read(alice: Terminal) -> None:
+    screen = alice.on_screen("chat")
+    for _ in range(100):
+        screen.wait_for("persai> ")
+        assert not termios.tcgetattr(screen.fd)[3] & termios.ICANON, "it edits lines once it shows the prompt"
+        screen.text = ""
+        screen.type("\x03")
+        screen.wait_for("^C")
+    screen.wait_for("persai> ")
+    screen.type("\x04")
+    assert screen.end() == 0, screen.text
 
 
 def test_an_approval_is_asked_in_place(stack: Stack, perses: Perses, board: Dashboard, tmp_path: Path) -> None:
