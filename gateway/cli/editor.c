@@ -174,7 +174,7 @@ static enum editor_end read_one(struct editor *e, struct buf *text, bool *more)
 {
     int count = 0;
     e->interrupted = false;
-    /* Before the prompt is there, which el_gets() draws first: a Ctrl-D typed between would be lost. */
+    /* Before el_gets() draws the prompt: else a Ctrl-D typed at it might be lost. */
     el_set(e->line, EL_PREP_TERM, 1);
     const char *line = el_gets(e->line, &count);
     if (!line || count <= 0) {
