@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include "common/check.h"
+#include "common/hex.h"
 
 /* The arena: pages that no core file holds and (as far as the limit on locked memory goes) no swap
  * either, cut into blocks of a few sizes. It keeps its pages for the next secrets. */
@@ -125,23 +126,66 @@ bool secret_eq(const struct secret *a, const struct secret *b)
     return x.len == y.len && (x.len == 0 || sodium_memcmp(x.at, y.at, x.len) == 0);
 }
 
-static char *find(struct str key, const char *at, size_t len)
+/* ---- what others repeat ---- */
+
+enum { BACKSLASHES_MAX = 15 }; /* before a character: of four JSON strings in one another */
+
+/* The bytes at the start of text that stand for c, with its escape; 0: they stand for another. */
+static size_t char_bytes(struct str text, char c)
 {
-    return key.len < SECRET_PART_MIN || len == 0 ? NULL : memmem(at, len, key.at, key.len);
+    size_t i = 0;
+    while (i < text.len && i < BACKSLASHES_MAX && text.at[i] == '\\')
+        i++;
+    const char *at = text.at + i;
+    if (i > 0 && text.len - i >= 5 && memcmp(at, "u00", 3) == 0 &&
+        hex_digit(at[3]) * 16 + hex_digit(at[4]) == (unsigned char)c)
+        return i + 5;
+    return i < text.len && *at == c ? i + 1 : 0;
+}
+
+/* The bytes at the start of text that are the key; 0: they are not. Its backslashes are not looked
+ * for: they may be doubled any number of times. */
+static size_t key_bytes(struct str key, struct str text)
+{
+    size_t i = 0, n = 0;
+    for (size_t k = 0; k < key.len; k++) {
+        if (key.at[k] == '\\')
+            continue;
+        if ((n = char_bytes((struct str){text.at + i, text.len - i}, key.at[k])) == 0)
+            return 0;
+        i += n;
+    }
+    return i;
+}
+
+/* Where the key is next, from *at on, and how long; 0: nowhere. */
+static size_t find(struct str key, struct str text, size_t *at)
+{
+    if (key.len < SECRET_PART_MIN)
+        return 0;
+    while (*at < text.len) {
+        size_t n = key_bytes(key, (struct str){text.at + *at, text.len - *at}), run = 0;
+        if (n > 0)
+            return n;
+        while (*at + run < text.len && text.at[*at + run] == '\\')
+            run++;
+        *at += run > 1 ? run - 1 : 1; /* a run of backslashes: its begin and its end */
+    }
+    return 0;
 }
 
 bool secret_is_in(const struct secret *s, struct str bytes)
 {
-    return find(secret_reveal(s), bytes.at, bytes.len) != NULL;
+    size_t at = 0;
+    return find(secret_reveal(s), bytes, &at) > 0;
 }
 
 void secret_hide(const struct secret *s, char *at, size_t len)
 {
-    struct str key = secret_reveal(s);
-    const char *end = at + len;
-    while ((at = find(key, at, (size_t)(end - at))) != NULL) {
-        memset(at, '*', key.len);
-        at += key.len;
+    size_t n, from = 0;
+    while ((n = find(secret_reveal(s), (struct str){at, len}, &from)) > 0) {
+        memset(at + from, '*', n);
+        from += n;
     }
 }
 

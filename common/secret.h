@@ -20,8 +20,9 @@ struct secret *secret_ref(struct secret *s);      /* shares: counted, the last s
 struct str secret_reveal(const struct secret *s); /* borrowed; NULL gives the empty slice */
 bool secret_eq(const struct secret *a,
                const struct secret *b); /* constant time for equal lengths */
-/* What a server repeats of a secret must not be shown to a model, a person or a log. A secret of
- * less than SECRET_PART_MIN bytes may be a part of any word: it is nowhere. NULL too. */
+/* What a server repeats of a secret must not be shown to a model, a person or a log: as it is, or
+ * with the escapes of a JSON string (which may be in another one). A secret of less than
+ * SECRET_PART_MIN bytes may be a part of any word: it is nowhere. NULL too. */
 bool secret_is_in(const struct secret *s, struct str bytes);
 void secret_hide(const struct secret *s, char *at, size_t len); /* stars, wherever it is whole */
 void secret_wipe(void *at, size_t len);

@@ -86,6 +86,35 @@ static void equal_is_equal_bytes(void **state)
     secret_free(d);
 }
 
+static void expect_hidden(const char *secret, const char *text, const char *wanted)
+{
+    struct secret *s = secret_new(str_of(secret));
+    char shown[256];
+    snprintf(shown, sizeof(shown), "%s", text);
+    assert_int_equal(secret_is_in(s, str_of(text)), strcmp(text, wanted) != 0);
+    secret_hide(s, shown, strlen(shown));
+    assert_string_equal(shown, wanted);
+    secret_free(s);
+}
+
+static void what_is_repeated_is_hidden_with_all_its_escapes(void **state)
+{
+    (void)state;
+    expect_hidden("ab/cd+ef", "x ab/cd+ef ab/cd+efab/cd+e", "x ******** ********ab/cd+e");
+    expect_hidden("ab/cd+ef", "ab\\/cd+ef.", "*********.");
+    expect_hidden("ab/cd+ef", "<ab\\\\\\/cd\\\\u002Bef>", "<*****************>");
+    expect_hidden("ab/cd+ef", "\\u0061b\\u002fcd+e\\u0066", "***********************");
+    expect_hidden("ab\\cd\"ef", "ab\\\\cd\\\"ef ab\\u005ccd", "********** ab\\u005ccd");
+    expect_hidden("ab/cd+ef", "\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\u0061b/cd+ef",
+                  "\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\*************");
+    expect_hidden("ab/cd+ef", "ab/cd+e\\u006", "ab/cd+e\\u006");
+    expect_hidden("ab/cd+ef", "ab/cd+e\\", "ab/cd+e\\");
+    expect_hidden("short", "short", "short");
+    expect_hidden("\\\\\\\\\\\\\\\\", "\\\\\\\\\\\\\\\\", "\\\\\\\\\\\\\\\\");
+    secret_hide(NULL, NULL, 0);
+    assert_false(secret_is_in(NULL, STR("text")));
+}
+
 static void hashes_tell_secrets_apart_and_are_keyed_by_the_process(void **state)
 {
     (void)state;
@@ -180,6 +209,7 @@ int main(void)
         cmocka_unit_test(a_freed_secret_is_wiped_by_its_last_owner),
         cmocka_unit_test(nothing_is_the_empty_secret),
         cmocka_unit_test(equal_is_equal_bytes),
+        cmocka_unit_test(what_is_repeated_is_hidden_with_all_its_escapes),
         cmocka_unit_test(hashes_tell_secrets_apart_and_are_keyed_by_the_process),
         cmocka_unit_test(secrets_are_left_out_of_core_files),
         cmocka_unit_test(setup_leaves_no_way_to_a_core_file),

@@ -6,6 +6,7 @@
 #include <strings.h>
 #include "common/check.h"
 #include "common/sse.h"
+#include "worker/tools/mcp/hide.h"
 
 enum {
     REQUEST_BYTES_MAX = 1 << 20,
@@ -74,18 +75,6 @@ static void finish(struct mcp_ask *a, struct mcp_answer answer)
 
 /* ---- what the server says ---- */
 
-/* A server that repeats the operator's key must not show it to models, persons and logs. */
-static bool read_hiding_key(struct mcp_ask *a, struct str bytes, const char **why)
-{
-    const struct secret *key = a->peer->config->key;
-    if (!secret_is_in(key, bytes))
-        return mcp_read(bytes, on_message, a, why);
-    scoped_buf(b, bytes.len);
-    buf_add_str(&b, bytes);
-    secret_hide(key, b.at, b.len);
-    return mcp_read(buf_str(&b), on_message, a, why);
-}
-
 /* To a request, of the legacy era only: we declared to be able to do nothing for it. */
 static void reply(struct mcp_peer *p, const struct mcp_message *m)
 {
@@ -116,6 +105,7 @@ static bool on_message(void *arg, const struct mcp_message *m)
         return true;
     a->is_error = m->kind == MCP_ERROR;
     a->answer = json_incref((json_t *)m->body);
+    mcp_hide(a->answer, a->peer->config);
     return false;
 }
 
@@ -125,7 +115,7 @@ static bool on_event(void *arg, struct str name, struct str data)
     const char *why;
     if (data.len == 0 || (name.len > 0 && !str_is(name, "message")))
         return true;
-    if (!read_hiding_key(a, data, &why)) {
+    if (!mcp_read(data, on_message, a, &why)) {
         a->is_broken = true;
         a->why = why;
     }
@@ -175,7 +165,7 @@ static void take_body(struct mcp_ask *a, int http_status)
     const char *why = "";
     bool fine = http_status >= 200 && http_status <= 299, read = false;
     if (a->body.len > 0 && !a->body.overflowed)
-        read = read_hiding_key(a, buf_str(&a->body), &why);
+        read = mcp_read(buf_str(&a->body), on_message, a, &why);
     if (a->answer != NULL && (fine || a->is_error))
         answered(a, http_status);
     else if (!fine)

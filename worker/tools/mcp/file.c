@@ -21,6 +21,7 @@ static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvw
 static bool read_server(struct mcp_file *f, const json_t *v, char reason[160]);
 static bool read_times(struct mcp_config *c, const json_t *v);
 static bool read_headers(struct mcp_config *c, const json_t *v);
+static void hide_all(struct mcp_config *c);
 static bool read_tools(struct mcp_file *f, struct mcp_config *c, const json_t *v, char reason[160]);
 
 static const char *text(const json_t *v, const char *key)
@@ -69,6 +70,8 @@ void mcp_file_free(struct mcp_file *f)
             free(c->headers[h].name);
             free(c->headers[h].value);
         }
+        for (unsigned h = 0; h < c->hidden_count; h++)
+            secret_free(c->hidden[h]);
         secret_free(c->key);
         free(c->key_header);
         free(c->url);
@@ -113,6 +116,7 @@ static bool read_server(struct mcp_file *f, const json_t *v, char reason[160])
         snprintf(reason, 160, "headers are at most %d texts without line breaks", MCP_HEADERS_MAX);
     if (reason[0] || !endpoint_key(v, &c->key, reason))
         return false;
+    hide_all(c);
     c->url = xstrdup(url);
     c->key_header = header ? xstrdup(header) : NULL;
     return read_tools(f, c, v, reason);
@@ -151,6 +155,37 @@ static bool read_headers(struct mcp_config *c, const json_t *v)
         c->headers[c->header_count++].value = xstrdup(json_string_value(value));
     }
     return true;
+}
+
+static bool says_secret(const char *header)
+{
+    static const char *const words[] = {"auth",   "cookie", "key",  "token",
+                                        "secret", "pass",   "cred", "session"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (strcasestr(header, words[i]))
+            return true;
+    return false;
+}
+
+static void hide(struct mcp_config *c, struct str text)
+{
+    if (text.len >= SECRET_PART_MIN && c->hidden_count < MCP_HIDDEN_MAX)
+        c->hidden[c->hidden_count++] = secret_new(text);
+}
+
+/* Of a header each part by itself: "Bearer KEY", "session=KEY; more=KEY". */
+static void hide_all(struct mcp_config *c)
+{
+    static const char between[] = " \t,;=\"";
+    hide(c, secret_reveal(c->key));
+    for (unsigned i = 0; i < c->header_count; i++) {
+        const char *at = c->headers[i].value;
+        while (says_secret(c->headers[i].name) && *(at += strspn(at, between)) != '\0') {
+            size_t len = strcspn(at, between);
+            hide(c, (struct str){at, len});
+            at += len;
+        }
+    }
 }
 
 /* mcp_SERVER_TOOL: what no model's API takes in a name becomes _. */

@@ -9,6 +9,9 @@
  *   key_env, key_file  the variable or file that holds a key: Authorization: Bearer KEY
  *   key_header         the key goes into this header instead
  *   headers            object of texts: more headers
+ * A key is hidden wherever the server repeats it, if it has 8 bytes: a shorter one could be a part
+ * of any word. So is what has 8 bytes in a header whose name says auth, cookie, key, token, secret,
+ * pass, cred or session; better, let key_header name it.
  *   timeout            longest time of one request, "30s"; 1s to 10m
  *   max_bytes          of one answer, "1MiB"; up to 4 MiB
  *   refresh            time between two lists of its tools, "5m"; from 1s */
@@ -26,6 +29,7 @@ enum {
     MCP_TOOL_NAME_MAX = 128, /* as the server has it */
     MCP_OFFERED_NAME_MAX = 64,
     MCP_HEADERS_MAX = 8,
+    MCP_HIDDEN_MAX = 32,
 };
 
 struct mcp_allowed {
@@ -42,6 +46,8 @@ struct mcp_config { /* of one server */
         char *name, *value;
     } headers[MCP_HEADERS_MAX];
     unsigned header_count;
+    struct secret *hidden[MCP_HIDDEN_MAX]; /* what the server must not be heard to repeat */
+    unsigned hidden_count;
     struct mcp_allowed *tools;
     unsigned tool_count;
     int64_t timeout_ms, refresh_ms;

@@ -173,6 +173,9 @@ struct mcp *mcp_new(struct tools *t, const struct mcp_file *file, loop_fn *on_ch
         struct server *s = &m->servers[i];
         s->mcp = m;
         s->config = &file->servers[i];
+        if (s->config->key && secret_reveal(s->config->key).len < SECRET_PART_MIN)
+            log_warn("mcp.short_key", "server=%s bytes=%zu hidden_from=%d", s->config->name,
+                     secret_reveal(s->config->key).len, SECRET_PART_MIN);
         s->tools = xcalloc(s->config->tool_count, sizeof(struct mcp_tool *));
         s->fresh = xcalloc(s->config->tool_count, sizeof(struct mcp_tool *));
         list_init(&s->waiting);

@@ -475,6 +475,38 @@ static void a_key_that_a_server_repeats_is_hidden(void **state)
     }
 }
 
+/* However it is written: JSON's escapes, those of a JSON text in it, the names of objects. And what
+ * a header holds. */
+static void a_key_is_hidden_however_a_server_writes_it(void **state)
+{
+    struct mcp_fixture *f = *state;
+    static const char *const texts[] = {
+        "sek\\/ret-key-1",
+        "\\u0073ek/ret\\u002dkey-1",
+        "{\\\"k\\\":\\\"sek\\\\/ret-key-1\\\"}",
+        "cookie-of-mine",
+        "{\\\"k\\\":\\\"cookie\\\\u002dof-mine\\\"}",
+    };
+    setenv("TEST_MCP_SEKRET", "sek/ret-key-1", 1);
+    mcp_start(
+        f, ",\"key_env\":\"TEST_MCP_SEKRET\",\"headers\":{\"Cookie\":\"sid=cookie-of-mine; a=b\","
+           "\"X-Tenant\":\"engineering\"}");
+    mcp_wait_there(f);
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        scoped_buf(b, 4096);
+        buf_printf(&b,
+                   RESULT("{\"content\":[{\"type\":\"text\",\"text\":\"engineering %s\"}],"
+                          "\"structuredContent\":{\"%s\":[\"%s\"]}}"),
+                   texts[i], texts[i], texts[i]);
+        f->odd[0] = (struct odd){.method = "tools/call", .status = 200, .body = buf_cstr(&b)};
+        mcp_run(f, "mcp_tix_find", "{}");
+        mcp_expect(f, false, "engineering ");
+        if (strstr(f->content, "ret") || strstr(f->content, "mine") ||
+            !strstr(f->content, "********"))
+            fail_msg("%zu: %s", i, f->content);
+    }
+}
+
 /* 1 MiB of a list is 60,000 times the same tool. */
 static void a_tool_that_is_listed_without_end_is_told_once(void **state)
 {
@@ -610,6 +642,7 @@ int main(void)
         T(arguments_go_into_headers_where_a_tool_wants_it),
         T(a_server_that_asks_in_answers_to_answers_is_answered_once),
         T(a_key_that_a_server_repeats_is_hidden),
+        T(a_key_is_hidden_however_a_server_writes_it),
         T(a_tool_that_is_listed_without_end_is_told_once),
         T(a_text_that_branches_too_much_is_no_tree),
         T(files_that_are_wrong_are_a_sentence),
