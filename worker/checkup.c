@@ -334,9 +334,10 @@ static void judge_servers(struct checkup *c)
                         s.name, WORDS_MAX, s.why[0] ? s.why : "it does not answer");
         else if (s.missing > 0)
             report_fail(c->report,
-                        "MCP server %s: it offers %u of %u tools that PERSAI_MCP allows; it lacks "
-                        "%s, or offers it in a form that is not taken",
-                        s.name, s.offered, s.offered + s.missing, s.lacks);
+                        "MCP server %s: it offers %u of %u tools that PERSAI_MCP allows; %s is "
+                        "missing: %s",
+                        s.name, s.offered, s.offered + s.missing, s.lacks,
+                        s.refused ? s.refused : "its list of tools is without it");
         else
             report_ok(c->report, "MCP server %s answers, and has the %u tools that are allowed",
                       s.name, s.offered);

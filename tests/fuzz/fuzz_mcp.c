@@ -11,8 +11,8 @@ static const struct mcp_allowed tool = {.name = "find", .offered = "mcp_tix_find
 static void on_tool(const json_t *v)
 {
     struct mcp_offer offer;
-    char why[160] = "";
-    if (mcp_offer_read(v, &server, &tool, &offer, why)) {
+    const char *why = "";
+    if (mcp_offer_read(v, &server, &tool, &offer, &why)) {
         json_auto_t *again = json_loads(offer.schema_text, JSON_ALLOW_NUL, NULL);
         CHECK(json_equal(again, offer.schema) && strlen(offer.schema_text) <= MCP_SCHEMA_MAX);
         CHECK(strcmp(json_string_value(json_object_get(again, "type")), "object") == 0);

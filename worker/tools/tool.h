@@ -136,7 +136,8 @@ struct tools_server {
     const char *name, *why; /* why: what went wrong when it was tried last, or "" */
     bool there;             /* its tools are listed */
     unsigned offered, missing;
-    const char *lacks; /* the first of the missing: allowed, and not to be had */
+    const char *lacks;   /* the first of the missing: allowed, and not to be had */
+    const char *refused; /* why it is left out, though the server has it; or NULL */
 };
 
 #endif

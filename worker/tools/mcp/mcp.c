@@ -42,10 +42,11 @@ struct server {
     char why[WHY_MAX]; /* of the last one; "" when there is none */
     unsigned session;  /* counted: how many there were */
     struct list waiting, calling;
-    struct mcp_tool **tools, **fresh;      /* config->tool_count each; NULL: not there */
-    bool met[MCP_SERVER_TOOLS_MAX], twice; /* in the list that is read */
-    unsigned pages, listed;                /* of the list that is read */
-    bool changed;                          /* what was listed has changed since */
+    struct mcp_tool **tools, **fresh;          /* config->tool_count each; NULL: not there */
+    bool met[MCP_SERVER_TOOLS_MAX], twice;     /* in the list that is read */
+    const char *refused[MCP_SERVER_TOOLS_MAX]; /* there too: why; NULL: not */
+    unsigned pages, listed;                    /* of the list that is read */
+    bool changed;                              /* what was listed has changed since */
 };
 struct mcp {
     struct tools *tools;
@@ -127,8 +128,10 @@ bool mcp_server(const struct mcp *m, unsigned i, struct tools_server *out)
         .name = s->config->name, .why = s->why, .there = s->state == MCP_READY};
     for (unsigned k = 0; k < s->config->tool_count; k++) {
         out->offered += s->tools[k] != NULL;
-        if (!s->tools[k] && out->missing++ == 0)
-            out->lacks = s->config->tools[k].name;
+        if (s->tools[k] || out->missing++ > 0)
+            continue;
+        out->lacks = s->config->tools[k].name;
+        out->refused = s->refused[k];
     }
     return true;
 }
@@ -440,7 +443,6 @@ static void take_tool(struct server *s, const json_t *v)
 {
     const struct mcp_config *c = s->config;
     const json_t *name = json_object_get(v, "name");
-    char why[160];
     unsigned i = 0;
     s->listed++;
     while (i < c->tool_count && !str_is(json_text(name), c->tools[i].name))
@@ -456,8 +458,10 @@ static void take_tool(struct server *s, const json_t *v)
     s->met[i] = true;
     struct mcp_tool *t = xcalloc(1, sizeof(*t));
     *t = (struct mcp_tool){.refs = 1, .server = s, .allowed = &c->tools[i]};
-    if (!mcp_offer_read(v, c, t->allowed, &t->offer, why)) {
+    const char *why;
+    if (!mcp_offer_read(v, c, t->allowed, &t->offer, &why)) {
         log_warn("mcp.refused", "server=%s tool=%s why=%s", c->name, t->allowed->offered, why);
+        s->refused[i] = why;
         mcp_tool_free(t);
         return;
     }
@@ -532,6 +536,7 @@ static void list(struct server *s, struct str cursor)
         s->pages = s->listed = 0;
         s->changed = s->twice = false;
         memset(s->met, 0, sizeof(s->met));
+        memset(s->refused, 0, sizeof(s->refused));
     }
     s->pages++;
     s->session += begins;

@@ -13,13 +13,12 @@
 #include <stdint.h>
 #include "common/buf.h"
 #include "worker/tools/mcp/file.h"
+#include "worker/tools/mcp/schema.h"
 
 #define MCP_MODERN "2026-07-28"
 #define MCP_LEGACY "2025-11-25" /* the newest that begins with initialize: what we ask for */
 enum {
     MCP_DESCRIPTION_MAX = 1024,
-    MCP_SCHEMA_MAX = 8192, /* bytes of JSON */
-    MCP_MARKS_MAX = 16,    /* arguments that go into headers too (x-mcp-header) */
 };
 bool mcp_version_ok(struct str version); /* one of the legacy era that we speak */
 
@@ -57,7 +56,7 @@ struct mcp_offer {
 };
 /* One of tools/list, as the operator allows it. False: it can't be offered, why says why. */
 bool mcp_offer_read(const json_t *tool, const struct mcp_config *server,
-                    const struct mcp_allowed *allowed, struct mcp_offer *out, char why[160]);
+                    const struct mcp_allowed *allowed, struct mcp_offer *out, const char **why);
 void mcp_offer_free(struct mcp_offer *o);
 bool mcp_offer_same(const struct mcp_offer *a, const struct mcp_offer *b);
 /* A value as a header takes it, in Base64 where it must be; the caller's. NULL: it can't go there.
