@@ -9,6 +9,8 @@
 enum {
     ANSWER_BYTES_KEEP = 256 << 10, /* more is a large dashboard: its head says enough */
     ASK_MS = 5000,
+    AT_ONCE = 8, /* of one request, which may need all: Perses has others to answer meanwhile */
+    URL_MAX = 2048,
 };
 
 struct one {
@@ -22,11 +24,12 @@ struct rights {
     struct credentials credentials;
     loop_fn *on_known;
     void *arg;
-    unsigned count, asked;
+    unsigned count, asked, going; /* asked: not answered yet; going: of these */
     struct one at[RIGHTS_MAX];
 };
 
 static struct one *find(const struct rights *r, struct str path);
+static void ask_more(struct rights *r);
 static bool write_url(const struct rights *r, const struct path *p, struct buf *url);
 static void on_answer(void *arg, const struct fetch_result *f);
 
@@ -68,16 +71,23 @@ enum right rights_of(const struct rights *r, struct str path)
 
 enum right rights_ask(struct rights *r, struct str path)
 {
-    static const struct fetch_handler handler = {.on_done = on_answer};
     struct path parsed;
-    scoped_buf(url, 2048);
     if (!r->gateway->settings.auth || find(r, path))
         return rights_of(r, path);
-    if (r->count == RIGHTS_MAX || path_parse(path, &parsed) != ERR_NONE ||
-        !write_url(r, &parsed, &url))
+    if (r->count == RIGHTS_MAX || path_parse(path, &parsed) != ERR_NONE)
         return RIGHT_NO;
-    struct one *one = &r->at[r->count++];
-    *one = (struct one){.rights = r, .path = str_dup(path), .right = RIGHT_ASKED};
+    r->at[r->count++] = (struct one){.rights = r, .path = str_dup(path), .right = RIGHT_ASKED};
+    r->asked++;
+    ask_more(r);
+    return RIGHT_ASKED;
+}
+
+static void ask_one(struct rights *r, struct one *one)
+{
+    static const struct fetch_handler handler = {.on_done = on_answer};
+    struct path parsed;
+    scoped_buf(url, URL_MAX);
+    CHECK(path_parse(str_of(one->path), &parsed) == ERR_NONE && write_url(r, &parsed, &url));
     struct fetch_request ask = {.method = "GET",
                                 .url = buf_cstr(&url),
                                 .bearer = r->credentials.access,
@@ -86,8 +96,14 @@ enum right rights_ask(struct rights *r, struct str path)
                                 .body_bytes_keep = ANSWER_BYTES_KEEP,
                                 .collect = true};
     one->fetch = fetch_start(r->gateway->fetch, &ask, &handler, one);
-    r->asked++;
-    return RIGHT_ASKED;
+    r->going++;
+}
+
+static void ask_more(struct rights *r)
+{
+    for (unsigned i = 0; i < r->count && r->going < AT_ONCE; i++)
+        if (r->at[i].right == RIGHT_ASKED && !r->at[i].fetch)
+            ask_one(r, &r->at[i]);
 }
 
 /* The object that the proxy's right is about (internal/api/impl/proxy of Perses 0.54): the
@@ -103,6 +119,16 @@ static bool write_url(const struct rights *r, const struct path *p, struct buf *
     return buf_add_str(url, p->dashboard.len ? p->dashboard : p->name);
 }
 
+/* Who is silent once is not waited for again and again. */
+static void leave_rest(struct rights *r)
+{
+    for (unsigned i = 0; i < r->count; i++)
+        if (r->at[i].right == RIGHT_ASKED && !r->at[i].fetch) {
+            r->at[i].right = RIGHT_SILENT;
+            r->asked--;
+        }
+}
+
 static void on_answer(void *arg, const struct fetch_result *f)
 {
     struct one *one = arg;
@@ -113,6 +139,10 @@ static void on_answer(void *arg, const struct fetch_result *f)
     one->right = !answered ? RIGHT_SILENT : f->http_status == 200 ? RIGHT_YES : RIGHT_NO;
     if (!answered)
         log_warn("rights.perses", "status=%d error=%s", f->http_status, log_text(str_of(f->error)));
+    r->going--;
+    if (!answered)
+        leave_rest(r);
+    ask_more(r);
     if (--r->asked == 0)
         r->on_known(r->arg);
 }

@@ -88,6 +88,24 @@ class Flood:
     def exports(self, n: int) -> None:
         self.repeat(n, "GET", f"/session/{self.more['session']}/export?format={('md', 'json')[n % 2]}")
 
+    def feedback(self, n: int) -> None:
+        message = f"/session/{self.more['session']}/message/{self.more['message']}/feedback"
+        self.repeat(n, "PUT", message, {"sentiment": (1, -1)[n % 2], "comment": "z" * 4000})
+
+    def titles(self, n: int) -> None:
+        self.repeat(n, "PATCH", f"/session/{self.more['session']}", {"title": f"{n} " + "t" * 400})
+
+    def shares(self, n: int) -> None:
+        """Half of them read what the others share and take back."""
+        share = self.client(n).post(f"/session/{self.more['session']}/share").json().get("share_id", "")
+        if n % 2:
+            self.repeat(n, "GET", f"/shared/{share}")
+        else:
+            self.repeat(n, ("POST", "DELETE")[n % 4 // 2], f"/session/{self.more['session']}/share")
+
+    def reports(self, n: int) -> None:
+        self.repeat(n, "GET", "/reports")
+
     def doors(self, n: int) -> None:
         """Each is a conversation, a turn and an answer."""
         path, body = DOORS[n % len(DOORS)]
@@ -150,8 +168,8 @@ class Flood:
             thread.join(max(0.1, self.end - time.monotonic() + 25))
 
 
-KINDS = ["sessions", "settings", "forks", "pins", "searches", "reads", "exports", "turns", "refused", "doors", "tokens",
-         "bodies", "followers"]
+KINDS = ["sessions", "settings", "forks", "pins", "feedback", "titles", "shares", "reports", "searches", "reads",
+         "exports", "turns", "refused", "doors", "tokens", "bodies", "followers"]
 
 if __name__ == "__main__":
     os.nice(19)

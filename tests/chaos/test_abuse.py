@@ -24,6 +24,7 @@ QUESTIONS = 40
 NOISE_S = 0.25
 TRIES = 3  # of 40 questions the p99 is the slowest: what a busy machine does to one, it does not do three times in a row
 TAKEN_MIB = 300  # what one flood may add to Redis: PERSAI_USER_BYTES, and what it is kept in
+REPORTS = 50
 LONG = "word " * 8000  # a message; alice's conversation has some
 
 pytestmark = pytest.mark.timeout(900)
@@ -56,6 +57,14 @@ class House:
             alice.follow(session, turn)
         messages = alice.messages(session)
         return {"session": session, "turn": turn, "message": messages[-1]["message_id"]}
+
+    def report(self, alice: Client) -> None:
+        """All the reports that a list has, each of another datasource."""
+        for n in range(REPORTS):
+            session = alice.session(title=f"report {n}")
+            path = f"/proxy/projects/house/datasources/alerts{n}"
+            self.stack.redis.client.hset(f"p:s:{{{session}}}", mapping={"share": session, "sharefor": path})
+            self.stack.redis.client.zadd("p:reports", {session: n})
 
     def ask(self, bob: list[Client], questions: int) -> list[float]:
         """As the plugin does, at one gateway and the other: seconds from each question to its answer's end."""
@@ -96,6 +105,8 @@ def flooded(house: House, kind: str, bob: list[Client]) -> tuple[list[float], st
     """What bob's questions take while another floods; and what the flood says that it got."""
     alice = house.stack.client(f"alice-{kind}-{len(house.quiet)}")  # each has a quota of her own
     more = json.dumps(house.fill(alice))
+    if kind == "reports":
+        house.report(alice)
     flood = subprocess.Popen([sys.executable, str(Path(__file__).with_name("flood.py")), kind, "12",
                               json.dumps(alice.cookies), more, *(g.url for g in house.stack.gateways)],
                              stdout=subprocess.PIPE, text=True)

@@ -2,10 +2,14 @@
 results only those that they may read themselves."""
 
 import json
+import threading
+import time
 
 import pytest
 
+from fakes import perses as fake_perses
 from fakes.model import Call
+from fakes.server import Exchange, Request
 from harness.client import DATASOURCE, Client
 from harness.stack import Stack
 from harness.wait import until
@@ -115,3 +119,53 @@ def test_many_pages_are_read_by_their_rights(stack: Stack) -> None:
     text = mallory.get(f"/shared/{shared}").body.decode()
     assert len(json.loads(text)["messages"]) == 10 and not any(word in text for word in HIDDEN)
     until(lambda: all(w in stack.client("bob").get(f"/shared/{shared}").body.decode() for w in HIDDEN), "bob's results")
+
+
+# ---- many datasources ----
+
+REPORTS = 50  # as many as a list has, each of another datasource
+
+
+class Guarding:
+    """A Perses that takes its time for each right, which everybody has; counts how many it is asked for at once."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.now = self.most = self.asked = 0
+        self.hangs = False
+
+    def __call__(self, exchange: Exchange, request: Request) -> bool:
+        if not request.path.startswith("/api/v1/projects/"):
+            return False
+        with self.lock:
+            self.asked += 1
+            self.now += 1
+            self.most = max(self.most, self.now)
+        time.sleep(0.02)
+        with self.lock:
+            self.now -= 1
+        if self.hangs:
+            return fake_perses.hang(exchange, request)
+        exchange.reply(200, b"{}")
+        return True
+
+
+def test_who_asks_for_reports_asks_perses_for_few_rights_at_once(make_stack: object) -> None:
+    with fake_perses.Perses() as perses:
+        perses.behave = guarding = Guarding()
+        stack = make_stack(perses.url, perses.sign_in).start(workers=0)  # type: ignore[operator]
+        alice, bob = stack.client("alice"), stack.client("bob")
+        for n in range(REPORTS):
+            session = alice.session(title=f"report {n}")
+            stack.redis.client.hset(f"p:s:{{{session}}}", mapping={
+                "share": session, "sharefor": f"/proxy/projects/house/datasources/alerts{n}"})
+            stack.redis.client.zadd("p:reports", {session: n})
+        found = bob.get("/reports").json()
+        print(f"{len(found)} reports, {guarding.asked} rights, {guarding.most} at once")
+        assert len(found) == guarding.asked == REPORTS
+        assert guarding.most <= 8
+        # One that is silent is asked for no more, and keeps nobody longer than one answer may take.
+        guarding.hangs, guarding.asked = True, 0
+        began = time.monotonic()
+        assert bob.get("/reports").code == "perses_unavailable"
+        assert guarding.asked <= 8 and time.monotonic() - began < 20
