@@ -270,14 +270,15 @@ static bool generate_candidate(struct scan *s, struct str key)
 {
     if (str_is(key, "content"))
         return members(s, generate_content);
-    return !str_is(key, "finishReason") && skip_value(s, 0);
+    return !str_is(key, "finishReason") && !str_is(key, "finish_reason") && skip_value(s, 0);
 }
 
 static bool generate_response(struct scan *s, struct str key)
 {
     if (str_is(key, "candidates"))
         return !s->seen_text && take(s, '[') && members(s, generate_candidate) && take(s, ']');
-    return !str_is(key, "error") && !str_is(key, "promptFeedback") && skip_value(s, 0);
+    return !str_is(key, "error") && !str_is(key, "promptFeedback") &&
+           !str_is(key, "prompt_feedback") && skip_value(s, 0);
 }
 
 static const struct {

@@ -1,8 +1,9 @@
 /* worker/llm/generate.c: Google's Gemini API, streamGenerateContent as server-sent events.
  *
  * Each event is a GenerateContentResponse of its own: parts are appended, usage is cumulative, the
- * last one says why it ended; no end follows. A call comes whole. Thoughts of newer models are
- * signed: signatures go back where they were, at the part that had them. */
+ * last one says why it ended; no end follows. Members are read in camelCase and in snake_case. A
+ * call comes whole. Thoughts of newer models are signed: signatures go back where they were, at the
+ * part that had them. */
 #include "worker/llm/llm.h"
 
 #include <stdio.h>
@@ -212,9 +213,9 @@ static enum err read_call(struct reply *r, const json_t *call, struct str signat
 static enum err read_part(struct reply *r, const json_t *part)
 {
     struct str text = json_text(json_object_get(part, "text"));
-    struct str signature = json_text(json_object_get(part, "thoughtSignature"));
-    const json_t *call = json_object_get(part, "functionCall");
-    if (json_object_get(call, "partialArgs") || json_is_true(json_object_get(call, "willContinue")))
+    struct str signature = json_text(jsonio_either(part, "thoughtSignature"));
+    const json_t *call = jsonio_either(part, "functionCall");
+    if (jsonio_either(call, "partialArgs") || json_is_true(jsonio_either(call, "willContinue")))
         return reply_fail(r, ERR_MODEL_REFUSED, false,
                           "The model's options ask for streamFunctionCallArguments, which is not "
                           "read here: leave it out of PERSAI_MODELS");
@@ -230,11 +231,11 @@ static void read_usage(struct reply *r, const json_t *usage)
 {
     if (!json_is_object(usage))
         return;
-    uint64_t output = jsonio_count(json_object_get(usage, "candidatesTokenCount")) +
-                      jsonio_count(json_object_get(usage, "thoughtsTokenCount"));
-    uint64_t input = jsonio_count(json_object_get(usage, "promptTokenCount")) +
-                     jsonio_count(json_object_get(usage, "toolUsePromptTokenCount"));
-    reply_usage(r, input, output, jsonio_count(json_object_get(usage, "cachedContentTokenCount")));
+    uint64_t output = jsonio_count(jsonio_either(usage, "candidatesTokenCount")) +
+                      jsonio_count(jsonio_either(usage, "thoughtsTokenCount"));
+    uint64_t input = jsonio_count(jsonio_either(usage, "promptTokenCount")) +
+                     jsonio_count(jsonio_either(usage, "toolUsePromptTokenCount"));
+    reply_usage(r, input, output, jsonio_count(jsonio_either(usage, "cachedContentTokenCount")));
 }
 
 static enum err read_finish(struct reply *r, struct str reason)
@@ -269,9 +270,9 @@ static enum err read_finish(struct reply *r, struct str reason)
 static enum err read_response(struct reply *r, const json_t *root)
 {
     const json_t *part;
-    read_usage(r, json_object_get(root, "usageMetadata"));
+    read_usage(r, jsonio_either(root, "usageMetadata"));
     struct str blocked =
-        json_text(json_object_get(json_object_get(root, "promptFeedback"), "blockReason"));
+        json_text(jsonio_either(jsonio_either(root, "promptFeedback"), "blockReason"));
     if (blocked.len > 0 && !str_is(blocked, "BLOCKED_REASON_UNSPECIFIED"))
         return reply_fail(r, ERR_MODEL_REFUSED, false, "The model's provider blocked the question");
     const json_t *candidate = json_array_get(json_object_get(root, "candidates"), 0);
@@ -282,7 +283,7 @@ static enum err read_response(struct reply *r, const json_t *root)
         if (err != ERR_NONE)
             return err;
     }
-    return read_finish(r, json_text(json_object_get(candidate, "finishReason")));
+    return read_finish(r, json_text(jsonio_either(candidate, "finishReason")));
 }
 
 /* Without alt=sse, and from some gateways, it is a list of responses. */
@@ -294,8 +295,8 @@ static enum err read_responses(struct reply *r, struct str name, const json_t *r
         const json_t *v = json_is_array(root) ? json_array_get(root, i) : root;
         if (!json_is_object(v))
             return reply_fail(r, ERR_MODEL_BROKEN, true, "The model sent an event that is no JSON");
-        bool ours = json_object_get(v, "candidates") || json_object_get(v, "promptFeedback") ||
-                    json_object_get(v, "usageMetadata");
+        bool ours = json_object_get(v, "candidates") || jsonio_either(v, "promptFeedback") ||
+                    jsonio_either(v, "usageMetadata");
         if (jsonio_is_error(v, name))
             err = jsonio_event_error(r, v);
         else if (!ours && jsonio_is_odd_error(v))
@@ -330,7 +331,7 @@ static enum err read_body(struct reply *r, int http_status, struct str body)
     const json_t *first = json_is_array(root) ? json_array_get(root, 0) : root;
     struct str none = {NULL, 0};
     if (http_status != 200 || json_object_get(first, "error") ||
-        !(json_object_get(first, "candidates") || json_object_get(first, "promptFeedback")))
+        !(json_object_get(first, "candidates") || jsonio_either(first, "promptFeedback")))
         return jsonio_refusal(r, http_status, root, body);
     return read_responses(r, none, root);
 }

@@ -20,6 +20,23 @@ uint64_t jsonio_count(const json_t *v)
     return count > 0 && count <= COUNT_MAX ? (uint64_t)count : 0;
 }
 
+json_t *jsonio_either(const json_t *v, const char *camel)
+{
+    json_t *found = json_object_get(v, camel);
+    char snake[64];
+    size_t len = 0;
+    if (found || !json_is_object(v))
+        return found;
+    for (const char *at = camel; *at != '\0'; at++) {
+        bool upper = *at >= 'A' && *at <= 'Z';
+        CHECK(len + 2 < sizeof(snake));
+        if (upper)
+            snake[len++] = '_';
+        snake[len++] = (char)(upper ? *at - 'A' + 'a' : *at);
+    }
+    return json_object_getn(v, snake, len);
+}
+
 json_t *jsonio_parse(struct str text)
 {
     return text.len > 0 ? json_loadb(text.at, text.len, JSON_ALLOW_NUL, NULL) : NULL;
@@ -149,12 +166,12 @@ static void add_details(const json_t *error, struct buf *words, struct buf *mess
     size_t i, j;
     json_array_foreach(json_object_get(error, "details"), i, detail)
     {
-        struct str delay = json_text(json_object_get(detail, "retryDelay"));
+        struct str delay = json_text(jsonio_either(detail, "retryDelay"));
         if (llm_error_duration_ms(delay) > 0)
             buf_printf(message, "%sretry in %.*s", message->len > 0 ? "; " : "", (int)delay.len,
                        delay.at);
         json_array_foreach(json_object_get(detail, "violations"), j, violation)
-            add_word(words, json_object_get(violation, "quotaId"));
+            add_word(words, jsonio_either(violation, "quotaId"));
     }
 }
 

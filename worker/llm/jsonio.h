@@ -15,6 +15,9 @@ json_t *jsonio_parse(struct str text); /* NULL: no JSON. The caller's */
 json_t *jsonio_read(struct reply *r, struct str text);
 /* A member's number, also where it is written as text; -1: there is none. */
 int64_t jsonio_index(const json_t *v);
+/* A member by its name in camelCase, else by the same in snake_case: a protocol buffer's JSON may
+ * have either, and what stands before Google's servers hands on both. */
+json_t *jsonio_either(const json_t *v, const char *camel);
 /* A value as text: a string's own, JSON of anything else, NULL of nothing. To be freed. */
 char *jsonio_dump(const json_t *v);
 

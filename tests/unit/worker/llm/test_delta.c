@@ -158,9 +158,12 @@ static void each_format_has_its_shape(void **state)
     "}],\"usageMetadata\":{\"promptTokenCount\":5}}"
         {DELTA_GENERATE, G("\"text\":\"a\"", ""), "a"},
         {DELTA_GENERATE, G("\"text\":\"a\"", ",\"finishReason\":\"STOP\""), NULL},
+        {DELTA_GENERATE, G("\"text\":\"a\"", ",\"finish_reason\":\"STOP\""), NULL},
         {DELTA_GENERATE, G("\"text\":\"a\",\"thought\":true", ""), NULL},
         {DELTA_GENERATE, G("\"text\":\"a\"},{\"text\":\"b\"", ""), NULL},
         {DELTA_GENERATE, G("\"functionCall\":{}", ""), NULL},
+        {DELTA_GENERATE, G("\"function_call\":{}", ""), NULL},
+        {DELTA_GENERATE, "{\"prompt_feedback\":{}," G("\"text\":\"a\"", "") "}", NULL},
         {DELTA_GENERATE, "{\"error\":{\"code\":503}}", NULL},
         {DELTA_GENERATE, "{\"usageMetadata\":{}}", NULL},
     };

@@ -279,6 +279,11 @@ static void limit_is_waited_for_as_the_error_says_and_told(void **state)
     assert_true(w.timer.after_ms >= 27000 && w.timer.after_ms <= 27100);
     assert_int_equal(w.told_ms, w.timer.after_ms);
     ring();
+    head(429);
+    data("{\"error\":{\"message\":\"slow\",\"details\":[{\"retry_delay\":\"3s\"}]}}");
+    over(FETCH_OK, 429);
+    assert_true(w.timer.after_ms >= 3000 && w.timer.after_ms <= 3100);
+    ring();
     w.told_ms = 0;
     head(503); /* nobody's limit: a pause of its own, of which nothing is said */
     over(FETCH_OK, 503);
