@@ -313,6 +313,17 @@ def rule_lines(tree: Tree) -> list[Finding]:
     return found
 
 
+PICTURE_KIB_MAX = 100
+
+
+def rule_pictures(tree: Tree) -> list[Finding]:
+    """A page is read over slow lines, too."""
+    sizes = {name: (tree.root / name).stat().st_size for name in [*tree.files, *tree.binaries]
+             if name.endswith((".png", ".webp", ".jpg", ".jpeg", ".gif", ".svg"))}
+    return [Finding(name, 0, f"a picture of {size / 1024:.0f} KiB, more than {PICTURE_KIB_MAX}")
+            for name, size in sizes.items() if size > PICTURE_KIB_MAX * 1024]
+
+
 TOP = {"CMakeLists.txt", "README.md", "gateway", "worker", "common", "proto", "tests", "compose", "plugin"}
 
 
@@ -328,5 +339,5 @@ RULES = {
     "uncalled": rule_uncalled, "names": rule_names, "apart": rule_apart, "scoped": rule_scoped, "shape": rule_shape,
     "functions": rule_functions,
     "listed": rule_listed, "leftovers": rule_leftovers, "quantities": rule_quantities,
-    "origin": rule_origin, "lines": rule_lines, "top": rule_top,
+    "origin": rule_origin, "lines": rule_lines, "pictures": rule_pictures, "top": rule_top,
 }

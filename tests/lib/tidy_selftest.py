@@ -77,6 +77,7 @@ PLANTED: list[tuple[str, str, str | None]] = [
     ("lines", "common/buf.c", "int " + "x" * 120 + ";\n"),
     ("lines", "common/buf.c", "int x; \n"),
     ("lines", "common/buf.c", "int x;"),
+    ("pictures", "plugin/docs/x.webp", "x" * 102_401),
     ("top", "docs/x.md", "x\n"),
     ("protocol", "proto/PROTOCOL.md", PROTOCOL.replace("≤ 9", "≤ 10")),
     ("protocol", "proto/PROTOCOL.md", PROTOCOL.replace("not_found", "not_there")),

@@ -20,11 +20,12 @@ class Finding:
 
 @dataclass
 class Tree:
-    """Relative path → text. Binary files are left out."""
+    """Relative path → text; of binary files only the path."""
 
     root: Path
     files: dict[str, str] = field(default_factory=dict)
     build: Path | None = None
+    binaries: list[str] = field(default_factory=list)
 
     @staticmethod
     def of_git(root: Path, build: Path | None) -> "Tree":
@@ -38,6 +39,7 @@ class Tree:
                 continue
             data = path.read_bytes()
             if b"\0" in data[:8192]:
+                tree.binaries.append(name)
                 continue
             tree.files[name] = data.decode("utf-8", "replace")
         return tree
