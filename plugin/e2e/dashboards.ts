@@ -81,11 +81,18 @@ export async function keysOf(world: World, name: string): Promise<readonly strin
   return Object.keys((await stored(world, name)).spec.panels);
 }
 
+/** A dashboard of two panels, in a project with a variable that one of them uses. */
 export async function prepare(world: World, name: string, title: string): Promise<void> {
   const there = await world.stack.perses('admin', 'GET', `/api/v1/projects/${PROJECT}`);
   if (!there.ok) {
     const project = { kind: 'Project', metadata: { name: PROJECT }, spec: { display: { name: 'Demo' } } };
     await world.stack.create('/api/v1/projects', project);
+  }
+  const variables = `/api/v1/projects/${PROJECT}/variables`;
+  if (!(await world.stack.perses('admin', 'GET', `${variables}/factor`)).ok) {
+    const metadata = { name: 'factor', project: PROJECT };
+    const spec = { kind: 'TextVariable', spec: { value: '7' } };
+    await world.stack.create(variables, { kind: 'Variable', metadata, spec });
   }
   await world.stack.create(`/api/v1/projects/${PROJECT}/dashboards`, dashboard(name, title));
 }
@@ -160,13 +167,6 @@ export function dashboardTests(the: () => World): void {
     const world = the();
     const { model } = world.stack;
     await prepare(world, 'context', 'Nodes in use');
-    const factor = { kind: 'TextVariable', spec: { value: '7' } };
-    const metadata = { name: 'factor', project: PROJECT };
-    await world.stack.create(`/api/v1/projects/${PROJECT}/variables`, {
-      kind: 'Variable',
-      metadata,
-      spec: factor,
-    });
     model.when('about', () => ['It is about targets.']);
     const { page } = await world.come('demo');
     await page.getByRole('button', { name: 'Add context' }).click();

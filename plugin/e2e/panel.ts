@@ -84,6 +84,7 @@ export function panelTests(the: () => World): void {
   it('fits into a small place: what one asks with is there', async () => {
     const world = the();
     const path = await withChat(world, 'small-chat', 'With a small chat', { y: 0, height: 8 });
+    world.stack.model.when('board, in short', () => ['All is well here.']);
     const { page } = await world.come('demo', { width: 640, height: 620 });
     await page.goto(world.stack.url + path);
     const chat = page.getByTestId('persai-panel');
