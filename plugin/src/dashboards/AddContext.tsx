@@ -33,6 +33,7 @@ import {
 } from './context';
 import { t } from '../i18n/i18n';
 import { DialogBody } from '../chat/view/DialogBody';
+import { ProjectField } from './ProjectField';
 
 export interface AddContextProps {
   readonly api: PersesApi;
@@ -185,22 +186,14 @@ function Choice({ choosing, onPick }: { choosing: Choosing; onPick: (name: strin
   const { projects, project, setProject, dashboards, dashboard } = choosing;
   return (
     <>
-      {projects?.length === 0 && <Typography>{t('add.noProject')}</Typography>}
-      <TextField
-        select
-        label={t('add.project')}
-        value={project}
-        onChange={({ target }) => {
-          setProject(target.value);
+      <ProjectField
+        projects={projects}
+        project={project}
+        onChange={(next) => {
+          setProject(next);
           onPick('');
         }}
-      >
-        {(projects ?? []).map(({ metadata, spec }) => (
-          <MenuItem key={metadata.name} value={metadata.name}>
-            {plain(spec?.display?.name ?? metadata.name)}
-          </MenuItem>
-        ))}
-      </TextField>
+      />
       <TextField
         select
         label={t('add.dashboard')}

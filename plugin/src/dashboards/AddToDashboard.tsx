@@ -1,5 +1,5 @@
 // The dialog that writes panels of an answer into a dashboard.
-import { Alert, Button, MenuItem, Stack, TextField, Typography } from '@mui/material';
+import { Alert, Button, MenuItem, Stack, TextField } from '@mui/material';
 import { Dialog, useSnackbar } from '@perses-dev/components';
 import { DashboardResource, ProjectResource } from '@perses-dev/core';
 import { useRouterContext } from '@perses-dev/plugin-system';
@@ -13,6 +13,7 @@ import { plain, shorten } from '../text';
 import { Added, Saved, Target, dashboardLink, groupsOf, nameFrom, refusalOf, save } from './add';
 import { t } from '../i18n/i18n';
 import { DialogBody } from '../chat/view/DialogBody';
+import { ProjectField } from './ProjectField';
 
 const NEW = '';
 const DEFAULT_GROUP = 'PersAI';
@@ -117,19 +118,7 @@ function useSaving(api: PersesApi, count: number, onClose: () => void): Saving {
 function PlaceFields({ place }: { place: Place }): ReactElement {
   return (
     <>
-      {place.projects?.length === 0 && <Typography>{t('add.noProject')}</Typography>}
-      <TextField
-        select
-        label={t('add.project')}
-        value={place.project}
-        onChange={(event) => place.setProject(event.target.value)}
-      >
-        {(place.projects ?? []).map(({ metadata, spec }) => (
-          <MenuItem key={metadata.name} value={metadata.name}>
-            {plain(spec?.display?.name ?? metadata.name)}
-          </MenuItem>
-        ))}
-      </TextField>
+      <ProjectField projects={place.projects} project={place.project} onChange={place.setProject} />
       <TextField
         select
         label={t('add.dashboard')}
