@@ -1,8 +1,7 @@
 // How an answer reads: units, titles in words, lookups folded, charts side by side, buckets as a heatmap.
 import { expect, it } from 'vitest';
 
-import { until } from './lib/processes';
-import { World, ask, cards, idle, last } from './lib/world';
+import { World, ask, cards, idle, last, sampled } from './lib/world';
 import { seriousFindings } from './chat';
 
 const MEMORY = 'process_resident_memory_bytes';
@@ -36,10 +35,7 @@ export function answerTests(the: () => World): void {
   ])('of many queries is on one screen, its lookups in one row: $name', async ({ dark, width, name }) => {
     const world = the();
     scriptMany(world);
-    await until('Prometheus has some points', async () => {
-      const samples = { query: 'count_over_time(up{job="prometheus"}[1m])' };
-      return ((await world.stack.query('query', samples))[0]?.[1] ?? 0) >= 8;
-    });
+    await sampled(world);
     const { page, errors } = await world.come('demo', { dark, width });
     await ask(page, 'Look at many things');
     await last(page).getByText('quiet').waitFor();

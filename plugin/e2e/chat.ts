@@ -7,7 +7,7 @@ import { expect, it } from 'vitest';
 
 import { until } from './lib/processes';
 import { Piece } from './lib/model';
-import { World, ask, cards, idle, last } from './lib/world';
+import { World, ask, cards, idle, last, sampled } from './lib/world';
 
 interface AxeFinding {
   readonly id: string;
@@ -108,10 +108,7 @@ export function chatTests(the: () => World): void {
     const world = the();
     const { stack } = world;
     scriptPanels(world);
-    await until('Prometheus has some points', async () => {
-      const samples = { query: 'count_over_time(up{job="prometheus"}[1m])' };
-      return ((await stack.query('query', samples))[0]?.[1] ?? 0) >= 8;
-    });
+    await sampled(world);
     const { page, errors, foreign } = await world.come('demo', { dark });
     await page.getByRole('textbox', { name: 'Question' }).waitFor();
     await world.shot(dark ? 'empty-dark' : 'empty');

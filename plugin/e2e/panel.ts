@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 
 import { findingsOf } from './chat';
 import { PROJECT, prepare } from './dashboards';
+import { until } from './lib/processes';
 import { World, ask, idle, last } from './lib/world';
 
 const PATIENT = { timeout: 20_000 };
@@ -48,6 +49,15 @@ export function panelTests(the: () => World): void {
       'this board',
       () => [{ tool: 'execute_range_query', args: { query: 'up' } }],
       () => ['All is well here.'],
+    );
+    // A step of a quarter of an hour may be half a minute.
+    await until(
+      'Prometheus has a past',
+      async () => {
+        const past = { query: 'up{job="prometheus"} offset 30s' };
+        return (await stack.query('query', past)).length > 0;
+      },
+      90_000,
     );
     const { page, errors, foreign } = await world.come();
     await page.goto(`${stack.url}${path}?start=15m&var-job=node`);

@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { Browser, Locator, Page } from 'playwright-core';
 
 import { Visit, VisitOptions, startBrowser, visit } from './browser';
+import { until } from './processes';
 import { Stack } from './stack';
 
 export const PERSAI = '/explore?explorer=PersAI-PersAIExplorer';
@@ -100,6 +101,14 @@ export async function ask(page: Page, question: string): Promise<void> {
   const box = page.getByRole('textbox', { name: 'Question' });
   await box.fill(question);
   await box.press('Enter');
+}
+
+/** Until there is a line to draw: Prometheus has just started where this test is the first. */
+export async function sampled({ stack }: World): Promise<void> {
+  await until('Prometheus has some points', async () => {
+    const samples = { query: 'count_over_time(up{job="prometheus"}[1m])' };
+    return ((await stack.query('query', samples))[0]?.[1] ?? 0) >= 8;
+  });
 }
 
 /** The last question with its answer. */
