@@ -149,7 +149,8 @@ static void on_end(void *arg, enum source_outcome outcome)
     struct rows *r = arg;
     struct tool_run *run = r->run;
     struct buf *b = &run->content;
-    if (outcome == SOURCE_REFUSED) {
+    bool refused = outcome == SOURCE_REFUSED && r->spec->optional;
+    if (outcome == SOURCE_REFUSED && !refused) {
         source_fail(run, &r->ask);
         return;
     }
@@ -157,7 +158,7 @@ static void on_end(void *arg, enum source_outcome outcome)
         run_fail(run, "broken", "The answer ended in the middle.");
         return;
     }
-    if (asked_again(r))
+    if (!refused && asked_again(r))
         return;
     run->partial = run->partial || r->ask.http_status == 206;
     if (run->partial)

@@ -31,6 +31,7 @@ struct rows_spec {
     bool (*again)(struct rows *r);
     /* Instead of the end: the tool goes on with what r->extra holds; NULL: none. */
     void (*then)(struct rows *r);
+    bool optional; /* who is refused goes on as if nothing came */
 };
 struct rows {
     const struct rows_spec *spec;

@@ -16,6 +16,10 @@
 #include "worker/tools/span.h"
 #include "worker/tools/text.h"
 #include "worker/tools/perses/vars.h"
+#include "worker/tools/prometheus/name.h"
+
+static void run_query(struct rows *rows);
+static void run_whole(struct tool_run *r);
 
 enum {
     FORM_BYTES_MAX = 1024,
@@ -139,6 +143,9 @@ struct board {
     char *query, *datasource, *query_kind;
     struct buf locals; /* names of the dashboard's own Prometheus datasources, as |a|b| */
     bool found;
+    unsigned outside; /* how many places outside of the dashboard were asked for variables */
+    json_t *values;   /* of a label */
+    uint64_t value_count;
 };
 
 static void board_free(void *extra)
@@ -152,6 +159,7 @@ static void board_free(void *extra)
     free(d->query);
     free(d->datasource);
     free(d->query_kind);
+    json_decref(d->values);
     free(d);
 }
 
@@ -323,11 +331,9 @@ static void keep_query(struct board *d, const struct rows *r, const json_t *pane
 {
     size_t index = (size_t)args_int(r->run->args, "index", 1) - 1;
     const json_t *query = json_array_get(item_at(panel, "spec", "queries", NULL), index);
-    scoped_buf(whole, QUERY_WHOLE * 2);
     if (query == NULL || d->query != NULL)
         return;
-    vars_apply(&d->vars, query_text(query), &whole, NULL);
-    d->query = str_dup(buf_str(&whole));
+    d->query = str_dup(query_text(query));
     d->datasource = str_dup(item_str(json_object_get(query_spec(query), "datasource"), "name"));
     d->query_kind = str_dup(item_str(item_at(query, "spec", "plugin", NULL), "kind"));
 }
@@ -448,8 +454,169 @@ void boards_get(struct tool_run *r) { ask_board(r, &board_spec, QUERY_SHOWN); }
 void boards_panel(struct tool_run *r) { ask_board(r, &board_spec, QUERY_WHOLE); }
 
 /* run_panel: its query goes on as execute_range_query. */
+
+/* What has to be known first keeps d while its own rows end. */
+static struct board *take_board(struct rows *rows)
+{
+    struct board *d = rows->extra;
+    rows->extra = NULL;
+    rows->extra_free = NULL;
+    rows_end(rows);
+    return d;
+}
+
+static struct rows *rows_of(struct tool_run *r, const struct rows_spec *spec, struct board *take_d)
+{
+    struct rows *rows = rows_new(r, spec);
+    rows->extra = take_d;
+    rows->extra_free = board_free;
+    return rows;
+}
+
+/* A variable of the project, or of all projects: its name is the resource's. */
+static bool outside_row(struct rows *r, unsigned path, struct str key, json_t *item, struct buf *b)
+{
+    (void)path, (void)key, (void)b;
+    struct board *d = r->extra;
+    struct str name = item_str(json_object_get(item, "metadata"), "name");
+    json_t *variable = json_object_get(item, "spec");
+    json_t *spec = json_object_get(variable, "spec");
+    if (json_is_object(spec) && name.len > 0) {
+        json_object_set_new(spec, "name", json_stringn(name.at, name.len));
+        vars_read(&d->vars, variable);
+    }
+    return false;
+}
+
+static const struct rows_spec outside_spec = {
+    .kind = "variables",
+    .list = "variables",
+    .product = "Perses",
+    .path_count = 1,
+    .paths = {"*"},
+    .row = outside_row,
+    .then = run_query,
+    .optional = true,
+};
+
+/* The project's go before those of all projects. */
+static void ask_outside(struct tool_run *r, struct board *take_d)
+{
+    scoped_buf(form, FORM_BYTES_MAX);
+    scoped_buf(api, API_BYTES_MAX);
+    buf_puts(&api, "/api/v1/");
+    if (take_d->outside++ == 0) {
+        buf_puts(&api, "projects/");
+        buf_add_str(&api, str_trim(args_str(r->args, "project")));
+        buf_puts(&api, "/variables");
+    } else {
+        buf_puts(&api, "globalvariables");
+    }
+    rows_ask_perses(rows_of(r, &outside_spec, take_d), buf_cstr(&api), &form);
+}
+
+/* ---- all values of a label ---- */
+
+static bool value_row(struct rows *r, unsigned path, struct str key, json_t *item, struct buf *b)
+{
+    (void)path, (void)key, (void)b;
+    struct board *d = r->extra;
+    if (d->value_count++ < VARS_VALUES_MAX && json_text(item).len <= VARS_VALUE_MAX)
+        json_array_append(d->values, item);
+    return false;
+}
+
+/* None is no value, not any. */
+static void take_values(struct rows *rows)
+{
+    struct tool_run *r = rows->run;
+    struct board *d = take_board(rows);
+    struct var *var = vars_open(&d->vars, str_of(d->query));
+    CHECK(var != NULL);
+    if (json_array_size(d->values) == d->value_count) {
+        if (d->value_count == 0)
+            json_array_append_new(d->values, json_string(""));
+        vars_close(var, d->values);
+        d->values = NULL;
+    } else {
+        scoped_buf(remark, 400);
+        buf_printf(&remark,
+                   "All of the variable %s is any value here: it has %llu, too many for a query.",
+                   var->name, (unsigned long long)d->value_count);
+        run_remark(r, buf_str(&remark));
+        vars_close(var, NULL);
+    }
+    r->state = d;
+    r->state_free = board_free;
+    run_whole(r);
+}
+
+static const struct rows_spec values_spec = {
+    .kind = "values",
+    .list = "values",
+    .product = "Prometheus",
+    .path_count = 1,
+    .paths = {"data/*"},
+    .row = value_row,
+    .then = take_values,
+};
+
+/* As Perses's plugin does: the label's values of the series that fit, in the panel's time. */
+static void ask_values(struct tool_run *r, struct board *take_d, const struct var *var)
+{
+    scoped_buf(form, QUERY_WHOLE);
+    scoped_buf(api, API_BYTES_MAX);
+    size_t i;
+    json_t *match;
+    buf_puts(&api, "/api/v1/label/");
+    name_segment(&api, item_str(var->open, "labelName"), false);
+    buf_puts(&api, "/values");
+    json_array_foreach(json_object_get(var->open, "matchers"), i, match)
+    {
+        scoped_buf(whole, QUERY_WHOLE);
+        vars_apply(&take_d->vars, json_text(match), &whole, NULL);
+        source_param(&form, "match[]", buf_str(&whole));
+    }
+    source_param_time(&form, "start", take_d->vars.end_ms - take_d->vars.range_ms);
+    source_param_time(&form, "end", take_d->vars.end_ms);
+    json_decref(take_d->values);
+    take_d->values = json_array();
+    take_d->value_count = 0;
+    rows_ask(rows_of(r, &values_spec, take_d), buf_cstr(&api), &form);
+}
+
+/* At its datasource: with the values that only that knows the query is whole. Those of another
+ * datasource stay any. */
+static void run_whole(struct tool_run *r)
+{
+    struct board *d = r->state;
+    scoped_buf(whole, QUERY_WHOLE * 2);
+    struct var *var;
+    r->state = NULL;
+    r->state_free = NULL;
+    while ((var = vars_open(&d->vars, str_of(d->query))) != NULL) {
+        if (str_is(item_str(json_object_get(var->open, "datasource"), "name"), d->datasource)) {
+            ask_values(r, d, var);
+            return;
+        }
+        vars_close(var, NULL);
+    }
+    vars_apply(&d->vars, str_of(d->query), &whole, NULL);
+    board_free(d);
+    if (whole.overflowed) {
+        run_fail(r, "bad_arguments",
+                 "With all values of its variables the panel's query is too long: give fewer by "
+                 "variables.");
+        return;
+    }
+    json_object_set_new(r->args, "query", json_string(buf_cstr(&whole)));
+    r->fn = prom_range_query;
+    r->fn(r);
+}
+
 static void run_query(struct rows *rows)
 {
+    enum { OUTSIDE = 2 };
     struct tool_run *r = rows->run;
     struct board *d = rows->extra;
     if (d->query == NULL || d->query[0] == '\0') {
@@ -468,14 +635,18 @@ static void run_query(struct rows *rows)
                  buf_cstr(&clean));
         return;
     }
-    json_object_set_new(r->args, "query", json_string(d->query));
-    r->fn = prom_range_query;
+    take_board(rows);
+    if (d->outside < OUTSIDE && vars_lack(&d->vars, str_of(d->query))) {
+        ask_outside(r, d);
+        return;
+    }
+    r->fn = run_whole;
     r->kind = "PrometheusDatasource";
     r->wanted = d->datasource[0] != '\0' ? xstrdup(d->datasource) : NULL;
     r->panel_project = str_dup(str_trim(args_str(r->args, "project")));
-    bool local = find_local(r, d);
-    rows_end(rows);
-    if (local) {
+    r->state = d;
+    r->state_free = board_free;
+    if (find_local(r, d)) {
         run_at_source(r);
     } else if (r->wanted == NULL && r->path_count > 0) {
         r->datasource = xstrdup(r->paths[0]);

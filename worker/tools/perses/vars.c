@@ -19,6 +19,7 @@ void vars_free(struct vars *v)
     for (unsigned i = 0; i < v->count; i++) {
         free(v->all[i].name);
         json_decref(v->all[i].values);
+        json_decref(v->all[i].open);
     }
     v->count = 0;
 }
@@ -45,7 +46,9 @@ static void set(struct vars *v, struct str name, json_t *take_values, bool list,
         *var = (struct var){.name = str_dup(name)};
     }
     json_decref(var->values);
+    json_decref(var->open);
     var->values = take_values;
+    var->open = NULL;
     var->list = list;
     var->finished = finished;
 }
@@ -74,6 +77,17 @@ static json_t *strings_of(const json_t *values)
     return NULL;
 }
 
+/* A part of each value (capturingRegexp) is Perses's to cut out. */
+static void set_any(struct vars *v, struct str name, const json_t *plugin, const json_t *spec)
+{
+    const json_t *label = json_object_get(plugin, "spec");
+    set(v, name, one(STR(".*")), false, true);
+    struct var *var = find(v, name);
+    if (var && str_is(item_str(plugin, "kind"), "PrometheusLabelValuesVariable") &&
+        item_str(label, "labelName").len > 0 && item_str(spec, "capturingRegexp").len == 0)
+        var->open = json_incref((json_t *)label);
+}
+
 static void set_all(struct vars *v, struct str name, const json_t *spec)
 {
     struct str custom = item_str(spec, "customAllValue");
@@ -84,7 +98,7 @@ static void set_all(struct vars *v, struct str name, const json_t *spec)
     else if (str_is(item_str(plugin, "kind"), "StaticListVariable") && json_array_size(values) > 0)
         set(v, name, strings_of(values), true, false);
     else
-        set(v, name, one(STR(".*")), false, true);
+        set_any(v, name, plugin, spec);
 }
 
 static bool is_all(const json_t *value)
@@ -377,13 +391,80 @@ static size_t reference(struct str text, struct str *name, struct str *format)
     return end + 1;
 }
 
+/* One of which it is known what all of it is, where all was chosen. */
+static struct var *known(const struct vars *v, struct str name)
+{
+    struct var *var = find(v, name);
+    return var && !is_all(var->values) ? var : NULL;
+}
+
+/* What an open variable's values depend on may depend on others in turn. */
+enum { OPEN_DEPTH_MAX = 4 };
+
+static bool lacks(const struct vars *v, struct str text, unsigned depth)
+{
+    for (size_t i = 0; i < text.len;) {
+        struct str name, format;
+        size_t j, len = text.at[i] == '$' ? reference(str_skip(text, i), &name, &format) : 0;
+        const struct var *var = len > 0 ? known(v, name) : NULL;
+        const json_t *match;
+        scoped_buf(value, 256);
+        if (len > 0 && !var && !built_in(v, name, &value))
+            return true;
+        json_array_foreach(json_object_get(var ? var->open : NULL, "matchers"), j, match)
+        {
+            if (depth < OPEN_DEPTH_MAX && lacks(v, json_text(match), depth + 1))
+                return true;
+        }
+        i += len > 0 ? len : 1;
+    }
+    return false;
+}
+
+bool vars_lack(const struct vars *v, struct str text) { return lacks(v, text, 0); }
+
+static struct var *open_in(const struct vars *v, struct str text, unsigned depth)
+{
+    for (size_t i = 0; i < text.len;) {
+        struct str name, format;
+        size_t j, len = text.at[i] == '$' ? reference(str_skip(text, i), &name, &format) : 0;
+        struct var *var = len > 0 ? known(v, name) : NULL;
+        const json_t *match;
+        json_array_foreach(json_object_get(var ? var->open : NULL, "matchers"), j, match)
+        {
+            struct var *first =
+                depth < OPEN_DEPTH_MAX ? open_in(v, json_text(match), depth + 1) : NULL;
+            if (first)
+                return first;
+        }
+        if (var && var->open)
+            return var;
+        i += len > 0 ? len : 1;
+    }
+    return NULL;
+}
+
+struct var *vars_open(const struct vars *v, struct str text) { return open_in(v, text, 0); }
+
+void vars_close(struct var *var, json_t *take_values)
+{
+    json_decref(var->open);
+    var->open = NULL;
+    if (!take_values)
+        return;
+    json_decref(var->values);
+    var->values = take_values;
+    var->list = true;
+    var->finished = false;
+}
+
 bool vars_apply(const struct vars *v, struct str query, struct buf *out, struct str *unknown)
 {
     bool all = true;
     for (size_t i = 0; i < query.len;) {
         struct str name, format, rest = str_skip(query, i);
         size_t len = query.at[i] == '$' ? reference(rest, &name, &format) : 0;
-        const struct var *var = len > 0 ? find(v, name) : NULL;
+        const struct var *var = len > 0 ? known(v, name) : NULL;
         if (len == 0) {
             buf_putc(out, query.at[i++]);
             continue;

@@ -4,11 +4,11 @@
  * interpolation formats: csv, distributed, doublequote, glob, json, lucene, percentencode, pipe,
  * prometheus, queryparam, raw, regex, regexliteral, singlequote, sqlstring, text). Without a format
  * several values become a group of a regular expression, (a|b). "All" is the variable's
- * customAllValue; without one the values of a static list, else .* (which values there are only the
- * datasource knows). Where nothing was chosen it is all if that is offered, else the first of a
- * static list. What is not known stays as it is and is named. Built-in ones ($__rate_interval,
- * $__range, $__from …) come from the time range, $__project and $__dashboard from whose they are.
- * Memory: vars_free. */
+ * customAllValue; without one the values of a list: a static one's, or what the datasource says of
+ * a label (vars_open); of others, which only their plugins know, it is .*. Where nothing was chosen
+ * it is all if that is offered, else the first of a static list. What is not known stays as it is
+ * and is named. Built-in ones ($__rate_interval, $__range, $__from …) come from the time range,
+ * $__project and $__dashboard from whose they are. Memory: vars_free. */
 #ifndef WORKER_TOOLS_PERSES_VARS_H
 #define WORKER_TOOLS_PERSES_VARS_H
 
@@ -25,6 +25,7 @@ struct vars {
         json_t *values; /* array of strings */
         bool list;      /* of several; else one */
         bool finished;  /* an expression, which no format changes */
+        json_t *open; /* all values of a label: the spec that says of which; NULL: it has values */
     } all[VARS_MAX];
     unsigned count;
     int64_t end_ms, range_ms, step_ms; /* end_ms: Unix milliseconds */
@@ -37,6 +38,13 @@ void vars_read(struct vars *v, const json_t *variable);
 /* "env=prod, job=a,b" of a model; a name may also come again with another value. False: it cannot
  * be read. */
 bool vars_parse(struct vars *v, struct str text);
+/* Does the text, or what says which values an open variable in it has, name one without a value? */
+bool vars_lack(const struct vars *v, struct str text);
+/* The next variable in the text that is open, after those that say which values it has; NULL: none.
+ */
+struct var *vars_open(const struct vars *v, struct str text);
+/* NULL: it stays any value. */
+void vars_close(struct var *var, json_t *take_values);
 /* Its values as they stand in a query without a format. */
 void vars_write(const struct var *var, struct buf *out);
 #define VARS_PUT_IN_NOTE "The variables of Perses were put in: see query."

@@ -213,12 +213,12 @@ static void generate(void **state)
          "So; 5/2/0"},
         {PART("{'functionCall':{'name':'f','willContinue':true}}", ""), "model_refused 0"},
         {"data: {'code':503,'message':'x','status':'UNAVAILABLE'}\n\n", "model_unavailable 503"},
-        {PART("{'text':'So','thought_signature':'x'}", "") PART(
-             "{'function_call':{'name':'f','args':{'a':1}}}",
-             ",'finish_reason':'STOP'") "data: {'usage_metadata':{'prompt_token_count':5,"
-                                        "'tool_use_prompt_token_count':1,"
-                                        "'candidates_token_count':2,'thoughts_token_count':3,"
-                                        "'cached_content_token_count':4}}\n\n",
+        {PART("{'text':'So','thought_signature':'x'}", "")
+             PART("{'function_call':{'name':'f','args':{'a':1}}}",
+                  ",'finish_reason':'STOP'") "data: {'usage_metadata':{'prompt_token_count':5,"
+                                             "'tool_use_prompt_token_count':1,"
+                                             "'candidates_token_count':2,'thoughts_token_count':3,"
+                                             "'cached_content_token_count':4}}\n\n",
          "So; call_1_0 f{\"a\":1}; 6/5/4"},
         {PART("{'text':'So'}", ",'finish_reason':'MALFORMED_FUNCTION_CALL'"), "model_broken 0"},
         {"data: {'prompt_feedback':{'block_reason':'SAFETY'}}\n\n", "model_refused 0"},

@@ -452,6 +452,80 @@ static void a_panels_query_is_run(void **state)
     fixture_expect_error(f, "not_found", "no such panel");
 }
 
+/* $project is the dashboard's, $job of its project, $env of all projects; the nearer ones count. */
+static void a_panels_variables_may_be_of_its_project_and_have_all_values(void **state)
+{
+    struct fixture *f = *state;
+#define ALL(label, match)                                                                          \
+    "{\"kind\":\"ListVariable\",\"spec\":{\"name\":\"ignored\",\"allowAllValue\":true,"            \
+    "\"defaultValue\":\"$__all\",\"plugin\":{\"kind\":\"PrometheusLabelValuesVariable\",\"spec\":" \
+    "{"                                                                                            \
+    "\"labelName\":\"" label "\",\"matchers\":[\"" match "\"]}}}}"
+    const struct answer script[] = {
+        {.path = "/api/v1/projects/shop/dashboards/nodes",
+         .status = 200,
+         .body = STR("{\"kind\":\"Dashboard\",\"metadata\":{\"name\":\"nodes\"},\"spec\":{"
+                     "\"variables\":[{\"kind\":\"TextVariable\",\"spec\":{\"name\":\"project\","
+                     "\"value\":\"p1\"}}],\"panels\":{\"p1\":" PANEL(
+                         "CPU", "PrometheusTimeSeriesQuery",
+                         "cpu{job=~\\\"$job\\\",env=\\\"$env\\\"}") "}}}")},
+        {.path = "/api/v1/projects/shop/variables",
+         .status = 200,
+         .body = STR("[{\"kind\":\"Variable\",\"metadata\":{\"name\":\"job\"},\"spec\":" ALL(
+             "job", "cpu{project='$project'}") "},{\"metadata\":{\"name\":\"project\"},\"spec\":{"
+                                               "\"kind\":\"TextVariable\",\"spec\":{\"value\":"
+                                               "\"other\"}}},7]")},
+        {.path = "/api/v1/globalvariables",
+         .status = 200,
+         .body = STR("[{\"metadata\":{\"name\":\"env\"},\"spec\":{\"kind\":\"TextVariable\","
+                     "\"spec\":{\"value\":\"prod\"}}}]")},
+        {.path = "/api/v1/label/job/values",
+         .status = 200,
+         .in_query = "cpu{project='p1'}",
+         .body = STR("{\"status\":\"success\",\"data\":[\"a\",\"b\"]}")},
+        {.path = "/api/v1/query_range",
+         .status = 200,
+         .body = STR("{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":[{"
+                     "\"metric\":{\"i\":\"0\"},\"values\":[[1699996400,\"1\"]]}]}}")},
+        {0}};
+    fixture_run(f, script, "run_panel",
+                "{\"project\":\"shop\",\"dashboard\":\"nodes\",\"panel\":\"CPU\"}");
+    assert_false(f->failed);
+    assert_string_equal(fixture_text(f, "query"), "cpu{job=~\"(a|b)\",env=\"prod\"}");
+    fixture_run(f, script, "run_panel",
+                "{\"project\":\"shop\",\"dashboard\":\"nodes\",\"panel\":\"CPU\",\"variables\":"
+                "\"job=$__all,env=test\"}");
+    assert_string_equal(fixture_text(f, "query"), "cpu{job=~\"(a|b)\",env=\"test\"}");
+    /* What is given is not asked for, and who may not read the variables gives them. */
+    const struct answer refused[] = {script[0], script[4], {0}};
+    fixture_run(f, refused, "run_panel",
+                "{\"project\":\"shop\",\"dashboard\":\"nodes\",\"panel\":\"CPU\",\"variables\":"
+                "\"job=x,env=test\"}");
+    assert_string_equal(fixture_text(f, "query"), "cpu{job=~\"x\",env=\"test\"}");
+    fixture_run(f, refused, "run_panel",
+                "{\"project\":\"shop\",\"dashboard\":\"nodes\",\"panel\":\"CPU\",\"variables\":"
+                "\"job=x\"}");
+    assert_string_equal(fixture_text(f, "query"), "cpu{job=~\"x\",env=\"$env\"}");
+    /* No value is not any value. */
+    struct answer none[sizeof(script) / sizeof(script[0])];
+    memcpy(none, script, sizeof(script));
+    none[3].body = STR("{\"status\":\"success\",\"data\":[]}");
+    fixture_run(f, none, "run_panel",
+                "{\"project\":\"shop\",\"dashboard\":\"nodes\",\"panel\":\"CPU\"}");
+    assert_string_equal(fixture_text(f, "query"), "cpu{job=~\"\",env=\"prod\"}");
+    /* Too many are any, and that is said. */
+    scoped_buf(many, 8192);
+    buf_puts(&many, "{\"status\":\"success\",\"data\":[");
+    for (int i = 0; i <= 200; i++)
+        buf_printf(&many, "%s\"j%d\"", i ? "," : "", i);
+    buf_puts(&many, "]}");
+    none[3].body = buf_str(&many);
+    fixture_run(f, none, "run_panel",
+                "{\"project\":\"shop\",\"dashboard\":\"nodes\",\"panel\":\"CPU\"}");
+    assert_string_equal(fixture_text(f, "query"), "cpu{job=~\".*\",env=\"prod\"}");
+    expect(f, "All of the variable job is any value here: it has 201");
+}
+
 static void a_dashboard_of_300_panels_is_paged(void **state)
 {
     struct fixture *f = *state;
@@ -488,6 +562,7 @@ int main(void)
         T(alerts_and_silences_are_read),
         T(dashboards_are_read_with_their_variables),
         T(a_panels_query_is_run),
+        T(a_panels_variables_may_be_of_its_project_and_have_all_values),
         T(a_dashboard_of_300_panels_is_paged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

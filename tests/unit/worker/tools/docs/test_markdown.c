@@ -213,6 +213,42 @@ static void all_is_what_the_variable_says(void **state)
     vars_free(&v);
 }
 
+#define OF_LABEL(rest)                                                                             \
+    "\"defaultValue\":\"$__all\",\"plugin\":{\"kind\":\"PrometheusLabelValuesVariable\",\"spec\":" \
+    "{\"labelName\":\"job\"" rest "}}"
+
+static void all_of_a_label_is_what_its_datasource_says(void **state)
+{
+    (void)state;
+    struct vars v = {.range_ms = 3600000, .step_ms = 15000};
+    assert_true(vars_parse(&v, STR("asked=$__all")));
+    read_variable(&v, LIST("job", OF_LABEL(",\"matchers\":[\"up{env=~'$env'}\"]")));
+    read_variable(&v, LIST("env", OF_LABEL("")));
+    read_variable(&v, LIST("cut", OF_LABEL("") ",\"capturingRegexp\":\"(.).*\""));
+    assert_null(vars_open(&v, STR("up{a='$cut'}")));
+    assert_false(vars_lack(&v, STR("up{a='$job',b='$__range',c='$1'}")));
+    assert_true(vars_lack(&v, STR("up{a='$asked'}"))); /* all of what? */
+    applied(&v, "$asked", "$asked", false);
+    struct var *first = vars_open(&v, STR("up{job=~'$job'}"));
+    assert_non_null(first);
+    assert_string_equal(first->name, "env"); /* what says which jobs there are */
+    vars_close(first, json_pack("[s, s]", "a", "b"));
+    struct var *then = vars_open(&v, STR("up{job=~'$job'}"));
+    assert_non_null(then);
+    assert_string_equal(then->name, "job");
+    applied(&v, "$env $job", "(a|b) .*", true);
+    vars_close(then, json_pack("[s]", "x"));
+    assert_null(vars_open(&v, STR("up{job=~'$job',env=~'$env'}")));
+    applied(&v, "$env ${env:csv} $job ${job:json}", "(a|b) a,b x [\"x\"]", true);
+    /* one that leads back to itself ends */
+    read_variable(&v, LIST("round", OF_LABEL(",\"matchers\":[\"up{a='$round'}\"]")));
+    assert_false(vars_lack(&v, STR("$round")));
+    assert_non_null(vars_open(&v, STR("$round")));
+    read_variable(&v, LIST("lost", OF_LABEL(",\"matchers\":[\"up{a='$nothing'}\"]")));
+    assert_true(vars_lack(&v, STR("$lost")));
+    vars_free(&v);
+}
+
 /* Perses shows a dashboard that nobody has chosen values for with the first of each list. */
 static void what_was_not_chosen_is_as_perses_chooses(void **state)
 {
@@ -252,6 +288,7 @@ int main(void)
         cmocka_unit_test(variables_are_filled_in),
         cmocka_unit_test(formats_are_those_of_perses),
         cmocka_unit_test(all_is_what_the_variable_says),
+        cmocka_unit_test(all_of_a_label_is_what_its_datasource_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
