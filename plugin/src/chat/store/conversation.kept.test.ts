@@ -5,6 +5,37 @@ import { asked, gateway, options, settle, shown, start } from '../../test/conver
 import { PROXY, problem } from '../../test/gateway';
 import { Conversation } from './conversation';
 
+describe('a question of whose answer nothing is stored', () => {
+  it.each([
+    ['turn_cancelled', 'cancelled', undefined],
+    ['error', 'failed', 'context_too_long'],
+  ])('is shown as it ended: %s', async (event_type, status, code) => {
+    const conversation = start();
+    asked(conversation, 'why?');
+    await settle();
+    const { turn } = [...gateway.sessions.values()].at(-1) ?? {};
+    turn?.emit({ event_type, turn_id: turn.id, ...(code === undefined ? {} : { code, message: 'x' }) });
+    await settle();
+    const { sessionId = '' } = conversation.getSnapshot();
+    conversation.dispose();
+    const opened = start();
+    await opened.open(sessionId);
+    const last = opened.getSnapshot().exchanges.at(-1)?.turn;
+    expect([last?.status, last?.error?.code]).toEqual([status, code]);
+    expect(opened.getSnapshot().line).toBe('idle');
+    await opened.open(sessionId); // and stays so
+    expect(opened.getSnapshot().exchanges.at(-1)?.turn?.status).toBe(status);
+  });
+
+  it('was not answered where its events are gone', async () => {
+    gateway.addSession('old', [{ message_id: 'm1', role: 'user', turn_id: 'gone', content: 'q' }]);
+    const conversation = start();
+    await conversation.open('old');
+    expect(conversation.getSnapshot().exchanges.at(-1)?.turn?.error?.code).toBe('unanswered');
+    expect(conversation.getSnapshot().notice).toBeUndefined();
+  });
+});
+
 describe('pin, exclude, remove', () => {
   it('changes what the model sees of a message', async () => {
     gateway.addSession('s', [

@@ -8,6 +8,7 @@ import { asObject, isAfter } from '../../api/events';
 import { SessionDetail } from '../../api/sessions';
 import { SILENCE_MS, readStream } from '../../api/stream';
 import { ConversationContext, NO_CONTEXT, parseContext } from './chosen';
+import { endOf } from './ending';
 import { Exchange, exchangesOf, kept, mergeExchanges } from './exchanges';
 import { perFrame } from './frames';
 import { Cursor, Outgoing } from './onTheWay';
@@ -454,12 +455,24 @@ export class Conversation {
       if (signal.aborted) return;
       this.set({ sessionId, loading: false, problem: undefined });
       this.take(detail);
+      await this.learnEnd(sessionId);
     } catch (error) {
       if (signal.aborted) return;
       this.set({ loading: false });
       if (isGone(error) && this.state.exchanges.length > 0) this.gone();
       else this.set({ problem: problemOf(error) });
     }
+  }
+
+  /** Of the last question, when nothing of an answer is stored. */
+  private async learnEnd(sessionId: string): Promise<void> {
+    const { client, silenceMs = SILENCE_MS } = this.options;
+    const { signal } = this.life;
+    const last = this.state.exchanges.at(-1)?.turn;
+    if (last?.error?.code !== 'unanswered') return;
+    const turn = await endOf(client, sessionId, last.id, silenceMs, signal);
+    if (turn === undefined || signal.aborted) return;
+    this.change(last.id, (exchange) => (exchange.turn === last ? { ...exchange, turn } : exchange));
   }
 
   /** Reads the stored conversation again, quietly: ids and titles that the events do not carry. */
