@@ -46,7 +46,9 @@ bool http_head_ok(struct http_request *r, const char *url, const char *version)
     size_t method_len = strlen(r->method), version_len = strlen(version);
     if (!r->uri || version_len != 8 || url != r->method + method_len + 1 ||
         version != url + r->uri_len + 1 || !uri_ok(r) || !is_token(r->method, method_len))
-        return false; /* blanks or a NUL in the request line, or no version */
+        return false;       /* blanks or a NUL in the request line, or no version */
+    if (!take_authority(r)) /* first: a refusal is of its path's clients' shape */
+        return false;
     struct scan s = {.end = version + version_len};
     MHD_get_connection_values_n(r->mhd, MHD_HEADER_KIND, scan_field, &s);
     const union MHD_ConnectionInfo *size =
@@ -61,10 +63,11 @@ bool http_head_ok(struct http_request *r, const char *url, const char *version)
     /* Section 3.2: exactly one, or none in HTTP/1.0. */
     if (s.hosts > 1 || (s.hosts == 0 && !old) || !host_ok(s.host))
         return false;
-    r->host = s.host;
+    if (!r->host.at)
+        r->host = s.host;
     r->has_coding = s.codings > 0;
     r->body_start = s.end + 4;
-    return take_authority(r);
+    return true;
 }
 
 static bool is_token(const char *text, size_t len)

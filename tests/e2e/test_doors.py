@@ -3,47 +3,15 @@
 import http.client
 import json
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from fakes.model import Call, Gate
+from harness.doors import DOORS, MCP, question, shape
 from harness.stack import Stack, metric
 from harness.wait import SLOWNESS, until
-
-MODERN = "2026-07-28"
-META = {"io.modelcontextprotocol/protocolVersion": MODERN, "io.modelcontextprotocol/clientCapabilities": {}}
-MCP = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": MODERN, "Mcp-Method": "tools/call",
-       "Mcp-Name": "ask"}
-
-
-def question(door: str, words: str) -> dict:
-    """As each door is asked."""
-    if door == "/mcp":
-        return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
-            "name": "ask", "arguments": {"question": words}, "_meta": {**META, "progressToken": "t"}}}
-    if door == "/agui":
-        return {"threadId": f"thread {words} {time.monotonic()}", "runId": "r", "messages": [
-            {"id": "1", "role": "user", "content": words}], "tools": [], "context": [], "state": {}, "forwardedProps": {}}
-    return {"model": "persai", "messages": [{"role": "user", "content": words}], "stream": True}
-
-
-def shape(door: str, answer: dict) -> str:
-    """The word of an error, which is of the door's own shape."""
-    assert "detail" not in answer, answer
-    if door == "/mcp":
-        assert answer["jsonrpc"] == "2.0" and answer["id"] is None and answer["error"]["message"]
-        return answer["error"]["data"]["code"]
-    if door == "/agui":
-        assert answer["type"] == "RUN_ERROR" and answer["message"]
-        return answer["code"]
-    assert answer["error"]["message"] and answer["error"]["type"]
-    return answer["error"]["code"]
-
-
-DOORS = ("/v1/chat/completions", "/mcp", "/agui")
 
 
 def chunks(size: int) -> Iterator[bytes]:
@@ -66,12 +34,6 @@ def test_a_body_over_the_limit(stack: Stack, door: str, chunked: bool) -> None:
     assert answer.status == 413 and answer.headers["Content-Type"] == "application/json"
     assert shape(door, json.loads(answer.read())) == "too_large"
     connection.close()
-
-
-@pytest.mark.parametrize("door", DOORS)
-def test_another_method(stack: Stack, door: str) -> None:
-    answer = stack.client("alice", bearer=True).request("PUT", door, {})
-    assert answer.status == 405 and shape(door, answer.json()) == "method_not_allowed"
 
 
 @pytest.mark.parametrize("path", ["/v1", "/v1/none", "/mcp/", "/mcp/none", "/agui/", "/agui/none"])
