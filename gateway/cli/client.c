@@ -355,10 +355,12 @@ static void answer_of(const struct request *r, const struct asked *asked, struct
         said = json_text(json_object_get(out->body, "error_description"));
     if (out->code[0] == '\0')
         copy_text(out->code, sizeof(out->code), json_text(json_object_get(out->body, "error")));
+    said = str_trim(said);
     copy_text(out->message, sizeof(out->message), said);
     if (said.len == 0)
         snprintf(out->message, sizeof(out->message), "HTTP status %d", asked->http_status);
     out->status = asked->http_status == 401 ? CLIENT_NOT_SIGNED_IN : CLIENT_REFUSED;
+    out->key_refused = asked->http_status == 401 && asked->client->key;
 }
 
 /* ---- sign-in ---- */

@@ -36,6 +36,7 @@ struct client_answer {
     int http_status;
     json_t *body; /* NULL where it is no JSON; client_answer_free */
     char code[64], message[512];
+    bool key_refused; /* CLIENT_NOT_SIGNED_IN: PERSAI_API_KEY is no key there */
 };
 void client_answer_free(struct client_answer *a);
 /* To PersAI. body: borrowed, or NULL. key: an Idempotency-Key, or NULL. A turn's POST asks for its

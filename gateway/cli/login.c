@@ -56,7 +56,9 @@ enum exit_code login_native(struct client *c, struct out *out, const char *user,
             return EXIT_CANCELLED;
     }
     if (from_stdin ? !read_line(STDIN_FILENO, &password) : !read_hidden("Password: ", &password))
-        return wrong(out, "there is no terminal to ask for the password: --password-stdin");
+        return wrong(out, from_stdin
+                              ? "there is no password on stdin"
+                              : "there is no terminal to ask for the password: --password-stdin");
     json_t *body = json_pack("{s:s%,s:s%}", "login", name.at, name.len, "password",
                              password.at ? password.at : "", password.len);
     if (!body)
@@ -122,6 +124,8 @@ enum exit_code login_device(struct client *c, struct out *out, const char *provi
     snprintf(path, sizeof(path), "/api/auth/providers/%s/device/code", provider);
     snprintf(token_path, sizeof(token_path), "/api/auth/providers/%s/token", provider);
     client_perses(c, "POST", path, NULL, false, &a);
+    if (a.http_status == 404 || a.http_status == 405) /* Perses 0.54 says no more than that */
+        snprintf(a.message, sizeof(a.message), "this Perses has no provider %s", provider);
     enum exit_code code = a.status != CLIENT_OK ? talk_failed(out, &a) : EXIT_ANSWERED;
     struct str where = json_text(json_object_get(a.body, "verification_uri_complete"));
     struct str address = json_text(json_object_get(a.body, "verification_uri"));

@@ -19,13 +19,15 @@
 
 enum { QUESTION_BYTES_MAX = 1 << 20, USAGE_BYTES_MAX = 1 << 20, ERROR_BYTES = 512 };
 
+static const char NO_CONTEXT[] = "there is no such context; persai contexts lists them";
+
 struct app {
     struct usage usage;
     struct out out;
     struct contexts contexts;
-    const char *name; /* of the context */
+    char *name; /* of the context */
     struct client *client;
-    const char *perses, *gateway;
+    char *perses, *gateway; /* without a slash at the end */
     struct buf datasource;
 };
 
@@ -72,6 +74,9 @@ int main(int argc, char **argv)
     if (!out_whole(&app.out) && code == EXIT_ANSWERED)
         code = EXIT_ERROR;
     client_free(app.client);
+    free(app.name);
+    free(app.perses);
+    free(app.gateway);
     contexts_free(&app.contexts);
     buf_free(&app.datasource);
     out_free(&app.out);
@@ -140,28 +145,43 @@ static const char *text_of(const json_t *context, const char *key)
     return json_string_value(json_object_get(context, key));
 }
 
+/* A copy without slashes at its end: paths are put behind it. NULL of NULL. */
+static char *address_of(const char *url)
+{
+    struct str text = url ? str_of(url) : (struct str){0};
+    while (text.len > 0 && text.at[text.len - 1] == '/')
+        text.len--;
+    return url ? str_dup(text) : NULL;
+}
+
 static void say_wait(void *arg, const char *why) { out_note(arg, "%s; trying again", why); }
 
 /* Flag, environment, context: the first that says it. */
 static enum exit_code connect_it(struct app *app)
 {
     const struct usage *u = &app->usage;
-    app->name = contexts_name(&app->contexts, u->context);
+    app->name = xstrdup(contexts_name(&app->contexts, u->context));
     const json_t *context = contexts_get(&app->contexts, app->name);
     const char *key = environment("PERSAI_API_KEY"), *kept = text_of(context, "url");
-    app->perses = u->url ? u->url : environment("PERSAI_URL");
-    app->gateway = u->gateway ? u->gateway : environment("PERSAI_GATEWAY");
-    if (!app->gateway && !app->perses)
-        app->gateway = text_of(context, "gateway");
-    if (!app->perses)
-        app->perses = kept;
-    if (!is_url(app->perses) || !is_url(app->gateway))
+    const char *perses = u->url ? u->url : environment("PERSAI_URL");
+    const char *gateway = u->gateway ? u->gateway : environment("PERSAI_GATEWAY");
+    if (!gateway && !perses)
+        gateway = text_of(context, "gateway");
+    if (!perses)
+        perses = kept;
+    if (!is_url(perses) || !is_url(gateway))
         return wrong(app, "addresses begin with http:// or https://");
-    if (!app->perses && !app->gateway)
-        return wrong(app, "which Perses? persai login --url URL (or PERSAI_URL)");
+    if (!perses && !gateway)
+        return wrong(app, u->context && !context && u->command != COMMAND_login
+                              ? NO_CONTEXT
+                              : "which Perses? persai login --url URL (or PERSAI_URL)");
+    app->perses = address_of(perses);
+    app->gateway = address_of(gateway);
     /* A refresh token goes to the Perses that gave it, and to no other. */
+    char *giver = address_of(kept);
     struct str token = json_text(json_object_get(context, "refresh_token"));
-    bool same = app->perses && kept && strcmp(app->perses, kept) == 0;
+    bool same = app->perses && giver && strcmp(app->perses, giver) == 0;
+    free(giver);
     struct client_config config = {.perses = app->perses,
                                    .gateway = app->gateway,
                                    .on_wait = say_wait,
@@ -216,7 +236,7 @@ static enum exit_code command_contexts(struct app *app)
     scoped_buf(text, USAGE_BYTES_MAX);
     if (app->usage.count == 1) {
         if (!contexts_get(&app->contexts, app->usage.arguments[0]))
-            return wrong(app, "there is no such context; persai contexts lists them");
+            return wrong(app, NO_CONTEXT);
         json_object_set_new(app->contexts.all, "current", json_string(app->usage.arguments[0]));
         return save(app);
     }
@@ -236,7 +256,7 @@ static enum exit_code command_logout(struct app *app)
 {
     const char *name = contexts_name(&app->contexts, app->usage.context);
     if (json_object_del(json_object_get(app->contexts.all, "contexts"), name) != 0)
-        return wrong(app, "there is no such context; persai contexts lists them");
+        return wrong(app, NO_CONTEXT);
     return save(app);
 }
 

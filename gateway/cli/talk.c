@@ -25,7 +25,7 @@ enum exit_code talk_failed(struct out *out, const struct client_answer *a)
     struct str message = str_of(a->message), code = str_of(a->code);
     if (a->status == CLIENT_INTERRUPTED)
         return EXIT_CANCELLED;
-    if (a->status == CLIENT_NOT_SIGNED_IN)
+    if (a->status == CLIENT_NOT_SIGNED_IN && !a->key_refused)
         message = STR("not signed in, or no longer: persai login");
     if (out->json) {
         scoped_buf(line, 4096);

@@ -12,7 +12,7 @@ import pytest
 from fakes.model import Call, Gate
 from fakes.server import Exchange, Fake, Request
 from harness.client import Client
-from harness.services import Perses
+from harness.services import PASSWORD, Perses
 from harness.stack import Stack
 from harness.terminal import Terminal
 from harness.wait import free_port
@@ -88,6 +88,22 @@ def test_contexts_are_several_people(stack: Stack, alice: Terminal) -> None:
     assert session in alice.run("sessions", PERSAI_CONTEXT="work").out
     assert alice.run("logout", "--context", "work").code == 0
     assert alice.run("sessions", "--context", "work").code == 2
+
+
+def test_whoever_signs_in_again_is_told_the_same(stack: Stack, perses: Perses, alice: Terminal) -> None:
+    """What a sign-in says is its own, not of what it has just replaced."""
+    told = f'signed in to "{perses.url}" as context default\n'
+    for url in ((), ("--url", perses.url), ("--url", perses.url + "//")):
+        done = alice.run("login", "--user", "alice", "--password-stdin", *url, stdin=PASSWORD.format("alice"))
+        assert (done.code, done.err) == (0, told)
+    assert f"{perses.url}/explore?" in alice.run("ask", "hello").err
+    for options, said in ((("--user", "alice", "--password-stdin"), "no password on stdin"),
+                          (("--provider", "oidc/none"), "no provider oidc/none")):
+        done = alice.run("login", *options)
+        assert done.code in (1, 2) and said in done.err and told not in done.err, done
+    assert "no such context" in alice.run("ask", "--context", "none", "hello").err
+    done = alice.run("ask", "--gateway", stack.gateway.url, "hello", PERSAI_API_KEY="pk-none")
+    assert done.code == 3 and "API key" in done.err and "persai login" not in done.err, done
 
 
 def test_what_goes_wrong_has_its_code_and_words(stack: Stack, alice: Terminal, perses: Perses) -> None:
