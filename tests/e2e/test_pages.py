@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from fakes.model import Call
+from harness.client import DATASOURCE
+from harness.keys import Keys
 from harness.services import ADMIN, PASSWORD, Perses
 from harness.stack import Stack
 
@@ -23,8 +25,15 @@ def commands(page: Path) -> str:
 
 
 @pytest.fixture
-def asked(bare: Stack, perses: Perses) -> Stack:
-    """With a webhook; one answer is a text, another a call that waits for a yes."""
+def keys(bare: Stack) -> Keys:
+    made = Keys(bare.folder)
+    made.make("program", datasource=DATASOURCE)
+    return made
+
+
+@pytest.fixture
+def asked(bare: Stack, perses: Perses, keys: Keys) -> Stack:
+    """With a webhook and a program's key; one answer is a text, another a call that waits for a yes."""
     cookies = perses.sign_in(ADMIN)
     for path, kind, metadata, spec in (
             ("/projects", "Project", {"name": "pages"}, {}),
@@ -36,7 +45,7 @@ def asked(bare: Stack, perses: Perses) -> Stack:
     bare.model.when("Put the rooms", [Call("save_panel", SAVE)], ["As you like."])
     return bare.start(gateway_env={
         "PERSAI_WEBHOOK_TOKEN": WEBHOOK_TOKEN, "PERSAI_SERVICE_USER": "robot",
-        "PERSAI_SERVICE_PASSWORD": PASSWORD.format("robot")})
+        "PERSAI_SERVICE_PASSWORD": PASSWORD.format("robot"), **keys.env()})
 
 
 def run(script: str, folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
@@ -44,17 +53,21 @@ def run(script: str, folder: Path, **env: str) -> subprocess.CompletedProcess[st
                           capture_output=True, text=True, stdin=subprocess.DEVNULL)
 
 
-def test_the_walk_through_the_api_by_curl(asked: Stack, perses: Perses, tmp_path: Path) -> None:
+def test_the_walk_through_the_api_by_curl(asked: Stack, keys: Keys, perses: Perses, tmp_path: Path) -> None:
     prefix = perses.put_gateway(asked.gateway.url)
     done = run(commands(PAGE), tmp_path, PERSES=perses.url, PERSAI=perses.url + prefix, GATEWAY=asked.gateway.url,
-               LOGIN="alice", PASSWORD=PASSWORD.format("alice"), WEBHOOK_TOKEN=WEBHOOK_TOKEN)
+               LOGIN="alice", PASSWORD=PASSWORD.format("alice"), WEBHOOK_TOKEN=WEBHOOK_TOKEN, PERSAI_KEY=keys.said["program"])
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Three rooms." in done.stdout and "turn_awaiting_input" in done.stdout, done.stdout
+    # By each door.
+    for told in ('"object":"chat.completion"', '"type":"RUN_FINISHED"', '"status":"answered","answer":"Three rooms."'):
+        assert told in done.stdout, done.stdout
     # Nothing was refused on the way, and what waited was decided.
     assert "nothing waits" not in done.stdout and '{"detail":{' not in done.stdout, done.stdout
     # Resumed behind 1-2, the first two events come once only.
     assert done.stdout.count("id: 1-3") > done.stdout.count("id: 1-2"), done.stdout
-    investigated = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"investigations"')]
+    decode = json.JSONDecoder().raw_decode  # curl ends no line
+    investigated = [decode(line)[0] for line in done.stdout.splitlines() if line.startswith('{"investigations"')]
     assert len(investigated) == 1 and len(investigated[0]["investigations"]) == 1, investigated
 
 

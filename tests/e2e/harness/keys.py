@@ -18,6 +18,7 @@ class Keys:
         self.folder = folder
         self.path = folder / "api-keys.json"
         self.rows: list[dict] = []
+        self.said: dict[str, str] = {}  # name → key
         self.write()
 
     def env(self) -> dict[str, str]:
@@ -35,6 +36,7 @@ class Keys:
         row = json.loads(made.stdout[made.stdout.index("{"):])
         self.rows.append({**row, "user": user, "password_file": str(password), "doors": DOORS, **more})
         self.write()
+        self.said[name] = key[0]
         return key[0]
 
     def drop(self, name: str) -> None:
