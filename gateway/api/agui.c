@@ -14,12 +14,13 @@
 #include "common/json.h"
 #include "gateway/api/agui_say.h"
 #include "gateway/api/asking.h"
+#include "gateway/api/content.h"
 #include "gateway/api/following.h"
 #include "gateway/turn/stream.h"
 #include "proto/store/session.h"
 #include "proto/store/turn.h"
 
-enum { NAME_BYTES_MAX = 256, SNAPSHOT_BYTES = 4 << 20 };
+enum { NAME_BYTES_MAX = 256, SNAPSHOT_BYTES = 4 << 20, TEXT_BYTES_MAX = 2 << 20 };
 
 static void look(struct call *c, struct id session);
 static void on_thread(void *arg, enum err err, const struct store_answer *a);
@@ -40,6 +41,8 @@ struct run { /* of a call, until it is told */
     struct agui_say say;
     struct id made;        /* the session that the thread is where it is no session's id */
     struct event_at after; /* of a resume: what its client has */
+    struct str question;   /* of the body, or of text */
+    char *text;
 };
 
 static void on_event(void *arg, struct str payload, struct buf *out)
@@ -54,6 +57,7 @@ static void say_free(void *arg)
 {
     struct run *r = arg;
     agui_say_free(&r->say);
+    free(r->text);
     free(r);
 }
 
@@ -104,12 +108,15 @@ static struct id made_of(const struct call *c, struct str thread)
     return id;
 }
 
-static struct str last_question(const json_t *messages)
+/* The last message, where it is a user's and all text. */
+static void take_question(struct run *r, const json_t *messages)
 {
     const json_t *last = json_array_get(messages, json_array_size(messages) - 1);
-    return str_is(json_text(json_object_get(last, "role")), "user")
-               ? json_text(json_object_get(last, "content"))
-               : (struct str){0};
+    struct str text;
+    if (str_is(json_text(json_object_get(last, "role")), "user") &&
+        content_read(json_object_get(last, "content"), TEXT_BYTES_MAX, &text, &r->text) ==
+            CONTENT_TEXT)
+        r->question = text;
 }
 
 static bool is_filled(const json_t *body, const char *key)
@@ -128,7 +135,8 @@ static const char *fault_of(const struct call *c, struct str thread, struct str 
     if (is_filled(c->body, "resume") || !is_filled(c->body, "messages"))
         return NULL;
     if (str_trim(question).len == 0 || question.len > c->gateway->settings.message_bytes_max)
-        return "The last of messages must be a user's, with a text as its content";
+        return "The last of messages must be a user's, with a text, or parts that are texts, as "
+               "its content";
     return NULL;
 }
 
@@ -136,16 +144,16 @@ void api_agui_run(struct call *c)
 {
     struct str thread = json_text(json_object_get(c->body, "threadId"));
     struct str run = json_text(json_object_get(c->body, "runId"));
-    struct str question = last_question(json_object_get(c->body, "messages"));
-    const char *fault = fault_of(c, thread, run, question);
-    if (fault) {
-        call_fail(c, ERR_INVALID, fault);
-        return;
-    }
     struct run *r = xcalloc(1, sizeof(*r));
     agui_say_init(&r->say, thread, run);
     c->door = r;
     c->door_free = say_free;
+    take_question(r, json_object_get(c->body, "messages"));
+    const char *fault = fault_of(c, thread, run, r->question);
+    if (fault) {
+        call_fail(c, ERR_INVALID, fault);
+        return;
+    }
     r->made = made_of(c, thread);
     struct id own;
     look(c, may_be_id(thread, &own) ? own : r->made);
@@ -179,9 +187,8 @@ static void on_thread(void *arg, enum err err, const struct store_answer *a)
 
 static void begin(struct call *c)
 {
-    struct asking a = {.session = c->session,
-                       .question = last_question(json_object_get(c->body, "messages")),
-                       .refused = on_refused};
+    struct asking a = {
+        .session = c->session, .question = run_of(c)->question, .refused = on_refused};
     asking_begin(c, &a, on_begun);
 }
 

@@ -113,6 +113,8 @@ void mcp_fail(struct call *c, enum err err, const char *sentence)
         return;
     }
     int code = code_of(err, status);
+    if (code == MCP_REQUEST && mcp_of(c)) /* it was read: what is wrong is in its params */
+        code = MCP_PARAMS;
     if (code == MCP_PARAMS && mcp_of(c)) /* 404 is a method that there is not */
         status = mcp_of(c)->client.modern ? 400 : 200;
     mcp_reply_error(c, status, code, sentence, json_pack("{s:s}", "code", err_word(err)));

@@ -211,6 +211,10 @@ static void read_one(struct call *c)
 {
     struct str uri = json_text(json_object_get(mcp_params(c), "uri")), project;
     scoped_buf(path, 1024);
+    if (uri.len == 0) {
+        mcp_refuse_params(c, "uri must be a text that is not empty");
+        return;
+    }
     if (str_starts(uri, STR(CONVERSATION)) &&
         id_parse(str_skip(uri, strlen(CONVERSATION)), &c->session)) {
         c->store_call = store_session_page(c->gateway->store, str_of(c->user), c->session, 0, 0,

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/json.h"
+#include "gateway/api/content.h"
 
 enum { MODEL_BYTES_MAX = 200 };
 
@@ -70,32 +71,20 @@ static bool read_options(const json_t *body, struct openai_ask *out, struct open
 
 /* ---- messages ---- */
 
-/* A content's text: a string, or all parts of type text, joined. *owned: to be freed, or NULL. */
+/* *owned: to be freed, or NULL. */
 static bool read_content(const json_t *content, struct str *text, char **owned,
                          struct openai_fault *f)
 {
-    *owned = NULL;
-    *text = json_text(content);
-    if (!content || json_is_string(content) || json_is_null(content))
+    switch (content_read(content, OPENAI_BODY_MAX, text, owned)) {
+    case CONTENT_TEXT:
         return true;
-    if (!json_is_array(content))
-        return fail(f, 400, "invalid_type", "messages",
-                    "content must be a text or a list of parts");
-    scoped_buf(joined, OPENAI_BODY_MAX);
-    size_t i;
-    const json_t *part;
-    json_array_foreach(content, i, part)
-    {
-        if (!str_is(json_text(json_object_get(part, "type")), "text"))
-            return fail(f, 400, "unsupported_content", "messages",
-                        "Only text is read: images, audio and files are not supported");
-        if (joined.len > 0)
-            buf_putc(&joined, '\n');
-        buf_add_str(&joined, json_text(json_object_get(part, "text")));
+    case CONTENT_OTHER:
+        return fail(f, 400, "unsupported_content", "messages",
+                    "Only text is read: images, audio and files are not supported");
+    case CONTENT_STRANGE:
+        break;
     }
-    *owned = str_dup(buf_str(&joined));
-    *text = (struct str){*owned, joined.len};
-    return true;
+    return fail(f, 400, "invalid_type", "messages", "content must be a text or a list of parts");
 }
 
 static void add(struct openai_ask *out, enum message_role role, struct str text, char *take_owned)

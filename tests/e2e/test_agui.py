@@ -227,7 +227,22 @@ def test_all_interrupts_are_decided_at_once(stack: Stack, board: Dashboard) -> N
     assert board.titles() == ["One", "Two"]
 
 
+def test_a_question_in_parts(stack: Stack) -> None:
+    stack.model.when("Is it", ["Yes."])
+    parts = [{"type": "text", "text": "Is it"}, {"type": "text", "text": "up?", "id": "2"}]
+    alice = stack.client()
+    run = Run(alice, "t", "", messages=[{"id": "1", "role": "user", "content": parts}])
+    assert text(run.finish()) == "Yes."
+    assert alice.messages(sessions(alice)[0])[0]["content"] == "Is it\nup?"
+
+
+IMAGE = {"type": "image", "source": {"type": "url", "value": "http://127.0.0.1/x.png"}}
+
+
 @pytest.mark.parametrize("more", [{"messages": [{"id": "1", "role": "assistant", "content": "x"}]},
+                                  {"messages": [{"id": "1", "role": "user", "content": [IMAGE]}]},
+                                  {"messages": [{"id": "1", "role": "user", "content": 7}]},
+                                  {"messages": [{"id": "1", "role": "user", "content": []}]},
                                   {"threadId": ""}, {"runId": 7}, {"tools": [{"name": "f"}]}, {"messages": "x"},
                                   {"resume": [{"interruptId": "1", "status": "resolved"}]}])
 def test_what_is_refused(stack: Stack, more: dict) -> None:

@@ -220,6 +220,10 @@ def test_errors_have_the_protocols_codes(stack: Stack) -> None:
     assert error(post(alice, {"jsonrpc": "2.0", "id": {}, "method": "ping"})) == (400, -32600)
     assert error(post(alice, b"{")) == (400, -32700)
     assert error(post(alice, {"jsonrpc": "2.0", "id": 2, "method": "none"})) == (200, -32601)
+    for method, params in (("resources/list", {"cursor": "nonsense"}), ("resources/read", {}), ("resources/read", {"uri": 7}),
+                           ("prompts/get", {"name": "explain_panel"}), ("prompts/get", {"name": "none"}), ("prompts/get", {}),
+                           ("tools/call", {"name": "none"}), ("tools/call", {})):
+        assert error(post(alice, {"jsonrpc": "2.0", "id": 2, "method": method, "params": params})) == (200, -32602), method
     assert post(alice, {"jsonrpc": "2.0", "method": "notifications/initialized"}).status == 202
     assert post(alice, {"jsonrpc": "2.0", "id": 7, "method": "ping"}).json() == {"jsonrpc": "2.0", "id": 7, "result": {}}
     tool, headers_of_tool = modern("tools/call", {"name": "save_panel", "arguments": {}}, **{"Mcp-Name": "save_panel"})
