@@ -194,6 +194,8 @@ static void print_result(FILE *f)
     fputc(',', f);
     hist_json(&p->delay, "delay_us", f);
     fputc(',', f);
+    hist_json(&p->whole, "whole_us", f);
+    fputc(',', f);
     hist_json(&p->back, "back_us", f);
     print_watched(f);
     fputs(",\"error\":", f);
@@ -215,7 +217,7 @@ static bool add_watched(const char *arg)
 
 static bool set_mode(const char *word)
 {
-    static const char *const modes[] = {"direct", "turn", "async", "openai", "agui"};
+    static const char *const modes[] = {"direct", "turn", "async", "openai", "agui", "mcp"};
     for (unsigned i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
         if (strcmp(word, modes[i]) == 0) {
             load.plan.mode = (enum mode)i;
@@ -305,7 +307,7 @@ int main(int argc, char **argv)
     struct rlimit files;
     if (!read_options(argc, argv)) {
         fprintf(stderr,
-                "usage: bench-load --port PORT [--mode direct|turn|async|openai|agui] "
+                "usage: bench-load --port PORT [--mode direct|turn|async|openai|agui|mcp] "
                 "[--events-port PORT] [--streams N] "
                 "[--tokens N] [--rate N] [--rounds N] [--ramp MS] [--drop EVENTS] [--away MS] "
                 "[--window steady|all] [--watch NAME=PID]… [--timeout S] [--seed N]\n");

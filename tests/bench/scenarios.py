@@ -1,6 +1,7 @@
 """What is measured. Each scenario runs the same streams against the model directly, through nginx as a plain proxy,
 and through PersAI, one after the other, several times over; the report takes medians."""
 
+import http.client
 import http.server
 import json
 import re
@@ -8,6 +9,7 @@ import statistics
 import subprocess
 import sys
 import threading
+import time
 
 TARGETS = ("direct", "nginx", "persai")
 
@@ -293,28 +295,59 @@ def many(bench):
 
 
 def doors(bench):
-    """What the doors for OpenAI's and AG-UI's clients cost beside the plain stream, and many OpenAI streams at once."""
+    """What the doors cost beside the plain stream, and many OpenAI streams at once. /mcp says an answer whole: its time is
+    that of an answer of one token."""
     if "persai" not in bench.targets:
         return []
-    modes, rows = ("turn", "openai", "agui"), []
-    loads = {"full speed": {"streams": 200, "rate": 0, "tokens": 1000, "window": "all", "timeout": 120},
-             "50 tokens/s": {"streams": 100, "rate": 50, "tokens": 150, "ramp": 1000}}
-    for pace, options in loads.items():
-        runs = {mode: [] for mode in modes}
+    rows = []
+    streaming, all_doors = ("openai", "agui"), ("openai", "agui", "mcp")
+    loads = {"full speed": (all_doors, {"streams": 200, "rate": 0, "tokens": 1000, "window": "all", "timeout": 120}),
+             "50 tokens/s": (streaming, {"streams": 100, "rate": 50, "tokens": 150, "ramp": 1000}),
+             "one token": (all_doors, {"streams": 100, "rate": 0, "tokens": 1, "window": "all", "ramp": 1000})}
+    for pace, (modes, options) in loads.items():
+        runs = {mode: [] for mode in ("turn", *modes)}
         for rep in range(bench.reps):
-            for mode in modes:
+            for mode in runs:
                 bench.stack.persai()
                 runs[mode].append(bench.load(f"doors, {mode}", "persai", rep, mode=mode, **options))
-        plain, what = cost(runs["turn"], "gateway"), f"{options['streams']} streams, {pace}"
-        rows.append((what, "plain stream, gateway", plain, "µs CPU/token", ""))
-        for mode in modes[1:]:
-            rows.append((what, f"{mode}, added to the gateway", cost(runs[mode], "gateway") - plain, "µs CPU/token", "≤ 1"))
-            if options["rate"]:
-                added = middle(runs[mode], "first_us", "p50") - middle(runs["turn"], "first_us", "p50")
-                rows.append((what, f"{mode}, added to the first token, p50", added, "µs", "≤ 2000"))
+        what = f"{options['streams']} streams, {pace}"
+        if options["tokens"] > 1:
+            plain = cost(runs["turn"], "gateway")
+            rows.append((what, "plain stream, gateway", plain, "µs CPU/token", ""))
+            rows += [(what, f"{mode}, added to the gateway", cost(runs[mode], "gateway") - plain, "µs CPU/token", "≤ 1")
+                     for mode in modes]
+        if options["rate"] or options["tokens"] == 1:
+            field, label = ("first_us", "first token") if options["rate"] else ("whole_us", "answer")
+            plain = middle(runs["turn"], field, "p50")
+            rows += [(what, f"{mode}, added to the {label}, p50", middle(runs[mode], field, "p50") - plain, "µs", "≤ 2000")
+                     for mode in modes]
     bench.stack.persai()
     line = bench.load("doors, many", "persai", 0, mode="openai", streams=1000, rate=20, tokens=100, ramp=2000, timeout=90)
-    return [*rows, ("1,000 streams at /v1 × 20 tokens/s", "whole, byte for byte", line["ok"], "of 1000", "all")]
+    rows.append(("1,000 streams at /v1 × 20 tokens/s", "whole, byte for byte", line["ok"], "of 1000", "all"))
+    return [*rows, *tool_call(bench)]
+
+
+def tool_call(bench):
+    """One tool by /mcp, of those that ask nobody else: one call after the other."""
+    stack, count, times = bench.stack, 300, []
+    stack.persai()
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
+        "name": "find_tools", "arguments": {"words": "search logs"}}})
+    headers = {"Content-Type": "application/json", "X-PersAI-Datasource": "/proxy/globaldatasources/bench"}
+    connection = http.client.HTTPConnection("127.0.0.1", stack.ports["gateway"], timeout=30)
+    for _ in range(count):
+        began = time.perf_counter()
+        connection.request("POST", "/mcp", body, headers)
+        said = connection.getresponse().read()
+        times.append((time.perf_counter() - began) * 1e6)
+        if b'"isError":false' not in said:
+            bench.failed += 1
+            print(f"bench: a tool's call: {said[:300]}", file=sys.stderr)
+            break
+    connection.close()
+    took = statistics.median(times)
+    bench.out({"scenario": "doors, tool", "target": "persai", "calls": len(times), "us": round(took)})
+    return [("a tool's call by /mcp, one after the other", "whole, p50", took, "µs", "")]
 
 
 def instructions(bench):

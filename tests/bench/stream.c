@@ -67,11 +67,13 @@ __attribute__((format(printf, 2, 3))) static void fail(struct stream *s, const c
 
 static void finish(struct stream *s)
 {
-    if (verify_whole(&s->text))
+    if (verify_whole(&s->text)) {
+        hist_add(&s->plan->whole, now_us - s->asked_us);
         over(s, true);
-    else
+    } else {
         fail(s, "text differs at token %u of %u (seed %u)", s->text.index, s->text.script.tokens,
              s->text.script.seed);
+    }
 }
 
 /* ---- what the stream says ---- */
@@ -84,7 +86,8 @@ static void take_text(struct stream *s, const char *p, const char *end)
         fail(s, "not a JSON string: %.60s", p);
         return;
     }
-    verify_text(&s->text, text, len, now_us, s->plan->drop_after ? NULL : &s->plan->delay);
+    bool as_said = !s->plan->drop_after && s->plan->mode != MODE_MCP;
+    verify_text(&s->text, text, len, now_us, as_said ? &s->plan->delay : NULL);
     s->plan->tokens_seen += s->text.index - before;
     if (s->text.bad) {
         finish(s);
@@ -138,6 +141,19 @@ static void on_agui(struct stream *s, const char *p, const char *end)
     } else if (is(type, len, "RUN_ERROR")) {
         fail(s, "ended with %.*s", (int)(end - p < 180 ? end - p : 180), p);
     }
+}
+
+/* The answer comes whole, with its end. */
+static void on_mcp(struct stream *s, const char *p, const char *end)
+{
+    const char *answer = json_after(p, end, "\"answer\":\"");
+    s->plan->events++;
+    if (!json_after(p, end, "\"isError\":false") || !answer) {
+        fail(s, "ended with %.*s", (int)(end - p < 180 ? end - p : 180), p);
+        return;
+    }
+    take_text(s, answer, end);
+    finish(s);
 }
 
 static bool is(const char *word, size_t len, const char *want)
@@ -222,6 +238,8 @@ static void on_line(struct stream *s, char *p, size_t len)
             on_openai(s, p + 6, p + len);
         else if (s->plan->mode == MODE_AGUI)
             on_agui(s, p + 6, p + len);
+        else if (s->plan->mode == MODE_MCP)
+            on_mcp(s, p + 6, p + len);
         else
             on_persai(s, p + 6, p + len);
     } else if (len > 4 && memcmp(p, "id: ", 4) == 0) {
@@ -355,29 +373,42 @@ static size_t post(struct link *l, const char *path, const char *extra, const ch
 /* At one of the doors, or at the model itself. */
 static size_t post_at_once(struct stream *s)
 {
+    static const char *const paths[] = {[MODE_DIRECT] = "/v1/chat/completions",
+                                        [MODE_OPENAI] = "/v1/chat/completions",
+                                        [MODE_AGUI] = "/agui",
+                                        [MODE_MCP] = "/mcp"};
     char question[64], body[512], extra[256];
     const struct plan *plan = s->plan;
     const struct script *sc = &s->text.script;
     snprintf(question, sizeof(question), "bench-%ux%u-%u", sc->tokens, sc->rate, sc->seed);
-    snprintf(extra, sizeof(extra), "X-PersAI-Datasource: %s\r\n", plan->datasource);
+    snprintf(extra, sizeof(extra), "X-PersAI-Datasource: %s\r\n%s", plan->datasource,
+             plan->mode == MODE_MCP ? "MCP-Protocol-Version: 2026-07-28\r\n"
+                                      "Mcp-Method: tools/call\r\nMcp-Name: ask\r\n"
+                                    : "");
     if (plan->mode == MODE_AGUI)
         snprintf(body, sizeof(body),
                  "{\"threadId\":\"%s-%" PRIu64 "\",\"runId\":\"r\",\"state\":{},\"tools\":[],"
                  "\"context\":[],\"forwardedProps\":{},\"messages\":[{\"id\":\"m\",\"role\":"
                  "\"user\",\"content\":\"%s\"}]}",
                  question, script_now_us(), question);
+    else if (plan->mode == MODE_MCP)
+        snprintf(body, sizeof(body),
+                 "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":"
+                 "\"ask\",\"arguments\":{\"question\":\"%s\"},\"_meta\":{\"progressToken\":\"t\","
+                 "\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\","
+                 "\"io.modelcontextprotocol/clientCapabilities\":{}}}}",
+                 question);
     else
         snprintf(body, sizeof(body),
                  "{\"model\":\"%s\",\"stream\":true,\"stream_options\":{\"include_usage\":true},"
                  "\"messages\":[{\"role\":\"user\",\"content\":\"%s\"}]}",
                  plan->mode == MODE_OPENAI ? "persai" : "bench", question);
-    return post(s->link, plan->mode == MODE_AGUI ? "/agui" : "/v1/chat/completions",
-                plan->mode == MODE_DIRECT ? "" : extra, body);
+    return post(s->link, paths[plan->mode], plan->mode == MODE_DIRECT ? "" : extra, body);
 }
 
 static bool is_at_once(const struct plan *plan)
 {
-    return plan->mode == MODE_DIRECT || plan->mode == MODE_OPENAI || plan->mode == MODE_AGUI;
+    return plan->mode != MODE_TURN && plan->mode != MODE_ASYNC;
 }
 
 static size_t request(struct stream *s, enum stage stage)

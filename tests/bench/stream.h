@@ -15,6 +15,7 @@ enum mode {
     MODE_ASYNC, /* PersAI as its plugin uses it: POST …/turn is 202, GET …/events is the stream */
     MODE_OPENAI, /* PersAI as OpenAI's clients use it */
     MODE_AGUI,
+    MODE_MCP, /* its tool `ask`: the answer comes whole */
 };
 
 /* What all streams share: what to ask, and what came of it. */
@@ -31,8 +32,8 @@ struct plan {
     void (*on_first)(void);
     void (*on_over)(void *slot, bool ok);
 
-    struct hist session, first, up, delay,
-        back; /* µs; back: from connect to the first replayed event */
+    struct hist session, first, up, delay, whole,
+        back; /* µs; whole: to the end; back: from connect to the first replayed event */
     uint64_t tokens_seen, events, reads, retried, gaps, repeats, drops, pings;
     char error[256]; /* the first */
 };
