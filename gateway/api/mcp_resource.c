@@ -211,8 +211,8 @@ static void read_one(struct call *c)
 {
     struct str uri = json_text(json_object_get(mcp_params(c), "uri")), project;
     scoped_buf(path, 1024);
-    if (uri.len == 0) {
-        mcp_refuse_params(c, "uri must be a text that is not empty");
+    if (!uri.at) {
+        mcp_refuse_params(c, "uri must be a text");
         return;
     }
     if (str_starts(uri, STR(CONVERSATION)) &&
