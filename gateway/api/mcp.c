@@ -110,7 +110,7 @@ static void call_tool(struct call *c, const json_t *params)
     struct str name = json_text(json_object_get(params, "name"));
     struct str state = json_text(json_object_get(params, "requestState"));
     const json_t *arguments = json_object_get(params, "arguments");
-    enum mcp_tool_kind kind = mcp_tool_kind(broker_tools(c->gateway->broker), name);
+    enum mcp_tool_kind kind = mcp_tool_kind(broker_tool_list(c->gateway->broker), name);
     m->one_tool = !str_is(name, "ask");
     m->changes = kind == MCP_CHANGES;
     if (m->one_tool && kind == MCP_NO_TOOL) {

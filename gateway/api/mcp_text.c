@@ -221,14 +221,13 @@ static bool is_tool(const json_t *tool) { return json_is_string(json_object_get(
 
 static bool reads(const json_t *tool) { return json_is_true(json_object_get(tool, "read_only")); }
 
-enum mcp_tool_kind mcp_tool_kind(struct str tools, struct str name)
+enum mcp_tool_kind mcp_tool_kind(const json_t *tools, struct str name)
 {
-    json_auto_t *all = json_loadb(tools.at, tools.len, 0, NULL);
     enum mcp_tool_kind kind = MCP_NO_TOOL;
     size_t i;
     const json_t *tool;
-    json_array_foreach(all, i, tool) if (is_tool(tool) &&
-                                         str_eq(json_text(json_object_get(tool, "name")), name))
+    json_array_foreach(tools, i, tool) if (is_tool(tool) &&
+                                           str_eq(json_text(json_object_get(tool, "name")), name))
         kind = reads(tool) ? MCP_READS : MCP_CHANGES;
     return kind;
 }

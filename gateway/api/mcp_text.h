@@ -58,7 +58,7 @@ json_t *mcp_tools(struct str tools, const struct mcp_client *client);
 json_t *mcp_prompts(void);
 json_t *mcp_prompt(const json_t *params, const char **wrong); /* NULL: wrong says why */
 enum mcp_tool_kind { MCP_NO_TOOL, MCP_READS, MCP_CHANGES };
-enum mcp_tool_kind mcp_tool_kind(struct str tools, struct str name);
+enum mcp_tool_kind mcp_tool_kind(const json_t *tools, struct str name);
 /* Data of MCP_CAPABILITY: what the client lacks. */
 json_t *mcp_needs_tasks(void);
 json_t *mcp_needs_elicitation(void);

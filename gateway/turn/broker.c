@@ -28,6 +28,7 @@ struct broker {
     struct list workers;
     int64_t last_ms;          /* when there was a worker last; INT64_MIN: never yet */
     struct buf models, tools; /* of the latest worker that said HELLO */
+    json_t *tool_list;        /* tools, read; NULL: not yet */
 };
 
 static struct worker *worker_of(struct dispatch_worker *place)
@@ -79,6 +80,14 @@ static void say_bye(struct wire_peer *p, const char *reason)
     send(p, &bye);
 }
 
+static void take_tools(struct broker *b, struct str tools)
+{
+    buf_clear(&b->tools);
+    buf_add_str(&b->tools, tools);
+    json_decref(b->tool_list);
+    b->tool_list = NULL;
+}
+
 static void on_hello(struct broker *b, struct wire_peer *p, const struct frame_HELLO *h)
 {
     struct gateway *g = b->gateway;
@@ -113,8 +122,7 @@ static void on_hello(struct broker *b, struct wire_peer *p, const struct frame_H
     wire_peer_set(p, w);
     buf_clear(&b->models);
     buf_add_str(&b->models, h->models);
-    buf_clear(&b->tools);
-    buf_add_str(&b->tools, h->tools);
+    take_tools(b, h->tools);
     struct frame welcome = {.code = FRAME_WELCOME,
                             .WELCOME = {.version = PROTO_VERSION, .name = str_of(g->name)}};
     send(p, &welcome);
@@ -149,8 +157,7 @@ static void on_worker_frame(struct broker *b, struct worker *w, const struct fra
         b->handler->on_need_token(b->arg, &w->place, &f->NEED_TOKEN);
         break;
     case FRAME_TOOLS:
-        buf_clear(&b->tools);
-        buf_add_str(&b->tools, f->TOOLS.tools);
+        take_tools(b, f->TOOLS.tools);
         break;
     case FRAME_BYE:
         log_info("worker.leaves", "worker=%s turns=%u", w->name, w->place.assigned);
@@ -306,6 +313,14 @@ struct str broker_tools(const struct broker *b)
     return b->tools.len ? buf_str(&b->tools) : STR("[]");
 }
 
+const json_t *broker_tool_list(struct broker *b)
+{
+    struct str text = broker_tools(b);
+    if (!b->tool_list)
+        b->tool_list = json_loadb(text.at, text.len, 0, NULL);
+    return b->tool_list;
+}
+
 bool broker_expects_worker(const struct broker *b)
 {
     return b->gateway->dispatch.worker_count > 0 ||
@@ -355,5 +370,6 @@ void broker_free(struct broker *b)
     }
     buf_free(&b->models);
     buf_free(&b->tools);
+    json_decref(b->tool_list);
     free(b);
 }

@@ -3,6 +3,7 @@
 #ifndef GATEWAY_TURN_BROKER_H
 #define GATEWAY_TURN_BROKER_H
 
+#include <jansson.h>
 #include "common/secret.h"
 #include "gateway/turn/dispatch.h"
 #include "gateway/gateway.h"
@@ -42,6 +43,8 @@ void broker_unfollow(struct dispatch_worker *w, struct id turn);
 struct str
 broker_models(const struct broker *b); /* JSON as the latest worker brought it; "[]" without one */
 struct str broker_tools(const struct broker *b);
+/* The same, read once for each that is brought. Borrowed; NULL where it is no JSON. */
+const json_t *broker_tool_list(struct broker *b);
 unsigned broker_workers(const struct broker *b);
 bool broker_expects_worker(
     const struct broker *b);        /* one is there, or was within the last seconds (a restart) */
