@@ -353,7 +353,10 @@ static enum exit_code command_ask(struct app *app, struct talk *t)
     code = talk_ask(t, buf_cstr(&question));
     if (app->usage.timing)
         talk_timing(t);
-    talk_address(t);
+    if (t->refused && t->made)
+        talk_drop(t);
+    else
+        talk_address(t);
     return code;
 }
 

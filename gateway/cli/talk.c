@@ -68,7 +68,19 @@ enum exit_code talk_begin(struct talk *t)
                           : take_id(a.body, "session_id", &t->session) ? EXIT_ANSWERED
                                                                        : strange(t->out);
     client_answer_free(&a);
+    t->made = code == EXIT_ANSWERED;
     return code;
+}
+
+void talk_drop(struct talk *t)
+{
+    char session[ID_TEXT + 1];
+    struct client_answer a;
+    scoped_buf(path, PATH_BYTES_MAX);
+    id_text(t->session, session);
+    buf_printf(&path, "/session/%s", session);
+    client_call(t->client, "DELETE", buf_cstr(&path), NULL, NULL, &a);
+    client_answer_free(&a);
 }
 
 enum exit_code talk_latest(struct talk *t, bool *found)
@@ -128,6 +140,7 @@ enum exit_code talk_ask(struct talk *t, const char *question)
     struct id turn;
     scoped_buf(path, PATH_BYTES_MAX);
     json_t *body = turn_body(t, question);
+    t->refused = !body;
     if (!body) {
         out_error(t->out, STR("invalid"), STR("the question is not valid UTF-8"));
         return EXIT_USAGE;
@@ -141,6 +154,7 @@ enum exit_code talk_ask(struct talk *t, const char *question)
     client_call(t->client, "POST", buf_cstr(&path), body, key, &a);
     json_decref(body);
     enum exit_code code = EXIT_ANSWERED;
+    t->refused = a.status == CLIENT_REFUSED;
     if (a.status != CLIENT_OK)
         code = talk_failed(t->out, &a);
     else if (!take_id(a.body, "turn_id", &turn))

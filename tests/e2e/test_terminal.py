@@ -115,6 +115,11 @@ def test_what_goes_wrong_has_its_code_and_words(stack: Stack, alice: Terminal, p
     assert done.code == 1 and "session_not_found" in done.err
     done = alice.run("ask", "--model", "no/such", "--json", "q")
     assert done.code == 1 and done.events[-1]["code"] == "model_unknown"
+    # What was refused leaves no empty conversation, and no address of one.
+    listed = alice.run("sessions").out
+    done = alice.run("ask", stdin="x" * 70000)
+    assert done.code == 1 and "too_large" in done.err and "explore" not in done.err
+    assert alice.run("sessions").out == listed
     done = alice.run("chat")
     assert done.code == 2 and "needs a terminal" in done.err
 
