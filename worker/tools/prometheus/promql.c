@@ -147,7 +147,7 @@ static const char *const word_operators[] = {"and",     "or", "unless", "atan2",
 /* One matcher, or a metric's quoted name. */
 static bool read_matcher(struct reader *r, bool *selects)
 {
-    struct str label, value;
+    struct str label = {0}, value = {0};
     bool quoted = with_quote(peek(r));
     if (quoted) {
         if (!read_string(r, &label))
