@@ -75,7 +75,8 @@ static struct world {
     unsigned sealing_count;
     struct usage sealed; /* of the turn, as the last seal says */
     struct store_load loaded;
-    bool last_call;    /* the model was offered no tools */
+    bool last_call; /* the model was offered no tools */
+    enum jsontools_form form;
     bool unauthorized; /* the model's answer is a 401 of Perses */
     unsigned messages_shown;
     char system[8192], first[256]; /* of the prompt: instructions; its first message */
@@ -332,6 +333,7 @@ enum err llm_call_start(struct llm *l, const struct llm_request *r, const struct
     w.llm->handler = h;
     w.llm->arg = arg;
     w.last_call = r->tool_count == 0;
+    w.form = r->form;
     w.messages_shown = r->prompt->count;
     reply_init(&w.llm->reply, 1000, &h->reply, arg);
     for (unsigned i = 0; i < r->tool_count; i++)

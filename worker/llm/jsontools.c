@@ -15,7 +15,6 @@ struct span {
     size_t at, len;
 };
 
-/* The same whether it must call or not: a cache holds it. */
 static void write_system(const struct prompt *in, const struct tool_spec *tools, unsigned count,
                          bool brief, struct buf *b)
 {
@@ -43,10 +42,11 @@ static void write_system(const struct prompt *in, const struct tool_spec *tools,
                 "person: {\"answer\": TEXT}.\n");
 }
 
-static void write_schema(const struct tool_spec *tools, unsigned count, bool must_call,
+static void write_schema(const struct tool_spec *tools, unsigned count, enum jsontools_form form,
                          struct buf *b)
 {
-    for (unsigned i = 0; i < count; i++) {
+    bool calls = count > 0 && form != JSONTOOLS_ANSWER;
+    for (unsigned i = 0; calls && i < count; i++) {
         buf_puts(b, i == 0 ? "{\"anyOf\":[" : ",");
         /* An enum of one: "const" is not among what Gemini reads. */
         buf_puts(b,
@@ -57,14 +57,14 @@ static void write_schema(const struct tool_spec *tools, unsigned count, bool mus
                    "\"additionalProperties\":false}",
                    tools[i].schema_json);
     }
-    if (must_call && count > 0) {
+    if (calls && form == JSONTOOLS_CALL) {
         buf_puts(b, "]}");
         return;
     }
     buf_printf(b,
                "%s{\"type\":\"object\",\"properties\":{\"answer\":{\"type\":\"string\","
                "\"maxLength\":%d}},\"required\":[\"answer\"],\"additionalProperties\":false}%s",
-               count > 0 ? "," : "", ANSWER_MAX, count > 0 ? "]}" : "");
+               calls ? "," : "", ANSWER_MAX, calls ? "]}" : "");
 }
 
 static void write_calls(const struct prompt_item *item, struct buf *b)
@@ -91,7 +91,7 @@ static void write_result(const struct prompt_item *item, struct buf *b)
 }
 
 void jsontools_write(const struct prompt *in, const struct tool_spec *tools, unsigned count,
-                     bool must_call, bool brief, struct jsontools *out)
+                     enum jsontools_form form, bool brief, struct jsontools *out)
 {
     *out = (struct jsontools){.prompt = {.bytes = in->bytes, .tokens = in->tokens}};
     struct span *spans = xcalloc(in->count + 1, sizeof(*spans));
@@ -101,7 +101,7 @@ void jsontools_write(const struct prompt *in, const struct tool_spec *tools, uns
     buf_init(&out->schema, SCHEMA_MAX);
     p->items = xcalloc(in->count + 1, sizeof(*p->items));
     write_system(in, tools, count, brief, &p->system);
-    write_schema(tools, count, must_call, &out->schema);
+    write_schema(tools, count, form, &out->schema);
     for (unsigned i = 0; i < in->count; i++) {
         const struct prompt_item *item = &in->items[i];
         struct prompt_item *last = p->count > 0 ? &p->items[p->count - 1] : NULL;
@@ -121,6 +121,11 @@ void jsontools_write(const struct prompt *in, const struct tool_spec *tools, uns
             buf_add_str(&out->texts, item->text);
         spans[p->count] = (struct span){from, out->texts.len - from};
         p->items[p->count++].kind = item->kind == PROMPT_ASSISTANT ? PROMPT_ASSISTANT : PROMPT_USER;
+    }
+    if (form == JSONTOOLS_ANSWER && count > 0 && p->count > 0) {
+        size_t before = out->texts.len;
+        buf_printf(&out->texts, "\n\n%s Write {\"answer\": TEXT}.", prompt_last_call_note);
+        spans[p->count - 1].len += out->texts.len - before;
     }
     for (unsigned i = 0; i < p->count; i++)
         p->items[i].text = (struct str){out->texts.at + spans[i].at, spans[i].len};

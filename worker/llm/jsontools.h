@@ -21,10 +21,12 @@ struct jsontools {
     struct buf texts;  /* that items of prompt point into */
     struct buf schema; /* JSON Schema of a reply; without tools of an answer only */
 };
-/* must_call: an answer is none of what it may write. brief: of the arguments' schemas the model
- * reads the names alone; what it writes is held to them all the same. */
+/* What it may write. The instructions are the same for all: a server's cache holds them. */
+enum jsontools_form { JSONTOOLS_ANY, JSONTOOLS_CALL, JSONTOOLS_ANSWER };
+/* brief: of the arguments' schemas the model reads the names alone; what it writes is held to them
+ * all the same. */
 void jsontools_write(const struct prompt *in, const struct tool_spec *tools, unsigned count,
-                     bool must_call, bool brief, struct jsontools *out);
+                     enum jsontools_form form, bool brief, struct jsontools *out);
 void jsontools_free(struct jsontools *j);
 /* The whole reply, which told nothing on so far: becomes a tool call or a text, and is told on to
  * h. What is no such object is an answer as it stands. */

@@ -216,7 +216,7 @@ static enum err write_json_tools(struct llm_call *c, const struct llm_request *r
 {
     struct jsontools j;
     struct llm_request plain = *r;
-    jsontools_write(r->prompt, r->tools, r->tool_count, r->must_call, r->model->small, &j);
+    jsontools_write(r->prompt, r->tools, r->tool_count, r->form, r->model->small, &j);
     plain.prompt = &j.prompt;
     plain.tool_count = 0;
     plain.schema = buf_str(&j.schema);

@@ -11,6 +11,7 @@
 #include "common/loop.h"
 #include "proto/id.h"
 #include "common/otlp.h"
+#include "worker/llm/jsontools.h"
 #include "worker/llm/models.h"
 #include "worker/llm/quota.h"
 #include "worker/llm/prompt.h"
@@ -42,7 +43,7 @@ struct llm_request {
     const struct prompt *prompt;
     const struct tool_spec *tools;
     unsigned tool_count;        /* 0: none are offered */
-    bool must_call;             /* nothing was read: where its form is forced, it may only call */
+    enum jsontools_form form;   /* of the reply, where tools are written as JSON */
     struct str schema;          /* JSON Schema that the reply must follow, or empty; set by llm.c */
     uint32_t step;              /* for ids of calls that came without */
     struct id turn;             /* for log lines */

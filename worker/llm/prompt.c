@@ -16,6 +16,9 @@ enum {
 static const char elided_note[] =
     "[This older result was left out to save room. Call the tool again if you need it.]";
 static const char missing_note[] = "[This call has no result: it was not run to its end.]";
+const char prompt_last_call_note[] =
+    "You have used all tool calls of this turn: answer now with what you know, and say what is "
+    "missing.";
 static const char unanswered_note[] = "[This question was not answered.]";
 
 static void write_system(const struct prompt_input *in, struct buf *b);
@@ -69,8 +72,7 @@ static void write_system(const struct prompt_input *in, struct buf *b)
     if (in->extra && in->extra[0])
         buf_printf(b, "\n%s\n", in->extra);
     if (in->last_call)
-        buf_puts(b, "\nYou have used all tool calls of this turn: answer now with what you know, "
-                    "and say what is missing.\n");
+        buf_printf(b, "\n%s\n", prompt_last_call_note);
     if (in->context->alert)
         alert_prompt(b, in->context->alert);
 }

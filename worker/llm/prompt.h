@@ -60,6 +60,7 @@ struct prompt_input {
     bool last_call;                        /* no tools are offered: it has to answer */
     bool shrink; /* the model found the last one too long: half the room */
 };
+extern const char prompt_last_call_note[]; /* a sentence to the model */
 /* ERR_CONTEXT_TOO_LONG: the question alone does not fit. */
 enum err prompt_build(const struct prompt_input *in, struct prompt *out) warn_unused;
 void prompt_free(struct prompt *p);

@@ -467,15 +467,16 @@ void turn_begin_call(struct turn *t, const struct store_answer *answer,
     free(tools);
 }
 
-/* tools: what it is offered, but in its last call. */
+/* tools: what it is offered, but in its last call. As JSON they stay there too: the server's cache
+ * holds a prompt as far as it begins as the one before. */
 static void ask_model(struct turn *t, const struct store_answer *answer,
                       const struct tool_spec *tools, unsigned tool_count)
 {
     static const struct llm_handler handler = {
         {on_text, on_reasoning, on_call}, on_llm_done, turn_tell_wait};
     const struct turn_config *c = t->config;
-    bool last_call = agent_last_call(&t->agent) || turn_must_answer(t);
-    if (last_call)
+    bool last_call = agent_last_call(&t->agent) || turn_must_answer(t), json = t->model->json_tools;
+    if (last_call && !json)
         tool_count = 0;
     struct prompt_input in = {.messages = answer->messages,
                               .message_count = answer->message_count,
@@ -492,7 +493,7 @@ static void ask_model(struct turn *t, const struct store_answer *answer,
                               .output_tokens_max = t->model->output_tokens_max,
                               .tools_bytes = prompt_tools_bytes(tools, tool_count),
                               .estimate = t->model->estimate,
-                              .last_call = last_call,
+                              .last_call = last_call && !json,
                               .shrink = t->agent.shrink};
     struct prompt prompt;
     enum err err = prompt_build(&in, &prompt);
@@ -517,7 +518,9 @@ static void ask_model(struct turn *t, const struct store_answer *answer,
                             .prompt = &prompt,
                             .tools = tools,
                             .tool_count = tool_count,
-                            .must_call = turn_must_call(t),
+                            .form = last_call           ? JSONTOOLS_ANSWER
+                                    : turn_must_call(t) ? JSONTOOLS_CALL
+                                                        : JSONTOOLS_ANY,
                             .step = t->agent.step,
                             .turn = t->id,
                             .conversation = t->session,

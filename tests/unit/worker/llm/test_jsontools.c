@@ -33,7 +33,7 @@ static void conversation_is_written_without_tool_calls(void **state)
     buf_init(&in.system, 100);
     buf_puts(&in.system, "Be good.");
     struct jsontools j;
-    jsontools_write(&in, tools, 2, false, false, &j);
+    jsontools_write(&in, tools, 2, JSONTOOLS_ANY, false, &j);
     assert_int_equal(j.prompt.count, 5);
     assert_true(str_is(j.prompt.items[0].text, "How busy?"));
     assert_true(str_is(j.prompt.items[1].text,
@@ -63,7 +63,7 @@ static void results_of_one_step_are_one_message(void **state)
         {.kind = PROMPT_RESULT, .text = STR("b"), .tool_name = STR("query"), .failed = true}};
     struct prompt in = {.items = items, .count = 4};
     struct jsontools j;
-    jsontools_write(&in, tools, 2, false, false, &j);
+    jsontools_write(&in, tools, 2, JSONTOOLS_ANY, false, &j);
     assert_int_equal(j.prompt.count, 3);
     assert_true(
         str_is(j.prompt.items[2].text, "Result of query: a\n\n(failed) Result of query: b"));
@@ -92,7 +92,7 @@ static void briefly_only_what_a_query_needs_is_told(void **state)
     struct brief b;
     for (unsigned one = 0; one < 2; one++) {
         brief_init(&b, ours, 3, one);
-        jsontools_write(&in, b.tools, 3, true, true, &j);
+        jsontools_write(&in, b.tools, 3, JSONTOOLS_CALL, true, &j);
         const char *said = buf_cstr(&j.prompt.system), *held = buf_cstr(&j.schema);
         if (!strstr(said,
                     one ? "- run_query {query, time?, title}: Runs one, as {\"query\":\"up\"}.\n"
@@ -115,7 +115,7 @@ static void without_tools_only_an_answer_may_be_written(void **state)
     struct prompt_item item = {.kind = PROMPT_USER, .text = STR("q")};
     struct prompt in = {.items = &item, .count = 1};
     struct jsontools j;
-    jsontools_write(&in, tools, 0, false, false, &j);
+    jsontools_write(&in, tools, 0, JSONTOOLS_ANY, false, &j);
     assert_non_null(strstr(buf_cstr(&j.prompt.system), "{\"answer\": TEXT}"));
     assert_null(strstr(buf_cstr(&j.prompt.system), "tool"));
     json_t *schema = json_loads(buf_cstr(&j.schema), 0, NULL);
@@ -123,6 +123,28 @@ static void without_tools_only_an_answer_may_be_written(void **state)
     assert_non_null(json_object_get(json_object_get(schema, "properties"), "answer"));
     json_decref(schema);
     jsontools_free(&j);
+}
+
+/* A server's cache holds what begins so: only the last text says that it is over. */
+static void the_last_call_begins_as_the_one_before(void **state)
+{
+    (void)state;
+    struct prompt_item items[] = {{.kind = PROMPT_USER, .text = STR("q")},
+                                  {.kind = PROMPT_ASSISTANT, .text = STR("hm")},
+                                  {.kind = PROMPT_USER, .text = STR("really?")}};
+    struct prompt in = {.items = items, .count = 3};
+    struct jsontools one, last;
+    jsontools_write(&in, tools, 2, JSONTOOLS_ANY, false, &one);
+    jsontools_write(&in, tools, 2, JSONTOOLS_ANSWER, false, &last);
+    assert_string_equal(buf_cstr(&one.prompt.system), buf_cstr(&last.prompt.system));
+    for (unsigned i = 0; i < 3; i++)
+        assert_true(str_starts(last.prompt.items[i].text, one.prompt.items[i].text));
+    assert_int_equal(last.prompt.items[1].text.len, one.prompt.items[1].text.len);
+    assert_non_null(strstr(buf_cstr(&last.texts), "answer now"));
+    assert_null(strstr(buf_cstr(&last.schema), "\"tool\""));
+    assert_non_null(strstr(buf_cstr(&last.schema), "\"answer\""));
+    jsontools_free(&one);
+    jsontools_free(&last);
 }
 
 /* Each API's own field for what a reply must look like; NULL: it has none that takes ours. */
@@ -220,6 +242,7 @@ int main(void)
         cmocka_unit_test(results_of_one_step_are_one_message),
         cmocka_unit_test(briefly_only_what_a_query_needs_is_told),
         cmocka_unit_test(without_tools_only_an_answer_may_be_written),
+        cmocka_unit_test(the_last_call_begins_as_the_one_before),
         cmocka_unit_test(schema_goes_into_each_apis_own_field),
         cmocka_unit_test(what_it_writes_is_a_call_an_answer_or_stands_as_it_is),
     };

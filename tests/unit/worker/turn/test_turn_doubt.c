@@ -230,6 +230,18 @@ static void a_call_that_failed_before_is_known(void **state)
     }
 }
 
+static void last_call_as_json_keeps_the_tools(void **state)
+{
+    (void)state;
+    struct model *m = (struct model *)(uintptr_t)models_find(w.models, (struct str){0});
+    m->json_tools = true;
+    w.loaded.step = 5;
+    begin_answer();
+    assert_false(w.last_call);
+    assert_int_equal(w.form, JSONTOOLS_ANSWER);
+    assert_null(strstr(w.system, "answer now"));
+}
+
 int main(void)
 {
     secret_setup();
@@ -252,6 +264,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_call_that_was_written_as_text_is_made, begin, end),
         cmocka_unit_test_setup_teardown(a_call_of_what_is_not_offered_is_text, begin, end),
         cmocka_unit_test_setup_teardown(a_call_that_failed_before_is_known, begin, end),
+        cmocka_unit_test_setup_teardown(last_call_as_json_keeps_the_tools, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
