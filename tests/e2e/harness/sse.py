@@ -248,7 +248,7 @@ class Stream:
         until(lambda: text in self.log.text() or self.ended.is_set(), f"the text {text!r}", seconds)
         assert text in self.log.text(), f"the stream ended without {text!r}: {[str(e) for e in self.log]}"
 
-    def finish(self, seconds: float = 30) -> Log:
+    def finish(self, seconds: float = 90) -> Log:
         """Reads to the end; checks the log; it must have its final event."""
         assert self.ended.wait(seconds * SLOWNESS), f"the stream did not end: {[str(e) for e in self.log[-5:]]}"
         log = self.log

@@ -58,7 +58,7 @@ class Gateway:
     def alive(self) -> bool:
         return Client(self.url).get("/healthz").status == 200
 
-    def wait_ready(self, seconds: float = 20) -> "Gateway":
+    def wait_ready(self, seconds: float = 60) -> "Gateway":
         until(lambda: Client(self.url).get("/readyz").status == 200, f"{self.process.name} to be ready", seconds)
         return self
 
@@ -128,7 +128,7 @@ class Stack:
         self.workers.append(worker)
         return worker.start()
 
-    def wait_worker(self, worker: Worker, seconds: float = 20) -> None:
+    def wait_worker(self, worker: Worker, seconds: float = 60) -> None:
         until(lambda: Client(worker.url).get("/healthz").status == 200, f"{worker.process.name} to answer", seconds)
 
     @property

@@ -93,7 +93,7 @@ class Screen:
             return bool(data)
         return True
 
-    def wait_for(self, words: str, seconds: float = 30) -> None:
+    def wait_for(self, words: str, seconds: float = 60) -> None:
         end = time.monotonic() + seconds * SLOWNESS
         while words not in STYLE.sub("", self.text):
             alive = self.read(0.2)
@@ -108,7 +108,7 @@ class Screen:
         os.waitpid(self.pid, 0)
         os.close(self.fd)
 
-    def end(self, seconds: float = 30) -> int:
+    def end(self, seconds: float = 60) -> int:
         """Reads to its end; the exit code."""
         end = time.monotonic() + seconds * SLOWNESS
         while self.read(0.2):
