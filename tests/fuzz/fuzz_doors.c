@@ -50,7 +50,8 @@ static void mcp(const json_t *request)
     bool modern = mcp_is_modern(request, &repeated);
     struct mcp_wrong w = mcp_check(request, &repeated, modern);
     CHECK(w.code == 0 || (w.sentence && w.http_status >= 400));
-    mcp_tool_kind(str_of(TOOLS), repeated.name);
+    json_auto_t *tools = json_loads(TOOLS, 0, NULL);
+    mcp_tool_kind(tools, repeated.name);
     struct mcp_task task, again;
     char text[MCP_TASK_TEXT_MAX];
     if (mcp_task_parse(repeated.name, &task)) {
