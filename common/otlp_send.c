@@ -60,10 +60,8 @@ struct otlp_sender *otlp_sender_new(const struct otlp_sender_config *c, char err
     o->queue = otlp_new(next, o);
     buf_init(&o->sending, OTLP_BYTES_MAX + (128 << 10));
     buf_keep_secret(&o->names);
-    size_t len = strlen(c->endpoint);
-    while (len > 0 && c->endpoint[len - 1] == '/')
-        len--;
-    buf_printf(&o->url, "%.*s/v1/traces", (int)len, c->endpoint);
+    buf_add_str(&o->url, str_trim_slashes(str_of(c->endpoint)));
+    buf_puts(&o->url, "/v1/traces");
     write_head(o);
     read_headers(o);
     o->timer = loop_timer_new(c->loop, on_timer, o);

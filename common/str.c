@@ -56,6 +56,13 @@ bool str_split(struct str *rest, char sep, struct str *piece)
 
 static bool blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
+struct str str_trim_slashes(struct str a)
+{
+    while (a.len > 0 && a.at[a.len - 1] == '/')
+        a.len--;
+    return a;
+}
+
 struct str str_trim(struct str a)
 {
     while (a.len > 0 && blank(a.at[0]))

@@ -24,6 +24,7 @@ struct str str_skip_bom(struct str a);
  * is {NULL, 0}. */
 bool str_split(struct str *rest, char sep, struct str *piece);
 struct str str_trim(struct str a);                       /* ASCII blanks */
+struct str str_trim_slashes(struct str a);               /* "http://h//": those at its end */
 bool str_u64(struct str a, uint64_t max, uint64_t *out); /* decimal digits only */
 /* Its beginning of at most bytes_max, which ends neither inside a character of UTF-8 nor, as far as
  * its usual kinds go, of what people see as one (a family, a flag, a letter with its accent). */

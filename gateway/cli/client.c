@@ -81,22 +81,14 @@ static bool ours(const char *url);
 
 static void on_timer(void *arg) { loop_stop(arg); }
 
-static char *base_of(const char *url)
-{
-    size_t len = url ? strlen(url) : 0;
-    while (len > 0 && url[len - 1] == '/')
-        len--;
-    return len > 0 ? xstrndup(url, len) : NULL;
-}
-
 struct client *client_new(const struct client_config *config)
 {
     struct client *c = xcalloc(1, sizeof(*c));
     c->loop = loop_new();
     c->pool = fetch_pool_new(c->loop);
     c->timer = loop_timer_new(c->loop, on_timer, c->loop);
-    c->perses = base_of(config->perses);
-    c->gateway = base_of(config->gateway);
+    c->perses = config->perses ? xstrdup(config->perses) : NULL;
+    c->gateway = config->gateway ? xstrdup(config->gateway) : NULL;
     c->via = xstrdup(PERSAI_PATH);
     c->refresh = config->take_refresh;
     c->key = config->take_key;

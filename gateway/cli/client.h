@@ -21,7 +21,7 @@ enum client_status {
 };
 struct client;
 struct client_config {
-    const char *perses;                     /* http://…; NULL: not known */
+    const char *perses;                     /* http://…, no slash at its end; NULL: not known */
     const char *gateway;                    /* the gateway's own address, or NULL: through Perses */
     struct secret *take_refresh, *take_key; /* a refresh token, a key for programs; or NULL */
     void (*on_wait)(void *arg,

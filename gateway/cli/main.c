@@ -148,10 +148,7 @@ static const char *text_of(const json_t *context, const char *key)
 /* A copy without slashes at its end: paths are put behind it. NULL of NULL. */
 static char *address_of(const char *url)
 {
-    struct str text = url ? str_of(url) : (struct str){0};
-    while (text.len > 0 && text.at[text.len - 1] == '/')
-        text.len--;
-    return url ? str_dup(text) : NULL;
+    return url ? str_dup(str_trim_slashes(str_of(url))) : NULL;
 }
 
 static void say_wait(void *arg, const char *why) { out_note(arg, "%s; trying again", why); }

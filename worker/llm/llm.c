@@ -243,12 +243,8 @@ static enum err write_wire(struct llm_call *c, const struct llm_request *r)
 {
     const struct model *m = r->model;
     struct llm_wire *w = &c->wire;
-    if (m->by_perses) {
-        struct str at = str_of(c->llm->config.perses_url);
-        while (at.len > 0 && at.at[at.len - 1] == '/')
-            at.len--;
-        buf_add_str(&w->url, at);
-    }
+    if (m->by_perses)
+        buf_add_str(&w->url, str_trim_slashes(str_of(c->llm->config.perses_url)));
     enum err err = c->json_tools ? write_json_tools(c, r) : c->format->request(r, w);
     learned_apply(m, &w->body);
     hide(c, &w->body);

@@ -81,10 +81,7 @@ void model_init(struct model *m, const char *name, enum provider p, const char *
     m->by_perses = strncmp(base_url, perses_scheme, strlen(perses_scheme)) == 0;
     if (m->by_perses)
         base_url += strlen(perses_scheme);
-    size_t len = strlen(base_url);
-    while (len > 0 && base_url[len - 1] == '/')
-        len--;
-    m->base_url = xstrndup(base_url, len);
+    m->base_url = str_dup(str_trim_slashes(str_of(base_url)));
     const struct known *k = known;
     while (strncmp(id, k->prefix, strlen(k->prefix)) != 0)
         k++;
@@ -144,14 +141,10 @@ const char *model_url_excess(const char *url)
 {
     static const char *const ends[] = {"/completions", "/responses", "/v1/messages",
                                        ":generateContent", ":streamGenerateContent"};
-    size_t len = strlen(url);
-    while (len > 0 && url[len - 1] == '/')
-        len--;
-    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-        size_t end = strlen(ends[i]);
-        if (len >= end && memcmp(url + len - end, ends[i], end) == 0)
+    struct str text = str_trim_slashes(str_of(url));
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+        if (str_ends(text, str_of(ends[i])))
             return ends[i];
-    }
     return NULL;
 }
 

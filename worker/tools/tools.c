@@ -268,10 +268,7 @@ struct tools *tools_new(const struct tools_config *c)
 {
     struct tools *t = xcalloc(1, sizeof(*t));
     t->config = *c;
-    struct str url = str_of(c->perses_url);
-    while (url.len > 0 && url.at[url.len - 1] == '/')
-        url.len--;
-    t->perses_url = str_dup(url);
+    t->perses_url = str_dup(str_trim_slashes(str_of(c->perses_url)));
     t->config.perses_url = t->perses_url;
     t->begin = begin;
     t->release = release;
