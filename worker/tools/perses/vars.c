@@ -401,22 +401,40 @@ static struct var *known(const struct vars *v, struct str name)
 /* What an open variable's values depend on may depend on others in turn. */
 enum { OPEN_DEPTH_MAX = 4 };
 
+/* The name of the next variable in *rest, which then begins behind it. */
+static bool next_name(struct str *rest, struct str *name)
+{
+    while (rest->len > 0) {
+        struct str format;
+        size_t len = rest->at[0] == '$' ? reference(*rest, name, &format) : 0;
+        *rest = str_skip(*rest, len > 0 ? len : 1);
+        if (len > 0)
+            return true;
+    }
+    return false;
+}
+
+/* What says which values an open one has; NULL: it is not open. */
+static const json_t *matchers_of(const struct var *var)
+{
+    return json_object_get(var ? var->open : NULL, "matchers");
+}
+
 static bool lacks(const struct vars *v, struct str text, unsigned depth)
 {
-    for (size_t i = 0; i < text.len;) {
-        struct str name, format;
-        size_t j, len = text.at[i] == '$' ? reference(str_skip(text, i), &name, &format) : 0;
-        const struct var *var = len > 0 ? known(v, name) : NULL;
+    struct str name;
+    while (next_name(&text, &name)) {
+        const struct var *var = known(v, name);
         const json_t *match;
+        size_t i;
         scoped_buf(value, 256);
-        if (len > 0 && !var && !built_in(v, name, &value))
+        if (!var && !built_in(v, name, &value))
             return true;
-        json_array_foreach(json_object_get(var ? var->open : NULL, "matchers"), j, match)
+        json_array_foreach(matchers_of(var), i, match)
         {
             if (depth < OPEN_DEPTH_MAX && lacks(v, json_text(match), depth + 1))
                 return true;
         }
-        i += len > 0 ? len : 1;
     }
     return false;
 }
@@ -425,12 +443,12 @@ bool vars_lack(const struct vars *v, struct str text) { return lacks(v, text, 0)
 
 static struct var *open_in(const struct vars *v, struct str text, unsigned depth)
 {
-    for (size_t i = 0; i < text.len;) {
-        struct str name, format;
-        size_t j, len = text.at[i] == '$' ? reference(str_skip(text, i), &name, &format) : 0;
-        struct var *var = len > 0 ? known(v, name) : NULL;
+    struct str name;
+    while (next_name(&text, &name)) {
+        struct var *var = known(v, name);
         const json_t *match;
-        json_array_foreach(json_object_get(var ? var->open : NULL, "matchers"), j, match)
+        size_t i;
+        json_array_foreach(matchers_of(var), i, match)
         {
             struct var *first =
                 depth < OPEN_DEPTH_MAX ? open_in(v, json_text(match), depth + 1) : NULL;
@@ -439,7 +457,6 @@ static struct var *open_in(const struct vars *v, struct str text, unsigned depth
         }
         if (var && var->open)
             return var;
-        i += len > 0 ? len : 1;
     }
     return NULL;
 }
