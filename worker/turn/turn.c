@@ -475,8 +475,9 @@ static void ask_model(struct turn *t, const struct store_answer *answer,
     static const struct llm_handler handler = {
         {on_text, on_reasoning, on_call}, on_llm_done, turn_tell_wait};
     const struct turn_config *c = t->config;
-    bool last_call = agent_last_call(&t->agent) || turn_must_answer(t), json = t->model->json_tools;
-    if (last_call && !json)
+    bool last_call = agent_last_call(&t->agent) || turn_must_answer(t);
+    bool without_tools = last_call && !t->model->json_tools;
+    if (without_tools)
         tool_count = 0;
     struct prompt_input in = {.messages = answer->messages,
                               .message_count = answer->message_count,
@@ -493,7 +494,7 @@ static void ask_model(struct turn *t, const struct store_answer *answer,
                               .output_tokens_max = t->model->output_tokens_max,
                               .tools_bytes = prompt_tools_bytes(tools, tool_count),
                               .estimate = t->model->estimate,
-                              .last_call = last_call && !json,
+                              .last_call = without_tools,
                               .shrink = t->agent.shrink};
     struct prompt prompt;
     enum err err = prompt_build(&in, &prompt);
