@@ -65,6 +65,8 @@ unsigned http_connections(const struct http *h);
 struct str http_method(const struct http_request *r);
 struct str
 http_path(const struct http_request *r); /* raw, percent escapes undecoded, without the query */
+/* What is behind its first bytes, decoded. False: an escape is broken. */
+bool http_path_rest(const struct http_request *r, size_t skip, struct str *rest);
 /* Are all pairs of the query readable (RFC 3986 section 2.1), each name there once, and not more
  * than a request of ours could need? Else http_query can't be relied on. */
 bool http_query_ok(const struct http_request *r);

@@ -350,12 +350,12 @@ void http_forget_credentials(struct http_request *r)
 }
 
 /* Form decoding (+ is a blank). False: a broken escape, or a NUL. out has room for in.len. */
-static bool decode(struct str in, char *out, size_t *out_len)
+static bool decode(struct str in, bool plus, char *out, size_t *out_len)
 {
     size_t n = 0;
     for (size_t i = 0; i < in.len; i++) {
         char c = in.at[i];
-        if (c == '+') {
+        if (c == '+' && !plus) {
             c = ' ';
         } else if (c == '%') {
             int high = i + 2 < in.len ? hex_digit(in.at[i + 1]) : -1;
@@ -371,16 +371,17 @@ static bool decode(struct str in, char *out, size_t *out_len)
     return true;
 }
 
-static bool decode_for(struct http_request *r, struct str in, struct str *out)
+/* plus: a + is one, as in a path. */
+static bool decode_for(struct http_request *r, struct str in, bool plus, struct str *out)
 {
-    if (memchr(in.at, '%', in.len) == NULL && memchr(in.at, '+', in.len) == NULL) {
+    if (memchr(in.at, '%', in.len) == NULL && (plus || memchr(in.at, '+', in.len) == NULL)) {
         *out = in;
         return true;
     }
     struct decoded *d = xmalloc(sizeof(*d) + in.len);
     *d = (struct decoded){.next = r->decoded};
     r->decoded = d;
-    if (!decode(in, d->bytes, &d->len))
+    if (!decode(in, plus, d->bytes, &d->len))
         return false;
     *out = (struct str){d->bytes, d->len};
     return true;
@@ -396,8 +397,8 @@ bool http_query_ok(const struct http_request *r)
         if (pair.len == 0)
             continue;
         if (count == PAIRS_MAX || !str_split(&pair, '=', &names[count]) ||
-            !decode_for(owner, names[count], &names[count]) ||
-            (pair.at && !decode_for(owner, pair, &value)))
+            !decode_for(owner, names[count], false, &names[count]) ||
+            (pair.at && !decode_for(owner, pair, false, &value)))
             return false;
         for (unsigned i = 0; i < count; i++)
             if (str_eq(names[i], names[count]))
@@ -413,12 +414,17 @@ bool http_query(const struct http_request *r, const char *key, struct str *value
     struct str rest = str_of(r->query), pair, name;
     while (str_split(&rest, '&', &pair)) {
         struct str left = pair;
-        if (pair.len == 0 || !str_split(&left, '=', &name) || !decode_for(owner, name, &name) ||
-            !str_is(name, key))
+        if (pair.len == 0 || !str_split(&left, '=', &name) ||
+            !decode_for(owner, name, false, &name) || !str_is(name, key))
             continue;
         if (!left.at)
             left = STR("");
-        return decode_for(owner, left, value);
+        return decode_for(owner, left, false, value);
     }
     return false;
+}
+
+bool http_path_rest(const struct http_request *r, size_t skip, struct str *rest)
+{
+    return decode_for((struct http_request *)r, str_skip(http_path(r), skip), true, rest);
 }

@@ -1,5 +1,5 @@
 /* gateway/api/openai.c: the door for clients of OpenAI's chat completions: POST
- * /v1/chat/completions, GET /v1/models.
+ * /v1/chat/completions, GET /v1/models and one of these.
  *
  * The history is what the client sends, so each request is a session of its own, in nobody's list,
  * that is deleted when its answer was given. A client that leaves cancels the turn, and the session
@@ -36,6 +36,10 @@ static void on_event(void *arg, struct str payload, struct buf *out);
 static void on_end(void *arg, bool whole, struct buf *out);
 
 static const struct stream_door door = {on_event, on_end};
+static const struct openai_fault no_model = {
+    404, "There is no such model here; GET /v1/models lists those that there are", "model",
+    "model_not_found"};
+enum { CREATED = 1764288000 }; /* of a model that has no better: it says nothing */
 
 void openai_fail(struct buf *b, enum err err, unsigned status, const char *sentence)
 {
@@ -49,7 +53,7 @@ static void refuse(struct call *c, const struct openai_fault *f)
     call_reply(c, f->status, buf_str(&b));
 }
 
-/* ---- GET /v1/models ---- */
+/* ---- GET /v1/models, GET /v1/models/ID ---- */
 
 static bool is_model(const struct gateway *g, struct str name)
 {
@@ -74,7 +78,6 @@ static void write_model(struct buf *b, struct str name, long long created)
 
 void api_openai_models(struct call *c)
 {
-    enum { CREATED = 1764288000 }; /* of a list that has no better: it says nothing */
     struct str text = broker_models(c->gateway->broker);
     json_auto_t *list = json_loadb(text.at, text.len, 0, NULL);
     size_t i;
@@ -91,6 +94,21 @@ void api_openai_models(struct call *c)
         write_model(&b, buf_str(&name), CREATED);
     }
     buf_puts(&b, "]}");
+    call_reply(c, 200, buf_str(&b));
+}
+
+void api_openai_model(struct call *c)
+{
+    struct str id;
+    if (!http_path_rest(c->request, strlen("/v1/models/"), &id))
+        id = STR("");
+    struct str name = str_skip(id, strlen("persai/"));
+    if (!str_is(id, "persai") && !(str_starts(id, STR("persai/")) && is_model(c->gateway, name))) {
+        refuse(c, &no_model);
+        return;
+    }
+    scoped_buf(b, 4096);
+    write_model(&b, id, CREATED);
     call_reply(c, 200, buf_str(&b));
 }
 
@@ -123,9 +141,7 @@ void api_openai_chat(struct call *c)
     bool fine = openai_ask_read(c->body, ask, &fault);
     if (fine && ask->model.len > 0 && !is_model(c->gateway, ask->model)) {
         fine = false;
-        fault = (struct openai_fault){
-            404, "There is no such model here; GET /v1/models lists those that there are", "model",
-            "model_not_found"};
+        fault = no_model;
     }
     if (!fine) {
         refuse(c, &fault);

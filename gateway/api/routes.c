@@ -106,9 +106,12 @@ static bool segment_fits(struct str pattern, struct str segment, struct call *c)
 static bool path_fits(const char *pattern, struct str path, struct call *c)
 {
     struct str rest = str_of(pattern), want, have;
-    while (str_split(&rest, '/', &want))
+    while (str_split(&rest, '/', &want)) {
+        if (str_is(want, "{model_id}")) /* it has slashes of its own */
+            return path.len > 0;
         if (!str_split(&path, '/', &have) || !segment_fits(want, have, c))
             return false;
+    }
     return path.at == NULL;
 }
 

@@ -189,7 +189,7 @@ def test_a_decision_names_its_door(bare: Stack, board: Dashboard) -> None:
 def test_no_route_and_no_tool_is_without_a_line(bare: Stack) -> None:
     path = audited(bare)
     stack, alice = bare, bare.client()
-    nobody = {"session": "0" * 32, "turn": "0" * 32, "message": "1", "share": "0" * 64}
+    nobody = {"session": "0" * 32, "turn": "0" * 32, "message": "1", "share": "0" * 64, "model_id": "none"}
     wanted = set()
     for way, operations in spec.document()["paths"].items():
         for method, operation in operations.items():

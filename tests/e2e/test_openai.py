@@ -96,6 +96,16 @@ def test_models(served: tuple[Stack, openai.OpenAI]) -> None:
     assert fault.value.code == "model_not_found" and fault.value.param == "model"
     with pytest.raises(openai.NotFoundError):
         client.chat.completions.create(model="persai/nothing", messages=ASK)
+    alice = stack.client(bearer=True)
+    for name in names:
+        assert client.models.retrieve(name).id == alice.get(f"/v1/models/{name}").json()["id"] == name
+    for name in ("gpt-5", "persai/", "persai/nothing", "persai/openai", f"{names[1]}/", "%"):
+        with pytest.raises(openai.NotFoundError) as fault:
+            client.models.retrieve(name)
+        assert fault.value.code == "model_not_found", name
+    for path in ("/v1/models/", "/v1/models/%zz", "/v1/models/persai%"):
+        answer = alice.get(path)
+        assert answer.status == 404 and answer.json()["error"]["type"] == "invalid_request_error", answer.body
 
 
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}

@@ -31,7 +31,8 @@ if (what === "stream") {
 } else if (what === "whole") {
   const answer = await client.chat.completions.create({ model: "persai", messages });
   const models = (await client.models.list()).data.map((one) => one.id);
-  say({ text: answer.choices[0].message.content, usage: answer.usage, models });
+  const last = await client.models.retrieve(models.at(-1));
+  say({ text: answer.choices[0].message.content, usage: answer.usage, models, last: last.id });
 } else if (what === "close") {
   const stream = await client.chat.completions.create({ model: "persai", messages, stream: true });
   for await (const chunk of stream) if (chunk.choices[0]?.delta?.content) break; // closes the connection

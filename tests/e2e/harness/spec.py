@@ -75,9 +75,11 @@ def check_event(payload: dict) -> None:
 
 
 def path_of(path: str) -> str | None:
-    parts = path.split("?")[0].split("/")
     for known in document()["paths"]:
+        parts = path.split("?")[0].split("/")
         pattern = known.split("/")
+        if pattern[-1] == "{model_id}":  # it has slashes of its own
+            parts[len(pattern) - 1:] = ["/".join(parts[len(pattern) - 1:])]
         if len(pattern) == len(parts) and all(a == b or (a.startswith("{") and b) for a, b in zip(pattern, parts)):
             return known
     return None
