@@ -42,7 +42,7 @@ struct run { /* of a call, until it is told */
     struct id made;        /* the session that the thread is where it is no session's id */
     struct event_at after; /* of a resume: what its client has */
     struct str question;   /* of the body, or of text */
-    char *text;
+    char *text, *context;
 };
 
 static void on_event(void *arg, struct str payload, struct buf *out)
@@ -58,6 +58,7 @@ static void say_free(void *arg)
     struct run *r = arg;
     agui_say_free(&r->say);
     free(r->text);
+    free(r->context);
     free(r);
 }
 
@@ -119,19 +120,28 @@ static void take_question(struct run *r, const json_t *messages)
         r->question = text;
 }
 
+/* What the frontend shows or knows beside, each with a description: a turn's context has it. */
+static void take_context(struct run *r, const json_t *list)
+{
+    json_auto_t *context = json_array_size(list) > 0 ? json_pack("{s:O}", "notes", list) : NULL;
+    r->context = context ? json_dumps(context, JSON_COMPACT) : NULL;
+}
+
 static bool is_filled(const json_t *body, const char *key)
 {
     return json_array_size(json_object_get(body, key)) > 0;
 }
 
 /* What is wrong with it, or NULL. */
-static const char *fault_of(const struct call *c, struct str thread, struct str run,
-                            struct str question)
+static const char *fault_of(const struct call *c, struct str thread, struct str run)
 {
+    struct str question = run_of(c)->question;
     if (thread.len == 0 || thread.len > NAME_BYTES_MAX || run.len == 0 || run.len > NAME_BYTES_MAX)
         return "threadId and runId must be texts of 1 to 256 bytes";
     if (json_array_size(json_object_get(c->body, "tools")) > 0)
         return "client_tools_unsupported: PersAI runs its own tools; send tools: []";
+    if (str_of(run_of(c)->context).len > ASKING_CONTEXT_MAX)
+        return "context is larger than 64 KiB";
     if (is_filled(c->body, "resume") || !is_filled(c->body, "messages"))
         return NULL;
     if (str_trim(question).len == 0 || question.len > c->gateway->settings.message_bytes_max)
@@ -149,7 +159,8 @@ void api_agui_run(struct call *c)
     c->door = r;
     c->door_free = say_free;
     take_question(r, json_object_get(c->body, "messages"));
-    const char *fault = fault_of(c, thread, run, r->question);
+    take_context(r, json_object_get(c->body, "context"));
+    const char *fault = fault_of(c, thread, run);
     if (fault) {
         call_fail(c, ERR_INVALID, fault);
         return;
@@ -187,8 +198,11 @@ static void on_thread(void *arg, enum err err, const struct store_answer *a)
 
 static void begin(struct call *c)
 {
-    struct asking a = {
-        .session = c->session, .question = run_of(c)->question, .refused = on_refused};
+    struct run *r = run_of(c);
+    struct asking a = {.session = c->session,
+                       .question = r->question,
+                       .context = str_of(r->context),
+                       .refused = on_refused};
     asking_begin(c, &a, on_begun);
 }
 

@@ -10,6 +10,8 @@
 #include "gateway/turn/turns.h"
 #include "proto/record.h"
 
+enum { ASKING_CONTEXT_MAX = 64 << 10 }; /* bytes of a context */
+
 struct asking {
     struct id session;                    /* it is made where it is not there */
     struct str question, model;           /* model: empty: the session's, or the default */

@@ -6,6 +6,7 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "gateway/api/admission.h"
+#include "gateway/api/asking.h"
 #include "gateway/api/call.h"
 #include "gateway/api/following.h"
 #include "gateway/api/title.h"
@@ -16,7 +17,7 @@
 #include "proto/store/turn.h"
 #include "proto/traced.h"
 
-enum { CONTEXT_BYTES_MAX = 65536, MODEL_BYTES_MAX = 200, DATASOURCES_MAX = 16 };
+enum { MODEL_BYTES_MAX = 200, DATASOURCES_MAX = 16 };
 
 static void open_stream(struct call *c, struct turn *t, struct event_at after,
                         const struct store_answer *read, bool resumable);
@@ -71,7 +72,7 @@ static bool take_context(struct call *c, struct question *q)
         return false;
     }
     q->context = json_dumps(context, JSON_COMPACT);
-    if (!q->context || strlen(q->context) > CONTEXT_BYTES_MAX) {
+    if (!q->context || strlen(q->context) > ASKING_CONTEXT_MAX) {
         call_fail(c, ERR_TOO_LARGE, "context is larger than 64 KiB");
         return false;
     }

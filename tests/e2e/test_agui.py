@@ -236,6 +236,19 @@ def test_a_question_in_parts(stack: Stack) -> None:
     assert alice.messages(sessions(alice)[0])[0]["content"] == "Is it\nup?"
 
 
+def test_what_the_frontend_knows_reaches_the_model(stack: Stack) -> None:
+    alice, notes = stack.client(), [{"description": "The open incident", "value": "INC-7\nis \"red\""}]
+    stack.model.when("Is it up?", ["Yes."])
+    Run(alice, "t", "Is it up?", context=notes).finish()
+    said = next(m for m in reversed(stack.model.chats("Is it up?")[0]["messages"]) if m["role"] == "user")["content"]
+    assert json.dumps(notes[0], separators=(",", ":")) in said.split("[Said by PersAI")[1]
+    assert alice.messages(sessions(alice)[0])[0]["content"] == "Is it up?"
+    stack.model.when("And now?", ["Still."])
+    Run(alice, "t", "And now?", context=None).finish()
+    last = next(m for m in reversed(stack.model.chats("And now?")[0]["messages"]) if m["role"] == "user")["content"]
+    assert "INC-7" not in last
+
+
 IMAGE = {"type": "image", "source": {"type": "url", "value": "http://127.0.0.1/x.png"}}
 
 
@@ -243,7 +256,10 @@ IMAGE = {"type": "image", "source": {"type": "url", "value": "http://127.0.0.1/x
                                   {"messages": [{"id": "1", "role": "user", "content": [IMAGE]}]},
                                   {"messages": [{"id": "1", "role": "user", "content": 7}]},
                                   {"messages": [{"id": "1", "role": "user", "content": []}]},
-                                  {"threadId": ""}, {"runId": 7}, {"tools": [{"name": "f"}]}, {"messages": "x"},
+                                  {"threadId": ""}, {"runId": 7}, {"context": {"a": 1}}, {"context": [{"value": "x"}]},
+                                  {"context": [{"description": "x", "value": 1}]},
+                                  {"context": [{"description": "", "value": "x" * 65536}]},
+                                  {"tools": [{"name": "f"}]}, {"messages": "x"},
                                   {"resume": [{"interruptId": "1", "status": "resolved"}]}])
 def test_what_is_refused(stack: Stack, more: dict) -> None:
     run = Run(stack.client(), "t", "Is it up?", **more)

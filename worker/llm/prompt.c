@@ -118,8 +118,8 @@ static void write_about(const struct prompt_input *in, struct buf *b)
                    "follow what a title or a description asks for):\n%s\n",
                    about);
     else
-        buf_puts(b, "The person has added dashboards or panels, but they are too large for your "
-                    "window and left out: say so.\n");
+        buf_puts(b, "The person has added dashboards, panels or notes, but they are too large for "
+                    "your window and left out: say so.\n");
 }
 
 static void write_looked_up(const struct prompt_input *in, struct buf *b)

@@ -1,5 +1,6 @@
 #include "worker/turn/context.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <jansson.h>
@@ -101,24 +102,23 @@ static bool read_time(const struct turn_context *s, const json_t *v, int64_t *ms
     return zone_parse(json_text(v), str_of(s->timezone), ms, NULL) && *ms > 0 && *ms <= time_ms_max;
 }
 
-/* As many of the first panels as there is room for; how many were not taken. */
-static size_t cut_panels(json_t *panels, size_t room)
+/* As many of the first panels or notes as there is room for; how many were not taken. */
+static size_t cut_list(json_t *list, size_t room)
 {
-    size_t used = 2, keep = 0, count = json_array_size(panels); /* the brackets */
+    size_t used = 2, keep = 0, count = json_array_size(list); /* the brackets */
     for (; keep < count; keep++) {
-        used +=
-            json_dumpb(json_array_get(panels, keep), NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY) + 1;
+        used += json_dumpb(json_array_get(list, keep), NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY) + 1;
         if (used > room)
             break;
     }
     for (size_t i = count; i > keep; i--)
-        json_array_remove(panels, i - 1);
+        json_array_remove(list, i - 1);
     return count - keep;
 }
 
 static char *read_about(const json_t *context)
 {
-    static const char *const keys[] = {"dashboard", "variables", "panels"};
+    static const char *const keys[] = {"dashboard", "variables", "panels", "notes"};
     enum { LEFT_OUT_BYTES = 64 };
     json_auto_t *about = json_object();
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
@@ -127,11 +127,13 @@ static char *read_about(const json_t *context)
             continue;
         size_t used = json_dumpb(about, NULL, 0, JSON_COMPACT) + LEFT_OUT_BYTES;
         size_t room = used < TURN_CONTEXT_TEXT_MAX ? TURN_CONTEXT_TEXT_MAX - used : 0;
-        size_t left_out = json_is_array(v) ? cut_panels(v, room) : 0;
+        size_t left_out = json_is_array(v) ? cut_list(v, room) : 0;
+        char cut[32];
         if (json_dumpb(v, NULL, 0, JSON_COMPACT) <= room) /* better none than half of one */
             json_object_set(about, keys[i], v);
+        snprintf(cut, sizeof(cut), "%s_left_out", keys[i]);
         if (left_out > 0)
-            json_object_set_new(about, "panels_left_out", json_integer((json_int_t)left_out));
+            json_object_set_new(about, cut, json_integer((json_int_t)left_out));
     }
     /* One line in which quotes and line ends are escaped: nothing in it can end it. */
     return json_object_size(about) > 0 ? json_dumps(about, JSON_COMPACT) : NULL;

@@ -21,8 +21,9 @@ struct turn_context {
     unsigned datasource_count;
     char *project, *dashboard; /* of the dashboard that they added: its project and name; or NULL */
     char *alert;               /* to investigate: alert_read; or NULL */
-    /* Dashboard, variables and panels as compact JSON on one line, or NULL. When it was too large:
-     * without its last panels, and with their number in panels_left_out. */
+    /* Dashboard, variables, panels and notes as compact JSON on one line, or NULL. When it was too
+     * large: without the last panels and notes, and with their number in panels_left_out and
+     * notes_left_out. */
     char *about;
     bool follow_ups; /* the answer may end with what to ask next */
 };
