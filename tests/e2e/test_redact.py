@@ -9,6 +9,7 @@ import pytest
 
 from fakes.mcp_server import McpServer
 from fakes.model import Call, Reasoning
+from harness.alerts import SERVICE, firing, notify
 from harness.client import Client
 from harness.stack import Stack, program
 from harness.wait import free_port, until
@@ -37,12 +38,12 @@ def sent(stack: Stack) -> str:
     return "\n".join(r.body.decode() for r in stack.model.seen(lambda r: r.path.endswith("/chat/completions")))
 
 
-def masked_stack(bare: Stack, tmp_path: Path, **env: str) -> Stack:
+def masked_stack(bare: Stack, tmp_path: Path, gateway_env: dict[str, str] | None = None, **env: str) -> Stack:
     rules, docs = tmp_path / "rules", tmp_path / "docs"
     rules.write_text(RULES, encoding="utf-8")
     docs.mkdir()
     (docs / "Pumps.md").write_text("# Pumps\nThe pumps are canary-doc's, 127.0.0.9 knows.\n")
-    return bare.start(workers=2, worker_env={
+    return bare.start(workers=2, gateway_env=gateway_env or {}, worker_env={
         "PERSAI_REDACT": str(rules), "PERSAI_DOCS": str(docs), "PERSAI_SYSTEM_PROMPT": "Greet as canary-prompt does.", **env})
 
 
@@ -89,6 +90,29 @@ def test_a_stream_and_its_replay_show_values(bare: Stack, tmp_path: Path) -> Non
     turn = alice.messages(session)[-1]["turn_id"]
     shown = json.dumps([e.payload for e in alice.follow(session, turn)])
     assert not MASKED.search(shown), MASKED.findall(shown)
+
+
+def test_no_door_lets_a_value_through(bare: Stack, tmp_path: Path) -> None:
+    stack = masked_stack(bare, tmp_path, gateway_env=SERVICE)
+    alice = stack.client(bearer=True)
+    answer = alice.post("/v1/chat/completions", {"model": "persai", "messages": [
+        {"role": "system", "content": "For canary-system."}, {"role": "user", "content": "Who is canary-before?"},
+        {"role": "assistant", "content": "It is canary-said of 10.1.2.3."},
+        {"role": "user", "content": [{"type": "text", "text": "by openai: canary-part"},
+                                     {"type": "text", "text": "ann@canary.example"}]}]})
+    assert answer.status == 200, answer.body
+    run = {"threadId": "canary-thread", "runId": "canary-run", "tools": [], "state": {}, "forwardedProps": {}, "messages": [
+        {"id": "1", "role": "user", "content": "by agui: canary-asked"}],
+        "context": [{"description": "the canary-described", "value": json.dumps({"line": "x\ncanary-noted"})}]}
+    alice.stream("POST", "/agui", run).close()
+    alice.post("/mcp", {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
+        "name": "ask", "arguments": {"question": "by mcp: canary-tool"}}})
+    notify(stack, firing("canary-alert", host="canary-host"))
+    for words in ("by openai", "by agui", "by mcp", "MASKED_CANARY_"):
+        until(lambda words=words: stack.model.chats(words), words, 30)
+    left = sent(stack)
+    for what in ("canary-", "10.1.2.3", "ann@"):
+        assert what not in left, left[left.index(what) - 200:][:300]
 
 
 def run(*args: str, **env: str) -> subprocess.CompletedProcess:

@@ -11,7 +11,7 @@
 #include "common/map.h"
 #include "worker/llm/undone.h"
 
-enum { DEPTH_MAX = 200, KEY_MAX = 32, DIGITS = 8 };
+enum { DEPTH_MAX = 200, KEY_MAX = 32, DIGITS = 8, VALUE_MAX = 64 << 20 };
 static const char lead[] = "MASKED_";
 const char mask_prompt[] =
     "Names and values that are not for you were masked: they read MASKED_KIND_0123abcd. Write such "
@@ -125,6 +125,10 @@ static const char *word_for(struct mask *m, struct redact_match match, struct st
     char name[REDACT_NAME_MAX + 1];
     const char *lower = redact_name(m->rules, match.rule);
     size_t len = 0;
+    scoped_buf(real, VALUE_MAX);
+    put_back(m, value, false, &real); /* words that were put into it before */
+    if (!real.overflowed)
+        value = buf_str(&real);
     for (; lower[len]; len++)
         name[len] = (char)toupper((unsigned char)lower[len]);
     name[len] = '\0';

@@ -1,10 +1,12 @@
 #include "worker/llm/redact.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include "common/check.h"
 #include "common/file.h"
 #include "common/pattern.h"
@@ -14,6 +16,8 @@ enum {
     /* 64 bits of a keyed hash each, so that nobody can make a text that looks known. */
     CLEAN_SLOTS = 1 << 14,
 };
+
+#define INCLUDE "include"
 
 struct rule {
     char name[REDACT_NAME_MAX + 1];
@@ -32,7 +36,10 @@ struct redact {
 static bool take_line(struct redact *r, struct str line, unsigned number, char why[static 200]);
 static bool include(struct redact *r, struct str names, char why[static 200]);
 static bool add(struct redact *r, struct str name, struct str expression, char why[static 200]);
+static bool is_include(struct str line);
 static struct str name_of(struct str *line);
+static bool is_meant_otherwise(struct str line, char why[static 200]);
+static const char *set_named(struct str name);
 static void find(struct redact_walk *w, unsigned rule, size_t from);
 
 struct redact *redact_file(const char *path, char error[static 256])
@@ -62,7 +69,11 @@ struct redact *redact_parse(struct str text, const char *name, char error[static
         redact_free(r);
         return NULL;
     }
-    return r;
+    if (r->count > 0)
+        return r;
+    snprintf(error, 256, "%.180s has no rule", name);
+    redact_free(r);
+    return NULL;
 }
 
 void redact_free(struct redact *r)
@@ -79,11 +90,39 @@ static bool take_line(struct redact *r, struct str line, unsigned number, char w
     char by_line[REDACT_NAME_MAX + 1];
     if (line.len == 0 || line.at[0] == '#')
         return true;
-    if (str_starts(line, STR("include ")) || str_is(line, "include"))
-        return include(r, str_skip(line, 7), why);
+    if (is_include(line))
+        return include(r, str_skip(line, strlen(INCLUDE)), why);
     struct str name = name_of(&line);
+    if (name.len == 0 && is_meant_otherwise(line, why))
+        return false;
     snprintf(by_line, sizeof(by_line), "rule_%u", number);
     return add(r, name.len > 0 ? name : str_of(by_line), line, why);
+}
+
+static bool is_include(struct str line)
+{
+    size_t len = strlen(INCLUDE);
+    return line.len >= len && strncasecmp(line.at, INCLUDE, len) == 0 &&
+           (line.len == len || line.at[len] == ' ' || line.at[len] == '\t' || line.at[len] == ':');
+}
+
+/* An expression that would match nothing but itself, and so mask nothing of what was meant. */
+static bool is_meant_otherwise(struct str line, char why[static 200])
+{
+    size_t len = 0;
+    for (; len < line.len; len++) {
+        unsigned char c = (unsigned char)line.at[len];
+        if (!isalnum(c) && c < 0x80 && !strchr(" \t_.-", c))
+            break;
+    }
+    if (len > 0 && str_starts(str_skip(line, len), STR("=~")))
+        snprintf(why, 200, "a rule's name is 1 to %d of a-z, 0-9 and _", REDACT_NAME_MAX);
+    else if (set_named(line))
+        snprintf(why, 200, "this is that word alone; for the set write include %.*s", (int)line.len,
+                 line.at);
+    else
+        return false;
+    return true;
 }
 
 /* "host =~ EXPRESSION": what stands before =~, if it is a name; *line is then what is behind it. */
@@ -102,15 +141,26 @@ static struct str name_of(struct str *line)
     return name;
 }
 
-static bool include(struct redact *r, struct str names, char why[static 200])
-{
-    static const struct {
-        const char *name, *expression;
-    } sets[] = {
+static const struct {
+    const char *name, *expression;
+} sets[] = {
 #define SET(name, expression) {name, expression},
 #include "worker/llm/redact_sets.def"
 #undef SET
-    };
+};
+enum { SETS = sizeof(sets) / sizeof(sets[0]) };
+
+/* Its expression; NULL: there is none. */
+static const char *set_named(struct str name)
+{
+    for (size_t i = 0; i < SETS; i++)
+        if (str_is(name, sets[i].name))
+            return sets[i].expression;
+    return NULL;
+}
+
+static bool include(struct redact *r, struct str names, char why[static 200])
+{
     struct str name;
     names = str_trim(names);
     if (names.len == 0) {
@@ -118,18 +168,16 @@ static bool include(struct redact *r, struct str names, char why[static 200])
         return false;
     }
     while (str_split(&names, ',', &name)) {
-        size_t i = 0;
         name = str_trim(name);
-        while (i < sizeof(sets) / sizeof(sets[0]) && !str_is(name, sets[i].name))
-            i++;
-        if (i == sizeof(sets) / sizeof(sets[0])) {
+        const char *expression = set_named(name);
+        if (!expression) {
             size_t len = (size_t)snprintf(why, 200, "\"%.*s\" is no set; there are",
                                           (int)(name.len < 40 ? name.len : 40), name.at);
-            for (i = 0; i < sizeof(sets) / sizeof(sets[0]) && len < 200; i++)
+            for (size_t i = 0; i < SETS && len < 200; i++)
                 len += (size_t)snprintf(why + len, 200 - len, " %s", sets[i].name);
             return false;
         }
-        if (!add(r, name, str_of(sets[i].expression), why))
+        if (!add(r, name, str_of(expression), why))
             return false;
     }
     return true;
@@ -138,6 +186,10 @@ static bool include(struct redact *r, struct str names, char why[static 200])
 static bool add(struct redact *r, struct str name, struct str expression, char why[static 200])
 {
     char error[160];
+    if (expression.len == 0) {
+        snprintf(why, 200, "a rule without an expression");
+        return false;
+    }
     if (r->count == REDACT_RULES_MAX) {
         snprintf(why, 200, "there are more than %d rules", REDACT_RULES_MAX);
         return false;

@@ -6,6 +6,9 @@
  *     host =~ \b[a-z0-9-]+\.corp\.example\b
  *     \bACME-[0-9]{6}\b                a rule without a name is called rule_LINE
  *
+ * A file without a rule is none, and a line that would mask nothing of what it was meant to (the
+ * name of a set alone, a name that can't be one before =~) is refused.
+ *
  * Where two rules match, the one that begins earlier wins, at the same place the earlier rule. What
  * stands in place of a match is mask.h's matter. A rule that gives up at its limit (pattern.h)
  * counts as one that matches all of the text: what was not seen does not leave.

@@ -142,6 +142,20 @@ static void a_word_is_not_masked_again(void **state)
     redact_free(r);
 }
 
+/* A line in JSON in JSON is seen as one when the address in it is a word already. */
+static void a_word_within_a_value_comes_back_with_it(void **state)
+{
+    (void)state;
+    struct redact *r = rules_of("include email\nline =~ (?m)^secret: .*$");
+    struct mask m;
+    mask_init(&m, r, conversation);
+    const char *text = "x\\nsecret: ann@corp.example";
+    assert_true(strncmp(masked(&m, text), "x\\nMASKED_LINE_", 15) == 0);
+    expect_back(&m, text);
+    mask_free(&m);
+    redact_free(r);
+}
+
 static void words_cut_anywhere_come_back(void **state)
 {
     (void)state;
@@ -282,6 +296,17 @@ static void a_file_that_cannot_be_read_says_where(void **state)
         {"include email, phone", "line 1: \"phone\" is no set; there are email ipv4"},
         {"include ", "line 1"},
         {"host =~ [", "line 1: missing terminating ]"},
+        {"x\nHost =~ db-[0-9]+", "line 2: a rule's name is 1 to 24 of a-z, 0-9 and _"},
+        {"my-host=~db", "line 1: a rule's name"},
+        {"the host =~ db", "line 1: a rule's name"},
+        {"a_name_of_twenty_five_chars =~ db", "line 1: a rule's name"},
+        {"host =~ ", "line 1: a rule without an expression"},
+        {"ipv4", "line 1: this is that word alone; for the set write include ipv4"},
+        {"INCLUDE phone", "line 1: \"phone\" is no set"},
+        {"include\tphone", "line 1: \"phone\" is no set"},
+        {"include: email", "line 1: \": email\" is no set"},
+        {"# nothing yet\n\n", "rules has no rule"},
+        {"", "rules has no rule"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -293,8 +318,9 @@ static void a_file_that_cannot_be_read_says_where(void **state)
     char error[256];
     assert_null(redact_file("/nowhere/rules", error));
     assert_non_null(strstr(error, "/nowhere/rules cannot be read"));
-    struct redact *r = rules_of("\xEF\xBB\xBF# with a mark\r\nhost =~ x\r\nhost =~ y\r\n");
-    assert_int_equal(redact_count(r), 2);
+    struct redact *r = rules_of("\xEF\xBB\xBF# with a mark\r\nhost =~ x\r\nhost =~ y\r\n"
+                                "include\temail\nInclude ipv4\n{job=~\"db-.*\"}\nword =~ iban");
+    assert_int_equal(redact_count(r), 6);
     redact_free(r);
 }
 
@@ -305,6 +331,7 @@ int main(void)
         cmocka_unit_test(escapes_hide_nothing),
         cmocka_unit_test(a_value_is_the_same_word_in_its_conversation_only),
         cmocka_unit_test(a_word_is_not_masked_again),
+        cmocka_unit_test(a_word_within_a_value_comes_back_with_it),
         cmocka_unit_test(words_cut_anywhere_come_back),
         cmocka_unit_test(json_is_masked_where_people_and_tools_speak),
         cmocka_unit_test(values_with_quotes_come_back_escaped),
