@@ -35,7 +35,7 @@ struct pattern *pattern_new(struct str expression, char error[static 160])
     struct pattern *p = xcalloc(1, sizeof(*p));
     p->code = code;
     pcre2_jit_compile(code, PCRE2_JIT_COMPLETE); /* without it a search is slower, and right */
-    p->match = pcre2_match_data_create(1, NULL);
+    p->match = pcre2_match_data_create_from_pattern(code, NULL);
     p->limits = pcre2_match_context_create(NULL);
     CHECK(p->match && p->limits);
     pcre2_set_match_limit(p->limits, STEPS_MAX);
@@ -67,4 +67,14 @@ enum pattern_found pattern_find(struct pattern *p, struct str text, size_t from,
     *end = where[1];
     /* \K may set a match's begin behind its end, or before where the search began. */
     return *begin >= from && *end > *begin ? PATTERN_FOUND : PATTERN_LIMIT;
+}
+
+void pattern_groups(const struct pattern *p, struct str text, struct buf *out)
+{
+    const PCRE2_SIZE *where = pcre2_get_ovector_pointer(p->match);
+    for (uint32_t i = 1; i < pcre2_get_ovector_count(p->match); i++) {
+        size_t begin = where[2 * i], end = where[2 * i + 1]; /* not taken part: PCRE2_UNSET */
+        if (begin < end && end <= text.len)
+            buf_add(out, text.at + begin, end - begin);
+    }
 }

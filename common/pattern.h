@@ -24,5 +24,8 @@ enum pattern_found {
  * UTF-8 match nothing. */
 enum pattern_found pattern_find(struct pattern *p, struct str text, size_t from, size_t *begin,
                                 size_t *end);
+/* Of the match that was found last, in that text: the groups that took part, one behind the other.
+ */
+void pattern_groups(const struct pattern *p, struct str text, struct buf *out);
 
 #endif

@@ -157,7 +157,7 @@ static inline void fixture_on_request(void *arg, struct http_request *r)
         fixture_field(http_body(r), "start", a->start, sizeof(a->start));
         fixture_field(http_body(r), "end", a->end, sizeof(a->end));
         fixture_field(http_body(r), "step", a->step, sizeof(a->step));
-    } else if (http_query(r, "match[]", &value)) {
+    } else if (http_query(r, "match[]", &value) || http_query(r, "query", &value)) {
         fixture_copy(a->query, sizeof(a->query), value);
     }
     /* The check of a query's syntax goes beside the count: in no order, and only counted when a

@@ -163,10 +163,8 @@ static void on_end(void *arg, enum source_outcome outcome)
     run->partial = run->partial || r->ask.http_status == 206;
     if (run->partial)
         run_remark(run, STR(PARTIAL_NOTE));
-    if (r->spec->then) {
-        r->spec->then(r);
+    if (r->spec->then && r->spec->then(r))
         return;
-    }
     r->cut = outcome == SOURCE_CUT;
     add_notes(r, r->cut);
     buf_puts(b, "{\"kind\":");

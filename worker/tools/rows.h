@@ -29,8 +29,9 @@ struct rows_spec {
     const char *empty; /* note when nothing came */
     /* Nothing came: asks once more for something else. False: there is nothing else; NULL: none. */
     bool (*again)(struct rows *r);
-    /* Instead of the end: the tool goes on with what r->extra holds; NULL: none. */
-    void (*then)(struct rows *r);
+    /* Instead of the end: the tool goes on with what r->extra holds. False: it is the end; NULL:
+     * none. */
+    bool (*then)(struct rows *r);
     bool optional; /* who is refused goes on as if nothing came */
 };
 struct rows {

@@ -24,7 +24,7 @@ void vars_free(struct vars *v)
     v->count = 0;
 }
 
-static struct var *find(const struct vars *v, struct str name)
+struct var *vars_find(const struct vars *v, struct str name)
 {
     for (unsigned i = 0; i < v->count; i++)
         if (str_is(name, v->all[i].name))
@@ -35,7 +35,7 @@ static struct var *find(const struct vars *v, struct str name)
 /* The newest values of a name count. */
 static void set(struct vars *v, struct str name, json_t *take_values, bool list, bool finished)
 {
-    struct var *var = find(v, name);
+    struct var *var = vars_find(v, name);
     if (name.len == 0 || name.len > NAME_MAX_BYTES || json_array_size(take_values) == 0 ||
         (var == NULL && v->count == VARS_MAX)) {
         json_decref(take_values);
@@ -77,15 +77,32 @@ static json_t *strings_of(const json_t *values)
     return NULL;
 }
 
-/* A part of each value (capturingRegexp) is Perses's to cut out. */
-static void set_any(struct vars *v, struct str name, const json_t *plugin, const json_t *spec)
+/* The texts that may name other variables. */
+static json_t *needs_of(const json_t *spec)
 {
-    const json_t *label = json_object_get(plugin, "spec");
+    static const char *const members[] = {"labelName", "expr"};
+    json_t *needs = json_array(), *match;
+    size_t i;
+    json_array_foreach(json_object_get(spec, "matchers"), i, match) json_array_append(needs, match);
+    for (i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+        json_array_append(needs, json_object_get(spec, members[i]));
+    return needs;
+}
+
+/* Any value, until the datasource has said which there are. */
+static void set_open(struct vars *v, struct str name, const json_t *plugin, const json_t *spec)
+{
+    static const char *const kinds[] = VARS_OPEN_KINDS;
+    struct str kind = item_str(plugin, "kind");
     set(v, name, one(STR(".*")), false, true);
-    struct var *var = find(v, name);
-    if (var && str_is(item_str(plugin, "kind"), "PrometheusLabelValuesVariable") &&
-        item_str(label, "labelName").len > 0 && item_str(spec, "capturingRegexp").len == 0)
-        var->open = json_incref((json_t *)label);
+    struct var *var = vars_find(v, name);
+    for (size_t i = 0; var && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (!str_is(kind, kinds[i]))
+            continue;
+        var->open = json_copy((json_t *)plugin);
+        json_object_set_new(var->open, "needs", needs_of(json_object_get(plugin, "spec")));
+        json_object_set(var->open, "capturingRegexp", json_object_get(spec, "capturingRegexp"));
+    }
 }
 
 static void set_all(struct vars *v, struct str name, const json_t *spec)
@@ -98,7 +115,7 @@ static void set_all(struct vars *v, struct str name, const json_t *spec)
     else if (str_is(item_str(plugin, "kind"), "StaticListVariable") && json_array_size(values) > 0)
         set(v, name, strings_of(values), true, false);
     else
-        set_any(v, name, plugin, spec);
+        set_open(v, name, plugin, spec);
 }
 
 static bool is_all(const json_t *value)
@@ -129,7 +146,7 @@ void vars_read(struct vars *v, const json_t *variable)
     const json_t *spec = json_object_get(variable, "spec");
     const json_t *value = json_object_get(spec, "defaultValue");
     struct str name = item_str(spec, "name");
-    const struct var *given = find(v, name);
+    const struct var *given = vars_find(v, name);
     if (given != NULL && !is_all(given->values))
         return;
     bool empty = json_is_array(value) ? json_array_size(value) == 0 : json_text(value).len == 0;
@@ -164,7 +181,7 @@ static bool take(struct vars *v, struct str part, struct str *before)
     value = str_trim(value);
     if (name.len == 0)
         return false;
-    struct var *var = find(v, name);
+    struct var *var = vars_find(v, name);
     *before = name;
     if (value.len > VARS_VALUE_MAX)
         return true;
@@ -394,7 +411,7 @@ static size_t reference(struct str text, struct str *name, struct str *format)
 /* One of which it is known what all of it is, where all was chosen. */
 static struct var *known(const struct vars *v, struct str name)
 {
-    struct var *var = find(v, name);
+    struct var *var = vars_find(v, name);
     return var && !is_all(var->values) ? var : NULL;
 }
 
@@ -415,9 +432,9 @@ static bool next_name(struct str *rest, struct str *name)
 }
 
 /* What says which values an open one has; NULL: it is not open. */
-static const json_t *matchers_of(const struct var *var)
+static const json_t *needs(const struct var *var)
 {
-    return json_object_get(var ? var->open : NULL, "matchers");
+    return json_object_get(var ? var->open : NULL, "needs");
 }
 
 static bool lacks(const struct vars *v, struct str text, unsigned depth)
@@ -425,14 +442,14 @@ static bool lacks(const struct vars *v, struct str text, unsigned depth)
     struct str name;
     while (next_name(&text, &name)) {
         const struct var *var = known(v, name);
-        const json_t *match;
+        const json_t *need;
         size_t i;
         scoped_buf(value, 256);
         if (!var && !built_in(v, name, &value))
             return true;
-        json_array_foreach(matchers_of(var), i, match)
+        json_array_foreach(needs(var), i, need)
         {
-            if (depth < OPEN_DEPTH_MAX && lacks(v, json_text(match), depth + 1))
+            if (depth < OPEN_DEPTH_MAX && lacks(v, json_text(need), depth + 1))
                 return true;
         }
     }
@@ -446,12 +463,12 @@ static struct var *open_in(const struct vars *v, struct str text, unsigned depth
     struct str name;
     while (next_name(&text, &name)) {
         struct var *var = known(v, name);
-        const json_t *match;
+        const json_t *need;
         size_t i;
-        json_array_foreach(matchers_of(var), i, match)
+        json_array_foreach(needs(var), i, need)
         {
             struct var *first =
-                depth < OPEN_DEPTH_MAX ? open_in(v, json_text(match), depth + 1) : NULL;
+                depth < OPEN_DEPTH_MAX ? open_in(v, json_text(need), depth + 1) : NULL;
             if (first)
                 return first;
         }

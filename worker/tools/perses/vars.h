@@ -4,8 +4,8 @@
  * interpolation formats: csv, distributed, doublequote, glob, json, lucene, percentencode, pipe,
  * prometheus, queryparam, raw, regex, regexliteral, singlequote, sqlstring, text). Without a format
  * several values become a group of a regular expression, (a|b). "All" is the variable's
- * customAllValue; without one the values of a list: a static one's, or what the datasource says of
- * a label (vars_open); of others, which only their plugins know, it is .*. Where nothing was chosen
+ * customAllValue; without one the values of a list: a static one's, or what the datasource says
+ * (vars_open); of others, which only their plugins know, it is .*. Where nothing was chosen
  * it is all if that is offered, else the first of a static list. What is not known stays as it is
  * and is named. Built-in ones ($__rate_interval, $__range, $__from …) come from the time range,
  * $__project and $__dashboard from whose they are. Memory: vars_free. */
@@ -17,6 +17,13 @@
 #include <stdint.h>
 #include "common/buf.h"
 
+/* Plugins of lists whose values Prometheus has. */
+#define VARS_OPEN_KINDS                                                                            \
+    {                                                                                              \
+        "PrometheusLabelValuesVariable", "PrometheusLabelNamesVariable",                           \
+            "PrometheusPromQLVariable"                                                             \
+    }
+
 enum { VARS_MAX = 64, VARS_VALUE_MAX = 1000, VARS_VALUES_MAX = 200 };
 
 struct vars {
@@ -25,7 +32,10 @@ struct vars {
         json_t *values; /* array of strings */
         bool list;      /* of several; else one */
         bool finished;  /* an expression, which no format changes */
-        json_t *open; /* all values of a label: the spec that says of which; NULL: it has values */
+        /* All values of a list that the datasource has (VARS_OPEN_KINDS): its plugin, and in it
+         * "needs": what may name other variables, "capturingRegexp". NULL: it has values. */
+        json_t *open;
+        bool told; /* its reader's */
     } all[VARS_MAX];
     unsigned count;
     int64_t end_ms, range_ms, step_ms; /* end_ms: Unix milliseconds */
@@ -38,6 +48,7 @@ void vars_read(struct vars *v, const json_t *variable);
 /* "env=prod, job=a,b" of a model; a name may also come again with another value. False: it cannot
  * be read. */
 bool vars_parse(struct vars *v, struct str text);
+struct var *vars_find(const struct vars *v, struct str name); /* NULL: it has no values */
 /* Does the text, or what says which values an open variable in it has, name one without a value? */
 bool vars_lack(const struct vars *v, struct str text);
 /* The next variable in the text that is open, after those that say which values it has; NULL: none.

@@ -496,6 +496,15 @@ static void a_panels_variables_may_be_of_its_project_and_have_all_values(void **
                 "{\"project\":\"shop\",\"dashboard\":\"nodes\",\"panel\":\"CPU\",\"variables\":"
                 "\"job=$__all,env=test\"}");
     assert_string_equal(fixture_text(f, "query"), "cpu{job=~\"(a|b)\",env=\"test\"}");
+    /* What is shown of it as well, and one of its variables is listed with whose it is. */
+    fixture_run(f, script, "get_panel",
+                "{\"project\":\"shop\",\"dashboard\":\"nodes\",\"panel\":\"p1\"}");
+    expect(f, "\"query\":\"cpu{job=~\\\".*\\\",env=\\\"prod\\\"}\"");
+    expect(f, "\"variables\":[{\"name\":\"project\",\"value\":\"p1\"},{\"name\":\"job\",\"of\":"
+              "\"project\",\"from\":\"PrometheusLabelValuesVariable\",\"value\":\".*\"},{\"name\":"
+              "\"env\",\"of\":\"all projects\",\"value\":\"prod\"}]");
+    expect(f, "\"total\":1,\"shown\":1");
+    assert_null(strstr(f->content, "has no default"));
     /* What is given is not asked for, and who may not read the variables gives them. */
     const struct answer refused[] = {script[0], script[4], {0}};
     fixture_run(f, refused, "run_panel",
@@ -524,6 +533,92 @@ static void a_panels_variables_may_be_of_its_project_and_have_all_values(void **
                 "{\"project\":\"shop\",\"dashboard\":\"nodes\",\"panel\":\"CPU\"}");
     assert_string_equal(fixture_text(f, "query"), "cpu{job=~\".*\",env=\"prod\"}");
     expect(f, "All of the variable job is any value here: it has 201");
+}
+
+#define OPEN(name, kind, spec, more)                                                               \
+    "{\"kind\":\"ListVariable\",\"spec\":{\"name\":\"" name                                        \
+    "\",\"allowAllValue\":true,\"defaultValue\":\"$__all\"," more "\"plugin\":{\"kind\":\"" kind   \
+    "\",\"spec\":{" spec "}}}}"
+#define AS_PANEL(query, variables)                                                                 \
+    "{\"kind\":\"Dashboard\",\"metadata\":{\"name\":\"nodes\"},\"spec\":{\"variables\":"           \
+    "[" variables "],\"panels\":{\"p1\":" PANEL("CPU", "PrometheusTimeSeriesQuery", query) "}}}"
+
+/* All of a query's labels, of the names of labels, and the part that an expression takes. */
+static void all_values_are_those_of_perses_plugins(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *board, *answer, *wanted;
+    } rows[] = {
+        {AS_PANEL(
+             "cpu{pod=~\\\"$pod\\\"}",
+             OPEN(
+                 "pod", "PrometheusPromQLVariable",
+                 "\"expr\":\"topk(2, cpu{env='$env'})\",\"labelName\":\"pod\"",
+                 "") ",{\"kind\":\"TextVariable\",\"spec\":{\"name\":\"env\",\"value\":\"prod\"}}"),
+         "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[{\"metric\":{"
+         "\"pod\":"
+         "\"a\"},\"value\":[1,\"2\"]},{\"metric\":{},\"value\":[1,\"2\"]},{\"metric\":{\"pod\":"
+         "\"b\"},"
+         "\"value\":[1,\"2\"]},{\"metric\":{\"pod\":\"a\",\"i\":\"1\"},\"value\":[1,\"2\"]}]}}",
+         "cpu{pod=~\"(a|b)\"}"},
+        {AS_PANEL("sum by (${l:csv}) (cpu)",
+                  OPEN("l", "PrometheusLabelNamesVariable", "\"matchers\":[\"cpu\"]", "")),
+         "{\"status\":\"success\",\"data\":[\"env\",\"job\"]}", "sum by (env,job) (cpu)"},
+        {AS_PANEL("cpu{host=~\\\"$host.*\\\"}",
+                  OPEN("host", "PrometheusLabelValuesVariable", "\"labelName\":\"instance\"",
+                       "\"capturingRegexp\":\"^(.+)-[0-9]+:([0-9]).*$\",")),
+         "{\"status\":\"success\",\"data\":[\"web-1:9100\",\"web-2:9100\",\"db-1:9100\",\"odd\"]}",
+         "cpu{host=~\"(web9|db9).*\"}"},
+        /* What can't be asked is any value. */
+        {AS_PANEL("cpu{pod=~\\\"$pod\\\"}",
+                  OPEN("pod", "PrometheusPromQLVariable",
+                       "\"expr\":\"{pod=~'.*'}\",\"labelName\":\"pod\"", "")),
+         "", "cpu{pod=~\".*\"}"},
+        {AS_PANEL("cpu{pod=~\\\"$pod\\\"}",
+                  OPEN("pod", "PrometheusLabelValuesVariable", "\"labelName\":\"pod\"",
+                       "\"capturingRegexp\":\"(\",")),
+         "", "cpu{pod=~\".*\"}"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct answer script[] = {
+            {.path = "/dashboards/nodes", .status = 200, .body = str_of(rows[i].board)},
+            {.path = "/api/v1/query",
+             .in_query = "prod",
+             .status = 200,
+             .body = str_of(rows[i].answer)},
+            {.path = "/api/v1/labels",
+             .in_query = "cpu",
+             .status = 200,
+             .body = str_of(rows[i].answer)},
+            {.path = "/label/instance/values", .status = 200, .body = str_of(rows[i].answer)},
+            {.path = "/api/v1/query_range",
+             .status = 200,
+             .body = STR("{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":[{"
+                         "\"metric\":{\"i\":\"0\"},\"values\":[[1699996400,\"1\"]]}]}}")},
+            {0}};
+        fixture_run(f, script, "run_panel",
+                    "{\"project\":\"shop\",\"dashboard\":\"nodes\",\"panel\":\"CPU\"}");
+        assert_string_equal(fixture_text(f, "query"), rows[i].wanted);
+    }
+}
+
+/* However many variables there are, what is shown of them is whole. */
+static void many_variables_are_listed_as_far_as_there_is_room(void **state)
+{
+    struct fixture *f = *state;
+    scoped_buf(b, 1 << 16);
+    buf_puts(&b, "{\"metadata\":{\"name\":\"nodes\"},\"spec\":{\"variables\":[");
+    for (int i = 0; i < 40; i++)
+        buf_printf(&b,
+                   "%s{\"kind\":\"TextVariable\",\"spec\":{\"name\":\"v%d\",\"value\":\"%0250d\"}}",
+                   i ? "," : "", i, i);
+    buf_puts(&b, "],\"panels\":{\"p1\":" PANEL("T", "PrometheusTimeSeriesQuery", "up") "}}}");
+    const struct answer script[] = {
+        {.path = "/dashboards/nodes", .status = 200, .body = buf_str(&b)}, {0}};
+    fixture_run(f, script, "get_dashboard", "{\"project\":\"shop\",\"dashboard\":\"nodes\"}");
+    expect(f, "There are more variables than are listed.");
+    assert_int_equal(json_array_size(json_object_get(f->json, "panels")), 1);
 }
 
 static void a_dashboard_of_300_panels_is_paged(void **state)
@@ -563,6 +658,8 @@ int main(void)
         T(dashboards_are_read_with_their_variables),
         T(a_panels_query_is_run),
         T(a_panels_variables_may_be_of_its_project_and_have_all_values),
+        T(all_values_are_those_of_perses_plugins),
+        T(many_variables_are_listed_as_far_as_there_is_room),
         T(a_dashboard_of_300_panels_is_paged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,69 @@
+"""Variables of a project and of all projects, and all values of those that the datasource knows: of a real Perses, whose
+panels run in a real Prometheus."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from fakes.model import Call
+from harness.approvals import PROJECT, Dashboard
+from harness.services import ADMIN, Perses
+from harness.stack import Stack
+
+TEMPERATURE = "room_temperature_celsius"
+
+
+def listed(plugin: str, spec: dict, **more: object) -> dict:
+    return {"kind": "ListVariable", "spec": {"name": "ignored", "allowAllValue": True, "allowMultiple": True,
+                                             "defaultValue": "$__all", "plugin": {"kind": plugin, "spec": spec}, **more}}
+
+
+@pytest.fixture
+def board(perses: Perses) -> Iterator[Dashboard]:
+    source = {"kind": "PrometheusDatasource", "name": "prometheus"}
+    query = {"kind": "PrometheusTimeSeriesQuery", "spec": {
+        "query": '${metric}{room=~"$warm",room=~"$start.*",room!~"$gone"} * $factor',
+        "datasource": source}}
+    panel = {"kind": "Panel", "spec": {
+        "display": {"name": "Warm"}, "plugin": {"kind": "TimeSeriesChart", "spec": {}},
+        "queries": [{"kind": "TimeSeriesQuery", "spec": {"plugin": query}}]}}
+    gone = {"kind": "TextVariable", "spec": {"name": "gone", "value": "cellar"}}
+    made = Dashboard(perses, {"display": {"name": "Board"}, "duration": "1h", "variables": [gone],
+                              "panels": {"warm": panel}, "layouts": []})
+    of_project = {
+        "warm": listed("PrometheusPromQLVariable", {
+            "datasource": source, "expr": "sort($metric > 15)", "labelName": "room"}),
+        "start": listed("PrometheusLabelValuesVariable", {
+            "datasource": source, "labelName": "room", "matchers": ["$metric"]}, capturingRegexp="^(.)(.).*$"),
+        "gone": {"kind": "TextVariable", "spec": {"name": "ignored", "value": "kitchen"}},
+        "factor": {"kind": "TextVariable", "spec": {"name": "ignored", "value": "2"}},
+    }
+    paths = []
+    for name, spec in of_project.items():
+        paths.append(f"/api/v1/projects/{PROJECT}/variables")
+        body = {"kind": "Variable", "metadata": {"name": name, "project": PROJECT}, "spec": spec}
+        answer = perses.api("POST", paths[-1], body, made.cookies)
+        assert answer.status == 200, (answer.status, answer.body)
+        paths[-1] += f"/{name}"
+    perses.put_global("GlobalVariable", "metric", {"kind": "TextVariable", "spec": {"name": "ignored", "value": TEMPERATURE}})
+    yield made
+    for path in (*paths, "/api/v1/globalvariables/metric"):
+        perses.api("DELETE", path, cookies=perses.sign_in(ADMIN))
+
+
+def test_a_panel_is_run_and_read_with_variables_of_outside(stack: Stack, board: Dashboard) -> None:
+    whose = {"project": PROJECT, "dashboard": board.name, "panel": "Warm"}
+    stack.model.when("how warm", [Call("run_panel", whose), Call("get_panel", whose)], ["Seen."])
+    alice = stack.client()
+    log = alice.ask(alice.session(), "how warm")
+    assert log.answer() == "Seen."
+    run, read = (json.loads(response["content"]) for _, response in log.tools())
+    assert run["kind"] != "error", run
+    assert run["query"] == (f'{TEMPERATURE}{{room=~"(kitchen|attic)",room=~"(at|ce|ki).*",room!~"cellar"}} * 2'), run
+    assert {s["labels"]["room"]: s["last"] for s in run["series"]} == {"kitchen": 43, "attic": 66}, run
+    assert read["panels"][0]["queries"][0]["query"].startswith(f'{TEMPERATURE}{{room=~".*"'), read
+    assert {v["name"]: (v.get("of"), v["value"]) for v in read["variables"]} == {
+        "gone": (None, "cellar"), "warm": ("project", ".*"), "start": ("project", ".*"),
+        "factor": ("project", "2"), "metric": ("all projects", TEMPERATURE)}, read
+    assert not any("no default" in note for note in read["notes"]), read
