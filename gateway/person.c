@@ -12,8 +12,16 @@
 #include "proto/store/owner.h"
 #include "proto/store/parting.h"
 #include "proto/store/session.h"
+#include "proto/store/switching.h"
+#include "proto/store/tally.h"
 
-enum { PAGE_BYTES = 256 << 10, TEXT_BYTES_MAX = 256 << 20, ROUNDS_MAX = 5 };
+enum {
+    PAGE_BYTES = 256 << 10,
+    TEXT_BYTES_MAX = 256 << 20,
+    ROUNDS_MAX = 5,
+    /* By then what a turn that was ended used is told (tally.h), on a busy machine as well. */
+    LATE_MS = TALLY_TELL_MS + 3000,
+};
 
 struct person {
     struct errand errand;
@@ -23,7 +31,8 @@ struct person {
     char owner[USER_MAX_BYTES];
     struct id *sessions;
     unsigned count, at, rounds, erased;
-    bool first, first_message;
+    bool first, first_message, open; /* open: a session's messages are being written */
+    struct loop_timer *late;
 };
 
 static void start(void *arg);
@@ -34,6 +43,9 @@ static void next(struct person *p);
 static void on_deleted(void *arg, enum err err, const struct store_answer *a);
 static void on_wiped(void *arg, enum err err, const struct store_answer *a);
 static void on_parted(void *arg, enum err err, const struct store_answer *a);
+static void on_late(void *arg);
+static void on_wiped_late(void *arg, enum err err, const struct store_answer *a);
+static void on_forgotten(void *arg, enum err err, const struct store_answer *a);
 static void on_page(void *arg, enum err err, const struct store_answer *a);
 static struct str name_of(const struct person *p);
 
@@ -42,8 +54,9 @@ static int run(struct gateway *g, const char *name, bool erase)
     struct person p = {.store = g->store, .given = name, .erase = erase, .first = true};
     p.errand = (struct errand){.gateway = g, .begin = start, .arg = &p};
     int code = errand_run(&p.errand);
+    loop_timer_free(p.late);
     free(p.sessions);
-    return fflush(stdout) == 0 ? code : 1;
+    return fflush(stdout) == 0 && !ferror(stdout) ? code : 1;
 }
 
 int person_export(struct gateway *g, const char *name) { return run(g, name, false); }
@@ -129,9 +142,9 @@ static void next(struct person *p)
         store_session_delete(p->store, owner, p->sessions[p->at], on_deleted, p);
     } else if (p->at < p->count) {
         p->first_message = true;
-        store_session_page(p->store, owner, p->sessions[p->at], 0, 0, PAGE_BYTES, on_page, p);
+        store_session_whole_page(p->store, owner, p->sessions[p->at], 0, 0, PAGE_BYTES, on_page, p);
     } else if (p->erase) {
-        store_owner_wipe(p->store, owner, name_of(p), on_wiped, p);
+        store_owner_wipe(p->store, owner, STR(""), on_wiped, p);
     } else {
         printf("]}\n");
         errand_end(&p->errand, 0);
@@ -166,8 +179,32 @@ static void on_wiped(void *arg, enum err err, const struct store_answer *a)
     store_owner_part(p->store, str_of(p->owner), on_parted, p);
 }
 
-/* Who follows a turn of theirs at a gateway does so no longer. */
+/* Who follows a turn of theirs at a gateway does so no longer, and what runs ends. */
 static void on_parted(void *arg, enum err err, const struct store_answer *a)
+{
+    struct person *p = arg;
+    (void)a;
+    if (errand_failed(&p->errand, err))
+        return;
+    p->late = loop_timer_new(p->errand.gateway->loop, on_late, p);
+    loop_timer_set(p->late, LATE_MS, 0);
+}
+
+static void on_late(void *arg)
+{
+    struct person *p = arg;
+    store_owner_wipe(p->store, str_of(p->owner), name_of(p), on_wiped_late, p);
+}
+
+static void on_wiped_late(void *arg, enum err err, const struct store_answer *a)
+{
+    struct person *p = arg;
+    (void)a;
+    if (!errand_failed(&p->errand, err))
+        store_switches_forget(p->store, name_of(p), on_forgotten, p);
+}
+
+static void on_forgotten(void *arg, enum err err, const struct store_answer *a)
 {
     struct person *p = arg;
     (void)a;
@@ -191,6 +228,7 @@ static void on_page(void *arg, enum err err, const struct store_answer *a)
         session_json_head(&b, &a->sessions[0]);
         buf_puts(&b, ",\"messages\":[");
         p->first = false;
+        p->open = true;
     }
     for (unsigned i = 0; err == ERR_NONE && i < a->message_count; i++) {
         buf_puts(&b, p->first_message ? "" : ",");
@@ -198,12 +236,14 @@ static void on_page(void *arg, enum err err, const struct store_answer *a)
         p->first_message = false;
     }
     bool more = err == ERR_NONE && a->more;
-    if (err == ERR_NONE && !more)
+    if (p->open && !more) { /* also of one that is deleted meanwhile */
         buf_puts(&b, "]}");
+        p->open = false;
+    }
     fwrite(buf_cstr(&b), 1, b.len, stdout);
     if (more) {
-        store_session_page(p->store, str_of(p->owner), p->sessions[p->at], a->page_end, a->upto,
-                           PAGE_BYTES, on_page, p);
+        store_session_whole_page(p->store, str_of(p->owner), p->sessions[p->at], a->page_end,
+                                 a->upto, PAGE_BYTES, on_page, p);
         return;
     }
     p->at++;

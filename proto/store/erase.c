@@ -196,6 +196,8 @@ uint64_t store_owner_wipe(struct store *s, struct str owner, struct str name, st
         command_str(forget, owner);
         command_send(forget);
     }
+    if (name.len == 0)
+        return c->id;
     struct store_command *cmd = command_new(c, on_wiped);
     command_str(cmd, STR("ZREM"));
     command_name_key(cmd, name);

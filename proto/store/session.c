@@ -63,9 +63,9 @@ static void on_page(struct store_call *c, struct store_command *cmd, enum err er
     messages_free(m, count);
 }
 
-/* share: empty, the owner reads. */
+/* share: empty, the owner reads. whole: what is in no conversation is among it. */
 static uint64_t ask_page(struct store_call *c, struct str owner, struct str share, uint32_t after,
-                         uint32_t upto, uint32_t bytes)
+                         uint32_t upto, uint32_t bytes, bool whole)
 {
     struct store_command *cmd = command_script(c, SCRIPT_session_page, on_page);
     command_session_keys(cmd, c->session);
@@ -75,6 +75,7 @@ static uint64_t ask_page(struct store_call *c, struct str owner, struct str shar
     command_num(cmd, upto);
     command_num(cmd, bytes);
     command_str(cmd, share);
+    command_str(cmd, whole ? STR("whole") : STR(""));
     return command_send(cmd);
 }
 
@@ -83,7 +84,16 @@ uint64_t store_session_page(struct store *s, struct str owner, struct id session
 {
     struct store_call *c = store_call_new(s, fn, arg);
     c->session = session;
-    return ask_page(c, owner, STR(""), after, upto, bytes);
+    return ask_page(c, owner, STR(""), after, upto, bytes, false);
+}
+
+uint64_t store_session_whole_page(struct store *s, struct str owner, struct id session,
+                                  uint32_t after, uint32_t upto, uint32_t bytes, store_fn *fn,
+                                  void *arg)
+{
+    struct store_call *c = store_call_new(s, fn, arg);
+    c->session = session;
+    return ask_page(c, owner, STR(""), after, upto, bytes, true);
 }
 
 uint64_t store_shared_page(struct store *s, struct str share, struct id session, uint32_t after,
@@ -93,7 +103,7 @@ uint64_t store_shared_page(struct store *s, struct str share, struct id session,
     c->session = session;
     if (share.len == 0) /* it would ask as an owner */
         return store_call_fail(c, ERR_SESSION_NOT_FOUND);
-    return ask_page(c, STR(""), share, after, upto, bytes);
+    return ask_page(c, STR(""), share, after, upto, bytes, false);
 }
 
 /* ---- patch, delete ---- */

@@ -26,6 +26,10 @@ uint64_t store_session_get(struct store *s, struct str owner, struct id session,
  * the first one's upto, so that all pages are of one moment, but for what was removed meanwhile. */
 uint64_t store_session_page(struct store *s, struct str owner, struct id session, uint32_t after,
                             uint32_t upto, uint32_t bytes, store_fn *fn, void *arg);
+/* The same, with what other versions of its questions led to: that is not in the conversation. */
+uint64_t store_session_whole_page(struct store *s, struct str owner, struct id session,
+                                  uint32_t after, uint32_t upto, uint32_t bytes, store_fn *fn,
+                                  void *arg);
 /* The same for one who knows the token by which it is shared (share.h), of any session. */
 uint64_t store_shared_page(struct store *s, struct str share, struct id session, uint32_t after,
                            uint32_t upto, uint32_t bytes, store_fn *fn, void *arg);

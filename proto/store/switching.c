@@ -56,3 +56,13 @@ uint64_t store_switch_set(struct store *s, struct str name, struct str sentence,
     }
     return command_send(cmd);
 }
+
+uint64_t store_switches_forget(struct store *s, struct str by, store_fn *fn, void *arg)
+{
+    struct store_call *c = store_call_new(s, fn, arg);
+    struct store_command *cmd = command_script(c, SCRIPT_switch_forget, store_call_done);
+    command_str(cmd, STR(SWITCHES_KEY));
+    cmd->keys = cmd->argc;
+    command_str(cmd, by);
+    return command_send(cmd);
+}

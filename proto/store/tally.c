@@ -10,8 +10,7 @@
 enum {
     MODEL_BYTES_MAX = 256,
     COUNTERS = TALLY_COUNTERS(X),
-    TELL_MS = 2000, /* many turns' rows in one script, instead of a script for each */
-    ROWS_MAX = 64,  /* told at once when there are more: a script of some 0.2 ms */
+    ROWS_MAX = 64, /* told at once when there are more: a script of some 0.2 ms */
 };
 #undef X
 
@@ -50,7 +49,7 @@ void tally_note(struct store *s, struct str owner, struct str model, const struc
     if (all->count == ROWS_MAX)
         tally_tell(s);
     else if (!loop_timer_active(all->timer))
-        loop_timer_set(all->timer, TELL_MS, 0);
+        loop_timer_set(all->timer, TALLY_TELL_MS, 0);
 }
 
 static struct tally_row *row_of(struct tallies *all, struct str owner, struct str model)

@@ -9,7 +9,11 @@
 
 #include "proto/store/answer.h"
 
-enum { TALLY_DAYS = 35, TALLY_ROWS_MAX = 2000 /* of a day */ };
+enum {
+    TALLY_DAYS = 35,
+    TALLY_ROWS_MAX = 2000, /* of a day */
+    TALLY_TELL_MS = 2000,  /* many turns' rows in one script, instead of a script for each */
+};
 #define TALLY_COUNTERS(X)                                                                          \
     X(turns)                                                                                       \
     X(errors)                                                                                      \

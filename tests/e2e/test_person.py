@@ -2,18 +2,19 @@
 
 import json
 import subprocess
+from typing import TextIO
 
 import pytest
 
 from fakes.model import Gate
 from harness.redis_sets import Cluster
-from harness.services import flat
+from harness.services import ADMIN, flat
 from harness.stack import Stack, program
 from harness.wait import SLOWNESS, until
 
 
-def person(stack: Stack, *args: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([program("gateway"), *args], capture_output=True, text=True, timeout=60,
+def person(stack: Stack, *args: str, stdout: int | TextIO = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([program("gateway"), *args], stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=60,
                           stdin=subprocess.DEVNULL, env={"PERSAI_REDIS": stack.redis.url, "PATH": "/usr/bin:/bin"})
 
 
@@ -57,6 +58,45 @@ def test_nothing_of_an_erased_person_is_left(bare: Stack) -> None:
     stream.close()
     again = person(stack, "--erase-user", "alice")
     assert again.returncode == 0 and again.stdout.startswith("0 conversations")
+
+
+def test_what_was_counted_and_switched_goes_too(bare: Stack) -> None:
+    """Counts are told two seconds after a turn's end: they came when all was erased, and stayed for 35 days."""
+    stack = bare.start()
+    admin = stack.client(ADMIN)
+    switch = {"name": "tool:save_panel", "off": True, "sentence": "Not today."}
+    assert admin.request("PUT", "/admin/switches", switch).status == 200
+    assert admin.ask(admin.session(), "hello").final()["event_type"] == "turn_complete"
+    done = person(stack, "--erase-user", ADMIN)
+    assert done.returncode == 0 and done.stdout.startswith(f"1 conversations of {ADMIN}:"), done.stdout + done.stderr
+    assert not theirs(stack, ADMIN)
+    row, = stack.client(ADMIN).get("/admin/switches").json()["switches"]
+    assert (row["name"], row["sentence"], row.get("by", "")) == ("tool:save_panel", "Not today.", "")
+
+
+def test_the_export_has_all_versions(bare: Stack) -> None:
+    stack = bare.start()
+    alice = stack.client()
+    session = alice.session()
+    for word in ("one", "two", "three"):
+        stack.model.when(f"ask {word}", [f"answer {word}"])
+    alice.ask(session, "ask one")
+    alice.ask(session, "ask two", instead_of=alice.messages(session)[0]["message_id"])
+    alice.ask(session, "ask three")
+    exported = person(stack, "--export-user", "alice")
+    one, = json.loads(exported.stdout)["sessions"]
+    assert [m["content"] for m in one["messages"]] == [f"{what} {word}" for word in ("one", "two", "three")
+                                                       for what in ("ask", "answer")]
+    assert one["versions"] == [[one["messages"][0]["message_id"], one["messages"][2]["message_id"]]]
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        assert person(stack, "--export-user", "alice", stdout=full).returncode == 1
+    # Killed in the midst, it is done again.
+    erase = subprocess.Popen([program("gateway"), "--erase-user", "alice"], stdin=subprocess.DEVNULL,
+                             env={"PERSAI_REDIS": stack.redis.url, "PATH": "/usr/bin:/bin"})
+    until(lambda: not stack.redis.client.exists(f"p:s:{{{session}}}"), "her conversation to go")
+    erase.kill()
+    erase.wait()
+    assert person(stack, "--erase-user", "alice").returncode == 0 and not theirs(stack, "alice", session, "ask one")
 
 
 def test_on_a_cluster_a_persons_data_is_found_on_all_its_nodes(bare: Stack) -> None:

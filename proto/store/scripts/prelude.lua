@@ -249,12 +249,12 @@ end
 -- A page of a conversation: its messages past one, up to another, about as many bytes as asked for, one at
 -- least. No script reads a whole one: others wait for it. -> {id, record, ...}, {id, flags, ...}, up to which
 -- message it went.
-local function messages_page(M, F, after, upto, bytes)
+local function messages_page(M, F, after, upto, bytes, hidden)
     local messages, flags, looked, flagged = {}, {}, 0, redis.call('HLEN', F) > 0
     while after < upto and bytes > 0 and looked < 1000 do
         after, looked = after + 1, looked + 1
         local id = string.format('%d', after)
-        local record = redis.call('HGET', M, id)
+        local record = redis.call('HGET', M, id) or hidden and hidden[id] and redis.call('HGET', M, hidden[id])
         if record then
             messages[#messages + 1], messages[#messages + 2] = id, record
             bytes = bytes - #record
@@ -350,6 +350,18 @@ local function versions_find(groups, question)
             end
         end
     end
+end
+
+-- What is out of the conversation: a message's id -> where it is kept.
+local function versions_hidden(M)
+    local hidden = {}
+    for _, field in ipairs(redis.call('HKEYS', M)) do
+        local id = string.match(field, '^v%d+:(%d+)$')
+        if id then
+            hidden[id] = field
+        end
+    end
+    return hidden
 end
 
 -- Takes the question (text) and all behind it out of the conversation (away), or brings them back.

@@ -4,7 +4,7 @@
 -- and all pages go: what is said meanwhile is not among them; what its owner said of them {id, sentiment,
 -- comment, ...}.
 -- owner, prefix of the turns' keys, after, up to (after 0: to the last one now), bytes, a reader's token (or '':
--- the owner reads).
+-- the owner reads), whole ('whole': with what other versions of its questions led to).
 local S, M, F = unpack(KEYS)
 local after, upto, bytes = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local reads = ARGV[6] ~= ''
@@ -20,7 +20,7 @@ if after == 0 then
     session = session_answer(S, ARGV[2], now_ms(), true)
     upto = tonumber(redis.call('HGET', S, 'mseq')) or 0
 end
-local messages, flags, went = messages_page(M, F, after, upto, bytes)
+local messages, flags, went = messages_page(M, F, after, upto, bytes, ARGV[7] == 'whole' and versions_hidden(M))
 for i = 1, #messages, 2 do
     local f = not reads and feedback_read(S, messages[i])
     if f then
