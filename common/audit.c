@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include "common/json.h"
@@ -35,6 +36,22 @@ bool audit_setup(const struct audit_config *c, char error[256])
         return true;
     snprintf(error, 256, "%.180s: %s", c->path, strerror(errno));
     return false;
+}
+
+bool audit_check(const char *path, char error[256])
+{
+    struct stat s;
+    scoped_buf(folder, 4096);
+    const char *slash = strrchr(path, '/');
+    bool there = stat(path, &s) == 0, is_folder = there && S_ISDIR(s.st_mode);
+    buf_add(&folder, path, slash ? (size_t)(slash - path) : 0);
+    buf_puts(&folder, slash ? "/" : ".");
+    bool fine = *path == '\0' || strcmp(path, "-") == 0 ||
+                (there ? !is_folder && access(path, W_OK) == 0
+                       : access(buf_cstr(&folder), W_OK | X_OK) == 0);
+    if (!fine)
+        snprintf(error, 256, "%.180s: %s", path, strerror(is_folder ? EISDIR : errno));
+    return fine;
 }
 
 bool audit_on(void) { return *audit.config.path != '\0'; }

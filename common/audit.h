@@ -17,6 +17,8 @@ struct audit_config {
 };
 /* False: the file can't be opened, and why. It is made with mode 0600. Once. */
 bool audit_setup(const struct audit_config *c, char error[256]);
+/* Could it be? Nothing is made. */
+bool audit_check(const char *path, char error[256]) warn_unused;
 bool audit_on(void);
 bool audit_arguments(void); /* the text of arguments is wanted too */
 /* The file was moved away: the next lines go to a new one of its name. */

@@ -49,6 +49,18 @@ struct tls *tls_new(int fd, const char *host, const char *ca, char error[256])
     return t;
 }
 
+bool tls_check(const char *ca, char error[256])
+{
+    struct tls t = {.context = SSL_CTX_new(TLS_client_method())};
+    CHECK(t.context != NULL);
+    ERR_clear_error();
+    bool fine = trust(&t, ca);
+    if (!fine)
+        explain("its authorities can't be read", error);
+    SSL_CTX_free(t.context);
+    return fine;
+}
+
 void tls_free(struct tls *t)
 {
     if (!t)
@@ -136,6 +148,13 @@ struct tls *tls_new(int fd, const char *host, const char *ca, char error[256])
     (void)fd, (void)host, (void)ca;
     snprintf(error, 256, "this PersAI was built without TLS");
     return NULL;
+}
+
+bool tls_check(const char *ca, char error[256])
+{
+    (void)ca;
+    snprintf(error, 256, "this PersAI was built without TLS");
+    return false;
 }
 
 void tls_free(struct tls *t) { CHECK(!t); }

@@ -16,6 +16,8 @@ bool tls_available(void); /* this build can speak it */
  */
 struct tls *tls_new(int fd, const char *host, const char *ca, char error[256]);
 void tls_free(struct tls *t); /* NULL is fine */
+/* Can ca be used? */
+bool tls_check(const char *ca, char error[256]);
 
 enum tls_state { TLS_GREETING, TLS_OPEN, TLS_FAILED };
 /* Goes on with the handshake: called whenever the socket can be read or written. FAILED: error. */

@@ -228,6 +228,13 @@ static void check_keys(const struct gateway *g, struct report *report)
         report_fail(report, "PERSAI_API_KEYS: %s", error);
 }
 
+static void check_audit(const struct gateway *g, struct report *report)
+{
+    char error[256];
+    if (!audit_check(g->settings.audit, error))
+        report_fail(report, "PERSAI_AUDIT: %s", error);
+}
+
 static void check_switches(const struct gateway *g, struct report *report)
 {
     char error[256];
@@ -256,6 +263,7 @@ static int check(struct gateway *g)
     check_broker(g, &report);
     check_keys(g, &report);
     check_switches(g, &report);
+    check_audit(g, &report);
     doctor_run(g, &report);
     return report_exit_code(&report);
 }
@@ -295,6 +303,7 @@ static int check_config(struct gateway *g)
     check_broker(g, &report);
     check_keys(g, &report);
     check_switches(g, &report);
+    check_audit(g, &report);
     return report_exit_code(&report);
 }
 

@@ -10,6 +10,7 @@
 #include "common/secret.h"
 #include "common/redis/url.h"
 #include "common/report.h"
+#include "common/tls.h"
 
 enum { URL_MAX = 1024, NAME_MAX_BYTES = 64 };
 
@@ -54,7 +55,7 @@ bool settings_redis(const char *name, const char *url, char why[SETTINGS_WHY_MAX
 {
     char error[256];
     struct redis_url u = {0};
-    bool ok = redis_url_parse(url, &u, error);
+    bool ok = redis_url_parse(url, &u, error) && (!u.tls || tls_check(u.ca, error));
     redis_url_free(&u);
     if (!ok)
         snprintf(why, SETTINGS_WHY_MAX, "%s: %.200s", name, error);

@@ -126,6 +126,16 @@ bool wire_keys_check(const char *dir, char error[256])
     return some;
 }
 
+bool wire_keys_check_worker(const char *dir, char error[256])
+{
+    zcert_t *mine = load_key(dir, "worker.key", true, error);
+    zcert_t *theirs = mine ? load_key(dir, "gateway.key", false, error) : NULL;
+    bool both = theirs != NULL;
+    zcert_destroy(&mine);
+    zcert_destroy(&theirs);
+    return both;
+}
+
 void wire_keys_stop(void)
 {
     if (--authenticated == 0)

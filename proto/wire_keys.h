@@ -21,6 +21,8 @@ bool wire_keys_serve(void *socket, const char *dir, char error[256]) warn_unused
 bool wire_keys_connect(void *socket, const char *dir, char error[256]) warn_unused;
 /* Could they serve, and is there a worker on the list? False and a sentence. Nothing is begun. */
 bool wire_keys_check(const char *dir, char error[256]) warn_unused;
+/* What a worker needs of it. */
+bool wire_keys_check_worker(const char *dir, char error[256]) warn_unused;
 /* Ends what wire_keys_serve began; after the socket's end. */
 void wire_keys_stop(void);
 

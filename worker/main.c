@@ -13,6 +13,7 @@
 #include "proto/store/store.h"
 #include "proto/store/tally.h"
 #include "proto/switchboard.h"
+#include "proto/wire_keys.h"
 #include "proto/wire_probe.h"
 #include "worker/checkup.h"
 #include "worker/llm/mask.h"
@@ -427,6 +428,13 @@ static void on_hangup(void *arg)
     }
 }
 
+static bool gateways_fit(const struct worker_settings *s, char error[256])
+{
+    const struct wire_config *wire = &s->hub.wire;
+    return hub_check(s->hub.gateways, wire, error) &&
+           (!wire->keys || wire_keys_check_worker(wire->keys, error));
+}
+
 static void check_gateways(const struct worker *w, struct report *report)
 {
     enum { PROBE_MS = 3000 };
@@ -477,10 +485,12 @@ static void check_files(struct worker *w, struct report *report)
     check_offers(w, report);
 }
 
-static void check_switches(const struct worker_settings *s, struct report *report)
+static void check_switches_and_audit(const struct worker_settings *s, struct report *report)
 {
     char error[256];
     struct switches read = {0};
+    if (!audit_check(s->audit, error))
+        report_fail(report, "PERSAI_AUDIT: %s", error);
     if (*s->switches_file && !switches_read_file(s->switches_file, &read, error))
         report_fail(report, "PERSAI_SWITCHES: %s", error);
     switches_free(&read);
@@ -498,14 +508,14 @@ static int check(struct worker *w)
     } else {
         report_fail(&report, "The settings: %s", error);
     }
-    if (hub_check(w->settings.hub.gateways, &w->settings.hub.wire, error))
+    if (gateways_fit(&w->settings, error))
         check_gateways(w, &report);
     else
         report_fail(&report, "PERSAI_GATEWAYS: %s", error);
     w->loop = loop_new();
     w->fetches = fetch_pool_new(w->loop);
     check_files(w, &report);
-    check_switches(&w->settings, &report);
+    check_switches_and_audit(&w->settings, &report);
     checkup_run(w, &report);
     return report_exit_code(&report);
 }
@@ -523,7 +533,7 @@ static int check_config(struct worker *w)
         report_fail(&report, "PERSAI_DURABILITY %s", STORE_DURABILITY_HELP);
     else
         report_ok(&report, "The settings can be used");
-    if (!hub_check(s->hub.gateways, &s->hub.wire, error))
+    if (!gateways_fit(s, error))
         report_fail(&report, "PERSAI_GATEWAYS: %s", error);
     w->now = read_files(w, error);
     if (!w->now) {
@@ -533,7 +543,7 @@ static int check_config(struct worker *w)
                   models_count(w->now->models));
         check_rules(w, &report);
     }
-    check_switches(s, &report);
+    check_switches_and_audit(s, &report);
     return report_exit_code(&report);
 }
 

@@ -128,6 +128,15 @@ def test_check_config_looks_at_files_and_asks_nobody(tmp_path: Path) -> None:
     bad = run("gateway", "--check-config", **base, PERSAI_API_KEYS=str(keys))
     assert bad.returncode == 1 and "line 2" in bad.stdout + bad.stderr
     for part in ("gateway", "worker"):
+        for name, value, says in (("PERSAI_AUDIT", f"{tmp_path}/nowhere/audit", "No such file"),
+                                  ("PERSAI_AUDIT", tmp_path, "directory"),
+                                  ("PERSAI_REDIS", f"rediss://127.0.0.1:1/0?ca={tmp_path}/none", "authorities"),
+                                  ("PERSAI_REDIS", f"rediss://127.0.0.1:1/0?ca={rules}", "authorities"),
+                                  ("PERSAI_KEYS", tmp_path / "none", "can't be read")):
+            bad = run(part, "--check-config", **base | {name: str(value)})
+            assert bad.returncode == 1 and name in bad.stdout and says in bad.stdout, (part, name, value, bad.stdout)
+        assert run(part, "--check-config", **base | {"PERSAI_AUDIT": f"{tmp_path}/audit", "OPENAI_API_KEY": "k"}).returncode == 0
+        assert not (tmp_path / "audit").exists()
         bad = run(part, "--check-config", **base | {"PERSAI_REDIS": "http://x"})
         assert bad.returncode == 1 and "PERSAI_REDIS" in bad.stdout + bad.stderr
         bad = run(part, "--check-config", "--log-level", "loud", **base)
