@@ -117,6 +117,7 @@ bool switches_read(struct str json, struct switches *out, char error[256])
     const char *name;
     json_t *sentence;
     *out = (struct switches){0};
+    json = str_skip_bom(json);
     json_auto_t *all = json_loadb(json.at ? json.at : "", json.len, JSON_REJECT_DUPLICATES, &where);
     if (!json_is_object(all)) {
         snprintf(error, 256, "line %d: %.150s", all ? 1 : where.line,

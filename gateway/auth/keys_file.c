@@ -56,6 +56,7 @@ bool key_rows_read(struct str json, struct key_rows *out, char error[256])
 {
     json_error_t where = {.line = 1};
     *out = (struct key_rows){0};
+    json = str_skip_bom(json);
     json_auto_t *list =
         json_loadb(json.at ? json.at : "", json.len, JSON_REJECT_DUPLICATES, &where);
     if (!json_is_array(list) || json_array_size(list) > KEY_ROWS_MAX) {

@@ -26,6 +26,8 @@ static void a_file_says_where_it_is_wrong(void **state)
     (void)state;
     char error[256] = "";
     assert_true(reads("{}", error));
+    assert_true(
+        reads("\xEF\xBB\xBF{\r\n\"turns\": \"later\"}\r\n", error)); /* by an editor of Windows */
     assert_true(reads("{\"turns\": \"later\",\n\"model:m\": \"x\"}", error));
     assert_false(reads("{\"turns\": \"later\",\n\n\"model:m\": 1}", error));
     assert_non_null(strstr(error, "line 3: a switch needs a sentence"));

@@ -38,6 +38,10 @@ static void rows_are_read(void **state)
     assert_null(rows.at[1].datasource);
     assert_false(rows.at[1].activity);
     key_rows_free(&rows);
+    assert_true(
+        key_rows_read(STR("\xEF\xBB\xBF[\r\n" ROW("ci", HASH_A, "") "]\r\n"), &rows, error));
+    assert_int_equal(rows.count, 1); /* by an editor of Windows */
+    key_rows_free(&rows);
     assert_true(key_rows_read(STR("[]"), &rows, error));
     assert_int_equal(rows.count, 0);
     key_rows_free(&rows);
