@@ -1,5 +1,6 @@
 """Traces: one a turn over gateway, worker, models and tools; what a collector that is slow, dead or refuses costs."""
 
+import html
 import json
 import os
 import secrets
@@ -262,10 +263,19 @@ def test_what_is_said_of_a_cancelled_turn_names_its_trace(bare: Stack, collector
     assert f"event=turn.cancel turn={turn} trace_id={turn}".encode() in stack.gateway.process.log_bytes()
 
 
+def picture(address: str, file: Path, home: Path) -> str:
+    """Of a page, as Chromium draws it; its text is what stands in it then."""
+    done = subprocess.run(["chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={home}/chromium",
+                           "--window-size=1400,900", "--virtual-time-budget=30000", f"--screenshot={file}", "--dump-dom",
+                           address], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0 and file.stat().st_size > 20_000, done.stderr
+    return html.unescape(done.stdout)
+
+
 @pytest.mark.long  # 0.9 GB of packages, once; then 40 s
 @pytest.mark.timeout(1800)
 def test_phoenix_shows_a_turn(bare: Stack) -> None:
-    """Arize Phoenix takes protobuf alone: it is reached by a collector, as gateway/README.md says."""
+    """Arize Phoenix takes protobuf alone: it is reached by a collector, as gateway/README.md says. Logs have a picture."""
     done = subprocess.run([Path(__file__).parents[1] / "pypi" / "build", "arize-phoenix"], capture_output=True, text=True,
                           stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stderr
@@ -296,6 +306,9 @@ def test_phoenix_shows_a_turn(bare: Stack) -> None:
         for id_, span in shown().items():
             assert span["name"] == sent[id_].name and (span["parent_id"] or "") == sent[id_].parent, span
         assert not collector.problems, collector.problems
+        drawn = picture(f"{page.base}/redirects/traces/{turn}", bare.logs / "phoenix.png", home)
+        missing = {s.name for s in sent.values() if s.name not in drawn}
+        assert not missing, missing
     finally:
         collector.stop()
         phoenix.kill()
