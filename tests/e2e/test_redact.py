@@ -9,12 +9,13 @@ import pytest
 
 from fakes.mcp_server import McpServer
 from fakes.model import Call, Reasoning
+from fakes.providers import KEY, Providers
 from harness.alerts import SERVICE, firing, notify
 from harness.client import Client
 from harness.stack import Stack, program
 from harness.wait import free_port, until
 
-RULES = "# of this test\ninclude email, ipv4\ncanary =~ (?i)canary-[a-z]+\n"
+RULES = "# of this test\ninclude email, ipv4\ncanary =~ (?i)canary-[a-z]+\nseries =~ x_total\n"
 MASKED = re.compile(r"MASKED_[A-Z0-9_]+_[0-9a-f]{8}")
 
 
@@ -113,6 +114,31 @@ def test_no_door_lets_a_value_through(bare: Stack, tmp_path: Path) -> None:
     left = sent(stack)
     for what in ("canary-", "10.1.2.3", "ann@"):
         assert what not in left, left[left.index(what) - 200:][:300]
+
+
+@pytest.mark.parametrize(("api", "provider"), [("chat", "openai"), ("responses", "openai"), ("messages", "anthropic"),
+                                               ("generate", "google")])
+def test_no_providers_format_lets_a_value_through(bare: Stack, tmp_path: Path, api: str, provider: str) -> None:
+    models = tmp_path / "models.json"
+    with Providers() as fake:
+        models.write_text(json.dumps([{"name": "m", "provider": provider, "model": "tools", "api": api, "key_env": "TEST_KEY",
+                                       "base_url": fake.base_url(api)}]))
+        stack = masked_stack(bare, tmp_path, PERSAI_CHECK_ANSWERS="false", PERSAI_MODELS=str(models), TEST_KEY=KEY,
+                             PERSAI_DEFAULT_MODEL="m", OPENAI_API_KEY="", OPENAI_BASE_URL="")
+        alice = stack.client()
+        session = alice.session()
+        for question in ("of canary-asked \\u0063anary-hidden", "and canary-again?"):
+            log = alice.ask(session, question, context={
+                "dashboard": {"project": "canary-project", "name": "canary-board"},
+                "variables": {"canary-name": ["canary-value"]},
+                "notes": [{"description": "canary-described", "value": "10.1.2.3"}]})
+            assert log.final()["event_type"] == "turn_complete", log.final()
+        bodies = [r.body.decode() for r in fake.seen(lambda r: r.method == "POST")]
+    assert len(bodies) > 2 and "MASKED_SERIES_" in bodies[-1]
+    for what in ("canary-", "anary-hidden", "x_total", "10.1.2.3"):
+        assert not [body for body in bodies if what in body], what
+    calls = [call for m in alice.messages(session) for call in m.get("tool_calls", [])]
+    assert any("x_total" in json.dumps(call["arguments"]) for call in calls), calls
 
 
 def run(*args: str, **env: str) -> subprocess.CompletedProcess:
