@@ -41,7 +41,13 @@ static const struct row rows[] = {
     {LLM_ERROR_QUOTA_GONE, "arrearage", "account is in good standing"}, /* Qwen */
     {LLM_ERROR_QUOTA_GONE, NULL, "key limit exceeded"},                 /* OpenRouter */
     {LLM_ERROR_QUOTA_GONE, NULL, "past the per month"},                 /* Cohere */
-    {LLM_ERROR_QUOTA_GONE, "budget_exceeded", "budget has been exceeded"},  /* LiteLLM */
+    {LLM_ERROR_QUOTA_GONE, "budget_exceeded", "budget has been exceeded"}, /* LiteLLM */
+    {LLM_ERROR_QUOTA_GONE, "user_quota",
+     "\xe4\xbd\x99\xe9\xa2\x9d\xe4\xb8\x8d\xe8\xb6\xb3"},                      /* One API, Zhipu */
+    {LLM_ERROR_QUOTA_GONE, "token_quota_failed", "token quota is not enough"}, /* One API */
+    {LLM_ERROR_QUOTA_GONE, "accountoverdue", "overdue balance"},               /* Volcengine */
+    {LLM_ERROR_QUOTA_GONE, "setlimitexceeded", "set inference limit"},         /* Volcengine */
+    {LLM_ERROR_QUOTA_GONE, NULL, "monthly usage limit"},
     {LLM_ERROR_SPOILED, "tool_use_failed", "failed to call a function"},    /* Groq */
     {LLM_ERROR_SPOILED, "json_validate_failed", "failed to generate json"}, /* Groq */
     {LLM_ERROR_SPOILED, NULL, "tool call validation failed"},               /* Groq */
@@ -53,6 +59,7 @@ static const struct row rows[] = {
     {LLM_ERROR_AUTH, "authentication_error", "invalid x-api-key"},          /* Anthropic */
     {LLM_ERROR_AUTH, "unauthenticated", "invalid api key"}, /* Google, Groq, Cohere */
     {LLM_ERROR_AUTH, "unrecognizedclient", "security token included in the request is"}, /* AWS */
+    {LLM_ERROR_AUTH, NULL, "organization has been disabled"},            /* Anthropic, with 400 */
     {LLM_ERROR_FILTERED, "content_filter", "content management policy"}, /* OpenAI, Azure */
     {LLM_ERROR_FILTERED, "content_policy", "requires moderation"},       /* OpenAI, OpenRouter */
     {LLM_ERROR_FILTERED, "invalid_prompt", "flagged as potentially violating"}, /* OpenAI */
@@ -91,8 +98,20 @@ static const struct row rows[] = {
     {LLM_ERROR_TOO_LONG, NULL, "too many input tokens"},                 /* Bedrock */
     {LLM_ERROR_TOO_LONG, NULL, "total number of tokens*exceed"},         /* Cohere */
     {LLM_ERROR_TOO_LONG, NULL, "token limit exceeded"},
-    {LLM_ERROR_TOO_LONG, NULL, "token count*only supports up to"},      /* Vertex */
-    {LLM_ERROR_TOO_LONG, NULL, "token count*exceeds the max"},          /* Databricks */
+    {LLM_ERROR_TOO_LONG, NULL, "token count*only supports up to"}, /* Vertex */
+    {LLM_ERROR_TOO_LONG, NULL, "token count*exceeds the m"}, /* Databricks; "the model's limit" */
+    {LLM_ERROR_TOO_LONG, NULL, "maximum allowed token count"},
+    {LLM_ERROR_TOO_LONG, NULL, "too many total text bytes"},  /* Anthropic */
+    {LLM_ERROR_TOO_LONG, NULL, "'messages': array too long"}, /* OpenAI */
+    {LLM_ERROR_TOO_LONG, NULL, "'input': array too long"},    /* OpenAI */
+    {LLM_ERROR_TOO_LONG, "max_seq_len", "max_seq_len"},
+    {LLM_ERROR_TOO_LONG, NULL, "max sequence length"},
+    {LLM_ERROR_TOO_LONG, NULL, "maximum sequence length"},
+    {LLM_ERROR_TOO_LONG, NULL, "max context"},
+    {LLM_ERROR_TOO_LONG, NULL, "input token length*exceeds"},
+    {LLM_ERROR_TOO_LONG, NULL, "tokens in your input exceeds"},
+    {LLM_ERROR_TOO_LONG, NULL, "prompt has*tokens*only supports"},
+    {LLM_ERROR_TOO_LONG, NULL, "prompt (*tokens) is too long"},
     {LLM_ERROR_TOO_LONG, NULL, "prompt exceeds max length"},            /* Zhipu */
     {LLM_ERROR_TOO_LONG, NULL, "prompt length*exceeds"},                /* TensorRT-LLM, Ollama */
     {LLM_ERROR_TOO_LONG, NULL, "input tokens*cannot exceed"},           /* watsonx */
@@ -127,10 +146,14 @@ static const struct row rows[] = {
     {LLM_ERROR_PARAMETER, NULL, "unknown name*cannot find field"},             /* Google */
     {LLM_ERROR_PARAMETER, NULL, "is not supported with this model"},
     {LLM_ERROR_PARAMETER, NULL, "is not supported by this model"},
-    {LLM_ERROR_PARAMETER, NULL, "argument not supported on this model"}, /* xAI */
-    {LLM_ERROR_PARAMETER, NULL, "max_tokens is too large"},              /* OpenAI */
-    {LLM_ERROR_PARAMETER, NULL, "maximum allowed number of output"},     /* Anthropic */
-    {LLM_ERROR_PARAMETER, NULL, "invalid max_tokens value"},             /* DeepSeek */
+    {LLM_ERROR_PARAMETER, NULL, "argument not supported on this model"},             /* xAI */
+    {LLM_ERROR_PARAMETER, NULL, "max_tokens is too large"},                          /* OpenAI */
+    {LLM_ERROR_PARAMETER, NULL, "maximum allowed number of output"},                 /* Anthropic */
+    {LLM_ERROR_PARAMETER, NULL, "invalid max_tokens value"},                         /* DeepSeek */
+    {LLM_ERROR_PARAMETER, "integer_above_max_value", "integer above maximum value"}, /* OpenAI */
+    {LLM_ERROR_PARAMETER, NULL, "`max_tokens` must be less than or equal"},          /* Groq */
+    {LLM_ERROR_PARAMETER, NULL, "maxoutputtokens value of"},                         /* Vertex */
+    {LLM_ERROR_PARAMETER, NULL, "maximum tokens you requested exceeds"},             /* Bedrock */
     {LLM_ERROR_OVERLOADED, "overloaded", "overloaded"}, /* Anthropic, OpenAI, Google */
     {LLM_ERROR_OVERLOADED, "unavailable", "temporarily unavailable"}, /* Google, Bedrock */
     {LLM_ERROR_OVERLOADED, "capacity_exceeded", "capacity exceeded"}, /* Groq, Mistral */

@@ -189,9 +189,10 @@ static uint32_t smaller(struct str words, uint64_t most)
         uint64_t n;
         bool alone = from == 0 || (!isalnum((unsigned char)words.at[from - 1]) &&
                                    words.at[from - 1] != '-' && words.at[from - 1] != '.');
-        if (i > from && alone && str_u64((struct str){words.at + from, i - from}, UINT32_MAX, &n) &&
-            n < most && n > best)
-            best = n;
+        if (i > from && alone && str_u64((struct str){words.at + from, i - from}, UINT32_MAX, &n)) {
+            n -= n > 0 && str_starts(str_skip(words, i), STR(" (exclusive)")); /* Vertex */
+            best = n < most && n > best ? n : best;
+        }
         i += i == from;
     }
     return best >= OUTPUT_MIN ? (uint32_t)best : 0;
@@ -211,12 +212,22 @@ static json_t *limit_of(json_t *root, const char **field)
     return json_is_integer(json_object_get(config, *field)) ? config : NULL;
 }
 
+/* By our field's name, or as the server behind a gateway calls it. */
+static bool names_limit(struct str words, const char *field)
+{
+    static const char *const others[] = {"max_output_tokens", "max_new_tokens", "maxOutputTokens",
+                                         "inferenceConfig.maxTokens"};
+    bool named = names(words, field, false) || says(words, "maximum tokens you requested");
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        named = named || names(words, others[i], false);
+    return named;
+}
+
 static bool learn_tokens(const struct model *m, struct str words, json_t *root, const char **what)
 {
     const char *field;
     json_t *at = limit_of(root, &field);
-    if (!at || !(names(words, field, false) || names(words, "max_output_tokens", false) ||
-                 names(words, "max_new_tokens", false)))
+    if (!at || !names_limit(words, field))
         return false;
     *what = field;
     json_int_t sent = json_integer_value(json_object_get(at, field));

@@ -126,6 +126,27 @@ static void refusals_teach_what_to_leave_out(void **state)
          "{\"message\":\"max_tokens: 4096 > 3000, which is the maximum allowed number of output "
          "tokens for claude-3-5\"}",
          "{\"max_tokens\":4096}", "{\"max_tokens\":3000}"},
+        {API_GENERATE, /* Vertex: what is exclusive is one too many */
+         "{\"message\":\"Unable to submit request because it has a maxOutputTokens value of 65536 "
+         "but "
+         "the supported range is from 1 (inclusive) to 8193 (exclusive). Update the value and try "
+         "again.\"}",
+         "{\"generationConfig\":{\"maxOutputTokens\":65536}}",
+         "{\"generationConfig\":{\"maxOutputTokens\":8192}}"},
+        {API_CHAT, /* the same of a gateway, and Bedrock's two behind one */
+         "{\"message\":\"it has a maxOutputTokens value of 65536 but the supported range is from 1 "
+         "(inclusive) to 8193 (exclusive).\"}",
+         "{\"max_tokens\":65536}", "{\"max_tokens\":8192}"},
+        {API_CHAT,
+         "{\"message\":\"The maximum tokens you requested exceeds the model limit of 4096. Try "
+         "again "
+         "with a maximum tokens value that is lower than 4096.\"}",
+         "{\"max_tokens\":8192}", "{\"max_tokens\":4096}"},
+        {API_CHAT,
+         "{\"message\":\"1 validation error detected: Value at 'inferenceConfig.maxTokens' failed "
+         "to "
+         "satisfy constraint: Member must have value less than or equal to 5000\"}",
+         "{\"max_completion_tokens\":8192}", "{\"max_completion_tokens\":5000}"},
         {API_CHAT, "{\"message\":\"'temperature' does not support 0.5\",\"param\":\"temperature\"}",
          "{\"temperature\":0.5,\"model\":\"m\"}", "{\"model\":\"m\"}"},
         {API_CHAT, "{\"message\":\"property 'parallel_tool_calls' is unsupported\"}",
