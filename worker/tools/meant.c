@@ -1,5 +1,6 @@
 #include "worker/tools/meant.h"
 
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 #include "worker/tools/text.h"
@@ -72,13 +73,15 @@ static bool among(const char *names, struct str name)
     return false;
 }
 
-/* "functions.execute_query", "Execute-Query": as ours are written. */
+/* "functions.execute_query", "default_api:execute_query" (Gemini), "Execute-Query": as ours are
+ * written. */
 static struct str plain(struct str name, char *to, size_t size)
 {
     size_t len = 0;
     name = str_trim(name);
     for (size_t i = 0; i < name.len; i++)
-        if (name.at[i] == '.' || name.at[i] == '/')
+        if (name.at[i] == '.' || name.at[i] == '/' ||
+            (name.at[i] == ':' && i + 1 < name.len && !isdigit((unsigned char)name.at[i + 1])))
             name = str_skip(name, i + 1), i = (size_t)-1;
     for (size_t i = 0; i < name.len && len < size; i++)
         to[len++] = name.at[i] == '-' || name.at[i] == ' '   ? '_'

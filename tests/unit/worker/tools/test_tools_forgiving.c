@@ -42,6 +42,8 @@ static void other_names_of_tools_are_run(void **state)
          "execute_range_query was run"},
         {"prometheus_query", "{\"expr\":\"up\"}", QUERY, "no tool \\\"prometheus_query\\\""},
         {"functions.execute_range_query", "{\"query\":\"up\"}", QUERY_RANGE, "was run"},
+        {"default_api:execute_range_query", "{\"query\":\"up\"}", QUERY_RANGE, "was run"},
+        {"functions.execute_range_query:0", "{\"query\":\"up\"}", QUERY_RANGE, "was run"},
         {"Execute-Range-Query", "{\"query\":\"up\"}", QUERY_RANGE, "was run"},
         {"execute_range_qurey", "{\"query\":\"up\"}", QUERY_RANGE, "was run"},
         {"get_labels", "{}", "/api/v1/labels", "list_label_names was run"},
