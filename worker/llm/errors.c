@@ -75,7 +75,10 @@ static const struct row rows[] = {
     {LLM_ERROR_THROTTLED, "ratelimit", "too many requests"}, /* Azure, Bedrock, Cohere */
     {LLM_ERROR_THROTTLED, "too_many_requests", "tokens per min"},
     {LLM_ERROR_THROTTLED, "resource_exhausted", "resource has been exhausted"}, /* Google */
-    {LLM_ERROR_THROTTLED, "quota", "quota exceeded for"},                       /* Google, Vertex */
+    /* One vendor's whole error, in another's message: gateways to Gemini, LiteLLM in a stream */
+    {LLM_ERROR_THROTTLED, NULL, "resource_exhausted"},
+    {LLM_ERROR_THROTTLED, NULL, "ratelimiterror"},
+    {LLM_ERROR_THROTTLED, "quota", "quota exceeded for"},        /* Google, Vertex */
     {LLM_ERROR_TOO_LONG, "context_length", "context length"},    /* OpenAI, vLLM, DeepSeek, Mistral,
                                                                     OpenRouter, LM Studio, Groq */
     {LLM_ERROR_TOO_LONG, "exceed_context_size", "context size"}, /* llama.cpp */

@@ -175,20 +175,32 @@ static void add_details(const json_t *error, struct buf *words, struct buf *mess
     }
 }
 
+/* The HTTP status that it amounts to, where it says so; 0: it does not. */
+static int status_of(const json_t *error)
+{
+    static const char *const fields[] = {"code", "status", "http_code", /* MiniMax */
+                                         "status_code", "http_status"};
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        int64_t number = jsonio_index(json_object_get(error, fields[i]));
+        if (number >= 100 && number < 600)
+            return (int)number;
+    }
+    return 0;
+}
+
 enum err jsonio_error(struct reply *r, int http_status, const json_t *error)
 {
     const json_t *code = json_object_get(error, "code");
-    int64_t number = jsonio_index(code), status = jsonio_index(json_object_get(error, "status"));
     scoped_buf(words, 512);
     keep_words(r, error);
-    if (number < 0)
+    if (jsonio_index(code) < 0)
         add_word(&words, code);
     add_word(&words, json_object_get(error, "type"));   /* OpenAI, Anthropic */
     add_word(&words, json_object_get(error, "status")); /* Google */
     add_word(&words, json_object_get(error, "__type")); /* AWS */
-    number = number < 0 ? status : number;
-    if (http_status == 200 && number >= 100 && number < 600) /* an HTTP status in a 200 */
-        http_status = (int)number;
+    int status = http_status == 200 ? status_of(error) : 0;
+    if (status > 0)
+        http_status = status;
     struct str message = message_of(error, 0);
     scoped_buf(said, message.len + METADATA_RAW_MAX + 256);
     buf_add_str(&said, message);

@@ -281,7 +281,8 @@ static enum err read_end(struct reply *r, const json_t *response)
 static bool is_end(struct str type)
 {
     return str_is(type, "response.completed") || str_is(type, "response.incomplete") ||
-           str_is(type, "response.failed") || str_is(type, "response.cancelled");
+           str_is(type, "response.failed") || str_is(type, "response.cancelled") ||
+           str_is(type, "response.done"); /* of OpenAI's sockets, and of gateways to them */
 }
 
 static enum err read_typed(struct reply *r, struct str type, const json_t *root);
@@ -356,7 +357,7 @@ static enum err read_typed(struct reply *r, struct str type, const json_t *root)
     bool only = !r->began && r->state.len == 0; /* gateways that make events of a whole response */
     if (only)
         return read_whole(r, response);
-    enum err err = str_is(type, "response.completed")
+    enum err err = str_is(type, "response.completed") || str_is(type, "response.done")
                        ? read_untold(r, json_object_get(response, "output"))
                        : ERR_NONE;
     return err != ERR_NONE ? err : read_end(r, response);

@@ -110,6 +110,17 @@ static void chat_completions(void **state)
         {"data: {'status':429,'message':'Too Many Requests'}\n\n",
          "model_unavailable 429 throttled"},
         {"data: {'code':'busy','status':503,'message':'Later'}\n\n", "model_unavailable 503"},
+        {SAID "data: {'error':{'type':'overloaded_error','message':'x','http_code':'429'}}\n\n",
+         "model_unavailable 429 throttled"},
+        {SAID "data: {'error':{'message':'x','code':null,'status_code':503}}\n\n",
+         "model_unavailable 503"},
+        {SAID "data: {'error':{'message':'{ code: 429, status: RESOURCE_EXHAUSTED }','code':null}}"
+              "\n\n",
+         "model_unavailable 500 throttled"},
+        {SAID
+         "data: {'error':{'message':'litellm.MidStreamFallbackError: litellm.RateLimitError: x',"
+         "'code':'500'}}\n\n",
+         "model_unavailable 500 throttled"},
         {"data: {'detail':'Rate limit exceeded'}\n\n", "model_unavailable 500 throttled"},
         {"data: {'errors':[{'code':7009,'message':'upstream'}],'success':false}\n\n",
          "model_unavailable 500"},
@@ -177,6 +188,13 @@ static void responses(void **state)
     static const struct row rows[] = {
         {CREATED TEXT TEXT_DONE COMPLETED("[]"), "So; 5/2/0"},
         {CREATED TEXT "data: [DONE]\n\n", "So"},
+        {CREATED TEXT
+         "data: {'type':'response.done','response':{'status':'completed','output':[{'type':"
+         "'function_call','call_id':'c','name':'f','arguments':'{}'}]}}\n\n",
+         "So; c f{}"},
+        {CREATED TEXT "data: {'type':'response.done','response':{'status':'failed','error':{'code':"
+                      "'rate_limit_exceeded','message':'x'}}}\n\n",
+         "model_unavailable 429 throttled"},
         {CREATED TEXT_DONE COMPLETED("[]"), "So; 5/2/0"},
         {CREATED TEXT TEXT_DONE TEXT_DONE COMPLETED("[]"), "SoSo; 5/2/0"},
         {CREATED TEXT TEXT_DONE CALL_DONE COMPLETED("[]"), "So; c f{}; 5/2/0"},
