@@ -75,8 +75,10 @@ void audit_reopen(void)
         return;
     if (audit.fd >= 0)
         close(audit.fd);
-    if (!open_file())
-        log_error("audit.open", "why=%s", strerror(errno));
+    if (open_file())
+        return;
+    log_error("audit.open", "why=%s", strerror(errno));
+    audit.broken = true; /* nothing is to be begun that would not be written */
 }
 
 bool audit_allows(void)

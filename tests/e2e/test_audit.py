@@ -164,6 +164,13 @@ def test_strict_begins_nothing_that_is_not_written(bare: Stack) -> None:
     path.unlink()
     os.kill(bare.gateway.process.pid, signal.SIGHUP)
     until(lambda: alice.post("/session", {}).status == 201, "it to go on")
+    # What can't be opened when it is opened anew is known before the first line is lost.
+    before = len(acts(path, "sessions_post"))
+    path.rename(old := path.with_suffix(".1"))
+    path.mkdir()
+    os.kill(bare.gateway.process.pid, signal.SIGHUP)
+    until(lambda: b"event=audit.open" in bare.gateway.process.log_bytes(), "it to be said")
+    assert alice.post("/session", {}).code == "audit_unavailable" and len(acts(old, "sessions_post")) == before
 
 
 def test_a_place_that_is_none_is_an_error_at_start(bare: Stack) -> None:
