@@ -21,7 +21,7 @@ OWN = re.compile(r"/(proc/|var/lib/dpkg/|var/log/|var/cache/|etc/(passwd|group|s
 
 
 def run(*args: str | pathlib.Path, cwd: pathlib.Path | None = None) -> str:
-    done = subprocess.run(args, cwd=cwd, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(args, cwd=cwd, capture_output=True, text=True, timeout=1500)  # a release is built on a busy machine
     assert done.returncode == 0, (args, done.stdout[-2000:], done.stderr[-2000:])
     return done.stdout
 
