@@ -46,8 +46,9 @@ def packages(build: pathlib.Path) -> dict[str, list[pathlib.Path]]:
         pytest.skip(f"packages can't be made: {missing} are not there")
     made = {}
     for version in ("0.0.1", ""):
-        run("cpack", "-B", build / f"of-{version}", *([f"-DCPACK_PACKAGE_VERSION={version}"] if version else []), cwd=build)
+        run("cpack", "-B", build / f"of-{version}", *(["-R", version] if version else []), cwd=build)
         made[version or "now"] = sorted((build / f"of-{version}").glob("*.deb"))
+        assert all(run("dpkg-deb", "--field", package, "Version").startswith(version) for package in made[version or "now"])
     assert [len(found) for found in made.values()] == [3, 3]
     return made
 
