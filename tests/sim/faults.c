@@ -154,12 +154,14 @@ void procs_end(void) { each_proc(end); }
 static struct proc *some_worker(void) { return &sim.workers[sim_below(sim.worker_count)]; }
 static struct proc *some_gateway(void) { return &sim.gateways[sim_below(sim.gateway_count)]; }
 
+/* One that is frozen thaws when it would have: what waits for that would come after what arrives
+ * until a later thaw, and a connection keeps its order. */
 static void freeze(struct proc *p)
 {
     int64_t us = sim_chance(400) ? sim_between(SIDE_LEASE_MS, 2 * SIDE_LEASE_MS) * 1000
                                  : sim_between(10000, 2000000);
     sim_note("%s freezes for %lld ms", p->name, (long long)us / 1000);
-    if (p->up && sim.now_us + us > p->frozen_us) /* one that is frozen thaws no earlier for it */
+    if (p->up && p->frozen_us <= sim.now_us)
         p->frozen_us = sim.now_us + us;
 }
 
@@ -218,9 +220,12 @@ static void strike(enum fault_kind kind)
         net_redis_crash(
             sim_chance(100) ? sim_between(2000000, 7000000) : sim_between(1000, 1500000), false);
         break;
-    case FAULT_REDIS_SLOW:
-        sim.redis_slow_us = sim.now_us + sim_between(10000, 2500000);
+    case FAULT_REDIS_SLOW: {
+        int64_t us = sim_between(10000, 2500000);
+        if (sim.redis_slow_us <= sim.now_us) /* as freeze() */
+            sim.redis_slow_us = sim.now_us + us;
         break;
+    }
     case FAULT_REDIS_LOSS:
         lose();
         break;
