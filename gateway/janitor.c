@@ -88,6 +88,14 @@ static void on_active(void *arg, enum err err, const struct store_answer *a)
     }
 }
 
+/* What is driven here is held, and looked after by its beats. */
+static bool is_driven_here(void *arg, struct id turn)
+{
+    struct janitor *j = arg;
+    const struct turn *t = turns_get(j->gateway, turn);
+    return t && t->place != PLACE_FOLLOWED && t->place != PLACE_ENDED;
+}
+
 static void sweep(struct janitor *j, int64_t now_ms)
 {
     struct gateway *g = j->gateway;
@@ -98,7 +106,7 @@ static void sweep(struct janitor *j, int64_t now_ms)
     if (j->sweep || now_ms - j->swept_ms < every_ms)
         return;
     j->swept_ms = now_ms;
-    j->sweep = store_turn_active(g->store, SWEEP_MAX, on_active, j);
+    j->sweep = store_turn_active(g->store, SWEEP_MAX, is_driven_here, on_active, j);
 }
 
 /* What was handed on or erased by another process is followed here no longer. */

@@ -38,7 +38,7 @@ static void say_whether(struct call *c, bool yes)
 
 void api_admin_turns(struct call *c)
 {
-    c->store_call = store_turn_active(c->gateway->store, TURNS_MAX, on_turns, c);
+    c->store_call = store_turn_active(c->gateway->store, TURNS_MAX, NULL, on_turns, c);
 }
 
 static const char *state_of(const struct store_turn *t)

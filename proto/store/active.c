@@ -17,7 +17,8 @@ struct active_entry {
     bool old; /* listed longer than a turn takes to begin */
 };
 struct active {
-    unsigned count, found;
+    store_turn_fn *skip;
+    unsigned count;
     struct active_entry *entries;
     struct store_turn *turns; /* by entry; state NONE: not open */
     char **owners;            /* of these */
@@ -106,8 +107,7 @@ static void on_active(struct store_call *c, struct store_command *cmd, enum err 
 {
     (void)err;
     unsigned pairs = redis_count(reply) / 2, max = cmd->tag;
-    struct active *w = c->own = xcalloc(1, sizeof(*w));
-    c->own_free = active_free;
+    struct active *w = c->own;
     w->entries = xcalloc(pairs + 1, sizeof(*w->entries));
     w->turns = xcalloc(pairs + 1, sizeof(*w->turns));
     w->owners = xcalloc(pairs + 1, sizeof(*w->owners));
@@ -117,7 +117,8 @@ static void on_active(struct store_call *c, struct store_command *cmd, enum err 
         struct active_entry *e = &w->entries[w->count];
         struct str text = redis_text(redis_at(reply, 2 * i)), session, turn;
         if (!str_split(&text, ' ', &session) || !id_parse(session, &e->session) ||
-            !str_split(&text, ' ', &turn) || !id_parse(turn, &e->turn))
+            !str_split(&text, ' ', &turn) || !id_parse(turn, &e->turn) ||
+            (w->skip && w->skip(c->arg, e->turn)))
             continue;
         e->old = loop_wall_ms() - redis_int(redis_at(reply, 2 * i + 1)) > ACTIVE_GRACE_MS;
         w->count++;
@@ -127,10 +128,15 @@ static void on_active(struct store_call *c, struct store_command *cmd, enum err 
     active_end(c);
 }
 
-uint64_t store_turn_active(struct store *s, unsigned max, store_fn *fn, void *arg)
+uint64_t store_turn_active(struct store *s, unsigned max, store_turn_fn *skip, store_fn *fn,
+                           void *arg)
 {
     CHECK(max > 0);
-    struct store_command *cmd = command_new(store_call_new(s, fn, arg), on_active);
+    struct store_call *c = store_call_new(s, fn, arg);
+    struct active *w = c->own = xcalloc(1, sizeof(*w));
+    c->own_free = active_free;
+    w->skip = skip;
+    struct store_command *cmd = command_new(c, on_active);
     cmd->tag = max;
     command_str(cmd, STR("ZRANGE"));
     command_active_key(cmd);

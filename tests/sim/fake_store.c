@@ -160,10 +160,21 @@ void fake_reply_free(struct fake_reply *r)
     free(r);
 }
 
+static void skip_turns(const struct fake_op *op, struct fake_reply *r)
+{
+    unsigned found = r->answer.turn_count;
+    r->answer.turn_count = 0;
+    for (unsigned i = 0; i < found; i++)
+        if (!op->skip(op->arg, r->turns[i].turn))
+            r->turns[r->answer.turn_count++] = r->turns[i];
+}
+
 void fake_op_answer(struct fake_op *op, struct fake_reply *take_reply)
 {
     struct store *s = op->store;
     if (s) {
+        if (op->skip)
+            skip_turns(op, take_reply);
         if (op->kind == OP_TURN_ACTIVE && take_reply->err == ERR_NONE)
             s->active_offset = take_reply->answer.more ? op->offset + op->max : 0;
         take_reply->answer.more = take_reply->answer.more && op->kind != OP_TURN_ACTIVE;
@@ -446,9 +457,11 @@ uint64_t store_turn_fail(struct store *s, struct id session, struct id turn,
     return op_send(op);
 }
 
-uint64_t store_turn_active(struct store *s, unsigned max, store_fn *fn, void *arg)
+uint64_t store_turn_active(struct store *s, unsigned max, store_turn_fn *skip, store_fn *fn,
+                           void *arg)
 {
     struct fake_op *op = op_new(s, OP_TURN_ACTIVE, fn, arg);
+    op->skip = skip;
     op->max = max;
     op->offset = s->active_offset;
     return op_send(op);

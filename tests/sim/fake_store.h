@@ -11,6 +11,7 @@
 #define TESTS_SIM_FAKE_STORE_H
 
 #include "common/list.h"
+#include "proto/store/active.h"
 #include "proto/store/answer.h"
 #include "proto/store/config.h"
 
@@ -107,6 +108,7 @@ struct fake_op {
     struct list node;    /* of the store's, while it waits */
     uint64_t id;
     store_fn *fn;
+    store_turn_fn *skip; /* of OP_TURN_ACTIVE, or NULL */
     void *arg;
     struct store_config config;
     unsigned sent;    /* how often it left */

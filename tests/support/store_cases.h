@@ -634,15 +634,37 @@ CASE(running_stream_does_not_expire)
     assert_string_equal(places(events(p, 0, 0, 1000)), "1-1");
 }
 
-static bool active_has(struct store_fixture *f, struct id turn)
+static struct id known_turn;
+static bool is_known(void *arg, struct id turn)
+{
+    assert_non_null(arg);
+    return id_eq(turn, known_turn);
+}
+
+static bool active_has_of(struct store_fixture *f, struct id turn, store_turn_fn *skip)
 {
     bool found = false;
     for (int pages = 0; pages < 40; pages++) {
-        struct got *g = OK(f, store_turn_active, 5);
+        struct got *g = OK(f, store_turn_active, 5, skip);
         for (unsigned i = 0; i < g->turn_count; i++)
             found |= id_eq(g->turns[i].turn, turn);
     }
     return found;
+}
+
+static bool active_has(struct store_fixture *f, struct id turn)
+{
+    return active_has_of(f, turn, NULL);
+}
+
+CASE(a_turn_that_need_not_be_looked_at_is_not_listed)
+{
+    play_begin(p, "one");
+    known_turn = id_new();
+    assert_true(active_has_of(f, p->turn, is_known));
+    known_turn = p->turn;
+    assert_false(active_has_of(f, p->turn, is_known));
+    assert_true(active_has(f, p->turn));
 }
 
 CASE(open_turns_are_listed_until_they_end)
@@ -737,6 +759,7 @@ static const struct CMUnitTest store_cases[] = {
     C(decided_turn_whose_gateway_died_waits_for_its_owner),
     C(expired_events_are_told_from_unknown_turns),
     C(running_stream_does_not_expire),
+    C(a_turn_that_need_not_be_looked_at_is_not_listed),
     C(open_turns_are_listed_until_they_end),
     C(forgotten_call_is_not_answered),
     LIMIT_CASES,
