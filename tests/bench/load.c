@@ -184,8 +184,8 @@ static void print_result(FILE *f)
     fprintf(f,
             ",\"events\":%" PRIu64 ",\"reads\":%" PRIu64 ",\"retried\":%" PRIu64
             ",\"ids_missing\":%" PRIu64 ",\"ids_repeated\":%" PRIu64 ",\"drops\":%" PRIu64
-            ",\"pings\":%" PRIu64 ",",
-            p->events, p->reads, p->retried, p->gaps, p->repeats, p->drops, p->pings);
+            ",\"pings\":%" PRIu64 ",\"lost\":%" PRIu64 ",",
+            p->events, p->reads, p->retried, p->gaps, p->repeats, p->drops, p->pings, p->lost);
     hist_json(&p->session, "session_us", f);
     fputc(',', f);
     hist_json(&p->first, "first_us", f);
@@ -267,6 +267,9 @@ static bool set_option(int option, const char *arg)
     case 'D':
         load.plan.datasource = arg;
         break;
+    case 'b':
+        load.plan.comes_back = n != 0;
+        break;
     case 'W':
         load.window_all = strcmp(arg, "all") == 0;
         break;
@@ -281,12 +284,12 @@ static bool set_option(int option, const char *arg)
 static bool read_options(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"mode", 1, NULL, 'm'},   {"port", 1, NULL, 'p'},  {"streams", 1, NULL, 'n'},
-        {"tokens", 1, NULL, 't'}, {"rate", 1, NULL, 'r'},  {"rounds", 1, NULL, 'k'},
-        {"ramp", 1, NULL, 'a'},   {"seed", 1, NULL, 's'},  {"timeout", 1, NULL, 'T'},
-        {"drop", 1, NULL, 'd'},   {"away", 1, NULL, 'A'},  {"datasource", 1, NULL, 'D'},
-        {"window", 1, NULL, 'W'}, {"watch", 1, NULL, 'w'}, {"events-port", 1, NULL, 'e'},
-        {NULL, 0, NULL, 0},
+        {"mode", 1, NULL, 'm'},       {"port", 1, NULL, 'p'},  {"streams", 1, NULL, 'n'},
+        {"tokens", 1, NULL, 't'},     {"rate", 1, NULL, 'r'},  {"rounds", 1, NULL, 'k'},
+        {"ramp", 1, NULL, 'a'},       {"seed", 1, NULL, 's'},  {"timeout", 1, NULL, 'T'},
+        {"drop", 1, NULL, 'd'},       {"away", 1, NULL, 'A'},  {"datasource", 1, NULL, 'D'},
+        {"window", 1, NULL, 'W'},     {"watch", 1, NULL, 'w'}, {"events-port", 1, NULL, 'e'},
+        {"comes-back", 1, NULL, 'b'}, {NULL, 0, NULL, 0},
     };
     int option;
     load.streams = load.rounds = 1;
@@ -310,6 +313,7 @@ int main(int argc, char **argv)
                 "usage: bench-load --port PORT [--mode direct|turn|async|openai|agui|mcp] "
                 "[--events-port PORT] [--streams N] "
                 "[--tokens N] [--rate N] [--rounds N] [--ramp MS] [--drop EVENTS] [--away MS] "
+                "[--comes-back 1] "
                 "[--window steady|all] [--watch NAME=PID]… [--timeout S] [--seed N]\n");
         return 2;
     }
@@ -335,7 +339,7 @@ int main(int argc, char **argv)
     uv_timer_init(&load.loop, &load.timeout);
     uv_timer_init(&load.loop, &load.back);
     uv_timer_start(&load.ramp, on_ramp, 0, 1);
-    if (load.plan.drop_after)
+    if (load.plan.drop_after || load.plan.comes_back)
         uv_timer_start(&load.back, on_back, 5, 5);
     uv_timer_start(&load.timeout, on_timeout, load.timeout_s * 1000ull, 0);
     uv_run(&load.loop, UV_RUN_DEFAULT);

@@ -26,7 +26,7 @@ class Bench:
     def load(self, scenario, target, rep, must_pass=True, watched=(), **options):
         """One run of bench-load; its line of JSON is kept and returned."""
         stack = self.stack
-        port = stack.ports[{"direct": "model", "nginx": "nginx", "persai": "gateway"}[target]]
+        port = options.pop("port", None) or stack.ports[{"direct": "model", "nginx": "nginx", "persai": "gateway"}[target]]
         watched = watched or {"direct": ["model"], "nginx": ["nginx"], "persai": ["gateway", "worker", "redis"]}[target]
         options = {"mode": "turn" if target == "persai" else "direct", "seed": self.seed, **options}
         self.seed += 100_000
@@ -72,8 +72,7 @@ def cost(runs, *names):
     return None if None in parts else sum(parts)
 
 
-def cpu(bench, scenario, what, goal, **options):
-    runs = bench.each(scenario, **options)
+def cpu_rows(runs, what, goal):
     nginx = cost(runs["nginx"], "nginx")
     rows = [(what, "model (of the direct stream)", cost(runs["direct"], "model"), "µs CPU/token", ""),
             (what, "nginx", nginx, "µs CPU/token", "")]
@@ -86,34 +85,46 @@ def cpu(bench, scenario, what, goal, **options):
     return rows
 
 
+def delay_rows(runs, what, goals):
+    """What each adds to the first token and to each token; goals: of PersAI, in µs, by (field, percentile)."""
+    rows = []
+    for field, label in (("first_us", "first token"), ("delay_us", "delay of a token")):
+        for at in ("p50", "p99"):
+            direct = middle(runs["direct"], field, at)
+            rows.append((what, f"{label}, {at}, direct", direct, "µs", ""))
+            for target in runs:
+                if target != "direct":
+                    added, goal = middle(runs[target], field, at) - direct, goals.get((field, at))
+                    rows.append((what, f"{label}, {at}, added by {target}", added, "µs",
+                                 f"≤ {goal}" if goal and target == "persai" else ""))
+    return rows
+
+
 def paced(bench):
     """CPU of slow streams: mostly the price of waking up."""
     tokens = 500 if bench.full else 250
-    return cpu(bench, "paced", "200 streams × 50 tokens/s", 2, streams=200, rate=50, tokens=tokens, ramp=1000)
+    runs = bench.each("paced", streams=200, rate=50, tokens=tokens, ramp=1000)
+    return cpu_rows(runs, "200 streams × 50 tokens/s", 1.8)
+
+
+def few(bench):
+    """Few streams on processes that mostly sleep: what PersAI adds, and what a token costs that is served alone."""
+    runs = bench.each("few", streams=50, rate=50, tokens=150, ramp=3000, rounds=4)
+    what = "50 streams × 50 tokens/s"
+    return [*cpu_rows(runs, what, 2), *delay_rows(runs, what, {("first_us", "p50"): 800, ("first_us", "p99"): 2000})]
 
 
 def speed(bench):
     """CPU when tokens come as fast as the sockets take them, one a write."""
-    return cpu(bench, "full-speed", "200 streams, full speed", 4, streams=200, rate=0, window="all",
-               tokens=3000 if bench.full else 1000, timeout=120)
+    runs = bench.each("full-speed", streams=200, rate=0, window="all", tokens=3000 if bench.full else 1000, timeout=120)
+    return cpu_rows(runs, "200 streams, full speed", 1.5)
 
 
 def latency(bench):
     """Streams come and go all the time, 500 at once: what PersAI adds to the first token and to each."""
     tokens = 250
     runs = bench.each("latency", streams=500, rate=50, tokens=tokens, ramp=tokens * 20, rounds=3 if bench.full else 2)
-    rows = []
-    what = "500 streams × 50 tokens/s"
-    for field, label, goal in (("first_us", "first token", "≤ 2000"), ("delay_us", "delay of a token", "≤ 1000")):
-        for at in ("p50", "p99"):
-            direct = middle(runs["direct"], field, at)
-            rows.append((what, f"{label}, {at}, direct", direct, "µs", ""))
-            for target in runs:
-                if target != "direct":
-                    added = middle(runs[target], field, at) - direct
-                    rows.append((what, f"{label}, {at}, added by {target}", added, "µs",
-                                 goal if (target, at) == ("persai", "p99") else ""))
-    return rows
+    return delay_rows(runs, "500 streams × 50 tokens/s", {("first_us", "p99"): 2000, ("delay_us", "p99"): 1000})
 
 
 def carry(bench):
@@ -137,7 +148,7 @@ def carry(bench):
             if held:
                 break
         if target == "persai":
-            for name, goal in (("gateway", "≤ 24"), ("worker", "≤ 48")):
+            for name, goal in (("gateway", "≤ 20"), ("worker", "≤ 24")):
                 rows.append((what, f"memory of a stream, {name}", line["window"][name]["kib_per_stream"], "KiB", goal))
     return rows
 
@@ -184,6 +195,58 @@ def elsewhere(bench):
         rows.append((what, f"Redis, {place}", cost(runs[place], "redis"), "µs CPU/token", "≤ 3"))
         rows.append((what, f"scripts a second and running turn, {place}", middle(runs[place], "scripts"), "", "≤ 1.5"))
     return rows
+
+
+def behind(bench):
+    """Two gateways and two workers behind haproxy as in compose, clients as the plugin: what a token costs beside one of
+    each, and what is lost while a gateway and a worker are killed each ten seconds."""
+    if "persai" not in bench.targets:
+        return []
+    stack, runs = bench.stack, {1: [], 2: []}
+    names = {1: ("gateway", "worker", "redis"), 2: ("gateway", "gateway2", "worker", "worker2", "redis")}
+    load = {"mode": "async", "streams": 200, "rate": 50}
+
+    def fresh(count):
+        stack.persai(gateways=count, workers=count)
+        stack.haproxy(names[count][:count])
+        return {"port": stack.ports["haproxy"], "events-port": stack.ports["haproxy"]}
+
+    for rep in range(bench.reps):
+        for count in runs:
+            ports = fresh(count)
+            runs[count].append({**bench.load("behind", "persai", rep, tokens=250, ramp=1000, watched=names[count],
+                                             **load, **ports), "target": f"{count} x {count}"})
+    what = "200 streams × 50 tokens/s behind haproxy"
+    rows, costs = [], {count: cost(runs[count], *names[count]) for count in runs}
+    for count in runs:
+        rows.append((what, f"{count} × {count}, gateways, workers, Redis", costs[count], "µs CPU/token", ""))
+    rows.append((what, "2 × 2 / 1 × 1", costs[2] / costs[1], "×", "≤ 1.1"))
+    return [*rows, *killing(bench, fresh(2), load)]
+
+
+def killing(bench, ports, load):
+    """Turns one after the other while a gateway and a worker are killed each ten seconds, in turn."""
+    stack, over, kills = bench.stack, threading.Event(), []
+
+    def kill():
+        while not over.wait(5 if len(kills) % 2 else 4):
+            name = ("gateway", "worker", "gateway2", "worker2")[len(kills) % 4]
+            kills.append(name)
+            stack.killed(name)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        line = bench.load("behind, killed", "persai", 0, tokens=250, rounds=6, ramp=4000, timeout=120, watched=("redis",), **load,
+                          **ports, **{"comes-back": 1, "away": 200})
+    finally:
+        over.set()
+        killer.join()
+    what = "200 × 6 turns of 5 s, a gateway and a worker killed each 10 s"
+    return [(what, "kills", len(kills), "", ""), (what, "connections lost", line["lost"], "", ""),
+            (what, "steps begun anew", line["retried"], "", ""),
+            (what, "streams whole, byte for byte", line["ok"], f"of {line['streams'] * line['rounds']}", "all"),
+            (what, "ids missing or repeated", line["ids_missing"] + line["ids_repeated"], "", "0")]
 
 
 def kept(bench):
@@ -481,5 +544,5 @@ def tools(bench):
     return rows
 
 
-QUICK = (paced, speed, latency, doors, elsewhere, kept, carry, back, tools)
-FULL = (*QUICK, many, quiet, pieces, instructions, trust)
+QUICK = (paced, few, speed, latency, doors, elsewhere, kept, carry, back, tools)
+FULL = (*QUICK, behind, many, quiet, pieces, instructions, trust)

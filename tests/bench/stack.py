@@ -13,6 +13,8 @@ import tempfile
 import time
 import urllib.request
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
 NGINX_CONF = """
 daemon off; master_process off; worker_processes 1; pid {dir}/nginx.pid; error_log {dir}/nginx.log error;
 worker_rlimit_nofile 20000;
@@ -69,6 +71,7 @@ class Stack:
         self.build = pathlib.Path(build)
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="persai-bench-"))
         self.running = {}
+        self.starts = {}
         self.ports = {}
 
     def __enter__(self):
@@ -126,29 +129,59 @@ class Stack:
     def has_persai(self):
         return (self.build / "gateway/persai-gateway").exists() and (self.build / "worker/persai-worker").exists()
 
-    def persai(self, wrap=(), capacity=12000, gateways=1, env=None):
-        """Redis, one gateway ("gateway") or more ("gateway2" …), one worker, all fresh; env: settings of both."""
-        for name in [n for n in self.running if n.startswith(("worker", "gateway", "redis"))]:
+    def persai(self, wrap=(), capacity=12000, gateways=1, workers=1, env=None):
+        """Redis, gateways ("gateway", "gateway2" …) and workers ("worker", "worker2" …), all fresh; env: settings of
+        both."""
+        for name in [n for n in self.running if n.startswith(("worker", "gateway", "redis", "haproxy"))]:
             self.stop(name)
         shutil.rmtree(self.dir / "appendonlydir", ignore_errors=True)
         self.redis()
-        metrics = self.ports["metrics"] = free_port()
         names = ["gateway", *(f"gateway{n}" for n in range(2, gateways + 1))]
         brokers = {name: f"tcp://127.0.0.1:{free_port()}" for name in names}
         common = {"PERSAI_BROKER_OPEN": "true", "PERSAI_REDIS": f"unix://{self.dir}/redis.sock", "LOG_LEVEL": "warn",
                   "PERSES_API_URL": f"http://127.0.0.1:{self.ports['model']}", **(env or {})}
+        self.starts = {}
         for name in names:
             self.ports[name] = free_port()
-            self.start(name, [*wrap, self.build / "gateway/persai-gateway"],
-                       {**common, "PERSAI_AUTH": "false", "PERSAI_LISTEN": f"127.0.0.1:{self.ports[name]}",
-                        "PERSAI_BROKER": brokers[name]})
-        self.start("worker", [*wrap, self.build / "worker/persai-worker"],
-                   {**common, "PERSAI_GATEWAYS": ",".join(brokers.values()), "PERSAI_CAPACITY": str(capacity),
-                    "PERSAI_METRICS_LISTEN": f"127.0.0.1:{metrics}", "PERSAI_DEFAULT_MODEL": "openai/bench",
-                    "PERSAI_TITLES": "false",
-                    "OPENAI_API_KEY": "bench", "OPENAI_BASE_URL": f"http://127.0.0.1:{self.ports['model']}/v1"})
+            self.starts[name] = ([*wrap, self.build / "gateway/persai-gateway"],
+                                 {**common, "PERSAI_AUTH": "false", "PERSAI_LISTEN": f"127.0.0.1:{self.ports[name]}",
+                                  "PERSAI_BROKER": brokers[name]})
+        for name in ["worker", *(f"worker{n}" for n in range(2, workers + 1))]:
+            self.starts[name] = ([*wrap, self.build / "worker/persai-worker"],
+                                 {**common, "PERSAI_GATEWAYS": ",".join(brokers.values()), "PERSAI_CAPACITY": str(capacity),
+                                  "PERSAI_METRICS_LISTEN": f"127.0.0.1:{free_port()}",
+                                  "PERSAI_DEFAULT_MODEL": "openai/bench", "PERSAI_TITLES": "false",
+                                  "OPENAI_API_KEY": "bench",
+                                  "OPENAI_BASE_URL": f"http://127.0.0.1:{self.ports['model']}/v1"})
+        for name, (argv, settings) in self.starts.items():
+            self.start(name, argv, settings)
         for name in names:
-            wait_for("PersAI", lambda at=self.ports[name]: answers(f"http://127.0.0.1:{at}/readyz"), 60)
+            self.is_ready(name)
+
+    def is_ready(self, gateway):
+        wait_for("PersAI", lambda: answers(f"http://127.0.0.1:{self.ports[gateway]}/readyz"), 60)
+
+    def killed(self, name):
+        """As kill -9 of one of PersAI's processes, which is there again a second later."""
+        process = self.running.pop(name)
+        process.kill()
+        process.wait()
+        time.sleep(1)
+        self.start(name, *self.starts[name])
+
+    def haproxy(self, gateways):
+        """Before these gateways, as compose has it: its own file, with addresses in place of Docker's names."""
+        port = self.ports["haproxy"] = free_port()
+        text = (ROOT / "compose/docker/haproxy.cfg").read_text()
+        text = re.sub(r"^resolvers .*?(?=^frontend)", "", text, flags=re.M | re.S)
+        text = re.sub(r"^frontend health.*", "", text, flags=re.M | re.S)
+        text = text.replace("bind :8000", f"bind 127.0.0.1:{port}")
+        text = re.sub(r" resolvers docker.*|^ *server-template.*", "", text, flags=re.M)
+        text += "".join(f"    server {name} 127.0.0.1:{self.ports[name]}\n" for name in gateways)
+        conf = self.dir / "haproxy.cfg"
+        conf.write_text(text)
+        self.start("haproxy", ["haproxy", "-db", "-f", conf])
+        wait_for("haproxy", lambda: answers(f"http://127.0.0.1:{port}/readyz"))
 
     def scripts(self):
         """(calls, µs) of all scripts that Redis ran."""

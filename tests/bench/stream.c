@@ -65,6 +65,21 @@ __attribute__((format(printf, 2, 3))) static void fail(struct stream *s, const c
     over(s, false);
 }
 
+/* The connection is gone, or who stands behind it: what was asked is asked again. */
+static bool asks_again(struct stream *s)
+{
+    struct plan *plan = s->plan;
+    if (!plan->comes_back || s->finished)
+        return false;
+    if (s->stage != STAGE_CONNECT)
+        s->want = s->stage == STAGE_TURN && s->turn[0] ? STAGE_EVENTS : s->stage;
+    plan->lost++;
+    link_close(s);
+    s->stage = STAGE_AWAY;
+    s->away_until_us = script_now_us() + plan->away_ms * 1000u;
+    return true;
+}
+
 static void finish(struct stream *s)
 {
     if (verify_whole(&s->text)) {
@@ -226,6 +241,7 @@ static void on_persai(struct stream *s, const char *p, const char *end)
         s->plan->drops++;
         link_close(s);
         s->stage = STAGE_AWAY;
+        s->want = STAGE_EVENTS;
         s->away_until_us = now_us + s->plan->away_ms * 1000u;
     }
 }
@@ -323,6 +339,8 @@ static void on_response(struct stream *s)
         } else {
             ask(s, STAGE_EVENTS);
         }
+    } else if ((status == 200 || status >= 500) && asks_again(s)) {
+        return;
     } else if (status == 200) {
         fail(s, "the stream ended without a final event, at token %u", s->text.index);
     } else {
@@ -344,6 +362,8 @@ static void on_read(uv_stream_t *tcp, ssize_t n, const uv_buf_t *buf)
     if (!s || n == 0)
         return;
     if (n < 0) {
+        if (asks_again(s))
+            return;
         fail(s, "connection lost in stage %d at token %u: %s", (int)s->stage, s->text.index,
              uv_strerror((int)n));
         return;
@@ -415,7 +435,7 @@ static size_t request(struct stream *s, enum stage stage)
 {
     struct plan *plan = s->plan;
     struct link *l = s->link;
-    char path[256], body[256];
+    char path[256], body[256], extra[128];
     const struct script *sc = &s->text.script;
     if (stage == STAGE_SESSION)
         return post(l, "/session", "", "{}");
@@ -435,13 +455,18 @@ static size_t request(struct stream *s, enum stage stage)
              plan->datasource);
     snprintf(body, sizeof(body), "{\"message\":\"bench-%ux%u-%u\"}", sc->tokens, sc->rate,
              sc->seed);
-    return post(l, path, plan->mode == MODE_ASYNC ? "Prefer: respond-async\r\n" : "", body);
+    snprintf(extra, sizeof(extra), "%s",
+             plan->mode == MODE_ASYNC ? "Prefer: respond-async\r\n" : "");
+    if (plan->comes_back) /* the same turn, however often it is asked for */
+        snprintf(extra + strlen(extra), sizeof(extra) - strlen(extra),
+                 "Idempotency-Key: bench-%s\r\n", s->session);
+    return post(l, path, extra, body);
 }
 
 static void on_written(uv_write_t *req, int status)
 {
     struct link *l = req->handle->data;
-    if (status < 0 && l->stream)
+    if (status < 0 && l->stream && !asks_again(l->stream))
         fail(l->stream, "write: %s", uv_strerror(status));
 }
 
@@ -464,7 +489,8 @@ static void on_connected(uv_connect_t *req, int status)
     if (!s)
         return;
     if (status < 0) {
-        fail(s, "connect: %s", uv_strerror(status));
+        if (!asks_again(s))
+            fail(s, "connect: %s", uv_strerror(status));
         return;
     }
     uv_tcp_nodelay(&l->tcp, 1);
@@ -506,5 +532,5 @@ void stream_start(struct stream *s, struct plan *plan, void *slot, uint32_t seed
 void stream_tick(struct stream *s)
 {
     if (s->stage == STAGE_AWAY && script_now_us() >= s->away_until_us)
-        link_open(s, STAGE_EVENTS);
+        link_open(s, s->want);
 }

@@ -29,12 +29,13 @@ struct plan {
     uint32_t tokens, rate;
     uint32_t drop_after; /* leave after as many events and come back with Last-Event-ID; 0: never */
     uint32_t away_ms;    /* how long it is away: there is something to replay then */
+    bool comes_back; /* asks again what a lost connection or a 5xx left open; else it has failed */
     void (*on_first)(void);
     void (*on_over)(void *slot, bool ok);
 
     struct hist session, first, up, delay, whole,
         back; /* µs; whole: to the end; back: from connect to the first replayed event */
-    uint64_t tokens_seen, events, reads, retried, gaps, repeats, drops, pings;
+    uint64_t tokens_seen, events, reads, retried, gaps, repeats, drops, pings, lost;
     char error[256]; /* the first */
 };
 
