@@ -128,31 +128,49 @@ bool secret_eq(const struct secret *a, const struct secret *b)
 
 /* ---- what others repeat ---- */
 
-enum { BACKSLASHES_MAX = 15 }; /* before a character: of four JSON strings in one another */
+enum {
+    BACKSLASHES_MAX = 15, /* before a character: of four JSON strings in one another */
+    LAYERS = 3,           /* of percent encoding: none, one, that of a URL in a URL */
+    CUT_MIN = 24,         /* bytes of a key that no other text has by chance */
+};
 
-/* The bytes at the start of text that stand for c, with its escape; 0: they stand for another. */
-static size_t char_bytes(struct str text, char c)
+/* The bytes at the start of text that are c in percent encoding, layers times; 0: they are not. */
+static size_t percent_bytes(struct str text, char c, unsigned layers)
 {
-    size_t i = 0;
-    while (i < text.len && i < BACKSLASHES_MAX && text.at[i] == '\\')
-        i++;
-    const char *at = text.at + i;
-    if (i > 0 && text.len - i >= 5 && memcmp(at, "u00", 3) == 0 &&
-        hex_digit(at[3]) * 16 + hex_digit(at[4]) == (unsigned char)c)
-        return i + 5;
-    return i < text.len && *at == c ? i + 1 : 0;
+    size_t n = 2 * (size_t)layers + 1; /* %2F, %252F */
+    if (layers == 0 || text.len < n || *text.at != '%')
+        return 0;
+    for (size_t i = 1; i + 2 < n; i += 2)
+        if (memcmp(text.at + i, "25", 2) != 0)
+            return 0;
+    return hex_digit(text.at[n - 2]) * 16 + hex_digit(text.at[n - 1]) == (unsigned char)c ? n : 0;
 }
 
-/* The bytes at the start of text that are the key; 0: they are not. Its backslashes are not looked
- * for: they may be doubled any number of times. */
-static size_t key_bytes(struct str key, struct str text)
+/* The bytes at the start of text that stand for c, with its escape; 0: they stand for another. */
+static size_t char_bytes(struct str text, char c, unsigned layers)
+{
+    size_t i = 0, n;
+    while (i < text.len && i < BACKSLASHES_MAX && text.at[i] == '\\')
+        i++;
+    struct str rest = {text.at + i, text.len - i};
+    if (i > 0 && rest.len >= 5 && memcmp(rest.at, "u00", 3) == 0 &&
+        hex_digit(rest.at[3]) * 16 + hex_digit(rest.at[4]) == (unsigned char)c)
+        return i + 5;
+    if ((n = percent_bytes(rest, c, layers)) > 0)
+        return i + n;
+    return rest.len > 0 && *rest.at == c ? i + 1 : 0;
+}
+
+/* The bytes at the start of text that are the key, or enough of it where it was cut off; 0: they
+ * are not. Its backslashes are not looked for: they may be doubled any number of times. */
+static size_t key_bytes(struct str key, struct str text, unsigned layers)
 {
     size_t i = 0, n = 0;
     for (size_t k = 0; k < key.len; k++) {
         if (key.at[k] == '\\')
             continue;
-        if ((n = char_bytes((struct str){text.at + i, text.len - i}, key.at[k])) == 0)
-            return 0;
+        if ((n = char_bytes((struct str){text.at + i, text.len - i}, key.at[k], layers)) == 0)
+            return k >= CUT_MIN ? i : 0;
         i += n;
     }
     return i;
@@ -161,13 +179,20 @@ static size_t key_bytes(struct str key, struct str text)
 /* Where the key is next, from *at on, and how long; 0: nowhere. */
 static size_t find(struct str key, struct str text, size_t *at)
 {
-    if (key.len < SECRET_PART_MIN)
+    size_t first = 0;
+    while (first < key.len && key.at[first] == '\\')
+        first++;
+    if (key.len < SECRET_PART_MIN || first == key.len)
         return 0;
     while (*at < text.len) {
-        size_t n = key_bytes(key, (struct str){text.at + *at, text.len - *at}), run = 0;
+        const char *here = text.at + *at;
+        size_t n = 0, run = 0;
+        if (*here == key.at[first] || *here == '\\' || *here == '%')
+            for (unsigned layers = 0; layers < LAYERS && n == 0; layers++)
+                n = key_bytes(key, (struct str){here, text.len - *at}, layers);
         if (n > 0)
             return n;
-        while (*at + run < text.len && text.at[*at + run] == '\\')
+        while (*at + run < text.len && here[run] == '\\')
             run++;
         *at += run > 1 ? run - 1 : 1; /* a run of backslashes: its begin and its end */
     }
@@ -187,6 +212,43 @@ void secret_hide(const struct secret *s, char *at, size_t len)
         memset(at + from, '*', n);
         from += n;
     }
+}
+
+/* With `before` (0 to 2) bytes of another before it. NULL: too long. */
+static struct secret *in_base64(const struct secret *s, unsigned before, bool for_urls)
+{
+    static const unsigned char first[] = {0, 2, 3}; /* letters that what is before has a part in */
+    enum { VARIANT = sodium_base64_VARIANT_ORIGINAL_NO_PADDING };
+    struct str bytes = secret_reveal(s);
+    size_t len = before + bytes.len, size = sodium_base64_encoded_len(len, VARIANT);
+    char *all = xcalloc(1, len + 1), *text = xcalloc(1, size);
+    if (bytes.len > 0)
+        memcpy(all + before, bytes.at, bytes.len);
+    sodium_bin2base64(text, size, (const unsigned char *)all, len,
+                      for_urls ? sodium_base64_VARIANT_URLSAFE_NO_PADDING : VARIANT);
+    size_t whole = len * 8 / 6; /* what comes behind has a part in the next */
+    struct secret *made =
+        whole > first[before]
+            ? secret_new((struct str){text + first[before], whole - first[before]})
+            : NULL;
+    secret_wiping_free(all);
+    secret_wiping_free(text);
+    return made;
+}
+
+unsigned secret_forms(struct secret *s, struct secret *forms[SECRET_FORMS_MAX])
+{
+    unsigned count = 0;
+    forms[count++] = secret_ref(s);
+    for (unsigned before = 0; before < 3; before++) {
+        struct secret *one = in_base64(s, before, false), *other = in_base64(s, before, true);
+        forms[count++] = one;
+        if (secret_eq(one, other))
+            secret_free(other);
+        else
+            forms[count++] = other;
+    }
+    return count;
 }
 
 void secret_wipe(void *at, size_t len)

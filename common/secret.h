@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include "common/buf.h"
 
+enum { SECRET_MAX = 16384, SECRET_PART_MIN = 8, SECRET_FORMS_MAX = 7 };
+
 struct secret; /* heap, on pages of its own kind (sodium_malloc is too dear per token: one arena,
                   MADV_DONTDUMP) */
 
@@ -21,17 +23,20 @@ struct str secret_reveal(const struct secret *s); /* borrowed; NULL gives the em
 bool secret_eq(const struct secret *a,
                const struct secret *b); /* constant time for equal lengths */
 /* What a server repeats of a secret must not be shown to a model, a person or a log: as it is, or
- * with the escapes of a JSON string (which may be in another one). A secret of less than
- * SECRET_PART_MIN bytes may be a part of any word: it is nowhere. NULL too. */
+ * with the escapes of a JSON string (which may be in another one) or of a URL. A secret of less
+ * than SECRET_PART_MIN bytes may be a part of any word: it is nowhere. NULL too. */
 bool secret_is_in(const struct secret *s, struct str bytes);
-void secret_hide(const struct secret *s, char *at, size_t len); /* stars, wherever it is whole */
+/* Stars, also where it was cut off. */
+void secret_hide(const struct secret *s, char *at, size_t len);
+/* Itself, then the letters of base64 that it alone decides, in both alphabets, wherever it begins
+ * in what was encoded: one of them is in the base64 of any text that has it. How many; each is the
+ * caller's. */
+unsigned secret_forms(struct secret *s, struct secret *forms[SECRET_FORMS_MAX]);
 void secret_wipe(void *at, size_t len);
 /* free() that wipes all of the block first: for libraries that take an allocator. NULL is fine. */
 void secret_wiping_free(void *take_bytes);
 void secret_hash(
     struct str bytes,
     unsigned char out[32]); /* keyed by a random key of this process: a cache key, not a digest */
-
-enum { SECRET_MAX = 16384, SECRET_PART_MIN = 8 };
 
 #endif

@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <sodium.h>
 #include <unistd.h>
 #include <cmocka.h>
 #include "common/check.h"
@@ -111,8 +112,64 @@ static void what_is_repeated_is_hidden_with_all_its_escapes(void **state)
     expect_hidden("ab/cd+ef", "ab/cd+e\\", "ab/cd+e\\");
     expect_hidden("short", "short", "short");
     expect_hidden("\\\\\\\\\\\\\\\\", "\\\\\\\\\\\\\\\\", "\\\\\\\\\\\\\\\\");
+    /* cut off: enough of it to be no other's */
+    expect_hidden("abcdefghijklmnopqrstuvwxyz", "k=abcdefghijklmnopqrstuvwx…",
+                  "k=************************…");
+    expect_hidden("abcdefghijklmnopqrstuvwxyz", "k=abcdefghijklmnopqrstuvw…",
+                  "k=abcdefghijklmnopqrstuvw…");
     secret_hide(NULL, NULL, 0);
     assert_false(secret_is_in(NULL, STR("text")));
+}
+
+static void what_is_repeated_in_a_url_is_hidden(void **state)
+{
+    (void)state;
+    expect_hidden("ab/cd+ef", "?k=ab%2Fcd%2bef&x=%2f", "?k=************&x=%2f");
+    expect_hidden("ab/cd+ef", "%61%62%2F%63%64%2B%65%66.", "************************.");
+    expect_hidden("ab/cd+ef", "u=ab%252Fcd%252Bef", "u=****************");
+    expect_hidden("ab/cd+ef", "ab\\u00252Fcd+ef %ab/cd+ef%", "ab\\u00252Fcd+ef %********%");
+    expect_hidden("100%25ab", "100%2525ab 100%25ab", "********** ********");
+    expect_hidden("ab/cd+ef", "%61b/cd+e%6", "%61b/cd+e%6");
+    expect_hidden("ab/cd+ef", "%", "%");
+}
+
+/* Wherever it begins in a text, whatever stands on either side. */
+static void what_is_repeated_in_base64_is_hidden(void **state)
+{
+    (void)state;
+    static const char key[] = "\xff\xfe>?k-1\xfb\xf0";
+    struct secret *s = secret_new(str_of(key)), *forms[SECRET_FORMS_MAX];
+    unsigned count = secret_forms(s, forms);
+    assert_int_equal(count, SECRET_FORMS_MAX);
+    assert_true(forms[0] == s);
+    secret_free(s);
+    for (unsigned before = 0; before < 3; before++) {
+        for (size_t behind = 0; behind < 3; behind++) {
+            char text[32], shown[64], url[64];
+            int len = snprintf(text, sizeof(text), "%.*s%s%.*s", (int)before, "xyz", key,
+                               (int)behind, "uvw");
+            sodium_bin2base64(shown, sizeof(shown), (unsigned char *)text, (size_t)len,
+                              sodium_base64_VARIANT_ORIGINAL);
+            sodium_bin2base64(url, sizeof(url), (unsigned char *)text, (size_t)len,
+                              sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+            unsigned one = 0, other = 0, stars = 0;
+            for (unsigned i = 1; i < count; i++) {
+                one += secret_is_in(forms[i], str_of(shown));
+                other += secret_is_in(forms[i], str_of(url));
+                secret_hide(forms[i], shown, strlen(shown));
+            }
+            assert_int_equal(one, 1);
+            assert_int_equal(other, 1);
+            for (size_t i = 0; shown[i]; i++)
+                stars += shown[i] == '*';
+            assert_true(stars >= sizeof(key) * 8 / 6 - 2);
+        }
+    }
+    for (unsigned i = 0; i < count; i++)
+        secret_free(forms[i]);
+    assert_int_equal(secret_forms(NULL, forms), 4);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(secret_reveal(forms[i]).len, 0);
 }
 
 static void hashes_tell_secrets_apart_and_are_keyed_by_the_process(void **state)
@@ -210,6 +267,8 @@ int main(void)
         cmocka_unit_test(nothing_is_the_empty_secret),
         cmocka_unit_test(equal_is_equal_bytes),
         cmocka_unit_test(what_is_repeated_is_hidden_with_all_its_escapes),
+        cmocka_unit_test(what_is_repeated_in_a_url_is_hidden),
+        cmocka_unit_test(what_is_repeated_in_base64_is_hidden),
         cmocka_unit_test(hashes_tell_secrets_apart_and_are_keyed_by_the_process),
         cmocka_unit_test(secrets_are_left_out_of_core_files),
         cmocka_unit_test(setup_leaves_no_way_to_a_core_file),

@@ -169,8 +169,11 @@ static bool says_secret(const char *header)
 
 static void hide(struct mcp_config *c, struct str text)
 {
-    if (text.len >= SECRET_PART_MIN && c->hidden_count < MCP_HIDDEN_MAX)
-        c->hidden[c->hidden_count++] = secret_new(text);
+    if (text.len < SECRET_PART_MIN || c->hidden_count + SECRET_FORMS_MAX > MCP_HIDDEN_MAX)
+        return;
+    struct secret *itself = secret_new(text);
+    c->hidden_count += secret_forms(itself, c->hidden + c->hidden_count);
+    secret_free(itself);
 }
 
 /* Of a header each part by itself: "Bearer KEY", "session=KEY; more=KEY". */

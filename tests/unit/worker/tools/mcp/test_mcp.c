@@ -486,6 +486,12 @@ static void a_key_is_hidden_however_a_server_writes_it(void **state)
         "{\\\"k\\\":\\\"sek\\\\/ret-key-1\\\"}",
         "cookie-of-mine",
         "{\\\"k\\\":\\\"cookie\\\\u002dof-mine\\\"}",
+        "http://tix/find?k=sek%2fret%2Dkey-1&more",
+        "http://tix/to?u=http%3A%2F%2Ftix%2F%3Fk%3Dsek%252Fret-key-1",
+        "Basic c2VrL3JldC1rZXktMQ==",
+        "Basic bWU6c2VrL3JldC1rZXktMTphbmQ=", /* "me:", ":and" */
+        "eC1zZWsvcmV0LWtleS0xLXg",            /* "x-", "-x" */
+        "eHNlay9yZXQta2V5LTF4",
     };
     setenv("TEST_MCP_SEKRET", "sek/ret-key-1", 1);
     mcp_start(
@@ -503,6 +509,9 @@ static void a_key_is_hidden_however_a_server_writes_it(void **state)
         mcp_expect(f, false, "engineering ");
         if (strstr(f->content, "ret") || strstr(f->content, "mine") ||
             !strstr(f->content, "********"))
+            fail_msg("%zu: %s", i, f->content);
+        if (strstr(f->content, "L3JldC1rZXkt") || strstr(f->content, "vcmV0LWtleS0") ||
+            strstr(f->content, "y9yZXQta2V5L"))
             fail_msg("%zu: %s", i, f->content);
     }
 }
