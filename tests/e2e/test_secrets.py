@@ -6,15 +6,18 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from secrets import token_hex
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 
 from fakes.model import Attempts, Call, Gate, Status
-from fakes.upstream import Upstream
+from fakes.server import Exchange, Request
+from fakes.upstream import Upstream, prometheus, success
 from harness.client import Client
 from harness.keys import Keys
 from harness.process import Process
@@ -83,6 +86,53 @@ def test_no_token_is_anywhere_it_must_not_be(stack: Stack, perses: Perses, recor
     assert not hits, hits
     for request in recorded.requests:
         assert request.header("Cookie") == "" and request.header("Authorization") == "Bearer none"
+
+
+def test_a_datasource_that_repeats_its_request(stack: Stack, perses: Perses) -> None:
+    """It is handed the sign-in, and says so: in an error, in labels, in a URL, in base64. Nobody is shown it."""
+    with Upstream() as upstream:
+        spec = Perses.closed_datasource(upstream.url)
+        spec["plugin"]["spec"]["proxy"]["spec"] = {"url": upstream.url}
+        perses.put_datasource("open", spec)
+
+        def behave(exchange: Exchange, request: Request) -> None:
+            raw = request.raw()
+            signs = {"url": quote(raw), "base64": b64encode(raw).decode(),
+                     "cut": request.header("Authorization").split(".")[-1][:80]}
+            if request.param("query").startswith("label_replace(count("):  # how much it would read
+                prometheus(exchange, request)
+            elif "labels" in request.path:
+                exchange.reply(200, success([*signs.values(), raw.decode()]))
+            elif request.path.endswith("/query"):
+                exchange.reply(400, json.dumps({"status": "error", "errorType": "bad_data", "error": raw.decode()}).encode())
+            else:
+                series = {"metric": signs, "values": [[time.time(), "1"]]}
+                exchange.reply(200, success({"resultType": "matrix", "result": [series]}))
+
+        upstream.behave = behave
+        stack.model.when("repeat", [Call("execute_instant_query", {"query": "up"}), Call("list_label_names", {}),
+                                    Call("execute_range_query", {"query": "up"})], ["Seen."])
+        cookies = perses.sign_in("alice")
+        alice = Client(stack.gateway.url, cookies)
+        session = alice.session()
+        stream = alice.turn(session, "repeat", datasource="/proxy/globaldatasources/open")
+        assert stream.finish().answer() == "Seen."
+        handed = b"".join(r.raw() for r in upstream.requests)
+        assert cookies["jwtSignature"].encode() in handed, "the upstream was not handed the sign-in"
+        places = {"the events": stream.parser.raw, "Redis": stack.redis.dump(),
+                  "what is read": alice.get(f"/session/{session}").body,
+                  "the requests to the model": b"".join(r.raw() for r in stack.model.requests)}
+        places |= {f"the log of {p.name}": p.log_bytes() for p in stack.processes()}
+        assert "bad_data" in stream.log.tools()[0][1]["content"] and b"*****" in places["the requests to the model"]
+        hits = [f"{name} is in {place}" for place, data in places.items() for name, word in repeated(cookies).items()
+                if word in data]
+        assert not hits, hits
+
+
+def repeated(cookies: dict[str, str]) -> dict[str, bytes]:
+    """The begin of each part of a token, and what of it is in the base64 of any text that has it."""
+    parts = {n: w[:40] for n, w in canaries(cookies).items() if n.startswith("access")}
+    return {**parts, **{f"{n} in base64 behind {k}": b64encode(b"x" * k + w)[4:-4] for n, w in parts.items() for k in range(3)}}
 
 
 def test_tokens_are_not_in_the_environment_or_arguments(stack: Stack, perses: Perses) -> None:
@@ -202,7 +252,7 @@ def test_nothing_keeps_what_came_through_a_door(bare: Stack, perses: Perses, tmp
     words["its user's password"] = PASSWORD.format("robot").encode()
     places = {"Redis": stack.redis.dump(), **{f"the log of {p.name}": p.log_bytes() for p in stack.processes()}}
     if shutil.which("gcore"):
-        places |= {f"the core of {p.name}": core_of(p, tmp_path) for p in processes}
+        places |= {f"the core of {p.name}": core_of(p.pid, tmp_path) for p in processes}
     hits = [f"{name} is in {place}" for place, data in places.items() for name, word in words.items() if word in data]
     assert not hits, hits
 
@@ -280,7 +330,7 @@ def test_a_forced_core_has_no_token(bare: Stack, perses: Perses, tmp_path: Path,
 
 def check_cores(stack: Stack, cookies: dict[str, str], folder: Path, when: str) -> None:
     def left() -> list[str]:
-        cores = {p.name: core_of(p, folder) for p in (stack.gateway.process, stack.worker.process)}
+        cores = {p.name: core_of(p.pid, folder) for p in (stack.gateway.process, stack.worker.process)}
         return [f"{word} in the core of {name} ({core.count(value)})" for name, core in cores.items()
                 for word, value in canaries(cookies).items() if word != "model key" and value in core]
 
@@ -290,9 +340,9 @@ def check_cores(stack: Stack, cookies: dict[str, str], folder: Path, when: str) 
         raise AssertionError(f"while {when}: {left()}") from None
 
 
-def core_of(process: Process, folder: Path) -> bytes:
-    subprocess.run(["gcore", "-o", folder / "core", str(process.pid)], check=True, capture_output=True, timeout=120)
-    file = folder / f"core.{process.pid}"
+def core_of(pid: int, folder: Path) -> bytes:
+    subprocess.run(["gcore", "-o", folder / "core", str(pid)], check=True, capture_output=True, timeout=120)
+    file = folder / f"core.{pid}"
     data = file.read_bytes()
     file.unlink()
     assert data[:4] == b"\x7fELF" and len(data) > 1 << 20
