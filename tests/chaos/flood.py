@@ -8,12 +8,14 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 
+from harness.alerts import PATH, TOKEN, firing, notification  # noqa: E402
 from harness.client import DATASOURCE, Client  # noqa: E402
 
 THREADS = 8
@@ -108,8 +110,41 @@ class Flood:
 
     def doors(self, n: int) -> None:
         """Each is a conversation, a turn and an answer."""
+        self.knock(n, self.client(n))
+
+    def keys(self, n: int) -> None:
+        """A program's key at its doors, at the API, and many that are none."""
+        client = Client(self.urls[n % len(self.urls)], bearer=self.more["key"])
+        if n < 4:
+            self.knock(n, client)
+        elif n < 6:
+            self.each(client, lambda serial: client.post("/session", {"title": f"{serial}"}))
+        else:
+            def wrong(serial: int) -> object:
+                client.bearer = f"pk-{n}{serial}".ljust(46, "x")
+                return client.get("/v1/models")
+
+            self.each(client, wrong)
+
+    def webhook(self, n: int) -> None:
+        """Alerts that nobody knew, a few in each notification; the same again; a token that is none."""
+        client = Client(self.urls[n % len(self.urls)], bearer=TOKEN + "x" * (n == 7))
+        names = (lambda serial, k: f"Flood{n}-{serial}-{k}") if n < 5 else (lambda serial, k: f"Flood-{k}")
+        self.each(client, lambda serial: client.post(PATH, notification(
+            *(firing(names(serial, k), note="l" * 2000) for k in range(5)))))
+
+    def each(self, client: Client, one: Callable[[int], object]) -> None:
+        serial = 0
+        while time.monotonic() < self.end:
+            serial += 1
+            try:
+                self.counts[one(serial).status] += 1  # type: ignore[attr-defined]
+            except OSError as error:
+                self.counts[type(error).__name__] += 1
+            time.sleep(PAUSE)
+
+    def knock(self, n: int, client: Client) -> None:
         path, body = DOORS[n % len(DOORS)]
-        client = self.client(n)
         while time.monotonic() < self.end:
             connection, response = client.send("POST", path, {**body, "threadId": f"{n}"} if path == "/agui" else body,
                                                headers={"X-PersAI-Datasource": DATASOURCE})
@@ -169,7 +204,7 @@ class Flood:
 
 
 KINDS = ["sessions", "settings", "forks", "pins", "feedback", "titles", "shares", "reports", "searches", "reads",
-         "exports", "turns", "refused", "doors", "tokens", "bodies", "followers"]
+         "exports", "turns", "refused", "doors", "keys", "webhook", "tokens", "bodies", "followers"]
 
 if __name__ == "__main__":
     os.nice(19)

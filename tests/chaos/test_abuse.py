@@ -15,7 +15,9 @@ from fakes import perses as fake_perses
 from fakes.model import Call
 from fakes.server import Exchange, Request
 from fakes.upstream import Upstream, prometheus
+from harness.alerts import SERVICE
 from harness.client import Client
+from harness.keys import Keys
 from harness.stack import Stack
 
 QUESTIONS = 40
@@ -35,14 +37,26 @@ class House:
         self.upstream = Upstream()
         self.upstream.behave = self.fetch  # type: ignore[method-assign]
         self.perses = fake_perses.Perses(self.upstream.url)
+        self.perses.behave = self.login
         self.stack = Stack(folder, self.perses.url, self.perses.sign_in)
         self.stack.model.when("how is", [Call("list_label_values", {"label": "room"})], ["Three rooms."])
         self.stack.model.when("flood of tools", [Call("execute_instant_query", {"query": f"flood_x{n}"}) for n in range(16)],
                               ["Done."])
         self.stack.model.when("long", [LONG])
+        self.stack.model.when("Investigate the alert Flood", [Call("list_label_values", {"label": "room"})], ["Done."])
+        keys = Keys(folder)
+        self.keys = {user: keys.make(f"of-{user}", user=user) for user in ("program", "alice-program")}
         # As it is without a setting; all the rest of what one person may have is as it is anyway.
-        self.stack.start(gateways=2, workers=2, gateway_env={"PERSAI_USER_TURNS": "4"})
+        self.stack.start(gateways=2, workers=2, gateway_env={**keys.env(), **SERVICE, "PERSAI_USER_TURNS": "4"})
         self.quiet: list[float] = []
+
+    def login(self, exchange: Exchange, request: Request) -> bool:
+        """Of those for whom the gateway signs in."""
+        if request.path != "/api/auth/providers/native/login":
+            return False
+        token = self.perses.token(json.loads(request.body)["login"], 900)
+        exchange.reply(200, json.dumps({"access_token": token, "refresh_token": ""}).encode())
+        return True
 
     def fetch(self, exchange: Exchange, request: Request) -> None:
         if "flood_x" in str(request.params):
@@ -104,7 +118,7 @@ def p99(values: list[float]) -> float:
 def flooded(house: House, kind: str, bob: list[Client]) -> tuple[list[float], str]:
     """What bob's questions take while another floods; and what the flood says that it got."""
     alice = house.stack.client(f"alice-{kind}-{len(house.quiet)}")  # each has a quota of her own
-    more = json.dumps(house.fill(alice))
+    more = json.dumps({**house.fill(alice), "key": house.keys["alice-program"]})
     if kind == "reports":
         house.report(alice)
     flood = subprocess.Popen([sys.executable, str(Path(__file__).with_name("flood.py")), kind, "12",
@@ -124,7 +138,15 @@ def flooded(house: House, kind: str, bob: list[Client]) -> tuple[list[float], st
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_persons_flood_leaves_another_alone(house: House, kind: str) -> None:
-    bob = [house.stack.client("bob", gateway=n) for n in range(2)]
+    check(house, kind, [house.stack.client("bob", gateway=n) for n in range(2)])
+
+
+@pytest.mark.parametrize("kind", ["keys", "webhook"])
+def test_a_flood_leaves_a_program_alone(house: House, kind: str) -> None:
+    check(house, kind, [Client(g.url, bearer=house.keys["program"]) for g in house.stack.gateways])
+
+
+def check(house: House, kind: str, bob: list[Client]) -> None:
     for _ in range(TRIES):
         house.quiet += house.ask(bob, QUESTIONS // 2)
         before = house.redis_mib()
