@@ -19,6 +19,16 @@ bool name_is_classic(struct str name, bool metric)
     return name.len > 0;
 }
 
+bool name_is_list(struct str pattern)
+{
+    struct str name;
+    bool ends = pattern.len > 0 && pattern.at[pattern.len - 1] != '|';
+    while (ends && str_split(&pattern, '|', &name))
+        if (!name_is_classic(name, true))
+            return false;
+    return ends;
+}
+
 /* \x41, \101, \u00e9, \U0001f680 behind the backslash at text->at[0]. False: it is none of these.
  */
 static bool escaped_number(struct str *text, struct buf *b)

@@ -13,6 +13,8 @@
 enum { NAME_BYTES_MAX = 1024 };
 
 bool name_is_classic(struct str name, bool metric); /* of a metric: with colons */
+/* A regular expression that lists metrics' names, "up|node_load1": Prometheus looks each up. */
+bool name_is_list(struct str pattern);
 
 /* The name that a model means: as it is (blanks and signs may be in it), in quotes, a metric's also
  * in quotes and braces. False: it is none, but an expression, a selector, empty, or not to be

@@ -10,6 +10,7 @@
 #include <strings.h>
 #include "worker/tools/prometheus/extent.h"
 #include "worker/tools/prometheus/grow.h"
+#include "worker/tools/prometheus/name.h"
 #include "worker/tools/sax.h"
 #include "worker/tools/text.h"
 #include "worker/tools/prometheus/with.h"
@@ -183,7 +184,8 @@ static bool read_matcher(struct reader *r, bool *selects)
                       (int)(label.len < 60 ? label.len : 60), label.at);
     if (!read_string(r, &value))
         return false;
-    *selects = *selects || (equal && value.len > 0); /* ="" matches where the label is not */
+    bool lists = first == '=' && second == '~' && str_is(label, "__name__") && name_is_list(value);
+    *selects = *selects || lists || (equal && value.len > 0); /* ="" matches where it is not */
     return true;
 }
 
