@@ -47,6 +47,7 @@ static const struct row rows[] = {
     {LLM_ERROR_QUOTA_GONE, "token_quota_failed", "token quota is not enough"}, /* One API */
     {LLM_ERROR_QUOTA_GONE, "accountoverdue", "overdue balance"},               /* Volcengine */
     {LLM_ERROR_QUOTA_GONE, "setlimitexceeded", "set inference limit"},         /* Volcengine */
+    {LLM_ERROR_QUOTA_GONE, NULL, "free-models-per-day"},                       /* OpenRouter */
     {LLM_ERROR_QUOTA_GONE, NULL, "monthly usage limit"},
     {LLM_ERROR_SPOILED, "tool_use_failed", "failed to call a function"},    /* Groq */
     {LLM_ERROR_SPOILED, "json_validate_failed", "failed to generate json"}, /* Groq */
@@ -269,11 +270,19 @@ static const char *find(struct str text, const char *pattern)
 
 static int64_t wait_in(struct str message)
 {
-    static const char *const phrases[] = {"try again in ",          "retry in ",
-                                          "retry after ",           "try again after ",
-                                          "try again in about ",    "retrying in ",
-                                          "retry your request in ", "wait for ",
-                                          "please wait ",           "retry your request after "};
+    static const char *const phrases[] = {"try again in ",
+                                          "retry in ",
+                                          "retry after ",
+                                          "try again after ",
+                                          "try again in about ",
+                                          "retrying in ",
+                                          "retry your request in ",
+                                          "wait for ",
+                                          "please wait ",
+                                          "retry your request after ",
+                                          "resets in ",
+                                          "reset in ",
+                                          "available again in "};
     for (size_t i = 0; i < sizeof(phrases) / sizeof(phrases[0]); i++) {
         const char *at = find(message, phrases[i]);
         int64_t ms = at ? llm_error_duration_ms(str_skip(message, (size_t)(at - message.at))) : 0;

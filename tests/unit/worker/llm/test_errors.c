@@ -196,6 +196,8 @@ static void limits_say_how_long_and_are_never_too_long(void **state)
          432500},
         {429, "", "Please try again in 250ms.", SLOW, 250},
         {429, "429", "Please retry after 26 seconds.", SLOW, 26000},
+        {429, "", "You are being rate limited. Limit resets in 42s.", SLOW, 42000},
+        {429, "", "Too many requests; your quota will reset in 1m30s", SLOW, 90000},
         {429, "429 RESOURCE_EXHAUSTED",
          "You exceeded your current quota, please check your plan and billing details. Quota "
          "exceeded for metric: x, limit: 20, model: m\nPlease retry in 27.5s.",
@@ -231,6 +233,8 @@ static void money_that_is_gone_is_no_wait(void **state)
         {429, "", "You exceeded your current quota, please check your plan", GONE},
         {400, "invalid_request_error", "Your credit balance is too low to access the API.", GONE},
         {402, "", "Insufficient Balance", GONE},
+        {429, "429", "Rate limit exceeded: free-models-per-day. Add 10 credits to unlock more",
+         GONE},
         {402, "402", "", GONE},
         {403, "billing_error", "", GONE},
         {400, "Arrearage", "Access denied, please make sure your account is in good standing.",
