@@ -31,6 +31,7 @@ import model
 
 HERE = pathlib.Path(__file__).resolve().parent
 STATE = pathlib.Path(os.environ["PERSAI_STATE"])
+RUNBOOKS = HERE.parent / "provisioning" / "runbooks"  # of the alerts about PersAI itself
 STACK = pathlib.Path(os.environ.get("PERSAI_STACK") or STATE / "stack")
 STATUS = STACK / "status.json"
 LOGS = STACK / "logs"
@@ -304,7 +305,11 @@ class Stack:
 
     def worker_env(self, port: int) -> dict[str, str]:
         assert self.choice
-        own = {"PERSAI_GATEWAYS": BROKER, "PERSAI_METRICS_LISTEN": f"127.0.0.1:{port}"}
+        own = {
+            "PERSAI_GATEWAYS": BROKER,
+            "PERSAI_METRICS_LISTEN": f"127.0.0.1:{port}",
+            "PERSAI_DOCS": str(RUNBOOKS),
+        }
         return self.both_env() | own | self.choice.worker_env(os.environ)
 
     def prometheus(self, interval: str) -> list[str]:

@@ -164,6 +164,11 @@ def test_check_finds_all_as_it_should_be(running: Stack) -> None:
     assert other.returncode == 1 and "cannot be reached" in other.stderr, other
 
 
+def test_the_runbooks_of_its_own_alerts_are_its_documents(running: Stack) -> None:
+    logs = [p.read_text() for p in (running.folder / "logs").glob("worker*.log")]
+    assert logs and all("docs.indexed files=1 " in text for text in logs), logs
+
+
 def test_everything_listens_on_loopback_only(running: Stack) -> None:
     pids = {str(p) for p in running.pids()}
     lines = subprocess.run(["ss", "-Hltnp"], capture_output=True, text=True, check=True).stdout.splitlines()
