@@ -399,34 +399,8 @@ static void on_call(void *arg, const struct reply_call *c)
 /* ---- CALL ---- */
 
 static void on_llm_done(void *arg, enum err err);
-static void begin_vet(struct turn *t);
-static void fit(struct turn *t, struct record_message *m, char *fitted[REPLY_CALLS_MAX]);
-
 static void ask_model(struct turn *t, const struct store_answer *answer,
                       const struct tool_spec *tools, unsigned tool_count);
-
-/* What a program has ordered stands where a model's reply would: the call, and once it has run the
- * end. */
-static void reply_as_ordered(struct turn *t, const struct record_request *request, bool has_run)
-{
-    struct record_call call = {.call_id = STR("call_ordered"),
-                               .tool_name = request->tool_name,
-                               .arguments = request->arguments};
-    struct record_message m = {.role = ROLE_ASSISTANT,
-                               .turn = t->id,
-                               .step = t->agent.step,
-                               .at_ms = loop_wall_ms(),
-                               .stop_reason = has_run ? STR("stop") : STR("tool_calls"),
-                               .calls = &call,
-                               .call_count = !has_run};
-    char *fitted[REPLY_CALLS_MAX] = {0};
-    t->used = t->replied = (struct usage){0};
-    turn_announce_step(t, STEP_INFERENCE);
-    fit(t, &m, fitted);
-    turn_keep_assistant(t, &m);
-    free(fitted[0]);
-    begin_vet(t);
-}
 
 /* last: of answer's messages, or NULL. */
 void turn_begin_call(struct turn *t, const struct store_answer *answer,
@@ -434,8 +408,7 @@ void turn_begin_call(struct turn *t, const struct store_answer *answer,
 {
     const struct turn_config *c = t->config;
     if (request->tool_name.len > 0) {
-        unsigned count = answer->messages ? answer->message_count : 0;
-        reply_as_ordered(t, request, count && answer->messages[count - 1].record.role == ROLE_TOOL);
+        turn_call_ordered(t, answer, request);
         return;
     }
     struct str wanted = request->model.len > 0 ? request->model : answer->load->session.model;
@@ -447,6 +420,8 @@ void turn_begin_call(struct turn *t, const struct store_answer *answer,
     if (c->look_up && turn_lookup_begin(t, answer))
         return;
     turn_doubt_read(t, answer->messages, answer->message_count);
+    if (turn_call_suggested(t))
+        return;
     unsigned tool_count;
     const struct tool_spec *all = tools_specs(c->tools, &tool_count);
     struct tool_spec *tools = xcalloc(tool_count + 1, sizeof(*tools));
@@ -564,17 +539,6 @@ static void fit(struct turn *t, struct record_message *m, char *fitted[REPLY_CAL
     }
 }
 
-static void keep_reply(struct turn *t, struct reply *r)
-{
-    struct record_call calls[REPLY_CALLS_MAX];
-    char *fitted[REPLY_CALLS_MAX] = {0};
-    struct record_message m = turn_as_message(t, r, calls, r->call_count);
-    fit(t, &m, fitted);
-    turn_keep_assistant(t, &m);
-    for (unsigned i = 0; i < m.call_count; i++)
-        free(fitted[i]);
-}
-
 static void on_vetted(void *arg)
 {
     struct turn *t = arg;
@@ -610,6 +574,16 @@ static void begin_vet(struct turn *t)
     vet_free(&t->vet);
     if (t->context.alert != NULL || !vet_start(&t->vet, &world, &t->assistant, on_vetted, t))
         on_vetted(t);
+}
+
+void turn_replied(struct turn *t, struct record_message *m)
+{
+    char *fitted[REPLY_CALLS_MAX] = {0};
+    fit(t, m, fitted);
+    turn_keep_assistant(t, m);
+    for (unsigned i = 0; i < m->call_count; i++)
+        free(fitted[i]);
+    begin_vet(t);
 }
 
 /* The next model of the list is asked when this one could not even begin. */
@@ -651,8 +625,9 @@ static void on_llm_done(void *arg, enum err err)
     if (t->agent.state != AGENT_THINKING) /* what is said behind the answer was too much */
         return;
     turn_distinguish(t, r);
-    keep_reply(t, r);
-    begin_vet(t);
+    struct record_call calls[REPLY_CALLS_MAX];
+    struct record_message m = turn_as_message(t, r, calls, r->call_count);
+    turn_replied(t, &m);
 }
 
 /* ---- TOOLS ---- */

@@ -185,6 +185,15 @@ void turn_begin_call(struct turn *t, const struct store_answer *answer,
                      const struct record_request *request);
 void turn_tell_looked_up(struct turn *t); /* once */
 
+/* ---- turn_given.c, for turn.c ---- */
+/* Of a turn whose request names a tool: its call, and once that has run the turn's end. */
+void turn_call_ordered(struct turn *t, const struct store_answer *answer,
+                       const struct record_request *request);
+/* True: a small model's turn begins with the query that the question suggests. */
+bool turn_call_suggested(struct turn *t);
+/* turn.c, for it: a whole reply, whoever wrote it; it is kept, vetted and sealed. */
+void turn_replied(struct turn *t, struct record_message *m);
+
 /* ---- turn_doubt.c, for turn.c ---- */
 /* Before each call: what the model can know. */
 void turn_doubt_read(struct turn *t, const struct store_message *messages, unsigned count);
@@ -225,7 +234,7 @@ void turn_titles_stop(struct list *titlings);
 void turn_seal(struct turn *t); /* writes what the agent says */
 void turn_keep_assistant(struct turn *t, const struct record_message *m);
 
-/* ---- turn.c, for turn_summary.c and seal.c ---- */
+/* ---- turn.c, for turn_summary.c, turn_given.c and seal.c ---- */
 struct record_message turn_as_message(struct turn *t, struct reply *r, struct record_call *calls,
                                       unsigned call_count);
 void turn_tell(struct turn *t, struct agent_fact f);

@@ -19,7 +19,7 @@
 
 enum {
     SHOWN_MAX = 12,
-    SERIES_OF_EACH = 3,       /* looked at for labels and a value */
+    SERIES_OF_EACH = 6,       /* looked at for labels and a value */
     SAMPLES_TIMEOUT_MS = 200, /* the server is told, so that it costs it no more than that */
     SAMPLES_BYTES_MAX = 64 << 10,
     FORM_BYTES_MAX = 8 << 10,
@@ -253,8 +253,9 @@ static void weigh_labels(struct look *l, const json_t *series)
             said = now > said ? now : said;
         }
         l->hits[i].score *= 1 + 0.3F * (float)said;
-        if (sketch_wants_moment(&l->sketch, name_of(l, i)))
-            l->hits[i].score *= 1.5F;
+        l->hits[i].score *= sketch_likes(&l->sketch, name_of(l, i))      ? 1.5F
+                            : sketch_dislikes(&l->sketch, name_of(l, i)) ? 0.6F
+                                                                         : 1;
     }
     for (unsigned i = 1; i < l->count; i++) /* few: by insertion, which keeps the order of equals */
         for (unsigned k = i; k > 0 && l->hits[k].score > l->hits[k - 1].score; k--) {

@@ -18,7 +18,7 @@ static struct str name_of(const struct catalog *c, uint32_t metric)
     return catalog_name(c, &c->metrics[metric]);
 }
 
-static bool fit(const struct rank *r, struct str part, uint64_t bits[WORDS_MAX / 64]);
+static bool fit(const struct rank *r, struct str part, bool nearly, uint64_t bits[WORDS_MAX / 64]);
 static void look_at(struct rank *r, const struct catalog *c, uint32_t metric);
 static bool respell(struct rank *r);
 static void weigh_words(struct rank *r, const struct catalog *c);
@@ -120,14 +120,14 @@ static bool fit_nearly(const struct rank *r, struct str stem, uint64_t bits[WORD
     return fits;
 }
 
-/* The bits of the words that a part is. */
-static bool fit(const struct rank *r, struct str part, uint64_t bits[WORDS_MAX / 64])
+/* The bits of the words that a part is, or nearly is. */
+static bool fit(const struct rank *r, struct str part, bool nearly, uint64_t bits[WORDS_MAX / 64])
 {
     char stem[WORDS_STEM_MAX + 1];
     const struct words *w = &r->words;
     unsigned next = w->first[words_start(part.at, part.len)];
     bool fits = false;
-    bool maybe = r->letters >> (part.at[0] & 31) & 1;
+    bool maybe = nearly && r->letters >> (part.at[0] & 31) & 1;
     if (next == 0 && !maybe)
         return false;
     size_t len = words_stem(part, stem);
@@ -151,7 +151,7 @@ unsigned rank_says(const struct rank *r, struct str text)
     uint32_t groups = 0;
     struct str part;
     while (words_part(&text, &part))
-        fit(r, part, bits);
+        fit(r, part, true, bits);
     for (unsigned i = 0; i < r->words.count; i++)
         if (bits[i / 64] >> (i % 64) & 1 && r->words.words[i].weight >= 1)
             groups |= 1U << r->words.words[i].group;
@@ -182,14 +182,14 @@ static void look_at(struct rank *r, const struct catalog *c, uint32_t metric)
     struct str rest = catalog_name(c, m), part, help = catalog_help(c, m);
     while (f.parts < UINT8_MAX && words_part(&rest, &part)) {
         f.parts++;
-        f.fits = (uint8_t)(f.fits + fit(r, part, f.name));
+        f.fits = (uint8_t)(f.fits + fit(r, part, true, f.name));
     }
     struct str unit = catalog_unit(c, m);
     if (unit.len > 0)
-        fit(r, unit, f.help);
+        fit(r, unit, false, f.help);
     if (c->count <= RANK_HELPS_MAX)
         while (words_part(&help, &part))
-            fit(r, part, f.help);
+            fit(r, part, false, f.help); /* long texts: much in them is nearly anything */
     if (!any(f.name) && !any(f.help) && !is_known(r, metric))
         return;
     count_words(r->names, f.name);

@@ -399,9 +399,20 @@ static bool is_moment(struct str name)
            str_ends(name, STR("_timestamp"));
 }
 
-bool sketch_wants_moment(const struct sketch *s, struct str name)
+static bool wants_moment(const struct sketch *s, struct str name)
 {
     return wishes(s, WISH_AGO) && is_moment(name);
+}
+
+bool sketch_likes(const struct sketch *s, struct str name)
+{
+    return (wishes(s, WISH_AGO) || wishes(s, WISH_WHEN)) && is_moment(name);
+}
+
+bool sketch_dislikes(const struct sketch *s, struct str name)
+{
+    bool ranks = wishes(s, WISH_MOST) || wishes(s, WISH_LEAST) || wishes(s, WISH_PERCENT);
+    return ranks && (str_is(name, "up") || str_ends(name, STR("_info")));
 }
 
 /* used / total, 1 - free / size, max - open. False: that is not what is asked. */
@@ -439,7 +450,7 @@ static void write_gauge(struct writing *w)
                                                                       : NULL;
     if (write_part(w))
         return;
-    if (sketch_wants_moment(s, w->m->name)) {
+    if (wants_moment(s, w->m->name)) {
         buf_puts(w->out, "time() - ");
         write_selector(w, "", "");
     } else if (over) {

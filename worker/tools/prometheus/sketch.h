@@ -2,7 +2,8 @@
  * a counter is its rate, "how long ago" of a timestamp its distance from now, "by handler" a sum by
  * that label. What the question asks for is read by how people say it in a few languages
  * (sketch.def); what the metric is, by its type and the labels of its series. A suggestion for a
- * model that might write a worse one: it is told beside the metric, never run for it. Pure. */
+ * model that might write a worse one, told beside the metric. Of the first metric it is a small
+ * model's first call (worker/turn/turn_given.c). Pure. */
 #ifndef WORKER_TOOLS_PROMETHEUS_SKETCH_H
 #define WORKER_TOOLS_PROMETHEUS_SKETCH_H
 
@@ -11,7 +12,7 @@
 #include "common/buf.h"
 #include "worker/tools/prometheus/words.h"
 
-enum { SKETCH_LABELS_MAX = 12, SKETCH_VALUES_MAX = 3, SKETCH_BYTES_MAX = 400 };
+enum { SKETCH_LABELS_MAX = 12, SKETCH_VALUES_MAX = 6, SKETCH_BYTES_MAX = 400 };
 
 struct sketch_label {
     struct str name;
@@ -39,7 +40,9 @@ void sketch_read(struct sketch *s, const struct words *words, struct str questio
  * ith that there may be. False: there are no more. For who knows which exist. */
 bool sketch_whole(struct str name, unsigned i, struct buf *whole);
 /* Does the question ask when something was, and does this metric say so? */
-bool sketch_wants_moment(const struct sketch *s, struct str name);
+bool sketch_likes(const struct sketch *s, struct str name);
+/* Is it 0 or 1, where the question asks for the most of something, or for a share? */
+bool sketch_dislikes(const struct sketch *s, struct str name);
 /* False: nothing is suggested of such a metric. */
 bool sketch_write(const struct sketch *s, const struct sketch_metric *m, struct buf *query);
 

@@ -229,6 +229,23 @@ static void words_of_the_trade_languages_and_slips_find_names(void **state)
     catalog_free(&c);
 }
 
+/* "braucht" is no "branch" of a version. */
+static void a_slip_is_of_a_name_not_of_a_help_text(void **state)
+{
+    struct catalog c;
+    json_auto_t *names = json_pack("[s,s]", "shop_build_info", "shop_errors_total");
+    json_auto_t *metadata =
+        json_pack("{s:{s:s,s:s}}", "shop_build_info", "type", "gauge", "help",
+                  "Constantly 1, labeled by version, revision, branch and builder.");
+    (void)state;
+    eval_catalog(&c, names, metadata);
+    first_is(&c, "wie viel braucht der Laden", NULL);
+    first_is(&c, "of which brancj", NULL);
+    first_is(&c, "of which branch", "shop_build_info");
+    first_is(&c, "eroors of it", "shop_errors_total");
+    catalog_free(&c);
+}
+
 static void what_asks_for_nothing_finds_nothing(void **state)
 {
     static const char *const nothing[] = {
@@ -351,6 +368,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(words_of_the_trade_languages_and_slips_find_names),
+        cmocka_unit_test(a_slip_is_of_a_name_not_of_a_help_text),
         cmocka_unit_test(what_asks_for_nothing_finds_nothing),
         cmocka_unit_test(the_series_of_a_histogram_are_one_hit),
         cmocka_unit_test(what_is_queried_here_already_comes_first),

@@ -149,6 +149,32 @@ static void a_part_is_put_beside_its_whole(void **state)
     }
 }
 
+static void a_question_likes_and_dislikes_metrics(void **state)
+{
+    static const struct {
+        const char *question, *name;
+        bool likes, dislikes;
+    } cases[] = {
+        {"when was it started", "process_start_time_seconds", true, false},
+        {"Wann wurde es gestartet?", "backup_timestamp_seconds", true, false},
+        {"how long ago was it", "backup_timestamp_seconds", true, false},
+        {"how long does it take", "backup_timestamp_seconds", false, false},
+        {"which target takes longest", "up", false, true},
+        {"which target takes longest", "scrape_duration_seconds", false, false},
+        {"the most of it, per version", "shop_build_info", false, true},
+        {"which targets are up", "up", false, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct words w;
+        struct sketch s;
+        words_read(&w, str_of(cases[i].question));
+        sketch_read(&s, &w, str_of(cases[i].question));
+        assert_int_equal(sketch_likes(&s, str_of(cases[i].name)), cases[i].likes);
+        assert_int_equal(sketch_dislikes(&s, str_of(cases[i].name)), cases[i].dislikes);
+    }
+}
+
 static void what_is_odd_or_long_is_bounded(void **state)
 {
     static const char *const questions[] = {"",         "  ",
@@ -330,6 +356,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_question_and_a_type_make_a_query),
         cmocka_unit_test(a_part_is_put_beside_its_whole),
+        cmocka_unit_test(a_question_likes_and_dislikes_metrics),
         cmocka_unit_test(what_is_odd_or_long_is_bounded),
         cmocka_unit_test(the_demo_worlds_questions_get_their_queries),
     };
