@@ -1,6 +1,7 @@
 #include "proto/settings_check.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include "common/address.h"
@@ -33,7 +34,6 @@ enum { KNOWN = sizeof(known) / sizeof(known[0]) };
 static bool origin_ok(struct str origin);
 static bool host_is_here(struct str host);
 static bool redis_is_here(const char *url, char node[REDIS_HOST_MAX]);
-static bool address_known(const char *name, const char **nearest);
 static size_t distance(const char *a, const char *b);
 
 bool settings_url_ok(const char *url)
@@ -93,12 +93,26 @@ bool settings_networks(const char *name, const char *list, char why[SETTINGS_WHY
 
 bool settings_url(const char *name, const char *url, char why[SETTINGS_WHY_MAX])
 {
-    if (url[0] == '\0' || settings_url_ok(url))
+    const char *server = strstr(url, "://"), *at = strrchr(url, '@'), *odd = strpbrk(url, "?#");
+    bool http = strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0;
+    bool fine = settings_url_ok(url);
+    if (url[0] == '\0' || (fine && !odd))
         return true;
-    snprintf(why, SETTINGS_WHY_MAX,
-             "%s is %.120s, but must be an address that begins with http:// or https:// (a port "
-             "is from 1 to 65535).",
-             name, log_address(url));
+    if (http && !fine && at && server + 3 + strcspn(server + 3, "/?#") < at)
+        snprintf(why, SETTINGS_WHY_MAX,
+                 "%s: in a name or a password before the @ of an address / is written %%2F, ? %%3F "
+                 "and # %%23.",
+                 name);
+    else if (http && odd)
+        snprintf(why, SETTINGS_WHY_MAX,
+                 "%s is %.120s with a %c behind it: paths are put behind an address, so leave out "
+                 "what begins there.",
+                 name, log_address(url), *odd);
+    else
+        snprintf(why, SETTINGS_WHY_MAX,
+                 "%s is %.120s, but must be an address that begins with http:// or https:// (a "
+                 "port is from 1 to 65535).",
+                 name, log_address(url));
     return false;
 }
 
@@ -229,57 +243,150 @@ void settings_warn_clear(const char *const (*settings)[2], struct report *report
     }
 }
 
-bool settings_known(const char *name, const char **nearest)
+/* ---- names ---- */
+
+static const char prefix[] = "PERSAI_";
+enum { PREFIX = sizeof(prefix) - 1 };
+
+static bool is_ours(const char *name) { return strncmp(name, prefix, PREFIX) == 0; }
+
+static const char *among_known(const char *name)
 {
-    char base[NAME_MAX_BYTES] = "";
-    size_t len = strlen(name), best = 0;
-    *nearest = NULL;
-    if (strncmp(name, "PERSAI_TEST_", 12) == 0)
-        return true;
-    if (strncmp(name, "PERSAI_", 7) != 0)
-        return len >= sizeof(base) || address_known(name, nearest);
-    if (len >= sizeof(base))
-        return false;
-    if (len > 5 && strcmp(name + len - 5, "_FILE") == 0)
-        len -= 5;
-    memcpy(base, name, len);
+    for (size_t i = 0; i < KNOWN; i++)
+        if (strcmp(name, known[i]) == 0)
+            return known[i];
+    return NULL;
+}
+
+/* As others call what we read by another name. */
+static const char *as_others_call_it(const char *name)
+{
+    static const char *const others[][2] = {
+        {"OPENAI_API_BASE", "OPENAI_BASE_URL"},
+        {"OPENAI_API_BASE_URL", "OPENAI_BASE_URL"},
+        {"OPENAI_API_URL", "OPENAI_BASE_URL"},
+        {"OPENAI_URL", "OPENAI_BASE_URL"},
+        {"OPENAI_ENDPOINT", "OPENAI_BASE_URL"},
+        {"OPENAI_HOST", "OPENAI_BASE_URL"},
+        {"AZURE_OPENAI_ENDPOINT", "OPENAI_BASE_URL"},
+        {"ANTHROPIC_API_BASE", "ANTHROPIC_BASE_URL"},
+        {"ANTHROPIC_API_URL", "ANTHROPIC_BASE_URL"},
+        {"ANTHROPIC_URL", "ANTHROPIC_BASE_URL"},
+        {"GEMINI_BASE_URL", "GOOGLE_BASE_URL"},
+        {"GEMINI_API_BASE", "GOOGLE_BASE_URL"},
+        {"GOOGLE_GEMINI_BASE_URL", "GOOGLE_BASE_URL"},
+        {"PERSES_URL", "PERSES_API_URL"},
+        {"OPENAI_KEY", "OPENAI_API_KEY"},
+        {"OPENAI_TOKEN", "OPENAI_API_KEY"},
+        {"OPENAI_API_TOKEN", "OPENAI_API_KEY"},
+        {"AZURE_OPENAI_API_KEY", "OPENAI_API_KEY"},
+        {"ANTHROPIC_KEY", "ANTHROPIC_API_KEY"},
+        {"CLAUDE_API_KEY", "ANTHROPIC_API_KEY"},
+        {"GEMINI_API_KEY", "GOOGLE_API_KEY"},
+        {"GOOGLE_AI_API_KEY", "GOOGLE_API_KEY"},
+        {"GOOGLE_GEMINI_API_KEY", "GOOGLE_API_KEY"},
+        {"GOOGLE_GENERATIVE_AI_API_KEY", "GOOGLE_API_KEY"},
+        {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"},
+        {"OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"}};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        if (strcmp(name, others[i][0]) == 0)
+            return others[i][1];
+    return NULL;
+}
+
+/* Of a name that begins as ours do. */
+static const char *near_ours(const char *name)
+{
+    const char *nearest = NULL, *longest = NULL, *rest = among_known(name + PREFIX);
+    size_t best = 0, room = (strlen(name) - PREFIX) / 3 + 1;
     for (size_t i = 0; i < KNOWN; i++) {
-        size_t far = distance(base, known[i]);
-        if (far == 0)
-            return true;
+        size_t len = strlen(known[i]), far = distance(name, known[i]);
         /* Further away than a third of what is behind the prefix, it is another word. */
-        if (far <= (len - 7) / 3 + 1 && (*nearest == NULL || far < best)) {
-            *nearest = known[i];
+        if (far <= room && (!nearest || far < best)) {
+            nearest = known[i];
+            best = far;
+        }
+        if (strncmp(name, known[i], len) == 0 && name[len] == '_' &&
+            (!longest || len > strlen(longest)))
+            longest = known[i]; /* PERSAI_REDIS_HOST */
+    }
+    if (!rest) /* PERSAI_OPENAI_API_KEY */
+        rest = as_others_call_it(name + PREFIX);
+    return rest ? rest : nearest ? nearest : longest;
+}
+
+/* Of another's name: one or two letters from one that we read, and no name of a family
+ * (OPENAI_API_KEY_2). */
+static const char *near_others(const char *name)
+{
+    enum { SHORT = 12 };
+    const char *nearest = NULL;
+    size_t best = 0;
+    for (size_t i = 0; i < KNOWN; i++) {
+        size_t len = strlen(known[i]), far;
+        if (is_ours(known[i]) || (strncmp(name, known[i], len) == 0 && name[len] == '_'))
+            continue;
+        far = distance(name, known[i]);
+        if (far <= (len < SHORT ? 1U : 2U) && (!nearest || far < best)) {
+            nearest = known[i];
             best = far;
         }
     }
-    return false;
+    return nearest;
 }
 
-/* name is shorter than NAME_MAX_BYTES. */
-static bool address_known(const char *name, const char **nearest)
+/* PERSIA_REDIS: the prefix is misspelt, the rest is right. */
+static const char *by_its_rest(const char *name)
 {
-    static const char *const addresses[] = {"OPENAI_BASE_URL", "ANTHROPIC_BASE_URL",
-                                            "GOOGLE_BASE_URL", "PERSES_API_URL"};
-    static const char *const others[][2] = {
-        {"OPENAI_API_BASE", "OPENAI_BASE_URL"},        {"OPENAI_API_BASE_URL", "OPENAI_BASE_URL"},
-        {"OPENAI_API_URL", "OPENAI_BASE_URL"},         {"OPENAI_URL", "OPENAI_BASE_URL"},
-        {"OPENAI_ENDPOINT", "OPENAI_BASE_URL"},        {"OPENAI_HOST", "OPENAI_BASE_URL"},
-        {"AZURE_OPENAI_ENDPOINT", "OPENAI_BASE_URL"},  {"ANTHROPIC_API_BASE", "ANTHROPIC_BASE_URL"},
-        {"ANTHROPIC_API_URL", "ANTHROPIC_BASE_URL"},   {"ANTHROPIC_URL", "ANTHROPIC_BASE_URL"},
-        {"GEMINI_BASE_URL", "GOOGLE_BASE_URL"},        {"GEMINI_API_BASE", "GOOGLE_BASE_URL"},
-        {"GOOGLE_GEMINI_BASE_URL", "GOOGLE_BASE_URL"}, {"PERSES_URL", "PERSES_API_URL"}};
-    for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
-        size_t far = distance(name, addresses[i]);
-        if (far == 0)
-            return true;
-        if (far <= 2)
-            *nearest = addresses[i];
+    const char *rest = strchr(name, '_');
+    char first[NAME_MAX_BYTES], whole[NAME_MAX_BYTES + PREFIX];
+    if (!rest || strncmp(name, "PERSES_", 7) == 0)
+        return NULL;
+    snprintf(first, sizeof(first), "%.*s", (int)(rest - name), name);
+    snprintf(whole, sizeof(whole), "%s%s", prefix, rest + 1);
+    return distance(first, "PERSAI") <= 2 ? among_known(whole) : NULL;
+}
+
+bool settings_known(const char *name, const char **nearest)
+{
+    char base[NAME_MAX_BYTES] = "";
+    size_t len = strlen(name);
+    *nearest = NULL;
+    if (strncmp(name, "PERSAI_TEST_", 12) == 0)
+        return true;
+    if (len >= sizeof(base))
+        return !is_ours(name);
+    if (len > 5 && strcmp(name + len - 5, "_FILE") == 0)
+        len -= 5;
+    memcpy(base, name, len);
+    if (among_known(base))
+        return true;
+    for (char *c = base; *c; c++) /* whatever its case */
+        *c = (char)(*c >= 'a' && *c <= 'z' ? *c - 'a' + 'A' : *c);
+    *nearest = among_known(base);
+    if (!*nearest && is_ours(base))
+        *nearest = near_ours(base);
+    else if (!*nearest)
+        *nearest = as_others_call_it(base);
+    if (!*nearest && !is_ours(base))
+        *nearest = near_others(base);
+    if (!*nearest && !is_ours(base))
+        *nearest = by_its_rest(base);
+    return !*nearest && !is_ours(base);
+}
+
+const char *settings_nearest(const char *word, const char *const *names)
+{
+    const char *nearest = NULL;
+    size_t len = strlen(word), best = 0;
+    for (; len < NAME_MAX_BYTES && *names; names++) {
+        size_t far = distance(word, *names);
+        if (far <= len / 3 + 1 && (!nearest || far < best)) {
+            nearest = *names;
+            best = far;
+        }
     }
-    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-        if (strcmp(name, others[i][0]) == 0)
-            *nearest = others[i][1];
-    return *nearest == NULL;
+    return nearest;
 }
 
 /* Levenshtein's, with one row. a is shorter than NAME_MAX_BYTES. */
@@ -317,13 +424,30 @@ bool settings_pairs(const struct secret *headers, const char *attributes,
     return false;
 }
 
+static bool is_set(const char *name)
+{
+    char file[NAME_MAX_BYTES + 8];
+    const char *value = getenv(name);
+    snprintf(file, sizeof(file), "%s_FILE", name);
+    if (!value || !*value)
+        value = getenv(file);
+    return value && *value;
+}
+
+/* A key of another name may be meant for another program, or by PERSAI_MODELS. */
+static bool is_needless(const char *nearest)
+{
+    return nearest && !is_ours(nearest) && str_ends(str_of(nearest), STR("_API_KEY")) &&
+           (is_set(nearest) || is_set("PERSAI_MODELS"));
+}
+
 void settings_warn_unknown(void)
 {
     for (char **at = environ; at && *at; at++) {
         char name[NAME_MAX_BYTES * 2];
         const char *nearest;
         snprintf(name, sizeof(name), "%.*s", (int)strcspn(*at, "="), *at);
-        if (!settings_known(name, &nearest))
+        if (!settings_known(name, &nearest) && !is_needless(nearest))
             log_warn("settings.unknown", "variable=%s nearest=%s", log_text(str_of(name)),
                      nearest ? nearest : "-");
     }

@@ -14,7 +14,7 @@ enum { SETTINGS_WHY_MAX = 256 };
 bool settings_url_ok(const char *url);
 
 /* Each is true, or false and a sentence that begins with the setting's name. An empty text is
- * unset: true. */
+ * unset: true. Of an address: paths are put behind it, so it has no query. */
 bool settings_url(const char *name, const char *url, char why[SETTINGS_WHY_MAX]);
 /* As common/redis/url.h has it. */
 bool settings_redis(const char *name, const char *url, char why[SETTINGS_WHY_MAX]);
@@ -46,11 +46,14 @@ void settings_warn_clear(const char *const (*settings)[2], struct report *report
 
 /* Is name a variable that a part of PersAI reads: a program's setting, with or without _FILE, or
  * one of the compose setup's and the tests'? Of others than PERSAI_… only those are unknown by
- * which somebody meant where a model or Perses is: misspelt, or as other programs call it.
- * Unnoticed the key and the questions would go to the vendor. If not, *nearest is the known name
- * that looks most like it (static), or NULL when none does. */
+ * which somebody meant one of ours: misspelt, or as other programs call it. Unnoticed the key and
+ * the questions would go to the vendor, or nowhere. If not, *nearest is the known name that looks
+ * most like it (static), or NULL when none does. */
 bool settings_known(const char *name, const char **nearest);
-/* Logs a warning for each variable of the environment that settings_known() does not know. */
+/* Logs a warning for each variable of the environment that settings_known() does not know; of keys
+ * of models only where none is given otherwise: PERSAI_MODELS may name any variable. */
 void settings_warn_unknown(void);
+/* The one of names (NULL-terminated) that word was meant to be; NULL: it is like none. */
+const char *settings_nearest(const char *word, const char *const *names);
 
 #endif

@@ -14,7 +14,7 @@ static void addresses(void **state)
                                        "http://h",
                                        "https://h:1/v1",
                                        "http://[::1]:8080/x",
-                                       "http://me:word@h:65535?x",
+                                       "http://me:word@h:65535/x@y",
                                        "http://my_perses:8080"};
     static const char *const bad[] = {"h:80",
                                       "ftp://h",
@@ -36,6 +36,26 @@ static void addresses(void **state)
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         assert_false(settings_url("URL", bad[i], why));
         assert_ptr_equal(strstr(why, "URL"), why);
+    }
+}
+
+static void what_is_wrong_with_an_address_is_said(void **state)
+{
+    (void)state;
+    char why[SETTINGS_WHY_MAX];
+    static const char *const cases[][2] = {
+        {"http://h:8080?x=1", "U is \"http://h:8080\" with a ? behind it"},
+        {"https://me:w0rd@h/v1/?x", "U is \"https://h/v1/\" with a ? behind it"},
+        {"http://h/#x", "with a # behind it"},
+        {"http://me:w/rd@h:1", "before the @"},
+        {"https://me:w?rd@h", "before the @"},
+        {"http://me:w#rd@h", "before the @"},
+        {"perses:8080", "begins with http://"},
+        {"http://h:99999", "from 1 to 65535"}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_false(settings_url("U", cases[i][0], why));
+        if (!strstr(why, cases[i][1]) || strstr(why, "w0rd"))
+            fail_msg("%s: %s", cases[i][0], why);
     }
 }
 
@@ -123,15 +143,42 @@ static void names(void **state)
                                         "PERSAI_STATE", "PERSAI_TEST_X", "PERSAI_MODELS"};
     for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
         assert_true(settings_known(known[i], &nearest));
-    static const char *const meant[][2] = {{"OPENAI_BASEURL", "OPENAI_BASE_URL"},
-                                           {"OPENAI_API_BASE", "OPENAI_BASE_URL"},
-                                           {"ANTHROPIC_BASE_URI", "ANTHROPIC_BASE_URL"},
-                                           {"GEMINI_BASE_URL", "GOOGLE_BASE_URL"},
-                                           {"PERSES_URL", "PERSES_API_URL"},
-                                           {"PERSES_API_ULR", "PERSES_API_URL"}};
+    static const char *const meant[][2] = {
+        {"OPENAI_BASEURL", "OPENAI_BASE_URL"},
+        {"OPENAI_API_BASE", "OPENAI_BASE_URL"},
+        {"ANTHROPIC_BASE_URI", "ANTHROPIC_BASE_URL"},
+        {"GEMINI_BASE_URL", "GOOGLE_BASE_URL"},
+        {"PERSES_URL", "PERSES_API_URL"},
+        {"PERSES_API_ULR", "PERSES_API_URL"},
+        {"OPENAI_APIKEY", "OPENAI_API_KEY"},
+        {"OPENAI_APIKEY_FILE", "OPENAI_API_KEY"},
+        {"OPEN_AI_API_KEY", "OPENAI_API_KEY"},
+        {"OPENAI_KEY", "OPENAI_API_KEY"},
+        {"OPENAI_API_KEYS", "OPENAI_API_KEY"},
+        {"openai_api_key", "OPENAI_API_KEY"},
+        {"ANTROPIC_API_KEY", "ANTHROPIC_API_KEY"},
+        {"CLAUDE_API_KEY", "ANTHROPIC_API_KEY"},
+        {"GEMINI_API_KEY", "GOOGLE_API_KEY"},
+        {"OTEL_EXPORTER_OTLP_ENDPOIN", "OTEL_EXPORTER_OTLP_ENDPOINT"},
+        {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"},
+        {"OTEL_RESOURCE_ATRIBUTES", "OTEL_RESOURCE_ATTRIBUTES"},
+        {"LOGLEVEL", "LOG_LEVEL"},
+        {"PERSAI_REDIS_URI", "PERSAI_REDIS"},
+        {"PERSAI_REDIS_HOST", "PERSAI_REDIS"},
+        {"PERSAI_REDIS_CONNECTION_STRING", "PERSAI_REDIS"},
+        {"PERSAI_MODEL_PATIENCE_SECONDS", "PERSAI_MODEL_PATIENCE"},
+        {"persai_redis", "PERSAI_REDIS"},
+        {"Persai_Redsi", "PERSAI_REDIS"},
+        {"PERSIA_REDIS", "PERSAI_REDIS"},
+        {"PERSEAI_GATEWAYS", "PERSAI_GATEWAYS"},
+        {"PERSAI_OPENAI_API_KEY", "OPENAI_API_KEY"},
+        {"PERSAI_PERSES_URL", "PERSES_API_URL"},
+        {"PERSAI_LOG_LEVEL", "LOG_LEVEL"},
+        {"PERSAI_GATEWAY", "PERSAI_GATEWAYS"},
+        {"PERSAI_MODEL", "PERSAI_MODELS"}};
     for (size_t i = 0; i < sizeof(meant) / sizeof(meant[0]); i++) {
-        assert_false(settings_known(meant[i][0], &nearest));
-        assert_string_equal(nearest, meant[i][1]);
+        if (settings_known(meant[i][0], &nearest) || !nearest || strcmp(nearest, meant[i][1]) != 0)
+            fail_msg("%s: %s", meant[i][0], nearest ? nearest : "none");
     }
     static const char *const fine[] = {"OPENAI_BASE_URL",
                                        "OPENAI_API_KEY_2",
@@ -141,6 +188,16 @@ static void names(void **state)
                                        "OPENAI_ORG_ID",
                                        "HOME",
                                        "ANTHROPIC_LOG_LEVEL",
+                                       "ANTHROPIC_AUTH_TOKEN",
+                                       "OPENAI_API_KEY_EU",
+                                       "OPENAI_API_KEY_2_FILE",
+                                       "MISTRAL_API_KEY",
+                                       "OTEL_SERVICE_VERSION",
+                                       "OTEL_EXPORTER_OTLP_PROTOCOL",
+                                       "LOG_FILE",
+                                       "PERSON_NAME",
+                                       "PERSES_AUTH",
+                                       "http_proxy",
                                        "PERSES_USER"};
     for (size_t i = 0; i < sizeof(fine) / sizeof(fine[0]); i++)
         assert_true(settings_known(fine[i], &nearest));
@@ -150,6 +207,10 @@ static void names(void **state)
     assert_string_equal(nearest, "PERSAI_MODEL_PATIENCE");
     assert_false(settings_known("PERSAI_XYZZYPLUGH", &nearest));
     assert_null(nearest);
+    static const char *const fields[] = {"base_url", "model", "key_env", NULL};
+    assert_string_equal(settings_nearest("baseurl", fields), "base_url");
+    assert_string_equal(settings_nearest("modell", fields), "model");
+    assert_null(settings_nearest("temperature", fields));
     char longest[300];
     memset(longest, 'A', sizeof(longest));
     memcpy(longest, "PERSAI_", 7);
@@ -192,7 +253,7 @@ static void what_crosses_a_network_in_the_clear_is_told(void **state)
     for (size_t i = 0; i < sizeof(clear) / sizeof(*clear); i++) {
         assert_false(settings_private("S", clear[i], why));
         assert_non_null(strstr(why, "in the clear"));
-        assert_null(strstr(why, "word"));
+        assert_null(strstr(why, "w0rd"));
     }
 }
 
@@ -200,6 +261,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses),
+        cmocka_unit_test(what_is_wrong_with_an_address_is_said),
         cmocka_unit_test(origins),
         cmocka_unit_test(places_to_listen),
         cmocka_unit_test(networks),
