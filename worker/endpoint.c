@@ -1,5 +1,6 @@
 #include "worker/endpoint.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,19 +47,82 @@ static const char *text(const json_t *v, const char *key)
     return t && t[0] ? t : NULL;
 }
 
+static bool is_among(const char *name, const char *const *names)
+{
+    while (*names && strcmp(*names, name) != 0)
+        names++;
+    return *names != NULL;
+}
+
+/* baseUrl, base-url and BASE_URL are base_url. */
+static bool same_word(const char *a, const char *b)
+{
+    for (;; a++, b++) {
+        a += strspn(a, "_-");
+        b += strspn(b, "_-");
+        if (tolower((unsigned char)*a) != tolower((unsigned char)*b))
+            return false;
+        if (!*a)
+            return true;
+    }
+}
+
+/* NULL: it is like none. */
+static const char *meant(const char *key, const char *const *names)
+{
+    static const char *const others[][2] = {{"api_key", "key_env"},
+                                            {"key", "key_env"},
+                                            {"token", "key_env"},
+                                            {"api_key_env", "key_env"},
+                                            {"api_key_file", "key_file"},
+                                            {"api_base", "base_url"},
+                                            {"url", "base_url"},
+                                            {"endpoint", "base_url"},
+                                            {"base_url", "url"},
+                                            {"endpoint", "url"},
+                                            {"max_tokens", "max_output_tokens"},
+                                            {"context_window", "window"},
+                                            {"context_length", "window"},
+                                            {"vendor", "provider"},
+                                            {"type", "provider"},
+                                            {"prices", "price"},
+                                            {"rpm", "requests_per_minute"},
+                                            {"tpm", "tokens_per_minute"},
+                                            {"allow", "tools"},
+                                            {"allowed_tools", "tools"}};
+    for (size_t i = 0; names[i]; i++)
+        if (same_word(key, names[i]))
+            return names[i];
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        if (same_word(key, others[i][0]) && is_among(others[i][1], names))
+            return others[i][1];
+    return settings_nearest(key, names);
+}
+
 bool endpoint_known(const json_t *object, const char *const *names, char reason[160])
 {
     const char *key;
     json_t *v;
     json_object_foreach((json_t *)object, key, v)
     {
-        size_t i = 0;
-        while (names[i] && strcmp(names[i], key) != 0)
-            i++;
-        if (names[i] == NULL) {
-            snprintf(reason, 160, "\"%.60s\" is no field that is known", key);
-            return false;
-        }
+        if (is_among(key, names))
+            continue;
+        const char *near = meant(key, names);
+        snprintf(reason, 160, "\"%.60s\" is no field that is known%s%s%s", key,
+                 near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+        return false;
+    }
+    return true;
+}
+
+bool endpoint_texts(const json_t *object, const char *const *names, char reason[160])
+{
+    for (; *names; names++) {
+        const json_t *v = json_object_get(object, *names);
+        if (!v || json_string_length(v) > 0)
+            continue;
+        snprintf(reason, 160, "\"%s\" must be a text, and not an empty one", *names);
+        return false;
     }
     return true;
 }

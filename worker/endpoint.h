@@ -13,10 +13,12 @@ enum { ENDPOINT_HOST_MAX = 280 };
 void endpoint_host(const char *url, char out[ENDPOINT_HOST_MAX]);
 /* A header's name and value as RFC 9110 has them; the ones that are ours are not given away. */
 bool endpoint_header_ok(const char *name, const char *value);
-/* All its members are among names (NULL-terminated). False and a sentence: a word that is misspelt
- * would be as good as absent, and what is absent has a default (a vendor's own address). No object,
- * or NULL: true. */
+/* All its members are among names (NULL-terminated). False and a sentence, with the name that was
+ * meant: a word that is misspelt would be as good as absent, and what is absent has a default (a
+ * vendor's own address). No object, or NULL: true. */
 bool endpoint_known(const json_t *object, const char *const *names, char reason[160]);
+/* Those of names that are there are texts, and not empty: else they would be as good as absent. */
+bool endpoint_texts(const json_t *object, const char *const *names, char reason[160]);
 /* The JSON list in a file, which setting names. NULL and a sentence that begins with setting. */
 json_t *endpoint_list(const char *setting, const char *path, char error[256]);
 /* The line of such a file on which an item of the list begins (from 0), or the first after it that

@@ -114,11 +114,23 @@ static bool known_fields(const json_t *v, char reason[160])
         "options", "window",   "limits",     "max_output_tokens", "price",       "bytes_per_token",
         "headers", "query",    "key_header", "max_tokens_field",  "fallbacks",   "offers",
         "key_env", "key_file", "size",       "thinks_first",      "description", NULL};
+    static const char *const texts[] = {"name",     "provider",   "model", "base_url",
+                                        "api",      "tools",      "size",  "key_env",
+                                        "key_file", "key_header", NULL};
+    static const char *const objects[] = {"headers", "query", "limits", "price", "options"};
     static const char *const limits[] = {"requests_per_minute", "tokens_per_minute", "concurrent",
                                          NULL};
     static const char *const price[] = {"input", "output", "cached", NULL};
-    return endpoint_known(v, model, reason) &&
-           endpoint_known(json_object_get(v, "limits"), limits, reason) &&
+    if (!endpoint_known(v, model, reason) || !endpoint_texts(v, texts, reason))
+        return false;
+    for (size_t i = 0; i < sizeof(objects) / sizeof(objects[0]); i++) {
+        const json_t *given = json_object_get(v, objects[i]);
+        if (given && !json_is_object(given)) {
+            snprintf(reason, 160, "\"%s\" must be an object", objects[i]);
+            return false;
+        }
+    }
+    return endpoint_known(json_object_get(v, "limits"), limits, reason) &&
            endpoint_known(json_object_get(v, "price"), price, reason);
 }
 
@@ -146,6 +158,11 @@ static bool read_model(struct model *m, const json_t *v, char reason[160])
     if (!name)
         name = full;
     const char *url = text(v, "base_url") ? text(v, "base_url") : provider_facts(p)->url;
+    if (strchr(url, '?') && endpoint_url_ok(url)) {
+        snprintf(reason, 160,
+                 "its base_url has a query (?): leave that out and give it by \"query\"");
+        return false;
+    }
     if (!model_url_ok(url)) {
         snprintf(reason, 160,
                  "its base_url is neither an http:// or https:// address nor the path of a "

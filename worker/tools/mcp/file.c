@@ -91,11 +91,12 @@ static bool read_server(struct mcp_file *f, const json_t *v, char reason[160])
     static const char *const fields[] = {"name",      "url",     "timeout",    "refresh",
                                          "max_bytes", "headers", "key_header", "key_env",
                                          "key_file",  "tools",   NULL};
+    static const char *const texts[] = {"name", "url", "key_env", "key_file", "key_header", NULL};
     struct mcp_config *c = &f->servers[f->count++];
     const char *name = text(v, "name"), *url = text(v, "url"), *header = text(v, "key_header");
     *c = (struct mcp_config){
         .timeout_ms = TIMEOUT_MS, .refresh_ms = REFRESH_MS, .bytes_max = BYTES_MAX};
-    if (!endpoint_known(v, fields, reason))
+    if (!endpoint_known(v, fields, reason) || !endpoint_texts(v, texts, reason))
         return false;
     if (!name_ok(name)) {
         snprintf(reason, 160, "it needs a \"name\" of at most %d letters and digits",

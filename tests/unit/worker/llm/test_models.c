@@ -199,6 +199,31 @@ static void what_is_wrong_is_said_with_its_line(void **state)
          ", line 4 (b): the variable"},
         {"[\n7]", ", line 2 (): "},
         {"[{\"provider\":\"opnai\",\"model\":\"x\"}]", ", line 1 (x): "},
+        /* what was meant */
+        {FIRST "\"model\":\"b\",\"basurl\":\"http://h/v1\"}]", "did you mean \"base_url\"?"},
+        {FIRST "\"model\":\"b\",\"baseURL\":\"http://h/v1\"}]", "did you mean \"base_url\"?"},
+        {FIRST "\"model\":\"b\",\"url\":\"http://h/v1\"}]", "did you mean \"base_url\"?"},
+        {FIRST "\"model\":\"b\",\"apiKey\":\"k\"}]", "did you mean \"key_env\"?"},
+        {FIRST "\"model\":\"b\",\"max_tokens\":9}]", "did you mean \"max_output_tokens\"?"},
+        {FIRST "\"model\":\"b\",\"limits\":{\"concurent\":9}}]", "did you mean \"concurrent\"?"},
+        {FIRST "\"model\":\"b\",\"price\":{\"outputs\":9}}]", "did you mean \"output\"?"},
+        {FIRST "\"model\":\"b\",\"zzzzzzzzz\":9}]", "\"zzzzzzzzz\" is no field that is known"},
+        /* what is no text would be as good as absent: the vendor's own address, no key */
+        {FIRST "\"model\":\"b\",\n\"base_url\":[\"http://h/v1\"]}]",
+         ", line 6 (b): \"base_url\" must be a text"},
+        {FIRST "\"model\":\"b\",\"base_url\":\"\"}]", "\"base_url\" must be a text"},
+        {FIRST "\"model\":\"b\",\"base_url\":null}]", "\"base_url\" must be a text"},
+        {FIRST "\"model\":\"b\",\"key_env\":7}]", "\"key_env\" must be a text"},
+        {FIRST "\"model\":\"b\",\"key_file\":\"\"}]", "\"key_file\" must be a text"},
+        {FIRST "\"model\":\"b\",\"key_header\":{}}]", "\"key_header\" must be a text"},
+        {FIRST "\"model\":\"b\",\"api\":false}]", "\"api\" must be a text"},
+        {FIRST "\"model\":\"b\",\"tools\":[]}]", "\"tools\" must be a text"},
+        {FIRST "\"model\":\"b\",\"size\":1}]", "\"size\" must be a text"},
+        {FIRST "\"model\":\"b\",\"headers\":[\"X-A: b\"]}]", "\"headers\" must be an object"},
+        {FIRST "\"model\":\"b\",\"query\":\"a=b\"}]", "\"query\" must be an object"},
+        {FIRST "\"model\":\"b\",\"limits\":9}]", "\"limits\" must be an object"},
+        {FIRST "\"model\":\"b\",\"price\":null}]", "\"price\" must be an object"},
+        {FIRST "\"model\":\"b\",\"base_url\":\"https://h/v1?api-version=1\"}]", "by \"query\""},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char error[256] = "";
