@@ -62,8 +62,10 @@ def test_a_panel_is_run_and_read_with_variables_of_outside(stack: Stack, board: 
     assert run["kind"] != "error", run
     assert run["query"] == (f'{TEMPERATURE}{{room=~"(kitchen|attic)",room=~"(at|ce|ki).*",room!~"cellar"}} * 2'), run
     assert {s["labels"]["room"]: s["last"] for s in run["series"]} == {"kitchen": 43, "attic": 66}, run
-    assert read["panels"][0]["queries"][0]["query"].startswith(f'{TEMPERATURE}{{room=~".*"'), read
+    assert read["panels"][0]["queries"][0]["query"] == (
+        f'{TEMPERATURE}{{room=~"$warm",room=~"$start.*",room!~"cellar"}} * 2'), read
+    assert any("$warm is all of its values" in note and "run_panel" in note for note in read["notes"]), read
     assert {v["name"]: (v.get("of"), v["value"]) for v in read["variables"]} == {
-        "gone": (None, "cellar"), "warm": ("project", ".*"), "start": ("project", ".*"),
+        "gone": (None, "cellar"), "warm": ("project", "$__all"), "start": ("project", "$__all"),
         "factor": ("project", "2"), "metric": ("all projects", TEMPERATURE)}, read
     assert not any("no default" in note for note in read["notes"]), read

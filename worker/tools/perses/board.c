@@ -32,6 +32,7 @@ void board_free(void *extra)
     buf_free(&d->variables);
     buf_free(&d->unknown);
     buf_free(&d->lacking);
+    buf_free(&d->any);
     buf_free(&d->label);
     buf_free(&d->locals);
     free(d->query);
@@ -52,11 +53,13 @@ struct board *board_new(struct tool_run *r)
     d->vars.step_ms = moment_step((end - start) / POINTS + 1);
     d->vars.project = d->project;
     d->vars.dashboard = d->name;
+    d->vars.keep_any = true;
     d->query_max = BOARD_QUERY_SHOWN;
     buf_init(&d->display, 400);
     buf_init(&d->variables, 4096);
     buf_init(&d->unknown, 200);
     buf_init(&d->lacking, LACKING_BYTES_MAX);
+    buf_init(&d->any, 200);
     buf_init(&d->label, VARS_VALUE_MAX);
     buf_init(&d->locals, LOCALS_BYTES_MAX);
     return d;
@@ -105,6 +108,8 @@ static void write_queries(struct board *d, const json_t *queries, struct buf *b)
             break;
         if (!vars_apply(&d->vars, text, &whole, &unknown) && unknown.len > 0)
             take_unknown(d, text, unknown);
+        if (vars_any(&d->vars, text) && d->any.len == 0)
+            buf_puts(&d->any, vars_any(&d->vars, text)->name);
         buf_puts(b, i > 0 ? ",{" : "{");
         row_text(b, "language", item_str(item_at(query, "spec", "plugin", NULL), "kind"));
         row_long(b, "query", buf_str(&whole), d->query_max);
@@ -113,6 +118,16 @@ static void write_queries(struct board *d, const json_t *queries, struct buf *b)
         buf_putc(b, '}');
     }
     buf_putc(b, ']');
+}
+
+void board_note_any(struct rows *r)
+{
+    struct board *d = r->extra;
+    if (d->any.len > 0)
+        rows_note(r,
+                  "$%s is all of its values, which only its datasource knows: run_panel puts them "
+                  "in. Any value (.*) can be more than the dashboard shows.",
+                  buf_cstr(&d->any));
 }
 
 void board_panel(struct board *d, struct str id, const json_t *panel, struct buf *b)
@@ -169,7 +184,10 @@ static void take_variable(struct board *d, const json_t *item, const char *from)
     row_text(&d->variables, "from", item_str(json_object_get(spec, "plugin"), "kind"));
     if (var) {
         var->told = true;
-        vars_write(var, &value);
+        if (var->any)
+            buf_puts(&value, VARS_ALL);
+        else
+            vars_write(var, &value);
         row_text(&d->variables, "value", buf_str(&value));
     }
     buf_putc(&d->variables, '}');
@@ -265,6 +283,7 @@ void board_ask(struct tool_run *r, const struct rows_spec *spec, struct board *t
                 str_trim(args_str(r->args, "dashboard")));
     buf_clear(&take_d->unknown);
     buf_clear(&take_d->lacking);
+    buf_clear(&take_d->any);
     rows_ask_perses(rows, buf_cstr(&api), &form);
 }
 

@@ -15,6 +15,7 @@ struct board {
     char project[BOARD_NAME_MAX + 1], name[BOARD_NAME_MAX + 1];
     struct buf display, variables;
     struct buf unknown, lacking; /* the first name without a value, and the queries with such */
+    struct buf any;              /* the first whose values only its datasource knows */
     bool more;                   /* than variables holds */
     size_t query_max;
     unsigned outside; /* how many places outside of the dashboard were asked for variables */
@@ -22,7 +23,7 @@ struct board {
     /* run_panel */
     char *query, *datasource, *query_kind;
     struct buf locals; /* names of the dashboard's own Prometheus datasources, as |a|b| */
-    bool found;
+    bool found, any_said;
     json_t *values;          /* of an open variable: an object, by value */
     struct buf label;        /* of a series, which has the value */
     struct pattern *pattern; /* of the value's part that counts; NULL: all */
@@ -30,6 +31,8 @@ struct board {
 struct board *board_new(struct tool_run *r);
 /* The names of whose it is; what is no name is left empty. */
 void board_place(struct board *d, struct str project, struct str name);
+/* Says what d->any is. */
+void board_note_any(struct rows *r);
 /* Of a panel: its members but the braces. */
 void board_panel(struct board *d, struct str id, const json_t *panel, struct buf *b);
 struct str board_query_text(const json_t *query); /* in whatever language it is, else empty */

@@ -124,6 +124,12 @@ static bool found_row(struct rows *r, unsigned path, struct str key, json_t *ite
     return true;
 }
 
+static void found_head(struct rows *r, struct buf *b)
+{
+    (void)b;
+    board_note_any(r);
+}
+
 static const struct rows_spec found_spec = {
     .kind = "panels",
     .list = "panels",
@@ -132,6 +138,7 @@ static const struct rows_spec found_spec = {
     .path_count = 3,
     .paths = {"*/metadata", "*/spec/variables/*", "*/spec/panels/*"},
     .row = found_row,
+    .head = found_head,
     .empty = "There are no panels that this person may see.",
 };
 
@@ -161,6 +168,7 @@ static void board_head(struct rows *r, struct buf *b)
     if (d->unknown.len > 0)
         rows_note(r, "The variable %s has no default: give it by variables, as %s=value.",
                   buf_cstr(&d->unknown), buf_cstr(&d->unknown));
+    board_note_any(r);
 }
 
 static bool look_outside(struct rows *rows)

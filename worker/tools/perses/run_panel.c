@@ -72,6 +72,7 @@ static bool take_values(struct rows *rows)
                    "All of the variable %s is any value here: it has %zu, too many for a query.",
                    var->name, count);
         run_remark(r, buf_str(&remark));
+        d->any_said = true;
         vars_close(var, NULL);
     }
     r->state = d;
@@ -162,6 +163,20 @@ static bool ask_values(struct tool_run *r, struct board *d, const struct var *va
 
 /* ---- the query ---- */
 
+/* What runs may be of more than the dashboard shows. */
+static void remark_any(struct tool_run *r, const struct board *d)
+{
+    const struct var *var = vars_any(&d->vars, str_of(d->query));
+    scoped_buf(remark, 400);
+    if (!var || d->any_said)
+        return;
+    buf_printf(&remark,
+               "All of the variable %s is any value here, since its values could not be found "
+               "out: this can be more than the dashboard shows. Give its values by variables.",
+               var->name);
+    run_remark(r, buf_str(&remark));
+}
+
 /* At its datasource: with the values that only that knows the query is whole. Those of another
  * datasource stay any. */
 static void run_whole(struct tool_run *r)
@@ -179,6 +194,7 @@ static void run_whole(struct tool_run *r)
         vars_close(var, NULL);
     }
     vars_apply(&d->vars, str_of(d->query), &whole, NULL);
+    remark_any(r, d);
     board_free(d);
     if (whole.overflowed) {
         run_fail(r, "bad_arguments",
@@ -234,6 +250,7 @@ static bool run_query(struct rows *rows)
 {
     struct tool_run *r = rows->run;
     struct board *d = rows->extra;
+    d->vars.keep_any = false;
     if (d->query == NULL || d->query[0] == '\0') {
         run_fail(r, "not_found", "%s",
                  d->found ? "The panel has no such query."

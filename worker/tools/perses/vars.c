@@ -12,7 +12,7 @@
 
 enum { NAME_MAX_BYTES = 75, SCRAPE_MS = 15000 };
 
-static const char all_value[] = "$__all";
+static const char all_value[] = VARS_ALL;
 
 void vars_free(struct vars *v)
 {
@@ -51,6 +51,7 @@ static void set(struct vars *v, struct str name, json_t *take_values, bool list,
     var->open = NULL;
     var->list = list;
     var->finished = finished;
+    var->any = false;
 }
 
 static json_t *one(struct str value)
@@ -96,6 +97,8 @@ static void set_open(struct vars *v, struct str name, const json_t *plugin, cons
     struct str kind = item_str(plugin, "kind");
     set(v, name, one(STR(".*")), false, true);
     struct var *var = vars_find(v, name);
+    if (var)
+        var->any = true;
     for (size_t i = 0; var && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         if (!str_is(kind, kinds[i]))
             continue;
@@ -489,7 +492,18 @@ void vars_close(struct var *var, json_t *take_values)
     json_decref(var->values);
     var->values = take_values;
     var->list = true;
-    var->finished = false;
+    var->finished = var->any = false;
+}
+
+const struct var *vars_any(const struct vars *v, struct str text)
+{
+    struct str name;
+    while (next_name(&text, &name)) {
+        const struct var *var = known(v, name);
+        if (var && var->any)
+            return var;
+    }
+    return NULL;
 }
 
 bool vars_apply(const struct vars *v, struct str query, struct buf *out, struct str *unknown)
@@ -503,7 +517,9 @@ bool vars_apply(const struct vars *v, struct str query, struct buf *out, struct 
             buf_putc(out, query.at[i++]);
             continue;
         }
-        if (var) {
+        if (var && var->any && v->keep_any) {
+            buf_add(out, rest.at, len);
+        } else if (var) {
             write_formatted(var, format, out);
         } else if (!built_in(v, name, out)) {
             buf_add(out, rest.at, len);

@@ -5,8 +5,9 @@
  * prometheus, queryparam, raw, regex, regexliteral, singlequote, sqlstring, text). Without a format
  * several values become a group of a regular expression, (a|b). "All" is the variable's
  * customAllValue; without one the values of a list: a static one's, or what the datasource says
- * (vars_open); of others, which only their plugins know, it is .*. Where nothing was chosen
- * it is all if that is offered, else the first of a static list. What is not known stays as it is
+ * (vars_open); of others, which only their plugins know, it is any value, .*, in what runs, and
+ * its name in what is shown (keep_any). Where nothing was chosen it is all if that is offered,
+ * else the first of a static list. What is not known stays as it is
  * and is named. Built-in ones ($__rate_interval, $__range, $__from …) come from the time range,
  * $__project and $__dashboard from whose they are. Memory: vars_free. */
 #ifndef WORKER_TOOLS_PERSES_VARS_H
@@ -35,12 +36,15 @@ struct vars {
         /* All values of a list that the datasource has (VARS_OPEN_KINDS): its plugin, and in it
          * "needs": what may name other variables, "capturingRegexp". NULL: it has values. */
         json_t *open;
+        bool any;  /* all of a list whose values are not known: .* */
         bool told; /* its reader's */
     } all[VARS_MAX];
     unsigned count;
     int64_t end_ms, range_ms, step_ms; /* end_ms: Unix milliseconds */
     const char *project, *dashboard;   /* whose they are; borrowed; NULL or empty: not known */
+    bool keep_any; /* .* would be more than is meant: vars_apply leaves the name */
 };
+#define VARS_ALL "$__all"
 void vars_free(struct vars *v);
 /* One of spec.variables; a value that was set before stays (but for $__all, which is resolved).
  * Names and values that are too long are left out. */
@@ -56,6 +60,8 @@ bool vars_lack(const struct vars *v, struct str text);
 struct var *vars_open(const struct vars *v, struct str text);
 /* NULL: it stays any value. */
 void vars_close(struct var *var, json_t *take_values);
+/* The first variable that the text names of which any value is taken; NULL: none. */
+const struct var *vars_any(const struct vars *v, struct str text);
 /* Its values as they stand in a query without a format. */
 void vars_write(const struct var *var, struct buf *out);
 #define VARS_PUT_IN_NOTE "The variables of Perses were put in: see query."

@@ -62,8 +62,10 @@ static bool refuse_blanket(struct reader *r, struct str text)
 
 static bool refuse_variable(struct reader *r)
 {
-    return refuse(r, "Refused: the query has a variable that is not known here ($__rate_interval, "
-                     "$__interval and $__range are). Write its value itself.");
+    return refuse(r,
+                  "Refused: the query has a variable that is not known here ($__rate_interval, "
+                  "$__interval and $__range are). Write its value itself; a dashboard's panel is "
+                  "run with its variables by run_panel.");
 }
 
 static char peek(const struct reader *r) { return r->at < r->len ? r->text[r->at] : '\0'; }

@@ -499,9 +499,11 @@ static void a_panels_variables_may_be_of_its_project_and_have_all_values(void **
     /* What is shown of it as well, and one of its variables is listed with whose it is. */
     fixture_run(f, script, "get_panel",
                 "{\"project\":\"shop\",\"dashboard\":\"nodes\",\"panel\":\"p1\"}");
-    expect(f, "\"query\":\"cpu{job=~\\\".*\\\",env=\\\"prod\\\"}\"");
+    expect(f, "\"query\":\"cpu{job=~\\\"$job\\\",env=\\\"prod\\\"}\"");
+    expect(f, "$job is all of its values, which only its datasource knows: run_panel");
     expect(f, "\"variables\":[{\"name\":\"project\",\"value\":\"p1\"},{\"name\":\"job\",\"of\":"
-              "\"project\",\"from\":\"PrometheusLabelValuesVariable\",\"value\":\".*\"},{\"name\":"
+              "\"project\",\"from\":\"PrometheusLabelValuesVariable\",\"value\":\"$__all\"},{"
+              "\"name\":"
               "\"env\",\"of\":\"all projects\",\"value\":\"prod\"}]");
     expect(f, "\"total\":1,\"shown\":1");
     assert_null(strstr(f->content, "has no default"));
@@ -600,6 +602,8 @@ static void all_values_are_those_of_perses_plugins(void **state)
         fixture_run(f, script, "run_panel",
                     "{\"project\":\"shop\",\"dashboard\":\"nodes\",\"panel\":\"CPU\"}");
         assert_string_equal(fixture_text(f, "query"), rows[i].wanted);
+        bool any = strstr(rows[i].wanted, "=~\".*\"") != NULL;
+        assert_int_equal(any, strstr(f->content, "is any value here") != NULL);
     }
 }
 
