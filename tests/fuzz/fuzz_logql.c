@@ -7,7 +7,11 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct logql q, again;
-    struct str text = {(const char *)data, size};
+    struct str text = {(const char *)data, size}, first;
+    scoped_buf(named, 1 << 16);
+    if (logql_names(text, &named, &first))
+        CHECK(first.at >= text.at && first.at + first.len <= text.at + size);
+    CHECK(named.overflowed || named.len <= size);
     if (!logql_read(&q, text)) {
         CHECK(q.error[0] != '\0');
         return 0;

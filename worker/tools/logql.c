@@ -391,3 +391,79 @@ static bool may_be_left_out(struct regex *r)
     }
     return out;
 }
+
+/* ---- names ---- */
+
+void logql_name(struct buf *b, struct str name)
+{
+    if (name.len > 0 && isdigit((unsigned char)name.at[0]))
+        buf_putc(b, '_');
+    for (size_t i = 0; i < name.len; i++) {
+        unsigned char c = (unsigned char)name.at[i];
+        if ((c & 0xc0) != 0x80) /* of a character's bytes the first */
+            buf_putc(b, isalnum(c) ? (char)c : '_');
+    }
+}
+
+/* How long the name with a dot is that begins there; 0: none does. */
+static size_t dotted(struct str q, size_t at)
+{
+    char before = at > 0 ? q.at[at - 1] : ' ';
+    size_t end = at;
+    bool dots = false;
+    if (in_word(before) || before == '.' || before == '$' || isdigit((unsigned char)q.at[at]))
+        return 0;
+    for (; end < q.len; end++) {
+        bool dot = q.at[end] == '.' && end > at && end + 1 < q.len && in_word(q.at[end + 1]);
+        if (!dot && !in_word(q.at[end]))
+            break;
+        dots = dots || dot;
+    }
+    return dots ? end - at : 0;
+}
+
+/* Is the string from `at` to `end`, its quotes included, a label of a selector? last: what means
+ * something before it. */
+static bool quoted_name(struct str q, size_t at, size_t end, char last)
+{
+    size_t next = end + 1;
+    if ((last != '{' && last != ',') || end >= q.len || end == at + 1 ||
+        memchr(q.at + at, '\\', end - at))
+        return false;
+    while (next < q.len && isspace((unsigned char)q.at[next]))
+        next++;
+    return next < q.len && (q.at[next] == '=' || q.at[next] == '!');
+}
+
+bool logql_names(struct str query, struct buf *out, struct str *first)
+{
+    unsigned braces = 0;
+    char last = ' ';
+    *first = (struct str){NULL, 0};
+    for (size_t i = 0; i < query.len;) {
+        char c = query.at[i];
+        bool string = c == '"' || c == '`';
+        size_t end = string     ? skip_string(query, i) + 1
+                     : c == '#' ? skip_comment(query, i)
+                                : i + dotted(query, i);
+        struct str name = {query.at + i, end - i};
+        if (string && braces > 0 && quoted_name(query, i, end - 1, last))
+            name = (struct str){name.at + 1, name.len - 2};
+        else if (string || c == '#' || name.len == 0)
+            name.len = 0;
+        if (name.len > 0) {
+            logql_name(out, name);
+            *first = first->len > 0 ? *first : name;
+        } else {
+            end = end > i ? end : i + 1;
+            end = end < query.len ? end : query.len;
+            buf_add(out, query.at + i, end - i);
+        }
+        braces += c == '{';
+        braces -= c == '}' && braces > 0;
+        if (!isspace((unsigned char)c))
+            last = string ? '"' : c;
+        i = end;
+    }
+    return first->len > 0;
+}

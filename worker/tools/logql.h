@@ -25,5 +25,11 @@ struct logql {
 bool logql_read(struct logql *q, struct str query);
 /* Does a selector of matchers name at least one value? {} and {a=~".*"} would read everything. */
 bool logql_selects(struct str selector);
+/* The query with each label as Loki has it: of OpenTelemetry's names (service.name, "service.name")
+ * it keeps letters, digits and '_', and writes '_' for the rest. False: there is no such name;
+ * else *first is one, in the query. */
+bool logql_names(struct str query, struct buf *out, struct str *first);
+/* One name, so written. */
+void logql_name(struct buf *b, struct str name);
 
 #endif

@@ -417,6 +417,28 @@ static void put_in_variables(struct loki *l)
     run_remark(r, STR(VARS_PUT_IN_NOTE));
 }
 
+static void remark_name(struct tool_run *r, struct str name)
+{
+    scoped_buf(remark, 600);
+    scoped_buf(clean, 200);
+    text_clean(&clean, name, 100);
+    buf_printf(&remark, "Loki has %s as ", buf_cstr(&clean));
+    logql_name(&remark, buf_str(&clean));
+    buf_puts(&remark, ": it was asked so.");
+    run_remark(r, buf_str(&remark));
+}
+
+/* OpenTelemetry's names in an argument become Loki's. */
+static void take_names(struct tool_run *r, const char *argument)
+{
+    struct str first;
+    scoped_buf(text, FORM_BYTES_MAX / 4);
+    if (!logql_names(args_str(r->args, argument), &text, &first) || text.overflowed)
+        return;
+    remark_name(r, first);
+    json_object_set_new(r->args, argument, json_stringn(text.at, text.len));
+}
+
 void loki_query(struct tool_run *r)
 {
     struct loki *l = xcalloc(1, sizeof(*l));
@@ -428,6 +450,7 @@ void loki_query(struct tool_run *r)
     if (!span_read(r, &l->span))
         return;
     put_in_variables(l);
+    take_names(r, "query");
     if (read_query(r, str_trim(args_str(r->args, "query")), &l->query))
         ask_stats(l);
 }
@@ -464,17 +487,24 @@ static const struct rows_spec label_values_spec = {
 
 void loki_labels(struct tool_run *r)
 {
-    struct str label = args_str(r->args, "label"), query = str_trim(args_str(r->args, "match"));
-    struct str selector;
+    struct str selector, given = args_str(r->args, "label"), label;
     struct span span;
     scoped_buf(form, FORM_BYTES_MAX);
     scoped_buf(api, 512);
+    scoped_buf(read, NAME_BYTES_MAX);
+    scoped_buf(name, NAME_BYTES_MAX);
+    take_names(r, "match");
+    struct str query = str_trim(args_str(r->args, "match"));
     if (!span_read(r, &span) || (query.len > 0 && !check(r, query, &selector)))
         return;
-    if (label.len > 0 && !name_is_classic(label, false)) {
+    if (given.len > 0 && (!name_read(given, false, &read) || strchr("./-", read.at[0]))) {
         run_fail(r, "bad_arguments", "The argument \"label\" is no label name.");
         return;
     }
+    logql_name(&name, buf_str(&read));
+    label = buf_str(&name);
+    if (!str_eq(label, buf_str(&read)))
+        remark_name(r, buf_str(&read));
     add_span(&form, &span);
     if (query.len > 0)
         source_param(&form, "query", selector);
@@ -511,6 +541,7 @@ static void ask_selector(struct tool_run *r, const struct rows_spec *spec, const
     struct str selector;
     struct span span;
     scoped_buf(form, FORM_BYTES_MAX);
+    take_names(r, "match");
     if (!check(r, str_trim(args_str(r->args, "match")), &selector) || !span_read(r, &span))
         return;
     source_param(&form, parameter, selector);

@@ -141,6 +141,18 @@ static const struct rows_spec values_spec = {
              "resource.service.name or span.http.status_code.",
 };
 
+/* One of OpenTelemetry's that was written without its scope (service.name): Tempo looks for it in
+ * all of them when a dot is before it. */
+static bool lacks_scope(struct str tag)
+{
+    static const char *const scopes[] = {".",     "resource.",        "span.",  "event.",
+                                         "link.", "instrumentation.", "parent."};
+    bool has = tag.len == 0 || !memchr(tag.at, '.', tag.len) || memchr(tag.at, ':', tag.len);
+    for (size_t i = 0; i < sizeof(scopes) / sizeof(scopes[0]); i++)
+        has = has || str_starts(tag, str_of(scopes[i]));
+    return !has;
+}
+
 void tempo_tags(struct tool_run *r)
 {
     struct str tag = str_trim(args_str(r->args, "tag"));
@@ -152,6 +164,11 @@ void tempo_tags(struct tool_run *r)
     source_param_count(&form, "start", (uint64_t)(span.start_ms / 1000));
     source_param_count(&form, "end", (uint64_t)((span.end_ms + 999) / 1000));
     buf_puts(&api, tag.len > 0 ? "/api/v2/search/tag/" : "/api/v2/search/tags");
+    if (lacks_scope(tag)) {
+        buf_putc(&api, '.');
+        run_remark(r, STR("The attribute was looked for in all scopes; in TraceQL it needs one, as "
+                          "resource.service.name, or a dot, as .service.name."));
+    }
     fetch_escape(&api, tag); /* a slash or a dot of it is escaped: it stays one segment */
     buf_puts(&api, tag.len > 0 ? "/values" : "");
     if (str_is(tag, ".") || str_is(tag, ".."))

@@ -244,6 +244,41 @@ static void deep_nesting_is_bounded(void **state)
     assert_false(read(&q, text));
 }
 
+/* OpenTelemetry's names, as Loki's receiver of OTLP writes them. */
+static void names_are_written_as_loki_has_them(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *query, *wanted; /* NULL: there is none */
+    } rows[] = {
+        {"{service.name=\"a.b\"}", "{service_name=\"a.b\"}"},
+        {"{\"service.name\"=\"a.b\", k8s.pod.name =~ `x.y`}",
+         "{service_name=\"a.b\", k8s_pod_name =~ `x.y`}"},
+        {"{a=\"b\",\"k8s/app\"!=\"c\"}", "{a=\"b\",k8s_app!=\"c\"}"},
+        {"sum by (service.name) (rate({a=\"b\"} | json | http.status_code >= 500 [1m]))",
+         "sum by (service_name) (rate({a=\"b\"} | json | http_status_code >= 500 [1m]))"},
+        {"{a=\"b\"} | line_format \"{{.x.y}}\"", NULL},
+        {"{a=\"b.c\"} |= \"d.e\" # f.g\n| x > 1.5 | y < .5", NULL},
+        {"{a=\"b\"} | label_format x=\"y.z\"", NULL},
+        {"rate({a=\"b\"}[1.5h]) * 2.5", NULL},
+        {"{a=\"b\"} |= \"open.string", NULL},
+        {"{a=\"b\"} | x=`open.string", NULL},
+        {"", NULL},
+        {"{.a}", NULL},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct str first;
+        scoped_buf(out, 1000);
+        bool any = logql_names(str_of(rows[i].query), &out, &first);
+        const char *wanted = rows[i].wanted ? rows[i].wanted : rows[i].query;
+        if (any != (rows[i].wanted != NULL) || strcmp(buf_cstr(&out), wanted) != 0)
+            fail_msg("%s: %s", rows[i].query, buf_cstr(&out));
+    }
+    scoped_buf(name, 100);
+    logql_name(&name, STR("2nd \xc3\xa4.b/c"));
+    assert_string_equal(buf_cstr(&name), "_2nd___b_c");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -253,6 +288,7 @@ int main(void)
         cmocka_unit_test(a_regular_expression_that_all_match_selects_nothing),
         cmocka_unit_test(a_template_that_multiplies_is_refused),
         cmocka_unit_test(deep_nesting_is_bounded),
+        cmocka_unit_test(names_are_written_as_loki_has_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -259,6 +259,60 @@ static void patterns_and_volumes_are_read(void **state)
     expect(f, "{\"stream\":{\"job\":\"api\",\"pod\":\"p\"}}");
 }
 
+static void names_of_opentelemetry_are_lokis_and_tempos(void **state)
+{
+    struct fixture *f = *state;
+    const struct str list = STR("{\"data\":[\"shop\"]}");
+    const struct answer script[] = {
+        GLOBALS,
+        LOCALS,
+        STATS("1000"),
+        {.path = "/loki/api/v1/label/service_name/values", .status = 200, .body = list},
+        {.path = "/loki/api/v1/label/k8s_app/values", .status = 200, .body = list},
+        {.path = "/loki/api/v1/series",
+         .status = 200,
+         .body = STR("{\"data\":[{\"service_name\":\"shop\"}]}")},
+        {.path = "/loki/api/v1/query_range",
+         .status = 200,
+         .body =
+             STR("{\"status\":\"success\",\"data\":{\"resultType\":\"streams\",\"result\":[]}}")},
+        {.path = "/api/v2/search/tag/.service.name/values",
+         .status = 200,
+         .body = STR("{\"tagValues\":[{\"type\":\"string\",\"value\":\"shop\"}]}")},
+        {.path = "/api/v2/search/tag/resource.service.name/values",
+         .status = 200,
+         .body = STR("{\"tagValues\":[{\"type\":\"string\",\"value\":\"shop\"}]}")},
+        {0}};
+    static const char *const labels[] = {"{\"label\":\"service.name\"}",
+                                         "{\"label\":\"\\\"service.name\\\"\"}",
+                                         "{\"label\":\"k8s/app\"}"};
+    for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++) {
+        fixture_run(f, script, "loki_labels", labels[i]);
+        expect(f, "\"values\":[\"shop\"]");
+        expect(f, i == 2 ? "Loki has k8s/app as k8s_app" : "Loki has service.name as service_name");
+    }
+    fixture_run(f, script, "loki_labels", "{\"label\":\"a}b\"}");
+    fixture_expect_error(f, "bad_arguments", "no label name");
+    static const char *const selectors[] = {"{service.name=\\\"shop\\\"}",
+                                            "{\\\"service.name\\\"=\\\"shop\\\"}"};
+    for (size_t i = 0; i < sizeof(selectors) / sizeof(selectors[0]); i++) {
+        char arguments[100];
+        snprintf(arguments, sizeof(arguments), "{\"match\":\"%s\"}", selectors[i]);
+        fixture_run(f, script, "loki_series", arguments);
+        expect(f, "{\"stream\":{\"service_name\":\"shop\"}}");
+        expect(f, "Loki has service.name as service_name");
+        snprintf(arguments, sizeof(arguments), "{\"query\":\"%s\"}", selectors[i]);
+        fixture_run(f, script, "loki_query", arguments);
+        assert_string_equal(fixture_text(f, "query"), "{service_name=\"shop\"}");
+    }
+    fixture_run(f, script, "tempo_tags", "{\"tag\":\"service.name\"}");
+    expect(f, "\"values\":[\"shop\"]");
+    expect(f, "looked for in all scopes");
+    fixture_run(f, script, "tempo_tags", "{\"tag\":\"resource.service.name\"}");
+    expect(f, "\"values\":[\"shop\"]");
+    assert_null(strstr(f->content, "all scopes"));
+}
+
 static void traces_are_found_and_summarised(void **state)
 {
     struct fixture *f = *state;
@@ -656,6 +710,7 @@ int main(void)
         T(logs_are_read),
         T(dear_and_blanket_log_queries_are_refused),
         T(patterns_and_volumes_are_read),
+        T(names_of_opentelemetry_are_lokis_and_tempos),
         T(traces_are_found_and_summarised),
         T(profiles_are_summed_by_function),
         T(alerts_and_silences_are_read),
