@@ -144,17 +144,23 @@ static void add_metadata(struct reply *r, const json_t *error, struct buf *messa
     }
 }
 
-/* How long it takes, in seconds, as a field beside the message: said behind it, where others have
- * it. */
-static void add_wait(const json_t *error, struct buf *message)
+/* When it may be asked again, as a field beside the message: seconds are said behind it, where
+ * others have them; a moment is kept. */
+static void add_wait(struct reply *r, const json_t *error, struct buf *message)
 {
-    static const char *const fields[] = {"retry_after", "retryAfter", "retry_after_seconds",
+    static const char *const fields[] = {"retry_after",         "retryAfter", "retry-after",
+                                         "retry_after_seconds", "reset_at",   "resets_at",
                                          "estimated_time"}; /* Hugging Face: a model is loaded */
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-        double s = json_number_value(json_object_get(error, fields[i]));
-        if (s > 0)
-            buf_printf(message, "%sretry in %.3f s", message->len > 0 ? "; " : "",
-                       s < 86400.0 ? s : 86400.0);
+        char *text = jsonio_dump(json_object_get(error, fields[i])), *end;
+        if (!text)
+            continue;
+        double s = strtod(text, &end);
+        if (s > 0 && s <= 86400.0 && *end == '\0')
+            buf_printf(message, "%sretry in %.3f s", message->len > 0 ? "; " : "", s);
+        else if (!r->refused_till[0])
+            snprintf(r->refused_till, sizeof(r->refused_till), "%s", text);
+        free(text);
     }
 }
 
@@ -206,7 +212,7 @@ enum err jsonio_error(struct reply *r, int http_status, const json_t *error)
     buf_add_str(&said, message);
     add_metadata(r, error, &said);
     add_details(error, &words, &said);
-    add_wait(error, &said);
+    add_wait(r, error, &said);
     return reply_refused(r, http_status, buf_str(&words), buf_str(&said));
 }
 
@@ -257,7 +263,7 @@ enum err jsonio_refusal(struct reply *r, int http_status, const json_t *root, st
     struct str message = root ? message_of(first, 0) : plain_text(body);
     scoped_buf(said, message.len + 256);
     buf_add_str(&said, message);
-    add_wait(first, &said);
+    add_wait(r, first, &said);
     return reply_refused(r, http_status, buf_str(&words), buf_str(&said));
 }
 

@@ -686,6 +686,8 @@ static int64_t pause_asked(const struct llm_call *c, bool limited)
         ms = c->reply.refusal.wait_ms;
     if (ms == 0)
         ms = llm_wait_parse(str_trim(str_of(c->reply.refused_till)), loop_wall_ms());
+    if (ms == 0)
+        ms = llm_wait_said(str_of(c->reply.refused_words), loop_wall_ms());
     return ms == 0 && c->fetch && limited ? llm_wait_reset_ms(c->fetch) : ms;
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 #include "worker/llm/errors.h"
 #include "worker/tools/moment.h"
@@ -121,6 +122,28 @@ static bool date(struct str text, int64_t *unix_ms)
         }
     }
     return false;
+}
+
+int64_t llm_wait_said(struct str words, int64_t wall_ms)
+{
+    static const char *const phrases[] = {"retry after ", "retry-after: ", "again after ",
+                                          "again at ",    "again on ",     "retry at ",
+                                          "until ",       "resets at ",    "reset at ",
+                                          "resets on ",   "available at ", "available on "};
+    enum { DATE_MIN = 16, DATE_MAX = 40 };
+    int64_t unix_ms;
+    for (size_t i = 0; i < sizeof(phrases) / sizeof(phrases[0]); i++) {
+        size_t len = strlen(phrases[i]);
+        for (size_t at = 0; at + len < words.len; at++) {
+            if (strncasecmp(words.at + at, phrases[i], len) != 0)
+                continue;
+            struct str rest = str_skip(words, at + len);
+            for (size_t n = rest.len < DATE_MAX ? rest.len : DATE_MAX; n >= DATE_MIN; n--)
+                if (date((struct str){rest.at, n}, &unix_ms))
+                    return bounded((double)(unix_ms - wall_ms));
+        }
+    }
+    return 0;
 }
 
 void llm_wait_words(int64_t wait_ms, char out[LLM_WAIT_WORDS])

@@ -15,6 +15,9 @@ int64_t llm_wait_reset_ms(const struct fetch *f);
 /* What a header says of a time, as ms from wall_ms (Unix ms) on: seconds, also with a fraction;
  * "6m0s"; Unix seconds or ms; RFC 3339; the three dates of RFC 9110, 5.6.7. 0: past or nonsense. */
 int64_t llm_wait_parse(struct str text, int64_t wall_ms);
+/* What an error's words say of a moment ("try again at 2026-11-23T10:12:54Z"), as ms from wall_ms
+ * on; 0: nothing. How long it takes is read elsewhere (errors.h). */
+int64_t llm_wait_said(struct str words, int64_t wall_ms);
 /* "25 s", "3 min (at 14:32 UTC)", "2 h (at 2026-11-29 00:10 UTC)": for sentences. */
 enum { LLM_WAIT_WORDS = 48 };
 void llm_wait_words(int64_t wait_ms, char out[LLM_WAIT_WORDS]);

@@ -270,6 +270,27 @@ static void retry_after_is_obeyed_unless_it_asks_for_too_much(void **state)
     assert_int_equal(w.done, 0);
 }
 
+static void a_moment_in_an_error_is_waited_for(void **state)
+{
+    static const char *const errors[] = {
+        "{\"error\":{\"message\":\"Slow down, try again at 2026-11-23T10:12:49Z.\"}}",
+        "{\"error\":\"Retry after Mon, 23 Nov 2026 10:12:49 GMT\"}",
+        "{\"error\":{\"message\":\"slow\",\"retry_after\":\"Mon, 23 Nov 2026 10:12:49 GMT\"}}",
+        "{\"error\":{\"message\":\"slow\",\"retryAfter\":\"2026-11-23T10:12:49Z\"}}",
+        "{\"error\":{\"message\":\"slow\",\"reset_at\":1795428769}}",
+        "{\"error\":{\"message\":\"slow\",\"retry_after\":\"5\"}}",
+        "{\"message\":\"slow\",\"retry_after\":5.0}",
+    };
+    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+        head(429);
+        data(errors[i]);
+        over(FETCH_OK, 429);
+        if (w.timer.after_ms < 5000 || w.timer.after_ms > 5100)
+            fail_msg("%s: %lld ms", errors[i], (long long)w.timer.after_ms);
+        end(state), begin(state);
+    }
+}
+
 static void limit_is_waited_for_as_the_error_says_and_told(void **state)
 {
     (void)state;
@@ -743,6 +764,7 @@ int main(void)
         TEST(stop_reason_without_an_end_is_waited_for_a_little),
         TEST(what_passes_is_tried_again_and_then_given_up),
         TEST(retry_after_is_obeyed_unless_it_asks_for_too_much),
+        TEST(a_moment_in_an_error_is_waited_for),
         TEST(retry_after_past_patience_ends_the_call_with_the_time),
         TEST(pause_of_an_overloaded_server_is_shorter_than_of_a_limit),
         TEST(limit_is_waited_for_as_the_error_says_and_told),

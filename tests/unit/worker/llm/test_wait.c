@@ -74,6 +74,34 @@ static void each_way_to_write_a_time_is_read(void **state)
     }
 }
 
+static void a_moment_in_an_errors_words_is_read(void **state)
+{
+    static const struct {
+        const char *words;
+        int64_t ms;
+    } rows[] = {
+        {"Too many requests, please retry after Mon, 23 Nov 2026 10:12:54 GMT.", 10000},
+        {"Rate limited. Retry-After: Mon, 23 Nov 2026 10:12:54 GMT", 10000},
+        {"Try again after Monday, 23-Nov-26 10:12:54 GMT", 10000},
+        {"{\"message\":\"Please try again at 2026-11-23T10:12:54Z\",\"code\":429}", 10000},
+        {"try again at 2026-11-23T11:12:54+01:00.", 10000},
+        {"Your limit resets at 2026-11-23 10:12:54 UTC", 10000},
+        {"The key is blocked until 2026-11-23T10:12:54.500Z (UTC)", 10500},
+        {"blocked until 2026-11-23T10:12:00Z", 0}, /* past */
+        {"blocked until 2027-11-23T10:12:00Z", 86400000},
+        {"try again at noon", 0},
+        {"retry after 5", 0}, /* how long: errors.c */
+        {"until ", 0},
+        {"", 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        int64_t ms = llm_wait_said(str_of(rows[i].words), now_ms);
+        if (ms != rows[i].ms)
+            fail_msg("\"%s\" is %lld ms", rows[i].words, (long long)ms);
+    }
+}
+
 #define HEADERS(...)                                                                               \
     static const char *const some[] = {__VA_ARGS__, NULL};                                         \
     headers = some
@@ -142,6 +170,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_way_to_write_a_time_is_read),
+        cmocka_unit_test(a_moment_in_an_errors_words_is_read),
         cmocka_unit_test(finer_header_wins_over_retry_after),
         cmocka_unit_test(limit_that_was_met_says_when),
     };
