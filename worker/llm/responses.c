@@ -261,9 +261,10 @@ static void read_usage(struct reply *r, const json_t *usage)
 static enum err read_end(struct reply *r, const json_t *response)
 {
     struct str status = json_text(json_object_get(response, "status"));
+    const json_t *error = json_object_get(response, "error"); /* some say no status */
     read_usage(r, json_object_get(response, "usage"));
-    if (str_is(status, "failed"))
-        return jsonio_error(r, 200, json_object_get(response, "error"));
+    if (str_is(status, "failed") || (status.len == 0 && json_object_size(error) > 0))
+        return jsonio_error(r, 200, error);
     if (str_is(status, "cancelled"))
         return reply_fail(r, ERR_MODEL_UNAVAILABLE, true,
                           "The model's server cancelled the answer");

@@ -195,6 +195,9 @@ static void responses(void **state)
         {CREATED TEXT "data: {'type':'response.done','response':{'status':'failed','error':{'code':"
                       "'rate_limit_exceeded','message':'x'}}}\n\n",
          "model_unavailable 429 throttled"},
+        {CREATED TEXT "data: {'type':'response.failed','response':{'error':{'code':"
+                      "'rate_limit_exceeded','message':'x'}}}\n\n",
+         "model_unavailable 429 throttled"},
         {CREATED TEXT_DONE COMPLETED("[]"), "So; 5/2/0"},
         {CREATED TEXT TEXT_DONE TEXT_DONE COMPLETED("[]"), "SoSo; 5/2/0"},
         {CREATED TEXT TEXT_DONE CALL_DONE COMPLETED("[]"), "So; c f{}; 5/2/0"},
