@@ -47,11 +47,33 @@ static void what_cannot_be_read_says_why(void **state)
     assert_int_equal(b.len, 0);
 }
 
+/* Of <(command) the first reading has it all, and a later one does not wait for more. */
+static void a_pipe_that_was_read_is_empty(void **state)
+{
+    (void)state;
+    int ends[2];
+    char at[32];
+    scoped_buf(b, 100);
+    alarm(60);
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(ends[1], "abc", 3), 3);
+    close(ends[1]);
+    snprintf(at, sizeof(at), "/dev/fd/%d", ends[0]);
+    assert_true(file_read(at, &b));
+    assert_string_equal(buf_cstr(&b), "abc");
+    buf_clear(&b);
+    assert_true(file_read(at, &b));
+    assert_int_equal(b.len, 0);
+    close(ends[0]);
+    alarm(0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_of_it_is_read_up_to_what_fits),
         cmocka_unit_test(what_cannot_be_read_says_why),
+        cmocka_unit_test(a_pipe_that_was_read_is_empty),
     };
     int fd = mkstemp(path);
     if (fd < 0)
