@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "common/check.h"
 #include "common/duration.h"
@@ -263,7 +264,7 @@ static const char *environment(const char *name)
     return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
-static bool load_one(const struct setting *s, const struct source *flag, void *into, bool *given,
+static bool load_one(const struct setting *s, const struct source *flag, void *into, size_t row,
                      struct config_result *r)
 {
     char name_file[NAME_BYTES_MAX + 8];
@@ -278,10 +279,11 @@ static bool load_one(const struct setting *s, const struct source *flag, void *i
         if (from.value != NULL && from.path != NULL)
             return fail(r, "%s and %s are both set: set one of them.", s->name, name_file);
     }
-    *given = from.path != NULL || from.value != NULL;
+    r->given[row] = from.path != NULL || from.value != NULL;
+    r->paths[row] = from.path;
     if (from.path)
         return store_file(s, &from, into, r);
-    return store(s, str_of(*given ? from.value : s->by_default), into, r);
+    return store(s, str_of(r->given[row] ? from.value : s->by_default), into, r);
 }
 
 /* --help, --help-all and --print-settings. */
@@ -509,20 +511,49 @@ bool config_load(const struct config_args *args, int argc, char **argv, void *in
     CHECK(args->count <= CONFIG_SETTINGS_MAX);
     bool ok = take_args(args, argc, argv, flags, result);
     for (size_t i = 0; ok && i < args->count; i++)
-        ok = load_one(&args->table[i], &flags[i], into, &result->given[i], result);
+        ok = load_one(&args->table[i], &flags[i], into, i, result);
     if (!ok)
         config_free(args->table, args->count, into);
     free(flags);
     return ok;
 }
 
-bool config_given(const struct config_args *args, const struct config_result *r, const char *name)
+static size_t row_of(const struct config_args *args, const char *name)
 {
     size_t i = 0;
     while (i < args->count && strcmp(args->table[i].name, name) != 0)
         i++;
     CHECK(i < args->count);
-    return r->given[i];
+    return i;
+}
+
+bool config_given(const struct config_args *args, const struct config_result *r, const char *name)
+{
+    return r->given[row_of(args, name)];
+}
+
+bool config_secret_anew(const struct config_args *args, const struct config_result *r,
+                        const char *name, struct secret *now, struct secret **out, char error[320])
+{
+    size_t row = row_of(args, name);
+    struct source from = {.path = r->paths[row], .name = name};
+    struct setting alone = args->table[row];
+    struct config_result result = {0};
+    CHECK(alone.type == SETTING_SECRET);
+    *out = NULL;
+    struct stat file;
+    bool once = from.path && stat(from.path, &file) == 0 && !S_ISREG(file.st_mode); /* a pipe */
+    if (!from.path || once) {
+        *out = secret_ref(now);
+        return true;
+    }
+    alone.offset = 0; /* into *out */
+    bool ok = store_file(&alone, &from, out, &result);
+    if (ok && now && !*out)
+        ok = fail(&result, "%s: its file %s is empty.", name, log_text(str_of(from.path)));
+    if (!ok)
+        snprintf(error, 320, "%.319s", result.error);
+    return ok;
 }
 
 void config_free(const struct setting *table, size_t count, void *settings)

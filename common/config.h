@@ -77,6 +77,8 @@ struct config_args {
 enum { CONFIG_SETTINGS_MAX = 128 };
 struct config_result {
     bool given[CONFIG_SETTINGS_MAX]; /* by row of the table: set by somebody, not the default */
+    /* The file that the value was read from, of argv or the environment; NULL: none. */
+    const char *paths[CONFIG_SETTINGS_MAX];
     int exit_code;
     const char *command, *command_arg, *command_second;
     char error[512];
@@ -85,6 +87,11 @@ bool config_load(const struct config_args *args, int argc, char **argv, void *in
                  struct config_result *result);
 /* Was the setting of this name given? It is one of the table. */
 bool config_given(const struct config_args *args, const struct config_result *r, const char *name);
+/* A secret of the table anew: from its file, should it be from one, else as it is now; so is one
+ * that a pipe had. False: error says why (it can't be read, or is empty and was not); *out is
+ * NULL. */
+bool config_secret_anew(const struct config_args *args, const struct config_result *r,
+                        const char *name, struct secret *now, struct secret **out, char error[320]);
 void config_free(const struct setting *table, size_t count, void *settings);
 bool bytes_parse(struct str text, uint64_t *bytes);
 

@@ -411,6 +411,35 @@ static void on_sweep(void *arg)
         loop_timer_stop(w->sweep);
 }
 
+static void swap(struct secret **a, struct secret **b)
+{
+    struct secret *kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
+/* With what the keys' files (OPENAI_API_KEY_FILE, …) say now. NULL: all stays as it was. */
+static struct generation *read_again(struct worker *w, char error[320])
+{
+    static const char *const names[] = {"OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GOOGLE_API_KEY"};
+    struct worker_settings *s = &w->settings;
+    struct secret **keys[] = {&s->openai_key, &s->anthropic_key, &s->google_key}, *other[3];
+    struct generation *g = NULL;
+    bool read = true;
+    for (size_t i = 0; i < 3; i++)
+        read = config_secret_anew(w->args, w->given, names[i], *keys[i], &other[i], error) && read;
+    for (size_t i = 0; read && i < 3; i++)
+        swap(keys[i], &other[i]);
+    if (read)
+        g = read_files(w, error);
+    for (size_t i = 0; i < 3; i++) {
+        if (read && !g)
+            swap(keys[i], &other[i]);
+        secret_free(other[i]);
+    }
+    return g;
+}
+
 static void on_hangup(void *arg)
 {
     struct worker *w = arg;
@@ -418,7 +447,7 @@ static void on_hangup(void *arg)
     audit_reopen();
     if (!switchboard_reload(w->switches, wrong))
         log_error("worker.hangup", "switches=as_before why=%s", log_text(str_of(wrong)));
-    struct generation *g = w->draining ? NULL : read_files(w, error);
+    struct generation *g = w->draining ? NULL : read_again(w, error);
     if (g) {
         use(w, g);
         log_info("worker.hangup", "files=read generation=%llu", (unsigned long long)g->number);
@@ -594,6 +623,8 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     log_setup(level, "worker");
     list_init(&w.olds);
+    w.args = &args;
+    w.given = &result;
     if (!config_load(&args, argc, argv, &w.settings, &result)) {
         if (*result.error)
             fprintf(stderr, "persai-worker: %s\n", result.error);

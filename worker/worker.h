@@ -36,6 +36,8 @@ struct worker_settings {
 
 struct worker {
     struct worker_settings settings;
+    const struct config_args *args; /* and what they gave: keys' files are read again */
+    const struct config_result *given;
     char name[96]; /* host:pid:random: the holder of what it runs */
     struct loop *loop;
     struct redis *redis;

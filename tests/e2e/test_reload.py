@@ -86,6 +86,31 @@ def test_a_broken_file_is_refused_whole(bare: Stack, files: dict[str, Path], nam
     assert body["model"] == "scripted-one" and "canary-one" not in json.dumps(body) and "pump-one" in json.dumps(body)
 
 
+def test_a_key_that_was_rotated_is_used(bare: Stack, tmp_path: Path) -> None:
+    """OPENAI_API_KEY_FILE, as a Docker secret or a volume has it; one that is gone or empty changes nothing."""
+    key = tmp_path / "key"
+    key.write_text("sk-of-yesterday\n")
+    stack = bare.start(worker_env={"OPENAI_API_KEY": "", "OPENAI_API_KEY_FILE": str(key)})
+    alice = stack.client()
+
+    def sent(word: str) -> str:
+        assert alice.ask(alice.session(), word).final()["event_type"] == "turn_complete"
+        return [r.header("Authorization") for r in stack.model.seen() if word.encode() in r.body][-1]
+
+    assert sent("first") == "Bearer sk-of-yesterday"
+    key.write_text("sk-of-today\n")
+    assert "files=read" in hang_up(stack)
+    assert sent("second") == "Bearer sk-of-today"
+    for word, text in (("emptied", ""), ("too long", "x" * 5000), ("gone", None)):
+        if text is None:
+            key.unlink()
+        else:
+            key.write_text(text)
+        line = hang_up(stack)
+        assert "files=as_before" in line and "OPENAI_API_KEY" in line and "sk-of" not in line, line
+        assert sent(word) == "Bearer sk-of-today"
+
+
 def test_servers_of_mcp_come_and_go(bare: Stack, files: dict[str, Path]) -> None:
     with McpServer(free_port()) as server:
         stack = begin(bare, files)

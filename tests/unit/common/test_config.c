@@ -304,6 +304,47 @@ static void help_and_the_table_of_settings_come_from_the_table(void **state)
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, clean, clean)
+static void a_secrets_file_is_read_again(void **state)
+{
+    (void)state;
+    const struct config_args args = {"prog", "does things", table, COUNT, commands};
+    char path[] = "/tmp/persai-config-XXXXXX", error[320] = "";
+    struct secret *again;
+    int fd = mkstemp(path), ends[2];
+    assert_int_equal(write(fd, "first\n", 6), 6);
+    setenv("OPENAI_API_KEY_FILE", path, 1);
+    assert_true(LOAD_NONE());
+    assert_int_equal(pwrite(fd, "other\n", 6, 0), 6);
+    assert_true(config_secret_anew(&args, &result, "OPENAI_API_KEY", s.key, &again, error));
+    assert_true(str_is(secret_reveal(again), "other") && str_is(secret_reveal(s.key), "first"));
+    secret_free(again);
+    assert_int_equal(ftruncate(fd, 0), 0);
+    assert_false(config_secret_anew(&args, &result, "OPENAI_API_KEY", s.key, &again, error));
+    assert_non_null(strstr(error, "OPENAI_API_KEY: its file"));
+    assert_null(again);
+    unlink(path);
+    assert_false(config_secret_anew(&args, &result, "OPENAI_API_KEY", s.key, &again, error));
+    assert_non_null(strstr(error, "cannot read"));
+    close(fd);
+    /* what was given once stays */
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(ends[1], "piped", 5), 5);
+    close(ends[1]);
+    snprintf(path, sizeof(path), "/dev/fd/%d", ends[0]);
+    setenv("OPENAI_API_KEY_FILE", path, 1);
+    result.paths[2] = path;
+    assert_true(config_secret_anew(&args, &result, "OPENAI_API_KEY", s.key, &again, error));
+    assert_ptr_equal(again, s.key);
+    secret_free(again);
+    close(ends[0]);
+    unsetenv("OPENAI_API_KEY_FILE");
+    setenv("OPENAI_API_KEY", "plain", 1);
+    assert_true(LOAD_NONE());
+    assert_true(config_secret_anew(&args, &result, "OPENAI_API_KEY", s.key, &again, error));
+    assert_ptr_equal(again, s.key);
+    secret_free(again);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,6 +357,7 @@ int main(void)
         TEST(commands_are_kept_with_their_argument),
         TEST(bytes_have_units_of_1024_and_no_overflow),
         TEST(help_and_the_table_of_settings_come_from_the_table),
+        TEST(a_secrets_file_is_read_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
