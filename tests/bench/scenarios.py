@@ -175,12 +175,13 @@ def elsewhere(bench):
     for rep in range(bench.reps):
         for place, port in (("here", "gateway"), ("elsewhere", "gateway2")):
             stack.persai(gateways=2)
-            calls, _ = stack.scripts()
-            line = bench.load("elsewhere", "persai", rep, mode="async", streams=streams, rate=rate, tokens=tokens,
-                              ramp=1000, watched=names, **{"events-port": stack.ports[port]})
-            after, _ = stack.scripts()
-            line["scripts"] = (after - calls) / (streams * tokens / rate)
+            load = {"mode": "async", "rate": rate, "ramp": 1000, "watched": names, "events-port": stack.ports[port]}
+            line = bench.load("elsewhere", "persai", rep, streams=streams, tokens=tokens, **load)
             runs[place].append({**line, "target": place})
+            if rep == 0:  # a count: once is enough, of turns so long that their beginnings and ends weigh little
+                calls, long = stack.scripts()[0], 4 * tokens
+                bench.load("elsewhere, long", "persai", rep, streams=streams, tokens=long, **load)
+                scripts[place] = (stack.scripts()[0] - calls) / (streams * long / rate)
     rows = []
     for field, label, goal in (("first_us", "first token", "≤ 1000"), ("delay_us", "delay of a token", "")):
         for at in ("p50", "p99"):
@@ -193,7 +194,7 @@ def elsewhere(bench):
     rows.append((what, "the same, elsewhere / driving", costs["elsewhere"] / costs["here"], "×", "≤ 1.15"))
     for place in runs:
         rows.append((what, f"Redis, {place}", cost(runs[place], "redis"), "µs CPU/token", "≤ 3"))
-        rows.append((what, f"scripts a second and running turn, {place}", middle(runs[place], "scripts"), "", "≤ 1.5"))
+        rows.append((what, f"scripts a second and running turn of 20 s, {place}", scripts[place], "", "≤ 1.5"))
     return rows
 
 
