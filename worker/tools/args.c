@@ -190,6 +190,35 @@ static json_t *as_string(const json_t *value)
     return string;
 }
 
+/* In ours: label matchers as an object, a query as Markdown shows it. NULL: it is taken as it is.
+ */
+static json_t *unwrap(const struct reading *r, const char *name, const json_t *value)
+{
+    bool matchers = strcmp(name, "matchers") == 0;
+    const char *label;
+    json_t *one;
+    if (json_is_object(value) && matchers) {
+        scoped_buf(text, ARGS_BYTES_MAX);
+        json_object_foreach((json_t *)value, label, one)
+        {
+            if (!json_is_string(one))
+                return NULL;
+            buf_printf(&text, "%s%s=", text.len > 0 ? "," : "", label);
+            json_str(&text, json_text(one));
+        }
+        return text.overflowed ? NULL : json_stringn(text.at, text.len);
+    }
+    if (json_is_string(value) && strcmp(name, "query") == 0) {
+        struct str text = json_text(value), query = meant_query(text);
+        if (query.len == text.len)
+            return NULL;
+        if (r->notes)
+            buf_puts(r->notes, "The query was taken without the signs around it. ");
+        return json_stringn(query.at, query.len);
+    }
+    return NULL;
+}
+
 static json_t *as_integer(const json_t *value)
 {
     double number;
@@ -203,7 +232,7 @@ static json_t *as_integer(const json_t *value)
     return number == floor(number) && fabs(number) < 1e15 ? json_integer((json_int_t)number) : NULL;
 }
 
-/* Also "0.95", "95%", "p95" */
+/* Also "0.95", "95%", "p95", "95th" */
 static json_t *as_number(const json_t *value)
 {
     double number;
@@ -214,6 +243,8 @@ static json_t *as_number(const json_t *value)
         text = str_skip(text, 1);
     if (text.len > 1 && text.at[text.len - 1] == '%')
         text.len--;
+    else if (text.len > 2 && str_is(str_skip(text, text.len - 2), "th"))
+        text.len -= 2;
     return json_is_string(value) && sax_double(text, &number) && isfinite(number)
                ? json_real(number)
                : NULL;
@@ -346,7 +377,9 @@ static json_t *fit(const struct reading *r, const json_t *schema, const char *na
 {
     struct buf *error = r->error;
     enum type type = type_of(schema);
-    json_t *fitted = as_type(type, value);
+    json_t *fitted = r->own && type == TYPE_STRING ? unwrap(r, name, value) : NULL;
+    if (!fitted)
+        fitted = as_type(type, value);
     if (!fitted) {
         const char *word = json_string_value(json_object_get(schema, "type"));
         bool vowel = type == TYPE_INTEGER || type == TYPE_ARRAY || type == TYPE_OBJECT;

@@ -6,9 +6,9 @@
  * through: their server checks it. Models are sloppy in ways that have one meaning: a number where
  * a string is wanted, "10" where an integer is, a list written as a string, null for "not given",
  * a word of an enum in another case are taken; in ours also a known argument's other name (expr for
- * query), a percentage where a share is wanted, the most that may be asked for instead of more; a
- * word that an enum of ours lacks is its default, where it has one. All else is refused in words
- * that tell the model what to change. */
+ * query), a percentage where a share is wanted, the most that may be asked for instead of more,
+ * matchers as an object, a query in Markdown's quotes; a word that an enum of ours lacks is its
+ * default, where it has one. All else is refused in words that tell the model what to change. */
 #ifndef WORKER_TOOLS_ARGS_H
 #define WORKER_TOOLS_ARGS_H
 

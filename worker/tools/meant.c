@@ -47,7 +47,8 @@ static const struct {
     X(match, "selector matcher matchers match[]")                                                  \
     X(matchers, "match selector filter filters labels")                                            \
     X(by, "group_by groupBy groupby labels")                                                       \
-    X(start, "start_time startTime from since start_rfc3339 startRfc3339")                         \
+    X(start, "start_time startTime from since start_rfc3339 startRfc3339 range duration lookback " \
+             "last period timeframe time_range timeRange")                                         \
     X(end, "end_time endTime to until end_rfc3339 endRfc3339")                                     \
     X(time, "timestamp at evaluation_time ts end")                                                 \
     X(step, "interval resolution step_seconds stepSeconds")                                        \
@@ -114,6 +115,28 @@ const char *meant_tool(struct str name, struct str arguments_json)
             least = distance, found = tools[i].tool;
     }
     return same == 1 && name.len > 5 ? found : NULL;
+}
+
+struct str meant_query(struct str text)
+{
+    static const char fence[] = "```";
+    struct str whole = str_trim(text), rest = whole, line;
+    size_t len = sizeof(fence) - 1;
+    if (whole.len > 2 * len && str_starts(whole, str_of(fence)) && str_ends(whole, str_of(fence))) {
+        rest = (struct str){whole.at + len, whole.len - 2 * len};
+        struct str inner = rest; /* its first line may name the language */
+        if (str_split(&inner, '\n', &line) && inner.len > 0 && line.len < 12 &&
+            memchr(line.at, '(', line.len) == NULL)
+            rest = inner;
+    } else if (whole.len > 2 && whole.at[0] == '`' && whole.at[whole.len - 1] == '`') {
+        rest = (struct str){whole.at + 1, whole.len - 2};
+    }
+    if (rest.len > 0 && memchr(rest.at, '`', rest.len) != NULL) /* they are strings of the query */
+        return text;
+    rest = str_trim(rest);
+    while (rest.len > 1 && rest.at[rest.len - 1] == ';')
+        rest.len--;
+    return rest.len < whole.len ? str_trim(rest) : text;
 }
 
 const char *meant_argument(const json_t *properties, const json_t *given, const char *name)

@@ -12,6 +12,8 @@
 /* The name of one of ours that was meant by a name which is none; NULL: it is not known. arguments:
  * as the model wrote them; a query with a start is one over a range. */
 const char *meant_tool(struct str name, struct str arguments);
+/* Of a query in Markdown's quotes, or with a ; behind it, the query; else it as it is. */
+struct str meant_query(struct str text);
 /* The property of a schema that was meant by a name which is none, and which `given` does not have
  * itself; NULL: it is not known, or more than one fits. */
 const char *meant_argument(const json_t *properties, const json_t *given, const char *name);

@@ -1,8 +1,10 @@
 #include "worker/tools/moment.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include "common/duration.h"
 #include "common/utc.h"
 #include "worker/tools/calendar.h"
@@ -14,7 +16,7 @@ static const int64_t day_ms = 86400000;
 static const int64_t duration_ms_max = 100 * 365 * (int64_t)86400000;
 static const int64_t unix_ms_max = 253402300799000; /* the year 9999 */
 
-bool moment_duration(struct str text, int64_t *ms)
+static bool plain_duration(struct str text, int64_t *ms)
 {
     double seconds;
     text = str_trim(text);
@@ -27,6 +29,41 @@ bool moment_duration(struct str text, int64_t *ms)
         return *ms > 0;
     }
     return duration_parse(text, ms) && *ms > 0 && *ms <= duration_ms_max;
+}
+
+/* "5 minutes", "1 hour", "90 sec" */
+static bool duration_in_words(struct str text, int64_t *ms)
+{
+    static const struct {
+        const char *words;
+        int64_t ms;
+    } units[] = {{"sec secs second seconds", 1000},
+                 {"min mins minute minutes", 60000},
+                 {"hr hrs hour hours", 3600000},
+                 {"day days", 86400000},
+                 {"wk week weeks", 604800000}};
+    double count;
+    size_t digits = 0;
+    while (digits < text.len && (isdigit((unsigned char)text.at[digits]) || text.at[digits] == '.'))
+        digits++;
+    struct str unit = str_trim(str_skip(text, digits)), word;
+    if (digits == 0 || !sax_double((struct str){text.at, digits}, &count))
+        return false;
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        struct str rest = str_of(units[i].words);
+        while (str_split(&rest, ' ', &word))
+            if (word.len == unit.len && strncasecmp(word.at, unit.at, unit.len) == 0) {
+                double all = count * (double)units[i].ms;
+                *ms = all <= (double)duration_ms_max ? (int64_t)llround(all) : 0;
+                return *ms > 0;
+            }
+    }
+    return false;
+}
+
+bool moment_duration(struct str text, int64_t *ms)
+{
+    return plain_duration(text, ms) || duration_in_words(str_trim(text), ms);
 }
 
 /* 20261128 and 2026 are a day and a year, not moments of 1970. False: it is neither. */
@@ -83,7 +120,7 @@ static bool of_now(struct str text, int64_t now_ms, struct str zone, int64_t *un
     if (offset.len > 0 && offset.at[0] != '-' && (offset.at[0] != '+' || calendar))
         return false;
     if (calendar ? !calendar_months_back(now_ms, (unsigned)months, zone, unix_ms, remark)
-                 : offset.len > 0 && !moment_duration(much, &away))
+                 : offset.len > 0 && !plain_duration(much, &away))
         return false;
     if (offset.len > 0)
         *unix_ms += offset.at[0] == '-' ? -away : away;
@@ -115,7 +152,7 @@ static bool read(struct str text, int64_t now_ms, struct str zone, int64_t *unix
     struct str past = text.len > 0 && text.at[0] == '-' ? str_skip(text, 1) : text;
     if (past.len > 4 && str_is(str_skip(past, past.len - 4), " ago"))
         past.len -= 4;
-    if (moment_duration(past, &away)) {
+    if (plain_duration(past, &away)) {
         *unix_ms = now_ms - away;
         return true;
     }

@@ -2,8 +2,8 @@
  *
  * A time is RFC 3339 (without an offset: local to the person's zone), Unix seconds, or relative to
  * the turn's now: "now", "now-1h30m", "now-1M", rounded as "now-1d/d", "1h" and "-1h" (as long
- * before now), or what tools/when.h understands. A duration is one of common/duration.h or a number
- * of seconds. */
+ * before now), or what tools/when.h understands. A duration is one of common/duration.h, a number
+ * of seconds, or in words ("5 minutes"). */
 #ifndef WORKER_TOOLS_MOMENT_H
 #define WORKER_TOOLS_MOMENT_H
 

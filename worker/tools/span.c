@@ -57,10 +57,22 @@ bool span_read(struct tool_run *r, struct span *s)
         return false;
     if (end && !start)
         s->start_ms = s->end_ms > length ? s->end_ms - length : 0;
+    if (s->start_ms > s->end_ms) {
+        span_turn(r, &s->start_ms, &s->end_ms);
+        return true;
+    }
     if (s->start_ms < s->end_ms)
         return true;
     run_fail(r, "bad_arguments", "The start must be before the end.");
     return false;
+}
+
+void span_turn(struct tool_run *r, int64_t *start_ms, int64_t *end_ms)
+{
+    int64_t earlier_ms = *end_ms;
+    *end_ms = *start_ms;
+    *start_ms = earlier_ms;
+    run_remark(r, STR("The start was after the end: the two were taken the other way round."));
 }
 
 void span_selected(const struct tool_run *r, int64_t otherwise_ms, int64_t *start_ms,

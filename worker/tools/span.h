@@ -8,8 +8,10 @@
 struct span {
     int64_t start_ms, end_ms;
 };
-/* False: the run has failed (no time, or the start is not before the end). */
+/* False: the run has failed (no time, or start and end are the same). */
 bool span_read(struct tool_run *r, struct span *s);
+/* Start and end the other way round, which is said. */
+void span_turn(struct tool_run *r, int64_t *start_ms, int64_t *end_ms);
 /* One moment by an argument, otherwise as it is. False: the run has failed. */
 bool span_moment(struct tool_run *r, const char *argument, int64_t *unix_ms);
 /* Start and end of what the person has selected, else the last `otherwise_ms`. */

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/duration.h"
+#include "worker/tools/moment.h"
 #include "worker/tools/prometheus/tokens.h"
 #include "worker/tools/sax.h"
 
@@ -31,6 +33,10 @@ static void mend_matcher(struct mending *m, unsigned at);
 static void mend_range(struct mending *m, unsigned at);
 static void mend_order(struct mending *m, unsigned at);
 static void mend_word(struct mending *m, unsigned at);
+static void mend_grouped_call(struct mending *m, unsigned at);
+static void mend_ranged_sum(struct mending *m, unsigned at);
+static void mend_operator(struct mending *m, unsigned at);
+static void mend_duration(struct mending *m, unsigned at);
 static void mend_end(struct mending *m);
 
 /* ---- edits ---- */
@@ -107,6 +113,10 @@ bool mend_syntax(struct str query, struct buf *mended, struct buf *what)
         mend_range(&m, i);
         mend_order(&m, i);
         mend_word(&m, i);
+        mend_grouped_call(&m, i);
+        mend_ranged_sum(&m, i);
+        mend_operator(&m, i);
+        mend_duration(&m, i);
     }
     mend_end(&m);
     bool any = finish(&m, mended);
@@ -136,7 +146,7 @@ static void mend_by(struct mending *m, unsigned at)
     say(m, "The labels of %.*s stand in parentheses.", SHORT(word->text));
 }
 
-/* {job=prometheus}, {job=="prometheus"} */
+/* {job=prometheus}, {job=="prometheus"}, {job:"prometheus"} */
 static void mend_matcher(struct mending *m, unsigned at)
 {
     const struct token *k = m->t->all;
@@ -145,6 +155,11 @@ static void mend_matcher(struct mending *m, unsigned at)
     unsigned end = k[at].pair ? k[at].pair : m->t->count;
     for (unsigned i = at + 1; i + 1 < end; i++) {
         bool label = k[i].kind == TOKEN_WORD || k[i].kind == TOKEN_STRING;
+        if (k[i].kind == TOKEN_WORD && k[i].text.len > 1 && k[i + 1].kind == TOKEN_STRING &&
+            k[i].text.at[k[i].text.len - 1] == ':') {
+            replace(m, (struct str){k[i].text.at + k[i].text.len - 1, 1}, STR("="));
+            say(m, "Between a label and its value stands =.");
+        }
         if (!label || k[i + 1].kind != TOKEN_OPERATOR || i + 2 >= end)
             continue;
         if (str_is(k[i + 1].text, "==")) {
@@ -166,6 +181,116 @@ static void mend_matcher(struct mending *m, unsigned at)
         }
         i = last + 1;
     }
+}
+
+/* The token behind the labels of by, in parentheses or not; 0: there are none. */
+static unsigned behind_labels(const struct tokens *t, unsigned by)
+{
+    const struct token *k = t->all;
+    unsigned at = by + 1;
+    if (token_opens(&k[at], '('))
+        return k[at].pair ? k[at].pair + 1 : 0;
+    if (k[at].kind != TOKEN_WORD)
+        return 0;
+    while (k[at + 1].kind == TOKEN_COMMA && k[at + 2].kind == TOKEN_WORD)
+        at += 2;
+    return at + 1;
+}
+
+/* rate(x[5m]) by (job), sum(rate(x[5m]) by (job)) */
+static void mend_grouped_call(struct mending *m, unsigned at)
+{
+    const struct token *k = m->t->all;
+    bool groups = token_is(&k[at], "by") || token_is(&k[at], "without");
+    if (!groups || at < 3 || k[at - 1].kind != TOKEN_CLOSE)
+        return;
+    unsigned open = k[at - 1].pair, behind = behind_labels(m->t, at);
+    if (open == 0 || behind == 0 || !token_opens(&k[open], '(') || k[open - 1].kind != TOKEN_WORD ||
+        token_aggregates(&k[open - 1]) || token_is(&k[open - 1], "by") ||
+        token_is(&k[open - 1], "without"))
+        return;
+    insert_behind(m, &k[at - 1], ")");
+    if (open >= 3 && k[behind].kind == TOKEN_CLOSE && k[behind].pair == open - 2 &&
+        token_aggregates(&k[open - 3]))
+        replace(m, k[behind].text, STR(""));
+    else
+        insert_before(m, &k[open - 1], "sum(");
+    say(m, "%.*s groups what sum() and its like put together, not %.*s().", SHORT(k[at].text),
+        SHORT(k[open - 1].text));
+}
+
+/* max(x)[1h] */
+static void mend_ranged_sum(struct mending *m, unsigned at)
+{
+    static const char *const over[] = {"max", "min", "avg"};
+    const struct token *k = m->t->all;
+    struct aggregation a;
+    unsigned last, known = 0;
+    while (known < sizeof(over) / sizeof(over[0]) && !token_is(&k[at], over[known]))
+        known++;
+    if (known == sizeof(over) / sizeof(over[0]) || !tokens_aggregation(m->t, at, &a) ||
+        !token_opens(&k[a.last + 1], '[') || !tokens_selector(m->t, a.inner, &last) ||
+        last + 1 != a.close || (at >= 2 && token_ranges(&k[at - 2])))
+        return;
+    struct str window = tokens_text(m->t, a.last + 1, k[a.last + 1].pair);
+    if (k[a.last + 1].pair == 0 || memchr(window.at, ':', window.len) != NULL)
+        return;
+    scoped_buf(begin, 64);
+    scoped_buf(end, 256);
+    buf_printf(&begin, "%s_over_time(", over[known]);
+    buf_add_str(&end, window);
+    buf_putc(&end, ')');
+    insert_before(m, &k[a.inner], buf_cstr(&begin));
+    insert_behind(m, &k[last], buf_cstr(&end));
+    replace(m, window, STR(""));
+    say(m, "Only a selector has a range; of %s() over time: %s_over_time().", over[known],
+        over[known]);
+}
+
+static bool in_braces(const struct tokens *t, unsigned at)
+{
+    for (unsigned i = at; i-- > 0;)
+        if (token_opens(&t->all[i], '{') && (t->all[i].pair == 0 || t->all[i].pair > at))
+            return true;
+    return false;
+}
+
+/* up = 1, a && b, a || b */
+static void mend_operator(struct mending *m, unsigned at)
+{
+    static const char *const words[][2] = {{"&", "and"}, {"|", "or"}};
+    const struct token *k = &m->t->all[at];
+    if (k->kind != TOKEN_OPERATOR || in_braces(m->t, at))
+        return;
+    if (str_is(k->text, "=") && at > 0) {
+        replace(m, k->text, STR("=="));
+        say(m, "Values are compared by ==.");
+    }
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (str_is(k->text, words[i][0]) && str_eq(k[1].text, k->text) &&
+            k[1].text.at == k->text.at + 1) {
+            scoped_buf(word, 16);
+            bool before = at > 0 && k[-1].text.at + k[-1].text.len == k->text.at;
+            bool behind = k[2].text.at == k->text.at + 2;
+            buf_printf(&word, "%s%s%s", before ? " " : "", words[i][1], behind ? " " : "");
+            replace(m, (struct str){k->text.at, 2}, buf_str(&word));
+            say(m, "It is %s, not %s%s.", words[i][1], words[i][0], words[i][0]);
+        }
+}
+
+/* [5 minutes], offset 1 hour */
+static void mend_duration(struct mending *m, unsigned at)
+{
+    const struct token *k = &m->t->all[at];
+    int64_t ms;
+    if (k->kind != TOKEN_NUMBER || k[1].kind != TOKEN_WORD || at == 0 ||
+        !(token_opens(&k[-1], '[') || token_is(&k[-1], "offset")))
+        return;
+    struct str said = tokens_text(m->t, at, at + 1);
+    if (!moment_duration(said, &ms))
+        return;
+    replace(m, said, str_of(duration_write(ms)));
+    say(m, "A duration is written as %s.", duration_write(ms));
 }
 
 /* rate(x), rate(x, 5m), rate(sum(x)[5m]) */
@@ -249,11 +374,11 @@ static void mend_order(struct mending *m, unsigned at)
 
 static void mend_word(struct mending *m, unsigned at)
 {
-    static const char *const words[][2] = {{"mean", "avg"},
-                                           {"average", "avg"},
-                                           {"maximum", "max"},
-                                           {"minimum", "min"},
-                                           {"total", "sum"}};
+    static const char *const words[][2] = {
+        {"mean", "avg"},       {"average", "avg"},
+        {"maximum", "max"},    {"minimum", "min"},
+        {"total", "sum"},      {"top", "topk"},
+        {"bottom", "bottomk"}, {"percentile", "histogram_quantile"}};
     const struct token *k = &m->t->all[at];
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (token_is(k, words[i][0]) && (token_opens(k + 1, '(') || token_is(k + 1, "by"))) {
@@ -268,8 +393,13 @@ static void mend_end(struct mending *m)
     unsigned count = 0;
     for (unsigned i = 0; i < m->t->count; i++) {
         const struct token *k = &m->t->all[i];
-        if (k->kind == TOKEN_CLOSE && (m->t->all[k->pair].pair != i))
-            return; /* one too many: which is not known */
+        if (k->kind == TOKEN_CLOSE && (m->t->all[k->pair].pair != i)) {
+            if (count == 0 && i + 1 == m->t->count && str_is(k->text, ")")) {
+                replace(m, k->text, STR(""));
+                say(m, "The last ) is one too many.");
+            }
+            return; /* elsewhere it is not known which is */
+        }
         if (k->kind == TOKEN_STRING &&
             (k->text.len < 2 || k->text.at[k->text.len - 1] != k->text.at[0]))
             return;

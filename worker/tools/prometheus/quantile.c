@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/duration.h"
 #include "worker/tools/handlers.h"
 #include "worker/tools/args.h"
 #include "worker/tools/prometheus/guard.h"
 #include "worker/tools/moment.h"
+#include "worker/tools/prometheus/mend.h"
 #include "worker/tools/prometheus/name.h"
 #include "worker/tools/source.h"
 #include "worker/tools/span.h"
@@ -34,6 +36,7 @@ struct quantile {
     struct buf given;
     struct str name;  /* in given, without _bucket */
     struct span span; /* of the query that is written: it is looked for there */
+    int64_t window_ms;
 };
 
 static void quantile_free(void *state)
@@ -56,6 +59,33 @@ static void on_again(void *arg)
     struct quantile *q = arg;
     series_free(&q->series);
     series_init(&q->series, ROWS, 16);
+}
+
+/* a_bucket{b="c"} is the metric and its matchers; "b=c" are matchers without their quotes. What
+ * comes of it is checked as what was written would be. */
+static void take_matchers(struct tool_run *r)
+{
+    struct str metric = str_trim(args_str(r->args, "metric"));
+    struct str matchers = str_trim(args_str(r->args, "matchers"));
+    const char *open = memchr(metric.at, '{', metric.len);
+    scoped_buf(selector, QUERY_BYTES_MAX);
+    scoped_buf(mended, QUERY_BYTES_MAX);
+    scoped_buf(what, QUERY_BYTES_MAX);
+    if (open && open > metric.at && metric.at[metric.len - 1] == '}' && matchers.len == 0) {
+        size_t name = (size_t)(open - metric.at);
+        json_object_set_new(r->args, "matchers", json_stringn(open + 1, metric.len - name - 2));
+        json_object_set_new(r->args, "metric", json_stringn(metric.at, name));
+        matchers = str_trim(args_str(r->args, "matchers"));
+    }
+    if (matchers.len > 2 && matchers.at[0] == '{' && matchers.at[matchers.len - 1] == '}')
+        matchers = (struct str){matchers.at + 1, matchers.len - 2};
+    buf_putc(&selector, '{');
+    buf_add_str(&selector, matchers);
+    buf_putc(&selector, '}');
+    if (mend_syntax(buf_str(&selector), &mended, &what) && mended.len > 2)
+        json_object_set_new(r->args, "matchers", json_stringn(mended.at + 1, mended.len - 2));
+    else if (matchers.len + 2 == selector.len)
+        json_object_set_new(r->args, "matchers", json_stringn(selector.at + 1, matchers.len));
 }
 
 static void add_selector(const struct quantile *q, bool native, struct buf *b)
@@ -87,7 +117,6 @@ static bool add_labels(const struct quantile *q, struct buf *b, unsigned *count)
 static bool write_query(const struct quantile *q, bool native, struct buf *b)
 {
     scoped_buf(labels, QUERY_BYTES_MAX);
-    struct str window = str_trim(args_str(q->run->args, "window"));
     const json_t *quantile = json_object_get(q->run->args, "quantile");
     unsigned count;
     if (!add_labels(q, &labels, &count))
@@ -101,7 +130,7 @@ static bool write_query(const struct quantile *q, bool native, struct buf *b)
     buf_puts(b, "(rate(");
     add_selector(q, native, b);
     buf_putc(b, '[');
-    buf_add_str(b, window.len > 0 ? window : STR("5m"));
+    buf_puts(b, duration_write(q->window_ms));
     buf_puts(b, "])))");
     return !b->overflowed;
 }
@@ -113,6 +142,13 @@ static bool knows_no_native(const struct quantile *q)
 }
 
 static void look(struct quantile *q);
+
+static bool take_end(struct quantile *q, struct str end)
+{
+    bool has = q->name.len > end.len && str_ends(q->name, end);
+    q->name.len -= has ? end.len : 0;
+    return has;
+}
 
 static void on_looked(void *arg, enum source_outcome outcome)
 {
@@ -135,6 +171,10 @@ static void on_looked(void *arg, enum source_outcome outcome)
             found[n] = q->series.kept[i].max;
     }
     if (!(found[CLASSIC] > 0) && !(found[NATIVE] > 0)) {
+        if (take_end(q, STR("_sum")) || take_end(q, STR("_count"))) { /* another of its series */
+            look(q);
+            return;
+        }
         run_fail(r, "not_found",
                  "There is no histogram %.*s with these matchers in this time range: neither "
                  "%.*s_bucket nor a native one has series. Look with list_metrics for a metric of "
@@ -189,7 +229,6 @@ static void look(struct quantile *q)
 static bool check(struct quantile *q)
 {
     struct guard_query guard;
-    int64_t window;
     scoped_buf(selector, QUERY_BYTES_MAX);
     struct str length = str_trim(args_str(q->run->args, "window"));
     add_selector(q, true, &selector);
@@ -201,7 +240,8 @@ static bool check(struct quantile *q)
         run_fail(q->run, "bad_arguments", GIVE);
         return false;
     }
-    if (length.len > 0 && !moment_duration(length, &window)) {
+    q->window_ms = WINDOW_MS;
+    if (length.len > 0 && !moment_duration(length, &q->window_ms)) {
         run_fail(q->run, "bad_arguments", "The argument \"window\" is no duration. Write 5m.");
         return false;
     }
@@ -224,19 +264,18 @@ static bool read_span(struct quantile *q)
 void prom_quantile(struct tool_run *r)
 {
     struct quantile *q = xcalloc(1, sizeof(*q));
-    struct str bucket = STR("_bucket");
     q->run = r;
     r->state = q;
     r->state_free = quantile_free;
     series_init(&q->series, ROWS, 16);
     buf_init(&q->given, NAME_BYTES_MAX);
+    take_matchers(r);
     if (!name_read(args_str(r->args, "metric"), true, &q->given)) {
         run_fail(r, "bad_arguments", GIVE);
         return;
     }
     q->name = buf_str(&q->given);
-    if (q->name.len > bucket.len && str_eq(str_skip(q->name, q->name.len - bucket.len), bucket))
-        q->name.len -= bucket.len;
+    take_end(q, STR("_bucket"));
     if (!check(q) || !read_span(q))
         return;
     look(q);

@@ -123,11 +123,11 @@ static bool read_range(struct query *q)
         add_note(q, "Start and end are the same moment: this is the value at it.");
         return true;
     }
-    if (q->range.start_ms > q->range.end_ms) {
-        run_fail(r, "bad_arguments", "The start must be before the end.");
-        return false;
-    }
+    if (q->range.start_ms > q->range.end_ms)
+        span_turn(r, &q->range.start_ms, &q->range.end_ms);
     q->range.step_ms = moment_step((q->range.end_ms - q->range.start_ms) / POINTS + 1);
+    if (str_is(step, "auto"))
+        step.len = 0;
     if (step.len > 0 && !moment_duration(step, &q->range.step_ms)) {
         run_fail(r, "bad_arguments", "The argument \"step\" is no duration. Write 15s, 1m or 1h.");
         return false;

