@@ -15,7 +15,10 @@ enum {
 };
 
 static bool read_model(struct model *m, const json_t *v, char reason[160]);
-static bool read_description(struct model *m, const json_t *v);
+static bool read_identity(struct model *m, const json_t *v, char reason[160]);
+static bool read_description(struct model *m, const json_t *v, char reason[160]);
+static bool read_bounds(struct model *m, const json_t *v, char reason[160]);
+static bool read_abilities(struct model *m, const json_t *v, char reason[160]);
 static bool read_numbers(struct model *m, const json_t *v);
 static bool read_wire(struct model *m, const json_t *v, char reason[160]);
 static bool read_names(const json_t *v, const char *field, char **names, unsigned max,
@@ -142,12 +145,17 @@ static bool speaks(enum provider p, enum model_api api)
 
 static bool read_model(struct model *m, const json_t *v, char reason[160])
 {
-    const char *word = text(v, "provider"), *id = text(v, "model"), *name = text(v, "name");
-    const char *api = text(v, "api"), *tools = text(v, "tools"), *size = text(v, "size");
-    enum provider p;
     *m = (struct model){0};
-    if (!known_fields(v, reason))
-        return false;
+    return known_fields(v, reason) && read_identity(m, v, reason) &&
+           read_description(m, v, reason) && read_bounds(m, v, reason) &&
+           read_abilities(m, v, reason) && read_wire(m, v, reason) && read_key(m, v, reason);
+}
+
+/* Whose model it is, where it answers, and what people call it. */
+static bool read_identity(struct model *m, const json_t *v, char reason[160])
+{
+    const char *word = text(v, "provider"), *id = text(v, "model"), *name = text(v, "name");
+    enum provider p;
     if (word == NULL || id == NULL || !provider_parse(str_of(word), &p)) {
         snprintf(reason, 160, "it needs \"model\" and a \"provider\" that is known (%s)",
                  provider_words());
@@ -158,31 +166,43 @@ static bool read_model(struct model *m, const json_t *v, char reason[160])
     if (!name)
         name = full;
     const char *url = text(v, "base_url") ? text(v, "base_url") : provider_facts(p)->url;
-    if (strchr(url, '?') && endpoint_url_ok(url)) {
+    bool ok = false;
+    if (strchr(url, '?') && endpoint_url_ok(url))
         snprintf(reason, 160,
                  "its base_url has a query (?): leave that out and give it by \"query\"");
-        return false;
-    }
-    if (!model_url_ok(url)) {
+    else if (!model_url_ok(url))
         snprintf(reason, 160,
                  "its base_url is neither an http:// or https:// address nor the path of a "
                  "datasource (perses:/proxy/…)");
-        return false;
-    }
-    if (model_url_excess(url)) {
+    else if (model_url_excess(url))
         snprintf(reason, 160, "its base_url ends in %s, which is added to it: leave that out",
                  model_url_excess(url));
-        return false;
-    }
-    if (strlen(name) > 200 || strlen(id) > 250) {
+    else if (strlen(name) > 200 || strlen(id) > 250)
         snprintf(reason, 160, "its name is too long");
-        return false;
-    }
-    model_init(m, name, p, id, url);
-    if (!read_description(m, v)) {
+    else
+        ok = true;
+    if (ok)
+        model_init(m, name, p, id, url);
+    return ok;
+}
+
+static bool read_description(struct model *m, const json_t *v, char reason[160])
+{
+    const json_t *given = json_object_get(v, "description");
+    if (!given)
+        return true;
+    if (!json_is_string(given) || json_string_length(given) > DESCRIPTION_MAX) {
         snprintf(reason, 160, "its description is a text of at most %d bytes", DESCRIPTION_MAX);
         return false;
     }
+    if (json_string_length(given) > 0)
+        m->description = xstrdup(json_string_value(given));
+    return true;
+}
+
+/* What it takes and costs, and what is sent along with each request. */
+static bool read_bounds(struct model *m, const json_t *v, char reason[160])
+{
     const json_t *options = json_object_get(v, "options");
     if (!read_numbers(m, v) || (options && !json_is_object(options))) {
         snprintf(reason, 160,
@@ -192,42 +212,30 @@ static bool read_model(struct model *m, const json_t *v, char reason[160])
     }
     if (options)
         m->options = json_dumps(options, JSON_COMPACT);
-    const json_t *first = json_object_get(v, "thinks_first");
-    m->thinks_first = json_is_true(first);
-    if (first && !json_is_boolean(first)) {
-        snprintf(reason, 160, "thinks_first is true or false");
-        return false;
-    }
-    m->small = size ? strcmp(size, "small") == 0 : m->small;
-    m->json_tools = tools ? strcmp(tools, "json") == 0 : m->small; /* a form that is forced */
-    if (size && !m->small && strcmp(size, "large") != 0) {
-        snprintf(reason, 160, "size is small or large");
-        return false;
-    }
-    if ((api && !known_api(m, api)) || (tools && !m->json_tools && strcmp(tools, "native") != 0)) {
-        snprintf(reason, 160,
-                 "api is chat, responses, messages or generate; tools is native or json");
-        return false;
-    }
-    if (!text(v, "base_url") && !speaks(p, m->api)) {
-        snprintf(reason, 160,
-                 "%s's own server does not speak %s: give the base_url of one that does", word,
-                 api);
-        return false;
-    }
-    return read_wire(m, v, reason) && read_key(m, v, reason);
+    return true;
 }
 
-static bool read_description(struct model *m, const json_t *v)
+/* What it can do, and which API its server speaks. */
+static bool read_abilities(struct model *m, const json_t *v, char reason[160])
 {
-    const json_t *given = json_object_get(v, "description");
-    if (!given)
-        return true;
-    if (!json_is_string(given) || json_string_length(given) > DESCRIPTION_MAX)
-        return false;
-    if (json_string_length(given) > 0)
-        m->description = xstrdup(json_string_value(given));
-    return true;
+    const char *api = text(v, "api"), *tools = text(v, "tools"), *size = text(v, "size");
+    const json_t *first = json_object_get(v, "thinks_first");
+    m->thinks_first = json_is_true(first);
+    m->small = size ? strcmp(size, "small") == 0 : m->small;
+    m->json_tools = tools ? strcmp(tools, "json") == 0 : m->small; /* a form that is forced */
+    if (first && !json_is_boolean(first))
+        snprintf(reason, 160, "thinks_first is true or false");
+    else if (size && !m->small && strcmp(size, "large") != 0)
+        snprintf(reason, 160, "size is small or large");
+    else if ((api && !known_api(m, api)) ||
+             (tools && !m->json_tools && strcmp(tools, "native") != 0))
+        snprintf(reason, 160,
+                 "api is chat, responses, messages or generate; tools is native or json");
+    else if (!text(v, "base_url") && !speaks(m->provider, m->api))
+        snprintf(reason, 160,
+                 "%s's own server does not speak %s: give the base_url of one that does",
+                 text(v, "provider"), api);
+    return reason[0] == '\0';
 }
 
 static bool read_numbers(struct model *m, const json_t *v)

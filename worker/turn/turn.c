@@ -16,8 +16,7 @@
 
 enum {
     SAID_BYTES_MAX = 128 << 10, /* text of one event: escaped it still fits a frame */
-    LOAD_RETRY_MS = 250,
-    RELEASE_WAIT_MS = 2000, /* for Redis to take note; the lease ends anyway */
+    RELEASE_WAIT_MS = 2000,     /* for Redis to take note; the lease ends anyway */
 };
 
 static void mark(struct turn *t);
@@ -167,8 +166,7 @@ bool turn_token_refused(struct turn *t)
     return true;
 }
 
-/* Its place among its person's turns is kept as long as it is held. */
-static void keep_place(struct turn *t)
+void turn_keep_place(struct turn *t)
 {
     const struct journal_config *c = &t->config->journal;
     t->placed_ms = now_ms(t);
@@ -200,7 +198,7 @@ void turn_tick(struct turn *t)
     if (t->journal_open) {
         journal_tick(&t->journal, now);
         if (now - t->placed_ms >= t->config->journal.hold_ms)
-            keep_place(t);
+            turn_keep_place(t);
     }
     if (t->llm)
         llm_call_hold(t->llm);
@@ -208,102 +206,6 @@ void turn_tick(struct turn *t)
         agent_waited(&t->agent, now - t->ticked_ms);
     t->ticked_ms = now;
     turn_tell(t, (struct agent_fact){.kind = FACT_TICK});
-}
-
-static void on_journal_sealed(void *arg)
-{
-    turn_tell(arg, (struct agent_fact){.kind = FACT_SEALED});
-}
-
-static void on_journal_refused(void *arg, enum err why)
-{
-    struct turn *t = arg;
-    t->refused = why;
-    turn_fenced(t);
-}
-
-static void on_journal_cancel(void *arg) { turn_cancel(arg); }
-
-/* ---- LOAD ---- */
-
-static void begin_load(struct turn *t);
-
-static void on_loaded(void *arg, enum err err, const struct store_answer *answer)
-{
-    static const struct journal_handler handler = {on_journal_sealed, on_journal_refused,
-                                                   on_journal_cancel};
-    struct turn *t = arg;
-    MAGIC_CHECK(t, TURN_MAGIC);
-    t->call = 0;
-    if (err == ERR_STORE_UNAVAILABLE || err == ERR_STORE_FULL || err == ERR_LOST) {
-        t->retry_ms = now_ms(t) + LOAD_RETRY_MS;
-        return;
-    }
-    struct record_request request;
-    if (err != ERR_NONE || record_request_decode(answer->load->request, &request) != ERR_NONE) {
-        if (err != ERR_FENCED)
-            log_error("turn.unloadable", "turn=%s epoch=%u err=%s", traced_log(t->id), t->epoch,
-                      err_word(err));
-        t->refused = err != ERR_NONE ? err : ERR_INTERNAL;
-        turn_fenced(t);
-        return;
-    }
-    const struct store_load *load = answer->load;
-    if (!t->load_late && now_ms(t) - t->load_ms > t->config->journal.fresh_ms) {
-        t->load_late = true; /* frozen or cut off meanwhile: the turn may be another's */
-        begin_load(t);
-        return;
-    }
-    t->load_late = false;
-    if (!t->owner) { /* the first load */
-        t->asked_ms = load->now_ms;
-        t->owner = str_dup(request.owner);
-        if (request.quota_id.len == sizeof(t->quota_id.bytes))
-            memcpy(t->quota_id.bytes, request.quota_id.at, sizeof(t->quota_id.bytes));
-        if (!id_is_zero(load->place))
-            t->quota_id = load->place;
-        if (t->epoch > 1) /* else its gateway has just kept it */
-            keep_place(t);
-        turn_trace_loaded(t, request.traceparent);
-    }
-    if (!t->journal_open) {
-        t->journal_open = true;
-        journal_init(&t->journal, &t->config->journal, &handler, t, &t->audience, t->session, t->id,
-                     t->epoch, load->seq);
-        t->journal.trace = t->trace.span.at;
-        journal_tell(&t->journal);
-        hub_send_news(t->link, t->id);
-    }
-    t->session_bytes = load->bytes;
-    t->clock_ms = load->now_ms - now_ms(t);
-    approval_read(&t->approval, load->decisions, load->decision_count);
-    turn_context_free(&t->context);
-    turn_context_read(&t->context, request.context, request.datasource_path, load->now_ms);
-    turn_title_keep(t, answer);
-    if (load->cancel)
-        turn_cancel(t);
-    const struct record_message *last =
-        answer->message_count > 0 ? &answer->messages[answer->message_count - 1].record : NULL;
-    bool ours = last && last->role == ROLE_ASSISTANT && id_eq(last->turn, t->id);
-    if (ours)
-        turn_keep_assistant(t, last);
-    turn_tell(t, (struct agent_fact){.kind = FACT_LOADED,
-                                     .step = load->step,
-                                     .attempt = load->attempt,
-                                     .open_calls = ours ? last->call_count : 0,
-                                     .usage = load->usage});
-    if (t->todo == ACT_CALL) { /* at once: what the answer holds is borrowed */
-        t->todo = ACT_WAIT;
-        turn_begin_call(t, answer, &request);
-    }
-}
-
-static void begin_load(struct turn *t)
-{
-    const struct journal_config *c = &t->config->journal;
-    t->load_ms = now_ms(t);
-    t->call =
-        store_turn_load(c->store, t->session, t->id, t->epoch, str_of(c->holder), on_loaded, t);
 }
 
 /* ---- what is said ---- */
@@ -442,6 +344,28 @@ void turn_begin_call(struct turn *t, const struct store_answer *answer,
     free(tools);
 }
 
+/* Of what the model is sent, but for its tools. */
+static struct prompt_input prompt_facts(const struct turn *t, const struct store_answer *answer,
+                                        bool last_call)
+{
+    return (struct prompt_input){.messages = answer->messages,
+                                 .message_count = answer->message_count,
+                                 .context = &t->context,
+                                 .summary = answer->load->session.summary,
+                                 .summary_to = answer->load->session.summary_to,
+                                 .extra = t->config->extra_prompt,
+                                 .looked_up = str_of(t->lookup.text),
+                                 .small = t->model->small,
+                                 .draft = str_of(t->doubt.draft),
+                                 .doubt = str_of(t->doubt.note),
+                                 .now_ms = t->asked_ms,
+                                 .window_tokens = t->model->window_tokens,
+                                 .output_tokens_max = t->model->output_tokens_max,
+                                 .estimate = t->model->estimate,
+                                 .last_call = last_call,
+                                 .shrink = t->agent.shrink};
+}
+
 /* tools: what it is offered, but in its last call. As JSON they stay there too: the server's cache
  * holds a prompt as far as it begins as the one before. */
 static void ask_model(struct turn *t, const struct store_answer *answer,
@@ -454,23 +378,8 @@ static void ask_model(struct turn *t, const struct store_answer *answer,
     bool without_tools = last_call && !t->model->json_tools;
     if (without_tools)
         tool_count = 0;
-    struct prompt_input in = {.messages = answer->messages,
-                              .message_count = answer->message_count,
-                              .context = &t->context,
-                              .summary = answer->load->session.summary,
-                              .summary_to = answer->load->session.summary_to,
-                              .extra = c->extra_prompt,
-                              .looked_up = str_of(t->lookup.text),
-                              .small = t->model->small,
-                              .draft = str_of(t->doubt.draft),
-                              .doubt = str_of(t->doubt.note),
-                              .now_ms = t->asked_ms,
-                              .window_tokens = t->model->window_tokens,
-                              .output_tokens_max = t->model->output_tokens_max,
-                              .tools_bytes = prompt_tools_bytes(tools, tool_count),
-                              .estimate = t->model->estimate,
-                              .last_call = without_tools,
-                              .shrink = t->agent.shrink};
+    struct prompt_input in = prompt_facts(t, answer, without_tools);
+    in.tools_bytes = prompt_tools_bytes(tools, tool_count);
     struct prompt prompt;
     enum err err = prompt_build(&in, &prompt);
     if (err != ERR_NONE) {
@@ -746,7 +655,7 @@ bool turn_perform(struct turn *t)
         return true;
     case ACT_LOAD:
         tool_batch_free(&t->batch);
-        begin_load(t);
+        turn_load_begin(t);
         return true;
     case ACT_TOOLS:
         begin_tools(t);

@@ -176,6 +176,11 @@ bool turn_must_call(const struct turn *t);
 /* It makes calls again whose results it has: a small model that has got into a loop. */
 bool turn_must_answer(const struct turn *t);
 
+/* ---- turn_load.c, for turn.c ---- */
+void turn_load_begin(struct turn *t); /* the conversation is read, and it says what is next */
+/* turn.c, for it: its place among its person's turns is kept as long as it is held. */
+void turn_keep_place(struct turn *t);
+
 /* ---- turn_lookup.c, for turn.c ---- */
 /* True: what fits the question is being looked up; FACT_REDO comes within a moment. */
 bool turn_lookup_begin(struct turn *t, const struct store_answer *loaded);

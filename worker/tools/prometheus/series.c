@@ -15,6 +15,7 @@ enum { FULL_SHAPES = 12 }; /* of more series only change and shape are written *
 
 /* Where in the answer we are: what the container at each depth is. */
 enum where { OUTSIDE, ROOT, DATA, RESULT, ROW, METRIC, VALUES, SAMPLE, PAIR, NOTES, OTHER };
+enum pair_place { PAIR_TIME, PAIR_VALUE, PAIR_BAD };
 enum key {
     NO_KEY,
     KEY_STATUS,
@@ -220,19 +221,49 @@ static bool take_time(struct series *s)
     return fabs(s->sample.at_s) < 1e13;
 }
 
+/* A value of the answer's own: whether it worked. */
+static bool take_root(struct series *s, enum sax_token token, struct str text)
+{
+    if (s->key == KEY_STATUS)
+        buf_add_str(&s->status, (struct str){text.at, text.len < 32 ? text.len : 32});
+    else if (s->key == KEY_ERROR_TYPE)
+        text_clean(&s->error_type, text, 40);
+    else if (s->key == KEY_ERROR)
+        text_clean(&s->error, text, SERIES_NOTE_MAX * 3);
+    else if (s->key == KEY_PARTIAL)
+        s->partial = s->partial || (token == SAX_WORD && text.at[0] == 't');
+    return s->key != KEY_DATA || token == SAX_WORD; /* null */
+}
+
+/* The next place of [time, "value"]: its time is taken here. */
+static enum pair_place take_place(struct series *s, enum sax_token token)
+{
+    s->index++;
+    if (s->index == 1)
+        return token == SAX_NUMBER && take_time(s) ? PAIR_TIME : PAIR_BAD;
+    return s->index == 2 && token == SAX_STRING ? PAIR_VALUE : PAIR_BAD;
+}
+
+/* The value of a scalar or string, which is a row of its own. */
+static void take_single(struct series *s, struct str text)
+{
+    begin_row(s);
+    if (s->text) {
+        buf_puts(&s->label, "string");
+        add_label(s, text);
+        s->total++;
+    } else if (sax_double(text, &s->sample.value)) {
+        add_sample(s);
+        end_row(s);
+    }
+}
+
 static bool on_scalar(struct series *s, enum sax_token token, struct str text)
 {
+    enum pair_place place;
     switch ((enum where)s->where[s->depth]) {
     case ROOT:
-        if (s->key == KEY_STATUS)
-            buf_add_str(&s->status, (struct str){text.at, text.len < 32 ? text.len : 32});
-        else if (s->key == KEY_ERROR_TYPE)
-            text_clean(&s->error_type, text, 40);
-        else if (s->key == KEY_ERROR)
-            text_clean(&s->error, text, SERIES_NOTE_MAX * 3);
-        else if (s->key == KEY_PARTIAL)
-            s->partial = s->partial || (token == SAX_WORD && text.at[0] == 't');
-        return s->key != KEY_DATA || token == SAX_WORD; /* null */
+        return take_root(s, token, text);
     case DATA:
         if (s->key == KEY_RESULT_TYPE) {
             s->matrix = str_is(text, "matrix");
@@ -246,29 +277,15 @@ static bool on_scalar(struct series *s, enum sax_token token, struct str text)
         add_label(s, text);
         return true;
     case SAMPLE:
-        s->index++;
-        if (s->index == 1)
-            return token == SAX_NUMBER && take_time(s);
-        if (s->index != 2 || token != SAX_STRING)
-            return false;
-        s->sample_ok = sax_double(text, &s->sample.value);
-        return s->sample_ok;
-    case PAIR: /* of a scalar or string: [time, "value"] */
-        s->index++;
-        if (s->index == 1)
-            return token == SAX_NUMBER && take_time(s);
-        if (s->index != 2 || token != SAX_STRING)
-            return false;
-        begin_row(s);
-        if (s->text) {
-            buf_puts(&s->label, "string");
-            add_label(s, text);
-            s->total++;
-        } else if (sax_double(text, &s->sample.value)) {
-            add_sample(s);
-            end_row(s);
-        }
-        return true;
+        place = take_place(s, token);
+        if (place == PAIR_VALUE)
+            s->sample_ok = sax_double(text, &s->sample.value);
+        return place == PAIR_TIME || (place == PAIR_VALUE && s->sample_ok);
+    case PAIR: /* of a scalar or string */
+        place = take_place(s, token);
+        if (place == PAIR_VALUE)
+            take_single(s, text);
+        return place != PAIR_BAD;
     case NOTES:
         if (token == SAX_STRING) {
             s->partial = s->partial || (s->warns && partial_warning(text));
