@@ -1,20 +1,17 @@
-// The store of one conversation: sends, follows, stops. It lives outside of React (useSyncExternalStore), so a
-// stream outlives every redraw, and tells its listeners once a frame.
-//
-// There is one way to receive an answer: read the turn's events past the last id seen, until a final one. A
-// dropped line, a reload, a second tab and a stream that Perses's proxy cut are all that same loop.
+// The store of one conversation: sends, stops, keeps what was chosen; following.ts receives. It lives outside of React
+// (useSyncExternalStore), so a stream outlives every redraw, and tells its listeners once a frame.
 import { ApiError, Decision, GatewayClient, TurnContext, newIdempotencyKey } from '../../api/client';
-import { asObject, isAfter } from '../../api/events';
+import { asObject } from '../../api/events';
 import { SessionDetail } from '../../api/sessions';
-import { SILENCE_MS, readStream } from '../../api/stream';
+import { SILENCE_MS } from '../../api/stream';
 import { ConversationContext, NO_CONTEXT, parseContext } from './chosen';
 import { endOf } from './ending';
 import { Exchange, exchangesOf, kept, mergeExchanges } from './exchanges';
-import { perFrame } from './frames';
-import { Cursor, Outgoing } from './onTheWay';
-import { Patience, backoff } from './patience';
+import { Following } from './following';
+import { Outgoing } from './onTheWay';
+import { Patience } from './patience';
 import { Pulse } from './pulse';
-import { goOn, newTurn, reduce } from './reduce';
+import { goOn, newTurn } from './reduce';
 import { Sharing } from './sharing';
 import { ConversationInfo, ConversationState, EMPTY, deleted, isGone, isOver, problemOf } from './state';
 import { lookForTitle } from './titling';
@@ -45,8 +42,6 @@ export interface ConversationOptions {
 
 const TITLE_MAX = 80;
 const CHANNEL = 'persai';
-/** A turn that could not be followed is looked up again after this long. */
-const GIVEN_UP_MS = 2_000;
 /** How often is looked whether an answer that is stopped is over. */
 const OVER_LOOK_MS = 50;
 
@@ -62,8 +57,6 @@ export class Conversation {
   private state: ConversationState = EMPTY;
   private info: ConversationInfo = EMPTY;
   private readonly listeners = new Set<() => void>();
-  private readonly frame = perFrame(() => this.flush());
-  private cursor: Cursor | undefined;
   private patches: Promise<unknown> = Promise.resolve();
   /** Ends everything that belongs to the conversation on the page when another one takes its place. */
   private life = new AbortController();
@@ -79,12 +72,30 @@ export class Conversation {
     onRetry: (retry) => this.set({ retry }),
     isStopped: () => this.stopWanted,
   });
+  private readonly following: Following;
   readonly sharing: Sharing;
 
   constructor(private readonly options: ConversationOptions) {
     this.pulse = new Pulse({
       probe: (signal) => options.client.listModels(signal),
       onChange: (silentSince) => this.set({ silentSince }),
+    });
+    this.following = new Following({
+      client: options.client,
+      silenceMs: options.silenceMs ?? SILENCE_MS,
+      patience: this.patience,
+      getSnapshot: this.getSnapshot,
+      getLife: () => this.life.signal,
+      set: (change) => this.set(change),
+      change: (id, how) => this.change(id, how),
+      sync: () => this.sync(),
+      onHeard: () => {
+        this.quietSince = Date.now();
+        this.pulse.heard();
+      },
+      onRest: () => this.rest(),
+      onEnd: () => this.end(),
+      onGone: () => this.gone(),
     });
     this.sharing = new Sharing({
       client: options.client,
@@ -332,7 +343,7 @@ export class Conversation {
       this.set({ choices: {} });
       this.tellOthers();
       this.patience.wake(); // a line that is about to be tried again is tried now
-      void this.follow(turn.id);
+      void this.following.follow(turn.id);
     });
   }
 
@@ -438,9 +449,7 @@ export class Conversation {
   private leave(): void {
     this.life.abort();
     this.life = new AbortController();
-    this.frame.cancel();
-    this.cursor?.control.abort();
-    this.cursor = undefined;
+    this.following.stop();
     this.outgoing.clear();
     this.stopWanted = false;
   }
@@ -491,9 +500,8 @@ export class Conversation {
 
   /** The conversation is not there any more. What is on the page can still be read. */
   private gone(): void {
-    this.flush();
-    this.cursor?.control.abort();
-    this.cursor = undefined;
+    this.following.flush();
+    this.following.stop();
     this.stopWanted = false;
     const exchanges = this.state.exchanges.map((exchange): Exchange => {
       const { turn } = exchange;
@@ -507,7 +515,7 @@ export class Conversation {
 
   /** What is stored, laid over what is on the page; a turn that is not over is followed. */
   private take(detail: SessionDetail): void {
-    const { state, cursor } = this;
+    const { state } = this;
     const { title, model, panels, usage, turn } = detail;
     this.set({
       problem: undefined,
@@ -517,10 +525,10 @@ export class Conversation {
       // All messages are drawn with these: the same again must be the same object.
       panels: kept(state.panels, panels),
       context: kept(state.context, parseContext(detail.context)),
-      exchanges: mergeExchanges(state.exchanges, exchangesOf(detail), cursor?.turnId),
+      exchanges: mergeExchanges(state.exchanges, exchangesOf(detail), this.following.turnId),
     });
     // Replayed from its start: what the stored messages do not hold yet is in the events.
-    if (turn !== undefined && turn.state !== 'over') void this.follow(turn.turnId);
+    if (turn !== undefined && turn.state !== 'over') void this.following.follow(turn.turnId);
   }
 
   private async submit(outgoing: Outgoing): Promise<void> {
@@ -561,7 +569,7 @@ export class Conversation {
       this.change(outgoing.key, (exchange) => ({ ...exchange, turn: newTurn(turnId) }));
       this.tellOthers();
       this.options.onChange?.();
-      void this.follow(turnId);
+      void this.following.follow(turnId);
       await this.cancelIfWanted();
     } catch (error) {
       if (signal.aborted) return;
@@ -600,105 +608,14 @@ export class Conversation {
     }
   }
 
-  /** The one loop that receives. A turn that waits for its person is followed, too: the decision may be made here,
-   *  in another tab or in another browser. */
-  private async follow(turnId: string): Promise<void> {
-    if (this.cursor?.turnId === turnId) return; // this turn is being followed
-    const shown = this.state.exchanges.find(({ turn }) => turn?.id === turnId)?.turn;
-    if (shown?.status === 'done' || shown?.status === 'cancelled') return; // final stays final
-    this.cursor?.control.abort();
-    const cursor: Cursor = {
-      turnId,
-      control: new AbortController(),
-      last: undefined,
-      queue: [],
-      fresh: true,
-      rests: undefined,
-    };
-    this.cursor = cursor;
-    const { signal } = cursor.control;
-    for (let attempt = 0; !signal.aborted; attempt++) {
-      const before = cursor.last;
-      let waitMs: number | undefined;
-      try {
-        if (await this.read(cursor)) return;
-        // The stream ended without an end: a gateway that is going away, or a proxy that cut it. Or with a wait
-        // for the person: asked for what comes behind that, the gateway keeps the line open until there is some.
-        this.flush();
-      } catch (error) {
-        if (signal.aborted) return;
-        if (error instanceof ApiError && !error.transient) {
-          this.giveUp(cursor, error);
-          return;
-        }
-        waitMs = error instanceof ApiError ? error.retryAfterMs : undefined;
-      }
-      if (signal.aborted) return;
-      if (cursor.last !== before) attempt = 0;
-      if (this.awaits(cursor)) this.rest(cursor);
-      else this.set({ line: 'reconnecting' });
-      await this.patience.wait(waitMs ?? backoff(attempt), signal);
-    }
-  }
-
-  private awaits({ turnId }: Cursor): boolean {
-    return this.state.exchanges.find(({ turn }) => turn?.id === turnId)?.turn?.status === 'awaiting';
-  }
-
-  /** Told once each time: the turn now waits for its person. */
-  private rest(cursor: Cursor): void {
-    if (cursor.rests === cursor.last) return;
-    cursor.rests = cursor.last;
+  /** The turn now waits for its person. */
+  private rest(): void {
     this.set({ line: 'idle', stopping: false });
     this.tellOthers();
     void this.sync().then(() => this.options.onChange?.());
   }
 
-  /** Reads until the line ends. True: the turn is over and nothing more is to come. */
-  private async read(cursor: Cursor): Promise<boolean> {
-    const { sessionId } = this.state;
-    const { signal } = cursor.control;
-    if (sessionId === undefined) return true;
-    const { client, silenceMs = SILENCE_MS } = this.options;
-    const body = await client.openEvents(sessionId, cursor.turnId, cursor.last, signal);
-    if (this.state.line !== 'live' && !this.awaits(cursor)) this.set({ line: 'live' });
-    for await (const messages of readStream(body, silenceMs, signal)) {
-      if (signal.aborted) return true;
-      for (const message of messages) {
-        if (message.id !== undefined) {
-          if (!isAfter(message.id, cursor.last)) continue; // seen already
-          cursor.last = message.id;
-        }
-        if (message.event?.type === 'error' && message.event.code === 'history_lost') {
-          this.startOver(cursor);
-          return false;
-        }
-        cursor.queue.push(message);
-      }
-      this.quietSince = Date.now();
-      this.pulse.heard();
-      this.frame.request();
-      const ended = messages.findLast(({ event }) => event !== undefined)?.event?.type;
-      const over = ended === 'turn_complete' || ended === 'turn_cancelled' || ended === 'error';
-      if (over) {
-        this.end(cursor);
-        return true;
-      }
-      if (this.state.line === 'idle') this.set({ line: 'live' });
-    }
-    return false;
-  }
-
-  /** The store lost what we saw: our view is dropped and read anew. */
-  private startOver(cursor: Cursor): void {
-    cursor.queue = [];
-    cursor.last = undefined;
-    cursor.fresh = true;
-  }
-
-  private end(cursor: Cursor): void {
-    this.flush();
-    if (this.cursor === cursor) this.cursor = undefined;
+  private end(): void {
     this.stopWanted = false;
     this.set({ line: 'idle', stopping: false });
     this.tellOthers();
@@ -715,69 +632,12 @@ export class Conversation {
     });
   }
 
-  /** The turn can't be followed any more. What is stored of it can still be read. */
-  private giveUp(cursor: Cursor, error: ApiError): void {
-    this.flush();
-    if (this.cursor === cursor) this.cursor = undefined;
-    if (error.status === 404) {
-      void this.lookFor(cursor.turnId, error);
-      return;
-    }
-    if (error.status === 401) {
-      this.set({ line: 'signed_out', stopping: false });
-      return;
-    }
-    this.fail(cursor.turnId, error);
-  }
-
-  /** The turn is not known: perhaps because all of the conversation is gone. */
-  private async lookFor(turnId: string, error: ApiError): Promise<void> {
-    const { sessionId } = this.state;
-    const { signal } = this.life;
-    if (sessionId === undefined) return;
-    const why: unknown = await this.options.client.getSession(sessionId, signal).then(
-      () => error,
-      (reason: unknown) => reason,
-    );
-    if (signal.aborted) return;
-    if (isGone(why)) this.gone();
-    else this.fail(turnId, error);
-  }
-
-  private fail(turnId: string, error: ApiError): void {
-    this.change(turnId, (exchange) =>
-      isOver(exchange.turn)
-        ? exchange
-        : {
-            ...exchange,
-            turn: { ...(exchange.turn ?? newTurn(turnId)), status: 'failed', error: problemOf(error) },
-          },
-    );
-    this.set({ line: 'idle', stopping: false });
-    // Not at once: a gateway that refuses a turn's events and calls it running would be asked without end.
-    const { signal } = this.life;
-    void this.patience.wait(GIVEN_UP_MS, signal).then(() => (signal.aborted ? undefined : this.sync()));
-  }
-
   /** Signed in again: goes on with what was interrupted. */
   async signedIn(): Promise<void> {
     const { sessionId, line } = this.state;
     if (line !== 'signed_out') return;
     this.set({ line: 'idle' });
     if (sessionId !== undefined) await this.load(sessionId);
-  }
-
-  private flush(): void {
-    const { cursor } = this;
-    if (cursor === undefined || cursor.queue.length === 0) return;
-    const { queue, fresh, turnId } = cursor;
-    cursor.queue = [];
-    cursor.fresh = false;
-    this.change(turnId, (exchange) => {
-      let turn = fresh || exchange.turn === undefined ? newTurn(turnId) : exchange.turn;
-      for (const { event } of queue) if (event !== undefined) turn = reduce(turn, event);
-      return turn === exchange.turn ? exchange : { ...exchange, turn };
-    });
   }
 
   /** Changes one exchange, found by its key or its turn. */

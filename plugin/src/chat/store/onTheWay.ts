@@ -1,6 +1,4 @@
-// What a conversation has sent and not been told of yet, and where it reads what comes back.
-import { EventId } from '../../api/events';
-import { StreamMessage } from '../../api/stream';
+// What a conversation has sent and not been told of yet.
 import type { SendOptions } from './conversation';
 
 /** A question on its way: its keys make sure that however often it is sent, it is asked once. */
@@ -13,17 +11,4 @@ export interface Outgoing {
   sessionModel: string | undefined;
   readonly insteadOf: string | undefined;
   readonly turnKey: string;
-}
-
-/** Where a turn's stream was read to. */
-export interface Cursor {
-  readonly turnId: string;
-  readonly control: AbortController;
-  last: EventId | undefined;
-  /** Read from the stream and not yet drawn. */
-  queue: StreamMessage[];
-  /** What is on the page is not from this stream; the first events replace it. */
-  fresh: boolean;
-  /** The event at which the turn began to wait for its person, once that was told. */
-  rests: EventId | undefined;
 }
