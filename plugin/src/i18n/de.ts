@@ -194,6 +194,8 @@ export const de: Words = {
   'reduce.writingAQuery': 'Schreibt eine Abfrage',
   'plan.toDo': 'zu tun',
   'plan.beingDone': 'in Arbeit',
+  'plan.done': 'erledigt',
+  'plan.dropped': 'verworfen',
   'plan.plan': 'Plan',
   'banners.tryAgain': 'Erneut versuchen',
   'banners.youAreSignedOut':

@@ -208,6 +208,8 @@ export const en = {
   'reduce.writingAQuery': 'Writing a query',
   'plan.toDo': 'to do',
   'plan.beingDone': 'being done',
+  'plan.done': 'done',
+  'plan.dropped': 'dropped',
   'plan.plan': 'Plan',
   'banners.tryAgain': 'Try again',
   'banners.youAreSignedOut':

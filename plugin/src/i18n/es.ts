@@ -203,6 +203,8 @@ export const es: Words = {
   'reduce.writingAQuery': 'Escribiendo una consulta',
   'plan.toDo': 'por hacer',
   'plan.beingDone': 'haciéndose',
+  'plan.done': 'hecho',
+  'plan.dropped': 'descartado',
   'plan.plan': 'Plan',
   'banners.tryAgain': 'Intentar de nuevo',
   'banners.youAreSignedOut':

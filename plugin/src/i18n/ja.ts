@@ -184,6 +184,8 @@ export const ja: Words = {
   'reduce.writingAQuery': 'クエリを作成中',
   'plan.toDo': '未着手',
   'plan.beingDone': '作業中',
+  'plan.done': '完了',
+  'plan.dropped': '取りやめ',
   'plan.plan': '計画',
   'banners.tryAgain': '再試行',
   'banners.youAreSignedOut':

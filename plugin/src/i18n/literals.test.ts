@@ -73,6 +73,11 @@ function isReadHere(node: ts.Node): boolean {
   return false;
 }
 
+/** `titleAccess="done"`: a word is no name of a field there. */
+function isWordRead({ parent }: ts.Node, text: string): boolean {
+  return ts.isJsxAttribute(parent) && READ.has(parent.name.getText()) && /^[a-z]{2,}$/.test(text);
+}
+
 function literalsOf(path: string): readonly string[] {
   const source = ts.createSourceFile(path, readFileSync(path, 'utf8'), ts.ScriptTarget.Latest, true);
   const found: string[] = [];
@@ -84,7 +89,7 @@ function literalsOf(path: string): readonly string[] {
     if (ts.isImportDeclaration(node)) return;
     if (ts.isJsxText(node) && isWords(node.text)) tell(node, node.text);
     for (const text of textsOf(node)) {
-      const isRead = isWords(text) && !NO_SENTENCE.test(text) && isReadHere(node);
+      const isRead = isWordRead(node, text) || (isWords(text) && !NO_SENTENCE.test(text) && isReadHere(node));
       if (isRead || (isSentence(text) && !NO_SENTENCE.test(text) && !isThrown(node))) tell(node, text);
     }
     ts.forEachChild(node, visit);

@@ -182,6 +182,8 @@ export const zh: Words = {
   'reduce.writingAQuery': '正在编写查询',
   'plan.toDo': '待办',
   'plan.beingDone': '进行中',
+  'plan.done': '已完成',
+  'plan.dropped': '已放弃',
   'plan.plan': '计划',
   'banners.tryAgain': '重试',
   'banners.youAreSignedOut': '您已从 Perses 注销。登录（在其他标签页中也可）即可从原处继续。',

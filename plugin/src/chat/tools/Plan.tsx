@@ -17,9 +17,9 @@ function StateIcon({ state }: { state: PlanState }): ReactElement {
     case 'doing':
       return <DoingIcon fontSize="small" color="primary" titleAccess={t('plan.beingDone')} />;
     case 'done':
-      return <DoneIcon fontSize="small" color="success" titleAccess="done" />;
+      return <DoneIcon fontSize="small" color="success" titleAccess={t('plan.done')} />;
     case 'dropped':
-      return <DroppedIcon fontSize="small" color="disabled" titleAccess="dropped" />;
+      return <DroppedIcon fontSize="small" color="disabled" titleAccess={t('plan.dropped')} />;
   }
 }
 
