@@ -2,7 +2,7 @@
 import { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
 
-import { PERSAI, World } from './lib/world';
+import { PERSAI, World, ask, last } from './lib/world';
 
 /** As they are sent, compressed: on a line of 2 Mbit/s a second. */
 const PAINT_KIB_MAX = 250;
@@ -52,6 +52,11 @@ export function loadingTests(the: () => World): void {
     const paths = code.map(({ path }) => path);
     expect(paths.filter((path, i) => paths.indexOf(path) !== i)).toEqual([]);
     expect(paths.filter((path) => !HASHED.test(path))).toEqual([]);
+
+    // What draws answers is loaded behind that.
+    world.stack.model.when('Is it loaded', () => ['| yes |\n|---|\n| all |']);
+    await ask(page, 'Is it loaded?');
+    await last(page).getByRole('cell', { name: 'all' }).waitFor();
 
     // The browser has them now, and asks for what has no hash only.
     await page.goto('about:blank');

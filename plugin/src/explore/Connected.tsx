@@ -7,20 +7,22 @@ import {
   useListDatasourceSelectItems,
 } from '@perses-dev/plugin-system';
 import { useQuery } from '@tanstack/react-query';
-import { ReactElement, ReactNode, useCallback, useMemo, useState } from 'react';
+import { ReactElement, ReactNode, Suspense, useCallback, useMemo, useState } from 'react';
 
 import { ApiError, GatewayClient } from '../api/client';
 import { createPersesApi } from '../api/perses';
-import { Boundary } from '../chat/view/Boundary';
+import { Boundary, lazily } from '../chat/view/Boundary';
 import { Chat, ChatProps } from '../chat/view/Chat';
 import { Shared } from '../chat/view/Shared';
 import { MODELS_KEY } from '../chat/view/useQuestion';
 import { Problem, problemOf } from '../chat/store/state';
-import { AddToDashboard, AddToDashboardProps } from '../dashboards/AddToDashboard';
+import type { AddToDashboardProps } from '../dashboards/AddToDashboard';
 import { PERSAI_DATASOURCE_KIND, PersAIDatasourceClient } from '../datasource/PersAIDatasource';
 import { useSources } from '../datasource/sources';
 import { Help } from './Help';
 import { t } from '../i18n/i18n';
+
+const AddToDashboard = lazily(async () => (await import('../dashboards/AddToDashboard')).AddToDashboard);
 
 /** Global datasources of a kind, by name; the one that Perses takes by default comes first. */
 export function globalNames(groups: readonly DatasourceSelectItemGroup[] | undefined): readonly string[] {
@@ -131,9 +133,11 @@ function WithGateway({ name, project, shareId, ...rest }: ConnectedProps & { nam
         />
       )}
       <Boundary onReload={() => setAdding(undefined)}>
-        {adding !== undefined && (
-          <AddToDashboard api={api} {...adding} onClose={() => setAdding(undefined)} />
-        )}
+        <Suspense fallback={null}>
+          {adding !== undefined && (
+            <AddToDashboard api={api} {...adding} onClose={() => setAdding(undefined)} />
+          )}
+        </Suspense>
       </Boundary>
     </Reachable>
   );

@@ -5,13 +5,10 @@ import { ReactElement, Suspense, memo } from 'react';
 import { Boundary, lazily } from './Boundary';
 import { PlainAnswer } from './PlainAnswer';
 
-const load = (): Promise<typeof import('./Markdown')> => import('./Markdown');
-const Markdown = lazily(async () => (await load()).Markdown);
+const Markdown = lazily(async () => (await import('./Markdown')).Markdown);
 
-/** Before the first answer comes; whether it could be loaded is seen then. */
-export function loadMarkdown(): void {
-  load().catch(() => undefined);
-}
+/** Before the first answer comes. */
+export const loadMarkdown = Markdown.ahead;
 
 export const Answer = memo(function Answer(props: { text: string; complete: boolean }): ReactElement {
   const asItIs = <PlainAnswer text={props.text} />;

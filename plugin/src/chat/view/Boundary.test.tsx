@@ -66,3 +66,16 @@ it('loads again what could not be loaded, when the person asks for it and not be
   await screen.findByText('loaded');
   expect(load).toHaveBeenCalledTimes(2);
 });
+
+it('draws at once what was loaded ahead, and says nothing of what could not be until it is drawn', async () => {
+  const load = vi.fn(async () => {
+    if (load.mock.calls.length === 1) throw new Error('ChunkLoadError');
+    return () => <p>ahead</p>;
+  });
+  const Early = lazily(load);
+  await Early.ahead();
+  await Early.ahead();
+  render(<Early />);
+  expect(screen.getByText('ahead')).toBeInTheDocument();
+  expect(load).toHaveBeenCalledTimes(2);
+});

@@ -1,7 +1,7 @@
 // What of ours fails to be drawn, or to be loaded, is replaced by a card; the page around it stays, and what the person
 // has written is kept by the browser's tab (Composer).
 import { Alert, Button } from '@mui/material';
-import { Component, ComponentType, ReactElement, ReactNode, lazy } from 'react';
+import { Component, ComponentType, ReactElement, ReactNode, lazy, useState } from 'react';
 
 import { Spoken } from '../../i18n/Spoken';
 import { plain, shorten } from '../../text';
@@ -9,9 +9,15 @@ import { t } from '../../i18n/i18n';
 
 const failed = new Set<() => void>();
 
-/** A part that is loaded when it is first drawn. React remembers a failure for ever; here it is forgotten when the
- *  person reloads PersAI. */
-export function lazily<P extends object>(load: () => Promise<ComponentType<P>>): ComponentType<P> {
+/** A part that is loaded when it is first drawn, or ahead of that. */
+export type Lazy<P> = ComponentType<P> & {
+  /** What is there by then is drawn at once. Whether it could be loaded is seen when it is drawn. */
+  readonly ahead: () => Promise<void>;
+};
+
+/** React remembers a failure for ever; here it is forgotten when the person reloads PersAI. */
+export function lazily<P extends object>(load: () => Promise<ComponentType<P>>): Lazy<P> {
+  let loaded: ComponentType<P> | undefined;
   const make = (): ComponentType<P> => {
     const part: unknown = lazy(async () => {
       try {
@@ -26,9 +32,14 @@ export function lazily<P extends object>(load: () => Promise<ComponentType<P>>):
     return part as ComponentType<P>; // its props are the same; the types of lazy() lose them
   };
   let Part = make();
-  return function Lazily(props: P): ReactElement {
-    return <Part {...props} />;
+  function Lazily(props: P): ReactElement {
+    const [Ready] = useState(() => loaded); // the same for as long as it is drawn
+    return Ready === undefined ? <Part {...props} /> : <Ready {...props} />;
+  }
+  const ahead = async (): Promise<void> => {
+    loaded = await load().catch(() => undefined);
   };
+  return Object.assign(Lazily, { ahead });
 }
 
 export interface BoundaryProps {

@@ -34,6 +34,7 @@ import { Frame, QUESTION_ID } from './Frame';
 import { HISTORY_KEY, History } from './History';
 import { Messages } from './Messages';
 import { ModelPicker } from './ModelPicker';
+import { loadMessage } from './Slot';
 import { SourcePicker } from './SourcePicker';
 import { budgetText, useBudget } from './useBudget';
 import { useCompletion } from './useCompletion';
@@ -145,6 +146,22 @@ function useAdministrator(client: ChatProps['client'], gateway: string, enabled:
   return data === true;
 }
 
+/** What draws questions and answers; nothing of it is seen before the first one. */
+function loadAnswers(): void {
+  void loadMessage();
+  void loadMarkdown();
+}
+
+/** Behind what is there to be seen first. */
+function whenIdle(work: () => void): () => void {
+  if (typeof requestIdleCallback === 'function') {
+    const id = requestIdleCallback(work);
+    return () => cancelIdleCallback(id);
+  }
+  const timer = setTimeout(work);
+  return () => clearTimeout(timer);
+}
+
 export function Chat(props: ChatProps): ReactElement {
   const { client, gateway, sessionId, onSession, perses, addToDashboard, about, compact = false } = props;
   const queryClient = useQueryClient();
@@ -166,7 +183,7 @@ export function Chat(props: ChatProps): ReactElement {
   const administrator = useAdministrator(client, gateway, !compact);
   const openNew = useRef((): void => undefined);
 
-  useEffect(loadMarkdown, []);
+  useEffect(() => whenIdle(loadAnswers), []);
 
   // What the address says is shown; what we did ourselves (a new id, a fork) is shown already.
   useEffect(() => {

@@ -9,7 +9,7 @@ import { t } from '../../i18n/i18n';
 import { readTab, tabKey, writeTab } from '../store/tab';
 import { Offer, Token, replaced, tokenAt } from './commands';
 import { Completion, optionId } from './Completion';
-import { Pasted, pastedAs } from './pasted';
+import type { Pasted } from './pasted';
 import { Completions } from './useCompletion';
 
 /** As the gateway takes it. */
@@ -260,6 +260,15 @@ function Question(props: QuestionProps): ReactElement {
   const { compact, inputRef, draft, completing, helpId, listId, onKeyDown } = props;
   const { text, pasted, setText, setPasted } = draft;
   const { offers, at, onText } = completing;
+  const pasting = useRef(false);
+  /** What knows PromQL is loaded for it. */
+  const recognise = (value: string, isNew: boolean): void => {
+    const take = (found: Pasted | undefined): void => {
+      if (inputRef.current?.value !== value) return; // it has gone on
+      if (isNew || found !== pasted) setPasted(isNew ? found : undefined);
+    };
+    import('./pasted').then(({ pastedAs }) => take(pastedAs(value))).catch(() => undefined);
+  };
   return (
     <TextField
       multiline
@@ -282,11 +291,12 @@ function Question(props: QuestionProps): ReactElement {
       }}
       onChange={({ target }) => {
         setText(target.value);
-        if (pasted !== undefined && pastedAs(target.value) !== pasted) setPasted(undefined);
+        if (pasting.current || pasted !== undefined) recognise(target.value, pasting.current);
+        pasting.current = false;
         onText(target.value, target.selectionStart ?? target.value.length);
       }}
-      onPaste={(event) => {
-        if (text.trim() === '') setPasted(pastedAs(event.clipboardData.getData('text')));
+      onPaste={() => {
+        pasting.current = text.trim() === '';
       }}
       onKeyDown={onKeyDown}
     />

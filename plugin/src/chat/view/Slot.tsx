@@ -1,13 +1,18 @@
 // The place of a question and its answer in the conversation. They are made while they are near the part that is
 // seen; away from it their bare text stands in for them, as high as they were, so that nothing moves and the page's
 // own search still finds it.
-import { ReactElement, memo, useEffect, useLayoutEffect, useRef, useState } from 'react';
+import { ReactElement, Suspense, memo, useEffect, useLayoutEffect, useRef, useState } from 'react';
 
 import { Exchange } from '../store/exchanges';
-import { Message } from './Message';
+import { Boundary, lazily } from './Boundary';
 import { Nearby } from './nearby';
 import { answerText } from '../store/reduce';
 import { plain, shorten } from '../../text';
+
+const Message = lazily(async () => (await import('./Message')).Message);
+
+/** Before the first question. */
+export const loadMessage = Message.ahead;
 
 /** What a person has opened, written or chosen would be lost: it stays. */
 const KEPT = 'textarea, [aria-expanded="true"], details[open], [data-keep]';
@@ -31,6 +36,12 @@ function movesContent(): boolean {
   return typeof CSS === 'undefined' || !CSS.supports('overflow-anchor', 'auto');
 }
 
+/** Stands in for them. */
+function bareText({ question, turn }: Exchange): string {
+  const answer = turn === undefined ? '' : answerText(turn);
+  return plain(shorten(`${question.text}\n\n${answer}`, STAND_IN_CHARS_MAX));
+}
+
 export interface SlotProps {
   readonly exchange: Exchange;
   readonly panels: Readonly<Record<string, unknown>>;
@@ -42,7 +53,7 @@ export interface SlotProps {
 
 export const Slot = memo(function Slot(props: SlotProps): ReactElement {
   const { exchange, panels, last, early, nearby } = props;
-  const { question, turn } = exchange;
+  const { question } = exchange;
   const ref = useRef<HTMLElement>(null);
   const [near, setNear] = useState(early || typeof IntersectionObserver === 'undefined');
   /** Before the last change: how high, and whether all of it was above what is seen. */
@@ -85,11 +96,13 @@ export const Slot = memo(function Slot(props: SlotProps): ReactElement {
       style={made ? undefined : { height: before.current?.height ?? guessHeight(exchange) }}
     >
       {made ? (
-        <Message exchange={exchange} panels={panels} last={last} />
+        <Boundary>
+          <Suspense fallback={bareText(exchange)}>
+            <Message exchange={exchange} panels={panels} last={last} />
+          </Suspense>
+        </Boundary>
       ) : (
-        plain(
-          shorten(`${question.text}\n\n${turn === undefined ? '' : answerText(turn)}`, STAND_IN_CHARS_MAX),
-        )
+        bareText(exchange)
       )}
     </article>
   );

@@ -1,12 +1,16 @@
 // @vitest-environment jsdom
 import { act, fireEvent, render, screen } from '@testing-library/react';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 
 import { ModelInfo, createGatewayClient } from '../../api/client';
 import { FakeGateway, PROXY } from '../../test/gateway';
 import { ChatContext } from '../store/context';
 import { Conversation } from '../store/conversation';
 import { Messages } from './Messages';
+import './Message'; // here, where nothing waits for it
+import { loadMessage } from './Slot';
+
+beforeAll(loadMessage);
 
 const options = { datasourcePath: '/proxy/globaldatasources/prom' };
 let gateway: FakeGateway;
