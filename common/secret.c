@@ -16,6 +16,7 @@ struct secret {
     unsigned refs; /* 0: in the free list */
     unsigned size_class;
     size_t len;
+    struct parts *parts; /* of secret_hide_parts; NULL: none yet */
     union {
         struct secret *next_free;
         char bytes[1];
@@ -30,6 +31,8 @@ enum { CLASSES = sizeof(classes) / sizeof(*classes) };
 _Static_assert(HEAD <= 64, "the largest class holds SECRET_MAX bytes");
 
 static struct secret *free_blocks[CLASSES];
+
+static void parts_free(struct parts *p);
 
 static bool under_address_sanitizer(void)
 {
@@ -85,6 +88,7 @@ struct secret *secret_new(struct str bytes)
     s->u.next_free = NULL;
     s->refs = 1;
     s->len = bytes.len;
+    s->parts = NULL;
     if (bytes.len > 0)
         memcpy((char *)s + HEAD, bytes.at, bytes.len);
     return s;
@@ -106,6 +110,8 @@ void secret_free(struct secret *s)
     CHECK(s->refs > 0);
     if (--s->refs > 0)
         return;
+    parts_free(s->parts);
+    s->parts = NULL;
     secret_wipe((char *)s + HEAD, s->len);
     s->len = 0;
     s->u.next_free = free_blocks[s->size_class];
@@ -249,6 +255,46 @@ unsigned secret_forms(struct secret *s, struct secret *forms[SECRET_FORMS_MAX])
             forms[count++] = other;
     }
     return count;
+}
+
+/* ---- the parts of a token ---- */
+
+enum { PARTS_MAX = 8 }; /* a JWT has three, an encrypted one five; the last is all that is left */
+
+struct parts {
+    unsigned count;
+    struct secret *forms[PARTS_MAX * SECRET_FORMS_MAX];
+};
+
+static struct parts *parts_of(const struct secret *s)
+{
+    struct parts *p = xcalloc(1, sizeof(*p));
+    struct str rest = secret_reveal(s), part;
+    for (unsigned i = 1; i <= PARTS_MAX && str_split(&rest, i < PARTS_MAX ? '.' : '\0', &part);
+         i++) {
+        struct secret *itself = part.len >= SECRET_PART_MIN ? secret_new(part) : NULL;
+        if (itself)
+            p->count += secret_forms(itself, p->forms + p->count);
+        secret_free(itself);
+    }
+    return p;
+}
+
+static void parts_free(struct parts *p)
+{
+    for (unsigned i = 0; p && i < p->count; i++)
+        secret_free(p->forms[i]);
+    free(p);
+}
+
+void secret_hide_parts(struct secret *s, char *at, size_t len)
+{
+    if (!s)
+        return;
+    if (!s->parts)
+        s->parts = parts_of(s);
+    for (unsigned i = 0; i < s->parts->count; i++)
+        secret_hide(s->parts->forms[i], at, len);
 }
 
 void secret_wipe(void *at, size_t len)

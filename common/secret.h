@@ -32,6 +32,9 @@ void secret_hide(const struct secret *s, char *at, size_t len);
  * in what was encoded: one of them is in the base64 of any text that has it. How many; each is the
  * caller's. */
 unsigned secret_forms(struct secret *s, struct secret *forms[SECRET_FORMS_MAX]);
+/* All that of each part of a token between its dots: as cookies they are apart. What is looked for
+ * is made once, kept with the token and wiped with it. NULL is fine. */
+void secret_hide_parts(struct secret *s, char *at, size_t len);
 void secret_wipe(void *at, size_t len);
 /* free() that wipes all of the block first: for libraries that take an allocator. NULL is fine. */
 void secret_wiping_free(void *take_bytes);

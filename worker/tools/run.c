@@ -314,29 +314,14 @@ static void run_again(struct tool_run *r)
     r->fn(r);
 }
 
-/* A datasource may be handed the person's sign-in, and repeat its request. Each part of a token by
- * itself: as cookies they are apart. */
-static void hide_token(struct tool_run *r)
-{
-    struct str rest = secret_reveal(r->token), part;
-    while (str_split(&rest, '.', &part)) {
-        struct secret *itself = secret_new(part), *forms[SECRET_FORMS_MAX];
-        unsigned count = secret_forms(itself, forms);
-        for (unsigned i = 0; i < count; i++) {
-            secret_hide(forms[i], r->content.at, r->content.len);
-            secret_free(forms[i]);
-        }
-        secret_free(itself);
-    }
-}
-
 static void tell(struct tool_run *r)
 {
     if (r->again) {
         run_again(r);
         return;
     }
-    hide_token(r);
+    /* A datasource may be handed the person's sign-in, and repeat its request. */
+    secret_hide_parts(r->token, r->content.at, r->content.len);
     uint64_t ms = (loop_hr_ns() - r->started_ns) / 1000000;
     struct tool_result result = {
         .content = buf_str(&r->content),

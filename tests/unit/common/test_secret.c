@@ -172,6 +172,37 @@ static void what_is_repeated_in_base64_is_hidden(void **state)
         assert_int_equal(secret_reveal(forms[i]).len, 0);
 }
 
+static void expect_parts_hidden(struct secret *s, const char *text, const char *wanted)
+{
+    char shown[256];
+    snprintf(shown, sizeof(shown), "%s", text);
+    secret_hide_parts(s, shown, strlen(shown));
+    assert_string_equal(shown, wanted);
+}
+
+/* Again and again by the same token, whoever shares it; another one in its place hides its own. */
+static void each_part_of_a_token_is_hidden(void **state)
+{
+    (void)state;
+    struct secret *token = secret_new(STR("header-1.payload-2.x.signature")),
+                  *shared = secret_ref(token),
+                  *many = secret_new(STR("1.2.3.4.5.6.7.eight-and.nine"));
+    for (unsigned i = 0; i < 2; i++) {
+        expect_parts_hidden(token, "a=header-1 b=payload-2; x", "a=******** b=*********; x");
+        expect_parts_hidden(shared, "c2lnbmF0dXJl header-2", "************ header-2");
+    }
+    secret_free(token);
+    expect_parts_hidden(shared, "signature", "*********");
+    secret_free(shared);
+    token = secret_new(STR("header-2.payload-3"));
+    expect_parts_hidden(token, "header-1 header-2", "header-1 ********");
+    expect_parts_hidden(many, "eight-and eight-and.nine", "eight-and **************");
+    expect_parts_hidden(NULL, "header-2", "header-2");
+    secret_hide_parts(token, NULL, 0);
+    secret_free(token);
+    secret_free(many);
+}
+
 static void hashes_tell_secrets_apart_and_are_keyed_by_the_process(void **state)
 {
     (void)state;
@@ -269,6 +300,7 @@ int main(void)
         cmocka_unit_test(what_is_repeated_is_hidden_with_all_its_escapes),
         cmocka_unit_test(what_is_repeated_in_a_url_is_hidden),
         cmocka_unit_test(what_is_repeated_in_base64_is_hidden),
+        cmocka_unit_test(each_part_of_a_token_is_hidden),
         cmocka_unit_test(hashes_tell_secrets_apart_and_are_keyed_by_the_process),
         cmocka_unit_test(secrets_are_left_out_of_core_files),
         cmocka_unit_test(setup_leaves_no_way_to_a_core_file),
