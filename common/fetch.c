@@ -57,6 +57,10 @@ struct fetch {
     size_t pass_bytes;
     CURL *easy; /* NULL: the request was refused as it is */
     struct curl_slist *headers;
+    /* What is secret of the request lies where no core reaches, however long the answer takes. */
+    struct curl_slist secret_headers[2]; /* sent before the others; their text is in secrets */
+    unsigned secret_header_count;
+    struct secret *secrets[3]; /* those lines, and the body */
     char *body;
     size_t body_len;
     struct fetch_handler handler;
@@ -219,14 +223,15 @@ void fetch_pool_free(struct fetch_pool *p)
 
 static void fetch_free(struct fetch *f)
 {
+    CHECK(f != NULL);
     if (f->easy) {
         curl_multi_remove_handle(f->pool->multi, f->easy); /* no harm when it was never added */
         curl_easy_cleanup(f->easy);
     }
-    for (struct curl_slist *h = f->headers; h != NULL; h = h->next)
-        secret_wipe(h->data, strlen(h->data));
     curl_slist_free_all(f->headers);
-    secret_wiping_free(f->body); /* may hold a refresh token */
+    secret_wiping_free(f->body);
+    for (size_t i = 0; i < sizeof(f->secrets) / sizeof(*f->secrets); i++)
+        secret_free(f->secrets[i]);
     list_remove(&f->node);
     buf_free(&f->got);
     buf_free(&f->heads);
@@ -513,37 +518,63 @@ struct str fetch_response_header(const struct fetch *f, const char *name)
 /* ---- the start of a fetch ---- */
 
 /* False: a control character, which could smuggle in another header. */
-static bool add_header(struct fetch *f, const char *name, const char *prefix, struct str value)
+static bool write_header(struct buf *line, const char *name, const char *prefix, struct str value)
 {
-    if (value.len == 0 && prefix[0] != '\0')
-        return true;
     for (size_t i = 0; i < value.len; i++)
         if ((unsigned char)value.at[i] < 0x20 || value.at[i] == 0x7f)
             return false;
-    size_t size = strlen(name) + strlen(prefix) + value.len + 3;
-    char *line = xmalloc(size);
-    /* "name;" is curl's way to write a header without a value */
-    int len = snprintf(line, size, "%s%s%s%.*s", name, value.len ? ": " : ";", prefix,
-                       (int)value.len, value.len ? value.at : "");
-    CHECK(len >= 0 && (size_t)len < size);
-    struct curl_slist *longer = curl_slist_append(f->headers, line);
+    buf_puts(line, name);
+    buf_puts(line, value.len ? ": " : ";"); /* curl's way to write one without a value */
+    buf_puts(line, prefix);
+    return buf_add_str(line, value);
+}
+
+static bool add_header(struct fetch *f, const char *name, struct str value)
+{
+    scoped_buf(line, SIZE_MAX / 8);
+    buf_keep_secret(&line);
+    if (!write_header(&line, name, "", value))
+        return false;
+    struct curl_slist *longer = curl_slist_append(f->headers, buf_cstr(&line));
     CHECK(longer != NULL);
     f->headers = longer;
-    secret_wiping_free(line);
     return true;
+}
+
+/* libcurl writes it into its request, which it wipes when that was sent. */
+static bool add_secret_header(struct fetch *f, const char *name, const char *prefix,
+                              const struct secret *value)
+{
+    scoped_buf(line, SECRET_MAX);
+    buf_keep_secret(&line);
+    if (!write_header(&line, name, prefix, secret_reveal(value)) || !buf_putc(&line, '\0'))
+        return false;
+    unsigned i = f->secret_header_count++;
+    f->secrets[i] = secret_new(buf_str(&line));
+    f->secret_headers[i].data = (char *)secret_reveal(f->secrets[i]).at;
+    return true;
+}
+
+/* Before all others, which alone are curl's to free. */
+static struct curl_slist *all_headers(struct fetch *f)
+{
+    struct curl_slist *all = f->headers;
+    for (unsigned i = f->secret_header_count; i-- > 0; all = &f->secret_headers[i])
+        f->secret_headers[i].next = all;
+    return all;
 }
 
 static bool add_headers(struct fetch *f, const struct fetch_request *r)
 {
     bool ok = true, typed = false;
     for (unsigned i = 0; i < r->header_count; i++) {
-        ok = ok && add_header(f, r->headers[i].name, "", r->headers[i].value);
+        ok = ok && add_header(f, r->headers[i].name, r->headers[i].value);
         typed = typed || strcasecmp(r->headers[i].name, "content-type") == 0;
     }
-    if (r->bearer)
-        ok = ok && add_header(f, "Authorization", "Bearer ", secret_reveal(r->bearer));
+    if (secret_reveal(r->bearer).len > 0)
+        ok = ok && add_secret_header(f, "Authorization", "Bearer ", r->bearer);
     if (r->secret_header)
-        ok = ok && add_header(f, r->secret_header, "", secret_reveal(r->secret_value));
+        ok = ok && add_secret_header(f, r->secret_header, "", r->secret_value);
     f->headers = curl_slist_append(f->headers, "Expect:"); /* no waiting for 100 Continue */
     if (!typed)
         f->headers = curl_slist_append(f->headers, "Content-Type:"); /* curl would say: a form */
@@ -559,11 +590,15 @@ static void set_method(struct fetch *f, const struct fetch_request *r)
         return;
     }
     if (post || r->body.len > 0) {
+        const struct secret *hidden = NULL;
         f->body_len = r->body.len;
-        f->body = xstrndup(r->body.len ? r->body.at : "", r->body.len);
+        if (r->secret_body)
+            hidden = f->secrets[2] = secret_new(r->body);
+        if (!hidden)
+            f->body = xstrndup(r->body.len ? r->body.at : "", r->body.len);
         curl_easy_setopt(f->easy, CURLOPT_POST, 1L);
         curl_easy_setopt(f->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.len);
-        curl_easy_setopt(f->easy, CURLOPT_POSTFIELDS, f->body);
+        curl_easy_setopt(f->easy, CURLOPT_POSTFIELDS, hidden ? secret_reveal(hidden).at : f->body);
     }
     if (!post)
         curl_easy_setopt(f->easy, CURLOPT_CUSTOMREQUEST, r->method);
@@ -589,7 +624,7 @@ static void set_options(struct fetch *f, const struct fetch_request *r)
     curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE,
                      16384L); /* one for each TLS request: the least */
     curl_easy_setopt(e, CURLOPT_USERAGENT, "persai/" PERSAI_VERSION);
-    curl_easy_setopt(e, CURLOPT_HTTPHEADER, f->headers);
+    curl_easy_setopt(e, CURLOPT_HTTPHEADER, all_headers(f));
     curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(e, CURLOPT_HEADERDATA, f);
     curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);

@@ -33,13 +33,15 @@ struct fetch_request {
     const char *url;
     const struct fetch_header *headers; /* copied */
     unsigned header_count;
-    /* Authorization: Bearer …, or NULL; wiped from fetch's memory at the end */
+    /* Authorization: Bearer …, or NULL. No core has it while the answer is waited for, nor the
+     * other one. */
     const struct secret *bearer;
     const char *secret_header; /* another header (x-api-key) whose value is secret_value, or NULL */
     const struct secret *secret_value;
     struct str body;                       /* copied */
     int64_t connect_ms, idle_ms, total_ms; /* 0: 5 s, none, none. idle: without a byte */
     uint64_t body_bytes_max; /* more in the answer's body is FETCH_TOO_BIG; 0: 16 MiB */
+    bool secret_body;        /* of at most SECRET_MAX bytes: no core has it, as the bearer */
     bool secret_answer; /* with collect: the body holds secrets, what it was gathered in is wiped */
     bool collect;       /* gather the body, given to on_done; else on_data gets it as it comes */
     bool use_proxy;     /* honour http_proxy & co.: for calls that leave the deployment */

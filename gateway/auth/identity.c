@@ -490,6 +490,7 @@ struct fetch *credentials_ask(struct gateway *g, const char *api, struct buf *bo
                               .connect_ms = 3000,
                               .total_ms = 10000,
                               .body_bytes_max = answer_bytes_max,
+                              .secret_body = true,
                               .secret_answer = true,
                               .collect = true};
     return fetch_start(g->fetch, &r, h, arg);

@@ -62,7 +62,7 @@ struct request {
     const char *method, *base, *path;
     struct str body;
     const char *content_type, *key, *after;
-    bool signed_in, stream, async;
+    bool signed_in, stream, async, secret_body;
     unsigned tries;
 };
 
@@ -227,6 +227,7 @@ static struct fetch *start(struct client *c, const struct request *r,
                               .total_ms = r->stream ? 0 : CALL_MS,
                               .body_bytes_max = r->stream ? STREAM_BYTES_MAX : ANSWER_BYTES_MAX,
                               .collect = !r->stream,
+                              .secret_body = r->secret_body,
                               .secret_answer = !r->stream,
                               .use_proxy = !ours(r->base)};
     buf_printf(&url, "%s%s%s", r->base, proxied(c, r) ? c->via : "", r->path);
@@ -376,10 +377,14 @@ struct str client_refresh_token(const struct client *c) { return secret_reveal(c
 
 static bool refresh(struct client *c, struct client_answer *a)
 {
-    struct str token = secret_reveal(c->refresh);
-    json_t *body = json_pack("{s:s%}", "refresh_token", token.at, token.len);
-    client_perses(c, "POST", "/api/auth/refresh", body, false, a);
-    json_decref(body);
+    scoped_buf(body, SECRET_MAX);
+    buf_keep_secret(&body);
+    buf_puts(&body, "{\"refresh_token\":");
+    json_str(&body, secret_reveal(c->refresh));
+    buf_putc(&body, '}');
+    struct secret *sent = secret_new(buf_str(&body));
+    buf_free(&body);
+    client_perses_secret(c, "/api/auth/refresh", "application/json", sent, a);
     if (a->status == CLIENT_REFUSED)
         a->status = CLIENT_NOT_SIGNED_IN;
     if (a->status != CLIENT_OK)
@@ -410,8 +415,6 @@ static void call(struct client *c, const struct request *r, const json_t *body,
     }
     if (!r->signed_in || ready(c, a))
         send_again(c, &full, a);
-    if (text)
-        secret_wipe(text, strlen(text));
     free(text);
 }
 
@@ -426,16 +429,18 @@ void client_perses(struct client *c, const char *method, const char *path, const
     call(c, &r, body, a);
 }
 
-void client_perses_form(struct client *c, const char *path, struct str form,
-                        struct client_answer *a)
+void client_perses_secret(struct client *c, const char *path, const char *content_type,
+                          struct secret *take_body, struct client_answer *a)
 {
     struct request r = {.method = "POST",
                         .base = c->perses,
                         .path = path,
-                        .body = form,
-                        .content_type = "application/x-www-form-urlencoded",
+                        .body = secret_reveal(take_body),
+                        .content_type = content_type,
+                        .secret_body = true,
                         .tries = TRIES_PERSES};
     send_again(c, &r, a);
+    secret_free(take_body);
 }
 
 void client_call(struct client *c, const char *method, const char *path, const json_t *body,

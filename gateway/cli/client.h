@@ -46,9 +46,9 @@ void client_call(struct client *c, const char *method, const char *path, const j
 /* To Perses; signed_in: with the sign-in. */
 void client_perses(struct client *c, const char *method, const char *path, const json_t *body,
                    bool signed_in, struct client_answer *a);
-/* The same with a form instead of JSON, as RFC 8628 has it. */
-void client_perses_form(struct client *c, const char *path, struct str form,
-                        struct client_answer *a);
+/* A POST whose body is secret: no core has it while its answer is waited for. */
+void client_perses_secret(struct client *c, const char *path, const char *content_type,
+                          struct secret *take_body, struct client_answer *a);
 
 /* What Perses answered to a sign-in becomes this client's. False: it holds no tokens. */
 bool client_sign_in(struct client *c, const json_t *tokens);

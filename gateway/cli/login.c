@@ -11,6 +11,8 @@
 
 enum { LINE_BYTES_MAX = 1024 };
 
+static enum exit_code read_sign_in(struct out *out, struct str name, bool from_stdin,
+                                   struct secret **body);
 static bool read_line(int fd, struct buf *line);
 static bool read_hidden(const char *prompt, struct buf *line);
 static enum exit_code poll_token(struct client *c, struct out *out, const char *path,
@@ -43,9 +45,8 @@ static enum exit_code take_tokens(struct client *c, struct out *out, struct clie
 enum exit_code login_native(struct client *c, struct out *out, const char *user, bool from_stdin)
 {
     struct client_answer a;
+    struct secret *body = NULL;
     scoped_buf(name, LINE_BYTES_MAX);
-    scoped_buf(password, LINE_BYTES_MAX);
-    buf_keep_secret(&password);
     if (user) {
         buf_puts(&name, user);
     } else {
@@ -55,17 +56,33 @@ enum exit_code login_native(struct client *c, struct out *out, const char *user,
         if (!read_line(STDIN_FILENO, &name))
             return EXIT_CANCELLED;
     }
+    enum exit_code code = read_sign_in(out, buf_str(&name), from_stdin, &body);
+    if (code != EXIT_ANSWERED)
+        return code;
+    client_perses_secret(c, "/api/auth/providers/native/login", "application/json", body, &a);
+    return take_tokens(c, out, &a);
+}
+
+/* Of the password nothing is left but the body. */
+static enum exit_code read_sign_in(struct out *out, struct str name, bool from_stdin,
+                                   struct secret **body)
+{
+    scoped_buf(password, LINE_BYTES_MAX);
+    scoped_buf(text, SECRET_MAX);
+    buf_keep_secret(&password);
+    buf_keep_secret(&text);
     if (from_stdin ? !read_line(STDIN_FILENO, &password) : !read_hidden("Password: ", &password))
         return wrong(out, from_stdin
                               ? "there is no password on stdin"
                               : "there is no terminal to ask for the password: --password-stdin");
-    json_t *body = json_pack("{s:s%,s:s%}", "login", name.at, name.len, "password",
-                             password.at ? password.at : "", password.len);
-    if (!body)
+    if (!str_utf8(name) || !str_utf8(buf_str(&password)))
         return wrong(out, "name and password must be valid UTF-8");
-    client_perses(c, "POST", "/api/auth/providers/native/login", body, false, &a);
-    json_decref(body);
-    return take_tokens(c, out, &a);
+    buf_putc(&text, '{');
+    json_field(&text, "login", name);
+    json_field(&text, "password", buf_str(&password));
+    buf_putc(&text, '}');
+    *body = secret_new(buf_str(&text));
+    return EXIT_ANSWERED;
 }
 
 /* Byte by byte: what comes behind the line is not ours. False: nothing came. */
@@ -154,6 +171,7 @@ static enum exit_code poll_token(struct client *c, struct out *out, const char *
     int64_t till =
         loop_wall_ms() + (expires > 0 && expires < EXPIRES_MOST_S ? expires : EXPIRES_S) * 1000;
     scoped_buf(form, 8192);
+    buf_keep_secret(&form);
     buf_puts(&form,
              "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Adevice_code&device_code=");
     fetch_escape(&form, code);
@@ -162,7 +180,8 @@ static enum exit_code poll_token(struct client *c, struct out *out, const char *
         client_wait(c, every_ms);
         if (client_interrupted(c))
             return EXIT_CANCELLED;
-        client_perses_form(c, path, buf_str(&form), &a);
+        client_perses_secret(c, path, "application/x-www-form-urlencoded",
+                             secret_new(buf_str(&form)), &a);
         if (strcmp(a.code, "access_denied") == 0 || strcmp(a.code, "expired_token") == 0 ||
             a.status == CLIENT_OK || a.status == CLIENT_LOST || a.status == CLIENT_INTERRUPTED)
             return take_tokens(c, out, &a);

@@ -10,6 +10,7 @@
 #include "common/fetch.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "common/secret.h"
 #include "gateway/cli/contexts.h"
 #include "gateway/cli/editor.h"
 #include "gateway/cli/export.h"
@@ -51,6 +52,7 @@ int main(int argc, char **argv)
     char error[ERROR_BYTES];
     open_standard();
     secret_setup();
+    json_set_alloc_funcs(malloc, secret_wiping_free); /* what is signed in with, and the answers */
     if (!setlocale(LC_CTYPE, "") || MB_CUR_MAX == 1)
         setlocale(LC_CTYPE, "C.UTF-8"); /* widths of characters: the terminal's are UTF-8 anyway */
     enum usage_verdict verdict = usage_parse(argc, argv, &app.usage, &told);
@@ -292,6 +294,7 @@ static enum exit_code converse(struct app *app)
 {
     struct talk t;
     enum exit_code code = connect_it(app);
+    contexts_free(&app->contexts); /* with everybody's refresh tokens */
     if (code == EXIT_ANSWERED)
         code = open_talk(app, &t);
     if (code != EXIT_ANSWERED)

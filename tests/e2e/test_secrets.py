@@ -4,8 +4,8 @@ import json
 import os
 import shutil
 import socket
-import subprocess
 import sys
+import threading
 import time
 from base64 import b64encode
 from collections.abc import Iterator
@@ -19,11 +19,12 @@ from fakes.model import Attempts, Call, Gate, Status
 from fakes.server import Exchange, Request
 from fakes.upstream import Upstream, prometheus, success
 from harness.client import Client
+from harness.core import core_of
 from harness.keys import Keys
 from harness.process import Process
 from harness.services import PASSWORD, Perses
 from harness.stack import MODEL_KEY, Stack, make_keys
-from harness.wait import free_port, until
+from harness.wait import SLOWNESS, free_port, until
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "compose" / "lib"))
 
@@ -328,6 +329,30 @@ def test_a_forced_core_has_no_token(bare: Stack, perses: Perses, tmp_path: Path,
     check_cores(stack, cookies, tmp_path, "its turns are over")
 
 
+@pytest.mark.skipif(shutil.which("gcore") is None, reason="gdb is not here")
+def test_a_core_has_no_token_while_a_datasource_is_silent(bare: Stack, perses: Perses, tmp_path: Path) -> None:
+    """However long an answer takes, what it was asked with lies where no core reaches."""
+    with Upstream() as upstream:
+        asked, go = threading.Event(), threading.Event()
+
+        def behave(exchange: Exchange, request: Request) -> None:
+            asked.set()
+            go.wait(60 * SLOWNESS)
+            prometheus(exchange, request)
+
+        upstream.behave = behave
+        perses.put_datasource("silent", Perses.closed_datasource(upstream.url))
+        stack = bare.start()
+        stack.model.when("look", [Call("list_label_values", {"label": "room"})], ["Seen."])
+        cookies = perses.sign_in("alice")
+        alice = Client(stack.gateway.url, cookies)
+        stream = alice.turn(alice.session(), "look", datasource="/proxy/globaldatasources/silent")
+        assert asked.wait(30 * SLOWNESS)
+        check_cores(stack, cookies, tmp_path, "a tool waits")
+        go.set()
+        assert stream.finish(60).answer() == "Seen."
+
+
 def check_cores(stack: Stack, cookies: dict[str, str], folder: Path, when: str) -> None:
     def left() -> list[str]:
         cores = {p.name: core_of(p.pid, folder) for p in (stack.gateway.process, stack.worker.process)}
@@ -338,15 +363,6 @@ def check_cores(stack: Stack, cookies: dict[str, str], folder: Path, when: str) 
         until(lambda: not left(), "no token in a core", 5)
     except AssertionError:
         raise AssertionError(f"while {when}: {left()}") from None
-
-
-def core_of(pid: int, folder: Path) -> bytes:
-    subprocess.run(["gcore", "-o", folder / "core", str(pid)], check=True, capture_output=True, timeout=120)
-    file = folder / f"core.{pid}"
-    data = file.read_bytes()
-    file.unlink()
-    assert data[:4] == b"\x7fELF" and len(data) > 1 << 20
-    return data
 
 
 def test_composes_own_provisioning_keeps_tokens(tmp_path: Path) -> None:
