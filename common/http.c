@@ -344,6 +344,7 @@ static void on_completed(void *arg, struct MHD_Connection *c, void **context,
     http_request_forget(r);
     if (r->state == REQUEST_BODY) /* the client left in the midst of it */
         give_up(r);
+    http_let_go(r->http, r->kept_bytes);
     if (r->on_over)
         r->on_over(r->over_arg);
     free(r);

@@ -93,6 +93,8 @@ struct str http_body(const struct http_request *r); /* empty before on_body */
 /* What is made of it counts for memory_bytes_max as well, until the request is answered. False:
  * there is no room. */
 bool http_take_memory(struct http_request *r, size_t bytes);
+/* The same of what its stream has still to give, until all is over. */
+bool http_keep_memory(struct http_request *r, size_t bytes);
 /* Connections are at their maximum and this one is of the few beyond it: what tells of health is
  * answered, all else should be refused (503). The connection ends with the answer. */
 bool http_crowded(const struct http_request *r);

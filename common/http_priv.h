@@ -92,6 +92,7 @@ struct http_request {
     struct buf body;
     uint64_t body_dropped;
     size_t held_bytes; /* of http->held_bytes, for its body */
+    size_t kept_bytes; /* of them, until all is over */
     void (*on_body)(void *user);
     struct loop_fd *hangup; /* while suspended without an answer */
     void *user;

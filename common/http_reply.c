@@ -57,6 +57,15 @@ bool http_take_memory(struct http_request *r, size_t bytes)
     return true;
 }
 
+bool http_keep_memory(struct http_request *r, size_t bytes)
+{
+    CHECK(r->state == REQUEST_HANDED);
+    if (!http_hold(r->http, bytes, 0))
+        return false;
+    r->kept_bytes += bytes;
+    return true;
+}
+
 static void reply_free(void *arg)
 {
     struct reply *p = arg;

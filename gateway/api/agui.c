@@ -268,7 +268,8 @@ static void on_page(void *arg, enum err err, const struct store_answer *a)
     c->turn = s->running;
     if (wants_cancel(c))
         asking_cancel(c->gateway, str_of(c->user), c->session, c->turn);
-    following_begin(c, (struct event_at){0, 0}, tell);
+    if (call_keep(c, say->snapshot.len))
+        following_begin(c, (struct event_at){0, 0}, tell);
 }
 
 /* ---- resume: what the person said to each interrupt ---- */

@@ -8,6 +8,7 @@
 #include "common/check.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "gateway/api/callers.h"
 #include "proto/store/store.h"
 
 enum { CALL_MAGIC = 0x43414c4c };
@@ -248,6 +249,27 @@ bool call_message(struct call *c, const char *key, uint32_t *out)
         call_fail(c, ERR_INVALID, sentence);
     }
     return n != 0;
+}
+
+bool call_person_has_room(struct call *c, uint64_t bytes)
+{
+    const struct gateway_settings *s = &c->gateway->settings;
+    if (!c->visitor || !s->auth || s->http.memory_bytes_max == 0 ||
+        callers_hold(c->visitor, bytes, s->http.memory_bytes_max / 4))
+        return true;
+    c->retry_after_s = 1;
+    call_fail(c, ERR_RATE_LIMITED, "Your requests under way are too large in all");
+    return false;
+}
+
+bool call_keep(struct call *c, size_t bytes)
+{
+    if (!call_person_has_room(c, bytes))
+        return false;
+    if (http_keep_memory(c->request, bytes))
+        return true;
+    call_fail(c, ERR_BUSY, NULL);
+    return false;
 }
 
 struct str call_key(struct call *c, char out[65])

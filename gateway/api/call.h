@@ -82,6 +82,12 @@ bool call_text(struct call *c, const char *key, size_t max, struct str *out);
 /* A message's id in the body: as GET /session gives it, or a number. False: it is none, the call
  * was failed with 422. */
 bool call_message(struct call *c, const char *key, uint32_t *out);
+/* One person's bodies, what is read from them and what their streams keep are a quarter of what all
+ * may hold: else who sends or reads slowly would have all. False: the call was failed with 429. */
+bool call_person_has_room(struct call *c, uint64_t bytes);
+/* Room for what its stream keeps until its client takes it. False: the call was failed with 429 or
+ * 503. */
+bool call_keep(struct call *c, size_t bytes);
 /* The Idempotency-Key header, hashed with the user's name; empty when absent. */
 struct str call_key(struct call *c, char out[65]);
 /* What is asked for under that key, hashed with it: the body, however its JSON is written, and what

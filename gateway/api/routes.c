@@ -138,7 +138,6 @@ static const struct route *find(struct call *c, struct buf *allowed)
 
 static bool is_change(const struct http_request *r);
 static void take_body(struct call *c);
-static bool person_has_room(struct call *c, uint64_t bytes);
 static void on_body(void *arg);
 static void handle(void *arg);
 static void on_administrator(struct call *c, bool yes);
@@ -170,26 +169,13 @@ static void take_body(struct call *c)
     else if (is_change(c->request) && announced(c) > most)
         call_fail(c, ERR_TOO_LARGE, NULL);
     else if (is_change(c->request) && http_has_body(c->request) &&
-             !person_has_room(c, announced(c) ? announced(c) : most))
+             !call_person_has_room(c, announced(c) ? announced(c) : most))
         return;
     else if (is_change(c->request)) {
         c->reading = true;
         http_read_body(c->request, most, on_body);
     } else
         on_body(c);
-}
-
-/* One person's bodies, and what is read from them, are a quarter of what all may hold: else who
- * sends slowly would have all. False: the call was answered. */
-static bool person_has_room(struct call *c, uint64_t bytes)
-{
-    const struct gateway_settings *s = &c->gateway->settings;
-    if (!c->visitor || !s->auth || s->http.memory_bytes_max == 0 ||
-        callers_hold(c->visitor, bytes, s->http.memory_bytes_max / 4))
-        return true;
-    c->retry_after_s = 1;
-    call_fail(c, ERR_RATE_LIMITED, "Your requests under way are too large in all");
-    return false;
 }
 
 /* Room for the tree of a body. False: the call was answered. */
@@ -200,7 +186,7 @@ static bool has_room(struct call *c, struct str body)
         call_fail(c, ERR_TOO_LARGE, "The body has too many values");
         return false;
     }
-    if (!person_has_room(c, bytes))
+    if (!call_person_has_room(c, bytes))
         return false;
     if (!http_take_memory(c->request, bytes)) {
         call_fail(c, ERR_BUSY, NULL);

@@ -13,6 +13,7 @@ enum {
     FOLLOWER_MAGIC = 0x464f4c57,
     READ_BYTES_MAX = 64 << 10, /* of one answer of the store: what a slow client holds in memory at
                                   most, one event aside */
+    OUT_BYTES_KEEP = 64 << 10, /* of a door's words: kept for the next ones */
     /* Who waits for what no link brings asks ever less often: for a turn that is queued at another
      * gateway, which a worker has the next moment, or of which text is stored each second. */
     ASK_AGAIN_MS_MIN = 5,
@@ -118,6 +119,8 @@ static size_t speak(struct follower *f, char *dst, size_t cap)
     size_t filled = 0;
     while (filled < cap) {
         if (f->sent == f->out.len) {
+            if (f->out.cap > OUT_BYTES_KEEP)
+                buf_free(&f->out);
             buf_clear(&f->out);
             f->sent = 0;
             if (!speak_next(f))

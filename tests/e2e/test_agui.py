@@ -11,7 +11,8 @@ import pytest
 from fakes.model import Call, Gate, Reasoning, Status
 from harness.approvals import Dashboard, saves
 from harness.client import Client
-from harness.stack import Stack
+from harness.stack import Stack, metric
+from harness.wait import until
 
 OPENS = {"TEXT_MESSAGE_START": "messageId", "REASONING_MESSAGE_START": "messageId", "REASONING_START": "messageId",
          "TOOL_CALL_START": "toolCallId", "STEP_STARTED": "stepName"}
@@ -325,6 +326,36 @@ def test_who_may_begin_no_more_comes_again(bare: Stack, thread: str) -> None:
     gate.open()
     assert [text(run.finish()) for run in again] == ["One two.", "One two."]
     assert len(stack.model.chats("Is it up?")) == 1
+
+
+def test_who_comes_again_and_reads_nothing_costs_bounded_memory(bare: Stack) -> None:
+    """All that the thread has is told to each: what one person leaves unread is a quarter of what there is for all."""
+    stack = bare.start(gateway_env={"PERSAI_HTTP_MEMORY": "8MiB"})
+    big, gate = "y" * 25000, Gate()
+    stack.model.when("more", [big] * 2)
+    stack.model.when("hold", ["One ", gate, "two."])
+    alice, bob = stack.client(), stack.client("bob")
+    thread = alice.session()
+    alice.ask(thread, "more")
+    # What makes it long is put into the store as it is there: 0.9 MB.
+    store, key = stack.redis.client, f"p:m:{{{thread}}}"
+    store.hset(key, mapping={str(n): store.hget(key, "2") for n in range(3, 20)})
+    store.hset(f"p:f:{{{thread}}}", mapping={str(n): "x" for n in range(3, 20)})  # the model is not told
+    store.hset(f"p:s:{{{thread}}}", "mseq", store.hlen(key))
+    first = Run(alice, thread, "hold")
+    first.until("TEXT_MESSAGE_CONTENT")
+    again = [Run(alice, thread, "", messages=[]) for _ in range(4)]
+    assert [run.answer.status for run in again] == [200, 200, 429, 429]
+    assert json.loads(again[2].answer.read())["code"] == "rate_limited"
+    assert bob.ask(bob.session(), "hello").answer()
+    for run in again:
+        run.answer.close()
+        run.connection.close()
+    until(lambda: metric(stack.gateway.url, "persai_streams") == 1, "them to be gone")
+    last = Run(alice, thread, "", messages=[])
+    assert len(last.until("MESSAGES_SNAPSHOT")["messages"]) == 20
+    gate.open()
+    assert text(last.finish()) == text(first.finish()) == "One two."
 
 
 def test_the_page_of_the_api(stack: Stack) -> None:
