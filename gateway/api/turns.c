@@ -34,7 +34,9 @@ struct question {
     char *path, *message, *model, *context;
     bool async;
     uint32_t instead_of; /* the question that it is another version of, or 0 */
-    struct id quota_id;  /* its place among its person's turns: the same when it is sent again */
+    /* Its place among its person's turns: with a key the same when it is sent again. */
+    struct id quota_id;
+    bool keyed;
 };
 
 static void question_free(struct question *q)
@@ -145,7 +147,8 @@ static void begin(struct question *q)
 static void question_gone(struct call *c)
 {
     struct question *q = c->data;
-    quota_turn_end(c->gateway->store, str_of(c->user), q->quota_id);
+    if (!q->keyed) /* else it may be that of the turn which the key has begun: its lease ends it */
+        quota_turn_end(c->gateway->store, str_of(c->user), q->quota_id);
     question_free(q);
 }
 
@@ -175,7 +178,8 @@ static void begin_quota(struct question *q)
     char body[65];
     struct str once = call_body(c, str_of(q->path), body);
     q->quota_id = id_new();
-    if (once.len >= sizeof(q->quota_id.bytes))
+    q->keyed = once.len >= sizeof(q->quota_id.bytes);
+    if (q->keyed)
         memcpy(q->quota_id.bytes, once.at, sizeof(q->quota_id.bytes));
     for (size_t i = 0; i < sizeof(q->quota_id.bytes); i++) /* a key is of one session's turns */
         q->quota_id.bytes[i] ^= c->session.bytes[i];

@@ -1,5 +1,7 @@
 """Idempotency-Key: the same request again is the same session or turn; another request under it is refused."""
 
+import json
+import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -151,6 +153,31 @@ def test_a_refused_one_takes_and_frees_no_place(bare: Stack) -> None:
     assert full.status == 429 and full.code == "rate_limited", "the first still has its place"
     gate.open()
     hold.open()
+
+
+def test_who_leaves_while_it_asks_again_frees_no_place(bare: Stack) -> None:
+    """The turn that its key has begun runs on, and counts."""
+    stack = bare.start(gateway_env={"PERSAI_USER_TURNS": "1"})
+    gate = Gate()
+    stack.model.when("once", [gate, "b"])
+    alice, gateway, store = stack.client(), stack.gateway.process, stack.redis.process
+    session, other = alice.session(), alice.session()
+    assert begin(alice, session).status == 202
+    gate.wait()
+    before = gateway.descriptors()
+    store.signal(signal.SIGSTOP)
+    try:
+        again = alice.connect()
+        again.request("POST", alice.turn_path(session), json.dumps(ASKED),
+                      {**alice.headers(), "Content-Type": "application/json", "Idempotency-Key": "k1", "Prefer": "respond-async"})
+        until(lambda: gateway.descriptors() > before, "it to be heard")
+        again.close()
+        until(lambda: gateway.descriptors() <= before, "it to be seen to leave")
+    finally:
+        store.signal(signal.SIGCONT)
+    full = begin(alice, other, {"message": "other"}, key="k2")
+    assert full.status == 429 and full.code == "rate_limited", "the first still has its place"
+    gate.open()
 
 
 @pytest.mark.parametrize("missing", ["turn", "session"])

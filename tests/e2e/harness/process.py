@@ -40,6 +40,9 @@ class Process:
     def running(self) -> bool:
         return self.child is not None and self.child.poll() is None
 
+    def descriptors(self) -> int:
+        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
+
     def kill(self) -> None:
         """kill -9: what a crash looks like."""
         if self.running():
