@@ -44,6 +44,23 @@ def test_what_may_be_empty_is_dropped_by_the_entry_point() -> None:
     assert dropped == files
 
 
+def bytes_of(text: str) -> int:
+    """Of 640mb or 1g."""
+    number = text.removesuffix("b")
+    return int(number[:-1]) << {"k": 10, "m": 20, "g": 30}[number[-1]]
+
+
+def test_redis_refuses_writes_before_its_container_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import setup  # of compose/lib
+
+    monkeypatch.delenv("PERSAI_REDIS_MEMORY", raising=False)
+    setup.redis(tmp_path / "redis", tmp_path / "client")
+    conf = dict(line.split(" ", 1) for line in (tmp_path / "redis" / "redis.conf").read_text().splitlines())
+    nodes = [s for s in SERVICES.values() if str(s.get("command")).startswith("['sh', '/persai/redis/node', 'redis")]
+    assert conf["maxmemory-policy"] == "noeviction" and nodes
+    assert all(bytes_of(conf["maxmemory"]) <= 0.7 * bytes_of(node["mem_limit"]) for node in nodes)
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_every_service_is_hardened(name: str) -> None:
     service = SERVICES[name]

@@ -42,6 +42,17 @@ def test_selectors_find_pods() -> None:
         assert any(selector.items() <= labels.items() for labels in pods), selector
 
 
+@pytest.mark.parametrize("name", ["persai-gateway", "persai-worker"])
+def test_pods_reach_only_what_is_named(name: str) -> None:
+    policy = of("NetworkPolicy")[name]["spec"]
+    assert policy["podSelector"]["matchLabels"] == {"app.kubernetes.io/name": name}
+    assert set(policy["policyTypes"]) == {"Ingress", "Egress"}
+    assert all(rule["ports"] and rule[way] for way, rules in (("to", policy["egress"]), ("from", policy["ingress"]))
+               for rule in rules)
+    for block in (peer["ipBlock"] for rule in policy["egress"] for peer in rule["to"] if "ipBlock" in peer):
+        assert name == "persai-worker" and "169.254.0.0/16" in block["except"], "a cloud's own addresses give out credentials"
+
+
 def test_ports_and_names_fit() -> None:
     ports = {p["name"]: p["containerPort"] for _, _, c in containers() for p in c["ports"]}
     for service in of("Service").values():

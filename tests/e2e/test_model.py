@@ -54,6 +54,17 @@ def test_what_will_not_pass_is_an_error_at_once(stack: Stack, how: str) -> None:
     assert "sk-model-canary" not in json.dumps(final)
 
 
+@pytest.mark.parametrize("level", ["info", "debug"])
+def test_what_a_provider_says_of_an_error_is_logged_for_debugging_alone(bare: Stack, level: str) -> None:
+    """It repeats the question now and then. The person is told."""
+    stack = bare.start(worker_env={"LOG_LEVEL": level}, gateway_env={"LOG_LEVEL": level})
+    for status, words in ((400, "no such thing as a hush-canary"), (503, "overloaded by hush-canary")):
+        final = ask(stack, [Status(status, json.dumps({"error": {"message": words}}).encode())])
+        assert final["event_type"] == "error", final
+    logs = b"".join(p.log_bytes() for p in stack.processes())
+    assert b"llm.failed" in logs and (b"hush-canary" in logs) == (level == "debug")
+
+
 def test_a_conversation_that_is_too_long_for_the_model(stack: Stack) -> None:
     body = {"error": {"message": "This model's maximum context length is 8 tokens", "code": "context_length_exceeded"}}
     final = ask(stack, [Status(400, json.dumps(body).encode())])
