@@ -20,7 +20,11 @@
 #include "proto/store/session.h"
 #include "proto/store/turn.h"
 
-enum { NAME_BYTES_MAX = 256, SNAPSHOT_BYTES = 4 << 20, TEXT_BYTES_MAX = 2 << 20 };
+enum {
+    NAME_BYTES_MAX = 256,
+    TEXT_BYTES_MAX = 2 << 20,
+    PAGE_BYTES = 128 << 10, /* what one pass of the loop makes of a thread, for all to wait for */
+};
 
 static void look(struct call *c, struct id session);
 static void on_thread(void *arg, enum err err, const struct store_answer *a);
@@ -28,6 +32,7 @@ static void begin(struct call *c);
 static void on_begun(struct call *c, struct turn *t);
 static bool on_refused(struct call *c, enum err err);
 static void join(struct call *c);
+static void ask_page(struct call *c, uint32_t after, uint32_t upto);
 static void on_page(void *arg, enum err err, const struct store_answer *a);
 static void resume(struct call *c);
 static void on_turn(void *arg, enum err err, const struct store_answer *a);
@@ -41,6 +46,7 @@ struct run { /* of a call, until it is told */
     struct agui_say say;
     struct id made;        /* the session that the thread is where it is no session's id */
     struct event_at after; /* of a resume: what its client has */
+    struct id running;     /* of a client that comes again: the thread's turn */
     struct str question;   /* of the body, or of text */
     char *text, *context;
 };
@@ -238,10 +244,12 @@ static bool on_refused(struct call *c, enum err err)
     return true;
 }
 
-static void join(struct call *c)
+static void join(struct call *c) { ask_page(c, 0, 0); }
+
+static void ask_page(struct call *c, uint32_t after, uint32_t upto)
 {
-    c->store_call = store_session_page(c->gateway->store, str_of(c->user), c->session, 0, 0,
-                                       SNAPSHOT_BYTES, on_page, c);
+    c->store_call = store_session_page(c->gateway->store, str_of(c->user), c->session, after, upto,
+                                       PAGE_BYTES, on_page, c);
 }
 
 static bool wants_cancel(const struct call *c)
@@ -255,17 +263,22 @@ static void on_page(void *arg, enum err err, const struct store_answer *a)
     struct call *c = arg;
     if (!call_stored(c, err))
         return;
-    const struct store_session *s = &a->sessions[0];
-    struct agui_say *say = &run_of(c)->say;
-    if (!a->more)
-        agui_say_snapshot(say, a->messages, a->message_count, s->running);
-    if (id_is_zero(s->running)) {
+    struct run *r = run_of(c);
+    struct agui_say *say = &r->say;
+    if (a->session_count > 0) /* the first */
+        r->running = a->sessions[0].running;
+    if (agui_say_snapshot(say, a->messages, a->message_count, r->running) && a->more) {
+        ask_page(c, a->page_end, a->upto);
+        return;
+    }
+    agui_say_snapshot_end(say);
+    if (id_is_zero(r->running)) {
         scoped_buf(out, STREAM_DOOR_BYTES_MAX);
         agui_say_nothing(say, &out);
         call_reply_text(c, 200, "text/event-stream", buf_str(&out));
         return;
     }
-    c->turn = s->running;
+    c->turn = r->running;
     if (wants_cancel(c))
         asking_cancel(c->gateway, str_of(c->user), c->session, c->turn);
     if (call_keep(c, say->snapshot.len))

@@ -10,7 +10,7 @@ static void on_other(struct agui_say *s, const json_t *event, struct buf *out);
 static void on_start(struct agui_say *s, struct buf *out);
 static void on_end(struct agui_say *s, const json_t *turn, const char *outcome, struct buf *out);
 
-enum { SNAPSHOT_BYTES_MAX = 12 << 20, INTERRUPT_BYTES_MAX = 2048 };
+enum { SNAPSHOT_BYTES_MAX = 4 << 20, INTERRUPT_BYTES_MAX = 2048 };
 
 void agui_say_init(struct agui_say *s, struct str thread, struct str run)
 {
@@ -390,17 +390,24 @@ static void snapshot_message(const struct store_message *m, struct buf *out)
     buf_putc(out, '}');
 }
 
-/* One that is too large is left out: its client keeps what it has. */
-void agui_say_snapshot(struct agui_say *s, const struct store_message *messages, unsigned count,
+bool agui_say_snapshot(struct agui_say *s, const struct store_message *messages, unsigned count,
                        struct id running)
 {
-    begin(&s->snapshot, "MESSAGES_SNAPSHOT");
-    buf_puts(&s->snapshot, ",\"messages\":[");
+    if (s->snapshot.len == 0) {
+        begin(&s->snapshot, "MESSAGES_SNAPSHOT");
+        buf_puts(&s->snapshot, ",\"messages\":[");
+    }
     for (unsigned i = 0; i < count; i++)
         if (!id_eq(messages[i].record.turn, running) || messages[i].record.role == ROLE_USER)
             snapshot_message(&messages[i], &s->snapshot);
+    return !s->snapshot.overflowed;
+}
+
+/* One that is too large is left out: its client keeps what it has. */
+void agui_say_snapshot_end(struct agui_say *s)
+{
     buf_putc(&s->snapshot, ']');
     end(&s->snapshot);
     if (s->snapshot.overflowed)
-        buf_clear(&s->snapshot);
+        buf_free(&s->snapshot);
 }

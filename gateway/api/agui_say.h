@@ -22,10 +22,12 @@ void agui_say_init(struct agui_say *s, struct str thread, struct str run);
 void agui_say_free(struct agui_say *s);
 /* The turn that the run is: interrupts are named by it. */
 void agui_say_turn(struct agui_say *s, struct id turn);
-/* What the conversation has, for a client that comes again: all messages of turns that are over,
- * and the question of the one that runs (zero: none does), whose events follow. */
-void agui_say_snapshot(struct agui_say *s, const struct store_message *messages, unsigned count,
+/* What the conversation has, page by page, for a client that comes again: all messages of turns
+ * that are over, and the question of the one that runs (zero: none does), whose events follow.
+ * False: it is too large to be told. */
+bool agui_say_snapshot(struct agui_say *s, const struct store_message *messages, unsigned count,
                        struct id running);
+void agui_say_snapshot_end(struct agui_say *s); /* after the last page */
 /* A run of which nothing more comes: what there is, and its end. */
 void agui_say_nothing(struct agui_say *s, struct buf *out);
 void agui_say_event(struct agui_say *s, struct str payload, struct buf *out);

@@ -14,7 +14,7 @@ enum {
     WAIT_MS = 10000,
     DASHBOARD_BYTES_MAX = 16 << 20,
     DASHBOARDS_BYTES_MAX = 4 << 20, /* about 20,000 */
-    PAGE_BYTES = 2 << 20,           /* of a conversation: more than a model reads */
+    PAGE_BYTES = 256 << 10,         /* of a conversation: what one pass of the loop makes of it */
     TEXT_BYTES_MAX = 32 << 20,
     URI_BYTES_MAX = 512,
 };

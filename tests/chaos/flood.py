@@ -133,6 +133,14 @@ class Flood:
         self.each(client, lambda serial: client.post(PATH, notification(
             *(firing(names(serial, k), note="l" * 2000) for k in range(5)))))
 
+    def histories(self, n: int) -> None:
+        """All of a long conversation in one answer, as doors have it."""
+        session = self.more["session"]
+        path, body = [("/agui", {"threadId": session, "runId": "r", "messages": []}),
+                      ("/mcp", {"jsonrpc": "2.0", "id": 1, "method": "resources/read",
+                                "params": {"uri": f"persai://conversation/{session}"}})][n % 2]
+        self.repeat(n, "POST", path, body)
+
     def each(self, client: Client, one: Callable[[int], object]) -> None:
         serial = 0
         while time.monotonic() < self.end:
@@ -204,7 +212,7 @@ class Flood:
 
 
 KINDS = ["sessions", "settings", "forks", "pins", "feedback", "titles", "shares", "reports", "searches", "reads",
-         "exports", "turns", "refused", "doors", "keys", "webhook", "tokens", "bodies", "followers"]
+         "exports", "histories", "turns", "refused", "doors", "keys", "webhook", "tokens", "bodies", "followers"]
 
 if __name__ == "__main__":
     os.nice(19)
