@@ -112,11 +112,11 @@ def command(stack: Stack, folder: Path, *options: object) -> str:
     return ran.stdout
 
 
-def small(stack: Stack, folder: Path) -> Stack:
+def small(stack: Stack, folder: Path, **env: str) -> Stack:
     path = folder / "models.json"
     path.write_text(json.dumps([{"name": "copies", "provider": "openai", "model": "copies", "size": "small",
                                  "base_url": stack.model.base_url}]), encoding="utf-8")
-    return stack.start(worker_env={"PERSAI_MODELS": str(path), "PERSAI_DEFAULT_MODEL": "copies"})
+    return stack.start(worker_env={"PERSAI_MODELS": str(path), "PERSAI_DEFAULT_MODEL": "copies", **env})
 
 
 def test_a_model_that_copies_what_it_is_told_is_often_right(bare: Stack, prometheus: Prometheus, tmp_path: Path,
@@ -192,6 +192,14 @@ def test_a_small_model_may_choose_another_query_than_the_one_that_was_run_for_it
     bare.model.scripts.clear()
     bare.model.when("", [json.dumps({"answer": "Hello."})])
     assert alice.ask(alice.session(), "zzz qqq").tools() == []
+
+
+def test_a_small_model_of_one_step_is_asked_in_it(bare: Stack, tmp_path: Path) -> None:
+    small(bare, tmp_path, PERSAI_STEPS="1")
+    bare.model.when("", [json.dumps({"answer": "Not known."})])
+    alice = bare.client()
+    log = alice.ask(alice.session(), "How warm are the rooms?")
+    assert log.answer().startswith("Not known.") and log.tools() == []
 
 
 def test_equal_is_labels_and_values() -> None:

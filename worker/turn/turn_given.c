@@ -58,7 +58,7 @@ bool turn_call_suggested(struct turn *t)
     enum { ARGUMENTS_BYTES_MAX = 4096 };
     static const char tool[] = "execute_instant_query";
     scoped_buf(arguments, ARGUMENTS_BYTES_MAX);
-    bool first = t->agent.step == 1 && t->context.alert == NULL;
+    bool first = t->agent.step == 1 && !agent_last_call(&t->agent) && t->context.alert == NULL;
     if (!first || !t->model->small || !t->lookup.text || !read_suggested(t, &arguments) ||
         !model_offers(t->model, tool) || switched_off(t->config->switched, "tool", str_of(tool)))
         return false;
