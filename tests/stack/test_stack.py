@@ -115,6 +115,13 @@ def test_alert_rules_are_loaded(stack: Stack) -> None:
     assert len(loaded) >= 8 and "err" not in loaded.values(), loaded
 
 
+def test_the_runbooks_of_its_own_alerts_are_its_documents(stack: Stack) -> None:
+    """An empty volume is filled with them."""
+    for worker in stack.compose.running("worker"):
+        checked = stack.compose.engine.run("exec", worker, "persai-entrypoint", "worker", "--check", check=False)
+        assert "Documents of /persai/docs: 1 are indexed" in checked, checked
+
+
 def test_a_datasource_without_the_right_is_a_clear_tool_error(stack: Stack) -> None:
     viewer = stack.sign_in("viewer")
     session = viewer.session()
