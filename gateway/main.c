@@ -1,6 +1,7 @@
 /* persai-gateway: the HTTP front and the broker in one event loop. Read this first: settings and
  * drain; then parts.c, the modules in their order. */
 #include <jansson.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -371,7 +372,11 @@ int main(int argc, char **argv)
     bool json;
     char error[256];
     int code;
+    enum { LARGE_BYTES = 128 << 10 };
     secret_setup();
+    /* A page of a conversation that is copied or shown goes back to the system when it is freed:
+     * glibc would keep such ones in its heap after the first, where small ones pin them. */
+    mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
     json_set_alloc_funcs(malloc, secret_wiping_free); /* what Perses answers to a sign-in */
     signal(SIGPIPE, SIG_IGN);
     log_setup(level, "gateway");
