@@ -4,8 +4,6 @@
 #include "worker/tools/moment.h"
 #include "worker/tools/text.h"
 
-enum { OTHERWISE_MS = 3600000 };
-
 static void add_remark(struct tool_run *r, struct str text, enum zone_remark remark,
                        int64_t unix_ms)
 {
@@ -45,9 +43,19 @@ bool span_moment(struct tool_run *r, const char *argument, int64_t *unix_ms)
 
 bool span_read(struct tool_run *r, struct span *s)
 {
+    if (!span_times(r, s))
+        return false;
+    if (s->start_ms < s->end_ms)
+        return true;
+    run_fail(r, "bad_arguments", "The start must be before the end.");
+    return false;
+}
+
+bool span_times(struct tool_run *r, struct span *s)
+{
     bool start = str_trim(args_str(r->args, "start")).len > 0;
     bool end = str_trim(args_str(r->args, "end")).len > 0;
-    span_selected(r, OTHERWISE_MS, &s->start_ms, &s->end_ms);
+    span_selected(r, SPAN_OTHERWISE_MS, &s->start_ms, &s->end_ms);
     int64_t length = s->end_ms - s->start_ms;
     if (!span_moment(r, "start", &s->start_ms))
         return false;
@@ -58,21 +66,10 @@ bool span_read(struct tool_run *r, struct span *s)
     if (end && !start)
         s->start_ms = s->end_ms > length ? s->end_ms - length : 0;
     if (s->start_ms > s->end_ms) {
-        span_turn(r, &s->start_ms, &s->end_ms);
-        return true;
+        *s = (struct span){.start_ms = s->end_ms, .end_ms = s->start_ms};
+        run_remark(r, STR("The start was after the end: the two were taken the other way round."));
     }
-    if (s->start_ms < s->end_ms)
-        return true;
-    run_fail(r, "bad_arguments", "The start must be before the end.");
-    return false;
-}
-
-void span_turn(struct tool_run *r, int64_t *start_ms, int64_t *end_ms)
-{
-    int64_t earlier_ms = *end_ms;
-    *end_ms = *start_ms;
-    *start_ms = earlier_ms;
-    run_remark(r, STR("The start was after the end: the two were taken the other way round."));
+    return true;
 }
 
 void span_selected(const struct tool_run *r, int64_t otherwise_ms, int64_t *start_ms,

@@ -108,8 +108,9 @@ static void write_queries(struct board *d, const json_t *queries, struct buf *b)
             break;
         if (!vars_apply(&d->vars, text, &whole, &unknown) && unknown.len > 0)
             take_unknown(d, text, unknown);
-        if (vars_any(&d->vars, text) && d->any.len == 0)
-            buf_puts(&d->any, vars_any(&d->vars, text)->name);
+        const struct var *any = d->any.len == 0 ? vars_any(&d->vars, text) : NULL;
+        if (any)
+            buf_puts(&d->any, any->name);
         buf_puts(b, i > 0 ? ",{" : "{");
         row_text(b, "language", item_str(item_at(query, "spec", "plugin", NULL), "kind"));
         row_long(b, "query", buf_str(&whole), d->query_max);

@@ -31,7 +31,7 @@ enum {
     CHECK_TIMEOUT_MS = 4000,
     CATALOG_PATIENCE_MS = 300, /* a catalog that is not there by then is done without */
     GRACE_MS = 3000,           /* so that the datasource's own word on a timeout comes first */
-    RANGE_MS = 3600000,
+    RANGE_MS = SPAN_OTHERWISE_MS,
     POINTS = 240, /* when the model names no step: about a pixel column each */
     RANGE_SERIES = 40,
     INSTANT_SERIES = SERIES_KEPT_MAX,
@@ -104,27 +104,18 @@ static void add_note(struct query *q, const char *format, ...)
 static bool read_range(struct query *q)
 {
     struct tool_run *r = q->run;
-    struct str start = str_trim(args_str(r->args, "start"));
-    struct str end = str_trim(args_str(r->args, "end"));
     struct str step = str_trim(args_str(r->args, "step"));
-    span_selected(r, RANGE_MS, &q->range.start_ms, &q->range.end_ms);
-    int64_t span = q->range.end_ms - q->range.start_ms;
-    if (!span_moment(q->run, "start", &q->range.start_ms))
+    struct span span;
+    if (!span_times(r, &span))
         return false;
-    if (start.len > 0 && end.len == 0 && q->range.start_ms >= q->range.end_ms)
-        q->range.end_ms = r->now_ms;
-    if (!span_moment(q->run, "end", &q->range.end_ms))
-        return false;
-    if (end.len > 0 && start.len == 0)
-        q->range.start_ms = q->range.end_ms > span ? q->range.end_ms - span : 0;
+    q->range.start_ms = span.start_ms;
+    q->range.end_ms = span.end_ms;
     if (q->range.start_ms == q->range.end_ms) {
         q->range_query = false;
         q->range = (struct guard_range){.end_ms = q->range.end_ms};
         add_note(q, "Start and end are the same moment: this is the value at it.");
         return true;
     }
-    if (q->range.start_ms > q->range.end_ms)
-        span_turn(r, &q->range.start_ms, &q->range.end_ms);
     q->range.step_ms = moment_step((q->range.end_ms - q->range.start_ms) / POINTS + 1);
     if (str_is(step, "auto"))
         step.len = 0;
