@@ -165,6 +165,9 @@ enum editor_end editor_read(struct editor *e, struct buf *text)
         e->more = true;
     }
     sigaction(SIGINT, &before, NULL);
+    /* What is typed during the answer waits unseen for the next prompt. Read by lines meanwhile, a
+     * Ctrl-D would become a NUL, and words would stand in the answer's midst. */
+    el_set(e->line, EL_PREP_TERM, 1);
     if (end == EDITOR_LINE && str_trim(buf_str(text)).len > 0)
         remember(e, buf_cstr(text));
     return end;
@@ -174,8 +177,7 @@ static enum editor_end read_one(struct editor *e, struct buf *text, bool *more)
 {
     int count = 0;
     e->interrupted = false;
-    /* Before el_gets() draws the prompt: else a Ctrl-D typed at it might be lost. */
-    el_set(e->line, EL_PREP_TERM, 1);
+    el_set(e->line, EL_PREP_TERM, 1); /* el_gets() draws the prompt before it does so itself */
     const char *line = el_gets(e->line, &count);
     if (!line || count <= 0) {
         if (e->interrupted)

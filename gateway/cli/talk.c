@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <termios.h>
 #include <unistd.h>
 #include "common/fetch.h"
 #include "common/json.h"
@@ -278,19 +279,28 @@ static enum exit_code decide(struct talk *t, struct id turn, json_t **decisions)
     return code;
 }
 
-/* On the terminal itself: stdin may be the question. Anything but a yes is a no. */
+/* On the terminal itself: stdin may be the question. Anything but a yes is a no; what was typed
+ * before the call was seen is neither. */
 static bool ask_person(struct talk *t, const json_t *call, bool *approve)
 {
     char line[64] = "";
+    struct termios before, by_line;
     scoped_buf(text, 4 << 20);
     FILE *tty = t->out->json ? NULL : fopen("/dev/tty", "r+e");
     if (!tty)
         return false;
+    bool known = tcgetattr(fileno(tty), &before) == 0;
+    by_line = before;
+    by_line.c_lflag |= ICANON | ECHO;
+    if (known)
+        tcsetattr(fileno(tty), TCSAFLUSH, &by_line);
     call_ask(&text, &t->out->notes, call);
     buf_puts(&text, "Approve? [y/N] ");
     fwrite(text.at, 1, text.len, tty);
     fflush(tty);
     *approve = fgets(line, sizeof(line), tty) && (line[0] == 'y' || line[0] == 'Y');
+    if (known)
+        tcsetattr(fileno(tty), TCSADRAIN, &before);
     fclose(tty);
     return true;
 }

@@ -225,6 +225,49 @@ def test_what_is_typed_at_the_prompt_is_read(alice: Terminal) -> None:
     assert screen.end() == 0, screen.text
 
 
+def test_what_is_typed_during_an_answer_is_read_after_it(stack: Stack, alice: Terminal) -> None:
+    gates = [Gate(), Gate()]
+    stack.model.when("story", ["Once upon ", gates[0], "a time."])
+    stack.model.when("moral", ["Be ", gates[1], "kind."])
+    screen = alice.on_screen("chat")
+    screen.wait_for("persai> ")
+    screen.type("story\r")
+    gates[0].wait()
+    screen.type("the moral\r")
+    gates[0].open()
+    gates[1].wait()
+    assert "Once upon a time." in screen.text or "the moral" not in screen.text.partition("story")[2]
+    screen.type("\x04")
+    gates[1].open()
+    assert screen.end() == 0, screen.text
+    assert "Once upon a time." in screen.text and "Be kind." in screen.text, screen.text
+
+
+@pytest.mark.parametrize("command", ["ask", "chat"])
+def test_what_is_typed_before_an_approval_is_none(
+        stack: Stack, perses: Perses, board: Dashboard, tmp_path: Path, command: str) -> None:
+    perses.put_gateway(stack.gateway.url)
+    carol = Terminal(tmp_path / "carol", perses.url)
+    carol.login("carol")
+    gate = Gate()
+    stack.model.when("save", [gate, board.call("Kitchen")], ["Saved."])
+    screen = carol.on_screen("ask", "save it") if command == "ask" else carol.on_screen("chat")
+    if command == "chat":
+        screen.wait_for("persai> ")
+        screen.type("save it\r")
+    gate.wait()
+    screen.type("y\r")
+    gate.open()
+    screen.wait_for("Approve? [y/N]")
+    screen.type("n\r")
+    if command == "chat":
+        screen.text = ""
+        screen.wait_for("persai> ")
+        screen.type("\x04")
+    assert screen.end() == 0, screen.text
+    assert board.titles() == [], screen.text
+
+
 def test_an_approval_is_asked_in_place(stack: Stack, perses: Perses, board: Dashboard, tmp_path: Path) -> None:
     perses.put_gateway(stack.gateway.url)
     carol = Terminal(tmp_path / "carol", perses.url)
