@@ -225,15 +225,16 @@ def test_who_leaves_the_line_is_not_asked_for(make_stack: object) -> None:
             return False
 
         perses.behave = held
-        connections = []
+        connections, before = [], stack.gateway.process.descriptors()
         for n in range(50):
             client = Client(stack.gateway.url, bearer=f"a.b.{n}")
             connections.append(client.connect())
             connections[-1].request("GET", "/sessions", headers=client.headers())
         until(lambda: counted.asked == 1, "the first to be asked for")
+        until(lambda: stack.gateway.process.descriptors() >= before + 50, "all of them to be there")
         for connection in connections:
             connection.close()
-        until(lambda: metric(stack.gateway.url, "http_connections") <= 1, "them to be gone")
+        until(lambda: stack.gateway.process.descriptors() <= before + 1, "them to be gone")
         release.set()
         assert stack.client().get("/sessions").status == 200
         assert counted.asked == 2

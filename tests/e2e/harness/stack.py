@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -186,21 +187,32 @@ class Stack:
         self.model.stop()
 
 
-def metrics(url: str) -> dict[str, float]:
-    """Name with labels → value."""
+def exposition(url: str) -> str:
     answer = Client(url).get("/metrics")
     assert answer.status == 200, answer.status
+    return answer.body.decode()
+
+
+def series_of(page: str) -> dict[str, float]:
     found = {}
-    for line in answer.body.decode().splitlines():
+    for line in page.splitlines():
         if line and not line.startswith("#"):
             name, value = line.rsplit(" ", 1)
             found[name] = float(value)
     return found
 
 
+def metrics(url: str) -> dict[str, float]:
+    """Name with labels → value."""
+    return series_of(exposition(url))
+
+
 def metric(url: str, word: str) -> float:
-    """The sum of all series whose name contains the word."""
-    return sum(v for k, v in metrics(url).items() if word in k.split("{")[0])
+    """The sum of all series whose name contains the word: there may be none yet, but then the metric is declared."""
+    page = exposition(url)
+    found = [v for k, v in series_of(page).items() if word in k.split("{")[0]]
+    assert found or re.search(rf"^# TYPE \S*{word}", page, re.M), f"no metric has {word!r} in its name"
+    return sum(found)
 
 
 @contextmanager
