@@ -39,6 +39,8 @@ def everybody_asks(stack: Stack, seconds: float) -> None:
 
     def ask(n: int) -> None:
         person = stack.client(f"person-{n}")
+        # From an address of their own: of one, so many new ones at once may be more than wait for a busy Perses.
+        assert person.get("/sessions", headers={"X-Forwarded-For": f"198.51.{100 + n // 250}.{n % 250}"}).status == 200
         session = person.session()
         if n < 50:
             ready.wait(60)  # the first of them really at once
