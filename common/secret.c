@@ -96,6 +96,17 @@ struct secret *secret_new(struct str bytes)
     return s;
 }
 
+struct secret *secret_of_environment(const char *name)
+{
+    char *value = getenv(name);
+    if (!value || !*value)
+        return NULL;
+    struct secret *s = secret_new(str_of(value));
+    secret_wipe(value, strlen(value));
+    unsetenv(name);
+    return s;
+}
+
 struct secret *secret_ref(struct secret *s)
 {
     if (s) {

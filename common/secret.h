@@ -16,7 +16,10 @@ struct secret; /* heap, on pages of its own kind (sodium_malloc is too dear per 
                   MADV_DONTDUMP) */
 
 void secret_setup(void); /* once at start: sodium_init, PR_SET_DUMPABLE 0, core limit 0 */
-struct secret *secret_new(struct str bytes);      /* copies; NULL for more than SECRET_MAX bytes */
+struct secret *secret_new(struct str bytes); /* copies; NULL for more than SECRET_MAX bytes */
+/* Takes it out of the environment: wiped there, where a core and what is started would have it.
+ * NULL: unset or empty. */
+struct secret *secret_of_environment(const char *name);
 void secret_free(struct secret *s);               /* wipes; NULL is fine */
 struct secret *secret_ref(struct secret *s);      /* shares: counted, the last secret_free wipes */
 struct str secret_reveal(const struct secret *s); /* borrowed; NULL gives the empty slice */

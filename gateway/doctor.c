@@ -71,11 +71,9 @@ static const char user_variable[] = "PERSES_USER", password_variable[] = "PERSES
 void doctor_run(struct gateway *g, struct report *report)
 {
     struct doctor d = {.gateway = g, .report = report};
-    const char *token = variable(token_variable);
     g->loop = loop_new();
     g->fetch = fetch_pool_new(g->loop);
-    if (token && strlen(token) <= SECRET_MAX)
-        d.token = secret_new(str_of(token));
+    d.token = secret_of_environment(token_variable);
     d.redis =
         store_probe_new(g->loop, g->settings.redis.url, g->settings.durability, report, next, &d);
     loop_run(g->loop);

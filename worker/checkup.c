@@ -55,7 +55,6 @@ static const char *advice_of(const char *words);
 void checkup_run(struct worker *w, struct report *report)
 {
     const struct worker_settings *s = &w->settings;
-    const char *token = getenv("PERSES_TOKEN");
     struct llm_config config = {.loop = w->loop,
                                 .fetches = w->fetches,
                                 .perses_url = s->perses,
@@ -68,8 +67,7 @@ void checkup_run(struct worker *w, struct report *report)
                                 .accounts = w->now ? models_accounts(w->now->models) : 0};
     struct checkup c = {.worker = w, .report = report, .llm = llm_new(&config)};
     c.timer = loop_timer_new(w->loop, on_timer, &c);
-    if (token && *token && strlen(token) <= SECRET_MAX)
-        c.token = secret_new(str_of(token));
+    c.token = secret_of_environment("PERSES_TOKEN");
     c.redis = store_probe_new(w->loop, s->redis.url, s->durability, report, on_redis, &c);
     loop_run(w->loop);
     store_probe_free(c.redis);

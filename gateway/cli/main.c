@@ -161,7 +161,7 @@ static enum exit_code connect_it(struct app *app)
     const struct usage *u = &app->usage;
     app->name = xstrdup(contexts_name(&app->contexts, u->context));
     const json_t *context = contexts_get(&app->contexts, app->name);
-    const char *key = environment("PERSAI_API_KEY"), *kept = text_of(context, "url");
+    const char *kept = text_of(context, "url");
     const char *perses = u->url ? u->url : environment("PERSAI_URL");
     const char *gateway = u->gateway ? u->gateway : environment("PERSAI_GATEWAY");
     if (!gateway && !perses)
@@ -186,7 +186,7 @@ static enum exit_code connect_it(struct app *app)
                                    .on_wait = say_wait,
                                    .arg = &app->out,
                                    .take_refresh = same && token.len ? secret_new(token) : NULL,
-                                   .take_key = key ? secret_new(str_of(key)) : NULL};
+                                   .take_key = secret_of_environment("PERSAI_API_KEY")};
     app->client = client_new(&config);
     return EXIT_ANSWERED;
 }

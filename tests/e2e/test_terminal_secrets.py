@@ -109,3 +109,19 @@ def test_a_core_has_no_refresh_token_while_perses_is_silent(tmp_path: Path) -> N
         finally:
             screen.kill()
             perses.go.set()
+
+
+def test_a_key_of_the_environment_is_wiped_there(tmp_path: Path) -> None:
+    key = "pk-" + token_hex(32)
+    with SilentPerses({}) as gateway:
+        terminal = Terminal(tmp_path / "home", gateway.url)
+        screen = terminal.on_screen("ask", "hello", PERSAI_API_KEY=key, PERSAI_GATEWAY=gateway.url)
+        try:
+            assert gateway.asked.wait(30 * SLOWNESS)
+            assert gateway.requests[-1].header("Authorization") == f"Bearer {key}"
+            environment = Path(f"/proc/{screen.pid}/environ").read_bytes()
+            assert b"PERSAI_GATEWAY=" in environment and key[3:].encode() not in environment
+            assert key[3:].encode() not in core_of(screen.pid, tmp_path)
+        finally:
+            screen.kill()
+            gateway.go.set()
