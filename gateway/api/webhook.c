@@ -177,10 +177,9 @@ static bool give_up(struct notification *n, enum err err)
     return false;
 }
 
-/* Before its turn began. */
+/* Before its turn began. The place lapses by itself: an earlier notification's turn may have it. */
 static void drop(struct notification *n, enum err err)
 {
-    quota_turn_end(n->webhook->gateway->store, str_of(n->user), quota_id_of(n));
     if (!give_up(n, err))
         next(n);
 }

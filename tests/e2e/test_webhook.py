@@ -201,6 +201,24 @@ def test_the_service_user_has_the_limits_of_any_person(bare: Stack) -> None:
     assert robot.events(other["session_id"], other["turn_id"]).finish().answer()
 
 
+def test_a_repeated_alert_that_fails_leaves_the_place_of_its_turn(bare: Stack) -> None:
+    stack = bare.start(gateway_env={**SERVICE, "PERSAI_USER_TURNS": "1"})
+    gate = Gate()
+    stack.model.when("Slow", [gate, REPORT])
+    begun, = notify(stack, firing("Slow"))
+    gate.wait()
+    session = f"p:s:{{{begun['session_id']}}}"
+    stack.redis.client.rename(session, session + ":away")
+    stack.redis.client.set(session, "what no script can read")
+    connection, answer = hook(stack).send("POST", PATH, notification(firing("Slow")))
+    connection.close()
+    assert answer.status == 500
+    stack.redis.client.rename(session + ":away", session)
+    refused(hook(stack).post(PATH, notification(firing("RoomHot"))))
+    gate.open()
+    assert stack.client("robot").events(begun["session_id"], begun["turn_id"]).finish().answer() == REPORT + UNREAD
+
+
 def test_a_service_user_who_cannot_sign_in(bare: Stack) -> None:
     stack = bare.start(gateway_env={**SERVICE, "PERSAI_SERVICE_PASSWORD": "not this one, I think"})
     answer = hook(stack).post(PATH, notification(firing("RoomHot")))
