@@ -4,6 +4,7 @@
 #include <string.h>
 #include "common/fetch.h"
 #include "common/json.h"
+#include "common/log.h"
 #include "gateway/api/session_md.h"
 #include "proto/path.h"
 #include "proto/store/list.h"
@@ -12,9 +13,9 @@
 enum {
     LIST_MAX = 100,
     WAIT_MS = 10000,
-    DASHBOARD_BYTES_MAX = 16 << 20,
-    DASHBOARDS_BYTES_MAX = 4 << 20, /* about 20,000 */
-    PAGE_BYTES = 256 << 10,         /* of a conversation: what one pass of the loop makes of it */
+    PERSES_BYTES_MAX = 1 << 20,  /* a dashboard, or the names of about 5,000 of them */
+    ROOM = 4 * PERSES_BYTES_MAX, /* while it is read, and what is made of it */
+    PAGE_BYTES = 256 << 10,      /* of a conversation: what one pass of the loop makes of it */
     TEXT_BYTES_MAX = 32 << 20,
     URI_BYTES_MAX = 512,
 };
@@ -144,6 +145,10 @@ static void on_left(struct call *c) { resources_free(c->data); }
 static void ask_perses(struct call *c, const char *path, json_t *take_list)
 {
     static const struct fetch_handler handler = {.on_done = on_perses};
+    if (!call_keep(c, ROOM)) {
+        json_decref(take_list);
+        return;
+    }
     struct resources *r = xcalloc(1, sizeof(*r));
     *r = (struct resources){.call = c, .list = take_list};
     scoped_buf(url, 2048);
@@ -154,8 +159,7 @@ static void ask_perses(struct call *c, const char *path, json_t *take_list)
                                     .bearer = c->credentials.access,
                                     .connect_ms = 3000,
                                     .total_ms = WAIT_MS,
-                                    .body_bytes_max =
-                                        take_list ? DASHBOARDS_BYTES_MAX : DASHBOARD_BYTES_MAX,
+                                    .body_bytes_max = PERSES_BYTES_MAX,
                                     .collect = true};
     c->data = r;
     c->on_gone = on_left;
@@ -179,14 +183,16 @@ static void not_found(struct call *c)
                     json_pack("{s:O?}", "uri", json_object_get(mcp_params(c), "uri")));
 }
 
-/* Who may read no dashboard has none; a Perses that does not answer is an error. */
+/* Who may read no dashboard has none, nor is one listed where they are too many (each can be read
+ * by its name); a Perses that does not answer is an error. */
 static void on_perses(void *arg, const struct fetch_result *result)
 {
     struct resources *r = arg;
     struct call *c = r->call;
     json_t *found = r->list;
-    bool answered = result->status == FETCH_OK && result->http_status < 500;
-    bool got = answered && result->http_status == 200;
+    bool too_large = result->status == FETCH_TOO_BIG;
+    bool answered = too_large || (result->status == FETCH_OK && result->http_status < 500);
+    bool got = answered && !too_large && result->http_status == 200;
     r->fetch = NULL;
     r->list = NULL;
     c->on_gone = NULL;
@@ -197,7 +203,11 @@ static void on_perses(void *arg, const struct fetch_result *result)
     } else if (found) {
         if (got)
             add_dashboards(found, result->body);
+        if (too_large)
+            log_warn("mcp.dashboards_not_listed", "bytes_max=%u", (unsigned)PERSES_BYTES_MAX);
         reply_list(c, found, (struct str){0});
+    } else if (too_large) {
+        call_fail(c, ERR_TOO_LARGE, "The dashboard is larger than 1 MiB, and is not read here");
     } else if (got) {
         reply_text(c, "application/json", result->body);
     } else {

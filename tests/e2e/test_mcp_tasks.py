@@ -12,7 +12,9 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 from mcp_types import ElicitResult
 
+from fakes import perses as fake_perses
 from fakes.model import Call, Gate, Status
+from fakes.server import Exchange, Request
 from harness.approvals import PROJECT, Dashboard, saves
 from harness.mcp_tasks import META, MODERN, Tasks
 from harness.stack import Stack
@@ -284,6 +286,37 @@ def test_a_long_list_of_resources_comes_in_pages(stack: Stack) -> None:
 
     listed, last = with_client(stack, work, user="bob")
     assert made == {uri for uri in listed if uri.startswith("persai:")} and last is None
+
+
+def large(exchange: Exchange, request: Request) -> bool:
+    """Of each person's dashboards one that is large, and a list that is."""
+    if request.path == "/api/v1/projects/p/dashboards/large":
+        exchange.reply(200, json.dumps({"text": "x" * (1 << 20)}).encode())
+    elif request.path == "/api/v1/projects/p/dashboards/just":
+        exchange.reply(200, json.dumps({"text": '"' * (500 << 10)}).encode())
+    elif request.path == "/api/v1/dashboards":
+        exchange.reply(200, json.dumps([{"metadata": {"project": "p", "name": f"d{i}"}} for i in range(30000)]).encode())
+    else:
+        return False
+    return True
+
+
+def test_what_is_large_is_not_read_whole(make_stack: Callable[..., Stack]) -> None:
+    """Nor by one person again and again."""
+    with fake_perses.Perses() as perses:
+        perses.behave = large
+        stack = make_stack(perses.url, perses.sign_in).start(workers=0, gateway_env={"PERSAI_HTTP_MEMORY": "32MiB"})
+        carol = stack.client("carol", bearer=True)
+        conversation = carol.session()
+
+        async def work(client: McpClient) -> Any:
+            with pytest.raises(MCPError) as refused:
+                await client.read_resource("perses://dashboard/p/large")
+            assert "larger than 1 MiB" in refused.value.error.message and refused.value.error.data == {"code": "too_large"}
+            assert len((await client.read_resource("perses://dashboard/p/just")).contents[0].text) > 1 << 20 - 1
+            assert [r.uri for r in (await client.list_resources()).resources] == [f"persai://conversation/{conversation}"]
+
+        with_client(stack, work)
 
 
 def test_waiting_elsewhere_is_seen(stack: Stack, board: Dashboard) -> None:
