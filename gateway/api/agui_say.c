@@ -45,16 +45,26 @@ void agui_say_event(struct agui_say *s, struct str payload, struct buf *out)
 
 static void begin(struct buf *out, const char *type)
 {
-    buf_printf(out, "data: {\"type\":\"%s\"", type);
+    buf_puts(out, "data: {\"type\":\"");
+    buf_puts(out, type);
+    buf_putc(out, '"');
 }
 
 static void end(struct buf *out) { buf_puts(out, "}\n\n"); }
+
+static void message_id(struct buf *out, const char *prefix, const char *id)
+{
+    buf_puts(out, ",\"messageId\":\"");
+    buf_puts(out, prefix);
+    buf_puts(out, id);
+    buf_putc(out, '"');
+}
 
 /* One that has its message's id alone. */
 static void about_message(struct buf *out, const char *type, const char *prefix, const char *id)
 {
     begin(out, type);
-    buf_printf(out, ",\"messageId\":\"%s%s\"", prefix, id);
+    message_id(out, prefix, id);
     end(out);
 }
 
@@ -95,7 +105,8 @@ static void open_text(struct agui_say *s, struct buf *out)
         return;
     s->text_open = true;
     begin(out, "TEXT_MESSAGE_START");
-    buf_printf(out, ",\"messageId\":\"%s\",\"role\":\"assistant\"", s->message);
+    message_id(out, "", s->message);
+    buf_puts(out, ",\"role\":\"assistant\"");
     end(out);
 }
 
@@ -106,7 +117,8 @@ static void open_reasoning(struct agui_say *s, struct buf *out)
     s->reasoning_open = true;
     about_message(out, "REASONING_START", "r-", s->message);
     begin(out, "REASONING_MESSAGE_START");
-    buf_printf(out, ",\"messageId\":\"r-%s\",\"role\":\"reasoning\"", s->message);
+    message_id(out, "r-", s->message);
+    buf_puts(out, ",\"role\":\"reasoning\"");
     end(out);
 }
 
@@ -120,7 +132,8 @@ static void on_delta(struct agui_say *s, const struct saying *said, struct buf *
     else
         open_reasoning(s, out);
     begin(out, text ? "TEXT_MESSAGE_CONTENT" : "REASONING_MESSAGE_CONTENT");
-    buf_printf(out, ",\"messageId\":\"%s%s\",\"delta\":\"", text ? "" : "r-", s->message);
+    message_id(out, text ? "" : "r-", s->message);
+    buf_puts(out, ",\"delta\":\"");
     buf_add_str(out, said->text);
     buf_putc(out, '"');
     end(out);
