@@ -1,21 +1,32 @@
-"""Prints "PASSED FAILED" of a JUnit report, as ctest and pytest write them."""
+"""Prints "PASSED FAILED" of a JUnit report, as ctest, pytest and vitest write them; then a line for each failed test."""
 
 import sys
 import xml.etree.ElementTree as ET
 
+WHY_MOST = 160
 
-def counts(path: str) -> tuple[int, int]:
-    root = ET.parse(path).getroot()
-    passed = failed = 0
-    for case in root.iter("testcase"):
-        bad = case.find("failure") is not None or case.find("error") is not None
-        # ctest writes a status beside the elements; "notrun" is a test whose program is missing.
-        if bad or case.get("status") in ("fail", "notrun"):
-            failed += 1
+
+def why(case: ET.Element) -> str | None:
+    """What a failed test says first; None: it has not failed."""
+    for tag in ("failure", "error"):
+        found = case.find(tag)
+        if found is not None:
+            return " ".join((found.get("message") or found.text or "").split())[:WHY_MOST]
+    # ctest writes a status beside the elements; "notrun" is a test whose program is missing.
+    return case.get("status", "") if case.get("status") in ("fail", "notrun") else None
+
+
+def read(path: str) -> tuple[int, list[str]]:
+    passed, failed = 0, []
+    for case in ET.parse(path).getroot().iter("testcase"):
+        reason = why(case)
+        if reason is not None:
+            failed.append(" ".join(f"{case.get('classname', '')} {case.get('name', '')}: {reason}".split()))
         elif case.find("skipped") is None:
             passed += 1
     return passed, failed
 
 
 if __name__ == "__main__":
-    print(*counts(sys.argv[1]))
+    passed, failed = read(sys.argv[1])
+    print(passed, len(failed), *failed, sep="\n")
