@@ -4,19 +4,11 @@
 #include <string.h>
 #include "common/check.h"
 #include "proto/store/reply.h"
+#include "tests/fuzz/take.h"
 
 #include <hiredis/hiredis.h> /* after ours: its macro REDIS_OK has the value of our REDIS_OK */
 
 enum { DEPTH_MAX = 6, PARTS_MAX = 24 };
-
-static uint8_t take(struct str *rest)
-{
-    if (rest->len == 0)
-        return 0;
-    uint8_t byte = (uint8_t)rest->at[0];
-    *rest = str_skip(*rest, 1);
-    return byte;
-}
 
 static void free_reply(struct redisReply *p)
 {

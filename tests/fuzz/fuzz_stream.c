@@ -2,27 +2,14 @@
  * However it is cut, the reply is the same. */
 #include <stdlib.h>
 #include <string.h>
-#include "worker/llm/llm.h"
 #include "common/sse.h"
+#include "tests/support/reading.h"
 
 static const struct llm_format *const formats[] = {
 #define X(name, word) &llm_##word,
     MODEL_APIS(X)
 #undef X
 };
-
-struct reading {
-    const struct llm_format *format;
-    struct reply reply;
-    enum err err;
-};
-
-static bool on_event(void *arg, struct str name, struct str data)
-{
-    struct reading *r = arg;
-    r->err = r->format->event(&r->reply, name, data);
-    return r->err == ERR_NONE && !r->reply.ended;
-}
 
 static enum err read_cut(struct reading *r, const struct llm_format *format, struct str bytes,
                          size_t piece)
@@ -32,7 +19,7 @@ static enum err read_cut(struct reading *r, const struct llm_format *format, str
     reply_init(&r->reply, 1 << 20, &none, NULL);
     r->format = format;
     r->err = ERR_NONE;
-    sse_init(&s, 64 << 10, on_event, r);
+    sse_init(&s, 64 << 10, reading_on_event, r);
     enum sse_status status = SSE_MORE;
     while (bytes.len > 0 && status == SSE_MORE) {
         size_t len = bytes.len < piece ? bytes.len : piece;

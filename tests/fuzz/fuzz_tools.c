@@ -5,17 +5,9 @@
 #include "tests/support/tools_fixture.h"
 
 #include "common/json.h"
+#include "tests/fuzz/take.h"
 
 enum { ANSWERS_MAX = 4 };
-
-static uint8_t take(struct str *rest)
-{
-    if (rest->len == 0)
-        return 0;
-    uint8_t byte = (uint8_t)rest->at[0];
-    *rest = str_skip(*rest, 1);
-    return byte;
-}
 
 static struct str take_str(struct str *rest, size_t len)
 {

@@ -52,6 +52,12 @@ struct fake_session *redis_session(const struct redis *r, struct id session)
     return NULL;
 }
 
+struct fake_session *redis_session_owned(const struct redis *r, const struct fake_op *op)
+{
+    struct fake_session *s = redis_session(r, op->session);
+    return s && strcmp(s->owner, op->owner) == 0 ? s : NULL;
+}
+
 struct fake_session *redis_session_add(struct redis *r, struct id session, struct str owner)
 {
     struct fake_session *s = xcalloc(1, sizeof(*s));

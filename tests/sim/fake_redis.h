@@ -80,6 +80,8 @@ struct redis {
 };
 
 struct fake_session *redis_session(const struct redis *r, struct id session); /* NULL: none */
+/* The op's session; NULL: none, or somebody else's. */
+struct fake_session *redis_session_owned(const struct redis *r, const struct fake_op *op);
 struct fake_session *redis_session_add(struct redis *r, struct id session, struct str owner);
 void redis_session_remove(struct redis *r, struct fake_session *s);
 struct fake_turn *session_turn(const struct fake_session *s, struct id turn); /* void ones too */

@@ -18,12 +18,6 @@ static struct fake_turn *turn_read(const struct fake_session *s, struct id turn)
     return t && !t->void_ ? t : NULL;
 }
 
-static struct fake_session *owned(struct redis *r, const struct fake_op *op)
-{
-    struct fake_session *s = redis_session(r, op->session);
-    return s && strcmp(s->owner, op->owner) == 0 ? s : NULL;
-}
-
 /* The last seq stored of the present epoch. */
 static uint32_t turn_seq(const struct fake_turn *t) { return t->le == t->epoch ? t->ls : 0; }
 
@@ -161,7 +155,7 @@ static enum err begin_new(struct redis *r, struct fake_op *op, struct fake_sessi
 
 static enum err begin(struct redis *r, struct fake_op *op, struct fake_reply *out)
 {
-    struct fake_session *s = owned(r, op);
+    struct fake_session *s = redis_session_owned(r, op);
     if (!s)
         return ERR_SESSION_NOT_FOUND;
     struct fake_turn *t = session_turn(s, op->turn);
@@ -190,7 +184,7 @@ static enum err begin(struct redis *r, struct fake_op *op, struct fake_reply *ou
 /* ---- get, claim, hold, cancel, fail, release ---- */
 static enum err get(struct redis *r, struct fake_op *op, struct fake_reply *out)
 {
-    struct fake_session *s = owned(r, op);
+    struct fake_session *s = redis_session_owned(r, op);
     if (!s)
         return ERR_SESSION_NOT_FOUND;
     struct fake_turn *t = turn_read(s, op->turn);
@@ -242,7 +236,7 @@ static enum err hold(struct redis *r, struct fake_op *op, struct fake_reply *out
 
 static enum err cancel(struct redis *r, struct fake_op *op, struct fake_reply *out)
 {
-    struct fake_session *s = owned(r, op);
+    struct fake_session *s = redis_session_owned(r, op);
     if (!s)
         return ERR_SESSION_NOT_FOUND;
     struct fake_turn *t = turn_read(s, op->turn);
@@ -319,7 +313,7 @@ static bool leaves_open(const struct fake_op *op, const struct fake_turn *t)
 
 static enum err decide(struct redis *r, struct fake_op *op, struct fake_reply *out)
 {
-    struct fake_session *s = owned(r, op);
+    struct fake_session *s = redis_session_owned(r, op);
     if (!s)
         return ERR_SESSION_NOT_FOUND;
     struct fake_turn *t = turn_read(s, op->turn);

@@ -6,12 +6,6 @@
 #include "common/check.h"
 #include "tests/sim/fake_redis.h"
 
-static struct fake_session *owned(struct redis *r, const struct fake_op *op)
-{
-    struct fake_session *s = redis_session(r, op->session);
-    return s && strcmp(s->owner, op->owner) == 0 ? s : NULL;
-}
-
 /* ---- answers ---- */
 void answer_session(struct redis *r, const struct fake_session *s, struct fake_reply *reply,
                     struct store_session *out)
@@ -138,7 +132,7 @@ static enum err create(struct redis *r, struct fake_op *op, struct fake_reply *o
 
 static enum err get(struct redis *r, struct fake_op *op, struct fake_reply *out)
 {
-    struct fake_session *s = owned(r, op);
+    struct fake_session *s = redis_session_owned(r, op);
     if (!s)
         return ERR_SESSION_NOT_FOUND;
     answer_one(r, s, out);
@@ -151,7 +145,7 @@ static enum err get(struct redis *r, struct fake_op *op, struct fake_reply *out)
 
 static enum err patch(struct redis *r, struct fake_op *op, struct fake_reply *out)
 {
-    struct fake_session *s = owned(r, op);
+    struct fake_session *s = redis_session_owned(r, op);
     if (!s)
         return ERR_SESSION_NOT_FOUND;
     struct blob **fields[] = {&s->title, &s->model, &s->settings};
@@ -171,7 +165,7 @@ static enum err patch(struct redis *r, struct fake_op *op, struct fake_reply *ou
 }
 
 static enum err delete (struct redis *r, struct fake_op *op, struct fake_reply *out) {
-    struct fake_session *s = owned(r, op); out->answer.session = op->session;
+    struct fake_session *s = redis_session_owned(r, op); out->answer.session = op->session;
     if (!s) return op->sent > 1 ? ERR_NONE : ERR_SESSION_NOT_FOUND;
     out->answer.turn.turn = s->running;
     for (unsigned i = 0; i < s->begun_count; i++)
@@ -183,7 +177,7 @@ static enum err delete (struct redis *r, struct fake_op *op, struct fake_reply *
 
 static enum err fork_session(struct redis *r, struct fake_op *op, struct fake_reply *out)
 {
-    struct fake_session *s = owned(r, op);
+    struct fake_session *s = redis_session_owned(r, op);
     if (!s)
         return ERR_SESSION_NOT_FOUND;
     unsigned kept = 0;
@@ -227,7 +221,7 @@ static struct fake_message *message_of(struct fake_session *s, uint32_t message)
 
 static enum err message_patch(struct redis *r, struct fake_op *op, struct fake_reply *out)
 {
-    struct fake_session *s = owned(r, op);
+    struct fake_session *s = redis_session_owned(r, op);
     struct fake_message *m = s ? message_of(s, op->message) : NULL;
     if (!m)
         return s ? ERR_MESSAGE_NOT_FOUND : ERR_SESSION_NOT_FOUND;
@@ -242,7 +236,7 @@ static enum err message_patch(struct redis *r, struct fake_op *op, struct fake_r
 
 static enum err message_delete(struct redis *r, struct fake_op *op, struct fake_reply *out)
 {
-    struct fake_session *s = owned(r, op);
+    struct fake_session *s = redis_session_owned(r, op);
     struct fake_message *m = s ? message_of(s, op->message) : NULL;
     out->answer.session = op->session;
     if (!s)

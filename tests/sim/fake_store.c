@@ -256,21 +256,6 @@ void fake_store_run(struct store *s)
     }
 }
 
-const char *turn_state_word(enum turn_state s)
-{
-    static const char *const words[] = {
-#define X(name, word) word,
-        TURN_STATES(X)
-#undef X
-    };
-    return words[s];
-}
-
-bool turn_state_over(enum turn_state s)
-{
-    return s == TURN_DONE || s == TURN_FAILED || s == TURN_CANCELLED;
-}
-
 /* ---- sessions ---- */
 uint64_t store_session_create(struct store *s, struct str owner, struct str key, struct str body,
                               struct str title, struct str model, store_fn *fn, void *arg)

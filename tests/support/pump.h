@@ -19,6 +19,7 @@
 
 #include "common/check.h"
 #include "common/loop.h"
+#include "common/str.h"
 
 typedef bool pump_fn(void *arg);
 
@@ -71,6 +72,14 @@ static inline bool pump_never(void *arg)
 }
 
 static inline void pump_for(struct pump *p, int64_t ms) { pump_within(p, ms, pump_never, NULL); }
+
+/* What a handler was handed, for after its call. */
+static inline void pump_copy(char *to, size_t size, struct str from)
+{
+    assert_true(from.len < size);
+    memcpy(to, from.len ? from.at : "", from.len);
+    to[from.len] = '\0';
+}
 
 /* A blocking client socket on loopback. */
 static inline int pump_connect(uint16_t port)

@@ -197,16 +197,6 @@ void hub_send_need_token(struct hub_link *l, struct id turn, uint32_t epoch)
     note("NEED_TOKEN %u", epoch);
 }
 
-const char *turn_state_word(enum turn_state s)
-{
-    static const char *const words[] = {
-#define X(name, word) word,
-        TURN_STATES(X)
-#undef X
-    };
-    return words[s];
-}
-
 static uint64_t keep(struct stored *s, const char *what, store_fn *fn, void *arg)
 {
     assert_null(s->fn); /* one at a time */

@@ -42,13 +42,6 @@ struct fixture {
     size_t raw_got_len;
 };
 
-static void copy(char *to, size_t size, struct str from)
-{
-    assert_true(from.len < size);
-    memcpy(to, from.len ? from.at : "", from.len);
-    to[from.len] = '\0';
-}
-
 static size_t on_fill(void *arg, char *dst, size_t cap)
 {
     struct fixture *f = arg;
@@ -71,14 +64,14 @@ static void on_request(void *arg, struct http_request *r)
     struct fixture *f = arg;
     struct str value;
     f->requests++;
-    copy(f->method, sizeof(f->method), http_method(r));
-    copy(f->path, sizeof(f->path), http_path(r));
-    copy(f->authorization, sizeof(f->authorization), http_header(r, "authorization"));
-    copy(f->key, sizeof(f->key), http_header(r, "x-api-key"));
-    copy(f->type, sizeof(f->type), http_header(r, "content-type"));
-    copy(f->body, sizeof(f->body), http_body(r));
+    pump_copy(f->method, sizeof(f->method), http_method(r));
+    pump_copy(f->path, sizeof(f->path), http_path(r));
+    pump_copy(f->authorization, sizeof(f->authorization), http_header(r, "authorization"));
+    pump_copy(f->key, sizeof(f->key), http_header(r, "x-api-key"));
+    pump_copy(f->type, sizeof(f->type), http_header(r, "content-type"));
+    pump_copy(f->body, sizeof(f->body), http_body(r));
     if (http_query(r, "q", &value))
-        copy(f->query, sizeof(f->query), value);
+        pump_copy(f->query, sizeof(f->query), value);
     if (strcmp(f->path, "/stream") == 0) {
         f->streams[f->stream_count++] =
             http_stream_open(r, "text/event-stream", &stream_handler, f);
@@ -196,7 +189,8 @@ static void on_done(void *arg, const struct fetch_result *r)
     s->status = r->status;
     s->http_status = r->http_status;
     snprintf(s->error, sizeof(s->error), "%s", r->error);
-    copy(s->retry_after, sizeof(s->retry_after), fetch_response_header(s->fetch, "retry-after"));
+    pump_copy(s->retry_after, sizeof(s->retry_after),
+              fetch_response_header(s->fetch, "retry-after"));
     if (r->body.len > 0) {
         assert_true(r->body.len < sizeof(s->body));
         memcpy(s->body, r->body.at, r->body.len);

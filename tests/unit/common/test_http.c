@@ -30,13 +30,6 @@ struct fixture {
     unsigned stream_count;
 };
 
-static void copy(char *to, size_t size, struct str from)
-{
-    assert_true(from.len < size);
-    memcpy(to, from.len ? from.at : "", from.len);
-    to[from.len] = '\0';
-}
-
 static size_t on_fill(void *arg, char *dst, size_t cap)
 {
     struct stream_state *s = arg;
@@ -69,15 +62,15 @@ static void on_request(void *arg, struct http_request *r)
     struct fixture *f = arg;
     struct str value;
     f->requests++;
-    copy(f->method, sizeof(f->method), http_method(r));
-    copy(f->path, sizeof(f->path), http_path(r));
+    pump_copy(f->method, sizeof(f->method), http_method(r));
+    pump_copy(f->path, sizeof(f->path), http_path(r));
     if (http_query(r, "q", &value))
-        copy(f->query, sizeof(f->query), value);
-    copy(f->header, sizeof(f->header), http_header(r, "x-test"));
-    copy(f->cookie, sizeof(f->cookie), http_cookie(r, "jwtPayload"));
+        pump_copy(f->query, sizeof(f->query), value);
+    pump_copy(f->header, sizeof(f->header), http_header(r, "x-test"));
+    pump_copy(f->cookie, sizeof(f->cookie), http_cookie(r, "jwtPayload"));
     f->body_len = http_body(r).len;
     if (f->body_len < sizeof(f->body))
-        copy(f->body, sizeof(f->body), http_body(r));
+        pump_copy(f->body, sizeof(f->body), http_body(r));
     if (strcmp(f->path, "/wait") == 0) {
         http_set_user(r, f, on_gone);
         assert_ptr_equal(http_user(r), f);

@@ -23,13 +23,6 @@ struct fixture {
 
 static struct fixture *fixture; /* of the test that runs */
 
-static void copy(char *to, size_t size, struct str from)
-{
-    assert_true(from.len < size);
-    memcpy(to, from.len ? from.at : "", from.len);
-    to[from.len] = '\0';
-}
-
 static void on_over(void *arg) { ((struct fixture *)arg)->over++; }
 
 static void on_gone(void *user)
@@ -53,15 +46,15 @@ static void on_request(void *arg, struct http_request *r)
 {
     struct fixture *f = arg;
     f->requests++;
-    copy(f->path, sizeof(f->path), http_path(r));
-    copy(f->host, sizeof(f->host), http_host(r));
-    copy(f->cookie, sizeof(f->cookie), http_cookie(r, "jwtPayload"));
-    copy(f->list, sizeof(f->list), http_header(r, "X-List"));
-    copy(f->list_again, sizeof(f->list_again), http_header(r, "x-list"));
-    copy(f->authorization, sizeof(f->authorization), http_header(r, "Authorization"));
+    pump_copy(f->path, sizeof(f->path), http_path(r));
+    pump_copy(f->host, sizeof(f->host), http_host(r));
+    pump_copy(f->cookie, sizeof(f->cookie), http_cookie(r, "jwtPayload"));
+    pump_copy(f->list, sizeof(f->list), http_header(r, "X-List"));
+    pump_copy(f->list_again, sizeof(f->list_again), http_header(r, "x-list"));
+    pump_copy(f->authorization, sizeof(f->authorization), http_header(r, "Authorization"));
     if (str_is(http_path(r), "/forget"))
         http_forget_credentials(r);
-    copy(f->forgotten, sizeof(f->forgotten), http_header(r, "Authorization"));
+    pump_copy(f->forgotten, sizeof(f->forgotten), http_header(r, "Authorization"));
     http_set_user(r, r, on_gone);
     http_on_over(r, on_over, f);
     if (str_is(http_path(r), "/wait"))
