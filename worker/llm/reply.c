@@ -311,7 +311,8 @@ enum err reply_called(struct reply *r, const struct textcalls *c)
 
 static void keep_thoughts(struct reply *r)
 {
-    const char *field = r->think.began ? "think" : r->thoughts_field;
+    bool ours = r->think.began && !r->think.close; /* those with other tags nobody wants back */
+    const char *field = ours ? "think" : r->thoughts_field;
     if (field && r->reasoning.len > 0) {
         if (!r->thoughts)
             r->thoughts = json_object();

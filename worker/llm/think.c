@@ -10,10 +10,14 @@ static enum think_kind begin_text(struct think *t);
 static enum think_kind read_thought(struct think *t, struct str *text, struct str *out);
 static enum think_kind read_text(struct think *t, struct str *text, struct str *out);
 static enum tag tag_at(const char *at, size_t len, const char *const *tags);
+static const char *closing_of(const char *at, size_t len);
 static enum think_kind give_held(struct think *t, enum think_kind kind, struct str *out);
 
-static const char *const opening[] = {"<think>", "<thinking>", NULL};
-static const char *const closing[] = {"</think>", "</thinking>", NULL};
+static const char *const opening[] = {"<think>",      "<thinking>", "<thought>", "<reasoning>",
+                                      "<seed:think>", "[THINK]",    NULL};
+static const char *const closing[] = {"</think>", "</thinking>", NULL}; /* of the first two */
+static const char *const own_closing[] = {
+    NULL, NULL, "</thought>", "</reasoning>", "</seed:think>", "[/THINK]"};
 
 enum think_kind think_read(struct think *t, struct str *text, struct str *out)
 {
@@ -37,7 +41,7 @@ static bool blank(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\
 static enum think_kind read_open(struct think *t, struct str *text, struct str *out)
 {
     unsigned from = 0;
-    if (t->held_len == 0 && text->at[0] != '<' && !blank(text->at[0])) {
+    if (t->held_len == 0 && text->at[0] != '<' && text->at[0] != '[' && !blank(text->at[0])) {
         begin_text(t);
         return THINK_NOTHING;
     }
@@ -54,6 +58,7 @@ static enum think_kind read_open(struct think *t, struct str *text, struct str *
     if (tag == TAG_WHOLE) {
         t->state = THINK_INSIDE;
         t->began = true;
+        t->close = closing_of(t->held + from, t->held_len - from);
         t->held_len = 0;
         return THINK_NOTHING;
     }
@@ -79,17 +84,19 @@ static enum think_kind begin_text(struct think *t)
 /* Up to what may be the end. */
 static enum think_kind read_thought(struct think *t, struct str *text, struct str *out)
 {
-    if (t->held_len == 0 && text->at[0] != '<') {
-        const char *end = memchr(text->at, '<', text->len);
+    const char *const own[] = {t->close, NULL};
+    char first = t->close ? t->close[0] : '<';
+    if (t->held_len == 0 && text->at[0] != first) {
+        const char *end = memchr(text->at, first, text->len);
         *out = (struct str){text->at, end ? (size_t)(end - text->at) : text->len};
         *text = str_skip(*text, out->len);
         return THINK_THOUGHT;
     }
-    if (t->held_len > 0 && text->at[0] == '<') /* what was held is none: this may be */
+    if (t->held_len > 0 && text->at[0] == first) /* what was held is none: this may be */
         return give_held(t, THINK_THOUGHT, out);
     t->held[t->held_len++] = text->at[0];
     *text = str_skip(*text, 1);
-    switch (tag_at(t->held, t->held_len, closing)) {
+    switch (tag_at(t->held, t->held_len, t->close ? own : closing)) {
     case TAG_MAYBE:
         return THINK_NOTHING;
     case TAG_WHOLE:
@@ -168,4 +175,13 @@ static enum tag tag_at(const char *at, size_t len, const char *const *tags)
             return len == whole ? TAG_WHOLE : TAG_MAYBE;
     }
     return TAG_NO;
+}
+
+/* Of a whole opening tag that has a closing one of its own; NULL: any of closing. */
+static const char *closing_of(const char *at, size_t len)
+{
+    for (size_t i = 0; opening[i]; i++)
+        if (len == strlen(opening[i]) && strncasecmp(at, opening[i], len) == 0)
+            return own_closing[i];
+    return NULL;
 }

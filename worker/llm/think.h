@@ -1,7 +1,8 @@
 /* worker/llm/think.h: the thoughts that some servers leave in the text: <think>…</think> at its
- * beginning (DeepSeek R1, Qwen, QwQ; <thinking> of others), where nothing parses them. Where the
- * prompt's template writes the opening tag, only the closing one is in the text: all before it was
- * a thought. Any other tag later on is text: somebody speaks of it.
+ * beginning (DeepSeek R1, Qwen, QwQ; <thinking> of others), where nothing parses them; <thought> of
+ * Gemini's Chat Completions, <reasoning> of Bedrock's gpt-oss, <seed:think>, [THINK] of Magistral.
+ * Where the prompt's template writes the opening tag, only the closing one is in the text: all
+ * before it was a thought. Any other tag later on is text: somebody speaks of it.
  *
  * Memory: plain data. */
 #ifndef WORKER_LLM_THINK_H
@@ -14,6 +15,7 @@ enum { THINK_HELD_MAX = 128 };
 struct think {
     enum { THINK_BEFORE, THINK_INSIDE, THINK_AFTER, THINK_OVER } state;
     bool began;                /* there were thoughts */
+    const char *close;         /* the only tag that ends them; NULL: </think> and its like */
     bool opened;               /* the template opens them: text is a thought until their end */
     bool closed_only;          /* they were: the closing tag was the first */
     bool tagged;               /* a tag that is text was in it: so may others be */

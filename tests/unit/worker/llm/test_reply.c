@@ -166,6 +166,13 @@ static void thoughts_in_tags_at_the_beginning_are_thoughts(void **state)
     SAID(NULL, "<think", "", "<think");
     SAID(NULL, "  So", "", "  ", "So");
     SAID("~So.|So.", "So.", "So.", "<think>So."); /* never ended: the answer */
+    /* in the tags of others */
+    SAID("~hm|So.", "So.", "hm", "<thought>hm</thought>\n\nSo.");
+    SAID(NULL, "So.", "hm </think> so", "<reasoning>hm </think> so</reaso", "ning>So.");
+    SAID(NULL, "So.", "hm", "<seed:think>hm</seed:think>So.");
+    SAID(NULL, "So.", "a [1] [/T", "[THI", "NK]a [1]", " [/T[/THINK]So.");
+    SAID(NULL, "[1] So [THINK]x[/THINK]", "", "[1] So [THINK]x[/THINK]");
+    SAID(NULL, "[THI", "", "[THI");
 }
 
 /* Where the prompt's template opens the thoughts, the closing tag is the first. */
