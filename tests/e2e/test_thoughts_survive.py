@@ -85,6 +85,11 @@ FIELDS = {
         {"type": "reasoning.text", "text": "Hm.", "signature": "c2ln", "index": 0}]},
     "copilot": {"reasoning_text": "Hm.", "reasoning_opaque": "b3BhcXVl"},
 }
+# Of each call: Gemini's signatures, as Google's own server and LiteLLM have them.
+OF_CALLS = {
+    "google": {"extra_content": {"google": {"thought_signature": "c2ln"}}},
+    "litellm": {"provider_specific_fields": {"thought_signature": "c2ln"}},
+}
 
 
 class Thinkers(Fake):
@@ -96,7 +101,8 @@ class Thinkers(Fake):
         body = json.loads(request.body)
         with self.lock:
             self.bodies.append(body)
-        call = {"index": 0, "id": "c1", "function": {"name": "list_metrics", "arguments": "{}"}}
+        call = {"index": 0, "id": "c1", "function": {"name": "list_metrics", "arguments": "{}"},
+                **OF_CALLS.get(body["model"], {})}
         deltas = [({"content": "Fine."}, "stop")]
         if body["messages"][-1]["role"] == "user":
             deltas = [(FIELDS.get(body["model"], {}), None), ({"tool_calls": [call]}, "tool_calls")]
@@ -111,21 +117,23 @@ class Thinkers(Fake):
 def test_thoughts_go_back_in_the_fields_they_came_in(bare: Stack, tmp_path: Path) -> None:
     with Thinkers() as server:
         rows = [{"name": name, "provider": "openai", "model": name, "key_env": "TEST_KEY", "base_url": f"{server.url}/v1"}
-                for name in (*FIELDS, "another")]
+                for name in (*FIELDS, *OF_CALLS, "another")]
         path = tmp_path / "models.json"
         path.write_text(json.dumps(rows), encoding="utf-8")
         bare.start(worker_env={"PERSAI_CHECK_ANSWERS": "false",  # what is said is made up
                                "PERSAI_MODELS": str(path), "TEST_KEY": KEY, "PERSAI_DEFAULT_MODEL": "", "OPENAI_API_KEY": "",
                                "OPENAI_BASE_URL": ""})
         alice = bare.client()
-        for name, thoughts in FIELDS.items():
+        for name, thoughts in (FIELDS | OF_CALLS).items():
             session = alice.session(model=name)
             for question in ("how busy?", "and now?"):
                 assert alice.ask(session, question).final()["event_type"] == "turn_complete"
                 called = [m for m in server.bodies[-1]["messages"] if m.get("tool_calls")]
+                called = [m["tool_calls"][0] for m in called] if name in OF_CALLS else called
                 assert called and all({k: m.get(k) for k in thoughts} == thoughts for m in called), (name, called)
             assert alice.ask(session, "and you?", model="another").final()["event_type"] == "turn_complete"
-            assert not any(k in m for m in server.bodies[-1]["messages"] for k in thoughts), "another's are not its to read"
+            told = json.dumps(server.bodies[-1]["messages"])
+            assert not any(f'"{k}"' in told for k in thoughts), "another's are not its to read"
         assert not server.errors, server.errors
 
 

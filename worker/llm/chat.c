@@ -79,6 +79,13 @@ static void write_content(struct buf *b, const struct prompt_item *item, const j
     }
 }
 
+/* Members of a call that go back with it, and the name under which they are kept: signatures of
+ * Gemini's thoughts, from Google's own server and from LiteLLM. */
+static const struct {
+    const char *field, *kept;
+} extras[] = {{"extra_content", "calls"}, {"provider_specific_fields", "provider_calls"}};
+enum { EXTRAS = sizeof(extras) / sizeof(extras[0]) };
+
 static void write_call(struct buf *b, const struct writer *w, unsigned at, unsigned n,
                        const json_t *thoughts)
 {
@@ -93,13 +100,15 @@ static void write_call(struct buf *b, const struct writer *w, unsigned at, unsig
     json_field(b, "arguments", json_is_object(valid) ? c->arguments : STR("{}"));
     buf_putc(b, '}');
     snprintf(key, sizeof(key), "%u", n);
-    const json_t *extra = json_object_get(json_object_get(thoughts, "calls"), key);
-    char *text = extra ? json_dumps(extra, JSON_COMPACT) : NULL;
-    if (text) {
-        json_key(b, "extra_content");
-        buf_puts(b, text);
+    for (size_t i = 0; i < EXTRAS; i++) {
+        const json_t *extra = json_object_get(json_object_get(thoughts, extras[i].kept), key);
+        char *text = extra ? json_dumps(extra, JSON_COMPACT) : NULL;
+        if (text) {
+            json_key(b, extras[i].field);
+            buf_puts(b, text);
+        }
+        free(text);
     }
-    free(text);
     buf_putc(b, '}');
 }
 
@@ -291,39 +300,41 @@ static enum err read_blocks(struct reply *r, const json_t *pieces)
     return ERR_NONE;
 }
 
-static enum err read_call(struct reply *r, const json_t *v)
+/* at: its number where it has none, or -1. */
+static enum err read_call(struct reply *r, const json_t *v, int64_t at)
 {
+    int64_t index = jsonio_index(json_object_get(v, "index"));
     const json_t *function = json_object_get(v, "function");
     if (!json_is_object(function) && json_text(json_object_get(v, "name")).len > 0)
         function = v; /* some leave the object out */
     char *arguments = jsonio_dump(json_object_get(function, "arguments"));
     char *id = jsonio_dump(json_object_get(v, "id")); /* a number by some */
-    enum err err = reply_call(r, jsonio_index(json_object_get(v, "index")), str_of(id),
+    enum err err = reply_call(r, index < 0 ? at : index, str_of(id),
                               json_text(json_object_get(function, "name")), str_of(arguments));
     free(arguments);
     free(id);
     return err;
 }
 
-/* A member of theirs that goes back with the call it came with, by its number: thoughts' signatures
- * of Gemini's Chat Completions. */
+/* A member of theirs that goes back with the call it came with, by its number. */
 static void keep_extra(struct reply *r, const json_t *call)
 {
-    json_t *extra = json_object_get(call, "extra_content"), *calls;
     char key[16];
-    if (!json_is_object(extra) || r->call_count == 0)
-        return;
-    calls = kept(r, "calls", json_object);
     snprintf(key, sizeof(key), "%u", r->call_count - 1);
-    json_object_set(calls, key, extra);
+    for (size_t i = 0; i < EXTRAS && r->call_count > 0; i++) {
+        json_t *extra = json_object_get(call, extras[i].field);
+        if (json_is_object(extra) && reply_room(r, extra))
+            json_object_set(kept(r, extras[i].kept, json_object), key, extra);
+    }
 }
 
+/* Several at once that have no numbers are numbered as they stand. */
 static enum err read_calls(struct reply *r, const json_t *calls)
 {
     size_t count = json_is_object(calls) ? 1 : json_array_size(calls);
     for (size_t i = 0; i < count; i++) {
         const json_t *v = json_is_object(calls) ? calls : json_array_get(calls, i);
-        enum err err = read_call(r, v);
+        enum err err = read_call(r, v, count > 1 ? (int64_t)i : -1);
         if (err != ERR_NONE)
             return err;
         keep_extra(r, v);
@@ -392,7 +403,7 @@ static enum err read_delta(struct reply *r, const json_t *delta)
         err = read_calls(r, json_object_get(delta, "tool_calls"));
     if (err == ERR_NONE && json_is_object(json_object_get(delta, "function_call"))) {
         json_auto_t *call = json_pack("{s:O}", "function", json_object_get(delta, "function_call"));
-        err = read_call(r, call); /* before there were several at once */
+        err = read_call(r, call, -1); /* before there were several at once */
     }
     return err;
 }

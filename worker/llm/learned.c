@@ -55,6 +55,7 @@ static const struct {
     {"reasoning_details", false},
     {"thinking_blocks", false},
     {"extra_content", false},
+    {"provider_specific_fields", false},
     {"max_output_tokens", false},
     {"include_reasoning", false},
     {"thinking_config", false},

@@ -61,6 +61,8 @@ enum err reply_call(struct reply *r, int64_t index, struct str call_id, struct s
                           "The model asked for more than %d tool calls at once", REPLY_CALLS_MAX);
     if (!c)
         c = add_call(r, index);
+    if (c->index < 0)
+        c->index = index;
     note_id(r, c, p.call_id);
     note_name(c, p.tool_name);
     buf_add_str(&c->arguments, reply_join(r, &c->half, p.arguments));
@@ -85,12 +87,16 @@ static bool is_its_id(const struct reply_call *c, struct str id)
            ((c->call_id && str_is(id, c->call_id)) || (c->other_id && str_is(id, c->other_id)));
 }
 
-/* The latest with this id, else the latest of this index; without an index the latest of all. */
+/* The latest with this id, else the latest of this index; without an index the latest of all. One
+ * with an index whose call had none may be of any call that has none: of the last, if it is alone.
+ */
 static struct reply_call *candidate(struct reply *r, const struct piece *p)
 {
     struct reply_call *by_index = NULL, *by_id = NULL;
+    unsigned unnumbered = 0;
     for (unsigned i = 0; i < r->call_count; i++) {
         struct reply_call *c = &r->calls[i];
+        unnumbered += c->index < 0;
         bool same_index = p->index < 0 || c->index < 0 || c->index == p->index;
         if (p->index < 0 || c->index == p->index)
             by_index = c;
@@ -101,7 +107,8 @@ static struct reply_call *candidate(struct reply *r, const struct piece *p)
         return by_id ? by_id : by_index;
     CHECK(r->calls != NULL); /* there are some */
     struct reply_call *last = &r->calls[r->call_count - 1];
-    return p->tool_name.len == 0 && (last->index < 0 || is_its_id(last, p->call_id)) ? last : NULL;
+    bool alone = last->index < 0 && unnumbered == 1;
+    return p->tool_name.len == 0 && (alone || is_its_id(last, p->call_id)) ? last : NULL;
 }
 
 static struct reply_call *place(struct reply *r, const struct piece *p)
@@ -296,11 +303,12 @@ static void put_values_back(const struct reply *r, struct reply_call *c)
     buf_add_str(&c->arguments, buf_str(&values));
 }
 
-/* Arguments that belong to no call may be those of a call that has none. */
+/* Arguments that belong to no call may be those of a call that has none; what calls behind that one
+ * have may then be its own. */
 void reply_calls_end(struct reply *r)
 {
     unsigned kept = 0;
-    bool strays = false;
+    bool strays = false, lacks = false;
     for (unsigned i = 0; i < r->call_count; i++) {
         struct reply_call *c = &r->calls[i];
         mend_arguments(c);
@@ -321,7 +329,10 @@ void reply_calls_end(struct reply *r)
         struct reply_call *c = &r->calls[i];
         if (!c->call_id)
             make_id(r, c);
-        if (strays && arguments_of(c).len == 0)
-            buf_puts(&c->arguments, lost);
+        lacks = lacks || arguments_of(c).len == 0;
+        if (!strays || !lacks || str_is(str_of(c->tool_name), unassigned))
+            continue;
+        buf_clear(&c->arguments);
+        buf_puts(&c->arguments, lost);
     }
 }

@@ -100,6 +100,17 @@ static void chat_completions(void **state)
         {CALL("[{'index':0,'id':'a','name':'f','arguments':'{}'}]"), "; a f{}"},
         {CALL("{'index':0,'id':'a','function':{'name':'f','arguments':{'x':1}}}"),
          "; a f{\"x\":1}"},
+        {CALL("[{'function':{'name':'f'}},{'function':{'name':'g'}}]")
+             CALL("[{'function':{'arguments':{'x':1}}},{'function':{'arguments':{'y':2}}}]"),
+         "; call_1_0 f{\"x\":1}; call_1_1 g{\"y\":2}"},
+        {CALL("[{'function':{'name':'f'}}]") CALL("[{'function':{'name':'g'}}]")
+             CALL("[{'function':{'arguments':{'x':1}}},{'function':{'arguments':{'y':2}}}]"),
+         "; call_1_0 f\"lost\"; call_1_1 g\"lost\"; call_1_2 unassigned_tool_call{\"x\":1}; "
+         "call_1_3 unassigned_tool_call{\"y\":2}"},
+        {CALL("[{'function':{'name':'f'}}]") CALL("[{'index':0,'function':{'arguments':'{}'}}]")
+             CALL("[{'function':{'name':'g'}}]")
+                 CALL("[{'index':1,'function':{'arguments':{'y':2}}}]"),
+         "; call_1_0 f{}; call_1_1 g{\"y\":2}"},
         {CALL("[{'index':0.0,'id':17,'function':{'name':'f','arguments':'{}'}}]"), "; 17 f{}"},
         /* errors */
         {"data: {'message':'Too many tokens, please wait before trying again.',"

@@ -129,7 +129,7 @@ static void pieces_that_belong_nowhere_never_run_a_tool_as_something_else(void *
     come_to("0 - list_metrics {\"a\":1};0 - - {\"b\":2}",
             "list_metrics {\"a\":1};unassigned_tool_call {\"b\":2};");
     come_to("0 - list_metrics -;0 - list_label_names -;0 - - {\"a\":1};0 - - {\"b\":2}",
-            "list_metrics \"lost\";list_label_names {\"a\":1};unassigned_tool_call {\"b\":2};");
+            "list_metrics \"lost\";list_label_names \"lost\";unassigned_tool_call {\"b\":2};");
     come_to("3 x - {\"a\":1}", "unassigned_tool_call {\"a\":1};");
     come_to("0 x list_metrics {\"a\":1};0 - - }", "list_metrics {\"a\":1}};");
     come_to("0 x list_metrics [1]", "list_metrics [1];");
