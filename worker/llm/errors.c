@@ -19,11 +19,12 @@ struct row {
     enum llm_error_kind kind;
     const char *code, *message; /* either is enough; NULL: never */
 };
-enum { OF_ONE_REQUEST = 2 }; /* the first rows: also of a 429 it is about its size */
+enum { OF_ONE_REQUEST = 3 }; /* the first rows: also of a 429 it is about its size */
 static const struct row rows[] = {
     /* One request is over a minute's allowance: no wait helps (OpenAI 429, Groq 413). */
     {LLM_ERROR_TOO_LONG, NULL, "request too large for*requested"},
     {LLM_ERROR_TOO_LONG, NULL, "tokens must be reduced in order to run"},
+    {LLM_ERROR_TOO_LONG, NULL, "required for long context requests"}, /* Anthropic, 429 */
     /* Gemini says "your current quota" of its limits of a minute as well, but then when to retry.
      * A limit of 0 never opens. */
     {LLM_ERROR_QUOTA_GONE, NULL, "exceeded your current quota*limit: 0,"},
@@ -113,6 +114,7 @@ static const struct row rows[] = {
     {LLM_ERROR_TOO_LONG, NULL, "maximum sequence length"},
     {LLM_ERROR_TOO_LONG, NULL, "max context"},
     {LLM_ERROR_TOO_LONG, NULL, "input token length*exceeds"},
+    {LLM_ERROR_TOO_LONG, NULL, "input length*exceeds maximum input length"}, /* DeepInfra, 500 */
     {LLM_ERROR_TOO_LONG, NULL, "tokens in your input exceeds"},
     {LLM_ERROR_TOO_LONG, NULL, "prompt has*tokens*only supports"},
     {LLM_ERROR_TOO_LONG, NULL, "prompt (*tokens) is too long"},

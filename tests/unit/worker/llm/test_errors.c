@@ -57,6 +57,8 @@ static void too_long_in_each_vendors_words(void **state)
          "The input token count (1054016) exceeds the maximum number of tokens allowed (1048576).",
          LONG},
         {400, "ValidationException", "Input is too long for requested model.", LONG},
+        {500, "", "Requested input length 99009 exceeds maximum input length 8192", LONG},
+        {429, "rate_limit_error", "Extra usage is required for long context requests.", LONG},
         {400, "", "Too many input tokens. Max input tokens: 8000", LONG},
         {400, "",
          "This model's maximum prompt length is 131072 but the request contains 537812 tokens.",
