@@ -97,3 +97,21 @@ def test_a_provider_that_finds_it_too_long_is_asked_once_more_with_less(bare: St
     assert len(str(second["messages"])) < len(str(first["messages"])) / 2
     assert len(notices(log)) == 1 and "are being summarised" in notices(log)[0], "the person is told"
     assert '{"summary":"They said it."}' in second["messages"][0]["content"]
+
+
+def test_a_server_whose_window_is_smaller_than_was_thought_is_asked_with_half_of_what_it_refused(bare: Stack,
+                                                                                               tmp_path: Path) -> None:
+    # vLLM counts the answer's limit in (github.com/vllm-project/vllm/issues/42474).
+    bare.start(worker_env=models(tmp_path, usual(bare, window=400000, max_output_tokens=300000)))
+    too_long = Status(400, b'{"error":{"message":"This model\'s maximum context length is 16384 tokens. However, you requested '
+                           b'4096 output tokens and your prompt contains at least 12289 input tokens"}}')
+    bare.model.when("long", LONG)
+    bare.model.when("and now", Attempts([too_long], ["Fine."]))
+    bare.model.when(SUMMARY, ["They said it."])
+    alice = bare.client()
+    session = alice.session()
+    assert alice.ask(session, "long 1").answer()
+    assert alice.ask(session, "and now?").answer() == "Fine."
+    first, second = bare.model.chats("and now")
+    assert len(str(second["messages"])) < len(str(first["messages"])) * 0.6
+    assert first["max_tokens"] == 200000 and second["max_tokens"] == 100000

@@ -347,25 +347,40 @@ static void leave_out_turns(struct prompt *p, uint64_t bytes_max, unsigned turn_
     }
 }
 
+uint32_t prompt_output_max(const struct prompt_input *in)
+{
+    uint32_t half = in->window_tokens / 2;
+    uint32_t most = in->output_tokens_max < half ? in->output_tokens_max : half;
+    return in->shrink ? most / 2 : most;
+}
+
+/* How much it may be: at most, and where there is a way. A model whose window is smaller than was
+ * thought, or whose tokens are more, refuses again what was only a little too much. */
+static uint64_t room(const struct prompt_input *in, uint64_t *wanted)
+{
+    uint64_t half = in->window_tokens / 2;
+    uint64_t reserve = in->output_tokens_max < half ? in->output_tokens_max : half;
+    uint64_t tokens_max = (in->window_tokens - reserve) / (in->shrink ? 2 : 1);
+    uint64_t most = tokens_max * token_estimate_ratio(in->estimate) / 100;
+    bool less = in->shrink && in->refused_bytes > 0 && in->refused_bytes / 2 < most;
+    *wanted = less ? in->refused_bytes / 2 : most;
+    return most;
+}
+
 static enum err fit(const struct prompt_input *in, struct prompt *out)
 {
-    uint64_t reserve = in->output_tokens_max < in->window_tokens / 2 ? in->output_tokens_max
-                                                                     : in->window_tokens / 2;
-    uint64_t tokens_max = in->window_tokens - reserve;
-    if (in->shrink)
-        tokens_max /= 2;
-    uint64_t bytes_max = tokens_max * token_estimate_ratio(in->estimate) / 100;
+    uint64_t wanted, bytes_max = room(in, &wanted);
     out->bytes = out->system.len + in->tools_bytes;
     for (unsigned i = 0; i < out->count; i++)
         out->bytes += weight(&out->items[i]);
-    if (out->bytes > bytes_max && out->count > 0) {
+    if (out->bytes > wanted && out->count > 0) {
         unsigned present = out->items[out->count - 1].turn;
         if (in->summary.len > 0)
             cover_turns(in, out, present);
-        elide_results(out, bytes_max, 0, present);
-        leave_out_turns(out, bytes_max, present);
+        elide_results(out, wanted, 0, present);
+        leave_out_turns(out, wanted, present);
         /* Of its own turn the model keeps the latest results as long as any way is left. */
-        elide_results(out, bytes_max, present, present + 1);
+        elide_results(out, wanted, present, present + 1);
     }
     out->tokens = token_estimate_tokens(in->estimate, out->bytes);
     return out->count == 0           ? ERR_INVALID

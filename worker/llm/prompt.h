@@ -58,11 +58,14 @@ struct prompt_input {
     uint32_t window_tokens, output_tokens_max, tools_bytes;
     const struct token_estimate *estimate; /* of the model; NULL: as usual */
     bool last_call;                        /* no tools are offered: it has to answer */
-    bool shrink; /* the model found the last one too long: half the room */
+    bool shrink;            /* the model found the last one too long: half the room */
+    uint64_t refused_bytes; /* that one's; 0: not known */
 };
 extern const char prompt_last_call_note[]; /* a sentence to the model */
 /* ERR_CONTEXT_TOO_LONG: the question alone does not fit. */
 enum err prompt_build(const struct prompt_input *in, struct prompt *out) warn_unused;
+/* What an answer may take of the window, in tokens: half of it at most. 0: as the model has it. */
+uint32_t prompt_output_max(const struct prompt_input *in);
 void prompt_free(struct prompt *p);
 uint32_t prompt_tools_bytes(const struct tool_spec *tools, unsigned count);
 

@@ -363,7 +363,8 @@ static struct prompt_input prompt_facts(const struct turn *t, const struct store
                                  .output_tokens_max = t->model->output_tokens_max,
                                  .estimate = t->model->estimate,
                                  .last_call = last_call,
-                                 .shrink = t->agent.shrink};
+                                 .shrink = t->agent.shrink,
+                                 .refused_bytes = t->refused_bytes};
 }
 
 /* tools: what it is offered, but in its last call. As JSON they stay there too: the server's cache
@@ -407,6 +408,7 @@ static void ask_model(struct turn *t, const struct store_answer *answer,
                                     : turn_must_call(t) ? JSONTOOLS_CALL
                                                         : JSONTOOLS_ANY,
                             .step = t->agent.step,
+                            .output_tokens_max = prompt_output_max(&in),
                             .turn = t->id,
                             .conversation = t->session,
                             .owner = str_of(t->owner),
@@ -501,6 +503,8 @@ static void fail_call(struct turn *t, enum err err, const struct reply *r)
     bool other = t->fallback_left && reply_other_may(r, err);
     metric_add(t->config->meters->model_errors, 1);
     t->fallback += other;
+    if (err == ERR_CONTEXT_TOO_LONG)
+        t->refused_bytes = t->prompt_bytes;
     fail_as(t,
             (struct agent_fact){
                 .err = err, .again = r->again, .other_model = other, .usage = turn_count_used(t)},
