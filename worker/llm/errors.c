@@ -270,11 +270,25 @@ static const char *find(struct str text, const char *pattern)
     return NULL;
 }
 
+/* A number without a unit, with nothing that it could be of. */
+static int64_t bare_seconds(struct str text)
+{
+    uint64_t n;
+    size_t len = 0;
+    while (len < text.len && isdigit((unsigned char)text.at[len]))
+        len++;
+    bool alone =
+        len == text.len || (memchr(".,;)\"'", text.at[len], 6) &&
+                            !(len + 1 < text.len && isalnum((unsigned char)text.at[len + 1])));
+    return alone && str_u64((struct str){text.at, len}, WAIT_MAX_MS / 1000, &n) ? (int64_t)n : 0;
+}
+
 static int64_t wait_in(struct str message)
 {
     static const char *const phrases[] = {"try again in ",
                                           "retry in ",
                                           "retry after ",
+                                          "retry-after: ",
                                           "try again after ",
                                           "try again in about ",
                                           "retrying in ",
@@ -284,11 +298,13 @@ static int64_t wait_in(struct str message)
                                           "retry your request after ",
                                           "resets in ",
                                           "reset in ",
+                                          "reset after ",
                                           "available again in "};
     for (size_t i = 0; i < sizeof(phrases) / sizeof(phrases[0]); i++) {
         const char *at = find(message, phrases[i]);
-        int64_t ms = at ? llm_error_duration_ms(str_skip(message, (size_t)(at - message.at))) : 0;
-        if (ms > 0)
+        struct str rest = at ? str_skip(message, (size_t)(at - message.at)) : STR("");
+        int64_t ms = llm_error_duration_ms(rest);
+        if (ms > 0 || (ms = bare_seconds(rest) * 1000) > 0)
             return ms;
     }
     return 0;
@@ -339,7 +355,7 @@ int64_t llm_error_duration_ms(struct str text)
         total += n * ms / 1000;
         while (unit.len > 0 && isalpha((unsigned char)unit.at[0]))
             unit = str_skip(unit, 1);
-        text = unit;
+        text = str_starts(unit, STR(" and ")) ? str_skip(unit, 5) : str_trim(unit);
     }
     return total < WAIT_MAX_MS ? total : WAIT_MAX_MS;
 }

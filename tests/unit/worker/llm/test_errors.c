@@ -212,6 +212,12 @@ static void limits_say_how_long_and_are_never_too_long(void **state)
         {429, "", "Rate limit reached. Please try again in 1m2.5s. Visit our page.", SLOW, 62500},
         {429, "", "Please retry after 1 minute.", SLOW, 60000},
         {429, "", "Try again in 2 hours.", SLOW, 7200000},
+        {429, "", "Please wait 2 minutes and 5 seconds.", SLOW, 125000},
+        {429, "", "Your quota will reset after 18h 44m 12s.", SLOW, 67452000}, /* Gemini */
+        {429, "", "Too many requests, retry after 30", SLOW, 30000},
+        {429, "", "Slow down (Retry-After: 12)", SLOW, 12000},
+        {429, "", "You may retry in 3 of our regions.", SLOW, 0},
+        {429, "", "Please retry in 1,500 steps.", SLOW, 0},
         {429, "", "Please try again in about 20 seconds.", SLOW, 20000},
         {429, "", "Please wait 20s before you ask again.", SLOW, 20000},
         {429, "", "Please retry your request in 3 seconds", SLOW, 3000},
