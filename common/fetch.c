@@ -1,11 +1,13 @@
 #include "common/fetch.h"
 
+#include <ctype.h>
 #include <curl/curl.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "common/check.h"
 #include "common/list.h"
@@ -513,6 +515,18 @@ struct str fetch_response_header(const struct fetch *f, const char *name)
         at = value + strlen(value) + 1;
     }
     return (struct str){NULL, 0};
+}
+
+int64_t fetch_retry_after_ms(const struct fetch *f)
+{
+    struct str text = str_trim(fetch_response_header(f, "retry-after"));
+    uint64_t seconds;
+    if (str_u64(text, INT64_MAX / 1000, &seconds))
+        return (int64_t)seconds * 1000;
+    bool named = text.len > 0 && isalpha((unsigned char)text.at[0]); /* "Sun, 06 Nov 1994 …" */
+    time_t date = named ? curl_getdate(text.at, NULL) : -1;
+    int64_t ms = date < 0 ? 0 : (int64_t)date * 1000 - loop_wall_ms();
+    return ms > 0 ? ms : 0;
 }
 
 /* ---- the start of a fetch ---- */

@@ -81,6 +81,9 @@ void fetch_cancel(struct fetch *f); /* no callback comes any more; the connectio
 /* A response header's value, valid inside callbacks ("retry-after"); empty when absent. First 64
  * headers are kept. */
 struct str fetch_response_header(const struct fetch *f, const char *name);
+/* What Retry-After says, inside callbacks: ms from now on, by seconds or a date (RFC 9110, 10.2.3);
+ * 0: nothing, a time that is past, or nonsense. */
+int64_t fetch_retry_after_ms(const struct fetch *f);
 /* Percent-encodes everything but unreserved characters (RFC 3986), for query strings. */
 bool fetch_escape(struct buf *b, struct str s);
 unsigned fetch_pool_active(const struct fetch_pool *p);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sodium.h>
 #include "common/check.h"
 #include "common/log.h"
 #include "common/pairs.h"
@@ -12,8 +13,9 @@ enum {
     BATCH_MS = 1000,         /* and what is smaller after that */
     TOTAL_MS = 10000,        /* of one request: OTEL_EXPORTER_OTLP_TIMEOUT's default */
     TRIES_MAX = 4,
-    BACKOFF_MS = 1000, /* before the second try; doubled each time */
-    PAUSE_MS_MAX = 30000,
+    BACKOFF_MS = 1000,         /* before the second try; doubled each time */
+    ASKED_MS_MAX = 15 * 60000, /* of what a collector asks for: one may be wrong, or lie */
+    ASKED_MS_SAID = 30000,     /* what is longer is told to the log: spans are lost meanwhile */
     LEAVE_MS = 1000,
     ANSWER_BYTES_MAX = 16 << 10,
 };
@@ -30,14 +32,17 @@ struct otlp_sender {
     unsigned sending_count, tries;
     struct fetch *fetch;
     struct loop_timer *timer;
+    int64_t quiet_ms; /* until then the collector wants to be left alone */
     int64_t leave_ms; /* until when it is waited for at the end; 0: it is not the end */
     bool silent;      /* it was said that the collector does not take them */
+    bool partial;     /* … that it did not take some of the last ones */
     struct otlp_stats stats;
 };
 
 static void on_timer(void *arg);
 static void send(struct otlp_sender *o);
 static void next(void *arg);
+static void tell_taken(struct otlp_sender *o, const struct fetch_result *r, uint64_t not_taken);
 static void give_up(struct otlp_sender *o, const struct fetch_result *r);
 static void on_done(void *arg, const struct fetch_result *r);
 static void write_head(struct otlp_sender *o);
@@ -84,7 +89,12 @@ void otlp_sender_free(struct otlp_sender *o)
 
 struct otlp_stats otlp_stats(const struct otlp_sender *o)
 {
-    return o ? o->stats : (struct otlp_stats){0};
+    struct otlp_stats stats = {0};
+    if (!o)
+        return stats;
+    stats = o->stats;
+    stats.dropped += otlp_dropped(o->queue); /* it had no room for them */
+    return stats;
 }
 
 /* ---- what each request has ---- */
@@ -118,6 +128,7 @@ static void read_headers(struct otlp_sender *o)
 {
     scoped_buf(value, PAIRS_BYTES_MAX);
     buf_keep_secret(&value);
+    buf_clear(&o->names);
     struct str rest = str_trim(secret_reveal(o->config.headers)), key;
     size_t at[2 * PAIRS_MAX];
     unsigned count = 0;
@@ -136,6 +147,14 @@ static void read_headers(struct otlp_sender *o)
     o->header_count = 1 + count;
 }
 
+void otlp_sender_renew(struct otlp_sender *o, struct secret *headers)
+{
+    if (!o)
+        return;
+    o->config.headers = headers;
+    read_headers(o); /* a request that is under way has its own copy */
+}
+
 /* ---- spans come ---- */
 
 struct otlp *otlp_sender_queue(struct otlp_sender *o) { return o ? o->queue : NULL; }
@@ -147,7 +166,10 @@ static void next(void *arg)
     size_t waits = otlp_bytes(o->queue);
     if (o->sending_count > 0 || waits == 0)
         return;
-    if (waits >= BATCH_BYTES || o->leave_ms != 0)
+    int64_t left_ms = o->quiet_ms - loop_now_ms(o->config.loop);
+    if (left_ms > 0)
+        loop_timer_set(o->timer, left_ms, 0);
+    else if (waits >= BATCH_BYTES || o->leave_ms != 0)
         loop_timer_set(o->timer, 0, 0);
     else if (!loop_timer_active(o->timer))
         loop_timer_set(o->timer, BATCH_MS, 0);
@@ -191,14 +213,29 @@ static bool may_help(const struct fetch_result *r)
            (s == 200 && r->status != FETCH_OK && r->status != FETCH_CUT);
 }
 
-static int64_t pause_ms(const struct otlp_sender *o)
+/* How long it wants to be left alone (Retry-After): it gets nothing then, not the next batch
+ * either. What comes meanwhile waits as far as there is room, the rest is dropped. */
+static int64_t asked_ms(struct otlp_sender *o, const struct fetch_result *r)
 {
-    uint64_t asked_s = 0;
+    int64_t asked = may_help(r) ? fetch_retry_after_ms(o->fetch) : 0;
+    int64_t ms = asked < ASKED_MS_MAX ? asked : ASKED_MS_MAX;
+    if (ms > 0)
+        o->quiet_ms = loop_now_ms(o->config.loop) + ms;
+    if (ms > ASKED_MS_SAID && !o->silent) {
+        log_warn("trace.collector", "takes_spans=0 status=%d asked_ms=%lld waits_ms=%lld",
+                 r->http_status, (long long)asked, (long long)ms);
+        o->silent = true;
+    }
+    return ms;
+}
+
+/* Up to a half longer: those that it refused do not come again all at once. */
+static int64_t pause_ms(const struct otlp_sender *o, int64_t asked)
+{
     int64_t ms = (int64_t)BACKOFF_MS << (o->tries - 1);
-    if (str_u64(fetch_response_header(o->fetch, "retry-after"), PAUSE_MS_MAX / 1000, &asked_s) &&
-        (int64_t)asked_s * 1000 > ms)
-        ms = (int64_t)asked_s * 1000;
-    return ms < PAUSE_MS_MAX ? ms : PAUSE_MS_MAX;
+    if (asked > ms)
+        return asked;
+    return ms + (int64_t)randombytes_uniform((uint32_t)(ms / 2));
 }
 
 /* ExportTracePartialSuccess: {"partialSuccess":{"rejectedSpans":"3",…}}. A number or a text. */
@@ -233,21 +270,33 @@ static void on_done(void *arg, const struct fetch_result *r)
         uint64_t not_taken = rejected(r->body);
         if (not_taken > o->sending_count)
             not_taken = o->sending_count;
-        o->stats.refused += not_taken;
-        o->stats.sent += o->sending_count - not_taken;
-        if (o->silent)
-            log_info("trace.collector", "takes_spans=1");
-        o->silent = false;
+        tell_taken(o, r, not_taken);
     } else if (may_help(r) && o->tries < TRIES_MAX && o->leave_ms == 0) {
         o->stats.retries++;
-        loop_timer_set(o->timer, pause_ms(o), 0);
+        loop_timer_set(o->timer, pause_ms(o, asked_ms(o, r)), 0);
         o->fetch = NULL;
         return;
     } else {
+        asked_ms(o, r);
         give_up(o, r);
     }
     o->fetch = NULL;
     done(o);
+}
+
+static void tell_taken(struct otlp_sender *o, const struct fetch_result *r, uint64_t not_taken)
+{
+    enum { WORDS_MAX = 300 };
+    struct str words = {r->body.at, r->body.len < WORDS_MAX ? r->body.len : WORDS_MAX};
+    o->stats.refused += not_taken;
+    o->stats.sent += o->sending_count - not_taken;
+    if (o->silent)
+        log_info("trace.collector", "takes_spans=1");
+    if (not_taken > 0 && !o->partial)
+        log_warn("trace.collector", "refused=%llu of=%u says=%s", (unsigned long long)not_taken,
+                 o->sending_count, log_text(words));
+    o->partial = not_taken > 0;
+    o->silent = false;
 }
 
 /* Told once, until it takes spans again. */
@@ -268,6 +317,8 @@ bool otlp_leave(struct otlp_sender *o)
     if (!o)
         return true;
     int64_t now_ms = loop_now_ms(o->config.loop);
+    if (now_ms < o->quiet_ms)
+        return true; /* it is left alone, and what waits is lost */
     if (o->leave_ms == 0) {
         o->leave_ms = now_ms + LEAVE_MS;
         if (o->sending_count > 0 && !o->fetch)

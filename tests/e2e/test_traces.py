@@ -5,7 +5,9 @@ import json
 import os
 import secrets
 import subprocess
+import time
 from collections.abc import Iterator
+from email.utils import formatdate
 from pathlib import Path
 
 import pytest
@@ -208,6 +210,65 @@ def test_what_a_collector_refuses_is_dropped_and_counted_and_said_once(bare: Sta
         assert alice.ask(alice.session(), "hello").final()["event_type"] == "turn_complete"
         until(lambda: outcomes(stack.worker.url)["refused"] > before, "spans to be refused")
     assert stack.worker.process.log_bytes().count(b"event=trace.collector") == 1
+
+
+@pytest.mark.parametrize("after", ["1000", "date"])
+def test_a_collector_that_wants_a_long_pause_has_it(bare: Stack, collector: Collector, after: str) -> None:
+    """No batch comes before that, neither the refused one nor another; it is said once, and no end waits for it."""
+    collector.statuses = [429] * 100
+    collector.headers = {"Retry-After": formatdate(time.time() + 1000, usegmt=True) if after == "date" else after}
+    stack = start(bare, collector)
+    alice = stack.client()
+    assert alice.ask(alice.session(), "hello").final()["event_type"] == "turn_complete"
+    until(lambda: len(collector.requests) == 2, "gateway and worker to be refused")
+    began = time.monotonic()
+    while time.monotonic() - began < 8:  # it took 1, 2 and 4 s to give up
+        assert alice.ask(alice.session(), "again").final()["event_type"] == "turn_complete"
+    assert len(collector.requests) == 2
+    for process in (stack.gateway.process, stack.worker.process):
+        line, = [line for line in process.log.read_text().splitlines() if "event=trace.collector" in line]
+        assert "takes_spans=0 status=429" in line and "waits_ms=900000" in line, line
+        process.terminate()
+    assert len(collector.requests) == 2
+
+
+def test_a_short_pause_is_kept_and_nothing_is_lost(bare: Stack, collector: Collector) -> None:
+    collector.statuses, collector.headers = [503, 503], {"Retry-After": "4"}
+    stack = start(bare, collector)
+    alice = stack.client()
+    alice.follow(session := alice.session(), turn := alice.start(session, "hello"))
+    whole(collector, turn)
+    first, second, *later = collector.requests
+    assert all(r.at - second.at > 3 for r in later) and first.at <= second.at
+    until(lambda: outcomes(stack.gateway.url)["sent"] + outcomes(stack.worker.url)["sent"] >= len(collector.of(turn)), "counts")
+    assert outcomes(stack.gateway.url)["dropped"] == outcomes(stack.worker.url)["dropped"] == 0
+    assert b"event=trace.collector" not in stack.gateway.process.log_bytes() + stack.worker.process.log_bytes()
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 408, 413, 500, 501])
+def test_what_may_not_be_sent_again_is_not(bare: Stack, collector: Collector, status: int) -> None:
+    """OTLP/HTTP: all but 429, 502, 503 and 504; a Retry-After does not change that."""
+    collector.statuses, collector.headers = [status] * 100, {"Retry-After": "1"}
+    stack = start(bare, collector)
+    alice = stack.client()
+    alice.ask(alice.session(), "hello")
+    until(lambda: outcomes(stack.gateway.url)["refused"] > 0 < outcomes(stack.worker.url)["refused"], "spans to be refused")
+    sent = [r.body for r in collector.requests]
+    assert len(sent) == len(set(sent))
+
+
+def test_what_is_taken_in_part_is_counted_and_said(bare: Stack, collector: Collector) -> None:
+    collector.said = json.dumps({"partialSuccess": {"rejectedSpans": "1", "errorMessage": "too old"}}).encode()
+    stack = start(bare, collector)
+    alice = stack.client()
+    for _ in range(2):
+        before = outcomes(stack.worker.url)["refused"]
+        alice.ask(alice.session(), "hello")
+        until(lambda: outcomes(stack.worker.url)["refused"] == before + 1, "a span to be refused")
+    line, = [line for line in stack.worker.process.log.read_text().splitlines() if "event=trace.collector" in line]
+    assert "refused=1" in line and "too old" in line, line
+    ids = [s.id for s in collector.spans]
+    assert len(ids) == len(set(ids))
 
 
 def test_a_dead_or_slow_collector_delays_no_turn(bare: Stack, collector: Collector) -> None:

@@ -55,14 +55,16 @@ def decode(message: ExportTraceServiceRequest) -> list[Span]:
 
 
 class Collector(Fake):
-    """`statuses` are answered one by one, then 200; `hold` keeps every answer back until it is set. With `onward` it hands
-    on what it gets as protobuf, as OpenTelemetry's own does to those who take nothing else."""
+    """`statuses` are answered one by one (refusals with `headers`), then 200 and `said`; `hold` keeps every answer back until
+    it is set. With `onward` it hands on what it gets as protobuf, as OpenTelemetry's own does to those who take nothing else."""
 
     def __init__(self, onward: str = "") -> None:
         super().__init__()
         self.onward = onward
         self.spans: list[Span] = []
         self.statuses: list[int] = []
+        self.headers: dict[str, str] = {}
+        self.said = b'{"partialSuccess":{}}'
         self.problems: list[str] = []
         self.hold = threading.Event()
         self.hold.set()
@@ -84,7 +86,7 @@ class Collector(Fake):
             status = self.statuses.pop(0) if self.statuses else 200
             if status == 200:
                 self.spans += spans
-        exchange.reply(status, b'{"partialSuccess":{}}')
+        exchange.reply(status, self.said if status == 200 else b"{}", headers=None if status == 200 else self.headers)
 
     def of(self, trace: str) -> list[Span]:
         with self.lock:

@@ -2,6 +2,7 @@
 #include "tests/support/pump.h"
 
 #include <stdio.h>
+#include <time.h>
 
 #include "common/fetch.h"
 #include "common/http.h"
@@ -14,6 +15,7 @@ struct seen {
     enum fetch_status status;
     int http_status;
     char body[65536], error[256], retry_after[32];
+    int64_t retry_after_ms;
     size_t body_len;
     unsigned pieces;
     bool cancel_on_head, cancel_on_data, restart_on_done;
@@ -30,7 +32,8 @@ struct fixture {
     char method[16], path[256], query[256], authorization[256], key[64], type[64], body[1024];
     struct http_stream *streams[512];
     unsigned stream_count, closed;
-    const char *line; /* one line for each stream that is woken */
+    const char *after; /* Retry-After of what is answered; NULL: 7 */
+    const char *line;  /* one line for each stream that is woken */
     char base[64];
     /* the raw server */
     int raw_fd, raw_client;
@@ -76,7 +79,7 @@ static void on_request(void *arg, struct http_request *r)
         f->streams[f->stream_count++] =
             http_stream_open(r, "text/event-stream", &stream_handler, f);
     } else if (strcmp(f->path, "/never") != 0) {
-        http_add_header(r, "Retry-After", "7");
+        http_add_header(r, "Retry-After", f->after ? f->after : "7");
         http_reply(r, strcmp(f->path, "/503") == 0 ? 503 : 200, "text/plain",
                    STR("0123456789abcdef"));
     }
@@ -191,6 +194,7 @@ static void on_done(void *arg, const struct fetch_result *r)
     snprintf(s->error, sizeof(s->error), "%s", r->error);
     pump_copy(s->retry_after, sizeof(s->retry_after),
               fetch_response_header(s->fetch, "retry-after"));
+    s->retry_after_ms = fetch_retry_after_ms(s->fetch);
     if (r->body.len > 0) {
         assert_true(r->body.len < sizeof(s->body));
         memcpy(s->body, r->body.at, r->body.len);
@@ -256,6 +260,47 @@ static void get_collects_its_answer(void **state)
     assert_string_equal(f->query, "1+1");
     assert_string_equal(f->key, "k1");
     assert_string_equal(f->authorization, "");
+    finish(f);
+}
+
+/* RFC 9110, 10.2.3 and 5.6.7. */
+static void retry_after_is_seconds_or_a_date(void **state)
+{
+    (void)state;
+    static const char *const dates[] = {"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT",
+                                        "%a %b %e %H:%M:%S %Y"};
+    static const struct {
+        const char *text;
+        int64_t ms;
+    } cases[] = {{"0", 0},
+                 {"120", 120000},
+                 {"86400", 86400000},
+                 {"4294967296", INT64_C(4294967296000)},
+                 {"-5", 0},
+                 {"1.5", 0},
+                 {"soon", 0},
+                 {"99999999999999999999", 0},
+                 {"5 s", 0},
+                 {"Sun, 06 Nov 1994 08:49:37 GMT", 0}};
+    struct fixture *f = start();
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct seen s = {0};
+        f->after = cases[i].text;
+        go(f, &s, (struct fetch_request){.url = url(f, "/503"), .collect = true});
+        wait_done(f, &s);
+        assert_int_equal(s.retry_after_ms, cases[i].ms);
+    }
+    for (size_t i = 0; i < sizeof(dates) / sizeof(*dates); i++) {
+        struct seen s = {0};
+        char text[64];
+        time_t in_a_minute = time(NULL) + 60;
+        struct tm tm;
+        strftime(text, sizeof(text), dates[i], gmtime_r(&in_a_minute, &tm));
+        f->after = text;
+        go(f, &s, (struct fetch_request){.url = url(f, "/503"), .collect = true});
+        wait_done(f, &s);
+        assert_in_range(s.retry_after_ms, 50000, 60000);
+    }
     finish(f);
 }
 
@@ -574,6 +619,7 @@ int main(void)
     setenv("http_proxy", "http://127.0.0.1:1/", 1); /* must not be used unless asked for */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(get_collects_its_answer),
+        cmocka_unit_test(retry_after_is_seconds_or_a_date),
         cmocka_unit_test(post_carries_body_and_secrets),
         cmocka_unit_test(stream_comes_as_it_is_written),
         cmocka_unit_test(cancel_works_from_everywhere),

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/otlp.h"
+#include "common/otlp_send.h"
 #include "common/pairs.h"
 #include "common/trace.h"
 
@@ -123,6 +124,41 @@ static void the_queue_drops_and_counts_what_is_too_much(void **state)
     otlp_free(o);
 }
 
+/* What the queue had no room for is lost as well. */
+static void what_the_queue_drops_is_among_the_senders_dropped(void **state)
+{
+    (void)state;
+    static const uint8_t trace[TRACE_ID] = {1};
+    static char text[100 << 10];
+    char error[256];
+    struct loop *loop = loop_new();
+    struct fetch_pool *fetches = fetch_pool_new(loop);
+    struct otlp_sender *o =
+        otlp_sender_new(&(struct otlp_sender_config){.loop = loop,
+                                                     .fetches = fetches,
+                                                     .endpoint = "http://127.0.0.1:1",
+                                                     .service = "s",
+                                                     .attributes = "",
+                                                     .version = "1",
+                                                     .instance = "i"},
+                        error);
+    memset(text, 'x', sizeof(text));
+    for (unsigned i = 0; i < 100; i++) {
+        struct trace_span s;
+        trace_begin_new(&s, trace);
+        struct buf *b = otlp_span(otlp_sender_queue(o), &s);
+        trace_open(b, &s, "s", SPAN_INTERNAL);
+        trace_text(b, "t", (struct str){text, sizeof(text)});
+        trace_close(b, NULL);
+        otlp_add(otlp_sender_queue(o));
+    }
+    assert_true(otlp_dropped(otlp_sender_queue(o)) > 0);
+    assert_int_equal(otlp_stats(o).dropped, otlp_dropped(otlp_sender_queue(o)));
+    otlp_sender_free(o);
+    fetch_pool_free(fetches);
+    loop_free(loop);
+}
+
 static void pairs_are_decoded_and_nonsense_is_named(void **state)
 {
     (void)state;
@@ -151,6 +187,7 @@ int main(void)
         cmocka_unit_test(a_span_is_json_with_its_attributes),
         cmocka_unit_test(what_is_in_no_trace_is_off),
         cmocka_unit_test(the_queue_drops_and_counts_what_is_too_much),
+        cmocka_unit_test(what_the_queue_drops_is_among_the_senders_dropped),
         cmocka_unit_test(pairs_are_decoded_and_nonsense_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
