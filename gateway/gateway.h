@@ -33,6 +33,8 @@ struct gateway_settings {
 
 struct gateway {
     struct gateway_settings settings;
+    const struct config_args *args; /* where they are from, to read secrets' files again */
+    const struct config_result *given;
     char name[96]; /* host:pid:random, the holder of what it queues */
     struct loop *loop;
     struct redis *redis;

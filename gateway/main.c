@@ -17,6 +17,7 @@
 #include "gateway/gateway.h"
 #include "gateway/hand_over.h"
 #include "gateway/auth/keys.h"
+#include "gateway/auth/service.h"
 #include "gateway/keyreset.h"
 #include "gateway/parts.h"
 #include "gateway/person.h"
@@ -100,16 +101,52 @@ static void on_terminate(void *arg)
     loop_timer_set(d->timer, 20, 20);
 }
 
-/* The keys for programs and the switches are read again and the audit's file is opened anew, and
- * nothing else: a closed terminal or a habit must not cut turns off. */
+static bool settings_fit(const struct gateway_settings *s, char error[256]);
+
+/* With what the files of secrets (PERSAI_WEBHOOK_TOKEN_FILE, …) say now. False: all stay. */
+static bool secrets_reload(struct gateway *g, char error[320])
+{
+    enum { COUNT = 4 };
+    static const char *const names[COUNT] = {"PERSAI_DATASOURCE_SECRET", "PERSAI_WEBHOOK_TOKEN",
+                                             "PERSAI_SERVICE_PASSWORD",
+                                             "OTEL_EXPORTER_OTLP_HEADERS"};
+    struct gateway_settings next = g->settings, *now = &g->settings;
+    struct secret **news[COUNT] = {&next.datasource_secret, &next.webhook_token,
+                                   &next.service_password, &next.otlp_headers};
+    struct secret **olds[COUNT] = {&now->datasource_secret, &now->webhook_token,
+                                   &now->service_password, &now->otlp_headers};
+    bool read = true;
+    for (size_t i = 0; i < COUNT; i++) {
+        char why[320];
+        if (!config_secret_anew(g->args, g->given, names[i], *olds[i], news[i], why) && read) {
+            snprintf(error, 320, "%s", why);
+            read = false;
+        }
+    }
+    read = read && settings_fit(&next, error);
+    for (size_t i = 0; i < COUNT; i++) {
+        struct secret *left = read ? *olds[i] : *news[i];
+        *olds[i] = read ? *news[i] : *olds[i];
+        secret_free(left);
+    }
+    service_renew(g->service, now->service_password);
+    otlp_sender_renew(g->traces, now->otlp_headers);
+    return read;
+}
+
+/* The keys for programs, the switches and the files of secrets are read again and the audit's file
+ * is opened anew, and nothing else: a closed terminal or a habit must not cut turns off. */
 static void on_hangup(void *arg)
 {
-    const struct gateway *g = arg;
-    char error[256] = "", wrong[256] = "";
+    struct gateway *g = arg;
+    char error[256] = "", wrong[256] = "", why[320] = "";
     bool keys = keys_reload(g->keys, error), switches = switchboard_reload(g->switches, wrong);
+    bool secrets = secrets_reload(g, why);
     audit_reopen();
-    if (keys && switches)
-        log_info("gateway.hangup", "keys=read switches=read");
+    if (keys && switches && secrets)
+        log_info("gateway.hangup", "keys=read switches=read secrets=read");
+    if (!secrets)
+        log_error("gateway.hangup", "secrets=as_before why=%s", log_text(str_of(why)));
     if (!keys)
         log_error("gateway.hangup", "keys=as_before why=%s", log_text(str_of(error)));
     if (!switches)
@@ -380,6 +417,8 @@ int main(int argc, char **argv)
     json_set_alloc_funcs(malloc, secret_wiping_free); /* what Perses answers to a sign-in */
     signal(SIGPIPE, SIG_IGN);
     log_setup(level, "gateway");
+    g.args = &args;
+    g.given = &result;
     if (!config_load(&args, argc, argv, &g.settings, &result)) {
         if (*result.error)
             fprintf(stderr, "persai-gateway: %s\n", result.error);

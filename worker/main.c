@@ -418,25 +418,30 @@ static void swap(struct secret **a, struct secret **b)
     *b = kept;
 }
 
-/* With what the keys' files (OPENAI_API_KEY_FILE, …) say now. NULL: all stays as it was. */
+/* With what the secrets' files (OPENAI_API_KEY_FILE, …) say now. NULL: all stays as it was. */
 static struct generation *read_again(struct worker *w, char error[320])
 {
-    static const char *const names[] = {"OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GOOGLE_API_KEY"};
+    static const char *const names[] = {"OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GOOGLE_API_KEY",
+                                        "OTEL_EXPORTER_OTLP_HEADERS"};
+    enum { COUNT = sizeof(names) / sizeof(*names) };
     struct worker_settings *s = &w->settings;
-    struct secret **keys[] = {&s->openai_key, &s->anthropic_key, &s->google_key}, *other[3];
+    struct secret **keys[COUNT] = {&s->openai_key, &s->anthropic_key, &s->google_key,
+                                   &s->otlp_headers};
+    struct secret *other[COUNT];
     struct generation *g = NULL;
     bool read = true;
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < COUNT; i++)
         read = config_secret_anew(w->args, w->given, names[i], *keys[i], &other[i], error) && read;
-    for (size_t i = 0; read && i < 3; i++)
+    for (size_t i = 0; read && i < COUNT; i++)
         swap(keys[i], &other[i]);
-    if (read)
+    if (read && settings_pairs(s->otlp_headers, s->otel_attributes, error))
         g = read_files(w, error);
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < COUNT; i++) {
         if (read && !g)
             swap(keys[i], &other[i]);
         secret_free(other[i]);
     }
+    otlp_sender_renew(w->traces, s->otlp_headers);
     return g;
 }
 

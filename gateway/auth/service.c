@@ -45,6 +45,16 @@ struct service *service_new(struct gateway *g, const char *name, const struct se
     return s;
 }
 
+void service_renew(struct service *s, const struct secret *password)
+{
+    if (!password || (s->password && secret_eq(s->password, password)))
+        return;
+    secret_free(s->password);
+    s->password = secret_new(secret_reveal(password));
+    if (s->err)
+        s->until_ms = 0; /* the other one was refused: at once with this one */
+}
+
 void service_free(struct service *s)
 {
     fetch_cancel(s->fetch);

@@ -14,6 +14,8 @@
 struct service;
 /* name: with which it signs in, "" where there is none; its password, NULL: an empty one. */
 struct service *service_new(struct gateway *g, const char *name, const struct secret *password);
+/* Its password is another one. What it is signed in with stays good. */
+void service_renew(struct service *s, const struct secret *password);
 void service_free(struct service *s); /* nobody may wait for it: they are not told */
 bool service_is(const struct service *s, const char *name, const struct secret *password);
 

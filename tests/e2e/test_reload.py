@@ -1,4 +1,4 @@
-"""SIGHUP in the worker reads models, redaction and MCP again, all or nothing; --check-config looks at what would be read."""
+"""SIGHUP reads models, redaction, MCP and secrets again, all or nothing; --check-config looks at what would be read."""
 
 import json
 import signal
@@ -7,18 +7,21 @@ from pathlib import Path
 
 import pytest
 
+from fakes.collector import Collector
 from fakes.mcp_server import McpServer
 from fakes.model import Call, Gate
+from harness.alerts import PATH, SERVICE, firing, notification
+from harness.client import Client
 from harness.stack import Stack, metrics, program
 from harness.wait import free_port, until
 
 
-def hang_up(stack: Stack) -> str:
-    process = stack.worker.process
-    before = process.log.read_text().count("event=worker.hangup")
+def hang_up(stack: Stack, part: str = "worker") -> str:
+    process, event = (stack.worker if part == "worker" else stack.gateway).process, f"event={part}.hangup"
+    before = process.log.read_text().count(event)
     process.signal(signal.SIGHUP)
-    until(lambda: process.log.read_text().count("event=worker.hangup") > before, "the signal to be heard")
-    return [line for line in process.log.read_text().splitlines() if "event=worker.hangup" in line][-1]
+    until(lambda: process.log.read_text().count(event) > before, "the signal to be heard")
+    return [line for line in process.log.read_text().splitlines() if event in line][-1]
 
 
 @pytest.fixture
@@ -109,6 +112,65 @@ def test_a_key_that_was_rotated_is_used(bare: Stack, tmp_path: Path) -> None:
         line = hang_up(stack)
         assert "files=as_before" in line and "OPENAI_API_KEY" in line and "sk-of" not in line, line
         assert sent(word) == "Bearer sk-of-today"
+
+
+def test_the_gateways_secrets_that_were_rotated_are_used(bare: Stack, tmp_path: Path) -> None:
+    """Each by its _FILE, as Docker and Kubernetes have them: all are taken, or with one fault none."""
+    with Collector() as collector:
+        words = {"PERSAI_DATASOURCE_SECRET": "the-word-of-yesterday", "PERSAI_WEBHOOK_TOKEN": "the-hook-of-yesterday",
+                 "PERSAI_SERVICE_PASSWORD": "the-password-before", "OTEL_EXPORTER_OTLP_HEADERS": "x-key=yesterday"}
+        given = {name: tmp_path / name for name in words}
+
+        def write(**new: str) -> None:
+            for name, word in new.items():
+                given[name].write_text(word + "\n")
+
+        write(**words)
+        env = {f"{name}_FILE": str(path) for name, path in given.items()} | {
+            "PERSAI_SERVICE_USER": "robot", "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.port}"}
+        stack = bare.start(gateway_env=env, worker_env={name: v for name, v in env.items() if name.startswith("OTEL")})
+        cookies = stack.client().cookies
+
+        def people(word: str) -> int:
+            return Client(stack.gateway.url, cookies, bearer=word).get("/sessions").status
+
+        def hook(word: str) -> int:
+            return Client(stack.gateway.url, bearer=word).post(PATH, notification(firing("RoomHot"))).status
+
+        def keys(part: str) -> set[str]:
+            """That a part's spans come with now."""
+            alice = Client(stack.gateway.url, cookies, bearer=now)
+            turn = alice.start(session := alice.session(), "hello")
+            alice.follow(session, turn)
+            until(lambda: {s.service for s in collector.of(turn)} == {"persai-gateway", "persai-worker"}, "its spans", 30)
+            return {r.header("x-key") for r in collector.requests if turn.encode() in r.body and part.encode() in r.body}
+
+        now = words["PERSAI_DATASOURCE_SECRET"]
+        assert people(now) == 200 and hook("the-hook-of-yesterday") == 503  # Perses has another password
+        assert keys("persai-gateway") == keys("persai-worker") == {"yesterday"}
+        write(PERSAI_DATASOURCE_SECRET="the-word-of-today", PERSAI_WEBHOOK_TOKEN="the-hook-of-today",
+              PERSAI_SERVICE_PASSWORD=SERVICE["PERSAI_SERVICE_PASSWORD"], OTEL_EXPORTER_OTLP_HEADERS="x-key=today")
+        assert "secrets=read" in hang_up(stack, "gateway")
+        hang_up(stack)
+        assert people(now) == 403 and hook("the-hook-of-yesterday") == 401
+        now = "the-word-of-today"
+        assert people(now) == 200 and hook("the-hook-of-today") == 202
+        assert keys("persai-gateway") == keys("persai-worker") == {"today"}
+        for name, wrong in (("PERSAI_DATASOURCE_SECRET", "short"), ("PERSAI_WEBHOOK_TOKEN", "short"),
+                            ("PERSAI_SERVICE_PASSWORD", ""), ("OTEL_EXPORTER_OTLP_HEADERS", "no pair"),
+                            ("PERSAI_DATASOURCE_SECRET", None)):
+            kept = {n: path.read_text().strip() for n, path in given.items()}
+            write(**{n: f"{word}-and-tomorrow" for n, word in kept.items()})
+            if wrong is None:
+                given[name].unlink()
+            else:
+                write(**{name: wrong})
+            line = hang_up(stack, "gateway")
+            assert "secrets=as_before" in line and name in line and "level=error" in line, line
+            assert people(now) == 200 and hook("the-hook-of-today") == 202, name
+            write(**kept)
+        assert keys("persai-gateway") == {"today"}
+        assert not any(word.encode() in stack.gateway.process.log_bytes() for word in ("-of-today", "-of-yesterday"))
 
 
 def test_servers_of_mcp_come_and_go(bare: Stack, files: dict[str, Path]) -> None:
