@@ -307,7 +307,10 @@ static enum err read_call(struct reply *r, const json_t *v, int64_t at)
     const json_t *function = json_object_get(v, "function");
     if (!json_is_object(function) && json_text(json_object_get(v, "name")).len > 0)
         function = v; /* some leave the object out */
-    char *arguments = jsonio_dump(json_object_get(function, "arguments"));
+    const json_t *given = json_object_get(function, "arguments");
+    if (!given) /* as the models themselves write it (Llama) */
+        given = json_object_get(function, "parameters");
+    char *arguments = jsonio_dump(given);
     char *id = jsonio_dump(json_object_get(v, "id")); /* a number by some */
     enum err err = reply_call(r, index < 0 ? at : index, str_of(id),
                               json_text(json_object_get(function, "name")), str_of(arguments));
@@ -421,9 +424,16 @@ static enum err read_choice(struct reply *r, const json_t *choice)
     return err;
 }
 
+static bool ends_with(struct str text, const char *end)
+{
+    size_t len = strlen(end);
+    return text.len >= len && strncasecmp(text.at + text.len - len, end, len) == 0;
+}
+
 /* Words that servers have for the same; "" is no end of a reply but a fault of theirs. */
 static enum err read_finish(struct reply *r, struct str reason)
 {
+    static const char *const none[] = {"MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL"};
     static const char *const words[][2] = {
         {"function_call", "tool_calls"},
         {"tool_call", "tool_calls"},
@@ -448,6 +458,10 @@ static enum err read_finish(struct reply *r, struct str reason)
         {"error", ""}, /* OpenRouter, Mistral */
     };
     const char *word = NULL;
+    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) /* "function_call_filter: …" */
+        if (ends_with(reason, none[i]))
+            return reply_fail(r, ERR_MODEL_BROKEN, true,
+                              "The model wrote a tool call that is none");
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]) && !word; i++)
         if (reason.len == strlen(words[i][0]) &&
             strncasecmp(reason.at, words[i][0], reason.len) == 0)
@@ -485,6 +499,20 @@ static void read_usage(struct reply *r, const json_t *root, const json_t *choice
     reply_usage(r, input, output, cached);
 }
 
+/* One answer is asked for; Copilot's Claude has its calls in a choice beside the text. */
+static enum err read_others(struct reply *r, const json_t *choices)
+{
+    enum err err = ERR_NONE;
+    for (size_t i = 1; i < json_array_size(choices) && err == ERR_NONE; i++) {
+        const json_t *choice = json_array_get(choices, i);
+        const json_t *delta = json_object_get(choice, "delta");
+        if (!delta)
+            delta = json_object_get(choice, "message");
+        err = read_calls(r, json_object_get(delta, "tool_calls"));
+    }
+    return err;
+}
+
 static enum err read_chunk(struct reply *r, const json_t *root)
 {
     const json_t *choice = json_array_get(json_object_get(root, "choices"), 0);
@@ -494,6 +522,8 @@ static enum err read_chunk(struct reply *r, const json_t *root)
     if (jsonio_is_error(groq, STR(""))) /* why it stops early */
         return jsonio_event_error(r, groq);
     enum err err = read_choice(r, choice);
+    if (err == ERR_NONE)
+        err = read_others(r, json_object_get(root, "choices"));
     if (err != ERR_NONE)
         return err;
     read_usage(r, root, choice);

@@ -21,6 +21,7 @@ struct piece {
 static const char unassigned[] = "unassigned_tool_call";
 static const char lost[] = "\"lost\""; /* no object: an error for the model */
 
+static struct str clean_name(const struct reply *r, struct str tool_name);
 static struct reply_call *place(struct reply *r, const struct piece *p);
 static struct reply_call *go_on(struct reply_call *c, const struct piece *p);
 static struct reply_call *go_on_named(struct reply *r, struct reply_call *c, const struct piece *p);
@@ -51,7 +52,7 @@ void reply_calls_free(struct reply *r)
 enum err reply_call(struct reply *r, int64_t index, struct str call_id, struct str tool_name,
                     struct str arguments)
 {
-    struct piece p = {index, call_id, tool_name, arguments};
+    struct piece p = {index, call_id, clean_name(r, tool_name), arguments};
     enum err err = reply_take(r, call_id.len + tool_name.len + arguments.len);
     if (err != ERR_NONE || (call_id.len == 0 && tool_name.len == 0 && arguments.len == 0))
         return err;
@@ -179,6 +180,19 @@ static struct reply_call *go_on_named(struct reply *r, struct reply_call *c, con
         return NULL;
     bool unknown = r->tool_names.len == 0 && is_its_id(c, p->call_id);
     return unknown || knows(r, c->tool_name, p->tool_name, false) ? c : NULL;
+}
+
+/* Without what gpt-oss's servers leave in it: the namespace before it, where the rest is known
+ * (functions.NAME), and the channel behind it (NAME<|channel|>commentary). */
+static struct str clean_name(const struct reply *r, struct str tool_name)
+{
+    static const struct str space = {"functions.", 10};
+    const char *mark = tool_name.len > 0 ? memmem(tool_name.at, tool_name.len, "<|", 2) : NULL;
+    if (mark)
+        tool_name.len = (size_t)(mark - tool_name.at);
+    tool_name = str_trim(tool_name);
+    struct str rest = str_starts(tool_name, space) ? str_skip(tool_name, space.len) : tool_name;
+    return rest.len > 0 && knows(r, "", rest, true) ? rest : tool_name;
 }
 
 /* A name that the model was told of, or the beginning of one: head and tail in one. */

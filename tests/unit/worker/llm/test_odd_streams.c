@@ -111,8 +111,17 @@ static void chat_completions(void **state)
              CALL("[{'function':{'name':'g'}}]")
                  CALL("[{'index':1,'function':{'arguments':{'y':2}}}]"),
          "; call_1_0 f{}; call_1_1 g{\"y\":2}"},
+        {CALL("[{'id':'a','function':{'name':'f','parameters':{'x':1}}}]"), "; a f{\"x\":1}"},
+        {CALL("[{'id':'a','function':{'name':' f<|channel|>commentary','arguments':'{}'}}]"),
+         "; a f{}"},
+        {"data: {'choices':[{'message':{'content':'So'},'finish_reason':'tool_calls'},{'message':"
+         "{'tool_calls':[{'id':'a','function':{'name':'f','arguments':'{}'}}]}}]}\n\n",
+         "So; a f{}"},
         {CALL("[{'index':0.0,'id':17,'function':{'name':'f','arguments':'{}'}}]"), "; 17 f{}"},
         /* errors */
+        {SAID "data: {'choices':[{'delta':{},'finish_reason':"
+              "'function_call_filter: MALFORMED_FUNCTION_CALL'}]}\n\n",
+         "model_broken 0"},
         {"data: {'message':'Too many tokens, please wait before trying again.',"
          "'__type':'ThrottlingException'}\n\n",
          "model_unavailable 429 throttled"},

@@ -123,6 +123,14 @@ static void pieces_of_calls_come_to_what_the_model_meant(void **state)
     come_to("0 x list_metrics {\"a\":1", "list_metrics {\"a\":1;");
 }
 
+static void what_a_server_leaves_in_a_name_is_taken_off(void **state)
+{
+    (void)state;
+    come_to("0 x functions.list_metrics {}", "list_metrics {};");
+    come_to("0 x list_metrics<|channel|>commentary {}", "list_metrics {};");
+    come_to("0 x functions.nothing {}", "functions.nothing {};");
+}
+
 static void pieces_that_belong_nowhere_never_run_a_tool_as_something_else(void **state)
 {
     (void)state;
@@ -308,6 +316,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pieces_of_calls_come_to_what_the_model_meant),
+        cmocka_unit_test(what_a_server_leaves_in_a_name_is_taken_off),
         cmocka_unit_test(pieces_that_belong_nowhere_never_run_a_tool_as_something_else),
         cmocka_unit_test(thoughts_in_tags_at_the_beginning_are_thoughts),
         cmocka_unit_test(text_before_a_lone_closing_tag_was_a_thought),
