@@ -1,6 +1,7 @@
 // What a query is about, in words: the heading of its card where the model has given none. Pure.
 import { parser } from '@prometheus-io/lezer-promql';
 
+import { metricOf, unquoted } from './metric';
 import { t } from '../../i18n/i18n';
 
 type SyntaxNode = ReturnType<typeof parser.parse>['topNode'];
@@ -26,7 +27,7 @@ export function metricInWords(name: string): string {
     .join(' ')
     .replace(/_(total|bucket|count|sum)$/, '')
     .replace(UNITS, '');
-  return (bare === '' ? name : bare).replaceAll('_', ' ').trim();
+  return (bare === '' ? name : bare).replace(/[._]/g, ' ').trim();
 }
 
 function textOf(query: string, node: SyntaxNode | null): string {
@@ -40,8 +41,7 @@ function read(query: string): Told {
   parser.parse(query).iterate({
     enter: ({ node, name }) => {
       if (name === 'VectorSelector') {
-        const quoted = /__name__\s*=\s*"([^"]*)"/.exec(textOf(query, node))?.[1] ?? '';
-        const metric = textOf(query, node.getChild('Identifier')) || quoted;
+        const metric = metricOf(textOf(query, node));
         if (metric !== '') metrics.add(metricInWords(metric));
       }
       if (name === 'AggregateExpr') {
@@ -57,7 +57,7 @@ function read(query: string): Told {
           told.by = textOf(query, modifier)
             .replace(/^\s*by\s*\(|\)\s*$/gi, '')
             .split(',')
-            .map((one) => one.trim())
+            .map((one) => unquoted(one.trim()))
             .filter((one) => one !== '' && one !== 'le');
       }
       if (

@@ -2,6 +2,8 @@
 // A value is of some dimension: bytes and seconds to a power, counted things, and a scale (how much of the base unit 1 is).
 import { parser } from '@prometheus-io/lezer-promql';
 
+import { metricOf } from './metric';
+
 type SyntaxNode = ReturnType<typeof parser.parse>['topNode'];
 
 interface Dimension {
@@ -180,10 +182,9 @@ function argumentsOf(node: SyntaxNode): readonly SyntaxNode[] {
   return found;
 }
 
-function metricOf(reader: Reader, node: SyntaxNode): string {
-  const name = node.getChild('Identifier');
-  if (name !== null) return reader.text(name);
-  return /__name__\s*=\s*"([^"]*)"/.exec(reader.text(node))?.[1] ?? '';
+/** As our rules read it: OpenTelemetry's dots are underscores there. */
+function nameOf(reader: Reader, node: SyntaxNode): string {
+  return metricOf(reader.text(node)).replaceAll('.', '_');
 }
 
 /** Every metric that is asked for below a node. */
@@ -191,7 +192,7 @@ function metricsBelow(reader: Reader, node: SyntaxNode): readonly string[] {
   const names: string[] = [];
   node.cursor().iterate((at) => {
     if (at.from >= node.to) return false;
-    if (at.name === 'VectorSelector') names.push(metricOf(reader, at.node));
+    if (at.name === 'VectorSelector') names.push(nameOf(reader, at.node));
     return undefined;
   });
   return names;
@@ -255,7 +256,7 @@ function dimension(reader: Reader, node: SyntaxNode): Known {
       return Number.isFinite(constant) ? { ...PLAIN, constant } : undefined;
     }
     case 'VectorSelector': {
-      const name = metricOf(reader, node);
+      const name = nameOf(reader, node);
       return name === '' ? undefined : dimensionOf(name);
     }
     case 'AggregateExpr': {
