@@ -18,8 +18,8 @@ struct upstream {
     bool blanks_cookies;
     struct str secret; /* name of the one that may replace Authorization, or empty; borrowed */
 };
-/* datasource: its spec, {"plugin":{"spec":{"proxy":{"spec":{"url",…}}}}}. False: it has no HTTP
- * proxy. */
+/* datasource: its spec, {"plugin":{"spec":{"proxy":{"kind","spec":{"url",…}}}}}. False: it has no
+ * HTTP proxy. What Perses could read in another way has no server and blanks nothing. */
 bool upstream_read(const json_t *datasource, struct upstream *out);
 /* Does this secret (its spec) replace Authorization? */
 bool upstream_replaces(const json_t *secret);

@@ -34,9 +34,11 @@ class Hostile:
         return f"/proxy/projects/{PROJECT}/datasources/{self.name}"
 
     def put(self, method: str, end: str, url: str, more: dict) -> None:
-        proxy = {"kind": "HTTPProxy", "spec": {"url": url, **more}}
+        self.define(method, end, {"proxy": {"kind": "HTTPProxy", "spec": {"url": url, **more}}})
+
+    def define(self, method: str, end: str, spec: dict) -> None:
         body = {"kind": "Datasource", "metadata": {"name": self.name, "project": PROJECT},
-                "spec": {"default": False, "plugin": {"kind": "PrometheusDatasource", "spec": {"proxy": proxy}}}}
+                "spec": {"default": False, "plugin": {"kind": "PrometheusDatasource", "spec": spec}}}
         made = self.perses.api(method, f"/api/v1/projects/{PROJECT}/datasources{end}", body, self.cookies)
         assert made.status == 200, (made.status, made.body)
 
@@ -224,6 +226,31 @@ def test_an_operator_names_what_is_free(bare: Stack, perses: Perses, evil: up.Up
     asks_for(stack, Call("execute_instant_query", {"query": "up", "datasource": source.path}))
     alice = stack.client()
     assert alice.ask(alice.session(), "what is up").answer() == "Seen." and evil.seen()
+
+
+SHUT = {"url": "http://127.0.0.1:1", "headers": {"Cookie": ""}, "secret": "shut-key"}
+TWO_WAYS = {
+    "beside": lambda url: {"proxy": {"kind": "HTTPProxy", "spec": SHUT}, "kind": "HTTPProxy", "spec": {"url": url}},
+    "case": lambda url: {"proxy": {"kind": "HTTPProxy", "Kind": "none", "spec": SHUT}, "KIND": "httpproxy", "SPEC": {"url": url}},
+    "folded": lambda url: {"proxy": {"kind": "HTTPProxy", "spec": {**SHUT, "url": url, "\u017fecret": ""}}},
+}
+
+
+@pytest.mark.parametrize("way", list(TWO_WAYS))
+def test_a_definition_that_can_be_read_in_two_ways_is_not_used(stack: Stack, perses: Perses, evil: up.Upstream, way: str) -> None:
+    """What we read hands no sign-in on; what Perses reads of it does, wherever a plugin's schema is open."""
+    source = Hostile(perses, evil.url)
+    perses.api("POST", f"/api/v1/projects/{PROJECT}/secrets", {
+        "kind": "Secret", "metadata": {"name": SHUT["secret"], "project": PROJECT},
+        "spec": {"basicAuth": {"username": "u", "password": "p"}}}, source.cookies)
+    source.define("PUT", f"/{source.name}", TWO_WAYS[way](evil.url))
+    asked = perses.api("GET", source.path + "/api/v1/query?query=up", None, source.cookies)
+    assert asked.status == 200 and evil.seen()[0].header("Cookie" if way != "folded" else "X-Forwarded-Proto")
+    before = len(evil.seen())
+    asks_for(stack, Call("execute_instant_query", {"query": "up", "datasource": source.path}))
+    root = stack.client(ADMIN)  # who may read secrets, and would not be asked
+    log = root.ask(root.session(), "what is up")
+    assert "can't be told to which server" in log.tools()[0][1]["content"] and len(evil.seen()) == before
 
 
 def test_a_panel_does_not_choose_either(stack: Stack, perses: Perses, evil: up.Upstream) -> None:

@@ -339,7 +339,7 @@ static void a_panel_s_datasource_is_found_as_perses_finds_it(void **state)
          BOARD(""), ""},
         {STR("[" NAMED("", "true", "PrometheusDatasource") "]"), STR("[]"),
          BOARD("\"datasources\":{\"same\":{\"plugin\":{\"kind\":\"PrometheusDatasource\",\"spec\":{"
-               "\"proxy\":{\"spec\":{\"url\":\"http://evil:9\"}}}}}},"),
+               "\"proxy\":{\"kind\":\"HTTPProxy\",\"spec\":{\"url\":\"http://evil:9\"}}}}}},"),
          "/proxy/projects/shop/dashboards/d/datasources/same"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -378,7 +378,8 @@ static void those_of_the_dashboard_that_the_person_added_are_free(void **state)
         {.path = "/api/v1/projects/shop/dashboards/d",
          .status = 200,
          .body = BOARD("\"datasources\":{\"same\":{\"plugin\":{\"kind\":\"PrometheusDatasource\","
-                       "\"spec\":{\"proxy\":{\"spec\":{\"url\":\"http://evil:9\"}}}}}},")},
+                       "\"spec\":{\"proxy\":{\"kind\":\"HTTPProxy\",\"spec\":{\"url\":\"http://"
+                       "evil:9\"}}}}}},")},
         {.path = "",
          .status = 200,
          .body = STR("{\"status\":\"success\",\"data\":{\"result\":[]}}")},
@@ -406,12 +407,57 @@ static void a_server_that_can_be_read_in_two_ways_is_not_read(void **state)
         char text[256];
         struct upstream u;
         snprintf(text, sizeof(text),
-                 "{\"plugin\":{\"spec\":{\"proxy\":{\"spec\":{\"url\":\"%s\"}}}}}", urls[i]);
+                 "{\"plugin\":{\"spec\":{\"proxy\":{\"kind\":\"HTTPProxy\",\"spec\":{\"url\":\"%"
+                 "s\"}}}}}",
+                 urls[i]);
         json_auto_t *spec = json_loads(text, JSON_ALLOW_NUL, NULL);
         assert_non_null(spec);
         assert_true(upstream_read(spec, &u));
         assert_string_equal(u.server, "");
     }
+}
+
+/* Perses looks for the proxy in all of it, in no order, and reads names in any case. */
+static void a_definition_that_can_be_read_in_two_ways_is_not_read(void **state)
+{
+    (void)state;
+#define FINE "\"kind\":\"HTTPProxy\",\"spec\":{\"url\":\"http://a\"}"
+#define OTHER "\"kind\":\"httpproxy\",\"spec\":{\"url\":\"http://b\"}"
+    static const struct {
+        const char *spec, *server;
+    } rows[] = {
+        {"\"proxy\":{" FINE "}", "http://a"},
+        {"\"proxy\":{" FINE "},\"kind\":\"any\",\"x\":{\"kind\":\"none\"}", "http://a"},
+        {"\"proxy\":{" OTHER "}", "http://b"},
+        {"\"proxy\":{" FINE "}," OTHER, ""},
+        {"\"proxy\":{" FINE "},\"x\":{\"y\":{" OTHER "}}", ""},
+        {"\"x\":{" FINE "}", ""},
+        {FINE, ""},
+        {"\"proxy\":{" FINE ",\"Spec\":{\"url\":\"http://b\"}}", ""},
+        {"\"proxy\":{" FINE ",\"\u212aind\":\"none\"}", ""},
+        {"\"proxy\":{" FINE "},\"\u212aind\":\"HTTPProxy\"", ""},
+        {"\"proxy\":{\"kind\":\"HTTPProxy\",\"spec\":{\"url\":\"http://a\",\"URL\":\"http://b\"}}",
+         ""},
+        {"\"proxy\":{\"kind\":\"HTTPProxy\",\"spec\":{\"url\":\"http://a\",\"\u017fecret\":\"\"}}",
+         ""},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char text[512];
+        struct upstream u;
+        snprintf(text, sizeof(text), "{\"plugin\":{\"spec\":{%s}}}", rows[i].spec);
+        json_auto_t *spec = json_loads(text, 0, NULL);
+        assert_non_null(spec);
+        assert_true(upstream_read(spec, &u));
+        assert_string_equal(u.server, rows[i].server);
+        assert_false(u.blanks_cookies || u.secret.len > 0);
+    }
+    json_auto_t *none = json_loads("{\"plugin\":{\"spec\":{\"directUrl\":\"http://a\"}}}", 0, NULL);
+    json_auto_t *sql = json_loads("{\"plugin\":{\"spec\":{\"proxy\":{\"kind\":\"SQLProxy\","
+                                  "\"spec\":{\"url\":\"http://a\"}}}}}",
+                                  0, NULL);
+    struct upstream u;
+    assert_false(upstream_read(none, &u));
+    assert_false(upstream_read(sql, &u));
 }
 
 /* proto/golden/invisible.txt is the one list; the plugin has a test of the same. */
@@ -456,6 +502,7 @@ int main(void)
         T(a_project_s_default_does_not_go_before_a_global_one),
         T(a_panel_s_datasource_is_found_as_perses_finds_it),
         cmocka_unit_test(a_server_that_can_be_read_in_two_ways_is_not_read),
+        cmocka_unit_test(a_definition_that_can_be_read_in_two_ways_is_not_read),
         cmocka_unit_test(what_no_eye_sees_is_one_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
