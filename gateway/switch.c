@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include "gateway/errand.h"
 #include "proto/store/switching.h"
 
@@ -16,7 +17,8 @@ static void on_list(void *arg, enum err err, const struct store_answer *a);
 
 int switch_run(struct gateway *g, const char *name, const char *sentence)
 {
-    struct switching s = {.name = name, .sentence = strcmp(sentence, "on") == 0 ? "" : sentence};
+    bool on = strcasecmp(sentence, "on") == 0;
+    struct switching s = {.name = name, .sentence = on ? "" : sentence};
     if (!switch_name_ok(str_of(name))) {
         fprintf(stderr,
                 "%s: there is turns, door:WORD (api, openai, mcp, agui, webhook), "
@@ -24,8 +26,9 @@ int switch_run(struct gateway *g, const char *name, const char *sentence)
                 name);
         return 1;
     }
-    if (*s.sentence && !switch_sentence_ok(str_of(s.sentence))) {
-        fprintf(stderr, "A sentence for people has 1 to 500 bytes, in one line\n");
+    if (!on && !switch_sentence_ok(str_of(s.sentence))) {
+        fprintf(stderr, "A sentence for people has 1 to 500 bytes, in one line; on: it is no "
+                        "longer off\n");
         return 1;
     }
     s.errand = (struct errand){.gateway = g, .begin = begin, .arg = &s};

@@ -162,7 +162,8 @@ def test_an_operator_switches_by_the_command(stack: Stack) -> None:
     alice = stack.client()
     until(lambda: ask(alice).code == "switched_off", "the gateway to hear of it")
     assert stack.client(ADMIN).get("/admin/switches").json()["switches"][0]["by"] == "operator"
-    assert run("turns", "on").returncode == 0
+    assert run("turns", "").returncode == 1 and f"turns: {SORRY}" in run("model:x", "ON").stdout  # a variable was unset
+    assert run("turns", "On").returncode == 0
     until(lambda: alice.ask(alice.session(), "hello").final()["event_type"] == "turn_complete", "it to be on again")
     for wrong in (("cellar", SORRY), ("turns", " "), ("door:x", SORRY), ("turns", "a\nb")):
         assert run(*wrong).returncode == 1, wrong
