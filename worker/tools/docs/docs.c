@@ -340,6 +340,7 @@ struct ask {
     bool working; /* in the thread */
     /* search */
     char *match, *runbook; /* runbook: file name without its end, lower case, or NULL */
+    char *section;         /* of the runbook, as its anchor names it; NULL: none is named */
     unsigned limit;
     /* read */
     char *file, *heading;
@@ -357,6 +358,7 @@ static void ask_free(struct ask *a)
     buf_free(&a->projects);
     free(a->match);
     free(a->runbook);
+    free(a->section);
     free(a->file);
     free(a->heading);
     buf_free(&a->content);
@@ -537,11 +539,49 @@ static void write_found(struct ask *a, sqlite3_stmt *s, unsigned shown, bool run
     buf_putc(b, '}');
 }
 
-/* The document that a runbook_url names: by the last part of its path. */
+/* As an anchor has a heading: lower case, blanks are '-', other marks go (GitHub, GitLab). */
+static void write_anchor(struct buf *b, struct str heading)
+{
+    for (size_t i = 0; i < heading.len; i++) {
+        char c = heading.at[i];
+        if (c >= 'A' && c <= 'Z')
+            buf_putc(b, (char)(c + 32));
+        else if (c & 0x80 || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_')
+            buf_putc(b, c);
+        else if (c == ' ' || c == '-')
+            buf_putc(b, '-');
+    }
+}
+
+/* Of "Runbooks > Disk full" the anchor is disk-full. */
+static bool is_section(const char *anchor, struct str heading)
+{
+    struct str last = heading;
+    for (size_t i = 0; i + 3 <= heading.len; i++)
+        if (memcmp(heading.at + i, " > ", 3) == 0)
+            last = str_skip(heading, i + 3);
+    scoped_buf(b, PATH_BYTES_MAX);
+    write_anchor(&b, last);
+    return str_is(buf_str(&b), anchor);
+}
+
+/* The named section, where there is one; else how the document begins. */
+static unsigned write_runbook(struct ask *a, sqlite3_stmt *s)
+{
+    unsigned shown = 0;
+    while (a->section && shown == 0 && sqlite3_step(s) == SQLITE_ROW)
+        if (is_section(a->section, column(s, 1)))
+            write_found(a, s, shown++, true);
+    sqlite3_reset(s);
+    while (!(a->section && shown > 0) && shown < 2 && sqlite3_step(s) == SQLITE_ROW)
+        write_found(a, s, shown++, true);
+    return shown;
+}
+
+/* The document that a runbook_url names: by the last part of its path, and its anchor. */
 static unsigned find_runbook(struct ask *a)
 {
     sqlite3_stmt *s = NULL;
-    unsigned shown = 0;
     if (a->runbook == NULL ||
         sqlite3_prepare_v2(a->index->db,
                            "SELECT file, heading, line, substr(body, 1, 4000) FROM sections"
@@ -549,7 +589,7 @@ static unsigned find_runbook(struct ask *a)
                            " (lower(file) IN (?1 || '.md', ?1 || '.markdown', ?1 || '.txt')"
                            " OR lower(file) LIKE '%/' || ?2 || '.md' ESCAPE '\\'"
                            " OR lower(file) LIKE '%/' || ?2 || '.txt' ESCAPE '\\')"
-                           " ORDER BY project = '', id LIMIT 2",
+                           " ORDER BY project = '', id",
                            -1, &s, NULL) != SQLITE_OK)
         return 0;
     scoped_buf(pattern, PATH_BYTES_MAX * 2);
@@ -561,8 +601,7 @@ static unsigned find_runbook(struct ask *a)
     sqlite3_bind_text(s, 1, a->runbook, -1, SQLITE_STATIC);
     sqlite3_bind_text(s, 2, buf_cstr(&pattern), -1, SQLITE_STATIC);
     sqlite3_bind_text(s, 9, a->projects.at, (int)a->projects.len, SQLITE_STATIC);
-    while (sqlite3_step(s) == SQLITE_ROW)
-        write_found(a, s, shown++, true);
+    unsigned shown = write_runbook(a, s);
     sqlite3_finalize(s);
     return shown;
 }
@@ -645,6 +684,17 @@ static char *runbook_name(struct str url)
     return name[0] ? xstrdup(name) : NULL;
 }
 
+/* https://x/runbooks/all.md#Disk-Full → disk-full; NULL: it names no section */
+static char *section_name(struct str url)
+{
+    const char *hash = url.len ? memchr(url.at, '#', url.len) : NULL;
+    if (!hash)
+        return NULL;
+    scoped_buf(b, PATH_BYTES_MAX);
+    write_anchor(&b, str_skip(url, (size_t)(hash + 1 - url.at)));
+    return b.overflowed || b.len == 0 ? NULL : str_dup(buf_str(&b));
+}
+
 void docs_search(struct tool_run *r)
 {
     struct str url = str_trim(args_str(r->args, "runbook_url"));
@@ -658,6 +708,7 @@ void docs_search(struct tool_run *r)
         return;
     a->match = write_match(query);
     a->runbook = url.len > 0 ? runbook_name(url) : NULL;
+    a->section = section_name(url);
     a->limit = (unsigned)args_int(r->args, "limit", FOUND);
     ask_go(a);
 }

@@ -113,6 +113,20 @@ static void documents_are_found_by_words(void **state)
     fixture_expect_error(f, "bad_arguments", "Give words");
 }
 
+/* Many keep all of them in one file. */
+static void a_runbook_urls_anchor_finds_its_section(void **state)
+{
+    struct world *w = *state;
+    struct fixture *f = w->f;
+    fixture_run(f, NULL, "search_docs", "{\"runbook_url\":\"https://x/HighLoad.md#First-steps\"}");
+    assert_string_equal(first(f, "heading"), "High load > First steps");
+    assert_null(strstr(f->content, "when a node is busy"));
+    fixture_run(f, NULL, "search_docs", "{\"runbook_url\":\"highload.md#later\"}");
+    assert_string_equal(first(f, "heading"), "High load > Later");
+    fixture_run(f, NULL, "search_docs", "{\"runbook_url\":\"https://x/highload.md#nowhere\"}");
+    assert_string_equal(first(f, "heading"), "High load");
+}
+
 static void a_runbook_url_finds_its_document(void **state)
 {
     struct fixture *f = ((struct world *)*state)->f;
@@ -282,6 +296,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(documents_are_found_by_words),
         T(a_runbook_url_finds_its_document),
+        T(a_runbook_urls_anchor_finds_its_section),
         T(a_project_s_documents_are_for_its_conversations),
         T(a_project_s_documents_are_for_those_who_may_read_it),
         T(a_document_is_read_whole_or_by_heading),
