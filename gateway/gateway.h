@@ -14,6 +14,7 @@
 #include "gateway/visits.h"
 #include "gateway/api/searches.h"
 #include "gateway/turn/dispatch.h"
+#include "proto/err.h"
 #include "proto/store/answer.h"
 #include "proto/switchboard.h"
 #include "proto/store/config.h"
@@ -71,5 +72,8 @@ enum gateway_metric {
 };
 void gateway_metrics_init(void);
 struct metric *gateway_metric(enum gateway_metric m);
+/* A turn was not begun. What somebody on call must know is counted by itself: that there was no
+ * room, worker or store. Their person's limits are not, nor what is wrong with a request. */
+void gateway_turn_refused(enum err err);
 
 #endif

@@ -60,8 +60,7 @@ static void refuse(struct asked *a, enum err err, const char *sentence)
     asked_free(a);
     if (refused && refused(c, err))
         return;
-    if (err == ERR_RATE_LIMITED || err == ERR_BUDGET || err_http_status(err) == 503)
-        metric_add(gateway_metric(METRIC_turns_refused), 1);
+    gateway_turn_refused(err);
     call_fail(c, err, sentence);
 }
 

@@ -21,6 +21,15 @@ void gateway_metrics_init(void)
 
 struct metric *gateway_metric(enum gateway_metric m) { return metrics[m]; }
 
+void gateway_turn_refused(enum err err)
+{
+    unsigned status = err_http_status(err);
+    if (status == 503 && err != ERR_SWITCHED_OFF)
+        metric_add(metrics[METRIC_turns_refused], 1);
+    else if (status == 429)
+        metric_add(metrics[METRIC_turns_limited], 1);
+}
+
 /* One that is off stays in the list, with the sentence: it is some conversation's. */
 void api_meta_models(struct call *c)
 {

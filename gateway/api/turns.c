@@ -165,8 +165,7 @@ static void on_quota(void *arg, enum err err, const struct store_answer *a)
         begin(q);
         return;
     }
-    if (err == ERR_NONE)
-        metric_add(gateway_metric(METRIC_turns_refused), 1);
+    gateway_turn_refused(m.err);
     question_free(q);
     c->retry_after_s = m.retry_after_s;
     call_fail(c, m.err, admission_sentence(&m));
@@ -225,7 +224,7 @@ void api_turns_post(struct call *c)
     }
     enum err refused = turns_refused(g);
     if (refused) {
-        metric_add(gateway_metric(METRIC_turns_refused), 1);
+        gateway_turn_refused(refused);
         question_free(q);
         call_fail(c, refused, NULL);
     } else if (expires_soon(&c->credentials)) {

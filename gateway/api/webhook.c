@@ -106,7 +106,7 @@ bool webhook_allowed(struct call *c)
 static void end_failed(struct notification *n, enum err err, const char *sentence)
 {
     log_warn("webhook.failed", "code=%s at=%u of=%u", err_word(err), n->at, n->alerts.count);
-    metric_add(gateway_metric(METRIC_turns_refused), 1);
+    gateway_turn_refused(err);
     if (n->call) {
         n->call->on_gone = NULL;
         call_fail(n->call, err, sentence);

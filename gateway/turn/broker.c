@@ -58,7 +58,8 @@ static void worker_gone(struct worker *w, const char *why, bool died)
 {
     struct broker *b = w->broker;
     log_warn("worker.lost", "worker=%s why=%s turns=%u", w->name, why, w->place.assigned);
-    metric_add(gateway_metric(METRIC_workers_lost), 1);
+    if (died && !(w->place.leaving && w->place.assigned == 0)) /* else it has left, as it said */
+        metric_add(gateway_metric(METRIC_workers_lost), 1);
     wire_peer_set(w->wire, NULL);
     b->last_ms = loop_now_ms(b->gateway->loop);
     list_remove(&w->node);

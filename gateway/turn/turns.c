@@ -655,7 +655,7 @@ static void on_begun(void *arg, enum err err, const struct store_answer *a)
     spans_begun(&t->spans, g->otlp, err);
     if (err != ERR_NONE) {
         tell_asker(t, err, NULL);
-        metric_add(gateway_metric(METRIC_turns_refused), 1);
+        gateway_turn_refused(err);
         quota_turn_end(g->store, str_of(t->live.owner), t->quota_id);
         if (err == ERR_TURN_RUNNING)
             turns_bring_token(g, t->live.session, str_of(t->live.owner), &t->credentials);

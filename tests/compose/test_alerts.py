@@ -10,6 +10,7 @@ RULES = TOP / "compose" / "provisioning" / "persai-alerts.yml"
 DASHBOARD = TOP / "compose" / "provisioning" / "persai-dashboard.json"
 METRICS = {name for part in ("gateway", "worker")
            for name in re.findall(r'^METRIC\(\w+, \w+, "(\w+)"', (TOP / part / "metrics.def").read_text(), re.M)}
+METRICS |= set(re.findall(r'metric_new\(METRIC_\w+, "(\w+)"', (TOP / "common" / "audit.c").read_text()))
 
 
 def test_promtool_takes_the_rules() -> None:
@@ -30,7 +31,9 @@ def test_the_alerts_fire(tmp_path: Path) -> None:
                                      {**firing, "eval_time": "20m", "exp_samples": [{"labels": sample, "value": 1}]}]}
 
     tests = [
-        case('persai_workers{instance="g"}', "1x4 0x40", "PersAINoWorker"),
+        case('persai_workers{instance="g"}', "1x4 0x40", "PersAINoWorker", instance="g"),
+        case('persai_workers{instance="cut off"}', "1x4 0x40", "PersAINoWorker", more={'persai_workers{instance="g"}': "2x44"},
+             instance="cut off"),
         case('nothing', "1x4 1x40", "PersAINoWorker", "30s"),
         case('persai_redis_up{instance="g"}', "1x4 0x40", "PersAIRedisDown", instance="g"),
         case('persai_worker_redis_up{instance="w"}', "1x4 0x40", "PersAIRedisDown", instance="w"),
@@ -50,6 +53,7 @@ def test_the_alerts_fire(tmp_path: Path) -> None:
         case('persai_worker_tokens_total', "0x4 0+10x36", "PersAIBudgetLow", more={"persai_worker_budget_tokens": "100x40"}),
         case('persai_worker_cost_microdollars_total', "0x4 0+10x36", "PersAIBudgetLow",
              more={"persai_worker_budget_microdollars": "100x40"}),
+        case('persai_audit_lost_total{instance="g"}', "0x4 0+1x40", "PersAIAuditLost", instance="g"),
         case('persai_trace_spans_total{outcome="dropped"}', "0+1x40", "PersAISpansLost"),
         case('process_resident_memory_bytes{job="persai-worker", instance="w"}', "950000000x40", "PersAIMemory",
              job="persai-worker", instance="w"),
@@ -61,10 +65,27 @@ def test_the_alerts_fire(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_one_that_fails_in_a_quiet_night_wakes_nobody(tmp_path: Path) -> None:
+    """Nor does one worker's death that each of many gateways counts."""
+    tool = 'gen_ai_execute_tool_duration_seconds_count{gen_ai_tool_name="t"'
+    call = 'gen_ai_client_operation_duration_seconds_count{gen_ai_provider_name="p", gen_ai_request_model="m"'
+    played = {'persai_worker_turns_total{outcome="failed"}': "0x10 1x120", 'persai_worker_turns_total{outcome="done"}': "7x130",
+              tool + ', error_type="failed"}': "0x10 1x120", tool + "}": "5x130",
+              call + ', error_type="model_timeout"}': "0x10 1x120", call + "}": "5x130",
+              **{f'persai_workers_lost_total{{instance="g{n}"}}': "0x10 1x120" for n in range(6)},
+              'persai_workers{instance="g0"}': "1x130"}
+    file = tmp_path / "tests.yml"
+    file.write_text(json.dumps({"rule_files": [str(RULES)], "tests": [{
+        "interval": "30s", "input_series": [{"series": s, "values": v} for s, v in played.items()], "promql_expr_test": [
+            {"expr": 'ALERTS{alertstate="firing"}', "eval_time": f"{minute}m", "exp_samples": []} for minute in range(5, 60)]}]}))
+    done = subprocess.run(["promtool", "test", "rules", file], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_every_alert_has_a_runbook() -> None:
     text = (RULES.parent / "runbooks" / "persai.md").read_text()
     titles = {title.lower() for title in re.findall(r"^## (\w+)$", text, re.M)}
-    alerts = re.findall(r"alert: (\w+)\n.*?runbook: \"persai\.md#(\w+)\"", RULES.read_text(), re.S)
+    alerts = re.findall(r"alert: (\w+)\n.*?runbook_url: \"persai\.md#(\w+)\"", RULES.read_text(), re.S)
     assert len(alerts) == RULES.read_text().count("- alert:") == len(titles)
     assert all(name.lower() == target for name, target in alerts) and {target for _, target in alerts} == titles
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fakes.model import Gate
-from harness.client import Client
+from harness.client import DATASOURCE, Client
 from harness.stack import MODEL_KEY, Gateway, Stack, metric, metrics, program
 from harness.wait import free_port, until
 
@@ -272,3 +272,38 @@ def test_log_lines_are_json_when_asked_for_and_their_level_moves(bare: Stack) ->
         lines = [json.loads(line) for line in process.log_bytes().decode().splitlines() if line.startswith("{")]
         assert len(lines) > 3 and all({"ts", "level", "program", "event"} <= line.keys() for line in lines)
         assert any("turn" in line for line in lines)
+
+
+def test_who_leaves_is_not_counted_as_lost(bare: Stack) -> None:
+    """A rolling restart wakes nobody."""
+    stack = bare.start(workers=2)
+    first, second = stack.workers
+    first.process.terminate()
+    until(lambda: metrics(stack.gateway.url)["persai_workers"] == 1, "the worker to be gone")
+    assert metrics(stack.gateway.url)["persai_workers_lost_total"] == 0
+    second.process.kill()
+    until(lambda: metrics(stack.gateway.url)["persai_workers_lost_total"] == 1, "the death to be seen")
+
+
+def test_what_a_person_asks_too_much_is_not_what_lacks_here(bare: Stack) -> None:
+    """persai_turns_refused_total has an alert: no room, worker or store."""
+    stack = bare.start(gateway_env={"PERSAI_USER_TURNS": "1"})
+    alice, gate = stack.client(), Gate()
+    stack.model.when("long", ["a", gate, "b"])
+    session, other = alice.session(), alice.session()
+    turn = alice.start(session, "long")
+    gate.wait()
+
+    def ask(where: str) -> str:
+        return alice.post(f"/session/{where}/turn?datasource_path={DATASOURCE}", {"message": "more"}).code
+
+    def counted() -> tuple[float, float]:
+        found = metrics(stack.gateway.url)
+        return found["persai_turns_refused_total"], found["persai_turns_limited_total"]
+
+    assert ask(other) == "rate_limited" and counted() == (0, 1)
+    gate.open()
+    alice.follow(session, turn)
+    assert ask("0" * 32) == "session_not_found" and counted() == (0, 1)
+    stack.redis.process.kill()
+    assert ask(other) == "store_unavailable" and counted() == (1, 1)
