@@ -22,12 +22,8 @@ bool contexts_load(struct contexts *c, char error[ERROR_BYTES])
     scoped_buf(text, FILE_BYTES_MAX);
     buf_keep_secret(&text);
     *c = (struct contexts){.path = file_path()};
-    if (!c->path) {
-        snprintf(error, ERROR_BYTES, "neither XDG_CONFIG_HOME nor HOME is set");
-        return false;
-    }
-    int fd = open(c->path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT) {
+    int fd = c->path ? open(c->path, O_RDONLY | O_CLOEXEC) : -1;
+    if (!c->path || (fd < 0 && errno == ENOENT)) {
         c->all = json_pack("{s:{}}", "contexts");
         return true;
     }
@@ -95,6 +91,10 @@ static bool make_folders(char *path)
 bool contexts_save(const struct contexts *c, char error[ERROR_BYTES])
 {
     scoped_buf(beside, 4200);
+    if (!c->path) {
+        snprintf(error, ERROR_BYTES, CONTEXTS_NO_PLACE);
+        return false;
+    }
     buf_printf(&beside, "%s.%d", c->path, (int)getpid());
     const char *temporary = buf_cstr(&beside);
     bool fine = make_folders(c->path);

@@ -2,17 +2,20 @@
  *
  * One file of JSON, $XDG_CONFIG_HOME/persai/contexts.json, of mode 0600 in a folder of mode 0700:
  * it holds refresh tokens, each as good as its person. It is written beside and renamed, so that a
- * crash leaves the old one. */
+ * crash leaves the old one. Where there is neither that variable nor HOME, as a service has none,
+ * nothing is remembered: what needs no sign-in works. */
 #ifndef GATEWAY_CLI_CONTEXTS_H
 #define GATEWAY_CLI_CONTEXTS_H
 
 #include <jansson.h>
 #include "common/buf.h"
 
+#define CONTEXTS_NO_PLACE "neither XDG_CONFIG_HOME nor HOME is set"
+
 struct contexts {
     json_t
-        *all; /* {"current": NAME, "contexts": {NAME: {"url", "user", "refresh_token"}}}; owned */
-    char *path;
+        *all;   /* {"current": NAME, "contexts": {NAME: {"url", "user", "refresh_token"}}}; owned */
+    char *path; /* NULL: nowhere */
 };
 /* False: error says why (bounds: 512 bytes). A file that others may read is refused. */
 bool contexts_load(struct contexts *c, char error[512]);

@@ -206,6 +206,10 @@ static enum exit_code command_login(struct app *app)
     enum exit_code code = connect_it(app);
     if (code == EXIT_ANSWERED && !app->perses)
         code = wrong(app, "which Perses? --url URL");
+    if (code == EXIT_ANSWERED && !app->contexts.path) {
+        out_error(&app->out, (struct str){0}, STR(CONTEXTS_NO_PLACE));
+        code = EXIT_ERROR;
+    }
     if (code != EXIT_ANSWERED)
         return code;
     code = u->provider ? login_device(app->client, &app->out, u->provider)
@@ -347,6 +351,8 @@ static enum exit_code command_ask(struct app *app, struct talk *t)
     scoped_buf(question, QUESTION_BYTES_MAX);
     if (!take_question(app, &question))
         return wrong(app, "what is the question? persai ask \"…\", or by a pipe; at most 1 MiB");
+    if (memchr(question.at, 0, question.len))
+        return wrong(app, "the question is no text: it has a zero byte");
     enum exit_code code = choose_session(app, t);
     if (code != EXIT_ANSWERED)
         return code;

@@ -12,6 +12,7 @@ import pytest
 from fakes.model import Call, Gate
 from fakes.server import Exchange, Fake, Request
 from harness.client import Client
+from harness.keys import Keys
 from harness.services import PASSWORD, Perses
 from harness.stack import Stack
 from harness.terminal import Terminal
@@ -33,6 +34,29 @@ def test_ask_by_argument_and_by_pipe(stack: Stack, alice: Terminal) -> None:
     piped = alice.run("ask", "--continue", stdin="which rooms, again?\n")
     assert piped.code == 0 and piped.session == done.session
     assert len([m for m in stack.client("alice").messages(done.session) if m["role"] == "user"]) == 2
+
+
+def test_a_machine_without_a_home_asks_by_a_key(bare: Stack, tmp_path: Path) -> None:
+    """As a service or a container has none: nothing is kept there, so nothing is missed."""
+    keys = Keys(bare.folder)
+    key = keys.make("cron", doors=["api"])
+    stack = bare.start(gateway_env=keys.env())
+    stack.model.when("hello", ["Hi."])
+    nowhere = Terminal(tmp_path / "nowhere", stack.gateway.url)
+    del nowhere.env["HOME"]
+    done = nowhere.run("ask", "hello", PERSAI_GATEWAY=stack.gateway.url, PERSAI_API_KEY=key)
+    assert done.code == 0 and done.out == "Hi.\n", done
+    assert nowhere.run("contexts").code == 0
+    assert nowhere.run("ask", "hello").code == 2  # which Perses?
+    login = nowhere.run("login", "--url", "http://127.0.0.1:1", "--user", "alice", "--password-stdin", stdin="x\n")
+    assert login.code == 1 and "HOME" in login.err, login  # before a password is sent
+
+
+def test_a_question_with_a_zero_byte_is_none(stack: Stack, alice: Terminal) -> None:
+    for text in ("hello\0there", "\0hello"):
+        done = alice.run("ask", stdin=text)
+        assert done.code == 2 and "zero byte" in done.err and not done.out, done
+    assert not stack.model.chats()
 
 
 def test_json_is_the_events(stack: Stack, alice: Terminal) -> None:
