@@ -17,11 +17,13 @@ enum content_kind content_read(const json_t *content, size_t bytes_max, struct s
     const json_t *part;
     json_array_foreach(content, i, part)
     {
-        if (!str_is(json_text(json_object_get(part, "type")), "text"))
+        struct str type = json_text(json_object_get(part, "type"));
+        bool refuses = str_is(type, "refusal"); /* an assistant's words too */
+        if (!refuses && !str_is(type, "text"))
             return CONTENT_OTHER;
         if (joined.len > 0)
             buf_putc(&joined, '\n');
-        buf_add_str(&joined, json_text(json_object_get(part, "text")));
+        buf_add_str(&joined, json_text(json_object_get(part, refuses ? "refusal" : "text")));
     }
     *owned = str_dup(buf_str(&joined));
     *text = (struct str){*owned, joined.len};

@@ -146,6 +146,23 @@ static bool read_message(const json_t *m, struct openai_ask *out, struct openai_
     return true;
 }
 
+/* What is asked: the last message, whoever says it. Where that is an assistant's, its client wants
+ * more of it: Open WebUI's "Continue Response" and others send no more than that. */
+static bool take_question(struct openai_ask *out, bool goes_on, struct openai_fault *f)
+{
+    const struct record_message *last =
+        out->history_count > 0 ? &out->history[out->history_count - 1] : NULL;
+    if (!last || (last->role != ROLE_USER && !goes_on))
+        return fail(f, 400, "invalid_value", "messages", "The last message must have a text");
+    if (last->role != ROLE_USER) {
+        out->question = STR("Go on exactly where your last message ends; repeat nothing of it.");
+        return true;
+    }
+    out->question = last->content;
+    out->history_count--;
+    return true;
+}
+
 static bool read_messages(const json_t *list, struct openai_ask *out, struct openai_fault *f)
 {
     size_t i, count = json_array_size(list);
@@ -156,16 +173,12 @@ static bool read_messages(const json_t *list, struct openai_ask *out, struct ope
     if (count > OPENAI_MESSAGES_MAX)
         return fail(f, 400, "context_length_exceeded", "messages",
                     "More than 512 messages are too long a conversation; leave out the oldest");
-    if (!str_is(json_text(json_object_get(json_array_get(list, count - 1), "role")), "user"))
-        return fail(f, 400, "invalid_value", "messages", "The last message must be a user's");
     json_array_foreach(list, i, m)
     {
         if (!read_message(m, out, f))
             return false;
     }
     merge(out);
-    if (out->history_count == 0 || out->history[out->history_count - 1].role != ROLE_USER)
-        return fail(f, 400, "invalid_value", "messages", "The last message must have a text");
-    out->question = out->history[--out->history_count].content;
-    return true;
+    m = json_array_get(list, count - 1);
+    return take_question(out, str_is(json_text(json_object_get(m, "role")), "assistant"), f);
 }

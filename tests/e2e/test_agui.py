@@ -250,6 +250,13 @@ def test_what_the_frontend_knows_reaches_the_model(stack: Stack) -> None:
     assert "INC-7" not in last
 
 
+def test_what_a_client_has_not_may_be_null(stack: Stack) -> None:
+    stack.model.when("Is it up?", ["Yes."])
+    run = Run(stack.client(), "t", "Is it up?", **dict.fromkeys(
+        ("parentRunId", "protocolVersion", "state", "tools", "context", "forwardedProps", "resume")))
+    assert text(run.finish()) == "Yes."
+
+
 IMAGE = {"type": "image", "source": {"type": "url", "value": "http://127.0.0.1/x.png"}}
 
 

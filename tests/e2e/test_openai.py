@@ -85,6 +85,23 @@ def test_the_history_is_the_clients(served: tuple[Stack, openai.OpenAI]) -> None
     assert "Be brief." in str(sent[0]) and "Is it up?" in str(sent[0]) and "Yes, it is." in str(sent[1])
 
 
+def test_whoever_says_the_last_message_is_answered(served: tuple[Stack, openai.OpenAI]) -> None:
+    stack, client = served
+    stack.model.when("Is it up?", ["It is."])
+    stack.model.when("Go on", [" and fast."])
+    said = {"role": "assistant", "content": [{"type": "text", "text": "It is up"}, {"type": "refusal", "refusal": "I won't"}]}
+    for messages, text, roles in (([{"role": "system", "content": "Is it up?"}], "It is.", ["user"]),
+                                  ([{"role": "developer", "content": "Is it up?"}], "It is.", ["user"]),
+                                  ([said, {"role": "system", "content": "Is it up?"}], "It is.", ["assistant", "user"]),
+                                  ([*ASK, {"role": "assistant", "content": ""}], "It is.", ["user"]),
+                                  ([*ASK, said], " and fast.", ["user", "assistant", "user"])):
+        answer = client.chat.completions.create(model="persai", messages=messages)  # type: ignore[arg-type]
+        assert answer.choices[0].message.content == text, messages
+        sent = [m for m in stack.model.chats()[-1]["messages"] if m["role"] != "system"]
+        assert [m["role"] for m in sent] == roles, messages
+    assert "It is up\nI won't" in str(sent[1]["content"])
+
+
 def test_models(served: tuple[Stack, openai.OpenAI]) -> None:
     stack, client = served
     names = [m.id for m in client.models.list()]
@@ -121,7 +138,8 @@ IMAGE = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="
     ({"messages": [{"role": "user", "content": 7}]}, "invalid_type"),
     ({"messages": [{"role": "user", "content": "  "}]}, "invalid_value"),
     ({"messages": [{"role": "robot", "content": "x"}, *ASK]}, "invalid_value"),
-    ({"messages": [*ASK, {"role": "assistant", "content": "Yes"}]}, "invalid_value"),
+    ({"messages": [*ASK, {"role": "assistant", "content": "Yes"}, {"role": "user", "content": " "}]}, "invalid_value"),
+    ({"messages": [{"role": "assistant", "content": " "}]}, "invalid_value"),
     ({"messages": []}, "missing_required_parameter"), ({"messages": "hello"}, "missing_required_parameter"),
     ({"messages": ASK * 1000}, "context_length_exceeded"), ({"n": 2}, "unsupported_value"),
     ({"stream": "yes"}, "invalid_type"), ({"model": 7}, "missing_required_parameter"),
