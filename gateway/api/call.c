@@ -104,6 +104,8 @@ void call_fail(struct call *c, enum err err, const char *sentence)
     snprintf(after, sizeof(after), "%u", c->retry_after_s ? c->retry_after_s : 2);
     if (status == 429 || status == 503)
         http_add_header(c->request, "Retry-After", after);
+    if (status == 401) /* RFC 9110, 15.5.2 */
+        http_add_header(c->request, "WWW-Authenticate", "Bearer");
     if (c->hooks && c->hooks->fail) {
         c->hooks->fail(c, err, sentence ? sentence : err_sentence(err));
         return;

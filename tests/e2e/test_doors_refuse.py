@@ -133,6 +133,7 @@ def test_who_is_not_let_in_is_told_before_the_body_comes(doors: Doors, door: str
                               ("none", 403, "forbidden"), ("no.token", 401, "unauthenticated")):
         said, headers, body = doors.head(door, *lines, key=key)
         assert (said, word_of(door, headers, body)) == (status, word), key
+        assert headers["WWW-Authenticate"] == ("Bearer" if status == 401 else None), key
 
 
 @pytest.mark.parametrize("door", DOORS)
