@@ -104,12 +104,20 @@ static void answer_prompt(struct call *c, const json_t *params)
 
 /* ---- tools/call: a turn ---- */
 
+/* Many models fill in what they would leave out: with null, or a text that is empty. */
+static const json_t *given(const json_t *arguments, const char *key)
+{
+    const json_t *value = json_object_get(arguments, key);
+    bool empty = json_is_string(value) && str_trim(json_text(value)).len == 0;
+    return empty || json_is_null(value) ? NULL : value;
+}
+
 static void call_tool(struct call *c, const json_t *params)
 {
     struct mcp *m = mcp_of(c);
     struct str name = json_text(json_object_get(params, "name"));
     struct str state = json_text(json_object_get(params, "requestState"));
-    const json_t *arguments = json_object_get(params, "arguments");
+    const json_t *arguments = given(params, "arguments");
     enum mcp_tool_kind kind = mcp_tool_kind(broker_tool_list(c->gateway->broker), name);
     m->one_tool = !str_is(name, "ask");
     m->changes = kind == MCP_CHANGES;
@@ -126,7 +134,7 @@ static void call_tool(struct call *c, const json_t *params)
         mcp_refuse_tool(c, "arguments must be an object");
     } else if (take_datasource(c, arguments) &&
                (m->one_tool ? take_order(c, arguments) : take_ask(c, arguments))) {
-        if (json_object_get(arguments, "conversation") && !m->one_tool)
+        if (given(arguments, "conversation") && !m->one_tool)
             c->store_call = store_session_get(c->gateway->store, str_of(c->user), c->session,
                                               on_conversation, c);
         else
@@ -156,7 +164,7 @@ static bool may_change(struct call *c)
 static bool take_datasource(struct call *c, const json_t *arguments)
 {
     struct mcp *m = mcp_of(c);
-    struct str named = json_text(json_object_get(arguments, "datasource"));
+    struct str named = json_text(given(arguments, "datasource"));
     scoped_buf(path, PATH_BYTES_MAX);
     if (named.len > 0 && named.at[0] == '/' &&
         !str_starts(named, STR("/proxy/globaldatasources/"))) {
@@ -201,8 +209,8 @@ static bool known_arguments(const json_t *arguments)
 static const char *fault_of(struct call *c, const json_t *arguments)
 {
     const json_t *question = json_object_get(arguments, "question");
-    const json_t *range = json_object_get(arguments, "time_range");
-    const json_t *conversation = json_object_get(arguments, "conversation");
+    const json_t *range = given(arguments, "time_range");
+    const json_t *conversation = given(arguments, "conversation");
     if (str_trim(json_text(question)).len == 0)
         return "question must be a text that is not empty";
     if (json_string_length(question) > c->gateway->settings.message_bytes_max)
@@ -216,11 +224,28 @@ static const char *fault_of(struct call *c, const json_t *arguments)
     return NULL;
 }
 
+/* What is given of it, or NULL. */
+static json_t *range_of(const json_t *arguments)
+{
+    const json_t *asked = given(arguments, "time_range");
+    json_t *range = json_object(), *value;
+    const char *key;
+    json_object_foreach((json_t *)asked, key, value)
+    {
+        if (given(asked, key))
+            json_object_set(range, key, value);
+    }
+    if (json_object_size(range) > 0)
+        return range;
+    json_decref(range);
+    return NULL;
+}
+
 /* Its range is of the shape that a turn's has. */
 static bool take_ask(struct call *c, const json_t *arguments)
 {
-    const json_t *range = json_object_get(arguments, "time_range");
     const char *fault = fault_of(c, arguments);
+    json_auto_t *range = range_of(arguments);
     scoped_buf(why, 1024);
     if (!fault && range) {
         json_auto_t *turn =

@@ -111,6 +111,23 @@ def test_whoever_calls_uses_their_own_rights(stack: Stack) -> None:
     assert caught.group_contains(MCPError, match="Sign in")
 
 
+def test_what_a_model_leaves_empty_is_not_given(stack: Stack) -> None:
+    """Many fill in each argument of the schema."""
+    stack.model.when("which rooms", ["Three rooms."])
+    for name, arguments in (("ask", {"datasource": None, "time_range": None, "conversation": None}),
+                            ("ask", {"datasource": "", "time_range": {}, "conversation": " "}),
+                            ("ask", {"time_range": {"start": "", "end": None, "duration": "1h"}}),
+                            ("list_datasources", None)):
+        async def work(client: McpClient, name: str = name, arguments: dict | None = arguments) -> Any:
+            return await client.call_tool(name, {"question": "which rooms", **(arguments or {})} if name == "ask" else arguments)
+
+        result = with_client(stack, HANDSHAKES[0], work)
+        assert not result.is_error and result.content[0].text, (arguments, result.content)
+    alice = stack.client("alice", bearer=True)
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "list_datasources", "arguments": None}}
+    assert b'"isError":false' in post(alice, call).body
+
+
 def test_what_a_call_lacks_is_for_its_model_to_read(stack: Stack) -> None:
     for arguments, words in (({}, "question must be"), ({"question": "q", "x": 1}, "ask takes"),
                              ({"question": "q", "conversation": "mine"}, "conversation must be"),
