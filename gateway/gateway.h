@@ -60,6 +60,7 @@ struct gateway {
     const struct switched *switched; /* what it says */
     struct searches searches;        /* of api/sessions.c */
     struct list decisions;           /* of api/approvals.c: being asked of the store */
+    struct list mcp_streams;         /* of api/mcp_stream.c: of calls that are being answered */
     bool draining;
 };
 

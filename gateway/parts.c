@@ -35,6 +35,7 @@ const char *parts_open(struct gateway *g, char error[256])
     g->webhook = webhook_new(g);
     g->turns = turns_new(g);
     decisions_init(g);
+    list_init(&g->mcp_streams);
     searches_init(&g->searches);
     g->visits = visits_new(g->loop);
     g->streams = streams_new(g);

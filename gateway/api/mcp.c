@@ -16,6 +16,7 @@
 enum { PATH_BYTES_MAX = 1024, ARGUMENTS_BYTES_MAX = 64 << 10 };
 
 static void answer_method(struct call *c, struct str method, const json_t *params);
+static void initialize(struct call *c, const json_t *params);
 static void answer_prompt(struct call *c, const json_t *params);
 static void call_tool(struct call *c, const json_t *params);
 static bool take_ask(struct call *c, const json_t *arguments);
@@ -55,6 +56,8 @@ void api_mcp_post(struct call *c)
                                   http_header(c->request, "Mcp-Name")};
     m->client = mcp_client_of(m->request, &headers);
     if (wants_no_answer(m)) {
+        if (!m->client.modern && mcp_is_method(c, "notifications/cancelled"))
+            mcp_stream_cancel(c);
         call_reply_text(c, 202, "text/plain", (struct str){NULL, 0});
         return;
     }
@@ -76,7 +79,7 @@ static void answer_method(struct call *c, struct str method, const json_t *param
     if (client->modern && str_is(method, "server/discover"))
         mcp_reply_result(c, mcp_discover());
     else if (!client->modern && str_is(method, "initialize"))
-        mcp_reply_result(c, mcp_initialize(params));
+        initialize(c, params);
     else if (!client->modern && str_is(method, "ping"))
         mcp_reply_result(c, json_object());
     else if (str_is(method, "tools/list"))
@@ -90,6 +93,15 @@ static void answer_method(struct call *c, struct str method, const json_t *param
     else if (!mcp_resource_method(c, method) && !mcp_task_method(c, method))
         mcp_reply_error(c, client->modern ? 404 : 200, MCP_METHOD, "There is no such method here",
                         NULL);
+}
+
+/* Its session is a name only, by which what it asks and takes back is told from others'. */
+static void initialize(struct call *c, const json_t *params)
+{
+    char name[ID_TEXT + 1];
+    id_text(id_new(), name);
+    http_add_header(c->request, "Mcp-Session-Id", name);
+    mcp_reply_result(c, mcp_initialize(params));
 }
 
 static void answer_prompt(struct call *c, const json_t *params)

@@ -15,5 +15,8 @@ void mcp_stream_open(struct call *c, struct turn *t, const struct mcp_saying *s,
                      const struct store_answer *read);
 void mcp_stream_collect(struct call *c, struct turn *t, const struct mcp_saying *s,
                         const struct store_answer *read);
+/* What the client of a handshake's version asked and takes back, by notifications/cancelled: its
+ * turn ends, if this gateway has the call. */
+void mcp_stream_cancel(struct call *c);
 
 #endif

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx2
@@ -182,6 +183,32 @@ def test_a_client_that_closes_its_stream_takes_the_question_back(stack: Stack) -
     until(lambda: alice.get(f"/session/{session}").json()["turn"] is None, "the turn to end")
     gate.open()
     assert "never" not in json.dumps(alice.messages(session))
+
+
+def test_a_call_of_a_handshake_is_taken_back(stack: Stack) -> None:
+    gate, alice = Gate(), stack.client("alice", bearer=True)
+    stack.model.when("endless", ["one ", gate, "two"])
+    hello = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
+        "protocolVersion": HANDSHAKES[1], "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}}
+    clients = [{"Mcp-Session-Id": post(alice, hello).headers["Mcp-Session-Id"]} for _ in range(2)]
+    assert clients[0] != clients[1]
+    ask = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "ask", "arguments": {"question": "endless"}}}
+
+    def cancel(client: dict[str, str], id_: object, person: Client = alice) -> None:
+        assert post(person, {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": id_}},
+                    client).status == 202
+
+    with ThreadPoolExecutor(2) as pool:
+        calls = [pool.submit(post, alice, ask, client) for client in clients]
+        until(lambda: len(stack.model.chats("endless")) == 2, "both to be asked")
+        for stranger in ((clients[0], 2), (clients[0], "1"), (clients[0], None), ({}, 1), ({"Mcp-Session-Id": "x"}, 1),
+                         (clients[0], 1, stack.client("bob", bearer=True))):
+            cancel(*stranger)  # type: ignore[arg-type]
+        cancel(clients[0], 1)
+        body = calls[0].result(20 * SLOWNESS).body
+        assert b'"status":"cancelled"' in body and b'"isError":true' in body, body
+        gate.open()
+        assert b'"status":"answered"' in calls[1].result(20 * SLOWNESS).body
 
 
 def test_a_killed_worker_loses_no_answer(stack: Stack) -> None:
