@@ -135,8 +135,8 @@ struct str meant_query(struct str text)
         return text;
     rest = str_trim(rest);
     while (rest.len > 1 && rest.at[rest.len - 1] == ';')
-        rest.len--;
-    return rest.len < whole.len ? str_trim(rest) : text;
+        rest = str_trim((struct str){rest.at, rest.len - 1});
+    return rest.len < whole.len ? rest : text;
 }
 
 const char *meant_argument(const json_t *properties, const json_t *given, const char *name)
