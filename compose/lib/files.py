@@ -102,7 +102,7 @@ def perses(
 ) -> list[str]:
     """An administrator and the demo user; plugins and archives are folders of the state."""
     (folder / "no-archives").mkdir(parents=True, exist_ok=True, mode=0o700)
-    entities = perses_files.entities(prometheus_url, gateway_url, gateway_word, passwords)
+    entities = perses_files.entities(prometheus_url, SCRAPE, gateway_url, gateway_word, passwords)
     perses_files.write_entities(folder / "provisioning", entities, write)
     config = perses_files.config(
         secret(folder / "encryption-key", 32),

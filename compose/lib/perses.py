@@ -43,7 +43,16 @@ def datasource(display: str, kind: str, proxy: dict, default: bool = False) -> d
     return {"default": default, "display": {"name": display}, "plugin": {"kind": kind, "spec": {"proxy": proxy}}}
 
 
-def entities(prometheus_url: str, gateway_url: str, gateway_word: str, passwords: dict[str, str]) -> list[dict]:
+def prometheus(url: str, scrape: str, default: bool = False) -> dict:
+    """scrape: how often it scrapes. Unsaid it is a minute to Perses: panels have a point a minute, none in the first."""
+    made = datasource("Prometheus", "PrometheusDatasource", closed_proxy(url, NO_TOKEN), default)
+    made["plugin"]["spec"]["scrapeInterval"] = scrape
+    return made
+
+
+def entities(
+    prometheus_url: str, scrape: str, gateway_url: str, gateway_word: str, passwords: dict[str, str]
+) -> list[dict]:
     """gateway_word: what PersAI's datasource says to the gateway (PERSAI_DATASOURCE_SECRET), so that nobody reaches it
     beside Perses.
     passwords: of admin, who may do everything; of demo, who may read everything; where there is one, of viewer, who
@@ -57,11 +66,7 @@ def entities(prometheus_url: str, gateway_url: str, gateway_word: str, passwords
         ),
         entity("GlobalRoleBinding", "readers", {"role": "reader", "subjects": users("User", "demo")}),
         entity("GlobalSecret", NO_TOKEN, {"authorization": {"type": "Bearer", "credentials": "none"}}),
-        entity(
-            "GlobalDatasource",
-            "prometheus",
-            datasource("Prometheus", "PrometheusDatasource", closed_proxy(prometheus_url, NO_TOKEN), default=True),
-        ),
+        entity("GlobalDatasource", "prometheus", prometheus(prometheus_url, scrape, default=True)),
         entity("GlobalSecret", PERSAI_WORD, {"authorization": {"type": "Bearer", "credentials": gateway_word}}),
         # The one upstream that is meant to get the sign-in, by cookies: PersAI asks Perses with it, as the person.
         entity(
@@ -81,12 +86,7 @@ def entities(prometheus_url: str, gateway_url: str, gateway_word: str, passwords
             # A project that viewer has no right to, with the same Prometheus behind a datasource of its own.
             entity("Project", "ops", {"display": {"name": "Operations"}}),
             entity("Secret", NO_TOKEN, {"authorization": {"type": "Bearer", "credentials": "none"}}, "ops"),
-            entity(
-                "Datasource",
-                "prometheus",
-                datasource("Prometheus", "PrometheusDatasource", closed_proxy(prometheus_url, NO_TOKEN)),
-                "ops",
-            ),
+            entity("Datasource", "prometheus", prometheus(prometheus_url, scrape), "ops"),
         ]
     return made
 

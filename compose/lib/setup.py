@@ -132,7 +132,7 @@ def prometheus(folder: pathlib.Path) -> None:
 
 
 def perses_files(folder: pathlib.Path, word: str, passwords: dict[str, str], archive: pathlib.Path) -> None:
-    made = perses.entities("http://prometheus:9090", "http://lb:8000", word, passwords)
+    made = perses.entities("http://prometheus:9090", SCRAPE, "http://lb:8000", word, passwords)
     perses.write_entities(folder / "provisioning", made, write)
     conf = perses.config(
         write_once(folder / "encryption-key", 32),

@@ -40,6 +40,11 @@ def test_only_persais_own_datasource_gets_the_sign_in(perses: pathlib.Path) -> N
         assert secret["spec"]["authorization"]["type"] == "Bearer"
 
 
+def test_perses_knows_how_often_prometheus_scrapes(perses: pathlib.Path) -> None:
+    spec = next(e for e in entities(perses) if e["metadata"]["name"] == "prometheus")["spec"]["plugin"]["spec"]
+    assert spec["scrapeInterval"] == files.SCRAPE
+
+
 def test_perses_is_closed(perses: pathlib.Path) -> None:
     security = json.loads((perses / "config.yaml").read_text())["security"]
     assert security["enable_auth"] is True
