@@ -22,6 +22,8 @@ export interface VisitOptions {
   readonly dark?: boolean;
   /** What the browser asks for; English. */
   readonly locale?: string;
+  /** The system asks for less motion. */
+  readonly still?: boolean;
   readonly width?: number;
   readonly height?: number;
 }
@@ -32,6 +34,7 @@ export async function visit(browser: Browser, origin: string, options: VisitOpti
     viewport: { width: options.width ?? 1280, height: options.height ?? 860 },
     timezoneId: 'UTC',
     locale: options.locale ?? 'en-US',
+    reducedMotion: options.still === true ? 'reduce' : 'no-preference',
   });
   const page = await context.newPage();
   page.setDefaultTimeout(40_000); // a machine that is busy with other builds is no failure

@@ -10,6 +10,7 @@ import { ReactElement, useCallback, useMemo, useRef, useState } from 'react';
 import { datasourceOf, globalPath } from '../api/datasource';
 import { bounded } from '../chat/view/Boundary';
 import { readTab, tabKey, writeTab } from '../chat/store/tab';
+import { useDrawerMotion } from '../chat/view/motion';
 import { Connected } from '../explore/Connected';
 import { aboutOf } from './about';
 import { PersAIChatPanelEditor } from './PersAIChatPanelEditor';
@@ -31,8 +32,10 @@ function WideChat(props: {
   onClosed: () => void;
   children: ReactElement;
 }): ReactElement {
+  const motion = useDrawerMotion();
   return (
     <Drawer
+      {...motion}
       anchor="right"
       open={props.open}
       onClose={props.onClose}

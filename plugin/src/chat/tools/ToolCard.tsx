@@ -165,7 +165,6 @@ function Header(props: HeaderProps): ReactElement {
             sx={{
               transform: open ? 'rotate(180deg)' : 'none',
               transition: 'transform 150ms',
-              '@media (prefers-reduced-motion: reduce)': { transition: 'none' },
             }}
           />
         </IconButton>

@@ -6,6 +6,7 @@ import PlusIcon from 'mdi-material-ui/Plus';
 import { ReactElement, ReactNode } from 'react';
 
 import { t } from '../../i18n/i18n';
+import { STILL, useDrawerMotion } from './motion';
 
 const HISTORY_WIDTH = 260;
 /** Of the part with the question. */
@@ -64,16 +65,17 @@ function SmallButtons({ onHistory, onNew }: Pick<FrameProps, 'onHistory' | 'onNe
 
 export function Frame(props: FrameProps): ReactElement {
   const { narrow, compact, title, history, historyOpen, onHistory, onNew, onHelp, children } = props;
+  const motion = useDrawerMotion();
   return (
     <Stack
       direction="row"
-      sx={{ height: '100%', minHeight: 0, minWidth: 0, position: 'relative' }}
+      sx={{ height: '100%', minHeight: 0, minWidth: 0, position: 'relative', ...STILL }}
       data-testid="persai"
     >
       <SkipLink />
       {narrow ? (
-        <Drawer open={historyOpen} onClose={() => onHistory(false)}>
-          <Box sx={{ width: HISTORY_WIDTH, height: '100%', p: 1.5 }}>{history}</Box>
+        <Drawer open={historyOpen} onClose={() => onHistory(false)} {...motion}>
+          <Box sx={{ width: HISTORY_WIDTH, height: '100%', p: 1.5, ...STILL }}>{history}</Box>
         </Drawer>
       ) : (
         <Box sx={{ width: HISTORY_WIDTH, flexShrink: 0, pr: 1.5, borderRight: 1, borderColor: 'divider' }}>

@@ -72,7 +72,6 @@ const PILL = {
 const PULSE = {
   '@keyframes persai-pulse': { '50%': { opacity: 0.75 } },
   animation: 'persai-pulse 1.6s ease-in-out infinite',
-  '@media (prefers-reduced-motion: reduce)': { animation: 'none' },
 } as const;
 
 export interface StatusProps {
