@@ -33,55 +33,58 @@ const LANGUAGES: readonly Language[] = [
 const PLACES = LANGUAGES.flatMap((language) => [1280, 390].map((width) => ({ ...language, width })));
 
 export function languageTests(the: () => World): void {
-  it.each(PLACES)('speaks $name to a browser of $locale, header and all, $width pixels wide', async (place) => {
-    const world = the();
-    const { width, words } = place;
-    const word = (key: string): string => words[key] ?? key;
-    const foreign = englishOnly(words);
-    world.stack.model.when(
-      'Sprache',
-      () => [{ tool: 'execute_range_query', args: { query: 'up', start: 'now-5m', step: '15s' } }],
-      () => ['Alles läuft.'],
-    );
-    const { page } = await world.come('demo', { locale: place.locale, width });
-    await page.getByRole('textbox', { name: word('composer.question') }).waitFor();
-    await page.getByRole('link', { name: word('page.explore') }).waitFor();
-    expect(await page.locator('html').getAttribute('lang')).toMatch(new RegExp(`^${place.lang}`));
-    const box = page.getByRole('textbox', { name: word('composer.question') });
-    await box.fill('Welche Sprache?');
-    await box.press('Enter');
-    await last(page).getByText('Alles läuft.').waitFor();
-    await page.getByRole('button', { name: word('composer.send') }).waitFor();
-    const said = await page.evaluate(() => {
-      const mine = [document.querySelector('header'), document.querySelector('[data-testid=persai]')];
-      const found: string[] = [];
-      for (const root of mine) {
-        if (root === null) continue;
-        const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
-        while (walker.nextNode()) {
-          const { parentElement, textContent } = walker.currentNode;
-          // Titles of conversations are what people wrote.
-          if (parentElement?.closest('[data-row]') === null) found.push(textContent?.trim() ?? '');
+  it.each(PLACES)(
+    'speaks $name to a browser of $locale, header and all, $width pixels wide',
+    async (place) => {
+      const world = the();
+      const { width, words } = place;
+      const word = (key: string): string => words[key] ?? key;
+      const foreign = englishOnly(words);
+      world.stack.model.when(
+        'Sprache',
+        () => [{ tool: 'execute_range_query', args: { query: 'up', start: 'now-5m', step: '15s' } }],
+        () => ['Alles läuft.'],
+      );
+      const { page } = await world.come('demo', { locale: place.locale, width });
+      await page.getByRole('textbox', { name: word('composer.question') }).waitFor();
+      await page.getByRole('link', { name: word('page.explore') }).waitFor();
+      expect(await page.locator('html').getAttribute('lang')).toMatch(new RegExp(`^${place.lang}`));
+      const box = page.getByRole('textbox', { name: word('composer.question') });
+      await box.fill('Welche Sprache?');
+      await box.press('Enter');
+      await last(page).getByText('Alles läuft.').waitFor();
+      await page.getByRole('button', { name: word('composer.send') }).waitFor();
+      const said = await page.evaluate(() => {
+        const mine = [document.querySelector('header'), document.querySelector('[data-testid=persai]')];
+        const found: string[] = [];
+        for (const root of mine) {
+          if (root === null) continue;
+          const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+          while (walker.nextNode()) {
+            const { parentElement, textContent } = walker.currentNode;
+            // Titles of conversations are what people wrote.
+            if (parentElement?.closest('[data-row]') === null) found.push(textContent?.trim() ?? '');
+          }
+          for (const element of root.querySelectorAll('[aria-label], [placeholder], [title]'))
+            for (const name of ['aria-label', 'placeholder', 'title'])
+              found.push(element.getAttribute(name) ?? '');
         }
-        for (const element of root.querySelectorAll('[aria-label], [placeholder], [title]'))
-          for (const name of ['aria-label', 'placeholder', 'title'])
-            found.push(element.getAttribute(name) ?? '');
+        return found;
+      });
+      expect(said.filter((text) => foreign.has(text))).toEqual([]);
+      await drawn(page);
+      expect(await findingsOf(page)).toEqual([]);
+      const beyond = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+      expect(beyond).toBeLessThanOrEqual(0);
+      await world.shot(`${place.name.toLowerCase()}-${width}`);
+      // Another one, chosen: all of the page speaks it at once.
+      if (width > 390) {
+        await page.getByRole('button', { name: word('keys.open') }).click();
+        await page.getByRole('combobox', { name: word('keys.language') }).click();
+        await page.getByRole('option', { name: 'English' }).click();
+        await page.getByRole('link', { name: 'Dashboards', exact: true }).waitFor();
+        await page.getByRole('link', { name: 'Explore', exact: true }).waitFor();
       }
-      return found;
-    });
-    expect(said.filter((text) => foreign.has(text))).toEqual([]);
-    await drawn(page);
-    expect(await findingsOf(page)).toEqual([]);
-    const beyond = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-    expect(beyond).toBeLessThanOrEqual(0);
-    await world.shot(`${place.name.toLowerCase()}-${width}`);
-    // Another one, chosen: all of the page speaks it at once.
-    if (width > 390) {
-      await page.getByRole('button', { name: word('keys.open') }).click();
-      await page.getByRole('combobox', { name: word('keys.language') }).click();
-      await page.getByRole('option', { name: 'English' }).click();
-      await page.getByRole('link', { name: 'Dashboards', exact: true }).waitFor();
-      await page.getByRole('link', { name: 'Explore', exact: true }).waitFor();
-    }
-  });
+    },
+  );
 }

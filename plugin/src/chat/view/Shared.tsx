@@ -43,11 +43,7 @@ export function Shared({ client, shareId, perses, addToDashboard, onLeave }: Sha
   );
   return (
     <ChatContext.Provider value={context}>
-      <Stack
-        sx={{ height: '100%', minHeight: 0, minWidth: 0, ...STILL }}
-        gap={1}
-        data-testid="persai"
-      >
+      <Stack sx={{ height: '100%', minHeight: 0, minWidth: 0, ...STILL }} gap={1} data-testid="persai">
         <Typography variant="h3" component="h2" noWrap tabIndex={-1} ref={heading} sx={{ outline: 'none' }}>
           {plain(title)}
         </Typography>
