@@ -1,5 +1,6 @@
 /* persai-gateway: the HTTP front and the broker in one event loop. Read this first: settings and
  * drain; then parts.c, the modules in their order. */
+#include <errno.h>
 #include <jansson.h>
 #include <malloc.h>
 #include <signal.h>
@@ -10,6 +11,7 @@
 #include "common/audit.h"
 #include "common/check.h"
 #include "common/config.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "gateway/api/approvals.h"
 #include "gateway/doctor.h"
@@ -306,15 +308,44 @@ static int check(struct gateway *g)
     return report_exit_code(&report);
 }
 
-/* Those that work in Redis, serve nobody and end. */
-static int run_errand(struct gateway *g, const struct config_result *given)
+/* What an operator does by a command is an act too. Its stdout is its own, and the audit's file is
+ * the gateway's: made by another user, the gateway could not open it. */
+static bool audit_command(const struct gateway *g, char error[256])
 {
-    char error[256];
-    if (!store_durability_parse(g->settings.durability, &g->settings.store.replicas))
-        return complain("PERSAI_DURABILITY", STORE_DURABILITY_HELP);
-    g->loop = loop_new();
-    if (!parts_store(g, error))
-        return complain("PERSAI_REDIS", error);
+    const struct gateway_settings *s = &g->settings;
+    bool out = strcmp(s->audit, "-") == 0;
+    struct audit_config c = {out ? "/dev/stderr" : s->audit, "gateway", s->audit_strict, false};
+    if (!*s->audit || access(c.path, F_OK) == 0) {
+        if (audit_setup(&c, error))
+            return true;
+    } else {
+        snprintf(error, 256, "%.180s: %s", c.path, strerror(errno));
+    }
+    log_error("audit.lost", "why=%s", log_text(str_of(error)));
+    return !s->audit_strict;
+}
+
+static void audit_errand(const struct config_result *given, const char *outcome)
+{
+    enum { LINE_BYTES_MAX = 16 << 10 };
+    if (!audit_on())
+        return;
+    scoped_buf(line, LINE_BYTES_MAX);
+    scoped_buf(act, 64);
+    for (const char *c = given->command + 2; *c && *c != '='; c++) /* --hand-over== */
+        buf_putc(&act, *c == '-' ? '_' : *c);
+    audit_begin(&line, buf_cstr(&act));
+    audit_person(&line, STR(""));
+    json_field(&line, "door", STR("command"));
+    json_field_u64(&line, "uid", getuid());
+    json_field(&line, "subject", str_of(given->command_arg ? given->command_arg : ""));
+    json_field(&line, "to", str_of(given->command_second ? given->command_second : ""));
+    json_field(&line, "outcome", str_of(outcome));
+    audit_end(&line);
+}
+
+static int errand(struct gateway *g, const struct config_result *given)
+{
     if (strcmp(given->command, "--export-feedback") == 0)
         return feedback_export_run(g);
     if (strcmp(given->command, "--export-user=") == 0)
@@ -324,6 +355,25 @@ static int run_errand(struct gateway *g, const struct config_result *given)
     if (strcmp(given->command, "--switch==") == 0)
         return switch_run(g, given->command_arg, given->command_second);
     return hand_over_run(g, given->command_arg, given->command_second);
+}
+
+/* Those that work in Redis, serve nobody and end. */
+static int run_errand(struct gateway *g, const struct config_result *given)
+{
+    char error[256];
+    if (!store_durability_parse(g->settings.durability, &g->settings.store.replicas))
+        return complain("PERSAI_DURABILITY", STORE_DURABILITY_HELP);
+    g->loop = loop_new();
+    if (!parts_store(g, error))
+        return complain("PERSAI_REDIS", error);
+    if (!audit_command(g, error))
+        return complain("PERSAI_AUDIT", error);
+    audit_errand(given, "begun");
+    if (!audit_allows())
+        return complain("PERSAI_AUDIT", "it can't be written, and PERSAI_AUDIT_STRICT is set");
+    int code = errand(g, given);
+    audit_errand(given, code == 0 ? "ok" : "failed");
+    return code;
 }
 
 /* --check-config: settings and files alone: nobody is asked, and no port is taken. */

@@ -213,3 +213,31 @@ def test_no_route_and_no_tool_is_without_a_line(bare: Stack) -> None:
         stack.model.when(f"call {name} now", [Call(name, {"no_such_argument": 1})], ["Done."])
         alice.ask(alice.session(), f"call {name} now")
     until(lambda: {line["tool"] for line in acts(path, "tool")} >= set(names), "a line for each tool")
+
+
+def test_what_an_operator_does_by_a_command_is_a_line(bare: Stack) -> None:
+    path = audited(bare)
+    stack, alice = bare, bare.client()
+    session = alice.session(title="Rooms")
+    stack.client("bob").session()
+
+    def run(*args: str, audit: Path | str = path, **env: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([program("gateway"), *args], capture_output=True, text=True, timeout=60, env={
+            "PERSAI_REDIS": stack.redis.url, "PATH": "/usr/bin:/bin", "PERSAI_AUDIT": str(audit), **env})
+
+    nowhere = stack.folder / "none.jsonl"
+    refused = run("--erase-user", "alice", audit=nowhere, PERSAI_AUDIT_STRICT="true")
+    assert refused.returncode == 1 and "PERSAI_AUDIT" in refused.stderr
+    assert alice.get(f"/session/{session}").status == 200
+    assert run("--export-feedback", audit=nowhere).stdout == "[]\n" and not nowhere.exists()
+    shown = run("--export-user", "alice", audit="-")
+    assert json.loads(shown.stdout)["user"] == "alice" and '"act":"export_user"' in shown.stderr
+
+    assert run("--switch", "model:x", "closed").returncode == run("--export-user", "alice").returncode == 0
+    assert run("--hand-over", "alice", "bob").returncode == run("--export-feedback").returncode == 0
+    assert run("--hand-over", "nobody", "bob").returncode == 1 and run("--erase-user", "bob").returncode == 0
+    found = [(line["act"], line["subject"], line["to"], line["outcome"]) for line in lines(path) if line.get("door") == "command"]
+    both = [("switch", "model:x", "closed", "ok"), ("export_user", "alice", "", "ok"), ("hand_over", "alice", "bob", "ok"),
+            ("export_feedback", "", "", "ok"), ("hand_over", "nobody", "bob", "failed"), ("erase_user", "bob", "", "ok")]
+    assert found == [one for line in both for one in ((*line[:3], "begun"), line)]
+    assert all(line["uid"] == os.getuid() for line in lines(path) if line.get("door") == "command")
