@@ -349,6 +349,13 @@ static void on_signal(uv_signal_t *uv, int signum)
     s->fn(s->arg);
 }
 
+void loop_ignore_signals(void)
+{
+    static const int all[] = {SIGHUP, SIGUSR1, SIGUSR2};
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        signal(all[i], SIG_IGN);
+}
+
 void loop_on_signal(struct loop *l, int signum, loop_fn *fn, void *arg)
 {
     struct loop_signal *s = xcalloc(1, sizeof(*s));

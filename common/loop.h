@@ -60,6 +60,9 @@ struct loop_fd *loop_fd_new(struct loop *l, int fd, unsigned events, loop_fd_fn 
 void loop_fd_set(struct loop_fd *f, unsigned events); /* 0: none for now */
 void loop_fd_free(struct loop_fd *f);                 /* NULL is fine */
 
+/* First of all in a program that loop_on_signal will take SIGHUP, SIGUSR1 and SIGUSR2 of: until
+ * then they end it, and its start takes as long as there is to read. */
+void loop_ignore_signals(void);
 void loop_on_signal(struct loop *l, int signum, loop_fn *fn, void *arg);
 
 /* Resolves a name to all its addresses in a thread of libuv's pool. The callback gets numeric texts

@@ -460,6 +460,7 @@ int main(int argc, char **argv)
     char error[256];
     int code;
     enum { LARGE_BYTES = 128 << 10 };
+    loop_ignore_signals();
     secret_setup();
     /* A page of a conversation that is copied or shown goes back to the system when it is freed:
      * glibc would keep such ones in its heap after the first, where small ones pin them. */

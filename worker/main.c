@@ -624,6 +624,7 @@ int main(int argc, char **argv)
     enum log_level level = LOG_INFO;
     bool json;
     int code;
+    loop_ignore_signals();
     secret_setup();
     signal(SIGPIPE, SIG_IGN);
     log_setup(level, "worker");

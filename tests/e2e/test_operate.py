@@ -259,6 +259,30 @@ def test_sighup_disturbs_no_turn(bare: Stack) -> None:
     assert stream.finish().answer() == "so far"
 
 
+def begun(pid: int, name: str) -> bool:
+    """Its main has run its first lines, where SIGPIPE becomes ignored; before it is that program, it is a copy of this one."""
+    if Path(f"/proc/{pid}/exe").resolve() != program(name).resolve():
+        return False
+    found = re.search(r"^SigIgn:\s*(\w+)", Path(f"/proc/{pid}/status").read_text(encoding="ascii"), re.M)
+    return bool(found and int(found[1], 16) >> (signal.SIGPIPE - 1) & 1)
+
+
+@pytest.mark.parametrize("name", ["gateway", "worker"])
+def test_a_signal_that_comes_before_it_has_started_ends_nothing(name: str) -> None:
+    env = {"PATH": os.environ["PATH"], "PERSAI_REDIS": f"redis://127.0.0.1:{free_port()}", "PERSAI_LISTEN": "127.0.0.1:0",
+           "PERSAI_METRICS_LISTEN": "127.0.0.1:0", "OPENAI_BASE_URL": "http://127.0.0.1:1/v1", "PERSAI_DEFAULT_MODEL": "openai/x"}
+    with subprocess.Popen([program(name)], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        while not begun(process.pid, name):  # until() would sleep over the rest of its start
+            assert process.poll() is None, "it has not begun"
+        for what in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+            process.send_signal(what)
+        told = b""
+        while b".ready" not in told:
+            told += process.stderr.readline() or pytest.fail(f"it has ended: {process.wait()}")
+        process.terminate()
+        assert process.wait(30) == 0
+
+
 def test_log_lines_are_json_when_asked_for_and_their_level_moves(bare: Stack) -> None:
     more = {"LOG_FORMAT": "json", "LOG_LEVEL": "info"}
     stack = bare.start(gateway_env=more, worker_env=more)
