@@ -159,6 +159,7 @@ enum editor_end editor_read(struct editor *e, struct buf *text)
     enum editor_end end = EDITOR_LINE;
     pressed_fd = e->pressed[1];
     sigaction(SIGINT, &here, &before);
+    el_resize(e->line);
     e->more = false;
     while (more && end == EDITOR_LINE) {
         end = read_one(e, text, &more);

@@ -393,6 +393,7 @@ static enum exit_code command_chat(struct app *app, struct talk *t)
         scoped_buf(text, QUESTION_BYTES_MAX);
         enum editor_end end = editor_read(editor, &text);
         client_interrupted(t->client);
+        out_measure(&app->out);
         if (end == EDITOR_CLOSED)
             break;
         if (end == EDITOR_INTERRUPTED || str_trim(buf_str(&text)).len == 0)

@@ -20,6 +20,12 @@ void out_init(struct out *o, bool json, bool verbose)
     markdown_init(&o->markdown, &o->answer);
 }
 
+void out_measure(struct out *o)
+{
+    o->answer.width = screen_of(STDOUT_FILENO).width;
+    o->notes.width = screen_of(STDERR_FILENO).width;
+}
+
 void out_free(struct out *o) { markdown_free(&o->markdown); }
 
 /* A pipe that nobody reads any more is the reader's wish, not a fault: head and the like. What else

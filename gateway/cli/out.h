@@ -17,6 +17,8 @@ struct out {
 };
 void out_init(struct out *o, bool json, bool verbose);
 void out_free(struct out *o);
+/* Its terminal may be another size by now. */
+void out_measure(struct out *o);
 /* False, and an error is written: stdout did not take all, as with a full disk. */
 bool out_whole(struct out *o);
 /* The answer's text, in any pieces; a piece's end is out_text_end. */

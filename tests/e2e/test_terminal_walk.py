@@ -5,6 +5,7 @@ import json
 import os
 import re
 import subprocess
+import termios
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,21 @@ def test_a_narrow_terminal_is_kept_to(stack: Stack, alice: Terminal, columns: in
     lines = STYLE.sub("", screen.text).replace("\r\n", "\n").split("\n")
     drawn = [line for line in lines if not re.search("/explore[?]|✓|^Looked up|written again", line)]
     assert [line for line in drawn if len(line) > columns] == [], screen.text
+
+
+def test_a_chat_is_drawn_as_wide_as_its_terminal_is_by_then(stack: Stack, alice: Terminal) -> None:
+    row = "| " + " | ".join(["a cell of a table that is wide"] * 3) + " |\n"
+    stack.model.when("wide", [row + "|---|---|---|\n" + row + "\nThat was it.\n"])
+    screen, drawn = alice.on_screen("chat", columns=120), []
+    for columns in (120, 40, 100):
+        screen.wait_for("persai> ")
+        termios.tcsetwinsize(screen.fd, (30, columns))
+        screen.text = ""
+        screen.type("wide\r")
+        screen.wait_for("That was it.")
+        drawn.append(max(len(line) for line in STYLE.sub("", screen.text).splitlines() if "cell" in line))
+    screen.kill()
+    assert drawn[0] > 90 and drawn[1] <= 40 < 90 < drawn[2], (drawn, screen.text)
 
 
 def start(terminal: Terminal, *args: str, **fds: int) -> subprocess.Popen[bytes]:
