@@ -6,6 +6,8 @@
 #include "gateway/api/content.h"
 
 enum { MODEL_BYTES_MAX = 200 };
+static const char TOO_MANY[] =
+    "More than 512 messages are too long a conversation; leave out the oldest";
 
 static bool fail(struct openai_fault *f, unsigned status, const char *code, const char *param,
                  const char *sentence)
@@ -154,6 +156,8 @@ static bool take_question(struct openai_ask *out, bool goes_on, struct openai_fa
         out->history_count > 0 ? &out->history[out->history_count - 1] : NULL;
     if (!last || (last->role != ROLE_USER && !goes_on))
         return fail(f, 400, "invalid_value", "messages", "The last message must have a text");
+    if (last->role != ROLE_USER && out->history_count == OPENAI_MESSAGES_MAX)
+        return fail(f, 400, "context_length_exceeded", "messages", TOO_MANY);
     if (last->role != ROLE_USER) {
         out->question = STR("Go on exactly where your last message ends; repeat nothing of it.");
         return true;
@@ -171,8 +175,7 @@ static bool read_messages(const json_t *list, struct openai_ask *out, struct ope
         return fail(f, 400, "missing_required_parameter", "messages",
                     "messages must be a list that is not empty");
     if (count > OPENAI_MESSAGES_MAX)
-        return fail(f, 400, "context_length_exceeded", "messages",
-                    "More than 512 messages are too long a conversation; leave out the oldest");
+        return fail(f, 400, "context_length_exceeded", "messages", TOO_MANY);
     json_array_foreach(list, i, m)
     {
         if (!read_message(m, out, f))

@@ -141,6 +141,7 @@ IMAGE = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="
     ({"messages": [*ASK, {"role": "assistant", "content": "Yes"}, {"role": "user", "content": " "}]}, "invalid_value"),
     ({"messages": [{"role": "assistant", "content": " "}]}, "invalid_value"),
     ({"messages": []}, "missing_required_parameter"), ({"messages": "hello"}, "missing_required_parameter"),
+    ({"messages": [*ASK, {"role": "assistant", "content": "Yes"}] * 256}, "context_length_exceeded"),  # and one to go on
     ({"messages": ASK * 1000}, "context_length_exceeded"), ({"n": 2}, "unsupported_value"),
     ({"stream": "yes"}, "invalid_type"), ({"model": 7}, "missing_required_parameter"),
 ])
