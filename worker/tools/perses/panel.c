@@ -80,9 +80,12 @@ static json_t *make_grid(json_t *layouts, struct str group)
     return spec;
 }
 
+/* A dashboard is anybody's: its numbers are added up. */
 static json_int_t number(const json_t *item, const char *key)
 {
-    return json_integer_value(json_object_get(item, key));
+    enum { ROWS_MAX = 1000000 };
+    json_int_t n = json_integer_value(json_object_get(item, key));
+    return n < 0 ? 0 : n > ROWS_MAX ? ROWS_MAX : n;
 }
 
 static json_int_t bottom_of(const json_t *items)

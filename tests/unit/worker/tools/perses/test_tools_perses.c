@@ -61,6 +61,27 @@ static json_t *at(json_t *v, const char *path)
 
 static const char *text_at(json_t *v, const char *path) { return json_string_value(at(v, path)); }
 
+/* They are added up: more than a number holds is no place. */
+static void numbers_of_a_dashboard_are_anybody_s(void **state)
+{
+    struct fixture *f = *state;
+    const struct answer script[] = {
+        {.path = PATH,
+         .status = 200,
+         .method = "GET",
+         .body = STR("{" META ",\"spec\":{\"duration\":\"1h\",\"panels\":{},\"layouts\":["
+                     "{\"kind\":\"Grid\",\"spec\":{\"items\":[{\"x\":0,\"y\":-4,\"height\":1},"
+                     "{\"x\":0,\"y\":9223372036854775807,\"width\":12,"
+                     "\"height\":9223372036854775807}]}}]}}")},
+        {.path = PATH, .status = 200, .method = "PUT", .body = STR(WRITTEN)},
+        {0}};
+    fixture_run(f, script, "save_panel", ARGS);
+    assert_string_equal(fixture_text(f, "kind"), "panel_saved");
+    json_t *d = written(f, 1);
+    assert_int_equal(json_integer_value(at(d, "spec.layouts.0.spec.items.2.y")), 2000000);
+    json_decref(d);
+}
+
 static void panel_goes_below_what_is_there(void **state)
 {
     struct fixture *f = *state;
@@ -514,6 +535,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(panel_goes_below_what_is_there),
+        TEST(numbers_of_a_dashboard_are_anybody_s),
         TEST(place_is_made_where_there_is_none),
         TEST(without_a_yes_nothing_is_changed),
         TEST(panel_that_is_there_is_not_written_again),
