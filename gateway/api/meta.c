@@ -59,12 +59,14 @@ void api_meta_healthz(struct call *c) { call_reply(c, 200, STR("{\"status\":\"ok
 
 extern const unsigned char docs_page[]; /* docs.html */
 
-/* It loads /openapi.json, and nothing from elsewhere. */
+/* It loads /openapi.json, and nothing from elsewhere; no page frames it (default-src says nothing
+ * of that). */
 void api_meta_docs(struct call *c)
 {
     http_add_header(c->request, "Content-Security-Policy",
                     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
-                    "connect-src 'self'; base-uri 'none'; form-action 'none'");
+                    "connect-src 'self'; base-uri 'none'; form-action 'none'; "
+                    "frame-ancestors 'none'");
     call_reply_text(c, 200, "text/html; charset=utf-8", str_of((const char *)docs_page));
 }
 

@@ -368,5 +368,6 @@ def test_who_comes_again_and_reads_nothing_costs_bounded_memory(bare: Stack) -> 
 def test_the_page_of_the_api(stack: Stack) -> None:
     page = Client(stack.gateway.url).get("/docs")
     assert page.status == 200 and b"openapi.json" in page.body
-    assert "connect-src 'self'" in page.headers["Content-Security-Policy"]
+    policy = page.headers["Content-Security-Policy"]
+    assert "connect-src 'self'" in policy and "frame-ancestors 'none'" in policy
     assert b"http://" not in page.body and b"https://" not in page.body
