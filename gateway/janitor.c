@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "common/check.h"
 #include "common/log.h"
+#include "gateway/api/audit.h"
 #include "gateway/auth/keys.h"
 #include "gateway/auth/service.h"
 #include "gateway/turn/turns.h"
@@ -68,6 +69,7 @@ static void on_active(void *arg, enum err err, const struct store_answer *a)
         const struct store_turn *t = &a->turns[i];
         if (t->state == TURN_AWAITING && t->decide_ms <= 0) {
             log_info("turn.decision_expired", "turn=%s", traced_log(t->turn));
+            audit_turn_given_up(t->owner, t->session, t->turn, ERR_DECISION_EXPIRED);
             store_turn_fail(g->store, t->session, t->turn, t->epoch, ERR_DECISION_EXPIRED, ignore,
                             NULL);
         }
@@ -80,6 +82,8 @@ static void on_active(void *arg, enum err err, const struct store_answer *a)
         } else if (t->waiting_ms > g->settings.token_wait_ms) {
             log_info("turn.token_expired", "turn=%s waited_ms=%lld", traced_log(t->turn),
                      (long long)t->waiting_ms);
+            metric_add(gateway_metric(METRIC_turns_given_up), 1);
+            audit_turn_given_up(t->owner, t->session, t->turn, ERR_TOKEN_EXPIRED);
             store_turn_fail(g->store, t->session, t->turn, t->epoch, ERR_TOKEN_EXPIRED, ignore,
                             NULL);
         } else {

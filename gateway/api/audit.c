@@ -104,6 +104,21 @@ void audit_alert(struct str owner, const char *key, struct id session, struct id
     audit_end(&line);
 }
 
+void audit_turn_given_up(struct str owner, struct id session, struct id turn, enum err why)
+{
+    if (!audit_on())
+        return;
+    scoped_buf(line, LINE_BYTES_MAX);
+    audit_begin(&line, "turn_end");
+    audit_person(&line, owner);
+    field_id(&line, "session_id", session);
+    field_id(&line, "turn_id", turn);
+    json_field(&line, "model", STR(""));
+    json_field(&line, "outcome", STR("failed"));
+    json_field(&line, "error", str_of(err_word(why)));
+    audit_end(&line);
+}
+
 void audit_decisions(struct str owner, struct id session, struct id turn, const char *door,
                      const char *key, const json_t *decisions, enum err err)
 {

@@ -26,6 +26,8 @@ void audit_request(const struct audit_request *r);
 /* An alert whose investigation was begun, or not. */
 void audit_alert(struct str owner, const char *key, struct id session, struct id turn,
                  struct str datasource, enum err err);
+/* A turn that ended with an error, and no worker ended it. */
+void audit_turn_given_up(struct str owner, struct id session, struct id turn, enum err why);
 /* What a person decided on tool calls. */
 void audit_decisions(struct str owner, struct id session, struct id turn, const char *door,
                      const char *key, const json_t *decisions, enum err err);

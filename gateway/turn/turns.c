@@ -6,6 +6,7 @@
 #include "common/check.h"
 #include "common/log.h"
 #include "common/map.h"
+#include "gateway/api/audit.h"
 #include "proto/store/parting.h"
 #include "proto/store/quota.h"
 #include "proto/store/session.h"
@@ -480,10 +481,13 @@ static void on_claimed(void *arg, enum err err, const struct store_answer *a)
         t->held_ms = loop_now_ms(g->loop) + CLAIM_AGAIN_MS; /* turns_tick asks again */
         return;
     }
-    if (err != ERR_NONE) { /* another has it, or it is over: also when it has killed too many, which
-                              the store has noted */
+    if (err != ERR_NONE) { /* another has it, or it is over: it may have killed too many */
         log_info("turn.left", "turn=%s epoch=%u code=%s", traced_log(t->live.turn), t->epoch,
                  err_word(err));
+        if (err == ERR_WORKER_LOST) {
+            metric_add(gateway_metric(METRIC_turns_given_up), 1);
+            audit_turn_given_up(str_of(t->live.owner), t->live.session, t->live.turn, err);
+        }
         leave_to_store(t);
         return;
     }

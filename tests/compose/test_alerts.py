@@ -43,6 +43,7 @@ def test_the_alerts_fire(tmp_path: Path) -> None:
         case('persai_worker_model_errors_total{instance="w"}', "0+1x40", "PersAIModelFails"),
         case('persai_workers_lost_total{instance="g"}', "0+1x40", "PersAIWorkersLost"),
         case('persai_worker_turns_total{outcome="failed"}', "0+1x200", "PersAITurnsMissSlo"),
+        case('persai_turns_given_up_total{instance="g"}', "0+1x200", "PersAITurnsMissSlo"),
         case('persai_worker_first_token_seconds_bucket{le="+Inf"}', "0+9x40", "PersAIFirstTokenSlow", more={
             'persai_worker_first_token_seconds_bucket{le="30"}': "0+9x40",
             'persai_worker_first_token_seconds_bucket{le="20"}': "0x40"}),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.model import Call
+from fakes.model import Attempts, Call, Gate
 from harness.alerts import SERVICE, TOKEN, firing, notify
 from harness.approvals import Dashboard, Waiting, saves
 from harness import spec
@@ -241,3 +241,21 @@ def test_what_an_operator_does_by_a_command_is_a_line(bare: Stack) -> None:
             ("export_feedback", "", "", "ok"), ("hand_over", "nobody", "bob", "failed"), ("erase_user", "bob", "", "ok")]
     assert found == [one for line in both for one in ((*line[:3], "begun"), line)]
     assert all(line["uid"] == os.getuid() for line in lines(path) if line.get("door") == "command")
+
+
+def test_a_turn_that_no_worker_ends_has_its_line_and_its_count(bare: Stack) -> None:
+    path = audited(bare)
+    stack, alice, gates = bare, bare.client(), [Gate() for _ in range(3)]
+    stack.model.when("poison", Attempts(*[["x", gate] for gate in gates]))
+    session = alice.session()
+    turn = alice.start(session, "poison")
+    stream = alice.events(session, turn)
+    for gate in gates:
+        gate.wait(60)
+        stack.workers[-1].process.kill()
+        stack.add_worker()
+    assert stream.finish(90).final()["code"] == "worker_lost"
+    line = until(lambda: acts(path, "turn_end"), "its line")[0]
+    assert (line["user"], line["turn_id"], line["outcome"], line["error"]) == ("alice", turn, "failed", "worker_lost")
+    assert line["program"] == "gateway" and line["session_id"] == session
+    assert metric(stack.gateway.url, "turns_given_up") == 1
