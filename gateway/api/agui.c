@@ -126,11 +126,33 @@ static void take_question(struct run *r, const json_t *messages)
         r->question = text;
 }
 
-/* What the frontend shows or knows beside, each with a description: a turn's context has it. */
-static void take_context(struct run *r, const json_t *list)
+/* What the frontend would tell a model of its own stands among the messages. */
+static void add_instructions(json_t *notes, const json_t *messages)
 {
-    json_auto_t *context = json_array_size(list) > 0 ? json_pack("{s:O}", "notes", list) : NULL;
-    r->context = context ? json_dumps(context, JSON_COMPACT) : NULL;
+    size_t i;
+    const json_t *message;
+    json_array_foreach(messages, i, message)
+    {
+        struct str role = json_text(json_object_get(message, "role")), text;
+        char *joined = NULL;
+        if ((str_is(role, "system") || str_is(role, "developer")) &&
+            content_read(json_object_get(message, "content"), TEXT_BYTES_MAX, &text, &joined) ==
+                CONTENT_TEXT &&
+            str_trim(text).len > 0)
+            json_array_append_new(notes, json_pack("{s:s,s:s%}", "description",
+                                                   "The frontend's instructions", "value", text.at,
+                                                   text.len));
+        free(joined);
+    }
+}
+
+/* What the frontend shows or knows beside, each with a description: a turn's context has it. */
+static void take_context(struct run *r, const json_t *body)
+{
+    json_auto_t *notes = json_array(), *context = json_pack("{s:O}", "notes", notes);
+    json_array_extend(notes, json_object_get(body, "context")); /* none: null */
+    add_instructions(notes, json_object_get(body, "messages"));
+    r->context = json_array_size(notes) > 0 ? json_dumps(context, JSON_COMPACT) : NULL;
 }
 
 static bool is_filled(const json_t *body, const char *key)
@@ -147,7 +169,7 @@ static const char *fault_of(const struct call *c, struct str thread, struct str 
     if (json_array_size(json_object_get(c->body, "tools")) > 0)
         return "client_tools_unsupported: PersAI runs its own tools; send tools: []";
     if (str_of(run_of(c)->context).len > ASKING_CONTEXT_MAX)
-        return "context is larger than 64 KiB";
+        return "context, with system and developer messages, is larger than 64 KiB";
     if (is_filled(c->body, "resume") || !is_filled(c->body, "messages"))
         return NULL;
     if (str_trim(question).len == 0 || question.len > c->gateway->settings.message_bytes_max)
@@ -165,7 +187,7 @@ void api_agui_run(struct call *c)
     c->door = r;
     c->door_free = say_free;
     take_question(r, json_object_get(c->body, "messages"));
-    take_context(r, json_object_get(c->body, "context"));
+    take_context(r, c->body);
     const char *fault = fault_of(c, thread, run);
     if (fault) {
         call_fail(c, ERR_INVALID, fault);

@@ -250,6 +250,23 @@ def test_what_the_frontend_knows_reaches_the_model(stack: Stack) -> None:
     assert "INC-7" not in last
 
 
+def test_a_frontends_instructions_reach_the_model_with_its_question(stack: Stack) -> None:
+    """CopilotKit's `instructions` are a message; what the conversation itself has is not taken from the client."""
+    alice = stack.client()
+    stack.model.when("Is it up?", ["Yes."])
+    messages = [{"id": "0", "role": "system", "content": "Speak of \"rooms\" only."},
+                {"id": "1", "role": "developer", "content": [{"type": "text", "text": "Be short."}]},
+                {"id": "2", "role": "user", "content": "Earlier, by the client"},
+                {"id": "3", "role": "user", "content": "Is it up?"}]
+    Run(alice, "t", "", messages=messages).finish()
+    said = next(m for m in reversed(stack.model.chats("Is it up?")[0]["messages"]) if m["role"] == "user")["content"]
+    beside = said.split("[Said by PersAI")[1]
+    assert '"Speak of \\"rooms\\" only."' in beside and '"Be short."' in beside and "Earlier" not in said
+    assert alice.messages(sessions(alice)[0])[0]["content"] == "Is it up?"
+    many = [*messages[:1] * 3000, messages[-1]]
+    assert Run(alice, "t", "", messages=many).answer.status == 422
+
+
 def test_what_a_client_has_not_may_be_null(stack: Stack) -> None:
     stack.model.when("Is it up?", ["Yes."])
     run = Run(stack.client(), "t", "Is it up?", **dict.fromkeys(
