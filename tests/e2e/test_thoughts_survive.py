@@ -137,6 +137,59 @@ def test_thoughts_go_back_in_the_fields_they_came_in(bare: Stack, tmp_path: Path
         assert not server.errors, server.errors
 
 
+class Unsigned(Fake):
+    """DeepSeek's Messages: its thoughts have no signature, and are wanted back all the same with the calls that they led to."""
+
+    def __init__(self, has_end: bool) -> None:
+        self.has_end, self.refused, self.bodies = has_end, 0, []
+        super().__init__()
+
+    def answer(self, exchange: Exchange, request: Request) -> None:
+        body = json.loads(request.body)
+        called = [m["content"] for m in body["messages"] if m["role"] == "assistant"
+                  and any(part["type"] == "tool_use" for part in m["content"])]
+        thinks = body.get("thinking", {}).get("type") != "disabled"
+        if thinks and not all(part[0] == {"type": "thinking", "thinking": "Hm."} for part in called):
+            self.refused += 1
+            words = "The `content[].thinking` in the thinking mode must be passed back to the API."
+            exchange.reply(400, json.dumps({"error": {"message": words, "type": "invalid_request_error"}}).encode(),
+                           "application/json")
+            return
+        with self.lock:
+            self.bodies.append(body)
+        asks = any(part["type"] == "text" for part in body["messages"][-1]["content"])
+        call = {"type": "tool_use", "id": "c1", "name": "list_metrics", "input": {}}
+        block = call if asks else {"type": "text", "text": "Fine."}
+        ends = [{"type": "content_block_stop", "index": 0}] if self.has_end else []
+        exchange.start_stream("text/event-stream")
+        for event in ({"type": "content_block_start", "index": 0, "content_block": {"type": "thinking", "thinking": ""}},
+                      {"type": "content_block_delta", "index": 0, "delta": {"type": "thinking_delta", "thinking": "Hm."}}, *ends,
+                      {"type": "content_block_start", "index": 1, "content_block": block},
+                      {"type": "message_delta", "delta": {"stop_reason": "tool_use" if asks else "end_turn"}},
+                      {"type": "message_stop"}):
+            exchange.send(b"data: " + json.dumps(event).encode() + b"\n\n")
+        exchange.end_stream()
+
+
+@pytest.mark.parametrize("has_end", [True, False])
+def test_thoughts_without_a_signature_go_back(bare: Stack, tmp_path: Path, has_end: bool) -> None:
+    with Unsigned(has_end) as server, Thinkers() as other:
+        rows = [{"name": "m", "provider": "anthropic", "model": "deepseek", "key_env": "TEST_KEY", "base_url": server.url},
+                {"name": "other", "provider": "openai", "model": "vllm", "key_env": "TEST_KEY", "base_url": f"{other.url}/v1"}]
+        path = tmp_path / "models.json"
+        path.write_text(json.dumps(rows), encoding="utf-8")
+        bare.start(worker_env={"PERSAI_CHECK_ANSWERS": "false", "PERSAI_LOOK_UP": "false", "PERSAI_MODELS": str(path),
+                               "TEST_KEY": KEY, "PERSAI_DEFAULT_MODEL": "", "OPENAI_API_KEY": "", "OPENAI_BASE_URL": ""})
+        alice = bare.client()
+        session = alice.session(model="m")
+        for question in ("how busy?", "and now?"):
+            assert alice.ask(session, question).answer() == "Fine."
+        assert not server.refused and len(server.bodies) == 4
+        assert alice.ask(session, "and you?", model="other").answer() == "Fine."
+        assert alice.ask(session, "again?").answer() == "Fine.", "what another model called has no thoughts of this one"
+        assert not server.errors and not other.errors
+
+
 THOUGHTS = "Hm. \"busy\"?"
 
 

@@ -293,6 +293,18 @@ static bool drop_thoughts(json_t *root)
     return any;
 }
 
+/* Of a turn that another model began it has none to give back, and DeepSeek thinks unless it is
+ * told not to. */
+static bool think_no_more(json_t *root)
+{
+    const json_t *thinking = json_object_get(root, "thinking");
+    if (str_is(json_text(json_object_get(thinking, "type")), "disabled"))
+        return false;
+    json_object_del(root, "output_config");
+    json_object_set_new(root, "thinking", json_pack("{s:s}", "type", "disabled"));
+    return true;
+}
+
 /* Thoughts that can't be read (another organisation's key, a key that was changed) are refused
  * until they are gone: this time only, as the next ones are new. */
 static bool learn_thoughts(const struct model *m, struct str words, json_t *root)
@@ -304,6 +316,8 @@ static bool learn_thoughts(const struct model *m, struct str words, json_t *root
         m->learned->wants_thoughts = true;
         return add_thoughts(root);
     }
+    if (m->api == API_MESSAGES && says(words, "must be passed back"))
+        return think_no_more(root);
     if (!says(words, "signature") && !says(words, "encrypted_content") &&
         !says(words, "encrypted content"))
         return false;

@@ -220,9 +220,26 @@ static void begin_state(struct reply *r, const char *type)
     json_field(&r->state, "type", str_of(type));
 }
 
+/* A thought goes back as it came: DeepSeek's has no signature, and is wanted all the same. */
+static void end_block(struct reply *r)
+{
+    struct str thought = str_skip(buf_str(&r->reasoning), r->block_from);
+    bool any = r->block_thinks && (thought.len > 0 || r->signature.len > 0);
+    r->block_thinks = false;
+    if (!any)
+        return;
+    begin_state(r, "thinking");
+    json_field(&r->state, "thinking", thought);
+    if (r->block_signed || r->signature.len > 0)
+        json_field(&r->state, "signature", buf_str(&r->signature));
+    buf_puts(&r->state, "}]");
+    buf_clear(&r->signature);
+}
+
 static enum err begin_block(struct reply *r, int64_t index, const json_t *block)
 {
     struct str type = json_text(json_object_get(block, "type"));
+    end_block(r); /* some send no end of one */
     r->block_from = r->reasoning.len;
     r->others_input = type.len > 0 && !str_is(type, "tool_use");
     buf_clear(&r->signature);
@@ -247,23 +264,13 @@ static enum err begin_block(struct reply *r, int64_t index, const json_t *block)
                 return err;
             r->block_from = r->reasoning.len;
         }
+        r->block_thinks = true;
+        r->block_signed = json_object_get(block, "signature") != NULL;
         buf_add_str(&r->signature, json_text(json_object_get(block, "signature")));
         return reply_reasoning(r, json_text(json_object_get(block, "thinking")));
     }
     return str_is(type, "text") ? reply_text(r, json_text(json_object_get(block, "text")))
                                 : ERR_NONE;
-}
-
-/* Only a thinking block has a signature. */
-static void end_block(struct reply *r)
-{
-    if (r->signature.len == 0)
-        return;
-    begin_state(r, "thinking");
-    json_field(&r->state, "thinking", str_skip(buf_str(&r->reasoning), r->block_from));
-    json_field(&r->state, "signature", buf_str(&r->signature));
-    buf_puts(&r->state, "}]");
-    buf_clear(&r->signature);
 }
 
 static enum err read_delta(struct reply *r, int64_t index, const json_t *delta)
@@ -321,8 +328,10 @@ static enum err read_event(struct reply *r, struct str name, struct str data)
         read_usage(r, json_object_get(root, "usage"));
         read_stop(r, json_text(json_object_get(json_object_get(root, "delta"), "stop_reason")));
     }
-    if (str_is(type, "message_stop"))
+    if (str_is(type, "message_stop")) {
+        end_block(r);
         r->ended = true;
+    }
     return ERR_NONE; /* ping, and what is to come */
 }
 

@@ -75,7 +75,7 @@ void reply_again(struct reply *r)
     json_decref(r->thoughts);
     r->thoughts = NULL;
     r->thoughts_bytes = 0;
-    r->others_input = r->had_marks = false;
+    r->others_input = r->had_marks = r->block_thinks = r->block_signed = false;
     r->text_came = r->item_from = 0;
 }
 

@@ -60,6 +60,8 @@ struct reply {
     struct buf tool_names; /* that the model was told of: "\nNAME\nNAME\n"; empty: not known */
     uint32_t step;         /* for ids of calls that come without */
     struct buf signature;  /* of the format: of the thoughts being read, so far */
+    bool block_thinks, block_signed; /* of the format: the block being read is a thought; it has a
+                                        signature, if an empty one */
     bool others_input;  /* of the format: the block being read is a call that is not ours to run */
     size_t block_from;  /* of the format: where the block being read begins in reasoning */
     uint64_t text_came; /* bytes that were read as text */

@@ -167,6 +167,13 @@ static void refusals_teach_what_to_leave_out(void **state)
          "{\"thinking\":{},\"messages\":[{\"content\":[{\"type\":\"thinking\"},{\"type\":\"text\"}]"
          "}]}",
          "{\"messages\":[{\"content\":[{\"type\":\"text\"}]}]}"},
+        {API_MESSAGES, /* DeepSeek, of a turn that another model began */
+         "{\"message\":\"The `content[].thinking` in the thinking mode must be passed back to the "
+         "API.\"}",
+         "{\"output_config\":{},\"messages\":[]}",
+         "{\"messages\":[],\"thinking\":{\"type\":\"disabled\"}}"},
+        {API_MESSAGES, "{\"message\":\"thinking must be passed back\"}",
+         "{\"thinking\":{\"type\":\"disabled\"},\"messages\":[]}", NULL},
         {API_CHAT, "{\"message\":\"The text you sent makes no sense, stop it\"}",
          "{\"stop\":[],\"text\":{}}", NULL},
         {API_CHAT, "{\"message\":\"temperature is wrong\"}",
