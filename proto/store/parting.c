@@ -45,36 +45,33 @@ static void on_parted(struct store_call *c, struct store_command *cmd, enum err 
         store_call_end(c, err, &(struct store_answer){0});
 }
 
-/* Of a Redis stream: what is past its last id; without a cursor, what is last. */
+/* Of a Redis stream: what is past its last id. */
 uint64_t store_owners_parted(struct store *s, struct str cursor, store_fn *fn, void *arg)
 {
     struct store_command *cmd = command_new(store_call_new(s, fn, arg), on_read);
-    bool first = cursor.len == 0;
     scoped_buf(after, 64);
     buf_putc(&after, '(');
-    buf_add_str(&after, cursor);
-    command_str(cmd, first ? STR("XREVRANGE") : STR("XRANGE"));
+    buf_add_str(&after, cursor.len > 0 ? cursor : STR("0-0"));
+    command_str(cmd, STR("XRANGE"));
     command_str(cmd, STR(PARTED_KEY));
-    command_str(cmd, first ? STR("+") : buf_str(&after));
-    command_str(cmd, first ? STR("-") : STR("+"));
+    command_str(cmd, buf_str(&after));
+    command_str(cmd, STR("+"));
     command_str(cmd, STR("COUNT"));
-    command_num(cmd, first ? 1 : PARTED_MAX);
-    cmd->tag = first;
+    command_num(cmd, PARTED_MAX);
     return command_send(cmd);
 }
 
 static void on_read(struct store_call *c, struct store_command *cmd, enum err err,
                     const struct redisReply *reply)
 {
-    bool first = cmd->tag;
+    (void)cmd;
     unsigned count = redis_count(reply);
     struct str *parted = xcalloc(count + 1, sizeof(*parted));
-    struct store_answer a = {.parted = parted, .cursor = first ? STR("0-0") : STR("")};
+    struct store_answer a = {.parted = parted};
     for (unsigned i = 0; i < count; i++) {
         const struct redisReply *entry = redis_at(reply, i);
         a.cursor = redis_text(redis_at(entry, 0));
-        if (!first)
-            parted[a.parted_count++] = redis_text(redis_at(redis_at(entry, 1), 1));
+        parted[a.parted_count++] = redis_text(redis_at(redis_at(entry, 1), 1));
     }
     store_call_end(c, err, &a);
     free(parted);

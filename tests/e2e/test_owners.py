@@ -245,9 +245,12 @@ def test_a_deleted_users_conversations_are_handed_over(stack: Stack, perses: Per
     assert code == 1 and "Nobody called ines has conversations here" in said
 
 
-def test_what_is_handed_over_is_followed_no_longer(bare: Stack) -> None:
-    """At whichever gateway, by whichever door; the turn goes on, and its new owner follows it."""
-    stack, gate = bare.start(gateways=2), Gate()
+@pytest.mark.parametrize("young", [False, True])
+def test_what_is_handed_over_is_followed_no_longer(bare: Stack, young: bool) -> None:
+    """At whichever gateway, by whichever door, also one that has not looked yet whose is whose; the turn goes on, and its
+    new owner follows it."""
+    looks_late = {"PERSAI_BEAT": "5s", "PERSAI_DEAD": "20s"} if young else {}
+    stack, gate = bare.start(gateways=2, gateway_env=looks_late), Gate()
     stack.model.when("run on", ["one ", gate, "two"])
     alice, there, bob = stack.client("alice"), stack.client("alice", gateway=1), stack.client("bob", gateway=1)
     bob.session()
@@ -260,7 +263,7 @@ def test_what_is_handed_over_is_followed_no_longer(bare: Stack) -> None:
     began = time.monotonic()
     assert hand_over(stack, "alice", "bob")[0] == 0
     for stream in (posted, followed):
-        assert stream.ended.wait(5 * SLOWNESS), "the former owner's stream goes on"
+        assert stream.ended.wait(10 * SLOWNESS), "the former owner's stream goes on"
     print(f"cut {time.monotonic() - began:.2f} s after the command began")
     for client in (alice, there):
         assert client.get(f"/session/{session}/turn/{turn}/events").status == 404
