@@ -323,7 +323,7 @@ static const struct format {
     const char *name, *open, *between, *close;
     add_fn *add;
 } formats[] = {
-    {"prometheus", "(", "|", ")", add_raw}, /* the first is for none and for unknown ones */
+    {"prometheus", "(", "|", ")", add_raw}, /* also of a list without a format that is known */
     {"csv", "", ",", "", add_raw},
     {"raw", "", ",", "", add_raw},
     {"distributed", "", ",", "", add_raw}, /* but the first with name= */
@@ -341,13 +341,14 @@ static const struct format {
     {"queryparam", "", "&", "", add_parameter},
 };
 
+/* NULL: there is none of this name. */
 static const struct format *format_of(struct str name)
 {
-    for (size_t i = 1; i < sizeof(formats) / sizeof(formats[0]); i++)
+    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
         if (name.len == strlen(formats[i].name) &&
             strncasecmp(name.at, formats[i].name, name.len) == 0)
             return &formats[i];
-    return &formats[0];
+    return NULL;
 }
 
 static void write_values(const struct var *var, const struct format *format, struct buf *out)
@@ -377,12 +378,13 @@ void vars_write(const struct var *var, struct buf *out)
         buf_add_str(out, json_text(json_array_get(var->values, 0)));
 }
 
-static void write_formatted(const struct var *var, struct str format, struct buf *out)
+static void write_formatted(const struct var *var, struct str name, struct buf *out)
 {
-    if (format.len == 0 || var->finished || format_of(format) == &formats[0])
+    const struct format *format = name.len > 0 ? format_of(name) : NULL;
+    if (!format || var->finished)
         vars_write(var, out);
     else
-        write_values(var, format_of(format), out);
+        write_values(var, format, out);
 }
 
 /* ---- references ---- */

@@ -165,7 +165,7 @@ static void formats_are_those_of_perses(void **state)
         {":lucene", "(\"a.b\" OR \"it's\")", "(\"5\")"},
         {":percentencode", "a.b%2Cit's", "5"},
         {":pipe", "a.b|it's", "5"},
-        {":prometheus", "(a.b|it's)", "5"},
+        {":prometheus", "(a.b|it's)", "(5)"},
         {":regex", "(a\\.b|it's)", "(5)"},
         {":RegexLiteral", "(a\\\\.b|it's)", "(5)"},
         {":singlequote", "'a.b','it's'", "'5'"},
