@@ -37,19 +37,7 @@ struct http_stream {
     bool woken, ending;
 };
 
-/* ---- metrics and sign-in ---- */
-struct metric *gateway_metric(enum gateway_metric m)
-{
-    static struct metric *metrics[METRIC_COUNT];
-    if (!metrics[0]) {
-#define METRIC(id, kind, name, labels, help)                                                       \
-    metrics[METRIC_##id] = metric_new(METRIC_##kind, name, labels, help);
-#include "gateway/metrics.def"
-#undef METRIC
-    }
-    return metrics[m];
-}
-
+/* ---- sign-in ---- */
 struct credentials credentials_share(const struct credentials *c)
 {
     return (struct credentials){secret_ref(c->access), secret_ref(c->refresh), c->expires_ms};
@@ -286,6 +274,10 @@ static void settings_init(struct gateway_settings *g)
 
 void *side_gateway_new(struct proc *p)
 {
+    static bool counts; /* the counters are the process's: of all gateways and schedules */
+    if (!counts)
+        gateway_metrics_init();
+    counts = true;
     struct side *s = xcalloc(1, sizeof(*s));
     struct gateway *g = &s->gateway;
     char error[256];

@@ -27,7 +27,10 @@ struct side {
 struct llm {
     struct side *side;
 };
+/* Whose it is stands behind all that the real functions read of a real one (tools_fit and others):
+ * they find zeros, which is no tool of a server, no documents and nothing switched off. */
 struct tools {
+    char zeros[4096];
     struct side *side;
 };
 struct llm_call {
