@@ -1,16 +1,15 @@
 #include "common/fetch.h"
 
-#include <ctype.h>
 #include <curl/curl.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #include "common/check.h"
 #include "common/list.h"
+#include "common/utc.h"
 
 /* curl forbids calls into its multi handle from its own callbacks, and we promise callers that they
  * may start and cancel anywhere. So: starting is put off to the end of the pass, cancelling inside
@@ -523,10 +522,8 @@ int64_t fetch_retry_after_ms(const struct fetch *f)
     uint64_t seconds;
     if (str_u64(text, INT64_MAX / 1000, &seconds))
         return (int64_t)seconds * 1000;
-    bool named = text.len > 0 && isalpha((unsigned char)text.at[0]); /* "Sun, 06 Nov 1994 …" */
-    time_t date = named ? curl_getdate(text.at, NULL) : -1;
-    int64_t ms = date < 0 ? 0 : (int64_t)date * 1000 - loop_wall_ms();
-    return ms > 0 ? ms : 0;
+    int64_t date_ms, wall_ms = loop_wall_ms();
+    return utc_read_http(text, &date_ms) && date_ms > wall_ms ? date_ms - wall_ms : 0;
 }
 
 /* ---- the start of a fetch ---- */

@@ -2,6 +2,7 @@
 #ifndef COMMON_UTC_H
 #define COMMON_UTC_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "common/buf.h"
 
@@ -13,6 +14,10 @@ enum utc_form {
 };
 enum { UTC_TEXT_MAX = 48 }; /* with its NUL; of any year that gmtime_r knows */
 void utc_write(int64_t unix_ms, enum utc_form form, char out[static UTC_TEXT_MAX]);
+
+/* A date as HTTP's headers have it, in any of its three forms (RFC 9110, 5.6.7), with what others
+ * write for its GMT: UTC, UT, Z or an offset. */
+bool utc_read_http(struct str text, int64_t *unix_ms);
 
 /* A member of a JSON object. */
 void utc_field(struct buf *b, const char *key, int64_t unix_ms, enum utc_form form);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 #include <time.h>
+#include "common/utc.h"
 #include "worker/llm/errors.h"
 #include "worker/tools/moment.h"
 
@@ -104,41 +105,11 @@ static int64_t number_ms(struct str text, int64_t wall_ms)
                               : n * 1000);
 }
 
-/* RFC 9110 wants GMT there; others write what it is as well, or an offset. */
-static bool zone(const char *text, int64_t *offset_s)
-{
-    static const char *const words[] = {"GMT", "UTC", "UT", "Z"};
-    struct tm tm = {0};
-    const char *end;
-    *offset_s = 0;
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-        if (strcmp(text, words[i]) == 0)
-            return true;
-    if ((text[0] != '+' && text[0] != '-') || !(end = strptime(text, "%z", &tm)) || *end != '\0')
-        return false;
-    *offset_s = tm.tm_gmtoff;
-    return true;
-}
-
 static bool date(struct str text, int64_t *unix_ms)
 {
-    static const char *const formats[] = {"%a, %d %b %Y %H:%M:%S ", "%A, %d-%b-%y %H:%M:%S ",
-                                          "%a %b %e %H:%M:%S %Y"};
-    char copy[64];
-    int64_t offset_s = 0;
     if (text.len > 10 && text.at[4] == '-')
         return moment_parse(text, 0, STR("UTC"), unix_ms, NULL);
-    memcpy(copy, text.at, text.len);
-    copy[text.len] = '\0';
-    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
-        struct tm tm = {0};
-        const char *end = strptime(copy, formats[i], &tm);
-        if (end && (i == 2 ? *end == '\0' : zone(end, &offset_s))) {
-            *unix_ms = ((int64_t)timegm(&tm) - offset_s) * 1000;
-            return true;
-        }
-    }
-    return false;
+    return utc_read_http(text, unix_ms);
 }
 
 int64_t llm_wait_said(struct str words, int64_t wall_ms)
