@@ -556,6 +556,38 @@ bool config_secret_anew(const struct config_args *args, const struct config_resu
     return ok;
 }
 
+static void swap(struct secret **a, struct secret **b)
+{
+    struct secret *kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
+bool config_secrets_anew(const struct config_args *args, const struct config_result *r,
+                         const char *const names[], struct secret **const secrets[],
+                         struct secret *before[], size_t count, char error[320])
+{
+    size_t read = 0;
+    while (read < count &&
+           config_secret_anew(args, r, names[read], *secrets[read], &before[read], error))
+        read++;
+    for (size_t i = 0; read < count && i < read; i++)
+        secret_free(before[i]);
+    for (size_t i = 0; read == count && i < count; i++)
+        swap(secrets[i], &before[i]);
+    return read == count;
+}
+
+void config_secrets_settle(struct secret **const secrets[], struct secret *before[], size_t count,
+                           bool take)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!take)
+            swap(secrets[i], &before[i]);
+        secret_free(before[i]);
+    }
+}
+
 void config_free(const struct setting *table, size_t count, void *settings)
 {
     for (size_t i = 0; i < count; i++) {

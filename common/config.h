@@ -92,6 +92,15 @@ bool config_given(const struct config_args *args, const struct config_result *r,
  * NULL. */
 bool config_secret_anew(const struct config_args *args, const struct config_result *r,
                         const char *name, struct secret *now, struct secret **out, char error[320]);
+/* Several of them, all or none: the new ones are put into *secrets[i], the former ones into
+ * before[i], until config_secrets_settle. False: nothing was changed, and there is nothing to
+ * settle. */
+bool config_secrets_anew(const struct config_args *args, const struct config_result *r,
+                         const char *const names[], struct secret **const secrets[],
+                         struct secret *before[], size_t count, char error[320]);
+/* take: the new ones stay; else the former ones come back. The others are freed. */
+void config_secrets_settle(struct secret **const secrets[], struct secret *before[], size_t count,
+                           bool take);
 void config_free(const struct setting *table, size_t count, void *settings);
 bool bytes_parse(struct str text, uint64_t *bytes);
 

@@ -112,28 +112,17 @@ static bool secrets_reload(struct gateway *g, char error[320])
     static const char *const names[COUNT] = {"PERSAI_DATASOURCE_SECRET", "PERSAI_WEBHOOK_TOKEN",
                                              "PERSAI_SERVICE_PASSWORD",
                                              "OTEL_EXPORTER_OTLP_HEADERS"};
-    struct gateway_settings next = g->settings, *now = &g->settings;
-    struct secret **news[COUNT] = {&next.datasource_secret, &next.webhook_token,
-                                   &next.service_password, &next.otlp_headers};
-    struct secret **olds[COUNT] = {&now->datasource_secret, &now->webhook_token,
-                                   &now->service_password, &now->otlp_headers};
-    bool read = true;
-    for (size_t i = 0; i < COUNT; i++) {
-        char why[320];
-        if (!config_secret_anew(g->args, g->given, names[i], *olds[i], news[i], why) && read) {
-            snprintf(error, 320, "%s", why);
-            read = false;
-        }
-    }
-    read = read && settings_fit(&next, error);
-    for (size_t i = 0; i < COUNT; i++) {
-        struct secret *left = read ? *olds[i] : *news[i];
-        *olds[i] = read ? *news[i] : *olds[i];
-        secret_free(left);
-    }
-    service_renew(g->service, now->service_password);
-    otlp_sender_renew(g->traces, now->otlp_headers);
-    return read;
+    struct gateway_settings *s = &g->settings;
+    struct secret **secrets[COUNT] = {&s->datasource_secret, &s->webhook_token,
+                                      &s->service_password, &s->otlp_headers};
+    struct secret *before[COUNT];
+    if (!config_secrets_anew(g->args, g->given, names, secrets, before, COUNT, error))
+        return false;
+    bool fit = settings_fit(s, error);
+    config_secrets_settle(secrets, before, COUNT, fit);
+    service_renew(g->service, s->service_password);
+    otlp_sender_renew(g->traces, s->otlp_headers);
+    return fit;
 }
 
 /* The keys for programs, the switches and the files of secrets are read again and the audit's file

@@ -411,13 +411,6 @@ static void on_sweep(void *arg)
         loop_timer_stop(w->sweep);
 }
 
-static void swap(struct secret **a, struct secret **b)
-{
-    struct secret *kept = *a;
-    *a = *b;
-    *b = kept;
-}
-
 /* With what the secrets' files (OPENAI_API_KEY_FILE, …) say now. NULL: all stays as it was. */
 static struct generation *read_again(struct worker *w, char error[320])
 {
@@ -427,20 +420,13 @@ static struct generation *read_again(struct worker *w, char error[320])
     struct worker_settings *s = &w->settings;
     struct secret **keys[COUNT] = {&s->openai_key, &s->anthropic_key, &s->google_key,
                                    &s->otlp_headers};
-    struct secret *other[COUNT];
+    struct secret *before[COUNT];
     struct generation *g = NULL;
-    bool read = true;
-    for (size_t i = 0; i < COUNT; i++)
-        read = config_secret_anew(w->args, w->given, names[i], *keys[i], &other[i], error) && read;
-    for (size_t i = 0; read && i < COUNT; i++)
-        swap(keys[i], &other[i]);
-    if (read && settings_pairs(s->otlp_headers, s->otel_attributes, error))
+    if (!config_secrets_anew(w->args, w->given, names, keys, before, COUNT, error))
+        return NULL;
+    if (settings_pairs(s->otlp_headers, s->otel_attributes, error))
         g = read_files(w, error);
-    for (size_t i = 0; i < COUNT; i++) {
-        if (read && !g)
-            swap(keys[i], &other[i]);
-        secret_free(other[i]);
-    }
+    config_secrets_settle(keys, before, COUNT, g != NULL);
     otlp_sender_renew(w->traces, s->otlp_headers);
     return g;
 }
