@@ -82,18 +82,24 @@ def test_a_worker_killed_while_it_summarises_is_replaced(bare: Stack, tmp_path: 
     assert [m["role"] for m in alice.messages(session)] == ["user", "assistant"] * 3
 
 
-def test_a_provider_that_finds_it_too_long_is_asked_once_more_with_less(bare: Stack, tmp_path: Path) -> None:
-    bare.start(worker_env=models(tmp_path, usual(bare, window=45000, max_output_tokens=1000)))
-    too_long = Status(400, b'{"error":{"message":"maximum context length is 8 tokens","code":"context_length_exceeded"}}')
-    bare.model.when("long", LONG)
-    bare.model.when("and now", Attempts([too_long], ["Fine."]))
-    bare.model.when(SUMMARY, ["They said it."])
-    alice = bare.client()
+def refused_once(stack: Stack, too_long: Status) -> tuple[Log, dict, dict]:
+    """A question in a long conversation: its log, what was refused and what was asked instead."""
+    stack.model.when("long", LONG)
+    stack.model.when("and now", Attempts([too_long], ["Fine."]))
+    stack.model.when(SUMMARY, ["They said it."])
+    alice = stack.client()
     session = alice.session()
     assert alice.ask(session, "long 1").answer()
     log = alice.ask(session, "and now?")
     assert log.answer() == log.text() == "Fine."
-    first, second = bare.model.chats("and now")
+    first, second = stack.model.chats("and now")
+    return log, first, second
+
+
+def test_a_provider_that_finds_it_too_long_is_asked_once_more_with_less(bare: Stack, tmp_path: Path) -> None:
+    bare.start(worker_env=models(tmp_path, usual(bare, window=45000, max_output_tokens=1000)))
+    log, first, second = refused_once(
+        bare, Status(400, b'{"error":{"message":"maximum context length is 8 tokens","code":"context_length_exceeded"}}'))
     assert len(str(second["messages"])) < len(str(first["messages"])) / 2
     assert len(notices(log)) == 1 and "are being summarised" in notices(log)[0], "the person is told"
     assert '{"summary":"They said it."}' in second["messages"][0]["content"]
@@ -105,13 +111,6 @@ def test_a_server_whose_window_is_smaller_than_was_thought_is_asked_with_half_of
     bare.start(worker_env=models(tmp_path, usual(bare, window=400000, max_output_tokens=300000)))
     too_long = Status(400, b'{"error":{"message":"This model\'s maximum context length is 16384 tokens. However, you requested '
                            b'4096 output tokens and your prompt contains at least 12289 input tokens"}}')
-    bare.model.when("long", LONG)
-    bare.model.when("and now", Attempts([too_long], ["Fine."]))
-    bare.model.when(SUMMARY, ["They said it."])
-    alice = bare.client()
-    session = alice.session()
-    assert alice.ask(session, "long 1").answer()
-    assert alice.ask(session, "and now?").answer() == "Fine."
-    first, second = bare.model.chats("and now")
+    _, first, second = refused_once(bare, too_long)
     assert len(str(second["messages"])) < len(str(first["messages"])) * 0.6
     assert first["max_tokens"] == 200000 and second["max_tokens"] == 100000
