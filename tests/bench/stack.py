@@ -13,6 +13,8 @@ import tempfile
 import time
 import urllib.request
 
+from harness.wait import free_port
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 NGINX_CONF = """
@@ -36,12 +38,6 @@ http {{
 
 def die_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def wait_for(what, check, seconds=20):

@@ -7,7 +7,6 @@ import contextlib
 import http.server
 import json
 import pathlib
-import socket
 import subprocess
 import threading
 import time
@@ -19,6 +18,7 @@ from typing import Any
 import files
 import perses as perses_files
 import pytest
+from harness.wait import free_port
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 WORD = "a-word-between-the-two"
@@ -84,9 +84,7 @@ def running(folder: pathlib.Path, public_url: str = "") -> Iterator[Perses]:
     binary = output(str(TOP / "compose/perses/build"))
     assert output(str(TOP / "compose/perses/plugins"), str(folder / "plugins")) == str(folder / "plugins")
     prometheus, gateway = Upstream(), Upstream()
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
+    port = free_port()
     command = files.perses(folder, binary, port, prometheus.url, gateway.url, WORD, PASSWORDS)
     conf = json.loads((folder / "config.yaml").read_text())
     theirs = perses_files.config("", data="", provisioning="", plugins="", archives=[], public_url=public_url)

@@ -19,16 +19,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from harness.wait import free_port
+
 TOP = pathlib.Path(__file__).resolve().parents[2]
 RUN = str(TOP / "compose" / "run")
 QUESTION = "Which targets are up, and how busy is this machine's CPU?"
 PROGRAMS = {"redis", "prometheus", "node-exporter", "perses", "demo-model", "gateway", "worker-1", "worker-2"}
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def wait(what: str, done: Callable[[], object], seconds: float = 30) -> None:

@@ -8,7 +8,6 @@ import json
 import math
 import re
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -18,6 +17,7 @@ from typing import Any
 
 import pytest
 from agent import Conversation, Prometheus
+from harness.wait import free_port
 
 HISTOGRAM_LE = ("0.1", "0.5", "1", "+Inf")
 
@@ -60,12 +60,6 @@ def exposition(began: float) -> str:
         "",
     ]
     return "\n".join(lines)
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 @pytest.fixture(scope="module")

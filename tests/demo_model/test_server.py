@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pathlib
-import socket
 import subprocess
 import sys
 import time
@@ -15,15 +14,14 @@ from typing import Any
 
 import pytest
 from agent import TOOLS
+from harness.wait import free_port
 
 SERVER = pathlib.Path(__file__).resolve().parents[2] / "compose" / "demo-model" / "server.py"
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen([sys.executable, str(SERVER), str(port)], stderr=subprocess.DEVNULL)
     try:
         base = f"http://127.0.0.1:{port}"
