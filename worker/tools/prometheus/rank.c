@@ -134,9 +134,10 @@ static bool fit(const struct rank *r, struct str part, bool nearly, uint64_t bit
     for (; next > 0; next = w->words[next - 1].next) {
         const struct word *word = &w->words[next - 1];
         bool same = word->len == len && memcmp(word->stem, stem, len) == 0;
-        /* "goroutin" of "goroutinecount", "temp" of "temperature" */
-        bool begins = word->weight >= 1 && word->len >= 4 && len > word->len &&
-                      memcmp(word->stem, stem, word->len) == 0;
+        /* "goroutin" of "goroutinecount", "temp" of "temperature"; "retrans" for "retransmit" */
+        size_t least = word->len < len ? word->len : len;
+        bool begins = word->weight >= 1 && least >= (len > least ? 4 : 5) &&
+                      memcmp(word->stem, stem, least) == 0;
         if (same || begins) {
             bits[(next - 1) / 64] |= 1ULL << ((next - 1) % 64);
             fits = true;

@@ -27,6 +27,7 @@ static void read_wishes(struct words *w, struct str text);
 static void take_phrases(struct words *w, struct buf *text);
 static void take_words(struct words *w, struct str text);
 static void take_word(struct words *w, struct str word);
+static void take_joined(struct words *w, struct str before, struct str word);
 static bool is_stop(struct str word);
 static int begin_group(struct words *w, struct str own);
 static void add(struct words *w, unsigned group, struct str word, float weight);
@@ -168,11 +169,29 @@ static void take_phrases(struct words *w, struct buf *text)
 
 static void take_words(struct words *w, struct str text)
 {
-    struct str word;
+    struct str word, before = {NULL, 0};
     while (str_split(&text, ' ', &word)) {
-        if (word.len > 0 && !is_stop(word))
+        if (word.len == 0)
+            continue;
+        bool stop = is_stop(word);
+        if (!stop) {
             take_word(w, word);
+            take_joined(w, before, word);
+        }
+        before = stop ? (struct str){NULL, 0} : word;
     }
+}
+
+/* "api server" is "apiserver" in a name, "key space" "keyspace". */
+static void take_joined(struct words *w, struct str before, struct str word)
+{
+    bool next = before.len > 0 && before.at + before.len + 1 == word.at;
+    if (!next || w->group_count == 0 || before.len + word.len > WORDS_STEM_MAX)
+        return;
+    char joined[WORDS_STEM_MAX];
+    memcpy(joined, before.at, before.len);
+    memcpy(joined + before.len, word.at, word.len);
+    add(w, w->group_count - 1, (struct str){joined, before.len + word.len}, 0.95F);
 }
 
 static bool is_stop(struct str word)
