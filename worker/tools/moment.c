@@ -61,9 +61,54 @@ static bool duration_in_words(struct str text, int64_t *ms)
     return false;
 }
 
+/* ISO 8601's, but for months and years: "PT1H30M", "P1D" */
+static bool iso_duration(struct str text, int64_t *ms)
+{
+    char plain[32];
+    size_t len = 0;
+    bool time = false;
+    if (text.len < 3 || text.len >= sizeof(plain) || text.at[0] != 'P')
+        return false;
+    for (size_t i = 1; i < text.len; i++) {
+        char c = text.at[i];
+        bool again = c == 'T' && time;
+        time = time || c == 'T';
+        if (again || (isalpha((unsigned char)c) && !strchr(time ? "THMS" : "DW", c)))
+            return false;
+        if (c != 'T')
+            plain[len++] = (char)tolower((unsigned char)c);
+    }
+    return len > 0 && isalpha((unsigned char)plain[len - 1]) &&
+           plain_duration((struct str){plain, len}, ms);
+}
+
 bool moment_duration(struct str text, int64_t *ms)
 {
     return plain_duration(text, ms) || duration_in_words(str_trim(text), ms);
+}
+
+/* "now-1h" with its quotes, [5m] with its brackets */
+static struct str unquoted(struct str text)
+{
+    static const char *const around[] = {"\"\"", "''", "[]", "``", "()"};
+    text = str_trim(text);
+    for (size_t i = 0; i < sizeof(around) / sizeof(around[0]); i++)
+        if (text.len > 2 && text.at[0] == around[i][0] && text.at[text.len - 1] == around[i][1])
+            return str_trim((struct str){text.at + 1, text.len - 2});
+    return text;
+}
+
+bool moment_said_duration(struct str text, int64_t *ms)
+{
+    char glued[16];
+    text = unquoted(text);
+    if (moment_duration(text, ms) || iso_duration(text, ms))
+        return true;
+    if (text.len < 3 || text.len >= sizeof(glued) || text.at[text.len - 2] != ' ')
+        return false;
+    memcpy(glued, text.at, text.len - 2); /* "5 m" */
+    glued[text.len - 2] = text.at[text.len - 1];
+    return plain_duration((struct str){glued, text.len - 1}, ms);
 }
 
 /* 20261128 and 2026 are a day and a year, not moments of 1970. False: it is neither. */
@@ -120,7 +165,7 @@ static bool of_now(struct str text, int64_t now_ms, struct str zone, int64_t *un
     if (offset.len > 0 && offset.at[0] != '-' && (offset.at[0] != '+' || calendar))
         return false;
     if (calendar ? !calendar_months_back(now_ms, (unsigned)months, zone, unix_ms, remark)
-                 : offset.len > 0 && !plain_duration(much, &away))
+                 : offset.len > 0 && !moment_said_duration(much, &away))
         return false;
     if (offset.len > 0)
         *unix_ms += offset.at[0] == '-' ? -away : away;
@@ -130,16 +175,79 @@ static bool of_now(struct str text, int64_t now_ms, struct str zone, int64_t *un
                         calendar_begin(*unix_ms, unit, 0, zone, unix_ms, remark));
 }
 
+static bool starts(struct str text, const char *with)
+{
+    size_t len = strlen(with);
+    return text.len >= len && strncasecmp(text.at, with, len) == 0;
+}
+
+static bool ends(struct str text, const char *with)
+{
+    size_t len = strlen(with);
+    return text.len > len && strncasecmp(text.at + text.len - len, with, len) == 0;
+}
+
+/* Behind "now", "NOW()" or "time()"; "current time" is nothing else. False: it begins otherwise. */
+static bool skip_now(struct str *text)
+{
+    static const char *const nows[] = {"now()",        "now",     "time()", "current_time",
+                                       "current time", "current", "present"};
+    for (size_t i = 0; i < sizeof(nows) / sizeof(nows[0]); i++) {
+        if (!starts(*text, nows[i]))
+            continue;
+        *text = str_trim(str_skip(*text, strlen(nows[i])));
+        return i < 3 || text->len == 0;
+    }
+    return false;
+}
+
+/* "1h", "-2d", "-3600", "last 24h", "60min ago", "2h before now": how long before now. */
+static bool before_now(struct str text, int64_t *away)
+{
+    static const char *const firsts[] = {"-", "the ", "last ", "last_", "past ", "past_"};
+    static const char *const lasts[] = {" ago", " before now", " before", " earlier"};
+    for (size_t i = 0; i < sizeof(firsts) / sizeof(firsts[0]); i++)
+        if (starts(text, firsts[i]))
+            text = str_trim(str_skip(text, strlen(firsts[i])));
+    for (size_t i = 0; i < sizeof(lasts) / sizeof(lasts[0]); i++)
+        if (ends(text, lasts[i])) {
+            text = str_trim((struct str){text.at, text.len - strlen(lasts[i])});
+            break;
+        }
+    return moment_said_duration(text, away);
+}
+
+/* "30.11.2026 02:00", with the day first wherever dots are between. */
+static bool dotted(struct str text, char iso[40])
+{
+    char plain[40];
+    unsigned day, month, year;
+    int used = 0;
+    if (text.len < 8 || text.len >= sizeof(plain) - 4)
+        return false;
+    memcpy(plain, text.at, text.len);
+    plain[text.len] = '\0';
+    if (sscanf(plain, "%2u.%2u.%4u%n", &day, &month, &year, &used) != 3 || used < 8 ||
+        year < 1970 || (plain[used] != '\0' && plain[used] != ' ' && plain[used] != 'T'))
+        return false;
+    snprintf(iso, 40, "%04u-%02u-%02u%.24s", year % 10000, month % 100, day % 100, plain + used);
+    return true;
+}
+
 /* Of any way to say it, whatever comes of it. */
 static bool read(struct str text, int64_t now_ms, struct str zone, int64_t *unix_ms,
                  enum zone_remark *remark)
 {
     double seconds;
     int64_t away;
-    char date[11];
+    char date[11], iso[40];
     if (is_calendar(text, date))
         return zone_parse(str_of(date), zone, unix_ms, remark);
-    if (sax_double(text, &seconds)) {
+    if (dotted(text, iso))
+        return zone_parse(str_of(iso), zone, unix_ms, remark);
+    if (text.len > 1 && text.at[0] == '@')
+        text = str_skip(text, 1);
+    if (sax_double(text, &seconds) && (seconds >= 0 || seconds < -(double)duration_ms_max)) {
         /* More than the year 5138 in seconds: milliseconds were meant. */
         double ms = fabs(seconds) > 1e11 ? seconds : seconds * 1000;
         if (!(ms >= 0 && ms <= (double)unix_ms_max))
@@ -147,12 +255,10 @@ static bool read(struct str text, int64_t now_ms, struct str zone, int64_t *unix
         *unix_ms = (int64_t)llround(ms);
         return true;
     }
-    if (str_starts(text, STR("now")))
-        return of_now(str_trim(str_skip(text, 3)), now_ms, zone, unix_ms, remark);
-    struct str past = text.len > 0 && text.at[0] == '-' ? str_skip(text, 1) : text;
-    if (past.len > 4 && str_is(str_skip(past, past.len - 4), " ago"))
-        past.len -= 4;
-    if (plain_duration(past, &away)) {
+    struct str behind = text;
+    if (skip_now(&behind))
+        return of_now(behind, now_ms, zone, unix_ms, remark);
+    if (before_now(text, &away)) {
         *unix_ms = now_ms - away;
         return true;
     }
@@ -167,7 +273,7 @@ bool moment_parse(struct str text, int64_t now_ms, struct str zone, int64_t *uni
     if (!remark)
         remark = &ignored;
     *remark = ZONE_PLAIN;
-    return read(str_trim(text), now_ms, zone, unix_ms, remark) && *unix_ms >= 0 &&
+    return read(unquoted(text), now_ms, zone, unix_ms, remark) && *unix_ms >= 0 &&
            *unix_ms <= unix_ms_max;
 }
 

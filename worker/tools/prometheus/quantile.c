@@ -241,7 +241,7 @@ static bool check(struct quantile *q)
         return false;
     }
     q->window_ms = WINDOW_MS;
-    if (length.len > 0 && !moment_duration(length, &q->window_ms)) {
+    if (length.len > 0 && !moment_said_duration(length, &q->window_ms)) {
         run_fail(q->run, "bad_arguments", "The argument \"window\" is no duration. Write 5m.");
         return false;
     }

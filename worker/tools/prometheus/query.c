@@ -119,7 +119,7 @@ static bool read_range(struct query *q)
     q->range.step_ms = moment_step((q->range.end_ms - q->range.start_ms) / POINTS + 1);
     if (str_is(step, "auto"))
         step.len = 0;
-    if (step.len > 0 && !moment_duration(step, &q->range.step_ms)) {
+    if (step.len > 0 && !moment_said_duration(step, &q->range.step_ms)) {
         run_fail(r, "bad_arguments", "The argument \"step\" is no duration. Write 15s, 1m or 1h.");
         return false;
     }

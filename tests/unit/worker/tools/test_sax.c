@@ -303,7 +303,7 @@ static void numbers_are_written_short_and_whole(void **state)
     assert_int_equal(text_distance(STR(""), STR("abc")), 3);
 }
 
-static void times_and_durations_are_read(void **state)
+static void times_are_read(void **state)
 {
     static const int64_t now = 1700000000000;
     static const struct {
@@ -331,7 +331,48 @@ static void times_and_durations_are_read(void **state)
         {"99999-01-01T00:00:00Z", -1},
         {"5 minutes ago maybe", -1},
         {"now-300y", -1},
+        {"NOW", now},
+        {"now()", now},
+        {"now() - 1h", now - 3600000},
+        {"time() - 3600", now - 3600000},
+        {"current time", now},
+        {"currently", -1},
+        {"now - 1 hour", now - 3600000},
+        {"now-60min", now - 3600000},
+        {"Now-PT1H", now - 3600000},
+        {"\"now-1h\"", now - 3600000},
+        {"[now-1h", -1},
+        {"-3600", now - 3600000},
+        {"-1 hour", now - 3600000},
+        {"60min ago", now - 3600000},
+        {"2h before now", now - 7200000},
+        {"last 24h", now - 86400000},
+        {"last_1h", now - 3600000},
+        {"PT1H30M", now - 5400000},
+        {"P1D", now - 86400000},
+        {"P1DT12H", now - 129600000},
+        {"P1M", -1}, /* a month, or a minute */
+        {"PT", -1},
+        {"P", -1},
+        {"@1700000000", now},
+        {"14.11.2023 22:13:20", now},
+        {"14.11.2023", now - 80000000},
+        {"31.02.2023", -1},
+        {"1.2.3", -1},
     };
+    int64_t ms;
+    (void)state;
+    for (size_t i = 0; i < sizeof(moments) / sizeof(moments[0]); i++) {
+        bool ok = moment_parse(str_of(moments[i].text), now, STR(""), &ms, NULL);
+        if (ok != (moments[i].want >= 0) || (ok && ms != moments[i].want))
+            fail_msg("%s: %d %lld", moments[i].text, ok, (long long)ms);
+    }
+    assert_true(moment_parse(STR("2023-11-14T23:13:20"), now, STR("Europe/Berlin"), &ms, NULL));
+    assert_int_equal(ms, now);
+}
+
+static void durations_are_read(void **state)
+{
     static const struct {
         const char *text;
         int64_t want;
@@ -361,18 +402,16 @@ static void times_and_durations_are_read(void **state)
                      {"0 sec", -1}};
     int64_t ms;
     (void)state;
-    for (size_t i = 0; i < sizeof(moments) / sizeof(moments[0]); i++) {
-        bool ok = moment_parse(str_of(moments[i].text), now, STR(""), &ms, NULL);
-        if (ok != (moments[i].want >= 0) || (ok && ms != moments[i].want))
-            fail_msg("%s: %d %lld", moments[i].text, ok, (long long)ms);
-    }
-    assert_true(moment_parse(STR("2023-11-14T23:13:20"), now, STR("Europe/Berlin"), &ms, NULL));
-    assert_int_equal(ms, now);
     for (size_t i = 0; i < sizeof(durations) / sizeof(durations[0]); i++) {
         bool ok = moment_duration(str_of(durations[i].text), &ms);
         if (ok != (durations[i].want >= 0) || (ok && ms != durations[i].want))
             fail_msg("%s: %d %lld", durations[i].text, ok, (long long)ms);
     }
+    static const char *const five[] = {"5m", "5 m", "[5m]", "\"5m\"", "PT5M", "PT300S", " 5 min "};
+    for (size_t i = 0; i < sizeof(five) / sizeof(five[0]); i++)
+        assert_true(moment_said_duration(str_of(five[i]), &ms) && ms == 300000);
+    assert_false(moment_said_duration(STR("5 M"), &ms));
+    assert_false(moment_said_duration(STR("[5m"), &ms));
     assert_string_equal(duration_write(15000), "15s");
     assert_string_equal(duration_write(90000), "90s");
     assert_string_equal(duration_write(5400000), "1h30m");
@@ -391,7 +430,8 @@ int main(void)
         cmocka_unit_test(numbers_are_exactly_rounded),
         cmocka_unit_test(text_from_outside_is_made_harmless),
         cmocka_unit_test(numbers_are_written_short_and_whole),
-        cmocka_unit_test(times_and_durations_are_read),
+        cmocka_unit_test(times_are_read),
+        cmocka_unit_test(durations_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
