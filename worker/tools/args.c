@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 #include "common/json.h"
+#include "common/loose.h"
 #include "worker/tools/meant.h"
 #include "worker/tools/sax.h"
 #include "worker/tools/text.h"
@@ -24,6 +25,8 @@ static json_t *fit(const struct reading *r, const json_t *schema, const char *na
                    const json_t *value);
 static json_t *fit_object(const struct reading *r, const json_t *schema, const char *within,
                           const json_t *given);
+static json_t *unpack(const struct reading *r, const json_t *schema, struct str text);
+static bool is_none(const json_t *wanted, const char *name, const json_t *value);
 
 static void list_names(const json_t *properties, struct buf *b)
 {
@@ -92,6 +95,9 @@ json_t *args_read(const json_t *schema, bool own, struct str text, struct buf *e
     json_auto_t *given = text.len == 0 || str_is(text, "null")
                              ? json_object()
                              : json_loadb(text.at, text.len, JSON_REJECT_DUPLICATES, &where);
+    json_auto_t *unpacked = own ? unpack(&reading, schema, text) : NULL;
+    if (unpacked)
+        return fit_object(&reading, schema, "", unpacked);
     if (!given) {
         buf_puts(error, "The arguments are not valid JSON: ");
         text_clean(error, str_of(where.text), 120);
@@ -103,6 +109,71 @@ json_t *args_read(const json_t *schema, bool own, struct str text, struct buf *e
         return NULL;
     }
     return fit_object(&reading, schema, "", given);
+}
+
+/* The object that a text means as arguments: in Markdown's fences, as JSON by hand, as a string
+ * that is JSON. NULL: none. */
+static json_t *read_object(struct str text)
+{
+    size_t used;
+    struct str line;
+    text = str_trim(text);
+    if (text.len > 6 && str_starts(text, STR("```")) && str_ends(text, STR("```"))) {
+        text = (struct str){text.at + 3, text.len - 6};
+        const char *brace = memchr(text.at, '{', text.len);
+        if (brace && brace != text.at && str_split(&text, '\n', &line)) /* "json" */
+            text = str_trim(text);
+        text = str_trim(text);
+    }
+    json_t *root = loose_value(text, &used);
+    if (json_is_string(root) && used == text.len) {
+        json_auto_t *outer = root;
+        text = json_text(outer);
+        root = loose_read(text, &used);
+        used = root ? used : 0;
+    }
+    if (json_is_array(root) && json_array_size(root) < 2) { /* [] and [{…}] */
+        json_t *only = json_incref(json_array_get(root, 0));
+        json_decref(root);
+        root = only ? only : json_object();
+    }
+    if (json_is_object(root) && str_trim(str_skip(text, used)).len == 0)
+        return root;
+    json_decref(root);
+    return NULL;
+}
+
+/* The arguments within what other formats put around them: {"arguments":{…}}, also beside the
+ * tool's name. NULL: there is nothing around them, and they are plain JSON. */
+static json_t *unpack(const struct reading *r, const json_t *schema, struct str text)
+{
+    static const char *const around[] = {"arguments", "parameters", "args",        "input",
+                                         "params",    "kwargs",     "action_input"};
+    json_auto_t *given = read_object(text);
+    const json_t *properties = json_object_get(schema, "properties");
+    const char *key;
+    json_t *value, *inside = NULL;
+    if (!given)
+        return NULL;
+    json_object_foreach(given, key, value)
+    {
+        bool known = json_object_get(properties, key) != NULL, wraps = false;
+        for (size_t i = 0; !known && i < sizeof(around) / sizeof(around[0]); i++)
+            wraps = wraps || strcmp(key, around[i]) == 0;
+        bool names = !known && json_is_string(value) &&
+                     (strcmp(key, "name") == 0 || strcmp(key, "tool") == 0 ||
+                      strcmp(key, "type") == 0 || strcmp(key, "id") == 0);
+        if (wraps && !inside)
+            inside = value;
+        else if (!names)
+            return json_incref(given);
+    }
+    json_auto_t *read = json_is_string(inside) ? read_object(json_text(inside)) : NULL;
+    if (!json_is_object(read ? read : inside))
+        return json_incref(given);
+    if (r->notes)
+        buf_puts(r->notes, "The arguments were taken out of the object around them. ");
+    return json_incref(read ? read : inside);
 }
 
 static json_t *fit_object(const struct reading *r, const json_t *schema, const char *within,
@@ -130,7 +201,8 @@ static json_t *fit_object(const struct reading *r, const json_t *schema, const c
             buf_putc(error, '.');
             return NULL;
         }
-        if (json_is_null(value) && type_of(wanted) != TYPE_OTHER)
+        if ((json_is_null(value) && type_of(wanted) != TYPE_OTHER) ||
+            (r->own && is_none(wanted, as, value)))
             continue;
         char name[NAME_BYTES];
         snprintf(name, sizeof(name), "%s%s%s", within, within[0] ? "." : "", as);
@@ -140,6 +212,26 @@ static json_t *fit_object(const struct reading *r, const json_t *schema, const c
         json_object_set_new(args, as, fitted);
     }
     return check_required(schema, within, args, error) ? json_incref(args) : NULL;
+}
+
+/* Other ways to say in ours that nothing is given: [], {} and, of a time, "null" and the like. */
+static bool is_none(const json_t *wanted, const char *name, const json_t *value)
+{
+    static const char *const times[] = {"start", "end", "time", "step", "window"};
+    static const char *const words[] = {"null",    "none",      "undefined", "auto",   "default",
+                                        "$__from", "${__from}", "$__to",     "${__to}"};
+    enum type type = type_of(wanted);
+    if (type != TYPE_ARRAY && type != TYPE_OBJECT && type != TYPE_OTHER &&
+        strcmp(name, "query") != 0 && (json_is_array(value) || json_is_object(value)))
+        return json_array_size(value) + json_object_size(value) == 0;
+    bool time = false, none = false;
+    struct str text = str_trim(json_text(value));
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+        time = time || strcmp(name, times[i]) == 0;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        none =
+            none || (text.len == strlen(words[i]) && strncasecmp(text.at, words[i], text.len) == 0);
+    return time && none;
 }
 
 /* Models like to write a list as a string. */
@@ -208,6 +300,21 @@ static json_t *unwrap(const struct reading *r, const char *name, const json_t *v
         }
         return text.overflowed ? NULL : json_stringn(text.at, text.len);
     }
+    if (json_array_size(value) == 1 && json_is_string(json_array_get(value, 0)) &&
+        strcmp(name, "query") != 0) /* ["job"]; a list of queries is of more than one */
+        return json_incref(json_array_get(value, 0));
+    if (json_is_array(value) && (strcmp(name, "by") == 0 || matchers)) {
+        size_t i;
+        scoped_buf(text, ARGS_BYTES_MAX);
+        json_array_foreach(value, i, one)
+        {
+            if (!json_is_string(one))
+                return NULL;
+            buf_puts(&text, i > 0 ? "," : "");
+            buf_add_str(&text, json_text(one));
+        }
+        return json_stringn(text.at, text.len);
+    }
     if (json_is_string(value) && strcmp(name, "query") == 0) {
         struct str text = json_text(value), query = meant_query(text);
         if (query.len == text.len)
@@ -255,9 +362,9 @@ static json_t *as_boolean(const json_t *value)
     const char *text = json_string_value(value);
     if (json_is_boolean(value))
         return json_incref((json_t *)value);
-    if (text == NULL || (strcmp(text, "true") != 0 && strcmp(text, "false") != 0))
+    if (text == NULL || (strcasecmp(text, "true") != 0 && strcasecmp(text, "false") != 0))
         return NULL;
-    return json_boolean(text[0] == 't');
+    return json_boolean((text[0] | 32) == 't');
 }
 
 static size_t characters(const json_t *value)

@@ -109,6 +109,55 @@ static void other_names_of_arguments_are_taken(void **state)
     fixture_expect_error(f, "bad_arguments", "no argument");
 }
 
+/* What models wrap their arguments in, and how they write them by hand. */
+static void arguments_in_other_wrappings_are_taken(void **state)
+{
+    static const char *const same[] = {
+        "{\"query\":\"up\",\"start\":\"now-2h\"}",
+        "{\"arguments\":{\"query\":\"up\",\"start\":\"now-2h\"}}",
+        "{\"parameters\":{\"query\":\"up\",\"start\":\"now-2h\"}}",
+        "{\"name\":\"execute_range_query\",\"arguments\":{\"query\":\"up\",\"start\":\"now-2h\"}}",
+        "{\"tool\":\"x\",\"args\":\"{\\\"query\\\":\\\"up\\\",\\\"start\\\":\\\"now-2h\\\"}\"}",
+        "\"{\\\"query\\\":\\\"up\\\",\\\"start\\\":\\\"now-2h\\\"}\"",
+        "```json\n{\"query\":\"up\",\"start\":\"now-2h\"}\n```",
+        "```{\"query\":\"up\",\"start\":\"now-2h\"}```",
+        "{\"query\":\"up\",\"start\":\"now-2h\",}",
+        "{'query': 'up', 'start': 'now-2h', 'end': None}",
+        "{query: 'up', start: 'now-2h'}",
+        "[{\"query\":\"up\",\"start\":\"now-2h\"}]",
+        "{\"query\":\"up\",\"start\":[\"now-2h\"],\"end\":[],\"step\":{}}",
+        "{\"query\":\"up\",\"start\":\"now-2h\",\"end\":\"None\",\"step\":\"auto\"}",
+        "{\"query\":\"up\",\"start\":\"Now - 2 hours\",\"end\":\"now()\",\"step\":\"null\"}",
+        "{\"query\":\"up\",\"start\":\"PT2H\",\"end\":\"current time\"}",
+        "{\"query\":\"up\",\"start\":\"-7200\"}",
+    };
+    static const struct {
+        const char *arguments, *said;
+    } refused[] = {
+        {"{\"query\":\"up\"", "not valid JSON"},
+        {"{\"query\":\"up\",\"query\":\"down\"}", "not valid JSON"},
+        {"[{\"query\":\"up\"},{\"query\":\"down\"}]", "must be a JSON object"},
+        {"\"up\"", "not valid JSON"},
+        {"{\"query\":[\"up\",\"down\"]}", "must be a string"},
+        {"{\"arguments\":{\"query\":\"up\"},\"query\":\"down\"}", "no argument \"arguments\""},
+        {"{\"arguments\":{\"query\":\"up\"},\"args\":{\"query\":\"down\"}}", "no argument"},
+        {"{\"arguments\":[\"up\"]}", "no argument"},
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
+        fixture_run(f, up, "execute_range_query", same[i]);
+        if (f->failed)
+            fail_msg("%s: %s", same[i], f->content);
+        assert_string_equal(last_asked(f)->query, "up");
+        assert_string_equal(last_asked(f)->start, "1699992800.000");
+        assert_string_equal(last_asked(f)->end, "1700000000.000");
+    }
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+        fixture_run(f, up, "execute_range_query", refused[i].arguments);
+        fixture_expect_error(f, "bad_arguments", refused[i].said);
+    }
+}
+
 static void a_quantile_is_read_in_each_way(void **state)
 {
     static const struct answer histogram[] = {
@@ -468,6 +517,7 @@ int main(void)
         T(other_names_of_tools_are_run),
         T(no_other_name_reaches_a_tool_that_asks),
         T(other_names_of_arguments_are_taken),
+        T(arguments_in_other_wrappings_are_taken),
         T(a_quantile_is_read_in_each_way),
         T(a_histogram_is_named_in_each_way),
         T(a_range_is_said_in_each_way),
