@@ -57,9 +57,13 @@ static bool send(struct wire_peer *p, const struct frame *f)
 static void worker_gone(struct worker *w, const char *why, bool died)
 {
     struct broker *b = w->broker;
-    log_warn("worker.lost", "worker=%s why=%s turns=%u", w->name, why, w->place.assigned);
-    if (died && !(w->place.leaving && w->place.assigned == 0)) /* else it has left, as it said */
-        metric_add(gateway_metric(METRIC_workers_lost), 1);
+    if (w->place.leaving && w->place.assigned == 0) { /* as it said */
+        log_info("worker.left", "worker=%s why=%s", w->name, why);
+    } else {
+        log_warn("worker.lost", "worker=%s why=%s turns=%u", w->name, why, w->place.assigned);
+        if (died)
+            metric_add(gateway_metric(METRIC_workers_lost), 1);
+    }
     wire_peer_set(w->wire, NULL);
     b->last_ms = loop_now_ms(b->gateway->loop);
     list_remove(&w->node);

@@ -305,6 +305,8 @@ def test_who_leaves_is_not_counted_as_lost(bare: Stack) -> None:
     first.process.terminate()
     until(lambda: metrics(stack.gateway.url)["persai_workers"] == 1, "the worker to be gone")
     assert metrics(stack.gateway.url)["persai_workers_lost_total"] == 0
+    log = stack.gateway.process.log_bytes()
+    assert b"event=worker.left" in log and b"event=worker.lost" not in log
     second.process.kill()
     until(lambda: metrics(stack.gateway.url)["persai_workers_lost_total"] == 1, "the death to be seen")
 
