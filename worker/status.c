@@ -65,6 +65,10 @@ static void gather(struct worker *w)
     metric_set(m->capacity, w->settings.hub.capacity);
     metric_set(m->budget_tokens, (double)w->settings.quotas.deployment_tokens);
     metric_set(m->budget_cost, (double)w->settings.quotas.deployment_cost);
+    uint64_t used_tokens, used_cost;
+    llm_quotas_used(w->quotas, &used_tokens, &used_cost);
+    metric_set(m->budget_used_tokens, (double)used_tokens);
+    metric_set(m->budget_used_cost, (double)used_cost);
     metric_set(m->links, hub_open_links(w->hub));
     metric_set(m->redis_up, redis_ready(w->redis));
     metric_catch_up(m->redis_lost, redis.lost);

@@ -96,7 +96,8 @@ uint64_t quota_budget_read(struct store *s, struct str owner, const struct quota
     struct store_command *cmd = command_new(store_call_new(s, fn, arg), on_budget);
     char name[SCOPE_MAX];
     struct quota_budget theirs = *b;
-    theirs.scope = scope_of(owner, name);
+    if (owner.len > 0)
+        theirs.scope = scope_of(owner, name);
     command_str(cmd, STR("HMGET"));
     command_budget_key(cmd, &theirs);
     command_str(cmd, STR("tokens"));

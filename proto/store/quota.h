@@ -37,7 +37,7 @@ uint64_t quota_budget_begin(struct store *s, const struct quota_budget *b, struc
 void quota_budget_end(struct store *s, const struct quota_budget *b, struct id reservation,
                       uint64_t tokens, uint64_t cost);
 
-/* What an owner has used on that day (its scope is not read). → budget */
+/* What an owner has used on that day (its scope is not read); of no owner: its scope. → budget */
 uint64_t quota_budget_read(struct store *s, struct str owner, const struct quota_budget *b,
                            store_fn *fn, void *arg);
 

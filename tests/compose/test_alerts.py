@@ -51,8 +51,9 @@ def test_the_alerts_fire(tmp_path: Path) -> None:
              "PersAIToolErrors", gen_ai_tool_name="t"),
         case('gen_ai_client_operation_duration_seconds_count{gen_ai_provider_name="p", gen_ai_request_model="m", error_type="e"}',
              "0+1x40", "PersAIProviderErrors", gen_ai_provider_name="p", gen_ai_request_model="m", error_type="e"),
-        case('persai_worker_tokens_total', "0x4 0+10x36", "PersAIBudgetLow", more={"persai_worker_budget_tokens": "100x40"}),
-        case('persai_worker_cost_microdollars_total', "0x4 0+10x36", "PersAIBudgetLow",
+        case('persai_worker_budget_used_tokens', "0x4 0+10x36", "PersAIBudgetLow",
+             more={"persai_worker_budget_tokens": "100x40"}),
+        case('persai_worker_budget_used_microdollars', "0x4 0+10x36", "PersAIBudgetLow",
              more={"persai_worker_budget_microdollars": "100x40"}),
         case('persai_audit_lost_total{instance="g"}', "0x4 0+1x40", "PersAIAuditLost", instance="g"),
         case('persai_trace_spans_total{outcome="dropped"}', "0+1x40", "PersAISpansLost"),
@@ -79,6 +80,21 @@ def test_one_that_fails_in_a_quiet_night_wakes_nobody(tmp_path: Path) -> None:
     file.write_text(json.dumps({"rule_files": [str(RULES)], "tests": [{
         "interval": "30s", "input_series": [{"series": s, "values": v} for s, v in played.items()], "promql_expr_test": [
             {"expr": 'ALERTS{alertstate="firing"}', "eval_time": f"{minute}m", "exp_samples": []} for minute in range(5, 60)]}]}))
+    done = subprocess.run(["promtool", "test", "rules", file], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_was_used_yesterday_is_not_todays_budget(tmp_path: Path) -> None:
+    """Budgets begin at midnight UTC, which is when the alert ends: the tokens of a rolling day kept it up until noon."""
+    played = {'persai_worker_tokens_total{instance="w"}': "0+100x60 6000x60", 'persai_workers{instance="g"}': "1x120",
+              'persai_worker_budget_tokens{instance="w"}': "5000x120",
+              'persai_worker_budget_used_tokens{instance="w"}': "0+100x60 0x60"}
+    firing = {"expr": 'count(ALERTS{alertname="PersAIBudgetLow"})'}
+    file = tmp_path / "tests.yml"
+    file.write_text(json.dumps({"rule_files": [str(RULES)], "tests": [{
+        "interval": "1m", "input_series": [{"series": s, "values": v} for s, v in played.items()], "promql_expr_test": [
+            {**firing, "eval_time": "30m", "exp_samples": []}, {**firing, "eval_time": "58m", "exp_samples": [{"value": 1}]},
+            {**firing, "eval_time": "63m", "exp_samples": []}]}]}))
     done = subprocess.run(["promtool", "test", "rules", file], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -9,7 +9,7 @@ from fakes.model import Attempts, Call, Finish, Gate, Hang, Model, Raw, Status
 from harness.approvals import Dashboard, Waiting
 from harness.client import Client, Response
 from harness.services import Perses
-from harness.stack import Stack, metric
+from harness.stack import Stack, metric, metrics
 from harness.wait import until
 from harness.models_file import models, usual
 
@@ -37,6 +37,16 @@ def test_a_silent_model_is_left_for_the_next(bare: Stack, tmp_path: Path) -> Non
         alice = bare.client()
         assert alice.ask(alice.session(), "silent?").answer() == "This is the default answer."
         assert len(bare.model.chats("silent")) == 1 and len(other.chats("silent")) == 1
+
+
+def test_what_the_deployment_used_today_is_counted_by_every_worker(bare: Stack) -> None:
+    stack = bare.start(workers=2, worker_env={"PERSAI_DEPLOYMENT_TOKENS": "100000"})
+    alice = stack.client()
+    assert alice.ask(alice.session(), "hello").answer()
+    name = "persai_worker_budget_used_tokens"
+    for worker in stack.workers:  # what it says was read after the last time
+        until(lambda url=worker.url: metrics(url)[name] > 0, "the tokens to be counted", 20)
+        assert metrics(worker.url)["persai_worker_budget_tokens"] == 100000
 
 
 def test_without_a_fallback_the_error_is_the_models_own(bare: Stack, tmp_path: Path) -> None:

@@ -29,6 +29,8 @@ struct open_key {
 struct llm_quotas {
     struct llm_quotas_config config;
     struct open_key open[OPEN_MAX];
+    uint64_t used_tokens, used_cost, call; /* of the day; call: it is being read */
+    unsigned day;
 };
 
 static void advance(struct llm_quota *p);
@@ -40,7 +42,41 @@ struct llm_quotas *llm_quotas_new(const struct llm_quotas_config *c)
     return p;
 }
 
-void llm_quotas_free(struct llm_quotas *p) { free(p); }
+void llm_quotas_free(struct llm_quotas *p)
+{
+    if (p && p->call)
+        store_forget(p->config.store, p->call);
+    free(p);
+}
+
+/* ---- what the deployment has used ---- */
+
+static void on_used(void *arg, enum err err, const struct store_answer *a)
+{
+    struct llm_quotas *p = arg;
+    p->call = 0;
+    if (err != ERR_NONE)
+        return;
+    p->used_tokens = a->budget.tokens;
+    p->used_cost = a->budget.cost;
+}
+
+void llm_quotas_used(struct llm_quotas *p, uint64_t *tokens, uint64_t *cost)
+{
+    const struct llm_quotas_config *c = &p->config;
+    unsigned today = (unsigned)(loop_wall_ms() / UTC_DAY_MS);
+    if (p->day != today) {
+        store_forget(c->store, p->call);
+        p->call = p->used_tokens = p->used_cost = 0;
+    }
+    p->day = today;
+    *tokens = p->used_tokens;
+    *cost = p->used_cost;
+    if (p->call || (c->deployment_tokens == 0 && c->deployment_cost == 0))
+        return;
+    p->call = quota_budget_read(
+        c->store, STR(""), &(struct quota_budget){.scope = STR("all"), .day = today}, on_used, p);
+}
 
 void llm_quota_init(struct llm_quota *p, struct llm_quotas *quotas, const struct model *m,
                     struct str owner, struct id turn, llm_quota_fn *fn, void *arg)

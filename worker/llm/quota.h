@@ -26,6 +26,9 @@ struct llm_quotas_config {
 };
 struct llm_quotas *llm_quotas_new(const struct llm_quotas_config *c);
 void llm_quotas_free(struct llm_quotas *p);
+/* What all together have used of today's budget, as Redis said the last time; it is asked anew for
+ * the next time. 0: nothing yet, or not limited. */
+void llm_quotas_used(struct llm_quotas *p, uint64_t *tokens, uint64_t *cost);
 
 enum llm_quota_verdict {
     LLM_QUOTA_GO,

@@ -74,6 +74,14 @@ void quota_budget_end(struct store *s, const struct quota_budget *b, struct id r
     note("settle %.*s %llu/%llu ", (int)b->scope.len, b->scope.at, (unsigned long long)tokens,
          (unsigned long long)cost);
 }
+uint64_t quota_budget_read(struct store *s, struct str owner, const struct quota_budget *b,
+                           store_fn *fn, void *arg)
+{
+    (void)s;
+    assert_int_equal(owner.len, 0);
+    note("read %.*s of %u ", (int)b->scope.len, b->scope.at, b->day);
+    return asked(fn, arg);
+}
 uint64_t quota_key_begin(struct store *s, const struct quota_key *k, struct str owner,
                          struct id slot, enum quota_place place, uint64_t tokens,
                          int64_t patience_ms, int64_t lease_ms, store_fn *fn, void *arg)
@@ -278,6 +286,30 @@ static void slot_of_a_key_with_calls_at_once_is_held(void **state)
     expect("");
 }
 
+static void expect_used(uint64_t tokens, uint64_t cost, const char *trace)
+{
+    uint64_t used_tokens, used_cost;
+    llm_quotas_used(w.quotas, &used_tokens, &used_cost);
+    assert_int_equal(used_tokens, tokens);
+    assert_int_equal(used_cost, cost);
+    expect(trace);
+}
+
+static void what_all_used_is_todays(void **state)
+{
+    (void)state;
+    expect_used(0, 0, "read all of 20000 ");
+    expect_used(0, 0, ""); /* it is under way */
+    w.fn(w.arg, ERR_NONE, &(struct store_answer){.budget = {700, 30}});
+    expect_used(700, 30, "read all of 20000 ");
+    w.fn(w.arg, ERR_STORE_UNAVAILABLE, &(struct store_answer){0});
+    expect_used(700, 30, "read all of 20000 ");
+    w.later_ms += INT64_C(86400000);
+    expect_used(0, 0, "read all of 20001 "); /* yesterday's answer is not waited for */
+    w.fn(w.arg, ERR_NONE, &(struct store_answer){.budget = {7, 3}});
+    expect_used(7, 3, "read all of 20001 ");
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
@@ -289,6 +321,7 @@ int main(void)
         TEST(what_stops_asking_gives_back_what_is_on_its_way),
         TEST(without_redis_a_call_goes_and_what_was_reserved_is_settled),
         TEST(slot_of_a_key_with_calls_at_once_is_held),
+        TEST(what_all_used_is_todays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
