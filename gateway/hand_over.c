@@ -61,8 +61,9 @@ static void on_heirs(void *arg, enum err err, const struct store_answer *a)
         return;
     for (unsigned i = 1; i < a->owner_count; i++) { /* the first is the name itself */
         struct str owner = a->owners[i].owner;
-        if (owner.len >= USER_MAX_BYTES || !user_split(owner, &name, &created_ms) ||
-            created_ms <= latest_ms || (h->exact && !str_eq(owner, to)))
+        if (owner.len >= USER_MAX_BYTES || a->owners[i].seen_ms == 0 ||
+            !user_split(owner, &name, &created_ms) || created_ms <= latest_ms ||
+            (h->exact && !str_eq(owner, to)))
             continue;
         latest_ms = created_ms;
         keep(owner, h->heir);

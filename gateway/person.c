@@ -27,7 +27,7 @@ struct person {
     struct errand errand;
     struct store *store;
     const char *given;
-    bool erase, exact;
+    bool erase, exact, known; /* known: they were here, or something of theirs is */
     char owner[USER_MAX_BYTES];
     struct id *sessions;
     unsigned count, at, rounds, erased;
@@ -48,6 +48,7 @@ static void on_wiped_late(void *arg, enum err err, const struct store_answer *a)
 static void on_forgotten(void *arg, enum err err, const struct store_answer *a);
 static void on_page(void *arg, enum err err, const struct store_answer *a);
 static struct str name_of(const struct person *p);
+static void nobody(struct person *p);
 
 static int run(struct gateway *g, const char *name, bool erase)
 {
@@ -83,13 +84,15 @@ static void on_owners(void *arg, enum err err, const struct store_answer *a)
     if (errand_failed(&p->errand, err))
         return;
     snprintf(p->owner, sizeof(p->owner), "%s", p->given);
-    for (unsigned i = 0; i < a->owner_count && !p->exact; i++) {
+    for (unsigned i = 0; i < a->owner_count; i++) {
         struct str owner = a->owners[i].owner;
-        if ((i == 0 && a->owners[i].sessions == 0) || owner.len >= sizeof(p->owner))
+        if ((i == 0 && a->owners[i].sessions == 0) || owner.len >= sizeof(p->owner) ||
+            (p->exact && !str_is(owner, p->given)))
             continue;
         found++;
         snprintf(p->owner, sizeof(p->owner), "%.*s", (int)owner.len, owner.at);
     }
+    p->known = found > 0;
     if (found <= 1) {
         find(p);
         return;
@@ -116,6 +119,11 @@ static void on_found(void *arg, enum err err, const struct store_answer *a)
     p->count = a->session_count;
     for (unsigned i = 0; i < p->count; i++)
         p->sessions[i] = a->sessions[i].session;
+    p->known = p->known || p->count > 0;
+    if (!p->erase && !p->known) {
+        nobody(p);
+        return;
+    }
     if (!p->erase) {
         printf("{\"user\":");
         scoped_buf(b, 2048);
@@ -125,6 +133,14 @@ static void on_found(void *arg, enum err err, const struct store_answer *a)
         printf("%s,\"sessions\":[", buf_cstr(&b));
     }
     next(p);
+}
+
+/* A name that was mistyped is not to pass for one that is erased. */
+static void nobody(struct person *p)
+{
+    fprintf(stderr, "Nobody called %s is known here: nothing was %s\n", p->given,
+            p->erase ? "erased" : "exported");
+    errand_end(&p->errand, 1);
 }
 
 static struct str name_of(const struct person *p)
@@ -169,9 +185,13 @@ static void on_deleted(void *arg, enum err err, const struct store_answer *a)
 static void on_wiped(void *arg, enum err err, const struct store_answer *a)
 {
     struct person *p = arg;
-    (void)a;
     if (errand_failed(&p->errand, err))
         return;
+    p->known = p->known || a->removed > 0;
+    if (!p->known) {
+        nobody(p);
+        return;
+    }
     if (p->count > 0 && ++p->rounds < ROUNDS_MAX) {
         find(p);
         return;

@@ -138,7 +138,7 @@ struct store_answer { /* which fields are set is said at each operation */
     unsigned turn_count;
     const struct store_owner *owners;
     unsigned owner_count;
-    unsigned moved;
+    unsigned moved, removed;
     const struct str *parted; /* of parting.h */
     unsigned parted_count;
     struct {

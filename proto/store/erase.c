@@ -159,9 +159,11 @@ static void on_done(struct store_call *c, struct store_command *cmd, enum err er
 static void on_wiped(struct store_call *c, struct store_command *cmd, enum err err,
                      const struct redisReply *reply)
 {
-    (void)cmd, (void)err, (void)reply;
+    (void)err;
+    unsigned *removed = c->own;
+    *removed += (unsigned)redis_int(cmd->script ? redis_at(reply, 1) : reply);
     if (c->waiting == 0)
-        store_call_end(c, ERR_NONE, &(struct store_answer){0});
+        store_call_end(c, ERR_NONE, &(struct store_answer){.removed = *removed});
 }
 
 static void wipe(struct store_call *c, const char *before, struct str owner, const char *behind)
@@ -181,6 +183,8 @@ uint64_t store_owner_wipe(struct store *s, struct str owner, struct str name, st
     struct store_call *c = store_call_new(s, fn, arg);
     unsigned today = tally_today();
     char day[32];
+    c->own = xcalloc(1, sizeof(unsigned));
+    c->own_free = free;
     wipe(c, "p:u:{", owner, "}");
     wipe(c, "p:v:{", owner, "}");
     wipe(c, "p:a:{o:", owner, "}");

@@ -9,8 +9,9 @@
  * removed on the way, with erase. (In a Cluster, where one node's keys are seen: of those that are
  * in none of the owner's lists not all.) */
 uint64_t store_owner_find(struct store *s, struct str owner, bool erase, store_fn *fn, void *arg);
-/* Their lists, counts and budgets. Their sessions were deleted before. name: "", or their owner is
- * no longer known by it: at last, since by it the rest is found again. */
+/* Their lists, counts and budgets → removed: how many there were. Their sessions were deleted
+ * before. name: "", or their owner is no longer known by it: at last, since by it the rest is found
+ * again. */
 uint64_t store_owner_wipe(struct store *s, struct str owner, struct str name, store_fn *fn,
                           void *arg);
 

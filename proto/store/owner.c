@@ -17,6 +17,7 @@
 enum {
     PAGE = 32,       /* sessions moved side by side */
     OWNERS_MAX = 64, /* of one name; the earliest are left out */
+    SCAN_COUNT = 1000,
 };
 
 struct moved {
@@ -49,6 +50,9 @@ static void page_over(struct store_call *c);
 static void owners_free(void *own);
 static void on_owners(struct store_call *c, struct store_command *cmd, enum err err,
                       const struct redisReply *reply);
+static void scan_lists(struct store_call *c, struct str cursor);
+static void on_scanned(struct store_call *c, struct store_command *cmd, enum err err,
+                       const struct redisReply *reply);
 static void count_sessions(struct store_call *c, unsigned i);
 static void on_counted(struct store_call *c, struct store_command *cmd, enum err err,
                        const struct redisReply *reply);
@@ -289,6 +293,57 @@ static void on_owners(struct store_call *c, struct store_command *cmd, enum err 
     struct owners *o = c->own;
     for (unsigned i = 0; i + 1 < redis_count(reply) && o->count <= OWNERS_MAX; i += 2)
         add_owner(o, redis_text(redis_at(reply, i)), redis_int(redis_at(reply, i + 1)));
+    scan_lists(c, STR("0"));
+}
+
+/* The name as a pattern: those of Perses have none of these characters, what is typed may. */
+static void scan_lists(struct store_call *c, struct str cursor)
+{
+    const struct owners *o = c->own;
+    struct str name = o->at[0].owner;
+    struct store_command *cmd = command_new(c, on_scanned);
+    command_str(cmd, STR("SCAN"));
+    command_str(cmd, cursor);
+    command_str(cmd, STR("MATCH"));
+    buf_puts(&cmd->bytes, "p:u:{");
+    for (size_t i = 0; i < name.len; i++) {
+        if (strchr("*?[]\\", name.at[i]))
+            buf_putc(&cmd->bytes, '\\');
+        buf_putc(&cmd->bytes, name.at[i]);
+    }
+    buf_puts(&cmd->bytes, ":*}");
+    command_cut(cmd);
+    command_str(cmd, STR("COUNT"));
+    command_num(cmd, SCAN_COUNT);
+    command_send(cmd);
+}
+
+/* A list's owner is the name, a colon and a number: another name may begin with this one. */
+static void add_listed(struct owners *o, struct str key)
+{
+    uint64_t number;
+    struct str owner = str_skip(key, STR("p:u:{").len);
+    owner.len -= owner.len > 0;
+    bool known = !str_u64(str_skip(owner, o->at[0].owner.len + 1), INT64_MAX, &number);
+    for (unsigned i = 0; i < o->count; i++)
+        known = known || str_eq(o->at[i].owner, owner);
+    if (!known && o->count <= OWNERS_MAX)
+        add_owner(o, owner, 0);
+}
+
+static void on_scanned(struct store_call *c, struct store_command *cmd, enum err err,
+                       const struct redisReply *reply)
+{
+    (void)cmd, (void)err;
+    struct owners *o = c->own;
+    const struct redisReply *keys = redis_at(reply, 1);
+    struct str cursor = redis_text(redis_at(reply, 0));
+    for (unsigned i = 0; i < redis_count(keys); i++)
+        add_listed(o, redis_text(redis_at(keys, i)));
+    if (!str_is(cursor, "0") && cursor.len > 0) {
+        scan_lists(c, cursor);
+        return;
+    }
     for (unsigned i = 0; i < o->count; i++)
         count_sessions(c, i);
 }

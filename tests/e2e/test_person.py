@@ -57,7 +57,7 @@ def test_nothing_of_an_erased_person_is_left(bare: Stack) -> None:
     assert bob.messages(kept)[0]["content"] == "hello" and bob.sessions()[0]["session_id"] == kept
     stream.close()
     again = person(stack, "--erase-user", "alice")
-    assert again.returncode == 0 and again.stdout.startswith("0 conversations")
+    assert again.returncode == 1 and not again.stdout and "Nobody called alice is known here" in again.stderr
 
 
 def test_what_was_counted_and_switched_goes_too(bare: Stack) -> None:
@@ -134,8 +134,39 @@ def test_who_is_meant_must_be_plain(stack: Stack) -> None:
         assert answer.returncode == 1 and owner in answer.stderr and "alice:1000" in answer.stderr
     assert len(stack.client("alice").sessions()) == 1
     assert person(stack, "--erase-user", owner).returncode == 0 and stack.client("alice").sessions() == []
-    nobody = person(stack, "--export-user", "nobody-at-all")
-    assert nobody.returncode == 0 and json.loads(nobody.stdout)["sessions"] == []
+
+
+@pytest.mark.parametrize("name", ["nobody-at-all", "nobody:1000", "ali*", "a[l]ice", "alic", "Alice"])
+def test_a_name_that_nobody_has_is_said(stack: Stack, name: str) -> None:
+    """One that was mistyped passed for one that was erased."""
+    stack.client("alice").session()
+    for command, done in (("--erase-user", "erased"), ("--export-user", "exported")):
+        nobody = person(stack, command, name)
+        assert nobody.returncode == 1 and not nobody.stdout, nobody.stdout
+        assert f"Nobody called {name} is known here: nothing was {done}" in nobody.stderr
+    assert person(stack, "--hand-over", name, "alice").returncode == 1
+    assert stack.client("alice").sessions()
+
+
+def test_what_is_kept_is_found_when_its_owner_was_not_seen_for_long(bare: Stack) -> None:
+    """Who was here is forgotten with the retention, what they keep is not: it was neither exported nor erased by their
+    name, and the command said that all was well."""
+    stack = bare.start()
+    client = stack.redis.client
+    for user in ("alice", "bob"):
+        assert stack.client(user).request("PATCH", f"/session/{stack.client(user).session()}", {"keep": True}).status == 200
+        client.delete(f"p:n:{{{user}}}")
+    whole = json.loads(person(stack, "--export-user", "alice").stdout)
+    assert whole["account"].startswith("alice:") and len(whole["sessions"]) == 1
+    done = person(stack, "--hand-over", "bob", "alice")
+    assert done.returncode == 1 and "Nobody called alice was here" in done.stdout  # nor is she an heir
+    client.zadd("p:n:{alice}", {whole["account"]: 1})
+    done = person(stack, "--hand-over", "bob", "alice")
+    assert done.returncode == 0 and done.stdout.startswith("1 conversations of bob:"), done.stdout
+    client.delete("p:n:{alice}")
+    done = person(stack, "--erase-user", "alice")
+    assert done.returncode == 0 and done.stdout.startswith("2 conversations of alice:"), done.stdout + done.stderr
+    assert not theirs(stack, "alice")
 
 
 def test_what_is_kept_outlives_the_retention(bare: Stack) -> None:
