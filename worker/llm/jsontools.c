@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include "common/check.h"
 #include "common/json.h"
+#include "common/loose.h"
 #include "worker/llm/brief.h"
 #include "worker/llm/jsonio.h"
 
@@ -146,7 +147,9 @@ static json_t *find_object(struct str text)
     if (!brace)
         return NULL;
     struct str rest = str_skip(text, (size_t)(brace - text.at));
-    return json_loadb(rest.at, rest.len, JSON_DISABLE_EOF_CHECK | JSON_ALLOW_NUL, NULL);
+    size_t used;
+    json_t *root = json_loadb(rest.at, rest.len, JSON_DISABLE_EOF_CHECK | JSON_ALLOW_NUL, NULL);
+    return root ? root : loose_read(rest, &used);
 }
 
 /* An answer that a limit cut off is no JSON; a person wants what there is of it. Its last character

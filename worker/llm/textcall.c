@@ -1,16 +1,22 @@
 #include "worker/llm/textcall.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
 #include "common/json.h"
+#include "common/loose.h"
+#include "worker/llm/codecall.h"
+#include "worker/llm/tagcall.h"
 
 /* A text that is full of braces is no call: the first STARTS_MAX are tried. */
 enum { STARTS_MAX = 64 };
 /* Nor is one that is longer than calls are: each try reads to the text's end. */
 enum { TEXT_BYTES_MAX = 64 << 10 };
 
-static bool read_at(struct textcalls *c, struct str text, size_t at, size_t *end);
+enum tried { NOTHING_LIKE_IT, NO_CALL, READ };
+static enum tried read_at(struct textcalls *c, struct str text, size_t at, size_t *end);
+static bool read_json(struct textcalls *c, struct str text, size_t at, size_t *end);
 static bool take(struct textcalls *c, const json_t *v, struct str tagged);
 static size_t skip_marks(struct str text, size_t at);
 static size_t drop_marks(struct str text, size_t end);
@@ -24,17 +30,16 @@ void textcalls_read(struct textcalls *c, struct str text)
     if (text.len > TEXT_BYTES_MAX)
         return;
     for (; at < text.len && c->count == 0 && tried < STARTS_MAX; at++) {
-        if (text.at[at] != '{' && text.at[at] != '[')
+        if (!memchr("{[<", text.at[at], 3) && !codecall_may(text, at))
             continue;
-        tried++;
+        tried += read_at(c, text, at, &end) != NOTHING_LIKE_IT;
         c->said = at;
-        read_at(c, text, at, &end);
     }
     if (c->count == 0)
         return;
     bool more = true;
     while (more && (end = skip_marks(text, end)) < text.len)
-        more = c->count < TEXTCALLS_MAX && read_at(c, text, end, &end);
+        more = c->count < TEXTCALLS_MAX && read_at(c, text, end, &end) == READ;
     if (end < text.len)
         textcalls_free(c);
     else
@@ -50,22 +55,72 @@ void textcalls_free(struct textcalls *c)
     *c = (struct textcalls){0};
 }
 
-/* The calls of the JSON text that begins here. False: it is none. */
-static bool read_at(struct textcalls *c, struct str text, size_t at, size_t *end)
+static bool put(struct textcalls *c, struct str name, const json_t *arguments)
 {
-    json_error_t error;
-    unsigned before = c->count;
-    struct str rest = str_skip(text, at);
-    json_auto_t *root =
-        json_loadb(rest.at, rest.len, JSON_DISABLE_EOF_CHECK | JSON_REJECT_DUPLICATES, &error);
-    if (!root)
+    if (name.len == 0 || !json_is_object(arguments) || c->count == TEXTCALLS_MAX)
         return false;
-    size_t i;
+    c->all[c->count++] = (struct textcall){.tool_name = str_dup(name),
+                                           .arguments = json_dumps(arguments, JSON_COMPACT)};
+    return true;
+}
+
+static const json_t *either(const json_t *v, const char *const *keys)
+{
+    const json_t *found = NULL;
+    for (; !found && *keys; keys++)
+        found = json_object_get(v, *keys);
+    return found;
+}
+
+static const char *const names[] = {"name",          "tool",   "function", "tool_name",
+                                    "function_name", "action", NULL};
+static const char *const lists[] = {"arguments",  "parameters",   "args",   "input",
+                                    "tool_input", "action_input", "params", NULL};
+
+static bool is_call(const json_t *v)
+{
+    return json_text(either(v, names)).len > 0 && either(v, lists) != NULL;
+}
+
+/* What begins here: JSON, a tag, or a name. */
+static enum tried read_at(struct textcalls *c, struct str text, size_t at, size_t *end)
+{
+    struct str name;
+    size_t behind = at;
+    if (text.at[at] == '{' || text.at[at] == '[') {
+        if (read_json(c, text, at, end))
+            return READ;
+        if (text.at[at] == '{' || at + 1 == text.len || !codecall_may(text, at + 1))
+            return NO_CALL;
+        at++; /* [NAME(…), …] */
+    }
+    bool follows = c->count > 0 && isalpha((unsigned char)text.at[at]);
+    if (text.at[at] != '<' && !follows && !codecall_may(text, at))
+        return NOTHING_LIKE_IT;
+    json_auto_t *arguments = text.at[at] == '<' ? tagcall_read(text, at, &name, &behind)
+                                                : codecall_read(text, at, &name, &behind);
+    if (is_call(arguments)) /* "Sure {…}": a word before one */
+        return NOTHING_LIKE_IT;
+    if (!arguments || !put(c, name, arguments))
+        return text.at[at] == '<' || memchr(text.at + at, '(', behind - at) ? NO_CALL
+                                                                            : NOTHING_LIKE_IT;
+    *end = behind;
+    return READ;
+}
+
+/* The calls of the JSON text that begins here. False: it is none. */
+static bool read_json(struct textcalls *c, struct str text, size_t at, size_t *end)
+{
+    unsigned before = c->count;
+    size_t i, used;
     json_t *one;
-    bool whole = json_is_object(root) ? take(c, root, tagged_name(text, at)) : true;
-    json_array_foreach(root, i, one) whole = take(c, one, STR("")) && whole;
-    if (whole && c->count > before) {
-        *end = at + (size_t)error.position;
+    json_auto_t *root = loose_read(str_skip(text, at), &used);
+    const json_t *list = json_object_get(root, "tool_calls");
+    list = json_is_array(list) ? list : root;
+    bool whole = json_is_object(list) ? take(c, list, tagged_name(text, at)) : true;
+    json_array_foreach(list, i, one) whole = take(c, one, STR("")) && whole;
+    if (root && whole && c->count > before) {
+        *end = at + used;
         return true;
     }
     while (c->count > before) { /* a list that holds other things too */
@@ -76,46 +131,79 @@ static bool read_at(struct textcalls *c, struct str text, size_t at, size_t *end
     return false;
 }
 
-static const json_t *either(const json_t *v, const char *a, const char *b, const char *c)
+/* The members that stand beside the name, as {"tool":"NAME","query":"up"} has them. */
+static json_t *others(const json_t *v, struct str name)
 {
-    const json_t *found = json_object_get(v, a);
-    found = found ? found : json_object_get(v, b);
-    return found ? found : json_object_get(v, c);
+    json_t *rest = json_object(), *value;
+    const char *key;
+    json_object_foreach((json_t *)v, key, value)
+    {
+        bool is_name = json_text(value).at == name.at;
+        if (!is_name && strcmp(key, "type") != 0 && strcmp(key, "id") != 0)
+            json_object_set(rest, key, value);
+    }
+    return rest;
 }
 
-/* {"name","arguments"}, {"tool","parameters"}, {"function":{"name","arguments"}}; between tags that
- * name the tool the arguments alone. False: it is no call. */
+/* {"name","arguments"}, {"tool","parameters"}, {"function":{"name","arguments"}}, {"NAME":{…}};
+ * between tags that name the tool the arguments alone. False: it is no call. */
 static bool take(struct textcalls *c, const json_t *v, struct str tagged)
 {
     const json_t *inner = json_object_get(v, "function");
     v = json_is_object(inner) ? inner : v;
-    struct str name = json_text(either(v, "name", "tool", "function"));
-    const json_t *arguments = either(v, "arguments", "parameters", "args");
-    if (tagged.len > 0) {
-        name = tagged;
-        arguments = v;
+    struct str name = json_text(either(v, names));
+    const json_t *arguments = either(v, lists);
+    if (tagged.len > 0)
+        return put(c, tagged, v);
+    void *only = json_object_iter((json_t *)v);
+    if (name.len == 0 && json_object_size(v) == 1 && json_is_object(json_object_iter_value(only)))
+        return put(c, str_of(json_object_iter_key(only)), json_object_iter_value(only));
+    if (name.len > 0 && !arguments && json_object_size(v) > 1) {
+        json_auto_t *rest = others(v, name);
+        return put(c, name, rest);
     }
     struct str text = json_text(arguments); /* a text that is JSON, as the API itself has it */
     json_auto_t *read = text.len > 0 ? json_loadb(text.at, text.len, 0, NULL) : NULL;
-    arguments = read ? read : arguments;
-    if (name.len == 0 || !json_is_object(arguments) || c->count == TEXTCALLS_MAX)
-        return false;
-    c->all[c->count++] = (struct textcall){.tool_name = str_dup(name),
-                                           .arguments = json_dumps(arguments, JSON_COMPACT)};
-    return true;
+    return put(c, name, read ? read : arguments);
 }
 
 /* ---- what stands around calls ---- */
 
-static const char *const opening[] = {"```json",        "```tool_call", "```",
-                                      "<tool_call>",    "<tool_calls>", "<function_call>",
-                                      "<|python_tag|>", "[TOOL_CALLS]"};
-static const char *const closing[] = {
-    "```",         "</tool_call>", "</tool_calls>", "</function_call>",
-    "</function>", "<|im_end|>",   "<|eom_id|>"};
+static const char *const opening[] = {"```json",
+                                      "```tool_code",
+                                      "```tool_call",
+                                      "```python",
+                                      "```xml",
+                                      "```",
+                                      "<tool_call>",
+                                      "<tool_calls>",
+                                      "[TOOL_CALLS]",
+                                      "<function_call>",
+                                      "<function_calls>",
+                                      "<tool_use>",
+                                      "<tool_code>",
+                                      "[",
+                                      "default_api.",
+                                      "functions.",
+                                      "<|start|>assistant",
+                                      "function<\xef\xbd\x9ctool\xe2\x96\x81sep\xef\xbd\x9c>"};
+static const char *const closing[] = {"```",
+                                      "</tool_call>",
+                                      "</tool_calls>",
+                                      "</function_call>",
+                                      "</function_calls>",
+                                      "</function>",
+                                      "</tool_use>",
+                                      "</tool_code>",
+                                      "}",
+                                      ")",
+                                      "]"};
+/* What a model makes up of what comes then. */
+static const char *const made_up[] = {"Observation:", "<tool_response>", "<function_results>"};
 enum {
     OPENING = sizeof(opening) / sizeof(opening[0]),
     CLOSING = sizeof(closing) / sizeof(closing[0]),
+    MADE_UP = sizeof(made_up) / sizeof(made_up[0]),
 };
 
 static bool blank(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
@@ -151,6 +239,12 @@ static size_t skip_marks(struct str text, size_t at)
             any = str_starts(rest, mark);
             at += any ? mark.len : 0;
         }
+        for (unsigned i = 0; i < MADE_UP; i++)
+            if (str_starts(rest, str_of(made_up[i])))
+                return text.len;
+        size_t special = any ? 0 : codecall_mark(rest);
+        at += special;
+        any = any || special > 0;
         const char *end = memchr(rest.at, '>', rest.len < 80 ? rest.len : 80);
         if (!any && end && str_starts(rest, STR("<function="))) {
             at += (size_t)(end + 1 - rest.at);
@@ -158,6 +252,15 @@ static size_t skip_marks(struct str text, size_t at)
         }
     }
     return at;
+}
+
+/* How long the mark is that a text ends with, as <|python_tag|>. */
+static size_t mark_before(struct str text)
+{
+    for (size_t len = 4; len <= text.len && len < 48; len++)
+        if (text.at[text.len - len] == '<' && codecall_mark(str_skip(text, text.len - len)) == len)
+            return len;
+    return 0;
 }
 
 /* Back from a call to what was said before its marks. */
@@ -172,6 +275,10 @@ static size_t drop_marks(struct str text, size_t end)
             any = str_ends(before, str_of(opening[i]));
             end -= any ? strlen(opening[i]) : 0;
         }
+        size_t special = any ? 0 : mark_before(before);
+        size_t words = any || special > 0 ? 0 : end - codecall_before(text, end);
+        end -= special + words;
+        any = any || special + words > 0;
         if (!any && name.len > 0) {
             end = (size_t)(name.at - text.at) - strlen("<function=");
             any = true;

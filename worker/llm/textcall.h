@@ -2,8 +2,10 @@
  * API's own way; small models and many templates do. Pure.
  *
  * Read are JSON objects with a name and arguments as models are trained to write them: bare, in a
- * list, between tags (<tool_call>, <function=NAME>, [TOOL_CALLS], <|python_tag|>) or fences. Calls
- * are the end of what is said: what goes on behind them is an answer that shows a call. */
+ * list, between tags (<tool_call>, <function=NAME>, [TOOL_CALLS], <|python_tag|>) or fences; calls
+ * in tags (tagcall.h) and as code (codecall.h). Calls are the end of what is said: what goes on
+ * behind them is an answer that shows a call. Whether a tool has that name is for the reader to
+ * say. */
 #ifndef WORKER_LLM_TEXTCALL_H
 #define WORKER_LLM_TEXTCALL_H
 

@@ -224,6 +224,8 @@ static void what_it_writes_is_a_call_an_answer_or_stands_as_it_is(void **state)
     (void)state;
     reads_as("{\"tool\":\"query\",\"arguments\":{\"q\":\"up\"}}", "query {\"q\":\"up\"}");
     reads_as("Sure!\n```json\n{\"tool\": \"query\", \"arguments\": {}}\n```", "query {}");
+    reads_as("{'tool': 'query', 'arguments': {'q': 'up',},}", "query {\"q\":\"up\"}"); /* by hand */
+    reads_as("{\"answer\": \"two\nlines\"}", "two\nlines");
     reads_as("{\"tool\":\"query\",\"arguments\":\"up\"}", "query up"); /* refused when it is run */
     reads_as("{\"answer\":\"All \\\"fine\\\"\"}", "All \"fine\"");
     reads_as("{\"answer\":\"All fine", "All fine"); /* a limit cut it off */

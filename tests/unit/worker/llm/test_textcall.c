@@ -54,6 +54,69 @@ static void calls_are_read_as_models_write_them(void **state)
     }
 }
 
+/* As different models are trained to. */
+static void other_shapes_of_calls_are_read(void **state)
+{
+#define UP "|q {\"query\":\"up\"}"
+#define ARGS "{\"query\":\"up\"}"
+#define BAR "\xef\xbd\x9c"
+    static const char *const cases[][2] = {
+        {"<tool_call>\n<function=q>\n<parameter=query>\nup\n</parameter>\n</function>\n</"
+         "tool_call>",
+         UP},
+        {"<function_calls>\n<invoke name=\"q\">\n<parameter name=\"query\">up &gt; 0</parameter>\n"
+         "</invoke>\n</function_calls>",
+         "|q {\"query\":\"up > 0\"}"},
+        {"Ok.\n<tool_call>\n<name>q</name>\n<arguments>" ARGS "</arguments>\n</tool_call>",
+         "Ok." UP},
+        {"<q>\n<query>up</query>\n</q>", UP},
+        {"<tool_use><tool_name>q</tool_name><parameters><query>up</query></parameters></tool_use>",
+         UP},
+        {"<tool_call>q\n<arg_key>query</arg_key>\n<arg_value>up</arg_value>\n</tool_call>", UP},
+        {"[q(query='up'), r(n=1, b=True)]", UP "|r {\"n\":1,\"b\":true}"},
+        {"Let me see:\n\nq(query=\"up\")", "Let me see:" UP},
+        {"```python\nq(query=\"up\")\n```", UP},
+        {"```tool_code\nprint(default_api.q(query=\"up\"))\n```", UP},
+        {"q(" ARGS ")", UP},
+        {"q " ARGS, UP},
+        {"[TOOL_CALLS]q[ARGS]" ARGS, UP},
+        {"[TOOL_CALLS]q" ARGS, UP},
+        {"<" BAR "tool_calls_begin" BAR "><" BAR "tool_call_begin" BAR ">function<" BAR
+         "tool\xe2\x96\x81sep" BAR ">q\n```json\n" ARGS "\n```<" BAR "tool_call_end" BAR ">",
+         UP},
+        {"Thought: hm\nAction: q\nAction Input: " ARGS "\nObservation: 3 series", "Thought: hm" UP},
+        {"Action: ```json\n[{\"tool_name\": \"q\", \"parameters\": " ARGS "}]\n```", UP},
+        {"{\"action\": \"q\", \"action_input\": " ARGS "}", UP},
+        {"<|tool_call|>[{\"name\":\"q\",\"arguments\":" ARGS "}]", UP},
+        {"<tool_call>{'name': 'q', 'arguments': {'query': 'up',}}</tool_call>", UP},
+        {"<tool_call>{\"name\": \"q\", \"arguments\": " ARGS "}}</tool_call>", UP},
+        {"{\"q\": " ARGS "}", UP},
+        {"{\"tool_calls\":[{\"function\":{\"name\":\"q\",\"arguments\":" ARGS "}}]}", UP},
+        {"<|tool_call_begin|>functions.q:0<|tool_call_argument_begin|>" ARGS "<|tool_call_end|>",
+         UP},
+        {"<|python_tag|>q.call(query=\"up\")", UP},
+        {"{\"name\": \"q\", \"input\": " ARGS "}", UP},
+        {"{\"tool\": \"q\", \"query\": \"up\"}", UP},
+        {"<|channel|>commentary to=functions.q <|constrain|>json<|message|>" ARGS "<|call|>", UP},
+        {"call:q{query:\"up\"}", UP},
+        {">>>q\n" ARGS, UP},
+        {"<tool_call>\nq(query=\"up\")\n</tool_call>", UP},
+        {"<tool_call>"
+         "{\"name\":\"q\",\"arguments\":{\"query\":\"sum(\nup)\"}}</tool_call>",
+         "|q {\"query\":\"sum(\\nup)\"}"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct textcalls c;
+        char out[512];
+        textcalls_read(&c, str_of(cases[i][0]));
+        write(&c, str_of(cases[i][0]), out, sizeof(out));
+        if (strcmp(out, cases[i][1]) != 0)
+            fail_msg("%s: %s", cases[i][0], out);
+        textcalls_free(&c);
+    }
+}
+
 static void what_only_shows_a_call_is_none(void **state)
 {
     static const char *const cases[] = {
@@ -72,6 +135,26 @@ static void what_only_shows_a_call_is_none(void **state)
         "<function=>{\"a\":1}",
         "<function=q {\"a\":1}",
         "{\"name\":\"q\",\"arguments\":{}",
+        "You can run q(query=\"up\") to see it.",
+        "Run q(query=\"up\")",
+        "`q(query=\"up\")`",
+        "q(query=\"up\") gives 4 series.",
+        "Use q with {\"query\":\"up\"}.",
+        "4 targets (see: q())",
+        "rate(x[5m])",
+        "sum(up)",
+        "q(up)",
+        "q(query=up)",
+        "q(query=\"up\"",
+        "q(query=\"up\", query=\"down\")",
+        "```promql\nsum by (job) (rate(x[5m]))\n```",
+        "<b>up</b>",
+        "<query>up</query>",
+        "<q><query>up</q>",
+        "<q><query>up</query></p>",
+        "<q><query>up</query><query>down</query></q>",
+        "<function=q><parameter=query>up</function>",
+        "<tool_call>q</tool_call> is what it said",
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -85,7 +168,7 @@ static void what_only_shows_a_call_is_none(void **state)
 
 static void any_text_is_taken(void **state)
 {
-    static const char bytes[] = "{}[]\"\\:,<>/=`\n name tool arguments q 1 \xff";
+    static const char bytes[] = "{}[]()\"'\\:,<>/=`|\n name tool arguments q 1 \xff";
     (void)state;
     char text[64];
     unsigned seed = 7;
@@ -127,12 +210,23 @@ static void long_text_takes_no_time(void **state)
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
     assert_int_equal(c.count, 0);
     assert_true(end.tv_sec - begin.tv_sec < 2);
+    static const char *const again[] = {"<a>", "a(b=\"\n", "a\n", "[a(", "<a>b</b>", "{a:{", "(' "};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begin);
+    for (size_t i = 0; i < sizeof(again) / sizeof(again[0]); i++) {
+        for (buf_clear(&b); b.len < 60 << 10;)
+            buf_puts(&b, again[i]);
+        textcalls_read(&c, buf_str(&b));
+        assert_int_equal(c.count, 0);
+    }
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
+    assert_true(end.tv_sec - begin.tv_sec < 2);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calls_are_read_as_models_write_them),
+        cmocka_unit_test(other_shapes_of_calls_are_read),
         cmocka_unit_test(what_only_shows_a_call_is_none),
         cmocka_unit_test(any_text_is_taken),
         cmocka_unit_test(long_text_takes_no_time),
