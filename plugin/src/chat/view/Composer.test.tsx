@@ -41,12 +41,16 @@ it.each([{}, { ctrlKey: true }, { metaKey: true }])('sends by Enter with %j', (k
   expect(box.value).toBe('');
 });
 
-it.each([{ shiftKey: true }, { isComposing: true }])('writes on by Enter with %j', (keys) => {
-  const box = show();
-  write(box, 'why?');
-  expect(fireEvent.keyDown(box, { key: 'Enter', ...keys })).toBe(true);
-  expect(onSend).not.toHaveBeenCalled();
-});
+// Safari ends a word that is composed before it tells of the Enter that ended it.
+it.each([{ shiftKey: true }, { isComposing: true }, { keyCode: 229 }])(
+  'writes on by Enter with %j',
+  (keys) => {
+    const box = show();
+    write(box, 'why?');
+    expect(fireEvent.keyDown(box, { key: 'Enter', ...keys })).toBe(true);
+    expect(onSend).not.toHaveBeenCalled();
+  },
+);
 
 it('sends nothing that is empty, too long, or while an answer is written', () => {
   const box = show();

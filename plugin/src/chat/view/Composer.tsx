@@ -9,6 +9,7 @@ import { t } from '../../i18n/i18n';
 import { readTab, tabKey, writeTab } from '../store/tab';
 import { Offer, Token, replaced, tokenAt } from './commands';
 import { Completion, optionId } from './Completion';
+import { isComposing } from './composing';
 import type { Pasted } from './pasted';
 import { Completions } from './useCompletion';
 
@@ -229,7 +230,7 @@ function useAsking(props: ComposerProps, { text, clear }: Draft, completing: Com
       clear();
     },
     onKeyDown: (event) => {
-      if (event.nativeEvent.isComposing || completing.onKey(event)) return;
+      if (isComposing(event) || completing.onKey(event)) return;
       if (event.key === 'Escape' && busy) {
         event.stopPropagation(); // it does not close what the chat is in, too
         if (!stopping) onStop();
@@ -238,7 +239,6 @@ function useAsking(props: ComposerProps, { text, clear }: Draft, completing: Com
         event.preventDefault();
         onEditLast();
       }
-      // Enter that ends the writing of a Chinese or Japanese word does not send.
       if (event.key !== 'Enter' || event.shiftKey) return;
       event.preventDefault();
       send();

@@ -27,6 +27,7 @@ import { KeyboardEvent, ReactElement, ReactNode, memo, useMemo, useState } from 
 
 import { Answer } from './Answer';
 import { Boundary } from './Boundary';
+import { isComposing } from './composing';
 import { Versions } from './Versions';
 import { useBusy, useChat } from '../store/context';
 import { CopyButton } from './CopyButton';
@@ -63,11 +64,12 @@ function QuestionEditor(props: {
     if (text.trim() !== '') props.onSend(text);
   };
   const onKeyDown = (event: KeyboardEvent): void => {
+    if (isComposing(event)) return;
     if (event.key === 'Escape') {
       event.stopPropagation(); // it does not close what the chat is in, too
       props.onCancel();
     }
-    if (event.key === 'Enter' && !event.shiftKey && !event.nativeEvent.isComposing) {
+    if (event.key === 'Enter' && !event.shiftKey) {
       event.preventDefault();
       send();
     }

@@ -99,3 +99,16 @@ it('is left at its end by who goes up, not by what grows before a scroll is repo
   scrolledTo(800);
   expect(away()).toBe(false);
 });
+
+it('is edited on while a Chinese or Japanese word is composed', async () => {
+  vi.stubGlobal('IntersectionObserver', undefined);
+  show();
+  await pass();
+  fireEvent.click(screen.getAllByRole('button', { name: 'Edit and ask again' }).at(-1)!);
+  const editor = screen.getByRole('textbox', { name: 'Edit the question' });
+  for (const key of ['Escape', 'Enter']) fireEvent.keyDown(editor, { key, isComposing: true });
+  fireEvent.keyDown(editor, { key: 'Enter', keyCode: 229 });
+  expect(screen.getByRole('textbox', { name: 'Edit the question' })).toBe(editor);
+  fireEvent.keyDown(editor, { key: 'Escape' });
+  expect(screen.queryByRole('textbox', { name: 'Edit the question' })).toBeNull();
+});
