@@ -11,6 +11,10 @@ describe('what is being written', () => {
     ['look at @', 'mention', ''],
     ['look at @node_cp', 'mention', 'node_cp'],
     ['@a', 'mention', 'a'],
+    ['@Übersicht', 'mention', 'Übersicht'],
+    ['@ディスク', 'mention', 'ディスク'],
+    ['查看@node_cp', 'mention', 'node_cp'],
+    ['(@node_cp', 'mention', 'node_cp'],
   ])('%j is a %s', (text, kind, word) => {
     expect(tokenAt(text, text.length)).toMatchObject({ kind, word });
   });
@@ -20,6 +24,9 @@ describe('what is being written', () => {
     'a / b',
     'a/b',
     'me@example.org',
+    'zoë@example',
+    'me.2@example',
+    '@@@ b',
     '/new x',
     '/nothing x',
     'one\n/model',

@@ -27,6 +27,10 @@ export interface Token {
   readonly end: number;
 }
 
+/** Names are in any language; Chinese and Japanese have no space before the sign. An address of mail has a letter. */
+const MENTION =
+  /(?<![\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}\p{N}_.+-])@([\p{L}\p{M}\p{N}_:./-]{0,60})$/u;
+
 function isCommand(word: string): word is CommandName {
   return (COMMANDS as readonly string[]).includes(word);
 }
@@ -39,7 +43,7 @@ export function tokenAt(text: string, caret: number): Token | undefined {
   const [, name = '', value] = /^\/([a-z]+) (\S*)$/i.exec(before) ?? [];
   if (value !== undefined && isCommand(name) && (name === 'datasource' || name === 'model'))
     return { kind: 'value', command: name, word: value, start: name.length + 2, end: caret };
-  const [, mention] = /(?:^|\s)@([\w:./-]{0,60})$/.exec(before) ?? [];
+  const [, mention] = MENTION.exec(before) ?? [];
   if (mention === undefined) return undefined;
   return { kind: 'mention', word: mention, start: caret - mention.length - 1, end: caret };
 }
