@@ -92,6 +92,22 @@ export function keyTests(the: () => World): void {
     await last(page).getByText('It is explained.').waitFor();
     await idle(page);
     expect(await box.inputValue()).toBe('');
+    // As long as Grafana's are: its looks stay here, its panels' queries go.
+    world.stack.model.when('panels of this Grafana', () => ['It is taken over.']);
+    const panels = Array.from({ length: 60 }, (_, i) => ({
+      title: `P${i}`,
+      targets: [{ expr: `rate(x{a="${i}"}[5m])` }],
+      options: 'x'.repeat(2_000),
+    }));
+    const board = JSON.stringify({ title: 'Node', schemaVersion: 39, panels });
+    await page.evaluate((text) => navigator.clipboard.writeText(text), board);
+    await box.press('Control+v');
+    await hint.getByText('This is a dashboard of Grafana. It is long').waitFor();
+    expect(await page.getByText('too long').count()).toBe(0);
+    await hint.getByRole('button', { name: 'Make a dashboard of it here' }).click();
+    await last(page).getByText('It is taken over.').waitFor();
+    await idle(page);
+    expect(world.stack.model.prompts.at(-1)?.messages.at(-1)?.text).toContain('rate(x{a=\\"59\\"}[5m])');
   });
 
   it('has code with its language; a query is drawn where it stands', async () => {

@@ -110,6 +110,7 @@ export const de: Words = {
   'pasted.logql': 'Das ist LogQL.',
   'pasted.alert': 'Das ist ein Alarm.',
   'pasted.grafana': 'Das ist ein Dashboard von Grafana.',
+  'pasted.short': 'Es ist lang: Seine Variablen und die Abfragen seiner Panels gehen mit.',
   'pasted.promql.do': 'Ausführen und erklären',
   'pasted.logql.do': 'Ausführen und erklären',
   'pasted.alert.do': 'Untersuchen',

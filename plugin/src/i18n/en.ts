@@ -120,6 +120,7 @@ export const en = {
   'pasted.logql': 'This is LogQL.',
   'pasted.alert': 'This is an alert.',
   'pasted.grafana': 'This is a dashboard of Grafana.',
+  'pasted.short': "It is long: its variables and its panels' queries go along.",
   'pasted.promql.do': 'Run and explain it',
   'pasted.logql.do': 'Run and explain it',
   'pasted.alert.do': 'Investigate it',

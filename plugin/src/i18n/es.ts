@@ -119,6 +119,7 @@ export const es: Words = {
   'pasted.logql': 'Esto es LogQL.',
   'pasted.alert': 'Esto es una alerta.',
   'pasted.grafana': 'Esto es un panel de control de Grafana.',
+  'pasted.short': 'Es largo: se envían sus variables y las consultas de sus paneles.',
   'pasted.promql.do': 'Ejecutar y explicar',
   'pasted.logql.do': 'Ejecutar y explicar',
   'pasted.alert.do': 'Investigar',

@@ -101,6 +101,7 @@ export const ja: Words = {
   'pasted.logql': 'これは LogQL です。',
   'pasted.alert': 'これはアラートです。',
   'pasted.grafana': 'これは Grafana のダッシュボードです。',
+  'pasted.short': '長いため、変数とパネルのクエリだけを送ります。',
   'pasted.promql.do': '実行して説明',
   'pasted.logql.do': '実行して説明',
   'pasted.alert.do': '調査する',

@@ -101,6 +101,7 @@ export const zh: Words = {
   'pasted.logql': '这是 LogQL。',
   'pasted.alert': '这是一条告警。',
   'pasted.grafana': '这是 Grafana 的仪表板。',
+  'pasted.short': '内容较长：只发送变量和各面板的查询。',
   'pasted.promql.do': '运行并解释',
   'pasted.logql.do': '运行并解释',
   'pasted.alert.do': '调查',

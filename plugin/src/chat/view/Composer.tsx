@@ -128,7 +128,8 @@ function useOffers(props: ComposerProps, text: string, setText: (text: string) =
 }
 
 /** What was pasted, and what one mostly wants to know of such a thing. */
-function PastedHint({ kind, onAsk }: { kind: Pasted; onAsk: () => void }): ReactElement {
+function PastedHint(props: { kind: Pasted; short: boolean; onAsk: () => void }): ReactElement {
+  const { kind, short, onAsk } = props;
   return (
     <Alert
       severity="info"
@@ -141,7 +142,7 @@ function PastedHint({ kind, onAsk }: { kind: Pasted; onAsk: () => void }): React
         </Button>
       }
     >
-      {t(`pasted.${kind}`)}
+      {t(`pasted.${kind}`)} {short && t('pasted.short')}
     </Alert>
   );
 }
@@ -152,6 +153,24 @@ const FENCE: Readonly<Record<Pasted, string>> = {
   alert: 'json',
   grafana: 'json',
 };
+
+/** Room for what is asked about it. */
+const PASTED_CHARS_MAX = QUESTION_CHARS_MAX - 500;
+
+/** With what was pasted as code, whatever stands in it. */
+async function questionOf(kind: Pasted, text: string): Promise<string> {
+  const code =
+    text.length <= PASTED_CHARS_MAX ? text : (await import('./pasted')).shortened(text, PASTED_CHARS_MAX);
+  const longest = Math.max(2, ...[...code.matchAll(/`+/g)].map(([ticks]) => ticks.length));
+  const fence = '`'.repeat(longest + 1);
+  const language = kind === 'alert' && !/^[[{]/.test(code) ? 'yaml' : FENCE[kind];
+  return `${t(`pasted.${kind}.ask`)}\n\n${fence}${language}\n${code}\n${fence}`;
+}
+
+/** What is too long to be sent as it is, and is not once it was shortened. */
+function isTooLong(text: string, pasted: Pasted | undefined): boolean {
+  return text.length > QUESTION_CHARS_MAX && pasted !== 'grafana';
+}
 
 function SendButton(props: ComposerProps & { canSend: boolean; onSendNow: () => void }): ReactElement {
   const { busy, stopping, blocked, canSend, onSendNow, onStop } = props;
@@ -226,8 +245,8 @@ function useAsking(props: ComposerProps, { text, clear }: Draft, completing: Com
     send,
     askPasted: (kind) => {
       if (!canAsk) return;
-      onSend(`${t(`pasted.${kind}.ask`)}\n\n\`\`\`${FENCE[kind]}\n${text.trim()}\n\`\`\``);
       clear();
+      void questionOf(kind, text.trim()).then(onSend);
     },
     onKeyDown: (event) => {
       if (isComposing(event) || completing.onKey(event)) return;
@@ -278,7 +297,7 @@ function Question(props: QuestionProps): ReactElement {
       placeholder={t('composer.placeholder')}
       value={text}
       inputRef={inputRef}
-      error={text.length > QUESTION_CHARS_MAX}
+      error={isTooLong(text, pasted)}
       slotProps={{
         input: { disableUnderline: true },
         htmlInput: {
@@ -328,7 +347,9 @@ export function Composer(props: ComposerProps): ReactElement {
       }}
     >
       {offers.length > 0 && <Completion id={listId} offers={offers} at={at} onChoose={take} />}
-      {pasted !== undefined && <PastedHint kind={pasted} onAsk={() => askPasted(pasted)} />}
+      {pasted !== undefined && (
+        <PastedHint kind={pasted} short={text.length > PASTED_CHARS_MAX} onAsk={() => askPasted(pasted)} />
+      )}
       <Stack direction="row" alignItems="end" gap={1}>
         <Question {...{ compact, inputRef, draft, completing, helpId, listId, onKeyDown }} />
         <SendButton {...props} canSend={canSend} onSendNow={send} />
@@ -337,7 +358,7 @@ export function Composer(props: ComposerProps): ReactElement {
         {children}
         <Box sx={{ flexGrow: 1 }} />
         <Typography id={helpId} variant="caption" color="text.secondary">
-          {text.length > QUESTION_CHARS_MAX
+          {isTooLong(text, pasted)
             ? t('composer.tooLong', { count: text.length - QUESTION_CHARS_MAX })
             : !compact && t('composer.keys')}
         </Typography>
