@@ -33,4 +33,31 @@ export function narrowTests(the: () => World): void {
     }
     expect(wide).toEqual([]);
   });
+
+  it.each(['en-US', 'de-DE', 'es-ES'])('shows all of the page, and words whole: %s', async (locale) => {
+    const world = the();
+    const words = ['node-exporter', 'prometheus', 'kubernetes', 'availability', 'milliseconds', 'configured'];
+    world.stack.model.when('wide table', () => [
+      `| ${words.join(' | ')} |\n|${'---|'.repeat(words.length)}\n| ${words.join(' | ')} |\n\nThat is all.`,
+    ]);
+    const { page } = await world.come('demo', { width: 390, height: 844, locale });
+    const log = page.getByTestId('messages');
+    const heading = log.getByRole('heading').first();
+    await heading.waitFor();
+    await expect.poll(async () => (await log.getByRole('button').count()) > 2).toBe(true);
+    await page.waitForFunction(() => document.getAnimations().length === 0);
+    const [title, box] = [await heading.boundingBox(), await log.boundingBox()];
+    expect(title?.y ?? 0).toBeGreaterThanOrEqual(box?.y ?? 1e9);
+    const refresh = await page.getByText('Off', { exact: true }).first().boundingBox();
+    expect((refresh?.x ?? 0) + (refresh?.width ?? 1e9)).toBeLessThanOrEqual(390);
+    await world.shot(`narrow-empty-${locale}`);
+    const question = page.locator('textarea:visible').first();
+    await question.fill('A wide table');
+    await question.press('Enter');
+    await last(page).getByText('That is all.').waitFor();
+    const cells = last(page).locator('td');
+    for (const cell of await cells.all()) expect((await cell.boundingBox())?.height).toBeLessThan(50);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
+    await world.shot(`narrow-table-${locale}`);
+  });
 }

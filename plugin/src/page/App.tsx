@@ -92,7 +92,9 @@ function Header({ dark, toggleDark, name, onLeave }: HeaderProps): ReactElement 
       </Tooltip>
       {name !== undefined && (
         <>
-          <Typography noWrap>{name}</Typography>
+          <Typography noWrap sx={{ display: { xs: 'none', sm: 'block' } }}>
+            {name}
+          </Typography>
           <Tooltip title={t('page.signOut')} disableInteractive>
             <IconButton color="inherit" aria-label={t('page.signOut')} onClick={onLeave}>
               <LogoutIcon />

@@ -21,13 +21,19 @@ const Dashboards = lazy(async () => ({ default: (await import('./Dashboards')).D
 const Dashboard = lazy(async () => ({ default: (await import('./Dashboards')).Dashboard }));
 const pluginLoader = remotePluginLoader();
 
+const NARROW_HIDDEN = {
+  position: { xs: 'absolute', sm: 'static' },
+  clipPath: { xs: 'inset(50%)', sm: 'none' },
+};
+
 function Explore(): ReactElement {
   return (
     <Box component="main" sx={{ flexGrow: 1, minWidth: 0 }}>
       <ViewExplore
         datasourceApi={datasourceApi}
         exploreTitleComponent={
-          <Typography variant="h1" sx={{ alignSelf: 'center' }}>
+          // On a telephone the time and the refresh need its room; who does not see has it still.
+          <Typography variant="h1" sx={{ alignSelf: 'center', ...NARROW_HIDDEN }}>
             {t('page.explore')}
           </Typography>
         }

@@ -357,7 +357,13 @@ export function Composer(props: ComposerProps): ReactElement {
       <Stack direction="row" alignItems="center" gap={1} flexWrap="wrap" sx={{ mt: 0.5 }}>
         {children}
         <Box sx={{ flexGrow: 1 }} />
-        <Typography id={helpId} variant="caption" color="text.secondary">
+        <Typography
+          id={helpId}
+          variant="caption"
+          color="text.secondary"
+          // A telephone has none of these keys, and little room.
+          sx={isTooLong(text, pasted) ? undefined : { display: { xs: 'none', sm: 'block' } }}
+        >
           {isTooLong(text, pasted)
             ? t('composer.tooLong', { count: text.length - QUESTION_CHARS_MAX })
             : !compact && t('composer.keys')}

@@ -91,6 +91,11 @@ function textOf(node: ReactNode): string {
   return Array.isArray(node) ? node.map(textOf).join('') : '';
 }
 
+/** Words stay whole, the table is moved sideways instead; one that is far too long is broken all the same. */
+const CELLS = {
+  '& th, & td': { overflowWrap: 'break-word', maxWidth: { xs: '14rem', sm: '36rem' } },
+} as const;
+
 const COMPONENTS: Components = {
   a: ({ href, children }) => <SafeLink href={href}>{children}</SafeLink>,
   img: ({ alt }) => (
@@ -116,7 +121,7 @@ const COMPONENTS: Components = {
   h6: ({ children }) => <Heading>{children}</Heading>,
   table: ({ children }) => (
     <Box sx={{ overflowX: 'auto', my: 1 }} tabIndex={0} role="region" aria-label={t('panel.kind.Table')}>
-      <Table size="small" sx={{ width: 'auto' }}>
+      <Table size="small" sx={{ width: 'auto', ...CELLS }}>
         {children}
       </Table>
     </Box>

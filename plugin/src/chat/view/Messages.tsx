@@ -82,6 +82,7 @@ function useStick(exchanges: readonly Exchange[]): {
     const box = ref.current;
     if (box === null || typeof ResizeObserver === 'undefined') return undefined;
     const observer = new ResizeObserver(() => {
+      if (counted.current === 0) return; // what stands in for messages is read from its top
       if (stick.current) box.scrollTop = box.scrollHeight;
       else if (atEnd(box)) setAway(false); // what is below has become shorter
     });
