@@ -73,6 +73,7 @@ export function answerTests(the: () => World): void {
       () => [
         { tool: 'execute_instant_query', args: { query: `sum(${MEMORY})`, title: 'Memory in use' } },
         { tool: 'execute_instant_query', args: { query: 'topk(3, prometheus_http_requests_total)' } },
+        { tool: 'execute_instant_query', args: { query: 'process_start_time_seconds', unit: 'seconds' } },
       ],
       () => [
         {
@@ -108,6 +109,11 @@ export function answerTests(the: () => World): void {
       await card.scrollIntoViewIfNeeded();
       await card.locator('canvas').first().waitFor();
     }
+    // A moment is a date, and how long ago that is: no count of seconds.
+    const began = cards(page, 'execute_instant_query').nth(2).getByTestId('moments');
+    await began.scrollIntoViewIfNeeded();
+    await began.getByText(String(new Date().getFullYear())).first().waitFor();
+    await began.getByText(/ ago$/).first().waitFor();
     const heat = cards(page, 'execute_range_query');
     await heat.scrollIntoViewIfNeeded();
     await heat.getByTestId('heatmap').locator('canvas').waitFor();

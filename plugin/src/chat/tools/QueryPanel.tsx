@@ -34,6 +34,8 @@ import { useChat } from '../store/context';
 import { t } from '../../i18n/i18n';
 import { bucketGrid } from './buckets';
 import { CallPanel, PanelSettings, definitionOf, isLeastFirst, isSeries, queriesOf } from './panels';
+import { Moments } from './Moments';
+import { momentsOf } from './unixtime';
 import { hasLoneSample, isEmptyResult } from './results';
 import { SERIES_SHOWN, SERIES_SHOWN_SMALL, seriesCount, trimmed } from './trim';
 import { lazily } from '../view/Boundary';
@@ -199,6 +201,12 @@ function Result({ panel, settings, small }: DrawnProps): ReactElement {
     return definitionOf(panel, { ...settings, legend, legendTable, ...(points ? { points } : {}) });
   }, [panel, settings, points, legendTable, small]);
   const grid = useMemo(() => (panel.kind === 'HeatMap' ? bucketGrid(data) : undefined), [panel.kind, data]);
+  // Unless the person, or the model, wants it otherwise.
+  const isPlain = settings.unit === undefined && settings.kind === undefined;
+  const moments = useMemo(
+    () => (isPlain ? momentsOf(data, panel.moment) : undefined),
+    [isPlain, data, panel.moment],
+  );
   if (isEmpty)
     return (
       <Typography variant="body2" color="text.secondary" data-testid="no-data">
@@ -206,6 +214,8 @@ function Result({ panel, settings, small }: DrawnProps): ReactElement {
       </Typography>
     );
   const height = heightOf(panel, small) + (legendTable ? LEGEND_TABLE_PX : 0);
+  if (moments !== undefined)
+    return <Moments moments={moments} label={plain(panel.title)} height={heightOf(panel, small)} />;
   if (grid !== undefined)
     return (
       <Suspense fallback={<Box sx={{ height }} />}>

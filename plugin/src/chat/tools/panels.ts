@@ -15,7 +15,7 @@ import { asList, asObject, asText, parseJson } from '../../api/events';
 import { Call } from '../store/reduce';
 import { t } from '../../i18n/i18n';
 import { titleOfPromQL } from './titles';
-import { unitOfBuckets, unitOfLogQL, unitOfPromQL } from './units';
+import { momentOfPromQL, unitOfBuckets, unitOfLogQL, unitOfPromQL } from './units';
 
 /** HeatMap is ours: Perses's own draws native histograms only, on a linear axis. */
 export type PanelKind = 'TimeSeriesChart' | 'StatChart' | 'BarChart' | 'Table' | 'HeatMap';
@@ -97,6 +97,8 @@ export interface CallPanel {
   readonly description?: string;
   /** What tells its series apart, as Perses takes it; undefined: all of their labels. */
   readonly seriesName?: string;
+  /** Its values are moments: how many milliseconds 1 of them is. */
+  readonly moment?: number;
   /** Its series are the buckets of a histogram. */
   readonly buckets?: boolean;
 }
@@ -194,10 +196,12 @@ function instantKind(query: string, series: number | undefined): PanelKind {
 function instant({ args, result, query, nowMs }: Asked): Drawing {
   const series = Array.isArray(result['series']) ? result['series'].length : undefined;
   const at = timeOf(result['time'] ?? args['time'], nowMs);
+  const moment = momentOfPromQL(query);
   return {
     kind: instantKind(query, series),
     plugin: 'PrometheusTimeSeriesQuery',
     mode: 'instant',
+    ...(moment === undefined ? {} : { moment }),
     timeRange: at && { start: new Date(at.getTime() - 3_600_000), end: at },
   };
 }
@@ -361,7 +365,8 @@ export function settingsOf(
 ): PanelSettings {
   if (panel === undefined) return stored ?? {};
   const { unit } = parseSettings({ unit: asObject(call.args)?.['unit'] }) ?? {};
-  const known = unit ?? unitOf(panel);
+  // A moment is no duration, whatever unit a model gives it.
+  const known = panel.moment === undefined ? (unit ?? unitOf(panel)) : undefined;
   return { ...(known === undefined ? {} : { unit: known }), ...stored };
 }
 

@@ -1,7 +1,7 @@
 import { UNIT_CONFIG } from '@perses-dev/core';
 import { describe, expect, it } from 'vitest';
 
-import { unitOfBuckets, unitOfLogQL, unitOfPromQL } from './units';
+import { momentOfPromQL, unitOfBuckets, unitOfLogQL, unitOfPromQL } from './units';
 
 describe('the unit of a PromQL query', () => {
   it.each([
@@ -124,4 +124,23 @@ it('of buckets is that of what is measured', () => {
   expect(unitOfBuckets('a_size_bytes_bucket')).toBe('bytes');
   expect(unitOfBuckets('a_bucket')).toBeUndefined();
   expect(unitOfBuckets('1')).toBeUndefined();
+});
+
+it.each([
+  ['process_start_time_seconds', 1_000],
+  ['max by (job) (kube_pod_created{job="x"})', 1_000],
+  ['min(probe_ssl_earliest_cert_expiry)', 1_000],
+  ['process_start_time_seconds * 1000', 1],
+  ['go_memstats_last_gc_time_seconds', 1_000],
+  ['node_time_seconds', 1_000],
+  ['timestamp(up)', 1_000],
+  ['time()', 1_000],
+  ['time() - process_start_time_seconds', undefined],
+  ['count(process_start_time_seconds)', undefined],
+  ['rate(process_cpu_seconds_total[5m])', undefined],
+  ['node_cpu_time_seconds', undefined],
+  ['up', undefined],
+  ['', undefined],
+])('%j are moments of %s ms', (query, scale) => {
+  expect(momentOfPromQL(query)).toBe(scale);
 });

@@ -29,7 +29,7 @@ const PLAIN: Dimension = { bytes: 0, seconds: 0, scale: 1 };
 /** How a name ends, without _total, _sum, _bucket: the unit of what it measures. */
 const SUFFIXES: ReadonlyArray<readonly [RegExp, Partial<Dimension>]> = [
   [
-    /(^|_)(timestamp|boot_time|start_time|created|last_reload_success_timestamp)(_seconds)?$/,
+    /(^|_)(timestamp|boot_time|start_time|completion_time|created|mtime|not_(after|before)|cert_expiry|last(_\w+)?_time)(_seconds)?$|^node_time_seconds$/,
     { seconds: 1, moment: true },
   ],
   [/_bytes_per_second$/, { bytes: 1, seconds: -1 }],
@@ -315,6 +315,14 @@ export function unitOfPromQL(query: string): string | undefined {
   const reader: Reader = { text: ({ from, to }) => query.slice(from, to) };
   const of = dimension(reader, parser.parse(query).topNode);
   return of && unitOf(of);
+}
+
+/** Whose values are moments, in Unix time: how many milliseconds 1 of them is. */
+export function momentOfPromQL(query: string): number | undefined {
+  if (query.length > QUERY_CHARS_MAX) return undefined;
+  const reader: Reader = { text: ({ from, to }) => query.slice(from, to) };
+  const of = dimension(reader, parser.parse(query).topNode);
+  return of?.moment === true && of.bytes === 0 && of.seconds === 1 ? of.scale * 1_000 : undefined;
 }
 
 /** Of what a histogram measures, whose buckets a query asks for. */
