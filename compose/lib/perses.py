@@ -122,5 +122,6 @@ def config(
         # Applied at start; a short interval would undo what people edit while it runs.
         "provisioning": {"interval": "8760h", "folders": [provisioning]},
         "plugin": {"path": plugins, "archive_paths": archives},
-        "frontend": {"explorer": {"enable": True}},
+        # time_range: its defaults; Perses's web UI of 0.52 stops without one.
+        "frontend": {"explorer": {"enable": True}, "time_range": {"disable_custom": False}},
     }

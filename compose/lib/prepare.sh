@@ -30,6 +30,22 @@ prepare_c() (
     done
 )
 
+# ui: the folder of the web UI that Perses serves. PERSAI_UI: full (Perses's own), small (a page with its Explore and
+# dashboards, a few minutes sooner there); unset: full, or small where the full one can not be built.
+ui() {
+    case ${PERSAI_UI:-} in
+    small) "$COMPOSE_DIR/perses/web-page" ;;
+    full) "$COMPOSE_DIR/perses/full-ui" ;;
+    '')
+        "$COMPOSE_DIR/perses/full-ui" || {
+            say "Perses is served with a small page instead of its whole web UI."
+            "$COMPOSE_DIR/perses/web-page"
+        }
+        ;;
+    *) die "PERSAI_UI is full or small, not '$PERSAI_UI'" ;;
+    esac
+}
+
 prepare_all() {
     local page
     if [ ! -e "$PERSAI_STATE/.prepared" ]; then
@@ -41,7 +57,7 @@ prepare_all() {
     fi
     packages_install
     PERSAI_PLUGINS_DIR=$("$COMPOSE_DIR/perses/plugins" | tail -n 1)
-    page=$("$COMPOSE_DIR/perses/web-page" | tail -n 1)
+    page=$(ui | tail -n 1)
     PERSAI_PERSES_BIN=$("$COMPOSE_DIR/perses/build" "$page" | tail -n 1)
     prepare_c
     PERSAI_BIN_DIR=$PERSAI_STATE/bin

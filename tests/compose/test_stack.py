@@ -210,6 +210,13 @@ def test_a_second_start_says_that_one_runs(running: Stack) -> None:
     assert running.run("status").returncode == 0
 
 
+@pytest.mark.parametrize("rest", [[], ["ask", "Which targets are up?"], ["prepare"]])
+def test_another_ui_than_the_one_that_runs_is_a_sentence(running: Stack, rest: list[str]) -> None:
+    done = running.run("--small-ui", *rest)
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr == "error: it runs already: first compose/run stop, then it can serve the other UI\n"
+
+
 def test_a_conversation_goes_on_and_a_new_one_can_begin(running: Stack) -> None:
     running.ask()
     before = {s["session_id"]: s["turns"] for s in running.sessions()}

@@ -29,9 +29,12 @@ export async function lastLine(script: string, ...args: readonly string[]): Prom
   return output.trim().split('\n').at(-1) ?? '';
 }
 
+/** What Perses is served with: a small page of ours, or its own web UI. */
+export type Ui = 'web-page' | 'full-ui';
+
 /** What compose/run installs and builds, unless tests/run has done so and says where. */
-async function prepared(): Promise<Record<string, string>> {
-  const page = await lastLine('compose/perses/web-page');
+async function prepared(ui: Ui): Promise<Record<string, string>> {
+  const page = await lastLine(`compose/perses/${ui}`);
   const given = process.env['PERSAI_BIN_DIR'];
   if (given === undefined) await lastLine('compose/run', 'prepare');
   return {
@@ -55,8 +58,8 @@ export class Stack {
     readonly model: ScriptedModel,
   ) {}
 
-  static async start(): Promise<Stack> {
-    const env = await prepared();
+  static async start(ui: Ui): Promise<Stack> {
+    const env = await prepared(ui);
     const model = new ScriptedModel();
     await model.start();
     const folder = join(tmpdir(), `persai-e2e-${randomBytes(4).toString('hex')}`);

@@ -6,7 +6,7 @@ import { Browser, Locator, Page } from 'playwright-core';
 
 import { Visit, VisitOptions, startBrowser, visit } from './browser';
 import { until } from './processes';
-import { Stack } from './stack';
+import { Stack, Ui } from './stack';
 
 export const PERSAI = '/explore?explorer=PersAI-PersAIExplorer';
 
@@ -22,8 +22,8 @@ export class World {
     readonly browser: Browser,
   ) {}
 
-  static async start(): Promise<World> {
-    const stack = await Stack.start();
+  static async start(ui: Ui = 'web-page'): Promise<World> {
+    const stack = await Stack.start(ui);
     try {
       return new World(stack, await startBrowser());
     } catch (error) {
