@@ -52,6 +52,13 @@ it.each([{ shiftKey: true }, { isComposing: true }, { keyCode: 229 }])(
   },
 );
 
+it('sends a command that was written out as what it stands for', () => {
+  const box = show();
+  write(box, '/investigate why it is slow');
+  fireEvent.keyDown(box, { key: 'Enter' });
+  expect(onSend.mock.calls).toEqual([['Investigate, step by step and with a plan: why it is slow']]);
+});
+
 it('sends nothing that is empty, too long, or while an answer is written', () => {
   const box = show();
   for (const text of ['', ' \n', 'x'.repeat(QUESTION_CHARS_MAX + 1)]) {

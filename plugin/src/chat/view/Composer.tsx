@@ -7,7 +7,7 @@ import { KeyboardEvent, ReactElement, ReactNode, RefObject, useEffect, useId, us
 
 import { t } from '../../i18n/i18n';
 import { readTab, tabKey, writeTab } from '../store/tab';
-import { Offer, Token, replaced, tokenAt } from './commands';
+import { Offer, Token, replaced, tokenAt, writtenOut } from './commands';
 import { Completion, optionId } from './Completion';
 import { isComposing } from './composing';
 import type { Pasted } from './pasted';
@@ -237,7 +237,8 @@ function useAsking(props: ComposerProps, { text, clear }: Draft, completing: Com
   const canSend = canAsk && text.trim() !== '' && text.length <= QUESTION_CHARS_MAX;
   const send = (): void => {
     if (!canSend) return;
-    onSend(text);
+    const command = writtenOut(text);
+    onSend(command === undefined ? text : t(`command.${command.command}.text`) + command.rest);
     clear();
   };
   return {

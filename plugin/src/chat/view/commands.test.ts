@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { fitting, replaced, tokenAt } from './commands';
+import { fitting, replaced, tokenAt, writtenOut } from './commands';
 
 describe('what is being written', () => {
   it.each([
@@ -57,4 +57,14 @@ it('puts what was chosen in its place', () => {
     text: 'see node_cpu now',
     caret: 12,
   });
+});
+
+it('knows a command that was written out', () => {
+  expect(writtenOut('/investigate why\nit is slow')).toEqual({
+    command: 'investigate',
+    rest: 'why\nit is slow',
+  });
+  expect(writtenOut(' /Documents  backups ')).toEqual({ command: 'documents', rest: 'backups' });
+  for (const text of ['/investigate', '/investigated x', 'a /investigate b', '/var/log is full', '/model x'])
+    expect(writtenOut(text)).toBeUndefined();
 });

@@ -48,6 +48,15 @@ export function tokenAt(text: string, caret: number): Token | undefined {
   return { kind: 'mention', word: mention, start: caret - mention.length - 1, end: caret };
 }
 
+/** A command that was written out instead of chosen: what it is to be done with. */
+export function writtenOut(
+  text: string,
+): { readonly command: 'investigate' | 'documents'; readonly rest: string } | undefined {
+  const [, name = '', rest = ''] = /^\/(investigate|documents)\s+(\S.*)$/is.exec(text.trim()) ?? [];
+  const command = name.toLowerCase();
+  return command === 'investigate' || command === 'documents' ? { command, rest } : undefined;
+}
+
 const OFFERS_MAX = 8;
 
 /** Those whose label has the word, those that begin with it first. */
