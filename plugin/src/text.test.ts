@@ -1,6 +1,6 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import { fitting, plain, safeLink, shorten, usageText, wellFormed } from './text';
+import { appPath, fitting, plain, safeLink, shorten, usageText, wellFormed } from './text';
 
 describe('safeLink', () => {
   it.each(['https://example.org/a?b#c', 'http://example.org', 'HTTPS://example.org/'])(
@@ -35,6 +35,42 @@ describe('safeLink', () => {
     'blob:https://example.org/x',
   ])('refuses %s', (href) => {
     expect(safeLink(href)).toBeUndefined();
+  });
+});
+
+describe('appPath', () => {
+  const origin = 'https://perses.example';
+
+  beforeEach(() => vi.stubGlobal('location', { origin }));
+  afterEach(() => vi.unstubAllGlobals());
+
+  it.each([
+    ['/projects/p/dashboards/d?var=x#y', '/projects/p/dashboards/d?var=x#y'],
+    ['/explore', '/explore'],
+    [`${origin}/explore?explorer=x`, '/explore?explorer=x'],
+  ])('leads %s to %s', (href, path) => {
+    expect(appPath(href)).toBe(path);
+  });
+
+  it.each([
+    undefined,
+    '',
+    'projects',
+    '/',
+    '/api/v1/projects',
+    '/projectsx',
+    '/proxy/globaldatasources/x',
+    '/projects/../api/v1/x',
+    '/projects/%2e%2e/api/v1/x',
+    '//evil.example/projects',
+    '/\\evil.example/projects',
+    '\\/evil.example/projects',
+    '/projects\n/x',
+    '@evil.example/projects',
+    'https://evil.example/projects',
+    'javascript:/projects',
+  ])('refuses %s', (href) => {
+    expect(appPath(href)).toBeUndefined();
   });
 });
 

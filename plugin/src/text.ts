@@ -50,6 +50,18 @@ export function safeLink(href: string | undefined): URL | undefined {
   }
 }
 
+/** A page of this Perses, its dashboards and Explore, by its path or its whole address: what its app can show without
+ *  being loaded anew. */
+export function appPath(href: string | undefined): string | undefined {
+  const { origin } = globalThis.location ?? {};
+  const url = href?.startsWith('/') === true ? safeLink(`${origin}${href}`) : safeLink(href);
+  if (url === undefined || url.origin !== origin) return undefined;
+  // As the address is once dots and escapes are resolved, not as it was written.
+  return /^\/(?:projects|explore)(?:\/|$)/.test(url.pathname)
+    ? url.pathname + url.search + url.hash
+    : undefined;
+}
+
 /** 12345 → 12k, as the language has it; English with the small k of units. */
 export function rounded(value: number): string {
   const text = value.toLocaleString(locale(), {

@@ -1,6 +1,7 @@
 // The model's markdown. It is untrusted: of HTML only a few tags are drawn, the rest is text; no images, only http(s)
 // links with their host shown. While it streams only its last block is parsed and drawn again.
 import { Box, Link, Table, TableBody, TableCell, TableHead, TableRow, Typography } from '@mui/material';
+import { useRouterContext } from '@perses-dev/plugin-system';
 import InformationIcon from 'mdi-material-ui/InformationOutline';
 import TipIcon from 'mdi-material-ui/LightbulbOutline';
 import ImportantIcon from 'mdi-material-ui/MessageAlertOutline';
@@ -26,7 +27,7 @@ import { splitBlocks } from './blocks';
 import { CodeBlock } from './CodeBlock';
 import { PlainAnswer } from './PlainAnswer';
 import { TAGS, tagsToElements } from './tags';
-import { plain, safeLink } from '../../text';
+import { appPath, plain, safeLink } from '../../text';
 import { t } from '../../i18n/i18n';
 
 /** What markdown itself makes; the rest are TAGS. */
@@ -67,11 +68,30 @@ function FootnoteLink({ id, children }: { id: string; children?: ReactNode }): R
   );
 }
 
+/** To a page of Perses: within the app, unless the person wants another tab. */
+function AppLink({ path, children }: { path: string; children?: ReactNode }): ReactElement {
+  const { navigate } = useRouterContext();
+  return (
+    <Link
+      href={path}
+      onClick={(event) => {
+        if (navigate === undefined || event.metaKey || event.ctrlKey || event.shiftKey) return;
+        event.preventDefault();
+        navigate(path);
+      }}
+    >
+      {children}
+    </Link>
+  );
+}
+
 function SafeLink({ href, children }: { href?: string; children?: ReactNode }): ReactElement {
   const prefix = useContext(Footnotes);
   const url = safeLink(href);
   if (href?.startsWith(`#${prefix}`) === true)
     return <FootnoteLink id={href.slice(1)}>{children}</FootnoteLink>;
+  const path = appPath(href);
+  if (path !== undefined) return <AppLink path={path}>{children}</AppLink>;
   if (url === undefined) return <>{children}</>;
   return (
     <>
