@@ -5,6 +5,7 @@ import { ModelInfo } from '../../api/client';
 import { PersesApi } from '../../api/perses';
 import { Conversation, SendOptions } from './conversation';
 import { ConversationInfo, ConversationState } from './state';
+import type { Source } from '../../datasource/sources';
 import { Draft, DraftBoard } from '../tools/drafts';
 
 export interface ChatContextValue {
@@ -15,6 +16,8 @@ export interface ChatContextValue {
   readonly sendOptions: () => SendOptions | undefined;
   /** It is another person's, and can only be read. */
   readonly readOnly?: boolean;
+  /** The datasources that can be asked, those that are picked first; undefined: it isn't known. */
+  readonly sources?: readonly Source[];
   /** The models that can be asked. */
   readonly models?: readonly ModelInfo[];
   /** Opens the dialog that writes panels into a dashboard, or makes the proposed one. */

@@ -206,9 +206,11 @@ export function Chat(props: ChatProps): ReactElement {
   const onRenamed = (id: string): void => {
     if (id === info.sessionId) void conversation.refresh();
   };
+  const { picked } = question;
+  const sources = useMemo(() => [...new Set([...picked, ...props.sources])], [picked, props.sources]);
   const context = useMemo(
-    (): ChatContextValue => ({ conversation, perses, sendOptions, addToDashboard, models }),
-    [conversation, perses, sendOptions, addToDashboard, models],
+    (): ChatContextValue => ({ conversation, perses, sendOptions, addToDashboard, models, sources }),
+    [conversation, perses, sendOptions, addToDashboard, models, sources],
   );
   return (
     <ChatContext.Provider value={context}>

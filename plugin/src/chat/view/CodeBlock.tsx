@@ -16,19 +16,19 @@ import { partsOf } from './colours';
 const PROMQL = new Set(['promql', 'prometheus']);
 const LOGQL = new Set(['logql', 'loki']);
 
-/** The query as a panel over the time of the page, at the datasource that is asked first. */
+/** The query as a panel over the time of the page, at the first datasource that understands it; undefined: there is
+ *  none. */
 function usePanel(code: string, language: string): CallPanel | undefined {
   const chat = useOptionalChat();
-  const path = chat?.sendOptions()?.datasourcePath ?? '';
+  const sources = chat?.sources;
+  const product = LOGQL.has(language) ? 'Loki' : 'Prometheus';
   return useMemo(() => {
     if (!PROMQL.has(language) && !LOGQL.has(language)) return undefined;
     if (chat === undefined || code.trim() === '' || code.trim().includes('\n\n')) return undefined;
-    return panelOfQuery(
-      code.trim(),
-      PROMQL.has(language) ? datasourceOf(path) : undefined,
-      LOGQL.has(language),
-    );
-  }, [code, language, path, chat]);
+    const source = sources?.find((one) => one.product === product);
+    if (sources !== undefined && source === undefined) return undefined;
+    return panelOfQuery(code.trim(), datasourceOf(source?.path ?? ''), LOGQL.has(language));
+  }, [code, language, product, sources, chat]);
 }
 
 function Drawing({ panel }: { panel: CallPanel }): ReactElement {
