@@ -1,4 +1,5 @@
 // The keyboard, what is completed and recognised, code in answers, and why one waits.
+import { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
 
 import { World, ask, idle, last } from './lib/world';
@@ -20,16 +21,22 @@ export function keyTests(the: () => World): void {
       .getByTestId('wait-time')
       .getByText(/for \d+ s/)
       .waitFor();
+    let comer: Page | undefined;
     const thaw = world.stack.freeze('gateway');
     try {
       await status.getByText('PersAI does not answer').waitFor({ timeout: 15_000 });
       await page.getByRole('button', { name: 'Stop waiting' }).waitFor();
       await world.shot('frozen');
       expect(await seriousFindings(page)).toEqual([]);
+      // Who comes meanwhile is told, too.
+      const other = await world.comeToo('demo', page.url());
+      await other.page.getByRole('heading', { name: 'PersAI does not answer' }).waitFor({ timeout: 10_000 });
+      comer = other.page;
     } finally {
       thaw();
     }
     open();
+    await comer?.getByRole('textbox', { name: 'Question' }).waitFor();
     await last(page).getByText('At last.').waitFor();
     await idle(page);
   });
@@ -114,18 +121,25 @@ export function keyTests(the: () => World): void {
     const world = the();
     const query = 'sum by (job) (up)';
     world.stack.model.when('code', () => [
-      `Use this:\n\n\`\`\`promql\n${query}\n\`\`\`\n\n\`\`\`yaml\ngroups:\n  - name: x\n\`\`\`\n`,
+      `Use this:\n\n\`\`\`promql\n${query}\n\`\`\`\n\n\`\`\`yaml\ngroups:\n  - name: x\n\`\`\`\n\n`,
+      '```logql\n{app="x"}\n```\n\nIt is in [the projects](/projects), not in [the API](/api/v1/projects).',
     ]);
     const { page, errors } = await world.come();
     await ask(page, 'Show me code');
     await last(page).getByText('promql', { exact: true }).waitFor();
     await last(page).getByText('yaml', { exact: true }).waitFor();
     await idle(page);
-    await last(page).getByRole('link', { name: 'Open in Explore' }).waitFor();
+    // Nothing here could draw the lines.
+    expect(await last(page).getByRole('link', { name: 'Open in Explore' }).count()).toBe(1);
     await last(page).getByRole('button', { name: 'Draw here' }).click();
     await last(page).getByTestId('query-panel').locator('canvas').first().waitFor();
     await world.shot('code');
     expect(await seriousFindings(page)).toEqual([]);
+    expect(await last(page).getByRole('link', { name: 'the API' }).count()).toBe(0);
+    await page.evaluate(() => Object.assign(window, { stayed: true }));
+    await last(page).getByRole('link', { name: 'the projects' }).click();
+    await page.waitForURL('**/projects');
+    expect(await page.evaluate(() => 'stayed' in window)).toBe(true);
     expect(errors).toEqual([]);
   });
 }

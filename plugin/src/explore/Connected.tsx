@@ -7,7 +7,7 @@ import {
   useListDatasourceSelectItems,
 } from '@perses-dev/plugin-system';
 import { useQuery } from '@tanstack/react-query';
-import { ReactElement, ReactNode, Suspense, useCallback, useMemo, useState } from 'react';
+import { ReactElement, ReactNode, Suspense, useCallback, useEffect, useMemo, useState } from 'react';
 
 import { ApiError, GatewayClient } from '../api/client';
 import { createPersesApi } from '../api/perses';
@@ -49,6 +49,19 @@ function Loading(): ReactElement {
   );
 }
 
+/** Nobody looks at a wheel for longer without being told why. */
+const PATIENCE_MS = 4_000;
+
+function useTooLong(waiting: boolean): boolean {
+  const [tooLong, setTooLong] = useState(false);
+  useEffect(() => {
+    if (!waiting) return undefined;
+    const timer = setTimeout(() => setTooLong(true), PATIENCE_MS);
+    return () => clearTimeout(timer);
+  }, [waiting]);
+  return waiting && tooLong;
+}
+
 /** Asks the gateway something harmless first: what is wrong is better said on a page of its own. */
 function Reachable(props: { client: GatewayClient; name: string; children: ReactNode }): ReactElement {
   const { client, name, children } = props;
@@ -59,6 +72,9 @@ function Reachable(props: { client: GatewayClient; name: string; children: React
     retry: (count, error) => error instanceof ApiError && error.transient && count < 2,
     refetchOnWindowFocus: (query) => query.state.status === 'error',
   });
+  const tooLong = useTooLong(models.isLoading);
+  // It is asked still, and goes on by itself once it answers.
+  if (tooLong) return <Help problem={{ code: 'unreachable', message: '' }} />;
   if (models.isLoading) return <Loading />;
   // Once it has been reached, a gateway that is away for a while is the chat's to tell.
   if (models.data === undefined)
