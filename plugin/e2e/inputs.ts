@@ -79,6 +79,7 @@ export function inputTests(the: () => World): void {
           args: { query: 'vector(1) unless vector(time() % 60) >= 15', start: 'now-30m', step: '15s' },
         },
         { tool: 'execute_range_query', args: { query: 'up == 7', start: 'now-30m', step: '15s' } },
+        { tool: 'execute_range_query', args: { query: '0 / 0 * up', start: 'now-30m', step: '15s' } },
         {
           tool: 'execute_instant_query',
           args: { query: 'sort(topk(5, prometheus_http_requests_total))', kind: 'Table' },
@@ -97,11 +98,13 @@ export function inputTests(the: () => World): void {
     await panels.nth(1).scrollIntoViewIfNeeded();
     await panels.nth(1).getByText('No data', { exact: true }).waitFor();
     expect((await panels.nth(1).boundingBox())?.height).toBeLessThan(40);
-    await world.shot('gaps');
     await panels.nth(2).scrollIntoViewIfNeeded();
+    await panels.nth(2).getByText('Nothing to draw').waitFor();
+    await world.shot('gaps');
+    await panels.nth(3).scrollIntoViewIfNeeded();
     const numbers = async (): Promise<readonly number[]> => {
       const cells = await panels
-        .nth(2)
+        .nth(3)
         .locator('tbody td:first-child, [role=cell]:first-child')
         .allInnerTexts();
       const texts = cells.map((text) => text.replaceAll(/[^\d.]/g, '')).filter((text) => text !== '');

@@ -25,6 +25,7 @@ export const de: Words = {
   'panel.copyQuery': 'Abfrage kopieren',
   'panel.otherTime': 'Über einen anderen Zeitraum zeigen',
   'panel.how': 'Darstellung',
+  'panel.noNumber': 'Nichts zu zeichnen: Kein Wert ist eine Zahl (NaN, ∞)',
   'panel.noData': 'Keine Daten',
   'panel.series_one': '{{shown}} von {{count}} Reihe',
   'panel.series_other': '{{shown}} von {{count}} Reihen',

@@ -24,6 +24,7 @@ export const en = {
   'panel.copyQuery': 'Copy the query',
   'panel.otherTime': 'Show over another time range',
   'panel.how': 'How it is drawn',
+  'panel.noNumber': 'Nothing to draw: no value is a number (NaN, ∞)',
   'panel.noData': 'No data',
   'panel.series_one': '{{shown}} of {{count}} series',
   'panel.series_other': '{{shown}} of {{count}} series',

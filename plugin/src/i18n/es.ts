@@ -25,6 +25,7 @@ export const es: Words = {
   'panel.copyQuery': 'Copiar la consulta',
   'panel.otherTime': 'Mostrar en otro intervalo de tiempo',
   'panel.how': 'Cómo se dibuja',
+  'panel.noNumber': 'Nada que dibujar: ningún valor es un número (NaN, ∞)',
   'panel.noData': 'Sin datos',
   'panel.series_one': '{{shown}} de {{count}} serie',
   'panel.series_other': '{{shown}} de {{count}} series',

@@ -25,6 +25,7 @@ export const ja: Words = {
   'panel.copyQuery': 'クエリをコピー',
   'panel.otherTime': '別の期間で表示',
   'panel.how': '表示の設定',
+  'panel.noNumber': '描画できる値がありません（NaN、∞ のみ）',
   'panel.noData': 'データなし',
   'panel.series_other': '{{count}} 系列中 {{shown}} 系列',
   'panel.showAll': 'すべて表示',

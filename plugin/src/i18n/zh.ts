@@ -25,6 +25,7 @@ export const zh: Words = {
   'panel.copyQuery': '复制查询',
   'panel.otherTime': '显示其他时间范围',
   'panel.how': '显示设置',
+  'panel.noNumber': '没有可绘制的值（均为 NaN 或 ∞）',
   'panel.noData': '无数据',
   'panel.series_other': '{{count}} 个序列中的 {{shown}} 个',
   'panel.showAll': '显示全部',

@@ -36,7 +36,7 @@ import { bucketGrid } from './buckets';
 import { CallPanel, PanelSettings, definitionOf, isLeastFirst, isSeries, queriesOf } from './panels';
 import { Moments } from './Moments';
 import { momentsOf } from './unixtime';
-import { hasLoneSample, isEmptyResult } from './results';
+import { hasLoneSample, hasNoNumber, isEmptyResult } from './results';
 import { SERIES_SHOWN, SERIES_SHOWN_SMALL, seriesCount, trimmed } from './trim';
 import { lazily } from '../view/Boundary';
 import { plain } from '../../text';
@@ -207,10 +207,13 @@ function Result({ panel, settings, small }: DrawnProps): ReactElement {
     () => (isPlain ? momentsOf(data, panel.moment) : undefined),
     [isPlain, data, panel.moment],
   );
-  if (isEmpty)
+  // A table and a number say what it is instead.
+  const isChart = panel.kind === 'TimeSeriesChart' || panel.kind === 'BarChart';
+  const isBlank = isChart && !isFetching && hasNoNumber(data);
+  if (isEmpty || isBlank)
     return (
       <Typography variant="body2" color="text.secondary" data-testid="no-data">
-        {t('panel.noData')}
+        {t(isEmpty ? 'panel.noData' : 'panel.noNumber')}
       </Typography>
     );
   const height = heightOf(panel, small) + (legendTable ? LEGEND_TABLE_PX : 0);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { hasLoneSample, isEmptyResult } from './results';
+import { hasLoneSample, hasNoNumber, isEmptyResult } from './results';
 
 const series = (...values: unknown[]): unknown => ({ name: 'x', values });
 
@@ -48,4 +48,21 @@ describe('hasLoneSample', () => {
     { series: [series([0, 1], [10, 2])] },
     { stepMs: 10, series: [series(...Array.from({ length: 20_001 }, (_, i) => [i * 100, 1]))] },
   ])('sees none in %#', (data) => expect(hasLoneSample(data)).toBe(false));
+});
+
+describe('hasNoNumber', () => {
+  it.each([
+    { series: [series([0, NaN], [1, null])] },
+    { series: [series([0, Infinity]), series([0, -Infinity])] },
+    { series: [series()] },
+  ])('is true of %#', (data) => expect(hasNoNumber(data)).toBe(true));
+
+  it.each([
+    undefined,
+    { series: [] },
+    { series: [series([0, NaN], [1, 0])] },
+    { series: [series([0, NaN]), series([0, 1])] },
+    { series: [{ values: [], histograms: [[0, {}]] }] },
+    { entries: [{}] },
+  ])('is false of %#', (data) => expect(hasNoNumber(data)).toBe(false));
 });

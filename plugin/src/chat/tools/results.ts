@@ -25,6 +25,19 @@ function hasSamples(one: unknown): boolean {
   return asList(series?.['values']).length > 0 || asList(series?.['histograms']).length > 0;
 }
 
+/** There are series, and none has a value that could be drawn: 0 by 0 is no number, nor is 1 by 0. */
+export function hasNoNumber(data: unknown): boolean {
+  const series = asList(asObject(data)?.['series']).map(asObject);
+  return (
+    series.length > 0 &&
+    series.every(
+      (one) =>
+        asList(one?.['histograms']).length === 0 &&
+        asList(one?.['values']).every((sample) => !isNumber(asList(sample)[1])),
+    )
+  );
+}
+
 function isEmptyTree(levels: unknown): boolean {
   const tree = asObject(levels);
   return tree !== undefined && asList(tree['children']).length === 0 && !((tree['total'] as number) > 0);
