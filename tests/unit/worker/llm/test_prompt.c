@@ -84,6 +84,7 @@ static void system_prompt_says_when_where_and_what_is_selected(void **state)
     assert_non_null(strstr(text, "Another datasource: /proxy/projects/p/datasources/loki\n"));
     assert_null(strstr(text, "passwd"));
     assert_non_null(strstr(text, "{\"dashboard\":{\"project\":\"p\",\"name\":\"d\"}}"));
+    assert_non_null(strstr(buf_cstr(&p.system), "24 GB, 3.2 MB/s"));
     assert_non_null(strstr(buf_cstr(&p.system), "\nBe kind.\n"));
     assert_null(strstr(text, "```next"));
     prompt_free(&p);
