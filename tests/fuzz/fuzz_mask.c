@@ -31,17 +31,28 @@ static bool is_bare(struct str text, const struct redact_match *m)
     return !memmem(text.at + from, to - from, "MASKED_", 7);
 }
 
-static void expect_nothing(struct str hidden)
+static void expect_nothing_in(struct str seen)
 {
     static struct redact_walk w;
-    for (unsigned level = 0; level < UNDONE_LEVELS; level++) {
-        struct redact_match match;
-        struct undone u = {.text = hidden};
-        if (level > 0 && !undo_escapes(hidden, level, &u))
+    struct redact_match match;
+    for (unsigned i = 0; i < UNDONE_PERCENT_LEVELS; i++) {
+        struct undone u = {.text = seen};
+        if (i > 0 && !undo_percents(seen, i, &u))
             break;
         if (redact_begin(&w, rules(), u.text))
             while (redact_next(&w, &match))
                 CHECK(!is_bare(u.text, &match));
+        undone_free(&u);
+    }
+}
+
+static void expect_nothing(struct str hidden)
+{
+    for (unsigned level = 0; level < UNDONE_LEVELS; level++) {
+        struct undone u = {.text = hidden};
+        if (level > 0 && !undo_escapes(hidden, level, &u))
+            break;
+        expect_nothing_in(u.text);
         undone_free(&u);
     }
 }

@@ -31,7 +31,8 @@ struct json_walk {
 };
 
 static void free_value(void *arg, struct str word, void *value);
-static bool mask_seen(struct mask *m, struct str text, const struct undone *seen, struct buf *out);
+static bool mask_seen(struct mask *m, struct str text, const struct undone *json,
+                      const struct undone *percent, struct buf *out);
 static const char *word_for(struct mask *m, struct redact_match match, struct str value);
 static bool in_word(const struct mask *m, struct str text, struct redact_match match);
 static size_t word_len(const struct mask *m, struct str text);
@@ -68,48 +69,71 @@ static void free_value(void *arg, struct str word, void *value)
     map_remove(arg, word);
 }
 
+/* The text with its escapes undone that often. False: there are none of that level left. */
+static bool see(struct str text, unsigned level, struct undone *out)
+{
+    if (level > 0 && undo_escapes(text, level, out))
+        return true;
+    *out = (struct undone){.text = text};
+    return level == 0;
+}
+
 /* As it is, and with its escapes undone, again and again: a log line in a result in a request is
- * JSON in JSON in JSON, where "\\nACME-123456" is a line that begins with what must not leave. */
+ * JSON in JSON in JSON, where "\\nACME-123456" is a line that begins with what must not leave, and
+ * "?user=ann%40corp.example" names somebody. */
 bool mask_text(struct mask *m, struct str text, struct buf *out)
 {
     bool any = false;
     struct str rest = text;
+    struct undone json, percent;
     scoped_buf(kept, out->max_bytes);
-    for (unsigned level = 0; m->rules && level < UNDONE_LEVELS; level++) {
-        struct undone u = {.text = rest};
-        if (level > 0 && !undo_escapes(rest, level, &u))
-            break;
-        scoped_buf(next, out->max_bytes);
-        if (mask_seen(m, rest, &u, &next)) {
-            buf_clear(&kept);
-            kept.overflowed = !buf_add_str(&kept, buf_str(&next)) || next.overflowed;
-            rest = buf_str(&kept);
-            any = true;
+    for (unsigned level = 0; m->rules && level < UNDONE_LEVELS && see(rest, level, &json);
+         level++) {
+        for (unsigned i = 0; i < UNDONE_PERCENT_LEVELS; i++) {
+            percent = (struct undone){.text = json.text};
+            if (i > 0 && !undo_percents(json.text, i, &percent))
+                break;
+            scoped_buf(next, out->max_bytes);
+            if (mask_seen(m, rest, &json, &percent, &next)) {
+                buf_clear(&kept);
+                kept.overflowed = !buf_add_str(&kept, buf_str(&next)) || next.overflowed;
+                rest = buf_str(&kept);
+                any = true;
+                undone_free(&json);
+                see(rest, level, &json);
+            }
+            undone_free(&percent);
         }
-        undone_free(&u);
+        undone_free(&json);
     }
     if (any && (!buf_add_str(out, rest) || kept.overflowed))
         out->overflowed = true;
     return any;
 }
 
-/* Appends text with what matches in `seen`, which is what it says, masked. */
-static bool mask_seen(struct mask *m, struct str text, const struct undone *seen, struct buf *out)
+/* Appends text with what matches in what it says masked: percent is of json's text, json of text.
+ * A value is what JSON says, which is written with its escapes again, and of an address what stands
+ * there. */
+static bool mask_seen(struct mask *m, struct str text, const struct undone *json,
+                      const struct undone *percent, struct buf *out)
 {
     struct redact_walk w;
     struct redact_match match;
+    struct str said = percent->text;
     size_t done = 0;
     bool any = false;
-    if (!redact_begin(&w, m->rules, seen->text))
+    if (!redact_begin(&w, m->rules, said))
         return false;
     while (redact_next(&w, &match)) {
-        struct str value = {seen->text.at + match.begin, match.end - match.begin};
-        if (in_word(m, seen->text, match))
+        if (in_word(m, said, match))
             continue; /* what it stands for was masked before: a rule for digits must not hide it */
-        size_t begin = undone_at(seen, match.begin);
+        size_t begin = undone_at(percent, match.begin);
+        size_t end = undone_at(percent, match.end);
+        struct str value = {json->text.at + begin, end - begin};
+        begin = undone_at(json, begin);
         buf_add(out, text.at + done, begin - done);
         buf_puts(out, word_for(m, match, value));
-        done = undone_at(seen, match.end);
+        done = undone_at(json, end);
         any = true;
     }
     if (any)

@@ -7,13 +7,28 @@
 #include "common/hex.h"
 #include "common/utf8.h"
 
-static bool undo_once(struct undone *u);
-static size_t escape_len(struct str text, char out[static 4], size_t *out_len);
+/* Bytes of the escape at text's begin, and what it stands for; 0: there is none. */
+typedef size_t escape_fn(struct str text, char out[static 4], size_t *out_len);
+static escape_fn escape_len, percent_len;
+static bool undo(struct str source, char mark, escape_fn *escape, unsigned levels,
+                 struct undone *out);
+static bool undo_once(struct undone *u, escape_fn *escape);
 
 bool undo_escapes(struct str source, unsigned levels, struct undone *out)
 {
+    return undo(source, '\\', escape_len, levels, out);
+}
+
+bool undo_percents(struct str source, unsigned levels, struct undone *out)
+{
+    return undo(source, '%', percent_len, levels, out);
+}
+
+static bool undo(struct str source, char mark, escape_fn *escape, unsigned levels,
+                 struct undone *out)
+{
     *out = (struct undone){.text = source};
-    bool any = source.at && memchr(source.at, '\\', source.len) != NULL;
+    bool any = source.at && memchr(source.at, mark, source.len) != NULL;
     if (!any)
         return false;
     out->own = xmalloc(source.len + 1);
@@ -23,7 +38,7 @@ bool undo_escapes(struct str source, unsigned levels, struct undone *out)
     for (size_t i = 0; i <= source.len; i++)
         out->from[i] = i;
     for (unsigned i = 0; i < levels && any; i++)
-        any = undo_once(out);
+        any = undo_once(out, escape);
     if (!any)
         undone_free(out);
     return any;
@@ -43,13 +58,13 @@ size_t undone_at(const struct undone *u, size_t at)
 }
 
 /* In place: what is undone is shorter than its escape. */
-static bool undo_once(struct undone *u)
+static bool undo_once(struct undone *u, escape_fn *escape)
 {
     size_t to = 0, at = 0;
     bool any = false;
     while (at < u->text.len) {
         char bytes[4] = {u->text.at[at]};
-        size_t count = 1, len = escape_len(str_skip(u->text, at), bytes, &count);
+        size_t count = 1, len = escape(str_skip(u->text, at), bytes, &count);
         size_t from = u->from[at];
         any = any || len > 0;
         for (size_t i = 0; i < count; i++) {
@@ -81,7 +96,25 @@ static size_t put(uint32_t c, char out[static 4])
     return utf8_encode(c >= 0xd800 && c < 0xe000 ? 0xfffd : c, out);
 }
 
-/* Of the escape at text's begin, 0: there is none. */
+static size_t percent_len(struct str text, char out[static 4], size_t *out_len)
+{
+    unsigned char bytes[4];
+    size_t count = 0, len = 1;
+    for (; count < 4 && text.len >= 3 && text.at[0] == '%'; text = str_skip(text, 3)) {
+        int high = hex_digit(text.at[1]), low = hex_digit(text.at[2]);
+        if (high < 0 || low < 0)
+            break;
+        bytes[count++] = (unsigned char)(high << 4 | low);
+    }
+    if (count > 0 && bytes[0] >= 0x80)
+        len = utf8_len(bytes, count);
+    if (count == 0 || len == 0)
+        return 0;
+    memcpy(out, bytes, len);
+    *out_len = len;
+    return 3 * len;
+}
+
 static size_t escape_len(struct str text, char out[static 4], size_t *out_len)
 {
     static const char names[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";

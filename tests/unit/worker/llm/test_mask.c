@@ -59,7 +59,12 @@ static void escapes_hide_nothing(void **state)
                                         "CORP\\\\nina",
                                         "CORP\\\\\\\\nina",
                                         "x\\nM\\u00fcnchen-7",
-                                        "x\\nM\\\\u00fcnchen-7 \\ud83d\\ude00"};
+                                        "x\\nM\\\\u00fcnchen-7 \\ud83d\\ude00",
+                                        "GET /?id=ACME%2D123456 HTTP/1.1",
+                                        "/?id=%41%43%4d%45-123456&x=1",
+                                        "/?next=%2Fx%3Fid%3DACME%252d123456",
+                                        "/M%c3%bcnchen-7/%ff%c3%28",
+                                        "{\"url\":\"\\/x?id=ACME\\u00252d123456\"}"};
     static const char *const secrets[] = {"123456", "IOSFODNN", "10.20", "nina", "nchen-7"};
     struct mask m;
     mask_init(&m, r, conversation);
@@ -78,7 +83,8 @@ static void escapes_hide_nothing(void **state)
     }
     /* What is around it stays as it was, and the value that comes back is the plain one. */
     assert_true(strncmp(masked(&m, "\\\\tACME-123456\\n"), "\\\\tMASKED_ID_", 13) == 0);
-    assert_string_equal(masked(&m, "C:\\temp\\new \\u12 \\"), "");
+    assert_string_equal(masked(&m, "C:\\temp\\new \\u12 \\ %2 %zz 7%25 %c3 %"), "");
+    expect_back(&m, "/?next=%2Fx%3Fid%3DACME%252d123456&id=ACME%2D123456 of ACME-123456");
     scoped_buf(back, 1000);
     unmask_text(&m, str_of(masked(&m, "{\"a\":\"\\u0041CME-123456\"}")), &back);
     assert_string_equal(buf_cstr(&back), "{\"a\":\"ACME-123456\"}");
