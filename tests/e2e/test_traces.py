@@ -152,7 +152,7 @@ def test_who_does_not_sample_gets_no_spans_but_ids_go_on(bare: Stack, collector:
 
 def test_content_only_when_asked_for_and_masked(bare: Stack, collector: Collector, tmp_path: Path) -> None:
     rules = tmp_path / "rules"
-    rules.write_text("canary =~ canary-[a-z0-9-]+\n")
+    rules.write_text("canary =~ canary-[a-z0-9-]+\nplace =~ globaldatasources/\\w+\n")
     stack = start(bare, collector, PERSAI_REDACT=str(rules),
                   OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT="true")
     stack.model.when("tell me", [Call("execute_instant_query", {"query": f'up{{job="{SECRET}"}}'})], [f"It is {SECRET}."])
@@ -171,6 +171,7 @@ def test_content_only_when_asked_for_and_masked(bare: Stack, collector: Collecto
     tool = one(spans, "execute_tool execute_instant_query")
     assert "MASKED_CANARY_" in str(tool.attributes["gen_ai.tool.call.arguments"])
     assert tool.attributes["gen_ai.tool.call.result"]
+    assert str(tool.attributes["persai.datasource"]).startswith("/proxy/MASKED_PLACE_"), tool.attributes
     assert SECRET.encode() not in b"".join(r.raw() for r in collector.requests)
 
 
