@@ -15,7 +15,7 @@
 static struct {
     struct audit_config config;
     int fd;      /* -1: not open */
-    bool torn;   /* the last line stands there in part */
+    bool torn;   /* the last line stands there in part, as far as we know */
     bool broken; /* the last line is not there */
     struct metric *lines, *lost;
 } audit = {.config = {.path = ""}, .fd = -1};
@@ -58,15 +58,24 @@ bool audit_on(void) { return *audit.config.path != '\0'; }
 
 bool audit_arguments(void) { return audit.config.arguments; }
 
-/* Not waited for: what nobody reads at the other end of a pipe is lost. */
+/* Not waited for: what nobody reads at the other end of a pipe is lost. A file is read as well,
+ * where that is allowed (a pipe that we read ourselves would never say that nobody does). */
 static bool open_file(void)
 {
-    bool out = strcmp(audit.config.path, "-") == 0;
-    audit.fd = out ? STDOUT_FILENO
-                   : open(audit.config.path,
-                          O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+    enum { FLAGS = O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK };
+    const char *path = audit.config.path;
+    bool out = strcmp(path, "-") == 0;
+    struct stat s;
+    audit.fd = out ? STDOUT_FILENO : open(path, O_WRONLY | O_CREAT | FLAGS, 0600);
     audit.torn = false;
-    return audit.fd >= 0;
+    if (audit.fd < 0 || out || fstat(audit.fd, &s) != 0 || !S_ISREG(s.st_mode))
+        return audit.fd >= 0;
+    int both = open(path, O_RDWR | FLAGS);
+    if (both >= 0) {
+        close(audit.fd);
+        audit.fd = both;
+    }
+    return true;
 }
 
 void audit_reopen(void)
@@ -123,6 +132,19 @@ static void lose(const char *why)
     metric_add(audit.lost, 1);
 }
 
+/* Does a line stand there in part? Another process may have left it: one that writes to the same
+ * file, or ours before it was killed. */
+static bool is_torn(void)
+{
+    struct stat s;
+    char last;
+    if (fstat(audit.fd, &s) != 0 || !S_ISREG(s.st_mode))
+        return audit.torn;
+    if (s.st_size == 0)
+        return false;
+    return pread(audit.fd, &last, 1, s.st_size - 1) == 1 ? last != '\n' : audit.torn;
+}
+
 void audit_end(struct buf *line)
 {
     buf_puts(line, "}\n");
@@ -135,7 +157,7 @@ void audit_end(struct buf *line)
         return;
     }
     scoped_buf(whole, line->len + 1);
-    if (audit.torn) /* what is there of the last one becomes a line of its own */
+    if (is_torn()) /* what is there of the last one becomes a line of its own */
         buf_putc(&whole, '\n');
     buf_add_str(&whole, buf_str(line));
     ssize_t sent;
