@@ -10,6 +10,8 @@ enum { ROWS_MAX = 100, CELL_BYTES_MAX = 400 };
 static void write_question(struct buf *b, const struct record_message *m);
 static void write_answer(struct buf *b, const struct record_message *m);
 static void write_said(struct buf *b, struct str text);
+static struct str fence_of(struct str line);
+static bool fence_closes(struct str line, struct str fence);
 static void write_response(struct buf *b, const struct record_response *r);
 static void write_time(struct buf *b, int64_t ms);
 static void write_line(struct buf *b, struct str text);
@@ -76,20 +78,49 @@ static void write_answer(struct buf *b, const struct record_message *m)
     write_said(b, str_trim(m->content));
 }
 
-/* Without the block of what might be asked next: that is of the moment. */
+/* Without the block of what might be asked next: that is of the moment. A block of code that an
+ * answer which was cut off left open would hold the rest of the file. */
 static void write_said(struct buf *b, struct str text)
 {
     static const char block[] = "```next", end[] = "```";
+    struct str fence = {NULL, 0};
     bool inside = false;
     for (struct str line; str_split(&text, '\n', &line);) {
         bool closes = inside && str_is(str_trim(line), end);
-        inside = inside || str_is(str_trim(line), block);
+        inside = inside || (fence.len == 0 && str_is(str_trim(line), block));
         if (!inside) {
             buf_add_str(b, line);
             buf_putc(b, '\n');
+            if (fence.len == 0)
+                fence = fence_of(line);
+            else if (fence_closes(line, fence))
+                fence.len = 0;
         }
         inside = inside && !closes;
     }
+    buf_add_str(b, fence);
+    buf_puts(b, fence.len > 0 ? "\n" : "");
+}
+
+/* Of a line that begins a block of code (CommonMark 4.5), the fence; else empty. */
+static struct str fence_of(struct str line)
+{
+    size_t blanks = 0, len = 0;
+    while (blanks < line.len && line.at[blanks] == ' ')
+        blanks++;
+    line = str_skip(line, blanks);
+    while (len < line.len && line.at[len] == line.at[0])
+        len++;
+    bool fences = blanks < 4 && len >= 3 && (line.at[0] == '`' || line.at[0] == '~');
+    if (fences && line.at[0] == '`' && memchr(line.at + len, '`', line.len - len))
+        fences = false; /* code within a line */
+    return (struct str){line.at, fences ? len : 0};
+}
+
+static bool fence_closes(struct str line, struct str fence)
+{
+    struct str found = fence_of(line);
+    return found.len >= fence.len && found.at[0] == fence.at[0] && str_trim(line).len == found.len;
 }
 
 static void write_response(struct buf *b, const struct record_response *r)

@@ -56,6 +56,14 @@ static void a_question_is_quoted_and_an_answer_stands_as_it_is(void **state)
     m.record.content = STR("It is.\n```next\nSince");
     assert_non_null(strstr(written(&m), ")\n\nIt is.\n"));
     assert_null(strstr(written(&m), "Since"));
+    /* An answer that was cut off holds nothing of what follows. */
+    m.record.content = STR("So:\n ~~~~promql\nrate(\n~~~\n```next\nsum(");
+    assert_non_null(strstr(written(&m), "rate(\n~~~\n```next\nsum(\n~~~~\n"));
+    m.record.content = STR("So:\n```promql\nup\n```\nand `x` ```y```\n");
+    assert_non_null(strstr(written(&m), ")\n\nSo:\n```promql\nup\n```\nand `x` ```y```\n"));
+    assert_true(str_ends(str_of(written(&m)), STR("```y```\n")));
+    m.record.content = STR("```\nup");
+    assert_true(str_ends(str_of(written(&m)), STR("```\nup\n```\n")));
     m.record.content = STR(" ");
     assert_string_equal(written(&m), "");
 }
