@@ -24,7 +24,7 @@ static void on_page(void *arg, enum err err, const struct store_answer *a);
 static void next_session(struct feedback_export *x);
 static void on_rated(void *arg, enum err err, const struct store_answer *a);
 static void write_one(struct buf *b, struct id session, const struct store_rated *r);
-static void write_queries(struct buf *b, const struct store_rated *r);
+static json_t *queries_of(const struct store_rated *r, bool *logs);
 
 int feedback_export_run(struct gateway *g)
 {
@@ -107,9 +107,15 @@ static void write_one(struct buf *b, struct id session, const struct store_rated
     json_field(b, "question", question);
     json_field(b, "search", question);
     json_key(b, r->sentiment > 0 ? "accepted" : "rejected");
-    write_queries(b, r);
+    bool logs = false;
+    json_auto_t *queries = queries_of(r, &logs);
+    char *list = json_dumps(queries, JSON_COMPACT);
+    buf_puts(b, list);
+    free(list);
     if (r->sentiment < 0)
         buf_puts(b, ",\"accepted\":[]");
+    if (logs)
+        json_field(b, "world", STR("loki"));
     json_field(b, "half", STR("tuned"));
     json_key(b, "sentiment");
     buf_printf(b, "%d", r->sentiment);
@@ -119,24 +125,29 @@ static void write_one(struct buf *b, struct id session, const struct store_rated
     buf_putc(b, '}');
 }
 
-/* Those that the answer rests on, the last first; each once. */
-static void write_queries(struct buf *b, const struct store_rated *r)
+/* Those that the answer rests on, the last first; each once. What failed, and what was searched for
+ * elsewhere (documents, say), is none of a datasource's. logs: the last one is of logs. */
+static json_t *queries_of(const struct store_rated *r, bool *logs)
 {
-    json_auto_t *queries = json_array();
+    json_t *queries = json_array();
     for (unsigned i = r->message_count; i-- > 0;) {
         const struct record_message *m = &r->messages[i].record;
-        for (unsigned j = m->call_count; j-- > 0;) {
-            struct str text = m->calls[j].arguments;
-            json_auto_t *arguments = json_loadb(text.at ? text.at : "", text.len, 0, NULL);
-            json_t *query = json_object_get(arguments, "query");
+        for (unsigned j = m->response_count; j-- > 0;) {
+            const struct record_response *one = &m->responses[j];
+            struct str text = one->content;
+            if (one->failed || one->datasource.len == 0 || text.len == 0)
+                continue;
+            json_auto_t *result = json_loadb(text.at, text.len, 0, NULL);
+            json_t *query = json_object_get(result, "query");
             bool known = !json_is_string(query);
             for (size_t k = 0; k < json_array_size(queries); k++)
                 known = known || json_equal(json_array_get(queries, k), query);
-            if (!known)
-                json_array_append(queries, query);
+            if (known)
+                continue;
+            if (json_array_size(queries) == 0)
+                *logs = str_starts(json_text(json_object_get(result, "kind")), STR("log"));
+            json_array_append(queries, query);
         }
     }
-    char *text = json_dumps(queries, JSON_COMPACT);
-    buf_puts(b, text);
-    free(text);
+    return queries;
 }

@@ -2,12 +2,26 @@
 
 import json
 import subprocess
+from pathlib import Path
 
 import pytest
 
+from eval.ask import askable, questions
+from eval.score import Prometheus as Evaluated
+from eval.score import Result, judge
 from fakes.model import Call
 from harness.client import Client
 from harness.stack import Stack, metrics, program
+
+
+class Scored(Evaluated):
+    """A Prometheus that knows one query, whatever it is asked with."""
+
+    def __init__(self) -> None:
+        super().__init__("http://127.0.0.1:1")
+
+    def run(self, query: str, at: float) -> Result | None:
+        return {(): 1.0} if query in ("x", "max(room_temperature_celsius)") else None
 
 
 def export(stack: Stack, redis: str = "") -> subprocess.CompletedProcess[str]:
@@ -83,9 +97,15 @@ def test_it_goes_with_its_message_and_is_not_copied(stack: Stack) -> None:
     assert stack.redis.client.zcard("p:rated") == 0
 
 
-def test_the_export_is_what_the_evaluation_reads(stack: Stack) -> None:
+def test_the_export_is_what_the_evaluation_reads(stack: Stack, tmp_path: Path) -> None:
     alice, bob = stack.client("alice"), stack.client("bob")
-    good, answer = answered(stack, alice, "how warm", "max(room_temperature_celsius)")
+    # What failed, and what was searched for in documents, is no query that the answer rests on.
+    stack.model.when("how warm", [Call("execute_instant_query", {"query": "max(room_temp("}),
+                                  Call("search_docs", {"query": "warm rooms"}),
+                                  Call("execute_instant_query", {"query": "max(room_temperature_celsius)"})], ["Done."])
+    good = alice.session()
+    alice.ask(good, "how warm")
+    answer = alice.messages(good)[-1]["message_id"]
     alice.request("PUT", f"/session/{good}/message/{answer}/feedback", {"sentiment": 1})
     bad, worse = answered(stack, bob, "which doors", "doors_opened_total")
     bob.request("PUT", f"/session/{bad}/message/{worse}/feedback", {"sentiment": -1, "comment": "a rate is meant"})
@@ -97,5 +117,10 @@ def test_the_export_is_what_the_evaluation_reads(stack: Stack) -> None:
     assert up["id"] == f"feedback-{good[:8]}-{answer}" and up["sentiment"] == 1 and up["model"] == "openai/scripted"
     assert down["accepted"] == [] and down["rejected"] == ["doors_opened_total"] and down["comment"] == "a rate is meant"
     assert not any("alice" in str(q) or "bob" in str(q) for q in found.values())
+    file = tmp_path / "feedback.json"
+    file.write_text(done.stdout, encoding="utf-8")
+    asked = questions("demo", "tuned", file)
+    scored = judge(Scored(), up, [({"tool_name": "execute_instant_query"}, {"content": '{"query":"x"}'})], [0.0], set())
+    assert {q["id"] for q in asked} >= {up["id"], down["id"]} and askable(Scored(), asked) == [up] and scored.right
     away = export(stack, "redis://127.0.0.1:1")
     assert away.returncode == 1 and "Redis does not answer" in away.stderr and away.stdout == ""
