@@ -44,6 +44,7 @@ static bool in_data(const struct json_walk *w);
 static bool mask_string(struct json_walk *w, size_t from, size_t to);
 static size_t word_run(struct str text);
 static const struct buf *value_of(const struct mask *m, struct str run, size_t *len);
+static size_t begun(const struct mask *m, struct str text);
 static void put_back(const struct mask *m, struct str text, bool json, struct buf *out);
 
 void mask_init(struct mask *m, struct redact *rules, struct id conversation)
@@ -349,6 +350,12 @@ void unmask_json(const struct mask *m, struct str json, struct buf *out)
     put_back(m, json, true, out);
 }
 
+void unmask_json_begun(const struct mask *m, struct str json, struct buf *out)
+{
+    json.len -= begun(m, json);
+    put_back(m, json, true, out);
+}
+
 static void put_back(const struct mask *m, struct str text, bool json, struct buf *out)
 {
     while (text.len > 0) {
@@ -395,21 +402,26 @@ static const struct buf *value_of(const struct mask *m, struct str run, size_t *
     return NULL;
 }
 
+/* Bytes at the text's end that may be a word which goes on. */
+static size_t begun(const struct mask *m, struct str text)
+{
+    size_t i = text.len > MASK_WORD_MAX ? text.len - MASK_WORD_MAX + 1 : 0;
+    for (; m->values && map_size(m->values) > 0 && i < text.len; i++)
+        if (word_run(str_skip(text, i)) == text.len - i)
+            return text.len - i;
+    return 0;
+}
+
 void unmask_feed(const struct mask *m, struct unmask *u, struct str piece, struct buf *out)
 {
     scoped_buf(joined, MASK_WORD_MAX + piece.len);
     struct str text = piece;
-    size_t hold = 0;
     if (u->len > 0) {
         buf_add(&joined, u->held, u->len);
         buf_add_str(&joined, piece);
         text = buf_str(&joined);
     }
-    /* A word that may go on begins in the last bytes. */
-    for (size_t i = text.len > MASK_WORD_MAX ? text.len - MASK_WORD_MAX + 1 : 0;
-         m->values && map_size(m->values) > 0 && hold == 0 && i < text.len; i++)
-        if (word_run(str_skip(text, i)) == text.len - i)
-            hold = text.len - i;
+    size_t hold = begun(m, text);
     put_back(m, (struct str){text.at, text.len - hold}, false, out);
     u->len = (unsigned)hold;
     if (hold > 0)

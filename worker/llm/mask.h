@@ -38,6 +38,8 @@ bool mask_json(struct mask *m, struct str json, struct buf *out);
 void unmask_text(const struct mask *m, struct str text, struct buf *out);
 /* The same inside of JSON: values are written with its escapes. */
 void unmask_json(const struct mask *m, struct str json, struct buf *out);
+/* Of JSON that goes on: what may be the beginning of a word is left out. */
+void unmask_json_begun(const struct mask *m, struct str json, struct buf *out);
 /* For a text that comes in pieces, cut anywhere: what may be the beginning of a word is held. */
 struct unmask {
     char held[MASK_WORD_MAX];

@@ -292,9 +292,15 @@ static void on_call(void *arg, const struct reply_call *c)
         return;
     t->told[index] = c->arguments.len + 1;
     flush_said(t);
+    const struct mask *mask = llm_reply(t->llm)->mask;
+    struct str arguments = buf_str(&c->arguments);
+    scoped_buf(shown, c->arguments.max_bytes);
+    if (mask) {
+        unmask_json_begun(mask, arguments, &shown);
+        arguments = buf_str(&shown);
+    }
     event_progress_tool_call(t->config->payload, STEP_INFERENCE, str_of(t->step_id),
-                             str_of(c->call_id), str_of(c->tool_name), buf_str(&c->arguments),
-                             "writing");
+                             str_of(c->call_id), str_of(c->tool_name), arguments, "writing");
     turn_say_payload(t);
 }
 

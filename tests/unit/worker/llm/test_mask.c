@@ -186,6 +186,26 @@ static void words_cut_anywhere_come_back(void **state)
     redact_free(r);
 }
 
+/* Arguments while they are being written: no word of ours is seen, whole or in part. */
+static void json_that_goes_on_shows_values(void **state)
+{
+    (void)state;
+    struct redact *r = rules_of("id =~ A\"C-[0-9]+\n");
+    struct mask m;
+    mask_init(&m, r, conversation);
+    scoped_buf(json, 1000);
+    buf_printf(&json, "{\"query\":\"up{id=\\\"%s\\\"}\"}", masked(&m, "A\"C-42"));
+    static const char whole[] = "{\"query\":\"up{id=\\\"A\\\"C-42\\\"}\"}";
+    for (size_t len = 0; len <= json.len; len++) {
+        scoped_buf(shown, 1000);
+        unmask_json_begun(&m, (struct str){json.at, len}, &shown);
+        assert_true(str_starts(str_of(whole), buf_str(&shown)));
+        assert_true(len < json.len || str_is(buf_str(&shown), whole));
+    }
+    mask_free(&m);
+    redact_free(r);
+}
+
 static void json_is_masked_where_people_and_tools_speak(void **state)
 {
     (void)state;
@@ -339,6 +359,7 @@ int main(void)
         cmocka_unit_test(a_word_is_not_masked_again),
         cmocka_unit_test(a_word_within_a_value_comes_back_with_it),
         cmocka_unit_test(words_cut_anywhere_come_back),
+        cmocka_unit_test(json_that_goes_on_shows_values),
         cmocka_unit_test(json_is_masked_where_people_and_tools_speak),
         cmocka_unit_test(values_with_quotes_come_back_escaped),
         cmocka_unit_test(what_a_rule_gave_up_on_does_not_leave),
