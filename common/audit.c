@@ -17,10 +17,15 @@ static struct {
     int fd;      /* -1: not open */
     bool torn;   /* the last line stands there in part, as far as we know */
     bool broken; /* the last line is not there */
+    off_t room;  /* the file's size when room was set aside behind it; -1: not yet */
     struct metric *lines, *lost;
-} audit = {.config = {.path = ""}, .fd = -1};
+} audit = {.config = {.path = ""}, .fd = -1, .room = -1};
+
+/* For the lines of what is under way, of 0.8 KB as a rule. */
+enum { ROOM_BYTES = 256 << 10 };
 
 static bool open_file(void);
+static bool has_room(void);
 static void lose(const char *why);
 
 bool audit_setup(const struct audit_config *c, char error[256])
@@ -68,6 +73,7 @@ static bool open_file(void)
     struct stat s;
     audit.fd = out ? STDOUT_FILENO : open(path, O_WRONLY | O_CREAT | FLAGS, 0600);
     audit.torn = false;
+    audit.room = -1;
     if (audit.fd < 0 || out || fstat(audit.fd, &s) != 0 || !S_ISREG(s.st_mode))
         return audit.fd >= 0;
     int both = open(path, O_RDWR | FLAGS);
@@ -92,12 +98,33 @@ void audit_reopen(void)
 
 bool audit_allows(void)
 {
-    if (!audit_on() || !audit.config.strict || !audit.broken)
+    if (!audit_on() || !audit.config.strict)
+        return true;
+    if (!has_room())
+        return false;
+    if (!audit.broken)
         return true;
     scoped_buf(line, 256);
     audit_begin(&line, "audit_resumed");
     audit_end(&line);
     return !audit.broken;
+}
+
+/* A line is written when it is known how its act ended, which is too late to learn that the disk is
+ * full: room is set aside before. Where a file system can't (or it is no file), it shows then. */
+static bool has_room(void)
+{
+    struct stat s;
+    if (audit.fd < 0 || fstat(audit.fd, &s) != 0 || !S_ISREG(s.st_mode) ||
+        (audit.room >= 0 && s.st_size >= audit.room && s.st_size - audit.room < ROOM_BYTES / 2))
+        return true;
+    audit.room = s.st_size;
+    if (fallocate(audit.fd, FALLOC_FL_KEEP_SIZE, s.st_size, ROOM_BYTES) == 0 ||
+        (errno != ENOSPC && errno != EDQUOT))
+        return true;
+    lose(strerror(errno)); /* of what is refused now */
+    audit.room = -1;
+    return false;
 }
 
 /* ---- a line ---- */

@@ -23,7 +23,8 @@ bool audit_on(void);
 bool audit_arguments(void); /* the text of arguments is wanted too */
 /* The file was moved away: the next lines go to a new one of its name. */
 void audit_reopen(void);
-/* May something be begun? Strict and the last line was lost: once a line can be written again. */
+/* May something be begun? Strict: if there is room for its line; and when the last one was lost,
+ * once a line can be written again. */
 bool audit_allows(void);
 
 /* {"at":…,"program":…,"act":… ; members are added by json_field and its like. */
