@@ -233,14 +233,17 @@ static void check_broker(const struct gateway *g, struct report *report)
     const char *keys = *g->settings.keys ? g->settings.keys : NULL;
     struct wire_config wire = {.keys = keys, .open = g->settings.broker_open};
     struct str rest = str_of(ipc_or_default(g->settings.broker)), one;
-    bool fine = !keys || wire_keys_check(keys, error);
+    bool fine = !keys || wire_keys_check(keys, error), any = false;
     while (fine && str_split(&rest, ',', &one)) {
         one = str_trim(one);
         snprintf(endpoint, sizeof(endpoint), "%.*s", (int)one.len, one.len ? one.at : "");
         fine = one.len == 0 || wire_endpoint_ok(endpoint, &wire, error);
+        any = any || one.len > 0;
     }
     if (!fine)
         report_fail(report, "The broker: %s", error);
+    else if (!any)
+        report_fail(report, "PERSAI_BROKER names no endpoint");
     else if (keys)
         report_ok(report, "The broker's keys can be read");
 }

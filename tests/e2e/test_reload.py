@@ -214,6 +214,8 @@ def test_check_config_looks_at_files_and_asks_nobody(tmp_path: Path) -> None:
     keys.write_text('[\n {"name": 1}]')
     bad = run("gateway", "--check-config", **base, PERSAI_API_KEYS=str(keys))
     assert bad.returncode == 1 and "line 2" in bad.stdout + bad.stderr
+    bad = run("gateway", "--check-config", **base, PERSAI_BROKER=" ,")
+    assert bad.returncode == 1 and "PERSAI_BROKER names no endpoint" in bad.stdout
     for part in ("gateway", "worker"):
         for name, value, says in (("PERSAI_AUDIT", f"{tmp_path}/nowhere/audit", "No such file"),
                                   ("PERSAI_AUDIT", tmp_path, "directory"),
