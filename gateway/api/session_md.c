@@ -4,12 +4,16 @@
 #include <string.h>
 #include "common/json.h"
 #include "common/utc.h"
+#include "common/utf8.h"
 
 enum { ROWS_MAX = 100, CELL_BYTES_MAX = 400 };
 
+static void write_message(struct buf *b, const struct record_message *r);
+static void write_plain(struct buf *b, const struct buf *text);
 static void write_question(struct buf *b, const struct record_message *m);
 static void write_answer(struct buf *b, const struct record_message *m);
 static void write_said(struct buf *b, struct str text);
+static void write_answer_line(struct buf *b, struct str line, bool code);
 static struct str fence_of(struct str line);
 static bool fence_closes(struct str line, struct str fence);
 static void write_response(struct buf *b, const struct record_response *r);
@@ -23,18 +27,49 @@ static void write_notes(struct buf *b, const json_t *notes);
 
 void session_md_head(struct buf *b, const struct store_session *s)
 {
-    buf_puts(b, "# ");
-    write_line(b, s->title.len > 0 ? s->title : STR("Conversation"));
-    buf_puts(b, "\n\nBegun ");
-    write_time(b, s->created_ms);
-    buf_puts(b, ", last changed ");
-    write_time(b, s->updated_ms);
-    buf_puts(b, ".\n");
+    scoped_buf(text, b->max_bytes);
+    buf_puts(&text, "# ");
+    write_line(&text, s->title.len > 0 ? s->title : STR("Conversation"));
+    buf_puts(&text, "\n\nBegun ");
+    write_time(&text, s->created_ms);
+    buf_puts(&text, ", last changed ");
+    write_time(&text, s->updated_ms);
+    buf_puts(&text, ".\n");
+    write_plain(b, &text);
 }
 
 void session_md_message(struct buf *b, const struct store_message *m)
 {
-    const struct record_message *r = &m->record;
+    scoped_buf(text, b->max_bytes);
+    write_message(&text, &m->record);
+    write_plain(b, &text);
+}
+
+/* Would it have a text read other than it is? Of what no eye sees (utf8.h), without what emoji and
+ * many scripts need: as the pages show texts (plugin/src/invisible.ts). */
+static bool deceives(uint32_t c)
+{
+    bool joins = c == 0x200c || c == 0x200d;
+    return (c >= 0x7f && c < 0xa0) || (c >= 0x200b && c < 0x2010 && !joins) ||
+           (c >= 0x2028 && c < 0x202f) || (c >= 0x2060 && c < 0x2070) || c == 0xfeff ||
+           (c >= 0xe0000 && c < 0xe0100);
+}
+
+static void write_plain(struct buf *b, const struct buf *text)
+{
+    const unsigned char *at = (const unsigned char *)text->at;
+    for (size_t i = 0, len; i < text->len; i += len) {
+        len = 1;
+        if (at[i] >= 0x7f && deceives(utf8_decode(at + i, text->len - i, &len)))
+            buf_puts(b, "\xef\xbf\xbd");
+        else
+            buf_add(b, text->at + i, len);
+    }
+    b->overflowed = b->overflowed || text->overflowed;
+}
+
+static void write_message(struct buf *b, const struct record_message *r)
+{
     switch (r->role) {
     case ROLE_USER:
         write_question(b, r);
@@ -89,8 +124,7 @@ static void write_said(struct buf *b, struct str text)
         bool closes = inside && str_is(str_trim(line), end);
         inside = inside || (fence.len == 0 && str_is(str_trim(line), block));
         if (!inside) {
-            buf_add_str(b, line);
-            buf_putc(b, '\n');
+            write_answer_line(b, line, fence.len > 0);
             if (fence.len == 0)
                 fence = fence_of(line);
             else if (fence_closes(line, fence))
@@ -100,6 +134,19 @@ static void write_said(struct buf *b, struct str text)
     }
     buf_add_str(b, fence);
     buf_puts(b, fence.len > 0 ? "\n" : "");
+}
+
+/* Behind the marks of lists and quotes a '<' may begin a block of HTML (CommonMark 4.6), of which
+ * "<!--" and others have no end but the file's. */
+static void write_answer_line(struct buf *b, struct str line, bool code)
+{
+    size_t at = 0;
+    while (at < line.len && line.at[at] != '\0' && strchr(" \t>-+*.)0123456789", line.at[at]))
+        at++;
+    buf_add(b, line.at, at);
+    buf_puts(b, !code && at < line.len && line.at[at] == '<' ? "\\" : "");
+    buf_add_str(b, str_skip(line, at));
+    buf_putc(b, '\n');
 }
 
 /* Of a line that begins a block of code (CommonMark 4.5), the fence; else empty. */

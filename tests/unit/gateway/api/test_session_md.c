@@ -62,6 +62,13 @@ static void a_question_is_quoted_and_an_answer_stands_as_it_is(void **state)
     m.record.content = STR("So:\n```promql\nup\n```\nand `x` ```y```\n");
     assert_non_null(strstr(written(&m), ")\n\nSo:\n```promql\nup\n```\nand `x` ```y```\n"));
     assert_true(str_ends(str_of(written(&m)), STR("```y```\n")));
+    m.record.content = STR("<!-- a\n> 1. <script>\n<https://x> 1 < 2\n```html\n<!--\n```");
+    assert_non_null(strstr(written(&m), ")\n\n\\<!-- a\n> 1. \\<script>\n\\<https://x> 1 < 2\n"
+                                        "```html\n<!--\n```\n"));
+    /* Nor does it read other than it is. */
+    m.record.content = STR("a\u202eb\u200bc\u2066d \x7f \u00e4 \u200d \u2764\ufe0f");
+    assert_non_null(strstr(written(&m), ")\n\na\ufffdb\ufffdc\ufffdd \ufffd \u00e4 \u200d "
+                                        "\u2764\ufe0f\n"));
     m.record.content = STR("```\nup");
     assert_true(str_ends(str_of(written(&m)), STR("```\nup\n```\n")));
     m.record.content = STR(" ");
