@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fakes.mcp_server import McpServer
-from fakes.model import Call, Reasoning
+from fakes.model import Call, Reasoning, Status
 from fakes.providers import KEY, Providers
 from harness.alerts import SERVICE, firing, notify
 from harness.client import Client
@@ -94,6 +94,18 @@ def test_a_stream_and_its_replay_show_values(bare: Stack, tmp_path: Path) -> Non
     for turn in (alice.messages(session)[-1]["turn_id"], alice.start(session, "in one: canary-again, ann@canary.example")):
         shown = json.dumps([e.payload for e in alice.follow(session, turn)])
         assert not MASKED.search(shown), MASKED.findall(shown)
+
+
+def test_what_a_provider_says_of_a_request_shows_values(bare: Stack, tmp_path: Path) -> None:
+    stack = masked_stack(bare, tmp_path)
+    stack.model.when("refuse", lambda body: [Status(400, json.dumps({"error": {
+        "message": f"no {words(body, 'CANARY')[0]} here"}}).encode())])
+    alice = stack.client()
+    session = alice.session()
+    error = alice.ask(session, "refuse canary-refused").final()
+    assert error["code"] == "model_refused" and error["message"].endswith("no canary-refused here"), error
+    logs = b"".join(process.log_bytes() for process in stack.processes())
+    assert b"canary-refused" not in logs
 
 
 def test_no_door_lets_a_value_through(bare: Stack, tmp_path: Path) -> None:

@@ -792,6 +792,7 @@ static void finish(struct llm_call *c, enum err err)
         log_warn("llm.failed", "turn=%s model=%s tries=%u status=%d err=%s", traced_log(c->turn),
                  c->model->name, c->tries, c->http_status, err_word(err));
         log_words(c);
+        reply_show_detail(&c->reply, &c->mask);
     }
     c->handler.on_done(c->arg, err); /* may free c */
 }

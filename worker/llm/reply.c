@@ -237,6 +237,15 @@ enum err reply_fail(struct reply *r, enum err err, bool again, const char *forma
     return err;
 }
 
+void reply_show_detail(struct reply *r, const struct mask *mask)
+{
+    scoped_buf(values, 64 << 10);
+    unmask_text(mask, str_of(r->detail), &values);
+    struct str text = str_cut(buf_str(&values), sizeof(r->detail) - 1);
+    if (text.len > 0)
+        snprintf(r->detail, sizeof(r->detail), "%.*s", (int)text.len, text.at);
+}
+
 /* What was held of a text is said. Thoughts that were never ended, and after which nothing came,
  * are the answer: the model forgot the tag. */
 static enum err end_texts(struct reply *r)

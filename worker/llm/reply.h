@@ -114,6 +114,9 @@ void reply_usage(struct reply *r, uint64_t input_tokens, uint64_t output_tokens,
 /* err with a sentence for people; printf's way. Returns err. */
 enum err reply_fail(struct reply *r, enum err err, bool again, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* Of its sentence: a provider says what is wrong with a request by our words. At last: logs have
+ * them. */
+void reply_show_detail(struct reply *r, const struct mask *mask);
 /* The provider refused: an HTTP status and its words as one of our errors. Texts about keys are not
  * repeated to people: they may hold parts of them. */
 enum err reply_refused(struct reply *r, int http_status, struct str code, struct str message);
