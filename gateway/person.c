@@ -189,7 +189,7 @@ static void on_wiped(void *arg, enum err err, const struct store_answer *a)
         return;
     p->known = p->known || a->removed > 0;
     if (!p->known) {
-        nobody(p);
+        store_switches_forget(p->store, name_of(p), on_forgotten, p);
         return;
     }
     if (p->count > 0 && ++p->rounds < ROUNDS_MAX) {
@@ -227,9 +227,12 @@ static void on_wiped_late(void *arg, enum err err, const struct store_answer *a)
 static void on_forgotten(void *arg, enum err err, const struct store_answer *a)
 {
     struct person *p = arg;
-    (void)a;
     if (errand_failed(&p->errand, err))
         return;
+    if (!p->known && a->removed == 0) {
+        nobody(p);
+        return;
+    }
     printf("%u conversations of %s are erased%s\n", p->erased, p->owner,
            p->count > 0 ? "; others are made meanwhile: delete the user in Perses first" : "");
     errand_end(&p->errand, p->count > 0);

@@ -57,10 +57,18 @@ uint64_t store_switch_set(struct store *s, struct str name, struct str sentence,
     return command_send(cmd);
 }
 
+static void on_forgotten(struct store_call *c, struct store_command *cmd, enum err err,
+                         const struct redisReply *reply)
+{
+    (void)cmd;
+    store_call_end(c, err,
+                   &(struct store_answer){.removed = (unsigned)redis_int(redis_at(reply, 1))});
+}
+
 uint64_t store_switches_forget(struct store *s, struct str by, store_fn *fn, void *arg)
 {
     struct store_call *c = store_call_new(s, fn, arg);
-    struct store_command *cmd = command_script(c, SCRIPT_switch_forget, store_call_done);
+    struct store_command *cmd = command_script(c, SCRIPT_switch_forget, on_forgotten);
     command_str(cmd, STR(SWITCHES_KEY));
     cmd->keys = cmd->argc;
     command_str(cmd, by);

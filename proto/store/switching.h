@@ -11,7 +11,7 @@ uint64_t store_switches_get(struct store *s, store_fn *fn, void *arg);
  * switch. */
 uint64_t store_switch_set(struct store *s, struct str name, struct str sentence, struct str by,
                           store_fn *fn, void *arg);
-/* Who did it is said no longer of what this person switched off. */
+/* Who did it is said no longer of what this person switched off. → removed: how many that were */
 uint64_t store_switches_forget(struct store *s, struct str by, store_fn *fn, void *arg);
 
 #endif

@@ -72,6 +72,14 @@ def test_what_was_counted_and_switched_goes_too(bare: Stack) -> None:
     assert not theirs(stack, ADMIN)
     row, = stack.client(ADMIN).get("/admin/switches").json()["switches"]
     assert (row["name"], row["sentence"], row.get("by", "")) == ("tool:save_panel", "Not today.", "")
+    # A switch is all that is left of somebody who was here long ago.
+    assert person(stack, "--switch", "turns", "Not today, either.").returncode == 0
+    switches = stack.redis.client.hgetall("p:switches")
+    kept = json.loads(switches[b"turns"]) | {"by": "zoe"}
+    stack.redis.client.hset("p:switches", "turns", json.dumps(kept))
+    done = person(stack, "--erase-user", "zoe")
+    assert done.returncode == 0 and not theirs(stack, "zoe"), done.stderr
+    assert person(stack, "--erase-user", "zoe").returncode == 1
 
 
 def test_the_export_has_all_versions(bare: Stack) -> None:
