@@ -79,7 +79,9 @@ async function axe(page: Page): Promise<readonly AxeFinding[]> {
       axe: { run(root: Element): Promise<{ violations: AxeFinding[] }> };
     };
     const dialog = document.querySelector('[role=dialog]');
-    const root = dialog ?? document.querySelector('[data-testid=persai]');
+    // With what is around it: a name may stand where it is no name.
+    const root =
+      dialog?.closest('.MuiDialog-root') ?? dialog ?? document.querySelector('[data-testid=persai]');
     return root === null ? [] : (await run.run(root)).violations;
   });
 }

@@ -3,7 +3,7 @@ import { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
 
 import { World, ask, idle, last } from './lib/world';
-import { seriousFindings } from './chat';
+import { findingsOf, seriousFindings } from './chat';
 
 export function keyTests(the: () => World): void {
   it('says why one waits, also when the gateway is frozen', async () => {
@@ -83,7 +83,10 @@ export function keyTests(the: () => World): void {
     await world.shot('commands');
     await box.press('Enter');
     await expect.poll(() => box.inputValue()).toBe('Investigate, step by step and with a plan: ');
-    await box.pressSequentially('@prometheus_tsdb_head_ser');
+    await box.pressSequentially('@prom');
+    await expect.poll(() => page.getByRole('option').count()).toBe(8);
+    expect(await findingsOf(page)).toEqual([]);
+    await box.pressSequentially('etheus_tsdb_head_ser');
     await page
       .getByRole('option', { name: /^prometheus_tsdb_head_series/ })
       .first()

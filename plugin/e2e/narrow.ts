@@ -2,6 +2,7 @@
 import { Locator } from 'playwright-core';
 import { expect, it } from 'vitest';
 
+import { findingsOf } from './chat';
 import { World, ask, idle, last } from './lib/world';
 
 /** All of it can be seen without moving it sideways; a table that is moved on its own is no harm. */
@@ -21,17 +22,21 @@ export function narrowTests(the: () => World): void {
     // What is left of the day's budget is told beside what was used.
     await page.getByRole('button', { name: /^What the model sees.*\d+M tokens left today/ }).waitFor();
     const wide: string[] = [];
+    const findings: string[] = [];
     const openers = [/^Administration/, /^Share and export/, /^What the model sees/, /^Add context/, /^Keys/];
     for (const name of openers) {
       await page.getByRole('button', { name }).first().click();
       const dialog = page.getByRole('dialog');
       await dialog.locator('.MuiDialogContent-root').waitFor();
       if (!(await unclipped(dialog))) wide.push(String(name));
+      await page.waitForFunction(() => document.getAnimations().length === 0);
+      findings.push(...(await findingsOf(page)).map((finding) => `${name}: ${finding}`));
       await world.shot(`narrow-${name.source.slice(1).replaceAll(' ', '-')}${dark ? '-dark' : ''}`);
       await dialog.getByRole('button', { name: 'Close' }).first().click();
       await dialog.waitFor({ state: 'detached' });
     }
     expect(wide).toEqual([]);
+    expect(findings).toEqual([]);
   });
 
   it.each(['en-US', 'de-DE', 'es-ES'])('shows all of the page, and words whole: %s', async (locale) => {

@@ -251,7 +251,7 @@ export function AddContext({ api, attachments, onAdd, onClose }: AddContextProps
   const total = bytesOf(after);
   const canAdd = attachment !== undefined && total <= CONTEXT_BYTES_MAX;
   return (
-    <Dialog open onClose={onClose} fullWidth maxWidth="sm" aria-label={t('contextBar.addContext')}>
+    <Dialog open onClose={onClose} fullWidth maxWidth="sm">
       <Dialog.Header onClose={onClose}>{t('addContext.title')}</Dialog.Header>
       <Dialog.Form
         onSubmit={(event) => {

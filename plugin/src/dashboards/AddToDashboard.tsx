@@ -200,7 +200,7 @@ export function AddToDashboard({ api, panels, board, onClose }: AddToDashboardPr
     });
   };
   return (
-    <Dialog open onClose={onClose} fullWidth maxWidth="sm" aria-label={t('panel.add')}>
+    <Dialog open onClose={onClose} fullWidth maxWidth="sm">
       <Dialog.Header onClose={onClose}>{headerOf(panels.length, board)}</Dialog.Header>
       <Dialog.Form
         onSubmit={(event) => {

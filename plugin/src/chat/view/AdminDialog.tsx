@@ -317,7 +317,7 @@ function Switches({ client, gateway, models }: AdminProps): ReactElement {
 export function AdminDialog(props: AdminProps & { onClose: () => void }): ReactElement {
   const { onClose, ...admin } = props;
   return (
-    <Dialog open onClose={onClose} fullWidth maxWidth="md" aria-label={t('admin.title')}>
+    <Dialog open onClose={onClose} fullWidth maxWidth="md">
       <Dialog.Header onClose={onClose}>{t('admin.title')}</Dialog.Header>
       <DialogBody>
         <Stack gap={3}>

@@ -1,6 +1,6 @@
 // What fits to what is being written, above the question: chosen by arrows and Enter or Tab, or by a click.
 import { Box, List, ListItemButton, ListItemText, Paper } from '@mui/material';
-import { ReactElement } from 'react';
+import { ReactElement, useEffect } from 'react';
 
 import { t } from '../../i18n/i18n';
 import { plain, shorten } from '../../text';
@@ -18,6 +18,9 @@ export function optionId(id: string, at: number): string {
 }
 
 export function Completion({ id, offers, at, onChoose }: CompletionProps): ReactElement {
+  useEffect(() => {
+    document.getElementById(optionId(id, at))?.scrollIntoView?.({ block: 'nearest' });
+  }, [id, at]);
   return (
     <Box sx={{ position: 'relative' }}>
       <Paper
@@ -28,7 +31,7 @@ export function Completion({ id, offers, at, onChoose }: CompletionProps): React
           left: 0,
           right: 0,
           maxWidth: 520,
-          maxHeight: 320,
+          maxHeight: '60vh', // enough for all of them, but in a low window
           overflowY: 'auto',
           zIndex: 2,
         }}

@@ -22,13 +22,7 @@ export function RenameDialog(props: {
 }): ReactElement {
   const [title, setTitle] = useState(props.session.title);
   return (
-    <Dialog
-      open
-      onClose={props.onClose}
-      fullWidth
-      maxWidth="xs"
-      aria-label={t('historyDialogs.renameTheConversation')}
-    >
+    <Dialog open onClose={props.onClose} fullWidth maxWidth="xs">
       <Dialog.Header onClose={props.onClose}>{t('historyDialogs.renameTheConversation')}</Dialog.Header>
       <Dialog.Form
         onSubmit={(event) => {
@@ -65,13 +59,7 @@ export function DeleteDialog(props: {
   onDelete: () => void;
 }): ReactElement {
   return (
-    <Dialog
-      open
-      onClose={props.onClose}
-      fullWidth
-      maxWidth="xs"
-      aria-label={t('historyDialogs.deleteTheConversation')}
-    >
+    <Dialog open onClose={props.onClose} fullWidth maxWidth="xs">
       <Dialog.Header onClose={props.onClose}>{t('historyDialogs.deleteTheConversation')}</Dialog.Header>
       <DialogBody>
         <Typography>

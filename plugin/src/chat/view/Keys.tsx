@@ -37,7 +37,7 @@ function Rows({ rows }: { rows: ReadonlyArray<readonly [string, string]> }): Rea
 
 export function Keys({ onClose }: { onClose: () => void }): ReactElement {
   return (
-    <Dialog open onClose={onClose} fullWidth maxWidth="xs" aria-label={t('keys.title')}>
+    <Dialog open onClose={onClose} fullWidth maxWidth="xs">
       <Dialog.Header onClose={onClose}>{t('keys.title')}</Dialog.Header>
       <DialogBody>
         <Stack gap={2}>

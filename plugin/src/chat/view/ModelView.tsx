@@ -115,7 +115,7 @@ export function ModelView(props: ModelViewProps): ReactElement {
   const stored = exchanges.filter(({ question }) => question.messageId !== '');
   const hidden = stored.filter(({ question }) => question.excluded).length;
   return (
-    <Dialog open onClose={onClose} fullWidth maxWidth="sm" aria-label={t('contextBar.whatTheModelSees')}>
+    <Dialog open onClose={onClose} fullWidth maxWidth="sm">
       <Dialog.Header onClose={onClose}>{t('contextBar.whatTheModelSees')}</Dialog.Header>
       <DialogBody>
         <Stack gap={2.5} data-testid="seen">

@@ -50,7 +50,7 @@ export function ShareDialog(props: {
   };
   const link = linkOf(shareId, prefix);
   return (
-    <Dialog open onClose={onClose} fullWidth maxWidth="sm" aria-label={t('share.title')}>
+    <Dialog open onClose={onClose} fullWidth maxWidth="sm">
       <Dialog.Header onClose={onClose}>{t('share.title')}</Dialog.Header>
       <DialogBody>
         <Stack gap={2}>
@@ -58,7 +58,9 @@ export function ShareDialog(props: {
           <Typography variant="body2">{t('share.what')}</Typography>
           {shareId === '' ? (
             <Button
-              variant="contained"
+              // Perses's blue is too light for small text in the dark.
+              variant="outlined"
+              color="inherit"
               sx={{ alignSelf: 'start' }}
               disabled={busy}
               onClick={() => during(conversation.sharing.share())}
@@ -78,6 +80,7 @@ export function ShareDialog(props: {
                 <CopyButton text={link} label={t('share.copy')} />
               </Stack>
               <Button
+                color="inherit"
                 sx={{ alignSelf: 'start' }}
                 disabled={busy}
                 onClick={() => during(conversation.sharing.unshare())}
@@ -95,6 +98,7 @@ export function ShareDialog(props: {
                 key={format}
                 component="button"
                 type="button"
+                color="text.primary"
                 variant="body2"
                 disabled={busy}
                 onClick={() => during(save(format))}
