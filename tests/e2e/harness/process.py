@@ -1,14 +1,17 @@
 """A child process with its log; it dies with the test run, also when that is killed."""
 
 import os
+import re
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 from harness.wait import SLOWNESS, until
 
 # By a program, not by preexec_fn: with one Python copies its whole memory's map first, 10 to 30 ms of a process.
 DIES_WITH_US = ["setpriv", "--pdeathsig", "KILL"]
+STARTS_S = 2  # a program has its handlers of signals within this time
 BAD_SIGNS = (b"ERROR: AddressSanitizer", b"ERROR: LeakSanitizer", b"runtime error:", b"check.failed", b"CHECK failed")
 
 
@@ -23,6 +26,7 @@ class Process:
         self.cwd = cwd
         self.child: subprocess.Popen[bytes] | None = None
         self.killed = False
+        self.began = 0.0
 
     def start(self) -> "Process":
         assert not self.running(), f"{self.name} runs already"
@@ -30,6 +34,7 @@ class Process:
         with open(self.log, "ab") as log:
             self.child = subprocess.Popen([*DIES_WITH_US, *self.args], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                           env=self.env, cwd=self.cwd)
+        self.began = time.monotonic()
         return self
 
     @property
@@ -56,11 +61,20 @@ class Process:
         self.child.send_signal(number)
 
     def ask_to_end(self) -> None:
-        """SIGTERM."""
+        """SIGTERM, which would end one that has only just begun as a kill does."""
         assert self.child is not None
         if self.running():
             self.child.send_signal(signal.SIGCONT)
+            while not self._handles_sigterm() and time.monotonic() < self.began + STARTS_S * SLOWNESS:
+                time.sleep(0.005)
             self.child.terminate()
+
+    def _handles_sigterm(self) -> bool:
+        try:
+            caught = re.search(r"SigCgt:\t([0-9a-f]+)", Path(f"/proc/{self.pid}/status").read_text())
+        except OSError:
+            return True  # it has ended
+        return caught is None or bool(int(caught[1], 16) & 1 << (signal.SIGTERM - 1))
 
     def terminate(self, seconds: float = 30) -> int:
         """SIGTERM, and its exit code."""
