@@ -9,10 +9,15 @@
 #include <jansson.h>
 #include "common/check.h"
 #include "common/json.h"
+#include "worker/tools/moment.h"
 #include "worker/tools/prometheus/why.h"
+#include "worker/turn/admits.h"
 
 /* What is looked at of an answer: longer ones are a model's that does not stop. */
 enum { ANSWER_BYTES_MAX = 64 << 10 };
+/* Longer texts are results, whose numbers have no units behind them, and no "last hour". */
+enum { PERIODS_BYTES_MAX = 2000, UNITS_BYTES_MAX = 32 << 10 };
+enum { FEW_ROWS = 8 };
 enum { STATED_MAX = 64, DERIVED_FROM_MAX = 8, READINGS_MAX = 2, DIGITS_MAX = 40 };
 
 /* One number of an answer. Where a comma may be a decimal sign or not, it has two readings. */
@@ -21,8 +26,9 @@ struct stated {
     double values[READINGS_MAX], slacks[READINGS_MAX];
     unsigned readings;
     const struct unit *unit;
-    bool supported;
-    double value; /* the reading that is supported */
+    bool supported, counts;
+    double known;           /* the number that supports it */
+    double whole, smallest; /* of a duration in parts: "6h 56m"; seconds, and of its last unit */
 };
 
 /* What a unit may stand for, in the base that results have. */
@@ -30,7 +36,7 @@ static const struct unit {
     const char *words; /* by blanks, in lower case */
     double scales[3];  /* 0: no more */
 } units[] = {
-    {"%", {1, 0.01}},
+    {"% percent percentage prozent prozentpunkte procent pourcent パーセント", {1, 0.01}},
     {"ki kib", {1024}},
     {"mi mib", {1048576}},
     {"gi gib", {1073741824}},
@@ -40,7 +46,11 @@ static const struct unit {
     {"gb gbyte gigabytes", {1e9, 1073741824}},
     {"tb terabytes", {1e12, 1099511627776.0}},
     {"k thousand tausend mil", {1000}},
-    {"m million millionen millones", {1e6}},
+    {"m", {1e6, 60}},
+    {"million millionen millones", {1e6}},
+    {"kbit kbits kbps", {125}},
+    {"mbit mbits mbps megabit megabits", {125e3}},
+    {"gbit gbits gbps gigabit gigabits", {125e6}},
     {"b billion milliarden", {1e9}},
     {"ns", {1e-9, 1}},
     {"µs us μs", {1e-6, 1}},
@@ -48,12 +58,14 @@ static const struct unit {
     {"min mins minute minutes minuten minuto minutos 分钟 分", {60, 1}},
     {"h hour hours stunde stunden hora horas 小时 時間", {3600, 1}},
     {"d day days tag tage tagen día días 天 日", {86400, 1}},
+    {"week weeks woche wochen semana semanas 周 週間", {604800, 1}},
     {"万", {1e4}},
     {"亿 億", {1e8}},
 };
 
+static bool letter(unsigned char c);
+static const struct unit *find_unit(struct str text, size_t at, size_t *len);
 static bool read_stated(struct str text, size_t *at, struct stated *s);
-static bool supported(struct claims *c, struct stated *s);
 static bool derived(const struct stated *all, unsigned count, struct stated *s);
 
 void claims_free(struct claims *c)
@@ -76,8 +88,40 @@ static void know(struct claims *c, double number)
     c->sorted = false;
 }
 
+/* "now-1h", [5m]: as seconds; p95 is 0.95, too. */
+static void know_unit(struct claims *c, struct str text, size_t at, size_t len, double value)
+{
+    static const struct {
+        char letter;
+        double seconds;
+    } letters[] = {{'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 604800}};
+    size_t end = at + len, unit_len;
+    bool alone = end + 1 >= text.len || !letter((unsigned char)text.at[end + 1]);
+    for (size_t i = 0; end < text.len && alone && i < sizeof(letters) / sizeof(letters[0]); i++)
+        if (text.at[end] == letters[i].letter)
+            know(c, value * letters[i].seconds);
+    const struct unit *unit = find_unit(text, end, &unit_len);
+    if (unit && unit->scales[0] >= 60 && unit->scales[1] == 1)
+        know(c, value * unit->scales[0]);
+    if (at > 0 && (text.at[at - 1] | 32) == 'p' && value >= 1)
+        know(c, value / pow(10, (double)len));
+}
+
+/* "over the last hour" */
+static void know_periods(struct claims *c, struct str text)
+{
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        struct str rest = str_of(units[i].words), word;
+        while (units[i].scales[0] >= 60 && units[i].scales[1] == 1 && str_split(&rest, ' ', &word))
+            if (word.len > 2 && memmem(text.at, text.len, word.at, word.len))
+                know(c, units[i].scales[0]);
+    }
+}
+
 void claims_know(struct claims *c, struct str text)
 {
+    if (text.len > 0 && text.len < PERIODS_BYTES_MAX)
+        know_periods(c, text);
     for (size_t i = 0; i < text.len;) {
         char digits[DIGITS_MAX];
         size_t len = 0;
@@ -100,6 +144,8 @@ void claims_know(struct claims *c, struct str text)
         know(c, value);
         if (signed_number)
             know(c, -value);
+        if (text.len < UNITS_BYTES_MAX)
+            know_unit(c, text, i, len, value);
         i += len;
     }
 }
@@ -109,17 +155,26 @@ static void know_sum(struct claims *c, const json_t *list, const char *key)
 {
     double sum = 0;
     size_t i;
+    bool whole = true;
     const json_t *row;
     json_array_foreach(list, i, row)
     {
+        double one = json_number_value(json_object_get(row, key));
         if (!json_is_number(json_object_get(row, key)))
             return;
-        sum += json_number_value(json_object_get(row, key));
+        sum += one;
+        whole = whole && one == floor(one);
     }
     if (i == 0)
         return;
     know(c, sum);
     know(c, sum / (double)i);
+    for (size_t k = 0; whole && i <= FEW_ROWS && k < i; k++) { /* two counts; all but one */
+        double one = json_number_value(json_object_get(json_array_get(list, k), key));
+        know(c, sum - one);
+        for (size_t n = k + 1; n < i; n++)
+            know(c, one + json_number_value(json_object_get(json_array_get(list, n), key)));
+    }
 }
 
 static void know_lists(struct claims *c, const json_t *v)
@@ -129,6 +184,8 @@ static void know_lists(struct claims *c, const json_t *v)
     const json_t *child;
     if (json_is_array(v)) {
         know(c, (double)json_array_size(v));
+        if (c->size_count < CLAIMS_COUNTS_MAX)
+            c->sizes[c->size_count++] = (double)json_array_size(v);
         know_sum(c, v, "value");
         know_sum(c, v, "last");
     }
@@ -178,8 +235,20 @@ static void know_empty(struct claims *c, const json_t *root)
     c->empty += json_number_value(total) <= 0 && !answers;
 }
 
+/* How long the time is that a result is of. */
+static void know_span(struct claims *c, const json_t *root)
+{
+    int64_t start, end;
+    if (moment_parse(json_text(json_object_get(root, "start")), 0, STR("UTC"), &start, NULL) &&
+        moment_parse(json_text(json_object_get(root, "end")), 0, STR("UTC"), &end, NULL))
+        know(c, (double)(end - start) / 1000);
+}
+
 void claims_know_result(struct claims *c, struct str content)
 {
+    static const char *const eights[] = {"* 8", "*8", "8 *", "8*", "_bits", "bps"};
+    for (size_t i = 0; content.len > 0 && i < sizeof(eights) / sizeof(eights[0]); i++)
+        c->bits = c->bits || memmem(content.at, content.len, eights[i], strlen(eights[i]));
     claims_know(c, content);
     json_auto_t *root = json_loadb(content.at, content.len, JSON_ALLOW_NUL, NULL);
     know_lists(c, root);
@@ -188,6 +257,7 @@ void claims_know_result(struct claims *c, struct str content)
                json_object_get(root, "structured_cut") != NULL;
     c->unsaid = c->unsaid || cut;
     c->partial = c->partial || cut;
+    know_span(c, root);
     know_page(c, root, "series_shown", "series_total");
     know_page(c, root, "lines_shown", "lines_total");
     if (is_told(json_text(json_object_get(root, "kind"))))
@@ -222,6 +292,10 @@ static size_t digits_len(struct str text, size_t at)
             break;
         len++;
     }
+    size_t e = at + len, sign = e + 1 < text.len && strchr("+-", text.at[e + 1]) ? 1 : 0;
+    if (len > 0 && e < text.len && (text.at[e] | 32) == 'e' && digit_at(text, e + 1 + sign))
+        for (len += 1 + sign; digit_at(text, at + len);) /* 3.2e-05 */
+            len++;
     return len;
 }
 
@@ -231,10 +305,15 @@ static bool read_digits(struct str digits, char decimal, double *value, double *
     char plain[DIGITS_MAX];
     size_t n = 0, decimals = 0, zeros = 0, group = 0;
     bool behind = false, grouped = false;
+    double power = 1;
     for (size_t i = 0; i < digits.len; i++) {
         char c = digits.at[i];
         if (n + 2 > sizeof(plain))
             return false;
+        if ((c | 32) == 'e') {
+            power = pow(10, strtod(digits.at + i + 1, NULL));
+            break;
+        }
         if (isdigit((unsigned char)c)) {
             plain[n++] = c;
             decimals += behind;
@@ -256,11 +335,17 @@ static bool read_digits(struct str digits, char decimal, double *value, double *
     if (grouped && !behind && group != 3)
         return false;
     plain[n] = '\0';
-    *value = strtod(plain, NULL);
-    *slack = 0.5 * pow(10, -(double)decimals);
-    if (decimals == 0 && zeros >= 2) /* 12,000 is rounded, but not by much */
+    *value = strtod(plain, NULL) * power;
+    *slack = 0.5 * pow(10, -(double)decimals) * power;
+    if (power == 1 && decimals == 0 && zeros >= 2) /* 12,000 is rounded, but not by much */
         *slack = fmax(*slack, fmin(0.5 * pow(10, (double)zeros), 0.02 * *value));
     return true;
+}
+
+/* Of ASCII or of Latin with accents: a unit before it is a word's beginning. */
+static bool latin(char c)
+{
+    return (letter((unsigned char)c) && (unsigned char)c < 0x80) || (unsigned char)c == 0xC3;
 }
 
 static const struct unit *find_unit(struct str text, size_t at, size_t *len)
@@ -275,8 +360,7 @@ static const struct unit *find_unit(struct str text, size_t at, size_t *len)
             bool ascii = (unsigned char)word.at[0] < 0x80;
             if (word.len <= longest || end > text.len ||
                 strncasecmp(text.at + from, word.at, word.len) != 0 ||
-                (ascii && word.at[0] != '%' && end < text.len &&
-                 letter((unsigned char)text.at[end])))
+                (ascii && word.at[0] != '%' && end < text.len && latin(text.at[end])))
                 continue;
             found = &units[i];
             longest = word.len;
@@ -284,6 +368,49 @@ static const struct unit *find_unit(struct str text, size_t at, size_t *len)
     }
     *len = found ? from + longest - at : 0;
     return found;
+}
+
+/* 2026-11-30: four digits, and two behind the sign. */
+static bool is_date(struct str text, size_t at, size_t len)
+{
+    size_t next = at + len + 1;
+    return len == 4 && digit_at(text, next) && digit_at(text, next + 1) &&
+           !digit_at(text, next + 2);
+}
+
+/* The second number of "250-300 MB", not a part of a date or of a name. */
+static bool is_range(struct str text, size_t at)
+{
+    size_t from = at - 1;
+    while (from > 0 && (isdigit((unsigned char)text.at[from - 1]) || text.at[from - 1] == '.'))
+        from--;
+    unsigned char before = from > 0 ? (unsigned char)text.at[from - 1] : ' ';
+    return from + 1 < at && strchr(" \n(~*", before) && before != '\0' &&
+           !is_date(text, from, at - 1 - from);
+}
+
+/* "port 9090", "RFC 3339": a name. */
+static bool is_named(struct str text, size_t at)
+{
+    static const char *const words[] = {"port ", "rfc ", "version ", "puerto ", "端口 ", "ポート"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        size_t len = strlen(words[i]);
+        if (at >= len && strncasecmp(text.at + at - len, words[i], len) == 0 &&
+            (at == len || !isalnum((unsigned char)text.at[at - len - 1])))
+            return true;
+    }
+    return false;
+}
+
+/* 2nd, 95th; 5xx is a class. */
+static bool is_ordinal(struct str rest)
+{
+    static const char *const words[] = {"st", "nd", "rd", "th", "xx"};
+    bool ends = rest.len >= 2 && (rest.len == 2 || !letter((unsigned char)rest.at[2]));
+    for (size_t i = 0; ends && i < sizeof(words) / sizeof(words[0]); i++)
+        if (strncasecmp(rest.at, words[i], 2) == 0)
+            return true;
+    return false;
 }
 
 /* A time, a date, a version, a part of a name or of a list's numbering: no claim. */
@@ -298,9 +425,12 @@ static bool is_claim(struct str text, size_t at, size_t len)
         dots += text.at[at + i] == '.';
     bool ascii_before = before < 0x80 && letter(before);
     if (ascii_before || before == '.' || before == '/' || before == ':' || before == '@' ||
-        (before == '-' && (isalnum(before2) || before2 == '_')))
+        (before == '-' && (isalnum(before2) || before2 == '_') && !is_range(text, at)))
         return false;
-    if ((after == ':' || after == '-' || after == '/') && isdigit(after2))
+    if ((after == ':' || after == '/' || (after == '-' && is_date(text, at, len))) &&
+        isdigit(after2))
+        return false;
+    if (is_named(text, at) || is_ordinal(str_skip(text, at + len)))
         return false;
     if (dots > 1 && !memchr(text.at + at, ',', len)) { /* 2.42.0; but 1.234.567 groups thousands */
         double value, slack;
@@ -350,6 +480,57 @@ static size_t after_code(struct str text, size_t at)
     return ticks >= 3 ? text.len : at + ticks; /* a fence that is never closed */
 }
 
+/* Seconds of the unit behind a duration's part: "6h", "56 minutes"; 0: it is none. */
+static double part_of(const struct stated *s, struct str text)
+{
+    size_t from = (size_t)(s->text.at - text.at), behind = from + digits_len(text, from);
+    struct str rest = str_trim(str_skip(text, behind)), word = {rest.at, 0};
+    if (s->unit && s->unit->scales[0] >= 60 && s->unit->scales[1] == 1)
+        return s->unit->scales[0];
+    while (word.len < rest.len && isalpha((unsigned char)rest.at[word.len]))
+        word.len++;
+    if (s->unit && s->unit->scales[1] == 60)
+        return 60;
+    return str_is(word, "s") || str_starts(word, STR("sec")) || str_starts(word, STR("sek")) ||
+                   str_starts(word, STR("seg")) || str_starts(rest, STR("秒"))
+               ? 1
+               : 0;
+}
+
+/* What may stand between the parts of a duration. */
+static bool joins(struct str between)
+{
+    static const char *const words[] = {"",  "and",   "und",   "y", "e",
+                                        ",", ", and", ", und", "s", NULL};
+    between = str_trim(between);
+    for (size_t i = 0; words[i]; i++)
+        if (str_is(between, words[i]))
+            return true;
+    return false;
+}
+
+/* "14 days, 6 hours and 56 minutes" is one number; such are cut, not rounded. */
+static unsigned join_parts(struct str text, struct stated *all, unsigned count)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < count; i++) {
+        struct stated *last = kept > 0 ? &all[kept - 1] : NULL, s = all[i];
+        double part = part_of(&s, text);
+        double before = last ? (last->smallest > 0 ? last->smallest : part_of(last, text)) : 0;
+        const char *end = last ? last->text.at + last->text.len : NULL;
+        if (last && part > 0 && before > part && end <= s.text.at && s.text.at - end < 12 &&
+            joins((struct str){end, (size_t)(s.text.at - end)})) {
+            last->whole =
+                (last->smallest > 0 ? last->whole : last->values[0] * before) + s.values[0] * part;
+            last->smallest = part;
+            last->text.len = (size_t)(s.text.at + s.text.len - last->text.at);
+            continue;
+        }
+        all[kept++] = s;
+    }
+    return kept;
+}
+
 static unsigned read_all(struct str answer, struct stated all[STATED_MAX])
 {
     unsigned count = 0;
@@ -363,7 +544,7 @@ static unsigned read_all(struct str answer, struct stated all[STATED_MAX])
         else
             at++;
     }
-    return count;
+    return join_parts(answer, all, count);
 }
 
 /* ---- the comparison ---- */
@@ -374,41 +555,64 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static bool near_any(const struct claims *c, double value, double slack)
+/* The known number that is nearest to a value, within its slack. */
+static bool near_any(const struct claims *c, double value, double slack, double *known)
 {
     unsigned low = 0, high = c->count;
     slack += fabs(value) * 1e-9;
     while (low < high) {
         unsigned middle = low + (high - low) / 2;
-        if (c->numbers[middle] < value - slack)
+        if (c->numbers[middle] < value)
             low = middle + 1;
         else
             high = middle;
     }
-    return low < c->count && c->numbers[low] <= value + slack;
+    double below = low > 0 ? value - c->numbers[low - 1] : INFINITY;
+    double above = low < c->count ? c->numbers[low] - value : INFINITY;
+    *known = below < above ? value - below : value + above;
+    return fmin(below, above) <= slack;
 }
 
-static bool supported(struct claims *c, struct stated *s)
+static bool supported_as(struct claims *c, struct stated *s, const struct unit *unit)
 {
-    static const struct unit none = {"", {1}};
-    const struct unit *unit = s->unit ? s->unit : &none;
     for (unsigned i = 0; i < s->readings; i++)
         for (unsigned k = 0; k < 3 && unit->scales[k] > 0; k++) {
             double value = s->values[i] * unit->scales[k], slack = s->slacks[i] * unit->scales[k];
-            if (!near_any(c, value, slack) && !near_any(c, -value, slack))
+            if (!near_any(c, value, slack, &s->known) && !near_any(c, -value, slack, &s->known) &&
+                !(c->bits && unit->scales[0] > 100 && near_any(c, 8 * value, 8 * slack, &s->known)))
                 continue;
             s->supported = true;
-            s->value = s->values[i];
             return true;
         }
     return false;
 }
 
+/* As it is written, or with the unit of the number behind it: "50, 70 and 30 MiB". */
+static bool supported(struct claims *c, struct stated *s, const struct stated *next)
+{
+    static const struct unit none = {"", {1}};
+    if (s->smallest > 0)
+        return s->supported = near_any(c, s->whole, s->smallest, &s->known);
+    if (supported_as(c, s, s->unit ? s->unit : &none))
+        return true;
+    const char *end = s->text.at + s->text.len;
+    bool near = !s->unit && next && next->unit && next->text.at >= end &&
+                next->text.at - end < 12 && !memchr(end, '\n', (size_t)(next->text.at - end));
+    if (near)
+        s->unit = next->unit;
+    return near && supported_as(c, s, s->unit);
+}
+
+/* value: in base units, or of a percentage in hundredths. */
 static bool close_to(const struct stated *s, double value)
 {
+    const struct unit *unit = s->unit;
     for (unsigned i = 0; i < s->readings; i++)
-        if (fabs(s->values[i] - fabs(value)) <= s->slacks[i] * 1.5)
-            return true;
+        for (unsigned k = 0; k < 3 && (k == 0 || (unit && unit->scales[k] > 0)); k++) {
+            double scale = unit && unit != &units[0] ? unit->scales[k] : 1;
+            if (fabs(s->values[i] * scale - fabs(value)) <= s->slacks[i] * scale * 1.5)
+                return true;
+        }
     return false;
 }
 
@@ -417,28 +621,49 @@ static bool derived(const struct stated *all, unsigned count, struct stated *s)
 {
     double known[DERIVED_FROM_MAX], sum = 0;
     unsigned n = 0;
+    bool percent = s->unit == &units[0];
     for (unsigned i = 0; i < count; i++)
         if (all[i].supported) {
             if (n == DERIVED_FROM_MAX)
                 return false;
-            known[n++] = all[i].value;
-            sum += all[i].value;
+            known[n++] = all[i].known;
+            sum += all[i].known;
         }
     if (n >= 2 && (close_to(s, sum) || close_to(s, sum / n)))
         return true;
     for (unsigned i = 0; i < n; i++) {
-        bool percent = s->unit == &units[0];
         if (percent && (close_to(s, 100 - known[i]) || close_to(s, 100 * (1 - known[i]))))
             return true;
         for (unsigned k = 0; k < n; k++) {
             double a = known[i], b = known[k];
             if (i == k || b == 0)
                 continue;
-            if (close_to(s, a - b) ||
-                (percent && (close_to(s, 100 * a / b) || close_to(s, 100 * (a - b) / b))) ||
+            s->known = close_to(s, a - b) ? a - b : a + b;
+            if (close_to(s, a - b) || (i < k && close_to(s, a + b)))
+                return true;
+            if ((percent && (close_to(s, 100 * a / b) || close_to(s, 100 * (a - b) / b) ||
+                             close_to(s, 100 * (a - b)))) ||
                 (!s->unit && close_to(s, a / b)))
                 return true;
         }
+    }
+    return false;
+}
+
+/* "2 of the 20 pods": of a list that has 20. */
+static bool counts_some(const struct claims *c, const struct stated *all, unsigned count,
+                        unsigned at)
+{
+    const struct stated *s = &all[at];
+    for (unsigned n = at > 0 ? at - 1 : 0; n <= at + 1 && n < count; n++) {
+        const struct stated *first = n < at ? &all[n] : s, *second = n < at ? s : &all[n];
+        const char *end = first->text.at + first->text.len;
+        if (n == at || s->unit || all[n].unit || s->values[0] != floor(s->values[0]) ||
+            s->values[0] > all[n].values[0] || second->text.at - end > 16)
+            continue;
+        for (unsigned k = 0; k < c->size_count; k++)
+            if (c->sizes[k] == all[n].values[0])
+                return true;
     }
     return false;
 }
@@ -458,10 +683,14 @@ unsigned claims_unsupported(struct claims *c, struct str answer, struct claim *o
     if (!c->sorted && c->count > 0)
         qsort(c->numbers, c->count, sizeof(*c->numbers), by_value);
     c->sorted = true;
+    for (unsigned i = count; i-- > 0;)
+        if (!supported(c, &all[i], i + 1 < count ? &all[i + 1] : NULL))
+            all[i].counts = counts_some(c, all, count, i);
+    bool follows[STATED_MAX] = {false};
     for (unsigned i = 0; i < count; i++)
-        supported(c, &all[i]);
+        follows[i] = all[i].supported || all[i].counts || derived(all, count, &all[i]);
     for (unsigned i = 0; i < count && found < max; i++) {
-        if (all[i].supported || derived(all, count, &all[i]))
+        if (follows[i])
             continue;
         snprintf(out[found].text, sizeof(out[found].text), "%.*s",
                  (int)(all[i].text.len < CLAIM_TEXT_MAX - 1 ? all[i].text.len : CLAIM_TEXT_MAX - 1),
@@ -472,96 +701,6 @@ unsigned claims_unsupported(struct claims *c, struct str answer, struct claim *o
 }
 
 /* ---- what is said of data that was lacking ---- */
-
-static bool word_char(char c) { return isalnum((unsigned char)c) || (unsigned char)c >= 0x80; }
-
-/* "was not cut off", "nothing is missing", "nicht unvollständig": just before. */
-static bool negated(struct str answer, size_t at)
-{
-    static const char *const no[] = {"not ",     "n't ",    "nothing ", "never ",  "nicht ",
-                                     "keine ",   "nichts ", "neither ", "no son ", "no es ",
-                                     "no está ", "没有",    "并未",     "并不",    "不是"};
-    enum { BEFORE = 14 };
-    size_t from = at > BEFORE ? at - BEFORE : 0;
-    struct str before = {answer.at + from, at - from};
-    for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
-        for (size_t k = 0; k + strlen(no[i]) <= before.len; k++)
-            if (strncasecmp(before.at + k, no[i], strlen(no[i])) == 0)
-                return true;
-    return false;
-}
-
-/* One of the phrases; those of letters at a word's beginning. A # is a number. */
-static bool says(struct str answer, const char *const *phrases)
-{
-    if (answer.len > ANSWER_BYTES_MAX) /* at its end, where it says so if it does */
-        answer = str_skip(answer, answer.len - ANSWER_BYTES_MAX);
-    for (; *phrases; phrases++) {
-        size_t len = strlen(*phrases);
-        bool number = (*phrases)[len - 1] == '#';
-        len -= number;
-        for (size_t at = 0; at + len <= answer.len; at++) {
-            if (tolower((unsigned char)answer.at[at]) != (unsigned char)(*phrases)[0])
-                continue; /* most of it */
-            bool begins =
-                (unsigned char)(*phrases)[0] >= 0x80 || at == 0 || !word_char(answer.at[at - 1]);
-            if (!begins || strncasecmp(answer.at + at, *phrases, len) != 0)
-                continue;
-            if ((!number || digit_at(answer, at + len)) && !negated(answer, at))
-                return true;
-        }
-    }
-    return false;
-}
-
-static bool says_part(struct str answer)
-{
-    static const char *const phrases[] = {
-        "partial", "incomplete", "truncat", "cut off", "was cut", "were cut", "is cut", "are cut",
-        "missing data", "data is missing", "data are missing", "data was missing", "some data is",
-        "not all", "not every", "only the first", "only part", "only a part", "left out",
-        "not complete", "not whole", "not shown", "at least #", "more than are shown",
-        "there may be more", "there are more", "could not be read", "couldn't be read",
-        /* German */
-        "unvollst", "teilweise", "abgeschnitten", "nicht alle", "nicht vollst", "gekürzt",
-        "daten fehlen", "fehlende daten", "es fehlen", "mindestens #", "nur ein teil",
-        "nur einen teil", "nur die ersten",
-        /* Spanish */
-        "parcial", "incomplet", "truncad", "faltan", "no todos", "no todas", "al menos #",
-        "solo una parte", "sólo una parte", "recortad",
-        /* Chinese and Japanese */
-        "部分", "不完整", "截断", "数据缺失", "缺失", "缺少", "不全", "至少", "一部", "不完全",
-        "欠け", "欠損", "切り捨て", "切り詰め", "少なくとも", "すべてではな", "全てではな", NULL};
-    return says(answer, phrases);
-}
-
-static bool says_none(struct str answer)
-{
-    static const char *const phrases[] = {
-        "no data", "no series", "no result", "no metric", "no such", "no sample", "no value",
-        "no matching", "no information", "no log", "no line", "no entries", "not found", "not find",
-        "not exist", "not available", "not collected", "not exposed", "not recorded", "not have",
-        "not any data", "not return", "unavailable", "unable", "nothing match", "nothing was found",
-        "nothing came", "nothing return", "returned nothing", "found nothing", "is empty",
-        "are empty", "was empty", "were empty", "empty result", "came back empty", "cannot",
-        "can't", "couldn't", "doesn't exist", "don't exist", "doesn't have", "don't have",
-        "isn't any", "aren't any", "didn't return", "isn't available", "aren't available",
-        "could not",
-        /* German */
-        "keine daten", "keine serie", "keine zeitreihe", "keine metrik", "keine ergebnis",
-        "kein ergebnis", "keine werte", "keinen wert", "nicht gefunden", "nicht vorhanden",
-        "nicht verfügbar", "leer", "nichts gefunden", "gibt es nicht", "existiert nicht",
-        /* Spanish */
-        "sin datos", "no hay datos", "no hay serie", "no hay métrica", "no hay result",
-        "no se encontr", "no existe", "no devolvi", "no está disponible", "vacío", "vacía",
-        "ningún dato", "ninguna serie", "ningún resultado",
-        /* Chinese and Japanese */
-        "没有数据", "没有任何数据", "没有找到", "未找到", "没有结果", "没有返回", "无数据", "为空",
-        "不存在", "没有这", "没有该", "没有匹配", "データがあり", "データはあり", "データが見つか",
-        "データなし", "見つかりません", "見つからな", "存在しません", "存在しない", "空です",
-        "結果がありません", "結果はありません", "ありませんでした", NULL};
-    return says(answer, phrases);
-}
 
 /* A number of the answer that is how many there are. */
 static bool states_counts(const struct claims *c, struct str answer)
@@ -581,10 +720,10 @@ static bool states_counts(const struct claims *c, struct str answer)
 
 enum claims_lack claims_conceals(const struct claims *c, struct str answer)
 {
-    if (c->queries > 0 && c->empty == c->queries && !says_none(answer) && !says_part(answer))
+    if (c->queries > 0 && c->empty == c->queries && !admits_none(answer) && !admits_part(answer))
         return CLAIMS_LACK_ALL;
-    bool told = says_part(answer) || (!c->unsaid && states_counts(c, answer));
+    bool told = admits_part(answer) || (!c->unsaid && states_counts(c, answer));
     return c->partial && !told ? CLAIMS_LACK_PART : CLAIMS_LACK_NOTHING;
 }
 
-bool claims_admits(struct str answer) { return says_part(answer) || says_none(answer); }
+bool claims_admits(struct str answer) { return admits_part(answer) || admits_none(answer); }

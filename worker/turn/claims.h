@@ -3,8 +3,10 @@
  * What is known: the numbers of the results (and of the question and the calls), and how many items
  * their lists have. A number of the answer is supported when one of these, scaled by the unit that
  * is written behind it (GB is 10^9 or 2^30, ms, %, k …), is the same within the digits that are
- * written; or when it is a difference, sum, ratio or mean of numbers that are stated and supported.
- * Times, dates, versions, names (p95, node1), numbered lists and code are no claims.
+ * written; or when it is a difference, sum, ratio or mean of numbers that are stated and
+ * supported, or counts some of a list that is stated to have as many as it has. "6h 56m" is one
+ * number, "50, 70 and 30 MiB" are three of one unit. Times, dates, versions, names (p95, node1),
+ * ordinals, numbered lists and code are no claims.
  * Memory: claims_free. */
 #ifndef WORKER_TURN_CLAIMS_H
 #define WORKER_TURN_CLAIMS_H
@@ -21,7 +23,10 @@ struct claims {
     bool partial;                     /* a result says that it is not all there is */
     double counts[CLAIMS_COUNTS_MAX]; /* … but how many there are: who states that hides nothing */
     unsigned count_count;
-    bool unsaid;             /* … and not how many there are */
+    bool unsaid;                     /* … and not how many there are */
+    double sizes[CLAIMS_COUNTS_MAX]; /* of results' lists */
+    unsigned size_count;
+    bool bits;               /* a query gives bits, not bytes */
     unsigned queries, empty; /* results that have series, or would have */
 };
 void claims_free(struct claims *c);

@@ -1,5 +1,6 @@
 /* Are the numbers of an answer those that were read? Planted ones are found, true ones are not
  * doubted. */
+#include "tests/support/eval_catalog.h"
 #include "tests/support/unit.h"
 
 #include <stdio.h>
@@ -168,6 +169,36 @@ static void true_numbers_are_not_doubted(void **state)
 {
     (void)state;
     assert_int_equal(wrong_of(good, sizeof(good) / sizeof(good[0])), 0);
+}
+
+/* tests/eval/answers.json: answers as models write them, true ones and false ones, in five
+ * languages. */
+static void answers_of_all_kinds_are_told_apart(void **state)
+{
+    (void)state;
+    json_auto_t *all = eval_load("answers.json");
+    unsigned wrong = 0;
+    size_t i, k;
+    const json_t *one, *result;
+    json_array_foreach(all, i, one)
+    {
+        struct claims c = {0};
+        struct claim claims[8];
+        struct str answer = json_text(json_object_get(one, "answer"));
+        claims_know(&c, json_text(json_object_get(one, "question")));
+        json_array_foreach(json_object_get(one, "results"), k, result)
+            claims_know_result(&c, json_text(result));
+        const json_t *conceals = json_object_get(one, "conceals");
+        bool want = json_is_true(conceals ? conceals : json_object_get(one, "found"));
+        bool is = conceals ? claims_conceals(&c, answer) != CLAIMS_LACK_NOTHING
+                           : claims_unsupported(&c, answer, claims, 8) > 0;
+        if (is != want)
+            print_message("%s: %s\n", want ? "missed" : "doubted", answer.at);
+        wrong += is != want;
+        claims_free(&c);
+    }
+    assert_true(i >= 250);
+    assert_int_equal(wrong, 0);
 }
 
 static void what_is_partial_must_be_said_to_be_so(void **state)
@@ -389,6 +420,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(planted_numbers_are_all_found),
         cmocka_unit_test(true_numbers_are_not_doubted),
+        cmocka_unit_test(answers_of_all_kinds_are_told_apart),
         cmocka_unit_test(what_is_partial_must_be_said_to_be_so),
         cmocka_unit_test(long_answers_take_no_time),
         cmocka_unit_test(what_is_lacking_is_never_told_as_whole),
