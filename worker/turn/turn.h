@@ -28,6 +28,7 @@
 
 struct turn_lookup { /* turn_lookup.c */
     bool asked, told;
+    bool unknown; /* asked in vain: what would fit is not known */
     struct tool_run *run;
     struct loop_timer *timer;
     char *text;                /* what the model is told; NULL: nothing */
@@ -41,6 +42,7 @@ struct turn_calls { /* hashes of this turn's calls, the last ones */
 struct turn_doubt { /* turn_doubt.c: what was read, and what is wrong with what was answered */
     struct claims known;
     bool read;                   /* a result of a tool that reads data is in this conversation */
+    bool read_now;               /* … of this turn's */
     bool queried;                /* … of this turn's, and it is a query's */
     bool acted;                  /* this turn asked for a change: "I could not" is of that */
     bool no_data, numbers, lack; /* told once each */

@@ -97,7 +97,7 @@ void turn_doubt_read(struct turn *t, const struct store_message *messages, unsig
 {
     struct turn_doubt *d = &t->doubt;
     claims_free(&d->known);
-    d->read = d->queried = d->acted = d->repeats = false;
+    d->read = d->read_now = d->queried = d->acted = d->repeats = false;
     d->failed.count = d->worked.count = 0;
     for (unsigned i = known_from(t, messages, count); i < count; i++) {
         const struct record_message *m = &messages[i].record;
@@ -115,6 +115,7 @@ void turn_doubt_read(struct turn *t, const struct store_message *messages, unsig
             else
                 claims_know(&d->known, r->content);
             d->read = d->read || (!r->failed && reads(r->tool_name));
+            d->read_now = d->read_now || (ours && !r->failed && reads(r->tool_name));
             d->queried = d->queried || (ours && !r->failed && queries(r->tool_name));
             if (ours && i > 0)
                 note_call(d, &messages[i - 1].record, r);
@@ -200,12 +201,15 @@ static bool states(struct turn_doubt *d, struct str answer)
            claims_unsupported(&d->known, answer, &claim, 1) > 0;
 }
 
-/* One doubt at a time: the first of them may cure the others. */
+/* One doubt at a time: the first of them may cure the others. Where what fits the question could
+ * not be looked up, the numbers that this turn read are known all the same. */
 bool turn_doubts(struct turn *t, struct reply *r)
 {
     struct turn_doubt *d = &t->doubt;
     bool again = false;
-    if (!t->config->check_answers || r->content.len == 0 || !t->lookup.text)
+    bool fits = t->lookup.text != NULL;
+    if (!t->config->check_answers || r->content.len == 0 ||
+        !(fits || (t->lookup.unknown && d->read_now)))
         return false;
     if (!d->read && states(d, buf_str(&r->content)))
         doubt(
@@ -216,7 +220,7 @@ bool turn_doubts(struct turn *t, struct reply *r)
             STR("No data was read for this answer."), &again);
     else if (d->read)
         doubt_numbers(t, r, &again);
-    if (!again)
+    if (fits && !again)
         doubt_lack(t, r, &again);
     return again;
 }

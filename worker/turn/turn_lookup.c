@@ -30,7 +30,7 @@ bool turn_lookup_begin(struct turn *t, const struct store_answer *loaded)
     struct turn_lookup *l = &t->lookup;
     if (l->asked || t->context.datasource_count == 0)
         return false;
-    l->asked = true;
+    l->asked = l->unknown = true;
     scoped_buf(arguments, 8 * QUESTION_BYTES_MAX + 6 * QUERIED_BYTES_MAX);
     write_arguments(t, loaded->messages, loaded->message_count, &arguments);
     struct str datasources[TURN_CONTEXT_DATASOURCES_MAX];
@@ -180,6 +180,7 @@ static void on_found(void *arg, const struct tool_result *r)
     struct turn *t = arg;
     MAGIC_CHECK(t, TURN_MAGIC);
     t->lookup.run = NULL;
+    t->lookup.unknown = r->failed;
     if (!r->failed && r->content.len > 0) {
         free(t->lookup.text);
         t->lookup.text = str_dup(r->content);

@@ -142,6 +142,41 @@ static void numbers_that_no_result_has_are_given_back_once(void **state)
     assert_non_null(strstr(w.trace, "DONE 1 done"));
 }
 
+/* A catalog that is slow, forbidden or not Prometheus's: what was read is known all the same. */
+static void where_nothing_could_be_looked_up_numbers_are_checked_too(void **state)
+{
+    (void)state;
+    begin_looking();
+    w.late.fn(w.late.arg);
+    settle();
+    answer(&w.load, ERR_NONE);
+    read_one("{\"series_total\":1,\"series_shown\":1,\"series\":[{\"value\":4}]}");
+    text("There are 9 rooms.");
+    replied(ERR_NONE);
+    answer(&w.write, ERR_NONE);
+    answer(&w.load, ERR_NONE);
+    assert_non_null(strstr(w.last, "states 9, which no result has"));
+    text("There are 4 rooms.");
+    w.trace[0] = '\0';
+    replied(ERR_NONE);
+    answer(&w.write, ERR_NONE);
+    assert_non_null(strstr(w.trace, "DONE 1 done"));
+}
+
+/* "What is a histogram?" */
+static void where_nothing_fits_nothing_needs_to_be_read(void **state)
+{
+    (void)state;
+    begin_looking();
+    tooled(0, "", false);
+    answer(&w.load, ERR_NONE);
+    text(
+        "It counts values in buckets, as 5, 10 and 25 ms; the last one has no upper bound at all.");
+    replied(ERR_NONE);
+    answer(&w.write, ERR_NONE);
+    assert_non_null(strstr(w.trace, "DONE 1 done"));
+}
+
 static void partial_data_may_not_be_told_as_whole(void **state)
 {
     (void)state;
@@ -259,6 +294,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(answer_without_data_is_given_back_once_and_then_marked,
                                         begin, end),
         cmocka_unit_test_setup_teardown(numbers_that_no_result_has_are_given_back_once, begin, end),
+        cmocka_unit_test_setup_teardown(where_nothing_could_be_looked_up_numbers_are_checked_too,
+                                        begin, end),
+        cmocka_unit_test_setup_teardown(where_nothing_fits_nothing_needs_to_be_read, begin, end),
         cmocka_unit_test_setup_teardown(partial_data_may_not_be_told_as_whole, begin, end),
         cmocka_unit_test_setup_teardown(no_data_at_all_may_not_be_told_as_good_news, begin, end),
         cmocka_unit_test_setup_teardown(a_call_that_was_written_as_text_is_made, begin, end),
