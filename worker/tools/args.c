@@ -176,6 +176,19 @@ static json_t *unpack(const struct reading *r, const json_t *schema, struct str 
     return json_incref(read ? read : inside);
 }
 
+/* What other tools take or models say beside a query, and which changes nothing of what is asked:
+ * its result is bounded anyway. */
+static bool is_aside(const json_t *properties, const char *key)
+{
+    static const char *const asides[] = {"limit",       "max_results", "max_points", "timeout",
+                                         "reason",      "reasoning",   "thought",    "thoughts",
+                                         "explanation", "purpose",     "format",     "dedup"};
+    for (size_t i = 0; i < sizeof(asides) / sizeof(asides[0]); i++)
+        if (strcmp(key, asides[i]) == 0)
+            return json_object_get(properties, "query") != NULL;
+    return false;
+}
+
 static json_t *fit_object(const struct reading *r, const json_t *schema, const char *within,
                           const json_t *given)
 {
@@ -191,6 +204,11 @@ static json_t *fit_object(const struct reading *r, const json_t *schema, const c
         const json_t *wanted = json_object_get(properties, key);
         if (wanted == NULL && closed && r->own && (as = meant_argument(properties, given, key)))
             wanted = json_object_get(properties, as);
+        if (wanted == NULL && closed && r->own && is_aside(properties, key)) {
+            if (r->notes)
+                buf_printf(r->notes, "There is no argument \"%s\" here: it was left out. ", key);
+            continue;
+        }
         if (as == NULL || json_object_get(args, as) || (wanted == NULL && closed)) {
             buf_puts(error, "There is no argument ");
             text_json(error, str_of(key), 60);

@@ -373,12 +373,12 @@ static void refuse_name(struct tool_run *r, const struct tool_call *c)
     unsigned least = 5;
     for (unsigned i = 0; i < t->offered_count; i++) {
         unsigned distance = text_distance(name, str_of(t->offered[i].name));
-        if (distance < least)
+        if (distance < least && was_offered(c, t->offered[i].name))
             least = distance, nearest = &t->offered[i];
     }
     if (nearest)
         buf_printf(&error, "; did you mean %s?", nearest->name);
-    buf_puts(&error, " The tools are: ");
+    buf_puts(&error, nearest ? " The tools are: " : ". The tools are: ");
     for (unsigned i = 0; i < t->offered_count; i++)
         if (was_offered(c, t->offered[i].name))
             buf_printf(&error, "%s%s", named++ > 0 ? ", " : "", t->offered[i].name);

@@ -25,6 +25,7 @@ enum {
     NAMES_LOOKED_AT = 2000,
     SHOWN = 120,
     TIMEOUT_MS = 5000,
+    BEFORE_MS = 3600000, /* windows reach back */
 };
 
 struct explain {
@@ -201,11 +202,12 @@ static void ask(struct explain *e, const char *api, struct buf *form, const char
     source_request(&e->ask, e->run->tools, e->run->door, e->run->token, &request);
 }
 
+/* Where labels are listed nothing looks back for the last sample, as a query does. */
 static void add_range(const struct explain *e, struct buf *form, bool step)
 {
     struct guard_range range;
     guard_count_range(e->query, e->range, &range);
-    source_param_time(form, "start", range.start_ms);
+    source_param_time(form, "start", step ? range.start_ms : range.start_ms - BEFORE_MS);
     source_param_time(form, "end", range.end_ms);
     if (step)
         source_param_time(form, "step", range.step_ms);

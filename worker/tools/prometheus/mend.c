@@ -8,6 +8,7 @@
 #include "common/duration.h"
 #include "worker/tools/moment.h"
 #include "worker/tools/prometheus/tokens.h"
+#include "worker/tools/text.h"
 #include "worker/tools/sax.h"
 
 /* The usual window: four scrapes of a minute and one more. */
@@ -375,15 +376,16 @@ static void mend_order(struct mending *m, unsigned at)
 static void mend_word(struct mending *m, unsigned at)
 {
     static const char *const words[][2] = {
-        {"mean", "avg"},       {"average", "avg"},
-        {"maximum", "max"},    {"minimum", "min"},
-        {"total", "sum"},      {"top", "topk"},
-        {"bottom", "bottomk"}, {"percentile", "histogram_quantile"}};
+        {"mean", "avg"},  {"average", "avg"}, {"maximum", "max"},    {"minimum", "min"},
+        {"total", "sum"}, {"top", "topk"},    {"bottom", "bottomk"}, {"percentile", "quantile"}};
     const struct token *k = &m->t->all[at];
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (token_is(k, words[i][0]) && (token_opens(k + 1, '(') || token_is(k + 1, "by"))) {
-            replace(m, k->text, str_of(words[i][1]));
-            say(m, "There is no %s(): it is %s().", words[i][0], words[i][1]);
+            struct str of = tokens_text(m->t, at, m->t->count - 1);
+            bool buckets = strcmp(words[i][1], "quantile") == 0 && text_has(of, STR("_bucket"));
+            const char *is = buckets ? "histogram_quantile" : words[i][1];
+            replace(m, k->text, str_of(is));
+            say(m, "There is no %s(): it is %s().", words[i][0], is);
         }
 }
 

@@ -50,7 +50,7 @@ struct query {
     struct buf notes; /* JSON strings, comma-separated */
     struct explain *explain;
     struct why *why;
-    bool cut;
+    bool cut, explained;
     /* names and types, where the catalog is there in time */
     struct catalog_cache_use *use;
     const struct catalog *catalog;
@@ -519,6 +519,10 @@ static void finish(struct query *q)
 {
     struct tool_run *r = q->run;
     bool nothing = q->series.total == 0 && !q->cut;
+    bool absent = str_starts(q->guard.text, STR("absent(")) ||
+                  str_starts(q->guard.text, STR("absent_over_time("));
+    if (nothing && absent)
+        add_note(q, "There are such series, so that absent() gives nothing: " WHY_NONE_PASSES ".");
     add_notes(q, buf_str(&r->remarks));
     add_notes(q, buf_str(nothing ? &q->repair.if_empty : &q->repair.notes));
     struct series_head head = {
@@ -530,6 +534,7 @@ static void finish(struct query *q)
         .step_ms = q->range_query ? q->range.step_ms : 0,
         .cut = q->cut,
         .partial = r->partial,
+        .explained = absent || q->explained || q->repair.if_empty.len > 0,
         .notes = buf_str(&q->notes),
         .bytes_max = r->tools->config.content_bytes_max,
     };
@@ -540,6 +545,7 @@ static void finish(struct query *q)
 static void on_explained(void *arg, struct str notes)
 {
     struct query *q = arg;
+    q->explained = notes.len > 0;
     add_notes(q, notes);
     finish(q);
 }

@@ -105,12 +105,29 @@ static bool means(struct str name, struct str other)
     return longer || text_distance(name, other) <= edits;
 }
 
+/* NAME_bucket, NAME_sum, NAME_count: which of them is meant the name does not say. */
+static bool is_part(struct str name, struct str other)
+{
+    static const char *const parts[] = {"_bucket", "_sum", "_count", "_created"};
+    struct str part = other.len > name.len ? str_skip(other, name.len) : (struct str){NULL, 0};
+    for (size_t i = 0; str_starts(other, name) && i < sizeof(parts) / sizeof(parts[0]); i++)
+        if (str_is(part, parts[i]))
+            return true;
+    return false;
+}
+
 void repair_name(struct str query, struct str name, struct str near, struct buf *mended)
 {
     struct str rest = near, other, meant = {NULL, 0};
-    while (meant.len == 0 && str_split(&rest, ',', &other))
-        if (means(name, str_trim(other)))
-            meant = str_trim(other);
+    bool quantile = query.len > 0 && memmem(query.at, query.len, "histogram_quantile", 18) != NULL;
+    while (meant.len == 0 && str_split(&rest, ',', &other)) {
+        other = str_trim(other);
+        bool part = is_part(name, other);
+        if (part ? quantile && str_ends(other, STR("_bucket")) : means(name, other))
+            meant = other;
+        else if (part && !quantile)
+            break;
+    }
     if (meant.len == 0 || !name_is_classic(meant, true))
         return;
     struct tokens *t = xcalloc(1, sizeof(*t));

@@ -591,7 +591,7 @@ static void write_notes(const struct series *s, const struct series_head *h, uns
     if (s->histograms)
         note(&notes, "Native histograms are not shown: use histogram_quantile(), "
                      "histogram_avg() or histogram_count().");
-    if (s->total == 0 && !h->cut)
+    if (s->total == 0 && !h->cut && !h->explained)
         note(&notes, "The query is valid but returned no data: the metric, its labels or the time "
                      "range don't match anything.");
     if (s->notes.len > 0) {

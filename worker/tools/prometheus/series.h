@@ -72,6 +72,7 @@ struct series_head {
     int64_t start_ms, end_ms, step_ms; /* instant: end_ms is its time */
     bool cut;                          /* the answer was cut off */
     bool partial;                      /* another answer that it rests on was */
+    bool explained;                    /* the notes say why there is nothing */
     struct str notes;                  /* JSON strings, comma-separated, or empty */
     size_t bytes_max;                  /* of the summary */
 };

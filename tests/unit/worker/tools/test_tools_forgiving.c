@@ -102,6 +102,10 @@ static void other_names_of_arguments_are_taken(void **state)
         if (cases[i].start)
             assert_string_equal(last_asked(f)->start, cases[i].start);
     }
+    fixture_run(f, up, "execute_instant_query", "{\"query\":\"up\",\"limit\":10,\"reason\":\"x\"}");
+    assert_non_null(
+        strstr(f->content, "There is no argument \\\"limit\\\" here: it was left out."));
+    assert_false(f->failed);
     /* two for one, or one that is given already: no meaning */
     fixture_run(f, up, "execute_range_query", "{\"query\":\"up\",\"expr\":\"x\"}");
     fixture_expect_error(f, "bad_arguments", "no argument \"expr\"");

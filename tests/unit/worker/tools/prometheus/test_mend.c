@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include "worker/tools/prometheus/guard.h"
 #include "worker/tools/prometheus/mend.h"
+#include "worker/tools/prometheus/repair.h"
 #include "worker/tools/prometheus/tokens.h"
 
 static void what_no_server_takes_is_mended(void **state)
@@ -46,6 +47,7 @@ static void what_no_server_takes_is_mended(void **state)
         {"top(5, x)", "topk(5, x)", "topk"},
         {"percentile(0.9, rate(x_bucket[5m]))", "histogram_quantile(0.9, rate(x_bucket[5m]))",
          "histogram_quantile"},
+        {"percentile(0.9, x)", "quantile(0.9, x)", "it is quantile"},
         {"up{job:\"node\"}", "up{job=\"node\"}", "stands ="},
         {"rate(x[5m]) by (job)", "sum(rate(x[5m])) by (job)", "by groups"},
         {"sum(rate(x[5m]) by (job))", "sum(rate(x[5m])) by (job)", "by groups"},
@@ -388,6 +390,26 @@ static void broken_queries_of_all_questions_are_mended(void **state)
     assert_true(broken_count >= 200 && whole * 100 >= broken_count * 95);
 }
 
+/* NAME_sum, NAME_count or NAME_bucket: only within a quantile the name says which. */
+static void a_histograms_name_is_not_taken_for_one_of_its_parts(void **state)
+{
+    static const char *const cases[][3] = {
+        {"w_seconds", "w_seconds", ""},
+        {"sum(rate(w_seconds[5m]))", "w_seconds", ""},
+        {"histogram_quantile(0.9, sum by (le) (rate(w_seconds[5m])))", "w_seconds",
+         "histogram_quantile(0.9, sum by (le) (rate(w_seconds_bucket[5m])))"},
+        {"rate(w_second_sum[5m])", "w_second_sum", "rate(w_seconds_sum[5m])"},
+        {"rate(w[5m])", "w", "rate(w_seconds_sum[5m])"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        scoped_buf(mended, 1000);
+        repair_name(str_of(cases[i][0]), str_of(cases[i][1]),
+                    STR("w_seconds_sum, w_seconds_count, w_seconds_bucket, w_total"), &mended);
+        assert_string_equal(buf_cstr(&mended), cases[i][2]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -397,6 +419,7 @@ int main(void)
         cmocka_unit_test(any_text_is_taken),
         cmocka_unit_test(broken_queries_of_all_questions_are_mended),
         cmocka_unit_test(the_top_operator_is_found),
+        cmocka_unit_test(a_histograms_name_is_not_taken_for_one_of_its_parts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

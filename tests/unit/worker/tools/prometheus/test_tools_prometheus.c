@@ -320,11 +320,41 @@ static void a_real_prometheus_is_explored(void **state)
     }
 }
 
+static void what_is_not_there_is_explained_once_and_rightly(void **state)
+{
+    static const struct {
+        const char *query, *says, *not ;
+    } cases[] = {
+        {"up == 0", "none passes the comparison", "don't match anything"},
+        {"absent(up)", "There are such series, so that absent() gives nothing", "don't match"},
+        {"few_total / many_things{thing=~\\\"1.\\\"}", "group_right", "don't match anything"},
+    };
+    struct real *r = *state;
+    char arguments[512];
+    assert_true(
+        ask_until(r, "execute_instant_query", "{\"query\":\"few_total\"}", "\"value\":0.3}"));
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        snprintf(arguments, sizeof(arguments), "{\"query\":\"%s\"}", cases[i].query);
+        assert_true(ask_until(r, "execute_instant_query", arguments, cases[i].says));
+        assert_null(strstr(r->f->content, cases[i].not ));
+    }
+    /* at any time between two scrapes */
+    for (unsigned i = 0; i < 6; i++) {
+        assert_true(ask_until(r, "execute_instant_query",
+                              "{\"query\":\"many_things{kind=\\\"evne\\\"}\"}", "fits kind="));
+        if (strstr(r->f->content, "the label's values are: even, odd") == NULL)
+            fail_msg("%s", r->f->content);
+        pump_for(r->f->pump, 300);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_real_prometheus_is_read, setup, teardown),
         cmocka_unit_test_setup_teardown(a_real_prometheus_is_explored, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_not_there_is_explained_once_and_rightly, setup,
+                                        teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
