@@ -27,6 +27,7 @@ struct mending {
     struct edit edits[EDITS_MAX];
     unsigned count;
     struct buf *what;
+    bool closed; /* the bracket that was open last */
 };
 
 static void mend_by(struct mending *m, unsigned at);
@@ -168,6 +169,13 @@ static void mend_matcher(struct mending *m, unsigned at)
             say(m, "A matcher has one =.");
         }
         unsigned value = i + 2, last = value;
+        if (k[value].kind == TOKEN_STRING && value + 2 < end && k[value + 1].kind == TOKEN_WORD &&
+            k[value + 2].kind == TOKEN_OPERATOR) {
+            insert_behind(m, &k[value], ",");
+            say(m, "Matchers are separated by commas.");
+            i = value;
+            continue;
+        }
         while (last + 1 < end && k[last + 1].kind != TOKEN_COMMA)
             last++;
         bool path = k[value].kind == TOKEN_OPERATOR && str_is(k[value].text, "/");
@@ -214,6 +222,9 @@ static void mend_grouped_call(struct mending *m, unsigned at)
     if (open >= 3 && k[behind].kind == TOKEN_CLOSE && k[behind].pair == open - 2 &&
         token_aggregates(&k[open - 3]))
         replace(m, k[behind].text, STR(""));
+    else if (open >= 3 && behind >= m->t->count && token_opens(&k[open - 2], '(') &&
+             k[open - 2].pair == 0 && token_aggregates(&k[open - 3]))
+        m->closed = true; /* sum(rate(x[5m]) by (job) */
     else
         insert_before(m, &k[open - 1], "sum(");
     say(m, "%.*s groups what sum() and its like put together, not %.*s().", SHORT(k[at].text),
@@ -411,6 +422,7 @@ static void mend_end(struct mending *m)
             open[count++] = k->text.at[0];
         }
     }
+    count -= m->closed && count > 0;
     if (count == 0 || m->t->count == TOKENS_MAX)
         return;
     scoped_buf(text, sizeof(open));
