@@ -57,7 +57,8 @@ void textcalls_free(struct textcalls *c)
 
 static bool put(struct textcalls *c, struct str name, const json_t *arguments)
 {
-    if (name.len == 0 || !json_is_object(arguments) || c->count == TEXTCALLS_MAX)
+    if (name.len == 0 || memchr(name.at, '\0', name.len) != NULL || !json_is_object(arguments) ||
+        c->count == TEXTCALLS_MAX)
         return false;
     c->all[c->count++] = (struct textcall){.tool_name = str_dup(name),
                                            .arguments = json_dumps(arguments, JSON_COMPACT)};

@@ -166,6 +166,20 @@ static void what_only_shows_a_call_is_none(void **state)
     }
 }
 
+/* A name ends where it ends, not at a zero byte in it. */
+static void a_name_with_a_zero_byte_is_none(void **state)
+{
+    (void)state;
+    const struct str texts[] = {STR("<function=q\0x>{\"query\":\"up\"}</function>"),
+                                STR("<function=\0q>{\"query\":\"up\"}</function>")};
+    for (size_t i = 0; i < 2; i++) {
+        struct textcalls c;
+        textcalls_read(&c, texts[i]);
+        assert_int_equal(c.count, 0);
+        textcalls_free(&c);
+    }
+}
+
 static void any_text_is_taken(void **state)
 {
     static const char bytes[] = "{}[]()\"'\\:,<>/=`|\n name tool arguments q 1 \xff";
@@ -228,6 +242,7 @@ int main(void)
         cmocka_unit_test(calls_are_read_as_models_write_them),
         cmocka_unit_test(other_shapes_of_calls_are_read),
         cmocka_unit_test(what_only_shows_a_call_is_none),
+        cmocka_unit_test(a_name_with_a_zero_byte_is_none),
         cmocka_unit_test(any_text_is_taken),
         cmocka_unit_test(long_text_takes_no_time),
     };
