@@ -143,6 +143,24 @@ void command_num(struct store_command *cmd, int64_t n)
     command_cut(cmd);
 }
 
+void command_scan(struct store_command *cmd, struct str cursor, struct str pattern)
+{
+    enum { COUNT = 1000 };
+    command_str(cmd, STR("SCAN"));
+    command_str(cmd, cursor);
+    command_str(cmd, STR("MATCH"));
+    command_str(cmd, pattern);
+    command_str(cmd, STR("COUNT"));
+    command_num(cmd, COUNT);
+    command_send(cmd);
+}
+
+bool scan_goes_on(const struct redisReply *reply, struct str *cursor)
+{
+    *cursor = redis_text(redis_at(reply, 0));
+    return !str_is(*cursor, "0") && cursor->len > 0;
+}
+
 static void put_id(struct store_command *cmd, struct id id)
 {
     char text[ID_TEXT + 1];

@@ -111,6 +111,10 @@ void command_id(struct store_command *cmd, struct id id);
 
 /* Ends the argument that was written into bytes. */
 void command_cut(struct store_command *cmd);
+/* Sends one that looks at some keys, those of this pattern, from this cursor ("0": the first). */
+void command_scan(struct store_command *cmd, struct str cursor, struct str pattern);
+/* Its reply: are there more, and from which cursor (of the reply)? Its keys are the second item. */
+bool scan_goes_on(const struct redisReply *reply, struct str *cursor);
 /* A durable command's write is copied, or undone: readers need not wait for it. */
 void command_forget_note(const struct store_command *cmd);
 uint64_t command_send(struct store_command *cmd); /* the call's id */

@@ -8,7 +8,6 @@
 
 enum {
     FOUND_MAX = 100000,
-    SCAN_COUNT = 1000,
     ROUNDS_MAX = 1000000, /* of SCAN: a thousand million keys */
     DAYS = 8,             /* budgets of days that may still be kept, tomorrow's included */
 };
@@ -85,14 +84,7 @@ static void on_ids(struct store_call *c, struct store_command *cmd, enum err err
 
 static void scan(struct store_call *c, struct str cursor)
 {
-    struct store_command *cmd = command_new(c, on_scanned);
-    command_str(cmd, STR("SCAN"));
-    command_str(cmd, cursor);
-    command_str(cmd, STR("MATCH"));
-    command_str(cmd, STR("p:[spi]:*"));
-    command_str(cmd, STR("COUNT"));
-    command_num(cmd, SCAN_COUNT);
-    command_send(cmd);
+    command_scan(command_new(c, on_scanned), cursor, STR("p:[spi]:*"));
 }
 
 /* Of a session its owner is asked; an idempotency key and a place in a line of theirs goes. */
@@ -122,10 +114,10 @@ static void on_scanned(struct store_call *c, struct store_command *cmd, enum err
     (void)cmd, (void)err;
     struct find *f = c->own;
     const struct redisReply *keys = redis_at(reply, 1);
-    struct str cursor = redis_text(redis_at(reply, 0));
+    struct str cursor;
     for (unsigned i = 0; i < redis_count(keys); i++)
         look_at(c, redis_text(redis_at(keys, i)));
-    if (!str_is(cursor, "0") && cursor.len > 0 && ++f->rounds < ROUNDS_MAX)
+    if (scan_goes_on(reply, &cursor) && ++f->rounds < ROUNDS_MAX)
         scan(c, cursor);
     else if (c->waiting == 0)
         on_done(c, NULL, ERR_NONE, NULL);

@@ -17,7 +17,6 @@
 enum {
     PAGE = 32,       /* sessions moved side by side */
     OWNERS_MAX = 64, /* of one name; the earliest are left out */
-    SCAN_COUNT = 1000,
 };
 
 struct moved {
@@ -301,21 +300,15 @@ static void scan_lists(struct store_call *c, struct str cursor)
 {
     const struct owners *o = c->own;
     struct str name = o->at[0].owner;
-    struct store_command *cmd = command_new(c, on_scanned);
-    command_str(cmd, STR("SCAN"));
-    command_str(cmd, cursor);
-    command_str(cmd, STR("MATCH"));
-    buf_puts(&cmd->bytes, "p:u:{");
+    scoped_buf(pattern, 2 * name.len + 16);
+    buf_puts(&pattern, "p:u:{");
     for (size_t i = 0; i < name.len; i++) {
         if (strchr("*?[]\\", name.at[i]))
-            buf_putc(&cmd->bytes, '\\');
-        buf_putc(&cmd->bytes, name.at[i]);
+            buf_putc(&pattern, '\\');
+        buf_putc(&pattern, name.at[i]);
     }
-    buf_puts(&cmd->bytes, ":*}");
-    command_cut(cmd);
-    command_str(cmd, STR("COUNT"));
-    command_num(cmd, SCAN_COUNT);
-    command_send(cmd);
+    buf_puts(&pattern, ":*}");
+    command_scan(command_new(c, on_scanned), cursor, buf_str(&pattern));
 }
 
 /* A list's owner is the name, a colon and a number: another name may begin with this one. */
@@ -337,10 +330,10 @@ static void on_scanned(struct store_call *c, struct store_command *cmd, enum err
     (void)cmd, (void)err;
     struct owners *o = c->own;
     const struct redisReply *keys = redis_at(reply, 1);
-    struct str cursor = redis_text(redis_at(reply, 0));
+    struct str cursor;
     for (unsigned i = 0; i < redis_count(keys); i++)
         add_listed(o, redis_text(redis_at(keys, i)));
-    if (!str_is(cursor, "0") && cursor.len > 0) {
+    if (scan_goes_on(reply, &cursor)) {
         scan_lists(c, cursor);
         return;
     }

@@ -70,10 +70,9 @@ static struct str read_name(struct str text, size_t at, size_t *end)
     for (rest = whole;
          str_split(&rest, ':', &name) && rest.len > 0 && !isdigit((unsigned char)rest.at[0]);)
         whole = rest;
-    for (rest = whole; str_split(&rest, ':', &name);) { /* without a number behind it */
+    rest = whole;
+    if (str_split(&rest, ':', &name)) /* without a number behind it */
         whole = name;
-        break;
-    }
     for (rest = whole; str_split(&rest, '.', &name);)
         whole = name;
     return whole;

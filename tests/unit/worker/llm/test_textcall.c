@@ -21,6 +21,20 @@ static void write(const struct textcalls *c, struct str text, char *out, size_t 
                                 c->all[i].arguments);
 }
 
+/* Each text with what is read in it. */
+static void check(const char *const cases[][2], size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct textcalls c;
+        char out[512];
+        textcalls_read(&c, str_of(cases[i][0]));
+        write(&c, str_of(cases[i][0]), out, sizeof(out));
+        if (strcmp(out, cases[i][1]) != 0)
+            fail_msg("%s: %s", cases[i][0], out);
+        textcalls_free(&c);
+    }
+}
+
 static void calls_are_read_as_models_write_them(void **state)
 {
     static const char *const cases[][2] = {
@@ -43,15 +57,7 @@ static void calls_are_read_as_models_write_them(void **state)
          "With up{job=\"x\"} I count:|q {}"},
     };
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct textcalls c;
-        char out[512];
-        textcalls_read(&c, str_of(cases[i][0]));
-        write(&c, str_of(cases[i][0]), out, sizeof(out));
-        if (strcmp(out, cases[i][1]) != 0)
-            fail_msg("%s: %s", cases[i][0], out);
-        textcalls_free(&c);
-    }
+    check(cases, sizeof(cases) / sizeof(cases[0]));
 }
 
 /* As different models are trained to. */
@@ -106,15 +112,7 @@ static void other_shapes_of_calls_are_read(void **state)
          "|q {\"query\":\"sum(\\nup)\"}"},
     };
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct textcalls c;
-        char out[512];
-        textcalls_read(&c, str_of(cases[i][0]));
-        write(&c, str_of(cases[i][0]), out, sizeof(out));
-        if (strcmp(out, cases[i][1]) != 0)
-            fail_msg("%s: %s", cases[i][0], out);
-        textcalls_free(&c);
-    }
+    check(cases, sizeof(cases) / sizeof(cases[0]));
 }
 
 static void what_only_shows_a_call_is_none(void **state)
