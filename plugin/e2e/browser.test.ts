@@ -1,5 +1,5 @@
 // The chat in a real Chromium, in Perses's own Explore, on the real stack of compose/run. One stack for all.
-import { afterAll, afterEach, beforeAll, describe } from 'vitest';
+import { afterAll, describe } from 'vitest';
 
 import { adminTests } from './admin';
 import { answerTests } from './answers';
@@ -18,41 +18,26 @@ import { panelTests } from './panel';
 import { proposalTests } from './proposals';
 import { shareTests } from './share';
 import { sourceTests, stopSources } from './sources';
-import { World } from './lib/world';
+import { sharedWorld } from './lib/world';
 
-let world: World;
+const the = sharedWorld('web-page');
 
-beforeAll(async () => {
-  world = await World.start();
-});
+afterAll(stopSources); // the last one is called first: the stack still runs
 
-afterAll(async () => {
-  await stopSources();
-  await world?.stop();
-});
-
-afterEach(async ({ task }) => {
-  if (task.result?.state === 'fail') {
-    console.error([task.name, ...(world.open?.trouble ?? [])].join('\n  '));
-    await world.shot(`failed-${task.id.replaceAll(/\W/g, '')}`);
-  }
-  await world.leave();
-});
-
-describe('the page', () => loadingTests(() => world));
-describe('the chat', () => chatTests(() => world));
-describe('an answer', () => answerTests(() => world));
-describe('the language', () => languageTests(() => world));
-describe('the keys', () => keyTests(() => world));
-describe('motion', () => motionTests(() => world));
-describe('a narrow window', () => narrowTests(() => world));
-describe('a long conversation', () => longTests(() => world));
-describe('dashboards', () => dashboardTests(() => world));
-describe('logs, traces and profiles', () => sourceTests(() => world));
-describe('the chat in a dashboard', () => panelTests(() => world));
-describe('proposals', () => proposalTests(() => world));
-describe('the page of administrators', () => adminTests(() => world));
-describe('an approval', () => approvalTests(() => world));
-describe('what is done with an answer', () => shareTests(() => world));
-describe('what is sent and shown', () => inputTests(() => world));
-describe('what goes wrong', () => helpTests(() => world));
+describe('the page', () => loadingTests(the));
+describe('the chat', () => chatTests(the));
+describe('an answer', () => answerTests(the));
+describe('the language', () => languageTests(the));
+describe('the keys', () => keyTests(the));
+describe('motion', () => motionTests(the));
+describe('a narrow window', () => narrowTests(the));
+describe('a long conversation', () => longTests(the));
+describe('dashboards', () => dashboardTests(the));
+describe('logs, traces and profiles', () => sourceTests(the));
+describe('the chat in a dashboard', () => panelTests(the));
+describe('proposals', () => proposalTests(the));
+describe('the page of administrators', () => adminTests(the));
+describe('an approval', () => approvalTests(the));
+describe('what is done with an answer', () => shareTests(the));
+describe('what is sent and shown', () => inputTests(the));
+describe('what goes wrong', () => helpTests(the));

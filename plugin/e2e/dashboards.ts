@@ -1,4 +1,5 @@
 // Panels into dashboards, and dashboards before the model.
+import { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
 
 import { scriptPanels, seriousFindings } from './chat';
@@ -97,6 +98,13 @@ export async function prepare(world: World, name: string, title: string): Promis
   await world.stack.create(`/api/v1/projects/${PROJECT}/dashboards`, dashboard(name, title));
 }
 
+/** Begins to add the last answer's first panel to the dashboard of this title. */
+export async function addFirstPanel(page: Page, title: string): Promise<void> {
+  await last(page).getByRole('button', { name: 'Add to dashboard' }).first().click();
+  await page.getByLabel('Dashboard', { exact: true }).click();
+  await page.getByRole('option', { name: title, exact: true }).click();
+}
+
 export function dashboardTests(the: () => World): void {
   it('get all panels of an answer, and the panels have data', async () => {
     const world = the();
@@ -132,9 +140,7 @@ export function dashboardTests(the: () => World): void {
     await ask(page, 'How many samples?');
     await last(page).getByText('steadily').waitFor();
     await idle(page);
-    await last(page).getByRole('button', { name: 'Add to dashboard' }).first().click();
-    await page.getByLabel('Dashboard', { exact: true }).click();
-    await page.getByRole('option', { name: 'Targets', exact: true }).click();
+    await addFirstPanel(page, 'Targets');
     await page.getByLabel('Title of the panel').fill('Samples');
     // Somebody else changes it after this page has read it.
     const theirs = (await stored(world, 'targets')) as unknown as { spec: { display: { name: string } } };

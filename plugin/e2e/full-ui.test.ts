@@ -1,33 +1,19 @@
 // The plugin in Perses's own web UI, the whole of it, as a person comes to it: sign-in, Explore, a dashboard, its editor.
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
 import { approvalTests } from './approvals';
 import { scriptPanels } from './chat';
-import { PROJECT, keysOf, prepare } from './dashboards';
-import { World, ask, idle, last, sampled } from './lib/world';
+import { PROJECT, addFirstPanel, keysOf, prepare } from './dashboards';
+import { ask, idle, last, sampled, sharedWorld } from './lib/world';
+import { addChatPanel } from './panel';
 import { visit } from './lib/browser';
 
-let world: World;
-
-beforeAll(async () => {
-  world = await World.start('full-ui');
-});
-
-afterAll(async () => {
-  await world?.stop();
-});
-
-afterEach(async ({ task }) => {
-  if (task.result?.state === 'fail') {
-    console.error([task.name, ...(world.open?.trouble ?? [])].join('\n  '));
-    await world.shot(`failed-${task.id.replaceAll(/\W/g, '')}`);
-  }
-  await world.leave();
-});
+const the = sharedWorld('full-ui');
 
 const PATIENT = { timeout: 20_000 };
 
 it('is a tab of Explore for who signs in, answers with panels, and goes on after a reload', async () => {
+  const world = the();
   scriptPanels(world);
   await sampled(world);
   world.open = await visit(world.browser, world.stack.url);
@@ -53,15 +39,14 @@ it('is a tab of Explore for who signs in, answers with panels, and goes on after
 });
 
 it('adds a panel to a dashboard, which Perses draws', async () => {
+  const world = the();
   await prepare(world, 'targets', 'Targets');
   scriptPanels(world);
   const { page, errors } = await world.come('admin');
   await ask(page, 'How many samples?');
   await last(page).getByText('steadily').waitFor();
   await idle(page);
-  await last(page).getByRole('button', { name: 'Add to dashboard' }).first().click();
-  await page.getByLabel('Dashboard', { exact: true }).click();
-  await page.getByRole('option', { name: 'Targets', exact: true }).click();
+  await addFirstPanel(page, 'Targets');
   await page.getByLabel('Title of the panel').fill('Samples of all time');
   await page.getByRole('button', { name: 'Add', exact: true }).click();
   await page.getByText('The panel is in the dashboard').waitFor();
@@ -75,25 +60,14 @@ it('adds a panel to a dashboard, which Perses draws', async () => {
 });
 
 it('is a panel that the editor of dashboards makes, and knows the dashboard', async () => {
+  const world = the();
   await prepare(world, 'plain', 'Without a chat');
   world.stack.model.when('this board', () => ['All is well here.']);
   const { page, errors } = await world.come('admin');
   const path = `/projects/${PROJECT}/dashboards/plain`;
   await page.goto(world.stack.url + path);
   await page.getByRole('button', { name: /^edit/i }).click();
-  await page
-    .getByRole('button', { name: /add panel/i })
-    .first()
-    .click();
-  await page.getByRole('textbox', { name: 'Name' }).fill('Ask here');
-  await page.getByRole('combobox', { name: /^Type/ }).click();
-  await page.getByRole('option', { name: 'PersAI chat' }).click();
-  await page.getByRole('tab', { name: 'Settings' }).click();
-  await page.getByLabel('Asked by default').click();
-  await page.getByRole('option', { name: 'Prometheus: prometheus' }).click();
-  await world.shot('full-ui-editor');
-  await page.getByRole('button', { name: 'Add', exact: true }).click();
-  await page.getByRole('button', { name: 'Save' }).click();
+  await addChatPanel(page, () => world.shot('full-ui-editor'));
   await expect.poll(async () => keysOf(world, 'plain'), PATIENT).toHaveLength(3);
   await page.getByTestId('persai-panel').getByText('Ask about this dashboard').waitFor();
   await ask(page, 'How is this board?');
@@ -105,4 +79,4 @@ it('is a panel that the editor of dashboards makes, and knows the dashboard', as
   expect(errors).toEqual([]);
 });
 
-describe('an approval', () => approvalTests(() => world));
+describe('an approval', () => approvalTests(the));

@@ -1,4 +1,5 @@
 // The chat as a panel of a dashboard.
+import { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
 
 import { findingsOf } from './chat';
@@ -37,6 +38,23 @@ async function withChat(
   const saved = await world.stack.perses('admin', 'PUT', path, dashboard);
   expect(saved.status, await saved.text()).toBe(200);
   return `/projects/${PROJECT}/dashboards/${name}`;
+}
+
+/** In a dashboard that is being edited: the chat as a panel, with Prometheus asked by default; saved. */
+export async function addChatPanel(page: Page, seen: () => Promise<void>): Promise<void> {
+  await page
+    .getByRole('button', { name: /add panel/i })
+    .first()
+    .click();
+  await page.getByRole('textbox', { name: 'Name' }).fill('Ask here');
+  await page.getByRole('combobox', { name: /^Type/ }).click();
+  await page.getByRole('option', { name: 'PersAI chat' }).click();
+  await page.getByRole('tab', { name: 'Settings' }).click();
+  await page.getByLabel('Asked by default').click();
+  await page.getByRole('option', { name: 'Prometheus: prometheus' }).click();
+  await seen();
+  await page.getByRole('button', { name: 'Add', exact: true }).click();
+  await page.getByRole('button', { name: 'Save' }).click();
 }
 
 export function panelTests(the: () => World): void {
@@ -175,19 +193,7 @@ export function panelTests(the: () => World): void {
     await page.getByRole('link', { name: 'Dashboards' }).click();
     await page.getByRole('link', { name: 'Without a chat' }).click();
     await page.getByRole('button', { name: /^edit/i }).click();
-    await page
-      .getByRole('button', { name: /add panel/i })
-      .first()
-      .click();
-    await page.getByRole('textbox', { name: 'Name' }).fill('Ask here');
-    await page.getByRole('combobox', { name: 'Type' }).click();
-    await page.getByRole('option', { name: 'PersAI chat' }).click();
-    await page.getByRole('tab', { name: 'Settings' }).click();
-    await page.getByLabel('Asked by default').click();
-    await page.getByRole('option', { name: 'Prometheus: prometheus' }).click();
-    await world.shot('panel-editor');
-    await page.getByRole('button', { name: 'Add', exact: true }).click();
-    await page.getByRole('button', { name: 'Save' }).click();
+    await addChatPanel(page, async () => world.shot('panel-editor'));
     await page.getByTestId('persai-panel').getByText('Ask about this dashboard').waitFor();
     const path = `/api/v1/projects/${PROJECT}/dashboards/plain`;
     await expect

@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 
 import { Browser, Locator, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll } from 'vitest';
 
 import { Visit, VisitOptions, startBrowser, visit } from './browser';
 import { until } from './processes';
@@ -95,6 +96,29 @@ export class World {
     await page.close();
     return Buffer.from(webp, 'base64');
   }
+}
+
+/** One for all tests of a file, closed after each; what a test that fails saw is kept. */
+export function sharedWorld(ui: Ui): () => World {
+  let world: World | undefined;
+  const the = (): World => {
+    if (world === undefined) throw new Error('the stack has not started');
+    return world;
+  };
+  beforeAll(async () => {
+    world = await World.start(ui);
+  });
+  afterAll(async () => {
+    await world?.stop();
+  });
+  afterEach(async ({ task }) => {
+    if (task.result?.state === 'fail') {
+      console.error([task.name, ...(the().open?.trouble ?? [])].join('\n  '));
+      await the().shot(`failed-${task.id.replaceAll(/\W/g, '')}`);
+    }
+    await the().leave();
+  });
+  return the;
 }
 
 export async function ask(page: Page, question: string): Promise<void> {
