@@ -117,6 +117,7 @@ static json_t *read_object(struct str text)
 {
     size_t used;
     struct str line;
+    json_auto_t *outer = NULL; /* what text is in, once it was a string */
     text = str_trim(text);
     if (text.len > 6 && str_starts(text, STR("```")) && str_ends(text, STR("```"))) {
         text = (struct str){text.at + 3, text.len - 6};
@@ -127,7 +128,7 @@ static json_t *read_object(struct str text)
     }
     json_t *root = loose_value(text, &used);
     if (json_is_string(root) && used == text.len) {
-        json_auto_t *outer = root;
+        outer = root;
         text = json_text(outer);
         root = loose_read(text, &used);
         used = root ? used : 0;

@@ -123,6 +123,7 @@ static void arguments_in_other_wrappings_are_taken(void **state)
         "{\"name\":\"execute_range_query\",\"arguments\":{\"query\":\"up\",\"start\":\"now-2h\"}}",
         "{\"tool\":\"x\",\"args\":\"{\\\"query\\\":\\\"up\\\",\\\"start\\\":\\\"now-2h\\\"}\"}",
         "\"{\\\"query\\\":\\\"up\\\",\\\"start\\\":\\\"now-2h\\\"}\"",
+        "\" {\\\"query\\\":\\\"up\\\",\\\"start\\\":\\\"now-2h\\\"} \\n \"",
         "```json\n{\"query\":\"up\",\"start\":\"now-2h\"}\n```",
         "```{\"query\":\"up\",\"start\":\"now-2h\"}```",
         "{\"query\":\"up\",\"start\":\"now-2h\",}",
