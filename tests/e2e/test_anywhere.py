@@ -9,6 +9,7 @@ from chaos.lines import Line
 from fakes.model import Attempts, Gate, Ticking
 from harness.approvals import Dashboard, Waiting
 from harness.client import Client
+from harness.clock import by_the_clock
 from harness.sse import Log, Stream
 from harness.stack import Stack, metric, metrics
 from harness.wait import SLOWNESS, until
@@ -186,6 +187,7 @@ def seq_of(stream: Stream) -> int:
     return int((stream.last_id or "0-0").split("-")[1])
 
 
+@by_the_clock
 def test_a_cancel_at_any_gateway_is_seen_at_once(bare: Stack) -> None:
     stack, here, there = two(bare)
     waits = []
@@ -207,6 +209,7 @@ def test_a_cancel_at_any_gateway_is_seen_at_once(bare: Stack) -> None:
     assert max(waits) < 1 * SLOWNESS, "a stop waits for something that is stored or asked for later"
 
 
+@by_the_clock
 def test_a_cancel_of_what_is_queued_is_seen_at_once_at_any_gateway(bare: Stack) -> None:
     """A queue is its gateway's own: that one hears of it by way of a worker, and the room is free again."""
     stack, here, there = two(bare, PERSAI_CAPACITY="1")
@@ -235,6 +238,7 @@ def test_a_cancel_of_what_is_queued_is_seen_at_once_at_any_gateway(bare: Stack) 
     assert max(waits) < 1 * SLOWNESS, "a stop waits for the next renewal of a lease"
 
 
+@by_the_clock
 def test_an_approval_at_any_gateway_is_seen_at_once(bare: Stack, board: Dashboard) -> None:
     """From the decision to the first event of what goes on, with the client of each gateway."""
     stack, here, there = two(bare)

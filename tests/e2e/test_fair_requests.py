@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from harness.client import Client
+from harness.clock import by_the_clock
 from harness.stack import Stack
 from harness.wait import SLOWNESS, until
 
@@ -81,6 +82,7 @@ FLOODS = {
 }
 
 
+@by_the_clock
 @pytest.mark.parametrize("what", FLOODS)
 def test_one_persons_requests_keep_nobody_waiting(busy: tuple[Stack, Client, str, str], what: str) -> None:
     stack, alice, session, turn = busy
@@ -122,6 +124,7 @@ def many(one: str, size: int) -> bytes:
 VALUES = ["{}", "[]", "0", '{"a":0}', "[[[[]]]]", '{"a":{},"b":[]}', '""']
 
 
+@by_the_clock
 def test_bodies_of_many_small_values_cost_others_nothing(bare: Stack) -> None:
     stack = bare.start(gateway_env={"PERSAI_BODY_MAX": "2MiB"})
     alice, bob = stack.client("alice"), stack.client("bob")

@@ -6,6 +6,7 @@ import time
 from fakes import upstream as up
 from fakes.model import Call
 from harness.client import Client
+from harness.clock import by_the_clock
 from harness.services import Perses
 from harness.stack import Stack
 from harness.wait import until
@@ -14,6 +15,7 @@ HANGING = "/proxy/globaldatasources/hanging"
 TURNS, CALLS = 8, 16
 
 
+@by_the_clock
 def test_who_floods_a_hanging_datasource_waits_alone(stack: Stack, perses: Perses) -> None:
     """128 calls of one person at a datasource that never answers, and one of another at a good one: 0.1 s. Without
     rounds hers waits until those before it have timed out."""
@@ -36,6 +38,7 @@ def test_who_floods_a_hanging_datasource_waits_alone(stack: Stack, perses: Perse
         assert len(upstream.requests) <= 16, "more at once than a datasource may have"
 
 
+@by_the_clock
 def test_bodies_without_end_hold_nobody_up(stack: Stack, perses: Perses) -> None:
     """16 calls at once that are sent more than can be read, again and again; the worker answers others meanwhile."""
     with up.Upstream() as upstream:
@@ -62,6 +65,7 @@ def test_bodies_without_end_hold_nobody_up(stack: Stack, perses: Perses) -> None
         assert max(looks) < 2, looks
 
 
+@by_the_clock
 def test_a_datasource_that_never_answers_is_left_alone_and_it_is_said(make_stack: object, perses: Perses,
                                                                       sign_in: object) -> None:
     """After a few calls without any answer the next are told at once; a good datasource is asked as ever."""

@@ -13,6 +13,7 @@ import pytest
 from fakes import upstream as up
 from fakes.model import Call, Ticking
 from harness.client import Client
+from harness.clock import by_the_clock
 from harness.services import Perses, Prometheus
 from harness.stack import Stack
 from harness.wait import until
@@ -115,6 +116,7 @@ def test_list_metrics_and_label_values_are_bounded(stack: Stack, big: Prometheus
     assert len(content) <= 20 << 10 and re.search(r"100[,.]?000|more|cut|truncated|first", content, re.I), content[:300]
 
 
+@by_the_clock
 def test_ten_expensive_queries_at_once(stack: Stack, big: Prometheus) -> None:
     """Bounded memory in the worker, and other turns' tokens keep flowing."""
     expensive = [Call("execute_range_query", {"query": q, "start": start, "end": end, "step": "1s"}, call_id=f"c{n}")

@@ -12,6 +12,7 @@ import pytest
 from fakes.limits import Bucket, LimitedModel, Window
 from fakes.model import Gate, question
 from fakes.perses import Perses as FakePerses
+from harness.clock import by_the_clock
 from harness.stack import Stack, metric
 from harness.wait import until
 from harness.models_file import models, usual
@@ -54,6 +55,7 @@ def everybody_asks(stack: Stack, seconds: float) -> None:
             done.result()
 
 
+@by_the_clock
 def test_500_people_and_8_workers_at_a_limited_key(crowd: Stack, tmp_path: Path) -> None:
     # As 60 a minute, thirty times as fast: 180 at once, then 30 a second.
     model = limited(crowd, Bucket(1800, at_once=181))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fakes.model import Attempts, Model, Status
 from fakes.server import Exchange, Request
+from harness.clock import by_the_clock
 from harness.sse import Stream
 from harness.stack import Stack, program
 from harness.wait import SLOWNESS, until
@@ -40,6 +41,7 @@ def key_reset(redis: str, code: int = 0) -> str:
     return answer.stdout
 
 
+@by_the_clock
 def test_hours_of_retry_after_fail_at_once_and_are_lifted_by_hand(bare: Stack, tmp_path: Path) -> None:
     with Model() as other:
         rows = [usual(bare), usual(bare, name="backed", fallbacks=["other"]),
@@ -65,6 +67,7 @@ def test_hours_of_retry_after_fail_at_once_and_are_lifted_by_hand(bare: Stack, t
         assert "FAIL  Redis: " in key_reset("redis://127.0.0.1:1/0", 1)
 
 
+@by_the_clock
 def test_everybody_in_the_line_is_told_and_goes_on_when_it_is_free(bare: Stack, tmp_path: Path) -> None:
     bare.start(workers=2, worker_env=models(tmp_path, usual(bare)))
     bare.model.when("first", Attempts([refusal(300)], ["It is ", "fine."]))
@@ -116,6 +119,7 @@ def test_without_retry_after_the_vendors_headers_say_when(bare: Stack, tmp_path:
     assert alice.ask(alice.session(model="nothing"), "nothing?").answer() == "fine"
 
 
+@by_the_clock
 def test_a_fallback_that_is_limited_too_is_told_of(bare: Stack, tmp_path: Path) -> None:
     with Model() as other:
         rows = [usual(bare, fallbacks=["other"]), usual(bare, name="other", base_url=other.base_url)]
@@ -158,6 +162,7 @@ def test_a_refusal_whose_body_never_ends_is_told_in_time(bare: Stack, tmp_path: 
     assert stream.finish().final()["event_type"] == "turn_complete"
 
 
+@by_the_clock
 def test_a_500s_retry_waits_for_itself_and_not_in_the_line(bare: Stack, tmp_path: Path) -> None:
     # 60 a minute: six at once, then one in 1.1 s: twenty that wait take 22 s.
     bare.start(worker_env=models(tmp_path, usual(bare, limits={"requests_per_minute": 60})))

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from fakes.model import Gate
 from harness.client import Client
+from harness.clock import by_the_clock
 from harness.stack import Stack
 from harness.wait import SLOWNESS, until
 
@@ -73,6 +74,7 @@ def beside(busy: Callable[[], None], bob: Callable[[], None]) -> tuple[list[floa
     return sorted(times), late * 1000
 
 
+@by_the_clock
 def test_questions_in_long_conversations_keep_nobody_waiting(bare: Stack) -> None:
     stack = bare.start(gateway_env={"PERSAI_USER_TURNS_PER_MINUTE": "0"})
     alice, bob = stack.client("alice"), stack.client("bob")
@@ -95,6 +97,7 @@ def test_questions_in_long_conversations_keep_nobody_waiting(bare: Stack) -> Non
     assert times[len(times) // 2] < 0.5 * SLOWNESS, times
 
 
+@by_the_clock
 def test_copies_are_asked_of_the_quota_first_and_made_by_pages(bare: Stack) -> None:
     stack = bare.start(gateway_env={"PERSAI_USER_BYTES": "64MiB"})
     alice, bob = stack.client("alice"), stack.client("bob")
@@ -134,6 +137,7 @@ def test_copies_are_asked_of_the_quota_first_and_made_by_pages(bare: Stack) -> N
     assert times[-1] < 1 * SLOWNESS + late / 1000 and times_refused[-1] < 1 * SLOWNESS + late / 1000
 
 
+@by_the_clock
 def test_copies_at_two_gateways_while_a_turn_runs_harm_nobody(bare: Stack) -> None:
     """One gateway copies one at a time for a person; over several there are as many at once, each by pages and with the
     quota asked before: they are whole, and no more than there is room for."""

@@ -10,6 +10,7 @@ import pytest
 from fakes import perses as fake_perses
 from fakes.server import Exchange, Request
 from harness.client import Client, Response
+from harness.clock import by_the_clock
 from harness.stack import Stack, metric
 from harness.wait import until
 
@@ -166,6 +167,7 @@ def test_questions_at_once_are_few_and_each_is_answered(make_stack: object) -> N
         assert counted.most <= 6 and counted.asked == 120, "a quarter is kept for those it knew"
 
 
+@by_the_clock
 def test_a_flood_of_one_sender_keeps_nobody_out(make_stack: object) -> None:
     with fake_perses.Perses() as perses:
         stack, counted = counting(make_stack, perses, 0.2, PERSAI_WHOAMI_MAX="16", PERSAI_WHOAMI_KEEP="0s")
