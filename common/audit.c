@@ -10,16 +10,17 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "common/metrics.h"
+#include "common/outlet.h"
 #include "common/utc.h"
 
 static struct {
     struct audit_config config;
-    int fd;      /* -1: not open */
-    bool torn;   /* the last line stands there in part, as far as we know */
-    bool broken; /* the last line is not there */
-    off_t room;  /* the file's size when room was set aside behind it; -1: not yet */
+    struct outlet file; /* its fd is -1: not open */
+    bool torn;          /* the last line stands there in part, as far as we know */
+    bool broken;        /* the last line is not there */
+    off_t room;         /* the file's size when room was set aside behind it; -1: not yet */
     struct metric *lines, *lost;
-} audit = {.config = {.path = ""}, .fd = -1, .room = -1};
+} audit = {.config = {.path = ""}, .file.fd = -1, .room = -1};
 
 /* For the lines of what is under way, of 0.8 KB as a rule. */
 enum { ROOM_BYTES = 256 << 10 };
@@ -71,25 +72,26 @@ static bool open_file(void)
     const char *path = audit.config.path;
     bool out = strcmp(path, "-") == 0;
     struct stat s;
-    audit.fd = out ? STDOUT_FILENO : open(path, O_WRONLY | O_CREAT | FLAGS, 0600);
+    audit.file = out ? outlet_of(STDOUT_FILENO)
+                     : (struct outlet){.fd = open(path, O_WRONLY | O_CREAT | FLAGS, 0600)};
     audit.torn = false;
     audit.room = -1;
-    if (audit.fd < 0 || out || fstat(audit.fd, &s) != 0 || !S_ISREG(s.st_mode))
-        return audit.fd >= 0;
+    if (audit.file.fd < 0 || out || fstat(audit.file.fd, &s) != 0 || !S_ISREG(s.st_mode))
+        return audit.file.fd >= 0;
     int both = open(path, O_RDWR | FLAGS);
     if (both >= 0) {
-        close(audit.fd);
-        audit.fd = both;
+        close(audit.file.fd);
+        audit.file.fd = both;
     }
     return true;
 }
 
 void audit_reopen(void)
 {
-    if (!audit_on() || audit.fd == STDOUT_FILENO)
+    if (!audit_on() || strcmp(audit.config.path, "-") == 0)
         return;
-    if (audit.fd >= 0)
-        close(audit.fd);
+    if (audit.file.fd >= 0)
+        close(audit.file.fd);
     if (open_file())
         return;
     log_error("audit.open", "why=%s", strerror(errno));
@@ -115,11 +117,11 @@ bool audit_allows(void)
 static bool has_room(void)
 {
     struct stat s;
-    if (audit.fd < 0 || fstat(audit.fd, &s) != 0 || !S_ISREG(s.st_mode) ||
+    if (audit.file.fd < 0 || fstat(audit.file.fd, &s) != 0 || !S_ISREG(s.st_mode) ||
         (audit.room >= 0 && s.st_size >= audit.room && s.st_size - audit.room < ROOM_BYTES / 2))
         return true;
     audit.room = s.st_size;
-    if (fallocate(audit.fd, FALLOC_FL_KEEP_SIZE, s.st_size, ROOM_BYTES) == 0 ||
+    if (fallocate(audit.file.fd, FALLOC_FL_KEEP_SIZE, s.st_size, ROOM_BYTES) == 0 ||
         (errno != ENOSPC && errno != EDQUOT))
         return true;
     lose(strerror(errno)); /* of what is refused now */
@@ -165,17 +167,17 @@ static bool is_torn(void)
 {
     struct stat s;
     char last;
-    if (fstat(audit.fd, &s) != 0 || !S_ISREG(s.st_mode))
+    if (fstat(audit.file.fd, &s) != 0 || !S_ISREG(s.st_mode))
         return audit.torn;
     if (s.st_size == 0)
         return false;
-    return pread(audit.fd, &last, 1, s.st_size - 1) == 1 ? last != '\n' : audit.torn;
+    return pread(audit.file.fd, &last, 1, s.st_size - 1) == 1 ? last != '\n' : audit.torn;
 }
 
 void audit_end(struct buf *line)
 {
     buf_puts(line, "}\n");
-    if (audit.fd < 0 && !open_file()) {
+    if (audit.file.fd < 0 && !open_file()) {
         lose(strerror(errno));
         return;
     }
@@ -187,10 +189,7 @@ void audit_end(struct buf *line)
     if (is_torn()) /* what is there of the last one becomes a line of its own */
         buf_putc(&whole, '\n');
     buf_add_str(&whole, buf_str(line));
-    ssize_t sent;
-    do
-        sent = write(audit.fd, whole.at, whole.len);
-    while (sent < 0 && errno == EINTR);
+    ssize_t sent = outlet_write(&audit.file, whole.at, whole.len);
     if (sent == (ssize_t)whole.len) {
         audit.torn = audit.broken = false;
         metric_add(audit.lines, 1);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "common/check.h"
 #include "common/json.h"
+#include "common/outlet.h"
 
 enum { LINE_BYTES_MAX = 4096, TEXT_BYTES_MAX = 200, TEXTS = 4 };
 
@@ -16,12 +17,17 @@ static const char *const level_names[] = {"debug", "info", "warn", "error"};
 static enum log_level least_level = LOG_INFO;
 static char program_name[32];
 static bool as_json;
+static struct outlet outlet = {.fd = STDERR_FILENO};
+static bool torn;     /* the last line stands there in part */
+static uint64_t lost; /* lines that were not taken, until that is told */
 
 void log_setup(enum log_level least, const char *program)
 {
     least_level = least;
     snprintf(program_name, sizeof(program_name), "%s", program ? program : "");
 }
+
+void log_wait_for_nobody(void) { outlet = outlet_of(STDERR_FILENO); }
 
 bool log_level_parse(const char *word, enum log_level *out)
 {
@@ -134,11 +140,18 @@ static void write_line(char *line, size_t len)
     }
     line[len++] = '\n'; /* log_line_json leaves room */
     /* One write a line, so that lines of several processes don't mix. What stderr doesn't take is
-     * lost: logging never stops the program. */
-    ssize_t wrote;
-    do {
-        wrote = write(STDERR_FILENO, line, len);
-    } while (wrote < 0 && errno == EINTR);
+     * lost, and counted: logging never stops the program. */
+    if (torn && outlet_write(&outlet, "\n", 1) == 1)
+        torn = false;
+    ssize_t wrote = torn ? -1 : outlet_write(&outlet, line, len);
+    if (wrote != (ssize_t)len) {
+        torn = torn || wrote > 0;
+        lost++;
+    } else if (lost > 0) {
+        unsigned long long count = lost;
+        lost = 0;
+        log_warn("log.lost", "lines=%llu", count);
+    }
 }
 
 /* The value at *line's begin, which it is cut off of: bare up to a blank, or a JSON string, whose

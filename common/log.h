@@ -14,6 +14,8 @@
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
 void log_setup(enum log_level least, const char *program);
+/* From now on what stderr does not take at once is lost: who reads it may have stalled. */
+void log_wait_for_nobody(void);
 bool log_level_parse(const char *word, enum log_level *out); /* debug, info, warn(ing), error */
 bool log_format_parse(const char *word, bool *json);         /* logfmt, json */
 void log_as_json(bool json);

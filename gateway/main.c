@@ -207,6 +207,7 @@ static int serve(struct gateway *g)
                                             g->settings.audit_arguments},
                      error))
         return complain("PERSAI_AUDIT", error);
+    log_wait_for_nobody();
     g->loop = loop_new();
     loop_measure(g->loop, gateway_metric(METRIC_loop_pass));
     const char *setting = parts_open(g, error);

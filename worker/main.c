@@ -337,6 +337,7 @@ static int serve(struct worker *w)
                                             w->settings.audit_arguments},
                      error))
         return complain("PERSAI_AUDIT", error);
+    log_wait_for_nobody();
     w->loop = loop_new();
     loop_measure(w->loop, w->meters.loop_pass);
     w->fetches = fetch_pool_new(w->loop);

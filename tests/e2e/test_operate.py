@@ -1,5 +1,6 @@
 """What an operator looks at and does: health, metrics, the API's description, limits, flags, several gateways."""
 
+import fcntl
 import json
 import os
 import re
@@ -12,7 +13,8 @@ import pytest
 
 from fakes.model import Gate
 from harness.client import DATASOURCE, Client
-from harness.stack import MODEL_KEY, Gateway, Stack, metric, metrics, program
+from harness.process import DIES_WITH_US, Process
+from harness.stack import MODEL_KEY, Gateway, Stack, Worker, metric, metrics, program
 from harness.wait import free_port, until
 
 
@@ -296,6 +298,50 @@ def test_log_lines_are_json_when_asked_for_and_their_level_moves(bare: Stack) ->
         lines = [json.loads(line) for line in process.log_bytes().decode().splitlines() if line.startswith("{")]
         assert len(lines) > 3 and all({"ts", "level", "program", "event"} <= line.keys() for line in lines)
         assert any("turn" in line for line in lines)
+
+
+class Unread:
+    """A pipe with room for a page of text, which nobody reads."""
+
+    def __init__(self) -> None:
+        self.read, self.write = os.pipe()
+        fcntl.fcntl(self.write, fcntl.F_SETPIPE_SZ, 4096)
+
+    def start(self, process: Process) -> None:
+        """What it logs, and its audit, goes in here."""
+        process.child = subprocess.Popen([*DIES_WITH_US, *process.args], stdin=subprocess.DEVNULL, stdout=self.write,
+                                         stderr=self.write, env=process.env)
+        os.close(self.write)
+
+    def text(self) -> bytes:
+        os.set_blocking(self.read, False)
+        try:
+            return os.read(self.read, 1 << 20)
+        except BlockingIOError:
+            return b""
+
+
+def test_who_reads_no_log_and_no_audit_stops_nobody(bare: Stack) -> None:
+    """A collector that has stalled, at the other end of a pipe: what it does not take is lost, and counted once it takes some."""
+    bare.redis.start()
+    more, pipes = {"PERSAI_AUDIT": "-"}, [Unread(), Unread()]
+    gateway = Gateway(bare, "gateway-0", **more)
+    bare.gateways.append(gateway)
+    bare.workers.append(Worker(bare, "worker-0", gateway.broker, **more))
+    for pipe, one in zip(pipes, (gateway, bare.worker), strict=True):
+        pipe.start(one.process)
+    until(gateway.alive, "the gateway to answer")
+    gateway.wait_ready()
+    alice = bare.client()
+    for n in range(40):
+        assert alice.ask(alice.session(), f"hello {n}").answer()
+    assert metrics(gateway.url)["persai_audit_lost_total"] > 0
+    for pipe in pipes:
+        full = pipe.text()
+        assert 2048 < len(full) <= 4096 and b"log.lost" not in full
+    assert alice.ask(alice.session(), "hello again").answer()
+    for pipe in pipes:
+        assert re.search(rb"event=log.lost lines=\d+\n", pipe.text())
 
 
 def test_who_leaves_is_not_counted_as_lost(bare: Stack) -> None:
