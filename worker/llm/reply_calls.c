@@ -6,6 +6,7 @@
  * tool is never run with other arguments than the model wrote. */
 #include "worker/llm/reply.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -182,17 +183,26 @@ static struct reply_call *go_on_named(struct reply *r, struct reply_call *c, con
     return unknown || knows(r, c->tool_name, p->tool_name, false) ? c : NULL;
 }
 
-/* Without what gpt-oss's servers leave in it: the namespace before it, where the rest is known
- * (functions.NAME), and the channel behind it (NAME<|channel|>commentary). */
+/* Without what models and their servers leave in it, where the rest is a name that the model was
+ * told of: the channel behind it (gpt-oss: NAME<|channel|>commentary), its number (Kimi: NAME:0),
+ * a namespace before it (functions.NAME, Gemini's default_api.NAME, or one that it made up). */
 static struct str clean_name(const struct reply *r, struct str tool_name)
 {
-    static const struct str space = {"functions.", 10};
     const char *mark = tool_name.len > 0 ? memmem(tool_name.at, tool_name.len, "<|", 2) : NULL;
     if (mark)
         tool_name.len = (size_t)(mark - tool_name.at);
     tool_name = str_trim(tool_name);
-    struct str rest = str_starts(tool_name, space) ? str_skip(tool_name, space.len) : tool_name;
-    return rest.len > 0 && knows(r, "", rest, true) ? rest : tool_name;
+    struct str rest = tool_name;
+    while (rest.len > 0 && isdigit((unsigned char)rest.at[rest.len - 1]))
+        rest.len--;
+    bool numbered = rest.len > 0 && rest.len < tool_name.len && rest.at[rest.len - 1] == ':';
+    rest.len = numbered ? rest.len - 1 : tool_name.len;
+    size_t from = rest.len;
+    while (from > 0 && !strchr(".:/", rest.at[from - 1]))
+        from--;
+    rest = str_skip(rest, from);
+    bool whole = knows(r, "", tool_name, true);
+    return !whole && rest.len > 0 && knows(r, "", rest, true) ? rest : tool_name;
 }
 
 /* A name that the model was told of, or the beginning of one: head and tail in one. */

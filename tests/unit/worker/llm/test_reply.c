@@ -129,6 +129,16 @@ static void what_a_server_leaves_in_a_name_is_taken_off(void **state)
     come_to("0 x functions.list_metrics {}", "list_metrics {};");
     come_to("0 x list_metrics<|channel|>commentary {}", "list_metrics {};");
     come_to("0 x functions.nothing {}", "functions.nothing {};");
+    /* Gemini, whatever its prompt made it think of; Kimi's ids are made so */
+    come_to("0 x default_api.list_metrics {}", "list_metrics {};");
+    come_to("0 x default_api:list_metrics {}", "list_metrics {};");
+    come_to("0 x persai.tools.list_metrics {}", "list_metrics {};");
+    come_to("0 x functions.list_metrics:0 {}", "list_metrics {};");
+    come_to("0 x list_metrics:12 {}", "list_metrics {};");
+    come_to("0 x list_metrics:x {}", "list_metrics:x {};");
+    come_to("0 x list_metrics.x {}", "list_metrics.x {};");
+    come_to("0 x list_metrics2 {}", "list_metrics2 {};");
+    come_to("0 x : {}", ": {};");
 }
 
 static void pieces_that_belong_nowhere_never_run_a_tool_as_something_else(void **state)
