@@ -446,6 +446,8 @@ static enum err read_finish(struct reply *r, struct str reason)
         {"stop_sequence", "stop"},            /* likewise */
         {"eos", "stop"},                      /* Together */
         {"eos_token", "stop"},                /* TGI */
+        {"complete", "stop"},                 /* Cohere's, by gateways */
+        {"error_toxic", "content_filter"},    /* likewise */
         {"safety", "content_filter"},         /* Google's, by gateways */
         {"recitation", "content_filter"},     /* likewise */
         {"refusal", "content_filter"},        /* Anthropic's, by gateways */

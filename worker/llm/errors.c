@@ -50,16 +50,21 @@ static const struct row rows[] = {
     {LLM_ERROR_QUOTA_GONE, "setlimitexceeded", "set inference limit"},         /* Volcengine */
     {LLM_ERROR_QUOTA_GONE, NULL, "free-models-per-day"},                       /* OpenRouter */
     {LLM_ERROR_QUOTA_GONE, NULL, "monthly usage limit"},
-    {LLM_ERROR_SPOILED, "tool_use_failed", "failed to call a function"},    /* Groq */
-    {LLM_ERROR_SPOILED, "json_validate_failed", "failed to generate json"}, /* Groq */
-    {LLM_ERROR_SPOILED, NULL, "tool call validation failed"},               /* Groq */
-    {LLM_ERROR_SPOILED, NULL, "parsing tool call"},                         /* Ollama */
-    {LLM_ERROR_SPOILED, NULL, "parse tool call arguments"},                 /* Groq, llama.cpp */
-    {LLM_ERROR_SPOILED, NULL, "model produced invalid content"},            /* OpenAI */
-    {LLM_ERROR_AUTH, "invalid_api_key", "incorrect api key"},               /* OpenAI, xAI */
-    {LLM_ERROR_AUTH, "api_key_invalid", "api key not valid"},               /* Google */
-    {LLM_ERROR_AUTH, "authentication_error", "invalid x-api-key"},          /* Anthropic */
-    {LLM_ERROR_AUTH, "unauthenticated", "invalid api key"}, /* Google, Groq, Cohere */
+    {LLM_ERROR_QUOTA_GONE, "credit_balance_exhausted", "credits are depleted"}, /* OpenAI, Google */
+    {LLM_ERROR_QUOTA_GONE, "insufficient_balance", "balance is insufficient"},  /* SiliconFlow */
+    {LLM_ERROR_QUOTA_GONE, "not_enough_balance", "enough balance"},             /* Novita */
+    {LLM_ERROR_QUOTA_GONE, NULL, "api calls / month"},                          /* Cohere */
+    {LLM_ERROR_SPOILED, "tool_use_failed", "failed to call a function"},        /* Groq */
+    {LLM_ERROR_SPOILED, "json_validate_failed", "failed to generate json"},     /* Groq */
+    {LLM_ERROR_SPOILED, NULL, "tool call validation failed"},                   /* Groq */
+    {LLM_ERROR_SPOILED, NULL, "parsing tool call"},                             /* Ollama */
+    {LLM_ERROR_SPOILED, NULL, "parse tool call arguments"},        /* Groq, llama.cpp */
+    {LLM_ERROR_SPOILED, NULL, "model produced invalid content"},   /* OpenAI */
+    {LLM_ERROR_AUTH, "invalid_api_key", "incorrect api key"},      /* OpenAI, xAI */
+    {LLM_ERROR_AUTH, "api_key_invalid", "api key not valid"},      /* Google */
+    {LLM_ERROR_AUTH, "expired_api_key", "api key expired"},        /* Groq, Google */
+    {LLM_ERROR_AUTH, "authentication_error", "invalid x-api-key"}, /* Anthropic */
+    {LLM_ERROR_AUTH, "unauthenticated", "invalid api key"},        /* Google, Groq, Cohere */
     {LLM_ERROR_AUTH, "unrecognizedclient", "security token included in the request is"}, /* AWS */
     {LLM_ERROR_AUTH, NULL, "organization has been disabled"},            /* Anthropic, with 400 */
     {LLM_ERROR_FILTERED, "content_filter", "content management policy"}, /* OpenAI, Azure */
@@ -136,10 +141,17 @@ static const struct row rows[] = {
     {LLM_ERROR_TOO_LONG, NULL, "length of all messages is too long"},         /* Perplexity */
     {LLM_ERROR_TOO_LONG, NULL, "`inputs` must have less than"},               /* TGI */
     {LLM_ERROR_TOO_LONG, NULL, "exceed max message tokens"},                  /* Volcengine */
-    {LLM_ERROR_TOO_LONG, NULL, "input length*exceeds the maximum length"},    /* Volcengine */
-    {LLM_ERROR_TOO_LONG, NULL, "prompt \xe8\xb6\x85\xe9\x95\xbf"},            /* Zhipu */
-    {LLM_ERROR_TOO_LONG, NULL, "tokens must be no more than"},                /* Hunyuan */
-    {LLM_ERROR_TOO_LONG, NULL, "request exceeds the maximum size"},           /* Anthropic */
+    {LLM_ERROR_TOO_LONG, NULL, "input length*exceeds the maximum"}, /* Volcengine, Poolside, GLM */
+    {LLM_ERROR_TOO_LONG, NULL, "tokens in request more than max"},
+    {LLM_ERROR_TOO_LONG, NULL, "prompt exceeds the length limit"},
+    {LLM_ERROR_TOO_LONG, "max_context_length", "max_context_length"},
+    /* "Context length", "exceeds the greatest length" */
+    {LLM_ERROR_TOO_LONG, NULL, "\xe4\xb8\x8a\xe4\xb8\x8b\xe6\x96\x87\xe9\x95\xbf\xe5\xba\xa6"},
+    {LLM_ERROR_TOO_LONG, NULL,
+     "\xe8\xb6\x85\xe8\xbf\x87\xe6\x9c\x80\xe5\xa4\xa7\xe9\x95\xbf\xe5\xba\xa6"},
+    {LLM_ERROR_TOO_LONG, NULL, "prompt \xe8\xb6\x85\xe9\x95\xbf"},  /* Zhipu */
+    {LLM_ERROR_TOO_LONG, NULL, "tokens must be no more than"},      /* Hunyuan */
+    {LLM_ERROR_TOO_LONG, NULL, "request exceeds the maximum size"}, /* Anthropic */
     {LLM_ERROR_TOO_LONG, NULL, "entity too large"},
     {LLM_ERROR_TOO_LONG, NULL, "payload size exceeds the limit"},            /* Google */
     {LLM_ERROR_PARAMETER, "unsupported_parameter", "unsupported parameter"}, /* OpenAI, Azure */

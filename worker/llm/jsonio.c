@@ -164,8 +164,8 @@ static void add_wait(struct reply *r, const json_t *error, struct buf *message)
     }
 }
 
-/* Google's details: of QuotaFailure which limit it is, to words; RetryInfo's delay is said behind
- * the message, where others have it. */
+/* Google's details: ErrorInfo's reason and, of QuotaFailure, which limit it is, to words;
+ * RetryInfo's delay is said behind the message, where others have it. */
 static void add_details(const json_t *error, struct buf *words, struct buf *message)
 {
     const json_t *detail, *violation;
@@ -176,6 +176,7 @@ static void add_details(const json_t *error, struct buf *words, struct buf *mess
         if (llm_error_duration_ms(delay) > 0)
             buf_printf(message, "%sretry in %.*s", message->len > 0 ? "; " : "", (int)delay.len,
                        delay.at);
+        add_word(words, json_object_get(detail, "reason"));
         json_array_foreach(json_object_get(detail, "violations"), j, violation)
             add_word(words, jsonio_either(violation, "quotaId"));
     }
@@ -184,8 +185,9 @@ static void add_details(const json_t *error, struct buf *words, struct buf *mess
 /* The HTTP status that it amounts to, where it says so; 0: it does not. */
 static int status_of(const json_t *error)
 {
-    static const char *const fields[] = {"code", "status", "http_code", /* MiniMax */
-                                         "status_code", "http_status"};
+    static const char *const fields[] = {
+        "code",        "status",      "http_code", /* MiniMax */
+        "status_code", "http_status", "http_status_code" /* TGI */};
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
         int64_t number = jsonio_index(json_object_get(error, fields[i]));
         if (number >= 100 && number < 600)
@@ -201,9 +203,10 @@ enum err jsonio_error(struct reply *r, int http_status, const json_t *error)
     keep_words(r, error);
     if (jsonio_index(code) < 0)
         add_word(&words, code);
-    add_word(&words, json_object_get(error, "type"));   /* OpenAI, Anthropic */
-    add_word(&words, json_object_get(error, "status")); /* Google */
-    add_word(&words, json_object_get(error, "__type")); /* AWS */
+    add_word(&words, json_object_get(error, "type"));       /* OpenAI, Anthropic */
+    add_word(&words, json_object_get(error, "error_type")); /* TGI */
+    add_word(&words, json_object_get(error, "status"));     /* Google */
+    add_word(&words, json_object_get(error, "__type"));     /* AWS */
     int status = http_status == 200 ? status_of(error) : 0;
     if (status > 0)
         http_status = status;
@@ -305,5 +308,6 @@ enum err jsonio_odd_error(struct reply *r, const json_t *root)
 enum err jsonio_event_error(struct reply *r, const json_t *root)
 {
     const json_t *error = json_object_get(root, "error");
-    return jsonio_error(r, 200, tells(error) ? error : root);
+    bool object = json_object_size(error) > 0; /* else a text, and more beside it */
+    return jsonio_error(r, 200, object ? error : root);
 }

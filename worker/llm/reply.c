@@ -424,6 +424,7 @@ static int status_of(struct str code)
         {"bad_request", 400},
         {"content_filter", 400},
         {"badrequest", 400},
+        {"validation", 400}, /* Bedrock, TGI */
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         if (contains(code, rows[i].word))

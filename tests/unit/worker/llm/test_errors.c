@@ -180,6 +180,21 @@ static void too_long_in_the_words_of_others(void **state)
     check(all, sizeof(all) / sizeof(all[0]));
 }
 
+static void too_long_in_words_that_gateways_pass_on(void **state)
+{
+    (void)state;
+    static const struct said all[] = {
+        {400, "400",
+         "Input length 131393 exceeds the maximum allowed input length of 131040 tokens.", LONG},
+        {400, "InvalidParameter", "Total tokens in request more than max tokens allowed", LONG},
+        {400, "", "prompt exceeds the length limit", LONG},
+        {400, "", "the prompt has 12000 tokens, max_context_length is 8192", LONG},
+        {400, "1210", "输入超过最大长度限制", LONG},
+        {400, "", "输入的上下文长度过长", LONG},
+    };
+    check(all, sizeof(all) / sizeof(all[0]));
+}
+
 static void limits_say_how_long_and_are_never_too_long(void **state)
 {
     (void)state;
@@ -217,6 +232,10 @@ static void limits_say_how_long_and_are_never_too_long(void **state)
         {429, "", "Too many requests, retry after 30", SLOW, 30000},
         {429, "", "Slow down (Retry-After: 12)", SLOW, 12000},
         {429, "", "You may retry in 3 of our regions.", SLOW, 0},
+        {429, "",
+         "You are using a Trial key, which is limited to 20 API calls / minute. You can continue "
+         "to use the Trial key for free",
+         SLOW},
         {429, "", "Please retry in 1,500 steps.", SLOW, 0},
         {429, "", "Please try again in about 20 seconds.", SLOW, 20000},
         {429, "", "Please wait 20s before you ask again.", SLOW, 20000},
@@ -255,6 +274,14 @@ static void money_that_is_gone_is_no_wait(void **state)
         {429, "SetLimitExceeded", "Your account has reached the set inference limit", GONE},
         {400, "invalid_request_error", "Your organization's monthly usage limit was reached", GONE},
         {403, "", "Key limit exceeded (monthly limit). Manage it in the settings", GONE},
+        {429, "credit_balance_exhausted", "You have no credits left", GONE},
+        {429, "429 RESOURCE_EXHAUSTED", "Your prepayment credits are depleted.", GONE},
+        {403, "", "Sorry, your account balance is insufficient", GONE},
+        {403, "NOT_ENOUGH_BALANCE", "not enough balance", GONE},
+        {429, "",
+         "You are using a Trial key, which is limited to 1000 API calls / month. You can continue "
+         "to use the Trial key for free",
+         GONE},
         {429, "", "You are past the per month request limit for this model", GONE},
         {429, "",
          "Your team has either used all available credits or reached its monthly spending "
@@ -276,6 +303,9 @@ static void the_rest_is_told_apart(void **state)
         {400, "400 INVALID_ARGUMENT", "API key not valid. Please pass a valid API key.",
          .kind = LLM_ERROR_AUTH},
         {403, "403 PERMISSION_DENIED", "", .kind = LLM_ERROR_AUTH},
+        {400, "400 INVALID_ARGUMENT API_KEY_INVALID", "", .kind = LLM_ERROR_AUTH},
+        {400, "400 INVALID_ARGUMENT", "API key expired. Please renew the API key.",
+         .kind = LLM_ERROR_AUTH},
         {401, "", "your context length is fine", .kind = LLM_ERROR_AUTH},
         {529, "overloaded_error", "Overloaded", .kind = LLM_ERROR_OVERLOADED},
         {200, "overloaded_error", "Overloaded", .kind = LLM_ERROR_OVERLOADED},
@@ -323,6 +353,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(too_long_in_each_vendors_words),
         cmocka_unit_test(too_long_in_the_words_of_others),
+        cmocka_unit_test(too_long_in_words_that_gateways_pass_on),
         cmocka_unit_test(limits_say_how_long_and_are_never_too_long),
         cmocka_unit_test(money_that_is_gone_is_no_wait),
         cmocka_unit_test(the_rest_is_told_apart),

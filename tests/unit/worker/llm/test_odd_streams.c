@@ -118,7 +118,14 @@ static void chat_completions(void **state)
          "{'tool_calls':[{'id':'a','function':{'name':'f','arguments':'{}'}}]}}]}\n\n",
          "So; a f{}"},
         {CALL("[{'index':0.0,'id':17,'function':{'name':'f','arguments':'{}'}}]"), "; 17 f{}"},
-        /* errors */
+    };
+    CHECK_ROWS(&llm_chat, rows);
+}
+
+static void errors_within_chat_completions(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
         {SAID "data: {'choices':[{'delta':{},'finish_reason':"
               "'function_call_filter: MALFORMED_FUNCTION_CALL'}]}\n\n",
          "model_broken 0"},
@@ -127,6 +134,17 @@ static void chat_completions(void **state)
          "model_unavailable 429 throttled"},
         {SAID "data: {'modelStreamErrorException':{'message':'x','originalStatusCode':424}}\n\n",
          "model_unavailable 500"},
+        {"event: error\ndata: {'error':{'message':'Input validation error: "
+         "so','http_status_code':422}}"
+         "\n\n",
+         "model_refused 422"},
+        {"data: {'error':'Input validation error: so','error_type':'validation'}\n\n",
+         "model_refused 400"},
+        {"data: {'error':'Model is overloaded','error_type':'overloaded'}\n\n",
+         "model_unavailable 529"},
+        {SAID "data: {'validationException':{'message':'so'}}\n\n", "model_refused 400"},
+        {"data: {'code':'Client specified an invalid argument','error':'so'}\n\n",
+         "model_refused 400"},
         {"data: {'status':429,'message':'Too Many Requests'}\n\n",
          "model_unavailable 429 throttled"},
         {"data: {'code':'busy','status':503,'message':'Later'}\n\n", "model_unavailable 503"},
@@ -271,9 +289,8 @@ static void generate(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(chat_completions),
-        cmocka_unit_test(messages),
-        cmocka_unit_test(responses),
+        cmocka_unit_test(chat_completions), cmocka_unit_test(errors_within_chat_completions),
+        cmocka_unit_test(messages),         cmocka_unit_test(responses),
         cmocka_unit_test(generate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
