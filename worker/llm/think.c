@@ -10,14 +10,43 @@ static enum think_kind begin_text(struct think *t);
 static enum think_kind read_thought(struct think *t, struct str *text, struct str *out);
 static enum think_kind read_text(struct think *t, struct str *text, struct str *out);
 static enum tag tag_at(const char *at, size_t len, const char *const *tags);
+static bool goes_on(const struct think *t, char c, char first, const char *const *tags);
+static const char *foreign(const char *at, size_t len, const char *const *tags);
 static const char *closing_of(const char *at, size_t len);
 static enum think_kind give_held(struct think *t, enum think_kind kind, struct str *out);
 
-static const char *const opening[] = {"<think>",      "<thinking>", "<thought>", "<reasoning>",
-                                      "<seed:think>", "[THINK]",    NULL};
-static const char *const closing[] = {"</think>", "</thinking>", NULL}; /* of the first two */
-static const char *const own_closing[] = {
-    NULL, NULL, "</thought>", "</reasoning>", "</seed:think>", "[/THINK]"};
+/* Of gpt-oss, behind its thoughts: an answer, or a call (its name is read by codecall.h). */
+#define ANSWER_BEGINS "<|channel|>final<|message|>"
+#define ANSWER_FOLLOWS "<|end|><|start|>assistant" ANSWER_BEGINS
+#define CALL_FOLLOWS "<|end|><|start|>assistant<|channel|>commentary"
+
+static const char *const opening[] = {"<think>",
+                                      "<thinking>",
+                                      "<thought>",
+                                      "<reasoning>",
+                                      "<seed:think>",
+                                      "[THINK]",
+                                      "<|channel>thought",
+                                      "<|channel|>analysis<|message|>",
+                                      "\xe2\x97\x81think\xe2\x96\xb7",
+                                      NULL};
+/* Of the openings; NULL: any of closing. */
+static const char *const own_closing[] = {NULL,
+                                          NULL,
+                                          "</thought>",
+                                          "</reasoning>",
+                                          "</seed:think>",
+                                          "[/THINK]",
+                                          "<channel|>",
+                                          NULL,
+                                          "\xe2\x97\x81/think\xe2\x96\xb7"};
+_Static_assert(sizeof(opening) == sizeof(own_closing) + sizeof(opening[0]), "one each");
+/* Where the template opened them. Of the first two the thoughts go back (reply.c). */
+static const char *const closing[] = {"</think>",     "</thinking>", "<channel|>",
+                                      ANSWER_FOLLOWS, CALL_FOLLOWS,  NULL};
+/* Before an answer, behind thoughts that were none. */
+static const char *const empty[] = {"</think>",    "</thinking>", "<channel|>",
+                                    ANSWER_BEGINS, "<|message|>", NULL};
 
 enum think_kind think_read(struct think *t, struct str *text, struct str *out)
 {
@@ -41,7 +70,7 @@ static bool blank(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\
 static enum think_kind read_open(struct think *t, struct str *text, struct str *out)
 {
     unsigned from = 0;
-    if (t->held_len == 0 && text->at[0] != '<' && text->at[0] != '[' && !blank(text->at[0])) {
+    if (t->held_len == 0 && !strchr("<[\xe2", text->at[0]) && !blank(text->at[0])) {
         begin_text(t);
         return THINK_NOTHING;
     }
@@ -50,8 +79,7 @@ static enum think_kind read_open(struct think *t, struct str *text, struct str *
         from++;
     enum tag tag =
         from == t->held_len ? TAG_MAYBE : tag_at(t->held + from, t->held_len - from, opening);
-    enum tag end =
-        from == t->held_len ? TAG_NO : tag_at(t->held + from, t->held_len - from, closing);
+    enum tag end = from == t->held_len ? TAG_NO : tag_at(t->held + from, t->held_len - from, empty);
     if (from == t->held_len && t->state == THINK_AFTER)
         t->held_len = 0;
     *text = str_skip(*text, 1);
@@ -65,6 +93,7 @@ static enum think_kind read_open(struct think *t, struct str *text, struct str *
     if (end == TAG_WHOLE) { /* of thoughts that were none */
         t->state = THINK_AFTER;
         t->began = true;
+        t->close = foreign(t->held + from, t->held_len - from, empty);
         t->held_len = 0;
         return THINK_NOTHING;
     }
@@ -92,7 +121,7 @@ static enum think_kind read_thought(struct think *t, struct str *text, struct st
         *text = str_skip(*text, out->len);
         return THINK_THOUGHT;
     }
-    if (t->held_len > 0 && text->at[0] == first) /* what was held is none: this may be */
+    if (!goes_on(t, text->at[0], first, t->close ? own : closing)) /* this may be one */
         return give_held(t, THINK_THOUGHT, out);
     t->held[t->held_len++] = text->at[0];
     *text = str_skip(*text, 1);
@@ -102,6 +131,7 @@ static enum think_kind read_thought(struct think *t, struct str *text, struct st
     case TAG_WHOLE:
         t->state = THINK_AFTER;
         t->began = true;
+        t->close = t->close ? t->close : foreign(t->held, t->held_len, closing);
         t->held_len = 0;
         return THINK_NOTHING;
     case TAG_NO:
@@ -130,7 +160,7 @@ static enum think_kind read_text(struct think *t, struct str *text, struct str *
             return pass(t, text, at ? (size_t)(at - text->at) : text->len, out);
         if (t->quoted || t->before == '"' || t->before == '\'')
             return pass(t, text, 1, out);
-    } else if (text->at[0] == '<') {
+    } else if (!goes_on(t, text->at[0], '<', closing)) {
         t->before = '<';
         return give_held(t, THINK_TEXT, out);
     }
@@ -141,6 +171,7 @@ static enum think_kind read_text(struct think *t, struct str *text, struct str *
     if (close == TAG_WHOLE) {
         t->state = THINK_AFTER;
         t->began = t->closed_only = true;
+        t->close = foreign(t->held, t->held_len, closing);
         t->held_len = 0;
         *out = (struct str){NULL, 0};
         return THINK_WAS_THOUGHT;
@@ -175,6 +206,26 @@ static enum tag tag_at(const char *at, size_t len, const char *const *tags)
             return len == whole ? TAG_WHOLE : TAG_MAYBE;
     }
     return TAG_NO;
+}
+
+/* False: what is held is no tag, and c, with which they begin, may begin one. */
+static bool goes_on(const struct think *t, char c, char first, const char *const *tags)
+{
+    char more[THINK_HELD_MAX + 1];
+    if (t->held_len == 0 || c != first)
+        return true;
+    memcpy(more, t->held, t->held_len);
+    more[t->held_len] = c;
+    return tag_at(more, t->held_len + 1, tags) != TAG_NO;
+}
+
+/* The whole tag, where it is none of the first two. */
+static const char *foreign(const char *at, size_t len, const char *const *tags)
+{
+    for (size_t i = 2; tags[i]; i++)
+        if (len == strlen(tags[i]) && strncasecmp(at, tags[i], len) == 0)
+            return tags[i];
+    return NULL;
 }
 
 /* Of a whole opening tag that has a closing one of its own; NULL: any of closing. */

@@ -1,6 +1,7 @@
 /* worker/llm/think.h: the thoughts that some servers leave in the text: <think>…</think> at its
  * beginning (DeepSeek R1, Qwen, QwQ; <thinking> of others), where nothing parses them; <thought> of
- * Gemini's Chat Completions, <reasoning> of Bedrock's gpt-oss, <seed:think>, [THINK] of Magistral.
+ * Gemini's Chat Completions, <reasoning> of Bedrock's gpt-oss, <seed:think>, [THINK] of Magistral,
+ * the channels of Gemma 4 and of gpt-oss, Kimi's.
  * Where the prompt's template writes the opening tag, only the closing one is in the text: all
  * before it was a thought. Any other tag later on is text: somebody speaks of it.
  *

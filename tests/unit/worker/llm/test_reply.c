@@ -164,7 +164,8 @@ static void said(const char *const *pieces, const char *told, const char *text,
     assert_int_equal(reply_end(&h.reply, 1), ERR_NONE);
     if (told)
         assert_string_equal(h.told, told);
-    assert_string_equal(buf_cstr(&h.reply.content), text);
+    if (text)
+        assert_string_equal(buf_cstr(&h.reply.content), text);
     assert_string_equal(buf_cstr(&h.reply.reasoning), thoughts);
     reply_free(&h.reply);
 }
@@ -191,6 +192,21 @@ static void thoughts_in_tags_at_the_beginning_are_thoughts(void **state)
     SAID(NULL, "So.", "a [1] [/T", "[THI", "NK]a [1]", " [/T[/THINK]So.");
     SAID(NULL, "[1] So [THINK]x[/THINK]", "", "[1] So [THINK]x[/THINK]");
     SAID(NULL, "[THI", "", "[THI");
+    SAID("~\nhm|So.", "So.", "\nhm", "<|channel>thought\nhm<channel|>So.");
+    SAID(NULL, "So.", "", "<|chan", "nel>thought<chan", "nel|>So.");
+    SAID("~hm|So.", "So.", "hm",
+         "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>So.");
+    SAID(NULL, "So.", "", "<|channel|>fi", "nal<|message|>So.");
+    SAID("~hm|to=functions.f <|constrain|>json<|message|>{}", NULL, "hm",
+         "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>commentary "
+         "to=functions.f <|constrain|>json<|message|>{}");
+    SAID(NULL, "I look.", "hm",
+         "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>commentary"
+         "<|message|>I look.");
+    SAID(NULL, "<|channel|>x", "", "<|channel|>x");
+    SAID("~hm|So.", "So.", "hm", "\xe2\x97\x81think", "\xe2\x96\xb7hm\xe2\x97",
+         "\x81/think\xe2\x96\xb7So.");
+    SAID(NULL, "\xe2\x86\x92 so", "", "\xe2\x86\x92 so"); /* an arrow */
 }
 
 /* Where the prompt's template opens the thoughts, the closing tag is the first. */
@@ -203,6 +219,10 @@ static void text_before_a_lone_closing_tag_was_a_thought(void **state)
     SAID(NULL, "So.", "hm", "hm</THINKING>So.");
     SAID(NULL, "So: </think> ends it.", "hm", "hm</think>So: </think> ends it.");
     SAID(NULL, "So.", "ab", "a</think>\n<think>b</think>So.");
+    SAID("|hm~hm|So.", "So.", "hm", "hm<channel|>So."); /* Gemma 4, after a tool's result */
+    SAID(NULL, "So.", "", "<channel|>So.");
+    SAID(NULL, "So.", "hm", "hm<|end|><|start|>assi", "stant<|channel|>final<|message|>So.");
+    SAID(NULL, "The <channel> is <|x|>.", "", "The <channel> is <|x|>.");
     SAID(NULL, "So.", "it's `<x>`, </", "it's `<x>`, </", "</think>So.");
     SAID(NULL, "Write `</think>` then.", "", "Write `</th", "ink>` then.");
     SAID(NULL, "Write \"</think>\" then.", "", "Write \"</think>\" then.");
