@@ -4,28 +4,26 @@ import posixpath
 import re
 import subprocess
 
-import protocol_tables
+import tables
 from tidy_tree import Finding, Tree
 
 
-def rule_protocol(tree: Tree) -> list[Finding]:
-    """PROTOCOL.md's tables are what the .def files say."""
-    doc = "proto/PROTOCOL.md"
-    if doc not in tree.files:
-        return [Finding(doc, 0, "is missing")]
+def rule_tables(tree: Tree) -> list[Finding]:
+    """The pages' tables and the compose file's lists are what the .def files say."""
     found = []
-    for name in protocol_tables.TABLES:
-        if f"proto/{name}" not in tree.files:
-            found.append(Finding(f"proto/{name}", 0, "is missing"))
+    for path in (*tables.PAGES, tables.COMPOSE):
+        if path not in tree.files:
+            found.append(Finding(path, 0, "is missing"))
             continue
         try:
-            same = protocol_tables.replaced(tree.files[doc], name, tree.files[f"proto/{name}"]) == tree.files[doc]
+            same = tables.written(path, tree.files[path], tree.files.__getitem__) == tree.files[path]
+        except KeyError as error:
+            found.append(Finding(path, 0, f"{error} is missing"))
         except ValueError as error:
-            found.append(Finding(doc, 0, str(error)))
-            continue
-        if not same:
-            found.append(Finding(doc, 0, f"its table of {name} is not what the file says: "
-                                         "tests/lib/protocol_tables.py --write"))
+            found.append(Finding(path, 0, str(error)))
+        else:
+            if not same:
+                found.append(Finding(path, 0, "is not what the .def files say: tests/lib/tables.py --write"))
     return found
 
 
@@ -103,4 +101,4 @@ def rule_pages(tree: Tree) -> list[Finding]:
     return found
 
 
-RULES = {"protocol": rule_protocol, "settings": rule_settings, "pages": rule_pages}
+RULES = {"tables": rule_tables, "settings": rule_settings, "pages": rule_pages}

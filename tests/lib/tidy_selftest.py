@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import protocol_tables
+import tables
 from tidy_tree import Finding, Tree
 
 GUARDED = "/* {0}: a thing. */\n#ifndef {1}\n#define {1}\n{2}\n#endif\n"
@@ -17,18 +17,26 @@ def header(name: str, body: str = "") -> str:
     return GUARDED.format(name, guard, body)
 
 
-SETTINGS = "| `PERSAI_LISTEN` | gateway | address, `127.0.0.1:8000` |"
+SETTINGS = "| `PERSAI_LISTEN` | address, 127.0.0.1:8000 |"
 DEFS = {
     "proto/frames.def": "/* FRAME(not, a, row) */\nFRAME(HELLO, 1, BOTH, \"Hello\", ID(turn) TEXT(name, 9))\n",
     "proto/events.def": 'EVENT(turn_start, 0, "It began (once).", "turn_id")\n',
     "proto/errors.def": 'ERROR(NOT_FOUND, "not_found", 404, "No")\n',
+    "gateway/settings.def": 'SETTING(listen, "PERSAI_LISTEN", TEXT, "127.0.0.1:8000", 1, 9, "address")\n',
+    "worker/settings.def": 'ADVANCED_IN(x.listen, "PERSAI_LISTEN", TEXT, "127.0.0.1:8000", 1, 9, "address")\n',
 }
-PROTOCOL = "\n".join(protocol_tables.marked(name, DEFS[f"proto/{name}"]) for name in protocol_tables.TABLES) + "\n"
+PLACES = {
+    "proto/PROTOCOL.md": "".join(f"<!-- {name} -->\n<!-- end -->\n" for name in ("frames.def", "events.def", "errors.def")),
+    "gateway/README.md": "# x\n<!-- settings.def -->\n<!-- end -->\n",
+    "worker/README.md": "# x\n<!-- settings.def -->\n<!-- end -->\n",
+    "compose/docker-compose.yml": "x-both: &both\n  PERSAI_X: 1\n\n" + "".join(
+        f"  {name}:\n    environment:\n      # {name}/settings.def\n      # end\n" for name in ("gateway", "worker")),
+}
+PAGES = {path: tables.written(path, text, DEFS.__getitem__) for path, text in PLACES.items()}
+PROTOCOL, COMPOSE = PAGES["proto/PROTOCOL.md"], PAGES["compose/docker-compose.yml"]
 CLEAN = {
     "CMakeLists.txt": "project(x)\n",
     "README.md": "# An x: it's\n[here](#an-x-its), [there](common/buf.h), [out](https://x.example/#y)\n",
-    "gateway/README.md": f"# x\n{SETTINGS}\n",
-    "worker/README.md": f"# x\n{SETTINGS}\n",
     ".clang-tidy": "Checks: >\n  bugprone-*,\n  -bugprone-x,\n# -bugprone-x: names of ours.\n",
     ".clang-format": "BasedOnStyle: LLVM\nIndentWidth: 4\nColumnLimit: 100\nBreakBeforeBraces: Linux\nSortIncludes: Never\n",
     "common/CMakeLists.txt": "file(GLOB c *.c)\n",
@@ -38,11 +46,12 @@ CLEAN = {
     "proto/CMakeLists.txt": "file(GLOB p *.c)\n",
     "proto/x.c": '#include "common/list.h"\n#include "proto/frames.def"\n#include "proto/events.def"\n'
                  '#include "proto/errors.def"\n\nint x_len(void)\n{\n    int x = buf_len();\n    return x;\n}\n',
+    "proto/settings_check.c": '#include "gateway/settings.def"\n#include "worker/settings.def"\n',
     "gateway/CMakeLists.txt": "file(GLOB g *.c)\n",
     "gateway/y.h": header("gateway/y.h", "int y_len(void);"),
     "gateway/z.c": '#include "gateway/y.h"\n\nint z_len(void)\n{\n    int x = y_len();\n    return x;\n}\n',
     **DEFS,
-    "proto/PROTOCOL.md": PROTOCOL,
+    **PAGES,
     "tests/x.sh": "#!/usr/bin/env bash\necho 1\n",
 }
 # rule, file, its text (None: the file is taken away)
@@ -79,9 +88,14 @@ PLANTED: list[tuple[str, str, str | None]] = [
     ("lines", "common/buf.c", "int x;"),
     ("pictures", "plugin/docs/x.webp", "x" * 102_401),
     ("top", "docs/x.md", "x\n"),
-    ("protocol", "proto/PROTOCOL.md", PROTOCOL.replace("≤ 9", "≤ 10")),
-    ("protocol", "proto/PROTOCOL.md", PROTOCOL.replace("not_found", "not_there")),
-    ("protocol", "proto/PROTOCOL.md", None),
+    ("tables", "proto/PROTOCOL.md", PROTOCOL.replace("≤ 9", "≤ 10")),
+    ("tables", "proto/PROTOCOL.md", PROTOCOL.replace("not_found", "not_there")),
+    ("tables", "proto/PROTOCOL.md", None),
+    ("tables", "gateway/README.md", PAGES["gateway/README.md"].replace("address", "port")),
+    ("tables", "worker/README.md", SETTINGS),
+    ("tables", tables.COMPOSE, COMPOSE.replace("PERSAI_LISTEN", "PERSAI_GONE")),
+    ("tables", tables.COMPOSE, COMPOSE.replace("PERSAI_X", "PERSAI_LISTEN")),
+    ("tables", tables.COMPOSE, "services: {}\n"),
     ("settings", "gateway/README.md", "# x\n"),
     ("settings", "worker/README.md", None),
     ("settings", "worker/README.md", f"# x\n{SETTINGS}\n| `PERSAI_GONE` | x |\n"),
