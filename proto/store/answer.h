@@ -107,15 +107,16 @@ struct store_load {
     const struct store_decision *decisions; /* calls that the person was asked about in this turn */
     unsigned decision_count;
 };
-enum quota_verdict { /* quota.h */
-                     QUOTA_OK,
-                     QUOTA_TOKENS,
-                     QUOTA_COST,
-                     QUOTA_TURN_COST,
-                     QUOTA_WAIT,
-                     QUOTA_NEVER,
-                     QUOTA_SESSIONS,
-                     QUOTA_BYTES
+/* What a script of quota/ says, as this number (quota.h). */
+enum quota_verdict {
+    QUOTA_OK,
+    QUOTA_TOKENS,
+    QUOTA_COST,
+    QUOTA_TURN_COST,
+    QUOTA_WAIT,
+    QUOTA_NEVER,
+    QUOTA_SESSIONS,
+    QUOTA_BYTES
 };
 struct pile;
 struct store_answer { /* which fields are set is said at each operation */

@@ -15,7 +15,7 @@
  *   p:a:{OWNER}       zset  turns under way by the end of their lease
  *   p:a:{OWNER}:m     zset  turns begun in the last minute
  *   p:a:{OWNER}:b     hash  SID -> bytes that it takes and when that was noted; sum of them;
- * counted (when all were counted)
+ *                           counted (when all were counted)
  */
 #ifndef PROTO_STORE_QUOTA_H
 #define PROTO_STORE_QUOTA_H

@@ -1,6 +1,6 @@
 #!lua
 -- K C Q X O. Begins a call by a provider's key, in line by person: each one's calls in order of asking, one of
--- each person in turn. Who is not asked after in time has left the line. -> verdict, wait (quota.h), whether
+-- each person in turn. Who is not asked after in time has left the line. -> verdict (quota_verdict), wait, whether
 -- nothing limits the key: then the call is not counted, and others need not ask for a while.
 -- call, place (quota_place), requests a minute, tokens a minute, concurrent, tokens, patience, lease, ask again,
 -- owner.
@@ -9,6 +9,7 @@ local call, in_line, again, owner, now = ARGV[1], ARGV[2] ~= '0', ARGV[2] == '2'
 local per_minute, tokens_per_minute = tonumber(ARGV[3]), tonumber(ARGV[4])
 local concurrent, tokens, patience = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local ask_again = tonumber(ARGV[9])
+local WAIT, NEVER = 4, 5 -- verdicts
 if per_minute == 0 and tokens_per_minute == 0 and concurrent == 0 and redis.call('EXISTS', K, Q, C) == 0 then
     return {'ok', 0, 0, 1}
 end
@@ -67,7 +68,7 @@ local far = in_line and blocked or start
 if start > now and (far - now > patience or patience <= 0) then
     redis.call('ZREM', Q, call)
     redis.call('ZREM', X, call)
-    return {'ok', 5, start - now}
+    return {'ok', NEVER, start - now}
 end
 local keep = start - now + 600000
 if start > now then
@@ -79,7 +80,7 @@ if start > now then
     for _, key in ipairs({K, Q, X, O}) do
         redis.call('PEXPIRE', key, keep)
     end
-    return {'ok', 4, start - now}
+    return {'ok', WAIT, start - now}
 end
 redis.call('ZREM', Q, call)
 redis.call('ZREM', X, call)

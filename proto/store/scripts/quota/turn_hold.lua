@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- A. The turn runs on: its place is kept as its lease is. -> verdict.
+-- A. The turn runs on: its place is kept as its lease is. -> verdict (quota_verdict).
 -- turn, lease.
 local A, lease = KEYS[1], tonumber(ARGV[2])
 local till = now_ms() + lease
