@@ -185,7 +185,7 @@ void turn_seal(struct turn *t)
         struct usage used = turn_count_used(t);
         agent_used(&t->agent, &used);
     }
-    turn_recap_stop(t);
+    turn_summary_stop(t);
     turn_lookup_stop(t);
     struct store_seal s = new_seal(t);
     if (!add_final(t, &s)) { /* an answer too large to be told: that is what is told */

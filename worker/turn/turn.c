@@ -395,7 +395,7 @@ static void ask_model(struct turn *t, const struct store_answer *answer,
     }
     llm_call_free(t->llm);
     t->llm = NULL;
-    if (prompt.left_out > 0 && turn_recap_begin(t, &prompt, &in, &answer->load->session)) {
+    if (prompt.left_out > 0 && turn_summary_begin(t, &prompt, &in, &answer->load->session)) {
         prompt_free(&prompt);
         return;
     }
@@ -610,7 +610,7 @@ static void stop(struct turn *t)
 {
     llm_call_free(t->llm);
     t->llm = NULL;
-    turn_recap_stop(t);
+    turn_summary_stop(t);
     turn_lookup_stop(t);
     vet_free(&t->vet);
     tool_batch_free(&t->batch);

@@ -164,9 +164,9 @@ bool turn_perform(struct turn *t) __attribute__((warn_unused_result));
 
 /* ---- turn_summary.c, for turn.c ---- */
 /* True: what the prompt leaves out is being summarised (or the turn is over); begin again then. */
-bool turn_recap_begin(struct turn *t, const struct prompt *prompt, const struct prompt_input *in,
-                      const struct store_session *session);
-void turn_recap_stop(struct turn *t);
+bool turn_summary_begin(struct turn *t, const struct prompt *prompt, const struct prompt_input *in,
+                        const struct store_session *session);
+void turn_summary_stop(struct turn *t);
 void turn_tell_wait(void *arg, int64_t wait_ms);         /* of a struct turn: the provider limits */
 void turn_tell_left_out(struct turn *t, unsigned count); /* once */
 

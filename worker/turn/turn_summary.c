@@ -84,8 +84,8 @@ void turn_tell_wait(void *arg, int64_t wait_ms)
     say_notice(arg, text);
 }
 
-bool turn_recap_begin(struct turn *t, const struct prompt *prompt, const struct prompt_input *in,
-                      const struct store_session *session)
+bool turn_summary_begin(struct turn *t, const struct prompt *prompt, const struct prompt_input *in,
+                        const struct store_session *session)
 {
     static const struct llm_handler handler = {.on_done = on_done};
     struct summary summary;
@@ -118,7 +118,7 @@ bool turn_recap_begin(struct turn *t, const struct prompt *prompt, const struct 
     return begun || t->agent.state != AGENT_THINKING;
 }
 
-void turn_recap_stop(struct turn *t)
+void turn_summary_stop(struct turn *t)
 {
     store_forget(t->config->journal.store, t->summary_call);
     t->summary_call = 0;
