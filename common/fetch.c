@@ -76,7 +76,7 @@ struct fetch {
     unsigned head_count;
 };
 
-/* curl tells us what to watch */
+/* ---- curl tells us what to watch ---- */
 
 static void bound_encoded(struct fetch *f);
 static void on_idle_tick(void *arg);

@@ -68,9 +68,8 @@ struct fetch_result {
 struct fetch_handler {
     void (*on_head)(void *arg, int http_status);  /* may be NULL; before the first data */
     void (*on_data)(void *arg, struct str bytes); /* NULL with collect */
-    void (*on_done)(
-        void *arg,
-        const struct fetch_result *r); /* once, last; the fetch is gone when it returns */
+    /* Once, last; the fetch is gone when it returns */
+    void (*on_done)(void *arg, const struct fetch_result *r);
 };
 /* Never calls back before it returned. Ownership: cancel or wait for on_done. Inside
  * on_head/on_data fetch_cancel is fine. */

@@ -55,8 +55,8 @@ struct http_callbacks {
 /* NULL and a sentence in error when it can't listen ("address already in use: …"). */
 struct http *http_new(struct loop *l, const struct http_config *c, const struct http_callbacks *cb,
                       void *arg, char error[256]);
-void http_stop_accepting(
-    struct http *h);            /* drain: closes the listening socket, keeps connections */
+/* Drain: closes the listening socket, keeps connections */
+void http_stop_accepting(struct http *h);
 void http_free(struct http *h); /* ends all streams and connections */
 uint16_t http_port(const struct http *h);
 unsigned http_connections(const struct http *h);
@@ -123,8 +123,8 @@ struct http_stream_handler {
  * client that closes its sending side counts as gone. */
 struct http_stream *http_stream_open(struct http_request *r, const char *content_type,
                                      const struct http_stream_handler *h, void *arg);
-void http_stream_wake(
-    struct http_stream *s); /* there is something to fill: asked in this pass's write phase */
+/* There is something to fill: asked in this pass's write phase */
+void http_stream_wake(struct http_stream *s);
 void http_stream_end(struct http_stream *s); /* after what on_fill still gives: finish the response
                                                 properly, then on_closed */
 void http_stream_abort(struct http_stream *s); /* cut the connection; on_closed comes */

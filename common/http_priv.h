@@ -106,8 +106,8 @@ struct http_request {
 };
 
 /* http.c */
-void http_flush_soon(
-    struct http *h); /* streams and microhttpd get their turn when this pass ends */
+/* Streams and microhttpd get their turn when this pass ends */
+void http_flush_soon(struct http *h);
 void http_resume(struct http *h, struct MHD_Connection *c);
 void http_run_soon(struct http *h); /* microhttpd gets its turn when this pass ends */
 

@@ -41,8 +41,7 @@ void secret_hide_parts(struct secret *s, char *at, size_t len);
 void secret_wipe(void *at, size_t len);
 /* free() that wipes all of the block first: for libraries that take an allocator. NULL is fine. */
 void secret_wiping_free(void *take_bytes);
-void secret_hash(
-    struct str bytes,
-    unsigned char out[32]); /* keyed by a random key of this process: a cache key, not a digest */
+/* Keyed by a random key of this process: a cache key, not a digest */
+void secret_hash(struct str bytes, unsigned char out[32]);
 
 #endif

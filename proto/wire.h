@@ -60,7 +60,7 @@ void wire_touch(struct wire_peer *p);
 void wire_wipe_after(struct wire_peer *p);
 void wire_peer_set(struct wire_peer *p, void *user);
 void *wire_peer_get(const struct wire_peer *p);
-void wire_peer_drop(
-    struct wire_peer *p); /* router: forget it; a later message of it makes a new peer */
+/* Router: forget it; a later message of it makes a new peer */
+void wire_peer_drop(struct wire_peer *p);
 
 #endif

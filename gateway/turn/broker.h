@@ -46,8 +46,8 @@ struct str broker_tools(const struct broker *b);
 /* The same, read once for each that is brought. Borrowed; NULL where it is no JSON. */
 const json_t *broker_tool_list(struct broker *b);
 unsigned broker_workers(const struct broker *b);
-bool broker_expects_worker(
-    const struct broker *b);        /* one is there, or was within the last seconds (a restart) */
+/* One is there, or was within the last seconds (a restart) */
+bool broker_expects_worker(const struct broker *b);
 void broker_bye(struct broker *b);  /* drain: tell the workers that this gateway leaves */
 void broker_tick(struct broker *b); /* janitor: beats, deaths */
 

@@ -87,9 +87,8 @@ bool dispatch_room(const struct dispatch *d);        /* one more turn would be r
 bool dispatch_idle_worker(const struct dispatch *d); /* a worker has room now */
 /* Behind all that its owner has in the queue, one a round. */
 void dispatch_submit(struct dispatch *d, struct dispatch_turn *t);
-void dispatch_submit_first(
-    struct dispatch *d,
-    struct dispatch_turn *t); /* one that had been running: before all new ones */
+/* One that had been running: before all new ones */
+void dispatch_submit_first(struct dispatch *d, struct dispatch_turn *t);
 /* The next turn to send, now assigned to *worker; NULL: nothing to do now (a suspect's wait may end
  * later: asked again within a second). */
 struct dispatch_turn *dispatch_next(struct dispatch *d, int64_t now_ms,

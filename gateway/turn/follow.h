@@ -36,8 +36,8 @@ struct tail {
 };
 void tail_init(struct tail *t, size_t bytes_max);
 void tail_free(struct tail *t);
-void tail_reset(
-    struct tail *t); /* empty: followers read from the store until they reach what comes next */
+/* Empty: followers read from the store until they reach what comes next */
+void tail_reset(struct tail *t);
 /* What comes next is after `at`, and everything up to it is stored. What the tail has stays if it
  * goes on from there; else it is emptied first. */
 void tail_from(struct tail *t, struct event_at at);
@@ -77,9 +77,8 @@ void follow_free(struct follow *f);
 /* Facts. */
 /* The store is being asked for what is after the cursor; sound: tail_sound, at that time. */
 void follow_asked(struct follow *f, struct event_at sound);
-void follow_got(
-    struct follow *f,
-    struct chunk *take_chunk); /* it gave this event; those not after what is known are dropped */
+/* It gave this event; those not after what is known are dropped */
+void follow_got(struct follow *f, struct chunk *take_chunk);
 #define FOLLOW_ANSWERS(X)                                                                          \
     X(FAILED) /* it did not answer, or told of an error */                                         \
     X(MORE)   /* there is more to be read */                                                       \

@@ -20,8 +20,8 @@ struct store;
 struct store *store_new(struct loop *l, struct redis *borrowed, const struct store_config *c);
 void store_free(struct store *s); /* forgets all calls */
 bool store_ready(const struct store *s);
-bool store_idle(
-    const struct store *s); /* nothing waits for an answer, not of its own doing either */
+/* Nothing waits for an answer, not of its own doing either */
+bool store_idle(const struct store *s);
 void store_forget(struct store *s, uint64_t call); /* 0 is fine */
 
 #endif

@@ -73,7 +73,7 @@ static bool check(struct tool_run *run, struct str query, struct str *selector)
     return true;
 }
 
-/* loki_query: index/stats, then query_range */
+/* ---- loki_query: index/stats, then query_range ---- */
 
 struct loki {
     struct tool_run *run;

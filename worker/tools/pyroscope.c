@@ -13,7 +13,7 @@
 
 enum { FORM_BYTES_MAX = 16 * 1024, NODES_MAX = 4096, NAMES_MAX = 8192, TOP = 25, NAME_SHOWN = 200 };
 
-/* pyroscope_profile_types: the Connect API, JSON by POST */
+/* ---- pyroscope_profile_types: the Connect API, JSON by POST ---- */
 
 static bool type_row(struct rows *r, unsigned path, struct str key, json_t *item, struct buf *b)
 {

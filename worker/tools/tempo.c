@@ -36,7 +36,7 @@ static void write_moment(struct buf *b, const char *key, double ns)
         row_moment(b, key, (int64_t)(ns / 1e6));
 }
 
-/* tempo_search */
+/* ---- tempo_search ---- */
 
 static bool trace_row(struct rows *r, unsigned path, struct str key, json_t *item, struct buf *b)
 {
@@ -88,7 +88,7 @@ void tempo_search(struct tool_run *r)
     rows_ask(rows, "/api/search", &form);
 }
 
-/* tempo_tags */
+/* ---- tempo_tags ---- */
 
 static bool scope_row(struct rows *r, unsigned path, struct str key, json_t *item, struct buf *b)
 {
@@ -177,7 +177,7 @@ void tempo_tags(struct tool_run *r)
         rows_ask(rows_new(r, tag.len > 0 ? &values_spec : &tags_spec), buf_cstr(&api), &form);
 }
 
-/* tempo_trace: one pass over the spans as they arrive; the rest is kept as sums */
+/* ---- tempo_trace: one pass over the spans as they arrive; the rest is kept as sums ---- */
 
 struct service {
     char name[NAME_MAX_BYTES + 1];

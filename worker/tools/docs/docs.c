@@ -520,7 +520,7 @@ static bool add_lines(struct buf *b, struct str text, size_t max_bytes, int64_t 
     return true;
 }
 
-/* search_docs */
+/* ---- search_docs ---- */
 
 static void write_found(struct ask *a, sqlite3_stmt *s, unsigned shown, bool runbook)
 {
@@ -713,7 +713,7 @@ void docs_search(struct tool_run *r)
     ask_go(a);
 }
 
-/* read_doc */
+/* ---- read_doc ---- */
 
 static bool heading_fits(const struct ask *a, struct str heading)
 {

@@ -8,7 +8,7 @@
 
 enum { FORM_BYTES_MAX = 1024, API_BYTES_MAX = 512 };
 
-/* list_projects */
+/* ---- list_projects ---- */
 
 static bool project_row(struct rows *r, unsigned path, struct str key, json_t *item, struct buf *b)
 {
@@ -41,7 +41,7 @@ void boards_projects(struct tool_run *r)
     rows_ask_perses(rows_new(r, &projects_spec), "/api/v1/projects", &form);
 }
 
-/* list_dashboards */
+/* ---- list_dashboards ---- */
 
 static bool listed_row(struct rows *r, unsigned path, struct str key, json_t *item, struct buf *b)
 {
@@ -98,7 +98,7 @@ static bool panel_has(const struct rows *r, const json_t *panel)
     return false;
 }
 
-/* search_panels: over all dashboards as they arrive */
+/* ---- search_panels: over all dashboards as they arrive ---- */
 
 static bool found_row(struct rows *r, unsigned path, struct str key, json_t *item, struct buf *b)
 {
@@ -151,7 +151,7 @@ void boards_search(struct tool_run *r)
     rows_ask_perses(board_rows(r, &found_spec, board_new(r)), buf_cstr(&api), &form);
 }
 
-/* get_dashboard, get_panel: one dashboard, read again when what its queries lack is known */
+/* ---- get_dashboard, get_panel: a dashboard, again when what its queries lack is known ---- */
 
 static void board_head(struct rows *r, struct buf *b)
 {
