@@ -3,6 +3,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 
 import { describe, expect, it } from 'vitest';
 
+import { isFinal } from '../../api/events';
 import { StreamMessage, readStream } from '../../api/stream';
 import { Turn, blocksOf, newTurn, reduce } from './reduce';
 
@@ -52,6 +53,18 @@ describe('the golden streams', () => {
     const turn = await played('answer.sse');
     expect(shown(turn)).toBe('All targets are **up** 🟢\n\n| a | b |\n');
     expect(turn.usage).toEqual({ inputTokens: 321, outputTokens: 45 });
+  });
+
+  it('have each event of the table, and the plugin knows it and whether it is the last', async () => {
+    const table = readFileSync(new URL('../events.def', FOLDER), 'utf8');
+    const finals = new Map(
+      [...table.matchAll(/^EVENT\((\w+), ([01]),/gm)].map(([, name, last]) => [name, last === '1']),
+    );
+    const streams = readdirSync(FOLDER).filter((name) => name.endsWith('.sse'));
+    const events = (await Promise.all(streams.map(messagesOf))).flat().map(({ event }) => event);
+    expect(finals.size).toBeGreaterThan(5);
+    expect(new Set(events.map((event) => event?.type))).toEqual(new Set(finals.keys()));
+    for (const event of events) expect(event && isFinal(event)).toBe(finals.get(event?.type ?? ''));
   });
 
   it('are an answer with a tool', async () => {
