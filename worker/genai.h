@@ -3,9 +3,9 @@
  * gen_ai_client_token_usage and gen_ai_client_operation_duration_seconds, are there as well:
  * dashboards that are older ask for them.
  *
- * Series are by provider, model, tool and error word: what operators configure and err.def lists,
- * never what comes from outside. They are made when they are first needed, and live as long as the
- * process. */
+ * Series are by provider, model, tool and error word: what operators configure and errors.def
+ * lists, never what comes from outside. They are made when they are first needed, and live as long
+ * as the process. */
 #ifndef WORKER_GENAI_H
 #define WORKER_GENAI_H
 

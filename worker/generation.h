@@ -1,7 +1,7 @@
 /* worker/generation.h: what PERSAI_MODELS, PERSAI_REDACT and PERSAI_MCP say, and what is made of
  * it. Read whole or not at all; turns keep the one that they began with until they end.
  *
- * Memory: of generations.c's list; an old one goes when its last turn has ended. */
+ * Memory: the worker's (now and olds of worker.h); an old one goes when its last turn has ended. */
 #ifndef WORKER_GENERATION_H
 #define WORKER_GENERATION_H
 

@@ -15,7 +15,7 @@
 #include "proto/store/store.h"
 
 enum {
-    CACHE_MAX = 20000,      /* tokens known at once; more: see make_room */
+    CACHE_MAX = 20000,      /* tokens known at once; more: known_of drops the least worth */
     REFUSED_KEEP_MS = 5000, /* a refused token is not asked for again; a user made anew has one */
     LINE_LOOK_MS = 1000,    /* who waits in vain is told */
     CONFIG_KEEP_MS = 30000, /* how long Perses's answer whether its authentication is on is kept */

@@ -19,7 +19,7 @@ struct address;
 struct gateway;
 struct identity;
 
-/* What a request came with. Owned: identity_credentials_free. */
+/* What a request came with. Owned: credentials_free. */
 struct credentials {
     struct secret *access, *refresh; /* refresh: of the cookie, or NULL */
     int64_t expires_ms; /* Unix time, from the token's exp claim (unverified: a hint); 0 unknown */

@@ -101,4 +101,26 @@ def rule_pages(tree: Tree) -> list[Finding]:
     return found
 
 
-RULES = {"tables": rule_tables, "settings": rule_settings, "pages": rule_pages}
+COMMENT = re.compile(r'"(?:\\.|[^"\\\n])*"|//[^\n]*|/\*.*?\*/', re.S)
+SOURCE = re.compile(r"(?<![\w./])(?:[a-z][\w-]*/)*[a-z]\w+\.(?:c|h|def|lua|tsx?)(?![\w/])")
+OTHERS = {"czmq.h", "sqlite3.h", "syslog.h"}  # of libraries
+
+
+def comments(tree: Tree, name: str) -> list[tuple[int, str]]:
+    """(line, text): of a page all of it."""
+    text = tree.files[name]
+    if name.endswith(".md"):
+        return [(1, text)]
+    return [(text.count("\n", 0, m.start()) + 1, m[0]) for m in COMMENT.finditer(text) if not m[0].startswith('"')]
+
+
+def rule_told(tree: Tree) -> list[Finding]:
+    """The sources that comments and pages name are there."""
+    ends = {"/".join(f.split("/")[n:]) for f in tree.files for n in range(f.count("/") + 1)}
+    return [Finding(name, line + text.count("\n", 0, m.start()), f"{m[0]} is not there")
+            for name in tree.files if name.endswith((".c", ".h", ".def", ".lua", ".ts", ".tsx", ".md"))
+            for line, text in comments(tree, name) for m in SOURCE.finditer(text)
+            if m[0] not in ends and m[0] not in OTHERS]
+
+
+RULES = {"tables": rule_tables, "settings": rule_settings, "pages": rule_pages, "told": rule_told}

@@ -100,6 +100,8 @@ PLANTED: list[tuple[str, str, str | None]] = [
     ("settings", "worker/README.md", None),
     ("settings", "worker/README.md", f"# x\n{SETTINGS}\n| `PERSAI_GONE` | x |\n"),
     ("settings", "gateway/README.md", SETTINGS.replace("8000", "8001") + "\n"),
+    ("told", "common/buf.c", "/* as gone.c does */\n"),
+    ("told", "README.md", "see proto/gone.def\n"),
     ("pages", "README.md", "# x\n[gone](common/gone.h)\n"),
     ("pages", "README.md", "# x\n[gone](#y)\n"),
     ("pages", "gateway/README.md", "[gone](../README.md#y)\n"),

@@ -83,7 +83,7 @@ static uint64_t size_of(const struct fake_session *s)
     return SESSION_SIZE + s->bytes + (s->settings ? s->settings->len : 0);
 }
 
-/* What quota_take.lua says. */
+/* What quota/storage_take.lua says. */
 static enum err quota_of(const struct redis *r, const struct fake_op *op, uint64_t more,
                          bool new_one)
 {

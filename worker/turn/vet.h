@@ -31,7 +31,7 @@ struct vet {
     struct vet_call *calls;
     unsigned count, running;
     struct record_call *asks; /* borrow from the assistant's message and from here */
-    struct str *servers;      /* of each, as event_asks takes it */
+    struct str *servers;      /* of each, as event_approvals takes it */
     unsigned ask_count;
 };
 /* True: fn comes. False: the asks are known now. batch: as tool_batch_start takes it. */

@@ -251,7 +251,7 @@ function parseStepType(value: unknown): StepType | undefined {
   return value === 'inference' || value === 'tool_execution' ? value : undefined;
 }
 
-/** As worker/turn_recap.c says it. A notice in other words is shown as it is. */
+/** As worker/turn/turn_summary.c says it. A notice in other words is shown as it is. */
 const WAIT = /^(.*\S); trying again in about (\d{1,5}) s\b/;
 
 function parseNotice(text: string): Delta {

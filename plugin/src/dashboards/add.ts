@@ -106,7 +106,7 @@ function addAll(dashboard: DashboardResource, added: readonly Added[], usual: st
   );
 }
 
-/** A name that Perses takes, from a title; the same one that save_dashboard makes of it (worker/tools/draft.c). */
+/** A name that Perses takes, from a title; the same one that save_dashboard makes of it (worker/tools/perses/draft.c). */
 export function nameFrom(title: string): string {
   return title
     .replace(/[^A-Za-z0-9.-]+/g, '_')

@@ -1,5 +1,5 @@
 // What a tool proposes to the person, or would save after a yes → panels, to be looked at before they are anywhere.
-// Pure. They are made of the call's arguments, as the tools make theirs (worker/tools/panel.c, draft.c).
+// Pure. They are made of the call's arguments, as the tools make theirs (worker/tools/perses/panel.c, draft.c).
 import { DatasourceRef, datasourceOf, globalPath, isName } from '../../api/datasource';
 import { asList, asObject, asText, parseJson } from '../../api/events';
 import { nameFrom } from '../../dashboards/add';

@@ -63,7 +63,7 @@ static void a_range_query_is_summarised(void **state)
         "[0,1],[2,\"NaN\"],[4,4.5]]}],\"notes\":[]}");
 }
 
-/* Perses's proxy breaks an answer off now and then, though all is well: see prom.c. */
+/* Perses's proxy breaks an answer off now and then, though all is well: see source.c. */
 static void an_answer_that_breaks_off_is_asked_for_again(void **state)
 {
     struct fixture *f = *state;
