@@ -54,7 +54,7 @@ struct gateway {
     struct broker *broker;
     struct http *http;
     struct callers *callers;
-    struct visits *visits;
+    struct visits *visits, *perses_visits; /* of the store; of Perses */
     struct janitor *janitor;
     struct switchboard *switches;
     const struct switched *switched; /* what it says */

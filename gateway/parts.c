@@ -38,6 +38,7 @@ const char *parts_open(struct gateway *g, char error[256])
     list_init(&g->mcp_streams);
     searches_init(&g->searches);
     g->visits = visits_new(g->loop);
+    g->perses_visits = visits_new(g->loop);
     g->streams = streams_new(g);
     g->broker = broker_new(g, &turns_of_workers, g, error);
     if (!g->broker)
@@ -112,6 +113,7 @@ void parts_close(struct gateway *g)
         turns_free(g->turns);
     }
     visits_free(g->visits);
+    visits_free(g->perses_visits);
     g->turns = NULL; /* the loop still runs what it put off */
     if (g->webhook)
         webhook_free(g->webhook);

@@ -5,7 +5,8 @@
 #include "common/map.h"
 #include "common/rounds.h"
 
-struct lane {                  /* a person who reads */
+struct lane { /* a person who reads */
+    struct visits *visits;
     struct rounds_owner owner; /* its line: of visit.node */
     char *user;
 };
@@ -55,6 +56,7 @@ static struct lane *lane_of(struct visits *q, const char *user)
     if (l)
         return l;
     l = xcalloc(1, sizeof(*l));
+    l->visits = q;
     rounds_owner_init(&l->owner);
     l->user = xstrdup(user);
     map_put(q->lanes, str_of(user), l);
@@ -73,11 +75,12 @@ void visits_go(void *visits)
     }
 }
 
-void visits_over(struct visits *q, struct visit *r)
+void visits_over(struct visit *r)
 {
     struct lane *l = r->lane;
     if (!l)
         return;
+    struct visits *q = l->visits;
     rounds_leave(&q->rounds, &l->owner, &r->node, r->running);
     *r = (struct visit){0};
     if (rounds_idle(&l->owner)) {

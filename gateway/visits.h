@@ -2,7 +2,10 @@
  * from when its handler begins to its answer, and so is each page that a stream reads. One may take
  * the store some milliseconds, and a person may send hundreds at once: of one person few are there
  * at once, of all some, by rounds of persons. So who floods waits in a line of their own, and the
- * others' commands find the store next to idle. */
+ * others' commands find the store next to idle.
+ *
+ * There is one such line for the store and one for Perses. Who waits for something else, as a
+ * turn's end, is in neither: a place that is kept for long is everybody's loss. */
 #ifndef GATEWAY_VISITS_H
 #define GATEWAY_VISITS_H
 
@@ -33,7 +36,7 @@ void visits_free(struct visits *q); /* nothing may wait or run */
 void visits_ask(struct visits *q, struct visit *r, const char *user, void (*go)(void *arg),
                 void *arg);
 /* It was answered, or nobody waits for it any more. Nothing where it neither waits nor runs. */
-void visits_over(struct visits *q, struct visit *r);
+void visits_over(struct visit *r);
 void visits_go(void *visits);              /* the decision: who may go, goes */
 bool visit_pending(const struct visit *r); /* it waits or runs */
 

@@ -20,6 +20,7 @@ enum {
     SWITCHES_BYTES_MAX = 4 << 20, /* both lists, each character escaped */
 };
 
+static void ask_whether(void *arg);
 static void say_whether(struct call *c, bool yes);
 static void on_turns(void *arg, enum err err, const struct store_answer *a);
 static void on_look(void *arg, enum err err, const struct store_answer *a);
@@ -27,7 +28,9 @@ static void on_cancelled(void *arg, enum err err, const struct store_answer *a);
 static void on_set(void *arg, enum err err, const struct store_answer *a);
 static void on_switches(void *arg, enum err err, const struct store_answer *a);
 
-void api_admin_get(struct call *c) { administrators_ask(c, say_whether); }
+void api_admin_get(struct call *c) { call_visit(c, c->gateway->perses_visits, ask_whether, c); }
+
+static void ask_whether(void *arg) { administrators_ask(arg, say_whether); }
 
 static void say_whether(struct call *c, bool yes)
 {

@@ -31,6 +31,7 @@ struct asked {
 };
 
 static void find_source(struct asked *a);
+static void on_source(void *arg);
 static void take_quota(struct asked *a);
 static void make_session(struct asked *a);
 static void begin(struct asked *a);
@@ -192,13 +193,16 @@ static void on_sources(void *arg, const struct fetch_result *r)
     } else {
         free(a->path);
         a->path = str_dup(buf_str(&path));
-        take_quota(a);
+        call_visit(a->call, a->gateway->visits, on_source, a);
     }
     buf_free(&path);
 }
 
-static void ask_sources(struct asked *a)
+static void on_source(void *arg) { take_quota(arg); }
+
+static void ask_sources(void *arg)
 {
+    struct asked *a = arg;
     static const struct fetch_handler handler = {.on_done = on_sources};
     scoped_buf(url, 2048);
     buf_puts(&url, a->gateway->settings.perses);
@@ -223,7 +227,7 @@ static void find_source(struct asked *a)
                       : key && key_row(key)->datasource ? str_of(key_row(key)->datasource)
                                                         : STR("");
     if (path.len == 0) {
-        ask_sources(a);
+        call_visit(c, a->gateway->perses_visits, ask_sources, a);
     } else if (!path_ok(path)) {
         refuse(a, ERR_BAD_DATASOURCE_PATH, NULL);
     } else {

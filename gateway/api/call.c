@@ -31,6 +31,19 @@ struct call *call_new(struct gateway *g, struct http_request *r)
 
 void call_check(const struct call *c) { MAGIC_CHECK(c, CALL_MAGIC); }
 
+/* ---- its place ---- */
+
+void call_rest(struct call *c) { visits_over(&c->visit); }
+
+void call_visit(struct call *c, struct visits *there, void (*go)(void *arg), void *arg)
+{
+    call_rest(c);
+    if (c->gateway->settings.auth)
+        visits_ask(there, &c->visit, c->user, go, arg);
+    else
+        go(arg);
+}
+
 /* ---- the end of a call ---- */
 
 static void call_free(struct call *c)
@@ -41,7 +54,7 @@ static void call_free(struct call *c)
         service_forget(key_service(c->key.key), c->service_id);
     key_unuse(&c->key);
     credentials_free(&c->credentials);
-    visits_over(c->gateway->visits, &c->visit);
+    call_rest(c);
     if (c->door)
         c->door_free(c->door);
     json_decref(c->body);

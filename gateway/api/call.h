@@ -66,6 +66,12 @@ struct call *call_new(struct gateway *g, struct http_request *r);
 void call_check(const struct call *c); /* that it is one, and lives */
 void call_count(unsigned status);      /* an answer, in the metrics */
 
+/* It leaves the place that it has for one at the store or at Perses (gateway/visits.h), and goes on
+ * when it is its turn. */
+void call_visit(struct call *c, struct visits *there, void (*go)(void *arg), void *arg);
+/* It waits for neither from here on, but for a turn's end. */
+void call_rest(struct call *c);
+
 /* One of these ends the call: it is gone when they return. */
 void call_reply(struct call *c, unsigned status, struct str json);
 void call_reply_text(struct call *c, unsigned status, const char *content_type, struct str body);

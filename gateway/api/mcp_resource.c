@@ -25,6 +25,7 @@ enum {
 struct resources { /* what waits for Perses */
     struct call *call;
     struct fetch *fetch;
+    char *path;
     json_t *list; /* of conversations, to be gone on with; NULL: one dashboard is read */
 };
 
@@ -32,6 +33,7 @@ static void list(struct call *c);
 static void read_one(struct call *c);
 static void on_conversations(void *arg, enum err err, const struct store_answer *a);
 static void on_conversation(void *arg, enum err err, const struct store_answer *a);
+static void send(void *arg);
 static void ask_perses(struct call *c, const char *path, json_t *take_list);
 static void on_perses(void *arg, const struct fetch_result *r);
 static json_t *templates(void);
@@ -136,6 +138,7 @@ static void add_dashboards(json_t *found, struct str body)
 static void resources_free(struct resources *r)
 {
     fetch_cancel(r->fetch);
+    free(r->path);
     json_decref(r->list);
     free(r);
 }
@@ -144,16 +147,25 @@ static void on_left(struct call *c) { resources_free(c->data); }
 
 static void ask_perses(struct call *c, const char *path, json_t *take_list)
 {
-    static const struct fetch_handler handler = {.on_done = on_perses};
     if (!call_keep(c, ROOM)) {
         json_decref(take_list);
         return;
     }
     struct resources *r = xcalloc(1, sizeof(*r));
-    *r = (struct resources){.call = c, .list = take_list};
+    *r = (struct resources){.call = c, .path = xstrdup(path), .list = take_list};
+    c->data = r;
+    c->on_gone = on_left;
+    call_visit(c, c->gateway->perses_visits, send, r);
+}
+
+static void send(void *arg)
+{
+    static const struct fetch_handler handler = {.on_done = on_perses};
+    struct resources *r = arg;
+    struct call *c = r->call;
     scoped_buf(url, 2048);
     buf_puts(&url, c->gateway->settings.perses);
-    buf_puts(&url, path);
+    buf_puts(&url, r->path);
     struct fetch_request request = {.method = "GET",
                                     .url = buf_cstr(&url),
                                     .bearer = c->credentials.access,
@@ -161,8 +173,6 @@ static void ask_perses(struct call *c, const char *path, json_t *take_list)
                                     .total_ms = WAIT_MS,
                                     .body_bytes_max = PERSES_BYTES_MAX,
                                     .collect = true};
-    c->data = r;
-    c->on_gone = on_left;
     r->fetch = fetch_start(c->gateway->fetch, &request, &handler, r);
 }
 

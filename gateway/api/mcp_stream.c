@@ -64,6 +64,7 @@ void mcp_stream_collect(struct call *c, struct turn *t, const struct mcp_saying 
     m->call = c;
     c->data = m;
     c->on_gone = on_left;
+    call_rest(c);
     stream_collect(m->follower, read);
 }
 

@@ -191,6 +191,7 @@ static void on_begun(struct call *c, struct turn *t)
     k->call = c;
     c->data = k;
     c->on_gone = on_left;
+    call_rest(c);
     stream_collect(k->follower, NULL);
 }
 

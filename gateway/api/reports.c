@@ -11,6 +11,8 @@ enum { ANSWER_BYTES_MAX = 256 << 10 };
 static void ask_list(struct call *c);
 static void on_list(void *arg, enum err err, const struct store_answer *a);
 static void on_rights(void *arg);
+static void ask_rights(void *arg);
+static void ask_again(void *arg);
 static void gone(struct call *c);
 static void write_report(struct buf *b, const struct store_session *s, const struct rights *rights);
 
@@ -28,8 +30,20 @@ static void ask_list(struct call *c)
     c->store_call = store_reports_list(c->gateway->store, on_list, c);
 }
 
+static void ask_rights(void *arg)
+{
+    struct call *c = arg;
+    rights_send(c->data);
+}
+
 /* The same list once more, when it is known what may be read of it. */
-static void on_rights(void *arg) { ask_list(arg); }
+static void on_rights(void *arg)
+{
+    struct call *c = arg;
+    call_visit(c, c->gateway->visits, ask_again, c);
+}
+
+static void ask_again(void *arg) { ask_list(arg); }
 
 static void end(struct call *c)
 {
@@ -49,8 +63,10 @@ static void on_list(void *arg, enum err err, const struct store_answer *a)
     }
     for (unsigned i = 0; i < a->session_count; i++)
         waits = rights_ask(c->data, a->sessions[i].share_path) == RIGHT_ASKED || waits;
-    if (waits)
+    if (waits) {
+        call_visit(c, c->gateway->perses_visits, ask_rights, c);
         return;
+    }
     bool silent = false;
     scoped_buf(b, ANSWER_BYTES_MAX);
     buf_putc(&b, '[');

@@ -140,6 +140,7 @@ static bool is_change(const struct http_request *r);
 static void take_body(struct call *c);
 static void on_body(void *arg);
 static void handle(void *arg);
+static void ask_administrator(void *arg);
 static void on_administrator(struct call *c, bool yes);
 
 static bool is_json(struct str content_type)
@@ -245,8 +246,10 @@ static void on_body(void *arg)
     }
     if (!read_json(c))
         return;
-    if (is_signed_in(c->route) && c->gateway->settings.auth)
-        visits_ask(c->gateway->visits, &c->visit, c->user, handle, c);
+    if (c->route->who == ADMIN)
+        call_visit(c, c->gateway->perses_visits, ask_administrator, c);
+    else if (is_signed_in(c->route))
+        call_visit(c, c->gateway->visits, handle, c);
     else
         handle(c);
 }
@@ -255,16 +258,20 @@ static void handle(void *arg)
 {
     struct call *c = arg;
     call_check(c);
-    if (c->route->who == ADMIN)
-        administrators_ask(c, on_administrator);
-    else
-        c->route->handler(c);
+    c->route->handler(c);
+}
+
+static void ask_administrator(void *arg)
+{
+    struct call *c = arg;
+    call_check(c);
+    administrators_ask(c, on_administrator);
 }
 
 static void on_administrator(struct call *c, bool yes)
 {
     if (yes)
-        c->route->handler(c);
+        call_visit(c, c->gateway->visits, handle, c);
     else
         call_fail(c, ERR_NOT_ADMINISTRATOR, NULL);
 }

@@ -43,22 +43,25 @@ struct show {
     struct rights *rights;   /* the reader's; NULL: the owner reads */
     struct call *call;       /* until the answer begins */
     struct http_stream *stream;
-    struct visit visit; /* of the page that is waited for */
+    struct visit visit; /* of the page that is waited for, once the answer has begun */
     struct buf text;    /* what its reader has not taken yet */
     size_t taken;
     uint32_t after, upto;
     bool more, first; /* first: no message was written yet */
+    bool coming;      /* a page was asked for */
     uint64_t store_call;
 };
 
 static size_t on_fill(void *arg, char *dst, size_t cap);
 static void on_closed(void *arg);
+static void first_go(void *arg);
 static void page_go(void *arg);
 static void show_free(struct show *s);
 static void begin(struct call *c, const struct format *f);
 static void ask_page(struct show *s, store_fn *fn);
 static bool waits_for_rights(struct show *s, const struct store_answer *a);
 static bool refused(struct show *s, const struct store_answer *a);
+static void ask_rights(void *arg);
 static void on_rights(void *arg);
 static bool may_see(void *arg, struct str datasource);
 static void name_file(struct call *c, const struct format *f);
@@ -146,7 +149,11 @@ static void on_first(void *arg, enum err err, const struct store_answer *a)
         fail(s, err);
         return;
     }
-    if (waits_for_rights(s, a) || refused(s, a))
+    if (waits_for_rights(s, a)) {
+        call_visit(c, s->gateway->perses_visits, ask_rights, s);
+        return;
+    }
+    if (refused(s, a))
         return;
     if (!c->cross_site && !s->rights)
         turns_adopt_of(c->gateway, &a->sessions[0], str_of(c->user), &c->credentials);
@@ -216,11 +223,22 @@ static bool refused(struct show *s, const struct store_answer *a)
     return true;
 }
 
+static void ask_rights(void *arg)
+{
+    struct show *s = arg;
+    MAGIC_CHECK(s, SHOW_MAGIC);
+    rights_send(s->rights);
+}
+
 static void on_rights(void *arg)
 {
     struct show *s = arg;
     MAGIC_CHECK(s, SHOW_MAGIC);
-    ask_page(s, s->call ? on_first : on_page);
+    visits_over(&s->visit);
+    if (s->call)
+        call_visit(s->call, s->gateway->visits, first_go, s);
+    else
+        visits_ask(s->gateway->visits, &s->visit, s->user, page_go, s);
 }
 
 static bool may_see(void *arg, struct str datasource)
@@ -235,9 +253,12 @@ static void on_page(void *arg, enum err err, const struct store_answer *a)
     struct show *s = arg;
     MAGIC_CHECK(s, SHOW_MAGIC);
     s->store_call = 0;
-    if (!err && waits_for_rights(s, a))
+    visits_over(&s->visit);
+    if (!err && waits_for_rights(s, a)) {
+        visits_ask(s->gateway->perses_visits, &s->visit, s->user, ask_rights, s);
         return;
-    visits_over(s->gateway->visits, &s->visit);
+    }
+    s->coming = false;
     if (err) {
         log_warn("session.cut", "session=%s code=%s", id_log(s->session), err_word(err));
         http_stream_abort(s->stream);
@@ -261,10 +282,18 @@ static size_t on_fill(void *arg, char *dst, size_t cap)
     if (len == left) {
         buf_free(&s->text);
         s->taken = 0;
-        if (s->more && !visit_pending(&s->visit))
+        if (s->more && !s->coming)
             visits_ask(s->gateway->visits, &s->visit, s->user, page_go, s);
+        s->coming = s->more;
     }
     return len;
+}
+
+static void first_go(void *arg)
+{
+    struct show *s = arg;
+    MAGIC_CHECK(s, SHOW_MAGIC);
+    ask_page(s, on_first);
 }
 
 static void page_go(void *arg)
@@ -287,7 +316,7 @@ static void ask_page(struct show *s, store_fn *fn)
 static void show_free(struct show *s)
 {
     store_forget(s->gateway->store, s->store_call);
-    visits_over(s->gateway->visits, &s->visit);
+    visits_over(&s->visit);
     rights_free(s->rights);
     buf_free(&s->text);
     s->magic = 0;

@@ -78,7 +78,6 @@ enum right rights_ask(struct rights *r, struct str path)
         return RIGHT_NO;
     r->at[r->count++] = (struct one){.rights = r, .path = str_dup(path), .right = RIGHT_ASKED};
     r->asked++;
-    ask_more(r);
     return RIGHT_ASKED;
 }
 
@@ -98,6 +97,8 @@ static void ask_one(struct rights *r, struct one *one)
     one->fetch = fetch_start(r->gateway->fetch, &ask, &handler, one);
     r->going++;
 }
+
+void rights_send(struct rights *r) { ask_more(r); }
 
 static void ask_more(struct rights *r)
 {

@@ -21,8 +21,10 @@ struct rights;
 struct rights *rights_new(struct gateway *g, const struct credentials *c, loop_fn *on_known,
                           void *arg);
 void rights_free(struct rights *r); /* NULL is fine; not from inside on_known */
-/* path: of a datasource's proxy. Asks for it unless it is known. */
+/* path: of a datasource's proxy. It is to be asked for, unless it is known. */
 enum right rights_ask(struct rights *r, struct str path);
+/* Asks for all those; there is one at least. */
+void rights_send(struct rights *r);
 /* What is known, without asking. */
 enum right rights_of(const struct rights *r, struct str path);
 

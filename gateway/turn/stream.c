@@ -158,7 +158,7 @@ static void on_closed(void *arg)
     list_remove(&f->node);
     if (visit_pending(&f->visit)) {
         store_forget(g->store, f->store_call);
-        visits_over(g->visits, &f->visit);
+        visits_over(&f->visit);
         list_remove(&f->reading);
         ask_instead(t, f->asked);
     }
@@ -261,7 +261,7 @@ static void on_read(void *arg, enum err err, const struct store_answer *a)
     struct follower *f = arg;
     MAGIC_CHECK(f, FOLLOWER_MAGIC);
     f->store_call = 0;
-    visits_over(f->turn->gateway->visits, &f->visit);
+    visits_over(&f->visit);
     list_remove(&f->reading);
     struct followed *t = f->turn;
     answered(f, err, a);

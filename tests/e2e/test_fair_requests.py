@@ -4,14 +4,18 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
 
-from harness.client import Client
+from fakes.model import Call, Gate
+from fakes.perses import Perses as FakePerses
+from fakes.server import Exchange, Request
+from harness.client import DATASOURCE, Client
 from harness.clock import by_the_clock
+from harness.doors import question
 from harness.stack import Stack
 from harness.wait import SLOWNESS, until
 
@@ -113,6 +117,52 @@ def test_who_leaves_with_requests_under_way_takes_nothing_along(stack: Stack) ->
             s.close()
     assert bob.ask(bob.session(), "hello").answer()
     until(lambda: alice.get("/sessions").status == 200, "her places to be free")
+
+
+LONG = {
+    "an answer in one piece": ("POST", "/v1/chat/completions", {
+        "model": "persai", "messages": [{"role": "user", "content": "wait"}]}, {"X-PersAI-Datasource": DATASOURCE}),
+    "a question without a datasource": ("POST", "/agui", question("/agui", "wait"), {}),
+    "what somebody may": ("GET", "/admin", None, {}),
+    "an administrator's list": ("GET", "/admin/turns", None, {}),
+    "a shared conversation": ("GET", "/shared/{share}", None, {}),
+}
+
+
+@pytest.mark.parametrize("what", LONG)
+def test_who_waits_for_something_else_keeps_nobody_from_the_store(make_stack: Callable[..., Stack], what: str) -> None:
+    """As many requests as may be at the store at once; they wait for a model, or for a Perses that is slow to say something."""
+    method, path, body, headers = LONG[what]
+    release, gate = threading.Event(), Gate()
+
+    def is_slow(request: Request) -> bool:
+        return request.path.endswith(("/permissions", "/api/v1/globaldatasources", "/globaldatasources/prometheus"))
+
+    def behave(exchange: Exchange, request: Request) -> bool:
+        return is_slow(request) and not release.wait(60)
+
+    with FakePerses() as perses, ThreadPoolExecutor(4 * 16) as at_once:
+        stack = make_stack(perses.url, perses.sign_in).start()
+        stack.model.when("wait", ["It ", gate, "waited."])
+        *people, last = [stack.client(f"person-{n}") for n in range(17)]
+        for one in (*people, last):
+            assert one.sessions() == []  # Perses has said who they are
+        stack.model.when("look", [Call("execute_instant_query", {"query": "up"})], ["Seen."])
+        looks = last.session()
+        last.ask(looks, "look")
+        path = path.format(share=last.post(f"/session/{looks}/share").json()["share_id"])
+        perses.behave = behave
+        for one in [*people] * 4:
+            at_once.submit(one.request, method, path, body, headers=headers)
+        try:
+            until(lambda: len(perses.seen(is_slow)) + len(stack.model.chats("wait")) >= 64, "all to wait", 30)
+            for one in (last, people[0]):
+                began = time.monotonic()
+                one.sessions()
+                assert time.monotonic() - began < 2 * SLOWNESS
+        finally:
+            gate.open()
+            release.set()
 
 
 def many(one: str, size: int) -> bytes:

@@ -26,7 +26,7 @@ static void ask(unsigned n, char user)
 
 static void over(unsigned n)
 {
-    visits_over(q, &r[n]);
+    visits_over(&r[n]);
     visits_go(q);
 }
 
@@ -44,7 +44,7 @@ static int tear_down(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 80; i++)
-        visits_over(q, &r[i]);
+        visits_over(&r[i]);
     visits_free(q);
     loop_free(loop);
     return 0;
@@ -104,7 +104,7 @@ static void one_that_is_over_while_it_waits_never_begins(void **state)
 static void on_go_and_over(void *arg)
 {
     on_go(arg);
-    visits_over(q, arg);
+    visits_over(arg);
 }
 
 static void one_may_be_over_as_it_begins(void **state)
