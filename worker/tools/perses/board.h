@@ -27,6 +27,7 @@ struct board {
     json_t *values;          /* of an open variable: an object, by value */
     struct buf label;        /* of a series, which has the value */
     struct pattern *pattern; /* of the value's part that counts; NULL: all */
+    uint64_t capture_ns;     /* that it took so far */
 };
 struct board *board_new(struct tool_run *r);
 /* The names of whose it is; what is no name is left empty. */

@@ -15,22 +15,39 @@
 #include "worker/tools/text.h"
 
 enum { API_BYTES_MAX = 512 };
+/* What a capturingRegexp may take for all values of a variable: whoever may edit a dashboard wrote
+ * it, and one that tries all ways through a value takes a search's whole limit for each. */
+enum { CAPTURE_NS_MAX = 50 * 1000 * 1000 };
 
 static void run_whole(struct tool_run *r);
 
 /* ---- all values of an open variable ---- */
 
-/* The value, or of a capturingRegexp what its groups took, as Perses joins it. */
+static bool is_slow(const struct board *d) { return d->capture_ns > CAPTURE_NS_MAX; }
+
+/* What the groups of a capturingRegexp took, as Perses joins it. */
+static void capture(struct board *d, struct str value, struct buf *part)
+{
+    enum pattern_found found = PATTERN_FOUND;
+    size_t begin, end = 0;
+    while (found == PATTERN_FOUND && !is_slow(d)) {
+        uint64_t since_ns = loop_hr_ns();
+        found = pattern_find(d->pattern, value, end, &begin, &end);
+        d->capture_ns += loop_hr_ns() - since_ns;
+        if (found == PATTERN_FOUND)
+            pattern_groups(d->pattern, value, part);
+    }
+}
+
 static void add_value(struct board *d, struct str value)
 {
     scoped_buf(part, 2 * VARS_VALUE_MAX);
-    size_t begin, end = 0;
     if (value.len > VARS_VALUE_MAX)
         return;
-    if (!d->pattern)
+    if (d->pattern)
+        capture(d, value, &part);
+    else
         buf_add_str(&part, value);
-    while (d->pattern && pattern_find(d->pattern, value, end, &begin, &end) == PATTERN_FOUND)
-        pattern_groups(d->pattern, value, &part);
     if ((part.len > 0 || !d->pattern) && !part.overflowed)
         json_object_set_new(d->values, buf_cstr(&part), json_null());
 }
@@ -64,13 +81,15 @@ static bool take_values(struct rows *rows)
     struct var *var = vars_open(&d->vars, str_of(d->query));
     CHECK(var != NULL);
     size_t count = json_object_size(d->values);
-    if (count <= VARS_VALUES_MAX) {
+    if (count <= VARS_VALUES_MAX && !is_slow(d)) {
         vars_close(var, values_of(d));
     } else {
         scoped_buf(remark, 400);
-        buf_printf(&remark,
-                   "All of the variable %s is any value here: it has %zu, too many for a query.",
-                   var->name, count);
+        buf_printf(&remark, "All of the variable %s is any value here: ", var->name);
+        if (is_slow(d))
+            buf_puts(&remark, "its capturingRegexp takes too long.");
+        else
+            buf_printf(&remark, "it has %zu, too many for a query.", count);
         run_remark(r, buf_str(&remark));
         d->any_said = true;
         vars_close(var, NULL);
@@ -137,6 +156,7 @@ static bool ask_values(struct tool_run *r, struct board *d, const struct var *va
     struct str kind = item_str(var->open, "kind"), part = item_str(var->open, "capturingRegexp");
     char error[160];
     pattern_free(d->pattern);
+    d->capture_ns = 0;
     d->pattern = part.len > 0 ? pattern_new(part, error) : NULL;
     apply(d, item_str(spec, "labelName"), &label);
     bool query = str_is(kind, "PrometheusPromQLVariable");

@@ -661,6 +661,37 @@ static void all_values_are_those_of_perses_plugins(void **state)
     }
 }
 
+/* Whoever may edit a dashboard can write one that takes exponential time: it is given up for all
+ * values together, not for each of them. */
+static void an_expression_that_takes_for_ever_is_given_up(void **state)
+{
+    struct fixture *f = *state;
+    scoped_buf(values, 1 << 20);
+    buf_puts(&values, "{\"status\":\"success\",\"data\":[");
+    for (int i = 0; i < 6000; i++)
+        buf_printf(&values, "%s\"abcdefghijklmnopqrstuvwxyzabcdef-%d\"", i ? "," : "", i);
+    buf_puts(&values, "]}");
+    const struct answer script[] = {
+        {.path = "/dashboards/nodes",
+         .status = 200,
+         .body = STR(
+             AS_PANEL("cpu{host=~\\\"$host\\\"}",
+                      OPEN("host", "PrometheusLabelValuesVariable", "\"labelName\":\"instance\"",
+                           "\"capturingRegexp\":\"(([a-z]+)+)+[0-9]\",")))},
+        {.path = "/label/instance/values", .status = 200, .body = buf_str(&values)},
+        {.path = "/api/v1/query_range",
+         .status = 200,
+         .body = STR("{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":[{"
+                     "\"metric\":{\"i\":\"0\"},\"values\":[[1699996400,\"1\"]]}]}}")},
+        {0}};
+    uint64_t since_ns = loop_hr_ns();
+    fixture_run(f, script, "run_panel",
+                "{\"project\":\"shop\",\"dashboard\":\"nodes\",\"panel\":\"CPU\"}");
+    assert_true(loop_hr_ns() - since_ns < 5ULL * 1000 * 1000 * 1000);
+    assert_string_equal(fixture_text(f, "query"), "cpu{host=~\".*\"}");
+    expect(f, "any value here: its capturingRegexp takes too long.");
+}
+
 /* However many variables there are, what is shown of them is whole. */
 static void many_variables_are_listed_as_far_as_there_is_room(void **state)
 {
@@ -718,6 +749,7 @@ int main(void)
         T(a_panels_query_is_run),
         T(a_panels_variables_may_be_of_its_project_and_have_all_values),
         T(all_values_are_those_of_perses_plugins),
+        T(an_expression_that_takes_for_ever_is_given_up),
         T(many_variables_are_listed_as_far_as_there_is_room),
         T(a_dashboard_of_300_panels_is_paged),
     };
