@@ -1,5 +1,6 @@
-"""Which model the workers use, by the environment: OPENAI_BASE_URL and OPENAI_API_KEY, else the demo model. Asked
-once at start, so that a key or a model that is refused is said there, and not in the first answer."""
+"""Which model the workers use, by the environment: that of OPENAI_BASE_URL and OPENAI_API_KEY, one of another provider or
+of PERSAI_MODELS, else the demo model. The first is asked once at start, so that a key or a model that is refused is said
+there, and not in the first answer; of the others `compose/run check` says it."""
 
 from __future__ import annotations
 
@@ -10,17 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import settings
+
 OPENAI_URL = "https://api.openai.com/v1"
 OPENAI_MODEL = "gpt-5-mini"
 CHECK_TIMEOUT_S = 20.0
 BODY_BYTES_MAX = 4_000_000
 
-# What a worker may see of the environment beside what the stack sets.
-PASSED_ON = (
-    "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "GOOGLE_API_KEY", "GOOGLE_BASE_URL", "PERSAI_MODELS",
-    "PERSAI_SYSTEM_PROMPT", "PERSAI_DOCS", "PERSAI_CHECK_ANSWERS", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY",
-    "http_proxy", "NO_PROXY", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR",
-)  # fmt: skip
+# Each makes models that only the worker knows.
+ELSEWHERE = ("ANTHROPIC_API_KEY", "ANTHROPIC_API_KEY_FILE", "GOOGLE_API_KEY", "GOOGLE_API_KEY_FILE", "PERSAI_MODELS")
 
 
 class ModelError(Exception):
@@ -33,19 +32,23 @@ class Choice:
     base_url: str
     name: str  # as the provider calls it; "" when the server is to be asked for its first one
     key: str
+    elsewhere: bool = False  # a model of another provider, or of PERSAI_MODELS: name is PERSAI_DEFAULT_MODEL, or ""
 
     @property
     def description(self) -> str:
         if self.is_demo:
             return "demo model (no OPENAI_API_KEY or OPENAI_BASE_URL is set; it follows fixed rules and is no AI)"
+        if self.elsewhere:
+            return self.name or "the first of those that are set"
         return f"{self.name or 'the first that is offered'} at {self.base_url}"
 
     def worker_env(self, environment: Mapping[str, str]) -> dict[str, str]:
-        env = {name: environment[name] for name in PASSED_ON if name in environment}
-        env["PERSAI_DEFAULT_MODEL"] = f"openai/{self.name}"
-        env["OPENAI_BASE_URL"] = self.base_url
-        if self.key:
-            env["OPENAI_API_KEY"] = self.key
+        env = settings.told("worker", environment)
+        if not self.elsewhere:
+            env.pop("OPENAI_API_KEY_FILE", None)
+            env |= {"PERSAI_DEFAULT_MODEL": f"openai/{self.name}", "OPENAI_BASE_URL": self.base_url}
+            if self.key:
+                env["OPENAI_API_KEY"] = self.key
         # The demo model and a model of one's own are on loopback: no proxy leads there.
         env["NO_PROXY"] = env["no_proxy"] = ",".join(filter(None, [env.get("no_proxy", ""), "127.0.0.1,localhost"]))
         return env
@@ -61,14 +64,16 @@ def choose(environment: Mapping[str, str]) -> Choice:
                 key = f.read().strip()
         except OSError as e:
             raise ModelError(f"OPENAI_API_KEY_FILE cannot be read: {e}") from e
+    provider, slash, name = wanted.partition("/")
+    if any(environment.get(n) for n in ELSEWHERE) and (not (key or url) or (wanted and provider != "openai")):
+        return Choice(False, "", wanted, "", elsewhere=True)
     if not key and not url:
         if wanted:
             raise ModelError(
-                f"PERSAI_DEFAULT_MODEL is {wanted}, but neither OPENAI_API_KEY nor OPENAI_BASE_URL is set: "
+                f"PERSAI_DEFAULT_MODEL is {wanted}, but neither a provider's key nor OPENAI_BASE_URL is set: "
                 "set one of them, or unset it to use the demo model"
             )
         return Choice(True, "", "demo", "")
-    provider, slash, name = wanted.partition("/")
     if wanted and (not slash or provider != "openai"):
         raise ModelError(f"PERSAI_DEFAULT_MODEL is {wanted}: it must be openai/MODEL, as in openai/{OPENAI_MODEL}")
     if url and urlsplit(url).scheme not in ("http", "https"):
@@ -80,7 +85,7 @@ def choose(environment: Mapping[str, str]) -> Choice:
 
 def check(choice: Choice) -> None:
     """Raises ModelError when the model would refuse to answer."""
-    if choice.is_demo:
+    if choice.is_demo or choice.elsewhere:
         return
     status, body = ask(choice, "/models")
     if status in (401, 403):

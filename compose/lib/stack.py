@@ -28,6 +28,7 @@ from dataclasses import dataclass, field
 
 import files
 import model
+import settings
 
 HERE = pathlib.Path(__file__).resolve().parent
 STATE = pathlib.Path(os.environ["PERSAI_STATE"])
@@ -283,25 +284,20 @@ class Stack:
             )
 
     def both_env(self) -> dict[str, str]:
-        env = {
+        return {
             "PERSAI_REDIS": f"unix://{REDIS_SOCKET}",
             "PERSES_API_URL": self.url("perses"),
             "LOG_LEVEL": "info",
             "PERSAI_DRAIN": "5s",  # nothing is lost by a turn that is ended earlier: it goes on at the next start
         }
-        for name in ("LOG_LEVEL", "PERSAI_DRAIN", "PERSAI_TOKEN_WAIT", "PERSAI_DURABILITY"):
-            if name in os.environ:
-                env[name] = os.environ[name]
-        return env
 
     def gateway_env(self) -> dict[str, str]:
-        limits = {n: v for n, v in os.environ.items() if n.startswith("PERSAI_USER_")}
-        return self.both_env() | {
+        own = {
             "PERSAI_LISTEN": f"127.0.0.1:{self.ports['gateway']}",
             "PERSAI_BROKER": BROKER,
             "PERSAI_DATASOURCE_SECRET_FILE": str(DATASOURCE_WORD),
-            **limits,
         }
+        return self.both_env() | own | settings.told("gateway", os.environ)
 
     def worker_env(self, port: int) -> dict[str, str]:
         assert self.choice

@@ -89,6 +89,24 @@ def test_a_key_alone_means_openai() -> None:
     assert (chosen.base_url, chosen.name) == ("https://api.openai.com/v1", "gpt-5-mini")
 
 
+@pytest.mark.parametrize("environment", [
+    {"ANTHROPIC_API_KEY": "a", "PERSAI_DEFAULT_MODEL": "anthropic/claude-sonnet-5-5"},
+    {"GOOGLE_API_KEY_FILE": "/key"},
+    {"PERSAI_MODELS": "/models.json", "PERSAI_DEFAULT_MODEL": "big"},
+    {"ANTHROPIC_API_KEY": "a", "OPENAI_API_KEY": "k", "PERSAI_DEFAULT_MODEL": "anthropic/claude-sonnet-5-5"},
+])
+def test_a_model_of_another_provider_is_the_workers_to_find(environment: dict[str, str]) -> None:
+    chosen = model.choose(environment)
+    model.check(chosen)  # asks nobody
+    assert not chosen.is_demo and chosen.description == environment.get("PERSAI_DEFAULT_MODEL", chosen.description)
+    assert {n: v for n, v in chosen.worker_env(environment).items() if not n.lower() == "no_proxy"} == environment
+
+
+def test_with_both_keys_a_model_of_openais_is_asked(provider: Provider) -> None:
+    chosen = provider.choice(ANTHROPIC_API_KEY="a", PERSAI_DEFAULT_MODEL="openai/large")
+    assert chosen.name == "large" and chosen.worker_env({"ANTHROPIC_API_KEY": "a"})["ANTHROPIC_API_KEY"] == "a"
+
+
 def test_a_key_may_be_in_a_file(tmp_path: Any) -> None:
     (tmp_path / "key").write_text("k\n")
     assert model.choose({"OPENAI_API_KEY_FILE": str(tmp_path / "key")}).key == "k"
@@ -149,7 +167,8 @@ def test_an_unreachable_server_is_said() -> None:
 @pytest.mark.parametrize(
     ("environment", "said"),
     [
-        ({"PERSAI_DEFAULT_MODEL": "openai/x"}, "neither OPENAI_API_KEY nor OPENAI_BASE_URL"),
+        ({"PERSAI_DEFAULT_MODEL": "openai/x"}, "neither a provider's key nor OPENAI_BASE_URL"),
+        ({"PERSAI_DEFAULT_MODEL": "anthropic/x"}, "neither a provider's key nor OPENAI_BASE_URL"),
         ({"PERSAI_DEFAULT_MODEL": "gpt-5", "OPENAI_API_KEY": "k"}, "must be openai/MODEL"),
         ({"OPENAI_BASE_URL": "localhost:11434"}, "must start with http"),
     ],
@@ -161,7 +180,10 @@ def test_settings_that_cannot_be_meant_are_said(environment: dict[str, str], sai
 
 def test_a_worker_gets_the_key_and_nothing_that_is_not_its_own(provider: Provider) -> None:
     chosen = provider.choice()
-    env = chosen.worker_env({"AWS_SECRET": "s", "ANTHROPIC_API_KEY": "a", "HTTPS_PROXY": "p"})
+    env = chosen.worker_env({"AWS_SECRET": "s", "ANTHROPIC_API_KEY": "a", "HTTPS_PROXY": "p", "PERSAI_STEPS": "3",
+                             "PERSAI_REDIS": "r", "PERSAI_REDIS_FILE": "f", "OPENAI_API_KEY_FILE": "k", "PERSAI_MCP": ""})
+    assert (env["ANTHROPIC_API_KEY"], env["HTTPS_PROXY"], env["PERSAI_STEPS"]) == ("a", "p", "3")
+    assert not {"PERSAI_REDIS", "PERSAI_REDIS_FILE", "OPENAI_API_KEY_FILE", "PERSAI_MCP"} & set(env)
     assert env["OPENAI_API_KEY"] == "right"
     assert env["OPENAI_BASE_URL"] == provider.url
     assert env["PERSAI_DEFAULT_MODEL"] == "openai/small"
