@@ -41,6 +41,9 @@
  *   p:use:DAY        hash    what people used on that day (tally.h)
  *   p:switches       hash    what is switched off: its name -> JSON (switching.h)
  *   p:n:{NAME}       zset    the owners of this name by when they were here last
+ *   p:active         zset    turns that are begun and not over, as SID and TID, by begin (active.h)
+ *   p:parted         stream  hashes of owners whose conversations went to another or were erased
+ *                            (parting.h; for ten minutes)
  */
 #ifndef PROTO_STORE_KEY_H
 #define PROTO_STORE_KEY_H

@@ -23,7 +23,7 @@ extern const char mask_prompt[];
 struct mask {
     struct redact *rules; /* borrowed; NULL: nothing is masked */
     struct id conversation;
-    struct map *values; /* word → struct buf  * */
+    struct map *values; /* word → struct buf * */
 };
 void mask_init(struct mask *m, struct redact *rules, struct id conversation);
 void mask_free(struct mask *m);
