@@ -87,3 +87,18 @@ def test_every_tool_is_on_the_workers_page() -> None:
     page = (TOP / "worker" / "README.md").read_text()
     table = page.split("| about | tools |\n|---|---|\n", 1)[1].split("\n\n", 1)[0]
     assert len(tools) > 30 and sorted(re.findall(r"`(\w+)`", table)) == sorted(tools)
+
+
+# The source that reads a file of an operator's, the list in it of the fields that it takes; the page's table of them.
+FIELDS = [
+    ("worker/llm/models_file.c", "model[]", "worker/README.md", "| field | what it says |"),
+    ("gateway/auth/keys_file.c", "known[]", "gateway/README.md", "| field of a row | meaning |"),
+]
+
+
+@pytest.mark.parametrize(("source", "known", "page", "head"), FIELDS)
+def test_every_field_of_a_file_is_on_the_page(source: str, known: str, page: str, head: str) -> None:
+    taken = (TOP / source).read_text().split(f"{known} = {{", 1)[1].split("}", 1)[0]
+    rows = (TOP / page).read_text().split(f"{head}\n|---|---|\n", 1)[1].split("\n\n", 1)[0].split("\n")
+    fields = [name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])]
+    assert len(fields) > 7 and sorted(fields) == sorted(re.findall(r'"(\w+)"', taken))

@@ -1,30 +1,8 @@
 /* worker/llm/models.h: the models that this deployment offers: from the environment and
  * PERSAI_MODELS.
  *
- * PERSAI_MODELS is a JSON file: a list of objects. "provider" and "model" must be there; the rest
- * may be left out:
- *   name               as it is offered; provider/model
- *   description        what it is good for, in a few words, for the person who chooses
- *   base_url           the provider's own; perses:/proxy/…/datasources/NAME[/PATH] is a datasource
- *                      of Perses, called with the person's token: its secret holds the key
- *   key_env, key_file  the variable or file that holds the key
- *   key_header         the key goes into this header, not into the provider's own
- *   headers, query     objects of texts: more headers, and what follows ? in the URL
- *   api                another wire format than the provider's own: see MODEL_APIS
- *   window, max_output_tokens   in tokens
- *   options            merged into each request (null removes a field)
- *   price              {"input", "output", "cached"}: dollars for a million tokens
- *   limits             {"requests_per_minute", "tokens_per_minute", "concurrent"} of the key
- *   max_tokens_field   "max_tokens" or "max_completion_tokens": what a Chat Completions server
- *                      calls the answer's limit; by the model's id, learned from a refusal
- *   thinks_first       true: its template opens the thoughts, so that only </think> is in the text;
- *                      learned from the first such reply, which is asked for again
- *   fallbacks          names of models that are asked when this one fails before its first token
- *   size               "small" or "large": how it is told of its work
- *   bytes_per_token    about; learned from what the provider counts where it is left out
- *   tools              "native", or "json": it has no tool calling, a JSON format stands for it
- *   offers             names of the tools that it is told of; all. All take some 9,000 tokens, and
- *                      a small model gets lost among them */
+ * PERSAI_MODELS is a JSON file: a list of objects. worker/README.md says what each field means, and
+ * a test compares its table with those that models_file.c takes. */
 #ifndef WORKER_LLM_MODELS_H
 #define WORKER_LLM_MODELS_H
 

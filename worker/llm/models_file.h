@@ -1,4 +1,4 @@
-/* worker/llm/models_file.h: PERSAI_MODELS read; the fields are told in models.h. */
+/* worker/llm/models_file.h: PERSAI_MODELS read; what its fields mean is on worker/README.md. */
 #ifndef WORKER_LLM_MODELS_FILE_H
 #define WORKER_LLM_MODELS_FILE_H
 

@@ -9,12 +9,12 @@
  *   key_env, key_file  the variable or file that holds a key: Authorization: Bearer KEY
  *   key_header         the key goes into this header instead
  *   headers            object of texts: more headers
- * A key is hidden wherever the server repeats it, in base64 and in URLs too, if it has 8 bytes: a
- * shorter one could be a part of any word. So is what has 8 bytes in a header whose name says auth,
- * cookie, key, token, secret, pass, cred or session; better, let key_header name it.
  *   timeout            longest time of one request, "30s"; 1s to 10m
  *   max_bytes          of one answer, "1MiB"; up to 4 MiB
- *   refresh            time between two lists of its tools, "5m"; from 1s */
+ *   refresh            time between two lists of its tools, "5m"; from 1s
+ * A key is hidden wherever the server repeats it, in base64 and in URLs too, if it has 8 bytes: a
+ * shorter one could be a part of any word. So is what has 8 bytes in a header whose name says auth,
+ * cookie, key, token, secret, pass, cred or session; better, let key_header name it. */
 #ifndef WORKER_TOOLS_MCP_FILE_H
 #define WORKER_TOOLS_MCP_FILE_H
 
