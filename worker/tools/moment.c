@@ -248,8 +248,12 @@ static bool read(struct str text, int64_t now_ms, struct str zone, int64_t *unix
     if (text.len > 1 && text.at[0] == '@')
         text = str_skip(text, 1);
     if (sax_double(text, &seconds) && (seconds >= 0 || seconds < -(double)duration_ms_max)) {
-        /* More than the year 5138 in seconds: milliseconds were meant. */
-        double ms = fabs(seconds) > 1e11 ? seconds : seconds * 1000;
+        /* More than the year 5138 in seconds: milliseconds were meant; micro-, nanoseconds. */
+        double size = fabs(seconds);
+        double ms = size > 1e17   ? seconds / 1e6
+                    : size > 1e14 ? seconds / 1e3
+                    : size > 1e11 ? seconds
+                                  : seconds * 1e3;
         if (!(ms >= 0 && ms <= (double)unix_ms_max))
             return false;
         *unix_ms = (int64_t)llround(ms);

@@ -1,10 +1,10 @@
 /* worker/tools/moment.h: times and durations as a model writes them. Pure.
  *
- * A time is RFC 3339 (without an offset: local to the person's zone), Unix seconds, or relative to
- * the turn's now: "now", "now-1h30m", "now - 1 hour", "now-1M", rounded as "now-1d/d", "1h", "-1h",
- * "-3600", "PT1H" and "last 24h" (as long before now), a date as 30.11.2026, or what tools/when.h
- * understands. A duration is one of common/duration.h, a number of seconds, or in words ("5
- * minutes"). */
+ * A time is RFC 3339 (without an offset: local to the person's zone), Unix seconds (or milli-,
+ * micro-, nanoseconds), or relative to the turn's now: "now", "now-1h30m", "now - 1 hour",
+ * "now-1M", rounded as "now-1d/d", "1h", "-1h", "-3600", "PT1H" and "last 24h" (as long before
+ * now), a date as 30.11.2026, or what tools/when.h understands. A duration is one of
+ * common/duration.h, a number of seconds, or in words ("5 minutes"). */
 #ifndef WORKER_TOOLS_MOMENT_H
 #define WORKER_TOOLS_MOMENT_H
 

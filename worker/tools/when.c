@@ -228,22 +228,32 @@ static bool read_number(struct str word, uint64_t *count)
     return is(word, "a") || is(word, "an") || str_u64(word, 100000, count);
 }
 
-/* "3 days ago", "an hour ago", "half an hour ago" */
-static bool read_ago(const struct said *s, int64_t now_ms, int64_t *unix_ms)
+/* "3 days ago", "half an hour ago"; "in 2 hours", "10 minutes from now" */
+static bool read_away(const struct said *s, int64_t now_ms, int64_t *unix_ms)
 {
     enum calendar_unit unit;
     int64_t one_ms;
     uint64_t count;
-    bool half = s->count == 4 && is(s->words[0], "half");
-    if (s->count != (half ? 4u : 3u) || !is(s->words[s->count - 1], "ago") ||
-        !read_number(s->words[s->count - 3], &count))
+    const struct str *words = s->words;
+    unsigned at = 0, end = s->count;
+    bool ago = end > 2 && is(words[end - 1], "ago");
+    bool from_now = end > 3 && is(words[end - 2], "from") && is(words[end - 1], "now");
+    if (ago || from_now)
+        end -= ago ? 1 : 2;
+    else if (end > 2 && is(words[0], "in"))
+        at++;
+    else
         return false;
-    struct str word = s->words[s->count - 2];
+    bool half = end - at == 3 && is(words[at], "half");
+    if (end - at != (half ? 3u : 2u) || !read_number(words[end - 2], &count))
+        return false;
+    struct str word = words[end - 1];
     if (is(word, "second") || is(word, "seconds") || is(word, "sec") || is(word, "secs"))
         one_ms = 1000;
     else if (!calendar_unit(word, &unit, &one_ms))
         return false;
-    *unix_ms = now_ms - (int64_t)count * one_ms / (half ? 2 : 1);
+    int64_t away = (int64_t)count * one_ms / (half ? 2 : 1);
+    *unix_ms = now_ms + (ago ? -away : away);
     return *unix_ms >= 0;
 }
 
@@ -318,7 +328,7 @@ bool when_parse(struct str text, int64_t now_ms, struct str zone, int64_t *unix_
     *remark = ZONE_PLAIN;
     if (text.len > 80 || !split(text, &s))
         return false;
-    if (read_ago(&s, now_ms, unix_ms) || read_period(&s, now_ms, zone, unix_ms, remark))
+    if (read_away(&s, now_ms, unix_ms) || read_period(&s, now_ms, zone, unix_ms, remark))
         return true;
     while (s.at < s.count) {
         struct str word = peek(&s);

@@ -47,6 +47,10 @@ static void times_are_the_persons(void **state)
     expect("an hour ago", "", "2023-11-14T21:13:20Z");
     expect("half an hour ago", "", "2023-11-14T21:43:20Z");
     expect("90 minutes ago", "", "2023-11-14T20:43:20Z");
+    expect("in 2 hours", "", "2023-11-15T00:13:20Z");
+    expect("in half an hour", "", "2023-11-14T22:43:20Z");
+    expect("10 minutes from now", "", "2023-11-14T22:23:20Z");
+    expect("in the last 2 hours", "", "2023-11-14T20:13:20Z");
 }
 
 static void weeks_and_months_are_the_calendars(void **state)
@@ -116,6 +120,10 @@ static void now_is_rounded_as_dashboards_do(void **state)
     expect_moment("20231103T120000.5+0100", "", "2023-11-03T11:00:00.500Z");
     expect_moment("2023-11-03T12:00:00,25Z", "", "2023-11-03T12:00:00.250Z");
     expect_moment("2023/11/03 12:00", "", "2023-11-03T12:00:00Z");
+    expect_moment("1700000000123", "", "2023-11-14T22:13:20.123Z");
+    expect_moment("1700000000123456", "", "2023-11-14T22:13:20.123Z");
+    expect_moment("1700000000123456789", "", "2023-11-14T22:13:20.123Z"); /* Loki's, Tempo's */
+    expect_moment("17000000001234567890123", "", "");
     static const char *const none[] = {"now/",
                                        "now/x",
                                        "now-/d",
