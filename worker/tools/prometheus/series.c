@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include "common/check.h"
 #include "common/duration.h"
 #include "common/heap.h"
@@ -235,13 +236,35 @@ static bool take_root(struct series *s, enum sax_token token, struct str text)
     return s->key != KEY_DATA || token == SAX_WORD; /* null */
 }
 
-/* The next place of [time, "value"]: its time is taken here. */
+/* As Prometheus writes it, or as servers that are not in Go do: GreptimeDB's "inf" is Rust's. */
+static bool read_value(struct str text, double *value)
+{
+    static const struct {
+        const char *word;
+        double value;
+    } words[] = {{"nan", NAN},
+                 {"inf", INFINITY},
+                 {"infinity", INFINITY},
+                 {"-inf", -INFINITY},
+                 {"-infinity", -INFINITY}};
+    if (sax_double(text, value))
+        return true;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (text.len == strlen(words[i].word) &&
+            strncasecmp(text.at, words[i].word, text.len) == 0) {
+            *value = words[i].value;
+            return true;
+        }
+    return false;
+}
+
+/* The next place of [time, "value"], or of [time, value]: its time is taken here. */
 static enum pair_place take_place(struct series *s, enum sax_token token)
 {
     s->index++;
     if (s->index == 1)
         return token == SAX_NUMBER && take_time(s) ? PAIR_TIME : PAIR_BAD;
-    return s->index == 2 && token == SAX_STRING ? PAIR_VALUE : PAIR_BAD;
+    return s->index == 2 && token != SAX_WORD ? PAIR_VALUE : PAIR_BAD;
 }
 
 /* The value of a scalar or string, which is a row of its own. */
@@ -252,7 +275,7 @@ static void take_single(struct series *s, struct str text)
         buf_puts(&s->label, "string");
         add_label(s, text);
         s->total++;
-    } else if (sax_double(text, &s->sample.value)) {
+    } else if (read_value(text, &s->sample.value)) {
         add_sample(s);
         end_row(s);
     }
@@ -279,7 +302,7 @@ static bool on_scalar(struct series *s, enum sax_token token, struct str text)
     case SAMPLE:
         place = take_place(s, token);
         if (place == PAIR_VALUE)
-            s->sample_ok = sax_double(text, &s->sample.value);
+            s->sample_ok = read_value(text, &s->sample.value);
         return place == PAIR_TIME || (place == PAIR_VALUE && s->sample_ok);
     case PAIR: /* of a scalar or string */
         place = take_place(s, token);
@@ -292,10 +315,11 @@ static bool on_scalar(struct series *s, enum sax_token token, struct str text)
             add_note(s, text);
         }
         return true;
+    case ROW: /* what a server adds is its own; "value": null */
+        return s->key == NO_KEY || token == SAX_WORD;
     case RESULT:
-    case ROW:
     case VALUES:
-        return token == SAX_WORD && s->where[s->depth] == ROW;
+        return false;
     case OUTSIDE:
         return false;
     case OTHER:

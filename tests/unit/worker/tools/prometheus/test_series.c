@@ -193,6 +193,21 @@ static void other_kinds_of_answers_are_read(void **state)
          "\"Datasource: i\",\"Datasource: w\""},
         {"{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":null}}",
          "returned no data"},
+        /* servers that are like Prometheus */
+        {"{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[{\"metric\":{},"
+         "\"value\":[1700000000.5,\"inf\"]},{\"metric\":{},\"value\":[1700000000,\"-inf\"]}]}}",
+         "[{\"labels\":{},\"value\":\"+Inf\"},{\"labels\":{},\"value\":\"-Inf\"}]"},
+        {"{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[{\"metric\":{},"
+         "\"value\":[1700000000.5,1.5]}]}}",
+         "[{\"labels\":{},\"value\":1.5}]"},
+        {"{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[{\"metric\":{},"
+         "\"group\":1,\"id\":\"x\",\"value\":[1700000000,\"2\"],\"whole\":true}]}}",
+         "[{\"labels\":{},\"value\":2}]"},
+        {"{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[{\"value\":1}]}}",
+         NULL},
+        {"{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[{\"value\":[1,"
+         "null]}]}}",
+         NULL},
         {"{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[{\"metric\":{"
          "\"a\":1}}]}}",
          NULL},
