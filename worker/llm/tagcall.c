@@ -54,6 +54,9 @@ static bool read_tag(struct str text, size_t at, struct tag *tag)
     at += tag->name.len + (quote != '\0');
     if (quote != '\0' && (at == text.len || text.at[at++] != quote))
         return false;
+    if (at < text.len && text.at[at] == ' ') /* DeepSeek: string="true" */
+        while (at < text.len && !strchr("<>", text.at[at] ? text.at[at] : '<'))
+            at++;
     tag->end = at + 1;
     return at < text.len && text.at[at] == '>' && tag->name.len > 0;
 }

@@ -1,7 +1,7 @@
 /* worker/llm/tagcall.h: a tool call that a model wrote in tags. Pure.
  *
  *     <function=NAME><parameter=K>V</parameter></function>            Qwen's coder, Llama
- *     <invoke name="NAME"><parameter name="K">V</parameter></invoke>  Anthropic's
+ *     <invoke name="NAME"><parameter name="K">V</parameter></invoke>  Anthropic's, DeepSeek's
  *     <tool_call>NAME<arg_key>K</arg_key><arg_value>V</arg_value>     GLM's
  *     <name>NAME</name><arguments>{…}</arguments>, <NAME><K>V</K></NAME>
  *

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include "common/check.h"
 #include "common/json.h"
 #include "common/loose.h"
@@ -16,6 +17,8 @@ enum { TEXT_BYTES_MAX = 64 << 10 };
 
 enum tried { NOTHING_LIKE_IT, NO_CALL, READ };
 static enum tried read_at(struct textcalls *c, struct str text, size_t at, size_t *end);
+static bool usual_marks(struct str text, struct buf *out, size_t *from);
+static void read_usual(struct textcalls *c, struct str text);
 static bool read_json(struct textcalls *c, struct str text, size_t at, size_t *end);
 static bool take(struct textcalls *c, const json_t *v, struct str tagged);
 static size_t skip_marks(struct str text, size_t at);
@@ -25,10 +28,55 @@ static struct str tagged_name(struct str text, size_t at);
 void textcalls_read(struct textcalls *c, struct str text)
 {
     *c = (struct textcalls){0};
-    unsigned tried = 0;
-    size_t at = 0, end = 0;
+    scoped_buf(usual, 2 * TEXT_BYTES_MAX);
+    size_t from;
     if (text.len > TEXT_BYTES_MAX)
         return;
+    if (!usual_marks(text, &usual, &from)) {
+        read_usual(c, text);
+        return;
+    }
+    read_usual(c, buf_str(&usual));
+    c->said = c->said < from ? c->said : from; /* up to there they are the same */
+}
+
+/* Two models' own marks, as others write it: DeepSeek's in each tag of a call, and Gemma's quotes.
+ * False: there is none; else *from is where the first stands. */
+static bool usual_marks(struct str text, struct buf *out, size_t *from)
+{
+    static const struct str in_tag = {"\xef\xbd\x9c"
+                                      "DSML"
+                                      "\xef\xbd\x9c",
+                                      10};
+    static const struct str quote = {"<|\"|>", 5};
+    size_t at;
+    *from = text.len;
+    for (size_t i = 0; i < text.len; i = at) {
+        struct str rest = str_skip(text, i), inside = str_skip(rest, quote.len);
+        const char *end = str_starts(rest, quote) && inside.len > 0
+                              ? memmem(inside.at, inside.len, quote.at, quote.len)
+                              : NULL;
+        bool marked = str_starts(rest, in_tag);
+        at = i + 1;
+        if (marked) {
+            at = i + in_tag.len;
+        } else if (end) {
+            inside.len = (size_t)(end - inside.at);
+            json_str(out, inside);
+            at = i + inside.len + 2 * quote.len;
+        } else {
+            buf_putc(out, text.at[i]);
+        }
+        if ((marked || end) && *from == text.len)
+            *from = i;
+    }
+    return *from < text.len && !out->overflowed;
+}
+
+static void read_usual(struct textcalls *c, struct str text)
+{
+    unsigned tried = 0;
+    size_t at = 0, end = 0;
     for (; at < text.len && c->count == 0 && tried < STARTS_MAX; at++) {
         if (!memchr("{[<", text.at[at], 3) && !codecall_may(text, at))
             continue;
@@ -176,11 +224,7 @@ static const char *const opening[] = {"```json",
                                       "```python",
                                       "```xml",
                                       "```",
-                                      "<tool_call>",
-                                      "<tool_calls>",
                                       "[TOOL_CALLS]",
-                                      "<function_call>",
-                                      "<function_calls>",
                                       "<tool_use>",
                                       "<tool_code>",
                                       "[",
@@ -188,16 +232,7 @@ static const char *const opening[] = {"```json",
                                       "functions.",
                                       "<|start|>assistant",
                                       "function<\xef\xbd\x9ctool\xe2\x96\x81sep\xef\xbd\x9c>"};
-static const char *const closing[] = {"```",
-                                      "</tool_call>",
-                                      "</tool_calls>",
-                                      "</function_call>",
-                                      "</function_calls>",
-                                      "</function>",
-                                      "</tool_use>",
-                                      "</tool_code>",
-                                      "}",
-                                      ")",
+static const char *const closing[] = {"```", "</function>", "</tool_use>", "</tool_code>", "}", ")",
                                       "]"};
 /* What a model makes up of what comes then. */
 static const char *const made_up[] = {"Observation:", "<tool_response>", "<function_results>"};
@@ -208,6 +243,31 @@ enum {
 };
 
 static bool blank(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
+
+/* <tool_call>, </function_calls>, <TOOLCALL>, <seed:tool_call> …, Gemma's <|tool_call> and
+ * <tool_call|>: its length, or 0. */
+static size_t call_tag(struct str text)
+{
+    static const char *const words[] = {"tool_call", "tool_calls", "toolcall", "function_call",
+                                        "function_calls"};
+    size_t from = 1;
+    if (text.len < 2 || text.at[0] != '<')
+        return 0;
+    from += text.at[1] == '/' || text.at[1] == '|';
+    size_t at = from;
+    while (at < text.len && at < from + 40 &&
+           (isalpha((unsigned char)text.at[at]) || strchr("_:-", text.at[at] ? text.at[at] : '.')))
+        at++;
+    size_t end = at + (at < text.len && text.at[at] == '|');
+    if (end >= text.len || text.at[end] != '>')
+        return 0;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        size_t len = strlen(words[i]);
+        if (at - from >= len && strncasecmp(text.at + at - len, words[i], len) == 0)
+            return end + 1;
+    }
+    return 0;
+}
 
 /* "<function=NAME>" that ends before at; empty: there is none. */
 static struct str tagged_name(struct str text, size_t at)
@@ -244,6 +304,7 @@ static size_t skip_marks(struct str text, size_t at)
             if (str_starts(rest, str_of(made_up[i])))
                 return text.len;
         size_t special = any ? 0 : codecall_mark(rest);
+        special = any || special > 0 ? special : call_tag(rest);
         at += special;
         any = any || special > 0;
         const char *end = memchr(rest.at, '>', rest.len < 80 ? rest.len : 80);
@@ -258,9 +319,11 @@ static size_t skip_marks(struct str text, size_t at)
 /* How long the mark is that a text ends with, as <|python_tag|>. */
 static size_t mark_before(struct str text)
 {
-    for (size_t len = 4; len <= text.len && len < 48; len++)
-        if (text.at[text.len - len] == '<' && codecall_mark(str_skip(text, text.len - len)) == len)
+    for (size_t len = 4; len <= text.len && len < 48; len++) {
+        struct str mark = str_skip(text, text.len - len);
+        if (mark.at[0] == '<' && (codecall_mark(mark) == len || call_tag(mark) == len))
             return len;
+    }
     return 0;
 }
 

@@ -66,6 +66,7 @@ static void other_shapes_of_calls_are_read(void **state)
 #define UP "|q {\"query\":\"up\"}"
 #define ARGS "{\"query\":\"up\"}"
 #define BAR "\xef\xbd\x9c"
+#define DSML BAR "DSML" BAR
     static const char *const cases[][2] = {
         {"<tool_call>\n<function=q>\n<parameter=query>\nup\n</parameter>\n</function>\n</"
          "tool_call>",
@@ -107,6 +108,21 @@ static void other_shapes_of_calls_are_read(void **state)
         {"call:q{query:\"up\"}", UP},
         {">>>q\n" ARGS, UP},
         {"<tool_call>\nq(query=\"up\")\n</tool_call>", UP},
+        {"Ok.<|tool_call>call:q{query:<|\"|>up<|\"|>}<tool_call|>", "Ok." UP},
+        {"<|tool_call>call:q{query:<|\"|>up{a=\"b\"}<|\"|>,n:5}<tool_call|><|tool_call>call:r{}"
+         "<tool_call|>",
+         "|q {\"query\":\"up{a=\\\"b\\\"}\",\"n\":5}|r {}"},
+        {"Ok.\n\n<" DSML "function_calls>\n<" DSML "invoke name=\"q\">\n<" DSML
+         "parameter name=\"query\" string=\"true\">up</" DSML "parameter>\n</" DSML
+         "invoke>\n</" DSML "function_calls>",
+         "Ok." UP},
+        {"<minimax:tool_call>\n<invoke name=\"q\">\n<parameter name=\"query\">up</parameter>\n"
+         "</invoke>\n</minimax:tool_call>",
+         UP},
+        {"<seed:tool_call><function=q><parameter=query>up</parameter></function></seed:tool_call>",
+         UP},
+        {"<TOOLCALL>[{\"name\":\"q\",\"arguments\":" ARGS "}]</TOOLCALL>", UP},
+        {"<longcat_tool_call>{\"name\":\"q\",\"arguments\":" ARGS "}</longcat_tool_call>", UP},
         {"<tool_call>"
          "{\"name\":\"q\",\"arguments\":{\"query\":\"sum(\nup)\"}}</tool_call>",
          "|q {\"query\":\"sum(\\nup)\"}"},
@@ -134,6 +150,8 @@ static void what_only_shows_a_call_is_none(void **state)
         "<function=q {\"a\":1}",
         "{\"name\":\"q\",\"arguments\":{}",
         "You can run q(query=\"up\") to see it.",
+        "Gemma writes <|\"|>up<|\"|> and DeepSeek <" BAR "DSML" BAR "invoke name=\"q\">.",
+        "A <tool_call> is a tag, <|\"|> a quote.",
         "Run q(query=\"up\")",
         "`q(query=\"up\")`",
         "q(query=\"up\") gives 4 series.",
