@@ -77,6 +77,7 @@ void reply_again(struct reply *r)
     r->thoughts_bytes = 0;
     r->others_input = r->had_marks = r->block_thinks = r->block_signed = false;
     r->text_came = r->item_from = 0;
+    r->apart = false;
 }
 
 enum err reply_take(struct reply *r, size_t bytes)
@@ -99,8 +100,16 @@ struct str reply_join(struct reply *r, struct ragged *half, struct str text)
 
 enum err reply_text(struct reply *r, struct str text)
 {
+    if (text.len == 0)
+        return ERR_NONE;
+    if (r->apart) {
+        r->apart = false;
+        enum err err = filter_text(r, STR("\n\n"));
+        if (err != ERR_NONE)
+            return err;
+    }
     r->text_came += text.len;
-    return text.len == 0 ? ERR_NONE : filter_text(r, reply_join(r, &r->text_half, text));
+    return filter_text(r, reply_join(r, &r->text_half, text));
 }
 
 enum err reply_reasoning(struct reply *r, struct str text)

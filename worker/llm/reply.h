@@ -66,6 +66,7 @@ struct reply {
     size_t block_from;  /* of the format: where the block being read begins in reasoning */
     uint64_t text_came; /* bytes that were read as text */
     uint64_t item_from; /* of the format: what of it came before the item being read */
+    bool apart;         /* a new paragraph begins with the next text */
     struct reply_call *calls;
     unsigned call_count;
     char stop_reason[32]; /* stop, length, tool_calls, content_filter; or the provider's own */

@@ -161,6 +161,13 @@ static enum err read_item(struct reply *r, int64_t index, const json_t *item)
     return err != ERR_NONE || id.len == 0 ? err : reply_call(r, index, id, none, none);
 }
 
+/* Of several, what it says while it works (phase "commentary") comes before the answer. */
+static void begin_message(struct reply *r, const json_t *item)
+{
+    if (str_is(json_text(json_object_get(item, "type")), "message") && r->text_came > 0)
+        r->apart = true;
+}
+
 /* A reasoning item that is whole is kept as it came: id, summary, encrypted_content. */
 static void keep_item(struct reply *r, const json_t *item)
 {
@@ -344,6 +351,7 @@ static enum err read_typed(struct reply *r, struct str type, const json_t *root)
         return reply_reasoning(r, STR("\n\n"));
     if (str_is(type, "response.output_item.added")) {
         r->item_from = r->text_came;
+        begin_message(r, item);
         return read_item(r, index, item);
     }
     if (str_is(type, "response.function_call_arguments.delta"))
@@ -380,6 +388,7 @@ static enum err read_output(struct reply *r, const json_t *output)
     {
         bool thoughts = str_is(json_text(json_object_get(item, "type")), "reasoning");
         enum err err = read_item(r, (int64_t)i, item);
+        begin_message(r, item);
         keep_item(r, item);
         if (err == ERR_NONE)
             err = read_parts(r, json_object_get(item, "summary"), thoughts);

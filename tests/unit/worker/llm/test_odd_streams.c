@@ -239,6 +239,13 @@ static void responses(void **state)
         {CREATED TEXT_DONE COMPLETED("[]"), "So; 5/2/0"},
         {CREATED TEXT TEXT_DONE TEXT_DONE COMPLETED("[]"), "SoSo; 5/2/0"},
         {CREATED TEXT TEXT_DONE CALL_DONE COMPLETED("[]"), "So; c f{}; 5/2/0"},
+        {CREATED TEXT TEXT_DONE TEXT TEXT_DONE COMPLETED("[]"), "So\n\nSo; 5/2/0"},
+        {CREATED TEXT TEXT_DONE "data: {'type':'response.output_item.added','output_index':1,"
+                                "'item':{'type':'message'}}\n\n" COMPLETED("[]"),
+         "So; 5/2/0"},
+        {COMPLETED("[{'type':'message','content':[{'text':'S'},{'text':'o'}]},"
+                   "{'type':'message','content':[{'text':'So'}]}]"),
+         "So\n\nSo; 5/2/0"},
         {CREATED TEXT COMPLETED("[{'type':'message','content':[{'text':'So'}]},"
                                 "{'type':'function_call','call_id':'c','name':'f',"
                                 "'arguments':'{}'}]"),
