@@ -222,6 +222,7 @@ static bool read_json(struct call *c)
         return true;
     if (!has_room(c, body))
         return false;
+    body = str_skip_bom(body); /* as Windows' tools write files */
     c->body = json_loadb(body.len ? body.at : "", body.len, JSON_REJECT_DUPLICATES, &where);
     if (json_is_object(c->body))
         return has_shape(c);

@@ -23,6 +23,8 @@ def test_session_is_made_with_and_without_a_body(stack: Stack) -> None:
     for kw in ({}, {"raw": b"", "headers": {"Content-Type": "text/plain"}}):
         answer = alice.post("/session", **kw)
         assert answer.status == 201 and answer.json()["session_id"], answer
+    answer = alice.post("/session", raw=b'\xef\xbb\xbf{"title": "With a mark"}\r\n')
+    assert answer.status == 201 and alice.get(f"/session/{answer.json()['session_id']}").json()["title"] == "With a mark"
     session = alice.session(title="Burning CPUs", model="openai/scripted")
     seen = alice.get(f"/session/{session}").json()
     assert seen["session_id"] == session and seen["title"] == "Burning CPUs" and seen["model"] == "openai/scripted"
