@@ -242,8 +242,11 @@ static enum llm_error_kind by_status(int http_status)
         return LLM_ERROR_QUOTA_GONE;
     case 408:
     case 409:
+    case 421: /* another connection may lead elsewhere */
     case 424: /* Bedrock's ModelErrorException: the model failed */
     case 425:
+    case 460: /* AWS's load balancer and nginx: "the client left", which we did not */
+    case 499: /* also Google's CANCELLED */
         return LLM_ERROR_SERVER;
     case 413:
         return LLM_ERROR_TOO_LONG;

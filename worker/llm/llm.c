@@ -418,8 +418,7 @@ struct usage llm_call_used(struct llm_call *c)
     return u;
 }
 
-/* A try is over. What became of it is told to who keeps count: the budgets, the key, the breaker.
- */
+/* A try is over: who keeps count is told, the budgets, the key, the breaker. */
 static void note_end(struct llm_call *c, enum err err, int64_t block_ms)
 {
     const struct reply *r = &c->reply;
@@ -481,9 +480,10 @@ static void on_head(void *arg, int http_status)
     struct llm_call *c = arg;
     MAGIC_CHECK(c, CALL_MAGIC);
     struct str type = fetch_response_header(c->fetch, "content-type");
-    c->http_status = http_status;
-    c->is_stream = http_status == 200 && !(type.len >= 9 && !strncasecmp(type.at, "text/html", 9));
-    if (http_status != 200)
+    c->http_status = http_status / 100 == 2 ? 200 : http_status; /* 201 of NestJS, 203, … */
+    c->is_stream =
+        c->http_status == 200 && !(type.len >= 9 && !strncasecmp(type.at, "text/html", 9));
+    if (c->http_status != 200)
         loop_timer_set(c->timer, ERROR_BODY_MS, 0);
 }
 
@@ -582,6 +582,8 @@ static enum err judge(struct llm_call *c, const struct fetch_result *r)
 
 static enum err judge_body(struct llm_call *c)
 {
+    if (c->http_status / 100 == 3 && c->fetch)
+        return reply_moved(&c->reply, c->http_status, fetch_response_header(c->fetch, "location"));
     enum err err = c->format->body(&c->reply, c->http_status, buf_str(&c->body));
     if (err == ERR_MODEL_REFUSED && c->model->by_perses && c->reply.refusal.kind == LLM_ERROR_AUTH)
         return reply_fail(&c->reply, err, false,

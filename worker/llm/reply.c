@@ -478,3 +478,14 @@ enum err reply_refused(struct reply *r, int http_status, struct str code, struct
                       "The model's provider refused the request (status %d)%s%.*s", status, colon,
                       len, words);
 }
+
+enum err reply_moved(struct reply *r, int http_status, struct str to)
+{
+    size_t len = 0; /* what is behind it may be a secret */
+    while (len < to.len && len < 200 && !strchr("?#", to.at[len]))
+        len++;
+    return reply_fail(r, ERR_MODEL_REFUSED, false,
+                      "The model's server redirects to %.*s (status %d): its address in the "
+                      "settings must be the one that answers",
+                      (int)len, len > 0 ? to.at : "", http_status);
+}

@@ -121,6 +121,8 @@ void reply_show_detail(struct reply *r, const struct mask *mask);
 /* The provider refused: an HTTP status and its words as one of our errors. Texts about keys are not
  * repeated to people: they may hold parts of them. */
 enum err reply_refused(struct reply *r, int http_status, struct str code, struct str message);
+/* The server redirects: nothing is sent there, since the key is for the address that was set. */
+enum err reply_moved(struct reply *r, int http_status, struct str to);
 /* Another try begins: nothing of this one was told on. */
 void reply_again(struct reply *r);
 /* The stream is over: is it a whole reply? Gives calls without an id one (call_STEP_N).

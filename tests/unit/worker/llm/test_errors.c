@@ -308,6 +308,8 @@ static void the_rest_is_told_apart(void **state)
          .kind = LLM_ERROR_AUTH},
         {401, "", "your context length is fine", .kind = LLM_ERROR_AUTH},
         {529, "overloaded_error", "Overloaded", .kind = LLM_ERROR_OVERLOADED},
+        {499, "499 CANCELLED", "The operation was cancelled.", .kind = LLM_ERROR_SERVER},
+        {421, "", "", .kind = LLM_ERROR_SERVER},
         {200, "overloaded_error", "Overloaded", .kind = LLM_ERROR_OVERLOADED},
         {200, "503 UNAVAILABLE", "The model is overloaded.", .kind = LLM_ERROR_OVERLOADED},
         {0, "api_error", "Internal server error", .kind = LLM_ERROR_SERVER},
