@@ -8,7 +8,7 @@ import pytest
 
 from fakes.model import Call
 from harness.approvals import PROJECT, Dashboard
-from harness.services import ADMIN, Perses
+from harness.services import ADMIN, Perses, Prometheus
 from harness.stack import Stack
 
 TEMPERATURE = "room_temperature_celsius"
@@ -69,3 +69,33 @@ def test_a_panel_is_run_and_read_with_variables_of_outside(stack: Stack, board: 
         "gone": (None, "cellar"), "warm": ("project", "$__all"), "start": ("project", "$__all"),
         "factor": ("project", "2"), "metric": ("all projects", TEMPERATURE)}, read
     assert not any("no default" in note for note in read["notes"]), read
+
+
+def test_a_panels_datasource_may_be_a_variable(stack: Stack, perses: Perses, prometheus: Prometheus) -> None:
+    """Of the dashboard or of outside; without one name as its value it is the default, as Perses has it."""
+    def panel(source: str) -> dict:
+        query = {"kind": "PrometheusTimeSeriesQuery", "spec": {"query": 'up{job=~"$job"}', "datasource": source}}
+        return {"kind": "Panel", "spec": {"display": {"name": source}, "plugin": {"kind": "TimeSeriesChart", "spec": {}},
+                                          "queries": [{"kind": "TimeSeriesQuery", "spec": {"plugin": query}}]}}
+
+    both = ["elsewhere", "prometheus"]
+    several = listed("PrometheusLabelValuesVariable", {"labelName": "x"}, name="several", defaultValue=both)
+    job = listed("PrometheusLabelValuesVariable", {"labelName": "job", "matchers": ["up"], "datasource": "${source}"})
+    job["spec"]["name"] = "job"
+    perses.put_datasource("elsewhere", Perses.closed_datasource(prometheus.url))
+    perses.put_global("GlobalVariable", "outside", {"kind": "TextVariable", "spec": {"name": "ignored", "value": "elsewhere"}})
+    made = Dashboard(perses, {"display": {"name": "Board"}, "duration": "1h", "layouts": [], "variables": [
+        {"kind": "TextVariable", "spec": {"name": "source", "value": "elsewhere"}}, several, job],
+        "panels": {"a": panel("$source"), "b": panel("${outside}"), "c": panel("$several"), "d": panel("$none")}})
+    calls = [Call("run_panel", {"project": PROJECT, "dashboard": made.name, "panel": p}) for p in "abcd"]
+    read = Call("get_panel", {"project": PROJECT, "dashboard": made.name, "panel": "a"})
+    stack.model.when("where is it", [*calls, read], ["Seen."])
+    alice = stack.client()
+    log = alice.ask(alice.session(), "where is it")
+    perses.api("DELETE", "/api/v1/globalvariables/outside", cookies=perses.sign_in(ADMIN))
+    *runs, shown = (json.loads(response["content"]) for _, response in log.tools())
+    assert [run.get("datasource") for run in runs] == ["/proxy/globaldatasources/elsewhere"] * 2 + [
+        "/proxy/globaldatasources/prometheus"] * 2, runs
+    assert ['the variable $' in str(run["notes"]) for run in runs] == [False, False, True, True], runs
+    assert runs[0]["query"].startswith('up{job=~"') and ".*" not in runs[0]["query"], "its values are from there"
+    assert shown["panels"][0]["queries"][0]["datasource"] == "$source"

@@ -85,6 +85,12 @@ static const json_t *query_spec(const json_t *query)
 
 struct str board_query_text(const json_t *query) { return item_str(query_spec(query), "query"); }
 
+struct str board_source(const json_t *spec)
+{
+    const json_t *source = json_object_get(spec, "datasource");
+    return json_is_string(source) ? json_text(source) : item_str(source, "name");
+}
+
 /* The first is named; whether it has a value outside of the dashboard is found out. */
 static void take_unknown(struct board *d, struct str text, struct str unknown)
 {
@@ -114,8 +120,7 @@ static void write_queries(struct board *d, const json_t *queries, struct buf *b)
         buf_puts(b, i > 0 ? ",{" : "{");
         row_text(b, "language", item_str(item_at(query, "spec", "plugin", NULL), "kind"));
         row_long(b, "query", buf_str(&whole), d->query_max);
-        row_text(b, "datasource",
-                 item_str(json_object_get(query_spec(query), "datasource"), "name"));
+        row_text(b, "datasource", board_source(query_spec(query)));
         buf_putc(b, '}');
     }
     buf_putc(b, ']');
@@ -215,7 +220,7 @@ static void keep_query(struct board *d, const struct rows *r, const json_t *pane
     if (query == NULL || d->query != NULL)
         return;
     d->query = str_dup(board_query_text(query));
-    d->datasource = str_dup(item_str(json_object_get(query_spec(query), "datasource"), "name"));
+    d->datasource = str_dup(board_source(query_spec(query)));
     d->query_kind = str_dup(item_str(item_at(query, "spec", "plugin", NULL), "kind"));
 }
 

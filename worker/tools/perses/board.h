@@ -37,6 +37,9 @@ void board_note_any(struct rows *r);
 /* Of a panel: its members but the braces. */
 void board_panel(struct board *d, struct str id, const json_t *panel, struct buf *b);
 struct str board_query_text(const json_t *query); /* in whatever language it is, else empty */
+/* The datasource of a query's or a variable's spec: its name, or a variable that has it; empty: the
+ * default. */
+struct str board_source(const json_t *spec);
 
 /* "/api/v1/projects/P/dashboards/D" of the arguments; without D all of P, without P of all. False:
  * the run failed. */

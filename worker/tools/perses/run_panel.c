@@ -197,6 +197,39 @@ static void remark_any(struct tool_run *r, const struct board *d)
     run_remark(r, buf_str(&remark));
 }
 
+/* A datasource's name, where it may be a variable ("$source"): of one with several values, or none,
+ * it is the default, as Perses has it. False: it is that. */
+static bool name_source(const struct board *d, struct str text, struct buf *name)
+{
+    bool known = vars_apply(&d->vars, text, name, NULL);
+    if (known && path_name_ok(buf_str(name)))
+        return true;
+    buf_clear(name);
+    return text.len == 0;
+}
+
+static bool is_there(const struct board *d, const struct var *var)
+{
+    scoped_buf(name, VARS_VALUE_MAX);
+    name_source(d, board_source(json_object_get(var->open, "spec")), &name);
+    return str_is(buf_str(&name), d->datasource);
+}
+
+static void settle_source(struct tool_run *r, struct board *d)
+{
+    scoped_buf(name, VARS_VALUE_MAX);
+    if (!name_source(d, str_of(d->datasource), &name)) {
+        scoped_buf(remark, 400);
+        buf_puts(&remark, "The panel's datasource is the variable ");
+        text_clean(&remark, str_of(d->datasource), 80);
+        buf_puts(&remark, ", which has not one name as its value: the default was asked. Give it "
+                          "by variables.");
+        run_remark(r, buf_str(&remark));
+    }
+    free(d->datasource);
+    d->datasource = str_dup(buf_str(&name));
+}
+
 /* At its datasource: with the values that only that knows the query is whole. Those of another
  * datasource stay any. */
 static void run_whole(struct tool_run *r)
@@ -207,9 +240,7 @@ static void run_whole(struct tool_run *r)
     r->state = NULL;
     r->state_free = NULL;
     while ((var = vars_open(&d->vars, str_of(d->query))) != NULL) {
-        if (str_is(item_str(item_at(var->open, "spec", "datasource", NULL), "name"),
-                   d->datasource) &&
-            ask_values(r, d, var))
+        if (is_there(d, var) && ask_values(r, d, var))
             return;
         vars_close(var, NULL);
     }
@@ -250,6 +281,7 @@ static bool find_local(struct tool_run *r, struct board *d)
 
 static void run_at(struct tool_run *r, struct board *take_d)
 {
+    settle_source(r, take_d);
     r->fn = run_whole;
     r->kind = "PrometheusDatasource";
     r->wanted = take_d->datasource[0] != '\0' ? xstrdup(take_d->datasource) : NULL;
@@ -288,7 +320,7 @@ static bool run_query(struct rows *rows)
         return true;
     }
     board_take(rows);
-    if (board_lacks(d, str_of(d->query)))
+    if (board_lacks(d, str_of(d->query)) || board_lacks(d, str_of(d->datasource)))
         board_ask_outside(r, d);
     else
         run_at(r, d);

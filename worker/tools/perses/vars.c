@@ -81,7 +81,7 @@ static json_t *strings_of(const json_t *values)
 /* The texts that may name other variables. */
 static json_t *needs_of(const json_t *spec)
 {
-    static const char *const members[] = {"labelName", "expr"};
+    static const char *const members[] = {"labelName", "expr", "datasource"};
     json_t *needs = json_array(), *match;
     size_t i;
     json_array_foreach(json_object_get(spec, "matchers"), i, match) json_array_append(needs, match);
