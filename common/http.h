@@ -37,9 +37,9 @@ struct http_config {
     /* A connection without a request, or whose client takes twice that for a head, as long for a
      * body, or twice that and a second for each 8 KB of an answer, is closed. */
     int64_t idle_ms;
-    int64_t
-        ping_ms; /* 0: none; else a stream gets `: ping\n\n` when nothing was sent for this long,
-                        and one whose client took nothing for four times as long is cut */
+    /* 0: none; else a stream gets `: ping\n\n` when nothing was sent for this long, and one whose
+     * client took nothing for four times as long is cut. */
+    int64_t ping_ms;
     unsigned stream_fill_bytes_max; /* the most that on_fill is asked for at once; default 16384 */
 };
 struct http_callbacks {

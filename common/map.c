@@ -15,7 +15,7 @@ struct entry {
     char key[];
 };
 
-enum { SLOTS_MIN = 8 };
+enum { BUCKETS_MIN = 8 };
 
 struct map {
     struct entry **buckets;
@@ -29,7 +29,7 @@ struct map *map_new(void)
 {
     CHECK(sodium_init() >= 0);
     struct map *m = xcalloc(1, sizeof(*m));
-    m->bucket_count = SLOTS_MIN;
+    m->bucket_count = BUCKETS_MIN;
     m->buckets = xcalloc(m->bucket_count, sizeof(struct entry *));
     randombytes_buf(m->hash_key, sizeof(m->hash_key));
     return m;
@@ -93,7 +93,7 @@ static void fit(struct map *m)
     size_t count = m->bucket_count;
     while (m->size > count)
         count *= 2;
-    while (count > SLOTS_MIN && m->size < count / 8)
+    while (count > BUCKETS_MIN && m->size < count / 8)
         count /= 2;
     if (count != m->bucket_count)
         resize(m, count);

@@ -19,8 +19,8 @@ struct asking {
     struct str path;                      /* of a datasource; empty: as asking_begin finds it */
     const struct record_message *history; /* of a session that is made */
     unsigned history_count;
-    struct str tool_name,
-        tool_arguments; /* the turn runs this one tool, without a model; or empty */
+    /* The turn runs this one tool, without a model; or empty. */
+    struct str tool_name, tool_arguments;
     /* The turn can't begin: true: it answers c itself. NULL: it is answered with the error. */
     bool (*refused)(struct call *c, enum err err);
     bool unlisted; /* in no list, and gone after PERSAI_EVENTS_KEEP */

@@ -76,8 +76,8 @@ static void move(struct turn *t, enum turn_place to)
         struct turn_facts facts = {t->live.session, t->live.turn, t->epoch};
         spans_end(&t->spans, t->gateway->otlp, &facts, place_name(to));
         all->driven--;
-        dispatch_done(&t->gateway->dispatch, &t->slot);
-        dispatch_passed(&t->slot);
+        dispatch_done(&t->gateway->dispatch, &t->entry);
+        dispatch_passed(&t->entry);
         release_later(t);
     } else if (!driven(t->place) && driven(to)) {
         all->driven++;
@@ -99,7 +99,7 @@ static struct turn *turn_new(struct gateway *g, struct id session, struct id tur
     t->place = PLACE_FOLLOWED;
     static const struct followed_handler handler = {on_follower_left, on_told};
     followed_init(&t->live, g, session, turn, owner, &handler);
-    dispatch_turn_init(&t->slot, t->live.owner);
+    dispatch_turn_init(&t->entry, t->live.owner);
     list_push(&g->turns->all, &t->node);
     CHECK(map_put(g->turns->by_id, id_key(&t->live.turn), t) == NULL);
     return t;
@@ -112,7 +112,7 @@ static void turn_free(struct turn *t)
         g->turns->driven--;
     traced_remove(t->live.turn);
     feeds_stop(&t->live);
-    dispatch_done(&g->dispatch, &t->slot);
+    dispatch_done(&g->dispatch, &t->entry);
     store_forget(g->store, t->store_call);
     identity_forget(g->identity, t->identity_id);
     credentials_free(&t->credentials);
@@ -195,10 +195,10 @@ void turns_counts(const struct turns *t, unsigned *driven_now, unsigned *known)
 
 /* ---- what workers say ---- */
 
-static void on_send(void *arg, struct dispatch_turn *slot, struct frame_TURN *out)
+static void on_send(void *arg, struct dispatch_turn *entry, struct frame_TURN *out)
 {
     (void)arg;
-    struct turn *t = list_of(slot, struct turn, slot);
+    struct turn *t = list_of(entry, struct turn, entry);
     MAGIC_CHECK(t, TURN_MAGIC);
     CHECK(t->place == PLACE_QUEUED);
     *out = (struct frame_TURN){.session = t->live.session,
@@ -216,7 +216,7 @@ static struct turn *running(struct gateway *g, const struct dispatch_worker *fro
                             uint32_t epoch)
 {
     struct turn *t = turns_get(g, turn);
-    bool ok = t && t->place == PLACE_RUNNING && t->slot.worker == from && t->epoch == epoch;
+    bool ok = t && t->place == PLACE_RUNNING && t->entry.worker == from && t->epoch == epoch;
     return ok ? t : NULL;
 }
 
@@ -250,10 +250,10 @@ static void note_moment(struct turn *t, struct str payload)
     switch (event_moment(payload)) {
     case MOMENT_MODEL:
     case MOMENT_TOOL:
-        dispatch_tool(&t->slot, event_moment(payload) == MOMENT_TOOL);
+        dispatch_tool(&t->entry, event_moment(payload) == MOMENT_TOOL);
         break;
     case MOMENT_PASSED:
-        dispatch_passed(&t->slot);
+        dispatch_passed(&t->entry);
         break;
     case MOMENT_NONE:
         break;
@@ -397,10 +397,10 @@ static void on_release(void *arg, struct dispatch_worker *from, const struct fra
         dispatch_worker_full(from);
 }
 
-static void on_lost(void *arg, struct dispatch_turn *slot, bool died)
+static void on_lost(void *arg, struct dispatch_turn *entry, bool died)
 {
     (void)arg;
-    struct turn *t = list_of(slot, struct turn, slot);
+    struct turn *t = list_of(entry, struct turn, entry);
     MAGIC_CHECK(t, TURN_MAGIC);
     log_warn("turn.worker_lost", "turn=%s epoch=%u", traced_log(t->live.turn), t->epoch);
     claim(t, died, false);
@@ -424,7 +424,7 @@ static void on_refreshed(void *arg, enum err err, struct secret *take_access, in
         t->credentials.expires_ms = expires_ms;
     }
     if (t->place == PLACE_RUNNING)
-        broker_token(t->slot.worker, t->live.turn, t->epoch,
+        broker_token(t->entry.worker, t->live.turn, t->epoch,
                      err == ERR_NONE ? t->credentials.access : NULL);
 }
 
@@ -468,7 +468,7 @@ static void queue_first(struct turn *t, const struct store_turn *taken)
     t->epoch = taken->epoch;
     t->held_ms = loop_now_ms(g->loop);
     move(t, PLACE_QUEUED);
-    dispatch_submit_first(&g->dispatch, &t->slot);
+    dispatch_submit_first(&g->dispatch, &t->entry);
 }
 
 static void on_claimed(void *arg, enum err err, const struct store_answer *a)
@@ -505,7 +505,7 @@ static void ask_claim(struct turn *t)
 
 static void claim(struct turn *t, bool died, bool adopted)
 {
-    dispatch_done(&t->gateway->dispatch, &t->slot);
+    dispatch_done(&t->gateway->dispatch, &t->entry);
     store_forget(t->gateway->store, t->store_call); /* a hold's answer, which is for nothing now */
     t->died = died;
     t->adopted = adopted;
@@ -605,8 +605,8 @@ void turns_run(struct gateway *g, const struct store_turn *taken, struct str own
 {
     struct turn *t = turns_followed(g, taken->session, taken->turn, owner);
     if (driven(t->place) && t->epoch >= taken->epoch)
-        return;                            /* it is known here already */
-    dispatch_done(&g->dispatch, &t->slot); /* where it was when it began to wait */
+        return;                             /* it is known here already */
+    dispatch_done(&g->dispatch, &t->entry); /* where it was when it began to wait */
     store_forget(g->store, t->store_call);
     t->store_call = 0;
     credentials_free(&t->credentials);
@@ -677,7 +677,7 @@ static void on_begun(void *arg, enum err err, const struct store_answer *a)
     t->held_ms = loop_now_ms(g->loop);
     add_turn_start(t);
     move(t, PLACE_QUEUED);
-    dispatch_submit(&g->dispatch, &t->slot);
+    dispatch_submit(&g->dispatch, &t->entry);
     metric_add(gateway_metric(METRIC_turns_accepted), 1);
     log_info("turn.accepted", "turn=%s session=%s ms=%lld", traced_log(t->live.turn),
              id_log(t->live.session), (long long)((loop_hr_ns() - t->begun_ns) / 1000000));
@@ -751,7 +751,7 @@ static void tick_queued(struct turn *t, int64_t now_ms)
     struct gateway *g = t->gateway;
     if (t->store_call)
         return;
-    if (dispatch_overdue(&g->dispatch, &t->slot, now_ms)) {
+    if (dispatch_overdue(&g->dispatch, &t->entry, now_ms)) {
         log_warn("turn.not_alone", "turn=%s epoch=%u", traced_log(t->live.turn), t->epoch);
         claim(t, true, false); /* the third ends it */
         return;

@@ -47,7 +47,7 @@ struct turn {
                            (quota.h) */
     uint32_t epoch;
     struct credentials credentials;
-    struct dispatch_turn slot;
+    struct dispatch_turn entry;
     struct list node; /* all turns */
     uint64_t store_call, identity_id;
     int64_t held_ms; /* QUEUED: when its lease was renewed; CLAIMING: when to ask again */

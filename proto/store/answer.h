@@ -130,8 +130,8 @@ struct store_answer { /* which fields are set is said at each operation */
     unsigned event_count;
     bool suspect; /* events: `after` is ahead of a store that may have lost its last moments:
                      ERR_HISTORY_LOST, should that stay so for a few seconds */
-    uint32_t page_end,
-        upto;          /* page: the last message that it went up to, and that all pages go to */
+    /* page: the last message that it went up to, and that all pages go to */
+    uint32_t page_end, upto;
     bool more;         /* events: there are more now; list, page: there is a next page */
     struct str cursor; /* list: give it back for the next page */
     const struct store_load *load;

@@ -88,8 +88,8 @@ struct store_seal {
     uint32_t step, attempt; /* where the turn stands afterwards: the next step; attempt 0, or the
                                one that begins now */
     struct usage usage;     /* of the turn, in all */
-    const struct record_call
-        *approvals; /* AWAITING: the calls that wait for the person's decision */
+    /* AWAITING: the calls that wait for the person's decision */
+    const struct record_call *approvals;
     unsigned approval_count;
     const struct str *servers; /* as event_approvals */
     int64_t expires_ms;        /* until when, by Redis's clock */

@@ -2,7 +2,7 @@
 
 #include <inttypes.h>
 
-static unsigned slot(uint64_t us)
+static unsigned bucket_of(uint64_t us)
 {
     if (us < HIST_SUB)
         return (unsigned)us;
@@ -11,7 +11,7 @@ static unsigned slot(uint64_t us)
     return at < HIST_BUCKETS ? at : HIST_BUCKETS - 1;
 }
 
-static uint64_t slot_top(unsigned at)
+static uint64_t bucket_top(unsigned at)
 {
     if (at < 2 * HIST_SUB)
         return at;
@@ -25,7 +25,7 @@ void hist_add(struct hist *h, uint64_t us)
     h->sum += us;
     if (us > h->max)
         h->max = us;
-    h->bucket[slot(us)]++;
+    h->bucket[bucket_of(us)]++;
 }
 
 uint64_t hist_at(const struct hist *h, double share)
@@ -34,7 +34,7 @@ uint64_t hist_at(const struct hist *h, double share)
     for (unsigned i = 0; i < HIST_BUCKETS; i++) {
         seen += h->bucket[i];
         if (seen > want)
-            return slot_top(i) < h->max ? slot_top(i) : h->max;
+            return bucket_top(i) < h->max ? bucket_top(i) : h->max;
     }
     return h->max;
 }

@@ -27,7 +27,7 @@ struct watched {
     struct proc_use start, open, end; /* before anything; at the window's two ends */
 };
 
-struct slot {
+struct client {
     struct stream stream;
     uint32_t rounds; /* still to do, this one included */
 };
@@ -36,7 +36,7 @@ static struct {
     uv_loop_t loop;
     uv_timer_t ramp, timeout, back;
     struct plan plan;
-    struct slot *slots;
+    struct client *clients;
     uint32_t streams, rounds, ramp_ms, timeout_s, seed;
     bool window_all;
     uint32_t started, running, firsts, peak;
@@ -82,27 +82,27 @@ static void on_first(void)
         window_open();
 }
 
-static void slot_start(struct slot *slot)
+static void client_start(struct client *client)
 {
     if (++load.running > load.peak)
         load.peak = load.running;
-    stream_start(&slot->stream, &load.plan, slot, load.seed++);
+    stream_start(&client->stream, &load.plan, client, load.seed++);
 }
 
 static void on_over(void *arg, bool ok)
 {
-    struct slot *slot = arg;
+    struct client *client = arg;
     load.running--;
     if (ok)
         load.ok++;
     else
         load.failed++;
-    if (!ok && !slot->stream.first_seen)
+    if (!ok && !client->stream.first_seen)
         on_first(); /* the window doesn't wait for one that will never come */
     if (load.stopped)
         return;
-    if (--slot->rounds > 0) {
-        slot_start(slot);
+    if (--client->rounds > 0) {
+        client_start(client);
         return;
     }
     if (!load.window_all)
@@ -117,7 +117,7 @@ static void on_ramp(uv_timer_t *t)
     uint64_t us = script_now_us() - load.begun_us;
     uint64_t due = load.ramp_ms ? 1 + us * load.streams / (load.ramp_ms * 1000u) : load.streams;
     while (load.started < load.streams && load.started < due)
-        slot_start(&load.slots[load.started++]);
+        client_start(&load.clients[load.started++]);
     if (load.started == load.streams)
         uv_timer_stop(t);
 }
@@ -126,7 +126,7 @@ static void on_back(uv_timer_t *t)
 {
     (void)t;
     for (uint32_t i = 0; i < load.started; i++)
-        stream_tick(&load.slots[i].stream);
+        stream_tick(&load.clients[i].stream);
 }
 
 static void on_timeout(uv_timer_t *t)
@@ -326,11 +326,11 @@ int main(int argc, char **argv)
     load.plan.loop = &load.loop;
     load.plan.on_first = on_first;
     load.plan.on_over = on_over;
-    load.slots = calloc(load.streams, sizeof(*load.slots));
-    if (!load.slots)
+    load.clients = calloc(load.streams, sizeof(*load.clients));
+    if (!load.clients)
         return 1;
     for (uint32_t i = 0; i < load.streams; i++)
-        load.slots[i].rounds = load.rounds;
+        load.clients[i].rounds = load.rounds;
     watch(offsetof(struct watched, start));
     load.begun_us = script_now_us();
     if (load.window_all)

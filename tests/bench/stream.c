@@ -51,7 +51,7 @@ static void over(struct stream *s, bool ok)
     free(s->line);
     s->line = NULL;
     s->line_len = s->line_cap = 0;
-    s->plan->on_over(s->slot, ok);
+    s->plan->on_over(s->arg, ok);
 }
 
 __attribute__((format(printf, 2, 3))) static void fail(struct stream *s, const char *format, ...)
@@ -519,12 +519,12 @@ static void link_open(struct stream *s, enum stage want)
         fail(s, "connect failed");
 }
 
-void stream_start(struct stream *s, struct plan *plan, void *slot, uint32_t seed)
+void stream_start(struct stream *s, struct plan *plan, void *arg, uint32_t seed)
 {
     struct script script = {.tokens = plan->tokens, .rate = plan->rate, .seed = seed};
     memset(s, 0, sizeof(*s));
     s->plan = plan;
-    s->slot = slot;
+    s->arg = arg;
     verify_init(&s->text, &script);
     link_open(s, is_at_once(plan) ? STAGE_TURN : STAGE_SESSION);
 }

@@ -23,15 +23,15 @@ struct plan {
     uv_loop_t *loop;
     enum mode mode;
     struct sockaddr_in addr;
-    struct sockaddr_in
-        events_addr; /* MODE_ASYNC: the stream is read there; port 0: where it began */
+    /* MODE_ASYNC: the stream is read there; port 0: where it began. */
+    struct sockaddr_in events_addr;
     const char *datasource;
     uint32_t tokens, rate;
     uint32_t drop_after; /* leave after as many events and come back with Last-Event-ID; 0: never */
     uint32_t away_ms;    /* how long it is away: there is something to replay then */
     bool comes_back; /* asks again what a lost connection or a 5xx left open; else it has failed */
     void (*on_first)(void);
-    void (*on_over)(void *slot, bool ok);
+    void (*on_over)(void *arg, bool ok);
 
     struct hist session, first, up, delay, whole,
         back; /* µs; whole: to the end; back: from connect to the first replayed event */
@@ -52,7 +52,7 @@ enum stage {
 struct link;
 struct stream {
     struct plan *plan;
-    void *slot;
+    void *arg;
     enum stage stage;
     enum stage want; /* what to ask once connected */
     struct link *link;
@@ -68,7 +68,7 @@ struct stream {
     size_t line_len, line_cap;
 };
 
-void stream_start(struct stream *s, struct plan *plan, void *slot, uint32_t seed);
+void stream_start(struct stream *s, struct plan *plan, void *arg, uint32_t seed);
 void stream_tick(struct stream *s); /* brings back one that was away long enough */
 
 #endif

@@ -19,25 +19,25 @@ void quota_budget_end(struct store *s, const struct quota_budget *b, struct id r
 }
 
 uint64_t quota_key_begin(struct store *s, const struct quota_key *k, struct str owner,
-                         struct id slot, enum quota_place place, uint64_t tokens,
+                         struct id call, enum quota_place place, uint64_t tokens,
                          int64_t patience_ms, int64_t lease_ms, store_fn *fn, void *arg)
 {
-    (void)s, (void)k, (void)owner, (void)slot, (void)place, (void)tokens, (void)patience_ms,
+    (void)s, (void)k, (void)owner, (void)call, (void)place, (void)tokens, (void)patience_ms,
         (void)lease_ms;
     (void)fn, (void)arg;
     CHECK(false && "not modelled");
     return 0;
 }
 
-void quota_key_hold(struct store *s, const struct quota_key *k, struct id slot, int64_t lease_ms)
+void quota_key_hold(struct store *s, const struct quota_key *k, struct id call, int64_t lease_ms)
 {
-    (void)s, (void)k, (void)slot, (void)lease_ms;
+    (void)s, (void)k, (void)call, (void)lease_ms;
 }
 
-void quota_key_end(struct store *s, const struct quota_key *k, struct id slot, int64_t tokens,
+void quota_key_end(struct store *s, const struct quota_key *k, struct id call, int64_t tokens,
                    int64_t block_ms, int64_t lease_ms, int64_t age_ms)
 {
-    (void)s, (void)k, (void)slot, (void)tokens, (void)block_ms, (void)lease_ms, (void)age_ms;
+    (void)s, (void)k, (void)call, (void)tokens, (void)block_ms, (void)lease_ms, (void)age_ms;
 }
 
 uint64_t quota_keys_reset(struct store *s, store_fn *fn, void *arg)

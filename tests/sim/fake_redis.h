@@ -14,10 +14,10 @@ struct fake_turn {
     enum turn_state state;
     enum err why;
     uint32_t epoch, le, ls;
-    unsigned run,
-        base_replid; /* the server on which the epoch began, the history known to be whole */
-    struct event_at
-        loss_from; /* what was stored behind it before the epoch `loss_epoch` may be lost */
+    /* The server on which the epoch began, the history known to be whole. */
+    unsigned run, base_replid;
+    /* What was stored behind it before the epoch `loss_epoch` may be lost. */
+    struct event_at loss_from;
     uint32_t loss_epoch;
     int64_t from; /* the epoch that the last claim or end was expected on; -1: none */
     int64_t lease_ms, begun_ms, stream_until_ms; /* until: 0: no end */

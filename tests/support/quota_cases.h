@@ -52,10 +52,10 @@ CASE(budget_of_cost_and_of_a_turn_are_their_own)
     assert_int_equal(reserve(p, &b, id_new(), 1, 1), QUOTA_OK);
 }
 
-static struct got *take(struct play *p, const struct quota_key *k, struct id slot,
+static struct got *take(struct play *p, const struct quota_key *k, struct id call,
                         enum quota_place place)
 {
-    return OK(p->f, quota_key_begin, k, p->owner, slot, place, 10, 300000, 60000);
+    return OK(p->f, quota_key_begin, k, p->owner, call, place, 10, 300000, 60000);
 }
 
 CASE(requests_of_a_key_go_out_in_line_and_never_more_than_a_minute_allows)
@@ -124,20 +124,20 @@ CASE(one_persons_many_calls_delay_anothers_by_one)
 CASE(tokens_of_a_key_are_spread_and_settled)
 {
     struct quota_key k = {.key = p->owner, .tokens_per_minute = 1000};
-    struct id slot = id_new();
+    struct id call = id_new();
     assert_int_equal(
-        OK(f, quota_key_begin, &k, p->owner, slot, QUOTA_NEW, 500, 300000, 60000)->verdict,
+        OK(f, quota_key_begin, &k, p->owner, call, QUOTA_NEW, 500, 300000, 60000)->verdict,
         QUOTA_OK);
     struct got *g = OK(f, quota_key_begin, &k, p->owner, id_new(), QUOTA_NEW, 500, 1000, 60000);
     assert_int_equal(g->verdict, QUOTA_NEVER);
     assert_true(g->wait_ms > 20000 && g->wait_ms < 33000);
-    quota_key_end(f->store, &k, slot, -490, 0, 60000, 0); /* it needed ten */
+    quota_key_end(f->store, &k, call, -490, 0, 60000, 0); /* it needed ten */
     assert_int_equal(
         OK(f, quota_key_begin, &k, p->owner, id_new(), QUOTA_NEW, 500, 1000, 60000)->verdict,
         QUOTA_OK);
 }
 
-CASE(calls_at_once_are_counted_and_a_lost_one_frees_its_slot)
+CASE(calls_at_once_are_counted_and_a_lost_one_frees_its_place)
 {
     struct quota_key k = {.key = p->owner, .concurrent = 2};
     struct id one = id_new(), two = id_new(), three = id_new(), four = id_new();
@@ -249,11 +249,11 @@ CASE(after_a_refusal_calls_go_one_after_the_other_until_they_are_taken)
         high_ms = g->wait_ms + after_ms;
     }
     for (int i = 0; i < 14; i++) { /* 100 ms times 0.9 to the 14th is less than 25 */
-        struct id slot = id_new();
+        struct id call = id_new();
         f->pass(f, 320);
-        struct got *g = take(p, &k, slot, QUOTA_IN_LINE);
+        struct got *g = take(p, &k, call, QUOTA_IN_LINE);
         assert_int_equal(g->verdict, QUOTA_OK);
-        quota_key_end(f->store, &k, slot, 0, 0, 60000, 0);
+        quota_key_end(f->store, &k, call, 0, 0, 60000, 0);
     }
     for (int i = 0; i < 3; i++)
         assert_int_equal(take(p, &k, id_new(), QUOTA_IN_LINE)->verdict, QUOTA_OK);
@@ -263,10 +263,10 @@ CASE(pace_of_refusals_is_forgotten_five_seconds_after_the_last)
 {
     struct quota_key k = {.key = p->owner};
     for (int i = 0; i < 8; i++) { /* it grows to 100 ms times 2 to the 7th */
-        struct id slot = id_new();
-        take(p, &k, slot, QUOTA_IN_LINE);
+        struct id call = id_new();
+        take(p, &k, call, QUOTA_IN_LINE);
         f->pass(f, 12);
-        quota_key_end(f->store, &k, slot, 0, 10, 5, 0);
+        quota_key_end(f->store, &k, call, 0, 10, 5, 0);
     }
     f->pass(f, 5200);
     assert_int_equal(take(p, &k, id_new(), QUOTA_NEW)->verdict, QUOTA_OK);
@@ -356,7 +356,7 @@ CASE(turns_at_once_and_a_minute_are_limited_by_person)
         cmocka_unit_test(line_moves_on_when_its_first_go_or_leave),                                \
         cmocka_unit_test(one_persons_many_calls_delay_anothers_by_one),                            \
         cmocka_unit_test(tokens_of_a_key_are_spread_and_settled),                                  \
-        cmocka_unit_test(calls_at_once_are_counted_and_a_lost_one_frees_its_slot),                 \
+        cmocka_unit_test(calls_at_once_are_counted_and_a_lost_one_frees_its_place),                \
         cmocka_unit_test(refusal_that_one_saw_slows_all),                                          \
         cmocka_unit_test(refusal_past_patience_empties_the_line_and_is_lifted_by_hand),            \
         cmocka_unit_test(one_that_was_at_the_provider_waits_for_nobodys_turn),                     \

@@ -38,9 +38,9 @@ enum llm_quota_verdict {
 struct llm_quota_answer {
     enum llm_quota_verdict verdict;
     bool unknown; /* GO: for want of an answer */
-    int64_t
-        wait_ms;  /* WAIT: until it may go, about; asked again after QUOTA_ASK_AGAIN_MS at most */
-    enum err why; /* OVER */
+    /* WAIT: until it may go, about; asked again after QUOTA_ASK_AGAIN_MS at most. */
+    int64_t wait_ms;
+    enum err why;     /* OVER */
     char detail[160]; /* OVER: a sentence */
 };
 typedef void llm_quota_fn(void *arg, const struct llm_quota_answer *a);

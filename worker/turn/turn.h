@@ -140,8 +140,8 @@ struct turn {
     bool first_token;
     struct turn_lookup lookup;
     struct turn_doubt doubt;
-    char
-        *offered; /* names of tools that the model was told of: "\nNAME\nNAME\n"; NULL: not known */
+    /* Names of tools that the model was told of: "\nNAME\nNAME\n"; NULL: not known. */
+    char *offered;
     struct turn_trace trace;
     /* Of a conversation's first turn: what is asked and what title it has by that; or NULL. */
     char *first_question, *given_title;

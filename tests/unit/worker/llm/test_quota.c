@@ -83,26 +83,26 @@ uint64_t quota_budget_read(struct store *s, struct str owner, const struct quota
     return asked(fn, arg);
 }
 uint64_t quota_key_begin(struct store *s, const struct quota_key *k, struct str owner,
-                         struct id slot, enum quota_place place, uint64_t tokens,
+                         struct id call, enum quota_place place, uint64_t tokens,
                          int64_t patience_ms, int64_t lease_ms, store_fn *fn, void *arg)
 {
     static const char *const places[] = {"", " in line", " first"};
-    (void)s, (void)k, (void)owner, (void)slot;
+    (void)s, (void)k, (void)owner, (void)call;
     note("take%s %llu for %lld within %lld ", places[place], (unsigned long long)tokens,
          (long long)lease_ms, (long long)patience_ms);
     return asked(fn, arg);
 }
-void quota_key_end(struct store *s, const struct quota_key *k, struct id slot, int64_t tokens,
+void quota_key_end(struct store *s, const struct quota_key *k, struct id call, int64_t tokens,
                    int64_t block_ms, int64_t lease_ms, int64_t age_ms)
 {
-    (void)s, (void)k, (void)slot, (void)lease_ms;
+    (void)s, (void)k, (void)call, (void)lease_ms;
     note("give %lld block %lld ", (long long)tokens, (long long)block_ms);
     if (age_ms > 0)
         note("after %lld ", (long long)age_ms);
 }
-void quota_key_hold(struct store *s, const struct quota_key *k, struct id slot, int64_t lease_ms)
+void quota_key_hold(struct store *s, const struct quota_key *k, struct id call, int64_t lease_ms)
 {
-    (void)s, (void)k, (void)slot;
+    (void)s, (void)k, (void)call;
     note("hold for %lld ", (long long)lease_ms);
 }
 
