@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "common/log.h"
 #include "proto/store/call.h"
 #include "proto/store/index.h"
 #include "proto/store/key.h"
@@ -36,10 +37,20 @@ uint64_t store_session_get(struct store *s, struct str owner, struct id session,
 
 /* ---- page by page: who reads slowly, or not at all, holds one page ---- */
 
+/* Who reads relies on both: the first has the session, and each leads on. */
+static bool is_page(const struct redisReply *reply, uint32_t after)
+{
+    int64_t end = redis_int(redis_at(reply, 4)), upto = redis_int(redis_at(reply, 5));
+    return (after > 0 || redis_count(redis_at(reply, 1)) > 0) && (end > after || end >= upto);
+}
+
 static void on_page(struct store_call *c, struct store_command *cmd, enum err err,
                     const struct redisReply *reply)
 {
-    (void)cmd;
+    if (err == ERR_NONE && !is_page(reply, cmd->tag)) {
+        log_error("store.bad_page", "session=%s", id_log(c->session));
+        err = ERR_INTERNAL;
+    }
     if (err != ERR_NONE) {
         store_call_end(c, err, NULL);
         return;
@@ -68,6 +79,7 @@ static uint64_t ask_page(struct store_call *c, struct str owner, struct str shar
                          uint32_t upto, uint32_t bytes, bool whole)
 {
     struct store_command *cmd = command_script(c, SCRIPT_session_page, on_page);
+    cmd->tag = after;
     command_session_keys(cmd, c->session);
     command_str(cmd, owner);
     command_turn_prefix(cmd, c->session);
