@@ -71,6 +71,8 @@ static bool learn_tokens(const struct model *m, struct str words, json_t *root, 
 static bool learn_thoughts(const struct model *m, struct str words, json_t *root);
 static bool learn_plain(const struct model *m, struct str words, json_t *root);
 static bool make_plain(json_t *root);
+static bool learn_no_nulls(const struct model *m, struct str words, json_t *root);
+static bool fill_nulls(json_t *root);
 static bool apply(const struct model *m, json_t *root);
 static bool without(json_t *v, const char *name);
 static bool names(struct str words, const char *name, bool quoted);
@@ -113,7 +115,7 @@ void learned_thoughts(const struct model *m, const struct think *t, bool opened)
 void learned_apply(const struct model *m, struct buf *body)
 {
     const struct learned *l = m->learned;
-    if (!l || (l->refused == 0 && !l->wants_thoughts && !l->plain_content))
+    if (!l || (l->refused == 0 && !l->wants_thoughts && !l->plain_content && !l->no_nulls))
         return;
     json_auto_t *root = json_loadb(body->at ? body->at : "", body->len, JSON_ALLOW_NUL, NULL);
     if (json_is_object(root) && apply(m, root))
@@ -143,7 +145,7 @@ static bool learn(const struct model *m, struct str words, json_t *root, const c
         return true;
     }
     *what = "content";
-    return learn_plain(m, words, root);
+    return learn_plain(m, words, root) || learn_no_nulls(m, words, root);
 }
 
 static bool write_back(struct buf *body, const json_t *root)
@@ -179,18 +181,42 @@ static bool is_unknown(struct str words, const char *field)
     return false;
 }
 
+/* Behind it: ",384" of 16,384 (but of [1,384] it is another number). */
+static bool is_group(struct str words, size_t at)
+{
+    bool three = at + 4 <= words.len && words.at[at] == ',';
+    for (size_t i = at + 1; three && i < at + 4; i++)
+        three = isdigit((unsigned char)words.at[i]);
+    return three && !(at + 4 < words.len && isdigit((unsigned char)words.at[at + 4]));
+}
+
+/* The number that begins at *at, which goes behind it. */
+static bool take_number(struct str words, size_t *at, uint64_t *n)
+{
+    char digits[16];
+    size_t from = *at, end = from, len = 0;
+    while (end < words.len && isdigit((unsigned char)words.at[end]))
+        end++;
+    bool grouped =
+        end > from && end - from <= 3 && !(from > 0 && strchr("[(,", words.at[from - 1]));
+    while (grouped && is_group(words, end))
+        end += 4;
+    *at = end;
+    for (size_t i = from; i < end && len < sizeof(digits); i++)
+        if (words.at[i] != ',')
+            digits[len++] = words.at[i];
+    return len < sizeof(digits) && str_u64((struct str){digits, len}, UINT32_MAX, n);
+}
+
 /* The largest number in words below most; 0: none that makes sense. */
 static uint32_t smaller(struct str words, uint64_t most)
 {
-    uint64_t best = 0;
+    uint64_t best = 0, n;
     for (size_t i = 0; i < words.len;) {
         size_t from = i;
-        while (i < words.len && isdigit((unsigned char)words.at[i]))
-            i++;
-        uint64_t n;
         bool alone = from == 0 || (!isalnum((unsigned char)words.at[from - 1]) &&
                                    words.at[from - 1] != '-' && words.at[from - 1] != '.');
-        if (i > from && alone && str_u64((struct str){words.at + from, i - from}, UINT32_MAX, &n)) {
+        if (take_number(words, &i, &n) && alone) {
             n -= n > 0 && str_starts(str_skip(words, i), STR(" (exclusive)")); /* Vertex */
             best = n < most && n > best ? n : best;
         }
@@ -363,12 +389,48 @@ static bool make_plain(json_t *root)
     return any;
 }
 
+/* A message that only called tools has null as its content: some want a text there (LM Studio's,
+ * mistral-common's servers), others none that is empty (Bedrock's). */
+static bool learn_no_nulls(const struct model *m, struct str words, json_t *root)
+{
+    static const char *const ways[] = {"was null",        "got null",
+                                       "be null",         "null is",
+                                       "is null",         "not null",
+                                       "received null",   "nonetype",
+                                       "none is not",     "must be a string",
+                                       "expected string", "expected a string",
+                                       "valid string",    "token length must be"};
+    bool says_so = false;
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
+        says_so = says_so || says(words, ways[i]);
+    if (m->api != API_CHAT || !says_so || !fill_nulls(root))
+        return false;
+    m->learned->no_nulls = true;
+    return true;
+}
+
+static bool fill_nulls(json_t *root)
+{
+    size_t i;
+    json_t *message;
+    bool any = false;
+    json_array_foreach(json_object_get(root, "messages"), i, message)
+    {
+        if (!json_is_null(json_object_get(message, "content")))
+            continue;
+        json_object_set_new(message, "content", json_string(""));
+        any = true;
+    }
+    return any;
+}
+
 /* ---- a request without something ---- */
 
 static bool apply(const struct model *m, json_t *root)
 {
     bool changed = m->learned->wants_thoughts && add_thoughts(root);
     changed = (m->learned->plain_content && make_plain(root)) || changed;
+    changed = (m->learned->no_nulls && fill_nulls(root)) || changed;
     for (unsigned i = 0; i < PARAM_COUNT; i++)
         if (m->learned->refused >> i & 1)
             changed = without(root, params[i].name) || changed;

@@ -56,6 +56,7 @@ struct learned {
     uint32_t output_tokens_max; /* 0: as the model has it */
     bool wants_thoughts;        /* reasoning_content on each message that called tools */
     bool plain_content;         /* text alone: no thoughts as parts of it */
+    bool no_nulls;              /* content is a text, if an empty one */
     bool thinks_first;          /* its template opens the thoughts: see think.h */
 };
 

@@ -102,7 +102,7 @@ static void teach(const struct lesson *l)
     assert_string_equal(buf_cstr(&body), l->after ? l->after : l->body);
     buf_clear(&body);
     buf_puts(&body, l->body);
-    if (learned.refused != 0 || learned.plain_content) {
+    if (learned.refused != 0 || learned.plain_content || learned.no_nulls) {
         learned_apply(&m, &body); /* the next request is without it from the start */
         assert_string_equal(buf_cstr(&body), l->after);
     }
@@ -122,6 +122,10 @@ static void refusals_teach_what_to_leave_out(void **state)
         {API_CHAT,
          "{\"message\":\"Invalid max_tokens value, the valid range of max_tokens is [1, 2048]\"}",
          "{\"max_tokens\":4096}", "{\"max_tokens\":2048}"},
+        {API_CHAT, "{\"message\":\"max_tokens is too large: 20,000. At most 16,384, as of 2026\"}",
+         "{\"max_tokens\":20000}", "{\"max_tokens\":16384}"},
+        {API_CHAT, "{\"message\":\"max_tokens must be one of [128,256,512]\"}",
+         "{\"max_tokens\":20000}", "{\"max_tokens\":512}"},
         {API_MESSAGES,
          "{\"message\":\"max_tokens: 4096 > 3000, which is the maximum allowed number of output "
          "tokens for claude-3-5\"}",
@@ -217,6 +221,37 @@ static void thoughts_in_parts_that_a_server_refuses_are_not_sent_to_it_again(voi
         teach(&rows[i]);
 }
 
+#define NULLS                                                                                      \
+    "{\"messages\":[{\"content\":\"Q\"},{\"content\":null,\"tool_calls\":[]},{\"content\":\"R\"}]" \
+    "}"
+#define NO_NULLS                                                                                   \
+    "{\"messages\":[{\"content\":\"Q\"},{\"content\":\"\",\"tool_calls\":[]},{\"content\":\"R\"}]" \
+    "}"
+
+static void a_content_of_null_that_a_server_refuses_is_an_empty_text(void **state)
+{
+    static const struct lesson rows[] = {
+        {API_CHAT, /* LM Studio */
+         "{\"error\":\"Invalid 'content': 'content' field must be a string or an array of "
+         "objects.\"}",
+         NULLS, NO_NULLS},
+        {API_CHAT, "{\"message\":\"messages[1].content must be a string or an object (was null)\"}",
+         NULLS, NO_NULLS},
+        {API_CHAT,
+         "{\"detail\":[{\"loc\":[\"body\",\"messages\",1,\"content\"],\"msg\":\"none is not an "
+         "allowed "
+         "value\"}]}",
+         NULLS, NO_NULLS},
+        {API_CHAT, "{\"message\":\"Messages token length must be in (0, 1048576], but got 0\"}",
+         NULLS, NO_NULLS},
+        {API_CHAT, "{\"message\":\"The content was filtered\",\"param\":null}", NULLS, NULL},
+        {API_CHAT, "{\"message\":\"content must be a string\"}", NO_NULLS, NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        teach(&rows[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +259,7 @@ int main(void)
         cmocka_unit_test(thoughts_are_the_models_own_only_at_the_same_place),
         cmocka_unit_test(refusals_teach_what_to_leave_out),
         cmocka_unit_test(thoughts_in_parts_that_a_server_refuses_are_not_sent_to_it_again),
+        cmocka_unit_test(a_content_of_null_that_a_server_refuses_is_an_empty_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
