@@ -583,7 +583,7 @@ static enum err read_event(struct reply *r, struct str name, struct str data)
 static enum err read_body(struct reply *r, int http_status, struct str body)
 {
     json_auto_t *root = jsonio_read(r, body);
-    if (http_status != 200 || !json_object_get(root, "choices"))
+    if (http_status != 200 || !json_is_array(json_object_get(root, "choices")))
         return jsonio_refusal(r, http_status, root, body);
     r->ended = true;
     return read_chunk(r, root);

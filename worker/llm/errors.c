@@ -63,6 +63,7 @@ static const struct row rows[] = {
     {LLM_ERROR_AUTH, "invalid_api_key", "incorrect api key"},      /* OpenAI, xAI */
     {LLM_ERROR_AUTH, "api_key_invalid", "api key not valid"},      /* Google */
     {LLM_ERROR_AUTH, "expired_api_key", "api key expired"},        /* Groq, Google */
+    {LLM_ERROR_AUTH, "invalidapikey", "login fail"},               /* Qwen, MiniMax */
     {LLM_ERROR_AUTH, "authentication_error", "invalid x-api-key"}, /* Anthropic */
     {LLM_ERROR_AUTH, "unauthenticated", "invalid api key"},        /* Google, Groq, Cohere */
     {LLM_ERROR_AUTH, "unrecognizedclient", "security token included in the request is"}, /* AWS */
@@ -73,6 +74,7 @@ static const struct row rows[] = {
     {LLM_ERROR_FILTERED, "responsibleaipolicy", "flagged by moderation"},       /* Azure */
     {LLM_ERROR_FILTERED, "prohibited_content", "content filtering policy"}, /* Google, Anthropic */
     {LLM_ERROR_FILTERED, "data_inspection_failed", "contentpolicyviolation"}, /* Qwen, LiteLLM */
+    {LLM_ERROR_FILTERED, NULL, "new_sensitive"},                              /* MiniMax */
     {LLM_ERROR_AUTH, "permission", "permission denied"},           /* Anthropic, Google */
     {LLM_ERROR_AUTH, "accessdenied", "not authorized to perform"}, /* Bedrock */
     /* Bedrock: "Too many tokens, please wait before trying again." */

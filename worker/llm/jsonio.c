@@ -182,9 +182,14 @@ static void add_details(const json_t *error, struct buf *words, struct buf *mess
     }
 }
 
-/* The HTTP status that it amounts to, where it says so; 0: it does not. */
+/* The HTTP status that it amounts to, where it says so; 0: it does not. MiniMax has numbers of its
+ * own (platform.minimax.io/docs/api-reference/errorcode). */
 static int status_of(const json_t *error)
 {
+    static const struct {
+        int number, http_status;
+    } own[] = {{1002, 429}, {1004, 401}, {1008, 402}, {1026, 400}, {1027, 400},
+               {1039, 429}, {1042, 400}, {2013, 400}, {2049, 401}};
     static const char *const fields[] = {
         "code",        "status",      "http_code", /* MiniMax */
         "status_code", "http_status", "http_status_code" /* TGI */};
@@ -192,6 +197,10 @@ static int status_of(const json_t *error)
         int64_t number = jsonio_index(json_object_get(error, fields[i]));
         if (number >= 100 && number < 600)
             return (int)number;
+        bool theirs = strcmp(fields[i], "status_code") == 0;
+        for (size_t j = 0; theirs && j < sizeof(own) / sizeof(own[0]); j++)
+            if (number == own[j].number)
+                return own[j].http_status;
     }
     return 0;
 }
@@ -223,8 +232,9 @@ enum err jsonio_error(struct reply *r, int http_status, const json_t *error)
  * list, Apigee, RFC 9457 … */
 static struct str message_of(const json_t *v, unsigned depth)
 {
-    static const char *const fields[] = {"message", "Message", "msg",    "error_msg", "faultstring",
-                                         "detail",  "error",   "errors", "fault",     "title"};
+    static const char *const fields[] = {"message",     "Message", "msg",       "error_msg",
+                                         "faultstring", "detail",  "error",     "errors",
+                                         "fault",       "title",   "status_msg"};
     struct str text = json_text(v);
     if (json_is_array(v))
         return message_of(json_array_get(v, 0), depth);
@@ -248,12 +258,24 @@ static bool tells(const json_t *error)
            json_array_size(error) > 0 || json_is_number(error) || json_is_true(error);
 }
 
+/* The member that tells of one, a text or an object; NULL: there is none. */
+static const json_t *error_in(const json_t *root)
+{
+    const json_t *error = json_object_get(root, "error");
+    const json_t *base = json_object_get(root, "base_resp"); /* MiniMax: with status 200 */
+    if (tells(error))
+        return error;
+    return jsonio_index(json_object_get(base, "status_code")) > 0 ? base : NULL;
+}
+
 enum err jsonio_refusal(struct reply *r, int http_status, const json_t *root, struct str body)
 {
     const json_t *first = json_is_array(root) ? json_array_get(root, 0) : root; /* Google: a list */
-    const json_t *error = json_object_get(first, "error");
-    if (tells(error))
+    const json_t *error = error_in(first);
+    if (error)
         return jsonio_error(r, http_status, json_is_object(error) ? error : first);
+    if (http_status == 200 && json_is_object(first) && jsonio_is_odd_error(first))
+        return jsonio_odd_error(r, first);
     if (http_status == 200)
         return reply_fail(r, ERR_MODEL_BROKEN, true,
                           "The model's server answered with something "
@@ -272,9 +294,8 @@ enum err jsonio_refusal(struct reply *r, int http_status, const json_t *root, st
 
 bool jsonio_is_error(const json_t *root, struct str name)
 {
-    const json_t *error = json_object_get(root, "error");
     struct str object = json_text(json_object_get(root, "object"));
-    return tells(error) || str_is(name, "error") || str_is(object, "error") ||
+    return error_in(root) || str_is(name, "error") || str_is(object, "error") ||
            str_is(json_text(json_object_get(root, "type")), "error");
 }
 
@@ -307,7 +328,7 @@ enum err jsonio_odd_error(struct reply *r, const json_t *root)
 
 enum err jsonio_event_error(struct reply *r, const json_t *root)
 {
-    const json_t *error = json_object_get(root, "error");
+    const json_t *error = error_in(root);
     bool object = json_object_size(error) > 0; /* else a text, and more beside it */
     return jsonio_error(r, 200, object ? error : root);
 }

@@ -306,6 +306,16 @@ static void bodies_that_are_no_stream_are_errors_or_whole_replies(void **state)
         {200, "{\"choices\":[{\"message\":{\"content\":\"Hi\"},\"finish_reason\":\"stop\"}]}",
          ERR_NONE, false},
         {302, "", ERR_MODEL_REFUSED, false},
+        {200,
+         "{\"choices\":null,\"base_resp\":{\"status_code\":1008,\"status_msg\":\"insufficient "
+         "balance\"}}",
+         ERR_MODEL_REFUSED, false},
+        {200, "{\"base_resp\":{\"status_code\":1004,\"status_msg\":\"login fail\"}}",
+         ERR_MODEL_REFUSED, false},
+        {200, "{\"code\":429,\"msg\":\"too many\",\"data\":null}", ERR_MODEL_UNAVAILABLE, true},
+        {200, "{\"success\":false,\"code\":\"InvalidApiKey\",\"message\":\"Invalid API-key\"}",
+         ERR_MODEL_REFUSED, false},
+        {200, "{\"id\":\"x\",\"base_resp\":{\"status_code\":0}}", ERR_MODEL_BROKEN, true},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct reply r;

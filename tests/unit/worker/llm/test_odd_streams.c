@@ -145,6 +145,14 @@ static void errors_within_chat_completions(void **state)
         {SAID "data: {'validationException':{'message':'so'}}\n\n", "model_refused 400"},
         {"data: {'code':'Client specified an invalid argument','error':'so'}\n\n",
          "model_refused 400"},
+        {"data: {'choices':null,'base_resp':{'status_code':1002,'status_msg':'rate limit'}}\n\n",
+         "model_unavailable 429 throttled"},
+        {SAID "data: {'choices':null,'base_resp':{'status_code':1027,'status_msg':"
+              "'output new_sensitive (1027)'}}\n\n",
+         "model_refused 400"},
+        {"data: {'choices':[{'delta':{'content':'So'},'finish_reason':'stop'}],'base_resp':"
+         "{'status_code':0,'status_msg':''}}\n\n",
+         "So"},
         {"data: {'status':429,'message':'Too Many Requests'}\n\n",
          "model_unavailable 429 throttled"},
         {"data: {'code':'busy','status':503,'message':'Later'}\n\n", "model_unavailable 503"},
