@@ -85,7 +85,7 @@ struct str fetch_response_header(const struct fetch *f, const char *name);
 int64_t fetch_retry_after_ms(const struct fetch *f);
 /* Percent-encodes everything but unreserved characters (RFC 3986), for query strings. */
 bool fetch_escape(struct buf *b, struct str s);
-unsigned fetch_pool_active(const struct fetch_pool *p);
+unsigned fetch_pool_active(const struct fetch_pool *p); /* for tests */
 void fetch_pool_stats(const struct fetch_pool *p, uint64_t *requests,
                       uint64_t *connections); /* connections opened */
 

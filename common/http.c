@@ -403,8 +403,6 @@ void http_set_user(struct http_request *r, void *user, void (*on_gone)(void *use
     r->on_gone = on_gone;
 }
 
-void *http_user(const struct http_request *r) { return r->user; }
-
 void http_on_over(struct http_request *r, void (*fn)(void *arg), void *arg)
 {
     r->on_over = fn;

@@ -101,7 +101,6 @@ bool http_crowded(const struct http_request *r);
 void http_set_user(struct http_request *r, void *user,
                    void (*on_gone)(void *user)); /* on_gone: the client left before the answer; the
                                                     request is then dead */
-void *http_user(const struct http_request *r);
 /* fn(arg) once, when all is over: the answer was taken or the stream has ended, or the connection.
  */
 void http_on_over(struct http_request *r, void (*fn)(void *arg), void *arg);

@@ -63,7 +63,7 @@ bool frame_encode(const struct frame *f, struct buf *b);
 enum err frame_decode(struct str *rest, enum frame_way way, struct frame *out) warn_unused;
 void frame_free(struct frame *f);
 const char *frame_name(enum frame_code code);
-void frame_log(const struct frame *f,
-               struct buf *b); /* logfmt of its fields, secrets and payloads as sizes */
+/* logfmt of its fields, secrets and payloads as sizes. For tests. */
+void frame_log(const struct frame *f, struct buf *b);
 
 #endif

@@ -18,8 +18,6 @@ void peer_heard(struct peer *p, int64_t now_ms)
     p->silent_ms = 0;
 }
 
-void peer_gone(struct peer *p) { p->state = PEER_DEAD; }
-
 enum peer_state peer_at(struct peer *p, int64_t now_ms, int64_t dead_ms)
 {
     int64_t since_ms = p->heard_ms > p->asked_ms ? p->heard_ms : p->asked_ms;

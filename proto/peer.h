@@ -24,7 +24,6 @@ struct peer {
 
 void peer_init(struct peer *p, int64_t now_ms);
 void peer_heard(struct peer *p, int64_t now_ms); /* fact */
-void peer_gone(struct peer *p);                  /* fact: the transport says that it left */
 /* Decision, asked again and again. Silence counts while we listen: what one asking adds is at most
  * a quarter of dead_ms, so that a standstill of our own (a long pass, a process that was stopped)
  * is not taken for the peer's: what it said meanwhile waits to be read. */

@@ -189,14 +189,6 @@ void wire_touch(struct wire_peer *p)
 
 void wire_wipe_after(struct wire_peer *p) { p->wipe_after = true; }
 
-bool wire_send(struct wire_peer *p, struct str frame)
-{
-    if (!p->dropped && !buf_add_str(&p->out, frame))
-        return false;
-    wire_touch(p);
-    return true;
-}
-
 struct wire_peer *wire_gateway(struct wire *w)
 {
     CHECK(!w->router);

@@ -5,7 +5,7 @@
  * gathered in one buffer a peer and leaves as one message in the write phase (loop_on_write):
  * waking is what costs. What is read in one pass is bounded by a budget, the rest comes in the next
  * pass. Nothing blocks: a peer whose queue is full keeps its bytes here up to out_bytes_max; past
- * that wire_send says false, and the owner treats the peer as dead. */
+ * that nothing can be added, and the owner treats the peer as dead. */
 #ifndef PROTO_WIRE_H
 #define PROTO_WIRE_H
 
@@ -41,7 +41,7 @@ struct wire *wire_router_new(struct loop *l, const struct wire_config *c, const 
 /* One numeric endpoint. ZeroMQ reconnects by itself (100 ms to 1 s). */
 struct wire *wire_dealer_new(struct loop *l, const struct wire_config *c, const char *endpoint,
                              const struct wire_callbacks *cb, void *arg, char error[256]);
-void wire_free(struct wire *w); /* what was given to wire_send has up to 200 ms to leave */
+void wire_free(struct wire *w);                 /* what was sent has up to 200 ms to leave */
 struct wire_peer *wire_gateway(struct wire *w); /* of a dealer */
 const char *
 wire_bound(const struct wire *w);         /* of a router: the first endpoint with its real port */
@@ -49,11 +49,9 @@ bool wire_is_local(const char *endpoint); /* loopback address or ipc; no name bu
 /* May it be used with these keys? False and a sentence that says what to set. */
 bool wire_endpoint_ok(const char *endpoint, const struct wire_config *c, char error[256]);
 
-/* Appends one encoded frame (frame_encode'd bytes) for the peer. False: over out_bytes_max, nothing
- * was added. */
-bool wire_send(struct wire_peer *p, struct str frame);
-struct buf *wire_out(struct wire_peer *p); /* or encode straight into its buffer: frame_encode(&f,
-                                              wire_out(p)) then wire_touch(p) */
+/* What a peer is sent goes into its buffer: frame_encode(&f, wire_out(p)), then wire_touch(p). A
+ * frame that would go over out_bytes_max is refused there, and nothing is added. */
+struct buf *wire_out(struct wire_peer *p);
 void wire_touch(struct wire_peer *p);
 /* A secret is among what was sent to a router's peer: libzmq's own buffer is written over after it.
  */

@@ -2,8 +2,6 @@
 
 #include <hiredis/hiredis.h> /* after ours: its macro REDIS_OK has the value of our REDIS_OK */
 
-bool redis_is_nil(const struct redisReply *p) { return p == NULL || p->type == REDIS_REPLY_NIL; }
-
 struct str redis_text(const struct redisReply *p)
 {
     if (p == NULL || (p->type != REDIS_REPLY_STRING && p->type != REDIS_REPLY_STATUS &&

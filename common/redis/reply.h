@@ -25,7 +25,6 @@ enum redis_status {
 typedef void redis_fn(void *arg, enum redis_status status, const struct redisReply *reply);
 
 /* Reading replies; a wrong type reads as empty, 0, NULL: answers are data from outside as well. */
-bool redis_is_nil(const struct redisReply *p);
 struct str redis_text(const struct redisReply *p); /* strings, status, error */
 int64_t redis_int(const struct redisReply *p);     /* integers and strings of digits */
 unsigned redis_count(const struct redisReply *p);  /* arrays */

@@ -63,6 +63,7 @@ struct turn {
 struct turns;
 struct turns *turns_new(struct gateway *g);
 void turns_free(struct turns *t);
+/* For tests. */
 void turns_counts(const struct turns *t, unsigned *driven, unsigned *streams);
 
 extern const struct broker_handler turns_of_workers; /* its arg: the gateway */

@@ -1,6 +1,7 @@
 """Rules over the text of the sources. Each is a function Tree → findings, whose first line says it."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 from tidy_tree import C_FOLDERS, Finding, Tree
@@ -108,20 +109,29 @@ def strongly_connected(graph: dict[str, set[str]]) -> list[set[str]]:
 
 
 DECLARED = re.compile(r"^(?!static\b|typedef\b|#|return\b)[A-Za-z_][\w *]*?[ *](\w+)\(", re.M)
+# A prototype, or a definition.
+SPELLED = re.compile(r"^(?:[a-z_]\w*[ *]+)*(\w+)\(", re.M)
 
 
 def rule_uncalled(tree: Tree) -> list[Finding]:
-    """What a header declares is used outside its module: else it is the module's own, or nobody's."""
+    """What a header declares is used outside its module, and by a program unless it says it is for tests."""
     texts = {name: code_only(tree.files[name]) for name in tree.c_files(".c", ".h", ".def")}
     users: dict[str, set[str]] = {}
+    calls: Counter[str] = Counter()  # by the programs
     for name, text in texts.items():
-        for word in set(re.findall(r"\b[a-z]\w+\b", text)):
+        for word in re.findall(r"\b[a-z]\w+\b", text):
             users.setdefault(word, set()).add(module(name))
+            calls[word] += not name.startswith("tests/")
+        calls.subtract(() if name.startswith("tests/") else SPELLED.findall(text))
     found = []
     for name in tree.c_files(".h", tests=False):
         for function in DECLARED.findall(texts[name]):
-            if users.get(function, set()) <= {module(name)}:
+            by = users.get(function, set())
+            if by <= {module(name)}:
                 found.append(Finding(name, 0, f"{function} has no caller outside its module"))
+            elif not function.endswith("_name") and calls[function] < 1 and not re.search(
+                    rf"[Ff]or tests\b[^;]*\b{function}\(|\b{function}\([^;]*;[^\n]*for tests", tree.files[name]):
+                found.append(Finding(name, 0, f"{function} is called by tests alone: say so (for tests)"))
     return found
 
 

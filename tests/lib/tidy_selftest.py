@@ -52,6 +52,7 @@ CLEAN = {
     "gateway/z.c": '#include "gateway/y.h"\n\nint z_len(void)\n{\n    int x = y_len();\n    return x;\n}\n',
     **DEFS,
     **PAGES,
+    "tests/unit/y.c": "int main(void) { return y_odd(); }\n",
     "tests/x.sh": "#!/usr/bin/env bash\necho 1\n",
 }
 # rule, file, its text (None: the file is taken away)
@@ -62,6 +63,7 @@ PLANTED: list[tuple[str, str, str | None]] = [
     ("includes", "proto/x.c", "#include <common/buf.h>\n"),
     ("cycles", "common/buf.h", header("common/buf.h", '#include "common/list.h"\nint buf_len(void);')),
     ("uncalled", "common/buf.h", header("common/buf.h", "int buf_len(void);\nint buf_gone(void);")),
+    ("uncalled", "gateway/y.h", header("gateway/y.h", "int y_len(void);\nint y_odd(void);")),
     ("names", "worker/y.h", header("worker/y.h", "int y_len(void);")),
     ("apart", "tests/x.py", "from test_y import z\n"),
     ("wrappers", "proto/x.c", "#include <curl/curl.h>\n"),

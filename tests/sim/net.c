@@ -308,13 +308,6 @@ void wire_touch(struct wire_peer *p)
     p->touched = true;
     sim_wake(p->wire->loop);
 }
-bool wire_send(struct wire_peer *p, struct str frame)
-{
-    if (!buf_add_str(&p->out, frame))
-        return false;
-    wire_touch(p);
-    return true;
-}
 void wire_peer_set(struct wire_peer *p, void *user) { p->user = user; }
 void *wire_peer_get(const struct wire_peer *p) { return p->user; }
 

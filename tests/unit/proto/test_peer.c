@@ -65,16 +65,6 @@ static void late_frame_does_not_revive(void **state)
     assert_int_equal(peer_at(&p, 5001, DEAD_MS), PEER_DEAD);
 }
 
-static void a_peer_that_the_transport_lost_is_dead_at_once(void **state)
-{
-    (void)state;
-    struct peer p;
-    peer_init(&p, 0);
-    peer_heard(&p, 0);
-    peer_gone(&p);
-    assert_int_equal(peer_at(&p, 0, DEAD_MS), PEER_DEAD);
-}
-
 static void beats_are_due_at_once_and_then_every_interval(void **state)
 {
     (void)state;
@@ -94,7 +84,6 @@ int main(void)
         cmocka_unit_test(silence_longer_than_dead_ms_is_death),
         cmocka_unit_test(a_standstill_of_our_own_is_not_its_silence),
         cmocka_unit_test(late_frame_does_not_revive),
-        cmocka_unit_test(a_peer_that_the_transport_lost_is_dead_at_once),
         cmocka_unit_test(beats_are_due_at_once_and_then_every_interval),
     };
     return cmocka_run_group_tests_name("proto/peer", tests, NULL, NULL);

@@ -22,6 +22,13 @@ struct turn_context {
     bool late;
 };
 
+static bool send_to(struct wire_peer *p, struct str bytes)
+{
+    bool fits = buf_add_str(wire_out(p), bytes);
+    wire_touch(p);
+    return fits;
+}
+
 static void at_router(void *arg, struct wire_peer *p, struct str bytes)
 {
     struct turn_context *s = arg;
@@ -134,10 +141,10 @@ static void a_message_goes_there_and_back(void **state)
     open_router(s, "tcp://127.0.0.1:*");
     open_dealer(s, NULL, 0);
     s->expect_messages = 1;
-    assert_true(wire_send(wire_gateway(s->dealer), STR("hello")));
+    assert_true(send_to(wire_gateway(s->dealer), STR("hello")));
     run(s, 5000);
     assert_int_equal(s->to_router, 1);
-    assert_true(wire_send(s->worker, STR("welcome")));
+    assert_true(send_to(s->worker, STR("welcome")));
     run(s, 5000);
     assert_int_equal(s->to_dealer, 1);
 }
@@ -148,7 +155,7 @@ static void what_is_sent_in_a_pass_is_one_message(void **state)
     open_router(s, "tcp://127.0.0.1:0");
     open_dealer(s, NULL, 0);
     for (unsigned i = 0; i < 100; i++)
-        assert_true(wire_send(wire_gateway(s->dealer), STR("0123456789")));
+        assert_true(send_to(wire_gateway(s->dealer), STR("0123456789")));
     s->expect_bytes = 1000;
     run(s, 5000);
     assert_int_equal(s->to_router, 1);
@@ -160,7 +167,7 @@ static void send_much(void *arg)
     struct turn_context *s = arg;
     static char kilobyte[1024];
     for (unsigned i = 0; i < 200; i++)
-        if (!wire_send(wire_gateway(s->dealer), (struct str){kilobyte, sizeof(kilobyte)}))
+        if (!send_to(wire_gateway(s->dealer), (struct str){kilobyte, sizeof(kilobyte)}))
             break;
 }
 
@@ -182,8 +189,8 @@ static void what_waits_for_a_peer_is_bounded(void **state)
     open_router(s, "tcp://127.0.0.1:*");
     open_dealer(s, NULL, 1000);
     char bytes[600] = {0};
-    assert_true(wire_send(wire_gateway(s->dealer), (struct str){bytes, 600}));
-    assert_false(wire_send(wire_gateway(s->dealer), (struct str){bytes, 600}));
+    assert_true(send_to(wire_gateway(s->dealer), (struct str){bytes, 600}));
+    assert_false(send_to(wire_gateway(s->dealer), (struct str){bytes, 600}));
     s->expect_messages = 1;
     run(s, 5000);
     assert_int_equal(s->bytes, 600); /* whole, and nothing of the other */
@@ -211,7 +218,7 @@ static void a_large_backlog_arrives_whole(void **state)
     free_endpoint(endpoint, sizeof(endpoint));
     open_dealer_to(s, endpoint, NULL, 0);
     for (unsigned i = 0; i < FRAMES; i++)
-        assert_true(wire_send(wire_gateway(s->dealer), (struct str){bytes, FRAME_BYTES}));
+        assert_true(send_to(wire_gateway(s->dealer), (struct str){bytes, FRAME_BYTES}));
     run(s, 50);
     s->expect_bytes = FRAMES * FRAME_BYTES;
     open_router(s, endpoint);
@@ -248,7 +255,7 @@ static void beat(void *arg)
 {
     struct turn_context *s = arg;
     if (s->worker)
-        wire_send(s->worker, STR("beat"));
+        send_to(s->worker, STR("beat"));
 }
 
 static void a_peer_that_left_is_told_of_at_the_next_send(void **state)
@@ -257,7 +264,7 @@ static void a_peer_that_left_is_told_of_at_the_next_send(void **state)
     open_router(s, "tcp://127.0.0.1:*");
     open_dealer(s, NULL, 0);
     s->expect_messages = 1;
-    wire_send(wire_gateway(s->dealer), STR("hello"));
+    send_to(wire_gateway(s->dealer), STR("hello"));
     run(s, 5000);
     wire_free(s->dealer);
     s->dealer = NULL;
@@ -273,12 +280,12 @@ static void a_dropped_peer_that_speaks_again_is_a_new_one(void **state)
     open_router(s, "tcp://127.0.0.1:*");
     open_dealer(s, NULL, 0);
     s->expect_messages = 1;
-    wire_send(wire_gateway(s->dealer), STR("one"));
+    send_to(wire_gateway(s->dealer), STR("one"));
     run(s, 5000);
     wire_peer_set(s->worker, s);
     wire_peer_drop(s->worker);
     s->expect_messages = 2;
-    wire_send(wire_gateway(s->dealer), STR("two"));
+    send_to(wire_gateway(s->dealer), STR("two"));
     run(s, 5000);
     assert_int_equal(s->to_router, 2);
     assert_null(wire_peer_get(s->worker));
@@ -290,7 +297,7 @@ static void messages_wait_for_a_gateway_that_is_not_there_yet(void **state)
     char endpoint[128];
     free_endpoint(endpoint, sizeof(endpoint));
     open_dealer_to(s, endpoint, NULL, 0);
-    wire_send(wire_gateway(s->dealer), STR("early"));
+    send_to(wire_gateway(s->dealer), STR("early"));
     run(s, 300);
     s->expect_messages = 1;
     open_router(s, endpoint);
@@ -305,10 +312,10 @@ static void with_keys_it_works_as_well(void **state)
     open_router(s, "tcp://127.0.0.1:*");
     open_dealer(s, s->keys, 0);
     s->expect_messages = 1;
-    wire_send(wire_gateway(s->dealer), STR("hello"));
+    send_to(wire_gateway(s->dealer), STR("hello"));
     run(s, 5000);
     assert_int_equal(s->to_router, 1);
-    wire_send(s->worker, STR("welcome"));
+    send_to(s->worker, STR("welcome"));
     run(s, 5000);
     assert_int_equal(s->to_dealer, 1);
 }
@@ -333,7 +340,7 @@ static void a_worker_that_is_not_on_the_list_never_gets_through(void **state)
     knows_gateway(s, other);
     open_router(s, "tcp://127.0.0.1:*");
     open_dealer(s, other, 0);
-    wire_send(wire_gateway(s->dealer), STR("hello"));
+    send_to(wire_gateway(s->dealer), STR("hello"));
     run(s, 700);
     assert_int_equal(s->to_router, 0);
 }
@@ -349,7 +356,7 @@ static void a_certificate_that_is_added_counts_at_once(void **state)
     open_router(s, "tcp://127.0.0.1:*");
     open_dealer(s, other, 0);
     s->expect_messages = 1;
-    wire_send(wire_gateway(s->dealer), STR("hello"));
+    send_to(wire_gateway(s->dealer), STR("hello"));
     run(s, 700);
     assert_int_equal(s->to_router, 0);
     snprintf(command, sizeof(command), "cp '%s/worker.key' '%s/workers/another.key'", other,
@@ -368,7 +375,7 @@ static void a_certificate_that_is_removed_counts_at_once(void **state)
     open_router(s, "tcp://127.0.0.1:*");
     open_dealer(s, s->keys, 0);
     s->expect_messages = 1;
-    wire_send(wire_gateway(s->dealer), STR("hello"));
+    send_to(wire_gateway(s->dealer), STR("hello"));
     run(s, 5000);
     assert_int_equal(s->to_router, 1);
     snprintf(path, sizeof(path), "%s/workers/worker.key", s->keys);
@@ -376,7 +383,7 @@ static void a_certificate_that_is_removed_counts_at_once(void **state)
     s->expect_messages = 0;
     run(s, 1000);
     assert_int_equal(s->gone, 1);
-    wire_send(wire_gateway(s->dealer), STR("still here"));
+    send_to(wire_gateway(s->dealer), STR("still here"));
     run(s, 700);
     assert_int_equal(s->to_router, 1);
 }
@@ -387,7 +394,7 @@ static void a_worker_without_keys_never_gets_through(void **state)
     make_keys(s, "", s->keys, sizeof(s->keys));
     open_router(s, "tcp://127.0.0.1:*");
     open_dealer(s, NULL, 0);
-    wire_send(wire_gateway(s->dealer), STR("hello"));
+    send_to(wire_gateway(s->dealer), STR("hello"));
     run(s, 700);
     assert_int_equal(s->to_router, 0);
 }

@@ -43,7 +43,7 @@ static void on_answer(void *arg, enum redis_status status, const struct redisRep
     a->status = status;
     a->number = redis_int(reply);
     a->elements = redis_count(reply);
-    a->nil = redis_is_nil(reply);
+    a->nil = text.at == NULL; /* neither a number nor a list is asked for then */
     snprintf(a->text, sizeof(a->text), "%.*s", (int)text.len, text.len ? text.at : "");
 }
 
