@@ -23,6 +23,7 @@ static void open_stream(struct call *c, struct turn *t, struct event_at after,
                         const struct store_answer *read, bool resumable);
 static void refuse_stream(struct call *c, enum err why);
 static void wait_begun(struct call *c, const struct store_begin *begin, bool async);
+static void on_place(void *arg);
 static void on_begun(void *arg, enum err err, struct turn *t, bool fresh);
 
 /* ---- POST /session/ID/turn ---- */
@@ -197,14 +198,23 @@ static void on_refreshed(void *arg, enum err err, struct secret *take_access, in
     struct question *q = arg;
     struct call *c = q->call;
     c->identity_id = 0;
-    c->on_gone = NULL;
     if (err == ERR_NONE) {
         secret_free(c->credentials.access);
         c->credentials.access = take_access;
         c->credentials.expires_ms = expires_ms;
     } /* else the token that it has is still good for now; the worker will ask again when it no
          longer is */
-    begin_quota(q);
+    call_visit(c, c->gateway->visits, on_place, q);
+}
+
+static void on_place(void *arg) { begin_quota(arg); }
+
+static void refresh(void *arg)
+{
+    struct question *q = arg;
+    struct call *c = q->call;
+    c->identity_id =
+        identity_refresh(c->gateway->identity, c->credentials.refresh, on_refreshed, q);
 }
 
 static bool expires_soon(const struct credentials *k)
@@ -230,7 +240,7 @@ void api_turns_post(struct call *c)
     } else if (expires_soon(&c->credentials)) {
         c->data = q;
         c->on_gone = question_gone;
-        c->identity_id = identity_refresh(g->identity, c->credentials.refresh, on_refreshed, q);
+        call_visit(c, g->perses_visits, refresh, q);
     } else {
         begin_quota(q);
     }

@@ -126,6 +126,7 @@ LONG = {
     "what somebody may": ("GET", "/admin", None, {}),
     "an administrator's list": ("GET", "/admin/turns", None, {}),
     "a shared conversation": ("GET", "/shared/{share}", None, {}),
+    "a token that is refreshed first": ("POST", "/session/{session}/turn?datasource_path=" + DATASOURCE, {"message": "wait"}, {}),
 }
 
 
@@ -136,13 +137,13 @@ def test_who_waits_for_something_else_keeps_nobody_from_the_store(make_stack: Ca
     release, gate = threading.Event(), Gate()
 
     def is_slow(request: Request) -> bool:
-        return request.path.endswith(("/permissions", "/api/v1/globaldatasources", "/globaldatasources/prometheus"))
+        return request.path.endswith(("/permissions", "/api/v1/globaldatasources", "/globaldatasources/prometheus", "/refresh"))
 
     def behave(exchange: Exchange, request: Request) -> bool:
         return is_slow(request) and not release.wait(60)
 
     with FakePerses() as perses, ThreadPoolExecutor(4 * 16) as at_once:
-        stack = make_stack(perses.url, perses.sign_in).start()
+        stack = make_stack(perses.url, lambda user: perses.sign_in(user, 290)).start()
         stack.model.when("wait", ["It ", gate, "waited."])
         *people, last = [stack.client(f"person-{n}") for n in range(17)]
         for one in (*people, last):
@@ -150,10 +151,11 @@ def test_who_waits_for_something_else_keeps_nobody_from_the_store(make_stack: Ca
         stack.model.when("look", [Call("execute_instant_query", {"query": "up"})], ["Seen."])
         looks = last.session()
         last.ask(looks, "look")
-        path = path.format(share=last.post(f"/session/{looks}/share").json()["share_id"])
+        share = last.post(f"/session/{looks}/share").json()["share_id"]
+        paths = [path.format(share=share, session=one.session()) for one in people]
         perses.behave = behave
-        for one in [*people] * 4:
-            at_once.submit(one.request, method, path, body, headers=headers)
+        for one, theirs in zip(people * 4, paths * 4, strict=True):
+            at_once.submit(one.request, method, theirs, body, headers=headers)
         try:
             until(lambda: len(perses.seen(is_slow)) + len(stack.model.chats("wait")) >= 64, "all to wait", 30)
             for one in (last, people[0]):
