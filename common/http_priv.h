@@ -1,5 +1,5 @@
-/* common/http_priv.h: what http.c (connections, requests, replies) and http_stream.c share. Nobody
- * else includes it. */
+/* common/http_priv.h: what http.c and its parts (http_accept.c, http_head.c, http_reply.c and
+ * http_stream.c) share. Nobody else includes it. */
 #ifndef COMMON_HTTP_PRIV_H
 #define COMMON_HTTP_PRIV_H
 

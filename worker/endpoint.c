@@ -41,9 +41,9 @@ bool endpoint_header_ok(const char *name, const char *value)
            strlen(value) < VALUE_MAX && !strpbrk(value, "\r\n");
 }
 
-static const char *text(const json_t *v, const char *key)
+const char *endpoint_text(const json_t *object, const char *key)
 {
-    const char *t = json_string_value(json_object_get(v, key));
+    const char *t = json_string_value(json_object_get(object, key));
     return t && t[0] ? t : NULL;
 }
 
@@ -180,7 +180,7 @@ unsigned endpoint_line(const char *path, size_t item, const char *reason)
 
 bool endpoint_key(const json_t *object, struct secret **key, char reason[160])
 {
-    const char *env = text(object, "key_env"), *path = text(object, "key_file");
+    const char *env = endpoint_text(object, "key_env"), *path = endpoint_text(object, "key_file");
     *key = NULL;
     if (env) {
         const char *value = getenv(env);

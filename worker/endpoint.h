@@ -13,6 +13,8 @@ enum { ENDPOINT_HOST_MAX = 280 };
 void endpoint_host(const char *url, char out[ENDPOINT_HOST_MAX]);
 /* A header's name and value as RFC 9110 has them; the ones that are ours are not given away. */
 bool endpoint_header_ok(const char *name, const char *value);
+/* A member that is a text and not empty; else NULL. */
+const char *endpoint_text(const json_t *object, const char *key);
 /* All its members are among names (NULL-terminated). False and a sentence, with the name that was
  * meant: a word that is misspelt would be as good as absent, and what is absent has a default (a
  * vendor's own address). No object, or NULL: true. */

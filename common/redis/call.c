@@ -69,6 +69,18 @@ void redis_call_free(struct redis_call *c)
     free(c);
 }
 
+bool redis_call_forget(struct list *in, uint64_t id)
+{
+    list_each (in, node, tmp) {
+        struct redis_call *c = list_of(node, struct redis_call, node);
+        if (c->id == id) {
+            c->fn = NULL;
+            return true;
+        }
+    }
+    return false;
+}
+
 void redis_call_put(struct redis_call *c, bool with_source, struct buf *out)
 {
     c->with_source = with_source;

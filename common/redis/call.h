@@ -44,6 +44,8 @@ struct redis_call {
 struct redis_call *redis_call_new(unsigned first_count, const struct str *first, unsigned argc,
                                   const struct str *argv);
 void redis_call_free(struct redis_call *c); /* takes it out of its list; kept must be gone */
+/* Nobody is told of it any more. False: it is not in this list. */
+bool redis_call_forget(struct list *in, uint64_t id);
 /* Appends it as it is sent; with_source: a script's text instead of its hash. */
 void redis_call_put(struct redis_call *c, bool with_source, struct buf *out);
 

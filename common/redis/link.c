@@ -607,21 +607,9 @@ const char *redis_link_where(const struct redis_link *l) { return l->where; }
 
 const struct redis_node *redis_link_node(const struct redis_link *l) { return &l->target; }
 
-static bool forget_in(struct list *in, uint64_t id)
-{
-    list_each (in, node, tmp) {
-        struct redis_call *c = list_of(node, struct redis_call, node);
-        if (c->id == id) {
-            c->fn = NULL;
-            return true;
-        }
-    }
-    return false;
-}
-
 bool redis_link_forget(struct redis_link *l, uint64_t call)
 {
-    return forget_in(&l->sent, call) || forget_in(&l->unsure, call);
+    return redis_call_forget(&l->sent, call) || redis_call_forget(&l->unsure, call);
 }
 
 int64_t redis_link_deadline(const struct redis_link *l)

@@ -153,26 +153,14 @@ uint64_t redis_eval(struct redis *r, const struct redis_script *s, redis_fn *fn,
     return enqueue(r, c, fn, arg);
 }
 
-static bool forget_in(struct list *in, uint64_t id)
-{
-    list_each (in, node, tmp) {
-        struct redis_call *c = list_of(node, struct redis_call, node);
-        if (c->id == id) {
-            c->fn = NULL;
-            return true;
-        }
-    }
-    return false;
-}
-
 void redis_forget(struct redis *r, uint64_t call)
 {
-    bool found =
-        call == 0 || forget_in(&r->waiting, call) || (r->home && redis_link_forget(r->home, call));
+    bool found = call == 0 || redis_call_forget(&r->waiting, call) ||
+                 (r->home && redis_link_forget(r->home, call));
     for (unsigned i = 0; i < r->link_count && !found; i++)
         found = redis_link_forget(r->links[i], call);
-    if (!found && !forget_in(&r->failed, call))
-        forget_in(&r->failing, call);
+    if (!found && !redis_call_forget(&r->failed, call))
+        redis_call_forget(&r->failing, call);
 }
 
 /* ---- a cluster's links ---- */

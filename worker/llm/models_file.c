@@ -25,12 +25,6 @@ static bool read_names(const json_t *v, const char *field, char **names, unsigne
                        unsigned *count);
 static bool read_key(struct model *m, const json_t *v, char reason[160]);
 
-static const char *text(const json_t *v, const char *key)
-{
-    const char *t = json_string_value(json_object_get(v, key));
-    return t && t[0] ? t : NULL;
-}
-
 static bool number(const json_t *v, const char *key, uint32_t *out)
 {
     const json_t *n = json_object_get(v, key);
@@ -77,7 +71,8 @@ bool models_file_read(const char *path, struct model *all, unsigned max, unsigne
     json_array_foreach(root, i, v)
     {
         char reason[160] = "";
-        const char *name = text(v, "name") ? text(v, "name") : text(v, "model");
+        const char *name =
+            endpoint_text(v, "name") ? endpoint_text(v, "name") : endpoint_text(v, "model");
         if (*count == max) {
             snprintf(error, 256, "PERSAI_MODELS has more than %u models", max);
             return false;
@@ -154,7 +149,8 @@ static bool read_model(struct model *m, const json_t *v, char reason[160])
 /* Whose model it is, where it answers, and what people call it. */
 static bool read_identity(struct model *m, const json_t *v, char reason[160])
 {
-    const char *word = text(v, "provider"), *id = text(v, "model"), *name = text(v, "name");
+    const char *word = endpoint_text(v, "provider"), *id = endpoint_text(v, "model"),
+               *name = endpoint_text(v, "name");
     enum provider p;
     if (word == NULL || id == NULL || !provider_parse(str_of(word), &p)) {
         snprintf(reason, 160, "it needs \"model\" and a \"provider\" that is known (%s)",
@@ -165,7 +161,8 @@ static bool read_identity(struct model *m, const json_t *v, char reason[160])
     snprintf(full, sizeof(full), "%s/%.250s", word, id);
     if (!name)
         name = full;
-    const char *url = text(v, "base_url") ? text(v, "base_url") : provider_facts(p)->url;
+    const char *url =
+        endpoint_text(v, "base_url") ? endpoint_text(v, "base_url") : provider_facts(p)->url;
     bool ok = false;
     if (strchr(url, '?') && endpoint_url_ok(url))
         snprintf(reason, 160,
@@ -218,7 +215,8 @@ static bool read_bounds(struct model *m, const json_t *v, char reason[160])
 /* What it can do, and which API its server speaks. */
 static bool read_abilities(struct model *m, const json_t *v, char reason[160])
 {
-    const char *api = text(v, "api"), *tools = text(v, "tools"), *size = text(v, "size");
+    const char *api = endpoint_text(v, "api"), *tools = endpoint_text(v, "tools"),
+               *size = endpoint_text(v, "size");
     const json_t *first = json_object_get(v, "thinks_first");
     m->thinks_first = json_is_true(first);
     m->small = size ? strcmp(size, "small") == 0 : m->small;
@@ -231,10 +229,10 @@ static bool read_abilities(struct model *m, const json_t *v, char reason[160])
              (tools && !m->json_tools && strcmp(tools, "native") != 0))
         snprintf(reason, 160,
                  "api is chat, responses, messages or generate; tools is native or json");
-    else if (!text(v, "base_url") && !speaks(m->provider, m->api))
+    else if (!endpoint_text(v, "base_url") && !speaks(m->provider, m->api))
         snprintf(reason, 160,
                  "%s's own server does not speak %s: give the base_url of one that does",
-                 text(v, "provider"), api);
+                 endpoint_text(v, "provider"), api);
     return reason[0] == '\0';
 }
 
@@ -271,7 +269,7 @@ static bool unreserved(const char *t) /* in a URL: RFC 3986 */
 static bool read_wire(struct model *m, const json_t *v, char reason[160])
 {
     json_t *headers = json_object_get(v, "headers"), *query = json_object_get(v, "query");
-    const char *name, *header = text(v, "key_header");
+    const char *name, *header = endpoint_text(v, "key_header");
     json_t *value;
     scoped_buf(b, QUERY_MAX);
     json_object_foreach(headers, name, value)
@@ -329,7 +327,7 @@ static bool read_names(const json_t *v, const char *field, char **names, unsigne
 
 static bool read_key(struct model *m, const json_t *v, char reason[160])
 {
-    if (m->by_perses && (text(v, "key_env") || text(v, "key_file"))) {
+    if (m->by_perses && (endpoint_text(v, "key_env") || endpoint_text(v, "key_file"))) {
         snprintf(reason, 160, "behind perses: the datasource's secret holds the key");
         return false;
     }

@@ -8,18 +8,6 @@
 
 enum { FORM_BYTES_MAX = 4096, LABELS_SHOWN = 1500 };
 
-static bool in_labels(const struct rows *r, const json_t *labels)
-{
-    const char *name;
-    json_t *value;
-    json_object_foreach((json_t *)labels, name, value)
-    {
-        if (json_is_string(value) && rows_has(r, json_text(value)))
-            return true;
-    }
-    return !rows_searching(r);
-}
-
 static bool alert_row(struct rows *r, unsigned path, struct str key, json_t *item, struct buf *b)
 {
     (void)path, (void)key;
@@ -28,7 +16,7 @@ static bool alert_row(struct rows *r, unsigned path, struct str key, json_t *ite
     const json_t *status = json_object_get(item, "status");
     size_t silences = json_array_size(json_object_get(status, "silencedBy"));
     size_t inhibitors = json_array_size(json_object_get(status, "inhibitedBy"));
-    if (!in_labels(r, labels) && !in_labels(r, annotations))
+    if (!rows_has_label(r, labels) && !rows_has_label(r, annotations))
         return false;
     buf_putc(b, '{');
     row_text(b, "name", item_str(labels, "alertname"));

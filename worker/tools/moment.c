@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 #include "common/duration.h"
+#include "common/json.h"
 #include "common/utc.h"
 #include "worker/tools/calendar.h"
 #include "worker/tools/sax.h"
@@ -286,6 +287,14 @@ void moment_rfc3339(struct buf *b, int64_t unix_ms)
     char text[UTC_TEXT_MAX];
     utc_write(unix_ms, unix_ms % 1000 != 0 ? UTC_MILLISECONDS : UTC_SECONDS, text);
     buf_puts(b, text);
+}
+
+void moment_field(struct buf *b, const char *key, int64_t unix_ms)
+{
+    json_key(b, key);
+    buf_putc(b, '"');
+    moment_rfc3339(b, unix_ms);
+    buf_putc(b, '"');
 }
 
 int64_t moment_step(int64_t ms)

@@ -20,6 +20,7 @@ bool moment_duration(struct str text, int64_t *ms); /* positive, at most 100 yea
 /* Also as an argument: in quotes or brackets, "PT5M", "5 m". */
 bool moment_said_duration(struct str text, int64_t *ms);
 void moment_rfc3339(struct buf *b, int64_t unix_ms); /* UTC; milliseconds where they are not 0 */
+void moment_field(struct buf *b, const char *key, int64_t unix_ms); /* the same, as a member */
 /* The least of the usual steps (1 s, 2 s, 5 s, … 1 d, then whole days) that is ≥ ms. */
 int64_t moment_step(int64_t ms);
 

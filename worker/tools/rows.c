@@ -76,6 +76,18 @@ bool rows_searching(const struct rows *r) { return r->search.len > 0; }
 
 bool rows_has(const struct rows *r, struct str text) { return text_has(text, buf_str(&r->search)); }
 
+bool rows_has_label(const struct rows *r, const json_t *labels)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)labels, name, value)
+    {
+        if (json_is_string(value) && rows_has(r, json_text(value)))
+            return true;
+    }
+    return !rows_searching(r);
+}
+
 void rows_note(struct rows *r, const char *format, ...)
 {
     char text[600];
@@ -176,8 +188,8 @@ static void on_end(void *arg, enum source_outcome outcome)
     if (!r->perses)
         row_text(b, "datasource", str_of(run->datasource));
     if (r->span.end_ms > 0) {
-        row_moment(b, "start", r->span.start_ms);
-        row_moment(b, "end", r->span.end_ms);
+        moment_field(b, "start", r->span.start_ms);
+        moment_field(b, "end", r->span.end_ms);
     }
     if (r->spec->head)
         r->spec->head(r, b);
@@ -240,14 +252,6 @@ void row_long(struct buf *b, const char *key, struct str text, size_t max_bytes)
 void row_text(struct buf *b, const char *key, struct str text)
 {
     row_long(b, key, text, ROWS_TEXT_MAX);
-}
-
-void row_moment(struct buf *b, const char *key, int64_t unix_ms)
-{
-    json_key(b, key);
-    buf_putc(b, '"');
-    moment_rfc3339(b, unix_ms);
-    buf_putc(b, '"');
 }
 
 void row_next(struct buf *b, uint64_t total, uint64_t next)

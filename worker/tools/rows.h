@@ -60,18 +60,18 @@ void rows_post(struct rows *r, const char *api, struct buf *body);
 /* Frees the state before its run's end: what `then` goes on with is another state. */
 void rows_end(struct rows *r);
 bool rows_has(const struct rows *r, struct str text); /* the text contains what is searched for */
+/* A value of these labels does, or nothing is searched for. */
+bool rows_has_label(const struct rows *r, const json_t *labels);
 bool rows_searching(const struct rows *r);
 void rows_note(struct rows *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Members of an object: "key": value, cleaned and capped. Empty strings are left out. */
 void row_text(struct buf *b, const char *key, struct str text);
 void row_long(struct buf *b, const char *key, struct str text, size_t max_bytes);
-void row_moment(struct buf *b, const char *key, int64_t unix_ms); /* RFC 3339 */
 void row_number(struct buf *b, const char *key, double value);
 /* Where the next page begins, when there is one. */
 void row_next(struct buf *b, uint64_t total, uint64_t next);
-/* An object of strings (labels), at most max_bytes of it; without the names in `skip` (one, or
- * NULL). */
+/* An object of strings (labels), at most max_bytes of it. */
 void row_labels(struct buf *b, const char *key, const json_t *labels, size_t max_bytes);
 
 #endif

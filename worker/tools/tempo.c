@@ -9,6 +9,7 @@
 #include "worker/tools/args.h"
 #include "worker/tools/logql.h"
 #include "worker/tools/handlers.h"
+#include "worker/tools/moment.h"
 #include "worker/tools/rows.h"
 #include "worker/tools/span.h"
 #include "worker/tools/text.h"
@@ -33,7 +34,7 @@ static double big(const json_t *value)
 static void write_moment(struct buf *b, const char *key, double ns)
 {
     if (ns > 0 && ns < 9e18)
-        row_moment(b, key, (int64_t)(ns / 1e6));
+        moment_field(b, key, (int64_t)(ns / 1e6));
 }
 
 /* ---- tempo_search ---- */

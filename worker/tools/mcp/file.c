@@ -24,12 +24,6 @@ static bool read_headers(struct mcp_config *c, const json_t *v);
 static void hide_all(struct mcp_config *c);
 static bool read_tools(struct mcp_file *f, struct mcp_config *c, const json_t *v, char reason[160]);
 
-static const char *text(const json_t *v, const char *key)
-{
-    const char *t = json_string_value(json_object_get(v, key));
-    return t && t[0] ? t : NULL;
-}
-
 struct mcp_file *mcp_file_read(const char *path, char error[256])
 {
     json_auto_t *root = endpoint_list("PERSAI_MCP", path, error);
@@ -51,7 +45,8 @@ struct mcp_file *mcp_file_read(const char *path, char error[256])
         if (reason[0] == '\0')
             continue;
         snprintf(error, 256, "PERSAI_MCP: %.60s, line %u (%.30s): %s", path,
-                 endpoint_line(path, i, reason), text(v, "name") ? text(v, "name") : "", reason);
+                 endpoint_line(path, i, reason),
+                 endpoint_text(v, "name") ? endpoint_text(v, "name") : "", reason);
         break;
     }
     if (error[0] == '\0')
@@ -93,7 +88,8 @@ static bool read_server(struct mcp_file *f, const json_t *v, char reason[160])
                                          "key_file",  "tools",   NULL};
     static const char *const texts[] = {"name", "url", "key_env", "key_file", "key_header", NULL};
     struct mcp_config *c = &f->servers[f->count++];
-    const char *name = text(v, "name"), *url = text(v, "url"), *header = text(v, "key_header");
+    const char *name = endpoint_text(v, "name"), *url = endpoint_text(v, "url"),
+               *header = endpoint_text(v, "key_header");
     *c = (struct mcp_config){
         .timeout_ms = TIMEOUT_MS, .refresh_ms = REFRESH_MS, .bytes_max = BYTES_MAX};
     if (!endpoint_known(v, fields, reason) || !endpoint_texts(v, texts, reason))

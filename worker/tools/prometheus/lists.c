@@ -35,18 +35,6 @@ static bool fits(const struct rows *r, const char *argument, struct str value)
 }
 
 /* What is searched for is in a value of this object of strings. */
-static bool has_value(const struct rows *r, const json_t *labels)
-{
-    const char *name;
-    json_t *value;
-    json_object_foreach((json_t *)labels, name, value)
-    {
-        if (json_is_string(value) && rows_has(r, json_text(value)))
-            return true;
-    }
-    return !rows_searching(r);
-}
-
 /* The name of a histogram's family, of which no series is. */
 static bool of_family(struct rows *r, struct str name, const char *api, uint32_t limit)
 {
@@ -118,7 +106,7 @@ void prom_label_names(struct tool_run *run)
 static bool series_row(struct rows *r, unsigned path, struct str key, json_t *item, struct buf *b)
 {
     (void)path, (void)key;
-    if (!has_value(r, item))
+    if (!rows_has_label(r, item))
         return false;
     buf_putc(b, '{');
     row_labels(b, "labels", item, LABELS_SHOWN);
@@ -163,7 +151,7 @@ static bool alert_row(struct rows *r, unsigned path, struct str key, json_t *ite
     const json_t *labels = json_object_get(item, "labels");
     const json_t *annotations = json_object_get(item, "annotations");
     if (!fits(r, "state", item_str(item, "state")) ||
-        (rows_searching(r) && !has_value(r, labels) && !has_value(r, annotations)))
+        (rows_searching(r) && !rows_has_label(r, labels) && !rows_has_label(r, annotations)))
         return false;
     buf_putc(b, '{');
     row_text(b, "name", item_str(labels, "alertname"));
@@ -259,7 +247,7 @@ static bool target_row(struct rows *r, unsigned path, struct str key, json_t *it
     else
         count->unknown++;
     if (!fits(r, "health", health) ||
-        (rows_searching(r) && !has_value(r, json_object_get(item, "labels")) &&
+        (rows_searching(r) && !rows_has_label(r, json_object_get(item, "labels")) &&
          !rows_has(r, item_str(item, "scrapeUrl")) && !rows_has(r, item_str(item, "lastError"))))
         return false;
     buf_putc(b, '{');

@@ -468,14 +468,6 @@ unsigned series_thin(struct series_point *p, unsigned count, unsigned want)
 
 /* ---- writing ---- */
 
-static void write_moment(struct buf *b, const char *key, int64_t unix_ms)
-{
-    json_key(b, key);
-    buf_putc(b, '"');
-    moment_rfc3339(b, unix_ms);
-    buf_putc(b, '"');
-}
-
 static void write_number(struct buf *b, const char *key, double value, bool exact)
 {
     json_key(b, key);
@@ -489,11 +481,11 @@ static void write_head(const struct series *s, const struct series_head *h, stru
     json_field(b, "query", h->query);
     json_field(b, "datasource", h->datasource);
     if (h->step_ms > 0) {
-        write_moment(b, "start", h->start_ms);
-        write_moment(b, "end", h->end_ms);
+        moment_field(b, "start", h->start_ms);
+        moment_field(b, "end", h->end_ms);
         json_field(b, "step", str_of(duration_write(h->step_ms)));
     } else {
-        write_moment(b, "time", h->end_ms);
+        moment_field(b, "time", h->end_ms);
     }
     if (s->partial || h->partial)
         buf_puts(b, ",\"partial\":true");
@@ -554,9 +546,9 @@ static void write_missing(const struct series_head *h, const struct series_row *
     int64_t before = (first - h->start_ms) / h->step_ms, after = (h->end_ms - last) / h->step_ms;
     int64_t between = (last - first) / h->step_ms + 1 - (int64_t)row->count;
     if (before > 0)
-        write_moment(b, "data_since", first);
+        moment_field(b, "data_since", first);
     if (after > 0)
-        write_moment(b, "data_until", last);
+        moment_field(b, "data_until", last);
     if (between > 0)
         buf_printf(b, ",\"missing\":%lld", (long long)between);
 }
