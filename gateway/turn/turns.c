@@ -374,13 +374,8 @@ static void on_news(void *arg, struct id turn)
 
 static void claim(struct turn *t, bool died, bool adopted);
 
-/* A worker that other gateways have filled, as its last report could not say: what it refuses would
- * go back and forth until the next one. */
-static bool refused(const struct frame_RELEASE *r)
-{
-    return str_is(r->reason, "full") || str_is(r->reason, "leaving");
-}
-
+/* What the store refuses for good (a seal that is too large, say) would be run without end, with a
+ * call of the model each time: it counts as a death. */
 static void on_release(void *arg, struct dispatch_worker *from, const struct frame_RELEASE *r)
 {
     struct gateway *g = arg;
@@ -391,9 +386,11 @@ static void on_release(void *arg, struct dispatch_worker *from, const struct fra
     }
     log_info("turn.released", "turn=%s epoch=%u reason=%s", traced_log(t->live.turn), t->epoch,
              log_text(r->reason));
+    bool full = str_is(r->reason, "full") || str_is(r->reason, "leaving");
+    bool away = str_is(r->reason, err_word(ERR_STORE_UNAVAILABLE));
     t->lost = str_is(r->reason, err_word(ERR_HISTORY_LOST));
-    claim(t, false, false);
-    if (refused(r))
+    claim(t, !full && !away && !t->lost, false);
+    if (full) /* by other gateways, as its last report could not say: it would go back and forth */
         dispatch_worker_full(from);
 }
 

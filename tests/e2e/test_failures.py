@@ -89,6 +89,18 @@ def test_a_turn_that_kills_its_workers_is_given_up(bare: Stack) -> None:
     until(lambda: alice.ask(session, "hello").answer(), "the session to be free")
 
 
+def test_a_turn_that_redis_will_not_store_is_given_up(stack: Stack) -> None:
+    """A seal that Redis refuses, whoever tries: it ends after three calls of the model, and others notice nothing."""
+    alice = stack.client()
+    session, other = alice.session(), alice.session()
+    stack.redis.client.hset(f"p:s:{{{session}}}", "itok", "no number")
+    turn = alice.start(session, "hello")
+    until(lambda: alice.get(f"/session/{session}").json()["turn"] is None, "the turn to be over")
+    assert f"turn={turn} epoch=3 code=worker_lost\n".encode() in stack.gateway.process.log_bytes()
+    assert alice.ask(other, "anything else?").answer()
+    assert len(stack.model.chats("hello")) == 3
+
+
 def test_a_frozen_worker_that_wakes_up_writes_nothing(bare: Stack) -> None:
     """SIGSTOP for longer than its death takes; then it goes on where it was: the fence refuses its writes."""
     stack = bare.start(workers=2)
