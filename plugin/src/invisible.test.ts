@@ -44,3 +44,8 @@ it('replaces in ordinary text what deceives, and leaves emoji and scripts whole'
   );
   for (const text of ['a\tb\nc ä 🙂', '❤️', '👨‍👩‍👧‍👦', 'می‌خواهم', '\ue0a0']) expect(plain(text)).toBe(text);
 });
+
+it('takes the end of a line for one, and a return within it for what deceives', () => {
+  expect(plain('a\r\nb\r\n')).toBe('a\nb\n');
+  expect(plain('safe\rmore')).toBe('safe\ufffdmore');
+});

@@ -59,9 +59,10 @@ const DECEIVING = new RegExp(
   'gu',
 );
 
-/** For texts that are read: what would deceive the reader is replaced. Emoji and scripts that need joiners stay whole. */
+/** For texts that are read: what would deceive the reader is replaced. Emoji and scripts that need joiners stay whole, and
+ *  so does the end of a line as HTTP and Windows write it. */
 export function plain(text: string): string {
-  return text.replace(DECEIVING, '\ufffd');
+  return text.replaceAll('\r\n', '\n').replace(DECEIVING, '\ufffd');
 }
 
 export interface Part {

@@ -36,3 +36,10 @@ describe('questions to ask next', () => {
     expect(withoutFollowUps(`${ANSWER}\n\`\`\`py`, false)).toBe(`${ANSWER}\n\`\`\`py`);
   });
 });
+
+it('is found where lines end with CR LF', () => {
+  const text = 'a\r\n```next\r\nWhy?\r\nSince when?\r\n```\r\n';
+  expect(followUpsOf(text)).toEqual(['Why?', 'Since when?']);
+  expect(withoutFollowUps(text)).toBe('a');
+  expect(withoutFollowUps('a\r\n```next\r\nWh', false)).toBe('a');
+});

@@ -6,7 +6,7 @@ const MAX = 3;
 const CHARS_MAX = 160;
 
 /** The block, from its line's beginning to its end; while it is being written to the text's end. */
-const BLOCK = /(^|\n)[ \t]*```next[ \t]*(?:\n([\s\S]*?))?(?:\n[ \t]*```[ \t]*(?=\n|$)|$)/;
+const BLOCK = /(^|\n)[ \t]*```next[ \t\r]*(?:\n([\s\S]*?))?(?:\n[ \t]*```[ \t\r]*(?=\n|$)|$)/;
 /** Its first characters, at the end of what has come. */
 const BEGUN = /(?:^|\n)[ \t]*```(?:n|ne|nex)?$/;
 

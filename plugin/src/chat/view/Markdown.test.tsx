@@ -98,6 +98,67 @@ describe('Markdown', () => {
     expect(listed.querySelector('td')?.textContent).toBe('a|b');
   });
 
+  it.each([
+    ['sum(rate(x{code=~"4..|5.."}[5m])) | 3', ['sum(rate(x{code=~"4..|5.."}[5m]))', '3']],
+    ['x | y | z', ['x', 'y | z']],
+    ['a || b', ['a', '| b']],
+    ['5" | 6" | 7', ['5"', '6" | 7']],
+    ['x | y | |', ['x', 'y']],
+    ['`a|b` | c | "d|e" | f', ['a|b', 'c | "d|e" | f']],
+    ['a \\| b | c | [d](https://e.org)', ['a | b', 'c | d (e.org)']],
+  ])('loses no cell of a row that has more than its table: %s', (row, cells) => {
+    for (const text of [
+      `| q | r |\n|---|---|\n| ${row} |\n| 1 | 2 |`,
+      `q | r\n--|--\n${row}\n1 | 2`,
+      `> - | q | r |\n>   |---|---|\n>   | ${row} |\n>   | 1 | 2 |`,
+    ]) {
+      const found = [...show(text).querySelectorAll('td')].map(({ textContent }) => textContent);
+      expect(found).toEqual([...cells, '1', '2']);
+    }
+    expect(show(`\`\`\`\n| q |\n|---|\n| ${row} |\n\`\`\``).querySelector('pre')?.textContent).toContain(row);
+  });
+
+  it.each([
+    ['f[i](j) and array[0](x)'],
+    ['see [the book](docs/run.md#a "T"), [me](mailto:me@e.org)'],
+    ['[**b** `c`](run.md)', '[b c](run.md)'],
+    ['[x](javascript:alert(1)) [y](data:text/html,<b>)'],
+    ['| a |\n|---|\n| m[i](j) |', 'am[i](j)'],
+    ['[Summary](#summary)', 'Summary'],
+    ['[CPU](/explore?a=b)', 'CPU'],
+  ])('shows what leads nowhere as it is written: %s', (text, shown = text) => {
+    expect(show(text).textContent?.trim()).toBe(shown);
+  });
+
+  it.each([
+    ['[GET]: https://e.org/a', '[GET]: https://e.org/a (e.org)'],
+    [
+      '[GET]: https://e.org/a\n[get]: https://e.org/b',
+      '[GET]: https://e.org/a (e.org)\n[get]: https://e.org/b (e.org)',
+    ],
+    [
+      'See [m].\n\n[m]: https://e.org/a\n\n[M]: https://e.org/b',
+      'See m (e.org).[M]: https://e.org/b (e.org)',
+    ],
+    ['- [a]: https://e.org/a\n- b', '\n[a]: https://e.org/a (e.org)\nb\n'],
+    ['> [a]: <https://e.org/a> "T"', '\n[a]: https://e.org/a (e.org) "T"\n'],
+  ])('shows a definition that nothing refers to: %j', (text, shown) => {
+    for (const complete of [true, false]) {
+      expect(show(text, complete).textContent).toBe(shown);
+    }
+    expect(show(`\`\`\`\n${text}\n\`\`\``).querySelector('pre')?.textContent).toBe(text);
+  });
+
+  it('reads lines that end as HTTP and Windows write them', () => {
+    const page = show(
+      'a\r\nb\r\n\r\n| q |\r\n|---|\r\n| `x|y` |\r\n\r\n```http\r\nHTTP/1.1 200 OK\r\n\r\n{}\r\n```\r\n',
+    );
+    expect(page.textContent).not.toContain('\ufffd');
+    expect(page.querySelector('p')?.textContent).toBe('a\nb');
+    expect(page.querySelector('td')?.textContent).toBe('x|y');
+    expect(page.querySelector('pre')?.textContent).toBe('HTTP/1.1 200 OK\n\n{}');
+  });
+
   it('takes no link out of code that is still open', () => {
     expect(show('`[c](d', false).textContent).toBe('[c](d');
     expect(show('```\n[c](https://e', false).querySelector('pre')?.textContent).toBe('[c](https://e');

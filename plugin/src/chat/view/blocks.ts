@@ -43,10 +43,32 @@ function barsInCode(row: string): string {
   return row.replace(/(?<!`)(`+)(?!`)(.*?[^`])\1(?!`)/g, (code) => code.replace(CELL, '\\|'));
 }
 
+function barsInQuotes(row: string): string {
+  return row.replace(/(?<!\w)"[^"]*"/g, (quoted) => quoted.replace(CELL, '\\|'));
+}
+
+/** What is too much stands in the last cell. */
+function barsAtEnd(row: string, columns: number): string {
+  const begin = PREFIX.exec(row)?.[0] ?? '';
+  const end = /(?<!\\)\|\s*$/.exec(row)?.[0] ?? '';
+  const cells = row.slice(begin.length, row.length - end.length).split(CELL);
+  if (cells.slice(columns).join('').trim() === '') return row;
+  const last = cells.slice(columns - 1).join('\\|');
+  return begin + [...cells.slice(0, columns - 1), last].join('|') + end;
+}
+
 /** Markdown parts a table's row at each bar, also in code, and drops the cells that the table has no column for: of
- *  `a|b` the rest of the row would be lost. Such a row's bars in code are its text. */
-function withBarsInCode(text: string): string {
-  if (!text.includes('|') || !text.includes('`')) return text;
+ *  `a|b` the rest of the row would be lost. Such a row's bars in code are its text, else those in quotes
+ *  (`{code=~"4..|5.."}`), else the last ones. */
+function wholeRow(row: string, columns: number): string {
+  const inCode = barsInCode(row);
+  if (cellsOf(inCode) <= columns) return inCode;
+  const inQuotes = barsInQuotes(inCode);
+  return cellsOf(inQuotes) === columns ? inQuotes : barsAtEnd(inCode, columns);
+}
+
+function withWholeRows(text: string): string {
+  if (!text.includes('|')) return text;
   const lines = text.split('\n');
   let columns = 0;
   let fence = '';
@@ -56,8 +78,35 @@ function withBarsInCode(text: string): string {
       if (mark !== '' && (fence === '' || mark.startsWith(fence))) fence = fence === '' ? mark : '';
       if (fence !== '' || !line.includes('|')) columns = 0;
       else if (columns === 0 && RULE.test(line)) columns = cellsOf(lines[i - 1] ?? '');
-      else if (columns > 0 && cellsOf(line) > columns) return barsInCode(line);
+      else if (columns > 0 && cellsOf(line) > columns) return wholeRow(line, columns);
       return line;
+    })
+    .join('\n');
+}
+
+const DEFINITION = /^((?: {0,3}|[ \t]*(?:[-*+>]|\d+[.)])[ \t>]*))\[(?!\^)([^[\]]+)\](?=:[ \t]*<?https?:)/i;
+
+function foldedLabel(label: string): string {
+  return label.trim().toLowerCase().replace(/\s+/g, ' ');
+}
+
+/** `[GET]: https://…`, which nothing refers to, or a second one of the same name, reads as something that is not shown: it
+ *  is text. */
+function withUnusedDefinitions(text: string): string {
+  if (!/\]:[ \t]*<?https?:/i.test(text)) return text;
+  const lines = text.split('\n');
+  const rest = lines.map((line) => line.replace(DEFINITION, '$1')).join('\n');
+  const used = new Set([...rest.matchAll(/\[([^[\]]+)\]/g)].map(([, label = '']) => foldedLabel(label)));
+  let fence = '';
+  return lines
+    .map((line) => {
+      const mark = FENCE.exec(line)?.[1] ?? '';
+      if (mark !== '' && (fence === '' || mark.startsWith(fence))) fence = fence === '' ? mark : '';
+      const label = fence === '' ? DEFINITION.exec(line)?.[2] : undefined;
+      // Of two of a name the first one counts.
+      return label === undefined || used.delete(foldedLabel(label))
+        ? line
+        : line.replace(DEFINITION, '$1\\[$2]');
     })
     .join('\n');
 }
@@ -86,7 +135,7 @@ function withFoldsEnded(text: string): string {
 }
 
 export function splitBlocks(given: string): readonly string[] {
-  const text = withFoldsEnded(withBarsInCode(given));
+  const text = withFoldsEnded(withWholeRows(withUnusedDefinitions(given)));
   if (FOOTNOTE.test(text)) return [text];
   const tokens = marked.lexer(text, { gfm: true });
   // What leads nowhere is no definition but text (tags.ts).

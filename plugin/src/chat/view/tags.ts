@@ -5,7 +5,7 @@ import { htmlFlow } from 'micromark-core-commonmark';
 import type { Html, Link, Nodes, Paragraph, Parents, PhrasingContent, RootContent } from 'mdast';
 import type { Code, Effects, Extension, State, TokenizeContext } from 'micromark-util-types';
 
-import { safeLink } from '../../text';
+import { appPath, safeLink } from '../../text';
 
 /** Drawn within a line, when they are closed within it. */
 const INLINE: ReadonlySet<string> = new Set(
@@ -235,6 +235,16 @@ function bracketsOf(link: Link, source: string): string | undefined {
   return text.startsWith('<') && text.endsWith('>') && safeLink(link.url) === undefined ? text : undefined;
 }
 
+/** `f[i](j)`, `[x](runbook.md)`: a link that leads nowhere is what was written. Undefined: it leads somewhere, or to a
+ *  heading, whose words are in the text. */
+function restOf(link: Link, source: string): string | undefined {
+  const last = link.children.at(-1)?.position?.end.offset;
+  const text = sourceOf(link, source);
+  const isShown = safeLink(link.url) !== undefined || appPath(link.url) !== undefined;
+  if (isShown || last === undefined || link.url.startsWith('#') || !text.startsWith('[')) return undefined;
+  return source.slice(last, link.position?.end.offset);
+}
+
 /** `[error]: timeout` and a note that nothing refers to read as something that is not shown: they are text. */
 function isUnused(node: RootContent, referred: ReadonlySet<string>): boolean {
   if (node.type === 'definition') return safeLink(node.url) === undefined;
@@ -265,6 +275,13 @@ function visit(parent: Parents, source: string, referred: ReadonlySet<string>): 
     if (brackets !== undefined) {
       changed = true;
       return [{ kind: 'text', source: brackets }];
+    }
+    const rest = node.type === 'link' ? restOf(node, source) : undefined;
+    if (node.type === 'link' && rest !== undefined) {
+      changed = true;
+      visit(node, source, referred);
+      const children = node.children.map((child): Piece => ({ kind: 'node', node: child }));
+      return [{ kind: 'text', source: '[' }, ...children, { kind: 'text', source: rest }];
     }
     if (isUnused(node, referred)) {
       changed = true;
