@@ -149,6 +149,9 @@ describe('panelOf', () => {
     expect(named({ job: 'a', env: 'x' }, { job: 'b', env: 'x' })).toBe('{{job}}');
     expect(named({ job: 'a' }, { job: 'a', pod: 'b' })).toBe('{{pod}}');
     expect(named({ job: 'a' })).toBeUndefined();
+    const dotted = [{ job: 'a', 'host.name': 'x' }, { job: 'a', 'host.name': 'y' }, { job: 'b' }];
+    expect(named(...dotted)).toBeUndefined(); // two would be called "a"
+    expect(named({ job: 'a', 'host.name': 'x' }, { job: 'b', 'host.name': 'x' })).toBe('{{job}}');
     expect(named({ a: '1', b: '1', c: '1', d: '1' }, { a: '2', b: '2', c: '2', d: '2' })).toBeUndefined();
     expect(named({ 'a}} {{b': '1' }, { 'a}} {{b': '2' })).toBeUndefined();
   });
@@ -411,4 +414,16 @@ describe('a table of an instant query', () => {
     expect(spec).toMatchObject({ columnSettings: [{ hide: true }, { name: 'value' }] });
     expect((spec as { columnSettings: Array<{ sort?: string }> }).columnSettings[1]?.sort).toBe(sort);
   });
+});
+
+it.each(['-1', 'last 7', 'foo 5', 'Monday 3', '99999-01-01', '2024-13-01'])(
+  'takes %j for no time',
+  (text) => {
+    expect(timeOf(text, 1.7e12)).toBeUndefined();
+  },
+);
+
+it('asks for no time before there is one', () => {
+  const call = callOf('execute_range_query', { query: 'up', duration: '99999999y' });
+  expect(panelOf(call, AT, undefined)?.timeRange).toBeUndefined();
 });

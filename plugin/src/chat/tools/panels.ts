@@ -140,7 +140,8 @@ export function timeOf(value: unknown, nowMs: number): Date | undefined {
     return shift === undefined ? undefined : dateOf(nowMs + (relative[1] === '+' ? shift : -shift));
   }
   if (/^\d+(\.\d+)?$/.test(text)) return timeOf(Number(text), nowMs);
-  return text === '' ? undefined : dateOf(Date.parse(text));
+  // Other texts are read all the same, by browsers: "-1" and "last 7" as a month of 2001.
+  return /^\d{4}-\d/.test(text) ? dateOf(Date.parse(text)) : undefined;
 }
 
 function dateOf(ms: number): Date | undefined {
@@ -167,7 +168,7 @@ function rangeOf(
   const span = durationMs(asText(asked['duration']));
   const last = end ?? (span === undefined && start === undefined ? undefined : new Date(nowMs));
   const first =
-    start ?? (span === undefined || last === undefined ? undefined : new Date(last.getTime() - span));
+    start ?? (span === undefined || last === undefined ? undefined : dateOf(last.getTime() - span));
   if (first === undefined || last === undefined || first >= last) return undefined;
   return { start: first, end: last };
 }
@@ -315,11 +316,15 @@ const LABEL_NAME = /^[A-Za-z_]\w*$/;
 function seriesNameOf(result: Readonly<Record<string, unknown>>): { readonly seriesName?: string } {
   const all = asList(result['series']).map((one) => asObject(asObject(one)?.['labels']) ?? {});
   if (all.length < 2) return {};
-  const names = [...new Set(all.flatMap((labels) => Object.keys(labels)))].filter((name) =>
-    LABEL_NAME.test(name),
-  );
+  const names = [...new Set(all.flatMap((labels) => Object.keys(labels)))];
   const differ = names.filter((name) => new Set(all.map((labels) => asText(labels[name]))).size > 1);
-  if (differ.length === 0 || differ.length > NAMED_LABELS_MAX) return {};
+  // Without `host.name` two of them would be called the same.
+  if (
+    differ.length === 0 ||
+    differ.length > NAMED_LABELS_MAX ||
+    !differ.every((name) => LABEL_NAME.test(name))
+  )
+    return {};
   return { seriesName: differ.map((name) => `{{${name}}}`).join(' ') };
 }
 

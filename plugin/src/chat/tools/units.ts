@@ -131,6 +131,9 @@ function divided(a: Dimension, b: Dimension): Known {
     seconds: a.seconds - b.seconds,
     scale: a.scale / b.scale,
   };
+  // Bytes by a metric whose name says nothing (kube_pod_container_resource_limits): that one may be bytes, too.
+  const isUnknown = isPlain(b) && b.family !== undefined && b.counted === undefined && b.ratio !== true;
+  if (isUnknown && !isPlain(a)) return undefined;
   // Bytes of requests by requests are bytes: what was counted falls out.
   if (!isPlain(dimension)) return { ...dimension, counted: b.counted === undefined ? a.counted : undefined };
   const isKnown = !isPlain(a) || a.counted !== undefined;
@@ -337,6 +340,7 @@ export function unitOfBuckets(query: string): string | undefined {
 export function unitOfLogQL(query: string): string | undefined {
   const name = /\b(bytes_rate|bytes_over_time|rate_counter|rate|count_over_time)\s*\(/.exec(query)?.[1];
   if (/unwrap/.test(query) || /[/*]/.test(query.replace(/"(?:[^"\\]|\\.)*"|`[^`]*`/g, ''))) return undefined;
+  if (/\b(count|stdvar)\s*(\(|by\b|without\b)/.test(query)) return undefined; // how many series there are
   if (name === 'bytes_rate') return 'bytes/sec';
   if (name === 'bytes_over_time') return 'bytes';
   return name === 'rate' || name === 'rate_counter' ? 'counts/sec' : undefined;
