@@ -107,3 +107,14 @@ describe('parseEvent', () => {
     expect(isFinal({ type: 'turn_start', turnId: 't', sessionId: 's' })).toBe(false);
   });
 });
+
+it.each([
+  ['{"event_type":"turn_complete","turn":{"output_message":{"content":', '}}}'],
+  [
+    '{"event_type":"step_progress","step_type":"inference","step_id":"1","delta":{"type":"tool_call","arguments":',
+    '}}',
+  ],
+])('skips what is nested too deep to be walked: %s', (before, after) => {
+  const deep = '['.repeat(100_000) + ']'.repeat(100_000);
+  expect(parseEvent(`{"event":{"payload":${before}${deep}${after}}}`)).toBeUndefined();
+});

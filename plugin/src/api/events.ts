@@ -88,7 +88,8 @@ export type TurnEvent =
       readonly type: 'step_complete';
       readonly stepType: 'inference';
       readonly stepId: string;
-      readonly content: string;
+      /** undefined: it is not said, and what was streamed is all. */
+      readonly content: string | undefined;
       readonly stopReason: string;
     }
   | {
@@ -292,7 +293,8 @@ function parseStepComplete(payload: Json): TurnEvent | undefined {
   const stepId = asText(details['step_id']);
   if (stepType === 'inference') {
     const response = asObject(details['model_response']) ?? {};
-    const content = asContent(response['content']);
+    const given = response['content'];
+    const content = given === undefined || given === null ? undefined : asContent(given);
     return { type: 'step_complete', stepType, stepId, content, stopReason: asText(response['stop_reason']) };
   }
   const calls = parseToolCalls(details['tool_calls']);
@@ -302,6 +304,14 @@ function parseStepComplete(payload: Json): TurnEvent | undefined {
 
 /** One SSE message's data, `{"event":{"payload":{…}}}`, as a checked event. */
 export function parseEvent(data: string): TurnEvent | undefined {
+  try {
+    return eventOf(data);
+  } catch {
+    return undefined; // nested deeper than can be walked
+  }
+}
+
+function eventOf(data: string): TurnEvent | undefined {
   const payload = asObject(asObject(asObject(parseJson(data))?.['event'])?.['payload']);
   if (payload === undefined) return undefined;
   const turn = asObject(payload['turn']) ?? {};

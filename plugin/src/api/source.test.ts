@@ -50,3 +50,9 @@ describe('inLines', () => {
     );
   });
 });
+
+it('is not made of space, however deep it goes', () => {
+  const deep = '['.repeat(20_000) + ']'.repeat(20_000);
+  expect(inLines(deep).replace(/\s/g, '')).toBe(deep);
+  expect(inLines(deep).length).toBeLessThan(100 * deep.length);
+});

@@ -68,12 +68,15 @@ export function jsonAt(text: string, path: ReadonlyArray<string | number>): stri
 
 const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s{}[\],:"]+/gs;
 
+/** What is deeper stands below each other: the space before the lines would be more than the text. */
+const DEPTH_MAX = 40;
+
 /** The same text in lines: only space between its parts is changed. */
 export function inLines(text: string): string {
   let result = '';
   let depth = 0;
   let before = '';
-  const line = (): string => `\n${'  '.repeat(depth)}`;
+  const line = (): string => `\n${'  '.repeat(Math.min(depth, DEPTH_MAX))}`;
   for (const [token] of text.matchAll(TOKEN)) {
     const closes = token === '}' || token === ']';
     if (closes) {

@@ -52,6 +52,7 @@ export async function* readStream(
     },
   });
   const decoder = new TextDecoder();
+  let line: string[] = []; // the pieces of one that has not ended: the parser would look at all of them for each
   const reader = body.getReader();
   const stop = (): void => {
     reader.cancel().catch(() => undefined); // a line that is already broken has nothing to give back
@@ -63,7 +64,11 @@ export async function* readStream(
       if (done) return;
       const text = decoder.decode(value, { stream: true });
       pending += text.length;
-      parser.feed(text);
+      line.push(text);
+      if (/[\r\n]/.test(text)) {
+        parser.feed(line.join(''));
+        line = [];
+      }
       if (pending > MESSAGE_CHARS_MAX) throw new StreamError('a message without end');
       if (batch.length > 0) {
         const messages = batch;

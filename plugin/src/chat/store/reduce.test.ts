@@ -266,6 +266,17 @@ describe('a plan', () => {
   });
 });
 
+describe('an event that lacks something', () => {
+  it('takes nothing away that was said', () => {
+    const silent = { ...said('s1', ''), content: undefined } as TurnEvent;
+    const told = [start('s1'), text('s1', 'So it is.')];
+    expect(textOf(play([...told, silent]))).toBe('So it is.');
+    expect(textOf(play([...told, silent, answered('So it is.')]))).toBe('So it is.');
+    expect(textOf(play([...told, said('s1', ''), answered('So it is.')]))).toBe('So it is.');
+    expect(textOf(play([...told, said('s1', 'So.'), answered('')]))).toBe('So.');
+  });
+});
+
 describe('a notice', () => {
   it('is told with its step, and dropped when that is run again', () => {
     const notice = (words: string): TurnEvent => ({

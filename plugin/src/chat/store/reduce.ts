@@ -165,7 +165,7 @@ function withAnswer(turn: Turn, content: string): Turn {
   if (last !== undefined && turn.steps.at(-1) === last && !last.complete) {
     return putStep(turn, { ...last, text: content, complete: true });
   }
-  if (last?.complete === true && turn.steps.at(-1) === last) return turn;
+  if (last?.complete === true && last.text !== '' && turn.steps.at(-1) === last) return turn;
   return putStep(turn, { ...emptyStep('answer', 'inference', 0), text: content, complete: true });
 }
 
@@ -194,7 +194,7 @@ export function reduce(before: Turn, event: TurnEvent): Turn {
       const step = findStep(turn, event.stepId, event.stepType) ?? emptyStep(event.stepId, event.stepType, 0);
       if (step.complete) return turn;
       if (event.stepType === 'inference') {
-        return putStep(turn, { ...step, text: event.content, wait: undefined, complete: true });
+        return putStep(turn, { ...step, text: event.content ?? step.text, wait: undefined, complete: true });
       }
       return putStep(turn, { ...step, calls: completeCalls(event.calls, event.responses), complete: true });
     }
