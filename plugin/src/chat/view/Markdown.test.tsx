@@ -428,6 +428,20 @@ describe('Markdown', () => {
     for (let end = 0; end <= text.length; end++) show(text.slice(0, end), false);
   });
 
+  it.each([
+    `|${'-'.repeat(2_000)} x |`,
+    `a|b\n${'- '.repeat(2_000)}| x`,
+    `|${' -'.repeat(2_000)}x|`,
+    `a|b\n${'-'.repeat(2_000)}|${'-:'.repeat(2_000)}`,
+    `${' '.repeat(5_000)}|${'> '.repeat(2_000)}`,
+    `|a|\n|-|\n|${'"|'.repeat(2_000)}${'`|'.repeat(1_000)}`,
+    `${'['.repeat(5_000)}]: https://e.org`,
+  ])('takes time in proportion to a line: %#', (text) => {
+    const began = performance.now();
+    splitBlocks(text);
+    expect(performance.now() - began).toBeLessThan(1_000);
+  });
+
   it('splits into blocks that together are the text', () => {
     const text = 'a\n\nb\n\n```\nx\n\ny\n```\n\n- 1\n- 2\n';
     expect(splitBlocks(text).join('')).toBe(text);

@@ -28,8 +28,11 @@ function definitionsFor(raw: string, links: Links): string {
 
 const CELL = /(?<!\\)\|/g;
 const PREFIX = /^[\s>*+-]*(\d+[.)]\s*)?\|/;
-/** The line below a table's head. */
-const RULE = /^[\s>*+-]*(?=.*\|)\|?(\s*:?-+:?\s*\|?)+\s*$/;
+/** Quotes and lists that a line is in. */
+const WITHIN = /^(?:[ \t]*(?:>|[-*+](?=[ \t])|\d{1,9}[.)](?=[ \t])))*[ \t]*/;
+/** The line below a table's head. Each cell ends at a bar, so there is one way to read a line: with optional bars
+ *  `|--------- x` took time exponential in its length. */
+const RULE = /^\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$/;
 const FENCE = /^[\s>*+-]*(```+|~~~+)/;
 
 function cellsOf(row: string): number {
@@ -77,7 +80,7 @@ function withWholeRows(text: string): string {
       const mark = FENCE.exec(line)?.[1] ?? '';
       if (mark !== '' && (fence === '' || mark.startsWith(fence))) fence = fence === '' ? mark : '';
       if (fence !== '' || !line.includes('|')) columns = 0;
-      else if (columns === 0 && RULE.test(line)) columns = cellsOf(lines[i - 1] ?? '');
+      else if (columns === 0 && RULE.test(line.replace(WITHIN, ''))) columns = cellsOf(lines[i - 1] ?? '');
       else if (columns > 0 && cellsOf(line) > columns) return wholeRow(line, columns);
       return line;
     })
