@@ -25,7 +25,8 @@ struct screen screen_of(int fd)
         s.width = size.ws_col;
     if (s.width < WIDTH_LEAST || s.width > WIDTH_MOST)
         s.width = s.width < WIDTH_LEAST ? WIDTH_LEAST : WIDTH_MOST;
-    s.colour = s.terminal && !(no_colour && *no_colour) && !(term && str_is(str_of(term), "dumb"));
+    s.colour =
+        s.terminal && !(no_colour && *no_colour) && term && *term && !str_is(str_of(term), "dumb");
     return s;
 }
 

@@ -10,7 +10,7 @@
 
 struct screen {
     bool terminal;  /* the answer goes to one: Markdown is drawn, else it is passed on as it is */
-    bool colour;    /* styles are written; never with NO_COLOR (no-color.org) */
+    bool colour;    /* styles are written: TERM knows them, and no NO_COLOR (no-color.org) */
     unsigned width; /* columns */
 };
 /* Of the two descriptors: where answers go, and where notes go. */

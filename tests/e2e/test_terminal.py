@@ -169,8 +169,9 @@ def test_a_terminal_gets_markdown_and_a_plot(stack: Stack, alice: Terminal) -> N
     assert re.search(r"✓.*minute\(\)  \d+ → \d+ [▁-█]+", re.sub(r"\x1b\[[0-9;]*m", "", screen.text)), screen.text
     assert "┤" in screen.text and "└─" in screen.text and re.search("[\u2801-\u28ff]", screen.text)
     assert "\x1b[2J" not in screen.text and "\x1b]" not in screen.text and "\u202e" not in screen.text
-    plain = alice.on_screen("ask", "what is up", NO_COLOR="1")
-    assert plain.end() == 0 and "\x1b" not in plain.text and "All up" in plain.text
+    for said in ({"NO_COLOR": "1"}, {"TERM": "dumb"}, {"TERM": ""}):
+        plain = alice.on_screen("ask", "what is up", **said)
+        assert plain.end() == 0 and "\x1b" not in plain.text and "All up" in plain.text, said
 
 
 def test_ctrl_c_cancels_at_the_server(stack: Stack, alice: Terminal) -> None:
