@@ -124,7 +124,7 @@ def test_nobody_fills_the_disk_by_being_refused(bare: Stack, board: Dashboard) -
     stack, alice = bare, bare.client()
     saves(stack, board.call())
     carol = Waiting(stack.client("carol"))
-    before = path.stat().st_size
+    before, earlier = path.stat().st_size, len(lines(path))
     wrong = "/session/" + "0" * 32 + "/turn?datasource_path=/proxy/" + "x" * 400
     refused: list[tuple[dict[str, str], str, dict | None]] = [
         ({}, wrong, {}), (alice.headers(), wrong, {}), (alice.headers(), "/mcp", None),
@@ -144,8 +144,10 @@ def test_nobody_fills_the_disk_by_being_refused(bare: Stack, board: Dashboard) -
     for _ in range(120):  # and who is refused so is not left out with what is done
         assert alice.get("/sessions").status == 200
     done = [line for line in lines(path)[len(written):] if line["act"] == "sessions_list"]
-    assert len(done) == 120 and sum(line.get("left_out", 0) for line in done) > 400
-    assert sum("left_out" in line for line in done) == 1
+    assert len(done) == 120 and sum("left_out" in line for line in done) <= 1
+    hers = [line for line in lines(path)[earlier:] if line["account"].startswith("alice:")]
+    few = [line for line in hers if line["act"] != "sessions_list"]  # a slow machine has a line more each second
+    assert 100 <= len(few) < 300 and len(few) + sum(line.get("left_out", 0) for line in hers) == 600
     assert carol.decide().status == 202
     assert {"approved"} == {line["decision"] for line in acts(path, "decision")[-1:]} and carol.rest().answer() == "Saved."
 
