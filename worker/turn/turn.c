@@ -325,7 +325,7 @@ void turn_begin_call(struct turn *t, const struct store_answer *answer,
         fail(t, off ? ERR_SWITCHED_OFF : ERR_MODEL_UNKNOWN, false, off);
         return;
     }
-    if (c->look_up && turn_lookup_begin(t, answer))
+    if (turn_lookup_begin(t, answer))
         return;
     turn_doubt_read(t, answer->messages, answer->message_count);
     if (turn_call_suggested(t))

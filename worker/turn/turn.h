@@ -28,9 +28,9 @@
 
 struct turn_lookup { /* turn_lookup.c */
     bool asked, told;
-    bool unknown; /* asked in vain: what would fit is not known */
-    struct tool_run *run;
-    struct loop_timer *timer;
+    bool unknown;              /* asked in vain, or so far: what would fit is not known */
+    struct tool_run *run;      /* it may still come */
+    struct loop_timer *timer;  /* the model waits for it */
     char *text;                /* what the model is told; NULL: nothing */
     struct store_loaded *kept; /* the conversation meanwhile; NULL: it is loaded again */
 };

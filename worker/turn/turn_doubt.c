@@ -201,24 +201,45 @@ static bool states(struct turn_doubt *d, struct str answer)
            claims_unsupported(&d->known, answer, &claim, 1) > 0;
 }
 
-/* One doubt at a time: the first of them may cure the others. Where what fits the question could
- * not be looked up, the numbers that this turn read are known all the same. */
+/* Where what fits is known, it stands beside the question; else the model has to find it. */
+static void doubt_unread(struct turn *t, struct reply *r, bool fits, bool *again)
+{
+    doubt(t, r, &t->doubt.no_data,
+          fits
+              ? STR("[Said by PersAI: you have read no data in this conversation. Metrics that may "
+                    "fit stand beside the question: query them and answer with the result. If "
+                    "none of them can answer it, say why.]")
+              : STR("[Said by PersAI: you have read no data in this conversation, and your answer "
+                    "states numbers. Find what has them, query it and answer with the result, or "
+                    "say why there is none.]"),
+          STR("No data was read for this answer."), again);
+}
+
+/* Is it an answer that something should have been read for? Where it is not known what fits the
+ * question, it may be about something else: then only numbers tell, and as long as what fits may
+ * still come, nothing does. */
+static bool lacks_data(struct turn *t, bool fits, struct str answer)
+{
+    struct turn_doubt *d = &t->doubt;
+    struct claim claim;
+    if (d->read)
+        return false;
+    if (fits)
+        return states(d, answer);
+    return !t->lookup.run && claims_unsupported(&d->known, answer, &claim, 1) > 0;
+}
+
+/* One doubt at a time: the first of them may cure the others. Where it is not known what fits, the
+ * numbers that this turn read are known all the same. */
 bool turn_doubts(struct turn *t, struct reply *r)
 {
     struct turn_doubt *d = &t->doubt;
-    bool again = false;
-    bool fits = t->lookup.text != NULL;
-    if (!t->config->check_answers || r->content.len == 0 ||
-        !(fits || (t->lookup.unknown && d->read_now)))
+    bool again = false, fits = t->lookup.text != NULL;
+    if (!t->config->check_answers || r->content.len == 0 || (!fits && !t->lookup.unknown))
         return false;
-    if (!d->read && states(d, buf_str(&r->content)))
-        doubt(
-            t, r, &d->no_data,
-            STR("[Said by PersAI: you have read no data in this conversation. Metrics that may fit "
-                "stand beside the question: query them and answer with the result. If none of "
-                "them can answer it, say why.]"),
-            STR("No data was read for this answer."), &again);
-    else if (d->read)
+    if (lacks_data(t, fits, buf_str(&r->content)))
+        doubt_unread(t, r, fits, &again);
+    else if (d->read && (fits || d->read_now))
         doubt_numbers(t, r, &again);
     if (fits && !again)
         doubt_lack(t, r, &again);

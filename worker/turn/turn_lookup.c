@@ -1,6 +1,6 @@
 /* What fits the question is looked up before the model is asked for the first time in a turn, and
- * stands beside the question from then on. It costs at most LOOK_MS: what isn't there by then is
- * left out. It is not stored: who takes the turn over looks it up again. */
+ * stands beside the question from then on. The model waits LOOK_MS for it: what comes later is
+ * there for its next call. It is not stored: who takes the turn over looks it up again. */
 #include "worker/turn/turn.h"
 
 #include <stdlib.h>
@@ -31,6 +31,8 @@ bool turn_lookup_begin(struct turn *t, const struct store_answer *loaded)
     if (l->asked || t->context.datasource_count == 0)
         return false;
     l->asked = l->unknown = true;
+    if (!t->config->look_up)
+        return false;
     scoped_buf(arguments, 8 * QUESTION_BYTES_MAX + 6 * QUERIED_BYTES_MAX);
     write_arguments(t, loaded->messages, loaded->message_count, &arguments);
     struct str datasources[TURN_CONTEXT_DATASOURCES_MAX];
@@ -58,14 +60,19 @@ bool turn_lookup_begin(struct turn *t, const struct store_answer *loaded)
     return true;
 }
 
-void turn_lookup_stop(struct turn *t)
+static void stop_waiting(struct turn *t)
 {
-    tool_cancel(t->lookup.run);
-    t->lookup.run = NULL;
     loop_timer_free(t->lookup.timer);
     t->lookup.timer = NULL;
     store_loaded_free(t->lookup.kept);
     t->lookup.kept = NULL;
+}
+
+void turn_lookup_stop(struct turn *t)
+{
+    tool_cancel(t->lookup.run);
+    t->lookup.run = NULL;
+    stop_waiting(t);
 }
 
 /* The names of what fits, for a line that people read. */
@@ -169,7 +176,7 @@ static void go_on(struct turn *t)
 {
     struct store_loaded *kept = t->lookup.kept;
     t->lookup.kept = NULL;
-    turn_lookup_stop(t);
+    stop_waiting(t);
     if (t->agent.state == AGENT_THINKING && !call_kept(t, kept))
         turn_tell(t, (struct agent_fact){.kind = FACT_REDO});
     store_loaded_free(kept);
@@ -185,7 +192,8 @@ static void on_found(void *arg, const struct tool_result *r)
         free(t->lookup.text);
         t->lookup.text = str_dup(r->content);
     }
-    go_on(t);
+    if (t->lookup.timer)
+        go_on(t);
 }
 
 static void on_late(void *arg)

@@ -56,17 +56,76 @@ static void what_was_kept_by_one_that_was_frozen_is_loaded_again(void **state)
     expect("load 1\n");
 }
 
-static void what_is_not_there_in_time_costs_nothing_more(void **state)
+static void what_is_not_there_in_time_is_not_waited_for(void **state)
 {
     (void)state;
     begin_looking();
     assert_true(w.late.active);
     w.late.fn(w.late.arg);
     settle();
-    expect("tool cancelled\nload 1\n");
+    expect("load 1\n");
     answer(&w.load, ERR_NONE);
     expect("live 1-2 step_start#1\ncall m\n");
     assert_null(strstr(w.last, "Metrics"));
+}
+
+/* A catalog that was not there in time: the model is not waited for, its next call has it. */
+static void what_comes_late_stands_beside_the_question_of_the_next_call(void **state)
+{
+    (void)state;
+    begin_looking();
+    w.late.fn(w.late.arg);
+    settle();
+    answer(&w.load, ERR_NONE);
+    w.trace[0] = '\0';
+    tooled(0, FOUND, false);
+    expect("");
+    text("I am sure that all of the rooms are as they were; nobody has left any of them.");
+    replied(ERR_NONE);
+    answer(&w.write, ERR_NONE);
+    answer(&w.load, ERR_NONE);
+    assert_non_null(strstr(w.trace, "Looked up for the model: rooms, doors"));
+    assert_non_null(strstr(w.last, "stand beside the question"));
+    assert_int_equal(w.messages_shown, 3);
+    text("Fine.");
+    w.trace[0] = '\0';
+    replied(ERR_NONE);
+    answer(&w.write, ERR_NONE);
+    assert_non_null(strstr(w.trace, "DONE 1 done"));
+}
+
+/* As long as it may come, it is not known whether the question is about data at all. */
+static void what_may_still_come_is_no_reason_to_doubt(void **state)
+{
+    (void)state;
+    begin_looking();
+    w.late.fn(w.late.arg);
+    settle();
+    answer(&w.load, ERR_NONE);
+    text("A histogram counts in 12 buckets.");
+    replied(ERR_NONE);
+    answer(&w.write, ERR_NONE);
+    assert_non_null(strstr(w.trace, "tool cancelled"));
+    assert_non_null(strstr(w.trace, "DONE 1 done"));
+}
+
+static void numbers_without_any_data_are_doubted_where_nothing_can_be_looked_up(void **state)
+{
+    (void)state;
+    begin_looking();
+    tooled(0, "no", true);
+    answer(&w.load, ERR_NONE);
+    text("There are 7 rooms.");
+    replied(ERR_NONE);
+    answer(&w.write, ERR_NONE);
+    answer(&w.load, ERR_NONE);
+    assert_non_null(strstr(w.last, "your answer states numbers"));
+    w.trace[0] = '\0';
+    text("There are 7 rooms.");
+    replied(ERR_NONE);
+    assert_non_null(strstr(w.trace, "There are 7 rooms.\n\n> No data was read for this answer."));
+    answer(&w.write, ERR_NONE);
+    assert_non_null(strstr(w.trace, "DONE 1 done"));
 }
 
 static void look_up_that_fails_or_finds_nothing_says_nothing(void **state)
@@ -287,13 +346,18 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_was_loaded_is_kept_meanwhile, begin, end),
         cmocka_unit_test_setup_teardown(what_was_kept_by_one_that_was_frozen_is_loaded_again, begin,
                                         end),
-        cmocka_unit_test_setup_teardown(what_is_not_there_in_time_costs_nothing_more, begin, end),
+        cmocka_unit_test_setup_teardown(what_is_not_there_in_time_is_not_waited_for, begin, end),
         cmocka_unit_test_setup_teardown(look_up_that_fails_or_finds_nothing_says_nothing, begin,
                                         end),
         cmocka_unit_test_setup_teardown(cancel_while_it_looks_up_stops_that, begin, end),
         cmocka_unit_test_setup_teardown(answer_without_data_is_given_back_once_and_then_marked,
                                         begin, end),
         cmocka_unit_test_setup_teardown(numbers_that_no_result_has_are_given_back_once, begin, end),
+        cmocka_unit_test_setup_teardown(what_comes_late_stands_beside_the_question_of_the_next_call,
+                                        begin, end),
+        cmocka_unit_test_setup_teardown(what_may_still_come_is_no_reason_to_doubt, begin, end),
+        cmocka_unit_test_setup_teardown(
+            numbers_without_any_data_are_doubted_where_nothing_can_be_looked_up, begin, end),
         cmocka_unit_test_setup_teardown(where_nothing_could_be_looked_up_numbers_are_checked_too,
                                         begin, end),
         cmocka_unit_test_setup_teardown(where_nothing_fits_nothing_needs_to_be_read, begin, end),
