@@ -22,6 +22,23 @@ describe('Markdown', () => {
   });
 
   it.each([
+    ['**中文（说明）**后面有字', '中文（说明）', '后面有字'],
+    ['这是**“负载”**的平均值', '“负载”', '这是的平均值'],
+    ['**メモリ（RSS）**は3.2 GiBです。', 'メモリ（RSS）', 'は3.2 GiBです。'],
+    ['最大は**92.5%**です', '92.5%', '最大はです'],
+    ['**`node_load1`**は高い', 'node_load1', 'は高い'],
+    ['**부하(load)**가 높습니다', '부하(load)', '가 높습니다'],
+  ])('sees what is strong where no space stands around it: %s', (text, strong, rest) => {
+    for (const complete of [true, false]) {
+      const page = show(text, complete);
+      expect(page.querySelector('strong')?.textContent).toBe(strong);
+      page.querySelector('strong')?.remove();
+      expect(page.textContent).toBe(rest);
+    }
+    expect(show('a**b(c)**d').textContent).toBe('a**b(c)**d'); // as CommonMark has it
+  });
+
+  it.each([
     '<script>alert(1)</script>',
     '<img src=x onerror=alert(1)>',
     '<iframe src="https://evil.example"></iframe>',

@@ -19,6 +19,7 @@ import {
 } from 'react';
 import ReactMarkdown, { Components, Options as MarkdownOptions } from 'react-markdown';
 import rehypeSanitize, { Options, defaultSchema } from 'rehype-sanitize';
+import remarkCjkFriendly from 'remark-cjk-friendly';
 import remarkGfm from 'remark-gfm';
 import remend, { RemendOptions, isWithinCodeBlock } from 'remend';
 
@@ -46,6 +47,7 @@ const SCHEMA: Options = {
 
 const REMARK: MarkdownOptions['remarkPlugins'] = [
   [remarkGfm, { singleTilde: false }],
+  remarkCjkFriendly, // CommonMark wants spaces around **…**, which Chinese and Japanese don't have
   tagsToElements,
   quotesToAlerts,
 ];
