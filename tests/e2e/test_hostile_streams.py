@@ -32,8 +32,7 @@ def everything(stack: Stack, hostile: Hostile, cases: object, **env: str) -> Ite
     """Each case in each format, each in a conversation of its own: API, case, events and messages."""
     path = stack.folder / "models.json"
     path.write_text(json.dumps(hostile.rows(cases)), encoding="utf-8")
-    stack.start(worker_env={"PERSAI_CHECK_ANSWERS": "false",  # what is said is made up
-                            "PERSAI_MODELS": str(path), "TEST_KEY": MODEL_KEY, "PERSAI_DEFAULT_MODEL": "", "OPENAI_API_KEY": "",
+    stack.start(worker_env={"PERSAI_MODELS": str(path), "TEST_KEY": MODEL_KEY, "PERSAI_DEFAULT_MODEL": "", "OPENAI_API_KEY": "",
                             "OPENAI_BASE_URL": "", "PERSAI_MODEL_BACKOFF": "1ms", "PERSAI_MODEL_TRIES": "2", **env})
     alice = stack.client()
 

@@ -216,8 +216,8 @@ static void doubt_unread(struct turn *t, struct reply *r, bool fits, bool *again
 }
 
 /* Is it an answer that something should have been read for? Where it is not known what fits the
- * question, it may be about something else: then only numbers tell, and as long as what fits may
- * still come, nothing does. */
+ * question, it may be about something else: only numbers tell then, only of a small model, which
+ * makes them up, and not as long as what fits may still come. */
 static bool lacks_data(struct turn *t, bool fits, struct str answer)
 {
     struct turn_doubt *d = &t->doubt;
@@ -226,7 +226,8 @@ static bool lacks_data(struct turn *t, bool fits, struct str answer)
         return false;
     if (fits)
         return states(d, answer);
-    return !t->lookup.run && claims_unsupported(&d->known, answer, &claim, 1) > 0;
+    return t->model->small && !t->lookup.run &&
+           claims_unsupported(&d->known, answer, &claim, 1) > 0;
 }
 
 /* One doubt at a time: the first of them may cure the others. Where it is not known what fits, the
