@@ -77,6 +77,7 @@ static bool apply(const struct model *m, json_t *root);
 static bool without(json_t *v, const char *name);
 static bool names(struct str words, const char *name, bool quoted);
 static bool says(struct str words, const char *text);
+static bool says_one(struct str words, const char *const *texts);
 static bool write_back(struct buf *body, const json_t *root);
 
 const char *learned_tokens_field(const struct model *m)
@@ -172,13 +173,11 @@ static bool is_unknown(struct str words, const char *field)
                                        "not permitted",
                                        "not allowed",
                                        "unexpected",
-                                       "extra "};
+                                       "extra ",
+                                       NULL};
     if (strcmp(field, old_field) == 0 && names(words, new_field, false) && says(words, "instead"))
         return true;
-    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
-        if (says(words, ways[i]))
-            return true;
-    return false;
+    return says_one(words, ways);
 }
 
 /* Behind it: ",384" of 16,384 (but of [1,384] it is another number). */
@@ -360,12 +359,9 @@ static bool learn_thoughts(const struct model *m, struct str words, json_t *root
  * the name, or it is to think no more by its options. */
 static bool learn_plain(const struct model *m, struct str words, json_t *root)
 {
-    static const char *const ways[] = {"thinking", "thinkchunk", "valid string", "must be a string",
-                                       "content type"};
-    bool says_so = false;
-    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
-        says_so = says_so || says(words, ways[i]);
-    if (m->api != API_CHAT || !says_so || !make_plain(root))
+    static const char *const ways[] = {"thinking",         "thinkchunk",   "valid string",
+                                       "must be a string", "content type", NULL};
+    if (m->api != API_CHAT || !says_one(words, ways) || !make_plain(root))
         return false;
     m->learned->plain_content = true;
     return true;
@@ -393,17 +389,22 @@ static bool make_plain(json_t *root)
  * mistral-common's servers), others none that is empty (Bedrock's). */
 static bool learn_no_nulls(const struct model *m, struct str words, json_t *root)
 {
-    static const char *const ways[] = {"was null",        "got null",
-                                       "be null",         "null is",
-                                       "is null",         "not null",
-                                       "received null",   "nonetype",
-                                       "none is not",     "must be a string",
-                                       "expected string", "expected a string",
-                                       "valid string",    "token length must be"};
-    bool says_so = false;
-    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
-        says_so = says_so || says(words, ways[i]);
-    if (m->api != API_CHAT || !says_so || !fill_nulls(root))
+    static const char *const ways[] = {"was null",
+                                       "got null",
+                                       "be null",
+                                       "null is",
+                                       "is null",
+                                       "not null",
+                                       "received null",
+                                       "nonetype",
+                                       "none is not",
+                                       "must be a string",
+                                       "expected string",
+                                       "expected a string",
+                                       "valid string",
+                                       "token length must be",
+                                       NULL};
+    if (m->api != API_CHAT || !says_one(words, ways) || !fill_nulls(root))
         return false;
     m->learned->no_nulls = true;
     return true;
@@ -495,6 +496,15 @@ static bool says(struct str words, const char *text)
     size_t len = strlen(text);
     for (size_t i = 0; i + len <= words.len; i++)
         if (strncasecmp(words.at + i, text, len) == 0)
+            return true;
+    return false;
+}
+
+/* texts end with NULL. */
+static bool says_one(struct str words, const char *const *texts)
+{
+    for (; *texts; texts++)
+        if (says(words, *texts))
             return true;
     return false;
 }

@@ -13,6 +13,15 @@ static void begin_looking(void)
     w.trace[0] = '\0';
 }
 
+/* The model goes on without what is looked up. */
+static void begin_late(void)
+{
+    begin_looking();
+    w.late.fn(w.late.arg);
+    settle();
+    answer(&w.load, ERR_NONE);
+}
+
 static void begin_told(void)
 {
     begin_looking();
@@ -73,10 +82,7 @@ static void what_is_not_there_in_time_is_not_waited_for(void **state)
 static void what_comes_late_stands_beside_the_question_of_the_next_call(void **state)
 {
     (void)state;
-    begin_looking();
-    w.late.fn(w.late.arg);
-    settle();
-    answer(&w.load, ERR_NONE);
+    begin_late();
     w.trace[0] = '\0';
     tooled(0, FOUND, false);
     expect("");
@@ -98,10 +104,7 @@ static void what_comes_late_stands_beside_the_question_of_the_next_call(void **s
 static void what_may_still_come_is_no_reason_to_doubt(void **state)
 {
     (void)state;
-    begin_looking();
-    w.late.fn(w.late.arg);
-    settle();
-    answer(&w.load, ERR_NONE);
+    begin_late();
     text("A histogram counts in 12 buckets.");
     replied(ERR_NONE);
     answer(&w.write, ERR_NONE);
@@ -215,10 +218,7 @@ static void numbers_that_no_result_has_are_given_back_once(void **state)
 static void where_nothing_could_be_looked_up_numbers_are_checked_too(void **state)
 {
     (void)state;
-    begin_looking();
-    w.late.fn(w.late.arg);
-    settle();
-    answer(&w.load, ERR_NONE);
+    begin_late();
     read_one("{\"series_total\":1,\"series_shown\":1,\"series\":[{\"value\":4}]}");
     text("There are 9 rooms.");
     replied(ERR_NONE);
