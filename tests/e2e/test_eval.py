@@ -4,15 +4,18 @@ so that the tools, what they say of mistakes, and the scoring itself are exercis
 import json
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from eval.ask import askable, evaluate, questions
 from eval.score import Prometheus as Scored
-from eval.score import load, metrics_of, same
+from eval.score import Table, load, metrics_of, same
+from fakes.exporters import World
 from fakes.model import Call
-from harness.services import Prometheus
+from harness.client import DATASOURCE
+from harness.services import ExportersWorld, Perses, Prometheus
 from harness.stack import Stack
 
 EVAL = Path(__file__).resolve().parent.parent / "eval" / "run"
@@ -38,13 +41,14 @@ def bad(question: dict) -> list[list]:
     return [[Call("execute_instant_query", {"query": WRONG})], ["So it is."]]
 
 
-def play(stack: Stack, usable: list[dict], prometheus: Prometheus, way: object) -> tuple[object, list]:
+def play(stack: Stack, usable: list[dict], prometheus: Prometheus, way: Callable[[dict], list],
+         datasource: str = DATASOURCE) -> tuple[Table, list]:
     client, results = stack.client(), []
 
     def ask(question: dict) -> tuple[list, dict]:
         stack.model.scripts.clear()
-        stack.model.when(question["question"], *way(question))  # type: ignore[operator]
-        log = client.ask(client.session(), question["question"])
+        stack.model.when(question["question"], *way(question))
+        log = client.ask(client.session(), question["question"], datasource=datasource)
         results.append((question, log.tools()))
         return log.tools(), log.final()
 
@@ -60,26 +64,31 @@ def usable(prometheus: Prometheus) -> list[dict]:
     return there
 
 
-def test_good_sequences_are_right(stack: Stack, usable: list[dict], prometheus: Prometheus) -> None:
-    table, results = play(stack, usable, prometheus, good)
-    wrong = [(s.question, s.query, s.note) for s in table.scores if not s.right or not s.metric]  # type: ignore[attr-defined]
+def test_good_sequences_are_right(stack: Stack, usable: list[dict], prometheus: Prometheus,
+                                  capsys: pytest.CaptureFixture[str]) -> None:
+    the_oracle_is_right(*play(stack, usable, prometheus, good), Scored(prometheus.url).names(), capsys)
+
+
+def the_oracle_is_right(table: Table, results: list, names: set[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with capsys.disabled():  # the numbers are what it is for
+        print("", table.cost(), sep="\n")
+    wrong = [(s.question, s.query, s.note) for s in table.scores if not s.right or not s.metric]
     assert not wrong, wrong
-    assert table.syntax == 1  # type: ignore[attr-defined]
-    print("\n".join(table.lines("scripted, good")))  # type: ignore[attr-defined]
+    assert table.syntax == 1
+    assert not table.too_dear(), [(s.question, s.calls, s.read) for s in table.too_dear()]
     # looking finds what the reference needs
     missed = []
-    names = Scored(prometheus.url).names()
     for question, tools in results:
         listed = {m["name"] for m in json.loads(tools[0][1]["content"])["metrics"]}
         if not metrics_of(question["accepted"][0], names) & listed:
             missed.append(question["id"])
-    assert len(missed) <= len(usable) // 20, missed
+    assert len(missed) <= len(results) // 20, missed
 
 
 def test_clumsy_sequences_recover(stack: Stack, usable: list[dict], prometheus: Prometheus) -> None:
     table, results = play(stack, usable[::3], prometheus, clumsy)
-    assert all(s.right for s in table.scores), [s for s in table.scores if not s.right]  # type: ignore[attr-defined]
-    assert 0 < table.syntax < 1  # type: ignore[attr-defined]
+    assert all(s.right for s in table.scores), [s for s in table.scores if not s.right]
+    assert 0 < table.syntax < 1
     helped = 0
     names = Scored(prometheus.url).names()
     for question, tools in results:
@@ -92,7 +101,7 @@ def test_clumsy_sequences_recover(stack: Stack, usable: list[dict], prometheus: 
 
 def test_bad_sequences_are_scored_wrong(stack: Stack, usable: list[dict], prometheus: Prometheus) -> None:
     table, _ = play(stack, usable[::6], prometheus, bad)
-    assert not any(s.right for s in table.scores)  # type: ignore[attr-defined]
+    assert not any(s.right for s in table.scores)
 
 
 def copies(body: dict) -> list:
@@ -202,6 +211,64 @@ def test_a_small_model_of_one_step_is_asked_in_it(bare: Stack, tmp_path: Path) -
     alice = bare.client()
     log = alice.ask(alice.session(), "How warm are the rooms?")
     assert log.answer().startswith("Not known.") and log.tools() == []
+
+
+EXPORTERS = "/proxy/globaldatasources/exporters"
+
+
+@pytest.fixture(scope="module")
+def exporters(run_folder: Path, service_logs: Path, perses: Perses) -> Iterator[ExportersWorld]:
+    world = ExportersWorld(run_folder / "exporters", service_logs).start()
+    perses.put_datasource("exporters", Perses.closed_datasource(world.url))
+    yield world
+    world.stop()
+
+
+def test_the_same_start_is_the_same_world() -> None:
+    one, same_again, other = World(1.7e9), World(1.7e9), World(1.6e9)
+    for place in one.pages:
+        assert one.page(place, 1.7e9 + 60) == same_again.page(place, 1.7e9 + 60), place
+    place = ("redis", "redis:9000")
+    assert one.page(place, 1.7e9) != one.page(place, 1.7e9 + 60) and one.page(place, 1.7e9) != other.page(place, 1.6e9)
+    assert list(one.history(1.7e9, 120, 2)) == list(same_again.history(1.7e9, 120, 2))
+
+
+def test_exporters_have_all_metrics_of_the_catalog(exporters: ExportersWorld) -> None:
+    catalog = (EVAL.parent / "catalogs" / "exporters.txt").read_text(encoding="utf-8")
+    kinds = dict(line.split() for line in catalog.splitlines())
+    assert Scored(exporters.url).names() == kinds.keys()
+    known = exporters.get("/api/v1/metadata")
+    for name, kind in kinds.items():
+        if name in known and not name.startswith(("up", "scrape_")):
+            assert known[name][0]["type"] == kind and known[name][0]["help"], (name, known[name])
+    found = questions("exporters")
+    assert len(found) >= 70 and len({q["id"] for q in found}) == len(found)
+    there = askable(Scored(exporters.url), found)
+    assert there == found, [q["id"] for q in found if q not in there]
+
+
+def test_good_sequences_over_2000_metrics_are_right(stack: Stack, exporters: ExportersWorld,
+                                                    capsys: pytest.CaptureFixture[str]) -> None:
+    found = questions("exporters")
+    table, results = play(stack, found, exporters, good, EXPORTERS)
+    the_oracle_is_right(table, results, Scored(exporters.url).names(), capsys)
+    wrong, _ = play(stack, found[::7], exporters, bad, EXPORTERS)
+    assert not any(s.right or s.values for s in wrong.scores)
+
+
+def test_what_is_suggested_of_2000_metrics_is_often_right(bare: Stack, exporters: ExportersWorld, tmp_path: Path,
+                                                         capsys: pytest.CaptureFixture[str]) -> None:
+    small(bare, tmp_path)
+    bare.model.when("", copies)
+    saved = tmp_path / "now.jsonl"
+    said = command(bare, tmp_path, "--prometheus", exporters.url, "--model", "copies", "--save", saved, "--world", "exporters",
+                   "--datasource", EXPORTERS)
+    with capsys.disabled():
+        print("", *said.splitlines()[-3:], sep="\n")
+    table = load(saved)
+    assert len(table.scores) >= 70 and table.syntax >= 0.97
+    for what, least in (("right", 0.38), ("values", 0.38), ("metric", 0.6), ("recall", 0.9)):
+        assert table.share(what) >= least, (what, table.share(what))
 
 
 def test_equal_is_labels_and_values() -> None:

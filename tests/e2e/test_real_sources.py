@@ -91,7 +91,7 @@ def test_what_a_real_loki_refuses_is_told(stack: Stack, loki: Loki) -> None:
     assert hostile["streams"][0]["lines"][0][1] == "sent reversed mail", hostile
 
 
-def test_questions_about_logs_are_scored(stack: Stack, loki: Loki) -> None:
+def test_questions_about_logs_are_scored(stack: Stack, loki: Loki, capsys: pytest.CaptureFixture[str]) -> None:
     """The evaluation's questions over logs: right calls are right, those that select too much are not."""
     source, found = ScoredLoki(loki.url), questions("loki")
     usable = askable(source, found)
@@ -110,6 +110,9 @@ def test_questions_about_logs_are_scored(stack: Stack, loki: Loki) -> None:
         return evaluate(source, usable, ask)
 
     right = table_of(lambda q: q["accepted"][-1])
+    with capsys.disabled():
+        print("", right.cost(), sep="\n")
+    assert not right.too_dear(), [(s.question, s.calls, s.read) for s in right.too_dear()]
     assert right.share("right") == right.share("metric") == right.syntax == 1, [s for s in right.scores if not s.right]
     wrong = table_of(lambda q: 'sum(count_over_time({app=~"mail|shops"}[2h])) + 1')
     assert wrong.share("right") == wrong.share("metric") == 0, [s for s in wrong.scores if s.right]

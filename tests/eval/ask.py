@@ -12,11 +12,12 @@ AGES = (0.0, 30.0)  # seconds before now at which two queries must agree
 
 
 def questions(world: str = "demo", half: str = "", file: Path = QUESTIONS) -> list[dict]:
-    """world: demo (what the tests and the quick start scrape) or exporters (a catalog without data, for recall alone),
-    or loki (logs of test_real_sources.py).
+    """world: demo (what the tests and the quick start scrape), exporters (the names of catalogs/exporters.txt, served by
+    fakes/exporters.py; all: both of them) or loki (logs of test_real_sources.py).
     half: tuned (prompts and tables are made with these in view) or measured (nobody looks at what fails of them)."""
     found = json.loads(file.read_text(encoding="utf-8"))
-    return [q for q in found if q.get("world", "demo") == world and half in ("", q["half"])]
+    worlds = ("demo", "exporters") if world == "all" else (world,)
+    return [q for q in found if q.get("world", "demo") in worlds and half in ("", q["half"])]
 
 
 def askable(prometheus: Prometheus, found: Iterable[dict]) -> list[dict]:

@@ -16,6 +16,7 @@ from pathlib import Path
 QUERIES = ("execute_instant_query", "execute_range_query", "histogram_quantile", "run_panel", "loki_query")
 SYNTAX = ("bad_data", "bad_arguments")
 TOLERANCE = 1e-6
+ORACLE_CALLS, ORACLE_TOKENS = 8, 8000  # what right calls may cost a question
 
 Result = dict[tuple[tuple[str, str], ...], float]
 
@@ -148,6 +149,7 @@ class Score:
     seconds: float = 0.0
     note: str = ""
     told: list[str] = field(default_factory=list)  # what was looked up for the model, a line of JSON a metric
+    read: int = 0  # tokens of all results: JSON with numbers has 3 bytes each (worker/llm/token_estimate.h)
     made: list[dict] = field(default_factory=list)  # each call with its arguments and the result as the model read it
     answer: str = ""
 
@@ -158,6 +160,7 @@ def judge(prometheus: Prometheus, question: dict, tools: Iterable[tuple[dict, di
     score = Score(question["id"])
     for call, response in tools:
         score.calls += 1
+        score.read += len(response["content"].encode()) // 3 + 1
         if call["tool_name"] not in QUERIES:
             continue
         score.queries += 1
@@ -200,6 +203,15 @@ class Table:
 
     def mean(self, what: str) -> float:
         return sum(getattr(s, what) for s in self.scores) / len(self.scores) if self.scores else 0.0
+
+    def cost(self) -> str:
+        """Of the dearest questions."""
+        calls, read = (max(self.scores, key=lambda s: getattr(s, what)) for what in ("calls", "read"))
+        return (f"{len(self.scores)} questions: at most {calls.calls} calls ({calls.question}) and {read.read} tokens of results "
+                f"({read.question}) each, {self.mean('calls'):.1f} and {self.mean('read'):.0f} on average")
+
+    def too_dear(self) -> list[Score]:
+        return [s for s in self.scores if s.calls > ORACLE_CALLS or s.read > ORACLE_TOKENS]
 
     def lines(self, model: str) -> list[str]:
         cached = self.mean("cached") / self.mean("input") if self.mean("input") else 0.0

@@ -8,10 +8,12 @@ import subprocess
 import time
 import urllib.parse
 import urllib.request
+from collections.abc import Iterable
 from pathlib import Path
 
 import redis as redis_client
 
+from fakes.exporters import Exporters
 from fakes.server import Exchange, Fake, Request
 from harness import native
 from harness.client import Client, Response
@@ -130,13 +132,8 @@ class Prometheus:
         self.make_history(logs)
         interval = "10s" if series else "1s"
         config = folder / "prometheus.yml"
-        config.write_text(json.dumps({
-            "global": {"scrape_interval": interval, "scrape_timeout": interval},
-            "scrape_configs": [
-                {"job_name": "prometheus", "static_configs": [{"targets": [f"127.0.0.1:{self.port}"]}]},
-                {"job_name": "rooms", "static_configs": [{"targets": [f"127.0.0.1:{self.exporter.port}"]}]},
-                {"job_name": "waits", "metrics_path": "/native",
-                 "static_configs": [{"targets": [f"127.0.0.1:{self.exporter.port}"]}]}]}))
+        config.write_text(json.dumps({"global": {"scrape_interval": interval, "scrape_timeout": interval},
+                                      "scrape_configs": self.scrapes()}))
         self.process = Process(f"prometheus-{self.port}", [
             "prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}",
             f"--web.listen-address=127.0.0.1:{self.port}", "--enable-feature=native-histograms", "--log.level=warn",
@@ -147,20 +144,33 @@ class Prometheus:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def scrapes(self) -> list[dict]:
+        return [
+            {"job_name": "prometheus", "static_configs": [{"targets": [f"127.0.0.1:{self.port}"]}]},
+            {"job_name": "rooms", "static_configs": [{"targets": [f"127.0.0.1:{self.exporter.port}"]}]},
+            {"job_name": "waits", "metrics_path": "/native",
+             "static_configs": [{"targets": [f"127.0.0.1:{self.exporter.port}"]}]}]
+
     def make_history(self, logs: Path) -> None:
         lines = ["# TYPE history_load gauge"]
         for host in "abc":
             lines += [f'history_load{{host="{host}"}} {history_value(host, i)} {self.history_start + i * HISTORY_STEP}'
                       for i in range(HISTORY_COUNT)]
+        self.import_history(lines, logs)
+
+    def import_history(self, lines: Iterable[str], logs: Path) -> None:
+        """OpenMetrics."""
         source = self.folder / "history.om"
-        source.write_text("\n".join(lines) + "\n# EOF\n")
+        with source.open("w", encoding="utf-8") as out:
+            out.writelines(f"{line}\n" for line in (*lines, "# EOF"))
         with open(logs / "promtool.log", "ab") as log:
             subprocess.run(["promtool", "tsdb", "create-blocks-from", "openmetrics", source, self.folder / "data"],
                            check=True, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def start(self) -> "Prometheus":
         self.process.start()
-        until(lambda: self.query("count(up == 1)")["result"][0]["value"][1] == "3", "all scrape targets to be up", 60)
+        targets = sum(len(one["targets"]) for job in self.scrapes() for one in job["static_configs"])
+        until(lambda: self.query("count(up == 1)")["result"][0]["value"][1] == str(targets), "all scrape targets to be up", 120)
         return self
 
     def get(self, path: str, **params: object) -> dict:
@@ -180,6 +190,24 @@ class Prometheus:
     def stop(self) -> None:
         self.process.terminate()
         self.exporter.stop()
+
+
+class ExportersWorld(Prometheus):
+    """Scrapes exporters with all metrics of eval/catalogs/exporters.txt and nothing else, and has an hour of them before."""
+
+    def __init__(self, folder: Path, logs: Path) -> None:
+        self.exporters = Exporters()
+        super().__init__(folder, logs)
+
+    def scrapes(self) -> list[dict]:
+        return self.exporters.scrapes()
+
+    def make_history(self, logs: Path) -> None:
+        self.import_history(self.exporters.world.history(self.exporters.world.start - 10, step=120, count=30), logs)
+
+    def stop(self) -> None:
+        super().stop()
+        self.exporters.stop()
 
 
 ADMIN = "root-of-all"
