@@ -1,6 +1,8 @@
 """How right the answers of a real model are (Qwen2.5-Coder-1.5B-Instruct), on a real Prometheus with a node exporter: the
 evaluation of tests/eval, one run a way. On demand, a quiet machine, 15 s a question.
 
+With "--world exporters" in PERSAI_TEST_EVAL the Prometheus scrapes fakes/exporters.py instead: 2,174 metrics of 30 exporters.
+
 PERSAI_TEST_WAYS: names of WAYS, comma-separated; default: now. PERSAI_TEST_EVAL: more options of tests/eval/run, as
 "--every 3 --half measured". PERSAI_TEST_SEEDS: how many runs of each way; default 1."""
 
@@ -17,7 +19,7 @@ import pytest
 
 from harness.client import Client
 from harness.process import Process
-from harness.services import Perses, Prometheus
+from harness.services import ExportersWorld, Perses, Prometheus
 from harness.stack import Stack
 from harness.wait import free_port, until
 
@@ -39,31 +41,37 @@ class World(Prometheus):
     """The tests' Prometheus, and the machine's node exporter."""
 
     def __init__(self, folder: Path, logs: Path) -> None:
+        self.node_port = free_port()
+        self.node = Process("node-exporter",
+                            ["prometheus-node-exporter", f"--web.listen-address=127.0.0.1:{self.node_port}"], logs)
         super().__init__(folder, logs)
-        port = free_port()
-        self.node = Process("node-exporter", ["prometheus-node-exporter", f"--web.listen-address=127.0.0.1:{port}"], logs)
-        config = folder / "prometheus.yml"
-        settings = json.loads(config.read_text(encoding="utf-8"))
-        settings["scrape_configs"].append({"job_name": "node", "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]})
-        config.write_text(json.dumps(settings), encoding="utf-8")
+
+    def scrapes(self) -> list[dict]:
+        return [*super().scrapes(),
+                {"job_name": "node", "static_configs": [{"targets": [f"127.0.0.1:{self.node_port}"]}]}]
 
     def start(self) -> "World":
         self.node.start()
-        self.process.start()
-        until(lambda: self.query("count(up == 1)")["result"][0]["value"][1] == "4", "all scrape targets to be up", 120)
+        super().start()
         return self
 
+    def stop(self) -> None:
+        super().stop()
+        self.node.terminate()
+
+
+OPTIONS = shlex.split(os.environ.get("PERSAI_TEST_EVAL", ""))
+
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory, service_logs: Path) -> Iterator[World]:
-    world = World(tmp_path_factory.mktemp("world"), service_logs).start()
-    yield world
-    world.stop()
-    world.node.terminate()
+def world(tmp_path_factory: pytest.TempPathFactory, service_logs: Path) -> Iterator[Prometheus]:
+    made = (ExportersWorld if "exporters" in OPTIONS else World)(tmp_path_factory.mktemp("world"), service_logs)
+    yield made.start()
+    made.stop()
 
 
 @pytest.fixture(scope="session")
-def perses(tmp_path_factory: pytest.TempPathFactory, service_logs: Path, world: World) -> Iterator[Perses]:
+def perses(tmp_path_factory: pytest.TempPathFactory, service_logs: Path, world: Prometheus) -> Iterator[Perses]:
     service = Perses(tmp_path_factory.mktemp("perses"), service_logs, {"prometheus": world.url})
     service.start()
     yield service
@@ -85,7 +93,7 @@ def answering(service_logs: Path) -> Iterator[str]:
     process.terminate()
 
 
-def evaluated(stack: Stack, world: World, folder: Path, name: str) -> str:
+def evaluated(stack: Stack, world: Prometheus, folder: Path, name: str) -> str:
     """What tests/eval/run prints."""
     token, printed, keep = folder / "token", folder / "printed", Path(os.environ.get("PERSAI_TEST_LOGS", folder))
     keep.mkdir(parents=True, exist_ok=True)
@@ -94,7 +102,7 @@ def evaluated(stack: Stack, world: World, folder: Path, name: str) -> str:
         run = subprocess.Popen(
             [sys.executable, EVAL, "--gateway", stack.gateway.url, "--token-file", token, "--prometheus", world.url,
              "--model", "answers", "--save", keep / f"answers-{name}.jsonl",
-             *shlex.split(os.environ.get("PERSAI_TEST_EVAL", ""))],
+             *OPTIONS],
             stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
         while run.poll() is None:  # a token of Perses's ends after 15 minutes
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -111,7 +119,7 @@ def evaluated(stack: Stack, world: World, folder: Path, name: str) -> str:
 @pytest.mark.timeout(6 * 3600)
 @pytest.mark.parametrize("seed", range(int(os.environ.get("PERSAI_TEST_SEEDS", "1"))))
 @pytest.mark.parametrize("way", os.environ.get("PERSAI_TEST_WAYS", "now").split(","))
-def test_answers(bare: Stack, world: World, answering: str, tmp_path: Path, way: str, seed: int) -> None:
+def test_answers(bare: Stack, world: Prometheus, answering: str, tmp_path: Path, way: str, seed: int) -> None:
     said, settings = WAYS[way]
     path = tmp_path / "models.json"
     options = {"temperature": 0} if seed == 0 else {"temperature": 0.4, "seed": seed}
