@@ -31,8 +31,8 @@ GAUGES = [
     (r"bytes|_size$|_mem$|memory(?!_failcnt)", 2e6, 6e9, 0.03), (r"usec$|_ms$|millis", 40, 9000, 0.1),
     (r"offset_seconds|jitter_seconds|estimated_error", 1e-5, 4e-3, 0.1),
     (r"lag_seconds|_age|oldest|latency|idle_seconds", 0.2, 90, 0.1),
-    (r"seconds|duration", 0.002, 4, 0.1), (r"max_|_max|limit|spec_", 10, 400, 0), (r"lsn|offset", 1e6, 9e9, 0),
-    (r"keys|rows|tup|files|inodes|objects|docs|entries|records|messages", 40, 90000, 0.03), (r"", 3, 70, 0.08)]
+    (r"seconds|duration", 0.002, 4, 0.1), (r"max_|_max|limit|spec_", 10, 9000, 0), (r"lsn|offset", 1e6, 9e9, 0),
+    (r"keys|rows|tup|files|inodes|objects|docs|entries|records|messages", 40, 90000, 0.03), (r"", 20, 20000, 0.08)]
 # Counters: name, least and most a second.
 RATES = [
     (r"err|fail|drop|denied|evict|oom|restart|deadlock|conflict|rollback|lost|abort|timeout|expired|reject|leader_changes"
