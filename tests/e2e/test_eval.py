@@ -2,6 +2,7 @@
 so that the tools, what they say of mistakes, and the scoring itself are exercised without a key."""
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -17,8 +18,10 @@ from eval.score import Table, load, metrics_of, same
 from fakes.exporters import World
 from fakes.model import Call
 from harness.client import DATASOURCE
+from harness.loki import get
 from harness.services import ExportersWorld, Perses, Prometheus
 from harness.stack import Stack
+from harness.wait import free_port
 
 EVAL = Path(__file__).resolve().parent.parent / "eval" / "run"
 WRONG = 'count({__name__="up"}) + 1000'
@@ -235,6 +238,25 @@ def test_the_same_start_is_the_same_world() -> None:
     place = ("redis", "redis:9000")
     assert one.page(place, 1.7e9) != one.page(place, 1.7e9 + 60) and one.page(place, 1.7e9) != other.page(place, 1.6e9)
     assert list(one.history(1.7e9, 120, 2)) == list(same_again.history(1.7e9, 120, 2))
+
+
+def test_exporters_can_be_scraped_by_anyones_prometheus(tmp_path: Path) -> None:
+    port = free_port()
+    command = [sys.executable, EVAL.with_name("exporters"), "--port", str(port), "--start", "1700000000"]
+    printed = subprocess.run([*command, "--print"], capture_output=True, text=True, timeout=60, check=True).stdout
+    config = tmp_path / "prometheus.yml"
+    config.write_text(printed, encoding="utf-8")  # JSON is YAML
+    subprocess.run(["promtool", "check", "config", config], check=True, stdout=subprocess.DEVNULL, timeout=60)
+    job = next(job for job in json.loads(printed)["scrape_configs"] if job["job_name"] == "redis")
+    target = job["static_configs"][0]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as serving:
+        try:
+            assert serving.stdout and "serving" in serving.stdout.readline()
+            page = get(f"http://{target['targets'][0]}{target['labels']['__metrics_path__']}").decode()
+        finally:
+            serving.send_signal(signal.SIGINT)
+        assert serving.wait(10) == 0
+    assert "\n# TYPE redis_connected_clients gauge\nredis_connected_clients " in page
 
 
 def nobody_is_right_by_chance(exporters: ExportersWorld, found: list[dict]) -> None:

@@ -263,11 +263,11 @@ def constant(value: float) -> Value:
 class Exporters(Fake):
     """Serves a world: each exporter at /JOB/INSTANCE."""
 
-    def __init__(self, start: float | None = None) -> None:
+    def __init__(self, start: float | None = None, host: str = "127.0.0.1", port: int = 0) -> None:
         self.world = World(time.time() if start is None else start)
         self.paths = {f"/{job}/{number}": (job, instance) for job in JOBS for number, instance in
                       enumerate(i for j, i in self.world.pages if j == job)}
-        super().__init__()
+        super().__init__(host, port)
 
     def answer(self, exchange: Exchange, request: Request) -> None:
         place = self.paths.get(request.path)
@@ -279,7 +279,7 @@ class Exporters(Fake):
     def scrapes(self, interval: str = "5s") -> list[dict]:
         """For Prometheus's scrape_configs."""
         return [{"job_name": job, "scrape_interval": interval, "scrape_timeout": interval,
-                 "static_configs": [{"targets": [f"127.0.0.1:{self.port}"],
+                 "static_configs": [{"targets": [f"{self.host}:{self.port}"],
                                      "labels": {"instance": instance, "__metrics_path__": path}}
                                     for path, (of, instance) in self.paths.items() if of == job]}
                 for job in JOBS]
