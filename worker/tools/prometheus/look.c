@@ -11,6 +11,7 @@
 #include "worker/tools/prometheus/catalog_cache.h"
 #include "worker/tools/prometheus/known.h"
 #include "worker/tools/prometheus/name.h"
+#include "worker/tools/prometheus/pick.h"
 #include "worker/tools/prometheus/rank.h"
 #include "worker/tools/prometheus/sketch.h"
 #include "worker/tools/sax.h"
@@ -46,12 +47,12 @@ struct look {
     bool waited, began;
     const struct catalog *catalog;
     struct rank rank;
-    struct rank_hit hits[SHOWN_MAX];
+    struct pick picks[SHOWN_MAX];
     unsigned count;
     uint32_t total;
     struct source_request ask;
     struct buf samples;
-    struct sketch sketch;
+    struct asked asked;
 };
 
 static bool step(struct tool_run *r);
@@ -59,7 +60,7 @@ static void rank_queried(struct look *l, struct str text);
 static void ask_samples(struct tool_run *r);
 static void on_samples(void *arg, enum source_outcome outcome);
 static bool is_of(const json_t *row, struct str name);
-static void weigh_labels(struct look *l, const json_t *series);
+static void take_labels(struct look *l, const json_t *series);
 static void write_hits(struct tool_run *r, const json_t *series);
 
 static void look_free(void *state)
@@ -120,7 +121,7 @@ void prom_look_up(struct tool_run *r)
     struct look *l = xcalloc(1, sizeof(*l));
     buf_init(&l->samples, SAMPLES_BYTES_MAX);
     rank_init(&l->rank, args_str(r->args, "question"));
-    sketch_read(&l->sketch, &l->rank.words, args_str(r->args, "question"));
+    asked_read(&l->asked, &l->rank.words, args_str(r->args, "question"));
     r->state = l;
     r->state_free = look_free;
     l->patience = loop_timer_new(r->tools->config.loop, on_patience, r);
@@ -149,9 +150,12 @@ static bool step(struct tool_run *r)
     struct look *l = r->state;
     if (rank_step(&l->rank, l->catalog))
         return true;
-    l->count = rank_best(&l->rank, l->catalog, l->hits, SHOWN_MAX, &l->total);
-    while (l->count > 0 && l->hits[l->count - 1].score < least_share * l->hits[0].score)
+    struct rank_hit hits[SHOWN_MAX];
+    l->count = rank_best(&l->rank, l->catalog, hits, SHOWN_MAX, &l->total);
+    while (l->count > 0 && hits[l->count - 1].score < least_share * hits[0].score)
         l->count--;
+    for (unsigned i = 0; i < l->count; i++)
+        pick_init(&l->picks[i], l->catalog, &hits[i]);
     r->step = NULL;
     if (l->count == 0)
         run_done(r);
@@ -164,7 +168,7 @@ static bool step(struct tool_run *r)
 
 static struct str name_of(const struct look *l, unsigned hit)
 {
-    return catalog_name(l->catalog, &l->catalog->metrics[l->hits[hit].metric]);
+    return catalog_name(l->catalog, &l->catalog->metrics[l->picks[hit].hit.metric]);
 }
 
 /* Of a family its count has the labels of all its series but le and quantile. */
@@ -172,8 +176,8 @@ static void series_name(const struct look *l, unsigned hit, struct buf *b)
 {
     struct str name = name_of(l, hit);
     buf_clear(b);
-    buf_add_str(b, l->hits[hit].family ? rank_family(name) : name);
-    buf_puts(b, l->hits[hit].family ? "_count" : "");
+    buf_add_str(b, l->picks[hit].hit.family ? rank_family(name) : name);
+    buf_puts(b, l->picks[hit].hit.family ? "_count" : "");
 }
 
 static bool on_piece(void *arg, struct str piece)
@@ -221,16 +225,15 @@ static void on_samples(void *arg, enum source_outcome outcome)
     json_auto_t *root =
         outcome == SOURCE_WHOLE ? json_loadb(text.at, text.len, JSON_ALLOW_NUL, NULL) : NULL;
     const json_t *series = json_object_get(json_object_get(root, "data"), "result");
-    weigh_labels(l, series);
+    take_labels(l, series);
+    pick_order(l->picks, l->count, &l->rank, &l->asked);
     write_hits(r, series);
 }
 
-/* "handlers", "the kitchen", "Prometheus": what the question names may be a label, or its value. */
-static void weigh_labels(struct look *l, const json_t *series)
+static void take_labels(struct look *l, const json_t *series)
 {
     scoped_buf(name, NAME_BYTES_MAX);
     for (unsigned i = 0; i < l->count; i++) {
-        unsigned said = 0;
         size_t k;
         const json_t *row;
         const char *label;
@@ -238,31 +241,15 @@ static void weigh_labels(struct look *l, const json_t *series)
         series_name(l, i, &name);
         json_array_foreach(series, k, row)
         {
-            scoped_buf(text, LINE_BYTES_MAX);
             if (!is_of(row, buf_str(&name)))
                 continue;
             json_object_foreach(json_object_get(row, "metric"), label, value)
             {
-                if (strcmp(label, "__name__") == 0)
-                    continue;
-                buf_printf(&text, "%s ", label);
-                buf_add_str(&text, json_text(value));
-                buf_putc(&text, ' ');
+                if (strcmp(label, "__name__") != 0)
+                    pick_label(&l->picks[i], str_of(label), json_text(value));
             }
-            unsigned now = rank_says(&l->rank, buf_str(&text));
-            said = now > said ? now : said;
         }
-        l->hits[i].score *= 1 + 0.3F * (float)said;
-        l->hits[i].score *= sketch_likes(&l->sketch, name_of(l, i))      ? 1.5F
-                            : sketch_dislikes(&l->sketch, name_of(l, i)) ? 0.6F
-                                                                         : 1;
     }
-    for (unsigned i = 1; i < l->count; i++) /* few: by insertion, which keeps the order of equals */
-        for (unsigned k = i; k > 0 && l->hits[k].score > l->hits[k - 1].score; k--) {
-            struct rank_hit hit = l->hits[k];
-            l->hits[k] = l->hits[k - 1];
-            l->hits[k - 1] = hit;
-        }
 }
 
 /* ---- writing ---- */
@@ -352,7 +339,7 @@ static bool computes(const struct look *l, unsigned hit, const struct known_expr
     static const char *const ends[] = {"", "_bucket", "_sum", "_count"};
     struct str name = name_of(l, hit);
     scoped_buf(series, NAME_BYTES_MAX);
-    if (!l->hits[hit].family)
+    if (!l->picks[hit].hit.family)
         return known_queries(e, name);
     for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
         buf_clear(&series);
@@ -393,64 +380,10 @@ static void write_computed(const struct look *l, unsigned hit, struct buf *b)
     buf_puts(b, shown > 0 ? "]" : "");
 }
 
-/* Of a family its buckets tell a histogram from a summary, where no metadata does. */
-static const char *type_of(const struct look *l, unsigned hit)
+static void write_sketch(const struct look *l, unsigned hit, struct buf *b)
 {
-    const struct catalog *c = l->catalog;
-    scoped_buf(bucket, NAME_BYTES_MAX);
-    if (!l->hits[hit].family)
-        return catalog_type(&c->metrics[l->hits[hit].metric]);
-    buf_add_str(&bucket, rank_family(name_of(l, hit)));
-    buf_puts(&bucket, "_bucket");
-    return catalog_find(c, buf_str(&bucket)) ? "histogram" : "summary";
-}
-
-static void take_value(struct sketch_label *label, struct str value)
-{
-    for (unsigned i = 0; i < label->value_count; i++)
-        if (str_eq(label->values[i], value))
-            return;
-    if (label->value_count < SKETCH_VALUES_MAX)
-        label->values[label->value_count++] = value;
-}
-
-static void take_labels(struct sketch_metric *m, const json_t *row)
-{
-    const char *label;
-    json_t *value;
-    json_object_foreach(json_object_get(row, "metric"), label, value)
-    {
-        unsigned at = 0;
-        while (at < m->label_count && !str_is(m->labels[at].name, label))
-            at++;
-        if (strcmp(label, "__name__") == 0 || at == SKETCH_LABELS_MAX)
-            continue;
-        if (at == m->label_count)
-            m->labels[m->label_count++] = (struct sketch_label){.name = str_of(label)};
-        take_value(&m->labels[at], json_text(value));
-    }
-}
-
-static void write_sketch(const struct look *l, unsigned hit, const json_t *series, struct buf *b)
-{
-    size_t i;
-    const json_t *row;
-    struct str name = name_of(l, hit);
-    scoped_buf(sampled, NAME_BYTES_MAX);
     scoped_buf(query, SKETCH_BYTES_MAX);
-    struct sketch_metric m = {.name = l->hits[hit].family ? rank_family(name) : name,
-                              .type = type_of(l, hit)};
-    series_name(l, hit, &sampled);
-    json_array_foreach(series, i, row)
-    {
-        if (is_of(row, buf_str(&sampled)))
-            take_labels(&m, row);
-    }
-    scoped_buf(whole, NAME_BYTES_MAX);
-    for (unsigned k = 0; m.whole.len == 0 && sketch_whole(m.name, k, &whole); k++)
-        if (catalog_find(l->catalog, buf_str(&whole)))
-            m.whole = buf_str(&whole);
-    if (sketch_write(&l->sketch, &m, &query)) {
+    if (sketch_write(&l->asked, &l->picks[hit].metric, &query)) {
         json_key(b, "query");
         json_str(b, buf_str(&query));
     }
@@ -459,16 +392,16 @@ static void write_sketch(const struct look *l, unsigned hit, const json_t *serie
 static void write_hit(const struct look *l, unsigned hit, const json_t *series, struct buf *b)
 {
     const struct catalog *c = l->catalog;
-    const struct catalog_metric *m = &c->metrics[l->hits[hit].metric];
-    bool family = l->hits[hit].family;
+    const struct catalog_metric *m = &c->metrics[l->picks[hit].hit.metric];
+    bool family = l->picks[hit].hit.family;
     struct str name = name_of(l, hit), unit = catalog_unit(c, m), help = catalog_help(c, m);
     scoped_buf(sampled, NAME_BYTES_MAX);
     buf_puts(b, "{\"metric\":");
     text_json(b, family ? rank_family(name) : name, NAME_SHOWN);
     if (family)
         buf_puts(b, ",\"series\":[\"_bucket or quantile\",\"_sum\",\"_count\"]");
-    if (type_of(l, hit)[0]) {
-        json_field(b, "type", str_of(type_of(l, hit)));
+    if (l->picks[hit].metric.type[0]) {
+        json_field(b, "type", str_of(l->picks[hit].metric.type));
     }
     if (help.len > 0) {
         json_key(b, "help");
@@ -478,12 +411,12 @@ static void write_hit(const struct look *l, unsigned hit, const json_t *series, 
         json_key(b, "unit");
         text_json(b, unit, VALUE_SHOWN);
     }
-    if (l->hits[hit].known)
+    if (l->picks[hit].hit.known)
         buf_puts(b, ",\"queried_here_before\":true");
     series_name(l, hit, &sampled);
     size_t before = b->len;
     if (hit < SKETCHED_HITS)
-        write_sketch(l, hit, series, b);
+        write_sketch(l, hit, b);
     if (b->overflowed) {
         b->len = before;
         b->overflowed = false;

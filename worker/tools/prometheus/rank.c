@@ -146,7 +146,8 @@ static bool fit(const struct rank *r, struct str part, bool nearly, uint64_t bit
     return maybe ? fit_nearly(r, (struct str){stem, len}, bits) || fits : fits;
 }
 
-unsigned rank_says(const struct rank *r, struct str text)
+/* Bits: whose own word is in it. */
+static uint32_t groups_in(const struct rank *r, struct str text)
 {
     uint64_t bits[WORDS_MAX / 64] = {0};
     uint32_t groups = 0;
@@ -156,7 +157,12 @@ unsigned rank_says(const struct rank *r, struct str text)
     for (unsigned i = 0; i < r->words.count; i++)
         if (bits[i / 64] >> (i % 64) & 1 && r->words.words[i].weight >= 1)
             groups |= 1U << r->words.words[i].group;
-    return (unsigned)__builtin_popcount(groups);
+    return groups;
+}
+
+unsigned rank_says(const struct rank *r, struct str text, struct str name)
+{
+    return (unsigned)__builtin_popcount(groups_in(r, text) & ~groups_in(r, name));
 }
 
 static bool any(const uint64_t bits[WORDS_MAX / 64]) { return (bits[0] | bits[1]) != 0; }

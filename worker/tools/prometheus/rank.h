@@ -60,9 +60,9 @@ bool rank_step(struct rank *r, const struct catalog *c); /* true: more to do */
  * each series of a family counted; may be NULL. */
 unsigned rank_best(struct rank *r, const struct catalog *c, struct rank_hit *hits, unsigned max,
                    uint32_t *total);
-/* How many words of the question are in this text, as they were written: of labels, for who has
- * them. */
-unsigned rank_says(const struct rank *r, struct str text);
+/* How many words of the question are in this text and not in the name already, as they were
+ * written: of labels, for who has them. */
+unsigned rank_says(const struct rank *r, struct str text, struct str name);
 /* The histogram or summary that this would be a series of, by its suffix; else the name. */
 struct str rank_family(struct str name);
 

@@ -6,178 +6,11 @@
 #include "common/duration.h"
 #include "worker/tools/prometheus/name.h"
 
-enum wish {
-#define WISH(name, words) WISH_##name,
-#define UNIT(seconds, words)
-#define NUMBER(value, words)
-#include "worker/tools/prometheus/sketch.def"
-#undef WISH
-    WISHES
-};
-static const char *const wish_words[] = {
-#define WISH(name, words) words,
-#include "worker/tools/prometheus/sketch.def"
-#undef WISH
-};
-#define WISH(name, words)
-#undef UNIT
-#undef NUMBER
-static const struct amount {
-    unsigned value;
-    const char *words;
-} units[] =
-    {
-#define UNIT(seconds, words) {seconds, words},
-#define NUMBER(value, words)
-#include "worker/tools/prometheus/sketch.def"
-#undef UNIT
-#undef NUMBER
-},
-  numbers[] = {
-#define UNIT(seconds, words)
-#define NUMBER(value, words) {value, words},
-#include "worker/tools/prometheus/sketch.def"
-#undef UNIT
-#undef NUMBER
-};
-#undef WISH
 enum {
-    UNITS = sizeof(units) / sizeof(units[0]),
-    NUMBERS = sizeof(numbers) / sizeof(numbers[0]),
     WINDOW_S = 300, /* the usual one: four scrapes of a minute and one more */
     TOP_GROUPS = 5,
     MATCHERS_BYTES = 200,
 };
-
-static void read_window(struct sketch *s);
-static void read_percent(struct sketch *s);
-static void read_top(struct sketch *s);
-
-/* ---- what the question says ---- */
-
-static struct str text_of(const struct sketch *s) { return str_of(s->said); }
-
-/* Where a word or phrase of a table stands in the question; NULL: nowhere. */
-static const char *find_phrase(struct str text, struct str phrase)
-{
-    bool bare = (unsigned char)phrase.at[0] >= 0xE3;
-    bool begins = phrase.at[phrase.len - 1] == '*';
-    scoped_buf(b, 128);
-    buf_puts(&b, bare ? "" : " ");
-    for (size_t i = 0; i < phrase.len - begins; i++)
-        buf_putc(&b, phrase.at[i] == '_' ? ' ' : phrase.at[i]);
-    buf_puts(&b, bare || begins ? "" : " ");
-    const char *at = text.len > 0 ? memmem(text.at, text.len, b.at, b.len) : NULL;
-    return at && !bare ? at + 1 : at;
-}
-
-static const char *find_any(struct str text, const char *words)
-{
-    struct str rest = str_of(words), word;
-    while (str_split(&rest, ' ', &word)) {
-        const char *at = word.len > 0 ? find_phrase(text, word) : NULL;
-        if (at)
-            return at;
-    }
-    return NULL;
-}
-
-static bool wishes(const struct sketch *s, enum wish wish) { return s->wishes >> wish & 1; }
-
-void sketch_read(struct sketch *s, const struct words *words, struct str question)
-{
-    *s = (struct sketch){.words = words};
-    scoped_buf(text, sizeof(s->said) - 1);
-    words_normalise(str_cut(question, WORDS_QUESTION_MAX), &text);
-    memcpy(s->said, buf_cstr(&text), text.len);
-    for (unsigned i = 0; i < WISHES; i++)
-        if (find_any(text_of(s), wish_words[i]))
-            s->wishes |= 1U << i;
-    if (memmem(question.at, question.len, "/s", 2) && find_phrase(text_of(s), STR("s")))
-        s->wishes |= 1U << WISH_RATE;
-    if (question.len > 0 && memchr(question.at, '%', question.len))
-        s->wishes |= 1U << WISH_PERCENT;
-    if (find_any(text_of(s), "load_average carga_media 平均负载 ロードアベレージ"))
-        s->wishes &= ~(1U << WISH_AVERAGE); /* it is what the metric is called */
-    s->root =
-        find_any(text_of(s), "root_filesystem root_fs root_partition root_disk 根文件系统 根分区 "
-                             "ルート wurzel* raíz") ||
-        (question.len > 0 && memmem(question.at, question.len, " / ", 3));
-    read_window(s);
-    read_percent(s);
-    read_top(s);
-}
-
-/* The number that ends before at, in digits or words; 0: none does. */
-static unsigned number_before(const char *text, const char *at)
-{
-    while (at > text && at[-1] == ' ')
-        at--;
-    const char *end = at;
-    while (at > text && isdigit((unsigned char)at[-1]))
-        at--;
-    uint64_t value;
-    if (str_u64((struct str){at, (size_t)(end - at)}, 1000, &value))
-        return (unsigned)value;
-    for (unsigned i = NUMBERS; i-- > 0;) {
-        struct str rest = str_of(numbers[i].words), word;
-        while (str_split(&rest, ' ', &word))
-            if ((size_t)(end - text) >= word.len && memcmp(end - word.len, word.at, word.len) == 0)
-                return numbers[i].value;
-    }
-    return 0;
-}
-
-/* "in the last five minutes", but not "per minute". */
-static void read_window(struct sketch *s)
-{
-    for (unsigned i = 0; wishes(s, WISH_LATELY) && i < UNITS; i++) {
-        const char *at = find_any(text_of(s), units[i].words);
-        if (!at)
-            continue;
-        unsigned number = number_before(s->said, at);
-        s->window_s = (number > 0 ? number : 1) * units[i].value;
-        if (units[i].value > 1)
-            return;
-    }
-    if (s->window_s < 60)
-        s->window_s = 0; /* "samples per second in the last round" */
-}
-
-/* "p95", "95th percentile", "percentil 99", "median" */
-static void read_percent(struct sketch *s)
-{
-    struct str rest = text_of(s), word;
-    if (!s->words->wants_distribution)
-        return;
-    s->percent = find_any(text_of(s), "median mediana medianwert 中位 中央値") ? 5000 : 9500;
-    bool named = false; /* p95 and 95th are percentiles, 95 may be minutes */
-    while (str_split(&rest, ' ', &word)) {
-        uint64_t value;
-        bool p = word.len > 1 && word.at[0] == 'p';
-        struct str digits = p ? str_skip(word, 1) : word;
-        bool th = digits.len > 2 && (str_ends(digits, STR("th")) || str_ends(digits, STR("st")));
-        digits.len -= th ? 2 : 0;
-        if (digits.len < 2 || !str_u64(digits, 999, &value) || (!p && !th && named))
-            continue;
-        if (value < 100 && (p || th || value >= 50))
-            s->percent = (unsigned)value * 100;
-        else if (p)
-            s->percent = (unsigned)value * 10;
-        named = named || p || th;
-    }
-}
-
-static void read_top(struct sketch *s)
-{
-    const char *at = find_any(text_of(s), "top トップ 上位 las los die");
-    while (at && *at && !isdigit((unsigned char)*at) && *at != ' ')
-        at++;
-    while (at && *at == ' ')
-        at++;
-    for (; at && isdigit((unsigned char)*at) && s->top < 100; at++)
-        s->top = s->top * 10 + (unsigned)(*at - '0');
-}
 
 /* ---- what the metric has ---- */
 
@@ -191,7 +24,7 @@ static bool is_targets(struct str label) /* which process it is of, not what it 
 }
 
 /* "inner_eval" is "the inner evaluation": each part is how a word begins. */
-static bool says_parts(const struct sketch *s, struct str value)
+static bool says_parts(const struct asked *a, struct str value)
 {
     struct str rest = value, part;
     unsigned count = 0;
@@ -199,47 +32,58 @@ static bool says_parts(const struct sketch *s, struct str value)
         scoped_buf(word, 80);
         buf_putc(&word, ' ');
         buf_add_str(&word, part);
-        if (part.len < 4 || !memmem(s->said, strlen(s->said), word.at, word.len))
+        if (part.len < 4 || !memmem(a->said, strlen(a->said), word.at, word.len))
             return false;
     }
     return count > 1;
 }
 
-/* Does the question name this value? "/" and "/metrics" as they are, words as words. */
-static bool says_value(const struct sketch *s, struct str value)
+/* Where the question names this value, as words; NULL: nowhere. */
+static const char *value_at(const struct asked *a, struct str label, struct str value)
 {
     scoped_buf(b, WORDS_TEXT_MAX);
-    bool letters = false;
+    bool letters = false, status = str_is(label, "code") || str_is(label, "status");
     for (size_t i = 0; i < value.len; i++)
         letters = letters || isalpha((unsigned char)value.at[i]);
-    if (!letters || value.len < 3 || value.len > 60)
-        return false;
+    if (!(letters || status) || value.len < 3 || value.len > 60)
+        return NULL;
     words_normalise(value, &b);
-    return memmem(s->said, strlen(s->said), b.at, b.len) != NULL || says_parts(s, value);
+    const char *at = memmem(a->said, strlen(a->said), b.at, b.len);
+    return at ? at : says_parts(a, value) ? a->said : NULL;
+}
+
+/* "other than 200": just before it. */
+static bool is_denied(const struct asked *a, const char *value)
+{
+    enum { NEAR = 40 };
+    const char *at = asked_wish(a, WISH_NOT);
+    return at && at < value && value - at < NEAR;
 }
 
 /* {door="front"}: what the question says of labels; and which labels are left to be split by. */
-static void write_matchers(const struct sketch *s, const struct sketch_metric *m, struct buf *b,
+static void write_matchers(const struct asked *a, const struct sketch_metric *m, struct buf *b,
                            uint32_t *matched)
 {
     *matched = 0;
     for (unsigned i = 0; i < m->label_count; i++) {
         const struct sketch_label *l = &m->labels[i];
         for (unsigned k = 0; k < l->value_count && !is_targets(l->name); k++) {
-            bool root = str_is(l->values[k], "/") && s->root;
-            if (!(root || says_value(s, l->values[k])) || *matched >> i & 1)
+            bool root = str_is(l->values[k], "/") && a->root;
+            const char *at = value_at(a, l->name, l->values[k]);
+            if (!(root || at) || *matched >> i & 1)
                 continue;
             buf_puts(b, *matched ? "," : "");
             name_label(b, l->name);
-            buf_putc(b, '=');
+            buf_puts(b, at && is_denied(a, at) ? "!=" : "=");
             name_quote(b, l->values[k]);
             *matched |= 1U << i;
         }
     }
 }
 
-/* A label whose name the question says, for "by": its own words, or what the trade calls them. */
-static bool says_label(const struct sketch *s, struct str label, float least)
+/* The person's word for a label: its name, or what the trade calls it. -1: it isn't said; else the
+ * group of that word. */
+static int label_group(const struct asked *a, struct str label, float least)
 {
     char stem[WORDS_STEM_MAX + 1];
     struct str rest = label, part;
@@ -247,30 +91,58 @@ static bool says_label(const struct sketch *s, struct str label, float least)
         size_t len = words_stem(part, stem);
         if (str_is(part, "name") || str_is(part, "id"))
             continue;
-        for (unsigned i = 0; i < s->words->count; i++) {
-            const struct word *w = &s->words->words[i];
+        for (unsigned i = 0; i < a->words->count; i++) {
+            const struct word *w = &a->words->words[i];
             if (w->weight >= least && w->len == len && memcmp(w->stem, stem, len) == 0)
-                return true;
+                return w->group;
         }
     }
-    return false;
+    return -1;
 }
 
-static struct str group_label(const struct sketch *s, const struct sketch_metric *m,
+static const float trade = 0.6F; /* the first two of what it may be called */
+
+/* How far behind "by", "per", "each" the label is said; much where nobody can say. */
+static size_t distance(const struct asked *a, int group)
+{
+    enum { FAR = 10000 };
+    const char *by = asked_wish(a, WISH_BY), *own = a->words->own[group];
+    const char *at = by && own[0] ? strstr(by, own) : NULL;
+    return at ? (size_t)(at - by) : FAR;
+}
+
+static struct str group_label(const struct asked *a, const struct sketch_metric *m,
                               uint32_t matched)
 {
-    bool counts = m->type[0] != '\0' && strcmp(m->type, "gauge") != 0;
-    static const float trade = 0.6F; /* the first two of what it may be called */
-    for (unsigned i = 0; i < m->label_count; i++) {
+    bool counts = m->type[0] != '\0' && strcmp(m->type, "gauge") != 0, by = asks(a, WISH_BY);
+    struct str best = {NULL, 0};
+    size_t least = SIZE_MAX;
+    for (unsigned i = 0; i < m->label_count && (by || (counts && asks(a, WISH_MOST))); i++) {
         struct str name = m->labels[i].name;
         bool target = is_targets(name) && !str_is(name, "job") && !str_is(name, "instance");
-        if (target || matched >> i & 1)
+        int group = target || matched >> i & 1 ? -1 : label_group(a, name, trade);
+        if (group < 0 || distance(a, group) >= least)
             continue;
-        if (wishes(s, WISH_BY) ? says_label(s, name, trade)
-                               : counts && wishes(s, WISH_MOST) && says_label(s, name, 1))
-            return name;
+        least = distance(a, group);
+        best = name;
     }
-    return (struct str){NULL, 0};
+    return best;
+}
+
+bool sketch_groups(const struct asked *a, const struct sketch_metric *m)
+{
+    return group_label(a, m, 0).len > 0;
+}
+
+/* "which device", not "which devices": one is asked for. */
+static bool asks_one(const struct asked *a, struct str label)
+{
+    int group = label.len > 0 ? label_group(a, label, trade) : -1;
+    const char *own = group >= 0 ? a->words->own[group] : "";
+    size_t len = strlen(own);
+    if (asks(a, WISH_BY))
+        return false;
+    return asked_any(a, "哪个 哪一个 どの") || (len > 0 && own[len - 1] != 's');
 }
 
 static bool is_split(const struct sketch_metric *m, uint32_t matched)
@@ -281,15 +153,51 @@ static bool is_split(const struct sketch_metric *m, uint32_t matched)
     return false;
 }
 
+static bool has_value(const struct sketch_metric *m, const char *label, const char *value)
+{
+    for (unsigned i = 0; i < m->label_count; i++)
+        for (unsigned k = 0; k < m->labels[i].value_count; k++)
+            if (str_is(m->labels[i].name, label) && str_is(m->labels[i].values[k], value))
+                return true;
+    return false;
+}
+
+/* "how many rooms", "how many different handlers": of a label that stands right behind. */
+static struct str counted_label(const struct asked *a, const struct sketch_metric *m)
+{
+    static const char *const measures[] = {"_celsius",       "_bytes", "_seconds",
+                                           "_seconds_total", "_ratio", "_bytes_total"};
+    bool counts = asks(a, WISH_COUNT) && !asks(a, WISH_BY);
+    const char *at = counts ? asked_wish(a, WISH_COUNT) : NULL;
+    bool measure = asks(a, WISH_DISTINCT) || str_is(m->name, "up");
+    struct str rest = str_of(at ? at : ""), word;
+    for (size_t i = 0; i < sizeof(measures) / sizeof(measures[0]); i++)
+        measure = measure || str_ends(m->name, str_of(measures[i]));
+    if (!measure || is_targets(m->name))
+        return (struct str){NULL, 0};
+    for (unsigned n = 0; n < 4 && str_split(&rest, ' ', &word); n++)
+        for (unsigned i = 0; i < m->label_count; i++) {
+            int group = label_group(a, m->labels[i].name, trade);
+            if (group >= 0 && a->words->own[group][0] && str_is(word, a->words->own[group]))
+                return m->labels[i].name;
+        }
+    return (struct str){NULL, 0};
+}
+
 /* ---- writing ---- */
 
 struct writing {
-    const struct sketch *s;
+    const struct asked *a;
     const struct sketch_metric *m;
     struct str matchers, group;
     uint32_t matched;
     struct buf *out;
 };
+
+static bool says_total(struct str name) /* MemTotal, not requests_total */
+{
+    return name.len > 0 && memmem(name.at, name.len, "Total", 5) != NULL;
+}
 
 static void write_selector(struct writing *w, const char *end, const char *more)
 {
@@ -304,31 +212,51 @@ static void write_selector(struct writing *w, const char *end, const char *more)
     w->out->overflowed = w->out->overflowed || name.overflowed || matchers.overflowed;
 }
 
+static void write_window(struct writing *w, const char *end)
+{
+    unsigned window = w->a->window_s > 0 ? w->a->window_s : WINDOW_S;
+    write_selector(w, end, "");
+    buf_printf(w->out, "[%s]", duration_write((int64_t)window * 1000));
+}
+
 static void write_over(struct writing *w, const char *function, const char *end)
 {
-    unsigned window = w->s->window_s > 0 ? w->s->window_s : WINDOW_S;
     buf_printf(w->out, "%s(", function);
-    write_selector(w, end, "");
-    buf_printf(w->out, "[%s])", duration_write((int64_t)window * 1000));
+    write_window(w, end);
+    buf_putc(w->out, ')');
+}
+
+static void write_by(struct writing *w)
+{
+    buf_puts(w->out, " by (");
+    name_label(w->out, w->group);
+    buf_puts(w->out, ") ");
+}
+
+static unsigned top_of(const struct writing *w)
+{
+    bool one = w->group.len == 0 || asks_one(w->a, w->group);
+    return w->a->top > 0 ? w->a->top : one ? 1 : TOP_GROUPS;
 }
 
 /* "sum by (handler) (", "topk(1, ", "sum(", "avg("; how many parentheses it opened. */
 static unsigned write_around(struct writing *w, bool adds_up)
 {
-    const struct sketch *s = w->s;
-    bool most = wishes(s, WISH_MOST), least = wishes(s, WISH_LEAST), grouped = w->group.len > 0;
-    unsigned open = 0, top = s->top > 0 ? s->top : grouped ? TOP_GROUPS : 1;
+    const struct asked *a = w->a;
+    bool most = asks(a, WISH_MOST), least = asks(a, WISH_LEAST), grouped = w->group.len > 0;
+    unsigned open = 0;
     if (most || least) {
-        buf_printf(w->out, "%s(%u, ", least ? "bottomk" : "topk", top);
+        buf_printf(w->out, "%s(%u, ", least ? "bottomk" : "topk", top_of(w));
         open++;
     }
-    bool mean = wishes(s, WISH_AVERAGE) && !adds_up;
+    bool mean = asks(a, WISH_AVERAGE) && !adds_up;
+    bool total = asks(a, WISH_TOTAL) && !says_total(w->m->name);
     if (grouped) {
-        buf_puts(w->out, mean ? "avg by (" : "sum by (");
-        name_label(w->out, w->group);
-        buf_puts(w->out, ") (");
+        buf_puts(w->out, mean ? "avg" : "sum");
+        write_by(w);
+        buf_puts(w->out, "(");
         open++;
-    } else if (open == 0 && (mean || adds_up || wishes(s, WISH_TOTAL))) {
+    } else if (open == 0 && (mean || adds_up || total)) {
         buf_puts(w->out, mean ? "avg(" : "sum(");
         open++;
     }
@@ -341,118 +269,137 @@ static void close_all(struct writing *w, unsigned open)
         buf_putc(w->out, ')');
 }
 
-/* What is left or taken of something; and what that something is called. */
-static const struct part {
+/* What is left or taken of something, what failed of all that was tried, the seconds that were
+ * spent on all of it; and what that something is called. "": behind the name. */
+static const struct relation {
+    enum { LEFT, TAKEN, FAILED, SPENT } kind;
     const char *part, *wholes;
-    bool left;
-} parts[] = {{"available", "total size limit capacity", true},
-             {"Available", "Total Size Limit", true},
-             {"avail", "size total", true},
-             {"free", "total size capacity", true},
-             {"Free", "Total", true},
-             {"remaining", "total limit max", true},
-             {"used", "total size limit max capacity", false},
-             {"Used", "Total", false},
-             {"usage", "limit total max", false},
-             {"inuse", "sys", false},
-             {"open", "max limit", false},
-             {"current", "max limit", false},
-             {"active", "max", false}};
+} relations[] = {{LEFT, "available", "total size limit capacity"},
+                 {LEFT, "Available", "Total Size Limit"},
+                 {LEFT, "avail", "size total"},
+                 {LEFT, "free", "total size capacity"},
+                 {LEFT, "Free", "Total"},
+                 {LEFT, "_free", "-"},
+                 {LEFT, "remaining", "total limit max"},
+                 {TAKEN, "used", "total size limit max capacity"},
+                 {TAKEN, "Used", "Total"},
+                 {TAKEN, "usage", "limit total max"},
+                 {TAKEN, "inuse", "sys"},
+                 {TAKEN, "open", "max limit"},
+                 {TAKEN, "current", "max limit"},
+                 {TAKEN, "active", "max"},
+                 {TAKEN, "allocated", "maximum max limit"},
+                 {TAKEN, "length", "capacity max limit"},
+                 {TAKEN, "", "_limit _max _maximum _capacity _concurrent_max"},
+                 {SPENT, "_time_seconds_total", "s_completed_total s_total _total"},
+                 {FAILED, "_failed", "- _attempted"},
+                 {FAILED, "_failures", "s -"},
+                 {FAILED, "_errors", "s _requests -"}};
+enum { RELATIONS = sizeof(relations) / sizeof(relations[0]) };
 
-static const struct part *part_of(struct str name, const char **at)
+/* Where a part stands in a name, as one of its own: up to a sign, an end, or a capital. */
+static const char *part_at(struct str name, const char *part)
 {
-    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-        size_t len = strlen(parts[i].part);
-        *at = name.len > 0 ? memmem(name.at, name.len, parts[i].part, len) : NULL;
-        const char *end = *at ? *at + len : NULL;
-        /* a part of its own: up to a sign, an end, or where a capital begins */
-        if (*at && (end == name.at + name.len || !islower((unsigned char)*end)) &&
-            (*at == name.at || !islower((unsigned char)(*at)[-1]) || isupper((unsigned char)**at)))
-            return &parts[i];
+    size_t len = strlen(part);
+    const char *at = name.len == 0 ? NULL
+                     : len == 0    ? name.at + name.len
+                                   : memmem(name.at, name.len, part, len);
+    const char *end = at ? at + len : NULL;
+    bool ends = at && (end == name.at + name.len || !islower((unsigned char)*end));
+    bool begins =
+        at && (at == name.at || !islower((unsigned char)at[-1]) || !islower((unsigned char)*at));
+    return ends && (begins || len == 0) ? at : NULL;
+}
+
+static const struct relation *relate(struct str name, unsigned i, struct buf *whole)
+{
+    for (unsigned r = 0; r < RELATIONS; r++) {
+        const char *at = part_at(name, relations[r].part);
+        struct str rest = str_of(relations[r].wholes), word;
+        while (at && str_split(&rest, ' ', &word)) {
+            if (i-- > 0)
+                continue;
+            const char *end = at + strlen(relations[r].part);
+            buf_clear(whole);
+            buf_add(whole, name.at, (size_t)(at - name.at));
+            buf_add_str(whole, str_is(word, "-") ? STR("") : word);
+            buf_add(whole, end, (size_t)(name.at + name.len - end));
+            return &relations[r];
+        }
     }
     return NULL;
 }
 
 bool sketch_whole(struct str name, unsigned i, struct buf *whole)
 {
-    const char *at;
-    const struct part *p = part_of(name, &at);
     buf_clear(whole);
-    if (!p)
-        return false;
-    struct str rest = str_of(p->wholes), word;
-    while (str_split(&rest, ' ', &word)) {
-        if (i-- > 0)
-            continue;
-        const char *end = at + strlen(p->part);
-        buf_add(whole, name.at, (size_t)(at - name.at));
-        buf_add_str(whole, word);
-        buf_add(whole, end, (size_t)(name.at + name.len - end));
-        return true;
-    }
-    return false;
+    return relate(name, i, whole) != NULL;
 }
 
-static bool is_moment(struct str name)
+/* How it is to its whole; NULL: it has none. */
+static const struct relation *relation_of(const struct sketch_metric *m)
+{
+    scoped_buf(whole, 400);
+    const struct relation *r = NULL;
+    for (unsigned i = 0; m->whole.len > 0 && (r = relate(m->name, i, &whole)) != NULL; i++)
+        if (str_eq(buf_str(&whole), m->whole))
+            return r;
+    return NULL;
+}
+
+bool sketch_is_moment(struct str name)
 {
     return str_ends(name, STR("_timestamp_seconds")) || str_ends(name, STR("_time_seconds")) ||
            str_ends(name, STR("_timestamp"));
 }
 
-static bool wants_moment(const struct sketch *s, struct str name)
-{
-    return wishes(s, WISH_AGO) && is_moment(name);
-}
-
-bool sketch_likes(const struct sketch *s, struct str name)
-{
-    return (wishes(s, WISH_AGO) || wishes(s, WISH_WHEN)) && is_moment(name);
-}
-
-bool sketch_dislikes(const struct sketch *s, struct str name)
-{
-    bool ranks = wishes(s, WISH_MOST) || wishes(s, WISH_LEAST) || wishes(s, WISH_PERCENT);
-    return ranks && (str_is(name, "up") || str_ends(name, STR("_info")));
-}
-
 /* used / total, 1 - free / size, max - open. False: that is not what is asked. */
 static bool write_part(struct writing *w)
 {
-    const struct sketch *s = w->s;
-    const char *at;
-    const struct part *p = part_of(w->m->name, &at);
-    bool share = wishes(s, WISH_SHARE) || wishes(s, WISH_PERCENT);
-    bool more = !share && p && !p->left && wishes(s, WISH_MORE);
+    const struct asked *a = w->a;
+    const struct relation *r = relation_of(w->m);
+    bool share = asks(a, WISH_SHARE) || asks(a, WISH_PERCENT), used = asks(a, WISH_USED);
+    bool left = r && r->kind == LEFT, taken = r && r->kind == TAKEN;
+    bool other = !share && ((taken && asks(a, WISH_MORE)) || (left && used && !asks(a, WISH_MORE)));
     const struct sketch_metric whole = {.name = w->m->whole};
-    struct writing all = {.s = s, .m = &whole, .matchers = w->matchers, .out = w->out};
-    if (!p || w->m->whole.len == 0 || !(share || more))
+    struct writing all = {.a = a, .m = &whole, .matchers = w->matchers, .out = w->out};
+    if (!(left || taken) || !(share || other))
         return false;
-    if (more) {
+    if (other) {
         write_selector(&all, "", "");
         buf_puts(w->out, " - ");
         write_selector(w, "", "");
         return true;
     }
-    buf_puts(w->out, p->left && wishes(s, WISH_USED) ? "1 - " : "");
+    buf_puts(w->out, left && used ? "1 - " : "");
     write_selector(w, "", "");
     buf_puts(w->out, " / ");
     write_selector(&all, "", "");
     return true;
 }
 
+static const char *over_time(const struct asked *a)
+{
+    return a->window_s == 0                           ? NULL
+           : asks(a, WISH_AVERAGE)                    ? "avg_over_time"
+           : asks(a, WISH_LOW) || asks(a, WISH_LEAST) ? "min_over_time"
+           : asks(a, WISH_PEAK) || asks(a, WISH_MOST) ? "max_over_time"
+                                                      : NULL;
+}
+
 static void write_gauge(struct writing *w)
 {
-    const struct sketch *s = w->s;
-    const char *over = s->window_s == 0                               ? NULL
-                       : wishes(s, WISH_AVERAGE)                      ? "avg_over_time"
-                       : wishes(s, WISH_LOW) || wishes(s, WISH_LEAST) ? "min_over_time"
-                       : wishes(s, WISH_PEAK) || wishes(s, WISH_MOST) ? "max_over_time"
-                                                                      : NULL;
+    const struct asked *a = w->a;
+    const char *over = over_time(a);
     if (write_part(w))
         return;
-    if (wants_moment(s, w->m->name)) {
+    if (asks(a, WISH_AGO) && sketch_is_moment(w->m->name)) {
         buf_puts(w->out, "time() - ");
         write_selector(w, "", "");
+    } else if (a->percent > 0 && a->window_s > 0) {
+        buf_printf(w->out, "quantile_over_time(%.10g, ", a->percent / 10000.0);
+        write_window(w, "");
+        buf_putc(w->out, ')');
     } else if (over) {
         write_over(w, over, "");
     } else {
@@ -464,37 +411,98 @@ static void write_gauge(struct writing *w)
 
 static void write_up(struct writing *w)
 {
-    const struct sketch *s = w->s;
-    bool counts = wishes(s, WISH_COUNT), dead = wishes(s, WISH_DEAD);
+    const struct asked *a = w->a;
+    bool counts = asks(a, WISH_COUNT), dead = asks(a, WISH_DEAD);
     if (w->group.len > 0) {
-        buf_puts(w->out, "count by (");
-        name_label(w->out, w->group);
-        buf_puts(w->out, ") (up)");
+        buf_puts(w->out, "count");
+        write_by(w);
+        buf_puts(w->out, "(up)");
+    } else if (asks(a, WISH_SHARE) || asks(a, WISH_PERCENT)) {
+        buf_puts(w->out, "avg(up)");
     } else if (counts) {
-        buf_puts(w->out, dead                    ? "count(up == 0) or vector(0)"
-                         : wishes(s, WISH_ALIVE) ? "sum(up)"
-                                                 : "count(up)");
+        buf_puts(w->out, dead                  ? "count(up == 0) or vector(0)"
+                         : asks(a, WISH_ALIVE) ? "sum(up)"
+                                               : "count(up)");
     } else {
         buf_puts(w->out, "up");
     }
 }
 
+/* One side of a division: of this window's rate, summed where there is more than one series. */
+static void write_side(struct writing *w, const struct sketch_metric *m, struct str matchers,
+                       const char *end, bool adds)
+{
+    struct writing side = *w;
+    bool grouped = w->group.len > 0;
+    side.m = m;
+    side.matchers = matchers;
+    buf_puts(w->out, adds || grouped ? "sum" : "");
+    if (grouped)
+        write_by(w);
+    buf_puts(w->out, adds || grouped ? "(" : "");
+    write_over(&side, "rate", end);
+    buf_puts(w->out, adds || grouped ? ")" : "");
+}
+
+/* What failed of all, the seconds of each, the requests with a code of all: rate over rate. */
+static bool write_counters_share(struct writing *w)
+{
+    const struct asked *a = w->a;
+    const struct relation *r = relation_of(w->m);
+    const struct sketch_metric whole = {.name = w->m->whole};
+    bool share = asks(a, WISH_SHARE) || asks(a, WISH_PERCENT), adds = is_split(w->m, w->matched);
+    bool failed = r && r->kind == FAILED && share;
+    bool spent = r && r->kind == SPENT && asks(a, WISH_AVERAGE);
+    bool matched = share && w->matched != 0 && !failed;
+    if (!failed && !spent && !matched)
+        return false;
+    write_side(w, w->m, w->matchers, "", adds || matched);
+    buf_puts(w->out, " / ");
+    if (matched)
+        write_side(w, w->m, STR(""), "", true);
+    else
+        write_side(w, &whole, w->matchers, "", adds);
+    return true;
+}
+
+/* Seconds of a CPU by mode: what it does not idle. False: they aren't, or are asked as they are. */
+static bool write_busy(struct writing *w)
+{
+    const struct asked *a = w->a;
+    bool idle = w->matched != 0, percent = asks(a, WISH_PERCENT);
+    if (!has_value(w->m, "mode", "idle") || w->group.len > 0 || asks(a, WISH_EVER) ||
+        (idle && memmem(w->matchers.at, w->matchers.len, "\"idle\"", 6) == NULL))
+        return false;
+    struct writing all = *w;
+    all.matchers = STR("mode=\"idle\"");
+    buf_puts(w->out, idle ? (percent ? "100 * " : "") : percent ? "100 * (1 - " : "1 - ");
+    buf_puts(w->out, "avg(");
+    write_over(&all, "rate", "");
+    buf_puts(w->out, percent && !idle ? "))" : ")");
+    return true;
+}
+
 /* Of a counter, or of the count of a histogram (end: _count). */
 static void write_counter(struct writing *w, const char *end)
 {
-    const struct sketch *s = w->s;
+    const struct asked *a = w->a;
     bool cpu = memmem(w->m->name.at, w->m->name.len, "cpu_seconds", 11) != NULL;
     bool bytes = memmem(w->m->name.at, w->m->name.len, "bytes", 5) != NULL;
-    bool ever = wishes(s, WISH_EVER) || (wishes(s, WISH_TOTAL) && s->window_s == 0);
-    bool ranked = wishes(s, WISH_MOST) && w->group.len > 0; /* who is at it now */
-    bool rate = wishes(s, WISH_RATE) || wishes(s, WISH_AVERAGE) ||
+    bool ever = asks(a, WISH_EVER) || (asks(a, WISH_TOTAL) && a->window_s == 0);
+    bool ranked = asks(a, WISH_MOST) && w->group.len > 0; /* who is at it now */
+    bool rate = asks(a, WISH_RATE) || asks(a, WISH_AVERAGE) ||
                 ((cpu || ranked || (bytes && w->group.len > 0)) && !ever);
-    bool percent = cpu && wishes(s, WISH_PERCENT) && rate;
+    bool percent = cpu && asks(a, WISH_PERCENT) && rate;
+    bool modes = has_value(w->m, "mode", "idle");
+    if (end[0] == '\0' && ((rate && write_busy(w)) || write_counters_share(w)))
+        return;
+    if (modes && ranked && !str_is(w->group, "mode") && w->matched == 0)
+        w->matchers = STR("mode!=\"idle\"");
     buf_puts(w->out, percent ? "100 * " : "");
-    unsigned open = write_around(w, is_split(w->m, w->matched) && !cpu);
+    unsigned open = write_around(w, is_split(w->m, w->matched) && (!cpu || modes));
     if (rate)
         write_over(w, "rate", end);
-    else if (s->window_s > 0)
+    else if (a->window_s > 0)
         write_over(w, "increase", end);
     else
         write_selector(w, end, "");
@@ -510,68 +518,104 @@ static void write_by_le(struct writing *w)
     }
     buf_puts(w->out, ") (");
     write_over(w, "rate", "_bucket");
-    buf_puts(w->out, "))");
+    buf_puts(w->out, ")");
 }
 
 static void write_mean(struct writing *w)
 {
-    static const char *const ends[] = {"_sum", "_count"};
-    bool most = wishes(w->s, WISH_MOST) && w->group.len > 0;
+    bool most = asks(w->a, WISH_MOST) && w->group.len > 0, adds = is_split(w->m, w->matched);
     if (most)
-        buf_printf(w->out, "topk(%u, ", w->s->top > 0 ? w->s->top : TOP_GROUPS);
-    for (unsigned i = 0; i < 2; i++) {
-        buf_puts(w->out, i > 0 ? " / " : "");
-        bool grouped = w->group.len > 0, adds = grouped || is_split(w->m, w->matched);
-        buf_puts(w->out, adds ? "sum" : "");
-        if (grouped) {
-            buf_puts(w->out, " by (");
-            name_label(w->out, w->group);
-            buf_puts(w->out, ") ");
-        }
-        buf_puts(w->out, adds ? "(" : "");
-        write_over(w, "rate", ends[i]);
-        buf_puts(w->out, adds ? ")" : "");
-    }
+        buf_printf(w->out, "topk(%u, ", top_of(w));
+    write_side(w, w->m, w->matchers, "_sum", adds);
+    buf_puts(w->out, " / ");
+    write_side(w, w->m, w->matchers, "_count", adds);
     close_all(w, most);
+}
+
+/* A histogram of one series, buckets and all. */
+static void write_native(struct writing *w)
+{
+    static const char *const functions[] = {"histogram_avg(", "histogram_count("};
+    bool counts = asks(w->a, WISH_COUNT) || asks(w->a, WISH_RATE);
+    if (w->a->percent > 0)
+        buf_printf(w->out, "histogram_quantile(%.10g, ", w->a->percent / 10000.0);
+    else
+        buf_puts(w->out, functions[counts && !asks(w->a, WISH_AVERAGE)]);
+    write_side(w, w->m, w->matchers, "", true);
+    buf_putc(w->out, ')');
 }
 
 /* A histogram or a summary. */
 static void write_family(struct writing *w, bool histogram)
 {
-    const struct sketch *s = w->s;
+    const struct asked *a = w->a;
+    bool counts = asks(a, WISH_COUNT) || asks(a, WISH_RATE);
+    bool most = asks(a, WISH_MOST) || (asks(a, WISH_PEAK) && a->window_s == 0);
+    bool bytes = str_ends(w->m->name, STR("_bytes")) && asks(a, WISH_BYTES);
     char quantile[48];
-    snprintf(quantile, sizeof(quantile), "%.10g", s->percent / 10000.0);
-    if (s->percent > 0 && histogram) {
+    snprintf(quantile, sizeof(quantile), "%.10g", a->percent / 10000.0);
+    if (a->percent > 0 && histogram) {
         buf_printf(w->out, "histogram_quantile(%s, ", quantile);
         write_by_le(w);
-    } else if (s->percent > 0 || (!histogram && wishes(s, WISH_MOST))) {
+        buf_putc(w->out, ')');
+    } else if (a->percent > 0 || (!histogram && most)) {
         char matcher[80];
-        snprintf(matcher, sizeof(matcher), "quantile=\"%s\"", s->percent > 0 ? quantile : "1");
+        snprintf(matcher, sizeof(matcher), "quantile=\"%s\"", a->percent > 0 ? quantile : "1");
         write_selector(w, "", matcher);
-    } else if (wishes(s, WISH_AVERAGE) || !(wishes(s, WISH_COUNT) || wishes(s, WISH_RATE))) {
+    } else if (asks(a, WISH_AVERAGE) || !(counts || a->window_s > 0)) {
         write_mean(w);
     } else {
-        write_counter(w, "_count");
+        write_counter(w, bytes ? "_sum" : "_count");
     }
 }
 
-bool sketch_write(const struct sketch *s, const struct sketch_metric *m, struct buf *query)
+/* How many values of a label there are. */
+static bool write_labels_count(struct writing *w)
+{
+    struct str label = counted_label(w->a, w->m);
+    if (label.len == 0 || label.at == w->group.at)
+        return false;
+    struct writing of = *w;
+    of.group = label;
+    buf_puts(w->out, "count(count");
+    write_by(&of);
+    buf_putc(w->out, '(');
+    write_selector(w, "", "");
+    buf_puts(w->out, "))");
+    return true;
+}
+
+/* Of an untyped metric nobody knows: what is asked as a counter is, is one. What a rule records is
+ * none. */
+static bool is_counter(const struct asked *a, const struct sketch_metric *m)
+{
+    bool untyped = m->type[0] == '\0' && !memchr(m->name.at, ':', m->name.len);
+    return untyped ? asks(a, WISH_RATE) || (a->window_s > 0 && over_time(a) == NULL)
+                   : strcmp(m->type, "counter") == 0;
+}
+
+bool sketch_write(const struct asked *a, const struct sketch_metric *m, struct buf *query)
 {
     scoped_buf(matchers, MATCHERS_BYTES);
     scoped_buf(out, SKETCH_BYTES_MAX);
-    struct writing w = {.s = s, .m = m, .out = &out};
-    write_matchers(s, m, &matchers, &w.matched);
+    struct writing w = {.a = a, .m = m, .out = &out};
+    bool histogram = strcmp(m->type, "histogram") == 0;
+    write_matchers(a, m, &matchers, &w.matched);
     if (matchers.overflowed) {
         buf_clear(&matchers);
         w.matched = 0;
     }
     w.matchers = buf_str(&matchers);
-    w.group = group_label(s, m, w.matched);
-    if (str_is(m->name, "up"))
+    w.group = group_label(a, m, w.matched);
+    if (write_labels_count(&w))
+        ;
+    else if (str_is(m->name, "up"))
         write_up(&w);
-    else if (strcmp(m->type, "histogram") == 0 || strcmp(m->type, "summary") == 0)
-        write_family(&w, m->type[0] == 'h');
-    else if (strcmp(m->type, "counter") == 0)
+    else if (m->native)
+        write_native(&w);
+    else if (histogram || strcmp(m->type, "summary") == 0)
+        write_family(&w, histogram);
+    else if (is_counter(a, m))
         write_counter(&w, "");
     else
         write_gauge(&w);

@@ -2,8 +2,9 @@
  * what the metric is; and of how many of the evaluation's questions it is one that is accepted. */
 #include "tests/support/eval_catalog.h"
 
+#include <ctype.h>
 #include "common/check.h"
-#include "worker/tools/prometheus/rank.h"
+#include "worker/tools/prometheus/pick.h"
 #include "worker/tools/prometheus/sketch.h"
 
 static void metric_of(struct sketch_metric *m, const char *name, const char *type,
@@ -22,11 +23,11 @@ static void metric_of(struct sketch_metric *m, const char *name, const char *typ
 static void sketch_of(const char *question, const struct sketch_metric *m, struct buf *query)
 {
     struct words w;
-    struct sketch s;
+    struct asked a;
     words_read(&w, str_of(question));
-    sketch_read(&s, &w, str_of(question));
+    asked_read(&a, &w, str_of(question));
     buf_clear(query);
-    assert_true(sketch_write(&s, m, query));
+    assert_true(sketch_write(&a, m, query));
 }
 
 static const struct {
@@ -87,7 +88,57 @@ static const struct {
      "sum(rate(shop_wait_seconds_sum[5m])) / sum(rate(shop_wait_seconds_count[5m]))"},
     {"how many waits were there", "shop_wait_seconds", "histogram", "", "shop_wait_seconds_count"},
     {"waits per second", "shop_wait_seconds", "histogram", "", "rate(shop_wait_seconds_count[5m])"},
+    {"what is the max wait", "shop_wait_seconds", "summary", "",
+     "shop_wait_seconds{quantile=\"1\"}"},
+    {"how many bytes of carts per second", "shop_cart_bytes", "histogram", "",
+     "rate(shop_cart_bytes_sum[5m])"},
+    {"waits in the last hour", "shop_wait_seconds", "summary", "",
+     "increase(shop_wait_seconds_count[1h])"},
+    /* windows as people write them */
+    {"carts last 2h", "shop_carts_total", "counter", "", "increase(shop_carts_total[2h])"},
+    {"max queue 24h", "shop_queue", "gauge", "", "max_over_time(shop_queue[1d])"},
+    {"carts today", "shop_carts_total", "counter", "", "increase(shop_carts_total[1d])"},
+    {"Wie viele Karren in der letzten Stunde", "shop_carts_total", "counter", "",
+     "increase(shop_carts_total[1h])"},
+    {"carts per minute in the last half hour", "shop_carts_total", "counter", "",
+     "rate(shop_carts_total[30m])"},
+    {"95th percentile of the queue in the last hour", "shop_queue", "gauge", "",
+     "quantile_over_time(0.95, shop_queue[1h])"},
+    /* "at most" ranks nothing, "the most" does; one or several, by how the label is said */
+    {"how many may wait at most", "shop_queue_max", "gauge", "", "shop_queue_max"},
+    {"which country orders the most per second", "shop_orders_total", "counter", "country=a=b",
+     "topk(1, sum by (country) (rate(shop_orders_total[5m])))"},
+    {"which three countries order the most per second", "shop_orders_total", "counter",
+     "country=a=b", "topk(3, sum by (country) (rate(shop_orders_total[5m])))"},
+    /* what is not, what is of all, and of how many */
+    {"orders per second not from france", "shop_orders_total", "counter", "country=germany=france",
+     "rate(shop_orders_total{country!=\"france\"}[5m])"},
+    {"orders with code 500", "shop_orders_total", "counter", "code=200=500",
+     "shop_orders_total{code=\"500\"}"},
+    {"what share of orders is from france", "shop_orders_total", "counter",
+     "country=germany=france",
+     "sum(rate(shop_orders_total{country=\"france\"}[5m])) / sum(rate(shop_orders_total[5m]))"},
+    {"how many different countries order", "shop_orders_total", "counter", "country=a=b",
+     "count(count by (country) (shop_orders_total))"},
+    {"how many rooms are there", "shop_room_celsius", "gauge", "room=a=b",
+     "count(count by (room) (shop_room_celsius))"},
+    /* seconds of a CPU by mode */
+    {"how busy is the cpu in percent", "shop_cpu_seconds_total", "counter",
+     "cpu=0=1 mode=idle=user", "100 * (1 - avg(rate(shop_cpu_seconds_total{mode=\"idle\"}[5m])))"},
+    {"what share of cpu is idle", "shop_cpu_seconds_total", "counter", "cpu=0=1 mode=idle=user",
+     "avg(rate(shop_cpu_seconds_total{mode=\"idle\"}[5m]))"},
+    {"cpu time in each mode", "shop_cpu_seconds_total", "counter", "cpu=0=1 mode=idle=user",
+     "sum by (mode) (rate(shop_cpu_seconds_total[5m]))"},
+    {"which core is the busiest", "shop_cpu_seconds_total", "counter", "cpu=0=1 mode=idle=user",
+     "topk(1, sum by (cpu) (rate(shop_cpu_seconds_total{mode!=\"idle\"}[5m])))"},
+    /* of a type that nobody knows */
+    {"retries per second", "shop_retries", "", "", "rate(shop_retries[5m])"},
+    {"retries in the last hour", "shop_retries", "", "", "increase(shop_retries[1h])"},
+    {"how many retries", "shop_retries", "", "", "shop_retries"},
+    {"retries per second", "job:shop_retries:rate5m", "", "", "job:shop_retries:rate5m"},
     /* targets */
+    {"what share of the targets is up", "up", "gauge", "job=a=b", "avg(up)"},
+    {"how many jobs are there", "up", "gauge", "job=a=b", "count(count by (job) (up))"},
     {"how many targets are up", "up", "gauge", "job=a=b", "sum(up)"},
     {"Wie viele Ziele sind erreichbar?", "up", "gauge", "", "sum(up)"},
     {"how many targets are down", "up", "gauge", "", "count(up == 0) or vector(0)"},
@@ -130,6 +181,12 @@ static void a_part_is_put_beside_its_whole(void **state)
         {"is / full?", "disk_free", NULL, "disk_free{mount=\"/\"}"},
         {"打开文件的比例", "process_open_fds", "process_max_fds",
          "process_open_fds / process_max_fds"},
+        {"how much swap is used", "node_memory_SwapFree_bytes", "node_memory_SwapTotal_bytes",
+         "node_memory_SwapTotal_bytes - node_memory_SwapFree_bytes"},
+        {"how full is the queue", "shop_queue_length", "shop_queue_capacity",
+         "shop_queue_length / shop_queue_capacity"},
+        {"what share of the table is taken", "shop_entries", "shop_entries_limit",
+         "shop_entries / shop_entries_limit"},
         {"how many files are open", "process_open_fds", "process_max_fds", "process_open_fds"},
         {"what share of carts", "shop_carts", NULL, "shop_carts"},
         {"what share is opened", "shop_openings", NULL, "shop_openings"},
@@ -149,29 +206,83 @@ static void a_part_is_put_beside_its_whole(void **state)
     }
 }
 
-static void a_question_likes_and_dislikes_metrics(void **state)
+static void a_counter_is_put_beside_what_it_is_of(void **state)
 {
     static const struct {
-        const char *question, *name;
-        bool likes, dislikes;
+        const char *question, *name, *whole, *query;
     } cases[] = {
-        {"when was it started", "process_start_time_seconds", true, false},
-        {"Wann wurde es gestartet?", "backup_timestamp_seconds", true, false},
-        {"how long ago was it", "backup_timestamp_seconds", true, false},
-        {"how long does it take", "backup_timestamp_seconds", false, false},
-        {"which target takes longest", "up", false, true},
-        {"which target takes longest", "scrape_duration_seconds", false, false},
-        {"the most of it, per version", "shop_build_info", false, true},
-        {"which targets are up", "up", false, false},
+        {"what share of lookups fails", "shop_lookup_failures_total", "shop_lookups_total",
+         "rate(shop_lookup_failures_total[5m]) / rate(shop_lookups_total[5m])"},
+        {"Anteil der fehlgeschlagenen", "shop_carts_failed_total", "shop_carts_total",
+         "rate(shop_carts_failed_total[5m]) / rate(shop_carts_total[5m])"},
+        {"average time of a read", "shop_read_time_seconds_total", "shop_reads_completed_total",
+         "rate(shop_read_time_seconds_total[5m]) / rate(shop_reads_completed_total[5m])"},
+        {"how many carts failed", "shop_carts_failed_total", "shop_carts_total",
+         "shop_carts_failed_total"},
+    };
+    (void)state;
+    scoped_buf(query, SKETCH_BYTES_MAX);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct sketch_metric m;
+        metric_of(&m, cases[i].name, "counter", "");
+        m.whole = str_of(cases[i].whole);
+        sketch_of(cases[i].question, &m, &query);
+        assert_string_equal(buf_cstr(&query), cases[i].query);
+    }
+}
+
+static void a_native_histogram_has_no_buckets_of_its_own(void **state)
+{
+    static const char *const cases[][2] = {
+        {"p90 of the wait", "histogram_quantile(0.9, sum(rate(shop_wait_seconds[5m])))"},
+        {"how long is the wait on average", "histogram_avg(sum(rate(shop_wait_seconds[5m])))"},
+        {"waits per second", "histogram_count(sum(rate(shop_wait_seconds[5m])))"},
+    };
+    (void)state;
+    scoped_buf(query, SKETCH_BYTES_MAX);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct sketch_metric m;
+        metric_of(&m, "shop_wait_seconds", "histogram", "");
+        m.native = true;
+        sketch_of(cases[i][0], &m, &query);
+        assert_string_equal(buf_cstr(&query), cases[i][1]);
+    }
+}
+
+static void metrics_fit_better_or_worse_by_what_they_are(void **state)
+{
+    static const struct {
+        const char *question, *name, *type;
+        int fits; /* better, as any, worse */
+    } cases[] = {
+        {"when was it started", "process_start_time_seconds", "gauge", 1},
+        {"Wann wurde es gestartet?", "backup_timestamp_seconds", "gauge", 1},
+        {"how long ago was it", "backup_timestamp_seconds", "gauge", 1},
+        {"how long does it take", "backup_timestamp_seconds", "gauge", -1},
+        {"which target takes longest", "up", "gauge", -1},
+        {"which target takes longest", "scrape_duration_seconds", "gauge", 1},
+        {"the most of it, per version", "shop_build_info", "gauge", -1},
+        {"which targets are up", "up", "gauge", 1},
+        {"how many carts per second", "shop_carts_total", "counter", 1},
+        {"how many carts per second", "shop_carts", "gauge", -1},
+        {"how many carts", "shop_carts", "gauge", 1},
+        {"how many carts", "shop_carts_failed_total", "counter", -1},
+        {"how many carts failed", "shop_carts_total", "counter", -1},
+        {"load of the machine", "node_shop", "gauge", 1},
+        {"load of the machine", "process_shop", "gauge", -1},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct words w;
-        struct sketch s;
+        struct asked a;
+        struct sketch_metric m;
+        metric_of(&m, cases[i].name, cases[i].type, "");
         words_read(&w, str_of(cases[i].question));
-        sketch_read(&s, &w, str_of(cases[i].question));
-        assert_int_equal(sketch_likes(&s, str_of(cases[i].name)), cases[i].likes);
-        assert_int_equal(sketch_dislikes(&s, str_of(cases[i].name)), cases[i].dislikes);
+        asked_read(&a, &w, str_of(cases[i].question));
+        float fits = pick_fits(&a, &m);
+        int sign = (fits > 1) - (fits < 1);
+        if (sign != cases[i].fits)
+            fail_msg("%s: %s %.2f", cases[i].question, cases[i].name, (double)fits);
     }
 }
 
@@ -194,161 +305,224 @@ static void what_is_odd_or_long_is_bounded(void **state)
     for (unsigned i = 0; i < 1000; i++)
         buf_puts(&name, "x");
     struct words w;
-    struct sketch s;
+    struct asked a;
     words_read(&w, buf_str(&name));
-    sketch_read(&s, &w, buf_str(&name));
+    asked_read(&a, &w, buf_str(&name));
     m.name = buf_str(&name);
     buf_clear(&query);
-    assert_false(sketch_write(&s, &m, &query));
+    assert_false(sketch_write(&a, &m, &query));
     assert_int_equal(query.len, 0);
 }
 
 /* ---- the evaluation's questions ---- */
 
-/* What series of the demo world have beside job and instance. */
+/* The labels that series of the demo world have. */
 static const char *labels_of(const char *metric)
 {
     static const char *const known[][2] = {
         {"prometheus_http_requests_total", "code=200=400 handler=/metrics=/api/v1/query"},
-        {"prometheus_http_request_duration_seconds", "handler=/metrics=/api/v1/query"},
-        {"prometheus_sd_discovered_targets", "config=a=b"},
-        {"prometheus_engine_query_duration_seconds", "slice=inner_eval=queue_time"},
-        {"net_conntrack_dialer_conn_", "dialer_name=a=b"},
-        {"node_network_", "device=eth0=lo"},
-        {"node_cpu_seconds_total", "cpu=0=1 mode=idle=user"},
-        {"node_filesystem_", "device=/dev/a fstype=ext4 mountpoint=/=/boot"},
-        {"node_disk_", "device=sda"},
-        {"room_", "room=kitchen=cellar"},
-        {"doors_", "door=front=back"}};
+        {"prometheus_http_", "handler=/metrics=/api/v1/query job=prometheus"},
+        {"prometheus_sd_discovered_targets", "config=a=b name=scrape job=prometheus"},
+        {"prometheus_engine_query_duration_seconds", "slice=inner_eval=queue_time job=prometheus"},
+        {"prometheus_target_scrape_pool_targets", "scrape_job=a=b job=prometheus"},
+        {"prometheus_rule_", "job=prometheus"},
+        {"net_conntrack_dialer_conn_", "dialer_name=a=b job=prometheus"},
+        {"node_network_", "device=eth0=lo job=node"},
+        {"node_scrape_collector_", "collector=arp=cpu job=node"},
+        {"node_cpu_seconds_total", "cpu=0=1 mode=idle=user job=node"},
+        {"node_filesystem_", "device=/dev/a fstype=ext4 mountpoint=/=/boot job=node"},
+        {"node_disk_", "device=sda job=node"},
+        {"node_", "job=node"},
+        {"room_", "room=kitchen=cellar=attic job=rooms"},
+        {"doors_", "door=front=back job=rooms"},
+        {"wait_", "queue=mail job=waits"},
+        {"up", "job=prometheus=node=rooms instance=a=b=c"},
+        {"scrape_", "job=prometheus=node=rooms instance=a=b=c"},
+    };
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         if (strncmp(metric, known[i][0], strlen(known[i][0])) == 0)
             return known[i][1];
-    return "job=a instance=b";
+    return "job=prometheus instance=b";
 }
 
-static const char *type_of(const json_t *world, struct str family, char base[256])
+/* Strings of the catalog and of labels_of stay; a label's values end at the next sign. */
+static void give_labels(struct pick *p, const char *labels)
 {
-    static const char *const ends[] = {"_bucket", "_count"};
-    size_t k;
-    const json_t *name;
-    for (unsigned i = 0; i < 2; i++) {
-        snprintf(base, 256, "%.*s%s", (int)family.len, family.at, ends[i]);
-        json_array_foreach(json_object_get(world, "names"), k, name)
-        {
-            if (strcmp(json_string_value(name), base) == 0)
-                return i == 0 ? "histogram" : "summary";
-        }
+    struct str rest = str_of(labels), pair, label, value;
+    while (str_split(&rest, ' ', &pair)) {
+        str_split(&pair, '=', &label);
+        while (str_split(&pair, '=', &value))
+            pick_label(p, label, value);
     }
-    return "";
 }
 
-static bool accepted(const json_t *question, struct str query)
+static bool same_text(struct str a, struct str b) /* blanks say nothing */
 {
-    size_t i;
-    const json_t *one;
-    json_array_foreach(json_object_get(question, "accepted"), i, one)
-    {
-        struct str text = json_text(one);
-        size_t a = 0, b = 0;
-        for (;;) { /* blanks say nothing */
-            while (a < text.len && text.at[a] == ' ')
-                a++;
-            while (b < query.len && query.at[b] == ' ')
-                b++;
-            if (a == text.len || b == query.len || text.at[a] != query.at[b])
-                break;
-            a++, b++;
-        }
-        if (a == text.len && b == query.len)
-            return true;
+    size_t i = 0, k = 0;
+    for (;; i++, k++) {
+        while (i < a.len && a.at[i] == ' ')
+            i++;
+        while (k < b.len && b.at[k] == ' ')
+            k++;
+        if (i == a.len || k == b.len)
+            return i == a.len && k == b.len;
+        if (a.at[i] != b.at[k])
+            return false;
     }
-    return false;
+}
+
+/* Are all metrics of a in b? Of a family its series are one. */
+static bool metrics_within(const struct catalog *c, struct str a, struct str b)
+{
+    struct str part, word;
+    scoped_buf(names, 1000);
+    for (unsigned side = 0; side < 2; side++) {
+        struct str rest = side ? a : b;
+        for (size_t i = 0; i < rest.len;) {
+            size_t from = i;
+            if (rest.at[i] == '"')
+                for (i++; i < rest.len && rest.at[i] != '"'; i++)
+                    ;
+            while (i < rest.len && (rest.at[i] == '_' || isalnum((unsigned char)rest.at[i])))
+                i++;
+            part = (struct str){rest.at + from, i - from};
+            i += i == from || rest.at[from] == '"';
+            if (part.len == 0 || catalog_find(c, part) == NULL)
+                continue;
+            scoped_buf(sought, 300);
+            word = rank_family(part);
+            buf_printf(&sought, " %.*s ", (int)word.len, word.at);
+            if (side == 0)
+                buf_add_str(&names, buf_str(&sought));
+            else if (names.len == 0 || !memmem(names.at, names.len, sought.at, sought.len))
+                return false;
+        }
+    }
+    return true;
 }
 
 struct tally {
-    unsigned asked, first, any;
+    unsigned asked, first, any, metric;
 };
 
-static void judge(const json_t *world, const struct catalog *c, const json_t *question,
-                  struct tally *t)
+static void add_up(struct tally *all, const struct tally *one)
 {
-    enum { SHOWN = 6 };
+    all->asked += one->asked;
+    all->first += one->first;
+    all->any += one->any;
+    all->metric += one->metric;
+}
+
+static void compare(const struct catalog *c, const json_t *question, struct str query,
+                    unsigned place, struct tally *t)
+{
+    size_t i;
+    const json_t *one;
+    bool right = false, metric = false;
+    json_array_foreach(json_object_get(question, "accepted"), i, one)
+    {
+        struct str text = json_text(one);
+        right = right || same_text(text, query);
+        metric = metric || (metrics_within(c, text, query) && metrics_within(c, query, text));
+    }
+    t->any = t->any || right;
+    t->first += right && place == 0;
+    t->metric += metric && place == 0;
+}
+
+static void judge(const struct catalog *c, const json_t *question, struct tally *t)
+{
+    enum { LOOKED_AT = 12, SKETCHED = 6 };
     struct rank r;
-    struct rank_hit hits[SHOWN];
-    struct sketch s;
+    struct rank_hit hits[LOOKED_AT];
+    struct pick picks[LOOKED_AT];
+    struct asked a;
     struct str text = json_text(json_object_get(question, "question"));
-    bool tuned = str_is(json_text(json_object_get(question, "half")), "tuned"), any = false;
+    bool tuned = str_is(json_text(json_object_get(question, "half")), "tuned");
     rank_init(&r, text);
     while (rank_step(&r, c))
         ;
-    unsigned count = rank_best(&r, c, hits, SHOWN, NULL);
-    sketch_read(&s, &r.words, text);
-    scoped_buf(seen, 4000);
-    t->asked++;
+    unsigned count = rank_best(&r, c, hits, LOOKED_AT, NULL);
+    asked_read(&a, &r.words, text);
     for (unsigned i = 0; i < count; i++) {
-        char name[256], base[256];
-        struct str full = catalog_name(c, &c->metrics[hits[i].metric]);
-        struct str shown = hits[i].family ? rank_family(full) : full;
-        snprintf(name, sizeof(name), "%.*s", (int)shown.len, shown.at);
-        struct sketch_metric m;
-        metric_of(&m, name,
-                  hits[i].family ? type_of(world, shown, base)
-                                 : catalog_type(&c->metrics[hits[i].metric]),
-                  labels_of(name));
+        pick_init(&picks[i], c, &hits[i]);
+        scoped_buf(name, 256);
+        buf_add_str(&name, picks[i].metric.name);
+        give_labels(&picks[i], labels_of(buf_cstr(&name)));
+    }
+    pick_order(picks, count, &r, &a);
+    scoped_buf(seen, 4000);
+    t->asked = 1;
+    for (unsigned i = 0; i < count && i < SKETCHED; i++) {
         scoped_buf(query, SKETCH_BYTES_MAX);
-        scoped_buf(whole, 300);
-        for (unsigned k = 0; m.whole.len == 0 && sketch_whole(m.name, k, &whole); k++)
-            if (catalog_find(c, buf_str(&whole)))
-                m.whole = buf_str(&whole);
-        bool right = sketch_write(&s, &m, &query) && accepted(question, buf_str(&query));
-        t->first += right && i == 0;
-        any = any || right;
+        if (sketch_write(&a, &picks[i].metric, &query))
+            compare(c, question, buf_str(&query), i, t);
         buf_printf(&seen, "    %s\n", buf_cstr(&query));
     }
-    t->any += any;
-    if (!any && tuned) /* nobody tunes by what is only measured */
+    if (!t->any && tuned) /* nobody tunes by what is only measured */
         print_message("not suggested: %s (%s)\n%s", text.at,
                       json_string_value(json_array_get(json_object_get(question, "accepted"), 0)),
                       buf_cstr(&seen));
     rank_free(&r);
 }
 
-static void the_demo_worlds_questions_get_their_queries(void **state)
+static void judge_all(const char *file, struct tally halves[2])
 {
     static const char *const languages[] = {"", "de", "es", "zh", "ja"};
-    (void)state;
-    json_auto_t *world = eval_load("catalogs/demo.json"), *questions = eval_load("questions.json");
+    json_auto_t *world = eval_load("catalogs/demo.json"), *questions = eval_load(file);
     struct catalog c;
-    struct tally halves[2] = {{0}}, spoken[5] = {{0}};
+    struct tally spoken[5] = {{0}};
     size_t i;
     const json_t *question;
     eval_catalog(&c, json_object_get(world, "names"), json_object_get(world, "metadata"));
     json_array_foreach(questions, i, question)
     {
+        struct tally one = {0};
+        struct str lang = json_text(json_object_get(question, "lang"));
         if (json_object_get(question, "world"))
             continue;
-        struct tally before = {0};
-        struct str lang = json_text(json_object_get(question, "lang"));
-        bool measured = str_is(json_text(json_object_get(question, "half")), "measured");
-        judge(world, &c, question, &before);
+        judge(&c, question, &one);
+        add_up(&halves[str_is(json_text(json_object_get(question, "half")), "measured")], &one);
         for (size_t k = 0; k < 5; k++)
             if (str_is(lang, languages[k]))
-                spoken[k].asked++, spoken[k].first += before.first, spoken[k].any += before.any;
-        halves[measured].asked++;
-        halves[measured].first += before.first;
-        halves[measured].any += before.any;
+                add_up(&spoken[k], &one);
     }
-    assert_true(halves[0].first * 100 >= halves[0].asked * 65);
-    assert_true(halves[0].any * 100 >= halves[0].asked * 90);
-    assert_true(halves[1].any * 100 >= halves[1].asked * 80);
     for (size_t k = 0; k < 2; k++)
-        print_message("suggested queries, %s: the first metric's is accepted for %u of %u, one of "
-                      "six for %u\n",
-                      k ? "measured" : "tuned", halves[k].first, halves[k].asked, halves[k].any);
+        print_message("suggested queries, %s, %s: the first is accepted for %u of %u, its metric "
+                      "for %u, one of six for %u\n",
+                      file, k ? "measured" : "tuned", halves[k].first, halves[k].asked,
+                      halves[k].metric, halves[k].any);
     for (size_t k = 0; k < 5; k++)
-        print_message("    %s: %u of %u, one of six for %u\n", k ? languages[k] : "en",
-                      spoken[k].first, spoken[k].asked, spoken[k].any);
+        print_message("    %s: %u of %u, metric %u, one of six %u\n", k ? languages[k] : "en",
+                      spoken[k].first, spoken[k].asked, spoken[k].metric, spoken[k].any);
     catalog_free(&c);
+}
+
+/* In per cent. */
+static void are_at_least(const struct tally *t, unsigned first, unsigned metric, unsigned any)
+{
+    assert_true(t->first * 100 >= t->asked * first);
+    assert_true(t->metric * 100 >= t->asked * metric);
+    assert_true(t->any * 100 >= t->asked * any);
+}
+
+static void the_demo_worlds_questions_get_their_queries(void **state)
+{
+    struct tally halves[2] = {{0}};
+    (void)state;
+    judge_all("questions.json", halves);
+    are_at_least(&halves[0], 95, 97, 96);
+    are_at_least(&halves[1], 84, 93, 88);
+}
+
+/* Questions that were written before anybody saw what is suggested for them, halved by lot. */
+static void questions_asked_anew_get_their_queries(void **state)
+{
+    struct tally halves[2] = {{0}};
+    (void)state;
+    judge_all("sketch.json", halves);
+    are_at_least(&halves[0], 92, 93, 95);
+    are_at_least(&halves[1], 81, 85, 88);
 }
 
 int main(void)
@@ -356,9 +530,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_question_and_a_type_make_a_query),
         cmocka_unit_test(a_part_is_put_beside_its_whole),
-        cmocka_unit_test(a_question_likes_and_dislikes_metrics),
+        cmocka_unit_test(a_counter_is_put_beside_what_it_is_of),
+        cmocka_unit_test(a_native_histogram_has_no_buckets_of_its_own),
+        cmocka_unit_test(metrics_fit_better_or_worse_by_what_they_are),
         cmocka_unit_test(what_is_odd_or_long_is_bounded),
         cmocka_unit_test(the_demo_worlds_questions_get_their_queries),
+        cmocka_unit_test(questions_asked_anew_get_their_queries),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,255 @@
+#include "worker/tools/prometheus/pick.h"
+
+#include <string.h>
+#include "worker/tools/prometheus/name.h"
+
+enum { LABELS_BYTES_MAX = 900 };
+
+static const char *family_type(const struct catalog *c, struct str base);
+
+void pick_init(struct pick *p, const struct catalog *c, const struct rank_hit *hit)
+{
+    const struct catalog_metric *m = &c->metrics[hit->metric], *whole = NULL;
+    struct str name = catalog_name(c, m);
+    scoped_buf(other, NAME_BYTES_MAX);
+    *p = (struct pick){.hit = *hit};
+    p->metric.name = hit->family ? rank_family(name) : name;
+    p->metric.type = hit->family ? family_type(c, p->metric.name) : catalog_type(m);
+    for (unsigned k = 0; !whole && sketch_whole(p->metric.name, k, &other); k++)
+        whole = catalog_find(c, buf_str(&other));
+    p->metric.native = !hit->family && strcmp(p->metric.type, "histogram") == 0;
+    if (whole)
+        p->metric.whole = catalog_name(c, whole);
+}
+
+/* Its buckets tell a histogram from a summary, where no metadata does. */
+static const char *family_type(const struct catalog *c, struct str base)
+{
+    scoped_buf(bucket, NAME_BYTES_MAX);
+    buf_add_str(&bucket, base);
+    buf_puts(&bucket, "_bucket");
+    return catalog_find(c, buf_str(&bucket)) ? "histogram" : "summary";
+}
+
+void pick_label(struct pick *p, struct str label, struct str value)
+{
+    struct sketch_metric *m = &p->metric;
+    unsigned at = 0;
+    while (at < m->label_count && !str_eq(m->labels[at].name, label))
+        at++;
+    if (at == SKETCH_LABELS_MAX)
+        return;
+    struct sketch_label *l = &m->labels[at];
+    if (at == m->label_count)
+        m->labels[m->label_count++] = (struct sketch_label){.name = label};
+    for (unsigned i = 0; i < l->value_count; i++)
+        if (str_eq(l->values[i], value))
+            return;
+    if (l->value_count < SKETCH_VALUES_MAX)
+        l->values[l->value_count++] = value;
+}
+
+/* "handlers", "the kitchen", "Prometheus": what the question names may be a label, or its value. */
+static unsigned labels_said(const struct rank *r, const struct sketch_metric *m)
+{
+    scoped_buf(text, LABELS_BYTES_MAX);
+    for (unsigned i = 0; i < m->label_count; i++) {
+        buf_add_str(&text, m->labels[i].name);
+        buf_putc(&text, ' ');
+        for (unsigned k = 0; k < m->labels[i].value_count; k++) {
+            buf_add_str(&text, m->labels[i].values[k]);
+            buf_putc(&text, ' ');
+        }
+    }
+    return rank_says(r, buf_str(&text), m->name);
+}
+
+void pick_order(struct pick *picks, unsigned count, const struct rank *r, const struct asked *a)
+{
+    for (unsigned i = 0; i < count; i++) {
+        const struct sketch_metric *m = &picks[i].metric;
+        picks[i].hit.score *= (1 + 0.3F * (float)labels_said(r, m)) * pick_fits(a, m);
+    }
+    for (unsigned i = 1; i < count; i++) /* few: by insertion, which keeps the order of equals */
+        for (unsigned k = i; k > 0 && picks[k].hit.score > picks[k - 1].hit.score; k--) {
+            struct pick p = picks[k];
+            picks[k] = picks[k - 1];
+            picks[k - 1] = p;
+        }
+}
+
+/* ---- what it is, and what is asked ---- */
+
+static const char *const qualities[] = {
+#define QUALITY(parts) parts,
+#define USUAL(names)
+#include "worker/tools/prometheus/pick.def"
+#undef QUALITY
+#undef USUAL
+};
+static const char usual[] =
+#define QUALITY(parts)
+#define USUAL(names) " " names " "
+#include "worker/tools/prometheus/pick.def"
+#undef QUALITY
+#undef USUAL
+    ;
+
+static bool has_word(const char *words, struct str word)
+{
+    struct str rest = str_of(words), one;
+    while (str_split(&rest, ' ', &one))
+        if (str_eq(one, word))
+            return true;
+    return false;
+}
+
+/* Does a word of the question, or what the trade calls it, mean one of these? */
+static bool means(const struct asked *a, const char *words, float least)
+{
+    char stem[WORDS_STEM_MAX + 1];
+    struct str rest = str_of(words), one;
+    while (str_split(&rest, ' ', &one)) {
+        size_t len = words_stem(one, stem);
+        if (asked_at(a, one))
+            return true;
+        for (unsigned i = 0; i < a->words->count; i++) {
+            const struct word *w = &a->words->words[i];
+            if (w->weight >= least && w->len == len && memcmp(w->stem, stem, len) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* A name that says "failed" where nobody asks for it, or the other way round. */
+static float quality_fits(const struct asked *a, struct str name)
+{
+    static const float any = 0.5F, first = 0.7F;
+    float fits = 1;
+    for (size_t i = 0; i < sizeof(qualities) / sizeof(qualities[0]); i++) {
+        bool has = false;
+        struct str rest = name, part;
+        while (words_part(&rest, &part)) {
+            char lower[WORDS_STEM_MAX + 1];
+            size_t len = part.len < WORDS_STEM_MAX ? part.len : WORDS_STEM_MAX;
+            for (size_t k = 0; k < len; k++)
+                lower[k] =
+                    (char)(part.at[k] >= 'A' && part.at[k] <= 'Z' ? part.at[k] + 32 : part.at[k]);
+            has = has || has_word(qualities[i], (struct str){lower, len});
+        }
+        if (has && !means(a, qualities[i], any))
+            fits *= 0.75F;
+        if (!has && means(a, qualities[i], first))
+            fits *= 0.75F;
+    }
+    return fits;
+}
+
+static bool is_usual(struct str name)
+{
+    scoped_buf(word, NAME_BYTES_MAX);
+    buf_putc(&word, ' ');
+    buf_add_str(&word, name);
+    buf_putc(&word, ' ');
+    return word.len > 0 && memmem(usual, sizeof(usual) - 1, word.at, word.len) != NULL;
+}
+
+static bool has_part(struct str name, const char *part)
+{
+    return name.len > 0 && memmem(name.at, name.len, part, strlen(part)) != NULL;
+}
+
+/* How it is made: a counter for "per second", a histogram for "on average". */
+static float type_fits(const struct asked *a, const struct sketch_metric *m)
+{
+    bool family = m->native || strcmp(m->type, "histogram") == 0 || strcmp(m->type, "summary") == 0;
+    bool gauge = strcmp(m->type, "gauge") == 0, rate = asks(a, WISH_RATE);
+    bool seconds = has_part(m->name, "seconds") && !sketch_is_moment(m->name);
+    bool shape = asks(a, WISH_AVERAGE) || asks(a, WISH_SLOW) || asks(a, WISH_MOST) ||
+                 asks(a, WISH_PEAK) || a->percent > 0;
+    float fits = 1;
+    if (rate)
+        fits *= gauge ? 0.6F : 1.15F;
+    if (family && !shape && (rate || asks(a, WISH_COUNT)))
+        fits *= 0.85F;
+    if (gauge && a->window_s > 0 && !shape && !asks(a, WISH_LOW) && !asks(a, WISH_LEAST))
+        fits *= 0.8F;
+    if (asks(a, WISH_SLOW))
+        fits *= seconds ? 1.3F : 0.8F;
+    return fits;
+}
+
+static bool begins(struct str name, const char *const *prefixes, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (str_starts(name, str_of(prefixes[i])))
+            return true;
+    return false;
+}
+
+/* Of the machine, or of the process that is scraped? */
+static float subject_fits(const struct asked *a, struct str name)
+{
+    static const char *const hosts[] = {"node_", "machine_", "windows_", "system_"};
+    static const char *const processes[] = {"process_", "go_", "jvm_", "nodejs_", "python_"};
+    if (asks(a, WISH_HOST) && begins(name, hosts, sizeof(hosts) / sizeof(hosts[0])))
+        return 1.3F;
+    if (asks(a, WISH_HOST) && begins(name, processes, sizeof(processes) / sizeof(processes[0])))
+        return 0.7F;
+    if (asks(a, WISH_PROCESS) && begins(name, processes, sizeof(processes) / sizeof(processes[0])))
+        return 1.2F;
+    return 1;
+}
+
+/* "how many pools": a name that ends with what is counted. */
+static bool counts_head(const struct asked *a, struct str name)
+{
+    static const char *const ends[] = {"_total", "_count", "_bytes", "_seconds"};
+    enum { NEAR = 3 };
+    char last[WORDS_STEM_MAX + 1], stem[WORDS_STEM_MAX + 1];
+    const char *at = asks(a, WISH_COUNT) ? asked_wish(a, WISH_COUNT) : NULL;
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+        name.len -= str_ends(name, str_of(ends[i])) ? strlen(ends[i]) : 0;
+    struct str rest = name, part, head = {NULL, 0}, words = str_of(at ? at : ""), word;
+    while (words_part(&rest, &part))
+        head = part;
+    size_t len = head.len > 0 ? words_stem(head, last) : 0;
+    for (unsigned n = 0; len > 0 && n < 2 + NEAR && str_split(&words, ' ', &word); n++)
+        if (words_stem(word, stem) == len && memcmp(stem, last, len) == 0)
+            return true;
+    return false;
+}
+
+float pick_fits(const struct asked *a, const struct sketch_metric *m)
+{
+    bool share = asks(a, WISH_SHARE) || asks(a, WISH_PERCENT), up = str_is(m->name, "up");
+    bool ranks =
+        asks(a, WISH_MOST) || asks(a, WISH_LEAST) || asks(a, WISH_PERCENT) || asks(a, WISH_SLOW);
+    bool moment = sketch_is_moment(m->name), info = str_ends(m->name, STR("_info"));
+    float fits = type_fits(a, m) * quality_fits(a, m->name) * subject_fits(a, m->name);
+    bool when = asks(a, WISH_AGO) || asks(a, WISH_WHEN);
+    if (moment)
+        fits *= !when ? 0.7F : str_ends(m->name, STR("_seconds")) ? 1.5F : 1.2F;
+    if (!moment && asks(a, WISH_AGO))
+        fits *= 0.7F;
+    if (counts_head(a, m->name))
+        fits *= 1.15F;
+    if (info || up)
+        fits *= ranks ? 0.6F : 1;
+    if (sketch_groups(a, m))
+        fits *= 1.2F;
+    if (up && (asks(a, WISH_DEAD) || asks(a, WISH_ALIVE)))
+        fits *= 1.5F;
+    if (m->whole.len > 0 && (share || asks(a, WISH_MORE)))
+        fits *= 1.3F;
+    if (m->whole.len == 0 && share && !up && strcmp(m->type, "gauge") == 0)
+        fits *= has_part(m->name, "ratio") || has_part(m->name, "percent") ? 1.3F : 0.65F;
+    if (asks(a, WISH_AVERAGE) && m->whole.len > 0 && has_part(m->name, "_time_seconds_total"))
+        fits *= 1.6F;
+    if (asks(a, WISH_STATE) && !asks(a, WISH_COUNT) && has_part(m->name, "_success"))
+        fits *= moment ? 1 : 1.4F;
+    if (asks(a, WISH_TOTAL) && !share && has_part(m->name, "Total"))
+        fits *= 1.4F;
+    return is_usual(m->name) ? 1.25F * fits : fits;
+}
