@@ -1,129 +1,65 @@
 #include "worker/tools/prometheus/mend.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
-#include "common/duration.h"
-#include "worker/tools/moment.h"
-#include "worker/tools/prometheus/tokens.h"
+#include "worker/tools/prometheus/mend_calls.h"
+#include "worker/tools/prometheus/mend_matchers.h"
+#include "worker/tools/prometheus/mend_signs.h"
+#include "worker/tools/prometheus/mend_window.h"
+#include "worker/tools/prometheus/mending.h"
 #include "worker/tools/text.h"
 #include "worker/tools/sax.h"
 
 /* The usual window: four scrapes of a minute and one more. */
 #define WINDOW "[5m]"
 
-enum { EDITS_MAX = 32, EDIT_BYTES_MAX = 4096, WHAT_MAX = 600, NOTED_MAX = 4, SHOWN = 80 };
-#define SHORT(s) (int)((s).len < SHOWN ? (s).len : SHOWN), ((s).len ? (s).at : "")
-
-struct edit {
-    const char *from;
-    size_t len;
-    char *with;
-};
-struct mending {
-    struct tokens *t;
-    struct edit edits[EDITS_MAX];
-    unsigned count;
-    struct buf *what;
-    bool closed; /* the bracket that was open last */
-};
+enum { EDIT_BYTES_MAX = 4096, WHAT_MAX = MENDING_WHAT_MAX, NOTED_MAX = 4, ROUNDS_MAX = 5 };
+#define SHORT(s) MENDING_SHORT(s)
 
 static void mend_by(struct mending *m, unsigned at);
-static void mend_matcher(struct mending *m, unsigned at);
-static void mend_range(struct mending *m, unsigned at);
-static void mend_order(struct mending *m, unsigned at);
-static void mend_word(struct mending *m, unsigned at);
 static void mend_grouped_call(struct mending *m, unsigned at);
-static void mend_ranged_sum(struct mending *m, unsigned at);
 static void mend_operator(struct mending *m, unsigned at);
-static void mend_duration(struct mending *m, unsigned at);
 static void mend_end(struct mending *m);
-
-/* ---- edits ---- */
-
-static void replace(struct mending *m, struct str text, struct str with)
-{
-    if (m->count < EDITS_MAX)
-        m->edits[m->count++] = (struct edit){text.at, text.len, str_dup(with)};
-}
-
-static void insert_behind(struct mending *m, const struct token *k, const char *text)
-{
-    replace(m, (struct str){k->text.at + k->text.len, 0}, str_of(text));
-}
-
-static void insert_before(struct mending *m, const struct token *k, const char *text)
-{
-    replace(m, (struct str){k->text.at, 0}, str_of(text));
-}
-
-__attribute__((format(printf, 2, 3))) static void say(struct mending *m, const char *format, ...)
-{
-    char text[WHAT_MAX];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    if (m->what->len > 0)
-        buf_putc(m->what, ' ');
-    buf_puts(m->what, text);
-}
-
-/* Writes the query with its edits, in their order of place, and frees them. An edit inside of one
- * that was made is left out. */
-static bool finish(struct mending *m, struct buf *mended)
-{
-    struct str query = m->t->query;
-    const char *at = query.at;
-    bool any = m->count > 0;
-    while (m->count > 0) {
-        unsigned first = 0;
-        for (unsigned i = 1; i < m->count; i++)
-            if (m->edits[i].from < m->edits[first].from)
-                first = i;
-        struct edit e = m->edits[first];
-        memmove(&m->edits[first], &m->edits[first + 1], (--m->count - first) * sizeof(e));
-        if (e.from >= at) {
-            buf_add(mended, at, (size_t)(e.from - at));
-            buf_puts(mended, e.with);
-            at = e.from + e.len;
-        }
-        free(e.with);
-    }
-    buf_add(mended, at, (size_t)(query.at + query.len - at));
-    return any && !mended->overflowed;
-}
-
-static void begin(struct mending *m, struct str query, struct buf *what)
-{
-    *m = (struct mending){.what = what};
-    m->t = xcalloc(1, sizeof(*m->t));
-    tokens_read(m->t, query);
-}
 
 /* ---- what no server takes ---- */
 
-bool mend_syntax(struct str query, struct buf *mended, struct buf *what)
+static bool mend_once(struct str query, struct buf *mended, struct buf *what)
 {
-    struct mending m;
-    begin(&m, query, what);
+    struct mending m = {.what = what};
+    m.t = xcalloc(1, sizeof(*m.t));
+    tokens_read(m.t, query);
     for (unsigned i = 0; i < m.t->count; i++) {
         mend_by(&m, i);
-        mend_matcher(&m, i);
-        mend_range(&m, i);
-        mend_order(&m, i);
-        mend_word(&m, i);
+        mend_matchers(&m, i);
+        mend_window(&m, i);
+        mend_call(&m, i);
         mend_grouped_call(&m, i);
-        mend_ranged_sum(&m, i);
         mend_operator(&m, i);
-        mend_duration(&m, i);
     }
-    mend_end(&m);
-    bool any = finish(&m, mended);
+    if (m.count == 0) /* what is closed elsewhere is not open at the end */
+        mend_end(&m);
+    bool any = mending_finish(&m, mended);
     free(m.t);
     return any;
+}
+
+/* Where one fault hides another, in several rounds. */
+bool mend_syntax(struct str query, struct buf *mended, struct buf *what)
+{
+    scoped_buf(text, MEND_BYTES_MAX);
+    bool any = mend_signs(query, &text, what);
+    for (unsigned round = 0; round < ROUNDS_MAX && !text.overflowed; round++) {
+        scoped_buf(next, MEND_BYTES_MAX);
+        if (!mend_once(buf_str(&text), &next, what))
+            break;
+        buf_clear(&text);
+        buf_add_str(&text, buf_str(&next));
+        any = true;
+    }
+    buf_add_str(mended, str_trim(buf_str(&text)));
+    return any && !text.overflowed && !mended->overflowed;
 }
 
 /* sum(x) by job; also group by. */
@@ -132,8 +68,8 @@ static void mend_by(struct mending *m, unsigned at)
     const struct token *k = m->t->all, *word = &k[at];
     bool groups = token_is(word, "by") || token_is(word, "without");
     if (groups && at > 0 && token_is(word - 1, "group") && !token_opens(word, '(')) {
-        replace(m, word[-1].text, STR(""));
-        say(m, "It is by, not group by.");
+        mending_replace(m, word[-1].text, STR(""));
+        mending_say(m, "It is by, not group by.");
     }
     if (!(groups || token_is(word, "on") || token_is(word, "ignoring")) || at == 0 ||
         word[1].kind != TOKEN_WORD)
@@ -143,53 +79,9 @@ static void mend_by(struct mending *m, unsigned at)
     while (k[last + 1].kind == TOKEN_COMMA && k[last + 2].kind == TOKEN_WORD &&
            (before || !token_opens(&k[last + 3], '(')))
         last += 2;
-    insert_before(m, &k[at + 1], "(");
-    insert_behind(m, &k[last], ")");
-    say(m, "The labels of %.*s stand in parentheses.", SHORT(word->text));
-}
-
-/* {job=prometheus}, {job=="prometheus"}, {job:"prometheus"} */
-static void mend_matcher(struct mending *m, unsigned at)
-{
-    const struct token *k = m->t->all;
-    if (!token_opens(&k[at], '{'))
-        return;
-    unsigned end = k[at].pair ? k[at].pair : m->t->count;
-    for (unsigned i = at + 1; i + 1 < end; i++) {
-        bool label = k[i].kind == TOKEN_WORD || k[i].kind == TOKEN_STRING;
-        if (k[i].kind == TOKEN_WORD && k[i].text.len > 1 && k[i + 1].kind == TOKEN_STRING &&
-            k[i].text.at[k[i].text.len - 1] == ':') {
-            replace(m, (struct str){k[i].text.at + k[i].text.len - 1, 1}, STR("="));
-            say(m, "Between a label and its value stands =.");
-        }
-        if (!label || k[i + 1].kind != TOKEN_OPERATOR || i + 2 >= end)
-            continue;
-        if (str_is(k[i + 1].text, "==")) {
-            replace(m, k[i + 1].text, STR("="));
-            say(m, "A matcher has one =.");
-        }
-        unsigned value = i + 2, last = value;
-        if (k[value].kind == TOKEN_STRING && value + 2 < end && k[value + 1].kind == TOKEN_WORD &&
-            k[value + 2].kind == TOKEN_OPERATOR) {
-            insert_behind(m, &k[value], ",");
-            say(m, "Matchers are separated by commas.");
-            i = value;
-            continue;
-        }
-        while (last + 1 < end && k[last + 1].kind != TOKEN_COMMA)
-            last++;
-        bool path = k[value].kind == TOKEN_OPERATOR && str_is(k[value].text, "/");
-        if (k[value].kind == TOKEN_WORD || k[value].kind == TOKEN_NUMBER || path) {
-            struct str text = tokens_text(m->t, value, last);
-            if (memchr(text.at, '"', text.len) != NULL || memchr(text.at, '=', text.len) != NULL)
-                return;
-            insert_before(m, &k[value], "\"");
-            insert_behind(m, &k[last], "\"");
-            say(m, "The value of a label stands in quotes: %.*s%.*s\"%.*s\".", SHORT(k[i].text),
-                SHORT(k[i + 1].text), SHORT(text));
-        }
-        i = last + 1;
-    }
+    mending_before(m, &k[at + 1], "(");
+    mending_behind(m, &k[last], ")");
+    mending_say(m, "The labels of %.*s stand in parentheses.", SHORT(word->text));
 }
 
 /* The token behind the labels of by, in parentheses or not; 0: there are none. */
@@ -216,47 +108,19 @@ static void mend_grouped_call(struct mending *m, unsigned at)
     unsigned open = k[at - 1].pair, behind = behind_labels(m->t, at);
     if (open == 0 || behind == 0 || !token_opens(&k[open], '(') || k[open - 1].kind != TOKEN_WORD ||
         token_aggregates(&k[open - 1]) || token_is(&k[open - 1], "by") ||
-        token_is(&k[open - 1], "without"))
+        token_is(&k[open - 1], "without") || (open >= 2 && token_aggregates(&k[open - 2])))
         return;
-    insert_behind(m, &k[at - 1], ")");
+    mending_behind(m, &k[at - 1], ")");
     if (open >= 3 && k[behind].kind == TOKEN_CLOSE && k[behind].pair == open - 2 &&
         token_aggregates(&k[open - 3]))
-        replace(m, k[behind].text, STR(""));
+        mending_replace(m, k[behind].text, STR(""));
     else if (open >= 3 && behind >= m->t->count && token_opens(&k[open - 2], '(') &&
              k[open - 2].pair == 0 && token_aggregates(&k[open - 3]))
         m->closed = true; /* sum(rate(x[5m]) by (job) */
     else
-        insert_before(m, &k[open - 1], "sum(");
-    say(m, "%.*s groups what sum() and its like put together, not %.*s().", SHORT(k[at].text),
-        SHORT(k[open - 1].text));
-}
-
-/* max(x)[1h] */
-static void mend_ranged_sum(struct mending *m, unsigned at)
-{
-    static const char *const over[] = {"max", "min", "avg"};
-    const struct token *k = m->t->all;
-    struct aggregation a;
-    unsigned last, known = 0;
-    while (known < sizeof(over) / sizeof(over[0]) && !token_is(&k[at], over[known]))
-        known++;
-    if (known == sizeof(over) / sizeof(over[0]) || !tokens_aggregation(m->t, at, &a) ||
-        !token_opens(&k[a.last + 1], '[') || !tokens_selector(m->t, a.inner, &last) ||
-        last + 1 != a.close || (at >= 2 && token_ranges(&k[at - 2])))
-        return;
-    struct str window = tokens_text(m->t, a.last + 1, k[a.last + 1].pair);
-    if (k[a.last + 1].pair == 0 || memchr(window.at, ':', window.len) != NULL)
-        return;
-    scoped_buf(begin, 64);
-    scoped_buf(end, 256);
-    buf_printf(&begin, "%s_over_time(", over[known]);
-    buf_add_str(&end, window);
-    buf_putc(&end, ')');
-    insert_before(m, &k[a.inner], buf_cstr(&begin));
-    insert_behind(m, &k[last], buf_cstr(&end));
-    replace(m, window, STR(""));
-    say(m, "Only a selector has a range; of %s() over time: %s_over_time().", over[known],
-        over[known]);
+        mending_before(m, &k[open - 1], "sum(");
+    mending_say(m, "%.*s groups what sum() and its like put together, not %.*s().",
+                SHORT(k[at].text), SHORT(k[open - 1].text));
 }
 
 static bool in_braces(const struct tokens *t, unsigned at)
@@ -274,9 +138,9 @@ static void mend_operator(struct mending *m, unsigned at)
     const struct token *k = &m->t->all[at];
     if (k->kind != TOKEN_OPERATOR || in_braces(m->t, at))
         return;
-    if (str_is(k->text, "=") && at > 0) {
-        replace(m, k->text, STR("=="));
-        say(m, "Values are compared by ==.");
+    if (str_is(k->text, "=") && at > 0 && k[1].kind != TOKEN_STRING) {
+        mending_replace(m, k->text, STR("=="));
+        mending_say(m, "Values are compared by ==.");
     }
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (str_is(k->text, words[i][0]) && str_eq(k[1].text, k->text) &&
@@ -285,118 +149,8 @@ static void mend_operator(struct mending *m, unsigned at)
             bool before = at > 0 && k[-1].text.at + k[-1].text.len == k->text.at;
             bool behind = k[2].text.at == k->text.at + 2;
             buf_printf(&word, "%s%s%s", before ? " " : "", words[i][1], behind ? " " : "");
-            replace(m, (struct str){k->text.at, 2}, buf_str(&word));
-            say(m, "It is %s, not %s%s.", words[i][1], words[i][0], words[i][0]);
-        }
-}
-
-/* [5 minutes], offset 1 hour */
-static void mend_duration(struct mending *m, unsigned at)
-{
-    const struct token *k = &m->t->all[at];
-    int64_t ms;
-    if (k->kind != TOKEN_NUMBER || k[1].kind != TOKEN_WORD || at == 0 ||
-        !(token_opens(&k[-1], '[') || token_is(&k[-1], "offset")))
-        return;
-    struct str said = tokens_text(m->t, at, at + 1);
-    if (!moment_duration(said, &ms))
-        return;
-    replace(m, said, str_of(duration_write(ms)));
-    say(m, "A duration is written as %s.", duration_write(ms));
-}
-
-/* rate(x), rate(x, 5m), rate(sum(x)[5m]) */
-static void mend_range(struct mending *m, unsigned at)
-{
-    const struct token *k = m->t->all;
-    unsigned last, open = at + 1, close = k[open].pair;
-    struct aggregation a;
-    if (!token_ranges(&k[at]) || !token_opens(&k[open], '(') || close == 0)
-        return;
-    unsigned first = open + 1;
-    for (unsigned i = first; i < close; i++) /* quantile_over_time(0.9, x) */
-        if (k[i].kind == TOKEN_COMMA && k[i - 1].kind == TOKEN_NUMBER && i == first + 1)
-            first = i + 1;
-    if (tokens_selector(m->t, first, &last) && !token_opens(&k[last + 1], '[')) {
-        bool comma = k[last + 1].kind == TOKEN_COMMA && k[last + 2].kind == TOKEN_NUMBER &&
-                     last + 3 == close && token_counts(&k[at]);
-        scoped_buf(window, 64);
-        buf_printf(&window, "[%.*s]", SHORT(k[last + 2].text));
-        if (comma)
-            replace(m, tokens_text(m->t, last + 1, last + 2), buf_str(&window));
-        else if (last + 1 == close || k[last + 1].kind == TOKEN_COMMA)
-            insert_behind(m, &k[last], WINDOW);
-        else
-            return;
-        say(m, "%.*s() takes a range, as %.*s[5m].", SHORT(k[at].text),
-            SHORT(tokens_text(m->t, first, last)));
-    } else if (tokens_aggregation(m->t, first, &a) && tokens_selector(m->t, a.inner, &last)) {
-        bool inside = token_opens(&k[last + 1], '[') && k[last + 1].pair + 1 == a.close;
-        bool outside = token_opens(&k[a.last + 1], '[') && k[a.last + 1].pair + 1 == close;
-        bool sub = outside && tokens_text(m->t, a.last + 1, close - 1).len > 0 &&
-                   memchr(k[a.last + 1].text.at, ':', tokens_text(m->t, a.last + 1, close - 1).len);
-        if ((!inside && last + 1 != a.close) || (!outside && a.last + 1 != close) || sub)
-            return;
-        struct str window = inside    ? tokens_text(m->t, last + 1, a.close - 1)
-                            : outside ? tokens_text(m->t, a.last + 1, close - 1)
-                                      : STR(WINDOW);
-        scoped_buf(text, EDIT_BYTES_MAX);
-        buf_add_str(&text, k[a.at].text);
-        if (a.by_at > 0) {
-            buf_putc(&text, ' ');
-            buf_add_str(&text, tokens_text(m->t, a.by_at, a.by_close));
-            buf_putc(&text, ' ');
-        }
-        buf_putc(&text, '(');
-        if (a.inner > a.open + 1)
-            buf_add_str(&text, tokens_text(m->t, a.open + 1, a.inner - 1));
-        buf_add_str(&text, k[at].text);
-        buf_putc(&text, '(');
-        buf_add_str(&text, tokens_text(m->t, a.inner, last));
-        buf_add_str(&text, window);
-        buf_puts(&text, "))");
-        replace(m, tokens_text(m->t, at, close), buf_str(&text));
-        say(m, "%.*s() comes before %.*s(): each series is counted before they are put together.",
-            SHORT(k[at].text), SHORT(k[a.at].text));
-    }
-}
-
-/* topk(x, 5), histogram_quantile(x, 0.9) */
-static void mend_order(struct mending *m, unsigned at)
-{
-    static const char *const first[] = {
-        "topk", "bottomk", "limitk", "histogram_quantile", "quantile", "quantile_over_time"};
-    const struct token *k = m->t->all;
-    bool known = false;
-    for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++)
-        known = known || token_is(&k[at], first[i]);
-    unsigned close = k[at + 1].pair;
-    if (!known || !token_opens(&k[at + 1], '(') || close < at + 5)
-        return;
-    if (k[close - 1].kind != TOKEN_NUMBER || k[close - 2].kind != TOKEN_COMMA ||
-        k[close - 2].depth != k[at + 1].depth + 1 || k[at + 2].kind == TOKEN_NUMBER)
-        return;
-    scoped_buf(text, EDIT_BYTES_MAX);
-    buf_add_str(&text, k[close - 1].text);
-    buf_puts(&text, ", ");
-    buf_add_str(&text, tokens_text(m->t, at + 2, close - 3));
-    replace(m, tokens_text(m->t, at + 2, close - 1), buf_str(&text));
-    say(m, "The number comes first in %.*s().", SHORT(k[at].text));
-}
-
-static void mend_word(struct mending *m, unsigned at)
-{
-    static const char *const words[][2] = {
-        {"mean", "avg"},  {"average", "avg"}, {"maximum", "max"},    {"minimum", "min"},
-        {"total", "sum"}, {"top", "topk"},    {"bottom", "bottomk"}, {"percentile", "quantile"}};
-    const struct token *k = &m->t->all[at];
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-        if (token_is(k, words[i][0]) && (token_opens(k + 1, '(') || token_is(k + 1, "by"))) {
-            struct str of = tokens_text(m->t, at, m->t->count - 1);
-            bool buckets = strcmp(words[i][1], "quantile") == 0 && text_has(of, STR("_bucket"));
-            const char *is = buckets ? "histogram_quantile" : words[i][1];
-            replace(m, k->text, str_of(is));
-            say(m, "There is no %s(): it is %s().", words[i][0], is);
+            mending_replace(m, (struct str){k->text.at, 2}, buf_str(&word));
+            mending_say(m, "It is %s, not %s%s.", words[i][1], words[i][0], words[i][0]);
         }
 }
 
@@ -408,8 +162,8 @@ static void mend_end(struct mending *m)
         const struct token *k = &m->t->all[i];
         if (k->kind == TOKEN_CLOSE && (m->t->all[k->pair].pair != i)) {
             if (count == 0 && i + 1 == m->t->count && str_is(k->text, ")")) {
-                replace(m, k->text, STR(""));
-                say(m, "The last ) is one too many.");
+                mending_replace(m, k->text, STR(""));
+                mending_say(m, "The last ) is one too many.");
             }
             return; /* elsewhere it is not known which is */
         }
@@ -423,13 +177,13 @@ static void mend_end(struct mending *m)
         }
     }
     count -= m->closed && count > 0;
-    if (count == 0 || m->t->count == TOKENS_MAX)
+    if (count == 0 || m->t->all[m->t->count - 1].kind == TOKEN_OPEN || m->t->count == TOKENS_MAX)
         return;
     scoped_buf(text, sizeof(open));
     while (count-- > 0)
         buf_putc(&text, open[count] == '(' ? ')' : open[count] == '{' ? '}' : ']');
-    insert_behind(m, &m->t->all[m->t->count], buf_cstr(&text));
-    say(m, "Not all parentheses are closed.");
+    mending_behind(m, &m->t->all[m->t->count], buf_cstr(&text));
+    mending_say(m, "Not all parentheses are closed.");
 }
 
 /* ---- what is wrong and runs ---- */
@@ -461,13 +215,14 @@ struct judging {
 static void judge_quantile(struct judging *j, unsigned at);
 static void judge_selector(struct judging *j, unsigned at, unsigned last);
 static void judge_early_sum(struct judging *j, unsigned at);
+static void judge_nested(struct judging *j, unsigned at);
 static void judge_best(struct judging *j);
 
 /* The mended query is the query with m's edits. */
 static void tell(struct judging *j, enum mend_weight weight, struct mending *m)
 {
     scoped_buf(mended, MEND_BYTES_MAX);
-    bool any = finish(m, &mended);
+    bool any = mending_finish(m, &mended);
     if (any && j->noted++ < NOTED_MAX)
         j->fn(j->arg, weight, buf_str(m->what), buf_str(&mended));
 }
@@ -480,6 +235,7 @@ void mend_meaning(struct str query, const struct mend_facts *facts, mend_fn *fn,
     for (unsigned i = 0, last; j.t->whole && i < j.t->count; i++) {
         judge_quantile(&j, i);
         judge_early_sum(&j, i);
+        judge_nested(&j, i);
         if (tokens_selector(j.t, i, &last)) {
             judge_selector(&j, i, last);
             i = last;
@@ -550,9 +306,10 @@ static void judge_counter(struct judging *j, unsigned at, unsigned last, struct 
         return;
     scoped_buf(what, WHAT_MAX);
     struct mending m = {.t = j->t, .what = &what};
-    insert_before(&m, &j->t->all[at], "rate(");
-    insert_behind(&m, &j->t->all[last], WINDOW ")");
-    say(&m,
+    mending_before(&m, &j->t->all[at], "rate(");
+    mending_behind(&m, &j->t->all[last], WINDOW ")");
+    mending_say(
+        &m,
         "%.*s is a counter: %s%.*s%s only shows how much came since each process started. If that "
         "is not what was asked, take its rate (or increase) first.",
         SHORT(name), by ? "its " : "alone", by ? (int)by->text.len : 0, by ? by->text.at : "",
@@ -573,15 +330,36 @@ static void judge_gauge(struct judging *j, const struct token *function, unsigne
     struct mending m = {.t = j->t, .what = &what};
     if (value) {
         struct str call = tokens_text(j->t, (unsigned)(function - j->t->all), close);
-        replace(&m, call, tokens_text(j->t, at, last));
+        mending_replace(&m, call, tokens_text(j->t, at, last));
     } else {
-        replace(&m, function->text, whole ? STR("delta") : STR("deriv"));
+        mending_replace(&m, function->text, whole ? STR("delta") : STR("deriv"));
     }
-    say(&m,
-        "%.*s is a gauge, and %.*s() is for counters: it takes each fall for a restart. "
-        "Take %s (its change per second would be deriv()).",
-        SHORT(name), SHORT(function->text), whole ? "delta()" : "the gauge as it is");
+    mending_say(&m,
+                "%.*s is a gauge, and %.*s() is for counters: it takes each fall for a restart. "
+                "Take %s (its change per second would be deriv()).",
+                SHORT(name), SHORT(function->text), whole ? "delta()" : "the gauge as it is");
     tell(j, value ? MEND_REFUSED : MEND_NOTED, &m);
+}
+
+/* delta(counter[5m]), avg_over_time(counter[5m]) */
+static void judge_delta(struct judging *j, const struct token *function, unsigned at,
+                        struct str name)
+{
+    static const char *const functions[][2] = {{"delta", "increase"},
+                                               {"idelta", "irate"},
+                                               {"deriv", "rate"},
+                                               {"avg_over_time", "rate"},
+                                               {"sum_over_time", "increase"}};
+    for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
+        if (!token_is(function, functions[i][0]) || at < 2 || function + 2 != &j->t->all[at])
+            continue;
+        scoped_buf(what, WHAT_MAX);
+        struct mending m = {.t = j->t, .what = &what};
+        mending_replace(&m, function->text, str_of(functions[i][1]));
+        mending_say(&m, "%.*s is a counter, and %s() is for gauges: of a counter it is %s().",
+                    SHORT(name), functions[i][0], functions[i][1]);
+        tell(j, MEND_NOTED, &m);
+    }
 }
 
 static void judge_selector(struct judging *j, unsigned at, unsigned last)
@@ -594,6 +372,8 @@ static void judge_selector(struct judging *j, unsigned at, unsigned last)
     bool ranged = token_opens(&k[last + 1], '[');
     if (ranged && function && token_counts(function) && type == MEND_GAUGE) {
         judge_gauge(j, function, at, last);
+    } else if (ranged && function && type == MEND_COUNTER) {
+        judge_delta(j, function, at, name);
     } else if (!ranged && type == MEND_COUNTER && !ends_with(name, "_bucket")) {
         judge_counter(j, at, last, name);
     }
@@ -629,12 +409,28 @@ static void judge_early_sum(struct judging *j, unsigned at)
     buf_putc(&text, '[');
     buf_add_str(&text, str_trim(window));
     buf_puts(&text, "]))");
-    replace(&m, tokens_text(j->t, at, k[at + 1].pair), buf_str(&text));
-    say(&m,
+    mending_replace(&m, tokens_text(j->t, at, k[at + 1].pair), buf_str(&text));
+    mending_say(
+        &m,
         "%.*s() of a %.*s() goes wrong whenever one of the processes restarts: %.*s() first, "
         "then %.*s().",
         SHORT(k[at].text), SHORT(k[a.at].text), SHORT(k[at].text), SHORT(k[a.at].text));
     tell(j, MEND_NOTED, &m);
+}
+
+/* rate(rate(x[5m])[1h:]) */
+static void judge_nested(struct judging *j, unsigned at)
+{
+    const struct token *k = j->t->all;
+    scoped_buf(what, WHAT_MAX);
+    scoped_buf(meant, EDIT_BYTES_MAX);
+    struct mending m = {.t = j->t, .what = &what};
+    if (!mend_window_nested(j->t, at, &meant))
+        return;
+    mending_replace(&m, tokens_text(j->t, at, k[at + 1].pair), buf_str(&meant));
+    mending_say(&m, "%.*s() of %.*s() takes each fall of it for a restart: count once.",
+                SHORT(k[at].text), SHORT(k[at + 2].text));
+    tell(j, MEND_REFUSED, &m);
 }
 
 static bool groups_by_le(const struct tokens *t, const struct aggregation *a)
@@ -656,12 +452,13 @@ static bool judge_le(struct judging *j, const struct aggregation *a)
     scoped_buf(what, WHAT_MAX);
     struct mending m = {.t = j->t, .what = &what};
     if (a->by_at == 0)
-        insert_behind(&m, &k[a->at], " by (le) ");
+        mending_behind(&m, &k[a->at], " by (le) ");
     else if (by)
-        insert_behind(&m, &k[a->by_open], a->by_close > a->by_open + 1 ? "le, " : "le");
+        mending_behind(&m, &k[a->by_open], a->by_close > a->by_open + 1 ? "le, " : "le");
     else
-        replace(&m, tokens_text(j->t, a->by_at, a->by_close), STR("by (le)"));
-    say(&m,
+        mending_replace(&m, tokens_text(j->t, a->by_at, a->by_close), STR("by (le)"));
+    mending_say(
+        &m,
         "histogram_quantile() needs the label le of the buckets, and %.*s() drops it: group by "
         "(le).",
         SHORT(k[a->at].text));
@@ -669,40 +466,84 @@ static bool judge_le(struct judging *j, const struct aggregation *a)
     return true;
 }
 
+/* quantile(95, x) */
+static bool judge_share(struct judging *j, unsigned at)
+{
+    static const char *const names[] = {"histogram_quantile", "quantile", "quantile_over_time"};
+    const struct token *k = j->t->all, *share = &k[at + 2];
+    bool known = false;
+    double q;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        known = known || token_is(&k[at], names[i]);
+    if (!known || share->kind != TOKEN_NUMBER || share[1].kind != TOKEN_COMMA ||
+        !sax_double(share->text, &q) || q <= 1 || q > 100)
+        return false;
+    scoped_buf(what, WHAT_MAX);
+    scoped_buf(text, 40);
+    struct mending m = {.t = j->t, .what = &what};
+    buf_printf(&text, "%.10g", q / 100);
+    mending_replace(&m, share->text, buf_str(&text));
+    mending_say(&m, "The quantile goes from 0 to 1: %s for %.*s %%.", buf_cstr(&text),
+                SHORT(share->text));
+    tell(j, MEND_REFUSED, &m);
+    return true;
+}
+
+/* The first series of a histogram in a part; false: there is none. */
+static bool find_bucket(const struct tokens *t, unsigned from, unsigned to, const char *end,
+                        unsigned *at, unsigned *last)
+{
+    for (*at = from; *at < to; (*at)++)
+        if (ends_with(name_of(t, *at), end) && tokens_selector(t, *at, last))
+            return true;
+    return false;
+}
+
+/* histogram_quantile(0.9, rate(x_sum[5m])): the buckets are meant. */
+static bool judge_no_buckets(struct judging *j, unsigned from, unsigned to)
+{
+    static const char *const ends[] = {"_sum", "_count"};
+    unsigned at, last;
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        if (!find_bucket(j->t, from, to, ends[i], &at, &last))
+            continue;
+        struct str name = j->t->all[at].text;
+        scoped_buf(what, WHAT_MAX);
+        struct mending m = {.t = j->t, .what = &what};
+        size_t len = strlen(ends[i]);
+        mending_replace(&m, (struct str){name.at + name.len - len, len}, STR("_bucket"));
+        mending_say(&m, "histogram_quantile() takes the buckets, not %.*s.", SHORT(name));
+        tell(j, MEND_REFUSED, &m);
+        return true;
+    }
+    return false;
+}
+
 static void judge_quantile(struct judging *j, unsigned at)
 {
     const struct token *k = j->t->all;
-    unsigned open = at + 1, close = k[open].pair, bucket = 0, last = 0;
+    unsigned open = at + 1, close = k[open].pair, bucket, last = 0;
     struct aggregation a;
-    double q;
-    if (!token_is(&k[at], "histogram_quantile") || !token_opens(&k[open], '(') ||
-        k[open + 2].kind != TOKEN_COMMA || k[open + 1].kind != TOKEN_NUMBER)
+    if (judge_share(j, at) || !token_is(&k[at], "histogram_quantile") ||
+        !token_opens(&k[open], '(') || k[open + 2].kind != TOKEN_COMMA ||
+        k[open + 1].kind != TOKEN_NUMBER)
         return;
-    scoped_buf(what, WHAT_MAX);
-    struct mending m = {.t = j->t, .what = &what};
-    if (sax_double(k[open + 1].text, &q) && q > 1 && q <= 100) {
-        scoped_buf(share, 40);
-        buf_printf(&share, "%.10g", q / 100);
-        replace(&m, k[open + 1].text, buf_str(&share));
-        say(&m, "The quantile goes from 0 to 1: %s for %.*s %%.", buf_cstr(&share),
-            SHORT(k[open + 1].text));
-        tell(j, MEND_REFUSED, &m);
-        return;
-    }
     bool rated = false;
-    for (unsigned i = open + 3; i < close; i++) {
+    for (unsigned i = open + 3; i < close; i++)
         rated = rated || token_ranges(&k[i]);
-        if (bucket == 0 && ends_with(name_of(j->t, i), "_bucket") &&
-            tokens_selector(j->t, i, &last))
-            bucket = i;
+    if (!find_bucket(j->t, open + 3, close, "_bucket", &bucket, &last)) {
+        judge_no_buckets(j, open + 3, close);
+        return;
     }
-    if (bucket == 0 ||
-        (tokens_aggregation(j->t, open + 3, &a) && a.last + 1 == close && judge_le(j, &a)))
+    if (tokens_aggregation(j->t, open + 3, &a) && a.last + 1 == close && judge_le(j, &a))
         return;
     if (!rated && !token_opens(&k[last + 1], '[')) {
-        insert_before(&m, &k[bucket], "rate(");
-        insert_behind(&m, &k[last], WINDOW ")");
-        say(&m, "Without rate() this is the quantile of all that was ever observed, not of now.");
+        scoped_buf(what, WHAT_MAX);
+        struct mending m = {.t = j->t, .what = &what};
+        mending_before(&m, &k[bucket], "rate(");
+        mending_behind(&m, &k[last], WINDOW ")");
+        mending_say(&m, "Without rate() this is the quantile of all that was ever observed, not of "
+                        "now.");
         tell(j, MEND_NOTED, &m);
     }
 }
@@ -726,8 +567,8 @@ static void judge_best(struct judging *j)
     buf_printf(&text, "%s(1, ", max ? "topk" : "bottomk");
     buf_add_str(&text, one);
     buf_putc(&text, ')');
-    replace(&m, j->t->query, buf_str(&text));
-    say(&m, "%.*s() has no labels, so no series is equal to it. For the %s: %s(1, …).",
-        SHORT(k[a.at].text), max ? "highest" : "lowest", max ? "topk" : "bottomk");
+    mending_replace(&m, j->t->query, buf_str(&text));
+    mending_say(&m, "%.*s() has no labels, so no series is equal to it. For the %s: %s(1, …).",
+                SHORT(k[a.at].text), max ? "highest" : "lowest", max ? "topk" : "bottomk");
     tell(j, MEND_IF_EMPTY, &m);
 }
