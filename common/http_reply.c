@@ -174,6 +174,11 @@ void http_answer_stream(struct http_request *r, const char *content_type, struct
     if (!MHD_get_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL))
         MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     MHD_add_response_header(response, "X-Accel-Buffering", "no"); /* nginx and its like */
+    /* Of chunks microhttpd would send the last one behind the head (0.9.75), where the next answer
+     * is read: to HEAD it says that the connection ends instead. */
+    if (strcmp(r->method, MHD_HTTP_METHOD_HEAD) == 0)
+        CHECK(MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END) ==
+              MHD_YES);
     struct http_conn *c = r->conn;
     settle(r, MHD_HTTP_OK, response, 0);
     c->deadline_ms = 0; /* http_stream.c looks after it */

@@ -460,6 +460,9 @@ static void head_of_a_stream_is_only_its_head(void **state)
     wait_for(f, &g, "\r\n\r\n", 1);
     wait_until(f, &f->stream.closed);
     assert_int_equal(f->stream.closed, 1);
+    wait_closed(f, &g); /* what came behind it would be read as the next answer */
+    assert_string_equal(strstr(g.bytes, "\r\n\r\n"), "\r\n\r\n");
+    assert_non_null(strstr(g.bytes, "Connection: close\r\n"));
     hang_up(&g);
     finish(f);
 }
