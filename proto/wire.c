@@ -23,7 +23,8 @@ enum {
     PART_BYTES = 1 << 20, /* a backlog is cut between frames at this size; a frame is not larger */
     REFUSED_MS = 1000,    /* before a link whose keys were refused is tried again */
     REFUSED_LOG_MS = 10000,
-    READ_BUDGET = 256, /* messages taken in one pass */
+    READ_BUDGET = 256,             /* messages taken in one pass, */
+    READ_BYTES_BUDGET = 256 << 10, /* and bytes, but for the last one's */
     WRITE_HWM = 64, /* messages that ZeroMQ holds for a peer; more wait here, where they are counted
                        in bytes */
     READ_HWM = 256,
@@ -258,14 +259,16 @@ static bool read_parts(struct wire *w, zmq_msg_t *body, struct wire_peer **from)
     return got;
 }
 
-/* One message to its peer; false: there was none. */
-static bool read_one(struct wire *w)
+/* One message to its peer; false: there was none. Its size is taken off the budget. */
+static bool read_one(struct wire *w, size_t *bytes)
 {
     zmq_msg_t m;
     struct wire_peer *p = w->gateway;
     zmq_msg_init(&m);
     bool got = w->router ? read_parts(w, &m, &p) : zmq_msg_recv(&m, w->zmq, ZMQ_DONTWAIT) >= 0;
     if (got) {
+        size_t size = zmq_msg_size(&m);
+        *bytes -= size < *bytes ? size : *bytes;
         if (p && !zmq_msg_more(&m))
             w->callbacks.on_message(w->arg, p, bytes_of(&m));
         /* A token may have been in it, and ZeroMQ reads the next message into the same buffer,
@@ -280,9 +283,10 @@ static bool read_one(struct wire *w)
 static void read_some(struct wire *w)
 {
     unsigned budget = READ_BUDGET;
+    size_t bytes = READ_BYTES_BUDGET;
     w->more = false;
-    while (read_one(w)) { /* who is told that there is none hears of the next by ZMQ_FD */
-        if (--budget == 0) {
+    while (read_one(w, &bytes)) { /* who is told that there is none hears of the next by ZMQ_FD */
+        if (--budget == 0 || bytes == 0) {
             w->more = true; /* the rest in the next pass: others have their turn first */
             loop_again(w->loop);
             return;

@@ -15,7 +15,8 @@ struct turn_context {
     struct wire *router, *dealer;
     struct wire_peer *worker; /* as the router knows it */
     unsigned to_router, to_dealer, gone;
-    size_t bytes, expect_bytes;
+    size_t bytes, expect_bytes, bytes_before, bytes_most;
+    unsigned sent;
     unsigned expect_messages;
     struct loop_timer *timer, *patience;
     char keys[256], error[256];
@@ -251,6 +252,47 @@ static void a_slow_receiver_gets_everything(void **state)
     assert_false(s->late);
 }
 
+enum { SOME_BYTES = 50000, SOME_MESSAGES = 60 };
+
+static void send_some(void *arg)
+{
+    struct turn_context *s = arg;
+    static char bytes[SOME_BYTES];
+    s->sent++;
+    assert_true(send_to(wire_gateway(s->dealer), (struct str){bytes, sizeof(bytes)}));
+    if (s->sent == SOME_MESSAGES)
+        loop_stop(s->loop);
+}
+
+static void end_of_pass(void *arg)
+{
+    struct turn_context *s = arg;
+    if (s->bytes - s->bytes_before > s->bytes_most)
+        s->bytes_most = s->bytes - s->bytes_before;
+    s->bytes_before = s->bytes;
+}
+
+/* However much has come while it did something else: others have their turn in between. */
+static void what_a_pass_takes_is_bounded(void **state)
+{
+    struct turn_context *s = *state, there = {.loop = loop_new()};
+    open_router(s, "tcp://127.0.0.1:*");
+    open_dealer_to(&there, wire_bound(s->router), NULL, 0);
+    there.timer = loop_timer_new(there.loop, send_some, &there);
+    loop_timer_set(there.timer, 1, 1);
+    loop_run(there.loop);
+    usleep(100 * 1000); /* ZeroMQ's thread takes the rest in */
+    loop_on_write(s->loop, end_of_pass, s);
+    s->expect_bytes = SOME_MESSAGES * SOME_BYTES;
+    run(s, 10000);
+    assert_false(s->late);
+    assert_true(s->to_router > SOME_MESSAGES / 2);
+    assert_true(s->bytes_most < 700 * 1000);
+    wire_free(there.dealer);
+    loop_timer_free(there.timer);
+    loop_free(there.loop);
+}
+
 static void beat(void *arg)
 {
     struct turn_context *s = arg;
@@ -442,6 +484,7 @@ int main(void)
         TEST(what_waits_for_a_peer_is_bounded),
         TEST(a_large_backlog_arrives_whole),
         TEST(a_slow_receiver_gets_everything),
+        TEST(what_a_pass_takes_is_bounded),
         TEST(a_peer_that_left_is_told_of_at_the_next_send),
         TEST(a_dropped_peer_that_speaks_again_is_a_new_one),
         TEST(messages_wait_for_a_gateway_that_is_not_there_yet),
