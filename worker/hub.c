@@ -18,7 +18,8 @@ enum {
     LINKS_MAX = 256,
     GREET_MS = 1000, /* longest wait for a WELCOME, then a beat, which an unknowing gateway answers
                           by BYE hello */
-    REFUSED_MS = 5000, /* between HELLOs to a gateway of another version */
+    REFUSED_MS = 5000,  /* between HELLOs to a gateway of another version */
+    FULL_LOG_MS = 1000, /* between two lines about a gateway that takes nothing */
     ENDPOINT_MAX = 128,
 };
 
@@ -41,6 +42,7 @@ struct hub_link {
     struct peer peer;
     int64_t greeted_ms; /* when HELLO or a beat in its place was sent last */
     int64_t hello_ms;   /* when HELLO was */
+    int64_t full_ms;    /* when a line said that it is full; 0: none did */
     unsigned entry;     /* that it came from */
     unsigned held;      /* by turns */
     unsigned told;      /* which of the hub's offers */
@@ -76,6 +78,7 @@ static void greet(struct hub_link *l);
 static void change(struct hub_link *l, enum hub_link_state to);
 static void send_offer(struct hub_link *l);
 static bool send_frame(struct hub_link *l, const struct frame *f);
+static void tell_full(struct hub_link *l, enum frame_code code);
 
 static const char *state_name(enum hub_link_state s)
 {
@@ -383,8 +386,17 @@ static bool send_frame(struct hub_link *l, const struct frame *f)
     if (sent)
         wire_touch(p);
     else
-        log_warn("hub.full", "endpoint=%s frame=%s", l->endpoint, frame_name(f->code));
+        tell_full(l, f->code);
     return sent;
+}
+
+static void tell_full(struct hub_link *l, enum frame_code code)
+{
+    int64_t now_ms = loop_now_ms(l->hub->config.loop);
+    if (l->full_ms != 0 && now_ms - l->full_ms < FULL_LOG_MS)
+        return;
+    l->full_ms = now_ms;
+    log_warn("hub.full", "endpoint=%s frame=%s", l->endpoint, frame_name(code));
 }
 
 static void on_message(void *arg, struct wire_peer *p, struct str bytes)

@@ -85,7 +85,7 @@ struct hub_link *audience_untold(struct audience *a)
 void audience_event(const struct audience *a, const struct frame_EVENT *event)
 {
     for (unsigned i = 0; i < a->count; i++)
-        if (hears(&a->ears[i]))
+        if (a->ears[i].told && hears(&a->ears[i]))
             hub_send_event(a->ears[i].link, event);
 }
 

@@ -27,6 +27,7 @@ void audience_remove(struct audience *a, struct hub_link *link);
 
 /* One that asked to follow and was not told from where on; NULL: none. It counts as told then. */
 struct hub_link *audience_untold(struct audience *a);
+/* To all that were told: who was not yet gets it with what there is by then. */
 void audience_event(const struct audience *a, const struct frame_EVENT *e);
 /* To all but the driver: the turn is not here any more. */
 void audience_done(const struct audience *a, struct id turn, uint32_t epoch);

@@ -140,8 +140,7 @@ void turn_token(struct turn *t, struct secret *take_token)
 void turn_follow(struct turn *t, struct hub_link *from)
 {
     audience_add(&t->audience, from);
-    if (t->journal_open) /* else it is told once the turn is loaded, or that it is not here */
-        journal_tell(&t->journal);
+    mark(t); /* told once a pass, however much it asks */
 }
 
 void turn_unfollow(struct turn *t, struct hub_link *from) { audience_remove(&t->audience, from); }
@@ -656,6 +655,8 @@ static void begin_release(struct turn *t)
 
 bool turn_perform(struct turn *t)
 {
+    if (t->journal_open) /* else who follows is told once it is loaded, or that it is not here */
+        journal_tell(&t->journal);
     if (t->agent.state != AGENT_OVER)
         flush_said(t);
     enum agent_act act = t->todo;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "common/check.h"
@@ -399,6 +400,33 @@ static void endpoints_are_checked(void **state)
     assert_true(hub_check("tcp://127.0.0.1:8100,ipc:///run/x", &none, error));
 }
 
+/* What does not fit is told of once a second, not once a frame: a thousand turns say a lot. */
+static void gateway_that_takes_nothing_costs_few_lines(void **state)
+{
+    (void)state;
+    static char payload[1000], text[4096];
+    struct frame_EVENT e = {.epoch = 1, .payload = {payload, sizeof(payload)}};
+    open_hub("tcp://127.0.0.1:9000");
+    welcome(0, "a");
+    hear(0, (struct frame){.code = FRAME_FOLLOW});
+    FILE *lines = tmpfile();
+    int usual = dup(STDERR_FILENO);
+    dup2(fileno(lines), STDERR_FILENO);
+    for (unsigned i = 0; i < 5000; i++)
+        hub_send_event(w.from, &e);
+    w.now_ms += 1000;
+    hub_send_event(w.from, &e);
+    dup2(usual, STDERR_FILENO);
+    close(usual);
+    rewind(lines);
+    unsigned told = 0;
+    while (fgets(text, sizeof(text), lines))
+        told += strstr(text, "event=hub.full ") != NULL;
+    fclose(lines);
+    assert_int_equal(told, 2);
+    hub_free(w.hub);
+}
+
 int main(void)
 {
     secret_setup();
@@ -414,6 +442,7 @@ int main(void)
         cmocka_unit_test(gateway_may_follow_a_turn_and_its_next_life_may_not),
         cmocka_unit_test(leaving_worker_says_so_to_each_gateway_that_comes),
         cmocka_unit_test(endpoints_are_checked),
+        cmocka_unit_test(gateway_that_takes_nothing_costs_few_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,6 +28,21 @@ static void follower_is_told_what_is_stored_and_gets_the_rest_at_once(void **sta
     assert_int_equal(w.stored_told, 1);
 }
 
+static void who_asks_many_times_at_once_is_told_once(void **state)
+{
+    (void)state;
+    say_something();
+    for (unsigned i = 0; i < 1000; i++) {
+        worker_turns_follow(w.turns, &w.other, turn);
+        if (i % 7 == 0)
+            worker_turns_unfollow(w.turns, &w.other, turn);
+    }
+    text("b"); /* in the same pass: it comes behind what there was */
+    settle();
+    expect("B: FOLLOWING 1-1\nB: live 1-2 step_start#1\nB: live 1-3 step_progress.text=a\n"
+           "live 1-4 step_progress.text=b\nB: live 1-4 step_progress.text=b\n");
+}
+
 static void what_is_being_stored_and_what_was_said_since_is_given_too(void **state)
 {
     (void)state;
@@ -156,9 +171,11 @@ static void driver_that_forgot_the_turn_may_follow_it(void **state)
     settle();
     expect("");
     worker_turns_follow(w.turns, &w.link, turn);
+    settle();
     expect("FOLLOWING 1-1\nlive 1-2 step_start#1\nlive 1-3 step_progress.text=a\n"
            "live 1-4 step_progress.text=b\n");
     worker_turns_follow(w.turns, &w.link, turn);
+    settle();
     w.trace[0] = '\0';
     text("c");
     settle();
@@ -172,6 +189,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
     const struct CMUnitTest tests[] = {
         TEST(follower_is_told_what_is_stored_and_gets_the_rest_at_once),
+        TEST(who_asks_many_times_at_once_is_told_once),
         TEST(what_is_being_stored_and_what_was_said_since_is_given_too),
         TEST(follow_that_crosses_a_seal_sees_nothing_final_before_it_is_stored),
         TEST(followers_hear_the_tools_and_the_next_step_too),
