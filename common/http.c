@@ -84,10 +84,10 @@ static void on_flush(void *arg)
         return;
     }
     h->flushing = true;
-    http_stream_flush_all(h);
+    http_stream_flush_some(h);
     if (h->run_due)
         run_mhd(h);
-    http_stream_flush_all(h); /* those that just sent their head */
+    http_stream_flush_some(h); /* those that just sent their head */
     h->flushing = false;
     if (h->run_due || !list_empty(&h->woken)) {
         http_flush_soon(h);

@@ -149,6 +149,8 @@ enum { HTTP_CHUNK_HEAD = 10, HTTP_CHUNK_TAIL = 2 }; /* up to 8 hex digits, CR LF
 enum http_content { CONTENT_WAITS, CONTENT_ENDS, CONTENT_BREAKS };
 enum http_content http_stream_content(struct http_stream *s, struct MHD_Connection **connection);
 void http_stream_forgotten(void *stream); /* microhttpd has dropped the response */
+/* Who was woken writes what there is: as many as one pass has time for, or all of them. */
+void http_stream_flush_some(struct http *h);
 void http_stream_flush_all(struct http *h);
 void http_stream_on_ping(void *arg);
 void http_stream_close_all(struct http *h);

@@ -26,6 +26,8 @@ enum { STALLED_PINGS = 4 };
 enum { KERNEL_BYTES = 64 * 1024 };
 /* Full fills a stream may send in one flush, before others get their turn. */
 enum { FILLS_A_FLUSH = 4 };
+/* What one flush may take: hundreds who follow one turn have each of its tokens at once. */
+enum { FLUSH_NS = 2 * 1000 * 1000 };
 
 enum stream_state {
     STREAM_OPENING, /* the head is not out: microhttpd has the connection */
@@ -50,6 +52,8 @@ struct http_stream {
     struct list by_age; /* in http->streams while LIVE */
     struct list woken;  /* in http->woken */
 };
+
+static void flush_until(struct http *h, uint64_t until_ns);
 
 static void wake(struct http_stream *s)
 {
@@ -164,7 +168,11 @@ static void stream_flush(struct http_stream *s)
         wake(s); /* there may be more: in the next pass */
 }
 
-void http_stream_flush_all(struct http *h)
+void http_stream_flush_some(struct http *h) { flush_until(h, loop_hr_ns() + FLUSH_NS); }
+
+void http_stream_flush_all(struct http *h) { flush_until(h, UINT64_MAX); }
+
+static void flush_until(struct http *h, uint64_t until_ns)
 {
     struct list now; /* those woken meanwhile wait for the next round */
     list_init(&now);
@@ -173,7 +181,7 @@ void http_stream_flush_all(struct http *h)
         list_remove(node);
         list_push(&now, node);
     }
-    while (!list_empty(&now)) {
+    while (!list_empty(&now) && (until_ns == UINT64_MAX || loop_hr_ns() < until_ns)) {
         struct http_stream *s = list_first(&now, struct http_stream, woken);
         list_remove(&s->woken);
         bool live = s->state == STREAM_LIVE;
@@ -181,6 +189,11 @@ void http_stream_flush_all(struct http *h)
             end_stream(s);
         else if (live && s->pending == NULL)
             stream_flush(s);
+    }
+    while (!list_empty(&now)) { /* and who is left comes first in it */
+        struct list *node = now.prev;
+        list_remove(node);
+        list_unshift(&h->woken, node);
     }
 }
 
