@@ -12,6 +12,9 @@
 #include "worker/tools/moment.h"
 #include "worker/tools/prometheus/why.h"
 #include "worker/turn/admits.h"
+#include "worker/turn/spelt.h"
+#include "worker/turn/tally.h"
+#include "worker/turn/unit.h"
 
 /* What is looked at of an answer: longer ones are a model's that does not stop. */
 enum { ANSWER_BYTES_MAX = 64 << 10 };
@@ -27,65 +30,40 @@ struct stated {
     unsigned readings;
     const struct unit *unit;
     bool supported, counts;
-    double known;           /* the number that supports it */
-    double whole, smallest; /* of a duration in parts: "6h 56m"; seconds, and of its last unit */
-};
-
-/* What a unit may stand for, in the base that results have. */
-static const struct unit {
-    const char *words; /* by blanks, in lower case */
-    double scales[3];  /* 0: no more */
-} units[] = {
-    {"% percent percentage prozent prozentpunkte procent pourcent パーセント", {1, 0.01}},
-    {"ki kib", {1024}},
-    {"mi mib", {1048576}},
-    {"gi gib", {1073741824}},
-    {"ti tib", {1099511627776.0}},
-    {"kb kbyte kilobytes", {1000, 1024}},
-    {"mb mbyte megabytes", {1e6, 1048576}},
-    {"gb gbyte gigabytes", {1e9, 1073741824}},
-    {"tb terabytes", {1e12, 1099511627776.0}},
-    {"k thousand tausend mil", {1000}},
-    {"m", {1e6, 60}},
-    {"million millionen millones", {1e6}},
-    {"kbit kbits kbps", {125}},
-    {"mbit mbits mbps megabit megabits", {125e3}},
-    {"gbit gbits gbps gigabit gigabits", {125e6}},
-    {"b billion milliarden", {1e9}},
-    {"ns", {1e-9, 1}},
-    {"µs us μs", {1e-6, 1}},
-    {"ms millisecond milliseconds millisekunden milisegundos 毫秒 ミリ秒", {1e-3, 1}},
-    {"min mins minute minutes minuten minuto minutos 分钟 分", {60, 1}},
-    {"h hour hours stunde stunden hora horas 小时 時間", {3600, 1}},
-    {"d day days tag tage tagen día días 天 日", {86400, 1}},
-    {"week weeks woche wochen semana semanas 周 週間", {604800, 1}},
-    {"万", {1e4}},
-    {"亿 億", {1e8}},
+    bool spelt, total, none; /* in words (spelt.h) */
+    double known;            /* the number that supports it */
+    double whole, smallest;  /* of a duration in parts: "6h 56m"; seconds, and of its last unit */
 };
 
 static bool letter(unsigned char c);
-static const struct unit *find_unit(struct str text, size_t at, size_t *len);
 static bool read_stated(struct str text, size_t *at, struct stated *s);
 static bool derived(const struct stated *all, unsigned count, struct stated *s);
 
 void claims_free(struct claims *c)
 {
-    free(c->numbers);
+    free(c->numbers.at);
+    free(c->plain.at);
     *c = (struct claims){0};
 }
 
 /* ---- what is known ---- */
 
+static void add(struct claims_numbers *n, double number)
+{
+    if (n->count == CLAIMS_NUMBERS_MAX || !isfinite(number))
+        return;
+    if (n->count == n->cap) {
+        n->cap = n->cap ? 2 * n->cap : 16;
+        n->at = xrealloc(n->at, n->cap * sizeof(*n->at));
+    }
+    n->at[n->count++] = number;
+    n->sorted = false;
+}
+
 static void know(struct claims *c, double number)
 {
-    if (c->count == CLAIMS_NUMBERS_MAX || !isfinite(number))
-        return;
-    if (c->count == c->cap) {
-        c->cap = c->cap ? 2 * c->cap : 16;
-        c->numbers = xrealloc(c->numbers, c->cap * sizeof(*c->numbers));
-    }
-    c->numbers[c->count++] = number;
-    c->sorted = false;
+    add(&c->numbers, number);
+    add(&c->plain, number);
 }
 
 /* "now-1h", [5m]: as seconds; p95 is 0.95, too. */
@@ -99,26 +77,23 @@ static void know_unit(struct claims *c, struct str text, size_t at, size_t len, 
     bool alone = end + 1 >= text.len || !letter((unsigned char)text.at[end + 1]);
     for (size_t i = 0; end < text.len && alone && i < sizeof(letters) / sizeof(letters[0]); i++)
         if (text.at[end] == letters[i].letter)
-            know(c, value * letters[i].seconds);
-    const struct unit *unit = find_unit(text, end, &unit_len);
+            add(&c->numbers, value * letters[i].seconds);
+    const struct unit *unit = unit_find(text, end, &unit_len);
     if (unit && unit->scales[0] >= 60 && unit->scales[1] == 1)
-        know(c, value * unit->scales[0]);
+        add(&c->numbers, value * unit->scales[0]);
     if (at > 0 && (text.at[at - 1] | 32) == 'p' && value >= 1)
-        know(c, value / pow(10, (double)len));
+        add(&c->numbers, value / pow(10, (double)len));
 }
 
 /* "over the last hour" */
 static void know_periods(struct claims *c, struct str text)
 {
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-        struct str rest = str_of(units[i].words), word;
-        while (units[i].scales[0] >= 60 && units[i].scales[1] == 1 && str_split(&rest, ' ', &word))
-            if (word.len > 2 && memmem(text.at, text.len, word.at, word.len))
-                know(c, units[i].scales[0]);
-    }
+    double seconds;
+    for (unsigned i = 0; unit_period(text, &i, &seconds);)
+        know(c, seconds);
 }
 
-void claims_know(struct claims *c, struct str text)
+static void know_text(struct claims *c, struct str text, bool plain)
 {
     if (text.len > 0 && text.len < PERIODS_BYTES_MAX)
         know_periods(c, text);
@@ -141,14 +116,18 @@ void claims_know(struct claims *c, struct str text)
         }
         digits[len] = '\0';
         double value = strtod(digits, NULL);
-        know(c, value);
+        add(&c->numbers, value);
+        if (plain)
+            add(&c->plain, value);
         if (signed_number)
-            know(c, -value);
+            add(&c->numbers, -value);
         if (text.len < UNITS_BYTES_MAX)
             know_unit(c, text, i, len, value);
         i += len;
     }
 }
+
+void claims_know(struct claims *c, struct str text) { know_text(c, text, true); }
 
 /* People add up and average what a list shows. */
 static void know_sum(struct claims *c, const json_t *list, const char *key)
@@ -177,6 +156,31 @@ static void know_sum(struct claims *c, const json_t *list, const char *key)
     }
 }
 
+static void know_notes(struct claims *c, const json_t *notes)
+{
+    size_t i;
+    const json_t *note;
+    json_array_foreach(notes, i, note) know_text(c, json_text(note), true);
+}
+
+/* Those of values and notes. */
+static void know_plain(struct claims *c, const json_t *v)
+{
+    const char *key;
+    size_t i;
+    const json_t *child;
+    if (json_is_number(v))
+        add(&c->plain, json_number_value(v));
+    json_array_foreach(v, i, child) know_plain(c, child);
+    json_object_foreach((json_t *)v, key, child)
+    {
+        if (strcmp(key, "notes") == 0)
+            know_notes(c, child);
+        else if (strcmp(key, "labels") != 0)
+            know_plain(c, child);
+    }
+}
+
 static void know_lists(struct claims *c, const json_t *v)
 {
     const char *key;
@@ -184,6 +188,7 @@ static void know_lists(struct claims *c, const json_t *v)
     const json_t *child;
     if (json_is_array(v)) {
         know(c, (double)json_array_size(v));
+        tally_list(v, c->same, c->over);
         if (c->size_count < CLAIMS_COUNTS_MAX)
             c->sizes[c->size_count++] = (double)json_array_size(v);
         know_sum(c, v, "value");
@@ -232,6 +237,8 @@ static void know_empty(struct claims *c, const json_t *root)
                                                      strlen(WHY_NONE_PASSES)) != NULL);
     }
     c->queries++;
+    c->compared +=
+        json_number_value(total) > 0 && tally_compares(json_text(json_object_get(root, "query")));
     c->empty += json_number_value(total) <= 0 && !answers;
 }
 
@@ -249,9 +256,10 @@ void claims_know_result(struct claims *c, struct str content)
     static const char *const eights[] = {"* 8", "*8", "8 *", "8*", "_bits", "bps"};
     for (size_t i = 0; content.len > 0 && i < sizeof(eights) / sizeof(eights[0]); i++)
         c->bits = c->bits || memmem(content.at, content.len, eights[i], strlen(eights[i]));
-    claims_know(c, content);
     json_auto_t *root = json_loadb(content.at, content.len, JSON_ALLOW_NUL, NULL);
+    know_text(c, content, root == NULL);
     know_lists(c, root);
+    know_plain(c, root);
     bool cut = json_is_true(json_object_get(root, "partial")) ||
                json_is_true(json_object_get(root, "truncated")) ||
                json_object_get(root, "structured_cut") != NULL;
@@ -342,34 +350,6 @@ static bool read_digits(struct str digits, char decimal, double *value, double *
     return true;
 }
 
-/* Of ASCII or of Latin with accents: a unit before it is a word's beginning. */
-static bool latin(char c)
-{
-    return (letter((unsigned char)c) && (unsigned char)c < 0x80) || (unsigned char)c == 0xC3;
-}
-
-static const struct unit *find_unit(struct str text, size_t at, size_t *len)
-{
-    size_t from = at < text.len && text.at[at] == ' ' ? at + 1 : at;
-    const struct unit *found = NULL;
-    size_t longest = 0;
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-        struct str rest = str_of(units[i].words), word;
-        while (str_split(&rest, ' ', &word)) {
-            size_t end = from + word.len;
-            bool ascii = (unsigned char)word.at[0] < 0x80;
-            if (word.len <= longest || end > text.len ||
-                strncasecmp(text.at + from, word.at, word.len) != 0 ||
-                (ascii && word.at[0] != '%' && end < text.len && latin(text.at[end])))
-                continue;
-            found = &units[i];
-            longest = word.len;
-        }
-    }
-    *len = found ? from + longest - at : 0;
-    return found;
-}
-
 /* 2026-11-30: four digits, and two behind the sign. */
 static bool is_date(struct str text, size_t at, size_t len)
 {
@@ -458,7 +438,7 @@ static bool read_stated(struct str text, size_t *at, struct stated *s)
             continue;
         s->readings += s->readings == 0 || s->values[0] != *value;
     }
-    s->unit = find_unit(text, from + len, &unit_len);
+    s->unit = unit_find(text, from + len, &unit_len);
     *at += unit_len;
     s->text = (struct str){text.at + from, len + unit_len};
     return s->readings > 0;
@@ -531,6 +511,26 @@ static unsigned join_parts(struct str text, struct stated *all, unsigned count)
     return kept;
 }
 
+static bool read_spelt(struct str text, size_t *at, struct stated *s)
+{
+    struct spelt word;
+    size_t unit_len;
+    if (!spelt_read(text, *at, &word)) {
+        (*at)++;
+        return false;
+    }
+    *s = (struct stated){.values = {word.value},
+                         .slacks = {word.slack},
+                         .readings = 1,
+                         .spelt = true,
+                         .total = word.total,
+                         .none = word.none};
+    s->unit = unit_find(text, *at + word.len, &unit_len);
+    s->text = (struct str){text.at + *at, word.len + unit_len};
+    *at += s->text.len;
+    return true;
+}
+
 static unsigned read_all(struct str answer, struct stated all[STATED_MAX])
 {
     unsigned count = 0;
@@ -542,7 +542,7 @@ static unsigned read_all(struct str answer, struct stated all[STATED_MAX])
         else if (isdigit((unsigned char)answer.at[at]))
             count += read_stated(answer, &at, &all[count]);
         else
-            at++;
+            count += read_spelt(answer, &at, &all[count]);
     }
     return join_parts(answer, all, count);
 }
@@ -555,31 +555,39 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The known number that is nearest to a value, within its slack. */
-static bool near_any(const struct claims *c, double value, double slack, double *known)
+static void sort(struct claims_numbers *n)
 {
-    unsigned low = 0, high = c->count;
+    if (!n->sorted && n->count > 0)
+        qsort(n->at, n->count, sizeof(*n->at), by_value);
+    n->sorted = true;
+}
+
+/* The known number that is nearest to a value, within its slack. */
+static bool near_any(const struct claims_numbers *n, double value, double slack, double *known)
+{
+    unsigned low = 0, high = n->count;
     slack += fabs(value) * 1e-9;
     while (low < high) {
         unsigned middle = low + (high - low) / 2;
-        if (c->numbers[middle] < value)
+        if (n->at[middle] < value)
             low = middle + 1;
         else
             high = middle;
     }
-    double below = low > 0 ? value - c->numbers[low - 1] : INFINITY;
-    double above = low < c->count ? c->numbers[low] - value : INFINITY;
+    double below = low > 0 ? value - n->at[low - 1] : INFINITY;
+    double above = low < n->count ? n->at[low] - value : INFINITY;
     *known = below < above ? value - below : value + above;
     return fmin(below, above) <= slack;
 }
 
 static bool supported_as(struct claims *c, struct stated *s, const struct unit *unit)
 {
+    const struct claims_numbers *n = s->spelt ? &c->plain : &c->numbers;
     for (unsigned i = 0; i < s->readings; i++)
         for (unsigned k = 0; k < 3 && unit->scales[k] > 0; k++) {
             double value = s->values[i] * unit->scales[k], slack = s->slacks[i] * unit->scales[k];
-            if (!near_any(c, value, slack, &s->known) && !near_any(c, -value, slack, &s->known) &&
-                !(c->bits && unit->scales[0] > 100 && near_any(c, 8 * value, 8 * slack, &s->known)))
+            if (!near_any(n, value, slack, &s->known) && !near_any(n, -value, slack, &s->known) &&
+                !(c->bits && unit->scales[0] > 100 && near_any(n, 8 * value, 8 * slack, &s->known)))
                 continue;
             s->supported = true;
             return true;
@@ -587,12 +595,27 @@ static bool supported_as(struct claims *c, struct stated *s, const struct unit *
     return false;
 }
 
+/* A count in words. "None of them": not where all that came are those that a comparison left. */
+static bool spelt_supported(struct claims *c, struct stated *s)
+{
+    double value = s->values[0];
+    if (s->none)
+        return s->supported = c->queries == 0 || c->compared < c->queries;
+    bool lists = value == 1 && c->size_count > 0 && c->sizes[0] > 1; /* of up many are 1 */
+    s->supported = (!lists && near_any(&c->plain, value, s->slacks[0], &s->known)) ||
+                   (value <= 0 && c->empty > 0) || tally_has(c->same, value) ||
+                   (!s->total && tally_has(c->over, value));
+    return s->supported;
+}
+
 /* As it is written, or with the unit of the number behind it: "50, 70 and 30 MiB". */
 static bool supported(struct claims *c, struct stated *s, const struct stated *next)
 {
     static const struct unit none = {"", {1}};
+    if (s->spelt && !s->unit)
+        return spelt_supported(c, s);
     if (s->smallest > 0)
-        return s->supported = near_any(c, s->whole, s->smallest, &s->known);
+        return s->supported = near_any(&c->numbers, s->whole, s->smallest, &s->known);
     if (supported_as(c, s, s->unit ? s->unit : &none))
         return true;
     const char *end = s->text.at + s->text.len;
@@ -609,7 +632,7 @@ static bool close_to(const struct stated *s, double value)
     const struct unit *unit = s->unit;
     for (unsigned i = 0; i < s->readings; i++)
         for (unsigned k = 0; k < 3 && (k == 0 || (unit && unit->scales[k] > 0)); k++) {
-            double scale = unit && unit != &units[0] ? unit->scales[k] : 1;
+            double scale = unit && unit != unit_percent() ? unit->scales[k] : 1;
             if (fabs(s->values[i] * scale - fabs(value)) <= s->slacks[i] * scale * 1.5)
                 return true;
         }
@@ -621,9 +644,9 @@ static bool derived(const struct stated *all, unsigned count, struct stated *s)
 {
     double known[DERIVED_FROM_MAX], sum = 0;
     unsigned n = 0;
-    bool percent = s->unit == &units[0];
+    bool percent = s->unit == unit_percent();
     for (unsigned i = 0; i < count; i++)
-        if (all[i].supported) {
+        if (all[i].supported && (!all[i].spelt || all[i].unit)) {
             if (n == DERIVED_FROM_MAX)
                 return false;
             known[n++] = all[i].known;
@@ -680,15 +703,15 @@ unsigned claims_unsupported(struct claims *c, struct str answer, struct claim *o
 {
     struct stated all[STATED_MAX];
     unsigned count = read_all(answer, all), found = 0;
-    if (!c->sorted && c->count > 0)
-        qsort(c->numbers, c->count, sizeof(*c->numbers), by_value);
-    c->sorted = true;
+    sort(&c->numbers);
+    sort(&c->plain);
     for (unsigned i = count; i-- > 0;)
         if (!supported(c, &all[i], i + 1 < count ? &all[i + 1] : NULL))
             all[i].counts = counts_some(c, all, count, i);
     bool follows[STATED_MAX] = {false};
     for (unsigned i = 0; i < count; i++)
-        follows[i] = all[i].supported || all[i].counts || derived(all, count, &all[i]);
+        follows[i] = all[i].supported || all[i].counts ||
+                     ((!all[i].spelt || all[i].unit) && derived(all, count, &all[i]));
     for (unsigned i = 0; i < count && found < max; i++) {
         if (follows[i])
             continue;

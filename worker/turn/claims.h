@@ -6,21 +6,28 @@
  * written; or when it is a difference, sum, ratio or mean of numbers that are stated and
  * supported, or counts some of a list that is stated to have as many as it has. "6h 56m" is one
  * number, "50, 70 and 30 MiB" are three of one unit. Times, dates, versions, names (p95, node1),
- * ordinals, numbered lists and code are no claims.
+ * ordinals, numbered lists and code are no claims. Words are numbers, too ("two targets are down",
+ * "zwölf", "dos", "两个"; spelt.h): how many there are of a list's rows, by their value or a label.
  * Memory: claims_free. */
 #ifndef WORKER_TURN_CLAIMS_H
 #define WORKER_TURN_CLAIMS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include "common/buf.h"
 
 enum { CLAIMS_NUMBERS_MAX = 50000, CLAIM_TEXT_MAX = 40, CLAIMS_COUNTS_MAX = 16 };
 
-struct claims {
-    double *numbers;
+struct claims_numbers {
+    double *at;
     unsigned count, cap;
     bool sorted;
-    bool partial;                     /* a result says that it is not all there is */
+};
+struct claims {
+    struct claims_numbers numbers, plain; /* plain: without those of times, names and labels */
+    uint64_t same[4]; /* how many of a list are alike (a bit each): in their value or a label */
+    uint64_t over[4]; /* … or are above or below another of it */
+    bool partial;     /* a result says that it is not all there is */
     double counts[CLAIMS_COUNTS_MAX]; /* … but how many there are: who states that hides nothing */
     unsigned count_count;
     bool unsaid;                     /* … and not how many there are */
@@ -28,6 +35,7 @@ struct claims {
     unsigned size_count;
     bool bits;               /* a query gives bits, not bytes */
     unsigned queries, empty; /* results that have series, or would have */
+    unsigned compared;       /* … and have some although a comparison has sorted out the others */
 };
 void claims_free(struct claims *c);
 /* A text that was read: its numbers are known. */

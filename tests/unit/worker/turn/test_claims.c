@@ -380,7 +380,7 @@ static void much_of_anything_is_bounded(void **state)
     for (unsigned i = 0; i < 200000; i++)
         buf_printf(&text, "%u.5e3 -%u,", i, i);
     claims_know(&c, buf_str(&text));
-    assert_int_equal(c.count, CLAIMS_NUMBERS_MAX);
+    assert_int_equal(c.numbers.count, CLAIMS_NUMBERS_MAX);
     assert_true(claims_unsupported(&c, buf_str(&text), claims, 3) <= 3);
     buf_clear(&text);
     for (unsigned i = 0; i < 1000; i++)
@@ -395,8 +395,8 @@ static void long_answers_take_no_time(void **state)
 {
     (void)state;
     enum { BYTES = 4 << 20 };
-    static const char *const units[] = {"1,2,3,4 ",  "1.2.3.4 ", "- 1 ",
-                                        "` ``` `` ", "x1 ",      "12 000 "};
+    static const char *const units[] = {"1,2,3,4 ", "1.2.3.4 ", "- 1 ",      "` ``` `` ", "x1 ",
+                                        "12 000 ",  "two ",     "zwei und ", "fünfund ",  "一千 "};
     for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
         struct claims known = {0};
         struct claim found[4];
