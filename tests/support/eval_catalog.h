@@ -61,4 +61,20 @@ static inline void eval_catalog(struct catalog *c, const json_t *names, const js
     catalog_end_metadata(c);
 }
 
+/* Names and types alone: many datasources have no metadata. */
+static inline void eval_exporters(struct catalog *c)
+{
+    char path[512], name[256], type[32];
+    json_auto_t *names = json_array(), *metadata = json_object();
+    snprintf(path, sizeof(path), "%s/catalogs/exporters.txt", EVAL_FOLDER);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    while (fscanf(file, "%255s %31s", name, type) == 2) {
+        json_array_append_new(names, json_string(name));
+        json_object_set_new(metadata, name, json_pack("{s:s}", "type", type));
+    }
+    fclose(file);
+    eval_catalog(c, names, metadata);
+}
+
 #endif

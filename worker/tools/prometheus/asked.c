@@ -35,6 +35,10 @@ static const char idioms[] =
     "at_least at_the_most como_máximo al_menos por_lo_menos per_second per_sec per_minute "
     "each_second every_second pro_sekunde je_sekunde pro_minute je_minute por_segundo por_minuto "
     "cada_segundo a_second";
+/* A rate that is a share. */
+static const char hit_rates[] =
+    "hit_rate hitrate success_rate trefferquote tasa_de_aciertos 命中率 "
+    "ヒット率 成功率";
 enum {
     UNITS = sizeof(units) / sizeof(units[0]),
     NUMBERS = sizeof(numbers) / sizeof(numbers[0]),
@@ -82,6 +86,18 @@ const char *asked_wish(const struct asked *a, enum wish wish)
     return asked_any(a, wish_words[wish]);
 }
 
+/* What is found of them is taken out. */
+static void blank(struct asked *a, const char *phrases)
+{
+    struct str rest = str_of(phrases), phrase;
+    while (str_split(&rest, ' ', &phrase)) {
+        size_t len;
+        char *at = phrase.len > 0 ? (char *)find(text_of(a), phrase, &len) : NULL;
+        if (at)
+            memset(at, ' ', len);
+    }
+}
+
 void asked_read(struct asked *a, const struct words *words, struct str question)
 {
     *a = (struct asked){.words = words};
@@ -91,15 +107,12 @@ void asked_read(struct asked *a, const struct words *words, struct str question)
     uint64_t early = 0; /* what only an idiom says */
     if (asked_any(a, "at_most at_the_most como_máximo höchstens"))
         early |= 1ULL << WISH_PEAK;
+    if (asked_any(a, hit_rates))
+        early |= 1ULL << WISH_SHARE;
+    blank(a, hit_rates);
     if (asked_wish(a, WISH_RATE))
         early |= 1ULL << WISH_RATE;
-    struct str rest = str_of(idioms), idiom;
-    while (str_split(&rest, ' ', &idiom)) {
-        size_t len;
-        char *at = idiom.len > 0 ? (char *)find(text_of(a), idiom, &len) : NULL;
-        if (at)
-            memset(at, ' ', len);
-    }
+    blank(a, idioms);
     for (unsigned i = 0; i < WISHES; i++)
         if (asked_any(a, wish_words[i]))
             a->wishes |= 1ULL << i;

@@ -19,6 +19,7 @@ enum wish {
 #undef NUMBER
     WISHES
 };
+_Static_assert(WISHES <= 64, "bits of struct asked");
 struct asked {
     const struct words *words; /* borrowed: of the question */
     char said[WORDS_TEXT_MAX]; /* words_normalise */

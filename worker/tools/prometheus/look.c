@@ -19,6 +19,7 @@
 #include "worker/tools/text.h"
 
 enum {
+    RANKED_MAX = 36, /* by their words; of them are shown: */
     SHOWN_MAX = 12,
     SERIES_OF_EACH = 6,       /* looked at for labels and a value */
     SAMPLES_TIMEOUT_MS = 200, /* the server is told, so that it costs it no more than that */
@@ -47,7 +48,7 @@ struct look {
     bool waited, began;
     const struct catalog *catalog;
     struct rank rank;
-    struct pick picks[SHOWN_MAX];
+    struct pick picks[RANKED_MAX]; /* the first SHOWN_MAX of them stay */
     unsigned count;
     uint32_t total;
     struct source_request ask;
@@ -150,12 +151,13 @@ static bool step(struct tool_run *r)
     struct look *l = r->state;
     if (rank_step(&l->rank, l->catalog))
         return true;
-    struct rank_hit hits[SHOWN_MAX];
-    l->count = rank_best(&l->rank, l->catalog, hits, SHOWN_MAX, &l->total);
-    while (l->count > 0 && hits[l->count - 1].score < least_share * hits[0].score)
-        l->count--;
-    for (unsigned i = 0; i < l->count; i++)
+    struct rank_hit hits[RANKED_MAX];
+    unsigned count = rank_best(&l->rank, l->catalog, hits, RANKED_MAX, &l->total);
+    for (unsigned i = 0; i < count; i++)
         pick_init(&l->picks[i], l->catalog, &hits[i]);
+    l->count = pick_cut(l->picks, count, SHOWN_MAX, &l->asked);
+    while (l->count > 0 && l->picks[l->count - 1].hit.score < least_share * l->picks[0].hit.score)
+        l->count--;
     r->step = NULL;
     if (l->count == 0)
         run_done(r);

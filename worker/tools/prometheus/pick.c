@@ -64,20 +64,6 @@ static unsigned labels_said(const struct rank *r, const struct sketch_metric *m)
     return rank_says(r, buf_str(&text), m->name);
 }
 
-void pick_order(struct pick *picks, unsigned count, const struct rank *r, const struct asked *a)
-{
-    for (unsigned i = 0; i < count; i++) {
-        const struct sketch_metric *m = &picks[i].metric;
-        picks[i].hit.score *= (1 + 0.3F * (float)labels_said(r, m)) * pick_fits(a, m);
-    }
-    for (unsigned i = 1; i < count; i++) /* few: by insertion, which keeps the order of equals */
-        for (unsigned k = i; k > 0 && picks[k].hit.score > picks[k - 1].hit.score; k--) {
-            struct pick p = picks[k];
-            picks[k] = picks[k - 1];
-            picks[k - 1] = p;
-        }
-}
-
 /* ---- what it is, and what is asked ---- */
 
 static const char *const qualities[] = {
@@ -122,27 +108,47 @@ static bool means(const struct asked *a, const char *words, float least)
     return false;
 }
 
-/* A name that says "failed" where nobody asks for it, or the other way round. */
-static float quality_fits(const struct asked *a, struct str name)
+_Static_assert(sizeof(qualities) / sizeof(qualities[0]) <= 64, "bits of struct said");
+
+/* Which of the qualities the question says: bits. */
+struct said {
+    uint64_t any, first;
+};
+
+static struct said read_qualities(const struct asked *a)
 {
     static const float any = 0.5F, first = 0.7F;
-    float fits = 1;
+    bool most = asks(a, WISH_MOST) || asks(a, WISH_PEAK);
+    struct said said = {0};
     for (size_t i = 0; i < sizeof(qualities) / sizeof(qualities[0]); i++) {
-        bool has = false;
-        struct str rest = name, part;
-        while (words_part(&rest, &part)) {
-            char lower[WORDS_STEM_MAX + 1];
-            size_t len = part.len < WORDS_STEM_MAX ? part.len : WORDS_STEM_MAX;
-            for (size_t k = 0; k < len; k++)
-                lower[k] =
-                    (char)(part.at[k] >= 'A' && part.at[k] <= 'Z' ? part.at[k] + 32 : part.at[k]);
-            has = has || has_word(qualities[i], (struct str){lower, len});
-        }
-        if (has && !means(a, qualities[i], any))
-            fits *= 0.75F;
-        if (!has && means(a, qualities[i], first))
-            fits *= 0.75F;
+        if (means(a, qualities[i], any) || (most && has_word(qualities[i], STR("max"))))
+            said.any |= 1ULL << i;
+        if (means(a, qualities[i], first))
+            said.first |= 1ULL << i;
     }
+    return said;
+}
+
+/* A name that says "failed" where nobody asks for it, or the other way round. */
+static float quality_fits(struct said said, struct str name)
+{
+    uint64_t has = 0;
+    float fits = 1;
+    struct str part;
+    while (words_part(&name, &part)) {
+        char lower[WORDS_STEM_MAX + 1];
+        size_t len = part.len < WORDS_STEM_MAX ? part.len : WORDS_STEM_MAX;
+        for (size_t k = 0; k < len; k++)
+            lower[k] =
+                (char)(part.at[k] >= 'A' && part.at[k] <= 'Z' ? part.at[k] + 32 : part.at[k]);
+        for (size_t i = 0; i < sizeof(qualities) / sizeof(qualities[0]); i++)
+            if (has_word(qualities[i], (struct str){lower, len}))
+                has |= 1ULL << i;
+    }
+    for (uint64_t left = has & ~said.any; left != 0; left &= left - 1)
+        fits *= 0.75F;
+    for (uint64_t left = ~has & said.first; left != 0; left &= left - 1)
+        fits *= 0.75F;
     return fits;
 }
 
@@ -188,18 +194,75 @@ static bool begins(struct str name, const char *const *prefixes, size_t count)
     return false;
 }
 
-/* Of the machine, or of the process that is scraped? */
+/* Of the machine, of containers, or of the process that is scraped? */
 static float subject_fits(const struct asked *a, struct str name)
 {
     static const char *const hosts[] = {"node_", "machine_", "windows_", "system_"};
+    static const char *const pods[] = {"container_", "kube_", "kubelet_"};
     static const char *const processes[] = {"process_", "go_", "jvm_", "nodejs_", "python_"};
+    bool process = begins(name, processes, sizeof(processes) / sizeof(processes[0]));
+    if (asks(a, WISH_POD))
+        return begins(name, pods, sizeof(pods) / sizeof(pods[0])) ? 1.3F : 0.8F;
     if (asks(a, WISH_HOST) && begins(name, hosts, sizeof(hosts) / sizeof(hosts[0])))
         return 1.3F;
-    if (asks(a, WISH_HOST) && begins(name, processes, sizeof(processes) / sizeof(processes[0])))
-        return 0.7F;
-    if (asks(a, WISH_PROCESS) && begins(name, processes, sizeof(processes) / sizeof(processes[0])))
-        return 1.2F;
+    if (process)
+        return asks(a, WISH_HOST) ? 0.7F : asks(a, WISH_PROCESS) ? 1.2F : 1;
     return 1;
+}
+
+/* Words that names begin with and that say nothing of whose they are. */
+static const char common[] = "process scrape container up http disk go net node system job jobs "
+                             "room doors wait history kube machine";
+
+static struct str first_part(struct str name)
+{
+    struct str part = {NULL, 0};
+    return words_part(&name, &part) ? part : (struct str){NULL, 0};
+}
+
+static bool says_own(const struct asked *a, struct str word, float least)
+{
+    char stem[WORDS_STEM_MAX + 1];
+    size_t len = words_stem(word, stem);
+    for (unsigned i = 0; i < a->words->count; i++) {
+        const struct word *w = &a->words->words[i];
+        if (w->weight >= least && w->len == len && memcmp(w->stem, stem, len) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* "redis": names of it begin with that; others are somebody else's. */
+static bool is_of(const struct pick *p, struct str subject)
+{
+    const struct sketch_metric *m = &p->metric;
+    struct str rest = m->name, part;
+    while (words_part(&rest, &part))
+        if (str_eq(part, subject))
+            return true;
+    for (unsigned i = 0; i < m->label_count; i++)
+        for (unsigned k = 0; k < m->labels[i].value_count; k++) {
+            struct str value = m->labels[i].values[k];
+            bool exporter = str_starts(value, subject) && has_part(value, "exporter");
+            if (exporter || str_eq(value, subject))
+                return true;
+        }
+    return false;
+}
+
+/* Whose are they? Those of others fit less. */
+static void weigh_subject(struct pick *picks, unsigned count, const struct asked *a)
+{
+    for (unsigned i = 0; i < count; i++) {
+        struct str subject = first_part(picks[i].metric.name);
+        bool again = false;
+        for (unsigned k = 0; k < i; k++)
+            again = again || str_eq(first_part(picks[k].metric.name), subject);
+        if (again || subject.len == 0 || has_word(common, subject) || !says_own(a, subject, 0.7F))
+            continue;
+        for (unsigned k = 0; k < count; k++)
+            picks[k].hit.score *= is_of(&picks[k], subject) ? 1 : 0.6F;
+    }
 }
 
 /* "how many pools": a name that ends with what is counted. */
@@ -221,24 +284,22 @@ static bool counts_head(const struct asked *a, struct str name)
     return false;
 }
 
-float pick_fits(const struct asked *a, const struct sketch_metric *m)
+static float weigh(const struct asked *a, const struct sketch_metric *m, struct said said)
 {
     bool share = asks(a, WISH_SHARE) || asks(a, WISH_PERCENT), up = str_is(m->name, "up");
     bool ranks =
         asks(a, WISH_MOST) || asks(a, WISH_LEAST) || asks(a, WISH_PERCENT) || asks(a, WISH_SLOW);
     bool moment = sketch_is_moment(m->name), info = str_ends(m->name, STR("_info"));
-    float fits = type_fits(a, m) * quality_fits(a, m->name) * subject_fits(a, m->name);
+    float fits = type_fits(a, m) * quality_fits(said, m->name) * subject_fits(a, m->name);
     bool when = asks(a, WISH_AGO) || asks(a, WISH_WHEN);
     if (moment)
         fits *= !when ? 0.7F : str_ends(m->name, STR("_seconds")) ? 1.5F : 1.2F;
     if (!moment && asks(a, WISH_AGO))
-        fits *= 0.7F;
+        fits *= has_part(m->name, "uptime") ? 1.5F : 0.7F;
     if (counts_head(a, m->name))
         fits *= 1.15F;
     if (info || up)
         fits *= ranks ? 0.6F : 1;
-    if (sketch_groups(a, m))
-        fits *= 1.2F;
     if (up && (asks(a, WISH_DEAD) || asks(a, WISH_ALIVE)))
         fits *= 1.5F;
     if (m->whole.len > 0 && (share || asks(a, WISH_MORE)))
@@ -247,9 +308,44 @@ float pick_fits(const struct asked *a, const struct sketch_metric *m)
         fits *= has_part(m->name, "ratio") || has_part(m->name, "percent") ? 1.3F : 0.65F;
     if (asks(a, WISH_AVERAGE) && m->whole.len > 0 && has_part(m->name, "_time_seconds_total"))
         fits *= 1.6F;
-    if (asks(a, WISH_STATE) && !asks(a, WISH_COUNT) && has_part(m->name, "_success"))
+    if ((asks(a, WISH_STATE) || asks(a, WISH_FAIL)) && has_part(m->name, "_success"))
         fits *= moment ? 1 : 1.4F;
     if (asks(a, WISH_TOTAL) && !share && has_part(m->name, "Total"))
         fits *= 1.4F;
     return is_usual(m->name) ? 1.25F * fits : fits;
+}
+
+float pick_fits(const struct asked *a, const struct sketch_metric *m)
+{
+    return weigh(a, m, read_qualities(a));
+}
+
+static void sort(struct pick *picks, unsigned count)
+{
+    for (unsigned i = 1; i < count; i++) /* few: by insertion, which keeps the order of equals */
+        for (unsigned k = i; k > 0 && picks[k].hit.score > picks[k - 1].hit.score; k--) {
+            struct pick p = picks[k];
+            picks[k] = picks[k - 1];
+            picks[k - 1] = p;
+        }
+}
+
+unsigned pick_cut(struct pick *picks, unsigned count, unsigned max, const struct asked *a)
+{
+    struct said said = read_qualities(a);
+    for (unsigned i = 0; i < count; i++)
+        picks[i].hit.score *= weigh(a, &picks[i].metric, said);
+    sort(picks, count);
+    return count < max ? count : max;
+}
+
+void pick_order(struct pick *picks, unsigned count, const struct rank *r, const struct asked *a)
+{
+    for (unsigned i = 0; i < count; i++) {
+        const struct sketch_metric *m = &picks[i].metric;
+        picks[i].hit.score *= 1 + 0.3F * (float)labels_said(r, m);
+        picks[i].hit.score *= sketch_groups(a, m) ? 1.2F : 1;
+    }
+    weigh_subject(picks, count, a);
+    sort(picks, count);
 }

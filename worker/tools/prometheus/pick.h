@@ -16,9 +16,11 @@ struct pick {
 void pick_init(struct pick *p, const struct catalog *c, const struct rank_hit *hit);
 /* One more pair of a series of it. Strings are borrowed. */
 void pick_label(struct pick *p, struct str label, struct str value);
-/* Best first, by their scores and by what the question says of them. */
+/* At most max of them, best first, by their scores and by what they are. */
+unsigned pick_cut(struct pick *picks, unsigned count, unsigned max, const struct asked *a);
+/* Those once more, by what the question says of their labels. */
 void pick_order(struct pick *picks, unsigned count, const struct rank *r, const struct asked *a);
-/* How well what a metric is fits what is asked for: 1, more or less. */
+/* For tests: how well what a metric is fits what is asked for: 1, more or less. */
 float pick_fits(const struct asked *a, const struct sketch_metric *m);
 
 #endif

@@ -38,6 +38,21 @@ static bool says_parts(const struct asked *a, struct str value)
     return count > 1;
 }
 
+/* "oom killed" is "OOMKilled". */
+static bool says_joined(const struct asked *a, struct str value)
+{
+    enum { LEAST = 8 };
+    scoped_buf(joined, WORDS_TEXT_MAX);
+    scoped_buf(sought, 64);
+    for (const char *at = a->said; *at; at++)
+        if (*at != ' ')
+            buf_putc(&joined, *at);
+    for (size_t i = 0; i < value.len; i++)
+        buf_putc(&sought, (char)tolower((unsigned char)value.at[i]));
+    return sought.len >= LEAST && joined.len > 0 &&
+           memmem(joined.at, joined.len, sought.at, sought.len) != NULL;
+}
+
 /* Where the question names this value, as words; NULL: nowhere. */
 static const char *value_at(const struct asked *a, struct str label, struct str value)
 {
@@ -49,7 +64,7 @@ static const char *value_at(const struct asked *a, struct str label, struct str 
         return NULL;
     words_normalise(value, &b);
     const char *at = memmem(a->said, strlen(a->said), b.at, b.len);
-    return at ? at : says_parts(a, value) ? a->said : NULL;
+    return at ? at : says_parts(a, value) || says_joined(a, value) ? a->said : NULL;
 }
 
 /* "other than 200": just before it. */
@@ -58,6 +73,21 @@ static bool is_denied(const struct asked *a, const char *value)
     enum { NEAR = 40 };
     const char *at = asked_wish(a, WISH_NOT);
     return at && at < value && value - at < NEAR;
+}
+
+/* "postgres" is what pg_… is of, no value of its labels. */
+static bool is_of_name(struct str name, struct str value)
+{
+    static const char *const shorts[][2] = {{"postgres", "pg"}, {"postgresql", "pg"}};
+    struct str part;
+    while (words_part(&name, &part)) {
+        if (str_eq(part, value))
+            return true;
+        for (size_t i = 0; i < sizeof(shorts) / sizeof(shorts[0]); i++)
+            if (str_is(value, shorts[i][0]) && str_is(part, shorts[i][1]))
+                return true;
+    }
+    return false;
 }
 
 /* {door="front"}: what the question says of labels; and which labels are left to be split by. */
@@ -70,7 +100,7 @@ static void write_matchers(const struct asked *a, const struct sketch_metric *m,
         for (unsigned k = 0; k < l->value_count && !is_targets(l->name); k++) {
             bool root = str_is(l->values[k], "/") && a->root;
             const char *at = value_at(a, l->name, l->values[k]);
-            if (!(root || at) || *matched >> i & 1)
+            if (!(root || at) || *matched >> i & 1 || is_of_name(m->name, l->values[k]))
                 continue;
             buf_puts(b, *matched ? "," : "");
             name_label(b, l->name);
@@ -108,7 +138,8 @@ static size_t distance(const struct asked *a, int group)
     enum { FAR = 10000 };
     const char *by = asked_wish(a, WISH_BY), *own = a->words->own[group];
     const char *at = by && own[0] ? strstr(by, own) : NULL;
-    return at ? (size_t)(at - by) : FAR;
+    bool phrase = by && !own[0] && (unsigned char)by[0] >= 0xE3; /* 每个命名空间 */
+    return at ? (size_t)(at - by) : phrase ? 0 : FAR;
 }
 
 static struct str group_label(const struct asked *a, const struct sketch_metric *m,
@@ -272,7 +303,7 @@ static void close_all(struct writing *w, unsigned open)
 /* What is left or taken of something, what failed of all that was tried, the seconds that were
  * spent on all of it; and what that something is called. "": behind the name. */
 static const struct relation {
-    enum { LEFT, TAKEN, FAILED, SPENT } kind;
+    enum { LEFT, TAKEN, FAILED, SPENT, HIT } kind;
     const char *part, *wholes;
 } relations[] = {{LEFT, "available", "total size limit capacity"},
                  {LEFT, "Available", "Total Size Limit"},
@@ -292,6 +323,8 @@ static const struct relation {
                  {TAKEN, "length", "capacity max limit"},
                  {TAKEN, "", "_limit _max _maximum _capacity _concurrent_max"},
                  {SPENT, "_time_seconds_total", "s_completed_total s_total _total"},
+                 {HIT, "hits", "misses"},
+                 {HIT, "hit", "miss misses read"},
                  {FAILED, "_failed", "- _attempted"},
                  {FAILED, "_failures", "s -"},
                  {FAILED, "_errors", "s _requests -"}};
@@ -444,6 +477,28 @@ static void write_side(struct writing *w, const struct sketch_metric *m, struct 
     buf_puts(w->out, adds || grouped ? ")" : "");
 }
 
+/* x / (x + y), since it began or in a window. */
+static void write_hits(struct writing *w)
+{
+    const struct sketch_metric whole = {.name = w->m->whole};
+    const struct sketch_metric *sides[] = {w->m, w->m, &whole};
+    static const char *const between[] = {"", " / (", " + "};
+    bool adds = is_split(w->m, w->matched);
+    for (unsigned i = 0; i < 3; i++) {
+        struct writing side = *w;
+        side.m = sides[i];
+        buf_puts(w->out, between[i]);
+        if (w->a->window_s > 0) {
+            write_side(&side, side.m, w->matchers, "", adds);
+            continue;
+        }
+        buf_puts(w->out, adds ? "sum(" : "");
+        write_selector(&side, "", "");
+        buf_puts(w->out, adds ? ")" : "");
+    }
+    buf_putc(w->out, ')');
+}
+
 /* What failed of all, the seconds of each, the requests with a code of all: rate over rate. */
 static bool write_counters_share(struct writing *w)
 {
@@ -454,6 +509,10 @@ static bool write_counters_share(struct writing *w)
     bool failed = r && r->kind == FAILED && share;
     bool spent = r && r->kind == SPENT && asks(a, WISH_AVERAGE);
     bool matched = share && w->matched != 0 && !failed;
+    if (r && r->kind == HIT && share) {
+        write_hits(w);
+        return true;
+    }
     if (!failed && !spent && !matched)
         return false;
     write_side(w, w->m, w->matchers, "", adds || matched);
@@ -499,7 +558,8 @@ static void write_counter(struct writing *w, const char *end)
     if (modes && ranked && !str_is(w->group, "mode") && w->matched == 0)
         w->matchers = STR("mode!=\"idle\"");
     buf_puts(w->out, percent ? "100 * " : "");
-    unsigned open = write_around(w, is_split(w->m, w->matched) && (!cpu || modes));
+    bool each = asks(a, WISH_BY) && w->group.len == 0; /* by what it has no label for */
+    unsigned open = write_around(w, is_split(w->m, w->matched) && (!cpu || modes) && !each);
     if (rate)
         write_over(w, "rate", end);
     else if (a->window_s > 0)

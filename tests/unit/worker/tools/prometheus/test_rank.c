@@ -141,8 +141,6 @@ static struct recall recall_of(const char *questions_file, const struct catalog 
     return all;
 }
 
-static void exporters_catalog(struct catalog *c);
-
 static void the_demo_worlds_questions_find_their_metrics(void **state)
 {
     (void)state;
@@ -169,34 +167,18 @@ static void questions_said_in_other_words_find_their_metrics(void **state)
     catalog_free(&c);
     assert_true(all.asked >= 60);
     assert_true(all.found * 100 >= all.asked * 98);
-    exporters_catalog(&c);
+    eval_exporters(&c);
     all = recall_of("recall.json", &c, "exporters");
     catalog_free(&c);
     assert_true(all.asked >= 70);
     assert_true(all.found * 100 >= all.asked * 95);
 }
 
-/* Names and types alone: many datasources have no metadata. */
-static void exporters_catalog(struct catalog *c)
-{
-    char path[512], name[256], type[32];
-    json_auto_t *names = json_array(), *metadata = json_object();
-    snprintf(path, sizeof(path), "%s/catalogs/exporters.txt", EVAL_FOLDER);
-    FILE *file = fopen(path, "r");
-    assert_non_null(file);
-    while (fscanf(file, "%255s %31s", name, type) == 2) {
-        json_array_append_new(names, json_string(name));
-        json_object_set_new(metadata, name, json_pack("{s:s}", "type", type));
-    }
-    fclose(file);
-    eval_catalog(c, names, metadata);
-}
-
 static void the_exporters_questions_find_their_metrics(void **state)
 {
     (void)state;
     struct catalog c;
-    exporters_catalog(&c);
+    eval_exporters(&c);
     assert_true(c.count >= 1900);
     struct recall all = recall_of("questions.json", &c, "exporters");
     assert_true(all.asked >= 60);
