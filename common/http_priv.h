@@ -117,8 +117,7 @@ void http_request_forget(struct http_request *r);
 /* http_head.c */
 /* A connection's memory in microhttpd: request head, a second copy of the cookies, its bookkeeping
  * and the reply's head must fit; beyond that it answers 431. About 8 KiB of cookies fit.
- * Resident are, for a stream on a fresh connection, half of it and 6.5 KiB (measured: 6 KiB with a
- * pool of 4 KiB, 15 with 16, 17 with 20, 19 with 24, 23 with 32). */
+ * A stream gives its free pages back (http_reply.c): resident are 7 KiB then, 23 otherwise. */
 enum { HTTP_POOL_BYTES = 20 * 1024 };
 bool http_head_ok(struct http_request *r, const char *url, const char *version);
 void http_head_forget(struct http_request *r);

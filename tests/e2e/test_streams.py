@@ -121,6 +121,38 @@ def test_many_followers_elsewhere_cost_the_store_what_one_does(bare: Stack) -> N
     assert rate < 150, rate
 
 
+def test_a_stream_costs_the_gateway_little_memory(bare: Stack) -> None:
+    """Each on a connection that has been used before, as behind a load balancer: its buffers are all written to."""
+    stack = bare.start(gateway_env={"PERSAI_USER_REQUESTS": "0"})
+    gate = Gate()
+    stack.model.when("slow", ["one ", gate, "two"])
+    alice = stack.client("alice", bearer=True)
+    session = alice.session()
+    turn = alice.start(session, "slow")
+    gate.wait()
+
+    def follows() -> socket.socket:
+        s = socket.create_connection(("127.0.0.1", stack.gateway.port), 20 * SLOWNESS)
+        head = f"Host: 127.0.0.1:{stack.gateway.port}\r\nAuthorization: Bearer {alice.bearer}\r\n\r\n"
+        for path, end in (("/models", b"]"), (f"/session/{session}/turn/{turn}/events", b"one ")):
+            s.sendall(f"GET {path} HTTP/1.1\r\n{head}".encode())
+            read = b""
+            while end not in read.partition(b"\r\n\r\n")[2]:
+                read += s.recv(65536)
+                assert read.startswith(b"HTTP/1.1 200"), read
+        return s
+
+    streams = [follows() for _ in range(50)]
+    before = stack.gateway.process.memory_bytes()
+    streams += [follows() for _ in range(300)]
+    grown = (stack.gateway.process.memory_bytes() - before) / 300
+    print(f"a stream takes {grown / 1024:.1f} KiB of the gateway")
+    for s in streams:
+        s.close()
+    gate.open()
+    assert grown < 18 * 1024 * SLOWNESS, grown
+
+
 STEPS, PIECES = 10, 300
 
 
