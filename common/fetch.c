@@ -21,7 +21,7 @@ enum {
     HEADERS_MAX = 64,
     HEADER_BYTES_MAX = 16384, /* of the answer's headers, kept */
     IDLE_TICK_MS = 250,
-    STREAM_BUFFER_BYTES = 4096,
+    STREAM_BUFFER_BYTES = 2048,
     CONNECTIONS_KEPT = 2048, /* idle ones: as many as there may be streams to one provider */
     /* Of bodies, read in one pass of the loop: 3 ms where they are parsed at 100 MB/s. libcurl
      * itself reads up to 100 buffers of each in one go, and on at once while there is more. */

@@ -200,7 +200,7 @@ void llm_call_free(struct llm_call *c)
     if (c->state == CALL_HELD)
         llm_quota_end(&c->quota, 0, 0, 0, 0);
     end_trace(c, ERR_CANCELLED);
-    llm_quota_drop(&c->quota);
+    llm_quota_free(&c->quota);
     fetch_cancel(c->fetch);
     loop_timer_free(c->timer);
     intake_free(&c->intake);

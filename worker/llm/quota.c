@@ -34,6 +34,7 @@ struct llm_quotas {
 };
 
 static void advance(struct llm_quota *p);
+static void stop_asking(struct llm_quota *p);
 
 struct llm_quotas *llm_quotas_new(const struct llm_quotas_config *c)
 {
@@ -82,9 +83,10 @@ void llm_quota_init(struct llm_quota *p, struct llm_quotas *quotas, const struct
                     struct str owner, struct id turn, llm_quota_fn *fn, void *arg)
 {
     *p = (struct llm_quota){.quotas = quotas, .model = m, .turn = turn, .fn = fn, .arg = arg};
-    snprintf(p->user, sizeof(p->user), "o:%.*s",
-             (int)(owner.len < LLM_QUOTA_SCOPE_MAX - 3 ? owner.len : LLM_QUOTA_SCOPE_MAX - 3),
-             owner.at);
+    char user[LLM_QUOTA_SCOPE_MAX];
+    snprintf(user, sizeof(user), "o:%.*s",
+             (int)(owner.len < sizeof(user) - 3 ? owner.len : sizeof(user) - 3), owner.at);
+    p->user = xstrdup(user);
 }
 
 static struct quota_budget budget(const struct llm_quota *p, unsigned stage)
@@ -176,7 +178,7 @@ static void answer(struct llm_quota *p, struct llm_quota_answer a)
     p->begun_ms = loop_wall_ms();
     p->in_line = a.verdict == LLM_QUOTA_WAIT;
     if (a.verdict == LLM_QUOTA_OVER)
-        llm_quota_drop(p);
+        stop_asking(p);
     p->fn(p->arg, &a);
 }
 
@@ -301,7 +303,7 @@ void llm_quota_hold(struct llm_quota *p, int64_t now_ms)
     quota_key_hold(p->quotas->config.store, &k, p->id, lease_of(p));
 }
 
-void llm_quota_drop(struct llm_quota *p)
+static void stop_asking(struct llm_quota *p)
 {
     if (!p->quotas)
         return;
@@ -316,4 +318,11 @@ void llm_quota_drop(struct llm_quota *p)
         quota_key_end(p->quotas->config.store, &k, p->id, -(int64_t)p->tokens, 0, lease_of(p), 0);
     if (!p->going)
         settle_budgets(p, 0, 0);
+}
+
+void llm_quota_free(struct llm_quota *p)
+{
+    stop_asking(p);
+    free(p->user);
+    p->user = NULL;
 }

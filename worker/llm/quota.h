@@ -5,7 +5,7 @@
  * lost with its process stays counted. Calls of a key begin in order of asking, so nobody
  * polls. A key that nothing limits is asked for once a second. When Redis does not answer in time
  * a call goes: it would be lost for nothing otherwise.
- * Memory: struct llm_quota is embedded; llm_quota_drop. */
+ * Memory: struct llm_quota is embedded; llm_quota_free. */
 #ifndef WORKER_LLM_QUOTA_H
 #define WORKER_LLM_QUOTA_H
 
@@ -48,8 +48,8 @@ enum { LLM_QUOTA_SCOPES = 2, LLM_QUOTA_SCOPE_MAX = 408 };
 struct llm_quota {
     struct llm_quotas *quotas;
     const struct model *model;
-    char user[LLM_QUOTA_SCOPE_MAX]; /* its scope */
-    struct id turn, id;             /* id: by which it is counted; a new one for each try */
+    char *user;         /* its scope */
+    struct id turn, id; /* id: by which it is counted; a new one for each try */
     uint64_t tokens, cost, input_tokens;
     int64_t held_ms;
     unsigned day, stage;
@@ -76,6 +76,6 @@ void llm_quota_end(struct llm_quota *p, uint64_t input_tokens, uint64_t output_t
 /* To be called now and then: a try that goes on stays counted. */
 void llm_quota_hold(struct llm_quota *p, int64_t now_ms);
 /* Stops asking. What was reserved for a try that had not begun is given back. */
-void llm_quota_drop(struct llm_quota *p);
+void llm_quota_free(struct llm_quota *p);
 
 #endif

@@ -62,6 +62,7 @@ void turn_free(struct turn *t)
     secret_free(t->token);
     turn_context_free(&t->context);
     free(t->owner);
+    free(t->detail);
     free(t->lookup.text);
     free(t->offered);
     free(t->first_question);
@@ -101,11 +102,16 @@ static void mark(struct turn *t)
     list_push(t->config->dirty, &t->dirty);
 }
 
+static void set_detail(struct turn *t, enum err of, const char *detail)
+{
+    free(t->detail);
+    t->detail = xstrdup(detail && detail[0] ? detail : err_sentence(of));
+    t->detail_of = of;
+}
+
 static void fail_as(struct turn *t, struct agent_fact f, const char *detail)
 {
-    snprintf(t->detail, sizeof(t->detail), "%s",
-             detail && detail[0] ? detail : err_sentence(f.err));
-    t->detail_of = f.err;
+    set_detail(t, f.err, detail);
     f.kind = FACT_FAILED;
     turn_tell(t, f);
 }
@@ -566,11 +572,9 @@ static void on_tool_result(void *arg, unsigned index)
         return;
     say_call(t, index, t->batch.calls[index].response.failed ? "failed" : "done");
     bool invalid = t->batch.calls[index].invalid;
-    if (invalid) { /* in case that it is the last straw */
-        snprintf(t->detail, sizeof(t->detail),
-                 "The model kept asking for tools or with arguments that don't exist");
-        t->detail_of = ERR_MODEL_BROKEN;
-    }
+    if (invalid) /* in case that it is the last straw */
+        set_detail(t, ERR_MODEL_BROKEN,
+                   "The model kept asking for tools or with arguments that don't exist");
     turn_tell(t, (struct agent_fact){.kind = FACT_TOOLED, .invalid = invalid});
 }
 

@@ -47,8 +47,8 @@ struct turn_doubt { /* turn_doubt.c: what was read, and what is wrong with what 
     bool acted;                  /* this turn asked for a change: "I could not" is of that */
     bool no_data, numbers, lack; /* told once each */
     char *draft, *note;          /* the answer that is doubted, and why; NULL: none is */
-    struct turn_calls failed, worked;
-    bool repeats; /* a call that had worked was made again */
+    struct turn_calls *failed, *worked; /* NULL: none yet, as in most turns */
+    bool repeats;                       /* a call that had worked was made again */
 };
 struct turn_trace {         /* turn_trace.c */
     struct trace_span span; /* off until the turn was loaded: its request says where it belongs */
@@ -133,7 +133,7 @@ struct turn {
     struct usage replied;     /* by the reply that is vetted */
     int64_t clock_ms;         /* Redis's clock, less our loop's */
     struct tool_batch batch;
-    char detail[REPLY_DETAIL_MAX]; /* of a failure, for people */
+    char *detail; /* of a failure, for people; NULL: there was none */
     enum err detail_of;
     enum err refused; /* why the store would not have it any more */
     int64_t begun_ms, step_ms;

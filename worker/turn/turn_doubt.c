@@ -46,7 +46,7 @@ static uint64_t hash_call(const struct record_call *call)
 
 static bool has_call(const struct turn_calls *c, uint64_t h)
 {
-    for (unsigned i = 0; i < c->count && i < TURN_FAILED_MAX; i++)
+    for (unsigned i = 0; c && i < c->count && i < TURN_FAILED_MAX; i++)
         if (c->hashes[i] == h)
             return true;
     return false;
@@ -55,7 +55,9 @@ static bool has_call(const struct turn_calls *c, uint64_t h)
 static void note_call(struct turn_doubt *d, const struct record_message *asked,
                       const struct record_response *r)
 {
-    struct turn_calls *c = r->failed ? &d->failed : &d->worked;
+    struct turn_calls **of = r->failed ? &d->failed : &d->worked;
+    struct turn_calls *c = *of ? *of : xcalloc(1, sizeof(*c));
+    *of = c;
     for (unsigned i = 0; i < asked->call_count; i++) {
         uint64_t h = hash_call(&asked->calls[i]);
         if (!str_eq(asked->calls[i].call_id, r->call_id))
@@ -67,7 +69,7 @@ static void note_call(struct turn_doubt *d, const struct record_message *asked,
 
 bool turn_failed_before(void *turn, const struct record_call *call)
 {
-    return has_call(&((const struct turn *)turn)->doubt.failed, hash_call(call));
+    return has_call(((const struct turn *)turn)->doubt.failed, hash_call(call));
 }
 
 static size_t text_bytes(const struct record_message *m)
@@ -98,7 +100,9 @@ void turn_doubt_read(struct turn *t, const struct store_message *messages, unsig
     struct turn_doubt *d = &t->doubt;
     claims_free(&d->known);
     d->read = d->read_now = d->queried = d->acted = d->repeats = false;
-    d->failed.count = d->worked.count = 0;
+    free(d->failed);
+    free(d->worked);
+    d->failed = d->worked = NULL;
     for (unsigned i = known_from(t, messages, count); i < count; i++) {
         const struct record_message *m = &messages[i].record;
         bool ours = id_eq(m->turn, t->id);
@@ -252,4 +256,6 @@ void turn_doubt_free(struct turn *t)
     claims_free(&t->doubt.known);
     free(t->doubt.draft);
     free(t->doubt.note);
+    free(t->doubt.failed);
+    free(t->doubt.worked);
 }

@@ -85,7 +85,7 @@ void llm_quota_end(struct llm_quota *p, uint64_t input_tokens, uint64_t output_t
         snprintf(w.settled + len, sizeof(w.settled) - len, "%d+%d%s ", (int)input_tokens,
                  (int)output_tokens, block_ms > 0 ? " blocked" : "");
 }
-void llm_quota_drop(struct llm_quota *p) { (void)p; }
+void llm_quota_free(struct llm_quota *p) { (void)p; }
 void llm_quota_hold(struct llm_quota *p, int64_t now_ms) { (void)p, (void)now_ms; }
 
 struct fetch *fetch_start(struct fetch_pool *p, const struct fetch_request *r,

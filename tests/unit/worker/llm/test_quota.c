@@ -135,7 +135,7 @@ static int begin(void **state)
 static int end(void **state)
 {
     (void)state;
-    llm_quota_drop(&w.quota);
+    llm_quota_free(&w.quota);
     llm_quotas_free(w.quotas);
     return 0;
 }
@@ -193,6 +193,7 @@ static void key_that_nothing_limits_is_asked_for_once_a_second(void **state)
 {
     (void)state;
     struct llm_quotas_config c = {.lease_ms = 600000, .hold_ms = 3000};
+    llm_quota_free(&w.quota);
     llm_quotas_free(w.quotas);
     w.quotas = llm_quotas_new(&c);
     llm_quota_init(&w.quota, w.quotas, &model, STR("ann"), (struct id){{1}}, on_quota, &w);
@@ -240,13 +241,14 @@ static void what_stops_asking_gives_back_what_is_on_its_way(void **state)
     (void)state;
     llm_quota_begin(&w.quota, 100, 10, false, 60000);
     w.trace[0] = '\0';
-    llm_quota_drop(&w.quota);
+    llm_quota_free(&w.quota);
     expect("settle o:ann 0/0 ");
+    llm_quota_init(&w.quota, w.quotas, &model, STR("ann"), (struct id){{1}}, on_quota, &w);
     llm_quota_begin(&w.quota, 100, 10, false, 60000);
     answer(ERR_NONE, QUOTA_OK, 0);
     answer(ERR_NONE, QUOTA_OK, 0);
     w.trace[0] = '\0';
-    llm_quota_drop(&w.quota);
+    llm_quota_free(&w.quota);
     expect("give -110 block 0 settle o:ann 0/0 settle all 0/0 ");
     assert_null(w.fn);
     assert_int_equal(w.answers, 0);
