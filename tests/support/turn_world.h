@@ -55,8 +55,8 @@ struct stored { /* a write or read of the store that is not answered yet */
 static struct world {
     int64_t now_ms;
     char trace[8192];
-    struct hub_link link, other;   /* of the gateway that drives, and of another */
-    struct loop_timer timer, late; /* of all turns; of a look-up */
+    struct hub_link link, other;             /* of the gateway that drives, and of another */
+    struct loop_timer timer, gathered, late; /* of all turns; of text that waits; of a look-up */
     struct stored load, write, summary, title;
     uint32_t stored_told; /* by the last event that went live */
     char last[512];       /* the text of the model's last item */
@@ -119,7 +119,7 @@ void quota_turn_end_note(struct store *s, struct str owner, struct id turn, stru
 struct loop_timer *loop_timer_new(struct loop *l, loop_fn *fn, void *arg)
 {
     (void)l;
-    struct loop_timer *t = w.timer.fn ? &w.late : &w.timer;
+    struct loop_timer *t = w.gathered.fn ? &w.late : w.timer.fn ? &w.gathered : &w.timer;
     *t = (struct loop_timer){fn, arg, false};
     return t;
 }
@@ -580,7 +580,7 @@ __attribute__((unused)) static void text(const char *t)
 {
     assert_int_equal(reply_text(&w.llm->reply, str_of(t)), ERR_NONE);
 }
-static void asks(const char *id, const char *tool)
+__attribute__((unused)) static void asks(const char *id, const char *tool)
 {
     assert_int_equal(reply_call(&w.llm->reply, -1, str_of(id), str_of(tool), STR("{}")), ERR_NONE);
 }

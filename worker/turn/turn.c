@@ -17,6 +17,9 @@
 enum {
     SAID_BYTES_MAX = 128 << 10, /* text of one event: escaped it still fits a frame */
     RELEASE_WAIT_MS = 2000,     /* for Redis to take note; the lease ends anyway */
+    TEXT_EVERY_MS = 16, /* events of text of a turn, in the long run: no screen shows more */
+    TEXT_BURST_MS = 7 * TEXT_EVERY_MS, /* eight may come at once: so that a late token's successor
+                                          does not wait */
 };
 
 static void mark(struct turn *t);
@@ -46,6 +49,7 @@ struct turn *turn_new(const struct turn_config *c, struct hub_link *from, struct
     buf_init(&t->said, SAID_BYTES_MAX);
     buf_init(&t->assistant_bytes, RECORD_BYTES_MAX);
     t->begun_ms = t->placed_ms = now_ms(t);
+    t->text_ms = t->begun_ms - TEXT_BURST_MS;
     list_init(&t->node);
     list_init(&t->dirty);
     turn_tell(t, (struct agent_fact){.kind = FACT_START});
@@ -657,11 +661,24 @@ static void begin_release(struct turn *t)
         store_turn_release(t->config->journal.store, t->session, t->id, t->epoch, on_released, t);
 }
 
+/* The text of a model that is faster than TEXT_EVERY_MS gathers, so that it costs each process that
+ * it passes through no more than that: the generic cell rate algorithm (ITU-T I.371). */
+static bool text_waits(struct turn *t)
+{
+    int64_t now = now_ms(t), earliest = now - TEXT_BURST_MS;
+    if (t->said.len == 0 || t->todo != ACT_WAIT)
+        return false;
+    if (t->text_ms > now)
+        return true;
+    t->text_ms = (t->text_ms > earliest ? t->text_ms : earliest) + TEXT_EVERY_MS;
+    return false;
+}
+
 bool turn_perform(struct turn *t)
 {
     if (t->journal_open) /* else who follows is told once it is loaded, or that it is not here */
         journal_tell(&t->journal);
-    if (t->agent.state != AGENT_OVER)
+    if (t->agent.state != AGENT_OVER && !text_waits(t))
         flush_said(t);
     enum agent_act act = t->todo;
     t->todo = ACT_WAIT;

@@ -102,8 +102,9 @@ struct turn {
     struct turn_context context;
     char step_id[ID_TEXT + 16];
     uint32_t announced_step, announced_attempt; /* of which step_start was said */
-    struct buf said;                            /* of the model's text, in this pass */
+    struct buf said;                            /* of the model's text, not told yet */
     enum turn_said said_kind;
+    int64_t text_ms; /* from then on it may be */
     struct llm_call *llm;
     const struct model *model;
     char maker[HISTORY_MAKER + 1]; /* names it */

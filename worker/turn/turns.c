@@ -16,6 +16,7 @@ enum {
     TICK_TURNS_MIN = 4,
     TICK_TURNS_MAX = 16,
     TOOL_BATCH_TICKS_MAX = 200, /* but each is looked at every 2 s: its lease must not run out */
+    GATHER_MS = 5,              /* text that waits is looked at after this */
 };
 
 struct worker_turns {
@@ -23,12 +24,14 @@ struct worker_turns {
     const struct turn_config *turn; /* of new ones */
     struct map *by_id;
     struct list list, dirty, titlings;
+    struct list gathering; /* turns whose text waits a little */
     struct buf payload;
-    struct loop_timer *tick;
+    struct loop_timer *tick, *gathered;
     bool closed;
 };
 
 static void on_tick(void *arg);
+static void on_gathered(void *arg);
 static void perform(struct worker_turns *all, struct turn *t);
 static void forget(struct worker_turns *all, struct turn *t);
 
@@ -39,10 +42,12 @@ struct worker_turns *worker_turns_new(const struct worker_turns_config *c)
     all->by_id = map_new();
     list_init(&all->list);
     list_init(&all->dirty);
+    list_init(&all->gathering);
     list_init(&all->titlings);
     buf_init(&all->payload, EVENT_BYTES_MAX);
     worker_turns_use(all, &all->config.turn);
     all->tick = loop_timer_new(c->turn.journal.loop, on_tick, all);
+    all->gathered = loop_timer_new(c->turn.journal.loop, on_gathered, all);
     return all;
 }
 
@@ -56,6 +61,7 @@ void worker_turns_free(struct worker_turns *all)
     map_free(all->by_id);
     buf_free(&all->payload);
     loop_timer_free(all->tick);
+    loop_timer_free(all->gathered);
     free(all);
 }
 
@@ -169,8 +175,24 @@ void worker_turns_decide(struct worker_turns *all)
 static void perform(struct worker_turns *all, struct turn *t)
 {
     list_remove(&t->dirty);
-    if (!turn_perform(t))
+    if (!turn_perform(t)) {
         forget(all, t);
+        return;
+    }
+    if (t->said.len == 0 || !list_empty(&t->dirty))
+        return;
+    list_push(&all->gathering, &t->dirty);
+    if (!loop_timer_active(all->gathered))
+        loop_timer_set(all->gathered, GATHER_MS, 0);
+}
+
+static void on_gathered(void *arg)
+{
+    struct worker_turns *all = arg;
+    list_each (&all->gathering, node, tmp) {
+        list_remove(node);
+        list_push(&all->dirty, node);
+    }
 }
 
 static void forget(struct worker_turns *all, struct turn *t)

@@ -235,7 +235,7 @@ static void backlog_that_grows_too_long_ends_the_turn_when_redis_is_back(void **
 {
     (void)state;
     begin_answer();
-    for (int i = 0; i < 80; i++) {
+    for (int i = 0; i < 80; i++, w.now_ms += 20) {
         if (w.llm)
             text("x");
         settle();
