@@ -4,6 +4,8 @@
 #include <string.h>
 #include "common/check.h"
 
+enum { FAILED_KEPT_MS = 30000 };
+
 struct cache {
     const struct cache_of *of;
     struct tools *tools;
@@ -76,7 +78,7 @@ const struct cache_entry *cache_find(const struct cache *c, const struct secret 
     secret_hash(secret_reveal(token), hash);
     list_each (&c->entries, node, tmp) {
         const struct cache_entry *e = list_of(node, struct cache_entry, node);
-        if (!is_old(e) && is_of(e, hash))
+        if (!is_old(e) && !e->failed && is_of(e, hash))
             return e;
     }
     return NULL;
@@ -86,9 +88,10 @@ static struct cache_entry *find(const struct cache *c, const struct tool_run *r)
 {
     unsigned char hash[32];
     secret_hash(secret_reveal(r->token), hash);
-    list_each (&c->entries, node, tmp) {
+    /* the newest first: one that could not be loaded may have been loaded since */
+    for (struct list *node = c->entries.prev; node != &c->entries; node = node->prev) {
         struct cache_entry *e = list_of(node, struct cache_entry, node);
-        if (!is_old(e) && is_of(e, hash) &&
+        if (!is_old(e) && is_of(e, hash) && (!e->failed || r->does_without) &&
             (!e->door || strcmp(door_path(e->door), r->datasource) == 0) &&
             (!c->of->fits || c->of->fits(e, r)))
             return e;
@@ -121,6 +124,12 @@ void cache_ready(struct cache_entry *e, int64_t keep_ms)
         u->fn(u);
     }
     e->telling = false;
+}
+
+void cache_failed(struct cache_entry *e)
+{
+    e->failed = true;
+    cache_ready(e, FAILED_KEPT_MS);
 }
 
 /* ---- uses ---- */

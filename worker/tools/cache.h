@@ -24,6 +24,7 @@ struct cache_entry {
     struct door *door;    /* NULL: it is of no datasource */
     struct source_request ask;
     bool ready, telling;
+    bool failed; /* kept for runs that do without it alone */
     int64_t ready_ms, keep_ms;
 };
 struct cache_of {
@@ -47,6 +48,9 @@ const struct cache_entry *cache_find(const struct cache *c, const struct secret 
 /* It is loaded, or could not be: those who wait are told, in the order in which they came. keep_ms:
  * how long it may be used; below 0: by none but them. */
 void cache_ready(struct cache_entry *e, int64_t keep_ms);
+/* It could not be loaded. Who waits is told, as are, for half a minute, runs that do without: what
+ * is forbidden or away is not asked for by each turn. Whoever needs it has it loaded anew. */
+void cache_failed(struct cache_entry *e);
 
 /* Who waits for an entry or reads it. Embedded; fn is called once, maybe at once. */
 struct cache_use {

@@ -70,6 +70,7 @@ struct tool_run {
     char *project, *dashboard; /* of the dashboard that the person added, or "" */
     char *panel_project; /* of run_panel: of the dashboard that names the datasource; or NULL */
     bool look_up;        /* the datasource is found when the run's turn has come */
+    bool does_without;   /* what was not to be had a moment ago (cache.h) */
     struct datasources_use *datasources;
     struct secret *token;
     int64_t now_ms, range_start_ms, range_end_ms;

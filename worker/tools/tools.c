@@ -573,6 +573,7 @@ struct tool_run *tools_look_up(struct tools *t, const struct tool_call *c, tool_
     struct tool_run *r = run_new(t, c, fn, arg);
     r->spec = &look_up;
     r->fn = prom_look_up;
+    r->does_without = true;
     r->args = args;
     r->datasource = str_dup(c->datasources[0]);
     datasources_ask(r);

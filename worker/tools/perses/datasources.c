@@ -122,7 +122,10 @@ static void on_end(void *arg, enum source_outcome outcome)
     s->partly = s->partly || !whole;
     s->failed = !whole && s->count == 0 && (s->projects ? s->failed : true);
     if (s->projects || s->unauthorized) {
-        cache_ready(&s->cached, s->failed ? -1 : KEPT_MS);
+        if (s->failed)
+            cache_failed(&s->cached);
+        else
+            cache_ready(&s->cached, KEPT_MS);
         return;
     }
     s->projects = true;

@@ -21,7 +21,6 @@ enum {
 struct entry {
     struct cache_entry cached;
     int64_t start_ms, end_ms; /* the time range it was asked for */
-    bool failed;
     struct catalog catalog;
 };
 struct catalog_cache_use {
@@ -73,7 +72,7 @@ static void on_ready(struct cache_use *u)
 {
     struct catalog_cache_use *v = list_of(u, struct catalog_cache_use, use);
     struct entry *b = entry_of(u->entry);
-    v->fn(v->arg, b->failed ? NULL : &b->catalog, &b->cached.ask);
+    v->fn(v->arg, b->cached.failed ? NULL : &b->catalog, &b->cached.ask);
 }
 
 static void clear(struct cache_entry *e) { catalog_free(&entry_of(e)->catalog); }
@@ -107,10 +106,12 @@ static void load(struct cache_entry *e, const struct tool_run *r)
 static void finish(struct entry *b, bool ok)
 {
     int64_t keep_ms = b->catalog.count < SMALL ? SMALL_KEPT_MS : KEPT_MS;
-    b->failed = !ok;
     catalog_end_metadata(&b->catalog);
     /* one that has just started fills up, one whose parts are away has them again */
-    cache_ready(&b->cached, !ok || b->catalog.count == 0 || b->catalog.partial ? -1 : keep_ms);
+    if (ok)
+        cache_ready(&b->cached, b->catalog.count == 0 || b->catalog.partial ? -1 : keep_ms);
+    else
+        cache_failed(&b->cached);
 }
 
 static bool on_name_piece(void *arg, struct str piece)

@@ -135,6 +135,35 @@ static void what_may_not_be_kept_is_told_and_loaded_again(void **state)
     leave(&comes);
 }
 
+/* By who needs it, not by who does without; and that is found from then on. */
+static void what_could_not_be_loaded_is_loaded_again_by_who_needs_it(void **state)
+{
+    struct world *w = *state;
+    struct user waits = {0}, without = {0}, needs = {0}, after = {0};
+    cache_use(&waits.use, w->cache, &w->ann, on_thing);
+    cache_failed(loading);
+    assert_int_equal(waits.told, 1);
+    assert_true(waits.use.entry->failed);
+    assert_null(cache_find(w->cache, w->ann.token));
+    leave(&waits);
+    w->ann.does_without = true;
+    cache_use(&without.use, w->cache, &w->ann, on_thing);
+    assert_int_equal(without.told, 1);
+    assert_int_equal(loads, 1);
+    w->ann.does_without = false;
+    cache_use(&needs.use, w->cache, &w->ann, on_thing);
+    assert_int_equal(loads, 2);
+    cache_ready(loading, LONG_MS);
+    w->ann.does_without = true;
+    cache_use(&after.use, w->cache, &w->ann, on_thing);
+    assert_int_equal(after.told, 2);
+    assert_non_null(cache_find(w->cache, w->ann.token));
+    assert_int_equal(loads, 2);
+    leave(&without);
+    leave(&needs);
+    leave(&after);
+}
+
 static void one_that_is_told_may_take_another_along(void **state)
 {
     struct world *w = *state;
@@ -176,6 +205,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_another_person_read_is_not_seen, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_may_not_be_kept_is_told_and_loaded_again, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(what_could_not_be_loaded_is_loaded_again_by_who_needs_it,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_that_is_told_may_take_another_along, set_up, tear_down),
         cmocka_unit_test_setup_teardown(of_too_many_the_one_used_least_lately_goes, set_up,
                                         tear_down),

@@ -199,6 +199,12 @@ static void without_a_catalog_nothing_is_said(void **state)
     fixture_tools(f);
     look_anyhow(f, forbidden, "orders");
     assert_true(f->failed); /* the turn goes on without */
+    assert_true(f->asked_count > 0);
+    look_anyhow(f, forbidden, "orders");
+    assert_true(f->failed);
+    assert_int_equal(f->asked_count, 0); /* the next one, too, without asking again */
+    fixture_run(f, forbidden, "list_metrics", "{}");
+    assert_true(f->asked_count > 0); /* a tool does */
 }
 
 /* What is written into help texts, names of rules and labels is data: cleaned, cut, a line each. */
