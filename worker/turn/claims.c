@@ -12,6 +12,8 @@
 #include "worker/tools/moment.h"
 #include "worker/tools/prometheus/why.h"
 #include "worker/turn/admits.h"
+#include "worker/turn/claim_side.h"
+#include "worker/turn/digits.h"
 #include "worker/turn/spelt.h"
 #include "worker/turn/tally.h"
 #include "worker/turn/unit.h"
@@ -21,7 +23,7 @@ enum { ANSWER_BYTES_MAX = 64 << 10 };
 /* Longer texts are results, whose numbers have no units behind them, and no "last hour". */
 enum { PERIODS_BYTES_MAX = 2000, UNITS_BYTES_MAX = 32 << 10 };
 enum { FEW_ROWS = 8 };
-enum { STATED_MAX = 64, DERIVED_FROM_MAX = 8, READINGS_MAX = 2, DIGITS_MAX = 40 };
+enum { STATED_MAX = 64, DERIVED_FROM_MAX = 8, READINGS_MAX = 2 };
 
 /* One number of an answer. Where a comma may be a decimal sign or not, it has two readings. */
 struct stated {
@@ -181,6 +183,25 @@ static void know_plain(struct claims *c, const json_t *v)
     }
 }
 
+/* Of few rows people tell how they differ. */
+static void know_rows(struct claims *c, const json_t *list)
+{
+    static const char *const keys[] = {"value", "last", "min", "max", "avg"};
+    size_t i;
+    const json_t *row;
+    json_array_foreach(list, i, row)
+    {
+        for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++) {
+            const json_t *value = json_object_get(row, keys[k]);
+            if (!json_is_number(value))
+                continue;
+            if (c->row_count < CLAIMS_ROWS_MAX)
+                c->rows[c->row_count] = json_number_value(value);
+            c->row_count++;
+        }
+    }
+}
+
 static void know_lists(struct claims *c, const json_t *v)
 {
     const char *key;
@@ -189,6 +210,7 @@ static void know_lists(struct claims *c, const json_t *v)
     if (json_is_array(v)) {
         know(c, (double)json_array_size(v));
         tally_list(v, c->same, c->over);
+        know_rows(c, v);
         if (c->size_count < CLAIMS_COUNTS_MAX)
             c->sizes[c->size_count++] = (double)json_array_size(v);
         know_sum(c, v, "value");
@@ -277,85 +299,12 @@ void claims_know_result(struct claims *c, struct str content)
 
 static bool letter(unsigned char c) { return isalpha(c) || c == '_' || c >= 0x80; }
 
-static bool digit_at(struct str text, size_t at)
-{
-    return at < text.len && isdigit((unsigned char)text.at[at]);
-}
-
-/* "12 000": a blank, and three digits behind it. */
-static bool groups(struct str text, size_t at)
-{
-    return text.at[at] == ' ' && digit_at(text, at + 1) && digit_at(text, at + 2) &&
-           digit_at(text, at + 3) && !digit_at(text, at + 4);
-}
-
-/* A number's digits with what groups them: "1,234.5", "1.234,5", "12 000". */
-static size_t digits_len(struct str text, size_t at)
-{
-    size_t len = 0;
-    while (at + len < text.len) {
-        char c = text.at[at + len];
-        bool parts = (c == ',' || c == '.' || c == '\'') && digit_at(text, at + len + 1);
-        if (!isdigit((unsigned char)c) && !parts && !groups(text, at + len))
-            break;
-        len++;
-    }
-    size_t e = at + len, sign = e + 1 < text.len && strchr("+-", text.at[e + 1]) ? 1 : 0;
-    if (len > 0 && e < text.len && (text.at[e] | 32) == 'e' && digit_at(text, e + 1 + sign))
-        for (len += 1 + sign; digit_at(text, at + len);) /* 3.2e-05 */
-            len++;
-    return len;
-}
-
-/* decimal: which sign parts the decimals; the others group thousands. False: it can't be so. */
-static bool read_digits(struct str digits, char decimal, double *value, double *slack)
-{
-    char plain[DIGITS_MAX];
-    size_t n = 0, decimals = 0, zeros = 0, group = 0;
-    bool behind = false, grouped = false;
-    double power = 1;
-    for (size_t i = 0; i < digits.len; i++) {
-        char c = digits.at[i];
-        if (n + 2 > sizeof(plain))
-            return false;
-        if ((c | 32) == 'e') {
-            power = pow(10, strtod(digits.at + i + 1, NULL));
-            break;
-        }
-        if (isdigit((unsigned char)c)) {
-            plain[n++] = c;
-            decimals += behind;
-            group++;
-            zeros = c == '0' ? zeros + 1 : 0;
-        } else if (c == decimal && !behind) {
-            if (grouped && group != 3)
-                return false;
-            behind = true;
-            plain[n++] = '.';
-            zeros = 0;
-        } else {
-            if (behind || (grouped ? group != 3 : group > 3))
-                return false;
-            grouped = true;
-            group = 0;
-        }
-    }
-    if (grouped && !behind && group != 3)
-        return false;
-    plain[n] = '\0';
-    *value = strtod(plain, NULL) * power;
-    *slack = 0.5 * pow(10, -(double)decimals) * power;
-    if (power == 1 && decimals == 0 && zeros >= 2) /* 12,000 is rounded, but not by much */
-        *slack = fmax(*slack, fmin(0.5 * pow(10, (double)zeros), 0.02 * *value));
-    return true;
-}
-
 /* 2026-11-30: four digits, and two behind the sign. */
 static bool is_date(struct str text, size_t at, size_t len)
 {
     size_t next = at + len + 1;
-    return len == 4 && digit_at(text, next) && digit_at(text, next + 1) &&
-           !digit_at(text, next + 2);
+    return len == 4 && digits_here(text, next) && digits_here(text, next + 1) &&
+           !digits_here(text, next + 2);
 }
 
 /* The second number of "250-300 MB", not a part of a date or of a name. */
@@ -410,11 +359,13 @@ static bool is_claim(struct str text, size_t at, size_t len)
     if ((after == ':' || after == '/' || (after == '-' && is_date(text, at, len))) &&
         isdigit(after2))
         return false;
+    if (after == '.' && after2 == 'x') /* 2.x */
+        return false;
     if (is_named(text, at) || is_ordinal(str_skip(text, at + len)))
         return false;
     if (dots > 1 && !memchr(text.at + at, ',', len)) { /* 2.42.0; but 1.234.567 groups thousands */
         double value, slack;
-        if (!read_digits((struct str){text.at + at, len}, ',', &value, &slack))
+        if (!digits_read((struct str){text.at + at, len}, ',', &value, &slack))
             return false;
     }
     size_t line = at;
@@ -422,6 +373,15 @@ static bool is_claim(struct str text, size_t at, size_t len)
         line--;
     bool begins = line == 0 || text.at[line - 1] == '\n';
     return !(begins && (after == '.' || after == ')') && (after2 == ' ' || after2 == '\n'));
+}
+
+/* 50, 0.3, 2000: of one digit. */
+static bool is_rough(struct str digits)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < digits.len; i++)
+        count += digits.at[i] >= '1' && digits.at[i] <= '9';
+    return count == 1;
 }
 
 static bool read_stated(struct str text, size_t *at, struct stated *s)
@@ -434,11 +394,15 @@ static bool read_stated(struct str text, size_t *at, struct stated *s)
         return false;
     for (unsigned i = 0; i < READINGS_MAX; i++) {
         double *value = &s->values[s->readings], *slack = &s->slacks[s->readings];
-        if (!read_digits(digits, ".,"[i], value, slack))
+        if (!digits_read(digits, ".,"[i], value, slack))
             continue;
         s->readings += s->readings == 0 || s->values[0] != *value;
     }
     s->unit = unit_find(text, from + len, &unit_len);
+    if (from >= 9 && memcmp(text.at + from - 9, "百分之", 9) == 0)
+        s->unit = unit_percent();
+    if (is_rough(digits) && claim_about(text, from))
+        s->slacks[0] = fmax(s->slacks[0], 0.06 * s->values[0]);
     *at += unit_len;
     s->text = (struct str){text.at + from, len + unit_len};
     return s->readings > 0;
@@ -498,6 +462,13 @@ static unsigned join_parts(struct str text, struct stated *all, unsigned count)
         double part = part_of(&s, text);
         double before = last ? (last->smallest > 0 ? last->smallest : part_of(last, text)) : 0;
         const char *end = last ? last->text.at + last->text.len : NULL;
+        if (last && last->unit && s.unit && last->unit->scales[0] > s.unit->scales[0] &&
+            s.unit->scales[0] == 1e4 && end == s.text.at) { /* 1億2345万 */
+            last->whole = last->values[0] * last->unit->scales[0] + s.values[0] * 1e4;
+            last->smallest = 1e4;
+            last->text.len += s.text.len;
+            continue;
+        }
         if (last && part > 0 && before > part && end <= s.text.at && s.text.at - end < 12 &&
             joins((struct str){end, (size_t)(s.text.at - end)})) {
             last->whole =
@@ -531,14 +502,29 @@ static bool read_spelt(struct str text, size_t *at, struct stated *s)
     return true;
 }
 
+static struct str as_ascii(struct str answer, struct buf *narrow)
+{
+    if (answer.len > ANSWER_BYTES_MAX)
+        answer.len = ANSWER_BYTES_MAX;
+    digits_narrow(answer, narrow);
+    return buf_str(narrow);
+}
+
+/* http://host:9090/graph?step=15 */
+static bool is_address(struct str rest)
+{
+    return str_starts(rest, STR("http://")) || str_starts(rest, STR("https://"));
+}
+
 static unsigned read_all(struct str answer, struct stated all[STATED_MAX])
 {
     unsigned count = 0;
-    if (answer.len > ANSWER_BYTES_MAX)
-        answer.len = ANSWER_BYTES_MAX;
     for (size_t at = 0; at < answer.len && count < STATED_MAX;) {
         if (answer.at[at] == '`')
             at = after_code(answer, at);
+        else if (is_address(str_skip(answer, at)))
+            while (at < answer.len && !strchr(" \n)>", answer.at[at]))
+                at++;
         else if (isdigit((unsigned char)answer.at[at]))
             count += read_stated(answer, &at, &all[count]);
         else
@@ -639,12 +625,46 @@ static bool close_to(const struct stated *s, double value)
     return false;
 }
 
+/* "below 50 ms", "over 90 %": of a number that is not far from it. */
+static bool is_bound(struct str answer, const struct stated *s, double known)
+{
+    static const struct unit none = {"", {1}};
+    const struct unit *unit = s->unit ? s->unit : &none;
+    enum claim_side side = claim_side(answer, (size_t)(s->text.at - answer.at));
+    for (unsigned k = 0; side != CLAIM_AT && k < 3 && unit->scales[k] > 0; k++) {
+        double bound = s->values[0] * unit->scales[k];
+        if (side == CLAIM_BELOW ? known <= bound && known * 5 >= bound
+                                : known >= bound && known <= bound * 2)
+            return true;
+    }
+    return false;
+}
+
+/* Of two known numbers: how they differ. */
+static bool differs(struct stated *s, double a, double b)
+{
+    bool percent = s->unit == unit_percent();
+    if (b == 0)
+        return false;
+    s->known = a - b;
+    return close_to(s, a - b) ||
+           (percent && (close_to(s, 100 * a / b) || close_to(s, 100 * (a - b) / b) ||
+                        (fabs(a) <= 1 && fabs(b) <= 1 && close_to(s, 100 * (a - b))))) ||
+           (!s->unit && close_to(s, a / b));
+}
+
+/* What is left to 100 %. */
+static bool is_rest(const struct stated *s, double known)
+{
+    return s->unit == unit_percent() && known >= 0 && known <= 100 &&
+           (close_to(s, 100 - known) || close_to(s, 100 * (1 - known)));
+}
+
 /* Of numbers that the answer states and that are supported, when they are few: else anything is. */
 static bool derived(const struct stated *all, unsigned count, struct stated *s)
 {
     double known[DERIVED_FROM_MAX], sum = 0;
     unsigned n = 0;
-    bool percent = s->unit == unit_percent();
     for (unsigned i = 0; i < count; i++)
         if (all[i].supported && (!all[i].spelt || all[i].unit)) {
             if (n == DERIVED_FROM_MAX)
@@ -655,20 +675,37 @@ static bool derived(const struct stated *all, unsigned count, struct stated *s)
     if (n >= 2 && (close_to(s, sum) || close_to(s, sum / n)))
         return true;
     for (unsigned i = 0; i < n; i++) {
-        if (percent && (close_to(s, 100 - known[i]) || close_to(s, 100 * (1 - known[i]))))
+        if (is_rest(s, known[i]))
             return true;
         for (unsigned k = 0; k < n; k++) {
-            double a = known[i], b = known[k];
-            if (i == k || b == 0)
-                continue;
-            s->known = close_to(s, a - b) ? a - b : a + b;
-            if (close_to(s, a - b) || (i < k && close_to(s, a + b)))
+            if (i != k && differs(s, known[i], known[k]))
                 return true;
-            if ((percent && (close_to(s, 100 * a / b) || close_to(s, 100 * (a - b) / b) ||
-                             close_to(s, 100 * (a - b)))) ||
-                (!s->unit && close_to(s, a / b)))
+            s->known = known[i] + known[k];
+            if (i < k && close_to(s, known[i] + known[k]))
                 return true;
         }
+    }
+    return false;
+}
+
+/* Of few rows: how they differ, what share one has, what is above or below what is stated. */
+static bool of_rows(const struct claims *c, struct str answer, struct stated *s)
+{
+    double sum = 0;
+    bool compares = claim_compares(answer, (size_t)(s->text.at - answer.at));
+    if (c->row_count > CLAIMS_ROWS_MAX)
+        return false;
+    for (unsigned i = 0; i < c->row_count; i++)
+        sum += c->rows[i];
+    for (unsigned i = 0; i < c->row_count; i++) {
+        double a = c->rows[i];
+        if (is_rest(s, a) || (s->unit == unit_percent() && sum > 0 && close_to(s, 100 * a / sum)))
+            return true;
+        for (unsigned k = 0; compares && k < c->row_count; k++)
+            if (i != k && differs(s, a, c->rows[k]))
+                return true;
+        if (is_bound(answer, s, a))
+            return true;
     }
     return false;
 }
@@ -699,9 +736,11 @@ static bool told(const struct claim *out, unsigned count, const char *text)
     return false;
 }
 
-unsigned claims_unsupported(struct claims *c, struct str answer, struct claim *out, unsigned max)
+unsigned claims_unsupported(struct claims *c, struct str written, struct claim *out, unsigned max)
 {
     struct stated all[STATED_MAX];
+    scoped_buf(narrow, ANSWER_BYTES_MAX);
+    struct str answer = as_ascii(written, &narrow);
     unsigned count = read_all(answer, all), found = 0;
     sort(&c->numbers);
     sort(&c->plain);
@@ -711,7 +750,8 @@ unsigned claims_unsupported(struct claims *c, struct str answer, struct claim *o
     bool follows[STATED_MAX] = {false};
     for (unsigned i = 0; i < count; i++)
         follows[i] = all[i].supported || all[i].counts ||
-                     ((!all[i].spelt || all[i].unit) && derived(all, count, &all[i]));
+                     ((!all[i].spelt || all[i].unit) &&
+                      (derived(all, count, &all[i]) || of_rows(c, answer, &all[i])));
     for (unsigned i = 0; i < count && found < max; i++) {
         if (follows[i])
             continue;
@@ -726,9 +766,11 @@ unsigned claims_unsupported(struct claims *c, struct str answer, struct claim *o
 /* ---- what is said of data that was lacking ---- */
 
 /* A number of the answer that is how many there are. */
-static bool states_counts(const struct claims *c, struct str answer)
+static bool states_counts(const struct claims *c, struct str written)
 {
     struct stated all[STATED_MAX];
+    scoped_buf(narrow, ANSWER_BYTES_MAX);
+    struct str answer = as_ascii(written, &narrow);
     unsigned count = read_all(answer, all);
     for (unsigned k = 0; k < c->count_count; k++) {
         bool stated = false;

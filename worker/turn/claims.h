@@ -16,7 +16,12 @@
 #include <stdint.h>
 #include "common/buf.h"
 
-enum { CLAIMS_NUMBERS_MAX = 50000, CLAIM_TEXT_MAX = 40, CLAIMS_COUNTS_MAX = 16 };
+enum {
+    CLAIMS_NUMBERS_MAX = 50000,
+    CLAIM_TEXT_MAX = 40,
+    CLAIMS_COUNTS_MAX = 16,
+    CLAIMS_ROWS_MAX = 6
+};
 
 struct claims_numbers {
     double *at;
@@ -33,6 +38,8 @@ struct claims {
     bool unsaid;                     /* … and not how many there are */
     double sizes[CLAIMS_COUNTS_MAX]; /* of results' lists */
     unsigned size_count;
+    double rows[CLAIMS_ROWS_MAX]; /* values of results, as long as they are few */
+    unsigned row_count;
     bool bits;               /* a query gives bits, not bytes */
     unsigned queries, empty; /* results that have series, or would have */
     unsigned compared;       /* … and have some although a comparison has sorted out the others */

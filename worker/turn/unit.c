@@ -6,7 +6,9 @@
 
 /* What a unit may stand for, in the base that results have. */
 static const struct unit units[] = {
-    {"% percent percentage prozent prozentpunkte procent pourcent パーセント", {1, 0.01}},
+    {"% ％ percent percentage per_cent por_ciento prozent prozentpunkte procent pourcent "
+     "パーセント",
+     {1, 0.01}},
     {"ki kib", {1024}},
     {"mi mib", {1048576}},
     {"gi gib", {1073741824}},
@@ -17,11 +19,11 @@ static const struct unit units[] = {
     {"tb terabytes", {1e12, 1099511627776.0}},
     {"k thousand tausend mil", {1000}},
     {"m", {1e6, 60}},
-    {"million millionen millones", {1e6}},
+    {"million millionen millones mio mio.", {1e6}},
     {"kbit kbits kbps", {125}},
     {"mbit mbits mbps megabit megabits", {125e3}},
     {"gbit gbits gbps gigabit gigabits", {125e6}},
-    {"b billion milliarden", {1e9}},
+    {"b billion milliarden mrd mrd.", {1e9}},
     {"ns", {1e-9, 1}},
     {"µs us μs", {1e-6, 1}},
     {"ms millisecond milliseconds millisekunden milisegundos 毫秒 ミリ秒", {1e-3, 1}},
@@ -41,6 +43,16 @@ static bool latin(char c)
     return isalpha((unsigned char)c) || c == '_' || (unsigned char)c == 0xC3;
 }
 
+/* In any case of its letters; _ is a blank. */
+static bool same(const char *text, struct str word)
+{
+    for (size_t i = 0; i < word.len; i++)
+        if (tolower((unsigned char)text[i]) !=
+            (word.at[i] == '_' ? ' ' : tolower((unsigned char)word.at[i])))
+            return false;
+    return true;
+}
+
 const struct unit *unit_find(struct str text, size_t at, size_t *len)
 {
     size_t from = at < text.len && text.at[at] == ' ' ? at + 1 : at;
@@ -51,8 +63,7 @@ const struct unit *unit_find(struct str text, size_t at, size_t *len)
         while (str_split(&rest, ' ', &word)) {
             size_t end = from + word.len;
             bool ascii = (unsigned char)word.at[0] < 0x80;
-            if (word.len <= longest || end > text.len ||
-                strncasecmp(text.at + from, word.at, word.len) != 0 ||
+            if (word.len <= longest || end > text.len || !same(text.at + from, word) ||
                 (ascii && word.at[0] != '%' && end < text.len && latin(text.at[end])))
                 continue;
             found = &units[i];
