@@ -270,7 +270,7 @@ static struct event_at known(const struct follow *f)
 
 void follow_got(struct follow *f, struct chunk *take_chunk)
 {
-    if (event_at_cmp(take_chunk->at, known(f)) <= 0) {
+    if (f->state == FOLLOW_OVER || event_at_cmp(take_chunk->at, known(f)) <= 0) {
         chunk_free(take_chunk);
         return;
     }
@@ -283,6 +283,8 @@ void follow_got(struct follow *f, struct chunk *take_chunk)
 void follow_answered(struct follow *f, const struct tail *t, enum follow_answer how,
                      struct event_at has, int64_t now_ms, int64_t wait_ms)
 {
+    if (f->state == FOLLOW_OVER)
+        return; /* its end came by the tail meanwhile */
     CHECK(f->state == FOLLOW_READING);
     f->state = FOLLOW_BEHIND;
     f->ask_ms = how == FOLLOW_MORE ? now_ms : now_ms + wait_ms;

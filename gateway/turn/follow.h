@@ -77,7 +77,7 @@ void follow_free(struct follow *f);
 /* Facts. */
 /* The store is being asked for what is after the cursor; sound: tail_sound, at that time. */
 void follow_asked(struct follow *f, struct event_at sound);
-/* It gave this event; those not after what is known are dropped */
+/* It gave this event; those not after what is known are dropped, and all once it is over */
 void follow_got(struct follow *f, struct chunk *take_chunk);
 #define FOLLOW_ANSWERS(X)                                                                          \
     X(FAILED) /* it did not answer, or told of an error */                                         \

@@ -403,6 +403,27 @@ static void the_live_tail_may_overtake_an_answer(void **state)
     assert_string_equal(ids(s), "1-1 1-2 1-3");
 }
 
+/* As where the gateway's line to Redis is cut, and the worker's is not. */
+static void the_live_tail_may_overtake_an_answer_to_the_end(void **state)
+{
+    struct turn_context *s = *state;
+    start(s, 1, 1);
+    assert_true(follow_must_ask(&s->follow, &s->tail, 0));
+    follow_asked(&s->follow, tail_sound(&s->tail));
+    tail_from(&s->tail, (struct event_at){1, 1});
+    add(s, 1, 2, 3);
+    tail_add(&s->tail, event(1, 4, true));
+    drain(s, 4096);
+    assert_string_equal(ids(s), "1-2 1-3 1-4");
+    assert_true(follow_over(&s->follow)); /* its client may take the last bytes a while later */
+    follow_got(&s->follow, event(1, 2, false));
+    follow_got(&s->follow, chunk_new_last(STR("{}")));
+    follow_answered(&s->follow, &s->tail, FOLLOW_FAILED, s->has, 0, 50);
+    drain(s, 4096);
+    assert_string_equal(ids(s), "1-2 1-3 1-4");
+    assert_true(follow_over(&s->follow));
+}
+
 static void a_new_epoch_follows_on_the_old_one(void **state)
 {
     struct turn_context *s = *state;
@@ -602,6 +623,7 @@ int main(void)
         TEST(nothing_new_in_the_store_is_asked_again_later),
         TEST(events_that_it_has_are_dropped),
         TEST(the_live_tail_may_overtake_an_answer),
+        TEST(the_live_tail_may_overtake_an_answer_to_the_end),
         TEST(a_new_epoch_follows_on_the_old_one),
         TEST(a_cursor_in_an_epoch_the_tail_has_lost_asks_the_store),
         TEST(a_cursor_ahead_of_the_tail_waits_for_it),
