@@ -1,7 +1,7 @@
 """A turn is live at any gateway: at one that does not drive it, its events come from its worker."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -89,6 +89,33 @@ def test_the_store_is_not_asked_for_what_is_coming(bare: Stack) -> None:
     assert asked == 0
     # A say each second, the leases of turn and quota, and what two janitors look at.
     assert spent <= 6 * seconds + 6
+
+
+def test_what_nobody_follows_any_more_is_not_sent(bare: Stack) -> None:
+    stack, here, there = two(bare)
+    tick = Ticking(0.02)
+    stack.model.when("ticking", [tick])
+    session = here.session()
+    turn = here.start(session, "ticking")
+    for count in range(1, 6):  # each leaves, and the next comes at once
+        stream = there.events(session, turn)
+        stream.wait_for("step_progress", count)
+        stream.close()
+
+    def came() -> float:
+        return metric(there.base, "persai_stream_events_total") + metric(there.base, "persai_stream_events_dropped_total")
+
+    until(lambda: metric(there.base, "persai_streams") == 0, "the last one to have left")
+    until(lambda: not grows(came, tick), "B to be sent nothing more")
+    assert here.post(f"/session/{session}/turn/{turn}/cancel").status == 202
+    tick.enough.set()
+
+
+def grows(count: Callable[[], float], tick: Ticking) -> bool:
+    """While the model says 20 tokens more."""
+    before, sent = count(), tick.sent
+    until(lambda: tick.sent >= sent + 20, "20 tokens more")
+    return count() > before
 
 
 def test_the_driving_gateway_may_die(bare: Stack) -> None:
