@@ -229,6 +229,7 @@ static void read_window(struct asked *a)
         unsigned window = window_of_unit(a, &units[i]);
         a->window_s = window > 0 ? window : a->window_s;
     }
+    a->minutes = window_of_unit(a, &units[1]) / units[1].value;
     if (a->window_s < 60) /* "samples per second in the last round" */
         a->window_s = asks(a, WISH_TODAY) ? 86400 : 0;
 }

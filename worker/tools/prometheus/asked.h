@@ -25,6 +25,7 @@ struct asked {
     char said[WORDS_TEXT_MAX]; /* words_normalise */
     uint64_t wishes;           /* bits */
     unsigned window_s;         /* "in the last hour"; 0: not said */
+    unsigned minutes;          /* "five minutes", whatever of; 0: not said */
     unsigned percent;          /* of a percentile, in hundredths: 9500; 0: none */
     unsigned top;              /* "top 5"; 0: not said */
     bool root;                 /* "/" is meant, of a label that has it */

@@ -1,5 +1,6 @@
 #include "worker/tools/prometheus/pick.h"
 
+#include <ctype.h>
 #include <string.h>
 #include "worker/tools/prometheus/name.h"
 
@@ -284,6 +285,25 @@ static bool counts_head(const struct asked *a, struct str name)
     return false;
 }
 
+/* "load15", "the five minute load": a part of the name with a number at its end. */
+static bool says_number(const struct asked *a, struct str name)
+{
+    struct str part;
+    while (str_split(&name, '_', &part)) {
+        size_t digits = 0;
+        uint64_t number;
+        while (digits < part.len && isdigit((unsigned char)part.at[part.len - 1 - digits]))
+            digits++;
+        if (digits == 0 || digits == part.len)
+            continue;
+        if (asked_at(a, part) ||
+            (a->minutes > 0 && str_u64(str_skip(part, part.len - digits), 1000, &number) &&
+             number == a->minutes))
+            return true;
+    }
+    return false;
+}
+
 static float weigh(const struct asked *a, const struct sketch_metric *m, struct said said)
 {
     bool share = asks(a, WISH_SHARE) || asks(a, WISH_PERCENT), up = str_is(m->name, "up");
@@ -296,6 +316,8 @@ static float weigh(const struct asked *a, const struct sketch_metric *m, struct 
         fits *= !when ? 0.7F : str_ends(m->name, STR("_seconds")) ? 1.5F : 1.2F;
     if (!moment && asks(a, WISH_AGO))
         fits *= has_part(m->name, "uptime") ? 1.5F : 0.7F;
+    if (says_number(a, m->name))
+        fits *= 1.5F;
     if (counts_head(a, m->name))
         fits *= 1.15F;
     if (info || up)

@@ -90,25 +90,9 @@ static bool is_of_name(struct str name, struct str value)
     return false;
 }
 
-/* {door="front"}: what the question says of labels; and which labels are left to be split by. */
-static void write_matchers(const struct asked *a, const struct sketch_metric *m, struct buf *b,
-                           uint32_t *matched)
+static bool asks_share(const struct asked *a)
 {
-    *matched = 0;
-    for (unsigned i = 0; i < m->label_count; i++) {
-        const struct sketch_label *l = &m->labels[i];
-        for (unsigned k = 0; k < l->value_count && !is_targets(l->name); k++) {
-            bool root = str_is(l->values[k], "/") && a->root;
-            const char *at = value_at(a, l->name, l->values[k]);
-            if (!(root || at) || *matched >> i & 1 || is_of_name(m->name, l->values[k]))
-                continue;
-            buf_puts(b, *matched ? "," : "");
-            name_label(b, l->name);
-            buf_puts(b, at && is_denied(a, at) ? "!=" : "=");
-            name_quote(b, l->values[k]);
-            *matched |= 1U << i;
-        }
-    }
+    return asks(a, WISH_SHARE) || asks(a, WISH_PERCENT);
 }
 
 /* The person's word for a label: its name, or what the trade calls it. -1: it isn't said; else the
@@ -131,6 +115,50 @@ static int label_group(const struct asked *a, struct str label, float least)
 }
 
 static const float trade = 0.6F; /* the first two of what it may be called */
+
+/* "5xx", "errors", of a label with HTTP's codes: a regular expression; NULL: not said. */
+static const char *classes_said(const struct asked *a, const struct sketch_label *l)
+{
+    bool codes = l->value_count > 0;
+    for (unsigned k = 0; k < l->value_count; k++)
+        codes = codes && l->values[k].len == 3 && isdigit((unsigned char)l->values[k].at[0]) &&
+                isdigit((unsigned char)l->values[k].at[2]);
+    if (!codes || (asks(a, WISH_BY) && label_group(a, l->name, trade) >= 0))
+        return NULL;
+    bool four = asked_any(a, "4xx 400s") != NULL, five = asked_any(a, "5xx 500s") != NULL;
+    if (four)
+        return five ? "[45].." : "4..";
+    bool errors = asks(a, WISH_ERRORS) && asks_share(a); /* else it may be of other errors */
+    return five || errors ? "5.." : asked_any(a, "2xx 200s") ? "2.." : NULL;
+}
+
+/* {door="front"}: what the question says of labels; and which labels are left to be split by. */
+static void write_matchers(const struct asked *a, const struct sketch_metric *m, struct buf *b,
+                           uint32_t *matched)
+{
+    *matched = 0;
+    for (unsigned i = 0; i < m->label_count; i++) {
+        const struct sketch_label *l = &m->labels[i];
+        for (unsigned k = 0; k < l->value_count && !is_targets(l->name); k++) {
+            bool root = str_is(l->values[k], "/") && a->root;
+            const char *at = value_at(a, l->name, l->values[k]);
+            if (!(root || at) || *matched >> i & 1 || is_of_name(m->name, l->values[k]))
+                continue;
+            buf_puts(b, *matched ? "," : "");
+            name_label(b, l->name);
+            buf_puts(b, at && is_denied(a, at) ? "!=" : "=");
+            name_quote(b, l->values[k]);
+            *matched |= 1U << i;
+        }
+        const char *classes = *matched >> i & 1 ? NULL : classes_said(a, l);
+        if (classes) {
+            buf_puts(b, *matched ? "," : "");
+            name_label(b, l->name);
+            buf_printf(b, "=~\"%s\"", classes);
+            *matched |= 1U << i;
+        }
+    }
+}
 
 /* How far behind "by", "per", "each" the label is said; much where nobody can say. */
 static size_t distance(const struct asked *a, int group)
@@ -305,7 +333,7 @@ static void close_all(struct writing *w, unsigned open)
 static const struct relation {
     enum { LEFT, TAKEN, FAILED, SPENT, HIT } kind;
     const char *part, *wholes;
-} relations[] = {{LEFT, "available", "total size limit capacity"},
+} relations[] = {{LEFT, "available", "total size limit capacity pool_size"},
                  {LEFT, "Available", "Total Size Limit"},
                  {LEFT, "avail", "size total"},
                  {LEFT, "free", "total size capacity"},
@@ -391,7 +419,7 @@ static bool write_part(struct writing *w)
 {
     const struct asked *a = w->a;
     const struct relation *r = relation_of(w->m);
-    bool share = asks(a, WISH_SHARE) || asks(a, WISH_PERCENT), used = asks(a, WISH_USED);
+    bool share = asks_share(a), used = asks(a, WISH_USED);
     bool left = r && r->kind == LEFT, taken = r && r->kind == TAKEN;
     bool other = !share && ((taken && asks(a, WISH_MORE)) || (left && used && !asks(a, WISH_MORE)));
     const struct sketch_metric whole = {.name = w->m->whole};
@@ -450,7 +478,7 @@ static void write_up(struct writing *w)
         buf_puts(w->out, "count");
         write_by(w);
         buf_puts(w->out, "(up)");
-    } else if (asks(a, WISH_SHARE) || asks(a, WISH_PERCENT)) {
+    } else if (asks_share(a)) {
         buf_puts(w->out, "avg(up)");
     } else if (counts) {
         buf_puts(w->out, dead                  ? "count(up == 0) or vector(0)"
@@ -505,7 +533,7 @@ static bool write_counters_share(struct writing *w)
     const struct asked *a = w->a;
     const struct relation *r = relation_of(w->m);
     const struct sketch_metric whole = {.name = w->m->whole};
-    bool share = asks(a, WISH_SHARE) || asks(a, WISH_PERCENT), adds = is_split(w->m, w->matched);
+    bool share = asks_share(a), adds = is_split(w->m, w->matched);
     bool failed = r && r->kind == FAILED && share;
     bool spent = r && r->kind == SPENT && asks(a, WISH_AVERAGE);
     bool matched = share && w->matched != 0 && !failed;

@@ -124,6 +124,12 @@ static const struct {
      "rate(shop_orders_total{country!=\"france\"}[5m])"},
     {"orders with code 500", "shop_orders_total", "counter", "code=200=500",
      "shop_orders_total{code=\"500\"}"},
+    {"4xx and 5xx orders", "shop_orders_total", "counter", "code=200=404",
+     "shop_orders_total{code=~\"[45]..\"}"},
+    {"errors per second by code", "shop_orders_total", "counter", "code=200=500",
+     "sum by (code) (rate(shop_orders_total[5m]))"},
+    {"share of errors", "shop_orders_total", "counter", "code=200=500",
+     "sum(rate(shop_orders_total{code=~\"5..\"}[5m])) / sum(rate(shop_orders_total[5m]))"},
     {"what share of orders is from france", "shop_orders_total", "counter",
      "country=germany=france",
      "sum(rate(shop_orders_total{country=\"france\"}[5m])) / sum(rate(shop_orders_total[5m]))"},
@@ -289,6 +295,9 @@ static void metrics_fit_better_or_worse_by_what_they_are(void **state)
         {"how many carts", "shop_carts_failed_total", "counter", -1},
         {"how many carts failed", "shop_carts_total", "counter", -1},
         {"load of the machine", "node_shop", "gauge", 1},
+        {"shop15", "my_shop15", "gauge", 1},
+        {"the five minute load", "shop_load5", "gauge", 1},
+        {"the five minute load", "shop_load15", "gauge", 0},
         {"load of the machine", "process_shop", "gauge", -1},
     };
     (void)state;
@@ -584,6 +593,16 @@ static void questions_asked_anew_get_their_queries(void **state)
     are_at_least(&halves[1], 82, 86, 90);
 }
 
+/* Once more, of what people ask less often. */
+static void questions_of_rare_metrics_often_get_their_queries(void **state)
+{
+    struct tally halves[2] = {{0}};
+    (void)state;
+    judge_all("sketch_rare.json", "demo", halves);
+    are_at_least(&halves[0], 81, 81, 87);
+    are_at_least(&halves[1], 53, 72, 72);
+}
+
 static void the_exporters_questions_get_their_metrics(void **state)
 {
     struct tally of[2] = {{0}}, anew[2] = {{0}};
@@ -645,6 +664,7 @@ int main(void)
         cmocka_unit_test(what_is_odd_or_long_is_bounded),
         cmocka_unit_test(the_demo_worlds_questions_get_their_queries),
         cmocka_unit_test(questions_asked_anew_get_their_queries),
+        cmocka_unit_test(questions_of_rare_metrics_often_get_their_queries),
         cmocka_unit_test(the_exporters_questions_get_their_metrics),
         cmocka_unit_test(a_long_question_is_picked_for_in_a_slice),
         cmocka_unit_test(what_is_asked_of_one_program_is_not_of_another),
