@@ -322,6 +322,10 @@ static void on_near(void *arg, struct str names)
     buf_puts(&error, names.len > 0 ? "The nearest are: " : "Find one with list_metrics");
     buf_add_str(&error, names);
     buf_putc(&error, '.');
+    if (str_is(q->unknown, "true") || str_is(q->unknown, "false") || str_is(q->unknown, "now")) {
+        repair_refuse(q->run, "unknown_metric", buf_cstr(&error), q->guard.text);
+        return;
+    }
     repair_name(q->guard.text, q->unknown, names, &mended);
     run_refuse(q->run, "unknown_metric", buf_cstr(&error), buf_str(&mended));
 }
@@ -563,7 +567,7 @@ static void on_result(void *arg, enum source_outcome outcome)
     struct query *q = arg;
     struct tool_run *r = q->run;
     if (outcome == SOURCE_REFUSED) {
-        source_fail(r, &q->ask);
+        refuse_syntax(q, &q->ask); /* one without a selector has not been checked before */
         return;
     }
     if (outcome == SOURCE_CUT)

@@ -46,6 +46,7 @@ struct why {
     struct tokens *tokens;
     unsigned operator; /* token, or 0 */
     struct str left, right;
+    struct str before, behind; /* of the query, around the part that the operator is of */
     double window[SELECTORS_MAX], hour[SELECTORS_MAX], left_count, right_count;
     struct side sides[2];
 };
@@ -114,6 +115,33 @@ static void add_windows(struct why *w, struct buf *query)
     }
 }
 
+static bool calculates(const struct token *k)
+{
+    return k->kind == TOKEN_OPERATOR && k->text.len == 1 && strchr("+-*/%^", k->text.at[0]) != NULL;
+}
+
+/* 100 * (1 - a / b): what is calculated with a number is empty when the rest is. */
+static void find_part(struct why *w)
+{
+    enum { PARTS_MAX = 8 };
+    struct tokens *t = w->tokens;
+    struct str whole = t->query;
+    for (unsigned i = 0; i < PARTS_MAX && t->whole && t->count > 2; i++) {
+        unsigned op = tokens_top_operator(t);
+        bool left = op == 1 && t->all[0].kind == TOKEN_NUMBER;
+        bool right = op + 2 == t->count && t->all[op + 1].kind == TOKEN_NUMBER;
+        if (token_opens(&t->all[0], '(') && t->all[0].pair + 1 == t->count)
+            tokens_read(t, tokens_text(t, 1, t->count - 2));
+        else if (op > 0 && calculates(&t->all[op]) && (left || right))
+            tokens_read(t, left ? tokens_text(t, op + 1, t->count - 1) : tokens_text(t, 0, op - 1));
+        else
+            break;
+    }
+    const char *end = t->query.at + t->query.len;
+    w->before = (struct str){whole.at, (size_t)(t->query.at - whole.at)};
+    w->behind = (struct str){end, (size_t)(whole.at + whole.len - end)};
+}
+
 struct why *why_new(struct tool_run *r, const struct guard_query *q,
                     const struct guard_range *range, why_fn *fn, void *arg)
 {
@@ -126,6 +154,7 @@ struct why *why_new(struct tool_run *r, const struct guard_query *q,
     guard_count_range(q, range, &w->range);
     w->tokens = xcalloc(1, sizeof(*w->tokens));
     tokens_read(w->tokens, q->text);
+    find_part(w);
     w->operator= w->tokens->whole && q->with.text.len == 0 ? tokens_top_operator(w->tokens) : 0;
     scoped_buf(query, QUERY_BYTES_MAX);
     add_windows(w, &query);
@@ -335,6 +364,11 @@ static void on_sides(void *arg, enum source_outcome outcome)
              "Both sides have series with the labels (%s), but none with the same values: see the "
              "values of each side.",
              buf_cstr(&common));
+    } else if (only_left > 0 && only_right > 0 && common.len == 0) {
+        note(w,
+             "Both sides have series, but no label in common: the left has (%s), the right has "
+             "(%s). Group both sides by the same labels, or one of them by none.",
+             buf_cstr(&left), buf_cstr(&right));
     } else {
         const char *group = set || only_left + only_right == 0 ? ""
                             : only_left > 0                    ? " group_left ()"
@@ -342,10 +376,11 @@ static void on_sides(void *arg, enum source_outcome outcome)
                                                                : "";
         note(w,
              "Both sides have series, but their labels differ, so that none match: only the left "
-             "has (%s), only the right has (%s), both have (%s). Try: %.*s %.*s on (%s)%s %.*s",
-             buf_cstr(&left), buf_cstr(&right), buf_cstr(&common), (int)w->left.len, w->left.at,
-             (int)op->text.len, op->text.at, buf_cstr(&common), group, (int)w->right.len,
-             w->right.at);
+             "has (%s), only the right has (%s), both have (%s). Try: %.*s%.*s %.*s on (%s)%s "
+             "%.*s%.*s",
+             buf_cstr(&left), buf_cstr(&right), buf_cstr(&common), (int)w->before.len, w->before.at,
+             (int)w->left.len, w->left.at, (int)op->text.len, op->text.at, buf_cstr(&common), group,
+             (int)w->right.len, w->right.at, (int)w->behind.len, w->behind.at);
     }
     done(w);
 }

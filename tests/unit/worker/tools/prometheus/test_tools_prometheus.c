@@ -244,6 +244,48 @@ static void a_family_is_explored(struct real *r)
 }
 
 /* The tools that look, and what is said of what is not there. */
+/* What is not there is said, with what there is. */
+static const struct {
+    const char *query, *says;
+} empties[] = {
+    {"things_of_many", "There is no metric things_of_many in this datasource: the query was "
+                       "not run. The nearest are: many_things"},
+    {"sum(many_thing)", "\"suggestion\":\"sum(many_things)\""},
+    {"few{kind=\\\"odd\\\"}", "\"suggestion\":\"few_total{kind=\\\"odd\\\"}\""},
+    {"absent(things_of_many)", "\"value\":1}"},
+    {"up == 0", "1 series on the left, and none passes the comparison (== …)"},
+    {"count(many_things) by (kind) > 1e9", "2 series on the left, and none passes"},
+    {"rate(few_total[1s])", "fewer than two samples"},
+    {"many_things{thing=~\\\"1.\\\"} / few_total",
+     "only the left has (thing), only the right has (), both have (instance, job, kind). Try: "
+     "many_things{thing=~\\\"1.\\\"} / on (instance, job, kind) group_left () few_total"},
+    {"few_total / many_things{thing=~\\\"1.\\\"}", "group_right () many_things{"},
+    {"100 * (1 - few_total / many_things{thing=~\\\"1.\\\"})",
+     "Try: 100 * (1 - few_total / on (instance, job, kind) group_right () "
+     "many_things{thing=~\\\"1.\\\"})"},
+    {"sum by (kind) (few_total) / sum by (job) (up)", "no label in common"},
+    {"rate(few_total(20s))", "\"suggestion\":\"rate(few_total[20s])\""},
+    {"rate(few_total[20 s])", "\"suggestion\":\"rate(few_total[20s])\""},
+    {"rate(rate(few_total[20s])[1m])", "\"suggestion\":\"rate(few_total[20s])\""},
+    {"few_total where kind = 'odd'", "\"suggestion\":\"few_total{kind=\\\"odd\\\"}\""},
+    {"up == true", "\"suggestion\":\"up == 1\""},
+    {"few_total == max(few_total)", "Try: topk(1, few_total)"},
+    {"count(rate(many_things[1m]))", "many_things is a gauge, and rate() is for counters"},
+    {"avg(few_total)", "few_total is a counter: its avg() only shows how much came"},
+    {"histogram_quantile(0.9, sum(rate(wait_seconds_bucket[20s])))",
+     "\"suggestion\":\"histogram_quantile(0.9, sum by (le) (rate(wait_seconds_bucket[20s])))"},
+    {"sum(many_things) by kind", "\"suggestion\":\"sum(many_things) by (kind)\""},
+    {"many_things{kind=odd}", "\"suggestion\":\"many_things{kind=\\\"odd\\\"}\""},
+    {"sum(rate(few_total)) by (kind)", "\"suggestion\":\"sum(rate(few_total[5m])) by (kind)\""},
+    {"rate(sum(few_total)[20s])", "\"suggestion\":\"sum(rate(few_total[20s]))\""},
+    {"sum(many_things{colour=\\\"red\\\"})",
+     "The metric many_things has no label colour; its labels are: instance, job, kind, thing."},
+    {"many_things{kind=\\\"evne\\\"}",
+     "fits kind=\\\"evne\\\"; the label's values are: even, odd."},
+    {"many_things{kind=\\\"odd\\\",thing=\\\"2\\\"}",
+     "Each matcher of many_things alone fits some series, but none fits all of them"},
+};
+
 static void a_real_prometheus_is_explored(void **state)
 {
     struct real *r = *state;
@@ -281,38 +323,6 @@ static void a_real_prometheus_is_explored(void **state)
                         "(rate(wait_seconds_bucket{way=\"in\"}[20s])))");
     assert_true(ask_until(r, "histogram_quantile", "{\"metric\":\"few_total\"}",
                           "There is no histogram few_total"));
-    /* what is not there is said, with what there is */
-    static const struct {
-        const char *query, *says;
-    } empties[] = {
-        {"things_of_many", "There is no metric things_of_many in this datasource: the query was "
-                           "not run. The nearest are: many_things"},
-        {"sum(many_thing)", "\"suggestion\":\"sum(many_things)\""},
-        {"few{kind=\\\"odd\\\"}", "\"suggestion\":\"few_total{kind=\\\"odd\\\"}\""},
-        {"absent(things_of_many)", "\"value\":1}"},
-        {"up == 0", "1 series on the left, and none passes the comparison (== …)"},
-        {"count(many_things) by (kind) > 1e9", "2 series on the left, and none passes"},
-        {"rate(few_total[1s])", "fewer than two samples"},
-        {"many_things{thing=~\\\"1.\\\"} / few_total",
-         "only the left has (thing), only the right has (), both have (instance, job, kind). Try: "
-         "many_things{thing=~\\\"1.\\\"} / on (instance, job, kind) group_left () few_total"},
-        {"few_total / many_things{thing=~\\\"1.\\\"}", "group_right () many_things{"},
-        {"few_total == max(few_total)", "Try: topk(1, few_total)"},
-        {"count(rate(many_things[1m]))", "many_things is a gauge, and rate() is for counters"},
-        {"avg(few_total)", "few_total is a counter: its avg() only shows how much came"},
-        {"histogram_quantile(0.9, sum(rate(wait_seconds_bucket[20s])))",
-         "\"suggestion\":\"histogram_quantile(0.9, sum by (le) (rate(wait_seconds_bucket[20s])))"},
-        {"sum(many_things) by kind", "\"suggestion\":\"sum(many_things) by (kind)\""},
-        {"many_things{kind=odd}", "\"suggestion\":\"many_things{kind=\\\"odd\\\"}\""},
-        {"sum(rate(few_total)) by (kind)", "\"suggestion\":\"sum(rate(few_total[5m])) by (kind)\""},
-        {"rate(sum(few_total)[20s])", "\"suggestion\":\"sum(rate(few_total[20s]))\""},
-        {"sum(many_things{colour=\\\"red\\\"})",
-         "The metric many_things has no label colour; its labels are: instance, job, kind, thing."},
-        {"many_things{kind=\\\"evne\\\"}",
-         "fits kind=\\\"evne\\\"; the label's values are: even, odd."},
-        {"many_things{kind=\\\"odd\\\",thing=\\\"2\\\"}",
-         "Each matcher of many_things alone fits some series, but none fits all of them"},
-    };
     for (size_t i = 0; i < sizeof(empties) / sizeof(empties[0]); i++) {
         char arguments[512];
         snprintf(arguments, sizeof(arguments), "{\"query\":\"%s\"}", empties[i].query);
