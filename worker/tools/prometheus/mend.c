@@ -154,6 +154,13 @@ static void mend_operator(struct mending *m, unsigned at)
         }
 }
 
+/* It ends where something was to begin; time( needs no more. */
+static bool lacks_all(const struct tokens *t)
+{
+    const struct token *last = &t->all[t->count - 1];
+    return last->kind == TOKEN_OPEN && !(t->count > 1 && token_is(last - 1, "time"));
+}
+
 static void mend_end(struct mending *m)
 {
     char open[16];
@@ -177,7 +184,7 @@ static void mend_end(struct mending *m)
         }
     }
     count -= m->closed && count > 0;
-    if (count == 0 || m->t->all[m->t->count - 1].kind == TOKEN_OPEN || m->t->count == TOKENS_MAX)
+    if (count == 0 || lacks_all(m->t) || m->t->count == TOKENS_MAX)
         return;
     scoped_buf(text, sizeof(open));
     while (count-- > 0)

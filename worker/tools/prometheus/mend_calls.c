@@ -105,8 +105,12 @@ static bool is_called(const struct tokens *t, unsigned at)
     for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
         if (token_is(k, no[i]))
             return false;
-    bool label = at > 0 && (token_is(k - 1, "by") || token_is(k - 1, "without") ||
-                            (k[-1].kind == TOKEN_COMMA && k->depth == 0));
+    unsigned before = at; /* by a, b, c (x) */
+    while (before >= 2 && t->all[before - 1].kind == TOKEN_COMMA &&
+           t->all[before - 2].kind == TOKEN_WORD)
+        before -= 2;
+    bool label = before > 0 &&
+                 (token_is(&t->all[before - 1], "by") || token_is(&t->all[before - 1], "without"));
     return k->kind == TOKEN_WORD && !label && (token_opens(k + 1, '(') || token_is(k + 1, "by"));
 }
 
@@ -277,7 +281,7 @@ static void mend_bare(struct mending *m, unsigned at)
         next = k[next + 1].pair + 1;
     else if (by && k[next + 1].kind == TOKEN_WORD && !token_opens(&k[next + 2], '('))
         next += 2; /* sum by a rate(x[5m]) */
-    bool comma = by && k[next].kind == TOKEN_COMMA;
+    bool comma = by && k[next].kind == TOKEN_COMMA && k[next - 1].kind == TOKEN_CLOSE;
     next += comma;
     if (k[next].kind != TOKEN_WORD || token_is(&k[next], "by") || token_is(&k[next], "without") ||
         next >= m->t->count)
